@@ -34,12 +34,18 @@ http_handler handle_events, handle_metrics, handle_healthz, handle_page, handle_
 /* what another process knows, or its code says: handle_processes.c */
 http_handler handle_dns, handle_dns_explain, handle_dataplane, handle_dataplane_backends;
 http_handler handle_health_targets, handle_health_check, handle_trace;
+/* operations: handle_operations.c; what still arrives at a site: operation_arrivals.c */
+http_handler handle_operations, handle_operation, handle_operation_begin, handle_operation_order;
+http_handler handle_arrivals;
 /* between nodes: handle_peer.c */
 http_handler handle_peer_head, handle_peer_overrides, handle_peer_versions, handle_peer_version;
 http_handler handle_peer_reserve, handle_peer_push; /* handle_propose.c */
 http_handler handle_peer_poke, handle_peer_observations, handle_peer_keys,
         handle_peer_connection_state;
 http_handler handle_peer_announcements; /* handle_peer_announce.c */
+/* handle_peer_operations.c, the order apart (handle_operations.c) */
+http_handler handle_peer_operations, handle_peer_operation, handle_peer_measure;
+http_handler handle_peer_operation_order;
 
 /** What of the status is wanted. */
 struct handle_filter {

@@ -13,6 +13,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/operation_show.h"
+#include "mgmt/api/operations.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/timekeep.h"
 #include "weir/json.h"
@@ -56,6 +58,7 @@ static void answer_again(struct core *core, const char *body, struct http_reply 
 {
 	json_t *what = json_read(body, strlen(body), 0, NULL);
 	const char *id = json_string_value(json_object_get(what, "override"));
+	const char *operation = json_string_value(json_object_get(what, "operation"));
 	json_int_t number = json_integer_value(json_object_get(what, "version"));
 	const struct overrides *overrides = intent_overrides(core->intent);
 	const struct override *o = id ? overrides_find(overrides, id) : NULL;
@@ -68,6 +71,8 @@ static void answer_again(struct core *core, const char *body, struct http_reply 
 		reply->json =
 		        json_pack("{s:o, s:b}", "version",
 		                  version_to_json(&v, intent_head(core->intent)), "changed", 1);
+	else if (operation && operations_find(core, operation))
+		reply->json = operation_show_json(operations_find(core, operation));
 	else
 		reply->json = json_object();
 	json_object_set_new(reply->json, "recovered", json_true());

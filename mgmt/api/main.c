@@ -26,6 +26,7 @@
 #include "mgmt/api/announce_exchange.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/operations.h"
 #include "mgmt/api/quiet_vips.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/listen.h"
@@ -293,6 +294,8 @@ static int open_core(struct core *core, bool bootstrap)
 		err = announce_exchange_start(core);
 	if (!err)
 		err = quiet_vips_start(core);
+	if (!err)
+		err = operations_start(core);
 	return err;
 }
 
@@ -335,6 +338,7 @@ static void stop_mgmt(struct mgmt_process *p)
 	}
 	http_stop(p->tcp);
 	http_stop(p->local);
+	operations_stop(&p->core);
 	quiet_vips_stop(&p->core);
 	announce_exchange_stop(&p->core);
 	state_fetch_stop(&p->core);

@@ -270,6 +270,7 @@ void handle_metrics(struct core *core, struct http_request *r, struct http_reply
 		if (l->m)
 			put_backend_metrics(out, l);
 		metrics_put_announced(out, l);
+		metrics_put_operations(out, core);
 	}
 	if (out)
 		fclose(out);

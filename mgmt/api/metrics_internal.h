@@ -18,5 +18,7 @@ static inline void metrics_put_head(FILE *out, const char *name, const char *typ
 
 /* Write what this node announces; nothing without a routing daemon. */
 void metrics_put_announced(FILE *out, const struct look *l);
+/* Write states and levels of operations (metrics_operations.c). Not under the lock. */
+void metrics_put_operations(FILE *out, struct core *core);
 
 #endif

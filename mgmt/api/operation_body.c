@@ -207,8 +207,7 @@ static void check_targets(struct field_reader *f, const json_t *body,
 		field_error(f, "sites", "a shift is of one site");
 }
 
-static void check_shape(struct field_reader *f, const json_t *body,
-                        const struct operation_body *r)
+static void check_shape(struct field_reader *f, const json_t *body, const struct operation_body *r)
 {
 	bool has_level = json_is_string(json_object_get(body, "level"));
 	bool has_until = json_is_string(json_object_get(body, "until"));
@@ -232,7 +231,7 @@ static void check_shape(struct field_reader *f, const json_t *body,
 }
 
 void operation_body_read(const json_t *body, int64_t now_ms, const char *const *guards,
-                            struct field_reader *f, struct operation_body *out)
+                         struct field_reader *f, struct operation_body *out)
 {
 	*out = (struct operation_body){ .over_ms = -1, .until_ms = -1 };
 	field_start(f, body);
@@ -257,7 +256,7 @@ void operation_body_read(const json_t *body, int64_t now_ms, const char *const *
 }
 
 void operation_body_read_command(const json_t *body, const char *const *guards,
-                                    struct field_reader *f, struct operation_body_command *out)
+                                 struct field_reader *f, struct operation_body_command *out)
 {
 	*out = (struct operation_body_command){ .reason = NULL };
 	field_start(f, body);

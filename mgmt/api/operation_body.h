@@ -66,9 +66,9 @@ struct operation_body_command {
  * @param guards  the guards' names, ended by NULL
  */
 void operation_body_read(const json_t *body, int64_t now_ms, const char *const *guards,
-                            struct field_reader *f, struct operation_body *out);
+                         struct field_reader *f, struct operation_body *out);
 /** The same for hold, resume, abort and take. */
 void operation_body_read_command(const json_t *body, const char *const *guards,
-                                    struct field_reader *f, struct operation_body_command *out);
+                                 struct field_reader *f, struct operation_body_command *out);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "weir/measure.h"
 
 static const char *const reason_names[FWD_REASON_COUNT] = {

@@ -3,13 +3,14 @@
  * A site is up as seen from outside if one of its services is, in one address family: more of the
  * other sites' fresh observations say up than say down. Where sites do not vote, weir-dns goes by
  * this node's own checks, which are from outside for other sites alone. A site that nobody else
- * checks has no "checked": then its own pools decide.
+ * checks is not "checked": then its own pools decide. Where nobody knows, "up" is missing.
  */
 #include "mgmt/api/operation_measure.h"
 
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/node_drain.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/store/key.h"
 #include "weir/health.h"
@@ -69,8 +70,8 @@ static json_t *find_site(json_t *sites, const char *name)
 		if (!strcmp(text_of(one, "site"), name))
 			return one;
 	}
-	json_t *one = json_pack("{s:s, s:b, s:b, s:b, s:b}", "site", name, "up", 0, "checked", 0,
-	                        "failing", 0, "disabled", 0);
+	json_t *one = json_pack("{s:s, s:b, s:b, s:b}", "site", name, "checked", 0, "failing", 0,
+	                        "disabled", 0);
 	json_array_append_new(sites, one);
 	return one;
 }
@@ -95,8 +96,12 @@ static void note_site(json_t *sites, const json_t *row, const char *own_site)
 			raise_flag(site, "checked");
 		if (c.n_down > 0)
 			raise_flag(site, "failing");
-		if (c.n_up > c.n_down || (c.n_up + c.n_down == 0 && !strcmp(in_force, "up")))
+		if (c.n_up + c.n_down == 0) /* nobody outside says: what is in force, if known */
+			count_word(in_force, &c);
+		if (c.n_up > c.n_down)
 			raise_flag(site, "up");
+		else if (c.n_down && !json_object_get(site, "up"))
+			json_object_set_new(site, "up", json_false());
 	}
 }
 
@@ -171,6 +176,8 @@ static json_t *head_json(struct core *core, const struct model *m, json_t **dns)
 	                      "digest", head ? head->digest : "", "hash_key",
 	                      key_status(core->intent)->found, "features", "steps", "operations");
 
+	struct node_drain drain = node_drain_copy(core);
+	json_object_set_new(o, "announce", json_string(node_drain_state(&drain)));
 	if (observe_load(core, &bits))
 		json_object_set_new(o, "bits_per_s", json_integer((json_int_t)bits));
 	*dns = json_incref(observe_dns(core));

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/levels.h"
+#include "mgmt/api/keys_gather.h"
 #include "mgmt/api/operation_measure.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/api/timekeep.h"
@@ -105,7 +106,20 @@ static int take_locked(struct operation_view *v, const struct levels *levels, js
 	return overrides_copy(&v->overrides, intent_overrides(v->core->intent));
 }
 
-struct operation_view *operation_view_take(struct core *core)
+/* Ask for observed keys where they are due, and make the projector; none if keys are not known. */
+static void make_projector(struct operation_view *v, struct keys_gather *keys,
+                           struct peer_client *client)
+{
+	if (!v->m)
+		return;
+	keys_gather_refresh(keys, v->core, client && client->token[0] ? client : NULL, v->m);
+	v->keys = keys;
+	if (keys_gather_projector(keys, v->core, v->m, &v->projector))
+		v->projector = NULL;
+}
+
+struct operation_view *operation_view_take(struct core *core, struct keys_gather *keys,
+                                           struct peer_client *client)
 {
 	struct operation_view *v = calloc(1, sizeof(*v));
 	struct levels *levels = calloc(1, sizeof(*levels));
@@ -124,9 +138,30 @@ struct operation_view *operation_view_take(struct core *core)
 	json_decref(measure);
 	free(levels);
 	if (!err)
+		make_projector(v, keys, client);
+	if (!err)
 		return v;
 	operation_view_free(v);
 	return NULL;
+}
+
+struct operation_view *operation_view_now(struct core *core)
+{
+	struct peer_client client = { .multi = NULL };
+	struct keys_gather *keys = keys_gather_new();
+	struct operation_view *v = NULL;
+
+	if (!keys)
+		return NULL;
+	client_open(&client, core->dirs.conf);
+	operations_ask(core, &client, true);
+	v = operation_view_take(core, keys, &client);
+	client_close(&client);
+	if (v)
+		v->own_keys = keys;
+	else
+		keys_gather_free(keys);
+	return v;
 }
 
 void operation_view_free(struct operation_view *v)
@@ -138,6 +173,8 @@ void operation_view_free(struct operation_view *v)
 		json_decref(v->voices[i].levels);
 		json_decref(v->voices[i].measure);
 	}
+	projector_free(v->projector);
+	keys_gather_free(v->own_keys);
 	overrides_fini(&v->overrides);
 	intent_unshare(v->shared);
 	free(v);

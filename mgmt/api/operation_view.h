@@ -18,17 +18,22 @@
 #include "mgmt/api/core.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/operations/operation_facts.h"
+#include "mgmt/operations/projection.h"
 #include "mgmt/store/override.h"
 
 /** What one node said; that of this node is made like the others'. */
 struct operation_voice {
 	const struct model_node *node;
 	bool self, reached;
-	bool lacks; /**< its release knows no operations */
-	bool dns;   /**< its weir-dns answers; if reached */
+	bool lacks;            /**< its release knows no operations */
+	bool dns;              /**< its weir-dns answers; if reached */
 	json_t *have, *levels; /**< if reached; else NULL */
 	json_t *measure;       /**< NULL: not known, or too old */
 };
+
+struct keys_gather;
+struct peer_client;
+struct projector;
 
 struct operation_view {
 	struct core *core;
@@ -44,17 +49,39 @@ struct operation_view {
 	bool clock_fine;
 	char key[MODEL_FINGERPRINT_MAX]; /**< of the hash key in force; "": not known */
 	char self[MODEL_NAME_MAX];
-	int64_t now_ms;   /**< believed wall time */
+	const struct keys_gather *keys; /**< borrowed, or own_keys; NULL: not known */
+	struct keys_gather *own_keys;   /**< freed with the view; NULL: they are the thread's */
+	/** with the keys of all; NULL: it is not known how clients are placed */
+	struct projector *projector;
+	int64_t now_ms; /**< believed wall time */
 	uint64_t mono_ms;
 };
 
-/** Take it; not under the lock. @return NULL: out of memory */
-MUST_CHECK struct operation_view *operation_view_take(struct core *core);
+/**
+ * Take it; not under the lock. Asks peers for observed keys when these are due, through the thread's
+ * @p keys and @p client, which the view borrows.
+ * @return NULL: out of memory
+ */
+MUST_CHECK struct operation_view *operation_view_take(struct core *core, struct keys_gather *keys,
+                                                      struct peer_client *client);
+/**
+ * Ask all nodes now, and take a view with what they answer: for one decision of a handler. @return NULL:
+ * out of memory
+ */
+MUST_CHECK struct operation_view *operation_view_now(struct core *core);
 /** NULL is fine. */
 void operation_view_free(struct operation_view *v);
 /** What @p node said. @return NULL: it is not configured */
 const struct operation_voice *operation_view_voice(const struct operation_view *v,
                                                    const char *node);
+
+/** New flows when an operation began, by service and site of the model; kept by its owner. */
+struct operation_begin_flows {
+	bool known;
+	uint64_t document; /**< whose indices they are */
+	size_t n;
+	struct projection_flows rows[512];
+};
 
 /** Facts of one operation, with all that they point to. */
 struct operation_seen {
@@ -63,11 +90,25 @@ struct operation_seen {
 	struct operation_site sites[64];
 	struct operation_other others[64];
 	struct operation_late late[OPERATION_LATE_MAX];
+	struct projection *projection; /**< from malloc(), the caller's; NULL: not known */
 };
 
 /** Gather the facts for @p op; @p out points into the view and into itself. Pure. */
 void operation_gather(const struct operation_view *v, const struct operation *op,
                       int64_t elapsed_ms, struct operation_seen *out);
+/**
+ * Of operation_gather(): the load of sites at each point of the plan (operation_projection.c). @p op
+ * has its plan; @p begin  flows by service and site when it began, or NULL. Writes what is not known as
+ * such.
+ */
+void operation_project(const struct operation_view *v, const struct operation *op,
+                       const struct operation_begin_flows *begin, struct operation_seen *out);
+/** Note what all sites have now. */
+void operation_list_flows(const struct operation_view *v, const struct operation *op,
+                          struct operation_begin_flows *out);
+/** New flows a second of @p service at @p site that arrive. @return false: not known */
+bool operation_flows_at(const struct operation_view *v, const struct operation *op,
+                        const struct model_service *service, const char *site, uint64_t *per_s);
 /** Of operation_gather(): the sites, their loads and checks (operation_sites.c). */
 void operation_gather_sites(const struct operation_view *v, const struct operation *op,
                             struct operation_seen *out);

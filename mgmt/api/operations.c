@@ -65,9 +65,9 @@ static void store_item(struct core *core, struct operations_item *item)
 	json_t *json = store ? operation_to_json(&item->op) : NULL;
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
-	item->unstored = !text || store_put_operation(store, item->op.id, text,
-	                                              operation_is_over(&item->op),
-	                                              clock_believed_ms());
+	item->unstored =
+	        !text || store_put_operation(store, item->op.id, text, operation_is_over(&item->op),
+	                                     clock_believed_ms());
 	free(text);
 	json_decref(json);
 }
@@ -88,9 +88,16 @@ void operations_changed(struct core *core, struct operations_item *item)
 	core_changed(core);
 }
 
+void operations_free_item(struct operations_item *item)
+{
+	json_decref(item->outlook);
+	free(item->begin);
+	free(item);
+}
+
 static void drop_item(struct operations *o, size_t at)
 {
-	free(o->items[at]);
+	operations_free_item(o->items[at]);
 	o->n--;
 	memmove(o->items + at, o->items + at + 1, (o->n - at) * sizeof(o->items[0]));
 }
@@ -253,12 +260,13 @@ void operations_add_conditions(struct core *core)
 
 		if (!operation_is_held(op))
 			continue;
-		conditions_add(core->stats,
-		               op->state == OPERATION_EXPIRED_HELD ? "operation-expired-held"
-		                                                   : "operation-held",
-		               CONDITION_DEGRADED, op->id,
-		               "the operation on site %s is held (%s): %s; weir operation %s resume "
-		               "--reason TEXT, or abort",
-		               op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+		conditions_add(
+		        core->stats,
+		        op->state == OPERATION_EXPIRED_HELD ? "operation-expired-held"
+		                                            : "operation-held",
+		        CONDITION_DEGRADED, op->id,
+		        "the operation on site %s is held (%s): %s; weir operation %s resume "
+		        "--reason TEXT, or abort",
+		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
 	}
 }

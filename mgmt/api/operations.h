@@ -25,10 +25,10 @@
 #include "mgmt/operations/guards.h"
 #include "mgmt/operations/operation.h"
 
-#define OPERATIONS_MAX        64u   /**< records in memory */
-#define OPERATIONS_EVERY_MS   1000u /**< between two rounds of an owner */
-#define OPERATIONS_FAST_MS    250u  /**< the same while a step is announced */
-#define OPERATIONS_SLOW_MS    2000u /**< of a node that owns none of those that are not over */
+#define OPERATIONS_MAX        64u    /**< records in memory */
+#define OPERATIONS_EVERY_MS   1000u  /**< between two rounds of an owner */
+#define OPERATIONS_FAST_MS    250u   /**< the same while a step is announced */
+#define OPERATIONS_SLOW_MS    2000u  /**< of a node that owns none of those that are not over */
 #define OPERATIONS_IDLE_MS    10000u /**< when all are over */
 #define OPERATIONS_TIMEOUT_MS 900    /**< for a peer's answer: a round stays on time */
 #define OPERATIONS_HEARD_MS   2000u  /**< so long after its answer a node counts as reached */
@@ -55,9 +55,14 @@ struct operations_item {
 	struct operations_node nodes[OPERATION_NODES_MAX]; /**< if this node is the owner */
 	size_t n_nodes;
 	uint64_t deciding; /**< how many sites decide that a site is dead, if judged */
+	/** of the owner, from when the running way began; NULL: not known */
+	struct operation_begin_flows *begin;
+	enum operation_way begin_way; /**< if begin */
+	json_t *outlook; /**< what the projection says, as the API shows it; NULL: not known */
 };
 
 struct operations;
+struct operation_begin_flows;
 struct levels;
 
 /** Load the records and start the thread. @return 0 or -errno */

@@ -115,10 +115,10 @@ static json_t *lacked_overrides(struct core *core, const struct operations_said 
 static char *make_body(struct core *core, const struct asking *a, const char *node)
 {
 	const struct operations_said *said = operations_said_of(core, node);
-	json_t *body = json_pack("{s:s, s:s, s:b, s:o, s:o}", "node", core->dirs.node, "cluster",
-	                         a->cluster, "measure", a->measure, "records",
-	                         lacked_records(core, said), "overrides",
-	                         lacked_overrides(core, said));
+	json_t *body =
+	        json_pack("{s:s, s:s, s:b, s:o, s:o}", "node", core->dirs.node, "cluster",
+	                  a->cluster, "measure", a->measure, "records", lacked_records(core, said),
+	                  "overrides", lacked_overrides(core, said));
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 
 	json_decref(body);
@@ -186,7 +186,8 @@ static void list_newer(struct core *core, struct asked_peer *p, json_t *have)
 	const char *id;
 	json_t *has;
 
-	json_object_foreach(have, id, has) {
+	json_object_foreach(have, id, has)
+	{
 		const struct operations_item *item = operations_find(core, id);
 		const char *owner = json_string_value(json_array_get(has, 2));
 		json_t *own = item ? json_pack("[I, I, s]", (json_int_t)item->op.epoch,

@@ -22,9 +22,12 @@ struct operations_said {
 	json_t *measure;      /* mgmt/api/operation_measure.h; NULL: not known */
 };
 
+struct keys_gather;
+
 struct operations {
 	struct thread thread;
-	struct peer_client client; /* of the thread */
+	struct peer_client client; /* of the thread, as keys */
+	struct keys_gather *keys;
 	struct operations_item *items[OPERATIONS_MAX]; /* sorted by created_ms, the newest first */
 	size_t n;
 	struct operations_said said[PEERS_MAX];
@@ -34,6 +37,8 @@ struct operations {
 	bool loaded; /* the store's records are here */
 };
 
+/* Free one with all that belongs to it. */
+void operations_free_item(struct operations_item *item);
 /* Load the records of the store, if that was not done yet. Under the lock. */
 void operations_load(struct core *core);
 /* Store what could not be stored. Under the lock. */
@@ -48,5 +53,23 @@ const struct operations_said *operations_said_of(const struct core *core, const 
  * Not under the lock.
  */
 void operations_ask(struct core *core, struct peer_client *client, bool measure);
+
+struct operation_act;
+struct operation_facts;
+struct operation_target;
+struct operation_write;
+
+/* The override that makes @p write of one target. */
+void operations_make_override(const struct operation *op, const struct operation_target *target,
+                              const struct operation_write *write, const char *node, int64_t now_ms,
+                              struct override *out);
+/* Do what the engine says: store and send the record, write the steps, note events. Under the lock. */
+void operations_apply(struct core *core, struct operations_item *item,
+                      const struct operation_act *act, int64_t now_ms);
+struct operation_seen;
+struct operation_view;
+/* Keep what the API shows of the last facts: nodes, guards, outlook. Under the lock. */
+void operations_note_seen(struct operations_item *item, const struct operation_view *view,
+                          const struct operation_seen *seen);
 
 #endif

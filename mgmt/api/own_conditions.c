@@ -11,6 +11,7 @@
 
 #include "mgmt/api/core.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/api/operations.h"
 #include "mgmt/api/quiet_vips.h"
 #include "mgmt/api/timekeep.h"
 #include "mgmt/store/join.h"
@@ -134,6 +135,7 @@ void own_conditions_state(struct core *core)
 	state_clock(core);
 	state_api(core);
 	quiet_vips_state(core);
+	operations_add_conditions(core);
 	logins_state(core, &core->logins);
 	certificate_state(core, &core->certificate);
 	conditions_end(core->stats);

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Operations: listing, showing and waiting for them, beginning one, and orders on one. What an order
+ * does is in operation_order.c and operation_begin.c; this file reads requests and answers.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/field.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/operation_order.h"
+#include "mgmt/api/operation_show.h"
+#include "mgmt/api/operations.h"
+
+#define WAIT_MAX_MS 60000u
+
+static void set_outcome(struct operation_outcome *out, struct http_reply *reply)
+{
+	const char *key;
+	json_t *value;
+
+	if (out->status && out->status < 300) {
+		reply->status = out->status;
+		reply->json = out->json;
+		if (!reply->json)
+			http_problem(reply, 503, "busy", "out of memory");
+		return;
+	}
+	http_problem(reply, out->status ? out->status : 503, out->code ? out->code : "busy", "%s",
+	             out->text);
+	json_object_foreach(out->json, key, value) json_object_set(reply->json, key, value);
+	json_decref(out->json);
+}
+
+/* --- looking --- */
+
+void handle_operations(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const char *state = http_query(r, "state");
+	const struct operations_item *item;
+	json_t *items = json_array();
+	size_t n_more = 0;
+	uint64_t limit;
+
+	if (state && strcmp(state, "live") != 0 && operation_state_find(state) < 0) {
+		json_decref(items);
+		http_problem(reply, 400, "bad-request",
+		             "state: expected \"live\" or a state, such as \"moving\"");
+		return;
+	}
+	if (!handle_number(r, "limit", 1, OPERATIONS_MAX, OPERATIONS_MAX, &limit, reply)) {
+		json_decref(items);
+		return;
+	}
+	core_lock(core);
+	for (size_t i = 0; (item = operations_at(core, i)); i++) {
+		if (state && (strcmp(state, "live") != 0
+		                      ? strcmp(state, operation_state_text(item->op.state)) != 0
+		                      : operation_is_over(&item->op)))
+			continue;
+		if (json_array_size(items) < limit)
+			json_array_append_new(items, operation_summary_json(item));
+		else
+			n_more++;
+	}
+	core_unlock(core);
+	reply->json = json_pack("{s:o, s:I}", "items", items, "more", (json_int_t)n_more);
+	reply->status = 200;
+}
+
+void handle_operation(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const char *since = http_query(r, "since");
+	uint64_t wait_ms, seq;
+
+	if (!handle_number(r, "wait_ms", 0, WAIT_MAX_MS, 0, &wait_ms, reply) ||
+	    !handle_number(r, "since", 0, UINT64_MAX / 2, 0, &seq, reply))
+		return;
+	uint64_t until_ms = clock_mono_ms() + wait_ms;
+
+	core_lock(core);
+	const struct operations_item *item = operations_find(core, r->parts[0]);
+	while (item && since && item->op.seq == seq && !http_gone(r) && core_wait(core, until_ms))
+		item = operations_find(core, r->parts[0]);
+	if (item)
+		reply->json = operation_show_json(item);
+	core_unlock(core);
+	reply->status = 200;
+	if (!item)
+		http_problem(reply, 404, "not-found", "there is no operation %.40s", r->parts[0]);
+}
+
+/* --- orders --- */
+
+void handle_operation_begin(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct operation_outcome out;
+	struct operation_body body;
+	struct field_reader f;
+	bool dry_run;
+
+	if (!handle_flag(r, "dry_run", &dry_run, reply) || !handle_wait_ok(r, reply))
+		return;
+	operation_body_read(r->json, clock_believed_ms(), operation_order_guards(), &f, &body);
+	if (!field_end(&f, reply))
+		return;
+	if (body.what == OPERATION_BODY_UNDRAIN && dry_run)
+		http_problem(reply, 422, "invalid", "dry_run: is for drain and shift");
+	if (reply->status)
+		return;
+	http_doing(r, "asks all nodes what they measure");
+	if (body.what == OPERATION_BODY_UNDRAIN)
+		operation_undrain(core, &body, r, &out);
+	else
+		operation_begin(core, &body, r, dry_run, &out);
+	set_outcome(&out, reply);
+}
+
+void handle_operation_order(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct operation_order order = { .what = operation_order_find(r->parts[1]),
+		                         .principal = r->identity,
+		                         .request = r };
+	struct operation_body_command body;
+	struct operation_outcome out;
+	struct field_reader f;
+
+	if (order.what > OPERATION_ORDER_TAKE) {
+		http_problem(reply, 404, "not-found",
+		             "there is no order %.40s: hold, resume, abort and take are",
+		             r->parts[1]);
+		return;
+	}
+	operation_body_read_command(r->json, operation_order_guards(), &f, &body);
+	if (!field_end(&f, reply))
+		return;
+	order.author = body.author ? body.author : r->principal;
+	order.reason = body.reason;
+	order.guards = body.guards;
+	order.without = body.without;
+	http_doing(r, "asks all nodes what they have in force");
+	operation_order_run(core, r->parts[0], &order, &out);
+	set_outcome(&out, reply);
+}
+
+/* --- an order that another node passed on --- */
+
+void handle_peer_operation_order(struct core *core, struct http_request *r,
+                                 struct http_reply *reply)
+{
+	struct operation_order order = { .what = operation_order_find(r->parts[1]) };
+	json_t *own = json_copy(r->json);
+	const char *principal = json_string_value(json_object_get(r->json, "principal"));
+	struct operation_body_command body;
+	struct operation_outcome out;
+	struct field_reader f;
+	char by[PRINCIPAL_MAX];
+
+	json_object_del(own, "principal");
+	operation_body_read_command(own, operation_order_guards(), &f, &body);
+	if (!field_end(&f, reply)) {
+		json_decref(own);
+		return;
+	}
+	if (order.what >= OPERATION_ORDER_COUNT || order.what == OPERATION_ORDER_TAKE ||
+	    !principal || strlen(principal) >= sizeof(by)) {
+		json_decref(own);
+		http_problem(reply, 400, "bad-request", "expected a principal, and an order");
+		return;
+	}
+	order.principal = principal;
+	order.author = body.author;
+	order.reason = body.reason;
+	order.guards = body.guards;
+	order.without = body.without;
+	operation_order_run_here(core, r->parts[0], &order, &out);
+	reply->json = json_pack("{s:i, s:s, s:s, s:o}", "status", (int)out.status, "code",
+	                        out.code ? out.code : "", "text", out.text, "json",
+	                        out.json ? out.json : json_null());
+	reply->status = 200;
+	json_decref(own);
+}

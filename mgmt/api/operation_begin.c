@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Beginning an operation. The record is made and judged outside the lock, by fresh facts; under the
+ * lock it is looked at once more whether another operation of these sites has begun meanwhile, so of two
+ * that are started at once only one is.
+ */
+#include "mgmt/api/operation_order.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/clock.h"
+#include "mgmt/api/idempotent.h"
+#include "mgmt/api/operation_show.h"
+#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operations_internal.h"
+#include "mgmt/operations/engine.h"
+#include "mgmt/store/step.h"
+
+/* An operation while it is made. */
+struct beginning {
+	struct core *core;
+	const struct operation_body *body;
+	struct operation op;
+	struct operation_seen seen;
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+	const char *sites[OPERATION_TARGETS_MAX]; /* borrowed from the body or from names */
+	char names[OPERATION_TARGETS_MAX][MODEL_NAME_MAX];
+	char override_ids[OPERATION_TARGETS_MAX][MODEL_ID_MAX];
+	size_t n_sites;
+	json_t *outlook;
+	uint64_t deciding;
+	uint32_t level_ppm, epoch; /* of an override that goes on */
+	char id[MODEL_ID_MAX];
+};
+
+static void make_id(const struct core *core, int64_t now_ms, char out[MODEL_ID_MAX])
+{
+	uint32_t salt = 0;
+
+	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) != sizeof(salt))
+		salt = (uint32_t)clock_mono_ns();
+	override_make_id(core->dirs.node, now_ms, salt, out);
+}
+
+/* --- what is meant --- */
+
+static bool add_site(struct beginning *b, const char *name, struct operation_outcome *out)
+{
+	if (b->n_sites == OPERATION_TARGETS_MAX) {
+		operation_refuse(out, 422, "invalid", "sites: an operation has at most %u sites",
+		                 OPERATION_TARGETS_MAX);
+		return false;
+	}
+	snprintf(b->names[b->n_sites], MODEL_NAME_MAX, "%s", name);
+	b->sites[b->n_sites] = b->names[b->n_sites];
+	b->n_sites++;
+	return true;
+}
+
+/* The sites that the body names, or those of its label. Under the lock. */
+static bool find_sites(struct beginning *b, const struct model *m, struct operation_outcome *out)
+{
+	const struct operation_body *body = b->body;
+
+	for (size_t i = 0; i < body->n_sites; i++) {
+		if (!model_site(m, body->sites[i])) {
+			operation_refuse(out, 404, "not-found", "there is no site %s",
+			                 body->sites[i]);
+			return false;
+		}
+		if (!add_site(b, body->sites[i], out))
+			return false;
+	}
+	for (size_t i = 0; body->region && i < m->n_sites; i++)
+		if (!strcmp(m->sites[i].region, body->region) &&
+		    !add_site(b, m->sites[i].name, out))
+			return false;
+	if (b->n_sites)
+		return true;
+	operation_refuse(out, 404, "not-found", "no site has the label region=%s", body->region);
+	return false;
+}
+
+static bool service_is_at(const struct model_service *s, const char *site)
+{
+	for (size_t i = 0; i < s->n_at; i++)
+		if (!strcmp(s->at[i].site->name, site))
+			return true;
+	return false;
+}
+
+static bool find_service(const struct beginning *b, const struct model *m,
+                         struct operation_outcome *out)
+{
+	const char *name = b->body->service;
+	const struct model_service *found = NULL;
+
+	if (!name)
+		return true;
+	for (size_t i = 0; i < m->n_services; i++)
+		if (!strcmp(m->services[i].name, name))
+			found = &m->services[i];
+	if (!found) {
+		operation_refuse(out, 404, "not-found", "there is no service %s", name);
+		return false;
+	}
+	for (size_t i = 0; i < b->n_sites; i++)
+		if (!service_is_at(found, b->sites[i])) {
+			operation_refuse(out, 422, "invalid", "service: %s is not at site %s", name,
+			                 b->sites[i]);
+			return false;
+		}
+	return true;
+}
+
+static bool find_absent(const struct beginning *b, const struct model *m,
+                        struct operation_outcome *out)
+{
+	for (size_t i = 0; i < b->body->without.n; i++)
+		if (!model_node(m, b->body->without.items[i])) {
+			operation_refuse(out, 404, "not-found", "without: there is no node %s",
+			                 b->body->without.items[i]);
+			return false;
+		}
+	return true;
+}
+
+/* --- what is there already --- */
+
+/* Another operation of one of these sites. Under the lock. */
+static bool find_other(const struct beginning *b, struct operation_outcome *out)
+{
+	for (size_t i = 0; i < b->n_sites; i++) {
+		const struct operations_item *item = operations_of_site(b->core, b->sites[i]);
+
+		if (!item)
+			continue;
+		const struct operation *op = &item->op;
+		bool drained = op->state == OPERATION_DRAINED || op->state == OPERATION_EMPTY ||
+		               op->state == OPERATION_DRAINED_UNCONFIRMED;
+		operation_refuse(
+		        out, 409, "operation",
+		        "site %s %s by operation %s (%s, owner %s); weir operation %s shows "
+		        "it, weir undrain site %s returns it",
+		        b->sites[i], drained ? "is drained already" : "is being moved", op->id,
+		        operation_state_text(op->state), op->owner, op->id, b->sites[i]);
+		out->json = json_pack("{s:s}", "operation", op->id);
+		return false;
+	}
+	return true;
+}
+
+/* The live drain of a site that the operation goes on from; NULL: none. */
+static const struct override *find_drain(const struct overrides *all, const char *site,
+                                         const char *service, int64_t now_ms)
+{
+	for (size_t i = 0; i < all->n_items; i++) {
+		const struct override *o = &all->items[i];
+
+		if (o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
+		    !strcmp(o->name, site) && !strcmp(o->service, service ? service : "") &&
+		    strcmp(overrides_state(all, o, now_ms), "done") != 0)
+			return o;
+	}
+	return NULL;
+}
+
+/* Go on with overrides that are there; else new ids. Under the lock. */
+static void choose_overrides(struct beginning *b, int64_t now_ms)
+{
+	const struct overrides *all = intent_overrides(b->core->intent);
+
+	for (size_t i = 0; i < b->n_sites; i++) {
+		const struct override *o = find_drain(all, b->sites[i], b->body->service, now_ms);
+		uint32_t level = o ? overrides_level(all, o, now_ms) : 0;
+
+		if (o)
+			memcpy(b->override_ids[i], o->id, MODEL_ID_MAX);
+		else
+			make_id(b->core, now_ms, b->override_ids[i]);
+		if (o && override_epoch(o->generation) > b->epoch)
+			b->epoch = override_epoch(o->generation);
+		if (level > b->level_ppm)
+			b->level_ppm = level;
+	}
+}
+
+/* All that can be said without asking other nodes. */
+static bool resolve(struct beginning *b, int64_t now_ms, struct operation_outcome *out)
+{
+	core_lock(b->core);
+	const struct model *m = intent_model(b->core->intent);
+	bool ok = m != NULL;
+
+	if (!m)
+		operation_refuse(out, 404, "not-found", "there is no configuration yet");
+	ok = ok && find_sites(b, m, out) && find_service(b, m, out) && find_absent(b, m, out) &&
+	     find_other(b, out);
+	if (ok)
+		choose_overrides(b, now_ms);
+	core_unlock(b->core);
+	return ok;
+}
+
+/* --- the record --- */
+
+static bool make_record(struct beginning *b, const struct http_request *request, int64_t now_ms,
+                        struct operation_outcome *out)
+{
+	const struct operation_body *body = b->body;
+	bool overridden[OPERATION_GUARD_COUNT] = { false };
+	const char *ids[OPERATION_TARGETS_MAX];
+	char error[OPERATION_DETAIL_MAX] = "";
+
+	for (size_t i = 0; i < body->guards.n; i++) {
+		int guard = operation_guard_find(body->guards.items[i]);
+
+		if (guard >= 0)
+			overridden[guard] = true;
+	}
+	for (size_t i = 0; i < b->n_sites; i++)
+		ids[i] = b->override_ids[i];
+	struct operation_request r = {
+		.id = b->id,
+		.node = b->core->dirs.node,
+		.kind = body->what == OPERATION_BODY_SHIFT ? OPERATION_SHIFT : OPERATION_DRAIN,
+		.sites = b->sites,
+		.override_ids = ids,
+		.n_sites = b->n_sites,
+		.service = body->service ? body->service : "",
+		.author = body->author ? body->author : request->principal,
+		.principal = request->identity,
+		.reason = body->reason,
+		.until_ms = body->until_ms >= 0 ? body->until_ms : MODEL_TIME_NEVER,
+		.over_ms = body->over_ms > 0 ? body->over_ms : 0,
+		.goal_ppm = body->what == OPERATION_BODY_SHIFT ? body->level_ppm : OPERATION_PPM,
+		.level_ppm = b->level_ppm,
+		.epoch = b->epoch,
+		.now = body->now,
+		.withdraw = body->withdraw,
+		.overridden = overridden,
+		.without = body->without.items,
+		.n_without = body->without.n
+	};
+	if (!operation_init(&b->op, &r, now_ms, error))
+		return true;
+	operation_refuse(out, 422, "invalid", "%s", error);
+	return false;
+}
+
+/* Ask all nodes and judge. @return false: out of memory */
+static bool judge(struct beginning *b, struct operation_outcome *out)
+{
+	struct operation_view *view = operation_view_now(b->core);
+	if (!view) {
+		operation_refuse(out, 503, "busy", "out of memory");
+		return false;
+	}
+	operation_gather(view, &b->op, 0, &b->seen);
+	operation_plan(&b->op, &b->seen.facts);
+	operation_project(view, &b->op, NULL, &b->seen);
+	b->deciding = operation_deciding(&b->op, &b->seen.facts);
+	b->outlook = operation_outlook_json(view->m, &b->op, &b->seen);
+	operation_judge(&b->op, &b->seen.facts, OPERATION_BEFORE, b->verdicts);
+	free(b->seen.projection);
+	operation_view_free(view);
+	/* what points into the view is not used any more */
+	return true;
+}
+
+static void refuse_by_guard(const struct beginning *b, const struct operation_verdict *tripped,
+                            struct operation_outcome *out)
+{
+	char past[512];
+
+	operation_past_text(&b->op, b->verdicts, past, sizeof(past));
+	if (operation_guard_is_optional(tripped->guard))
+		operation_refuse(out, 409, "guard", "%s: %s; to do it all the same: %s",
+		                 operation_guard_text(tripped->guard), tripped->detail, past);
+	else
+		operation_refuse(out, 409, "guard", "%s: %s", operation_guard_text(tripped->guard),
+		                 tripped->detail);
+	out->json = json_pack("{s:o, s:s}", "guards", operation_guards_json(b->verdicts),
+	                      "override", past);
+}
+
+/* The record with what was seen, as it would be or is. */
+static json_t *show_beginning(const struct beginning *b, bool dry_run)
+{
+	struct operations_item *item = calloc(1, sizeof(*item));
+	json_t *o = NULL;
+
+	if (item) {
+		item->op = b->op;
+		item->judged = true;
+		item->deciding = b->deciding;
+		item->outlook = b->outlook;
+		memcpy(item->verdicts, b->verdicts, sizeof(item->verdicts));
+		o = operation_show_json(item);
+	}
+	if (o && dry_run)
+		json_object_set_new(o, "dry_run", json_true());
+	free(item);
+	return o;
+}
+
+/* Make it exist, unless another has begun meanwhile. */
+static void commit_beginning(struct beginning *b, const struct http_request *request,
+                             struct operation_outcome *out)
+{
+	core_lock(b->core);
+	if (find_other(b, out)) {
+		idempotent_attach(b->core, request);
+		int err = operations_take(b->core, &b->op);
+		idempotent_detach(b->core);
+		struct operations_item *item = operations_find(b->core, b->op.id);
+
+		if (err < 0 || !item) {
+			operation_refuse(
+			        out, 409, "too-many",
+			        "too many operations are not over: end some of them first");
+		} else {
+			memcpy(item->verdicts, b->verdicts, sizeof(item->verdicts));
+			item->judged = true;
+			item->deciding = b->deciding;
+			item->outlook = json_incref(b->outlook);
+			journal_add(intent_journal(b->core->intent), clock_believed_ms(),
+			            "operation", b->op.id, "%s of site %s begun by %s: %s",
+			            operation_kind_text(b->op.kind), b->op.targets[0].site,
+			            b->op.principal, b->op.reason);
+			out->json = operation_show_json(item);
+			out->status = 201;
+			operations_poke(b->core);
+		}
+	}
+	core_unlock(b->core);
+}
+
+void operation_begin(struct core *core, const struct operation_body *body,
+                     const struct http_request *request, bool dry_run,
+                     struct operation_outcome *out)
+{
+	struct beginning *b = calloc(1, sizeof(*b));
+	int64_t now_ms = clock_believed_ms();
+
+	*out = (struct operation_outcome){ .status = 0 };
+	if (!b) {
+		operation_refuse(out, 503, "busy", "out of memory");
+		return;
+	}
+	b->core = core;
+	b->body = body;
+	make_id(core, now_ms, b->id);
+	if (resolve(b, now_ms, out) && make_record(b, request, now_ms, out) && judge(b, out)) {
+		const struct operation_verdict *tripped = operation_tripped(b->verdicts);
+
+		if (dry_run) {
+			out->json = show_beginning(b, true);
+			out->status = 200;
+		} else if (tripped) {
+			refuse_by_guard(b, tripped, out);
+		} else {
+			commit_beginning(b, request, out);
+		}
+	}
+	json_decref(b->outlook);
+	free(b);
+}
+
+/* --- return --- */
+
+/* The operation that all sites of the body belong to; "": none. Under the lock. */
+static bool find_common(struct beginning *b, char id[MODEL_ID_MAX], struct operation_outcome *out)
+{
+	id[0] = '\0';
+	for (size_t i = 0; i < b->n_sites; i++) {
+		const struct operations_item *item = operations_of_site(b->core, b->sites[i]);
+		const char *one = item ? item->op.id : "";
+
+		if (i && strcmp(one, id) != 0) {
+			operation_refuse(
+			        out, 422, "invalid",
+			        "sites: these belong to different operations; return them one "
+			        "after the other");
+			return false;
+		}
+		snprintf(id, MODEL_ID_MAX, "%s", one);
+	}
+	return true;
+}
+
+/* A drain by the clock becomes an operation that returns. */
+static void return_scheduled(struct beginning *b, const struct http_request *request,
+                             const struct operation_order *order, int64_t now_ms,
+                             struct operation_outcome *out)
+{
+	core_lock(b->core);
+	choose_overrides(b, now_ms);
+	core_unlock(b->core);
+	if (!b->level_ppm) {
+		operation_refuse(out, 409, "nothing-to-end", "site %s is not drained", b->sites[0]);
+		return;
+	}
+	if (!make_record(b, request, now_ms, out))
+		return;
+	core_lock(b->core);
+	bool alone = find_other(b, out);
+	int err = alone ? operations_take(b->core, &b->op) : 0;
+	core_unlock(b->core);
+	if (err < 0)
+		operation_refuse(out, 409, "too-many", "too many operations are not over");
+	else if (alone)
+		operation_order_run_here(b->core, b->op.id, order, out);
+}
+
+void operation_undrain(struct core *core, const struct operation_body *body,
+                       const struct http_request *request, struct operation_outcome *out)
+{
+	struct operation_order order = { .what = OPERATION_ORDER_RETURN,
+		                         .author = body->author,
+		                         .principal = request->identity,
+		                         .reason = body->reason,
+		                         .guards = body->guards,
+		                         .without = body->without,
+		                         .request = request };
+	struct beginning *b = calloc(1, sizeof(*b));
+	int64_t now_ms = clock_believed_ms();
+	char id[MODEL_ID_MAX] = "";
+
+	*out = (struct operation_outcome){ .status = 0 };
+	if (!b) {
+		operation_refuse(out, 503, "busy", "out of memory");
+		return;
+	}
+	b->core = core;
+	b->body = body;
+	make_id(core, now_ms, b->id);
+	core_lock(core);
+	const struct model *m = intent_model(core->intent);
+	bool ok = m && find_sites(b, m, out) && find_absent(b, m, out) && find_common(b, id, out);
+	core_unlock(core);
+	if (!m)
+		operation_refuse(out, 404, "not-found", "there is no configuration yet");
+	if (ok && *id)
+		operation_order_run(core, id, &order, out);
+	else if (ok)
+		return_scheduled(b, request, &order, now_ms, out);
+	free(b);
+}

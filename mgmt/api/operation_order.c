@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An order is decided by fresh facts: all nodes are asked before. The engine works on a copy of the
+ * record, which replaces the record only if that did not change meanwhile; then the order is tried
+ * again with what is there now.
+ */
+#include "mgmt/api/operation_order.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/idempotent.h"
+#include "mgmt/api/operation_show.h"
+#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operations_internal.h"
+#include "mgmt/operations/engine.h"
+
+#define TRIES_MAX  3u
+#define PASS_ON_MS 6000 /* the owner asks all nodes, too */
+#define ANSWER_MAX ((size_t)1 << 20)
+
+static const char *const words[OPERATION_ORDER_COUNT] = { "hold", "resume", "abort",
+	                                                  "take", "return", "further" };
+
+enum operation_order_do operation_order_find(const char *word)
+{
+	int i = 0;
+
+	while (i < OPERATION_ORDER_COUNT && strcmp(words[i], word) != 0)
+		i++;
+	return (enum operation_order_do)i;
+}
+
+const char *operation_order_text(enum operation_order_do what)
+{
+	return words[what];
+}
+
+const char *const *operation_order_guards(void)
+{
+	static const char *const names[] = {
+#define GUARD_NAME(text, name, may) text,
+		OPERATION_GUARDS(GUARD_NAME)
+#undef GUARD_NAME
+		        NULL
+	};
+
+	return names;
+}
+
+void operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
+                      const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(out->text, sizeof(out->text), format, list);
+	va_end(list);
+	json_decref(out->json);
+	out->json = NULL;
+	out->status = status;
+	out->code = code;
+}
+
+/* --- at this node --- */
+
+static void mark_guards(const struct operation_body_names *names,
+                        bool overridden[OPERATION_GUARD_COUNT])
+{
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
+		overridden[g] = false;
+	for (size_t i = 0; i < names->n; i++) {
+		int guard = operation_guard_find(names->items[i]);
+
+		if (guard >= 0)
+			overridden[guard] = true;
+	}
+}
+
+static int run_engine_order(struct operation *op, const struct operation_facts *facts,
+                            const struct operation_order *order, char error[OPERATION_DETAIL_MAX])
+{
+	bool overridden[OPERATION_GUARD_COUNT];
+	struct operation_person person = { .author = order->author ? order->author : "",
+		                           .reason = order->reason ? order->reason : "",
+		                           .overridden = overridden,
+		                           .without = order->without.items,
+		                           .n_without = order->without.n };
+	int64_t now_ms = clock_believed_ms();
+
+	mark_guards(&order->guards, overridden);
+	error[0] = '\0';
+	switch (order->what) {
+	case OPERATION_ORDER_HOLD:
+		return operation_hold(op, &person, facts, now_ms, error);
+	case OPERATION_ORDER_RESUME:
+		return operation_resume(op, facts, &person, now_ms, error);
+	case OPERATION_ORDER_ABORT:
+		return operation_abort(op, facts, &person, now_ms, error);
+	case OPERATION_ORDER_TAKE:
+		return operation_own(op, facts, &person, now_ms, error);
+	case OPERATION_ORDER_FURTHER:
+		return operation_redirect(op, facts, &person, OPERATION_PPM, now_ms, error);
+	default:
+		return operation_return(op, facts, &person, now_ms, error);
+	}
+}
+
+static void refuse_order(struct operation_outcome *out, const struct operation *op,
+                         const struct operation_order *order, int err, const char *error)
+{
+	if (err == -EALREADY)
+		operation_refuse(out, 409, "operation", "operation %s: it is so already: %s",
+		                 op->id, *error ? error : operation_state_text(op->state));
+	else if (err == -EBUSY)
+		operation_refuse(out, 409, "guard",
+		                 "%s; weir operation %s %s --override GUARD --reason TEXT", error,
+		                 op->id, operation_order_text(order->what));
+	else if (err == -ENOMEM)
+		operation_refuse(out, 503, "busy", "out of memory");
+	else
+		operation_refuse(out, 409, "operation", "operation %s is %s: %s", op->id,
+		                 operation_state_text(op->state),
+		                 *error ? error : "this order is not for that state");
+}
+
+/* Replace the record unless it changed since it was copied. @return whether it did not */
+static bool commit_order(struct core *core, const struct operation *was, struct operation *op,
+                         const struct operation_order *order, const struct operation_view *view,
+                         const struct operation_seen *seen, struct operation_outcome *out)
+{
+	core_lock(core);
+	struct operations_item *item = operations_find(core, op->id);
+	bool same = item && item->op.epoch == was->epoch && item->op.seq == was->seq &&
+	            !strcmp(item->op.owner, was->owner);
+	if (same) {
+		item->op = *op;
+		item->ticked_ms = 0;
+		operations_note_seen(item, view, seen);
+		idempotent_attach(core, order->request);
+		operations_changed(core, item);
+		idempotent_detach(core);
+		journal_add(intent_journal(core->intent), clock_believed_ms(), "operation", op->id,
+		            "%s by %s: %s", operation_order_text(order->what),
+		            order->principal ? order->principal : "?",
+		            order->reason ? order->reason : "");
+		out->json = operation_show_json(item);
+		out->status = 200;
+		operations_poke(core);
+	}
+	core_unlock(core);
+	return same;
+}
+
+/* One try. @return whether it is decided */
+static bool try_order(struct core *core, const char *id, const struct operation_order *order,
+                      struct operation *was, struct operation *op, struct operation_seen *seen,
+                      struct operation_outcome *out)
+{
+	char error[OPERATION_DETAIL_MAX];
+
+	core_lock(core);
+	const struct operations_item *item = operations_find(core, id);
+	if (item)
+		*was = *op = item->op;
+	core_unlock(core);
+	if (!item) {
+		operation_refuse(out, 404, "not-found", "there is no operation %.40s", id);
+		return true;
+	}
+	struct operation_view *view = operation_view_now(core);
+	if (!view) {
+		operation_refuse(out, 503, "busy", "out of memory");
+		return true;
+	}
+	operation_gather(view, op, 0, seen);
+	operation_project(view, op, NULL, seen);
+	int err = run_engine_order(op, &seen->facts, order, error);
+	bool decided = true;
+	if (err)
+		refuse_order(out, was, order, err, error);
+	else
+		decided = commit_order(core, was, op, order, view, seen, out);
+	free(seen->projection);
+	operation_view_free(view);
+	return decided;
+}
+
+void operation_order_run_here(struct core *core, const char *id,
+                              const struct operation_order *order, struct operation_outcome *out)
+{
+	struct operation *was = calloc(1, sizeof(*was)), *op = calloc(1, sizeof(*op));
+	struct operation_seen *seen = calloc(1, sizeof(*seen));
+	bool decided = false;
+
+	*out = (struct operation_outcome){ .status = 0 };
+	for (unsigned i = 0; was && op && seen && !decided && i < TRIES_MAX; i++)
+		decided = try_order(core, id, order, was, op, seen, out);
+	if (!decided)
+		operation_refuse(out, 503, "busy",
+		                 "the operation keeps changing, or out of memory");
+	free(seen);
+	free(op);
+	free(was);
+}
+
+/* --- at its owner --- */
+
+static json_t *names_json(const struct operation_body_names *names)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < names->n; i++)
+		json_array_append_new(list, json_string(names->items[i]));
+	return list;
+}
+
+/* The owner's address. @return false: the document has none */
+static bool find_owner_api(struct core *core, const char *owner, char api[256])
+{
+	core_lock(core);
+	const struct model *m = intent_model(core->intent);
+	const struct model_node *node = m ? model_node(m, owner) : NULL;
+	bool found = node && *node->api && strlen(node->api) < 256;
+	if (found)
+		snprintf(api, 256, "%s", node->api);
+	core_unlock(core);
+	return found;
+}
+
+static void read_passed(const json_t *answer, struct operation_outcome *out)
+{
+	json_int_t status = json_integer_value(json_object_get(answer, "status"));
+	const char *text = json_string_value(json_object_get(answer, "text"));
+	const char *code = json_string_value(json_object_get(answer, "code"));
+	json_t *json = json_object_get(answer, "json");
+
+	if (status == 200) {
+		out->status = 200;
+		out->json = json_incref(json);
+		return;
+	}
+	operation_refuse(out,
+	                 status == 404   ? 404
+	                 : status == 409 ? 409
+	                                 : 503,
+	                 status == 404                    ? "not-found"
+	                 : status != 409                  ? "busy"
+	                 : code && !strcmp(code, "guard") ? "guard"
+	                                                  : "operation",
+	                 "%s", text ? text : "the owner's answer is malformed");
+}
+
+static void pass_on(struct core *core, const char *id, const char *owner, const char *api,
+                    const struct operation_order *order, struct operation_outcome *out)
+{
+	json_t *body =
+	        json_pack("{s:s, s:s, s:s, s:o, s:o}", "principal",
+	                  order->principal ? order->principal : "", "reason", order->reason,
+	                  "author", order->author ? order->author : "", "override_guards",
+	                  names_json(&order->guards), "without", names_json(&order->without));
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	struct client_request r = {
+		.post = 1, .body = text, .timeout_ms = PASS_ON_MS, .answer_max = ANSWER_MAX
+	};
+	struct peer_client client = { .multi = NULL };
+
+	snprintf(r.url, sizeof(r.url), "%s/v1/peer/operations/%s/%s", api, id,
+	         operation_order_text(order->what));
+	client_open(&client, core->dirs.conf);
+	auth_peer_token(core->dirs.conf, client.token);
+	if (client.token[0])
+		client_send(&client, &r, 1);
+	if (r.answer)
+		read_passed(r.answer, out);
+	else
+		operation_refuse(
+		        out, 409, "owner-unreachable",
+		        "node %s owns operation %s and does not answer (%s); to go on from "
+		        "here: weir operation %s take --reason TEXT",
+		        owner, id, r.failure, id);
+	json_decref(r.answer);
+	client_close(&client);
+	free(text);
+	json_decref(body);
+}
+
+void operation_order_run(struct core *core, const char *id, const struct operation_order *order,
+                         struct operation_outcome *out)
+{
+	char owner[MODEL_NAME_MAX] = "", api[256] = "";
+
+	*out = (struct operation_outcome){ .status = 0 };
+	core_lock(core);
+	const struct operations_item *item = operations_find(core, id);
+	if (item)
+		memcpy(owner, item->op.owner, sizeof(owner));
+	core_unlock(core);
+	bool here =
+	        !*owner || order->what == OPERATION_ORDER_TAKE || !strcmp(owner, core->dirs.node);
+	if (here)
+		operation_order_run_here(core, id, order, out);
+	else if (find_owner_api(core, owner, api))
+		pass_on(core, id, owner, api, order, out);
+	else
+		operation_refuse(
+		        out, 409, "owner-unreachable",
+		        "node %s owns operation %s, and the configuration has no address of "
+		        "it; to go on from here: weir operation %s take --reason TEXT",
+		        owner, id, id);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Orders of persons about an operation: begin one, hold, resume, abort, return, take. Each is decided
+ * by facts that are gathered for it, and changes nothing if it is refused.
+ *
+ * An order for an operation of another node is passed on to its owner; `take` alone is carried out
+ * where it is given. Implemented in mgmt/api/operation_order.c (orders) and operation_begin.c
+ * (beginning); for the threads of handlers, not under the lock.
+ */
+#ifndef WEIR_MGMT_API_OPERATION_ORDER_H
+#define WEIR_MGMT_API_OPERATION_ORDER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "base/checked.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/operation_body.h"
+
+enum operation_order_do {
+	OPERATION_ORDER_HOLD,
+	OPERATION_ORDER_RESUME,
+	OPERATION_ORDER_ABORT,
+	OPERATION_ORDER_TAKE,
+	OPERATION_ORDER_RETURN,  /**< weir undrain */
+	OPERATION_ORDER_FURTHER, /**< a drain from where a shift rests */
+	OPERATION_ORDER_COUNT
+};
+
+/** An order; texts are borrowed. */
+struct operation_order {
+	enum operation_order_do what;
+	const char *author, *principal, *reason;
+	struct operation_body_names guards, without;
+	/** of its Idempotency-Key; NULL: none */
+	const struct http_request *request;
+};
+
+/** How it went: an HTTP status with the answer, given; or with a problem. */
+struct operation_outcome {
+	unsigned status;
+	json_t *json; /**< of a success, given; else what is to be added to the problem, or NULL */
+	const char *code; /**< of a problem */
+	char text[512];   /**< likewise */
+};
+
+/** "hold", ... @return OPERATION_ORDER_COUNT: there is no such order */
+enum operation_order_do operation_order_find(const char *word);
+const char *operation_order_text(enum operation_order_do what);
+/** Names of guards that orders may override, ended by NULL. */
+const char *const *operation_order_guards(void);
+/** Carry out an order, here or at the owner. */
+void operation_order_run(struct core *core, const char *id, const struct operation_order *order,
+                         struct operation_outcome *out);
+/** The same, at this node alone: what a peer passed on. */
+void operation_order_run_here(struct core *core, const char *id,
+                              const struct operation_order *order, struct operation_outcome *out);
+/** Begin a drain or shift, or with @p dry_run say what would happen. */
+void operation_begin(struct core *core, const struct operation_body *body,
+                     const struct http_request *request, bool dry_run,
+                     struct operation_outcome *out);
+/** Return sites to normal: their operation's, or a scheduled drain's. */
+void operation_undrain(struct core *core, const struct operation_body *body,
+                       const struct http_request *request, struct operation_outcome *out);
+/** Make @p out a problem. */
+void operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
+                      const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+#endif

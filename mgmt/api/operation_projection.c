@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The projection's input from a view, and its result as facts. What is not measured is not listed;
+ * the projection then says of each site whether its load is known.
+ */
+#include "mgmt/api/operation_view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define FLOWS_MAX 512u
+#define GATES_MAX 128u
+
+/* The input with what it points to. */
+struct projecting {
+	struct projection_input in;
+	struct projection_site_now sites[PROJECTION_SITES_MAX];
+	struct projection_flows flows[FLOWS_MAX];
+	struct projection_gate gates[GATES_MAX], targets[OPERATION_TARGETS_MAX];
+	uint32_t steps_ppm[PROJECTION_STEPS_MAX];
+};
+
+static uint32_t service_index(const struct model *m, const char *name)
+{
+	for (size_t i = 0; *name && i < m->n_services; i++)
+		if (!strcmp(m->services[i].name, name))
+			return (uint32_t)i;
+	return PROJECTION_ALL;
+}
+
+static uint32_t site_index(const struct model *m, const char *name)
+{
+	const struct model_site *site = model_site(m, name);
+
+	return site ? (uint32_t)(site - m->sites) : UINT32_MAX;
+}
+
+/* --- input --- */
+
+static bool was_at_begin(const struct operation_begin_flows *begin, uint64_t document,
+                         uint32_t service, uint32_t site, uint64_t *per_s)
+{
+	for (size_t i = 0; begin && begin->known && begin->document == document && i < begin->n;
+	     i++)
+		if (begin->rows[i].service == service && begin->rows[i].site == site) {
+			*per_s = begin->rows[i].now_per_s;
+			return true;
+		}
+	return false;
+}
+
+static void list_flows(const struct operation_view *v, const struct operation *op,
+                       const struct operation_begin_flows *begin, struct projecting *p)
+{
+	const struct model *m = v->m;
+
+	/* pairs that are not measured are not listed: they are not known */
+	for (uint32_t i = 0; i < m->n_services; i++)
+		for (size_t k = 0; k < m->services[i].n_at && p->in.n_flows < FLOWS_MAX; k++) {
+			const char *site = m->services[i].at[k].site->name;
+			struct projection_flows *f = &p->flows[p->in.n_flows];
+
+			f->service = i;
+			f->site = site_index(m, site);
+			if (!operation_flows_at(v, op, &m->services[i], site, &f->now_per_s))
+				continue;
+			if (!was_at_begin(begin, m->meta.document, i, f->site, &f->begin_per_s))
+				f->begin_per_s = f->now_per_s;
+			p->in.n_flows++;
+		}
+	p->in.flows = p->flows;
+}
+
+void operation_list_flows(const struct operation_view *v, const struct operation *op,
+                          struct operation_begin_flows *out)
+{
+	struct projecting *p = v->m ? calloc(1, sizeof(*p)) : NULL;
+
+	*out = (struct operation_begin_flows){ .known = p != NULL };
+	if (!p)
+		return;
+	list_flows(v, op, NULL, p);
+	out->document = v->m->meta.document;
+	out->n = p->in.n_flows;
+	memcpy(out->rows, p->flows, out->n * sizeof(out->rows[0]));
+	free(p);
+}
+
+static void list_sites(const struct operation_seen *seen, struct projecting *p)
+{
+	for (size_t i = 0; i < seen->facts.n_sites && i < PROJECTION_SITES_MAX; i++) {
+		const struct operation_site *s = &seen->sites[i];
+
+		p->sites[i] = (struct projection_site_now){
+			.out = s->up == OPERATION_NO,
+			.flows_known = s->arrivals.known,
+			.bits_known = s->bits.known,
+			.flows_per_s = s->arrivals.value,
+			.bits_per_s = s->bits.value,
+		};
+	}
+	p->in.sites = p->sites;
+}
+
+static bool is_target(const struct operation *op, const struct override *o)
+{
+	for (uint32_t i = 0; i < op->n_targets; i++)
+		if (!strcmp(op->targets[i].override_id, o->id))
+			return true;
+	return false;
+}
+
+static void list_gates(const struct operation_view *v, const struct operation *op,
+                       struct projecting *p)
+{
+	for (size_t i = 0; i < v->overrides.n_items && p->in.n_gates < GATES_MAX; i++) {
+		const struct override *o = &v->overrides.items[i];
+
+		if (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE ||
+		    is_target(op, o) || override_is_done(o, v->now_ms))
+			continue;
+		p->gates[p->in.n_gates++] =
+		        (struct projection_gate){ .site = site_index(v->m, o->name),
+			                          .service = service_index(v->m, o->service),
+			                          .level_ppm = overrides_level(&v->overrides, o,
+			                                                       v->now_ms) };
+	}
+	p->in.gates = p->gates;
+}
+
+static void list_targets(const struct operation_view *v, const struct operation *op,
+                         struct projecting *p)
+{
+	for (uint32_t i = 0; i < op->n_targets; i++)
+		p->targets[p->in.n_targets++] =
+		        (struct projection_gate){ .site = site_index(v->m, op->targets[i].site),
+			                          .service = service_index(v->m, op->service),
+			                          .level_ppm = op->plan_from_ppm };
+	p->in.targets = p->targets;
+	for (uint32_t i = 0; i < op->n_plan && i < PROJECTION_STEPS_MAX; i++)
+		p->steps_ppm[p->in.n_steps++] = op->plan_ppm[i];
+	p->in.steps_ppm = p->steps_ppm;
+	p->in.at_once = op->now;
+}
+
+/* --- result --- */
+
+static struct operation_value value_of(bool known, uint64_t value)
+{
+	return (struct operation_value){ .known = known, .value = known ? value : 0 };
+}
+
+static void take_point(const struct projection_step *from, size_t n, size_t point,
+                       struct operation_seen *out)
+{
+	for (size_t i = 0; i < n && i < out->facts.n_sites; i++) {
+		const struct projection_site *s = &from->sites[i];
+
+		out->sites[i].at[point] = (struct operation_projected){
+			.receives = s->receives ? OPERATION_YES : OPERATION_NO,
+			.share_ppm = value_of(true, s->share_ppm),
+			.flows = value_of(s->flows_known, s->flows_per_s),
+			.bits = value_of(s->bits_known, s->bits_per_s),
+			.backup_flows = value_of(s->flows_known, s->backup_flows_per_s),
+			.backup_bits = value_of(s->bits_known, s->backup_bits_per_s)
+		};
+	}
+}
+
+void operation_project(const struct operation_view *v, const struct operation *op,
+                       const struct operation_begin_flows *begin, struct operation_seen *out)
+{
+	struct projecting *p = calloc(1, sizeof(*p));
+	struct projection *result = calloc(1, sizeof(*result));
+	bool ok = p && result && v->projector;
+
+	if (ok) {
+		list_sites(out, p);
+		list_flows(v, op, begin, p);
+		list_gates(v, op, p);
+		list_targets(v, op, p);
+		ok = !projection_make(v->projector, &p->in, result);
+	}
+	if (ok) {
+		take_point(&result->begin, result->n_sites, 0, out);
+		for (size_t i = 0; i < result->n_steps && i + 1 < OPERATION_POINTS; i++)
+			take_point(&result->steps[i], result->n_sites, i + 1, out);
+		out->facts.window_answers = value_of(true, result->queries);
+		out->projection = result;
+	} else {
+		free(result);
+	}
+	free(p);
+}

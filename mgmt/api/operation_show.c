@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A hold always has the command that ends it, a refusal the command that goes past the guards that
+ * may be overridden, and each operation the one that undoes it.
+ */
+#include "mgmt/api/operation_show.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/api/to_json.h"
+
+#define COMMAND_MAX 512u /* bytes of a command line */
+
+/* --- command lines --- */
+
+/* "ams fra" */
+static size_t join_sites(const struct operation *op, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < op->n_targets && n + MODEL_NAME_MAX + 1 < size; i++)
+		n += (size_t)snprintf(out + n, size - n, " %s", op->targets[i].site);
+	return n;
+}
+
+const char *operation_undo_text(const struct operation *op, char *out, size_t size)
+{
+	size_t n = (size_t)snprintf(out, size, "weir undrain site");
+
+	n += join_sites(op, out + n, size - n);
+	snprintf(out + n, size - n, " --reason TEXT");
+	return out;
+}
+
+/* " --override room,fresh": those that tripped and may be overridden, and those given before. */
+static size_t join_guards(const struct operation *op, const struct operation_verdict *verdicts,
+                          char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
+		enum operation_guard guard = (enum operation_guard)g;
+
+		if (n + 32 < size && operation_guard_is_optional(guard) &&
+		    (op->overridden[g] || !verdicts[g].ok))
+			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : " --override ",
+			                      operation_guard_text(guard));
+	}
+	return n;
+}
+
+/* Level and pace, as they were asked for. */
+static size_t join_shape(const struct operation *op, char *out, size_t size)
+{
+	size_t n = 0;
+
+	if (op->kind == OPERATION_SHIFT)
+		n += (size_t)snprintf(out + n, size - n, " %u%%", op->goal_ppm / 10000);
+	if (*op->service)
+		n += (size_t)snprintf(out + n, size - n, " --service %s", op->service);
+	if (op->now)
+		n += (size_t)snprintf(out + n, size - n, " --now");
+	if (op->over_ms > 0)
+		n += (size_t)snprintf(out + n, size - n, " --over %llds",
+		                      (long long)op->over_ms / 1000);
+	if (op->withdraw)
+		n += (size_t)snprintf(out + n, size - n, " --withdraw");
+	for (uint32_t i = 0; i < op->n_without && n + MODEL_NAME_MAX + 16 < size; i++)
+		n += (size_t)snprintf(out + n, size - n, "%s%s", i ? "," : " --without ",
+		                      op->without[i]);
+	return n;
+}
+
+const char *operation_past_text(const struct operation *op,
+                                const struct operation_verdict *verdicts, char *out, size_t size)
+{
+	size_t n = (size_t)snprintf(out, size, "weir %s site", operation_kind_text(op->kind));
+
+	n += join_sites(op, out + n, size - n);
+	n += join_shape(op, out + n, size - n);
+	n += join_guards(op, verdicts, out + n, size - n);
+	snprintf(out + n, size - n, " --reason TEXT");
+	return out;
+}
+
+/* How a held operation goes on: past the guard that holds it, or without the lost node. */
+static const char *resume_text(const struct operations_item *item, char *out, size_t size)
+{
+	const struct operation *op = &item->op;
+	int guard = operation_guard_find(op->hold.code);
+	size_t n = (size_t)snprintf(out, size, "weir operation %s resume", op->id);
+
+	if (guard >= 0 && operation_guard_is_optional((enum operation_guard)guard))
+		n += (size_t)snprintf(out + n, size - n, " --override %s", op->hold.code);
+	if (!strcmp(op->hold.code, "node-lost") || !strcmp(op->hold.code, "majority")) {
+		bool first = true;
+
+		for (size_t i = 0; i < item->n_nodes && n + MODEL_NAME_MAX + 16 < size; i++) {
+			if (item->nodes[i].reached || item->nodes[i].absent)
+				continue;
+			n += (size_t)snprintf(out + n, size - n, "%s%s",
+			                      first ? " --without " : ",", item->nodes[i].node);
+			first = false;
+		}
+	}
+	snprintf(out + n, size - n, " --reason TEXT");
+	return out;
+}
+
+/* --- parts --- */
+
+json_t *operation_guards_json(const struct operation_verdict *verdicts)
+{
+	json_t *list = json_array();
+
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
+		const struct operation_verdict *v = &verdicts[g];
+
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:b, s:b, s:b, s:s, s:b, s:o, s:s}", "guard",
+		                  operation_guard_text((enum operation_guard)g), "ok",
+		                  v->ok || v->overridden, "overridden", v->overridden && !v->ok,
+		                  "unknown", v->unknown || !v->checked, "state",
+		                  v->overridden && !v->ok ? "overridden"
+		                  : v->unknown            ? "unknown"
+		                  : !v->ok                ? "refused"
+		                  : !v->checked           ? "not_checked"
+		                                          : "ok",
+		                  "may_be_overridden",
+		                  operation_guard_is_optional((enum operation_guard)g),
+		                  "margin_percent", operation_value_json(&v->margin), "detail",
+		                  v->detail));
+	}
+	return list;
+}
+
+static json_t *sites_json(const struct operation *op)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < op->n_targets; i++)
+		json_array_append_new(list, json_string(op->targets[i].site));
+	return list;
+}
+
+static json_t *hold_json(const struct operations_item *item)
+{
+	char text[COMMAND_MAX];
+
+	if (!operation_is_held(&item->op))
+		return json_null();
+	return json_pack("{s:s, s:s, s:o, s:s}", "code", item->op.hold.code, "detail",
+	                 item->op.hold.detail, "since", time_to_json(item->op.hold.since_ms),
+	                 "resume", resume_text(item, text, sizeof(text)));
+}
+
+static json_t *names_json(const char names[][MODEL_NAME_MAX], size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_string(names[i]));
+	return list;
+}
+
+static json_t *nodes_json(const struct operations_item *item)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < item->n_nodes; i++) {
+		const struct operations_node *n = &item->nodes[i];
+
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:b, s:b, s:b, s:o, s:I, s:I}", "node", n->node, "reached",
+		                  n->reached, "named_absent", n->absent, "has_record",
+		                  n->has_record, "level_ppm",
+		                  n->level_known ? json_integer(n->level_ppm) : json_null(),
+		                  "epoch", (json_int_t)n->epoch, "step", (json_int_t)n->step));
+	}
+	return list;
+}
+
+static json_t *plan_json(const struct operation *op, const json_t *outlook)
+{
+	json_t *steps = json_array();
+
+	for (uint32_t i = 0; i < op->n_plan; i++)
+		json_array_append_new(
+		        steps,
+		        json_pack("{s:I, s:s}", "level_ppm", (json_int_t)op->plan_ppm[i],
+		                  "waits_for",
+		                  "all name servers that are reached report the level; the longest "
+		                  "TTL of earlier answers and 5 s have passed; receivers are well; "
+		                  "new flows at the site are as projected"));
+	json_t *o =
+	        json_pack("{s:I, s:o}", "from_ppm", (json_int_t)op->plan_from_ppm, "steps", steps);
+	json_object_set(o, "expected_s", json_object_get(outlook, "expected_s"));
+	json_object_set(o, "queries_per_s_at_min_ttl",
+	                json_object_get(outlook, "queries_per_s_at_min_ttl"));
+	return o;
+}
+
+static json_t *late_json(const struct operation *op)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < op->n_late; i++)
+		json_array_append_new(list, json_pack("{s:s, s:o}", "prefix", op->late[i].prefix,
+		                                      "flows_per_s",
+		                                      operation_value_json(&op->late[i].flows)));
+	return list;
+}
+
+static json_t *history_json(const struct operation *op)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < op->n_steps; i++)
+		json_array_append_new(list, operation_step_json(&op->steps[i]));
+	return list;
+}
+
+/* --- the whole --- */
+
+json_t *operation_summary_json(const struct operations_item *item)
+{
+	const struct operation *op = &item->op;
+
+	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:I, "
+	                 "s:I, s:s, s:o}",
+	                 "id", op->id, "kind", operation_kind_text(op->kind), "state",
+	                 operation_state_text(op->state), "sites", sites_json(op), "service",
+	                 op->service, "author", op->author, "principal", op->principal, "reason",
+	                 op->reason, "owner", op->owner, "epoch", (json_int_t)op->epoch, "seq",
+	                 (json_int_t)op->seq, "created", time_to_json(op->created_ms), "until",
+	                 time_to_json(op->until_ms), "level_ppm", (json_int_t)op->level_ppm,
+	                 "goal_ppm", (json_int_t)op->goal_ppm, "waits", op->waits, "hold",
+	                 hold_json(item));
+}
+
+static void add_texts(const struct operation *op, json_t *o)
+{
+	char text[COMMAND_MAX];
+
+	if (*op->author == '\0')
+		json_object_set_new(o, "author", json_string(""));
+	json_object_set_new(o, "undo", json_string(operation_undo_text(op, text, sizeof(text))));
+	json_object_set_new(o, "named_by", json_string(op->named_by));
+	json_object_set_new(o, "now", json_boolean(op->now));
+	json_object_set_new(o, "withdraw", json_boolean(op->withdraw));
+	json_object_set_new(o, "expired", json_boolean(op->expired));
+	json_object_set_new(o, "stage",
+	                    op->state == OPERATION_RETURNING || op->way == OPERATION_BACK
+	                            ? json_string(operation_stage_text(op->stage))
+	                            : json_null());
+}
+
+static json_t *preflight_json(const struct operations_item *item)
+{
+	json_t *o = item->judged ? json_pack("{s:o, s:I}", "guards",
+	                                     operation_guards_json(item->verdicts),
+	                                     "deciding_sites", (json_int_t)item->deciding)
+	                         : json_null();
+
+	if (item->judged && item->outlook)
+		json_object_update(o, item->outlook);
+	return o;
+}
+
+json_t *operation_show_json(const struct operations_item *item)
+{
+	const struct operation *op = &item->op;
+	json_t *o = operation_summary_json(item);
+
+	add_texts(op, o);
+	json_object_set_new(o, "step", json_integer(op->step));
+	json_object_set_new(o, "plan", plan_json(op, item->outlook));
+	json_object_set_new(o, "steps", history_json(op));
+	json_object_set_new(o, "nodes", nodes_json(item));
+	json_object_set_new(o, "without", names_json(op->without, op->n_without));
+	json_object_set_new(o, "late", late_json(op));
+	json_object_set_new(o, "evidence", operation_evidence_json(op));
+	json_object_set_new(o, "preflight", preflight_json(item));
+	return o;
+}

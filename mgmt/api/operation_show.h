@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Operations as the API shows them (docs/api.md): plan, steps, guards, nodes, evidence.
+ *
+ * Implemented in mgmt/api/operation_show.c and operation_evidence.c; under the core's lock where an
+ * item is given.
+ */
+#ifndef WEIR_MGMT_API_OPERATION_SHOW_H
+#define WEIR_MGMT_API_OPERATION_SHOW_H
+
+#include <jansson.h>
+
+#include "base/checked.h"
+#include "mgmt/api/operations.h"
+
+struct operation_seen;
+
+/**
+ * What the plan will bring, given: {expected_s, queries_per_s_at_min_ttl, receivers, backups}.
+ * Not under the lock; @p m is that of the view.
+ */
+MUST_CHECK json_t *operation_outlook_json(const struct model *m, const struct operation *op,
+                                          const struct operation_seen *seen);
+/** A short form for lists, given. */
+MUST_CHECK json_t *operation_summary_json(const struct operations_item *item);
+/** All of it, given. */
+MUST_CHECK json_t *operation_show_json(const struct operations_item *item);
+/** Verdicts of all guards, given: [{guard, ok, state, margin_percent, detail}] */
+MUST_CHECK json_t *operation_guards_json(const struct operation_verdict *verdicts);
+/** The command line that gives back what the operation took; @p out has room for @p size bytes. */
+const char *operation_undo_text(const struct operation *op, char *out, size_t size);
+/** The command line that starts the same operation past its tripped guards. */
+const char *operation_past_text(const struct operation *op,
+                                const struct operation_verdict *verdicts, char *out, size_t size);
+/** Time line, loads, late clients: given; JSON null before it has ended. */
+MUST_CHECK json_t *operation_evidence_json(const struct operation *op);
+/** A step's record, given. */
+MUST_CHECK json_t *operation_step_json(const struct operation_step *s);
+/** A value, or null. */
+MUST_CHECK json_t *operation_value_json(const struct operation_value *v);
+/** Loads of sites, given. */
+MUST_CHECK json_t *operation_loads_json(const struct operation_load *loads, size_t n);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The thread looks four times a second whether a round is due. A round asks all nodes first; then the
+ * engine of each operation that this node owns decides by what they said; then whatever it changed
+ * is stored and goes to all nodes at once, before the next round.
+ *
+ * The engine runs on the record under the lock; the facts are gathered before, without it. If the
+ * record was replaced meanwhile (a person's command, another owner), these facts are not used.
+ */
+#include "mgmt/api/operations_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/api/keys_gather.h"
+#include "mgmt/api/operation_show.h"
+#include "mgmt/api/operation_view.h"
+#include "mgmt/operations/engine.h"
+#include "mgmt/store/step.h"
+
+/* --- writing --- */
+
+void operations_make_override(const struct operation *op, const struct operation_target *target,
+                              const struct operation_write *write, const char *node, int64_t now_ms,
+                              struct override *out)
+{
+	*out = (struct override){ .kind = MODEL_OVERRIDE_DRAIN,
+		                  .target = MODEL_TARGET_SITE,
+		                  .generation =
+		                          override_generation(write->epoch, false, write->step),
+		                  .created_ms = op->created_ms,
+		                  .from_ms = write->from_ms,
+		                  .over_ms = write->over_ms,
+		                  .until_ms = write->ended ? now_ms : MODEL_TIME_NEVER,
+		                  .from_ppm = write->from_ppm,
+		                  .ended = write->ended,
+		                  .is_step = true,
+		                  .to_ppm = write->to_ppm,
+		                  .late_from_ms = write->late_from_ms };
+	snprintf(out->id, sizeof(out->id), "%s", target->override_id);
+	snprintf(out->name, sizeof(out->name), "%s", target->site);
+	snprintf(out->service, sizeof(out->service), "%s", op->service);
+	snprintf(out->operation, sizeof(out->operation), "%s", op->id);
+	snprintf(out->author, sizeof(out->author), "%s", op->author);
+	snprintf(out->reason, sizeof(out->reason), "%s", op->reason);
+	snprintf(out->principal, sizeof(out->principal), "%s", op->principal);
+	snprintf(out->node, sizeof(out->node), "%s", node);
+}
+
+/* Under the lock. */
+static void write_steps(struct core *core, const struct operation *op,
+                        const struct operation_write *write, int64_t now_ms)
+{
+	struct override list[OPERATION_TARGETS_MAX];
+
+	for (uint32_t i = 0; i < op->n_targets; i++)
+		operations_make_override(op, &op->targets[i], write, core->dirs.node, now_ms,
+		                         &list[i]);
+	int n = intent_merge(core->intent, list, op->n_targets, now_ms);
+	if (n < 0)
+		log_error("operation-step-not-written", "id=%s error=\"%s\"", op->id, strerror(-n));
+	else
+		log_note("operation-step", "id=%s epoch=%u step=%u from_ppm=%u to_ppm=%u taken=%d",
+		         op->id, write->epoch, write->step, write->from_ppm, write->to_ppm, n);
+	core_changed(core);
+}
+
+/* Under the lock. */
+void operations_apply(struct core *core, struct operations_item *item,
+                      const struct operation_act *act, int64_t now_ms)
+{
+	if (act->changed)
+		operations_changed(core, item);
+	if (act->has_write)
+		write_steps(core, &item->op, &act->write, now_ms);
+	for (size_t i = 0; i < act->n_events && i < OPERATION_EVENTS_MAX; i++)
+		journal_add(intent_journal(core->intent), now_ms, "operation", item->op.id, "%s",
+		            act->events[i].text);
+	if (act->n_events)
+		core_changed(core);
+}
+
+/* --- what is shown of the nodes --- */
+
+static void note_nodes(struct operations_item *item, const struct operation_facts *facts)
+{
+	item->n_nodes = 0;
+	for (size_t i = 0; i < facts->n_nodes && i < OPERATION_NODES_MAX; i++) {
+		const struct operation_node *from = &facts->nodes[i];
+		struct operations_node *to = &item->nodes[item->n_nodes++];
+
+		*to = (struct operations_node){ .reached = from->reached,
+			                        .absent =
+			                                operation_is_without(&item->op, from->name),
+			                        .has_record = from->has_record == OPERATION_YES,
+			                        .level_known = from->levels[0].known,
+			                        .epoch = from->levels[0].epoch,
+			                        .step = from->levels[0].step,
+			                        .level_ppm = from->levels[0].level_ppm };
+		snprintf(to->node, sizeof(to->node), "%s", from->name);
+	}
+}
+
+void operations_note_seen(struct operations_item *item, const struct operation_view *view,
+                          const struct operation_seen *seen)
+{
+	note_nodes(item, &seen->facts);
+	operation_judge(&item->op, &seen->facts, OPERATION_DURING, item->verdicts);
+	item->deciding = operation_deciding(&item->op, &seen->facts);
+	item->judged = true;
+	json_decref(item->outlook);
+	item->outlook = operation_outlook_json(view->m, &item->op, seen);
+}
+
+/* What the sites had when the running way began: the projection compares with it. */
+static void note_begin(struct operations_item *item, const struct operation_view *view)
+{
+	if (item->begin && item->begin_way == item->op.way)
+		return;
+	if (!item->begin)
+		item->begin = calloc(1, sizeof(*item->begin));
+	if (item->begin)
+		operation_list_flows(view, &item->op, item->begin);
+	item->begin_way = item->op.way;
+}
+
+/* --- a round --- */
+
+static bool is_same_record(const struct operation *a, const struct operation *b)
+{
+	return a->epoch == b->epoch && a->seq == b->seq && !strcmp(a->owner, b->owner);
+}
+
+/* Run the engine on the record. Under the lock. @return whether something changed for other nodes */
+static bool run_engine(struct core *core, struct operations_item *item,
+                       const struct operation_view *view, const struct operation_seen *seen,
+                       uint64_t now_ms)
+{
+	struct operation_act *act = calloc(1, sizeof(*act));
+	int64_t wall_ms = clock_believed_ms();
+
+	if (!act)
+		return false;
+	operation_next(&item->op, &seen->facts, wall_ms, act);
+	item->ticked_ms = now_ms;
+	operations_note_seen(item, view, seen);
+	note_begin(item, view);
+	operations_apply(core, item, act, wall_ms);
+	bool changed = act->changed || act->has_write;
+	free(act);
+	return changed;
+}
+
+/* One operation of this node. Not under the lock. @return whether something changed for others */
+static bool tick_operation(struct core *core, const struct operation_view *view, const char *id)
+{
+	struct operation *op = calloc(1, sizeof(*op));
+	struct operation_seen *seen = calloc(1, sizeof(*seen));
+	struct operation_begin_flows *begin = calloc(1, sizeof(*begin));
+	uint64_t now_ms = clock_mono_ms(), ticked_ms = 0;
+	bool changed = false;
+
+	core_lock(core);
+	const struct operations_item *item = op ? operations_find(core, id) : NULL;
+	bool runs =
+	        item && seen && operations_is_own(core, &item->op) && !operation_is_over(&item->op);
+	if (runs) {
+		*op = item->op;
+		ticked_ms = item->ticked_ms;
+		if (begin && item->begin && item->begin_way == op->way)
+			*begin = *item->begin;
+	}
+	core_unlock(core);
+	if (runs) {
+		operation_gather(view, op, ticked_ms ? (int64_t)(now_ms - ticked_ms) : 0, seen);
+		operation_project(view, op, begin, seen);
+		core_lock(core);
+		struct operations_item *again = operations_find(core, id);
+		if (again && is_same_record(&again->op, op))
+			changed = run_engine(core, again, view, seen, now_ms);
+		core_unlock(core);
+	}
+	if (seen)
+		free(seen->projection);
+	free(seen);
+	free(begin);
+	free(op);
+	return changed;
+}
+
+/* The operations that this node owns and that are not over. Under the lock. */
+static size_t list_own(struct core *core, char ids[][MODEL_ID_MAX])
+{
+	const struct operations_item *item;
+	size_t n = 0;
+
+	for (size_t i = 0; (item = operations_at(core, i)); i++)
+		if (operations_is_own(core, &item->op) && !operation_is_over(&item->op))
+			memcpy(ids[n++], item->op.id, MODEL_ID_MAX);
+	return n;
+}
+
+/* How long after the last round the next one is due; 0: never. Under the lock. */
+static uint64_t pause_ms(struct core *core)
+{
+	const struct operations_item *item;
+	int64_t now_ms = clock_believed_ms();
+	uint64_t pause = 0;
+
+	for (size_t i = 0; (item = operations_at(core, i)); i++) {
+		uint64_t one = OPERATIONS_IDLE_MS;
+
+		if (!operation_is_over(&item->op))
+			one = !operations_is_own(core, &item->op) ? OPERATIONS_SLOW_MS
+			      : item->op.write.from_ms > now_ms   ? OPERATIONS_FAST_MS
+			                                          : OPERATIONS_EVERY_MS;
+		pause = pause == 0 || one < pause ? one : pause;
+	}
+	return pause;
+}
+
+/* Not under the lock. */
+static void run_operations(struct core *core)
+{
+	struct operations *o = core->operations;
+	char ids[OPERATIONS_MAX][MODEL_ID_MAX];
+	bool changed = false;
+
+	core_lock(core);
+	size_t n = list_own(core, ids);
+	core_unlock(core);
+	operations_ask(core, &o->client, n > 0);
+	struct operation_view *view = n ? operation_view_take(core, o->keys, &o->client) : NULL;
+	for (size_t i = 0; view && i < n; i++)
+		changed |= tick_operation(core, view, ids[i]);
+	operation_view_free(view);
+	if (changed) /* what is new goes out at once */
+		operations_ask(core, &o->client, false);
+}
+
+static void run_round(struct core *core)
+{
+	struct operations *o = core->operations;
+	uint64_t now_ms = clock_mono_ms();
+
+	operations_load(core);
+	operations_store_rest(core);
+	uint64_t pause = pause_ms(core);
+	if (!o->poked && (!pause || now_ms - o->ran_ms < pause))
+		return;
+	o->poked = false;
+	o->ran_ms = now_ms;
+	core_unlock(core);
+	run_operations(core);
+	core_lock(core);
+}
+
+static void *run_thread(void *core)
+{
+	core_run_rounds(core, run_round, OPERATIONS_FAST_MS);
+	return NULL;
+}
+
+int operations_start(struct core *core)
+{
+	struct operations *o = calloc(1, sizeof(*o));
+
+	if (!o)
+		return -ENOMEM;
+	o->keys = keys_gather_new();
+	if (!o->keys) {
+		free(o);
+		return -ENOMEM;
+	}
+	client_open(&o->client, core->dirs.conf);
+	core_lock(core);
+	core->operations = o;
+	operations_load(core);
+	core_unlock(core);
+	return thread_start(&o->thread, run_thread, core);
+}
+
+void operations_stop(struct core *core)
+{
+	struct operations *o = core->operations;
+
+	if (!o)
+		return;
+	thread_join(&o->thread);
+	client_close(&o->client);
+	keys_gather_free(o->keys);
+	core_lock(core);
+	core->operations = NULL;
+	core_unlock(core);
+	for (size_t i = 0; i < o->n; i++)
+		operations_free_item(o->items[i]);
+	for (size_t i = 0; i < o->n_said; i++) {
+		json_decref(o->said[i].have);
+		json_decref(o->said[i].levels);
+		json_decref(o->said[i].measure);
+	}
+	free(o);
+}
