@@ -370,9 +370,9 @@
 	X(OVERRIDES_LATE_FROM, "overrides[].late_from", "time", "", "", "", "E",                   \
 	  "From when on backup pools serve the clients that still arrive at the site.")            \
 	X(OVERRIDES_OWN_VIPS, "overrides[].own_vips", "enum announced|shutdown|withdrawn", "",     \
-	  "announced", "", "E", "What routers are told of VIPs that this site alone has.")         \
+	  "announced", "", "E", "How VIPs that this site alone has are announced.")                \
 	X(OVERRIDES_SHARED_VIPS, "overrides[].shared_vips", "enum announced|shutdown|withdrawn",   \
-	  "", "announced", "", "E", "What routers are told of VIPs that other sites have, too.")
+	  "", "announced", "", "E", "How VIPs that other sites have, too, are announced.")
 
 #define SCHEMA_ID(id, ...) SCHEMA_##id,
 enum schema_id { SCHEMA_ROWS(SCHEMA_ID) SCHEMA_COUNT };
