@@ -155,12 +155,9 @@ static enum operation_document judge_document(const struct model *m, const struc
 	return has_name(m, op) ? OPERATION_DOCUMENT_FINE : OPERATION_DOCUMENT_NO_DNS;
 }
 
-/*
- * The longest TTL of an answer that may still be in a cache: what the document allows, and what
- * nodes gave before it changed.
- */
-static struct operation_value longest_ttl(const struct operation_view *v,
-                                          const struct operation *op)
+/* The longest TTL that the document allows to names which the operation moves. */
+static struct operation_value document_ttl(const struct operation_view *v,
+                                           const struct operation *op)
 {
 	struct operation_value ttl = { .known = v->m != NULL };
 
@@ -173,14 +170,53 @@ static struct operation_value longest_ttl(const struct operation_view *v,
 			    name->ttl_max_s > ttl.value)
 				ttl.value = name->ttl_max_s;
 	}
-	for (size_t i = 0; i < v->n_voices; i++) {
-		json_int_t given = json_integer_value(json_object_get(
-		        json_object_get(v->voices[i].measure, "dns"), "longest_ttl_s"));
+	return ttl;
+}
 
-		if (given > 0 && given < 7 * 24 * 3600 && (uint64_t)given > ttl.value)
-			ttl.value = (uint64_t)given;
+#define TTL_END (7 * 24 * 3600) /* seconds: no name has such a TTL */
+
+/* For how long answers that a name server gave before the last write's level may be used. */
+static struct operation_value told_ttl(const struct operation *op, const json_t *levels)
+{
+	struct operation_value ttl = { .known = op->n_targets > 0 && op->write.epoch };
+
+	for (size_t k = 0; k < op->n_targets; k++) {
+		const char *id = op->targets[k].override_id;
+		struct operation_level level = read_level(levels, id);
+		const json_t *given = json_object_get(find_level(levels, id), "longest_ttl_s");
+		json_int_t ttl_s = json_integer_value(given);
+
+		if (!json_is_integer(given) || ttl_s < 0 || ttl_s >= TTL_END ||
+		    level.epoch != op->write.epoch || level.step != op->write.step)
+			return (struct operation_value){ 0 };
+		if ((uint64_t)ttl_s > ttl.value)
+			ttl.value = (uint64_t)ttl_s;
 	}
 	return ttl;
+}
+
+/*
+ * The longest TTL of an answer that may still be in a cache. Name servers tell it once they have
+ * the last write's level: with the shortest TTL while a site is drained in part, that is less than
+ * the document allows. Where one does not tell it, the document's counts.
+ */
+static struct operation_value longest_ttl(const struct operation_view *v,
+                                          const struct operation *op)
+{
+	struct operation_value most = { 0 };
+
+	for (size_t i = 0; i < v->n_voices; i++) {
+		if (!v->voices[i].have || !v->voices[i].dns)
+			continue; /* not reached, or it answers nothing */
+		struct operation_value told = told_ttl(op, v->voices[i].levels);
+
+		if (!told.known)
+			return document_ttl(v, op);
+		most.known = true;
+		if (told.value > most.value)
+			most.value = told.value;
+	}
+	return most.known ? most : document_ttl(v, op);
 }
 
 void operation_gather(const struct operation_view *v, const struct operation *op,

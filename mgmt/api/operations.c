@@ -226,6 +226,15 @@ static bool find_in_force(const struct overrides *all, const struct override *o,
 	return true;
 }
 
+/* Once a level has arrived it is known for how long answers with the one before may be used. */
+static void add_ttl(json_t *row, const struct levels *levels, const char *id)
+{
+	const struct level *level = levels ? levels_find(levels, id) : NULL;
+
+	if (level && level->arrived)
+		json_object_set_new(row, "longest_ttl_s", json_integer(level->longest_ttl_s));
+}
+
 /* Where no weir-dns runs, the document's levels count: nobody answers by others there. */
 json_t *operations_levels_json(struct core *core, const struct levels *levels)
 {
@@ -246,6 +255,7 @@ json_t *operations_levels_json(struct core *core, const struct levels *levels)
 			json_object_set_new(row, "in_force", json_integer((json_int_t)generation));
 			json_object_set_new(row, "level_ppm", json_integer(level_ppm));
 		}
+		add_ttl(row, levels, o->id);
 		json_array_append_new(list, row);
 	}
 	return list;

@@ -212,6 +212,8 @@ static void await_force(struct tick *t)
 
 	if (level_in_force(t, &missing) == OPERATION_YES) {
 		history_last(op)->in_force_ms = t->now_ms;
+		if (t->facts->ttl_s.known)
+			history_last(op)->ttl_s = t->facts->ttl_s;
 		op->level_ppm = op->write.to_ppm;
 		op->waited_ms = 0;
 		open_backup(t);
