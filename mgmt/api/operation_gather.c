@@ -176,7 +176,7 @@ static struct operation_value document_ttl(const struct operation_view *v,
 #define TTL_END (7 * 24 * 3600) /* seconds: no name has such a TTL */
 
 /* For how long answers that a name server gave before the last write's level may be used. */
-static struct operation_value told_ttl(const struct operation *op, const json_t *levels)
+static struct operation_value read_given_ttl(const struct operation *op, const json_t *levels)
 {
 	struct operation_value ttl = { .known = op->n_targets > 0 && op->write.epoch };
 
@@ -208,13 +208,13 @@ static struct operation_value longest_ttl(const struct operation_view *v,
 	for (size_t i = 0; i < v->n_voices; i++) {
 		if (!v->voices[i].have || !v->voices[i].dns)
 			continue; /* not reached, or it answers nothing */
-		struct operation_value told = told_ttl(op, v->voices[i].levels);
+		struct operation_value given = read_given_ttl(op, v->voices[i].levels);
 
-		if (!told.known)
+		if (!given.known)
 			return document_ttl(v, op);
 		most.known = true;
-		if (told.value > most.value)
-			most.value = told.value;
+		if (given.value > most.value)
+			most.value = given.value;
 	}
 	return most.known ? most : document_ttl(v, op);
 }
