@@ -38,8 +38,6 @@
 #define PROJECTION_ALL       UINT32_MAX /**< projection_gate.service: all services of the site */
 /** Fewer queries in the window than this: the shares follow the weights, not the keys. */
 #define PROJECTION_QUERIES_MIN 200u
-/** Percent of its stated capacity that a receiver may reach; what is above is for a wrong forecast. */
-#define PROJECTION_ROOM_PERCENT 85u
 
 struct projector;
 
@@ -133,26 +131,5 @@ int projector_add(struct projector *p, const struct steer_keys *keys) MUST_CHECK
  */
 int projection_make(struct projector *p, const struct projection_input *in,
                     struct projection *out) MUST_CHECK NONNULL();
-
-enum projection_verdict {
-	PROJECTION_ROOM,        /**< all receivers stay below PROJECTION_ROOM_PERCENT */
-	PROJECTION_NOT_CHECKED, /**< passes: no receiver states a capacity */
-	PROJECTION_UNKNOWN,     /**< no room: a receiver states one, and its load is not known */
-	PROJECTION_FULL,        /**< no room */
-};
-
-struct projection_room {
-	enum projection_verdict verdict;
-	uint32_t site; /**< which one it is about, by its index; with FULL and UNKNOWN */
-	/** Of the capacity: what the fullest receiver has left below the limit. */
-	uint32_t margin_ppm;
-	char detail[200]; /**< a sentence */
-};
-
-/** Whether there is room for a step: each receiver's load against its capacity in the model. */
-void projection_judge_room(const struct model *m, const struct projection_step *step,
-                           struct projection_room *out) NONNULL();
-/** Whether the verdict lets a step begin. */
-bool projection_has_room(enum projection_verdict verdict);
 
 #endif

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What backup pools may get of a drain, and the guard `room`. */
+/* What backup pools may get of a drain. */
 #include "tests/unit/mgmt/projection_scene.h"
-
-/* --- backup pools --- */
 
 static void the_whole_load_may_come_to_the_backup_at_once(void **state)
 {
@@ -81,116 +79,6 @@ static void a_backup_at_a_drained_site_takes_nothing(void **state)
 	assert_int_equal(out->steps[4].sites[FRA].backup_flows_per_s, 0);
 }
 
-/* --- room --- */
-
-static const struct {
-	const char *why;
-	uint64_t cap_flows, cap_bits;
-	struct projection_site fra;
-	enum projection_verdict verdict;
-	bool passes;
-} room_cases[] = {
-	{ "no capacity: not checked",
-	  0,
-	  0,
-	  { .receives = true, .flows_known = true },
-	  PROJECTION_NOT_CHECKED,
-	  true },
-	{ "no capacity, nothing known: not checked",
-	  0,
-	  0,
-	  { .receives = true },
-	  PROJECTION_NOT_CHECKED,
-	  true },
-	{ "85 % is room",
-	  100,
-	  0,
-	  { .receives = true, .flows_known = true, .flows_per_s = 85 },
-	  PROJECTION_ROOM,
-	  true },
-	{ "86 % is not",
-	  100,
-	  0,
-	  { .receives = true, .flows_known = true, .flows_per_s = 86 },
-	  PROJECTION_FULL,
-	  false },
-	{ "nor with its backup",
-	  100,
-	  0,
-	  { .receives = true, .flows_known = true, .flows_per_s = 80, .backup_flows_per_s = 6 },
-	  PROJECTION_FULL,
-	  false },
-	{ "missing is not 0",
-	  100,
-	  0,
-	  { .receives = true, .bits_known = true },
-	  PROJECTION_UNKNOWN,
-	  false },
-	{ "flows known, bits stated",
-	  0,
-	  1000,
-	  { .receives = true, .flows_known = true },
-	  PROJECTION_UNKNOWN,
-	  false },
-	{ "bits",
-	  0,
-	  1000,
-	  { .receives = true, .bits_known = true, .bits_per_s = 851 },
-	  PROJECTION_FULL,
-	  false },
-	{ "full is worse than unknown",
-	  100,
-	  1000,
-	  { .receives = true, .bits_known = true, .bits_per_s = 900 },
-	  PROJECTION_FULL,
-	  false },
-	{ "no receiver", 100, 1000, { .receives = false }, PROJECTION_NOT_CHECKED, true },
-	{ "sums do not overflow",
-	  100,
-	  0,
-	  { .receives = true,
-	    .flows_known = true,
-	    .flows_per_s = UINT64_MAX,
-	    .backup_flows_per_s = 5 },
-	  PROJECTION_FULL,
-	  false },
-};
-
-static void room_follows_its_table(void **state)
-{
-	struct projection_room room;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(room_cases) / sizeof(room_cases[0]); i++) {
-		out->steps[0].sites[FRA] = room_cases[i].fra;
-		sites[FRA].capacity_flows = room_cases[i].cap_flows;
-		sites[FRA].capacity_bits = room_cases[i].cap_bits;
-		projection_judge_room(&m, &out->steps[0], &room);
-		print_message("  %s: %s\n", room_cases[i].why, room.detail);
-		assert_int_equal(room.verdict, room_cases[i].verdict);
-		assert_int_equal(projection_has_room(room.verdict), room_cases[i].passes);
-		assert_true(*room.detail && strlen(room.detail) + 1 < sizeof(room.detail));
-		if (!room_cases[i].passes)
-			assert_int_equal(room.site, FRA);
-	}
-}
-
-static void the_margin_is_that_of_the_fullest_receiver(void **state)
-{
-	struct projection_room room;
-
-	(void)state;
-	for (uint32_t i = FRA; i <= LON; i++) {
-		sites[i].capacity_flows = 1000;
-		out->steps[0].sites[i] = (struct projection_site){ .receives = true,
-			                                           .flows_known = true,
-			                                           .flows_per_s = 500 + 100 * i };
-	}
-	projection_judge_room(&m, &out->steps[0], &room);
-	assert_int_equal(room.verdict, PROJECTION_ROOM);
-	assert_near(room.margin_ppm, 150000, 1);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -200,8 +88,6 @@ int main(void)
 		TEST(late_clients_are_those_that_had_not_left_before),
 		TEST(a_service_that_dns_does_not_move_comes_to_its_backup),
 		TEST(a_backup_at_a_drained_site_takes_nothing),
-		TEST(room_follows_its_table),
-		TEST(the_margin_is_that_of_the_fullest_receiver),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
