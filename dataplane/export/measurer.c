@@ -355,26 +355,25 @@ uint32_t measurer_one_of(uint32_t wide)
 }
 
 /*
- * Less as soon as there is much to do, more only when it has been quiet for the whole window. New
- * tables are taken for quiet ones; tables that an earlier process left keep what they have until it
- * is known better.
+ * Less as soon as there is much to do, more only when it has been quiet for the whole window. At
+ * first tables keep what they have: compiler_init() takes new ones for quiet.
  */
 static void choose_width(struct measurer *m, const struct compiler *n,
                          const struct measure_node *node, uint64_t now_ms)
 {
 	struct fwd_root *root = n->t.root;
-	uint32_t wide = OWNER_LOAD(uint32_t, &root->sample_wide), now = wide;
 	const struct reading *from = find_reading(m, now_ms, UINT64_MAX);
+	uint32_t wide = OWNER_LOAD(uint32_t, &root->sample_wide), now;
 
-	if (!m->read_ms && !node->received)
-		wide = WIDE_QUIET;
-	if (m->read_ms && now_ms > m->read_ms && node->received >= m->received)
+	if (m->read_ms && now_ms > m->read_ms && node->received >= m->received) {
 		now = measurer_width((node->received - m->received) * 1000 / (now_ms - m->read_ms));
-	if (now < wide)
-		wide = now;
-	else if (from && node->received >= from->received && now_ms - from->at_ms >= 10 * KEEP_MS)
-		wide |= now & measurer_width((node->received - from->received) * 2000 /
-		                             (now_ms - from->at_ms));
+		if (now < wide)
+			wide = now;
+		else if (from && node->received >= from->received &&
+		         now_ms - from->at_ms >= 10 * KEEP_MS)
+			wide |= now & measurer_width((node->received - from->received) * 2000 /
+			                             (now_ms - from->at_ms));
+	}
 	OWNER_STORE(uint32_t, &root->sample_wide, wide);
 	if (!m->began || node->received < m->received)
 		m->began = now_ms;

@@ -469,6 +469,7 @@ void publisher_write(struct publisher *p, const struct compiler *n,
 	stats_set(p->totals[LEARNING], n->learning);
 	if (!n->plan)
 		return;
+	measurer_tick(p->measurer, n, time->now_ms);
 	sum_cpus(p, &n->t);
 	write_node(p, n);
 	publish_workers(p->stats, p->rows, n);

@@ -70,6 +70,8 @@ int compiler_init(struct compiler *n, const struct driver_ops *ops, struct drive
 	n->ranges->n_slots = n->sizes.slots;
 	if (kept)
 		compiler_adopt(n);
+	else
+		n->t.root->sample_wide = FWD_SAMPLE_ONE_OF - 1; /* until there is much traffic */
 	return 0;
 }
 

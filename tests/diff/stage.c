@@ -340,8 +340,6 @@ static void settle_in(struct stage *s)
 {
 	tick_stage(s);
 	diff_set_time(s->diff, packets_clock(s));
-	s->diff->xdp.t.root->sample_wide =
-	        FWD_SAMPLE_ONE_OF - 1; /* as the process has it in quiet times */
 	diff_share(s->diff);
 	diff_check_dpdk(s->diff);
 }

@@ -107,6 +107,7 @@ static struct process process;
 #define publisher_stats(p)                    ((void)(p), (struct stats *)NULL)
 #define publisher_document(p, n)              note("rows; ")
 #define publisher_write(p, n, time)           ((void)(time), note("effect; "))
+#define publisher_measure(p, n, now_ms)       ((void)(now_ms), note("measured; "))
 #define publisher_close(p)                    note("-pages; ")
 #define hops_open(l, n, cb, arg, out)         (ANY(out), note_opened("hops"))
 #define hops_close(h)                         note("-hops; ")
@@ -286,10 +287,10 @@ static void ten_times_a_second_slots_are_told_of_and_it_lives(void **state)
 {
 	(void)state;
 	on_mtu_tick(&process);
-	expect_done("slots told; alive; told+100; ");
+	expect_done("slots told; measured; alive; told+100; ");
 	process.driver = NULL; /* it lives without one, too */
 	on_mtu_tick(&process);
-	expect_done("alive; told+100; ");
+	expect_done("measured; alive; told+100; ");
 }
 
 /* Interfaces, and what hangs at them: tried at once, and stated at once. */

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the dataplane measures of new flows (dataplane/export/measurer.c), as a reader of its page
+ * sees it: each figure is traced back to the tables.
+ */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/export/measurer.h"
+#include "weir/fwd/sample.h"
+
+#include "tests/unit/dataplane/publish_scene.h"
+
+#define T0 1000000u /* ms; the scene's first moment */
+
+static struct measurer *m;
+static struct measure *reader;
+
+static int setup_measurer(void **state)
+{
+	if (setup(state))
+		return -1;
+	m = measurer_new(dir);
+	return !m;
+}
+
+static int teardown_measurer(void **state)
+{
+	measure_close(reader);
+	reader = NULL;
+	measurer_free(m);
+	return teardown(state);
+}
+
+/* The copy that a reader takes right after a tick. */
+static const struct measure_node *tick(uint64_t now_ms)
+{
+	measurer_tick(m, &s.node, now_ms);
+	if (!reader)
+		assert_int_equal(measure_open(dir, &reader), 0);
+	assert_int_equal(measure_read(reader, now_ms), 0);
+	return measure_node(reader);
+}
+
+static uint32_t count_index(const char *service)
+{
+	return indexes_find(s.node.count_indexes, hash_text(service));
+}
+
+static void add_service_flows(const char *service, uint32_t cpu, uint64_t flows, uint64_t others)
+{
+	uint32_t at = cpu * s.node.sizes.service_counts + count_index(service);
+
+	s.node.t.service_news[at].packets += flows;
+	s.node.t.service_news[at].bytes += 60 * flows;
+	s.node.t.service_counts[at].packets += others;
+	s.node.t.service_counts[at].bytes += 100 * others;
+}
+
+static void add_backend_flows(uint32_t index, uint32_t cpu, uint64_t flows, uint64_t others)
+{
+	uint32_t at = cpu * s.node.sizes.backends + index;
+
+	s.node.t.backend_news[at].packets += flows;
+	s.node.t.backend_counts[at].packets += others;
+}
+
+static void totals_are_the_sum_of_all_cpus(void **state)
+{
+	const struct measure_service *web;
+	const struct measure_pool *pool;
+
+	(void)state;
+	add_service_flows("web", 0, 3, 10);
+	add_service_flows("web", 1, 4, 20);
+	s.node.t.sample_counts[s.node.sizes.service_counts + count_index("web")] =
+	        (struct fwd_sample_count){ 5, 6, 7, 8 };
+	add_backend_flows(index_of("web-ams", 5), 1, 2, 30);
+	tick(T0);
+	web = measure_service(reader, "web");
+	assert_non_null(web);
+	assert_int_equal(web->total.new_flows, 7);
+	assert_int_equal(web->total.packets, 37);
+	assert_int_equal(web->total.bytes, 60 * 7 + 100 * 30);
+	assert_int_equal(web->total.sampled, 5);
+	assert_int_equal(web->total.repeated, 6);
+	assert_int_equal(web->total.followed, 7);
+	assert_int_equal(web->total.lost, 8);
+	pool = measure_pool(reader, "web-ams");
+	assert_non_null(pool);
+	assert_int_equal(pool->total.own_flows, 2);
+	assert_int_equal(pool->total.own_packets, 32);
+	assert_int_equal(pool->total.backup_flows, 0);
+	assert_null(measure_service(reader, "nobody"));
+	assert_null(measure_pool(reader, "nobody"));
+}
+
+static void nothing_is_known_of_a_window_at_first(void **state)
+{
+	const struct measure_node *node;
+	uint64_t milli = 77;
+
+	(void)state;
+	node = tick(T0);
+	assert_int_equal(node->last_ms, 0);
+	assert_int_equal(node->recent_ms, 0);
+	assert_false(measure_per_s_milli(5, node->last_ms, &milli));
+	assert_int_equal(milli, 77);
+}
+
+static void windows_are_a_second_and_ten(void **state)
+{
+	const struct measure_node *node;
+
+	(void)state;
+	for (uint64_t ms = 0; ms <= 20000; ms += MEASURER_MS) {
+		node = tick(T0 + ms);
+		add_service_flows("web", 0, 5, 0); /* 20 a second */
+		s.node.t.cpus[1].received += 10;
+		s.node.t.cpus[0].reason[FWD_REASON_NO_BACKEND] += 2;
+	}
+	assert_in_range(node->last_ms, 900, 2000);
+	assert_in_range(node->recent_ms, 9000, 11000);
+	assert_int_equal(measure_service(reader, "web")->last.new_flows, node->last_ms / 50);
+	assert_int_equal(measure_service(reader, "web")->recent.new_flows, node->recent_ms / 50);
+	assert_int_equal(node->received_last, node->last_ms / 25);
+	assert_int_equal(node->reason_last[FWD_REASON_NO_BACKEND], node->last_ms / 125);
+	assert_int_equal(node->reason[FWD_REASON_NO_BACKEND], 160);
+}
+
+static void a_page_is_written_four_times_a_second_only(void **state)
+{
+	(void)state;
+	tick(T0);
+	add_service_flows("web", 0, 5, 0);
+	tick(T0 + MEASURER_MS - 1);
+	assert_int_equal(measure_service(reader, "web")->total.new_flows, 0);
+	tick(T0 + MEASURER_MS);
+	assert_int_equal(measure_service(reader, "web")->total.new_flows, 5);
+}
+
+static void counters_that_begin_again_are_no_loss(void **state)
+{
+	const struct measure_node *node;
+	uint64_t began;
+
+	(void)state;
+	s.node.t.cpus[0].received = 1000;
+	add_service_flows("web", 0, 500, 0);
+	began = tick(T0)->began;
+	s.node.t.cpus[0].received = 10;
+	s.node.t.service_news[count_index("web")].packets = 3;
+	node = tick(T0 + 1000);
+	assert_int_not_equal(node->began, began);
+	assert_int_equal(node->received_last, 10);
+	assert_int_equal(measure_service(reader, "web")->last.new_flows, 3);
+}
+
+static void who_is_silent_is_not_believed(void **state)
+{
+	(void)state;
+	tick(T0);
+	assert_int_equal(measure_read(reader, T0 + MEASURE_OLD_MS), 0);
+	assert_int_equal(measure_read(reader, T0 + MEASURE_OLD_MS + 1), -ETIMEDOUT);
+	assert_null(measure_node(reader));
+	assert_null(measure_service(reader, "web"));
+	tick(T0 + 5000);
+}
+
+/* --- the sample's width --- */
+
+static void quiet_tables_have_all_flows_in_the_sample(void **state)
+{
+	(void)state;
+	assert_int_equal(tick(T0)->one_of, 1);
+	assert_int_equal(s.node.t.root->sample_wide, 255);
+	assert_int_equal(measurer_one_of(measurer_width(0)), 1);
+	assert_int_equal(measurer_one_of(measurer_width(50001)), 16);
+	assert_int_equal(measurer_one_of(measurer_width(1000001)), 256);
+}
+
+static void a_flood_narrows_the_sample_at_once_and_quiet_widens_it_late(void **state)
+{
+	uint64_t ms = T0;
+
+	(void)state;
+	tick(ms);
+	s.node.t.cpus[0].received += 1000000; /* within 250 ms */
+	assert_int_equal(tick(ms += MEASURER_MS)->one_of, 256);
+	for (int i = 0; i < 4 * 8; i++)
+		assert_int_equal(tick(ms += MEASURER_MS)->one_of, 256);
+	for (int i = 0; i < 4 * 8; i++)
+		tick(ms += MEASURER_MS);
+	assert_int_equal(measure_node(reader)->one_of, 1);
+}
+
+static void tables_of_an_earlier_process_keep_their_width(void **state)
+{
+	(void)state;
+	s.node.t.cpus[0].received = 5;
+	s.node.t.root->sample_wide = 0;
+	assert_int_equal(tick(T0)->one_of, 256);
+}
+
+/* --- where flows come from --- */
+
+static void put_sample(uint32_t i, uint64_t source, const char *service, uint32_t began_s)
+{
+	s.node.t.samples[i / 2].way[i % 2] = (struct fwd_sample){ .source = source,
+		                                                  .tag = i + 1,
+		                                                  .seq = began_s,
+		                                                  .service = count_index(service),
+		                                                  .began_s = began_s,
+		                                                  .state = FWD_SAMPLE_USED };
+}
+
+#define V4(a, b, c) (4ull << 56 | (c) << 16 | (b) << 8 | (a))
+
+static void prefixes_are_those_of_the_last_minute_most_flows_first(void **state)
+{
+	uint32_t now_s = (uint32_t)(compiler_now().ticks_ms / 1000);
+	const struct measure_source *list;
+	char text[ADDR_LONG_TEXT_MAX];
+
+	(void)state;
+	put_sample(0, V4(192, 0, 2), "web", now_s);
+	put_sample(1, V4(198, 51, 100), "web", now_s);
+	put_sample(2, V4(198, 51, 100), "web", now_s);
+	put_sample(3, 6ull << 56 | 0xb80d0120, "dns", now_s);
+	put_sample(4, V4(203, 0, 113), "web", now_s - 61); /* too old */
+	tick(T0);
+	assert_int_equal(measure_sources(reader, &list), 3);
+	assert_string_equal(prefix_text(&list[0].prefix, text), "198.51.100.0/24");
+	assert_int_equal(list[0].seen, 2);
+	assert_int_equal(list[0].flows, 2);
+	assert_int_equal(list[0].last_ms, T0);
+	assert_int_equal(list[0].service, hash_text("web"));
+	for (int i = 1; i < 3; i++)
+		if (!addr_is4(&list[i].prefix.addr)) {
+			assert_string_equal(prefix_text(&list[i].prefix, text), "2001:db8::/56");
+			assert_int_equal(list[i].service, hash_text("dns"));
+		}
+	tick(T0 + 1000); /* the same entries are not counted again */
+	assert_int_equal(measure_sources(reader, &list), 3);
+	assert_int_equal(list[0].flows, 2);
+	tick(T0 + 61000);
+	assert_int_equal(measure_sources(reader, &list), 0);
+}
+
+static void a_flood_of_prefixes_does_not_push_out_who_sends_much(void **state)
+{
+	uint32_t now_s = (uint32_t)(compiler_now().ticks_ms / 1000);
+	const struct measure_source *list;
+	char text[ADDR_LONG_TEXT_MAX];
+
+	(void)state;
+	for (uint32_t i = 0; i < 8192; i++) {
+		bool is_client = i % 64 == 0;
+
+		put_sample(i, is_client ? V4(192, 0, 2) : V4(10, i >> 8, i & 255), "web", now_s);
+	}
+	tick(T0);
+	assert_int_equal(measure_sources(reader, &list), MEASURE_SOURCES_MAX);
+	assert_string_equal(prefix_text(&list[0].prefix, text), "192.0.2.0/24");
+	assert_int_equal(list[0].flows, 128);
+}
+
+static void a_resize_makes_another_page(void **state)
+{
+	(void)state;
+	tick(T0);
+	s.node.sizes.service_counts--; /* as if they had been fewer */
+	measurer_tick(m, &s.node, T0 + 1000);
+	s.node.sizes.service_counts++;
+	assert_int_equal(measure_read(reader, T0 + 1000), -ESTALE);
+	assert_null(measure_node(reader));
+}
+
+#define MEASURER_TEST(name) cmocka_unit_test_setup_teardown(name, setup_measurer, teardown_measurer)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		MEASURER_TEST(totals_are_the_sum_of_all_cpus),
+		MEASURER_TEST(nothing_is_known_of_a_window_at_first),
+		MEASURER_TEST(windows_are_a_second_and_ten),
+		MEASURER_TEST(a_page_is_written_four_times_a_second_only),
+		MEASURER_TEST(counters_that_begin_again_are_no_loss),
+		MEASURER_TEST(who_is_silent_is_not_believed),
+		MEASURER_TEST(quiet_tables_have_all_flows_in_the_sample),
+		MEASURER_TEST(a_flood_narrows_the_sample_at_once_and_quiet_widens_it_late),
+		MEASURER_TEST(tables_of_an_earlier_process_keep_their_width),
+		MEASURER_TEST(prefixes_are_those_of_the_last_minute_most_flows_first),
+		MEASURER_TEST(a_flood_of_prefixes_does_not_push_out_who_sends_much),
+		MEASURER_TEST(a_resize_makes_another_page),
+	};
+
+	return cmocka_run_group_tests_name("measurer", tests, NULL, NULL);
+}
