@@ -27,6 +27,18 @@ static void write_times(const struct override *o, int64_t now_ms, char *out, siz
 	snprintf(out, size, "%s%s --until %s", over, start, until);
 }
 
+/* Neither a part of a site nor one service can be drained by the clock: an operation does it again. */
+static void write_operation(struct command_result *r, const struct override *was)
+{
+	uint32_t level_ppm = was->to_ppm ? was->to_ppm : was->from_ppm;
+	char level[48] = "";
+
+	if (level_ppm < 1000000)
+		snprintf(level, sizeof(level), " %g%% --until never", level_ppm / 1e4);
+	snprintf(r->undo, sizeof(r->undo), "weir %s site %s%s%s%s", *level ? "shift" : "drain",
+	         was->name, level, *was->service ? " --service " : "", was->service);
+}
+
 void command_write_undo(struct command_result *r, const struct override *was, int64_t now_ms)
 {
 	static const char *const ends[] = { "undrain", "enable", "enable" }, *const makes[] = {
@@ -37,6 +49,10 @@ void command_write_undo(struct command_result *r, const struct override *was, in
 	bool scheduled = o->target == MODEL_TARGET_SITE && !*o->operation &&
 	                 (was ? was->kind : o->kind) == MODEL_OVERRIDE_DRAIN;
 
+	if (was && was->is_step && (was->to_ppm < 1000000 || *was->service)) {
+		write_operation(r, was);
+		return;
+	}
 	if (was)
 		write_times(was, now_ms, times, sizeof(times));
 	snprintf(r->undo, sizeof(r->undo), "weir %s %s %s%s%s%s%s",

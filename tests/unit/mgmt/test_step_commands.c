@@ -119,6 +119,8 @@ static void each_command_of_a_person_ends_the_automation(void **state)
 		const struct override *n = kept_override(s, o.id);
 		assert_true(n->generation == override_generation(8, true, 0));
 		assert_string_equal(n->operation, "");
+		if (rows[i].what == COMMAND_UNDRAIN)
+			assert_string_equal(s->r.undo, "weir shift site ams 25% --until never");
 		assert_int_equal(n->late_from_ms, 0);
 		assert_int_equal(n->is_step, rows[i].step);
 		assert_true(override_ok(n));
@@ -152,6 +154,7 @@ static void a_persons_drain_of_the_site_holds_what_drains_its_services(void **st
 	assert_int_equal(run_on_ams(s, COMMAND_UNDRAIN, o.id), COMMAND_OK); /* by its id */
 	n = kept_override(s, o.id);
 	assert_true(n->generation == override_generation(3, true, 0));
+	assert_string_equal(s->r.undo, "weir shift site ams 10% --until never --service web");
 	assert_string_equal(overrides_state(intent_overrides(s->in), n, n->until_ms + 1), "done");
 	assert_true(override_ok(n));
 }
