@@ -200,18 +200,6 @@ int keys_gather_projector(const struct keys_gather *g, const struct core *core,
 	return 0;
 }
 
-size_t keys_gather_nodes(const struct keys_gather *g, const struct model *m, size_t *missing)
-{
-	size_t n = 0, known = 0;
-
-	for (size_t i = 0; i < m->n_nodes; i++)
-		n += m->nodes[i].n_dns_listen > 0;
-	for (size_t i = 0; i < g->n; i++)
-		known += does_count(g, &g->voices[i]);
-	*missing = n > known ? n - known : 0;
-	return n;
-}
-
 /* The older copy of two that give a rate; NULL: there are none, or they are too old. */
 static const struct steer_keys *find_before(const struct keys_gather *g, const struct voice *v)
 {
@@ -243,18 +231,12 @@ static bool read_rate(const struct keys_gather *g, const struct voice *v, uint64
 	return true;
 }
 
-size_t keys_gather_rate(const struct keys_gather *g, const char *service, const char *site,
-                        uint64_t *milli)
+bool keys_gather_rate(const struct keys_gather *g, const char *node, const char *service,
+                      const char *site, uint64_t *milli)
 {
-	uint64_t sum = 0, one;
-	size_t n = 0;
-
 	for (size_t i = 0; i < g->n; i++)
-		if (read_rate(g, &g->voices[i], hash_text(service), hash_text(site), &one)) {
-			sum += one;
-			n++;
-		}
-	if (n)
-		*milli = sum;
-	return n;
+		if (!strcmp(g->voices[i].node, node))
+			return read_rate(g, &g->voices[i], hash_text(service), hash_text(site),
+			                 milli);
+	return false;
 }

@@ -49,15 +49,11 @@ void keys_gather_refresh(struct keys_gather *g, struct core *core, struct peer_c
  */
 int keys_gather_projector(const struct keys_gather *g, const struct core *core,
                           const struct model *m, struct projector **out) MUST_CHECK NONNULL();
-/** How many nodes of @p m serve DNS, and the keys of how many of them are not known. */
-size_t keys_gather_nodes(const struct keys_gather *g, const struct model *m, size_t *missing)
-        NONNULL();
 /**
- * Answers that named @p site for @p service (names), in thousandths a second, over all nodes whose
- * rate is known.
- * @return how many nodes these are; 0: @p milli is not known, and untouched
+ * Answers of @p node that named @p site for @p service (names), in thousandths a second.
+ * @return false: it is not known; @p milli untouched then
  */
-size_t keys_gather_rate(const struct keys_gather *g, const char *service, const char *site,
-                        uint64_t *milli) MUST_CHECK NONNULL();
+bool keys_gather_rate(const struct keys_gather *g, const char *node, const char *service,
+                      const char *site, uint64_t *milli) MUST_CHECK NONNULL();
 
 #endif

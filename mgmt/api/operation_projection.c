@@ -86,16 +86,37 @@ void operation_list_flows(const struct operation_view *v, const struct operation
 	free(p);
 }
 
-static void list_sites(const struct operation_seen *seen, struct projecting *p)
+/* New flows of all services at the site: a receiver's capacity is for all, whatever moves. */
+static bool sum_flows(const struct operation_view *v, const struct projecting *p, uint32_t site,
+                      uint64_t *per_s)
+{
+	size_t n_listed = 0, n_services = 0;
+
+	*per_s = 0;
+	for (size_t i = 0; i < p->in.n_flows; i++)
+		if (p->flows[i].site == site) {
+			*per_s += p->flows[i].now_per_s;
+			n_listed++;
+		}
+	for (size_t i = 0; i < v->m->n_services; i++)
+		for (size_t k = 0; k < v->m->services[i].n_at; k++)
+			n_services += v->m->services[i].at[k].site->index == site;
+	return n_listed == n_services;
+}
+
+static void list_sites(const struct operation_view *v, const struct operation_seen *seen,
+                       struct projecting *p)
 {
 	for (size_t i = 0; i < seen->facts.n_sites && i < PROJECTION_SITES_MAX; i++) {
 		const struct operation_site *s = &seen->sites[i];
+		uint64_t flows;
+		bool known = sum_flows(v, p, (uint32_t)i, &flows);
 
 		p->sites[i] = (struct projection_site_now){
 			.out = s->up == OPERATION_NO,
-			.flows_known = s->arrivals.known,
+			.flows_known = known,
 			.bits_known = s->bits.known,
-			.flows_per_s = s->arrivals.value,
+			.flows_per_s = flows,
 			.bits_per_s = s->bits.value,
 		};
 	}
@@ -175,8 +196,8 @@ void operation_project(const struct operation_view *v, const struct operation *o
 	bool ok = p && result && v->projector;
 
 	if (ok) {
-		list_sites(out, p);
 		list_flows(v, op, begin, p);
+		list_sites(v, out, p);
 		list_gates(v, op, p);
 		list_targets(v, op, p);
 		ok = !projection_make(v->projector, &p->in, result);
