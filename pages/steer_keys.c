@@ -80,13 +80,6 @@ static void sort_rows(struct steer_keys *k)
 	qsort(k->answers, k->n_answers, sizeof(*k->answers), by_service);
 }
 
-const struct steer_keys_name *steer_keys_name(const struct steer_keys *k, uint32_t name)
-{
-	const struct steer_keys_name key = { .name = name };
-
-	return bsearch(&key, k->names, k->n_names, sizeof(key), by_name);
-}
-
 const struct steer_keys_answers *steer_keys_answers(const struct steer_keys *k, uint64_t service,
                                                     uint64_t site)
 {

@@ -108,8 +108,6 @@ MUST_CHECK int steer_keys_read(const char *run_dir, uint64_t now_ms, struct stee
         NONNULL();
 /** NULL is fine. */
 void steer_keys_free(struct steer_keys *k);
-/** The row of a name; NULL: nobody asked for it. */
-const struct steer_keys_name *steer_keys_name(const struct steer_keys *k, uint32_t name) NONNULL();
 /** The row of a service and a site (hash_text() of their names); NULL: not known. */
 const struct steer_keys_answers *steer_keys_answers(const struct steer_keys *k, uint64_t service,
                                                     uint64_t site) NONNULL();

@@ -3,6 +3,7 @@
  * What nodes ask of each other. Answers are whole records with integer times (peer_json.c), so
  * that they arrive unchanged; nothing here changes the intent.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,11 +134,23 @@ void handle_peer_observations(struct core *core, struct http_request *r, struct 
 
 void handle_peer_keys(struct core *core, struct http_request *r, struct http_reply *reply)
 {
+	char cluster[MODEL_NAME_MAX] = "";
+	uint64_t now_ms = clock_mono_ms();
+	struct steer_keys *keys = NULL;
+
 	(void)r;
-	reply->json = peer_keys_to_json(core);
+	core_lock(core);
+	const struct model *m = join_model(core->intent);
+	if (m)
+		snprintf(cluster, sizeof(cluster), "%s", m->cluster);
+	core_unlock(core);
+	if (steer_keys_read(core->dirs.run, now_ms, &keys))
+		keys = NULL;
+	reply->json = peer_keys_make(core->dirs.node, cluster, keys, now_ms);
 	reply->status = 200;
 	if (!reply->json)
 		http_problem(reply, 503, "busy", "out of memory");
+	steer_keys_free(keys);
 }
 
 void handle_peer_connection_state(struct core *core, struct http_request *r,

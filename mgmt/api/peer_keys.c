@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
-#include "mgmt/store/join.h"
 #include "weir/peer_page.h"
 
 static json_t *make_keys(const struct steer_keys *k)
@@ -74,24 +72,6 @@ json_t *peer_keys_make(const char *node, const char *cluster, const struct steer
 	                 (json_int_t)(now_ms > keys->read_ms ? now_ms - keys->read_ms : 0),
 	                 "covered_s", (json_int_t)keys->covered_s, "keys", make_keys(keys), "names",
 	                 make_names(keys, now_ms), "answers", make_answers(keys));
-}
-
-json_t *peer_keys_to_json(struct core *core)
-{
-	struct steer_keys *keys = NULL;
-	char cluster[MODEL_NAME_MAX] = "";
-	uint64_t now_ms = clock_mono_ms();
-
-	core_lock(core);
-	const struct model *m = join_model(core->intent);
-	if (m)
-		snprintf(cluster, sizeof(cluster), "%s", m->cluster);
-	core_unlock(core);
-	if (steer_keys_read(core->dirs.run, now_ms, &keys))
-		keys = NULL;
-	json_t *answer = peer_keys_make(core->dirs.node, cluster, keys, now_ms);
-	steer_keys_free(keys);
-	return answer;
 }
 
 /* --- a peer's answer --- */

@@ -23,7 +23,6 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/api/core.h"
 #include "weir/steer_keys.h"
 
 /** Bytes of an answer: all rows with their longest numbers, and as much again. */
@@ -31,9 +30,10 @@
 /** A TTL above a week is none of ours. */
 #define PEER_KEYS_TTL_MAX_S 604800u
 
-/** What this node observed, for its peers: given; NULL: out of memory. */
-MUST_CHECK json_t *peer_keys_to_json(struct core *core);
-/** The same of @p keys; NULL: they are not known. */
+/**
+ * What this node observed, for its peers: given; NULL: out of memory.
+ * @param keys  NULL: they are not known
+ */
 MUST_CHECK json_t *peer_keys_make(const char *node, const char *cluster,
                                   const struct steer_keys *keys, uint64_t now_ms);
 /**
