@@ -61,7 +61,8 @@ static void fill_site_facts(const struct look *l, struct holder *h, struct judge
 		gather_site(l->m, l->pages.health_fresh ? l->pages.health : NULL, site, &observed);
 		h->sites[f->n_sites++] = (struct judge_site){
 			.name = site->name,
-			.down = observed.n && observed.down == observed.n,
+			.down = observed.n && observed.down == observed.n &&
+			        !overrides_withdrawn_by(&l->overrides, site->name),
 			.drain_held = drain_is_held(l, site->name),
 		};
 	}

@@ -127,18 +127,27 @@ static json_t *site_effect(const struct look *l, const char *site)
 	                 json_object_get(found, "disabled"));
 }
 
-/* A site is observed through the targets of its services: up if one is up, down if all are down. */
+/* A site is observed through the targets of its services: up if one is up, down if all are down;
+ * while an operation has withdrawn its VIPs, these are checked in vain.
+ */
 static json_t *site_observation(const struct look *l, const struct model_site *site)
 {
+	const char *operation = overrides_withdrawn_by(&l->overrides, site->name);
 	struct gather_site observed;
+	json_t *out;
 
 	gather_site(l->m, l->pages.health_fresh ? l->pages.health : NULL, site, &observed);
-	return json_pack("{s:s, s:I, s:I, s:I}", "state",
-	                 observed.up                                 ? "up"
-	                 : observed.n && observed.down == observed.n ? "down"
-	                                                             : "unknown",
-	                 "targets", (json_int_t)observed.n, "up", (json_int_t)observed.up, "down",
-	                 (json_int_t)observed.down);
+	bool is_down = observed.n && observed.down == observed.n;
+	out = json_pack("{s:s, s:I, s:I, s:I}", "state",
+	                observed.up ? "up"
+	                : !is_down  ? "unknown"
+	                : operation ? "withdrawn"
+	                            : "down",
+	                "targets", (json_int_t)observed.n, "up", (json_int_t)observed.up, "down",
+	                (json_int_t)observed.down);
+	if (operation)
+		json_object_set_new(out, "withdrawn_by", json_string(operation));
+	return out;
 }
 
 static json_t *site_status(struct status *s, const struct model_site *site)

@@ -259,6 +259,18 @@ const struct override *overrides_find(const struct overrides *overrides, const c
 	return found ? &overrides->items[at] : NULL;
 }
 
+const char *overrides_withdrawn_by(const struct overrides *overrides, const char *site)
+{
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		const struct override *o = &overrides->items[i];
+
+		if (step_is_at(o, site) && !o->ended && !*o->service &&
+		    o->own_vips == MODEL_VIPS_WITHDRAWN)
+			return o->operation;
+	}
+	return NULL;
+}
+
 const struct override *overrides_hold(const struct overrides *overrides, const struct override *o,
                                       int64_t now_ms)
 {

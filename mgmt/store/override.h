@@ -104,6 +104,10 @@ const struct override *overrides_find(const struct overrides *overrides, const c
  * Merge @p o. @return 1 when the set changed, 0 when not, -ENOSPC (all kept are alive) or -ENOMEM
  */
 int overrides_merge(struct overrides *overrides, const struct override *o, int64_t now_ms);
+/**
+ * The operation that has withdrawn the VIPs that @p site alone has; NULL: none. Valid until the set changes.
+ */
+const char *overrides_withdrawn_by(const struct overrides *overrides, const char *site);
 /** The hold that stops the ramps of @p o's site at present; NULL: none. */
 const struct override *overrides_hold(const struct overrides *overrides, const struct override *o,
                                       int64_t now_ms);

@@ -220,6 +220,32 @@ static void a_site_is_down_when_all_its_targets_are(void **state)
 	assert_false(sites_seen[1].down);
 }
 
+/* Its check fails because an operation has withdrawn its VIPs: nobody has to be called. */
+static void a_site_whose_vips_an_operation_withdrew_is_not_down(void **state)
+{
+	struct override step = { .id = "o1",
+		                 .kind = MODEL_OVERRIDE_DRAIN,
+		                 .target = MODEL_TARGET_SITE,
+		                 .name = "fra",
+		                 .operation = "op-7",
+		                 .is_step = true,
+		                 .until_ms = MODEL_TIME_NEVER };
+
+	(void)state;
+	observe_health(true, HEALTH_DOWN);
+	observe_health(false, HEALTH_DOWN);
+	seen.overrides = (struct overrides){ .items = &step, .n_items = 1 };
+	gather_facts();
+	assert_true(sites_seen[1].down); /* drained, and announced as before */
+	step.own_vips = MODEL_VIPS_WITHDRAWN;
+	gather_facts();
+	assert_false(sites_seen[1].down);
+	step.ended = true;
+	gather_facts();
+	assert_true(sites_seen[1].down);
+	seen.overrides = (struct overrides){ 0 };
+}
+
 static void each_other_node_is_a_peer(void **state)
 {
 	static const struct {
@@ -294,6 +320,7 @@ int main(void)
 		T(workers_are_believed_of_who_lives),
 		T(a_node_that_joins_lacks_no_configuration),
 		T(a_site_is_down_when_all_its_targets_are),
+		T(a_site_whose_vips_an_operation_withdrew_is_not_down),
 		T(each_other_node_is_a_peer),
 		T(reasons_are_told_since_their_wall_time),
 	};
