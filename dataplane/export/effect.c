@@ -153,14 +153,19 @@ int effect_total(const struct effect *e, struct effect_total *out)
 	return 0;
 }
 
-int effect_pool(const struct effect *e, const char *pool, struct effect_pool *out)
+int effect_table(const struct effect *e, uint64_t id, struct effect_pool *out)
 {
 	struct effect_pool row;
-	int err = read_consistent(e, part_pool, hash_text(pool), 0, &row, 0);
+	int err = read_consistent(e, part_pool, id, 0, &row, 0);
 
 	if (!err)
 		*out = row;
 	return err;
+}
+
+int effect_pool(const struct effect *e, const char *pool, struct effect_pool *out)
+{
+	return effect_table(e, hash_text(pool), out);
 }
 
 int effect_backends(const struct effect *e, const char *pool, struct effect_backend *out,

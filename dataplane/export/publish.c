@@ -348,6 +348,7 @@ static void add_class(const struct compiler_pool *np, struct effect_pool *pool)
 	pool->class = np->backup->state.class;
 	pool->backup_cause = np->backup->state.cause;
 	pool->backup_unused = np->backup->state.unused;
+	pool->backup_obstacle = np->backup->state.obstacle;
 	pool->class_since_ms = np->backup->state.since_ms;
 }
 

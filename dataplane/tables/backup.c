@@ -99,6 +99,7 @@ uint64_t backup_decide(struct backup_state *s, const struct backup_facts *f, uin
 	uint64_t end_ms = s->needed_ms + BACKUP_RETURN_MS;
 
 	s->unused = EFFECT_BACKUP_USABLE;
+	s->obstacle = (uint8_t)find_obstacle(f, true);
 	if (failed || f->late) {
 		s->cause = failed ? EFFECT_BACKUP_FAILED : EFFECT_BACKUP_LATE;
 		s->unused = (uint8_t)obstacle;

@@ -60,6 +60,7 @@ struct backup_state {
 	uint8_t class;      /**< enum effect_class */
 	uint8_t cause;      /**< enum effect_backup_cause: why it is needed */
 	uint8_t unused;     /**< enum effect_backup_unused: why it is needed and not used */
+	uint8_t obstacle;   /**< the same, needed or not, for late clients */
 	uint16_t share;     /**< of BACKUP_SHARE_ALL, while it is used; else 0 */
 	uint64_t since_ms;  /**< since when the class is so; 0: since the start */
 	uint64_t needed_ms; /**< when it was last needed */

@@ -125,7 +125,9 @@ struct effect_pool {
 	uint8_t class;         /**< enum effect_class */
 	uint8_t backup_cause;  /**< enum effect_backup_cause */
 	uint8_t backup_unused; /**< enum effect_backup_unused */
-	uint32_t reserved;
+	/** the same, whether it is needed or not: why it would not serve late clients now */
+	uint8_t backup_obstacle;
+	uint8_t reserved[3];
 	uint64_t class_since_ms; /**< monotonic; 0: since the process started */
 };
 _Static_assert(sizeof(struct effect_pool) == 64, "effect page layout");
@@ -168,6 +170,8 @@ void effect_close(struct effect *e);
 int effect_total(const struct effect *e, struct effect_total *out);
 /** The pool called @p pool. @return 0, -ENOENT, -EAGAIN or -ESTALE; @p out untouched on failure */
 int effect_pool(const struct effect *e, const char *pool, struct effect_pool *out);
+/** The same for the table with id @p id (model_table.id). */
+int effect_table(const struct effect *e, uint64_t id, struct effect_pool *out);
 /**
  * The backends of @p pool, at most @p max.
  * @return how many there are (may exceed @p max), -ENOENT, -EAGAIN or -ESTALE

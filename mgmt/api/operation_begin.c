@@ -264,7 +264,7 @@ static bool judge(struct beginning *b, struct operation_outcome *out)
 	operation_plan(&b->op, &b->seen.facts);
 	operation_project(view, &b->op, NULL, &b->seen);
 	b->deciding = operation_deciding(&b->op, &b->seen.facts);
-	b->outlook = operation_outlook_json(view->m, &b->op, &b->seen);
+	b->outlook = operation_outlook_json(view, &b->op, &b->seen);
 	operation_judge(&b->op, &b->seen.facts, OPERATION_BEFORE, b->verdicts);
 	free(b->seen.projection);
 	operation_view_free(view);

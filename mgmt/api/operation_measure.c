@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/node_drain.h"
+#include "mgmt/api/backup_status.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/store/key.h"
 #include "weir/health.h"
@@ -208,6 +209,8 @@ json_t *operation_measure_json(struct core *core)
 		}
 		if (pages.health_fresh)
 			json_object_set_new(all, "pools", pools_json(m, pages.health));
+		if (pages.effect_fresh)
+			json_object_set_new(all, "backups", backup_status_json(m, pages.effect));
 		json_object_set_new(all, "flows", operation_flows_json(core, m));
 	}
 	observe_close(&pages);

@@ -11,6 +11,7 @@
  *   dns: {longest_ttl_s, levels: [{override, generation, level_ppm}]}   weir-dns runs
  *   sites: [{site, up, checked, failing}]        as this node's weir-dns sees them from outside
  *   pools: [{pool, up_ppm, unknown_ppm, min_ppm}]                       of the own site
+ *   backups: rows of mgmt/api/backup_status.h                           of the own site
  *   flows: {window_ms, services: [{service, new_milli, silent_ppm, repeated_ppm}],
  *           pools: [{pool, own_milli, backup_milli, refused_milli, packets_milli}],
  *           drops: {REASON: milli}, sources: [{service, prefix, flows, age_ms}]}

@@ -3,6 +3,7 @@
  * What a plan will bring, for people: the load of receivers before and after, how long it takes, what it
  * does to the name servers. A number that is not known is null.
  */
+#include "mgmt/api/operation_backups.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_view.h"
 #include "mgmt/operations/plan.h"
@@ -42,14 +43,15 @@ static json_t *receivers_json(const struct model *m, const struct operation *op,
 	return list;
 }
 
-json_t *operation_outlook_json(const struct model *m, const struct operation *op,
+json_t *operation_outlook_json(const struct operation_view *v, const struct operation *op,
                                const struct operation_seen *seen)
 {
 	int64_t expected_ms =
 	        seen->facts.ttl_s.known ? plan_expected_ms(op, seen->facts.ttl_s.value) : -1;
-	json_t *o = json_pack("{s:o, s:o}", "expected_s",
+	json_t *o = json_pack("{s:o, s:o, s:o}", "expected_s",
 	                      expected_ms >= 0 ? json_integer(expected_ms / 1000) : json_null(),
-	                      "receivers", receivers_json(m, op, seen));
+	                      "receivers", receivers_json(v->m, op, seen), "backups",
+	                      operation_backups_json(v, op));
 
 	if (o && seen->projection)
 		json_object_set_new(

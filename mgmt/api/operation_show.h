@@ -15,12 +15,14 @@
 #include "mgmt/api/operations.h"
 
 struct operation_seen;
+struct operation_view;
 
 /**
  * What the plan will bring, given: {expected_s, queries_per_s_at_min_ttl, receivers, backups}.
- * Not under the lock; @p m is that of the view.
+ * Not under the lock.
  */
-MUST_CHECK json_t *operation_outlook_json(const struct model *m, const struct operation *op,
+MUST_CHECK json_t *operation_outlook_json(const struct operation_view *v,
+                                          const struct operation *op,
                                           const struct operation_seen *seen);
 /** A short form for lists, given. */
 MUST_CHECK json_t *operation_summary_json(const struct operations_item *item);

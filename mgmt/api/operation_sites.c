@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "mgmt/api/keys_gather.h"
+#include "mgmt/api/operation_backups.h"
 
 #define COUNT_END ((json_int_t)1 << 50)
 #define PPM_WHOLE 1000000u
@@ -492,6 +493,7 @@ static void gather_site(const struct operation_view *v, const struct operation *
 	gather_pools(v, op, s);
 	gather_flows(v, op, s, sums);
 	gather_announced(v, s);
+	operation_gather_backups(v, op, s);
 	s->named = answers_naming(v, op, site->name);
 	s->capacity_flows = value_of(site->capacity_flows != 0, site->capacity_flows);
 	s->capacity_bits = value_of(site->capacity_bits != 0, site->capacity_bits);

@@ -113,7 +113,7 @@ void operations_note_seen(struct operations_item *item, const struct operation_v
 	item->deciding = operation_deciding(&item->op, &seen->facts);
 	item->judged = true;
 	json_decref(item->outlook);
-	item->outlook = operation_outlook_json(view->m, &item->op, seen);
+	item->outlook = operation_outlook_json(view, &item->op, seen);
 }
 
 /* What the sites had when the running way began: the projection compares with it. */

@@ -53,7 +53,8 @@ static void add_backends(struct world *w)
 	w->t.backends[11].flags = 0;
 	add_backend(w, 12, "10.1.0.12", FWD_ENCAP_IPIP);
 	w->t.backends[12].flags |= FWD_BACKEND_DEAD | FWD_BACKEND_NO_NEXT_HOP;
-	w->t.backends[13].flags = FWD_BACKEND_USED | FWD_BACKEND_FULL; /* no backend, so no address */
+	w->t.backends[13].flags =
+	        FWD_BACKEND_USED | FWD_BACKEND_FULL; /* no backend, so no address */
 }
 
 static void add_services(struct world *w)

@@ -93,6 +93,12 @@ def conditions(node: Node) -> str:
     return json.dumps(node.weir_json("status"))
 
 
+def measured(node: Node) -> dict[str, typing.Any]:
+    """What a node says of its backup to the owner of an operation."""
+    rows = (node.api("GET", "/v1/peer/measure")[1] or {}).get("backups") or [{}]
+    return typing.cast("dict[str, typing.Any]", rows[0])
+
+
 def drain_everywhere(world: BackupWorld, name: str) -> tuple[int, typing.Any]:
     """Drain a site at once, on each node: they are no peers here. All guards are overridden that are named."""
     answer: tuple[int, typing.Any] = (0, None)
@@ -206,6 +212,8 @@ def unserved(report: Report, world: BackupWorld) -> None:
     wait_for(world.node, "ams", "down", "both own backends are down")
     wait_until(lambda: "backup-unused" in conditions(world.node), 10, "status says that the backup is not used", 0.2)
     report.equal((gauge(world.node, "class"), gauge(world.node, "backup_slots")), (0, 0), "the backup gets nothing")
+    row = measured(world.node)
+    report.check(row.get("ready") is False and "loopback" in row.get("detail", ""), "an operation would learn why", row)
     for backend in world.sites[1].backends:
         backend.host.address("lo", f"{site.vip4}/32", f"{site.vip6}/128")
     wait_until(lambda: gauge(world.node, "class") == 1, 20, "it serves as soon as it can", 0.1)
@@ -233,6 +241,7 @@ def run(report: Report) -> None:
         wait_for(world.node, "ams", "up", "own backends are up", 60)
         wait_for(world.node, "fra", "up", "the backup is probed through the tunnel, and up", 60)
         report.check(all(t["via"] == "tunnel" for t in targets(world.node, "fra")), "through the tunnel")
+        report.wait(lambda: measured(world.node).get("ready") is True, 10, "an operation would learn that it is ready", 0.1)
         scenes = (deaths, unserved, mutual) if "--quick" in sys.argv else (deaths, returns, limit, unserved, mutual)
         for scene in scenes:
             say(f"{scene.__name__}: {scene.__doc__}")

@@ -80,6 +80,23 @@ static void the_class_follows_the_table(void **state)
 	}
 }
 
+static void what_stands_against_a_backup_is_known_before_it_is_needed(void **state)
+{
+	struct backup_state s = { 0 };
+	struct backup_facts f = facts_of(10, 0, 0, 0);
+
+	(void)state;
+	backup_decide(&s, &f, NOW);
+	assert_int_equal(s.unused, EFFECT_BACKUP_USABLE); /* nobody needs it */
+	assert_int_equal(s.obstacle, EFFECT_BACKUP_UNPROVEN);
+	f.backup.up = 10;
+	backup_decide(&s, &f, NOW);
+	assert_int_equal(s.obstacle, EFFECT_BACKUP_USABLE);
+	f.site_drained = true;
+	backup_decide(&s, &f, NOW);
+	assert_int_equal(s.obstacle, EFFECT_BACKUP_SITE_DRAINED);
+}
+
 static void min_healthy_of_nothing_fails_with_the_last(void **state)
 {
 	struct backup_state s = { 0 };
@@ -266,6 +283,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_class_follows_the_table),
+		cmocka_unit_test(what_stands_against_a_backup_is_known_before_it_is_needed),
 		cmocka_unit_test(min_healthy_of_nothing_fails_with_the_last),
 		cmocka_unit_test(own_backends_return_after_ten_good_seconds),
 		cmocka_unit_test(a_backup_that_fails_is_left_at_once),

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The effect page has a row for each table, which is a pool with a backup or without; services that
+ * share a table have rows of their own here, because people name services.
+ */
+#include "mgmt/api/backup_status.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weir/effect.h"
+#include "weir/model.h"
+
+#define DETAIL_MAX 320u
+
+/* What to look at where probes through the tunnel are not answered. */
+static const char advice[] =
+        "check that its backends have the VIPs of this service on their loopback, that their agents "
+        "accept tunnels from this site's tunnel_source, and that packets of backup_mtu get through";
+
+static json_t *ready_of(enum effect_backup_unused obstacle)
+{
+	if (obstacle == EFFECT_BACKUP_UNPROVEN)
+		return json_null();
+	return json_boolean(obstacle == EFFECT_BACKUP_USABLE);
+}
+
+static void explain_obstacle(enum effect_backup_unused obstacle, const struct model_pool *backup,
+                             char out[DETAIL_MAX])
+{
+	bool by_probes = obstacle == EFFECT_BACKUP_POOL_DOWN || obstacle == EFFECT_BACKUP_UNPROVEN;
+
+	out[0] = '\0';
+	if (obstacle == EFFECT_BACKUP_USABLE && !backup->check)
+		snprintf(out, DETAIL_MAX, "pool %s has no check, so it is taken as up",
+		         backup->name);
+	else if (obstacle != EFFECT_BACKUP_USABLE)
+		snprintf(out, DETAIL_MAX, "%s%s%s", effect_backup_unused_text(obstacle),
+		         by_probes ? "; " : "", by_probes ? advice : "");
+}
+
+static void add_effect(json_t *row, const struct effect_pool *p, const struct model_pool *backup)
+{
+	enum effect_backup_unused obstacle = (enum effect_backup_unused)p->backup_obstacle;
+	char detail[DETAIL_MAX];
+
+	explain_obstacle(obstacle, backup, detail);
+	json_object_set_new(row, "class",
+	                    json_string(effect_class_text((enum effect_class)p->class)));
+	json_object_set_new(row, "backup_slots", json_integer(p->backup_slots));
+	json_object_set_new(row, "refused_slots", json_integer(p->refused_slots));
+	json_object_set_new(row, "ready", ready_of(obstacle));
+	json_object_set_new(row, "detail", json_string(detail));
+}
+
+/* The id of the table that a service leads to: tables are few, and this is seldom asked. */
+static uint64_t table_id(const struct model_table *tables, size_t n, const struct model_at *at)
+{
+	for (size_t i = 0; i < n; i++)
+		if (tables[i].pool == at->pool && tables[i].backup == at->backup)
+			return tables[i].id;
+	return 0;
+}
+
+static json_t *row_of(const struct model_service *s, const struct model_at *at,
+                      const struct effect *effect, uint64_t id)
+{
+	json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:n, s:n}", "service", s->name, "site",
+	                        at->site->name, "pool", at->pool->name, "backup", at->backup->name,
+	                        "class", "ready");
+	struct effect_pool p;
+
+	if (row && effect && !effect_table(effect, id, &p) && p.has_backup)
+		add_effect(row, &p, at->backup);
+	return row;
+}
+
+json_t *backup_status_json(const struct model *m, const struct effect *effect)
+{
+	struct model_table *tables = calloc(model_tables_max(m) + 1, sizeof(*tables));
+	size_t n = tables && m->self ? model_tables(m, m->self->site, tables) : 0;
+	json_t *rows = tables ? json_array() : NULL;
+
+	for (size_t i = 0; rows && i < m->n_services; i++)
+		for (size_t k = 0; k < m->services[i].n_at; k++) {
+			const struct model_at *at = &m->services[i].at[k];
+
+			if (m->self && at->site == m->self->site && at->backup)
+				json_array_append_new(rows, row_of(&m->services[i], at, effect,
+				                                   table_id(tables, n, at)));
+		}
+	free(tables);
+	return rows;
+}
+
+void backup_status_add_row(const json_t *row, struct backup_sum *sum)
+{
+	const json_t *ready = json_object_get(row, "ready");
+	const json_t *slots = json_object_get(row, "backup_slots");
+	const char *class = json_string_value(json_object_get(row, "class"));
+
+	sum->n++;
+	sum->n_ready += json_is_true(ready);
+	sum->n_refused += json_is_false(ready);
+	if (!class || !json_is_integer(slots))
+		return;
+	bool left = json_integer_value(slots) == 0 && !strcmp(class, "own");
+	sum->n_left += left;
+	sum->n_serving += !left;
+}

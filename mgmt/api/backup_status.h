@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Backup pools of the own site, as the tables have them: who takes new flows, and whether the backup
+ * would serve late clients. For /v1/peer/measure and the preflight of an operation.
+ *
+ * A row: {service, site, pool, backup, class: "own"|"backup"|"limited", backup_slots, refused_slots,
+ * ready: true|false|null, detail}. `ready` is null where nothing is proven; detail says why a backup
+ * is not ready, and what to look at. Replies leave the other site with this site's VIP as their
+ * source: no probe shows whether its filters permit that for every client.
+ *
+ * Implemented in mgmt/api/backup_status.c; any thread, no lock.
+ */
+#ifndef WEIR_MGMT_API_BACKUP_STATUS_H
+#define WEIR_MGMT_API_BACKUP_STATUS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/checked.h"
+
+struct effect;
+struct model;
+
+/** Backups of one site, added up over the nodes there that were reached. */
+struct backup_sum {
+	size_t n;         /**< rows: services with a backup, at each node */
+	size_t n_ready;   /**< rows whose backup is ready */
+	size_t n_refused; /**< rows whose backup is known not to be ready */
+	size_t n_left;    /**< rows whose own backends take all new flows: no slot is a backup's */
+	size_t n_serving; /**< rows whose backup has slots; the rest is not known */
+};
+
+/**
+ * The rows of this node, given. @param effect  NULL, or not fresh: `class` and `ready` are null and
+ * nothing else is there
+ */
+MUST_CHECK json_t *backup_status_json(const struct model *m, const struct effect *effect);
+/** Add a row of a node to @p sum. */
+void backup_status_add_row(const json_t *row, struct backup_sum *sum);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Each node of the site says of each service with a backup whether this backup would serve
+ * (mgmt/api/backup_status.h). A backup is ready if all nodes say so; a node that is silent, and is not
+ * named absent, leaves it unknown.
+ */
+#include "mgmt/api/operation_backups.h"
+
+#include <string.h>
+
+#include "mgmt/api/backup_status.h"
+
+static bool is_concerned(const struct operation *op, const char *service)
+{
+	return !*op->service || !strcmp(op->service, service);
+}
+
+static const struct model_at *backed_at(const struct model_service *service, const char *site)
+{
+	for (size_t k = 0; k < service->n_at; k++)
+		if (service->at[k].backup && !strcmp(service->at[k].site->name, site))
+			return &service->at[k];
+	return NULL;
+}
+
+static const char *text_in(const json_t *row, const char *name)
+{
+	const char *text = json_string_value(json_object_get(row, name));
+
+	return text ? text : "";
+}
+
+/* Add what @p voice says of @p service, or of all services of the operation (NULL). */
+static void add_voice(const struct operation *op, const struct operation_voice *voice,
+                      const char *service, struct backup_sum *sum, const char **detail)
+{
+	const json_t *rows = json_object_get(voice->measure, "backups");
+
+	for (size_t i = 0; i < json_array_size(rows); i++) {
+		json_t *row = json_array_get(rows, i);
+		const char *name = text_in(row, "service");
+
+		if (service ? strcmp(name, service) != 0 : !is_concerned(op, name))
+			continue;
+		backup_status_add_row(row, sum);
+		if (!json_is_true(json_object_get(row, "ready")) && !**detail)
+			*detail = text_in(row, "detail");
+	}
+}
+
+/* Add up the site's nodes. @return whether all of them said something */
+static bool add_site(const struct operation_view *v, const struct operation *op, const char *site,
+                     const char *service, struct backup_sum *sum, const char **detail)
+{
+	bool all = true;
+	size_t n = 0;
+
+	for (size_t i = 0; i < v->n_voices; i++) {
+		const struct operation_voice *voice = &v->voices[i];
+
+		if (strcmp(voice->node->site->name, site) != 0 ||
+		    operation_is_without(op, voice->node->name))
+			continue;
+		n++;
+		all &= json_is_array(json_object_get(voice->measure, "backups"));
+		add_voice(op, voice, service, sum, detail);
+	}
+	return all && n > 0;
+}
+
+static enum operation_truth is_ready(const struct backup_sum *sum, bool all)
+{
+	if (sum->n_refused)
+		return OPERATION_NO;
+	return all && sum->n && sum->n_ready == sum->n ? OPERATION_YES : OPERATION_UNKNOWN;
+}
+
+void operation_gather_backups(const struct operation_view *v, const struct operation *op,
+                              struct operation_site *s)
+{
+	struct backup_sum sum = { 0 };
+	const char *detail = "";
+	bool all;
+
+	s->has_backup = false;
+	for (size_t i = 0; v->m && i < v->m->n_services; i++)
+		s->has_backup |= is_concerned(op, v->m->services[i].name) &&
+		                 backed_at(&v->m->services[i], s->name) != NULL;
+	if (!s->has_backup)
+		return;
+	all = add_site(v, op, s->name, NULL, &sum, &detail);
+	s->backup_ok = is_ready(&sum, all);
+	s->backup_left = sum.n_serving                         ? OPERATION_NO
+	                 : all && sum.n && sum.n_left == sum.n ? OPERATION_YES
+	                                                       : OPERATION_UNKNOWN;
+}
+
+static json_t *backup_row(const struct operation_view *v, const struct operation *op,
+                          const char *site, const struct model_service *service,
+                          const struct model_at *at)
+{
+	struct backup_sum sum = { 0 };
+	const char *detail = "";
+	bool all = add_site(v, op, site, service->name, &sum, &detail);
+	enum operation_truth ready = is_ready(&sum, all);
+
+	if (ready == OPERATION_UNKNOWN && !*detail)
+		detail = "not all nodes of the site say whether it would serve";
+	return json_pack("{s:s, s:s, s:s, s:o, s:s}", "service", service->name, "site", site,
+	                 "backup", at->backup->name, "ok",
+	                 ready == OPERATION_UNKNOWN ? json_null()
+	                                            : json_boolean(ready == OPERATION_YES),
+	                 "detail", detail);
+}
+
+json_t *operation_backups_json(const struct operation_view *v, const struct operation *op)
+{
+	json_t *list = json_array();
+
+	for (uint32_t t = 0; v->m && t < op->n_targets; t++)
+		for (size_t i = 0; i < v->m->n_services; i++) {
+			const struct model_service *service = &v->m->services[i];
+			const struct model_at *at = backed_at(service, op->targets[t].site);
+
+			if (at && is_concerned(op, service->name))
+				json_array_append_new(
+				        list, backup_row(v, op, op->targets[t].site, service, at));
+		}
+	return list;
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Backup pools in the facts of an operation: what several nodes say, and what one does not. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mgmt/api/backup_status.h"
+#include "mgmt/api/operation_backups.h"
+
+#define READY   "\"class\":\"own\",\"backup_slots\":0,\"ready\":true,\"detail\":\"\""
+#define REFUSED "\"class\":\"own\",\"backup_slots\":0,\"ready\":false,\"detail\":\"a reason\""
+#define UNKNOWN "\"class\":\"own\",\"backup_slots\":0,\"ready\":null,\"detail\":\"no proof\""
+#define SERVING "\"class\":\"backup\",\"backup_slots\":7,\"ready\":true,\"detail\":\"\""
+
+static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra", .index = 1 } };
+static const struct model_pool pools[2] = { { .name = "web-ams", .site = &sites[0] },
+	                                    { .name = "web-fra", .site = &sites[1], .index = 1 } };
+static const struct model_vip vip = { .name = "shop" };
+static const struct model_at at[2] = {
+	{ .site = &sites[0], .vip = &vip, .pool = &pools[0], .backup = &pools[1] },
+	{ .site = &sites[1], .vip = &vip, .pool = &pools[1] },
+};
+static const struct model_service services[2] = {
+	{ .name = "web", .at = at, .n_at = 2 },
+	{ .name = "mail", .at = &at[1], .n_at = 1 },
+};
+static const struct model_node nodes[3] = { { .name = "ams-1", .site = &sites[0] },
+	                                    { .name = "ams-2", .site = &sites[0] },
+	                                    { .name = "fra-1", .site = &sites[1] } };
+static const struct model m = { .self = &nodes[0],
+	                        .sites = sites,
+	                        .n_sites = 2,
+	                        .nodes = nodes,
+	                        .n_nodes = 3,
+	                        .pools = pools,
+	                        .n_pools = 2,
+	                        .services = services,
+	                        .n_services = 2 };
+static struct operation_view view;
+static struct operation op;
+
+/* What a node of ams says of "web"; NULL: it is silent. */
+static void let_say(size_t node, const char *row)
+{
+	json_decref(view.voices[node].measure);
+	view.voices[node].measure = NULL;
+	if (row)
+		view.voices[node].measure = json_pack("{s:o}", "backups", json_loads(row, 0, NULL));
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(&view, 0, sizeof(view));
+	memset(&op, 0, sizeof(op));
+	view.m = &m;
+	view.n_voices = 3;
+	for (size_t i = 0; i < 3; i++)
+		view.voices[i].node = &nodes[i];
+	op.n_targets = 1;
+	strcpy(op.targets[0].site, "ams");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		let_say(i, NULL);
+	return 0;
+}
+
+static struct operation_site gather(const char *site)
+{
+	struct operation_site s = { .name = site };
+
+	operation_gather_backups(&view, &op, &s);
+	return s;
+}
+
+#define WEB(rest) "[{\"service\":\"web\"," rest "}]"
+
+static void all_nodes_must_say_that_a_backup_is_ready(void **state)
+{
+	static const struct {
+		const char *one, *two;
+		enum operation_truth ok, left;
+	} cases[] = {
+		{ WEB(READY), WEB(READY), OPERATION_YES, OPERATION_YES },
+		{ WEB(READY), WEB(REFUSED), OPERATION_NO, OPERATION_YES },
+		{ WEB(READY), WEB(UNKNOWN), OPERATION_UNKNOWN, OPERATION_YES },
+		{ WEB(READY), NULL, OPERATION_UNKNOWN, OPERATION_UNKNOWN },
+		{ WEB(REFUSED), NULL, OPERATION_NO, OPERATION_UNKNOWN },
+		{ NULL, NULL, OPERATION_UNKNOWN, OPERATION_UNKNOWN },
+		{ "[]", "[]", OPERATION_UNKNOWN, OPERATION_UNKNOWN },
+		{ WEB("\"ready\":null"), WEB(READY), OPERATION_UNKNOWN, OPERATION_UNKNOWN },
+		{ WEB(READY), WEB(SERVING), OPERATION_YES, OPERATION_NO },
+		{ WEB(SERVING), NULL, OPERATION_UNKNOWN, OPERATION_NO },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		print_message("  %s and %s\n", cases[i].one ? cases[i].one : "silence",
+		              cases[i].two ? cases[i].two : "silence");
+		let_say(0, cases[i].one);
+		let_say(1, cases[i].two);
+		struct operation_site s = gather("ams");
+		assert_true(s.has_backup);
+		assert_int_equal(s.backup_ok, cases[i].ok);
+		assert_int_equal(s.backup_left, cases[i].left);
+	}
+}
+
+static void a_node_that_is_named_absent_is_not_asked(void **state)
+{
+	(void)state;
+	let_say(0, WEB(READY));
+	strcpy(op.without[0], "ams-2");
+	op.n_without = 1;
+	assert_int_equal(gather("ams").backup_ok, OPERATION_YES);
+}
+
+static void only_moved_services_with_a_backup_count(void **state)
+{
+	(void)state;
+	assert_false(gather("fra").has_backup);
+	strcpy(op.service, "mail");
+	assert_false(gather("ams").has_backup);
+	strcpy(op.service, "web");
+	assert_true(gather("ams").has_backup);
+}
+
+static void people_read_which_backup_would_not_serve_and_why(void **state)
+{
+	json_t *list, *row;
+
+	(void)state;
+	let_say(0, WEB(READY));
+	let_say(1, WEB(REFUSED));
+	list = operation_backups_json(&view, &op);
+	assert_int_equal(json_array_size(list), 1);
+	row = json_array_get(list, 0);
+	assert_string_equal(json_string_value(json_object_get(row, "backup")), "web-fra");
+	assert_true(json_is_false(json_object_get(row, "ok")));
+	assert_string_equal(json_string_value(json_object_get(row, "detail")), "a reason");
+	json_decref(list);
+	let_say(1, NULL);
+	list = operation_backups_json(&view, &op);
+	row = json_array_get(list, 0);
+	assert_true(json_is_null(json_object_get(row, "ok")));
+	assert_non_null(strstr(json_string_value(json_object_get(row, "detail")), "not all nodes"));
+	json_decref(list);
+}
+
+static void without_the_effect_nothing_is_said_of_readiness(void **state)
+{
+	json_t *list = backup_status_json(&m, NULL), *row = json_array_get(list, 0);
+
+	(void)state;
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(json_string_value(json_object_get(row, "service")), "web");
+	assert_true(json_is_null(json_object_get(row, "ready")));
+	assert_null(json_object_get(row, "backup_slots"));
+	json_decref(list);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(all_nodes_must_say_that_a_backup_is_ready),
+		TEST(a_node_that_is_named_absent_is_not_asked),
+		TEST(only_moved_services_with_a_backup_count),
+		TEST(people_read_which_backup_would_not_serve_and_why),
+		TEST(without_the_effect_nothing_is_said_of_readiness),
+	};
+
+	return cmocka_run_group_tests_name("operation backups", tests, NULL, NULL);
+}
