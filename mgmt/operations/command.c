@@ -192,6 +192,7 @@ static int begin_abort(struct tick *t, char *error)
 	if (state == OPERATION_RETURNING) {
 		back_turn(t, OPERATION_OUT);
 		op->goal_ppm = op->began_ppm;
+		op->began_ppm = 0; /* the return goes on if this is aborted, too */
 		tick_enter(t, OPERATION_MOVING);
 	} else {
 		back_turn(t, OPERATION_BACK);

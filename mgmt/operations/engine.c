@@ -135,7 +135,7 @@ static bool hand_over(struct tick *t)
 	if (!best)
 		return false;
 	(void)snprintf(op->owner, sizeof(op->owner), "%s", best->name);
-	op->epoch++;
+	op->epoch = operation_owner_epoch(op->epoch);
 	op->writes = 0;
 	op->seq = 0;
 	if (t->act)

@@ -64,8 +64,12 @@ enum operation_truth level_in_force(const struct tick *t, const char **missing);
 /** Write the targets' override again, from one level to another. */
 void level_write(struct tick *t, uint32_t from_ppm, uint32_t to_ppm, int64_t from_ms,
                  int64_t over_ms);
-/** The furthest level in the way's direction, among the nodes with the highest epoch: for a new owner,
- * whose record may be old. */
+/** Whether they all are at the operation's level or beyond, by whichever write. */
+enum operation_truth level_is_reached(const struct tick *t, const char **missing);
+/**
+ * The furthest level in the way's direction, of the record and the nodes with its epoch; if nodes
+ * have a higher epoch the record is old, and only these count.
+ */
 uint32_t level_of_epoch(const struct tick *t);
 /** Hold at a level, at once: write it in this epoch. */
 void level_stop(struct tick *t, uint32_t level_ppm);
@@ -86,6 +90,8 @@ bool step_query_guards(struct tick *t, enum operation_moment moment);
 /** Wait until all nodes that take part have this owner's record. @return whether they have */
 bool step_has_record(struct tick *t);
 
+/** With all clients away, those that come late are the backup's, one TTL from now; once. */
+void step_open_backup(struct tick *t);
 /** The longest TTL that was given before a step began, s. */
 uint64_t step_ttl_s(const struct operation *op);
 

@@ -58,7 +58,7 @@ void guard_max_sites_out(const struct guard_question *q, struct operation_verdic
 		enum operation_truth up = facts_is_up(site);
 
 		if (operation_targets_site(q->op, site->name) || site->out == OPERATION_YES ||
-		    up == OPERATION_NO)
+		    site->held || up == OPERATION_NO)
 			out++;
 		else if (site->out == OPERATION_UNKNOWN || up == OPERATION_UNKNOWN)
 			unknown++;

@@ -31,7 +31,15 @@ static bool has_write(const struct operation *op, const struct operation_level *
 	       !is_beyond(op, write->to_ppm, level->level_ppm);
 }
 
-enum operation_truth level_in_force(const struct tick *t, const char **missing)
+static bool is_at_level(const struct operation *op, const struct operation_level *level)
+{
+	return !op->write.epoch || !is_beyond(op, op->level_ppm, level->level_ppm);
+}
+
+/* Whether all targets at all name servers that count pass a test. */
+static enum operation_truth test_all(const struct tick *t, const char **missing,
+                                     bool (*test)(const struct operation *,
+                                                  const struct operation_level *))
 {
 	const struct operation *op = t->op;
 	enum operation_truth all = OPERATION_YES;
@@ -44,7 +52,7 @@ enum operation_truth level_in_force(const struct tick *t, const char **missing)
 		for (uint32_t k = 0; k < op->n_targets; k++) {
 			const struct operation_level *level = &node->levels[k];
 
-			if (level->known && has_write(op, level))
+			if (level->known && test(op, level))
 				continue;
 			*missing = node->name;
 			if (level->known)
@@ -53,6 +61,16 @@ enum operation_truth level_in_force(const struct tick *t, const char **missing)
 		}
 	}
 	return all;
+}
+
+enum operation_truth level_in_force(const struct tick *t, const char **missing)
+{
+	return test_all(t, missing, has_write);
+}
+
+enum operation_truth level_is_reached(const struct tick *t, const char **missing)
+{
+	return test_all(t, missing, is_at_level);
 }
 
 /* Between where the way has been everywhere and where its last write ends. */
@@ -110,7 +128,7 @@ void level_write(struct tick *t, uint32_t from_ppm, uint32_t to_ppm, int64_t fro
 uint32_t level_of_epoch(const struct tick *t)
 {
 	const struct operation *op = t->op;
-	uint32_t epoch = 0, furthest = op->level_ppm;
+	uint32_t epoch = op->epoch, furthest = op->level_ppm;
 
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
 		const struct operation_node *node = &t->facts->nodes[i];

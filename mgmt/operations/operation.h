@@ -24,14 +24,16 @@
 #include "mgmt/store/override.h"
 #include "weir/model.h"
 
-#define OPERATION_TARGETS_MAX 8u         /**< sites that one operation moves */
-#define OPERATION_PLAN_MAX    8u         /**< levels of one way, out or back */
-#define OPERATION_HISTORY_MAX 32u        /**< steps that are remembered, the newest */
-#define OPERATION_SITES_MAX   16u        /**< sites whose load a step remembers */
-#define OPERATION_NODES_MAX   64u        /**< nodes that are remembered, or named as absent */
-#define OPERATION_LATE_MAX    16u        /**< prefixes of late clients that are remembered */
-#define OPERATION_DETAIL_MAX  192u       /**< bytes of a reason, with the NUL */
-#define OPERATION_EPOCH_MAX   UINT32_MAX /**< 32 bits of an override's generation */
+#define OPERATION_TARGETS_MAX 8u   /**< sites that one operation moves */
+#define OPERATION_PLAN_MAX    8u   /**< levels of one way, out or back */
+#define OPERATION_HISTORY_MAX 32u  /**< steps that are remembered, the newest */
+#define OPERATION_SITES_MAX   16u  /**< sites whose load a step remembers */
+#define OPERATION_NODES_MAX   64u  /**< nodes that are remembered, or named as absent */
+#define OPERATION_LATE_MAX    16u  /**< prefixes of late clients that are remembered */
+#define OPERATION_DETAIL_MAX  192u /**< bytes of a reason, with the NUL */
+#define OPERATION_EPOCHS      64u  /**< epochs of one owner: one more for each turn */
+/** 32 bits of an override's generation, and what is left for one more owner. */
+#define OPERATION_EPOCH_MAX   (UINT32_MAX - 2 * OPERATION_EPOCHS)
 #define OPERATION_PPM         1000000u
 #define OPERATION_OVER_MAX_MS ((int64_t)7 * 24 * 3600 * 1000)
 
@@ -275,6 +277,11 @@ bool operation_is_without(const struct operation *op, const char *node);
 bool operation_is_newer(const struct operation *a, const struct operation *b);
 /** Whether @p a gives way to @p b: it was made later (then: by its id). */
 bool operation_is_younger(const struct operation *a, const struct operation *b);
+/**
+ * The epoch of the next owner. Turns of one owner take the epochs between, so that what an owner who
+ * is cut off does never meets what the next one does.
+ */
+uint32_t operation_owner_epoch(uint32_t epoch);
 /** Whether every text ends, every number is in its range (a record from a peer or a store). */
 bool operation_ok(const struct operation *op);
 

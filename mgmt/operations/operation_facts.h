@@ -63,8 +63,9 @@ struct operation_site {
 	bool checked;                 /**< a site that can reach it checks its VIPs from outside */
 	enum operation_truth failing; /**< a check of its VIPs by a site that can reach it fails */
 	enum operation_truth pools;   /**< its own pools are above min_healthy, by its own checks */
-	/** drained or held completely by another override or operation, or a node drain of all */
+	/** it gets no clients: drained completely by another override or operation, or a node drain */
 	enum operation_truth out;
+	bool held; /**< another operation at it is held below 100 %: it gets clients, and counts as out */
 	/** new flows a second of what the operation moves; silent SYNs are not among them */
 	struct operation_value flows;        /**< that own backends accept */
 	struct operation_value arrivals;     /**< that arrive, whichever pool takes them */

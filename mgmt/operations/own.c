@@ -74,7 +74,7 @@ static void hold_in_epoch(struct tick *t)
 	op->step_runs = false;
 	op->reads_levels = true;
 	if (op->write.epoch)
-		level_stop(t, level_of_epoch(t));
+		level_stop(t, op->level_ppm);
 	if (!operation_is_held(op))
 		tick_hold(t, "taken", "node %s reads the levels of all nodes", op->owner);
 	op->waited_ms = 0;
@@ -98,10 +98,9 @@ int operation_own(struct operation *op, const struct operation_facts *facts,
 		command_undo(op, &before);
 		return err;
 	}
-	op->epoch = find_epoch(op, facts);
-	if (op->write.epoch)
-		op->level_ppm = was_moving(op) ? level_of_epoch(&t) : op->level_ppm;
-	op->epoch++;
+	if (op->write.epoch && was_moving(op))
+		op->level_ppm = level_of_epoch(&t);
+	op->epoch = operation_owner_epoch(find_epoch(op, facts));
 	op->writes = 0;
 	op->seq = 1;
 	(void)snprintf(op->owner, sizeof(op->owner), "%s", facts->self);

@@ -84,8 +84,11 @@ int64_t plan_expected_ms(const struct operation *op, uint64_t ttl_s)
 void operation_plan(struct operation *op, const struct operation_facts *facts)
 {
 	bool one_step = op->now || (op->way == OPERATION_OUT && facts_targets_down(op, facts));
+	uint32_t aim_ppm = plan_aim(op);
 
 	op->plan_from_ppm = op->level_ppm;
 	op->step = 0;
-	op->n_plan = plan_levels(op->level_ppm, plan_aim(op), one_step, op->plan_ppm);
+	op->n_plan = 0;
+	if (op->way == OPERATION_OUT ? aim_ppm > op->level_ppm : aim_ppm < op->level_ppm)
+		op->n_plan = plan_levels(op->level_ppm, aim_ppm, one_step, op->plan_ppm);
 }

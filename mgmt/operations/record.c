@@ -127,6 +127,11 @@ bool operation_is_younger(const struct operation *a, const struct operation *b)
 	return strcmp(a->id, b->id) > 0;
 }
 
+uint32_t operation_owner_epoch(uint32_t epoch)
+{
+	return (epoch / OPERATION_EPOCHS + 1) * OPERATION_EPOCHS;
+}
+
 /* Texts that differ for one owner and seq come from an owner that has forgotten its last changes. */
 static int compare_fields(const struct operation *a, const struct operation *b)
 {

@@ -157,12 +157,57 @@ bool step_has_record(struct tick *t)
 	return true;
 }
 
+/* Each node takes one step at a time: it must have the last one, or the level of a hold. */
+static bool have_all_last(struct tick *t)
+{
+	struct operation *op = t->op;
+	const char *missing = "";
+
+	if (level_is_reached(t, &missing) == OPERATION_YES)
+		return true;
+	if (op->write.epoch != op->epoch)
+		level_stop(t, op->level_ppm); /* after a turn: what is behind comes here first */
+	tick_wait(t, "node %s does not have the last level yet", missing);
+	if (op->waited_ms >= TICK_FORCE_MS)
+		tick_hold(t, "not-in-force", "node %s does not have the last level", missing);
+	return false;
+}
+
+/* A step that a hold stopped has its time, too: answers given before it are in use for one TTL. */
+static bool has_last_settled(struct tick *t)
+{
+	const struct operation_step *last = history_last(t->op);
+	int64_t ttl_ms = (int64_t)(step_ttl_s(t->op) + PLAN_AFTER_TTL_S) * 1000;
+
+	if (!last || last->ended_ms ||
+	    (last->to_ppm > last->from_ppm) != (t->op->way == OPERATION_OUT))
+		return true;
+	tick_wait(t, "answers given before the hold may be in use");
+	return t->op->waited_ms >= ttl_ms;
+}
+
+/* One step to the end is for a site that is down, and it may have come back meanwhile. */
+static bool is_plan_outdated(const struct tick *t)
+{
+	const struct operation *op = t->op;
+	uint32_t levels[OPERATION_PLAN_MAX];
+
+	return !op->now && !(op->way == OPERATION_OUT && facts_targets_down(op, t->facts)) &&
+	       plan_levels(op->level_ppm, op->plan_ppm[op->step], false, levels) > 1;
+}
+
 static void begin_step(struct tick *t)
 {
 	struct operation *op = t->op;
 	uint32_t to_ppm = op->plan_ppm[op->step];
 
-	if (!step_has_record(t) || !step_query_guards(t, OPERATION_BEFORE))
+	if (is_plan_outdated(t)) {
+		operation_plan(op, t->facts);
+		tick_change(t);
+		return; /* what is projected is of the former plan */
+	}
+	if (!step_has_record(t) || !step_query_guards(t, OPERATION_BEFORE) || !have_all_last(t) ||
+	    !has_last_settled(t))
 		return;
 	level_write(t, op->level_ppm, to_ppm, t->now_ms + OPERATION_AHEAD_MS,
 	            op->over_ms / op->n_plan);
@@ -182,15 +227,15 @@ uint64_t step_ttl_s(const struct operation *op)
 	return step && step->ttl_s.known ? step->ttl_s.value : TICK_TTL_UNKNOWN_S;
 }
 
-/* With all clients away, those that come late are the backup's, one TTL from now. */
-static void open_backup(struct tick *t)
+void step_open_backup(struct tick *t)
 {
 	struct operation *op = t->op;
 	bool any = false;
 
-	if (op->way != OPERATION_OUT || op->level_ppm != OPERATION_PPM)
+	if (op->way != OPERATION_OUT || op->level_ppm != OPERATION_PPM || op->late_from_ms)
 		return;
-	op->full_ms = t->now_ms;
+	if (!op->full_ms)
+		op->full_ms = t->now_ms;
 	for (uint32_t i = 0; i < op->n_targets; i++) {
 		const struct operation_site *site = facts_site(t->facts, op->targets[i].site);
 
@@ -216,7 +261,7 @@ static void await_force(struct tick *t)
 			history_last(op)->ttl_s = t->facts->ttl_s;
 		op->level_ppm = op->write.to_ppm;
 		op->waited_ms = 0;
-		open_backup(t);
+		step_open_backup(t);
 		tick_change(t);
 		return;
 	}

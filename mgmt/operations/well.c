@@ -2,7 +2,8 @@
 /*
  * A sign has risen if it is more than twice what it was, and more than what chance makes of it: 2 a
  * second, or 1 % of the new flows. (A receiver's new flows rise by design; its repeated SYNs rise
- * with them, in proportion.)
+ * with them, in proportion.) Repeated SYNs of one in five new flows are never well, whatever was
+ * before: a site that suffers when a way begins is not the measure for it.
  *
  * A sign that was not measured when the way began compares with nothing: the answer is unknown, not
  * "as before 0".
@@ -16,6 +17,7 @@
 
 #define CHANCE_PER_S   2u
 #define CHANCE_PERCENT 1u
+#define NEVER_PERCENT  20u
 
 static enum operation_truth compare_sign(struct operation_value was, struct operation_value now,
                                          struct operation_value flows)
@@ -45,6 +47,9 @@ enum operation_truth well_repeats(const struct operation *op, const struct opera
 
 	if (i == op->n_calm)
 		return OPERATION_UNKNOWN;
+	if (site->repeats.known && site->flows.known &&
+	    site->repeats.value > CHANCE_PER_S + site->flows.value * NEVER_PERCENT / 100)
+		return OPERATION_NO;
 	return compare_sign(op->calm[i].repeats, site->repeats, site->flows);
 }
 
