@@ -39,7 +39,7 @@ static int teardown_measurer(void **state)
 }
 
 /* The copy that a reader takes right after a tick. */
-static const struct measure_node *tick(uint64_t now_ms)
+static const struct measure_node *read_tick(uint64_t now_ms)
 {
 	measurer_tick(m, &s.node, now_ms);
 	if (!reader)
@@ -82,7 +82,7 @@ static void totals_are_the_sum_of_all_cpus(void **state)
 	s.node.t.sample_counts[s.node.sizes.service_counts + count_index("web")] =
 	        (struct fwd_sample_count){ 5, 6, 7, 8 };
 	add_backend_flows(index_of("web-ams", 5), 1, 2, 30);
-	tick(T0);
+	read_tick(T0);
 	web = measure_service(reader, "web");
 	assert_non_null(web);
 	assert_int_equal(web->total.new_flows, 7);
@@ -107,7 +107,7 @@ static void nothing_is_known_of_a_window_at_first(void **state)
 	uint64_t milli = 77;
 
 	(void)state;
-	node = tick(T0);
+	node = read_tick(T0);
 	assert_int_equal(node->last_ms, 0);
 	assert_int_equal(node->recent_ms, 0);
 	assert_false(measure_per_s_milli(5, node->last_ms, &milli));
@@ -120,7 +120,7 @@ static void windows_are_a_second_and_ten(void **state)
 
 	(void)state;
 	for (uint64_t ms = 0; ms <= 20000; ms += MEASURER_MS) {
-		node = tick(T0 + ms);
+		node = read_tick(T0 + ms);
 		add_service_flows("web", 0, 5, 0); /* 20 a second */
 		s.node.t.cpus[1].received += 10;
 		s.node.t.cpus[0].reason[FWD_REASON_NO_BACKEND] += 2;
@@ -137,11 +137,11 @@ static void windows_are_a_second_and_ten(void **state)
 static void a_page_is_written_four_times_a_second_only(void **state)
 {
 	(void)state;
-	tick(T0);
+	read_tick(T0);
 	add_service_flows("web", 0, 5, 0);
-	tick(T0 + MEASURER_MS - 1);
+	read_tick(T0 + MEASURER_MS - 1);
 	assert_int_equal(measure_service(reader, "web")->total.new_flows, 0);
-	tick(T0 + MEASURER_MS);
+	read_tick(T0 + MEASURER_MS);
 	assert_int_equal(measure_service(reader, "web")->total.new_flows, 5);
 }
 
@@ -153,10 +153,10 @@ static void counters_that_begin_again_are_no_loss(void **state)
 	(void)state;
 	s.node.t.cpus[0].received = 1000;
 	add_service_flows("web", 0, 500, 0);
-	began = tick(T0)->began;
+	began = read_tick(T0)->began;
 	s.node.t.cpus[0].received = 10;
 	s.node.t.service_news[count_index("web")].packets = 3;
-	node = tick(T0 + 1000);
+	node = read_tick(T0 + 1000);
 	assert_int_not_equal(node->began, began);
 	assert_int_equal(node->received_last, 10);
 	assert_int_equal(measure_service(reader, "web")->last.new_flows, 3);
@@ -165,12 +165,12 @@ static void counters_that_begin_again_are_no_loss(void **state)
 static void who_is_silent_is_not_believed(void **state)
 {
 	(void)state;
-	tick(T0);
+	read_tick(T0);
 	assert_int_equal(measure_read(reader, T0 + MEASURE_OLD_MS), 0);
 	assert_int_equal(measure_read(reader, T0 + MEASURE_OLD_MS + 1), -ETIMEDOUT);
 	assert_null(measure_node(reader));
 	assert_null(measure_service(reader, "web"));
-	tick(T0 + 5000);
+	read_tick(T0 + 5000);
 }
 
 /* --- the sample's width --- */
@@ -178,7 +178,7 @@ static void who_is_silent_is_not_believed(void **state)
 static void quiet_tables_have_all_flows_in_the_sample(void **state)
 {
 	(void)state;
-	assert_int_equal(tick(T0)->one_of, 1);
+	assert_int_equal(read_tick(T0)->one_of, 1);
 	assert_int_equal(s.node.t.root->sample_wide, 255);
 	assert_int_equal(measurer_one_of(measurer_width(0)), 1);
 	assert_int_equal(measurer_one_of(measurer_width(50001)), 16);
@@ -190,13 +190,13 @@ static void a_flood_narrows_the_sample_at_once_and_quiet_widens_it_late(void **s
 	uint64_t ms = T0;
 
 	(void)state;
-	tick(ms);
+	read_tick(ms);
 	s.node.t.cpus[0].received += 1000000; /* within 250 ms */
-	assert_int_equal(tick(ms += MEASURER_MS)->one_of, 256);
+	assert_int_equal(read_tick(ms += MEASURER_MS)->one_of, 256);
 	for (int i = 0; i < 4 * 8; i++)
-		assert_int_equal(tick(ms += MEASURER_MS)->one_of, 256);
+		assert_int_equal(read_tick(ms += MEASURER_MS)->one_of, 256);
 	for (int i = 0; i < 4 * 8; i++)
-		tick(ms += MEASURER_MS);
+		read_tick(ms += MEASURER_MS);
 	assert_int_equal(measure_node(reader)->one_of, 1);
 }
 
@@ -205,7 +205,7 @@ static void tables_of_an_earlier_process_keep_their_width(void **state)
 	(void)state;
 	s.node.t.cpus[0].received = 5;
 	s.node.t.root->sample_wide = 0;
-	assert_int_equal(tick(T0)->one_of, 256);
+	assert_int_equal(read_tick(T0)->one_of, 256);
 }
 
 /* --- where flows come from --- */
@@ -234,7 +234,7 @@ static void prefixes_are_those_of_the_last_minute_most_flows_first(void **state)
 	put_sample(2, V4(198, 51, 100), "web", now_s);
 	put_sample(3, 6ull << 56 | 0xb80d0120, "dns", now_s);
 	put_sample(4, V4(203, 0, 113), "web", now_s - 61); /* too old */
-	tick(T0);
+	read_tick(T0);
 	assert_int_equal(measure_sources(reader, &list), 3);
 	assert_string_equal(prefix_text(&list[0].prefix, text), "198.51.100.0/24");
 	assert_int_equal(list[0].seen, 2);
@@ -246,10 +246,10 @@ static void prefixes_are_those_of_the_last_minute_most_flows_first(void **state)
 			assert_string_equal(prefix_text(&list[i].prefix, text), "2001:db8::/56");
 			assert_int_equal(list[i].service, hash_text("dns"));
 		}
-	tick(T0 + 1000); /* the same entries are not counted again */
+	read_tick(T0 + 1000); /* the same entries are not counted again */
 	assert_int_equal(measure_sources(reader, &list), 3);
 	assert_int_equal(list[0].flows, 2);
-	tick(T0 + 61000);
+	read_tick(T0 + 61000);
 	assert_int_equal(measure_sources(reader, &list), 0);
 }
 
@@ -265,7 +265,7 @@ static void a_flood_of_prefixes_does_not_push_out_who_sends_much(void **state)
 
 		put_sample(i, is_client ? V4(192, 0, 2) : V4(10, i >> 8, i & 255), "web", now_s);
 	}
-	tick(T0);
+	read_tick(T0);
 	assert_int_equal(measure_sources(reader, &list), MEASURE_SOURCES_MAX);
 	assert_string_equal(prefix_text(&list[0].prefix, text), "192.0.2.0/24");
 	assert_int_equal(list[0].flows, 128);
@@ -274,7 +274,7 @@ static void a_flood_of_prefixes_does_not_push_out_who_sends_much(void **state)
 static void a_resize_makes_another_page(void **state)
 {
 	(void)state;
-	tick(T0);
+	read_tick(T0);
 	s.node.sizes.service_counts--; /* as if they had been fewer */
 	measurer_tick(m, &s.node, T0 + 1000);
 	s.node.sizes.service_counts++;
