@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "mgmt/store/advice_backup.h"
 
 const char *advice_unwatched(const struct model_service *service)
 {
@@ -36,9 +37,11 @@ const char *advice_unannounced(const struct model_node *node)
 	       "leave the group announce out";
 }
 
-static void add_warnings(const struct model *to, struct arena *arena, struct advice *out)
+static void add_warnings(const struct model *from, const struct model *to, struct arena *arena,
+                         struct advice *out)
 {
-	const char **list = ARENA_ARRAY(arena, const char *, to->n_services + to->n_nodes + 1);
+	const char **list = ARENA_ARRAY(arena, const char *,
+	                                to->n_services + to->n_nodes + advice_backups_max(to) + 1);
 
 	for (size_t i = 0; list && i < to->n_services; i++) {
 		const char *reason = advice_unwatched(&to->services[i]);
@@ -54,6 +57,8 @@ static void add_warnings(const struct model *to, struct arena *arena, struct adv
 			list[out->n_warnings++] =
 			        arena_printf(arena, "node %s: %s", to->nodes[i].name, reason);
 	}
+	if (list)
+		out->n_warnings += advice_backups(from, to, arena, list + out->n_warnings);
 	out->warnings = list;
 }
 
@@ -123,7 +128,7 @@ struct advice advice_of(const struct model *from, const struct model *to, struct
 {
 	struct advice out = { 0 };
 
-	add_warnings(to, arena, &out);
+	add_warnings(from, to, arena, &out);
 	add_probes(from, to, arena, &out);
 	add_nodes(to, arena, &out);
 	add_backends(to, arena, &out);

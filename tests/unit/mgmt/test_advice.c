@@ -17,7 +17,7 @@ static const char config[] =
         "cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k1\"; };\n"
         "sites = ( { name = \"fra\"; }, { name = \"ams\"; } );\n"
         "nodes = ( { name = \"n1\"; site = \"fra\"; ports = ( { interface = \"eth1\"; } ); tunnel_source = [ \"10.2.255.0/24\", \"2001:db8:2::/64\" ]; },\n"
-        "          { name = \"n2\"; site = \"ams\"; ports = ( { interface = \"eth1\"; } ); tunnel_source = [ \"10.1.255.0/24\" ]; },\n"
+        "          { name = \"n2\"; site = \"ams\"; ports = ( { interface = \"eth1\"; } ); tunnel_source = [ \"10.1.255.0/24\", \"2001:db8:1:ff::/64\" ]; },\n"
         "          { name = \"n3\"; site = \"fra\"; ports = ( { interface = \"eth1\"; } ); tunnel_source = [ \"10.3.255.0/24\", \"2001:db8:3::/64\" ]; } );\n"
         "checks = ( { name = \"web\"; type = \"tcp\"; interval = \"2s\"; } );\n"
         "pools = ( { name = \"p-ams\"; site = \"ams\"; mode = \"l2\"; backends = ( { name = \"b1\"; address = \"10.1.1.11\"; }, { name = \"b2\"; address = \"10.1.1.12\"; } ); },\n"
@@ -249,6 +249,48 @@ static void without_memory_that_is_said_and_nothing_is_listed(void **state)
 	model_free(m);
 }
 
+#define BACKED                                                                                     \
+	"{ site = \"ams\"; vip = \"w-ams\"; pool = \"p-ams\"; backup = \"p-fra\"; backup_max = { " \
+	"new_flows = \"2k/s\"; bits = \"1Gbit\"; }; }"
+#define OFF "vip_check = \"none\"; at = ( { site = \"ams\"; vip = \"w-ams\"; pool = \"p-ams\"; }"
+
+static bool has_advice(const struct advice *a, const char *text)
+{
+	for (size_t i = 0; i < a->n_warnings; i++)
+		if (strstr(a->warnings[i], text))
+			return true;
+	return false;
+}
+
+static void a_new_backup_comes_with_what_the_other_site_must_be_ready_for(void **state)
+{
+	struct arena *arena = arena_new(1 << 20);
+	struct model *m = model_with(OFF, "vip_check = \"none\"; at = ( " BACKED), *again, *plain;
+	struct advice advice = advice_of(NULL, m, arena);
+
+	(void)state;
+	assert_true(has_advice(&advice,
+	                       "service off at site ams: backup pool p-fra: its backends need "
+	                       "the addresses of VIP w-ams on their loopback, their agents "
+	                       "must accept tunnels from 10.1.255.0/24"));
+	assert_true(has_advice(&advice, "replies from these addresses, which no probe can prove"));
+	assert_true(has_advice(&advice, "it has no check"));
+	assert_false(has_advice(&advice, "second chance"));
+	again = model_with(OFF, "vip_check = \"none\"; at = ( " BACKED);
+	advice = advice_of(again, m, arena);
+	assert_false(has_advice(&advice, "loopback")); /* told before */
+	assert_true(has_advice(&advice, "it has no check"));
+	plain = model_with("", "");
+	advice = advice_of(plain, m, arena);
+	assert_true(has_advice(&advice, "loopback"));
+	advice = advice_of(m, plain, arena);
+	assert_false(has_advice(&advice, "backup"));
+	model_free(m);
+	model_free(again);
+	model_free(plain);
+	arena_free(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -258,6 +300,7 @@ int main(void)
 		cmocka_unit_test(each_vip_is_told_with_its_probes_before_and_after),
 		cmocka_unit_test(nodes_and_ways_are_listed_by_site_and_pool),
 		cmocka_unit_test(without_memory_that_is_said_and_nothing_is_listed),
+		cmocka_unit_test(a_new_backup_comes_with_what_the_other_site_must_be_ready_for),
 	};
 
 	return cmocka_run_group_tests_name("advice", tests, setup, teardown);

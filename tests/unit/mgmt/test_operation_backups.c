@@ -75,7 +75,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct operation_site gather(const char *site)
+static struct operation_site gather_site(const char *site)
 {
 	struct operation_site s = { .name = site };
 
@@ -109,7 +109,7 @@ static void all_nodes_must_say_that_a_backup_is_ready(void **state)
 		              cases[i].two ? cases[i].two : "silence");
 		let_say(0, cases[i].one);
 		let_say(1, cases[i].two);
-		struct operation_site s = gather("ams");
+		struct operation_site s = gather_site("ams");
 		assert_true(s.has_backup);
 		assert_int_equal(s.backup_ok, cases[i].ok);
 		assert_int_equal(s.backup_left, cases[i].left);
@@ -122,17 +122,17 @@ static void a_node_that_is_named_absent_is_not_asked(void **state)
 	let_say(0, WEB(READY));
 	strcpy(op.without[0], "ams-2");
 	op.n_without = 1;
-	assert_int_equal(gather("ams").backup_ok, OPERATION_YES);
+	assert_int_equal(gather_site("ams").backup_ok, OPERATION_YES);
 }
 
 static void only_moved_services_with_a_backup_count(void **state)
 {
 	(void)state;
-	assert_false(gather("fra").has_backup);
+	assert_false(gather_site("fra").has_backup);
 	strcpy(op.service, "mail");
-	assert_false(gather("ams").has_backup);
+	assert_false(gather_site("ams").has_backup);
 	strcpy(op.service, "web");
-	assert_true(gather("ams").has_backup);
+	assert_true(gather_site("ams").has_backup);
 }
 
 static void people_read_which_backup_would_not_serve_and_why(void **state)
