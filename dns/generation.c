@@ -308,10 +308,11 @@ static bool is_site_up_outside(void *arg, const struct model_site *site)
 	return outside_is_up(&l->outside, site, l->wall_clock_ms);
 }
 
+/* Names of sites are the model's own everywhere, so pointers are compared: in each tick, for each step. */
 static bool has_site(const struct steering_service *service, const char *site)
 {
 	for (uint32_t k = 0; k < service->n_sites; k++)
-		if (strcmp(service->sites[k].name, site) == 0)
+		if (service->sites[k].name == site)
 			return true;
 	return false;
 }
@@ -321,14 +322,15 @@ static uint32_t longest_ttl_s(void *arg, const struct model_override *o, bool sh
 {
 	const struct generation_instant *l = arg;
 	const struct steering *p = l->outside.steering;
+	const struct model_site *site = model_site(l->outside.model, o->name);
 	uint32_t longest_s = 0;
 
 	for (size_t i = 0; i < p->n_names; i++) {
 		const struct steering_name *n = &p->names[i];
 		uint32_t ttl_s = shifting ? n->ttl_min_s : n->ttl_max_s;
 
-		if (ttl_s > longest_s && steering_concerns(o, n->service->name) &&
-		    has_site(n->service, o->name))
+		if (site && ttl_s > longest_s && steering_concerns(o, n->service->name) &&
+		    has_site(n->service, site->name))
 			longest_s = ttl_s;
 	}
 	return longest_s;

@@ -227,6 +227,13 @@ static const char *level_word(const struct model_override *o)
 	return words[o->kind];
 }
 
+/* The level in force: a step has its own. */
+static uint32_t override_level(const struct model_override *o, const struct ramp_record *r,
+                               int64_t at_ms)
+{
+	return r && r->level_known ? r->level_ppm : model_override_ppm(o, at_ms);
+}
+
 /* A ramp that was held goes by weir-dns's record of it (weir/ramp.h) instead of the wall clock. */
 static json_t *overrides_json(const struct cli *cli, const struct model *m, int64_t wall_clock_ms)
 {
@@ -240,7 +247,7 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 		const struct ramp_record *r =
 		        ramp_find(ramps, n > 0 ? (size_t)n : 0, o->id, o->generation);
 		int64_t at_ms = r && r->how != RAMP_FREE ? r->at_ms : wall_clock_ms;
-		uint32_t ppm = model_override_ppm(o, at_ms);
+		uint32_t ppm = override_level(o, r, at_ms);
 
 		if (o->ended || (ppm == 0 && at_ms >= o->until_ms))
 			continue;

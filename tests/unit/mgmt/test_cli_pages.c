@@ -86,6 +86,24 @@ static void write_health(const struct node *n)
 	             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, SINCE_S + 60));
 }
 
+/* A step's level is the one in force; without a record of it, the one that it goes to. */
+static void the_level_of_a_step_is_the_one_in_force(void **state)
+{
+	static const char steps[] = "overrides = ( " OVERRIDE(
+	        "h", "drain", SITE("fra"), LONG_AGO, "0s", "never", "to_ppm = 250000; ") " );\n";
+	struct node *n = *state;
+	const struct ramp_record level = {
+		.id = "h", .generation = 3, .at_ms = 5, .level_known = true, .level_ppm = 300000
+	};
+
+	write_document(n, steps, NULL);
+	(void)run_status(n);
+	assert_non_null(strstr(shown, "drain fra: 25.0 %, until never, by by-h: why-h\n"));
+	assert_int_equal(ramp_write(n->f.state, &level, 1), 0);
+	(void)run_status(n);
+	assert_non_null(strstr(shown, "drain fra: 30.0 %, until never, by by-h: why-h\n"));
+}
+
 static void what_is_old_is_unknown_with_what_was_seen_last(void **state)
 {
 	struct node *n = *state;
@@ -292,6 +310,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_seen_is_shown_to_the_letter, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(the_level_of_a_step_is_the_one_in_force, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(what_is_old_is_unknown_with_what_was_seen_last,
 		                                set_up, tear_down),
