@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the other site must be ready for is told when a backup is new or has changed; what limits a
- * backup as it is configured is told with each plan.
+ * A plan says what the other site must be ready for when a backup is new or has changed, and in each
+ * case what limits the backup as it is configured.
  */
 #include "mgmt/store/advice_backup.h"
 
