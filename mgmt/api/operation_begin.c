@@ -190,7 +190,7 @@ static void choose_overrides(struct beginning *b, int64_t now_ms)
 }
 
 /* All that can be said without asking other nodes. */
-static bool resolve(struct beginning *b, int64_t now_ms, struct operation_outcome *out)
+static bool resolve_request(struct beginning *b, int64_t now_ms, struct operation_outcome *out)
 {
 	core_lock(b->core);
 	const struct model *m = intent_model(b->core->intent);
@@ -253,7 +253,7 @@ static bool make_record(struct beginning *b, const struct http_request *request,
 }
 
 /* Ask all nodes and judge. @return false: out of memory */
-static bool judge(struct beginning *b, struct operation_outcome *out)
+static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 {
 	struct operation_view *view = operation_view_now(b->core);
 	if (!view) {
@@ -286,6 +286,17 @@ static void refuse_by_guard(const struct beginning *b, const struct operation_ve
 		                 tripped->detail);
 	out->json = json_pack("{s:o, s:s}", "guards", operation_guards_json(b->verdicts),
 	                      "override", past);
+}
+
+/* A clearer answer than a guard's: another operation of these sites began while facts were asked for. */
+static void refuse_tripped(const struct beginning *b, const struct operation_verdict *tripped,
+                           struct operation_outcome *out)
+{
+	core_lock(b->core);
+	bool alone = find_other(b, out);
+	core_unlock(b->core);
+	if (alone)
+		refuse_by_guard(b, tripped, out);
 }
 
 /* The record with what was seen, as it would be or is. */
@@ -355,14 +366,15 @@ void operation_begin(struct core *core, const struct operation_body *body,
 	b->core = core;
 	b->body = body;
 	make_id(core, now_ms, b->id);
-	if (resolve(b, now_ms, out) && make_record(b, request, now_ms, out) && judge(b, out)) {
+	if (resolve_request(b, now_ms, out) && make_record(b, request, now_ms, out) &&
+	    judge_beginning(b, out)) {
 		const struct operation_verdict *tripped = operation_tripped(b->verdicts);
 
 		if (dry_run) {
 			out->json = show_beginning(b, true);
 			out->status = 200;
 		} else if (tripped) {
-			refuse_by_guard(b, tripped, out);
+			refuse_tripped(b, tripped, out);
 		} else {
 			commit_beginning(b, request, out);
 		}

@@ -87,7 +87,7 @@ static json_t *levels_json(const struct operation *op)
 
 json_t *operation_evidence_json(const struct operation *op)
 {
-	if (!op->drained_ms && !operation_is_over(op))
+	if (!op->drained_ms && op->state != OPERATION_DRAINED_UNCONFIRMED && !operation_is_over(op))
 		return json_null();
 	return json_pack("{s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:I, s:b}", "times", "began",
 	                 time_to_json(op->began_ms), "full", time_to_json(op->full_ms), "drained",

@@ -140,7 +140,8 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 	            !strcmp(item->op.owner, was->owner);
 	if (same) {
 		item->op = *op;
-		item->ticked_ms = 0;
+		if (strcmp(was->owner, op->owner) != 0)
+			item->ticked_ms = 0; /* its engine begins here */
 		operations_note_seen(item, view, seen);
 		idempotent_attach(core, order->request);
 		operations_changed(core, item);

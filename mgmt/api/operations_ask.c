@@ -210,7 +210,7 @@ static void note_silence(struct operations_said *row, const struct client_reques
 		row->heard_ms = clock_mono_ms();
 }
 
-static bool says(const json_t *answer, const char *field, const char *expected)
+static bool has_text(const json_t *answer, const char *field, const char *expected)
 {
 	const char *text = json_string_value(json_object_get(answer, field));
 
@@ -225,8 +225,8 @@ static void take_answer(struct asking *a, struct asked_peer *p, const struct cli
 
 	if (!row)
 		return;
-	if (!r->answer || !says(r->answer, "node", p->node) ||
-	    !says(r->answer, "cluster", a->cluster)) {
+	if (!r->answer || !has_text(r->answer, "node", p->node) ||
+	    !has_text(r->answer, "cluster", a->cluster)) {
 		note_silence(row, r);
 		return;
 	}

@@ -57,15 +57,17 @@ void operations_ask(struct core *core, struct peer_client *client, bool measure)
 struct operation_act;
 struct operation_facts;
 struct operation_target;
-struct operation_write;
 
-/* The override that makes @p write of one target. */
+/* The override that makes the write of @p act of one target. */
 void operations_make_override(const struct operation *op, const struct operation_target *target,
-                              const struct operation_write *write, const char *node, int64_t now_ms,
+                              const struct operation_act *act, const char *node,
                               struct override *out);
-/* Do what the engine says: store and send the record, write the steps, note events. Under the lock. */
-void operations_apply(struct core *core, struct operations_item *item,
-                      const struct operation_act *act, int64_t now_ms);
+/*
+ * Do what the engine says: store the record, write the steps, note events. Under the lock.
+ * @return whether other nodes must know
+ */
+bool operations_apply(struct core *core, struct operations_item *item, struct operation_act *act,
+                      int64_t now_ms);
 struct operation_seen;
 struct operation_view;
 /* Keep what the API shows of the last facts: nodes, guards, outlook. Under the lock. */

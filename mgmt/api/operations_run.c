@@ -24,10 +24,17 @@
 
 /* --- writing --- */
 
+_Static_assert((int)OPERATION_ANNOUNCE_NORMAL == MODEL_VIPS_ANNOUNCED &&
+                       (int)OPERATION_ANNOUNCE_SHUTDOWN == MODEL_VIPS_SHUTDOWN &&
+                       (int)OPERATION_ANNOUNCE_WITHDRAWN == MODEL_VIPS_WITHDRAWN,
+               "what an operation announces is what an override says");
+
 void operations_make_override(const struct operation *op, const struct operation_target *target,
-                              const struct operation_write *write, const char *node, int64_t now_ms,
+                              const struct operation_act *act, const char *node,
                               struct override *out)
 {
+	const struct operation_write *write = &act->write;
+
 	*out = (struct override){ .kind = MODEL_OVERRIDE_DRAIN,
 		                  .target = MODEL_TARGET_SITE,
 		                  .generation =
@@ -35,11 +42,13 @@ void operations_make_override(const struct operation *op, const struct operation
 		                  .created_ms = op->created_ms,
 		                  .from_ms = write->from_ms,
 		                  .over_ms = write->over_ms,
-		                  .until_ms = write->ended ? now_ms : MODEL_TIME_NEVER,
+		                  .until_ms = write->ended ? write->from_ms : MODEL_TIME_NEVER,
 		                  .from_ppm = write->from_ppm,
 		                  .ended = write->ended,
 		                  .is_step = true,
 		                  .to_ppm = write->to_ppm,
+		                  .own_vips = (enum model_vips)act->own,
+		                  .shared_vips = (enum model_vips)act->shared,
 		                  .late_from_ms = write->late_from_ms };
 	snprintf(out->id, sizeof(out->id), "%s", target->override_id);
 	snprintf(out->name, sizeof(out->name), "%s", target->site);
@@ -51,37 +60,72 @@ void operations_make_override(const struct operation *op, const struct operation
 	snprintf(out->node, sizeof(out->node), "%s", node);
 }
 
-/* Under the lock. */
-static void write_steps(struct core *core, const struct operation *op,
-                        const struct operation_write *write, int64_t now_ms)
+/* The engine gives its last write with each tick; one that is there already changes nothing. */
+static bool write_steps(struct core *core, const struct operation *op,
+                        const struct operation_act *act, int64_t now_ms)
 {
+	const struct operation_write *write = &act->write;
 	struct override list[OPERATION_TARGETS_MAX];
 
 	for (uint32_t i = 0; i < op->n_targets; i++)
-		operations_make_override(op, &op->targets[i], write, core->dirs.node, now_ms,
-		                         &list[i]);
+		operations_make_override(op, &op->targets[i], act, core->dirs.node, &list[i]);
 	int n = intent_merge(core->intent, list, op->n_targets, now_ms);
 	if (n < 0)
 		log_error("operation-step-not-written", "id=%s error=\"%s\"", op->id, strerror(-n));
-	else
-		log_note("operation-step", "id=%s epoch=%u step=%u from_ppm=%u to_ppm=%u taken=%d",
-		         op->id, write->epoch, write->step, write->from_ppm, write->to_ppm, n);
+	if (n <= 0)
+		return false;
+	log_note("operation-step", "id=%s epoch=%u step=%u from_ppm=%u to_ppm=%u", op->id,
+	         write->epoch, write->step, write->from_ppm, write->to_ppm);
 	core_changed(core);
+	return true;
 }
 
-/* Under the lock. */
-void operations_apply(struct core *core, struct operations_item *item,
-                      const struct operation_act *act, int64_t now_ms)
+/*
+ * Announcements change without a step of the level: then the last write goes out once more, under
+ * the next number, at the level where it is. Not while a level moves, as that would end its ramp:
+ * until then the overrides keep what they say.
+ */
+static void settle_announcements(struct core *core, struct operation *op, struct operation_act *act,
+                                 int64_t now_ms)
 {
+	const struct operation_write *write = &act->write;
+	const struct override *o =
+	        overrides_find(intent_overrides(core->intent), op->targets[0].override_id);
+
+	if (!act->has_write || *act->handed_over || !o || write->ended ||
+	    o->generation != override_generation(write->epoch, false, write->step) ||
+	    ((int)o->own_vips == (int)act->own && (int)o->shared_vips == (int)act->shared))
+		return;
+	if (op->step_runs) {
+		act->own = (enum operation_announce)o->own_vips;
+		act->shared = (enum operation_announce)o->shared_vips;
+		return;
+	}
+	op->write.step = ++op->writes;
+	op->write.from_ppm = op->write.to_ppm;
+	op->write.from_ms = now_ms + OPERATION_AHEAD_MS;
+	op->write.over_ms = 0;
+	op->seq++;
+	act->write = op->write;
+	act->changed = true;
+}
+
+bool operations_apply(struct core *core, struct operations_item *item, struct operation_act *act,
+                      int64_t now_ms)
+{
+	bool written = false;
+
+	settle_announcements(core, &item->op, act, now_ms);
 	if (act->changed)
 		operations_changed(core, item);
 	if (act->has_write)
-		write_steps(core, &item->op, &act->write, now_ms);
+		written = write_steps(core, &item->op, act, now_ms);
 	for (size_t i = 0; i < act->n_events && i < OPERATION_EVENTS_MAX; i++)
 		journal_add(intent_journal(core->intent), now_ms, "operation", item->op.id, "%s",
 		            act->events[i].text);
 	if (act->n_events)
 		core_changed(core);
+	return act->changed || written;
 }
 
 /* --- what is shown of the nodes --- */
@@ -149,8 +193,7 @@ static bool run_engine(struct core *core, struct operations_item *item,
 	item->ticked_ms = now_ms;
 	operations_note_seen(item, view, seen);
 	note_begin(item, view);
-	operations_apply(core, item, act, wall_ms);
-	bool changed = act->changed || act->has_write;
+	bool changed = operations_apply(core, item, act, wall_ms);
 	free(act);
 	return changed;
 }

@@ -89,7 +89,9 @@ class Cluster:
         return self.nodes[at].ask("POST", f"/v1/operations/{id}/{verb}", {"reason": "a test", **more})
 
     def get(self, at: str, id: str) -> typing.Any:
-        return self.nodes[at].ask("GET", f"/v1/operations/{id}").json
+        """The record as a node shows it; one that it does not know has no state and level -1."""
+        a = self.nodes[at].ask("GET", f"/v1/operations/{id}")
+        return a.json if a.status == 200 else {"state": "", "level_ppm": -1, "owner": ""}
 
     def wait(self, at: str, id: str, states: typing.Sequence[str], timeout_s: float = 90) -> typing.Any:
         last: dict[str, typing.Any] = {}

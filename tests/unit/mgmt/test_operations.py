@@ -1,0 +1,332 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Operations on sites with three real weir-mgmt and weir-dns: from the command to the end, and what is refused or held.
+
+Usage: test_operations.py WEIR_MGMT WEIR_DNS
+"""
+from __future__ import annotations
+
+import http.server
+import json
+import os
+import signal
+import ssl
+import sys
+import threading
+import time
+import typing
+import unittest
+
+import counted
+from api_node import tls_files, wait_for
+from cluster3 import SITES, UNMEASURED, Cluster, config
+
+DNS = sys.argv.pop(2)
+MGMT = sys.argv.pop(1)
+REST = ("drained", "drained_unconfirmed", "empty")
+EASY: dict[str, typing.Any] = {"override_guards": UNMEASURED, "now": True}
+
+
+class World(unittest.TestCase):
+    """A cluster for each test."""
+    dns: str | None = DNS
+    dns_name = True
+
+    def setUp(self) -> None:
+        self.c = Cluster(MGMT, self.dns, self.dns_name)
+        self.addCleanup(self.c.close)
+
+    def begun(self, at: str, sites: typing.Sequence[str], **more: typing.Any) -> str:
+        a = self.c.begin(at, sites, **{**EASY, **more})
+        self.assertEqual(a.status, 201, a.raw)
+        return str(a.json["id"])
+
+    def levels(self) -> list[int]:
+        """Of all nodes' documents, of site ams."""
+        found = []
+        for n in self.c.nodes.values():
+            if n.process:
+                items = n.ask("GET", "/v1/overrides").json["items"]
+                found.append(max([o["level_ppm"] for o in items if o["target"].get("site") == "ams"], default=0))
+        return found
+
+    def known(self, id: str) -> bool:
+        return all(self.c.get(s, id)["state"] for s in SITES)
+
+
+class Way(World):
+    def test_a_drain_given_at_its_site_is_handed_over_goes_all_the_way_and_returns(self) -> None:
+        id = self.begun("ams", ["ams"], now=False, over="10s")
+        wait_for("the hand-over", lambda: self.c.get("ams", id)["owner"] in ("fra-1", "lon-1"))
+        seen: list[int] = []
+        levels: list[list[int]] = []
+
+        def rests() -> bool:
+            o = self.c.get("lon", id)
+            seen.append(o["level_ppm"])
+            levels.append(self.levels())
+            self.assertNotIn(o["state"], ("held", "failed"), o["hold"])
+            return o["state"] in REST
+        wait_for("the drain", rests, 120)
+        self.assertEqual(seen, sorted(seen), "a level went back")
+        self.assertEqual([x for i, x in enumerate(seen) if x != seen[i - 1] or i == 0][-5:],
+                         [100000, 250000, 500000, 750000, 1000000])
+        self.assertEqual(self.levels(), [1000000] * 3)
+        o = self.c.get("ams", id)
+        self.assertEqual((len(o["steps"]), o["evidence"]["holds"]), (5, 0))
+        a = self.c.begin("lon", ["ams"], "undrain", **EASY)
+        self.assertEqual(a.status, 200, a.raw)
+        self.assertIn(a.json["state"], ("returning", "held"))
+        # nothing says that the site's pools are up: the return waits, and traffic stays as it is
+        time.sleep(4)  # four ticks of the engine
+        self.assertEqual(self.levels(), [1000000] * 3)
+
+    def test_one_key_is_one_operation(self) -> None:
+        body = {"do": "drain", "sites": ["ams"], "reason": "a test", **EASY}
+        first, again = (self.c.nodes["fra"].ask("POST", "/v1/operations", body, {"Idempotency-Key": "k1"}) for _ in range(2))
+        self.assertEqual((first.status, again.status, first.json["id"]), (201, 201, again.json["id"]))
+        wait_for("all nodes have it", lambda: self.known(first.json["id"]))
+
+    def test_a_restart_of_the_owner_loses_nothing(self) -> None:
+        id = self.begun("fra", ["ams"], now=False)
+        wait_for("the first step", lambda: self.c.get("lon", id)["level_ppm"] >= 100000)
+        owner = self.c.get("lon", id)["owner"][:3]
+        self.c.nodes[owner].stop(signal.SIGKILL)
+        before = self.c.get("lon", id)["level_ppm"]
+        self.c.nodes[owner].start()
+        wait_for("it goes on", lambda: self.c.get("lon", id)["level_ppm"] > before, 60)
+        self.assertGreaterEqual(min(self.levels()), before)
+
+
+class Orders(World):
+    def test_orders_reach_the_owner_from_any_node(self) -> None:
+        id = self.begun("fra", ["ams"], now=False)
+        wait_for("it moves", lambda: self.c.get("lon", id)["state"] == "moving")
+        a = self.c.order("lon", id, "hold")
+        self.assertEqual((a.status, a.json["state"], a.json["hold"]["code"]), (200, "held", "person"), a.raw)
+        self.assertIn(f"weir operation {id} resume", a.json["hold"]["resume"])
+        wait_for("all know it", lambda: all(self.c.get(s, id)["state"] == "held" for s in SITES))
+        self.assertIn("operation-held", str(self.c.nodes["fra"].ask("GET", "/v1/status").json))
+        level = self.c.get("fra", id)["level_ppm"]
+        a = self.c.order("ams", id, "resume", override_guards=UNMEASURED)
+        self.assertEqual(a.status, 200, a.raw)
+        wait_for("it goes on", lambda: self.c.get("fra", id)["level_ppm"] > level, 60)
+        self.assertEqual(self.c.order("ams", id, "jump").status, 404)
+        self.assertEqual(self.c.order("ams", "nothing", "hold").status, 404)
+
+    def test_the_owner_dies_its_level_stays_and_another_takes_over(self) -> None:
+        id = self.begun("fra", ["ams"], now=False)
+        wait_for("a step", lambda: self.c.get("lon", id)["level_ppm"] >= 100000)
+        self.assertEqual(self.c.get("lon", id)["owner"], "fra-1")
+        self.c.nodes["fra"].stop(signal.SIGKILL)
+        time.sleep(3)  # a step that was announced comes into force
+        before = self.levels()
+        a = self.c.order("lon", id, "hold")
+        self.assertEqual((a.status, a.code), (409, "owner-unreachable"), a.raw)
+        self.assertIn("take", a.json["detail"])
+        time.sleep(3)  # the level must stay for this long
+        self.assertEqual(self.levels(), before)
+        a = self.c.order("lon", id, "take", without=["fra-1"], override_guards=UNMEASURED)
+        self.assertEqual((a.status, a.json["owner"]), (200, "lon-1"), a.raw)
+        self.assertGreater(a.json["epoch"], 1)
+
+        self.c.wait("lon", id, ("held",), 10)
+        a = self.c.order("lon", id, "resume", without=["fra-1"], override_guards=UNMEASURED)
+        self.assertEqual(a.status, 200, a.raw)
+        wait_for("it goes on", lambda: self.c.get("lon", id)["level_ppm"] > max(before), 60)
+        self.assertGreaterEqual(min(self.levels()), min(before))
+
+    def test_a_node_that_is_cut_off_cannot_take(self) -> None:
+        id = self.begun("fra", ["ams"], now=False)
+        wait_for("all nodes have it", lambda: self.known(id))
+        for s in ("ams", "fra"):
+            self.c.nodes[s].write("peer.token", "q" * 40 + "\n")
+        wait_for("the cut", lambda: all(p["state"] == "unreachable" for p in self.c.nodes["lon"].ask("GET", "/v1/peers").json["items"]))
+        time.sleep(2.5)  # what nodes said before the cut is too old then
+        a = self.c.order("lon", id, "take", override_guards=UNMEASURED)
+        o = self.c.get("lon", id)
+        self.assertTrue(a.status == 409 or o["state"] == "held", a.raw)
+        time.sleep(3)  # three ticks
+        self.assertLessEqual(self.c.get("lon", id)["level_ppm"], max(self.levels()))
+        if a.status == 409:
+            self.assertIn("nodes", a.json["detail"])
+
+    def test_a_persons_command_on_the_target_ends_the_automation(self) -> None:
+        id = self.begun("fra", ["ams"], now=False)
+        wait_for("a step", lambda: self.c.get("fra", id)["level_ppm"] >= 100000)
+        a = self.c.nodes["lon"].command("undrain", {"site": "ams"}, now=True)
+        self.assertEqual(a.status, 200, a.raw)
+        o = self.c.wait("fra", id, ("held", "failed", "aborted", "done"), 30)
+        time.sleep(4)  # four ticks: nothing is written again
+        self.assertEqual(set(self.levels()), {0}, o)
+
+
+class Refusals(World):
+    def test_what_does_not_exist_or_makes_no_sense_changes_nothing(self) -> None:
+        cases: list[tuple[dict[str, typing.Any], int, str]] = [
+            ({"sites": ["nowhere"]}, 404, "nowhere"),
+            ({"sites": ["ams"], "service": "ftp"}, 404, "ftp"),
+            ({"sites": ["ams"], "without": ["ams-9"]}, 404, "ams-9"),
+            ({"label": "region=mars"}, 404, "mars"),
+            ({"sites": ["ams"], "until": "2020-01-01T00:00:00Z"}, 422, "past"),
+            ({"sites": ["ams"], "override_guards": ["gravity"]}, 422, "gravity"),
+            ({"sites": ["ams"] * 2, "now": "yes"}, 422, "now"),
+            ({"do": "undrain", "sites": ["ams"]}, 409, "not drained"),
+            ({"do": "shift", "sites": ["ams"], "level": "200%", "until": "never"}, 422, "level"),
+        ]
+        for body, status, word in cases:
+            with self.subTest(body):
+                a = self.c.nodes["fra"].ask("POST", "/v1/operations", {"do": "drain", "reason": "a test", **body})
+                self.assertEqual(a.status, status, a.raw)
+                self.assertIn(word, json.dumps(a.json))
+        a = self.c.begin("fra", ["ams"], query="?dry_run=true")
+        self.assertEqual((a.status, a.json["dry_run"], len(a.json["plan"]["steps"])), (200, True, 5))
+        a = self.c.begin("fra", ["ams"])
+        self.assertEqual((a.status, a.code), (409, "guard"), a.raw)
+        self.assertIn("weir drain site ams --override", a.json["override"])
+        for s in SITES:
+            self.assertEqual(self.c.nodes[s].ask("GET", "/v1/operations").json["items"], [])
+            self.assertEqual(self.c.nodes[s].ask("GET", "/v1/overrides").json["items"], [])
+
+    def test_of_two_at_once_one_begins_and_what_is_drained_is_not_drained_again(self) -> None:
+        answers: list[typing.Any] = []
+        threads = [threading.Thread(target=lambda: answers.append(self.c.begin("fra", ["ams"], **EASY))) for _ in range(4)]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        self.assertEqual(sorted(a.status for a in answers), [201, 409, 409, 409])
+        id = next(a.json["id"] for a in answers if a.status == 201)
+        self.assertEqual({a.json["operation"] for a in answers if a.status == 409}, {id})
+        self.c.wait("fra", id, REST)
+        a = self.c.begin("lon", ["ams"], **EASY)
+        self.assertEqual((a.status, a.code), (409, "operation"), a.raw)
+        self.assertIn("drained already", a.json["detail"])
+
+    def test_two_begun_at_two_nodes_at_once_do_not_both_move(self) -> None:
+        answers: list[typing.Any] = []
+        threads = [threading.Thread(target=lambda s=s, t=t: answers.append(self.c.begin(s, [t], now=False, override_guards=UNMEASURED)))
+                   for s, t in (("fra", "ams"), ("lon", "fra"))]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join()
+        ids = [a.json["id"] for a in answers if a.status == 201]
+        if len(ids) == 2:
+            wait_for("one is held", lambda: sum(self.c.get("ams", i)["state"] == "held" for i in ids) == 1, 30)
+        self.assertGreaterEqual(len(ids), 1)
+
+    def test_what_still_arrives_is_unknown_where_nobody_measures(self) -> None:
+        a = self.c.nodes["fra"].ask("GET", "/v1/sites/ams/arrivals").json
+        self.assertTrue(a["unknown"], a)
+        self.assertIsNone(a["own_flows_per_s"])
+        self.assertTrue(a["votes"]["counted"])
+        self.assertEqual(self.c.nodes["fra"].ask("GET", "/v1/sites/nowhere/arrivals").status, 404)
+
+
+class NoName(World):
+    dns_name = False
+
+    def test_a_site_that_no_name_chooses_cannot_be_drained_by_names(self) -> None:
+        a = self.c.begin("fra", ["ams"], override_guards=UNMEASURED)
+        self.assertEqual((a.status, a.code), (409, "guard"), a.raw)
+        self.assertEqual([g["guard"] for g in a.json["guards"] if not g["ok"]], ["no-dns"])
+
+
+class Changes(World):
+    def apply(self, old: str, new: str) -> None:
+        n = self.c.nodes["lon"]
+        a = n.apply(n.files(old, new), query="?wait=all", confirm_within="none")
+        self.assertIn(a.status, (200, 201, 202), a.raw)
+        n.write("weir.conf", n.files(old, new)["weir.conf"])
+
+    def test_a_site_that_is_removed_holds_its_operation(self) -> None:
+        id = self.begun("fra", ["ams"], now=False)
+        wait_for("a step", lambda: self.c.get("fra", id)["level_ppm"] >= 100000)
+        text = config(self.c.apis).replace("ams", "rom")
+        n = self.c.nodes["lon"]
+        a = n.apply({**n.files(), "weir.conf": text}, query="?wait=all", confirm_within="none")
+        self.assertIn(a.status, (200, 201, 202), a.raw)
+        o = self.c.wait("fra", id, ("held", "failed"), 30)
+        self.assertEqual(o["hold"]["code"], "site-gone", o)
+
+    def test_another_change_does_not_disturb_it(self) -> None:
+        id = self.begun("fra", ["ams"], now=False)
+        wait_for("a step", lambda: self.c.get("fra", id)["level_ppm"] >= 100000)
+        level = self.c.get("fra", id)["level_ppm"]
+        self.apply("# three sites", "# three of them")
+        wait_for("it goes on", lambda: self.c.get("fra", id)["level_ppm"] > level, 60)
+        self.assertEqual(self.c.get("fra", id)["state"], "moving")
+
+    def test_an_unconfirmed_change_holds_it(self) -> None:
+        id = self.begun("fra", ["ams"], now=False)
+        wait_for("it moves", lambda: self.c.get("fra", id)["state"] == "moving")
+        n = self.c.nodes["lon"]
+        a = n.apply(n.files("# three sites", "# two"), query="?wait=all", confirm_within="5m")
+        self.assertIn(a.status, (200, 201, 202), a.raw)
+        o = self.c.wait("fra", id, ("held",), 40)
+        self.assertEqual(o["hold"]["code"], "unconfirmed", o)
+
+
+class Former(http.server.BaseHTTPRequestHandler):
+    """A node of the former release: it has a head, and no operations."""
+    head: dict[str, typing.Any] = {}
+
+    def answer(self, status: int, body: object) -> None:
+        raw = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def do_GET(self) -> None:
+        if self.path.startswith("/v1/peer/head"):
+            self.answer(200, self.head)
+        else:
+            self.answer(404, {"code": "not-found"})
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.answer(404, {"code": "not-found"})
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Release(World):
+    def test_while_a_node_of_the_former_release_is_there_no_operation_begins(self) -> None:
+        lon = self.c.nodes["lon"]
+        head = lon.ask("GET", "/v1/peer/head").json
+        head.pop("features", None)
+        id = self.begun("fra", ["ams"], now=False)
+        wait_for("it moves", lambda: self.c.get("fra", id)["state"] == "moving")
+        self.c.servers["lon"].stop()
+        lon.stop()
+        Former.head = head
+        with self.former(int(self.c.apis[2].rsplit(":", 1)[1])):
+            # the one that runs is held: a node that cannot express its next step is back
+            o = self.c.wait("fra", id, ("held",), 30)
+            self.assertIn(o["hold"]["code"], ("release", "node-lost", "not-in-force"), o)
+            self.assertIn("lon-1", o["hold"]["detail"])
+            a = self.c.begin("fra", ["lon"], query="?dry_run=true", override_guards=UNMEASURED)
+            release = next(g for g in a.json["preflight"]["guards"] if g["guard"] == "release")
+            self.assertEqual((release["ok"], "lon-1" in release["detail"]), (False, True), release)
+
+    def former(self, port: int) -> typing.Any:
+        key, crt = tls_files()
+        path = os.path.join(self.c.nodes["fra"].dir.name, "former.pem")
+        with open(path, "w") as f:
+            f.write(key + crt)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Former)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(server.shutdown)
+        return server
+
+
+if __name__ == "__main__":
+    counted.main()
