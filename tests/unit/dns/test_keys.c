@@ -147,6 +147,21 @@ static void a_key_is_counted_for_each_name_it_asks_for(void **state)
 	assert_int_equal(seen->covered_s, 2);
 }
 
+/* Where two names of one key meet in a bucket, they are still two. */
+static void names_of_one_key_are_not_mixed_up(void **state)
+{
+	struct steering_key key = make_key(1);
+	uint64_t n = 0;
+
+	(void)state;
+	for (uint32_t name = 1; name <= 4000; name++) /* of 512 buckets */
+		asked_add(&table, &key, name % 2 ? 1 : name, 30);
+	for (size_t i = 0; i < ASKED_BUCKETS * ASKED_WAYS; i++)
+		if (table.keys[i / ASKED_WAYS][i % ASKED_WAYS].name == 1)
+			n += table.keys[i / ASKED_WAYS][i % ASKED_WAYS].n;
+	assert_true(n > 1900 && n <= 2000);
+}
+
 static void the_longest_ttl_given_is_known_and_when_it_ends(void **state)
 {
 	const struct steer_keys_name *row;
@@ -211,10 +226,12 @@ static void a_heavy_key_stays_among_very_many_others(void **state)
 static void a_key_that_becomes_heavy_finds_a_place(void **state)
 {
 	(void)state;
-	for (uint32_t i = 0; i < 100000; i++) /* all places are taken, with several queries each */
+	for (uint32_t i = 0; i < 100000; i++) { /* all rows are in use, with several queries each */
 		for (uint32_t n = 0; n < 3; n++)
 			ask_name(1000 + i, 0, 30);
-	fold_table(NOW_MS);
+		if (i % 500 == 499)
+			fold_table(NOW_MS);
+	}
 	for (uint32_t i = 0; i < 60; i++) {
 		for (uint32_t n = 0; n < 20; n++)
 			ask_name(7, 0, 30);
@@ -254,6 +271,7 @@ static void names_of_a_new_document_keep_what_was_counted(void **state)
 	read_page(NOW_MS);
 	assert_int_equal(queries_of(1, 1), 1);
 	assert_int_equal(sum_of_name(1), 1);
+	assert_int_equal(find_name_row(seen, names[1].id)->queries, 1);
 	assert_null(find_name_row(seen, old)); /* the document has no such name */
 	assert_int_equal(seen->n_keys, 1);
 }
@@ -340,6 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_key_is_counted_for_each_name_it_asks_for),
+		TEST(names_of_one_key_are_not_mixed_up),
 		TEST(the_longest_ttl_given_is_known_and_when_it_ends),
 		TEST(what_is_older_than_the_window_goes),
 		TEST(a_heavy_key_stays_among_very_many_others),

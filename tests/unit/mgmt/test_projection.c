@@ -236,32 +236,81 @@ static void without_keys_it_follows_the_weights(void **state)
 	assert_near(out->steps[2].sites[AMS].flows_per_s, 5000, 250);
 }
 
-/* Half of the queries are of keys that had no place: they go as the hash would. */
+/* Half of the queries are of one key, half of keys that had no place: those go as the hash would. */
 static void queries_without_a_key_are_spread_evenly(void **state)
 {
-	const uint32_t none[3] = { 0 };
-	uint64_t sum = 0;
+	static const uint32_t by_weight[3] = { 400000, 400000, 200000 };
 
 	(void)state;
-	load_sites(none);
-	for (size_t i = 0; i < KEYS; i++)
-		sum += seen->keys[i].queries;
-	in.n_flows = 0;
+	for (uint32_t i = 0; i < 3; i++)
+		now[i].flows_known = false; /* shares are of queries then */
 	target.service = WEB;
-	seen->n_keys = 1; /* a single key, and as many queries of others */
-	for (size_t i = 0; i < 2; i++) {
-		bool is_of = seen->names[i].name == seen->keys[0].name;
-
-		seen->names[i].others = is_of ? seen->keys[0].queries : 0;
-		seen->names[i].queries = is_of ? 2 * seen->keys[0].queries : 0;
-	}
-	if (seen->keys[0].name != steer_keys_name_id("www.test"))
-		target.service = API;
+	for (size_t i = 0; i < KEYS; i++)
+		if (seen->keys[i].name == steer_keys_name_id("www.test")) {
+			seen->keys[0] = seen->keys[i];
+			break;
+		}
+	seen->n_keys = 1;
+	seen->keys[0].queries = 1000;
+	for (size_t i = 0; i < 2; i++)
+		seen->names[i].others =
+		        seen->names[i].name == steer_keys_name_id("www.test") ? 1000 : 0;
 	make_projection();
 	assert_true(out->by_keys);
 	assert_near(out->others_ppm, 500000, 1);
 	assert_near(out->heaviest_ppm, 500000, 1);
-	assert_true(sum > 0);
+	const uint32_t none[3] = { 0 };
+	for (uint32_t i = 0; i < 3; i++) {
+		uint32_t half = count_queries(WEB, i, none) ? 500000 : 0;
+
+		assert_near(out->begin.sites[i].share_ppm, half + by_weight[i] / 2, 15000);
+	}
+}
+
+static void keys_of_unknown_names_count_for_none(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	in.n_flows = 0;
+	make_projection();
+	before = out->queries;
+	for (size_t i = 0; i < KEYS; i++)
+		seen->keys[i].name = 12345;
+	seen->names[0].name = seen->names[1].name = 12345;
+	seen->names[0].others = 1000000;
+	make_projection();
+	assert_int_equal(out->queries, before);
+	assert_int_equal(out->others_ppm, 0);
+}
+
+static void a_site_that_is_out_gets_nobody(void **state)
+{
+	const uint32_t fra_out[3] = { 0, 1000000, 0 }, both[3] = { 1000000, 1000000, 0 };
+
+	(void)state;
+	load_sites(fra_out); /* its clients have gone, as with a drain */
+	now[FRA].out = true;
+	target.service = WEB;
+	make_projection();
+	assert_false(out->steps[4].sites[FRA].receives);
+	assert_int_equal(out->steps[4].sites[FRA].flows_per_s, 0);
+	assert_near(out->steps[4].sites[LON].flows_per_s, count_queries(WEB, LON, both), 2);
+}
+
+static void the_higher_of_two_levels_holds(void **state)
+{
+	const uint32_t half[3] = { 500000, 0, 0 }, more[3] = { 750000, 0, 0 };
+
+	(void)state;
+	load_sites(half);
+	gates[0] = (struct projection_gate){ AMS, PROJECTION_ALL, 500000 }; /* another drain */
+	in.gates = gates;
+	in.n_gates = 1;
+	make_projection();
+	assert_step(&out->begin, half, false);
+	assert_step(&out->steps[1], half, false);
+	assert_step(&out->steps[3], more, false);
 }
 
 static void keys_of_several_nodes_are_added_and_bounded(void **state)
@@ -348,6 +397,9 @@ int main(void)
 		TEST(without_flows_by_service_the_sites_sums_are_shared),
 		TEST(without_keys_it_follows_the_weights),
 		TEST(queries_without_a_key_are_spread_evenly),
+		TEST(keys_of_unknown_names_count_for_none),
+		TEST(a_site_that_is_out_gets_nobody),
+		TEST(the_higher_of_two_levels_holds),
 		TEST(keys_of_several_nodes_are_added_and_bounded),
 		TEST(what_a_peer_says_wrongly_does_no_harm),
 		TEST(the_plan_tells_how_many_queries_come_at_the_shortest_ttl),
