@@ -33,7 +33,7 @@ struct cli {
 	bool json;
 };
 
-#define CLI_OPTIONS_MAX  18 /* of a row, with the empty one at its end; drain has 17 */
+#define CLI_OPTIONS_MAX  18 /* of a row, with the empty one at its end; drain has 16 */
 #define CLI_POSITION_MAX 9  /* positional arguments: a drain takes "site" and eight names */
 
 /*

@@ -32,9 +32,10 @@ static bool add_sites(json_t *body, const struct cli_args *args, int n)
 		return fail_usage("expected: site NAME..., or site --label KEY=VALUE");
 	sites = json_array();
 	for (int i = 1; i < n; i++) {
-		if (!*args->at[i] || json_array_append_new(sites, json_string(args->at[i])) != 0) {
+		if (!*args->at[i] || strchr(args->at[i], '/') ||
+		    json_array_append_new(sites, json_string(args->at[i])) != 0) {
 			json_decref(sites);
-			return fail_usage("expected the name of a site, in UTF-8");
+			return fail_usage("expected: site NAME..., in UTF-8 and without /");
 		}
 	}
 	return json_object_set_new(body, "sites", sites) == 0;
@@ -185,7 +186,7 @@ static bool read_goal(const struct cli_args *args, const char *what, enum op_goa
 	return false;
 }
 
-static int begin_operation(struct cli *cli, const struct cli_args *args, const char *what)
+int op_begin(struct cli *cli, const struct cli_args *args, const char *what)
 {
 	bool dry_run = cli_flag(args, "--dry-run"), waits = cli_flag(args, "--wait") && !dry_run;
 	enum op_goal goal;
@@ -193,11 +194,13 @@ static int begin_operation(struct cli *cli, const struct cli_args *args, const c
 
 	if (!read_goal(args, what, &goal))
 		return CLI_USAGE;
-	if (strcmp(what, "undrain") != 0 && !cli_text(args, "--reason"))
-		return cli_fail(CLI_USAGE, "--reason TEXT is missing: say why, for the record");
 	json_t *body = make_body(args, what);
 	if (!body)
 		return CLI_USAGE;
+	if (strcmp(what, "undrain") != 0 && !cli_text(args, "--reason")) {
+		json_decref(body);
+		return cli_fail(CLI_USAGE, "--reason TEXT is missing: say why, for the record");
+	}
 	int status =
 	        send_change(cli, args, dry_run ? "/v1/operations?dry_run=true" : "/v1/operations",
 	                    body, &reply);
@@ -214,12 +217,12 @@ static int begin_operation(struct cli *cli, const struct cli_args *args, const c
 /* shift site NAME 30% */
 int cli_shift(struct cli *cli, const struct cli_args *args)
 {
-	if (strcmp(args->at[0], "site") != 0)
+	if (strcmp(args->at[0], "site") != 0 || cli_flag(args, "--label"))
 		return cli_fail(CLI_USAGE, "expected: site NAME LEVEL, such as site ams 30%%");
 	if (!cli_value(args, "--until"))
 		return cli_fail(CLI_USAGE,
 		                "--until TIME is missing: +4h, 2026-11-20T12:00:00Z, or never");
-	return begin_operation(cli, args, "shift");
+	return op_begin(cli, args, "shift");
 }
 
 /* One line each, so that grep(1) finds an operation with all that belongs to it. */

@@ -7,6 +7,7 @@
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/cli/body.h"
 #include "mgmt/cli/cmd_node.h"
+#include "mgmt/cli/op.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,24 +112,61 @@ static int do_and_wait(struct cli *cli, const struct cli_args *args, const char 
 	bool waits = cli_flag(args, "--wait") && !cli_flag(args, "--dry-run");
 	int status;
 
-	if (cli_flag(args, "--wait") && !is_node(args))
-		return cli_fail(CLI_USAGE, "--wait is for nodes; for others: weir wait");
+	if (cli_flag(args, "--wait") && (!is_node(args) || *cli_value(args, "--wait")))
+		return cli_fail(CLI_USAGE, "--wait is for nodes and for sites that are measured, "
+		                           "--wait=empty for such sites; for others: weir wait");
 	status = do_override(cli, args, what);
 	return !status && waits ? node_await_effect(cli, args->at[1], drains) : status;
 }
 
+/* A site is drained by measuring, unless by the clock; --offline knows only the clock. */
+static bool is_operation(const struct cli_args *args)
+{
+	return strcmp(args->at[0], "site") == 0 && !cli_flag(args, "--scheduled") &&
+	       !cli_flag(args, "--offline");
+}
+
+/* Options of the other way do nothing silently. @return false after a message */
+static bool accept_options(const struct cli_args *args, bool operates)
+{
+	static const char *const of_operations[] = { "--label", "--service", "--without" };
+	static const char *const of_the_clock[] = { "--from", "--all" };
+	const char *const *wrong = operates ? of_the_clock : of_operations;
+	size_t n = operates ? 2 : 3;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!cli_flag(args, wrong[i]))
+			continue;
+		cli_fail(CLI_USAGE, "%s is for %s", wrong[i],
+		         operates ? "drains by the clock: add --scheduled"
+		                  : "drains of sites that measure, without --scheduled and "
+		                    "--offline");
+		return false;
+	}
+	return true;
+}
+
 int cli_drain(struct cli *cli, const struct cli_args *args)
 {
-	bool withdraws = cli_flag(args, "--withdraw");
+	bool withdraws = cli_flag(args, "--withdraw"), operates = is_operation(args);
 
+	if (!accept_options(args, operates))
+		return CLI_USAGE;
+	if (operates)
+		return op_begin(cli, args, "drain");
 	if (withdraws && !is_node(args))
-		return cli_fail(CLI_USAGE, "--withdraw is for nodes");
+		return cli_fail(CLI_USAGE,
+		                "--withdraw is for nodes and for sites that are measured");
 	return do_and_wait(cli, args, withdraws ? "disable" : "drain", true);
 }
 
 int cli_undrain(struct cli *cli, const struct cli_args *args)
 {
-	return do_and_wait(cli, args, "undrain", false);
+	bool operates = is_operation(args);
+
+	if (!accept_options(args, operates))
+		return CLI_USAGE;
+	return operates ? op_begin(cli, args, "undrain") : do_and_wait(cli, args, "undrain", false);
 }
 
 int cli_disable(struct cli *cli, const struct cli_args *args)

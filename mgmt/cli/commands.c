@@ -15,10 +15,11 @@
 #define OPTION_OFFLINE { "--offline", NULL, "write to the store directly, when weir-mgmt is dead or hangs" }
 #define OPTION_GUARDS  { "--override", "GUARD,...", "override these guards; the record shows it" }
 #define OPTION_NOW     { "--now", NULL, "act at once: skip the wait of one maximum TTL and the return ramp; for a node: do not wait for unsettled slots" }
-#define OPTION_WAIT    { "--wait", NULL, "for a node: wait until it is drained, or serving again" }
-#define OPTION_FROM    { "--from", "TIME", "start time: +10m, or 2026-11-20T12:00:00Z" }
+#define OPTION_LABEL   { "--label", "KEY=VALUE", "all sites with this label, such as region=eu, instead of names" }
+#define OPTION_SERVICE { "--service", "NAME", "for a site: only this service" }
+#define OPTION_FROM    { "--from", "TIME", "for a backend, or with --scheduled: start time: +10m, or 2026-11-20T12:00:00Z" }
 #define OPTION_UNTIL   { "--until", "TIME", "end time: +4h, 2026-11-20T12:00:00Z, or never (required)" }
-#define OPTION_OVER    { "--over", "DURATION", "length of the ramp, such as 5m; for a backend: the time that its flows get to end" }
+#define OPTION_OVER    { "--over", "DURATION", "length of the ramp, such as 5m" }
 #define OPTION_CONFIRM { "--confirm-within", "DURATION", "roll back unless confirmed within this time; none: never" }
 #define OPTION_FORCE   { "--force", "DIGEST,...", "override the diverged heads with these digests" }
 #define OPTION_KEEP    { "--confirm-pending", NULL, "also confirm the earlier version that is not confirmed yet" }
@@ -28,7 +29,7 @@
 #define OPTION_SKIP { "--skip-bad-zones", NULL, "keep the zone files in force where the new ones have errors" }
 #define OPTION_REPLACE { "--replace", NULL, "also undo settings that others have changed since" }
 #define OPTION_WITHOUT { "--without", "NODE,...", "these nodes are absent: do not wait for them, and count a majority without them" }
-#define OPTION_SCHEDULED { "--scheduled", NULL, "for a site: by the clock, without measuring anything; needs --until" }
+#define OPTION_SCHEDULED { "--scheduled", NULL, "for a site: by the clock, without measuring anything (implied by --offline)" }
 #define NONE           { NULL, NULL, NULL }
 
 const char cli_program[] = "weir";
@@ -37,6 +38,7 @@ const char cli_about[] = "layer-4 load balancer and DNS failover server";
 const char *const cli_options_help = proc_dirs_help;
 
 #define TARGET "site NAME|backend POOL/NAME|node NAME"
+#define SITES  "site NAME...|backend POOL/NAME|node NAME"
 
 const struct cli_command cli_commands[] = {
 	{ "run", "", 0, 0, "run all processes of Weir in the foreground; restart those that die or hang", cli_run,
@@ -58,12 +60,19 @@ const struct cli_command cli_commands[] = {
 	{ "versions", "", 0, 0, "list the last versions: time, author, reason", cli_versions,
 	  { { "--limit", "N", "number of entries to show (default 20)" }, NONE } },
 	{ "diff", "[VERSION|NODE|NODE:VERSION ...]", 0, 2, "compare two versions, also of peers; with one: it and the version in force; with none: CONF/weir.conf and the version in force", cli_diff, { NONE } },
-	{ "drain", TARGET, 2, 2, "take a site or backend out of service for new flows, existing flows continue; or move all packets of a node to other nodes", cli_drain,
-	  { OPTION_OVER, OPTION_UNTIL, OPTION_REASON, OPTION_FROM, OPTION_NOW, OPTION_AUTHOR, OPTION_GUARDS,
-	    { "--withdraw", NULL, "for a node: withdraw all its addresses at once; without another node that announces them their clients are cut off" },
-	    OPTION_WAIT, OPTION_SCHEDULED, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
-	{ "undrain", TARGET, 2, 2, "end a drain", cli_undrain,
-	  { OPTION_REASON_OPTIONAL, OPTION_OVER, OPTION_NOW, OPTION_AUTHOR, OPTION_WAIT, OPTION_SCHEDULED, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	{ "drain", SITES, 1, 9, "take a site out of service in steps that are measured; or a backend, for new flows, existing flows continue; or move all packets of a node to other nodes", cli_drain,
+	  { OPTION_REASON, OPTION_LABEL, OPTION_SERVICE,
+	    { "--over", "DURATION", "length of the ramp, such as 5m; for a site: at least this time for all steps; for a backend: the time that its flows get to end" },
+	    { "--now", NULL, "act at once: for a site: in one step; with --scheduled: skip the wait of one maximum TTL and the return ramp; for a node: do not wait for unsettled slots" },
+	    { "--until", "TIME", "end time: +4h, 2026-11-20T12:00:00Z, or never (required, but for a site without --scheduled: until weir undrain)" },
+	    OPTION_AUTHOR, OPTION_GUARDS, OPTION_WITHOUT,
+	    { "--withdraw", NULL, "for a site: also withdraw the VIPs that no other site announces; for a node: withdraw all its addresses at once; without another node that announces them their clients are cut off" },
+	    { "--wait", "[=empty]", "for a site: wait until it is drained, or also empty of established flows, with a line for each step (exit status 10: held); for a node: wait until it is drained" },
+	    OPTION_DRY_RUN, OPTION_SCHEDULED, OPTION_FROM, OPTION_OFFLINE, OPTION_ALL, NONE } },
+	{ "undrain", SITES, 1, 9, "end a drain or shift; a site returns in steps that are measured", cli_undrain,
+	  { OPTION_REASON_OPTIONAL, OPTION_LABEL, OPTION_SERVICE, { "--over", "DURATION", "length of the ramp; for a site: at least this time for all steps" }, OPTION_NOW, OPTION_AUTHOR, OPTION_GUARDS, OPTION_WITHOUT,
+	    { "--wait", NULL, "for a site: wait until all clients are back, with a line for each step (exit status 10: held); for a node: wait until it serves again" },
+	    OPTION_DRY_RUN, OPTION_SCHEDULED, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "disable", TARGET, 2, 2, "take a site or backend out of service at once, its connections break; or withdraw all addresses of a node at once", cli_disable,
 	  { OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_GUARDS, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "enable", TARGET, 2, 2, "end a disable or force-up", cli_enable,
@@ -73,7 +82,7 @@ const struct cli_command cli_commands[] = {
 	{ "hold", "site NAME", 2, 2, "stop a running ramp at its present level", cli_hold,
 	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, OPTION_DRY_RUN, OPTION_OFFLINE, OPTION_ALL, NONE } },
 	{ "shift", "site NAME LEVEL", 3, 3, "send a share of a site's clients to other sites, such as 30%, measured like a drain", cli_shift,
-	  { { "--service", "NAME", "only this service" }, { "--over", "DURATION", "time for the whole way (default: as fast as the measurements allow)" },
+	  { OPTION_SERVICE, { "--over", "DURATION", "time for the whole way (default: as fast as the measurements allow)" },
 	    { "--now", NULL, "make one step" }, OPTION_UNTIL, OPTION_REASON, OPTION_AUTHOR, OPTION_GUARDS, OPTION_WITHOUT,
 	    { "--wait", NULL, "wait until the level is reached, with a line for each step; exit status 10: held" }, OPTION_DRY_RUN, NONE } },
 	{ "operations", "", 0, 0, "list the drains, shifts and returns of sites that measure what they do, the newest first", cli_operations,

@@ -56,6 +56,9 @@ void op_print_left_out(size_t n);
  */
 MUST_CHECK int op_follow(const struct cli *cli, const json_t *o, enum op_goal goal, bool watches);
 
+/* Begin an operation by the arguments of `drain`, `undrain` or `shift`. @return the exit status */
+MUST_CHECK int op_begin(struct cli *cli, const struct cli_args *args, const char *what);
+
 /* What still reaches a site, and what keeps it from being switched off. @return it, owned; or NULL */
 json_t *arrivals_query(const struct cli *cli, const char *site);
 void arrivals_print(const json_t *arrivals);

@@ -110,6 +110,23 @@ class Operations(test_cli.WithApi):
             self.api.answers["/v1/operations/k3"] = (status, {"code": code, "title": "No"})
             self.assertEqual(self.weir(*SHIFT, "--wait").returncode, expected)
 
+    def test_a_drain_is_there_when_it_is_drained_and_empty_when_it_is_empty(self) -> None:
+        drain = ("drain", "site", "ams", "--reason", "INC-7")
+        for wait, states, status in (
+                ("--wait", ("moving", "late", "drained"), 0), ("--wait", ("moving", "drained_unconfirmed"), 0), ("--wait", ("late", "empty"), 0),
+                ("--wait", ("moving", "aborting", "aborted"), 4), ("--wait", ("failed",), 4), ("--wait", ("returning", "done"), 4),
+                ("--wait=empty", ("late", "drained", "empty"), 0), ("--wait=empty", ("drained", "held"), 10),
+                ("--wait=empty", ("late", "drained_unconfirmed"), 6), ("--wait=empty", ("drained", "returning", "done"), 4)):
+            with self.subTest(wait, states=states):
+                self.api.requests.clear()
+                done = self.follow(record("starting", 1), *(record(s, n + 2) for n, s in enumerate(states)), command=(*drain, wait))
+                self.assertEqual((done.returncode, len(self.api.requests)), (status, len(states) + 1), done.stderr)
+        for states, status in ((("drained", "returning", "done"), 0), (("resting", "held"), 10), (("aborted",), 0)):
+            with self.subTest(states):
+                done = self.follow(record("drained", 1), *(record(s, n + 2) for n, s in enumerate(states)),
+                                   command=("undrain", "site", "ams", "--wait"))
+                self.assertEqual(done.returncode, status, done.stderr)
+
     def test_an_answer_without_an_id_is_not_followed(self) -> None:
         for first in ({"state": "moving"}, {"id": 7, "state": "moving"}, 7, [], None):
             done = self.follow(first, command=(*SHIFT, "--wait"))

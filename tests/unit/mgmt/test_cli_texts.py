@@ -99,7 +99,7 @@ class Texts(test_cli.WithApi):
     def test_what_ends_something_needs_no_reason_and_says_that_there_was_none(self) -> None:
         self.api.answers["/v1/overrides"] = (200, DRAIN_WITHOUT)
         for command, what in (("undrain", "undrain"), ("enable", "enable"), ("hold", "hold")):
-            self.weir(command, "site", "ams")
+            self.weir(command, "site", "ams", *(("--scheduled",) if command == "undrain" else ()))
             self.assertEqual(self.api.requests[-1][2], {"do": what, "target": {"site": "ams"}, "reason": f"weir {what}, no reason given"})
         self.weir("undrain", "site", "ams", "--scheduled", "--reason", "fixed", "--over", "10m")
         self.assertEqual(self.api.requests[-1][2], {"do": "undrain", "target": {"site": "ams"}, "reason": "fixed", "over": "10m"})
