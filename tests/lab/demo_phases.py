@@ -2,6 +2,7 @@
 """The demo's phases, in order. Each breaks or changes one thing under traffic and measures what follows."""
 from __future__ import annotations
 
+import datetime
 import ipaddress
 import os
 import sys
@@ -181,52 +182,53 @@ def drain_backend(demo: Demo) -> None:
         site.node.weir(undo, "backend", f"{site.plan.pool}/{backend.name}", "--reason", "demo")
 
 
-def answered_share(answers: Answers, site: str, begin: float, end: float, level_of: typing.Callable[..., typing.Any],
-                   share: typing.Any) -> tuple[typing.Any, float, int]:
-    """(expected, observed, n): the share of a site in the answers of a time, and what it should be by then."""
-    rows = [(answered, at) for _, answered, _, _, _, at, _, _ in answers.read() if begin <= answered < end]
-    n = max(1, len(rows))
-    expected = sum(share * (1 - level_of(answered)) for answered, _ in rows) / n
-    return expected, sum(at == site for _, at in rows) / n, len(rows)
+def instant_ms(text: str) -> float:
+    return datetime.datetime.fromisoformat(text).timestamp() * 1000
+
+
+def check_levels(demo: Demo, answers: Answers, site: str, share: float, operation: typing.Any) -> None:
+    """While an operation waits at a level, the answers name the site for the rest of its share."""
+    n_rows = 0
+    for done in operation["steps"]:
+        if not done["in_force"] or not done["ended"]:
+            continue
+        begin, end = instant_ms(done["in_force"]), instant_ms(done["ended"])
+        rows = [at for _, answered, _, _, _, at, _, _ in answers.read() if begin <= answered < end]
+        expected = share * (1 - done["level_ppm"] / 1e6)
+        n_rows += len(rows)
+        step(demo, f"drain_site: {done['level_ppm'] / 1e4:.0f} %", expected, sum(at == site for at in rows) / max(1, len(rows)),
+             3 * sigma(max(0.02, expected), max(1, len(rows))) + share / 20)
+    demo.report.check(n_rows > 1000, "drain_site: answers at levels", n_rows)
 
 
 def drain_site(demo: Demo) -> None:
-    """A site is drained in steps; then it is taken back."""
+    """A site is drained by an operation that measures; then it is taken back. In the short form each way is one step."""
     site = demo.world.sites[-1]
-    over_s, n_steps = demo.seconds(16, 60), int(demo.seconds(4, 10))
+    pace = ("--now",) if demo.options.quick else ()
     share = site.plan.weight / sum(site_weights(demo).values())
-    with demo.phase("drain_site", f"site {site.name} is drained over {over_s} s, then taken back"):
-        process, answers = probe_names(demo, "drain", [s.dns4 for s in demo.plan.sites], over_s + 3, 600)
+    with demo.phase("drain_site", f"site {site.name} is drained in measured steps, then taken back"):
+        process, answers = probe_names(demo, "drain", [s.dns4 for s in demo.plan.sites], 300, 600)
         time.sleep(1)  # answers from before the drain
         drained_at = now_ms()
-        site.node.weir("drain", "site", site.name, "--scheduled", "--over", f"{over_s}s", "--until", "+1h", "--now", "--all",
-                       "--reason", "demo")
-        for k in range(1, n_steps + 1):
-            time.sleep(max(0, (drained_at + 1000 * over_s * k / n_steps - now_ms()) / 1000))  # the ramp is compared at fixed times
-            end = now_ms()
-            shares, n = demo.crowd.shares(end - 1500, end, behind_ecs)
-            say(f"drain_site     {100 * k / n_steps:3.0f} % drained: {site.name} has {100 * shares.get(site.name, 0):.0f} %"
-                f" of {n} clients")
-        process.popen.wait(20)
-        for k in range(n_steps):
-            middle = drained_at + 1000 * over_s * (k + 0.5) / n_steps
-            expected, observed, n = answered_share(
-                answers, site.name, middle - 1000, middle + 1000,
-                lambda t: min(1, max(0, (t - drained_at) / 1000 / over_s)), share)
-            demo.report.check(n > 500, "drain_site: answers of two seconds", n)
-            step(demo, f"drain_site: {100 * (k + 0.5) / n_steps:.0f} %", expected, observed,
-                 3 * sigma(max(0.02, expected), n) + share / over_s / 4)
-        time.sleep(demo.seconds(3, 6))  # a straggler must show itself in this time
+        site.node.weir("drain", "site", site.name, *pace, "--reason", "demo", "--wait", timeout=280)
+        identity = site.node.weir_json("operations", "--limit", "1")["items"][0]["id"]
+        operation = site.node.weir_json("operation", identity)
+        demo.report.check(operation["state"] in ("drained", "empty"), "drain_site: drained, confirmed by packets", operation["state"])
+        demo.report.check(operation["owner"] != site.node.name, "drain_site: a node of another site is the owner", operation["owner"])
+        check_levels(demo, answers, site.name, share, operation)
+        process.stop(20)
         last = demo.crowd.last_start(site.name, drained_at)
         demo.result["site_drain_s"] = round(((last or drained_at) - drained_at) / 1000, 2)
-        demo.report.between(demo.result["site_drain_s"], over_s * 0.5, over_s + 4,
+        demo.report.between(demo.result["site_drain_s"], 1, 30 if demo.options.quick else 120,
                             "drain_site: seconds to the last request there")
+        say(f"{site.name} gets no new flows since {demo.result['site_drain_s']} s after the command ({operation['id']})")
         no_failures(demo, "drain_site", drained_at, now_ms())
         back = now_ms()
-        site.node.weir("undrain", "site", site.name, "--scheduled", "--now", "--reason", "demo")
+        site.node.weir("undrain", "site", site.name, "--now", "--reason", "demo", "--wait", timeout=180)
         wait_until(lambda: demo.crowd.shares(now_ms() - 1500, now_ms(), behind_ecs)[0].get(site.name, 0) > share / 2,
                    20, f"{site.name} takes traffic again", 0.3)
         say(f"{site.name} takes its share again after {(now_ms() - back) / 1000:.1f} s")
+        no_failures(demo, "drain_site", back, now_ms())
 
 
 def site_cut(demo: Demo) -> None:
