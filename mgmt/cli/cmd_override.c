@@ -201,13 +201,15 @@ static void print_override_list(const json_t *body)
 	{
 		char target[OVERRIDE_TARGET_MAX];
 		const char *who = api_text(o, "principal", "");
+		const char *operation = api_text(o, "operation", "");
 
-		printf("%s  %s %s  %s %.1f %%  from %s until %s  by %s%s%s%s: %s\n",
+		printf("%s  %s %s  %s %.1f %%  from %s until %s  by %s%s%s%s: %s%s%s\n",
 		       api_text(o, "id", ""), api_text(o, "do", ""),
 		       override_target_of(o, true, target), api_text(o, "state", ""),
 		       api_number(o, "level_ppm", 0) / 1e4, api_text(o, "from", ""),
 		       api_text(o, "until", "never"), api_text(o, "author", ""), *who ? " (" : "",
-		       who, *who ? ")" : "", api_text(o, "reason", ""));
+		       who, *who ? ")" : "", api_text(o, "reason", ""),
+		       *operation ? "; weir operation " : "", operation);
 	}
 }
 
