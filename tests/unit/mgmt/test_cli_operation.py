@@ -93,14 +93,17 @@ class Operations(test_cli.WithApi):
         self.api.answers["/v1/operations"] = (200, {"operation": record("moving", 1)})
         self.api.answers["/v1/operations/k3"] = (503, {"code": "busy", "title": "Busy"})
 
+        ended = threading.Event()
+
         def come_back() -> None:
-            while len(self.api.requests) < 4:
+            while len(self.api.requests) < 4 and not ended.is_set():
                 time.sleep(0.02)  # for the requests: nothing else tells of them
             self.api.answers["/v1/operations/k3"] = (200, record("resting", 2))
 
         back = threading.Thread(target=come_back)
         back.start()
         done = self.weir(*SHIFT, "--wait")
+        ended.set()
         back.join()
         self.assertEqual((done.returncode, "Busy" in done.stderr), (0, False), done.stderr)
 
