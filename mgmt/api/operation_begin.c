@@ -278,12 +278,8 @@ static void refuse_by_guard(const struct beginning *b, const struct operation_ve
 	char past[512];
 
 	operation_past_text(&b->op, b->verdicts, past, sizeof(past));
-	if (operation_guard_is_optional(tripped->guard))
-		operation_refuse(out, 409, "guard", "%s: %s; to do it all the same: %s",
-		                 operation_guard_text(tripped->guard), tripped->detail, past);
-	else
-		operation_refuse(out, 409, "guard", "%s: %s", operation_guard_text(tripped->guard),
-		                 tripped->detail);
+	operation_refuse(out, 409, "guard", "%s: %s", operation_guard_text(tripped->guard),
+	                 tripped->detail);
 	out->json = json_pack("{s:o, s:s}", "guards", operation_guards_json(b->verdicts),
 	                      "override", past);
 }

@@ -26,52 +26,46 @@ json_t *arrivals_query(const struct cli *cli, const char *site)
 	return out;
 }
 
-/* An empty list says that it may; without a list it is not known, which is no permission. */
-static void print_keeps(const json_t *keeps)
+/* Two empty lists say that it may; what is not known is no permission. */
+static void print_keeps(const json_t *keeps, const json_t *unknown)
 {
-	if (!json_is_array(keeps))
+	if (!json_is_array(keeps) || !json_is_array(unknown))
 		puts("switch off   not known whether anything needs this site");
-	else if (!json_array_size(keeps))
+	else if (!json_array_size(keeps) && !json_array_size(unknown))
 		puts("switch off   yes: nothing keeps this site from being switched off");
 	else
 		puts("switch off   NOT YET:");
 	op_print_texts(keeps, "  ! ");
+	op_print_texts(unknown, "  ! not known: ");
 }
 
-static void print_services(const json_t *list)
+static void print_vips(const json_t *list)
 {
-	const json_t *s;
+	const json_t *v;
 	char own[UNITS_MAX], backup[UNITS_MAX], packets[UNITS_MAX];
 	size_t i;
 
-	json_array_foreach(list, i, s) if (i < OP_LINES) printf(
+	json_array_foreach(list, i, v) if (i < OP_LINES) printf(
 	        "arrives      %s at %s: new flows %s at own backends, %s at backups; packets of "
 	        "established flows %s\n",
-	        api_text(s, "service", "?"), api_text(s, "vip", "?"),
-	        units_rate(api_number(s, "own_flows_per_s", -1), own),
-	        units_rate(api_number(s, "backup_flows_per_s", -1), backup),
-	        units_rate(api_number(s, "established_packets_per_s", -1), packets));
+	        api_text(v, "service", "?"), api_text(v, "vip", "?"),
+	        units_rate(api_number(v, "own_flows_per_s", -1), own),
+	        units_rate(api_number(v, "backup_flows_per_s", -1), backup),
+	        units_rate(api_number(v, "established_packets_per_s", -1), packets));
 	op_print_left_out(json_array_size(list));
 }
 
-/* Who still comes: prefixes in a sample of the last minute's new flows. */
-static void print_sources(const json_t *list)
+/* Lines of a name and a rate: who still comes, and which node is still asked by resolvers. */
+static void print_rates(const json_t *list, const char *head, const char *name, const char *rate,
+                        const char *unit)
 {
-	const json_t *s;
+	const json_t *item;
+	char text[UNITS_MAX];
 	size_t i;
 
-	json_array_foreach(list, i, s)
-	{
-		double flows = api_number(s, "flows", -1);
-
-		if (i >= OP_LINES)
-			break;
-		printf("clients      %s, service %s", api_text(s, "prefix", "?"),
-		       api_text(s, "service", "?"));
-		if (flows >= 0 && flows < 1e15)
-			printf(": %.0f flows in the sample of the last minute", flows);
-		putchar('\n');
-	}
+	json_array_foreach(list, i, item) if (i < OP_LINES)
+	        printf("%-12s %s: %s %s\n", head, api_text(item, name, "?"), unit,
+	               units_rate(api_number(item, rate, -1), text));
 	op_print_left_out(json_array_size(list));
 }
 
@@ -89,31 +83,36 @@ static void print_nodes(const json_t *list)
 	op_print_left_out(json_array_size(list));
 }
 
-static void print_totals(const json_t *a)
+static void print_votes(const json_t *votes)
 {
-	const json_t *votes = json_object_get(a, "votes");
-	char level[UNITS_MAX], answers[UNITS_MAX];
+	const json_t *counted = json_object_get(votes, "counted");
+	double n = api_number(votes, "deciding", -1);
 
-	printf("DNS          %s of the clients are sent elsewhere; answers that name this site: "
-	       "%s\n",
-	       units_share(api_number(a, "level_ppm", -1), level),
-	       units_rate(api_number(a, "answers_per_s", -1), answers));
-	printf("votes        %s\n",
-	       json_is_true(votes) ? "this site counts when sites decide that another one is dead"
-	       : json_is_false(votes)
+	printf("votes        %s",
+	       json_is_true(counted) ? "this site counts when sites decide that another one is dead"
+	       : json_is_false(counted)
 	               ? "this site does not count when sites decide that another one is dead"
 	               : "not known whether this site counts");
+	if (n >= 0 && n < 1e6)
+		printf("; without it %.0f decide", n);
+	putchar('\n');
 }
 
 void arrivals_print(const json_t *a)
 {
+	char level[UNITS_MAX];
+
 	if (!a) {
 		puts("switch off   not known: management does not say what still arrives");
 		return;
 	}
-	print_keeps(json_object_get(a, "keeps"));
-	print_services(json_object_get(a, "services"));
-	print_sources(json_object_get(a, "sources"));
+	print_keeps(json_object_get(a, "keeps"), json_object_get(a, "unknown"));
+	print_vips(json_object_get(a, "vips"));
+	print_rates(json_object_get(a, "prefixes"), "clients", "prefix", "flows_per_s",
+	            "new flows");
+	print_rates(json_object_get(a, "dns"), "DNS", "node", "queries_per_s", "queries");
+	printf("moved        %s of the clients\n",
+	       units_share(api_number(a, "level_ppm", -1), level));
 	print_nodes(json_object_get(a, "nodes"));
-	print_totals(a);
+	print_votes(json_object_get(a, "votes"));
 }

@@ -135,7 +135,7 @@ static int print_refusal(const struct cli *cli, const struct cli_args *args,
 		strcat(strcat(command, " --override "), guards);
 		anyway = command;
 	} else if (guarded) {
-		anyway = api_text(reply->body, "command", "");
+		anyway = api_text(reply->body, "override", "");
 	}
 	if (cli->json && reply->body)
 		api_print_json(reply->body);

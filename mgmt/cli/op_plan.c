@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What an operation would do, before it begins: its steps and how long they take, who gets the load,
- * which backup pools would serve, and each guard.
+ * and each guard.
  */
 #include <stdio.h>
 #include <string.h>
@@ -66,23 +66,23 @@ void op_print_guards(const json_t *list, bool all)
 	op_print_left_out(n);
 }
 
+/* The levels in a line; what a step waits for once, as it is the same for all. */
 static void print_steps(const json_t *plan)
 {
 	const json_t *steps = json_object_get(plan, "steps"), *s;
-	char level[UNITS_MAX], time[UNITS_MAX];
+	const char *waits_for = api_text(json_array_get(steps, 0), "waits_for", NULL);
+	char text[UNITS_MAX];
 	size_t i;
 
-	if (json_array_size(steps))
-		puts("  step  drained      takes about  waits for");
-	json_array_foreach(steps, i, s) if (i < OP_LINES) printf(
-	        "  %-4zu  %-11s  %-11s  %s\n", i + 1,
-	        units_share(api_number(s, "level_ppm", -1), level),
-	        units_time(api_number(s, "expected_s", -1), time), api_text(s, "waits_for", "-"));
-	op_print_left_out(json_array_size(steps));
-	printf("  in all about %s\n", units_time(api_number(plan, "expected_s", -1), time));
-	if (json_object_get(plan, "queries_per_s_at_min_ttl"))
-		printf("  queries at the shortest TTL: %s\n",
-		       units_rate(api_number(plan, "queries_per_s_at_min_ttl", -1), time));
+	printf("  steps: ");
+	json_array_foreach(steps, i, s) if (i < OP_LINES)
+	        printf("%s%s", i ? ", " : "", units_share(api_number(s, "level_ppm", -1), text));
+	puts(json_array_size(steps) ? " drained" : "not known");
+	if (waits_for)
+		printf("  each waits until %s\n", waits_for);
+	printf("  time in all: about %s\n", units_time(api_number(plan, "expected_s", -1), text));
+	printf("  queries at the shortest TTL: %s\n",
+	       units_rate(api_number(plan, "queries_per_s_at_min_ttl", -1), text));
 }
 
 /* "1200/s -> 1830/s of 5000/s (37 %)"; without a capacity nobody has checked. */
@@ -119,26 +119,6 @@ static void print_receivers(const json_t *list)
 	op_print_left_out(json_array_size(list));
 }
 
-static void print_backups(const json_t *list)
-{
-	const json_t *b;
-	size_t i;
-
-	json_array_foreach(list, i, b)
-	{
-		const char *detail = api_text(b, "detail", "");
-
-		if (i >= OP_LINES)
-			break;
-		printf("  backup of %s at %s: %s %s%s%s\n", api_text(b, "service", "?"),
-		       api_text(b, "site", "?"), api_text(b, "backup", "?"),
-		       is_true(b, "ok") ? "would serve late clients"
-		                        : "WOULD NOT SERVE late clients",
-		       *detail ? ": " : "", detail);
-	}
-	op_print_left_out(json_array_size(list));
-}
-
 void op_print_plan(const json_t *o)
 {
 	const json_t *preflight = json_object_get(o, "preflight");
@@ -146,7 +126,6 @@ void op_print_plan(const json_t *o)
 
 	print_steps(json_object_get(o, "plan"));
 	print_receivers(json_object_get(preflight, "receivers"));
-	print_backups(json_object_get(preflight, "backups"));
 	op_print_guards(json_object_get(preflight, "guards"), true);
 	if (n_deciding >= 0 && n_deciding < 1e6)
 		printf("  sites that then decide whether a site is dead: %.0f\n", n_deciding);
