@@ -18,6 +18,7 @@
 #include "mgmt/api/operation_view.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/engine.h"
+#include "mgmt/operations/well.h"
 #include "mgmt/store/step.h"
 
 /* An operation while it is made. */
@@ -265,6 +266,7 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 	operation_project(view, &b->op, NULL, &b->seen);
 	b->deciding = operation_deciding(&b->op, &b->seen.facts);
 	b->outlook = operation_outlook_json(view, &b->op, &b->seen);
+	well_begin(&b->op, &b->seen.facts); /* no sign has risen since now */
 	operation_judge(&b->op, &b->seen.facts, OPERATION_BEFORE, b->verdicts);
 	free(b->seen.projection);
 	operation_view_free(view);
