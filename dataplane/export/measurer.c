@@ -351,7 +351,28 @@ uint32_t measurer_width(uint64_t packets_per_s)
 
 uint32_t measurer_one_of(uint32_t wide)
 {
-	return FWD_SAMPLE_ONE_OF >> __builtin_popcount(wide & (FWD_SAMPLE_ONE_OF - 1));
+	return wide < FWD_SAMPLE_ONE_OF ? FWD_SAMPLE_ONE_OF / (wide + 1) : 1;
+}
+
+static uint32_t at_most(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint32_t at_least(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+/* How wide the sample may be by the whole of `recent`, at twice its packets; 0 before it is full. */
+static uint32_t widest_of_window(const struct measurer *m, const struct measure_node *node,
+                                 uint64_t now_ms)
+{
+	const struct reading *from = find_reading(m, now_ms, UINT64_MAX);
+
+	if (!from || node->received < from->received || now_ms - from->at_ms < 10 * KEEP_MS)
+		return 0;
+	return measurer_width((node->received - from->received) * 2000 / (now_ms - from->at_ms));
 }
 
 /*
@@ -362,17 +383,13 @@ static void choose_width(struct measurer *m, const struct compiler *n,
                          const struct measure_node *node, uint64_t now_ms)
 {
 	struct fwd_root *root = n->t.root;
-	const struct reading *from = find_reading(m, now_ms, UINT64_MAX);
 	uint32_t wide = OWNER_LOAD(uint32_t, &root->sample_wide), now;
 
 	if (m->read_ms && now_ms > m->read_ms && node->received >= m->received) {
 		now = measurer_width((node->received - m->received) * 1000 / (now_ms - m->read_ms));
-		if (now < wide)
-			wide = now;
-		else if (from && node->received >= from->received &&
-		         now_ms - from->at_ms >= 10 * KEEP_MS)
-			wide |= now & measurer_width((node->received - from->received) * 2000 /
-			                             (now_ms - from->at_ms));
+		if (now > wide)
+			now = at_most(now, at_least(wide, widest_of_window(m, node, now_ms)));
+		wide = now;
 	}
 	OWNER_STORE(uint32_t, &root->sample_wide, wide);
 	if (!m->began || node->received < m->received)

@@ -30,8 +30,7 @@ void measurer_free(struct measurer *m);
 void measurer_tick(struct measurer *m, const struct compiler *n, uint64_t now_ms) NONNULL();
 
 /**
- * The packets per second that the sample is made for, to the bits of the hash that it leaves out
- * (root.sample_wide).
+ * How wide the sample is to be with so many packets a second: root.sample_wide.
  */
 uint32_t measurer_width(uint64_t packets_per_s);
 /** How many flows one flow of the sample stands for. */

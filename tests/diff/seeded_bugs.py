@@ -193,8 +193,6 @@ BUGS = [
     ("forward.h", "if (is_tcp && fwd_sample_has(root, v->hash))", "if (fwd_sample_has(root, v->hash))"),
     ("burst.h", "b->is_new[i] = fwd_tcp_is_new(p.tcp_flags);", "b->is_new[i] = p.tcp_flags & FWD_TCP_SYN;"),
     ("sample.h", "count->repeated++;", "count->sampled++;"),
-    ("sample.h", "of->lost++;", "count->lost++;"),
-    ("sample.h", "<= FWD_SAMPLE_WAIT_S;", "< FWD_SAMPLE_WAIT_S;"),
     ("sample.h", "OWNER_LOAD(uint32_t, &e->began_s) <= FWD_SAMPLE_LIFE_S)", "OWNER_LOAD(uint32_t, &e->began_s) <= 3)"),
     ("sample.h", "if (known && OWNER_LOAD(uint32_t, &e->seq) == s->seq &&", "if (known &&"),
     ("sample.h", "fwd_sample_worth(b, now_s) < fwd_sample_worth(a, now_s)", "fwd_sample_worth(b, now_s) > fwd_sample_worth(a, now_s)"),

@@ -28,7 +28,7 @@
 #include "weir/fwd/port.h"
 
 #define FWD_SAMPLE_ONE_OF 256u
-#define FWD_SAMPLE_AT     56u /**< the hash's top bits choose */
+#define FWD_SAMPLE_AT     56u /**< the hash's top byte chooses */
 #define FWD_SAMPLE_WAIT_S 3u  /**< a client's next segment comes within this time */
 #define FWD_SAMPLE_LIFE_S 75u /**< a SYN that comes again later is a new flow's: 1+2+4+8+16+32 s */
 #define FWD_SAMPLE_AHEAD  (128u * 1024) /**< bytes that a segment may be ahead of its SYN */
@@ -42,7 +42,7 @@
 /** Whether the sample has the flow of @p hash. */
 FWD_INLINE bool fwd_sample_has(const struct fwd_root *root, uint64_t hash)
 {
-	return FWD_UNLIKELY(!(hash >> FWD_SAMPLE_AT & ~(uint64_t)root->sample_wide));
+	return FWD_UNLIKELY(hash >> FWD_SAMPLE_AT <= root->sample_wide);
 }
 
 FWD_INLINE struct fwd_samples *fwd_sample_bucket(const struct fwd_tables *t, uint64_t hash)

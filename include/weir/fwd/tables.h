@@ -119,7 +119,7 @@ struct fwd_root {
 	uint32_t answers_per_s;      /**< answers that a CPU may make in a second (too_big.h) */
 	uint32_t n_fragment_buckets; /**< F: a power of two, or 0: no fragment follows another */
 	uint32_t n_destination_buckets; /**< D: a power of two */
-	uint32_t sample_wide; /**< bits of the hash that the choice of the sample leaves out */
+	uint32_t sample_wide; /**< the sample: flows whose hash's top byte is at most this */
 	uint64_t macs[FWD_MACS_FIRST]; /**< the first words of macs, looked at before these; or 0 */
 };
 _Static_assert(sizeof(struct fwd_root) == 448, "layout of root");

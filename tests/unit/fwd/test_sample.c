@@ -257,8 +257,9 @@ static struct fwd_sampled of_bucket(uint32_t i)
 
 static void begin_in_bucket(struct fixture *f, uint32_t i)
 {
-	const struct fwd_sampled s = of_bucket(i);
+	struct fwd_sampled s = of_bucket(i);
 
+	s.service = i == 1 ? 5 : 0;
 	f->w.t.now_s = f->now_s;
 	fwd_sample_segment(&f->w.t, f->w.t.root, &s, FWD_SEGMENT_SYN);
 }
@@ -281,6 +282,7 @@ static void the_older_flow_is_lost_first(void **state)
 	begin_in_bucket(f, 2);
 	begin_in_bucket(f, 3);
 	EXPECT(f, 3, 0, 0, 1);
+	assert_int_equal(f->w.t.sample_counts[5].lost, 1); /* the loss is its own service's */
 	assert_false(is_known(f, 1));
 	assert_true(is_known(f, 2));
 	assert_true(is_known(f, 3));
