@@ -17,15 +17,17 @@
 #include "weir/condition.h"
 #include "weir/effect.h"
 #include "weir/health.h"
+#include "weir/measure.h"
 #include "weir/stats.h"
 #include "weir/peer_page.h"
 
 static char dir[FUZZ_DIR_MAX];
 
-enum kind { HEALTH, STATS, VIEW, EFFECT, CLOCK, CONDITIONS, N_KINDS };
-static const char *const names[N_KINDS] = { "health",      "stats.dns.page",
-	                                    "view",        EFFECT_PAGE_FILE,
-	                                    BELIEVED_PAGE, "conditions.dns.page" };
+enum kind { HEALTH, STATS, VIEW, EFFECT, CLOCK, CONDITIONS, MEASURE, N_KINDS };
+static const char *const names[N_KINDS] = { "health",         "stats.dns.page",
+	                                    "view",           EFFECT_PAGE_FILE,
+	                                    BELIEVED_PAGE,    "conditions.dns.page",
+	                                    MEASURE_PAGE_FILE };
 static char paths[N_KINDS][PATH_MAX];
 
 static void clean_up(void)
@@ -116,6 +118,30 @@ static void check_effect(void)
 	effect_close(e);
 }
 
+static void check_measure(void)
+{
+	const struct measure_source *sources;
+	char text[ADDR_LONG_TEXT_MAX];
+	struct measure *m;
+	uint32_t ppm;
+
+	if (measure_open(dir, &m))
+		return;
+	if (!measure_read(m, 1)) {
+		const struct measure_service *web = measure_service(m, "web");
+		size_t n = measure_sources(m, &sources);
+
+		assert(n <= MEASURE_SOURCES_MAX);
+		for (size_t i = 0; i < n; i++)
+			assert(prefix_text(&sources[i].prefix, text) == text);
+		if (web && measure_silent_ppm(&web->recent, &ppm))
+			assert(ppm <= 1000000);
+		(void)measure_pool(m, "web");
+		assert(measure_node(m));
+	}
+	measure_close(m);
+}
+
 static void check_clock(void)
 {
 	const struct wall_clock_now now = { .mono_ms = 1000000,
@@ -139,9 +165,9 @@ static void prepare_page(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	static void (*const checks[N_KINDS])(void) = {
-		check_health, check_stats, check_view, check_effect, check_clock, check_conditions
-	};
+	static void (*const checks[N_KINDS])(void) = { check_health, check_stats, check_view,
+		                                       check_effect, check_clock, check_conditions,
+		                                       check_measure };
 
 	if (!*paths[0])
 		prepare_page();
