@@ -34,6 +34,11 @@ struct attempt_spec {
 	/** SO_MARK; 0: none. A marked connection is sent with TTL 1 (see probe.h) */
 	uint32_t mark;
 	bool is_http;
+	/**
+	 * Longest packet to send; 0: what the route allows. An HTTP request then fills a packet of
+	 * that size, so a way on which only small packets get through fails.
+	 */
+	uint16_t full_size;
 	const char *path, *host; /**< HTTP; host "" means the address */
 	uint16_t expect;
 };

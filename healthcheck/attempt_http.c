@@ -28,6 +28,9 @@
 #define LANES     64        /* multi handles; each has 1/64 of the connections to walk */
 #define READ_MAX  4096      /* bytes a read; by default each easy handle has a buffer of 16 KiB */
 
+#define PADDING_NAME "X-Weir-Padding: "
+#define PADDING_LINE 250u /* bytes of a line: servers limit lines, and their number */
+
 struct lane {
 	struct loop *loop;
 	CURLM *multi;
@@ -290,19 +293,41 @@ static size_t check_status_line(char *line, size_t size, size_t n, void *arg)
 	return size * n;
 }
 
-/* Host, and nothing kept open. */
-static struct curl_slist *make_headers(const struct attempt_spec *spec)
+static struct curl_slist *add_header(struct curl_slist *list, const char *line)
 {
-	struct curl_slist *list = curl_slist_append(NULL, "Connection: close"), *longer;
-	char host[300];
+	struct curl_slist *longer = list ? curl_slist_append(list, line) : NULL;
 
-	if (!list || !spec->host[0])
-		return list;
-	snprintf(host, sizeof(host), "Host: %s", spec->host);
-	longer = curl_slist_append(list, host);
 	if (!longer)
 		curl_slist_free_all(list);
 	return longer;
+}
+
+/*
+ * Padding for more than one packet of full size, and less than two: the rest waits for the answer
+ * to the first (Nagle), so the packet that must get through is sent alone.
+ */
+static struct curl_slist *add_padding(struct curl_slist *list, unsigned full_size)
+{
+	char line[PADDING_LINE + 1];
+
+	memset(line, 'x', PADDING_LINE);
+	memcpy(line, PADDING_NAME, strlen(PADDING_NAME));
+	line[PADDING_LINE] = '\0';
+	for (unsigned n = 0; n < full_size && list; n += PADDING_LINE)
+		list = add_header(list, line);
+	return list;
+}
+
+/* Host, and nothing kept open. */
+static struct curl_slist *make_headers(const struct attempt_spec *spec)
+{
+	struct curl_slist *list = curl_slist_append(NULL, "Connection: close");
+	char host[300];
+
+	snprintf(host, sizeof(host), "Host: %s", spec->host);
+	if (spec->host[0])
+		list = add_header(list, host);
+	return spec->full_size ? add_padding(list, spec->full_size) : list;
 }
 
 #define SET_OPTION(option, value)                                                                  \

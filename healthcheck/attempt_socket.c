@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -101,6 +102,17 @@ static int set_tunnel_options(int fd, const struct attempt_spec *spec)
 	return setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &ttl, sizeof(ttl)) ? -errno : 0;
 }
 
+#define HEADERS_IP4 40 /* of IPv4 and TCP */
+#define HEADERS_IP6 60
+
+/* The route to the VIP knows nothing of the tunnel, in which less fits. */
+static int limit_segments(int fd, const struct attempt_spec *spec)
+{
+	int size = spec->full_size - (addr_is4(&spec->address) ? HEADERS_IP4 : HEADERS_IP6);
+
+	return setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &size, sizeof(size)) ? -errno : 0;
+}
+
 int attempt_socket(const struct attempt_spec *spec)
 {
 	const struct linger reset = { .l_onoff = 1 };
@@ -113,6 +125,8 @@ int attempt_socket(const struct attempt_spec *spec)
 	if (spec->mark || !spec->is_http)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	err = spec->mark ? set_tunnel_options(fd, spec) : 0;
+	if (!err && spec->full_size)
+		err = limit_segments(fd, spec);
 	if (err) {
 		close(fd);
 		return err;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "healthcheck/vips.h"
+#include "weir/fwd/encap.h"
 #include "weir/probe.h"
 
 static void set_check(struct target *t, const struct model_check *check)
@@ -94,6 +95,16 @@ static void add_direct(struct targets *t, const struct model_pool *pool)
 	}
 }
 
+/* The longest packet that must fit in the tunnel to a backup's backend; 0: nothing is asked. */
+static uint16_t full_size(const struct model *m, const struct model_backend *b)
+{
+	uint16_t mtu = probe_backup_mtu(m, b->pool);
+
+	return mtu ? (uint16_t)(mtu - fwd_outer_len(addr_is4(&b->address),
+	                                            b->pool->mode == MODEL_MODE_GUE))
+	           : 0;
+}
+
 /* Backends that are probed through their tunnels. A pool that serves no VIP has none to probe. */
 static void add_tunnelled(struct targets *t, const struct model_pool *pool,
                           const struct probe_mark *marks, size_t n_marks)
@@ -111,6 +122,8 @@ static void add_tunnelled(struct targets *t, const struct model_pool *pool,
 		struct target *x = add_backend_target(t, b);
 		for (size_t k = 0; k < n_paths; k++)
 			add_target_path(t, x, &paths[k].vip, paths[k].port, mark->mark);
+		for (size_t k = 0; k < x->n_paths; k++)
+			x->paths[k].spec.full_size = full_size(t->model, b);
 	}
 }
 

@@ -98,6 +98,23 @@ bool probe_is_tunnelled(const struct model *m, const struct model_pool *pool)
 	                                   : is_backup_here(m, pool);
 }
 
+uint16_t probe_backup_mtu(const struct model *m, const struct model_pool *pool)
+{
+	uint16_t mtu = 0;
+
+	if (pool->site == m->self->site)
+		return 0;
+	for (size_t i = 0; i < m->n_services; i++)
+		for (size_t j = 0; j < m->services[i].n_at; j++) {
+			const struct model_at *at = &m->services[i].at[j];
+
+			if (at->backup == pool && at->site == m->self->site && at->backup_mtu &&
+			    (!mtu || at->backup_mtu < mtu))
+				mtu = at->backup_mtu;
+		}
+	return mtu ? mtu : m->self->mtu;
+}
+
 static size_t add_pool(const struct model *m, const struct model_pool *pool, struct used *used,
                        struct probe_mark *out)
 {

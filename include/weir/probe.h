@@ -73,6 +73,12 @@ struct probe_path {
  */
 bool probe_is_tunnelled(const struct model *m, const struct model_pool *pool);
 /**
+ * The largest outer packet that must get through to @p pool if it is another site's: the smallest
+ * backup_mtu of the services here whose backup it is, else the node's mtu. 0: it is the own site's,
+ * where packets of full size are not asked for.
+ */
+uint16_t probe_backup_mtu(const struct model *m, const struct model_pool *pool);
+/**
  * The paths of the probes of @p pool, which has a check: of each service at the own site that uses
  * the pool, or has it as its backup, the first address of each family; each address and port once. @return how many; 0: it
  * serves no VIP here

@@ -8,7 +8,7 @@ Clients of both families connect to the VIPs of ams, without DNS. What is shown:
 - all own backends die: after the last verdict every new connection is served by fra
 - a connection that began at the backup goes on after own backends have returned
 - what backup_max does not allow is dropped with a reason of its own
-- a backup that does not serve this VIP is not used, and the node says why
+- a backup that does not serve this VIP is not used, and the node says why; nor is one that only small packets reach
 - both sites drained: neither uses the other
 """
 from __future__ import annotations
@@ -222,6 +222,17 @@ def unserved(report: Report, world: BackupWorld) -> None:
     wait_until(lambda: gauge(world.node, "class") == 0, 40, "own backends take new flows again", 0.1)
 
 
+def narrow(report: Report, world: BackupWorld) -> None:
+    """On the way to fra only packets of 1,400 bytes get through."""
+    for backend in world.sites[1].backends:
+        world.router.ip(f"link set p-{backend.name} mtu 1400")
+    wait_for(world.node, "fra", "down", "a packet of full size does not get through, so the backup is no use")
+    report.check(all_are(world.sites[1].node, "fra", "up"), "fra's own check, with small packets, sees nothing of it")
+    for backend in world.sites[1].backends:
+        world.router.ip(f"link set p-{backend.name} mtu 1600")
+    wait_for(world.node, "fra", "up", "the way is as wide as it should be")
+
+
 def mutual(report: Report, world: BackupWorld) -> None:
     """Both sites are drained: each is the other's backup, and neither is used."""
     for name in OTHER:
@@ -242,7 +253,7 @@ def run(report: Report) -> None:
         wait_for(world.node, "fra", "up", "the backup is probed through the tunnel, and up", 60)
         report.check(all(t["via"] == "tunnel" for t in targets(world.node, "fra")), "through the tunnel")
         report.wait(lambda: measured(world.node).get("ready") is True, 10, "an operation would learn that it is ready", 0.1)
-        scenes = (deaths, unserved, mutual) if "--quick" in sys.argv else (deaths, returns, limit, unserved, mutual)
+        scenes = (narrow, deaths, unserved, mutual) if "--quick" in sys.argv else (deaths, returns, limit, unserved, narrow, mutual)
         for scene in scenes:
             say(f"{scene.__name__}: {scene.__doc__}")
             report.step(scene, report, world)

@@ -390,6 +390,30 @@ static void a_new_backup_moves_no_slot(void **state)
 		assert_int_equal(before[i], hot_word(i));
 }
 
+static void services_with_and_without_a_backup_have_slots_of_their_own(void **state)
+{
+	const struct compiler_pool *alone, *backed;
+
+	(void)state;
+	second.w.services[1].at = second.w.web_at;
+	second.w.services[1].n_at = 1;
+	second.w.web_at[0] = second.w.at[0];
+	second.w.at[0].backup = NULL;
+	apply_world(&s, &second.w);
+	set_verdicts(HEALTH_DOWN, HEALTH_UP);
+	assert_int_equal(s.node.n_pools, 2);
+	alone = &s.node.pools[0];
+	backed = &s.node.pools[1];
+	assert_null(alone->backup);
+	assert_int_equal(backed->backup->state.class, EFFECT_CLASS_BACKUP);
+	assert_true(alone->first_slot != backed->first_slot);
+	for (size_t k = 0; k < alone->plan->n_backends; k++) /* last_good */
+		assert_true(alone->backends[k].alive);
+	for (size_t k = 0; k < backed->plan->n_backends; k++)
+		assert_true(backed->plan->backends[k].class != PLAN_OWN ||
+		            !backed->backends[k].alive);
+}
+
 static void a_restart_continues_with_the_backup(void **state)
 {
 	uint16_t before[4096];
@@ -426,6 +450,7 @@ int main(void)
 		TEST(what_is_too_much_for_the_backup_is_dropped_by_name),
 		TEST(load_above_the_limit_stays_with_own_backends_that_are_up),
 		TEST(a_new_backup_moves_no_slot),
+		TEST(services_with_and_without_a_backup_have_slots_of_their_own),
 		TEST(a_restart_continues_with_the_backup),
 	};
 

@@ -55,7 +55,7 @@ static struct {
 	const char *answer;
 	enum way way;
 	bool in_bytes; /* the answer goes byte by byte */
-	char request[2048];
+	char request[4096];
 } server;
 
 static struct {
@@ -268,6 +268,34 @@ static void a_body_without_end_is_read_so_far_and_no_further(void **state)
 	assert_in_range(run.attempt.body_bytes, ATTEMPT_BODY_MAX + 1, ATTEMPT_BODY_MAX + READ_MAX);
 	assert_int_equal(try_answer("HTTP/1.1 500 No\r\n\r\n", ENDLESS), HEALTH_REASON_BAD_STATUS);
 	assert_int_equal(run.detail, 500);
+}
+
+/* One packet of it is full, and a second is not; the socket sends none that is longer. */
+static void a_request_of_full_size_fills_one_packet(void **state)
+{
+	const char *line = "\r\nX-Weir-Padding: xxx";
+	size_t n;
+	int fd, most = 0;
+	socklen_t size = sizeof(most);
+
+	(void)state;
+	run.spec.full_size = 1452;
+	assert_int_equal(try_answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", CLOSE),
+	                 HEALTH_REASON_OK);
+	n = strlen(server.request);
+	assert_in_range(n, 1452, 2 * (1452 - 60) - 1);
+	assert_non_null(strstr(server.request, line));
+	fd = attempt_socket(&run.spec);
+	assert_true(fd >= 0);
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, 2 /* TCP_MAXSEG */, &most, &size), 0);
+	close(fd);
+	assert_true(most <= 1452 - 40);
+	assert_true(most >= 1452 - 40 - 12); /* an option for the time */
+	run.spec.full_size = 0;
+	run.n_calls = 0;
+	assert_int_equal(try_answer("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", CLOSE),
+	                 HEALTH_REASON_OK);
+	assert_null(strstr(server.request, line));
 }
 
 static void the_request_is_these_bytes(void **state)
@@ -535,6 +563,7 @@ int main(void)
 		T(an_answer_says_what_it_says),
 		T(an_answer_may_come_byte_by_byte),
 		T(a_body_without_end_is_read_so_far_and_no_further),
+		T(a_request_of_full_size_fills_one_packet),
 		T(the_request_is_these_bytes),
 		T(what_did_not_come_to_a_connection_says_whose_doing_it_was),
 		T(attempts_go_by_all_lanes_and_leave_nothing),

@@ -18,7 +18,7 @@
 
 /* Two sites; at ours three VIPs of one IPv4 address each, the last with one of IPv6 too. */
 static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
-static const struct model_node node = { .name = "ams-1", .site = &sites[0] };
+static const struct model_node node = { .name = "ams-1", .site = &sites[0], .mtu = 1500 };
 static struct addr addresses[3][2];
 static const struct model_vip vips[3] = {
 	{ .name = "a", .addresses = addresses[0], .n_addresses = 1 },
@@ -145,6 +145,13 @@ static void a_backup_is_probed_through_the_tunnel_to_the_vip_that_it_backs(void 
 	assert_ptr_equal(marks[5].pool, &all[4]);
 	assert_string_equal(marks[5].backend->name, "far");
 	free(marks);
+	assert_int_equal(probe_backup_mtu(&m, &all[4]), 1500); /* the node's */
+	assert_int_equal(probe_backup_mtu(&m, &all[0]), 0);
+	ats[2].backup_mtu = 1600;
+	assert_int_equal(probe_backup_mtu(&m, &all[4]), 1600);
+	ats[1].backup = &all[4];
+	ats[1].backup_mtu = 1400;
+	assert_int_equal(probe_backup_mtu(&m, &all[4]), 1400);
 	all[4].check = NULL;
 	assert_false(probe_is_tunnelled(&m, &all[4]));
 }
