@@ -8,8 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLOWS_MAX 512u
-#define GATES_MAX 128u
+#define FLOWS_MAX  512u
+#define GATES_MAX  128u
+#define NO_SERVICE (PROJECTION_ALL - 1) /* one that the document does not have: no gate is its */
 
 /* The input with what it points to. */
 struct projecting {
@@ -25,7 +26,7 @@ static uint32_t service_index(const struct model *m, const char *name)
 	for (size_t i = 0; *name && i < m->n_services; i++)
 		if (!strcmp(m->services[i].name, name))
 			return (uint32_t)i;
-	return PROJECTION_ALL;
+	return *name ? NO_SERVICE : PROJECTION_ALL;
 }
 
 static uint32_t site_index(const struct model *m, const char *name)
@@ -131,6 +132,20 @@ static bool is_target(const struct operation *op, const struct override *o)
 	return false;
 }
 
+/* A site that a person has disabled gets no clients. */
+static void list_disabled(const struct operation_view *v, struct projecting *p)
+{
+	for (size_t i = 0; i < v->overrides.n_items; i++) {
+		const struct override *o = &v->overrides.items[i];
+		uint32_t site = site_index(v->m, o->name);
+
+		if (o->kind == MODEL_OVERRIDE_DISABLE && o->target == MODEL_TARGET_SITE &&
+		    site < PROJECTION_SITES_MAX && o->from_ms <= v->now_ms &&
+		    !override_is_done(o, v->now_ms))
+			p->sites[site].out = true;
+	}
+}
+
 static void list_gates(const struct operation_view *v, const struct operation *op,
                        struct projecting *p)
 {
@@ -198,6 +213,7 @@ void operation_project(const struct operation_view *v, const struct operation *o
 	if (ok) {
 		list_flows(v, op, begin, p);
 		list_sites(v, out, p);
+		list_disabled(v, p);
 		list_gates(v, op, p);
 		list_targets(v, op, p);
 		ok = !projection_make(v->projector, &p->in, result);
