@@ -20,8 +20,9 @@
 /* What one node observed. */
 struct voice {
 	char node[MODEL_NAME_MAX];
-	bool listed; /* the document has it, and it serves DNS */
-	uint64_t queried_ms;
+	bool listed;                  /* the document has it, and it serves DNS */
+	uint64_t queried_ms;          /* 0: never */
+	bool failed;                  /* it did not answer then */
 	struct steer_keys *copies[3]; /* the newest first; NULL: there is none */
 };
 
@@ -120,9 +121,17 @@ static void accept_answer(struct voice *v, const struct client_request *r, const
 	struct steer_keys *keys;
 	const char *reason;
 
+	v->failed = !r->answer;
 	if (r->answer &&
 	    !peer_keys_read(r->answer, v->node, cluster, v->queried_ms, &keys, &reason))
 		accept_keys(v, keys);
+}
+
+static bool is_due(const struct keys_gather *g, const struct voice *v)
+{
+	uint64_t wait_ms = v->failed ? KEYS_GATHER_RETRY_MS : KEYS_GATHER_EVERY_MS;
+
+	return !v->queried_ms || g->now_ms - v->queried_ms >= wait_ms;
 }
 
 /* Peers that are due, all at once. */
@@ -136,8 +145,7 @@ static void query_peers(struct keys_gather *g, struct peer_client *client, const
 		const struct model_node *node = &m->nodes[i];
 		struct voice *v = find_voice(g, node->name);
 
-		if (!v || node == m->self || !*node->api || n > PEERS_MAX ||
-		    (v->queried_ms && g->now_ms - v->queried_ms < KEYS_GATHER_EVERY_MS))
+		if (!v || node == m->self || !*node->api || n > PEERS_MAX || !is_due(g, v))
 			continue;
 		v->queried_ms = g->now_ms;
 		asked[n] = v;

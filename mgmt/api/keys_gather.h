@@ -23,9 +23,11 @@
 #include "mgmt/api/core.h"
 #include "mgmt/operations/projection.h"
 
-#define KEYS_GATHER_EVERY_MS   5000u  /**< between two questions to one node */
+#define KEYS_GATHER_EVERY_MS 5000u /**< between two questions to one node */
+/** The same after no answer: one that is away must not slow the owner's rounds. */
+#define KEYS_GATHER_RETRY_MS   30000u
 #define KEYS_GATHER_GOOD_MS    60000u /**< so long what it said counts */
-#define KEYS_GATHER_TIMEOUT_MS 900    /**< for a peer's answer */
+#define KEYS_GATHER_TIMEOUT_MS 500    /**< for a peer's answer */
 /** Rates need two copies at least so far apart. */
 #define KEYS_GATHER_RATE_MS 1000u
 

@@ -130,6 +130,16 @@ static void nodes_that_serve_dns_are_asked_when_they_are_due(void **state)
 	assert_int_equal(n_asked, 1);
 	wait_ms(1);
 	assert_int_equal(n_asked, 2);
+	peer_answers = 0; /* one that is away is asked less often */
+	wait_ms(5000);
+	assert_int_equal(n_asked, 3);
+	wait_ms(29999);
+	assert_int_equal(n_asked, 3);
+	peer_answers = 1;
+	wait_ms(1);
+	assert_int_equal(n_asked, 4);
+	wait_ms(5000);
+	assert_int_equal(n_asked, 5);
 }
 
 static void without_a_client_or_token_nobody_is_asked(void **state)
