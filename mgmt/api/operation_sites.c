@@ -14,9 +14,10 @@
 #include "mgmt/api/keys_gather.h"
 #include "mgmt/api/operation_backups.h"
 
-#define COUNT_END ((json_int_t)1 << 50)
-#define PPM_WHOLE 1000000u
-#define MINUTE_S  60u
+#define CHECK_PACKETS 5u /* of a check over HTTP from its client, behind the SYN */
+#define COUNT_END     ((json_int_t)1 << 50)
+#define PPM_WHOLE     1000000u
+#define MINUTE_S      60u
 
 /* Drops that clients suffer from. */
 static const char *const suffered[] = {
@@ -307,6 +308,21 @@ static struct operation_value value_of(bool known, uint64_t value)
 	return (struct operation_value){ .known = known, .value = known ? value : 0 };
 }
 
+/* Take checks by other sites off what arrives: they are no clients. */
+static void leave_out_checks(const struct operation_view *v, const struct operation *op,
+                             const char *site, struct flow_sums *sums)
+{
+	uint64_t checks = operation_checks_milli(v, op->service, site);
+	uint64_t of_own = sums->own < checks ? sums->own : checks;
+	uint64_t of_backup = sums->backup < checks - of_own ? sums->backup : checks - of_own;
+	uint64_t packets = (of_own + of_backup) * CHECK_PACKETS;
+
+	sums->own -= of_own;
+	sums->backup -= of_backup;
+	sums->arrived -= sums->arrived < of_own + of_backup ? sums->arrived : of_own + of_backup;
+	sums->packets -= sums->packets < packets ? sums->packets : packets;
+}
+
 static void gather_flows(const struct operation_view *v, const struct operation *op,
                          struct operation_site *s, struct flow_sums *sums)
 {
@@ -329,6 +345,7 @@ static void gather_flows(const struct operation_view *v, const struct operation 
 			bits_known = false;
 	}
 	sums->known &= n > 0;
+	leave_out_checks(v, op, s->name, sums);
 	s->bits = value_of(bits_known && n > 0, bits);
 	s->flows = value_of(sums->known, sums->own / 1000);
 	s->arrivals = value_of(sums->known, sums->arrived / 1000);

@@ -75,6 +75,13 @@ void operation_view_free(struct operation_view *v);
 const struct operation_voice *operation_view_voice(const struct operation_view *v,
                                                    const char *node);
 
+/**
+ * New flows, in thousandths a second, that checks by other sites' nodes make at @p site: of one
+ * service or, with "", of all. Implemented in mgmt/api/operation_checks.c.
+ */
+uint64_t operation_checks_milli(const struct operation_view *v, const char *service,
+                                const char *site);
+
 /** New flows when an operation began, by service and site of the model; kept by its owner. */
 struct operation_begin_flows {
 	bool known;

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Checks of a site's VIPs by other sites are new flows, too, but no clients: without them a drained
+ * site would never be without new flows. Their rate follows from the configuration. Only nodes that
+ * are reached count: of others it is not known whether they check.
+ */
+#include "mgmt/api/operation_view.h"
+
+#include <string.h>
+
+/* In how many families a VIP is checked. */
+static uint64_t count_families(const struct model_vip *vip)
+{
+	bool has[2] = { false, false };
+
+	for (size_t i = 0; i < vip->n_addresses; i++)
+		has[addr_is4(&vip->addresses[i])] = true;
+	return (uint64_t)has[0] + has[1];
+}
+
+/* Whether checks of @p service come as new flows of the service itself. */
+static bool is_counted(const struct model_service *service)
+{
+	return service->vip_check && service->vip_check->interval_ms &&
+	       (!service->vip_check->port || service->vip_check->port == service->port);
+}
+
+static uint64_t count_checkers(const struct operation_view *v, const struct model_at *at)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < v->n_voices; i++)
+		n += v->voices[i].reached && v->voices[i].node->site != at->site &&
+		     !model_vip_is_at(at->vip, v->voices[i].node->site);
+	return n;
+}
+
+uint64_t operation_checks_milli(const struct operation_view *v, const char *service,
+                                const char *site)
+{
+	uint64_t milli = 0;
+
+	for (size_t i = 0; i < v->m->n_services; i++) {
+		const struct model_service *s = &v->m->services[i];
+
+		if (!is_counted(s) || (*service && strcmp(s->name, service) != 0))
+			continue;
+		for (size_t k = 0; k < s->n_at; k++)
+			if (s->at[k].vip && !strcmp(s->at[k].site->name, site))
+				milli += count_families(s->at[k].vip) *
+				         count_checkers(v, &s->at[k]) * 1000000 /
+				         s->vip_check->interval_ms;
+	}
+	return milli;
+}
