@@ -263,6 +263,8 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 	}
 	operation_gather(view, &b->op, 0, &b->seen);
 	operation_plan(&b->op, &b->seen.facts);
+	well_begin(&b->op,
+	           &b->seen.facts); /* what receivers have now is what they are compared with */
 	operation_project(view, &b->op, NULL, &b->seen);
 	b->deciding = operation_deciding(&b->op, &b->seen.facts);
 	b->outlook = operation_outlook_json(view, &b->op, &b->seen);

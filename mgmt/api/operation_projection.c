@@ -38,11 +38,11 @@ static uint32_t site_index(const struct model *m, const char *name)
 
 /* --- input --- */
 
-static bool was_at_begin(const struct operation_begin_flows *begin, uint64_t document,
+/* By the version: the effective document is another one with each step. */
+static bool was_at_begin(const struct operation_begin_flows *begin, uint64_t version,
                          uint32_t service, uint32_t site, uint64_t *per_s)
 {
-	for (size_t i = 0; begin && begin->known && begin->document == document && i < begin->n;
-	     i++)
+	for (size_t i = 0; begin && begin->known && begin->version == version && i < begin->n; i++)
 		if (begin->rows[i].service == service && begin->rows[i].site == site) {
 			*per_s = begin->rows[i].now_per_s;
 			return true;
@@ -65,7 +65,7 @@ static void list_flows(const struct operation_view *v, const struct operation *o
 			f->site = site_index(m, site);
 			if (!operation_flows_at(v, op, &m->services[i], site, &f->now_per_s))
 				continue;
-			if (!was_at_begin(begin, m->meta.document, i, f->site, &f->begin_per_s))
+			if (!was_at_begin(begin, m->meta.version, i, f->site, &f->begin_per_s))
 				f->begin_per_s = f->now_per_s;
 			p->in.n_flows++;
 		}
@@ -81,7 +81,7 @@ void operation_list_flows(const struct operation_view *v, const struct operation
 	if (!p)
 		return;
 	list_flows(v, op, NULL, p);
-	out->document = v->m->meta.document;
+	out->version = v->m->meta.version;
 	out->n = p->in.n_flows;
 	memcpy(out->rows, p->flows, out->n * sizeof(out->rows[0]));
 	free(p);

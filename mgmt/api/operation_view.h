@@ -85,7 +85,7 @@ uint64_t operation_checks_milli(const struct operation_view *v, const char *serv
 /** New flows when an operation began, by service and site of the model; kept by its owner. */
 struct operation_begin_flows {
 	bool known;
-	uint64_t document; /**< whose indices they are */
+	uint64_t version; /**< of the configuration, whose indices the rows have */
 	size_t n;
 	struct projection_flows rows[512];
 };

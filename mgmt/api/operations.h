@@ -55,9 +55,10 @@ struct operations_item {
 	struct operations_node nodes[OPERATION_NODES_MAX]; /**< if this node is the owner */
 	size_t n_nodes;
 	uint64_t deciding; /**< how many sites decide that a site is dead, if judged */
-	/** of the owner, from when the running way began; NULL: not known */
+	/** of the owner, from when the running plan began; NULL: not known */
 	struct operation_begin_flows *begin;
-	enum operation_way begin_way; /**< if begin */
+	enum operation_way begin_way; /**< if begin; the plan's, with the level it began at */
+	uint32_t begin_ppm;
 	json_t *outlook; /**< what the projection says, as the API shows it; NULL: not known */
 };
 

@@ -160,16 +160,23 @@ void operations_note_seen(struct operations_item *item, const struct operation_v
 	item->outlook = operation_outlook_json(view, &item->op, seen);
 }
 
+/* A plan that goes on from another level compares with the flows of that moment. */
+static bool has_begin(const struct operations_item *item, const struct operation *op)
+{
+	return item->begin && item->begin_way == op->way && item->begin_ppm == op->plan_from_ppm;
+}
+
 /* What the sites had when the running way began: the projection compares with it. */
 static void note_begin(struct operations_item *item, const struct operation_view *view)
 {
-	if (item->begin && item->begin_way == item->op.way)
+	if (has_begin(item, &item->op))
 		return;
 	if (!item->begin)
 		item->begin = calloc(1, sizeof(*item->begin));
 	if (item->begin)
 		operation_list_flows(view, &item->op, item->begin);
 	item->begin_way = item->op.way;
+	item->begin_ppm = item->op.plan_from_ppm;
 }
 
 /* --- a round --- */
@@ -214,7 +221,7 @@ static bool tick_operation(struct core *core, const struct operation_view *view,
 	if (runs) {
 		*op = item->op;
 		ticked_ms = item->ticked_ms;
-		if (begin && item->begin && item->begin_way == op->way)
+		if (begin && has_begin(item, op))
 			*begin = *item->begin;
 	}
 	core_unlock(core);

@@ -227,6 +227,7 @@ uint64_t step_ttl_s(const struct operation *op)
 	return step && step->ttl_s.known ? step->ttl_s.value : TICK_TTL_UNKNOWN_S;
 }
 
+/* Those that come later than one TTL after all were sent away are the backup's. */
 void step_open_backup(struct tick *t)
 {
 	struct operation *op = t->op;
@@ -243,7 +244,7 @@ void step_open_backup(struct tick *t)
 	}
 	if (!any)
 		return;
-	op->late_from_ms = t->now_ms + (int64_t)step_ttl_s(op) * 1000;
+	op->late_from_ms = history_last(op)->in_force_ms + (int64_t)step_ttl_s(op) * 1000;
 	if (op->late_from_ms < t->now_ms + OPERATION_AHEAD_MS)
 		op->late_from_ms = t->now_ms + OPERATION_AHEAD_MS;
 	level_write(t, op->level_ppm, op->level_ppm, t->now_ms + OPERATION_AHEAD_MS, 0);

@@ -96,7 +96,9 @@ def drain_and_measure(world: SiteDrainWorld, report: Report, operations: Operati
     record = operations.begin(do="drain", sites=["ams"], **body)
     number = record["id"]
     say(tell(record))
-    report.check(record.get("owner") != "ams-1", "the owner is not a node of the drained site", record.get("owner"))
+    wait_until(lambda: operations.state(number) not in ("", "starting"), 20, "it moves", 0.1)
+    name = operations.get(number).get("owner")
+    report.check(name != "ams-1", "the owner is not a node of the drained site", name)
     state = watch_operation(world, operations, number, (*ENDED, *HELD), timeout_s)
     report.check(state in ("drained", "empty"), "the operation ends as drained", state)
     time.sleep(3)  # flows that would come back show themselves

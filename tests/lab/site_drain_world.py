@@ -174,7 +174,7 @@ class SiteDrainWorld(World):
 
     # running
 
-    def begin(self, tag: str = "crowd", warm_s: float = 8) -> None:
+    def begin(self, tag: str = "crowd", warm_s: float = 12) -> None:
         """Levels are read and clients connect from now on; returns when the crowd is at its pace."""
         self.choose_big()
         self.levels = Levels(self)
