@@ -39,10 +39,22 @@ static void put_levels(FILE *out, struct core *core)
 	}
 }
 
+static bool has_live(struct core *core)
+{
+	const struct operations_item *item;
+
+	for (size_t i = 0; (item = operations_at(core, i)); i++)
+		if (!operation_is_over(&item->op))
+			return true;
+	return false;
+}
+
 void metrics_put_operations(FILE *out, struct core *core)
 {
 	core_lock(core);
-	put_states(out, core);
-	put_levels(out, core);
+	if (has_live(core)) {
+		put_states(out, core);
+		put_levels(out, core);
+	}
 	core_unlock(core);
 }
