@@ -119,19 +119,14 @@ void handle_operation_begin(struct core *core, struct http_request *r, struct ht
 
 void handle_operation_order(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct operation_order order = { .what = operation_order_find(r->parts[1]),
+	const char *verb = strrchr(r->path, '/') + 1; /* the table has those of orders alone */
+	struct operation_order order = { .what = operation_order_find(verb),
 		                         .principal = r->identity,
 		                         .request = r };
 	struct operation_body_command body;
 	struct operation_outcome out;
 	struct field_reader f;
 
-	if (order.what > OPERATION_ORDER_TAKE) {
-		http_problem(reply, 404, "not-found",
-		             "there is no order %.40s: hold, resume, abort and take are",
-		             r->parts[1]);
-		return;
-	}
 	operation_body_read_command(r->json, operation_order_guards(), &f, &body);
 	if (!field_end(&f, reply))
 		return;

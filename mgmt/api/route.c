@@ -24,6 +24,9 @@
 #define CHANGE                                                                                     \
 	"reason:string! author:string confirm_within:string force:array pending:string skip_bad_zones:boolean"
 
+/* What orders about an operation have in common. */
+#define ORDER "reason:string! author:string override_guards:array without:array"
+
 /* Requests of programs that were written for a former release say where its answers are now. */
 #define REMOVED "/v1/processes/{}/ask"
 #define INSTEAD                                                                                    \
@@ -69,9 +72,14 @@ const struct route route_table[] = {
 	  handle_operation_begin, "Drain, shift or undrain sites, by measurement" },
 	{ "GET", "/v1/operations/{}", HTTP_VIEWER, "wait_ms since", "", handle_operation,
 	  "One operation; may wait for its next change" },
-	{ "POST", "/v1/operations/{}/{}", HTTP_ONCALL, ROUTE_CHANGES,
-	  "reason:string! author:string override_guards:array without:array",
-	  handle_operation_order, "Hold, resume, abort or take an operation" },
+	{ "POST", "/v1/operations/{}/hold", HTTP_ONCALL, ROUTE_CHANGES, ORDER,
+	  handle_operation_order, "Hold an operation where it is" },
+	{ "POST", "/v1/operations/{}/resume", HTTP_ONCALL, ROUTE_CHANGES, ORDER,
+	  handle_operation_order, "Let a held operation go on" },
+	{ "POST", "/v1/operations/{}/abort", HTTP_ONCALL, ROUTE_CHANGES, ORDER,
+	  handle_operation_order, "Let an operation go back to where it began" },
+	{ "POST", "/v1/operations/{}/take", HTTP_ONCALL, ROUTE_CHANGES, ORDER,
+	  handle_operation_order, "Make this node the owner of an operation" },
 	{ "GET", "/v1/sites/{}/arrivals", HTTP_VIEWER, "", "", handle_arrivals,
 	  "What keeps a site from being switched off" },
 	{ "GET", "/v1/status", HTTP_VIEWER, "pool site limit", "", handle_status,
