@@ -152,7 +152,9 @@ void handle_peer_operation_order(struct core *core, struct http_request *r,
 	struct field_reader f;
 	char by[PRINCIPAL_MAX];
 
+	order.now = json_is_true(json_object_get(r->json, "now"));
 	json_object_del(own, "principal");
+	json_object_del(own, "now");
 	operation_body_read_command(own, operation_order_guards(), &f, &body);
 	if (!field_end(&f, reply)) {
 		json_decref(own);

@@ -438,6 +438,7 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 		                         .reason = body->reason,
 		                         .guards = body->guards,
 		                         .without = body->without,
+		                         .now = body->now,
 		                         .request = request };
 	struct beginning *b = calloc(1, sizeof(*b));
 	int64_t now_ms = clock_believed_ms();

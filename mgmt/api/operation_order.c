@@ -90,7 +90,8 @@ static int run_engine_order(struct operation *op, const struct operation_facts *
 		                           .reason = order->reason ? order->reason : "",
 		                           .overridden = overridden,
 		                           .without = order->without.items,
-		                           .n_without = order->without.n };
+		                           .n_without = order->without.n,
+		                           .now = order->now };
 	int64_t now_ms = clock_believed_ms();
 
 	mark_guards(&order->guards, overridden);
@@ -260,11 +261,11 @@ static void read_passed(const json_t *answer, struct operation_outcome *out)
 static void pass_on(struct core *core, const char *id, const char *owner, const char *api,
                     const struct operation_order *order, struct operation_outcome *out)
 {
-	json_t *body =
-	        json_pack("{s:s, s:s, s:s, s:o, s:o}", "principal",
-	                  order->principal ? order->principal : "", "reason", order->reason,
-	                  "author", order->author ? order->author : "", "override_guards",
-	                  names_json(&order->guards), "without", names_json(&order->without));
+	json_t *body = json_pack(
+	        "{s:s, s:b, s:s, s:s, s:o, s:o}", "principal",
+	        order->principal ? order->principal : "", "now", order->now, "reason",
+	        order->reason, "author", order->author ? order->author : "", "override_guards",
+	        names_json(&order->guards), "without", names_json(&order->without));
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct client_request r = {
 		.post = 1, .body = text, .timeout_ms = PASS_ON_MS, .answer_max = ANSWER_MAX

@@ -33,6 +33,7 @@ struct operation_order {
 	enum operation_order_do what;
 	const char *author, *principal, *reason;
 	struct operation_body_names guards, without;
+	bool now; /**< of a return: in one step */
 	/** of its Idempotency-Key; NULL: none */
 	const struct http_request *request;
 };
