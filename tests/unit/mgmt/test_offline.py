@@ -58,7 +58,7 @@ class Offline(unittest.TestCase):
 
     def test_each_thing_is_found_and_not_the_first_of_its_kind_alone(self) -> None:
         for site, reason in (("ams", "one"), ("fra", "two")):
-            self.weir("drain", "site", site, "--until", UNTIL, "--reason", reason, "--override", "last-site,room")
+            self.weir("drain", "site", site, "--scheduled", "--until", UNTIL, "--reason", reason, "--override", "last-site,room")
         n = self.node
         for thing, shown in (("pool web-ams", ""), ("pool web-fra", ""), ("backend web-fra/b1", ""), ("site ams", ": one\n"), ("site fra", ": two\n"),
                              ("service web", ""), ("node ams-1", ""), ("node fra-1", "")):
@@ -106,7 +106,7 @@ class Offline(unittest.TestCase):
     def test_online_and_offline_give_the_same_json(self) -> None:
         common = ("--until", UNTIL, "--author", "jäger", "--reason", "INC-7 ü")
         commands = (
-            ("drain", "site", "ams", "--from", FROM, "--over", "5m", *common),
+            ("drain", "site", "ams", "--scheduled", "--from", FROM, "--over", "5m", *common),
             ("drain", "backend", "web-ams/b1", "--over", "90s", *common),
             ("disable", "backend", "web-ams/b2", *common),
             ("force-up", "backend", "web-fra/b1", *common),
@@ -192,16 +192,16 @@ class Offline(unittest.TestCase):
 
     def test_a_refusal_ends_with_the_same_status_offline(self) -> None:
         common = ("--until", UNTIL, "--reason", "x")
-        commands = (("disable", "backend", "web-fra/b1", *common), ("drain", "site", "nosuch", *common),
+        commands = (("disable", "backend", "web-fra/b1", *common), ("drain", "site", "nosuch", "--scheduled", *common),
                     ("drain", "backend", "web-ams/nosuch", *common), ("hold", "site", "ams", "--reason", "x"),
-                    ("undrain", "site", "ams", "--reason", "x"), ("enable", "backend", "web-ams/b1", "--reason", "x"),
-                    ("drain", "site", "ams", "--over", "5 minutes", *common),
-                    ("drain", "site", "ams", "--until", "2001-01-01T00:00:00Z", "--reason", "x"),
-                    ("drain", "site", "ams", "--until", UNTIL),
-                    ("drain", "site", "a" * 64, *common), ("drain", "backend", "web-ams/" + "b" * 64, *common),
-                    ("drain", "site", "ams", *common, "--author", "a" * 64), ("drain", "site", "ams", *common, "--author", "a\nb"),
-                    ("drain", "site", "ams", "--until", UNTIL, "--reason", "r" * 256),
-                    ("drain", "site", "ams", *common, "--over", b"\xff"), ("undrain", "site", "ams", "--reason", "a\tb"))
+                    ("undrain", "site", "ams", "--scheduled", "--reason", "x"), ("enable", "backend", "web-ams/b1", "--reason", "x"),
+                    ("drain", "site", "ams", "--scheduled", "--over", "5 minutes", *common),
+                    ("drain", "site", "ams", "--scheduled", "--until", "2001-01-01T00:00:00Z", "--reason", "x"),
+                    ("drain", "site", "ams", "--scheduled", "--until", UNTIL),
+                    ("drain", "site", "a" * 64, "--scheduled", *common), ("drain", "backend", "web-ams/" + "b" * 64, *common),
+                    ("drain", "site", "ams", "--scheduled", *common, "--author", "a" * 64), ("drain", "site", "ams", "--scheduled", *common, "--author", "a\nb"),
+                    ("drain", "site", "ams", "--scheduled", "--until", UNTIL, "--reason", "r" * 256),
+                    ("drain", "site", "ams", "--scheduled", *common, "--over", b"\xff"), ("undrain", "site", "ams", "--scheduled", "--reason", "a\tb"))
         online = [self.status_of(*c) for c in commands]
         self.node.stop()
         offline = [self.status_of(*c, "--offline") for c in commands]
