@@ -94,6 +94,21 @@ json_t *backup_status_json(const struct model *m, const struct effect *effect)
 	return rows;
 }
 
+json_t *backup_status_of(const struct model *m, const struct model_service *service,
+                         const struct model_at *at, const struct effect *effect)
+{
+	struct model_table *tables = calloc(model_tables_max(m) + 1, sizeof(*tables));
+	bool own = tables && m->self && at->site == m->self->site;
+	size_t n = own ? model_tables(m, m->self->site, tables) : 0;
+	json_t *row = row_of(service, at, own ? effect : NULL, table_id(tables, n, at));
+
+	free(tables);
+	json_object_del(row, "service");
+	json_object_del(row, "site");
+	json_object_del(row, "pool");
+	return row;
+}
+
 void backup_status_add_row(const json_t *row, struct backup_sum *sum)
 {
 	const json_t *ready = json_object_get(row, "ready");

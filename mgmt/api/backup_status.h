@@ -22,6 +22,8 @@
 
 struct effect;
 struct model;
+struct model_at;
+struct model_service;
 
 /** Backups of one site, added up over the nodes there that were reached. */
 struct backup_sum {
@@ -37,6 +39,12 @@ struct backup_sum {
  * nothing else is there
  */
 MUST_CHECK json_t *backup_status_json(const struct model *m, const struct effect *effect);
+/**
+ * The same for one service at one site, which has a backup, without service, site and pool: for the
+ * status. Of another site's service this node knows no more than the backup's name.
+ */
+MUST_CHECK json_t *backup_status_of(const struct model *m, const struct model_service *service,
+                                    const struct model_at *at, const struct effect *effect);
 /** Add a row of a node to @p sum. */
 void backup_status_add_row(const json_t *row, struct backup_sum *sum);
 

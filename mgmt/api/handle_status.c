@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/backup_status.h"
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
 #include "mgmt/api/status_bound.h"
@@ -226,11 +227,17 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 		        look_observation(
 		                l, health_target_service(service->name, at->site->name, ip4)));
 	}
-	return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "site", at->site->name, "vip",
-	                 at->vip->name, "pool", at->pool->name, "addresses", addresses, "intent",
-	                 status_intent(s, MODEL_TARGET_SITE, "", at->site->name, at->weight),
-	                 "observation", observed, "effect",
-	                 at_effect(l, service->name, at->site->name));
+	json_t *row = json_pack(
+	        "{s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "site", at->site->name, "vip", at->vip->name,
+	        "pool", at->pool->name, "addresses", addresses, "intent",
+	        status_intent(s, MODEL_TARGET_SITE, "", at->site->name, at->weight), "observation",
+	        observed, "effect", at_effect(l, service->name, at->site->name));
+	if (row && at->backup)
+		json_object_set_new(
+		        row, "backup",
+		        backup_status_of(l->m, service, at,
+		                         l->pages.effect_fresh ? l->pages.effect : NULL));
+	return row;
 }
 
 /*

@@ -282,6 +282,8 @@ static void print_thing(const json_t *status, const json_t *thing, const json_t 
 	{
 		printf("at %s, by pool %s\n", api_text(e, "site", "?"), api_text(e, "pool", "?"));
 		print_fields(status, e);
+		if (json_object_get(e, "backup"))
+			print_members("backup", json_object_get(e, "backup"));
 	}
 	json_array_foreach(events, i, e)
 	        printf("%s %s %s: %s\n", api_text(e, "time", ""), api_text(e, "kind", ""),

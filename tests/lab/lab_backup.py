@@ -214,6 +214,7 @@ def unserved(report: Report, world: BackupWorld) -> None:
     report.equal((gauge(world.node, "class"), gauge(world.node, "backup_slots")), (0, 0), "the backup gets nothing")
     row = measured(world.node)
     report.check(row.get("ready") is False and "loopback" in row.get("detail", ""), "an operation would learn why", row)
+    report.check("backup=web-fra class=own" in world.node.weir("why", "service", "web", check=False), "weir why service says so")
     for backend in world.sites[1].backends:
         backend.host.address("lo", f"{site.vip4}/32", f"{site.vip6}/128")
     wait_until(lambda: gauge(world.node, "class") == 1, 20, "it serves as soon as it can", 0.1)
