@@ -134,6 +134,7 @@ bool step_query_guards(struct tick *t, enum operation_moment moment)
 	bool missing = false, well;
 
 	note_returned(t);
+	well_begin(t->op, t->facts); /* of a site that gets clients only now */
 	well = query_guards(t, moment, &missing);
 	if (!missing)
 		t->op->unknown_ms = 0;

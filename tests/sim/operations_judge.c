@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The world's judge: each new write of an owner, and each of its ticks, against what is promised, by
+ * the truth of the world and not by what the owner knows.
+ */
+#include "operations_judge.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_step(const struct operation_write *write)
+{
+	uint32_t a = write->from_ppm, b = write->to_ppm;
+
+	return !write->ended && (a > b ? a - b : b - a) > 1;
+}
+
+static bool are_targets_down(const struct world *w, const struct operation *op)
+{
+	for (uint32_t i = 0; i < w->n_sites; i++) {
+		if (operation_targets_site(op, w->site[i].name) && w->site[i].up)
+			return false;
+	}
+	return true;
+}
+
+static bool is_undrained(const struct world *w, uint32_t i)
+{
+	return w->site[i].up && w->site[i].level_ppm < OPERATION_PPM;
+}
+
+static void judge_sites(struct world *w, const struct operation *op,
+                        const struct operation_write *write)
+{
+	uint32_t left = 0;
+
+	for (uint32_t i = 0; i < w->n_sites; i++) {
+		bool target = operation_targets_site(op, w->site[i].name);
+
+		left += !target && is_undrained(w, i);
+		if (target && write->to_ppm < write->from_ppm && !w->site[i].up)
+			world_fault(w, "a step towards a site that is down");
+	}
+	if (!left && write->to_ppm > write->from_ppm)
+		world_fault(w, "a step leaves no site");
+}
+
+static void judge_reached(struct world *w, const struct world_node *n, const struct operation *op,
+                          uint32_t k, const struct operation_write *write)
+{
+	uint32_t counted = 0, reached = 0;
+
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		const struct world_node *other = &w->node[i];
+		bool out = write->to_ppm > write->from_ppm;
+
+		if (operation_is_without(op, other->name))
+			continue;
+		counted++;
+		if (!world_reaches(w, n, other))
+			continue;
+		reached++;
+		if (other->old_release)
+			world_fault(w, "a step although %s knows none", other->name);
+		if (other->dns && w->book[k].last.epoch == write->epoch &&
+		    (out ? other->level[k] < write->from_ppm : other->level[k] > write->from_ppm))
+			world_fault(w, "a step before %s has the last one", other->name);
+	}
+	if (reached * 2 <= counted)
+		world_fault(w, "a step without a majority");
+}
+
+static void judge_order(struct world *w, const struct operation *op, uint32_t k,
+                        const struct operation_write *write)
+{
+	const struct world_book *book = &w->book[k];
+	uint32_t levels[OPERATION_PLAN_MAX];
+	bool out = write->to_ppm > write->from_ppm;
+
+	if (plan_levels(write->from_ppm, write->to_ppm, false, levels) > 1 && !op->now &&
+	    !are_targets_down(w, op))
+		world_fault(w, "more than one step at once: %u to %u", write->from_ppm,
+		            write->to_ppm);
+	if (out != (book->way == OPERATION_OUT))
+		return;
+	if (out ? write->to_ppm <= book->forced_ppm : write->to_ppm >= book->forced_ppm)
+		world_fault(w, "a step to %u twice", write->to_ppm);
+}
+
+static void judge_times(struct world *w, const struct world_node *n, uint32_t k,
+                        const struct operation_write *write)
+{
+	const struct world_book *book = &w->book[k];
+	int64_t least_ms = OPERATION_AHEAD_MS + (int64_t)(w->ttl_s + PLAN_AFTER_TTL_S) * 1000;
+
+	if (write->from_ms < w->now_ms + n->clock_off_ms + OPERATION_AHEAD_MS)
+		world_fault(w, "a step is not announced 2 s ahead");
+	if (book->last_step.epoch == write->epoch && book->stepped_ms &&
+	    write->from_ppm == book->last_step.to_ppm &&
+	    w->now_ms - book->stepped_ms < least_ms - 2000)
+		world_fault(w, "a step after %lld ms, with answers of the last in use",
+		            (long long)(w->now_ms - book->stepped_ms));
+}
+
+static void judge_receivers(struct world *w, const struct operation *op, uint32_t k)
+{
+	for (uint32_t i = 0; i < w->n_sites; i++) {
+		const struct world_site *site = &w->site[i];
+
+		if (operation_targets_site(op, site->name) || !is_undrained(w, i) ||
+		    !site->suffered_since_ms || site->lost_ms > w->now_ms - 5000 ||
+		    site->down_ms > w->now_ms - 5000)
+			continue;
+		if (site->suffered_since_ms > w->book[k].way_ms &&
+		    w->now_ms - site->suffered_since_ms >= 3000 &&
+		    !w->book[k].overridden[OPERATION_GUARD_RECEIVERS])
+			world_fault(w, "goes on for 2 s although %s suffers", site->name);
+	}
+}
+
+static void judge_new_write(struct world *w, struct world_node *n, uint32_t k)
+{
+	const struct operation *op = &n->rec[k];
+	const struct operation_write *write = &op->write;
+	struct world_book *book = &w->book[k];
+
+	if (n->over[k].epoch > write->epoch && !w->in_command)
+		world_fault(w, "an owner of an earlier epoch writes");
+	if (n->over[k].person && n->over[k].epoch >= write->epoch && !w->in_command)
+		world_fault(w, "writes after a person's command");
+	if (write->epoch < book->epoch)
+		return; /* it cannot know; no node that has the later one takes it */
+	if (is_step(write)) {
+		if (book->must_hold)
+			world_fault(w, "a hold by %s is lost at a change of the owner",
+			            book->hold_code);
+		judge_sites(w, op, write);
+		judge_reached(w, n, op, k, write);
+		judge_order(w, op, k, write);
+		judge_times(w, n, k, write);
+		book->stepped_ms = w->now_ms;
+		book->last_step = *write;
+		book->steps++;
+	}
+	book->epoch = write->epoch;
+	book->last = *write;
+}
+
+static void follow_way(struct world *w, const struct operation *op, uint32_t k)
+{
+	struct world_book *book = &w->book[k];
+
+	if (op->epoch < book->record_epoch)
+		return;
+	if (op->began_ms != book->began_ms) {
+		book->began_ms = op->began_ms;
+		book->way_ms = w->now_ms;
+	}
+	if (op->way != book->way || op->epoch != book->record_epoch ||
+	    strcmp(op->owner, book->owner) != 0) {
+		book->way = op->way;
+		memcpy(book->owner, op->owner, sizeof(book->owner));
+		book->forced_ppm = op->level_ppm;
+	}
+	book->record_epoch = op->epoch;
+	if (op->way == OPERATION_OUT ? op->level_ppm > book->forced_ppm
+	                             : op->level_ppm < book->forced_ppm)
+		book->forced_ppm = op->level_ppm;
+	for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
+		book->overridden[i] = book->overridden[i] || op->overridden[i];
+}
+
+static void judge_level(struct world *w, const struct operation *op, uint32_t k)
+{
+	const struct world_book *book = &w->book[k];
+
+	if (book->by_person || op->epoch != book->record_epoch || op->way != book->way ||
+	    strcmp(op->owner, book->owner) != 0)
+		return;
+	if (op->way == OPERATION_OUT ? op->level_ppm < book->forced_ppm
+	                             : op->level_ppm > book->forced_ppm)
+		world_fault(w, "the level goes back by itself, from %u to %u", book->forced_ppm,
+		            op->level_ppm);
+}
+
+/* Another owner has gone on, so this one writes nothing and does not matter. */
+static bool is_superseded(const struct world *w, const struct operation *op, uint32_t k)
+{
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		if (w->node[i].over[k].epoch > op->epoch)
+			return true;
+	}
+	return false;
+}
+
+void judge_tick(struct world *w, struct world_node *n, uint32_t k,
+                const struct operation_write *was)
+{
+	const struct operation *op = &n->rec[k];
+
+	if (!operation_ok(op))
+		world_fault(w, "the record is not one");
+	if (op->write.epoch != was->epoch || op->write.step != was->step)
+		judge_new_write(w, n, k);
+	judge_level(w, op, k);
+	follow_way(w, op, k);
+	if (op->state == OPERATION_MOVING && op->step_runs && !w->in_command &&
+	    !is_superseded(w, op, k))
+		judge_receivers(w, op, k);
+	if (operation_is_held(op) && (!*op->hold.code || !*op->hold.detail))
+		world_fault(w, "held without a reason");
+}

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Persons of the world: they give commands at any node, at bad moments too. They name only nodes as
+ * absent that are dead, and override no guard that keeps a last site.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "operations_judge.h"
+
+struct plea {
+	struct operation_person person;
+	bool overridden[OPERATION_GUARD_COUNT];
+	const char *without[WORLD_NODES];
+};
+
+static void make_plea(struct world *w, struct plea *p, const struct operation *op, bool patient)
+{
+	int guard = operation_guard_find(op->hold.code);
+
+	memset(p, 0, sizeof(*p));
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		if (!w->node[i].alive && world_chance(w, 500))
+			p->without[p->person.n_without++] = w->node[i].name;
+	}
+	if (guard >= 0 && guard != OPERATION_GUARD_LAST_SITE &&
+	    guard != OPERATION_GUARD_MAX_SITES_OUT && world_chance(w, patient ? 500 : 100))
+		p->overridden[guard] = true;
+	p->person.author = "amy";
+	p->person.reason = "";
+	p->person.overridden = p->overridden;
+	p->person.without = p->without;
+}
+
+static void gather_records(struct world *w, struct world_node *n, uint32_t k)
+{
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		const struct world_node *other = &w->node[i];
+
+		if (other == n || !world_reaches(w, n, other) || !other->has[k])
+			continue;
+		if (!n->has[k] || operation_is_newer(&other->rec[k], &n->rec[k]))
+			n->rec[k] = other->rec[k];
+		n->has[k] = true;
+	}
+}
+
+static void change_owner(struct world *w, uint32_t k, bool patient)
+{
+	static struct world_view view;
+	struct world_node *n = &w->node[world_below(w, w->n_nodes)];
+	char error[OPERATION_DETAIL_MAX], code[OPERATION_CODE_MAX];
+	struct operation_write was;
+	struct plea plea;
+	bool held;
+
+	if (!n->alive)
+		return;
+	gather_records(w, n, k);
+	if (!n->has[k])
+		return;
+	was = n->rec[k].write;
+	held = operation_is_held(&n->rec[k]) && strcmp(n->rec[k].hold.code, "taken") != 0;
+	(void)snprintf(code, sizeof(code), "%s", n->rec[k].hold.code);
+	make_plea(w, &plea, &n->rec[k], patient);
+	n->ticked_ms = 0;
+	world_look(w, n, k, &view);
+	if (operation_own(&n->rec[k], &view.facts, &plea.person, w->now_ms + n->clock_off_ms,
+	                  error))
+		return;
+	if (held)
+		(void)snprintf(w->book[k].hold_code, sizeof(w->book[k].hold_code), "%s", code);
+	w->book[k].must_hold = held;
+	if (w->verbose)
+		printf("%8lld op%u %s: take, epoch %u\n", (long long)w->now_ms, k, n->name,
+		       n->rec[k].epoch);
+	w->in_command = true;
+	judge_tick(w, n, k, &was);
+	w->in_command = false;
+}
+
+/* A command at the target itself: by the override, past the operation. */
+static void command_target(struct world *w, uint32_t k)
+{
+	struct world_node *n = &w->node[world_below(w, w->n_nodes)];
+	struct world_override over = { .epoch = n->over[k].epoch + 1, .person = true };
+
+	if (!n->alive || !n->has[k] || !n->over[k].epoch)
+		return;
+	w->book[k].by_person = true;
+	over.to_ppm = over.from_ppm = world_chance(w, 500) ? n->level[k] : 0;
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		struct world_node *other = &w->node[i];
+
+		if (world_reaches(w, n, other) && over.epoch > other->over[k].epoch)
+			other->over[k] = over;
+	}
+	if (w->verbose)
+		printf("%8lld op%u %s: a person's override, epoch %u\n", (long long)w->now_ms, k,
+		       n->name, over.epoch);
+}
+
+static int run_command(struct operation *op, const struct operation_facts *f,
+                       const struct operation_person *person, uint32_t which, int64_t now_ms,
+                       char *error)
+{
+	switch (which) {
+	case 0:
+		return operation_hold(op, person, f, now_ms, error);
+	case 1:
+		return operation_abort(op, f, person, now_ms, error);
+	case 2:
+		return operation_return(op, f, person, now_ms, error);
+	case 3:
+		return operation_redirect(op, f, person, OPERATION_PPM, now_ms, error);
+	default:
+		return operation_resume(op, f, person, now_ms, error);
+	}
+}
+
+static void command_owner(struct world *w, struct world_node *n, uint32_t k, uint32_t which,
+                          bool patient)
+{
+	static struct world_view view;
+	struct operation *op = &n->rec[k];
+	struct operation_write was = op->write;
+	char error[OPERATION_DETAIL_MAX] = "";
+	struct plea plea;
+	int err;
+
+	make_plea(w, &plea, op, patient);
+	world_look(w, n, k, &view);
+	err = run_command(op, &view.facts, &plea.person, which, w->now_ms + n->clock_off_ms, error);
+	if (err && !*error)
+		world_fault(w, "a command is refused without a reason");
+	if (!err && which)
+		w->book[k].must_hold = false;
+	if (w->verbose)
+		printf("%8lld op%u %s: command %u: %d %s\n", (long long)w->now_ms, k, n->name,
+		       which, err, error);
+	w->in_command = true;
+	judge_tick(w, n, k, &was);
+	w->in_command = false;
+}
+
+void world_command(struct world *w, uint32_t k, bool patient)
+{
+	struct world_node *owner = world_owner(w, k);
+	struct operation *op = owner ? &owner->rec[k] : NULL;
+
+	if (!patient && world_chance(w, 200)) {
+		change_owner(w, k, false);
+	} else if (!patient && world_chance(w, 30)) {
+		command_target(w, k);
+	} else if (!owner) {
+		change_owner(w, k, patient);
+	} else if (!patient) {
+		command_owner(w, owner, k, world_below(w, 8), false);
+	} else if (operation_is_held(op)) {
+		command_owner(w, owner, k, world_chance(w, 800) ? 4 : 1, true);
+	} else if (!operation_is_over(op) && !operation_moves(op) && world_chance(w, 100)) {
+		command_owner(w, owner, k, 2, true);
+	}
+}

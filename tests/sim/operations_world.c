@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The world's time: what goes wrong, what nodes do, what reaches whom. Who judges: operations_judge.c.
+ */
+#include "operations_world.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "operations_judge.h"
+
+uint32_t world_below(struct world *w, uint32_t n)
+{
+	w->rng ^= w->rng << 13;
+	w->rng ^= w->rng >> 7;
+	w->rng ^= w->rng << 17;
+	return n ? (uint32_t)((w->rng >> 16) % n) : 0;
+}
+
+bool world_chance(struct world *w, uint32_t per_mille)
+{
+	return world_below(w, 1000) < per_mille;
+}
+
+void world_fault(struct world *w, const char *format, ...)
+{
+	va_list arguments;
+
+	if (*w->fault_text)
+		return;
+	va_start(arguments, format);
+	(void)vsnprintf(w->fault_text, sizeof(w->fault_text), format, arguments);
+	va_end(arguments);
+}
+
+static void make_nodes(struct world *w)
+{
+	w->n_nodes = w->n_sites * (1 + world_below(w, 2));
+	if (w->n_nodes > WORLD_NODES)
+		w->n_nodes = WORLD_NODES;
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		struct world_node *n = &w->node[i];
+
+		(void)snprintf(n->name, sizeof(n->name), "n%u", i);
+		n->site = i % w->n_sites;
+		(void)snprintf(n->site_name, sizeof(n->site_name), "s%u", n->site);
+		n->alive = true;
+		n->dns = true;
+	}
+}
+
+void world_init(struct world *w, uint64_t seed)
+{
+	memset(w, 0, sizeof(*w));
+	w->seed = seed;
+	w->rng = (seed + 1) * 0x9e3779b97f4a7c15u;
+	w->now_ms = 1700000000000;
+	w->chaos = true;
+	w->n_sites = 2 + world_below(w, WORLD_SITES - 1);
+	w->n_ops = 1 + world_chance(w, 400);
+	w->ttl_s = world_chance(w, 500) ? 5 : 5 + world_below(w, 56);
+	w->max_out = 1 + world_below(w, 2);
+	for (uint32_t i = 0; i < w->n_sites; i++) {
+		struct world_site *site = &w->site[i];
+
+		(void)snprintf(site->name, sizeof(site->name), "s%u", i);
+		site->base = 100 + world_below(w, 10000);
+		site->capacity =
+		        world_chance(w, 300) ? 0 : 20 * (site->base + world_below(w, 10000));
+		site->up = !world_chance(w, 20);
+		site->down_ms = site->up ? 0 : w->now_ms + world_below(w, 600000);
+		site->pools = true;
+		site->has_backup = world_chance(w, 500);
+	}
+	make_nodes(w);
+	if (world_chance(w, 20))
+		w->node[world_below(w, w->n_nodes)].old_release = true;
+}
+
+static bool is_target_free(const struct world *w, uint32_t k, const char *site)
+{
+	for (uint32_t j = 0; j < w->n_ops; j++) {
+		for (uint32_t i = 0; i < w->n_nodes && j != k; i++) {
+			if (w->node[i].has[j] && operation_targets_site(&w->node[i].rec[j], site))
+				return false;
+		}
+	}
+	return true;
+}
+
+void world_begin(struct world *w, uint32_t k)
+{
+	struct world_node *n = &w->node[world_below(w, w->n_nodes)];
+	const char *sites[2], *ids[2] = { "override-1", "override-2" };
+	char id[16], error[OPERATION_DETAIL_MAX];
+	struct operation_request r = { .id = id, .node = n->name, .sites = sites };
+	uint32_t first = world_below(w, w->n_sites);
+
+	for (uint32_t i = 0; i < 1u + (w->n_sites > 3 && world_chance(w, 200)); i++) {
+		sites[r.n_sites] = w->site[(first + i) % w->n_sites].name;
+		r.n_sites += is_target_free(w, k, sites[r.n_sites]);
+	}
+	if (!n->alive || w->book[k].exists || !r.n_sites)
+		return;
+	(void)snprintf(id, sizeof(id), "op%u", k);
+	r.override_ids = ids;
+	r.kind = world_chance(w, 200) ? OPERATION_SHIFT : OPERATION_DRAIN;
+	r.goal_ppm = 50000 + 100000 * world_below(w, 9);
+	r.until_ms = world_chance(w, 400) ? w->now_ms + 60000 + world_below(w, 1200000)
+	                                  : MODEL_TIME_NEVER;
+	r.over_ms = world_chance(w, 300) ? world_below(w, 300000) : 0;
+	r.now = world_chance(w, 100);
+	r.service = r.author = r.principal = r.reason = "";
+	if (r.until_ms <= w->now_ms ||
+	    operation_init(&n->rec[k], &r, w->now_ms + n->clock_off_ms, error))
+		return;
+	n->has[k] = true;
+	n->ticked_ms = 0;
+	w->book[k].exists = true;
+}
+
+static void forget_times(struct operation *op)
+{
+	op->waited_ms = op->in_step_ms = op->unknown_ms = op->unnamed_ms = op->state_ms = 0;
+}
+
+static void merge_record(struct world_node *to, const struct world_node *from, uint32_t k)
+{
+	if (!from->has[k] || (to->has[k] && !operation_is_newer(&from->rec[k], &to->rec[k])))
+		return;
+	to->rec[k] = from->rec[k];
+	to->has[k] = true;
+	forget_times(&to->rec[k]);
+}
+
+static int compare_overrides(const struct world_override *a, const struct world_override *b)
+{
+	if (a->epoch != b->epoch)
+		return a->epoch > b->epoch ? 1 : -1;
+	if (a->person != b->person)
+		return a->person ? 1 : -1;
+	return (a->step > b->step) - (a->step < b->step);
+}
+
+static void merge_override(struct world_node *to, const struct world_override *over, uint32_t k)
+{
+	if (compare_overrides(over, &to->over[k]) > 0)
+		to->over[k] = *over;
+}
+
+static struct world_override from_write(const struct operation_write *write)
+{
+	return (struct world_override){
+		.epoch = write->epoch,
+		.step = write->step,
+		.ended = write->ended,
+		.from_ms = write->from_ms,
+		.over_ms = write->over_ms,
+		.from_ppm = write->from_ppm,
+		.to_ppm = write->to_ppm,
+	};
+}
+
+static void send_to_all(struct world *w, struct world_node *n, uint32_t k,
+                        const struct operation_act *act)
+{
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		struct world_node *other = &w->node[i];
+
+		if (other != n &&
+		    (!world_reaches(w, n, other) || (w->chaos && world_chance(w, 100))))
+			continue;
+		if (act->has_write) {
+			struct world_override over = from_write(&act->write);
+
+			merge_override(other, &over, k);
+		}
+		if (other != n)
+			merge_record(other, n, k);
+		if (other != n && operation_is_newer(&other->rec[k], &n->rec[k]))
+			merge_record(n, other, k);
+	}
+}
+
+static void tick_operation(struct world *w, struct world_node *n, uint32_t k)
+{
+	static struct world_view view;
+	struct operation_act act;
+	struct operation_write was = n->rec[k].write;
+
+	if (!n->has[k] || strcmp(n->rec[k].owner, n->name) != 0)
+		return;
+	if (operation_is_over(&n->rec[k]) && world_chance(w, 900))
+		return;
+	world_look(w, n, k, &view);
+	operation_next(&n->rec[k], &view.facts, w->now_ms + n->clock_off_ms, &act);
+	judge_tick(w, n, k, &was);
+	if (w->verbose) {
+		for (size_t i = 0; i < act.n_events; i++)
+			printf("%8lld op%u %s: %s\n", (long long)w->now_ms, k, n->name,
+			       act.events[i].text);
+		if (act.has_write && (act.write.epoch != was.epoch || act.write.step != was.step))
+			printf("%8lld op%u %s: write %u.%u %u -> %u\n", (long long)w->now_ms, k,
+			       n->name, act.write.epoch, act.write.step, act.write.from_ppm,
+			       act.write.to_ppm);
+	}
+	send_to_all(w, n, k, &act);
+}
+
+static void tick_node(struct world *w, struct world_node *n)
+{
+	if (!n->alive || n->paused_ms > w->now_ms ||
+	    (n->ticked_ms && w->now_ms - n->ticked_ms < 1000))
+		return;
+	for (uint32_t k = 0; k < w->n_ops; k++)
+		tick_operation(w, n, k);
+	n->ticked_ms = w->now_ms;
+}
+
+/* A level never goes back while the direction is the same. */
+static void move_level(struct world *w, struct world_node *n, uint32_t k)
+{
+	const struct world_override *over = &n->over[k];
+	int64_t since_ms = w->now_ms + n->clock_off_ms - over->from_ms;
+	int64_t level = over->to_ppm;
+
+	if (!over->epoch || since_ms < 0 || !n->alive || !n->dns)
+		return;
+	if (since_ms < over->over_ms)
+		level = over->from_ppm +
+		        ((int64_t)over->to_ppm - over->from_ppm) * since_ms / over->over_ms;
+	if (over->ended || over->person)
+		n->level[k] = over->to_ppm;
+	else if (over->from_ppm > over->to_ppm ? level < n->level[k] : level > n->level[k])
+		n->level[k] = (uint32_t)level;
+}
+
+/* Clients follow the name servers that live, within one TTL. */
+static void move_clients(struct world *w, struct world_site *site)
+{
+	uint64_t sum = 0, n = 0, step = OPERATION_PPM * (uint64_t)WORLD_STEP_MS / (w->ttl_s * 1000);
+	uint32_t aim;
+
+	for (uint32_t k = 0; k < w->n_ops; k++) {
+		for (uint32_t i = 0; i < w->n_nodes; i++) {
+			const struct world_node *node = &w->node[i];
+
+			if (!node->has[k] || !operation_targets_site(&node->rec[k], site->name) ||
+			    !node->alive || !node->dns)
+				continue;
+			sum += node->level[k];
+			n++;
+		}
+	}
+	aim = n ? (uint32_t)(sum / n) : site->level_ppm;
+	if (site->level_ppm < aim)
+		site->level_ppm =
+		        aim - site->level_ppm < step ? aim : site->level_ppm + (uint32_t)step;
+	else
+		site->level_ppm =
+		        site->level_ppm - aim < step ? aim : site->level_ppm - (uint32_t)step;
+}
+
+static void kill_node(struct world *w, struct world_node *n)
+{
+	n->alive = false;
+	n->back_ms = w->now_ms + 1000 + world_below(w, 300000);
+}
+
+static void revive_node(struct world *w, struct world_node *n)
+{
+	n->alive = true;
+	n->ticked_ms = 0;
+	for (uint32_t k = 0; k < w->n_ops; k++) {
+		if (n->has[k])
+			forget_times(&n->rec[k]);
+		if (world_chance(w, 100) && world_newest(w, k) != &n->rec[k])
+			n->has[k] = false; /* its disk was full */
+	}
+}
+
+static void harm_node(struct world *w, struct world_node *n)
+{
+	switch (world_below(w, 6)) {
+	case 0:
+		kill_node(w, n);
+		break;
+	case 1:
+		for (uint32_t i = 0; i < w->n_nodes; i++)
+			w->node[i].group = world_below(w, 2);
+		break;
+	case 2:
+		for (uint32_t i = 0; i < w->n_nodes; i++)
+			w->node[i].group = 0;
+		break;
+	case 3:
+		n->clock_off_ms += (int64_t)world_below(w, 7200000) - 3600000;
+		n->clock_bad_ms = world_chance(w, 700) ? w->now_ms + 20000 : 0;
+		break;
+	case 4:
+		n->paused_ms = w->now_ms + world_below(w, 60000);
+		break;
+	default:
+		n->dns = !n->dns;
+	}
+}
+
+static void harm_site(struct world *w, struct world_site *site)
+{
+	switch (world_below(w, 5)) {
+	case 0:
+		site->up = false;
+		site->down_ms = w->now_ms + world_below(w, 200000);
+		break;
+	case 1:
+		site->suffers_ms = w->now_ms + 3000 + world_below(w, 60000);
+		break;
+	case 2:
+		site->lost_ms = w->now_ms + world_below(w, 20000);
+		break;
+	case 3:
+		site->capacity = site->capacity * 6 / 10;
+		break;
+	default:
+		w->key_changed = w->key_changed || world_chance(w, 100);
+		w->site_gone = world_chance(w, 100);
+	}
+}
+
+static void run_chaos(struct world *w)
+{
+	if (world_chance(w, 5))
+		harm_node(w, &w->node[world_below(w, w->n_nodes)]);
+	if (world_chance(w, 5))
+		harm_site(w, &w->site[world_below(w, w->n_sites)]);
+	if (world_chance(w, 8))
+		world_command(w, world_below(w, w->n_ops), false);
+}
+
+static void run_sites(struct world *w)
+{
+	for (uint32_t i = 0; i < w->n_sites; i++) {
+		struct world_site *site = &w->site[i];
+
+		if (!site->up && site->down_ms <= w->now_ms)
+			site->up = true;
+		if (site->suffers_ms <= w->now_ms)
+			site->suffered_since_ms = 0;
+		else if (!site->suffered_since_ms)
+			site->suffered_since_ms = w->now_ms;
+		move_clients(w, site);
+	}
+}
+
+static void exchange(struct world *w)
+{
+	struct world_node *a = &w->node[world_below(w, w->n_nodes)];
+	struct world_node *b = &w->node[world_below(w, w->n_nodes)];
+
+	if (a == b || !a->alive || !world_reaches(w, a, b))
+		return;
+	for (uint32_t k = 0; k < w->n_ops; k++) {
+		merge_record(a, b, k);
+		merge_override(a, &b->over[k], k);
+	}
+}
+
+void world_run(struct world *w)
+{
+	w->now_ms += WORLD_STEP_MS;
+	if (w->chaos)
+		run_chaos(w);
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		if (!w->node[i].alive && w->node[i].back_ms <= w->now_ms)
+			revive_node(w, &w->node[i]);
+		for (uint32_t k = 0; k < w->n_ops; k++)
+			move_level(w, &w->node[i], k);
+	}
+	run_sites(w);
+	for (uint32_t i = 0; i < w->n_nodes; i++)
+		tick_node(w, &w->node[i]);
+	exchange(w);
+}
+
+void world_heal(struct world *w)
+{
+	w->chaos = false;
+	w->site_gone = false;
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		struct world_node *n = &w->node[i];
+
+		if (!n->alive)
+			revive_node(w, n);
+		n->group = 0;
+		n->dns = true;
+		n->old_release = false;
+		n->clock_off_ms = n->clock_bad_ms = n->paused_ms = 0;
+	}
+	for (uint32_t i = 0; i < w->n_sites; i++) {
+		w->site[i].up = true;
+		w->site[i].suffers_ms = w->site[i].lost_ms = 0;
+		w->site[i].capacity = 0;
+	}
+}
+
+struct operation *world_newest(struct world *w, uint32_t k)
+{
+	struct operation *newest = NULL;
+
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		struct world_node *n = &w->node[i];
+
+		if (n->has[k] && (!newest || operation_is_newer(&n->rec[k], newest)))
+			newest = &n->rec[k];
+	}
+	return newest;
+}
+
+struct world_node *world_owner(struct world *w, uint32_t k)
+{
+	const struct operation *op = world_newest(w, k);
+
+	for (uint32_t i = 0; op && i < w->n_nodes; i++) {
+		struct world_node *n = &w->node[i];
+
+		if (n->alive && n->has[k] && !strcmp(n->name, op->owner) &&
+		    !strcmp(n->rec[k].owner, n->name))
+			return n;
+	}
+	return NULL;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A world of nodes and sites in simulated time, in which operations run: the real code of
+ * mgmt/operations/ on each node, between a network that is cut and loses messages, nodes that die
+ * and come back, measurements that are missing, wall clocks that step, sites that go down or suffer,
+ * and persons who give commands.
+ *
+ * What the world has of its own: clients (a share of each site that follows the levels within one
+ * TTL), the rule of name servers (a level never goes back while the direction is the same; a lower
+ * generation never replaces a higher one), and a book of all writes, by which each new one is
+ * judged.
+ */
+#ifndef TESTS_SIM_OPERATIONS_WORLD_H
+#define TESTS_SIM_OPERATIONS_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "mgmt/operations/engine.h"
+#include "mgmt/operations/plan.h"
+
+#define WORLD_NODES   8u
+#define WORLD_SITES   5u
+#define WORLD_OPS     2u
+#define WORLD_STEP_MS 500
+
+/* The override of one operation, as one node has it: all targets have the same. */
+struct world_override {
+	uint32_t epoch, step;
+	bool person, ended;
+	int64_t from_ms, over_ms;
+	uint32_t from_ppm, to_ppm;
+};
+
+struct world_node {
+	char name[16], site_name[16];
+	uint32_t site, group; /* nodes of one group reach each other */
+	bool alive, dns, old_release;
+	int64_t back_ms;      /* when it lives again */
+	int64_t paused_ms;    /* until then its processes do not run */
+	int64_t clock_off_ms; /* of its wall clock */
+	int64_t clock_bad_ms; /* until then it knows that its clock has stepped */
+	int64_t ticked_ms;    /* when it last ran the engine; 0: not since its start */
+	bool has[WORLD_OPS];
+	struct operation rec[WORLD_OPS];
+	struct world_override over[WORLD_OPS];
+	uint32_t level[WORLD_OPS];
+};
+
+struct world_site {
+	char name[16];
+	uint64_t base, capacity; /* new flows a second; capacity 0: not stated */
+	bool up, pools, has_backup;
+	int64_t down_ms, suffers_ms, lost_ms; /* until then */
+	int64_t suffered_since_ms;            /* 0: it is well */
+	uint32_t level_ppm;                   /* of its clients that are elsewhere */
+};
+
+/* What the world knows of an operation. */
+struct world_book {
+	bool exists, must_hold, by_person; /* a person has moved the level past the operation */
+	char hold_code[OPERATION_CODE_MAX];
+	uint32_t epoch;              /* of the highest write seen */
+	struct operation_write last; /* that write */
+	enum operation_way way;
+	uint32_t forced_ppm;   /* furthest level in force everywhere, of the running way */
+	int64_t same_since_ms; /* since when nothing has changed */
+	uint64_t same_key;
+	bool overridden[OPERATION_GUARD_COUNT]; /* ever, by anybody */
+	struct operation_write last_step; /* the last write that was a step, made at stepped_ms */
+	int64_t stepped_ms, way_ms, began_ms;
+	uint32_t record_epoch, steps;
+	char owner[MODEL_NAME_MAX];
+};
+
+struct world {
+	uint64_t seed, rng;
+	int64_t now_ms; /* true time */
+	uint32_t n_nodes, n_sites, n_ops, ttl_s, max_out;
+	bool in_command; /* what is written is not sent yet */
+	bool chaos;      /* things go wrong; false: all is healed */
+	bool key_changed, site_gone;
+	struct world_node node[WORLD_NODES];
+	struct world_site site[WORLD_SITES];
+	struct world_book book[WORLD_OPS];
+	char fault_text[256]; /* the first */
+	bool verbose;
+};
+
+uint32_t world_below(struct world *w, uint32_t n);
+bool world_chance(struct world *w, uint32_t per_mille);
+void world_init(struct world *w, uint64_t seed);
+/* Begin operation @p k at a random node; it may be refused. */
+void world_begin(struct world *w, uint32_t k);
+/* Go on by one step of time. */
+void world_run(struct world *w);
+/* All is well from now on. */
+void world_heal(struct world *w);
+/* A person does something to operation @p k. */
+void world_command(struct world *w, uint32_t k, bool patient);
+/* The newest record of @p k; NULL: no node has it. */
+struct operation *world_newest(struct world *w, uint32_t k);
+/* Its owner, if that lives; NULL. */
+struct world_node *world_owner(struct world *w, uint32_t k);
+__attribute__((format(printf, 2, 3))) void world_fault(struct world *w, const char *format, ...);
+
+/* operations_view.c: what a node knows */
+struct world_view {
+	struct operation_facts facts;
+	struct operation_node nodes[WORLD_NODES];
+	struct operation_site sites[WORLD_SITES];
+	struct operation_other others[WORLD_OPS];
+};
+void world_look(struct world *w, struct world_node *n, uint32_t k, struct world_view *v);
+bool world_reaches(const struct world *w, const struct world_node *a, const struct world_node *b);
+
+#endif

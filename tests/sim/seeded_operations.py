@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Break the engine of operations, one rule at a time; the simulator operations_sim must notice each.
+
+seeded_operations.py SOURCE [-j N] [NAME ...]: as seeded.py does it, with its list of breakages.
+"""
+from __future__ import annotations
+
+import sys
+
+import seeded
+
+DIR = "mgmt/operations/"
+LEVEL, STEP, STAY, BACK, OWN = DIR + "level.c", DIR + "step.c", DIR + "stay.c", DIR + "back.c", DIR + "own.c"
+ENGINE, COMMAND, PLAN, WELL, FACTS = DIR + "engine.c", DIR + "command.c", DIR + "plan.c", DIR + "well.c", DIR + "facts.c"
+CLUSTER, SITES, LOAD = DIR + "guard_cluster.c", DIR + "guard_sites.c", DIR + "guard_load.c"
+RECORD, HOLD, INTERNAL, HEADER = DIR + "record.c", DIR + "hold.c", DIR + "engine_internal.h", DIR + "engine.h"
+PARTS = ("back", "command", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
+         "own", "plan", "record", "record_check", "stay", "step", "tick", "verdict", "well")
+SIMULATOR = seeded.Simulator(
+    ("base", "include", "mgmt/operations", "mgmt/store", "tests/sim"),
+    (*(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scenes", "sim", "view", "world")),
+     *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
+RUNS = "600 --brief"
+
+# name, runs, file, text, what it becomes
+BREAKAGES = [
+    ("an epoch is compared with >=", RUNS, ENGINE, "newer = newer || level->epoch > t->op->epoch;",
+     "newer = newer || level->epoch >= t->op->epoch;"),
+    ("records: a later seq beats a higher epoch", RUNS, RECORD, "if (a->epoch != b->epoch)\n\t\treturn a->epoch > b->epoch;", ""),
+    ("records: two takers flip by seq", RUNS, RECORD, "if (owners)\n\t\treturn owners < 0;", ""),
+    ("missing repeats are 0", RUNS, WELL, "if (!was.known || !now.known)", "if (!was.known)"),
+    ("missing flows are a quiet site", RUNS, STAY, "if (!site || !site->flows.known)\n\t\treturn OPERATION_UNKNOWN;",
+     "if (!site)\n\t\treturn OPERATION_UNKNOWN;"),
+    ("a missing load has room", RUNS, LOAD, "if (!load.known || capacity.value == 0) {", "if (capacity.value == 0) {"),
+    ("a missing backup load is 0", RUNS, LOAD, "if (!a.known || !b.known)", "if (!a.known)"),
+    ("missing max_sites_out is 0 sites too many", RUNS, SITES, "if (!q->facts->max_sites_out.known)", "if (0)"),
+    ("a missing TTL is 0", RUNS, SITES, "if (!q->facts->ttl_s.known)", "if (0)"),
+    ("no name that is known is unnamed", RUNS, ENGINE, "!site->named.known || site->named.value", "site->named.value"),
+    ("what is unknown passes", RUNS, DIR + "guards.c", "if (!missing)\n\t\t\tmissing = &verdicts[i];", ";"),
+    ("what is unknown never holds", RUNS, INTERNAL, "#define TICK_UNKNOWN_MS 1500", "#define TICK_UNKNOWN_MS 150000"),
+    ("backup active at 25 %", RUNS, STEP, "op->level_ppm != OPERATION_PPM || op->late_from_ms)",
+     "op->level_ppm < 250000 || op->late_from_ms)"),
+    ("backup active at once", RUNS, STEP, "op->late_from_ms = t->now_ms + (int64_t)step_ttl_s(op) * 1000;", "op->late_from_ms = t->now_ms;"),
+    ("the backup stays at a return", RUNS, BACK, "\top->late_from_ms = 0;\n\tlevel_write(t, op->level_ppm, op->level_ppm,",
+     "\tlevel_write(t, op->level_ppm, op->level_ppm,"),
+    ("a hold is lost at a takeover", RUNS, OWN, "if (op->state == OPERATION_HELD && !strcmp(op->hold.code, \"taken\"))",
+     "if (op->state == OPERATION_HELD)"),
+    ("a takeover does not hold first", RUNS, OWN, "\tif (op->write.epoch)\n\t\tlevel_stop(t, op->level_ppm);", ""),
+    ("a takeover goes on from its old record", RUNS, OWN, "op->level_ppm = level_of_epoch(&t);", ";"),
+    ("a takeover without a majority", RUNS, OWN, "if (!majority->ok)", "if (0)"),
+    ("a takeover keeps its epoch", RUNS, OWN, "operation_owner_epoch(find_epoch(op, facts));", "find_epoch(op, facts);"),
+    ("epochs of turns meet those of owners", "4000 --brief", RECORD, "(epoch / OPERATION_EPOCHS + 1) * OPERATION_EPOCHS;", "epoch + 1;"),
+    ("a drained site is a receiver", RUNS, FACTS, "site->out != OPERATION_YES &&", ""),
+    ("a drained site is a voter", RUNS, SITES, "n += site->out != OPERATION_YES &&", "n += 1 &&"),
+    ("a site that is down is a receiver", RUNS, FACTS, "facts_is_up(site) != OPERATION_NO;", "1;"),
+    ("an unknown site is left", RUNS, SITES, "if (site->out == OPERATION_NO && facts_is_up(site) == OPERATION_YES)", "if (1)"),
+    ("held sites do not count", RUNS, SITES, "site->held || ", ""),
+    ("sites that are down do not count", RUNS, SITES, " || up == OPERATION_NO)", ")"),
+    ("half of the nodes are a majority", RUNS, CLUSTER, "reached * 2 > counted", "reached * 2 >= counted"),
+    ("a lost node does not hold", RUNS, STEP, "\tif (lost) {", "\tif (0) {"),
+    ("nodes of the former release get steps", RUNS, CLUSTER, "if (node->steps == OPERATION_NO)", "if (0)"),
+    ("an older operation does not matter", RUNS, CLUSTER, "!other->moves || other->created_ms > q->op->created_ms", "1 || other->created_ms > q->op->created_ms"),
+    ("both of two operations are held", RUNS, CLUSTER, "other->created_ms > q->op->created_ms ||", ""),
+    ("drains that meet leave no site", RUNS, STAY, "if (!is_another_out(t))", "if (1)"),
+    ("a step does not wait for all name servers", RUNS, LEVEL, "if (level->known)\n\t\t\t\treturn OPERATION_NO;", "if (level->known)\n\t\t\t\tcontinue;"),
+    ("a node may lack the last step", RUNS, STEP, "!have_all_last(t) ||", "0 ||"),
+    ("a hold saves the wait for the TTL", RUNS, STEP, "!has_last_settled(t)", "0"),
+    ("a step does not wait for the TTL", RUNS, STEP, "if (op->waited_ms < *ttl_ms) {", "if (0) {"),
+    ("a step is announced too late", RUNS, HEADER, "#define OPERATION_AHEAD_MS   2000", "#define OPERATION_AHEAD_MS   500"),
+    ("a hold goes to the step's level", RUNS, LEVEL, "level_stop(t, find_furthest(t));", "level_stop(t, op->write.to_ppm);"),
+    ("a hold goes back to the last level", RUNS, LEVEL, "level_stop(t, find_furthest(t));", "level_stop(t, op->plan_from_ppm);"),
+    ("the hold does not stop the step", RUNS, HOLD, "level_freeze(t);", ";"),
+    ("a resume begins at the first step", RUNS, PLAN, "op->plan_from_ppm = op->level_ppm;\n\top->step = 0;",
+     "op->level_ppm = op->way == OPERATION_OUT ? op->began_ppm : op->level_ppm;\n\top->plan_from_ppm = op->level_ppm;\n\top->step = 0;"),
+    ("gates are left out", RUNS, PLAN, "{ 100000, 250000, 500000, 750000 }", "{ 100000, 750000 }"),
+    ("no first 1 % of a return", RUNS, PLAN, "if (from_ppm == OPERATION_PPM && to_ppm < PLAN_CANARY_PPM)", "if (0)"),
+    ("the first 1 % is not for two minutes", RUNS, STEP, "(canary && op->waited_ms < PLAN_CANARY_MS)", "0"),
+    ("a return does not look from outside", RUNS, BACK, "\t\treturn facts_is_up(site);", "\t\treturn OPERATION_YES;"),
+    ("a step back to a site that is down", RUNS, STEP, "if (t->op->way != OPERATION_BACK)\n\t\treturn true;", "return true;"),
+    ("an abort asks the receivers that suffer", RUNS, FACTS, "if (op->way == OPERATION_BACK)\n\t\treturn target;", ""),
+    ("room is that of the load now", RUNS, FACTS, "return point <= op->n_plan ? point : op->n_plan;", "return 0 * point;"),
+    ("room does not count the backup", RUNS, LOAD, "return q->op->now || point == q->op->n_plan;", "return false;"),
+    ("suffering receivers hold later", RUNS, STEP, "if (!step_query_guards(t, OPERATION_DURING))", "if (0)"),
+    ("a site that suffered is the measure", RUNS, WELL, "site->repeats.value > CHANCE_PER_S + site->flows.value * NEVER_PERCENT / 100", "0"),
+    ("drained at 10 %", RUNS, STAY, "(before + 99) / 100", "(before + 9) / 10"),
+    ("one TTL without a name is enough", RUNS, STAY, "op->unnamed_ms >= 2 * (int64_t)step_ttl_s(op)", "op->unnamed_ms >= (int64_t)step_ttl_s(op)"),
+    ("until ends a hold", RUNS, ENGINE, "if (op->state == OPERATION_HELD) {\n\t\top->state = OPERATION_EXPIRED_HELD;", "if (0) {\n\t\top->state = OPERATION_EXPIRED_HELD;"),
+    ("a clock that is not believed ends it", RUNS, ENGINE, "if (op->until_ms == MODEL_TIME_NEVER || t->facts->clock != OPERATION_YES)",
+     "if (op->until_ms == MODEL_TIME_NEVER)"),
+    ("a pause counts as time", RUNS, INTERNAL, "#define TICK_GAP_MS 2000", "#define TICK_GAP_MS 7200000"),
+    ("the owner is in the drained site", RUNS, ENGINE, "\tif (!best)\n\t\treturn false;", "\treturn false;"),
+    ("a person's command is written over", RUNS, ENGINE, "if (level->person) {", "if (0) {"),
+    ("the share is not judged", RUNS, STEP, "<= TICK_SHARE_PPM;", "<= OPERATION_PPM;"),
+    ("a few flows are judged", RUNS, INTERNAL, "#define TICK_FLOWS_MIN   200u", "#define TICK_FLOWS_MIN   20u"),
+    ("a new hash key goes on", RUNS, ENGINE, "op->key_fingerprint != t->facts->key_fingerprint)", "0)"),
+]
+
+if __name__ == "__main__":
+    sys.exit(seeded.try_breakages(SIMULATOR, BREAKAGES))
