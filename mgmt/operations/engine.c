@@ -177,9 +177,10 @@ static void run_starting(struct tick *t)
 
 static void run_moving(struct tick *t)
 {
-	if (step_run(t))
-		tick_enter(t,
-		           t->op->goal_ppm == OPERATION_PPM ? OPERATION_LATE : OPERATION_RESTING);
+	if (!step_run(t))
+		return;
+	step_open_backup(t);
+	tick_enter(t, t->op->goal_ppm == OPERATION_PPM ? OPERATION_LATE : OPERATION_RESTING);
 }
 
 static void run_held(struct tick *t)

@@ -275,8 +275,6 @@ bool operation_is_without(const struct operation *op, const char *node);
  * owner, so that of two takers one stays; then higher seq; then the greater text of the record.
  */
 bool operation_is_newer(const struct operation *a, const struct operation *b);
-/** Whether @p a gives way to @p b: it was made later (then: by its id). */
-bool operation_is_younger(const struct operation *a, const struct operation *b);
 /**
  * The epoch of the next owner. Turns of one owner take the epochs between, so that what an owner who
  * is cut off does never meets what the next one does.

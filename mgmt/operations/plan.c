@@ -49,7 +49,8 @@ uint32_t plan_levels(uint32_t from_ppm, uint32_t to_ppm, bool one_step, uint32_t
 	return n;
 }
 
-uint32_t plan_aim(const struct operation *op)
+/* The level at which the running way ends. */
+static uint32_t find_aim(const struct operation *op)
 {
 	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
 
@@ -58,7 +59,8 @@ uint32_t plan_aim(const struct operation *op)
 	return state == OPERATION_ABORTING ? op->began_ppm : 0;
 }
 
-int64_t plan_step_ms(const struct operation *op, uint64_t ttl_s)
+/* How long a step takes at least. */
+static int64_t count_step_ms(const struct operation *op, uint64_t ttl_s)
 {
 	int64_t pace = op->n_plan ? op->over_ms / op->n_plan : 0;
 	int64_t wait = OPERATION_AHEAD_MS + (int64_t)(ttl_s + PLAN_AFTER_TTL_S) * 1000;
@@ -71,7 +73,7 @@ int64_t plan_expected_ms(const struct operation *op, uint64_t ttl_s)
 	int64_t sum = 0;
 
 	for (uint32_t i = op->step; i < op->n_plan; i++) {
-		int64_t step = plan_step_ms(op, ttl_s);
+		int64_t step = count_step_ms(op, ttl_s);
 
 		if (op->way == OPERATION_BACK && op->plan_ppm[i] == PLAN_CANARY_PPM &&
 		    step < PLAN_CANARY_MS)
@@ -84,7 +86,7 @@ int64_t plan_expected_ms(const struct operation *op, uint64_t ttl_s)
 void operation_plan(struct operation *op, const struct operation_facts *facts)
 {
 	bool one_step = op->now || (op->way == OPERATION_OUT && facts_targets_down(op, facts));
-	uint32_t aim_ppm = plan_aim(op);
+	uint32_t aim_ppm = find_aim(op);
 
 	op->plan_from_ppm = op->level_ppm;
 	op->step = 0;

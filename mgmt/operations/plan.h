@@ -31,10 +31,6 @@
  * @return how many
  */
 uint32_t plan_levels(uint32_t from_ppm, uint32_t to_ppm, bool one_step, uint32_t *out);
-/** The level at which the running way of @p op ends. */
-uint32_t plan_aim(const struct operation *op);
-/** How long a step takes at least, with the pace of @p op and a TTL of @p ttl_s. */
-int64_t plan_step_ms(const struct operation *op, uint64_t ttl_s);
 /** How long the steps of the plan take that have not ended, if nothing holds them. */
 int64_t plan_expected_ms(const struct operation *op, uint64_t ttl_s);
 

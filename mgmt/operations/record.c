@@ -120,13 +120,6 @@ bool operation_is_without(const struct operation *op, const char *node)
 	return false;
 }
 
-bool operation_is_younger(const struct operation *a, const struct operation *b)
-{
-	if (a->created_ms != b->created_ms)
-		return a->created_ms > b->created_ms;
-	return strcmp(a->id, b->id) > 0;
-}
-
 uint32_t operation_owner_epoch(uint32_t epoch)
 {
 	return (epoch / OPERATION_EPOCHS + 1) * OPERATION_EPOCHS;

@@ -33,6 +33,7 @@ TABLES = {
     "tests/fuzz/seeded_real.py": Table("BUGS", 1, 2),
     "tests/sim/seeded.py": Table("BREAKAGES", 2, 3),
     "tests/sim/seeded_announce.py": Table("BREAKAGES", 2, 3),
+    "tests/sim/seeded_operations.py": Table("BREAKAGES", 2, 3),
 }
 LIST, SEEDED = "tests/plant/", "tests/*/seeded*.py"
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Single promises of the engine, each with facts made for it; operations_scenes.c. */
+/* Single promises of the engine, each with facts made for it; operations_scenes.c and
+ * operations_scenes_owners.c. */
 #ifndef TESTS_SIM_OPERATIONS_SCENES_H
 #define TESTS_SIM_OPERATIONS_SCENES_H
 
 #include <stdint.h>
 
 /* Run all; faults are printed. @return how many failed */
-uint64_t scenes_run(void);
+uint64_t scenes_measure(void);
+uint64_t scenes_own(void);
 
 #endif

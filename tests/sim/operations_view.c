@@ -13,14 +13,14 @@ bool world_reaches(const struct world *w, const struct world_node *a, const stru
 	return a == b || (a->alive && b->alive && a->group == b->group);
 }
 
-static enum operation_truth maybe(struct world *w, bool value)
+static enum operation_truth measure_truth(struct world *w, bool value)
 {
 	if (w->chaos && world_chance(w, 2))
 		return OPERATION_UNKNOWN;
 	return value ? OPERATION_YES : OPERATION_NO;
 }
 
-static struct operation_value number(struct world *w, bool known, uint64_t value)
+static struct operation_value measure_value(struct world *w, bool known, uint64_t value)
 {
 	if (!known || (w->chaos && world_chance(w, 2)))
 		return (struct operation_value){ 0 };
@@ -63,11 +63,11 @@ static void look_projection(struct world *w, const struct operation *op, uint32_
 		uint64_t then = flows_at(w, op, i, level, true, &share);
 
 		out->at[p].receives = then > now ? OPERATION_YES : OPERATION_UNKNOWN;
-		out->at[p].share_ppm = number(w, known, share);
-		out->at[p].flows = number(w, known, then > now ? then : now);
-		out->at[p].bits = number(w, known, 8000 * then);
-		out->at[p].backup_flows = number(w, known, 0);
-		out->at[p].backup_bits = number(w, known, 0);
+		out->at[p].share_ppm = measure_value(w, known, share);
+		out->at[p].flows = measure_value(w, known, then > now ? then : now);
+		out->at[p].bits = measure_value(w, known, 8000 * then);
+		out->at[p].backup_flows = measure_value(w, known, 0);
+		out->at[p].backup_bits = measure_value(w, known, 0);
 	}
 }
 
@@ -135,25 +135,26 @@ static void look_site(struct world *w, const struct world_node *n, uint32_t k, u
 		.name = site->name,
 		.serves = true,
 		.absent = is_absent(w, op, i),
-		.up = maybe(w, site->up),
+		.up = measure_truth(w, site->up),
 		.checked = w->n_sites > 1,
-		.failing = maybe(w, !site->up),
-		.pools = maybe(w, site->pools),
-		.out = maybe(w, is_out(w, n, k, site->name)),
+		.failing = measure_truth(w, !site->up),
+		.pools = measure_truth(w, site->pools),
+		.out = measure_truth(w, is_out(w, n, k, site->name)),
 		.held = is_held(w, n, k, site->name),
-		.flows = number(w, known, arrivals),
-		.arrivals = number(w, known, arrivals),
-		.bits = number(w, known, 8000 * arrivals),
-		.established = number(w, known, site->level_ppm == OPERATION_PPM ? 0 : arrivals),
-		.repeats = number(w, known, suffers ? arrivals / 2 + 50 : arrivals / 500),
-		.drops = number(w, known, 0),
+		.flows = measure_value(w, known, arrivals),
+		.arrivals = measure_value(w, known, arrivals),
+		.bits = measure_value(w, known, 8000 * arrivals),
+		.established =
+		        measure_value(w, known, site->level_ppm == OPERATION_PPM ? 0 : arrivals),
+		.repeats = measure_value(w, known, suffers ? arrivals / 2 + 50 : arrivals / 500),
+		.drops = measure_value(w, known, 0),
 		.capacity_flows = { site->capacity != 0, site->capacity },
 		.has_backup = site->has_backup,
-		.backup_ok = maybe(w, true),
-		.backup_left = maybe(w, true),
-		.announced = maybe(w, true),
-		.elsewhere = maybe(w, true),
-		.named = number(w, true, site->level_ppm == OPERATION_PPM ? 0 : arrivals),
+		.backup_ok = measure_truth(w, true),
+		.backup_left = measure_truth(w, true),
+		.announced = measure_truth(w, true),
+		.elsewhere = measure_truth(w, true),
+		.named = measure_value(w, true, site->level_ppm == OPERATION_PPM ? 0 : arrivals),
 	};
 	look_projection(w, op, i, known, out);
 }
@@ -172,9 +173,9 @@ static void look_node(struct world *w, const struct world_node *n, uint32_t k,
 		.site = other->site_name,
 		.self = n == other,
 		.reached = reached,
-		.steps = reached ? maybe(w, !other->old_release) : OPERATION_UNKNOWN,
-		.has_record = reached ? maybe(w, has) : OPERATION_UNKNOWN,
-		.dns = reached ? maybe(w, other->dns) : OPERATION_UNKNOWN,
+		.steps = reached ? measure_truth(w, !other->old_release) : OPERATION_UNKNOWN,
+		.has_record = reached ? measure_truth(w, has) : OPERATION_UNKNOWN,
+		.dns = reached ? measure_truth(w, other->dns) : OPERATION_UNKNOWN,
 	};
 	for (uint32_t t = 0; t < op->n_targets; t++) {
 		out->levels[t] = (struct operation_level){
@@ -213,17 +214,17 @@ void world_look(struct world *w, struct world_node *n, uint32_t k, struct world_
 	}
 	f->elapsed_ms = n->ticked_ms ? w->now_ms - n->ticked_ms : 0;
 	f->self = n->name;
-	f->clock = maybe(w, n->clock_bad_ms <= w->now_ms);
+	f->clock = measure_truth(w, n->clock_bad_ms <= w->now_ms);
 	f->nodes = v->nodes;
 	f->n_nodes = w->n_nodes;
 	f->sites = v->sites;
 	f->n_sites = w->n_sites;
 	f->others = v->others;
 	f->document = look_document(w);
-	f->unconfirmed = maybe(w, false);
+	f->unconfirmed = measure_truth(w, false);
 	f->key_fingerprint = w->key_changed ? 2 : 1;
-	f->max_sites_out = number(w, true, w->max_out);
-	f->ttl_s = number(w, true, w->ttl_s);
-	f->window_flows = number(w, all, 5000);
-	f->window_answers = number(w, true, 5000);
+	f->max_sites_out = measure_value(w, true, w->max_out);
+	f->ttl_s = measure_value(w, true, w->ttl_s);
+	f->window_flows = measure_value(w, all, 5000);
+	f->window_answers = measure_value(w, true, 5000);
 }

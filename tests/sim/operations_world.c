@@ -353,7 +353,7 @@ static void run_sites(struct world *w)
 	}
 }
 
-static void exchange(struct world *w)
+static void exchange_records(struct world *w)
 {
 	struct world_node *a = &w->node[world_below(w, w->n_nodes)];
 	struct world_node *b = &w->node[world_below(w, w->n_nodes)];
@@ -380,7 +380,7 @@ void world_run(struct world *w)
 	run_sites(w);
 	for (uint32_t i = 0; i < w->n_nodes; i++)
 		tick_node(w, &w->node[i]);
-	exchange(w);
+	exchange_records(w);
 }
 
 void world_heal(struct world *w)

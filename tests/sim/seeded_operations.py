@@ -11,15 +11,28 @@ import sys
 import seeded
 
 DIR = "mgmt/operations/"
-LEVEL, STEP, STAY, BACK, OWN = DIR + "level.c", DIR + "step.c", DIR + "stay.c", DIR + "back.c", DIR + "own.c"
-ENGINE, COMMAND, PLAN, WELL, FACTS = DIR + "engine.c", DIR + "command.c", DIR + "plan.c", DIR + "well.c", DIR + "facts.c"
-CLUSTER, SITES, LOAD = DIR + "guard_cluster.c", DIR + "guard_sites.c", DIR + "guard_load.c"
-RECORD, HOLD, INTERNAL, HEADER = DIR + "record.c", DIR + "hold.c", DIR + "engine_internal.h", DIR + "engine.h"
+LEVEL = "mgmt/operations/level.c"
+STEP = "mgmt/operations/step.c"
+STAY = "mgmt/operations/stay.c"
+BACK = "mgmt/operations/back.c"
+OWN = "mgmt/operations/own.c"
+ENGINE = "mgmt/operations/engine.c"
+PLAN = "mgmt/operations/plan.c"
+WELL = "mgmt/operations/well.c"
+FACTS = "mgmt/operations/facts.c"
+CLUSTER = "mgmt/operations/guard_cluster.c"
+SITES = "mgmt/operations/guard_sites.c"
+LOAD = "mgmt/operations/guard_load.c"
+GUARDS = "mgmt/operations/guards.c"
+RECORD = "mgmt/operations/record.c"
+HOLD = "mgmt/operations/hold.c"
+INTERNAL = "mgmt/operations/engine_internal.h"
+HEADER = "mgmt/operations/engine.h"
 PARTS = ("back", "command", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
          "own", "plan", "record", "record_check", "stay", "step", "tick", "verdict", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "include", "mgmt/operations", "mgmt/store", "tests/sim"),
-    (*(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scenes", "sim", "view", "world")),
+    (*(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_owners", "sim", "view", "world")),
      *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
 RUNS = "600 --brief"
 
@@ -37,7 +50,7 @@ BREAKAGES = [
     ("missing max_sites_out is 0 sites too many", RUNS, SITES, "if (!q->facts->max_sites_out.known)", "if (0)"),
     ("a missing TTL is 0", RUNS, SITES, "if (!q->facts->ttl_s.known)", "if (0)"),
     ("no name that is known is unnamed", RUNS, ENGINE, "!site->named.known || site->named.value", "site->named.value"),
-    ("what is unknown passes", RUNS, DIR + "guards.c", "if (!missing)\n\t\t\tmissing = &verdicts[i];", ";"),
+    ("what is unknown passes", RUNS, GUARDS, "if (!missing)\n\t\t\tmissing = &verdicts[i];", ";"),
     ("what is unknown never holds", RUNS, INTERNAL, "#define TICK_UNKNOWN_MS 1500", "#define TICK_UNKNOWN_MS 150000"),
     ("backup active at 25 %", RUNS, STEP, "op->level_ppm != OPERATION_PPM || op->late_from_ms)",
      "op->level_ppm < 250000 || op->late_from_ms)"),

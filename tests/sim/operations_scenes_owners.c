@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Promises about owners, persons, ways back and the document, one scene each. */
+#include "operations_scene.h"
+#include "operations_scenes.h"
+
+static int the_owner_is_outside_of_the_target(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.self = "na";
+	(void)snprintf(scene.op.owner, sizeof(scene.op.owner), "na");
+	scene_tick(1);
+	CHECK(!strcmp(scene.op.owner, "nb") && !strcmp(scene.act.handed_over, "nb") &&
+	      !scene.act.has_write);
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.self = "na";
+	(void)snprintf(scene.op.owner, sizeof(scene.op.owner), "na");
+	scene.nodes[1].reached = false;
+	scene.nodes[2].steps = OPERATION_UNKNOWN;
+	scene_tick(1);
+	CHECK(!strcmp(scene.op.owner, "na"));
+	return 0;
+}
+
+static int two_nodes_need_each_other(void)
+{
+	const char *const absent[] = { "nc" };
+	struct operation_person without = scene_person;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.nodes = scene.nodes + 1;
+	scene.f.n_nodes = 2;
+	CHECK(scene_until_level(100000));
+	scene.nodes[2].reached = false;
+	scene_tick(1);
+	CHECK(scene_is_held_by("node-lost"));
+	CHECK(operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
+	      strstr(scene.error, "majority"));
+	without.without = absent;
+	without.n_without = 1;
+	scene.sites[2].up = OPERATION_NO;
+	scene.f.max_sites_out = scene_value(2);
+	CHECK(!operation_resume(&scene.op, &scene.f, &without, scene.now_ms, scene.error));
+	CHECK(scene_until_level(250000));
+	return 0;
+}
+
+static int three_nodes_go_on_with_a_majority_when_resumed(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.nodes[0].reached = false; /* from the start: its site cannot be measured */
+	scene.sites[0].absent = true;
+	CHECK(scene_until_level(100000));
+	scene.nodes[2].reached = false;
+	scene_tick(1);
+	CHECK(scene_is_held_by("node-lost"));
+	return 0;
+}
+
+static int a_take_keeps_a_hold(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	scene.sites[2].repeats = scene_value(90);
+	scene_tick(1);
+	CHECK(scene_is_held_by("receivers"));
+	scene.sites[2].repeats = scene_value(1);
+	scene.f.self = "nc";
+	CHECK(!operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene.op.write.epoch == scene.op.epoch && scene.op.write.to_ppm == 250000);
+	scene_tick(60);
+	CHECK(scene_is_held_by("receivers"));
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_level(500000));
+	return 0;
+}
+
+static int a_take_reads_the_levels_first(void)
+{
+	uint32_t epoch;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	epoch = scene.op.epoch;
+	scene.nodes[0].levels[0] = (struct operation_level){ true, epoch, 9, false, 500000 };
+	scene.nodes[1].levels[0].known = false;
+	scene.f.self = "nc";
+	CHECK(!operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene.op.epoch > epoch && scene_is_held_by("taken") &&
+	      scene.op.write.to_ppm == 500000);
+	scene_tick(60);
+	CHECK(scene_is_held_by("taken"));
+	scene.nodes[1].levels[0].known = true;
+	CHECK(scene_until_state(OPERATION_MOVING, 20));
+	CHECK(scene.op.level_ppm == 500000);
+	CHECK(scene_until_level(750000));
+	return 0;
+}
+
+static int a_take_needs_a_majority(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	scene.f.self = "nc";
+	scene.nodes[0].reached = scene.nodes[1].reached = false;
+	CHECK(operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
+	      strstr(scene.error, "majority"));
+	CHECK(!strcmp(scene.op.owner, "nb"));
+	return 0;
+}
+
+static int a_person_ends_the_automation(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	scene.obey = false;
+	scene.nodes[2].levels[0] = (struct operation_level){ true, scene.op.epoch + 1, 1, true, 0 };
+	scene_tick(1);
+	CHECK(scene.op.state == OPERATION_ABORTED && !scene.act.has_write);
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	scene.nodes[2].levels[0].epoch = scene.op.epoch + 64; /* another owner's */
+	scene.obey = false;
+	scene_tick(30);
+	CHECK(scene.op.state == OPERATION_MOVING && !scene.act.has_write &&
+	      scene.op.level_ppm == 250000);
+	return 0;
+}
+
+static int shares_are_judged(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.window_flows = scene_value(5000);
+	scene.f.window_answers = scene_value(5000);
+	scene.sites[0].at[1].share_ppm = scene_value(280000); /* it has 333,333 */
+	CHECK(scene_until_level(100000));
+	scene_tick(40);
+	CHECK(scene.op.level_ppm == 100000 && scene.op.state == OPERATION_MOVING);
+	CHECK(scene_until_state(OPERATION_HELD, 100));
+	CHECK(scene_is_held_by("share"));
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.window_flows = scene_value(199);
+	scene.f.window_answers = scene_value(5000);
+	scene.sites[0].at[1].share_ppm = scene_value(100000);
+	CHECK(scene_until_level(250000) && !scene.op.steps[0].judged &&
+	      *scene.op.steps[0].not_judged);
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.window_flows = scene_value(5000);
+	scene.f.window_answers = scene_value(999);
+	scene.sites[0].at[1].share_ppm = scene_value(100000);
+	CHECK(scene_until_level(250000) && !scene.op.steps[0].judged);
+	return 0;
+}
+
+static int a_site_that_is_down_takes_one_step(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.sites[0].up = OPERATION_NO;
+	scene.sites[0].flows.known = scene.sites[0].repeats.known = false;
+	scene.sites[1].capacity_flows = scene_value(10); /* no room: its load has moved already */
+	CHECK(scene_until_level(1000000) && scene.op.n_steps == 1);
+	return 0;
+}
+
+static int waits_go_by_elapsed_time(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	scene.now_ms += 3600000;
+	scene_tick(1);
+	CHECK(scene.op.step_runs && scene.op.level_ppm == 100000 && scene.op.step == 0);
+	scene.now_ms += 1000;
+	scene.f.elapsed_ms = 3600000; /* the process was stopped: nobody watched */
+	operation_next(&scene.op, &scene.f, scene.now_ms, &scene.act);
+	CHECK(scene.op.step == 0);
+	scene.f.clock = OPERATION_NO;
+	scene_tick(1);
+	CHECK(scene_is_held_by("clock"));
+	return 0;
+}
+
+static int steps_wait_for_all_name_servers(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene_tick(2);
+	scene.obey = false;
+	scene_tick(20);
+	CHECK(scene.op.level_ppm == 0 && scene.op.state == OPERATION_MOVING);
+	CHECK(scene_until_state(OPERATION_HELD, 40));
+	CHECK(scene_is_held_by("not-in-force"));
+	CHECK(scene.op.write.to_ppm == 0 && scene.op.write.from_ms <= scene.now_ms);
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.nodes[2].has_record = OPERATION_NO;
+	scene_tick(5);
+	CHECK(scene.op.write.epoch == 0);
+	CHECK(scene_until_state(OPERATION_HELD, 20));
+	CHECK(scene_is_held_by("record"));
+	return 0;
+}
+
+static int a_return_has_its_order(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.sites[0].has_backup = true;
+	scene.sites[0].flows = scene_value(1000);
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	scene.sites[0].flows = scene_value(0);
+	CHECK(scene_until_state(OPERATION_DRAINED, 3));
+	scene.sites[0].pools = OPERATION_NO;
+	scene.sites[0].announced = OPERATION_UNKNOWN;
+	scene.sites[0].up = OPERATION_NO;
+	scene.sites[0].backup_left = OPERATION_NO;
+	CHECK(!operation_return(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	scene_tick(5);
+	CHECK(scene.op.stage == OPERATION_STAGE_POOLS && scene.op.late_from_ms);
+	scene.sites[0].pools = OPERATION_YES;
+	scene_tick(5);
+	CHECK(scene.op.stage == OPERATION_STAGE_ANNOUNCE &&
+	      scene.act.shared == OPERATION_ANNOUNCE_NORMAL);
+	scene.sites[0].announced = OPERATION_YES;
+	scene_tick(5);
+	CHECK(scene.op.stage == OPERATION_STAGE_OUTSIDE && scene.op.late_from_ms);
+	scene.sites[0].up = OPERATION_YES;
+	scene_tick(5);
+	CHECK(scene.op.stage == OPERATION_STAGE_BACKUP && !scene.op.write.late_from_ms);
+	CHECK(scene.op.level_ppm == 1000000);
+	scene.sites[0].backup_left = OPERATION_YES;
+	CHECK(scene_until_level(990000));
+	scene_tick(115);
+	CHECK(scene.op.level_ppm == 990000); /* 1 % for two minutes */
+	CHECK(scene_until_level(900000));
+	scene.sites[0].up = OPERATION_NO;
+	scene_tick(1);
+	CHECK(scene_is_held_by("site-down"));
+	scene.sites[0].up = OPERATION_YES;
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms,
+	                       scene.error)); /* out again */
+	CHECK(scene_until_state(OPERATION_DRAINED, 100) && scene.op.level_ppm == 1000000);
+	return 0;
+}
+
+static int an_abort_goes_back_in_steps(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(500000));
+	scene.sites[0].up = OPERATION_NO;
+	scene.sites[2].repeats = scene_value(300);
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	scene_tick(1);
+	CHECK(scene_is_held_by("site-down") && scene.op.level_ppm == 500000);
+	scene.sites[0].up = OPERATION_YES;
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_level(250000)); /* although c suffers: this is what helps */
+	CHECK(scene_until_state(OPERATION_ABORTED, 100) && scene.act.write.ended);
+	return 0;
+}
+
+static int a_shift_rests_and_a_drain_starts_from_there(void)
+{
+	scene_begin(OPERATION_SHIFT, 300000);
+	CHECK(scene_until_state(OPERATION_RESTING, 200));
+	CHECK(scene.op.level_ppm == 300000 && !operation_moves(&scene.op));
+	CHECK(!operation_redirect(&scene.op, &scene.f, &scene_person, OPERATION_PPM, scene.now_ms,
+	                          scene.error));
+	CHECK(scene_until_level(500000));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_state(OPERATION_RESTING, 100) && scene.op.level_ppm == 300000);
+	CHECK(!operation_return(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_state(OPERATION_DONE, 200));
+	return 0;
+}
+
+static int the_younger_of_two_is_held(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.other = (struct operation_other){ "older", scene.op.created_ms - 1, true };
+	scene.f.n_others = 1;
+	scene_tick(2);
+	CHECK(scene_is_held_by("operation"));
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.other = (struct operation_other){ "younger", scene.op.created_ms + 1, true };
+	scene.f.n_others = 1;
+	CHECK(scene_until_level(100000));
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	scene.sites[0].flows = scene_value(0);
+	scene.sites[1].out = scene.sites[2].out = OPERATION_YES;
+	scene.other = (struct operation_other){ "older", scene.op.created_ms - 1, false };
+	scene.f.n_others = 1;
+	scene_tick(1);
+	CHECK(scene_is_held_by("last-site") && scene.op.level_ppm == 1000000);
+	return 0;
+}
+
+static int the_document_holds(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	scene.f.key_fingerprint = 8;
+	scene_tick(1);
+	CHECK(scene_is_held_by("key-changed"));
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	scene.f.document = OPERATION_DOCUMENT_SITE_GONE;
+	scene_tick(1);
+	CHECK(scene_is_held_by("site-gone"));
+	CHECK(operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene.op.state == OPERATION_FAILED);
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.document = OPERATION_DOCUMENT_NO_DNS;
+	scene_tick(2);
+	CHECK(scene_is_held_by("no-dns"));
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.unconfirmed = OPERATION_YES;
+	scene_tick(2);
+	CHECK(scene_is_held_by("unconfirmed"));
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.nodes[0].steps = OPERATION_NO;
+	scene.op.overridden[OPERATION_GUARD_RELEASE] = true; /* which nobody can */
+	scene_tick(2);
+	CHECK(scene_is_held_by("release") && strstr(scene.op.hold.detail, "na"));
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.sites[0].has_backup = true;
+	scene.sites[0].backup_ok = OPERATION_NO;
+	scene_tick(2);
+	CHECK(scene_is_held_by("backup"));
+	return 0;
+}
+
+static int records_have_an_order(void)
+{
+	struct operation *a = &scene.op;
+	static struct operation b;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	b = scene.op;
+	CHECK(!operation_is_newer(a, &b) && !operation_is_newer(&b, a));
+	b.seq++;
+	CHECK(operation_is_newer(&b, a) && !operation_is_newer(a, &b));
+	(void)snprintf(a->owner, sizeof(a->owner), "na"); /* of two takers one stays */
+	CHECK(operation_is_newer(a, &b) && !operation_is_newer(&b, a));
+	b.epoch++;
+	CHECK(operation_is_newer(&b, a) && !operation_is_newer(a, &b));
+	CHECK(operation_owner_epoch(5) == 64 && operation_owner_epoch(64) == 128);
+	return 0;
+}
+
+uint64_t scenes_own(void)
+{
+	static int (*const scenes[])(void) = {
+		the_owner_is_outside_of_the_target,
+		two_nodes_need_each_other,
+		three_nodes_go_on_with_a_majority_when_resumed,
+		a_take_keeps_a_hold,
+		a_take_reads_the_levels_first,
+		a_take_needs_a_majority,
+		a_person_ends_the_automation,
+		shares_are_judged,
+		a_site_that_is_down_takes_one_step,
+		waits_go_by_elapsed_time,
+		steps_wait_for_all_name_servers,
+		a_return_has_its_order,
+		an_abort_goes_back_in_steps,
+		a_shift_rests_and_a_drain_starts_from_there,
+		the_younger_of_two_is_held,
+		the_document_holds,
+		records_have_an_order,
+	};
+	uint64_t faults = 0;
+
+	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
+		faults += (uint64_t)scenes[i]();
+	return faults;
+}
