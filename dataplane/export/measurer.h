@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Writes the page of measurements (weir/measure.h) four times a second, and chooses how many flows
+ * Writes the page of measurements (weir/measure.h) five times a second, and chooses how many flows
  * the sample has: more in quiet times.
  *
  * Implemented in export/measurer.c and, for the prefixes, export/measured_sources.c. The loop's
@@ -14,7 +14,7 @@
 #include "dataplane/tables/compiler.h"
 #include "weir/measure.h"
 
-#define MEASURER_MS 250u
+#define MEASURER_MS 200u
 
 struct measurer;
 struct measured_sources;

@@ -10,7 +10,7 @@
  * A list of at most MEASURE_SOURCES_MAX prefixes says where sampled new flows came from in the last
  * minute.
  *
- * The page RUN/measure.page is written four times a second and outlives its writer. What is old is
+ * The page RUN/measure.page is written five times a second and outlives its writer. What is old is
  * unknown, never 0: measure_read() then gives no copy at all. Each part has totals, which begin
  * again at 0 when the tables do (`began` changes then), and the increase over two windows that end
  * now: `last`, about 1 s, for guards, and `recent`, about 10 s, for shares. A window that reaches

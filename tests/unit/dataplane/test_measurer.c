@@ -121,25 +121,25 @@ static void windows_are_a_second_and_ten(void **state)
 	(void)state;
 	for (uint64_t ms = 0; ms <= 20000; ms += MEASURER_MS) {
 		node = read_tick(T0 + ms);
-		add_service_flows("web", 0, 5, 0); /* 20 a second */
+		add_service_flows("web", 0, 5, 0); /* 25 a second */
 		s.node.t.cpus[1].received += 10;
 		s.node.t.cpus[0].reason[FWD_REASON_NO_BACKEND] += 2;
 	}
 	assert_in_range(node->last_ms, 900, 2000);
 	assert_in_range(node->recent_ms, 9000, 11000);
-	assert_int_equal(measure_service(reader, "web")->last.new_flows, node->last_ms / 50);
-	assert_int_equal(measure_service(reader, "web")->recent.new_flows, node->recent_ms / 50);
-	assert_int_equal(node->received_last, node->last_ms / 25);
-	assert_int_equal(node->reason_last[FWD_REASON_NO_BACKEND], node->last_ms / 125);
-	assert_int_equal(node->reason[FWD_REASON_NO_BACKEND], 160);
+	assert_int_equal(measure_service(reader, "web")->last.new_flows, node->last_ms / 40);
+	assert_int_equal(measure_service(reader, "web")->recent.new_flows, node->recent_ms / 40);
+	assert_int_equal(node->received_last, node->last_ms / 20);
+	assert_int_equal(node->reason_last[FWD_REASON_NO_BACKEND], node->last_ms / 100);
+	assert_int_equal(node->reason[FWD_REASON_NO_BACKEND], 200);
 }
 
-static void a_page_is_written_four_times_a_second_only(void **state)
+static void a_page_is_written_five_times_a_second_only(void **state)
 {
 	(void)state;
 	read_tick(T0);
 	add_service_flows("web", 0, 5, 0);
-	read_tick(T0 + MEASURER_MS - 1);
+	read_tick(T0 + MEASURER_MS - 60);
 	assert_int_equal(measure_service(reader, "web")->total.new_flows, 0);
 	read_tick(T0 + MEASURER_MS);
 	assert_int_equal(measure_service(reader, "web")->total.new_flows, 5);
@@ -191,11 +191,11 @@ static void a_flood_narrows_the_sample_at_once_and_quiet_widens_it_late(void **s
 
 	(void)state;
 	read_tick(ms);
-	s.node.t.cpus[0].received += 1000000; /* within 250 ms */
+	s.node.t.cpus[0].received += 1000000; /* within 200 ms */
 	assert_int_equal(read_tick(ms += MEASURER_MS)->one_of, 256);
-	for (int i = 0; i < 4 * 8; i++)
+	for (int i = 0; i < 5 * 8; i++)
 		assert_int_equal(read_tick(ms += MEASURER_MS)->one_of, 256);
-	for (int i = 0; i < 4 * 8; i++)
+	for (int i = 0; i < 5 * 8; i++)
 		read_tick(ms += MEASURER_MS);
 	assert_int_equal(measure_node(reader)->one_of, 1);
 }
@@ -290,7 +290,7 @@ int main(void)
 		MEASURER_TEST(totals_are_the_sum_of_all_cpus),
 		MEASURER_TEST(nothing_is_known_of_a_window_at_first),
 		MEASURER_TEST(windows_are_a_second_and_ten),
-		MEASURER_TEST(a_page_is_written_four_times_a_second_only),
+		MEASURER_TEST(a_page_is_written_five_times_a_second_only),
 		MEASURER_TEST(counters_that_begin_again_are_no_loss),
 		MEASURER_TEST(who_is_silent_is_not_believed),
 		MEASURER_TEST(quiet_tables_have_all_flows_in_the_sample),
