@@ -152,6 +152,9 @@ static void gather_out(const struct operation_view *v, const struct operation *o
 	for (size_t i = 0; i < v->overrides.n_items; i++)
 		if (takes_site_out(v, op, &v->overrides.items[i], s->name))
 			s->out = OPERATION_YES;
+	for (size_t i = 0; i < v->n_held; i++)
+		s->held = s->held || (!strcmp(v->held[i].site, s->name) &&
+		                      strcmp(v->held[i].id, op->id) != 0);
 }
 
 /* --- pools --- */

@@ -63,6 +63,18 @@ static void list_voices(struct operation_view *v, const struct levels *levels, j
 	}
 }
 
+static void list_held(struct operation_view *v, const struct operation *op)
+{
+	if (!operation_is_held(op) || op->goal_ppm != OPERATION_PPM || *op->service)
+		return;
+	for (uint32_t i = 0; i < op->n_targets && v->n_held < 64; i++) {
+		struct operation_view_held *held = &v->held[v->n_held++];
+
+		memcpy(held->id, op->id, sizeof(held->id));
+		memcpy(held->site, op->targets[i].site, sizeof(held->site));
+	}
+}
+
 /* Operations that are not over. Under the lock. */
 static void list_others(struct operation_view *v)
 {
@@ -77,6 +89,7 @@ static void list_others(struct operation_view *v)
 			                          .created_ms = item->op.created_ms,
 			                          .moves = operation_moves(&item->op) };
 		v->n_others++;
+		list_held(v, &item->op);
 	}
 }
 

@@ -45,6 +45,11 @@ struct operation_view {
 	struct operation_other others[64]; /**< not over; ids are in other_ids */
 	char other_ids[64][MODEL_ID_MAX];
 	size_t n_others;
+	/** Sites at which a drain is held, so that they count as out although they get clients. */
+	struct operation_view_held {
+		char id[MODEL_ID_MAX], site[MODEL_NAME_MAX];
+	} held[64];
+	size_t n_held;
 	bool unconfirmed;
 	bool clock_fine;
 	char key[MODEL_FINGERPRINT_MAX]; /**< of the hash key in force; "": not known */
