@@ -145,36 +145,32 @@ void handle_peer_operation_order(struct core *core, struct http_request *r,
                                  struct http_reply *reply)
 {
 	struct operation_order order = { .what = operation_order_find(r->parts[1]) };
-	json_t *own = json_copy(r->json);
 	const char *principal = json_string_value(json_object_get(r->json, "principal"));
 	struct operation_body_command body;
 	struct operation_outcome out;
 	struct field_reader f;
-	char by[PRINCIPAL_MAX];
 
+	if (order.what >= OPERATION_ORDER_COUNT || order.what == OPERATION_ORDER_TAKE ||
+	    !principal || strlen(principal) >= PRINCIPAL_MAX) {
+		http_problem(reply, 400, "bad-request", "expected a principal, and an order");
+		return;
+	}
+	json_t *own = json_copy(r->json);
 	order.now = json_is_true(json_object_get(r->json, "now"));
 	json_object_del(own, "principal");
 	json_object_del(own, "now");
 	operation_body_read_command(own, operation_order_guards(), &f, &body);
-	if (!field_end(&f, reply)) {
-		json_decref(own);
-		return;
+	if (field_end(&f, reply)) {
+		order.principal = principal;
+		order.author = body.author;
+		order.reason = body.reason;
+		order.guards = body.guards;
+		order.without = body.without;
+		operation_order_run_here(core, r->parts[0], &order, &out);
+		reply->json = json_pack("{s:i, s:s, s:s, s:o}", "status", (int)out.status, "code",
+		                        out.code ? out.code : "", "text", out.text, "json",
+		                        out.json ? out.json : json_null());
+		reply->status = 200;
 	}
-	if (order.what >= OPERATION_ORDER_COUNT || order.what == OPERATION_ORDER_TAKE ||
-	    !principal || strlen(principal) >= sizeof(by)) {
-		json_decref(own);
-		http_problem(reply, 400, "bad-request", "expected a principal, and an order");
-		return;
-	}
-	order.principal = principal;
-	order.author = body.author;
-	order.reason = body.reason;
-	order.guards = body.guards;
-	order.without = body.without;
-	operation_order_run_here(core, r->parts[0], &order, &out);
-	reply->json = json_pack("{s:i, s:s, s:s, s:o}", "status", (int)out.status, "code",
-	                        out.code ? out.code : "", "text", out.text, "json",
-	                        out.json ? out.json : json_null());
-	reply->status = 200;
 	json_decref(own);
 }

@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Facts of operations from what nodes said: what is missing, malformed or old is unknown, never 0,
+ * and a node that is silent makes the sum of its site unknown.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mgmt/api/operation_measure.h"
+#include "mgmt/api/operation_view.h"
+#include "mgmt/store/step.h"
+
+/* Two sites: ams with two nodes, fra with one; a service at both. */
+struct world {
+	struct model_site sites[2];
+	struct model_node nodes[3];
+	struct model_pool pools[2];
+	struct model_vip vips[2];
+	const struct model_site *vip_sites[2];
+	struct model_at at[2];
+	struct model_service service;
+	struct model_dns_name name;
+	struct model m;
+	struct operation_view view;
+	struct operation op;
+	struct operation_seen seen;
+};
+
+static struct world *make_world(void)
+{
+	struct world *w = calloc(1, sizeof(*w));
+
+	assert_non_null(w);
+	w->sites[0] = (struct model_site){ .name = "ams", .index = 0 };
+	w->sites[1] = (struct model_site){ .name = "fra", .index = 1, .capacity_flows = 100 };
+	w->nodes[0] = (struct model_node){ .name = "ams-1", .site = &w->sites[0], .api = "" };
+	w->nodes[1] = (struct model_node){ .name = "ams-2", .site = &w->sites[0], .api = "" };
+	w->nodes[2] = (struct model_node){ .name = "fra-1", .site = &w->sites[1], .api = "" };
+	for (size_t i = 0; i < 2; i++) {
+		w->pools[i] = (struct model_pool){ .name = i ? "web-fra" : "web-ams",
+			                           .site = &w->sites[i] };
+		w->vip_sites[i] = &w->sites[i];
+		w->vips[i] = (struct model_vip){ .name = i ? "v-fra" : "v-ams",
+			                         .sites = &w->vip_sites[i],
+			                         .n_sites = 1 };
+		w->at[i] = (struct model_at){ .site = &w->sites[i],
+			                      .vip = &w->vips[i],
+			                      .pool = &w->pools[i] };
+	}
+	w->service = (struct model_service){ .name = "web", .at = w->at, .n_at = 2 };
+	w->name = (struct model_dns_name){ .name = "www", .service = &w->service, .ttl_max_s = 7 };
+	w->m = (struct model){ .sites = w->sites,
+		               .n_sites = 2,
+		               .nodes = w->nodes,
+		               .n_nodes = 3,
+		               .pools = w->pools,
+		               .n_pools = 2,
+		               .vips = w->vips,
+		               .n_vips = 2,
+		               .services = &w->service,
+		               .n_services = 1,
+		               .dns_names = &w->name,
+		               .n_dns_names = 1,
+		               .max_sites_out = 1,
+		               .self = &w->nodes[2] };
+	w->view.m = &w->m;
+	w->view.now_ms = 1790000000000;
+	w->view.n_voices = 3;
+	snprintf(w->view.self, sizeof(w->view.self), "fra-1");
+	for (size_t i = 0; i < 3; i++)
+		w->view.voices[i].node = &w->nodes[i];
+	w->view.voices[2].self = w->view.voices[2].reached = true;
+	snprintf(w->op.id, sizeof(w->op.id), "o1");
+	snprintf(w->op.owner, sizeof(w->op.owner), "fra-1");
+	w->op.epoch = 3;
+	w->op.n_targets = 1;
+	snprintf(w->op.targets[0].site, sizeof(w->op.targets[0].site), "ams");
+	snprintf(w->op.targets[0].override_id, sizeof(w->op.targets[0].override_id), "v1");
+	return w;
+}
+
+static json_t *parse(const char *text)
+{
+	json_t *json = json_loads(text, 0, NULL);
+
+	assert_non_null(json);
+	return json;
+}
+
+static void speak(struct world *w, size_t node, const char *measure)
+{
+	json_decref(w->view.voices[node].measure);
+	w->view.voices[node].measure = parse(measure);
+	w->view.voices[node].reached = true;
+}
+
+static void free_world(struct world *w)
+{
+	for (size_t i = 0; i < 3; i++) {
+		json_decref(w->view.voices[i].have);
+		json_decref(w->view.voices[i].levels);
+		json_decref(w->view.voices[i].measure);
+	}
+	free(w);
+}
+
+static const struct operation_site *gather(struct world *w)
+{
+	operation_gather(&w->view, &w->op, 1000, &w->seen);
+	assert_int_equal(w->seen.facts.n_sites, 2);
+	return &w->seen.sites[0];
+}
+
+#define FLOWS(new, own, backup)                                                                    \
+	"{\"bits_per_s\":1000,\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\","  \
+	"\"new_milli\":" #new ",\"silent_ppm\":0,\"repeated_ppm\":0}],"                            \
+	                      "\"pools\":[{\"pool\":\"web-ams\",\"own_milli\":" #own               \
+	                      ",\"backup_milli\":" #backup                                         \
+	                      ",\"own_packets_milli\":90000}],\"drops\":{}}}"
+
+static void nothing_said_is_nothing_known(void **state)
+{
+	struct world *w = make_world();
+	const struct operation_site *s = gather(w);
+
+	(void)state;
+	assert_false(s->flows.known);
+	assert_false(s->bits.known);
+	assert_false(s->backup_flows.known);
+	assert_false(s->established.known);
+	assert_false(s->repeats.known);
+	assert_false(s->drops.known);
+	assert_false(s->named.known);
+	assert_false(w->seen.facts.window_flows.known);
+	assert_int_equal(s->up, OPERATION_UNKNOWN);
+	assert_int_equal(s->pools, OPERATION_UNKNOWN);
+	assert_int_equal(s->failing, OPERATION_UNKNOWN);
+	assert_int_equal(w->seen.nodes[0].steps, OPERATION_UNKNOWN);
+	assert_int_equal(w->seen.nodes[0].has_record, OPERATION_UNKNOWN);
+	assert_int_equal(w->seen.nodes[0].dns, OPERATION_UNKNOWN);
+	assert_false(w->seen.nodes[0].levels[0].known);
+	assert_false(s->capacity_flows.known);
+	assert_true(w->seen.sites[1].capacity_flows.known);
+	free_world(w);
+}
+
+static void a_site_is_the_sum_of_its_nodes_or_unknown(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	speak(w, 0, FLOWS(30000, 20000, 10000));
+	assert_false(gather(w)->flows.known);
+	speak(w, 1, FLOWS(12000, 12000, 0));
+	const struct operation_site *s = gather(w);
+	assert_true(s->flows.known);
+	assert_int_equal(s->flows.value, 32);
+	assert_int_equal(s->arrivals.value, 42);
+	assert_int_equal(s->backup_flows.value, 10);
+	assert_int_equal(s->bits.value, 2000);
+	assert_true(s->drops.known);
+	assert_int_equal(s->drops.value, 0);
+	free_world(w);
+}
+
+static void a_node_that_is_named_absent_is_not_waited_for(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	speak(w, 0, FLOWS(30000, 30000, 0));
+	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "ams-2");
+	assert_true(gather(w)->flows.known);
+	assert_int_equal(gather(w)->flows.value, 30);
+	free_world(w);
+}
+
+static void numbers_of_no_sense_are_not_known(void **state)
+{
+	static const char *const bad[] = {
+		"{}",
+		"{\"flows\":null}",
+		"{\"flows\":{\"window_ms\":-1,\"services\":[]}}",
+		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\"}]}}",
+		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\",\"new_milli\":-5}]}}",
+		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\",\"new_milli\":\"9\"}]}}",
+		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\","
+		"\"new_milli\":9223372036854775807}]}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct world *w = make_world();
+
+		speak(w, 0, bad[i]);
+		speak(w, 1, FLOWS(1000, 1000, 0));
+		if (gather(w)->flows.known)
+			fail_msg("known by %s", bad[i]);
+		free_world(w);
+	}
+}
+
+static void levels_are_of_the_generation_in_force(void **state)
+{
+	struct world *w = make_world();
+	uint64_t generation = override_generation(3, false, 5);
+
+	(void)state;
+	w->view.voices[0].reached = true;
+	w->view.voices[0].have = parse("{\"o1\":[3, 9, \"fra-1\"]}");
+	w->view.voices[0].levels = json_pack("[{s:s, s:I, s:I, s:i}]", "override", "v1",
+	                                     "generation", (json_int_t)generation + 1, "in_force",
+	                                     (json_int_t)generation, "level_ppm", 250000);
+	w->view.voices[1].reached = true;
+	w->view.voices[1].have = parse("{\"o1\":[2, 99, \"fra-1\"]}");
+	w->view.voices[1].levels = parse("[{\"override\":\"v1\",\"generation\":7}]");
+	gather(w);
+	const struct operation_node *n = w->seen.nodes;
+	assert_true(n[0].levels[0].known);
+	assert_int_equal(n[0].levels[0].epoch, 3);
+	assert_int_equal(n[0].levels[0].step, 5);
+	assert_int_equal(n[0].levels[0].level_ppm, 250000);
+	assert_int_equal(n[0].has_record, OPERATION_YES);
+	assert_int_equal(n[0].steps, OPERATION_YES);
+	/* an earlier epoch's record does not count, and what weir-dns does not say is not a level */
+	assert_int_equal(n[1].has_record, OPERATION_NO);
+	assert_false(n[1].levels[0].known);
+	free_world(w);
+}
+
+static void an_override_that_a_node_lacks_is_level_0(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	w->view.voices[0].reached = true;
+	w->view.voices[0].have = parse("{}");
+	w->view.voices[0].levels = parse("[]");
+	gather(w);
+	assert_true(w->seen.nodes[0].levels[0].known);
+	assert_int_equal(w->seen.nodes[0].levels[0].level_ppm, 0);
+	assert_int_equal(w->seen.nodes[0].levels[0].epoch, 0);
+	assert_int_equal(w->seen.nodes[0].has_record, OPERATION_NO);
+	free_world(w);
+}
+
+static void a_former_release_knows_no_steps(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	w->view.voices[0].reached = w->view.voices[0].lacks = true;
+	gather(w);
+	assert_int_equal(w->seen.nodes[0].steps, OPERATION_NO);
+	free_world(w);
+}
+
+static void the_document_names_what_is_gone(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	gather(w);
+	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_FINE);
+	snprintf(w->op.service, sizeof(w->op.service), "ftp");
+	gather(w);
+	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_SERVICE_GONE);
+	w->op.service[0] = '\0';
+	w->m.n_dns_names = 0;
+	gather(w);
+	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_NO_DNS);
+	snprintf(w->op.targets[0].site, sizeof(w->op.targets[0].site), "rom");
+	gather(w);
+	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_SITE_GONE);
+	free_world(w);
+}
+
+static void a_site_that_another_drains_is_out_and_its_own_drain_is_not(void **state)
+{
+	struct override drain = { .id = "v1",
+		                  .kind = MODEL_OVERRIDE_DRAIN,
+		                  .target = MODEL_TARGET_SITE,
+		                  .name = "ams",
+		                  .generation = 1,
+		                  .from_ms = 1780000000000,
+		                  .until_ms = MODEL_TIME_NEVER };
+	struct world *w = make_world();
+
+	(void)state;
+	w->view.overrides = (struct overrides){ .items = &drain, .n_items = 1 };
+	assert_int_equal(gather(w)->out, OPERATION_NO);
+	snprintf(drain.id, sizeof(drain.id), "v2");
+	assert_int_equal(gather(w)->out, OPERATION_YES);
+	drain.ended = true;
+	assert_int_equal(gather(w)->out, OPERATION_NO);
+	free_world(w);
+}
+
+/* --- what weir-dns says of sites --- */
+
+static void a_site_whose_state_is_unknown_is_neither_up_nor_down(void **state)
+{
+	static const struct {
+		const char *ipv4, *views;
+		const char *up; /* "true", "false", "" */
+		bool checked, failing;
+	} cases[] = {
+		{ "unknown", "[]", "", false, false },
+		{ "up", "[]", "true", true, false },
+		{ "down", "[]", "false", true, true },
+		{ "up",
+		  "[{\"site\":\"ams\",\"fresh\":true,\"ipv4\":\"up\"},{\"site\":\"lon\",\"fresh\":true,"
+		  "\"ipv4\":\"down\"}]",
+		  "false", true, true },
+		{ "up", "[{\"site\":\"lon\",\"fresh\":false,\"ipv4\":\"down\"}]", "true", false,
+		  false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *dns = json_pack("{s:[{s:[{s:s, s:s, s:s, s:o}]}]}", "names", "sites",
+		                        "site", "ams", "ipv4", cases[i].ipv4, "ipv6", "none",
+		                        "views", parse(cases[i].views));
+		json_t *sites = operation_sites_json(dns, "fra");
+		const json_t *one = json_array_get(sites, 0), *up = json_object_get(one, "up");
+
+		assert_string_equal(!up ? "" : json_is_true(up) ? "true" : "false", cases[i].up);
+		assert_int_equal(json_is_true(json_object_get(one, "checked")), cases[i].checked);
+		assert_int_equal(json_is_true(json_object_get(one, "failing")), cases[i].failing);
+		json_decref(sites);
+		json_decref(dns);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nothing_said_is_nothing_known),
+		cmocka_unit_test(a_site_is_the_sum_of_its_nodes_or_unknown),
+		cmocka_unit_test(a_node_that_is_named_absent_is_not_waited_for),
+		cmocka_unit_test(numbers_of_no_sense_are_not_known),
+		cmocka_unit_test(levels_are_of_the_generation_in_force),
+		cmocka_unit_test(an_override_that_a_node_lacks_is_level_0),
+		cmocka_unit_test(a_former_release_knows_no_steps),
+		cmocka_unit_test(the_document_names_what_is_gone),
+		cmocka_unit_test(a_site_that_another_drains_is_out_and_its_own_drain_is_not),
+		cmocka_unit_test(a_site_whose_state_is_unknown_is_neither_up_nor_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
