@@ -70,10 +70,10 @@ static void print_step(const json_t *s, bool is_last)
 	printf("  step %s -> %s: %s to %s", units_share(api_number(s, "from_ppm", -1), from),
 	       units_share(api_number(s, "level_ppm", -1), to),
 	       api_text(s, "begun", "begin not known"), api_text(s, "ended", "now"));
-	if (is_true(s, "share_judged"))
+	if (is_true(s, "judged"))
 		printf("; share %s, expected %s\n",
-		       units_share(api_number(s, "share_ppm", -1), measured),
-		       units_share(api_number(s, "expected_share_ppm", -1), expected));
+		       units_share(api_number(s, "share_measured_ppm", -1), measured),
+		       units_share(api_number(s, "share_expected_ppm", -1), expected));
 	else
 		printf("; share not judged%s%s\n", *api_text(s, "not_judged", "") ? ": " : "",
 		       api_text(s, "not_judged", ""));
@@ -116,16 +116,24 @@ static void print_nodes(const json_t *list)
 		printf("  %-9s %zu of %zu nodes have it\n", "nodes", n_reached, i);
 }
 
+/* Those with less than one new flow a second are only counted. */
 static void print_late(const json_t *list)
 {
 	const json_t *l;
-	size_t i;
+	size_t i, n_rare = 0, n = 0;
 	char rate[UNITS_MAX];
 
-	json_array_foreach(list, i, l) if (i < OP_LINES)
-	        printf("  late clients: %s, %s new flows\n", api_text(l, "prefix", "?"),
-	               units_rate(api_number(l, "flows_per_s", -1), rate));
-	op_print_left_out(json_array_size(list));
+	json_array_foreach(list, i, l)
+	{
+		if (api_number(l, "flows_per_s", -1) == 0)
+			n_rare++;
+		else if (n++ < OP_LINES)
+			printf("  late clients: %s, %s new flows\n", api_text(l, "prefix", "?"),
+			       units_rate(api_number(l, "flows_per_s", -1), rate));
+	}
+	op_print_left_out(n);
+	if (n_rare)
+		printf("  late clients: %zu prefixes with less than 1/s\n", n_rare);
 }
 
 static void print_undo(const json_t *o)
@@ -145,7 +153,7 @@ static void print_operation(const json_t *o)
 	if (op_is_held(o))
 		print_hold(o);
 	else if (op_waits_for(o))
-		printf("  %-9s %s\n", "waits for", op_waits_for(o));
+		printf("  %-9s %s\n", "now", op_waits_for(o));
 	print_origin(o);
 	print_steps(json_object_get(o, "steps"));
 	op_print_guards(json_object_get(json_object_get(o, "preflight"), "guards"), false);

@@ -31,7 +31,7 @@ struct follower {
 static void print_line(struct follower *f, const char *line, const char *waits_for)
 {
 	fprintf(f->watches ? stdout : stderr, "%s%s%s%s (%u s)\n", f->watches ? "" : "weir: ", line,
-	        waits_for ? "; waits for " : "", waits_for ? waits_for : "",
+	        waits_for ? "; " : "", waits_for ? waits_for : "",
 	        (unsigned)((clock_mono_ms() - f->since_ms) / 1000));
 	fflush(stdout);
 	f->reported_ms = clock_mono_ms();
@@ -49,10 +49,13 @@ static void report_progress(struct follower *f, const json_t *o, bool is_new)
 		return;
 	}
 	op_line(o, line);
+	const char *more = op_is_held(o) ? api_text(json_object_get(o, "hold"), "detail", NULL)
+	                   : op_is_over(o, OP_STILL) ? NULL
+	                                             : op_waits_for(o);
 	if (strcmp(line, f->last) == 0 && clock_mono_ms() < f->reported_ms + REPORT_MS)
 		return;
 	snprintf(f->last, sizeof(f->last), "%s", line);
-	print_line(f, line, op_is_over(o, OP_STILL) ? NULL : op_waits_for(o));
+	print_line(f, line, more);
 }
 
 /* No answer for a while is no end: management may be restarted. @return whether to go on */

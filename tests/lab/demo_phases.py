@@ -198,7 +198,7 @@ def check_levels(demo: Demo, answers: Answers, site: str, share: float, operatio
         n_rows += len(rows)
         step(demo, f"drain_site: {done['level_ppm'] / 1e4:.0f} %", expected, sum(at == site for at in rows) / max(1, len(rows)),
              3 * sigma(max(0.02, expected), max(1, len(rows))) + share / 20)
-    demo.report.check(n_rows > 1000, "drain_site: answers at levels", n_rows)
+    demo.report.check(n_rows > 100, "drain_site: answers at levels", n_rows)
 
 
 def drain_site(demo: Demo) -> None:
@@ -207,7 +207,8 @@ def drain_site(demo: Demo) -> None:
     pace = ("--now",) if demo.options.quick else ()
     share = site.plan.weight / sum(site_weights(demo).values())
     with demo.phase("drain_site", f"site {site.name} is drained in measured steps, then taken back"):
-        process, answers = probe_names(demo, "drain", [s.dns4 for s in demo.plan.sites], 300, 600)
+        # few: the projection goes by queries, and these are not the clients'
+        process, answers = probe_names(demo, "drain", [s.dns4 for s in demo.plan.sites], 300, 40)
         time.sleep(1)  # answers from before the drain
         drained_at = now_ms()
         site.node.weir("drain", "site", site.name, *pace, "--reason", "demo", "--wait", timeout=280)

@@ -70,7 +70,7 @@ class Operations(test_cli.WithApi):
         self.assertEqual(done.returncode, 0)
         lines = [line for line in done.stderr.splitlines() if "step" in line]
         self.assertEqual(len(lines), 3, done.stderr)
-        self.assertRegex(lines[1], r"^weir: moving clients, step 1 of 2, 10 % drained; waits for the longest TTL, 23 s more \(\d s\)$")
+        self.assertRegex(lines[1], r"^weir: moving clients, step 1 of 2, 10 % drained; the longest TTL, 23 s more \(\d s\)$")
         self.assertIn("step 2 of 2", lines[2])
         self.assertIn("goes on when this command ends", done.stderr.splitlines()[0])
         self.assertTrue(done.stdout.startswith("drain of site ams: at its level, 50 % drained (k3)\n"), done.stdout)
@@ -79,6 +79,7 @@ class Operations(test_cli.WithApi):
         hold = {"code": "room", "detail": "fra would have 96 %", "since": "S", "resume": "weir operation k3 resume --override room --reason TEXT"}
         done = self.follow(record("moving", 1), record("held", 2, hold=hold), command=(*SHIFT, "--wait"))
         self.assertEqual(done.returncode, 10)
+        self.assertRegex(done.stderr, r"(?m)^weir: HELD, 20 % drained; fra would have 96 % \(\d s\)$")
         for text in ("HELD, 20 % drained", "why       room: fra would have 96 %, since S", "traffic stays as it is", "resume --override room", "k3 abort"):
             self.assertIn(text, done.stdout)
 
