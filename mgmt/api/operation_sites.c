@@ -153,8 +153,8 @@ static void gather_out(const struct operation_view *v, const struct operation *o
 		if (takes_site_out(v, op, &v->overrides.items[i], s->name))
 			s->out = OPERATION_YES;
 	for (size_t i = 0; i < v->n_held; i++)
-		s->held = s->held || (!strcmp(v->held[i].site, s->name) &&
-		                      strcmp(v->held[i].id, op->id) != 0);
+		s->held = s->held ||
+		          (!strcmp(v->held[i].site, s->name) && strcmp(v->held[i].id, op->id) != 0);
 }
 
 /* --- pools --- */
