@@ -146,7 +146,23 @@ static int print_refusal(const struct cli *cli, const struct cli_args *args,
 	return status;
 }
 
-/* Send @p body (taken). @return CLI_OK and the answer in @p reply, owned; else the exit status */
+#define NOTHING_TO_END (-1) /* no exit status: what is to be ended is over, which is no error */
+
+static int print_nothing_to_end(const struct cli *cli, struct api_reply *reply)
+{
+	op_make_plain(reply->body);
+	if (cli->json)
+		api_print_json(reply->body);
+	else
+		printf("nothing to end: %s\n", api_text(reply->body, "detail", ""));
+	api_reply_fini(reply);
+	return NOTHING_TO_END;
+}
+
+/*
+ * Send @p body (taken). @return CLI_OK and the answer in @p reply, owned; NOTHING_TO_END; else the
+ * exit status
+ */
 static int send_change(const struct cli *cli, const struct cli_args *args, const char *path,
                        json_t *body, struct api_reply *reply)
 {
@@ -155,6 +171,9 @@ static int send_change(const struct cli *cli, const struct cli_args *args, const
 
 	if (status)
 		return status;
+	if (!api_succeeded(reply) &&
+	    strcmp(api_text(reply->body, "code", ""), "nothing-to-end") == 0)
+		return print_nothing_to_end(cli, reply);
 	if (!api_succeeded(reply))
 		return print_refusal(cli, args, reply);
 	op_make_plain(reply->body);
@@ -205,7 +224,7 @@ int op_begin(struct cli *cli, const struct cli_args *args, const char *what)
 	        send_change(cli, args, dry_run ? "/v1/operations?dry_run=true" : "/v1/operations",
 	                    body, &reply);
 	if (status)
-		return status;
+		return status == NOTHING_TO_END ? CLI_OK : status;
 	if (!waits)
 		show_answer(cli, reply.body);
 	else
