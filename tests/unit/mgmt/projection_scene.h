@@ -190,7 +190,7 @@ static void load_sites(const uint32_t levels[3])
 	in.n_flows = n;
 }
 
-static void make_projection(void)
+static inline void make_projection(void)
 {
 	assert_int_equal(projector_add(projector, seen), 0);
 	assert_int_equal(projection_make(projector, &in, out), 0);
@@ -204,7 +204,8 @@ static void assert_near(uint64_t is, uint64_t expected, uint64_t slack)
 }
 
 /* All sites of one step, against brute force at these levels. */
-static void assert_step(const struct projection_step *step, const uint32_t levels[3], bool only_web)
+static inline void assert_step(const struct projection_step *step, const uint32_t levels[3],
+                               bool only_web)
 {
 	uint64_t web[3], api[3], whole = 0;
 	const uint32_t none[3] = { 0 };

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * From what nodes say to the load of sites at each point of a plan: what is measured, what others have
+ * drained or disabled, and what stays unknown.
+ */
+#include "tests/unit/mgmt/projection_scene.h"
+
+#include "mgmt/api/operation_view.h"
+
+static const char *unmeasured; /* a site of which web is not known; NULL: none */
+
+/* Of operation_sites.c, in the hands of the test. */
+bool operation_flows_at(const struct operation_view *v, const struct operation *op,
+                        const struct model_service *service, const char *site, uint64_t *per_s)
+{
+	(void)v;
+	(void)op;
+	if (unmeasured && !strcmp(unmeasured, site) && service->index == WEB)
+		return false;
+	*per_s = service->index == BATCH ? 7 : 0;
+	for (size_t i = 0; i < in.n_flows; i++)
+		if (flows[i].service == service->index && !strcmp(sites[flows[i].site].name, site))
+			*per_s = flows[i].now_per_s;
+	return true;
+}
+
+static struct operation_view *view;
+static struct operation *op;
+static struct operation_seen *facts;
+static struct override overrides[4];
+
+static int begin_test(void **state)
+{
+	const uint32_t none[3] = { 0 };
+	int err = setup(state);
+
+	unmeasured = NULL;
+	memset(overrides, 0, sizeof(overrides));
+	view = calloc(1, sizeof(*view));
+	op = calloc(1, sizeof(*op));
+	facts = calloc(1, sizeof(*facts));
+	if (err || !view || !op || !facts || projector_add(projector, seen))
+		return -1;
+	load_sites(none);
+	view->m = &m;
+	view->projector = projector;
+	view->overrides = (struct overrides){ overrides, 0 };
+	view->now_ms = 1000000;
+	op->n_targets = 1;
+	strcpy(op->targets[0].site, "ams");
+	strcpy(op->targets[0].override_id, "own");
+	op->n_plan = 5;
+	memcpy(op->plan_ppm, steps, 5 * sizeof(*steps));
+	facts->facts.n_sites = 3;
+	for (size_t i = 0; i < 3; i++) {
+		facts->sites[i].up = OPERATION_YES;
+		facts->sites[i].bits = (struct operation_value){ true, now[i].bits_per_s };
+	}
+	return 0;
+}
+
+static int end_test(void **state)
+{
+	free(facts->projection);
+	free(facts);
+	free(op);
+	free(view);
+	return teardown(state);
+}
+
+static struct override *add_override(const char *id, const char *site, const char *service)
+{
+	struct override *o = &overrides[view->overrides.n_items++];
+
+	*o = (struct override){ .kind = MODEL_OVERRIDE_DRAIN,
+		                .target = MODEL_TARGET_SITE,
+		                .generation = 1,
+		                .from_ms = view->now_ms - 1000,
+		                .until_ms = MODEL_TIME_NEVER,
+		                .to_ppm = 1000000 };
+	snprintf(o->id, sizeof(o->id), "%s", id);
+	snprintf(o->name, sizeof(o->name), "%s", site);
+	snprintf(o->service, sizeof(o->service), "%s", service);
+	return o;
+}
+
+static void project_plan(void)
+{
+	free(facts->projection);
+	facts->projection = NULL;
+	operation_project(view, op, NULL, facts);
+	assert_non_null(facts->projection);
+}
+
+static uint64_t flows_after(uint32_t site, size_t point)
+{
+	assert_true(facts->sites[site].at[point].flows.known);
+	return facts->sites[site].at[point].flows.value;
+}
+
+static void each_point_of_the_plan_has_its_load(void **state)
+{
+	(void)state;
+	project_plan();
+	for (size_t point = 0; point <= 5; point++) {
+		const uint32_t levels[3] = { point ? steps[point - 1] : 0, 0, 0 };
+
+		for (uint32_t i = 0; i < 3; i++)
+			assert_near(flows_after(i, point),
+			            count_queries(WEB, i, levels) +
+			                    (i == LON ? 0 : count_queries(API, i, levels)) +
+			                    (i == FRA ? 0 : 7),
+			            3);
+		assert_int_equal(facts->sites[FRA].at[point].receives,
+		                 point ? OPERATION_YES : OPERATION_NO);
+		assert_int_equal(facts->sites[AMS].at[point].receives, OPERATION_NO);
+		assert_true(facts->sites[AMS].at[point].share_ppm.known);
+	}
+	assert_int_equal(facts->sites[AMS].at[5].share_ppm.value, 0);
+	assert_true(facts->facts.window_answers.known);
+	assert_int_equal(facts->facts.window_answers.value, facts->projection->queries);
+}
+
+/* A receiver's capacity is for all that it has. */
+static void a_service_alone_leaves_the_others_load_in_the_sum(void **state)
+{
+	const uint32_t none[3] = { 0 }, all[3] = { 1000000, 0, 0 };
+
+	(void)state;
+	strcpy(op->service, "api");
+	project_plan();
+	assert_near(flows_after(FRA, 5),
+	            count_queries(WEB, FRA, none) + count_queries(API, FRA, all), 3);
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_NO);
+}
+
+static void drains_of_others_count_and_its_own_does_not(void **state)
+{
+	const uint32_t lon_out[3] = { 1000000, 0, 1000000 };
+
+	(void)state;
+	add_override("own", "ams", "");
+	add_override("other", "lon", "");
+	load_sites((const uint32_t[3]){ 0, 0, 1000000 });
+	project_plan();
+	assert_true(flows_after(AMS, 0) > 7); /* at its begin it still has all */
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_NO);
+	assert_near(flows_after(FRA, 5),
+	            count_queries(WEB, FRA, lon_out) + count_queries(API, FRA, lon_out), 3);
+}
+
+static void a_drain_of_a_service_that_is_gone_drains_nothing(void **state)
+{
+	(void)state;
+	add_override("other", "lon", "gone");
+	project_plan();
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_YES);
+}
+
+static void sites_that_are_disabled_or_down_get_nobody(void **state)
+{
+	(void)state;
+	add_override("x", "lon", "")->kind = MODEL_OVERRIDE_DISABLE;
+	project_plan();
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_NO);
+	overrides[0].ended = true;
+	project_plan();
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_YES);
+	facts->sites[LON].up = OPERATION_NO;
+	project_plan();
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_NO);
+	facts->sites[LON].up = OPERATION_UNKNOWN; /* which is not down */
+	project_plan();
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_YES);
+}
+
+static void what_is_not_measured_is_not_known_after_a_step(void **state)
+{
+	(void)state;
+	unmeasured = "ams";
+	project_plan();
+	assert_false(facts->sites[FRA].at[1].flows.known);
+	assert_false(facts->sites[LON].at[1].flows.known);
+	assert_int_equal(facts->sites[FRA].at[1].flows.value, 0);
+	unmeasured = "lon";
+	project_plan();
+	assert_true(facts->sites[FRA].at[1].flows.known);
+	assert_false(facts->sites[LON].at[1].flows.known);
+	facts->sites[FRA].bits.known = false;
+	project_plan();
+	assert_false(facts->sites[FRA].at[1].bits.known);
+	assert_true(facts->sites[AMS].at[1].bits.known);
+}
+
+static void without_a_projector_nothing_is_known(void **state)
+{
+	(void)state;
+	view->projector = NULL;
+	operation_project(view, op, NULL, facts);
+	assert_null(facts->projection);
+	assert_int_equal(facts->sites[FRA].at[1].receives, OPERATION_UNKNOWN);
+	assert_false(facts->sites[FRA].at[1].flows.known);
+	assert_false(facts->facts.window_answers.known);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin_test, end_test)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(each_point_of_the_plan_has_its_load),
+		TEST(a_service_alone_leaves_the_others_load_in_the_sum),
+		TEST(drains_of_others_count_and_its_own_does_not),
+		TEST(a_drain_of_a_service_that_is_gone_drains_nothing),
+		TEST(sites_that_are_disabled_or_down_get_nobody),
+		TEST(what_is_not_measured_is_not_known_after_a_step),
+		TEST(without_a_projector_nothing_is_known),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
