@@ -206,7 +206,7 @@ struct proof_service *prover_rows_service(const struct prover_rows *rows, uint64
 }
 
 /* Whether backends of @p class take new flows now: a pool whose backup serves is not down. */
-static bool takes_flows(const struct compiler_pool *pool, enum plan_class class)
+static bool gets_new_flows(const struct compiler_pool *pool, enum plan_class class)
 {
 	if (!pool->backup || pool->backup->state.class == EFFECT_CLASS_OWN)
 		return class == PLAN_OWN;
@@ -252,9 +252,9 @@ static void read_pool(const struct compiler *n, const struct compiler_pool *pool
                       struct prover_pool *out, struct proof_node *node)
 {
 	*out = (struct prover_pool){ .fingerprint = pool->plan->id };
-	if (takes_flows(pool, PLAN_OWN))
+	if (gets_new_flows(pool, PLAN_OWN))
 		read_class(n, pool, PLAN_OWN, out, node);
-	if (takes_flows(pool, PLAN_BACKUP))
+	if (gets_new_flows(pool, PLAN_BACKUP))
 		read_class(n, pool, PLAN_BACKUP, out, node);
 }
 

@@ -198,11 +198,6 @@ static struct compiler_pool *find_table(struct compiler_pool *pools, size_t n,
 	return NULL;
 }
 
-bool compiler_has_agents(const struct plan_pool *p)
-{
-	return p->model->agent && !p->backup;
-}
-
 static int compare_backend_id(const void *id, const void *backend)
 {
 	uint64_t a = *(const uint64_t *)id, b = ((const struct plan_backend *)backend)->id;
@@ -232,13 +227,13 @@ static bool find_range(const struct compiler *n, const struct plan_pool *p, uint
 	if (old) {
 		*first = old->first_slot;
 		n_slots = old->n_slots;
-		agents = compiler_has_agents(old->plan);
+		agents = plan_has_agents(old->plan);
 	} else if (n->adopted && index != INDEX_NONE) {
 		*first = (uint32_t)(n->t.pools[index].slot_range >> 8);
 		n_slots = 1u << (n->t.pools[index].slot_range & 31);
 		agents = n->t.pools[index].flags & FWD_POOL_AGENTS;
 	}
-	return n_slots == p->model->n_slots && agents == compiler_has_agents(p);
+	return n_slots == p->model->n_slots && agents == plan_has_agents(p);
 }
 
 /* Check that all that is new in @p plan has room next to the elements in use and in quarantine. */

@@ -97,7 +97,7 @@ char *compiler_handover_write(const struct compiler *n, const struct compiler_ti
 	if (t.text && t.numbers) {
 		t.text[0] = '\0';
 		for (size_t i = 0; i < n->n_pools; i++)
-			if (compiler_has_agents(n->pools[i].plan) && !n->pools[i].waits)
+			if (plan_has_agents(n->pools[i].plan) && !n->pools[i].waits)
 				write_pool(&t, &n->pools[i]);
 	} else {
 		free(t.text);
@@ -181,7 +181,7 @@ static int read_pool_line(struct handover_reader *t, const char *at)
 	if (*end != '\n')
 		return -EPROTO;
 	const struct compiler_pool *p = compiler_find_pool(t->node->pools, t->node->n_pools, name);
-	if (!p || p->n_slots != n_slots || !compiler_has_agents(p->plan) || p->waits)
+	if (!p || p->n_slots != n_slots || !plan_has_agents(p->plan) || p->waits)
 		return 0;
 	t->parsed = calloc(p->n_slots, sizeof(*t->parsed));
 	t->pool = t->parsed ? p : NULL;

@@ -32,8 +32,6 @@ uint32_t compiler_first_at(const struct compiler *n, const struct addr *a);
 void compiler_unwatch(struct compiler *n, uint32_t index);
 /** The pool called @p name of the @p n, the first of its tables; NULL: none is called so. */
 struct compiler_pool *compiler_find_pool(struct compiler_pool *pools, size_t n, const char *name);
-/** Whether packets of the table name earlier owners: second chance, which no backup has. */
-bool compiler_has_agents(const struct plan_pool *p);
 /** The backend @p id of the pool, or NULL. */
 const struct compiler_backend *compiler_find_backend(const struct compiler_pool *p, uint64_t id);
 

@@ -406,7 +406,7 @@ static void apply_pool(struct compiler *n, struct compiler_pool *p,
 {
 	const struct model_pool *m = p->plan->model;
 	struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
-		                      compiler_has_agents(p->plan), NULL };
+		                      plan_has_agents(p->plan), NULL };
 	struct owners_backup backup;
 	const struct owners_clock clock = { time->ticks_ms, time->wall_clock_ms };
 	struct owners_set member_sets[OWNERS_SETS_MAX] = { 0 };

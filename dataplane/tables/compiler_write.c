@@ -103,7 +103,7 @@ void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
 	memcpy(e.address.bytes, b->plan->address.bytes, sizeof(e.address.bytes));
 	e.encap = encap_of(plan_pool_of(p->plan, b->plan)->mode);
 	e.gue_port_be = fwd_be16(COMPILER_GUE_PORT);
-	e.list_room = compiler_has_agents(p->plan)
+	e.list_room = plan_has_agents(p->plan)
 	                      ? (uint16_t)second_len_max(addr_is4(&b->plan->address))
 	                      : 0;
 	e.id = b->plan->id;
@@ -206,13 +206,13 @@ void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
 	const struct model_pool *m = p->plan->model;
 	struct fwd_pool *at = &n->t.pools[p->index];
 	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
-		                            compiler_has_agents(p->plan), NULL };
+		                            plan_has_agents(p->plan), NULL };
 	uint32_t settle_s = m->settle_ms / 1000, idle_s = m->idle_ms / 1000;
 
 	at->idle_s = (uint16_t)(idle_s < UINT16_MAX ? idle_s : UINT16_MAX);
 	at->settle_s = (uint16_t)(settle_s < UINT16_MAX ? settle_s : UINT16_MAX);
 	at->remember_s = owners_remember_s(&times);
-	at->flags = compiler_has_agents(p->plan) ? FWD_POOL_AGENTS : 0;
+	at->flags = plan_has_agents(p->plan) ? FWD_POOL_AGENTS : 0;
 	at->id = p->plan->id;
 	__atomic_store_n(&at->slot_range, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
 	                 __ATOMIC_RELEASE);

@@ -142,6 +142,7 @@ static int list_pool(struct plan *plan, const struct model_table *t)
 		.backup_max_flows = t->backup_max_flows,
 		.backup_max_bits = t->backup_max_bits,
 		.backup_mtu = t->backup_mtu,
+		.last_service = PLAN_NONE,
 	};
 	err = list_backends(p);
 	if (err)
@@ -232,6 +233,11 @@ static void add_plan_service(struct plan *plan, const struct model_service *s,
 			add_entry(plan, &at->vip->addresses[i], NULL, PLAN_NONE);
 		add_entry(plan, &at->vip->addresses[i], s, pool);
 	}
+	plan->before[plan->n_services] = PLAN_NONE;
+	if (pool != PLAN_NONE) {
+		plan->before[plan->n_services] = plan->pools[pool].last_service;
+		plan->pools[pool].last_service = plan->n_services;
+	}
 	plan->services[plan->n_services++] = s;
 }
 
@@ -246,7 +252,8 @@ static int list_entries(struct plan *plan)
 				room += 2 * m->services[i].at[k].vip->n_addresses;
 	plan->entries = calloc(room ? room : 1, sizeof(*plan->entries));
 	plan->services = calloc(m->n_services ? m->n_services : 1, sizeof(struct model_service *));
-	if (!plan->entries || !plan->services)
+	plan->before = calloc(m->n_services ? m->n_services : 1, sizeof(*plan->before));
+	if (!plan->entries || !plan->services || !plan->before)
 		return -ENOMEM;
 	for (size_t i = 0; i < m->n_services; i++)
 		for (size_t k = 0; k < m->services[i].n_at; k++)
@@ -431,5 +438,6 @@ void plan_free(struct plan *p)
 	free(p->pools);
 	free(p->entries);
 	free(p->services);
+	free(p->before);
 	free(p);
 }

@@ -64,6 +64,7 @@ struct plan_pool {
 	bool backup_drained;  /**< the backup's site is drained: plan_update() */
 	uint32_t udp_idle_ms; /**< the longest of its UDP services; 0: none */
 	bool fail_closed;     /**< all its services say so */
+	size_t last_service;  /**< of those that lead here, in plan.services; PLAN_NONE */
 	struct plan_backend *backends; /**< sorted by id */
 	size_t n_backends;
 	/**
@@ -87,6 +88,7 @@ struct plan {
 	struct plan_entry *entries;
 	size_t n_entries;
 	const struct model_service **services; /**< that have an address here */
+	size_t *before; /**< by service: the one before it that leads to the same pool; PLAN_NONE */
 	size_t n_services;
 	size_t n_backends;         /**< of all pools */
 	uint32_t n_slots;          /**< of all pools, in whole blocks */
@@ -113,6 +115,8 @@ bool plan_same_members(const struct model_set *a, const struct model_set *b) NON
 /** The pool that a backend of @p p is in: the own one or the backup; of PLAN_FULL, the own one. */
 const struct model_pool *plan_pool_of(const struct plan_pool *p, const struct plan_backend *b)
         NONNULL();
+/** Whether packets of the table name earlier owners: second chance, which no backup has. */
+bool plan_has_agents(const struct plan_pool *p) NONNULL();
 /** The part of plan_update() about sites and nodes. @return whether something changed */
 bool plan_update_backup(const struct plan *plan, struct plan_pool *p, int64_t wall_clock_ms)
         NONNULL();

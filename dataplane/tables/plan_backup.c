@@ -14,22 +14,6 @@
 /* Where no DNS name leads to a service, clients keep an address for so long. */
 #define TTL_DEFAULT_S 60u
 
-static const struct model_service *next_service(const struct plan *plan, const struct plan_pool *p,
-                                                size_t *i)
-{
-	const struct model *m = plan->model;
-
-	for (; *i < m->n_services; ++*i)
-		for (size_t k = 0; k < m->services[*i].n_at; k++) {
-			const struct model_at *at = &m->services[*i].at[k];
-
-			if (at->site == m->self->site && at->pool == p->model &&
-			    at->backup == p->backup)
-				return &m->services[(*i)++];
-		}
-	return NULL;
-}
-
 static bool is_of_service(const struct model_override *o, const struct model_service *s)
 {
 	return !o->service || !*o->service || !strcmp(o->service, s->name);
@@ -73,20 +57,17 @@ static bool makes_late(const struct model *m, const struct model_override *o,
 static bool is_late(const struct plan *plan, const struct plan_pool *p, int64_t wall_clock_ms)
 {
 	const struct model *m = plan->model;
-	const struct model_service *s;
-	size_t i = 0, n = 0;
 
-	while ((s = next_service(plan, p, &i))) {
+	for (size_t i = p->last_service; i != PLAN_NONE; i = plan->before[i]) {
 		bool late = false;
 
 		for (size_t k = 0; k < m->n_overrides && !late; k++)
 			late = is_about_site(&m->overrides[k], m->self->site) &&
-			       makes_late(m, &m->overrides[k], s, wall_clock_ms);
+			       makes_late(m, &m->overrides[k], plan->services[i], wall_clock_ms);
 		if (!late)
 			return false;
-		n++;
 	}
-	return n > 0;
+	return p->last_service != PLAN_NONE;
 }
 
 /* Whether the backup's site is drained for a service of the table, or nothing is to go there. */
@@ -97,14 +78,12 @@ static bool is_backup_drained(const struct plan *plan, const struct plan_pool *p
 
 	for (size_t k = 0; k < m->n_overrides; k++) {
 		const struct model_override *o = &m->overrides[k];
-		const struct model_service *s;
-		size_t i = 0;
 
 		if (!is_about_site(o, p->backup->site) ||
 		    model_override_ppm(o, wall_clock_ms) < PPM_ALL)
 			continue;
-		while ((s = next_service(plan, p, &i)))
-			if (is_of_service(o, s))
+		for (size_t i = p->last_service; i != PLAN_NONE; i = plan->before[i])
+			if (is_of_service(o, plan->services[i]))
 				return true;
 	}
 	return false;
@@ -146,4 +125,9 @@ bool plan_update_backup(const struct plan *plan, struct plan_pool *p, int64_t wa
 	p->backup_drained = drained;
 	p->n_nodes = n_nodes;
 	return changed;
+}
+
+bool plan_has_agents(const struct plan_pool *p)
+{
+	return p->model->agent && !p->backup;
 }
