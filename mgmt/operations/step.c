@@ -232,6 +232,7 @@ uint64_t step_ttl_s(const struct operation *op)
 void step_open_backup(struct tick *t)
 {
 	struct operation *op = t->op;
+	const struct operation_step *last = history_last(op);
 	bool any = false;
 
 	if (op->way != OPERATION_OUT || op->level_ppm != OPERATION_PPM || op->late_from_ms)
@@ -245,7 +246,8 @@ void step_open_backup(struct tick *t)
 	}
 	if (!any)
 		return;
-	op->late_from_ms = history_last(op)->in_force_ms + (int64_t)step_ttl_s(op) * 1000;
+	if (last) /* else it was drained before the operation began */
+		op->late_from_ms = last->in_force_ms + (int64_t)step_ttl_s(op) * 1000;
 	if (op->late_from_ms < t->now_ms + OPERATION_AHEAD_MS)
 		op->late_from_ms = t->now_ms + OPERATION_AHEAD_MS;
 	level_write(t, op->level_ppm, op->level_ppm, t->now_ms + OPERATION_AHEAD_MS, 0);

@@ -269,6 +269,19 @@ static int a_shift_rests_and_a_drain_starts_from_there(void)
 	return 0;
 }
 
+static int a_site_that_was_drained_before_opens_its_backup(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.level_ppm = scene.op.began_ppm = OPERATION_PPM;
+	scene.op.n_plan = 0;
+	scene.sites[0].has_backup = true;
+	CHECK(scene_until_state(OPERATION_LATE, 5));
+	CHECK(scene.op.late_from_ms >= scene.now_ms && scene.op.write.to_ppm == OPERATION_PPM);
+	CHECK(!operation_return(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_state(OPERATION_DONE, 400));
+	return 0;
+}
+
 static int the_younger_of_two_is_held(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -362,6 +375,7 @@ uint64_t scenes_own(void)
 		a_return_has_its_order,
 		an_abort_goes_back_in_steps,
 		a_shift_rests_and_a_drain_starts_from_there,
+		a_site_that_was_drained_before_opens_its_backup,
 		the_younger_of_two_is_held,
 		the_document_holds,
 		records_have_an_order,

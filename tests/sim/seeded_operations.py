@@ -54,7 +54,7 @@ BREAKAGES = [
     ("what is unknown never holds", RUNS, INTERNAL, "#define TICK_UNKNOWN_MS 1500", "#define TICK_UNKNOWN_MS 150000"),
     ("backup active at 25 %", RUNS, STEP, "op->level_ppm != OPERATION_PPM || op->late_from_ms)",
      "op->level_ppm < 250000 || op->late_from_ms)"),
-    ("backup active at once", RUNS, STEP, "op->late_from_ms = t->now_ms + (int64_t)step_ttl_s(op) * 1000;", "op->late_from_ms = t->now_ms;"),
+    ("backup active at once", RUNS, STEP, "last->in_force_ms + (int64_t)step_ttl_s(op) * 1000;", "last->in_force_ms;"),
     ("the backup stays at a return", RUNS, BACK, "\top->late_from_ms = 0;\n\tlevel_write(t, op->level_ppm, op->level_ppm,",
      "\tlevel_write(t, op->level_ppm, op->level_ppm,"),
     ("a hold is lost at a takeover", RUNS, OWN, "if (op->state == OPERATION_HELD && !strcmp(op->hold.code, \"taken\"))",
