@@ -169,6 +169,46 @@ static void a_site_is_the_sum_of_its_nodes_or_unknown(void **state)
 	free_world(w);
 }
 
+/* fra-1 checks the VIP of ams five times a second in both families, at a port of the service or not. */
+static void checks_by_other_sites_are_no_clients(void **state)
+{
+	static const struct {
+		uint16_t port;
+		bool reached;
+		uint64_t flows, backup, established;
+	} rows[] = {
+		{ 0, true, 10, 10, 110 },
+		{ 80, true, 10, 10, 110 },
+		{ 81, true, 20, 10, 160 },
+		{ 0, false, 20, 10, 160 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world *w = make_world();
+		struct model_check check = { .interval_ms = 200, .port = rows[i].port };
+		struct addr addresses[2];
+
+		assert_int_equal(addr_parse("203.0.113.10", &addresses[0]), 0);
+		assert_int_equal(addr_parse("2001:db8::10", &addresses[1]), 0);
+		w->vips[0].addresses = addresses;
+		w->vips[0].n_addresses = 2;
+		w->service.vip_check = &check;
+		w->service.port = 80;
+		speak(w, 0, FLOWS(30000, 20000, 10000));
+		speak(w, 1, FLOWS(0, 0, 0));
+		w->view.voices[2].reached = rows[i].reached;
+		const struct operation_site *s = gather(w);
+		assert_int_equal(s->flows.value, rows[i].flows);
+		assert_int_equal(s->backup_flows.value, rows[i].backup);
+		assert_int_equal(s->arrivals.value, rows[i].flows + rows[i].backup);
+		assert_int_equal(s->established.value, rows[i].established);
+		speak(w, 0, FLOWS(4000, 4000, 0)); /* fewer than checks: nothing is below 0 */
+		assert_int_equal(gather(w)->flows.value, rows[i].flows == 20 ? 4 : 0);
+		free_world(w);
+	}
+}
+
 static void a_node_that_is_named_absent_is_not_waited_for(void **state)
 {
 	struct world *w = make_world();
@@ -343,6 +383,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_said_is_nothing_known),
 		cmocka_unit_test(a_site_is_the_sum_of_its_nodes_or_unknown),
+		cmocka_unit_test(checks_by_other_sites_are_no_clients),
 		cmocka_unit_test(a_node_that_is_named_absent_is_not_waited_for),
 		cmocka_unit_test(numbers_of_no_sense_are_not_known),
 		cmocka_unit_test(levels_are_of_the_generation_in_force),
