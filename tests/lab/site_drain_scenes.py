@@ -26,11 +26,11 @@ QUICK_RATE = 200
 
 
 @contextlib.contextmanager
-def world_of(wish: Wish) -> typing.Iterator[SiteDrainWorld]:
+def world_of(wish: Wish, warm_s: float = 12) -> typing.Iterator[SiteDrainWorld]:
     """A world under its crowd."""
     with Lab("drain") as lab:
         world = SiteDrainWorld(lab, wish)
-        world.begin()
+        world.begin(warm_s=warm_s)
         try:
             yield world
         finally:
@@ -178,14 +178,14 @@ GUARDS_OFF = ["room", "receivers", "share"]
 
 
 def cut_capacity(world: SiteDrainWorld, capacity: int) -> int:
-    """To CUT_TO, in the configuration and in truth; when it was in force."""
-    left = round(capacity * CUT_TO)
+    """To CUT_TO, in truth and in the configuration; when it was begun."""
+    left, at = round(capacity * CUT_TO), now_ms()
     world.plan.site(SQUEEZED).capacity = f'new_flows = "{left}/s"; bits = "40Gbit";'
     node = world.nodes[1]
     node.write_config()
     world.squeeze(SQUEEZED, left)
     node.weir("apply", f"{node.conf}/weir.conf", "--reason", "lab", "--confirm-within", "none")
-    return now_ms()
+    return at
 
 
 def squeeze_once(report: Report, figures: Figures, guarded: bool) -> None:
@@ -205,7 +205,7 @@ def squeeze_once(report: Report, figures: Figures, guarded: bool) -> None:
             figures.put("squeeze.held_ms", held - cut if held else None)
             time.sleep(20)  # what a held operation leaves must not fail
         else:
-            report.step(watch_operation, world, operations, number, (*ENDED, *HELD), 200)
+            report.step(watch_operation, world, operations, number, ("late", *ENDED, *HELD), 200)
             time.sleep(SQUEEZE_S)  # clients that do not get through show themselves
         bad = refused(world.requests(cut, now_ms()))
         say(world.crowd_line(5000))
@@ -324,13 +324,13 @@ def kill_b(world: SiteDrainWorld, report: Report, figures: Figures) -> None:
     """ams is drained; it is powered off, then fra dies: par's name server leaves fra out."""
     world.power_off("ams")
     say("ams is off")
-    time.sleep(6)  # its views are old, and it is not missed
+    time.sleep(4)  # its views are old, and it is not missed
     named = Named(world, world.plan.site("par").dns4, "fra")
     time.sleep(1)  # fra is named until it dies
     died = now_ms()
     report.check(named.last_ms > died - 500, "fra is in the answers until it dies")
     world.site("fra").cut()
-    time.sleep(12)  # an answer that names it all the same shows itself
+    time.sleep(8)  # an answer that names it all the same shows itself
     last = named.stop()
     out = max(0, last - died)
     figures.put("double.b_out_ms", out if last < now_ms() - 3000 else None)
@@ -347,7 +347,7 @@ def double(report: Report, figures: Figures) -> None:
 
 def quick(report: Report, figures: Figures) -> None:
     """A drain in one step whose late clients the backup serves, then the double death."""
-    with world_of(Wish(ttl=("1s", "1s"), backup=True, rate=QUICK_RATE, sources=2000)) as world:
+    with world_of(Wish(ttl=("1s", "1s"), backup=True, rate=QUICK_RATE, sources=2000), 6) as world:
         operations = Operations(world.nodes[0])
         _, began, gone = drain_and_measure(world, report, operations, 60, now=True)
         report.check(gone is not None, "99 % of the new flows at own backends are gone", gone)
