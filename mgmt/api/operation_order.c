@@ -112,6 +112,42 @@ static int run_engine_order(struct operation *op, const struct operation_facts *
 	}
 }
 
+/* " --OPTION NAME,NAME" for what the order gave, and one more; nothing for none. */
+static size_t join_names(const char *option, const struct operation_body_names *names,
+                         const char *more, char *out, size_t size)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < names->n + (more != NULL) && n + MODEL_NAME_MAX + 16 < size; i++)
+		n += (size_t)snprintf(out + n, size - n, "%s%s", i ? "," : option,
+		                      i < names->n ? names->items[i] : more);
+	return n;
+}
+
+/* The engine's error begins with the guard's word; the command gives the same order past it. */
+static void refuse_by_guard(struct operation_outcome *out, const struct operation *op,
+                            const struct operation_order *order, const char *error)
+{
+	char word[OPERATION_CODE_MAX] = "", past[512];
+	int guard = sscanf(error, "%23[a-z-]:", word) == 1 ? operation_guard_find(word) : -1;
+	bool may = guard >= 0 && operation_guard_is_optional((enum operation_guard)guard);
+	size_t n = (size_t)snprintf(past, sizeof(past), "weir operation %s %s", op->id,
+	                            operation_order_text(order->what));
+
+	if (!may) {
+		operation_refuse(out, 409, "guard", "%s", error);
+	} else {
+		n += join_names(" --override ", &order->guards, word, past + n, sizeof(past) - n);
+		n += join_names(" --without ", &order->without, NULL, past + n, sizeof(past) - n);
+		snprintf(past + n, sizeof(past) - n, " --reason TEXT");
+		operation_refuse(out, 409, "guard", "%s; to do it all the same: %s", error, past);
+	}
+	if (guard >= 0)
+		out->json = json_pack("{s:[{s:s, s:b, s:b, s:s}], s:s*}", "guards", "guard", word,
+		                      "ok", 0, "may_be_overridden", may, "detail", error, "command",
+		                      may ? past : NULL);
+}
+
 static void refuse_order(struct operation_outcome *out, const struct operation *op,
                          const struct operation_order *order, int err, const char *error)
 {
@@ -119,9 +155,7 @@ static void refuse_order(struct operation_outcome *out, const struct operation *
 		operation_refuse(out, 409, "operation", "operation %s: it is so already: %s",
 		                 op->id, *error ? error : operation_state_text(op->state));
 	else if (err == -EBUSY)
-		operation_refuse(out, 409, "guard",
-		                 "%s; weir operation %s %s --override GUARD --reason TEXT", error,
-		                 op->id, operation_order_text(order->what));
+		refuse_by_guard(out, op, order, error);
 	else if (err == -ENOMEM)
 		operation_refuse(out, 503, "busy", "out of memory");
 	else

@@ -341,7 +341,7 @@ def double(report: Report, figures: Figures) -> None:
     with world_of(Wish(ttl=("1s", "1s"))) as world:
         operations = Operations(world.nodes[1])
         number = operations.begin(do="drain", sites=["ams"], now=True)["id"]
-        watch_operation(world, operations, number, (*ENDED, *HELD), 120)
+        watch_operation(world, operations, number, ("late", *ENDED, *HELD), 120)  # nobody serves the late ones
         kill_b(world, report, figures)
 
 
