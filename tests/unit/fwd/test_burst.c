@@ -48,6 +48,7 @@ static void fill_world(struct world *w)
 	add_backend(w, 5, "10.1.0.5", FWD_ENCAP_IPIP);
 	w->t.backends[5].vlan = 100;
 	add_backend(w, 6, "10.1.0.6", FWD_ENCAP_IPIP);
+	w->t.backends[7].flags = FWD_BACKEND_USED | FWD_BACKEND_FULL;
 	w->t.backends[6].flags |= FWD_BACKEND_DEAD;
 	w->t.backends[2].inner_mtu = 1400;
 	w->t.root->answers_per_s = 1;
