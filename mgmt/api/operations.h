@@ -36,7 +36,7 @@
 #define OPERATIONS_ANSWER_MAX ((size_t)1 << 20) /**< bytes of a peer's answer */
 #define OPERATIONS_SEND_MAX   16u               /**< records in one request */
 
-/** What a node has of an operation, as it was seen in the owner's last round. */
+/** What a node has of an operation, as it was seen in the last round. */
 struct operations_node {
 	char node[MODEL_NAME_MAX];
 	bool reached, absent; /**< absent: named so by a person */
@@ -52,7 +52,7 @@ struct operations_item {
 	uint64_t ticked_ms; /**< monotonic: when its engine last ran here; 0: never */
 	bool judged;        /**< verdicts are those of the last round here */
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
-	struct operations_node nodes[OPERATION_NODES_MAX]; /**< if this node is the owner */
+	struct operations_node nodes[OPERATION_NODES_MAX]; /**< as this node sees them */
 	size_t n_nodes;
 	uint64_t deciding; /**< how many sites decide that a site is dead, if judged */
 	/** of the owner, from when the running plan began; NULL: not known */

@@ -242,16 +242,39 @@ static bool tick_operation(struct core *core, const struct operation_view *view,
 	return changed;
 }
 
-/* The operations that this node owns and that are not over. Under the lock. */
-static size_t list_own(struct core *core, char ids[][MODEL_ID_MAX])
+/* The operations that are not over: those that this node owns, or the others. Under the lock. */
+static size_t list_live(struct core *core, bool own, char ids[][MODEL_ID_MAX])
 {
 	const struct operations_item *item;
 	size_t n = 0;
 
 	for (size_t i = 0; (item = operations_at(core, i)); i++)
-		if (operations_is_own(core, &item->op) && !operation_is_over(&item->op))
+		if (operations_is_own(core, &item->op) == own && !operation_is_over(&item->op))
 			memcpy(ids[n++], item->op.id, MODEL_ID_MAX);
 	return n;
+}
+
+/* Note which nodes have an operation of another owner, and at which level: what this node shows. */
+static void watch_operation(struct core *core, const struct operation_view *view, const char *id)
+{
+	struct operation *op = calloc(1, sizeof(*op));
+	struct operation_seen *seen = calloc(1, sizeof(*seen));
+
+	core_lock(core);
+	const struct operations_item *item = op ? operations_find(core, id) : NULL;
+	if (item)
+		*op = item->op;
+	core_unlock(core);
+	if (item && seen) {
+		operation_gather(view, op, 0, seen);
+		core_lock(core);
+		struct operations_item *again = operations_find(core, id);
+		if (again)
+			note_nodes(again, &seen->facts);
+		core_unlock(core);
+	}
+	free(seen);
+	free(op);
 }
 
 /* How long after the last round the next one is due; 0: never. Under the lock. */
@@ -273,6 +296,21 @@ static uint64_t pause_ms(struct core *core)
 	return pause;
 }
 
+/* No peer is asked for keys: nothing is projected here. */
+static void watch_others(struct core *core)
+{
+	struct operations *o = core->operations;
+	char ids[OPERATIONS_MAX][MODEL_ID_MAX];
+
+	core_lock(core);
+	size_t n = list_live(core, false, ids);
+	core_unlock(core);
+	struct operation_view *view = n ? operation_view_take(core, o->keys, NULL) : NULL;
+	for (size_t i = 0; view && i < n; i++)
+		watch_operation(core, view, ids[i]);
+	operation_view_free(view);
+}
+
 /* Not under the lock. */
 static void run_operations(struct core *core)
 {
@@ -281,7 +319,7 @@ static void run_operations(struct core *core)
 	bool changed = false;
 
 	core_lock(core);
-	size_t n = list_own(core, ids);
+	size_t n = list_live(core, true, ids);
 	core_unlock(core);
 	operations_ask(core, &o->client, n > 0);
 	struct operation_view *view = n ? operation_view_take(core, o->keys, &o->client) : NULL;
@@ -290,6 +328,8 @@ static void run_operations(struct core *core)
 	operation_view_free(view);
 	if (changed) /* what is new goes out at once */
 		operations_ask(core, &o->client, false);
+	if (!n)
+		watch_others(core);
 }
 
 static void run_round(struct core *core)

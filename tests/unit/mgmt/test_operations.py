@@ -106,7 +106,9 @@ class Orders(World):
         self.assertEqual((a.status, a.json["state"], a.json["hold"]["code"]), (200, "held", "person"), a.raw)
         self.assertIn(f"weir operation {id} resume", a.json["hold"]["resume"])
         wait_for("all know it", lambda: all(self.c.get(s, id)["state"] == "held" for s in SITES))
-        self.assertIn("operation-held", str(self.c.nodes["fra"].ask("GET", "/v1/status").json))
+        wait_for("status tells", lambda: "operation-held" in str(self.c.nodes["fra"].ask("GET", "/v1/status").json))
+        for s in SITES:
+            wait_for("all nodes", lambda s=s: [n["reached"] for n in self.c.get(s, id)["nodes"]] == [True] * 3)
         level = self.c.get("fra", id)["level_ppm"]
         a = self.c.order("ams", id, "resume", override_guards=UNMEASURED)
         self.assertEqual(a.status, 200, a.raw)
