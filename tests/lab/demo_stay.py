@@ -70,6 +70,7 @@ def shell_line(node: Node) -> str:
 def commands_of(demo: Demo) -> list[str]:
     """The commands of docs/tour.md, section 4, with addresses of this run."""
     return ["weir config check", "weir plan", "weir status", "weir why",
+            f'weir drain site {demo.plan.sites[0].name} --reason "a try" --dry-run',
             f"weir trace 100.64.1.7:40000 {demo.plan.sites[0].vip4}:80/tcp",
             f"weir dns explain {demo.plan.name} A --client 100.64.1.0/24"]
 
