@@ -131,7 +131,7 @@ void guard_fresh(const struct guard_question *q, struct operation_verdict *v)
 			continue;
 		if (!site->flows.known || !site->arrivals.known)
 			guard_miss(v, "new flows of site %s are not measured", site->name);
-		if (!site->repeats.known || !site->drops.known)
+		if (facts_gains(q->op, site) && (!site->repeats.known || !site->drops.known))
 			guard_miss(v, "repeated SYNs and drops of site %s are not measured",
 			           site->name);
 	}

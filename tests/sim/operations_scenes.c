@@ -114,6 +114,8 @@ static int a_moment_without_a_value_does_not_hold(void)
 		scene_tick(2);
 		CHECK(scene.op.state == OPERATION_MOVING);
 	}
+	scene.sites[0].repeats.known = scene.sites[0].drops.known = false; /* it gets none */
+	CHECK(scene_until_level(250000));
 	return 0;
 }
 
