@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A site is up as seen from outside if one of its services is, in one address family: more of the
- * other sites' fresh observations say up than say down. Where sites do not vote, weir-dns goes by
- * this node's own checks, which are from outside for other sites alone. A site that nobody else
- * checks is not "checked": then its own pools decide. Where nobody knows, "up" is missing.
+ * Each part is made from what is known now, and left out where nothing is. Where sites are up is in
+ * operation_outside.c, what weir-dataplane counts in operation_flows.c.
  */
 #include "mgmt/api/operation_measure.h"
 
@@ -17,108 +15,6 @@
 #include "weir/health.h"
 
 #define PPM_WHOLE 1000000u
-
-/* --- sites, as weir-dns sees them --- */
-
-/* Observations of one service at a site in one family. */
-struct outside_count {
-	unsigned n_up, n_down;
-};
-
-static void count_word(const char *word, struct outside_count *c)
-{
-	if (word && !strcmp(word, "up"))
-		c->n_up++;
-	else if (word && !strcmp(word, "down"))
-		c->n_down++;
-}
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
-/* What nodes of other sites say of @p row in @p family, or this node alone where sites do not vote. */
-static struct outside_count count_outside(const json_t *row, const char *family,
-                                          const char *own_site)
-{
-	const json_t *views = json_object_get(row, "views");
-	const char *site = text_of(row, "site");
-	struct outside_count c = { 0 };
-
-	for (size_t i = 0; i < json_array_size(views); i++) {
-		const json_t *view = json_array_get(views, i);
-
-		if (json_is_true(json_object_get(view, "fresh")) &&
-		    !json_is_true(json_object_get(view, "inconclusive")) &&
-		    !json_is_true(json_object_get(view, "unproven")) &&
-		    strcmp(text_of(view, "site"), site) != 0)
-			count_word(text_of(view, family), &c);
-	}
-	if (json_array_size(views) == 0 && strcmp(site, own_site) != 0 &&
-	    !json_is_true(json_object_get(row, "unproven")))
-		count_word(text_of(row, family), &c);
-	return c;
-}
-
-static json_t *find_site(json_t *sites, const char *name)
-{
-	for (size_t i = 0; i < json_array_size(sites); i++) {
-		json_t *one = json_array_get(sites, i);
-
-		if (!strcmp(text_of(one, "site"), name))
-			return one;
-	}
-	json_t *one = json_pack("{s:s, s:b, s:b, s:b}", "site", name, "checked", 0, "failing", 0,
-	                        "disabled", 0);
-	json_array_append_new(sites, one);
-	return one;
-}
-
-static void raise_flag(json_t *site, const char *flag)
-{
-	json_object_set_new(site, flag, json_true());
-}
-
-static void note_site(json_t *sites, const json_t *row, const char *own_site)
-{
-	static const char *const families[] = { "ipv4", "ipv6" };
-	json_t *site = find_site(sites, text_of(row, "site"));
-
-	if (json_is_true(json_object_get(row, "disabled")))
-		raise_flag(site, "disabled");
-	for (size_t i = 0; i < 2; i++) {
-		struct outside_count c = count_outside(row, families[i], own_site);
-		const char *in_force = text_of(row, families[i]);
-
-		if (c.n_up + c.n_down > 0)
-			raise_flag(site, "checked");
-		if (c.n_down > 0)
-			raise_flag(site, "failing");
-		if (c.n_up + c.n_down == 0) /* nobody outside says: what is in force, if known */
-			count_word(in_force, &c);
-		if (c.n_up > c.n_down)
-			raise_flag(site, "up");
-		else if (c.n_down && !json_object_get(site, "up"))
-			json_object_set_new(site, "up", json_false());
-	}
-}
-
-json_t *operation_sites_json(const json_t *dns, const char *own_site)
-{
-	const json_t *names = json_object_get(dns, "names");
-	json_t *sites = json_array();
-
-	for (size_t i = 0; i < json_array_size(names); i++) {
-		const json_t *rows = json_object_get(json_array_get(names, i), "sites");
-
-		for (size_t k = 0; k < json_array_size(rows); k++)
-			note_site(sites, json_array_get(rows, k), own_site);
-	}
-	return sites;
-}
 
 /* --- pools of the own site --- */
 

@@ -16,8 +16,7 @@
  *           pools: [{pool, own_milli, backup_milli, refused_milli, packets_milli}],
  *           drops: {REASON: milli}, sources: [{service, prefix, flows, age_ms}]}
  *
- * Implemented in mgmt/api/operation_measure.c and, for what weir-dataplane counts,
- * operation_flows.c; for any thread, not under the lock.
+ * Implemented in mgmt/api/operation_measure.c, operation_outside.c (sites) and operation_flows.c (flows); for any thread, not under the lock.
  */
 #ifndef WEIR_MGMT_API_OPERATION_MEASURE_H
 #define WEIR_MGMT_API_OPERATION_MEASURE_H

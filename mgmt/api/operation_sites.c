@@ -392,7 +392,7 @@ static bool is_absent(const struct operation_view *v, const struct operation *op
 }
 
 /* A node without a routing daemon announces by other means: nothing is asked of it. */
-static enum operation_truth announces(const struct operation_voice *voice)
+static enum operation_truth read_announced(const struct operation_voice *voice)
 {
 	const char *state = text_of(voice->measure, "announce");
 
@@ -425,7 +425,7 @@ static void gather_announced(const struct operation_view *v, struct operation_si
 
 	for (size_t i = 0; i < v->n_voices; i++) {
 		const char *site = v->voices[i].node->site->name;
-		enum operation_truth one = announces(&v->voices[i]);
+		enum operation_truth one = read_announced(&v->voices[i]);
 
 		if (!strcmp(site, s->name)) {
 			all &= one == OPERATION_YES;

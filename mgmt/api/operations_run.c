@@ -192,15 +192,15 @@ static bool run_engine(struct core *core, struct operations_item *item,
                        uint64_t now_ms)
 {
 	struct operation_act *act = calloc(1, sizeof(*act));
-	int64_t wall_ms = clock_believed_ms();
+	int64_t believed_ms = clock_believed_ms();
 
 	if (!act)
 		return false;
-	operation_next(&item->op, &seen->facts, wall_ms, act);
+	operation_next(&item->op, &seen->facts, believed_ms, act);
 	item->ticked_ms = now_ms;
 	operations_note_seen(item, view, seen);
 	note_begin(item, view);
-	bool changed = operations_apply(core, item, act, wall_ms);
+	bool changed = operations_apply(core, item, act, believed_ms);
 	free(act);
 	return changed;
 }

@@ -85,7 +85,7 @@ static struct world *make_world(void)
 	return w;
 }
 
-static json_t *parse(const char *text)
+static json_t *parse_text(const char *text)
 {
 	json_t *json = json_loads(text, 0, NULL);
 
@@ -93,10 +93,10 @@ static json_t *parse(const char *text)
 	return json;
 }
 
-static void speak(struct world *w, size_t node, const char *measure)
+static void give_voice(struct world *w, size_t node, const char *measure)
 {
 	json_decref(w->view.voices[node].measure);
-	w->view.voices[node].measure = parse(measure);
+	w->view.voices[node].measure = parse_text(measure);
 	w->view.voices[node].reached = true;
 }
 
@@ -110,7 +110,7 @@ static void free_world(struct world *w)
 	free(w);
 }
 
-static const struct operation_site *gather(struct world *w)
+static const struct operation_site *gather_ams(struct world *w)
 {
 	operation_gather(&w->view, &w->op, 1000, &w->seen);
 	assert_int_equal(w->seen.facts.n_sites, 2);
@@ -127,7 +127,7 @@ static const struct operation_site *gather(struct world *w)
 static void nothing_said_is_nothing_known(void **state)
 {
 	struct world *w = make_world();
-	const struct operation_site *s = gather(w);
+	const struct operation_site *s = gather_ams(w);
 
 	(void)state;
 	assert_false(s->flows.known);
@@ -155,10 +155,10 @@ static void a_site_is_the_sum_of_its_nodes_or_unknown(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	speak(w, 0, FLOWS(30000, 20000, 10000));
-	assert_false(gather(w)->flows.known);
-	speak(w, 1, FLOWS(12000, 12000, 0));
-	const struct operation_site *s = gather(w);
+	give_voice(w, 0, FLOWS(30000, 20000, 10000));
+	assert_false(gather_ams(w)->flows.known);
+	give_voice(w, 1, FLOWS(12000, 12000, 0));
+	const struct operation_site *s = gather_ams(w);
 	assert_true(s->flows.known);
 	assert_int_equal(s->flows.value, 32);
 	assert_int_equal(s->arrivals.value, 42);
@@ -195,16 +195,16 @@ static void checks_by_other_sites_are_no_clients(void **state)
 		w->vips[0].n_addresses = 2;
 		w->service.vip_check = &check;
 		w->service.port = 80;
-		speak(w, 0, FLOWS(30000, 20000, 10000));
-		speak(w, 1, FLOWS(0, 0, 0));
+		give_voice(w, 0, FLOWS(30000, 20000, 10000));
+		give_voice(w, 1, FLOWS(0, 0, 0));
 		w->view.voices[2].reached = rows[i].reached;
-		const struct operation_site *s = gather(w);
+		const struct operation_site *s = gather_ams(w);
 		assert_int_equal(s->flows.value, rows[i].flows);
 		assert_int_equal(s->backup_flows.value, rows[i].backup);
 		assert_int_equal(s->arrivals.value, rows[i].flows + rows[i].backup);
 		assert_int_equal(s->established.value, rows[i].established);
-		speak(w, 0, FLOWS(4000, 4000, 0)); /* fewer than checks: nothing is below 0 */
-		assert_int_equal(gather(w)->flows.value, rows[i].flows == 20 ? 4 : 0);
+		give_voice(w, 0, FLOWS(4000, 4000, 0)); /* fewer than checks: nothing is below 0 */
+		assert_int_equal(gather_ams(w)->flows.value, rows[i].flows == 20 ? 4 : 0);
 		free_world(w);
 	}
 }
@@ -214,10 +214,10 @@ static void a_node_that_is_named_absent_is_not_waited_for(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	speak(w, 0, FLOWS(30000, 30000, 0));
+	give_voice(w, 0, FLOWS(30000, 30000, 0));
 	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "ams-2");
-	assert_true(gather(w)->flows.known);
-	assert_int_equal(gather(w)->flows.value, 30);
+	assert_true(gather_ams(w)->flows.known);
+	assert_int_equal(gather_ams(w)->flows.value, 30);
 	free_world(w);
 }
 
@@ -238,9 +238,9 @@ static void numbers_of_no_sense_are_not_known(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct world *w = make_world();
 
-		speak(w, 0, bad[i]);
-		speak(w, 1, FLOWS(1000, 1000, 0));
-		if (gather(w)->flows.known)
+		give_voice(w, 0, bad[i]);
+		give_voice(w, 1, FLOWS(1000, 1000, 0));
+		if (gather_ams(w)->flows.known)
 			fail_msg("known by %s", bad[i]);
 		free_world(w);
 	}
@@ -253,14 +253,14 @@ static void levels_are_of_the_generation_in_force(void **state)
 
 	(void)state;
 	w->view.voices[0].reached = true;
-	w->view.voices[0].have = parse("{\"o1\":[3, 9, \"fra-1\"]}");
+	w->view.voices[0].have = parse_text("{\"o1\":[3, 9, \"fra-1\"]}");
 	w->view.voices[0].levels = json_pack("[{s:s, s:I, s:I, s:i}]", "override", "v1",
 	                                     "generation", (json_int_t)generation + 1, "in_force",
 	                                     (json_int_t)generation, "level_ppm", 250000);
 	w->view.voices[1].reached = true;
-	w->view.voices[1].have = parse("{\"o1\":[2, 99, \"fra-1\"]}");
-	w->view.voices[1].levels = parse("[{\"override\":\"v1\",\"generation\":7}]");
-	gather(w);
+	w->view.voices[1].have = parse_text("{\"o1\":[2, 99, \"fra-1\"]}");
+	w->view.voices[1].levels = parse_text("[{\"override\":\"v1\",\"generation\":7}]");
+	gather_ams(w);
 	const struct operation_node *n = w->seen.nodes;
 	assert_true(n[0].levels[0].known);
 	assert_int_equal(n[0].levels[0].epoch, 3);
@@ -280,9 +280,9 @@ static void an_override_that_a_node_lacks_is_level_0(void **state)
 
 	(void)state;
 	w->view.voices[0].reached = true;
-	w->view.voices[0].have = parse("{}");
-	w->view.voices[0].levels = parse("[]");
-	gather(w);
+	w->view.voices[0].have = parse_text("{}");
+	w->view.voices[0].levels = parse_text("[]");
+	gather_ams(w);
 	assert_true(w->seen.nodes[0].levels[0].known);
 	assert_int_equal(w->seen.nodes[0].levels[0].level_ppm, 0);
 	assert_int_equal(w->seen.nodes[0].levels[0].epoch, 0);
@@ -296,7 +296,7 @@ static void a_former_release_knows_no_steps(void **state)
 
 	(void)state;
 	w->view.voices[0].reached = w->view.voices[0].lacks = true;
-	gather(w);
+	gather_ams(w);
 	assert_int_equal(w->seen.nodes[0].steps, OPERATION_NO);
 	free_world(w);
 }
@@ -306,17 +306,17 @@ static void the_document_names_what_is_gone(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	gather(w);
+	gather_ams(w);
 	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_FINE);
 	snprintf(w->op.service, sizeof(w->op.service), "ftp");
-	gather(w);
+	gather_ams(w);
 	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_SERVICE_GONE);
 	w->op.service[0] = '\0';
 	w->m.n_dns_names = 0;
-	gather(w);
+	gather_ams(w);
 	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_NO_DNS);
 	snprintf(w->op.targets[0].site, sizeof(w->op.targets[0].site), "rom");
-	gather(w);
+	gather_ams(w);
 	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_SITE_GONE);
 	free_world(w);
 }
@@ -334,11 +334,11 @@ static void a_site_that_another_drains_is_out_and_its_own_drain_is_not(void **st
 
 	(void)state;
 	w->view.overrides = (struct overrides){ .items = &drain, .n_items = 1 };
-	assert_int_equal(gather(w)->out, OPERATION_NO);
+	assert_int_equal(gather_ams(w)->out, OPERATION_NO);
 	snprintf(drain.id, sizeof(drain.id), "v2");
-	assert_int_equal(gather(w)->out, OPERATION_YES);
+	assert_int_equal(gather_ams(w)->out, OPERATION_YES);
 	drain.ended = true;
-	assert_int_equal(gather(w)->out, OPERATION_NO);
+	assert_int_equal(gather_ams(w)->out, OPERATION_NO);
 	free_world(w);
 }
 
@@ -366,7 +366,7 @@ static void a_site_whose_state_is_unknown_is_neither_up_nor_down(void **state)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		json_t *dns = json_pack("{s:[{s:[{s:s, s:s, s:s, s:o}]}]}", "names", "sites",
 		                        "site", "ams", "ipv4", cases[i].ipv4, "ipv6", "none",
-		                        "views", parse(cases[i].views));
+		                        "views", parse_text(cases[i].views));
 		json_t *sites = operation_sites_json(dns, "fra");
 		const json_t *one = json_array_get(sites, 0), *up = json_object_get(one, "up");
 

@@ -69,8 +69,10 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/operations", "/v1/operations", None, {}, 200, at_least("viewer")),
     ("GET", "/v1/operations/{}", "/v1/operations/none", None, {}, 404, at_least("viewer")),
     ("POST", "/v1/operations", "/v1/operations?dry_run=true", {"do": "drain", "sites": ["none"], "reason": "x"}, {}, 404, at_least("oncall")),
-    *(("POST", f"/v1/operations/{{}}/{verb}", f"/v1/operations/none/{verb}", {"reason": "x"}, {}, 404, at_least("oncall"))
-      for verb in ("hold", "resume", "abort", "take")),
+    ("POST", "/v1/operations/{}/hold", "/v1/operations/none/hold", {"reason": "x"}, {}, 404, at_least("oncall")),
+    ("POST", "/v1/operations/{}/resume", "/v1/operations/none/resume", {"reason": "x"}, {}, 404, at_least("oncall")),
+    ("POST", "/v1/operations/{}/abort", "/v1/operations/none/abort", {"reason": "x"}, {}, 404, at_least("oncall")),
+    ("POST", "/v1/operations/{}/take", "/v1/operations/none/take", {"reason": "x"}, {}, 404, at_least("oncall")),
     ("GET", "/v1/sites/{}/arrivals", "/v1/sites/none/arrivals", None, {}, 404, at_least("viewer")),
     ("GET", "/v1/peer/operations/{}", "/v1/peer/operations/none", None, {}, 404, PEER),
     ("POST", "/v1/peer/operations", "/v1/peer/operations", {}, {}, 400, PEER),
