@@ -378,9 +378,58 @@ static void a_site_whose_state_is_unknown_is_neither_up_nor_down(void **state)
 	}
 }
 
+/* The levels of a node: generation 3 << 20 | 5 is the operation's last write. */
+static void tell_level(struct world *w, size_t node, unsigned step, const char *ttl)
+{
+	char text[200];
+
+	snprintf(text, sizeof(text),
+	         "[{\"override\":\"v1\",\"generation\":%u,\"in_force\":%u,\"level_ppm\":250000%s}]",
+	         3u << 20 | step, 3u << 20 | step, ttl);
+	json_decref(w->view.voices[node].levels);
+	w->view.voices[node].levels = parse_text(text);
+	if (!w->view.voices[node].have)
+		w->view.voices[node].have = json_object();
+	w->view.voices[node].dns = w->view.voices[node].reached = true;
+}
+
+/* Where each name server tells how long its earlier answers live, the longest of these counts. */
+static void a_step_waits_for_the_answers_that_were_given(void **state)
+{
+	static const struct {
+		const char *why, *first, *second;
+		unsigned step;
+		uint64_t ttl_s;
+	} rows[] = {
+		{ "all tell it", ",\"longest_ttl_s\":2", ",\"longest_ttl_s\":3", 5, 3 },
+		{ "none that lives is left", ",\"longest_ttl_s\":0", ",\"longest_ttl_s\":0", 5, 0 },
+		{ "one has not arrived: the document's", ",\"longest_ttl_s\":2", "", 5, 7 },
+		{ "of the step before", ",\"longest_ttl_s\":2", ",\"longest_ttl_s\":3", 4, 7 },
+		{ "no number", ",\"longest_ttl_s\":2", ",\"longest_ttl_s\":\"3\"", 5, 7 },
+		{ "less than nothing", ",\"longest_ttl_s\":2", ",\"longest_ttl_s\":-1", 5, 7 },
+		{ "without end", ",\"longest_ttl_s\":604800", ",\"longest_ttl_s\":3", 5, 7 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world *w = make_world();
+
+		print_message("  %s\n", rows[i].why);
+		w->op.write = (struct operation_write){ .epoch = 3, .step = 5 };
+		tell_level(w, 0, rows[i].step, rows[i].first);
+		tell_level(w, 2, 5, rows[i].second);
+		w->view.voices[1].reached = false; /* named absent, say: it does not count */
+		operation_gather(&w->view, &w->op, 1000, &w->seen);
+		assert_true(w->seen.facts.ttl_s.known);
+		assert_int_equal(w->seen.facts.ttl_s.value, rows[i].ttl_s);
+		free_world(w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_step_waits_for_the_answers_that_were_given),
 		cmocka_unit_test(nothing_said_is_nothing_known),
 		cmocka_unit_test(a_site_is_the_sum_of_its_nodes_or_unknown),
 		cmocka_unit_test(checks_by_other_sites_are_no_clients),
