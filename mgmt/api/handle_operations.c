@@ -150,7 +150,7 @@ void handle_peer_operation_order(struct core *core, struct http_request *r,
 	struct operation_outcome out;
 	struct field_reader f;
 
-	if (order.what >= OPERATION_ORDER_COUNT || order.what == OPERATION_ORDER_TAKE ||
+	if (order.what >= OPERATION_ORDER_COUNT || order.what == OPERATION_ORDER_OWN ||
 	    !principal || strlen(principal) >= PRINCIPAL_MAX) {
 		http_problem(reply, 400, "bad-request", "expected a principal, and an order");
 		return;

@@ -17,8 +17,8 @@
 #include "mgmt/operations/record_json.h"
 #include "mgmt/store/step.h"
 
-#define OVERRIDES_TAKEN_MAX 64u
-#define LEVELS_TIMEOUT_MS   300 /* weir-dns answers at once, or is not there */
+#define STEPS_ACCEPTED_MAX 64u
+#define LEVELS_TIMEOUT_MS  300 /* weir-dns answers at once, or is not there */
 
 /* Whether the sender is another node of this cluster. Under the lock. */
 static bool sender_ok(struct core *core, const json_t *body, struct http_reply *reply)
@@ -44,26 +44,26 @@ static bool sender_ok(struct core *core, const json_t *body, struct http_reply *
 }
 
 /* Take the records that came. Under the lock. @return how many could not be taken */
-static size_t take_records(struct core *core, const json_t *list)
+static size_t accept_records(struct core *core, const json_t *list)
 {
 	struct operation *op = calloc(1, sizeof(*op));
 	size_t bad = 0;
 
 	for (size_t i = 0; op && i < json_array_size(list) && i < OPERATIONS_SEND_MAX; i++)
 		if (operation_from_json(json_array_get(list, i), op) ||
-		    operations_take(core, op) < 0)
+		    operations_accept(core, op) < 0)
 			bad++;
 	free(op);
 	return bad;
 }
 
 /* Take the steps that came. Under the lock. */
-static void take_steps(struct core *core, const json_t *list)
+static void accept_steps(struct core *core, const json_t *list)
 {
-	struct override *steps = calloc(OVERRIDES_TAKEN_MAX, sizeof(*steps));
+	struct override *steps = calloc(STEPS_ACCEPTED_MAX, sizeof(*steps));
 	size_t n = 0;
 
-	for (size_t i = 0; steps && i < json_array_size(list) && n < OVERRIDES_TAKEN_MAX; i++)
+	for (size_t i = 0; steps && i < json_array_size(list) && n < STEPS_ACCEPTED_MAX; i++)
 		if (!override_from_peer_json(json_array_get(list, i), &steps[n]) &&
 		    override_epoch(steps[n].generation))
 			n++;
@@ -81,8 +81,8 @@ void handle_peer_operations(struct core *core, struct http_request *r, struct ht
 	core_lock(core);
 	bool ok = core->operations && levels && sender_ok(core, r->json, reply);
 	if (ok) {
-		bad = take_records(core, json_object_get(r->json, "records"));
-		take_steps(core, json_object_get(r->json, "overrides"));
+		bad = accept_records(core, json_object_get(r->json, "records"));
+		accept_steps(core, json_object_get(r->json, "overrides"));
 	} else if (!core->operations || !levels) {
 		http_problem(reply, 503, "busy", "out of memory, or just starting");
 	}

@@ -10,16 +10,16 @@
 
 #include "mgmt/api/handle.h"
 #include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/guards.h"
 
 /* One look at a site. */
 struct arrivals {
-	const struct operation_view *view;
+	const struct operation_snapshot *snapshot;
 	const struct model_site *site;
 	struct operation op; /* of the site alone, to gather facts by */
-	struct operation_seen seen;
+	struct operation_observed observed;
 	json_t *keeps;   /* sentences: what keeps the site from being switched off */
 	json_t *unknown; /* likewise: what would, as far as is known */
 };
@@ -40,9 +40,9 @@ static void add_sentence(json_t *list, const char *format, ...)
 
 static const struct operation_site *find_site(const struct arrivals *a)
 {
-	for (size_t i = 0; i < a->seen.facts.n_sites; i++)
-		if (!strcmp(a->seen.facts.sites[i].name, a->site->name))
-			return &a->seen.facts.sites[i];
+	for (size_t i = 0; i < a->observed.facts.n_sites; i++)
+		if (!strcmp(a->observed.facts.sites[i].name, a->site->name))
+			return &a->observed.facts.sites[i];
 	return NULL;
 }
 
@@ -52,8 +52,8 @@ static json_t *nodes_json(struct arrivals *a)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < a->view->n_voices; i++) {
-		const struct operation_voice *v = &a->view->voices[i];
+	for (size_t i = 0; i < a->snapshot->n_voices; i++) {
+		const struct operation_voice *v = &a->snapshot->voices[i];
 		const json_t *announce = json_object_get(v->measure, "announce");
 
 		if (v->node->site != a->site)
@@ -94,15 +94,15 @@ static json_t *vip_json(const struct model_vip *vip)
 static json_t *service_json(struct arrivals *a, const struct model_service *service,
                             const struct model_at *at)
 {
-	struct operation_seen *seen = calloc(1, sizeof(*seen));
+	struct operation_observed *observed = calloc(1, sizeof(*observed));
 	json_t *o = NULL;
 
 	snprintf(a->op.service, sizeof(a->op.service), "%s", service->name);
-	if (seen)
-		operation_gather(a->view, &a->op, 0, seen);
+	if (observed)
+		operation_gather(a->snapshot, &a->op, 0, observed);
 	a->op.service[0] = '\0';
-	for (size_t i = 0; seen && i < seen->facts.n_sites; i++) {
-		const struct operation_site *s = &seen->sites[i];
+	for (size_t i = 0; observed && i < observed->facts.n_sites; i++) {
+		const struct operation_site *s = &observed->sites[i];
 
 		if (strcmp(s->name, a->site->name) != 0)
 			continue;
@@ -127,13 +127,13 @@ static json_t *service_json(struct arrivals *a, const struct model_service *serv
 			             "service %s: %llu packets a second of established flows",
 			             service->name, (unsigned long long)s->established.value);
 	}
-	free(seen);
+	free(observed);
 	return o;
 }
 
 static json_t *services_json(struct arrivals *a)
 {
-	const struct model *m = a->view->m;
+	const struct model *m = a->snapshot->m;
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < m->n_services; i++)
@@ -149,11 +149,11 @@ static json_t *prefixes_json(const struct arrivals *a)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < a->seen.facts.n_late; i++)
+	for (size_t i = 0; i < a->observed.facts.n_late; i++)
 		json_array_append_new(list,
-		                      json_pack("{s:s, s:o}", "prefix", a->seen.late[i].prefix,
+		                      json_pack("{s:s, s:o}", "prefix", a->observed.late[i].prefix,
 		                                "flows_per_s",
-		                                operation_value_json(&a->seen.late[i].flows)));
+		                                operation_value_json(&a->observed.late[i].flows)));
 	return list;
 }
 
@@ -162,8 +162,8 @@ static json_t *dns_json(const struct arrivals *a)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < a->view->n_voices; i++) {
-		const struct operation_voice *v = &a->view->voices[i];
+	for (size_t i = 0; i < a->snapshot->n_voices; i++) {
+		const struct operation_voice *v = &a->snapshot->voices[i];
 		json_t *rate = json_object_get(json_object_get(v->measure, "dns"), "queries_per_s");
 
 		if (v->node->site == a->site && v->node->n_dns_listen)
@@ -186,11 +186,11 @@ static bool is_at(const struct model_vip *vip, const struct model_site *site)
 /* What the site's nodes announce, as far as they say. */
 static json_t *announcements_json(const struct arrivals *a)
 {
-	const struct model *m = a->view->m;
+	const struct model *m = a->snapshot->m;
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < a->view->n_voices; i++) {
-		const struct operation_voice *v = &a->view->voices[i];
+	for (size_t i = 0; i < a->snapshot->n_voices; i++) {
+		const struct operation_voice *v = &a->snapshot->voices[i];
 		const char *state = json_string_value(json_object_get(v->measure, "announce"));
 
 		if (v->node->site != a->site || v->node->announce.daemon == MODEL_DAEMON_NONE)
@@ -210,7 +210,7 @@ static json_t *announcements_json(const struct arrivals *a)
 
 static uint32_t drained_ppm(const struct arrivals *a)
 {
-	const struct overrides *all = &a->view->overrides;
+	const struct overrides *all = &a->snapshot->overrides;
 	uint32_t level = 0;
 
 	for (size_t i = 0; i < all->n_items; i++) {
@@ -218,9 +218,9 @@ static uint32_t drained_ppm(const struct arrivals *a)
 
 		if (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE ||
 		    *o->service || strcmp(o->name, a->site->name) != 0 ||
-		    override_is_done(o, a->view->now_ms))
+		    override_is_done(o, a->snapshot->now_ms))
 			continue;
-		uint32_t one = overrides_level(all, o, a->view->now_ms);
+		uint32_t one = overrides_level(all, o, a->snapshot->now_ms);
 		level = one > level ? one : level;
 	}
 	return level;
@@ -246,7 +246,7 @@ static json_t *arrivals_json(struct arrivals *a)
 	                      announcements_json(a));
 	json_object_set_new(o, "votes",
 	                    json_pack("{s:b, s:I}", "counted", level < OPERATION_PPM, "deciding",
-	                              (json_int_t)operation_deciding(&a->op, &a->seen.facts)));
+	                              (json_int_t)operation_deciding(&a->op, &a->observed.facts)));
 	if (s) {
 		json_object_set_new(o, "own_flows_per_s", operation_value_json(&s->flows));
 		json_object_set_new(o, "backup_flows_per_s",
@@ -260,23 +260,23 @@ static json_t *arrivals_json(struct arrivals *a)
 static void look_at_site(struct core *core, const char *name, struct arrivals *a,
                          struct http_reply *reply)
 {
-	struct operation_view *view = operation_view_now(core);
-	a->view = view;
-	a->site = view && view->m ? model_site(view->m, name) : NULL;
-	if (!view) {
+	struct operation_snapshot *snapshot = operation_snapshot_now(core);
+	a->snapshot = snapshot;
+	a->site = snapshot && snapshot->m ? model_site(snapshot->m, name) : NULL;
+	if (!snapshot) {
 		http_problem(reply, 503, "busy", "out of memory");
 	} else if (!a->site) {
 		http_problem(reply, 404, "not-found", "there is no site %.64s", name);
 	} else {
 		snprintf(a->op.targets[0].site, sizeof(a->op.targets[0].site), "%s", a->site->name);
 		a->op.n_targets = 1;
-		operation_gather(view, &a->op, 0, &a->seen);
+		operation_gather(snapshot, &a->op, 0, &a->observed);
 		reply->json = arrivals_json(a);
 		reply->status = 200;
 		json_object_set(reply->json, "keeps", a->keeps);
 		json_object_set(reply->json, "unknown", a->unknown);
 	}
-	operation_view_free(view);
+	operation_snapshot_free(snapshot);
 }
 
 void handle_arrivals(struct core *core, struct http_request *r, struct http_reply *reply)

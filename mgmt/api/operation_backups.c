@@ -49,8 +49,9 @@ static void add_voice(const struct operation *op, const struct operation_voice *
 }
 
 /* Add up the site's nodes. @return whether all of them said something */
-static bool add_site(const struct operation_view *v, const struct operation *op, const char *site,
-                     const char *service, struct backup_sum *sum, const char **detail)
+static bool add_site(const struct operation_snapshot *v, const struct operation *op,
+                     const char *site, const char *service, struct backup_sum *sum,
+                     const char **detail)
 {
 	bool all = true;
 	size_t n = 0;
@@ -75,7 +76,7 @@ static enum operation_truth is_ready(const struct backup_sum *sum, bool all)
 	return all && sum->n && sum->n_ready == sum->n ? OPERATION_YES : OPERATION_UNKNOWN;
 }
 
-void operation_gather_backups(const struct operation_view *v, const struct operation *op,
+void operation_gather_backups(const struct operation_snapshot *v, const struct operation *op,
                               struct operation_site *s)
 {
 	struct backup_sum sum = { 0 };
@@ -95,7 +96,7 @@ void operation_gather_backups(const struct operation_view *v, const struct opera
 	                                                       : OPERATION_UNKNOWN;
 }
 
-static json_t *backup_row(const struct operation_view *v, const struct operation *op,
+static json_t *backup_row(const struct operation_snapshot *v, const struct operation *op,
                           const char *site, const struct model_service *service,
                           const struct model_at *at)
 {
@@ -113,7 +114,7 @@ static json_t *backup_row(const struct operation_view *v, const struct operation
 	                 "detail", detail);
 }
 
-json_t *operation_backups_json(const struct operation_view *v, const struct operation *op)
+json_t *operation_backups_json(const struct operation_snapshot *v, const struct operation *op)
 {
 	json_t *list = json_array();
 

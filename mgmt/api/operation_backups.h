@@ -7,13 +7,13 @@
 #ifndef WEIR_MGMT_API_OPERATION_BACKUPS_H
 #define WEIR_MGMT_API_OPERATION_BACKUPS_H
 
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 
 /** Fill has_backup, backup_ok and backup_left of @p s from what the nodes of its site said. */
-void operation_gather_backups(const struct operation_view *v, const struct operation *op,
+void operation_gather_backups(const struct operation_snapshot *v, const struct operation *op,
                               struct operation_site *s);
 /** Rows {service, site, backup, ok: true|false|null, detail} of the targets' moved services, given. */
-MUST_CHECK json_t *operation_backups_json(const struct operation_view *v,
+MUST_CHECK json_t *operation_backups_json(const struct operation_snapshot *v,
                                           const struct operation *op);
 
 #endif

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"
@@ -26,7 +26,7 @@ struct beginning {
 	struct core *core;
 	const struct operation_body *body;
 	struct operation op;
-	struct operation_seen seen;
+	struct operation_observed observed;
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	const char *sites[OPERATION_TARGETS_MAX]; /* borrowed from the body or from names */
 	char names[OPERATION_TARGETS_MAX][MODEL_NAME_MAX];
@@ -256,23 +256,23 @@ static bool make_record(struct beginning *b, const struct http_request *request,
 /* Ask all nodes and judge. @return false: out of memory */
 static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 {
-	struct operation_view *view = operation_view_now(b->core);
-	if (!view) {
+	struct operation_snapshot *snapshot = operation_snapshot_now(b->core);
+	if (!snapshot) {
 		operation_refuse(out, 503, "busy", "out of memory");
 		return false;
 	}
-	operation_gather(view, &b->op, 0, &b->seen);
-	operation_plan(&b->op, &b->seen.facts);
+	operation_gather(snapshot, &b->op, 0, &b->observed);
+	operation_plan(&b->op, &b->observed.facts);
 	well_begin(&b->op,
-	           &b->seen.facts); /* what receivers have now is what they are compared with */
-	operation_project(view, &b->op, NULL, &b->seen);
-	b->deciding = operation_deciding(&b->op, &b->seen.facts);
-	b->outlook = operation_outlook_json(view, &b->op, &b->seen);
-	well_begin(&b->op, &b->seen.facts); /* no sign has risen since now */
-	operation_judge(&b->op, &b->seen.facts, OPERATION_BEFORE, b->verdicts);
-	free(b->seen.projection);
-	operation_view_free(view);
-	/* what points into the view is not used any more */
+	           &b->observed.facts); /* what receivers have now is what they are compared with */
+	operation_project(snapshot, &b->op, NULL, &b->observed);
+	b->deciding = operation_deciding(&b->op, &b->observed.facts);
+	b->outlook = operation_outlook_json(snapshot, &b->op, &b->observed);
+	well_begin(&b->op, &b->observed.facts); /* no sign has risen since now */
+	operation_judge(&b->op, &b->observed.facts, OPERATION_BEFORE, b->verdicts);
+	free(b->observed.projection);
+	operation_snapshot_free(snapshot);
+	/* what points into the snapshot is not used any more */
 	return true;
 }
 
@@ -299,7 +299,7 @@ static void refuse_tripped(const struct beginning *b, const struct operation_ver
 		refuse_by_guard(b, tripped, out);
 }
 
-/* The record with what was seen, as it would be or is. */
+/* The record with what was observed, as it would be or is. */
 static json_t *show_beginning(const struct beginning *b, bool dry_run)
 {
 	struct operations_item *item = calloc(1, sizeof(*item));
@@ -326,7 +326,7 @@ static void commit_beginning(struct beginning *b, const struct http_request *req
 	core_lock(b->core);
 	if (find_other(b, out)) {
 		idempotent_attach(b->core, request);
-		int err = operations_take(b->core, &b->op);
+		int err = operations_accept(b->core, &b->op);
 		idempotent_detach(b->core);
 		struct operations_item *item = operations_find(b->core, b->op.id);
 
@@ -421,7 +421,7 @@ static void return_scheduled(struct beginning *b, const struct http_request *req
 		return;
 	core_lock(b->core);
 	bool alone = find_other(b, out);
-	int err = alone ? operations_take(b->core, &b->op) : 0;
+	int err = alone ? operations_accept(b->core, &b->op) : 0;
 	core_unlock(b->core);
 	if (err < 0)
 		operation_refuse(out, 409, "too-many", "too many operations are not over");

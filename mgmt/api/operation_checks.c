@@ -4,7 +4,7 @@
  * site would never be without new flows. Their rate follows from the configuration. Only nodes that
  * are reached count: of others it is not known whether they check.
  */
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 
 #include <string.h>
 
@@ -25,7 +25,7 @@ static bool is_counted(const struct model_service *service)
 	       (!service->vip_check->port || service->vip_check->port == service->port);
 }
 
-static uint64_t count_checkers(const struct operation_view *v, const struct model_at *at)
+static uint64_t count_checkers(const struct operation_snapshot *v, const struct model_at *at)
 {
 	uint64_t n = 0;
 
@@ -35,7 +35,7 @@ static uint64_t count_checkers(const struct operation_view *v, const struct mode
 	return n;
 }
 
-uint64_t operation_checks_milli(const struct operation_view *v, const char *service,
+uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
                                 const char *site)
 {
 	uint64_t milli = 0;

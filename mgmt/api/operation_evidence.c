@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an operation has seen: each step with its shares, loads and margins; at the end, all of it as
+ * What an operation has observed: each step with its shares, loads and margins; at the end, all of it as
  * evidence. A value that is not known is null.
  */
 #include "mgmt/api/operation_show.h"

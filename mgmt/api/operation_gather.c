@@ -3,7 +3,7 @@
  * Facts: nodes, levels, other operations, the document. Each number that a node sent is read with
  * its range; what is missing or malformed is not known.
  */
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -80,8 +80,8 @@ static enum operation_truth has_record(const struct operation_voice *voice,
 	return truth_of(owner && !strcmp(owner, op->owner) && epoch >= (json_int_t)op->epoch);
 }
 
-static void gather_nodes(const struct operation_view *v, const struct operation *op,
-                         struct operation_seen *out)
+static void gather_nodes(const struct operation_snapshot *v, const struct operation *op,
+                         struct operation_observed *out)
 {
 	for (size_t i = 0; i < v->n_voices; i++) {
 		const struct operation_voice *voice = &v->voices[i];
@@ -103,8 +103,8 @@ static void gather_nodes(const struct operation_view *v, const struct operation 
 	out->facts.n_nodes = v->n_voices;
 }
 
-static void gather_others(const struct operation_view *v, const struct operation *op,
-                          struct operation_seen *out)
+static void gather_others(const struct operation_snapshot *v, const struct operation *op,
+                          struct operation_observed *out)
 {
 	for (size_t i = 0; i < v->n_others; i++)
 		if (strcmp(v->others[i].id, op->id) != 0)
@@ -156,7 +156,7 @@ static enum operation_document judge_document(const struct model *m, const struc
 }
 
 /* The longest TTL that the document allows to names which the operation moves. */
-static struct operation_value document_ttl(const struct operation_view *v,
+static struct operation_value document_ttl(const struct operation_snapshot *v,
                                            const struct operation *op)
 {
 	struct operation_value ttl = { .known = v->m != NULL };
@@ -200,7 +200,7 @@ static struct operation_value read_given_ttl(const struct operation *op, const j
  * the last write's level: with the shortest TTL while a site is drained in part, that is less than
  * the document allows. Where one does not tell it, the document's counts.
  */
-static struct operation_value longest_ttl(const struct operation_view *v,
+static struct operation_value longest_ttl(const struct operation_snapshot *v,
                                           const struct operation *op)
 {
 	struct operation_value most = { 0 };
@@ -219,8 +219,8 @@ static struct operation_value longest_ttl(const struct operation_view *v,
 	return most.known ? most : document_ttl(v, op);
 }
 
-void operation_gather(const struct operation_view *v, const struct operation *op,
-                      int64_t elapsed_ms, struct operation_seen *out)
+void operation_gather(const struct operation_snapshot *v, const struct operation *op,
+                      int64_t elapsed_ms, struct operation_observed *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->facts.elapsed_ms = elapsed_ms;

@@ -34,7 +34,7 @@ MUST_CHECK json_t *operation_measure_json(struct core *core);
 /** The part "flows", given; JSON null: it is not known. */
 MUST_CHECK json_t *operation_flows_json(const struct core *core, const struct model *m);
 /**
- * The part "sites" from what weir-dns says (its status), given. A site is seen from outside: by
+ * The part "sites" from what weir-dns says (its status), given. A site is observed from outside: by
  * nodes of other sites, of which @p own_site is that of this node.
  */
 MUST_CHECK json_t *operation_sites_json(const json_t *dns, const char *own_site);

@@ -16,7 +16,7 @@
 #include "mgmt/api/auth.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/engine.h"
 
@@ -103,9 +103,9 @@ static int run_engine_order(struct operation *op, const struct operation_facts *
 		return operation_resume(op, facts, &person, now_ms, error);
 	case OPERATION_ORDER_ABORT:
 		return operation_abort(op, facts, &person, now_ms, error);
-	case OPERATION_ORDER_TAKE:
+	case OPERATION_ORDER_OWN:
 		return operation_own(op, facts, &person, now_ms, error);
-	case OPERATION_ORDER_FURTHER:
+	case OPERATION_ORDER_REDIRECT:
 		return operation_redirect(op, facts, &person, OPERATION_PPM, now_ms, error);
 	default:
 		return operation_return(op, facts, &person, now_ms, error);
@@ -166,8 +166,9 @@ static void refuse_order(struct operation_outcome *out, const struct operation *
 
 /* Replace the record unless it changed since it was copied. @return whether it did not */
 static bool commit_order(struct core *core, const struct operation *was, struct operation *op,
-                         const struct operation_order *order, const struct operation_view *view,
-                         const struct operation_seen *seen, struct operation_outcome *out)
+                         const struct operation_order *order,
+                         const struct operation_snapshot *snapshot,
+                         const struct operation_observed *observed, struct operation_outcome *out)
 {
 	core_lock(core);
 	struct operations_item *item = operations_find(core, op->id);
@@ -177,7 +178,7 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 		item->op = *op;
 		if (strcmp(was->owner, op->owner) != 0)
 			item->ticked_ms = 0; /* its engine begins here */
-		operations_note_seen(item, view, seen);
+		operations_note_observed(item, snapshot, observed);
 		idempotent_attach(core, order->request);
 		operations_changed(core, item);
 		idempotent_detach(core);
@@ -195,8 +196,8 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 
 /* One try. @return whether it is decided */
 static bool try_order(struct core *core, const char *id, const struct operation_order *order,
-                      struct operation *was, struct operation *op, struct operation_seen *seen,
-                      struct operation_outcome *out)
+                      struct operation *was, struct operation *op,
+                      struct operation_observed *observed, struct operation_outcome *out)
 {
 	char error[OPERATION_DETAIL_MAX];
 
@@ -209,21 +210,21 @@ static bool try_order(struct core *core, const char *id, const struct operation_
 		operation_refuse(out, 404, "not-found", "there is no operation %.40s", id);
 		return true;
 	}
-	struct operation_view *view = operation_view_now(core);
-	if (!view) {
+	struct operation_snapshot *snapshot = operation_snapshot_now(core);
+	if (!snapshot) {
 		operation_refuse(out, 503, "busy", "out of memory");
 		return true;
 	}
-	operation_gather(view, op, 0, seen);
-	operation_project(view, op, NULL, seen);
-	int err = run_engine_order(op, &seen->facts, order, error);
+	operation_gather(snapshot, op, 0, observed);
+	operation_project(snapshot, op, NULL, observed);
+	int err = run_engine_order(op, &observed->facts, order, error);
 	bool decided = true;
 	if (err)
 		refuse_order(out, was, order, err, error);
 	else
-		decided = commit_order(core, was, op, order, view, seen, out);
-	free(seen->projection);
-	operation_view_free(view);
+		decided = commit_order(core, was, op, order, snapshot, observed, out);
+	free(observed->projection);
+	operation_snapshot_free(snapshot);
 	return decided;
 }
 
@@ -231,16 +232,16 @@ void operation_order_run_here(struct core *core, const char *id,
                               const struct operation_order *order, struct operation_outcome *out)
 {
 	struct operation *was = calloc(1, sizeof(*was)), *op = calloc(1, sizeof(*op));
-	struct operation_seen *seen = calloc(1, sizeof(*seen));
+	struct operation_observed *observed = calloc(1, sizeof(*observed));
 	bool decided = false;
 
 	*out = (struct operation_outcome){ .status = 0 };
-	for (unsigned i = 0; was && op && seen && !decided && i < TRIES_MAX; i++)
-		decided = try_order(core, id, order, was, op, seen, out);
+	for (unsigned i = 0; was && op && observed && !decided && i < TRIES_MAX; i++)
+		decided = try_order(core, id, order, was, op, observed, out);
 	if (!decided)
 		operation_refuse(out, 503, "busy",
 		                 "the operation keeps changing, or out of memory");
-	free(seen);
+	free(observed);
 	free(op);
 	free(was);
 }
@@ -338,7 +339,7 @@ void operation_order_run(struct core *core, const char *id, const struct operati
 		memcpy(owner, item->op.owner, sizeof(owner));
 	core_unlock(core);
 	bool here =
-	        !*owner || order->what == OPERATION_ORDER_TAKE || !strcmp(owner, core->dirs.node);
+	        !*owner || order->what == OPERATION_ORDER_OWN || !strcmp(owner, core->dirs.node);
 	if (here)
 		operation_order_run_here(core, id, order, out);
 	else if (find_owner_api(core, owner, api))

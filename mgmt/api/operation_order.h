@@ -22,9 +22,9 @@ enum operation_order_do {
 	OPERATION_ORDER_HOLD,
 	OPERATION_ORDER_RESUME,
 	OPERATION_ORDER_ABORT,
-	OPERATION_ORDER_TAKE,
-	OPERATION_ORDER_RETURN,  /**< weir undrain */
-	OPERATION_ORDER_FURTHER, /**< a drain from where a shift rests */
+	OPERATION_ORDER_OWN,
+	OPERATION_ORDER_RETURN,   /**< weir undrain */
+	OPERATION_ORDER_REDIRECT, /**< a drain from where a shift rests */
 	OPERATION_ORDER_COUNT
 };
 

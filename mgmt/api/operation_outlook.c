@@ -5,7 +5,7 @@
  */
 #include "mgmt/api/operation_backups.h"
 #include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 #include "mgmt/operations/plan.h"
 
 static json_t *capacity_json(uint64_t capacity)
@@ -28,12 +28,12 @@ static json_t *receiver_json(const struct model_site *site, const struct operati
 }
 
 static json_t *receivers_json(const struct model *m, const struct operation *op,
-                              const struct operation_seen *seen)
+                              const struct operation_observed *observed)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < seen->facts.n_sites && m && i < m->n_sites; i++) {
-		const struct operation_site *s = &seen->sites[i];
+	for (size_t i = 0; i < observed->facts.n_sites && m && i < m->n_sites; i++) {
+		const struct operation_site *s = &observed->sites[i];
 		const struct operation_projected *after =
 		        &s->at[op->n_plan < OPERATION_POINTS ? op->n_plan : 0];
 
@@ -43,27 +43,29 @@ static json_t *receivers_json(const struct model *m, const struct operation *op,
 	return list;
 }
 
-json_t *operation_outlook_json(const struct operation_view *v, const struct operation *op,
-                               const struct operation_seen *seen)
+json_t *operation_outlook_json(const struct operation_snapshot *v, const struct operation *op,
+                               const struct operation_observed *observed)
 {
-	int64_t expected_ms =
-	        seen->facts.ttl_s.known ? plan_expected_ms(op, seen->facts.ttl_s.value) : -1;
+	int64_t expected_ms = observed->facts.ttl_s.known
+	                              ? plan_expected_ms(op, observed->facts.ttl_s.value)
+	                              : -1;
 	json_t *o = json_pack("{s:o, s:o, s:o}", "expected_s",
 	                      expected_ms >= 0 ? json_integer(expected_ms / 1000) : json_null(),
-	                      "receivers", receivers_json(v->m, op, seen), "backups",
+	                      "receivers", receivers_json(v->m, op, observed), "backups",
 	                      operation_backups_json(v, op));
 
-	if (o && seen->projection)
+	if (o && observed->projection)
 		json_object_set_new(
 		        o, "queries_per_s_at_min_ttl",
-		        json_integer((json_int_t)seen->projection->queries_per_s_min_ttl));
-	if (o && seen->projection)
+		        json_integer((json_int_t)observed->projection->queries_per_s_min_ttl));
+	if (o && observed->projection)
 		json_object_set_new(o, "projection",
 		                    json_pack("{s:b, s:I, s:I, s:I, s:I}", "by_keys",
-		                              seen->projection->by_keys, "covered_s",
-		                              (json_int_t)seen->projection->covered_s, "queries",
-		                              (json_int_t)seen->projection->queries, "nodes",
-		                              (json_int_t)seen->projection->n_nodes, "heaviest_ppm",
-		                              (json_int_t)seen->projection->heaviest_ppm));
+		                              observed->projection->by_keys, "covered_s",
+		                              (json_int_t)observed->projection->covered_s,
+		                              "queries", (json_int_t)observed->projection->queries,
+		                              "nodes", (json_int_t)observed->projection->n_nodes,
+		                              "heaviest_ppm",
+		                              (json_int_t)observed->projection->heaviest_ppm));
 	return o;
 }

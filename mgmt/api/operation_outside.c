@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A site is up as seen from outside if one of its services is, in one address family: more of the
+ * A site is up as observed from outside if one of its services is, in one address family: more of the
  * other sites' fresh observations say up than say down. Where sites do not vote, weir-dns goes by
  * this node's own checks, which are from outside for other sites alone. A site that nobody else
  * checks is not "checked": then its own pools decide. Where nobody knows, "up" is missing.
@@ -33,20 +33,20 @@ static const char *text_of(const json_t *object, const char *name)
 static struct outside_count count_outside(const json_t *row, const char *family,
                                           const char *own_site)
 {
-	const json_t *views = json_object_get(row, "views");
+	const json_t *heard = json_object_get(row, "views");
 	const char *site = text_of(row, "site");
 	struct outside_count c = { 0 };
 
-	for (size_t i = 0; i < json_array_size(views); i++) {
-		const json_t *view = json_array_get(views, i);
+	for (size_t i = 0; i < json_array_size(heard); i++) {
+		const json_t *snapshot = json_array_get(heard, i);
 
-		if (json_is_true(json_object_get(view, "fresh")) &&
-		    !json_is_true(json_object_get(view, "inconclusive")) &&
-		    !json_is_true(json_object_get(view, "unproven")) &&
-		    strcmp(text_of(view, "site"), site) != 0)
-			count_word(text_of(view, family), &c);
+		if (json_is_true(json_object_get(snapshot, "fresh")) &&
+		    !json_is_true(json_object_get(snapshot, "inconclusive")) &&
+		    !json_is_true(json_object_get(snapshot, "unproven")) &&
+		    strcmp(text_of(snapshot, "site"), site) != 0)
+			count_word(text_of(snapshot, family), &c);
 	}
-	if (json_array_size(views) == 0 && strcmp(site, own_site) != 0 &&
+	if (json_array_size(heard) == 0 && strcmp(site, own_site) != 0 &&
 	    !json_is_true(json_object_get(row, "unproven")))
 		count_word(text_of(row, family), &c);
 	return c;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The projection's input from a view, and its result as facts. What is not measured is not listed;
+ * The projection's input from a snapshot, and its result as facts. What is not measured is not listed;
  * the projection then says of each site whether its load is known.
  */
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +50,7 @@ static bool was_at_begin(const struct operation_begin_flows *begin, uint64_t ver
 	return false;
 }
 
-static void list_flows(const struct operation_view *v, const struct operation *op,
+static void list_flows(const struct operation_snapshot *v, const struct operation *op,
                        const struct operation_begin_flows *begin, struct projecting *p)
 {
 	const struct model *m = v->m;
@@ -72,7 +72,7 @@ static void list_flows(const struct operation_view *v, const struct operation *o
 	p->in.flows = p->flows;
 }
 
-void operation_list_flows(const struct operation_view *v, const struct operation *op,
+void operation_list_flows(const struct operation_snapshot *v, const struct operation *op,
                           struct operation_begin_flows *out)
 {
 	struct projecting *p = v->m ? calloc(1, sizeof(*p)) : NULL;
@@ -88,7 +88,7 @@ void operation_list_flows(const struct operation_view *v, const struct operation
 }
 
 /* New flows of all services at the site: a receiver's capacity is for all, whatever moves. */
-static bool sum_flows(const struct operation_view *v, const struct projecting *p, uint32_t site,
+static bool sum_flows(const struct operation_snapshot *v, const struct projecting *p, uint32_t site,
                       uint64_t *per_s)
 {
 	size_t n_listed = 0, n_services = 0;
@@ -105,11 +105,11 @@ static bool sum_flows(const struct operation_view *v, const struct projecting *p
 	return n_listed == n_services;
 }
 
-static void list_sites(const struct operation_view *v, const struct operation_seen *seen,
-                       struct projecting *p)
+static void list_sites(const struct operation_snapshot *v,
+                       const struct operation_observed *observed, struct projecting *p)
 {
-	for (size_t i = 0; i < seen->facts.n_sites && i < PROJECTION_SITES_MAX; i++) {
-		const struct operation_site *s = &seen->sites[i];
+	for (size_t i = 0; i < observed->facts.n_sites && i < PROJECTION_SITES_MAX; i++) {
+		const struct operation_site *s = &observed->sites[i];
 		uint64_t flows;
 		bool known = sum_flows(v, p, (uint32_t)i, &flows);
 
@@ -133,7 +133,7 @@ static bool is_target(const struct operation *op, const struct override *o)
 }
 
 /* A site that a person has disabled gets no clients. */
-static void list_disabled(const struct operation_view *v, struct projecting *p)
+static void list_disabled(const struct operation_snapshot *v, struct projecting *p)
 {
 	for (size_t i = 0; i < v->overrides.n_items; i++) {
 		const struct override *o = &v->overrides.items[i];
@@ -146,7 +146,7 @@ static void list_disabled(const struct operation_view *v, struct projecting *p)
 	}
 }
 
-static void list_gates(const struct operation_view *v, const struct operation *op,
+static void list_gates(const struct operation_snapshot *v, const struct operation *op,
                        struct projecting *p)
 {
 	for (size_t i = 0; i < v->overrides.n_items && p->in.n_gates < GATES_MAX; i++) {
@@ -164,7 +164,7 @@ static void list_gates(const struct operation_view *v, const struct operation *o
 	p->in.gates = p->gates;
 }
 
-static void list_targets(const struct operation_view *v, const struct operation *op,
+static void list_targets(const struct operation_snapshot *v, const struct operation *op,
                          struct projecting *p)
 {
 	for (uint32_t i = 0; i < op->n_targets; i++)
@@ -186,8 +186,8 @@ static struct operation_value value_of(bool known, uint64_t value)
 	return (struct operation_value){ .known = known, .value = known ? value : 0 };
 }
 
-static void take_point(const struct projection_step *from, size_t n, size_t point,
-                       struct operation_seen *out)
+static void accept_point(const struct projection_step *from, size_t n, size_t point,
+                         struct operation_observed *out)
 {
 	for (size_t i = 0; i < n && i < out->facts.n_sites; i++) {
 		const struct projection_site *s = &from->sites[i];
@@ -203,8 +203,8 @@ static void take_point(const struct projection_step *from, size_t n, size_t poin
 	}
 }
 
-void operation_project(const struct operation_view *v, const struct operation *op,
-                       const struct operation_begin_flows *begin, struct operation_seen *out)
+void operation_project(const struct operation_snapshot *v, const struct operation *op,
+                       const struct operation_begin_flows *begin, struct operation_observed *out)
 {
 	struct projecting *p = calloc(1, sizeof(*p));
 	struct projection *result = calloc(1, sizeof(*result));
@@ -219,9 +219,9 @@ void operation_project(const struct operation_view *v, const struct operation *o
 		ok = !projection_make(v->projector, &p->in, result);
 	}
 	if (ok) {
-		take_point(&result->begin, result->n_sites, 0, out);
+		accept_point(&result->begin, result->n_sites, 0, out);
 		for (size_t i = 0; i < result->n_steps && i + 1 < OPERATION_POINTS; i++)
-			take_point(&result->steps[i], result->n_sites, i + 1, out);
+			accept_point(&result->steps[i], result->n_sites, i + 1, out);
 		out->facts.window_answers = value_of(true, result->queries);
 		out->projection = result;
 	} else {

@@ -14,16 +14,16 @@
 #include "base/checked.h"
 #include "mgmt/api/operations.h"
 
-struct operation_seen;
-struct operation_view;
+struct operation_observed;
+struct operation_snapshot;
 
 /**
  * What the plan will bring, given: {expected_s, queries_per_s_at_min_ttl, receivers, backups}.
  * Not under the lock.
  */
-MUST_CHECK json_t *operation_outlook_json(const struct operation_view *v,
+MUST_CHECK json_t *operation_outlook_json(const struct operation_snapshot *v,
                                           const struct operation *op,
-                                          const struct operation_seen *seen);
+                                          const struct operation_observed *observed);
 /** A short form for lists, given. */
 MUST_CHECK json_t *operation_summary_json(const struct operations_item *item);
 /** All of it, given. */

@@ -6,7 +6,7 @@
  * New flows of a pool's own backends: those of its services, less the part that its backup took,
  * less the SYNs that no further segment follows.
  */
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -59,7 +59,7 @@ static const json_t *find_row(const json_t *list, const char *field, const char 
 	return NULL;
 }
 
-/* --- as seen from outside --- */
+/* --- as observed from outside --- */
 
 struct outside_votes {
 	unsigned n_up, n_down, n_failing, n_checked;
@@ -79,7 +79,7 @@ static void count_vote(const struct operation_voice *voice, const char *site,
 }
 
 /* Nodes of other sites say; only where there is none of them, the site's own do. */
-static void gather_outside(const struct operation_view *v, struct operation_site *s)
+static void gather_outside(const struct operation_snapshot *v, struct operation_site *s)
 {
 	struct outside_votes votes = { 0 };
 
@@ -105,8 +105,8 @@ static bool is_target_override(const struct operation *op, const char *id)
 	return false;
 }
 
-static bool takes_site_out(const struct operation_view *v, const struct operation *op,
-                           const struct override *o, const char *site)
+static bool puts_site_out(const struct operation_snapshot *v, const struct operation *op,
+                          const struct override *o, const char *site)
 {
 	if (o->target != MODEL_TARGET_SITE || strcmp(o->name, site) != 0 ||
 	    is_target_override(op, o->id) || override_is_done(o, v->now_ms))
@@ -119,7 +119,7 @@ static bool takes_site_out(const struct operation_view *v, const struct operatio
 	       overrides_level(&v->overrides, o, v->now_ms) == OPERATION_PPM;
 }
 
-static bool is_node_drained(const struct operation_view *v, const char *node)
+static bool is_node_drained(const struct operation_snapshot *v, const char *node)
 {
 	for (size_t i = 0; i < v->overrides.n_items; i++) {
 		const struct override *o = &v->overrides.items[i];
@@ -132,7 +132,7 @@ static bool is_node_drained(const struct operation_view *v, const char *node)
 	return false;
 }
 
-static bool are_nodes_drained(const struct operation_view *v, const char *site)
+static bool are_nodes_drained(const struct operation_snapshot *v, const char *site)
 {
 	size_t n = 0, n_drained = 0;
 
@@ -145,12 +145,12 @@ static bool are_nodes_drained(const struct operation_view *v, const char *site)
 	return n > 0 && n == n_drained;
 }
 
-static void gather_out(const struct operation_view *v, const struct operation *op,
+static void gather_out(const struct operation_snapshot *v, const struct operation *op,
                        struct operation_site *s)
 {
 	s->out = truth_of(are_nodes_drained(v, s->name));
 	for (size_t i = 0; i < v->overrides.n_items; i++)
-		if (takes_site_out(v, op, &v->overrides.items[i], s->name))
+		if (puts_site_out(v, op, &v->overrides.items[i], s->name))
 			s->out = OPERATION_YES;
 	for (size_t i = 0; i < v->n_held; i++)
 		s->held = s->held ||
@@ -195,7 +195,7 @@ static enum operation_truth all_of(enum operation_truth a, enum operation_truth 
 }
 
 /* What one node of the site says of all pools that the operation's services have there. */
-static enum operation_truth pools_by_node(const struct operation_view *v,
+static enum operation_truth pools_by_node(const struct operation_snapshot *v,
                                           const struct operation *op, const char *site,
                                           const json_t *measure)
 {
@@ -211,7 +211,7 @@ static enum operation_truth pools_by_node(const struct operation_view *v,
 }
 
 /* One node that knows is enough; if nodes disagree, the worse counts. */
-static void gather_pools(const struct operation_view *v, const struct operation *op,
+static void gather_pools(const struct operation_snapshot *v, const struct operation *op,
                          struct operation_site *s)
 {
 	for (size_t i = 0; i < v->n_voices; i++) {
@@ -282,8 +282,8 @@ static void add_drops(const json_t *flows, struct flow_sums *sums)
 }
 
 /* Add what one node of the site measures. @return whether it is known */
-static bool add_node(const struct operation_view *v, const struct operation *op, const char *site,
-                     const json_t *measure, struct flow_sums *sums)
+static bool add_node(const struct operation_snapshot *v, const struct operation *op,
+                     const char *site, const json_t *measure, struct flow_sums *sums)
 {
 	const json_t *flows = json_object_get(measure, "flows");
 	uint64_t window_ms;
@@ -312,7 +312,7 @@ static struct operation_value value_of(bool known, uint64_t value)
 }
 
 /* Take checks by other sites off what arrives: they are no clients. */
-static void leave_out_checks(const struct operation_view *v, const struct operation *op,
+static void leave_out_checks(const struct operation_snapshot *v, const struct operation *op,
                              const char *site, struct flow_sums *sums)
 {
 	uint64_t checks = operation_checks_milli(v, op->service, site);
@@ -326,7 +326,7 @@ static void leave_out_checks(const struct operation_view *v, const struct operat
 	sums->packets -= sums->packets < packets ? sums->packets : packets;
 }
 
-static void gather_flows(const struct operation_view *v, const struct operation *op,
+static void gather_flows(const struct operation_snapshot *v, const struct operation *op,
                          struct operation_site *s, struct flow_sums *sums)
 {
 	bool bits_known = true;
@@ -360,7 +360,7 @@ static void gather_flows(const struct operation_view *v, const struct operation 
 
 /* --- the rest of a site --- */
 
-static bool is_name_served(const struct operation_view *v, const struct operation *op,
+static bool is_name_served(const struct operation_snapshot *v, const struct operation *op,
                            const char *site)
 {
 	for (size_t i = 0; i < v->m->n_dns_names; i++)
@@ -379,7 +379,8 @@ static bool was_reached(const struct operation *op, const char *node)
 }
 
 /* Whether all nodes of the site are named absent, or none was reached when the operation began. */
-static bool is_absent(const struct operation_view *v, const struct operation *op, const char *site)
+static bool is_absent(const struct operation_snapshot *v, const struct operation *op,
+                      const char *site)
 {
 	for (size_t i = 0; i < v->n_voices; i++) {
 		const struct model_node *node = v->voices[i].node;
@@ -403,7 +404,7 @@ static enum operation_truth read_announced(const struct operation_voice *voice)
 	return truth_of(!strcmp(state, "serving"));
 }
 
-static bool shares_vip(const struct operation_view *v, const char *site, const char *other)
+static bool shares_vip(const struct operation_snapshot *v, const char *site, const char *other)
 {
 	for (size_t i = 0; i < v->m->n_vips; i++) {
 		const struct model_vip *vip = &v->m->vips[i];
@@ -419,7 +420,7 @@ static bool shares_vip(const struct operation_view *v, const char *site, const c
 }
 
 /* VIPs of the site: announced here, and those that it shares also by another site. */
-static void gather_announced(const struct operation_view *v, struct operation_site *s)
+static void gather_announced(const struct operation_snapshot *v, struct operation_site *s)
 {
 	bool shares = false, elsewhere = false, all = true, known = true;
 
@@ -440,7 +441,7 @@ static void gather_announced(const struct operation_view *v, struct operation_si
 	s->elsewhere = shares ? truth_of(elsewhere) : OPERATION_YES;
 }
 
-bool operation_flows_at(const struct operation_view *v, const struct operation *op,
+bool operation_flows_at(const struct operation_snapshot *v, const struct operation *op,
                         const struct model_service *service, const char *site, uint64_t *per_s)
 {
 	const struct model_at *at = at_site(service, site);
@@ -463,7 +464,7 @@ bool operation_flows_at(const struct operation_view *v, const struct operation *
 }
 
 /* The answers of one node. @return whether those of all moved services are known */
-static bool add_answers(const struct operation_view *v, const struct operation *op,
+static bool add_answers(const struct operation_snapshot *v, const struct operation *op,
                         const char *node, const char *site, uint64_t *milli)
 {
 	for (size_t i = 0; i < v->m->n_services; i++) {
@@ -483,7 +484,7 @@ static bool add_answers(const struct operation_view *v, const struct operation *
  * Answers of the moved services that name the site, a second: of all nodes that serve DNS, but for
  * those named absent. One in ten seconds is not none.
  */
-static struct operation_value answers_naming(const struct operation_view *v,
+static struct operation_value answers_naming(const struct operation_snapshot *v,
                                              const struct operation *op, const char *site)
 {
 	bool known = v->keys != NULL;
@@ -501,7 +502,7 @@ static struct operation_value answers_naming(const struct operation_view *v,
 	return value_of(known && n > 0, (milli + 999) / 1000);
 }
 
-static void gather_site(const struct operation_view *v, const struct operation *op,
+static void gather_site(const struct operation_snapshot *v, const struct operation *op,
                         const struct model_site *site, struct operation_site *s,
                         struct flow_sums *sums)
 {
@@ -521,7 +522,7 @@ static void gather_site(const struct operation_view *v, const struct operation *
 
 /* --- late clients --- */
 
-static struct operation_late *late_row(struct operation_seen *out, const char *prefix)
+static struct operation_late *late_row(struct operation_observed *out, const char *prefix)
 {
 	for (size_t i = 0; i < out->facts.n_late; i++)
 		if (!strcmp(out->late[i].prefix, prefix))
@@ -535,8 +536,8 @@ static struct operation_late *late_row(struct operation_seen *out, const char *p
 }
 
 /* The prefixes from which new flows came to the targets in the last minute. */
-static void gather_late(const struct operation_view *v, const struct operation *op,
-                        struct operation_seen *out)
+static void gather_late(const struct operation_snapshot *v, const struct operation *op,
+                        struct operation_observed *out)
 {
 	for (size_t i = 0; i < v->n_voices; i++) {
 		const json_t *list =
@@ -556,8 +557,8 @@ static void gather_late(const struct operation_view *v, const struct operation *
 	out->facts.late = out->late;
 }
 
-void operation_gather_sites(const struct operation_view *v, const struct operation *op,
-                            struct operation_seen *out)
+void operation_gather_sites(const struct operation_snapshot *v, const struct operation *op,
+                            struct operation_observed *out)
 {
 	const size_t max = sizeof(out->sites) / sizeof(out->sites[0]);
 	uint64_t window_flows = 0;

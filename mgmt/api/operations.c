@@ -73,7 +73,7 @@ static void store_item(struct core *core, struct operations_item *item)
 }
 
 /* Those that the store could not take so far. Under the lock. */
-void operations_store_rest(struct core *core)
+void operations_store_unstored(struct core *core)
 {
 	struct operations *o = core->operations;
 
@@ -140,7 +140,7 @@ static void replace_record(struct operations_item *item, const struct operation 
 		item->ticked_ms = 0; /* another owner: its engine starts here, if it is this node */
 }
 
-int operations_take(struct core *core, const struct operation *op)
+int operations_accept(struct core *core, const struct operation *op)
 {
 	struct operations *o = core->operations;
 	struct operations_item *item = operations_find(core, op->id);

@@ -36,7 +36,7 @@
 #define OPERATIONS_ANSWER_MAX ((size_t)1 << 20) /**< bytes of a peer's answer */
 #define OPERATIONS_SEND_MAX   16u               /**< records in one request */
 
-/** What a node has of an operation, as it was seen in the last round. */
+/** What a node has of an operation, as it was observed in the last round. */
 struct operations_node {
 	char node[MODEL_NAME_MAX];
 	bool reached, absent; /**< absent: named so by a person */
@@ -82,7 +82,7 @@ struct operations_item *operations_of_site(struct core *core, const char *site);
  * and sent on.
  * @return 1: taken; 0: ours is as new; -ENOSPC: too many that are not over; -ENOMEM
  */
-int operations_take(struct core *core, const struct operation *op) MUST_CHECK;
+int operations_accept(struct core *core, const struct operation *op) MUST_CHECK;
 /** Whether this node owns it. */
 bool operations_is_own(const struct core *core, const struct operation *op);
 /** Run a round now. */

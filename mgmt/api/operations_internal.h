@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What operations.c, operations_ask.c and operations_run.c share.
+ * What operations.c, operations_query.c and operations_run.c share.
  */
 #ifndef WEIR_MGMT_API_OPERATIONS_INTERNAL_H
 #define WEIR_MGMT_API_OPERATIONS_INTERNAL_H
@@ -42,7 +42,7 @@ void operations_free_item(struct operations_item *item);
 /* Load the records of the store, if that was not done yet. Under the lock. */
 void operations_load(struct core *core);
 /* Store what could not be stored. Under the lock. */
-void operations_store_rest(struct core *core);
+void operations_store_unstored(struct core *core);
 /* The item has a newer record, made here: store it and tell all. Under the lock. */
 void operations_changed(struct core *core, struct operations_item *item);
 /* What peers said last about @p node; NULL: nothing. Under the lock. */
@@ -52,7 +52,7 @@ const struct operations_said *operations_said_of(const struct core *core, const 
  * them the records that they lack. What they answer is kept. Each thread has a client of its own.
  * Not under the lock.
  */
-void operations_ask(struct core *core, struct peer_client *client, bool measure);
+void operations_query(struct core *core, struct peer_client *client, bool measure);
 
 struct operation_act;
 struct operation_facts;
@@ -68,10 +68,11 @@ void operations_make_override(const struct operation *op, const struct operation
  */
 bool operations_apply(struct core *core, struct operations_item *item, struct operation_act *act,
                       int64_t now_ms);
-struct operation_seen;
-struct operation_view;
+struct operation_observed;
+struct operation_snapshot;
 /* Keep what the API shows of the last facts: nodes, guards, outlook. Under the lock. */
-void operations_note_seen(struct operations_item *item, const struct operation_view *view,
-                          const struct operation_seen *seen);
+void operations_note_observed(struct operations_item *item,
+                              const struct operation_snapshot *snapshot,
+                              const struct operation_observed *observed);
 
 #endif

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "mgmt/api/keys_gather.h"
 #include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/store/step.h"
 
@@ -149,15 +149,16 @@ static void note_nodes(struct operations_item *item, const struct operation_fact
 	}
 }
 
-void operations_note_seen(struct operations_item *item, const struct operation_view *view,
-                          const struct operation_seen *seen)
+void operations_note_observed(struct operations_item *item,
+                              const struct operation_snapshot *snapshot,
+                              const struct operation_observed *observed)
 {
-	note_nodes(item, &seen->facts);
-	operation_judge(&item->op, &seen->facts, OPERATION_DURING, item->verdicts);
-	item->deciding = operation_deciding(&item->op, &seen->facts);
+	note_nodes(item, &observed->facts);
+	operation_judge(&item->op, &observed->facts, OPERATION_DURING, item->verdicts);
+	item->deciding = operation_deciding(&item->op, &observed->facts);
 	item->judged = true;
 	json_decref(item->outlook);
-	item->outlook = operation_outlook_json(view, &item->op, seen);
+	item->outlook = operation_outlook_json(snapshot, &item->op, observed);
 }
 
 /* A plan that goes on from another level compares with the flows of that moment. */
@@ -167,14 +168,14 @@ static bool has_begin(const struct operations_item *item, const struct operation
 }
 
 /* What the sites had when the running way began: the projection compares with it. */
-static void note_begin(struct operations_item *item, const struct operation_view *view)
+static void note_begin(struct operations_item *item, const struct operation_snapshot *snapshot)
 {
 	if (has_begin(item, &item->op))
 		return;
 	if (!item->begin)
 		item->begin = calloc(1, sizeof(*item->begin));
 	if (item->begin)
-		operation_list_flows(view, &item->op, item->begin);
+		operation_list_flows(snapshot, &item->op, item->begin);
 	item->begin_way = item->op.way;
 	item->begin_ppm = item->op.plan_from_ppm;
 }
@@ -188,36 +189,37 @@ static bool is_same_record(const struct operation *a, const struct operation *b)
 
 /* Run the engine on the record. Under the lock. @return whether something changed for other nodes */
 static bool run_engine(struct core *core, struct operations_item *item,
-                       const struct operation_view *view, const struct operation_seen *seen,
-                       uint64_t now_ms)
+                       const struct operation_snapshot *snapshot,
+                       const struct operation_observed *observed, uint64_t now_ms)
 {
 	struct operation_act *act = calloc(1, sizeof(*act));
 	int64_t believed_ms = clock_believed_ms();
 
 	if (!act)
 		return false;
-	operation_next(&item->op, &seen->facts, believed_ms, act);
+	operation_next(&item->op, &observed->facts, believed_ms, act);
 	item->ticked_ms = now_ms;
-	operations_note_seen(item, view, seen);
-	note_begin(item, view);
+	operations_note_observed(item, snapshot, observed);
+	note_begin(item, snapshot);
 	bool changed = operations_apply(core, item, act, believed_ms);
 	free(act);
 	return changed;
 }
 
 /* One operation of this node. Not under the lock. @return whether something changed for others */
-static bool tick_operation(struct core *core, const struct operation_view *view, const char *id)
+static bool tick_operation(struct core *core, const struct operation_snapshot *snapshot,
+                           const char *id)
 {
 	struct operation *op = calloc(1, sizeof(*op));
-	struct operation_seen *seen = calloc(1, sizeof(*seen));
+	struct operation_observed *observed = calloc(1, sizeof(*observed));
 	struct operation_begin_flows *begin = calloc(1, sizeof(*begin));
 	uint64_t now_ms = clock_mono_ms(), ticked_ms = 0;
 	bool changed = false;
 
 	core_lock(core);
 	const struct operations_item *item = op ? operations_find(core, id) : NULL;
-	bool runs =
-	        item && seen && operations_is_own(core, &item->op) && !operation_is_over(&item->op);
+	bool runs = item && observed && operations_is_own(core, &item->op) &&
+	            !operation_is_over(&item->op);
 	if (runs) {
 		*op = item->op;
 		ticked_ms = item->ticked_ms;
@@ -226,17 +228,18 @@ static bool tick_operation(struct core *core, const struct operation_view *view,
 	}
 	core_unlock(core);
 	if (runs) {
-		operation_gather(view, op, ticked_ms ? (int64_t)(now_ms - ticked_ms) : 0, seen);
-		operation_project(view, op, begin, seen);
+		operation_gather(snapshot, op, ticked_ms ? (int64_t)(now_ms - ticked_ms) : 0,
+		                 observed);
+		operation_project(snapshot, op, begin, observed);
 		core_lock(core);
 		struct operations_item *again = operations_find(core, id);
 		if (again && is_same_record(&again->op, op))
-			changed = run_engine(core, again, view, seen, now_ms);
+			changed = run_engine(core, again, snapshot, observed, now_ms);
 		core_unlock(core);
 	}
-	if (seen)
-		free(seen->projection);
-	free(seen);
+	if (observed)
+		free(observed->projection);
+	free(observed);
 	free(begin);
 	free(op);
 	return changed;
@@ -255,25 +258,26 @@ static size_t list_live(struct core *core, bool own, char ids[][MODEL_ID_MAX])
 }
 
 /* Note which nodes have an operation of another owner, and at which level: what this node shows. */
-static void watch_operation(struct core *core, const struct operation_view *view, const char *id)
+static void watch_operation(struct core *core, const struct operation_snapshot *snapshot,
+                            const char *id)
 {
 	struct operation *op = calloc(1, sizeof(*op));
-	struct operation_seen *seen = calloc(1, sizeof(*seen));
+	struct operation_observed *observed = calloc(1, sizeof(*observed));
 
 	core_lock(core);
 	const struct operations_item *item = op ? operations_find(core, id) : NULL;
 	if (item)
 		*op = item->op;
 	core_unlock(core);
-	if (item && seen) {
-		operation_gather(view, op, 0, seen);
+	if (item && observed) {
+		operation_gather(snapshot, op, 0, observed);
 		core_lock(core);
 		struct operations_item *again = operations_find(core, id);
 		if (again)
-			note_nodes(again, &seen->facts);
+			note_nodes(again, &observed->facts);
 		core_unlock(core);
 	}
-	free(seen);
+	free(observed);
 	free(op);
 }
 
@@ -305,10 +309,11 @@ static void watch_others(struct core *core)
 	core_lock(core);
 	size_t n = list_live(core, false, ids);
 	core_unlock(core);
-	struct operation_view *view = n ? operation_view_take(core, o->keys, NULL) : NULL;
-	for (size_t i = 0; view && i < n; i++)
-		watch_operation(core, view, ids[i]);
-	operation_view_free(view);
+	struct operation_snapshot *snapshot =
+	        n ? operation_snapshot_make(core, o->keys, NULL) : NULL;
+	for (size_t i = 0; snapshot && i < n; i++)
+		watch_operation(core, snapshot, ids[i]);
+	operation_snapshot_free(snapshot);
 }
 
 /* Not under the lock. */
@@ -321,13 +326,14 @@ static void run_operations(struct core *core)
 	core_lock(core);
 	size_t n = list_live(core, true, ids);
 	core_unlock(core);
-	operations_ask(core, &o->client, n > 0);
-	struct operation_view *view = n ? operation_view_take(core, o->keys, &o->client) : NULL;
-	for (size_t i = 0; view && i < n; i++)
-		changed |= tick_operation(core, view, ids[i]);
-	operation_view_free(view);
+	operations_query(core, &o->client, n > 0);
+	struct operation_snapshot *snapshot =
+	        n ? operation_snapshot_make(core, o->keys, &o->client) : NULL;
+	for (size_t i = 0; snapshot && i < n; i++)
+		changed |= tick_operation(core, snapshot, ids[i]);
+	operation_snapshot_free(snapshot);
 	if (changed) /* what is new goes out at once */
-		operations_ask(core, &o->client, false);
+		operations_query(core, &o->client, false);
 	if (!n)
 		watch_others(core);
 }
@@ -338,7 +344,7 @@ static void run_round(struct core *core)
 	uint64_t now_ms = clock_mono_ms();
 
 	operations_load(core);
-	operations_store_rest(core);
+	operations_store_unstored(core);
 	uint64_t pause = pause_ms(core);
 	if (!o->poked && (!pause || now_ms - o->ran_ms < pause))
 		return;

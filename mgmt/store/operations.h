@@ -31,12 +31,12 @@
 MUST_CHECK int store_put_operation(struct store *s, const char *id, const char *text, bool over,
                                    int64_t changed_ms);
 /**
- * Give each record to @p take, oldest change first; texts are valid until it returns. A record that
+ * Give each record to @p receive, oldest change first; texts are valid until it returns. A record that
  * is too long is left out.
  * @return how many, or -errno
  */
 MUST_CHECK int store_operations(struct store *s,
-                                void (*take)(void *arg, const char *id, const char *text),
+                                void (*receive)(void *arg, const char *id, const char *text),
                                 void *arg);
 
 #endif

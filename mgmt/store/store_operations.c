@@ -46,7 +46,7 @@ int store_put_operation(struct store *s, const char *id, const char *text, bool 
 	return sql_end(s->db, err);
 }
 
-int store_operations(struct store *s, void (*take)(void *arg, const char *id, const char *text),
+int store_operations(struct store *s, void (*receive)(void *arg, const char *id, const char *text),
                      void *arg)
 {
 	sqlite3_stmt *q = sql_prepare(
@@ -60,7 +60,7 @@ int store_operations(struct store *s, void (*take)(void *arg, const char *id, co
 		const char *text = (const char *)sqlite3_column_text(q, 1);
 
 		if (id && text) {
-			take(arg, id, text);
+			receive(arg, id, text);
 			n++;
 		}
 	}

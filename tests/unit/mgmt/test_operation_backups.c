@@ -41,27 +41,28 @@ static const struct model m = { .self = &nodes[0],
 	                        .n_pools = 2,
 	                        .services = services,
 	                        .n_services = 2 };
-static struct operation_view view;
+static struct operation_snapshot snapshot;
 static struct operation op;
 
 /* What a node of ams says of "web"; NULL: it is silent. */
 static void let_say(size_t node, const char *row)
 {
-	json_decref(view.voices[node].measure);
-	view.voices[node].measure = NULL;
+	json_decref(snapshot.voices[node].measure);
+	snapshot.voices[node].measure = NULL;
 	if (row)
-		view.voices[node].measure = json_pack("{s:o}", "backups", json_loads(row, 0, NULL));
+		snapshot.voices[node].measure =
+		        json_pack("{s:o}", "backups", json_loads(row, 0, NULL));
 }
 
 static int setup(void **state)
 {
 	(void)state;
-	memset(&view, 0, sizeof(view));
+	memset(&snapshot, 0, sizeof(snapshot));
 	memset(&op, 0, sizeof(op));
-	view.m = &m;
-	view.n_voices = 3;
+	snapshot.m = &m;
+	snapshot.n_voices = 3;
 	for (size_t i = 0; i < 3; i++)
-		view.voices[i].node = &nodes[i];
+		snapshot.voices[i].node = &nodes[i];
 	op.n_targets = 1;
 	strcpy(op.targets[0].site, "ams");
 	return 0;
@@ -79,7 +80,7 @@ static struct operation_site gather_site(const char *site)
 {
 	struct operation_site s = { .name = site };
 
-	operation_gather_backups(&view, &op, &s);
+	operation_gather_backups(&snapshot, &op, &s);
 	return s;
 }
 
@@ -142,7 +143,7 @@ static void people_read_which_backup_would_not_serve_and_why(void **state)
 	(void)state;
 	let_say(0, WEB(READY));
 	let_say(1, WEB(REFUSED));
-	list = operation_backups_json(&view, &op);
+	list = operation_backups_json(&snapshot, &op);
 	assert_int_equal(json_array_size(list), 1);
 	row = json_array_get(list, 0);
 	assert_string_equal(json_string_value(json_object_get(row, "backup")), "web-fra");
@@ -150,7 +151,7 @@ static void people_read_which_backup_would_not_serve_and_why(void **state)
 	assert_string_equal(json_string_value(json_object_get(row, "detail")), "a reason");
 	json_decref(list);
 	let_say(1, NULL);
-	list = operation_backups_json(&view, &op);
+	list = operation_backups_json(&snapshot, &op);
 	row = json_array_get(list, 0);
 	assert_true(json_is_null(json_object_get(row, "ok")));
 	assert_non_null(strstr(json_string_value(json_object_get(row, "detail")), "not all nodes"));

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "mgmt/api/operation_measure.h"
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 #include "mgmt/store/step.h"
 
 /* Two sites: ams with two nodes, fra with one; a service at both. */
@@ -27,9 +27,9 @@ struct world {
 	struct model_service service;
 	struct model_dns_name name;
 	struct model m;
-	struct operation_view view;
+	struct operation_snapshot snapshot;
 	struct operation op;
-	struct operation_seen seen;
+	struct operation_observed observed;
 };
 
 static struct world *make_world(void)
@@ -69,13 +69,13 @@ static struct world *make_world(void)
 		               .n_dns_names = 1,
 		               .max_sites_out = 1,
 		               .self = &w->nodes[2] };
-	w->view.m = &w->m;
-	w->view.now_ms = 1790000000000;
-	w->view.n_voices = 3;
-	snprintf(w->view.self, sizeof(w->view.self), "fra-1");
+	w->snapshot.m = &w->m;
+	w->snapshot.now_ms = 1790000000000;
+	w->snapshot.n_voices = 3;
+	snprintf(w->snapshot.self, sizeof(w->snapshot.self), "fra-1");
 	for (size_t i = 0; i < 3; i++)
-		w->view.voices[i].node = &w->nodes[i];
-	w->view.voices[2].self = w->view.voices[2].reached = true;
+		w->snapshot.voices[i].node = &w->nodes[i];
+	w->snapshot.voices[2].self = w->snapshot.voices[2].reached = true;
 	snprintf(w->op.id, sizeof(w->op.id), "o1");
 	snprintf(w->op.owner, sizeof(w->op.owner), "fra-1");
 	w->op.epoch = 3;
@@ -95,26 +95,26 @@ static json_t *parse_text(const char *text)
 
 static void give_voice(struct world *w, size_t node, const char *measure)
 {
-	json_decref(w->view.voices[node].measure);
-	w->view.voices[node].measure = parse_text(measure);
-	w->view.voices[node].reached = true;
+	json_decref(w->snapshot.voices[node].measure);
+	w->snapshot.voices[node].measure = parse_text(measure);
+	w->snapshot.voices[node].reached = true;
 }
 
 static void free_world(struct world *w)
 {
 	for (size_t i = 0; i < 3; i++) {
-		json_decref(w->view.voices[i].have);
-		json_decref(w->view.voices[i].levels);
-		json_decref(w->view.voices[i].measure);
+		json_decref(w->snapshot.voices[i].have);
+		json_decref(w->snapshot.voices[i].levels);
+		json_decref(w->snapshot.voices[i].measure);
 	}
 	free(w);
 }
 
 static const struct operation_site *gather_ams(struct world *w)
 {
-	operation_gather(&w->view, &w->op, 1000, &w->seen);
-	assert_int_equal(w->seen.facts.n_sites, 2);
-	return &w->seen.sites[0];
+	operation_gather(&w->snapshot, &w->op, 1000, &w->observed);
+	assert_int_equal(w->observed.facts.n_sites, 2);
+	return &w->observed.sites[0];
 }
 
 #define FLOWS(new, own, backup)                                                                    \
@@ -137,16 +137,16 @@ static void nothing_said_is_nothing_known(void **state)
 	assert_false(s->repeats.known);
 	assert_false(s->drops.known);
 	assert_false(s->named.known);
-	assert_false(w->seen.facts.window_flows.known);
+	assert_false(w->observed.facts.window_flows.known);
 	assert_int_equal(s->up, OPERATION_UNKNOWN);
 	assert_int_equal(s->pools, OPERATION_UNKNOWN);
 	assert_int_equal(s->failing, OPERATION_UNKNOWN);
-	assert_int_equal(w->seen.nodes[0].steps, OPERATION_UNKNOWN);
-	assert_int_equal(w->seen.nodes[0].has_record, OPERATION_UNKNOWN);
-	assert_int_equal(w->seen.nodes[0].dns, OPERATION_UNKNOWN);
-	assert_false(w->seen.nodes[0].levels[0].known);
+	assert_int_equal(w->observed.nodes[0].steps, OPERATION_UNKNOWN);
+	assert_int_equal(w->observed.nodes[0].has_record, OPERATION_UNKNOWN);
+	assert_int_equal(w->observed.nodes[0].dns, OPERATION_UNKNOWN);
+	assert_false(w->observed.nodes[0].levels[0].known);
 	assert_false(s->capacity_flows.known);
-	assert_true(w->seen.sites[1].capacity_flows.known);
+	assert_true(w->observed.sites[1].capacity_flows.known);
 	free_world(w);
 }
 
@@ -197,7 +197,7 @@ static void checks_by_other_sites_are_no_clients(void **state)
 		w->service.port = 80;
 		give_voice(w, 0, FLOWS(30000, 20000, 10000));
 		give_voice(w, 1, FLOWS(0, 0, 0));
-		w->view.voices[2].reached = rows[i].reached;
+		w->snapshot.voices[2].reached = rows[i].reached;
 		const struct operation_site *s = gather_ams(w);
 		assert_int_equal(s->flows.value, rows[i].flows);
 		assert_int_equal(s->backup_flows.value, rows[i].backup);
@@ -252,16 +252,17 @@ static void levels_are_of_the_generation_in_force(void **state)
 	uint64_t generation = override_generation(3, false, 5);
 
 	(void)state;
-	w->view.voices[0].reached = true;
-	w->view.voices[0].have = parse_text("{\"o1\":[3, 9, \"fra-1\"]}");
-	w->view.voices[0].levels = json_pack("[{s:s, s:I, s:I, s:i}]", "override", "v1",
-	                                     "generation", (json_int_t)generation + 1, "in_force",
-	                                     (json_int_t)generation, "level_ppm", 250000);
-	w->view.voices[1].reached = true;
-	w->view.voices[1].have = parse_text("{\"o1\":[2, 99, \"fra-1\"]}");
-	w->view.voices[1].levels = parse_text("[{\"override\":\"v1\",\"generation\":7}]");
+	w->snapshot.voices[0].reached = true;
+	w->snapshot.voices[0].have = parse_text("{\"o1\":[3, 9, \"fra-1\"]}");
+	w->snapshot.voices[0].levels =
+	        json_pack("[{s:s, s:I, s:I, s:i}]", "override", "v1", "generation",
+	                  (json_int_t)generation + 1, "in_force", (json_int_t)generation,
+	                  "level_ppm", 250000);
+	w->snapshot.voices[1].reached = true;
+	w->snapshot.voices[1].have = parse_text("{\"o1\":[2, 99, \"fra-1\"]}");
+	w->snapshot.voices[1].levels = parse_text("[{\"override\":\"v1\",\"generation\":7}]");
 	gather_ams(w);
-	const struct operation_node *n = w->seen.nodes;
+	const struct operation_node *n = w->observed.nodes;
 	assert_true(n[0].levels[0].known);
 	assert_int_equal(n[0].levels[0].epoch, 3);
 	assert_int_equal(n[0].levels[0].step, 5);
@@ -279,14 +280,14 @@ static void an_override_that_a_node_lacks_is_level_0(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	w->view.voices[0].reached = true;
-	w->view.voices[0].have = parse_text("{}");
-	w->view.voices[0].levels = parse_text("[]");
+	w->snapshot.voices[0].reached = true;
+	w->snapshot.voices[0].have = parse_text("{}");
+	w->snapshot.voices[0].levels = parse_text("[]");
 	gather_ams(w);
-	assert_true(w->seen.nodes[0].levels[0].known);
-	assert_int_equal(w->seen.nodes[0].levels[0].level_ppm, 0);
-	assert_int_equal(w->seen.nodes[0].levels[0].epoch, 0);
-	assert_int_equal(w->seen.nodes[0].has_record, OPERATION_NO);
+	assert_true(w->observed.nodes[0].levels[0].known);
+	assert_int_equal(w->observed.nodes[0].levels[0].level_ppm, 0);
+	assert_int_equal(w->observed.nodes[0].levels[0].epoch, 0);
+	assert_int_equal(w->observed.nodes[0].has_record, OPERATION_NO);
 	free_world(w);
 }
 
@@ -295,9 +296,9 @@ static void a_former_release_knows_no_steps(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	w->view.voices[0].reached = w->view.voices[0].lacks = true;
+	w->snapshot.voices[0].reached = w->snapshot.voices[0].lacks = true;
 	gather_ams(w);
-	assert_int_equal(w->seen.nodes[0].steps, OPERATION_NO);
+	assert_int_equal(w->observed.nodes[0].steps, OPERATION_NO);
 	free_world(w);
 }
 
@@ -307,17 +308,17 @@ static void the_document_names_what_is_gone(void **state)
 
 	(void)state;
 	gather_ams(w);
-	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_FINE);
+	assert_int_equal(w->observed.facts.document, OPERATION_DOCUMENT_FINE);
 	snprintf(w->op.service, sizeof(w->op.service), "ftp");
 	gather_ams(w);
-	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_SERVICE_GONE);
+	assert_int_equal(w->observed.facts.document, OPERATION_DOCUMENT_SERVICE_GONE);
 	w->op.service[0] = '\0';
 	w->m.n_dns_names = 0;
 	gather_ams(w);
-	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_NO_DNS);
+	assert_int_equal(w->observed.facts.document, OPERATION_DOCUMENT_NO_DNS);
 	snprintf(w->op.targets[0].site, sizeof(w->op.targets[0].site), "rom");
 	gather_ams(w);
-	assert_int_equal(w->seen.facts.document, OPERATION_DOCUMENT_SITE_GONE);
+	assert_int_equal(w->observed.facts.document, OPERATION_DOCUMENT_SITE_GONE);
 	free_world(w);
 }
 
@@ -333,7 +334,7 @@ static void a_site_that_another_drains_is_out_and_its_own_drain_is_not(void **st
 	struct world *w = make_world();
 
 	(void)state;
-	w->view.overrides = (struct overrides){ .items = &drain, .n_items = 1 };
+	w->snapshot.overrides = (struct overrides){ .items = &drain, .n_items = 1 };
 	assert_int_equal(gather_ams(w)->out, OPERATION_NO);
 	snprintf(drain.id, sizeof(drain.id), "v2");
 	assert_int_equal(gather_ams(w)->out, OPERATION_YES);

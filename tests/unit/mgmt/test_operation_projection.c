@@ -5,12 +5,12 @@
  */
 #include "tests/unit/mgmt/projection_scene.h"
 
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 
 static const char *unmeasured; /* a site of which web is not known; NULL: none */
 
 /* Of operation_sites.c, in the hands of the test. */
-bool operation_flows_at(const struct operation_view *v, const struct operation *op,
+bool operation_flows_at(const struct operation_snapshot *v, const struct operation *op,
                         const struct model_service *service, const char *site, uint64_t *per_s)
 {
 	(void)v;
@@ -24,9 +24,9 @@ bool operation_flows_at(const struct operation_view *v, const struct operation *
 	return true;
 }
 
-static struct operation_view *view;
+static struct operation_snapshot *view;
 static struct operation *op;
-static struct operation_seen *facts;
+static struct operation_observed *facts;
 static struct override overrides[4];
 
 static int begin_test(void **state)

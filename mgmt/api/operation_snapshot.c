@@ -3,7 +3,7 @@
  * What this node itself has and measures is made in the same form as a peer's answer, so that the
  * facts are gathered from all nodes by one code.
  */
-#include "mgmt/api/operation_view.h"
+#include "mgmt/api/operation_snapshot.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,7 +21,7 @@
 #define LEVELS_TIMEOUT_MS 300 /* weir-dns answers at once, or is not there */
 
 /* This node's own voice. Under the lock. */
-static void speak_self(struct operation_view *v, struct operation_voice *voice,
+static void speak_self(struct operation_snapshot *v, struct operation_voice *voice,
                        const struct levels *levels, json_t *measure)
 {
 	voice->self = voice->reached = true;
@@ -32,7 +32,7 @@ static void speak_self(struct operation_view *v, struct operation_voice *voice,
 }
 
 /* What a peer said, as far as it counts still. Under the lock. */
-static void speak_peer(const struct operation_view *v, struct operation_voice *voice)
+static void speak_peer(const struct operation_snapshot *v, struct operation_voice *voice)
 {
 	const struct operations_said *said = operations_said_of(v->core, voice->node->name);
 
@@ -50,7 +50,7 @@ static void speak_peer(const struct operation_view *v, struct operation_voice *v
 }
 
 /* Under the lock. */
-static void list_voices(struct operation_view *v, const struct levels *levels, json_t *measure)
+static void list_voices(struct operation_snapshot *v, const struct levels *levels, json_t *measure)
 {
 	for (size_t i = 0; v->m && i < v->m->n_nodes && v->n_voices < PEERS_MAX + 1; i++) {
 		struct operation_voice *voice = &v->voices[v->n_voices++];
@@ -63,12 +63,12 @@ static void list_voices(struct operation_view *v, const struct levels *levels, j
 	}
 }
 
-static void list_held(struct operation_view *v, const struct operation *op)
+static void list_held(struct operation_snapshot *v, const struct operation *op)
 {
 	if (!operation_is_held(op) || op->goal_ppm != OPERATION_PPM || *op->service)
 		return;
 	for (uint32_t i = 0; i < op->n_targets && v->n_held < 64; i++) {
-		struct operation_view_held *held = &v->held[v->n_held++];
+		struct operation_snapshot_held *held = &v->held[v->n_held++];
 
 		memcpy(held->id, op->id, sizeof(held->id));
 		memcpy(held->site, op->targets[i].site, sizeof(held->site));
@@ -76,7 +76,7 @@ static void list_held(struct operation_view *v, const struct operation *op)
 }
 
 /* Operations that are not over. Under the lock. */
-static void list_others(struct operation_view *v)
+static void list_others(struct operation_snapshot *v)
 {
 	const struct operations_item *item;
 
@@ -94,7 +94,7 @@ static void list_others(struct operation_view *v)
 }
 
 /* As weir-dns has it: a clock that has stepped goes on by elapsed time, one never confirmed holds. */
-static bool clock_is_fine(const struct operation_view *v)
+static bool clock_is_fine(const struct operation_snapshot *v)
 {
 	enum wall_clock_hold hold = timekeep_hold(v->core);
 
@@ -103,7 +103,7 @@ static bool clock_is_fine(const struct operation_view *v)
 }
 
 /* Under the lock. */
-static int take_locked(struct operation_view *v, const struct levels *levels, json_t *measure)
+static int accept_locked(struct operation_snapshot *v, const struct levels *levels, json_t *measure)
 {
 	const struct version *head = intent_head(v->core->intent);
 
@@ -120,7 +120,7 @@ static int take_locked(struct operation_view *v, const struct levels *levels, js
 }
 
 /* Ask for observed keys where they are due, and make the projector; none if keys are not known. */
-static void make_projector(struct operation_view *v, struct keys_gather *keys,
+static void make_projector(struct operation_snapshot *v, struct keys_gather *keys,
                            struct peer_client *client)
 {
 	if (!v->m)
@@ -131,10 +131,10 @@ static void make_projector(struct operation_view *v, struct keys_gather *keys,
 		v->projector = NULL;
 }
 
-struct operation_view *operation_view_take(struct core *core, struct keys_gather *keys,
-                                           struct peer_client *client)
+struct operation_snapshot *operation_snapshot_make(struct core *core, struct keys_gather *keys,
+                                                   struct peer_client *client)
 {
-	struct operation_view *v = calloc(1, sizeof(*v));
+	struct operation_snapshot *v = calloc(1, sizeof(*v));
 	struct levels *levels = calloc(1, sizeof(*levels));
 	json_t *measure = operation_measure_json(core);
 	int err = v && levels && measure ? 0 : -ENOMEM;
@@ -145,7 +145,8 @@ struct operation_view *operation_view_take(struct core *core, struct keys_gather
 		v->core = core;
 		snprintf(v->self, sizeof(v->self), "%s", core->dirs.node);
 		core_lock(core);
-		err = core->operations ? take_locked(v, has_dns ? levels : NULL, measure) : -ENOMEM;
+		err = core->operations ? accept_locked(v, has_dns ? levels : NULL, measure)
+		                       : -ENOMEM;
 		core_unlock(core);
 	}
 	json_decref(measure);
@@ -154,21 +155,21 @@ struct operation_view *operation_view_take(struct core *core, struct keys_gather
 		make_projector(v, keys, client);
 	if (!err)
 		return v;
-	operation_view_free(v);
+	operation_snapshot_free(v);
 	return NULL;
 }
 
-struct operation_view *operation_view_now(struct core *core)
+struct operation_snapshot *operation_snapshot_now(struct core *core)
 {
 	struct peer_client client = { .multi = NULL };
 	struct keys_gather *keys = keys_gather_new();
-	struct operation_view *v = NULL;
+	struct operation_snapshot *v = NULL;
 
 	if (!keys)
 		return NULL;
 	client_open(&client, core->dirs.conf);
-	operations_ask(core, &client, true);
-	v = operation_view_take(core, keys, &client);
+	operations_query(core, &client, true);
+	v = operation_snapshot_make(core, keys, &client);
 	client_close(&client);
 	if (v)
 		v->own_keys = keys;
@@ -177,7 +178,7 @@ struct operation_view *operation_view_now(struct core *core)
 	return v;
 }
 
-void operation_view_free(struct operation_view *v)
+void operation_snapshot_free(struct operation_snapshot *v)
 {
 	if (!v)
 		return;
@@ -193,7 +194,8 @@ void operation_view_free(struct operation_view *v)
 	free(v);
 }
 
-const struct operation_voice *operation_view_voice(const struct operation_view *v, const char *node)
+const struct operation_voice *operation_snapshot_voice(const struct operation_snapshot *v,
+                                                       const char *node)
 {
 	for (size_t i = 0; i < v->n_voices; i++)
 		if (!strcmp(v->voices[i].node->name, node))

@@ -23,7 +23,7 @@
 #define FETCH_MAX 4u /* records fetched from one peer in a round */
 
 /* A peer while it is asked. */
-struct asked_peer {
+struct queried_peer {
 	char node[MODEL_NAME_MAX], api[256];
 	char *body;
 	char fetch[FETCH_MAX][MODEL_ID_MAX]; /* records that it has newer */
@@ -33,7 +33,7 @@ struct asked_peer {
 struct asking {
 	struct core *core;
 	char cluster[MODEL_NAME_MAX];
-	struct asked_peer peers[PEERS_MAX];
+	struct queried_peer peers[PEERS_MAX];
 	size_t n;
 	uint64_t sent_ms;
 	bool measure;
@@ -126,7 +126,7 @@ static char *make_body(struct core *core, const struct asking *a, const char *no
 }
 
 /* All other nodes of the document that have an API. Under the lock. */
-static void list_asked_peers(struct asking *a)
+static void list_queried_peers(struct asking *a)
 {
 	const struct model *m = intent_model(a->core->intent);
 
@@ -134,12 +134,12 @@ static void list_asked_peers(struct asking *a)
 		snprintf(a->cluster, sizeof(a->cluster), "%s", m->cluster);
 	for (size_t i = 0; m && i < m->n_nodes && a->n < PEERS_MAX; i++) {
 		const struct model_node *node = &m->nodes[i];
-		struct asked_peer *p = &a->peers[a->n];
+		struct queried_peer *p = &a->peers[a->n];
 
 		if (!strcmp(node->name, a->core->dirs.node) || !*node->api ||
 		    strlen(node->api) >= sizeof(p->api))
 			continue;
-		*p = (struct asked_peer){ .n_fetch = 0 };
+		*p = (struct queried_peer){ .n_fetch = 0 };
 		snprintf(p->node, sizeof(p->node), "%s", node->name);
 		snprintf(p->api, sizeof(p->api), "%s", node->api);
 		p->body = make_body(a->core, a, p->node);
@@ -181,7 +181,7 @@ static void keep_part(json_t **part, json_t *value)
 }
 
 /* Note which records the peer has newer. Under the lock. */
-static void list_newer(struct core *core, struct asked_peer *p, json_t *have)
+static void list_newer(struct core *core, struct queried_peer *p, json_t *have)
 {
 	const char *id;
 	json_t *has;
@@ -218,7 +218,7 @@ static bool has_text(const json_t *answer, const char *field, const char *expect
 }
 
 /* Keep what a peer answered. Under the lock. */
-static void take_answer(struct asking *a, struct asked_peer *p, const struct client_request *r)
+static void accept_answer(struct asking *a, struct queried_peer *p, const struct client_request *r)
 {
 	struct operations_said *row = said_row(a->core, p->node);
 	json_t *measure = json_object_get(r->answer, "measure");
@@ -255,7 +255,7 @@ static void fetch_record(struct asking *a, struct peer_client *client, const cha
 	client_send(client, &r, 1);
 	if (op && r.answer && !operation_from_json(r.answer, op) && !strcmp(op->id, id)) {
 		core_lock(a->core);
-		int err = operations_take(a->core, op);
+		int err = operations_accept(a->core, op);
 		core_unlock(a->core);
 		if (err < 0)
 			log_warn("operation-not-kept", "id=%s error=\"%s\"", id, strerror(-err));
@@ -270,7 +270,7 @@ static bool is_safe_id(const char *id)
 	                            "0123456789._:-")] == '\0';
 }
 
-void operations_ask(struct core *core, struct peer_client *client, bool measure)
+void operations_query(struct core *core, struct peer_client *client, bool measure)
 {
 	struct asking *a = calloc(1, sizeof(*a));
 	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
@@ -284,7 +284,7 @@ void operations_ask(struct core *core, struct peer_client *client, bool measure)
 	a->core = core;
 	a->measure = measure;
 	core_lock(core);
-	list_asked_peers(a);
+	list_queried_peers(a);
 	core_unlock(core);
 	for (size_t i = 0; i < a->n; i++) {
 		requests[i] = (struct client_request){ .post = 1,
@@ -298,7 +298,7 @@ void operations_ask(struct core *core, struct peer_client *client, bool measure)
 	client_send(client, requests, a->n);
 	core_lock(core);
 	for (size_t i = 0; i < a->n; i++)
-		take_answer(a, &a->peers[i], &requests[i]);
+		accept_answer(a, &a->peers[i], &requests[i]);
 	core_unlock(core);
 	for (size_t i = 0; i < a->n; i++) {
 		json_decref(requests[i].answer);

@@ -4,10 +4,10 @@
  * A snapshot of all that the facts of operations are made from: document, overrides, what the peers
  * said last, what this node measures. Taken under the lock, read without it.
  *
- * Implemented in mgmt/api/operation_view.c. A view belongs to the thread that took it.
+ * Implemented in mgmt/api/operation_snapshot.c. A snapshot belongs to the thread that took it.
  */
-#ifndef WEIR_MGMT_API_OPERATION_VIEW_H
-#define WEIR_MGMT_API_OPERATION_VIEW_H
+#ifndef WEIR_MGMT_API_OPERATION_SNAPSHOT_H
+#define WEIR_MGMT_API_OPERATION_SNAPSHOT_H
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -35,7 +35,7 @@ struct keys_gather;
 struct peer_client;
 struct projector;
 
-struct operation_view {
+struct operation_snapshot {
 	struct core *core;
 	struct intent_shared *shared;
 	const struct model *m; /**< NULL: there is no configuration */
@@ -46,7 +46,7 @@ struct operation_view {
 	char other_ids[64][MODEL_ID_MAX];
 	size_t n_others;
 	/** Sites at which a drain is held, so that they count as out although they get clients. */
-	struct operation_view_held {
+	struct operation_snapshot_held {
 		char id[MODEL_ID_MAX], site[MODEL_NAME_MAX];
 	} held[64];
 	size_t n_held;
@@ -55,7 +55,7 @@ struct operation_view {
 	char key[MODEL_FINGERPRINT_MAX]; /**< of the hash key in force; "": not known */
 	char self[MODEL_NAME_MAX];
 	const struct keys_gather *keys; /**< borrowed, or own_keys; NULL: not known */
-	struct keys_gather *own_keys;   /**< freed with the view; NULL: they are the thread's */
+	struct keys_gather *own_keys;   /**< freed with the snapshot; NULL: they are the thread's */
 	/** with the keys of all; NULL: it is not known how clients are placed */
 	struct projector *projector;
 	int64_t now_ms; /**< believed wall time */
@@ -64,27 +64,27 @@ struct operation_view {
 
 /**
  * Take it; not under the lock. Asks peers for observed keys when these are due, through the thread's
- * @p keys and @p client, which the view borrows.
+ * @p keys and @p client, which the snapshot borrows.
  * @return NULL: out of memory
  */
-MUST_CHECK struct operation_view *operation_view_take(struct core *core, struct keys_gather *keys,
-                                                      struct peer_client *client);
+MUST_CHECK struct operation_snapshot *
+operation_snapshot_make(struct core *core, struct keys_gather *keys, struct peer_client *client);
 /**
- * Ask all nodes now, and take a view with what they answer: for one decision of a handler. @return NULL:
+ * Ask all nodes now, and take a snapshot with what they answer: for one decision of a handler. @return NULL:
  * out of memory
  */
-MUST_CHECK struct operation_view *operation_view_now(struct core *core);
+MUST_CHECK struct operation_snapshot *operation_snapshot_now(struct core *core);
 /** NULL is fine. */
-void operation_view_free(struct operation_view *v);
+void operation_snapshot_free(struct operation_snapshot *v);
 /** What @p node said. @return NULL: it is not configured */
-const struct operation_voice *operation_view_voice(const struct operation_view *v,
-                                                   const char *node);
+const struct operation_voice *operation_snapshot_voice(const struct operation_snapshot *v,
+                                                       const char *node);
 
 /**
  * New flows, in thousandths a second, that checks by other sites' nodes make at @p site: of one
  * service or, with "", of all. Implemented in mgmt/api/operation_checks.c.
  */
-uint64_t operation_checks_milli(const struct operation_view *v, const char *service,
+uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
                                 const char *site);
 
 /** New flows when an operation began, by service and site of the model; kept by its owner. */
@@ -96,7 +96,7 @@ struct operation_begin_flows {
 };
 
 /** Facts of one operation, with all that they point to. */
-struct operation_seen {
+struct operation_observed {
 	struct operation_facts facts;
 	struct operation_node nodes[PEERS_MAX + 1];
 	struct operation_site sites[64];
@@ -105,24 +105,24 @@ struct operation_seen {
 	struct projection *projection; /**< from malloc(), the caller's; NULL: not known */
 };
 
-/** Gather the facts for @p op; @p out points into the view and into itself. Pure. */
-void operation_gather(const struct operation_view *v, const struct operation *op,
-                      int64_t elapsed_ms, struct operation_seen *out);
+/** Gather the facts for @p op; @p out points into the snapshot and into itself. Pure. */
+void operation_gather(const struct operation_snapshot *v, const struct operation *op,
+                      int64_t elapsed_ms, struct operation_observed *out);
 /**
  * Of operation_gather(): the load of sites at each point of the plan (operation_projection.c). @p op
  * has its plan; @p begin  flows by service and site when it began, or NULL. Writes what is not known as
  * such.
  */
-void operation_project(const struct operation_view *v, const struct operation *op,
-                       const struct operation_begin_flows *begin, struct operation_seen *out);
+void operation_project(const struct operation_snapshot *v, const struct operation *op,
+                       const struct operation_begin_flows *begin, struct operation_observed *out);
 /** Note what all sites have now. */
-void operation_list_flows(const struct operation_view *v, const struct operation *op,
+void operation_list_flows(const struct operation_snapshot *v, const struct operation *op,
                           struct operation_begin_flows *out);
 /** New flows a second of @p service at @p site that arrive. @return false: not known */
-bool operation_flows_at(const struct operation_view *v, const struct operation *op,
+bool operation_flows_at(const struct operation_snapshot *v, const struct operation *op,
                         const struct model_service *service, const char *site, uint64_t *per_s);
 /** Of operation_gather(): the sites, their loads and checks (operation_sites.c). */
-void operation_gather_sites(const struct operation_view *v, const struct operation *op,
-                            struct operation_seen *out);
+void operation_gather_sites(const struct operation_snapshot *v, const struct operation *op,
+                            struct operation_observed *out);
 
 #endif
