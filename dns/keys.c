@@ -163,7 +163,7 @@ static void reduce_row(struct keys *k, struct keys_row *row, uint32_t n)
 	}
 }
 
-static void add_key(struct keys *k, const struct asked_key *a)
+static void add_key(struct keys *k, const struct key_table_key *a)
 {
 	uint32_t slot = slot_of(k->minute), n = a->n;
 	struct keys_row *row = find_row(bucket_of(k, a->key, a->name), a->key, a->name);
@@ -185,7 +185,7 @@ static void add_key(struct keys *k, const struct asked_key *a)
 	row->total += n;
 }
 
-static void add_name(struct keys *k, const struct asked_name *a, uint64_t now_ms)
+static void add_name(struct keys *k, const struct key_table_name *a, uint64_t now_ms)
 {
 	struct keys_name *row = a->n ? find_name(k, a->name) : NULL;
 	uint32_t slot = slot_of(k->minute);
@@ -201,7 +201,7 @@ static void add_name(struct keys *k, const struct asked_name *a, uint64_t now_ms
 }
 
 /* Answers of names that are not known may have been any name's. */
-static void add_lost(struct keys *k, const struct asked *t, uint64_t now_ms)
+static void add_lost(struct keys *k, const struct key_table *t, uint64_t now_ms)
 {
 	uint64_t until_ms = now_ms + t->lost_ttl_s * UINT64_C(1000);
 
@@ -210,14 +210,14 @@ static void add_lost(struct keys *k, const struct asked *t, uint64_t now_ms)
 			k->names[i].cached_until_ms = until_ms;
 }
 
-void keys_add(struct keys *k, const struct asked *t, uint64_t now_ms)
+void keys_add(struct keys *k, const struct key_table *t, uint64_t now_ms)
 {
 	if (!k->rows || !t->n)
 		return;
-	for (size_t i = 0; i < ASKED_NAMES; i++)
+	for (size_t i = 0; i < KEY_TABLE_NAMES; i++)
 		add_name(k, &t->names[i], now_ms);
-	for (size_t i = 0; i < ASKED_BUCKETS; i++)
-		for (size_t j = 0; j < ASKED_WAYS; j++)
+	for (size_t i = 0; i < KEY_TABLE_BUCKETS; i++)
+		for (size_t j = 0; j < KEY_TABLE_WAYS; j++)
 			if (t->keys[i][j].n)
 				add_key(k, &t->keys[i][j]);
 	add_lost(k, t, now_ms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The window of observed keys: what all threads have handed over (asked.h) in the last 10 minutes,
+ * The window of observed keys: what all threads have handed over (key_table.h) in the last 10 minutes,
  * and its page (weir/steer_keys.h).
  *
  * Ten slots of a minute each; the oldest is cleared when a new minute begins. The table of keys is
@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "dns/asked.h"
+#include "dns/key_table.h"
 #include "weir/steer_keys.h"
 #include "weir/steering.h"
 
@@ -66,7 +66,7 @@ void keys_set_names(struct keys *k, const struct steering *p) NONNULL();
 /** Begin another minute when it is time. */
 void keys_turn(struct keys *k, uint64_t now_ms) NONNULL();
 /** Add what a thread has handed over. */
-void keys_add(struct keys *k, const struct asked *t, uint64_t now_ms) NONNULL();
+void keys_add(struct keys *k, const struct key_table *t, uint64_t now_ms) NONNULL();
 /**
  * Write the page, and a sign of life.
  * @param answers  called for each service and site of @p p, and once more for `no site`

@@ -33,12 +33,12 @@ void keys_tick(struct server *s, uint64_t now_ms)
 	s->keys_load = s->load.finished;
 	keys_turn(&s->keys, now_ms);
 	for (unsigned i = 0; i < WORKERS_ALL; i++) {
-		struct asked *table = asked_receive(&s->workers[i].asked);
+		struct key_table *table = key_table_receive(&s->workers[i].key_tables);
 
 		if (!table)
 			continue;
 		keys_add(&s->keys, table, now_ms);
-		asked_give_back(&s->workers[i].asked, table);
+		key_table_give_back(&s->workers[i].key_tables, table);
 	}
 	keys_write(&s->keys, s->serving->generation->steering, read_steered, s, now_ms);
 }
@@ -47,11 +47,11 @@ void keys_join(struct server *s, struct dns_worker *w)
 {
 	uint64_t now_ms = clock_mono_ms();
 
-	if (w->asked.full)
-		keys_add(&s->keys, w->asked.full, now_ms);
-	if (w->asked.own)
-		keys_add(&s->keys, w->asked.own, now_ms);
-	asked_close(&w->asked);
+	if (w->key_tables.full)
+		keys_add(&s->keys, w->key_tables.full, now_ms);
+	if (w->key_tables.own)
+		keys_add(&s->keys, w->key_tables.own, now_ms);
+	key_table_close(&w->key_tables);
 }
 
 void keys_end(struct server *s)

@@ -52,8 +52,8 @@ size_t server_answer(struct dns_worker *w, const uint8_t *query, size_t length,
 		counters_answer(&s->counters, &w->tally, from, tcp, &info);
 		worker_count(w, w->queries);
 		if (info.dynamic >= 0)
-			asked_count(&w->asked, &info.key, env.steering->names[info.dynamic].id,
-			            info.choice.ttl_s);
+			key_table_count(&w->key_tables, &info.key,
+			                env.steering->names[info.dynamic].id, info.choice.ttl_s);
 	} else {
 		worker_count(w, s->counters.drops[COUNTERS_DROP_MALFORMED]);
 	}

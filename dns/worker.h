@@ -26,7 +26,7 @@
 
 #include "base/checked.h"
 #include "base/loop.h"
-#include "dns/asked.h"
+#include "dns/key_table.h"
 #include "dns/tally.h"
 #include "weir/model.h"
 
@@ -62,7 +62,7 @@ struct dns_worker {
 	struct udp *udp; /**< NULL: it is of the other kind */
 	struct tcp *tcp;
 	struct tally tally;
-	struct asked_tables asked; /**< its `full` and `spare` are the main thread's, too */
+	struct key_tables key_tables; /**< its `full` and `spare` are the main thread's, too */
 	bool udp_waits; /**< more UDP waits than a turn takes; set by the UDP thread, cleared by the TCP thread */
 	/** The counter of this thread's number; its UDP and its TCP thread share it. */
 	uint64_t *queries;

@@ -123,7 +123,7 @@ static int open_worker(struct server *s, struct dns_worker *w)
 		err = w->is_tcp ? tcp_open(w) : udp_open(w);
 	if (err < 0)
 		return err;
-	if (asked_open(&w->asked, w->loop) < 0)
+	if (key_table_open(&w->key_tables, w->loop) < 0)
 		log_error("dns-keys-failed", "thread=%u error=\"out of memory\"", w->number);
 	w->ended = false;
 	if (s->counters.stats) {

@@ -36,7 +36,7 @@
 #define WIDE_MIDDLE 15u
 
 /* Figures of one moment, their rows sorted. */
-struct reading {
+struct measured_counters {
 	uint64_t at_ms; /* 0: none */
 	uint64_t received, reason[FWD_REASONS_MAX];
 	struct measure_service *services; /* [max_services], only `total` */
@@ -48,7 +48,7 @@ struct measurer {
 	char run_dir[PATH_MAX];
 	struct page *page;
 	struct measure_page *scratch;
-	struct reading kept[READINGS]; /* the newest at `at` */
+	struct measured_counters kept[READINGS]; /* the newest at `at` */
 	unsigned at;
 	struct measured_sources *sources;
 	uint64_t written_ms, scanned_ms, began;
@@ -76,7 +76,7 @@ static void free_readings(struct measurer *m)
 	for (unsigned i = 0; i < READINGS; i++) {
 		free(m->kept[i].services);
 		free(m->kept[i].pools);
-		m->kept[i] = (struct reading){ 0 };
+		m->kept[i] = (struct measured_counters){ 0 };
 	}
 }
 
@@ -260,7 +260,8 @@ static void subtract_counts(const void *now, const void *before, void *out, size
 
 #define WORDS(of) (sizeof(of) / sizeof(uint64_t))
 
-static void fill_services(struct measure_page *p, const struct reading *from, bool is_last)
+static void fill_services(struct measure_page *p, const struct measured_counters *from,
+                          bool is_last)
 {
 	static const struct measure_flows none;
 	struct measure_service *rows = measure_page_services(p);
@@ -274,7 +275,7 @@ static void fill_services(struct measure_page *p, const struct reading *from, bo
 	}
 }
 
-static void fill_pools(struct measure_page *p, const struct reading *from, bool is_last)
+static void fill_pools(struct measure_page *p, const struct measured_counters *from, bool is_last)
 {
 	static const struct measure_use none;
 	struct measure_pool *rows = measure_page_pools(p);
@@ -289,12 +290,13 @@ static void fill_pools(struct measure_page *p, const struct reading *from, bool 
 }
 
 /* The kept reading that begins a window: at least @p ms old, or the oldest. NULL: none */
-static const struct reading *find_reading(const struct measurer *m, uint64_t now_ms, uint64_t ms)
+static const struct measured_counters *find_reading(const struct measurer *m, uint64_t now_ms,
+                                                    uint64_t ms)
 {
-	const struct reading *found = NULL;
+	const struct measured_counters *found = NULL;
 
 	for (unsigned i = 0; i < READINGS; i++) {
-		const struct reading *r = &m->kept[(m->at + READINGS - i) % READINGS];
+		const struct measured_counters *r = &m->kept[(m->at + READINGS - i) % READINGS];
 
 		if (!r->at_ms)
 			break;
@@ -307,8 +309,8 @@ static const struct reading *find_reading(const struct measurer *m, uint64_t now
 
 static void fill_windows(struct measurer *m, struct measure_page *p, uint64_t now_ms)
 {
-	const struct reading *last = find_reading(m, now_ms, LAST_MS);
-	const struct reading *recent = find_reading(m, now_ms, UINT64_MAX);
+	const struct measured_counters *last = find_reading(m, now_ms, LAST_MS);
+	const struct measured_counters *recent = find_reading(m, now_ms, UINT64_MAX);
 	struct measure_node *node = &p->node;
 
 	node->last_ms = last ? (uint32_t)(now_ms - last->at_ms) : 0;
@@ -326,7 +328,7 @@ static void fill_windows(struct measurer *m, struct measure_page *p, uint64_t no
 /* Keep what was read as the newest reading, in place of the oldest. */
 static void keep_reading(struct measurer *m, struct measure_page *p, uint64_t now_ms)
 {
-	struct reading *r = &m->kept[m->at];
+	struct measured_counters *r = &m->kept[m->at];
 
 	if (r->at_ms && now_ms - r->at_ms < KEEP_MS)
 		return;
@@ -369,7 +371,7 @@ static uint32_t at_least(uint32_t a, uint32_t b)
 static uint32_t widest_of_window(const struct measurer *m, const struct measure_node *node,
                                  uint64_t now_ms)
 {
-	const struct reading *from = find_reading(m, now_ms, UINT64_MAX);
+	const struct measured_counters *from = find_reading(m, now_ms, UINT64_MAX);
 
 	if (!from || node->received < from->received || now_ms - from->at_ms < 10 * KEEP_MS)
 		return 0;

@@ -358,10 +358,10 @@ static int make_room(struct projection_run *r)
 	r->of.clients = calloc(n + 1, sizeof(*r->of.clients));
 	r->rows = calloc(p->m->n_services * projection_n_sites(p->m) + 1, sizeof(*r->rows));
 	r->state = calloc(1, sizeof(*r->state) +
-	                             (p->place->n_states + 1) * sizeof(r->state->sites[0]));
+	                             (p->steering->n_states + 1) * sizeof(r->state->sites[0]));
 	if (!r->of.clients || !r->rows || !r->state)
 		return -ENOMEM;
-	r->state->n_sites = p->place->n_states;
+	r->state->n_sites = p->steering->n_states;
 	return 0;
 }
 

@@ -94,7 +94,7 @@ void projection_set_levels(struct projection_run *r, size_t step)
 
 int32_t projection_choose(const struct projection_run *r, const struct projection_client *c)
 {
-	return steering_choose(r->p->place, r->state, c->name, r->of.ip4, &c->key, 0).site;
+	return steering_choose(r->p->steering, r->state, c->name, r->of.ip4, &c->key, 0).site;
 }
 
 /* --- the clients of a service --- */
@@ -192,7 +192,7 @@ void projection_begin_service(struct projection_run *r, uint32_t number)
 	struct projection_service *of = &r->of;
 
 	of->service = &p->m->services[number];
-	of->steered = &p->place->services[number];
+	of->steered = &p->steering->services[number];
 	of->n = 0;
 	of->n_at = of->steered->n_sites;
 	of->ip4 = has_ip4(of->steered);

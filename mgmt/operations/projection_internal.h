@@ -32,7 +32,7 @@ struct projector_name {
 struct projector {
 	const struct model *m;
 	struct arena *arena;
-	struct steering *place;
+	struct steering *steering;
 	size_t n_groups, n_names;
 	struct projector_group *groups; /* by service, rising */
 	struct projector_name *names;   /* by id, rising */

@@ -50,7 +50,7 @@ static void group_names(struct projector *p, const struct model_dns_name **order
 				.name = number,
 			};
 		p->names[p->n_names++] = (struct projector_name){
-			.id = p->place->names[number].id,
+			.id = p->steering->names[number].id,
 			.number = number,
 			.group = (uint32_t)p->n_groups - 1,
 		};
@@ -68,16 +68,16 @@ int projector_new(const struct model *m, const uint64_t key[2], struct projector
 
 	if (p) {
 		*p = (struct projector){ .m = m, .arena = a };
-		p->place = steering_new(m, a);
+		p->steering = steering_new(m, a);
 		p->groups = ARENA_ARRAY(a, struct projector_group, n);
 		p->names = ARENA_ARRAY(a, struct projector_name, n);
 	}
 	order = p ? ARENA_ARRAY(a, const struct model_dns_name *, n) : NULL;
-	if (!order || !p->place || arena_failed(a)) {
+	if (!order || !p->steering || arena_failed(a)) {
 		arena_free(a);
 		return -ENOMEM;
 	}
-	p->place->key = (struct hash_key){ key[0], key[1] };
+	p->steering->key = (struct hash_key){ key[0], key[1] };
 	group_names(p, order);
 	*out = p;
 	return 0;

@@ -20,7 +20,7 @@ enum field_kind {
 	FIELD_WORD
 };
 
-struct field {
+struct record_field {
 	const char *name;
 	enum field_kind kind;
 	size_t offset, size; /* size: of a text's room */
@@ -66,7 +66,7 @@ static int find_way(const char *word)
 	return !strcmp(word, "out") ? OPERATION_OUT : !strcmp(word, "back") ? OPERATION_BACK : -1;
 }
 
-static const struct field op_fields[] = {
+static const struct record_field op_fields[] = {
 	TEXT(struct operation, id),
 	WORD(struct operation, kind, kind_word, operation_kind_find),
 	TEXT(struct operation, service),
@@ -106,13 +106,13 @@ static const struct field op_fields[] = {
 	ONE(struct operation, ended_ms, FIELD_I64),
 };
 
-static const struct field target_fields[] = {
+static const struct record_field target_fields[] = {
 	TEXT(struct operation_target, site),
 	TEXT(struct operation_target, override_id),
 	ONE(struct operation_target, baseline, FIELD_VALUE),
 };
 
-static const struct field write_fields[] = {
+static const struct record_field write_fields[] = {
 	ONE(struct operation_write, epoch, FIELD_U32),
 	ONE(struct operation_write, step, FIELD_U32),
 	ONE(struct operation_write, from_ms, FIELD_I64),
@@ -123,7 +123,7 @@ static const struct field write_fields[] = {
 	ONE(struct operation_write, ended, FIELD_BOOL),
 };
 
-static const struct field load_fields[] = {
+static const struct record_field load_fields[] = {
 	TEXT(struct operation_load, site),
 	ONE(struct operation_load, flows, FIELD_VALUE),
 	ONE(struct operation_load, bits, FIELD_VALUE),
@@ -132,7 +132,7 @@ static const struct field load_fields[] = {
 	ONE(struct operation_load, expected_flows, FIELD_VALUE),
 };
 
-static const struct field step_fields[] = {
+static const struct record_field step_fields[] = {
 	ONE(struct operation_step, from_ppm, FIELD_U32),
 	ONE(struct operation_step, to_ppm, FIELD_U32),
 	ONE(struct operation_step, write_step, FIELD_U32),
@@ -147,19 +147,19 @@ static const struct field step_fields[] = {
 	TEXT(struct operation_step, not_judged),
 };
 
-static const struct field hold_fields[] = {
+static const struct record_field hold_fields[] = {
 	TEXT(struct operation_hold, code),
 	TEXT(struct operation_hold, detail),
 	ONE(struct operation_hold, since_ms, FIELD_I64),
 	WORD(struct operation_hold, from, state_word, operation_state_find),
 };
 
-static const struct field late_fields[] = {
+static const struct record_field late_fields[] = {
 	TEXT(struct operation_late, prefix),
 	ONE(struct operation_late, flows, FIELD_VALUE),
 };
 
-static const struct field calm_fields[] = {
+static const struct record_field calm_fields[] = {
 	{ "site", FIELD_TEXT,
 	  offsetof(struct operation, calm[0].site) - offsetof(struct operation, calm[0]),
 	  sizeof(((struct operation *)0)->calm[0].site), NULL, NULL },
@@ -182,7 +182,7 @@ static json_t *text_json(const char *text)
 	return value ? value : json_string("?"); /* bytes that are no UTF-8 */
 }
 
-static json_t *field_json(const struct field *f, const char *at)
+static json_t *field_json(const struct record_field *f, const char *at)
 {
 	const struct operation_value *v = (const void *)at;
 	int word = 0;
@@ -205,7 +205,7 @@ static json_t *field_json(const struct field *f, const char *at)
 	}
 }
 
-static json_t *rows_json(const struct field *fields, size_t n, const void *from)
+static json_t *rows_json(const struct record_field *fields, size_t n, const void *from)
 {
 	json_t *o = json_object();
 
@@ -218,8 +218,8 @@ static json_t *rows_json(const struct field *fields, size_t n, const void *from)
 	return o;
 }
 
-static json_t *list_json(const struct field *fields, size_t n_fields, const void *from, size_t n,
-                         size_t size)
+static json_t *list_json(const struct record_field *fields, size_t n_fields, const void *from,
+                         size_t n, size_t size)
 {
 	json_t *list = json_array();
 
@@ -315,7 +315,7 @@ static bool read_text(const json_t *value, char *out, size_t size)
 	return true;
 }
 
-static bool read_number(const struct field *f, const json_t *value, char *out)
+static bool read_number(const struct record_field *f, const json_t *value, char *out)
 {
 	json_int_t n = json_integer_value(value);
 
@@ -332,7 +332,7 @@ static bool read_number(const struct field *f, const json_t *value, char *out)
 	return true;
 }
 
-static bool read_word(const struct field *f, const json_t *value, char *out)
+static bool read_word(const struct record_field *f, const json_t *value, char *out)
 {
 	const char *text = json_string_value(value);
 	int word = text ? f->find(text) : -1;
@@ -343,7 +343,7 @@ static bool read_word(const struct field *f, const json_t *value, char *out)
 	return true;
 }
 
-static bool read_field(const struct field *f, const json_t *value, char *out)
+static bool read_field(const struct record_field *f, const json_t *value, char *out)
 {
 	if (!value)
 		return true;
@@ -357,7 +357,7 @@ static bool read_field(const struct field *f, const json_t *value, char *out)
 	return json_is_boolean(value);
 }
 
-static bool read_rows(const struct field *fields, size_t n, const json_t *from, void *out)
+static bool read_rows(const struct record_field *fields, size_t n, const json_t *from, void *out)
 {
 	if (!json_is_object(from))
 		return false;
@@ -369,8 +369,8 @@ static bool read_rows(const struct field *fields, size_t n, const json_t *from, 
 }
 
 /* A list of at most @p max structs of @p size; one that is missing is empty. */
-static bool read_list(const struct field *fields, size_t n_fields, const json_t *list, void *out,
-                      size_t size, size_t max, uint32_t *n)
+static bool read_list(const struct record_field *fields, size_t n_fields, const json_t *list,
+                      void *out, size_t size, size_t max, uint32_t *n)
 {
 	if (list && (!json_is_array(list) || json_array_size(list) > max))
 		return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Observed keys (dns/asked.c, dns/keys.c): nothing is lost of what threads count, heavy keys stay
+ * Observed keys (dns/key_table.c, dns/keys.c): nothing is lost of what threads count, heavy keys stay
  * however many others there are, and what is older than the window goes.
  */
 #include <pthread.h>
@@ -16,14 +16,14 @@
 
 #include "base/hash.h"
 #include "base/page.h"
-#include "dns/asked.h"
+#include "dns/key_table.h"
 #include "dns/keys.h"
 
 #define NOW_MS UINT64_C(5000000)
 
 static char dir[64];
 static struct keys window;
-static struct asked table;
+static struct key_table table;
 static struct steering_name names[2];
 static struct steering_site sites[2] = { { .name = "ams", .id = 11 }, { .name = "fra", .id = 12 } };
 static struct steering_service service = { .name = "web", .n_sites = 2, .sites = sites };
@@ -69,7 +69,7 @@ static void ask_name(uint32_t number, uint32_t name, uint32_t ttl_s)
 {
 	struct steering_key key = make_key(number);
 
-	asked_add(&table, &key, names[name].id, ttl_s);
+	key_table_add(&table, &key, names[name].id, ttl_s);
 }
 
 /* What the thread has counted goes into the window. */
@@ -155,10 +155,10 @@ static void names_of_one_key_are_not_mixed_up(void **state)
 
 	(void)state;
 	for (uint32_t name = 1; name <= 4000; name++) /* of 512 buckets */
-		asked_add(&table, &key, name % 2 ? 1 : name, 30);
-	for (size_t i = 0; i < ASKED_BUCKETS * ASKED_WAYS; i++)
-		if (table.keys[i / ASKED_WAYS][i % ASKED_WAYS].name == 1)
-			n += table.keys[i / ASKED_WAYS][i % ASKED_WAYS].n;
+		key_table_add(&table, &key, name % 2 ? 1 : name, 30);
+	for (size_t i = 0; i < KEY_TABLE_BUCKETS * KEY_TABLE_WAYS; i++)
+		if (table.keys[i / KEY_TABLE_WAYS][i % KEY_TABLE_WAYS].name == 1)
+			n += table.keys[i / KEY_TABLE_WAYS][i % KEY_TABLE_WAYS].n;
 	assert_true(n > 1900 && n <= 2000);
 }
 
@@ -248,7 +248,7 @@ static void more_names_than_there_is_room_for_are_no_harm(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 50000; i++)
-		asked_add(&table, &key, (uint32_t)hash_mix(i + 1), 40);
+		key_table_add(&table, &key, (uint32_t)hash_mix(i + 1), 40);
 	assert_true(table.n == 50000 && table.n_lost > 0);
 	ask_name(1, 0, 30);
 	fold_table(NOW_MS);
@@ -289,7 +289,7 @@ static void answers_are_told_by_service_and_site(void **state)
 
 /* --- the hand-over, with a thread that answers and one that collects --- */
 
-static struct asked_tables tables;
+static struct key_tables tables;
 static uint64_t collected;
 static int over;
 
@@ -299,7 +299,7 @@ static void *answer_queries(void *arg)
 	struct steering_key key = make_key(1);
 
 	for (uint32_t i = 0; i < 3000000; i++) {
-		asked_count(&tables, &key, names[i & 1].id, 30);
+		key_table_count(&tables, &key, names[i & 1].id, 30);
 		if (i % 1000 == 0 && tables.timer.heap_index) {
 			loop_timer_cancel(loop, &tables.timer);
 			tables.timer.cb(tables.timer.arg);
@@ -309,13 +309,13 @@ static void *answer_queries(void *arg)
 	return NULL;
 }
 
-static uint64_t count_table(const struct asked *t)
+static uint64_t count_table(const struct key_table *t)
 {
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < ASKED_BUCKETS * ASKED_WAYS; i++)
-		n += t->keys[i / ASKED_WAYS][i % ASKED_WAYS].n;
-	for (size_t i = 0; i < ASKED_NAMES; i++)
+	for (size_t i = 0; i < KEY_TABLE_BUCKETS * KEY_TABLE_WAYS; i++)
+		n += t->keys[i / KEY_TABLE_WAYS][i % KEY_TABLE_WAYS].n;
+	for (size_t i = 0; i < KEY_TABLE_NAMES; i++)
 		n += t->names[i].others;
 	assert_int_equal(n, t->n);
 	return n;
@@ -331,16 +331,16 @@ static void tables_change_hands_without_a_loss(void **state)
 	collected = 0;
 	over = 0;
 	assert_int_equal(loop_open(&loop), 0);
-	assert_int_equal(asked_open(&tables, loop), 0);
+	assert_int_equal(key_table_open(&tables, loop), 0);
 	assert_int_equal(pthread_create(&thread, NULL, answer_queries, loop), 0);
 	while (!__atomic_load_n(&over, __ATOMIC_ACQUIRE)) {
-		struct asked *t = asked_receive(&tables);
+		struct key_table *t = key_table_receive(&tables);
 
 		if (!t)
 			continue;
 		hands++;
 		collected += count_table(t);
-		asked_give_back(&tables, t);
+		key_table_give_back(&tables, t);
 	}
 	pthread_join(thread, NULL);
 	if (tables.full)
@@ -348,7 +348,7 @@ static void tables_change_hands_without_a_loss(void **state)
 	collected += count_table(tables.own);
 	assert_int_equal(collected, 3000000);
 	assert_true(hands > 1);
-	asked_close(&tables);
+	key_table_close(&tables);
 	loop_close(loop);
 }
 

@@ -73,7 +73,7 @@ static unsigned n_given_up;
 static void fake_join(struct server *of, struct dns_worker *w)
 {
 	(void)of;
-	asked_close(&w->asked);
+	key_table_close(&w->key_tables);
 }
 
 static void fake_free(struct worker_plan *plan)
