@@ -169,14 +169,14 @@ enum model_node_drain model_vip_drain(const struct model *m, const struct model_
 
 	for (size_t i = 0; node && i < m->n_overrides; i++) {
 		const struct model_override *o = &m->overrides[i];
-		enum model_node_drain wanted;
+		enum model_node_drain target;
 
 		if (!o->is_step || o->ended || (o->service && *o->service) ||
 		    strcmp(o->name, node->site->name))
 			continue;
-		wanted = vips_drain(o, vip);
-		if (wanted > drain)
-			drain = wanted;
+		target = vips_drain(o, vip);
+		if (target > drain)
+			drain = target;
 	}
 	return drain;
 }

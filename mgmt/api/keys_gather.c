@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Of each node the newest copy, and older ones for rates. A node that does not answer keeps its
- * copy until that is too old; it is asked again no sooner than the others.
+ * copy until that is too old; it is queried again no sooner than the others.
  */
 #include "mgmt/api/keys_gather.h"
 
@@ -138,7 +138,7 @@ static bool is_due(const struct keys_gather *g, const struct voice *v)
 static void query_peers(struct keys_gather *g, struct peer_client *client, const struct model *m)
 {
 	struct client_request *requests = calloc(PEERS_MAX + 1, sizeof(*requests));
-	struct voice *asked[PEERS_MAX + 1];
+	struct voice *queried[PEERS_MAX + 1];
 	size_t n = 0;
 
 	for (size_t i = 0; requests && i < m->n_nodes; i++) {
@@ -148,7 +148,7 @@ static void query_peers(struct keys_gather *g, struct peer_client *client, const
 		if (!v || node == m->self || !*node->api || n > PEERS_MAX || !is_due(g, v))
 			continue;
 		v->queried_ms = g->now_ms;
-		asked[n] = v;
+		queried[n] = v;
 		requests[n] = (struct client_request){ .timeout_ms = KEYS_GATHER_TIMEOUT_MS,
 			                               .answer_max = PEER_KEYS_ANSWER_MAX };
 		snprintf(requests[n].url, sizeof(requests[n].url), "%s/v1/peer/keys", node->api);
@@ -157,7 +157,7 @@ static void query_peers(struct keys_gather *g, struct peer_client *client, const
 	if (n)
 		client_send(client, requests, n);
 	for (size_t i = 0; i < n; i++) {
-		accept_answer(asked[i], &requests[i], m->cluster);
+		accept_answer(queried[i], &requests[i], m->cluster);
 		json_decref(requests[i].answer);
 	}
 	free(requests);

@@ -12,7 +12,7 @@ json_t *operation_value_json(const struct operation_value *v)
 	return v->known ? json_integer((json_int_t)v->value) : json_null();
 }
 
-json_t *operation_loads_json(const struct operation_load *loads, size_t n)
+static json_t *operation_loads_json(const struct operation_load *loads, size_t n)
 {
 	json_t *list = json_array();
 

@@ -36,7 +36,7 @@ enum operation_order_do operation_order_find(const char *word)
 	return (enum operation_order_do)i;
 }
 
-const char *operation_order_text(enum operation_order_do what)
+static const char *operation_order_text(enum operation_order_do what)
 {
 	return words[what];
 }

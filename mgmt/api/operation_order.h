@@ -48,7 +48,6 @@ struct operation_outcome {
 
 /** "hold", ... @return OPERATION_ORDER_COUNT: there is no such order */
 enum operation_order_do operation_order_find(const char *word);
-const char *operation_order_text(enum operation_order_do what);
 /** Names of guards that orders may override, ended by NULL. */
 const char *const *operation_order_guards(void);
 /** Carry out an order, here or at the owner. */

@@ -24,7 +24,8 @@ static size_t join_sites(const struct operation *op, char *out, size_t size)
 	return n;
 }
 
-const char *operation_undo_text(const struct operation *op, char *out, size_t size)
+/* The command line that gives back what the operation took. */
+static const char *operation_undo_text(const struct operation *op, char *out, size_t size)
 {
 	size_t n = (size_t)snprintf(out, size, "weir undrain site");
 

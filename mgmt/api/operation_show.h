@@ -30,8 +30,6 @@ MUST_CHECK json_t *operation_summary_json(const struct operations_item *item);
 MUST_CHECK json_t *operation_show_json(const struct operations_item *item);
 /** Verdicts of all guards, given: [{guard, ok, state, margin_percent, detail}] */
 MUST_CHECK json_t *operation_guards_json(const struct operation_verdict *verdicts);
-/** The command line that gives back what the operation took; @p out has room for @p size bytes. */
-const char *operation_undo_text(const struct operation *op, char *out, size_t size);
 /** The command line that starts the same operation past its tripped guards. */
 const char *operation_past_text(const struct operation *op,
                                 const struct operation_verdict *verdicts, char *out, size_t size);
@@ -41,7 +39,5 @@ MUST_CHECK json_t *operation_evidence_json(const struct operation *op);
 MUST_CHECK json_t *operation_step_json(const struct operation_step *s);
 /** A value, or null. */
 MUST_CHECK json_t *operation_value_json(const struct operation_value *v);
-/** Loads of sites, given. */
-MUST_CHECK json_t *operation_loads_json(const struct operation_load *loads, size_t n);
 
 #endif

@@ -193,12 +193,3 @@ void operation_snapshot_free(struct operation_snapshot *v)
 	intent_unshare(v->shared);
 	free(v);
 }
-
-const struct operation_voice *operation_snapshot_voice(const struct operation_snapshot *v,
-                                                       const char *node)
-{
-	for (size_t i = 0; i < v->n_voices; i++)
-		if (!strcmp(v->voices[i].node->name, node))
-			return &v->voices[i];
-	return NULL;
-}

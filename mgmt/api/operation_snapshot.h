@@ -76,10 +76,6 @@ operation_snapshot_make(struct core *core, struct keys_gather *keys, struct peer
 MUST_CHECK struct operation_snapshot *operation_snapshot_now(struct core *core);
 /** NULL is fine. */
 void operation_snapshot_free(struct operation_snapshot *v);
-/** What @p node said. @return NULL: it is not configured */
-const struct operation_voice *operation_snapshot_voice(const struct operation_snapshot *v,
-                                                       const char *node);
-
 /**
  * New flows, in thousandths a second, that checks by other sites' nodes make at @p site: of one
  * service or, with "", of all. Implemented in mgmt/api/operation_checks.c.

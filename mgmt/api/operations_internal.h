@@ -54,20 +54,6 @@ const struct operations_said *operations_said_of(const struct core *core, const 
  */
 void operations_query(struct core *core, struct peer_client *client, bool measure);
 
-struct operation_act;
-struct operation_facts;
-struct operation_target;
-
-/* The override that makes the write of @p act of one target. */
-void operations_make_override(const struct operation *op, const struct operation_target *target,
-                              const struct operation_act *act, const char *node,
-                              struct override *out);
-/*
- * Do what the engine says: store the record, write the steps, note events. Under the lock.
- * @return whether other nodes must know
- */
-bool operations_apply(struct core *core, struct operations_item *item, struct operation_act *act,
-                      int64_t now_ms);
 struct operation_observed;
 struct operation_snapshot;
 /* Keep what the API shows of the last facts: nodes, guards, outlook. Under the lock. */

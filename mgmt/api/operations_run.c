@@ -29,9 +29,11 @@ _Static_assert((int)OPERATION_ANNOUNCE_NORMAL == MODEL_VIPS_ANNOUNCED &&
                        (int)OPERATION_ANNOUNCE_WITHDRAWN == MODEL_VIPS_WITHDRAWN,
                "what an operation announces is what an override says");
 
-void operations_make_override(const struct operation *op, const struct operation_target *target,
-                              const struct operation_act *act, const char *node,
-                              struct override *out)
+/* The override that makes the write of @p act of one target. */
+static void operations_make_override(const struct operation *op,
+                                     const struct operation_target *target,
+                                     const struct operation_act *act, const char *node,
+                                     struct override *out)
 {
 	const struct operation_write *write = &act->write;
 
@@ -110,8 +112,9 @@ static void settle_announcements(struct core *core, struct operation *op, struct
 	act->changed = true;
 }
 
-bool operations_apply(struct core *core, struct operations_item *item, struct operation_act *act,
-                      int64_t now_ms)
+/* Do what the engine says: store the record, write the steps, note events. @return whether other nodes must know */
+static bool operations_apply(struct core *core, struct operations_item *item,
+                             struct operation_act *act, int64_t now_ms)
 {
 	bool written = false;
 

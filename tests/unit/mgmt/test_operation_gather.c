@@ -387,11 +387,11 @@ static void tell_level(struct world *w, size_t node, unsigned step, const char *
 	snprintf(text, sizeof(text),
 	         "[{\"override\":\"v1\",\"generation\":%u,\"in_force\":%u,\"level_ppm\":250000%s}]",
 	         3u << 20 | step, 3u << 20 | step, ttl);
-	json_decref(w->view.voices[node].levels);
-	w->view.voices[node].levels = parse_text(text);
-	if (!w->view.voices[node].have)
-		w->view.voices[node].have = json_object();
-	w->view.voices[node].dns = w->view.voices[node].reached = true;
+	json_decref(w->snapshot.voices[node].levels);
+	w->snapshot.voices[node].levels = parse_text(text);
+	if (!w->snapshot.voices[node].have)
+		w->snapshot.voices[node].have = json_object();
+	w->snapshot.voices[node].dns = w->snapshot.voices[node].reached = true;
 }
 
 /* Where each name server tells how long its earlier answers live, the longest of these counts. */
@@ -419,10 +419,10 @@ static void a_step_waits_for_the_answers_that_were_given(void **state)
 		w->op.write = (struct operation_write){ .epoch = 3, .step = 5 };
 		tell_level(w, 0, rows[i].step, rows[i].first);
 		tell_level(w, 2, 5, rows[i].second);
-		w->view.voices[1].reached = false; /* named absent, say: it does not count */
-		operation_gather(&w->view, &w->op, 1000, &w->seen);
-		assert_true(w->seen.facts.ttl_s.known);
-		assert_int_equal(w->seen.facts.ttl_s.value, rows[i].ttl_s);
+		w->snapshot.voices[1].reached = false; /* named absent, say: it does not count */
+		operation_gather(&w->snapshot, &w->op, 1000, &w->observed);
+		assert_true(w->observed.facts.ttl_s.known);
+		assert_int_equal(w->observed.facts.ttl_s.value, rows[i].ttl_s);
 		free_world(w);
 	}
 }
