@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * drain, undrain and shift of sites as operations; operations, operation, drill. Management does the
+ * drain, undrain and shift of sites as operations; operations, operation. Management does the
  * work; these commands send the request, say what came of it, and follow it with --wait or --watch.
  */
 #include <stdio.h>
