@@ -61,8 +61,7 @@ struct key_table {
 
 /** A thread's tables. */
 struct key_tables {
-	struct key_table
-	        *own; /**< the thread counts here; NULL: without memory, nothing is counted */
+	struct key_table *own;   /**< the thread counts here; NULL: it has no memory for that */
 	struct key_table *full;  /**< handed over; exchanged by both sides */
 	struct key_table *spare; /**< given back, empty; likewise */
 	struct loop *loop;       /**< the thread's */
