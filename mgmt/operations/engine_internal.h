@@ -48,7 +48,8 @@ __attribute__((format(printf, 3, 4))) void tick_note(struct tick *t, bool warnin
                                                      const char *format, ...);
 __attribute__((format(printf, 2, 3))) void tick_wait(struct tick *t, const char *format, ...);
 /** Write why it is held or over. */
-void tick_write_reason(struct tick *t, const char *code, const char *format, va_list arguments);
+__attribute__((format(printf, 3, 0))) void tick_write_reason(struct tick *t, const char *code,
+                                                             const char *format, va_list arguments);
 /** Go to another state. */
 void tick_enter(struct tick *t, enum operation_state state);
 /** Stop here, with a reason: levels stay where they are (hold.c). */

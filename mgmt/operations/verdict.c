@@ -8,7 +8,8 @@
 
 #include "mgmt/operations/guard_internal.h"
 
-static void write_detail(struct operation_verdict *v, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void
+write_detail(struct operation_verdict *v, const char *format, va_list arguments)
 {
 	(void)vsnprintf(v->detail, sizeof(v->detail), format, arguments);
 	v->checked = true;

@@ -250,7 +250,9 @@ struct story {
 
 static void begin_story(struct story *s, uint32_t min_healthy_percent, size_t n)
 {
-	*s = (struct story){ .pool = { min_healthy_percent, 100, false }, .n = n };
+	*s = (struct story){ .pool = { .min_healthy_percent = min_healthy_percent,
+		                       .max_remove_percent = 100 },
+		             .n = n };
 	for (size_t i = 0; i < n; i++)
 		s->b[i] = (struct guard_backend){ .id = i + 1, .weight = 10 };
 }

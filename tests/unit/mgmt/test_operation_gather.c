@@ -230,8 +230,8 @@ static void numbers_of_no_sense_are_not_known(void **state)
 		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\"}]}}",
 		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\",\"new_milli\":-5}]}}",
 		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\",\"new_milli\":\"9\"}]}}",
-		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\","
-		"\"new_milli\":9223372036854775807}]}}",
+		("{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\","
+		 "\"new_milli\":9223372036854775807}]}}"),
 	};
 
 	(void)state;

@@ -162,12 +162,15 @@ static void a_malformed_step_of_a_peer_is_refused(void **state)
 		"{\"to_ppm\":4294967296,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
 		"{\"to_ppm\":\"1\",\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
 		"{\"to_ppm\":1.5,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
+		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\",\"own_vips\":3}",
+		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\",\"own_vips\":-1}",
+		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\",\"shared_vips\":3}",
 		"{\"to_ppm\":1,\"late_from_ms\":-1,\"service\":\"\",\"operation\":\"\"}",
 		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"A\",\"operation\":\"\"}",
 		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\\u001b\"}",
 		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"w\\u0000\"}",
-		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\","
-		"\"operation\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+		("{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\","
+		 "\"operation\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"),
 	};
 
 	(void)state;
@@ -175,8 +178,13 @@ static void a_malformed_step_of_a_peer_is_refused(void **state)
 		struct override o = peers_step(), got = { .generation = 77 };
 		json_t *object = override_to_peer_json(&o);
 
-		json_object_set_new(object, "step",
-		                    json_loads(bad[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL));
+		json_t *step = json_loads(bad[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+		json_t *rest = json_pack("{s:i, s:i}", "own_vips", 0, "shared_vips", 0);
+
+		if (json_is_object(step)) /* only what the row has is wrong */
+			json_object_update_missing(step, rest);
+		json_decref(rest);
+		json_object_set_new(object, "step", step);
 		if (override_from_peer_json(object, &got) != -EINVAL || got.generation != 77)
 			fail_msg("taken: %s", bad[i]);
 		json_decref(object);

@@ -178,6 +178,7 @@ static void a_backup_is_in_the_model_and_survives_writing(void **state)
 
 	(void)state;
 	assert_non_null(m);
+	model_errors_free(&errors);
 	assert_int_equal(model_write_effective(m, fixture_path("backup.conf")), 0);
 	assert_int_equal(
 	        model_read_effective(fixture_path("backup.conf"), "ams-1", &again, &errors), 0);
