@@ -93,7 +93,7 @@ void handle_peer_operations(struct core *core, struct http_request *r, struct ht
 		free(levels);
 		return;
 	}
-	bool has_dns = !levels_request(core->dirs.run, LEVELS_TIMEOUT_MS, levels);
+	bool has_dns = levels_has_dns(levels_request(core->dirs.run, LEVELS_TIMEOUT_MS, levels));
 	json_t *measure = measures ? operation_measure_json(core) : json_null();
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);

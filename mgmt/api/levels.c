@@ -76,6 +76,11 @@ int levels_request(const char *run_dir, int timeout_ms, struct levels *out)
 	return err;
 }
 
+bool levels_has_dns(int err)
+{
+	return err != -ENOENT && err != -ECONNREFUSED;
+}
+
 const struct level *levels_find(const struct levels *levels, const char *id)
 {
 	for (size_t i = 0; i < levels->n; i++)

@@ -42,6 +42,8 @@ struct levels {
  * @return 0; -ENOENT or -ECONNREFUSED (it does not run), -ETIMEDOUT, -EPROTO, or -errno
  */
 MUST_CHECK int levels_request(const char *run_dir, int timeout_ms, struct levels *out);
+/** Whether weir-dns runs, by what levels_request() returned: one that is slow or malformed does. */
+bool levels_has_dns(int err);
 /** The level of an override. @return NULL if weir-dns does not have it */
 const struct level *levels_find(const struct levels *levels, const char *id);
 

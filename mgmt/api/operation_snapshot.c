@@ -140,7 +140,8 @@ struct operation_snapshot *operation_snapshot_make(struct core *core, struct key
 	int err = v && levels && measure ? 0 : -ENOMEM;
 
 	if (!err) {
-		bool has_dns = !levels_request(core->dirs.run, LEVELS_TIMEOUT_MS, levels);
+		bool has_dns =
+		        levels_has_dns(levels_request(core->dirs.run, LEVELS_TIMEOUT_MS, levels));
 
 		v->core = core;
 		snprintf(v->self, sizeof(v->self), "%s", core->dirs.node);

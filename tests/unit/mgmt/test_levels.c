@@ -133,6 +133,16 @@ static void a_process_that_does_not_answer_is_not_at_level_0(void **state)
 	assert_int_equal(got.n, 77);
 }
 
+static void one_that_is_slow_or_malformed_runs(void **state)
+{
+	(void)state;
+	assert_false(levels_has_dns(-ENOENT));
+	assert_false(levels_has_dns(-ECONNREFUSED));
+	assert_true(levels_has_dns(0));
+	assert_true(levels_has_dns(-ETIMEDOUT));
+	assert_true(levels_has_dns(-EPROTO));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -140,6 +150,7 @@ int main(void)
 		cmocka_unit_test(an_answer_that_is_wrong_anywhere_says_nothing),
 		cmocka_unit_test(more_levels_than_there_is_room_for_are_refused),
 		cmocka_unit_test(a_process_that_does_not_answer_is_not_at_level_0),
+		cmocka_unit_test(one_that_is_slow_or_malformed_runs),
 	};
 
 	return cmocka_run_group_tests_name("mgmt levels", tests, NULL, NULL);
