@@ -79,11 +79,12 @@ static void expire_operation(struct tick *t)
 {
 	struct operation *op = t->op;
 	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
+	bool goes_back = state == OPERATION_RETURNING || state == OPERATION_ABORTING;
 
 	op->expired = true;
 	tick_change(t);
-	if (state == OPERATION_RETURNING || state == OPERATION_ABORTING)
-		return;
+	if (goes_back && (op->state != OPERATION_HELD || !strcmp(op->hold.code, "taken")))
+		return; /* by itself, even when a new owner reads levels first */
 	if (op->state == OPERATION_HELD) {
 		op->state = OPERATION_EXPIRED_HELD;
 		tick_note(t, true, "its time is over while it is held; resume means return");
@@ -112,26 +113,15 @@ static void heed_time(struct tick *t)
 		expire_operation(t);
 }
 
-static bool can_own(const struct operation *op, const struct operation_node *node)
-{
-	return facts_is_counted(op, node) && node->steps == OPERATION_YES && node->site &&
-	       !operation_targets_site(op, node->site);
-}
-
 /* The owner is no node of the drained site while another can be: the site may be switched off. */
 static bool hand_over(struct tick *t)
 {
 	struct operation *op = t->op;
-	const struct operation_node *self = facts_node(t->facts, t->facts->self), *best = NULL;
+	const struct operation_node *self = facts_node(t->facts, t->facts->self), *best;
 
 	if (!self || !self->site || !operation_targets_site(op, self->site))
 		return false;
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		const struct operation_node *node = &t->facts->nodes[i];
-
-		if (can_own(op, node) && (!best || strcmp(node->name, best->name) < 0))
-			best = node;
-	}
+	best = facts_find_owner(op, t->facts);
 	if (!best)
 		return false;
 	(void)snprintf(op->owner, sizeof(op->owner), "%s", best->name);

@@ -29,6 +29,26 @@ bool facts_is_counted(const struct operation *op, const struct operation_node *n
 	return node->reached && !operation_is_without(op, node->name);
 }
 
+static bool can_own(const struct operation *op, const struct operation_node *node)
+{
+	return facts_is_counted(op, node) && node->steps == OPERATION_YES && node->site &&
+	       !operation_targets_site(op, node->site);
+}
+
+const struct operation_node *facts_find_owner(const struct operation *op,
+                                              const struct operation_facts *facts)
+{
+	const struct operation_node *best = NULL;
+
+	for (size_t i = 0; i < facts->n_nodes; i++) {
+		const struct operation_node *node = &facts->nodes[i];
+
+		if (can_own(op, node) && (!best || strcmp(node->name, best->name) < 0))
+			best = node;
+	}
+	return best;
+}
+
 enum operation_truth facts_is_up(const struct operation_site *site)
 {
 	if (site->up == OPERATION_UNKNOWN && !site->checked)

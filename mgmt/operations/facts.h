@@ -16,6 +16,9 @@ const struct operation_site *facts_site(const struct operation_facts *facts, con
 const struct operation_node *facts_node(const struct operation_facts *facts, const char *name);
 /** Whether the node counts: reached, and not named absent. */
 bool facts_is_counted(const struct operation *op, const struct operation_node *node);
+/** The first node by name that could own the operation and is at none of its sites; NULL: none. */
+const struct operation_node *facts_find_owner(const struct operation *op,
+                                              const struct operation_facts *facts);
 /**
  * Whether clients can be sent to the site: as seen from outside, or by its own pools where no site
  * can check it.

@@ -217,7 +217,7 @@ struct operation {
 	int64_t waited_ms;     /**< since the last instant that something waits for */
 	int64_t in_step_ms;    /**< since the step was written */
 	int64_t unknown_ms;    /**< since when something needed is missing, without a break */
-	int64_t unnamed_ms;    /**< since the last answer that names a target */
+	int64_t unnamed_ms;    /**< since a target was named, or was seen to get clients */
 	int64_t state_ms;      /**< in this state and stage */
 	bool shared_withdrawn; /**< VIPs of several sites */
 };

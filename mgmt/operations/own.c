@@ -35,11 +35,23 @@ static uint32_t find_epoch(const struct operation *op, const struct operation_fa
 	return epoch;
 }
 
+/* A node of a drained site is no owner while another can be: the site may be switched off. */
+static const struct operation_node *find_better(const struct operation *op,
+                                                const struct operation_facts *facts)
+{
+	const struct operation_node *self = facts_node(facts, facts->self);
+
+	if (!self || !self->site || !operation_targets_site(op, self->site))
+		return NULL;
+	return facts_find_owner(op, facts);
+}
+
 static int refuse_owner(const struct operation *op, const struct operation_facts *facts,
                         char *error)
 {
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	const struct operation_verdict *majority = &verdicts[OPERATION_GUARD_MAJORITY];
+	const struct operation_node *better = find_better(op, facts);
 	const struct operation_verdict *release = &verdicts[OPERATION_GUARD_RELEASE];
 
 	operation_judge(op, facts, OPERATION_BEFORE, verdicts);
@@ -49,6 +61,10 @@ static int refuse_owner(const struct operation *op, const struct operation_facts
 		                      majority->detail);
 	if (!release->ok)
 		return command_refuse(error, -EBUSY, "release: %s", release->detail);
+	if (better)
+		return command_refuse(error, -EBUSY,
+		                      "node %s is at a site of the operation: take it at node %s",
+		                      facts->self, better->name);
 	if (find_epoch(op, facts) >= OPERATION_EPOCH_MAX)
 		return command_refuse(error, -EINVAL, "no higher epoch is left");
 	return 0;

@@ -18,9 +18,10 @@ static enum operation_truth is_quiet(const struct operation_target *target,
 
 	if (!site || !site->flows.known)
 		return OPERATION_UNKNOWN;
-	/* flows < max(before / 100, 1), in whole numbers */
-	return site->flows.value < (before + 99) / 100 || site->flows.value < 1 ? OPERATION_YES
-	                                                                        : OPERATION_NO;
+	/* quiet: flows < max(before / 100, 1), in whole numbers */
+	if (site->flows.value >= (before + 99) / 100 && site->flows.value >= 1)
+		return OPERATION_NO;
+	return site->unheard ? OPERATION_UNKNOWN : OPERATION_YES;
 }
 
 static enum operation_truth are_quiet(struct tick *t)
@@ -51,7 +52,7 @@ static bool are_silent(const struct tick *t)
 	for (uint32_t i = 0; i < t->op->n_targets; i++) {
 		const struct operation_site *site = facts_site(t->facts, t->op->targets[i].site);
 
-		if (!site || !site->established.known || site->established.value)
+		if (!site || site->unheard || !site->established.known || site->established.value)
 			return false;
 	}
 	return true;
@@ -125,6 +126,8 @@ void stay_late(struct tick *t)
 		return;
 	note_late(t);
 	quiet = are_quiet(t);
+	if (quiet == OPERATION_NO)
+		op->unnamed_ms = 0; /* clients come, whoever names the site */
 	if (quiet == OPERATION_YES) {
 		become_drained(t);
 	} else if (quiet == OPERATION_UNKNOWN &&
@@ -136,8 +139,15 @@ void stay_late(struct tick *t)
 
 void stay_unconfirmed(struct tick *t)
 {
-	if (!hold_together(t) && are_quiet(t) == OPERATION_YES)
+	enum operation_truth quiet;
+
+	if (hold_together(t))
+		return;
+	quiet = are_quiet(t);
+	if (quiet == OPERATION_YES)
 		become_drained(t);
+	else if (quiet == OPERATION_NO)
+		tick_enter(t, OPERATION_LATE);
 }
 
 void stay_drained(struct tick *t)

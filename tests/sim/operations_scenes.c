@@ -252,9 +252,64 @@ static int unmeasured_sites_end_unconfirmed(void)
 	CHECK(scene.op.state == OPERATION_LATE);
 	scene_tick(3);
 	CHECK(scene.op.state == OPERATION_DRAINED_UNCONFIRMED);
+	CHECK(!scene.op.drained_ms);
+	scene.sites[0].flows = scene_value(500);
+	scene_tick(1);
+	CHECK(scene.op.state == OPERATION_LATE);
 	scene.sites[0].flows = scene_value(0);
 	scene_tick(1);
+	CHECK(scene.op.state == OPERATION_DRAINED && scene.op.drained_ms);
+	return 0;
+}
+
+static int one_tick_without_a_measurement_is_not_drained(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	scene.sites[0].named = scene_value(0);
+	scene.sites[0].flows = scene_value(500);
+	scene_tick(3 * SCENE_TTL_S);
+	scene.sites[0].flows.known = false;
+	scene_tick(2 * SCENE_TTL_S - 1);
+	CHECK(scene.op.state == OPERATION_LATE);
+	scene_tick(2);
+	CHECK(scene.op.state == OPERATION_DRAINED_UNCONFIRMED);
+	return 0;
+}
+
+static int an_unheard_node_leaves_the_drain_unconfirmed(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	scene.sites[0].unheard = true;
+	scene.sites[0].named = scene.sites[0].flows = scene.sites[0].established = scene_value(0);
+	scene_tick(4 * SCENE_TTL_S);
+	CHECK(scene.op.state == OPERATION_DRAINED_UNCONFIRMED);
+	scene.sites[0].unheard = false;
+	scene_tick(1);
 	CHECK(scene.op.state == OPERATION_DRAINED);
+	scene.sites[0].unheard = true;
+	scene_tick(2);
+	CHECK(scene.op.state == OPERATION_DRAINED);
+	scene.sites[0].unheard = false;
+	scene_tick(1);
+	CHECK(scene.op.state == OPERATION_EMPTY);
+	return 0;
+}
+
+static int expiry_while_a_return_is_held_is_told(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.until_ms = scene.now_ms + 1000000;
+	CHECK(scene_until_level(250000));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	scene_tick(1);
+	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	scene.now_ms = scene.op.until_ms;
+	scene_tick(2);
+	CHECK(scene.op.state == OPERATION_EXPIRED_HELD);
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_state(OPERATION_DONE, 400));
 	return 0;
 }
 
@@ -295,6 +350,9 @@ uint64_t scenes_measure(void)
 		room_counts_what_the_step_brings,
 		sites_that_are_out_are_no_receivers,
 		unmeasured_sites_end_unconfirmed,
+		one_tick_without_a_measurement_is_not_drained,
+		an_unheard_node_leaves_the_drain_unconfirmed,
+		expiry_while_a_return_is_held_is_told,
 		expiry_during_a_hold_changes_nothing,
 	};
 	uint64_t faults = 0;

@@ -108,6 +108,19 @@ static int a_take_needs_a_majority(void)
 	return 0;
 }
 
+static int a_node_of_the_drained_site_takes_only_alone(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	scene.f.self = "na";
+	CHECK(operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
+	      strstr(scene.error, "take it at node nb"));
+	CHECK(!strcmp(scene.op.owner, "nb"));
+	scene.nodes[1].site = scene.nodes[2].site = "a"; /* nobody elsewhere */
+	CHECK(!operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	return 0;
+}
+
 static int a_person_ends_the_automation(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -367,6 +380,7 @@ uint64_t scenes_own(void)
 		a_take_keeps_a_hold,
 		a_take_reads_the_levels_first,
 		a_take_needs_a_majority,
+		a_node_of_the_drained_site_takes_only_alone,
 		a_person_ends_the_automation,
 		shares_are_judged,
 		a_site_that_is_down_takes_one_step,
