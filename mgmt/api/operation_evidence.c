@@ -95,6 +95,5 @@ json_t *operation_evidence_json(const struct operation *op)
 	                 "load_before", operation_loads_json(op->before, op->n_before),
 	                 "load_after", operation_loads_json(op->after, op->n_after), "levels",
 	                 levels_json(op), "least_margins_percent", least_margins_json(op), "holds",
-	                 (json_int_t)op->holds, "confirmed_by_packets",
-	                 op->state != OPERATION_DRAINED_UNCONFIRMED);
+	                 (json_int_t)op->holds, "confirmed_by_packets", op->drained_ms != 0);
 }

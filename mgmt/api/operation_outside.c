@@ -3,7 +3,8 @@
  * A site is up as observed from outside if one of its services is, in one address family: more of the
  * other sites' fresh observations say up than say down. Where sites do not vote, weir-dns goes by
  * this node's own checks, which are from outside for other sites alone. A site that nobody else
- * checks is not "checked": then its own pools decide. Where nobody knows, "up" is missing.
+ * checks is not "checked": then its own pools decide. Where nobody knows, or as many say up as down,
+ * "up" is missing.
  */
 #include "mgmt/api/operation_measure.h"
 
@@ -90,7 +91,7 @@ static void note_site(json_t *sites, const json_t *row, const char *own_site)
 			count_word(in_force, &c);
 		if (c.n_up > c.n_down)
 			raise_flag(site, "up");
-		else if (c.n_down && !json_object_get(site, "up"))
+		else if (c.n_down > c.n_up && !json_object_get(site, "up"))
 			json_object_set_new(site, "up", json_false());
 	}
 }

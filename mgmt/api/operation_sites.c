@@ -90,7 +90,8 @@ static void gather_outside(const struct operation_snapshot *v, struct operation_
 	s->checked = votes.n_checked > 0;
 	if (votes.n_up + votes.n_down == 0)
 		return;
-	s->up = truth_of(votes.n_up > votes.n_down);
+	if (votes.n_up != votes.n_down)
+		s->up = truth_of(votes.n_up > votes.n_down);
 	if (s->checked)
 		s->failing = truth_of(votes.n_failing > 0);
 }
@@ -241,7 +242,7 @@ static bool add_service(const json_t *flows, const struct model_service *service
 	uint64_t fresh, own = 0, backup = 0, silent = 0, repeated = 0;
 
 	if (!row)
-		return true; /* not in this node's tables: nothing comes to it here */
+		return false; /* not in this node's tables, or not said: it is not none */
 	if (!read_count(row, "new_milli", &fresh))
 		return false;
 	if (pool)
@@ -337,9 +338,12 @@ static void gather_flows(const struct operation_snapshot *v, const struct operat
 	for (size_t i = 0; i < v->n_voices; i++) {
 		const struct operation_voice *voice = &v->voices[i];
 
-		if (strcmp(voice->node->site->name, s->name) != 0 ||
-		    operation_is_without(op, voice->node->name))
+		if (strcmp(voice->node->site->name, s->name) != 0)
 			continue;
+		if (!voice->measure && operation_is_without(op, voice->node->name)) {
+			s->unheard = true;
+			continue;
+		}
 		n++;
 		sums->known &= add_node(v, op, s->name, voice->measure, sums);
 		if (read_count(voice->measure, "bits_per_s", &one))
@@ -419,16 +423,21 @@ static bool shares_vip(const struct operation_snapshot *v, const char *site, con
 	return false;
 }
 
-/* VIPs of the site: announced here, and those that it shares also by another site. */
-static void gather_announced(const struct operation_snapshot *v, struct operation_site *s)
+/* VIPs of the site: announced by its nodes that are not named absent, and those that it shares also by another site. */
+static void gather_announced(const struct operation_snapshot *v, const struct operation *op,
+                             struct operation_site *s)
 {
 	bool shares = false, elsewhere = false, all = true, known = true;
+	size_t n = 0;
 
 	for (size_t i = 0; i < v->n_voices; i++) {
 		const char *site = v->voices[i].node->site->name;
 		enum operation_truth one = read_announced(&v->voices[i]);
 
 		if (!strcmp(site, s->name)) {
+			if (operation_is_without(op, v->voices[i].node->name))
+				continue;
+			n++;
 			all &= one == OPERATION_YES;
 			known &= one != OPERATION_UNKNOWN;
 		} else if (shares_vip(v, s->name, site)) {
@@ -437,7 +446,7 @@ static void gather_announced(const struct operation_snapshot *v, struct operatio
 			             v->voices[i].node->announce.daemon != MODEL_DAEMON_NONE;
 		}
 	}
-	s->announced = known ? truth_of(all) : OPERATION_UNKNOWN;
+	s->announced = known && n > 0 ? truth_of(all) : OPERATION_UNKNOWN;
 	s->elsewhere = shares ? truth_of(elsewhere) : OPERATION_YES;
 }
 
@@ -513,7 +522,7 @@ static void gather_site(const struct operation_snapshot *v, const struct operati
 	gather_out(v, op, s);
 	gather_pools(v, op, s);
 	gather_flows(v, op, s, sums);
-	gather_announced(v, s);
+	gather_announced(v, op, s);
 	operation_gather_backups(v, op, s);
 	s->named = answers_naming(v, op, site->name);
 	s->capacity_flows = value_of(site->capacity_flows != 0, site->capacity_flows);
@@ -535,7 +544,7 @@ static struct operation_late *late_row(struct operation_observed *out, const cha
 	return row;
 }
 
-/* The prefixes from which new flows came to the targets in the last minute. */
+/* The prefixes from which new flows came to the targets in the last minute: one is not none. */
 static void gather_late(const struct operation_snapshot *v, const struct operation *op,
                         struct operation_observed *out)
 {
@@ -551,7 +560,7 @@ static void gather_late(const struct operation_snapshot *v, const struct operati
 			uint64_t flows;
 
 			if (late && read_count(row, "flows", &flows))
-				late->flows.value += flows / MINUTE_S;
+				late->flows.value += (flows + MINUTE_S - 1) / MINUTE_S;
 		}
 	}
 	out->facts.late = out->late;

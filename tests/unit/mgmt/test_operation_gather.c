@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "mgmt/api/operation_measure.h"
+#include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/store/step.h"
 
@@ -216,8 +217,58 @@ static void a_node_that_is_named_absent_is_not_waited_for(void **state)
 	(void)state;
 	give_voice(w, 0, FLOWS(30000, 30000, 0));
 	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "ams-2");
-	assert_true(gather_ams(w)->flows.known);
-	assert_int_equal(gather_ams(w)->flows.value, 30);
+	const struct operation_site *s = gather_ams(w);
+	assert_true(s->flows.known);
+	assert_int_equal(s->flows.value, 30);
+	assert_true(s->unheard);                /* what it gets is not in the sum */
+	give_voice(w, 1, FLOWS(5000, 5000, 0)); /* it speaks after all */
+	assert_false(gather_ams(w)->unheard);
+	assert_int_equal(gather_ams(w)->flows.value, 35);
+	free_world(w);
+}
+
+/* Nodes with a routing daemon; ams-2 is dead. */
+static void a_node_that_is_named_absent_need_not_announce(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	w->nodes[0].announce.daemon = w->nodes[1].announce.daemon = MODEL_DAEMON_BIRD;
+	give_voice(w, 0, "{\"announce\":\"serving\"}");
+	assert_int_equal(gather_ams(w)->announced, OPERATION_UNKNOWN);
+	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "ams-2");
+	assert_int_equal(gather_ams(w)->announced, OPERATION_YES);
+	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "ams-1");
+	assert_int_equal(gather_ams(w)->announced, OPERATION_UNKNOWN); /* nobody is left to say */
+	free_world(w);
+}
+
+static void as_many_up_as_down_is_unknown(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	w->nodes[1].site = &w->sites[1];
+	give_voice(w, 1, "{\"sites\":[{\"site\":\"ams\",\"up\":true,\"checked\":true}]}");
+	give_voice(w, 2,
+	           "{\"sites\":[{\"site\":\"ams\",\"up\":false,\"checked\":true,"
+	           "\"failing\":true}]}");
+	const struct operation_site *s = gather_ams(w);
+	assert_int_equal(s->up, OPERATION_UNKNOWN);
+	assert_true(s->checked);
+	assert_int_equal(s->failing, OPERATION_YES);
+	free_world(w);
+}
+
+static void one_late_flow_in_a_minute_is_not_none(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	give_voice(w, 0, "{\"flows\":{\"sources\":[{\"prefix\":\"192.0.2.0/24\",\"flows\":1}]}}");
+	gather_ams(w);
+	assert_int_equal(w->observed.facts.n_late, 1);
+	assert_int_equal(w->observed.late[0].flows.value, 1);
 	free_world(w);
 }
 
@@ -226,6 +277,7 @@ static void numbers_of_no_sense_are_not_known(void **state)
 	static const char *const bad[] = {
 		"{}",
 		"{\"flows\":null}",
+		"{\"flows\":{\"window_ms\":10000,\"services\":[]}}",
 		"{\"flows\":{\"window_ms\":-1,\"services\":[]}}",
 		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\"}]}}",
 		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\",\"new_milli\":-5}]}}",
@@ -359,6 +411,10 @@ static void a_site_whose_state_is_unknown_is_neither_up_nor_down(void **state)
 		  "[{\"site\":\"ams\",\"fresh\":true,\"ipv4\":\"up\"},{\"site\":\"lon\",\"fresh\":true,"
 		  "\"ipv4\":\"down\"}]",
 		  "false", true, true },
+		{ "up",
+		  "[{\"site\":\"rom\",\"fresh\":true,\"ipv4\":\"up\"},{\"site\":\"lon\",\"fresh\":true,"
+		  "\"ipv4\":\"down\"}]",
+		  "", true, true },
 		{ "up", "[{\"site\":\"lon\",\"fresh\":false,\"ipv4\":\"down\"}]", "true", false,
 		  false },
 	};
@@ -427,14 +483,34 @@ static void a_step_waits_for_the_answers_that_were_given(void **state)
 	}
 }
 
+static void only_packets_confirm_a_drain(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	w->op.state = OPERATION_DONE; /* after drained_unconfirmed */
+	for (int64_t drained = 0; drained < 2; drained++) {
+		w->op.drained_ms = drained * 1790000000000;
+		json_t *o = operation_evidence_json(&w->op);
+		const json_t *one = json_object_get(o, "confirmed_by_packets");
+		assert_true(json_is_boolean(one) && json_is_true(one) == (drained != 0));
+		json_decref(o);
+	}
+	free_world(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_step_waits_for_the_answers_that_were_given),
+		cmocka_unit_test(only_packets_confirm_a_drain),
 		cmocka_unit_test(nothing_said_is_nothing_known),
 		cmocka_unit_test(a_site_is_the_sum_of_its_nodes_or_unknown),
 		cmocka_unit_test(checks_by_other_sites_are_no_clients),
 		cmocka_unit_test(a_node_that_is_named_absent_is_not_waited_for),
+		cmocka_unit_test(a_node_that_is_named_absent_need_not_announce),
+		cmocka_unit_test(as_many_up_as_down_is_unknown),
+		cmocka_unit_test(one_late_flow_in_a_minute_is_not_none),
 		cmocka_unit_test(numbers_of_no_sense_are_not_known),
 		cmocka_unit_test(levels_are_of_the_generation_in_force),
 		cmocka_unit_test(an_override_that_a_node_lacks_is_level_0),
