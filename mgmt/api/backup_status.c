@@ -19,9 +19,11 @@ static const char advice[] =
         "check that its backends have the VIPs of this service on their loopback, that their agents "
         "accept tunnels from this site's tunnel_source, and that packets of backup_mtu get through";
 
-static json_t *ready_of(enum effect_backup_unused obstacle)
+/* A backup that nothing probes may be ready: nobody knows. */
+static json_t *ready_of(enum effect_backup_unused obstacle, const struct model_pool *backup)
 {
-	if (obstacle == EFFECT_BACKUP_UNPROVEN)
+	if (obstacle == EFFECT_BACKUP_UNPROVEN ||
+	    (obstacle == EFFECT_BACKUP_USABLE && !backup->check))
 		return json_null();
 	return json_boolean(obstacle == EFFECT_BACKUP_USABLE);
 }
@@ -33,7 +35,7 @@ static void explain_obstacle(enum effect_backup_unused obstacle, const struct mo
 
 	out[0] = '\0';
 	if (obstacle == EFFECT_BACKUP_USABLE && !backup->check)
-		snprintf(out, DETAIL_MAX, "pool %s has no check, so it is taken as up",
+		snprintf(out, DETAIL_MAX, "pool %s has no check: whether it is up is not known",
 		         backup->name);
 	else if (obstacle != EFFECT_BACKUP_USABLE)
 		snprintf(out, DETAIL_MAX, "%s%s%s", effect_backup_unused_text(obstacle),
@@ -50,7 +52,7 @@ static void add_effect(json_t *row, const struct effect_pool *p, const struct mo
 	                    json_string(effect_class_text((enum effect_class)p->class)));
 	json_object_set_new(row, "backup_slots", json_integer(p->backup_slots));
 	json_object_set_new(row, "refused_slots", json_integer(p->refused_slots));
-	json_object_set_new(row, "ready", ready_of(obstacle));
+	json_object_set_new(row, "ready", ready_of(obstacle, backup));
 	json_object_set_new(row, "detail", json_string(detail));
 }
 

@@ -9,6 +9,11 @@
 
 #include <cmocka.h>
 
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/page.h"
+#include "dataplane/export/effect_internal.h"
 #include "mgmt/api/backup_status.h"
 #include "mgmt/api/operation_backups.h"
 
@@ -170,6 +175,65 @@ static void without_the_effect_nothing_is_said_of_readiness(void **state)
 	json_decref(list);
 }
 
+static struct effect *write_page(char dir[64], uint64_t table)
+{
+	struct effect *effect;
+	struct page *page;
+	char path[96];
+
+	strcpy(dir, "/tmp/operation-backups-XXXXXX");
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dir);
+	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
+	                             effect_page_bytes(1, 0), &page),
+	                 0);
+	struct effect_page *p = page_payload(page);
+	p->max_pools = 1;
+	p->total = (struct effect_total){ .document = 1, .n_pools = 1 };
+	*effect_page_pools(p) =
+	        (struct effect_pool){ .pool = table, .n_slots = 64, .has_backup = 1 };
+	page_alive(page, clock_mono_ms());
+	page_close(page);
+	assert_int_equal(effect_open(dir, &effect), 0);
+	unlink(path);
+	rmdir(dir);
+	return effect;
+}
+
+/* The tables take a backup without a check as up; that is no proof that it would serve. */
+static void a_backup_that_nothing_probes_is_not_known_to_be_ready(void **state)
+{
+	static const struct model_check check = { .interval_ms = 1000 };
+
+	(void)state;
+	for (int checked = 0; checked < 2; checked++) {
+		struct model_pool backup = { .name = "web-fra",
+			                     .site = &sites[1],
+			                     .index = 1,
+			                     .check = checked ? &check : NULL };
+		struct model_at here = at[0];
+		struct model_service service = { .name = "web", .at = &here, .n_at = 1 };
+		struct model own = m;
+		struct model_table tables[4];
+		char dir[64];
+
+		here.backup = &backup;
+		own.services = &service;
+		own.n_services = 1;
+		assert_int_equal(model_tables(&own, &sites[0], tables), 1);
+		struct effect *effect = write_page(dir, tables[0].id);
+		json_t *list = backup_status_json(&own, effect), *row = json_array_get(list, 0);
+		const json_t *ready = json_object_get(row, "ready");
+		const char *detail = json_string_value(json_object_get(row, "detail"));
+		assert_true(checked ? json_is_true(ready) : json_is_null(ready));
+		assert_string_equal(
+		        detail,
+		        checked ? "" : "pool web-fra has no check: whether it is up is not known");
+		json_decref(list);
+		effect_close(effect);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -178,6 +242,7 @@ int main(void)
 		TEST(a_node_that_is_named_absent_is_not_asked),
 		TEST(only_moved_services_with_a_backup_count),
 		TEST(people_read_which_backup_would_not_serve_and_why),
+		TEST(a_backup_that_nothing_probes_is_not_known_to_be_ready),
 		TEST(without_the_effect_nothing_is_said_of_readiness),
 	};
 
