@@ -146,9 +146,10 @@ static bool find_other(const struct beginning *b, struct operation_outcome *out)
 		operation_refuse(
 		        out, 409, "operation",
 		        "site %s %s by operation %s (%s, owner %s); weir operation %s shows "
-		        "it, weir undrain site %s returns it",
+		        "it, weir undrain site %s%s%s returns it",
 		        b->sites[i], drained ? "is drained already" : "is being moved", op->id,
-		        operation_state_text(op->state), op->owner, op->id, b->sites[i]);
+		        operation_state_text(op->state), op->owner, op->id, b->sites[i],
+		        *op->service ? " --service " : "", op->service);
 		out->json = json_pack("{s:s}", "operation", op->id);
 		return false;
 	}
@@ -170,8 +171,11 @@ static const struct override *find_drain(const struct overrides *all, const char
 	return NULL;
 }
 
-/* Go on with overrides that are there; else new ids. Under the lock. */
-static void choose_overrides(struct beginning *b, int64_t now_ms)
+/*
+ * Go on with overrides that are there; else new ids. One write goes to all sites of an operation, so
+ * their levels must be one. Under the lock.
+ */
+static bool choose_overrides(struct beginning *b, int64_t now_ms, struct operation_outcome *out)
 {
 	const struct overrides *all = intent_overrides(b->core->intent);
 
@@ -185,9 +189,16 @@ static void choose_overrides(struct beginning *b, int64_t now_ms)
 			make_id(b->core, now_ms, b->override_ids[i]);
 		if (o && override_epoch(o->generation) > b->epoch)
 			b->epoch = override_epoch(o->generation);
-		if (level > b->level_ppm)
-			b->level_ppm = level;
+		if (i && level != b->level_ppm) {
+			operation_refuse(out, 422, "invalid",
+			                 "sites: %s and %s are drained to different levels; one "
+			                 "after the other",
+			                 b->sites[0], b->sites[i]);
+			return false;
+		}
+		b->level_ppm = level;
 	}
+	return true;
 }
 
 /* All that can be said without asking other nodes. */
@@ -201,8 +212,7 @@ static bool resolve_request(struct beginning *b, int64_t now_ms, struct operatio
 		operation_refuse(out, 404, "not-found", "there is no configuration yet");
 	ok = ok && find_sites(b, m, out) && find_service(b, m, out) && find_absent(b, m, out) &&
 	     find_other(b, out);
-	if (ok)
-		choose_overrides(b, now_ms);
+	ok = ok && choose_overrides(b, now_ms, out);
 	core_unlock(b->core);
 	return ok;
 }
@@ -385,6 +395,23 @@ void operation_begin(struct core *core, const struct operation_body *body,
 
 /* --- return --- */
 
+/* Whether the body means what the operation moves: all of its sites, or that service. */
+static bool is_meant(const struct beginning *b, const struct operation *op,
+                     struct operation_outcome *out)
+{
+	const char *service = b->body->service ? b->body->service : "";
+
+	if (!strcmp(service, op->service))
+		return true;
+	if (*op->service)
+		operation_refuse(out, 422, "invalid", "service: operation %s moves service %s only",
+		                 op->id, op->service);
+	else
+		operation_refuse(out, 422, "invalid", "service: operation %s moves all services",
+		                 op->id);
+	return false;
+}
+
 /* The operation that all sites of the body belong to; "": none. Under the lock. */
 static bool find_common(struct beginning *b, char id[MODEL_ID_MAX], struct operation_outcome *out)
 {
@@ -400,9 +427,21 @@ static bool find_common(struct beginning *b, char id[MODEL_ID_MAX], struct opera
 			        "after the other");
 			return false;
 		}
+		if (item && !is_meant(b, &item->op, out))
+			return false;
 		snprintf(id, MODEL_ID_MAX, "%s", one);
 	}
 	return true;
+}
+
+/* Until its return is ordered it stays where it is, whatever happens meanwhile. */
+static void hold_record(struct operation *op, int64_t now_ms)
+{
+	op->state = OPERATION_HELD;
+	op->hold = (struct operation_hold){ .code = "person",
+		                            .detail = "its return was not begun",
+		                            .since_ms = now_ms,
+		                            .from = OPERATION_RESTING };
 }
 
 /* A drain by the clock becomes an operation that returns. */
@@ -411,14 +450,17 @@ static void return_scheduled(struct beginning *b, const struct http_request *req
                              struct operation_outcome *out)
 {
 	core_lock(b->core);
-	choose_overrides(b, now_ms);
+	bool ok = choose_overrides(b, now_ms, out);
 	core_unlock(b->core);
+	if (!ok)
+		return;
 	if (!b->level_ppm) {
 		operation_refuse(out, 409, "nothing-to-end", "site %s is not drained", b->sites[0]);
 		return;
 	}
 	if (!make_record(b, request, now_ms, out))
 		return;
+	hold_record(&b->op, now_ms);
 	core_lock(b->core);
 	bool alone = find_other(b, out);
 	int err = alone ? operations_accept(b->core, &b->op) : 0;

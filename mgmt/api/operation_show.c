@@ -30,7 +30,8 @@ static const char *operation_undo_text(const struct operation *op, char *out, si
 	size_t n = (size_t)snprintf(out, size, "weir undrain site");
 
 	n += join_sites(op, out + n, size - n);
-	snprintf(out + n, size - n, " --reason TEXT");
+	snprintf(out + n, size - n, "%s%s --reason TEXT", *op->service ? " --service " : "",
+	         op->service);
 	return out;
 }
 

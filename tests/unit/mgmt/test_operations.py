@@ -190,6 +190,19 @@ class Refusals(World):
             self.assertEqual(self.c.nodes[s].ask("GET", "/v1/operations").json["items"], [])
             self.assertEqual(self.c.nodes[s].ask("GET", "/v1/overrides").json["items"], [])
 
+    def test_what_is_not_one_drain_is_not_moved_as_one(self) -> None:
+        fra = self.c.nodes["fra"]
+        self.assertIn((a := fra.drain("ams")).status, (200, 201), a.raw)
+        for what in ("drain", "undrain"):
+            a = self.c.begin("fra", ["ams", "lon"], what, **EASY)
+            self.assertEqual((a.status, a.code), (422, "invalid"), a.raw)
+            self.assertIn("different levels", a.raw.decode())
+        a = self.c.begin("fra", ["ams"], "undrain", **EASY)  # a drain by the clock, from now on an operation
+        self.assertEqual((a.status, a.json["state"], a.json["hold"]), (200, "returning", None), a.raw)
+        a = self.c.begin("fra", ["ams"], "undrain", service="web", **EASY)
+        self.assertEqual((a.status, a.code), (422, "invalid"), a.raw)
+        self.assertIn("all services", a.raw.decode())
+
     def test_of_two_at_once_one_begins_and_what_is_drained_is_not_drained_again(self) -> None:
         answers: list[typing.Any] = []
         threads = [threading.Thread(target=lambda: answers.append(self.c.begin("fra", ["ams"], **EASY))) for _ in range(4)]
