@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
 #include "mgmt/operations/plan.h"
@@ -21,6 +22,7 @@ int command_refuse(char *error, int code, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(error, OPERATION_DETAIL_MAX, format, arguments);
 	va_end(arguments);
+	plain_cut(error, OPERATION_DETAIL_MAX);
 	return code;
 }
 

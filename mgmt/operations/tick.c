@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "mgmt/operations/engine_internal.h"
 
 void tick_change(struct tick *t)
@@ -33,6 +34,7 @@ void tick_note(struct tick *t, bool warning, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(text, sizeof(text), format, arguments);
 	va_end(arguments);
+	plain_cut(text, sizeof(text));
 	add_event(t, warning, text);
 }
 
@@ -43,6 +45,7 @@ void tick_wait(struct tick *t, const char *format, ...)
 	va_start(arguments, format);
 	(void)vsnprintf(t->op->waits, sizeof(t->op->waits), format, arguments);
 	va_end(arguments);
+	plain_cut(t->op->waits, sizeof(t->op->waits));
 }
 
 void tick_enter(struct tick *t, enum operation_state state)
@@ -65,6 +68,7 @@ void tick_write_reason(struct tick *t, const char *code, const char *format, va_
 
 	(void)snprintf(hold->code, sizeof(hold->code), "%s", code);
 	(void)vsnprintf(hold->detail, sizeof(hold->detail), format, arguments);
+	plain_cut(hold->detail, sizeof(hold->detail));
 	hold->since_ms = t->now_ms;
 }
 
