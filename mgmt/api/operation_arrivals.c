@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
@@ -35,6 +36,7 @@ static void add_sentence(json_t *list, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
+	plain_cut(text, sizeof(text));
 	json_array_append_new(list, json_string(text));
 }
 
@@ -58,6 +60,8 @@ static json_t *nodes_json(struct arrivals *a)
 
 		if (v->node->site != a->site)
 			continue;
+		if (!json_is_string(announce)) /* a peer's: whatever it says */
+			announce = NULL;
 		json_array_append_new(
 		        list,
 		        json_pack("{s:s, s:b, s:b, s:o}", "node", v->node->name, "reached",

@@ -16,6 +16,7 @@
 
 #define CHECK_PACKETS 5u /* of a check over HTTP from its client, behind the SYN */
 #define COUNT_END     ((json_int_t)1 << 50)
+#define RATE_END      1000000000000u /* thousandths a second: times 10 * PPM_WHOLE it fits 64 bits */
 #define PPM_WHOLE     1000000u
 #define MINUTE_S      60u
 
@@ -47,6 +48,17 @@ static bool read_count(const json_t *object, const char *name, uint64_t *out)
 	    json_integer_value(value) >= COUNT_END)
 		return false;
 	*out = (uint64_t)json_integer_value(value);
+	return true;
+}
+
+/* Thousandths a second. */
+static bool read_rate(const json_t *object, const char *name, uint64_t *out)
+{
+	uint64_t rate;
+
+	if (!read_count(object, name, &rate) || rate >= RATE_END)
+		return false;
+	*out = rate;
 	return true;
 }
 
@@ -243,13 +255,16 @@ static bool add_service(const json_t *flows, const struct model_service *service
 
 	if (!row)
 		return false; /* not in this node's tables, or not said: it is not none */
-	if (!read_count(row, "new_milli", &fresh))
+	if (!read_rate(row, "new_milli", &fresh))
 		return false;
 	if (pool)
-		(void)(read_count(pool, "own_milli", &own) &&
-		       read_count(pool, "backup_milli", &backup));
+		(void)(read_rate(pool, "own_milli", &own) &&
+		       read_rate(pool, "backup_milli", &backup));
 	(void)read_count(row, "silent_ppm", &silent);
-	uint64_t own_part = own + backup ? fresh * own / (own + backup) : fresh;
+	/* the product may have more than 64 bits */
+	uint64_t own_part =
+	        own + backup ? (uint64_t)((double)fresh * (double)own / (double)(own + backup))
+	                     : fresh;
 	uint64_t heard_ppm = PPM_WHOLE - (silent < PPM_WHOLE ? silent : PPM_WHOLE);
 	sums->own += own_part * heard_ppm / PPM_WHOLE;
 	sums->arrived += fresh * heard_ppm / PPM_WHOLE;
@@ -267,8 +282,8 @@ static void add_packets(const json_t *flows, const struct model_at *at, struct f
 	const json_t *pool = find_row(json_object_get(flows, "pools"), "pool", at->pool->name);
 	uint64_t packets = 0, own = 0;
 
-	if (pool && read_count(pool, "own_packets_milli", &packets) &&
-	    read_count(pool, "own_milli", &own) && packets > own)
+	if (pool && read_rate(pool, "own_packets_milli", &packets) &&
+	    read_rate(pool, "own_milli", &own) && packets > own)
 		sums->packets += packets - own;
 }
 

@@ -69,8 +69,14 @@ static bool write_steps(struct core *core, const struct operation *op,
 	const struct operation_write *write = &act->write;
 	struct override list[OPERATION_TARGETS_MAX];
 
-	for (uint32_t i = 0; i < op->n_targets; i++)
+	for (uint32_t i = 0; i < op->n_targets; i++) {
 		operations_make_override(op, &op->targets[i], act, core->dirs.node, &list[i]);
+		if (!override_ok(&list[i])) { /* of a record that a peer made */
+			log_error("operation-step-not-written", "id=%s error=\"%s\"", op->id,
+			          "the record makes no override");
+			return false;
+		}
+	}
 	int n = intent_merge(core->intent, list, op->n_targets, now_ms);
 	if (n < 0)
 		log_error("operation-step-not-written", "id=%s error=\"%s\"", op->id, strerror(-n));

@@ -15,6 +15,12 @@ static bool is_text(const char *text, size_t size)
 	return memchr(text, 0, size) != NULL;
 }
 
+/* As in URLs, logs and overrides. */
+static bool is_id(const char *text)
+{
+	return *text && text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789._-")] == '\0';
+}
+
 static bool are_enums_ok(const struct operation *op)
 {
 	return (unsigned)op->kind < OPERATION_KIND_COUNT &&
@@ -70,10 +76,10 @@ static bool are_texts_ok(const struct operation *op)
 		if (!is_text(op->without[i], MODEL_NAME_MAX))
 			return false;
 	}
-	return is_text(op->id, MODEL_ID_MAX) && *op->id && is_text(op->owner, MODEL_NAME_MAX) &&
-	       *op->owner && is_text(op->service, MODEL_NAME_MAX) &&
-	       is_text(op->author, MODEL_NAME_MAX) && is_text(op->principal, PRINCIPAL_MAX) &&
-	       is_text(op->reason, OVERRIDE_REASON_MAX) &&
+	return is_text(op->id, MODEL_ID_MAX) && is_id(op->id) &&
+	       is_text(op->owner, MODEL_NAME_MAX) && *op->owner &&
+	       is_text(op->service, MODEL_NAME_MAX) && is_text(op->author, MODEL_NAME_MAX) &&
+	       is_text(op->principal, PRINCIPAL_MAX) && is_text(op->reason, OVERRIDE_REASON_MAX) &&
 	       is_text(op->hold.code, OPERATION_CODE_MAX) &&
 	       is_text(op->hold.detail, OPERATION_DETAIL_MAX);
 }
@@ -82,13 +88,19 @@ static bool are_times_ok(const struct operation *op)
 {
 	return op->created_ms >= 0 && op->until_ms >= 0 && op->over_ms >= 0 &&
 	       op->over_ms <= OPERATION_OVER_MAX_MS && op->write.over_ms >= 0 &&
-	       op->write.over_ms <= OPERATION_OVER_MAX_MS && op->epoch >= 1;
+	       op->write.over_ms <= OPERATION_OVER_MAX_MS;
+}
+
+/* There is always a higher one: a turn and the next owner count on. */
+static bool is_age_ok(const struct operation *op)
+{
+	return op->epoch >= 1 && op->epoch < OPERATION_EPOCH_MAX && op->seq <= INT64_MAX / 2;
 }
 
 bool operation_ok(const struct operation *op)
 {
 	return are_enums_ok(op) && are_counts_ok(op) && are_levels_ok(op) && are_steps_ok(op) &&
-	       are_texts_ok(op) && are_times_ok(op);
+	       are_texts_ok(op) && are_times_ok(op) && is_age_ok(op);
 }
 
 /* @return whether it fits; else @p error says which text does not */

@@ -284,6 +284,8 @@ static void numbers_of_no_sense_are_not_known(void **state)
 		"{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\",\"new_milli\":\"9\"}]}}",
 		("{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\","
 		 "\"new_milli\":9223372036854775807}]}}"),
+		("{\"flows\":{\"window_ms\":10000,\"services\":[{\"service\":\"web\","
+		 "\"new_milli\":1000000000000}]}}"),
 	};
 
 	(void)state;
@@ -296,6 +298,21 @@ static void numbers_of_no_sense_are_not_known(void **state)
 			fail_msg("known by %s", bad[i]);
 		free_world(w);
 	}
+}
+
+/* Products of rates have more than 64 bits. */
+static void high_rates_do_not_overflow(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	give_voice(w, 0, FLOWS(900000000000, 600000000000, 300000000000));
+	give_voice(w, 1, FLOWS(0, 0, 0));
+	const struct operation_site *s = gather_ams(w);
+	assert_true(s->flows.known);
+	assert_in_range(s->flows.value, 599000000, 601000000);
+	assert_in_range(s->backup_flows.value, 299000000, 301000000);
+	free_world(w);
 }
 
 static void levels_are_of_the_generation_in_force(void **state)
@@ -512,6 +529,7 @@ int main(void)
 		cmocka_unit_test(as_many_up_as_down_is_unknown),
 		cmocka_unit_test(one_late_flow_in_a_minute_is_not_none),
 		cmocka_unit_test(numbers_of_no_sense_are_not_known),
+		cmocka_unit_test(high_rates_do_not_overflow),
 		cmocka_unit_test(levels_are_of_the_generation_in_force),
 		cmocka_unit_test(an_override_that_a_node_lacks_is_level_0),
 		cmocka_unit_test(a_former_release_knows_no_steps),

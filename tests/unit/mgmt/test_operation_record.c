@@ -162,6 +162,18 @@ static void a_record_out_of_range_is_none(void **state)
 	op = good;
 	op.epoch = 0;
 	assert_false(operation_ok(&op));
+	op.epoch = OPERATION_EPOCH_MAX; /* no next owner could pass it */
+	assert_false(operation_ok(&op));
+	op.epoch = OPERATION_EPOCH_MAX - 1;
+	assert_true(operation_ok(&op));
+	op = good;
+	op.seq = (uint64_t)INT64_MAX / 2 + 1;
+	assert_false(operation_ok(&op));
+	op.seq = UINT64_MAX;
+	assert_false(operation_ok(&op));
+	op = good;
+	memcpy(op.id, "../a?b", sizeof("../a?b"));
+	assert_false(operation_ok(&op));
 	assert_true(operation_ok(&good));
 }
 
