@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/operation_show.h"
@@ -61,6 +62,7 @@ void operation_refuse(struct operation_outcome *out, unsigned status, const char
 	va_start(list, format);
 	vsnprintf(out->text, sizeof(out->text), format, list);
 	va_end(list);
+	plain_cut(out->text, sizeof(out->text));
 	json_decref(out->json);
 	out->json = NULL;
 	out->status = status;
@@ -208,6 +210,11 @@ static bool try_order(struct core *core, const char *id, const struct operation_
 	core_unlock(core);
 	if (!item) {
 		operation_refuse(out, 404, "not-found", "there is no operation %.40s", id);
+		return true;
+	}
+	if (order->what != OPERATION_ORDER_OWN && !operations_is_own(core, was)) {
+		operation_refuse(out, 409, "operation", "node %s owns it now; try again",
+		                 was->owner);
 		return true;
 	}
 	struct operation_snapshot *snapshot = operation_snapshot_now(core);
