@@ -2,7 +2,7 @@
 /*
  * One request does all: it carries the records and the overrides that the peer lacked at its last
  * answer, and the answer says what the peer has now. So a record is sent until it arrives, and to nobody
- * twice. What the peer has newer is fetched, one record at a time: nodes that were away catch up.
+ * twice. What the peer has newer is fetched, a few records at a time: nodes that were away catch up.
  *
  * An answer is a peer's: it is read field by field, and what is malformed is as if it were not there.
  */
@@ -20,7 +20,9 @@
 #include "mgmt/operations/record_json.h"
 #include "mgmt/store/step.h"
 
-#define FETCH_MAX 4u /* records fetched from one peer in a round */
+#define FETCH_MAX        4u        /* records fetched from one peer in a round */
+#define FETCHES_MAX      PEERS_MAX /* and from all */
+#define FETCH_TIMEOUT_MS (OPERATIONS_TIMEOUT_MS / 2)
 
 /* A peer while it is asked. */
 struct queried_peer {
@@ -244,30 +246,56 @@ static void accept_answer(struct asking *a, struct queried_peer *p, const struct
 
 /* --- records that peers have newer --- */
 
-static void fetch_record(struct asking *a, struct peer_client *client, const char *api,
-                         const char *id)
-{
-	struct client_request r = { .timeout_ms = OPERATIONS_TIMEOUT_MS,
-		                    .answer_max = OPERATIONS_ANSWER_MAX };
-	struct operation *op = calloc(1, sizeof(*op));
-
-	snprintf(r.url, sizeof(r.url), "%s/v1/peer/operations/%s", api, id);
-	client_send(client, &r, 1);
-	if (op && r.answer && !operation_from_json(r.answer, op) && !strcmp(op->id, id)) {
-		core_lock(a->core);
-		int err = operations_accept(a->core, op);
-		core_unlock(a->core);
-		if (err < 0)
-			log_warn("operation-not-kept", "id=%s error=\"%s\"", id, strerror(-err));
-	}
-	json_decref(r.answer);
-	free(op);
-}
-
 static bool is_safe_id(const char *id)
 {
 	return *id && id[strspn(id, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	                            "0123456789._:-")] == '\0';
+}
+
+/* Keep a record that a peer sent, if it is the one that was asked for. */
+static void accept_record(struct core *core, const char *id, const json_t *answer)
+{
+	struct operation *op = calloc(1, sizeof(*op));
+
+	if (op && answer && !operation_from_json(answer, op) && !strcmp(op->id, id)) {
+		core_lock(core);
+		int err = operations_accept(core, op);
+		core_unlock(core);
+		if (err < 0)
+			log_warn("operation-not-kept", "id=%s error=\"%s\"", id, strerror(-err));
+	}
+	free(op);
+}
+
+/*
+ * All at once and within FETCH_TIMEOUT_MS, so that a peer that stalls does not make old what the others
+ * said. The first of each peer goes first: none keeps another from its turn.
+ */
+static void fetch_records(struct asking *a, struct peer_client *client)
+{
+	struct client_request *requests = calloc(FETCHES_MAX, sizeof(*requests));
+	const char *ids[FETCHES_MAX];
+	size_t n = 0;
+
+	for (size_t k = 0; requests && k < FETCH_MAX; k++)
+		for (size_t i = 0; i < a->n && n < FETCHES_MAX; i++) {
+			const struct queried_peer *p = &a->peers[i];
+
+			if (k >= p->n_fetch || !is_safe_id(p->fetch[k]))
+				continue;
+			requests[n].timeout_ms = FETCH_TIMEOUT_MS;
+			requests[n].answer_max = OPERATIONS_ANSWER_MAX;
+			snprintf(requests[n].url, sizeof(requests[n].url),
+			         "%s/v1/peer/operations/%s", p->api, p->fetch[k]);
+			ids[n++] = p->fetch[k];
+		}
+	if (n)
+		client_send(client, requests, n);
+	for (size_t i = 0; i < n; i++) {
+		accept_record(a->core, ids[i], requests[i].answer);
+		json_decref(requests[i].answer);
+	}
+	free(requests);
 }
 
 void operations_query(struct core *core, struct peer_client *client, bool measure)
@@ -303,10 +331,8 @@ void operations_query(struct core *core, struct peer_client *client, bool measur
 	for (size_t i = 0; i < a->n; i++) {
 		json_decref(requests[i].answer);
 		free(a->peers[i].body);
-		for (size_t k = 0; k < a->peers[i].n_fetch; k++)
-			if (is_safe_id(a->peers[i].fetch[k]))
-				fetch_record(a, client, a->peers[i].api, a->peers[i].fetch[k]);
 	}
+	fetch_records(a, client);
 	free(requests);
 	free(a);
 }
