@@ -54,12 +54,11 @@ static bool read_count(const json_t *object, const char *name, uint64_t *out)
 /* Thousandths a second. */
 static bool read_rate(const json_t *object, const char *name, uint64_t *out)
 {
-	uint64_t rate;
+	uint64_t rate = 0;
+	bool ok = read_count(object, name, &rate) && rate < RATE_END;
 
-	if (!read_count(object, name, &rate) || rate >= RATE_END)
-		return false;
-	*out = rate;
-	return true;
+	*out = ok ? rate : *out;
+	return ok;
 }
 
 /* The row of @p list whose @p field is @p name; NULL: there is none. */
@@ -251,7 +250,7 @@ static bool add_service(const json_t *flows, const struct model_service *service
 {
 	const json_t *row = find_row(json_object_get(flows, "services"), "service", service->name);
 	const json_t *pool = find_row(json_object_get(flows, "pools"), "pool", at->pool->name);
-	uint64_t fresh, own = 0, backup = 0, silent = 0, repeated = 0;
+	uint64_t fresh = 0, own = 0, backup = 0, silent = 0, repeated = 0;
 
 	if (!row)
 		return false; /* not in this node's tables, or not said: it is not none */
@@ -261,10 +260,8 @@ static bool add_service(const json_t *flows, const struct model_service *service
 		(void)(read_rate(pool, "own_milli", &own) &&
 		       read_rate(pool, "backup_milli", &backup));
 	(void)read_count(row, "silent_ppm", &silent);
-	/* the product may have more than 64 bits */
-	uint64_t own_part =
-	        own + backup ? (uint64_t)((double)fresh * (double)own / (double)(own + backup))
-	                     : fresh;
+	double product = (double)fresh * (double)own; /* may have more than 64 bits */
+	uint64_t own_part = own + backup ? (uint64_t)(product / (double)(own + backup)) : fresh;
 	uint64_t heard_ppm = PPM_WHOLE - (silent < PPM_WHOLE ? silent : PPM_WHOLE);
 	sums->own += own_part * heard_ppm / PPM_WHOLE;
 	sums->arrived += fresh * heard_ppm / PPM_WHOLE;
