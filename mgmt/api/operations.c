@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The records. They are in an array sorted by their begin, the newest first. A full one makes room
- * by dropping the oldest that is over; one that is not over is never dropped.
+ * The records. They are in an array sorted by their begin, the newest first. A full one keeps the
+ * newest of those that are over; one that is not over is never dropped.
  */
 #include "mgmt/api/operations_internal.h"
 
@@ -58,33 +58,55 @@ void operations_poke(struct core *core)
 
 /* --- keeping --- */
 
-/* Write the record to the store; a failure is tried again. Under the lock. */
-static void store_item(struct core *core, struct operations_item *item)
+static char *record_text(const struct operation *op)
 {
-	struct store *store = intent_store(core->intent);
-	json_t *json = store ? operation_to_json(&item->op) : NULL;
+	json_t *json = operation_to_json(op);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
-	item->unstored =
-	        !text || store_put_operation(store, item->op.id, text, operation_is_over(&item->op),
-	                                     clock_believed_ms());
-	free(text);
 	json_decref(json);
+	return text;
 }
 
-/* Those that the store could not take so far. Under the lock. */
+/* Write records [@p n] to the store in one transaction; a failure is tried again. Under the lock. */
+static void store_items(struct core *core, struct operations_item **items, size_t n)
+{
+	struct store_operation list[OPERATIONS_MAX] = { { .id = NULL } };
+	struct store *store = intent_store(core->intent);
+	char *texts[OPERATIONS_MAX];
+	size_t n_texts = 0;
+
+	while (store && n_texts < n && (texts[n_texts] = record_text(&items[n_texts]->op))) {
+		const struct operation *op = &items[n_texts]->op;
+
+		list[n_texts] = (struct store_operation){ .id = op->id,
+			                                  .text = texts[n_texts],
+			                                  .over = operation_is_over(op) };
+		n_texts++;
+	}
+	bool stored =
+	        store && n_texts == n && !store_put_operations(store, list, n, clock_believed_ms());
+	for (size_t i = 0; i < n; i++)
+		items[i]->unstored = !stored;
+	while (n_texts)
+		free(texts[--n_texts]);
+}
+
 void operations_store_unstored(struct core *core)
 {
 	struct operations *o = core->operations;
+	struct operations_item *items[OPERATIONS_MAX];
+	size_t n = 0;
 
 	for (size_t i = 0; i < o->n; i++)
 		if (o->items[i]->unstored)
-			store_item(core, o->items[i]);
+			items[n++] = o->items[i];
+	if (n)
+		store_items(core, items, n);
 }
 
 void operations_changed(struct core *core, struct operations_item *item)
 {
-	store_item(core, item);
+	store_items(core, &item, 1);
 	core_changed(core);
 }
 
@@ -102,11 +124,27 @@ static void drop_item(struct operations *o, size_t at)
 	memmove(o->items + at, o->items + at + 1, (o->n - at) * sizeof(o->items[0]));
 }
 
-static bool make_room(struct operations *o)
+/* Whether @p a comes before @p b in the list. */
+static bool is_younger(const struct operation *a, const struct operation *b)
 {
-	for (size_t i = o->n; o->n == OPERATIONS_MAX && i-- > 0;)
-		if (operation_is_over(&o->items[i]->op))
-			drop_item(o, i);
+	if (a->created_ms != b->created_ms)
+		return a->created_ms > b->created_ms;
+	return strcmp(a->id, b->id) > 0;
+}
+
+/*
+ * Make room for @p op. One that is over and older than all that are over has none: what each node
+ * keeps must not depend on the order in which it hears of records, or nodes would go on sending them to each other.
+ */
+static bool make_room(struct operations *o, const struct operation *op)
+{
+	for (size_t i = o->n; o->n == OPERATIONS_MAX && i-- > 0;) {
+		if (!operation_is_over(&o->items[i]->op))
+			continue;
+		if (operation_is_over(op) && is_younger(&o->items[i]->op, op))
+			return false;
+		drop_item(o, i);
+	}
 	return o->n < OPERATIONS_MAX;
 }
 
@@ -115,13 +153,13 @@ static int add_item(struct operations *o, const struct operation *op, struct ope
 {
 	size_t at = 0;
 
-	if (!make_room(o))
+	if (!make_room(o, op))
 		return -ENOSPC;
 	struct operations_item *item = calloc(1, sizeof(*item));
 	if (!item)
 		return -ENOMEM;
 	item->op = *op;
-	while (at < o->n && o->items[at]->op.created_ms > op->created_ms)
+	while (at < o->n && is_younger(&o->items[at]->op, op))
 		at++;
 	memmove(o->items + at + 1, o->items + at, (o->n - at) * sizeof(o->items[0]));
 	o->items[at] = item;
@@ -140,7 +178,8 @@ static void replace_record(struct operations_item *item, const struct operation 
 		item->ticked_ms = 0; /* another owner: its engine starts here, if it is this node */
 }
 
-int operations_accept(struct core *core, const struct operation *op)
+/* Take the record if it is newer than ours. @return as operations_take(); @p out: if 1 */
+static int take_record(struct core *core, const struct operation *op, struct operations_item **out)
 {
 	struct operations *o = core->operations;
 	struct operations_item *item = operations_find(core, op->id);
@@ -155,11 +194,29 @@ int operations_accept(struct core *core, const struct operation *op)
 		int err = add_item(o, op, &item);
 
 		if (err)
-			return err;
+			return err == -ENOSPC && operation_is_over(op) ? 0 : err;
 	}
-	store_item(core, item);
+	item->unstored = true;
+	*out = item;
 	core_changed(core);
 	return 1;
+}
+
+int operations_take(struct core *core, const struct operation *op)
+{
+	struct operations_item *item;
+
+	return take_record(core, op, &item);
+}
+
+int operations_accept(struct core *core, const struct operation *op)
+{
+	struct operations_item *item;
+	int taken = take_record(core, op, &item);
+
+	if (taken == 1)
+		store_items(core, &item, 1);
+	return taken;
 }
 
 static void load_record(void *arg, const char *id, const char *text)
@@ -169,10 +226,10 @@ static void load_record(void *arg, const char *id, const char *text)
 	json_t *json = json_read(text, strlen(text), 0, NULL);
 	struct operations_item *item;
 
-	if (op && json && !operation_from_json(json, op) && !operations_find(core, op->id))
-		(void)add_item(core->operations, op, &item);
-	else
+	if (!op || !json || operation_from_json(json, op))
 		log_warn("operation-not-read", "id=%s", id);
+	else if (!operations_find(core, op->id)) /* the store has more of them that are over */
+		(void)add_item(core->operations, op, &item);
 	json_decref(json);
 	free(op);
 }

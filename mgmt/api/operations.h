@@ -78,11 +78,15 @@ struct operations_item *operations_at(struct core *core, size_t i);
 /** The operation that is not over and has @p site among its targets (its service apart). */
 struct operations_item *operations_of_site(struct core *core, const char *site);
 /**
- * Take a record, from a peer or from this node's own engine: kept if it is newer than ours, stored,
- * and sent on.
- * @return 1: taken; 0: ours is as new; -ENOSPC: too many that are not over; -ENOMEM
+ * Take a record that was made here: kept if it is newer than ours, stored, and sent on.
+ * @return 1: taken; 0: ours is as new, or it is over and older than what is kept; -ENOSPC: too many
+ * that are not over; -ENOMEM
  */
 int operations_accept(struct core *core, const struct operation *op) MUST_CHECK;
+/** The same for one of several from a peer: operations_store_unstored() then stores them at once. */
+int operations_take(struct core *core, const struct operation *op) MUST_CHECK;
+/** Store, in one transaction, what is not stored yet; a failure is tried again with the next round. */
+void operations_store_unstored(struct core *core);
 /** Whether this node owns it. */
 bool operations_is_own(const struct core *core, const struct operation *op);
 /** Run a round now. */

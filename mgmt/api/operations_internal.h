@@ -41,8 +41,6 @@ struct operations {
 void operations_free_item(struct operations_item *item);
 /* Load the records of the store, if that was not done yet. Under the lock. */
 void operations_load(struct core *core);
-/* Store what could not be stored. Under the lock. */
-void operations_store_unstored(struct core *core);
 /* The item has a newer record, made here: store it and tell all. Under the lock. */
 void operations_changed(struct core *core, struct operations_item *item);
 /* What peers said last about @p node; NULL: nothing. Under the lock. */

@@ -259,7 +259,7 @@ static void accept_record(struct core *core, const char *id, const json_t *answe
 
 	if (op && answer && !operation_from_json(answer, op) && !strcmp(op->id, id)) {
 		core_lock(core);
-		int err = operations_accept(core, op);
+		int err = operations_take(core, op);
 		core_unlock(core);
 		if (err < 0)
 			log_warn("operation-not-kept", "id=%s error=\"%s\"", id, strerror(-err));
@@ -295,6 +295,9 @@ static void fetch_records(struct asking *a, struct peer_client *client)
 		accept_record(a->core, ids[i], requests[i].answer);
 		json_decref(requests[i].answer);
 	}
+	core_lock(a->core);
+	operations_store_unstored(a->core);
+	core_unlock(a->core);
 	free(requests);
 }
 

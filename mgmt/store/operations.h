@@ -21,15 +21,20 @@
 #define STORE_OPERATIONS_MAX     256u              /**< records that are kept */
 #define STORE_OPERATION_TEXT_MAX ((size_t)1 << 20) /**< bytes of one */
 
+/** A record to be kept; texts are borrowed. */
+struct store_operation {
+	const char *id, *text;
+	bool over; /**< it changes no more by itself */
+};
+
 /**
- * Keep the record of operation @p id in place of an earlier one; the request at hand (store_for())
- * made it.
- * @param over        it changes no more by itself
+ * Keep records [@p n] in place of earlier ones of the same operations, all or none of them; the
+ * request at hand (store_for()) made the first.
  * @param changed_ms  wall time
- * @return 0, -EINVAL (the text is too long) or -errno
+ * @return 0, -EINVAL (a text is too long) or -errno
  */
-MUST_CHECK int store_put_operation(struct store *s, const char *id, const char *text, bool over,
-                                   int64_t changed_ms);
+MUST_CHECK int store_put_operations(struct store *s, const struct store_operation *list, size_t n,
+                                    int64_t changed_ms);
 /**
  * Give each record to @p receive, oldest change first; texts are valid until it returns. A record that
  * is too long is left out.

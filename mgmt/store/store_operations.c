@@ -25,21 +25,29 @@ int store_operations_schema(sqlite3 *db)
 	return sql_errno(sqlite3_exec(db, schema, NULL, NULL, NULL));
 }
 
-int store_put_operation(struct store *s, const char *id, const char *text, bool over,
-                        int64_t changed_ms)
+static bool is_short(const struct store_operation *o)
+{
+	return strlen(o->text) <= STORE_OPERATION_TEXT_MAX && strlen(o->id) < MODEL_ID_MAX;
+}
+
+int store_put_operations(struct store *s, const struct store_operation *list, size_t n,
+                         int64_t changed_ms)
 {
 	char what[MODEL_ID_MAX + 32];
 
-	if (strlen(text) > STORE_OPERATION_TEXT_MAX || strlen(id) >= MODEL_ID_MAX)
-		return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		if (!is_short(&list[i]))
+			return -EINVAL;
+	if (!n)
+		return 0;
 	int err = sql_begin(s->db);
 
-	if (!err)
+	for (size_t i = 0; !err && i < n; i++)
 		err = sql_run(s->db, "INSERT OR REPLACE INTO operations VALUES(?,?,?,?)", "tiit",
-		              id, (int64_t)over, changed_ms, text);
+		              list[i].id, (int64_t)list[i].over, changed_ms, list[i].text);
 	if (!err)
 		err = sql_run(s->db, crowded, "i", (int64_t)STORE_OPERATIONS_MAX);
-	snprintf(what, sizeof(what), "{\"operation\":\"%s\"}", id);
+	snprintf(what, sizeof(what), "{\"operation\":\"%s\"}", list[0].id);
 	if (!err)
 		err = store_record_request(s, what);
 	err = store_noted(s, err);

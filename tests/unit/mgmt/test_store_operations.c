@@ -32,6 +32,13 @@ static struct store *open_store(const struct fixture *f)
 	return s;
 }
 
+static int put_one(struct store *s, const char *id, const char *text, bool over, int64_t changed_ms)
+{
+	const struct store_operation one = { .id = id, .text = text, .over = over };
+
+	return store_put_operations(s, &one, 1, changed_ms);
+}
+
 static void a_record_is_replaced_and_outlives_the_process(void **state)
 {
 	struct fixture f;
@@ -40,8 +47,8 @@ static void a_record_is_replaced_and_outlives_the_process(void **state)
 	(void)state;
 	fixture_make(&f);
 	struct store *s = open_store(&f);
-	assert_int_equal(store_put_operation(s, "o1", "first", false, 10), 0);
-	assert_int_equal(store_put_operation(s, "o1", "second", false, 20), 0);
+	assert_int_equal(put_one(s, "o1", "first", false, 10), 0);
+	assert_int_equal(put_one(s, "o1", "second", false, 20), 0);
 	store_close(s);
 	s = open_store(&f);
 	assert_int_equal(store_operations(s, take_record, &t), 1);
@@ -59,10 +66,10 @@ static void the_oldest_that_are_over_go_and_one_that_runs_stays(void **state)
 	(void)state;
 	fixture_make(&f);
 	struct store *s = open_store(&f);
-	assert_int_equal(store_put_operation(s, "running", "r", false, 1), 0);
+	assert_int_equal(put_one(s, "running", "r", false, 1), 0);
 	for (unsigned i = 0; i < STORE_OPERATIONS_MAX + 4; i++) {
 		snprintf(id, sizeof(id), "o%u", i);
-		assert_int_equal(store_put_operation(s, id, "x", true, 100 + (int64_t)i), 0);
+		assert_int_equal(put_one(s, id, "x", true, 100 + (int64_t)i), 0);
 	}
 	assert_int_equal(store_operations(s, take_record, &t), STORE_OPERATIONS_MAX);
 	assert_true(t.has_running);
@@ -83,12 +90,40 @@ static void a_text_beyond_the_bound_is_refused_and_changes_nothing(void **state)
 	assert_non_null(text);
 	memset(text, 'x', STORE_OPERATION_TEXT_MAX + 1);
 	text[STORE_OPERATION_TEXT_MAX + 1] = '\0';
-	assert_int_equal(store_put_operation(s, "o1", "kept", true, 1), 0);
-	assert_int_equal(store_put_operation(s, "o1", text, true, 2), -EINVAL);
+	assert_int_equal(put_one(s, "o1", "kept", true, 1), 0);
+	assert_int_equal(put_one(s, "o1", text, true, 2), -EINVAL);
 	assert_int_equal(store_operations(s, take_record, &t), 1);
 	assert_string_equal(t.last_text, "kept");
 	text[STORE_OPERATION_TEXT_MAX] = '\0';
-	assert_int_equal(store_put_operation(s, "o2", text, true, 3), 0);
+	assert_int_equal(put_one(s, "o2", text, true, 3), 0);
+	free(text);
+	store_close(s);
+	fixture_remove(&f);
+}
+
+static void of_several_records_all_are_kept_or_none(void **state)
+{
+	struct store_operation list[3] = { { "o1", "1", true },
+		                           { "o2", "2", false },
+		                           { "o3", "3", true } };
+	char *text = malloc(STORE_OPERATION_TEXT_MAX + 2);
+	struct taken t = { 0 }, again = { 0 };
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_non_null(text);
+	memset(text, 'x', STORE_OPERATION_TEXT_MAX + 1);
+	text[STORE_OPERATION_TEXT_MAX + 1] = '\0';
+	list[2].text = text;
+	assert_int_equal(store_put_operations(s, list, 3, 1), -EINVAL);
+	assert_int_equal(store_operations(s, take_record, &t), 0);
+	list[2].text = "3";
+	assert_int_equal(store_put_operations(s, list, 3, 1), 0);
+	assert_int_equal(store_put_operations(s, list, 0, 1), 0);
+	assert_int_equal(store_operations(s, take_record, &again), 3);
+	assert_string_equal(again.last_id, "o3");
 	free(text);
 	store_close(s);
 	fixture_remove(&f);
@@ -105,7 +140,7 @@ static void the_request_that_made_it_is_remembered_with_it(void **state)
 	fixture_make(&f);
 	struct store *s = open_store(&f);
 	store_for(s, &request);
-	assert_int_equal(store_put_operation(s, "o1", "x", false, 5), 0);
+	assert_int_equal(put_one(s, "o1", "x", false, 5), 0);
 	store_for(s, NULL);
 	assert_int_equal(store_reply(s, "k", digest, &status, &body, 6), 0);
 	assert_int_equal(status, 0);
@@ -121,6 +156,7 @@ int main(void)
 		cmocka_unit_test(a_record_is_replaced_and_outlives_the_process),
 		cmocka_unit_test(the_oldest_that_are_over_go_and_one_that_runs_stays),
 		cmocka_unit_test(a_text_beyond_the_bound_is_refused_and_changes_nothing),
+		cmocka_unit_test(of_several_records_all_are_kept_or_none),
 		cmocka_unit_test(the_request_that_made_it_is_remembered_with_it),
 	};
 
