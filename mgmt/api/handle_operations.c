@@ -146,22 +146,27 @@ void handle_peer_operation_order(struct core *core, struct http_request *r,
 {
 	struct operation_order order = { .what = operation_order_find(r->parts[1]) };
 	const char *principal = json_string_value(json_object_get(r->json, "principal"));
+	json_int_t over_ms = json_integer_value(json_object_get(r->json, "over_ms"));
 	struct operation_body_command body;
 	struct operation_outcome out;
 	struct field_reader f;
 
 	if (order.what >= OPERATION_ORDER_COUNT || order.what == OPERATION_ORDER_OWN ||
-	    !principal || strlen(principal) >= PRINCIPAL_MAX) {
-		http_problem(reply, 400, "bad-request", "expected a principal, and an order");
+	    !principal || strlen(principal) >= PRINCIPAL_MAX || over_ms < 0 ||
+	    over_ms > OPERATION_OVER_MAX_MS) {
+		http_problem(reply, 400, "bad-request",
+		             "expected a principal, an order, and a pace of up to 7 days");
 		return;
 	}
 	json_t *own = json_copy(r->json);
 	order.now = json_is_true(json_object_get(r->json, "now"));
 	json_object_del(own, "principal");
 	json_object_del(own, "now");
+	json_object_del(own, "over_ms");
 	operation_body_read_command(own, operation_order_guards(), &f, &body);
 	if (field_end(&f, reply)) {
 		order.principal = principal;
+		order.over_ms = over_ms;
 		order.author = body.author;
 		order.reason = body.reason;
 		order.guards = body.guards;

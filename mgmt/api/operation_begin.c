@@ -353,7 +353,6 @@ static void commit_beginning(struct beginning *b, const struct http_request *req
 			            "operation", b->op.id, "%s of site %s begun by %s: %s",
 			            operation_kind_text(b->op.kind), b->op.targets[0].site,
 			            b->op.principal, b->op.reason);
-			out->json = operation_show_json(item);
 			out->status = 201;
 			operations_poke(b->core);
 		}
@@ -387,6 +386,8 @@ void operation_begin(struct core *core, const struct operation_body *body,
 			refuse_tripped(b, tripped, out);
 		} else {
 			commit_beginning(b, request, out);
+			if (out->status == 201)
+				operation_order_answer(core, b->id, out);
 		}
 	}
 	json_decref(b->outlook);
@@ -481,6 +482,7 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 		                         .guards = body->guards,
 		                         .without = body->without,
 		                         .now = body->now,
+		                         .over_ms = body->over_ms > 0 ? body->over_ms : 0,
 		                         .request = request };
 	struct beginning *b = calloc(1, sizeof(*b));
 	int64_t now_ms = clock_believed_ms();

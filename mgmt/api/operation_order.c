@@ -93,7 +93,8 @@ static int run_engine_order(struct operation *op, const struct operation_facts *
 		                           .overridden = overridden,
 		                           .without = order->without.items,
 		                           .n_without = order->without.n,
-		                           .now = order->now };
+		                           .now = order->now,
+		                           .over_ms = order->over_ms };
 	int64_t now_ms = clock_believed_ms();
 
 	mark_guards(&order->guards, overridden);
@@ -188,12 +189,20 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 		            "%s by %s: %s", operation_order_text(order->what),
 		            order->principal ? order->principal : "?",
 		            order->reason ? order->reason : "");
-		out->json = operation_show_json(item);
 		out->status = 200;
 		operations_poke(core);
 	}
 	core_unlock(core);
 	return same;
+}
+
+void operation_order_answer(struct core *core, const char *id, struct operation_outcome *out)
+{
+	operations_spread(core, id);
+	core_lock(core);
+	const struct operations_item *item = operations_find(core, id);
+	out->json = item ? operation_show_json(item) : NULL;
+	core_unlock(core);
 }
 
 /* One try. @return whether it is decided */
@@ -248,6 +257,8 @@ void operation_order_run_here(struct core *core, const char *id,
 	if (!decided)
 		operation_refuse(out, 503, "busy",
 		                 "the operation keeps changing, or out of memory");
+	if (out->status == 200)
+		operation_order_answer(core, id, out);
 	free(observed);
 	free(op);
 	free(was);
@@ -303,11 +314,12 @@ static void read_passed(const json_t *answer, struct operation_outcome *out)
 static void pass_on(struct core *core, const char *id, const char *owner, const char *api,
                     const struct operation_order *order, struct operation_outcome *out)
 {
-	json_t *body = json_pack(
-	        "{s:s, s:b, s:s, s:s, s:o, s:o}", "principal",
-	        order->principal ? order->principal : "", "now", order->now, "reason",
-	        order->reason, "author", order->author ? order->author : "", "override_guards",
-	        names_json(&order->guards), "without", names_json(&order->without));
+	json_t *body =
+	        json_pack("{s:s, s:b, s:I, s:s, s:s, s:o, s:o}", "principal",
+	                  order->principal ? order->principal : "", "now", order->now, "over_ms",
+	                  (json_int_t)order->over_ms, "reason", order->reason, "author",
+	                  order->author ? order->author : "", "override_guards",
+	                  names_json(&order->guards), "without", names_json(&order->without));
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct client_request r = {
 		.post = 1, .body = text, .timeout_ms = PASS_ON_MS, .answer_max = ANSWER_MAX

@@ -33,7 +33,8 @@ struct operation_order {
 	enum operation_order_do what;
 	const char *author, *principal, *reason;
 	struct operation_body_names guards, without;
-	bool now; /**< of a return: in one step */
+	bool now;        /**< of a return: in one step */
+	int64_t over_ms; /**< likewise: its pace; 0: as on the way out */
 	/** of its Idempotency-Key; NULL: none */
 	const struct http_request *request;
 };
@@ -48,6 +49,11 @@ struct operation_outcome {
 
 /** "hold", ... @return OPERATION_ORDER_COUNT: there is no such order */
 enum operation_order_do operation_order_find(const char *word);
+/**
+ * Send what has changed to all nodes, and answer with operation @p id as it is then, with the nodes
+ * that have it.
+ */
+void operation_order_answer(struct core *core, const char *id, struct operation_outcome *out);
 /** Names of guards that orders may override, ended by NULL. */
 const char *const *operation_order_guards(void);
 /** Carry out an order, here or at the owner. */

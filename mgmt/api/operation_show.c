@@ -252,6 +252,7 @@ static void add_texts(const struct operation *op, json_t *o)
 	json_object_set_new(o, "undo", json_string(operation_undo_text(op, text, sizeof(text))));
 	json_object_set_new(o, "named_by", json_string(op->named_by));
 	json_object_set_new(o, "now", json_boolean(op->now));
+	json_object_set_new(o, "over_ms", op->over_ms ? json_integer(op->over_ms) : json_null());
 	json_object_set_new(o, "withdraw", json_boolean(op->withdraw));
 	json_object_set_new(o, "expired", json_boolean(op->expired));
 	json_object_set_new(o, "stage",

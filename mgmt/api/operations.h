@@ -87,6 +87,11 @@ int operations_accept(struct core *core, const struct operation *op) MUST_CHECK;
 int operations_take(struct core *core, const struct operation *op) MUST_CHECK;
 /** Store, in one transaction, what is not stored yet; a failure is tried again with the next round. */
 void operations_store_unstored(struct core *core);
+/**
+ * Send what is new to all nodes that can be reached, and note which of them have operation @p id now.
+ * Not under the lock.
+ */
+void operations_spread(struct core *core, const char *id);
 /** Whether this node owns it. */
 bool operations_is_own(const struct core *core, const struct operation *op);
 /** Run a round now. */

@@ -266,7 +266,7 @@ static size_t list_live(struct core *core, bool own, char ids[][MODEL_ID_MAX])
 	return n;
 }
 
-/* Note which nodes have an operation of another owner, and at which level: what this node shows. */
+/* Note which nodes have an operation, and at which level: what this node shows. */
 static void watch_operation(struct core *core, const struct operation_snapshot *snapshot,
                             const char *id)
 {
@@ -288,6 +288,23 @@ static void watch_operation(struct core *core, const struct operation_snapshot *
 	}
 	free(observed);
 	free(op);
+}
+
+void operations_spread(struct core *core, const char *id)
+{
+	struct keys_gather *keys = keys_gather_new();
+	struct peer_client client = { .multi = NULL };
+
+	if (!keys)
+		return;
+	client_open(&client, core->dirs.conf);
+	operations_query(core, &client, false);
+	client_close(&client);
+	struct operation_snapshot *snapshot = operation_snapshot_make(core, keys, NULL);
+	if (snapshot)
+		watch_operation(core, snapshot, id);
+	operation_snapshot_free(snapshot);
+	keys_gather_free(keys);
 }
 
 /* How long after the last round the next one is due; 0: never. Under the lock. */

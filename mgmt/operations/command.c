@@ -229,6 +229,14 @@ int operation_abort(struct operation *op, const struct operation_facts *facts,
 	return err;
 }
 
+/* The pace of the way out stays, unless another is given. */
+static void set_pace(struct operation *op, const struct operation_person *person)
+{
+	op->now = person->now;
+	if (person->now || person->over_ms > 0)
+		op->over_ms = person->now ? 0 : person->over_ms;
+}
+
 int operation_return(struct operation *op, const struct operation_facts *facts,
                      const struct operation_person *person, int64_t now_ms, char *error)
 {
@@ -245,7 +253,7 @@ int operation_return(struct operation *op, const struct operation_facts *facts,
 		                      "the site or service is not in the "
 		                      "configuration; abort the operation");
 	command_add(op, person, &before);
-	op->now = person->now;
+	set_pace(op, person);
 	op->reads_levels = false;
 	back_begin(&t);
 	op->hold = (struct operation_hold){ 0 };
@@ -278,7 +286,7 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 	op->goal_ppm = goal_ppm;
 	op->began_ppm = op->level_ppm;
 	op->late_from_ms = 0;
-	op->now = person->now;
+	set_pace(op, person);
 	op->reads_levels = false;
 	op->hold = (struct operation_hold){ 0 };
 	tick_enter(&t, OPERATION_STARTING);

@@ -84,7 +84,8 @@ struct operation_person {
 	const bool *overridden;      /**< [OPERATION_GUARD_COUNT] to add; NULL: none */
 	const char *const *without;  /**< nodes named absent, to add */
 	size_t n_without;
-	bool now; /**< of a return or redirect: in one step */
+	bool now;        /**< of a return or redirect: in one step */
+	int64_t over_ms; /**< likewise: its pace; 0: as before */
 };
 MUST_CHECK int operation_hold(struct operation *op, const struct operation_person *person,
                               const struct operation_facts *facts, int64_t now_ms, char *error);

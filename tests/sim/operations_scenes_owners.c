@@ -251,6 +251,34 @@ static int a_return_has_its_order(void)
 	return 0;
 }
 
+static int a_return_has_the_pace_that_it_is_given(void)
+{
+	struct operation_person person = scene_person;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	scene.sites[0].flows = scene_value(0);
+	CHECK(scene_until_state(OPERATION_DRAINED, 100));
+	scene.op.over_ms = 60000;
+	person.over_ms = 3600000;
+	CHECK(!operation_return(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+	CHECK(scene.op.over_ms == 3600000 && operation_ok(&scene.op));
+	CHECK(scene_until_level(990000));
+	scene_tick(3600 / scene.op.n_plan - 20);
+	CHECK(scene.op.level_ppm == 990000);
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	scene.sites[0].flows = scene_value(0);
+	CHECK(scene_until_state(OPERATION_DRAINED, 100));
+	scene.op.over_ms = 3600000;
+	person.over_ms = 0;
+	person.now = true;
+	CHECK(!operation_return(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+	CHECK(scene_until_state(OPERATION_DONE,
+	                        200)); /* at once is not within the hour of the way out */
+	return 0;
+}
+
 static int an_abort_goes_back_in_steps(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -387,6 +415,7 @@ uint64_t scenes_own(void)
 		waits_go_by_elapsed_time,
 		steps_wait_for_all_name_servers,
 		a_return_has_its_order,
+		a_return_has_the_pace_that_it_is_given,
 		an_abort_goes_back_in_steps,
 		a_shift_rests_and_a_drain_starts_from_there,
 		a_site_that_was_drained_before_opens_its_backup,

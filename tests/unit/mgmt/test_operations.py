@@ -81,11 +81,28 @@ class Way(World):
         time.sleep(4)  # four ticks of the engine
         self.assertEqual(self.levels(), [1000000] * 3)
 
+    def test_a_return_that_another_node_passes_on_has_its_own_pace(self) -> None:
+        id = self.begun("fra", ["ams"])
+        self.c.wait("fra", id, REST)
+        a = self.c.begin("lon", ["ams"], "undrain", over="20m")
+        self.assertEqual((a.status, a.json["over_ms"], a.json["now"]), (200, 1200000, False), a.raw)
+
     def test_one_key_is_one_operation(self) -> None:
         body = {"do": "drain", "sites": ["ams"], "reason": "a test", **EASY}
         first, again = (self.c.nodes["fra"].ask("POST", "/v1/operations", body, {"Idempotency-Key": "k1"}) for _ in range(2))
         self.assertEqual((first.status, again.status, first.json["id"]), (201, 201, again.json["id"]))
         wait_for("all nodes have it", lambda: self.known(first.json["id"]))
+
+    def test_the_answer_lists_who_has_it_and_who_was_not_reached(self) -> None:
+        def nodes(a: typing.Any) -> dict[str, tuple[bool, bool]]:
+            return {n["node"]: (n["reached"], n["has_record"]) for n in a.json["nodes"]}
+        a = self.c.begin("fra", ["ams"], **{**EASY, "now": False})
+        self.assertEqual((a.status, nodes(a)), (201, {f"{s}-1": (True, True) for s in SITES}), a.raw)
+        self.c.nodes["lon"].stop(signal.SIGKILL)
+        time.sleep(2.5)  # what it said before counts for 2 s
+        a = self.c.order("fra", a.json["id"], "hold")
+        self.assertEqual(a.status, 200, a.raw)
+        self.assertEqual(nodes(a), {"ams-1": (True, True), "fra-1": (True, True), "lon-1": (False, False)}, a.raw)
 
     def test_a_restart_of_the_owner_loses_nothing(self) -> None:
         id = self.begun("fra", ["ams"], now=False)
