@@ -12,6 +12,7 @@
 #include "mgmt/api/guard_facts.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/idempotent.h"
+#include "mgmt/api/operations.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"
@@ -169,13 +170,17 @@ static enum command_outcome run_guarded(struct core *core, const struct http_req
                                         struct guard_facts *observed, int64_t now_ms,
                                         struct command_result *result)
 {
+	struct override unwritten[OPERATIONS_UNWRITTEN_MAX];
+	struct command with = *c;
 	enum command_outcome outcome;
 
+	with.unwritten = unwritten;
+	with.n_unwritten = operations_list_unwritten(core, unwritten);
 	*result = (struct command_result){ .text = "out of memory" };
 	if (guard_facts_gather(core, pages, c->is_node ? c->name : NULL, observed))
 		return COMMAND_FAILED;
 	idempotent_attach(core, r);
-	outcome = command_run(core->intent, c, &observed->observed, now_ms, result);
+	outcome = command_run(core->intent, &with, &observed->observed, now_ms, result);
 	idempotent_detach(core);
 	return outcome;
 }

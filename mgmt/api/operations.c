@@ -6,6 +6,7 @@
 #include "mgmt/api/operations_internal.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 #include "mgmt/api/levels.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/store/operations.h"
+#include "mgmt/store/step.h"
 #include "weir/condition.h"
 #include "weir/json.h"
 
@@ -262,6 +264,42 @@ json_t *operations_digest_json(struct core *core)
 		                              (json_int_t)op->seq, op->owner));
 	}
 	return all;
+}
+
+static struct override first_override(const struct operation *op,
+                                      const struct operation_target *target)
+{
+	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
+		              .target = MODEL_TARGET_SITE,
+		              .generation = override_generation(op->epoch, false, 0),
+		              .created_ms = op->created_ms,
+		              .from_ms = op->created_ms,
+		              .until_ms = MODEL_TIME_NEVER,
+		              .is_step = true,
+		              .to_ppm = op->goal_ppm };
+
+	snprintf(o.id, sizeof(o.id), "%s", target->override_id);
+	snprintf(o.name, sizeof(o.name), "%s", target->site);
+	snprintf(o.service, sizeof(o.service), "%s", op->service);
+	snprintf(o.operation, sizeof(o.operation), "%s", op->id);
+	return o;
+}
+
+size_t operations_list_unwritten(struct core *core, struct override out[OPERATIONS_UNWRITTEN_MAX])
+{
+	const struct overrides *all = intent_overrides(core->intent);
+	const struct operations_item *item;
+	size_t n = 0;
+
+	for (size_t i = 0; (item = operations_at(core, i)); i++) {
+		const struct operation *op = &item->op;
+
+		for (uint32_t k = 0; !operation_is_over(op) && k < op->n_targets; k++)
+			if (!overrides_find(all, op->targets[k].override_id) &&
+			    n < OPERATIONS_UNWRITTEN_MAX)
+				out[n++] = first_override(op, &op->targets[k]);
+	}
+	return n;
 }
 
 /* The generation that is in force for an override, and its level; false: it is not known. */

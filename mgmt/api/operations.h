@@ -25,7 +25,9 @@
 #include "mgmt/operations/guards.h"
 #include "mgmt/operations/operation.h"
 
-#define OPERATIONS_MAX        64u    /**< records in memory */
+#define OPERATIONS_MAX 64u /**< records in memory */
+#define OPERATIONS_UNWRITTEN_MAX                                                                   \
+	(2 * OPERATION_TARGETS_MAX)  /**< of those that begin: one moves at a time */
 #define OPERATIONS_EVERY_MS   1000u  /**< between two rounds of an owner */
 #define OPERATIONS_FAST_MS    250u   /**< the same while a step is announced */
 #define OPERATIONS_SLOW_MS    2000u  /**< of a node that owns none of those that are not over */
@@ -104,6 +106,11 @@ MUST_CHECK json_t *operations_digest_json(struct core *core);
  * known. @p levels  of weir-dns; NULL: it does not run, and the document's are in force
  */
 MUST_CHECK json_t *operations_levels_json(struct core *core, const struct levels *levels);
+/**
+ * What operations that are not over, and have no override at this node yet, would write first: for
+ * a person's command (struct command). @return how many
+ */
+size_t operations_list_unwritten(struct core *core, struct override out[OPERATIONS_UNWRITTEN_MAX]);
 /** State conditions of operations: held, expired. */
 void operations_add_conditions(struct core *core);
 

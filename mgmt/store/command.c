@@ -382,6 +382,22 @@ static void stop_operations(struct command_work *w)
 	}
 }
 
+/* An operation that was to write its first step: the person's override comes before that, and is over. */
+static void stop_unwritten(struct command_work *w)
+{
+	for (size_t i = 0; is_site(w) && i < w->c->n_unwritten && w->n_changes < CHANGES_MAX; i++) {
+		const struct override *o = &w->c->unwritten[i];
+
+		if (strcmp(o->name, w->target.name) != 0 ||
+		    override_in(w->changes, w->n_changes, o->id))
+			continue;
+		struct override *n = change_override(w, o);
+		sign_override(w, n);
+		n->ended = true;
+		n->until_ms = w->now_ms;
+	}
+}
+
 /* Start the return of a site's drain from the level that it has. */
 static void return_site(struct command_work *w, struct override *o, uint32_t level)
 {
@@ -472,6 +488,8 @@ static enum command_outcome work_out(struct command_work *w)
 	}
 	for (; live && w->n_changes < CHANGES_MAX / 2; live = find_live(w, &at))
 		end_one(w, live);
+	if (w->n_changes == 0 && w->c->what == COMMAND_UNDRAIN)
+		stop_unwritten(w);
 	if (w->n_changes == 0)
 		return nothing_to_end(w);
 	w->r->n_others = w->n_changes - 1;
@@ -577,6 +595,7 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
 			command_write_node_note(result, c->what);
 		outcome = check_guards(&w, seen);
 		stop_operations(&w);
+		stop_unwritten(&w);
 	}
 	return outcome == COMMAND_OK ? commit_command(&w) : outcome;
 }

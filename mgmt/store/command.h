@@ -44,6 +44,12 @@ struct command {
 	size_t n_past;
 	uint64_t generation; /**< that the override must have; 0: any */
 	bool dry_run;
+	/**
+	 * What operations that have written nothing yet would write, of their epochs: a command on one
+	 * of these sites ends them. Borrowed.
+	 */
+	const struct override *unwritten;
+	size_t n_unwritten;
 };
 
 enum command_outcome {

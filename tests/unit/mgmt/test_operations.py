@@ -180,6 +180,19 @@ class Orders(World):
         self.assertEqual(set(self.levels()), {0}, o)
 
 
+    def test_a_command_ends_an_operation_that_has_written_nothing_yet(self) -> None:
+        self.c.nodes["lon"].stop(signal.SIGKILL)
+        time.sleep(2.5)  # what it said before counts for 2 s
+        # held before its first step: it takes a minority of the nodes from it
+        id = self.begun("fra", ["ams"], now=False, without=["lon-1"])
+        self.c.order("fra", id, "hold")
+        self.assertEqual(self.c.nodes["fra"].ask("GET", "/v1/overrides").json["items"], [])
+        a = self.c.nodes["ams"].command("undrain", {"site": "ams"}, now=True)
+        self.assertEqual(a.status, 200, a.raw)
+        o = self.c.wait("fra", id, ("aborted",), 30)
+        self.assertEqual((o["hold"], o["level_ppm"]), (None, 0))
+
+
 class Refusals(World):
     def test_what_does_not_exist_or_makes_no_sense_changes_nothing(self) -> None:
         cases: list[tuple[dict[str, typing.Any], int, str]] = [

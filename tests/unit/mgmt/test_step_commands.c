@@ -136,6 +136,43 @@ static void each_command_of_a_person_ends_the_automation(void **state)
 	}
 }
 
+/* Its first step, which would come later, is of an earlier epoch than the person's. */
+static void a_command_ends_an_operation_that_has_written_nothing_yet(void **state)
+{
+	static const enum command_do rows[] = { COMMAND_DRAIN, COMMAND_DISABLE, COMMAND_UNDRAIN };
+	static const struct guard_observed seen = { 0 };
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct override first = make_step(override_generation(7, false, 0), 0, 1000000),
+		                step = make_step(override_generation(7, false, 1), 0, 100000);
+		struct command c = { .what = rows[i],
+			             .name = "ams",
+			             .over_ms = -1,
+			             .from_ms = -1,
+			             .until_ms = rows[i] == COMMAND_UNDRAIN ? -1 : NEVER,
+			             .author = "ann",
+			             .reason = "test",
+			             .unwritten = &first,
+			             .n_unwritten = 1 };
+
+		print_message("  command %d\n", (int)rows[i]);
+		snprintf(first.id, sizeof(first.id), "u%zu", i);
+		snprintf(step.id, sizeof(step.id), "u%zu", i);
+		assert_int_equal(command_run(s->in, &c, &seen, NOW_MS + 1000, &s->r), COMMAND_OK);
+		const struct override *n = kept_override(s, first.id);
+		assert_true(n->generation == override_generation(8, true, 0) && n->ended);
+		assert_true(override_ok(n) && !*n->operation);
+		assert_string_equal(n->author, "ann");
+		assert_int_equal(overrides_level(intent_overrides(s->in), n, NOW_MS + 2000), 0);
+		assert_int_equal(intent_merge(s->in, &step, 1, NOW_MS + 2000), 0); /* its owner's */
+		snprintf(first.name, sizeof(first.name), "fra"); /* a site that nobody commands */
+		snprintf(first.id, sizeof(first.id), "v%zu", i);
+		(void)command_run(s->in, &c, &seen, NOW_MS + 3000, &s->r);
+		assert_null(overrides_find(intent_overrides(s->in), first.id));
+	}
+}
+
 /* One that drains a service is another target: a hold of the site's drain leaves its level. */
 static void a_persons_drain_of_the_site_holds_what_drains_its_services(void **state)
 {
@@ -259,6 +296,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(each_command_of_a_person_ends_the_automation),
+		WITH(a_command_ends_an_operation_that_has_written_nothing_yet),
 		WITH(a_persons_drain_of_the_site_holds_what_drains_its_services),
 		WITH(after_a_person_an_owner_of_the_old_epoch_is_refused),
 		WITH(a_dry_run_ends_nothing),
