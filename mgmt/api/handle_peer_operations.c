@@ -51,7 +51,7 @@ static size_t accept_records(struct core *core, const json_t *list)
 
 	for (size_t i = 0; op && i < json_array_size(list) && i < OPERATIONS_SEND_MAX; i++)
 		if (operation_from_json(json_array_get(list, i), op) ||
-		    operations_take(core, op) < 0)
+		    operations_receive(core, op) < 0)
 			bad++;
 	operations_store_unstored(core);
 	free(op);

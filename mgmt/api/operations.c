@@ -180,8 +180,9 @@ static void replace_record(struct operations_item *item, const struct operation 
 		item->ticked_ms = 0; /* another owner: its engine starts here, if it is this node */
 }
 
-/* Take the record if it is newer than ours. @return as operations_take(); @p out: if 1 */
-static int take_record(struct core *core, const struct operation *op, struct operations_item **out)
+/* Take the record if it is newer than ours. @return as operations_receive(); @p out: if 1 */
+static int receive_record(struct core *core, const struct operation *op,
+                          struct operations_item **out)
 {
 	struct operations *o = core->operations;
 	struct operations_item *item = operations_find(core, op->id);
@@ -204,21 +205,21 @@ static int take_record(struct core *core, const struct operation *op, struct ope
 	return 1;
 }
 
-int operations_take(struct core *core, const struct operation *op)
+int operations_receive(struct core *core, const struct operation *op)
 {
 	struct operations_item *item;
 
-	return take_record(core, op, &item);
+	return receive_record(core, op, &item);
 }
 
 int operations_accept(struct core *core, const struct operation *op)
 {
 	struct operations_item *item;
-	int taken = take_record(core, op, &item);
+	int received = receive_record(core, op, &item);
 
-	if (taken == 1)
+	if (received == 1)
 		store_items(core, &item, 1);
-	return taken;
+	return received;
 }
 
 static void load_record(void *arg, const char *id, const char *text)

@@ -86,7 +86,7 @@ struct operations_item *operations_of_site(struct core *core, const char *site);
  */
 int operations_accept(struct core *core, const struct operation *op) MUST_CHECK;
 /** The same for one of several from a peer: operations_store_unstored() then stores them at once. */
-int operations_take(struct core *core, const struct operation *op) MUST_CHECK;
+int operations_receive(struct core *core, const struct operation *op) MUST_CHECK;
 /** Store, in one transaction, what is not stored yet; a failure is tried again with the next round. */
 void operations_store_unstored(struct core *core);
 /**

@@ -259,7 +259,7 @@ static void accept_record(struct core *core, const char *id, const json_t *answe
 
 	if (op && answer && !operation_from_json(answer, op) && !strcmp(op->id, id)) {
 		core_lock(core);
-		int err = operations_take(core, op);
+		int err = operations_receive(core, op);
 		core_unlock(core);
 		if (err < 0)
 			log_warn("operation-not-kept", "id=%s error=\"%s\"", id, strerror(-err));

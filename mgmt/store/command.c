@@ -32,18 +32,6 @@ struct command_work {
 	size_t n_changes;
 };
 
-static const char *const words[COMMAND_COUNT] = { "drain", "disable", "force_up",
-	                                          "hold",  "undrain", "enable" };
-
-enum command_do command_from_text(const char *text)
-{
-	int i = 0;
-
-	while (i < COMMAND_COUNT && strcmp(words[i], text))
-		i++;
-	return (enum command_do)i;
-}
-
 static enum command_outcome answer_command(struct command_work *w, enum command_outcome outcome,
                                            const char *field, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
@@ -382,7 +370,7 @@ static void stop_operations(struct command_work *w)
 	}
 }
 
-/* An operation that was to write its first step: the person's override comes before that, and is over. */
+/* An operation that was to write its first step: the person's override, which is over, refuses it. */
 static void stop_unwritten(struct command_work *w)
 {
 	for (size_t i = 0; is_site(w) && i < w->c->n_unwritten && w->n_changes < CHANGES_MAX; i++) {
@@ -519,7 +507,7 @@ static void note_refusal(const struct command_work *w)
 	         w->target.target == MODEL_TARGET_BACKEND ? "pools/%s/backends/%s" : "%s%s",
 	         w->target.pool, w->target.name);
 	journal_add(intent_journal(w->in), w->now_ms, "guard", subject, "%s by %s refused: %s",
-	            words[w->c->what], w->c->author, w->r->text);
+	            command_word(w->c->what), w->c->author, w->r->text);
 }
 
 /* Only drain and disable take traffic away, so only these are guarded. */
@@ -562,11 +550,11 @@ static enum command_outcome commit_command(struct command_work *w)
 	if (w->c->dry_run)
 		return COMMAND_OK;
 	journal_add(intent_journal(w->in), w->now_ms, "override", w->r->override.id,
-	            "%s of %s%s%s by %s (%s)%s%s", words[w->c->what], w->r->override.pool,
+	            "%s of %s%s%s by %s (%s)%s%s", command_word(w->c->what), w->r->override.pool,
 	            *w->r->override.pool ? "/" : "", w->r->override.name, w->c->author,
 	            intent_principal(w->in), *w->c->reason ? ": " : "", w->c->reason);
 	log_note("override", "do=%s target=%s%s%s id=%s author=%s principal=%s reason=%s",
-	         words[w->c->what], w->r->override.pool, *w->r->override.pool ? "/" : "",
+	         command_word(w->c->what), w->r->override.pool, *w->r->override.pool ? "/" : "",
 	         w->r->override.name, w->r->override.id, w->c->author, intent_principal(w->in),
 	         log_value(w->c->reason, value));
 	int err = intent_merge(w->in, w->changes, w->n_changes, w->now_ms);

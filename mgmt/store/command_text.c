@@ -7,8 +7,26 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
+
+static const char *const words[COMMAND_COUNT] = { "drain", "disable", "force_up",
+	                                          "hold",  "undrain", "enable" };
+
+const char *command_word(enum command_do what)
+{
+	return words[what];
+}
+
+enum command_do command_from_text(const char *text)
+{
+	int i = 0;
+
+	while (i < COMMAND_COUNT && strcmp(words[i], text))
+		i++;
+	return (enum command_do)i;
+}
 
 /* The options of a command line that creates @p o again: its instants that are still to come. */
 static void write_times(const struct override *o, int64_t now_ms, char *out, size_t size)

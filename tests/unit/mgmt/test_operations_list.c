@@ -65,9 +65,9 @@ static struct operation *make_record(unsigned n, enum operation_state at)
 	return &op;
 }
 
-static int take(unsigned n, enum operation_state at)
+static int receive_one(unsigned n, enum operation_state at)
 {
-	return operations_take(&this_node, make_record(n, at));
+	return operations_receive(&this_node, make_record(n, at));
 }
 
 static bool is_there(unsigned n)
@@ -82,14 +82,16 @@ static void of_those_that_are_over_the_newest_stay_in_whatever_order_they_come(v
 {
 	(void)state;
 	for (unsigned i = 0; i < OPERATIONS_MAX; i++)
-		assert_int_equal(take(100 + i, OPERATION_DONE), 1);
-	assert_int_equal(take(99, OPERATION_DONE), 0); /* older than all: not taken, and no fault */
+		assert_int_equal(receive_one(100 + i, OPERATION_DONE), 1);
+	assert_int_equal(receive_one(99, OPERATION_DONE),
+	                 0); /* older than all: not taken, and no fault */
 	assert_false(is_there(99));
 	assert_true(is_there(100));
-	assert_int_equal(take(300, OPERATION_ABORTED), 1);
+	assert_int_equal(receive_one(300, OPERATION_ABORTED), 1);
 	assert_true(is_there(300));
 	assert_false(is_there(100));
-	assert_int_equal(take(100, OPERATION_DONE), 0); /* a peer that has it sends it again */
+	assert_int_equal(receive_one(100, OPERATION_DONE),
+	                 0); /* a peer that has it sends it again */
 	assert_int_equal(this_node.operations->n, OPERATIONS_MAX);
 	for (size_t i = 1; i < OPERATIONS_MAX; i++)
 		assert_true(operations_at(&this_node, i - 1)->op.created_ms >
@@ -99,16 +101,16 @@ static void of_those_that_are_over_the_newest_stay_in_whatever_order_they_come(v
 static void one_that_runs_stays_however_old_it_is(void **state)
 {
 	(void)state;
-	assert_int_equal(take(0, OPERATION_HELD), 1);
+	assert_int_equal(receive_one(0, OPERATION_HELD), 1);
 	for (unsigned i = 0; i < 2 * OPERATIONS_MAX; i++)
-		assert_int_equal(take(100 + i, OPERATION_DONE), 1);
+		assert_int_equal(receive_one(100 + i, OPERATION_DONE), 1);
 	assert_true(is_there(0));
-	assert_int_equal(take(1, OPERATION_MOVING), 1); /* older than all that are over */
+	assert_int_equal(receive_one(1, OPERATION_MOVING), 1); /* older than all that are over */
 	assert_true(is_there(1));
 	for (unsigned i = 2; i < OPERATIONS_MAX; i++)
-		assert_int_equal(take(i, OPERATION_MOVING), 1);
-	assert_int_equal(take(500, OPERATION_MOVING), -ENOSPC);
-	assert_int_equal(take(501, OPERATION_DONE), 0);
+		assert_int_equal(receive_one(i, OPERATION_MOVING), 1);
+	assert_int_equal(receive_one(500, OPERATION_MOVING), -ENOSPC);
+	assert_int_equal(receive_one(501, OPERATION_DONE), 0);
 	for (unsigned i = 0; i < OPERATIONS_MAX; i++)
 		assert_true(is_there(i));
 }
@@ -117,7 +119,7 @@ static void a_batch_is_stored_in_one_transaction(void **state)
 {
 	(void)state;
 	for (unsigned i = 0; i < 16; i++)
-		assert_int_equal(take(i, OPERATION_DONE), 1);
+		assert_int_equal(receive_one(i, OPERATION_DONE), 1);
 	assert_int_equal(n_transactions, 0);
 	operations_store_unstored(&this_node);
 	operations_store_unstored(&this_node); /* nothing is left */
@@ -129,7 +131,7 @@ static void what_the_store_does_not_take_is_tried_again(void **state)
 	(void)state;
 	store_fails = -ENOSPC;
 	assert_int_equal(operations_accept(&this_node, make_record(1, OPERATION_DONE)), 1);
-	assert_int_equal(take(2, OPERATION_DONE), 1);
+	assert_int_equal(receive_one(2, OPERATION_DONE), 1);
 	operations_store_unstored(&this_node);
 	assert_true(operations_at(&this_node, 0)->unstored &&
 	            operations_at(&this_node, 1)->unstored);
