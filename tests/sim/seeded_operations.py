@@ -32,7 +32,7 @@ PARTS = ("back", "command", "engine", "facts", "guard_cluster", "guard_load", "g
          "own", "plan", "record", "record_check", "stay", "step", "tick", "verdict", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "include", "mgmt/operations", "mgmt/store", "tests/sim"),
-    ("base/plain.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_owners", "sim", "view", "world")),
+    ("base/plain.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_owners", "scenes_ways", "sim", "view", "world")),
      *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
 RUNS = "600 --brief"
 

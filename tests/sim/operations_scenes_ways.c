@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Promises about commands, announcements and what an operation tells of itself, one scene each. */
+#include "operations_scene.h"
+#include "operations_scenes.h"
+
+static bool let_drain(void)
+{
+	if (!scene_until_state(OPERATION_LATE, 200))
+		return false;
+	scene.sites[0].flows = scene_value(0);
+	return scene_until_state(OPERATION_DRAINED, 3);
+}
+
+static int begin_return(void)
+{
+	return operation_return(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error);
+}
+
+static void let_another_move(bool moves)
+{
+	scene.other = (struct operation_other){ "younger", scene.op.created_ms + 1, moves };
+	scene.f.n_others = 1;
+}
+
+static int the_end_has_the_load_of_the_end(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(let_drain());
+	CHECK(scene.op.n_before == SCENE_NODES && scene.op.before[1].flows.value == 1000);
+	CHECK(begin_return() == 0);
+	CHECK(scene_until_level(250000));
+	scene.sites[1].arrivals = scene_value(1234);
+	CHECK(scene_until_state(OPERATION_DONE, 200));
+	CHECK(scene.op.n_after == SCENE_NODES && scene.op.after[1].flows.value == 1234);
+	return 0;
+}
+
+static int of_two_returns_one_begins(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(let_drain());
+	let_another_move(true);
+	CHECK(begin_return() == 0);
+	scene_tick(60);
+	CHECK(scene.op.state == OPERATION_RETURNING && scene.op.stage == OPERATION_STAGE_BACKUP);
+	CHECK(strstr(scene.op.waits, "younger"));
+	let_another_move(false);
+	CHECK(scene_until_level(990000));
+	return 0;
+}
+
+static int a_return_at_once_is_one_step(void)
+{
+	struct operation_person person = scene_person;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(let_drain());
+	person.now = true;
+	CHECK(!operation_return(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+	CHECK(scene.op.n_plan == 1 && scene.op.plan_ppm[0] == 0);
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.now = true;
+	operation_plan(&scene.op, &scene.f);
+	CHECK(let_drain());
+	CHECK(begin_return() == 0);
+	CHECK(scene.op.n_plan > 1); /* that it went out at once says nothing of its return */
+	return 0;
+}
+
+static int an_abort_goes_on_beside_another(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(500000));
+	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	let_another_move(true);
+	CHECK(operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
+	      strstr(scene.error, "operation younger moves"));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	scene_tick(1);
+	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_state(OPERATION_ABORTED, 200) && scene.op.level_ppm == 0);
+	return 0;
+}
+
+static int what_a_refused_command_names_is_forgotten(void)
+{
+	static const char *const absent[] = { "nc" };
+	static const bool fresh[OPERATION_GUARD_COUNT] = { [OPERATION_GUARD_FRESH] = true };
+	struct operation_person person = scene_person;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	scene.sites[1].repeats = scene_value(90);
+	scene_tick(1);
+	CHECK(scene_is_held_by("receivers"));
+	person.without = absent;
+	person.n_without = 1;
+	person.overridden = fresh;
+	CHECK(operation_resume(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+	CHECK(scene.op.n_without == 0 && !scene.op.overridden[OPERATION_GUARD_FRESH]);
+	scene.sites[1].repeats = scene_value(1);
+	CHECK(!operation_resume(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+	CHECK(scene.op.n_without == 1 && scene.op.overridden[OPERATION_GUARD_FRESH]);
+	return 0;
+}
+
+static int an_aborted_return_may_go_on(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(let_drain());
+	CHECK(begin_return() == 0);
+	CHECK(scene_until_level(500000));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_level(750000)); /* out again */
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_state(OPERATION_ABORTED, 200));
+	CHECK(scene.op.level_ppm == 0 && scene.act.write.ended);
+	return 0;
+}
+
+static int own_vips_leave_last_and_on_demand(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.withdraw = true;
+	CHECK(scene_until_level(500000) && scene.act.own == OPERATION_ANNOUNCE_NORMAL);
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	scene_tick(5);
+	CHECK(scene.act.own == OPERATION_ANNOUNCE_NORMAL); /* clients still come */
+	CHECK(let_drain());
+	scene_tick(1);
+	CHECK(scene.act.own == OPERATION_ANNOUNCE_WITHDRAWN);
+	scene.sites[0].pools = OPERATION_NO;
+	CHECK(begin_return() == 0);
+	scene_tick(2);
+	CHECK(scene.act.own == OPERATION_ANNOUNCE_WITHDRAWN); /* its backends are not up */
+	scene.sites[0].pools = OPERATION_YES;
+	scene_tick(2);
+	CHECK(scene.act.own == OPERATION_ANNOUNCE_NORMAL);
+	return 0;
+}
+
+static int shared_vips_leave_with_anothers_proof(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.sites[0].elsewhere = OPERATION_UNKNOWN;
+	CHECK(let_drain());
+	scene_tick(3);
+	CHECK(scene.act.shared == OPERATION_ANNOUNCE_SHUTDOWN);
+	scene.sites[0].elsewhere = OPERATION_YES;
+	scene_tick(1);
+	CHECK(scene.act.shared == OPERATION_ANNOUNCE_WITHDRAWN);
+	scene.sites[0].elsewhere = OPERATION_UNKNOWN; /* which is no reason to announce again */
+	scene_tick(3);
+	CHECK(scene.act.shared == OPERATION_ANNOUNCE_WITHDRAWN);
+	scene.sites[0].elsewhere = OPERATION_NO;
+	scene_tick(1);
+	CHECK(scene.act.shared == OPERATION_ANNOUNCE_SHUTDOWN);
+	return 0;
+}
+
+static int the_least_margin_is_remembered(void)
+{
+	for (uint32_t narrow = 1; narrow < SCENE_NODES; narrow++) {
+		scene_begin(OPERATION_DRAIN, 0);
+		scene.sites[1].capacity_flows = scene.sites[2].capacity_flows = scene_value(2000);
+		scene.sites[narrow].capacity_flows = scene_value(1250); /* 1000 are 80 % */
+		CHECK(scene_until_level(100000));
+		scene_tick(1);
+		CHECK(scene.op.steps[0].margins[OPERATION_GUARD_ROOM] == 20);
+		scene.sites[narrow].capacity_flows = scene_value(1200);
+		scene_tick(1);
+		scene.sites[narrow].capacity_flows = scene_value(1250);
+		scene_tick(1);
+		CHECK(scene.op.steps[0].margins[OPERATION_GUARD_ROOM] == 17);
+	}
+	return 0;
+}
+
+static int room_counts_the_bits_of_the_backup(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.now = true;
+	operation_plan(&scene.op, &scene.f);
+	scene.sites[1].capacity_bits = scene_value(13000); /* 8000 by DNS, and 4000 to the backup */
+	scene_tick(3);
+	CHECK(scene_is_held_by("room") && strstr(scene.op.hold.detail, "bits"));
+	return 0;
+}
+
+static int a_site_that_is_down_needs_no_backup(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.sites[0].up = OPERATION_NO;
+	scene.sites[0].has_backup = true;
+	scene.sites[0].backup_ok = OPERATION_NO;
+	CHECK(scene_until_level(OPERATION_PPM));
+	return 0;
+}
+
+static int a_hold_is_never_beyond_what_was_written(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	while (scene.op.write.to_ppm != 250000)
+		scene_tick(1);
+	scene.obey = false;
+	scene.nodes[2].levels[0] =
+	        (struct operation_level){ true, scene.op.write.epoch, 9, false, OPERATION_PPM };
+	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(scene.op.write.to_ppm == 250000 && scene.op.level_ppm == 250000);
+	return 0;
+}
+
+static int a_former_release_keeps_another_from_taking(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	scene.nodes[0].steps = OPERATION_NO;
+	scene.f.self = "nc";
+	CHECK(operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
+	      strstr(scene.error, "release"));
+	CHECK(!strcmp(scene.op.owner, "nb"));
+	return 0;
+}
+
+static int late_clients_are_followed(void)
+{
+	static const struct operation_late late[] = { { "192.0.2.0/24", { true, 3 } },
+		                                      { "2001:db8::/56", { true, 1 } } };
+
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.late = late;
+	scene.f.n_late = 2;
+	CHECK(let_drain());
+	CHECK(scene.op.n_late == 2 && !strcmp(scene.op.late[1].prefix, "2001:db8::/56"));
+	scene.f.n_late = 1;
+	scene_tick(1);
+	CHECK(scene.op.n_late == 1);
+	scene.sites[0].established = scene_value(0);
+	CHECK(scene_until_state(OPERATION_EMPTY, 2));
+	scene.f.n_late = 0;
+	scene_tick(1);
+	CHECK(scene.op.n_late == 0);
+	return 0;
+}
+
+static int two_drains_together_may_be_wanted(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	scene.sites[1].out = scene.sites[2].out = OPERATION_YES;
+	scene.other = (struct operation_other){ "older", scene.op.created_ms - 1, false };
+	scene.f.n_others = 1;
+	scene.op.overridden[OPERATION_GUARD_LAST_SITE] = true;
+	scene_tick(3);
+	CHECK(scene.op.state == OPERATION_LATE);
+	return 0;
+}
+
+static int a_step_waits_for_answers_until_it_is_in_force(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene_tick(2);
+	CHECK(scene.op.step_runs && scene.op.level_ppm == 0);
+	scene.f.ttl_s = scene_value(40); /* as name servers say once they have the level */
+	CHECK(scene_until_level(100000));
+	CHECK(scene.op.steps[0].ttl_s.value == 40);
+	scene.f.ttl_s = scene_value(SCENE_TTL_S); /* of later answers */
+	scene_tick(44);
+	CHECK(scene.op.step == 0 && scene.op.step_runs);
+	scene_tick(2);
+	CHECK(scene.op.step == 1);
+	return 0;
+}
+
+static int a_node_that_has_come_back_is_missed_again(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.nodes[2].reached = false;
+	CHECK(scene_until_level(100000));
+	CHECK(scene.op.n_nodes == 2);
+	scene.nodes[2].reached = true;
+	CHECK(scene_until_level(250000));
+	CHECK(scene.op.n_nodes == 3);
+	scene.nodes[2].reached = false;
+	scene_tick(1);
+	CHECK(scene_is_held_by("node-lost") && strstr(scene.op.hold.detail, "nc"));
+	return 0;
+}
+
+static int signs_are_compared_with_before(void)
+{
+	static const struct {
+		uint64_t was, now, flows;
+		bool well;
+	} cases[] = {
+		{ 10, 22, 1000, true }, /* twice, and what chance makes of it: 1 % of 1,000 */
+		{ 10, 30, 1000, true }, { 10, 31, 1000, false },
+		{ 10, 22, 100, true }, /* 2 a second at least */
+		{ 10, 23, 100, false }, { 0, 2, 0, true },
+		{ 0, 3, 0, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		scene_begin(OPERATION_DRAIN, 0);
+		scene.sites[1].flows = scene_value(cases[i].flows);
+		scene.sites[1].drops = scene_value(cases[i].was);
+		CHECK(scene_until_level(100000));
+		scene.sites[1].drops = scene_value(cases[i].now);
+		scene_tick(1);
+		CHECK(scene_is_held_by("receivers") == !cases[i].well);
+	}
+	return 0;
+}
+
+uint64_t scenes_ways(void)
+{
+	static int (*const scenes[])(void) = {
+		the_end_has_the_load_of_the_end,
+		of_two_returns_one_begins,
+		a_return_at_once_is_one_step,
+		an_abort_goes_on_beside_another,
+		what_a_refused_command_names_is_forgotten,
+		an_aborted_return_may_go_on,
+		own_vips_leave_last_and_on_demand,
+		shared_vips_leave_with_anothers_proof,
+		the_least_margin_is_remembered,
+		room_counts_the_bits_of_the_backup,
+		a_site_that_is_down_needs_no_backup,
+		a_hold_is_never_beyond_what_was_written,
+		a_former_release_keeps_another_from_taking,
+		late_clients_are_followed,
+		two_drains_together_may_be_wanted,
+		a_step_waits_for_answers_until_it_is_in_force,
+		a_node_that_has_come_back_is_missed_again,
+		signs_are_compared_with_before,
+	};
+	uint64_t faults = 0;
+
+	for (size_t i = 0; i < sizeof(scenes) / sizeof(scenes[0]); i++)
+		faults += (uint64_t)scenes[i]();
+	return faults;
+}
