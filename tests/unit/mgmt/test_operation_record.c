@@ -231,6 +231,219 @@ static void a_record_comes_back_from_json_as_it_was(void **state)
 	json_decref(again);
 }
 
+static void a_plan_tells_how_long_it_takes(void **state)
+{
+	static const struct {
+		const char *reason;
+		uint32_t n_plan, first;
+		int64_t over_ms;
+		uint64_t ttl_s;
+		enum operation_way way;
+		int64_t expected_ms;
+	} cases[] = {
+		{ "by the TTL: 2 s ahead, and 5 s more", 5, 0, 0, 30, OPERATION_OUT, 5 * 37000 },
+		{ "by its pace", 5, 0, 500000, 30, OPERATION_OUT, 500000 },
+		{ "what is left of it", 5, 3, 500000, 30, OPERATION_OUT, 200000 },
+		{ "a pace shorter than the TTL", 5, 0, 5000, 30, OPERATION_OUT, 5 * 37000 },
+		{ "the first 1 % of a return", 2, 0, 0, 30, OPERATION_BACK, 120000 + 37000 },
+		{ "a long TTL", 2, 0, 0, 300, OPERATION_BACK, 2 * 307000 },
+		{ "nothing", 0, 0, 500000, 30, OPERATION_OUT, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static struct operation op;
+
+		op.n_plan = cases[i].n_plan;
+		op.step = cases[i].first;
+		op.over_ms = cases[i].over_ms;
+		op.way = cases[i].way;
+		op.plan_ppm[0] = op.way == OPERATION_BACK ? 990000 : 100000;
+		if (plan_expected_ms(&op, cases[i].ttl_s) != cases[i].expected_ms)
+			fail_msg("%s: %lld ms", cases[i].reason,
+			         (long long)plan_expected_ms(&op, cases[i].ttl_s));
+	}
+}
+
+static struct operation_value value_of(uint64_t value)
+{
+	return (struct operation_value){ true, value };
+}
+
+/* A record in which no field is as in an empty one. */
+static void fill_record(struct operation *op)
+{
+	strcpy(op->service, "web");
+	strcpy(op->principal, "token:amy");
+	strcpy(op->waits, "waits");
+	op->kind = OPERATION_SHIFT;
+	op->until_ms = NOW_MS + 1;
+	op->over_ms = 2;
+	op->now = op->withdraw = op->step_runs = op->reads_levels = true;
+	op->expiry_announced = op->expired = true;
+	op->goal_ppm = 300000;
+	op->began_ppm = 3;
+	op->epoch = 65;
+	op->writes = 4;
+	op->seq = 5;
+	op->state = OPERATION_HELD;
+	op->stage = OPERATION_STAGE_OUTSIDE;
+	op->way = OPERATION_BACK;
+	op->plan_from_ppm = 6;
+	op->step = 1;
+	op->level_ppm = 7;
+	op->key_fingerprint = UINT64_MAX - 1;
+	op->late_from_ms = NOW_MS + 2;
+	op->steps_lost = 8;
+	op->holds = 9;
+	op->began_ms = NOW_MS + 3;
+	op->full_ms = NOW_MS + 4;
+	op->drained_ms = NOW_MS + 5;
+	op->ended_ms = NOW_MS + 6;
+	op->overridden[OPERATION_GUARD_ROOM] = true;
+	op->n_without = op->n_nodes = 1;
+	strcpy(op->without[0], "lon-1");
+	strcpy(op->nodes[0], "fra-1");
+	op->write = (struct operation_write){ 65, 4, NOW_MS, 11, 12, 13, 14, true };
+	op->hold = (struct operation_hold){ "room", "detail", NOW_MS, OPERATION_MOVING };
+	op->n_steps = op->n_before = op->n_after = op->n_calm = op->n_late = 1;
+	op->steps[0] = (struct operation_step){ .from_ppm = 15,
+		                                .to_ppm = 16,
+		                                .write_step = 17,
+		                                .state = OPERATION_RETURNING,
+		                                .begun_ms = 18,
+		                                .in_force_ms = 19,
+		                                .ended_ms = 20 };
+	op->steps[0].ttl_s = value_of(21);
+	op->steps[0].share_ppm = value_of(22);
+	op->steps[0].expected_ppm = value_of(23);
+	op->steps[0].judged = true;
+	strcpy(op->steps[0].not_judged, "few");
+	op->steps[0].n_loads = 1;
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
+		op->steps[0].margins[g] = g % 2 ? 100 + g : INT64_MAX;
+	op->steps[0].loads[0] = (struct operation_load){ "ams",        value_of(24), value_of(25),
+		                                         value_of(26), value_of(27), value_of(28) };
+	op->before[0] = op->after[0] = op->steps[0].loads[0];
+	op->after[0].flows = value_of(0); /* which is known */
+	strcpy(op->calm[0].site, "fra");
+	op->calm[0].repeats = value_of(29);
+	op->calm[0].drops = value_of(30);
+	op->late[0] = (struct operation_late){ "192.0.2.0/24", value_of(31) };
+}
+
+static void assert_value(const struct operation_value *a, const struct operation_value *b)
+{
+	assert_int_equal(a->known, b->known);
+	assert_int_equal(a->value, b->value);
+}
+
+static void assert_load(const struct operation_load *a, const struct operation_load *b)
+{
+	assert_string_equal(a->site, b->site);
+	assert_value(&a->flows, &b->flows);
+	assert_value(&a->bits, &b->bits);
+	assert_value(&a->capacity_flows, &b->capacity_flows);
+	assert_value(&a->capacity_bits, &b->capacity_bits);
+	assert_value(&a->expected_flows, &b->expected_flows);
+}
+
+static void assert_step(const struct operation_step *a, const struct operation_step *b)
+{
+	assert_memory_equal(a, b, offsetof(struct operation_step, ttl_s));
+	assert_value(&a->ttl_s, &b->ttl_s);
+	assert_value(&a->share_ppm, &b->share_ppm);
+	assert_value(&a->expected_ppm, &b->expected_ppm);
+	assert_int_equal(a->judged, b->judged);
+	assert_string_equal(a->not_judged, b->not_judged);
+	assert_int_equal(a->n_loads, b->n_loads);
+	assert_load(&a->loads[0], &b->loads[0]);
+	assert_memory_equal(a->margins, b->margins, sizeof(a->margins));
+}
+
+#define ASSERT_SAME(field)   assert_memory_equal(&op->field, &back->field, sizeof(op->field))
+#define ASSERT_NUMBER(field) assert_int_equal(op->field, back->field)
+
+static void assert_running(const struct operation *op, const struct operation *back)
+{
+	ASSERT_NUMBER(write.epoch);
+	ASSERT_NUMBER(write.step);
+	ASSERT_NUMBER(write.from_ms);
+	ASSERT_NUMBER(write.over_ms);
+	ASSERT_NUMBER(write.from_ppm);
+	ASSERT_NUMBER(write.to_ppm);
+	ASSERT_NUMBER(write.late_from_ms);
+	ASSERT_NUMBER(write.ended);
+	ASSERT_NUMBER(plan_from_ppm);
+	ASSERT_SAME(plan_ppm);
+	ASSERT_NUMBER(n_plan);
+	ASSERT_NUMBER(step);
+	ASSERT_NUMBER(step_runs);
+	ASSERT_NUMBER(level_ppm);
+	ASSERT_NUMBER(key_fingerprint);
+	ASSERT_SAME(hold.code);
+	ASSERT_SAME(hold.detail);
+	ASSERT_NUMBER(hold.since_ms);
+	ASSERT_NUMBER(hold.from);
+	ASSERT_NUMBER(expiry_announced);
+	ASSERT_NUMBER(expired);
+	ASSERT_NUMBER(reads_levels);
+	ASSERT_NUMBER(late_from_ms);
+	ASSERT_SAME(waits);
+	ASSERT_SAME(nodes);
+	ASSERT_NUMBER(n_nodes);
+}
+
+static void assert_history(const struct operation *op, const struct operation *back)
+{
+	ASSERT_NUMBER(n_steps);
+	ASSERT_NUMBER(steps_lost);
+	assert_step(&op->steps[0], &back->steps[0]);
+	ASSERT_NUMBER(n_before);
+	ASSERT_NUMBER(n_after);
+	assert_load(&op->before[0], &back->before[0]);
+	assert_load(&op->after[0], &back->after[0]);
+	ASSERT_NUMBER(n_calm);
+	ASSERT_SAME(calm[0].site);
+	assert_value(&op->calm[0].repeats, &back->calm[0].repeats);
+	assert_value(&op->calm[0].drops, &back->calm[0].drops);
+	ASSERT_NUMBER(n_late);
+	ASSERT_SAME(late[0].prefix);
+	assert_value(&op->late[0].flows, &back->late[0].flows);
+	ASSERT_NUMBER(holds);
+	ASSERT_NUMBER(began_ms);
+	ASSERT_NUMBER(full_ms);
+	ASSERT_NUMBER(drained_ms);
+	ASSERT_NUMBER(ended_ms);
+}
+
+/* Writing and reading share their tables, so that a second writing would not miss a field. */
+static void no_field_of_a_record_is_lost(void **state)
+{
+	static struct operation op, back;
+	struct operation_request r = make_request();
+	char error[OPERATION_DETAIL_MAX];
+	json_t *json;
+
+	(void)state;
+	assert_int_equal(operation_init(&op, &r, NOW_MS, error), 0);
+	fill_record(&op);
+	op.targets[1].baseline = value_of(32);
+	json = operation_to_json(&op);
+	assert_int_equal(operation_from_json(json, &back), 0);
+	json_decref(json);
+	/* all that is set once, and by persons: no padding of a value is in it */
+	assert_memory_equal(&op, &back, offsetof(struct operation, targets));
+	assert_int_equal(back.n_targets, 2);
+	for (int i = 0; i < 2; i++) {
+		assert_string_equal(op.targets[i].site, back.targets[i].site);
+		assert_string_equal(op.targets[i].override_id, back.targets[i].override_id);
+		assert_value(&op.targets[i].baseline, &back.targets[i].baseline);
+	}
+	assert_running(&op, &back);
+	assert_history(&op, &back);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +454,8 @@ int main(void)
 		cmocka_unit_test(a_record_out_of_range_is_none),
 		cmocka_unit_test(words_are_found_again),
 		cmocka_unit_test(a_record_comes_back_from_json_as_it_was),
+		cmocka_unit_test(a_plan_tells_how_long_it_takes),
+		cmocka_unit_test(no_field_of_a_record_is_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -340,6 +340,46 @@ static void keys_of_several_nodes_are_added_and_bounded(void **state)
 	assert_true(out->others_ppm > 0);
 }
 
+static void the_shortest_window_of_any_node_is_told(void **state)
+{
+	static const uint32_t windows[] = { 300, 60, 600 };
+	const uint32_t none[3] = { 0 };
+
+	(void)state;
+	load_sites(none);
+	for (size_t i = 0; i < 3; i++) {
+		seen->covered_s = windows[i];
+		assert_int_equal(projector_add(projector, seen), 0);
+	}
+	assert_int_equal(projection_make(projector, &in, out), 0);
+	assert_int_equal(out->covered_s, 60);
+}
+
+/* Keys beyond the bound count among the others of their own service. */
+static void keys_of_another_service_stay_there(void **state)
+{
+	const uint32_t none[3] = { 0 };
+
+	(void)state;
+	load_sites(none);
+	target.service = WEB;
+	make_projection();
+	uint64_t web = out->queries;
+
+	for (uint32_t node = 0; node < 12; node++) {
+		for (uint32_t i = 0; i < KEYS; i++) {
+			uint64_t h = hash_mix((node + 1) * 1000000 + i);
+
+			memcpy(seen->keys[i].key + 1, &h, 3);
+			seen->keys[i].name = steer_keys_name_id(names[API].name);
+			seen->keys[i].queries = 1;
+		}
+		assert_int_equal(projector_add(projector, seen), 0);
+	}
+	assert_int_equal(projection_make(projector, &in, out), 0);
+	assert_int_equal(out->queries, web);
+}
+
 static void what_a_peer_says_wrongly_does_no_harm(void **state)
 {
 	const uint32_t none[3] = { 0 };
@@ -401,6 +441,8 @@ int main(void)
 		TEST(a_site_that_is_out_gets_nobody),
 		TEST(the_higher_of_two_levels_holds),
 		TEST(keys_of_several_nodes_are_added_and_bounded),
+		TEST(the_shortest_window_of_any_node_is_told),
+		TEST(keys_of_another_service_stay_there),
 		TEST(what_a_peer_says_wrongly_does_no_harm),
 		TEST(the_plan_tells_how_many_queries_come_at_the_shortest_ttl),
 	};
