@@ -162,7 +162,7 @@ size_t measured_sources_list(const struct measured_sources *s, uint64_t now_ms,
 			continue;
 		row.prefix = prefix_of(item->prefix);
 		for (uint32_t k = 0; k < SLOTS; k++)
-			row.seen += item->seen[k];
+			row.sampled += item->seen[k];
 		all[n++] = row;
 	}
 	qsort(all, n, sizeof(*all), by_flows);

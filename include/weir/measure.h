@@ -75,7 +75,7 @@ struct measure_source {
 	uint64_t service;     /**< hash_text() of its name */
 	struct prefix prefix; /**< /24, or /56 with IPv6 */
 	uint8_t reserved[3];
-	uint32_t seen;    /**< in the sample */
+	uint32_t sampled; /**< new flows in the sample */
 	uint64_t flows;   /**< the estimate for all flows: each one counts for those not sampled */
 	uint64_t last_ms; /**< monotonic: when the newest one was seen */
 };

@@ -43,16 +43,18 @@ static json_t *margins_json(const int64_t margins[OPERATION_GUARD_COUNT])
 
 json_t *operation_step_json(const struct operation_step *s)
 {
-	return json_pack("{s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o}",
-	                 "from_ppm", (json_int_t)s->from_ppm, "level_ppm", (json_int_t)s->to_ppm,
-	                 "state", operation_state_text(s->state), "begun",
-	                 time_to_json(s->begun_ms), "in_force", time_to_json(s->in_force_ms),
-	                 "ended", time_to_json(s->ended_ms), "ttl_s",
-	                 operation_value_json(&s->ttl_s), "share_measured_ppm",
-	                 operation_value_json(&s->share_ppm), "share_expected_ppm",
-	                 operation_value_json(&s->expected_ppm), "judged", s->judged, "not_judged",
-	                 s->not_judged, "loads", operation_loads_json(s->loads, s->n_loads),
-	                 "margins_percent", margins_json(s->margins));
+	return json_pack(
+	        "{s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o}",
+	        "from_ppm", (json_int_t)s->from_ppm, "level_ppm", (json_int_t)s->to_ppm, "state",
+	        operation_state_text(s->state), "begun", time_to_json(s->begun_ms), "in_force",
+	        time_to_json(s->in_force_ms), "ended", time_to_json(s->ended_ms), "ttl_s",
+	        operation_value_json(&s->ttl_s), "share_measured_ppm",
+	        operation_value_json(&s->share_ppm), "share_expected_ppm",
+	        operation_value_json(&s->expected_ppm), "share_least_ppm",
+	        operation_value_json(&s->least_ppm), "share_most_ppm",
+	        operation_value_json(&s->most_ppm), "judged", s->judged, "not_judged",
+	        s->not_judged, "loads", operation_loads_json(s->loads, s->n_loads),
+	        "margins_percent", margins_json(s->margins));
 }
 
 /* The smallest margin of each guard over all steps. */

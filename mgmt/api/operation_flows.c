@@ -81,9 +81,10 @@ static json_t *sources_json(const struct model *m, const struct measure *measure
 
 		if (service)
 			json_array_append_new(
-			        out, json_pack("{s:s, s:s, s:I, s:I}", "service", service, "prefix",
-			                       prefix_text(&list[i].prefix, text), "flows",
-			                       (json_int_t)list[i].flows, "age_ms",
+			        out, json_pack("{s:s, s:s, s:I, s:I, s:I}", "service", service,
+			                       "prefix", prefix_text(&list[i].prefix, text),
+			                       "flows", (json_int_t)list[i].flows, "sampled",
+			                       (json_int_t)list[i].sampled, "age_ms",
 			                       (json_int_t)(now_ms > list[i].last_ms
 			                                            ? now_ms - list[i].last_ms
 			                                            : 0)));

@@ -14,7 +14,7 @@
  *   backups: rows of mgmt/api/backup_status.h                           of the own site
  *   flows: {window_ms, services: [{service, new_milli, silent_ppm, repeated_ppm}],
  *           pools: [{pool, own_milli, backup_milli, refused_milli, packets_milli}],
- *           drops: {REASON: milli}, sources: [{service, prefix, flows, age_ms}]}
+ *           drops: {REASON: milli}, sources: [{service, prefix, flows, sampled, age_ms}]}
  *
  * Implemented in mgmt/api/operation_measure.c, operation_outside.c (sites) and operation_flows.c (flows); for any thread, not under the lock.
  */

@@ -59,13 +59,14 @@ json_t *operation_outlook_json(const struct operation_snapshot *v, const struct 
 		        o, "queries_per_s_at_min_ttl",
 		        json_integer((json_int_t)observed->projection->queries_per_s_min_ttl));
 	if (o && observed->projection)
-		json_object_set_new(o, "projection",
-		                    json_pack("{s:b, s:I, s:I, s:I, s:I}", "by_keys",
-		                              observed->projection->by_keys, "covered_s",
-		                              (json_int_t)observed->projection->covered_s,
-		                              "queries", (json_int_t)observed->projection->queries,
-		                              "nodes", (json_int_t)observed->projection->n_nodes,
-		                              "heaviest_ppm",
-		                              (json_int_t)observed->projection->heaviest_ppm));
+		json_object_set_new(
+		        o, "projection",
+		        json_pack("{s:b, s:I, s:I, s:I, s:I, s:o}", "by_keys",
+		                  observed->projection->by_keys, "covered_s",
+		                  (json_int_t)observed->projection->covered_s, "queries",
+		                  (json_int_t)observed->projection->queries, "nodes",
+		                  (json_int_t)observed->projection->n_nodes, "heaviest_ppm",
+		                  (json_int_t)observed->projection->heaviest_ppm, "unseen_ppm",
+		                  operation_value_json(&observed->facts.unseen_ppm)));
 	return o;
 }

@@ -179,6 +179,16 @@ static void list_targets(const struct operation_snapshot *v, const struct operat
 	p->in.at_once = op->now;
 }
 
+/* Who is unseen is asked when the way begins: later, those that are seen have left. */
+static void note_unseen(const struct operation_begin_flows *begin, struct projecting *p)
+{
+	if (!begin || !begin->known)
+		return;
+	p->in.unseen_fixed = begin->unseen_fixed;
+	p->in.unseen_known = begin->unseen_known;
+	p->in.unseen_ppm = begin->unseen_ppm;
+}
+
 /* --- result --- */
 
 static struct operation_value value_of(bool known, uint64_t value)
@@ -201,6 +211,8 @@ static void accept_point(const struct projection_step *from, size_t n, size_t po
 			.backup_bits = value_of(s->bits_known, s->backup_bits_per_s)
 		};
 	}
+	out->facts.share[point] = (struct operation_band){ value_of(true, from->targets_least_ppm),
+		                                           value_of(true, from->targets_most_ppm) };
 }
 
 void operation_project(const struct operation_snapshot *v, const struct operation *op,
@@ -216,6 +228,7 @@ void operation_project(const struct operation_snapshot *v, const struct operatio
 		list_disabled(v, p);
 		list_gates(v, op, p);
 		list_targets(v, op, p);
+		note_unseen(begin, p);
 		ok = !projection_make(v->projector, &p->in, result);
 	}
 	if (ok) {
@@ -223,6 +236,7 @@ void operation_project(const struct operation_snapshot *v, const struct operatio
 		for (size_t i = 0; i < result->n_steps && i + 1 < OPERATION_POINTS; i++)
 			accept_point(&result->steps[i], result->n_sites, i + 1, out);
 		out->facts.window_answers = value_of(true, result->queries);
+		out->facts.unseen_ppm = value_of(result->unseen_known, result->unseen_ppm);
 		out->projection = result;
 	} else {
 		free(result);

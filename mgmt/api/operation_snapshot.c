@@ -129,6 +129,10 @@ static void make_projector(struct operation_snapshot *v, struct keys_gather *key
 	v->keys = keys;
 	if (keys_gather_projector(keys, v->core, v->m, &v->projector))
 		v->projector = NULL;
+	if (v->projector && operation_sources_add(v, v->projector)) {
+		projector_free(v->projector);
+		v->projector = NULL;
+	}
 }
 
 struct operation_snapshot *operation_snapshot_make(struct core *core, struct keys_gather *keys,

@@ -83,12 +83,21 @@ void operation_snapshot_free(struct operation_snapshot *v);
 uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
                                 const char *site);
 
+/**
+ * Tell the projector from where new flows come to all sites. Implemented in mgmt/api/operation_sources.c.
+ * @return 0 or -ENOMEM
+ */
+int operation_sources_add(const struct operation_snapshot *v, struct projector *p) MUST_CHECK;
+
 /** New flows when an operation began, by service and site of the model; kept by its owner. */
 struct operation_begin_flows {
 	bool known;
 	uint64_t version; /**< of the configuration, whose indices the rows have */
 	size_t n;
 	struct projection_flows rows[512];
+	/** unseen clients at that time, once they were looked for (mgmt/operations/projection.h) */
+	bool unseen_fixed, unseen_known;
+	uint32_t unseen_ppm;
 };
 
 /** Facts of one operation, with all that they point to. */

@@ -189,6 +189,18 @@ static void note_begin(struct operations_item *item, const struct operation_snap
 	item->begin_ppm = item->op.plan_from_ppm;
 }
 
+/* The first projection of a way says who is unseen; it is not asked again. */
+static void note_unseen(struct operations_item *item, const struct projection *projection)
+{
+	struct operation_begin_flows *begin = item->begin;
+
+	if (!begin || !begin->known || begin->unseen_fixed || !projection)
+		return;
+	begin->unseen_fixed = true;
+	begin->unseen_known = projection->unseen_known;
+	begin->unseen_ppm = projection->unseen_ppm;
+}
+
 /* --- a round --- */
 
 static bool is_same_record(const struct operation *a, const struct operation *b)
@@ -206,6 +218,8 @@ static bool run_engine(struct core *core, struct operations_item *item,
 
 	if (!act)
 		return false;
+	if (has_begin(item, &item->op)) /* the projection is of this way */
+		note_unseen(item, observed->projection);
 	operation_next(&item->op, &observed->facts, believed_ms, act);
 	item->ticked_ms = now_ms;
 	operations_note_observed(item, snapshot, observed);

@@ -119,6 +119,18 @@ static void print_receivers(const json_t *list)
 	op_print_left_out(json_array_size(list));
 }
 
+/* Clients that ask through one resolver move with it, at once: then a step's share has a wide band. */
+static void print_unseen(const json_t *projection)
+{
+	double unseen = api_number(projection, "unseen_ppm", -1);
+	char text[UNITS_MAX];
+
+	if (unseen > 0)
+		printf("  clients whose resolver asks for many: %s of those that move; they may go "
+		       "sooner or later than their step\n",
+		       units_share(unseen, text));
+}
+
 void op_print_plan(const json_t *o)
 {
 	const json_t *preflight = json_object_get(o, "preflight");
@@ -126,6 +138,7 @@ void op_print_plan(const json_t *o)
 
 	print_steps(json_object_get(o, "plan"));
 	print_receivers(json_object_get(preflight, "receivers"));
+	print_unseen(json_object_get(preflight, "projection"));
 	op_print_guards(json_object_get(preflight, "guards"), true);
 	if (n_deciding >= 0 && n_deciding < 1e6)
 		printf("  sites that then decide whether a site is dead: %.0f\n", n_deciding);

@@ -66,14 +66,20 @@ static void print_loads(const json_t *list)
 static void print_step(const json_t *s, bool is_last)
 {
 	char from[UNITS_MAX], to[UNITS_MAX], measured[UNITS_MAX], expected[UNITS_MAX];
+	double least = api_number(s, "share_least_ppm", -1);
+	double most = api_number(s, "share_most_ppm", -1);
 
 	printf("  step %s -> %s: %s to %s", units_share(api_number(s, "from_ppm", -1), from),
 	       units_share(api_number(s, "level_ppm", -1), to),
 	       api_text(s, "begun", "begin not known"), api_text(s, "ended", "now"));
 	if (is_true(s, "judged"))
-		printf("; share %s, expected %s\n",
+		printf("; share %s, expected %s",
 		       units_share(api_number(s, "share_measured_ppm", -1), measured),
 		       units_share(api_number(s, "share_expected_ppm", -1), expected));
+	if (is_true(s, "judged") && most > least)
+		printf(" (%s to %s)\n", units_share(least, measured), units_share(most, expected));
+	else if (is_true(s, "judged"))
+		putchar('\n');
 	else
 		printf("; share not judged%s%s\n", *api_text(s, "not_judged", "") ? ": " : "",
 		       api_text(s, "not_judged", ""));

@@ -33,6 +33,7 @@ static void count_time(struct tick *t)
 	op->waited_ms += elapsed_ms;
 	op->in_step_ms += elapsed_ms;
 	op->unknown_ms += elapsed_ms;
+	op->unjudged_ms += elapsed_ms;
 	op->unnamed_ms = named ? 0 : op->unnamed_ms + elapsed_ms;
 }
 

@@ -96,6 +96,10 @@ void step_open_backup(struct tick *t);
 /** The longest TTL that was given before a step began, s. */
 uint64_t step_ttl_s(const struct operation *op);
 
+/* share.c */
+/** Whether new flows let the running step end, which has had its time; else it waits, or is held. */
+bool share_lets_end(struct tick *t, int64_t ttl_ms);
+
 /* history.c */
 struct operation_step *history_last(struct operation *op);
 void history_begin(struct tick *t, uint32_t from_ppm, uint32_t to_ppm);

@@ -134,8 +134,9 @@ struct operation_step {
 	int64_t begun_ms, in_force_ms, ended_ms;
 	struct operation_value ttl_s; /**< longest given when it began */
 	struct operation_value share_ppm, expected_ppm;
-	bool judged;                           /**< the share was judged */
-	char not_judged[OPERATION_DETAIL_MAX]; /**< else why not */
+	struct operation_value least_ppm, most_ppm; /**< of the share: what was projected */
+	bool judged;                                /**< the share was judged */
+	char not_judged[OPERATION_DETAIL_MAX];      /**< else why not */
 	struct operation_load loads[OPERATION_SITES_MAX];
 	uint32_t n_loads;
 	int64_t margins[OPERATION_GUARD_COUNT]; /**< the smallest, percent; INT64_MAX: none known */
@@ -214,9 +215,10 @@ struct operation {
 	int64_t began_ms, full_ms, drained_ms, ended_ms; /**< full: 100 % in force */
 
 	/* of the owner's process, neither sent nor stored: elapsed time by its monotonic clock */
-	int64_t waited_ms;     /**< since the last instant that something waits for */
-	int64_t in_step_ms;    /**< since the step was written */
-	int64_t unknown_ms;    /**< since when something needed is missing, without a break */
+	int64_t waited_ms;  /**< since the last instant that something waits for */
+	int64_t in_step_ms; /**< since the step was written */
+	int64_t unknown_ms; /**< since when something needed is missing, without a break */
+	int64_t unjudged_ms; /**< since when a share cannot be judged, because something is missing */
 	int64_t unnamed_ms;    /**< since a target was named, or was seen to get clients */
 	int64_t state_ms;      /**< in this state and stage */
 	bool shared_withdrawn; /**< VIPs of several sites */

@@ -86,6 +86,11 @@ struct operation_site {
 	struct operation_value named;     /**< answers a second that name this site */
 };
 
+/** What the targets together may have of the new flows, where one resolver may ask for many clients. */
+struct operation_band {
+	struct operation_value least_ppm, most_ppm;
+};
+
 /** Another operation that is not over. */
 struct operation_other {
 	const char *id;
@@ -119,7 +124,10 @@ struct operation_facts {
 	struct operation_value ttl_s;          /**< longest TTL of any answer given, over nodes */
 	struct operation_value window_flows;   /**< new flows at all sites in the window of rates */
 	struct operation_value window_answers; /**< answers in the projection's window */
-	const struct operation_late *late;     /**< clients that the backup serves, or still come */
+	/** clients of the sites that lose some whose prefix is no observed key: resolvers ask for them */
+	struct operation_value unseen_ppm;
+	struct operation_band share[OPERATION_POINTS];
+	const struct operation_late *late; /**< clients that the backup serves, or still come */
 	size_t n_late;
 	char key_text[MODEL_FINGERPRINT_MAX];
 };

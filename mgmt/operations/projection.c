@@ -221,6 +221,7 @@ static void run_service(struct projection_run *r, uint32_t number)
 	struct projection_service *of = &r->of;
 
 	projection_begin_service(r, number);
+	projection_count_resolvers(r);
 	for (size_t k = 0; k < of->n_at; k++) {
 		read_flows(r, &of->at[k]);
 		r->shares_by_flows = r->shares_by_flows && (of->at[k].flows_known || !of->n);
@@ -343,9 +344,11 @@ static void write_projection(const struct projection_run *r)
 
 	write_step(r, 0, &r->out->begin);
 	r->out->begin.level_ppm = in->n_targets ? in->targets[0].level_ppm : 0;
+	projection_write_band(r, &r->out->begin);
 	for (size_t i = 0; i < r->out->n_steps; i++) {
 		write_step(r, i + 1, &r->out->steps[i]);
 		r->out->steps[i].level_ppm = in->steps_ppm[i];
+		projection_write_band(r, &r->out->steps[i]);
 	}
 }
 
@@ -382,6 +385,7 @@ int projection_make(struct projector *p, const struct projection_input *in, stru
 		out->covered_s = p->covered_s;
 		out->n_nodes = p->n_nodes;
 		sum_queries(r);
+		projection_measure_unseen(r);
 		list_flows(r);
 		sum_site_queries(r);
 		for (uint32_t s = 0; s < p->m->n_services; s++)

@@ -14,6 +14,9 @@
  *   for each service, of each site that loses clients, what it has now above what it is to keep
  *   (its load at the begin, less the keys that move, scaled by the service's load now and then)
  *
+ * Queries are not flows where one resolver asks for many clients: projection_unseen.c says how far the
+ * new flows may be from what the queries say.
+ *
  * So clients that have arrived already are not counted twice, and the same function serves the
  * preflight (load at the begin is the load now), each second of a step, a return, and several sites
  * together. Missing is never 0: a site's load that is not known stays so, and so does that of all
@@ -78,6 +81,17 @@ struct projection_input {
 	size_t n_steps; /**< at most PROJECTION_STEPS_MAX */
 	/** All that the targets have may come to their backup pools at once (`--now`). */
 	bool at_once;
+	/** The unseen clients are those of when the way began, if they were known; else those of now. */
+	bool unseen_fixed, unseen_known;
+	uint32_t unseen_ppm;
+};
+
+/** New flows of the sample from one prefix to a service at a site, in the last minute. */
+struct projection_arrival {
+	uint32_t service, site;
+	uint8_t key[8]; /**< as steer_key.key */
+	uint64_t flows; /**< of all flows, estimated */
+	uint32_t sampled;
 };
 
 /** A site after a step. */
@@ -93,6 +107,8 @@ struct projection_site {
 
 struct projection_step {
 	uint32_t level_ppm;
+	/** What all targets together may have of the new flows, unseen clients considered. */
+	uint32_t targets_least_ppm, targets_most_ppm;
 	struct projection_site sites[PROJECTION_SITES_MAX];
 };
 
@@ -103,6 +119,12 @@ struct projection {
 	uint64_t queries;      /**< in the window, for the targets' services */
 	uint32_t heaviest_ppm; /**< the part of the queries that the heaviest key has */
 	uint32_t others_ppm;   /**< the part of the queries whose keys are not known */
+	/**
+	 * The part of the clients, at the sites that lose some, whose prefix is no observed key: those
+	 * behind resolvers that ask for many and do not say for whom.
+	 */
+	bool unseen_known;
+	uint32_t unseen_ppm;
 	/** Queries a second for the targets' services: now, and at most with the shortest TTL. */
 	uint64_t queries_per_s, queries_per_s_min_ttl;
 	size_t n_sites, n_steps;
@@ -125,6 +147,13 @@ void projector_free(struct projector *p);
  * (nothing is added then)
  */
 int projector_add(struct projector *p, const struct steer_keys *keys) MUST_CHECK NONNULL();
+/**
+ * Say from where new flows come; it replaces what was said before.
+ * @param whole  all prefixes of the sample are listed, not only those with most
+ * @return 0 or -ENOMEM
+ */
+int projector_set_arrivals(struct projector *p, const struct projection_arrival *list, size_t n,
+                           bool whole) MUST_CHECK NONNULL(1);
 /**
  * Project all steps. Indices beyond the model's are ignored. @p out is written in each case.
  * @return 0; -ENOMEM (@p out is all zero then)

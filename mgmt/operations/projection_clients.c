@@ -48,6 +48,13 @@ bool projection_affects(const struct projection_run *r, const struct model_servi
 	return false;
 }
 
+bool projection_rises(const struct projection_input *in)
+{
+	uint32_t begin = in->n_targets ? in->targets[0].level_ppm : 0;
+
+	return in->n_steps == 0 || in->steps_ppm[in->n_steps - 1] >= begin;
+}
+
 /* The level of a target after @p step (1..; 0: the begin): it never goes back on its way. */
 uint32_t projection_target_level(const struct projection_input *in, uint32_t begin_ppm, size_t step)
 {
@@ -149,6 +156,7 @@ static double add_observed_keys(struct projection_run *r, size_t group)
 
 		memcpy(c->key.bytes, &p->keys[i].key, sizeof(c->key.bytes));
 		c->key.bits = c->key.bytes[0] == 4 ? 24 : 56;
+		c->observed = true;
 		sum += c->queries;
 	}
 	return sum;

@@ -41,8 +41,13 @@ struct projector {
 	bool is_settled;    /* keys are by group, each once, at most PROJECTOR_KEYS_MAX */
 	uint32_t covered_s; /* the shortest of all nodes; 0: none */
 	uint32_t n_nodes;
+	struct projection_arrival *arrivals; /* by service and key, rising */
+	size_t n_arrivals;
+	bool arrivals_whole;
 };
 
+/* Whether it was observed for a name of the service. The keys are settled. */
+bool projector_has_key(const struct projector *p, uint32_t service, uint64_t key);
 /* Merge and bound the keys, once after the last one was added. */
 void projector_settle(struct projector *p);
 
@@ -52,7 +57,8 @@ void projector_settle(struct projector *p);
 struct projection_client {
 	struct steering_key key;
 	uint32_t name;
-	int32_t site; /* at the begin, among the service's; -1: none */
+	int32_t site;  /* at the begin, among the service's; -1: none */
+	bool observed; /* no even key */
 	double queries;
 };
 
@@ -94,6 +100,7 @@ struct projection_run {
 	double listed_flows[PROJECTION_SITES_MAX]; /* the sum of in->flows by site */
 	double site_queries[PROJECTION_SITES_MAX]; /* of the targets' services, at the begin */
 	bool shares_by_flows;                      /* the flows of all sites are known */
+	double n_resolvers; /* effective number of keys that are no clients'; 0: none */
 	struct projection_service of;
 	size_t n_room; /* of of.clients */
 	struct projection_sum sums[PROJECTION_STEPS_MAX + 1]
@@ -109,6 +116,8 @@ bool projection_affects(const struct projection_run *r, const struct model_servi
 /* The level of a target after @p step (1..; 0: the begin): it never goes back on its way. */
 uint32_t projection_target_level(const struct projection_input *in, uint32_t begin_ppm,
                                  size_t step);
+/* Whether the steps send clients away from the targets, or back. */
+bool projection_rises(const struct projection_input *in);
 /* Set the levels of the service that is looked at, as they are after @p step. */
 void projection_set_levels(struct projection_run *r, size_t step);
 int32_t projection_choose(const struct projection_run *r, const struct projection_client *c);
@@ -116,5 +125,11 @@ int32_t projection_choose(const struct projection_run *r, const struct projectio
 size_t projection_even_keys(const struct projector *p);
 /* All that is known of service @p number before the steps: who chooses which site. */
 void projection_begin_service(struct projection_run *r, uint32_t number);
+/* How many of the clients are unseen. */
+void projection_measure_unseen(struct projection_run *r);
+/* Count the resolvers of the service that is looked at, which has begun. */
+void projection_count_resolvers(struct projection_run *r);
+/* What the targets may have after the step @p to, whose shares are written. */
+void projection_write_band(const struct projection_run *r, struct projection_step *to);
 
 #endif

@@ -88,6 +88,7 @@ void projector_free(struct projector *p)
 	if (!p)
 		return;
 	free(p->keys);
+	free(p->arrivals);
 	arena_free(p->arena);
 }
 
@@ -152,6 +153,36 @@ static int by_group_and_key(const void *a, const void *b)
 	int order = (x->group > y->group) - (x->group < y->group);
 
 	return order ? order : (x->key > y->key) - (x->key < y->key);
+}
+
+/* The groups of a service are neighbours; @return the first */
+static size_t first_group_of(const struct projector *p, uint32_t service)
+{
+	size_t from = 0, n = p->n_groups;
+
+	while (n) {
+		size_t half = n / 2;
+
+		if (p->groups[from + half].service < service) {
+			from += half + 1;
+			n -= half + 1;
+		} else {
+			n = half;
+		}
+	}
+	return from;
+}
+
+bool projector_has_key(const struct projector *p, uint32_t service, uint64_t key)
+{
+	for (size_t g = first_group_of(p, service);
+	     p->n_keys && g < p->n_groups && p->groups[g].service == service; g++) {
+		const struct projector_key probe = { .group = (uint32_t)g, .key = key };
+
+		if (bsearch(&probe, p->keys, p->n_keys, sizeof(probe), by_group_and_key))
+			return true;
+	}
+	return false;
 }
 
 static int by_queries(const void *a, const void *b)

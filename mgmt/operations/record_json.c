@@ -143,6 +143,8 @@ static const struct record_field step_fields[] = {
 	ONE(struct operation_step, ttl_s, FIELD_VALUE),
 	ONE(struct operation_step, share_ppm, FIELD_VALUE),
 	ONE(struct operation_step, expected_ppm, FIELD_VALUE),
+	ONE(struct operation_step, least_ppm, FIELD_VALUE),
+	ONE(struct operation_step, most_ppm, FIELD_VALUE),
 	ONE(struct operation_step, judged, FIELD_BOOL),
 	TEXT(struct operation_step, not_judged),
 };

@@ -274,38 +274,6 @@ static void await_force(struct tick *t)
 		tick_hold(t, "not-in-force", "node %s does not have the level in force", missing);
 }
 
-/* Too few packets say nothing of a share, and of the last step the packets themselves do. */
-static const char *reason_not_judged(const struct tick *t, const struct operation_step *step)
-{
-	if (step->to_ppm == OPERATION_PPM)
-		return "all clients go elsewhere: packets decide";
-	if (!t->facts->window_flows.known || t->facts->window_flows.value < TICK_FLOWS_MIN)
-		return "fewer than 200 new flows were measured";
-	if (!t->facts->window_answers.known || t->facts->window_answers.value < TICK_ANSWERS_MIN)
-		return "fewer than 1,000 answers were observed";
-	if (!step->share_ppm.known || !step->expected_ppm.known)
-		return "new flows of a site, or the projection, are not known";
-	return NULL;
-}
-
-static bool is_share_right(struct tick *t)
-{
-	struct operation_step *step = history_last(t->op);
-	uint64_t is, expected;
-	const char *reason;
-
-	step->share_ppm = facts_share(t->op, t->facts);
-	step->expected_ppm = facts_expected(t->op, t->facts);
-	reason = reason_not_judged(t, step);
-	step->judged = !reason;
-	(void)snprintf(step->not_judged, sizeof(step->not_judged), "%s", reason ? reason : "");
-	if (reason)
-		return true;
-	is = step->share_ppm.value;
-	expected = step->expected_ppm.value;
-	return (is > expected ? is - expected : expected - is) <= TICK_SHARE_PPM;
-}
-
 /* How long a step has at least: one TTL and 5 s, its pace, or what a first 1 % takes. */
 static bool has_waited(struct tick *t, int64_t *ttl_ms)
 {
@@ -333,19 +301,12 @@ static void await_end(struct tick *t)
 	struct operation_step *step = history_last(op);
 	int64_t ttl_ms;
 
-	if (!has_waited(t, &ttl_ms))
-		return;
-	if (!is_share_right(t) && !op->overridden[OPERATION_GUARD_SHARE]) {
-		tick_wait(t, "new flows at the site are %llu ppm of all; %llu were projected",
-		          (unsigned long long)step->share_ppm.value,
-		          (unsigned long long)step->expected_ppm.value);
-		if (op->waited_ms >= 2 * ttl_ms + TICK_SHARE_MS)
-			tick_hold(t, "share",
-			          "new flows at the site are %llu ppm of all; %llu were projected",
-			          (unsigned long long)step->share_ppm.value,
-			          (unsigned long long)step->expected_ppm.value);
+	if (!has_waited(t, &ttl_ms)) {
+		op->unjudged_ms = 0;
 		return;
 	}
+	if (!share_lets_end(t, ttl_ms))
+		return;
 	history_measure(t);
 	step->ended_ms = t->now_ms;
 	op->step++;

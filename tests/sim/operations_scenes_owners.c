@@ -151,6 +151,11 @@ static int shares_are_judged(void)
 	CHECK(scene_until_state(OPERATION_HELD, 100));
 	CHECK(scene_is_held_by("share"));
 	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.window_flows = scene_value(5000);
+	scene.f.window_answers = scene_value(5000);
+	scene.sites[0].at[1].share_ppm = scene_value(390000); /* fewer than that is as wrong */
+	CHECK(scene_until_state(OPERATION_HELD, 200) && scene_is_held_by("share"));
+	scene_begin(OPERATION_DRAIN, 0);
 	scene.f.window_flows = scene_value(199);
 	scene.f.window_answers = scene_value(5000);
 	scene.sites[0].at[1].share_ppm = scene_value(100000);
@@ -161,6 +166,99 @@ static int shares_are_judged(void)
 	scene.f.window_answers = scene_value(999);
 	scene.sites[0].at[1].share_ppm = scene_value(100000);
 	CHECK(scene_until_level(250000) && !scene.op.steps[0].judged);
+	return 0;
+}
+
+/* Half of a's clients are behind resolvers that do not say for whom they ask. */
+static void begin_unseen(void)
+{
+	static const uint64_t by_queries[] = { 300000, 250000, 166667, 83333, 0 };
+
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.f.window_flows = scene_value(5000);
+	scene.f.window_answers = scene_value(5000);
+	scene.f.unseen_ppm = scene_value(500000);
+	for (uint32_t i = 1; i <= 5; i++) {
+		uint64_t seen = by_queries[i - 1] / 2;
+
+		scene.sites[0].at[i].share_ppm = scene_value(by_queries[i - 1]);
+		scene.f.share[i].least_ppm = scene_value(seen);
+		scene.f.share[i].most_ppm = scene_value(i < 5 ? seen + 166667 : 0);
+	}
+}
+
+/* The new flows of the scene's three sites, so that a has this share of them. */
+static void set_share(uint64_t ppm)
+{
+	scene.sites[0].arrivals = scene_value(2000 * ppm / (OPERATION_PPM - ppm));
+}
+
+static int resolvers_of_many_may_stay(void)
+{
+	begin_unseen();
+	for (uint32_t i = 0; i < 4; i++) { /* the seen ones follow, the others come last */
+		static const uint32_t levels[] = { 100000, 250000, 500000, 750000 };
+
+		CHECK(scene_until_level(levels[i]));
+		set_share(scene.f.share[i + 1].most_ppm.value);
+	}
+	CHECK(scene_until_level(1000000) && scene.op.steps[3].judged);
+	CHECK(scene.op.steps[2].least_ppm.value == 83333 &&
+	      scene.op.steps[2].most_ppm.value > 240000);
+	begin_unseen(); /* nobody follows: no band explains that */
+	CHECK(scene_until_state(OPERATION_HELD, 600) && scene_is_held_by("share"));
+	CHECK(scene.op.level_ppm == 500000 && strstr(scene.op.hold.detail, "projected"));
+	return 0;
+}
+
+static int resolvers_that_have_moved_do_not_come_back(void)
+{
+	begin_unseen();
+	CHECK(scene_until_level(100000));
+	set_share(scene.f.share[1].least_ppm.value); /* all that are unseen have moved */
+	CHECK(scene_until_level(500000));
+	set_share(scene.f.share[3].most_ppm.value); /* within the band, and yet not */
+	CHECK(scene_until_state(OPERATION_HELD, 200) && scene_is_held_by("share"));
+	CHECK(scene.op.steps[2].most_ppm.value < 180000);
+	return 0;
+}
+
+static int a_missing_share_holds(void)
+{
+	for (int which = 0; which < 4; which++) {
+		begin_unseen();
+		CHECK(scene_until_level(100000));
+		scene.sites[0].arrivals = scene_value(900);
+		scene.op.overridden[OPERATION_GUARD_FRESH] = which == 3;
+		if (which == 0)
+			scene.f.window_flows.known = false;
+		if (which == 1)
+			scene.f.window_answers.known = false;
+		if (which == 2)
+			scene.sites[0].at[1].share_ppm.known = false;
+		if (which == 3)
+			scene.sites[1].arrivals.known = false;
+		CHECK(scene_until_state(OPERATION_HELD, 30));
+		CHECK(scene_is_held_by("share") && scene.op.level_ppm == 100000);
+		scene.op.overridden[OPERATION_GUARD_SHARE] = true;
+		CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms,
+		                        scene.error));
+		CHECK(scene_until_level(250000) && !scene.op.steps[0].judged &&
+		      strstr(scene.op.steps[0].not_judged, "not known"));
+	}
+	begin_unseen(); /* a moment without it does not hold */
+	CHECK(scene_until_level(100000));
+	scene.f.window_flows.known = false;
+	scene_tick(10);
+	CHECK(scene.op.state == OPERATION_MOVING);
+	scene.f.window_flows.known = true;
+	set_share(300000);
+	CHECK(scene_until_level(250000) && scene.op.steps[0].judged);
+	begin_unseen(); /* nobody can measure a site whose nodes are named absent */
+	scene.sites[0].absent = true;
+	scene.sites[0].arrivals.known = scene.sites[0].flows.known = false;
+	scene.f.window_flows.known = false;
+	CHECK(scene_until_level(250000) && strstr(scene.op.steps[0].not_judged, "time decides"));
 	return 0;
 }
 
@@ -411,6 +509,9 @@ uint64_t scenes_own(void)
 		a_node_of_the_drained_site_takes_only_alone,
 		a_person_ends_the_automation,
 		shares_are_judged,
+		resolvers_of_many_may_stay,
+		resolvers_that_have_moved_do_not_come_back,
+		a_missing_share_holds,
 		a_site_that_is_down_takes_one_step,
 		waits_go_by_elapsed_time,
 		steps_wait_for_all_name_servers,

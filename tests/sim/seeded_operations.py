@@ -13,6 +13,7 @@ import seeded
 DIR = "mgmt/operations/"
 LEVEL = "mgmt/operations/level.c"
 STEP = "mgmt/operations/step.c"
+SHARE = "mgmt/operations/share.c"
 STAY = "mgmt/operations/stay.c"
 BACK = "mgmt/operations/back.c"
 OWN = "mgmt/operations/own.c"
@@ -29,7 +30,7 @@ HOLD = "mgmt/operations/hold.c"
 INTERNAL = "mgmt/operations/engine_internal.h"
 HEADER = "mgmt/operations/engine.h"
 PARTS = ("back", "command", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
-         "own", "plan", "record", "record_check", "stay", "step", "tick", "verdict", "well")
+         "own", "plan", "record", "record_check", "share", "stay", "step", "tick", "verdict", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "include", "mgmt/operations", "mgmt/store", "tests/sim"),
     ("base/plain.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_owners", "scenes_ways", "sim", "view", "world")),
@@ -110,7 +111,12 @@ BREAKAGES = [
     ("a pause counts as time", RUNS, INTERNAL, "#define TICK_GAP_MS 2000", "#define TICK_GAP_MS 7200000"),
     ("the owner is in the drained site", RUNS, ENGINE, "\tif (!best)\n\t\treturn false;", "\treturn false;"),
     ("a person's command is written over", RUNS, ENGINE, "if (level->person) {", "if (0) {"),
-    ("the share is not judged", RUNS, STEP, "<= TICK_SHARE_PPM;", "<= OPERATION_PPM;"),
+    ("the share is not judged", RUNS, SHARE, "<= step->most_ppm.value + TICK_SHARE_PPM", "<= OPERATION_PPM"),
+    ("a share below the projection is fine", RUNS, SHARE, "step->share_ppm.value + TICK_SHARE_PPM >= step->least_ppm.value &&", "1 &&"),
+    ("a missing share passes", RUNS, SHARE, "return missing ? OPERATION_UNKNOWN : OPERATION_YES;", "return OPERATION_YES;"),
+    ("a missing share waits for ever", RUNS, SHARE, "if (op->unjudged_ms >= TICK_UNKNOWN_MS)", "if (0)"),
+    ("no band for resolvers of many", RUNS, SHARE, "band->most_ppm.known ? band->most_ppm : step->expected_ppm", "step->expected_ppm"),
+    ("the step before shows nothing", RUNS, SHARE, "if (most < step->most_ppm.value)", "if (0)"),
     ("a few flows are judged", RUNS, INTERNAL, "#define TICK_FLOWS_MIN   200u", "#define TICK_FLOWS_MIN   20u"),
     ("a new hash key goes on", RUNS, ENGINE, "op->key_fingerprint != t->facts->key_fingerprint)", "0)"),
 ]

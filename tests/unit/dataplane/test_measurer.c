@@ -237,7 +237,7 @@ static void prefixes_are_those_of_the_last_minute_most_flows_first(void **state)
 	read_tick(T0);
 	assert_int_equal(measure_sources(reader, &list), 3);
 	assert_string_equal(prefix_text(&list[0].prefix, text), "198.51.100.0/24");
-	assert_int_equal(list[0].seen, 2);
+	assert_int_equal(list[0].sampled, 2);
 	assert_int_equal(list[0].flows, 2);
 	assert_int_equal(list[0].last_ms, T0);
 	assert_int_equal(list[0].service, hash_text("web"));

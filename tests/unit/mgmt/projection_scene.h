@@ -169,7 +169,7 @@ static uint64_t count_queries(uint32_t service, uint32_t site, const uint32_t le
 }
 
 /* Each query is one flow a second here, and 1,000 bits. */
-static void load_sites(const uint32_t levels[3])
+static inline void load_sites(const uint32_t levels[3])
 {
 	size_t n = 0;
 
