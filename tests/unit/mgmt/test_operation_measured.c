@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a node tells of its own measurements: new flows from the page of weir-dataplane, and how much
+ * of its pools is up by its own checks.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/page.h"
+#include "weir/measure.h"
+
+#include "mgmt/api/operation_measure.c" /* the private parts too */
+
+static char dir[64];
+static struct page *page;
+static struct measure_page *rows;
+static struct core core;
+
+static struct model_site sites[] = { { .name = "ams" }, { .name = "fra" } };
+static struct model_service services[] = { { .name = "web" }, { .name = "api" } };
+static const struct model_check check = { .interval_ms = 1000 };
+static struct model_backend backends[] = { { .id = 11, .weight = 100 },
+	                                   { .id = 12, .weight = 300 } };
+static struct model_pool pools[] = {
+	{ .name = "web-ams", .site = &sites[0], .min_healthy_percent = 30 },
+	{ .name = "web-fra", .site = &sites[1], .min_healthy_percent = 30 },
+};
+static struct model_node self = { .name = "ams-1", .site = &sites[0] };
+static struct model m = {
+	.services = services, .n_services = 2, .pools = pools, .n_pools = 2, .self = &self
+};
+
+static int setup(void **state)
+{
+	char path[96];
+
+	(void)state;
+	strcpy(dir, "/tmp/weir-measured-XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(core.dirs.run, sizeof(core.dirs.run), "%s", dir);
+	snprintf(path, sizeof(path), "%s/" MEASURE_PAGE_FILE, dir);
+	if (page_create(path, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT, measure_page_bytes(2, 1),
+	                &page))
+		return -1;
+	rows = page_payload(page);
+	rows->max_services = 2;
+	rows->max_pools = 1;
+	rows->node = (struct measure_node){
+		.n_services = 1, .n_pools = 1, .last_ms = 1000, .recent_ms = 10000
+	};
+	measure_page_services(rows)->service = hash_text("web");
+	measure_page_pools(rows)->pool = hash_text("web-ams");
+	page_alive(page, clock_mono_ms());
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	char command[96];
+
+	(void)state;
+	page_close(page);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+/* Field @p name of row @p at of @p list. @return -1: there is none */
+static json_int_t number_of(const json_t *flows, const char *list, size_t at, const char *name)
+{
+	const json_t *row = json_array_get(json_object_get(flows, list), at);
+	const json_t *value = json_object_get(row, name);
+
+	return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+static void rates_are_of_the_window_that_they_were_counted_in(void **state)
+{
+	struct measure_service *web = measure_page_services(rows);
+	struct measure_pool *pool = measure_page_pools(rows);
+
+	(void)state;
+	web->recent = (struct measure_flows){ .new_flows = 70, .packets = 900 };
+	web->last = (struct measure_flows){ .new_flows = 5 };
+	pool->recent =
+	        (struct measure_use){ .own_flows = 60, .own_packets = 800, .backup_flows = 10 };
+	rows->node.reason_last[FWD_REASON_NO_BACKEND] = 4;
+	json_t *flows = operation_flows_json(&core, &m);
+	assert_int_equal(json_integer_value(json_object_get(flows, "window_ms")), 10000);
+	assert_int_equal(json_array_size(json_object_get(flows, "services")), 1);
+	assert_int_equal(number_of(flows, "services", 0, "new_milli"), 7000);
+	assert_int_equal(number_of(flows, "services", 0, "packets_milli"), 90000);
+	assert_int_equal(number_of(flows, "pools", 0, "own_milli"), 6000);
+	assert_int_equal(number_of(flows, "pools", 0, "own_packets_milli"), 80000);
+	assert_int_equal(number_of(flows, "pools", 0, "backup_milli"), 1000);
+	const json_t *drops = json_object_get(flows, "drops");
+	assert_int_equal(json_object_size(drops), 1); /* 4 in the last second */
+	assert_int_equal(json_integer_value(json_object_get(drops, "no_backend")), 4000);
+	json_decref(flows);
+}
+
+/* The last second tells sooner that clients suffer; where it has too few, the last ten do. */
+static void ratios_need_a_sample(void **state)
+{
+	struct measure_service *web = measure_page_services(rows);
+	const uint64_t enough = 2 * MEASURE_SAMPLE_MIN;
+
+	(void)state;
+	web->recent = (struct measure_flows){ .sampled = enough,
+		                              .repeated = enough / 4,
+		                              .followed = enough / 2 };
+	web->last = (struct measure_flows){ .sampled = MEASURE_SAMPLE_MIN,
+		                            .repeated = MEASURE_SAMPLE_MIN };
+	json_t *flows = operation_flows_json(&core, &m);
+	assert_int_equal(number_of(flows, "services", 0, "repeated_ppm"), 1000000);
+	assert_int_equal(number_of(flows, "services", 0, "silent_ppm"), 500000);
+	json_decref(flows);
+	web->last.sampled = MEASURE_SAMPLE_MIN - 1;
+	flows = operation_flows_json(&core, &m);
+	assert_int_equal(number_of(flows, "services", 0, "repeated_ppm"), 250000);
+	json_decref(flows);
+	web->recent.sampled = MEASURE_SAMPLE_MIN - 1;
+	flows = operation_flows_json(&core, &m);
+	assert_int_equal(number_of(flows, "services", 0, "repeated_ppm"), -1);
+	assert_int_equal(number_of(flows, "services", 0, "silent_ppm"), -1);
+	json_decref(flows);
+}
+
+static void what_is_old_or_has_no_window_is_not_told(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		rows->node.recent_ms = i == 1 ? 0 : 10000;
+		page_alive(page, clock_mono_ms() - (i == 2 ? MEASURE_OLD_MS + 100 : 0));
+		json_t *flows = operation_flows_json(&core, &m);
+		assert_int_equal(json_is_object(flows), i == 0);
+		assert_int_equal(json_is_null(flows), i != 0);
+		json_decref(flows);
+	}
+}
+
+static void a_pool_is_up_by_the_weight_of_its_backends(void **state)
+{
+	static const struct {
+		enum health_state one, two;
+		bool has_check;
+		uint64_t up, unknown;
+	} cases[] = {
+		{ HEALTH_UP, HEALTH_DOWN, true, 250000, 0 },
+		{ HEALTH_DOWN, HEALTH_UP, true, 750000, 0 },
+		{ HEALTH_UP, HEALTH_UNKNOWN, true, 250000, 750000 },
+		{ HEALTH_UNKNOWN, HEALTH_UNKNOWN, true, 0, 1000000 },
+		{ HEALTH_DOWN, HEALTH_DOWN, true, 0, 0 },
+		{ HEALTH_DOWN, HEALTH_DOWN, false, 1000000, 0 },
+	};
+	static struct health_page health;
+	const uint64_t targets[] = { health_target_backend("web-ams", 11),
+		                     health_target_backend("web-ams", 12) };
+
+	(void)state;
+	pools[0].backends = backends;
+	pools[0].n_backends = 2;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint64_t up, unknown;
+
+		assert_int_equal(health_set_targets(&health, targets, 2, 1), 0);
+		health_write(&health, health_find_index(&health, targets[0]), cases[i].one);
+		health_write(&health, health_find_index(&health, targets[1]), cases[i].two);
+		pools[0].check = cases[i].has_check ? &check : NULL;
+		weigh_pool(&pools[0], &health, &up, &unknown);
+		assert_int_equal(up, cases[i].up);
+		assert_int_equal(unknown, cases[i].unknown);
+	}
+	json_t *list = pools_json(&m, &health), *row = json_array_get(list, 0);
+	assert_int_equal(json_array_size(list), 1); /* that of fra is no pool of this site */
+	assert_int_equal(json_integer_value(json_object_get(row, "up_ppm")), 1000000);
+	assert_int_equal(json_integer_value(json_object_get(row, "min_ppm")), 300000);
+	json_decref(list);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(rates_are_of_the_window_that_they_were_counted_in),
+		TEST(ratios_need_a_sample),
+		TEST(what_is_old_or_has_no_window_is_not_told),
+		TEST(a_pool_is_up_by_the_weight_of_its_backends),
+	};
+
+	return cmocka_run_group_tests_name("operation measured", tests, NULL, NULL);
+}
