@@ -50,6 +50,18 @@ static bool was_at_begin(const struct operation_begin_flows *begin, uint64_t ver
 	return false;
 }
 
+/* New flows of a service at a site, without the checks by other sites: these do not move. */
+static bool read_flows(const struct operation_snapshot *v, const struct operation *op,
+                       const struct model_service *service, const char *site, uint64_t *per_s)
+{
+	uint64_t checks = operation_checks_milli(v, service->name, site) / 1000;
+
+	if (!operation_flows_at(v, op, service, site, per_s))
+		return false;
+	*per_s -= *per_s < checks ? *per_s : checks;
+	return true;
+}
+
 static void list_flows(const struct operation_snapshot *v, const struct operation *op,
                        const struct operation_begin_flows *begin, struct projecting *p)
 {
@@ -63,7 +75,7 @@ static void list_flows(const struct operation_snapshot *v, const struct operatio
 
 			f->service = i;
 			f->site = site_index(m, site);
-			if (!operation_flows_at(v, op, &m->services[i], site, &f->now_per_s))
+			if (!read_flows(v, op, &m->services[i], site, &f->now_per_s))
 				continue;
 			if (!was_at_begin(begin, m->meta.version, i, f->site, &f->begin_per_s))
 				f->begin_per_s = f->now_per_s;
@@ -87,13 +99,13 @@ void operation_list_flows(const struct operation_snapshot *v, const struct opera
 	free(p);
 }
 
-/* New flows of all services at the site: a receiver's capacity is for all, whatever moves. */
+/* New flows of all services at the site, checks too: a receiver's capacity is for all, whatever moves. */
 static bool sum_flows(const struct operation_snapshot *v, const struct projecting *p, uint32_t site,
                       uint64_t *per_s)
 {
 	size_t n_listed = 0, n_services = 0;
 
-	*per_s = 0;
+	*per_s = operation_checks_milli(v, "", v->m->sites[site].name) / 1000;
 	for (size_t i = 0; i < p->in.n_flows; i++)
 		if (p->flows[i].site == site) {
 			*per_s += p->flows[i].now_per_s;

@@ -7,6 +7,7 @@
 
 #include "mgmt/api/operation_snapshot.h"
 
+static uint64_t checks; /* a second at each site of each service */
 static const char *unmeasured; /* a site of which web is not known; NULL: none */
 
 /* Of operation_sites.c, in the hands of the test. */
@@ -21,7 +22,21 @@ bool operation_flows_at(const struct operation_snapshot *v, const struct operati
 	for (size_t i = 0; i < in.n_flows; i++)
 		if (flows[i].service == service->index && !strcmp(sites[flows[i].site].name, site))
 			*per_s = flows[i].now_per_s;
+	*per_s += checks;
 	return true;
+}
+
+/* Of operation_checks.c, likewise: three services, of which two are at each of fra and lon. */
+uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
+                                const char *site)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < v->m->n_services; i++)
+		for (size_t k = 0; k < v->m->services[i].n_at; k++)
+			n += (!*service || !strcmp(v->m->services[i].name, service)) &&
+			     !strcmp(v->m->services[i].at[k].site->name, site);
+	return n * checks * 1000;
 }
 
 static struct operation_snapshot *view;
@@ -35,6 +50,7 @@ static int begin_test(void **state)
 	int err = setup(state);
 
 	unmeasured = NULL;
+	checks = 0;
 	memset(overrides, 0, sizeof(overrides));
 	view = calloc(1, sizeof(*view));
 	op = calloc(1, sizeof(*op));
@@ -119,6 +135,24 @@ static void each_point_of_the_plan_has_its_load(void **state)
 	assert_int_equal(facts->sites[AMS].at[5].share_ppm.value, 0);
 	assert_true(facts->facts.window_answers.known);
 	assert_int_equal(facts->facts.window_answers.value, facts->projection->queries);
+}
+
+/* They come from other sites whatever DNS says, so shares are those of clients alone; a receiver carries them all the same. */
+static void checks_by_other_sites_do_not_move(void **state)
+{
+	uint32_t share[6];
+	uint64_t load;
+
+	(void)state;
+	project_plan();
+	for (size_t point = 0; point <= 5; point++)
+		share[point] = facts->sites[AMS].at[point].share_ppm.value;
+	load = flows_after(FRA, 5);
+	checks = flows_after(AMS, 0);
+	project_plan();
+	for (size_t point = 0; point <= 5; point++)
+		assert_near(facts->sites[AMS].at[point].share_ppm.value, share[point], 10);
+	assert_near(flows_after(FRA, 5), load + 2 * checks, 3);
 }
 
 /* A receiver's capacity is for all that it has. */
@@ -210,6 +244,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_point_of_the_plan_has_its_load),
+		TEST(checks_by_other_sites_do_not_move),
 		TEST(a_service_alone_leaves_the_others_load_in_the_sum),
 		TEST(drains_of_others_count_and_its_own_does_not),
 		TEST(a_drain_of_a_service_that_is_gone_drains_nothing),
