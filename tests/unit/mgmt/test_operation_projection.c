@@ -7,7 +7,7 @@
 
 #include "mgmt/api/operation_snapshot.h"
 
-static uint64_t checks; /* a second at each site of each service */
+static uint64_t checks;        /* a second at each site of each service */
 static const char *unmeasured; /* a site of which web is not known; NULL: none */
 
 /* Of operation_sites.c, in the hands of the test. */

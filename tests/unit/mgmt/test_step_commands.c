@@ -173,6 +173,37 @@ static void a_command_ends_an_operation_that_has_written_nothing_yet(void **stat
 	}
 }
 
+/* What weir-dns said last may be from before the step: no level goes back by a hold. */
+static void a_hold_keeps_what_the_step_has_in_force(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t from, to, known, kept;
+	} rows[] = {
+		{ "out, said before the step", 100000, 250000, 100000, 250000 },
+		{ "out, further than the schedule", 0, 100000, 250000, 250000 },
+		{ "back, said before the step", 750000, 500000, 750000, 500000 },
+		{ "back, further than the schedule", 1000000, 750000, 500000, 500000 },
+		{ "where it is", 500000, 500000, 500000, 500000 },
+	};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct override o = make_step(override_generation((uint32_t)(10 * i + 1), false, 3),
+		                              rows[i].from, rows[i].to);
+
+		print_message("  %s\n", rows[i].why);
+		merge_step(s, &o);
+		for (size_t k = 0; k < s->in->overrides.n_items; k++) {
+			s->in->overrides.items[k].level_known = true;
+			s->in->overrides.items[k].level_ppm = rows[i].known;
+		}
+		assert_int_equal(run_on_ams(s, COMMAND_HOLD, NULL), COMMAND_OK);
+		assert_int_equal(kept_override(s, o.id)->to_ppm, rows[i].kept);
+		assert_int_equal(kept_override(s, o.id)->from_ppm, rows[i].kept);
+	}
+}
+
 /* One that drains a service is another target: a hold of the site's drain leaves its level. */
 static void a_persons_drain_of_the_site_holds_what_drains_its_services(void **state)
 {
@@ -297,6 +328,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(each_command_of_a_person_ends_the_automation),
 		WITH(a_command_ends_an_operation_that_has_written_nothing_yet),
+		WITH(a_hold_keeps_what_the_step_has_in_force),
 		WITH(a_persons_drain_of_the_site_holds_what_drains_its_services),
 		WITH(after_a_person_an_owner_of_the_old_epoch_is_refused),
 		WITH(a_dry_run_ends_nothing),
