@@ -23,6 +23,8 @@ WANTED: tuple[tuple[str, float | None, float | None], ...] = (
     ("squeeze.held_ms", None, 2000),
     ("squeeze.failed", None, 0),
     ("squeeze.failed_without_guard", 1000, None),
+    ("squeeze_hidden.held_ms", None, 2000),
+    ("squeeze_hidden.failed", None, None),
     ("owner_kill.level_changes_meanwhile", None, 0),
     ("owner_kill.steps_twice", None, 0),
     ("owner_kill.finished", 1, None),

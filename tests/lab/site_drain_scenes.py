@@ -8,7 +8,7 @@ import time
 import typing
 
 from net import Lab, LabError, comes_true, say, wait_until
-from site_drain_faults import CASES, FAULTS_WISH, large_disks, small_disks
+from site_drain_faults import CASES, FAULTS_WISH, give_all_back, large_disks, small_disks
 from site_drain_world import (RATE, SiteDrainWorld, Wish, drained_ppm, gone_ms, late_flows, own_flows, percentile,
                               resolver_address)
 from site_operations import ENDED, HELD, MOVING, Operations, tell
@@ -210,6 +210,55 @@ def squeeze_once(report: Report, figures: Figures, guarded: bool) -> None:
         bad = refused(world.requests(cut, now_ms()))
         say(world.crowd_line(5000))
         figures.put("squeeze.failed" if guarded else "squeeze.failed_without_guard", len(bad))
+
+
+SEES_LOSS_MS = 1000  # a client repeats a SYN after this
+LOSS_PERCENT = 1     # of the new connections, from which on a receiver suffers
+
+
+def suffers_from(requests: list[Request], vips: typing.Collection[str]) -> int | None:
+    """When SYNs to a site came again in such a number that it suffers: of a second's connections, more than LOSS_PERCENT and
+    more than two."""
+    own = sorted((r for r in requests if r.target in vips), key=lambda r: r.start_ms)
+    first, bad = 0, 0
+    for i, r in enumerate(own):
+        bad += is_repeated(r)
+        while own[first].start_ms < r.start_ms - 1000:
+            bad -= is_repeated(own[first])
+            first += 1
+        if bad > 2 and bad * 100 > LOSS_PERCENT * (i + 1 - first):
+            return r.start_ms + SEES_LOSS_MS
+    return None
+
+
+def is_repeated(r: Request) -> bool:
+    return r.resent > 0 or "timeout" in r.result
+
+
+def squeeze_hidden(report: Report, figures: Figures) -> None:
+    """A receiver's backends take 60 % of what they did, and no configuration says so: what they lose must hold the drain."""
+    wish = Wish(big_gate=BIG_GATE, big_to=SQUEEZED)
+    capacity = RATE * SHARE_AT_CUT / LOAD_TO_CAPACITY / CUT_TO
+    with world_of(wish) as world:
+        operations = Operations(world.nodes[1])
+        number = operations.begin(do="drain", sites=["ams"])["id"]
+        wait_until(lambda: drained_ppm(world.nodes[1], "ams") >= AT_PPM, 90, f"level {AT_PPM}", 0.05)
+        time.sleep(ARRIVED_S)  # clients have moved by then, and the step has not ended
+        cut = now_ms()
+        world.squeeze_backends(SQUEEZED, capacity * CUT_TO)
+        say(f"the backends of {SQUEEZED} take {capacity * CUT_TO:.0f}/s from now on; {world.crowd_line(3000)}")
+        held = comes_true(lambda: operations.state(number) in (*HELD, *ENDED, "late") and now_ms(), 90, 0.02)
+        record = operations.get(number)
+        say(tell(record))
+        report.equal((record.get("hold") or {}).get("code"), "receivers", "the receivers' suffering holds it")
+        time.sleep(20)  # what a held operation leaves
+        requests = world.requests(cut, now_ms())
+        suffers = suffers_from(requests, world.plan.site(SQUEEZED).vips)
+        bad = refused(requests)
+        say(f"{len([r for r in requests if is_repeated(r)])} SYNs were repeated, {sum(r.start_ms < held for r in bad)} connections "
+            f"failed before the hold, {sum(r.start_ms >= held for r in bad)} in the 20 s after it; {world.crowd_line(5000)}")
+        figures.put("squeeze_hidden.held_ms", max(0, held - suffers) if held and suffers else None)
+        figures.put("squeeze_hidden.failed", len(bad))
 
 
 # the owner
@@ -414,6 +463,7 @@ def faults(report: Report, _: Figures) -> None:
             for case in CASES:
                 say(f"{case.__name__}: {case.__doc__}")
                 report.step(case, world, report)
+                report.step(give_all_back, world)
         finally:
             world.end()
             for node in world.nodes:
@@ -422,6 +472,6 @@ def faults(report: Report, _: Figures) -> None:
 
 
 SCENES: dict[str, typing.Callable[[Report, Figures], None]] = {
-    f.__name__: f for f in (scheduled, drain, default, squeeze, owner, cut, double, backup, mutual, faults)}
+    f.__name__: f for f in (scheduled, drain, default, squeeze, squeeze_hidden, owner, cut, double, backup, mutual, faults)}
 QUICK = (quick,)
 assert RATE > QUICK_RATE

@@ -39,6 +39,7 @@ RATE = 400           # new connections a second, of all clients
 ONCE_EVERY = 16      # a client that never resolves again
 API_PORT = 8443
 LEVEL_EVERY_S = 0.2  # how often levels are read
+SQUEEZE_BURST_S = 0.25  # what a squeezed port lets through at once: what comes in this time
 WINDOW_MS = 2000     # in which the flows that are left are counted
 NEXT_SITE = {"ams": "fra", "fra": "ams", "par": "fra"}  # who is whose backup
 
@@ -201,20 +202,26 @@ class SiteDrainWorld(World):
         return self.crowd.between(begin_ms, end_ms)
 
     def squeeze(self, site: str, per_s: float) -> None:
-        """From now on a site takes so many new connections a second (squeeze.bpf.c): others are lost on the way to its node."""
+        """From now on a site takes so many new connections a second: others are lost on the way to its node."""
+        self.squeeze_port(self.site(site).node_port, per_s)
+
+    def squeeze_backends(self, site: str, per_s: float) -> None:
+        """From now on a site's backends take so many new connections a second together: others are lost on the way from its node,
+        which nobody tells."""
+        backends = self.site(site).backends
+        for backend in backends:
+            self.squeeze_port(f"p-{backend.name}", per_s / len(backends))
+
+    def squeeze_port(self, port: str, per_s: float) -> None:
+        """A port of the router lets so many SYNs through (squeeze.bpf.c)."""
         program = os.path.join(BUILD, "tests", "lab", "squeeze.bpf.o")
-        port = self.site(site).node_port
         self.router.run(["tc", "qdisc", "replace", "dev", port, "clsact"])
         self.router.run(["tc", "filter", "add", "dev", port, "egress", "bpf", "da", "obj", program, "sec", "squeeze"])
         rows = json.loads(self.router.run(["tc", "-j", "filter", "show", "dev", port, "egress"]))
         number = next(r["options"]["prog"]["id"] for r in rows if "prog" in r.get("options", {}))
         shown = json.loads(call(["bpftool", "-j", "prog", "show", "id", str(number)]))
-        value = struct.pack("=QQ", round(1e9 / per_s), 0)
+        value = struct.pack("=QQQ", round(1e9 / per_s), 0, round(per_s * SQUEEZE_BURST_S))
         call(["bpftool", "map", "update", "id", str(shown["map_ids"][0]), "key", "0", "0", "0", "0", "value", *map(str, value)])
-
-    def widen(self, site: str) -> None:
-        """Undo squeeze()."""
-        self.router.run(["tc", "qdisc", "del", "dev", self.site(site).node_port, "clsact"])
 
     def part(self, name: str, do: str = "add") -> None:
         """A filter between the nodes: weir-mgmt of a node and of the others cannot reach one another. All else is as before. `do`:
