@@ -212,6 +212,7 @@ def squeeze_once(report: Report, figures: Figures, guarded: bool) -> None:
         figures.put("squeeze.failed" if guarded else "squeeze.failed_without_guard", len(bad))
 
 
+HIDDEN_LOAD = 0.85   # of what is left of the backends' capacity: with checks just enough, and the next step is too much
 SEES_LOSS_MS = 1000  # a client repeats a SYN after this
 LOSS_PERCENT = 1     # of the new connections, from which on a receiver suffers
 
@@ -238,15 +239,15 @@ def is_repeated(r: Request) -> bool:
 def squeeze_hidden(report: Report, figures: Figures) -> None:
     """A receiver's backends take 60 % of what they did, and no configuration says so: what they lose must hold the drain."""
     wish = Wish(big_gate=BIG_GATE, big_to=SQUEEZED)
-    capacity = RATE * SHARE_AT_CUT / LOAD_TO_CAPACITY / CUT_TO
+    left = RATE * SHARE_AT_CUT / HIDDEN_LOAD
     with world_of(wish) as world:
         operations = Operations(world.nodes[1])
         number = operations.begin(do="drain", sites=["ams"])["id"]
         wait_until(lambda: drained_ppm(world.nodes[1], "ams") >= AT_PPM, 90, f"level {AT_PPM}", 0.05)
         time.sleep(ARRIVED_S)  # clients have moved by then, and the step has not ended
         cut = now_ms()
-        world.squeeze_backends(SQUEEZED, capacity * CUT_TO)
-        say(f"the backends of {SQUEEZED} take {capacity * CUT_TO:.0f}/s from now on; {world.crowd_line(3000)}")
+        world.squeeze_backends(SQUEEZED, left)
+        say(f"the backends of {SQUEEZED} take {left:.0f}/s from now on, as if cut from {left / CUT_TO:.0f}/s; {world.crowd_line(3000)}")
         held = comes_true(lambda: operations.state(number) in (*HELD, *ENDED, "late") and now_ms(), 90, 0.02)
         record = operations.get(number)
         say(tell(record))
