@@ -4,18 +4,24 @@
  * seconds.
  *
  * The packet path overwrites its entries, so each scan compares them with a copy: an entry is new if
- * its flow, its SYN or its time differ. A flood of sources must not use up memory: there is room for
- * SOURCES prefixes, and a new one takes the place of the one that has the fewest flows. A prefix
- * that sends much so stays, and a flood pushes out only itself and what is as rare.
+ * its flow, its SYN or its time differ. A flood of sources must use up neither memory nor time:
+ * there is room for SOURCES prefixes, each in one of the WAYS places of its bucket, where a new one
+ * takes the place of the one that has the fewest flows. A prefix that sends much so stays, and a
+ * flood pushes out only itself and what is as rare. Buckets differ from process to process, so that
+ * nobody can choose prefixes that meet in one.
  */
 #include "dataplane/export/measurer.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/hash.h"
 #include "weir/fwd/sample.h"
 
 #define SOURCES   1024u
+#define WAYS      8u
+#define BUCKETS   (SOURCES / WAYS)
 #define SLOTS     6u
 #define SLOT_MS   10000u
 #define WINDOW_S  (SLOTS * SLOT_MS / 1000)
@@ -34,13 +40,18 @@ struct entry_seen {
 
 struct measured_sources {
 	struct entry_seen known[N_ENTRIES];
-	struct source items[SOURCES];
+	struct source items[SOURCES]; /* WAYS of each bucket */
+	uint64_t salt;
 	uint64_t slot; /* the number of the slot that counts now, since boot */
 };
 
 struct measured_sources *measured_sources_new(void)
 {
-	return calloc(1, sizeof(struct measured_sources));
+	struct measured_sources *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->salt = hash_mix(clock_mono_ns());
+	return s;
 }
 
 void measured_sources_free(struct measured_sources *s)
@@ -68,21 +79,21 @@ static uint64_t sum_flows(const struct source *item)
 	return sum;
 }
 
-/* The prefix's own element, or the one with the fewest flows, emptied. */
+/* The prefix's own element, or that of its bucket with the fewest flows, emptied. */
 static struct source *find_source(struct measured_sources *s, uint64_t service, uint64_t prefix)
 {
-	struct source *least = &s->items[0];
+	uint64_t bucket = hash_mix(prefix ^ hash_mix(service ^ s->salt)) % BUCKETS;
+	struct source *items = &s->items[bucket * WAYS], *least = items;
 	uint64_t fewest = UINT64_MAX;
 
-	for (uint32_t i = 0; i < SOURCES; i++) {
-		struct source *item = &s->items[i];
+	for (uint32_t i = 0; i < WAYS; i++) {
 		uint64_t flows;
 
-		if (item->service == service && item->prefix == prefix)
-			return item;
-		flows = item->prefix ? sum_flows(item) : 0;
+		if (items[i].service == service && items[i].prefix == prefix)
+			return &items[i];
+		flows = items[i].prefix ? sum_flows(&items[i]) : 0;
 		if (flows < fewest) {
-			least = item;
+			least = &items[i];
 			fewest = flows;
 		}
 	}
