@@ -13,6 +13,7 @@
 #include "dataplane/prover.h"
 #include "dataplane/export/publish.h"
 #include "weir/condition.h"
+#include "weir/measure.h"
 #include "weir/model.h"
 
 /* Why a port of the document does not forward, or not as configured. */
@@ -141,6 +142,20 @@ static void state_probe_packets(const struct process *p, struct stats *s)
 		               problem);
 }
 
+/* An operation on a site waits for what this node measures. */
+static void state_measure_page(const struct process *p, struct stats *s)
+{
+	int fault = publisher_measure_fault(p->publisher);
+
+	if (fault)
+		conditions_add(
+		        s, "measure-page-missing", CONDITION_DEGRADED, MEASURE_PAGE_FILE,
+		        "cannot be written (next try in 5 s): %s. Without it this node's new "
+		        "flows are not known, and operations on sites are held: make room in "
+		        "the run directory",
+		        strerror(-fault));
+}
+
 void conditions_state(struct process *p)
 {
 	struct stats *s = publisher_stats(p->publisher);
@@ -153,6 +168,7 @@ void conditions_state(struct process *p)
 	if (has_document && p->node.model->self)
 		state_ports(p, s);
 	state_probe_packets(p, s);
+	state_measure_page(p, s);
 	if (has_document)
 		conditions_state_paths(p, s);
 	if (has_document)

@@ -27,7 +27,8 @@
 #define READINGS 11u
 #define KEEP_MS  1000u
 #define LAST_MS  900u
-#define EARLY_MS 50u /* the caller's timer is not exact */
+#define EARLY_MS 50u   /* the caller's timer is not exact */
+#define RETRY_MS 5000u /* after a page that could not be made */
 
 /* Up to so many packets a second, the sample is wide: each watched one costs some 20 ns. */
 #define QUIET_PER_S 50000u
@@ -54,6 +55,8 @@ struct measurer {
 	uint64_t written_ms, scanned_ms, began;
 	uint64_t received; /* as last read, at read_ms: for the sample's width */
 	uint64_t read_ms;
+	int fault;         /* -errno of the page that could not be made; 0: there is one */
+	uint64_t retry_ms; /* with a fault: when it is tried again */
 };
 
 struct measurer *measurer_new(const char *run_dir)
@@ -105,16 +108,12 @@ static int make_readings(struct measurer *m, uint32_t services, uint32_t pools)
 	return 0;
 }
 
-/* Make the page, again when the tables have grown: readers then open the new one. */
-static int make_measure_page(struct measurer *m, const struct compiler *n)
+static int try_page(struct measurer *m, uint32_t services, uint32_t pools)
 {
-	uint32_t services = n->sizes.service_counts, pools = n->sizes.pools;
 	size_t bytes = measure_page_bytes(services, pools);
 	char path[PATH_MAX];
 	int err;
 
-	if (m->page && m->scratch->max_services == services && m->scratch->max_pools == pools)
-		return 0;
 	page_close(m->page);
 	free(m->scratch);
 	m->page = NULL;
@@ -124,13 +123,34 @@ static int make_measure_page(struct measurer *m, const struct compiler *n)
 		err = proc_path(m->run_dir, MEASURE_PAGE_FILE, path);
 	if (!err)
 		err = page_create(path, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT, bytes, &m->page);
-	if (err) {
+	return err;
+}
+
+/* Make the page, again when the tables have grown: readers then open the new one. */
+static int make_measure_page(struct measurer *m, const struct compiler *n, uint64_t now_ms)
+{
+	uint32_t services = n->sizes.service_counts, pools = n->sizes.pools;
+	int err;
+
+	if (m->page && m->scratch->max_services == services && m->scratch->max_pools == pools)
+		return 0;
+	if (m->fault && now_ms < m->retry_ms)
+		return m->fault;
+	err = try_page(m, services, pools);
+	if (err && err != m->fault)
 		log_error("measure-page-failed", "error=\"%s\"", strerror(-err));
+	m->fault = err;
+	m->retry_ms = now_ms + RETRY_MS;
+	if (err)
 		return err;
-	}
 	m->scratch->max_services = services;
 	m->scratch->max_pools = pools;
 	return 0;
+}
+
+int measurer_fault(const struct measurer *m)
+{
+	return m->fault;
 }
 
 static void publish_copy(struct measurer *m, uint64_t now_ms)
@@ -406,7 +426,7 @@ void measurer_tick(struct measurer *m, const struct compiler *n, uint64_t now_ms
 	struct measure_page *p;
 
 	if (!n->plan || (m->written_ms && now_ms - m->written_ms + EARLY_MS < MEASURER_MS) ||
-	    make_measure_page(m, n))
+	    make_measure_page(m, n, now_ms))
 		return;
 	p = m->scratch;
 	m->written_ms = now_ms;

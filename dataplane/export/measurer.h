@@ -29,6 +29,9 @@ void measurer_free(struct measurer *m);
  */
 void measurer_tick(struct measurer *m, const struct compiler *n, uint64_t now_ms) NONNULL();
 
+/** Why nothing is measured: -errno of the page, which is tried again each five seconds; 0: it is. */
+int measurer_fault(const struct measurer *m) NONNULL();
+
 /**
  * How wide the sample is to be with so many packets a second: root.sample_wide.
  */

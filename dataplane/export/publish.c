@@ -484,3 +484,8 @@ void publisher_measure(struct publisher *p, const struct compiler *n, uint64_t n
 {
 	measurer_tick(p->measurer, n, now_ms);
 }
+
+int publisher_measure_fault(const struct publisher *p)
+{
+	return measurer_fault(p->measurer);
+}

@@ -39,5 +39,7 @@ void publisher_write(struct publisher *p, const struct compiler *n,
                      const struct compiler_time *time);
 /** Write the page of measurements if it is due (export/measurer.h). */
 void publisher_measure(struct publisher *p, const struct compiler *n, uint64_t now_ms);
+/** Why it is not written: -errno; 0: it is, or there is no document yet. */
+int publisher_measure_fault(const struct publisher *p);
 
 #endif

@@ -105,14 +105,23 @@ static const char *fake_problem(const struct prover *r, const char **interface)
 	return prover_says;
 }
 
+static int measure_fault; /* -errno; 0: none */
+
+static int fake_measure_fault(const struct publisher *p)
+{
+	(void)p;
+	return measure_fault;
+}
+
 /* The private parts too. */
-#define prover_problem         fake_problem
-#define conditions_begin       fake_begin
-#define conditions_add         fake_add
-#define conditions_end         fake_end
-#define conditions_state_paths fake_paths
-#define links_named            fake_link
-#define publisher_stats        fake_stats
+#define publisher_measure_fault fake_measure_fault
+#define prover_problem          fake_problem
+#define conditions_begin        fake_begin
+#define conditions_add          fake_add
+#define conditions_end          fake_end
+#define conditions_state_paths  fake_paths
+#define links_named             fake_link
+#define publisher_stats         fake_stats
 #include "dataplane/conditions.c"
 
 static const struct driver_ops xdp = { .name = "xdp", .ports = show_ports };
@@ -167,6 +176,19 @@ static void a_node_without_trouble_states_none(void **state)
 	assert_int_equal(begun_with, 71);
 	assert_int_equal(n_paths, 1);
 	assert_int_equal(n_ended, 1);
+}
+
+static void a_page_of_measurements_that_cannot_be_made_is_stated(void **state)
+{
+	(void)state;
+	measure_fault = -ENOSPC;
+	conditions_state(p);
+	measure_fault = 0;
+	assert_int_equal(n_stated, 1);
+	assert_non_null(strstr(stated[0], "degraded measure-page-missing"));
+	assert_non_null(strstr(stated[0], "No space left on device"));
+	conditions_state(p);
+	assert_int_equal(n_stated, 0);
 }
 
 static const struct {
@@ -346,6 +368,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CONDITIONS_TEST(a_node_without_trouble_states_none),
+		CONDITIONS_TEST(a_page_of_measurements_that_cannot_be_made_is_stated),
 		CONDITIONS_TEST(each_fault_of_a_port_is_stated),
 		CONDITIONS_TEST(all_ports_without_effect_are_down_each_with_its_own_reason),
 		CONDITIONS_TEST(a_port_that_goes_on_as_it_was_is_degraded),

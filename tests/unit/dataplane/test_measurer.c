@@ -9,6 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -271,6 +274,52 @@ static void a_flood_of_prefixes_does_not_push_out_who_sends_much(void **state)
 	assert_int_equal(list[0].flows, 128);
 }
 
+static uint64_t cpu_ms(void)
+{
+	struct timespec t;
+
+	assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t), 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Each entry is a new prefix, second after second: 50 ms of work, were each compared with all. */
+static void a_flood_of_prefixes_takes_no_time(void **state)
+{
+	uint32_t now_s = (uint32_t)(compiler_now().ticks_ms / 1000);
+	uint64_t least_ms = UINT64_MAX;
+
+	(void)state;
+	for (uint32_t round = 0; round < 4; round++) {
+		for (uint32_t i = 0; i < FWD_SAMPLE_BUCKETS * FWD_SAMPLE_WAYS; i++)
+			put_sample(i, V4(10 + round, i >> 8, i & 255), "web", now_s - round);
+		uint64_t before_ms = cpu_ms();
+
+		read_tick(T0 + round * 1000);
+		if (cpu_ms() - before_ms < least_ms)
+			least_ms = cpu_ms() - before_ms;
+	}
+	assert_in_range(least_ms, 0, 20);
+}
+
+/* No page while the folder takes none; one attempt in five seconds, and one line of the log. */
+static void a_page_that_cannot_be_made_is_tried_again_later(void **state)
+{
+	char path[PATH_MAX];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/%s", dir, MEASURE_PAGE_FILE);
+	assert_int_equal(mkdir(path, 0700), 0);
+	measurer_tick(m, &s.node, T0);
+	assert_true(measurer_fault(m) < 0);
+	assert_int_equal(rmdir(path), 0);
+	measurer_tick(m, &s.node, T0 + 4900);
+	assert_true(measurer_fault(m) < 0);
+	assert_int_not_equal(access(path, F_OK), 0);
+	measurer_tick(m, &s.node, T0 + 5000);
+	assert_int_equal(measurer_fault(m), 0);
+	assert_int_equal(access(path, F_OK), 0);
+}
+
 static void a_resize_makes_another_page(void **state)
 {
 	(void)state;
@@ -298,6 +347,8 @@ int main(void)
 		MEASURER_TEST(tables_of_an_earlier_process_keep_their_width),
 		MEASURER_TEST(prefixes_are_those_of_the_last_minute_most_flows_first),
 		MEASURER_TEST(a_flood_of_prefixes_does_not_push_out_who_sends_much),
+		MEASURER_TEST(a_flood_of_prefixes_takes_no_time),
+		MEASURER_TEST(a_page_that_cannot_be_made_is_tried_again_later),
 		MEASURER_TEST(a_resize_makes_another_page),
 	};
 
