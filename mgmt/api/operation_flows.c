@@ -25,10 +25,9 @@ static void set_rate(json_t *object, const char *name, uint64_t n, uint32_t wind
 		json_object_set_new(object, name, json_integer((json_int_t)milli));
 }
 
-static json_t *service_json(const struct measure_node *node, const char *name,
-                            const struct measure_service *s)
+static json_t *service_json(const struct measure_node *node, const struct measure_service *s)
 {
-	json_t *o = json_pack("{s:s}", "service", name);
+	json_t *o = json_object();
 	uint32_t ppm;
 
 	set_rate(o, "new_milli", s->recent.new_flows, node->recent_ms);
@@ -40,10 +39,9 @@ static json_t *service_json(const struct measure_node *node, const char *name,
 	return o;
 }
 
-static json_t *pool_json(const struct measure_node *node, const char *name,
-                         const struct measure_pool *p)
+static json_t *pool_json(const struct measure_node *node, const struct measure_pool *p)
 {
-	json_t *o = json_pack("{s:s}", "pool", name);
+	json_t *o = json_object();
 
 	set_rate(o, "own_milli", p->recent.own_flows, node->recent_ms);
 	set_rate(o, "own_packets_milli", p->recent.own_packets, node->recent_ms);
@@ -95,29 +93,30 @@ static json_t *sources_json(const struct model *m, const struct measure *measure
 static json_t *services_json(const struct model *m, const struct measure *measure)
 {
 	const struct measure_node *node = measure_node(measure);
-	json_t *list = json_array();
+	json_t *all = json_object();
 
-	for (size_t i = 0; i < m->n_services; i++) {
+	for (size_t i = 0; i < m->n_services && i < OPERATION_MEASURE_SERVICES_MAX; i++) {
 		const struct measure_service *s = measure_service(measure, m->services[i].name);
 
-		if (s && json_array_size(list) < OPERATION_MEASURE_SERVICES_MAX)
-			json_array_append_new(list, service_json(node, m->services[i].name, s));
+		if (s)
+			json_object_set_new(all, m->services[i].name, service_json(node, s));
 	}
-	return list;
+	return all;
 }
 
 static json_t *pools_json(const struct model *m, const struct measure *measure)
 {
 	const struct measure_node *node = measure_node(measure);
-	json_t *list = json_array();
+	json_t *all = json_object();
 
-	for (size_t i = 0; i < m->n_pools; i++) {
+	for (size_t i = 0; i < m->n_pools && json_object_size(all) < OPERATION_MEASURE_POOLS_MAX;
+	     i++) {
 		const struct measure_pool *p = measure_pool(measure, m->pools[i].name);
 
-		if (p && json_array_size(list) < OPERATION_MEASURE_SERVICES_MAX)
-			json_array_append_new(list, pool_json(node, m->pools[i].name, p));
+		if (p)
+			json_object_set_new(all, m->pools[i].name, pool_json(node, p));
 	}
-	return list;
+	return all;
 }
 
 json_t *operation_flows_json(const struct core *core, const struct model *m)

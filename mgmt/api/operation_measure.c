@@ -42,22 +42,22 @@ static void weigh_pool(const struct model_pool *pool, const struct health_page *
 
 static json_t *pools_json(const struct model *m, const struct health_page *page)
 {
-	json_t *list = json_array();
+	json_t *all = json_object();
 
 	for (size_t i = 0; i < m->n_pools; i++) {
 		const struct model_pool *pool = &m->pools[i];
 		uint64_t up_ppm, unknown_ppm;
 
 		if (!m->self || pool->site != m->self->site ||
-		    json_array_size(list) == OPERATION_MEASURE_SERVICES_MAX)
+		    json_object_size(all) == OPERATION_MEASURE_POOLS_MAX)
 			continue;
 		weigh_pool(pool, page, &up_ppm, &unknown_ppm);
-		json_array_append_new(
-		        list, json_pack("{s:s, s:I, s:I, s:I}", "pool", pool->name, "up_ppm",
-		                        (json_int_t)up_ppm, "unknown_ppm", (json_int_t)unknown_ppm,
-		                        "min_ppm", (json_int_t)pool->min_healthy_percent * 10000));
+		json_object_set_new(all, pool->name,
+		                    json_pack("{s:I, s:I, s:I}", "up_ppm", (json_int_t)up_ppm,
+		                              "unknown_ppm", (json_int_t)unknown_ppm, "min_ppm",
+		                              (json_int_t)pool->min_healthy_percent * 10000));
 	}
-	return list;
+	return all;
 }
 
 /* --- all --- */

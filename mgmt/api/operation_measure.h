@@ -10,10 +10,10 @@
  *   bits_per_s                  to backends
  *   dns: {longest_ttl_s, levels: [{override, generation, level_ppm}]}   weir-dns runs
  *   sites: [{site, up, checked, failing}]        as this node's weir-dns sees them from outside
- *   pools: [{pool, up_ppm, unknown_ppm, min_ppm}]                       of the own site
+ *   pools: {POOL: {up_ppm, unknown_ppm, min_ppm}}                       of the own site
  *   backups: rows of mgmt/api/backup_status.h                           of the own site
- *   flows: {window_ms, services: [{service, new_milli, silent_ppm, repeated_ppm}],
- *           pools: [{pool, own_milli, backup_milli, refused_milli, packets_milli}],
+ *   flows: {window_ms, services: {SERVICE: {new_milli, packets_milli, silent_ppm, repeated_ppm}},
+ *           pools: {POOL: {own_milli, own_packets_milli, backup_milli}},
  *           drops: {REASON: milli}, sources: [{service, prefix, flows, sampled, age_ms}]}
  *
  * Implemented in mgmt/api/operation_measure.c, operation_outside.c (sites) and operation_flows.c (flows); for any thread, not under the lock.
@@ -26,8 +26,10 @@
 #include "base/checked.h"
 #include "mgmt/api/core.h"
 
-#define OPERATION_MEASURE_SERVICES_MAX 1024u /**< services and pools that are listed */
-#define OPERATION_MEASURE_SOURCES_MAX  64u   /**< prefixes that are listed */
+/** Services and pools that are there; those beyond, which are in no table by default, are unknown. */
+#define OPERATION_MEASURE_SERVICES_MAX 4096u
+#define OPERATION_MEASURE_POOLS_MAX    4096u
+#define OPERATION_MEASURE_SOURCES_MAX  64u /**< prefixes that are listed */
 
 /** All of it, given; NULL: out of memory. */
 MUST_CHECK json_t *operation_measure_json(struct core *core);

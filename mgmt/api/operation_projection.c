@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FLOWS_MAX  512u
 #define GATES_MAX  128u
 #define NO_SERVICE (PROJECTION_ALL - 1) /* one that the document does not have: no gate is its */
 
@@ -16,7 +15,7 @@
 struct projecting {
 	struct projection_input in;
 	struct projection_site_now sites[PROJECTION_SITES_MAX];
-	struct projection_flows flows[FLOWS_MAX];
+	struct projection_flows flows[OPERATION_FLOWS_MAX];
 	struct projection_gate gates[GATES_MAX], targets[OPERATION_TARGETS_MAX];
 	uint32_t steps_ppm[PROJECTION_STEPS_MAX];
 };
@@ -38,12 +37,17 @@ static uint32_t site_index(const struct model *m, const char *name)
 
 /* --- input --- */
 
-/* By the version: the effective document is another one with each step. */
-static bool was_at_begin(const struct operation_begin_flows *begin, uint64_t version,
-                         uint32_t service, uint32_t site, uint64_t *per_s)
+/*
+ * By the version: the effective document is another one with each step. Rows are in the order of
+ * services; @p from goes on with them.
+ */
+static bool was_at_begin(const struct operation_begin_flows *begin, size_t *from,
+                         const struct projection_flows *f, uint64_t *per_s)
 {
-	for (size_t i = 0; begin && begin->known && begin->version == version && i < begin->n; i++)
-		if (begin->rows[i].service == service && begin->rows[i].site == site) {
+	while (*from < begin->n && begin->rows[*from].service < f->service)
+		++*from;
+	for (size_t i = *from; i < begin->n && begin->rows[i].service == f->service; i++)
+		if (begin->rows[i].site == f->site) {
 			*per_s = begin->rows[i].now_per_s;
 			return true;
 		}
@@ -66,10 +70,13 @@ static void list_flows(const struct operation_snapshot *v, const struct operatio
                        const struct operation_begin_flows *begin, struct projecting *p)
 {
 	const struct model *m = v->m;
+	bool is_known = begin && begin->known && begin->version == m->meta.version;
+	size_t from = 0;
 
 	/* pairs that are not measured are not listed: they are not known */
 	for (uint32_t i = 0; i < m->n_services; i++)
-		for (size_t k = 0; k < m->services[i].n_at && p->in.n_flows < FLOWS_MAX; k++) {
+		for (size_t k = 0; k < m->services[i].n_at && p->in.n_flows < OPERATION_FLOWS_MAX;
+		     k++) {
 			const char *site = m->services[i].at[k].site->name;
 			struct projection_flows *f = &p->flows[p->in.n_flows];
 
@@ -77,7 +84,7 @@ static void list_flows(const struct operation_snapshot *v, const struct operatio
 			f->site = site_index(m, site);
 			if (!read_flows(v, op, &m->services[i], site, &f->now_per_s))
 				continue;
-			if (!was_at_begin(begin, m->meta.version, i, f->site, &f->begin_per_s))
+			if (!is_known || !was_at_begin(begin, &from, f, &f->begin_per_s))
 				f->begin_per_s = f->now_per_s;
 			p->in.n_flows++;
 		}

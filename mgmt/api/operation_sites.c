@@ -61,9 +61,11 @@ static bool read_rate(const json_t *object, const char *name, uint64_t *out)
 	return ok;
 }
 
-/* The row of @p list whose @p field is @p name; NULL: there is none. */
+/* The row @p name of an object, or that of a list whose @p field is @p name; NULL: there is none. */
 static const json_t *find_row(const json_t *list, const char *field, const char *name)
 {
+	if (json_is_object(list))
+		return json_object_get(list, name);
 	for (size_t i = 0; i < json_array_size(list); i++)
 		if (!strcmp(text_of(json_array_get(list, i), field), name))
 			return json_array_get(list, i);
@@ -252,13 +254,11 @@ static bool add_service(const json_t *flows, const struct model_service *service
 	const json_t *pool = find_row(json_object_get(flows, "pools"), "pool", at->pool->name);
 	uint64_t fresh = 0, own = 0, backup = 0, silent = 0, repeated = 0;
 
-	if (!row)
+	if (!row || !pool)
 		return false; /* not in this node's tables, or not said: it is not none */
-	if (!read_rate(row, "new_milli", &fresh))
+	if (!read_rate(row, "new_milli", &fresh) || !read_rate(pool, "own_milli", &own) ||
+	    !read_rate(pool, "backup_milli", &backup))
 		return false;
-	if (pool)
-		(void)(read_rate(pool, "own_milli", &own) &&
-		       read_rate(pool, "backup_milli", &backup));
 	(void)read_count(row, "silent_ppm", &silent);
 	double product = (double)fresh * (double)own; /* may have more than 64 bits */
 	uint64_t own_part = own + backup ? (uint64_t)(product / (double)(own + backup)) : fresh;

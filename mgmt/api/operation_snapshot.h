@@ -89,12 +89,15 @@ uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *
  */
 int operation_sources_add(const struct operation_snapshot *v, struct projector *p) MUST_CHECK;
 
+/** Pairs of service and site whose flows are projected: a thousand services at four sites. */
+#define OPERATION_FLOWS_MAX 4096u
+
 /** New flows when an operation began, by service and site of the model; kept by its owner. */
 struct operation_begin_flows {
 	bool known;
 	uint64_t version; /**< of the configuration, whose indices the rows have */
 	size_t n;
-	struct projection_flows rows[512];
+	struct projection_flows rows[OPERATION_FLOWS_MAX];
 	/** unseen clients at that time, once they were looked for (mgmt/operations/projection.h) */
 	bool unseen_fixed, unseen_known;
 	uint32_t unseen_ppm;

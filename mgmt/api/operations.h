@@ -35,8 +35,9 @@
 #define OPERATIONS_TIMEOUT_MS 900    /**< for a peer's answer: a round stays on time */
 #define OPERATIONS_HEARD_MS   2000u  /**< so long after its answer a node counts as reached */
 #define OPERATIONS_FRESH_MS   3000u  /**< so long what a node measured counts */
-#define OPERATIONS_ANSWER_MAX ((size_t)1 << 20) /**< bytes of a peer's answer */
-#define OPERATIONS_SEND_MAX   16u               /**< records in one request */
+#define OPERATIONS_ANSWER_MAX                                                                      \
+	((size_t)4 << 20)       /**< bytes of a peer's answer: with the most rows, 2 MiB */
+#define OPERATIONS_SEND_MAX 16u /**< records in one request */
 
 /** What a node has of an operation, as it was observed in the last round. */
 struct operations_node {

@@ -300,6 +300,42 @@ static void numbers_of_no_sense_are_not_known(void **state)
 	}
 }
 
+/* Rows by name, as nodes tell them; a service whose pool is not told is not one without a backup. */
+static void a_service_without_its_pool_is_not_known(void **state)
+{
+	static const char with[] =
+	        "{\"flows\":{\"window_ms\":10000,\"services\":{\"web\":{\"new_milli\":9000}},"
+	        "\"pools\":{\"web-ams\":{\"own_milli\":6000,\"backup_milli\":3000,"
+	        "\"own_packets_milli\":8000}},\"drops\":{}}}";
+	static const char *const without[] = {
+		"{\"flows\":{\"window_ms\":10000,\"services\":{\"web\":{\"new_milli\":9000}},"
+		"\"pools\":{},\"drops\":{}}}",
+		"{\"flows\":{\"window_ms\":10000,\"services\":{\"web\":{\"new_milli\":9000}},"
+		"\"pools\":{\"web-ams\":{\"own_milli\":6000}},\"drops\":{}}}",
+		"{\"flows\":{\"window_ms\":10000,\"services\":{\"mail\":{\"new_milli\":9000}},"
+		"\"pools\":{\"web-ams\":{\"own_milli\":6000,\"backup_milli\":0}},\"drops\":{}}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i <= sizeof(without) / sizeof(without[0]); i++) {
+		struct world *w = make_world();
+		bool known = i == sizeof(without) / sizeof(without[0]);
+
+		give_voice(w, 0, with);
+		give_voice(w, 1, known ? with : without[i]);
+		const struct operation_site *s = gather_ams(w);
+		assert_int_equal(s->flows.known, known);
+		assert_int_equal(s->backup_flows.known, known);
+		assert_int_equal(s->established.known, known);
+		if (known) {
+			assert_int_equal(s->flows.value, 12);
+			assert_int_equal(s->backup_flows.value, 6);
+			assert_int_equal(s->established.value, 4);
+		}
+		free_world(w);
+	}
+}
+
 /* Products of rates have more than 64 bits. */
 static void high_rates_do_not_overflow(void **state)
 {
@@ -530,6 +566,7 @@ int main(void)
 		cmocka_unit_test(one_late_flow_in_a_minute_is_not_none),
 		cmocka_unit_test(numbers_of_no_sense_are_not_known),
 		cmocka_unit_test(high_rates_do_not_overflow),
+		cmocka_unit_test(a_service_without_its_pool_is_not_known),
 		cmocka_unit_test(levels_are_of_the_generation_in_force),
 		cmocka_unit_test(an_override_that_a_node_lacks_is_level_0),
 		cmocka_unit_test(a_former_release_knows_no_steps),

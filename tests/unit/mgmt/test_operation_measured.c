@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
+#include "mgmt/api/operations.h"
 #include "weir/measure.h"
 
 #include "mgmt/api/operation_measure.c" /* the private parts too */
@@ -74,10 +75,10 @@ static int teardown(void **state)
 	return system(command);
 }
 
-/* Field @p name of row @p at of @p list. @return -1: there is none */
-static json_int_t number_of(const json_t *flows, const char *list, size_t at, const char *name)
+/* Field @p name of row @p of in part @p part. @return -1: there is none */
+static json_int_t number_of(const json_t *flows, const char *part, const char *of, const char *name)
 {
-	const json_t *row = json_array_get(json_object_get(flows, list), at);
+	const json_t *row = json_object_get(json_object_get(flows, part), of);
 	const json_t *value = json_object_get(row, name);
 
 	return json_is_integer(value) ? json_integer_value(value) : -1;
@@ -96,12 +97,12 @@ static void rates_are_of_the_window_that_they_were_counted_in(void **state)
 	rows->node.reason_last[FWD_REASON_NO_BACKEND] = 4;
 	json_t *flows = operation_flows_json(&core, &m);
 	assert_int_equal(json_integer_value(json_object_get(flows, "window_ms")), 10000);
-	assert_int_equal(json_array_size(json_object_get(flows, "services")), 1);
-	assert_int_equal(number_of(flows, "services", 0, "new_milli"), 7000);
-	assert_int_equal(number_of(flows, "services", 0, "packets_milli"), 90000);
-	assert_int_equal(number_of(flows, "pools", 0, "own_milli"), 6000);
-	assert_int_equal(number_of(flows, "pools", 0, "own_packets_milli"), 80000);
-	assert_int_equal(number_of(flows, "pools", 0, "backup_milli"), 1000);
+	assert_int_equal(json_object_size(json_object_get(flows, "services")), 1);
+	assert_int_equal(number_of(flows, "services", "web", "new_milli"), 7000);
+	assert_int_equal(number_of(flows, "services", "web", "packets_milli"), 90000);
+	assert_int_equal(number_of(flows, "pools", "web-ams", "own_milli"), 6000);
+	assert_int_equal(number_of(flows, "pools", "web-ams", "own_packets_milli"), 80000);
+	assert_int_equal(number_of(flows, "pools", "web-ams", "backup_milli"), 1000);
 	const json_t *drops = json_object_get(flows, "drops");
 	assert_int_equal(json_object_size(drops), 1); /* 4 in the last second */
 	assert_int_equal(json_integer_value(json_object_get(drops, "no_backend")), 4000);
@@ -121,17 +122,64 @@ static void ratios_need_a_sample(void **state)
 	web->last = (struct measure_flows){ .sampled = MEASURE_SAMPLE_MIN,
 		                            .repeated = MEASURE_SAMPLE_MIN };
 	json_t *flows = operation_flows_json(&core, &m);
-	assert_int_equal(number_of(flows, "services", 0, "repeated_ppm"), 1000000);
-	assert_int_equal(number_of(flows, "services", 0, "silent_ppm"), 500000);
+	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), 1000000);
+	assert_int_equal(number_of(flows, "services", "web", "silent_ppm"), 500000);
 	json_decref(flows);
 	web->last.sampled = MEASURE_SAMPLE_MIN - 1;
 	flows = operation_flows_json(&core, &m);
-	assert_int_equal(number_of(flows, "services", 0, "repeated_ppm"), 250000);
+	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), 250000);
 	json_decref(flows);
 	web->recent.sampled = MEASURE_SAMPLE_MIN - 1;
 	flows = operation_flows_json(&core, &m);
-	assert_int_equal(number_of(flows, "services", 0, "repeated_ppm"), -1);
-	assert_int_equal(number_of(flows, "services", 0, "silent_ppm"), -1);
+	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), -1);
+	assert_int_equal(number_of(flows, "services", "web", "silent_ppm"), -1);
+	json_decref(flows);
+}
+
+static int by_hash(const void *a, const void *b)
+{
+	uint64_t x = ((const struct measure_service *)a)->service;
+	uint64_t y = ((const struct measure_service *)b)->service;
+
+	return (x > y) - (x < y);
+}
+
+/* A cluster of a thousand pools and more: none is left out, and the answer fits. */
+static void each_of_two_thousand_services_is_told(void **state)
+{
+	static struct model_service many[2000];
+	static char names[2000][MODEL_NAME_MAX];
+	struct model big = { .services = many, .n_services = 2000, .self = &self };
+	char path[96];
+
+	(void)state;
+	page_close(page);
+	snprintf(path, sizeof(path), "%s/" MEASURE_PAGE_FILE, dir);
+	assert_int_equal(page_create(path, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT,
+	                             measure_page_bytes(2000, 0), &page),
+	                 0);
+	rows = page_payload(page);
+	rows->max_services = 2000;
+	rows->node =
+	        (struct measure_node){ .n_services = 2000, .last_ms = 1000, .recent_ms = 10000 };
+	for (size_t i = 0; i < 2000; i++) {
+		snprintf(names[i], sizeof(names[i]), "service-%050zu", i);
+		many[i].name = names[i];
+		measure_page_services(rows)[i] = (struct measure_service){
+			.service = hash_text(names[i]),
+			.recent = { .new_flows = 1000000 + i, .packets = 100000000 },
+		};
+	}
+	qsort(measure_page_services(rows), 2000, sizeof(struct measure_service), by_hash);
+	page_alive(page, clock_mono_ms());
+	json_t *flows = operation_flows_json(&core, &big);
+	assert_int_equal(number_of(flows, "services", names[0], "new_milli"), 100000000);
+	assert_int_equal(number_of(flows, "services", names[1999], "new_milli"), 100199900);
+	assert_int_equal(json_object_size(json_object_get(flows, "services")), 2000);
+	char *text = json_dumps(flows, JSON_COMPACT);
+	assert_non_null(text);
+	assert_in_range(strlen(text), 200000, OPERATIONS_ANSWER_MAX / 10);
+	free(text);
 	json_decref(flows);
 }
 
@@ -180,8 +228,8 @@ static void a_pool_is_up_by_the_weight_of_its_backends(void **state)
 		assert_int_equal(up, cases[i].up);
 		assert_int_equal(unknown, cases[i].unknown);
 	}
-	json_t *list = pools_json(&m, &health), *row = json_array_get(list, 0);
-	assert_int_equal(json_array_size(list), 1); /* that of fra is no pool of this site */
+	json_t *list = pools_json(&m, &health), *row = json_object_get(list, "web-ams");
+	assert_int_equal(json_object_size(list), 1); /* that of fra is no pool of this site */
 	assert_int_equal(json_integer_value(json_object_get(row, "up_ppm")), 1000000);
 	assert_int_equal(json_integer_value(json_object_get(row, "min_ppm")), 300000);
 	json_decref(list);
@@ -193,6 +241,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(rates_are_of_the_window_that_they_were_counted_in),
 		TEST(ratios_need_a_sample),
+		TEST(each_of_two_thousand_services_is_told),
 		TEST(what_is_old_or_has_no_window_is_not_told),
 		TEST(a_pool_is_up_by_the_weight_of_its_backends),
 	};

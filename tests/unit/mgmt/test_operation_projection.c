@@ -226,6 +226,41 @@ static void what_is_not_measured_is_not_known_after_a_step(void **state)
 	assert_true(facts->sites[AMS].at[1].bits.known);
 }
 
+/* A thousand services at three sites: the load of each site is known, and with it what begin had. */
+static void a_thousand_services_are_projected(void **state)
+{
+	static struct model_service many[1000];
+	static struct operation_begin_flows begin;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000; i++)
+		many[i] = (struct model_service){
+			.name = "batch", .at = at_web, .n_at = 3, .index = i
+		};
+	memcpy(many, services, sizeof(services));
+	m.services = many;
+	names[0].service = &many[WEB];
+	names[1].service = &many[API];
+	m.n_services = 1000;
+	m.meta.version = 4;
+	projector_free(projector);
+	assert_int_equal(projector_new(&m, place_key, &projector), 0);
+	view->projector = projector;
+	operation_list_flows(view, op, &begin);
+	assert_true(begin.known);
+	assert_int_equal(begin.n, 3 * 997 + 7);
+	for (size_t i = 0; i < begin.n; i++)
+		begin.rows[i].now_per_s = 2;
+	operation_project(view, op, &begin, facts);
+	assert_non_null(facts->projection);
+	for (uint32_t i = 0; i < 3; i++)
+		(void)flows_after(i, 0);
+	begin.version++; /* of another configuration: its rows mean others */
+	free(facts->projection);
+	operation_project(view, op, &begin, facts);
+	assert_non_null(facts->projection);
+}
+
 static void without_a_projector_nothing_is_known(void **state)
 {
 	(void)state;
@@ -250,6 +285,7 @@ int main(void)
 		TEST(a_drain_of_a_service_that_is_gone_drains_nothing),
 		TEST(sites_that_are_disabled_or_down_get_nobody),
 		TEST(what_is_not_measured_is_not_known_after_a_step),
+		TEST(a_thousand_services_are_projected),
 		TEST(without_a_projector_nothing_is_known),
 	};
 
