@@ -36,7 +36,8 @@ struct attempt_spec {
 	bool is_http;
 	/**
 	 * Longest packet to send; 0: what the route allows. An HTTP request then fills a packet of
-	 * that size, so a way on which only small packets get through fails.
+	 * that size, and TCP sends empty lines that do, so a way on which only small packets get
+	 * through fails.
 	 */
 	uint16_t full_size;
 	const char *path, *host; /**< HTTP; host "" means the address */
@@ -59,7 +60,8 @@ struct attempt {
 	const struct attempt_spec *spec;
 	attempt_cb *cb;
 	void *arg;
-	int fd;       /* TCP */
+	int fd;       /* of HTTP: libcurl's */
+	bool filled;  /* TCP: the packet of full size was sent */
 	void *handle; /* HTTP: the CURL handle */
 	struct lane *lane;
 	void *headers;
@@ -89,6 +91,12 @@ void attempt_abort(struct attempt *a);
  * callback if so. @return whether it was called
  */
 bool attempt_poll(struct attempt *a);
+
+/**
+ * What it means that the two attempts of a path got no result in time: HEALTH_REASON_FULL_SIZE when one
+ * of them was connected and its packet of full size was not acknowledged, else HEALTH_REASON_TIMEOUT.
+ */
+enum health_reason attempt_silence(const struct attempt attempts[2]);
 
 /* attempt_socket.c */
 

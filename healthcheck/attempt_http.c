@@ -251,6 +251,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 
 	(void)purpose;
 	(void)address;
+	a->fd = fd >= 0 ? fd : -1;
 	if (fd >= 0)
 		return fd;
 	a->local_errno = -fd;
@@ -303,8 +304,8 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *line)
 }
 
 /*
- * Padding for more than one packet of full size, and less than two: the rest waits for the answer
- * to the first (Nagle), so the packet that must get through is sent alone.
+ * Padding for more than one packet of full size, and less than two: without the first there is no
+ * request.
  */
 static struct curl_slist *add_padding(struct curl_slist *list, unsigned full_size)
 {

@@ -351,7 +351,7 @@ static void end_silent(struct target *t)
 
 	for (uint32_t i = 0; i < t->n_paths && t->phase == phase; i++)
 		if (!t->paths[i].over)
-			end_path(&t->paths[i], HEALTH_REASON_TIMEOUT, 0);
+			end_path(&t->paths[i], attempt_silence(t->paths[i].attempts), 0);
 }
 
 static void start_round(struct target *t)

@@ -88,6 +88,12 @@ static void result_text(const struct target *t, char *out, size_t n)
 	case HEALTH_REASON_TIMEOUT:
 		snprintf(out, n, "no answer within %u ms", t->check->timeout_ms);
 		break;
+	case HEALTH_REASON_FULL_SIZE:
+		snprintf(out, n,
+		         "connected, but no packet of %u bytes was acknowledged within %u ms: the "
+		         "way has a smaller MTU",
+		         t->paths[t->last_path].spec.full_size, t->check->timeout_ms);
+		break;
 	case HEALTH_REASON_BAD_STATUS:
 		snprintf(out, n, "HTTP %u, not %u", t->last_detail, t->check->expect);
 		break;

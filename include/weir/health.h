@@ -50,8 +50,9 @@ enum health_reason {
 	HEALTH_REASON_RESET,
 	HEALTH_REASON_BAD_STATUS,
 	HEALTH_REASON_BAD_ANSWER,
-	HEALTH_REASON_POOL,  /**< derived: from a pool's backends */
-	HEALTH_REASON_LOCAL, /**< the probe could not be sent */
+	HEALTH_REASON_POOL,      /**< derived: from a pool's backends */
+	HEALTH_REASON_LOCAL,     /**< the probe could not be sent */
+	HEALTH_REASON_FULL_SIZE, /**< connected, and a packet of full size was not acknowledged */
 	HEALTH_REASON_COUNT
 };
 

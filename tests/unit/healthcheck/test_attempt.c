@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <dirent.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -264,6 +265,81 @@ static void what_has_ended_is_no_longer_counted(void **state)
 	loop_close(run.loop);
 }
 
+/* A server on loopback; with @p most, packets with more behind their IP header do not get through. */
+static int listen_within(const struct attempt_spec *spec, uint32_t most)
+{
+	struct sock_filter code[] = { BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		                      BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, most, 0, 1),
+		                      BPF_STMT(BPF_RET | BPF_K, 0),
+		                      BPF_STMT(BPF_RET | BPF_K, UINT32_MAX) };
+	const struct sock_fprog filter = { .len = 4, .filter = code };
+	struct sockaddr_storage at;
+	socklen_t n = addr_to_sockaddr(&spec->address, spec->port, &at);
+	int one = 1, fd = socket(at.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&at, n) || listen(fd, 64), 0);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof(filter)), 0);
+	return fd;
+}
+
+/* What it means that an attempt gets no result in half a second. */
+static enum health_reason try_silence(const struct attempt_spec *spec)
+{
+	struct loop_timer most = { .cb = on_time, .arg = run.loop };
+	struct attempt both[2] = { { .fd = -1 }, { .fd = -1 } };
+	enum health_reason why;
+
+	run.n_calls = 0;
+	run.attempt = (struct attempt){ 0 };
+	assert_int_equal(attempt_start(&run.prober, &run.attempt, spec, on_end, NULL, &run.detail),
+	                 HEALTH_REASON_NONE);
+	loop_timer_set(run.loop, &most, clock_mono_ms() + 500);
+	assert_int_equal(loop_run(run.loop), 0);
+	assert_int_equal(run.n_calls, 0);
+	both[1] = run.attempt; /* the second of a path counts like the first */
+	why = attempt_silence(both);
+	attempt_abort(&run.attempt);
+	both[0] = both[1] = run.attempt;
+	assert_int_equal(attempt_silence(both), HEALTH_REASON_TIMEOUT);
+	return why;
+}
+
+static void a_way_for_small_packets_alone_is_found_by_every_kind_of_check(void **state)
+{
+	static const char *const addresses[] = { "127.0.0.5", "::1" };
+	static const uint16_t sizes[] = { 1280, 1452, 1480, 8980 };
+
+	(void)state;
+	assert_int_equal(loop_open(&run.loop), 0);
+	assert_int_equal(prober_open(&run.prober, run.loop), 0);
+	for (size_t i = 0; i < 2 * sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct attempt_spec spec = {
+			.address = addr_at(addresses[i % 2]), .port = 7082, .path = "/", .host = ""
+		};
+		uint32_t headers = i % 2 ? 40 : 20; /* of IP: filters see TCP's */
+
+		spec.full_size = sizes[i / 2];
+		int fd = listen_within(&spec, spec.full_size - headers);
+		assert_int_equal(run_attempt(&spec), HEALTH_REASON_OK);
+		close(fd);
+		fd = listen_within(&spec, spec.full_size - headers - 1u);
+		assert_int_equal(try_silence(&spec), HEALTH_REASON_FULL_SIZE);
+		spec.is_http = true;
+		assert_int_equal(try_silence(&spec), HEALTH_REASON_FULL_SIZE);
+		spec.is_http = false;
+		spec.full_size = 0;
+		assert_int_equal(run_attempt(&spec), HEALTH_REASON_OK); /* small ones pass */
+		spec.is_http = true;
+		assert_int_equal(try_silence(&spec),
+		                 HEALTH_REASON_TIMEOUT); /* it is the server that is silent */
+		close(fd);
+	}
+	assert_int_equal(run.prober.n_active, 0);
+	prober_close(&run.prober);
+	loop_close(run.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +348,7 @@ int main(void)
 		cmocka_unit_test(errors_of_our_own_host_say_nothing_of_the_target),
 		cmocka_unit_test(no_way_is_told_from_no_means),
 		cmocka_unit_test(what_has_ended_is_no_longer_counted),
+		cmocka_unit_test(a_way_for_small_packets_alone_is_found_by_every_kind_of_check),
 	};
 
 	if (space_enter(false)) {

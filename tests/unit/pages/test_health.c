@@ -140,9 +140,10 @@ static void every_reason_has_its_own_text(void **state)
 		for (unsigned j = 0; j < i; j++)
 			assert_string_not_equal(health_reason_text((enum health_reason)i),
 			                        health_reason_text((enum health_reason)j));
-	static const char *const reasons[] = { "none",        "ok",      "timeout",    "refused",
-		                               "unreachable", "reset",   "bad-status", "bad-answer",
-		                               "pool",        "not-sent" };
+	static const char *const reasons[] = { "none",       "ok",          "timeout",
+		                               "refused",    "unreachable", "reset",
+		                               "bad-status", "bad-answer",  "pool",
+		                               "not-sent",   "full-size" };
 	static const char *const states[] = { "unknown", "up", "down" };
 
 	assert_int_equal(HEALTH_REASON_COUNT, sizeof(reasons) / sizeof(reasons[0]));
