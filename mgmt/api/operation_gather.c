@@ -229,7 +229,6 @@ void operation_gather(const struct operation_snapshot *v, const struct operation
 	out->facts.document = judge_document(v->m, op);
 	out->facts.unconfirmed = truth_of(v->unconfirmed);
 	out->facts.key_fingerprint = *v->key ? hash_text(v->key) : 0;
-	snprintf(out->facts.key_text, sizeof(out->facts.key_text), "%s", v->key);
 	out->facts.max_sites_out =
 	        (struct operation_value){ v->m != NULL, v->m ? v->m->max_sites_out : 0 };
 	out->facts.ttl_s = longest_ttl(v, op);

@@ -16,7 +16,6 @@
 #include "mgmt/api/operation_measure.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/api/timekeep.h"
-#include "mgmt/store/key.h"
 
 #define LEVELS_TIMEOUT_MS 300 /* weir-dns answers at once, or is not there */
 
@@ -113,7 +112,8 @@ static int accept_locked(struct operation_snapshot *v, const struct levels *leve
 	v->mono_ms = clock_mono_ms();
 	v->unconfirmed = head && head->confirm_by_ms != 0;
 	v->clock_fine = clock_is_fine(v);
-	snprintf(v->key, sizeof(v->key), "%s", key_status(v->core->intent)->found);
+	if (head && v->m && *head->hash_key) /* a file that was exchanged moves nobody */
+		snprintf(v->key, sizeof(v->key), "%s %d", head->hash_key, (int)v->m->placement);
 	list_voices(v, levels, measure);
 	list_others(v);
 	return overrides_copy(&v->overrides, intent_overrides(v->core->intent));

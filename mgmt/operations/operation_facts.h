@@ -119,7 +119,7 @@ struct operation_facts {
 	size_t n_others;
 	enum operation_document document;
 	enum operation_truth unconfirmed; /**< a change waits to be confirmed */
-	uint64_t key_fingerprint;         /**< of the hash key in force; 0: not known */
+	uint64_t key_fingerprint;         /**< of the key that chooses clients; 0: not known */
 	struct operation_value max_sites_out;
 	struct operation_value ttl_s;          /**< longest TTL of any answer given, over nodes */
 	struct operation_value window_flows;   /**< new flows at all sites in the window of rates */
@@ -129,7 +129,6 @@ struct operation_facts {
 	struct operation_band share[OPERATION_POINTS];
 	const struct operation_late *late; /**< clients that the backup serves, or still come */
 	size_t n_late;
-	char key_text[MODEL_FINGERPRINT_MAX];
 };
 
 #endif
