@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/idempotent.h"
+#include "mgmt/api/operation_command.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
@@ -32,6 +33,7 @@ struct beginning {
 	char names[OPERATION_TARGETS_MAX][MODEL_NAME_MAX];
 	char override_ids[OPERATION_TARGETS_MAX][MODEL_ID_MAX];
 	size_t n_sites;
+	struct operation_absent absent;
 	json_t *outlook;
 	uint64_t deciding;
 	uint32_t level_ppm, epoch; /* of an override that goes on */
@@ -280,6 +282,7 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 	b->outlook = operation_outlook_json(snapshot, &b->op, &b->observed);
 	well_begin(&b->op, &b->observed.facts); /* no sign has risen since now */
 	operation_judge(&b->op, &b->observed.facts, OPERATION_BEFORE, b->verdicts);
+	operation_absent_of(&b->op, &b->observed.facts, &b->absent);
 	free(b->observed.projection);
 	operation_snapshot_free(snapshot);
 	/* what points into the snapshot is not used any more */
@@ -289,13 +292,9 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 static void refuse_by_guard(const struct beginning *b, const struct operation_verdict *tripped,
                             struct operation_outcome *out)
 {
-	char past[512];
-
-	operation_past_text(&b->op, b->verdicts, past, sizeof(past));
 	operation_refuse(out, 409, "guard", "%s: %s", operation_guard_text(tripped->guard),
 	                 tripped->detail);
-	out->json = json_pack("{s:o, s:s}", "guards", operation_guards_json(b->verdicts),
-	                      "override", past);
+	out->json = operation_begin_refusal(&b->op, b->verdicts, &b->absent);
 }
 
 /* A clearer answer than a guard's: another operation of these sites began while facts were asked for. */
@@ -307,6 +306,19 @@ static void refuse_tripped(const struct beginning *b, const struct operation_ver
 	core_unlock(b->core);
 	if (alone)
 		refuse_by_guard(b, tripped, out);
+}
+
+/* Of a dry run: whether it would begin, and what goes past that which refuses. */
+static void add_judgement(const struct beginning *b, json_t *o)
+{
+	bool begins = !operation_tripped(b->verdicts);
+	json_t *preflight = json_object_get(o, "preflight");
+	json_t *refusal = begins ? NULL : operation_begin_refusal(&b->op, b->verdicts, &b->absent);
+
+	json_object_set_new(o, "dry_run", json_true());
+	json_object_set_new(preflight, "would_begin", json_boolean(begins));
+	json_object_update(preflight, refusal);
+	json_decref(refusal);
 }
 
 /* The record with what was observed, as it would be or is. */
@@ -324,7 +336,7 @@ static json_t *show_beginning(const struct beginning *b, bool dry_run)
 		o = operation_show_json(item);
 	}
 	if (o && dry_run)
-		json_object_set_new(o, "dry_run", json_true());
+		add_judgement(b, o);
 	free(item);
 	return o;
 }

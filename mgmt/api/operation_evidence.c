@@ -99,3 +99,29 @@ json_t *operation_evidence_json(const struct operation *op)
 	                 levels_json(op), "least_margins_percent", least_margins_json(op), "holds",
 	                 (json_int_t)op->holds, "confirmed_by_packets", op->drained_ms != 0);
 }
+
+json_t *operation_guards_json(const struct operation_verdict *verdicts)
+{
+	json_t *list = json_array();
+
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
+		const struct operation_verdict *v = &verdicts[g];
+
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:b, s:b, s:b, s:s, s:b, s:o, s:s}", "guard",
+		                  operation_guard_text((enum operation_guard)g), "ok",
+		                  v->ok || v->overridden, "overridden", v->overridden && !v->ok,
+		                  "unknown", v->unknown || !v->checked, "state",
+		                  v->overridden && !v->ok ? "overridden"
+		                  : v->unknown            ? "unknown"
+		                  : !v->ok                ? "refused"
+		                  : !v->checked           ? "not_checked"
+		                                          : "ok",
+		                  "may_be_overridden",
+		                  operation_guard_is_optional((enum operation_guard)g),
+		                  "margin_percent", operation_value_json(&v->margin), "detail",
+		                  v->detail));
+	}
+	return list;
+}

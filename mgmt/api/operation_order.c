@@ -16,10 +16,12 @@
 #include "base/plain.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/idempotent.h"
+#include "mgmt/api/operation_command.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/engine.h"
+#include "mgmt/operations/well.h"
 
 #define TRIES_MAX  3u
 #define PASS_ON_MS 6000 /* the owner asks all nodes, too */
@@ -115,50 +117,66 @@ static int run_engine_order(struct operation *op, const struct operation_facts *
 	}
 }
 
-/* " --OPTION NAME,NAME" for what the order gave, and one more; nothing for none. */
-static size_t join_names(const char *option, const struct operation_body_names *names,
-                         const char *more, char *out, size_t size)
+/* What the engine asked when it refused: guards of the state that goes on, with what the order adds. */
+static void judge_order(struct operation *op, const struct operation_facts *facts,
+                        const struct operation_order *order,
+                        struct operation_verdict verdicts[OPERATION_GUARD_COUNT])
 {
-	size_t n = 0;
+	for (size_t i = 0; i < order->guards.n; i++) {
+		int guard = operation_guard_find(order->guards.items[i]);
 
-	for (size_t i = 0; i < names->n + (more != NULL) && n + MODEL_NAME_MAX + 16 < size; i++)
-		n += (size_t)snprintf(out + n, size - n, "%s%s", i ? "," : option,
-		                      i < names->n ? names->items[i] : more);
-	return n;
+		if (guard >= 0)
+			op->overridden[guard] = true;
+	}
+	for (size_t i = 0; i < order->without.n && op->n_without < OPERATION_NODES_MAX; i++)
+		if (!operation_is_without(op, order->without.items[i]))
+			snprintf(op->without[op->n_without++], MODEL_NAME_MAX, "%s",
+			         order->without.items[i]);
+	if (operation_is_held(op))
+		op->state = op->hold.from;
+	well_begin(op, facts);
+	operation_judge(op, facts, op->step_runs ? OPERATION_DURING : OPERATION_BEFORE, verdicts);
+	for (int g = 0; order->what == OPERATION_ORDER_OWN && g < OPERATION_GUARD_COUNT; g++)
+		if (g != OPERATION_GUARD_MAJORITY && g != OPERATION_GUARD_RELEASE)
+			verdicts[g].ok =
+			        true; /* a new owner holds first: the rest is asked later */
 }
 
-/* The engine's error begins with the guard's word; the command gives the same order past it. */
+/* The engine's error begins with the word of the guard that refused, if one did. */
 static void refuse_by_guard(struct operation_outcome *out, const struct operation *op,
-                            const struct operation_order *order, const char *error)
+                            const struct operation_order *order,
+                            const struct operation_facts *facts, const char *error)
 {
-	char word[OPERATION_CODE_MAX] = "", past[512];
-	int guard = sscanf(error, "%23[a-z-]:", word) == 1 ? operation_guard_find(word) : -1;
-	bool may = guard >= 0 && operation_guard_is_optional((enum operation_guard)guard);
-	size_t n = (size_t)snprintf(past, sizeof(past), "weir operation %s %s", op->id,
-	                            operation_order_text(order->what));
+	char word[OPERATION_CODE_MAX] = "";
+	struct operation_verdict *verdicts = calloc(OPERATION_GUARD_COUNT, sizeof(*verdicts));
+	struct operation_absent *absent = calloc(1, sizeof(*absent));
+	struct operation *with = calloc(1, sizeof(*with));
 
-	if (!may) {
-		operation_refuse(out, 409, "guard", "%s", error);
-	} else {
-		n += join_names(" --override ", &order->guards, word, past + n, sizeof(past) - n);
-		n += join_names(" --without ", &order->without, NULL, past + n, sizeof(past) - n);
-		snprintf(past + n, sizeof(past) - n, " --reason TEXT");
-		operation_refuse(out, 409, "guard", "%s; to do it all the same: %s", error, past);
+	operation_refuse(out, 409, "guard", "%s", error);
+	if (verdicts && absent && with && sscanf(error, "%23[a-z-]:", word) == 1 &&
+	    operation_guard_find(word) >= 0) {
+		*with = *op;
+		judge_order(with, facts, order, verdicts);
+		verdicts[operation_guard_find(word)].ok = false;
+		operation_absent_of(with, facts, absent);
+		out->json = operation_order_refusal(op, with, operation_order_text(order->what),
+		                                    order->reason ? order->reason : "", verdicts,
+		                                    absent);
 	}
-	if (guard >= 0)
-		out->json = json_pack("{s:[{s:s, s:b, s:b, s:s}], s:s*}", "guards", "guard", word,
-		                      "ok", 0, "may_be_overridden", may, "detail", error, "command",
-		                      may ? past : NULL);
+	free(with);
+	free(absent);
+	free(verdicts);
 }
 
 static void refuse_order(struct operation_outcome *out, const struct operation *op,
-                         const struct operation_order *order, int err, const char *error)
+                         const struct operation_order *order, const struct operation_facts *facts,
+                         int err, const char *error)
 {
 	if (err == -EALREADY)
 		operation_refuse(out, 409, "operation", "operation %s: it is so already: %s",
 		                 op->id, *error ? error : operation_state_text(op->state));
 	else if (err == -EBUSY)
-		refuse_by_guard(out, op, order, error);
+		refuse_by_guard(out, op, order, facts, error);
 	else if (err == -ENOMEM)
 		operation_refuse(out, 503, "busy", "out of memory");
 	else
@@ -236,7 +254,7 @@ static bool try_order(struct core *core, const char *id, const struct operation_
 	int err = run_engine_order(op, &observed->facts, order, error);
 	bool decided = true;
 	if (err)
-		refuse_order(out, was, order, err, error);
+		refuse_order(out, was, order, &observed->facts, err, error);
 	else
 		decided = commit_order(core, was, op, order, snapshot, observed, out);
 	free(observed->projection);
@@ -309,6 +327,8 @@ static void read_passed(const json_t *answer, struct operation_outcome *out)
 	                 : code && !strcmp(code, "guard") ? "guard"
 	                                                  : "operation",
 	                 "%s", text ? text : "the owner's answer is malformed");
+	if (out->status == 409 && json_is_object(json))
+		out->json = json_incref(json);
 }
 
 static void pass_on(struct core *core, const char *id, const char *owner, const char *api,

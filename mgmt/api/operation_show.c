@@ -1,142 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A hold always has the command that ends it, a refusal the command that goes past the guards that
- * may be overridden, and each operation the one that undoes it.
+ * A hold always has the command that ends it, and each operation the one that undoes it.
  */
 #include "mgmt/api/operation_show.h"
 
-#include <stdio.h>
 #include <string.h>
 
+#include "mgmt/api/operation_command.h"
 #include "mgmt/api/to_json.h"
 
-#define COMMAND_MAX 512u /* bytes of a command line */
-
-/* --- command lines --- */
-
-/* "ams fra" */
-static size_t join_sites(const struct operation *op, char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < op->n_targets && n + MODEL_NAME_MAX + 1 < size; i++)
-		n += (size_t)snprintf(out + n, size - n, " %s", op->targets[i].site);
-	return n;
-}
-
-/* The command line that gives back what the operation took. */
-static const char *operation_undo_text(const struct operation *op, char *out, size_t size)
-{
-	size_t n = (size_t)snprintf(out, size, "weir undrain site");
-
-	n += join_sites(op, out + n, size - n);
-	snprintf(out + n, size - n, "%s%s --reason TEXT", *op->service ? " --service " : "",
-	         op->service);
-	return out;
-}
-
-/* " --override room,fresh": those that tripped and may be overridden, and those given before. */
-static size_t join_guards(const struct operation *op, const struct operation_verdict *verdicts,
-                          char *out, size_t size)
-{
-	size_t n = 0;
-
-	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
-		enum operation_guard guard = (enum operation_guard)g;
-
-		if (n + 32 < size && operation_guard_is_optional(guard) &&
-		    (op->overridden[g] || !verdicts[g].ok))
-			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : " --override ",
-			                      operation_guard_text(guard));
-	}
-	return n;
-}
-
-/* Level and pace, as they were asked for. */
-static size_t join_shape(const struct operation *op, char *out, size_t size)
-{
-	size_t n = 0;
-
-	if (op->kind == OPERATION_SHIFT)
-		n += (size_t)snprintf(out + n, size - n, " %u%%", op->goal_ppm / 10000);
-	if (*op->service)
-		n += (size_t)snprintf(out + n, size - n, " --service %s", op->service);
-	if (op->now)
-		n += (size_t)snprintf(out + n, size - n, " --now");
-	if (op->over_ms > 0)
-		n += (size_t)snprintf(out + n, size - n, " --over %llds",
-		                      (long long)op->over_ms / 1000);
-	if (op->withdraw)
-		n += (size_t)snprintf(out + n, size - n, " --withdraw");
-	for (uint32_t i = 0; i < op->n_without && n + MODEL_NAME_MAX + 16 < size; i++)
-		n += (size_t)snprintf(out + n, size - n, "%s%s", i ? "," : " --without ",
-		                      op->without[i]);
-	return n;
-}
-
-const char *operation_past_text(const struct operation *op,
-                                const struct operation_verdict *verdicts, char *out, size_t size)
-{
-	size_t n = (size_t)snprintf(out, size, "weir %s site", operation_kind_text(op->kind));
-
-	n += join_sites(op, out + n, size - n);
-	n += join_shape(op, out + n, size - n);
-	n += join_guards(op, verdicts, out + n, size - n);
-	snprintf(out + n, size - n, " --reason TEXT");
-	return out;
-}
-
-/* How a held operation goes on: past the guard that holds it, or without the lost node. */
-static const char *resume_text(const struct operations_item *item, char *out, size_t size)
-{
-	const struct operation *op = &item->op;
-	int guard = operation_guard_find(op->hold.code);
-	size_t n = (size_t)snprintf(out, size, "weir operation %s resume", op->id);
-
-	if (guard >= 0 && operation_guard_is_optional((enum operation_guard)guard))
-		n += (size_t)snprintf(out + n, size - n, " --override %s", op->hold.code);
-	if (!strcmp(op->hold.code, "node-lost") || !strcmp(op->hold.code, "majority")) {
-		bool first = true;
-
-		for (size_t i = 0; i < item->n_nodes && n + MODEL_NAME_MAX + 16 < size; i++) {
-			if (item->nodes[i].reached || item->nodes[i].absent)
-				continue;
-			n += (size_t)snprintf(out + n, size - n, "%s%s",
-			                      first ? " --without " : ",", item->nodes[i].node);
-			first = false;
-		}
-	}
-	snprintf(out + n, size - n, " --reason TEXT");
-	return out;
-}
-
 /* --- parts --- */
-
-json_t *operation_guards_json(const struct operation_verdict *verdicts)
-{
-	json_t *list = json_array();
-
-	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
-		const struct operation_verdict *v = &verdicts[g];
-
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:b, s:b, s:b, s:s, s:b, s:o, s:s}", "guard",
-		                  operation_guard_text((enum operation_guard)g), "ok",
-		                  v->ok || v->overridden, "overridden", v->overridden && !v->ok,
-		                  "unknown", v->unknown || !v->checked, "state",
-		                  v->overridden && !v->ok ? "overridden"
-		                  : v->unknown            ? "unknown"
-		                  : !v->ok                ? "refused"
-		                  : !v->checked           ? "not_checked"
-		                                          : "ok",
-		                  "may_be_overridden",
-		                  operation_guard_is_optional((enum operation_guard)g),
-		                  "margin_percent", operation_value_json(&v->margin), "detail",
-		                  v->detail));
-	}
-	return list;
-}
 
 static json_t *sites_json(const struct operation *op)
 {
@@ -149,13 +22,13 @@ static json_t *sites_json(const struct operation *op)
 
 static json_t *hold_json(const struct operations_item *item)
 {
-	char text[COMMAND_MAX];
+	char text[OPERATION_COMMAND_MAX];
 
 	if (!operation_is_held(&item->op))
 		return json_null();
 	return json_pack("{s:s, s:s, s:o, s:s}", "code", item->op.hold.code, "detail",
 	                 item->op.hold.detail, "since", time_to_json(item->op.hold.since_ms),
-	                 "resume", resume_text(item, text, sizeof(text)));
+	                 "resume", operation_resume_text(item, text));
 }
 
 static json_t *names_json(const char names[][MODEL_NAME_MAX], size_t n)
@@ -245,11 +118,11 @@ json_t *operation_summary_json(const struct operations_item *item)
 
 static void add_texts(const struct operation *op, json_t *o)
 {
-	char text[COMMAND_MAX];
+	char text[OPERATION_COMMAND_MAX];
 
 	if (*op->author == '\0')
 		json_object_set_new(o, "author", json_string(""));
-	json_object_set_new(o, "undo", json_string(operation_undo_text(op, text, sizeof(text))));
+	json_object_set_new(o, "undo", json_string(operation_undo_text(op, text)));
 	json_object_set_new(o, "named_by", json_string(op->named_by));
 	json_object_set_new(o, "now", json_boolean(op->now));
 	json_object_set_new(o, "over_ms", op->over_ms ? json_integer(op->over_ms) : json_null());

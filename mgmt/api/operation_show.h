@@ -30,9 +30,6 @@ MUST_CHECK json_t *operation_summary_json(const struct operations_item *item);
 MUST_CHECK json_t *operation_show_json(const struct operations_item *item);
 /** Verdicts of all guards, given: [{guard, ok, state, margin_percent, detail}] */
 MUST_CHECK json_t *operation_guards_json(const struct operation_verdict *verdicts);
-/** The command line that starts the same operation past its tripped guards. */
-const char *operation_past_text(const struct operation *op,
-                                const struct operation_verdict *verdicts, char *out, size_t size);
 /** Time line, loads, late clients: given; JSON null before it has ended. */
 MUST_CHECK json_t *operation_evidence_json(const struct operation *op);
 /** A step's record, given. */

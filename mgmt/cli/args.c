@@ -55,8 +55,7 @@ bool cli_flag(const struct cli_args *args, const char *name)
 	return cli_value(args, name) != NULL;
 }
 
-/* Add @p text for a shell, in quotes where it needs them. @return false: no room */
-static bool add_word(const char *before, const char *text, char *out, size_t size)
+bool cli_line_add(const char *before, const char *text, char *out, size_t size)
 {
 	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	                            "0123456789-._/:,+%=@";
@@ -77,22 +76,30 @@ static bool add_word(const char *before, const char *text, char *out, size_t siz
 	return true;
 }
 
-bool cli_line(const struct cli_args *args, const char *without, char *out, size_t size)
+static bool is_one_of(const char *name, const char *const *names)
+{
+	for (; *names; names++)
+		if (strcmp(*names, name) == 0)
+			return true;
+	return false;
+}
+
+bool cli_line(const struct cli_args *args, const char *const *without, char *out, size_t size)
 {
 	bool ok = true;
 
 	if ((size_t)snprintf(out, size, "%s %s", cli_program, args->words) >= size)
 		return false;
 	for (int i = 0; ok && i < args->n; i++)
-		ok = add_word(" ", args->at[i], out, size);
+		ok = cli_line_add(" ", args->at[i], out, size);
 	for (int i = 0; ok && i < CLI_OPTIONS_MAX && args->options[i].name; i++) {
 		const struct cli_option *o = &args->options[i];
 
-		if (!args->values[i] || strcmp(o->name, without) == 0)
+		if (!args->values[i] || is_one_of(o->name, without))
 			continue;
-		ok = add_word(" ", o->name, out, size);
+		ok = cli_line_add(" ", o->name, out, size);
 		if (ok && o->value && (*o->value != '[' || *args->values[i]))
-			ok = add_word(*o->value == '[' ? "=" : " ", args->values[i], out, size);
+			ok = cli_line_add(*o->value == '[' ? "=" : " ", args->values[i], out, size);
 	}
 	return ok;
 }

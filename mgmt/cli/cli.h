@@ -88,10 +88,12 @@ const char *cli_value(const struct cli_args *args, const char *name);
 const char *cli_text(const struct cli_args *args, const char *name);
 bool cli_flag(const struct cli_args *args, const char *name);
 /*
- * The command as it was given, for a shell, without option @p without: "weir drain site ams --now".
- * @return whether @p out has room for it
+ * The command as it was given, for a shell, without the options of @p without, which NULL ends: "weir
+ * drain site ams --now". @return whether @p out has room for it
  */
-bool cli_line(const struct cli_args *args, const char *without, char *out, size_t size);
+bool cli_line(const struct cli_args *args, const char *const *without, char *out, size_t size);
+/* Add @p text to a line after @p before, in quotes where a shell needs them. @return false: no room */
+bool cli_line_add(const char *before, const char *text, char *out, size_t size);
 /* "weir: ..." on standard error. @return @p status */
 int cli_fail(enum cli_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Read arguments, dispatch. @return the exit status */

@@ -10,7 +10,7 @@
 #include "mgmt/cli/body.h"
 #include "mgmt/cli/op.h"
 
-#define COMMAND_MAX 2048 /* bytes of a command line that is printed */
+#define COMMAND_MAX 8192 /* bytes of a command line that is printed */
 
 static bool fail_usage(const char *expected)
 {
@@ -74,20 +74,36 @@ static json_t *make_body(const struct cli_args *args, const char *what)
 	return NULL;
 }
 
-/* "room,unconfirmed" of the guards that refuse, and of those that were overridden already. */
-static void list_refusing(const json_t *body, const char *given, char *out, size_t size)
+/* Add " --override room,fresh" for the names in @p list; nothing for none. @return false: no room */
+static bool add_list(const char *option, const json_t *list, char *out, size_t size)
 {
-	const json_t *g;
-	size_t i, n = (size_t)snprintf(out, size, "%s", given ? given : "");
+	char names[COMMAND_MAX] = "";
+	const json_t *name;
+	size_t i, n = 0;
 
-	json_array_foreach(json_object_get(body, "guards"), i, g)
-	{
-		const char *name = api_text(g, "guard", "");
+	json_array_foreach(list, i, name) if (n < sizeof(names)) n +=
+	        (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i ? "," : "",
+	                         json_string_value(name) ? json_string_value(name) : "");
+	return n < sizeof(names) && (!n || cli_line_add(option, names, out, size));
+}
 
-		if (*name && !json_is_true(json_object_get(g, "ok")) &&
-		    !json_is_false(json_object_get(g, "may_be_overridden")) && n < size)
-			n += (size_t)snprintf(out + n, size - n, "%s%s", n ? "," : "", name);
-	}
+/*
+ * The command as it was given, with the names that management says go past what refuses; where that
+ * is too long, management's own. @return NULL: no names do
+ */
+static const char *command_past(const struct cli_args *args, const json_t *body,
+                                char out[COMMAND_MAX])
+{
+	static const char *const replaced[] = { "--override", "--without", "--dry-run", NULL };
+	const char *whole = api_text(body, "override", NULL);
+
+	if (!whole)
+		return NULL;
+	bool fits = cli_line(args, replaced, out, COMMAND_MAX) &&
+	            add_list(" --override ", json_object_get(body, "override_guards"), out,
+	                     COMMAND_MAX) &&
+	            add_list(" --without ", json_object_get(body, "without"), out, COMMAND_MAX);
+	return fits ? out : whole;
 }
 
 /* Of guards that no name overrides, what a person can do instead. */
@@ -115,31 +131,20 @@ static void print_hints(const json_t *body)
 	}
 }
 
-/*
- * Print a refusal. Of guards that may be overridden, with the command as it was given and their
- * names; of others, with the command that management knows. @return the exit status
- */
+/* Print a refusal, with the command that goes past it where one does. @return the exit status */
 static int print_refusal(const struct cli *cli, const struct cli_args *args,
                          struct api_reply *reply)
 {
-	const char *given = cli_value(args, "--override");
-	char command[COMMAND_MAX], guards[512];
+	char command[COMMAND_MAX];
 	bool guarded = strcmp(api_text(reply->body, "code", ""), "guard") == 0;
-	const char *anyway = NULL;
+	const char *past;
 	int status;
 
 	op_make_plain(reply->body);
-	list_refusing(reply->body, given, guards, sizeof(guards));
-	if (guarded && strcmp(guards, given ? given : "") != 0 &&
-	    cli_line(args, "--override", command, sizeof(command) - sizeof(guards) - 16)) {
-		strcat(strcat(command, " --override "), guards);
-		anyway = command;
-	} else if (guarded) {
-		anyway = api_text(reply->body, "override", "");
-	}
+	past = guarded ? command_past(args, reply->body, command) : NULL;
 	if (cli->json && reply->body)
 		api_print_json(reply->body);
-	status = api_refusal_with(reply, anyway);
+	status = api_refusal_with(reply, guarded && !past ? "" : past);
 	if (guarded)
 		print_hints(reply->body);
 	api_reply_fini(reply);
@@ -188,6 +193,21 @@ static void show_answer(const struct cli *cli, const json_t *body)
 		op_print(body);
 }
 
+/* Whether it would begin, and the command that begins it all the same. @return the exit status */
+static int judge_dry_run(const struct cli *cli, const struct cli_args *args, const json_t *o)
+{
+	const json_t *preflight = json_object_get(o, "preflight");
+	char command[COMMAND_MAX];
+
+	if (!json_is_false(json_object_get(preflight, "would_begin")))
+		return CLI_OK;
+	const char *past = command_past(args, preflight, command);
+	if (!cli->json)
+		printf("it would not begin%s%s\n",
+		       past ? "; to do it anyway (kept in the record): " : "", past ? past : "");
+	return CLI_REFUSED;
+}
+
 /* --wait, --wait=empty. @return false after a message */
 static bool read_goal(const struct cli_args *args, const char *what, enum op_goal *goal)
 {
@@ -229,6 +249,8 @@ int op_begin(struct cli *cli, const struct cli_args *args, const char *what)
 		show_answer(cli, reply.body);
 	else
 		status = op_follow(cli, op_of(reply.body), goal, false);
+	if (dry_run)
+		status = judge_dry_run(cli, args, op_of(reply.body));
 	api_reply_fini(&reply);
 	return status;
 }

@@ -131,6 +131,29 @@ static void print_unseen(const json_t *projection)
 		       units_share(unseen, text));
 }
 
+/* Late clients are a backup's: what would keep it from serving them is named, and what nobody knows. */
+static void print_backups(const json_t *list)
+{
+	const json_t *b;
+	size_t i;
+
+	json_array_foreach(list, i, b)
+	{
+		const json_t *ok = json_object_get(b, "ok");
+		const char *detail = api_text(b, "detail", "");
+
+		if (i < OP_LINES)
+			printf("  backup of service %s at site %s, pool %s: %s%s%s\n",
+			       api_text(b, "service", "?"), api_text(b, "site", "?"),
+			       api_text(b, "backup", "?"),
+			       json_is_true(ok)    ? "ok"
+			       : json_is_false(ok) ? "WOULD NOT BE SERVED"
+			                           : "NOT KNOWN",
+			       *detail ? ", " : "", detail);
+	}
+	op_print_left_out(json_array_size(list));
+}
+
 void op_print_plan(const json_t *o)
 {
 	const json_t *preflight = json_object_get(o, "preflight");
@@ -139,6 +162,7 @@ void op_print_plan(const json_t *o)
 	print_steps(json_object_get(o, "plan"));
 	print_receivers(json_object_get(preflight, "receivers"));
 	print_unseen(json_object_get(preflight, "projection"));
+	print_backups(json_object_get(preflight, "backups"));
 	op_print_guards(json_object_get(preflight, "guards"), true);
 	if (n_deciding >= 0 && n_deciding < 1e6)
 		printf("  sites that then decide whether a site is dead: %.0f\n", n_deciding);

@@ -176,16 +176,49 @@ class Operations(test_cli.WithApi):
             for text in (done.stdout, done.stderr):
                 self.assertEqual([c for c in text if (ord(c) < 32 and c != "\n") or 127 <= ord(c) < 160], [])
 
+    def run_line(self, line: str) -> subprocess.CompletedProcess[str]:
+        script = line.replace("weir", f"{WEIR} --conf-dir {self.dir} --state-dir {self.dir} --run-dir {self.dir}", 1)
+        return subprocess.run(["sh", "-c", script], capture_output=True, check=False, timeout=30, text=True)
+
     def test_the_command_that_overrides_is_the_one_that_was_given(self) -> None:
-        self.api.answers["/v1/operations"] = (409, {"code": "guard", "title": "No", "guards": [{"guard": "room", "ok": False, "detail": "full"}]})
+        refusal = {"code": "guard", "title": "No", "guards": [{"guard": "room", "ok": False, "detail": "full"}], "override": "weir of management",
+                   "override_guards": ["fresh", "room"], "without": ["lon-1", "lon-2"]}
+        self.api.answers["/v1/operations"] = (409, refusal)
         for reason in ("it's", 'a "b" $c', "-x", "ä;rm", "two\nlines", "'" * 30):
-            first = self.weir("shift", "site", "ams", "30%", "--until", "+4h", "--reason", reason, "--override=fresh")
+            first = self.weir("shift", "site", "ams", "30%", "--until", "+4h", "--reason", reason, "--override=fresh", "--without", "lon-1")
             self.assertEqual(first.returncode, 2)
             sent = self.api.requests[-1][2]
             line = first.stderr.partition("(kept in the record): ")[2]
-            script = line.replace("weir", f"{WEIR} --conf-dir {self.dir} --state-dir {self.dir} --run-dir {self.dir}", 1)
-            subprocess.run(["sh", "-c", script], capture_output=True, check=False, timeout=30)
-            self.assertEqual(self.api.requests[-1][2], {**sent, "override_guards": ["fresh", "room"]}, line)
+            self.run_line(line)
+            self.assertEqual(self.api.requests[-1][2], {**sent, "override_guards": ["fresh", "room"], "without": ["lon-1", "lon-2"]}, line)
+        done = self.weir("drain", "site", *("s" * 60 for _ in range(8)), "--reason", "r" * 9000)
+        self.assertIn("(kept in the record): weir of management\n", done.stderr)
+        self.api.answers["/v1/operations"] = (409, {**refusal, "override_guards": ["a;touch x", "$(y)"], "without": []})
+        self.assertIn("--override 'a;touch x,$(y)'\n", self.weir("undrain", "site", "ams").stderr)
+
+    def test_where_no_name_helps_no_command_is_shown(self) -> None:
+        self.api.answers["/v1/operations"] = (409, {"code": "guard", "title": "No", "guards": [{"guard": "release", "ok": False, "detail": "old"}]})
+        done = self.weir("drain", "site", "ams", "--reason", "x")
+        self.assertEqual(done.returncode, 2)
+        self.assertNotIn("to do it anyway", done.stderr)
+        self.assertIn("upgrade these nodes", done.stderr)
+
+    def test_a_dry_run_says_whether_it_would_begin_and_each_backup(self) -> None:
+        preflight = {"would_begin": False, "override": "weir x", "override_guards": ["room"], "without": [], "backups": [
+            {"service": "web", "site": "ams", "backup": "web-fra", "ok": False, "detail": "the pool is down"},
+            {"service": "web6", "site": "ams", "backup": "web-lon", "ok": None, "detail": "no probe was answered"},
+            {"service": "api", "site": "ams", "backup": "api-fra", "ok": True, "detail": ""}]}
+        self.api.answers["/v1/operations"] = (200, {**record("starting", 1, preflight=preflight), "dry_run": True})
+        done = self.weir("drain", "site", "ams", "--reason", "a try", "--dry-run")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        for text in ("pool web-fra: WOULD NOT BE SERVED, the pool is down\n", "pool web-lon: NOT KNOWN, no probe was answered\n", "pool api-fra: ok\n",
+                     "it would not begin; to do it anyway (kept in the record): weir drain site ams --reason 'a try' --override room\n"):
+            self.assertIn(text, done.stdout)
+        done = self.weir("drain", "site", "ams", "--reason", "a try", "--dry-run", "--json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)["preflight"]), (2, preflight))
+        preflight.clear()
+        preflight["would_begin"] = True
+        self.assertEqual(self.weir("drain", "site", "ams", "--reason", "a try", "--dry-run").returncode, 0)
 
 
 def load_tests(loader: typing.Any, tests: typing.Any, pattern: typing.Any) -> unittest.suite.TestSuite:

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A line grows by words that fit; what is named at most fits (see the assertion), so none is cut.
+ */
+#include "mgmt/api/operation_command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/operation_show.h"
+
+/* Sites, nodes and a service, a reason of apostrophes alone, and all guards with all options. */
+_Static_assert(OPERATION_COMMAND_MAX >
+                       (OPERATION_TARGETS_MAX + OPERATION_NODES_MAX + 2) * MODEL_NAME_MAX +
+                               4 * OVERRIDE_REASON_MAX +
+                               OPERATION_GUARD_COUNT * OPERATION_CODE_MAX + 512,
+               "a command line has room for all that it can name");
+
+/* --- lines --- */
+
+struct command_text {
+	char *text; /* [OPERATION_COMMAND_MAX] */
+	size_t n;
+};
+
+static void __attribute__((format(printf, 2, 3)))
+add_text(struct command_text *line, const char *format, ...)
+{
+	size_t room = OPERATION_COMMAND_MAX - line->n;
+	va_list list;
+
+	va_start(list, format);
+	int n = vsnprintf(line->text + line->n, room, format, list);
+	va_end(list);
+	if (n > 0)
+		line->n += (size_t)n < room ? (size_t)n : room - 1;
+}
+
+/* A word in quotes, whatever is in it. */
+static void add_quoted(struct command_text *line, const char *word)
+{
+	add_text(line, "'");
+	for (; *word; word++)
+		add_text(line, *word == '\'' ? "'\\''" : "%c", *word);
+	add_text(line, "'");
+}
+
+/* A reason that is not known yet is for who gives the command. */
+static void add_reason(struct command_text *line, const char *reason)
+{
+	add_text(line, " --reason ");
+	if (*reason)
+		add_quoted(line, reason);
+	else
+		add_text(line, "TEXT");
+}
+
+static void add_sites(struct command_text *line, const struct operation *op)
+{
+	for (uint32_t i = 0; i < op->n_targets; i++)
+		add_text(line, " %s", op->targets[i].site);
+	if (*op->service)
+		add_text(line, " --service %s", op->service);
+}
+
+/* "30%", "33.3333%" */
+static void add_level(struct command_text *line, uint32_t ppm)
+{
+	unsigned digits = 4;
+	uint32_t fraction = ppm % 10000;
+
+	for (; fraction && fraction % 10 == 0; fraction /= 10)
+		digits--;
+	add_text(line, " %u", ppm / 10000);
+	if (fraction)
+		add_text(line, ".%0*u", (int)digits, fraction);
+	add_text(line, "%%");
+}
+
+/* How it was asked for: pace, end, announcements. */
+static void add_shape(struct command_text *line, const struct operation *op)
+{
+	char until[CLOCK_TEXT_MAX];
+
+	if (op->now)
+		add_text(line, " --now");
+	if (op->over_ms > 0)
+		add_text(line, op->over_ms % 1000 ? " --over %lldms" : " --over %llds",
+		         (long long)(op->over_ms % 1000 ? op->over_ms : op->over_ms / 1000));
+	if (op->until_ms != MODEL_TIME_NEVER)
+		add_text(line, " --until %s", clock_text(op->until_ms, until));
+	else if (op->kind == OPERATION_SHIFT)
+		add_text(line, " --until never");
+	if (op->withdraw)
+		add_text(line, " --withdraw");
+}
+
+/* " --OPTION NAME,NAME", or nothing. */
+static void add_names(struct command_text *line, const char *option, const json_t *names)
+{
+	for (size_t i = 0; i < json_array_size(names); i++)
+		add_text(line, "%s%s%s", i ? "," : " ", i ? "" : option,
+		         json_string_value(json_array_get(names, i)));
+}
+
+/* --- refusals --- */
+
+void operation_absent_of(const struct operation *op, const struct operation_facts *facts,
+                         struct operation_absent *out)
+{
+	out->n = op->n_without;
+	memcpy(out->names, op->without, op->n_without * sizeof(op->without[0]));
+	for (size_t i = 0; i < facts->n_nodes && out->n < OPERATION_NODES_MAX; i++) {
+		const struct operation_node *node = &facts->nodes[i];
+
+		if (!node->reached && !operation_is_without(op, node->name))
+			snprintf(out->names[out->n++], MODEL_NAME_MAX, "%s", node->name);
+	}
+}
+
+/* Whether names go past all that refuses: without a node there is a majority of the others. */
+static bool is_passable(const struct operation_verdict *verdicts, const struct operation *op,
+                        const struct operation_absent *absent)
+{
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
+		bool refuses = !verdicts[g].ok && !verdicts[g].overridden;
+
+		if (refuses && !operation_guard_is_optional((enum operation_guard)g) &&
+		    (g != OPERATION_GUARD_MAJORITY || absent->n == op->n_without))
+			return false;
+	}
+	return true;
+}
+
+/* What the record has already need not be given again. */
+static bool has_guard(const struct operation *was, int g)
+{
+	return was && was->overridden[g];
+}
+
+/* Those that tripped and may be overridden, and those given with the request. */
+static json_t *guards_to_name(const struct operation *was, const struct operation *op,
+                              const struct operation_verdict *verdicts)
+{
+	json_t *list = json_array();
+
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
+		enum operation_guard guard = (enum operation_guard)g;
+
+		if (operation_guard_is_optional(guard) && !has_guard(was, g) &&
+		    (op->overridden[g] || !verdicts[g].ok))
+			json_array_append_new(list, json_string(operation_guard_text(guard)));
+	}
+	return list;
+}
+
+/* Those named with the request; with all that are not reached where that makes the majority. */
+static json_t *nodes_to_name(const struct operation *was, const struct operation *op,
+                             const struct operation_verdict *verdicts,
+                             const struct operation_absent *absent)
+{
+	size_t n = verdicts[OPERATION_GUARD_MAJORITY].ok ? op->n_without : absent->n;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		if (!was || !operation_is_without(was, absent->names[i]))
+			json_array_append_new(list, json_string(absent->names[i]));
+	return list;
+}
+
+/* End @p line with the names that go past, and make the refusal of it. */
+static json_t *make_refusal(struct command_text *line, const struct operation *was,
+                            const struct operation *op, const char *reason,
+                            const struct operation_verdict *verdicts,
+                            const struct operation_absent *absent)
+{
+	json_t *refusal = json_pack("{s:o}", "guards", operation_guards_json(verdicts));
+
+	if (!refusal || !is_passable(verdicts, op, absent))
+		return refusal;
+	json_t *guards = guards_to_name(was, op, verdicts);
+	json_t *nodes = nodes_to_name(was, op, verdicts, absent);
+	add_names(line, "--override ", guards);
+	add_names(line, "--without ", nodes);
+	add_reason(line, reason);
+	json_object_set_new(refusal, "override", json_string(line->text));
+	json_object_set_new(refusal, "override_guards", guards);
+	json_object_set_new(refusal, "without", nodes);
+	return refusal;
+}
+
+json_t *operation_begin_refusal(const struct operation *op,
+                                const struct operation_verdict *verdicts,
+                                const struct operation_absent *absent)
+{
+	char text[OPERATION_COMMAND_MAX];
+	struct command_text line = { .text = text };
+
+	add_text(&line, "weir %s site", operation_kind_text(op->kind));
+	if (op->kind == OPERATION_SHIFT) {
+		add_text(&line, " %s", op->targets[0].site);
+		add_level(&line, op->goal_ppm);
+		if (*op->service)
+			add_text(&line, " --service %s", op->service);
+	} else {
+		add_sites(&line, op);
+	}
+	add_shape(&line, op);
+	return make_refusal(&line, NULL, op, op->reason, verdicts, absent);
+}
+
+json_t *operation_order_refusal(const struct operation *was, const struct operation *op,
+                                const char *verb, const char *reason,
+                                const struct operation_verdict *verdicts,
+                                const struct operation_absent *absent)
+{
+	char text[OPERATION_COMMAND_MAX];
+	struct command_text line = { .text = text };
+
+	add_text(&line, "weir operation %s %s", op->id, verb);
+	return make_refusal(&line, was, op, reason, verdicts, absent);
+}
+
+/* --- what may be done --- */
+
+/* Nodes that are not reached and not named absent: those that a hold may be about. */
+static void add_lost(struct command_text *line, const struct operations_item *item)
+{
+	bool first = true;
+
+	for (size_t i = 0; i < item->n_nodes; i++) {
+		if (item->nodes[i].reached || item->nodes[i].absent)
+			continue;
+		add_text(line, "%s%s", first ? " --without " : ",", item->nodes[i].node);
+		first = false;
+	}
+}
+
+const char *operation_resume_text(const struct operations_item *item,
+                                  char out[OPERATION_COMMAND_MAX])
+{
+	const struct operation *op = &item->op;
+	int guard = operation_guard_find(op->hold.code);
+	bool gone = !strcmp(op->hold.code, "site-gone") || !strcmp(op->hold.code, "service-gone");
+	struct command_text line = { .text = out };
+
+	add_text(&line, "weir operation %s %s", op->id, gone ? "abort" : "resume");
+	if (guard >= 0 && operation_guard_is_optional((enum operation_guard)guard))
+		add_text(&line, " --override %s", op->hold.code);
+	if (!strcmp(op->hold.code, "node-lost") || !strcmp(op->hold.code, "majority"))
+		add_lost(&line, item);
+	add_reason(&line, "");
+	return out;
+}
+
+const char *operation_undo_text(const struct operation *op, char out[OPERATION_COMMAND_MAX])
+{
+	struct command_text line = { .text = out };
+
+	add_text(&line, "weir undrain site");
+	add_sites(&line, op);
+	add_reason(&line, "");
+	return out;
+}

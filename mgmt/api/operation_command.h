@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The commands that a person may give next, ready for a shell: what goes past the guards that
+ * refuse, what ends a hold, what gives back. Each is accepted as printed and means the same as what
+ * was asked for.
+ *
+ * A refusal has the command as one text (`override`), and its names as lists (`override_guards`,
+ * `without`) for who wants to add them to a command of his own. Where a guard refuses that no name
+ * goes past (release, clock, operation), there is no command.
+ *
+ * Implemented in mgmt/api/operation_command.c. Pure: any thread.
+ */
+#ifndef WEIR_MGMT_API_OPERATION_COMMAND_H
+#define WEIR_MGMT_API_OPERATION_COMMAND_H
+
+#include <jansson.h>
+
+#include "base/checked.h"
+#include "mgmt/api/operations.h"
+#include "mgmt/operations/guards.h"
+#include "mgmt/operations/operation_facts.h"
+
+/** Bytes of a command line with all that it can name, and its NUL. */
+#define OPERATION_COMMAND_MAX 8192u
+
+/** Nodes that a person may name absent: those that are not reached, and those named already. */
+struct operation_absent {
+	char names[OPERATION_NODES_MAX][MODEL_NAME_MAX];
+	size_t n;
+};
+
+/** The nodes of @p op that are named absent, and those that @p facts do not reach. */
+void operation_absent_of(const struct operation *op, const struct operation_facts *facts,
+                         struct operation_absent *out);
+
+/**
+ * What is added to the problem of a refused beginning, given: {guards, override, override_guards,
+ * without}.
+ * @param op        the record that was not begun, with what was given
+ * @param verdicts  of all guards: [OPERATION_GUARD_COUNT]
+ */
+MUST_CHECK json_t *operation_begin_refusal(const struct operation *op,
+                                           const struct operation_verdict *verdicts,
+                                           const struct operation_absent *absent);
+/**
+ * The same for an order on an operation. @p verb is "resume", "take", ...; @p was is the record, and
+ * @p op the same with what the order adds.
+ */
+MUST_CHECK json_t *operation_order_refusal(const struct operation *was, const struct operation *op,
+                                           const char *verb, const char *reason,
+                                           const struct operation_verdict *verdicts,
+                                           const struct operation_absent *absent);
+/** How a held operation goes on: past the guard that holds it, or without the lost node. */
+const char *operation_resume_text(const struct operations_item *item,
+                                  char out[OPERATION_COMMAND_MAX]);
+/** What gives back what the operation took. */
+const char *operation_undo_text(const struct operation *op, char out[OPERATION_COMMAND_MAX]);
+
+#endif

@@ -1,0 +1,288 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What goes wrong around operations, with three real weir-mgmt and weir-dns: upgrades, rollbacks, other keys, clocks, full disks, refusals.
+
+The table of cases is in docs/handbook.md. Usage: test_operation_faults.py WEIR_MGMT WEIR_DNS WEIR STEPPED_LIBRARY
+"""
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import typing
+import unittest
+
+import counted
+from api_node import PRELOAD_FIRST, wait_for
+from cluster3 import SITES, UNMEASURED
+from test_operations import REST, World  # takes the first two arguments
+
+WEIR, STEPPED = (sys.argv.pop(1) for _ in range(2))
+HOUR_MS = 3600 * 1000
+
+
+class Faults(World):
+    """An operation on site ams that moves, and commands as people give them."""
+
+    def moving(self, **more: typing.Any) -> str:
+        id = self.begun("fra", ["ams"], now=False, **more)
+        wait_for("a step", lambda: self.c.get("lon", id)["level_ppm"] >= 100000)
+        return id
+
+    def goes_on(self, id: str, level: int, at: str = "lon") -> None:
+        wait_for("it goes on", lambda: self.c.get(at, id)["level_ppm"] > level, 90)
+
+    def weir(self, at: str, line: str) -> subprocess.CompletedProcess[str]:
+        """A command line as it was printed, at a node."""
+        n, words = self.c.nodes[at], shlex.split(line)
+        self.assertEqual(words[0], "weir")
+        return subprocess.run([WEIR, *words[1:], "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run],
+                              capture_output=True, text=True, timeout=120, check=False)
+
+    @staticmethod
+    def printed(done: subprocess.CompletedProcess[str]) -> str:
+        return (done.stdout + done.stderr).partition("(kept in the record): ")[2].splitlines()[0]
+
+
+class Printed(Faults):
+    def test_a_printed_command_means_what_was_asked_for(self) -> None:
+        for line in ("drain site ams lon --over 1500ms --until +4h --withdraw --reason \"it's $x\"", "drain site ams --service web --now --reason 'a b'",
+                     "shift site ams 33.5% --service web --until never --reason x", "shift site lon 30% --until +2h --over 5m --reason x",
+                     "drain site --label region=eu --reason x --override share"):
+            with self.subTest(line):
+                first = self.weir("fra", f"weir {line} --dry-run --json")
+                self.assertEqual(first.returncode, 2, first.stderr)
+                asked = json.loads(first.stdout)
+                self.assertFalse(asked["preflight"]["would_begin"])
+                # management's own, for who has no command line
+                again = self.weir("lon", asked["preflight"]["override"] + " --dry-run --json")
+                self.assertEqual(again.returncode, 0, again.stderr)
+                o = json.loads(again.stdout)
+                for name in ("kind", "sites", "service", "goal_ppm", "now", "withdraw", "reason", "plan", "without"):
+                    self.assertEqual(o[name], asked[name], name)
+                if "until" in line and "+" not in line:
+                    self.assertEqual(o["until"], asked["until"])
+                # and the command line's
+                refused = self.weir("fra", f"weir {line}")
+                self.assertEqual(refused.returncode, 2, refused.stderr)
+                third = self.weir("fra", self.printed(refused) + " --dry-run --json")
+                self.assertEqual((third.returncode, json.loads(third.stdout)["goal_ppm"]), (0, asked["goal_ppm"]), third.stderr)
+        self.assertEqual(self.c.nodes["fra"].ask("GET", "/v1/operations").json["items"], [])
+
+    def test_without_a_majority_the_absent_nodes_are_named(self) -> None:
+        for s in ("fra", "lon"):
+            self.c.nodes[s].stop(signal.SIGKILL)
+        time.sleep(3)  # what they said before is too old then
+        refused = self.weir("ams", "weir drain site fra --now --reason x")
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        line = self.printed(refused)
+        self.assertRegex(line, r" --without fra-1,lon-1( |$)")
+        done = self.weir("ams", line)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.c.nodes["ams"].ask("GET", "/v1/operations").json["items"][0]["kind"], "drain")
+
+    def test_a_take_and_a_resume_name_what_they_need(self) -> None:
+        id = self.moving()
+        for s in ("fra", "ams"):
+            self.c.nodes[s].stop(signal.SIGKILL)
+        time.sleep(3)  # as above
+        away = self.weir("lon", f"weir operation {id} hold --reason x")
+        self.assertEqual(away.returncode, 4, away.stderr)
+        self.assertIn(f"weir operation {id} take", away.stderr)
+        refused = self.weir("lon", f"weir operation {id} take --reason x")
+        self.assertEqual(refused.returncode, 2, refused.stderr)
+        self.assertEqual(self.printed(refused), f"weir operation {id} take --reason x --without ams-1,fra-1")
+        self.assertEqual(self.weir("lon", self.printed(refused)).returncode, 0)
+        self.c.wait("lon", id, ("held", "moving"))
+        held = self.weir("lon", f"weir operation {id} hold --reason x")
+        self.assertIn(held.returncode, (0, 4), held.stderr)
+        resumed = self.weir("lon", f"weir operation {id} resume --reason 'go on'")
+        if resumed.returncode == 2:
+            self.assertIn("guard", resumed.stderr)
+            resumed = self.weir("lon", self.printed(resumed))
+        self.assertEqual(resumed.returncode, 0, resumed.stderr)
+
+    def test_a_refusal_that_the_owner_gives_names_its_guards_at_any_node(self) -> None:
+        id = self.begun("fra", ["ams"], now=False, override_guards=UNMEASURED)
+        wait_for("it moves", lambda: self.c.get("lon", id)["state"] == "moving")
+        self.assertEqual(self.weir("lon", f"weir operation {id} hold --reason x").returncode, 0)
+        n = self.c.nodes["lon"]
+        a = n.apply(n.files("# three sites", "# two"), query="?wait=all", confirm_within="5m")
+        self.assertIn(a.status, (200, 201, 202), a.raw)
+        refused = wait_for("the guard", lambda: next((d for d in [self.weir("ams", f"weir operation {id} resume --reason x")] if d.returncode == 2), None))
+        self.assertIn("unconfirmed", refused.stderr)
+        self.assertRegex(self.printed(refused), rf"^weir operation {id} resume --reason x --override \S*unconfirmed")
+
+
+class Upgrades(Faults):
+    def test_a_drain_goes_on_while_all_nodes_are_restarted_one_by_one(self) -> None:
+        id = self.moving(over="20s")
+        seen: list[int] = []
+        for s in SITES:
+            level = max(self.levels())
+            self.c.servers[s].stop()
+            self.c.nodes[s].stop()
+            self.c.nodes[s].start()
+            self.c.servers[s].start()
+            wait_for("agreement", self.c.agreed)
+            wait_for("the record is there", lambda s=s: self.known(id))
+            seen.append(min(self.levels()))
+            self.assertGreaterEqual(seen[-1], level, "a level went back")
+            o = self.c.get(s, id)
+            if o["state"] == "held":  # a person looks once at what is away longer than a moment
+                self.assertIn(o["hold"]["code"], ("node-lost", "not-in-force", "majority"), o["hold"])
+                done = wait_for("it goes on as shown", lambda o=o: next(
+                    (d for d in [self.weir("lon", o["hold"]["resume"])] if d.returncode == 0), None))
+                self.assertEqual(done.returncode, 0, done.stderr)
+        o = self.c.wait("lon", id, REST, 120)
+        self.assertEqual(self.levels(), [1000000] * 3)
+        self.assertEqual(len({(s["from_ppm"], s["level_ppm"]) for s in o["steps"]}), len(o["steps"]), "a step happened twice")
+
+    def test_record_and_level_survive_a_restart_of_the_owner_that_rests(self) -> None:
+        id = self.begun("fra", ["ams"])
+        self.c.wait("fra", id, REST)
+        before = self.c.get("fra", id)
+        for s in SITES:  # all at once: nothing is left but the stores
+            self.c.nodes[s].stop(signal.SIGKILL)
+        for s in SITES:
+            self.c.nodes[s].start()
+        after = self.c.get("fra", id)
+        for name in ("owner", "epoch", "state", "level_ppm", "reason", "principal", "created", "goal_ppm"):
+            self.assertEqual(after[name], before[name], name)
+        self.assertEqual(self.levels(), [1000000] * 3)
+
+
+class Documents(Faults):
+    def test_a_rollback_does_not_disturb_it(self) -> None:
+        n = self.c.nodes["lon"]
+        a = n.apply(n.files("# three sites", "# three of them"), query="?wait=all", confirm_within="none")
+        self.assertIn(a.status, (200, 201, 202), a.raw)
+        number = a.json["version"]["number"]
+        id = self.moving()
+        level = self.c.get("lon", id)["level_ppm"]
+        a = n.ask("POST", f"/v1/versions/{number - 1}/rollback?wait=all", {"reason": "a test", "confirm_within": "none"}, {"If-Match": "*"})
+        self.assertIn(a.status, (200, 201, 202), a.raw)
+        self.goes_on(id, level)
+        self.assertEqual(self.c.get("fra", id)["state"], "moving")
+
+    def test_another_key_holds_it_and_an_exchanged_file_does_not(self) -> None:
+        id = self.moving()
+        for n in self.c.nodes.values():
+            n.write("hash2.key", "ffeeddccbbaa99887766554433221100\n")
+        level = self.c.get("lon", id)["level_ppm"]
+        self.c.nodes["fra"].write("hash.key", "ffeeddccbbaa99887766554433221100\n")  # of the owner: no version has it
+        self.goes_on(id, level)
+        self.c.nodes["fra"].write("hash.key", "00112233445566778899aabbccddeeff\n")
+        n = self.c.nodes["lon"]
+        a = n.apply(n.files('hash_key_file = "hash.key"; hash_key_id = "k1"', 'hash_key_file = "hash2.key"; hash_key_id = "k2"'),
+                    query="?wait=all", confirm_within="none")
+        self.assertIn(a.status, (200, 201, 202), a.raw)
+        o = self.c.wait("fra", id, ("held",), 40)
+        self.assertEqual(o["hold"]["code"], "key-changed", o)
+        level = o["level_ppm"]
+        done = self.weir("ams", o["hold"]["resume"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.goes_on(id, level)
+
+    def test_a_service_that_leaves_the_site_holds_it_and_abort_ends_it(self) -> None:
+        id = self.moving(service="web")
+        n = self.c.nodes["lon"]
+        old = '{ site = "ams"; vip = "shop-ams"; pool = "web-ams"; },'
+        a = n.apply(n.files(old, ""), query="?wait=all", confirm_within="none")
+        self.assertIn(a.status, (200, 201, 202), a.raw)
+        o = self.c.wait("fra", id, ("held",), 40)
+        self.assertEqual(o["hold"]["code"], "service-gone", o)
+        done = self.weir("ams", o["hold"]["resume"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.c.wait("fra", id, ("failed",), 40)
+
+
+class Clocks(Faults):
+    """The owner's wall clock is what a file says."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        n = self.c.nodes["fra"]
+        self.file = os.path.join(n.dir.name, "step")
+        self.step(0)
+        n.stop()
+        os.environ.update(LD_PRELOAD=STEPPED, STEPPED_CLOCK=self.file, **PRELOAD_FIRST)
+        try:
+            n.start()
+        finally:
+            for name in ("LD_PRELOAD", "STEPPED_CLOCK", *PRELOAD_FIRST):
+                del os.environ[name]
+        wait_for("agreement", self.c.agreed)
+
+    def step(self, ms: int) -> None:
+        with open(self.file + ".new", "w") as f:
+            f.write(f"{ms} 1\n")
+        os.rename(self.file + ".new", self.file)
+
+    def test_no_step_of_the_owners_clock_ends_it_or_takes_a_level_back(self) -> None:
+        id = self.moving(until="+90m")
+        for ms in (2 * HOUR_MS, -2 * HOUR_MS, 12 * 365 * 24 * HOUR_MS, 0):
+            with self.subTest(ms):
+                self.step(ms)
+                before = self.levels()
+                time.sleep(4)  # four ticks
+                o = self.c.get("lon", id)
+                self.assertGreaterEqual(min(self.levels()), min(before))
+                self.assertIn(o["state"], ("moving", "held", "late", "drained", "drained_unconfirmed"), o["hold"])
+                self.assertFalse(o["expired"])
+                if o["state"] == "held":
+                    self.assertIn(o["hold"]["code"], ("clock", "not-in-force"), o["hold"])
+        if self.c.get("fra", id)["state"] == "held":  # the clock is right again
+            wait_for("it goes on", lambda: self.c.order("fra", id, "resume", override_guards=UNMEASURED).status == 200)
+        self.c.wait("lon", id, REST, 120)
+
+
+class FullDisk(Faults):
+    def setUp(self) -> None:
+        """A namespace of mounts of its own; it ends with this process."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        if libc.unshare(0x00020000) or libc.mount(b"none", b"/", None, 0x44000, None):  # CLONE_NEWNS; MS_REC | MS_PRIVATE
+            self.skipTest("no namespace of mounts: root is needed")
+        super().setUp()
+
+    def test_a_full_disk_at_the_owner_stops_no_drain_and_loses_no_record(self) -> None:
+        n = self.c.nodes["fra"]
+        self.c.servers["fra"].stop()
+        n.stop()
+        subprocess.run(["cp", "-a", n.state, n.state + ".was"], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0755", "none", n.state], check=True)
+        self.addCleanup(lambda: subprocess.run(["umount", "-l", n.state], check=False))
+        subprocess.run(["cp", "-a", n.state + ".was/.", n.state], check=True)
+        n.start()
+        self.c.servers["fra"].start()
+        wait_for("agreement", self.c.agreed)
+        id = self.moving()
+        filler = os.path.join(n.state, "filler")
+        with open(filler, "wb", buffering=0) as f:
+            try:
+                while True:
+                    f.write(bytes(4096))
+            except OSError:
+                pass
+        level = self.c.get("lon", id)["level_ppm"]
+        self.goes_on(id, level)
+        wait_for("status tells", lambda: n.ask("GET", "/v1/status").json["state"] != "well")
+        n.stop(signal.SIGKILL)  # what it could not store is at the others
+        os.unlink(filler)
+        level = self.c.get("lon", id)["level_ppm"]
+        n.start()
+        wait_for("the record is back", lambda: self.c.get("fra", id)["level_ppm"] >= level)
+        if (o := self.c.get("fra", id))["state"] == "held":
+            self.assertEqual(o["hold"]["code"], "node-lost", o["hold"])
+            wait_for("it goes on as shown", lambda: self.weir("lon", self.c.get("fra", id)["hold"]["resume"]).returncode == 0)
+        self.c.wait("lon", id, REST, 120)
+        self.assertGreaterEqual(min(self.levels()), level)
+
+
+if __name__ == "__main__":
+    counted.main()
