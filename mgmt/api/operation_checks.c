@@ -35,21 +35,26 @@ static uint64_t count_checkers(const struct operation_snapshot *v, const struct 
 	return n;
 }
 
+uint64_t operation_checks_of(const struct operation_snapshot *v,
+                             const struct model_service *service, const char *site)
+{
+	uint64_t milli = 0;
+
+	for (size_t k = 0; is_counted(service) && k < service->n_at; k++)
+		if (service->at[k].vip && !strcmp(service->at[k].site->name, site))
+			milli += count_families(service->at[k].vip) *
+			         count_checkers(v, &service->at[k]) * 1000000 /
+			         service->vip_check->interval_ms;
+	return milli;
+}
+
 uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
                                 const char *site)
 {
 	uint64_t milli = 0;
 
-	for (size_t i = 0; i < v->m->n_services; i++) {
-		const struct model_service *s = &v->m->services[i];
-
-		if (!is_counted(s) || (*service && strcmp(s->name, service) != 0))
-			continue;
-		for (size_t k = 0; k < s->n_at; k++)
-			if (s->at[k].vip && !strcmp(s->at[k].site->name, site))
-				milli += count_families(s->at[k].vip) *
-				         count_checkers(v, &s->at[k]) * 1000000 /
-				         s->vip_check->interval_ms;
-	}
+	for (size_t i = 0; i < v->m->n_services; i++)
+		if (!*service || !strcmp(v->m->services[i].name, service))
+			milli += operation_checks_of(v, &v->m->services[i], site);
 	return milli;
 }

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hash.h"
+
 #define GATES_MAX  128u
 #define NO_SERVICE (PROJECTION_ALL - 1) /* one that the document does not have: no gate is its */
 
@@ -37,20 +39,21 @@ static uint32_t site_index(const struct model *m, const char *name)
 
 /* --- input --- */
 
-/*
- * By the version: the effective document is another one with each step. Rows are in the order of
- * services; @p from goes on with them.
- */
+/* Rows come in the order in which they are looked for, unless the configuration has changed: @p from goes on with them. */
 static bool was_at_begin(const struct operation_begin_flows *begin, size_t *from,
-                         const struct projection_flows *f, uint64_t *per_s)
+                         const char *service, const char *site, uint64_t *per_s)
 {
-	while (*from < begin->n && begin->rows[*from].service < f->service)
-		++*from;
-	for (size_t i = *from; i < begin->n && begin->rows[i].service == f->service; i++)
-		if (begin->rows[i].site == f->site) {
-			*per_s = begin->rows[i].now_per_s;
-			return true;
-		}
+	const uint64_t service_key = hash_text(service), site_key = hash_text(site);
+
+	for (size_t i = 0; i < begin->n; i++) {
+		size_t at = (*from + i) % begin->n;
+
+		if (begin->rows[at].service != service_key || begin->rows[at].site != site_key)
+			continue;
+		*per_s = begin->rows[at].per_s;
+		*from = at + 1;
+		return true;
+	}
 	return false;
 }
 
@@ -58,7 +61,7 @@ static bool was_at_begin(const struct operation_begin_flows *begin, size_t *from
 static bool read_flows(const struct operation_snapshot *v, const struct operation *op,
                        const struct model_service *service, const char *site, uint64_t *per_s)
 {
-	uint64_t checks = operation_checks_milli(v, service->name, site) / 1000;
+	uint64_t checks = operation_checks_of(v, service, site) / 1000;
 
 	if (!operation_flows_at(v, op, service, site, per_s))
 		return false;
@@ -70,7 +73,7 @@ static void list_flows(const struct operation_snapshot *v, const struct operatio
                        const struct operation_begin_flows *begin, struct projecting *p)
 {
 	const struct model *m = v->m;
-	bool is_known = begin && begin->known && begin->version == m->meta.version;
+	bool is_known = begin && begin->known;
 	size_t from = 0;
 
 	/* pairs that are not measured are not listed: they are not known */
@@ -84,7 +87,8 @@ static void list_flows(const struct operation_snapshot *v, const struct operatio
 			f->site = site_index(m, site);
 			if (!read_flows(v, op, &m->services[i], site, &f->now_per_s))
 				continue;
-			if (!is_known || !was_at_begin(begin, &from, f, &f->begin_per_s))
+			if (!is_known ||
+			    !was_at_begin(begin, &from, m->services[i].name, site, &f->begin_per_s))
 				f->begin_per_s = f->now_per_s;
 			p->in.n_flows++;
 		}
@@ -100,9 +104,14 @@ void operation_list_flows(const struct operation_snapshot *v, const struct opera
 	if (!p)
 		return;
 	list_flows(v, op, NULL, p);
-	out->version = v->m->meta.version;
+	out->level_ppm = op->level_ppm;
 	out->n = p->in.n_flows;
-	memcpy(out->rows, p->flows, out->n * sizeof(out->rows[0]));
+	for (size_t i = 0; i < out->n; i++)
+		out->rows[i] = (struct operation_begin_row){
+			.service = hash_text(v->m->services[p->flows[i].service].name),
+			.site = hash_text(v->m->sites[p->flows[i].site].name),
+			.per_s = p->flows[i].now_per_s,
+		};
 	free(p);
 }
 
@@ -183,14 +192,17 @@ static void list_gates(const struct operation_snapshot *v, const struct operatio
 	p->in.gates = p->gates;
 }
 
+/* The clients are placed at the level that was in force when they were measured. */
 static void list_targets(const struct operation_snapshot *v, const struct operation *op,
-                         struct projecting *p)
+                         const struct operation_begin_flows *begin, struct projecting *p)
 {
+	uint32_t level_ppm = begin && begin->known ? begin->level_ppm : op->plan_from_ppm;
+
 	for (uint32_t i = 0; i < op->n_targets; i++)
 		p->targets[p->in.n_targets++] =
 		        (struct projection_gate){ .site = site_index(v->m, op->targets[i].site),
 			                          .service = service_index(v->m, op->service),
-			                          .level_ppm = op->plan_from_ppm };
+			                          .level_ppm = level_ppm };
 	p->in.targets = p->targets;
 	for (uint32_t i = 0; i < op->n_plan && i < PROJECTION_STEPS_MAX; i++)
 		p->steps_ppm[p->in.n_steps++] = op->plan_ppm[i];
@@ -246,7 +258,7 @@ void operation_project(const struct operation_snapshot *v, const struct operatio
 		list_sites(v, out, p);
 		list_disabled(v, p);
 		list_gates(v, op, p);
-		list_targets(v, op, p);
+		list_targets(v, op, begin, p);
 		note_unseen(begin, p);
 		ok = !projection_make(v->projector, &p->in, result);
 	}

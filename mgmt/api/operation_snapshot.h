@@ -83,6 +83,9 @@ void operation_snapshot_free(struct operation_snapshot *v);
  */
 uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
                                 const char *site);
+/** The same of one service. */
+uint64_t operation_checks_of(const struct operation_snapshot *v,
+                             const struct model_service *service, const char *site);
 
 /**
  * Tell the projector from where new flows come to all sites. Implemented in mgmt/api/operation_sources.c.
@@ -93,12 +96,18 @@ int operation_sources_add(const struct operation_snapshot *v, struct projector *
 /** Pairs of service and site whose flows are projected: a thousand services at four sites. */
 #define OPERATION_FLOWS_MAX 4096u
 
-/** New flows when an operation began, by service and site of the model; kept by its owner. */
+/** New flows of a service at a site. Names, as indices change with the configuration. */
+struct operation_begin_row {
+	uint64_t service, site; /**< hash_text() of the name */
+	uint64_t per_s;
+};
+
+/** New flows when a way began, or when its owner started again; kept by its owner. */
 struct operation_begin_flows {
 	bool known;
-	uint64_t version; /**< of the configuration, whose indices the rows have */
+	uint32_t level_ppm; /**< in force then */
 	size_t n;
-	struct projection_flows rows[OPERATION_FLOWS_MAX];
+	struct operation_begin_row rows[OPERATION_FLOWS_MAX];
 	/** unseen clients at that time, once they were looked for (mgmt/operations/projection.h) */
 	bool unseen_fixed, unseen_known;
 	uint32_t unseen_ppm;

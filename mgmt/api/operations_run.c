@@ -177,14 +177,14 @@ static bool has_begin(const struct operations_item *item, const struct operation
 }
 
 /* What the sites had when the running way began: the projection compares with it. */
-static void note_begin(struct operations_item *item, const struct operation_snapshot *snapshot)
+static void note_begin(struct operations_item *item, const struct operation_begin_flows *begin)
 {
 	if (has_begin(item, &item->op))
 		return;
 	if (!item->begin)
 		item->begin = calloc(1, sizeof(*item->begin));
 	if (item->begin)
-		operation_list_flows(snapshot, &item->op, item->begin);
+		*item->begin = *begin;
 	item->begin_way = item->op.way;
 	item->begin_ppm = item->op.plan_from_ppm;
 }
@@ -211,6 +211,7 @@ static bool is_same_record(const struct operation *a, const struct operation *b)
 /* Run the engine on the record. Under the lock. @return whether something changed for other nodes */
 static bool run_engine(struct core *core, struct operations_item *item,
                        const struct operation_snapshot *snapshot,
+                       const struct operation_begin_flows *begin,
                        const struct operation_observed *observed, uint64_t now_ms)
 {
 	struct operation_act *act = calloc(1, sizeof(*act));
@@ -218,12 +219,11 @@ static bool run_engine(struct core *core, struct operations_item *item,
 
 	if (!act)
 		return false;
-	if (has_begin(item, &item->op)) /* the projection is of this way */
-		note_unseen(item, observed->projection);
+	note_begin(item, begin);
+	note_unseen(item, observed->projection);
 	operation_next(&item->op, &observed->facts, believed_ms, act);
 	item->ticked_ms = now_ms;
 	operations_note_observed(item, snapshot, observed);
-	note_begin(item, snapshot);
 	bool changed = operations_apply(core, item, act, believed_ms);
 	free(act);
 	return changed;
@@ -241,23 +241,25 @@ static bool tick_operation(struct core *core, const struct operation_snapshot *s
 
 	core_lock(core);
 	const struct operations_item *item = op ? operations_find(core, id) : NULL;
-	bool runs = item && observed && operations_is_own(core, &item->op) &&
+	bool runs = item && observed && begin && operations_is_own(core, &item->op) &&
 	            !operation_is_over(&item->op);
 	if (runs) {
 		*op = item->op;
 		ticked_ms = item->ticked_ms;
-		if (begin && has_begin(item, op))
+		if (has_begin(item, op))
 			*begin = *item->begin;
 	}
 	core_unlock(core);
 	if (runs) {
+		if (!begin->known)
+			operation_list_flows(snapshot, op, begin);
 		operation_gather(snapshot, op, ticked_ms ? (int64_t)(now_ms - ticked_ms) : 0,
 		                 observed);
 		operation_project(snapshot, op, begin, observed);
 		core_lock(core);
 		struct operations_item *again = operations_find(core, id);
 		if (again && is_same_record(&again->op, op))
-			changed = run_engine(core, again, snapshot, observed, now_ms);
+			changed = run_engine(core, again, snapshot, begin, observed, now_ms);
 		core_unlock(core);
 	}
 	if (observed)

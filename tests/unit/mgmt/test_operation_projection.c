@@ -26,17 +26,27 @@ bool operation_flows_at(const struct operation_snapshot *v, const struct operati
 	return true;
 }
 
-/* Of operation_checks.c, likewise: three services, of which two are at each of fra and lon. */
-uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
-                                const char *site)
+/* Of operation_checks.c, likewise. */
+uint64_t operation_checks_of(const struct operation_snapshot *v,
+                             const struct model_service *service, const char *site)
 {
 	uint64_t n = 0;
 
-	for (size_t i = 0; i < v->m->n_services; i++)
-		for (size_t k = 0; k < v->m->services[i].n_at; k++)
-			n += (!*service || !strcmp(v->m->services[i].name, service)) &&
-			     !strcmp(v->m->services[i].at[k].site->name, site);
+	(void)v;
+	for (size_t k = 0; k < service->n_at; k++)
+		n += !strcmp(service->at[k].site->name, site);
 	return n * checks * 1000;
+}
+
+uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
+                                const char *site)
+{
+	uint64_t milli = 0;
+
+	assert_string_equal(service, "");
+	for (size_t i = 0; i < v->m->n_services; i++)
+		milli += operation_checks_of(v, &v->m->services[i], site);
+	return milli;
 }
 
 static struct operation_snapshot *view;
@@ -250,15 +260,44 @@ static void a_thousand_services_are_projected(void **state)
 	assert_true(begin.known);
 	assert_int_equal(begin.n, 3 * 997 + 7);
 	for (size_t i = 0; i < begin.n; i++)
-		begin.rows[i].now_per_s = 2;
+		begin.rows[i].per_s = 2;
 	operation_project(view, op, &begin, facts);
 	assert_non_null(facts->projection);
 	for (uint32_t i = 0; i < 3; i++)
 		(void)flows_after(i, 0);
-	begin.version++; /* of another configuration: its rows mean others */
+}
+
+/*
+ * Half way: some of the clients of ams have left. The share after the next step is the same, whether the
+ * owner knows what was before the way began (also after a new version of the configuration) or has
+ * started again and knows what is now.
+ */
+static void a_way_is_projected_alike_from_its_begin_and_from_its_midst(void **state)
+{
+	struct operation_begin_flows *first = calloc(1, sizeof(*first)),
+	                             *midst = calloc(1, sizeof(*midst));
+	uint32_t share;
+
+	(void)state;
+	assert_true(first && midst);
+	operation_list_flows(view, op, first);
+	assert_true(first->known && first->level_ppm == 0 && first->n > 2);
+	operation_project(view, op, first, facts);
+	share = facts->sites[AMS].at[3].share_ppm.value;
+
+	load_sites((const uint32_t[3]){ steps[1], 0, 0 }); /* as the second step leaves it */
+	op->level_ppm = steps[1];
+	m.meta.version++;
 	free(facts->projection);
-	operation_project(view, op, &begin, facts);
-	assert_non_null(facts->projection);
+	operation_project(view, op, first, facts);
+	assert_near(facts->sites[AMS].at[3].share_ppm.value, share, 2000);
+	operation_list_flows(view, op, midst);
+	free(facts->projection);
+	operation_project(view, op, midst, facts);
+	assert_near(facts->sites[AMS].at[3].share_ppm.value, share, 2000);
+	assert_true(facts->sites[AMS].at[0].share_ppm.value > share);
+	free(first);
+	free(midst);
 }
 
 static void without_a_projector_nothing_is_known(void **state)
@@ -286,6 +325,7 @@ int main(void)
 		TEST(sites_that_are_disabled_or_down_get_nobody),
 		TEST(what_is_not_measured_is_not_known_after_a_step),
 		TEST(a_thousand_services_are_projected),
+		TEST(a_way_is_projected_alike_from_its_begin_and_from_its_midst),
 		TEST(without_a_projector_nothing_is_known),
 	};
 
