@@ -332,23 +332,10 @@ static void put_instant_override(struct command_work *w, const struct override *
 		o->from_ms = w->now_ms;
 }
 
-/*
- * What the last step has in force: by its schedule, or further where weir-dns says so. What weir-dns
- * said last may be of a moment before the step.
- */
-static uint32_t level_in_force(const struct command_work *w, const struct override *live)
-{
-	uint32_t known = overrides_level(intent_overrides(w->in), live, w->now_ms), scheduled;
-	struct model_override as_model;
-
-	override_to_model(live, &as_model);
-	scheduled = model_override_ppm(&as_model, w->now_ms);
-	return (live->to_ppm < live->from_ppm) == (known < scheduled) ? known : scheduled;
-}
-
 static void keep_level(struct command_work *w, const struct override *live)
 {
-	const uint32_t level_ppm = level_in_force(w, live);
+	uint32_t known_ppm = overrides_level(intent_overrides(w->in), live, w->now_ms);
+	uint32_t level_ppm = step_level(live, known_ppm, w->now_ms);
 	struct override *o = change_override(w, live);
 
 	sign_override(w, o);

@@ -59,6 +59,16 @@ void step_leave_operation(struct override *o)
 	o->own_vips = o->shared_vips = MODEL_VIPS_ANNOUNCED;
 }
 
+uint32_t step_level(const struct override *o, uint32_t known_ppm, int64_t now_ms)
+{
+	struct model_override as_model;
+	uint32_t scheduled_ppm;
+
+	override_to_model(o, &as_model);
+	scheduled_ppm = model_override_ppm(&as_model, now_ms);
+	return (o->to_ppm < o->from_ppm) == (known_ppm < scheduled_ppm) ? known_ppm : scheduled_ppm;
+}
+
 void step_keep(struct override *o, uint32_t level_ppm, int64_t now_ms)
 {
 	o->is_step = true;
