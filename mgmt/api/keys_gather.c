@@ -22,7 +22,7 @@ struct voice {
 	char node[MODEL_NAME_MAX];
 	bool listed;                  /* the document has it, and it serves DNS */
 	uint64_t queried_ms;          /* 0: never */
-	bool failed;                  /* it did not answer then */
+	unsigned n_failed;            /* how often in a row it did not answer */
 	struct steer_keys *copies[3]; /* the newest first; NULL: there is none */
 };
 
@@ -121,7 +121,7 @@ static void accept_answer(struct voice *v, const struct client_request *r, const
 	struct steer_keys *keys;
 	const char *reason;
 
-	v->failed = !r->answer;
+	v->n_failed = r->answer ? 0 : v->n_failed + 1;
 	if (r->answer &&
 	    !peer_keys_read(r->answer, v->node, cluster, v->queried_ms, &keys, &reason))
 		accept_keys(v, keys);
@@ -129,7 +129,7 @@ static void accept_answer(struct voice *v, const struct client_request *r, const
 
 static bool is_due(const struct keys_gather *g, const struct voice *v)
 {
-	uint64_t wait_ms = v->failed ? KEYS_GATHER_RETRY_MS : KEYS_GATHER_EVERY_MS;
+	uint64_t wait_ms = v->n_failed > 1 ? KEYS_GATHER_RETRY_MS : KEYS_GATHER_EVERY_MS;
 
 	return !v->queried_ms || g->now_ms - v->queried_ms >= wait_ms;
 }
@@ -180,6 +180,14 @@ static bool does_count(const struct keys_gather *g, const struct voice *v)
 	const struct steer_keys *k = v->copies[0];
 
 	return k && (g->now_ms < k->read_ms || g->now_ms - k->read_ms <= KEYS_GATHER_GOOD_MS);
+}
+
+bool keys_gather_is_heard(const struct keys_gather *g, const char *node)
+{
+	for (size_t i = 0; i < g->n; i++)
+		if (!strcmp(g->voices[i].node, node))
+			return does_count(g, &g->voices[i]);
+	return false;
 }
 
 int keys_gather_projector(const struct keys_gather *g, const struct core *core,

@@ -24,7 +24,7 @@
 #include "mgmt/operations/projection.h"
 
 #define KEYS_GATHER_EVERY_MS 5000u /**< between two questions to one node */
-/** The same after no answer: one that is away must not slow the owner's rounds. */
+/** The same after two without an answer: one that is away must not slow the owner's rounds. */
 #define KEYS_GATHER_RETRY_MS   30000u
 #define KEYS_GATHER_GOOD_MS    60000u /**< so long what it said counts */
 #define KEYS_GATHER_TIMEOUT_MS 500    /**< for a peer's answer */
@@ -44,6 +44,8 @@ void keys_gather_free(struct keys_gather *g);
  */
 void keys_gather_refresh(struct keys_gather *g, struct core *core, struct peer_client *client,
                          const struct model *m) NONNULL(1, 2, 4);
+/** Whether what @p node observed counts now: if not, a projection lacks its clients. */
+bool keys_gather_is_heard(const struct keys_gather *g, const char *node) NONNULL();
 /**
  * A projector of @p m with all copies that count, and the key by which weir-dns places clients.
  * @param out  given; projector_free()

@@ -246,13 +246,28 @@ static void accept_point(const struct projection_step *from, size_t n, size_t po
 		                                           value_of(true, from->targets_most_ppm) };
 }
 
+/* A name server of which it is not known who asks it; one that is named absent does not count. */
+static const char *find_unheard(const struct operation_snapshot *v, const struct operation *op)
+{
+	for (size_t i = 0; i < v->n_voices; i++) {
+		const struct operation_voice *voice = &v->voices[i];
+
+		if (voice->node->n_dns_listen && !voice->keys &&
+		    !operation_is_without(op, voice->node->name))
+			return voice->node->name;
+	}
+	return NULL;
+}
+
 void operation_project(const struct operation_snapshot *v, const struct operation *op,
                        const struct operation_begin_flows *begin, struct operation_observed *out)
 {
 	struct projecting *p = calloc(1, sizeof(*p));
 	struct projection *result = calloc(1, sizeof(*result));
-	bool ok = p && result && v->projector;
+	bool ok;
 
+	out->facts.unheard = find_unheard(v, op);
+	ok = p && result && v->projector && !out->facts.unheard;
 	if (ok) {
 		list_flows(v, op, begin, p);
 		list_sites(v, out, p);

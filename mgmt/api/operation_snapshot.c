@@ -127,6 +127,8 @@ static void make_projector(struct operation_snapshot *v, struct keys_gather *key
 		return;
 	keys_gather_refresh(keys, v->core, client && client->token[0] ? client : NULL, v->m);
 	v->keys = keys;
+	for (size_t i = 0; i < v->n_voices; i++)
+		v->voices[i].keys = keys_gather_is_heard(keys, v->voices[i].node->name);
 	if (keys_gather_projector(keys, v->core, v->m, &v->projector))
 		v->projector = NULL;
 	if (v->projector && operation_sources_add(v, v->projector)) {

@@ -27,6 +27,7 @@ struct operation_voice {
 	bool self, reached;
 	bool lacks;            /**< its release knows no operations */
 	bool dns;              /**< its weir-dns answers; if reached */
+	bool keys;             /**< the projector has the clients that ask it */
 	json_t *have, *levels; /**< if reached; else NULL */
 	json_t *measure;       /**< NULL: not known, or too old */
 };

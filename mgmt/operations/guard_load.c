@@ -18,15 +18,20 @@ static bool counts_backup(const struct guard_question *q, uint32_t point)
 	return q->op->now || point == q->op->n_plan;
 }
 
-static void judge_load(const struct operation_site *site, const char *what,
-                       struct operation_value capacity, struct operation_value load,
-                       struct operation_verdict *v)
+static void judge_load(const struct guard_question *q, const struct operation_site *site,
+                       const char *what, struct operation_value capacity,
+                       struct operation_value load, struct operation_verdict *v)
 {
 	uint64_t percent;
 
 	if (!capacity.known)
 		return;
 	if (!load.known || capacity.value == 0) {
+		if (q->facts->unheard)
+			guard_miss(v,
+			           "which clients ask name server %s is not known, so there is no "
+			           "room for %s at site %s",
+			           q->facts->unheard, what, site->name);
 		guard_miss(v, "the %s of site %s are not known, so there is no room", what,
 		           site->name);
 		return;
@@ -70,7 +75,7 @@ void guard_room(const struct guard_question *q, struct operation_verdict *v)
 			flows = add_values(flows, at->backup_flows);
 			bits = add_values(bits, at->backup_bits);
 		}
-		judge_load(site, "new flows", site->capacity_flows, flows, v);
-		judge_load(site, "bits", site->capacity_bits, bits, v);
+		judge_load(q, site, "new flows", site->capacity_flows, flows, v);
+		judge_load(q, site, "bits", site->capacity_bits, bits, v);
 	}
 }

@@ -40,7 +40,8 @@ static const char *reason_not_judged(const struct tick *t, const struct operatio
 	if (!facts->window_flows.known)
 		return "how many new flows there are is not known";
 	if (!facts->window_answers.known || !step->expected_ppm.known)
-		return "the projection is not known";
+		return facts->unheard ? "a name server does not say which clients ask it"
+		                      : "the projection is not known";
 	*missing = false;
 	if (facts->window_flows.value < TICK_FLOWS_MIN)
 		return "fewer than 200 new flows were measured: time decides";

@@ -165,6 +165,38 @@ static void checks_by_other_sites_do_not_move(void **state)
 	assert_near(flows_after(FRA, 5), load + 2 * checks, 3);
 }
 
+/* Its clients are not none. */
+static void a_name_server_that_is_not_heard_leaves_all_unknown(void **state)
+{
+	static const struct addr dns;
+	static struct model_node nodes[] = { { .name = "ams-1", .n_dns_listen = 1 },
+		                             { .name = "fra-1", .n_dns_listen = 1 },
+		                             { .name = "fra-2" } };
+
+	(void)state;
+	view->n_voices = 3;
+	for (size_t i = 0; i < 3; i++) {
+		nodes[i].dns_listen = &dns;
+		nodes[i].site = &sites[i > 0];
+		view->voices[i] = (struct operation_voice){ .node = &nodes[i], .keys = i == 0 };
+	}
+	operation_project(view, op, NULL, facts);
+	assert_null(facts->projection);
+	assert_string_equal(facts->facts.unheard, "fra-1");
+	assert_false(facts->facts.window_answers.known);
+	assert_false(facts->sites[FRA].at[1].flows.known ||
+	             facts->sites[FRA].at[1].share_ppm.known);
+	assert_int_equal(facts->sites[FRA].at[1].receives, OPERATION_UNKNOWN);
+	strcpy(op->without[op->n_without++], "fra-1"); /* a person has named it absent */
+	project_plan();
+	assert_null(facts->facts.unheard);
+	assert_true(facts->sites[FRA].at[1].flows.known);
+	op->n_without = 0;
+	view->voices[1].keys = true;
+	project_plan();
+	assert_null(facts->facts.unheard);
+}
+
 /* A receiver's capacity is for all that it has. */
 static void a_service_alone_leaves_the_others_load_in_the_sum(void **state)
 {
@@ -319,6 +351,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(each_point_of_the_plan_has_its_load),
 		TEST(checks_by_other_sites_do_not_move),
+		TEST(a_name_server_that_is_not_heard_leaves_all_unknown),
 		TEST(a_service_alone_leaves_the_others_load_in_the_sum),
 		TEST(drains_of_others_count_and_its_own_does_not),
 		TEST(a_drain_of_a_service_that_is_gone_drains_nothing),
