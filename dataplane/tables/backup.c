@@ -20,7 +20,8 @@
 #include "dataplane/tables/backup.h"
 
 /* The load may rise to this part of the limit, so that its noise does not lower it again. */
-#define AIM_PERCENT 95u
+#define AIM_PERCENT  95u
+#define UNKNOWN_PART 8u /* of the late clients: while it is not known how many there are */
 /* Below this part of the limit the share grows. */
 #define GROW_PERCENT 80u
 
@@ -150,9 +151,13 @@ static bool set_share(struct backup_state *s, uint16_t share)
 void backup_begin_share(struct backup_state *s, const struct backup_load *own,
                         const struct backup_limit *limit)
 {
-	uint64_t use = own->known ? use_of(own, limit) : 0;
+	uint64_t use = use_of(own, limit);
 
-	set_share(s, use > 100 ? aim_share(BACKUP_SHARE_ALL, use) : BACKUP_SHARE_ALL);
+	if (!own->known)
+		set_share(s, s->cause == EFFECT_BACKUP_LATE ? BACKUP_SHARE_ALL / UNKNOWN_PART
+		                                            : BACKUP_SHARE_ALL);
+	else
+		set_share(s, use > 100 ? aim_share(BACKUP_SHARE_ALL, use) : BACKUP_SHARE_ALL);
 }
 
 bool backup_follow_load(struct backup_state *s, const struct backup_load *at_backup,

@@ -87,7 +87,9 @@ uint64_t backup_decide(struct backup_state *s, const struct backup_facts *f, uin
         NONNULL();
 /**
  * The share to begin with, when @p own is the load that the own backends had and the backup is going
- * to get.
+ * to get. Where it is not known, just after a start: an eighth of the late clients, as own backends serve
+ * the others; but all clients of own backends that have failed, as the others would be dropped, and a
+ * second later the load is known.
  */
 void backup_begin_share(struct backup_state *s, const struct backup_load *own,
                         const struct backup_limit *limit) NONNULL();

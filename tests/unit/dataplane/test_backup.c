@@ -220,7 +220,6 @@ static void it_begins_with_the_share_that_has_room(void **state)
 		{ 2000, 0, true, 450, 512 },
 		{ 0, 4000000, true, 230, 256 },
 		{ 2000, 4000000, true, 230, 256 },
-		{ 2000, 4000000, false, BACKUP_SHARE_ALL, BACKUP_SHARE_ALL },
 		{ UINT64_MAX / 200, 0, true, 1, 1 },
 	};
 
@@ -234,6 +233,22 @@ static void it_begins_with_the_share_that_has_room(void **state)
 		assert_int_equal(s.class, s.share < BACKUP_SHARE_ALL ? EFFECT_CLASS_LIMITED
 		                                                     : EFFECT_CLASS_BACKUP);
 	}
+}
+
+/* Own backends that are up keep who is not sent away; those that are not would drop them. */
+static void an_unknown_load_is_not_none(void **state)
+{
+	const struct backup_load unknown = { 0 };
+	struct backup_state s = used_with(0);
+
+	(void)state;
+	s.cause = EFFECT_BACKUP_LATE;
+	backup_begin_share(&s, &unknown, &limit);
+	assert_int_equal(s.share, BACKUP_SHARE_ALL / 8);
+	assert_int_equal(s.class, EFFECT_CLASS_LIMITED);
+	s.cause = EFFECT_BACKUP_FAILED;
+	backup_begin_share(&s, &unknown, &limit);
+	assert_int_equal(s.share, BACKUP_SHARE_ALL);
 }
 
 static void above_the_limit_the_share_shrinks_at_once(void **state)
@@ -291,6 +306,7 @@ int main(void)
 		cmocka_unit_test(two_drained_sites_use_neither),
 		cmocka_unit_test(weights_are_added_up_by_evidence),
 		cmocka_unit_test(it_begins_with_the_share_that_has_room),
+		cmocka_unit_test(an_unknown_load_is_not_none),
 		cmocka_unit_test(above_the_limit_the_share_shrinks_at_once),
 		cmocka_unit_test(below_the_limit_it_grows_step_by_step_and_never_beyond),
 	};
