@@ -3,9 +3,8 @@
  * The share that a step ends with: new flows at the targets, of all, against the projection.
  *
  * The projection goes by queries. Where one resolver asks for many clients, flows may differ from it
- * within a band (mgmt/operations/projection_unseen.c), and each step shows more of these clients than
- * was known before it. Outside of the band, the clients do not follow their names: the step waits,
- * and is held in the end.
+ * within a band (mgmt/operations/projection_unseen.c). Outside of the band, the clients do not follow
+ * their names: the step waits, and is held in the end.
  */
 #include <stdio.h>
 
@@ -51,51 +50,13 @@ static const char *reason_not_judged(const struct tick *t, const struct operatio
 	return *missing ? "new flows of a site are not known" : NULL;
 }
 
-/* The step before, of the same plan, if it showed a share. */
-static const struct operation_step *find_shown(const struct operation *op)
-{
-	const struct operation_step *before = op->n_steps > 1 ? &op->steps[op->n_steps - 2] : NULL;
-	bool same = before && op->step > 0 && before->ended_ms &&
-	            (before->to_ppm > before->from_ppm) == (op->way == OPERATION_OUT);
-
-	return same && before->judged && before->share_ppm.known && before->expected_ppm.known
-	               ? before
-	               : NULL;
-}
-
-/*
- * What the share may be: as projected by queries, and with clients behind resolvers that ask for many
- * within a band. The step before has shown how many of these have moved: they stay where they are,
- * and those who are seen follow the projection from there.
- */
+/* What the share may be: as projected by queries, or within a band where one resolver asks for many. */
 static void project_share(const struct tick *t, struct operation_step *step)
 {
 	const struct operation_band *band = &t->facts->share[facts_point(t->op)];
-	const struct operation_step *before = find_shown(t->op);
-	uint64_t seen_ppm, is, expected;
 
 	step->least_ppm = band->least_ppm.known ? band->least_ppm : step->expected_ppm;
 	step->most_ppm = band->most_ppm.known ? band->most_ppm : step->expected_ppm;
-	if (!before || !step->expected_ppm.known || !t->facts->unseen_ppm.known)
-		return;
-	seen_ppm = OPERATION_PPM - t->facts->unseen_ppm.value;
-	expected = step->expected_ppm.value;
-	is = before->share_ppm.value;
-	if (t->op->way == OPERATION_OUT && before->expected_ppm.value > expected) {
-		uint64_t moved = (before->expected_ppm.value - expected) * seen_ppm / OPERATION_PPM;
-		uint64_t most = is > moved ? is - moved : 0;
-
-		most = most > expected ? most : expected;
-		if (most < step->most_ppm.value)
-			step->most_ppm.value = most;
-	} else if (t->op->way == OPERATION_BACK && before->expected_ppm.value < expected) {
-		uint64_t least =
-		        is + (expected - before->expected_ppm.value) * seen_ppm / OPERATION_PPM;
-
-		least = least < expected ? least : expected;
-		if (least > step->least_ppm.value)
-			step->least_ppm.value = least;
-	}
 }
 
 /* Whether new flows went as projected; unknown: what is needed to say it is missing. */

@@ -116,7 +116,6 @@ BREAKAGES = [
     ("a missing share passes", RUNS, SHARE, "return missing ? OPERATION_UNKNOWN : OPERATION_YES;", "return OPERATION_YES;"),
     ("a missing share waits for ever", RUNS, SHARE, "if (op->unjudged_ms >= TICK_UNKNOWN_MS)", "if (0)"),
     ("no band for resolvers of many", RUNS, SHARE, "band->most_ppm.known ? band->most_ppm : step->expected_ppm", "step->expected_ppm"),
-    ("the step before shows nothing", RUNS, SHARE, "if (most < step->most_ppm.value)", "if (0)"),
     ("a few flows are judged", RUNS, INTERNAL, "#define TICK_FLOWS_MIN   200u", "#define TICK_FLOWS_MIN   20u"),
     ("a new hash key goes on", RUNS, ENGINE, "op->key_fingerprint != t->facts->key_fingerprint)", "0)"),
 ]
