@@ -250,6 +250,30 @@ static void sites_that_are_disabled_or_down_get_nobody(void **state)
 	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_YES);
 }
 
+/* Clients that have arrived since the begin are not counted twice, if it was in this version. */
+static void flows_of_the_begin_are_of_their_version(void **state)
+{
+	static struct operation_begin_flows begin;
+	uint64_t without;
+
+	(void)state;
+	project_plan();
+	without = flows_after(FRA, 3);
+	begin = (struct operation_begin_flows){ .known = true, .version = 8, .n = in.n_flows };
+	memcpy(begin.rows, flows, in.n_flows * sizeof(flows[0]));
+	for (size_t i = 0; i < begin.n; i++)
+		if (begin.rows[i].site == AMS)
+			begin.rows[i].now_per_s *= 2; /* half of it has left already */
+	for (uint64_t version = 7; version <= 8; version++) {
+		m.meta.version = version;
+		free(facts->projection);
+		operation_project(view, op, &begin, facts);
+		assert_non_null(facts->projection);
+		assert_int_equal(flows_after(FRA, 3) == without, version == 7);
+	}
+	m.meta.version = 0;
+}
+
 static void what_is_not_measured_is_not_known_after_a_step(void **state)
 {
 	(void)state;
@@ -356,6 +380,7 @@ int main(void)
 		TEST(drains_of_others_count_and_its_own_does_not),
 		TEST(a_drain_of_a_service_that_is_gone_drains_nothing),
 		TEST(sites_that_are_disabled_or_down_get_nobody),
+		TEST(flows_of_the_begin_are_of_their_version),
 		TEST(what_is_not_measured_is_not_known_after_a_step),
 		TEST(a_thousand_services_are_projected),
 		TEST(a_way_is_projected_alike_from_its_begin_and_from_its_midst),

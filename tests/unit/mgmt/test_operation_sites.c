@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Facts of sites, in parts: how many answers name one, whose drain puts it out, who else announces
+ * its VIPs, and which nodes a sum is of.
+ */
+#include "operation_world.h"
+
+#include "mgmt/api/keys_gather.h"
+
+static struct {
+	const char *node;
+	uint64_t milli; /* UINT64_MAX: it is not known */
+} rates[3];
+
+static bool fake_rate(const struct keys_gather *g, const char *node, const char *service,
+                      const char *site, uint64_t *milli)
+{
+	(void)g;
+	assert_string_equal(service, "web");
+	for (size_t i = 0; i < 3; i++)
+		if (rates[i].node && !strcmp(rates[i].node, node)) {
+			*milli = strcmp(site, "ams") ? 0 : rates[i].milli;
+			return rates[i].milli != UINT64_MAX;
+		}
+	return false;
+}
+
+#define keys_gather_rate fake_rate
+#include "mgmt/api/operation_sites.c" /* the private parts too */
+
+static void one_answer_in_ten_seconds_is_not_none(void **state)
+{
+	static const struct {
+		uint64_t ams, fra;
+		bool known;
+		uint64_t per_s;
+	} cases[] = {
+		{ 0, 0, true, 0 },    { 100, 0, true, 1 },         { 400, 600, true, 1 },
+		{ 1000, 1, true, 2 }, { 0, UINT64_MAX, false, 0 }, { UINT64_MAX, 0, false, 0 },
+	};
+	static const struct addr listen;
+	static int keys;
+	struct world *w = make_world();
+
+	(void)state;
+	rates[0].node = "ams-1";
+	rates[1].node = "fra-1";
+	for (size_t i = 0; i < 3; i += 2) { /* ams-2 answers no DNS */
+		w->nodes[i].dns_listen = &listen;
+		w->nodes[i].n_dns_listen = 1;
+	}
+	assert_false(gather_ams(w)->named.known); /* without keys */
+	w->snapshot.keys = (const struct keys_gather *)(const void *)&keys;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		rates[0].milli = cases[i].ams;
+		rates[1].milli = cases[i].fra;
+		const struct operation_site *s = gather_ams(w);
+		assert_int_equal(s->named.known, cases[i].known);
+		assert_int_equal(s->named.value, cases[i].per_s);
+	}
+	rates[0].milli = UINT64_MAX;
+	rates[1].milli = 5000;
+	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "ams-1");
+	assert_int_equal(gather_ams(w)->named.value, 5); /* nobody waits for it */
+	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "fra-1");
+	assert_false(gather_ams(w)->named.known);
+	free_world(w);
+}
+
+static void a_drain_of_another_service_does_not_put_a_site_out(void **state)
+{
+	static const struct {
+		const char *drained, *moved; /* "": all services */
+		bool is_step;
+		enum operation_truth out;
+	} cases[] = {
+		{ "", "", true, OPERATION_YES },       { "", "web", true, OPERATION_YES },
+		{ "web", "web", true, OPERATION_YES }, { "ftp", "web", true, OPERATION_NO },
+		{ "ftp", "", true, OPERATION_NO },
+	};
+	struct override drain = { .id = "v9",
+		                  .kind = MODEL_OVERRIDE_DRAIN,
+		                  .target = MODEL_TARGET_SITE,
+		                  .name = "fra",
+		                  .generation = override_generation(2, false, 1),
+		                  .from_ms = 1780000000000,
+		                  .to_ppm = OPERATION_PPM,
+		                  .until_ms = MODEL_TIME_NEVER };
+	struct world *w = make_world();
+
+	(void)state;
+	w->snapshot.overrides = (struct overrides){ .items = &drain, .n_items = 1 };
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(drain.service, sizeof(drain.service), "%s", cases[i].drained);
+		snprintf(w->op.service, sizeof(w->op.service), "%s", cases[i].moved);
+		drain.is_step = cases[i].is_step;
+		gather_ams(w);
+		if (w->observed.sites[1].out != cases[i].out)
+			fail_msg("%s drained, %s moves", cases[i].drained, cases[i].moved);
+	}
+	drain.service[0] = w->op.service[0] = '\0';
+	drain.from_ppm = drain.to_ppm = OPERATION_PPM - 1; /* some clients still come */
+	gather_ams(w);
+	assert_int_equal(w->observed.sites[1].out, OPERATION_NO);
+	free_world(w);
+}
+
+static void only_a_shared_vip_needs_another_site(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	w->nodes[2].announce.daemon = MODEL_DAEMON_BIRD;
+	give_voice(w, 2, "{\"announce\":\"drained\"}");
+	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_YES); /* each has its own VIP */
+	w->vips[0].sites = w->vip_sites;
+	w->vips[0].n_sites = 2;
+	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_NO);
+	give_voice(w, 2, "{\"announce\":\"serving\"}");
+	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_YES);
+	w->nodes[2].announce.daemon = MODEL_DAEMON_NONE; /* by other means: no proof */
+	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_NO);
+	free_world(w);
+}
+
+static void a_site_is_held_by_another_operation_and_not_by_its_own(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	snprintf(w->snapshot.held[0].site, MODEL_NAME_MAX, "ams");
+	snprintf(w->snapshot.held[0].id, MODEL_ID_MAX, "o1");
+	w->snapshot.n_held = 1;
+	assert_false(gather_ams(w)->held);
+	snprintf(w->snapshot.held[0].id, MODEL_ID_MAX, "o2");
+	assert_true(gather_ams(w)->held);
+	assert_false(w->observed.sites[1].held);
+	free_world(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(one_answer_in_ten_seconds_is_not_none),
+		cmocka_unit_test(a_drain_of_another_service_does_not_put_a_site_out),
+		cmocka_unit_test(only_a_shared_vip_needs_another_site),
+		cmocka_unit_test(a_site_is_held_by_another_operation_and_not_by_its_own),
+	};
+
+	return cmocka_run_group_tests_name("operation sites", tests, NULL, NULL);
+}
