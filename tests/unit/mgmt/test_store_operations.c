@@ -78,6 +78,27 @@ static void the_oldest_that_are_over_go_and_one_that_runs_stays(void **state)
 	fixture_remove(&f);
 }
 
+static void those_that_run_stay_even_beyond_the_bound(void **state)
+{
+	struct fixture f;
+	struct taken t = { 0 };
+	char id[MODEL_ID_MAX];
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_int_equal(put_one(s, "over", "x", true, 900), 0);
+	assert_int_equal(put_one(s, "running", "r", false, 1), 0);
+	for (unsigned i = 0; i < STORE_OPERATIONS_MAX + 2; i++) {
+		snprintf(id, sizeof(id), "o%u", i);
+		assert_int_equal(put_one(s, id, "x", false, 100 + (int64_t)i), 0);
+	}
+	assert_int_equal(store_operations(s, take_record, &t), STORE_OPERATIONS_MAX + 3);
+	assert_true(t.has_running); /* the oldest of them all */
+	store_close(s);
+	fixture_remove(&f);
+}
+
 static void a_text_beyond_the_bound_is_refused_and_changes_nothing(void **state)
 {
 	struct fixture f;
@@ -155,6 +176,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_record_is_replaced_and_outlives_the_process),
 		cmocka_unit_test(the_oldest_that_are_over_go_and_one_that_runs_stays),
+		cmocka_unit_test(those_that_run_stay_even_beyond_the_bound),
 		cmocka_unit_test(a_text_beyond_the_bound_is_refused_and_changes_nothing),
 		cmocka_unit_test(of_several_records_all_are_kept_or_none),
 		cmocka_unit_test(the_request_that_made_it_is_remembered_with_it),

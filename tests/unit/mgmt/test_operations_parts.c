@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How nodes exchange operations, in parts: whose record is newer, for how long an answer counts,
+ * which level is in force, and how an owner writes what its engine says.
+ */
+#include "asked.h"
+
+#include "mgmt/api/operations_internal.h"
+
+/* The private parts too. */
+#include "mgmt/api/operation_snapshot.c"
+#include "mgmt/api/operations.c"
+#include "mgmt/api/operations_query.c"
+#include "mgmt/api/operations_run.c"
+
+static struct operation op;
+
+static int setup(void **state)
+{
+	static const char *const sites[] = { "ams" }, *const ids[] = { "v1" };
+	const struct operation_request r = { .id = "o1",
+		                             .node = "ams-1",
+		                             .sites = sites,
+		                             .override_ids = ids,
+		                             .n_sites = 1,
+		                             .service = "",
+		                             .author = "jw",
+		                             .principal = "",
+		                             .reason = "a test",
+		                             .until_ms = MODEL_TIME_NEVER };
+	char error[OPERATION_DETAIL_MAX];
+
+	(void)asked_setup(state);
+	this_node.operations = calloc(1, sizeof(*this_node.operations));
+	assert_non_null(this_node.operations);
+	core_lock(&this_node);
+	return operation_init(&op, &r, NOW_MS, error);
+}
+
+static int teardown(void **state)
+{
+	struct operations *o = this_node.operations;
+
+	for (size_t i = 0; i < o->n; i++)
+		operations_free_item(o->items[i]);
+	for (size_t i = 0; i < o->n_said; i++) {
+		json_decref(o->said[i].have);
+		json_decref(o->said[i].levels);
+		json_decref(o->said[i].measure);
+	}
+	free(o);
+	this_node.operations = NULL;
+	core_unlock(&this_node);
+	return asked_teardown(state);
+}
+
+static struct operations_item *keep_record(const char *id, const char *owner,
+                                           enum operation_state state)
+{
+	snprintf(op.id, sizeof(op.id), "%s", id);
+	snprintf(op.owner, sizeof(op.owner), "%s", owner);
+	op.state = state;
+	op.created_ms++;
+	assert_int_equal(operations_accept(&this_node, &op), 1);
+	return operations_find(&this_node, id);
+}
+
+/* --- exchange --- */
+
+/* What a node asks for and what it then takes must be one order; else it asks for ever. */
+static void the_order_of_digests_is_that_of_records(void **state)
+{
+	static const char *const owners[] = { "ams-1", "fra-1" };
+
+	(void)state;
+	for (unsigned i = 0; i < 64; i++) {
+		static struct operation a, b;
+
+		a = b = op;
+		a.epoch = 64 + (i & 1);
+		b.epoch = 64 + (i >> 1 & 1);
+		a.seq = 5 + (i >> 2 & 1);
+		b.seq = 5 + (i >> 3 & 1);
+		snprintf(a.owner, sizeof(a.owner), "%s", owners[i >> 4 & 1]);
+		snprintf(b.owner, sizeof(b.owner), "%s", owners[i >> 5 & 1]);
+		json_t *other =
+		        json_pack("[I, I, s]", (json_int_t)b.epoch, (json_int_t)b.seq, b.owner);
+		assert_int_equal(is_after((json_int_t)a.epoch, a.owner, (json_int_t)a.seq, other),
+		                 operation_is_newer(&a, &b));
+		json_decref(other);
+	}
+	assert_true(is_after(1, "ams-1", 1, NULL)); /* what a peer does not have */
+}
+
+static struct asking *begin_asking(void)
+{
+	static struct asking a;
+
+	a = (struct asking){ .core = &this_node, .cluster = "shop", .n = 1 };
+	snprintf(a.peers[0].node, sizeof(a.peers[0].node), "fra-1");
+	return &a;
+}
+
+static void measurements_are_as_old_as_the_question(void **state)
+{
+	struct asking *a = begin_asking();
+	struct client_request r = { .status = 200 };
+	const struct operations_said *said;
+
+	(void)state;
+	a->sent_ms = clock_mono_ms() - 800;
+	r.answer = json_pack("{s:s, s:s, s:{}, s:[], s:b, s:{s:i}}", "node", "fra-1", "cluster",
+	                     "shop", "have", "levels", "dns", 1, "measure", "bits_per_s", 5);
+	accept_answer(a, &a->peers[0], &r);
+	json_decref(r.answer);
+	said = operations_said_of(&this_node, "fra-1");
+	assert_non_null(said);
+	assert_int_equal(said->measured_ms, a->sent_ms);
+	assert_true(said->heard_ms >= a->sent_ms + 800);
+	assert_true(said->dns && !said->lacks);
+}
+
+static void an_answer_of_another_is_no_answer(void **state)
+{
+	static const char *const answers[] = {
+		"{\"node\":\"fra-2\",\"cluster\":\"shop\",\"have\":{},\"levels\":[]}",
+		"{\"node\":\"fra-1\",\"cluster\":\"other\",\"have\":{},\"levels\":[]}",
+		"{\"have\":{},\"levels\":[]}", NULL
+	};
+	struct asking *a = begin_asking();
+	const struct operations_said *said;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct client_request r = { .status = answers[i] ? 200 : 503 };
+
+		r.answer = answers[i] ? json_loads(answers[i], 0, NULL) : NULL;
+		accept_answer(a, &a->peers[0], &r);
+		json_decref(r.answer);
+		said = operations_said_of(&this_node, "fra-1");
+		assert_true(said && !said->heard_ms && !said->have && !said->lacks);
+	}
+	struct client_request former = { .status = 404 };
+	accept_answer(a, &a->peers[0], &former);
+	said = operations_said_of(&this_node, "fra-1");
+	assert_true(said->lacks && said->heard_ms); /* it is there, and cannot take part */
+}
+
+/* --- for how long an answer counts --- */
+
+static struct operation_voice hear_peer(uint64_t heard_ago_ms, uint64_t measured_ago_ms)
+{
+	static struct operation_snapshot view;
+	static struct model_node node = { .name = "fra-1" };
+	struct operations_said *said = &this_node.operations->said[0];
+	struct operation_voice voice = { .node = &node };
+
+	view = (struct operation_snapshot){ .core = &this_node, .mono_ms = 1000000 };
+	said->heard_ms = view.mono_ms - heard_ago_ms;
+	said->measured_ms = measured_ago_ms ? view.mono_ms - measured_ago_ms : 0;
+	speak_peer(&view, &voice);
+	json_decref(voice.have);
+	json_decref(voice.levels);
+	json_decref(voice.measure);
+	return voice;
+}
+
+static void an_answer_counts_for_its_time(void **state)
+{
+	struct operations_said *said = &this_node.operations->said[0];
+	struct operation_voice voice;
+
+	(void)state;
+	this_node.operations->n_said = 1;
+	snprintf(said->node, sizeof(said->node), "fra-1");
+	said->have = json_object();
+	said->levels = json_array();
+	said->measure = json_object();
+	voice = hear_peer(OPERATIONS_HEARD_MS, OPERATIONS_FRESH_MS);
+	assert_true(voice.reached && voice.have && voice.levels && voice.measure);
+	voice = hear_peer(OPERATIONS_HEARD_MS + 1, OPERATIONS_FRESH_MS + 1);
+	assert_true(!voice.reached && !voice.have && !voice.levels && !voice.measure);
+	voice = hear_peer(0, 0); /* it was never asked for what it measures */
+	assert_true(voice.reached && voice.have && !voice.measure);
+	said->lacks = true;
+	voice = hear_peer(0, 0);
+	assert_true(voice.reached && voice.lacks && !voice.have && !voice.levels);
+}
+
+static void a_drain_that_is_held_holds_its_whole_site(void **state)
+{
+	static const struct {
+		enum operation_state at;
+		uint32_t goal_ppm;
+		const char *service;
+		size_t n;
+	} cases[] = {
+		{ OPERATION_HELD, OPERATION_PPM, "", 1 },
+		{ OPERATION_EXPIRED_HELD, OPERATION_PPM, "", 1 },
+		{ OPERATION_MOVING, OPERATION_PPM, "", 0 },
+		{ OPERATION_HELD, 300000, "", 0 },           /* a shift empties no site */
+		{ OPERATION_HELD, OPERATION_PPM, "web", 0 }, /* others go on */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		static struct operation_snapshot view;
+
+		memset(&view, 0, sizeof(view));
+		op.state = cases[i].at;
+		op.goal_ppm = cases[i].goal_ppm;
+		snprintf(op.service, sizeof(op.service), "%s", cases[i].service);
+		list_held(&view, &op);
+		assert_int_equal(view.n_held, cases[i].n);
+		if (view.n_held)
+			assert_string_equal(view.held[0].site, "ams");
+	}
+}
+
+/* --- levels in force --- */
+
+/* The override that the operation writes, in the node's document. */
+static void write_override(const struct operation_act *act)
+{
+	struct override o;
+
+	operations_make_override(&op, &op.targets[0], act, "ams-1", &o);
+	assert_true(intent_merge(this_node.intent, &o, 1, clock_believed_ms()) > 0);
+}
+
+static struct operation_act make_act(uint32_t step, uint32_t to_ppm)
+{
+	struct operation_act act = { .has_write = true };
+
+	op.writes = step;
+	op.write = (struct operation_write){ .epoch = op.epoch,
+		                             .step = step,
+		                             .from_ms = clock_believed_ms() - 1000,
+		                             .from_ppm = to_ppm,
+		                             .to_ppm = to_ppm };
+	act.write = op.write;
+	return act;
+}
+
+static json_int_t read_told(const struct levels *levels, const char *field)
+{
+	json_t *list = operations_levels_json(&this_node, levels);
+	const json_t *value = json_object_get(json_array_get(list, 0), field);
+	json_int_t number = value ? json_integer_value(value) : -1;
+
+	assert_int_equal(json_array_size(list), 1);
+	json_decref(list);
+	return number;
+}
+
+static void only_what_weir_dns_has_is_in_force(void **state)
+{
+	struct operation_act act = make_act(2, 250000);
+	static struct levels levels;
+	json_int_t before, now;
+
+	(void)state;
+	write_override(&act);
+	now = (json_int_t)override_generation(op.epoch, false, 2);
+	before = now - 1;
+	memset(&levels, 0, sizeof(levels));
+	assert_int_equal(read_told(&levels, "generation"), now);
+	assert_int_equal(read_told(&levels, "in_force"), -1); /* it has not taken it yet */
+	assert_int_equal(read_told(&levels, "level_ppm"), -1);
+	levels.n = 1;
+	levels.items[0] = (struct level){ .generation = (uint64_t)before,
+		                          .level_ppm = 100000,
+		                          .longest_ttl_s = 30 };
+	strcpy(levels.items[0].id, "v1");
+	assert_int_equal(read_told(&levels, "in_force"), before);
+	assert_int_equal(read_told(&levels, "level_ppm"), 100000);
+	assert_int_equal(read_told(&levels, "longest_ttl_s"), -1); /* on its way */
+	levels.items[0].arrived = true;
+	assert_int_equal(read_told(&levels, "longest_ttl_s"), 30);
+	assert_int_equal(read_told(NULL, "in_force"), now); /* without weir-dns: the document's */
+	assert_int_equal(read_told(NULL, "level_ppm"), 250000);
+}
+
+/* --- the owner --- */
+
+static void a_record_that_was_replaced_is_another(void **state)
+{
+	static struct operation other;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		other = op;
+		other.epoch += i == 1;
+		other.seq += i == 2;
+		if (i == 3)
+			strcpy(other.owner, "fra-1");
+		assert_int_equal(is_same_record(&op, &other), i == 0);
+	}
+}
+
+static void announcements_change_with_a_write_of_their_own(void **state)
+{
+	struct operation_act act = make_act(4, OPERATION_PPM);
+	int64_t now_ms = clock_believed_ms();
+	const struct override *o;
+
+	(void)state;
+	write_override(&act);
+	settle_announcements(&this_node, &op, &act, now_ms);
+	assert_int_equal(op.write.step, 4); /* nothing is new */
+	assert_false(act.changed);
+	act.shared = OPERATION_ANNOUNCE_WITHDRAWN;
+	op.step_runs = true; /* another write would end its ramp */
+	settle_announcements(&this_node, &op, &act, now_ms);
+	assert_int_equal(op.write.step, 4);
+	assert_int_equal(act.shared, OPERATION_ANNOUNCE_NORMAL);
+	op.step_runs = false;
+	act.shared = OPERATION_ANNOUNCE_WITHDRAWN;
+	settle_announcements(&this_node, &op, &act, now_ms);
+	assert_true(act.changed);
+	assert_int_equal(op.write.step, 5);
+	assert_int_equal(op.writes, 5);
+	assert_int_equal(op.write.to_ppm, OPERATION_PPM);
+	assert_true(op.write.from_ms >= now_ms + OPERATION_AHEAD_MS);
+	assert_true(write_steps(&this_node, &op, &act, now_ms));
+	o = overrides_find(intent_overrides(this_node.intent), "v1");
+	assert_int_equal(o->shared_vips, MODEL_VIPS_WITHDRAWN);
+	assert_int_equal(o->own_vips, MODEL_VIPS_ANNOUNCED);
+	assert_int_equal(override_step(o->generation), 5);
+	assert_false(write_steps(&this_node, &op, &act, now_ms)); /* it is there already */
+}
+
+static void rounds_are_as_frequent_as_they_must_be(void **state)
+{
+	struct operations_item *item;
+
+	(void)state;
+	assert_int_equal(pause_ms(&this_node), 0);
+	keep_record("o1", "ams-1", OPERATION_DONE);
+	assert_int_equal(pause_ms(&this_node), OPERATIONS_IDLE_MS);
+	keep_record("o2", "fra-1", OPERATION_MOVING);
+	assert_int_equal(pause_ms(&this_node), OPERATIONS_SLOW_MS);
+	item = keep_record("o3", "ams-1", OPERATION_MOVING);
+	assert_int_equal(pause_ms(&this_node), OPERATIONS_EVERY_MS);
+	item->op.write.from_ms = clock_believed_ms() + 1500; /* a step is announced */
+	assert_int_equal(pause_ms(&this_node), OPERATIONS_FAST_MS);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(the_order_of_digests_is_that_of_records),
+		TEST(measurements_are_as_old_as_the_question),
+		TEST(an_answer_of_another_is_no_answer),
+		TEST(an_answer_counts_for_its_time),
+		TEST(a_drain_that_is_held_holds_its_whole_site),
+		TEST(only_what_weir_dns_has_is_in_force),
+		TEST(a_record_that_was_replaced_is_another),
+		TEST(announcements_change_with_a_write_of_their_own),
+		TEST(rounds_are_as_frequent_as_they_must_be),
+	};
+
+	return cmocka_run_group_tests_name("operations parts", tests, NULL, NULL);
+}
