@@ -125,8 +125,16 @@ void handle_peer_operation(struct core *core, struct http_request *r, struct htt
 void handle_peer_measure(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
+	core_lock(core);
+	struct intent_shared *shared = intent_share(core->intent);
+	core_unlock(core);
+	json_t *announced = operation_announced_json(core, intent_shared_model(shared));
+
 	reply->json = operation_measure_json(core);
 	reply->status = 200;
+	if (announced)
+		json_object_set_new(reply->json, "announcements", announced);
+	intent_unshare(shared);
 	if (!reply->json)
 		http_problem(reply, 503, "busy", "out of memory");
 }

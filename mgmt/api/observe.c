@@ -97,6 +97,11 @@ bool observe_load(struct core *core, uint64_t *bits_per_s)
 	return core->observe->rate_known;
 }
 
+bool observe_dns_rate(const struct core *core, uint64_t *milli)
+{
+	return core->observe && dns_rate_get(&core->observe->dns_rate, milli);
+}
+
 bool observe_vip_traffic(struct core *core, const char *name, struct announcement_traffic *out)
 {
 	struct vip_traffic_row row;

@@ -99,6 +99,8 @@ uint64_t observe_document_age_ms(const struct core *core);
  * What this node sends to backends. @return whether it is known; under the lock
  */
 bool observe_load(struct core *core, uint64_t *bits_per_s);
+/** Queries that its weir-dns gets, in thousandths a second. @return whether it is known; under the lock */
+bool observe_dns_rate(const struct core *core, uint64_t *milli);
 /** What is known of the packets of VIP @p name; not under the lock. @return whether it is known */
 bool observe_vip_traffic(struct core *core, const char *name, struct announcement_traffic *out);
 

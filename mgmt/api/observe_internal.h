@@ -7,6 +7,7 @@
 #define WEIR_MGMT_API_OBSERVE_INTERNAL_H
 
 #include "base/thread.h"
+#include "mgmt/api/dns_rate.h"
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/vip_traffic.h"
@@ -24,6 +25,7 @@ struct observe {
 	uint64_t document, document_ms; /* the newest, and when it was first seen */
 	uint64_t bytes, bytes_ms, rate; /* sent to backends at the last look; bits a second */
 	bool rate_known;
+	struct dns_rate dns_rate;
 	struct vip_traffic *traffic; /* NULL: not measured */
 	struct node_drain drain;     /* of this node; only the thread writes it */
 	bool running[OBSERVE_COUNT]; /* as last logged */

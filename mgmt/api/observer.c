@@ -176,6 +176,16 @@ static void measure_load(struct core *core, const struct model *m,
 	o->bytes_ms = is_fresh ? now_ms : 0;
 }
 
+static void measure_dns(struct core *core)
+{
+	struct dns_rate rate = core->observe->dns_rate; /* only this thread writes it */
+
+	dns_rate_look(&rate, core->dirs.run, clock_mono_ms());
+	core_lock(core);
+	core->observe->dns_rate = rate;
+	core_unlock(core);
+}
+
 /* Count the packets of the VIPs that this node announces, if it does. */
 static void measure_vips(struct core *core, const struct model *m)
 {
@@ -227,6 +237,7 @@ static void observe_once(struct core *core)
 	note_document(core);
 	core_unlock(core);
 	observe_query_dns(core);
+	measure_dns(core);
 	look_at_pages(core);
 	state_follow(core);
 	core_lock(core);

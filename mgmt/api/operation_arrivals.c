@@ -10,10 +10,13 @@
 
 #include "base/plain.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/operation_measure.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/guards.h"
+
+#define MILLI_END ((json_int_t)1 << 50) /* thousandths a second: nobody is asked so often */
 
 /* One look at a site. */
 struct arrivals {
@@ -21,8 +24,9 @@ struct arrivals {
 	const struct model_site *site;
 	struct operation op; /* of the site alone, to gather facts by */
 	struct operation_observed observed;
-	json_t *keeps;   /* sentences: what keeps the site from being switched off */
-	json_t *unknown; /* likewise: what would, as far as is known */
+	json_t *announced; /* of its nodes: operation_announced_at() */
+	json_t *keeps;     /* sentences: what keeps the site from being switched off */
+	json_t *unknown;   /* likewise: what would, as far as is known */
 };
 
 static void add_sentence(json_t *list, const char *format, ...)
@@ -75,10 +79,6 @@ static json_t *nodes_json(struct arrivals *a)
 			add_sentence(a->unknown,
 			             "node %s is not reached: what arrives there is not known",
 			             v->node->name);
-		else if (v->node->announce.daemon != MODEL_DAEMON_NONE &&
-		         (!announce || strcmp(json_string_value(announce), "drained") != 0))
-			add_sentence(a->keeps, "node %s still announces its VIPs, or does not say",
-			             v->node->name);
 	}
 	return list;
 }
@@ -95,44 +95,40 @@ static json_t *vip_json(const struct model_vip *vip)
 	return list;
 }
 
+static void say_flows(struct arrivals *a, const char *service,
+                      const struct operation_service_flows *f)
+{
+	if (f->known && f->own)
+		add_sentence(a->keeps, "service %s: %llu new flows a second at own backends",
+		             service, (unsigned long long)f->own);
+	if (f->known && f->backup)
+		add_sentence(a->keeps,
+		             "service %s: %llu new flows a second of late clients, which the "
+		             "backup pool serves through this site",
+		             service, (unsigned long long)f->backup);
+	if (f->known && f->established)
+		add_sentence(a->keeps, "service %s: %llu packets a second of established flows",
+		             service, (unsigned long long)f->established);
+}
+
+static json_t *number_or_null(bool known, uint64_t value)
+{
+	return known ? json_integer((json_int_t)value) : json_null();
+}
+
 static json_t *service_json(struct arrivals *a, const struct model_service *service,
                             const struct model_at *at)
 {
-	struct operation_observed *observed = calloc(1, sizeof(*observed));
-	json_t *o = NULL;
+	struct operation_service_flows f;
 
-	snprintf(a->op.service, sizeof(a->op.service), "%s", service->name);
-	if (observed)
-		operation_gather(a->snapshot, &a->op, 0, observed);
-	a->op.service[0] = '\0';
-	for (size_t i = 0; observed && i < observed->facts.n_sites; i++) {
-		const struct operation_site *s = &observed->sites[i];
-
-		if (strcmp(s->name, a->site->name) != 0)
-			continue;
-		o = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "service", service->name,
-		              "vip", at->vip->name, "addresses", vip_json(at->vip),
-		              "own_flows_per_s", operation_value_json(&s->flows),
-		              "backup_flows_per_s", operation_value_json(&s->backup_flows),
-		              "arriving_flows_per_s", operation_value_json(&s->arrivals),
-		              "established_packets_per_s", operation_value_json(&s->established));
-		if (s->flows.known && s->flows.value)
-			add_sentence(a->keeps,
-			             "service %s: %llu new flows a second at own backends",
-			             service->name, (unsigned long long)s->flows.value);
-		if (s->backup_flows.known && s->backup_flows.value)
-			add_sentence(
-			        a->keeps,
-			        "service %s: %llu new flows a second of late clients, which the "
-			        "backup pool serves through this site",
-			        service->name, (unsigned long long)s->backup_flows.value);
-		if (s->established.known && s->established.value)
-			add_sentence(a->keeps,
-			             "service %s: %llu packets a second of established flows",
-			             service->name, (unsigned long long)s->established.value);
-	}
-	free(observed);
-	return o;
+	operation_service_at(a->snapshot, &a->op, service, a->site->name, &f);
+	say_flows(a, service->name, &f);
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "service", service->name, "vip",
+	                 at->vip->name, "addresses", vip_json(at->vip), "own_flows_per_s",
+	                 number_or_null(f.known, f.own), "backup_flows_per_s",
+	                 number_or_null(f.known, f.backup), "arriving_flows_per_s",
+	                 number_or_null(f.known, f.arriving), "established_packets_per_s",
+	                 number_or_null(f.known, f.established));
 }
 
 static json_t *services_json(struct arrivals *a)
@@ -161,51 +157,100 @@ static json_t *prefixes_json(const struct arrivals *a)
 	return list;
 }
 
-/* Queries at each of its name servers; null where it is not known. */
-static json_t *dns_json(const struct arrivals *a)
+/* Queries at each of its name servers; null where it is not known. One in ten seconds is not none. */
+static json_t *dns_json(struct arrivals *a)
 {
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < a->snapshot->n_voices; i++) {
 		const struct operation_voice *v = &a->snapshot->voices[i];
-		json_t *rate = json_object_get(json_object_get(v->measure, "dns"), "queries_per_s");
+		const json_t *milli =
+		        json_object_get(json_object_get(v->measure, "dns"), "queries_milli");
+		bool known = json_is_integer(milli) && json_integer_value(milli) >= 0 &&
+		             json_integer_value(milli) < MILLI_END;
+		uint64_t per_s = known ? (uint64_t)(json_integer_value(milli) + 999) / 1000 : 0;
 
-		if (v->node->site == a->site && v->node->n_dns_listen)
-			json_array_append_new(list,
-			                      json_pack("{s:s, s:o}", "node", v->node->name,
-			                                "queries_per_s",
-			                                rate ? json_incref(rate) : json_null()));
+		if (v->node->site != a->site || !v->node->n_dns_listen)
+			continue;
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:o}", "node", v->node->name,
+		                                "queries_per_s", number_or_null(known, per_s)));
+		if (per_s)
+			add_sentence(a->keeps,
+			             "node %s: its name server gets %llu DNS queries a second",
+			             v->node->name, (unsigned long long)per_s);
+		else if (v->reached && !known)
+			add_sentence(a->unknown,
+			             "node %s: how many DNS queries it gets is not known",
+			             v->node->name);
 	}
 	return list;
 }
 
-static bool is_at(const struct model_vip *vip, const struct model_site *site)
+/* A word of @p row, one of @p words; whatever else a peer says is not known. */
+static const char *read_word(const json_t *row, const char *field, const char *const *words)
 {
-	for (size_t i = 0; i < vip->n_sites; i++)
-		if (vip->sites[i] == site)
-			return true;
-	return false;
+	const char *text = json_string_value(json_object_get(row, field));
+
+	for (size_t i = 0; text && words[i]; i++)
+		if (!strcmp(text, words[i]))
+			return words[i];
+	return "unknown";
 }
 
-/* What the site's nodes announce, as far as they say. */
-static json_t *announcements_json(const struct arrivals *a)
+/* What one node says of all its addresses. */
+struct node_announced {
+	const struct operation_voice *voice;
+	const json_t *said; /* NULL: it did not answer */
+	size_t n_exported, n_unknown;
+};
+
+static void add_announcement(struct node_announced *n, const char *vip, const struct addr *address,
+                             json_t *list)
+{
+	static const char *const intents[] = { "normal", "shutdown", "none", NULL };
+	static const char *const facts[] = { "yes", "no", NULL };
+	char text[ADDR_TEXT_MAX];
+	const json_t *row = json_object_get(n->said, addr_text(address, text));
+	const char *exported = read_word(row, "exported", facts);
+
+	n->n_exported += !strcmp(exported, "yes");
+	n->n_unknown += !strcmp(exported, "unknown");
+	json_array_append_new(list,
+	                      json_pack("{s:s?, s:s, s:s, s:s, s:s}", "vip", vip, "address", text,
+	                                "node", n->voice->node->name, "intended",
+	                                read_word(row, "intended", intents), "exported", exported));
+}
+
+/* What the site's nodes announce, and what of it their routing daemons export. */
+static json_t *announcements_json(struct arrivals *a)
 {
 	const struct model *m = a->snapshot->m;
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < a->snapshot->n_voices; i++) {
-		const struct operation_voice *v = &a->snapshot->voices[i];
-		const char *state = json_string_value(json_object_get(v->measure, "announce"));
+		const struct model_node *node = a->snapshot->voices[i].node;
+		struct node_announced n = { .voice = &a->snapshot->voices[i],
+			                    .said = json_object_get(a->announced, node->name) };
 
-		if (v->node->site != a->site || v->node->announce.daemon == MODEL_DAEMON_NONE)
+		if (node->site != a->site || node->announce.daemon == MODEL_DAEMON_NONE)
 			continue;
 		for (size_t k = 0; k < m->n_vips; k++)
-			if (is_at(&m->vips[k], a->site))
-				json_array_append_new(
-				        list, json_pack("{s:s, s:s, s:s, s:s}", "vip",
-				                        m->vips[k].name, "node", v->node->name,
-				                        "intended", state ? state : "not known",
-				                        "exported", state ? state : "not known"));
+			for (size_t x = 0;
+			     model_node_announces(node, &m->vips[k]) && x < m->vips[k].n_addresses;
+			     x++)
+				add_announcement(&n, m->vips[k].name, &m->vips[k].addresses[x],
+				                 list);
+		for (size_t k = 0; k < node->announce.n_dns; k++)
+			add_announcement(&n, NULL, &node->announce.dns[k], list);
+		if (n.n_exported)
+			add_sentence(a->keeps, "node %s: its routing daemon exports %zu addresses",
+			             node->name, n.n_exported);
+		if (n.n_unknown && n.voice->reached)
+			add_sentence(a->unknown,
+			             "node %s: whether its routing daemon exports %zu addresses is "
+			             "not known",
+			             node->name, n.n_unknown);
 	}
 	return list;
 }
@@ -275,6 +320,7 @@ static void look_at_site(struct core *core, const char *name, struct arrivals *a
 		snprintf(a->op.targets[0].site, sizeof(a->op.targets[0].site), "%s", a->site->name);
 		a->op.n_targets = 1;
 		operation_gather(snapshot, &a->op, 0, &a->observed);
+		a->announced = operation_announced_at(core, snapshot->m, a->site);
 		reply->json = arrivals_json(a);
 		reply->status = 200;
 		json_object_set(reply->json, "keeps", a->keeps);
@@ -295,6 +341,7 @@ void handle_arrivals(struct core *core, struct http_request *r, struct http_repl
 	a->unknown = json_array();
 	http_doing(r, "asks all nodes what arrives");
 	look_at_site(core, r->parts[0], a, reply);
+	json_decref(a->announced);
 	json_decref(a->keeps);
 	json_decref(a->unknown);
 	free(a);

@@ -62,6 +62,17 @@ static json_t *pools_json(const struct model *m, const struct health_page *page)
 
 /* --- all --- */
 
+/* What weir-dns said, and how much it is asked. Under the lock. */
+static json_t *dns_json(const struct core *core, const json_t *dns)
+{
+	json_t *o = json_pack("{s:b}", "serving", json_is_true(json_object_get(dns, "serving")));
+	uint64_t milli;
+
+	if (observe_dns_rate(core, &milli))
+		json_object_set_new(o, "queries_milli", json_integer((json_int_t)milli));
+	return o;
+}
+
 /* What is known under the lock: the head, the load, what weir-dns said last (shared). */
 static json_t *head_json(struct core *core, const struct model *m, json_t **dns)
 {
@@ -78,12 +89,9 @@ static json_t *head_json(struct core *core, const struct model *m, json_t **dns)
 	if (observe_load(core, &bits))
 		json_object_set_new(o, "bits_per_s", json_integer((json_int_t)bits));
 	*dns = json_incref(observe_dns(core));
+	if (*dns)
+		json_object_set_new(o, "dns", dns_json(core, *dns));
 	return o;
-}
-
-static json_t *dns_json(const json_t *dns)
-{
-	return json_pack("{s:b}", "serving", json_is_true(json_object_get(dns, "serving")));
 }
 
 json_t *operation_measure_json(struct core *core)
@@ -98,11 +106,9 @@ json_t *operation_measure_json(struct core *core)
 	core_unlock(core);
 	observe_open(core, &pages);
 	if (all && m && m->self) {
-		if (dns) {
-			json_object_set_new(all, "dns", dns_json(dns));
+		if (dns)
 			json_object_set_new(all, "sites",
 			                    operation_sites_json(dns, m->self->site->name));
-		}
 		if (pages.health_fresh)
 			json_object_set_new(all, "pools", pools_json(m, pages.health));
 		if (pages.effect_fresh)

@@ -8,7 +8,7 @@
  *
  *   node, site, cluster, version, digest, hash_key, features
  *   bits_per_s                  to backends
- *   dns: {longest_ttl_s, levels: [{override, generation, level_ppm}]}   weir-dns runs
+ *   dns: {serving, queries_milli}                weir-dns runs; queries as rates of new flows
  *   sites: [{site, up, checked, failing}]        as this node's weir-dns sees them from outside
  *   pools: {POOL: {up_ppm, unknown_ppm, min_ppm}}                       of the own site
  *   backups: rows of mgmt/api/backup_status.h                           of the own site
@@ -16,7 +16,11 @@
  *           pools: {POOL: {own_milli, own_packets_milli, backup_milli}},
  *           drops: {REASON: milli}, sources: [{service, prefix, flows, sampled, age_ms}]}
  *
- * Implemented in mgmt/api/operation_measure.c, operation_outside.c (sites) and operation_flows.c (flows); for any thread, not under the lock.
+ * The answer to GET /v1/peer/measure has, where a routing daemon is configured, also
+ *
+ *   announcements: {ADDRESS: {intended, exported}}    words of mgmt/json/announcement.h
+ *
+ * Implemented in mgmt/api/operation_measure.c, operation_announced.c (announcements), operation_outside.c (sites) and operation_flows.c (flows); for any thread, not under the lock.
  */
 #ifndef WEIR_MGMT_API_OPERATION_MEASURE_H
 #define WEIR_MGMT_API_OPERATION_MEASURE_H
@@ -35,6 +39,15 @@
 MUST_CHECK json_t *operation_measure_json(struct core *core);
 /** The part "flows", given; JSON null: it is not known. */
 MUST_CHECK json_t *operation_flows_json(const struct core *core, const struct model *m);
+/** The part "announcements", given; NULL: this node has no routing daemon, or out of memory. */
+json_t *operation_announced_json(const struct core *core, const struct model *m);
+/**
+ * Ask the nodes of @p site that announce what they announce, for a handler; not under the lock.
+ * @return {NODE: the part "announcements"}, given: a node that did not answer is missing; NULL: out
+ * of memory
+ */
+MUST_CHECK json_t *operation_announced_at(struct core *core, const struct model *m,
+                                          const struct model_site *site);
 /**
  * The part "sites" from what weir-dns says (its status), given. A site is observed from outside: by
  * nodes of other sites, of which @p own_site is that of this node.

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Facts of sites. What several nodes of a site measure is added up; if one of them, which is not
- * named absent, is silent, the sum is not known: missing is never 0.
- *
- * New flows of a pool's own backends: those of its services, less the part that its backup took,
- * less the SYNs that no further segment follows.
+ * Facts of sites: up as observed from outside, taken out by others, pools, announcements, answers.
+ * What arrives at them is in operation_site_flows.c.
  */
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/api/operation_sites_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -14,62 +11,9 @@
 #include "mgmt/api/keys_gather.h"
 #include "mgmt/api/operation_backups.h"
 
-#define CHECK_PACKETS 5u /* of a check over HTTP from its client, behind the SYN */
-#define COUNT_END     ((json_int_t)1 << 50)
-#define RATE_END      1000000000000u /* thousandths a second: times 10 * PPM_WHOLE it fits 64 bits */
-#define PPM_WHOLE     1000000u
-#define MINUTE_S      60u
-
-/* Drops that clients suffer from. */
-static const char *const suffered[] = {
-	"no_backend", "backend_dead", "no_next_hop", "no_source",
-	"no_room",    "not_sent",     "no_tables",   "backup_full"
-};
-
 static enum operation_truth truth_of(bool yes)
 {
 	return yes ? OPERATION_YES : OPERATION_NO;
-}
-
-/* --- reading what a node sent --- */
-
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
-static bool read_count(const json_t *object, const char *name, uint64_t *out)
-{
-	const json_t *value = json_object_get(object, name);
-
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-	    json_integer_value(value) >= COUNT_END)
-		return false;
-	*out = (uint64_t)json_integer_value(value);
-	return true;
-}
-
-/* Thousandths a second. */
-static bool read_rate(const json_t *object, const char *name, uint64_t *out)
-{
-	uint64_t rate = 0;
-	bool ok = read_count(object, name, &rate) && rate < RATE_END;
-
-	*out = ok ? rate : *out;
-	return ok;
-}
-
-/* The row @p name of an object, or that of a list whose @p field is @p name; NULL: there is none. */
-static const json_t *find_row(const json_t *list, const char *field, const char *name)
-{
-	if (json_is_object(list))
-		return json_object_get(list, name);
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (!strcmp(text_of(json_array_get(list, i), field), name))
-			return json_array_get(list, i);
-	return NULL;
 }
 
 /* --- as observed from outside --- */
@@ -81,7 +25,8 @@ struct outside_votes {
 static void count_vote(const struct operation_voice *voice, const char *site,
                        struct outside_votes *votes)
 {
-	const json_t *row = find_row(json_object_get(voice->measure, "sites"), "site", site);
+	const json_t *row =
+	        operation_find_row(json_object_get(voice->measure, "sites"), "site", site);
 
 	if (!row)
 		return;
@@ -173,27 +118,15 @@ static void gather_out(const struct operation_snapshot *v, const struct operatio
 
 /* --- pools --- */
 
-static bool is_moved_service(const struct operation *op, const struct model_service *service)
-{
-	return !*op->service || !strcmp(op->service, service->name);
-}
-
-static const struct model_at *at_site(const struct model_service *service, const char *site)
-{
-	for (size_t i = 0; i < service->n_at; i++)
-		if (!strcmp(service->at[i].site->name, site))
-			return &service->at[i];
-	return NULL;
-}
-
 /* Whether a node of the site says that @p pool is above its least. */
 static enum operation_truth pool_is_well(const json_t *measure, const char *pool)
 {
-	const json_t *row = find_row(json_object_get(measure, "pools"), "pool", pool);
+	const json_t *row = operation_find_row(json_object_get(measure, "pools"), "pool", pool);
 	uint64_t up, unknown, least;
 
-	if (!row || !read_count(row, "up_ppm", &up) || !read_count(row, "unknown_ppm", &unknown) ||
-	    !read_count(row, "min_ppm", &least))
+	if (!row || !operation_read_count(row, "up_ppm", &up) ||
+	    !operation_read_count(row, "unknown_ppm", &unknown) ||
+	    !operation_read_count(row, "min_ppm", &least))
 		return OPERATION_UNKNOWN;
 	if (up > 0 && up >= least)
 		return OPERATION_YES;
@@ -216,9 +149,9 @@ static enum operation_truth pools_by_node(const struct operation_snapshot *v,
 	enum operation_truth all = OPERATION_YES;
 
 	for (size_t i = 0; i < v->m->n_services; i++) {
-		const struct model_at *at = at_site(&v->m->services[i], site);
+		const struct model_at *at = operation_at_site(&v->m->services[i], site);
 
-		if (at && is_moved_service(op, &v->m->services[i]))
+		if (at && operation_is_moved(op, &v->m->services[i]))
 			all = all_of(all, pool_is_well(measure, at->pool->name));
 	}
 	return all;
@@ -238,150 +171,14 @@ static void gather_pools(const struct operation_snapshot *v, const struct operat
 	}
 }
 
-/* --- flows --- */
-
-/* Thousandths a second, added up over a site's nodes. */
-struct flow_sums {
-	bool known, repeats_known;
-	uint64_t own, arrived, backup, packets, repeats, drops, window_ms;
-};
-
-/* What a service's new flows at one node are: those of own backends, and of the backup. */
-static bool add_service(const json_t *flows, const struct model_service *service,
-                        const struct model_at *at, struct flow_sums *sums)
-{
-	const json_t *row = find_row(json_object_get(flows, "services"), "service", service->name);
-	const json_t *pool = find_row(json_object_get(flows, "pools"), "pool", at->pool->name);
-	uint64_t fresh = 0, own = 0, backup = 0, silent = 0, repeated = 0;
-
-	if (!row || !pool)
-		return false; /* not in this node's tables, or not said: it is not none */
-	if (!read_rate(row, "new_milli", &fresh) || !read_rate(pool, "own_milli", &own) ||
-	    !read_rate(pool, "backup_milli", &backup))
-		return false;
-	(void)read_count(row, "silent_ppm", &silent);
-	double product = (double)fresh * (double)own; /* may have more than 64 bits */
-	uint64_t own_part = own + backup ? (uint64_t)(product / (double)(own + backup)) : fresh;
-	uint64_t heard_ppm = PPM_WHOLE - (silent < PPM_WHOLE ? silent : PPM_WHOLE);
-	sums->own += own_part * heard_ppm / PPM_WHOLE;
-	sums->arrived += fresh * heard_ppm / PPM_WHOLE;
-	sums->backup += (fresh - own_part) * heard_ppm / PPM_WHOLE;
-	if (read_count(row, "repeated_ppm", &repeated))
-		sums->repeats +=
-		        fresh * (repeated < 10 * PPM_WHOLE ? repeated : 10 * PPM_WHOLE) / PPM_WHOLE;
-	else if (fresh >= 1000)
-		sums->repeats_known = false; /* with packets, but too few in the sample */
-	return true;
-}
-
-static void add_packets(const json_t *flows, const struct model_at *at, struct flow_sums *sums)
-{
-	const json_t *pool = find_row(json_object_get(flows, "pools"), "pool", at->pool->name);
-	uint64_t packets = 0, own = 0;
-
-	if (pool && read_rate(pool, "own_packets_milli", &packets) &&
-	    read_rate(pool, "own_milli", &own) && packets > own)
-		sums->packets += packets - own;
-}
-
-static void add_drops(const json_t *flows, struct flow_sums *sums)
-{
-	const json_t *drops = json_object_get(flows, "drops");
-	uint64_t n;
-
-	for (size_t i = 0; i < sizeof(suffered) / sizeof(suffered[0]); i++)
-		if (read_count(drops, suffered[i], &n))
-			sums->drops += n;
-}
-
-/* Add what one node of the site measures. @return whether it is known */
-static bool add_node(const struct operation_snapshot *v, const struct operation *op,
-                     const char *site, const json_t *measure, struct flow_sums *sums)
-{
-	const json_t *flows = json_object_get(measure, "flows");
-	uint64_t window_ms;
-
-	if (!json_is_object(flows) || !read_count(flows, "window_ms", &window_ms))
-		return false;
-	for (size_t i = 0; i < v->m->n_services; i++) {
-		const struct model_service *service = &v->m->services[i];
-		const struct model_at *at = at_site(service, site);
-
-		if (!at || !is_moved_service(op, service))
-			continue;
-		if (!add_service(flows, service, at, sums))
-			return false;
-		add_packets(flows, at, sums);
-	}
-	add_drops(flows, sums);
-	if (window_ms > sums->window_ms)
-		sums->window_ms = window_ms;
-	return true;
-}
-
-static struct operation_value value_of(bool known, uint64_t value)
-{
-	return (struct operation_value){ .known = known, .value = known ? value : 0 };
-}
-
-/* Take checks by other sites off what arrives: they are no clients. */
-static void leave_out_checks(const struct operation_snapshot *v, const struct operation *op,
-                             const char *site, struct flow_sums *sums)
-{
-	uint64_t checks = operation_checks_milli(v, op->service, site);
-	uint64_t of_own = sums->own < checks ? sums->own : checks;
-	uint64_t of_backup = sums->backup < checks - of_own ? sums->backup : checks - of_own;
-	uint64_t packets = (of_own + of_backup) * CHECK_PACKETS;
-
-	sums->own -= of_own;
-	sums->backup -= of_backup;
-	sums->arrived -= sums->arrived < of_own + of_backup ? sums->arrived : of_own + of_backup;
-	sums->packets -= sums->packets < packets ? sums->packets : packets;
-}
-
-static void gather_flows(const struct operation_snapshot *v, const struct operation *op,
-                         struct operation_site *s, struct flow_sums *sums)
-{
-	bool bits_known = true;
-	uint64_t bits = 0, one;
-	size_t n = 0;
-
-	*sums = (struct flow_sums){ .known = true, .repeats_known = true };
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const struct operation_voice *voice = &v->voices[i];
-
-		if (strcmp(voice->node->site->name, s->name) != 0)
-			continue;
-		if (!voice->measure && operation_is_without(op, voice->node->name)) {
-			s->unheard = true;
-			continue;
-		}
-		n++;
-		sums->known &= add_node(v, op, s->name, voice->measure, sums);
-		if (read_count(voice->measure, "bits_per_s", &one))
-			bits += one;
-		else
-			bits_known = false;
-	}
-	sums->known &= n > 0;
-	leave_out_checks(v, op, s->name, sums);
-	s->bits = value_of(bits_known && n > 0, bits);
-	s->flows = value_of(sums->known, sums->own / 1000);
-	s->arrivals = value_of(sums->known, sums->arrived / 1000);
-	s->backup_flows = value_of(sums->known, sums->backup / 1000);
-	s->established = value_of(sums->known, sums->packets / 1000);
-	s->repeats = value_of(sums->known && sums->repeats_known, sums->repeats / 1000);
-	s->drops = value_of(sums->known, sums->drops / 1000);
-}
-
 /* --- the rest of a site --- */
 
 static bool is_name_served(const struct operation_snapshot *v, const struct operation *op,
                            const char *site)
 {
 	for (size_t i = 0; i < v->m->n_dns_names; i++)
-		if (is_moved_service(op, v->m->dns_names[i].service) &&
-		    at_site(v->m->dns_names[i].service, site))
+		if (operation_is_moved(op, v->m->dns_names[i].service) &&
+		    operation_at_site(v->m->dns_names[i].service, site))
 			return true;
 	return false;
 }
@@ -411,7 +208,7 @@ static bool is_absent(const struct operation_snapshot *v, const struct operation
 /* A node without a routing daemon announces by other means: nothing is asked of it. */
 static enum operation_truth read_announced(const struct operation_voice *voice)
 {
-	const char *state = text_of(voice->measure, "announce");
+	const char *state = operation_read_text(voice->measure, "announce");
 
 	if (voice->node->announce.daemon == MODEL_DAEMON_NONE)
 		return OPERATION_YES;
@@ -462,28 +259,6 @@ static void gather_announced(const struct operation_snapshot *v, const struct op
 	s->elsewhere = shares ? truth_of(elsewhere) : OPERATION_YES;
 }
 
-bool operation_flows_at(const struct operation_snapshot *v, const struct operation *op,
-                        const struct model_service *service, const char *site, uint64_t *per_s)
-{
-	const struct model_at *at = at_site(service, site);
-	struct flow_sums sums = { .known = true };
-	size_t n = 0;
-
-	for (size_t i = 0; at && i < v->n_voices; i++) {
-		const json_t *flows = json_object_get(v->voices[i].measure, "flows");
-
-		if (strcmp(v->voices[i].node->site->name, site) != 0 ||
-		    operation_is_without(op, v->voices[i].node->name))
-			continue;
-		n++;
-		sums.known &= json_is_object(flows) && add_service(flows, service, at, &sums);
-	}
-	if (!n || !sums.known)
-		return false;
-	*per_s = sums.arrived / 1000;
-	return true;
-}
-
 /* The answers of one node. @return whether those of all moved services are known */
 static bool add_answers(const struct operation_snapshot *v, const struct operation *op,
                         const char *node, const char *site, uint64_t *milli)
@@ -492,7 +267,7 @@ static bool add_answers(const struct operation_snapshot *v, const struct operati
 		const struct model_service *service = &v->m->services[i];
 		uint64_t one;
 
-		if (!is_moved_service(op, service) || !at_site(service, site))
+		if (!operation_is_moved(op, service) || !operation_at_site(service, site))
 			continue;
 		if (!keys_gather_rate(v->keys, node, service->name, site, &one))
 			return false;
@@ -520,12 +295,12 @@ static struct operation_value answers_naming(const struct operation_snapshot *v,
 		n++;
 		known = add_answers(v, op, node->name, site, &milli);
 	}
-	return value_of(known && n > 0, (milli + 999) / 1000);
+	return operation_value_of(known && n > 0, (milli + 999) / 1000);
 }
 
 static void gather_site(const struct operation_snapshot *v, const struct operation *op,
                         const struct model_site *site, struct operation_site *s,
-                        struct flow_sums *sums)
+                        struct operation_flow_sums *sums)
 {
 	s->name = site->name;
 	s->serves = is_name_served(v, op, site->name);
@@ -533,49 +308,12 @@ static void gather_site(const struct operation_snapshot *v, const struct operati
 	gather_outside(v, s);
 	gather_out(v, op, s);
 	gather_pools(v, op, s);
-	gather_flows(v, op, s, sums);
+	operation_gather_flows(v, op, s, sums);
 	gather_announced(v, op, s);
 	operation_gather_backups(v, op, s);
 	s->named = answers_naming(v, op, site->name);
-	s->capacity_flows = value_of(site->capacity_flows != 0, site->capacity_flows);
-	s->capacity_bits = value_of(site->capacity_bits != 0, site->capacity_bits);
-}
-
-/* --- late clients --- */
-
-static struct operation_late *late_row(struct operation_observed *out, const char *prefix)
-{
-	for (size_t i = 0; i < out->facts.n_late; i++)
-		if (!strcmp(out->late[i].prefix, prefix))
-			return &out->late[i];
-	if (out->facts.n_late == OPERATION_LATE_MAX || strlen(prefix) >= MODEL_NAME_MAX)
-		return NULL;
-	struct operation_late *row = &out->late[out->facts.n_late++];
-	snprintf(row->prefix, sizeof(row->prefix), "%s", prefix);
-	row->flows.known = true;
-	return row;
-}
-
-/* The prefixes from which new flows came to the targets in the last minute: one is not none. */
-static void gather_late(const struct operation_snapshot *v, const struct operation *op,
-                        struct operation_observed *out)
-{
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const json_t *list =
-		        json_object_get(json_object_get(v->voices[i].measure, "flows"), "sources");
-
-		if (!operation_targets_site(op, v->voices[i].node->site->name))
-			continue;
-		for (size_t k = 0; k < json_array_size(list); k++) {
-			const json_t *row = json_array_get(list, k);
-			struct operation_late *late = late_row(out, text_of(row, "prefix"));
-			uint64_t flows;
-
-			if (late && read_count(row, "flows", &flows))
-				late->flows.value += (flows + MINUTE_S - 1) / MINUTE_S;
-		}
-	}
-	out->facts.late = out->late;
+	s->capacity_flows = operation_value_of(site->capacity_flows != 0, site->capacity_flows);
+	s->capacity_bits = operation_value_of(site->capacity_bits != 0, site->capacity_bits);
 }
 
 void operation_gather_sites(const struct operation_snapshot *v, const struct operation *op,
@@ -586,7 +324,7 @@ void operation_gather_sites(const struct operation_snapshot *v, const struct ope
 	bool known = v->m != NULL;
 
 	for (size_t i = 0; v->m && i < v->m->n_sites && i < max; i++) {
-		struct flow_sums sums;
+		struct operation_flow_sums sums;
 
 		gather_site(v, op, &v->m->sites[i], &out->sites[i], &sums);
 		out->facts.n_sites++;
@@ -594,6 +332,6 @@ void operation_gather_sites(const struct operation_snapshot *v, const struct ope
 		window_flows += sums.arrived * sums.window_ms / 1000000;
 	}
 	out->facts.sites = out->sites;
-	out->facts.window_flows = value_of(known, window_flows);
-	gather_late(v, op, out);
+	out->facts.window_flows = operation_value_of(known, window_flows);
+	operation_gather_late(v, op, out);
 }

@@ -140,6 +140,15 @@ void operation_list_flows(const struct operation_snapshot *v, const struct opera
 /** New flows a second of @p service at @p site that arrive. @return false: not known */
 bool operation_flows_at(const struct operation_snapshot *v, const struct operation *op,
                         const struct model_service *service, const char *site, uint64_t *per_s);
+/** What one service gets at one site, a second; checks by other sites are not among it. */
+struct operation_service_flows {
+	bool known;
+	uint64_t own, backup, arriving; /**< new flows */
+	uint64_t established;           /**< packets */
+};
+void operation_service_at(const struct operation_snapshot *v, const struct operation *op,
+                          const struct model_service *service, const char *site,
+                          struct operation_service_flows *out);
 /** Of operation_gather(): the sites, their loads and checks (operation_sites.c). */
 void operation_gather_sites(const struct operation_snapshot *v, const struct operation *op,
                             struct operation_observed *out);

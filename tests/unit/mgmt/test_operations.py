@@ -10,6 +10,7 @@ import http.server
 import json
 import os
 import signal
+import socket
 import ssl
 import sys
 import threading
@@ -24,6 +25,7 @@ from cluster3 import SITES, UNMEASURED, Cluster, config
 DNS = sys.argv.pop(2)
 MGMT = sys.argv.pop(1)
 REST = ("drained", "drained_unconfirmed", "empty")
+QUERY = b"\0\1\0\0\0\1\0\0\0\0\0\0\3www\4shop\7example\0\0\1\0\1"  # its address
 EASY: dict[str, typing.Any] = {"override_guards": UNMEASURED, "now": True}
 
 
@@ -266,6 +268,15 @@ class Refusals(World):
         self.assertTrue(a["unknown"], a)
         self.assertIsNone(a["own_flows_per_s"])
         self.assertTrue(a["votes"]["counted"])
+
+        def asked(at: str) -> typing.Any:
+            return self.c.nodes[at].ask("GET", "/v1/sites/ams/arrivals").json["dns"][0]["queries_per_s"]
+        wait_for("a rate of queries", lambda: asked("fra") is not None)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            for _ in range(50):
+                s.sendto(QUERY, ("127.0.0.1", self.c.servers["ams"].port))
+        for at in ("fra", "ams"):
+            wait_for(f"queries as {at} sees them", lambda at=at: (asked(at) or 0) >= 5)
         self.assertEqual(self.c.nodes["fra"].ask("GET", "/v1/sites/nowhere/arrivals").status, 404)
 
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/api/dns_rate.h"
+
+#include <string.h>
+
+#include "weir/stats.h"
+
+#define STALE_MS 3000u /* without a sign of life, counters say nothing of now */
+#define EARLY_MS 50u   /* the caller's rounds are not exact */
+
+/* Queries by all transports. @return false: the counters are not there */
+static bool sum_queries(const struct stats_reader *page, uint64_t *out)
+{
+	bool found = false;
+
+	*out = 0;
+	for (size_t i = 0; i < stats_reader_n(page); i++) {
+		const struct stats_entry *e = stats_reader_entry(page, i);
+
+		if (!__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) ||
+		    strncmp(e->name, "weir_dns_queries_total", sizeof(e->name)) != 0)
+			continue;
+		*out += __atomic_load_n(&e->value, __ATOMIC_RELAXED);
+		found = true;
+	}
+	return found;
+}
+
+static bool read_page(const char *run_dir, uint64_t now_ms, uint64_t *pid, uint64_t *queries)
+{
+	struct stats_reader *page;
+	bool ok = false;
+
+	if (stats_reader_open(run_dir, "dns", &page))
+		return false;
+	*pid = stats_reader_pid(page);
+	if (now_ms <= stats_reader_alive_ms(page) + STALE_MS)
+		ok = sum_queries(page, queries);
+	stats_reader_close(page);
+	return ok;
+}
+
+void dns_rate_look(struct dns_rate *r, const char *run_dir, uint64_t now_ms)
+{
+	uint64_t pid, queries;
+
+	if (r->n && now_ms + EARLY_MS < r->readings[r->n - 1].at_ms + DNS_RATE_EVERY_MS)
+		return;
+	if (!read_page(run_dir, now_ms, &pid, &queries)) {
+		r->n = 0;
+		return;
+	}
+	if (pid != r->pid || (r->n && queries < r->readings[r->n - 1].queries))
+		r->n = 0;
+	r->pid = pid;
+	if (r->n == DNS_RATE_READINGS)
+		memmove(r->readings, r->readings + 1, --r->n * sizeof(r->readings[0]));
+	r->readings[r->n++] = (struct dns_rate_reading){ now_ms, queries };
+}
+
+bool dns_rate_get(const struct dns_rate *r, uint64_t *milli)
+{
+	if (r->n < 2)
+		return false;
+	const struct dns_rate_reading *first = &r->readings[0], *last = &r->readings[r->n - 1];
+
+	*milli = (last->queries - first->queries) * 1000000 / (last->at_ms - first->at_ms);
+	return true;
+}

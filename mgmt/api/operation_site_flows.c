@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What arrives at sites, as their nodes measure it. What several nodes of a site measure is added up;
+ * if one of them, which is not named absent, is silent, the sum is not known: missing is never 0.
+ *
+ * New flows of a pool's own backends: those of its services, less the part that its backup took,
+ * less the SYNs that no further segment follows.
+ */
+#include "mgmt/api/operation_sites_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CHECK_PACKETS 5u /* of a check over HTTP from its client, behind the SYN */
+#define COUNT_END     ((json_int_t)1 << 50)
+#define RATE_END      1000000000000u /* thousandths a second: times 10 * PPM_WHOLE it fits 64 bits */
+#define PPM_WHOLE     1000000u
+#define MINUTE_S      60u
+
+/* Drops that clients suffer from. */
+static const char *const suffered[] = {
+	"no_backend", "backend_dead", "no_next_hop", "no_source",
+	"no_room",    "not_sent",     "no_tables",   "backup_full"
+};
+
+/* --- reading what a node sent --- */
+
+const char *operation_read_text(const json_t *object, const char *name)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text ? text : "";
+}
+
+bool operation_read_count(const json_t *object, const char *name, uint64_t *out)
+{
+	const json_t *value = json_object_get(object, name);
+
+	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+	    json_integer_value(value) >= COUNT_END)
+		return false;
+	*out = (uint64_t)json_integer_value(value);
+	return true;
+}
+
+/* Thousandths a second. */
+static bool read_rate(const json_t *object, const char *name, uint64_t *out)
+{
+	uint64_t rate = 0;
+	bool ok = operation_read_count(object, name, &rate) && rate < RATE_END;
+
+	*out = ok ? rate : *out;
+	return ok;
+}
+
+/* The row @p name of an object, or that of a list whose @p field is @p name; NULL: there is none. */
+const json_t *operation_find_row(const json_t *list, const char *field, const char *name)
+{
+	if (json_is_object(list))
+		return json_object_get(list, name);
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (!strcmp(operation_read_text(json_array_get(list, i), field), name))
+			return json_array_get(list, i);
+	return NULL;
+}
+
+bool operation_is_moved(const struct operation *op, const struct model_service *service)
+{
+	return !*op->service || !strcmp(op->service, service->name);
+}
+
+const struct model_at *operation_at_site(const struct model_service *service, const char *site)
+{
+	for (size_t i = 0; i < service->n_at; i++)
+		if (!strcmp(service->at[i].site->name, site))
+			return &service->at[i];
+	return NULL;
+}
+
+/* --- flows --- */
+
+/* What a service's new flows at one node are: those of own backends, and of the backup. */
+static bool add_service(const json_t *flows, const struct model_service *service,
+                        const struct model_at *at, struct operation_flow_sums *sums)
+{
+	const json_t *row =
+	        operation_find_row(json_object_get(flows, "services"), "service", service->name);
+	const json_t *pool =
+	        operation_find_row(json_object_get(flows, "pools"), "pool", at->pool->name);
+	uint64_t fresh = 0, own = 0, backup = 0, silent = 0, repeated = 0;
+
+	if (!row || !pool)
+		return false; /* not in this node's tables, or not said: it is not none */
+	if (!read_rate(row, "new_milli", &fresh) || !read_rate(pool, "own_milli", &own) ||
+	    !read_rate(pool, "backup_milli", &backup))
+		return false;
+	(void)operation_read_count(row, "silent_ppm", &silent);
+	double product = (double)fresh * (double)own; /* may have more than 64 bits */
+	uint64_t own_part = own + backup ? (uint64_t)(product / (double)(own + backup)) : fresh;
+	uint64_t heard_ppm = PPM_WHOLE - (silent < PPM_WHOLE ? silent : PPM_WHOLE);
+	sums->own += own_part * heard_ppm / PPM_WHOLE;
+	sums->arrived += fresh * heard_ppm / PPM_WHOLE;
+	sums->backup += (fresh - own_part) * heard_ppm / PPM_WHOLE;
+	if (operation_read_count(row, "repeated_ppm", &repeated))
+		sums->repeats +=
+		        fresh * (repeated < 10 * PPM_WHOLE ? repeated : 10 * PPM_WHOLE) / PPM_WHOLE;
+	else if (fresh >= 1000)
+		sums->repeats_known = false; /* with packets, but too few in the sample */
+	return true;
+}
+
+static void add_packets(const json_t *flows, const struct model_at *at,
+                        struct operation_flow_sums *sums)
+{
+	const json_t *pool =
+	        operation_find_row(json_object_get(flows, "pools"), "pool", at->pool->name);
+	uint64_t packets = 0, own = 0;
+
+	if (pool && read_rate(pool, "own_packets_milli", &packets) &&
+	    read_rate(pool, "own_milli", &own) && packets > own)
+		sums->packets += packets - own;
+}
+
+static void add_drops(const json_t *flows, struct operation_flow_sums *sums)
+{
+	const json_t *drops = json_object_get(flows, "drops");
+	uint64_t n;
+
+	for (size_t i = 0; i < sizeof(suffered) / sizeof(suffered[0]); i++)
+		if (operation_read_count(drops, suffered[i], &n))
+			sums->drops += n;
+}
+
+/* Add what one node of the site measures. @return whether it is known */
+static bool add_node(const struct operation_snapshot *v, const struct operation *op,
+                     const char *site, const json_t *measure, struct operation_flow_sums *sums)
+{
+	const json_t *flows = json_object_get(measure, "flows");
+	uint64_t window_ms;
+
+	if (!json_is_object(flows) || !operation_read_count(flows, "window_ms", &window_ms))
+		return false;
+	for (size_t i = 0; i < v->m->n_services; i++) {
+		const struct model_service *service = &v->m->services[i];
+		const struct model_at *at = operation_at_site(service, site);
+
+		if (!at || !operation_is_moved(op, service))
+			continue;
+		if (!add_service(flows, service, at, sums))
+			return false;
+		add_packets(flows, at, sums);
+	}
+	add_drops(flows, sums);
+	if (window_ms > sums->window_ms)
+		sums->window_ms = window_ms;
+	return true;
+}
+
+/* Take checks by other sites off what arrives: they are no clients. */
+static void leave_out_checks(const struct operation_snapshot *v, const char *service,
+                             const char *site, struct operation_flow_sums *sums)
+{
+	uint64_t checks = operation_checks_milli(v, service, site);
+	uint64_t of_own = sums->own < checks ? sums->own : checks;
+	uint64_t of_backup = sums->backup < checks - of_own ? sums->backup : checks - of_own;
+	uint64_t packets = (of_own + of_backup) * CHECK_PACKETS;
+
+	sums->own -= of_own;
+	sums->backup -= of_backup;
+	sums->arrived -= sums->arrived < of_own + of_backup ? sums->arrived : of_own + of_backup;
+	sums->packets -= sums->packets < packets ? sums->packets : packets;
+}
+
+void operation_gather_flows(const struct operation_snapshot *v, const struct operation *op,
+                            struct operation_site *s, struct operation_flow_sums *sums)
+{
+	bool bits_known = true;
+	uint64_t bits = 0, one;
+	size_t n = 0;
+
+	*sums = (struct operation_flow_sums){ .known = true, .repeats_known = true };
+	for (size_t i = 0; i < v->n_voices; i++) {
+		const struct operation_voice *voice = &v->voices[i];
+
+		if (strcmp(voice->node->site->name, s->name) != 0)
+			continue;
+		if (!voice->measure && operation_is_without(op, voice->node->name)) {
+			s->unheard = true;
+			continue;
+		}
+		n++;
+		sums->known &= add_node(v, op, s->name, voice->measure, sums);
+		if (operation_read_count(voice->measure, "bits_per_s", &one))
+			bits += one;
+		else
+			bits_known = false;
+	}
+	sums->known &= n > 0;
+	leave_out_checks(v, op->service, s->name, sums);
+	s->bits = operation_value_of(bits_known && n > 0, bits);
+	s->flows = operation_value_of(sums->known, sums->own / 1000);
+	s->arrivals = operation_value_of(sums->known, sums->arrived / 1000);
+	s->backup_flows = operation_value_of(sums->known, sums->backup / 1000);
+	s->established = operation_value_of(sums->known, sums->packets / 1000);
+	s->repeats = operation_value_of(sums->known && sums->repeats_known, sums->repeats / 1000);
+	s->drops = operation_value_of(sums->known, sums->drops / 1000);
+}
+
+/* One service at a site, over the nodes that are not named absent. @return whether it is known */
+static bool sum_service(const struct operation_snapshot *v, const struct operation *op,
+                        const struct model_service *service, const char *site,
+                        struct operation_flow_sums *sums)
+{
+	const struct model_at *at = operation_at_site(service, site);
+	size_t n = 0;
+
+	*sums = (struct operation_flow_sums){ .known = true };
+	for (size_t i = 0; at && i < v->n_voices; i++) {
+		const json_t *flows = json_object_get(v->voices[i].measure, "flows");
+
+		if (strcmp(v->voices[i].node->site->name, site) != 0 ||
+		    operation_is_without(op, v->voices[i].node->name))
+			continue;
+		n++;
+		sums->known &= json_is_object(flows) && add_service(flows, service, at, sums);
+		if (sums->known)
+			add_packets(flows, at, sums);
+	}
+	return n && sums->known;
+}
+
+bool operation_flows_at(const struct operation_snapshot *v, const struct operation *op,
+                        const struct model_service *service, const char *site, uint64_t *per_s)
+{
+	struct operation_flow_sums sums;
+
+	if (!sum_service(v, op, service, site, &sums))
+		return false;
+	*per_s = sums.arrived / 1000;
+	return true;
+}
+
+void operation_service_at(const struct operation_snapshot *v, const struct operation *op,
+                          const struct model_service *service, const char *site,
+                          struct operation_service_flows *out)
+{
+	struct operation_flow_sums sums;
+
+	*out = (struct operation_service_flows){ .known =
+		                                         sum_service(v, op, service, site, &sums) };
+	if (!out->known)
+		return;
+	leave_out_checks(v, service->name, site, &sums);
+	out->own = sums.own / 1000;
+	out->arriving = sums.arrived / 1000;
+	out->backup = sums.backup / 1000;
+	out->established = sums.packets / 1000;
+}
+
+/* --- late clients --- */
+
+static struct operation_late *late_row(struct operation_observed *out, const char *prefix)
+{
+	for (size_t i = 0; i < out->facts.n_late; i++)
+		if (!strcmp(out->late[i].prefix, prefix))
+			return &out->late[i];
+	if (out->facts.n_late == OPERATION_LATE_MAX || strlen(prefix) >= MODEL_NAME_MAX)
+		return NULL;
+	struct operation_late *row = &out->late[out->facts.n_late++];
+	snprintf(row->prefix, sizeof(row->prefix), "%s", prefix);
+	row->flows.known = true;
+	return row;
+}
+
+/* The prefixes from which new flows came to the targets in the last minute: one is not none. */
+void operation_gather_late(const struct operation_snapshot *v, const struct operation *op,
+                           struct operation_observed *out)
+{
+	for (size_t i = 0; i < v->n_voices; i++) {
+		const json_t *list =
+		        json_object_get(json_object_get(v->voices[i].measure, "flows"), "sources");
+
+		if (!operation_targets_site(op, v->voices[i].node->site->name))
+			continue;
+		for (size_t k = 0; k < json_array_size(list); k++) {
+			const json_t *row = json_array_get(list, k);
+			struct operation_late *late =
+			        late_row(out, operation_read_text(row, "prefix"));
+			uint64_t flows;
+
+			if (late && operation_read_count(row, "flows", &flows))
+				late->flows.value += (flows + MINUTE_S - 1) / MINUTE_S;
+		}
+	}
+	out->facts.late = out->late;
+}

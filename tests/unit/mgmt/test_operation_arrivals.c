@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What keeps a site from being switched off (GET /v1/sites/{}/arrivals), from what its nodes say: flows
+ * by VIP, DNS queries, what routing daemons export. What a node does not say is unknown.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mgmt/api/operation_snapshot.h"
+
+static unsigned n_gathered;
+
+static void count_gather(const struct operation_snapshot *v, const struct operation *op,
+                         int64_t elapsed_ms, struct operation_observed *out)
+{
+	n_gathered++;
+	operation_gather(v, op, elapsed_ms, out);
+}
+
+/* The private parts too. */
+#define operation_gather count_gather
+#include "mgmt/api/operation_arrivals.c"
+#undef operation_gather
+
+#define SERVICES 3
+
+static struct addr addresses[2], dns_address;
+static struct model_site sites[] = { { .name = "ams" }, { .name = "fra", .index = 1 } };
+static const struct model_site *const vip_sites[] = { &sites[0] };
+static struct model_vip vip;
+static const struct model_vip *const announced_vips[] = { &vip };
+static struct model_node nodes[3];
+static struct model_pool pool = { .name = "web-ams", .site = &sites[0] };
+static struct model_at at;
+static struct model_service services[SERVICES];
+static struct model m;
+static struct operation_snapshot *view;
+static struct arrivals *a;
+
+static int setup(void **state)
+{
+	static const char *const names[] = { "web", "api", "mail" };
+
+	(void)state;
+	assert_int_equal(addr_parse("203.0.113.10", &addresses[0]), 0);
+	assert_int_equal(addr_parse("2001:db8::10", &addresses[1]), 0);
+	assert_int_equal(addr_parse("203.0.113.53", &dns_address), 0);
+	vip = (struct model_vip){ .name = "v-ams",
+		                  .sites = vip_sites,
+		                  .n_sites = 1,
+		                  .addresses = addresses,
+		                  .n_addresses = 2 };
+	at = (struct model_at){ .site = &sites[0], .vip = &vip, .pool = &pool };
+	for (size_t i = 0; i < SERVICES; i++)
+		services[i] = (struct model_service){
+			.name = names[i], .at = &at, .n_at = 1, .index = (uint32_t)i
+		};
+	for (size_t i = 0; i < 3; i++)
+		nodes[i] = (struct model_node){ .name = i ? i == 1 ? "ams-2" : "fra-1" : "ams-1",
+			                        .site = &sites[i == 2],
+			                        .api = "",
+			                        .n_dns_listen = 1,
+			                        .dns_listen = &dns_address };
+	nodes[0].announce = (struct model_announce){ .daemon = MODEL_DAEMON_BIRD,
+		                                     .vips = announced_vips,
+		                                     .n_vips = 1,
+		                                     .dns = &dns_address,
+		                                     .n_dns = 1 };
+	m = (struct model){ .sites = sites,
+		            .n_sites = 2,
+		            .nodes = nodes,
+		            .n_nodes = 3,
+		            .vips = &vip,
+		            .n_vips = 1,
+		            .services = services,
+		            .n_services = SERVICES,
+		            .self = &nodes[2] };
+	view = calloc(1, sizeof(*view));
+	a = calloc(1, sizeof(*a));
+	if (!view || !a)
+		return -1;
+	view->m = &m;
+	view->now_ms = 1790000000000;
+	view->n_voices = 3;
+	for (size_t i = 0; i < 3; i++)
+		view->voices[i].node = &nodes[i];
+	a->snapshot = view;
+	a->site = &sites[0];
+	strcpy(a->op.targets[0].site, "ams");
+	a->op.n_targets = 1;
+	a->keeps = json_array();
+	a->unknown = json_array();
+	n_gathered = 0;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		json_decref(view->voices[i].measure);
+	json_decref(a->announced);
+	json_decref(a->keeps);
+	json_decref(a->unknown);
+	free(view);
+	free(a);
+	return 0;
+}
+
+static json_t *parse_text(const char *text)
+{
+	json_t *json = json_loads(text, 0, NULL);
+
+	assert_non_null(json);
+	return json;
+}
+
+static void give_voice(size_t node, const char *measure)
+{
+	view->voices[node].measure = parse_text(measure);
+	view->voices[node].reached = true;
+}
+
+#define MEASURE(dns, web, api)                                                                     \
+	"{" dns "\"flows\":{\"window_ms\":10000,\"services\":{\"web\":{\"new_milli\":" #web        \
+	"},\"api\":{\"new_milli\":" #api "},\"mail\":{\"new_milli\":0}},\"pools\":{\"web-ams\":{"  \
+	"\"own_milli\":3000,\"backup_milli\":1000,\"own_packets_milli\":9000}},\"drops\":{}}}"
+
+static bool has_sentence(const json_t *list, const char *words)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(list, i, text) if (strstr(json_string_value(text), words)) return true;
+	return false;
+}
+
+static json_t *show_site(void)
+{
+	operation_gather(view, &a->op, 0, &a->observed);
+	n_gathered = 0;
+	json_t *o = arrivals_json(a);
+	assert_non_null(o);
+	assert_int_equal(n_gathered, 0); /* however many services there are */
+	return o;
+}
+
+static void flows_are_those_of_each_service(void **state)
+{
+	static const int own[SERVICES] = { 9, 3, 0 }, backup[SERVICES] = { 3, 1, 0 };
+
+	(void)state;
+	give_voice(0, MEASURE("", 8000, 4000));
+	give_voice(1, MEASURE("", 4000, 0));
+	json_t *o = show_site(), *vips = json_object_get(o, "vips");
+	assert_int_equal(json_array_size(vips), SERVICES);
+	for (size_t i = 0; i < SERVICES; i++) {
+		const json_t *row = json_array_get(vips, i);
+
+		assert_int_equal(json_integer_value(json_object_get(row, "own_flows_per_s")),
+		                 own[i]);
+		assert_int_equal(json_integer_value(json_object_get(row, "backup_flows_per_s")),
+		                 backup[i]);
+		assert_int_equal(json_integer_value(json_object_get(row, "arriving_flows_per_s")),
+		                 own[i] + backup[i]);
+	}
+	assert_true(has_sentence(a->keeps, "service web: 9 new flows"));
+	assert_false(has_sentence(a->keeps, "service mail: 0"));
+	json_decref(o);
+}
+
+static void what_a_node_does_not_measure_is_null(void **state)
+{
+	(void)state;
+	give_voice(0, MEASURE("", 8000, 4000));
+	json_t *o = show_site(), *row = json_array_get(json_object_get(o, "vips"), 0);
+	assert_true(json_is_null(json_object_get(row, "own_flows_per_s")));
+	assert_true(json_is_null(json_object_get(row, "established_packets_per_s")));
+	assert_true(has_sentence(a->unknown, "what arrives is not measured"));
+	json_decref(o);
+}
+
+static void queries_are_those_that_weir_dns_counts(void **state)
+{
+	static const struct {
+		const char *dns;
+		int per_s; /* -1: null */
+		bool keeps, unknown;
+	} rows[] = {
+		{ "\"dns\":{\"serving\":true,\"queries_milli\":12400},", 13, true, false },
+		{ "\"dns\":{\"serving\":true,\"queries_milli\":100},", 1, true, false },
+		{ "\"dns\":{\"serving\":true,\"queries_milli\":0},", 0, false, false },
+		{ "\"dns\":{\"serving\":true},", -1, false, true },
+		{ "\"dns\":{\"queries_milli\":-5},", -1, false, true },
+		{ "\"dns\":{\"queries_milli\":\"9\"},", -1, false, true },
+		{ "\"dns\":{\"queries_milli\":9223372036854775807},", -1, false, true },
+		{ "", -1, false, true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[512];
+
+		(void)teardown(state);
+		assert_int_equal(setup(state), 0);
+		snprintf(text, sizeof(text), "{%s\"node\":\"ams-1\"}", rows[i].dns);
+		give_voice(0, text);
+		json_t *o = show_site(), *dns = json_object_get(o, "dns");
+		const json_t *rate = json_object_get(json_array_get(dns, 0), "queries_per_s");
+		assert_int_equal(json_array_size(dns), 2); /* of fra-1 nothing is asked */
+		assert_int_equal(json_is_integer(rate) ? json_integer_value(rate) : -1,
+		                 rows[i].per_s);
+		assert_int_equal(has_sentence(a->keeps, "DNS queries a second"), rows[i].keeps);
+		assert_int_equal(has_sentence(a->unknown, "DNS queries it gets"), rows[i].unknown);
+		assert_true(has_sentence(a->unknown, "node ams-2 is not reached"));
+		json_decref(o);
+	}
+}
+
+/* What is intended is not what is exported. */
+static void announcements_are_what_the_routing_daemon_exports(void **state)
+{
+	static const struct {
+		const char *said; /* of 203.0.113.10; NULL: the node does not answer */
+		const char *intended, *exported;
+		const char *keeps, *unknown; /* NULL: none */
+	} rows[] = {
+		{ "{\"intended\":\"normal\",\"exported\":\"yes\"}", "normal", "yes",
+		  "exports 1 addresses", "exports 2 addresses is not known" },
+		{ "{\"intended\":\"none\",\"exported\":\"yes\"}", "none", "yes",
+		  "exports 1 addresses", "exports 2 addresses is not known" },
+		{ "{\"intended\":\"normal\",\"exported\":\"no\"}", "normal", "no", NULL,
+		  "exports 2 addresses is not known" },
+		{ "{\"intended\":\"loud\",\"exported\":true}", "unknown", "unknown", NULL,
+		  "exports 3 addresses is not known" },
+		{ "[]", "unknown", "unknown", NULL, "exports 3 addresses is not known" },
+		{ NULL, "unknown", "unknown", NULL, "exports 3 addresses is not known" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[256];
+
+		(void)teardown(state);
+		assert_int_equal(setup(state), 0);
+		give_voice(0, "{\"announce\":\"serving\"}");
+		snprintf(text, sizeof(text), "{\"ams-1\":{\"203.0.113.10\":%s}}", rows[i].said);
+		a->announced = rows[i].said ? parse_text(text) : json_object();
+		json_t *o = show_site(), *list = json_object_get(o, "announcements");
+		const json_t *row = json_array_get(list, 0);
+		assert_int_equal(json_array_size(list), 3); /* of the VIP, and of DNS */
+		assert_string_equal(json_string_value(json_object_get(row, "vip")), "v-ams");
+		assert_string_equal(json_string_value(json_object_get(row, "address")),
+		                    "203.0.113.10");
+		assert_string_equal(json_string_value(json_object_get(row, "intended")),
+		                    rows[i].intended);
+		assert_string_equal(json_string_value(json_object_get(row, "exported")),
+		                    rows[i].exported);
+		assert_true(json_is_null(json_object_get(json_array_get(list, 2), "vip")));
+		assert_int_equal(has_sentence(a->keeps, "routing daemon exports"),
+		                 rows[i].keeps != NULL);
+		assert_true(!rows[i].keeps || has_sentence(a->keeps, rows[i].keeps));
+		assert_true(has_sentence(a->unknown, rows[i].unknown));
+		json_decref(o);
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(flows_are_those_of_each_service),
+		TEST(what_a_node_does_not_measure_is_null),
+		TEST(queries_are_those_that_weir_dns_counts),
+		TEST(announcements_are_what_the_routing_daemon_exports),
+	};
+
+	return cmocka_run_group_tests_name("operation arrivals", tests, NULL, NULL);
+}
