@@ -294,9 +294,25 @@ static void below_the_limit_it_grows_step_by_step_and_never_beyond(void **state)
 	assert_int_equal(s.share, 0);
 }
 
+/* Of a few slots, one more is much: not if it would bring more than the limit. */
+static void a_share_of_one_slot_is_not_doubled(void **state)
+{
+	struct backup_state s = used_with(1);
+	struct backup_load load = { 790, 0, true };
+
+	(void)state;
+	s.class = EFFECT_CLASS_LIMITED;
+	assert_false(backup_follow_load(&s, &load, &limit));
+	assert_int_equal(s.share, 1);
+	load.flows_per_s = 300;
+	assert_true(backup_follow_load(&s, &load, &limit));
+	assert_int_equal(s.share, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_share_of_one_slot_is_not_doubled),
 		cmocka_unit_test(the_class_follows_the_table),
 		cmocka_unit_test(what_stands_against_a_backup_is_known_before_it_is_needed),
 		cmocka_unit_test(min_healthy_of_nothing_fails_with_the_last),

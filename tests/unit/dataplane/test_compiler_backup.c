@@ -374,6 +374,49 @@ static void load_above_the_limit_stays_with_own_backends_that_are_up(void **stat
 	assert_int_equal(slots_of(PLAN_FULL), 0);
 }
 
+/* How much of the backup's limit is left to a node: the site's nodes share it. */
+static void each_node_of_a_site_has_its_part_of_the_limit(void **state)
+{
+	(void)state;
+	for (int bits = 0; bits < 2; bits++) {
+		struct model_node nodes[2] = { second.w.node, second.w.node };
+
+		teardown(state);
+		setup(state);
+		nodes[1].name = "another";
+		second.w.model.nodes = nodes;
+		second.w.model.n_nodes = 2;
+		second.w.model.self = nodes;
+		apply_world(&s, &second.w);
+		set_verdicts(HEALTH_UP, HEALTH_UP);
+		const struct plan_pool *plan = find_own()->plan;
+		pass_ms(2000);
+		if (bits)
+			give_load(PLAN_OWN, 2000000);
+		for (size_t k = 0; k < plan->n_backends && !bits; k++)
+			if (plan->backends[k].class == PLAN_OWN)
+				s.node.t.backend_news[find_own()->backends[k].index].packets +=
+				        2000;
+		pass_ms(1000);
+		set_verdicts(HEALTH_DOWN, HEALTH_UP);
+		assert_in_range(slots_of(PLAN_FULL), find_own()->n_slots * 70 / 100,
+		                find_own()->n_slots * 82 / 100);
+	}
+}
+
+static void a_peak_of_load_fades(void **state)
+{
+	(void)state;
+	pass_ms(2000);
+	give_load(PLAN_OWN, 2000000);
+	pass_ms(1000);
+	pass_ms(4000);
+	assert_in_range(find_own()->backup->own.bits_per_s, 16000000, 24000000);
+	pass_ms(30000); /* a night later, all of it would fit */
+	set_verdicts(HEALTH_DOWN, HEALTH_UP);
+	assert_int_equal(slots_of(PLAN_BACKUP), find_own()->n_slots);
+}
+
 static void a_new_backup_moves_no_slot(void **state)
 {
 	uint16_t before[4096];
@@ -449,6 +492,8 @@ int main(void)
 		TEST(new_flows_count_as_bits_do),
 		TEST(what_is_too_much_for_the_backup_is_dropped_by_name),
 		TEST(load_above_the_limit_stays_with_own_backends_that_are_up),
+		TEST(each_node_of_a_site_has_its_part_of_the_limit),
+		TEST(a_peak_of_load_fades),
 		TEST(a_new_backup_moves_no_slot),
 		TEST(services_with_and_without_a_backup_have_slots_of_their_own),
 		TEST(a_restart_continues_with_the_backup),

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/owners/owners.h"
+#include "dataplane/owners/owners_internal.h"
 #include "weir/fwd/tables.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -289,6 +289,38 @@ static void a_node_that_starts_meanwhile_has_the_same_slots(void **state)
 		assert_int_equal(before[s], owner_of(s));
 }
 
+/* Until when flows of a member of the lower class are kept; 0: as long as it has slots. */
+static uint32_t lease_of(uint16_t b)
+{
+	return memory->lease_end_s[b];
+}
+
+static void flows_end_a_settling_time_after_the_slots(void **state)
+{
+	uint32_t end_s;
+
+	(void)state;
+	spare[SPARE - 1].weight = 0; /* it gets no slot, whatever the share is */
+	backup.share = OWNERS_SHARE_ALL;
+	apply_states();
+	assert_int_equal(lease_of(FIRST), 0);
+	end_s = lease_of(FIRST + SPARE - 1);
+	assert_true(end_s != 0);
+	run_ms(10000);
+	apply_states();
+	assert_int_equal(lease_of(FIRST + SPARE - 1), end_s); /* it began once */
+	backup.share = 0;
+	apply_states();
+	end_s = lease_of(FIRST);
+	assert_true(end_s > lease_of(FIRST + SPARE - 1));
+	run_ms(10000);
+	apply_states();
+	assert_int_equal(lease_of(FIRST), end_s);
+	backup.share = OWNERS_SHARE_ALL / 4;
+	apply_states();
+	assert_int_equal(lease_of(FIRST), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -303,6 +335,7 @@ int main(void)
 		TEST(own_backends_get_their_own_slots_back),
 		TEST(indexes_of_the_backup_are_in_use),
 		TEST(a_node_that_starts_meanwhile_has_the_same_slots),
+		TEST(flows_end_a_settling_time_after_the_slots),
 	};
 
 	return cmocka_run_group_tests_name("owners backup", tests, NULL, NULL);

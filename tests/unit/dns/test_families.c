@@ -211,6 +211,28 @@ static void a_new_site_waits_while_another_is_up(void **state)
 	world_free(w);
 }
 
+/* Its clients of the family that serves stay: only a family that is down takes the other along. */
+static void a_site_that_is_new_in_one_family_serves_the_other(void **state)
+{
+	struct world *w = world_new();
+	unsigned n_new = 0;
+
+	(void)state;
+	w->at[2].unproven[1] = true;
+	for (uint32_t i = 0; i < 1000; i++) {
+		struct addr client = prefix_at(i);
+		struct steering_choice six = choose_site(w, &client, false);
+		struct steering_choice four = choose_site(w, &client, true);
+
+		assert_int_equal(six.halved, 0);
+		assert_true(four.site != 2);
+		assert_true(six.site == 2 || six.site == four.site);
+		n_new += six.site == 2;
+	}
+	assert_in_range(n_new, 250, 420); /* a third */
+	world_free(w);
+}
+
 /* As many sites as a service may have. */
 static void all_of_64_sites_are_answered(void **state)
 {
@@ -260,6 +282,7 @@ int main(void)
 		cmocka_unit_test(both_families_come_from_one_site_that_serves_both),
 		cmocka_unit_test(without_such_a_site_each_family_is_answered_alone),
 		cmocka_unit_test(a_site_of_one_family_serves_that_one),
+		cmocka_unit_test(a_site_that_is_new_in_one_family_serves_the_other),
 		cmocka_unit_test(a_new_site_waits_while_another_is_up),
 		cmocka_unit_test(all_of_64_sites_are_answered),
 	};

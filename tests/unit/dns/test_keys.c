@@ -287,6 +287,67 @@ static void answers_are_told_by_service_and_site(void **state)
 	assert_int_equal(steer_keys_answers(seen, web, 0)->answers, 102);
 }
 
+/* Keys that share a bucket of the window, KEYS_WAYS and one more. */
+static void find_neighbours(uint32_t out[KEYS_WAYS + 1])
+{
+	uint64_t bucket = 0;
+	uint32_t n = 0;
+
+	for (uint32_t number = 1; n <= KEYS_WAYS; number++) {
+		struct steering_key key = make_key(number);
+		uint64_t word, at;
+
+		memcpy(&word, key.bytes, sizeof(word));
+		at = hash_mix(word ^ (uint64_t)names[0].id << 20) % KEYS_BUCKETS;
+		if (n && at != bucket)
+			continue;
+		bucket = at;
+		out[n++] = number;
+	}
+}
+
+/* What a key loses to another is what it asked first, so that the window forgets it first. */
+static void the_oldest_queries_of_a_key_go_first(void **state)
+{
+	uint32_t close_by[KEYS_WAYS + 1];
+
+	(void)state;
+	find_neighbours(close_by);
+	for (uint32_t k = 0; k < KEYS_WAYS; k++) /* the first has least, but not all at once */
+		for (int i = 0; i < (k ? 50 : 6); i++)
+			ask_name(close_by[k], 0, 30);
+	fold_table(NOW_MS);
+	for (int i = 0; i < 6; i++)
+		ask_name(close_by[0], 0, 30);
+	fold_table(NOW_MS + 2 * KEYS_SLOT_MS);
+	for (int i = 0; i < 4; i++)
+		ask_name(close_by[KEYS_WAYS], 0, 30);
+	fold_table(NOW_MS + 3 * KEYS_SLOT_MS);
+	read_page(NOW_MS + 3 * KEYS_SLOT_MS);
+	assert_int_equal(queries_of(close_by[0], 0), 8);
+	read_page(NOW_MS + KEYS_SLOTS * KEYS_SLOT_MS); /* the first minute is over */
+	assert_int_equal(queries_of(close_by[0], 0), 6);
+}
+
+static void who_meets_in_a_bucket_changes_with_each_table(void **state)
+{
+	struct key_tables one = { .own = NULL };
+	static struct key_table a;
+	uint64_t salts[4];
+
+	(void)state;
+	memset(&a, 0, sizeof(a));
+	for (int i = 0; i < 4; i++) {
+		salts[i] = a.salt;
+		a.n = 5;
+		key_table_give_back(&one, &a);
+		assert_ptr_equal(one.spare, &a);
+		assert_int_equal(a.n, 0);
+		for (int k = 0; k <= i; k++)
+			assert_true(a.salt != salts[k]);
+	}
+}
+
 /* --- the hand-over, with a thread that answers and one that collects --- */
 
 static struct key_tables tables;
@@ -366,6 +427,8 @@ int main(void)
 		TEST(more_names_than_there_is_room_for_are_no_harm),
 		TEST(names_of_a_new_document_keep_what_was_counted),
 		TEST(answers_are_told_by_service_and_site),
+		TEST(the_oldest_queries_of_a_key_go_first),
+		TEST(who_meets_in_a_bucket_changes_with_each_table),
 		TEST(tables_change_hands_without_a_loss),
 	};
 

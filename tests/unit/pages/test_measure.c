@@ -113,6 +113,23 @@ static void a_writer_in_the_middle_of_it_is_waited_for_in_vain(void **state)
 	measure_close(m);
 }
 
+static void a_page_that_was_overwritten_is_not_believed(void **state)
+{
+	struct measure *m = open_page();
+	struct page_header *h = (struct page_header *)(uintptr_t)page_header(page);
+
+	(void)state;
+	write_rows();
+	assert_int_equal(measure_read(m, NOW), 0);
+	h->magic[0] ^= 1;
+	assert_int_equal(measure_read(m, NOW), -ESTALE);
+	assert_null(measure_node(m));
+	assert_null(measure_service(m, "web"));
+	h->magic[0] ^= 1;
+	assert_int_equal(measure_read(m, NOW), 0);
+	measure_close(m);
+}
+
 static void counts_beyond_the_page_are_refused_or_cut(void **state)
 {
 	struct measure_page *p = write_rows();
@@ -214,6 +231,7 @@ int main(void)
 		MEASURE_TEST(no_page_is_nothing),
 		MEASURE_TEST(a_copy_has_what_was_written),
 		MEASURE_TEST(a_writer_in_the_middle_of_it_is_waited_for_in_vain),
+		MEASURE_TEST(a_page_that_was_overwritten_is_not_believed),
 		MEASURE_TEST(counts_beyond_the_page_are_refused_or_cut),
 		MEASURE_TEST(a_prefix_that_is_none_is_refused),
 		cmocka_unit_test(rates_are_per_second_in_thousandths),
