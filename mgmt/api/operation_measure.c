@@ -111,6 +111,8 @@ json_t *operation_measure_json(struct core *core)
 			                    operation_sites_json(dns, m->self->site->name));
 		if (pages.health_fresh)
 			json_object_set_new(all, "pools", pools_json(m, pages.health));
+		if (pages.health_fresh)
+			json_object_set_new(all, "checks", operation_checks_json(m, pages.health));
 		if (pages.effect_fresh)
 			json_object_set_new(all, "backups", backup_status_json(m, pages.effect));
 		json_object_set_new(all, "flows", operation_flows_json(core, m));

@@ -11,6 +11,7 @@
  *   dns: {serving, queries_milli}                weir-dns runs; queries as rates of new flows
  *   sites: [{site, up, checked, failing}]        as this node's weir-dns sees them from outside
  *   pools: {POOL: {up_ppm, unknown_ppm, min_ppm}}                       of the own site
+ *   checks: {SERVICE: {SITE: families}}          of VIPs of other sites, that get through
  *   backups: rows of mgmt/api/backup_status.h                           of the own site
  *   flows: {window_ms, services: {SERVICE: {new_milli, packets_milli, silent_ppm, repeated_ppm}},
  *           pools: {POOL: {own_milli, own_packets_milli, backup_milli}},
@@ -20,7 +21,7 @@
  *
  *   announcements: {ADDRESS: {intended, exported}}    words of mgmt/json/announcement.h
  *
- * Implemented in mgmt/api/operation_measure.c, operation_announced.c (announcements), operation_outside.c (sites) and operation_flows.c (flows); for any thread, not under the lock.
+ * Implemented in mgmt/api/operation_measure.c, operation_announced.c (announcements), operation_outside.c (sites), operation_checks.c (checks) and operation_flows.c (flows); for any thread, not under the lock.
  */
 #ifndef WEIR_MGMT_API_OPERATION_MEASURE_H
 #define WEIR_MGMT_API_OPERATION_MEASURE_H
@@ -29,6 +30,7 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
+#include "weir/health.h"
 
 /** Services and pools that are there; those beyond, which are in no table by default, are unknown. */
 #define OPERATION_MEASURE_SERVICES_MAX 4096u
@@ -37,6 +39,8 @@
 
 /** All of it, given; NULL: out of memory. */
 MUST_CHECK json_t *operation_measure_json(struct core *core);
+/** The part "checks" from a fresh page of weir-health, given. @p m has this node. */
+MUST_CHECK json_t *operation_checks_json(const struct model *m, const struct health_page *page);
 /** The part "flows", given; JSON null: it is not known. */
 MUST_CHECK json_t *operation_flows_json(const struct core *core, const struct model *m);
 /** The part "announcements", given; NULL: this node has no routing daemon, or out of memory. */

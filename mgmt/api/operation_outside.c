@@ -53,6 +53,14 @@ static struct outside_count count_outside(const json_t *row, const char *family,
 	return c;
 }
 
+/* The word that weir-dns answers by; "up" of a VIP that was never up as yet proves nothing. */
+static const char *in_force_word(const json_t *row, const char *family)
+{
+	const char *word = text_of(row, family);
+
+	return json_is_true(json_object_get(row, "unproven")) && !strcmp(word, "up") ? "" : word;
+}
+
 static json_t *find_site(json_t *sites, const char *name)
 {
 	for (size_t i = 0; i < json_array_size(sites); i++) {
@@ -81,14 +89,13 @@ static void note_site(json_t *sites, const json_t *row, const char *own_site)
 		raise_flag(site, "disabled");
 	for (size_t i = 0; i < 2; i++) {
 		struct outside_count c = count_outside(row, families[i], own_site);
-		const char *in_force = text_of(row, families[i]);
 
 		if (c.n_up + c.n_down > 0)
 			raise_flag(site, "checked");
 		if (c.n_down > 0)
 			raise_flag(site, "failing");
-		if (c.n_up + c.n_down == 0) /* nobody outside says: what is in force, if known */
-			count_word(in_force, &c);
+		if (c.n_up + c.n_down == 0) /* none outside says: what is in force, if known */
+			count_word(in_force_word(row, families[i]), &c);
 		if (c.n_up > c.n_down)
 			raise_flag(site, "up");
 		else if (c.n_down > c.n_up && !json_object_get(site, "up"))

@@ -79,7 +79,7 @@ MUST_CHECK struct operation_snapshot *operation_snapshot_now(struct core *core);
 /** NULL is fine. */
 void operation_snapshot_free(struct operation_snapshot *v);
 /**
- * New flows, in thousandths a second, that checks by other sites' nodes make at @p site: of one
+ * New flows, in thousandths a second, that checks by other sites' nodes make at @p site, as these nodes say: of one
  * service or, with "", of all. Implemented in mgmt/api/operation_checks.c.
  */
 uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,

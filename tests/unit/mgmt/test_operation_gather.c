@@ -50,35 +50,36 @@ static void a_site_is_the_sum_of_its_nodes_or_unknown(void **state)
 	free_world(w);
 }
 
-/* fra-1 checks the VIP of ams five times a second in both families, at a port of the service or not. */
+/* fra-1 says in how many families it checks the VIP of ams five times a second, at a port of the service or not. */
 static void checks_by_other_sites_are_no_clients(void **state)
 {
 	static const struct {
 		uint16_t port;
-		bool reached;
+		const char *said;
 		uint64_t flows, backup, established;
 	} rows[] = {
-		{ 0, true, 10, 10, 110 },
-		{ 80, true, 10, 10, 110 },
-		{ 81, true, 20, 10, 160 },
-		{ 0, false, 20, 10, 160 },
+		{ 0, "{\"checks\":{\"web\":{\"ams\":2}}}", 10, 10, 110 },
+		{ 80, "{\"checks\":{\"web\":{\"ams\":2}}}", 10, 10, 110 },
+		{ 80, "{\"checks\":{\"web\":{\"ams\":1}}}", 15, 10, 135 },
+		{ 81, "{\"checks\":{\"web\":{\"ams\":2}}}", 20, 10, 160 },
+		{ 0, "{\"checks\":{\"web\":{\"fra\":2}}}", 20, 10, 160 },
+		{ 0, "{\"checks\":{}}", 20, 10, 160 }, /* they do not get through */
+		{ 0, "{}", 20, 10, 160 },              /* or nobody says so */
+		{ 0, "{\"checks\":{\"web\":{\"ams\":3}}}", 20, 10, 160 },
+		{ 0, "{\"checks\":{\"web\":{\"ams\":\"2\"}}}", 20, 10, 160 },
+		{ 0, "{\"checks\":{\"web\":2}}", 20, 10, 160 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct world *w = make_world();
 		struct model_check check = { .interval_ms = 200, .port = rows[i].port };
-		struct addr addresses[2];
 
-		assert_int_equal(addr_parse("203.0.113.10", &addresses[0]), 0);
-		assert_int_equal(addr_parse("2001:db8::10", &addresses[1]), 0);
-		w->vips[0].addresses = addresses;
-		w->vips[0].n_addresses = 2;
 		w->service.vip_check = &check;
 		w->service.port = 80;
 		give_voice(w, 0, FLOWS(30000, 20000, 10000));
 		give_voice(w, 1, FLOWS(0, 0, 0));
-		w->snapshot.voices[2].reached = rows[i].reached;
+		give_voice(w, 2, rows[i].said);
 		const struct operation_site *s = gather_ams(w);
 		assert_int_equal(s->flows.value, rows[i].flows);
 		assert_int_equal(s->backup_flows.value, rows[i].backup);
@@ -332,46 +333,6 @@ static void a_site_that_another_drains_is_out_and_its_own_drain_is_not(void **st
 	free_world(w);
 }
 
-/* --- what weir-dns says of sites --- */
-
-static void a_site_whose_state_is_unknown_is_neither_up_nor_down(void **state)
-{
-	static const struct {
-		const char *ipv4, *views;
-		const char *up; /* "true", "false", "" */
-		bool checked, failing;
-	} cases[] = {
-		{ "unknown", "[]", "", false, false },
-		{ "up", "[]", "true", true, false },
-		{ "down", "[]", "false", true, true },
-		{ "up",
-		  "[{\"site\":\"ams\",\"fresh\":true,\"ipv4\":\"up\"},{\"site\":\"lon\",\"fresh\":true,"
-		  "\"ipv4\":\"down\"}]",
-		  "false", true, true },
-		{ "up",
-		  "[{\"site\":\"rom\",\"fresh\":true,\"ipv4\":\"up\"},{\"site\":\"lon\",\"fresh\":true,"
-		  "\"ipv4\":\"down\"}]",
-		  "", true, true },
-		{ "up", "[{\"site\":\"lon\",\"fresh\":false,\"ipv4\":\"down\"}]", "true", false,
-		  false },
-	};
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		json_t *dns = json_pack("{s:[{s:[{s:s, s:s, s:s, s:o}]}]}", "names", "sites",
-		                        "site", "ams", "ipv4", cases[i].ipv4, "ipv6", "none",
-		                        "views", parse_text(cases[i].views));
-		json_t *sites = operation_sites_json(dns, "fra");
-		const json_t *one = json_array_get(sites, 0), *up = json_object_get(one, "up");
-
-		assert_string_equal(!up ? "" : json_is_true(up) ? "true" : "false", cases[i].up);
-		assert_int_equal(json_is_true(json_object_get(one, "checked")), cases[i].checked);
-		assert_int_equal(json_is_true(json_object_get(one, "failing")), cases[i].failing);
-		json_decref(sites);
-		json_decref(dns);
-	}
-}
-
 /* The levels of a node: generation 3 << 20 | 5 is the operation's last write. */
 static void tell_level(struct world *w, size_t node, unsigned step, const char *ttl)
 {
@@ -456,7 +417,6 @@ int main(void)
 		cmocka_unit_test(a_former_release_knows_no_steps),
 		cmocka_unit_test(the_document_names_what_is_gone),
 		cmocka_unit_test(a_site_that_another_drains_is_out_and_its_own_drain_is_not),
-		cmocka_unit_test(a_site_whose_state_is_unknown_is_neither_up_nor_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

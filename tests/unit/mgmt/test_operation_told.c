@@ -195,7 +195,7 @@ static void only_sound_observations_of_others_say_whether_a_site_is_up(void **st
 		  "\"views\":[" VIEW("fra", "true", UP ",\"unproven\":true") "]", -1, false,
 		  false },
 		{ "sites do not vote: this node's check", "\"ipv4\":\"down\"", 0, true, true },
-		{ "which proves nothing", "\"ipv4\":\"up\",\"unproven\":true", 1, false, false },
+		{ "which proves nothing", "\"ipv4\":\"up\",\"unproven\":true", -1, false, false },
 		{ "one family is enough", "\"ipv4\":\"up\",\"ipv6\":\"down\"", 1, true, true },
 	};
 

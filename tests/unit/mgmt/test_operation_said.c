@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a node says of itself for an operation's facts: which of its checks get through, and where
+ * sites are up as its weir-dns observes it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mgmt/api/operation_measure.h"
+
+/* fra-1 checks the VIP of ams; that of fra is its own. */
+static struct model_site model_sites[] = { { .name = "ams" }, { .name = "fra", .index = 1 } };
+static const struct model_site *vip_sites[] = { &model_sites[0], &model_sites[1] };
+static struct model_vip vips[] = { { .name = "v-ams", .sites = &vip_sites[0], .n_sites = 1 },
+	                           { .name = "v-fra", .sites = &vip_sites[1], .n_sites = 1 } };
+static struct model_at at[] = { { .site = &model_sites[0], .vip = &vips[0] },
+	                        { .site = &model_sites[1], .vip = &vips[1] } };
+static struct model_service service = { .name = "web", .at = at, .n_at = 2 };
+static struct model_node node = { .name = "fra-1", .site = &model_sites[1] };
+static const struct model m = { .services = &service, .n_services = 1, .self = &node };
+
+/* What fra-1 says of its checks: those that a VIP of another site has answered. */
+static void checks_that_do_not_get_through_are_not_told(void **state)
+{
+	static const struct {
+		enum health_reason reason;
+		unsigned marks;
+		bool told;
+	} rows[] = {
+		{ HEALTH_REASON_OK, 0, true },
+		{ HEALTH_REASON_REFUSED, 0, true },
+		{ HEALTH_REASON_BAD_STATUS, 0, true },
+		{ HEALTH_REASON_TIMEOUT, 0, false },
+		{ HEALTH_REASON_NONE, 0, false },
+		{ HEALTH_REASON_UNREACHABLE, 0, false },
+		{ HEALTH_REASON_LOCAL, 0, false },
+		{ HEALTH_REASON_OK, HEALTH_MARK_RESTORED, false },
+	};
+	const uint64_t targets[] = { health_target_service("web", "ams", true),
+		                     health_target_service("web", "fra", true) };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct health_page *page = calloc(1, sizeof(*page));
+		struct model_check check = { .interval_ms = 200 };
+
+		service.vip_check = &check;
+		assert_non_null(page);
+		assert_int_equal(health_set_targets(page, targets, 2, 1), 0);
+		for (size_t k = 0; k < 2; k++) /* fra is its own site */
+			health_write(page, health_find_index(page, targets[k]),
+			             health_make(HEALTH_UP, rows[i].marks, rows[i].reason, 1));
+		json_t *checks = operation_checks_json(&m, page);
+		char *text = json_dumps(checks, JSON_COMPACT);
+		assert_string_equal(text, rows[i].told ? "{\"web\":{\"ams\":1}}" : "{}");
+		free(text);
+		json_decref(checks);
+		free(page);
+	}
+}
+
+static void a_site_whose_state_is_unknown_is_neither_up_nor_down(void **state)
+{
+	static const struct {
+		const char *ipv4, *views;
+		const char *up; /* "true", "false", "" */
+		bool checked, failing, unproven;
+	} cases[] = {
+		{ "unknown", "[]", "", false, false, false },
+		{ "up", "[]", "", false, false, true }, /* never up as yet, but not down */
+		{ "down", "[]", "false", false, false, true },
+		{ "up",
+		  "[{\"site\":\"lon\",\"fresh\":true,\"unproven\":true,\"ipv4\":\"unknown\"}]", "",
+		  false, false, true },
+		{ "up", "[]", "true", true, false, false },
+		{ "down", "[]", "false", true, true, false },
+		{ "up",
+		  "[{\"site\":\"ams\",\"fresh\":true,\"ipv4\":\"up\"},{\"site\":\"lon\",\"fresh\":true,"
+		  "\"ipv4\":\"down\"}]",
+		  "false", true, true, false },
+		{ "up",
+		  "[{\"site\":\"rom\",\"fresh\":true,\"ipv4\":\"up\"},{\"site\":\"lon\",\"fresh\":true,"
+		  "\"ipv4\":\"down\"}]",
+		  "", true, true, false },
+		{ "up", "[{\"site\":\"lon\",\"fresh\":false,\"ipv4\":\"down\"}]", "true", false,
+		  false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *dns =
+		        json_pack("{s:[{s:[{s:s, s:s, s:s, s:b, s:o}]}]}", "names", "sites", "site",
+		                  "ams", "ipv4", cases[i].ipv4, "ipv6", "none", "unproven",
+		                  cases[i].unproven, "views", json_loads(cases[i].views, 0, NULL));
+		json_t *sites = operation_sites_json(dns, "fra");
+		const json_t *one = json_array_get(sites, 0), *up = json_object_get(one, "up");
+
+		assert_string_equal(!up ? "" : json_is_true(up) ? "true" : "false", cases[i].up);
+		assert_int_equal(json_is_true(json_object_get(one, "checked")), cases[i].checked);
+		assert_int_equal(json_is_true(json_object_get(one, "failing")), cases[i].failing);
+		json_decref(sites);
+		json_decref(dns);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(checks_that_do_not_get_through_are_not_told),
+		cmocka_unit_test(a_site_whose_state_is_unknown_is_neither_up_nor_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
