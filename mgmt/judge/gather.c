@@ -119,6 +119,16 @@ static void count_effect(const struct model_backend *b, const struct effect_back
 		add_judge_name(&p->no_next_hop, b->name);
 }
 
+/* Backends of another site that take this pool's packets: its backup's. */
+static size_t count_backup(const struct effect_backend *rows, int n)
+{
+	size_t serving = 0;
+
+	for (int i = 0; i < n; i++)
+		serving += rows[i].is_backup && rows[i].alive && rows[i].slots && rows[i].next_hop;
+	return serving;
+}
+
 /* One pass over the backends counts everything: there may be ten thousand of them. */
 static void gather_pool(const struct gather_from *from, const struct model_pool *pool,
                         const struct override **overrides, struct judge_pool *p)
@@ -136,6 +146,7 @@ static void gather_pool(const struct gather_from *from, const struct model_pool 
 	if (p->in_force) {
 		p->n_slots = total.n_slots;
 		p->n_empty = total.empty;
+		p->n_backup_serving = count_backup(rows, n_rows);
 	}
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *b = &pool->backends[i];

@@ -174,7 +174,7 @@ static void judge_pool_nothing(const struct judge_facts *f, struct judge_verdict
 	for (size_t i = 0; i < f->n_pools; i++) {
 		const struct judge_pool *p = &f->pools[i];
 
-		if (p->in_force && p->n_backends && !p->n_serving)
+		if (p->in_force && p->n_backends && !p->n_serving && !p->n_backup_serving)
 			add_reason(v, JUDGE_RULE_POOL_FORWARDS_NOTHING, p->name,
 			           "pool %s forwards nothing: none of its %zu backends takes "
 			           "packets%s; see weir why pool %s",
@@ -391,7 +391,7 @@ static void judge_slots(const struct judge_facts *f, struct judge_verdict *v)
 	for (size_t i = 0; i < f->n_pools; i++) {
 		const struct judge_pool *p = &f->pools[i];
 
-		if (p->in_force && p->n_empty && p->n_serving)
+		if (p->in_force && p->n_empty && (p->n_serving || p->n_backup_serving))
 			add_reason(
 			        v, JUDGE_RULE_SLOTS_EMPTY, p->name,
 			        "%" PRIu32 " of %" PRIu32

@@ -170,34 +170,42 @@ static void an_override_counts_for_its_own_backend_while_it_lasts(void **state)
 	assert_int_equal(gather_pool(w)->n_meant, 2);
 }
 
-/* b1 serves, b2 has no next hop, b3 no slots and no next hop, b4 is out. */
-static void who_owns_no_slots_neither_serves_nor_wants_a_next_hop(void **state)
+static void write_effect(struct world *w, const struct effect_backend *rows, uint32_t n)
 {
-	struct world *w = *state;
 	char path[128];
 	struct page *page;
 
 	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dir);
 	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(1, N), &page),
+	                             effect_page_bytes(1, n), &page),
 	                 0);
 	struct effect_page *p = page_payload(page);
 
 	p->max_pools = 1;
-	p->max_backends = N;
-	p->total = (struct effect_total){ .document = 1, .n_pools = 1, .n_backends = N };
+	p->max_backends = n;
+	p->total = (struct effect_total){ .document = 1, .n_pools = 1, .n_backends = n };
 	*effect_page_pools(p) = (struct effect_pool){
-		.pool = hash_text("web"), .n_slots = 64, .n_backends = N, .empty = 3
+		.pool = hash_text("web"), .n_slots = 64, .n_backends = n, .empty = 3
 	};
-	for (uint64_t i = 0; i < N; i++)
-		effect_page_backends(p)[i] = (struct effect_backend){ .pool = hash_text("web"),
-			                                              .id = i + 1,
-			                                              .slots = i == 2 ? 0 : 16,
-			                                              .alive = i != 3,
-			                                              .next_hop = i == 0 };
+	for (uint32_t i = 0; i < n; i++) {
+		effect_page_backends(p)[i] = rows[i];
+		effect_page_backends(p)[i].pool = hash_text("web");
+	}
 	page_alive(page, clock_mono_ms());
 	page_close(page);
 	assert_int_equal(effect_open(dir, &w->effect), 0);
+}
+
+/* b1 serves, b2 has no next hop, b3 no slots and no next hop, b4 is out. */
+static void who_owns_no_slots_neither_serves_nor_wants_a_next_hop(void **state)
+{
+	struct world *w = *state;
+	const struct effect_backend rows[N] = { { .id = 1, .slots = 16, .alive = 1, .next_hop = 1 },
+		                                { .id = 2, .slots = 16, .alive = 1 },
+		                                { .id = 3, .alive = 1 },
+		                                { .id = 4, .slots = 16 } };
+
+	write_effect(w, rows, N);
 	const struct judge_pool *found = gather_pool(w);
 
 	assert_true(found->in_force);
@@ -213,6 +221,25 @@ static void who_owns_no_slots_neither_serves_nor_wants_a_next_hop(void **state)
 	found = gather_pool(w);
 	assert_int_equal(found->out.n, 0);
 	assert_true(found->n_slots == 64 && found->n_empty == 3);
+}
+
+/* Of the backup's three, one has no slots and one no next hop. */
+static void backends_of_the_backup_that_serve_are_counted_apart(void **state)
+{
+	struct world *w = *state;
+	const struct effect_backend rows[] = {
+		{ .id = 1, .next_hop = 1 },
+		{ .id = 90, .slots = 32, .alive = 1, .next_hop = 1, .is_backup = 1 },
+		{ .id = 91, .alive = 1, .next_hop = 1, .is_backup = 1 },
+		{ .id = 92, .slots = 32, .alive = 1, .is_backup = 1 },
+		{ .id = 93, .slots = 32, .next_hop = 1, .is_backup = 1 },
+	};
+
+	write_effect(w, rows, 5);
+	const struct judge_pool *found = gather_pool(w);
+
+	assert_int_equal(found->n_serving, 0);
+	assert_int_equal(found->n_backup_serving, 1);
 }
 
 /*
@@ -408,6 +435,7 @@ int main(void)
 		T(verdicts_are_counted_by_what_they_say),
 		T(an_override_counts_for_its_own_backend_while_it_lasts),
 		T(who_owns_no_slots_neither_serves_nor_wants_a_next_hop),
+		T(backends_of_the_backup_that_serve_are_counted_apart),
 		T(a_site_is_up_by_what_is_seen_now),
 		cmocka_unit_test(conditions_are_unread_when_they_should_be_there),
 		cmocka_unit_test(each_word_of_a_page_has_its_meaning),

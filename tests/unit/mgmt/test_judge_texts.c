@@ -371,6 +371,19 @@ static void a_pool_that_forwards_nothing_is_down(void **state)
 	is_well();
 }
 
+/* Late clients of a drained site are served: dataplane's own note says by whom. */
+static void a_pool_whose_backup_serves_is_not_down(void **state)
+{
+	(void)state;
+	pools[1].n_serving = 0;
+	pools[1].n_backup_serving = 2;
+	is_well();
+	pools[1].n_empty = 2;
+	assert_string_equal(print_verdict(),
+	                    "degraded\nslots-empty [api] 2 of 64 slots of pool api have no owner: their "
+	                    "packets are dropped (weir status --pool api shows its backends)\n");
+}
+
 static struct judge_names names_of(size_t n)
 {
 	static const char *const all[JUDGE_NAMED_MAX + 1] = { "b1", "b2", "b3" };
@@ -568,6 +581,7 @@ int main(void)
 		T(what_is_in_force_must_be_seen_where_there_is_something),
 		T(the_intents_troubles_are_said),
 		T(a_pool_that_forwards_nothing_is_down),
+		T(a_pool_whose_backup_serves_is_not_down),
 		T(backends_that_are_down_are_named_until_all_are),
 		T(a_missing_next_hop_is_blamed_once),
 		T(what_the_tables_lack_is_said),
