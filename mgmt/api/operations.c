@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/levels.h"
+#include "mgmt/api/peers.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/store/operations.h"
 #include "mgmt/store/step.h"
@@ -357,6 +358,40 @@ json_t *operations_levels_json(struct core *core, const struct levels *levels)
 	return list;
 }
 
+static bool is_owner_silent(const struct core *core, const struct operation *op)
+{
+	const struct peers_report *reports;
+	size_t n = peers_report(core, &reports);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(reports[i].node, op->owner))
+			return reports[i].state == PEERS_UNREACHABLE;
+	return false;
+}
+
+/* Whoever looks at another node must learn it there: the owner itself says nothing any more. */
+static void add_silent_owner(struct core *core, const struct operation *op)
+{
+	conditions_add(core->stats, "operation-owner-silent", CONDITION_DEGRADED, op->id,
+	               "owner %s of the operation on site %s does not answer: levels stay as they are "
+	               "and nothing goes on by itself; weir operation %s take --reason TEXT",
+	               op->owner, op->targets[0].site, op->id);
+}
+
+static void add_held(struct core *core, const struct operation *op)
+{
+	if (op->state == OPERATION_EXPIRED_HELD)
+		conditions_add(core->stats, "operation-expired-held", CONDITION_DEGRADED, op->id,
+		               "the time of the operation on site %s is over while it is held (%s): "
+		               "%s; return: weir operation %s resume --reason TEXT",
+		               op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+	else
+		conditions_add(core->stats, "operation-held", CONDITION_DEGRADED, op->id,
+		               "the operation on site %s is held (%s): %s; weir operation %s resume "
+		               "--reason TEXT, or abort",
+		               op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+}
+
 void operations_add_conditions(struct core *core)
 {
 	const struct operations *o = core->operations;
@@ -364,15 +399,9 @@ void operations_add_conditions(struct core *core)
 	for (size_t i = 0; o && i < o->n; i++) {
 		const struct operation *op = &o->items[i]->op;
 
-		if (!operation_is_held(op))
-			continue;
-		conditions_add(
-		        core->stats,
-		        op->state == OPERATION_EXPIRED_HELD ? "operation-expired-held"
-		                                            : "operation-held",
-		        CONDITION_DEGRADED, op->id,
-		        "the operation on site %s is held (%s): %s; weir operation %s resume "
-		        "--reason TEXT, or abort",
-		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+		if (operation_is_held(op))
+			add_held(core, op);
+		if (!operation_is_over(op) && is_owner_silent(core, op))
+			add_silent_owner(core, op);
 	}
 }

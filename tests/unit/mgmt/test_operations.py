@@ -142,6 +142,7 @@ class Orders(World):
         self.c.nodes["fra"].stop(signal.SIGKILL)
         time.sleep(3)  # a step that was announced comes into force
         before = self.levels()
+        wait_for("status tells", lambda: f"weir operation {id} take" in str(self.c.nodes["lon"].ask("GET", "/v1/status").json))
         a = self.c.order("lon", id, "hold")
         self.assertEqual((a.status, a.code), (409, "owner-unreachable"), a.raw)
         self.assertIn("take", a.json["detail"])
