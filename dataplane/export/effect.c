@@ -174,15 +174,21 @@ int effect_backends(const struct effect *e, const char *pool, struct effect_back
 	return read_consistent(e, part_backends, hash_text(pool), 0, out, max);
 }
 
-int effect_backend(const struct effect *e, const char *pool, uint64_t id,
-                   struct effect_backend *out)
+int effect_table_backend(const struct effect *e, uint64_t table, uint64_t id,
+                         struct effect_backend *out)
 {
 	struct effect_backend row;
-	int err = read_consistent(e, part_backend, hash_text(pool), id, &row, 0);
+	int err = read_consistent(e, part_backend, table, id, &row, 0);
 
 	if (!err)
 		*out = row;
 	return err;
+}
+
+int effect_backend(const struct effect *e, const char *pool, uint64_t id,
+                   struct effect_backend *out)
+{
+	return effect_table_backend(e, hash_text(pool), id, out);
 }
 
 int effect_pin_dir(const char *bpf_dir, const char *cluster, const char *node, char out[PATH_MAX])

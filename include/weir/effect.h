@@ -181,6 +181,9 @@ int effect_backends(const struct effect *e, const char *pool, struct effect_back
 /** One backend. @return as effect_pool() */
 int effect_backend(const struct effect *e, const char *pool, uint64_t id,
                    struct effect_backend *out);
+/** One backend of the table with id @p table. @return likewise */
+int effect_table_backend(const struct effect *e, uint64_t table, uint64_t id,
+                         struct effect_backend *out);
 /** "up", "held by guard min_healthy", ... */
 const char *effect_reason_text(enum effect_reason reason);
 /** Whether @p reason is about the way to a backend: EFFECT_REASON_ROUTE, _NEIGHBOUR, _GATEWAY. */

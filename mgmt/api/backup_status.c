@@ -12,12 +12,7 @@
 #include "weir/effect.h"
 #include "weir/model.h"
 
-#define DETAIL_MAX 320u
-
-/* What to look at where probes through the tunnel are not answered. */
-static const char advice[] =
-        "check that its backends have the VIPs of this service on their loopback, that their agents "
-        "accept tunnels from this site's tunnel_source, and that packets of backup_mtu get through";
+#define DETAIL_MAX (BACKUP_CAUSE_MAX + 256u)
 
 /* A backup that nothing probes may be ready: nobody knows. */
 static json_t *ready_of(enum effect_backup_unused obstacle, const struct model_pool *backup)
@@ -28,31 +23,36 @@ static json_t *ready_of(enum effect_backup_unused obstacle, const struct model_p
 	return json_boolean(obstacle == EFFECT_BACKUP_USABLE);
 }
 
-static void explain_obstacle(enum effect_backup_unused obstacle, const struct model_pool *backup,
-                             char out[DETAIL_MAX])
+/* The obstacle that the tables name; then what is known of its backends where that matters. */
+static void explain_obstacle(enum effect_backup_unused obstacle,
+                             const struct backup_evidence *evidence, const struct model_at *at,
+                             uint64_t table, char out[DETAIL_MAX])
 {
-	bool by_probes = obstacle == EFFECT_BACKUP_POOL_DOWN || obstacle == EFFECT_BACKUP_UNPROVEN;
+	const char *reason = obstacle != EFFECT_BACKUP_USABLE ? effect_backup_unused_text(obstacle)
+	                     : at->backup->check
+	                             ? ""
+	                             : "its pool has no check: whether it is up is not known";
+	bool by_backends = obstacle == EFFECT_BACKUP_POOL_DOWN ||
+	                   obstacle == EFFECT_BACKUP_UNPROVEN || !at->backup->check;
+	char cause[BACKUP_CAUSE_MAX];
+	bool known = by_backends && *backup_cause(evidence, at, table, cause);
 
-	out[0] = '\0';
-	if (obstacle == EFFECT_BACKUP_USABLE && !backup->check)
-		snprintf(out, DETAIL_MAX, "pool %s has no check: whether it is up is not known",
-		         backup->name);
-	else if (obstacle != EFFECT_BACKUP_USABLE)
-		snprintf(out, DETAIL_MAX, "%s%s%s", effect_backup_unused_text(obstacle),
-		         by_probes ? "; " : "", by_probes ? advice : "");
+	snprintf(out, DETAIL_MAX, "%s%s%s", reason, known ? "; " : "", known ? cause : "");
 }
 
-static void add_effect(json_t *row, const struct effect_pool *p, const struct model_pool *backup)
+static void add_effect(json_t *row, const struct effect_pool *p,
+                       const struct backup_evidence *evidence, const struct model_at *at,
+                       uint64_t table)
 {
 	enum effect_backup_unused obstacle = (enum effect_backup_unused)p->backup_obstacle;
 	char detail[DETAIL_MAX];
 
-	explain_obstacle(obstacle, backup, detail);
+	explain_obstacle(obstacle, evidence, at, table, detail);
 	json_object_set_new(row, "class",
 	                    json_string(effect_class_text((enum effect_class)p->class)));
 	json_object_set_new(row, "backup_slots", json_integer(p->backup_slots));
 	json_object_set_new(row, "refused_slots", json_integer(p->refused_slots));
-	json_object_set_new(row, "ready", ready_of(obstacle, backup));
+	json_object_set_new(row, "ready", ready_of(obstacle, at->backup));
 	json_object_set_new(row, "detail", json_string(detail));
 }
 
@@ -65,21 +65,29 @@ static uint64_t table_id(const struct model_table *tables, size_t n, const struc
 	return 0;
 }
 
+/* @p evidence  NULL: this node knows nothing of this site */
 static json_t *row_of(const struct model_service *s, const struct model_at *at,
-                      const struct effect *effect, uint64_t id)
+                      const struct backup_evidence *evidence, uint64_t id)
 {
 	json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:n, s:n}", "service", s->name, "site",
 	                        at->site->name, "pool", at->pool->name, "backup", at->backup->name,
 	                        "class", "ready");
+	char cause[BACKUP_CAUSE_MAX];
 	struct effect_pool p;
 
-	if (row && effect && !effect_table(effect, id, &p) && p.has_backup)
-		add_effect(row, &p, at->backup);
+	if (!row || !evidence)
+		return row;
+	if (evidence->effect && !effect_table(evidence->effect, id, &p) && p.has_backup)
+		add_effect(row, &p, evidence, at, id);
+	else
+		json_object_set_new(row, "detail",
+		                    json_string(backup_cause(evidence, at, id, cause)));
 	return row;
 }
 
-json_t *backup_status_json(const struct model *m, const struct effect *effect)
+json_t *backup_status_json(const struct backup_evidence *evidence)
 {
+	const struct model *m = evidence->m;
 	struct model_table *tables = calloc(model_tables_max(m) + 1, sizeof(*tables));
 	size_t n = tables && m->self ? model_tables(m, m->self->site, tables) : 0;
 	json_t *rows = tables ? json_array() : NULL;
@@ -89,20 +97,21 @@ json_t *backup_status_json(const struct model *m, const struct effect *effect)
 			const struct model_at *at = &m->services[i].at[k];
 
 			if (m->self && at->site == m->self->site && at->backup)
-				json_array_append_new(rows, row_of(&m->services[i], at, effect,
+				json_array_append_new(rows, row_of(&m->services[i], at, evidence,
 				                                   table_id(tables, n, at)));
 		}
 	free(tables);
 	return rows;
 }
 
-json_t *backup_status_of(const struct model *m, const struct model_service *service,
-                         const struct model_at *at, const struct effect *effect)
+json_t *backup_status_of(const struct backup_evidence *evidence,
+                         const struct model_service *service, const struct model_at *at)
 {
+	const struct model *m = evidence->m;
 	struct model_table *tables = calloc(model_tables_max(m) + 1, sizeof(*tables));
 	bool own = tables && m->self && at->site == m->self->site;
 	size_t n = own ? model_tables(m, m->self->site, tables) : 0;
-	json_t *row = row_of(service, at, own ? effect : NULL, table_id(tables, n, at));
+	json_t *row = row_of(service, at, own ? evidence : NULL, table_id(tables, n, at));
 
 	free(tables);
 	json_object_del(row, "service");

@@ -6,7 +6,7 @@
  *
  * A row: {service, site, pool, backup, class: "own"|"backup"|"limited", backup_slots, refused_slots,
  * ready: true|false|null, detail}. `ready` is null where nothing is proven; detail says why a backup
- * is not ready, and what to look at. Replies leave the other site with this site's VIP as their
+ * is not ready, or not known to be (mgmt/api/backup_cause.h). Replies leave the other site with this site's VIP as their
  * source: no probe shows whether its filters permit that for every client.
  *
  * Implemented in mgmt/api/backup_status.c; any thread, no lock.
@@ -19,9 +19,8 @@
 #include <stddef.h>
 
 #include "base/checked.h"
+#include "mgmt/api/backup_cause.h"
 
-struct effect;
-struct model;
 struct model_at;
 struct model_service;
 
@@ -35,16 +34,16 @@ struct backup_sum {
 };
 
 /**
- * The rows of this node, given. @param effect  NULL, or not fresh: `class` and `ready` are null and
- * nothing else is there
+ * The rows of this node, given. Without the tables' effect `class` and `ready` are null, and no slots
+ * are there.
  */
-MUST_CHECK json_t *backup_status_json(const struct model *m, const struct effect *effect);
+MUST_CHECK json_t *backup_status_json(const struct backup_evidence *evidence);
 /**
  * The same for one service at one site, which has a backup, without service, site and pool: for the
  * status. Of another site's service this node knows no more than the backup's name.
  */
-MUST_CHECK json_t *backup_status_of(const struct model *m, const struct model_service *service,
-                                    const struct model_at *at, const struct effect *effect);
+MUST_CHECK json_t *backup_status_of(const struct backup_evidence *evidence,
+                                    const struct model_service *service, const struct model_at *at);
 /** Add a row of a node to @p sum. */
 void backup_status_add_row(const json_t *row, struct backup_sum *sum);
 

@@ -235,8 +235,11 @@ static json_t *at_status(const struct status *s, const struct model_service *ser
 	if (row && at->backup)
 		json_object_set_new(
 		        row, "backup",
-		        backup_status_of(l->m, service, at,
-		                         l->pages.effect_fresh ? l->pages.effect : NULL));
+		        backup_status_of(
+		                &(struct backup_evidence){
+		                        l->m, l->pages.effect_fresh ? l->pages.effect : NULL,
+		                        l->pages.health_fresh ? l->pages.health : NULL },
+		                service, at));
 	return row;
 }
 

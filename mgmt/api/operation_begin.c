@@ -295,6 +295,8 @@ static void refuse_by_guard(const struct beginning *b, const struct operation_ve
 	operation_refuse(out, 409, "guard", "%s: %s", operation_guard_text(tripped->guard),
 	                 tripped->detail);
 	out->json = operation_begin_refusal(&b->op, b->verdicts, &b->absent);
+	if (out->json && tripped->guard == OPERATION_GUARD_BACKUP)
+		json_object_set(out->json, "backups", json_object_get(b->outlook, "backups"));
 }
 
 /* A clearer answer than a guard's: another operation of these sites began while facts were asked for. */

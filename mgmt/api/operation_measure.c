@@ -114,7 +114,10 @@ json_t *operation_measure_json(struct core *core)
 		if (pages.health_fresh)
 			json_object_set_new(all, "checks", operation_checks_json(m, pages.health));
 		if (pages.effect_fresh)
-			json_object_set_new(all, "backups", backup_status_json(m, pages.effect));
+			json_object_set_new(all, "backups",
+			                    backup_status_json(&(struct backup_evidence){
+			                            m, pages.effect,
+			                            pages.health_fresh ? pages.health : NULL }));
 		json_object_set_new(all, "flows", operation_flows_json(core, m));
 	}
 	observe_close(&pages);

@@ -145,8 +145,10 @@ static int print_refusal(const struct cli *cli, const struct cli_args *args,
 	if (cli->json && reply->body)
 		api_print_json(reply->body);
 	status = api_refusal_with(reply, guarded && !past ? "" : past);
-	if (guarded)
+	if (guarded) {
+		op_print_backups(stderr, json_object_get(reply->body, "backups"), false);
 		print_hints(reply->body);
+	}
 	api_reply_fini(reply);
 	return status;
 }

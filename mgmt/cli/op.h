@@ -7,6 +7,8 @@
 #ifndef WEIR_MGMT_CLI_OP_H
 #define WEIR_MGMT_CLI_OP_H
 
+#include <stdio.h>
+
 #include "mgmt/cli/api.h"
 
 #define OP_TITLE_MAX 256 /* bytes: what is done to which sites */
@@ -44,6 +46,8 @@ void op_print(const json_t *body);
 void op_print_plan(const json_t *o);
 /* Of the guards @p list those that did not pass, or all. */
 void op_print_guards(const json_t *list, bool all);
+/* Backup pools with what would keep them from serving; only those that are not ready, unless @p all. */
+void op_print_backups(FILE *to, const json_t *list, bool all);
 /* Texts of @p list, each in a line behind @p before, and how many are left out. */
 void op_print_texts(const json_t *list, const char *before);
 /* "... and 3 more" where a list of @p n was cut. */

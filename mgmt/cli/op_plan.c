@@ -132,26 +132,28 @@ static void print_unseen(const json_t *projection)
 }
 
 /* Late clients are a backup's: what would keep it from serving them is named, and what nobody knows. */
-static void print_backups(const json_t *list)
+void op_print_backups(FILE *to, const json_t *list, bool all)
 {
 	const json_t *b;
-	size_t i;
+	size_t i, n = 0;
 
 	json_array_foreach(list, i, b)
 	{
 		const json_t *ok = json_object_get(b, "ok");
 		const char *detail = api_text(b, "detail", "");
 
-		if (i < OP_LINES)
-			printf("  backup of service %s at site %s, pool %s: %s%s%s\n",
-			       api_text(b, "service", "?"), api_text(b, "site", "?"),
-			       api_text(b, "backup", "?"),
-			       json_is_true(ok)    ? "ok"
-			       : json_is_false(ok) ? "WOULD NOT BE SERVED"
-			                           : "NOT KNOWN",
-			       *detail ? ", " : "", detail);
+		if ((!all && json_is_true(ok)) || n++ >= OP_LINES)
+			continue;
+		fprintf(to, "  backup of service %s at site %s, pool %s: %s%s%s\n",
+		        api_text(b, "service", "?"), api_text(b, "site", "?"),
+		        api_text(b, "backup", "?"),
+		        json_is_true(ok)    ? "ok"
+		        : json_is_false(ok) ? "WOULD NOT BE SERVED"
+		                            : "NOT KNOWN",
+		        *detail ? ", " : "", detail);
 	}
-	op_print_left_out(json_array_size(list));
+	if (n > OP_LINES)
+		fprintf(to, "    ... and %zu more (--json shows all)\n", n - OP_LINES);
 }
 
 void op_print_plan(const json_t *o)
@@ -162,7 +164,7 @@ void op_print_plan(const json_t *o)
 	print_steps(json_object_get(o, "plan"));
 	print_receivers(json_object_get(preflight, "receivers"));
 	print_unseen(json_object_get(preflight, "projection"));
-	print_backups(json_object_get(preflight, "backups"));
+	op_print_backups(stdout, json_object_get(preflight, "backups"), true);
 	op_print_guards(json_object_get(preflight, "guards"), true);
 	if (n_deciding >= 0 && n_deciding < 1e6)
 		printf("  sites that then decide whether a site is dead: %.0f\n", n_deciding);

@@ -31,7 +31,8 @@ static bool is_news(const struct model *from, const struct model_service *servic
 	const struct model_at *was = same_at(from, service, at);
 
 	return !was || !was->backup || strcmp(was->backup->name, at->backup->name) != 0 ||
-	       strcmp(was->vip->name, at->vip->name) != 0;
+	       strcmp(was->vip->name, at->vip->name) != 0 || was->backup_mtu != at->backup_mtu ||
+	       was->backup->mode != at->backup->mode;
 }
 
 /* The tunnel sources of a site's nodes, as a list. */
@@ -51,6 +52,25 @@ static const char *list_sources(const struct model *m, const struct model_site *
 				                    prefix_text(sources[k], text));
 	}
 	return list ? list : "";
+}
+
+/* "1500", or of nodes with different MTUs "1500 to 9000" */
+static const char *size_text(const struct model *m, const struct model_at *at, struct arena *arena)
+{
+	unsigned least = 0, most = 0;
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		const struct model_node *node = &m->nodes[i];
+		unsigned mtu = at->backup_mtu ? at->backup_mtu : node->mtu;
+
+		if (node->site != at->site)
+			continue;
+		least = !least || mtu < least ? mtu : least;
+		most = mtu > most ? mtu : most;
+	}
+	const char *text = least == most ? arena_printf(arena, "%u", most)
+	                                 : arena_printf(arena, "%u to %u", least, most);
+	return text ? text : "";
 }
 
 static bool exceeds_capacity(const struct model_at *at)
@@ -75,10 +95,13 @@ static size_t advise_at(const struct model *from, const struct model *to,
 		list[n++] = arena_printf(
 		        arena,
 		        "%s: its backends need the addresses of VIP %s on their loopback, their "
-		        "agents must accept tunnels from %s, and filters at site %s must permit "
-		        "replies from these addresses, which no probe can prove; weir status shows "
-		        "whether probes through the tunnel are answered",
-		        where, at->vip->name, list_sources(to, at->site, arena),
+		        "agents must accept tunnels (%s) from %s; packets of %s bytes must get "
+		        "through, and filters at site %s must permit replies from these "
+		        "addresses, which no probe can prove; weir status shows whether probes "
+		        "through the tunnel are answered, and what they lack",
+		        where, at->vip->name,
+		        at->backup->mode == MODEL_MODE_GUE ? "GUE" : "IP in IP",
+		        list_sources(to, at->site, arena), size_text(to, at, arena),
 		        at->backup->site->name);
 	if (!at->backup->check)
 		list[n++] = arena_printf(arena,

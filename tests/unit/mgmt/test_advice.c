@@ -272,7 +272,8 @@ static void a_new_backup_comes_with_what_the_other_site_must_be_ready_for(void *
 	assert_true(has_advice(&advice,
 	                       "service off at site ams: backup pool p-fra: its backends need "
 	                       "the addresses of VIP w-ams on their loopback, their agents "
-	                       "must accept tunnels from 10.1.255.0/24"));
+	                       "must accept tunnels (GUE) from 10.1.255.0/24, "));
+	assert_true(has_advice(&advice, "; packets of 1500 bytes must get through"));
 	assert_true(has_advice(&advice, "replies from these addresses, which no probe can prove"));
 	assert_true(has_advice(&advice, "it has no check"));
 	assert_false(has_advice(&advice, "second chance"));

@@ -216,6 +216,10 @@ class Operations(test_cli.WithApi):
             self.assertIn(text, done.stdout)
         done = self.weir("drain", "site", "ams", "--reason", "a try", "--dry-run", "--json")
         self.assertEqual((done.returncode, json.loads(done.stdout)["preflight"]), (2, preflight))
+        self.api.answers["/v1/operations"] = (409, {"code": "guard", "title": "No", "guards": [], "backups": preflight["backups"]})
+        refused = self.weir("drain", "site", "ams", "--reason", "x").stderr
+        self.assertEqual((refused.count("backup of service"), "pool web-fra: WOULD NOT BE SERVED, the pool is down\n" in refused), (2, True), refused)
+        self.api.answers["/v1/operations"] = (200, {**record("starting", 1, preflight=preflight), "dry_run": True})
         preflight.clear()
         preflight["would_begin"] = True
         self.assertEqual(self.weir("drain", "site", "ams", "--reason", "a try", "--dry-run").returncode, 0)

@@ -16,6 +16,7 @@
 #include "dataplane/export/effect_internal.h"
 #include "mgmt/api/backup_status.h"
 #include "mgmt/api/operation_backups.h"
+#include "weir/health.h"
 
 #define READY   "\"class\":\"own\",\"backup_slots\":0,\"ready\":true,\"detail\":\"\""
 #define REFUSED "\"class\":\"own\",\"backup_slots\":0,\"ready\":false,\"detail\":\"a reason\""
@@ -165,7 +166,8 @@ static void people_read_which_backup_would_not_serve_and_why(void **state)
 
 static void without_the_effect_nothing_is_said_of_readiness(void **state)
 {
-	json_t *list = backup_status_json(&m, NULL), *row = json_array_get(list, 0);
+	json_t *list = backup_status_json(&(struct backup_evidence){ .m = &m }),
+	       *row = json_array_get(list, 0);
 
 	(void)state;
 	assert_int_equal(json_array_size(list), 1);
@@ -175,7 +177,9 @@ static void without_the_effect_nothing_is_said_of_readiness(void **state)
 	json_decref(list);
 }
 
-static struct effect *write_page(char dir[64], uint64_t table)
+/* With @p n backends at @p rows, of this table. */
+static struct effect *write_page(char dir[64], uint64_t table, const struct effect_backend *rows,
+                                 size_t n)
 {
 	struct effect *effect;
 	struct page *page;
@@ -185,13 +189,20 @@ static struct effect *write_page(char dir[64], uint64_t table)
 	assert_non_null(mkdtemp(dir));
 	snprintf(path, sizeof(path), "%s/" EFFECT_PAGE_FILE, dir);
 	assert_int_equal(page_create(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT,
-	                             effect_page_bytes(1, 0), &page),
+	                             effect_page_bytes(1, (uint32_t)n), &page),
 	                 0);
 	struct effect_page *p = page_payload(page);
 	p->max_pools = 1;
-	p->total = (struct effect_total){ .document = 1, .n_pools = 1 };
+	p->max_backends = (uint32_t)n;
+	p->total = (struct effect_total){ .document = 1, .n_pools = 1, .n_backends = (uint32_t)n };
 	*effect_page_pools(p) =
-	        (struct effect_pool){ .pool = table, .n_slots = 64, .has_backup = 1 };
+	        (struct effect_pool){ .pool = table,
+		                      .n_slots = 64,
+		                      .has_backup = 1,
+		                      .n_backends = (uint32_t)n,
+		                      .backup_obstacle = n ? EFFECT_BACKUP_POOL_DOWN : 0 };
+	if (n)
+		memcpy(effect_page_backends(p), rows, n * sizeof(*rows));
 	page_alive(page, clock_mono_ms());
 	page_close(page);
 	assert_int_equal(effect_open(dir, &effect), 0);
@@ -221,17 +232,169 @@ static void a_backup_that_nothing_probes_is_not_known_to_be_ready(void **state)
 		own.services = &service;
 		own.n_services = 1;
 		assert_int_equal(model_tables(&own, &sites[0], tables), 1);
-		struct effect *effect = write_page(dir, tables[0].id);
-		json_t *list = backup_status_json(&own, effect), *row = json_array_get(list, 0);
+		struct effect *effect = write_page(dir, tables[0].id, NULL, 0);
+		json_t *list = backup_status_json(
+		               &(struct backup_evidence){ .m = &own, .effect = effect }),
+		       *row = json_array_get(list, 0);
 		const json_t *ready = json_object_get(row, "ready");
 		const char *detail = json_string_value(json_object_get(row, "detail"));
 		assert_true(checked ? json_is_true(ready) : json_is_null(ready));
 		assert_string_equal(
 		        detail,
-		        checked ? "" : "pool web-fra has no check: whether it is up is not known");
+		        checked ? "" : "its pool has no check: whether it is up is not known");
 		json_decref(list);
 		effect_close(effect);
 	}
+}
+
+#define N_BACKENDS 2u
+
+/* A site with a backup of two backends, its tables and what its probes found. */
+static struct {
+	struct model_backend backends[N_BACKENDS];
+	struct model_pool backup;
+	struct model_at at;
+	struct model_service service;
+	struct model_node node;
+	struct model m;
+	struct model_table tables[4];
+	struct effect_backend rows[N_BACKENDS];
+	struct health_page health;
+} scene;
+
+static void prepare_scene(void)
+{
+	static const struct model_check check = { .interval_ms = 1000 };
+	uint64_t targets[N_BACKENDS];
+
+	memset(&scene, 0, sizeof(scene));
+	scene.backup = (struct model_pool){ .name = "web-fra",
+		                            .site = &sites[1],
+		                            .index = 1,
+		                            .check = &check,
+		                            .backends = scene.backends,
+		                            .n_backends = N_BACKENDS };
+	scene.at = at[0];
+	scene.at.backup = &scene.backup;
+	scene.service = (struct model_service){ .name = "web", .at = &scene.at, .n_at = 1 };
+	scene.node = (struct model_node){ .name = "ams-1", .site = &sites[0], .mtu = 1500 };
+	assert_int_equal(prefix_parse("10.1.255.0/24", &scene.node.tunnel_source4), 0);
+	scene.m = m;
+	scene.m.self = &scene.node;
+	scene.m.nodes = &scene.node;
+	scene.m.n_nodes = 1;
+	scene.m.services = &scene.service;
+	scene.m.n_services = 1;
+	assert_int_equal(model_tables(&scene.m, &sites[0], scene.tables), 1);
+	for (uint64_t i = 0; i < N_BACKENDS; i++) {
+		scene.backends[i] = (struct model_backend){ .id = i + 1, .pool = &scene.backup };
+		assert_int_equal(addr_parse("10.2.1.11", &scene.backends[i].address), 0);
+		scene.rows[i] = (struct effect_backend){ .pool = scene.tables[0].id,
+			                                 .id = i + 1,
+			                                 .next_hop = 1,
+			                                 .inner_mtu = 1480,
+			                                 .is_backup = 1 };
+		targets[i] = health_target_backend("web-fra", i + 1);
+	}
+	assert_int_equal(health_set_targets(&scene.health, targets, N_BACKENDS, 1), 0);
+}
+
+static void see_probe(uint64_t id, enum health_state state, enum health_reason reason)
+{
+	int at_index = health_find_index(&scene.health, health_target_backend("web-fra", id));
+
+	health_write(&scene.health, at_index, health_make(state, 0, reason, 9));
+}
+
+/* What the row of the scene says, with or without the pages. The text stays until the next call. */
+static const char *read_detail(bool has_effect, bool has_health)
+{
+	static json_t *rows;
+	char dir[64];
+	struct effect *effect = write_page(dir, scene.tables[0].id, scene.rows, N_BACKENDS);
+
+	json_decref(rows);
+	rows = backup_status_json(&(struct backup_evidence){ &scene.m, has_effect ? effect : NULL,
+	                                                     has_health ? &scene.health : NULL });
+	effect_close(effect);
+	return json_string_value(json_object_get(json_array_get(rows, 0), "detail"));
+}
+
+static void each_cause_has_a_sentence_of_its_own(void **state)
+{
+	static const struct {
+		enum health_reason reason;
+		const char *text;
+	} cases[] = {
+		{ HEALTH_REASON_FULL_SIZE,
+		  "they answer small packets, and none of 1480 bytes: the way has a smaller MTU" },
+		{ HEALTH_REASON_UNREACHABLE,
+		  "they say \"unreachable\": VIP shop is missing on their loopback" },
+		{ HEALTH_REASON_REFUSED, "nothing listens at the addresses of VIP shop there" },
+		{ HEALTH_REASON_BAD_STATUS, "answers badly at VIP shop (bad-status)" },
+		{ HEALTH_REASON_NONE, "no probe has had a result so far" },
+		{ HEALTH_REASON_TIMEOUT,
+		  "no answer through the tunnel; likely, in this order: VIP shop is missing on "
+		  "their loopback; their agents do not accept IP in IP from 10.1.255.0/24; they "
+		  "take another encapsulation than IP in IP; a filter drops it on the way, or "
+		  "replies with this VIP as source at site fra" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		prepare_scene();
+		for (uint64_t id = 1; id <= N_BACKENDS; id++)
+			see_probe(id, HEALTH_DOWN, cases[i].reason);
+		const char *detail = read_detail(true, true);
+		if (!strstr(detail, cases[i].text) || !strstr(detail, "2 of 2 backends: "))
+			fail_msg("%s: not in \"%s\"", cases[i].text, detail);
+		for (size_t k = 0; k < sizeof(cases) / sizeof(cases[0]); k++)
+			assert_int_equal(strstr(detail, cases[k].text) != NULL, k == i);
+	}
+}
+
+static void what_the_tables_know_comes_before_what_probes_found(void **state)
+{
+	const char *detail;
+
+	(void)state;
+	prepare_scene();
+	see_probe(1, HEALTH_DOWN, HEALTH_REASON_TIMEOUT);
+	see_probe(2, HEALTH_UP, HEALTH_REASON_OK);
+	scene.rows[0].next_hop = 0;
+	scene.rows[0].reason = EFFECT_REASON_ROUTE;
+	detail = read_detail(true, true);
+	assert_non_null(strstr(detail, "1 of 2 backends: no way to them from this node"));
+	assert_null(strstr(detail, "loopback"));
+	scene.rows[0].next_hop = 1;
+	scene.rows[0].reason = 0;
+	scene.rows[0].inner_mtu = 1400;
+	detail = read_detail(true, true);
+	assert_non_null(strstr(detail, "only packets of 1400 bytes fit in the tunnel, and 1480"));
+	scene.rows[0].inner_mtu = 1480;
+	scene.at.backup_mtu = 1400;
+	see_probe(1, HEALTH_DOWN, HEALTH_REASON_FULL_SIZE);
+	assert_non_null(strstr(read_detail(true, true), "none of 1380 bytes"));
+}
+
+static void a_page_that_is_missing_is_named(void **state)
+{
+	(void)state;
+	prepare_scene();
+	see_probe(1, HEALTH_DOWN, HEALTH_REASON_TIMEOUT);
+	assert_non_null(strstr(read_detail(false, true), "weir-dataplane does not say"));
+	assert_non_null(strstr(read_detail(true, false), "weir-health does not say"));
+	assert_null(strstr(read_detail(true, false), "loopback"));
+	scene.backup.check = NULL;
+	assert_string_equal(read_detail(true, true), "less than min_healthy of the backup is up");
+}
+
+static void a_table_that_is_missing_is_named(void **state)
+{
+	(void)state;
+	prepare_scene();
+	scene.tables[0].id++;
+	assert_string_equal(read_detail(true, true), "the backup is not in the tables so far");
 }
 
 int main(void)
@@ -244,6 +407,10 @@ int main(void)
 		TEST(people_read_which_backup_would_not_serve_and_why),
 		TEST(a_backup_that_nothing_probes_is_not_known_to_be_ready),
 		TEST(without_the_effect_nothing_is_said_of_readiness),
+		TEST(each_cause_has_a_sentence_of_its_own),
+		TEST(what_the_tables_know_comes_before_what_probes_found),
+		TEST(a_page_that_is_missing_is_named),
+		TEST(a_table_that_is_missing_is_named),
 	};
 
 	return cmocka_run_group_tests_name("operation backups", tests, NULL, NULL);
