@@ -126,12 +126,43 @@ static int end_status(const struct follower *f, const json_t *o)
 	return cli_fail(CLI_CONFLICT, "%s has ended otherwise: %s", op_title(o, title), state);
 }
 
-/* The record's number; of none that makes sense, the former one. */
-static double sequence_of(const json_t *o, double former)
+/* A number of the record; of none that makes sense, the former one. */
+static double number_of(const json_t *o, const char *name, double former)
 {
-	double seq = api_number(o, "seq", former);
+	double number = api_number(o, name, former);
 
-	return seq >= 0 && seq < 9007199254740992.0 ? seq : former;
+	return number >= 0 && number < 9007199254740992.0 ? number : former;
+}
+
+/*
+ * Whether a record is of before what is known: the command's answer is the owner's, and the node that is
+ * asked then may still have the one before. The owner counts anew in each epoch.
+ */
+static bool is_older(const json_t *o, const json_t *known)
+{
+	double epoch = number_of(o, "epoch", 0), known_epoch = number_of(known, "epoch", 0);
+
+	return epoch < known_epoch ||
+	       (!(epoch > known_epoch) && number_of(o, "seq", 0) < number_of(known, "seq", 0));
+}
+
+/* Ask for the next record; it takes the place of *@p o unless it is older. @return as query_next() */
+static int follow_next(struct follower *f, json_t **o)
+{
+	uint64_t begun_ms = clock_mono_ms();
+	json_t *next = NULL;
+	int status = query_next(f, &next);
+
+	if (!status && is_older(next, *o)) {
+		json_decref(next);
+	} else if (!status) {
+		op_make_plain(next);
+		json_decref(*o);
+		*o = next;
+	}
+	while (!status && clock_mono_ms() < begun_ms + STEP_MS)
+		nanosleep(&(const struct timespec){ 0, 20000000L }, NULL);
+	return status;
 }
 
 static void print_end(const struct follower *f, const json_t *o)
@@ -162,21 +193,14 @@ int op_follow(const struct cli *cli, const json_t *o, enum op_goal goal, bool wa
 	if (!watches && !cli->json)
 		fprintf(stderr, "weir: operation %s goes on when this command ends\n", f.id);
 	while (!status) {
-		double seq = sequence_of(next, f.seq);
-		uint64_t begun_ms = clock_mono_ms();
+		double seq = number_of(next, "seq", f.seq);
 
 		report_progress(&f, next, is_first || seq != f.seq);
 		is_first = false;
 		f.seq = seq;
 		if (op_is_over(next, goal))
 			break;
-		json_decref(next);
-		next = NULL;
-		status = query_next(&f, &next);
-		if (!status)
-			op_make_plain(next);
-		while (!status && clock_mono_ms() < begun_ms + STEP_MS)
-			nanosleep(&(const struct timespec){ 0, 20000000L }, NULL);
+		status = follow_next(&f, &next);
 	}
 	if (!status) {
 		print_end(&f, next);

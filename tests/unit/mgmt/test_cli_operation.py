@@ -63,6 +63,14 @@ class Operations(test_cli.WithApi):
         self.follow({"id": "k3", "state": "moving", "seq": 1e300}, {"id": "k3", "state": "moving"}, record("done", 7))
         self.assertEqual([r[1] for r in self.api.requests][1:], 2 * ["/v1/operations/k3?wait_ms=2000&since=0"])
 
+    def test_a_record_of_before_the_command_is_not_believed(self) -> None:
+        was = record("held", 90, epoch=64)
+        for command in (("operation", "k3", "resume", "--watch"), (*SHIFT, "--wait")):
+            done = self.follow(record("moving", 2, epoch=65), was, was, record("resting", 4, epoch=65), command=command)
+            self.assertEqual((done.returncode, "HELD" in done.stdout + done.stderr), (0, False), done.stderr)
+        done = self.follow(record("moving", 5), record("held", 4), record("resting", 6))
+        self.assertEqual(done.returncode, 0, done.stderr)
+
     def test_a_line_says_each_change_once(self) -> None:
         same = record("moving", 2, step=0, plan={"steps": [{}, {}]}, level_ppm=100000, waits="the longest TTL, 23 s more")
         done = self.follow(record("starting", 1), same, {**same, "seq": 3, "waits": "the longest TTL, 22 s more"}, {**same, "seq": 4, "step": 1},
