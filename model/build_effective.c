@@ -108,10 +108,24 @@ static void build_step(const struct model_build *b, const struct item *item,
 		o->to_ppm = build_n32(item, SCHEMA_OVERRIDES_TO_PPM);
 	if (o->is_step && (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE))
 		bind_error(b->bind, item, SCHEMA_OVERRIDES_TO_PPM, "is for drains of sites only");
-	if (!o->is_step &&
-	    (*o->service || *o->operation || o->late_from_ms || o->own_vips || o->shared_vips))
+	if (!o->is_step && ((*o->service && o->kind != MODEL_OVERRIDE_DRILL) || *o->operation ||
+	                    o->late_from_ms || o->own_vips || o->shared_vips))
 		bind_error(b->bind, item, SCHEMA_OVERRIDES_TO_PPM,
 		           "is missing, expected where the step goes to");
+}
+
+static void build_drill(const struct model_build *b, const struct item *item,
+                        struct model_override *o)
+{
+	bool is_drill = o->kind == MODEL_OVERRIDE_DRILL && o->target == MODEL_TARGET_SITE;
+	const char *clients = build_text(b, item, SCHEMA_OVERRIDES_CLIENTS);
+
+	if (is_drill != (*clients != '\0') || (o->kind == MODEL_OVERRIDE_DRILL && !is_drill))
+		bind_error(b->bind, item, SCHEMA_OVERRIDES_CLIENTS,
+		           "is for drills of sites, which need it");
+	else if (is_drill && prefix_parse(clients, &o->clients))
+		bind_error(b->bind, item, SCHEMA_OVERRIDES_CLIENTS,
+		           "is no prefix, expected such as 198.51.100.0/24");
 }
 
 /* Names are not resolved to pointers: an override may outlive its target. */
@@ -144,6 +158,7 @@ static void build_overrides(struct model_build *b)
 			.node = build_text(b, item, SCHEMA_OVERRIDES_NODE),
 		};
 		build_step(b, item, &overrides[i]);
+		build_drill(b, item, &overrides[i]);
 		if (overrides[i].target == MODEL_TARGET_BACKEND && overrides[i].pool[0] == '\0')
 			bind_error(b->bind, item, SCHEMA_OVERRIDES_POOL,
 			           "is missing, expected the backend's pool");

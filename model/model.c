@@ -82,7 +82,7 @@ uint32_t model_override_ppm(const struct model_override *o, int64_t wall_clock_m
 	int64_t over_ms = has_ramp(o) ? o->over_ms : 0;
 	uint32_t to_ppm = o->is_step ? o->to_ppm : PPM_ALL;
 
-	if (o->ended)
+	if (o->ended || o->kind == MODEL_OVERRIDE_DRILL)
 		return 0;
 	if (wall_clock_ms < o->until_ms)
 		return ramp_level_ppm(o->from_ppm, to_ppm, o->from_ms, over_ms, wall_clock_ms);

@@ -334,8 +334,8 @@
 	  "Overrides of the configuration by people and operations.")                              \
 	X(OVERRIDES_ID, "overrides[].id", "text", "", "", "1..31", "RE",                           \
 	  "Identity of the override.")                                                             \
-	X(OVERRIDES_KIND, "overrides[].kind", "enum drain|disable|force_up|hold", "", "", "",      \
-	  "RE", "Kind of the override.")                                                           \
+	X(OVERRIDES_KIND, "overrides[].kind", "enum drain|disable|force_up|hold|drill", "", "",    \
+	  "", "RE", "Kind of the override.")                                                       \
 	X(OVERRIDES_TARGET, "overrides[].target", "enum site|backend|node", "", "", "", "RE",      \
 	  "Kind of its target.")                                                                   \
 	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "E",                             \
@@ -364,7 +364,7 @@
 	X(OVERRIDES_TO_PPM, "overrides[].to_ppm", "integer", "ppm", "1000000", "0..1000000", "E",  \
 	  "Level at the end of the ramp. Where it is given, the drain is a step of an operation.") \
 	X(OVERRIDES_SERVICE, "overrides[].service", "name", "", "", "", "E",                       \
-	  "Service that a step drains at the site. Without it, all services.")                     \
+	  "Service that a step or drill concerns at the site. Without it, all services.")          \
 	X(OVERRIDES_OPERATION, "overrides[].operation", "text", "", "", "0..31", "E",              \
 	  "Operation that wrote the step.")                                                        \
 	X(OVERRIDES_LATE_FROM, "overrides[].late_from", "time", "", "", "", "E",                   \
@@ -372,7 +372,9 @@
 	X(OVERRIDES_OWN_VIPS, "overrides[].own_vips", "enum announced|shutdown|withdrawn", "",     \
 	  "announced", "", "E", "How VIPs that this site alone has are announced.")                \
 	X(OVERRIDES_SHARED_VIPS, "overrides[].shared_vips", "enum announced|shutdown|withdrawn",   \
-	  "", "announced", "", "E", "How VIPs that other sites have, too, are announced.")
+	  "", "announced", "", "E", "How VIPs that other sites have, too, are announced.")         \
+	X(OVERRIDES_CLIENTS, "overrides[].clients", "text", "", "", "1..49", "E",                  \
+	  "Prefix of the clients of a drill: their new flows go to the backup pools of the site.")
 
 #define SCHEMA_ID(id, ...) SCHEMA_##id,
 enum schema_id { SCHEMA_ROWS(SCHEMA_ID) SCHEMA_COUNT };

@@ -483,12 +483,13 @@ static void put_member_sets(FILE *f, const struct model *m)
 	fputs("\n);\n", f);
 }
 
-/* Only with a step, so that a former release reads the document as long as there is none. */
+/* Only of a step or drill, so that a former release reads the document as long as there is none. */
 static void put_step(FILE *f, const struct model_override *o)
 {
-	if (!o->is_step)
-		return;
-	put_uint(f, "to_ppm", o->to_ppm);
+	char text[ADDR_LONG_TEXT_MAX];
+
+	if (o->is_step)
+		put_uint(f, "to_ppm", o->to_ppm);
 	if (o->service && *o->service)
 		put_escaped(f, "service", o->service);
 	if (o->operation && *o->operation)
@@ -499,6 +500,8 @@ static void put_step(FILE *f, const struct model_override *o)
 		put_enum(f, "own_vips", SCHEMA_OVERRIDES_OWN_VIPS, o->own_vips);
 	if (o->shared_vips)
 		put_enum(f, "shared_vips", SCHEMA_OVERRIDES_SHARED_VIPS, o->shared_vips);
+	if (o->kind == MODEL_OVERRIDE_DRILL)
+		put_escaped(f, "clients", prefix_text(&o->clients, text));
 }
 
 /*

@@ -261,6 +261,7 @@ enum model_override_kind {
 	MODEL_OVERRIDE_DISABLE,  /**< nothing goes there */
 	MODEL_OVERRIDE_FORCE_UP, /**< take it as up, whatever checks say */
 	MODEL_OVERRIDE_HOLD,     /**< a running ramp stays where it is */
+	MODEL_OVERRIDE_DRILL,    /**< new flows of some clients at a site go to backup pools */
 };
 enum model_target_kind { MODEL_TARGET_SITE, MODEL_TARGET_BACKEND, MODEL_TARGET_NODE };
 /** What an operation wants routers to do with packets for VIPs of a site. */
@@ -291,12 +292,16 @@ struct model_override {
 	 */
 	bool is_step;
 	uint32_t to_ppm;
-	const char *service;   /**< this one alone; "" or NULL: all at the site */
+	const char *service;   /**< this one alone (also of a drill); "" or NULL: all at the site */
 	const char *operation; /**< id of the operation that wrote it; "" or NULL: a person did */
 	int64_t late_from_ms;  /**< from when on backup pools serve late clients there; 0: never */
 	enum model_vips own_vips;    /**< VIPs of this site alone */
 	enum model_vips shared_vips; /**< VIPs of other sites, too */
+	struct prefix clients;       /**< of a drill */
 };
+
+/** Drills of a site that can run at a time. */
+#define MODEL_DRILLS_MAX 4u
 
 /** Where the document comes from. */
 struct model_meta {

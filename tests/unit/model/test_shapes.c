@@ -102,7 +102,7 @@ static const struct shape effectives[] = {
 	{ "version = \"1\"", "version = \"-1\"", "effective.version",
 	  "found \"-1\", expected a number in quotes" },
 	{ "kind = \"drain\"", "kind = \"drian\"", "overrides[0].kind",
-	  "found \"drian\", expected one of drain|disable|force_up|hold (did you mean \"drain\"?)" },
+	  "found \"drian\", expected one of drain|disable|force_up|hold|drill (did you mean \"drain\"?)" },
 	{ "pool = \"web-ams\"; ", "", "overrides[0].pool",
 	  "is missing, expected the backend's pool" },
 	{ "overrides = (", "overides = (", "overides",
@@ -128,6 +128,13 @@ static const struct shape effectives[] = {
 	  "is missing, expected where the step goes to" },
 	{ "until = \"never\"; }", "until = \"never\"; operation = \"d1\"; }", "overrides[0].to_ppm",
 	  "is missing, expected where the step goes to" },
+	{ "until = \"never\"; }", "until = \"never\"; clients = \"192.0.2.0/24\"; }",
+	  "overrides[0].clients", "is for drills of sites, which need it" },
+	{ "kind = \"drain\"; target = \"backend\"", "kind = \"drill\"; target = \"site\"",
+	  "overrides[0].clients", "is for drills of sites, which need it" },
+	{ "kind = \"drain\"; target = \"backend\"",
+	  "kind = \"drill\"; target = \"site\"; clients = \"192.0.2.1/24\"", "overrides[0].clients",
+	  "is no prefix, expected such as 198.51.100.0/24" },
 };
 
 static bool is_told(const struct shape *s, const struct model_errors *errors)

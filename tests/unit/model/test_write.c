@@ -136,6 +136,12 @@ static void make_override(struct made *made, size_t i)
 	};
 	if (!draw_below(2) || backend)
 		return;
+	if (!draw_below(4)) {
+		o->kind = MODEL_OVERRIDE_DRILL;
+		o->service = draw_below(2) ? "web" : "";
+		prefix_parse(draw_below(2) ? "198.51.100.0/24" : "2001:db8::/32", &o->clients);
+		return;
+	}
 	o->kind = MODEL_OVERRIDE_DRAIN;
 	o->is_step = true;
 	o->to_ppm = draw_below(1000001);
@@ -198,6 +204,8 @@ static void same_override(const struct model_override *a, const struct model_ove
 	assert_string_equal(a->service ? a->service : "", b->service ? b->service : "");
 	assert_string_equal(a->operation ? a->operation : "", b->operation ? b->operation : "");
 	assert_true(a->late_from_ms == b->late_from_ms);
+	assert_true(addr_equal(&a->clients.addr, &b->clients.addr));
+	assert_int_equal(a->clients.bits, b->clients.bits);
 }
 
 static void expect_same(const struct model *a, const struct model *b)
