@@ -200,6 +200,19 @@ FWD_INLINE struct fwd_samples *fwd_port_samples(const struct fwd_tables *t, uint
 	return bpf_map_lookup_elem(&samples, &bucket);
 }
 
+FWD_INLINE const struct fwd_drill *fwd_port_drill(const struct fwd_tables *t, uint32_t i)
+{
+	(void)t;
+	return bpf_map_lookup_elem(&drills, &i);
+}
+
+FWD_INLINE struct fwd_drill_count *fwd_port_drill_count(const struct fwd_tables *t, uint32_t i)
+{
+	__u32 at = t->cpu * FWD_DRILLS_MAX + i;
+
+	return bpf_map_lookup_elem(&drill_counts, &at);
+}
+
 FWD_INLINE void fwd_port_again(struct fwd_packet *packet)
 {
 	struct xdp_md *ctx = packet->room;

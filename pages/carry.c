@@ -49,7 +49,8 @@ static const enum carry_how how_services = CARRY_APART, how_pools = CARRY_WHOLE,
                             how_backend_counts = CARRY_COUNTED, how_fragments = CARRY_EQUAL_SIZE,
                             how_destinations = CARRY_COMPILED, how_macs = CARRY_EQUAL_SIZE,
                             how_samples = CARRY_EQUAL_SIZE, how_sample_counts = CARRY_COUNTED,
-                            how_service_news = CARRY_COUNTED, how_backend_news = CARRY_COUNTED;
+                            how_service_news = CARRY_COUNTED, how_backend_news = CARRY_COUNTED,
+                            how_drills = CARRY_WHOLE, how_drill_counts = CARRY_COUNTED;
 
 static void *duplicate_array(const void *from, size_t n, size_t size)
 {
@@ -193,6 +194,7 @@ static void sum_counters(const struct fwd_tables *f, struct fwd_tables *t)
 	SUM_ROWS(sample_counts, services, old_services)
 	SUM_ROWS(service_news, services, old_services)
 	SUM_ROWS(backend_news, backends, old_backends)
+	SUM_ROWS(drill_counts, (size_t)FWD_DRILLS_MAX, (size_t)FWD_DRILLS_MAX)
 #undef SUM_ROWS
 }
 

@@ -177,6 +177,16 @@ const struct measure_pool *measure_pool(const struct measure *m, const char *poo
 	return NULL;
 }
 
+const struct measure_drill *measure_drill(const struct measure *m, const char *id)
+{
+	const uint64_t key = hash_text(id);
+
+	for (uint32_t i = 0; m->is_copied && i < FWD_DRILLS_MAX; i++)
+		if (m->copy->node.drills[i].drill == key)
+			return &m->copy->node.drills[i];
+	return NULL;
+}
+
 size_t measure_sources(const struct measure *m, const struct measure_source **out)
 {
 	if (!m->is_copied)

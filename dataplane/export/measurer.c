@@ -263,6 +263,24 @@ static void read_node(const struct fwd_tables *t, struct measure_node *node)
 	}
 }
 
+static void read_drills(const struct fwd_tables *t, struct measure_node *node)
+{
+	memset(node->drills, 0, sizeof(node->drills));
+	for (uint32_t i = 0; i < t->n_drills; i++) {
+		struct fwd_drill_count sum = traffic_drill(t, i);
+
+		if (t->drills[i].id)
+			node->drills[i] = (struct measure_drill){
+				.drill = t->drills[i].id,
+				.begun = sum.begun,
+				.repeated = sum.repeated,
+				.followed = sum.followed,
+				.kept = sum.kept,
+				.state = OWNER_LOAD(uint32_t, &t->drills[i].state),
+			};
+	}
+}
+
 /* --- windows --- */
 
 /*
@@ -431,6 +449,7 @@ void measurer_tick(struct measurer *m, const struct compiler *n, uint64_t now_ms
 	p = m->scratch;
 	m->written_ms = now_ms;
 	read_node(&n->t, &p->node);
+	read_drills(&n->t, &p->node);
 	read_services(n, p);
 	read_pools(n, p);
 	fill_windows(m, p, now_ms);

@@ -65,4 +65,20 @@ static inline struct fwd_sample_count traffic_sample(const struct fwd_tables *t,
 	return sum;
 }
 
+/** What became of the flows of the drill in row @p i. */
+static inline struct fwd_drill_count traffic_drill(const struct fwd_tables *t, uint32_t i)
+{
+	struct fwd_drill_count sum = { 0 };
+
+	for (uint32_t c = 0; t->drill_counts && c < t->n_cpus; c++) {
+		const struct fwd_drill_count *from = &t->drill_counts[c * FWD_DRILLS_MAX + i];
+
+		sum.begun += OWNER_LOAD(uint64_t, &from->begun);
+		sum.repeated += OWNER_LOAD(uint64_t, &from->repeated);
+		sum.followed += OWNER_LOAD(uint64_t, &from->followed);
+		sum.kept += OWNER_LOAD(uint64_t, &from->kept);
+	}
+	return sum;
+}
+
 #endif

@@ -37,6 +37,21 @@ void owners_backup_lay_over(const struct owners_computed *computed,
 }
 
 /*
+ * What packets read of a slot is stored before the slot is unsettled; one that is unsettled already
+ * changes with one store. A slot beyond the share keeps drills' flows with its owner.
+ */
+void owners_backup_lay_drill(struct owners *o, const struct owners_clock *clock)
+{
+	for (uint32_t s = 0; o->is_drilled && o->backup.target && s < o->tables.n_slots; s++) {
+		uint16_t to = slot_order(s) < o->drill_share ? o->backup.target[s] : 0;
+
+		owners_slot_unsettle(o, s, owners_seconds(clock));
+		__atomic_store_n(&owners_cold(o, s)->claim[OWNER_CLASS_UDP].drill, to,
+		                 __ATOMIC_RELEASE);
+	}
+}
+
+/*
  * Members of a lower class keep their flows after they have lost their slots, but UDP flows with
  * policy `migrate` only for the settling time.
  */

@@ -159,6 +159,7 @@ static void change_pool(struct owners *o, const struct owners_clock *clock)
 		owners_lists_update(o, clock);
 	else
 		change_slots(o, clock);
+	owners_backup_lay_drill(o, clock);
 }
 
 /*
@@ -401,6 +402,8 @@ int owners_apply(struct owners *o, const struct owners_times *times,
 		o->times = *times;
 		o->times.backup = NULL; /* the caller's */
 		o->full = times->backup ? times->backup->full : 0;
+		o->is_drilled = times->backup && times->backup->is_drilled;
+		o->drill_share = times->backup ? times->backup->drill_share : 0;
 		n_past = (size_t)(n.now_set - member_sets) + 1;
 	}
 	if (result == 0 && times->agents)

@@ -107,6 +107,9 @@ struct owners_backup {
 	size_t n_members;
 	uint16_t share; /**< of OWNERS_SHARE_ALL; 0: they own no slot, but keep their flows */
 	uint16_t full;  /**< index of the element that drops the flows of its slots */
+	/** All slots are unsettled: new flows of drills may go to the members (weir/fwd/drill.h). */
+	bool is_drilled;
+	uint16_t drill_share; /**< of OWNERS_SHARE_ALL: the slots whose new flows of drills do */
 };
 
 /** Times of a pool, and of the UDP services that it serves. */

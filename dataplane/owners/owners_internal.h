@@ -99,6 +99,8 @@ struct owners {
 	uint32_t leave_s;              /**< when the claims of those owners end */
 	struct owners_computed backup; /**< members of a lower class, if there are any */
 	uint16_t full;                 /**< as owners_backup.full; 0: none */
+	bool is_drilled;               /**< as in owners_backup */
+	uint16_t drill_share;          /**< likewise */
 	struct owners_backends dead;
 	struct owners_backends serves; /**< with agents: backends that get new flows */
 	bool is_scheduled_next;        /**< the next set begins soon enough to schedule its slots */
@@ -140,6 +142,9 @@ int owners_backup_compute(const struct owners *o, const struct owners_backup *fr
 void owners_backup_lay_over(const struct owners_computed *computed,
                             const struct owners_backup *from, struct owners_computed *to,
                             uint32_t n_slots);
+
+/** While drills run: unsettle all slots, and store where the drills' new flows go. */
+void owners_backup_lay_drill(struct owners *o, const struct owners_clock *clock);
 
 /** Note until when UDP flows may hold the members of @p backup, and that their indexes are in use. */
 void owners_backup_set_leases(struct owners *o, const struct owners_backup *backup,

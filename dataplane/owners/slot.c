@@ -76,11 +76,8 @@ void owners_slot_unsettle(struct owners *o, uint32_t s, uint32_t now_s)
 	if (owners_is_unsettled(o, s))
 		return;
 	for (int c = 0; c < OWNER_CLASSES; c++)
-		cold->claim[c] = (struct owner_claim){
-			.base = current,
-			.spilled_at = (uint16_t)(now_s - OWNER_SPILL_S),
-			.seen_at = now_s,
-		};
+		cold->claim[c] = (struct owner_claim){ .base = current, .seen_at = now_s };
+	cold->claim[OWNER_CLASS_TCP].spilled_at = (uint16_t)(now_s - OWNER_SPILL_S);
 	store_u32(&cold->kept_at, now_s - keep_s(o) - 1);
 	store_u32(&cold->scheduled_at, 0);
 	if (o->times.agents)
@@ -295,8 +292,8 @@ static bool settle_tcp(struct owners *o, uint32_t s, uint32_t now_s)
 }
 
 /*
- * A slot returns to the fast path when no claim is left and no exception of it can be alive: an
- * exception may name another backend than the slot does.
+ * A slot returns to the fast path when no claim is left, no drill runs and no exception of it can be
+ * alive: an exception may name another backend than the slot does.
  */
 void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s)
 {
@@ -305,7 +302,7 @@ void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s)
 
 	if (load_u32(&udp->settle_at) != 0 && is_past_s(load_u32(&udp->settle_at), now_s))
 		end_claim(o, udp);
-	if (!settle_tcp(o, s, now_s) && load_u32(&udp->settle_at) == 0 &&
+	if (!settle_tcp(o, s, now_s) && load_u32(&udp->settle_at) == 0 && !o->is_drilled &&
 	    is_past_s(load_u32(&cold->kept_at) + keep_s(o), now_s))
 		store_u16(owners_hot(o, s), owners_current(o, s));
 }

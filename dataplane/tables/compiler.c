@@ -503,7 +503,9 @@ int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
 	n->pools = pools;
 	n->n_pools = plan->n_pools;
 	n->health_generation = 0;
+	compiler_bind_drills(n);
 	switch_over(n, time);
+	compiler_run_drills(n, time);
 	free_pools(old.pools, old.n_pools);
 	plan_free(old.plan);
 	model_free(old.model);

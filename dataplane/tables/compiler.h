@@ -104,6 +104,14 @@ struct compiler_backup {
 	/** Counters of both classes when they were last read; by this the load is measured. */
 	uint64_t read_ms, flows[2], bytes[2];
 	struct backup_load own, used;
+	bool is_drilled;           /**< as the owners have it */
+	struct backup_state drill; /**< while drills send flows there: `class` and `share` alone */
+};
+
+/** A drill of the plan in the tables. */
+struct compiler_drill {
+	uint32_t row;      /**< in drills */
+	uint64_t sends_ms; /**< when its new flows are sent; 0: it does not prepare that */
 };
 
 struct compiler_pool {
@@ -142,6 +150,7 @@ struct compiler {
 	struct plan *plan;
 	struct compiler_pool *pools;
 	size_t n_pools;
+	struct compiler_drill drills[FWD_DRILLS_MAX]; /**< as plan->drills */
 	struct indexes *pool_indexes, *backend_indexes, *count_indexes;
 	struct ranges *ranges;
 	struct owners_memory *memory;

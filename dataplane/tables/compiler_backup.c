@@ -116,6 +116,26 @@ static void log_class(const struct compiler_pool *p, const struct backup_state *
 		         effect_backup_cause_text((enum effect_backup_cause)s->cause));
 }
 
+/*
+ * Drills' flows go to the backup if it would serve late clients, and if these drills are all that it
+ * serves: else new flows go where they go anyway.
+ */
+static void decide_drill(struct compiler_pool *p)
+{
+	struct compiler_backup *b = p->backup;
+	bool sends = p->plan->is_drilled && b->state.class == EFFECT_CLASS_OWN &&
+	             b->state.obstacle == EFFECT_BACKUP_USABLE;
+	bool sent = b->drill.class != EFFECT_CLASS_OWN;
+
+	if (sends != sent)
+		b->drill = (struct backup_state){
+			.class = sends ? EFFECT_CLASS_BACKUP : EFFECT_CLASS_OWN,
+			.share = sends ? BACKUP_SHARE_ALL : 0,
+		};
+	p->changed |= sends != sent || p->plan->is_drilled != b->is_drilled;
+	b->is_drilled = p->plan->is_drilled;
+}
+
 uint64_t compiler_decide_backup(struct compiler *n, struct compiler_pool *p,
                                 const struct guard_backend *own, size_t n_own,
                                 const struct guard_backend *backup, size_t n_backup,
@@ -145,6 +165,7 @@ uint64_t compiler_decide_backup(struct compiler *n, struct compiler_pool *p,
 	}
 	if (is_used != was_used || b->state.unused != was.unused)
 		log_class(p, &b->state);
+	decide_drill(p);
 	return at_ms;
 }
 
@@ -221,6 +242,7 @@ static uint64_t limit_backup(struct compiler *n, struct compiler_pool *p, uint64
 		return b->read_ms + BACKUP_MEASURE_MS;
 	measure_backup(n, p, now_ms);
 	p->changed |= backup_follow_load(&b->state, &b->used, &limit);
+	p->changed |= backup_follow_load(&b->drill, &b->used, &limit);
 	if (b->state.class != was)
 		log_class(p, &b->state);
 	return now_ms + BACKUP_MEASURE_MS;

@@ -73,6 +73,15 @@ uint64_t compiler_decide_backup(struct compiler *n, struct compiler_pool *p,
  * @return when to measure again, or UINT64_MAX
  */
 uint64_t compiler_limit_backups(struct compiler *n, const struct compiler_time *time);
+/**
+ * Give the plan's drills their rows in the table, where one that was there keeps its own and its
+ * counters. Those that are not in the plan are over.
+ */
+void compiler_bind_drills(struct compiler *n);
+/** Begin and end drills that are due. @return when the next one is, or UINT64_MAX */
+uint64_t compiler_run_drills(struct compiler *n, const struct compiler_time *time);
+/** Write @p from, masked, where packets read it. */
+void compiler_write_prefix(struct fwd_prefix *out, const struct prefix *from);
 /** Bring the part of the document that concerns a waiting pool into force. */
 void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
                           const struct compiler_time *time);

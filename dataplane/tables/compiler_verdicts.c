@@ -350,8 +350,12 @@ static struct owners_backup make_owners_backup(const struct compiler_pool *p,
 				                              .weight = b->plan->weight,
 				                              .backend = (uint16_t)b->index };
 	}
-	return (struct owners_backup){ out, used, p->backup->state.share,
-		                       (uint16_t)p->backup->full_index };
+	return (struct owners_backup){ out,
+		                       used,
+		                       p->backup->state.share,
+		                       (uint16_t)p->backup->full_index,
+		                       p->backup->is_drilled,
+		                       p->backup->drill.share };
 }
 
 /* The plan's ring, translated to this node's backend indexes; NULL: there is none. */
@@ -508,6 +512,7 @@ uint64_t compiler_tick(struct compiler *n, const struct compiler_time *time)
 			due = at;
 	}
 	owners_memory_tick(n->memory, &clock);
+	due = earlier_ms(due, compiler_run_drills(n, time));
 	compiler_release(n, time);
 	return due > time->now_ms ? due : time->now_ms + 1;
 }

@@ -218,7 +218,7 @@ void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
 	                 __ATOMIC_RELEASE);
 }
 
-static void write_prefix(struct fwd_prefix *out, const struct prefix *from)
+void compiler_write_prefix(struct fwd_prefix *out, const struct prefix *from)
 {
 	struct fwd_prefix prefix = { 0 };
 	unsigned bits = addr_is4(&from->addr) ? from->bits + 96u : from->bits;
@@ -237,8 +237,8 @@ void compiler_write_root(const struct compiler *n, struct fwd_root *root)
 	const struct model *m = n->model;
 
 	store_words(root->hash_key, m->hash_key, sizeof(root->hash_key));
-	write_prefix(&root->source4, &m->self->tunnel_source4);
-	write_prefix(&root->source6, &m->self->tunnel_source6);
+	compiler_write_prefix(&root->source4, &m->self->tunnel_source4);
+	compiler_write_prefix(&root->source6, &m->self->tunnel_source6);
 	__atomic_store_n(&root->answers_per_s, COMPILER_ANSWERS_PER_S, __ATOMIC_RELAXED);
 }
 
@@ -247,12 +247,24 @@ void compiler_write_generation(const struct compiler *n, struct fwd_root *root)
 	__atomic_store_n(&root->generation, n->model->meta.document, __ATOMIC_RELEASE);
 }
 
+/* The bits of fwd_service.drills for those of plan_entry.entry.drills. */
+static uint8_t drill_bits(const struct compiler *n, uint8_t plan_bits)
+{
+	uint8_t bits = 0;
+
+	for (size_t i = 0; i < n->plan->n_drills; i++)
+		if (plan_bits >> i & 1)
+			bits |= (uint8_t)(1u << n->drills[i].row);
+	return bits;
+}
+
 /* The entry as it goes into the table, with the indexes of its pool and its counter. */
 static struct fwd_service make_entry(const struct compiler *n, const struct plan_entry *e)
 {
 	struct fwd_service s = e->entry;
 
 	s.pool = e->pool == PLAN_NONE ? FWD_POOL_NONE : n->pools[e->pool].index;
+	s.drills = drill_bits(n, s.drills);
 	if (e->service != PLAN_NONE)
 		s.count = indexes_find(n->count_indexes,
 		                       hash_text(n->plan->services[e->service]->name));

@@ -338,6 +338,7 @@ int plan_make(const struct model *m, int64_t wall_clock_ms, struct plan **out,
 		plan_free(p);
 		return err;
 	}
+	plan_list_drills(p);
 	plan_update(p, wall_clock_ms);
 	*out = p;
 	return 0;
@@ -412,7 +413,7 @@ static bool update_pool(const struct plan *plan, struct plan_pool *p, int64_t wa
 
 bool plan_update(struct plan *p, int64_t wall_clock_ms)
 {
-	bool changed = false;
+	bool changed = plan_update_drills(p, wall_clock_ms);
 
 	for (size_t i = 0; i < p->n_pools; i++)
 		changed |= update_pool(p, &p->pools[i], wall_clock_ms);

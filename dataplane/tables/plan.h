@@ -4,7 +4,7 @@
  * A plan: what the tables of this node are to hold by a document. It knows no indexes, memory or
  * ports, and is refused whole if the document exceeds its own limits.
  *
- * Implemented in tables/plan.c, tables/plan_backup.c and tables/plan_fill.c. Pure; any thread may make one, and the thread that brings
+ * Implemented in tables/plan.c, tables/plan_backup.c, tables/plan_drill.c and tables/plan_fill.c. Pure; any thread may make one, and the thread that brings
  * it into force owns it from then on.
  */
 #ifndef WEIR_DATAPLANE_TABLES_PLAN_H
@@ -20,6 +20,7 @@
 #include "weir/fwd/tables.h"
 
 struct model;
+struct model_override;
 struct model_pool;
 struct model_service;
 struct model_set;
@@ -62,6 +63,7 @@ struct plan_pool {
 	uint32_t n_nodes;     /**< nodes of this site that are not drained: plan_update() */
 	bool late;            /**< late clients of this site's drain are due: plan_update() */
 	bool backup_drained;  /**< the backup's site is drained: plan_update() */
+	bool is_drilled;      /**< a drill of one of its services runs: plan_update() */
 	uint32_t udp_idle_ms; /**< the longest of its UDP services; 0: none */
 	bool fail_closed;     /**< all its services say so */
 	size_t last_service;  /**< of those that lead here, in plan.services; PLAN_NONE */
@@ -74,11 +76,18 @@ struct plan_pool {
 	uint16_t *rings[PLAN_SETS_MAX];
 };
 
+/** A drill at this site that has not ended. */
+struct plan_drill {
+	uint64_t id; /**< hash_text() of the override's */
+	const struct model_override *override;
+	bool runs; /**< plan_update() */
+};
+
 /** An entry of the services table but for its indexes. */
 struct plan_entry {
-	struct fwd_service entry;
-	size_t pool;    /**< in plan.pools, or PLAN_NONE */
-	size_t service; /**< in plan.services; PLAN_NONE for a VIP's own entry */
+	struct fwd_service entry; /**< `drills`: bits of plan.drills */
+	size_t pool;              /**< in plan.pools, or PLAN_NONE */
+	size_t service;           /**< in plan.services; PLAN_NONE for a VIP's own entry */
 };
 
 struct plan {
@@ -90,6 +99,8 @@ struct plan {
 	const struct model_service **services; /**< that have an address here */
 	size_t *before; /**< by service: the one before it that leads to the same pool; PLAN_NONE */
 	size_t n_services;
+	struct plan_drill drills[FWD_DRILLS_MAX]; /**< by the overrides' ids */
+	size_t n_drills;
 	size_t n_backends;         /**< of all pools */
 	uint32_t n_slots;          /**< of all pools, in whole blocks */
 	struct driver_sizes sizes; /**< that the document's limits ask for */
@@ -120,6 +131,10 @@ bool plan_has_agents(const struct plan_pool *p) NONNULL();
 /** The part of plan_update() about sites and nodes. @return whether something changed */
 bool plan_update_backup(const struct plan *plan, struct plan_pool *p, int64_t wall_clock_ms)
         NONNULL();
+/** Note the drills of this node's site, and which entries they concern. */
+void plan_list_drills(struct plan *plan) NONNULL();
+/** The part of plan_update() about drills. @return whether one has begun or ended */
+bool plan_update_drills(struct plan *plan, int64_t wall_clock_ms) NONNULL();
 /** Free the rings of a pool: they are in force. */
 void plan_free_rings(struct plan_pool *p) NONNULL();
 /** Bring weights and overrides up to date. @return whether one changed */

@@ -33,7 +33,7 @@
 /** The page's name in the run directory. */
 #define MEASURE_PAGE_FILE   "measure.page"
 #define MEASURE_PAGE_KIND   "measure"
-#define MEASURE_PAGE_LAYOUT 1u
+#define MEASURE_PAGE_LAYOUT 2u
 
 /** Without a sign of life of the writer for so long, nothing is known. */
 #define MEASURE_OLD_MS      2000u
@@ -81,6 +81,16 @@ struct measure_source {
 };
 _Static_assert(sizeof(struct measure_source) == 48, "measure page layout");
 
+/** Of a drill (weir/fwd/drill.h): totals since it began here. */
+struct measure_drill {
+	uint64_t drill;    /**< hash_text() of its override's id; 0: none */
+	uint64_t begun;    /**< new flows that went to the backup */
+	uint64_t repeated; /**< SYNs of theirs that came again */
+	uint64_t followed; /**< those of which a further segment came */
+	uint64_t kept;     /**< SYNs that stayed with own backends */
+	uint64_t state;    /**< enum fwd_drill_state */
+};
+
 /** Of the node as a whole. */
 struct measure_node {
 	uint64_t document;   /**< model_meta.document that is in force */
@@ -95,6 +105,8 @@ struct measure_node {
 	uint64_t received, received_last;
 	/** By enum fwd_reason: packets; total, and over `last`. */
 	uint64_t reason[FWD_REASONS_MAX], reason_last[FWD_REASONS_MAX];
+	/** Drills that run, and those that ended while no later one needed their room. */
+	struct measure_drill drills[FWD_DRILLS_MAX];
 };
 
 /** The page's payload; max_services, max_pools and MEASURE_SOURCES_MAX rows follow. */
@@ -151,6 +163,8 @@ const struct measure_service *measure_service(const struct measure *m, const cha
         NONNULL();
 /** The pool called @p pool; NULL: no copy, or it is not in the tables here. */
 const struct measure_pool *measure_pool(const struct measure *m, const char *pool) NONNULL();
+/** The drill whose override is @p id; NULL: no copy, or it is not in the tables here. */
+const struct measure_drill *measure_drill(const struct measure *m, const char *id) NONNULL();
 /** All prefixes, the one with the most flows first. @return how many; 0 without a copy */
 size_t measure_sources(const struct measure *m, const struct measure_source **out) NONNULL();
 

@@ -511,8 +511,7 @@ static bool same_root(const struct fwd_root *a, const struct fwd_root *b)
 {
 	struct fwd_root x = *a, y = *b;
 
-	x.tick_base = y.tick_base = x.tick_scale = y.tick_scale = 0;
-	x.n_cpus = y.n_cpus = 0;
+	x.tick_base = y.tick_base = x.tick_scale = y.tick_scale = x.n_cpus = y.n_cpus = 0;
 	for (uint32_t i = 0; i < FWD_MACS_FIRST; i++) { /* the port's number is each side's own */
 		x.macs[i] &= ~0xffffull;
 		y.macs[i] &= ~0xffffull;
@@ -549,7 +548,7 @@ static bool is_by_row(enum fwd_table table)
 {
 	return table <= FWD_TABLE_ROOT || table == FWD_TABLE_cpus ||
 	       (table >= FWD_TABLE_service_counts && table <= FWD_TABLE_backend_counts) ||
-	       table >= FWD_TABLE_sample_counts;
+	       (table >= FWD_TABLE_sample_counts && table != FWD_TABLE_drills);
 }
 
 /* The row of @p a's CPU is compared with the first one of @p b's. */
@@ -563,6 +562,7 @@ static const char *find_count_difference(const struct fwd_tables *a, const struc
 	COMPARE_ROW(service_news, (size_t)a->root->n_service_counts)
 	COMPARE_ROW(backend_news, (size_t)a->root->n_backends)
 	COMPARE_ROW(sample_counts, (size_t)a->root->n_service_counts)
+	COMPARE_ROW(drill_counts, (size_t)FWD_DRILLS_MAX)
 #undef COMPARE_ROW
 	return NULL;
 }

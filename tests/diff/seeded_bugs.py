@@ -225,6 +225,15 @@ BUGS = [
     ("owner.h", "(int32_t)(settle_at - rule->now_s) > (int32_t)remember_s)", "(int32_t)(settle_at - rule->now_s) >= (int32_t)remember_s)"),
     ("owner.h", "uint32_t i = s->known < OWNER_WAYS ? s->known : s->finished;", "uint32_t i = s->known;"),
     ("decide.h", "(FWD_BACKEND_USED | FWD_BACKEND_DEAD)) == FWD_BACKEND_USED", "FWD_BACKEND_USED) == FWD_BACKEND_USED"),
+    ("drill.h", "drill >> FWD_DRILL_STATE_AT == FWD_DRILL_SENDS)\n", "drill)\n"),
+    ("drill.h", "drills >> i & 1", "drills"),
+    ("drill.h", "&& segment != FWD_SEGMENT_RST", ""),
+    ("drill.h", "event == OWNER_EVENT_FOLLOWED)", "event == OWNER_EVENT_CONFIRMED)"),
+    ("drill.h", "return backend ? backend : hot & FWD_SLOT_BACKEND;", "return backend;"),
+    ("decide.h", "pick == aside && pick != (hot & FWD_SLOT_BACKEND)", "pick == aside"),
+    ("owner.h", "uint16_t to = spills ? current : rule->drill;", "uint16_t to = rule->drill;"),
+    ("owner.h", "if (!settled && (spills || way >= OWNER_WAYS))", "if (!settled && spills)"),
+    ("owner.h", "owner_note_fullness(rule, claim);\n\treturn owner_picked(current, OWNER_EVENT_FULL);", "return owner_picked(current, OWNER_EVENT_FULL);"),
 ]
 
 

@@ -90,7 +90,27 @@ static void unsettle_slot(struct diff *d, uint32_t slot)
 			.seen_at = d->now_s,
 			.spilled_at = (uint16_t)(d->now_s - random_below(r, 20)),
 		};
+	cold->claim[OWNER_CLASS_UDP].drill = random_below(r, 4) ? 1 + random_below(r, 13) : 0;
 	*world_slot(&d->native, slot) = hot | (random_below(r, 4) ? FWD_SLOT_UNSETTLED : 0);
+}
+
+/** A drill of some clients, in any state. */
+static void change_drill(struct diff *d)
+{
+	static const struct {
+		const char *prefix;
+		unsigned bits;
+	} clients[] = { { "0.0.0.0", 1 },     { "10.9.0.0", 28 },     { "10.9.0.2", 32 },
+		        { "2001:db8::", 32 }, { "2001:db8:c::", 48 }, { "2001:db8:c::1", 128 } };
+	struct random *r = &d->random;
+	uint32_t i = random_below(r, 6);
+	struct fwd_drill *drill = &d->native.t.drills[random_below(r, FWD_DRILLS_MAX)];
+
+	drill->clients = world_prefix(clients[i].prefix, clients[i].bits);
+	drill->state = random_below(r, FWD_DRILL_SENDS + 1);
+	for (uint32_t k = 0; k < d->native.t.n_services; k++)
+		if (d->native.t.services[k].protocol && random_below(r, 4) == 0)
+			d->native.t.services[k].drills = (uint8_t)random_below(r, 16);
 }
 
 /** A slot of the pool with agents: earlier owners of any kind, or none. */
@@ -180,6 +200,7 @@ static void change_tables(struct diff *d)
 	                           : random_below(r, 2) ? FWD_FRAGMENT_BUCKETS
 	                                                : 0;
 	root->active = random_below(r, 64) == 0;
+	change_drill(d);
 	root->answers_per_s = random_below(r, 4) ? 1000 : random_below(r, 8);
 	root->sample_wide =
 	        random_below(r, 4) ? FWD_SAMPLE_ONE_OF - 1 : random_below(r, FWD_SAMPLE_ONE_OF);

@@ -129,17 +129,25 @@ void world_add_service(struct world *w, const char *vip, uint16_t port, uint8_t 
 	put_service(w, &e);
 }
 
+struct fwd_prefix world_prefix(const char *address, unsigned int bits)
+{
+	union fwd_addr a = world_addr(address);
+	unsigned int all = bits + (fwd_addr_is4(&a) ? 96 : 0);
+	struct fwd_prefix p = { 0 };
+
+	for (unsigned int i = 0; i < all; i++)
+		p.mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	for (unsigned int i = 0; i < 16; i++)
+		p.addr.bytes[i] = a.bytes[i] & p.mask.bytes[i];
+	return p;
+}
+
 void world_set_source(struct world *w, const char *address, unsigned int bits)
 {
 	union fwd_addr a = world_addr(address);
-	struct fwd_prefix *p = fwd_addr_is4(&a) ? &w->t.root->source4 : &w->t.root->source6;
-	unsigned int all = bits + (fwd_addr_is4(&a) ? 96 : 0);
 
-	memset(p, 0, sizeof(*p));
-	for (unsigned int i = 0; i < all; i++)
-		p->mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
-	for (unsigned int i = 0; i < 16; i++)
-		p->addr.bytes[i] = a.bytes[i] & p->mask.bytes[i];
+	*(fwd_addr_is4(&a) ? &w->t.root->source4 : &w->t.root->source6) =
+	        world_prefix(address, bits);
 }
 
 struct fwd_backend *world_add_backend(struct world *w, uint32_t i, const union fwd_addr *address,

@@ -46,6 +46,8 @@ void world_add_vip(struct world *w, const char *vip);
 /** Add a service at a VIP that was added before. */
 void world_add_service(struct world *w, const char *vip, uint16_t port, uint8_t protocol,
                        uint32_t pool, uint8_t flags);
+/** The first @p bits of @p address. */
+struct fwd_prefix world_prefix(const char *address, unsigned int bits);
 /** A tunnel source; of the family of @p address. */
 void world_set_source(struct world *w, const char *address, unsigned int bits);
 /** Backend @p i behind next hop 02:bb:00:00:00:i, reached through port @p ifindex. */

@@ -19,6 +19,7 @@
  *                        the future, when a flow of the base could not be remembered
  *   cold.scheduled_at    the control process, which alone reads it
  *   claim.seen_at, spilled_at, cold.kept_at   the packet path
+ *   claim[UDP].drill     the control process alone, while a drill runs (drill.h)
  *   list (with agents)   the control process; the earlier owners by one store
  *   exceptions           the packet path stores whole words; the control process clears by CAS
  * Each value is read and written whole, so any number of CPUs may run this at a time. If two CPUs
@@ -52,23 +53,25 @@
 #ifndef WEIR_FWD_OWNER_H
 #define WEIR_FWD_OWNER_H
 
+#include "weir/fwd/owner_list.h"
 #include "weir/fwd/owner_word.h"
-#include "weir/fwd/second.h"
 #include "weir/fwd/tables.h"
 
 /** The claim of a slot's base on flows of which nothing is remembered. */
 struct owner_claim {
-	uint16_t base;       /**< backend; the owner when the slot last settled */
-	uint16_t spilled_at; /**< low bits of the time when a new flow could not be remembered */
-	uint32_t settle_at;  /**< when the claim ends; 0: settled, the base is the current owner */
-	uint32_t seen_at;    /**< when the base was last used */
+	uint16_t base; /**< backend; the owner when the slot last settled */
+	union {
+		/** TCP: low bits of the time when a new flow could not be remembered */
+		uint16_t spilled_at;
+		/** UDP, which spills nothing: the backend of a drill's new TCP flows; 0: none */
+		uint16_t drill;
+	};
+	uint32_t settle_at; /**< when the claim ends; 0: settled, the base is the current owner */
+	uint32_t seen_at;   /**< when the base was last used */
 };
 
 /** TCP and UDP have a claim each, because they settle by different rules. */
 enum owner_class { OWNER_CLASS_TCP, OWNER_CLASS_UDP, OWNER_CLASSES };
-
-/** Earlier owners that a list can hold: one more than are named, for the moment of a change. */
-#define OWNER_LIST_MAX (SECOND_OWNERS_MAX + 1)
 
 /** Earlier owners of a slot in a pool with agents; written by the control process alone. */
 struct owner_list {
@@ -124,7 +127,8 @@ struct owner_rule {
 	uint16_t idle_s;     /**< TCP: the pool's; UDP: the service's */
 	uint16_t remember_s; /**< TCP: the pool's: last part of the settling time */
 	uint8_t udp_policy;  /**< enum fwd_udp_policy */
-	uint8_t reserved[3];
+	uint8_t reserved;
+	uint16_t drill; /**< backend of the flow if it is new, as a drill has it; 0: no drill's */
 };
 
 /** Where the flow goes. */
@@ -390,6 +394,33 @@ FWD_INLINE struct owner_pick owner_begin(const struct owner_rule *rule, const st
 	return owner_to_base(rule, claim, OWNER_EVENT_FULL);
 }
 
+/**
+ * A SYN of a drill's client: to the drill's backend, and remembered whatever the slot's claims. If
+ * there is no room it goes where it would go without a drill, and so do its repetitions.
+ */
+FWD_INLINE struct owner_pick owner_drill(const struct owner_rule *rule, const struct fwd_flow *f,
+                                         uint16_t current, struct owner_cold *cold,
+                                         struct fwd_exceptions *bucket, const struct owner_scan *s)
+{
+	struct owner_claim *claim = &cold->claim[OWNER_CLASS_TCP];
+	bool settled = OWNER_LOAD(uint32_t, &claim->settle_at) == 0, evicts;
+	uint16_t spilled_s = (uint16_t)rule->now_s - OWNER_LOAD(uint16_t, &claim->spilled_at);
+	bool spills = spilled_s < OWNER_SPILL_S;
+	uint16_t to = spills ? current : rule->drill;
+	uint32_t way = owner_launder(owner_room(s, bucket, rule->now_s, &evicts), f->hash);
+
+	if (!settled && (spills || way >= OWNER_WAYS))
+		return owner_begin(rule, f, current, cold, bucket, s);
+	if (way < OWNER_WAYS) {
+		owner_remember(rule, f, cold, bucket, way, to, OWNER_EMBRYONIC);
+		return owner_picked(to, spills   ? OWNER_EVENT_SPILLED
+		                        : evicts ? OWNER_EVENT_EVICTED
+		                                 : OWNER_EVENT_BEGUN);
+	}
+	owner_note_fullness(rule, claim);
+	return owner_picked(current, OWNER_EVENT_FULL);
+}
+
 FWD_INLINE struct owner_pick owner_syn(const struct owner_rule *rule, const struct fwd_flow *f,
                                        uint16_t current, struct owner_cold *cold,
                                        struct fwd_exceptions *bucket, const struct owner_scan *s)
@@ -400,6 +431,8 @@ FWD_INLINE struct owner_pick owner_syn(const struct owner_rule *rule, const stru
 		return owner_follow(rule, f, current, cold, bucket, syn_way, OWNER_EMBRYONIC);
 	if (s->known < OWNER_WAYS) /* alive: its backend answers for it (RFC 5961, section 4) */
 		return owner_follow(rule, f, current, cold, bucket, s->known, OWNER_OPEN);
+	if (FWD_UNLIKELY(rule->drill))
+		return owner_drill(rule, f, current, cold, bucket, s);
 	return owner_begin(rule, f, current, cold, bucket, s);
 }
 
@@ -555,46 +588,6 @@ FWD_INLINE struct owner_pick owner_find(const struct owner_rule *rule, const str
 	default:
 		return owner_segment(rule, f, current, cold, bucket, &s);
 	}
-}
-
-/** A list's times count units of so many seconds: 16 bits of them, compared modulo. */
-#define OWNER_LIST_UNIT_S 16u
-
-/** In a list: a temporary owner, which not all nodes may name. So no SYN is passed on to it. */
-#define OWNER_LIST_TEMPORARY 0x8000u
-
-/** Whether a claim that ends with unit @p end is over. */
-FWD_INLINE bool owner_list_is_over(uint16_t end, uint32_t now_s)
-{
-	return (int16_t)((uint16_t)(now_s / OWNER_LIST_UNIT_S) - end) > 0;
-}
-
-/** The @p i-th of a word of backends, newest first. */
-FWD_INLINE uint32_t owner_list_at(uint64_t word, uint32_t i)
-{
-	return (uint32_t)(word >> 16 * i) & FWD_SLOT_BACKEND;
-}
-
-/** Whether the @p i-th of a word of backends is a temporary owner. */
-FWD_INLINE bool owner_list_is_temporary(uint64_t word, uint32_t i)
-{
-	return (word >> 16 * i & OWNER_LIST_TEMPORARY) != 0;
-}
-
-/** @p word with @p backend, perhaps a temporary owner, behind its @p n others. */
-FWD_INLINE uint64_t owner_list_with(uint64_t word, uint32_t n, uint32_t backend)
-{
-	return word | (uint64_t)backend << 16 * n;
-}
-
-/** How many backends a word holds. */
-FWD_INLINE uint32_t owner_list_n(uint64_t word)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
-		n += owner_list_at(word, i) != 0;
-	return n;
 }
 
 #endif

@@ -57,6 +57,9 @@ FWD_INLINE struct fwd_count *fwd_port_backend_news(const struct fwd_tables *t, u
                                                    uint32_t i);
 FWD_INLINE struct fwd_sample_count *fwd_port_sample_count(const struct fwd_tables *t, uint32_t n,
                                                           uint32_t i);
+FWD_INLINE const struct fwd_drill *fwd_port_drill(const struct fwd_tables *t, uint32_t i);
+/** Counters of drill @p i on the CPU that runs this. */
+FWD_INLINE struct fwd_drill_count *fwd_port_drill_count(const struct fwd_tables *t, uint32_t i);
 FWD_INLINE struct fwd_samples *fwd_port_samples(const struct fwd_tables *t, uint32_t bucket);
 /**
  * Make a frame @p n bytes longer at its front, with undefined content, or shorter if @p n is

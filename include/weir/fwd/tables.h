@@ -37,6 +37,7 @@
 #define FWD_MACS_FIRST       4u    /**< room in root, for the first ports' addresses */
 #define FWD_SAMPLE_BUCKETS   8192u /**< 16,384 flows, 512 KiB */
 #define FWD_SAMPLE_WAYS      2u    /**< entries in a cache line */
+#define FWD_DRILLS_MAX       4u    /**< bits of fwd_service.drills */
 
 /**
  * The tables: X(name, element, number of elements). The number is an expression of `sizes` (a
@@ -79,7 +80,11 @@
 	/* SYNs, which are not in service_counts; likewise */                                      \
 	X(service_news, struct fwd_count, cpus * sizes->service_counts)                            \
 	/* SYNs, which are not in backend_counts; likewise */                                      \
-	X(backend_news, struct fwd_count, cpus * sizes->backends)
+	X(backend_news, struct fwd_count, cpus * sizes->backends)                                  \
+	/* clients whose new flows go to the backup for a while (drill.h) */                       \
+	X(drills, struct fwd_drill, FWD_DRILLS_MAX)                                                \
+	/* what became of these flows: [cpu * FWD_DRILLS_MAX + drill] */                           \
+	X(drill_counts, struct fwd_drill_count, cpus *FWD_DRILLS_MAX)
 
 #define FWD_TABLE_ENUM_(name, element, count) FWD_TABLE_##name,
 /** A table's position in lists of all tables. */
@@ -143,7 +148,7 @@ struct fwd_service {
 	uint32_t count;   /**< index of its counters; of a VIP's own entry: unused */
 	uint16_t udp_idle_s;
 	uint8_t udp_policy; /**< enum fwd_udp_policy */
-	uint8_t reserved;
+	uint8_t drills;     /**< a bit for each element of drills that may have its clients */
 };
 _Static_assert(sizeof(struct fwd_service) == 32, "two services in a cache line");
 
@@ -265,6 +270,31 @@ struct fwd_count {
 	uint64_t bytes; /**< frames as received, without FCS */
 };
 _Static_assert(sizeof(struct fwd_count) == 16, "layout of counts");
+
+/** How far a drill is. */
+enum fwd_drill_state {
+	FWD_DRILL_OVER,     /**< or a free element */
+	FWD_DRILL_PREPARES, /**< new flows are remembered where they are, for SYNs that come again */
+	FWD_DRILL_SENDS,    /**< new flows go to the backup */
+};
+
+/** Clients whose new TCP flows go to the backup of their service's pool. */
+struct fwd_drill {
+	struct fwd_prefix clients;
+	uint64_t id;    /**< a digest of the override's id; 0: a free element */
+	uint32_t state; /**< enum fwd_drill_state; one store */
+	uint32_t reserved;
+};
+_Static_assert(sizeof(struct fwd_drill) == 48, "layout of drills");
+
+/** What became of a drill's flows, as one CPU saw it. */
+struct fwd_drill_count {
+	uint64_t begun;    /**< new flows that went to the backup */
+	uint64_t repeated; /**< SYNs of theirs that came again */
+	uint64_t followed; /**< those of which a further segment came */
+	uint64_t kept;     /**< SYNs that stayed with own backends, which the drill was to move */
+};
+_Static_assert(sizeof(struct fwd_drill_count) == 32, "layout of drill_counts");
 
 /** What became of the watched flows of a service, as one CPU saw it. */
 struct fwd_sample_count {

@@ -40,6 +40,7 @@ FWD_INLINE void fwd_tables_uncount(struct fwd_tables *copy)
 	copy->n_service_counts = copy->n_backend_counts = 0;
 	copy->n_service_news = copy->n_backend_news = 0;
 	copy->n_sample_counts = copy->n_samples = 0;
+	copy->n_drill_counts = 0;
 }
 
 /** An element of an array that there is: spares the caller's test of what was just tested. */
@@ -178,6 +179,18 @@ FWD_INLINE struct fwd_sample_count *fwd_port_sample_count(const struct fwd_table
 FWD_INLINE struct fwd_samples *fwd_port_samples(const struct fwd_tables *t, uint32_t bucket)
 {
 	return bucket < t->n_samples ? fwd_there(&t->samples[bucket]) : NULL;
+}
+
+FWD_INLINE const struct fwd_drill *fwd_port_drill(const struct fwd_tables *t, uint32_t i)
+{
+	return i < t->n_drills ? fwd_there(&t->drills[i]) : NULL;
+}
+
+FWD_INLINE struct fwd_drill_count *fwd_port_drill_count(const struct fwd_tables *t, uint32_t i)
+{
+	uint32_t at = t->cpu * FWD_DRILLS_MAX + i;
+
+	return at < t->n_drill_counts ? fwd_there(&t->drill_counts[at]) : NULL;
 }
 
 FWD_INLINE bool fwd_port_grow(struct fwd_packet *packet, int32_t n)

@@ -173,8 +173,9 @@ static int find_macs_pin(char path[128])
 /** Unpin the tables that releases before this one had not. */
 static void unlink_later_pins(int number)
 {
-	static const char *const later[] = { "macs", "samples", "sample_counts", "service_news",
-		                             "backend_news" };
+	static const char *const later[] = { "macs",         "samples",      "sample_counts",
+		                             "service_news", "backend_news", "drills",
+		                             "drill_counts" };
 	char path[128];
 
 	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
@@ -205,7 +206,7 @@ static void tables_of_the_former_release_get_those_that_they_lack(void **state)
 	assert_int_equal(ops->map(PIN_DIR, &t, &why), 0); /* who only reads */
 	assert_true(count_mapped() > n_mapped);
 	assert_int_equal(t.n_macs + t.n_samples + t.n_sample_counts, 0);
-	assert_int_equal(t.n_service_news + t.n_backend_news, 0);
+	assert_int_equal(t.n_service_news + t.n_backend_news + t.n_drills, 0);
 	assert_null(t.macs);
 	assert_null(t.backend_news);
 	assert_int_equal(t.exceptions[5].word[2], 4242);
@@ -219,6 +220,7 @@ static void tables_of_the_former_release_get_those_that_they_lack(void **state)
 	assert_int_equal(t.exceptions[5].word[2], 4242);
 	assert_int_equal(t.backend_counts[63].packets, 79);
 	assert_int_equal(t.n_samples, FWD_SAMPLE_BUCKETS);
+	assert_int_equal(t.n_drills, FWD_DRILLS_MAX);
 	assert_int_equal(t.backend_news[63].packets, 0);
 	t.macs[3].word[1] = 81;
 	t.backend_news[63].packets = 82;

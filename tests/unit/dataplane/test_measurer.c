@@ -104,6 +104,26 @@ static void totals_are_the_sum_of_all_cpus(void **state)
 	assert_null(measure_pool(reader, "nobody"));
 }
 
+static void drills_are_the_sum_of_all_cpus(void **state)
+{
+	const struct measure_drill *drill;
+
+	(void)state;
+	s.node.t.drills[2].id = hash_text("d1");
+	s.node.t.drills[2].state = FWD_DRILL_SENDS;
+	s.node.t.drill_counts[2] = (struct fwd_drill_count){ 5, 1, 3, 2 };
+	s.node.t.drill_counts[FWD_DRILLS_MAX + 2] = (struct fwd_drill_count){ 50, 10, 30, 20 };
+	read_tick(T0);
+	assert_null(measure_drill(reader, "d2"));
+	drill = measure_drill(reader, "d1");
+	assert_non_null(drill);
+	assert_int_equal(drill->begun, 55);
+	assert_int_equal(drill->repeated, 11);
+	assert_int_equal(drill->followed, 33);
+	assert_int_equal(drill->kept, 22);
+	assert_int_equal(drill->state, FWD_DRILL_SENDS);
+}
+
 static void nothing_is_known_of_a_window_at_first(void **state)
 {
 	const struct measure_node *node;
@@ -337,6 +357,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		MEASURER_TEST(totals_are_the_sum_of_all_cpus),
+		MEASURER_TEST(drills_are_the_sum_of_all_cpus),
 		MEASURER_TEST(nothing_is_known_of_a_window_at_first),
 		MEASURER_TEST(windows_are_a_second_and_ten),
 		MEASURER_TEST(a_page_is_written_five_times_a_second_only),

@@ -88,7 +88,7 @@ static int setup(void **state)
 	for (uint16_t i = 0; i < SPARE; i++)
 		spare[i] =
 		        (struct owners_member){ .id = 200 + i, .weight = 10, .backend = FIRST + i };
-	backup = (struct owners_backup){ spare, SPARE, 0, FULL };
+	backup = (struct owners_backup){ .members = spare, .n_members = SPARE, .full = FULL };
 	times = (struct owners_times){ 60000, 30000, 0, false, &backup };
 	set = (struct owners_set){
 		.from_ms = 0, .until_ms = INT64_MAX, .members = own, .n_members = OWN
@@ -321,6 +321,93 @@ static void flows_end_a_settling_time_after_the_slots(void **state)
 	assert_int_equal(lease_of(FIRST), 0);
 }
 
+static uint16_t drilled_to(uint32_t s)
+{
+	return colds[s].claim[OWNER_CLASS_UDP].drill;
+}
+
+static void drill_all(void)
+{
+	apply_states();
+	backup.is_drilled = true;
+	backup.drill_share = OWNERS_SHARE_ALL;
+	apply_states();
+}
+
+static void a_drill_moves_no_slot_and_names_the_owner_by_the_backup(void **state)
+{
+	uint16_t before[SLOTS], aside[SLOTS];
+
+	(void)state;
+	apply_states();
+	for (uint32_t s = 0; s < SLOTS; s++)
+		before[s] = owner_of(s);
+	drill_all();
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		aside[s] = drilled_to(s);
+		assert_true(is_spare(aside[s]));
+		assert_int_equal(hot_word(s), before[s] | FWD_SLOT_UNSETTLED);
+		assert_int_equal(colds[s].claim[OWNER_CLASS_TCP].settle_at, 0);
+	}
+	run_ms(20000); /* nothing settles, and nothing moves */
+	for (uint32_t s = 0; s < SLOTS; s++)
+		assert_int_equal(hot_word(s), before[s] | FWD_SLOT_UNSETTLED);
+	backup.is_drilled = false;
+	backup.drill_share = 0;
+	backup.share = OWNERS_SHARE_ALL; /* they are those that serve when it is needed */
+	memset(states + 1, OWNERS_DEAD, OWN);
+	apply_states();
+	for (uint32_t s = 0; s < SLOTS; s++)
+		assert_int_equal(owner_of(s), aside[s]);
+}
+
+static void slots_settle_after_a_drill_when_nothing_is_remembered(void **state)
+{
+	(void)state;
+	drill_all();
+	colds[7].kept_at = (uint32_t)(now.now_ms / 1000);
+	backup.is_drilled = false;
+	apply_states();
+	run_ms(3000);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		assert_int_equal(hot_word(s) & FWD_SLOT_UNSETTLED, s == 7 ? FWD_SLOT_UNSETTLED : 0);
+	run_ms(200000);
+	assert_false(hot_word(7) & FWD_SLOT_UNSETTLED);
+}
+
+static void a_drill_follows_its_share_and_the_verdicts(void **state)
+{
+	uint32_t n = 0;
+
+	(void)state;
+	drill_all();
+	backup.drill_share = OWNERS_SHARE_ALL / 4;
+	states[FIRST] = OWNERS_DEAD;
+	apply_states();
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		n += drilled_to(s) != 0;
+		assert_true(drilled_to(s) != FIRST);
+		assert_true(hot_word(s) & FWD_SLOT_UNSETTLED);
+	}
+	assert_in_range(n, SLOTS / 4 - SLOTS / 50, SLOTS / 4 + SLOTS / 50);
+	backup.drill_share = 0;
+	apply_states();
+	for (uint32_t s = 0; s < SLOTS; s++)
+		assert_int_equal(drilled_to(s), 0);
+}
+
+static void a_slot_that_moves_during_a_drill_keeps_naming_the_backup(void **state)
+{
+	(void)state;
+	drill_all();
+	own[0].weight = 0; /* drained */
+	apply_states();
+	run_ms(OWNERS_SCHEDULE_MS + 200);
+	assert_int_equal(count_slots(1, 1), 0);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		assert_true(is_spare(drilled_to(s)) && hot_word(s) & FWD_SLOT_UNSETTLED);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -336,6 +423,10 @@ int main(void)
 		TEST(indexes_of_the_backup_are_in_use),
 		TEST(a_node_that_starts_meanwhile_has_the_same_slots),
 		TEST(flows_end_a_settling_time_after_the_slots),
+		TEST(a_drill_moves_no_slot_and_names_the_owner_by_the_backup),
+		TEST(slots_settle_after_a_drill_when_nothing_is_remembered),
+		TEST(a_drill_follows_its_share_and_the_verdicts),
+		TEST(a_slot_that_moves_during_a_drill_keeps_naming_the_backup),
 	};
 
 	return cmocka_run_group_tests_name("owners backup", tests, NULL, NULL);

@@ -261,6 +261,7 @@ static void files_of_former_releases_get_the_tables_that_they_lack(void **state)
 	(void)state;
 	check_former_release(FWD_TABLE_macs);
 	check_former_release(FWD_TABLE_samples);
+	check_former_release(FWD_TABLE_drills);
 }
 
 static void expect_carried_exceptions(const struct fwd_exceptions *sets)
@@ -322,12 +323,12 @@ static void larger_tables_hold_what_the_smaller_ones_held(void **state)
 /* The order is the file format: it never changes, and a new table comes last. */
 static void tables_lie_in_the_order_of_the_format(void **state)
 {
-	static const char *const order[] = { "root",           "services",    "pools",
-		                             "slots",          "colds",       "backends",
-		                             "exceptions",     "cpus",        "service_counts",
-		                             "backend_counts", "fragments",   "destinations",
-		                             "macs",           "samples",     "sample_counts",
-		                             "service_news",   "backend_news" };
+	static const char *const order[] = {
+		"root",         "services",     "pools",  "slots",          "colds",
+		"backends",     "exceptions",   "cpus",   "service_counts", "backend_counts",
+		"fragments",    "destinations", "macs",   "samples",        "sample_counts",
+		"service_news", "backend_news", "drills", "drill_counts"
+	};
 	struct layout_table tables[FWD_TABLE_COUNT];
 	struct tablefile f;
 

@@ -174,7 +174,9 @@ static void tables_of_a_former_release_have_nothing_to_carry_of_what_they_lack(v
 	former.sample_counts = NULL;
 	former.service_news = former.backend_news = NULL;
 	former.n_samples = former.n_sample_counts = former.n_service_news = 0;
-	former.n_backend_news = 0;
+	former.n_backend_news = former.n_drills = former.n_drill_counts = 0;
+	former.drills = NULL;
+	former.drill_counts = NULL;
 	s.to.samples[7].way[1].seq = 5;
 	assert_int_equal(carry_begin(&former, &s.to, &s.carry), 0);
 	carry_end(s.carry, &former, &s.to);

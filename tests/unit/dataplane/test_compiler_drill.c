@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Drills in the tables (dataplane/tables/compiler_drill.c): their rows, and what slots say meanwhile. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/hash.h"
+#include "tests/unit/dataplane/backed.h"
+
+static struct model_override drill_of(const char *id, const char *clients, int64_t until_ms)
+{
+	struct model_override o = { .id = id,
+		                    .kind = MODEL_OVERRIDE_DRILL,
+		                    .target = MODEL_TARGET_SITE,
+		                    .name = "ams",
+		                    .from_ms = NOW,
+		                    .until_ms = until_ms };
+
+	assert_int_equal(prefix_parse(clients, &o.clients), 0);
+	return o;
+}
+
+/* The row of the drill @p id; NULL: it is in no row. */
+static struct fwd_drill *row_of(const char *id)
+{
+	for (uint32_t i = 0; i < s.node.t.n_drills; i++)
+		if (s.node.t.drills[i].id == hash_text(id))
+			return &s.node.t.drills[i];
+	return NULL;
+}
+
+/* The bits of the services in force. */
+static uint8_t drill_bits(void)
+{
+	const struct fwd_root *root = s.node.t.root;
+	uint8_t bits = 0;
+
+	for (uint32_t i = 0; i < root->n_services; i++)
+		bits |= s.node.t.services[(root->active & 1) * root->n_services + i].drills;
+	return bits;
+}
+
+static uint32_t slots_aside(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < find_own()->n_slots; i++)
+		n += hot_word(i) & FWD_SLOT_UNSETTLED &&
+		     s.node.t.colds[find_own()->first_slot + i].claim[OWNER_CLASS_UDP].drill != 0;
+	return n;
+}
+
+static void a_drill_prepares_then_sends_then_is_over(void **state)
+{
+	(void)state;
+	second.w.overrides[0] = drill_of("d1", "198.51.100.0/24", NOW + 60000);
+	apply_overrides(1);
+	assert_int_equal(drill_bits(), 1u << (row_of("d1") - s.node.t.drills));
+	assert_int_equal(slots_aside(), find_own()->n_slots);
+	assert_int_equal(slots_of(PLAN_OWN), find_own()->n_slots);
+	pass_ms(OWNERS_SCHEDULE_MS - 100);
+	assert_int_equal(row_of("d1")->state, FWD_DRILL_PREPARES);
+	pass_ms(200);
+	assert_int_equal(row_of("d1")->state, FWD_DRILL_SENDS);
+	pass_ms(60000);
+	assert_int_equal(row_of("d1")->state, FWD_DRILL_OVER);
+	assert_int_equal(slots_aside(), 0);
+}
+
+static void a_drill_sends_nothing_to_a_backup_that_is_not_proven(void **state)
+{
+	(void)state;
+	set_verdicts(HEALTH_UP, HEALTH_UNKNOWN);
+	second.w.overrides[0] = drill_of("d1", "2001:db8::/32", NOW + 60000);
+	apply_overrides(1);
+	pass_ms(5000);
+	assert_int_equal(row_of("d1")->state, FWD_DRILL_SENDS);
+	assert_int_equal(slots_aside(), 0);
+	set_verdicts(HEALTH_UP, HEALTH_UP);
+	assert_int_equal(slots_aside(), find_own()->n_slots);
+	set_verdicts(HEALTH_UP, HEALTH_DOWN);
+	assert_int_equal(slots_aside(), 0);
+}
+
+static void a_drill_of_another_service_or_site_concerns_nothing(void **state)
+{
+	(void)state;
+	second.w.overrides[0] = drill_of("d1", "198.51.100.0/24", NOW + 60000);
+	second.w.overrides[0].service = "other";
+	second.w.overrides[1] = drill_of("d2", "198.51.100.0/24", NOW + 60000);
+	second.w.overrides[1].name = "fra";
+	apply_overrides(2);
+	pass_ms(3000);
+	assert_int_equal(drill_bits(), 0);
+	assert_null(row_of("d2"));
+	assert_int_equal(slots_aside(), 0);
+	assert_false(hot_word(0) & FWD_SLOT_UNSETTLED);
+}
+
+static void a_drill_keeps_its_row_and_counters_over_documents_and_restarts(void **state)
+{
+	uint32_t row;
+
+	(void)state;
+	second.w.overrides[0] = drill_of("d1", "198.51.100.0/24", NOW + 60000);
+	apply_overrides(1);
+	pass_ms(3000);
+	row = (uint32_t)(row_of("d1") - s.node.t.drills);
+	s.node.t.drill_counts[row].begun = 7;
+	make_backed(&first);
+	first.w.model.overrides = first.w.overrides;
+	first.w.overrides[0] = drill_of("d0", "203.0.113.0/24", NOW + 60000);
+	first.w.overrides[1] = drill_of("d1", "198.51.100.0/24", NOW + 60000);
+	first.w.model.n_overrides = 2;
+	apply_world(&s, &first.w);
+	assert_ptr_equal(row_of("d1"), &s.node.t.drills[row]);
+	assert_int_equal(row_of("d1")->state, FWD_DRILL_SENDS);
+	assert_int_equal(row_of("d0")->state, FWD_DRILL_PREPARES);
+	compiler_fini(&s.node);
+	start_node(&s, true);
+	make_backed(&second);
+	second.w.overrides[0] = drill_of("d1", "198.51.100.0/24", NOW + 60000);
+	apply_overrides(1);
+	assert_ptr_equal(row_of("d1"), &s.node.t.drills[row]);
+	assert_int_equal(row_of("d1")->state, FWD_DRILL_SENDS);
+	assert_int_equal(s.node.t.drill_counts[row].begun, 7);
+	assert_int_equal(row_of("d0")->state, FWD_DRILL_OVER); /* it ended meanwhile */
+}
+
+static void a_drill_stays_below_the_limit_of_the_backup(void **state)
+{
+	uint32_t at = 0;
+
+	(void)state;
+	second.w.overrides[0] = drill_of("d1", "198.51.100.0/24", NOW + 60000);
+	apply_overrides(1);
+	for (size_t k = 0; k < find_own()->plan->n_backends; k++)
+		if (find_own()->plan->backends[k].class == PLAN_BACKUP)
+			at = find_own()->backends[k].index;
+	pass_ms(2000);
+	s.node.t.backend_news[at].packets += 4000; /* of 1000 a second */
+	pass_ms(1000);
+	assert_in_range(slots_aside(), 1, find_own()->n_slots / 2);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_drill_prepares_then_sends_then_is_over),
+		TEST(a_drill_sends_nothing_to_a_backup_that_is_not_proven),
+		TEST(a_drill_of_another_service_or_site_concerns_nothing),
+		TEST(a_drill_keeps_its_row_and_counters_over_documents_and_restarts),
+		TEST(a_drill_stays_below_the_limit_of_the_backup),
+	};
+
+	return cmocka_run_group_tests_name("compiler drill", tests, NULL, NULL);
+}
