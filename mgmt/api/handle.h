@@ -37,6 +37,8 @@ http_handler handle_health_targets, handle_health_check, handle_trace;
 /* operations: handle_operations.c; what still arrives at a site: operation_arrivals.c */
 http_handler handle_operations, handle_operation, handle_operation_begin, handle_operation_order;
 http_handler handle_arrivals;
+/* drills of backups: drills.c */
+http_handler handle_drills, handle_drill, handle_drill_begin, handle_drill_end;
 /* between nodes: handle_peer.c */
 http_handler handle_peer_head, handle_peer_overrides, handle_peer_versions, handle_peer_version;
 http_handler handle_peer_reserve, handle_peer_push; /* handle_propose.c */

@@ -119,6 +119,36 @@ static json_t *pools_json(const struct model *m, const struct measure *measure)
 	return all;
 }
 
+static json_t *drill_json(const struct model_override *o, const struct measure_drill *d)
+{
+	static const char *const states[] = { "over", "prepares", "sends" };
+
+	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I}", "id", o->id, "state",
+	                 d->state < 3 ? states[d->state] : "unknown", "begun", (json_int_t)d->begun,
+	                 "repeated", (json_int_t)d->repeated, "followed", (json_int_t)d->followed,
+	                 "kept", (json_int_t)d->kept);
+}
+
+json_t *operation_drills_json(const struct core *core, const struct model *m)
+{
+	json_t *list = json_array();
+	struct measure *measure;
+
+	if (measure_open(core->dirs.run, &measure))
+		return list;
+	bool known = !measure_read(measure, clock_mono_ms());
+	for (size_t i = 0; known && i < m->n_overrides; i++) {
+		const struct measure_drill *d = m->overrides[i].kind == MODEL_OVERRIDE_DRILL
+		                                        ? measure_drill(measure, m->overrides[i].id)
+		                                        : NULL;
+
+		if (d)
+			json_array_append_new(list, drill_json(&m->overrides[i], d));
+	}
+	measure_close(measure);
+	return list;
+}
+
 json_t *operation_flows_json(const struct core *core, const struct model *m)
 {
 	uint64_t now_ms = clock_mono_ms();

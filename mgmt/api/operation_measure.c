@@ -119,6 +119,7 @@ json_t *operation_measure_json(struct core *core)
 			                            m, pages.effect,
 			                            pages.health_fresh ? pages.health : NULL }));
 		json_object_set_new(all, "flows", operation_flows_json(core, m));
+		json_object_set_new(all, "drills", operation_drills_json(core, m));
 	}
 	observe_close(&pages);
 	intent_unshare(shared);

@@ -16,6 +16,7 @@
  *   flows: {window_ms, services: {SERVICE: {new_milli, packets_milli, silent_ppm, repeated_ppm}},
  *           pools: {POOL: {own_milli, own_packets_milli, backup_milli}},
  *           drops: {REASON: milli}, sources: [{service, prefix, flows, sampled, age_ms}]}
+ *   drills: [{id, state, begun, repeated, followed, kept}]              those in the tables here
  *
  * The answer to GET /v1/peer/measure has, where a routing daemon is configured, also
  *
@@ -52,6 +53,8 @@ json_t *operation_announced_json(const struct core *core, const struct model *m)
  */
 MUST_CHECK json_t *operation_announced_at(struct core *core, const struct model *m,
                                           const struct model_site *site);
+/** The part "drills", given. */
+MUST_CHECK json_t *operation_drills_json(const struct core *core, const struct model *m);
 /**
  * The part "sites" from what weir-dns says (its status), given. A site is observed from outside: by
  * nodes of other sites, of which @p own_site is that of this node.

@@ -24,6 +24,7 @@ static json_t *step_to_json(const struct override *o)
 
 json_t *override_to_peer_json(const struct override *o)
 {
+	char clients[ADDR_LONG_TEXT_MAX];
 	json_t *object = json_pack(
 	        "{s:s, s:i, s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o, s:s, s:s}",
 	        "id", o->id, "kind", (int)o->kind, "target", (int)o->target, "pool", o->pool,
@@ -35,6 +36,11 @@ json_t *override_to_peer_json(const struct override *o)
 
 	if (o->is_step)
 		json_object_set_new(object, "step", step_to_json(o));
+	if (o->kind == MODEL_OVERRIDE_DRILL)
+		json_object_set_new(object, "drill",
+		                    json_pack("{s:s, s:s}", "clients",
+		                              prefix_text(&o->clients, clients), "service",
+		                              o->service));
 	return object;
 }
 
@@ -85,6 +91,18 @@ static bool read_step(const json_t *step, struct override *o)
 	return true;
 }
 
+/* Likewise of a drill. */
+static bool read_drill(const json_t *drill, struct override *o)
+{
+	char clients[ADDR_LONG_TEXT_MAX];
+
+	if (o->kind != MODEL_OVERRIDE_DRILL)
+		return !drill;
+	return copy_field(drill, "clients", clients, sizeof(clients)) &&
+	       copy_field(drill, "service", o->service, sizeof(o->service)) &&
+	       !prefix_parse(clients, &o->clients);
+}
+
 int override_from_peer_json(const json_t *object, struct override *out)
 {
 	struct override o = { 0 };
@@ -102,7 +120,7 @@ int override_from_peer_json(const json_t *object, struct override *out)
 	    !copy_field(object, "author", o.author, sizeof(o.author)) ||
 	    !copy_field(object, "reason", o.reason, sizeof(o.reason)) ||
 	    !copy_field(object, "node", o.node, sizeof(o.node)) || kind < 0 ||
-	    kind > MODEL_OVERRIDE_HOLD || target < 0 || target > MODEL_TARGET_NODE || ppm < 0 ||
+	    kind > MODEL_OVERRIDE_DRILL || target < 0 || target > MODEL_TARGET_NODE || ppm < 0 ||
 	    ppm > 1000000 || generation < 1)
 		return -EINVAL;
 	o.kind = (enum model_override_kind)kind;
@@ -115,7 +133,8 @@ int override_from_peer_json(const json_t *object, struct override *out)
 	o.from_ppm = (uint32_t)ppm;
 	o.ended = ended;
 	copy_principal(object, o.principal);
-	if (!read_step(json_object_get(object, "step"), &o) || !override_ok(&o))
+	if (!read_step(json_object_get(object, "step"), &o) ||
+	    !read_drill(json_object_get(object, "drill"), &o) || !override_ok(&o))
 		return -EINVAL;
 	*out = o;
 	return 0;

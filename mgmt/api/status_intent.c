@@ -44,8 +44,8 @@ json_t *status_intent(const struct status *s, enum model_target_kind kind, const
 		if (!o)
 			continue;
 		json_array_append_new(ids, json_string(o->id));
-		if (o->from_ms > l->now_ms || *o->service)
-			continue; /* scheduled, or of one service alone */
+		if (o->from_ms > l->now_ms || *o->service || o->kind == MODEL_OVERRIDE_DRILL)
+			continue; /* scheduled, or of one service or some clients alone */
 		if (strcmp(state, "disable") &&
 		    (o->kind != MODEL_OVERRIDE_FORCE_UP || !strcmp(state, "serve")))
 			state = override_kind_text(o->kind);

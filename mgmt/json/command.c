@@ -60,7 +60,7 @@ static int64_t add_ms_capped(int64_t at_ms, int64_t more_ms)
 
 json_t *override_to_json(const struct overrides *all, const struct override *o, int64_t now_ms)
 {
-	char etag[ETAG_TEXT_MAX];
+	char etag[ETAG_TEXT_MAX], clients[ADDR_LONG_TEXT_MAX];
 
 	override_etag(o, etag);
 	etag[strlen(etag) - 1] = '\0';
@@ -82,6 +82,9 @@ json_t *override_to_json(const struct overrides *all, const struct override *o, 
 		json_object_set_new(object, "to_ppm", json_integer(o->to_ppm));
 	if (*o->operation)
 		json_object_set_new(object, "operation", json_string(o->operation));
+	if (o->kind == MODEL_OVERRIDE_DRILL)
+		json_object_set_new(object, "clients",
+		                    json_string(prefix_text(&o->clients, clients)));
 	return object;
 }
 

@@ -21,6 +21,8 @@
 /* A step to all of a site, without a return before it, has the level of a drain without one. */
 bool override_is_plain(const struct override *o)
 {
+	if (o->kind == MODEL_OVERRIDE_DRILL)
+		return false;
 	return !o->is_step || (o->to_ppm == 1000000 && !*o->service) || o->ended;
 }
 
@@ -57,6 +59,7 @@ void override_to_model(const struct override *o, struct model_override *out)
 		.late_from_ms = o->late_from_ms,
 		.own_vips = o->own_vips,
 		.shared_vips = o->shared_vips,
+		.clients = o->clients,
 	};
 }
 
@@ -88,6 +91,7 @@ int override_from(const struct model_override *m, struct override *out)
 		.late_from_ms = m->late_from_ms,
 		.own_vips = m->own_vips,
 		.shared_vips = m->shared_vips,
+		.clients = m->clients,
 	};
 
 	if (!copy_fitting_text(o.id, sizeof(o.id), m->id) ||
@@ -134,7 +138,7 @@ static bool step_ok(const struct override *o)
 {
 	if (!o->is_step)
 		return !o->to_ppm && !o->late_from_ms && !o->own_vips && !o->shared_vips &&
-		       !*o->service && !*o->operation;
+		       (!*o->service || o->kind == MODEL_OVERRIDE_DRILL) && !*o->operation;
 	return o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
 	       o->to_ppm <= 1000000 && time_ok(o->late_from_ms) &&
 	       o->own_vips <= MODEL_VIPS_WITHDRAWN && o->shared_vips <= MODEL_VIPS_WITHDRAWN &&
@@ -143,10 +147,22 @@ static bool step_ok(const struct override *o)
 	       (!*o->operation || o->ended || o->until_ms == MODEL_TIME_NEVER);
 }
 
+/* What is no drill has no clients; a drill has an end. */
+static bool drill_ok(const struct override *o)
+{
+	static const struct addr none;
+
+	if (o->kind != MODEL_OVERRIDE_DRILL)
+		return !o->clients.bits && addr_equal(&o->clients.addr, &none);
+	return o->target == MODEL_TARGET_SITE && !o->is_step && !o->over_ms && !o->from_ppm &&
+	       o->clients.bits > 0 && o->clients.bits <= (addr_is4(&o->clients.addr) ? 32 : 128) &&
+	       o->until_ms < MODEL_TIME_NEVER && (!*o->service || override_name_ok(o->service));
+}
+
 bool override_ok(const struct override *o)
 {
 	return override_name_ok(o->id) && override_name_ok(o->name) &&
-	       o->kind <= MODEL_OVERRIDE_HOLD && o->target <= MODEL_TARGET_NODE &&
+	       o->kind <= MODEL_OVERRIDE_DRILL && o->target <= MODEL_TARGET_NODE && drill_ok(o) &&
 	       (o->target != MODEL_TARGET_BACKEND ? !*o->pool : override_name_ok(o->pool)) &&
 	       o->generation > 0 && o->generation < OVERRIDE_GENERATION_END && step_ok(o) &&
 	       time_ok(o->from_ms) && o->over_ms >= 0 &&
@@ -157,7 +173,7 @@ bool override_ok(const struct override *o)
 
 const char *override_kind_text(enum model_override_kind kind)
 {
-	static const char *const texts[] = { "drain", "disable", "force_up", "hold" };
+	static const char *const texts[] = { "drain", "disable", "force_up", "hold", "drill" };
 
 	return texts[kind];
 }
@@ -215,6 +231,7 @@ bool override_same_target(const struct override *a, const struct override *b)
  */
 static void write_canonical(const struct override *o, char out[CANONICAL_MAX])
 {
+	char clients[ADDR_LONG_TEXT_MAX];
 	int n = snprintf(out, CANONICAL_MAX,
 	                 "%s %016" PRIx64 " %d %d %s/%s %" PRId64 " %" PRId64 " %" PRId64
 	                 " %" PRId64 " %u %d %s\n%s\n%s\n",
@@ -226,6 +243,9 @@ static void write_canonical(const struct override *o, char out[CANONICAL_MAX])
 		snprintf(out + n, (size_t)(CANONICAL_MAX - n), "step %u %" PRId64 " %s/%s %d %d\n",
 		         o->to_ppm, o->late_from_ms, o->service, o->operation, o->own_vips,
 		         o->shared_vips);
+	if (o->kind == MODEL_OVERRIDE_DRILL && n > 0 && n < CANONICAL_MAX)
+		snprintf(out + n, (size_t)(CANONICAL_MAX - n), "drill %s %s\n",
+		         prefix_text(&o->clients, clients), o->service);
 }
 
 /* Whether @p a replaces @p b. */
@@ -319,7 +339,7 @@ uint32_t overrides_level(const struct overrides *overrides, const struct overrid
 	override_to_model(o, &as_model);
 	if (o->is_step && o->level_known && !o->ended && !hold)
 		return o->level_ppm;
-	if (o->target == MODEL_TARGET_SITE)
+	if (o->target == MODEL_TARGET_SITE) /* of a drill: 0 */
 		return model_override_ppm(&as_model, at_ms);
 	return o->from_ms <= now_ms && !override_is_done(o, now_ms) ? 1000000 : 0;
 }
@@ -339,6 +359,8 @@ const char *overrides_state(const struct overrides *overrides, const struct over
 	now_ms = override_time(o, now_ms);
 	if (now_ms < o->from_ms && overrides_level(overrides, o, now_ms) == 0)
 		return "scheduled";
+	if (o->kind == MODEL_OVERRIDE_DRILL)
+		return "drilling";
 	/* the level that was reached stays until the next ramp begins */
 	if (now_ms < o->from_ms)
 		return o->until_ms <= o->from_ms ? "returning" : "ramping";

@@ -54,6 +54,7 @@ struct override {
 	int64_t late_from_ms;
 	enum model_vips own_vips, shared_vips;
 	char service[MODEL_NAME_MAX], operation[MODEL_ID_MAX];
+	struct prefix clients; /**< of a drill, which may have a service, too; else unset */
 	/* not merged, not stored: where weir-dns of this node has its ramp (weir/ramp.h) */
 	enum ramp_how how;
 	int64_t at_ms; /**< the instant of its schedule that is in force, unless it is free */
@@ -72,7 +73,7 @@ struct overrides {
 
 #define OVERRIDE_GENERATION_END ((uint64_t)1 << 53) /**< so that JSON has each exactly */
 
-/** Whether the former release would get the same levels from it: no step, or one that says the same. */
+/** Whether the former release would do the same with it: no drill, and no step or one that says the same. */
 bool override_is_plain(const struct override *o);
 /** Whether one of @p n has @p id. */
 bool override_in(const struct override *list, size_t n, const char *id);
@@ -83,7 +84,7 @@ void override_to_model(const struct override *o, struct model_override *out);
 MUST_CHECK int override_from(const struct model_override *m, struct override *out);
 /** Whether ids, names, kinds and times are such as may be kept (from a peer, from a store). */
 bool override_ok(const struct override *o);
-/** "drain", "disable", "force_up", "hold" */
+/** "drain", "disable", "force_up", "hold", "drill" */
 const char *override_kind_text(enum model_override_kind kind);
 /** "site", "backend", "node" */
 const char *override_target_text(enum model_target_kind target);

@@ -18,6 +18,11 @@ static const char schema[] =
         " author TEXT NOT NULL, reason TEXT NOT NULL, node TEXT NOT NULL, to_ppm INTEGER NOT NULL,"
         " late_from_ms INTEGER NOT NULL, service TEXT NOT NULL, operation TEXT NOT NULL,"
         " own_vips INTEGER NOT NULL, shared_vips INTEGER NOT NULL)"
+        " WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS drills(id TEXT PRIMARY KEY, generation INTEGER NOT NULL,"
+        " name TEXT NOT NULL, created_ms INTEGER NOT NULL, from_ms INTEGER NOT NULL,"
+        " until_ms INTEGER NOT NULL, ended INTEGER NOT NULL, author TEXT NOT NULL,"
+        " reason TEXT NOT NULL, node TEXT NOT NULL, service TEXT NOT NULL, clients TEXT NOT NULL)"
         " WITHOUT ROWID;";
 
 int store_overrides_schema(sqlite3 *db)
@@ -46,12 +51,24 @@ static int put_step_row(sqlite3 *db, const struct override *o)
 	               (int64_t)o->own_vips, (int64_t)o->shared_vips);
 }
 
+static int put_drill_row(sqlite3 *db, const struct override *o)
+{
+	char clients[ADDR_LONG_TEXT_MAX];
+
+	return sql_run(db, "INSERT OR REPLACE INTO drills VALUES(?,?,?,?,?,?,?,?,?,?,?,?)",
+	               "titiiiittttt", o->id, (int64_t)o->generation, o->name, o->created_ms,
+	               o->from_ms, o->until_ms, (int64_t)o->ended, o->author, o->reason, o->node,
+	               o->service, prefix_text(&o->clients, clients));
+}
+
 /* Write an override and its principal, in the caller's transaction; its former rows go. */
 static int write_override(struct store *s, const struct override *o)
 {
 	int err = 0;
 
-	if (override_is_plain(o))
+	if (o->kind == MODEL_OVERRIDE_DRILL)
+		err = put_drill_row(s->db, o);
+	else if (override_is_plain(o))
 		err = put_override_row(s->db, o);
 	else
 		err = sql_run(s->db, "DELETE FROM overrides WHERE id=?", "t", o->id);
@@ -70,6 +87,8 @@ int store_put_overrides(struct store *s, const struct overrides *overrides)
 		err = sql_run(s->db, "DELETE FROM overrides", "");
 	if (!err)
 		err = sql_run(s->db, "DELETE FROM steps", "");
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM drills", "");
 	if (!err)
 		err = sql_run(s->db, "DELETE FROM override_principals", "");
 	for (size_t i = 0; !err && i < overrides->n_items; i++)
@@ -152,9 +171,42 @@ static const char select_overrides[] =
         " SELECT * FROM steps) o LEFT JOIN override_principals p"
         " ON p.id=o.id AND p.generation=o.generation";
 
-int store_overrides(struct store *s, struct overrides *overrides, int64_t now_ms)
+static const char select_drills[] =
+        "SELECT o.*, p.principal FROM drills o LEFT JOIN override_principals p"
+        " ON p.id=o.id AND p.generation=o.generation";
+
+/* As read_override(). */
+static int read_drill(sqlite3_stmt *q, struct override *out)
 {
-	sqlite3_stmt *q = sql_prepare(s->db, select_overrides, "");
+	struct override o = { .kind = MODEL_OVERRIDE_DRILL,
+		              .target = MODEL_TARGET_SITE,
+		              .generation = (uint64_t)sqlite3_column_int64(q, 1),
+		              .created_ms = sqlite3_column_int64(q, 3),
+		              .from_ms = sqlite3_column_int64(q, 4),
+		              .until_ms = sqlite3_column_int64(q, 5),
+		              .ended = sqlite3_column_int(q, 6) != 0 };
+	char clients[ADDR_LONG_TEXT_MAX];
+
+	if (!sql_text(q, 0, o.id, sizeof(o.id)) || !sql_text(q, 2, o.name, sizeof(o.name)) ||
+	    !sql_text(q, 7, o.author, sizeof(o.author)) ||
+	    !sql_text(q, 8, o.reason, sizeof(o.reason)) ||
+	    !sql_text(q, 9, o.node, sizeof(o.node)) ||
+	    !sql_text(q, 10, o.service, sizeof(o.service)) ||
+	    !sql_text(q, 11, clients, sizeof(clients)) || prefix_parse(clients, &o.clients) ||
+	    !override_ok(&o))
+		return -EBADMSG;
+	if (sqlite3_column_type(q, 12) == SQLITE_TEXT &&
+	    !sql_text(q, 12, o.principal, sizeof(o.principal)))
+		return -EBADMSG;
+	*out = o;
+	return 0;
+}
+
+static int merge_rows(struct store *s, const char *select,
+                      int (*read_row)(sqlite3_stmt *q, struct override *out),
+                      struct overrides *overrides, int64_t now_ms)
+{
+	sqlite3_stmt *q = sql_prepare(s->db, select, "");
 	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db));
 
 	while (!err) {
@@ -163,7 +215,7 @@ int store_overrides(struct store *s, struct overrides *overrides, int64_t now_ms
 		err = sql_next(q);
 		if (err <= 0)
 			break;
-		err = read_override(q, &o);
+		err = read_row(q, &o);
 		if (!err)
 			err = overrides_merge(overrides, &o, now_ms);
 		err = err > 0 ? 0 : err;
@@ -171,4 +223,11 @@ int store_overrides(struct store *s, struct overrides *overrides, int64_t now_ms
 	err = store_noted(s, err);
 	sqlite3_finalize(q);
 	return err;
+}
+
+int store_overrides(struct store *s, struct overrides *overrides, int64_t now_ms)
+{
+	int err = merge_rows(s, select_overrides, read_override, overrides, now_ms);
+
+	return err ? err : merge_rows(s, select_drills, read_drill, overrides, now_ms);
 }

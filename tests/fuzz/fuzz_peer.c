@@ -30,6 +30,8 @@ static void check_override(const json_t *json)
 	assert(o.is_step == again.is_step && o.to_ppm == again.to_ppm &&
 	       o.late_from_ms == again.late_from_ms && !strcmp(o.service, again.service) &&
 	       !strcmp(o.operation, again.operation));
+	assert(o.clients.bits == again.clients.bits &&
+	       addr_equal(&o.clients.addr, &again.clients.addr));
 	assert(!o.is_step || (o.kind == MODEL_OVERRIDE_DRAIN && o.to_ppm <= 1000000));
 	json_decref(told);
 }

@@ -144,6 +144,79 @@ static void a_step_comes_back_from_a_peer_as_it_was(void **state)
 	json_decref(object);
 }
 
+static struct override peers_drill(void)
+{
+	struct override o = { .id = "d1-1",
+		              .kind = MODEL_OVERRIDE_DRILL,
+		              .name = "ams",
+		              .generation = 1,
+		              .created_ms = 1000,
+		              .from_ms = 1000,
+		              .until_ms = 601000,
+		              .service = "web",
+		              .author = "ann",
+		              .node = "fra-1" };
+
+	assert_int_equal(prefix_parse("2001:db8:c::/48", &o.clients), 0);
+	return o;
+}
+
+static void a_drill_comes_back_from_a_peer_as_it_was(void **state)
+{
+	struct override o = peers_drill(), got;
+	json_t *object = override_to_peer_json(&o);
+
+	(void)state;
+	memset(&got, 0x55, sizeof(got));
+	assert_int_equal(override_from_peer_json(object, &got), 0);
+	assert_memory_equal(&got, &o, sizeof(o));
+	json_decref(object);
+}
+
+static void a_malformed_drill_of_a_peer_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"{}",
+		"7",
+		"null",
+		"{\"clients\":\"192.0.2.0/24\"}",
+		"{\"service\":\"web\"}",
+		"{\"clients\":\"192.0.2.1/24\",\"service\":\"\"}",
+		"{\"clients\":\"0.0.0.0/0\",\"service\":\"\"}",
+		"{\"clients\":\"192.0.2.0\",\"service\":\"\"}",
+		"{\"clients\":\"192.0.2.0/24\",\"service\":\"A B\"}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct override o = peers_drill(), got;
+		json_t *object = override_to_peer_json(&o);
+
+		json_object_set_new(object, "drill", json_loads(bad[i], JSON_DECODE_ANY, NULL));
+		assert_int_equal(override_from_peer_json(object, &got), -EINVAL);
+		json_object_set_new(object, "kind", json_integer(0)); /* a drain with clients */
+		assert_int_equal(override_from_peer_json(object, &got), -EINVAL);
+		json_decref(object);
+	}
+}
+
+static void a_drill_without_an_end_or_with_a_ramp_is_refused(void **state)
+{
+	struct override o = peers_drill();
+
+	(void)state;
+	assert_true(override_ok(&o));
+	assert_false(override_is_plain(&o));
+	o.until_ms = MODEL_TIME_NEVER;
+	assert_false(override_ok(&o));
+	o = peers_drill();
+	o.over_ms = 1;
+	assert_false(override_ok(&o));
+	o = peers_drill();
+	o.target = MODEL_TARGET_NODE;
+	assert_false(override_ok(&o));
+}
+
 /* A field of a step that is missing, of another type or out of its limits: nothing is taken. */
 static void a_malformed_step_of_a_peer_is_refused(void **state)
 {
@@ -251,6 +324,9 @@ int main(void)
 		cmocka_unit_test(numbers_of_an_override_do_not_wrap),
 		cmocka_unit_test(a_step_comes_back_from_a_peer_as_it_was),
 		cmocka_unit_test(a_malformed_step_of_a_peer_is_refused),
+		cmocka_unit_test(a_drill_comes_back_from_a_peer_as_it_was),
+		cmocka_unit_test(a_malformed_drill_of_a_peer_is_refused),
+		cmocka_unit_test(a_drill_without_an_end_or_with_a_ramp_is_refused),
 		cmocka_unit_test(no_deadline_is_longer_than_a_day),
 		cmocka_unit_test(texts_of_a_peer_do_nothing_to_a_terminal),
 		cmocka_unit_test(a_refusal_of_a_peer_can_be_told_on),

@@ -382,6 +382,38 @@ static void a_step_comes_back_from_the_store_with_each_field(void **state)
 	fixture_remove(&f);
 }
 
+static void a_drill_comes_back_from_the_store(void **state)
+{
+	struct fixture f;
+	struct override o = { .id = "d1-1",
+		              .kind = MODEL_OVERRIDE_DRILL,
+		              .name = "ams",
+		              .generation = 1,
+		              .created_ms = NOW_MS,
+		              .from_ms = NOW_MS,
+		              .until_ms = NOW_MS + 600000,
+		              .service = "web",
+		              .author = "ann",
+		              .reason = "why",
+		              .node = "fra-1",
+		              .principal = "token:x" };
+	struct overrides got;
+
+	(void)state;
+	assert_int_equal(prefix_parse("198.51.100.0/24", &o.clients), 0);
+	fixture_make(&f);
+	put_overrides(&f, &o, 1);
+	assert_rows(&f, "d1-1", 0, 0); /* the former release does not see it */
+	o.ended = true;
+	o.generation++;
+	put_one(&f, &o);
+	read_back(&f, &got);
+	assert_int_equal(got.n_items, 1);
+	assert_memory_equal(got.items, &o, sizeof(o));
+	overrides_fini(&got);
+	fixture_remove(&f);
+}
+
 /* The former release reads the table `overrides`; what it changes there holds after an upgrade. */
 static void a_downgrade_and_an_upgrade_lose_no_word(void **state)
 {
@@ -455,6 +487,7 @@ int main(void)
 		cmocka_unit_test(a_step_is_called_by_what_it_does),
 		cmocka_unit_test(a_service_is_a_target_of_its_own),
 		cmocka_unit_test(a_step_comes_back_from_the_store_with_each_field),
+		cmocka_unit_test(a_drill_comes_back_from_the_store),
 		cmocka_unit_test(a_downgrade_and_an_upgrade_lose_no_word),
 		cmocka_unit_test(a_damaged_step_comes_into_force_nowhere),
 	};

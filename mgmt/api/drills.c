@@ -1,0 +1,423 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Drills of backups: GET and POST /v1/drills. What can be said from the document and the overrides is
+ * checked by mgmt/store/drill.h. Whether the backups are ready is what the nodes of the site say: all
+ * nodes are asked, before a drill begins and for what came of it. A node that is silent leaves its
+ * part unknown.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/plain.h"
+#include "mgmt/api/field.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/idempotent.h"
+#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/api/to_json.h"
+#include "mgmt/store/drill.h"
+#include "mgmt/store/when.h"
+
+#define COUNT_END ((json_int_t)1 << 53) /* of a peer's counter */
+
+/* What a probe cannot see. */
+static const char filters[] =
+        "replies leave the backup's site with this site's VIP as source: filters there and on the "
+        "way must permit it (BCP 38, uRPF)";
+
+/* --- what the nodes say --- */
+
+static bool is_text(const json_t *row, const char *name, const char *text)
+{
+	const char *value = json_string_value(json_object_get(row, name));
+
+	return value && !strcmp(value, text);
+}
+
+/* Why the backup of one row (mgmt/api/backup_status.h) cannot be drilled; NULL: it can. */
+static const char *find_obstacle(const json_t *row)
+{
+	const char *detail = json_string_value(json_object_get(row, "detail"));
+
+	if (!is_text(row, "class", "own"))
+		return json_is_string(json_object_get(row, "class"))
+		               ? "the service is on its backup already: there is nothing to prove"
+		               : "the node does not say whether its backup would serve";
+	if (json_is_true(json_object_get(row, "ready")))
+		return NULL;
+	return detail && *detail ? detail : "the backup is not known to be ready";
+}
+
+/* Whether the row is of a service that the drill concerns. */
+static bool is_concerned(const json_t *row, const struct override *o)
+{
+	return !*o->service || is_text(row, "service", o->service);
+}
+
+/* What one node says of the backups. @return whether one of them, at least, can be drilled */
+static bool check_voice(const struct operation_voice *voice, const struct override *o,
+                        char why[DRILL_TEXT_MAX])
+{
+	const json_t *rows = json_object_get(voice->measure, "backups"), *row;
+	bool any = false;
+	size_t i;
+
+	json_array_foreach(rows, i, row)
+	{
+		const char *obstacle = is_concerned(row, o) ? find_obstacle(row) : NULL;
+
+		any |= is_concerned(row, o) && !obstacle;
+		if (!obstacle || *why)
+			continue;
+		const char *service = json_string_value(json_object_get(row, "service"));
+		snprintf(why, DRILL_TEXT_MAX, "node %s, service %.63s: %.150s", voice->node->name,
+		         service ? service : "?", obstacle);
+		plain_cut(why, DRILL_TEXT_MAX);
+	}
+	return any;
+}
+
+/*
+ * Whether the backups can be drilled: on each node of the site that is reached, one of them is ready,
+ * or all if a service is named. @param why  the first reason against it, or ""
+ */
+static bool check_evidence(const struct operation_snapshot *v, const struct override *o,
+                           char why[DRILL_TEXT_MAX])
+{
+	bool ready = true, any = false;
+
+	why[0] = '\0';
+	for (size_t i = 0; i < v->n_voices; i++) {
+		const struct operation_voice *voice = &v->voices[i];
+
+		if (strcmp(voice->node->site->name, o->name) != 0 || !voice->reached)
+			continue;
+		any = true;
+		ready &= check_voice(voice, o, why);
+	}
+	if (!any)
+		snprintf(
+		        why, DRILL_TEXT_MAX,
+		        "no node of site %s is reached: whether its backups are ready is not known",
+		        o->name);
+	else if (!ready && !*why)
+		snprintf(why, DRILL_TEXT_MAX,
+		         "a node of site %s does not say whether its backups are ready", o->name);
+	return any && ready;
+}
+
+/* --- what came of it --- */
+
+static bool read_count(const json_t *row, const char *name, uint64_t *sum)
+{
+	const json_t *value = json_object_get(row, name);
+	json_int_t n = json_integer_value(value);
+
+	if (!json_is_integer(value) || n < 0 || n >= COUNT_END)
+		return false;
+	*sum += (uint64_t)n;
+	return true;
+}
+
+static const json_t *find_row(const struct operation_voice *voice, const char *id)
+{
+	const json_t *rows = json_object_get(voice->measure, "drills"), *row;
+	size_t i;
+
+	json_array_foreach(rows, i, row) if (is_text(row, "id", id)) return row;
+	return NULL;
+}
+
+/* Add what @p voice has counted. @return false: it does not say, or makes no sense */
+static bool add_voice(const struct operation_voice *voice, const struct override *o,
+                      struct drill_flows *sum)
+{
+	const json_t *row = find_row(voice, o->id);
+	struct drill_flows f = *sum;
+
+	if (!row || !read_count(row, "begun", &f.begun) ||
+	    !read_count(row, "repeated", &f.repeated) ||
+	    !read_count(row, "followed", &f.followed) || !read_count(row, "kept", &f.kept))
+		return false;
+	*sum = f;
+	return true;
+}
+
+static json_t *voice_json(const struct operation_voice *voice, const struct override *o)
+{
+	const json_t *row = find_row(voice, o->id);
+	json_t *node = json_pack("{s:s, s:b, s:b}", "node", voice->node->name, "reached",
+	                         voice->reached, "measured", row != NULL);
+	static const char *const names[] = { "state", "begun", "repeated", "followed", "kept" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		json_t *value = json_object_get(row, names[i]);
+
+		json_object_set(node, names[i], value ? value : json_null());
+	}
+	return node;
+}
+
+static const char *explain_verdict(enum drill_verdict verdict, const struct drill_flows *f,
+                                   bool running)
+{
+	switch (verdict) {
+	case DRILL_PROVED:
+		return "clients of the prefix were served by the backup: their flows went on";
+	case DRILL_NOT_PROVED:
+		return filters;
+	case DRILL_NOBODY_CAME:
+		if (f->kept)
+			return "all new flows of the prefix stayed with own backends: the backup "
+			       "was not ready, or backup_max or the room for exceptions was used up";
+		return running ? "no new flow of the prefix has come yet"
+		               : "no new flow of the prefix came";
+	default:
+		return f->begun ? "the first flows have just begun"
+		                : "not all nodes of the site say what they counted";
+	}
+}
+
+/* The drill with what the nodes counted. */
+static json_t *drill_json(const struct operation_snapshot *v, const struct override *o)
+{
+	char clients[ADDR_LONG_TEXT_MAX];
+	bool running = !override_is_done(o, v->now_ms), all = true, any = false;
+	struct drill_flows sum = { 0 };
+	json_t *nodes = json_array();
+
+	for (size_t i = 0; i < v->n_voices; i++) {
+		const struct operation_voice *voice = &v->voices[i];
+
+		if (strcmp(voice->node->site->name, o->name) != 0)
+			continue;
+		any = true;
+		all &= add_voice(voice, o, &sum);
+		json_array_append_new(nodes, voice_json(voice, o));
+	}
+	enum drill_verdict verdict = drill_judge(&sum, any && all, !running);
+	return json_pack(
+	        "{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:s, s:{s:I, s:I, s:I, s:I}, s:s, s:s, s:o}",
+	        "id", o->id, "site", o->name, "service", o->service, "clients",
+	        prefix_text(&o->clients, clients), "state", running ? "running" : "over", "created",
+	        time_to_json(o->created_ms), "until", time_to_json(o->until_ms), "author",
+	        text_to_json(o->author), "principal", o->principal, "reason",
+	        text_to_json(o->reason), "node", o->node, "flows", "begun", (json_int_t)sum.begun,
+	        "repeated", (json_int_t)sum.repeated, "followed", (json_int_t)sum.followed, "kept",
+	        (json_int_t)sum.kept, "verdict", drill_verdict_text(verdict), "detail",
+	        explain_verdict(verdict, &sum, running), "nodes", nodes);
+}
+
+/* drill_json(), with the command line that ends it. */
+static json_t *show_drill(const struct operation_snapshot *v, const struct override *o)
+{
+	char undo[MODEL_ID_MAX + 32];
+	json_t *drill = drill_json(v, o);
+
+	snprintf(undo, sizeof(undo), "weir drill end %s", o->id);
+	json_object_set_new(drill, "undo", json_string(undo));
+	return drill;
+}
+
+/* --- requests --- */
+
+static void set_problem(const struct drill_result *result, enum drill_outcome outcome,
+                        struct http_reply *reply)
+{
+	switch (outcome) {
+	case DRILL_INVALID:
+		http_problem(reply, 422, "invalid", "%s: %s", result->field, result->text);
+		json_object_set_new(
+		        reply->json, "errors",
+		        json_pack("[{s:s, s:s}]", "field", result->field, "detail", result->text));
+		return;
+	case DRILL_UNKNOWN:
+		http_problem(reply, 404, "not-found", "%s", result->text);
+		return;
+	case DRILL_REFUSED:
+		http_problem(reply, 409, "drill", "%s", result->text);
+		return;
+	case DRILL_TOO_MANY:
+		http_problem(reply, 409, "too-many", "%s", result->text);
+		return;
+	default:
+		http_problem(reply, 503, "busy", "%s", result->text);
+	}
+}
+
+static int64_t read_end(struct field_reader *f, int64_t now_ms)
+{
+	const char *over = field_text(f, "for", false, 32);
+	const char *until = field_text(f, "until", false, 40);
+	int64_t ms = DRILL_DEFAULT_MS, end_ms = 0;
+
+	if (over && until)
+		field_error(f, "for", "give for or until, not both");
+	if (over && when_duration(over, &ms))
+		field_error(f, "for", "found \"%s\", expected a duration such as \"10m\"", over);
+	if (!until)
+		return now_ms + ms;
+	if (when_instant(until, now_ms, &end_ms))
+		field_error(f, "until", "found \"%s\", expected a time such as \"+10m\"", until);
+	return end_ms;
+}
+
+static bool read_request(const struct http_request *r, struct drill_request *out,
+                         struct http_reply *reply, int64_t now_ms)
+{
+	struct field_reader f;
+
+	*out = (struct drill_request){ 0 };
+	field_start(&f, r->json);
+	out->site = field_text(&f, "site", true, MODEL_NAME_MAX - 1);
+	out->service = field_text(&f, "service", false, MODEL_NAME_MAX - 1);
+	const char *clients = field_text(&f, "clients", true, ADDR_LONG_TEXT_MAX - 1);
+	if (clients && prefix_parse(clients, &out->clients))
+		field_error(&f, "clients",
+		            "found \"%s\", expected a prefix such as 198.51.100.0/24 or "
+		            "2001:db8::/48, its host bits zero",
+		            clients);
+	out->until_ms = read_end(&f, now_ms);
+	out->reason = field_reason(&f);
+	out->author = field_text(&f, "author", false, MODEL_NAME_MAX - 1);
+	if (!out->author)
+		out->author = r->principal;
+	return field_end(&f, reply);
+}
+
+/* The nodes' evidence. @return NULL after a problem; else the snapshot, given */
+static struct operation_snapshot *ask_nodes(struct core *core, struct http_request *r,
+                                            struct http_reply *reply)
+{
+	struct operation_snapshot *v;
+
+	http_doing(r, "asks all nodes of the site");
+	v = operation_snapshot_now(core);
+	if (!v)
+		http_problem(reply, 503, "busy", "out of memory");
+	return v;
+}
+
+static void begin_drill(struct core *core, struct http_request *r,
+                        const struct drill_request *request, bool dry_run, struct http_reply *reply)
+{
+	struct drill_result result;
+	char why[DRILL_TEXT_MAX];
+	int64_t now_ms = clock_believed_ms();
+
+	core_lock(core);
+	enum drill_outcome outcome = drill_check(core->intent, request, now_ms, &result);
+	core_unlock(core);
+	if (outcome) {
+		set_problem(&result, outcome, reply);
+		return;
+	}
+	struct operation_snapshot *v = ask_nodes(core, r, reply);
+	if (!v)
+		return;
+	if (!check_evidence(v, &result.override, why)) {
+		http_problem(reply, 409, "drill", "%s", why);
+		operation_snapshot_free(v);
+		return;
+	}
+	core_lock(core);
+	idempotent_attach(core, r);
+	outcome = dry_run ? drill_check(core->intent, request, now_ms, &result)
+	                  : drill_begin(core->intent, request, now_ms, &result);
+	idempotent_detach(core);
+	core_changed(core);
+	core_unlock(core);
+	if (outcome) {
+		set_problem(&result, outcome, reply);
+	} else {
+		reply->json = show_drill(v, &result.override);
+		json_object_set_new(reply->json, "note", json_string(why));
+		json_object_set_new(reply->json, "filters", json_string(filters));
+		json_object_set_new(reply->json, "dry_run", json_boolean(dry_run));
+		reply->status = dry_run ? 200 : 201;
+	}
+	operation_snapshot_free(v);
+}
+
+void handle_drill_begin(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct drill_request request;
+	bool dry_run;
+
+	if (!handle_flag(r, "dry_run", &dry_run, reply) || !handle_wait_ok(r, reply) ||
+	    !read_request(r, &request, reply, clock_believed_ms()))
+		return;
+	begin_drill(core, r, &request, dry_run, reply);
+	if (reply->status == 201)
+		handle_wait(core, r, reply);
+}
+
+void handle_drill_end(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct drill_result result;
+	struct field_reader f;
+
+	if (!handle_wait_ok(r, reply))
+		return;
+	field_start(&f, r->json);
+	const char *reason = field_reason(&f);
+	const char *author = field_text(&f, "author", false, MODEL_NAME_MAX - 1);
+	if (!field_end(&f, reply))
+		return;
+	core_lock(core);
+	idempotent_attach(core, r);
+	enum drill_outcome outcome =
+	        drill_end(core->intent, r->parts[0], author ? author : r->principal, reason,
+	                  clock_believed_ms(), &result);
+	idempotent_detach(core);
+	core_changed(core);
+	core_unlock(core);
+	if (outcome && outcome != DRILL_OVER) {
+		set_problem(&result, outcome, reply);
+		return;
+	}
+	struct operation_snapshot *v = ask_nodes(core, r, reply);
+	if (!v)
+		return;
+	reply->json = show_drill(v, &result.override);
+	reply->status = 200;
+	operation_snapshot_free(v);
+	if (outcome == DRILL_OK)
+		handle_wait(core, r, reply);
+}
+
+void handle_drills(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	json_t *items = json_array();
+	struct operation_snapshot *v;
+	bool ended;
+
+	if (handle_flag(r, "ended", &ended, reply) && (v = ask_nodes(core, r, reply))) {
+		for (size_t i = 0; i < v->overrides.n_items; i++) {
+			const struct override *o = &v->overrides.items[i];
+
+			if (o->kind == MODEL_OVERRIDE_DRILL &&
+			    (ended || !override_is_done(o, v->now_ms)))
+				json_array_append_new(items, show_drill(v, o));
+		}
+		reply->json = json_pack("{s:O}", "items", items);
+		reply->status = 200;
+		operation_snapshot_free(v);
+	}
+	json_decref(items);
+}
+
+void handle_drill(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct operation_snapshot *v = ask_nodes(core, r, reply);
+	const struct override *o = v ? overrides_find(&v->overrides, r->parts[0]) : NULL;
+
+	if (o && o->kind == MODEL_OVERRIDE_DRILL) {
+		reply->json = show_drill(v, o);
+		reply->status = 200;
+	} else if (v) {
+		http_problem(reply, 404, "not-found", "there is no drill %.40s", r->parts[0]);
+	}
+	operation_snapshot_free(v);
+}
