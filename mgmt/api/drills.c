@@ -57,7 +57,7 @@ static bool is_concerned(const json_t *row, const struct override *o)
 
 /* What one node says of the backups. @return whether one of them, at least, can be drilled */
 static bool check_voice(const struct operation_voice *voice, const struct override *o,
-                        char why[DRILL_TEXT_MAX])
+                        char reason[DRILL_TEXT_MAX])
 {
 	const json_t *rows = json_object_get(voice->measure, "backups"), *row;
 	bool any = false;
@@ -68,41 +68,41 @@ static bool check_voice(const struct operation_voice *voice, const struct overri
 		const char *obstacle = is_concerned(row, o) ? find_obstacle(row) : NULL;
 
 		any |= is_concerned(row, o) && !obstacle;
-		if (!obstacle || *why)
+		if (!obstacle || *reason)
 			continue;
 		const char *service = json_string_value(json_object_get(row, "service"));
-		snprintf(why, DRILL_TEXT_MAX, "node %s, service %.63s: %.150s", voice->node->name,
-		         service ? service : "?", obstacle);
-		plain_cut(why, DRILL_TEXT_MAX);
+		snprintf(reason, DRILL_TEXT_MAX, "node %s, service %.63s: %.150s",
+		         voice->node->name, service ? service : "?", obstacle);
+		plain_cut(reason, DRILL_TEXT_MAX);
 	}
 	return any;
 }
 
 /*
  * Whether the backups can be drilled: on each node of the site that is reached, one of them is ready,
- * or all if a service is named. @param why  the first reason against it, or ""
+ * or all if a service is named. @param reason  the first reason against it, or ""
  */
 static bool check_evidence(const struct operation_snapshot *v, const struct override *o,
-                           char why[DRILL_TEXT_MAX])
+                           char reason[DRILL_TEXT_MAX])
 {
 	bool ready = true, any = false;
 
-	why[0] = '\0';
+	reason[0] = '\0';
 	for (size_t i = 0; i < v->n_voices; i++) {
 		const struct operation_voice *voice = &v->voices[i];
 
 		if (strcmp(voice->node->site->name, o->name) != 0 || !voice->reached)
 			continue;
 		any = true;
-		ready &= check_voice(voice, o, why);
+		ready &= check_voice(voice, o, reason);
 	}
 	if (!any)
 		snprintf(
-		        why, DRILL_TEXT_MAX,
+		        reason, DRILL_TEXT_MAX,
 		        "no node of site %s is reached: whether its backups are ready is not known",
 		        o->name);
-	else if (!ready && !*why)
-		snprintf(why, DRILL_TEXT_MAX,
+	else if (!ready && !*reason)
+		snprintf(reason, DRILL_TEXT_MAX,
 		         "a node of site %s does not say whether its backups are ready", o->name);
 	return any && ready;
 }
@@ -167,7 +167,7 @@ static const char *explain_verdict(enum drill_verdict verdict, const struct dril
 		return "clients of the prefix were served by the backup: their flows went on";
 	case DRILL_NOT_PROVED:
 		return filters;
-	case DRILL_NOBODY_CAME:
+	case DRILL_NO_CLIENTS:
 		if (f->kept)
 			return "all new flows of the prefix stayed with own backends: the backup "
 			       "was not ready, or backup_max or the room for exceptions was used up";
@@ -303,7 +303,7 @@ static void begin_drill(struct core *core, struct http_request *r,
                         const struct drill_request *request, bool dry_run, struct http_reply *reply)
 {
 	struct drill_result result;
-	char why[DRILL_TEXT_MAX];
+	char reason[DRILL_TEXT_MAX];
 	int64_t now_ms = clock_believed_ms();
 
 	core_lock(core);
@@ -316,8 +316,8 @@ static void begin_drill(struct core *core, struct http_request *r,
 	struct operation_snapshot *v = ask_nodes(core, r, reply);
 	if (!v)
 		return;
-	if (!check_evidence(v, &result.override, why)) {
-		http_problem(reply, 409, "drill", "%s", why);
+	if (!check_evidence(v, &result.override, reason)) {
+		http_problem(reply, 409, "drill", "%s", reason);
 		operation_snapshot_free(v);
 		return;
 	}
@@ -332,7 +332,7 @@ static void begin_drill(struct core *core, struct http_request *r,
 		set_problem(&result, outcome, reply);
 	} else {
 		reply->json = show_drill(v, &result.override);
-		json_object_set_new(reply->json, "note", json_string(why));
+		json_object_set_new(reply->json, "note", json_string(reason));
 		json_object_set_new(reply->json, "filters", json_string(filters));
 		json_object_set_new(reply->json, "dry_run", json_boolean(dry_run));
 		reply->status = dry_run ? 200 : 201;

@@ -99,12 +99,14 @@ const char *override_target_of(const json_t *o, bool briefly, char out[OVERRIDE_
 	const json_t *target = json_object_get(o, "target");
 	const char *site = api_text(target, "site", NULL), *node = api_text(target, "node", NULL);
 	const char *service = api_text(target, "service", "");
+	const char *clients = api_text(o, "clients", ""); /* of a drill */
 
 	if (node)
 		snprintf(out, OVERRIDE_TARGET_MAX, "node %s", node);
 	else if (site)
-		snprintf(out, OVERRIDE_TARGET_MAX, "%s%s%s%s", briefly ? "" : "site ", site,
-		         *service ? ", service " : "", service);
+		snprintf(out, OVERRIDE_TARGET_MAX, "%s%s%s%s%s%s", briefly ? "" : "site ", site,
+		         *service ? ", service " : "", service, *clients ? ", clients " : "",
+		         clients);
 	else
 		snprintf(out, OVERRIDE_TARGET_MAX, "%s%s/%s", briefly ? "" : "backend ",
 		         api_text(target, "pool", ""), api_text(target, "backend", ""));

@@ -36,8 +36,9 @@ static enum drill_outcome answer_drill(struct drill_result *r, enum drill_outcom
 	return outcome;
 }
 
-const struct model_at *drill_backed_at(const struct model_service *service, const char *site,
-                                       const char *service_name)
+/* Where @p service has a backup at @p site that a drill of @p service_name ("": any) concerns. */
+static const struct model_at *find_backed(const struct model_service *service, const char *site,
+                                          const char *service_name)
 {
 	if (*service_name && strcmp(service->name, service_name) != 0)
 		return NULL;
@@ -50,13 +51,13 @@ const struct model_at *drill_backed_at(const struct model_service *service, cons
 /* Addresses that no client has: "this" network, loopback, link-local, multicast and above. */
 static bool is_of_clients(const struct prefix *p)
 {
-	static const char *const nobody[] = { "0.0.0.0/8",   "127.0.0.0/8", "169.254.0.0/16",
-		                              "224.0.0.0/3", "::/16",       "fe80::/10",
-		                              "ff00::/8" };
+	static const char *const hosts_of_none[] = { "0.0.0.0/8",   "127.0.0.0/8", "169.254.0.0/16",
+		                                     "224.0.0.0/3", "::/16",       "fe80::/10",
+		                                     "ff00::/8" };
 	struct prefix other;
 
-	for (size_t i = 0; i < sizeof(nobody) / sizeof(nobody[0]); i++)
-		if (!prefix_parse(nobody[i], &other) && prefix_overlaps(p, &other))
+	for (size_t i = 0; i < sizeof(hosts_of_none) / sizeof(hosts_of_none[0]); i++)
+		if (!prefix_parse(hosts_of_none[i], &other) && prefix_overlaps(p, &other))
 			return false;
 	return true;
 }
@@ -106,7 +107,7 @@ static enum drill_outcome check_services(const struct model *m, const struct dri
 	size_t n_backed = 0, n_family = 0;
 
 	for (size_t i = 0; i < m->n_services; i++) {
-		const struct model_at *at = drill_backed_at(&m->services[i], r->site, name);
+		const struct model_at *at = find_backed(&m->services[i], r->site, name);
 
 		known |= !strcmp(m->services[i].name, name);
 		n_backed += at != NULL;
@@ -255,7 +256,7 @@ enum drill_verdict drill_judge(const struct drill_flows *f, bool all, bool over)
 	uint64_t silent = f->begun > f->followed ? f->begun - f->followed : 0;
 
 	if (!f->begun)
-		return all ? DRILL_NOBODY_CAME : DRILL_NOT_KNOWN;
+		return all ? DRILL_NO_CLIENTS : DRILL_NOT_KNOWN;
 	if (!f->followed)
 		return over || f->repeated ? DRILL_NOT_PROVED : DRILL_NOT_KNOWN;
 	return silent <= SILENT_FEW || silent <= f->begun / (100 / SILENT_PERCENT)
@@ -265,7 +266,7 @@ enum drill_verdict drill_judge(const struct drill_flows *f, bool all, bool over)
 
 const char *drill_verdict_text(enum drill_verdict verdict)
 {
-	static const char *const texts[] = { "unknown", "nobody_came", "proved", "not_proved" };
+	static const char *const texts[] = { "unknown", "no_clients", "proved", "not_proved" };
 
 	return texts[verdict];
 }

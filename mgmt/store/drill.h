@@ -50,11 +50,8 @@ struct drill_flows {
 	uint64_t begun, repeated, followed, kept;
 };
 
-enum drill_verdict { DRILL_NOT_KNOWN, DRILL_NOBODY_CAME, DRILL_PROVED, DRILL_NOT_PROVED };
+enum drill_verdict { DRILL_NOT_KNOWN, DRILL_NO_CLIENTS, DRILL_PROVED, DRILL_NOT_PROVED };
 
-/** Whether @p service has a backup at @p site that a drill of @p service_name ("": any) concerns. */
-const struct model_at *drill_backed_at(const struct model_service *service, const char *site,
-                                       const char *service_name) NONNULL();
 /** What can be said without the nodes' evidence. @p result: the override that would be made */
 MUST_CHECK enum drill_outcome drill_check(const struct intent *in, const struct drill_request *r,
                                           int64_t now_ms, struct drill_result *result) NONNULL();
@@ -74,7 +71,7 @@ MUST_CHECK enum drill_outcome drill_end(struct intent *in, const char *id, const
  * @param over  no new flow begins any more
  */
 enum drill_verdict drill_judge(const struct drill_flows *flows, bool all, bool over) NONNULL();
-/** "unknown", "nobody_came", "proved", "not_proved" */
+/** "unknown", "no_clients", "proved", "not_proved" */
 const char *drill_verdict_text(enum drill_verdict verdict);
 
 #endif

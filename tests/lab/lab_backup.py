@@ -9,6 +9,7 @@ Clients of both families connect to the VIPs of ams, without DNS. What is shown:
 - a connection that began at the backup goes on after own backends have returned
 - what backup_max does not allow is dropped with a reason of its own
 - a backup that does not serve this VIP is not used, and the node says why; nor is one that only small packets reach
+- a drill: new connections of one prefix are served by fra, and nothing else changes (backup_drill.py)
 - a drained site: late clients are served by the backup, and no connection fails
 - both sites drained: neither uses the other
 """
@@ -23,6 +24,7 @@ import time
 import typing
 
 import plan as planning
+from backup_drill import drill_all
 from net import Lab, entered, say, wait_until
 from report import Report
 from site_drain_world import BackupSite
@@ -158,6 +160,11 @@ def deaths(report: Report, world: BackupWorld) -> None:
     report.check("backup-serves" in conditions(world.node), "status says so")
 
 
+def drill(report: Report, world: BackupWorld) -> None:
+    """New flows of one prefix go to the backup for a while, in both families."""
+    drill_all(report, world, world.node)
+
+
 def returns(report: Report, world: BackupWorld) -> None:
     """Own backends return; a connection that is with the backup stays there."""
     with entered(world.client.ns), socket.create_connection((world.plan.sites[0].vip4, 80), 5) as s:
@@ -275,7 +282,7 @@ def run(report: Report) -> None:
         wait_for(world.node, "fra", "up", "the backup is probed through the tunnel, and up", 60)
         report.check(all(t["via"] == "tunnel" for t in targets(world.node, "fra")), "through the tunnel")
         report.wait(lambda: measured(world.node).get("ready") is True, 10, "an operation would learn that it is ready", 0.1)
-        scenes = (narrow, deaths, unserved, late, mutual) if "--quick" in sys.argv else (deaths, returns, limit, unserved, narrow, late, mutual)
+        scenes = (drill, narrow, deaths, unserved, late, mutual) if "--quick" in sys.argv else (drill, deaths, returns, limit, unserved, narrow, late, mutual)
         for scene in scenes:
             say(f"{scene.__name__}: {scene.__doc__}")
             report.step(scene, report, world)
