@@ -287,8 +287,8 @@ static bool read_request(const struct http_request *r, struct drill_request *out
 }
 
 /* The nodes' evidence. @return NULL after a problem; else the snapshot, given */
-static struct operation_snapshot *ask_nodes(struct core *core, struct http_request *r,
-                                            struct http_reply *reply)
+static struct operation_snapshot *query_nodes(struct core *core, struct http_request *r,
+                                              struct http_reply *reply)
 {
 	struct operation_snapshot *v;
 
@@ -313,7 +313,7 @@ static void begin_drill(struct core *core, struct http_request *r,
 		set_problem(&result, outcome, reply);
 		return;
 	}
-	struct operation_snapshot *v = ask_nodes(core, r, reply);
+	struct operation_snapshot *v = query_nodes(core, r, reply);
 	if (!v)
 		return;
 	if (!check_evidence(v, &result.override, reason)) {
@@ -377,7 +377,7 @@ void handle_drill_end(struct core *core, struct http_request *r, struct http_rep
 		set_problem(&result, outcome, reply);
 		return;
 	}
-	struct operation_snapshot *v = ask_nodes(core, r, reply);
+	struct operation_snapshot *v = query_nodes(core, r, reply);
 	if (!v)
 		return;
 	reply->json = show_drill(v, &result.override);
@@ -393,7 +393,7 @@ void handle_drills(struct core *core, struct http_request *r, struct http_reply 
 	struct operation_snapshot *v;
 	bool ended;
 
-	if (handle_flag(r, "ended", &ended, reply) && (v = ask_nodes(core, r, reply))) {
+	if (handle_flag(r, "ended", &ended, reply) && (v = query_nodes(core, r, reply))) {
 		for (size_t i = 0; i < v->overrides.n_items; i++) {
 			const struct override *o = &v->overrides.items[i];
 
@@ -410,7 +410,7 @@ void handle_drills(struct core *core, struct http_request *r, struct http_reply 
 
 void handle_drill(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	struct operation_snapshot *v = ask_nodes(core, r, reply);
+	struct operation_snapshot *v = query_nodes(core, r, reply);
 	const struct override *o = v ? overrides_find(&v->overrides, r->parts[0]) : NULL;
 
 	if (o && o->kind == MODEL_OVERRIDE_DRILL) {
