@@ -269,6 +269,42 @@ static void announcements_are_what_the_routing_daemon_exports(void **state)
 	}
 }
 
+static void only_a_drain_of_the_whole_site_sends_its_clients_elsewhere(void **state)
+{
+	static const struct {
+		const char *site, *service;
+		uint32_t to_ppm, level_ppm;
+		bool ended;
+	} rows[] = {
+		{ "ams", "", 1000000, 1000000, false }, { "ams", "", 250000, 250000, false },
+		{ "ams", "web", 1000000, 0, false },    { "fra", "", 1000000, 0, false },
+		{ "ams", "", 1000000, 0, true },
+	};
+	struct override drain = { .id = "v1",
+		                  .kind = MODEL_OVERRIDE_DRAIN,
+		                  .target = MODEL_TARGET_SITE,
+		                  .generation = 1,
+		                  .is_step = true,
+		                  .until_ms = MODEL_TIME_NEVER };
+
+	(void)state;
+	view->overrides = (struct overrides){ .items = &drain, .n_items = 1 };
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(drain.name, sizeof(drain.name), "%s", rows[i].site);
+		snprintf(drain.service, sizeof(drain.service), "%s", rows[i].service);
+		drain.from_ppm = drain.to_ppm = rows[i].to_ppm;
+		drain.ended = rows[i].ended;
+		json_t *o = show_site();
+		const json_t *votes = json_object_get(o, "votes");
+		assert_int_equal(json_integer_value(json_object_get(o, "level_ppm")),
+		                 rows[i].level_ppm);
+		assert_int_equal(json_is_true(json_object_get(votes, "counted")),
+		                 rows[i].level_ppm < 1000000);
+		json_decref(o);
+	}
+	view->overrides = (struct overrides){ .n_items = 0 };
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -277,6 +313,7 @@ int main(void)
 		TEST(what_a_node_does_not_measure_is_null),
 		TEST(queries_are_those_that_weir_dns_counts),
 		TEST(announcements_are_what_the_routing_daemon_exports),
+		TEST(only_a_drain_of_the_whole_site_sends_its_clients_elsewhere),
 	};
 
 	return cmocka_run_group_tests_name("operation arrivals", tests, NULL, NULL);
