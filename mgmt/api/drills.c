@@ -206,7 +206,7 @@ static json_t *drill_json(const struct operation_snapshot *v, const struct overr
 	        text_to_json(o->reason), "node", o->node, "flows", "begun", (json_int_t)sum.begun,
 	        "repeated", (json_int_t)sum.repeated, "followed", (json_int_t)sum.followed, "kept",
 	        (json_int_t)sum.kept, "verdict", drill_verdict_text(verdict), "detail",
-	        explain_verdict(verdict, &sum, running), "nodes", nodes);
+	        explain_verdict(verdict, &sum, running), "counts", nodes);
 }
 
 /* drill_json(), with the command line that ends it. */

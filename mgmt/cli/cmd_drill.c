@@ -64,7 +64,7 @@ static void print_drill(const json_t *d)
 	       service, api_text(d, "clients", "?"), api_text(d, "state", "?"),
 	       api_text(d, "until", "?"), api_text(d, "author", "?"), api_text(d, "reason", ""));
 	printf("  %s\n  %s\n", drill_line(d, line), api_text(d, "detail", ""));
-	print_nodes(json_object_get(d, "nodes"));
+	print_nodes(json_object_get(d, "counts"));
 }
 
 /* What `drill backup` has done, or would do. */
@@ -208,7 +208,7 @@ int cli_drill_end(struct cli *cli, const struct cli_args *args)
 
 	snprintf(path, sizeof(path), "/v1/drills/%.256s/end", id ? id : "");
 	free(id);
-	if (!body_add_reason(request.body, "end of a drill", args) ||
+	if (!body_add_reason(request.body, "drill end", args) ||
 	    !body_add_text(request.body, "author", args, "--author")) {
 		json_decref(request.body);
 		return CLI_USAGE;

@@ -35,7 +35,7 @@ class Drill:
         return typing.cast("dict[str, typing.Any]", self.node.api("GET", f"/v1/drills/{self.id}")[1])
 
     def is_sending(self) -> bool:
-        return [n["state"] for n in self.shown()["nodes"]] == ["sends"]
+        return [n["state"] for n in self.shown()["counts"]] == ["sends"]
 
     def verdict(self) -> str:
         return str(self.shown()["verdict"])
@@ -114,7 +114,7 @@ def filtered(report: Report, world: World, node: Node, vip: str) -> None:
     with entered(node.host.ns):
         command = [executable("weir"), *node.options, "drill", "backup", "ams", "--clients", FAMILIES[0][0], "--for", "10s", "--wait"]
         waits = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_until(lambda: any(n["state"] == "sends" for d in node.api("GET", "/v1/drills")[1]["items"] for n in d["nodes"]), 10,
+    wait_until(lambda: any(n["state"] == "sends" for d in node.api("GET", "/v1/drills")[1]["items"] for n in d["counts"]), 10,
                "the drill sends", 0.1)
     with entered(world.client.ns):
         for i in range(1, 5):

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Drills of backups: what is refused, what one becomes, how it ends, and what its flows show. */
+#include "fixture.h"
+
+#include "mgmt/store/drill.h"
+#include "mgmt/store/intent.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+/* The documented values, not the code's own: a change of those is seen. */
+#define MOST_MS  3600000
+#define LEAST_MS 10000
+#define MOST     4
+
+struct scene {
+	struct fixture f;
+	struct intent *in;
+	struct drill_result r;
+};
+
+/* The fixture's sites, where "web" of ams has a backup. */
+static void write_backups(const struct fixture *f)
+{
+	const char *from = "pool = \"web-ams\"; },";
+	const char *at = strstr(fixture_config, from);
+	char text[8192];
+
+	assert_non_null(at);
+	snprintf(text, sizeof(text),
+	         "%.*spool = \"web-ams\"; backup = \"web-fra\"; backup_max = { new_flows = "
+	         "\"100/s\"; bits = \"1Gbit\"; }; },%s",
+	         (int)(at - fixture_config), fixture_config, at + strlen(from));
+	fixture_write(f->conf, "weir.conf", text);
+}
+
+static int setup(void **state)
+{
+	struct scene *s = calloc(1, sizeof(*s));
+	struct intent_options options = { .node = "ams-1" };
+
+	fixture_make(&s->f);
+	write_backups(&s->f);
+	options.conf_dir = s->f.conf;
+	options.state_dir = s->f.state;
+	assert_int_equal(intent_open(&options, NOW_MS, &s->in), 0);
+	*state = s;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct scene *s = *state;
+
+	intent_close(s->in);
+	fixture_remove(&s->f);
+	free(s);
+	return 0;
+}
+
+static struct drill_request make_request(const char *clients)
+{
+	struct drill_request r = {
+		.site = "ams", .until_ms = NOW_MS + 600000, .author = "ann", .reason = "why"
+	};
+
+	assert_int_equal(prefix_parse(clients, &r.clients), 0);
+	return r;
+}
+
+static enum drill_outcome begin(struct scene *s, const char *clients)
+{
+	const struct drill_request r = make_request(clients);
+
+	return drill_begin(s->in, &r, NOW_MS, &s->r);
+}
+
+static void a_drill_is_an_override_with_an_end(void **state)
+{
+	struct scene *s = *state;
+	struct drill_request r = make_request("198.51.100.0/24");
+	const struct override *o;
+
+	r.service = "web";
+	assert_int_equal(drill_begin(s->in, &r, NOW_MS, &s->r), DRILL_OK);
+	o = overrides_find(intent_overrides(s->in), s->r.override.id);
+	assert_non_null(o);
+	assert_int_equal(o->kind, MODEL_OVERRIDE_DRILL);
+	assert_string_equal(o->name, "ams");
+	assert_string_equal(o->service, "web");
+	assert_int_equal(o->from_ms, NOW_MS);
+	assert_int_equal(o->until_ms, NOW_MS + 600000);
+	assert_int_equal(overrides_level(intent_overrides(s->in), o, NOW_MS + 5), 0);
+	assert_string_equal(overrides_state(intent_overrides(s->in), o, NOW_MS + 5), "drilling");
+	assert_string_equal(overrides_state(intent_overrides(s->in), o, NOW_MS + 600000), "done");
+}
+
+static void prefixes_that_no_drill_may_have_are_refused(void **state)
+{
+	static const struct {
+		const char *clients;
+		enum drill_outcome outcome;
+	} cases[] = {
+		{ "0.0.0.0/0", DRILL_INVALID },      { "10.0.0.0/7", DRILL_INVALID },
+		{ "10.0.0.0/8", DRILL_OK },          { "198.51.100.7/32", DRILL_OK },
+		{ "127.0.0.0/8", DRILL_INVALID },    { "224.0.0.0/8", DRILL_INVALID },
+		{ "240.0.0.0/24", DRILL_INVALID },   { "169.254.1.0/24", DRILL_INVALID },
+		{ "0.0.0.0/8", DRILL_INVALID },      { "223.255.255.0/24", DRILL_OK },
+		{ "::/0", DRILL_INVALID },           { "2001:db8::/23", DRILL_INVALID },
+		{ "2001:db8:c::/48", DRILL_INVALID } /* ams has no VIP of this family */
+	};
+	struct scene *s = *state;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct prefix p;
+		struct drill_request r = make_request("198.51.100.0/24");
+
+		if (prefix_parse(cases[i].clients, &p))
+			continue; /* host bits */
+		r.clients = p;
+		if (drill_check(s->in, &r, NOW_MS, &s->r) != cases[i].outcome)
+			fail_msg("%s: %s", cases[i].clients, s->r.text);
+	}
+}
+
+static void a_drill_lasts_from_ten_seconds_to_an_hour(void **state)
+{
+	struct scene *s = *state;
+	struct drill_request r = make_request("198.51.100.0/24");
+	const int64_t bad[] = { 0, -1, LEAST_MS - 1, MOST_MS + 1, MODEL_TIME_NEVER - NOW_MS };
+
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		r.until_ms = NOW_MS + bad[i];
+		assert_int_equal(drill_check(s->in, &r, NOW_MS, &s->r), DRILL_INVALID);
+		assert_string_equal(s->r.field, "until");
+	}
+	r.until_ms = NOW_MS + LEAST_MS;
+	assert_int_equal(drill_check(s->in, &r, NOW_MS, &s->r), DRILL_OK);
+	r.until_ms = NOW_MS + MOST_MS;
+	assert_int_equal(drill_check(s->in, &r, NOW_MS, &s->r), DRILL_OK);
+}
+
+static void sites_and_services_that_have_no_backup_are_refused(void **state)
+{
+	struct scene *s = *state;
+	struct drill_request r = make_request("198.51.100.0/24");
+
+	r.site = "lon";
+	assert_int_equal(drill_check(s->in, &r, NOW_MS, &s->r), DRILL_UNKNOWN);
+	r.site = "fra"; /* without a backup */
+	assert_int_equal(drill_check(s->in, &r, NOW_MS, &s->r), DRILL_REFUSED);
+	r.site = "ams";
+	r.service = "mail";
+	assert_int_equal(drill_check(s->in, &r, NOW_MS, &s->r), DRILL_UNKNOWN);
+}
+
+static void drills_do_not_overlap_and_are_four_at_most(void **state)
+{
+	struct scene *s = *state;
+	char clients[32];
+
+	assert_int_equal(begin(s, "198.51.100.0/24"), DRILL_OK);
+	assert_int_equal(begin(s, "198.51.100.128/25"), DRILL_REFUSED);
+	assert_int_equal(begin(s, "198.51.0.0/16"), DRILL_REFUSED);
+	for (int i = 1; i < MOST; i++) {
+		snprintf(clients, sizeof(clients), "203.0.%d.0/24", i);
+		assert_int_equal(begin(s, clients), DRILL_OK);
+	}
+	assert_int_equal(begin(s, "203.0.99.0/24"), DRILL_REFUSED);
+	const struct drill_request r = { .site = "ams",
+		                         .clients = make_request("203.0.99.0/24").clients,
+		                         .until_ms = NOW_MS + 1200000,
+		                         .author = "ann",
+		                         .reason = "" };
+	assert_int_equal(drill_begin(s->in, &r, NOW_MS + 600000, &s->r), DRILL_OK); /* all over */
+}
+
+static void a_drill_that_is_ended_twice_is_over(void **state)
+{
+	struct scene *s = *state;
+	char id[MODEL_ID_MAX];
+
+	assert_int_equal(drill_end(s->in, "nothing", "ann", "", NOW_MS, &s->r), DRILL_UNKNOWN);
+	assert_int_equal(begin(s, "198.51.100.0/24"), DRILL_OK);
+	snprintf(id, sizeof(id), "%s", s->r.override.id);
+	assert_int_equal(drill_end(s->in, id, "ann", "", NOW_MS + 5000, &s->r), DRILL_OK);
+	const struct override *o = overrides_find(intent_overrides(s->in), id);
+	assert_true(o->ended && o->until_ms == NOW_MS + 5000 && o->generation == 2);
+	assert_int_equal(drill_end(s->in, id, "ann", "", NOW_MS + 6000, &s->r), DRILL_OVER);
+	assert_int_equal(begin(s, "198.51.100.0/24"), DRILL_OK);
+}
+
+static void what_flows_show(void **state)
+{
+	static const struct {
+		const char *why;
+		struct drill_flows flows;
+		bool all, over;
+		enum drill_verdict verdict;
+	} cases[] = {
+		{ "no flow came", { 0, 0, 0, 0 }, true, true, DRILL_NO_CLIENTS },
+		{ "all stayed", { 0, 0, 0, 9 }, true, true, DRILL_NO_CLIENTS },
+		{ "a node is silent", { 0, 0, 0, 0 }, false, true, DRILL_NOT_KNOWN },
+		{ "just begun", { 3, 0, 0, 0 }, true, false, DRILL_NOT_KNOWN },
+		{ "silent, and its SYN came again", { 3, 1, 0, 0 }, true, false, DRILL_NOT_PROVED },
+		{ "silent to the end", { 3, 0, 0, 0 }, true, true, DRILL_NOT_PROVED },
+		{ "all went on", { 3, 0, 3, 0 }, true, false, DRILL_PROVED },
+		{ "proved by those that say so", { 3, 0, 3, 0 }, false, false, DRILL_PROVED },
+		{ "two of three silent", { 3, 0, 1, 0 }, true, true, DRILL_PROVED },
+		{ "three of four silent", { 4, 0, 1, 0 }, true, true, DRILL_NOT_PROVED },
+		{ "a tenth silent", { 100, 5, 90, 0 }, true, true, DRILL_PROVED },
+		{ "more than a tenth", { 100, 5, 89, 0 }, true, true, DRILL_NOT_PROVED },
+		{ "counters that were read apart", { 5, 0, 6, 0 }, true, true, DRILL_PROVED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		if (drill_judge(&cases[i].flows, cases[i].all, cases[i].over) != cases[i].verdict)
+			fail_msg("%s", cases[i].why);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(a_drill_is_an_override_with_an_end),
+		TEST(prefixes_that_no_drill_may_have_are_refused),
+		TEST(a_drill_lasts_from_ten_seconds_to_an_hour),
+		TEST(sites_and_services_that_have_no_backup_are_refused),
+		TEST(drills_do_not_overlap_and_are_four_at_most),
+		TEST(a_drill_that_is_ended_twice_is_over),
+		cmocka_unit_test(what_flows_show),
+	};
+
+	return cmocka_run_group_tests_name("drill", tests, NULL, NULL);
+}
