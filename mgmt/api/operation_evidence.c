@@ -5,6 +5,8 @@
  */
 #include "mgmt/api/operation_show.h"
 
+#include <string.h>
+
 #include "mgmt/api/to_json.h"
 
 json_t *operation_value_json(const struct operation_value *v)
@@ -87,17 +89,136 @@ static json_t *levels_json(const struct operation *op)
 	return list;
 }
 
+/* A person's hold, and the one of a new owner who reads the levels, are no failures. */
+static bool is_failure(const struct operation_failure *f)
+{
+	return strcmp(f->code, "person") != 0 && strcmp(f->code, "taken") != 0;
+}
+
+static json_t *failures_json(const struct operation *op)
+{
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < op->n_failures; i++) {
+		const struct operation_failure *f = &op->failures[i];
+
+		if (is_failure(f))
+			json_array_append_new(
+			        list,
+			        json_pack("{s:o, s:s, s:s, s:b, s:o}", "at", time_to_json(f->at_ms),
+			                  "code", f->code, "detail", f->detail, "overridden",
+			                  f->overridden, "until",
+			                  f->until_ms ? time_to_json(f->until_ms) : json_null()));
+	}
+	return list;
+}
+
+/* --- the time line --- */
+
+#define MOMENTS_MAX (3 * OPERATION_HISTORY_MAX + 2 * OPERATION_FAILURES_MAX + 4)
+
+struct evidence_moment {
+	int64_t at_ms;
+	const char *event; /* a word of docs/api.md */
+	const char *code;  /* of a hold; NULL: none */
+	int64_t level_ppm; /* -1: none */
+};
+
+struct time_line {
+	struct evidence_moment moments[MOMENTS_MAX];
+	size_t n;
+};
+
+/* An instant that is not there yet is no moment. */
+static void add_moment(struct time_line *l, int64_t at_ms, const char *event, const char *code,
+                       int64_t level_ppm)
+{
+	if (at_ms && l->n < MOMENTS_MAX)
+		l->moments[l->n++] = (struct evidence_moment){ at_ms, event, code, level_ppm };
+}
+
+/* In their order: of the same instant they stay as they were added. */
+static void sort_moments(struct time_line *l)
+{
+	for (size_t i = 1; i < l->n; i++)
+		for (size_t k = i; k && l->moments[k - 1].at_ms > l->moments[k].at_ms; k--) {
+			struct evidence_moment later = l->moments[k - 1];
+
+			l->moments[k - 1] = l->moments[k];
+			l->moments[k] = later;
+		}
+}
+
+static void list_moments(const struct operation *op, struct time_line *l)
+{
+	add_moment(l, op->began_ms, "began", NULL, -1);
+	for (uint32_t i = 0; i < op->n_steps; i++) {
+		const struct operation_step *s = &op->steps[i];
+
+		add_moment(l, s->begun_ms, "step", NULL, s->to_ppm);
+		add_moment(l, s->in_force_ms, "in_force", NULL, s->to_ppm);
+		add_moment(l, s->ended_ms, "step_ended", NULL, s->to_ppm);
+	}
+	for (uint32_t i = 0; i < op->n_failures; i++) {
+		const struct operation_failure *f = &op->failures[i];
+
+		add_moment(l, f->at_ms, f->overridden ? "overridden" : "held", f->code, -1);
+		add_moment(l, f->until_ms, "went_on", f->code, -1);
+	}
+	add_moment(l, op->full_ms, "full", NULL, -1);
+	add_moment(l, op->drained_ms, "drained", NULL, -1);
+	add_moment(l, op->ended_ms, "ended", NULL, -1);
+	sort_moments(l);
+}
+
+static json_t *time_line_json(const struct operation *op)
+{
+	struct time_line l = { .n = 0 };
+	json_t *list = json_array();
+
+	list_moments(op, &l);
+	for (size_t i = 0; i < l.n; i++) {
+		const struct evidence_moment *m = &l.moments[i];
+		json_t *o =
+		        json_pack("{s:o, s:s}", "at", time_to_json(m->at_ms), "event", m->event);
+
+		if (m->code)
+			json_object_set_new(o, "code", json_string(m->code));
+		if (m->level_ppm >= 0)
+			json_object_set_new(o, "level_ppm", json_integer(m->level_ppm));
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
+/* --- all --- */
+
+json_t *operation_late_json(const struct operation_late *late, size_t n)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, json_pack("{s:s, s:o}", "prefix", late[i].prefix,
+		                                      "flows_per_s",
+		                                      operation_value_json(&late[i].flows)));
+	return list;
+}
+
 json_t *operation_evidence_json(const struct operation *op)
 {
 	if (!op->drained_ms && op->state != OPERATION_DRAINED_UNCONFIRMED && !operation_is_over(op))
 		return json_null();
-	return json_pack("{s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:I, s:b}", "times", "began",
-	                 time_to_json(op->began_ms), "full", time_to_json(op->full_ms), "drained",
-	                 time_to_json(op->drained_ms), "ended", time_to_json(op->ended_ms),
-	                 "load_before", operation_loads_json(op->before, op->n_before),
-	                 "load_after", operation_loads_json(op->after, op->n_after), "levels",
-	                 levels_json(op), "least_margins_percent", least_margins_json(op), "holds",
-	                 (json_int_t)op->holds, "confirmed_by_packets", op->drained_ms != 0);
+	return json_pack(
+	        "{s:{s:o, s:o, s:o, s:o}, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:I, s:b}",
+	        "times", "began", time_to_json(op->began_ms), "full", time_to_json(op->full_ms),
+	        "drained", time_to_json(op->drained_ms), "ended", time_to_json(op->ended_ms),
+	        "time_line", time_line_json(op), "load_before",
+	        operation_loads_json(op->before, op->n_before), "load_after",
+	        operation_loads_json(op->after, op->n_after), "levels", levels_json(op), "late",
+	        operation_late_json(op->was_late, op->n_was_late), "failures", failures_json(op),
+	        "failures_left_out", (json_int_t)op->failures_lost, "least_margins_percent",
+	        least_margins_json(op), "holds", (json_int_t)op->holds, "confirmed_by_packets",
+	        op->drained_ms != 0);
 }
 
 json_t *operation_guards_json(const struct operation_verdict *verdicts)

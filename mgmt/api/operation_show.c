@@ -78,17 +78,6 @@ static json_t *plan_json(const struct operation *op, const json_t *outlook)
 	return o;
 }
 
-static json_t *late_json(const struct operation *op)
-{
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < op->n_late; i++)
-		json_array_append_new(list, json_pack("{s:s, s:o}", "prefix", op->late[i].prefix,
-		                                      "flows_per_s",
-		                                      operation_value_json(&op->late[i].flows)));
-	return list;
-}
-
 static json_t *history_json(const struct operation *op)
 {
 	json_t *list = json_array();
@@ -157,7 +146,7 @@ json_t *operation_show_json(const struct operations_item *item)
 	json_object_set_new(o, "steps", history_json(op));
 	json_object_set_new(o, "nodes", nodes_json(item));
 	json_object_set_new(o, "without", names_json(op->without, op->n_without));
-	json_object_set_new(o, "late", late_json(op));
+	json_object_set_new(o, "late", operation_late_json(op->late, op->n_late));
 	json_object_set_new(o, "evidence", operation_evidence_json(op));
 	json_object_set_new(o, "preflight", preflight_json(item));
 	return o;

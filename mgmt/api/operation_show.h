@@ -32,6 +32,8 @@ MUST_CHECK json_t *operation_show_json(const struct operations_item *item);
 MUST_CHECK json_t *operation_guards_json(const struct operation_verdict *verdicts);
 /** Time line, loads, late clients: given; JSON null before it has ended. */
 MUST_CHECK json_t *operation_evidence_json(const struct operation *op);
+/** Prefixes of late clients, given. */
+MUST_CHECK json_t *operation_late_json(const struct operation_late *late, size_t n);
 /** A step's record, given. */
 MUST_CHECK json_t *operation_step_json(const struct operation_step *s);
 /** A value, or null. */

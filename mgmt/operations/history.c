@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is remembered of each step, for the evidence: when it was, what was measured, how near its
- * guards were to a hold. The newest OPERATION_HISTORY_MAX steps are kept.
+ * What is remembered for the evidence: of each step when it was, what was measured, how near its
+ * guards were to a hold; what stopped the operation; who came late. The newest of each are kept.
  */
 #include <stdio.h>
 #include <string.h>
@@ -78,4 +78,92 @@ void history_measure(struct tick *t)
 	step->share_ppm = facts_share(t->op, t->facts);
 	step->expected_ppm = facts_expected(t->op, t->facts);
 	tick_change(t);
+}
+
+static struct operation_failure *add_failure(struct operation *op)
+{
+	if (op->n_failures == OPERATION_FAILURES_MAX) {
+		memmove(op->failures, op->failures + 1,
+		        sizeof(op->failures) - sizeof(op->failures[0]));
+		op->n_failures--;
+		op->failures_lost++;
+	}
+	op->failures[op->n_failures] = (struct operation_failure){ .at_ms = 0 };
+	return &op->failures[op->n_failures++];
+}
+
+void history_hold(struct tick *t)
+{
+	struct operation_failure *f = add_failure(t->op);
+
+	f->at_ms = t->now_ms;
+	(void)snprintf(f->code, sizeof(f->code), "%s", t->op->hold.code);
+	(void)snprintf(f->detail, sizeof(f->detail), "%s", t->op->hold.detail);
+}
+
+void history_go_on(struct tick *t)
+{
+	for (uint32_t i = 0; i < t->op->n_failures; i++)
+		if (!t->op->failures[i].overridden && !t->op->failures[i].until_ms)
+			t->op->failures[i].until_ms = t->now_ms;
+}
+
+static bool was_overridden(const struct operation *op, const char *code)
+{
+	for (uint32_t i = 0; i < op->n_failures; i++)
+		if (op->failures[i].overridden && !strcmp(op->failures[i].code, code))
+			return true;
+	return false;
+}
+
+void history_overridden(struct tick *t, const struct operation_verdict *verdicts)
+{
+	for (int i = 0; i < OPERATION_GUARD_COUNT; i++) {
+		const char *code = operation_guard_text(verdicts[i].guard);
+
+		/* a guard that cannot tell has seen no failure */
+		if (verdicts[i].ok || verdicts[i].unknown || !verdicts[i].overridden ||
+		    was_overridden(t->op, code))
+			continue;
+		struct operation_failure *f = add_failure(t->op);
+
+		f->at_ms = t->now_ms;
+		f->overridden = true;
+		(void)snprintf(f->code, sizeof(f->code), "%s", code);
+		(void)snprintf(f->detail, sizeof(f->detail), "%s", verdicts[i].detail);
+		tick_change(t);
+	}
+}
+
+/* The prefix's own row, a new one, or that of the fewest flows if these are more; NULL: none. */
+static struct operation_late *find_late_row(struct operation *op, const struct operation_late *seen)
+{
+	struct operation_late *least = &op->was_late[0];
+
+	for (uint32_t i = 0; i < op->n_was_late; i++) {
+		if (!strcmp(op->was_late[i].prefix, seen->prefix))
+			return &op->was_late[i];
+		if (op->was_late[i].flows.value < least->flows.value)
+			least = &op->was_late[i];
+	}
+	if (op->n_was_late < OPERATION_LATE_MAX)
+		return &op->was_late[op->n_was_late++];
+	return seen->flows.value > least->flows.value ? least : NULL;
+}
+
+void history_late(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	op->n_late = 0;
+	for (size_t i = 0; i < t->facts->n_late; i++) {
+		const struct operation_late *seen = &t->facts->late[i];
+		struct operation_late *row = find_late_row(op, seen);
+
+		if (op->n_late < OPERATION_LATE_MAX)
+			op->late[op->n_late++] = *seen;
+		if (row && (strcmp(row->prefix, seen->prefix) != 0 ||
+		            row->flows.value < seen->flows.value))
+			*row = *seen;
+	}
 }

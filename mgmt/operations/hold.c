@@ -19,6 +19,7 @@ void tick_hold(struct tick *t, const char *code, const char *format, ...)
 	va_end(arguments);
 	op->hold.from = op->state;
 	op->holds++;
+	history_hold(t);
 	tick_enter(t, OPERATION_HELD);
 	tick_note(t, true, "held by %s: %s", op->hold.code, op->hold.detail);
 }

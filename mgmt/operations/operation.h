@@ -24,14 +24,15 @@
 #include "mgmt/store/override.h"
 #include "weir/model.h"
 
-#define OPERATION_TARGETS_MAX 8u   /**< sites that one operation moves */
-#define OPERATION_PLAN_MAX    8u   /**< levels of one way, out or back */
-#define OPERATION_HISTORY_MAX 32u  /**< steps that are remembered, the newest */
-#define OPERATION_SITES_MAX   16u  /**< sites whose load a step remembers */
-#define OPERATION_NODES_MAX   64u  /**< nodes that are remembered, or named as absent */
-#define OPERATION_LATE_MAX    16u  /**< prefixes of late clients that are remembered */
-#define OPERATION_DETAIL_MAX  192u /**< bytes of a reason, with the NUL */
-#define OPERATION_EPOCHS      64u  /**< epochs of one owner: one more for each turn */
+#define OPERATION_TARGETS_MAX  8u   /**< sites that one operation moves */
+#define OPERATION_PLAN_MAX     8u   /**< levels of one way, out or back */
+#define OPERATION_HISTORY_MAX  32u  /**< steps that are remembered, the newest */
+#define OPERATION_SITES_MAX    16u  /**< sites whose load a step remembers */
+#define OPERATION_NODES_MAX    64u  /**< nodes that are remembered, or named as absent */
+#define OPERATION_LATE_MAX     16u  /**< prefixes of late clients that are remembered */
+#define OPERATION_FAILURES_MAX 16u  /**< failures that are remembered, the newest */
+#define OPERATION_DETAIL_MAX   192u /**< bytes of a reason, with the NUL */
+#define OPERATION_EPOCHS       64u  /**< epochs of one owner: one more for each turn */
 /** 32 bits of an override's generation, and what is left for one more owner. */
 #define OPERATION_EPOCH_MAX   (UINT32_MAX - 2 * OPERATION_EPOCHS)
 #define OPERATION_PPM         1000000u
@@ -154,10 +155,17 @@ struct operation_calm {
 	struct operation_value repeats, drops;
 };
 
-/** A client that still came to the drained site. */
+/** Clients that still came to the drained site. */
 struct operation_late {
 	char prefix[MODEL_NAME_MAX];
 	struct operation_value flows; /**< a second */
+};
+
+/** What stopped the operation (a hold, by whatever), or a guard that tripped and was overridden. */
+struct operation_failure {
+	char code[OPERATION_CODE_MAX], detail[OPERATION_DETAIL_MAX];
+	int64_t at_ms, until_ms; /**< until_ms: when it went on; 0: not yet, or it never stopped */
+	bool overridden;
 };
 
 struct operation {
@@ -211,6 +219,11 @@ struct operation {
 	uint32_t n_calm;
 	struct operation_late late[OPERATION_LATE_MAX];
 	uint32_t n_late;
+	/** of all that came, each at its most */
+	struct operation_late was_late[OPERATION_LATE_MAX];
+	uint32_t n_was_late;
+	struct operation_failure failures[OPERATION_FAILURES_MAX]; /**< the newest last */
+	uint32_t n_failures, failures_lost;
 	uint32_t holds;                                  /**< how often it was held */
 	int64_t began_ms, full_ms, drained_ms, ended_ms; /**< full: 100 % in force */
 

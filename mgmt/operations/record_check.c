@@ -37,7 +37,8 @@ static bool are_counts_ok(const struct operation *op)
 	       op->n_steps <= OPERATION_HISTORY_MAX && op->n_nodes <= OPERATION_NODES_MAX &&
 	       op->n_without <= OPERATION_NODES_MAX && op->n_before <= OPERATION_SITES_MAX &&
 	       op->n_after <= OPERATION_SITES_MAX && op->n_calm <= OPERATION_SITES_MAX &&
-	       op->n_late <= OPERATION_LATE_MAX;
+	       op->n_late <= OPERATION_LATE_MAX && op->n_failures <= OPERATION_FAILURES_MAX &&
+	       op->n_was_late <= OPERATION_LATE_MAX;
 }
 
 static bool are_levels_ok(const struct operation *op)

@@ -100,6 +100,7 @@ static const struct record_field op_fields[] = {
 	TEXT(struct operation, waits),
 	ONE(struct operation, steps_lost, FIELD_U32),
 	ONE(struct operation, holds, FIELD_U32),
+	ONE(struct operation, failures_lost, FIELD_U32),
 	ONE(struct operation, began_ms, FIELD_I64),
 	ONE(struct operation, full_ms, FIELD_I64),
 	ONE(struct operation, drained_ms, FIELD_I64),
@@ -159,6 +160,14 @@ static const struct record_field hold_fields[] = {
 static const struct record_field late_fields[] = {
 	TEXT(struct operation_late, prefix),
 	ONE(struct operation_late, flows, FIELD_VALUE),
+};
+
+static const struct record_field failure_fields[] = {
+	TEXT(struct operation_failure, code),
+	TEXT(struct operation_failure, detail),
+	ONE(struct operation_failure, at_ms, FIELD_I64),
+	ONE(struct operation_failure, until_ms, FIELD_I64),
+	ONE(struct operation_failure, overridden, FIELD_BOOL),
 };
 
 static const struct record_field calm_fields[] = {
@@ -301,6 +310,12 @@ json_t *operation_to_json(const struct operation *op)
 	        o, "calm", list_json(ROWS(calm_fields), op->calm, op->n_calm, sizeof(op->calm[0])));
 	json_object_set_new(
 	        o, "late", list_json(ROWS(late_fields), op->late, op->n_late, sizeof(op->late[0])));
+	json_object_set_new(o, "was_late",
+	                    list_json(ROWS(late_fields), op->was_late, op->n_was_late,
+	                              sizeof(op->was_late[0])));
+	json_object_set_new(o, "failures",
+	                    list_json(ROWS(failure_fields), op->failures, op->n_failures,
+	                              sizeof(op->failures[0])));
 	return o;
 }
 
@@ -477,7 +492,11 @@ static bool read_all(const json_t *json, struct operation *op)
 	       read_list(ROWS(calm_fields), json_object_get(json, "calm"), op->calm,
 	                 sizeof(op->calm[0]), OPERATION_SITES_MAX, &op->n_calm) &&
 	       read_list(ROWS(late_fields), json_object_get(json, "late"), op->late,
-	                 sizeof(op->late[0]), OPERATION_LATE_MAX, &op->n_late);
+	                 sizeof(op->late[0]), OPERATION_LATE_MAX, &op->n_late) &&
+	       read_list(ROWS(late_fields), json_object_get(json, "was_late"), op->was_late,
+	                 sizeof(op->was_late[0]), OPERATION_LATE_MAX, &op->n_was_late) &&
+	       read_list(ROWS(failure_fields), json_object_get(json, "failures"), op->failures,
+	                 sizeof(op->failures[0]), OPERATION_FAILURES_MAX, &op->n_failures);
 }
 
 int operation_from_json(const json_t *json, struct operation *out)

@@ -58,15 +58,6 @@ static bool are_silent(const struct tick *t)
 	return true;
 }
 
-static void note_late(struct tick *t)
-{
-	struct operation *op = t->op;
-
-	op->n_late = 0;
-	for (size_t i = 0; i < t->facts->n_late && op->n_late < OPERATION_LATE_MAX; i++)
-		op->late[op->n_late++] = t->facts->late[i];
-}
-
 static bool is_another_out(const struct tick *t)
 {
 	for (size_t i = 0; i < t->facts->n_sites; i++) {
@@ -110,7 +101,7 @@ static void become_drained(struct tick *t)
 {
 	struct operation *op = t->op;
 
-	note_late(t);
+	history_late(t);
 	op->n_after = history_loads(t, op->after);
 	if (!op->drained_ms)
 		op->drained_ms = t->now_ms;
@@ -124,7 +115,7 @@ void stay_late(struct tick *t)
 
 	if (hold_together(t))
 		return;
-	note_late(t);
+	history_late(t);
 	quiet = are_quiet(t);
 	if (quiet == OPERATION_NO)
 		op->unnamed_ms = 0; /* clients come, whoever names the site */
@@ -154,7 +145,7 @@ void stay_drained(struct tick *t)
 {
 	if (hold_together(t))
 		return;
-	note_late(t);
+	history_late(t);
 	if (t->op->state == OPERATION_DRAINED && are_silent(t))
 		tick_enter(t, OPERATION_EMPTY);
 	else if (t->op->state == OPERATION_DRAINED)

@@ -118,6 +118,7 @@ static bool query_guards(struct tick *t, enum operation_moment moment, bool *mis
 		return false;
 	operation_judge(t->op, t->facts, moment, verdicts);
 	history_margins(t->op, verdicts);
+	history_overridden(t, verdicts);
 	tripped = operation_tripped(verdicts);
 	if (!tripped)
 		return true;

@@ -52,6 +52,8 @@ void tick_enter(struct tick *t, enum operation_state state)
 {
 	struct operation *op = t->op;
 
+	if (state != OPERATION_HELD && state != OPERATION_EXPIRED_HELD)
+		history_go_on(t);
 	op->state = state;
 	op->state_ms = 0;
 	op->waited_ms = 0;

@@ -379,6 +379,49 @@ static int a_return_has_the_pace_that_it_is_given(void)
 	return 0;
 }
 
+static const struct operation_failure *last_failure(void)
+{
+	return scene.op.n_failures ? &scene.op.failures[scene.op.n_failures - 1] : NULL;
+}
+
+static int what_failed_and_who_came_late_is_remembered(void)
+{
+	static const bool overridden[OPERATION_GUARD_COUNT] = { [OPERATION_GUARD_RECEIVERS] =
+		                                                        true };
+	struct operation_person person = scene_person;
+	const struct operation_failure *f;
+
+	person.overridden = overridden;
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	scene.sites[2].repeats = scene_value(300);
+	scene_tick(2);
+	CHECK(scene_is_held_by("receivers"));
+	f = last_failure();
+	CHECK(f && !strcmp(f->code, "receivers") && f->at_ms && !f->until_ms && !f->overridden);
+	CHECK(!operation_resume(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+	CHECK(f->until_ms == scene.now_ms);
+	scene.sites[2].repeats = scene_value(600);
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	f = last_failure();
+	CHECK(scene.op.n_failures == 2 && f->overridden && !strcmp(f->code, "receivers"));
+	static struct operation_late seen[2] = { { "192.0.2.0/24", { true, 9 } },
+		                                 { "198.51.100.0/24", { true, 1 } } };
+	scene.f.late = seen;
+	scene.f.n_late = 2;
+	scene_tick(2);
+	seen[0].flows.value = 4;
+	scene.f.n_late = 1;
+	scene_tick(2);
+	scene.f.n_late = 0;
+	scene.sites[0].flows = scene_value(0);
+	CHECK(scene_until_state(OPERATION_DRAINED, 100));
+	scene_tick(2);
+	CHECK(scene.op.n_late == 0 && scene.op.n_was_late == 2);
+	CHECK(scene.op.was_late[0].flows.value == 9 && scene.op.was_late[1].flows.value == 1);
+	return operation_ok(&scene.op) ? 0 : 1;
+}
+
 static int an_abort_goes_back_in_steps(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -519,6 +562,7 @@ uint64_t scenes_own(void)
 		steps_wait_for_all_name_servers,
 		a_return_has_its_order,
 		a_return_has_the_pace_that_it_is_given,
+		what_failed_and_who_came_late_is_remembered,
 		an_abort_goes_back_in_steps,
 		a_shift_rests_and_a_drain_starts_from_there,
 		a_site_that_was_drained_before_opens_its_backup,

@@ -141,12 +141,13 @@ static void a_record_out_of_range_is_none(void **state)
 
 	(void)state;
 	assert_int_equal(operation_init(&good, &r, NOW_MS, error), 0);
-	for (int i = 0; i < 14; i++) {
-		uint32_t *const counts[] = { &op.n_targets,    &op.n_plan,     &op.n_steps,
-			                     &op.n_nodes,      &op.n_without,  &op.n_before,
-			                     &op.n_after,      &op.n_calm,     &op.n_late,
-			                     &op.step,         &op.goal_ppm,   &op.level_ppm,
-			                     &op.write.to_ppm, &op.plan_ppm[0] };
+	for (int i = 0; i < 16; i++) {
+		uint32_t *const counts[] = { &op.n_was_late, &op.n_failures, &op.n_targets,
+			                     &op.n_plan,     &op.n_steps,    &op.n_nodes,
+			                     &op.n_without,  &op.n_before,   &op.n_after,
+			                     &op.n_calm,     &op.n_late,     &op.step,
+			                     &op.goal_ppm,   &op.level_ppm,  &op.write.to_ppm,
+			                     &op.plan_ppm[0] };
 
 		op = good;
 		*counts[i] = UINT32_MAX;
@@ -330,6 +331,9 @@ static void fill_record(struct operation *op)
 	op->calm[0].repeats = value_of(29);
 	op->calm[0].drops = value_of(30);
 	op->late[0] = (struct operation_late){ "192.0.2.0/24", value_of(31) };
+	op->n_failures = op->failures_lost = op->n_was_late = 1;
+	op->was_late[0] = (struct operation_late){ "198.51.100.0/24", value_of(34) };
+	op->failures[0] = (struct operation_failure){ "room", "too much", 32, 33, true };
 }
 
 static void assert_value(const struct operation_value *a, const struct operation_value *b)
@@ -415,6 +419,16 @@ static void assert_history(const struct operation *op, const struct operation *b
 	ASSERT_NUMBER(full_ms);
 	ASSERT_NUMBER(drained_ms);
 	ASSERT_NUMBER(ended_ms);
+	assert_int_equal(back->n_failures, 1);
+	assert_int_equal(back->failures_lost, op->failures_lost);
+	assert_string_equal(back->failures[0].code, op->failures[0].code);
+	assert_string_equal(back->failures[0].detail, op->failures[0].detail);
+	assert_int_equal(back->failures[0].at_ms, op->failures[0].at_ms);
+	assert_int_equal(back->failures[0].until_ms, op->failures[0].until_ms);
+	assert_int_equal(back->failures[0].overridden, op->failures[0].overridden);
+	assert_int_equal(back->n_was_late, 1);
+	assert_string_equal(back->was_late[0].prefix, op->was_late[0].prefix);
+	assert_value(&back->was_late[0].flows, &op->was_late[0].flows);
 }
 
 /* Writing and reading share their tables, so that a second writing would not miss a field. */

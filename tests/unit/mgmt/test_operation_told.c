@@ -95,6 +95,56 @@ static void evidence_has_the_least_margin_of_all_steps(void **state)
 	json_decref(json);
 }
 
+static void evidence_has_what_failed_and_when(void **state)
+{
+	static const char *const events[] = {
+		"began",   "step", "in_force", "overridden", "held",
+		"went_on", "held", "went_on",  "step_ended", "drained"
+	};
+	json_t *json;
+
+	(void)state;
+	op.began_ms = 1790000000000;
+	op.n_steps = 1;
+	op.steps[0] = (struct operation_step){ .to_ppm = 250000,
+		                               .begun_ms = op.began_ms + 1000,
+		                               .in_force_ms = op.began_ms + 2000,
+		                               .ended_ms = op.began_ms + 9000 };
+	op.drained_ms = op.began_ms + 10000;
+	op.n_failures = 3;
+	op.failures[0] =
+	        (struct operation_failure){ "room", "too much", op.began_ms + 3000, 0, true };
+	op.failures[1] = (struct operation_failure){ "receivers", "fra suffers", op.began_ms + 4000,
+		                                     op.began_ms + 5000, false };
+	op.failures[2] = (struct operation_failure){ "person", "jw", op.began_ms + 6000,
+		                                     op.began_ms + 7000, false };
+	op.failures_lost = 4;
+	op.n_was_late = 1;
+	op.was_late[0] = (struct operation_late){ "192.0.2.0/24", value_of(3) };
+	json = operation_evidence_json(&op);
+	const json_t *line = part_of(json, "time_line", NULL);
+	assert_int_equal(json_array_size(line), sizeof(events) / sizeof(events[0]));
+	for (size_t i = 0; i < json_array_size(line); i++)
+		assert_string_equal(
+		        json_string_value(part_of(json_array_get(line, i), "event", NULL)),
+		        events[i]);
+	assert_int_equal(json_integer_value(part_of(json_array_get(line, 1), "level_ppm", NULL)),
+	                 250000);
+	assert_string_equal(json_string_value(part_of(json_array_get(line, 4), "code", NULL)),
+	                    "receivers");
+	const json_t *failures = part_of(json, "failures", NULL);
+	assert_int_equal(json_array_size(failures), 2); /* a person's hold is none */
+	assert_true(json_is_true(part_of(json_array_get(failures, 0), "overridden", NULL)));
+	assert_true(json_is_null(part_of(json_array_get(failures, 0), "until", NULL)));
+	assert_string_equal(json_string_value(part_of(json_array_get(failures, 1), "detail", NULL)),
+	                    "fra suffers");
+	assert_int_equal(json_integer_value(part_of(json, "failures_left_out", NULL)), 4);
+	const json_t *late = json_array_get(part_of(json, "late", NULL), 0);
+	assert_string_equal(json_string_value(part_of(late, "prefix", NULL)), "192.0.2.0/24");
+	assert_int_equal(json_integer_value(part_of(late, "flows_per_s", NULL)), 3);
+	json_decref(json);
+}
+
 /* --- the outlook --- */
 
 static struct model_site sites[] = { { .name = "ams" },
@@ -225,6 +275,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(there_is_evidence_of_what_has_ended),
 		TEST(evidence_has_the_least_margin_of_all_steps),
+		TEST(evidence_has_what_failed_and_when),
 		TEST(the_outlook_is_of_the_end_of_the_plan),
 		TEST(what_is_not_known_has_no_outlook),
 		TEST(only_sound_observations_of_others_say_whether_a_site_is_up),
