@@ -120,6 +120,11 @@ json_t *operation_measure_json(struct core *core)
 			                            pages.health_fresh ? pages.health : NULL }));
 		json_object_set_new(all, "flows", operation_flows_json(core, m));
 		json_object_set_new(all, "drills", operation_drills_json(core, m));
+		json_t *unannounced = m->self->announce.daemon == MODEL_DAEMON_NONE
+		                              ? NULL
+		                              : operation_vips_json(core, m);
+		if (unannounced)
+			json_object_set_new(all, "unannounced", unannounced);
 	}
 	observe_close(&pages);
 	intent_unshare(shared);

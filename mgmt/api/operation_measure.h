@@ -11,6 +11,7 @@
  *   dns: {serving, queries_milli}                weir-dns runs; queries as rates of new flows
  *   sites: [{site, up, checked, failing}]        as this node's weir-dns sees them from outside
  *   pools: {POOL: {up_ppm, unknown_ppm, min_ppm}}                       of the own site
+ *   unannounced: {VIP: "no" or "unknown"}        that it should announce; at most 256
  *   checks: {SERVICE: {SITE: families}}          of VIPs of other sites, that get through
  *   backups: rows of mgmt/api/backup_status.h                           of the own site
  *   flows: {window_ms, services: {SERVICE: {new_milli, packets_milli, silent_ppm, repeated_ppm}},
@@ -22,7 +23,7 @@
  *
  *   announcements: {ADDRESS: {intended, exported}}    words of mgmt/json/announcement.h
  *
- * Implemented in mgmt/api/operation_measure.c, operation_announced.c (announcements), operation_outside.c (sites), operation_checks.c (checks) and operation_flows.c (flows); for any thread, not under the lock.
+ * Implemented in mgmt/api/operation_measure.c, operation_announced.c (announcements), operation_vips.c (unannounced), operation_outside.c (sites), operation_checks.c (checks) and operation_flows.c (flows); for any thread, not under the lock.
  */
 #ifndef WEIR_MGMT_API_OPERATION_MEASURE_H
 #define WEIR_MGMT_API_OPERATION_MEASURE_H
@@ -42,6 +43,8 @@
 MUST_CHECK json_t *operation_measure_json(struct core *core);
 /** The part "checks" from a fresh page of weir-health, given. @p m has this node. */
 MUST_CHECK json_t *operation_checks_json(const struct model *m, const struct health_page *page);
+/** The part "unannounced", given; NULL: it is not known, or out of memory. Not under the lock. */
+json_t *operation_vips_json(struct core *core, const struct model *m);
 /** The part "flows", given; JSON null: it is not known. */
 MUST_CHECK json_t *operation_flows_json(const struct core *core, const struct model *m);
 /** The part "announcements", given; NULL: this node has no routing daemon, or out of memory. */

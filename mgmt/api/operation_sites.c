@@ -205,60 +205,6 @@ static bool is_absent(const struct operation_snapshot *v, const struct operation
 	return true;
 }
 
-/* A node without a routing daemon announces by other means: nothing is asked of it. */
-static enum operation_truth read_announced(const struct operation_voice *voice)
-{
-	const char *state = operation_read_text(voice->measure, "announce");
-
-	if (voice->node->announce.daemon == MODEL_DAEMON_NONE)
-		return OPERATION_YES;
-	if (!voice->measure || !*state || !strcmp(state, "unknown"))
-		return OPERATION_UNKNOWN;
-	return truth_of(!strcmp(state, "serving"));
-}
-
-static bool shares_vip(const struct operation_snapshot *v, const char *site, const char *other)
-{
-	for (size_t i = 0; i < v->m->n_vips; i++) {
-		const struct model_vip *vip = &v->m->vips[i];
-		unsigned n = 0;
-
-		for (size_t k = 0; k < vip->n_sites; k++)
-			n += !strcmp(vip->sites[k]->name, site) ||
-			     !strcmp(vip->sites[k]->name, other);
-		if (n == 2)
-			return true;
-	}
-	return false;
-}
-
-/* VIPs of the site: announced by its nodes that are not named absent, and those that it shares also by another site. */
-static void gather_announced(const struct operation_snapshot *v, const struct operation *op,
-                             struct operation_site *s)
-{
-	bool shares = false, elsewhere = false, all = true, known = true;
-	size_t n = 0;
-
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const char *site = v->voices[i].node->site->name;
-		enum operation_truth one = read_announced(&v->voices[i]);
-
-		if (!strcmp(site, s->name)) {
-			if (operation_is_without(op, v->voices[i].node->name))
-				continue;
-			n++;
-			all &= one == OPERATION_YES;
-			known &= one != OPERATION_UNKNOWN;
-		} else if (shares_vip(v, s->name, site)) {
-			shares = true;
-			elsewhere |= one == OPERATION_YES &&
-			             v->voices[i].node->announce.daemon != MODEL_DAEMON_NONE;
-		}
-	}
-	s->announced = known && n > 0 ? truth_of(all) : OPERATION_UNKNOWN;
-	s->elsewhere = shares ? truth_of(elsewhere) : OPERATION_YES;
-}
-
 /* The answers of one node. @return whether those of all moved services are known */
 static bool add_answers(const struct operation_snapshot *v, const struct operation *op,
                         const char *node, const char *site, uint64_t *milli)
@@ -309,7 +255,7 @@ static void gather_site(const struct operation_snapshot *v, const struct operati
 	gather_out(v, op, s);
 	gather_pools(v, op, s);
 	operation_gather_flows(v, op, s, sums);
-	gather_announced(v, op, s);
+	operation_gather_vips(v, op, s);
 	operation_gather_backups(v, op, s);
 	s->named = answers_naming(v, op, site->name);
 	s->capacity_flows = operation_value_of(site->capacity_flows != 0, site->capacity_flows);

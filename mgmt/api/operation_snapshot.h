@@ -88,6 +88,9 @@ uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *
 uint64_t operation_checks_of(const struct operation_snapshot *v,
                              const struct model_service *service, const char *site);
 
+/** Of operation_gather(): whether its VIPs are announced, here and elsewhere (operation_vips.c). */
+void operation_gather_vips(const struct operation_snapshot *v, const struct operation *op,
+                           struct operation_site *s);
 /**
  * Tell the projector from where new flows come to all sites. Implemented in mgmt/api/operation_sources.c.
  * @return 0 or -ENOMEM

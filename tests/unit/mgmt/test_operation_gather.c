@@ -115,7 +115,7 @@ static void a_node_that_is_named_absent_need_not_announce(void **state)
 
 	(void)state;
 	w->nodes[0].announce.daemon = w->nodes[1].announce.daemon = MODEL_DAEMON_BIRD;
-	give_voice(w, 0, "{\"announce\":\"serving\"}");
+	give_voice(w, 0, "{\"unannounced\":{}}");
 	assert_int_equal(gather_ams(w)->announced, OPERATION_UNKNOWN);
 	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "ams-2");
 	assert_int_equal(gather_ams(w)->announced, OPERATION_YES);

@@ -111,16 +111,58 @@ static void only_a_shared_vip_needs_another_site(void **state)
 
 	(void)state;
 	w->nodes[2].announce.daemon = MODEL_DAEMON_BIRD;
-	give_voice(w, 2, "{\"announce\":\"drained\"}");
+	give_voice(w, 2, "{\"unannounced\":{\"v-ams\":\"no\"}}");
 	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_YES); /* each has its own VIP */
 	w->vips[0].sites = w->vip_sites;
 	w->vips[0].n_sites = 2;
 	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_NO);
-	give_voice(w, 2, "{\"announce\":\"serving\"}");
+	give_voice(w, 2, "{\"unannounced\":{\"v-fra\":\"no\"}}");
 	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_YES);
 	w->nodes[2].announce.daemon = MODEL_DAEMON_NONE; /* by other means: no proof */
 	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_NO);
 	free_world(w);
+}
+
+/* A node that announces something proves nothing of the VIP that is looked for. */
+static void each_vip_is_announced_for_itself(void **state)
+{
+	static const struct {
+		const char *said;
+		enum operation_truth here, elsewhere;
+	} rows[] = {
+		{ "{}", OPERATION_UNKNOWN, OPERATION_UNKNOWN },
+		{ "{\"unannounced\":{}}", OPERATION_YES, OPERATION_YES },
+		{ "{\"unannounced\":{\"v-ams\":\"no\"}}", OPERATION_NO, OPERATION_NO },
+		{ "{\"unannounced\":{\"v-ams\":\"unknown\"}}", OPERATION_UNKNOWN,
+		  OPERATION_UNKNOWN },
+		{ "{\"unannounced\":{\"v-two\":\"no\"}}", OPERATION_NO, OPERATION_NO },
+		{ "{\"unannounced\":{\"v-none\":\"no\"}}", OPERATION_YES, OPERATION_YES },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world *w = make_world();
+		struct model_vip vips[3] = { w->vips[0], w->vips[0], w->vips[1] };
+		struct model_at both[3] = { w->at[0], w->at[0], w->at[1] };
+
+		vips[1].name = "v-two";
+		for (size_t k = 0; k < 2; k++) {
+			vips[k].sites = w->vip_sites;
+			vips[k].n_sites = 2;
+			both[k].vip = &vips[k];
+		}
+		w->service.at = both;
+		w->service.n_at = 3;
+		w->m.vips = vips;
+		w->m.n_vips = 3;
+		for (size_t k = 0; k < 3; k++) {
+			w->nodes[k].announce.daemon = MODEL_DAEMON_BIRD;
+			give_voice(w, k, k == 1 ? "{\"unannounced\":{}}" : rows[i].said);
+		}
+		assert_int_equal(gather_ams(w)->announced, rows[i].here);
+		assert_int_equal(gather_ams(w)->elsewhere, rows[i].elsewhere);
+		free_world(w);
+	}
 }
 
 static void a_site_is_held_by_another_operation_and_not_by_its_own(void **state)
@@ -144,6 +186,7 @@ int main(void)
 		cmocka_unit_test(one_answer_in_ten_seconds_is_not_none),
 		cmocka_unit_test(a_drain_of_another_service_does_not_put_a_site_out),
 		cmocka_unit_test(only_a_shared_vip_needs_another_site),
+		cmocka_unit_test(each_vip_is_announced_for_itself),
 		cmocka_unit_test(a_site_is_held_by_another_operation_and_not_by_its_own),
 	};
 

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which VIPs are announced with proof. A VIP is announced by a node when a neighbour gets each of its
+ * addresses, of both families. Each node says which of its VIPs are not, as these are few; a node
+ * without a routing daemon announces by other means, and is asked nothing.
+ *
+ * A site is announced when each of its nodes announces all that it should. A VIP that it shares is
+ * announced elsewhere when one node of another site announces that VIP, not just any.
+ */
+#include "mgmt/api/operation_snapshot.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "mgmt/api/guard_facts.h"
+#include "mgmt/api/operation_measure.h"
+
+#define VIPS_MAX 256u /* of one node that are listed; if there are more, the others are unknown */
+
+/* --- what this node says --- */
+
+static bool has_key(const uint64_t *keys, size_t n, uint64_t key)
+{
+	for (size_t i = 0; i < n; i++)
+		if (keys[i] == key)
+			return true;
+	return false;
+}
+
+json_t *operation_vips_json(struct core *core, const struct model *m)
+{
+	struct guard_facts *facts = calloc(1, sizeof(*facts));
+	json_t *list = NULL;
+	size_t n = 0;
+
+	if (!facts)
+		return NULL;
+	if (!guard_facts_open(core, false, facts) && facts->vips_known)
+		list = json_object();
+	for (size_t i = 0; list && i < m->n_vips && n < VIPS_MAX; i++) {
+		uint64_t key = hash_text(m->vips[i].name);
+
+		if (!model_node_announces(m->self, &m->vips[i]) ||
+		    has_key(facts->own.vips, facts->own.n_vips, key))
+			continue;
+		json_object_set_new(list, m->vips[i].name,
+		                    json_string(has_key(facts->own.unsure, facts->own.n_unsure, key)
+		                                        ? "unknown"
+		                                        : "no"));
+		n++;
+	}
+	guard_facts_close(facts);
+	free(facts);
+	return list;
+}
+
+/* --- what all say --- */
+
+/* Whether a node that should announce the VIP does. */
+static enum operation_truth is_announced(const struct operation_voice *voice,
+                                         const struct model_vip *vip)
+{
+	const json_t *left = json_object_get(voice->measure, "unannounced");
+	const char *word = json_string_value(json_object_get(left, vip->name));
+
+	if (!json_is_object(left))
+		return OPERATION_UNKNOWN;
+	if (word)
+		return strcmp(word, "no") != 0 ? OPERATION_UNKNOWN : OPERATION_NO;
+	return json_object_size(left) < VIPS_MAX ? OPERATION_YES : OPERATION_UNKNOWN;
+}
+
+static void count_truth(enum operation_truth one, enum operation_truth *all)
+{
+	if (one == OPERATION_NO || (one == OPERATION_UNKNOWN && *all == OPERATION_YES))
+		*all = one;
+}
+
+/* Whether another site, that the operation does not move, announces it. */
+static enum operation_truth is_elsewhere(const struct operation_snapshot *v,
+                                         const struct operation *op, const struct model_vip *vip)
+{
+	enum operation_truth best = OPERATION_NO;
+
+	for (size_t i = 0; i < v->n_voices; i++) {
+		const struct operation_voice *voice = &v->voices[i];
+
+		if (operation_targets_site(op, voice->node->site->name) ||
+		    !model_node_announces(voice->node, vip))
+			continue;
+		enum operation_truth one = is_announced(voice, vip);
+		if (one == OPERATION_YES)
+			return one;
+		if (one == OPERATION_UNKNOWN)
+			best = one;
+	}
+	return best;
+}
+
+/* All nodes of the site that are not named absent. */
+static enum operation_truth is_here(const struct operation_snapshot *v, const struct operation *op,
+                                    const struct model_vip *vip, const char *site)
+{
+	enum operation_truth all = OPERATION_YES;
+
+	for (size_t i = 0; i < v->n_voices; i++) {
+		const struct operation_voice *voice = &v->voices[i];
+
+		if (!strcmp(voice->node->site->name, site) &&
+		    !operation_is_without(op, voice->node->name) &&
+		    model_node_announces(voice->node, vip))
+			count_truth(is_announced(voice, vip), &all);
+	}
+	return all;
+}
+
+static bool has_node(const struct operation_snapshot *v, const struct operation *op,
+                     const char *site)
+{
+	for (size_t i = 0; i < v->n_voices; i++)
+		if (!strcmp(v->voices[i].node->site->name, site) &&
+		    !operation_is_without(op, v->voices[i].node->name))
+			return true;
+	return false;
+}
+
+/* The VIPs of what the operation moves. */
+static enum operation_truth are_here(const struct operation_snapshot *v, const struct operation *op,
+                                     const char *site)
+{
+	enum operation_truth all = OPERATION_YES;
+
+	for (size_t i = 0; i < v->m->n_services; i++) {
+		const struct model_service *s = &v->m->services[i];
+
+		if (*op->service && strcmp(s->name, op->service) != 0)
+			continue;
+		for (size_t k = 0; k < s->n_at; k++)
+			if (s->at[k].vip && !strcmp(s->at[k].site->name, site))
+				count_truth(is_here(v, op, s->at[k].vip, site), &all);
+	}
+	return all;
+}
+
+void operation_gather_vips(const struct operation_snapshot *v, const struct operation *op,
+                           struct operation_site *s)
+{
+	const struct model_site *site = model_site(v->m, s->name);
+
+	s->announced = has_node(v, op, s->name) ? are_here(v, op, s->name) : OPERATION_UNKNOWN;
+	s->elsewhere = OPERATION_YES;
+	for (size_t i = 0; site && i < v->m->n_vips; i++)
+		if (v->m->vips[i].n_sites > 1 && model_vip_is_at(&v->m->vips[i], site))
+			count_truth(is_elsewhere(v, op, &v->m->vips[i]), &s->elsewhere);
+}
