@@ -183,6 +183,21 @@ static bool is_name_served(const struct operation_snapshot *v, const struct oper
 	return false;
 }
 
+/* Whether a target has a backup pool at the site. */
+static bool has_backup_of_target(const struct operation_snapshot *v, const struct operation *op,
+                                 const char *site)
+{
+	for (size_t i = 0; i < v->m->n_services; i++) {
+		const struct model_service *s = &v->m->services[i];
+
+		for (size_t k = 0; operation_is_moved(op, s) && k < s->n_at; k++)
+			if (s->at[k].backup && !strcmp(s->at[k].backup->site->name, site) &&
+			    operation_targets_site(op, s->at[k].site->name))
+				return true;
+	}
+	return false;
+}
+
 static bool was_reached(const struct operation *op, const char *node)
 {
 	for (uint32_t i = 0; i < op->n_nodes; i++)
@@ -250,6 +265,7 @@ static void gather_site(const struct operation_snapshot *v, const struct operati
 {
 	s->name = site->name;
 	s->serves = is_name_served(v, op, site->name);
+	s->backs = has_backup_of_target(v, op, site->name);
 	s->absent = is_absent(v, op, site->name);
 	gather_outside(v, s);
 	gather_out(v, op, s);

@@ -66,6 +66,14 @@ bool facts_gains(const struct operation *op, const struct operation_site *site)
 	       facts_is_up(site) != OPERATION_NO;
 }
 
+bool facts_receives(const struct operation *op, const struct operation_site *site)
+{
+	return facts_gains(op, site) ||
+	       (op->way == OPERATION_OUT && op->goal_ppm == OPERATION_PPM && site->backs &&
+	        !operation_targets_site(op, site->name) && site->out != OPERATION_YES &&
+	        facts_is_up(site) != OPERATION_NO);
+}
+
 bool facts_targets_down(const struct operation *op, const struct operation_facts *facts)
 {
 	for (uint32_t i = 0; i < op->n_targets; i++) {

@@ -26,6 +26,11 @@ const struct operation_node *facts_find_owner(const struct operation *op,
 enum operation_truth facts_is_up(const struct operation_site *site);
 /** Whether the running way brings clients to the site. A site that is out or down gets none. */
 bool facts_gains(const struct operation *op, const struct operation_site *site);
+/**
+ * Whether the running way brings load to the site: it gains clients, or a drained target has a backup pool
+ * there, although no name chooses it.
+ */
+bool facts_receives(const struct operation *op, const struct operation_site *site);
 /** Whether all targets are down as seen from outside, and that is known. */
 bool facts_targets_down(const struct operation *op, const struct operation_facts *facts);
 /** Whether packets of a target can be measured: a node of it takes part, and it is not down. */

@@ -69,7 +69,7 @@ void guard_room(const struct guard_question *q, struct operation_verdict *v)
 		const struct operation_projected *at = &site->at[point];
 		struct operation_value flows = at->flows, bits = at->bits;
 
-		if (!facts_gains(q->op, site) || at->receives == OPERATION_NO)
+		if (!facts_receives(q->op, site) || at->receives == OPERATION_NO)
 			continue;
 		if (counts_backup(q, point)) {
 			flows = add_values(flows, at->backup_flows);

@@ -4,7 +4,8 @@
  *
  * What the running way brings clients to is asked with facts_gains(): out, the sites that are no
  * target, are not out themselves and are not down; back, the targets. So a drained site is never
- * counted as a receiver.
+ * counted as a receiver. A site that only has a backup pool of a target is a receiver, too
+ * (facts_receives()), but none that is left for clients.
  */
 #include "mgmt/operations/facts.h"
 #include "mgmt/operations/guard_internal.h"
@@ -110,7 +111,7 @@ void guard_receivers(const struct guard_question *q, struct operation_verdict *v
 	for (size_t i = 0; i < q->facts->n_sites; i++) {
 		const struct operation_site *site = &q->facts->sites[i];
 
-		if (!facts_gains(q->op, site))
+		if (!facts_receives(q->op, site))
 			continue;
 		judge_checks(site, v);
 		judge_calm(q->op, site, v);
@@ -127,11 +128,11 @@ void guard_fresh(const struct guard_question *q, struct operation_verdict *v)
 		const struct operation_site *site = &q->facts->sites[i];
 		bool target = operation_targets_site(q->op, site->name);
 
-		if (target ? !facts_is_measured(site) : !facts_gains(q->op, site))
+		if (target ? !facts_is_measured(site) : !facts_receives(q->op, site))
 			continue;
 		if (!site->flows.known || !site->arrivals.known)
 			guard_miss(v, "new flows of site %s are not measured", site->name);
-		if (facts_gains(q->op, site) && (!site->repeats.known || !site->drops.known))
+		if (facts_receives(q->op, site) && (!site->repeats.known || !site->drops.known))
 			guard_miss(v, "repeated SYNs and drops of site %s are not measured",
 			           site->name);
 	}

@@ -58,6 +58,7 @@ struct operation_projected {
 struct operation_site {
 	const char *name;
 	bool serves; /**< a name that the operation moves can be answered with this site */
+	bool backs;  /**< a target has a backup pool there, for what the operation moves */
 	bool absent; /**< all its nodes are named absent, or none was reached when it began */
 	enum operation_truth up;      /**< as seen from outside */
 	bool checked;                 /**< a site that can reach it checks its VIPs from outside */

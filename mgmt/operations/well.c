@@ -69,7 +69,7 @@ void well_begin(struct operation *op, const struct operation_facts *facts)
 		uint32_t at = find_calm(op, site->name);
 		struct operation_calm *calm = &op->calm[at];
 
-		if (!facts_gains(op, site) || at == OPERATION_SITES_MAX)
+		if (!facts_receives(op, site) || at == OPERATION_SITES_MAX)
 			continue;
 		if (at == op->n_calm) {
 			op->n_calm++;

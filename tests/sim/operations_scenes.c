@@ -192,6 +192,38 @@ static int room_counts_what_the_step_brings(void)
 	return 0;
 }
 
+/* b serves no name of what moves, but has the backup pool of a. */
+static int a_site_with_the_backup_alone_is_a_receiver(void)
+{
+	for (int which = 0; which < 5; which++) {
+		scene_begin(OPERATION_DRAIN, 0);
+		scene.sites[1].serves = false;
+		scene.sites[1].backs = true;
+		scene.sites[1].capacity_flows = scene_value(which == 0 ? 1500 : 9000);
+		if (which == 1)
+			scene.sites[1].flows.known = false;
+		if (which == 2)
+			scene.sites[1].pools = OPERATION_NO;
+		if (which == 3)
+			scene.sites[1].repeats.known = false;
+		if (which == 4)
+			scene.sites[2].out = OPERATION_YES; /* b is none that is left */
+		scene.f.max_sites_out = scene_value(2);
+		CHECK(scene_until_state(OPERATION_HELD, 200));
+		CHECK(scene_is_held_by(which == 0   ? "room"
+		                       : which == 2 ? "receivers"
+		                       : which == 4 ? "last-site"
+		                                    : scene.op.hold.code));
+		/* the backup takes late clients with the last step alone */
+		CHECK(scene.op.level_ppm == (which == 0 ? 750000u : 0u));
+	}
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.sites[1].serves = false; /* neither: it does not matter */
+	scene.sites[1].pools = OPERATION_NO;
+	CHECK(scene_until_level(1000000));
+	return 0;
+}
+
 static int sites_that_are_out_are_no_receivers(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -348,6 +380,7 @@ uint64_t scenes_measure(void)
 		a_moment_without_a_value_does_not_hold,
 		a_receiver_that_suffers_holds_at_once,
 		room_counts_what_the_step_brings,
+		a_site_with_the_backup_alone_is_a_receiver,
 		sites_that_are_out_are_no_receivers,
 		unmeasured_sites_end_unconfirmed,
 		one_tick_without_a_measurement_is_not_drained,

@@ -67,6 +67,8 @@ BREAKAGES = [
     ("epochs of turns meet those of owners", "4000 --brief", RECORD, "(epoch / OPERATION_EPOCHS + 1) * OPERATION_EPOCHS;", "epoch + 1;"),
     ("a drained site is a receiver", RUNS, FACTS, "site->out != OPERATION_YES &&", ""),
     ("a drained site is a voter", RUNS, SITES, "n += site->out != OPERATION_YES &&", "n += 1 &&"),
+    ("a backup's site is no receiver", RUNS, FACTS, "return facts_gains(op, site) ||\n", "return facts_gains(op, site) || 0 &&\n"),
+    ("a backup's site is one that is left", RUNS, SITES, "if (!facts_gains(q->op, site))\n\t\t\tcontinue;\n\t\tif (site->out", "if (!facts_receives(q->op, site))\n\t\t\tcontinue;\n\t\tif (site->out"),
     ("a site that is down is a receiver", RUNS, FACTS, "facts_is_up(site) != OPERATION_NO;", "1;"),
     ("an unknown site is left", RUNS, SITES, "if (site->out == OPERATION_NO && facts_is_up(site) == OPERATION_YES)", "if (1)"),
     ("held sites do not count", RUNS, SITES, "site->held || ", ""),

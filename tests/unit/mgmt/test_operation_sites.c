@@ -123,6 +123,24 @@ static void only_a_shared_vip_needs_another_site(void **state)
 	free_world(w);
 }
 
+static void a_site_with_a_backup_pool_backs_the_targets(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	w->service.n_at = 1; /* fra serves nothing */
+	gather_ams(w);
+	assert_false(w->observed.sites[1].serves || w->observed.sites[1].backs);
+	w->at[0].backup = &w->pools[1];
+	gather_ams(w);
+	assert_true(w->observed.sites[1].backs && !w->observed.sites[1].serves);
+	assert_false(w->observed.sites[0].backs);
+	snprintf(w->op.service, sizeof(w->op.service), "other");
+	gather_ams(w);
+	assert_false(w->observed.sites[1].backs);
+	free_world(w);
+}
+
 /* A node that announces something proves nothing of the VIP that is looked for. */
 static void each_vip_is_announced_for_itself(void **state)
 {
@@ -187,6 +205,7 @@ int main(void)
 		cmocka_unit_test(a_drain_of_another_service_does_not_put_a_site_out),
 		cmocka_unit_test(only_a_shared_vip_needs_another_site),
 		cmocka_unit_test(each_vip_is_announced_for_itself),
+		cmocka_unit_test(a_site_with_a_backup_pool_backs_the_targets),
 		cmocka_unit_test(a_site_is_held_by_another_operation_and_not_by_its_own),
 	};
 
