@@ -25,7 +25,7 @@ static const char *const suffered[] = {
 
 /* --- reading what a node sent --- */
 
-const char *operation_read_text(const json_t *object, const char *name)
+static const char *read_text(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
@@ -59,7 +59,7 @@ const json_t *operation_find_row(const json_t *list, const char *field, const ch
 	if (json_is_object(list))
 		return json_object_get(list, name);
 	for (size_t i = 0; i < json_array_size(list); i++)
-		if (!strcmp(operation_read_text(json_array_get(list, i), field), name))
+		if (!strcmp(read_text(json_array_get(list, i), field), name))
 			return json_array_get(list, i);
 	return NULL;
 }
@@ -284,8 +284,7 @@ void operation_gather_late(const struct operation_snapshot *v, const struct oper
 			continue;
 		for (size_t k = 0; k < json_array_size(list); k++) {
 			const json_t *row = json_array_get(list, k);
-			struct operation_late *late =
-			        late_row(out, operation_read_text(row, "prefix"));
+			struct operation_late *late = late_row(out, read_text(row, "prefix"));
 			uint64_t flows;
 
 			if (late && operation_read_count(row, "flows", &flows))

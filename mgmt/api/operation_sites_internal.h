@@ -19,8 +19,6 @@ static inline struct operation_value operation_value_of(bool known, uint64_t val
 	return (struct operation_value){ .known = known, .value = known ? value : 0 };
 }
 
-/* A text of what a node sent; "" if there is none. */
-const char *operation_read_text(const json_t *object, const char *name);
 /* A count of what a node sent. @return false: missing, malformed or out of its range */
 bool operation_read_count(const json_t *object, const char *name, uint64_t *out);
 /* The row @p name of an object, or that of a list whose @p field is @p name; NULL: there is none. */

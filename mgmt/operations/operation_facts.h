@@ -127,8 +127,7 @@ struct operation_facts {
 	struct operation_value window_answers; /**< answers in the projection's window */
 	/** clients of the sites that lose some whose prefix is no observed key: resolvers ask for them */
 	struct operation_value unseen_ppm;
-	const char *
-	        unheard; /**< a name server whose clients are not known: no projection; NULL: none */
+	const char *unheard; /**< a name server whose clients are not known; NULL: none */
 	struct operation_band share[OPERATION_POINTS];
 	const struct operation_late *late; /**< clients that the backup serves, or still come */
 	size_t n_late;
