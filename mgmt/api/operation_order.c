@@ -173,8 +173,8 @@ static void refuse_order(struct operation_outcome *out, const struct operation *
                          int err, const char *error)
 {
 	if (err == -EALREADY)
-		operation_refuse(out, 409, "operation", "operation %s: it is so already: %s",
-		                 op->id, *error ? error : operation_state_text(op->state));
+		operation_refuse(out, 409, "operation", "operation %s: nothing to do: %s", op->id,
+		                 *error ? error : operation_state_text(op->state));
 	else if (err == -EBUSY)
 		refuse_by_guard(out, op, order, facts, error);
 	else if (err == -ENOMEM)

@@ -59,6 +59,8 @@ void op_print_guards(const json_t *list, bool all)
 
 		if (!all && is_true(g, "ok") && strcmp(guard_word(g), "OVERRIDDEN") != 0)
 			continue;
+		if (strcmp(detail, guard_word(g)) == 0)
+			detail = "";
 		if (n++ < OP_LINES)
 			printf("  guard %s: %s%s%s\n", api_text(g, "guard", "?"), guard_word(g),
 			       *detail ? ", " : "", detail);

@@ -91,6 +91,13 @@ struct state_words {
 	int reached, over; /* goals */
 };
 
+/* A hold of its new owner's, which ends by itself: no person is waited for. */
+static bool has_new_owner(const json_t *o)
+{
+	return strcmp(api_text(o, "state", ""), "held") == 0 &&
+	       strcmp(api_text(json_object_get(o, "hold"), "code", ""), "taken") == 0;
+}
+
 static const struct state_words *find_state(const json_t *o)
 {
 	enum { R = OP_STILL, T = OP_THERE, E = OP_EMPTY, B = OP_BACK };
@@ -104,6 +111,7 @@ static const struct state_words *find_state(const json_t *o)
 		  R | T, R | T | E },
 		{ "empty", "EMPTY: no new flows, and established flows are silent", false, false, R | T | E, R | T | E },
 		{ "held", "HELD", true, true, 0, ALL_GOALS },
+		{ "taken", "taken over: reads the levels of all nodes, then goes on", true, false, 0, 0 },
 		{ "expired_held", "HELD, AND ITS TIME IS OVER: it does not return by itself", true, true, 0, ALL_GOALS },
 		{ "returning", "returning", true, false, 0, 0 },
 		{ "resting", "at its level", true, false, R | T, R | T | E },
@@ -113,7 +121,7 @@ static const struct state_words *find_state(const json_t *o)
 		{ "failed", "FAILED", true, false, 0, ALL_GOALS },
 	};
 	/* clang-format on */
-	const char *state = api_text(o, "state", "");
+	const char *state = has_new_owner(o) ? "taken" : api_text(o, "state", "");
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strcmp(rows[i].state, state) == 0)

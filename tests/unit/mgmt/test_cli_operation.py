@@ -49,6 +49,13 @@ class Operations(test_cli.WithApi):
                 self.assertEqual(len(self.api.requests), 3)
                 self.api.requests.clear()
 
+    def test_a_take_goes_on_by_itself_and_is_followed(self) -> None:
+        taken = record("held", 2, hold={"code": "taken", "detail": "node lon-1 reads the levels"}, waits="the level of node ams-1 is not known")
+        done = self.follow(taken, taken, record("moving", 3), record("drained", 4), command=("operation", "k3", "resume", "--watch"))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("taken over: reads the levels of all nodes, then goes on, 20 % drained; the level of node ams-1 is not known", done.stdout)
+        self.assertNotIn("until a person decides", done.stdout)
+
     def test_an_abort_is_followed_until_all_are_back(self) -> None:
         done = self.follow(record("drained", 1), record("aborting", 2), record("aborted", 3), command=("operation", "k3", "abort", "--watch"))
         self.assertEqual(done.returncode, 0, done.stderr)
