@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What goes wrong around operations, with three real weir-mgmt and weir-dns: upgrades, rollbacks, other keys, clocks, full disks, refusals.
 
-The table of cases is in docs/handbook.md. Usage: test_operation_faults.py WEIR_MGMT WEIR_DNS WEIR STEPPED_LIBRARY
+The table of cases is in docs/testing.md. Usage: test_operation_faults.py WEIR_MGMT WEIR_DNS WEIR STEPPED_LIBRARY
 """
 from __future__ import annotations
 
 import ctypes
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -200,6 +201,18 @@ class Documents(Faults):
         done = self.weir("ams", o["hold"]["resume"])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.c.wait("fra", id, ("failed",), 40)
+
+
+    def test_a_site_that_leaves_with_its_node_holds_it_and_the_others_go_on(self) -> None:
+        id = self.moving()
+        n = self.c.nodes["lon"]
+        text = re.sub(r'\( \{[^()]*?"ams".*?\},\n  \{ ', "( { ", self.c.text, flags=re.S)
+        a = n.apply({**n.files(), "weir.conf": text}, query="?wait=all", confirm_within="none")
+        self.assertIn(a.status, (200, 201, 202), a.raw)
+        o = self.c.wait("fra", id, ("held", "failed"), 40)
+        self.assertEqual(o["hold"]["code"], "site-gone", o)
+        a = self.c.begin("fra", ["ams"])
+        self.assertEqual((a.status, a.code), (404, "not-found"), a.raw)
 
 
 class Clocks(Faults):
