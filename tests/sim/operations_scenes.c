@@ -352,10 +352,14 @@ static int expiry_during_a_hold_changes_nothing(void)
 	CHECK(scene_until_level(250000));
 	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error) &&
 	      scene_is_held_by("person"));
-	scene.now_ms = scene.op.until_ms - OPERATION_NOTICE_MS - 1000;
-	CHECK(!scene.op.expiry_announced);
-	scene_tick(2);
+	scene.now_ms = scene.op.until_ms - 902000;
+	scene_tick(1);
+	CHECK(!scene.op.expiry_announced && scene.act.n_events == 0);
+	scene_tick(1); /* 15 minutes before */
 	CHECK(scene.op.expiry_announced && scene.op.state == OPERATION_HELD);
+	CHECK(scene.act.n_events == 1 && scene.act.events[0].warning);
+	scene_tick(1);
+	CHECK(scene.act.n_events == 0); /* once */
 	scene.now_ms = scene.op.until_ms;
 	scene.f.clock = OPERATION_NO;
 	scene_tick(1);

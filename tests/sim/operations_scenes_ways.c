@@ -314,6 +314,33 @@ static int signs_are_compared_with_before(void)
 	return 0;
 }
 
+static int a_return_that_lacks_something_is_held_in_the_end(void)
+{
+	static const char *const codes[] = { "pools", "announce", "site-down", "backup-leaves" };
+
+	for (int stage = 0; stage < 4; stage++) {
+		scene_begin(OPERATION_DRAIN, 0);
+		scene.sites[0].has_backup = true;
+		CHECK(let_drain());
+		CHECK(begin_return() == 0);
+		scene.sites[0].pools = stage == 0 ? OPERATION_NO : OPERATION_YES;
+		scene.sites[0].announced = stage == 1 ? OPERATION_UNKNOWN : OPERATION_YES;
+		scene.sites[0].up = stage == 2 ? OPERATION_NO : OPERATION_YES;
+		scene.sites[0].backup_left = stage == 3 ? OPERATION_NO : OPERATION_YES;
+		scene_tick(880);
+		CHECK(scene.op.state == OPERATION_RETURNING && (int)scene.op.stage == stage);
+		CHECK(strstr(scene.op.waits, "site a"));
+		scene_tick(40); /* 15 minutes in a stage */
+		CHECK(scene_is_held_by(codes[stage]) && scene.op.level_ppm == OPERATION_PPM);
+		CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms,
+		                        scene.error));
+		scene.sites[0].pools = scene.sites[0].announced = OPERATION_YES;
+		scene.sites[0].up = scene.sites[0].backup_left = OPERATION_YES;
+		CHECK(scene_until_state(OPERATION_DONE, 400));
+	}
+	return 0;
+}
+
 uint64_t scenes_ways(void)
 {
 	static int (*const scenes[])(void) = {
@@ -335,6 +362,7 @@ uint64_t scenes_ways(void)
 		a_step_waits_for_answers_until_it_is_in_force,
 		a_node_that_has_come_back_is_missed_again,
 		signs_are_compared_with_before,
+		a_return_that_lacks_something_is_held_in_the_end,
 	};
 	uint64_t faults = 0;
 
