@@ -372,24 +372,27 @@ static bool is_owner_silent(const struct core *core, const struct operation *op)
 /* Whoever looks at another node must learn it there: the owner itself says nothing any more. */
 static void add_silent_owner(struct core *core, const struct operation *op)
 {
-	conditions_add(core->stats, "operation-owner-silent", CONDITION_DEGRADED, op->id,
-	               "owner %s of the operation on site %s does not answer: levels stay as they are "
-	               "and nothing goes on by itself; weir operation %s take --reason TEXT",
-	               op->owner, op->targets[0].site, op->id);
+	conditions_add(
+	        core->stats, "operation-owner-silent", CONDITION_DEGRADED, op->id,
+	        "owner %s of the operation on site %s does not answer: levels stay as they are "
+	        "and nothing goes on by itself; weir operation %s take --reason TEXT",
+	        op->owner, op->targets[0].site, op->id);
 }
 
 static void add_held(struct core *core, const struct operation *op)
 {
 	if (op->state == OPERATION_EXPIRED_HELD)
-		conditions_add(core->stats, "operation-expired-held", CONDITION_DEGRADED, op->id,
-		               "the time of the operation on site %s is over while it is held (%s): "
-		               "%s; return: weir operation %s resume --reason TEXT",
-		               op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+		conditions_add(
+		        core->stats, "operation-expired-held", CONDITION_DEGRADED, op->id,
+		        "the time of the operation on site %s is over while it is held (%s): "
+		        "%s; return: weir operation %s resume --reason TEXT",
+		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
 	else
-		conditions_add(core->stats, "operation-held", CONDITION_DEGRADED, op->id,
-		               "the operation on site %s is held (%s): %s; weir operation %s resume "
-		               "--reason TEXT, or abort",
-		               op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+		conditions_add(
+		        core->stats, "operation-held", CONDITION_DEGRADED, op->id,
+		        "the operation on site %s is held (%s): %s; weir operation %s resume "
+		        "--reason TEXT, or abort",
+		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
 }
 
 void operations_add_conditions(struct core *core)

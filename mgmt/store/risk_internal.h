@@ -48,6 +48,9 @@
 	  "dead backends are removed one after another")                                           \
 	X(ALL_DOWN, "on-all-down", SHARE, RISK_ANY,                                                \
 	  "the pool acts differently when all its backends are down")                              \
+	X(BACKUP, "backup-changed", SHARE, RISK_ANY,                                               \
+	  "late clients of a drained site, and clients of a pool that is down, are not served, "   \
+	  "or their connections break")                                                            \
 	X(FLOW_MEMORY, "flow-memory", SHARE, 0.5,                                                  \
 	  "idle flows are forgotten, and break at the next change of members")                     \
 	X(UDP_POLICY, "udp-policy", SHARE, RISK_ANY,                                               \

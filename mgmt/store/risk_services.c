@@ -67,6 +67,33 @@ static void measure_policies(struct risk_work *w, const char *subject,
 	          "udp_idle is %u ms, was %u ms", b->udp_idle_ms, a->udp_idle_ms);
 }
 
+/* Whether the backup at @p a serves as much at @p b: the same one, and no less of it. */
+static bool keeps_backup(const struct model_at *a, const struct model_at *b)
+{
+	return b->backup && !strcmp(a->backup->name, b->backup->name) &&
+	       b->backup_max_flows >= a->backup_max_flows &&
+	       b->backup_max_bits >= a->backup_max_bits;
+}
+
+/* An entry that is gone is a risk of its own. */
+static void measure_backups(struct risk_work *w, const char *subject, const struct model_service *a)
+{
+	size_t n = 0, changed = 0;
+
+	for (size_t i = 0; i < a->n_at; i++) {
+		const struct entry e = { a->at[i].vip->addresses, a, &a->at[i] };
+
+		if (!a->at[i].backup || !a->at[i].vip->n_addresses)
+			continue;
+		const struct entry now = find_entry(w->to, &e);
+
+		n++;
+		changed += now.at && !keeps_backup(&a->at[i], now.at);
+	}
+	risk_note(w, RISK_BACKUP, n ? (double)changed / (double)n : 0, subject,
+	          "%zu of its %zu backups are removed, exchanged or limited to less", changed, n);
+}
+
 /*
  * Each entry is looked for in all services of the new model, so that a renamed service loses none.
  */
@@ -89,6 +116,7 @@ static void measure_service(struct risk_work *w, const struct model_service *a)
 	          "%zu of its %zu addresses and ports are not served any more", gone, n);
 	risk_note(w, RISK_POOL_EXCHANGED, n ? (double)exchanged / (double)n : 0, subject,
 	          "%zu of its %zu addresses and ports lead to another pool", exchanged, n);
+	measure_backups(w, subject, a);
 	if (b)
 		measure_policies(w, subject, a, b);
 }

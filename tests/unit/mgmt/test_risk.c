@@ -60,7 +60,8 @@ static const char base_config[] =
         "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80; hash = \"flow\"; vip_check = \"vip\";\n"
         "    on_all_down = \"last_good\";\n"
         "    at = ( { site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; },\n"
-        "           { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; } ); },\n"
+        "           { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; backup = \"web-ams\";\n"
+        "             backup_max = { new_flows = \"500/s\"; bits = \"2Gbit\"; }; } ); },\n"
         "  { name = \"quic\"; protocol = \"udp\"; port = 443; udp_policy = \"keep\"; udp_idle = \"20s\";\n"
         "    at = ( { site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; } ); } );\n"
         "dns = { zones = ( { name = \"shop.example\"; file = \"shop.example.zone\"; },\n"
@@ -206,6 +207,14 @@ static const struct change changes[] = {
 	{ "removal-blocked", "min_healthy = \"50%\"", "min_healthy = \"100%\"" },
 	{ "removal-slowed", "max_remove = \"50%\"", "max_remove = \"1%\"" },
 	{ "on-all-down", "on_all_down = \"last_good\"", "on_all_down = \"fail_closed\"" },
+	{ "backup-changed",
+	  " backup = \"web-ams\";\n"
+	  "             backup_max = { new_flows = \"500/s\"; bits = \"2Gbit\"; };",
+	  "" },
+	{ "backup-changed", "new_flows = \"500/s\"", "new_flows = \"499/s\"" },
+	{ "backup-changed", "bits = \"2Gbit\"", "bits = \"1Gbit\"" },
+	{ NULL, "new_flows = \"500/s\"; bits = \"2Gbit\"",
+	  "new_flows = \"900/s\"; bits = \"3Gbit\"" },
 	{ "flow-memory", "idle_time = \"50s\"", "idle_time = \"1s\"" },
 	{ "flow-memory", "settle_time = \"60s\"", "settle_time = \"1s\"" },
 	{ "flow-memory", "udp_idle = \"20s\"", "udp_idle = \"1s\"" },
@@ -411,7 +420,9 @@ static void all_weights_at_zero_move_answers(void **state)
 	model_free(base);
 }
 
-#define FRA_TOO ",\n           { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; }"
+#define FRA_TOO                                                                                           \
+	",\n           { site = \"fra\"; vip = \"shop-fra\"; pool = \"web-fra\"; backup = \"web-ams\";\n" \
+	"             backup_max = { new_flows = \"500/s\"; bits = \"2Gbit\"; }; }"
 
 /*
  * What shows only beside something else: the second replacement is judged, where the first was
