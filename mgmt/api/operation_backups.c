@@ -30,6 +30,24 @@ static const char *text_in(const json_t *row, const char *name)
 	return text ? text : "";
 }
 
+/*
+ * Services with one pool and one backup share a table. Late clients of one alone stay with own backends
+ * (dataplane/tables/plan_backup.c): its slots are the clients' of the other, too, who are not late.
+ */
+static const char *slots_with(const struct operation_snapshot *v, const struct operation *op,
+                              const struct model_service *service, const struct model_at *at)
+{
+	for (size_t i = 0; i < v->m->n_services; i++) {
+		const struct model_service *other = &v->m->services[i];
+		const struct model_at *its = backed_at(other, at->site->name);
+
+		if (its && other != service && !is_concerned(op, other->name) &&
+		    its->pool == at->pool && its->backup == at->backup)
+			return other->name;
+	}
+	return NULL;
+}
+
 /* Add what @p voice says of @p service, or of all services of the operation (NULL). */
 static void add_voice(const struct operation *op, const struct operation_voice *voice,
                       const char *service, struct backup_sum *sum, const char **detail)
@@ -84,9 +102,15 @@ void operation_gather_backups(const struct operation_snapshot *v, const struct o
 	bool all;
 
 	s->has_backup = false;
-	for (size_t i = 0; v->m && i < v->m->n_services; i++)
-		s->has_backup |= is_concerned(op, v->m->services[i].name) &&
-		                 backed_at(&v->m->services[i], s->name) != NULL;
+	for (size_t i = 0; v->m && i < v->m->n_services; i++) {
+		const struct model_at *at = backed_at(&v->m->services[i], s->name);
+
+		if (!at || !is_concerned(op, v->m->services[i].name))
+			continue;
+		s->has_backup = true;
+		if (*op->service)
+			s->slots_with = slots_with(v, op, &v->m->services[i], at);
+	}
 	if (!s->has_backup)
 		return;
 	all = add_site(v, op, s->name, NULL, &sum, &detail);
@@ -107,6 +131,11 @@ static json_t *backup_row(const struct operation_snapshot *v, const struct opera
 
 	if (ready == OPERATION_UNKNOWN && !*detail)
 		detail = "not all nodes of the site say whether it would serve";
+	if (*op->service && slots_with(v, op, service, at)) {
+		ready = OPERATION_NO;
+		detail = "another service with the same pool and backup does not move: late "
+		         "clients stay with own backends";
+	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:s}", "service", service->name, "site", site,
 	                 "backup", at->backup->name, "ok",
 	                 ready == OPERATION_UNKNOWN ? json_null()

@@ -148,7 +148,12 @@ void guard_backup(const struct guard_question *q, struct operation_verdict *v)
 
 		if (!site || !site->has_backup || site->up == OPERATION_NO)
 			continue;
-		if (site->backup_ok == OPERATION_NO)
+		if (site->slots_with)
+			guard_pass(v,
+			           "late clients stay with own backends: service %s has the same "
+			           "backup slots and does not move",
+			           site->slots_with);
+		else if (site->backup_ok == OPERATION_NO)
 			guard_trip(v, "the backup pools of site %s would not be served",
 			           site->name);
 		else if (site->backup_ok == OPERATION_UNKNOWN)

@@ -81,6 +81,11 @@ struct operation_site {
 	/* of a target */
 	enum operation_truth backup_ok; /**< a backup pool that would be served; see has_backup */
 	bool has_backup;
+	/**
+	 * A service that does not move and has the slots of the moved one's backup: late clients stay with
+	 * own backends, as those slots are its clients', too. NULL: none.
+	 */
+	const char *slots_with;
 	enum operation_truth backup_left; /**< no backup member has a slot at any reached node */
 	enum operation_truth announced;   /**< its VIPs are announced, with proof (or never are) */
 	enum operation_truth elsewhere;   /**< shared VIPs: another site announces and forwards */

@@ -243,7 +243,7 @@ void step_open_backup(struct tick *t)
 	for (uint32_t i = 0; i < op->n_targets; i++) {
 		const struct operation_site *site = facts_site(t->facts, op->targets[i].site);
 
-		any = any || (site && site->has_backup);
+		any = any || (site && site->has_backup && !site->slots_with);
 	}
 	if (!any)
 		return;

@@ -192,6 +192,19 @@ static int room_counts_what_the_step_brings(void)
 	return 0;
 }
 
+/* The slots of its backup are another service's, too. */
+static int a_backup_of_two_services_waits_for_both(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.sites[0].has_backup = true;
+	scene.sites[0].slots_with = "mail";
+	scene.sites[0].backup_ok = OPERATION_UNKNOWN; /* it is not needed */
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	scene_tick(20);
+	CHECK(scene.op.late_from_ms == 0);
+	return 0;
+}
+
 /* b serves no name of what moves, but has the backup pool of a. */
 static int a_site_with_the_backup_alone_is_a_receiver(void)
 {
@@ -384,6 +397,7 @@ uint64_t scenes_measure(void)
 		a_moment_without_a_value_does_not_hold,
 		a_receiver_that_suffers_holds_at_once,
 		room_counts_what_the_step_brings,
+		a_backup_of_two_services_waits_for_both,
 		a_site_with_the_backup_alone_is_a_receiver,
 		sites_that_are_out_are_no_receivers,
 		unmeasured_sites_end_unconfirmed,

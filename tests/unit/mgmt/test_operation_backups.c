@@ -397,6 +397,38 @@ static void a_table_that_is_missing_is_named(void **state)
 	assert_string_equal(read_detail(true, true), "the backup is not in the tables so far");
 }
 
+/* Two services with one table: one that is drained alone has no late clients of its own there. */
+static void a_service_that_shares_its_slots_keeps_its_late_clients(void **state)
+{
+	const struct model_service both[2] = { services[0],
+		                               { .name = "mail", .at = at, .n_at = 2 } };
+	struct model with_both = m;
+	struct operation_site s = { .name = "ams" };
+	json_t *list;
+
+	(void)state;
+	with_both.services = both;
+	snapshot.m = &with_both;
+	let_say(0, "[{\"service\":\"web\"," READY "}]");
+	let_say(1, "[{\"service\":\"web\"," READY "}]");
+	operation_gather_backups(&snapshot, &op, &s);
+	assert_true(s.has_backup && !s.slots_with); /* both move */
+	snprintf(op.service, sizeof(op.service), "web");
+	operation_gather_backups(&snapshot, &op, &s);
+	assert_true(s.has_backup);
+	assert_string_equal(s.slots_with, "mail");
+	op.n_targets = 1;
+	snprintf(op.targets[0].site, sizeof(op.targets[0].site), "ams");
+	list = operation_backups_json(&snapshot, &op);
+	assert_true(json_is_false(json_object_get(json_array_get(list, 0), "ok")));
+	assert_non_null(
+	        strstr(json_string_value(json_object_get(json_array_get(list, 0), "detail")),
+	               "own backends"));
+	json_decref(list);
+	op.service[0] = '\0';
+	snapshot.m = &m;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -411,6 +443,7 @@ int main(void)
 		TEST(what_the_tables_know_comes_before_what_probes_found),
 		TEST(a_page_that_is_missing_is_named),
 		TEST(a_table_that_is_missing_is_named),
+		TEST(a_service_that_shares_its_slots_keeps_its_late_clients),
 	};
 
 	return cmocka_run_group_tests_name("operation backups", tests, NULL, NULL);
