@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * New flows as weir-dataplane measures them (weir/measure.h), in JSON. Ratios of the sample are left
- * out when the sample is too small: a missing one is unknown.
+ * out when the sample is too small: a missing one is unknown. So is all of it in the first seconds of
+ * a weir-dataplane: half a second without a new flow is no silent site.
  */
 #include "mgmt/api/operation_measure.h"
 
@@ -157,7 +158,8 @@ json_t *operation_flows_json(const struct core *core, const struct model *m)
 
 	if (measure_open(core->dirs.run, &measure))
 		return json_null();
-	if (!measure_read(measure, now_ms) && measure_node(measure)->recent_ms)
+	if (!measure_read(measure, now_ms) &&
+	    measure_node(measure)->recent_ms >= OPERATION_MEASURE_WINDOW_MS)
 		o = json_pack("{s:I, s:o, s:o, s:o, s:o}", "window_ms",
 		              (json_int_t)measure_node(measure)->recent_ms, "services",
 		              services_json(m, measure), "pools", pools_json(m, measure), "drops",

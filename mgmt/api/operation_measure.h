@@ -39,6 +39,9 @@
 #define OPERATION_MEASURE_POOLS_MAX    4096u
 #define OPERATION_MEASURE_SOURCES_MAX  64u /**< prefixes that are listed */
 
+/** Rates over less are not said: as mgmt/operations/operation_facts.h promises. */
+#define OPERATION_MEASURE_WINDOW_MS 5000u
+
 /** All of it, given; NULL: out of memory. */
 MUST_CHECK json_t *operation_measure_json(struct core *core);
 /** The part "checks" from a fresh page of weir-health, given. @p m has this node. */
