@@ -10,14 +10,18 @@
 
 #include "mgmt/operations/engine_internal.h"
 
-/* Whether the share of a target must be measured: not where nobody can say it. */
+/* Whether a share can be measured: not where nobody says what a target or another site gets. */
 static bool is_share_measured(const struct tick *t)
 {
-	for (uint32_t i = 0; i < t->op->n_targets; i++) {
-		const struct operation_site *site = facts_site(t->facts, t->op->targets[i].site);
+	for (size_t i = 0; i < t->facts->n_sites; i++) {
+		const struct operation_site *site = &t->facts->sites[i];
 
-		if (!site || !facts_is_measured(site) || site->unheard)
+		if (operation_targets_site(t->op, site->name)) {
+			if (!facts_is_measured(site) || site->unheard)
+				return false;
+		} else if (site->serves && (site->absent || site->unheard)) {
 			return false;
+		}
 	}
 	return true;
 }

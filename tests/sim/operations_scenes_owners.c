@@ -225,6 +225,27 @@ static int resolvers_of_many_may_come_back(void)
 	return 0;
 }
 
+/* The share is of all new flows: whoever names a node absent goes on without it. */
+static int an_absent_receiver_leaves_shares_to_time(void)
+{
+	for (int named = 0; named < 2; named++) {
+		scene_begin(OPERATION_DRAIN, 0);
+		scene.op.overridden[OPERATION_GUARD_ROOM] = true;
+		scene.op.overridden[OPERATION_GUARD_RECEIVERS] = true;
+		scene.op.overridden[OPERATION_GUARD_FRESH] = true;
+		scene.sites[2].absent = named;
+		scene.sites[2].flows.known = scene.sites[2].arrivals.known = false;
+		scene.f.window_flows.known = false;
+		if (named) {
+			CHECK(scene_until_level(250000));
+			CHECK(strstr(scene.op.steps[0].not_judged, "time decides"));
+		} else {
+			CHECK(scene_until_state(OPERATION_HELD, 200) && scene_is_held_by("share"));
+		}
+	}
+	return 0;
+}
+
 static int a_missing_share_holds(void)
 {
 	for (int which = 0; which < 4; which++) {
@@ -557,6 +578,7 @@ uint64_t scenes_own(void)
 		resolvers_of_many_may_stay,
 		resolvers_of_many_may_come_back,
 		a_missing_share_holds,
+		an_absent_receiver_leaves_shares_to_time,
 		a_site_that_is_down_takes_one_step,
 		waits_go_by_elapsed_time,
 		steps_wait_for_all_name_servers,
