@@ -2,6 +2,7 @@
 """The scenes of lab drain; see lab_drain.py. Each makes a world, acts as a person would, and notes figures."""
 from __future__ import annotations
 
+import collections
 import contextlib
 import threading
 import time
@@ -214,17 +215,17 @@ def squeeze_once(report: Report, figures: Figures, guarded: bool) -> None:
 
 HIDDEN_LOAD = 0.85   # of what is left of the backends' capacity: with checks just enough, and the next step is too much
 SEES_LOSS_MS = 1000  # a client repeats a SYN after this
-LOSS_PERCENT = 1     # of the new connections, from which on a receiver suffers
+LOSS_PERCENT = 2     # of the new connections of LOSS_MS, from which on a receiver suffers: less is chance
+LOSS_MS = 2000
 
 
 def suffers_from(requests: list[Request], vips: typing.Collection[str]) -> int | None:
-    """When SYNs to a site came again in such a number that it suffers: of a second's connections, more than LOSS_PERCENT and
-    more than two."""
+    """When SYNs to a site came again in such a number that it suffers."""
     own = sorted((r for r in requests if r.target in vips), key=lambda r: r.start_ms)
     first, bad = 0, 0
     for i, r in enumerate(own):
         bad += is_repeated(r)
-        while own[first].start_ms < r.start_ms - 1000:
+        while own[first].start_ms < r.start_ms - LOSS_MS:
             bad -= is_repeated(own[first])
             first += 1
         if bad > 2 and bad * 100 > LOSS_PERCENT * (i + 1 - first):
@@ -234,6 +235,12 @@ def suffers_from(requests: list[Request], vips: typing.Collection[str]) -> int |
 
 def is_repeated(r: Request) -> bool:
     return r.resent > 0 or "timeout" in r.result
+
+
+def losses_by_second(requests: list[Request], vips: typing.Collection[str], since_ms: int) -> dict[int, int]:
+    """{second: connections to a site whose first SYN was lost}"""
+    return dict(sorted(collections.Counter((r.start_ms - since_ms) // 1000 for r in requests
+                                           if r.target in vips and is_repeated(r)).items()))
 
 
 def squeeze_hidden(report: Report, figures: Figures) -> None:
@@ -254,7 +261,9 @@ def squeeze_hidden(report: Report, figures: Figures) -> None:
         report.equal((record.get("hold") or {}).get("code"), "receivers", "the receivers' suffering holds it")
         time.sleep(20)  # what a held operation leaves
         requests = world.requests(cut, now_ms())
-        suffers = suffers_from(requests, world.plan.site(SQUEEZED).vips)
+        vips = world.plan.site(SQUEEZED).vips
+        suffers = suffers_from(requests, vips)
+        say(f"held after {held - cut} ms; SYNs lost by second: {losses_by_second(requests, vips, cut)}")
         bad = refused(requests)
         say(f"{len([r for r in requests if is_repeated(r)])} SYNs were repeated, {sum(r.start_ms < held for r in bad)} connections "
             f"failed before the hold, {sum(r.start_ms >= held for r in bad)} in the 20 s after it; {world.crowd_line(5000)}")
