@@ -335,7 +335,11 @@ static void put_instant_override(struct command_work *w, const struct override *
 static void keep_level(struct command_work *w, const struct override *live)
 {
 	uint32_t known_ppm = overrides_level(intent_overrides(w->in), live, w->now_ms);
-	uint32_t level_ppm = step_level(live, known_ppm, w->now_ms);
+	struct model_override as_model;
+
+	override_to_model(live, &as_model);
+	uint32_t level_ppm =
+	        step_level(live, known_ppm, model_override_ppm(&as_model, w->now_ms));
 	struct override *o = change_override(w, live);
 
 	sign_override(w, o);

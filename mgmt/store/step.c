@@ -59,13 +59,8 @@ void step_leave_operation(struct override *o)
 	o->own_vips = o->shared_vips = MODEL_VIPS_ANNOUNCED;
 }
 
-uint32_t step_level(const struct override *o, uint32_t known_ppm, int64_t now_ms)
+uint32_t step_level(const struct override *o, uint32_t known_ppm, uint32_t scheduled_ppm)
 {
-	struct model_override as_model;
-	uint32_t scheduled_ppm;
-
-	override_to_model(o, &as_model);
-	scheduled_ppm = model_override_ppm(&as_model, now_ms);
 	return (o->to_ppm < o->from_ppm) == (known_ppm < scheduled_ppm) ? known_ppm : scheduled_ppm;
 }
 

@@ -38,7 +38,7 @@ void step_leave_operation(struct override *o);
  * The level that a step has in force: by its schedule, or further where weir-dns says so. What weir-dns
  * said last, @p known_ppm, may be of a moment before the step.
  */
-uint32_t step_level(const struct override *o, uint32_t known_ppm, int64_t now_ms);
+uint32_t step_level(const struct override *o, uint32_t known_ppm, uint32_t scheduled_ppm);
 /** Make @p o a step that stays at @p level_ppm from @p now_ms on, until a command changes it. */
 void step_keep(struct override *o, uint32_t level_ppm, int64_t now_ms);
 /** Whether @p o is an operation's step at @p site, whatever service it drains there. */
