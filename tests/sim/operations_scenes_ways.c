@@ -341,6 +341,110 @@ static int a_return_that_lacks_something_is_held_in_the_end(void)
 	return 0;
 }
 
+static int what_ends_by_itself_returns_in_steps(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.until_ms = scene.now_ms + 3000000;
+	scene.op.now = true;
+	operation_plan(&scene.op, &scene.f);
+	CHECK(let_drain() && scene.op.n_steps == 1);
+	scene.now_ms = scene.op.until_ms;
+	scene_tick(1);
+	CHECK(scene.op.state == OPERATION_RETURNING && scene.op.n_plan > 1);
+	CHECK(scene_until_level(990000));
+	return 0;
+}
+
+static int an_owner_that_hands_over_leaves_its_epochs(void)
+{
+	uint32_t epoch;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	epoch = scene.op.epoch;
+	scene.f.self = "na";
+	(void)snprintf(scene.op.owner, sizeof(scene.op.owner), "na");
+	scene_tick(1);
+	CHECK(!strcmp(scene.op.owner, "nb") && scene.op.epoch == operation_owner_epoch(epoch));
+	return 0;
+}
+
+static int a_hold_is_written_once(void)
+{
+	uint32_t writes;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	while (scene.op.write.to_ppm != 250000)
+		scene_tick(1);
+	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	scene_tick(1);
+	writes = scene.op.writes;
+	scene_tick(1);
+	CHECK(scene.op.writes == writes && !scene.act.changed && scene.act.has_write);
+	scene.obey = false; /* a node had gone further: it is followed, once */
+	scene.nodes[2].levels[0].level_ppm = 180000;
+	scene_tick(5);
+	CHECK(scene.op.writes == writes + 1 && scene.op.level_ppm == 180000);
+	return 0;
+}
+
+static int a_node_that_is_away_may_be_of_any_release(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.nodes[2].reached = false;
+	scene.nodes[2].steps = OPERATION_NO; /* as it was when it was heard last */
+	CHECK(scene_until_level(100000));
+	scene.nodes[2].reached = true;
+	scene_tick(1);
+	CHECK(scene_is_held_by("release"));
+	return 0;
+}
+
+static int a_long_history_keeps_the_newest_steps(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.n_steps = OPERATION_HISTORY_MAX;
+	for (uint32_t i = 0; i < OPERATION_HISTORY_MAX; i++) {
+		scene.op.steps[i].to_ppm = i;
+		scene.op.steps[i].ended_ms = 1;
+	}
+	CHECK(scene_until_level(100000));
+	CHECK(scene.op.n_steps == OPERATION_HISTORY_MAX && scene.op.steps_lost == 1);
+	CHECK(scene.op.steps[0].to_ppm == 1);
+	CHECK(scene.op.steps[OPERATION_HISTORY_MAX - 1].to_ppm == 100000);
+	return 0;
+}
+
+static int of_two_drains_the_older_stays(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_state(OPERATION_LATE, 200));
+	scene.sites[1].out = scene.sites[2].out = OPERATION_YES;
+	let_another_move(false);
+	scene_tick(3);
+	CHECK(scene.op.state == OPERATION_LATE);
+	scene.other.created_ms = scene.op.created_ms - 1;
+	scene_tick(1);
+	CHECK(scene_is_held_by("last-site"));
+	return 0;
+}
+
+static int a_resumed_step_waits_for_earlier_answers(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	while (scene.op.write.to_ppm != 250000)
+		scene_tick(1);
+	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	scene_tick(60);
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	scene_tick(SCENE_TTL_S + 4);
+	CHECK(scene.op.write.to_ppm == 100000 && strstr(scene.op.waits, "before the hold"));
+	scene_tick(2);
+	CHECK(scene.op.write.to_ppm == 250000);
+	return 0;
+}
+
 uint64_t scenes_ways(void)
 {
 	static int (*const scenes[])(void) = {
@@ -363,6 +467,13 @@ uint64_t scenes_ways(void)
 		a_node_that_has_come_back_is_missed_again,
 		signs_are_compared_with_before,
 		a_return_that_lacks_something_is_held_in_the_end,
+		what_ends_by_itself_returns_in_steps,
+		of_two_drains_the_older_stays,
+		a_resumed_step_waits_for_earlier_answers,
+		an_owner_that_hands_over_leaves_its_epochs,
+		a_hold_is_written_once,
+		a_node_that_is_away_may_be_of_any_release,
+		a_long_history_keeps_the_newest_steps,
 	};
 	uint64_t faults = 0;
 

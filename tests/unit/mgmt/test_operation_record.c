@@ -172,6 +172,14 @@ static void a_record_out_of_range_is_none(void **state)
 	assert_false(operation_ok(&op));
 	op.seq = UINT64_MAX;
 	assert_false(operation_ok(&op));
+	for (int i = 0; i < 6; i++) {
+		op = good;
+		*(i == 0   ? &op.created_ms
+		  : i == 1 ? &op.until_ms
+		  : i <= 3 ? &op.over_ms
+		           : &op.write.over_ms) = i == 3 || i == 5 ? OPERATION_OVER_MAX_MS + 1 : -1;
+		assert_false(operation_ok(&op));
+	}
 	op = good;
 	memcpy(op.id, "../a?b", sizeof("../a?b"));
 	assert_false(operation_ok(&op));

@@ -176,9 +176,9 @@ static void an_answer_counts_for_its_time(void **state)
 	said->have = json_object();
 	said->levels = json_array();
 	said->measure = json_object();
-	voice = hear_peer(OPERATIONS_HEARD_MS, OPERATIONS_FRESH_MS);
+	voice = hear_peer(2000, 3000);
 	assert_true(voice.reached && voice.have && voice.levels && voice.measure);
-	voice = hear_peer(OPERATIONS_HEARD_MS + 1, OPERATIONS_FRESH_MS + 1);
+	voice = hear_peer(2001, 3001);
 	assert_true(!voice.reached && !voice.have && !voice.levels && !voice.measure);
 	voice = hear_peer(0, 0); /* it was never asked for what it measures */
 	assert_true(voice.reached && voice.have && !voice.measure);

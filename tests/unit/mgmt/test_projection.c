@@ -418,6 +418,10 @@ static void the_plan_tells_how_many_queries_come_at_the_shortest_ttl(void **stat
 	make_projection();
 	assert_int_equal(out->queries_per_s, 20);
 	assert_int_equal(out->queries_per_s_min_ttl, 10 * 12 + 10 * 6);
+	assert_int_equal(projector_add(projector, seen),
+	                 0); /* another node's: asked beside the first */
+	assert_int_equal(projection_make(projector, &in, out), 0);
+	assert_int_equal(out->queries_per_s, 40);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

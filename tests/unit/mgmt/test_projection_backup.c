@@ -34,13 +34,24 @@ static void late_clients_are_those_that_had_not_left_before(void **state)
 
 	(void)state;
 	at_web[AMS].backup = &backup_pool;
-	at_web[LON].weight = 1000000; /* so DNS sends next to nobody to fra */
+	at_web[AMS].weight = at_web[LON].weight = 1000000; /* so DNS sends next to nobody to fra */
+	projector_free(projector);
+	assert_int_equal(projector_new(&m, place_key, &projector), 0);
 	load_sites(none);
 	all = count_queries(WEB, AMS, none);
+	assert_true(all > 10000);
 	target.service = WEB;
 	make_projection();
 	assert_int_equal(out->steps[3].sites[FRA].backup_flows_per_s, 0); /* not yet 100 % */
 	assert_near(out->steps[4].sites[FRA].backup_flows_per_s, all / 4, all / 100 + 2);
+	target.level_ppm = 500000; /* of what it has there, half is left at 75 % */
+	memcpy(steps, (const uint32_t[]){ 750000, 1000000 }, 2 * sizeof(*steps));
+	in.n_steps = 2;
+	const uint32_t half[3] = { 500000, 0, 0 };
+	load_sites(half);
+	all = count_queries(WEB, AMS, half);
+	assert_int_equal(projection_make(projector, &in, out), 0);
+	assert_near(out->steps[1].sites[FRA].backup_flows_per_s, all / 2, all / 100 + 2);
 }
 
 static void a_service_that_dns_does_not_move_comes_to_its_backup(void **state)
