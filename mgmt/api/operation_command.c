@@ -259,8 +259,12 @@ const char *operation_undo_text(const struct operation *op, char out[OPERATION_C
 {
 	struct command_text line = { .text = out };
 
-	add_text(&line, "weir undrain site");
-	add_sites(&line, op);
+	if (op->state == OPERATION_RETURNING) {
+		add_text(&line, "weir operation %s abort", op->id);
+	} else {
+		add_text(&line, "weir undrain site");
+		add_sites(&line, op);
+	}
 	add_reason(&line, "");
 	return out;
 }

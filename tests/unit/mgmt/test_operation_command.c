@@ -182,6 +182,18 @@ static void the_longest_line_is_whole(void **state)
 	                       " --service nnn"));
 }
 
+static void each_way_can_be_undone(void **state)
+{
+	char text[OPERATION_COMMAND_MAX];
+
+	(void)state;
+	op.state = OPERATION_MOVING;
+	assert_string_equal(operation_undo_text(&op, text), "weir undrain site ams --reason TEXT");
+	op.state = OPERATION_RETURNING;
+	assert_string_equal(operation_undo_text(&op, text),
+	                    "weir operation k3 abort --reason TEXT");
+}
+
 static void a_hold_says_how_it_goes_on(void **state)
 {
 	static const struct {
@@ -223,6 +235,7 @@ int main(void)
 		cmocka_unit_test_setup(absent_nodes_are_named_for_a_majority_alone, start_drain),
 		cmocka_unit_test_setup(what_no_name_goes_past_has_no_command, start_drain),
 		cmocka_unit_test_setup(the_longest_line_is_whole, start_drain),
+		cmocka_unit_test_setup(each_way_can_be_undone, start_drain),
 		cmocka_unit_test_setup(a_hold_says_how_it_goes_on, start_drain),
 	};
 

@@ -120,6 +120,29 @@ class Printed(Faults):
         self.assertRegex(self.printed(refused), rf"^weir operation {id} resume --reason x --override \S*unconfirmed")
 
 
+class Written(Faults):
+    def test_every_field_that_is_sent_is_in_the_document(self) -> None:
+        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "docs", "api.md")) as f:
+            document = f.read()
+        id = self.begun("fra", ["ams"])
+        self.c.wait("fra", id, REST)
+        n = self.c.nodes["fra"]
+        sent = [self.c.get("fra", id), self.c.begin("fra", ["lon"], query="?dry_run=true").json, self.c.begin("fra", ["lon"]).json,
+                n.ask("GET", "/v1/operations").json, n.ask("GET", "/v1/sites/ams/arrivals").json, self.c.order("fra", id, "hold").json]
+        names: set[str] = set()
+        while sent:
+            if isinstance(one := sent.pop(), dict):
+                names |= one.keys()
+            sent += list(one.values()) if isinstance(one, dict) else one if isinstance(one, list) else []
+        self.assertGreater(len(names), 100)
+        self.assertEqual([x for x in sorted(names) if not re.search(rf"[`{{,\s\"]{re.escape(x)}[\"`,?}}]", document)], [])
+        described = n.ask("GET", "/v1/openapi.json").json["paths"]["/v1/operations"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        for name in described["properties"]:  # each is read: a wrong value is named, an unknown field would be too
+            a = n.ask("POST", "/v1/operations", {name: {"no": "such"}})
+            self.assertIn(name, [e["field"] for e in a.json["errors"]], a.raw)
+            self.assertNotIn("unknown", str([e for e in a.json["errors"] if e["field"] == name]))
+
+
 class Upgrades(Faults):
     def test_a_drain_goes_on_while_all_nodes_are_restarted_one_by_one(self) -> None:
         id = self.moving(over="20s")
