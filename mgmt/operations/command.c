@@ -117,6 +117,23 @@ static int query_guards(struct operation *op, const struct operation_facts *fact
 	                      tripped->detail);
 }
 
+static int refuse_turn(const struct operation *op, char *error)
+{
+	return command_refuse(error, -EINVAL, "no higher epoch is left for operation %s", op->id);
+}
+
+/*
+ * A person turns away from a return whose time had come: the site stays drained until a person
+ * returns it. Its time does not come again, and does not seem to have come.
+ */
+static void forget_time(struct operation *op)
+{
+	if (!op->expired)
+		return;
+	op->until_ms = MODEL_TIME_NEVER;
+	op->expired = op->expiry_announced = false;
+}
+
 static int refuse_resume(struct operation *op, const struct operation_facts *facts, char *error)
 {
 	const char *mover = find_mover(facts);
@@ -125,6 +142,8 @@ static int refuse_resume(struct operation *op, const struct operation_facts *fac
 		return command_refuse(error, -EBUSY,
 		                      "the site or service is not in the "
 		                      "configuration; abort the operation");
+	if (op->state == OPERATION_EXPIRED_HELD && !op->reads_levels && !operation_may_turn(op))
+		return refuse_turn(op, error);
 	if (op->state == OPERATION_EXPIRED_HELD || !would_move(op))
 		return 0;
 	if (mover && op->hold.from != OPERATION_ABORTING)
@@ -191,7 +210,10 @@ static int begin_abort(struct tick *t, char *error)
 	    state != OPERATION_RETURNING)
 		return command_refuse(error, -EINVAL,
 		                      "nothing moves: return the site (weir undrain site)");
+	if (!operation_may_turn(op))
+		return refuse_turn(op, error);
 	if (state == OPERATION_RETURNING) {
+		forget_time(op);
 		back_turn(t, OPERATION_OUT);
 		op->goal_ppm = op->began_ppm;
 		op->began_ppm = 0; /* the return goes on if this is aborted, too */
@@ -252,6 +274,8 @@ int operation_return(struct operation *op, const struct operation_facts *facts,
 		return command_refuse(error, -EBUSY,
 		                      "the site or service is not in the "
 		                      "configuration; abort the operation");
+	if (!operation_may_turn(op))
+		return refuse_turn(op, error);
 	command_add(op, person, &before);
 	set_pace(op, person);
 	op->reads_levels = false;
@@ -280,7 +304,10 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 	if (goal_ppm > OPERATION_PPM || goal_ppm <= op->level_ppm)
 		return command_refuse(error, -EINVAL, "%u%% of the clients are elsewhere already",
 		                      op->level_ppm / 10000);
+	if (!operation_may_turn(op))
+		return refuse_turn(op, error);
 	command_add(op, person, &before);
+	forget_time(op);
 	back_turn(&t, OPERATION_OUT);
 	op->kind = goal_ppm == OPERATION_PPM ? OPERATION_DRAIN : OPERATION_SHIFT;
 	op->goal_ppm = goal_ppm;

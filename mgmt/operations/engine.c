@@ -91,6 +91,9 @@ static void expire_operation(struct tick *t)
 		tick_note(t, true, "its time is over while it is held; resume means return");
 	} else if (op->state == OPERATION_STARTING && !op->write.epoch && !op->level_ppm) {
 		tick_end(t, OPERATION_ABORTED, "expired", "its time was over before it began");
+	} else if (!operation_may_turn(op)) {
+		tick_hold(t, "epoch", "no higher epoch is left: it cannot return by itself");
+		op->state = OPERATION_EXPIRED_HELD;
 	} else {
 		tick_note(t, false, "its time is over");
 		op->now = false; /* nobody watches: the return takes its steps */
@@ -123,7 +126,7 @@ static bool hand_over(struct tick *t)
 	if (!self || !self->site || !operation_targets_site(op, self->site))
 		return false;
 	best = facts_find_owner(op, t->facts);
-	if (!best)
+	if (!best || !operation_may_own(op->epoch))
 		return false;
 	(void)snprintf(op->owner, sizeof(op->owner), "%s", best->name);
 	op->epoch = operation_owner_epoch(op->epoch);

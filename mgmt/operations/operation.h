@@ -295,6 +295,9 @@ bool operation_is_newer(const struct operation *a, const struct operation *b);
  * is cut off does never meets what the next one does.
  */
 uint32_t operation_owner_epoch(uint32_t epoch);
+/** Whether there is an epoch for the next owner, and whether this one may turn around once more. */
+bool operation_may_own(uint32_t epoch);
+bool operation_may_turn(const struct operation *op);
 /** Whether every text ends, every number is in its range (a record from a peer or a store). */
 bool operation_ok(const struct operation *op);
 

@@ -65,7 +65,7 @@ static int refuse_owner(const struct operation *op, const struct operation_facts
 		return command_refuse(error, -EBUSY,
 		                      "node %s is at a site of the operation: take it at node %s",
 		                      facts->self, better->name);
-	if (find_epoch(op, facts) >= OPERATION_EPOCH_MAX)
+	if (!operation_may_own(find_epoch(op, facts)))
 		return command_refuse(error, -EINVAL, "no higher epoch is left");
 	return 0;
 }

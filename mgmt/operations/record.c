@@ -125,6 +125,16 @@ uint32_t operation_owner_epoch(uint32_t epoch)
 	return (epoch / OPERATION_EPOCHS + 1) * OPERATION_EPOCHS;
 }
 
+bool operation_may_own(uint32_t epoch)
+{
+	return epoch < OPERATION_EPOCH_MAX - OPERATION_EPOCHS;
+}
+
+bool operation_may_turn(const struct operation *op)
+{
+	return op->epoch < OPERATION_EPOCH_MAX - 1;
+}
+
 /* Texts that differ for one owner and seq come from an owner that has forgotten its last changes. */
 static int compare_fields(const struct operation *a, const struct operation *b)
 {

@@ -174,7 +174,7 @@ static const char *find_error(const struct operation_request *r, int64_t now_ms)
 		return "the level is not between 0 and 100 %";
 	if (r->kind == OPERATION_SHIFT && goal == OPERATION_PPM)
 		return "a shift of 100 % is a drain";
-	if (r->epoch >= OPERATION_EPOCH_MAX)
+	if (!operation_may_own(r->epoch))
 		return "no higher epoch is left for the site's override";
 	return NULL;
 }

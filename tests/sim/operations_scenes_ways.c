@@ -445,6 +445,58 @@ static int a_resumed_step_waits_for_earlier_answers(void)
 	return 0;
 }
 
+/* A person has decided otherwise: its time does not come again. */
+static int an_aborted_return_forgets_its_time(void)
+{
+	for (int held = 0; held < 2; held++) {
+		scene_begin(OPERATION_DRAIN, 0);
+		scene.op.until_ms = scene.now_ms + 300000;
+		CHECK(let_drain());
+		scene.now_ms = scene.op.until_ms;
+		CHECK(scene_until_level(750000) && scene.op.expired);
+		CHECK(scene.op.state == OPERATION_RETURNING);
+		if (held)
+			CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms,
+			                      scene.error));
+		CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms,
+		                       scene.error));
+		CHECK(!scene.op.expired && !scene.op.expiry_announced &&
+		      scene.op.until_ms == MODEL_TIME_NEVER);
+		CHECK(scene_until_state(OPERATION_DRAINED, 200));
+		scene_tick(100);
+		CHECK(scene.op.level_ppm == OPERATION_PPM && scene.op.state != OPERATION_RETURNING);
+		CHECK(begin_return() == 0);
+	}
+	return 0;
+}
+
+/* Each turn takes an epoch; the last one is refused before a record is made that no node takes. */
+static int without_an_epoch_nothing_turns(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.epoch = OPERATION_EPOCH_MAX - 1;
+	CHECK(scene_until_level(100000));
+	CHECK(operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) < 0 &&
+	      strstr(scene.error, "epoch"));
+	CHECK(let_drain());
+	CHECK(begin_return() < 0 && strstr(scene.error, "epoch"));
+	scene.op.until_ms = scene.now_ms;
+	scene_tick(1);
+	CHECK(scene.op.state == OPERATION_EXPIRED_HELD && !strcmp(scene.op.hold.code, "epoch"));
+	CHECK(operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) < 0 &&
+	      strstr(scene.error, "epoch"));
+	CHECK(operation_ok(&scene.op) && scene.op.level_ppm == OPERATION_PPM);
+	scene.op.epoch--; /* one turn is left */
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(operation_ok(&scene.op) && scene.op.state == OPERATION_RETURNING);
+	scene_begin(OPERATION_DRAIN, 0); /* and no other node takes it over */
+	scene.op.epoch = OPERATION_EPOCH_MAX - OPERATION_EPOCHS;
+	(void)snprintf(scene.op.owner, sizeof(scene.op.owner), "na");
+	CHECK(operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) < 0 &&
+	      strstr(scene.error, "epoch"));
+	return 0;
+}
+
 uint64_t scenes_ways(void)
 {
 	static int (*const scenes[])(void) = {
@@ -474,6 +526,8 @@ uint64_t scenes_ways(void)
 		a_hold_is_written_once,
 		a_node_that_is_away_may_be_of_any_release,
 		a_long_history_keeps_the_newest_steps,
+		an_aborted_return_forgets_its_time,
+		without_an_epoch_nothing_turns,
 	};
 	uint64_t faults = 0;
 

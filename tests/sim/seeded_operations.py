@@ -14,6 +14,7 @@ DIR = "mgmt/operations/"
 LEVEL = "mgmt/operations/level.c"
 STEP = "mgmt/operations/step.c"
 SHARE = "mgmt/operations/share.c"
+COMMAND = "mgmt/operations/command.c"
 STAY = "mgmt/operations/stay.c"
 BACK = "mgmt/operations/back.c"
 OWN = "mgmt/operations/own.c"
@@ -119,6 +120,9 @@ BREAKAGES = [
     ("a missing share waits for ever", RUNS, SHARE, "if (op->unjudged_ms >= TICK_UNKNOWN_MS)", "if (0)"),
     ("no band for resolvers of many", RUNS, SHARE, "band->most_ppm.known ? band->most_ppm : step->expected_ppm", "step->expected_ppm"),
     ("a few flows are judged", RUNS, INTERNAL, "#define TICK_FLOWS_MIN   200u", "#define TICK_FLOWS_MIN   20u"),
+    ("an aborted return keeps its time", RUNS, COMMAND, "if (!op->expired)\n\t\treturn;", "return;"),
+    ("a turn takes an epoch that no record has", RUNS, RECORD, "op->epoch < OPERATION_EPOCH_MAX - 1;", "op->epoch < OPERATION_EPOCH_MAX;"),
+    ("an owner takes an epoch that no record has", RUNS, RECORD, "epoch < OPERATION_EPOCH_MAX - OPERATION_EPOCHS;", "epoch < OPERATION_EPOCH_MAX;"),
     ("a new hash key goes on", RUNS, ENGINE, "op->key_fingerprint != t->facts->key_fingerprint)", "0)"),
 ]
 
