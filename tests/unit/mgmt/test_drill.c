@@ -186,6 +186,9 @@ static void a_drill_that_is_ended_twice_is_over(void **state)
 	assert_true(o->ended && o->until_ms == NOW_MS + 5000 && o->generation == 2);
 	assert_int_equal(drill_end(s->in, id, "ann", "", NOW_MS + 6000, &s->r), DRILL_OVER);
 	assert_int_equal(begin(s, "198.51.100.0/24"), DRILL_OK);
+	snprintf(id, sizeof(id), "%s", s->r.override.id);
+	assert_int_equal(drill_end(s->in, id, "ann", "", NOW_MS + 600000, &s->r), DRILL_OVER);
+	assert_false(overrides_find(intent_overrides(s->in), id)->ended); /* by itself */
 }
 
 static void what_flows_show(void **state)
