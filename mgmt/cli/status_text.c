@@ -12,8 +12,9 @@
 #include "mgmt/cli/cmd_status.h"
 #include "mgmt/cli/vips.h"
 
-#define POOLS_SHOWN     20 /* lines */
-#define OVERRIDES_SHOWN 20 /* lines */
+#define POOLS_SHOWN     20  /* lines */
+#define BACKUPS_SHOWN   10u /* backups that would not serve */
+#define OVERRIDES_SHOWN 20  /* lines */
 
 static const char *field_state(const json_t *thing, const char *which)
 {
@@ -286,6 +287,38 @@ static void print_status_overrides(const json_t *b)
 		       length_of(b, "overrides") - OVERRIDES_SHOWN);
 }
 
+/* A backup of this site that is not proven to serve is known before it is needed. */
+static bool print_backup(const json_t *service, const json_t *at, bool shows)
+{
+	const json_t *backup = json_object_get(at, "backup"),
+	             *ready = json_object_get(backup, "ready");
+	const char *detail = api_text(backup, "detail", "");
+
+	if (json_is_true(ready) || !*detail)
+		return false;
+	if (shows)
+		printf("backup of service %s at site %s, pool %s: %s, %s\n",
+		       api_text(service, "name", "?"), api_text(at, "site", "?"),
+		       api_text(backup, "backup", "?"),
+		       json_is_false(ready) ? "WOULD NOT BE SERVED" : "NOT KNOWN", detail);
+	return true;
+}
+
+static void print_status_backups(const json_t *b)
+{
+	const json_t *service, *at;
+	size_t i, k, n = 0;
+
+	json_array_foreach(json_object_get(b, "services"), i, service)
+	{
+		json_array_foreach(json_object_get(service, "at"), k, at) n +=
+		        print_backup(service, at, n < BACKUPS_SHOWN);
+	}
+	if (n > BACKUPS_SHOWN)
+		printf("... and %zu more backups: weir status --json shows all\n",
+		       n - BACKUPS_SHOWN);
+}
+
 void status_print(const json_t *b)
 {
 	print_status_head(b);
@@ -297,5 +330,6 @@ void status_print(const json_t *b)
 		print_pool_summary(b);
 	print_pools(b);
 	vips_print_table(b);
+	print_status_backups(b);
 	print_status_overrides(b);
 }

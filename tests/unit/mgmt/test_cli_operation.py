@@ -7,6 +7,9 @@ Usage: test_cli_operation.py WEIR SOURCE_ROOT
 from __future__ import annotations
 
 import json
+import pathlib
+import re
+import shlex
 import subprocess
 import threading
 import time
@@ -18,6 +21,7 @@ import counted
 import test_cli
 from test_cli import WEIR
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 SHIFT = ("shift", "site", "ams", "30%", "--until", "+4h", "--reason", "INC-7")
 END = {"drained": 0, "drained_unconfirmed": 0, "empty": 0, "held": 10, "expired_held": 10, "resting": 0, "done": 0, "aborted": 0, "failed": 4}
 
@@ -238,6 +242,25 @@ class Operations(test_cli.WithApi):
         preflight.clear()
         preflight["would_begin"] = True
         self.assertEqual(self.weir("drain", "site", "ams", "--reason", "a try", "--dry-run").returncode, 0)
+
+
+    def test_every_example_of_the_documents_is_accepted_as_written(self) -> None:
+        examples: dict[str, str] = {}
+        for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+            for line in path.read_text().splitlines():
+                for text in [line[4:]] if line.startswith("    weir ") else re.findall(r"`(weir [^`]*)`", line):
+                    command = re.sub(r"\s+#.*", "", text)
+                    if re.match(r"weir ((drain|undrain|shift|hold|why) site|operations?|drill)\b", command) and not re.search(r"[\[|]|\.\.\.|--offline|:$", command):
+                        examples[command] = f"{path.name}: {text}"
+        self.assertGreater(len(examples), 25)
+        for command, where in examples.items():
+            words = shlex.split(command)[1:]
+            if words[0] == "drain" and "--reason" not in words or words[1:] == ["site"]:
+                continue  # it is named, not given
+            with self.subTest(where):
+                self.api.requests.clear()
+                done = self.weir(*words)
+                self.assertTrue(self.api.requests, f"{where}: {done.stderr}")
 
 
 def load_tests(loader: typing.Any, tests: typing.Any, pattern: typing.Any) -> unittest.suite.TestSuite:
