@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A site is drained by measurement, under a crowd of clients that keep habits of their own: what they feel of it.
 
-    lab_drain.py [--quick] [--only SCENE,...]
+    lab_drain.py [--quick] [--only SCENE,faults:CASE,...]
 
 Scenes (site_drain_scenes.py; each with a world of its own, site_drain_world.py):
 
@@ -30,20 +30,25 @@ import typing
 from net import BUILD, say
 from report import Report
 from site_drain_figures import Figures
-from site_drain_scenes import QUICK, SCENES
+from site_drain_scenes import QUICK, SCENES, one_fault
 
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./run lab drain", description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="the short form")
-    parser.add_argument("--only", default="", help=f"some of: {', '.join(SCENES)}")
+    parser.add_argument("--only", default="", help=f"some of: {', '.join(SCENES)}; faults:CASE plays one case")
     return parser.parse_args()
 
 
 def chosen_scenes(options: argparse.Namespace) -> list[typing.Callable[[Report, Figures], None]]:
     if options.quick:
         return list(QUICK)
-    return [SCENES[name] for name in (options.only.split(",") if options.only else SCENES)]
+    return [scene_named(name) for name in (options.only.split(",") if options.only else SCENES)]
+
+
+def scene_named(name: str) -> typing.Callable[[Report, Figures], None]:
+    scene, _, case = name.partition(":")
+    return one_fault(case) if case else SCENES[scene]
 
 
 def run(report: Report) -> None:

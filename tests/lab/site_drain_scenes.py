@@ -9,7 +9,7 @@ import time
 import typing
 
 from net import Lab, LabError, comes_true, say, wait_until
-from site_drain_faults import CASES, FAULTS_WISH, give_all_back, large_disks, small_disks
+from site_drain_faults import CASES, FAULTS_WISH, Case, give_all_back, large_disks, small_disks
 from site_drain_world import (RATE, SiteDrainWorld, Wish, drained_ppm, gone_ms, late_flows, own_flows, percentile,
                               resolver_address)
 from site_operations import ENDED, HELD, MOVING, Operations, tell
@@ -464,13 +464,13 @@ def mutual(report: Report, figures: Figures) -> None:
         report.equal([(r.result, r.target) for r in bad[:5]], [], "all late clients are served")
 
 
-def faults(report: Report, _: Figures) -> None:
+def faults(report: Report, _: Figures, cases: typing.Iterable[Case] = CASES) -> None:
     """Bad input and faults during an operation."""
     with Lab("drain") as lab:
         world = SiteDrainWorld(lab, FAULTS_WISH, small_disks)
         world.begin(warm_s=3)
         try:
-            for case in CASES:
+            for case in cases:
                 say(f"{case.__name__}: {case.__doc__}")
                 report.step(case, world, report)
                 report.step(give_all_back, world)
@@ -479,6 +479,16 @@ def faults(report: Report, _: Figures) -> None:
             for node in world.nodes:
                 node.kill_all()
             large_disks(world)
+
+
+def one_fault(name: str) -> typing.Callable[[Report, Figures], None]:
+    """The scene `faults` with one of its cases."""
+    cases = [c for c in CASES if c.__name__ == name]
+
+    def play(report: Report, figures: Figures) -> None:
+        """One fault during an operation."""
+        faults(report, figures, cases)
+    return play
 
 
 SCENES: dict[str, typing.Callable[[Report, Figures], None]] = {

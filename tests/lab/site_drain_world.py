@@ -272,8 +272,8 @@ class Levels(threading.Thread):
         self.join()
 
     def of(self, site: str, begin_ms: float = 0, end_ms: float = 1e15) -> list[tuple[int, dict[str, int]]]:
-        """[(time, {node: ppm})] of a site; nodes that did not answer are left out."""
-        return [(at, {n: levels[site] for n, levels in row.items() if levels})
+        """[(time, {node: ppm})] of a site; nodes that did not answer are left out, and those that do not choose it."""
+        return [(at, {n: levels[site] for n, levels in row.items() if levels and site in levels})
                 for at, row in list(self.rows) if begin_ms <= at <= end_ms]
 
     def changes(self, site: str, node: str, begin_ms: float = 0, end_ms: float = 1e15) -> list[tuple[int, int]]:
