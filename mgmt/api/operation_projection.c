@@ -115,13 +115,13 @@ void operation_list_flows(const struct operation_snapshot *v, const struct opera
 	free(p);
 }
 
-/* New flows of all services at the site, checks too: a receiver's capacity is for all, whatever moves. */
+/* New flows of all services at the site: a receiver's capacity is for all, whatever moves. */
 static bool sum_flows(const struct operation_snapshot *v, const struct projecting *p, uint32_t site,
                       uint64_t *per_s)
 {
 	size_t n_listed = 0, n_services = 0;
 
-	*per_s = operation_checks_milli(v, "", v->m->sites[site].name) / 1000;
+	*per_s = 0;
 	for (size_t i = 0; i < p->in.n_flows; i++)
 		if (p->flows[i].site == site) {
 			*per_s += p->flows[i].now_per_s;
