@@ -159,19 +159,30 @@ bool step_has_record(struct tick *t)
 	return true;
 }
 
+/* Waits for a level at a name server; holds where it has not come by @p limit_ms. */
+static void await_level(struct tick *t, enum operation_truth has, const char *node,
+                        const char *which, int64_t waited_ms, int64_t limit_ms)
+{
+	const char *how =
+	        has == OPERATION_UNKNOWN ? "does not say whether it has" : "does not have";
+
+	tick_wait(t, "node %s %s %s", node, how, which);
+	if (waited_ms >= limit_ms)
+		tick_hold(t, "not-in-force", "node %s %s %s", node, how, which);
+}
+
 /* Each node takes one step at a time: it must have the last one, or the level of a hold. */
 static bool have_all_last(struct tick *t)
 {
 	struct operation *op = t->op;
 	const char *missing = "";
+	enum operation_truth has = level_is_reached(t, &missing);
 
-	if (level_is_reached(t, &missing) == OPERATION_YES)
+	if (has == OPERATION_YES)
 		return true;
 	if (op->write.epoch != op->epoch)
 		level_stop(t, op->level_ppm); /* after a turn: what is behind comes here first */
-	tick_wait(t, "node %s does not have the last level yet", missing);
-	if (op->waited_ms >= TICK_FORCE_MS)
-		tick_hold(t, "not-in-force", "node %s does not have the last level", missing);
+	await_level(t, has, missing, "the last level", op->waited_ms, TICK_FORCE_MS);
 	return false;
 }
 
@@ -259,8 +270,9 @@ static void await_force(struct tick *t)
 	struct operation *op = t->op;
 	const char *missing = "";
 	int64_t limit_ms = OPERATION_AHEAD_MS + op->write.over_ms + TICK_FORCE_MS;
+	enum operation_truth has = level_in_force(t, &missing);
 
-	if (level_in_force(t, &missing) == OPERATION_YES) {
+	if (has == OPERATION_YES) {
 		history_last(op)->in_force_ms = t->now_ms;
 		if (t->facts->ttl_s.known)
 			history_last(op)->ttl_s = t->facts->ttl_s;
@@ -270,9 +282,7 @@ static void await_force(struct tick *t)
 		tick_change(t);
 		return;
 	}
-	tick_wait(t, "node %s does not have the level in force yet", missing);
-	if (op->in_step_ms >= limit_ms)
-		tick_hold(t, "not-in-force", "node %s does not have the level in force", missing);
+	await_level(t, has, missing, "the level in force", op->in_step_ms, limit_ms);
 }
 
 /* How long a step has at least: one TTL and 5 s, its pace, or what a first 1 % takes. */
