@@ -319,7 +319,7 @@ static void look_at_site(struct core *core, const char *name, struct arrivals *a
 	} else {
 		snprintf(a->op.targets[0].site, sizeof(a->op.targets[0].site), "%s", a->site->name);
 		a->op.n_targets = 1;
-		a->op.goal_ppm = OPERATION_PPM; /* what is asked: may it be switched off? */
+		a->op.goal_ppm = OPERATION_PPM; /* the question: may it be switched off? */
 		operation_gather(snapshot, &a->op, 0, &a->observed);
 		a->announced = operation_announced_at(core, snapshot->m, a->site);
 		reply->json = arrivals_json(a);

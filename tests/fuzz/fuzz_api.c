@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/operations.h"
+#include "mgmt/api/timekeep.h"
 #include "tests/fuzz/api_world.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
@@ -19,6 +21,29 @@ static const unsigned statuses[] = { 200, 201, 202, 304, 400, 401, 403, 404,
 	                             405, 409, 410, 412, 413, 415, 422, 428 };
 
 static struct core *core;
+
+static void open_world(void)
+{
+	core = api_world_open();
+	if (timekeep_open(core) || operations_start(core))
+		abort();
+}
+
+static void close_world(void)
+{
+	operations_stop(core);
+	timekeep_close(core);
+	api_world_close();
+}
+
+/* Whatever came, the records are such as this node would tell on. */
+static void check_operations(void)
+{
+	const struct operations_item *item;
+
+	for (size_t i = 0; (item = operations_at(core, i)); i++)
+		assert(i < OPERATIONS_MAX && operation_ok(&item->op));
+}
 
 /* What this world may lack: other processes and other nodes. Its own store and memory it has. */
 static bool is_unreachable(const struct http_reply *reply)
@@ -83,8 +108,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	struct http_reply reply = { 0 };
 
 	if (!core) {
-		core = api_world_open();
-		atexit(api_world_close);
+		open_world();
+		atexit(close_world);
 	}
 	if (at < end && *at >= '0' && *at <= '0' + HTTP_ADMIN)
 		r.role = (enum http_role)(*at++ - '0');
@@ -103,6 +128,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	route_handle(core, &r, &reply);
 	check_reply(&reply, version, live);
 	check_role(&r, &reply, count_changes() != changes);
+	check_operations();
 	char *text = http_reply_text(&reply);
 	assert(text);
 	free(text);

@@ -7,10 +7,12 @@
 
 #include "mgmt/api/announce_reply.h"
 #include "mgmt/api/inforce.h"
+#include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/peer_keys.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/health_exchange.h"
+#include "mgmt/operations/record_json.h"
 #include "tests/fuzz/fuzz_text.h"
 #include "weir/announce.h"
 #include "weir/json.h"
@@ -96,6 +98,80 @@ static void check_keys(const json_t *json)
 	steer_keys_free(again);
 }
 
+/* A record that is taken is in its range, and the same when it is told on. */
+static void check_operation(const json_t *json)
+{
+	static struct operation op, again;
+
+	if (operation_from_json(json, &op))
+		return;
+	assert(operation_ok(&op));
+	assert(op.n_plan <= OPERATION_PLAN_MAX && op.step <= op.n_plan &&
+	       op.n_steps <= OPERATION_HISTORY_MAX && op.level_ppm <= OPERATION_PPM);
+	json_t *told = operation_to_json(&op);
+	assert(told && !operation_from_json(told, &again));
+	assert(!operation_is_newer(&op, &again) && !operation_is_newer(&again, &op));
+	assert(op.n_steps == again.n_steps && op.n_failures == again.n_failures &&
+	       op.n_late == again.n_late && op.step == again.step);
+	json_decref(told);
+}
+
+#define VALUE_END ((uint64_t)1 << 62)
+
+static void check_value(const struct operation_value *v)
+{
+	assert(v->known ? v->value < VALUE_END : v->value == 0);
+}
+
+static struct model_site site = { .name = "ams" };
+static struct model_node node = { .name = "ams-1", .site = &site, .api = "" };
+static struct model_pool pool = { .name = "web-ams", .site = &site };
+static const struct model_vip vip = { .name = "v" };
+static struct model_at at = { .site = &site, .vip = &vip, .pool = &pool };
+static struct model_service service = { .name = "web", .at = &at, .n_at = 1 };
+static struct model model = { .sites = &site,
+	                      .n_sites = 1,
+	                      .nodes = &node,
+	                      .n_nodes = 1,
+	                      .services = &service,
+	                      .n_services = 1 };
+
+/* What a node says it measures and has in force: known within its range, or not known. */
+static void check_measure(json_t *json)
+{
+	static struct operation_snapshot view;
+	static struct operation_observed seen;
+	static const struct operation op = { .id = "o1",
+		                             .owner = "fra-1",
+		                             .epoch = 1,
+		                             .n_targets = 1,
+		                             .targets = { { "ams", "v1", { 0 } } } };
+
+	view.m = &model;
+	view.n_voices = 1;
+	view.voices[0] = (struct operation_voice){ .node = &node,
+		                                   .reached = true,
+		                                   .have = json_object_get(json, "have"),
+		                                   .levels = json_object_get(json, "levels"),
+		                                   .measure = json };
+	operation_gather(&view, &op, 0, &seen);
+	const struct operation_level *level = &seen.nodes[0].levels[0];
+	const struct operation_site *s = &seen.sites[0];
+	assert(level->level_ppm <= OPERATION_PPM);
+	check_value(&s->flows);
+	check_value(&s->arrivals);
+	check_value(&s->backup_flows);
+	check_value(&s->established);
+	check_value(&s->bits);
+	check_value(&s->drops);
+	check_value(&s->repeats);
+	assert(s->arrivals.value >= s->flows.value);
+	assert(seen.facts.n_late <= OPERATION_LATE_MAX);
+	for (size_t i = 0; i < seen.facts.n_late; i++)
+		assert(strnlen(seen.late[i].prefix, sizeof(seen.late[i].prefix)) <
+		       sizeof(seen.late[i].prefix));
+}
+
 static void check_addresses(const json_t *addresses)
 {
 	static const char *const texts[] = { "203.0.113.10", "2001:db8::10" };
@@ -149,6 +225,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	check_contents(json);
 	check_words(json);
 	check_keys(json);
+	check_operation(json);
+	check_measure(json);
 	check_announcements(json);
 	(void)inforce_from_json(json);
 	if (fingerprint_from_json(json, fingerprint))

@@ -33,6 +33,10 @@ BUGS = [
     ("peer", "mgmt/api/announce_reply.c", "json_array_size(a.words) != n_questions", "json_array_size(a.words) < n_questions"),
     ("peer", "mgmt/api/announce_reply.c", "return !strcmp(a->state, known);", "return true;"),
     ("peer", "mgmt/api/announce_reply.c", "json_is_string(word) && ", ""),
+    ("api", "mgmt/api/handle_peer_operations.c", "operation_from_json(json_array_get(list, i), op) ||", "operation_from_json(json_array_get(list, i), op) < -999 ||"),
+    ("peer", "mgmt/api/operation_gather.c", " || ppm > (json_int_t)OPERATION_PPM", ""),
+    ("peer", "mgmt/api/operation_site_flows.c", " || json_integer_value(value) < 0 ||", " ||"),
+    ("peer", "mgmt/operations/record_check.c", "op->step <= op->n_plan &&", "1 &&"),
     ("probe", "healthcheck/attempt_http.c", "	if (!a->has_status)", "	if (0)"),
     ("times", "base/clock.c", "\"%04d\"", "\"%d\""),
 ]
