@@ -352,12 +352,26 @@ static void write_projection(const struct projection_run *r)
 	}
 }
 
+/* The groups of the service that has most. */
+static size_t most_groups(const struct projector *p)
+{
+	size_t most = 0, n = 0;
+
+	for (size_t g = 0; g < p->n_groups; g++) {
+		n = g && p->groups[g].service == p->groups[g - 1].service ? n + 1 : 1;
+		most = n > most ? n : most;
+	}
+	return most;
+}
+
 /* Room for the clients of the service with most: all keys, and all even ones. */
 static int make_room(struct projection_run *r)
 {
 	const struct projector *p = r->p;
-	size_t n = p->n_keys + p->n_groups * projection_even_keys(p);
+	size_t n;
 
+	r->n_even = projection_even_keys(r);
+	n = p->n_keys + most_groups(p) * r->n_even;
 	r->of.clients = calloc(n + 1, sizeof(*r->of.clients));
 	r->rows = calloc(p->m->n_services * projection_n_sites(p->m) + 1, sizeof(*r->rows));
 	r->state = calloc(1, sizeof(*r->state) +

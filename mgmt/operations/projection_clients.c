@@ -17,7 +17,7 @@
  */
 #define EVEN_KEYS     16384u
 #define EVEN_KEYS_OF  4096u /* at most of one group */
-#define EVEN_KEYS_MIN 64u
+#define EVEN_KEYS_MIN 16u
 
 size_t projection_n_sites(const struct model *m)
 {
@@ -162,10 +162,13 @@ static double add_observed_keys(struct projection_run *r, size_t group)
 	return sum;
 }
 
-size_t projection_even_keys(const struct projector *p)
+size_t projection_even_keys(const struct projection_run *r)
 {
-	size_t n = p->n_groups ? EVEN_KEYS / p->n_groups : EVEN_KEYS;
+	size_t n_groups = 0, n;
 
+	for (size_t g = 0; g < r->p->n_groups; g++)
+		n_groups += projection_affects(r, &r->p->m->services[r->p->groups[g].service]);
+	n = n_groups ? EVEN_KEYS / n_groups : EVEN_KEYS;
 	n = n < EVEN_KEYS_OF ? n : EVEN_KEYS_OF;
 	return n > EVEN_KEYS_MIN ? n : EVEN_KEYS_MIN;
 }
@@ -182,7 +185,7 @@ static void add_group(struct projection_run *r, size_t group)
 		others = 1; /* by weights: each name of a service counts alike */
 	add_even_keys(r, g,
 	              others + (sum + others) * PROJECTION_EVEN_WEIGHT + PROJECTION_EVEN_WEIGHT,
-	              projection_even_keys(r->p));
+	              r->n_even);
 }
 
 static bool has_ip4(const struct steering_service *s)
@@ -208,9 +211,9 @@ void projection_begin_service(struct projection_run *r, uint32_t number)
 	for (size_t k = 0; k < of->n_at; k++)
 		of->at[k].site = of->service->at[k].site->index;
 	projection_set_levels(r, 0);
-	for (size_t g = 0; g < p->n_groups; g++)
-		if (p->groups[g].service == number)
-			add_group(r, g);
+	for (size_t g = projector_first_group(p, number);
+	     g < p->n_groups && p->groups[g].service == number; g++)
+		add_group(r, g);
 	for (size_t i = 0; i < of->n; i++) {
 		struct projection_client *c = &of->clients[i];
 

@@ -46,6 +46,8 @@ struct projector {
 	bool arrivals_whole;
 };
 
+/* The groups of a service are neighbours: the first, or where it would be. */
+size_t projector_first_group(const struct projector *p, uint32_t service);
 /* Whether it was observed for a name of the service. The keys are settled. */
 bool projector_has_key(const struct projector *p, uint32_t service, uint64_t key);
 /* Merge and bound the keys, once after the last one was added. */
@@ -102,7 +104,7 @@ struct projection_run {
 	bool shares_by_flows;                      /* the flows of all sites are known */
 	double n_resolvers; /* effective number of keys that are no clients'; 0: none */
 	struct projection_service of;
-	size_t n_room; /* of of.clients */
+	size_t n_even; /* even keys of a group */
 	struct projection_sum sums[PROJECTION_STEPS_MAX + 1]
 	                          [PROJECTION_SITES_MAX]; /* [0]: the begin */
 };
@@ -121,8 +123,8 @@ bool projection_rises(const struct projection_input *in);
 /* Set the levels of the service that is looked at, as they are after @p step. */
 void projection_set_levels(struct projection_run *r, size_t step);
 int32_t projection_choose(const struct projection_run *r, const struct projection_client *c);
-/* How many even keys a group has. */
-size_t projection_even_keys(const struct projector *p);
+/* How many even keys a group has, of those that the operation moves. */
+size_t projection_even_keys(const struct projection_run *r);
 /* All that is known of service @p number before the steps: who chooses which site. */
 void projection_begin_service(struct projection_run *r, uint32_t number);
 /* How many of the clients are unseen. */

@@ -155,8 +155,7 @@ static int by_group_and_key(const void *a, const void *b)
 	return order ? order : (x->key > y->key) - (x->key < y->key);
 }
 
-/* The groups of a service are neighbours; @return the first */
-static size_t first_group_of(const struct projector *p, uint32_t service)
+size_t projector_first_group(const struct projector *p, uint32_t service)
 {
 	size_t from = 0, n = p->n_groups;
 
@@ -175,7 +174,7 @@ static size_t first_group_of(const struct projector *p, uint32_t service)
 
 bool projector_has_key(const struct projector *p, uint32_t service, uint64_t key)
 {
-	for (size_t g = first_group_of(p, service);
+	for (size_t g = projector_first_group(p, service);
 	     p->n_keys && g < p->n_groups && p->groups[g].service == service; g++) {
 		const struct projector_key probe = { .group = (uint32_t)g, .key = key };
 
