@@ -302,6 +302,19 @@ static void answers_are_told_by_service_and_site(void **state)
 	assert_int_equal(steer_keys_answers(seen, web, 0)->answers, 102);
 }
 
+static void each_answer_is_in_use_for_its_own_time(void **state)
+{
+	(void)state;
+	ask_name(1, 0, 60);
+	fold_table(NOW_MS);
+	ask_name(1, 0, 60);
+	fold_table(NOW_MS + 20000);
+	ask_name(1, 0, 5); /* over before the one that was given earlier */
+	fold_table(NOW_MS + 21000);
+	read_page(NOW_MS + 21000);
+	assert_int_equal(find_name_row(seen, names[0].id)->cached_until_ms, NOW_MS + 80000);
+}
+
 /* Keys that share a bucket of the window, KEYS_WAYS and one more. */
 static void find_neighbours(uint32_t out[KEYS_WAYS + 1])
 {
@@ -467,6 +480,7 @@ int main(void)
 		TEST(more_names_than_there_is_room_for_are_no_harm),
 		TEST(names_of_a_new_document_keep_what_was_counted),
 		TEST(answers_are_told_by_service_and_site),
+		TEST(each_answer_is_in_use_for_its_own_time),
 		TEST(the_oldest_queries_of_a_key_go_first),
 		TEST(who_meets_in_a_bucket_changes_with_each_table),
 		TEST(tables_change_hands_without_a_loss),

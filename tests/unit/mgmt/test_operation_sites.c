@@ -198,6 +198,39 @@ static void a_site_is_held_by_another_operation_and_not_by_its_own(void **state)
 	free_world(w);
 }
 
+static void where_nobody_checks_nothing_fails_and_nothing_is_well(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	give_voice(w, 0, "{\"sites\":[{\"site\":\"ams\",\"up\":true,\"checked\":false}]}");
+	const struct operation_site *s = gather_ams(w);
+	assert_int_equal(s->up, OPERATION_YES); /* by its own nodes */
+	assert_false(s->checked);
+	assert_int_equal(s->failing, OPERATION_UNKNOWN);
+	give_voice(w, 2, "{\"sites\":[{\"site\":\"ams\",\"up\":true,\"checked\":true}]}");
+	s = gather_ams(w);
+	assert_true(s->checked);
+	assert_int_equal(s->failing, OPERATION_NO);
+	free_world(w);
+}
+
+static void the_state_of_the_node_is_told_as_it_is(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		w->snapshot.clock_fine = i & 1;
+		w->snapshot.unconfirmed = i & 2;
+		gather_ams(w);
+		assert_int_equal(w->observed.facts.clock, i & 1 ? OPERATION_YES : OPERATION_NO);
+		assert_int_equal(w->observed.facts.unconfirmed,
+		                 i & 2 ? OPERATION_YES : OPERATION_NO);
+	}
+	free_world(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -207,6 +240,8 @@ int main(void)
 		cmocka_unit_test(each_vip_is_announced_for_itself),
 		cmocka_unit_test(a_site_with_a_backup_pool_backs_the_targets),
 		cmocka_unit_test(a_site_is_held_by_another_operation_and_not_by_its_own),
+		cmocka_unit_test(where_nobody_checks_nothing_fails_and_nothing_is_well),
+		cmocka_unit_test(the_state_of_the_node_is_told_as_it_is),
 	};
 
 	return cmocka_run_group_tests_name("operation sites", tests, NULL, NULL);

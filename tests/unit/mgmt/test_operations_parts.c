@@ -346,6 +346,64 @@ static void rounds_are_as_frequent_as_they_must_be(void **state)
 	assert_int_equal(pause_ms(&this_node), OPERATIONS_FAST_MS);
 }
 
+/* --- what is written --- */
+
+static void a_write_that_is_over_ends_its_override(void **state)
+{
+	struct operation_act act = make_act(4, 0);
+	struct override o;
+
+	(void)state;
+	operations_make_override(&op, &op.targets[0], &act, "ams-1", &o);
+	assert_true(override_ok(&o) && !o.ended && o.until_ms == MODEL_TIME_NEVER);
+	act.write.ended = true;
+	operations_make_override(&op, &op.targets[0], &act, "ams-1", &o);
+	assert_true(override_ok(&o) && o.ended && o.until_ms == act.write.from_ms);
+}
+
+/* A peer made the record: what it says must make an override. */
+static void a_record_that_makes_no_override_writes_nothing(void **state)
+{
+	struct operation_act act = make_act(4, 250000);
+
+	(void)state;
+	act.write.to_ppm = OPERATION_PPM + 1;
+	assert_false(write_steps(&this_node, &op, &act, clock_believed_ms()));
+	assert_null(overrides_find(intent_overrides(this_node.intent), "v1"));
+	act.write = op.write;
+	assert_true(write_steps(&this_node, &op, &act, clock_believed_ms()));
+	assert_non_null(overrides_find(intent_overrides(this_node.intent), "v1"));
+}
+
+static void only_steps_go_to_peers_this_way(void **state)
+{
+	struct operations_said said = { .levels = json_array() };
+	struct operation_act act = make_act(4, 250000);
+	json_t *list;
+	struct override o;
+
+	(void)state;
+	operations_make_override(&op, &op.targets[0], &act, "ams-1", &o);
+	assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
+	strcpy(o.id, "v2"); /* a drain by the clock */
+	o.generation = 3;
+	o.is_step = false;
+	o.operation[0] = '\0';
+	o.from_ppm = o.to_ppm = 0;
+	assert_true(override_ok(&o));
+	assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
+	list = lacked_overrides(&this_node, &said);
+	assert_int_equal(json_array_size(list), 1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "id")),
+	                    "v1");
+	json_decref(list);
+	json_decref(said.levels);
+	said.levels = NULL; /* what it has is not known: nothing is sent */
+	list = lacked_overrides(&this_node, &said);
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(list);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -359,6 +417,9 @@ int main(void)
 		TEST(a_record_that_was_replaced_is_another),
 		TEST(announcements_change_with_a_write_of_their_own),
 		TEST(rounds_are_as_frequent_as_they_must_be),
+		TEST(a_write_that_is_over_ends_its_override),
+		TEST(a_record_that_makes_no_override_writes_nothing),
+		TEST(only_steps_go_to_peers_this_way),
 	};
 
 	return cmocka_run_group_tests_name("operations parts", tests, NULL, NULL);
