@@ -9,7 +9,7 @@ import time
 import typing
 
 from net import Lab, LabError, comes_true, say, wait_until
-from site_drain_faults import CASES, FAULTS_WISH, Case, give_all_back, large_disks, small_disks
+from site_drain_faults import CASES, FAULTS_WISH, MEASURED_S, Case, give_all_back, large_disks, small_disks
 from site_drain_world import (RATE, SiteDrainWorld, Wish, drained_ppm, gone_ms, late_flows, own_flows, percentile,
                               resolver_address)
 from site_operations import ENDED, HELD, MOVING, Operations, tell
@@ -468,7 +468,7 @@ def faults(report: Report, _: Figures, cases: typing.Iterable[Case] = CASES) -> 
     """Bad input and faults during an operation."""
     with Lab("drain") as lab:
         world = SiteDrainWorld(lab, FAULTS_WISH, small_disks)
-        world.begin(warm_s=3)
+        world.begin(warm_s=MEASURED_S)
         try:
             for case in cases:
                 say(f"{case.__name__}: {case.__doc__}")
