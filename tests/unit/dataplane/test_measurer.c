@@ -223,6 +223,27 @@ static void a_flood_narrows_the_sample_at_once_and_quiet_widens_it_late(void **s
 	assert_int_equal(measure_node(reader)->one_of, 1);
 }
 
+/* Else it would widen and narrow again and again. */
+static void what_is_just_quiet_does_not_widen_it(void **state)
+{
+	uint64_t ms = T0;
+
+	(void)state;
+	read_tick(ms);
+	s.node.t.cpus[0].received += 1000000;
+	assert_int_equal(read_tick(ms += MEASURER_MS)->one_of, 256);
+	for (int i = 0; i < 5 * 25; i++) {
+		s.node.t.cpus[0].received += 8000; /* 40,000 a second: below 50,000 */
+		read_tick(ms += MEASURER_MS);
+	}
+	assert_int_equal(measure_node(reader)->one_of, 16);
+	for (int i = 0; i < 5 * 25; i++) {
+		s.node.t.cpus[0].received += 4000;
+		read_tick(ms += MEASURER_MS);
+	}
+	assert_int_equal(measure_node(reader)->one_of, 1);
+}
+
 static void tables_of_an_earlier_process_keep_their_width(void **state)
 {
 	(void)state;
@@ -365,6 +386,7 @@ int main(void)
 		MEASURER_TEST(who_is_silent_is_not_believed),
 		MEASURER_TEST(quiet_tables_have_all_flows_in_the_sample),
 		MEASURER_TEST(a_flood_narrows_the_sample_at_once_and_quiet_widens_it_late),
+		MEASURER_TEST(what_is_just_quiet_does_not_widen_it),
 		MEASURER_TEST(tables_of_an_earlier_process_keep_their_width),
 		MEASURER_TEST(prefixes_are_those_of_the_last_minute_most_flows_first),
 		MEASURER_TEST(a_flood_of_prefixes_does_not_push_out_who_sends_much),

@@ -233,6 +233,24 @@ static void a_site_that_is_new_in_one_family_serves_the_other(void **state)
 	world_free(w);
 }
 
+static void sites_without_any_weight_are_equal(void **state)
+{
+	struct world *w = world_new();
+	unsigned n[SITES] = { 0 };
+
+	(void)state;
+	for (size_t k = 0; k < SITES; k++)
+		w->sites[k].weight = 0;
+	for (uint32_t i = 0; i < 3000; i++) {
+		struct addr client = prefix_at(i);
+
+		n[choose_site(w, &client, true).site]++;
+	}
+	for (size_t k = 0; k < SITES; k++)
+		assert_in_range(n[k], 900, 1100);
+	world_free(w);
+}
+
 /* As many sites as a service may have. */
 static void all_of_64_sites_are_answered(void **state)
 {
@@ -283,6 +301,7 @@ int main(void)
 		cmocka_unit_test(without_such_a_site_each_family_is_answered_alone),
 		cmocka_unit_test(a_site_of_one_family_serves_that_one),
 		cmocka_unit_test(a_site_that_is_new_in_one_family_serves_the_other),
+		cmocka_unit_test(sites_without_any_weight_are_equal),
 		cmocka_unit_test(a_new_site_waits_while_another_is_up),
 		cmocka_unit_test(all_of_64_sites_are_answered),
 	};
