@@ -66,10 +66,10 @@ static void claims_of_both_classes_count_where_they_last(void **state)
 
 		set_slot(63,
 		         claim_cases[i].owner | (claim_cases[i].looks ? FWD_SLOT_UNSETTLED : 0));
-		cold->claim[0] = (struct owner_claim){ claim_cases[i].tcp, 0,
-			                               claim_cases[i].tcp ? 9 : 0, 0 };
-		cold->claim[1] = (struct owner_claim){ claim_cases[i].udp, 0,
-			                               claim_cases[i].udp ? 9 : 0, 0 };
+		cold->claim[0] = (struct owner_claim){ .base = claim_cases[i].tcp,
+			                               .settle_at = claim_cases[i].tcp ? 9 : 0 };
+		cold->claim[1] = (struct owner_claim){ .base = claim_cases[i].udp,
+			                               .settle_at = claim_cases[i].udp ? 9 : 0 };
 		assert_int_equal(effect_scan(&t, NOW_S, &out.page), 0);
 		for (uint64_t k = 1; k <= 3; k++)
 			if (row_of(PLAIN, k)->base_slots != claim_cases[i].based[k - 1])
@@ -122,8 +122,8 @@ static void lists_count_those_who_are_named(void **state)
 		for (uint32_t k = 0; k < OWNER_LIST_MAX; k++)
 			cold->list.earlier |= (uint64_t)list_cases[i].named[k] << 16 * k;
 		cold->list.end[2] = list_cases[i].third_ends;
-		cold->claim[1] =
-		        (struct owner_claim){ list_cases[i].udp, 0, list_cases[i].udp ? 9 : 0, 0 };
+		cold->claim[1] = (struct owner_claim){ .base = list_cases[i].udp,
+			                               .settle_at = list_cases[i].udp ? 9 : 0 };
 		assert_int_equal(effect_scan(&t, NOW_S, &out.page), 0);
 		for (uint64_t k = 1; k <= 4; k++)
 			if (row_of(AGENTS, k)->base_slots != list_cases[i].based[k - 1])

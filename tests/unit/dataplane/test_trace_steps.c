@@ -327,7 +327,8 @@ static void an_unsettled_slot_tells_why_who_has_the_flow(void **state)
 	slot = pool->first_slot + r.slot;
 	*hot_of(pool) |= FWD_SLOT_UNSETTLED;
 	memset(&t->colds[slot], 0, sizeof(t->colds[slot]));
-	t->colds[slot].claim[OWNER_CLASS_UDP] = (struct owner_claim){ (uint16_t)other, 0, 2000, 0 };
+	t->colds[slot].claim[OWNER_CLASS_UDP] =
+	        (struct owner_claim){ .base = (uint16_t)other, .settle_at = 2000 };
 	trace_flow("192.0.2.1:9", DNS);
 	assert_false(r.settled);
 	assert_false(r.remembered);
