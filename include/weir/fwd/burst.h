@@ -39,7 +39,6 @@ struct fwd_burst {
 	struct fwd_parsed parsed[FWD_BURST_MAX];    /**< the stages' own: unless plain */
 	bool plain[FWD_BURST_MAX];                  /**< the same: of fwd_parse_plain()'s shape */
 	bool is_fast[FWD_BURST_MAX];                /**< the same: takes the fast path */
-	bool is_new[FWD_BURST_MAX];                 /**< the same: a SYN, if plain */
 	uint64_t first[FWD_BURST_MAX], last[FWD_BURST_MAX], hash[FWD_BURST_MAX]; /**< the same */
 };
 
@@ -50,19 +49,11 @@ FWD_INLINE void fwd_burst_fetch(const struct fwd_packet *packet)
 	__builtin_prefetch(packet->data - FWD_CACHE_LINE, 1);
 }
 
-/** What is hashed of a flow, as it stands in a frame of the commonest shape: two loads. */
-struct fwd_burst_words {
-	uint64_t addresses;
-	uint32_t ports;
-} FWD_WIRE;
-
 /** The words of fwd_hash_first4() and fwd_hash_last(). */
 FWD_INLINE void fwd_burst_message(const struct fwd_packet *packet, uint8_t protocol,
                                   uint64_t *first, uint64_t *last)
 {
-	const struct fwd_burst_words *w =
-	        (const void *)(packet->data + FWD_ETH_LEN +
-	                       __builtin_offsetof(struct fwd_ip4, src_be));
+	const struct fwd_ip4_flow *w = fwd_ip4_flow(packet->data + FWD_ETH_LEN);
 
 	*first = w->addresses;
 	*last = w->ports | (uint64_t)protocol << 32 | FWD_HASH_LEN4 << 56;
@@ -84,11 +75,10 @@ FWD_INLINE bool fwd_burst_find_plain(const struct fwd_tables *t, const struct fw
 	if (FWD_UNLIKELY(!fwd_parse_plain(&b->packets[i], &p)))
 		return false;
 	fwd_burst_message(&b->packets[i], p.flow.protocol, &b->first[i], &b->last[i]);
-	ours = fwd_addressee(t, root, &b->packets[i], b->ingress[i]) == FWD_ADDRESSEE_US &&
+	ours = fwd_is_ours(t, root, &b->packets[i], b->ingress[i]) &&
 	       fwd_check_sender(t, root, &p) == FWD_REASON_FORWARDED;
 	v->service = fwd_service_find(t, root, &p.flow.dst, p.flow.dport_be, p.flow.protocol);
 	b->is_fast[i] = v->service && ours;
-	b->is_new[i] = fwd_tcp_is_new(p.tcp_flags);
 	return !v->service || FWD_LIKELY(!(v->service->flags & FWD_SERVICE_HASH_SOURCE));
 }
 
@@ -206,7 +196,7 @@ FWD_INLINE void fwd_burst_look_ahead(const struct fwd_tables *t, const struct fw
  * @return whether the fast path can send to the backend; else nothing has happened
  */
 FWD_INLINE bool fwd_burst_send(const struct fwd_root *root, struct fwd_packet *packet,
-                               struct fwd_verdict *v)
+                               struct fwd_verdict *v, const uint8_t **inner)
 {
 	const struct fwd_ip4 *ip = (const void *)(packet->data + FWD_ETH_LEN);
 	const struct fwd_parsed known = { .l3_len = fwd_be16(ip->len_be),
@@ -220,8 +210,8 @@ FWD_INLINE bool fwd_burst_send(const struct fwd_root *root, struct fwd_packet *p
 	v->outer4 = true;
 	v->event = 0;
 	v->reason = to.backend->encap == FWD_ENCAP_GUE
-	                    ? fwd_fast_rewrite(&frame, root, &known, &to, true)
-	                    : fwd_fast_rewrite(&frame, root, &known, &to, false);
+	                    ? fwd_fast_rewrite(&frame, root, &known, &to, true, inner)
+	                    : fwd_fast_rewrite(&frame, root, &known, &to, false, inner);
 	*packet = frame;
 	return true;
 }
@@ -263,12 +253,12 @@ FWD_INLINE void fwd_forward_burst(const struct fwd_tables *t, const struct fwd_r
 	cpu->received += b->n;
 	for (uint32_t i = 0; i < b->n; i++) {
 		uint64_t len = (uint64_t)(b->packets[i].end - b->packets[i].data);
-		bool is_new = b->is_new[i];
+		const uint8_t *inner;
 
 		bytes += len;
 		if (FWD_LIKELY(b->is_fast[i] &&
-		               fwd_burst_send(root, &b->packets[i], &b->verdicts[i])))
-			fwd_fast_count(t, root, cpu, &b->packets[i], len, is_new, &b->verdicts[i]);
+		               fwd_burst_send(root, &b->packets[i], &b->verdicts[i], &inner)))
+			fwd_fast_count(t, root, cpu, &b->packets[i], len, inner, &b->verdicts[i]);
 		else
 			fwd_burst_decide(t, root, cpu, b, i);
 	}

@@ -83,17 +83,17 @@ FWD_INLINE void fwd_count_reason(struct fwd_cpu *cpu, uint32_t reason)
 		cpu->reason[reason]++;
 }
 
-/** Count what became of a packet on the fast path. @param is_new  fwd_tcp_is_new() */
+/** Count what became of a packet on the fast path. @param inner  from fwd_fast() */
 FWD_INLINE void fwd_fast_count(const struct fwd_tables *t, const struct fwd_root *root,
                                struct fwd_cpu *cpu, const struct fwd_packet *packet, uint64_t bytes,
-                               bool is_new, const struct fwd_verdict *v)
+                               const uint8_t *inner, const struct fwd_verdict *v)
 {
 	if (FWD_UNLIKELY(v->reason != FWD_REASON_FORWARDED)) {
 		cpu->reason[FWD_REASON_NO_ROOM]++;
 		return;
 	}
 	cpu->reason[FWD_REASON_FORWARDED]++;
-	fwd_count_forwarded(t, root, v, v->service->count, bytes, is_new);
+	fwd_count_forwarded(t, root, v, v->service->count, bytes, fwd_fast_is_new(inner));
 	if (fwd_sample_has(root, v->hash))
 		fwd_port_sample(
 		        t, root, packet, v->hash,
@@ -151,6 +151,7 @@ FWD_INLINE bool fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
 	struct fwd_parsed plain, p;
 	struct fwd_found found;
+	const uint8_t *inner;
 
 	if (!cpu) {
 		v->reason = FWD_REASON_NO_TABLES; /* never */
@@ -158,14 +159,13 @@ FWD_INLINE bool fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
 	}
 	fwd_count_received(cpu, packet);
 	if (FWD_LIKELY(fwd_parse_plain(packet, &plain) &&
-	               fwd_addressee(t, root, packet, fwd_port_ingress(t, packet)) ==
-	                       FWD_ADDRESSEE_US)) {
+	               fwd_is_ours(t, root, packet, fwd_port_ingress(t, packet)))) {
 		fwd_decide_find(t, root, &plain, v);
 		found = (struct fwd_found){ v->hash, v->service };
-		FWD_LAUNDER_OBJECT(found);
-		if (FWD_LIKELY(fwd_fast(t, root, packet, &plain, &found, v))) {
-			fwd_fast_count(t, root, cpu, packet, plain.frame_len,
-			               fwd_tcp_is_new(plain.tcp_flags), v);
+		FWD_LAUNDER(found.hash);
+		FWD_LAUNDER(found.service);
+		if (FWD_LIKELY(fwd_fast(t, root, packet, &plain, &found, v, &inner))) {
+			fwd_fast_count(t, root, cpu, packet, plain.frame_len, inner, v);
 			return v->reason == FWD_REASON_FORWARDED;
 		}
 		fwd_port_again(packet);

@@ -58,6 +58,18 @@ FWD_INLINE bool fwd_mac_find(const struct fwd_tables *t, const struct fwd_root *
 	return false;
 }
 
+/** Who a frame is for that came in by port @p ifindex and begins with the bytes @p first. */
+FWD_INLINE enum fwd_addressee fwd_addressee_of(const struct fwd_tables *t,
+                                               const struct fwd_root *root, uint64_t first,
+                                               uint32_t ifindex)
+{
+	if (FWD_UNLIKELY(first & FWD_MAC_GROUP))
+		return FWD_ADDRESSEE_GROUP;
+	return FWD_LIKELY(fwd_mac_find(t, root, fwd_mac_word(first, ifindex)))
+	               ? FWD_ADDRESSEE_US
+	               : FWD_ADDRESSEE_OTHER;
+}
+
 /** Who a frame is for that came in by port @p ifindex. */
 FWD_INLINE enum fwd_addressee fwd_addressee(const struct fwd_tables *t, const struct fwd_root *root,
                                             const struct fwd_packet *packet, uint32_t ifindex)
@@ -66,22 +78,27 @@ FWD_INLINE enum fwd_addressee fwd_addressee(const struct fwd_tables *t, const st
 
 	if (FWD_UNLIKELY(!first))
 		return FWD_ADDRESSEE_US; /* the parser finds it too short */
-	if (FWD_UNLIKELY(first->bytes & FWD_MAC_GROUP))
-		return FWD_ADDRESSEE_GROUP;
-	return FWD_LIKELY(fwd_mac_find(t, root, fwd_mac_word(first->bytes, ifindex)))
-	               ? FWD_ADDRESSEE_US
-	               : FWD_ADDRESSEE_OTHER;
+	return fwd_addressee_of(t, root, first->bytes, ifindex);
+}
+
+/** Whether a frame that fwd_parse_plain() has seen, so that its length is known, is for us. */
+FWD_INLINE bool fwd_is_ours(const struct fwd_tables *t, const struct fwd_root *root,
+                            const struct fwd_packet *packet, uint32_t ifindex)
+{
+	uint64_t first = ((const struct fwd_long *)(const void *)packet->data)->bytes;
+
+	return fwd_addressee_of(t, root, first, ifindex) == FWD_ADDRESSEE_US;
 }
 
 /** Whether no host can have the address @p a: multicast, broadcast, loopback or unspecified. */
 FWD_INLINE bool fwd_is_martian(const union fwd_addr *a, bool is4)
 {
-	uint8_t first = is4 ? a->bytes[12] : a->bytes[0];
+	uint32_t first = is4 ? a->words_be[3] & 0xff : a->bytes[0];
 
 	if (!is4)
 		return first == 0xff ||
 		       (!(a->longs_be[0] | a->words_be[2]) && !(a->words_be[3] & ~fwd_be32(1)));
-	if (FWD_LIKELY((uint8_t)(first - 1) < 126) || FWD_LIKELY((uint8_t)(first - 128) < 96))
+	if (FWD_LIKELY(first - 1 < 126) || FWD_LIKELY(first - 128 < 96))
 		return false;
 	return first == 127 || first >> 4 == 14 || a->words_be[3] == 0 ||
 	       a->words_be[3] == 0xffffffffu;

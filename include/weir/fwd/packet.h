@@ -140,6 +140,12 @@ struct fwd_ip4_words {
 	uint32_t dst_be;
 } FWD_WIRE;
 
+/** What names a flow, from fwd_ip4.src_be of a header without options on, to be read by two loads. */
+struct fwd_ip4_flow {
+	uint64_t addresses; /**< the source's in the lower half */
+	uint32_t ports;     /**< likewise */
+} FWD_WIRE;
+
 struct fwd_ip6 {
 	uint32_t version_class_flow_be;
 	uint16_t len_be; /**< of what follows this header */
@@ -181,6 +187,11 @@ struct fwd_tcp {
 #define FWD_TCP_RST 0x04u
 #define FWD_TCP_ACK 0x10u
 
+/** The ports with which both TCP and UDP begin, in one load. */
+struct fwd_ports {
+	uint32_t both_be; /**< the source's in the lower half */
+} FWD_WIRE;
+
 struct fwd_udp {
 	uint16_t sport_be;
 	uint16_t dport_be;
@@ -210,6 +221,12 @@ struct fwd_address_words {
 _Static_assert(__builtin_offsetof(struct fwd_ip4, dst_be) == 16, "RFC 791");
 _Static_assert(__builtin_offsetof(struct fwd_ip6, dst_be) == 24, "RFC 8200");
 _Static_assert(__builtin_offsetof(struct fwd_tcp, urgent_be) == 18, "RFC 9293");
+
+/** The words of the flow of the packet at @p ip. */
+FWD_INLINE const struct fwd_ip4_flow *fwd_ip4_flow(const uint8_t *ip)
+{
+	return (const void *)(ip + __builtin_offsetof(struct fwd_ip4, src_be));
+}
 
 /** A frame from its Ethernet header on. */
 struct fwd_packet {

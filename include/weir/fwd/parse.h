@@ -192,6 +192,15 @@ FWD_INLINE enum fwd_reason fwd_parse_l3(struct fwd_cursor *c, struct fwd_l3 *l3,
 	return is4 ? fwd_parse_ip4(c, l3) : fwd_parse_ip6(c, l3);
 }
 
+/** Read the ports of a TCP or UDP header. */
+FWD_INLINE void fwd_parse_ports(struct fwd_parsed *p, const void *header)
+{
+	uint32_t both_be = ((const struct fwd_ports *)header)->both_be;
+
+	p->flow.sport_be = (uint16_t)both_be;
+	p->flow.dport_be = (uint16_t)(both_be >> 16);
+}
+
 /** @param room  bytes of the IP packet from the transport header on */
 FWD_INLINE enum fwd_reason fwd_parse_tcp(struct fwd_cursor *c, uint32_t room, struct fwd_parsed *p)
 {
@@ -203,8 +212,7 @@ FWD_INLINE enum fwd_reason fwd_parse_tcp(struct fwd_cursor *c, uint32_t room, st
 	header_len = (tcp->offset >> 4) * 4u;
 	if (header_len < FWD_TCP_LEN || header_len > room)
 		return FWD_REASON_MALFORMED_TRANSPORT;
-	p->flow.sport_be = tcp->sport_be;
-	p->flow.dport_be = tcp->dport_be;
+	fwd_parse_ports(p, tcp);
 	p->seq_be = tcp->seq_be;
 	p->tcp_flags = tcp->flags;
 	p->request = FWD_REQUEST_SERVICE;
@@ -221,8 +229,7 @@ FWD_INLINE enum fwd_reason fwd_parse_udp(struct fwd_cursor *c, uint32_t room, st
 	len = fwd_be16(udp->len_be);
 	if (len < FWD_UDP_LEN || (len > room && !p->fragment))
 		return FWD_REASON_MALFORMED_TRANSPORT;
-	p->flow.sport_be = udp->sport_be;
-	p->flow.dport_be = udp->dport_be;
+	fwd_parse_ports(p, udp);
 	p->request = FWD_REQUEST_SERVICE;
 	return FWD_REASON_FORWARDED;
 }
@@ -432,6 +439,7 @@ FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_pars
 	const struct fwd_eth *eth = fwd_look(&c, 0, FWD_ETH_LEN + FWD_IP4_LEN + FWD_TCP_LEN);
 	const struct fwd_ip4 *ip = (const void *)(packet->data + FWD_ETH_LEN);
 	const struct fwd_ip4_words *words = (const void *)ip;
+	uint64_t addresses;
 	uint32_t room;
 
 	if (FWD_UNLIKELY(!eth || eth->type_be != fwd_be16(FWD_ETHERTYPE_IP4)) ||
@@ -442,8 +450,9 @@ FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_pars
 	room = p->l3_len - FWD_IP4_LEN; /* wraps round when there is less */
 	if (FWD_UNLIKELY(room > p->frame_len - FWD_ETH_LEN - FWD_IP4_LEN || ip->ttl <= 1))
 		return false;
-	fwd_addr_from4(&p->flow.src, ip->src_be);
-	fwd_addr_from4(&p->flow.dst, ip->dst_be);
+	addresses = fwd_ip4_flow(packet->data + FWD_ETH_LEN)->addresses;
+	fwd_addr_from4(&p->flow.src, (uint32_t)addresses);
+	fwd_addr_from4(&p->flow.dst, (uint32_t)(addresses >> 32));
 	p->flow.protocol = ip->protocol;
 	p->ttl = ip->ttl;
 	p->tos = ip->tos;

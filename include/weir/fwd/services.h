@@ -37,11 +37,18 @@ FWD_INLINE uint32_t fwd_filter_bit(const union fwd_addr *a)
 	return (uint32_t)(h >> 32) % (FWD_FILTER_WORDS * 64);
 }
 
-/** Whether @p e is the entry of this VIP, port and protocol. */
+/** What fwd_service.what holds of a used entry, all flags but FWD_SERVICE_USED left out. */
+FWD_INLINE uint32_t fwd_service_what(uint16_t port_be, uint8_t protocol)
+{
+	return port_be | (uint32_t)protocol << 16 | FWD_SERVICE_USED << 24;
+}
+
+/** Whether @p e is the entry, which is used, of this VIP, port and protocol. */
 FWD_INLINE bool fwd_service_is(const struct fwd_service *e, const union fwd_addr *vip,
                                uint16_t port_be, uint8_t protocol)
 {
-	return fwd_addr_equal(&e->vip, vip) && e->port_be == port_be && e->protocol == protocol;
+	return (e->what & fwd_service_what(0xffff, 0xff)) == fwd_service_what(port_be, protocol) &&
+	       fwd_addr_equal(&e->vip, vip);
 }
 
 /**
@@ -57,14 +64,15 @@ FWD_INLINE const struct fwd_service *fwd_service_find(const struct fwd_tables *t
 	uint32_t half = root->active & 1;
 	uint32_t mask = root->n_services - 1;
 	uint32_t at = fwd_service_hash(root->service_seed[half], vip, port_be, protocol);
+	const struct fwd_service *e = fwd_port_service(t, half * root->n_services + (at & mask));
 
-	for (uint32_t probe = 0; probe < FWD_SERVICE_PROBES; probe++) {
-		const struct fwd_service *e =
-		        fwd_port_service(t, half * root->n_services + ((at + probe) & mask));
-
-		if (!e || !(e->flags & FWD_SERVICE_USED))
+	if (!e || FWD_LIKELY(fwd_service_is(e, vip, port_be, protocol)))
+		return e;
+	for (uint32_t probe = 1; probe < FWD_SERVICE_PROBES; probe++) {
+		if (!(e->flags & FWD_SERVICE_USED))
 			return NULL;
-		if (FWD_LIKELY(fwd_service_is(e, vip, port_be, protocol)))
+		e = fwd_port_service(t, half * root->n_services + ((at + probe) & mask));
+		if (!e || fwd_service_is(e, vip, port_be, protocol))
 			return e;
 	}
 	return NULL;

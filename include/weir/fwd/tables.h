@@ -141,11 +141,16 @@ enum fwd_udp_policy { FWD_UDP_KEEP, FWD_UDP_MIGRATE, FWD_UDP_RESET };
  */
 struct fwd_service {
 	union fwd_addr vip;
-	uint16_t port_be;
-	uint8_t protocol; /**< 6, 17, or 0 for the VIP itself */
-	uint8_t flags;    /**< FWD_SERVICE_* */
-	uint32_t pool;    /**< index into pools; FWD_POOL_NONE: no pool serves */
-	uint32_t count;   /**< index of its counters; of a VIP's own entry: unused */
+	union {
+		struct {
+			uint16_t port_be;
+			uint8_t protocol; /**< 6, 17, or 0 for the VIP itself */
+			uint8_t flags;    /**< FWD_SERVICE_* */
+		};
+		uint32_t what; /**< these three, to be compared at once: fwd_service_what() */
+	};
+	uint32_t pool;  /**< index into pools; FWD_POOL_NONE: no pool serves */
+	uint32_t count; /**< index of its counters; of a VIP's own entry: unused */
 	uint16_t udp_idle_s;
 	uint8_t udp_policy; /**< enum fwd_udp_policy */
 	uint8_t drills;     /**< a bit for each element of drills that may have its clients */
@@ -190,8 +195,13 @@ struct fwd_backend {
 	uint16_t vlan;          /**< VLAN id of the next hop, 0: untagged */
 	uint8_t mac_to[6];      /**< the next hop's */
 	uint8_t mac_from[6];    /**< the port's */
-	uint8_t encap;          /**< enum fwd_encap_mode */
-	uint8_t flags;          /**< FWD_BACKEND_*; one byte, stored atomically */
+	union {
+		struct {
+			uint8_t encap; /**< enum fwd_encap_mode */
+			uint8_t flags; /**< FWD_BACKEND_*; one byte, stored atomically */
+		};
+		uint16_t way; /**< both, to be tested at once: fwd_fast_tunnel() */
+	};
 	uint16_t gue_port_be;   /**< GUE: outer UDP destination port */
 	uint64_t id;            /**< model_backend_id(): for operators and for checks of reuse */
 	uint64_t pool_id;       /**< of the pool that it is in: an index is one pool's */
