@@ -39,8 +39,9 @@ static int thing_of(const struct cli_args *args, struct thing *t)
 		if (strcmp(args->at[0], kinds[i]) == 0)
 			t->kind = kinds[i];
 	if (!t->kind || !*t->name)
-		return cli_fail(CLI_USAGE,
-		                "expected: site, backend, pool, service, node or vip, and its name");
+		return cli_fail(
+		        CLI_USAGE,
+		        "expected: site, backend, pool, service, node or vip, and its name");
 	if (strcmp(t->kind, "backend") != 0)
 		return CLI_OK;
 	if (!slash || slash == t->name || !slash[1] || slash - t->name >= (int)sizeof(t->pool))
