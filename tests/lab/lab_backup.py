@@ -237,6 +237,8 @@ def narrow(report: Report, world: BackupWorld) -> None:
         world.router.ip(f"link set p-{backend.name} mtu 1400")
     wait_for(world.node, "fra", "down", "a packet of full size does not get through, so the backup is no use")
     report.check(all_are(world.sites[1].node, "fra", "up"), "fra's own check, with small packets, sees nothing of it")
+    report.wait(lambda: any(text in measured(world.node).get("detail", "") for text in ("a smaller MTU", "fit in the tunnel")), 5,
+                "an operation would learn why", 0.1)
     for backend in world.sites[1].backends:
         world.router.ip(f"link set p-{backend.name} mtu 1600")
     wait_for(world.node, "fra", "up", "the way is as wide as it should be")
