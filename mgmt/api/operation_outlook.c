@@ -58,6 +58,8 @@ json_t *operation_outlook_json(const struct operation_snapshot *v, const struct 
 		json_object_set_new(
 		        o, "queries_per_s_at_min_ttl",
 		        json_integer((json_int_t)observed->projection->queries_per_s_min_ttl));
+	if (o && observed->facts.unheard)
+		json_object_set_new(o, "unheard", json_string(observed->facts.unheard));
 	if (o && observed->projection)
 		json_object_set_new(
 		        o, "projection",

@@ -122,10 +122,16 @@ static void print_receivers(const json_t *list)
 }
 
 /* Clients that ask through one resolver move with it, at once: then a step's share has a wide band. */
-static void print_unseen(const json_t *projection)
+static void print_unseen(const json_t *preflight)
 {
+	const json_t *projection = json_object_get(preflight, "projection");
+	const char *unheard = api_text(preflight, "unheard", NULL);
 	double unseen = api_number(projection, "unseen_ppm", -1);
 	char text[UNITS_MAX];
+
+	if (unheard)
+		printf("  NOT KNOWN: which clients ask name server %s, so nothing is projected\n",
+		       unheard);
 
 	if (unseen > 0)
 		printf("  clients whose resolver asks for many: %s of those that move; they may go "
@@ -165,7 +171,7 @@ void op_print_plan(const json_t *o)
 
 	print_steps(json_object_get(o, "plan"));
 	print_receivers(json_object_get(preflight, "receivers"));
-	print_unseen(json_object_get(preflight, "projection"));
+	print_unseen(preflight);
 	op_print_backups(stdout, json_object_get(preflight, "backups"), true);
 	op_print_guards(json_object_get(preflight, "guards"), true);
 	if (n_deciding >= 0 && n_deciding < 1e6)

@@ -42,10 +42,13 @@ class Keys(unittest.TestCase):
                 s.sendto(query(i, HEAVY if i % 4 == 0 else bytes([10, i // 250, i % 250])), ("127.0.0.1", ports[i % 3]))
                 s.recv(2000)
 
-    def plan(self, at: str) -> typing.Any:
-        a = self.c.begin(at, ["ams"], query="?dry_run=true", override_guards=UNMEASURED)
+    def preflight(self, at: str, **more: typing.Any) -> typing.Any:
+        a = self.c.begin(at, ["ams"], query="?dry_run=true", override_guards=UNMEASURED, **more)
         self.assertEqual(a.status, 200, a.raw)
-        return a.json["preflight"]["projection"]
+        return a.json["preflight"]
+
+    def plan(self, at: str, **more: typing.Any) -> typing.Any:
+        return self.preflight(at, **more)["projection"]
 
     def test_a_plan_knows_the_resolver_with_a_quarter_of_the_queries(self) -> None:
         p = self.plan("fra")
@@ -56,10 +59,12 @@ class Keys(unittest.TestCase):
             p = self.plan(at)
             self.assertEqual((p["by_keys"], p["nodes"], p["queries"]), (True, 3, 1200))
             self.assertEqual(p["heaviest_ppm"], 250000)
-        # without one server, its part is missing, and it is said whose keys are there
+        # without one server its clients are not none: nothing is projected unless it is named absent
         self.c.servers["lon"].stop()
-        wait_for("two nodes' keys", lambda: self.plan("fra")["nodes"] == 2)
-        self.assertEqual(self.plan("fra")["queries"], 800)
+        wait_for("a server that is not heard", lambda: self.preflight("fra").get("unheard") == "lon-1")
+        self.assertNotIn("projection", self.preflight("fra"))
+        p = self.plan("fra", without=["lon-1"])
+        self.assertEqual((p["nodes"], p["queries"]), (2, 800))
 
 
 if __name__ == "__main__":
