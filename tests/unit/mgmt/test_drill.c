@@ -66,7 +66,7 @@ static struct drill_request make_request(const char *clients)
 	return r;
 }
 
-static enum drill_outcome begin(struct scene *s, const char *clients)
+static enum drill_outcome begin_drill(struct scene *s, const char *clients)
 {
 	const struct drill_request r = make_request(clients);
 
@@ -157,14 +157,14 @@ static void drills_do_not_overlap_and_are_four_at_most(void **state)
 	struct scene *s = *state;
 	char clients[32];
 
-	assert_int_equal(begin(s, "198.51.100.0/24"), DRILL_OK);
-	assert_int_equal(begin(s, "198.51.100.128/25"), DRILL_REFUSED);
-	assert_int_equal(begin(s, "198.51.0.0/16"), DRILL_REFUSED);
+	assert_int_equal(begin_drill(s, "198.51.100.0/24"), DRILL_OK);
+	assert_int_equal(begin_drill(s, "198.51.100.128/25"), DRILL_REFUSED);
+	assert_int_equal(begin_drill(s, "198.51.0.0/16"), DRILL_REFUSED);
 	for (int i = 1; i < MOST; i++) {
 		snprintf(clients, sizeof(clients), "203.0.%d.0/24", i);
-		assert_int_equal(begin(s, clients), DRILL_OK);
+		assert_int_equal(begin_drill(s, clients), DRILL_OK);
 	}
-	assert_int_equal(begin(s, "203.0.99.0/24"), DRILL_REFUSED);
+	assert_int_equal(begin_drill(s, "203.0.99.0/24"), DRILL_REFUSED);
 	const struct drill_request r = { .site = "ams",
 		                         .clients = make_request("203.0.99.0/24").clients,
 		                         .until_ms = NOW_MS + 1200000,
@@ -179,13 +179,13 @@ static void a_drill_that_is_ended_twice_is_over(void **state)
 	char id[MODEL_ID_MAX];
 
 	assert_int_equal(drill_end(s->in, "nothing", "ann", "", NOW_MS, &s->r), DRILL_UNKNOWN);
-	assert_int_equal(begin(s, "198.51.100.0/24"), DRILL_OK);
+	assert_int_equal(begin_drill(s, "198.51.100.0/24"), DRILL_OK);
 	snprintf(id, sizeof(id), "%s", s->r.override.id);
 	assert_int_equal(drill_end(s->in, id, "ann", "", NOW_MS + 5000, &s->r), DRILL_OK);
 	const struct override *o = overrides_find(intent_overrides(s->in), id);
 	assert_true(o->ended && o->until_ms == NOW_MS + 5000 && o->generation == 2);
 	assert_int_equal(drill_end(s->in, id, "ann", "", NOW_MS + 6000, &s->r), DRILL_OVER);
-	assert_int_equal(begin(s, "198.51.100.0/24"), DRILL_OK);
+	assert_int_equal(begin_drill(s, "198.51.100.0/24"), DRILL_OK);
 	snprintf(id, sizeof(id), "%s", s->r.override.id);
 	assert_int_equal(drill_end(s->in, id, "ann", "", NOW_MS + 600000, &s->r), DRILL_OVER);
 	assert_false(overrides_find(intent_overrides(s->in), id)->ended); /* by itself */
