@@ -131,6 +131,8 @@ static bool is_due(const struct keys_gather *g, const struct voice *v)
 {
 	uint64_t wait_ms = v->n_failed > 1 ? KEYS_GATHER_RETRY_MS : KEYS_GATHER_EVERY_MS;
 
+	if (v->n_failed == 1 && !v->copies[0])
+		return true; /* a plan that is made once has no time for a second look */
 	return !v->queried_ms || g->now_ms - v->queried_ms >= wait_ms;
 }
 

@@ -119,6 +119,16 @@ static int accept_locked(struct operation_snapshot *v, const struct levels *leve
 	return overrides_copy(&v->overrides, intent_overrides(v->core->intent));
 }
 
+/* Whether a name server that is reached does not say which clients ask it. */
+static bool is_unheard(const struct operation_snapshot *v, const struct keys_gather *keys)
+{
+	for (size_t i = 0; i < v->n_voices; i++)
+		if (v->voices[i].reached && v->voices[i].node->n_dns_listen &&
+		    !keys_gather_is_heard(keys, v->voices[i].node->name))
+			return true;
+	return false;
+}
+
 /* Ask for observed keys where they are due, and make the projector; none if keys are not known. */
 static void make_projector(struct operation_snapshot *v, struct keys_gather *keys,
                            struct peer_client *client)
@@ -126,6 +136,9 @@ static void make_projector(struct operation_snapshot *v, struct keys_gather *key
 	if (!v->m)
 		return;
 	keys_gather_refresh(keys, v->core, client && client->token[0] ? client : NULL, v->m);
+	if (is_unheard(v, keys)) /* asks only those that have just failed for the first time */
+		keys_gather_refresh(keys, v->core, client && client->token[0] ? client : NULL,
+		                    v->m);
 	v->keys = keys;
 	for (size_t i = 0; i < v->n_voices; i++)
 		v->voices[i].keys = keys_gather_is_heard(keys, v->voices[i].node->name);

@@ -66,7 +66,7 @@ BREAKAGES = [
     ("a takeover without a majority", RUNS, OWN, "if (!majority->ok)", "if (0)"),
     ("a takeover keeps its epoch", RUNS, OWN, "operation_owner_epoch(find_epoch(op, facts));", "find_epoch(op, facts);"),
     ("epochs of turns meet those of owners", "4000 --brief", RECORD, "(epoch / OPERATION_EPOCHS + 1) * OPERATION_EPOCHS;", "epoch + 1;"),
-    ("a drained site is a receiver", RUNS, FACTS, "site->out != OPERATION_YES &&", ""),
+    ("a drained site is a receiver", RUNS, FACTS, "site->serves && site->out != OPERATION_YES &&", "site->serves &&"),
     ("a drained site is a voter", RUNS, SITES, "n += site->out != OPERATION_YES &&", "n += 1 &&"),
     ("a backup's site is no receiver", RUNS, FACTS, "return facts_gains(op, site) ||\n", "return facts_gains(op, site) || 0 &&\n"),
     ("a backup's site is one that is left", RUNS, SITES, "if (!facts_gains(q->op, site))\n\t\t\tcontinue;\n\t\tif (site->out", "if (!facts_receives(q->op, site))\n\t\t\tcontinue;\n\t\tif (site->out"),

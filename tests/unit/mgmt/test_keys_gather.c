@@ -144,6 +144,20 @@ static void nodes_that_serve_dns_are_asked_when_they_are_due(void **state)
 	assert_int_equal(n_asked, 6);
 }
 
+static void the_first_answer_may_get_lost(void **state)
+{
+	(void)state;
+	peer_answers = 0;
+	wait_ms(0);
+	wait_ms(0); /* at once, and once */
+	assert_int_equal(n_asked, 2);
+	wait_ms(0);
+	wait_ms(29999);
+	assert_int_equal(n_asked, 2);
+	wait_ms(1);
+	assert_int_equal(n_asked, 3);
+}
+
 static void without_a_client_or_token_nobody_is_asked(void **state)
 {
 	struct peer_client none = { 0 };
@@ -242,6 +256,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(nodes_that_serve_dns_are_asked_when_they_are_due),
+		TEST(the_first_answer_may_get_lost),
 		TEST(without_a_client_or_token_nobody_is_asked),
 		TEST(what_a_silent_node_said_counts_for_a_minute),
 		TEST(a_node_that_leaves_the_document_is_forgotten),
