@@ -338,8 +338,7 @@ static void keep_level(struct command_work *w, const struct override *live)
 	struct model_override as_model;
 
 	override_to_model(live, &as_model);
-	uint32_t level_ppm =
-	        step_level(live, known_ppm, model_override_ppm(&as_model, w->now_ms));
+	uint32_t level_ppm = step_level(live, known_ppm, model_override_ppm(&as_model, w->now_ms));
 	struct override *o = change_override(w, live);
 
 	sign_override(w, o);

@@ -464,8 +464,12 @@ def mutual(report: Report, figures: Figures) -> None:
         report.equal([(r.result, r.target) for r in bad[:5]], [], "all late clients are served")
 
 
-def faults(report: Report, _: Figures, cases: typing.Iterable[Case] = CASES) -> None:
+def faults(report: Report, _: Figures) -> None:
     """Bad input and faults during an operation."""
+    play_faults(report, CASES)
+
+
+def play_faults(report: Report, cases: typing.Iterable[Case]) -> None:
     with Lab("drain") as lab:
         world = SiteDrainWorld(lab, FAULTS_WISH, small_disks)
         world.begin(warm_s=MEASURED_S)
@@ -485,10 +489,10 @@ def one_fault(name: str) -> typing.Callable[[Report, Figures], None]:
     """The scene `faults` with one of its cases."""
     cases = [c for c in CASES if c.__name__ == name]
 
-    def play(report: Report, figures: Figures) -> None:
-        """One fault during an operation."""
-        faults(report, figures, cases)
-    return play
+    def fault(report: Report, _: Figures) -> None:
+        """One case of the faults."""
+        play_faults(report, cases)
+    return fault
 
 
 SCENES: dict[str, typing.Callable[[Report, Figures], None]] = {
