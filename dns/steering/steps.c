@@ -15,28 +15,64 @@ static bool is_known(const struct ramp_record *was)
 	return was && was->level_known;
 }
 
+static bool goes_nowhere(const struct model_override *o)
+{
+	return o->from_ppm == o->to_ppm;
+}
+
 /* Whether the level falls at @p at_ms: where a step goes nowhere, as the step before. */
 static bool step_falls(const struct model_override *o, const struct ramp_record *was, int64_t at_ms)
 {
 	if (at_ms >= o->until_ms)
 		return true;
-	if (o->from_ppm != o->to_ppm && (at_ms >= o->from_ms || !is_known(was)))
+	if (!goes_nowhere(o) && (at_ms >= o->from_ms || !is_known(was)))
 		return o->from_ppm > o->to_ppm;
 	return is_known(was) && was->falls;
+}
+
+/* The first write of another owner: it has not seen how far the owner before has gone. */
+static bool is_takeover(const struct model_override *o)
+{
+	uint64_t epochs = (uint64_t)MODEL_STEP_OWNER_EPOCHS << MODEL_STEP_EPOCH_SHIFT;
+
+	return o->generation % epochs == 1;
+}
+
+/* Whether @p o goes on with the way of the step before. */
+static bool goes_on(const struct model_override *o, const struct ramp_record *was)
+{
+	return o->generation >> MODEL_STEP_EPOCH_SHIFT ==
+	               was->generation >> MODEL_STEP_EPOCH_SHIFT ||
+	       (is_takeover(o) && was->falls == (o->from_ppm > o->to_ppm));
+}
+
+/* Where the step finds this node: on another way than its own, not further than it goes itself. */
+static uint32_t level_found(const struct model_override *o, const struct ramp_record *was)
+{
+	uint32_t ppm = was->level_ppm;
+
+	if (goes_on(o, was))
+		return ppm;
+	if (o->from_ppm > o->to_ppm)
+		return ppm > o->to_ppm ? ppm : o->to_ppm;
+	return ppm < o->to_ppm ? ppm : o->to_ppm;
 }
 
 static uint32_t step_level(const struct model_override *o, const struct ramp_record *was,
                            int64_t at_ms, bool falls)
 {
-	uint32_t ppm = model_override_ppm(o, at_ms);
+	uint32_t ppm = model_override_ppm(o, at_ms), found;
 
 	if (!is_known(was))
 		return ppm;
+	if (goes_nowhere(o) && at_ms < o->until_ms)
+		return ppm;
+	found = level_found(o, was);
 	if (at_ms < o->from_ms && at_ms < o->until_ms)
-		return was->level_ppm;
+		return found;
 	if (falls)
-		return ppm < was->level_ppm ? ppm : was->level_ppm;
-	return ppm > was->level_ppm ? ppm : was->level_ppm;
+		return ppm < found ? ppm : found;
+	return ppm > found ? ppm : found;
 }
 
 /* Until when answers may be used that were given before now. */

@@ -7,7 +7,11 @@
  * - From then on the level follows the step's ramp, but never against its direction: while a site is
  *   drained further, its level does not fall, and in a return it does not rise. So a step that a
  *   node has late, or that starts lower than another node was, moves no client twice.
- * - A step that stays where it is (a hold) has the direction of the step before.
+ * - A step that stays where it is has no direction: its level is in force at once, whatever was
+ *   before.
+ * - In another epoch the level is at most as far in the step's direction as the step goes: a node
+ *   that missed a turn of the operation does not stay where nobody sent it. Only what
+ *   another owner's first write finds further on in its direction stays: it will be followed.
  *
  * Pure: implemented in dns/steering/steps.c; any thread.
  */

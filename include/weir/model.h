@@ -303,6 +303,11 @@ struct model_override {
 /** Drills of a site that can run at a time. */
 #define MODEL_DRILLS_MAX 4u
 
+/** A step's epoch is its generation without so many low bits (mgmt/store/step.h). */
+#define MODEL_STEP_EPOCH_SHIFT  20u
+/** Epochs of one owner of an operation: a turn takes the next one, another owner the next multiple. */
+#define MODEL_STEP_OWNER_EPOCHS 64u
+
 /** Where the document comes from. */
 struct model_meta {
 	uint64_t version;   /**< number of the configuration's version; 0 before the first */

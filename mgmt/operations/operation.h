@@ -32,7 +32,7 @@
 #define OPERATION_LATE_MAX     16u  /**< prefixes of late clients that are remembered */
 #define OPERATION_FAILURES_MAX 16u  /**< failures that are remembered, the newest */
 #define OPERATION_DETAIL_MAX   192u /**< bytes of a reason, with the NUL */
-#define OPERATION_EPOCHS       64u  /**< epochs of one owner: one more for each turn */
+#define OPERATION_EPOCHS       MODEL_STEP_OWNER_EPOCHS /**< of one owner: one more for each turn */
 /** 32 bits of an override's generation, and what is left for one more owner. */
 #define OPERATION_EPOCH_MAX   (UINT32_MAX - 2 * OPERATION_EPOCHS)
 #define OPERATION_PPM         1000000u

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* A generation from its high end: 33 bits of the epoch, one for persons, 19 of the step. */
-#define EPOCH_SHIFT 20u
+#define EPOCH_SHIFT MODEL_STEP_EPOCH_SHIFT
 #define PERSON_BIT  ((uint64_t)1 << 19)
 
 uint64_t override_generation(uint32_t epoch, bool person, uint32_t step)

@@ -174,13 +174,13 @@ static void a_level_never_goes_against_the_direction_of_its_step(void **state)
 		{ "to a half", 0, 500000, 0, 500000 },
 		{ "a step that the node missed", 750000, 800000, 500000, 800000 },
 		{ "an owner that knew a lower level", 400000, 600000, 800000, 800000 },
-		{ "a hold at a lower level", 700000, 700000, 800000, 800000 },
-		{ "a hold at a higher level", 850000, 850000, 800000, 850000 },
+		{ "a hold at a lower level", 699999, 700000, 800000, 800000 },
+		{ "a hold at a higher level", 849999, 850000, 800000, 850000 },
 		{ "all of it", 850000, 1000000, 850000, 1000000 },
 		{ "back", 1000000, 990000, 1000000, 990000 },
 		{ "back by an owner that knew more", 1000000, 995000, 990000, 990000 },
-		{ "a hold of a return at a higher level", 992000, 992000, 990000, 990000 },
-		{ "a hold of a return at a lower level", 900000, 900000, 990000, 900000 },
+		{ "a hold of a return at a higher level", 992001, 992000, 990000, 990000 },
+		{ "a hold of a return at a lower level", 900001, 900000, 990000, 900000 },
 		{ "on with the return", 900000, 0, 900000, 0 },
 		{ "again away", 0, 10000, 0, 10000 },
 	};
@@ -194,6 +194,40 @@ static void a_level_never_goes_against_the_direction_of_its_step(void **state)
 		run_for(200);
 		assert_int_equal(read_level(), steps[i].after);
 		assert_true(find_record()->arrived);
+	}
+}
+
+/* A node that was away while its operation turned has what the others have. */
+static void a_node_that_missed_a_turn_follows_the_words(void **state)
+{
+	static const struct {
+		const char *why;
+		uint64_t epoch, step;
+		uint32_t from, to, before, after;
+	} steps[] = {
+		{ "away", 64, 1, 0, 1000000, 0, 1000000 },
+		{ "back", 65, 1, 1000000, 990000, 1000000, 990000 },
+		{ "away again, and the backup opens", 66, 2, 1000000, 1000000, 1000000, 1000000 },
+		{ "back far", 67, 1, 1000000, 250000, 1000000, 250000 },
+		{ "another return", 69, 1, 1000000, 990000, 990000, 990000 },
+		{ "which goes on", 69, 2, 990000, 500000, 990000, 500000 },
+		{ "a return by somebody who knew more", 69, 3, 990000, 750000, 500000, 500000 },
+		{ "another owner that knew more", 128, 1, 800001, 800000, 500000, 500000 },
+		{ "which knows where it rests", 128, 2, 800000, 800000, 800000, 800000 },
+		{ "away, held on the way", 192, 1, 299999, 300000, 300000, 300000 },
+		{ "and further", 192, 2, 500000, 600000, 300000, 600000 },
+		{ "an owner after the next", 320, 2, 399999, 400000, 400000, 400000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		print_message("  %s\n", steps[i].why);
+		write_step(steps[i].epoch << MODEL_STEP_EPOCH_SHIFT | steps[i].step, steps[i].from,
+		           steps[i].to, 0);
+		run_for(1900);
+		assert_int_equal(read_level(), steps[i].before);
+		run_for(200);
+		assert_int_equal(read_level(), steps[i].after);
 	}
 }
 
@@ -447,6 +481,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(a_step_begins_at_its_instant_and_stays_where_it_goes),
 		WITH(a_level_never_goes_against_the_direction_of_its_step),
+		WITH(a_node_that_missed_a_turn_follows_the_words),
 		WITH(a_step_in_the_middle_of_another_goes_on_from_where_that_is),
 		WITH(a_restart_in_the_middle_of_a_step_takes_nothing_back),
 		WITH(a_restart_without_a_file_has_the_level_of_the_step),
