@@ -24,6 +24,7 @@ void back_turn(struct tick *t, enum operation_way way)
 	op->epoch++;
 	op->writes = 0;
 	op->seq = 0;
+	level_keep(t); /* nodes that had gone further turn with it */
 	tick_change(t);
 }
 
@@ -130,8 +131,10 @@ static void run_stage(struct tick *t)
 		"its own pools are up by its own checks", "its VIPs are announced, with proof",
 		"it is up as seen from outside", "backup members have left", ""
 	};
-	const char *unready = find_unready(t), *mover = find_mover(t);
+	const char *unready, *mover = find_mover(t);
 
+	absent_return(t);
+	unready = find_unready(t);
 	if (!unready && t->op->stage == OPERATION_STAGE_BACKUP && mover) {
 		tick_wait(t, "the steps begin once operation %s moves no more", mover);
 		return;
@@ -170,5 +173,6 @@ void back_abort(struct tick *t)
 	op->kind = OPERATION_SHIFT;
 	op->goal_ppm = op->began_ppm;
 	op->way = OPERATION_OUT;
+	level_keep(t);
 	tick_enter(t, OPERATION_RESTING);
 }

@@ -30,6 +30,7 @@ void command_add(struct operation *op, const struct operation_person *person,
                  struct command_before *before)
 {
 	memcpy(before->overridden, op->overridden, sizeof(before->overridden));
+	memcpy(before->without, op->without, sizeof(before->without));
 	before->n_without = op->n_without;
 	for (int i = 0; person->overridden && i < OPERATION_GUARD_COUNT; i++)
 		op->overridden[i] = op->overridden[i] || person->overridden[i];
@@ -44,7 +45,17 @@ void command_add(struct operation *op, const struct operation_person *person,
 void command_undo(struct operation *op, const struct command_before *before)
 {
 	memcpy(op->overridden, before->overridden, sizeof(op->overridden));
+	memcpy(op->without, before->without, sizeof(op->without));
 	op->n_without = before->n_without;
+}
+
+/* What a person says to a new way; what was said to the last one is over. */
+static void add_to_way(struct tick *t, const struct operation_person *person)
+{
+	struct command_before before;
+
+	absent_next_way(t);
+	command_add(t->op, person, &before);
 }
 
 static struct tick begin_command(struct operation *op, const struct operation_facts *facts,
@@ -182,12 +193,15 @@ int operation_resume(struct operation *op, const struct operation_facts *facts,
 		command_undo(op, &before);
 		return err;
 	}
-	if (op->reads_levels)
+	if (op->reads_levels) {
 		(void)snprintf(op->hold.code, sizeof(op->hold.code), "taken");
-	else if (op->state == OPERATION_EXPIRED_HELD)
+	} else if (op->state == OPERATION_EXPIRED_HELD) {
+		command_undo(op, &before);
+		add_to_way(&t, person);
 		back_begin(&t);
-	else
+	} else {
 		command_go_on(&t);
+	}
 	op->seq++;
 	return 0;
 }
@@ -198,9 +212,8 @@ static enum operation_state running_state(const struct operation *op)
 	return operation_is_held(op) ? op->hold.from : op->state;
 }
 
-static int begin_abort(struct tick *t, char *error)
+static int refuse_abort(const struct operation *op, char *error)
 {
-	struct operation *op = t->op;
 	enum operation_state state = running_state(op);
 
 	if (state == OPERATION_ABORTING)
@@ -212,7 +225,14 @@ static int begin_abort(struct tick *t, char *error)
 		                      "nothing moves: return the site (weir undrain site)");
 	if (!operation_may_turn(op))
 		return refuse_turn(op, error);
-	if (state == OPERATION_RETURNING) {
+	return 0;
+}
+
+static void begin_abort(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (running_state(op) == OPERATION_RETURNING) {
 		forget_time(op);
 		back_turn(t, OPERATION_OUT);
 		op->goal_ppm = op->began_ppm;
@@ -226,29 +246,30 @@ static int begin_abort(struct tick *t, char *error)
 	op->reads_levels = false;
 	op->hold = (struct operation_hold){ 0 };
 	step_begin_way(t);
-	return 0;
 }
 
 int operation_abort(struct operation *op, const struct operation_facts *facts,
                     const struct operation_person *person, int64_t now_ms, char *error)
 {
 	struct tick t = begin_command(op, facts, now_ms);
-	struct command_before before;
 	int err;
 
 	if (operation_is_over(op))
 		return refuse_over(op, error);
 	if (is_gone(facts)) {
+		level_freeze(&t);
+		level_keep(&t);
 		tick_end(&t, OPERATION_FAILED, "site-gone", "its site or service is gone");
 		op->seq++;
 		return 0;
 	}
-	command_add(op, person, &before);
-	err = begin_abort(&t, error);
+	err = refuse_abort(op, error);
 	if (err)
-		command_undo(op, &before);
-	op->seq += !err;
-	return err;
+		return err;
+	add_to_way(&t, person);
+	begin_abort(&t);
+	op->seq++;
+	return 0;
 }
 
 /* The pace of the way out stays, unless another is given. */
@@ -263,7 +284,6 @@ int operation_return(struct operation *op, const struct operation_facts *facts,
                      const struct operation_person *person, int64_t now_ms, char *error)
 {
 	struct tick t = begin_command(op, facts, now_ms);
-	struct command_before before;
 
 	if (operation_is_over(op))
 		return refuse_over(op, error);
@@ -276,7 +296,7 @@ int operation_return(struct operation *op, const struct operation_facts *facts,
 		                      "configuration; abort the operation");
 	if (!operation_may_turn(op))
 		return refuse_turn(op, error);
-	command_add(op, person, &before);
+	add_to_way(&t, person);
 	set_pace(op, person);
 	op->reads_levels = false;
 	back_begin(&t);
@@ -292,7 +312,6 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 	struct tick t = begin_command(op, facts, now_ms);
 	enum operation_state state = running_state(op);
 	const char *mover = find_mover(facts);
-	struct command_before before;
 
 	if (operation_is_over(op))
 		return refuse_over(op, error);
@@ -306,7 +325,7 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 		                      op->level_ppm / 10000);
 	if (!operation_may_turn(op))
 		return refuse_turn(op, error);
-	command_add(op, person, &before);
+	add_to_way(&t, person);
 	forget_time(op);
 	back_turn(&t, OPERATION_OUT);
 	op->kind = goal_ppm == OPERATION_PPM ? OPERATION_DRAIN : OPERATION_SHIFT;

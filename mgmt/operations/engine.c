@@ -96,7 +96,8 @@ static void expire_operation(struct tick *t)
 		op->state = OPERATION_EXPIRED_HELD;
 	} else {
 		tick_note(t, false, "its time is over");
-		op->now = false; /* nobody watches: the return takes its steps */
+		op->now = false; /* nobody watches: the return takes its steps, by its guards */
+		absent_next_way(t);
 		back_begin(t);
 	}
 }
@@ -173,6 +174,8 @@ static void run_moving(struct tick *t)
 {
 	if (!step_run(t))
 		return;
+	if (t->op->goal_ppm != OPERATION_PPM)
+		level_keep(t);
 	step_open_backup(t);
 	tick_enter(t, t->op->goal_ppm == OPERATION_PPM ? OPERATION_LATE : OPERATION_RESTING);
 }

@@ -72,11 +72,13 @@ enum operation_truth level_is_reached(const struct tick *t, const char **missing
  * have a higher epoch the record is old, and only these count.
  */
 uint32_t level_of_epoch(const struct tick *t);
+/** Nothing moves from here on: the level is in force at once, whatever a node had. */
+void level_keep(struct tick *t);
 /** Hold at a level, at once: write it in this epoch. */
 void level_stop(struct tick *t, uint32_t level_ppm);
 /** Stop a step that is not in force everywhere, at the furthest level of any node. */
 void level_freeze(struct tick *t);
-/** While held: nodes that had gone further when they got the hold are followed. */
+/** While no step runs: nodes that had gone further when they got the hold are followed. */
 void level_follow(struct tick *t);
 
 /* step.c */
@@ -121,6 +123,14 @@ uint32_t history_loads(const struct tick *t, struct operation_load *out);
 /* own.c */
 /** After a change of owner: wait until the levels of all nodes are known and in force, go on. */
 void own_read_levels(struct tick *t);
+
+/* absent.c */
+/** A node is not absent. */
+void absent_drop(struct operation *op, const char *node);
+/** Nodes that were named absent, and are there, take part again. */
+void absent_return(struct tick *t);
+/** Before a new way: what persons added for the last one is over. */
+void absent_next_way(struct tick *t);
 
 /* stay.c */
 void stay_late(struct tick *t);

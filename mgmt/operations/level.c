@@ -7,8 +7,9 @@
  * behind what was in force everywhere. A hold stops there: nodes that have gone so far stay, and
  * the others follow. So a level never goes back by itself.
  *
- * The direction of a write is in its levels: back is from above to below (mgmt/store/step.h). A hold
- * on the way back therefore comes from 1 ppm above its level.
+ * The direction of a write is in its levels: back is from above to below (dns/steering/steps.h). A
+ * hold therefore comes from 1 ppm beside its level, so that nodes that had gone further stay. Where
+ * nothing moves, a write goes from its level to itself: that is in force whatever a node had.
  */
 #include "mgmt/operations/engine_internal.h"
 
@@ -87,7 +88,8 @@ static uint32_t clamp_level(const struct operation *op, uint32_t level_ppm)
 	return level_ppm > high ? high : level_ppm;
 }
 
-static uint32_t find_furthest(const struct tick *t)
+/* Of all name servers that count, wherever it is. */
+static uint32_t find_furthest_of_all(const struct tick *t)
 {
 	const struct operation *op = t->op;
 	uint32_t furthest = op->level_ppm;
@@ -105,7 +107,12 @@ static uint32_t find_furthest(const struct tick *t)
 				furthest = level->level_ppm;
 		}
 	}
-	return clamp_level(op, furthest);
+	return furthest;
+}
+
+static uint32_t find_furthest(const struct tick *t)
+{
+	return clamp_level(t->op, find_furthest_of_all(t));
 }
 
 void level_write(struct tick *t, uint32_t from_ppm, uint32_t to_ppm, int64_t from_ms,
@@ -146,13 +153,25 @@ uint32_t level_of_epoch(const struct tick *t)
 	return furthest;
 }
 
+void level_keep(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	if (op->write.epoch)
+		level_write(t, op->level_ppm, op->level_ppm, t->now_ms, 0);
+}
+
 /* The hold itself: at once, because it is no step. */
 void level_stop(struct tick *t, uint32_t level_ppm)
 {
 	struct operation *op = t->op;
-	bool back = op->way == OPERATION_BACK && level_ppm < OPERATION_PPM;
+	uint32_t from_ppm = level_ppm;
 
-	level_write(t, back ? level_ppm + 1 : level_ppm, level_ppm, t->now_ms, 0);
+	if (op->way == OPERATION_BACK)
+		from_ppm += level_ppm < OPERATION_PPM;
+	else
+		from_ppm -= level_ppm > 0;
+	level_write(t, from_ppm, level_ppm, t->now_ms, 0);
 	op->level_ppm = level_ppm;
 }
 
@@ -167,17 +186,33 @@ void level_freeze(struct tick *t)
 	level_stop(t, find_furthest(t));
 }
 
-void level_follow(struct tick *t)
+/* Where nodes may have gone that had the running step before the hold that stopped it. */
+static uint32_t find_followed(struct tick *t)
 {
 	struct operation *op = t->op;
 	struct operation_step *last = history_last(op);
 	uint32_t stopped = op->write.to_ppm, furthest;
 
-	if (op->step_runs || !last || last->in_force_ms || !op->write.epoch)
-		return;
+	if (!last || last->in_force_ms)
+		return stopped;
 	op->write.to_ppm = last->to_ppm; /* as far as any node may have gone */
 	furthest = find_furthest(t);
 	op->write.to_ppm = stopped;
-	if (furthest != stopped)
-		level_stop(t, furthest);
+	return furthest;
+}
+
+void level_follow(struct tick *t)
+{
+	struct operation *op = t->op;
+	const struct operation_write *write = &op->write;
+	uint32_t followed;
+
+	if (op->step_runs || !write->epoch)
+		return;
+	followed = find_followed(t);
+	if (followed != write->to_ppm)
+		level_stop(t, followed);
+	else if (is_beyond(op, find_furthest_of_all(t), write->to_ppm) &&
+	         write->from_ppm != write->to_ppm)
+		level_keep(t); /* a node is where no step of this owner went: it comes back */
 }

@@ -109,6 +109,7 @@ int operation_own(struct operation *op, const struct operation_facts *facts,
 	if (!strcmp(op->owner, facts->self))
 		return command_refuse(error, -EALREADY, "node %s owns it", op->owner);
 	command_add(op, person, &before);
+	absent_drop(op, facts->self); /* who takes it is there, whoever named it absent */
 	err = refuse_owner(op, facts, error);
 	if (err) {
 		command_undo(op, &before);

@@ -180,8 +180,6 @@ static bool have_all_last(struct tick *t)
 
 	if (has == OPERATION_YES)
 		return true;
-	if (op->write.epoch != op->epoch)
-		level_stop(t, op->level_ppm); /* after a turn: what is behind comes here first */
 	await_level(t, has, missing, "the last level", op->waited_ms, TICK_FORCE_MS);
 	return false;
 }
@@ -341,6 +339,7 @@ bool step_run(struct tick *t)
 	if (op->state != state || op->step_runs)
 		return false;
 	if (op->step < op->n_plan) {
+		level_follow(t);
 		begin_step(t);
 		return false;
 	}

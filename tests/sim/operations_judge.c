@@ -5,8 +5,11 @@
  */
 #include "operations_judge.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define AGREE_MS 20000 /* nodes that had gone further are followed meanwhile */
 
 static bool is_step(const struct operation_write *write)
 {
@@ -191,6 +194,62 @@ static bool is_superseded(const struct world *w, const struct operation *op, uin
 			return true;
 	}
 	return false;
+}
+
+static bool is_ramp_over(const struct world *w, const struct world_node *n, uint32_t k)
+{
+	return w->now_ms + n->clock_off_ms > n->over[k].from_ms + n->over[k].over_ms;
+}
+
+/* Two owners may give one number to different steps. */
+static bool is_same_write(const struct world_override *a, const struct world_override *b)
+{
+	return a->epoch == b->epoch && a->step == b->step && a->from_ms == b->from_ms &&
+	       a->from_ppm == b->from_ppm && a->to_ppm == b->to_ppm;
+}
+
+/* What a person named absent is not followed while its operation may move. */
+static bool may_differ(const struct operation *op, const struct world_node *n)
+{
+	return operation_is_without(op, n->name) && (operation_moves(op) || operation_is_held(op));
+}
+
+/* Whether a name server that the owner reaches, with the owner's write, has another level. */
+static bool do_levels_differ(const struct world *w, const struct world_node *owner, uint32_t k)
+{
+	const struct world_override *over = &owner->over[k];
+
+	if (!owner->dns || over->person || !is_ramp_over(w, owner, k))
+		return false;
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		const struct world_node *n = &w->node[i];
+
+		if (!world_reaches(w, owner, n) || !n->dns || !is_same_write(&n->over[k], over) ||
+		    !is_ramp_over(w, n, k) || may_differ(&owner->rec[k], n) ||
+		    n->level[k] == owner->level[k])
+			continue;
+		if (w->verbose)
+			printf("%8lld op%u %s has %u, %s has %u\n", (long long)w->now_ms, k,
+			       n->name, n->level[k], owner->name, owner->level[k]);
+		return true;
+	}
+	return false;
+}
+
+void judge_agreement(struct world *w, uint32_t k)
+{
+	const struct world_node *owner = world_owner(w, k);
+	struct world_book *book = &w->book[k];
+
+	if (!owner || owner->paused_ms > w->now_ms || owner->rec[k].reads_levels ||
+	    !do_levels_differ(w, owner, k)) {
+		book->differ_since_ms = 0;
+		return;
+	}
+	if (!book->differ_since_ms)
+		book->differ_since_ms = w->now_ms;
+	if (w->now_ms - book->differ_since_ms > AGREE_MS)
+		world_fault(w, "name servers with one write have different levels");
 }
 
 void judge_tick(struct world *w, struct world_node *n, uint32_t k,

@@ -9,4 +9,7 @@
 void judge_tick(struct world *w, struct world_node *n, uint32_t k,
                 const struct operation_write *was);
 
+/* Once in each step of time: name servers converge to one level. */
+void judge_agreement(struct world *w, uint32_t k);
+
 #endif

@@ -388,6 +388,19 @@ static int expiry_during_a_hold_changes_nothing(void)
 	return 0;
 }
 
+static int who_takes_it_is_not_absent(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	(void)snprintf(scene.op.without[scene.op.n_without++], MODEL_NAME_MAX, "nc");
+	scene.f.self = "nc";
+	scene.nodes[1].reached = scene.nodes[1].self = false;
+	scene.nodes[2].self = true;
+	CHECK(!operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene.op.n_without == 0);
+	return 0;
+}
+
 uint64_t scenes_measure(void)
 {
 	static int (*const scenes[])(void) = {
@@ -405,6 +418,7 @@ uint64_t scenes_measure(void)
 		an_unheard_node_leaves_the_drain_unconfirmed,
 		expiry_while_a_return_is_held_is_told,
 		expiry_during_a_hold_changes_nothing,
+		who_takes_it_is_not_absent,
 	};
 	uint64_t faults = 0;
 

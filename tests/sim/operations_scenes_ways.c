@@ -105,6 +105,64 @@ static int what_a_refused_command_names_is_forgotten(void)
 	return 0;
 }
 
+static int what_was_named_absent_takes_part_again(void)
+{
+	static const char *const absent[] = { "na", "nc" };
+	struct operation_person person = scene_person;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	(void)snprintf(scene.op.without[scene.op.n_without++], MODEL_NAME_MAX, "na");
+	scene.nodes[0].reached = false;
+	CHECK(let_drain());
+	scene.sites[0].pools = OPERATION_UNKNOWN;
+	CHECK(begin_return() == 0);
+	scene_tick(20);
+	CHECK(scene.op.stage == OPERATION_STAGE_POOLS && scene.op.n_without == 1);
+	scene.nodes[0].reached = true;
+	scene.nodes[0].has_record = OPERATION_NO;
+	scene_tick(1);
+	CHECK(scene.op.n_without == 1);
+	scene.nodes[0].has_record = OPERATION_YES;
+	scene_tick(2);
+	CHECK(scene.op.n_without == 0);
+	scene.sites[0].pools = OPERATION_YES;
+	CHECK(scene_until_state(OPERATION_DONE, 400));
+	scene_begin(OPERATION_DRAIN, 0); /* on its way it stays absent, until a person turns it */
+	CHECK(scene_until_level(100000));
+	person.without = absent;
+	person.n_without = 2;
+	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(!operation_resume(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+	CHECK(scene_until_level(250000) && scene.op.n_without == 2);
+	person.n_without = 1;
+	CHECK(!operation_abort(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+	CHECK(scene.op.n_without == 1 && !strcmp(scene.op.without[0], "na"));
+	return 0;
+}
+
+static int guards_are_overridden_for_one_way(void)
+{
+	static const bool fresh[OPERATION_GUARD_COUNT] = { [OPERATION_GUARD_FRESH] = true };
+	struct operation_person person = scene_person;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.overridden[OPERATION_GUARD_ROOM] = true;
+	CHECK(let_drain());
+	CHECK(scene.op.overridden[OPERATION_GUARD_ROOM]);
+	person.overridden = fresh;
+	CHECK(!operation_return(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+	CHECK(!scene.op.overridden[OPERATION_GUARD_ROOM] &&
+	      scene.op.overridden[OPERATION_GUARD_FRESH]);
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.until_ms = scene.now_ms + 600000;
+	scene.op.overridden[OPERATION_GUARD_ROOM] = true;
+	CHECK(let_drain());
+	scene.now_ms += 600000;
+	CHECK(scene_until_state(OPERATION_RETURNING, 2));
+	CHECK(!scene.op.overridden[OPERATION_GUARD_ROOM]);
+	return 0;
+}
+
 static int an_aborted_return_may_go_on(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -209,6 +267,7 @@ static int a_hold_is_never_beyond_what_was_written(void)
 	        (struct operation_level){ true, scene.op.write.epoch, 9, false, OPERATION_PPM };
 	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
 	CHECK(scene.op.write.to_ppm == 250000 && scene.op.level_ppm == 250000);
+	CHECK(scene.op.write.from_ppm == 249999); /* so nodes that have gone further stay */
 	return 0;
 }
 
@@ -505,6 +564,8 @@ uint64_t scenes_ways(void)
 		a_return_at_once_is_one_step,
 		an_abort_goes_on_beside_another,
 		what_a_refused_command_names_is_forgotten,
+		what_was_named_absent_takes_part_again,
+		guards_are_overridden_for_one_way,
 		an_aborted_return_may_go_on,
 		own_vips_leave_last_and_on_demand,
 		shared_vips_leave_with_anothers_proof,

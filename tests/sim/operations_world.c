@@ -218,22 +218,30 @@ static void tick_node(struct world *w, struct world_node *n)
 	n->ticked_ms = w->now_ms;
 }
 
-/* A level never goes back while the direction is the same. */
+/* By the code of name servers. */
 static void move_level(struct world *w, struct world_node *n, uint32_t k)
 {
 	const struct world_override *over = &n->over[k];
-	int64_t since_ms = w->now_ms + n->clock_off_ms - over->from_ms;
-	int64_t level = over->to_ppm;
+	const struct ramp_record was = n->ramp[k];
+	const struct steps_before before = { .was = &was };
+	struct model_override o = {
+		.generation = (uint64_t)over->epoch << MODEL_STEP_EPOCH_SHIFT |
+		              (uint64_t)over->person << (MODEL_STEP_EPOCH_SHIFT - 1) | over->step,
+		.from_ms = over->from_ms,
+		.over_ms = over->over_ms,
+		.until_ms = MODEL_TIME_NEVER,
+		.from_ppm = over->from_ppm,
+		.to_ppm = over->to_ppm,
+		.is_step = true,
+	};
 
-	if (!over->epoch || since_ms < 0 || !n->alive || !n->dns)
+	if (!over->epoch || !n->alive || !n->dns)
 		return;
-	if (since_ms < over->over_ms)
-		level = over->from_ppm +
-		        ((int64_t)over->to_ppm - over->from_ppm) * since_ms / over->over_ms;
-	if (over->ended || over->person)
-		n->level[k] = over->to_ppm;
-	else if (over->from_ppm > over->to_ppm ? level < n->level[k] : level > n->level[k])
-		n->level[k] = (uint32_t)level;
+	n->ramp[k] = (struct ramp_record){ .generation = o.generation,
+		                           .at_ms = w->now_ms + n->clock_off_ms };
+	if (!over->ended)
+		steps_follow(&o, &before, &n->ramp[k]);
+	n->level[k] = n->ramp[k].level_ppm;
 }
 
 /* Clients follow the name servers that live, within one TTL. */
@@ -381,6 +389,8 @@ void world_run(struct world *w)
 	for (uint32_t i = 0; i < w->n_nodes; i++)
 		tick_node(w, &w->node[i]);
 	exchange_records(w);
+	for (uint32_t k = 0; k < w->n_ops; k++)
+		judge_agreement(w, k);
 }
 
 void world_heal(struct world *w)

@@ -6,8 +6,7 @@
  * and persons who give commands.
  *
  * What the world has of its own: clients (a share of each site that follows the levels within one
- * TTL), the rule of name servers (a level never goes back while the direction is the same; a lower
- * generation never replaces a higher one), and a book of all writes, by which each new one is
+ * TTL), the rule of merging (a lower generation never replaces a higher one), and a book of all writes, by which each new one is
  * judged.
  */
 #ifndef TESTS_SIM_OPERATIONS_WORLD_H
@@ -16,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "dns/steering/steps.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/plan.h"
 
@@ -44,7 +44,8 @@ struct world_node {
 	bool has[WORLD_OPS];
 	struct operation rec[WORLD_OPS];
 	struct world_override over[WORLD_OPS];
-	uint32_t level[WORLD_OPS];
+	struct ramp_record ramp[WORLD_OPS];
+	uint32_t level[WORLD_OPS]; /* of the ramp */
 };
 
 struct world_site {
@@ -63,7 +64,8 @@ struct world_book {
 	uint32_t epoch;              /* of the highest write seen */
 	struct operation_write last; /* that write */
 	enum operation_way way;
-	uint32_t forced_ppm;   /* furthest level in force everywhere, of the running way */
+	uint32_t forced_ppm;     /* furthest level in force everywhere, of the running way */
+	int64_t differ_since_ms; /* since when name servers that have one write differ; 0: they agree */
 	int64_t same_since_ms; /* since when nothing has changed */
 	uint64_t same_key;
 	bool overridden[OPERATION_GUARD_COUNT]; /* ever, by anybody */

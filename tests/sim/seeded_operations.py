@@ -18,6 +18,7 @@ COMMAND = "mgmt/operations/command.c"
 STAY = "mgmt/operations/stay.c"
 BACK = "mgmt/operations/back.c"
 OWN = "mgmt/operations/own.c"
+STEPS = "dns/steering/steps.c"
 ENGINE = "mgmt/operations/engine.c"
 PLAN = "mgmt/operations/plan.c"
 WELL = "mgmt/operations/well.c"
@@ -30,11 +31,11 @@ RECORD = "mgmt/operations/record.c"
 HOLD = "mgmt/operations/hold.c"
 INTERNAL = "mgmt/operations/engine_internal.h"
 HEADER = "mgmt/operations/engine.h"
-PARTS = ("back", "command", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
+PARTS = ("absent", "back", "command", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
          "own", "plan", "record", "record_check", "share", "stay", "step", "tick", "verdict", "well")
 SIMULATOR = seeded.Simulator(
-    ("base", "include", "mgmt/operations", "mgmt/store", "tests/sim"),
-    ("base/plain.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_owners", "scenes_ways", "sim", "view", "world")),
+    ("base", "dns/steering", "include", "mgmt/operations", "mgmt/store", "model", "tests/sim"),
+    ("base/plain.c", "dns/steering/steps.c", "model/override_level.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_owners", "scenes_ways", "sim", "view", "world")),
      *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
 RUNS = "600 --brief"
 
@@ -123,6 +124,14 @@ BREAKAGES = [
     ("an aborted return keeps its time", RUNS, COMMAND, "if (!op->expired)\n\t\treturn;", "return;"),
     ("a turn takes an epoch that no record has", RUNS, RECORD, "op->epoch < OPERATION_EPOCH_MAX - 1;", "op->epoch < OPERATION_EPOCH_MAX;"),
     ("an owner takes an epoch that no record has", RUNS, RECORD, "epoch < OPERATION_EPOCH_MAX - OPERATION_EPOCHS;", "epoch < OPERATION_EPOCH_MAX;"),
+    ("a step that goes nowhere has the direction before", RUNS, STEPS, "if (goes_nowhere(o) && at_ms < o->until_ms)\n\t\treturn ppm;", ""),
+    ("a turn leaves nodes where they were", RUNS, STEPS, "if (goes_on(o, was))", "if (1)"),
+    ("what has gone further does not turn", "2000 --brief", BACK, "\tlevel_keep(t); /* nodes that had gone further turn with it */\n", ""),
+    ("what was named absent never takes part again", RUNS, BACK, "\tabsent_return(t);\n", ""),
+    ("what was named absent is there without a record", RUNS, "mgmt/operations/absent.c", " && node->has_record == OPERATION_YES;", ";"),
+    ("guards are overridden for ever", RUNS, "mgmt/operations/absent.c", "memset(t->op->overridden, 0, sizeof(t->op->overridden));", ";"),
+    ("who takes it is absent", RUNS, OWN, "absent_drop(op, facts->self);", ";"),
+    ("a hold has no direction", RUNS, LEVEL, "\telse\n\t\tfrom_ppm -= level_ppm > 0;\n", ""),
     ("a new hash key goes on", RUNS, ENGINE, "op->key_fingerprint != t->facts->key_fingerprint)", "0)"),
 ]
 
