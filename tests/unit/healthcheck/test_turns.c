@@ -56,6 +56,21 @@ static void silence_is_asked_twice_and_again_soon(void **state)
 	assert_false(t->paths[0].attempts[1].active);
 }
 
+/* It falls like any silence, and its own word stays with it. */
+static void a_lost_packet_of_full_size_is_told_from_silence(void **state)
+{
+	struct target *t = make_up();
+	unsigned int began = since_start();
+
+	(void)state;
+	sim.narrow = true;
+	set_script(11, -1, 0, -1, 0);
+	make_round(t, 199);
+	run_to(began + 200);
+	assert_int_equal(health_reason(read_health_word(t)), HEALTH_REASON_FULL_SIZE);
+	assert_int_equal(t->last, HEALTH_REASON_FULL_SIZE);
+}
+
 static void what_is_sure_is_asked_again_after_its_interval(void **state)
 {
 	struct target *t = make_up();
@@ -357,6 +372,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, turns_setup, turns_teardown)
 	const struct CMUnitTest tests[] = {
 		T(silence_is_asked_twice_and_again_soon),
+		T(a_lost_packet_of_full_size_is_told_from_silence),
 		T(what_is_sure_is_asked_again_after_its_interval),
 		T(either_attempt_may_answer_and_one_that_cannot_be_made_waits_for_the_other),
 		T(a_failure_that_turns_the_verdict_needs_evidence),

@@ -59,6 +59,7 @@ static struct {
 	unsigned int n_starts, n_asks, n_published;
 	bool outside, blind; /* blind: results are not there when they are looked for */
 	bool lets, lacked;
+	bool narrow; /* packets of full size get lost */
 	uint8_t cut; /* the last byte of the VIP that probes do not get out to */
 	uint64_t answered_ms;
 	control_cb *on_answer;
@@ -146,6 +147,11 @@ static bool sim_look(struct attempt *a)
 	return false;
 }
 
+static enum health_reason sim_silence(void)
+{
+	return sim.narrow ? HEALTH_REASON_FULL_SIZE : HEALTH_REASON_TIMEOUT;
+}
+
 static int sim_controls_open(struct loop *loop, control_cb *on_answer, void *arg,
                              struct controls **out)
 {
@@ -172,6 +178,7 @@ static int sim_prober_open(struct prober *p, struct loop *loop)
 #define attempt_abort                   sim_abort
 #define attempt_poll                    sim_look
 #define attempt_lacked(spec, detail)    ((void)(spec), (void)(detail), sim.lacked)
+#define attempt_silence(attempts)       ((void)(attempts), sim_silence())
 #define prober_open                     sim_prober_open
 #define prober_close(p)                 ((void)(p))
 #define controls_open                   sim_controls_open
