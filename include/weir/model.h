@@ -304,7 +304,7 @@ struct model_override {
 #define MODEL_DRILLS_MAX 4u
 
 /** A step's epoch is its generation without so many low bits (mgmt/store/step.h). */
-#define MODEL_STEP_EPOCH_SHIFT  20u
+#define MODEL_STEP_EPOCH_SHIFT 20u
 /** Epochs of one owner of an operation: a turn takes the next one, another owner the next multiple. */
 #define MODEL_STEP_OWNER_EPOCHS 64u
 

@@ -136,7 +136,7 @@ static double number_of(const json_t *o, const char *name, double former)
 
 /*
  * Whether a record is of before what is known: the command's answer is the owner's, and the node that is
- * asked then may still have the one before. The owner counts anew in each epoch.
+ * asked then may still have the one before. The owner counts from 1 again in each epoch.
  */
 static bool is_older(const json_t *o, const json_t *known)
 {

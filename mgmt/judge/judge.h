@@ -161,7 +161,7 @@ struct judge_pool {
 	struct judge_names down, silent, inconclusive;
 	bool in_force; /**< the dataplane's page is fresh and has the pool: the rest is known */
 	size_t n_serving;
-	size_t n_backup_serving; /**< backends of its backup that take its packets */
+	size_t n_backup_serving;        /**< backends of its backup that take its packets */
 	struct judge_names no_next_hop; /**< meant to serve, alive, with slots, without next hop */
 	struct judge_names out;         /**< meant to serve, seen up if it has a check, not alive */
 	uint32_t n_slots, n_empty;

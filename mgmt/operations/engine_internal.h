@@ -43,7 +43,10 @@ struct tick {
 };
 
 /** The record has changed: it gets one higher seq for a tick. */
-void tick_change(struct tick *t);
+static inline void tick_change(struct tick *t)
+{
+	t->changed = true;
+}
 __attribute__((format(printf, 3, 4))) void tick_note(struct tick *t, bool warning,
                                                      const char *format, ...);
 __attribute__((format(printf, 2, 3))) void tick_wait(struct tick *t, const char *format, ...);

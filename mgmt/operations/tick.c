@@ -10,11 +10,6 @@
 #include "base/plain.h"
 #include "mgmt/operations/engine_internal.h"
 
-void tick_change(struct tick *t)
-{
-	t->changed = true;
-}
-
 static void add_event(struct tick *t, bool warning, const char *text)
 {
 	struct operation_act *act = t->act;

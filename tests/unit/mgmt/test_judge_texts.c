@@ -379,9 +379,10 @@ static void a_pool_whose_backup_serves_is_not_down(void **state)
 	pools[1].n_backup_serving = 2;
 	is_well();
 	pools[1].n_empty = 2;
-	assert_string_equal(print_verdict(),
-	                    "degraded\nslots-empty [api] 2 of 64 slots of pool api have no owner: their "
-	                    "packets are dropped (weir status --pool api shows its backends)\n");
+	assert_string_equal(
+	        print_verdict(),
+	        "degraded\nslots-empty [api] 2 of 64 slots of pool api have no owner: their "
+	        "packets are dropped (weir status --pool api shows its backends)\n");
 }
 
 static struct judge_names names_of(size_t n)
