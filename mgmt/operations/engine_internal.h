@@ -112,8 +112,6 @@ void history_begin(struct tick *t, uint32_t from_ppm, uint32_t to_ppm);
 void history_margins(struct operation *op, const struct operation_verdict *verdicts);
 /** Note what the operation is held by now. */
 void history_hold(struct tick *t);
-/** It goes on, or is over. */
-void history_go_on(struct tick *t);
 /** Note guards that tripped and are overridden, each once. */
 void history_overridden(struct tick *t, const struct operation_verdict *verdicts);
 /** Note who comes late now, and of all who did each prefix at its most. */

@@ -101,13 +101,6 @@ void history_hold(struct tick *t)
 	(void)snprintf(f->detail, sizeof(f->detail), "%s", t->op->hold.detail);
 }
 
-void history_go_on(struct tick *t)
-{
-	for (uint32_t i = 0; i < t->op->n_failures; i++)
-		if (!t->op->failures[i].overridden && !t->op->failures[i].until_ms)
-			t->op->failures[i].until_ms = t->now_ms;
-}
-
 static bool was_overridden(const struct operation *op, const char *code)
 {
 	for (uint32_t i = 0; i < op->n_failures; i++)

@@ -43,12 +43,20 @@ void tick_wait(struct tick *t, const char *format, ...)
 	plain_cut(t->op->waits, sizeof(t->op->waits));
 }
 
+/* What held it does so no longer. */
+static void end_failures(struct tick *t)
+{
+	for (uint32_t i = 0; i < t->op->n_failures; i++)
+		if (!t->op->failures[i].overridden && !t->op->failures[i].until_ms)
+			t->op->failures[i].until_ms = t->now_ms;
+}
+
 void tick_enter(struct tick *t, enum operation_state state)
 {
 	struct operation *op = t->op;
 
 	if (state != OPERATION_HELD && state != OPERATION_EXPIRED_HELD)
-		history_go_on(t);
+		end_failures(t);
 	op->state = state;
 	op->state_ms = 0;
 	op->waited_ms = 0;
