@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "mgmt/api/announce_own.h"
 #include "mgmt/api/node_drain.h"
+#include "mgmt/api/operation_snapshot.h"
 #include "weir/announce.h"
 
 static int by_vip(const void *a, const void *b)
@@ -73,6 +74,29 @@ int guard_facts_open(struct core *core, bool queries, struct guard_facts *out)
 		out->n_said = guard_query(core, out->said, PEERS_MAX);
 	announce_own_close(&own);
 	return 0;
+}
+
+/* The same facts as an operation has, of no operation. */
+void guard_facts_query_flows(struct core *core, struct guard_facts *out)
+{
+	static const struct operation none = { .n_targets = 0 };
+	struct operation_observed *observed = calloc(1, sizeof(*observed));
+	struct operation_snapshot *v =
+	        observed && core->operations ? operation_snapshot_now(core) : NULL;
+
+	if (v && v->m) {
+		operation_gather(v, &none, 0, observed);
+		for (size_t i = 0; i < observed->facts.n_sites && out->n_flows < GUARD_SITES_MAX;
+		     i++)
+			if (observed->sites[i].arrivals.known)
+				out->flows[out->n_flows++] =
+				        (struct guard_flows){ observed->sites[i].name,
+					                      observed->sites[i].arrivals.value };
+		out->shared = v->shared; /* the snapshot's names stay with it */
+		v->shared = NULL;
+	}
+	operation_snapshot_free(v);
+	free(observed);
 }
 
 /* This node, as it sees itself. */
@@ -157,6 +181,8 @@ int guard_facts_gather(struct core *core, const struct observe_pages *pages, con
 	        (struct guard_observed){ .health = pages->health,
 		                         .loads = out->loads,
 		                         .n_loads = peers_loads(core, out->loads, GUARD_SITES_MAX),
+		                         .flows = out->flows,
+		                         .n_flows = out->n_flows,
 		                         .nodes = out->nodes };
 	if (!node || !m || !m->self)
 		return 0;
@@ -173,6 +199,8 @@ void guard_facts_close(struct guard_facts *s)
 	guard_query_free(s->said, s->n_said);
 	s->n_said = 0;
 	free(s->pools);
+	intent_unshare(s->shared);
+	s->shared = NULL;
 	guard_said_free(&s->own);
 	s->pools = NULL;
 }

@@ -19,6 +19,9 @@
 struct guard_facts {
 	struct guard_observed observed;
 	struct guard_load loads[GUARD_SITES_MAX];
+	struct guard_flows flows[GUARD_SITES_MAX]; /**< of sites where they are known */
+	size_t n_flows;
+	struct intent_shared *shared; /**< has the names of sites */
 	struct guard_node nodes[PEERS_MAX + 1];
 	struct guard_unsettled *pools;
 	struct guard_said own; /**< of this node, if vips_known */
@@ -32,6 +35,11 @@ struct guard_facts {
  * which takes GUARD_QUERY_TIMEOUT_MS at most. @return 0 or -ENOMEM; then, too, guard_facts_close()
  */
 MUST_CHECK int guard_facts_open(struct core *core, bool queries, struct guard_facts *out);
+/**
+ * Ask all nodes for the new flows of all sites, for the drain of a site; before the lock is taken, after
+ * guard_facts_open(). What is not known stays so.
+ */
+void guard_facts_query_flows(struct core *core, struct guard_facts *out);
 /**
  * Gather the rest, for the drain of node @p node; NULL: of something else. Under the lock, and good
  * as long as it is held; @p pages are the caller's.

@@ -150,13 +150,15 @@ static void add_waiting(const struct core *core, const struct command *c,
 	                      json_string(waiting_text(&w, pool->name, text)));
 }
 
-/* Whether it takes a node out: then the other nodes are asked what they announce. */
+/* Where it takes a node out, the others are asked what they announce; a site, what arrives. */
 static bool open_observed(struct core *core, const struct command *c, struct guard_facts *observed,
                           struct http_reply *reply)
 {
-	bool queries = c->is_node && (c->what == COMMAND_DRAIN || c->what == COMMAND_DISABLE);
-	int err = guard_facts_open(core, queries, observed);
+	bool removes = c->what == COMMAND_DRAIN || c->what == COMMAND_DISABLE;
+	int err = guard_facts_open(core, removes && c->is_node, observed);
 
+	if (!err && removes && !c->is_node && (!c->pool || !*c->pool))
+		guard_facts_query_flows(core, observed);
 	if (!err)
 		return true;
 	http_problem(reply, 503, "busy", "out of memory");

@@ -22,11 +22,14 @@ static void judge_load(const struct guard_question *q, const struct operation_si
                        const char *what, struct operation_value capacity,
                        struct operation_value load, struct operation_verdict *v)
 {
-	uint64_t percent;
+	uint64_t percent = 0;
+	enum guard_fit fit = capacity.value
+	                             ? guard_fit(capacity.value, load.known, load.value, &percent)
+	                             : GUARD_FIT_UNKNOWN;
 
 	if (!capacity.known)
 		return;
-	if (!load.known || capacity.value == 0) {
+	if (fit == GUARD_FIT_UNKNOWN) {
 		if (q->facts->unheard)
 			guard_miss(v,
 			           "which clients ask name server %s is not known, so there is no "
@@ -36,8 +39,7 @@ static void judge_load(const struct guard_question *q, const struct operation_si
 		           site->name);
 		return;
 	}
-	percent = load.value > UINT64_MAX / 100 ? UINT64_MAX : load.value * 100 / capacity.value;
-	if (percent > GUARD_ROOM_PERCENT)
+	if (fit == GUARD_FIT_NO)
 		guard_trip(v, "the %s of site %s would be %llu%% of its capacity; %u%% are allowed",
 		           what, site->name, (unsigned long long)percent, GUARD_ROOM_PERCENT);
 	else

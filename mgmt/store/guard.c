@@ -180,39 +180,89 @@ static const struct guard_load *load_of(const struct guard_observed *seen, const
 	return NULL;
 }
 
+static const struct guard_flows *flows_of(const struct guard_observed *seen, const char *site)
+{
+	for (size_t i = 0; i < seen->n_flows; i++)
+		if (!strcmp(seen->flows[i].site, site))
+			return &seen->flows[i];
+	return NULL;
+}
+
+static uint64_t load_after(uint64_t own, uint64_t leaving, uint32_t after_ppm)
+{
+	return own + (uint64_t)((unsigned __int128)leaving * after_ppm / 1000000);
+}
+
+/* Whether the receiver has room for its part of the bits that leave @p site. */
+static enum guard_fit fit_bits(const struct model *m, const char *site,
+                               const struct guard_observed *seen, struct guard_receiver *x)
+{
+	const struct guard_load *leaving = load_of(seen, site), *own = load_of(seen, x->name);
+	uint64_t percent;
+
+	x->capacity_bits = model_site(m, x->name)->capacity_bits;
+	x->known = own && leaving;
+	if (x->known && x->capacity_bits) {
+		x->before_bits = own->bits;
+		x->after_bits = load_after(own->bits, leaving->bits, x->after_ppm);
+	}
+	return guard_fit(x->capacity_bits, x->known, x->after_bits, &percent);
+}
+
+/* The same of new flows. @p after  written if they are known */
+static enum guard_fit fit_flows(const struct model *m, const char *site,
+                                const struct guard_observed *seen, const struct guard_receiver *x,
+                                uint64_t *after)
+{
+	const struct guard_flows *leaving = flows_of(seen, site), *own = flows_of(seen, x->name);
+	uint64_t percent;
+
+	if (own && leaving)
+		*after = load_after(own->per_s, leaving->per_s, x->after_ppm);
+	return guard_fit(model_site(m, x->name)->capacity_flows, own && leaving, *after, &percent);
+}
+
 /* Forecast the receivers' load, given that the traffic of @p site follows the weights. */
 static void check_receivers(const struct model *m, const char *site,
                             const struct guard_observed *seen, struct guard_result *r)
 {
-	const struct guard_load *leaving = load_of(seen, site);
-	size_t unknown = 0;
+	size_t n_unknown = 0, n_stated = 0;
 
 	for (size_t i = 0; i < r->n_receivers; i++) {
 		struct guard_receiver *x = &r->receivers[i];
-		const struct guard_load *own = load_of(seen, x->name);
+		uint64_t flows = 0;
+		enum guard_fit of_bits = fit_bits(m, site, seen, x),
+		               of_flows = fit_flows(m, site, seen, x, &flows);
 
-		x->capacity_bits = model_site(m, x->name)->capacity_bits;
-		x->known = own && leaving;
-		if (!x->known || !x->capacity_bits) {
-			unknown++;
+		n_stated += of_bits != GUARD_FIT_NOT_STATED || of_flows != GUARD_FIT_NOT_STATED;
+		n_unknown += of_bits == GUARD_FIT_UNKNOWN || of_flows == GUARD_FIT_UNKNOWN;
+		if (of_bits == GUARD_FIT_NO)
+			guard_add_verdict(r, GUARD_ROOM, false,
+			                  "site %s would have %" PRIu64
+			                  " bits/s, more than %u %% of its capacity of %" PRIu64,
+			                  x->name, x->after_bits, GUARD_ROOM_PERCENT,
+			                  x->capacity_bits);
+		else if (of_flows == GUARD_FIT_NO)
+			guard_add_verdict(
+			        r, GUARD_ROOM, false,
+			        "site %s would have %" PRIu64
+			        " new flows/s, more than %u %% of its capacity of %" PRIu64,
+			        x->name, flows, GUARD_ROOM_PERCENT,
+			        model_site(m, x->name)->capacity_flows);
+		else
 			continue;
-		}
-		x->before_bits = own->bits;
-		x->after_bits = own->bits + leaving->bits * x->after_ppm / 1000000;
-		if (x->after_bits * 100 <= x->capacity_bits * GUARD_ROOM_PERCENT)
-			continue;
-		guard_add_verdict(r, GUARD_ROOM, false,
-		                  "site %s would have %" PRIu64
-		                  " bits/s, more than %u %% of its capacity of %" PRIu64,
-		                  x->name, x->after_bits, GUARD_ROOM_PERCENT, x->capacity_bits);
 		return;
 	}
-	if (unknown) {
+	if (!n_stated && r->n_receivers)
 		guard_add_verdict(r, GUARD_ROOM, true,
-		                  "load or capacity of %zu of %zu receiving sites is unknown",
-		                  unknown, r->n_receivers)
+		                  "not checked: no receiving site states a capacity")
 		        ->unknown = true;
-	} else
+	else if (n_unknown)
+		guard_add_verdict(r, GUARD_ROOM, true,
+		                  "load of %zu of %zu receiving sites is unknown", n_unknown,
+		                  r->n_receivers)
+		        ->unknown = true;
+	else
 		guard_add_verdict(r, GUARD_ROOM, true,
 		                  "all receiving sites stay below %u %% of their capacity",
 		                  GUARD_ROOM_PERCENT);

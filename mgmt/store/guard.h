@@ -31,6 +31,35 @@ struct guard_load {
 	uint64_t bits;
 };
 
+/** New TCP flows a second from clients to one site, as measured. */
+struct guard_flows {
+	const char *site; /**< borrowed from the model */
+	uint64_t per_s;
+};
+
+/** Whether a load fits into a capacity: one rule for overrides and operations. */
+enum guard_fit {
+	GUARD_FIT_NOT_STATED, /**< there is nothing to compare with */
+	GUARD_FIT_UNKNOWN,    /**< a capacity is stated, and the load is not known */
+	GUARD_FIT_YES,
+	GUARD_FIT_NO,
+};
+/** @param capacity  0: not stated. @param percent  written if yes or no, rounded down */
+static inline enum guard_fit guard_fit(uint64_t capacity, bool known, uint64_t load,
+                                       uint64_t *percent)
+{
+	const unsigned __int128 hundredfold = (unsigned __int128)load * 100;
+
+	if (!capacity)
+		return GUARD_FIT_NOT_STATED;
+	if (!known)
+		return GUARD_FIT_UNKNOWN;
+	*percent = hundredfold / capacity < UINT64_MAX ? (uint64_t)(hundredfold / capacity)
+	                                               : UINT64_MAX;
+	return hundredfold <= (unsigned __int128)capacity * GUARD_ROOM_PERCENT ? GUARD_FIT_YES
+	                                                                       : GUARD_FIT_NO;
+}
+
 /** What a node says of a VIP; of several nodes the greatest counts. */
 enum guard_announced {
 	GUARD_NOT_ANNOUNCED,
@@ -65,6 +94,8 @@ struct guard_observed {
 	const struct health_page *health; /**< NULL: nothing */
 	const struct guard_load *loads;
 	size_t n_loads;
+	const struct guard_flows *flows; /**< for the drain of a site */
+	size_t n_flows;
 	const struct guard_node *nodes; /**< for the drain of a node, as the following */
 	size_t n_nodes;
 	const struct guard_unsettled *pools;

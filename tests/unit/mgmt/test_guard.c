@@ -249,6 +249,71 @@ static void the_room_ends_at_its_limit(void **state)
 	assert_false(guard_allows("room", &none, &ams, &seen, receivers, &n));
 }
 
+/* Where 1,000 new flows a second are stated, 850 are room. */
+static void new_flows_have_their_room_too(void **state)
+{
+	static const struct {
+		uint64_t ams, fra;
+		bool known, ok;
+		const char *why;
+	} rows[] = {
+		{ 425, 425, true, true, "850 of 1,000" },
+		{ 425, 426, true, false, "851 of 1,000" },
+		{ UINT64_MAX / 2, 1, true, false, "more than fits" },
+		{ 425, 426, false, true, "not known: it says so, and does not refuse" },
+	};
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+	struct overrides none = { 0 };
+	struct guard_receiver receivers[8];
+	struct guard_load loads[] = { { "ams", 4 }, { "fra", 4 } };
+	struct model_site *fra = (struct model_site *)(uintptr_t)model_site(m, "fra");
+	const uint64_t was = fra->capacity_flows;
+
+	(void)state;
+	fra->capacity_flows = 1000;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct guard_flows flows[] = { { "ams", rows[i].ams },
+			                             { "fra", rows[i].fra } };
+		struct guard_observed seen = { .loads = loads,
+			                       .n_loads = 2,
+			                       .flows = flows,
+			                       .n_flows = rows[i].known ? 2 : 1 };
+		struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
+		const struct guard_verdict *room = NULL;
+
+		guard_check(m, &none, &ams, &seen, NOW_MS, &r);
+		for (size_t k = 0; k < r.n_verdicts; k++)
+			if (!strcmp(r.verdicts[k].guard, "room"))
+				room = &r.verdicts[k];
+		assert_non_null(room);
+		if (room->ok != rows[i].ok || room->unknown == rows[i].known)
+			fail_msg("%s: %s", rows[i].why, room->detail);
+	}
+	fra->capacity_flows = was;
+}
+
+static void without_a_stated_capacity_nothing_is_checked(void **state)
+{
+	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
+	struct model_site *sites = (struct model_site *)(uintptr_t)m->sites;
+	const uint64_t flows = sites[1].capacity_flows, bits = sites[1].capacity_bits;
+	struct overrides none = { 0 };
+	struct guard_receiver receivers[8];
+	struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
+	struct guard_observed seen = { .n_loads = 0 };
+	bool found = false;
+
+	(void)state;
+	sites[1].capacity_flows = sites[1].capacity_bits = 0;
+	guard_check(m, &none, &ams, &seen, NOW_MS, &r);
+	sites[1].capacity_flows = flows;
+	sites[1].capacity_bits = bits;
+	for (size_t k = 0; k < r.n_verdicts; k++)
+		found |= r.verdicts[k].ok && r.verdicts[k].unknown &&
+		         strstr(r.verdicts[k].detail, "not checked: no receiving site");
+	assert_true(found);
+}
+
 static void what_takes_out_is_a_drain_or_a_disable_until_its_end(void **state)
 {
 	static const struct {
@@ -412,6 +477,8 @@ int main(void)
 		cmocka_unit_test(receivers_must_have_room_where_their_load_is_known),
 		cmocka_unit_test(a_pool_keeps_a_backend_that_takes_flows),
 		cmocka_unit_test(the_room_ends_at_its_limit),
+		cmocka_unit_test(new_flows_have_their_room_too),
+		cmocka_unit_test(without_a_stated_capacity_nothing_is_checked),
 		cmocka_unit_test(what_takes_out_is_a_drain_or_a_disable_until_its_end),
 		cmocka_unit_test(receivers_have_what_their_drains_leave),
 		cmocka_unit_test(no_more_receivers_are_named_than_there_is_room_for),

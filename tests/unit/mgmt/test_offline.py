@@ -162,7 +162,7 @@ class Offline(unittest.TestCase):
         scheduled = ("  starts    T\n  complete  T\n  returns   never\n  all back  never\nreceivers:\n"
                      "  fra              share  50.0 % -> 100.0 %, load not known\n"
                      "  guard last-site: ok, each service at ams has another site\n"
-                     "  guard room: unknown, load or capacity of 1 of 1 receiving sites is unknown\n")
+                     "  guard room: unknown, not checked: no receiving site states a capacity\n")
         written = "  note: written offline: the peers learn of it when weir-mgmt runs again\n  ams-1            written\n"
         for arguments, status, out, err in (
                 ((*drain, "--until", "soon", "--reason", "x"), 1, "", until % "until"),

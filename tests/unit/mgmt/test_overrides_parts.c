@@ -108,17 +108,26 @@ static bool fake_waiting(const struct model_pool *pool, const struct effect *eff
 	return waits && effect;
 }
 
+static unsigned n_flow_queries;
+
+static void fake_query_flows(struct core *core, struct guard_facts *out)
+{
+	(void)core, (void)out;
+	n_flow_queries++;
+}
+
 /* The private parts too. */
-#define command_run         fake_run
-#define guard_facts_open    fake_seen_open
-#define guard_facts_gather  fake_gather
-#define handle_wait         fake_wait
-#define intent_overrides    fake_overrides
-#define observe_open        fake_open
-#define observe_close       fake_close
-#define model_pool(m, n)    fake_pool(m, n)
-#define model_backend(p, n) fake_backend(p, n)
-#define waiting_find        fake_waiting
+#define command_run             fake_run
+#define guard_facts_open        fake_seen_open
+#define guard_facts_gather      fake_gather
+#define guard_facts_query_flows fake_query_flows
+#define handle_wait             fake_wait
+#define intent_overrides        fake_overrides
+#define observe_open            fake_open
+#define observe_close           fake_close
+#define model_pool(m, n)        fake_pool(m, n)
+#define model_backend(p, n)     fake_backend(p, n)
+#define waiting_find            fake_waiting
 #include "mgmt/api/handle_overrides.c"
 #undef model_pool
 #undef model_backend
@@ -255,7 +264,12 @@ static void the_guards_see_the_nodes_of_a_node_s_drain(void **state)
 	assert_true(asks_seen);
 	command_as("{\"do\":\"undrain\",\"target\":{\"node\":\"ams-1\"}," WHY "}", "", "");
 	assert_false(asks_seen);
+	n_flow_queries = 0;
+	command_as("{\"do\":\"undrain\"," SITE "," WHY "}", "", "");
+	command_as("{\"do\":\"drain\"," BACKEND "," WHY "}", "", "");
+	assert_int_equal(n_flow_queries, 0);
 	command_as("{\"do\":\"drain\"," SITE "," WHY "}", "", "");
+	assert_int_equal(n_flow_queries, 1);
 	assert_false(asked_for.is_node);
 	assert_null(node_seen);
 	assert_false(asks_seen);
