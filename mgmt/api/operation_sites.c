@@ -237,6 +237,19 @@ static bool add_answers(const struct operation_snapshot *v, const struct operati
 	return true;
 }
 
+/* A node of a target that was off when the way began answers nobody. */
+static bool may_answer(const struct operation_snapshot *v, const struct operation *op,
+                       const struct model_node *node)
+{
+	if (!node->n_dns_listen || operation_is_without(op, node->name))
+		return false;
+	for (size_t i = 0; i < v->n_voices; i++)
+		if (!strcmp(v->voices[i].node->name, node->name))
+			return v->voices[i].reached || was_reached(op, node->name) ||
+			       !operation_targets_site(op, node->site->name);
+	return true;
+}
+
 /*
  * Answers of the moved services that name the site, a second: of all nodes that serve DNS, but for
  * those named absent. One in ten seconds is not none.
@@ -251,7 +264,7 @@ static struct operation_value answers_naming(const struct operation_snapshot *v,
 	for (size_t i = 0; known && i < v->m->n_nodes; i++) {
 		const struct model_node *node = &v->m->nodes[i];
 
-		if (!node->n_dns_listen || operation_is_without(op, node->name))
+		if (!may_answer(v, op, node))
 			continue;
 		n++;
 		known = add_answers(v, op, node->name, site, &milli);
