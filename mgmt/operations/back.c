@@ -21,6 +21,8 @@ void back_turn(struct tick *t, enum operation_way way)
 	op->step = 0;
 	op->n_plan = 0;
 	op->way = way;
+	if (way == OPERATION_OUT)
+		op->full_ms = op->drained_ms = 0; /* they are of the drain that begins now */
 	op->epoch++;
 	op->writes = 0;
 	op->seq = 0;

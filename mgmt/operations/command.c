@@ -70,6 +70,14 @@ static int refuse_over(const struct operation *op, char *error)
 	                      operation_state_text(op->state));
 }
 
+/* Its levels stay where they are, until a person changes that. */
+static bool stays_by_itself(const struct operation *op)
+{
+	return op->until_ms == MODEL_TIME_NEVER &&
+	       (op->state == OPERATION_DRAINED || op->state == OPERATION_EMPTY ||
+	        op->state == OPERATION_RESTING);
+}
+
 int operation_hold(struct operation *op, const struct operation_person *person,
                    const struct operation_facts *facts, int64_t now_ms, char *error)
 {
@@ -79,6 +87,10 @@ int operation_hold(struct operation *op, const struct operation_person *person,
 		return refuse_over(op, error);
 	if (operation_is_held(op))
 		return command_refuse(error, -EALREADY, "it is held by %s", op->hold.code);
+	if (stays_by_itself(op))
+		return command_refuse(error, -EINVAL,
+		                      "nothing moves, and it has no time: there is "
+		                      "nothing to hold");
 	tick_hold(&t, "person", "%s%s%s", person->author, *person->reason ? ": " : "",
 	          person->reason);
 	op->seq++;
@@ -280,14 +292,29 @@ static void set_pace(struct operation *op, const struct operation_person *person
 		op->over_ms = person->now ? 0 : person->over_ms;
 }
 
+/* What is left of the way back is one step now. */
+static void hurry_return(struct tick *t, const struct operation_person *person)
+{
+	struct command_before before;
+
+	command_add(t->op, person, &before);
+	back_turn(t, OPERATION_BACK);
+	set_pace(t->op, person);
+	tick_enter(t, OPERATION_RETURNING);
+	operation_plan(t->op, t->facts);
+	step_note_nodes(t);
+}
+
 int operation_return(struct operation *op, const struct operation_facts *facts,
                      const struct operation_person *person, int64_t now_ms, char *error)
 {
 	struct tick t = begin_command(op, facts, now_ms);
+	bool returns =
+	        running_state(op) == OPERATION_RETURNING && op->state != OPERATION_EXPIRED_HELD;
 
 	if (operation_is_over(op))
 		return refuse_over(op, error);
-	if (running_state(op) == OPERATION_RETURNING && op->state != OPERATION_EXPIRED_HELD)
+	if (returns && (op->now || !person->now))
 		return command_refuse(error, -EALREADY, "it returns already%s",
 		                      operation_is_held(op) ? "; resume it" : "");
 	if (is_gone(facts))
@@ -296,10 +323,14 @@ int operation_return(struct operation *op, const struct operation_facts *facts,
 		                      "configuration; abort the operation");
 	if (!operation_may_turn(op))
 		return refuse_turn(op, error);
-	add_to_way(&t, person);
-	set_pace(op, person);
 	op->reads_levels = false;
-	back_begin(&t);
+	if (returns) {
+		hurry_return(&t, person);
+	} else {
+		add_to_way(&t, person);
+		set_pace(op, person);
+		back_begin(&t);
+	}
 	op->hold = (struct operation_hold){ 0 };
 	op->seq++;
 	return 0;

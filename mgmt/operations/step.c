@@ -39,7 +39,8 @@ void step_begin_way(struct tick *t)
 	step_note_nodes(t);
 	op->n_calm = 0;
 	well_begin(op, t->facts);
-	op->began_ms = t->now_ms;
+	if (op->way == OPERATION_OUT || !op->began_ms)
+		op->began_ms = t->now_ms;
 	op->key_fingerprint = t->facts->key_fingerprint;
 	tick_change(t);
 }

@@ -401,6 +401,35 @@ static int who_takes_it_is_not_absent(void)
 	return 0;
 }
 
+static int the_least_margin_is_remembered(void)
+{
+	for (uint32_t narrow = 1; narrow < SCENE_NODES; narrow++) {
+		scene_begin(OPERATION_DRAIN, 0);
+		scene.sites[1].capacity_flows = scene.sites[2].capacity_flows = scene_value(2000);
+		scene.sites[narrow].capacity_flows = scene_value(1250); /* 1000 are 80 % */
+		CHECK(scene_until_level(100000));
+		scene_tick(1);
+		CHECK(scene.op.steps[0].margins[OPERATION_GUARD_ROOM] == 20);
+		scene.sites[narrow].capacity_flows = scene_value(1200);
+		scene_tick(1);
+		scene.sites[narrow].capacity_flows = scene_value(1250);
+		scene_tick(1);
+		CHECK(scene.op.steps[0].margins[OPERATION_GUARD_ROOM] == 17);
+	}
+	return 0;
+}
+
+static int room_counts_the_bits_of_the_backup(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	scene.op.now = true;
+	operation_plan(&scene.op, &scene.f);
+	scene.sites[1].capacity_bits = scene_value(13000); /* 8000 by DNS, and 4000 to the backup */
+	scene_tick(3);
+	CHECK(scene_is_held_by("room") && strstr(scene.op.hold.detail, "bits"));
+	return 0;
+}
+
 uint64_t scenes_measure(void)
 {
 	static int (*const scenes[])(void) = {
@@ -419,6 +448,8 @@ uint64_t scenes_measure(void)
 		expiry_while_a_return_is_held_is_told,
 		expiry_during_a_hold_changes_nothing,
 		who_takes_it_is_not_absent,
+		the_least_margin_is_remembered,
+		room_counts_the_bits_of_the_backup,
 	};
 	uint64_t faults = 0;
 

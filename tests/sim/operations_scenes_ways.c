@@ -163,6 +163,30 @@ static int guards_are_overridden_for_one_way(void)
 	return 0;
 }
 
+static int a_return_may_be_hurried(void)
+{
+	struct operation_person person = scene_person;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(let_drain());
+	CHECK(operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error) &&
+	      strstr(scene.error, "nothing to hold"));
+	CHECK(scene.op.drained_ms && begin_return() == 0);
+	CHECK(scene_until_level(990000));
+	CHECK(scene.op.began_ms < scene.op.full_ms && scene.op.full_ms < scene.op.drained_ms);
+	CHECK(begin_return() && strstr(scene.error, "returns already"));
+	person.now = true;
+	CHECK(!operation_return(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
+	CHECK(scene.op.n_plan == 1 && scene.op.began_ppm == OPERATION_PPM);
+	CHECK(scene_until_state(OPERATION_DONE, 40));
+	scene_begin(OPERATION_DRAIN, 0); /* and the times of a drain are not those of the next */
+	CHECK(let_drain());
+	CHECK(begin_return() == 0 && scene_until_level(990000));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(!scene.op.full_ms && !scene.op.drained_ms && scene.op.began_ms == scene.now_ms);
+	return 0;
+}
+
 static int an_aborted_return_may_go_on(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -214,35 +238,6 @@ static int shared_vips_leave_with_anothers_proof(void)
 	scene.sites[0].elsewhere = OPERATION_NO;
 	scene_tick(1);
 	CHECK(scene.act.shared == OPERATION_ANNOUNCE_SHUTDOWN);
-	return 0;
-}
-
-static int the_least_margin_is_remembered(void)
-{
-	for (uint32_t narrow = 1; narrow < SCENE_NODES; narrow++) {
-		scene_begin(OPERATION_DRAIN, 0);
-		scene.sites[1].capacity_flows = scene.sites[2].capacity_flows = scene_value(2000);
-		scene.sites[narrow].capacity_flows = scene_value(1250); /* 1000 are 80 % */
-		CHECK(scene_until_level(100000));
-		scene_tick(1);
-		CHECK(scene.op.steps[0].margins[OPERATION_GUARD_ROOM] == 20);
-		scene.sites[narrow].capacity_flows = scene_value(1200);
-		scene_tick(1);
-		scene.sites[narrow].capacity_flows = scene_value(1250);
-		scene_tick(1);
-		CHECK(scene.op.steps[0].margins[OPERATION_GUARD_ROOM] == 17);
-	}
-	return 0;
-}
-
-static int room_counts_the_bits_of_the_backup(void)
-{
-	scene_begin(OPERATION_DRAIN, 0);
-	scene.op.now = true;
-	operation_plan(&scene.op, &scene.f);
-	scene.sites[1].capacity_bits = scene_value(13000); /* 8000 by DNS, and 4000 to the backup */
-	scene_tick(3);
-	CHECK(scene_is_held_by("room") && strstr(scene.op.hold.detail, "bits"));
 	return 0;
 }
 
@@ -566,11 +561,10 @@ uint64_t scenes_ways(void)
 		what_a_refused_command_names_is_forgotten,
 		what_was_named_absent_takes_part_again,
 		guards_are_overridden_for_one_way,
+		a_return_may_be_hurried,
 		an_aborted_return_may_go_on,
 		own_vips_leave_last_and_on_demand,
 		shared_vips_leave_with_anothers_proof,
-		the_least_margin_is_remembered,
-		room_counts_the_bits_of_the_backup,
 		a_site_that_is_down_needs_no_backup,
 		a_hold_is_never_beyond_what_was_written,
 		a_former_release_keeps_another_from_taking,
