@@ -13,6 +13,9 @@
  */
 #include "mgmt/operations/engine_internal.h"
 
+#define REACH_MS 500  /* in which a write reaches the nodes */
+#define STALE_MS 3000 /* how old a level that was read may be */
+
 static bool is_name_server(const struct operation *op, const struct operation_node *node)
 {
 	return facts_is_counted(op, node) && node->dns != OPERATION_NO;
@@ -175,15 +178,38 @@ void level_stop(struct tick *t, uint32_t level_ppm)
 	op->level_ppm = level_ppm;
 }
 
+/* The level that a write has at an instant, by its own schedule. */
+static uint32_t level_scheduled(const struct operation_write *w, int64_t at_ms)
+{
+	int64_t way_ppm = (int64_t)w->to_ppm - w->from_ppm;
+
+	if (at_ms < w->from_ms)
+		return w->from_ppm;
+	if (at_ms - w->from_ms >= w->over_ms)
+		return w->to_ppm;
+	return (uint32_t)(w->from_ppm + way_ppm * (at_ms - w->from_ms) / w->over_ms);
+}
+
+/*
+ * Nodes have the step by its schedule, also those whose level was read just before: a write without a
+ * direction would take it back.
+ */
 void level_freeze(struct tick *t)
 {
 	struct operation *op = t->op;
+
+	uint32_t furthest, scheduled;
 
 	if (!op->step_runs || history_last(op)->in_force_ms)
 		return; /* nothing moves */
 	op->step_runs = false;
 	history_measure(t);
-	level_stop(t, find_furthest(t));
+	furthest = find_furthest(t);
+	scheduled = clamp_level(op, level_scheduled(&op->write, t->now_ms + REACH_MS));
+	if (t->now_ms - op->write.from_ms < op->write.over_ms + STALE_MS &&
+	    is_beyond(op, scheduled, furthest))
+		furthest = scheduled;
+	level_stop(t, furthest);
 }
 
 /* Where nodes may have gone that had the running step before the hold that stopped it. */
