@@ -322,6 +322,23 @@ static int one_tick_without_a_measurement_is_not_drained(void)
 	return 0;
 }
 
+/* Levels are read each second: a step may be in force that nobody has read yet, and must not go back. */
+static int a_hold_keeps_a_step_that_was_not_read_yet(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	while (scene.op.write.to_ppm != 250000)
+		scene_tick(1);
+	scene.obey = false; /* what is read stays at 10 % */
+	while (scene.now_ms < scene.op.write.from_ms)
+		scene_tick(1);
+	scene.nodes[2].reached = false;
+	scene_tick(1);
+	CHECK(scene_is_held_by("node-lost"));
+	CHECK(scene.op.write.to_ppm == 250000 && scene.op.level_ppm == 250000);
+	return 0;
+}
+
 static int an_unheard_node_leaves_the_drain_unconfirmed(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -444,6 +461,7 @@ uint64_t scenes_measure(void)
 		sites_that_are_out_are_no_receivers,
 		unmeasured_sites_end_unconfirmed,
 		one_tick_without_a_measurement_is_not_drained,
+		a_hold_keeps_a_step_that_was_not_read_yet,
 		an_unheard_node_leaves_the_drain_unconfirmed,
 		expiry_while_a_return_is_held_is_told,
 		expiry_during_a_hold_changes_nothing,

@@ -331,23 +331,6 @@ static int steps_wait_for_all_name_servers(void)
 	return 0;
 }
 
-/* Levels are read each second: a step may be in force that nobody has read yet, and must not go back. */
-static int a_hold_keeps_a_step_that_was_not_read_yet(void)
-{
-	scene_begin(OPERATION_DRAIN, 0);
-	CHECK(scene_until_level(100000));
-	while (scene.op.write.to_ppm != 250000)
-		scene_tick(1);
-	scene.obey = false; /* what is read stays at 10 % */
-	while (scene.now_ms < scene.op.write.from_ms)
-		scene_tick(1);
-	scene.nodes[2].reached = false;
-	scene_tick(1);
-	CHECK(scene_is_held_by("node-lost"));
-	CHECK(scene.op.write.to_ppm == 250000 && scene.op.level_ppm == 250000);
-	return 0;
-}
-
 static int a_return_has_its_order(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -599,7 +582,6 @@ uint64_t scenes_own(void)
 		a_site_that_is_down_takes_one_step,
 		waits_go_by_elapsed_time,
 		steps_wait_for_all_name_servers,
-		a_hold_keeps_a_step_that_was_not_read_yet,
 		a_return_has_its_order,
 		a_return_has_the_pace_that_it_is_given,
 		what_failed_and_who_came_late_is_remembered,
