@@ -358,7 +358,7 @@ void handle_drill_end(struct core *core, struct http_request *r, struct http_rep
 	struct drill_result result;
 	struct field_reader f;
 
-	if (!handle_wait_ok(r, reply))
+	if (!handle_no_dry_run(r, reply) || !handle_wait_ok(r, reply))
 		return;
 	field_start(&f, r->json);
 	const char *reason = field_reason(&f);

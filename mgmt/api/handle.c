@@ -68,6 +68,18 @@ bool handle_flag(const struct http_request *r, const char *name, bool *out,
 	return false;
 }
 
+bool handle_no_dry_run(const struct http_request *r, struct http_reply *reply)
+{
+	bool dry_run;
+
+	if (!handle_flag(r, "dry_run", &dry_run, reply))
+		return false;
+	if (dry_run)
+		http_problem(reply, 422, "invalid",
+		             "dry_run: this request has none; nothing was changed");
+	return !dry_run;
+}
+
 static bool read_query_number(const char *text, uint64_t *out)
 {
 	size_t n = strspn(text, "0123456789");

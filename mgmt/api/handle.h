@@ -85,6 +85,11 @@ bool handle_if_match(const struct http_request *r, const char *etag, bool requir
 bool handle_filter_ok(struct core *core, const struct handle_filter *filter,
                       struct http_reply *reply) MUST_CHECK;
 /**
+ * Refuse ?dry_run=true where there is none: what was to be tried only must not be done.
+ * @return whether to go on; else @p reply says so
+ */
+bool handle_no_dry_run(const struct http_request *r, struct http_reply *reply) MUST_CHECK;
+/**
  * A query parameter that is true or false; false where it is not given. @return whether it is one
  * of these; else @p reply says so
  */

@@ -127,6 +127,8 @@ void handle_operation_order(struct core *core, struct http_request *r, struct ht
 	struct operation_outcome out;
 	struct field_reader f;
 
+	if (!handle_no_dry_run(r, reply))
+		return;
 	operation_body_read_command(r->json, operation_order_guards(), &f, &body);
 	if (!field_end(&f, reply))
 		return;

@@ -258,12 +258,25 @@ static void describe_act(struct tick *t)
 	describe_announcements(t);
 }
 
+/* Whether two texts say the same but for their numbers, such as seconds that are left. */
+static bool is_same_wait(const char *a, const char *b)
+{
+	for (;; a++, b++) {
+		a += strspn(a, "0123456789");
+		b += strspn(b, "0123456789");
+		if (*a != *b || !*a)
+			return *a == *b;
+	}
+}
+
 void operation_next(struct operation *op, const struct operation_facts *facts, int64_t now_ms,
                     struct operation_act *act)
 {
 	struct tick t = { .op = op, .facts = facts, .now_ms = now_ms, .act = act };
+	char waits[sizeof(op->waits)];
 
 	memset(act, 0, sizeof(*act));
+	memcpy(waits, op->waits, sizeof(waits));
 	if (operation_is_over(op)) {
 		describe_act(&t);
 		return;
@@ -277,5 +290,7 @@ void operation_next(struct operation *op, const struct operation_facts *facts, i
 	heed_document(&t);
 	heed_time(&t);
 	run_state(&t);
+	if (!is_same_wait(op->waits, waits))
+		tick_change(&t); /* people mostly look at another node */
 	describe_act(&t);
 }

@@ -447,6 +447,24 @@ static int room_counts_the_bits_of_the_backup(void)
 	return 0;
 }
 
+/* Other nodes show what it waits for by the record, which they get when its number rises. */
+static int another_wait_is_another_record(void)
+{
+	uint64_t seq;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	scene_tick(2);
+	CHECK(strstr(scene.op.waits, "answers given before the step"));
+	seq = scene.op.seq;
+	scene_tick(1); /* a second less to wait for */
+	CHECK(scene.op.seq == seq);
+	scene.op.waits[0] = '\0'; /* as if it had waited for something else */
+	scene_tick(1);
+	CHECK(scene.op.seq == seq + 1);
+	return 0;
+}
+
 uint64_t scenes_measure(void)
 {
 	static int (*const scenes[])(void) = {
@@ -468,6 +486,7 @@ uint64_t scenes_measure(void)
 		who_takes_it_is_not_absent,
 		the_least_margin_is_remembered,
 		room_counts_the_bits_of_the_backup,
+		another_wait_is_another_record,
 	};
 	uint64_t faults = 0;
 

@@ -16,6 +16,8 @@ import sys
 import tempfile
 import typing
 
+LONGEST_S = 120  # a simulator without a bug takes a few seconds; one that goes round for ever has noticed something
+
 RULES = "include/weir/fwd/owner.h"
 WORD = "include/weir/fwd/owner_word.h"
 SLOT = "dataplane/owners/slot.c"
@@ -146,8 +148,11 @@ def run_one(source: str, simulator: Simulator, breakage: typing.Any) -> tuple[bo
              "-o", binary] + files, capture_output=True, text=True, check=False)
         if compiled.returncode != 0:
             return False, "does not compile: " + compiled.stderr[:300]
-        ran = subprocess.run([binary, simulator.option] + world.split(), capture_output=True, text=True, check=False,
-                             timeout=300)
+        try:
+            ran = subprocess.run([binary, simulator.option] + world.split(), capture_output=True, text=True, check=False,
+                                 timeout=LONGEST_S)
+        except subprocess.TimeoutExpired:
+            return True, "it does not end"
         faults = [line.strip() for line in ran.stdout.splitlines() if "FAULT" in line]
         return ran.returncode == 1, "; ".join(faults) or "nothing noticed"
 

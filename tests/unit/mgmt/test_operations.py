@@ -101,8 +101,8 @@ class Way(World):
         a = self.c.begin("fra", ["ams"], override_guards=UNMEASURED)
         self.assertEqual((a.status, nodes(a)), (201, {f"{s}-1": (True, True) for s in SITES}), a.raw)
         self.c.nodes["lon"].stop(signal.SIGKILL)
-        time.sleep(2.5)  # what it said before counts for 2 s
-        a = self.c.order("fra", a.json["id"], "hold")
+        self.c.wait("fra", a.json["id"], ("held",), 30)
+        a = self.c.order("fra", a.json["id"], "resume", without=["lon-1"], override_guards=UNMEASURED)
         self.assertEqual(a.status, 200, a.raw)
         self.assertEqual(nodes(a), {"ams-1": (True, True), "fra-1": (True, True), "lon-1": (False, False)}, a.raw)
 
@@ -132,6 +132,8 @@ class Orders(World):
         a = self.c.order("ams", id, "resume", override_guards=UNMEASURED)
         self.assertEqual(a.status, 200, a.raw)
         wait_for("it goes on", lambda: self.c.get("fra", id)["level_ppm"] > level, 60)
+        a = self.c.nodes["lon"].ask("POST", f"/v1/operations/{id}/hold?dry_run=true", {"reason": "a test"})
+        self.assertEqual((a.status, a.code, self.c.get("lon", id)["state"]), (422, "invalid", "moving"), a.raw)
         self.assertEqual(self.c.order("ams", id, "jump").status, 404)
         self.assertEqual(self.c.order("ams", "nothing", "hold").status, 404)
 
