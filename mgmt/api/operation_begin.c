@@ -281,7 +281,7 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 	b->deciding = operation_deciding(&b->op, &b->observed.facts);
 	b->outlook = operation_outlook_json(snapshot, &b->op, &b->observed);
 	well_begin(&b->op, &b->observed.facts); /* no sign has risen since now */
-	operation_judge(&b->op, &b->observed.facts, OPERATION_BEFORE, b->verdicts);
+	operation_judge(&b->op, &b->observed.facts, OPERATION_BEGIN, b->verdicts);
 	operation_absent_of(&b->op, &b->observed.facts, &b->absent);
 	free(b->observed.projection);
 	operation_snapshot_free(snapshot);

@@ -163,7 +163,7 @@ static void run_starting(struct tick *t)
 	step_begin_way(t);
 	if (op->n_plan != n_plan)
 		return; /* the projection is of another plan: it follows in the next tick */
-	if (!step_query_guards(t, OPERATION_BEFORE))
+	if (!step_query_guards(t, OPERATION_BEGIN))
 		return;
 	note_baseline(t);
 	tick_enter(t, OPERATION_MOVING);

@@ -57,15 +57,8 @@ static struct operation_value add_values(struct operation_value a, struct operat
 	return (struct operation_value){ true, a.value + b.value };
 }
 
-void guard_room(const struct guard_question *q, struct operation_verdict *v)
+static void judge_point(const struct guard_question *q, uint32_t point, struct operation_verdict *v)
 {
-	uint32_t point = facts_point(q->op);
-
-	if (q->op->way == OPERATION_OUT && facts_targets_down(q->op, q->facts)) {
-		guard_pass(v, "not checked: the site is down, its load has moved or is lost");
-		v->checked = false;
-		return;
-	}
 	for (size_t i = 0; i < q->facts->n_sites; i++) {
 		const struct operation_site *site = &q->facts->sites[i];
 		const struct operation_projected *at = &site->at[point];
@@ -80,4 +73,19 @@ void guard_room(const struct guard_question *q, struct operation_verdict *v)
 		judge_load(q, site, "new flows", site->capacity_flows, flows, v);
 		judge_load(q, site, "bits", site->capacity_bits, bits, v);
 	}
+}
+
+/* Before it begins, the end of the plan must have room, too: else it would be held half-way. */
+void guard_room(const struct guard_question *q, struct operation_verdict *v)
+{
+	uint32_t point = facts_point(q->op);
+	uint32_t last = q->moment == OPERATION_BEGIN ? q->op->n_plan : point;
+
+	if (q->op->way == OPERATION_OUT && facts_targets_down(q->op, q->facts)) {
+		guard_pass(v, "not checked: the site is down, its load has moved or is lost");
+		v->checked = false;
+		return;
+	}
+	for (; point <= last; point++)
+		judge_point(q, point, v);
 }

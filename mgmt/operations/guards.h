@@ -25,6 +25,7 @@ struct operation_verdict {
 
 /** When guards are asked. */
 enum operation_moment {
+	OPERATION_BEGIN,  /**< before the first step: with all that the whole plan brings */
 	OPERATION_BEFORE, /**< before the next step of the plan: with all that it brings */
 	OPERATION_DURING, /**< while a step runs: with what it still brings */
 };

@@ -49,6 +49,7 @@ BREAKAGES = [
     ("missing flows are a quiet site", RUNS, STAY, "if (!site || !site->flows.known)\n\t\treturn OPERATION_UNKNOWN;",
      "if (!site)\n\t\treturn OPERATION_UNKNOWN;"),
     ("a missing load has room", RUNS, LOAD, "guard_fit(capacity.value, load.known, load.value", "guard_fit(capacity.value, true, load.value"),
+    ("room is not asked for the end of the plan", RUNS, LOAD, "q->moment == OPERATION_BEGIN ? q->op->n_plan : point", "point"),
     ("a missing backup load is 0", RUNS, LOAD, "if (!a.known || !b.known)", "if (!a.known)"),
     ("missing max_sites_out is 0 sites too many", RUNS, SITES, "if (!q->facts->max_sites_out.known)", "if (0)"),
     ("a missing TTL is 0", RUNS, SITES, "if (!q->facts->ttl_s.known)", "if (0)"),
