@@ -94,7 +94,8 @@ static void read_guards(struct field_reader *f, const char *const *guards,
 	for (size_t i = 0; i < out->n; i++)
 		if (!is_guard(guards, out->items[i])) {
 			join_guards(guards, known, sizeof(known));
-			field_error(f, "override_guards", "%s is no guard; guards: %s",
+			field_error(f, "override_guards",
+			            "%s is no guard that a name overrides; these are: %s",
 			            out->items[i], known);
 		}
 }
@@ -163,7 +164,7 @@ static uint32_t read_level(struct field_reader *f)
 	if (text && !ppm)
 		field_error(
 		        f, "level",
-		        "found \"%s\", expected more than 0%% and at most 100%%, such as \"30%%\"",
+		        "found \"%s\", expected more than 0%% and less than 100%%, such as \"30%%\"",
 		        text);
 	return ppm;
 }

@@ -47,9 +47,13 @@ static const char *operation_order_text(enum operation_order_do what)
 const char *const *operation_order_guards(void)
 {
 	static const char *const names[] = {
-#define GUARD_NAME(text, name, may) text,
+#define GUARD_NAME_true(text) text,
+#define GUARD_NAME_false(text)
+#define GUARD_NAME(text, name, may) GUARD_NAME_##may(text)
 		OPERATION_GUARDS(GUARD_NAME)
 #undef GUARD_NAME
+#undef GUARD_NAME_false
+#undef GUARD_NAME_true
 		        NULL
 	};
 

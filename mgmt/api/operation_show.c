@@ -31,6 +31,14 @@ static json_t *hold_json(const struct operations_item *item)
 	                 "resume", operation_resume_text(item, text));
 }
 
+static json_t *ended_json(const struct operation *op)
+{
+	if (!operation_is_over(op))
+		return json_null();
+	return json_pack("{s:o, s:s, s:s}", "at", time_to_json(op->ended_ms), "code", op->hold.code,
+	                 "detail", op->hold.detail);
+}
+
 static json_t *names_json(const char names[][MODEL_NAME_MAX], size_t n)
 {
 	json_t *list = json_array();
@@ -94,7 +102,7 @@ json_t *operation_summary_json(const struct operations_item *item)
 	const struct operation *op = &item->op;
 
 	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:I, "
-	                 "s:I, s:s, s:o}",
+	                 "s:I, s:s, s:o, s:o}",
 	                 "id", op->id, "kind", operation_kind_text(op->kind), "state",
 	                 operation_state_text(op->state), "sites", sites_json(op), "service",
 	                 op->service, "author", op->author, "principal", op->principal, "reason",
@@ -102,7 +110,7 @@ json_t *operation_summary_json(const struct operations_item *item)
 	                 (json_int_t)op->seq, "created", time_to_json(op->created_ms), "until",
 	                 time_to_json(op->until_ms), "level_ppm", (json_int_t)op->level_ppm,
 	                 "goal_ppm", (json_int_t)op->goal_ppm, "waits", op->waits, "hold",
-	                 hold_json(item));
+	                 hold_json(item), "ended", ended_json(op));
 }
 
 static void add_texts(const struct operation *op, json_t *o)

@@ -63,15 +63,18 @@ static void print_loads(const json_t *list)
 	op_print_left_out(json_array_size(list));
 }
 
-static void print_step(const json_t *s, bool is_last)
+/* A step without an end runs if it is the last one of an operation that goes on. */
+static void print_step(const json_t *s, bool is_last, bool is_over)
 {
+	const char *end = api_text(s, "ended", is_last && !is_over ? "now" : NULL);
 	char from[UNITS_MAX], to[UNITS_MAX], measured[UNITS_MAX], expected[UNITS_MAX];
 	double least = api_number(s, "share_least_ppm", -1);
 	double most = api_number(s, "share_most_ppm", -1);
 
-	printf("  step %s -> %s: %s to %s", units_share(api_number(s, "from_ppm", -1), from),
+	printf("  step %s -> %s: %s%s%s", units_share(api_number(s, "from_ppm", -1), from),
 	       units_share(api_number(s, "level_ppm", -1), to),
-	       api_text(s, "begun", "begin not known"), api_text(s, "ended", "now"));
+	       api_text(s, "begun", "begin not known"), end ? " to " : "",
+	       end ? end : ", cut short");
 	if (is_true(s, "judged"))
 		printf("; share %s, expected %s",
 		       units_share(api_number(s, "share_measured_ppm", -1), measured),
@@ -87,14 +90,14 @@ static void print_step(const json_t *s, bool is_last)
 		print_loads(json_object_get(s, "loads"));
 }
 
-static void print_steps(const json_t *list)
+static void print_steps(const json_t *list, bool is_over)
 {
 	size_t n = json_array_size(list), i = n > OP_LINES ? n - OP_LINES : 0;
 
 	if (i)
 		printf("  ... %zu earlier steps (--json shows all)\n", i);
 	for (; i < n; i++)
-		print_step(json_array_get(list, i), i + 1 == n);
+		print_step(json_array_get(list, i), i + 1 == n, is_over);
 }
 
 /* Nodes that were not reached first; of those that were, only how many. */
@@ -142,6 +145,13 @@ static void print_late(const json_t *list)
 		printf("  late clients: %zu prefixes with less than 1/s\n", n_rare);
 }
 
+static void print_ended(const json_t *ended)
+{
+	if (json_is_object(ended))
+		printf("  %-9s %s: %s\n", "ended", api_text(ended, "at", "not known when"),
+		       api_text(ended, "detail", ""));
+}
+
 static void print_undo(const json_t *o)
 {
 	const char *undo = api_text(o, "undo", NULL), *state = api_text(o, "state", "");
@@ -161,7 +171,8 @@ static void print_operation(const json_t *o)
 	else if (op_waits_for(o))
 		printf("  %-9s %s\n", "now", op_waits_for(o));
 	print_origin(o);
-	print_steps(json_object_get(o, "steps"));
+	print_ended(json_object_get(o, "ended"));
+	print_steps(json_object_get(o, "steps"), json_is_object(json_object_get(o, "ended")));
 	op_print_guards(json_object_get(json_object_get(o, "preflight"), "guards"), false);
 	print_nodes(json_object_get(o, "nodes"));
 	print_late(json_object_get(o, "late"));

@@ -117,7 +117,7 @@ static const struct state_words *find_state(const json_t *o)
 		{ "resting", "at its level", true, false, R | T, R | T | E },
 		{ "done", "done: all clients are back", false, false, R | B, ALL_GOALS },
 		{ "aborting", "aborting: going back at the same pace", true, false, 0, 0 },
-		{ "aborted", "aborted: it makes no further step", true, false, R | B, ALL_GOALS },
+		{ "aborted", "aborted: it makes no further step", false, false, R | B, ALL_GOALS },
 		{ "failed", "FAILED", true, false, 0, ALL_GOALS },
 	};
 	/* clang-format on */

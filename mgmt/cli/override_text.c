@@ -86,8 +86,8 @@ static void print_times(const json_t *o)
 /* An undo that begins a new override needs a new reason. */
 static void print_undo(const char *line)
 {
-	bool begins = line && (strstr(line, " drain ") || strstr(line, " disable ") ||
-	                       strstr(line, " force-up "));
+	bool begins = line && (strstr(line, " drain ") || strstr(line, " shift ") ||
+	                       strstr(line, " disable ") || strstr(line, " force-up "));
 
 	if (line)
 		printf("undo: %s%s\n", line,

@@ -91,7 +91,7 @@ def rise(report: Report, world: World, home: set[str]) -> set[str]:
     less = world.at_ams()
     report.check(less < left and 44 <= part(home - less, home) <= 56, "then half, and nobody moved back", part(home - less, home))
     report.check(second["longest_ttl_s"] >= 50, "soon after the first step its earlier answers are waited for", second["longest_ttl_s"])
-    world.step(1 * EPOCH + 2, 100000, 100000)
+    world.step(1 * EPOCH + 2, 99999, 100000)
     world.arrived(1 * EPOCH + 2)
     report.equal(world.at_ams(), less, "a hold at a lower level changes nothing")
     return less
@@ -147,7 +147,7 @@ def fall(report: Report, world: World, home: set[str]) -> None:
     some = world.at_ams()
     report.check(some < home and 5 <= part(some, home) <= 15, "10 % are back", part(some, home))
     report.equal(world.deciding(1), ["ams"], "once its return begins, it decides again")
-    world.step(2 * EPOCH + PERSON + 2, 950000, 950000)
+    world.step(2 * EPOCH + PERSON + 2, 950001, 950000)
     world.arrived(2 * EPOCH + PERSON + 2)
     report.equal(world.at_ams(), some, "a hold of the return at a higher level sends nobody away")
     world.step(2 * EPOCH + PERSON + 3, 900000, 0)

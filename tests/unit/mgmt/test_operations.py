@@ -196,7 +196,7 @@ class Orders(World):
         a = self.c.nodes["ams"].command("undrain", {"site": "ams"}, now=True)
         self.assertEqual(a.status, 200, a.raw)
         o = self.c.wait("fra", id, ("aborted",), 30)
-        self.assertEqual((o["hold"], o["level_ppm"]), (None, 0))
+        self.assertEqual((o["hold"], o["level_ppm"], o["ended"]["code"]), (None, 0, "command"))
 
 
 class Refusals(World):
@@ -208,6 +208,7 @@ class Refusals(World):
             ({"label": "region=mars"}, 404, "mars"),
             ({"sites": ["ams"], "until": "2020-01-01T00:00:00Z"}, 422, "past"),
             ({"sites": ["ams"], "override_guards": ["gravity"]}, 422, "gravity"),
+            ({"sites": ["ams"], "override_guards": ["room", "majority"]}, 422, "majority"),
             ({"sites": ["ams"] * 2, "now": "yes"}, 422, "now"),
             ({"do": "undrain", "sites": ["ams"]}, 409, "not drained"),
             ({"do": "shift", "sites": ["ams"], "level": "200%", "until": "never"}, 422, "level"),
