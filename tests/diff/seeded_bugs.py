@@ -233,7 +233,7 @@ BUGS = [
     ("drill.h", "&& segment != FWD_SEGMENT_RST", ""),
     ("drill.h", "event == OWNER_EVENT_FOLLOWED)", "event == OWNER_EVENT_CONFIRMED)"),
     ("drill.h", "return backend ? backend : hot & FWD_SLOT_BACKEND;", "return backend;"),
-    ("decide.h", "pick == aside && pick != (hot & FWD_SLOT_BACKEND)", "pick == aside"),
+    ("decide.h", " == rule.drill &&\n\t\t                       rule.drill != (hot & FWD_SLOT_BACKEND)", " == rule.drill"),
     ("owner.h", "uint16_t to = spills ? current : rule->drill;", "uint16_t to = rule->drill;"),
     ("owner.h", "if (!settled && (spills || way >= OWNER_WAYS))", "if (!settled && spills)"),
     ("owner.h", "owner_note_fullness(rule, claim);\n\treturn owner_picked(current, OWNER_EVENT_FULL);", "return owner_picked(current, OWNER_EVENT_FULL);"),

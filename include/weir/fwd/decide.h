@@ -82,7 +82,7 @@ FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, const struct fw
  * @param tables  fwd_tables_number()
  * @param hash    the flow's
  * @param what    the flow's seq | segment << 32 | protocol << 40, and the slot's word << 48
- * @param how     idle_s | remember_s << 16 | udp_policy << 32 | drill << 40 of the asking
+ * @param how     idle_s | remember_s << 16 | udp_policy << 32 of the asking, and fwd_drill_find() << 40
  * @return backend | event << 16
  */
 FWD_SLOW uint32_t fwd_owner_find(uint64_t tables, uint64_t hash, uint64_t what, uint32_t slot,
@@ -96,9 +96,10 @@ FWD_SLOW uint32_t fwd_owner_find(uint64_t tables, uint64_t hash, uint64_t what, 
 		                 .protocol = (uint8_t)(what >> 40) };
 	struct owner_rule rule = { .idle_s = (uint16_t)how,
 		                   .remember_s = (uint16_t)(how >> 16),
-		                   .udp_policy = (uint8_t)(how >> 32),
-		                   .drill = (uint16_t)(how >> 40) };
+		                   .udp_policy = (uint8_t)(how >> 32) };
+	struct owner_cold *cold = fwd_port_cold(t, slot);
 	struct fwd_exceptions *bucket = NULL;
+	uint16_t hot = (uint16_t)(what >> 48), drill = (uint16_t)(how >> 40);
 	struct owner_pick pick;
 
 	if (!root)
@@ -106,7 +107,13 @@ FWD_SLOW uint32_t fwd_owner_find(uint64_t tables, uint64_t hash, uint64_t what, 
 	rule.now_s = fwd_port_now_s(t, root);
 	if (root->n_exception_buckets)
 		bucket = fwd_port_exceptions(t, owner_bucket(hash, root->n_exception_buckets));
-	pick = owner_find(&rule, &flow, (uint16_t)(what >> 48), fwd_port_cold(t, slot), bucket);
+	if (FWD_UNLIKELY(drill))
+		rule.drill = fwd_drill_backend(cold, drill, hot);
+	pick = owner_find(&rule, &flow, hot, cold, bucket);
+	if (FWD_UNLIKELY(drill))
+		fwd_drill_note(t, drill, flow.segment, pick.event,
+		               (pick.backend & FWD_SLOT_BACKEND) == rule.drill &&
+		                       rule.drill != (hot & FWD_SLOT_BACKEND));
 	return pick.backend | (uint32_t)pick.event << 16;
 }
 
@@ -171,17 +178,6 @@ FWD_INLINE uint32_t fwd_decide_listed(const struct fwd_tables *t, const struct f
 	return hot & FWD_SLOT_BACKEND;
 }
 
-/** The drill of the packet's client, as fwd_drill_find() has it; 0: none. */
-FWD_INLINE uint32_t fwd_decide_drill(const struct fwd_tables *t, const struct fwd_parsed *p,
-                                     const struct fwd_service *service)
-{
-	if (FWD_LIKELY(!service->drills) || p->request != FWD_REQUEST_SERVICE ||
-	    p->flow.protocol != FWD_PROTO_TCP || p->is4 != fwd_addr_is4(&p->flow.src))
-		return 0;
-	return fwd_drill_find(fwd_tables_number(t), p->flow.src.longs_be[0],
-	                      p->flow.src.longs_be[1], service->drills);
-}
-
 /** The owner of a flow in an unsettled slot; counts what was met there. */
 FWD_INLINE uint32_t fwd_decide_unsettled(const struct fwd_tables *t, const struct fwd_pool *pool,
                                          const struct fwd_parsed *p, uint16_t hot,
@@ -194,21 +190,18 @@ FWD_INLINE uint32_t fwd_decide_unsettled(const struct fwd_tables *t, const struc
 	uint64_t how =
 	        idle_s | (uint32_t)pool->remember_s << 16 | (uint64_t)v->service->udp_policy << 32;
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
-	uint32_t drill = fwd_decide_drill(t, p, v->service), pick, event;
-	uint16_t aside = drill ? fwd_drill_backend(fwd_port_cold(t, v->slot), drill, hot) : 0;
+	uint32_t pick;
 
-	pick = fwd_owner_find(fwd_tables_number(t), v->hash, what, v->slot,
-	                      how | (uint64_t)aside << 40);
-	event = pick >> 16;
-	FWD_LAUNDER(event);
-	v->event = event;
-	if (cpu && event < FWD_EVENTS_MAX)
-		cpu->event[event]++;
-	pick &= FWD_SLOT_BACKEND;
-	if (FWD_UNLIKELY(drill))
-		fwd_drill_note(t, drill, fwd_segment(p), event,
-		               pick == aside && pick != (hot & FWD_SLOT_BACKEND));
-	return pick;
+	if (FWD_UNLIKELY(v->service->drills))
+		how |= (uint64_t)fwd_drill_find(fwd_tables_number(t), p->flow.src.longs_be[0],
+		                                p->flow.src.longs_be[1],
+		                                fwd_drill_query(p, v->service->drills))
+		       << 40;
+	pick = fwd_owner_find(fwd_tables_number(t), v->hash, what, v->slot, how);
+	v->event = pick >> 16;
+	if (cpu && v->event < FWD_EVENTS_MAX)
+		cpu->event[v->event]++;
+	return pick & FWD_SLOT_BACKEND;
 }
 
 /** The hot word of @p slot; 0 (none) if there is no such slot. */

@@ -25,18 +25,31 @@
 /** fwd_drill_find(): the drill's index is below, its state above. */
 #define FWD_DRILL_STATE_AT 8u
 
+/** What fwd_drill_find() wants to know of a packet, in one number. @param drills  fwd_service.drills */
+FWD_INLINE uint32_t fwd_drill_query(const struct fwd_parsed *p, uint8_t drills)
+{
+	return drills | (uint32_t)p->flow.protocol << 8 | (uint32_t)(uint8_t)p->request << 16 |
+	       (uint32_t)p->is4 << 24;
+}
+
 /**
  * The drill of a client.
  *
  * @param first, second  the client's address (fwd_addr.longs_be)
- * @param drills         fwd_service.drills
- * @return its index + 1 | enum fwd_drill_state << FWD_DRILL_STATE_AT; 0: none
+ * @param query          from fwd_drill_query()
+ * @return its index + 1 | enum fwd_drill_state << FWD_DRILL_STATE_AT, 16 bits; 0: none
  */
-FWD_SLOW uint32_t fwd_drill_find(uint64_t tables, uint64_t first, uint64_t second, uint32_t drills)
+FWD_SLOW uint32_t fwd_drill_find(uint64_t tables, uint64_t first, uint64_t second, uint32_t query)
 {
 	const struct fwd_tables *t = fwd_tables_of(tables);
 	union fwd_addr client = { .longs_be = { first, second } };
+	uint8_t drills = (uint8_t)query, protocol = (uint8_t)(query >> 8);
+	uint8_t request = (uint8_t)(query >> 16);
+	bool is4 = query >> 24;
 
+	if (request != FWD_REQUEST_SERVICE || protocol != FWD_PROTO_TCP ||
+	    is4 != fwd_addr_is4(&client))
+		return 0;
 	for (uint32_t i = 0; i < FWD_DRILLS_MAX; i++) {
 		const struct fwd_drill *d = fwd_port_drill(t, i);
 		uint32_t state = d && drills >> i & 1 ? OWNER_LOAD(uint32_t, &d->state) : 0;
