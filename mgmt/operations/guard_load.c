@@ -18,10 +18,26 @@ static bool counts_backup(const struct guard_question *q, uint32_t point)
 	return q->op->now || point == q->op->n_plan;
 }
 
-static void judge_load(const struct guard_question *q, const struct operation_site *site,
-                       const char *what, struct operation_value capacity,
-                       struct operation_value load, struct operation_verdict *v)
+/* What the projection lacks: the receiver's own load, or that of a target, whose clients come. */
+static const char *find_unmeasured(const struct guard_question *q,
+                                   const struct operation_site *receiver, bool bits)
 {
+	for (size_t i = 0; i < q->facts->n_sites; i++) {
+		const struct operation_site *s = &q->facts->sites[i];
+		bool known = bits ? s->bits.known : s->flows.known;
+
+		if (!known && operation_targets_site(q->op, s->name) &&
+		    (bits ? receiver->bits.known : receiver->flows.known))
+			return s->name;
+	}
+	return receiver->name;
+}
+
+static void judge_load(const struct guard_question *q, const struct operation_site *site, bool bits,
+                       struct operation_value capacity, struct operation_value load,
+                       struct operation_verdict *v)
+{
+	const char *what = bits ? "bits" : "new flows";
 	uint64_t percent = 0;
 	enum guard_fit fit = capacity.value
 	                             ? guard_fit(capacity.value, load.known, load.value, &percent)
@@ -35,8 +51,8 @@ static void judge_load(const struct guard_question *q, const struct operation_si
 			           "which clients ask name server %s is not known, so there is no "
 			           "room for %s at site %s",
 			           q->facts->unheard, what, site->name);
-		guard_miss(v, "the %s of site %s are not known, so there is no room", what,
-		           site->name);
+		guard_miss(v, "the %s of site %s are not known, so there is no room at site %s",
+		           what, find_unmeasured(q, site, bits), site->name);
 		return;
 	}
 	if (fit == GUARD_FIT_NO)
@@ -70,8 +86,8 @@ static void judge_point(const struct guard_question *q, uint32_t point, struct o
 			flows = add_values(flows, at->backup_flows);
 			bits = add_values(bits, at->backup_bits);
 		}
-		judge_load(q, site, "new flows", site->capacity_flows, flows, v);
-		judge_load(q, site, "bits", site->capacity_bits, bits, v);
+		judge_load(q, site, false, site->capacity_flows, flows, v);
+		judge_load(q, site, true, site->capacity_bits, bits, v);
 	}
 }
 

@@ -453,6 +453,27 @@ static int room_counts_the_bits_of_the_backup(void)
 	return 0;
 }
 
+static int room_names_what_is_not_measured(void)
+{
+	static const char *const said[] = {
+		"flows of site a are not known, so there is no room at site b",
+		"flows of site b are not known, so there is no room at site b"
+	};
+
+	for (int which = 0; which < 2; which++) {
+		scene_begin(OPERATION_DRAIN, 0);
+		CHECK(scene_until_level(100000));
+		scene.op.overridden[OPERATION_GUARD_FRESH] = true;
+		scene.sites[1].capacity_flows = scene_value(2000);
+		scene.sites[which].flows.known = false;
+		for (uint32_t p = 0; p < OPERATION_POINTS; p++)
+			scene.sites[1].at[p].flows.known = false;
+		scene_tick(3);
+		CHECK(scene_is_held_by("room") && strstr(scene.op.hold.detail, said[which]));
+	}
+	return 0;
+}
+
 /* Other nodes show what it waits for by the record, which they get when its number rises. */
 static int another_wait_is_another_record(void)
 {
@@ -492,6 +513,7 @@ uint64_t scenes_measure(void)
 		who_takes_it_is_not_absent,
 		the_least_margin_is_remembered,
 		room_counts_the_bits_of_the_backup,
+		room_names_what_is_not_measured,
 		another_wait_is_another_record,
 	};
 	uint64_t faults = 0;
