@@ -115,15 +115,6 @@ static void next_stage(struct tick *t)
 	tick_change(t);
 }
 
-static const char *find_mover(const struct tick *t)
-{
-	for (size_t i = 0; i < t->facts->n_others; i++) {
-		if (t->facts->others[i].moves)
-			return t->facts->others[i].id;
-	}
-	return NULL;
-}
-
 /* Of two returns that are ready only one may begin: the steps of the other must have ended. */
 static void run_stage(struct tick *t)
 {
@@ -133,7 +124,7 @@ static void run_stage(struct tick *t)
 		"its own pools are up by its own checks", "its VIPs are announced, with proof",
 		"it is up as seen from outside", "backup members have left", ""
 	};
-	const char *unready, *mover = find_mover(t);
+	const char *unready, *mover = facts_find_mover(t->facts);
 
 	absent_return(t);
 	unready = find_unready(t);

@@ -64,7 +64,7 @@ static struct tick begin_command(struct operation *op, const struct operation_fa
 	return (struct tick){ .op = op, .facts = facts, .now_ms = now_ms };
 }
 
-static int refuse_over(const struct operation *op, char *error)
+int command_refuse_over(const struct operation *op, char *error)
 {
 	return command_refuse(error, -EINVAL, "operation %s is over: %s", op->id,
 	                      operation_state_text(op->state));
@@ -84,7 +84,7 @@ int operation_hold(struct operation *op, const struct operation_person *person,
 	struct tick t = begin_command(op, facts, now_ms);
 
 	if (operation_is_over(op))
-		return refuse_over(op, error);
+		return command_refuse_over(op, error);
 	if (operation_is_held(op))
 		return command_refuse(error, -EALREADY, "it is held by %s", op->hold.code);
 	if (stays_by_itself(op))
@@ -97,19 +97,17 @@ int operation_hold(struct operation *op, const struct operation_person *person,
 	return 0;
 }
 
-static const char *find_mover(const struct operation_facts *facts)
-{
-	for (size_t i = 0; i < facts->n_others; i++) {
-		if (facts->others[i].moves)
-			return facts->others[i].id;
-	}
-	return NULL;
-}
-
 static bool is_gone(const struct operation_facts *facts)
 {
 	return facts->document == OPERATION_DOCUMENT_SITE_GONE ||
 	       facts->document == OPERATION_DOCUMENT_SERVICE_GONE;
+}
+
+static int refuse_gone(char *error)
+{
+	return command_refuse(error, -EBUSY,
+	                      "the site or service is not in the configuration; abort the "
+	                      "operation");
 }
 
 /* Whether the state to go on with moves levels, so that the guards decide. */
@@ -159,12 +157,10 @@ static void forget_time(struct operation *op)
 
 static int refuse_resume(struct operation *op, const struct operation_facts *facts, char *error)
 {
-	const char *mover = find_mover(facts);
+	const char *mover = facts_find_mover(facts);
 
 	if (is_gone(facts))
-		return command_refuse(error, -EBUSY,
-		                      "the site or service is not in the "
-		                      "configuration; abort the operation");
+		return refuse_gone(error);
 	if (op->state == OPERATION_EXPIRED_HELD && !op->reads_levels && !operation_may_turn(op))
 		return refuse_turn(op, error);
 	if (op->state == OPERATION_EXPIRED_HELD || !would_move(op))
@@ -196,7 +192,7 @@ int operation_resume(struct operation *op, const struct operation_facts *facts,
 	int err;
 
 	if (operation_is_over(op))
-		return refuse_over(op, error);
+		return command_refuse_over(op, error);
 	if (!operation_is_held(op))
 		return command_refuse(error, -EALREADY, "it is not held");
 	command_add(op, person, &before);
@@ -218,15 +214,9 @@ int operation_resume(struct operation *op, const struct operation_facts *facts,
 	return 0;
 }
 
-/* The state that a hold stopped, or the state itself. */
-static enum operation_state running_state(const struct operation *op)
-{
-	return operation_is_held(op) ? op->hold.from : op->state;
-}
-
 static int refuse_abort(const struct operation *op, char *error)
 {
-	enum operation_state state = running_state(op);
+	enum operation_state state = operation_unheld_state(op);
 
 	if (state == OPERATION_ABORTING)
 		return command_refuse(error, -EALREADY, "it goes back already%s",
@@ -244,7 +234,7 @@ static void begin_abort(struct tick *t)
 {
 	struct operation *op = t->op;
 
-	if (running_state(op) == OPERATION_RETURNING) {
+	if (operation_unheld_state(op) == OPERATION_RETURNING) {
 		forget_time(op);
 		back_turn(t, OPERATION_OUT);
 		op->goal_ppm = op->began_ppm;
@@ -267,7 +257,7 @@ int operation_abort(struct operation *op, const struct operation_facts *facts,
 	int err;
 
 	if (operation_is_over(op))
-		return refuse_over(op, error);
+		return command_refuse_over(op, error);
 	if (is_gone(facts)) {
 		level_freeze(&t);
 		level_keep(&t);
@@ -309,18 +299,16 @@ int operation_return(struct operation *op, const struct operation_facts *facts,
                      const struct operation_person *person, int64_t now_ms, char *error)
 {
 	struct tick t = begin_command(op, facts, now_ms);
-	bool returns =
-	        running_state(op) == OPERATION_RETURNING && op->state != OPERATION_EXPIRED_HELD;
+	bool returns = operation_unheld_state(op) == OPERATION_RETURNING &&
+	               op->state != OPERATION_EXPIRED_HELD;
 
 	if (operation_is_over(op))
-		return refuse_over(op, error);
+		return command_refuse_over(op, error);
 	if (returns && (op->now || !person->now))
 		return command_refuse(error, -EALREADY, "it returns already%s",
 		                      operation_is_held(op) ? "; resume it" : "");
 	if (is_gone(facts))
-		return command_refuse(error, -EBUSY,
-		                      "the site or service is not in the "
-		                      "configuration; abort the operation");
+		return refuse_gone(error);
 	if (!operation_may_turn(op))
 		return refuse_turn(op, error);
 	op->reads_levels = false;
@@ -341,11 +329,11 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
                        char *error)
 {
 	struct tick t = begin_command(op, facts, now_ms);
-	enum operation_state state = running_state(op);
-	const char *mover = find_mover(facts);
+	enum operation_state state = operation_unheld_state(op);
+	const char *mover = facts_find_mover(facts);
 
 	if (operation_is_over(op))
-		return refuse_over(op, error);
+		return command_refuse_over(op, error);
 	if (state != OPERATION_RESTING && state != OPERATION_RETURNING)
 		return command_refuse(error, -EINVAL, "it is %s: hold or return it first",
 		                      operation_state_text(op->state));

@@ -18,6 +18,8 @@ struct command_before {
 /** Write why not. @return @p code */
 __attribute__((format(printf, 3, 4))) int command_refuse(char *error, int code, const char *format,
                                                          ...);
+/** Of an operation that is over. @return -EINVAL */
+int command_refuse_over(const struct operation *op, char *error);
 void command_add(struct operation *op, const struct operation_person *person,
                  struct command_before *before);
 void command_undo(struct operation *op, const struct command_before *before);

@@ -79,7 +79,7 @@ static void heed_document(struct tick *t)
 static void expire_operation(struct tick *t)
 {
 	struct operation *op = t->op;
-	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
+	enum operation_state state = operation_unheld_state(op);
 	bool goes_back = state == OPERATION_RETURNING || state == OPERATION_ABORTING;
 
 	op->expired = true;
@@ -118,15 +118,11 @@ static void heed_time(struct tick *t)
 		expire_operation(t);
 }
 
-/* The owner is no node of the drained site while another can be: the site may be switched off. */
 static bool hand_over(struct tick *t)
 {
 	struct operation *op = t->op;
-	const struct operation_node *self = facts_node(t->facts, t->facts->self), *best;
+	const struct operation_node *best = facts_find_better_owner(op, t->facts);
 
-	if (!self || !self->site || !operation_targets_site(op, self->site))
-		return false;
-	best = facts_find_owner(op, t->facts);
 	if (!best || !operation_may_own(op->epoch))
 		return false;
 	(void)snprintf(op->owner, sizeof(op->owner), "%s", best->name);
@@ -232,7 +228,7 @@ static bool is_shared_elsewhere(const struct tick *t)
 static void describe_announcements(struct tick *t)
 {
 	struct operation *op = t->op;
-	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
+	enum operation_state state = operation_unheld_state(op);
 	bool drained = state == OPERATION_DRAINED || state == OPERATION_EMPTY ||
 	               (state == OPERATION_RETURNING && op->stage == OPERATION_STAGE_POOLS &&
 	                op->drained_ms);

@@ -29,17 +29,24 @@ bool facts_is_counted(const struct operation *op, const struct operation_node *n
 	return node->reached && !operation_is_without(op, node->name);
 }
 
+bool facts_is_name_server(const struct operation *op, const struct operation_node *node)
+{
+	return facts_is_counted(op, node) && node->dns != OPERATION_NO;
+}
+
 static bool can_own(const struct operation *op, const struct operation_node *node)
 {
 	return facts_is_counted(op, node) && node->steps == OPERATION_YES && node->site &&
 	       !operation_targets_site(op, node->site);
 }
 
-const struct operation_node *facts_find_owner(const struct operation *op,
-                                              const struct operation_facts *facts)
+const struct operation_node *facts_find_better_owner(const struct operation *op,
+                                                     const struct operation_facts *facts)
 {
-	const struct operation_node *best = NULL;
+	const struct operation_node *self = facts_node(facts, facts->self), *best = NULL;
 
+	if (!self || !self->site || !operation_targets_site(op, self->site))
+		return NULL;
 	for (size_t i = 0; i < facts->n_nodes; i++) {
 		const struct operation_node *node = &facts->nodes[i];
 
@@ -47,6 +54,21 @@ const struct operation_node *facts_find_owner(const struct operation *op,
 			best = node;
 	}
 	return best;
+}
+
+const char *facts_find_mover(const struct operation_facts *facts)
+{
+	for (size_t i = 0; i < facts->n_others; i++) {
+		if (facts->others[i].moves)
+			return facts->others[i].id;
+	}
+	return NULL;
+}
+
+bool facts_is_older(const struct operation_other *other, const struct operation *op)
+{
+	return other->created_ms < op->created_ms ||
+	       (other->created_ms == op->created_ms && strcmp(other->id, op->id) < 0);
 }
 
 enum operation_truth facts_is_up(const struct operation_site *site)

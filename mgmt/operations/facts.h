@@ -16,9 +16,19 @@ const struct operation_site *facts_site(const struct operation_facts *facts, con
 const struct operation_node *facts_node(const struct operation_facts *facts, const char *name);
 /** Whether the node counts: reached, and not named absent. */
 bool facts_is_counted(const struct operation *op, const struct operation_node *node);
-/** The first node by name that could own the operation and is at none of its sites; NULL: none. */
-const struct operation_node *facts_find_owner(const struct operation *op,
-                                              const struct operation_facts *facts);
+/** Whether the node counts and is, as far as is known, a name server: it takes part in steps. */
+bool facts_is_name_server(const struct operation *op, const struct operation_node *node);
+/**
+ * The node that should own the operation instead of this one: the first by name that could and is at
+ * none of its sites. NULL: there is none, or this node is itself at none of them. A drained site may
+ * be switched off, and the owner with it.
+ */
+const struct operation_node *facts_find_better_owner(const struct operation *op,
+                                                     const struct operation_facts *facts);
+/** Another operation that moves levels; NULL: none. @return its id */
+const char *facts_find_mover(const struct operation_facts *facts);
+/** Whether the other operation began before this one: of two that exclude each other it goes on. */
+bool facts_is_older(const struct operation_other *other, const struct operation *op);
 /**
  * Whether clients can be sent to the site: as seen from outside, or by its own pools where no site
  * can check it.

@@ -3,8 +3,6 @@
  * Guards about the cluster as a whole: who is reached, which release and clock they have, what else
  * is going on. Most of them cannot be overridden by name, because another command is meant for it.
  */
-#include <string.h>
-
 #include "mgmt/operations/facts.h"
 #include "mgmt/operations/guard_internal.h"
 
@@ -71,10 +69,8 @@ void guard_other(const struct guard_question *q, struct operation_verdict *v)
 	for (size_t i = 0; i < q->facts->n_others; i++) {
 		const struct operation_other *other = &q->facts->others[i];
 
-		if (!other->moves || other->created_ms > q->op->created_ms ||
-		    (other->created_ms == q->op->created_ms && strcmp(other->id, q->op->id) > 0))
-			continue;
-		guard_trip(v, "operation %s moves, and is older", other->id);
+		if (other->moves && facts_is_older(other, q->op))
+			guard_trip(v, "operation %s moves, and is older", other->id);
 	}
 	guard_pass(v, "no older operation moves");
 }

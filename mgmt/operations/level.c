@@ -16,11 +16,6 @@
 #define REACH_MS 500  /* in which a write reaches the nodes */
 #define STALE_MS 3000 /* how old a level that was read may be */
 
-static bool is_name_server(const struct operation *op, const struct operation_node *node)
-{
-	return facts_is_counted(op, node) && node->dns != OPERATION_NO;
-}
-
 static bool is_beyond(const struct operation *op, uint32_t level_ppm, uint32_t than_ppm)
 {
 	return op->way == OPERATION_OUT ? level_ppm > than_ppm : level_ppm < than_ppm;
@@ -51,7 +46,7 @@ static enum operation_truth test_all(const struct tick *t, const char **missing,
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
 		const struct operation_node *node = &t->facts->nodes[i];
 
-		if (!is_name_server(op, node))
+		if (!facts_is_name_server(op, node))
 			continue;
 		for (uint32_t k = 0; k < op->n_targets; k++) {
 			const struct operation_level *level = &node->levels[k];
@@ -100,7 +95,7 @@ static uint32_t find_furthest_of_all(const struct tick *t)
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
 		const struct operation_node *node = &t->facts->nodes[i];
 
-		if (!is_name_server(op, node))
+		if (!facts_is_name_server(op, node))
 			continue;
 		for (uint32_t k = 0; k < op->n_targets; k++) {
 			const struct operation_level *level = &node->levels[k];
@@ -143,7 +138,7 @@ uint32_t level_of_epoch(const struct tick *t)
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
 		const struct operation_node *node = &t->facts->nodes[i];
 
-		for (uint32_t k = 0; k < op->n_targets && is_name_server(op, node); k++) {
+		for (uint32_t k = 0; k < op->n_targets && facts_is_name_server(op, node); k++) {
 			const struct operation_level *level = &node->levels[k];
 
 			if (!level->known || !level->epoch || level->epoch < epoch)

@@ -283,6 +283,8 @@ bool operation_is_over(const struct operation *op);
 bool operation_moves(const struct operation *op);
 /** held or expired_held */
 bool operation_is_held(const struct operation *op);
+/** The state that a hold stopped; of one that is not held, its state. */
+enum operation_state operation_unheld_state(const struct operation *op);
 bool operation_targets_site(const struct operation *op, const char *site);
 bool operation_is_without(const struct operation *op, const char *node);
 /**

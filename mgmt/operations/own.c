@@ -35,23 +35,12 @@ static uint32_t find_epoch(const struct operation *op, const struct operation_fa
 	return epoch;
 }
 
-/* A node of a drained site is no owner while another can be: the site may be switched off. */
-static const struct operation_node *find_better(const struct operation *op,
-                                                const struct operation_facts *facts)
-{
-	const struct operation_node *self = facts_node(facts, facts->self);
-
-	if (!self || !self->site || !operation_targets_site(op, self->site))
-		return NULL;
-	return facts_find_owner(op, facts);
-}
-
 static int refuse_owner(const struct operation *op, const struct operation_facts *facts,
                         char *error)
 {
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	const struct operation_verdict *majority = &verdicts[OPERATION_GUARD_MAJORITY];
-	const struct operation_node *better = find_better(op, facts);
+	const struct operation_node *better = facts_find_better_owner(op, facts);
 	const struct operation_verdict *release = &verdicts[OPERATION_GUARD_RELEASE];
 
 	operation_judge(op, facts, OPERATION_BEFORE, verdicts);
@@ -72,7 +61,7 @@ static int refuse_owner(const struct operation *op, const struct operation_facts
 
 static bool was_moving(const struct operation *op)
 {
-	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
+	enum operation_state state = operation_unheld_state(op);
 
 	return state == OPERATION_MOVING || state == OPERATION_RETURNING ||
 	       state == OPERATION_ABORTING;
@@ -104,8 +93,7 @@ int operation_own(struct operation *op, const struct operation_facts *facts,
 	int err;
 
 	if (operation_is_over(op))
-		return command_refuse(error, -EINVAL, "operation %s is over: %s", op->id,
-		                      operation_state_text(op->state));
+		return command_refuse_over(op, error);
 	if (!strcmp(op->owner, facts->self))
 		return command_refuse(error, -EALREADY, "node %s owns it", op->owner);
 	command_add(op, person, &before);
@@ -131,7 +119,7 @@ static const char *find_unread(const struct tick *t)
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
 		const struct operation_node *node = &t->facts->nodes[i];
 
-		if (!facts_is_counted(t->op, node) || node->dns == OPERATION_NO)
+		if (!facts_is_name_server(t->op, node))
 			continue;
 		for (uint32_t k = 0; k < t->op->n_targets; k++) {
 			if (!node->levels[k].known)

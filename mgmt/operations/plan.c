@@ -52,7 +52,7 @@ uint32_t plan_levels(uint32_t from_ppm, uint32_t to_ppm, bool one_step, uint32_t
 /* The level at which the running way ends. */
 static uint32_t find_aim(const struct operation *op)
 {
-	enum operation_state state = operation_is_held(op) ? op->hold.from : op->state;
+	enum operation_state state = operation_unheld_state(op);
 
 	if (op->way == OPERATION_OUT)
 		return op->goal_ppm;

@@ -94,6 +94,11 @@ bool operation_is_held(const struct operation *op)
 	return op->state == OPERATION_HELD || op->state == OPERATION_EXPIRED_HELD;
 }
 
+enum operation_state operation_unheld_state(const struct operation *op)
+{
+	return operation_is_held(op) ? op->hold.from : op->state;
+}
+
 bool operation_moves(const struct operation *op)
 {
 	if (op->state == OPERATION_RETURNING)

@@ -6,8 +6,6 @@
  * max(1 % of before, 1/s). Where no packet can be measured, names do: after two TTLs without an
  * answer that names a target, the state is "drained, not confirmed by packets".
  */
-#include <string.h>
-
 #include "mgmt/operations/engine_internal.h"
 
 /* Whether a target's own backends get (almost) no new flows. */
@@ -69,12 +67,6 @@ static bool is_another_out(const struct tick *t)
 	return false;
 }
 
-static bool is_older(const struct operation_other *other, const struct operation *op)
-{
-	return other->created_ms < op->created_ms ||
-	       (other->created_ms == op->created_ms && strcmp(other->id, op->id) < 0);
-}
-
 /*
  * After a cut heals, two drains together may leave no site. The younger is held, so that a person
  * looks; traffic stays as it is. @return whether it was held
@@ -88,7 +80,7 @@ static bool hold_together(struct tick *t)
 		return false;
 	operation_judge(t->op, t->facts, OPERATION_DURING, verdicts);
 	for (size_t i = 0; i < t->facts->n_others && !last->ok && !last->unknown; i++) {
-		if (!is_older(&t->facts->others[i], t->op) || last->overridden)
+		if (!facts_is_older(&t->facts->others[i], t->op) || last->overridden)
 			continue;
 		tick_hold(t, "last-site", "with operation %s, which is older: %s",
 		          t->facts->others[i].id, last->detail);
