@@ -144,19 +144,6 @@ static json_t *services_json(struct arrivals *a)
 	return list;
 }
 
-/* New flows of the last minute by prefix, a second. */
-static json_t *prefixes_json(const struct arrivals *a)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < a->observed.facts.n_late; i++)
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:o}", "prefix", a->observed.late[i].prefix,
-		                                "flows_per_s",
-		                                operation_value_json(&a->observed.late[i].flows)));
-	return list;
-}
-
 /* Queries at each of its name servers; null where it is not known. One in ten seconds is not none. */
 static json_t *dns_json(struct arrivals *a)
 {
@@ -289,10 +276,11 @@ static json_t *arrivals_json(struct arrivals *a)
 	json_t *nodes = nodes_json(a), *services = services_json(a);
 	if (s && !s->flows.known)
 		add_sentence(a->unknown, "what arrives is not measured at all of its nodes");
-	json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "site", a->site->name,
-	                      "level_ppm", (json_int_t)level, "nodes", nodes, "vips", services,
-	                      "prefixes", prefixes_json(a), "dns", dns_json(a), "announcements",
-	                      announcements_json(a));
+	json_t *o =
+	        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "site", a->site->name, "level_ppm",
+	                  (json_int_t)level, "nodes", nodes, "vips", services, "prefixes",
+	                  operation_late_json(a->observed.late, a->observed.facts.n_late), "dns",
+	                  dns_json(a), "announcements", announcements_json(a));
 	json_object_set_new(o, "votes",
 	                    json_pack("{s:b, s:I}", "counted", level < OPERATION_PPM, "deciding",
 	                              (json_int_t)operation_deciding(&a->op, &a->observed.facts)));

@@ -9,25 +9,13 @@
 #include <string.h>
 
 #include "mgmt/api/backup_status.h"
-
-static bool is_concerned(const struct operation *op, const char *service)
-{
-	return !*op->service || !strcmp(op->service, service);
-}
+#include "mgmt/api/operation_sites_internal.h"
 
 static const struct model_at *backed_at(const struct model_service *service, const char *site)
 {
-	for (size_t k = 0; k < service->n_at; k++)
-		if (service->at[k].backup && !strcmp(service->at[k].site->name, site))
-			return &service->at[k];
-	return NULL;
-}
+	const struct model_at *at = operation_at_site(service, site);
 
-static const char *text_in(const json_t *row, const char *name)
-{
-	const char *text = json_string_value(json_object_get(row, name));
-
-	return text ? text : "";
+	return at && at->backup ? at : NULL;
 }
 
 /*
@@ -41,7 +29,7 @@ static const char *slots_with(const struct operation_snapshot *v, const struct o
 		const struct model_service *other = &v->m->services[i];
 		const struct model_at *its = backed_at(other, at->site->name);
 
-		if (its && other != service && !is_concerned(op, other->name) &&
+		if (its && other != service && !operation_moves_service(op, other->name) &&
 		    its->pool == at->pool && its->backup == at->backup)
 			return other->name;
 	}
@@ -56,13 +44,13 @@ static void add_voice(const struct operation *op, const struct operation_voice *
 
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		json_t *row = json_array_get(rows, i);
-		const char *name = text_in(row, "service");
+		const char *name = operation_read_text(row, "service");
 
-		if (service ? strcmp(name, service) != 0 : !is_concerned(op, name))
+		if (service ? strcmp(name, service) != 0 : !operation_moves_service(op, name))
 			continue;
 		backup_status_add_row(row, sum);
 		if (!json_is_true(json_object_get(row, "ready")) && !**detail)
-			*detail = text_in(row, "detail");
+			*detail = operation_read_text(row, "detail");
 	}
 }
 
@@ -105,7 +93,7 @@ void operation_gather_backups(const struct operation_snapshot *v, const struct o
 	for (size_t i = 0; v->m && i < v->m->n_services; i++) {
 		const struct model_at *at = backed_at(&v->m->services[i], s->name);
 
-		if (!at || !is_concerned(op, v->m->services[i].name))
+		if (!at || !operation_moves_service(op, v->m->services[i].name))
 			continue;
 		s->has_backup = true;
 		if (*op->service)
@@ -152,7 +140,7 @@ json_t *operation_backups_json(const struct operation_snapshot *v, const struct 
 			const struct model_service *service = &v->m->services[i];
 			const struct model_at *at = backed_at(service, op->targets[t].site);
 
-			if (at && is_concerned(op, service->name))
+			if (at && operation_moves_service(op, service->name))
 				json_array_append_new(
 				        list, backup_row(v, op, op->targets[t].site, service, at));
 		}

@@ -16,7 +16,7 @@
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/operation_command.h"
 #include "mgmt/api/operation_show.h"
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/api/operation_sites_internal.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"
@@ -88,14 +88,6 @@ static bool find_sites(struct beginning *b, const struct model *m, struct operat
 	return false;
 }
 
-static bool service_is_at(const struct model_service *s, const char *site)
-{
-	for (size_t i = 0; i < s->n_at; i++)
-		if (!strcmp(s->at[i].site->name, site))
-			return true;
-	return false;
-}
-
 static bool find_service(const struct beginning *b, const struct model *m,
                          struct operation_outcome *out)
 {
@@ -112,7 +104,7 @@ static bool find_service(const struct beginning *b, const struct model *m,
 		return false;
 	}
 	for (size_t i = 0; i < b->n_sites; i++)
-		if (!service_is_at(found, b->sites[i])) {
+		if (!operation_at_site(found, b->sites[i])) {
 			operation_refuse(out, 422, "invalid", "service: %s is not at site %s", name,
 			                 b->sites[i]);
 			return false;
@@ -229,12 +221,7 @@ static bool make_record(struct beginning *b, const struct http_request *request,
 	const char *ids[OPERATION_TARGETS_MAX];
 	char error[OPERATION_DETAIL_MAX] = "";
 
-	for (size_t i = 0; i < body->guards.n; i++) {
-		int guard = operation_guard_find(body->guards.items[i]);
-
-		if (guard >= 0)
-			overridden[guard] = true;
-	}
+	operation_order_mark_guards(&body->guards, overridden);
 	for (size_t i = 0; i < b->n_sites; i++)
 		ids[i] = b->override_ids[i];
 	struct operation_request r = {

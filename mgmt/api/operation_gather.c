@@ -3,7 +3,7 @@
  * Facts: nodes, levels, other operations, the document. Each number that a node sent is read with
  * its range; what is missing or malformed is not known.
  */
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/api/operation_sites_internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -60,11 +60,6 @@ static struct operation_level read_level(const json_t *levels, const char *id)
 
 /* --- nodes --- */
 
-static enum operation_truth truth_of(bool yes)
-{
-	return yes ? OPERATION_YES : OPERATION_NO;
-}
-
 /* Whether the node has this epoch's record of this owner, or a later one of it. */
 static enum operation_truth has_record(const struct operation_voice *voice,
                                        const struct operation *op)
@@ -77,7 +72,8 @@ static enum operation_truth has_record(const struct operation_voice *voice,
 		return OPERATION_YES;
 	if (!voice->have)
 		return OPERATION_UNKNOWN;
-	return truth_of(owner && !strcmp(owner, op->owner) && epoch >= (json_int_t)op->epoch);
+	return operation_truth_of(owner && !strcmp(owner, op->owner) &&
+	                          epoch >= (json_int_t)op->epoch);
 }
 
 static void gather_nodes(const struct operation_snapshot *v, const struct operation *op,
@@ -95,7 +91,7 @@ static void gather_nodes(const struct operation_snapshot *v, const struct operat
 		           : voice->have ? OPERATION_YES
 		                         : OPERATION_UNKNOWN;
 		n->has_record = has_record(voice, op);
-		n->dns = voice->have ? truth_of(voice->dns) : OPERATION_UNKNOWN;
+		n->dns = voice->have ? operation_truth_of(voice->dns) : OPERATION_UNKNOWN;
 		for (size_t k = 0; k < op->n_targets; k++)
 			n->levels[k] = read_level(voice->levels, op->targets[k].override_id);
 	}
@@ -114,24 +110,16 @@ static void gather_others(const struct operation_snapshot *v, const struct opera
 
 /* --- the document --- */
 
-static bool service_is_at(const struct model_service *s, const char *site)
-{
-	for (size_t i = 0; i < s->n_at; i++)
-		if (!strcmp(s->at[i].site->name, site))
-			return true;
-	return false;
-}
-
 /* Whether a dynamic name that the operation moves may be answered with a target. */
 static bool has_name(const struct model *m, const struct operation *op)
 {
 	for (size_t i = 0; i < m->n_dns_names; i++) {
 		const struct model_service *s = m->dns_names[i].service;
 
-		if (*op->service && strcmp(s->name, op->service) != 0)
+		if (!operation_moves_service(op, s->name))
 			continue;
 		for (size_t k = 0; k < op->n_targets; k++)
-			if (service_is_at(s, op->targets[k].site))
+			if (operation_at_site(s, op->targets[k].site))
 				return true;
 	}
 	return false;
@@ -149,7 +137,7 @@ static enum operation_document judge_document(const struct model *m, const struc
 	for (size_t i = 0; i < m->n_services && !found; i++)
 		for (size_t k = 0; k < op->n_targets && !found; k++)
 			found = !strcmp(m->services[i].name, op->service) &&
-			        service_is_at(&m->services[i], op->targets[k].site);
+			        operation_at_site(&m->services[i], op->targets[k].site);
 	if (!found)
 		return OPERATION_DOCUMENT_SERVICE_GONE;
 	return has_name(m, op) ? OPERATION_DOCUMENT_FINE : OPERATION_DOCUMENT_NO_DNS;
@@ -165,8 +153,8 @@ static struct operation_value document_ttl(const struct operation_snapshot *v,
 		const struct model_dns_name *name = &v->m->dns_names[i];
 
 		for (size_t k = 0; k < op->n_targets; k++)
-			if ((!*op->service || !strcmp(op->service, name->service->name)) &&
-			    service_is_at(name->service, op->targets[k].site) &&
+			if (operation_moves_service(op, name->service->name) &&
+			    operation_at_site(name->service, op->targets[k].site) &&
 			    name->ttl_max_s > ttl.value)
 				ttl.value = name->ttl_max_s;
 	}
@@ -225,9 +213,9 @@ void operation_gather(const struct operation_snapshot *v, const struct operation
 	memset(out, 0, sizeof(*out));
 	out->facts.elapsed_ms = elapsed_ms;
 	out->facts.self = v->self;
-	out->facts.clock = truth_of(v->clock_fine);
+	out->facts.clock = operation_truth_of(v->clock_fine);
 	out->facts.document = judge_document(v->m, op);
-	out->facts.unconfirmed = truth_of(v->unconfirmed);
+	out->facts.unconfirmed = operation_truth_of(v->unconfirmed);
 	out->facts.key_fingerprint = *v->key ? hash_text(v->key) : 0;
 	out->facts.max_sites_out =
 	        (struct operation_value){ v->m != NULL, v->m ? v->m->max_sites_out : 0 };

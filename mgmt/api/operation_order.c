@@ -77,11 +77,9 @@ void operation_refuse(struct operation_outcome *out, unsigned status, const char
 
 /* --- at this node --- */
 
-static void mark_guards(const struct operation_body_names *names,
-                        bool overridden[OPERATION_GUARD_COUNT])
+void operation_order_mark_guards(const struct operation_body_names *names,
+                                 bool overridden[OPERATION_GUARD_COUNT])
 {
-	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
-		overridden[g] = false;
 	for (size_t i = 0; i < names->n; i++) {
 		int guard = operation_guard_find(names->items[i]);
 
@@ -93,7 +91,7 @@ static void mark_guards(const struct operation_body_names *names,
 static int run_engine_order(struct operation *op, const struct operation_facts *facts,
                             const struct operation_order *order, char error[OPERATION_DETAIL_MAX])
 {
-	bool overridden[OPERATION_GUARD_COUNT];
+	bool overridden[OPERATION_GUARD_COUNT] = { false };
 	struct operation_person person = { .author = order->author ? order->author : "",
 		                           .reason = order->reason ? order->reason : "",
 		                           .overridden = overridden,
@@ -103,7 +101,7 @@ static int run_engine_order(struct operation *op, const struct operation_facts *
 		                           .over_ms = order->over_ms };
 	int64_t now_ms = clock_believed_ms();
 
-	mark_guards(&order->guards, overridden);
+	operation_order_mark_guards(&order->guards, overridden);
 	error[0] = '\0';
 	switch (order->what) {
 	case OPERATION_ORDER_HOLD:
@@ -126,12 +124,7 @@ static void judge_order(struct operation *op, const struct operation_facts *fact
                         const struct operation_order *order,
                         struct operation_verdict verdicts[OPERATION_GUARD_COUNT])
 {
-	for (size_t i = 0; i < order->guards.n; i++) {
-		int guard = operation_guard_find(order->guards.items[i]);
-
-		if (guard >= 0)
-			op->overridden[guard] = true;
-	}
+	operation_order_mark_guards(&order->guards, op->overridden);
 	for (size_t i = 0; i < order->without.n && op->n_without < OPERATION_NODES_MAX; i++)
 		if (!operation_is_without(op, order->without.items[i]))
 			snprintf(op->without[op->n_without++], MODEL_NAME_MAX, "%s",

@@ -17,6 +17,7 @@
 #include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/operation_body.h"
+#include "mgmt/operations/operation.h"
 
 enum operation_order_do {
 	OPERATION_ORDER_HOLD,
@@ -56,6 +57,9 @@ enum operation_order_do operation_order_find(const char *word);
 void operation_order_answer(struct core *core, const char *id, struct operation_outcome *out);
 /** Names of guards that orders may override, ended by NULL. */
 const char *const *operation_order_guards(void);
+/** Mark the guards that @p names has; the others stay as they are. */
+void operation_order_mark_guards(const struct operation_body_names *names,
+                                 bool overridden[OPERATION_GUARD_COUNT]);
 /** Carry out an order, here or at the owner. */
 void operation_order_run(struct core *core, const char *id, const struct operation_order *order,
                          struct operation_outcome *out);

@@ -3,7 +3,7 @@
  * The projection's input from a snapshot, and its result as facts. What is not measured is not listed;
  * the projection then says of each site whether its load is known.
  */
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/api/operation_sites_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -152,14 +152,6 @@ static void list_sites(const struct operation_snapshot *v,
 	p->in.sites = p->sites;
 }
 
-static bool is_target(const struct operation *op, const struct override *o)
-{
-	for (uint32_t i = 0; i < op->n_targets; i++)
-		if (!strcmp(op->targets[i].override_id, o->id))
-			return true;
-	return false;
-}
-
 /* A site that a person has disabled gets no clients. */
 static void list_disabled(const struct operation_snapshot *v, struct projecting *p)
 {
@@ -181,7 +173,7 @@ static void list_gates(const struct operation_snapshot *v, const struct operatio
 		const struct override *o = &v->overrides.items[i];
 
 		if (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE ||
-		    is_target(op, o) || override_is_done(o, v->now_ms))
+		    operation_has_override(op, o->id) || override_is_done(o, v->now_ms))
 			continue;
 		p->gates[p->in.n_gates++] =
 		        (struct projection_gate){ .site = site_index(v->m, o->name),
@@ -222,11 +214,6 @@ static void note_unseen(const struct operation_begin_flows *begin, struct projec
 
 /* --- result --- */
 
-static struct operation_value value_of(bool known, uint64_t value)
-{
-	return (struct operation_value){ .known = known, .value = known ? value : 0 };
-}
-
 static void accept_point(const struct projection_step *from, size_t n, size_t point,
                          struct operation_observed *out)
 {
@@ -235,15 +222,16 @@ static void accept_point(const struct projection_step *from, size_t n, size_t po
 
 		out->sites[i].at[point] = (struct operation_projected){
 			.receives = s->receives ? OPERATION_YES : OPERATION_NO,
-			.share_ppm = value_of(true, s->share_ppm),
-			.flows = value_of(s->flows_known, s->flows_per_s),
-			.bits = value_of(s->bits_known, s->bits_per_s),
-			.backup_flows = value_of(s->flows_known, s->backup_flows_per_s),
-			.backup_bits = value_of(s->bits_known, s->backup_bits_per_s)
+			.share_ppm = operation_value_of(true, s->share_ppm),
+			.flows = operation_value_of(s->flows_known, s->flows_per_s),
+			.bits = operation_value_of(s->bits_known, s->bits_per_s),
+			.backup_flows = operation_value_of(s->flows_known, s->backup_flows_per_s),
+			.backup_bits = operation_value_of(s->bits_known, s->backup_bits_per_s)
 		};
 	}
-	out->facts.share[point] = (struct operation_band){ value_of(true, from->targets_least_ppm),
-		                                           value_of(true, from->targets_most_ppm) };
+	out->facts.share[point] =
+	        (struct operation_band){ operation_value_of(true, from->targets_least_ppm),
+		                         operation_value_of(true, from->targets_most_ppm) };
 }
 
 /* A name server of which it is not known who asks it; one that is named absent does not count. */
@@ -281,8 +269,9 @@ void operation_project(const struct operation_snapshot *v, const struct operatio
 		accept_point(&result->begin, result->n_sites, 0, out);
 		for (size_t i = 0; i < result->n_steps && i + 1 < OPERATION_POINTS; i++)
 			accept_point(&result->steps[i], result->n_sites, i + 1, out);
-		out->facts.window_answers = value_of(true, result->queries);
-		out->facts.unseen_ppm = value_of(result->unseen_known, result->unseen_ppm);
+		out->facts.window_answers = operation_value_of(true, result->queries);
+		out->facts.unseen_ppm =
+		        operation_value_of(result->unseen_known, result->unseen_ppm);
 		out->projection = result;
 	} else {
 		free(result);

@@ -25,7 +25,7 @@ static const char *const suffered[] = {
 
 /* --- reading what a node sent --- */
 
-static const char *read_text(const json_t *object, const char *name)
+const char *operation_read_text(const json_t *object, const char *name)
 {
 	const char *text = json_string_value(json_object_get(object, name));
 
@@ -53,20 +53,14 @@ static bool read_rate(const json_t *object, const char *name, uint64_t *out)
 	return ok;
 }
 
-/* The row @p name of an object, or that of a list whose @p field is @p name; NULL: there is none. */
 const json_t *operation_find_row(const json_t *list, const char *field, const char *name)
 {
 	if (json_is_object(list))
 		return json_object_get(list, name);
 	for (size_t i = 0; i < json_array_size(list); i++)
-		if (!strcmp(read_text(json_array_get(list, i), field), name))
+		if (!strcmp(operation_read_text(json_array_get(list, i), field), name))
 			return json_array_get(list, i);
 	return NULL;
-}
-
-bool operation_is_moved(const struct operation *op, const struct model_service *service)
-{
-	return !*op->service || !strcmp(op->service, service->name);
 }
 
 const struct model_at *operation_at_site(const struct model_service *service, const char *site)
@@ -144,7 +138,7 @@ static bool add_node(const struct operation_snapshot *v, const struct operation 
 		const struct model_service *service = &v->m->services[i];
 		const struct model_at *at = operation_at_site(service, site);
 
-		if (!at || !operation_is_moved(op, service))
+		if (!at || !operation_moves_service(op, service->name))
 			continue;
 		if (!add_service(flows, service, at, sums))
 			return false;
@@ -272,7 +266,7 @@ static struct operation_late *late_row(struct operation_observed *out, const cha
 	return row;
 }
 
-/* The prefixes from which new flows came to the targets in the last minute: one is not none. */
+/* Rounded up: one flow in a minute is not none. */
 void operation_gather_late(const struct operation_snapshot *v, const struct operation *op,
                            struct operation_observed *out)
 {
@@ -284,7 +278,8 @@ void operation_gather_late(const struct operation_snapshot *v, const struct oper
 			continue;
 		for (size_t k = 0; k < json_array_size(list); k++) {
 			const json_t *row = json_array_get(list, k);
-			struct operation_late *late = late_row(out, read_text(row, "prefix"));
+			struct operation_late *late =
+			        late_row(out, operation_read_text(row, "prefix"));
 			uint64_t flows;
 
 			if (late && operation_read_count(row, "flows", &flows))

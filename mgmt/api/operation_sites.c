@@ -11,11 +11,6 @@
 #include "mgmt/api/keys_gather.h"
 #include "mgmt/api/operation_backups.h"
 
-static enum operation_truth truth_of(bool yes)
-{
-	return yes ? OPERATION_YES : OPERATION_NO;
-}
-
 /* --- as observed from outside --- */
 
 struct outside_votes {
@@ -49,26 +44,18 @@ static void gather_outside(const struct operation_snapshot *v, struct operation_
 	if (votes.n_up + votes.n_down == 0)
 		return;
 	if (votes.n_up != votes.n_down)
-		s->up = truth_of(votes.n_up > votes.n_down);
+		s->up = operation_truth_of(votes.n_up > votes.n_down);
 	if (s->checked)
-		s->failing = truth_of(votes.n_failing > 0);
+		s->failing = operation_truth_of(votes.n_failing > 0);
 }
 
 /* --- taken out by others --- */
-
-static bool is_target_override(const struct operation *op, const char *id)
-{
-	for (size_t i = 0; i < op->n_targets; i++)
-		if (!strcmp(op->targets[i].override_id, id))
-			return true;
-	return false;
-}
 
 static bool puts_site_out(const struct operation_snapshot *v, const struct operation *op,
                           const struct override *o, const char *site)
 {
 	if (o->target != MODEL_TARGET_SITE || strcmp(o->name, site) != 0 ||
-	    is_target_override(op, o->id) || override_is_done(o, v->now_ms))
+	    operation_has_override(op, o->id) || override_is_done(o, v->now_ms))
 		return false;
 	if (o->is_step && *o->service && strcmp(o->service, op->service) != 0)
 		return false;
@@ -107,7 +94,7 @@ static bool are_nodes_drained(const struct operation_snapshot *v, const char *si
 static void gather_out(const struct operation_snapshot *v, const struct operation *op,
                        struct operation_site *s)
 {
-	s->out = truth_of(are_nodes_drained(v, s->name));
+	s->out = operation_truth_of(are_nodes_drained(v, s->name));
 	for (size_t i = 0; i < v->overrides.n_items; i++)
 		if (puts_site_out(v, op, &v->overrides.items[i], s->name))
 			s->out = OPERATION_YES;
@@ -133,14 +120,6 @@ static enum operation_truth pool_is_well(const json_t *measure, const char *pool
 	return up + unknown < least || up + unknown == 0 ? OPERATION_NO : OPERATION_UNKNOWN;
 }
 
-/* No wins over unknown, and unknown over yes. */
-static enum operation_truth all_of(enum operation_truth a, enum operation_truth b)
-{
-	if (a == OPERATION_NO || b == OPERATION_NO)
-		return OPERATION_NO;
-	return a == OPERATION_YES && b == OPERATION_YES ? OPERATION_YES : OPERATION_UNKNOWN;
-}
-
 /* What one node of the site says of all pools that the operation's services have there. */
 static enum operation_truth pools_by_node(const struct operation_snapshot *v,
                                           const struct operation *op, const char *site,
@@ -151,8 +130,8 @@ static enum operation_truth pools_by_node(const struct operation_snapshot *v,
 	for (size_t i = 0; i < v->m->n_services; i++) {
 		const struct model_at *at = operation_at_site(&v->m->services[i], site);
 
-		if (at && operation_is_moved(op, &v->m->services[i]))
-			all = all_of(all, pool_is_well(measure, at->pool->name));
+		if (at && operation_moves_service(op, v->m->services[i].name))
+			all = operation_both(all, pool_is_well(measure, at->pool->name));
 	}
 	return all;
 }
@@ -177,7 +156,7 @@ static bool is_name_served(const struct operation_snapshot *v, const struct oper
                            const char *site)
 {
 	for (size_t i = 0; i < v->m->n_dns_names; i++)
-		if (operation_is_moved(op, v->m->dns_names[i].service) &&
+		if (operation_moves_service(op, v->m->dns_names[i].service->name) &&
 		    operation_at_site(v->m->dns_names[i].service, site))
 			return true;
 	return false;
@@ -190,7 +169,7 @@ static bool has_backup_of_target(const struct operation_snapshot *v, const struc
 	for (size_t i = 0; i < v->m->n_services; i++) {
 		const struct model_service *s = &v->m->services[i];
 
-		for (size_t k = 0; operation_is_moved(op, s) && k < s->n_at; k++)
+		for (size_t k = 0; operation_moves_service(op, s->name) && k < s->n_at; k++)
 			if (s->at[k].backup && !strcmp(s->at[k].backup->site->name, site) &&
 			    operation_targets_site(op, s->at[k].site->name))
 				return true;
@@ -228,7 +207,8 @@ static bool add_answers(const struct operation_snapshot *v, const struct operati
 		const struct model_service *service = &v->m->services[i];
 		uint64_t one;
 
-		if (!operation_is_moved(op, service) || !operation_at_site(service, site))
+		if (!operation_moves_service(op, service->name) ||
+		    !operation_at_site(service, site))
 			continue;
 		if (!keys_gather_rate(v->keys, node, service->name, site, &one))
 			return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What operation_sites.c and operation_site_flows.c share. Pure; any thread. Implemented in
- * operation_site_flows.c.
+ * What the files that gather facts share (operation_gather.c, operation_sites.c, operation_vips.c, ...).
+ * Pure; any thread. Implemented in operation_site_flows.c.
  */
 #ifndef WEIR_MGMT_API_OPERATION_SITES_INTERNAL_H
 #define WEIR_MGMT_API_OPERATION_SITES_INTERNAL_H
@@ -14,6 +14,19 @@ struct operation_flow_sums {
 	uint64_t own, arrived, backup, packets, repeats, drops, window_ms;
 };
 
+static inline enum operation_truth operation_truth_of(bool yes)
+{
+	return yes ? OPERATION_YES : OPERATION_NO;
+}
+
+/* No wins over unknown, and unknown over yes. */
+static inline enum operation_truth operation_both(enum operation_truth a, enum operation_truth b)
+{
+	if (a == OPERATION_NO || b == OPERATION_NO)
+		return OPERATION_NO;
+	return a == OPERATION_YES && b == OPERATION_YES ? OPERATION_YES : OPERATION_UNKNOWN;
+}
+
 static inline struct operation_value operation_value_of(bool known, uint64_t value)
 {
 	return (struct operation_value){ .known = known, .value = known ? value : 0 };
@@ -23,7 +36,8 @@ static inline struct operation_value operation_value_of(bool known, uint64_t val
 bool operation_read_count(const json_t *object, const char *name, uint64_t *out);
 /* The row @p name of an object, or that of a list whose @p field is @p name; NULL: there is none. */
 const json_t *operation_find_row(const json_t *list, const char *field, const char *name);
-bool operation_is_moved(const struct operation *op, const struct model_service *service);
+/* A text of what a node sent; "": missing, or none. */
+const char *operation_read_text(const json_t *object, const char *name);
 /* Where @p service is at @p site; NULL: it is not. */
 const struct model_at *operation_at_site(const struct model_service *service, const char *site);
 /* Flows, packets, drops and bits of a site. */

@@ -7,7 +7,7 @@
  * A site is announced when each of its nodes announces all that it should. A VIP that it shares is
  * announced elsewhere when one node of another site announces that VIP, not just any.
  */
-#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/api/operation_sites_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,12 +71,6 @@ static enum operation_truth is_announced(const struct operation_voice *voice,
 	return json_object_size(left) < VIPS_MAX ? OPERATION_YES : OPERATION_UNKNOWN;
 }
 
-static void count_truth(enum operation_truth one, enum operation_truth *all)
-{
-	if (one == OPERATION_NO || (one == OPERATION_UNKNOWN && *all == OPERATION_YES))
-		*all = one;
-}
-
 /* Whether another site, that the operation does not move, announces it. */
 static enum operation_truth is_elsewhere(const struct operation_snapshot *v,
                                          const struct operation *op, const struct model_vip *vip)
@@ -110,7 +104,7 @@ static enum operation_truth is_here(const struct operation_snapshot *v, const st
 		if (!strcmp(voice->node->site->name, site) &&
 		    !operation_is_without(op, voice->node->name) &&
 		    model_node_announces(voice->node, vip))
-			count_truth(is_announced(voice, vip), &all);
+			all = operation_both(all, is_announced(voice, vip));
 	}
 	return all;
 }
@@ -134,11 +128,9 @@ static enum operation_truth are_here(const struct operation_snapshot *v, const s
 	for (size_t i = 0; i < v->m->n_services; i++) {
 		const struct model_service *s = &v->m->services[i];
 
-		if (*op->service && strcmp(s->name, op->service) != 0)
-			continue;
-		for (size_t k = 0; k < s->n_at; k++)
+		for (size_t k = 0; operation_moves_service(op, s->name) && k < s->n_at; k++)
 			if (s->at[k].vip && !strcmp(s->at[k].site->name, site))
-				count_truth(is_here(v, op, s->at[k].vip, site), &all);
+				all = operation_both(all, is_here(v, op, s->at[k].vip, site));
 	}
 	return all;
 }
@@ -152,5 +144,6 @@ void operation_gather_vips(const struct operation_snapshot *v, const struct oper
 	s->elsewhere = OPERATION_YES;
 	for (size_t i = 0; site && i < v->m->n_vips; i++)
 		if (v->m->vips[i].n_sites > 1 && model_vip_is_at(&v->m->vips[i], site))
-			count_truth(is_elsewhere(v, op, &v->m->vips[i]), &s->elsewhere);
+			s->elsewhere =
+			        operation_both(s->elsewhere, is_elsewhere(v, op, &v->m->vips[i]));
 }

@@ -286,6 +286,10 @@ bool operation_is_held(const struct operation *op);
 /** The state that a hold stopped; of one that is not held, its state. */
 enum operation_state operation_unheld_state(const struct operation *op);
 bool operation_targets_site(const struct operation *op, const char *site);
+/** Whether it moves clients of @p service: all services, or this one alone. */
+bool operation_moves_service(const struct operation *op, const char *service);
+/** Whether a target's level is written to this override. */
+bool operation_has_override(const struct operation *op, const char *override_id);
 bool operation_is_without(const struct operation *op, const char *node);
 /**
  * Whether @p a replaces @p b, a record with the same id: higher epoch; then the lower name of the

@@ -116,6 +116,20 @@ bool operation_targets_site(const struct operation *op, const char *site)
 	return false;
 }
 
+bool operation_moves_service(const struct operation *op, const char *service)
+{
+	return !*op->service || !strcmp(op->service, service);
+}
+
+bool operation_has_override(const struct operation *op, const char *override_id)
+{
+	for (uint32_t i = 0; i < op->n_targets; i++) {
+		if (!strcmp(op->targets[i].override_id, override_id))
+			return true;
+	}
+	return false;
+}
+
 bool operation_is_without(const struct operation *op, const char *node)
 {
 	for (uint32_t i = 0; i < op->n_without; i++) {
