@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A turn waits for epoll(7) (level-triggered), calls the descriptors' callbacks, then fires all
+ * A turn waits for descriptors (loop_fd.c), calls the descriptors' callbacks, then fires all
  * timers that are due. Timers are a binary heap in which each timer knows its index, so cancelling
  * needs no search. Signals come through a signalfd(2).
  */
@@ -211,7 +211,7 @@ int loop_run(struct loop *l)
 
 	l->stopping = false;
 	while (!l->stopping) {
-		int n = epoll_wait(l->epoll_fd, events, TURN_EVENTS, wait_ms(l));
+		int n = loop_wait(l, events, TURN_EVENTS, wait_ms(l));
 
 		if (n < 0 && errno != EINTR)
 			return -errno;

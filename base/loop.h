@@ -5,7 +5,7 @@
  *
  * One thread runs a loop, and only that thread may call these functions.
  * Callbacks may add and remove anything, themselves
- * included. Built on epoll(7).
+ * included. Built on epoll(7) and poll(2).
  *
  * Implemented in base/loop.c, base/loop_fd.c and base/loop_watch.c.
  */
@@ -22,6 +22,8 @@ struct page;
 
 /** Longest time between two turns of an idle loop whose turns are counted. */
 #define LOOP_BEAT_MS 500
+/** Most descriptors of loop_fd_add_polled(). */
+#define LOOP_POLLED_MAX 8
 
 /** @p events as in epoll: EPOLLIN, EPOLLOUT, EPOLLHUP, EPOLLERR */
 typedef void loop_fd_cb(void *arg, int fd, uint32_t events);
@@ -54,6 +56,14 @@ uint64_t loop_now_ms(const struct loop *l);
 
 /** Watch @p fd. @return 0, -EEXIST or -errno */
 MUST_CHECK int loop_fd_add(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb, void *arg);
+/**
+ * Watch @p fd while the loop waits, and only then. A socket in an epoll set costs a call under a
+ * lock for each packet that arrives and for each one sent; this one costs a little in each turn
+ * instead. For busy sockets.
+ * @return 0, -ENOSPC: there are LOOP_POLLED_MAX of them, -EEXIST or -errno
+ */
+MUST_CHECK int loop_fd_add_polled(struct loop *l, int fd, uint32_t events, loop_fd_cb *cb,
+                                  void *arg);
 /** Change what is watched. @return 0 or -ENOENT */
 int loop_fd_set(struct loop *l, int fd, uint32_t events);
 /** Stop watching @p fd, before it is closed; an unknown one is fine. */

@@ -9,6 +9,7 @@
 
 #include "base/loop.h"
 
+#include <poll.h>
 #include <stddef.h>
 #include <sys/signalfd.h>
 
@@ -17,6 +18,7 @@ struct loop_fd {
 	loop_fd_cb *cb; /**< NULL: not watched */
 	void *arg;
 	uint32_t serial; /**< distinguishes a descriptor from an earlier one of the same number */
+	bool polled;
 };
 
 struct loop {
@@ -27,6 +29,10 @@ struct loop {
 	struct loop_fd *fds;
 	size_t n_fds;
 	uint32_t serial;
+	/** The polled descriptors, and room for epoll_fd behind them. */
+	struct pollfd polled[LOOP_POLLED_MAX + 1];
+	unsigned n_polled;
+	unsigned n_in_epoll;
 	struct loop_timer **heap; /**< [1..n_timers], the earliest first */
 	size_t n_timers, heap_room;
 	int signal_fd; /**< -1: none yet */
@@ -42,6 +48,11 @@ struct loop {
 
 struct epoll_event;
 
+/**
+ * Wait for at most @p timeout_ms (-1: no limit) until a descriptor is ready (loop_fd.c). @return how
+ * many of @p events are filled, at most @p most (over LOOP_POLLED_MAX); -1: see errno
+ */
+int loop_wait(struct loop *l, struct epoll_event *events, int most, int timeout_ms) NONNULL();
 /** Call the callback of @p e's descriptor, unless it is not watched any more (loop_fd.c). */
 void loop_dispatch_fd(struct loop *l, const struct epoll_event *e);
 /** Free the watches of files and pages and end the helper threads (loop_watch.c). */

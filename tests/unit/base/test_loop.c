@@ -121,6 +121,104 @@ static void a_callback_can_remove_another_that_is_ready_too(void **state)
 	assert_int_equal(loop_fd_add(s->loop, s->ends[0][0], EPOLLIN, remove_both, s), -EEXIST);
 	assert_int_equal(loop_run(s->loop), 0);
 	assert_int_equal(s->calls, 1);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(
+		        loop_fd_add_polled(s->loop, s->ends[i][0], EPOLLIN, remove_both, s), 0);
+	assert_int_equal(loop_run(s->loop), 0);
+	assert_int_equal(s->calls, 2);
+}
+
+static void count_ready(void *arg, int fd, uint32_t events)
+{
+	struct seen *s = arg;
+	char c;
+
+	assert_int_equal(events, EPOLLIN);
+	assert_int_equal(read(fd, &c, 1), 1);
+	s->calls++;
+}
+
+static void stop_when_ready(void *arg, int fd, uint32_t events)
+{
+	struct seen *s = arg;
+
+	count_ready(arg, fd, events);
+	loop_stop(s->loop);
+}
+
+/* One of each kind, and both: alone and together each is heard once, and a silent one not at all. */
+static void polled_descriptors_are_heard_beside_others(void **state)
+{
+	struct seen *s = *state;
+
+	assert_int_equal(loop_fd_add_polled(s->loop, s->ends[0][0], EPOLLIN, stop_when_ready, s),
+	                 0);
+	for (int others = 0; others < 2; others++) {
+		if (others)
+			assert_int_equal(
+			        loop_fd_add(s->loop, s->ends[1][0], EPOLLIN, count_ready, s), 0);
+		s->calls = 0;
+		run_for(s, 5);
+		assert_int_equal(s->calls, 1); /* the end of run_for() alone */
+		for (int i = 0; i <= others; i++)
+			assert_int_equal(write(s->ends[i][1], "x", 1), 1);
+		assert_int_equal(loop_run(s->loop), 0);
+		run_for(s, 5);
+		assert_int_equal(s->calls, 3 + others);
+	}
+	assert_int_equal(write(s->ends[1][1], "x", 1), 1); /* the one of epoll alone */
+	run_for(s, 20);
+	assert_int_equal(s->calls, 6);
+}
+
+static void a_polled_descriptor_can_be_silenced_and_removed(void **state)
+{
+	struct seen *s = *state;
+	int fd = s->ends[0][0];
+
+	assert_int_equal(loop_fd_add_polled(s->loop, fd, EPOLLIN, count_ready, s), 0);
+	assert_int_equal(loop_fd_add_polled(s->loop, fd, EPOLLIN, count_ready, s), -EEXIST);
+	assert_int_equal(loop_fd_add(s->loop, fd, EPOLLIN, count_ready, s), -EEXIST);
+	assert_int_equal(loop_fd_add_polled(s->loop, -1, EPOLLIN, count_ready, s), -EBADF);
+	assert_int_equal(write(s->ends[0][1], "xyz", 3), 3);
+	assert_int_equal(loop_fd_set(s->loop, fd, 0), 0);
+	run_for(s, 5);
+	assert_int_equal(s->calls, 1); /* the end of run_for() alone */
+	assert_int_equal(loop_fd_set(s->loop, fd, EPOLLIN), 0);
+	run_for(s, 20);
+	assert_int_equal(s->calls, 5);
+	assert_int_equal(write(s->ends[0][1], "x", 1), 1);
+	loop_fd_remove(s->loop, fd);
+	assert_int_equal(loop_fd_set(s->loop, fd, EPOLLIN), -ENOENT);
+	run_for(s, 5);
+	assert_int_equal(s->calls, 6);
+	assert_int_equal(loop_fd_add(s->loop, fd, EPOLLIN, count_ready, s), 0); /* now epoll's */
+	run_for(s, 20);
+	assert_int_equal(s->calls, 8);
+}
+
+/* Room that a removal leaves is used again; who stays is heard. */
+static void no_more_are_polled_than_there_is_room_for(void **state)
+{
+	struct seen *s = *state;
+	int fds[LOOP_POLLED_MAX + 1];
+
+	for (int i = 0; i <= LOOP_POLLED_MAX; i++) {
+		fds[i] = dup(s->ends[i == LOOP_POLLED_MAX - 1][0]);
+		assert_int_equal(loop_fd_add_polled(s->loop, fds[i], EPOLLIN, stop_when_ready, s),
+		                 i < LOOP_POLLED_MAX ? 0 : -ENOSPC);
+	}
+	assert_int_equal(loop_fd_set(s->loop, fds[LOOP_POLLED_MAX], EPOLLIN), -ENOENT);
+	loop_fd_remove(s->loop, fds[0]);
+	assert_int_equal(
+	        loop_fd_add_polled(s->loop, fds[LOOP_POLLED_MAX], EPOLLIN, stop_when_ready, s), 0);
+	assert_int_equal(write(s->ends[1][1], "x", 1), 1); /* the last of the first ones */
+	assert_int_equal(loop_run(s->loop), 0);
+	assert_int_equal(s->calls, 1);
+	for (int i = 0; i <= LOOP_POLLED_MAX; i++) {
+		loop_fd_remove(s->loop, fds[i]);
+		close(fds[i]);
+	}
 }
 
 struct numbered {
@@ -424,6 +522,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		LOOP_TEST(wrong_calls_are_refused),
 		LOOP_TEST(a_callback_can_remove_another_that_is_ready_too),
+		LOOP_TEST(polled_descriptors_are_heard_beside_others),
+		LOOP_TEST(a_polled_descriptor_can_be_silenced_and_removed),
+		LOOP_TEST(no_more_are_polled_than_there_is_room_for),
 		LOOP_TEST(timers_fire_in_the_order_of_their_times),
 		LOOP_TEST(a_timer_is_neither_early_nor_late),
 		LOOP_TEST(a_timer_that_sets_itself_in_the_past_starves_nobody),
