@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * UDP: up to UDP_BATCH waiting queries are read with one system call, answered, and sent with one.
- * Where few queries wait, a short batch tells that the socket is empty: no further read is needed.
+ * Where few queries wait, the socket is not read again before poll(2) tells of it. While a larger
+ * batch is answered, others come: reading at once saves a system call.
  *
  * A turn of the loop reads at most UDP_TURNS batches from one socket, so that no socket starves the
  * others. If more waits, `udp_waits` tells this number's TCP thread to work in smaller parts.
@@ -19,6 +20,7 @@
 
 /* A system call's cost is spread over enough queries; an answer waits for few others. */
 #define UDP_BATCH     32
+#define UDP_AGAIN     4    /* queries in a batch, from which on the next is read at once */
 #define UDP_TURNS     8    /* batches: about 256 queries before the next socket gets its turn */
 #define UDP_QUERY_MAX 4096 /* bytes; a larger query is cut by the kernel, and so malformed */
 
@@ -39,6 +41,7 @@ int udp_open(struct dns_worker *w)
 	for (unsigned i = 0; i < UDP_BATCH; i++) {
 		u->in_parts[i] = (struct iovec){ u->queries[i], UDP_QUERY_MAX };
 		u->in[i].msg_hdr.msg_name = &u->from[i];
+		u->in[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
 		u->in[i].msg_hdr.msg_iov = &u->in_parts[i];
 		u->in[i].msg_hdr.msg_iovlen = 1;
 		u->out[i].msg_hdr.msg_iov = &u->out_parts[i];
@@ -97,32 +100,33 @@ static void send_answers(struct dns_worker *w, int fd, unsigned n)
 	}
 }
 
-/* Take and answer one batch. @return whether more may wait */
-static bool serve_batch(struct dns_worker *w, int fd)
+/* Take and answer one batch. @return how many were read; UDP_BATCH also after an interruption */
+static unsigned serve_batch(struct dns_worker *w, int fd)
 {
 	struct udp *u = w->udp;
-	unsigned n_out = 0;
-	int n;
+	int n = recvmmsg(fd, u->in, UDP_BATCH, MSG_DONTWAIT, NULL);
+	unsigned n_in = n > 0 ? (unsigned)n : 0, n_out = 0;
 
-	for (unsigned i = 0; i < UDP_BATCH; i++)
-		u->in[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
-	n = recvmmsg(fd, u->in, UDP_BATCH, MSG_DONTWAIT, NULL);
-	for (int i = 0; i < n; i++)
-		n_out += answer_message(w, (unsigned)i, n_out);
+	if (n < 0)
+		return errno == EINTR || errno == ECONNREFUSED ? UDP_BATCH : 0;
+	for (unsigned i = 0; i < n_in; i++) {
+		n_out += answer_message(w, i, n_out);
+		u->in[i].msg_hdr.msg_namelen = sizeof(u->from[i]); /* the kernel shortened it */
+	}
 	tally_flush(&w->tally); /* a client that has its answer finds it counted */
 	send_answers(w, fd, n_out);
-	return n == UDP_BATCH || (n < 0 && (errno == EINTR || errno == ECONNREFUSED));
+	return n_in;
 }
 
 void udp_ready(void *arg, int fd, uint32_t events)
 {
 	struct dns_worker *w = arg;
-	bool more = serving_enter(w);
+	unsigned n = serving_enter(w) ? UDP_BATCH : 0;
 
 	(void)events;
-	for (unsigned i = 0; i < UDP_TURNS && more; i++)
-		more = serve_batch(w, fd);
-	if (more)
+	for (unsigned i = 0; i < UDP_TURNS && n >= UDP_AGAIN; i++)
+		n = serve_batch(w, fd);
+	if (n == UDP_BATCH)
 		__atomic_store_n(&w->udp_waits, true, __ATOMIC_RELAXED);
 	tally_flush(&w->tally);
 	serving_leave(w);

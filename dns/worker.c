@@ -35,11 +35,18 @@ void worker_plan_free(struct worker_plan *plan)
 	free(plan);
 }
 
+/* A UDP thread polls the few descriptors that most nodes have: each datagram costs less. */
+static int watch_fd(struct dns_worker *w, int fd, loop_fd_cb *cb)
+{
+	int err = w->is_tcp ? -ENOSPC : loop_fd_add_polled(w->loop, fd, EPOLLIN, cb, w);
+
+	return err == -ENOSPC ? loop_fd_add(w->loop, fd, EPOLLIN, cb, w) : err;
+}
+
 static void add_socket(struct dns_worker *w, const struct worker_socket *socket)
 {
 	char name[WORKER_NAME_MAX];
-	int err = w->is_tcp ? tcp_listen_add(w, socket->fd)
-	                    : loop_fd_add(w->loop, socket->fd, EPOLLIN, udp_ready, w);
+	int err = w->is_tcp ? tcp_listen_add(w, socket->fd) : watch_fd(w, socket->fd, udp_ready);
 
 	if (err < 0)
 		log_error("dns-listen-failed", "thread=%s error=\"%s\"", worker_name(w, name),
@@ -115,7 +122,7 @@ void *worker_serve(void *arg)
 
 	(void)pthread_setname_np(pthread_self(), worker_name(w, name));
 	w->retire = (struct loop_timer){ .cb = end_if_idle, .arg = w };
-	err = loop_fd_add(w->loop, w->wake, EPOLLIN, on_new_plan, w);
+	err = watch_fd(w, w->wake, on_new_plan);
 	if (err == 0)
 		err = loop_run(w->loop);
 	if (err < 0)

@@ -26,7 +26,7 @@
 #include "dns/worker.h"
 
 static uint64_t time_ms, n_by_thread, drops[COUNTERS_DROP_COUNT];
-static unsigned n_clients, n_answers, n_sends, n_interrupts;
+static unsigned n_clients, n_answers, n_sends, n_interrupts, n_reads;
 static int failing_send; /* the number of the call that fails; 0: none */
 static bool said_tcp[2]; /* what the answer and its counter are told */
 static struct answer_env said_env;
@@ -139,6 +139,7 @@ static unsigned flood; /* so many messages come from nowhere */
 
 static int fake_recvmmsg(int fd, struct mmsghdr *m, unsigned n, int flags, struct timespec *timeout)
 {
+	n_reads++;
 	if (is_real)
 		return recvmmsg(fd, m, n, flags, timeout);
 	if (next_error) {
@@ -287,6 +288,22 @@ static void what_interrupts_a_batch_does_not_end_the_turn(void **state)
 	close(ends[0]);
 }
 
+/* Behind few queries there is hardly another one. */
+static void only_a_larger_batch_is_followed_by_a_read(void **state)
+{
+	(void)state;
+	apply_plan(w, make_plan(WORKER_SERVES, 1));
+	for (unsigned n = 1; n <= UDP_AGAIN; n++) {
+		n_reads = n_answers = 0;
+		for (unsigned i = 0; i < n; i++)
+			assert_int_equal(send(ends[0], "query", 5, 0), 5);
+		udp_ready(w, ends[1], 0);
+		assert_int_equal(n_answers, n);
+		assert_int_equal(n_reads, n < UDP_AGAIN ? 1 : 2);
+	}
+	close(ends[0]);
+}
+
 static void a_turn_has_an_end_and_tcp_hears_of_it(void **state)
 {
 	(void)state;
@@ -338,6 +355,16 @@ static void a_new_plan_takes_the_place_of_the_old_one(void **state)
 	apply_plan(w, make_plan(WORKER_SERVES, 1));
 	assert_int_equal(n_listeners, 1);
 	w->is_tcp = false;
+}
+
+static void all_sockets_of_a_large_plan_are_watched(void **state)
+{
+	struct worker_plan *plan = make_plan(WORKER_SERVES, LOOP_POLLED_MAX + 2);
+
+	(void)state;
+	apply_plan(w, plan);
+	for (size_t i = 0; i < plan->n; i++)
+		assert_int_equal(loop_fd_set(w->loop, plan->sockets[i].fd, EPOLLIN), 0);
 }
 
 /* Whether the thread would end: nothing is left to look for. */
@@ -553,9 +580,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(batches_are_answered_and_one_that_cannot_be_sent_stops_no_other),
 		WITH(what_interrupts_a_batch_does_not_end_the_turn),
+		WITH(only_a_larger_batch_is_followed_by_a_read),
 		WITH(a_turn_has_an_end_and_tcp_hears_of_it),
 		WITH(an_answer_is_told_its_transport),
 		WITH(a_new_plan_takes_the_place_of_the_old_one),
+		WITH(all_sockets_of_a_large_plan_are_watched),
 		WITH(a_thread_too_many_serves_its_clients_to_their_end),
 		WITH(a_thread_that_ends_has_counted_all_and_says_so),
 		WITH(an_answer_goes_back_to_where_its_query_came_from),
