@@ -13,29 +13,52 @@
 
 #include "dns/zone/wire.h"
 
+/* name_fold() of eight bytes. */
+static uint64_t fold_word(uint64_t v)
+{
+	const uint64_t each = UINT64_C(0x0101010101010101);
+	uint64_t low = v & 0x7f * each; /* so that no sum carries into the next byte */
+	uint64_t from_a = low + (0x80 - 'A') * each, above_z = low + (0x7f - 'Z') * each;
+
+	return v | (~v & from_a & ~above_z & 0x80 * each) >> 2;
+}
+
+/* Fold a whole name at once: the length of a label, at most 63, is no letter. */
+static void fold_name(uint8_t *to, const uint8_t *from, size_t length)
+{
+	uint64_t v;
+	size_t at = 0;
+
+	for (; length - at >= 8; at += 8) {
+		memcpy(&v, from + at, 8);
+		v = fold_word(v);
+		memcpy(to + at, &v, 8);
+	}
+	for (; at < length; at++)
+		to[at] = name_fold(from[at]);
+}
+
 bool name_read(struct wire_reader *r, struct name *out)
 {
 	const uint8_t *from = r->start + r->at;
 	size_t left = r->failed ? 0 : r->length - r->at, at = 0, n = 0;
 
-	for (;;) {
-		if (at >= left || at >= NAME_WIRE_MAX)
+	if (left > NAME_WIRE_MAX)
+		left = NAME_WIRE_MAX;
+	for (;; n++) {
+		if (at >= left)
 			return false;
-		uint8_t length = from[at];
-
 		out->at[n] = (uint8_t)at;
-		out->lower[at++] = length;
-		if (length == 0)
+		if (from[at] == 0)
 			break;
-		if (length > 63 || at + length >= left || at + length >= NAME_WIRE_MAX)
+		if (from[at] > 63)
 			return false;
-		for (size_t end = at + length; at < end; at++)
-			out->lower[at] = name_fold(from[at]);
-		n++;
+		at += from[at] + 1u;
 	}
-	out->length = (uint8_t)at;
+	out->length = (uint8_t)(at + 1);
 	out->n_labels = (uint8_t)n;
-	r->at += at;
+	fold_name(out->lower, from, at + 1);
+	r->at += at + 1;
 	return true;
 }
 
@@ -135,6 +158,20 @@ static uint64_t mix_label_hash(uint64_t h, uint64_t v)
 	return h ^ h >> 32;
 }
 
+/* The last @p n bytes, fewer than 8, in loads that overlap. */
+static uint64_t load_last_bytes(const uint8_t *p, size_t n)
+{
+	uint32_t first, last;
+
+	if (n == 0)
+		return 0;
+	if (n < 4)
+		return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+	memcpy(&first, p, 4);
+	memcpy(&last, p + n - 4, 4);
+	return first | (uint64_t)last << 8 * (n - 4);
+}
+
 uint64_t name_hash_label(uint64_t parent, const uint8_t *label)
 {
 	size_t n = (size_t)label[0] + 1;
@@ -144,7 +181,5 @@ uint64_t name_hash_label(uint64_t parent, const uint8_t *label)
 		memcpy(&v, label, 8);
 		h = mix_label_hash(h, v);
 	}
-	v = 0;
-	memcpy(&v, label, n);
-	return mix_label_hash(h, v ^ (uint64_t)n << 56);
+	return mix_label_hash(h, load_last_bytes(label, n) ^ (uint64_t)n << 56);
 }

@@ -202,6 +202,27 @@ static void wire_labels_end_at_63_bytes(void **state)
 	}
 }
 
+/* Each byte is folded by itself, wherever it stands and whatever stands beside it. */
+static void bytes_of_a_name_are_folded_one_by_one(void **state)
+{
+	static const uint8_t beside[] = { 'Z', 'z', 0, 0x7f, 0x80, 0xff };
+
+	(void)state;
+	for (unsigned at = 1; at <= 20; at++)
+		for (unsigned value = 0; value < 256 * COUNT(beside); value++) {
+			uint8_t wire[22] = { 20 };
+			struct wire_reader r = { .start = wire, .length = sizeof(wire) };
+			struct name name;
+
+			memset(wire + 1, beside[value / 256], 20);
+			wire[at] = (uint8_t)value;
+			assert_true(name_read(&r, &name));
+			assert_int_equal(name.length, sizeof(wire));
+			for (unsigned i = 0; i < sizeof(wire); i++)
+				assert_int_equal(name.lower[i], name_fold(wire[i]));
+		}
+}
+
 /* Each byte of a label counts, and its length. */
 static void labels_that_differ_have_other_hashes(void **state)
 {
@@ -276,6 +297,7 @@ int main(void)
 		cmocka_unit_test(wire_is_read_to_its_end_and_no_further),
 		cmocka_unit_test(wire_names_end_at_255_bytes),
 		cmocka_unit_test(wire_labels_end_at_63_bytes),
+		cmocka_unit_test(bytes_of_a_name_are_folded_one_by_one),
 		cmocka_unit_test(labels_that_differ_have_other_hashes),
 		cmocka_unit_test(hashes_of_an_image_are_those_of_its_layout),
 	};
