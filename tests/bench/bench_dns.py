@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""CPU time a query costs: weir-dns beside NSD, Knot DNS and gdnsd, each with one worker pinned to one core.
+"""CPU time a query costs: weir-dns beside gdnsd, NSD and Knot DNS, each with one worker pinned to one core.
 
-All answer the same queries over UDP on the loopback from dnsperf on the other core, in turns, so that a
-busy machine hits them alike. CPU time is the scheduler's, over all threads; its user part is told apart by
-the kernel's ticks. NSD's rate limit is off and Knot's threads are pinned again after its start.
-Each answer must have the response code that the case is about, else there is no figure: refusing is cheap.
+All answer the same number of the same queries over UDP on the loopback from dnsperf on the other core, in turns, so
+that a busy machine hits them alike. CPU time is the scheduler's, over all threads of all processes of a server; its
+user part is told apart by the kernel's ticks. NSD's rate limit is off and Knot's threads are pinned again after its
+start. Each answer must have the response code that the case is about, else there is no figure: refusing is cheap.
 
-    bench_dns.py [--rounds N] [--seconds S] [--names N]
+The machine's limit is `dns-echo` in the same turns: datagrams of the same sizes through recvmmsg() and sendmmsg() in
+batches of 32, which is our own; gdnsd's are of 16 (fixed), read without epoll by a thread for each address.
+
+`dns-answer` measures answers without a socket: what client keys and a drain's step add to them.
+
+    bench_dns.py [--rounds N] [--queries N] [--names N] [--case NAME]... [--beside WEIR-DNS]
+
+With --case, the other cases' figures in build/bench/dns.json stay. --beside measures another build of weir-dns, too.
 """
 from __future__ import annotations
 
@@ -17,10 +24,12 @@ import re
 import statistics
 import subprocess
 import sys
+import time
 import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "dns"))
 import name_servers  # noqa: E402
+from message import query  # noqa: E402
 
 HEAD = "$TTL 300\n@ SOA ns root 1 3600 900 604800 60\n@ NS ns\nns A 192.0.2.1\n"
 SMALL = HEAD + "a A 192.0.2.10\nsub NS ns.sub\nns.sub A 192.0.2.30\n"
@@ -29,45 +38,84 @@ plugins => { weighted => { service_types = up, web => {
   addrs_v4 => { ams = [ 203.0.113.10, 100 ], fra = [ 198.51.100.10, 100 ] } } } }
 """
 SERVER_CPU, SENDER_CPU = "0", "1"
+RESULT = os.path.join(name_servers.BUILD, "bench/dns.json")
+OURS, PEER = "weir-dns", "gdnsd"  # who is to cost at most what the other does
+RCODES = {"NOERROR": 0, "NXDOMAIN": 3}
 
-
-def large(names: typing.Any) -> str:
-    return HEAD + "".join(f"h{i} A 10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}\n" for i in range(names))
+Row = dict[str, typing.Any]
+Measured = tuple[float, float, float]  # microseconds a query: in all, in user mode; queries a second
 
 
 class Case:
     """One kind of query, and who can answer it."""
 
-    def __init__(self, name: str, zones: dict[str, str], queries: list[typing.Any], dynamic: bool = False,
-                 rcode: str = "NOERROR") -> None:
+    def __init__(self, name: str, zones: dict[str, str], queries: list[str], dynamic: bool = False,
+                 rcode: str = "NOERROR", address: str = "127.0.0.1", wanted: bool = False) -> None:
         self.name, self.zones, self.queries, self.dynamic, self.rcode = name, zones, queries, dynamic, rcode
+        self.address, self.wanted = address, wanted  # wanted: at most what gdnsd costs
 
-    def makers(self) -> list[typing.Any]:
+    def servers(self, beside: str | None) -> typing.Iterator[name_servers.Server]:
+        """Those that take turns, not started. BESIDE: the path of another weir-dns."""
+        names = ["www.shop.test"] if self.dynamic else []
+        yield name_servers.Weir(self.zones, names=names, address=self.address)
+        yield gdnsd_weighted(self.zones) if self.dynamic else name_servers.Gdnsd(self.zones, address=self.address)
+        if beside:
+            other = name_servers.Weir(self.zones, names=names, address=self.address)
+            other.name, other.binary = "beside", beside
+            yield other
         if not self.dynamic:
-            return [name_servers.Weir, name_servers.Nsd, name_servers.Knot, name_servers.Gdnsd]
-        return [lambda zones: name_servers.Weir(zones, names=["www.shop.test"]), gdnsd_weighted]
+            yield name_servers.Nsd(self.zones, address=self.address)
+            yield name_servers.Knot(self.zones, address=self.address)
 
 
-def gdnsd_weighted(zones: typing.Any) -> name_servers.Gdnsd:
+class Echo(name_servers.Server):
+    """tests/bench/dns_echo.c, with the sizes of a case's answers."""
+
+    def __init__(self, server: name_servers.Server, case: Case) -> None:
+        """SERVER: which tells the size."""
+        super().__init__("echo", {}, case.address)
+        name, kind = case.queries[0].split()
+        wire = query(name, kind)
+        self.more, self.rcode = len(server.ask(wire)) - len(wire), RCODES[case.rcode]
+
+    def start(self) -> None:
+        self.run([os.path.join(name_servers.BUILD, "tests/bench/dns-echo"), self.address, str(self.port), str(self.more),
+                  str(self.rcode)])
+        for attempt in range(50):
+            try:
+                self.ask(query("a.shop.test", "A"), 0.2)
+                return
+            except OSError:
+                if attempt == 49:
+                    raise
+                time.sleep(0.02)  # a refused question comes back at once
+
+
+def large(names: int) -> str:
+    return HEAD + "".join(f"h{i} A 10.{i >> 16 & 255}.{i >> 8 & 255}.{i & 255}\n" for i in range(names))
+
+
+def gdnsd_weighted(zones: dict[str, str]) -> name_servers.Gdnsd:
     server = name_servers.Gdnsd({z: text + "www 60/5 DYNA weighted!web\n" for z, text in zones.items()})
     with open(server.path("etc/config"), "a", encoding="utf-8") as config:
         config.write(GDNSD_DYNAMIC)
     return server
 
 
-def cases(names: typing.Any) -> list[typing.Any]:
+def cases(names: int) -> list[Case]:
     """In the order of the table."""
-    step = max(1, names // 50000)
-    big = {"shop.test": large(names)}
-    small = {"shop.test": SMALL}
-    spread = [i * 7919 % names for i in range(0, names, step)]
+    big, small = {"shop.test": large(names)}, {"shop.test": SMALL}
+    spread = [i * 7919 % names for i in range(0, names, max(1, names // 50000))]
+    missing = [f"n{i}.shop.test A" for i in range(50000)]
+    below = [f"n{i}.sub.shop.test A" for i in range(50000)]
     return [
-        Case("small.a", small, ["a.shop.test A"]),
-        Case("small.nxdomain", small, [f"n{i}.shop.test A" for i in range(50000)], rcode="NXDOMAIN"),
-        Case("small.referral", small, [f"n{i}.sub.shop.test A" for i in range(50000)]),
+        *(Case(f"small.{kind}{suffix}", small, queries, rcode=rcode, address=address, wanted=True)
+          for suffix, address in (("", "127.0.0.1"), (".ip6", "::1"))
+          for kind, queries, rcode in (("a", ["a.shop.test A"], "NOERROR"), ("nxdomain", missing, "NXDOMAIN"),
+                                       ("referral", below, "NOERROR"))),
         Case("small.weighted", small, ["www.shop.test A"], dynamic=True),
         Case("million.a", big, [f"h{i}.shop.test A" for i in spread]),
-        Case("million.nxdomain", big, [f"n{i}.shop.test A" for i in range(50000)], rcode="NXDOMAIN"),
+        Case("million.nxdomain", big, missing, rcode="NXDOMAIN"),
     ]
 
 
@@ -94,47 +142,64 @@ def cpu(pid: int) -> tuple[int, int, int]:
     return total, user, system
 
 
-def pin(pid: int) -> None:
-    for each in processes(pid):
+def pid_of(server: name_servers.Server) -> int:
+    assert server.process
+    return server.process.pid
+
+
+def pin(server: name_servers.Server) -> None:
+    for each in processes(pid_of(server)):
         subprocess.run(["taskset", "-acp", SERVER_CPU, str(each)], check=True, stdout=subprocess.DEVNULL)
 
 
-def completed(text: str, rcode: str, who: str) -> int:
-    """Queries that dnsperf says were completed; all of them must have got RCODE."""
-    done = int(re.search(r"Queries completed:\s+(\d+)", text)[1])
-    codes = {code: int(n) for code, n in re.findall(r"([A-Z]+) (\d+) \(", re.search(r"Response codes:(.*)", text)[1])}
+def completed(text: str, rcode: str, who: str) -> tuple[int, float]:
+    """(queries that dnsperf says were completed, seconds); all of them must have got RCODE."""
+    done = int(found(r"Queries completed:\s+(\d+)", text))
+    codes = {code: int(n) for code, n in re.findall(r"([A-Z]+) (\d+) \(", found(r"Response codes:(.*)", text))}
     if not done or codes != {rcode: done}:
         sys.exit(f"bench dns: {who} completed {done} queries with {codes}; all should be {rcode}")
-    return done
+    return done, float(found(r"Run time \(s\):\s+([0-9.]+)", text))
 
 
-def measure(server: typing.Any, path: str, seconds: float, rcode: str = "NOERROR") -> tuple[float, float, float]:
-    """Microseconds a query: (in all, in user mode), and queries a second."""
-    before = cpu(server.process.pid)
-    text = subprocess.run(["taskset", "-c", SENDER_CPU, "dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d",
-                           path, "-l", str(seconds), "-c", "4", "-T", "1", "-q", "200", "-O", "suppress=timeouts"],
+def found(pattern: str, text: str) -> str:
+    match = re.search(pattern, text)
+    return match[1] if match else "0"
+
+
+def send(server: name_servers.Server, argv: list[str], rcode: str) -> tuple[float, float, float, int, float]:
+    """Run dnsperf with ARGV. (nanoseconds, user and system ticks of the server, queries, seconds)"""
+    before = cpu(pid_of(server))
+    text = subprocess.run([*argv, "-s", server.address, "-p", str(server.port), "-O", "suppress=timeouts"],
                           capture_output=True, text=True, check=True).stdout
-    after = cpu(server.process.pid)
-    done = completed(text, rcode, server.name)
-    total, user, system = (b - a for a, b in zip(before, after))
+    total, user, system = (b - a for a, b in zip(before, cpu(pid_of(server))))
+    return total, user, system, *completed(text, rcode, server.name)
+
+
+def measure(server: name_servers.Server, path: str, rcode: str = "NOERROR") -> Measured:
+    """One turn: each query of the file PATH once."""
+    total, user, system, done, seconds = send(
+        server, ["taskset", "-c", SENDER_CPU, "dnsperf", "-d", path, "-n", "1", "-c", "4", "-T", "1", "-q", "200"], rcode)
     each = total / 1000 / done
     return each, each * user / max(user + system, 1), done / seconds
 
 
-def bench(case: Case, rounds: typing.Any, seconds: float) -> dict[str, typing.Any]:
+def bench(case: Case, rounds: int, queries: int, beside: str | None) -> dict[str, list[Measured]]:
     """server name -> list of measurements."""
-    seen: dict[typing.Any, typing.Any] = {}
-    opened: list[typing.Any] = []
+    seen: dict[str, list[Measured]] = {}
+    opened: list[name_servers.Server] = []
     try:
-        for maker in case.makers():
-            server = maker(case.zones)
+        for server in case.servers(beside):
             opened.append(server)
             server.start()
-            pin(server.process.pid)
-            server.write("queries", "\n".join(case.queries) + "\n")
-        for _ in range(rounds):
-            for server in opened:
-                seen.setdefault(server.name, []).append(measure(server, server.path("queries"), seconds, case.rcode))
+        opened.append(Echo(opened[0], case))
+        opened[-1].start()
+        for server in opened:
+            pin(server)
+        text = "".join(case.queries[i % len(case.queries)] + "\n" for i in range(queries))
+        opened[0].write("queries", text)
+        for i in range(rounds):
+            for server in opened[::1 if i % 2 else -1]:
+                seen.setdefault(server.name, []).append(measure(server, opened[0].path("queries"), case.rcode))
     finally:
         for server in opened:
             server.__exit__()
@@ -145,28 +210,25 @@ THREADS_MOST = 1.1  # CPU time a query of two threads, in that of one
 THREADS_RATE = 1.8  # queries a second of two threads, in those of one, where they have cores of their own
 
 
-def measure_free(server: name_servers.Weir, path: str, seconds: float) -> tuple[float, float]:
+def measure_free(server: name_servers.Weir, path: str) -> tuple[float, float]:
     """As measure(), with server and sender on all CPUs; the sender has threads and ports enough for two threads."""
-    before = cpu(server.process.pid)
-    text = subprocess.run(["dnsperf", "-s", "127.0.0.1", "-p", str(server.port), "-d", path, "-l", str(seconds), "-c", "32",
-                           "-T", "2", "-q", "400", "-O", "suppress=timeouts"], capture_output=True, text=True,
-                          check=True).stdout
-    done = completed(text, "NOERROR", server.name)
-    return (cpu(server.process.pid)[0] - before[0]) / 1000 / done, done / seconds
+    total, _, _, done, seconds = send(server, ["dnsperf", "-d", path, "-n", "1", "-c", "32", "-T", "2", "-q", "400"],
+                                      "NOERROR")
+    return total / 1000 / done, done / seconds
 
 
-def bench_threads(rounds: typing.Any, seconds: float) -> typing.Iterator[dict[str, typing.Any]]:
+def bench_threads(rounds: int, queries: int) -> typing.Iterator[Row]:
     """Rows of two threads beside one: CPU time a query, and queries a second where there are four cores."""
-    opened: dict[typing.Any, typing.Any] = {}
-    seen: dict[int, list[typing.Any]] = {1: [], 2: []}
+    opened: dict[int, name_servers.Weir] = {}
+    seen: dict[int, list[tuple[float, float]]] = {1: [], 2: []}
     try:
         for n in seen:
             opened[n] = name_servers.Weir({"shop.test": SMALL}, threads=n)
             opened[n].start()
-            opened[n].write("queries", "a.shop.test A\n")
+            opened[n].write("queries", "a.shop.test A\n" * queries)
         for _ in range(rounds):
             for n, server in opened.items():
-                seen[n].append(measure_free(server, server.path("queries"), seconds))
+                seen[n].append(measure_free(server, server.path("queries")))
     finally:
         for server in opened.values():
             server.__exit__()
@@ -183,42 +245,81 @@ def bench_threads(rounds: typing.Any, seconds: float) -> typing.Iterator[dict[st
            "met": rate[1] >= rate[0] * THREADS_RATE if cores >= 4 else None}
 
 
-def summary(values: list[typing.Any]) -> tuple[typing.Any, typing.Any]:
+def summary(values: list[float]) -> tuple[float, float]:
     return round(min(values), 3), round(statistics.median(values), 3)
 
 
-def rows(case: Case, seen: dict[typing.Any, typing.Any]) -> typing.Iterator[dict[str, typing.Any]]:
-    """JSON rows of one case: ours beside the best of the others, then each of the others."""
-    for part, suffix in ((0, ""), (1, ".user")):
-        figures = {name: summary([m[part] for m in list_]) for name, list_ in seen.items()}
-        ours = figures.pop("weir-dns")
-        best = min(figures.values(), key=lambda f: f[0])
-        yield {"name": f"dns.{case.name}{suffix}", "unit": "us/query", "min": ours[0], "median": ours[1],
-               "reference": best[0], "reference_median": best[1], "target": None, "met": None}
-        for name, figure in figures.items():
-            yield {"name": f"dns.{case.name}{suffix}.{name}", "unit": "us/query", "min": figure[0],
-                   "median": figure[1], "reference": None, "reference_median": None, "target": None, "met": None}
+def row(name: str, figure: tuple[float, float], reference: tuple[float, float] | None = None,
+        wanted: bool = False) -> Row:
+    """A JSON row. WANTED: the median shall be at most the reference's."""
+    of = reference or (None, None)
+    target = of[1] if wanted else None
+    return {"name": f"dns.{name}", "unit": "us/query", "min": figure[0], "median": figure[1], "reference": of[0],
+            "reference_median": of[1], "target": target, "met": None if target is None else figure[1] <= target}
+
+
+def rows(case: Case, seen: dict[str, list[Measured]]) -> typing.Iterator[Row]:
+    """JSON rows of one case: ours beside gdnsd, then each of the others; the user part of these two."""
+    figures = {name: summary([m[0] for m in all_]) for name, all_ in seen.items()}
+    yield row(case.name, figures.pop(OURS), figures[PEER], case.wanted)
+    for name, figure in figures.items():
+        yield row(f"{case.name}.{name}", figure)
+    ours, peer = (summary([m[1] for m in seen[name]]) for name in (OURS, PEER))
+    yield row(f"{case.name}.user", ours, peer)
+
+
+def ratio(seen: dict[str, list[Measured]], of: str, to: str) -> float:
+    """The median of what OF costs in units of what TO costs in the same round."""
+    return statistics.median(a[0] / b[0] for a, b in zip(seen[of], seen[to]))
+
+
+def line(case: Case, seen: dict[str, list[Measured]]) -> str:
+    """What a person reads of one case."""
+    text = f"{case.name:20}"
+    for name, all_ in seen.items():
+        least, median = summary([m[0] for m in all_])
+        text += f"{name} {least:.2f}/{median:.2f} ({summary([m[1] for m in all_])[1]:.2f}) " \
+                f"{max(m[2] for m in all_) / 1000:.0f}k   "
+    beside = f", {ratio(seen, OURS, 'beside'):.3f} of beside" if "beside" in seen else ""
+    return text + f"ours in the same rounds: {ratio(seen, OURS, PEER):.3f} of {PEER}{beside}"
+
+
+def keep_rows(new: list[Row]) -> None:
+    """Put rows into the result; rows of other names stay."""
+    old: list[Row] = []
+    if os.path.exists(RESULT):
+        with open(RESULT, encoding="utf-8") as file:
+            old = json.load(file)
+    names = {r["name"] for r in new}
+    os.makedirs(os.path.dirname(RESULT), exist_ok=True)
+    with open(RESULT, "w", encoding="utf-8") as out:
+        json.dump([r for r in old if r["name"] not in names] + new, out, indent=1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--queries", type=int, default=200000)
     parser.add_argument("--names", type=int, default=1000000)
+    parser.add_argument("--case", action="append", default=[], help="such as small.a; answer; threads")
+    parser.add_argument("--beside", help="another weir-dns")
     args = parser.parse_args()
-    all_rows: list[typing.Any] = []
+    if not args.case and os.path.exists(RESULT):
+        os.unlink(RESULT)
     print("CPU microseconds a query, min/median, user part in brackets; queries a second at best")
     for case in cases(args.names):
-        seen = bench(case, args.rounds, args.seconds)
-        print(f"{case.name:18}", "".join(
-            f"{name} {summary([m[0] for m in s])[0]:.2f}/{summary([m[0] for m in s])[1]:.2f} "
-            f"({summary([m[1] for m in s])[1]:.2f}) {max(m[2] for m in s) / 1000:.0f}k   " for name, s in seen.items()),
-            flush=True)
-        all_rows += rows(case, seen)
-    all_rows += bench_threads(args.rounds, args.seconds)
-    os.makedirs(os.path.join(name_servers.BUILD, "bench"), exist_ok=True)
-    with open(os.path.join(name_servers.BUILD, "bench/dns.json"), "w", encoding="utf-8") as out:
-        json.dump(all_rows, out, indent=1)
+        if args.case and case.name not in args.case:
+            continue
+        seen = bench(case, args.rounds, args.queries, args.beside)
+        print(line(case, seen), flush=True)
+        keep_rows(list(rows(case, seen)))
+    if not args.case or "answer" in args.case:
+        answers = json.loads(subprocess.run([os.path.join(name_servers.BUILD, "tests/bench/dns-answer")], check=True,
+                                            capture_output=True, text=True).stdout)
+        print("without a socket, ns an answer:", ", ".join(f"{r['name'][11:]} {r['min']}/{r['median']}" for r in answers))
+        keep_rows(answers)
+    if not args.case or "threads" in args.case:
+        keep_rows(list(bench_threads(args.rounds, args.queries)))
 
 
 if __name__ == "__main__":

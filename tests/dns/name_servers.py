@@ -44,14 +44,18 @@ dns = {{ {threads} zones = ( {zones} ); names = ( {names} ); }};
 """
 
 
-def free_port() -> int:
-    """A port free for UDP and TCP on 127.0.0.1."""
+def family(address: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def free_port(address: str = "127.0.0.1") -> int:
+    """A port free for UDP and TCP on ADDRESS."""
     while True:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
+        with socket.socket(family(address), socket.SOCK_DGRAM) as udp, socket.socket(family(address)) as tcp:
+            udp.bind((address, 0))
             port = udp.getsockname()[1]
             try:
-                tcp.bind(("127.0.0.1", port))
+                tcp.bind((address, port))
                 return port
             except OSError:
                 continue
@@ -60,13 +64,12 @@ def free_port() -> int:
 class Server:
     """A process with a directory; use as a context."""
 
-    address = "127.0.0.1"
-
-    def __init__(self, name: str, zones: typing.Mapping[str, str]) -> None:
+    def __init__(self, name: str, zones: typing.Mapping[str, str], address: str = "127.0.0.1") -> None:
         """zones: name -> master file text."""
+        self.address = address
         self.dir = tempfile.mkdtemp(prefix=f"weir-{name}.")
         os.chmod(self.dir, 0o755)
-        self.name, self.zones, self.port = name, dict(zones), free_port()
+        self.name, self.zones, self.port = name, dict(zones), free_port(address)
         self.process: subprocess.Popen[bytes] | None = None
         self.log_path = os.path.join(self.dir, "log")
         for zone, text in zones.items():
@@ -128,7 +131,7 @@ class Server:
             with socket.create_connection((self.address, self.port), timeout) as s:
                 s.sendall(len(wire).to_bytes(2, "big") + wire)
                 return read_message(s)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        with socket.socket(family(self.address), socket.SOCK_DGRAM) as s:
             s.settimeout(timeout)
             s.connect((self.address, self.port))
             s.send(wire)
@@ -154,8 +157,9 @@ class Weir(Server):
     """weir-dns with the configuration above; names: dynamic ones, all of service web; threads: dns.threads, 0: not given."""
 
     def __init__(self, zones: typing.Mapping[str, str], names: typing.Sequence[str] = (), held: bool = True,
-                 threads: int = 1) -> None:
-        super().__init__("weir-dns", zones)
+                 threads: int = 1, address: str = "127.0.0.1") -> None:
+        super().__init__("weir-dns", zones, address)
+        self.binary = os.path.join(BUILD, "dns/weir-dns")
         self.names, self.held, self.threads = names, held, threads
         self.sockets: list[socket.socket] = []
         self.prefix: list[str] = []  # of the command: a program that becomes it
@@ -183,8 +187,12 @@ class Weir(Server):
                 self.sockets.append(self.hold_one(kind, thread == 0))
 
     def hold_one(self, kind: socket.SocketKind, first: bool) -> socket.socket:
-        """The first is bound without SO_REUSEPORT, as the supervisor does it, so that no other server shares it."""
-        s = socket.socket(socket.AF_INET, kind)
+        """
+        As the supervisor does it: non-blocking; the first is bound without SO_REUSEPORT, so that no other server
+        shares it.
+        """
+        s = socket.socket(family(self.address), kind)
+        s.setblocking(False)
         if kind == socket.SOCK_STREAM:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         else:
@@ -202,7 +210,7 @@ class Weir(Server):
 
     def spawn(self) -> None:
         """Start the process; it does not wait for anything."""
-        argv = [*self.prefix, os.path.join(BUILD, "dns/weir-dns"), "--conf-dir", self.dir, "--state-dir", self.path("state"),
+        argv = [*self.prefix, self.binary, "--conf-dir", self.dir, "--state-dir", self.path("state"),
                 "--run-dir", self.path("run"), "--bpf-dir", self.path("bpf"), "--node", "ams-1", "--port",
                 str(self.port)]
         env = dict(os.environ)
@@ -258,11 +266,11 @@ class Weir(Server):
 class Nsd(Server):
     """NSD with its rate limit off, one server process."""
 
-    def __init__(self, zones: typing.Mapping[str, str], extra: str = "") -> None:
-        super().__init__("nsd", zones)
+    def __init__(self, zones: typing.Mapping[str, str], extra: str = "", address: str = "127.0.0.1") -> None:
+        super().__init__("nsd", zones, address)
         text = "".join(f"zone:\n  name: {z}\n  zonefile: {self.path(z + '.zone')}\n" for z in zones)
         self.write("nsd.conf", f"""server:
-  ip-address: 127.0.0.1@{self.port}
+  ip-address: {address}@{self.port}
   username: ""
   chroot: ""
   pidfile: "{self.path('pid')}"
@@ -285,13 +293,13 @@ class Nsd(Server):
 class Knot(Server):
     """Knot DNS with one UDP and one TCP worker."""
 
-    def __init__(self, zones: typing.Mapping[str, str]) -> None:
-        super().__init__("knot", zones)
+    def __init__(self, zones: typing.Mapping[str, str], address: str = "127.0.0.1") -> None:
+        super().__init__("knot", zones, address)
         text = "".join(f"  - domain: {z}\n    file: {self.path(z + '.zone')}\n" for z in zones)
         os.mkdir(self.path("db"))
         self.write("knot.conf", f"""server:
     rundir: "{self.path('db')}"
-    listen: 127.0.0.1@{self.port}
+    listen: {address}@{self.port}
     udp-workers: 1
     tcp-workers: 1
     background-workers: 1
@@ -314,8 +322,9 @@ zone:
 class Gdnsd(Server):
     """gdnsd with one UDP and one TCP thread."""
 
-    def __init__(self, zones: typing.Mapping[str, str]) -> None:
-        super().__init__("gdnsd", zones)
+    def __init__(self, zones: typing.Mapping[str, str], address: str = "127.0.0.1") -> None:
+        super().__init__("gdnsd", zones, address)
+        host = f"[{address}]" if ":" in address else address
         os.mkdir(self.path("zones"))
         for sub in ("etc", "run", "state"):
             os.mkdir(self.path(sub))
@@ -323,7 +332,7 @@ class Gdnsd(Server):
         for zone, text in zones.items():
             self.write(f"etc/zones/{zone}", text)
         self.write("etc/config", f"""options => {{
-  listen => {{ "127.0.0.1:{self.port}" => {{ udp_threads = 1, tcp_threads = 1 }} }}
+  listen => {{ "{host}:{self.port}" => {{ udp_threads = 1, tcp_threads = 1 }} }}
   run_dir => {self.path('run')}
   state_dir => {self.path('state')}
 }}

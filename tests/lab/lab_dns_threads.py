@@ -155,8 +155,8 @@ class Supervised(name_servers.Weir):
     """weir-dns below `weir run`, which holds its sockets; the other processes are stand-ins."""
 
     def __init__(self, zones: dict[typing.Any, typing.Any], threads: int) -> None:
-        self.address = f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.53"
-        super().__init__(zones, held=False, threads=threads)
+        super().__init__(zones, held=False, threads=threads,
+                         address=f"127.{os.getpid() % 200 + 20}.{os.getpid() // 200 % 250}.53")
         self.port = 53
         os.mkdir(self.path("bin"))
         os.symlink(os.path.join(name_servers.BUILD, "dns/weir-dns"), self.path("bin/weir-dns"))
