@@ -5,6 +5,9 @@
  * The page is a seqlock: the writer makes `seq` odd while it writes. A reader copies what it wants
  * and then checks that `seq` was even and is still the same; otherwise it tries again. Row counts
  * on the page are checked against its size, since a reader must not trust the writer.
+ *
+ * A frozen effect is a copy of the page's rows, taken in one such read, with its pools sorted: whoever
+ * asks for each of a thousand pools would else walk over all of them for each.
  */
 #include "weir/effect.h"
 
@@ -25,6 +28,7 @@
 
 struct effect {
 	struct page *page;
+	struct effect_page *copy; /* NULL until effect_freeze(); its pools are sorted by id */
 };
 
 int effect_open(const char *run_dir, struct effect **out)
@@ -50,7 +54,14 @@ void effect_close(struct effect *e)
 	if (!e)
 		return;
 	page_close(e->page);
+	free(e->copy);
 	free(e);
+}
+
+/* What is read: the copy, or the page itself. */
+static struct effect_page *page_of(const struct effect *e)
+{
+	return e->copy ? e->copy : page_payload(e->page);
 }
 
 /* Whether the arrays lie within the page. */
@@ -71,19 +82,21 @@ static bool read_end(const struct effect_page *p, uint32_t seq)
 	return !(seq & 1) && __atomic_load_n(&p->seq, __ATOMIC_RELAXED) == seq;
 }
 
-typedef int read_part(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max);
+typedef int read_part(const struct effect *e, uint64_t key, uint64_t id, void *out, size_t max);
 
 /* Repeat @p part until the page did not change during it. */
 static int read_consistent(const struct effect *e, read_part *part, uint64_t key, uint64_t id,
                            void *out, size_t max)
 {
-	struct effect_page *p = page_payload(e->page);
+	struct effect_page *p = page_of(e);
 
+	if (e->copy)
+		return part(e, key, id, out, max);
 	if (page_is_replaced(e->page))
 		return -ESTALE;
 	for (int i = 0; i < TRIES; i++) {
 		uint32_t seq = read_begin(p);
-		int got = is_sound(e, p) ? part(p, key, id, out, max) : -EPROTO;
+		int got = is_sound(e, p) ? part(e, key, id, out, max) : -EPROTO;
 
 		if (read_end(p, seq))
 			return page_is_sound(e->page) ? got : -ESTALE;
@@ -92,32 +105,54 @@ static int read_consistent(const struct effect *e, read_part *part, uint64_t key
 	return -EAGAIN;
 }
 
-static int part_total(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max)
+static int part_total(const struct effect *e, uint64_t key, uint64_t id, void *out, size_t max)
 {
+	const struct effect_page *p = page_of(e);
+
 	(void)key, (void)id, (void)max;
 	memcpy(out, &p->total, sizeof(p->total));
 	return 0;
 }
 
-static int part_pool(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max)
+static int compare_pools(const void *a, const void *b)
 {
-	const struct effect_pool *pools = effect_page_pools(p);
+	uint64_t x = ((const struct effect_pool *)a)->pool;
+	uint64_t y = ((const struct effect_pool *)b)->pool;
 
-	(void)id, (void)max;
-	for (uint32_t i = 0; i < p->total.n_pools && i < p->max_pools; i++) {
-		if (pools[i].pool != key)
-			continue;
-		memcpy(out, &pools[i], sizeof(pools[i]));
-		return 0;
-	}
-	return -ENOENT;
+	return (x > y) - (x < y);
 }
 
-static int part_backends(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max)
+/* The row of pool @p key, or NULL: on the page pools are in no order that a reader may trust. */
+static const struct effect_pool *find_pool(const struct effect *e, uint64_t key)
 {
+	struct effect_page *p = page_of(e);
+	const struct effect_pool *pools = effect_page_pools(p), row = { .pool = key };
+
+	if (e->copy)
+		return bsearch(&row, pools, p->total.n_pools, sizeof(row), compare_pools);
+	for (uint32_t i = 0; i < p->total.n_pools && i < p->max_pools; i++)
+		if (pools[i].pool == key)
+			return &pools[i];
+	return NULL;
+}
+
+static int part_pool(const struct effect *e, uint64_t key, uint64_t id, void *out, size_t max)
+{
+	const struct effect_pool *pool = find_pool(e, key);
+
+	(void)id, (void)max;
+	if (!pool)
+		return -ENOENT;
+	memcpy(out, pool, sizeof(*pool));
+	return 0;
+}
+
+static int part_backends(const struct effect *e, uint64_t key, uint64_t id, void *out, size_t max)
+{
+	struct effect_page *p = page_of(e);
 	const struct effect_backend *rows = effect_page_backends(p);
 	struct effect_pool pool;
-	int err = part_pool(p, key, id, &pool, 0);
+	int err = part_pool(e, key, id, &pool, 0);
 
 	if (err)
 		return err;
@@ -127,8 +162,9 @@ static int part_backends(struct effect_page *p, uint64_t key, uint64_t id, void 
 	return (int)pool.n_backends;
 }
 
-static int part_backend(struct effect_page *p, uint64_t key, uint64_t id, void *out, size_t max)
+static int part_backend(const struct effect *e, uint64_t key, uint64_t id, void *out, size_t max)
 {
+	struct effect_page *p = page_of(e);
 	const struct effect_backend *rows = effect_page_backends(p);
 	uint32_t n = p->total.n_backends, i;
 
@@ -139,6 +175,48 @@ static int part_backend(struct effect_page *p, uint64_t key, uint64_t id, void *
 		return -ENOENT;
 	memcpy(out, &rows[i], sizeof(rows[i]));
 	return 0;
+}
+
+/* The rows in use as a page of just their size. @p out  struct effect_page *: grows from try to try */
+static int part_copy(const struct effect *e, uint64_t key, uint64_t id, void *out, size_t max)
+{
+	struct effect_page *p = page_of(e), **copy = out, head = *p;
+	struct effect_total *total = &head.total;
+
+	(void)key, (void)id, (void)max;
+	if (!is_sound(e, &head))
+		return -EPROTO;
+	const struct effect_pool *pools = effect_page_pools(p);
+	const struct effect_backend *rows = (const void *)(pools + head.max_pools);
+
+	total->n_pools = total->n_pools < head.max_pools ? total->n_pools : head.max_pools;
+	total->n_backends =
+	        total->n_backends < head.max_backends ? total->n_backends : head.max_backends;
+	head.max_pools = total->n_pools;
+	head.max_backends = total->n_backends;
+	struct effect_page *room =
+	        realloc(*copy, effect_page_bytes(head.max_pools, head.max_backends));
+	if (!room)
+		return -ENOMEM;
+	*copy = room;
+	*room = head;
+	memcpy(effect_page_pools(room), pools, head.max_pools * sizeof(*pools));
+	memcpy(effect_page_backends(room), rows, head.max_backends * sizeof(*rows));
+	return 0;
+}
+
+void effect_freeze(struct effect *e)
+{
+	struct effect_page *copy = NULL;
+
+	if (e->copy)
+		return;
+	if (read_consistent(e, part_copy, 0, 0, &copy, 0)) {
+		free(copy);
+		return;
+	}
+	qsort(effect_page_pools(copy), copy->max_pools, sizeof(struct effect_pool), compare_pools);
+	e->copy = copy;
 }
 
 int effect_total(const struct effect *e, struct effect_total *out)

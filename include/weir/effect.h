@@ -161,6 +161,12 @@ int effect_tables_dir(const char *bpf_dir, const char *run_dir, const char *clus
 int effect_open(const char *run_dir, struct effect **out);
 /** NULL is fine. */
 void effect_close(struct effect *e);
+/**
+ * Read the page whole, once: from here on all answers are of this instant (only `alive_ms` is not) and
+ * cost a binary search. Where that fails, as memory is short or the page cannot be read now, answers
+ * come from the page as before.
+ */
+void effect_freeze(struct effect *e);
 
 /**
  * The whole, as one consistent copy.

@@ -83,7 +83,7 @@ json_t *health_exchange_to_json(struct core *core)
 	struct intent_shared *shared = intent_share(core->intent);
 	core_unlock(core);
 	const struct model *m = intent_shared_model(shared);
-	observe_open(core, &pages);
+	observe_open_health(core, &pages);
 	const struct health_page *page = pages.health;
 	targets = m && page ? list_service_targets(m, &n) : NULL;
 	for (size_t i = 0; targets && i < n; i++) {
@@ -299,7 +299,7 @@ static bool in_motion(struct core *core, uint64_t now_ms)
 	bool doubt = false;
 	uint64_t digest = 0;
 
-	observe_open(core, &pages);
+	observe_open_health(core, &pages);
 	const struct health_page *page = pages.health;
 	for (size_t i = 0; page && v->input.targets && i < v->input.n; i++) {
 		int page_index = health_find_index(page, v->input.targets[i]);

@@ -38,7 +38,7 @@ static uint64_t age_of(uint64_t alive_ms)
 	return now_ms > alive_ms ? now_ms - alive_ms : 0;
 }
 
-void observe_open(const struct core *core, struct observe_pages *out)
+void observe_open_health(const struct core *core, struct observe_pages *out)
 {
 	char path[PATH_MAX];
 
@@ -50,6 +50,10 @@ void observe_open(const struct core *core, struct observe_pages *out)
 		out->health_age_ms = age_of(page_header(out->health_page)->alive_ms);
 		out->health_fresh = out->health_age_ms <= OBSERVE_STALE_MS;
 	}
+}
+
+static void open_effect(const struct core *core, struct observe_pages *out)
+{
 	if (effect_open(core->dirs.run, &out->effect))
 		out->effect = NULL;
 	if (out->effect && effect_total(out->effect, &out->total)) {
@@ -57,6 +61,14 @@ void observe_open(const struct core *core, struct observe_pages *out)
 		out->effect = NULL;
 	}
 	out->effect_fresh = out->effect && age_of(out->total.alive_ms) <= OBSERVE_STALE_MS;
+}
+
+void observe_open(const struct core *core, struct observe_pages *out)
+{
+	observe_open_health(core, out);
+	open_effect(core, out);
+	if (out->effect)
+		effect_freeze(out->effect);
 }
 
 void observe_close(struct observe_pages *p)
@@ -158,12 +170,13 @@ static uint64_t document_of(struct core *core, enum observe_process p, bool *ref
 		return intent_document(core->intent);
 	if (p == OBSERVE_ANNOUNCE)
 		return announced_document(core);
-	observe_open(core, &pages);
-	if (p == OBSERVE_HEALTH && pages.health)
-		document = pages.health->document;
-	if (p == OBSERVE_DATAPLANE && pages.effect) {
+	if (p == OBSERVE_HEALTH) {
+		observe_open_health(core, &pages);
+		document = pages.health ? pages.health->document : 0;
+	} else {
+		open_effect(core, &pages);
 		document = pages.total.document;
-		*refused = pages.total.refused != 0;
+		*refused = pages.effect ? pages.total.refused != 0 : *refused;
 	}
 	observe_close(&pages);
 	return document;

@@ -83,8 +83,10 @@ struct observe_pages {
 	bool effect_fresh;
 };
 
-/** Open the pages; needs no lock, as they are the caller's own. */
+/** Open the pages; needs no lock, as they are the caller's own. The effect is frozen: of one instant. */
 void observe_open(const struct core *core, struct observe_pages *out);
+/** The same of the health page alone. */
+void observe_open_health(const struct core *core, struct observe_pages *out);
 void observe_close(struct observe_pages *p);
 /**
  * What weir-dns said last (borrowed; it never changes), NULL when it has not for

@@ -89,9 +89,12 @@ static void open_effect(const struct cli *cli, struct page_facts *h)
 
 	if (effect_open(cli->dirs.run, &h->effect))
 		h->effect = NULL;
-	if (!h->effect ||
-	    (!effect_total(h->effect, &total) && now_ms <= total.alive_ms + GATHER_STALE_MS))
+	if (!h->effect)
 		return;
+	if (!effect_total(h->effect, &total) && now_ms <= total.alive_ms + GATHER_STALE_MS) {
+		effect_freeze(h->effect);
+		return;
+	}
 	effect_close(h->effect);
 	h->effect = NULL;
 }

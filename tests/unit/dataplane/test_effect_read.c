@@ -89,6 +89,61 @@ static void a_reader_finds_pools_and_backends_on_the_page(void **state)
 	page_close(page);
 }
 
+/* A frozen reader sees what was there, whatever is written later; only the sign of life is live. */
+static void a_frozen_reader_sees_one_instant(void **state)
+{
+	struct page *page = make_page();
+	struct effect_page *p = page_payload(page);
+	struct effect_total total;
+	struct effect *e;
+
+	(void)state;
+	assert_int_equal(effect_open(dir, &e), 0);
+	effect_freeze(e);
+	p->seq = 1; /* a write has begun */
+	effect_page_pools(p)[0].pool = effect_page_pools(p)[1].pool = 1;
+	effect_page_backends(p)[0].id = 77;
+	page_alive(page, 5000);
+	expect_pools(e);
+	assert_int_equal(effect_total(e, &total), 0);
+	assert_int_equal(total.alive_ms, 5000);
+	assert_int_equal(total.n_pools, 2);
+	assert_int_equal(total.n_backends, 3);
+	effect_freeze(e); /* once more is nothing new */
+	expect_pools(e);
+	effect_close(e);
+	page_close(page);
+}
+
+/* What cannot be read whole is not frozen: the page answers as before, once it can be read. */
+static void a_page_that_lies_is_not_frozen_beyond_its_end(void **state)
+{
+	struct page *page = make_page();
+	struct effect_page *p = page_payload(page);
+	struct effect_total total;
+	struct effect *e;
+
+	(void)state;
+	assert_int_equal(effect_open(dir, &e), 0);
+	p->seq = 1;
+	effect_freeze(e);
+	assert_int_equal(effect_total(e, &total), -EAGAIN);
+	p->seq = 2;
+	p->max_backends = PAGE_ROWS + 1;
+	effect_freeze(e);
+	assert_int_equal(effect_total(e, &total), -EPROTO);
+	p->max_backends = PAGE_ROWS;
+	p->total.n_pools = p->total.n_backends = UINT32_MAX;
+	effect_freeze(e);
+	p->seq = 3; /* from here on the copy answers */
+	assert_int_equal(effect_total(e, &total), 0);
+	assert_int_equal(total.n_pools, PAGE_POOLS);
+	assert_int_equal(total.n_backends, PAGE_ROWS);
+	assert_int_equal(effect_pool(e, "ftp", &(struct effect_pool){ 0 }), -ENOENT);
+	effect_close(e);
+	page_close(page);
+}
+
 static void a_page_that_is_being_written_or_lies_is_not_read(void **state)
 {
 	struct page *page = make_page();
@@ -284,6 +339,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EFFECT_TEST(a_reader_finds_pools_and_backends_on_the_page),
+		EFFECT_TEST(a_frozen_reader_sees_one_instant),
+		EFFECT_TEST(a_page_that_lies_is_not_frozen_beyond_its_end),
 		EFFECT_TEST(a_page_that_is_being_written_or_lies_is_not_read),
 		EFFECT_TEST(a_page_too_small_for_its_head_is_refused),
 		EFFECT_TEST(a_file_of_tables_answers_a_trace_when_the_process_is_dead),

@@ -71,7 +71,7 @@ static void fake_rounds(struct core *core, void (*round)(struct core *core), uin
 #define intent_model        fake_intent_model
 #define intent_document     fake_intent_document
 #define intent_shared_model fake_shared_model
-#define observe_open        fake_open
+#define observe_open_health fake_open
 #include "mgmt/api/health_exchange.c"
 
 static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
