@@ -2,14 +2,16 @@
 /*
  * Facts about pools: for each backend its intent from the overrides, its observation from the
  * health page and its effect from the dataplane's page, counted.
- * A backend's verdict is found by hash, its row by binary search, and only overrides in force are
- * compared by name: the work stays near linear with ten thousand backends.
+ * A backend's verdict is found by hash, its row and its overrides by binary search: the work stays
+ * near linear with ten thousand backends.
  */
 #include "mgmt/judge/gather.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "mgmt/store/override_index.h"
 
 static int compare_ids(const void *a, const void *b)
 {
@@ -59,35 +61,22 @@ struct backend_intent {
 	bool drained, disabled;
 };
 
-/*
- * The overrides of a pool's backends that are in force: few, where there may be ten thousand
- * backends.
- */
-static size_t list_overrides(const struct gather_from *from, const char *pool,
-                             const struct override **out)
-{
-	size_t n = 0;
-
-	for (size_t i = 0; from->overrides && i < from->overrides->n_items; i++) {
-		const struct override *o = &from->overrides->items[i];
-
-		if (o->target == MODEL_TARGET_BACKEND && o->from_ms <= from->wall_clock_ms &&
-		    !strcmp(o->pool, pool) && !override_is_done(o, from->wall_clock_ms))
-			out[n++] = o;
-	}
-	return n;
-}
-
-static struct backend_intent read_backend_intent(const struct override *const *overrides, size_t n,
+static struct backend_intent read_backend_intent(const struct gather_from *from,
+                                                 const struct override_index *overrides,
+                                                 const struct model_pool *pool,
                                                  const struct model_backend *b)
 {
 	struct backend_intent intent = { false, false };
+	const struct override *const *list;
+	size_t n = override_index_find(overrides, MODEL_TARGET_BACKEND, pool->name, b->name, &list);
 
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(overrides[i]->name, b->name)) {
-			intent.drained |= overrides[i]->kind == MODEL_OVERRIDE_DRAIN;
-			intent.disabled |= overrides[i]->kind == MODEL_OVERRIDE_DISABLE;
-		}
+	for (size_t i = 0; i < n; i++) {
+		if (list[i]->from_ms > from->wall_clock_ms ||
+		    override_is_done(list[i], from->wall_clock_ms))
+			continue;
+		intent.drained |= list[i]->kind == MODEL_OVERRIDE_DRAIN;
+		intent.disabled |= list[i]->kind == MODEL_OVERRIDE_DISABLE;
+	}
 	return intent;
 }
 
@@ -131,9 +120,8 @@ static size_t count_backup(const struct effect_backend *rows, int n)
 
 /* One pass over the backends counts everything: there may be ten thousand of them. */
 static void gather_pool(const struct gather_from *from, const struct model_pool *pool,
-                        const struct override **overrides, struct judge_pool *p)
+                        const struct override_index *overrides, struct judge_pool *p)
 {
-	size_t n_overrides = list_overrides(from, pool->name, overrides);
 	struct effect_backend *rows;
 	struct effect_pool total;
 	int n_rows = gather_rows(from->effect, pool->name, &rows);
@@ -150,7 +138,7 @@ static void gather_pool(const struct gather_from *from, const struct model_pool 
 	}
 	for (size_t i = 0; i < pool->n_backends; i++) {
 		const struct model_backend *b = &pool->backends[i];
-		struct backend_intent intent = read_backend_intent(overrides, n_overrides, b);
+		struct backend_intent intent = read_backend_intent(from, overrides, pool, b);
 		const struct effect_backend *e = gather_row(rows, n_rows, b->id);
 		bool meant = b->weight && !intent.drained && !intent.disabled;
 		bool good = !p->checked;
@@ -170,20 +158,18 @@ static void gather_pool(const struct gather_from *from, const struct model_pool 
 int gather_pools(const struct gather_from *from, struct judge_pool **pools, size_t *n)
 {
 	const struct model *m = from->m;
-	size_t n_overrides = from->overrides ? from->overrides->n_items : 0;
-	const struct override **overrides = calloc(n_overrides + 1, sizeof(*overrides));
+	struct override_index overrides;
 	struct judge_pool *list = calloc(m->n_pools + 1, sizeof(*list));
 
-	if (!list || !overrides) {
+	if (!list || override_index_init(&overrides, from->overrides)) {
 		free(list);
-		free(overrides);
 		return -ENOMEM;
 	}
 	*n = 0;
 	for (size_t i = 0; i < m->n_pools; i++)
 		if (m->self && m->pools[i].site == m->self->site)
-			gather_pool(from, &m->pools[i], overrides, &list[(*n)++]);
-	free(overrides);
+			gather_pool(from, &m->pools[i], &overrides, &list[(*n)++]);
+	override_index_fini(&overrides);
 	*pools = list;
 	return 0;
 }
