@@ -113,3 +113,12 @@ size_t model_tables(const struct model *m, const struct model_site *site, struct
 	set_ids(out, n);
 	return n;
 }
+
+const struct model_table *model_table(const struct model_table *tables, size_t n,
+                                      const struct model_pool *pool,
+                                      const struct model_pool *backup)
+{
+	const struct model_table key = { .pool = pool, .backup = backup };
+
+	return n ? bsearch(&key, tables, n, sizeof(key), by_pair) : NULL;
+}

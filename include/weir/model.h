@@ -519,6 +519,10 @@ extern const struct model_check model_default_vip_check;
  * @return their number
  */
 size_t model_tables(const struct model *m, const struct model_site *site, struct model_table *out);
+/** The one of @p pool with @p backup among @p n from model_tables(), or NULL. */
+const struct model_table *model_table(const struct model_table *tables, size_t n,
+                                      const struct model_pool *pool,
+                                      const struct model_pool *backup);
 /** No site of @p m has more tables than this. */
 size_t model_tables_max(const struct model *m);
 /** Whether @p vip lives at @p site, of the same model. */

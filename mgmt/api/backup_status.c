@@ -5,6 +5,7 @@
  */
 #include "mgmt/api/backup_status.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +15,18 @@
 
 #define DETAIL_MAX (BACKUP_CAUSE_MAX + 256u)
 
+static bool is_ready(enum effect_backup_unused obstacle, const struct model_pool *backup)
+{
+	return obstacle == EFFECT_BACKUP_USABLE && backup->check;
+}
+
 /* A backup that nothing probes may be ready: nobody knows. */
 static json_t *ready_of(enum effect_backup_unused obstacle, const struct model_pool *backup)
 {
 	if (obstacle == EFFECT_BACKUP_UNPROVEN ||
 	    (obstacle == EFFECT_BACKUP_USABLE && !backup->check))
 		return json_null();
-	return json_boolean(obstacle == EFFECT_BACKUP_USABLE);
+	return json_boolean(is_ready(obstacle, backup));
 }
 
 /* The obstacle that the tables name; then what is known of its backends where that matters. */
@@ -56,13 +62,33 @@ static void add_effect(json_t *row, const struct effect_pool *p,
 	json_object_set_new(row, "detail", json_string(detail));
 }
 
-/* The id of the table that a service leads to: tables are few, and this is seldom asked. */
-static uint64_t table_id(const struct model_table *tables, size_t n, const struct model_at *at)
+int backup_tables_init(struct backup_tables *tables, const struct model *m)
 {
-	for (size_t i = 0; i < n; i++)
-		if (tables[i].pool == at->pool && tables[i].backup == at->backup)
-			return tables[i].id;
+	*tables = (struct backup_tables){ .items = calloc(model_tables_max(m) + 1,
+		                                          sizeof(*tables->items)) };
+	if (!tables->items)
+		return -ENOMEM;
+	tables->n = m->self ? model_tables(m, m->self->site, tables->items) : 0;
 	return 0;
+}
+
+void backup_tables_fini(struct backup_tables *tables)
+{
+	free(tables->items);
+	*tables = (struct backup_tables){ .n = 0 };
+}
+
+/* The id of the table that a service leads to; 0: none. */
+static uint64_t table_id(const struct backup_tables *tables, const struct model_at *at)
+{
+	const struct model_table *t = model_table(tables->items, tables->n, at->pool, at->backup);
+
+	return t ? t->id : 0;
+}
+
+static bool is_own_site(const struct model *m, const struct model_at *at)
+{
+	return m->self && at->site == m->self->site;
 }
 
 /* @p evidence  NULL: this node knows nothing of this site */
@@ -88,36 +114,44 @@ static json_t *row_of(const struct model_service *s, const struct model_at *at,
 json_t *backup_status_json(const struct backup_evidence *evidence)
 {
 	const struct model *m = evidence->m;
-	struct model_table *tables = calloc(model_tables_max(m) + 1, sizeof(*tables));
-	size_t n = tables && m->self ? model_tables(m, m->self->site, tables) : 0;
-	json_t *rows = tables ? json_array() : NULL;
+	struct backup_tables tables;
 
+	if (backup_tables_init(&tables, m))
+		return NULL;
+	json_t *rows = json_array();
 	for (size_t i = 0; rows && i < m->n_services; i++)
 		for (size_t k = 0; k < m->services[i].n_at; k++) {
 			const struct model_at *at = &m->services[i].at[k];
 
-			if (m->self && at->site == m->self->site && at->backup)
+			if (is_own_site(m, at) && at->backup)
 				json_array_append_new(rows, row_of(&m->services[i], at, evidence,
-				                                   table_id(tables, n, at)));
+				                                   table_id(&tables, at)));
 		}
-	free(tables);
+	backup_tables_fini(&tables);
 	return rows;
 }
 
-json_t *backup_status_of(const struct backup_evidence *evidence,
+json_t *backup_status_of(const struct backup_evidence *evidence, const struct backup_tables *tables,
                          const struct model_service *service, const struct model_at *at)
 {
-	const struct model *m = evidence->m;
-	struct model_table *tables = calloc(model_tables_max(m) + 1, sizeof(*tables));
-	bool own = tables && m->self && at->site == m->self->site;
-	size_t n = own ? model_tables(m, m->self->site, tables) : 0;
-	json_t *row = row_of(service, at, own ? evidence : NULL, table_id(tables, n, at));
+	bool own = is_own_site(evidence->m, at);
+	json_t *row = row_of(service, at, own ? evidence : NULL, own ? table_id(tables, at) : 0);
 
-	free(tables);
 	json_object_del(row, "service");
 	json_object_del(row, "site");
 	json_object_del(row, "pool");
 	return row;
+}
+
+bool backup_status_is_odd(const struct backup_evidence *evidence,
+                          const struct backup_tables *tables, const struct model_at *at)
+{
+	struct effect_pool p;
+
+	if (!at->backup || !is_own_site(evidence->m, at))
+		return false;
+	return !evidence->effect || effect_table(evidence->effect, table_id(tables, at), &p) ||
+	       !p.has_backup || !is_ready((enum effect_backup_unused)p.backup_obstacle, at->backup);
 }
 
 void backup_status_add_row(const json_t *row, struct backup_sum *sum)

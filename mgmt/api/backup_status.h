@@ -21,8 +21,10 @@
 #include "base/checked.h"
 #include "mgmt/api/backup_cause.h"
 
+struct model;
 struct model_at;
 struct model_service;
+struct model_table;
 
 /** Backups of one site, added up over the nodes there that were reached. */
 struct backup_sum {
@@ -32,6 +34,14 @@ struct backup_sum {
 	size_t n_left;    /**< rows whose own backends take all new flows: no slot is a backup's */
 	size_t n_serving; /**< rows whose backup has slots; the rest is not known */
 };
+
+/** The tables of the own site, listed once for many rows. */
+struct backup_tables {
+	struct model_table *items;
+	size_t n;
+};
+MUST_CHECK int backup_tables_init(struct backup_tables *tables, const struct model *m);
+void backup_tables_fini(struct backup_tables *tables);
 
 /**
  * The rows of this node, given. Without the tables' effect `class` and `ready` are null, and no slots
@@ -43,7 +53,14 @@ MUST_CHECK json_t *backup_status_json(const struct backup_evidence *evidence);
  * status. Of another site's service this node knows no more than the backup's name.
  */
 MUST_CHECK json_t *backup_status_of(const struct backup_evidence *evidence,
+                                    const struct backup_tables *tables,
                                     const struct model_service *service, const struct model_at *at);
+/**
+ * Whether the backup of @p at, of the own site, would not serve, or is not known to: `ready` of its row
+ * is not true. Without a backup: false.
+ */
+bool backup_status_is_odd(const struct backup_evidence *evidence,
+                          const struct backup_tables *tables, const struct model_at *at);
 /** Add a row of a node to @p sum. */
 void backup_status_add_row(const json_t *row, struct backup_sum *sum);
 

@@ -245,17 +245,36 @@ static void put_service_sites(FILE *out, const json_t *service)
 	}
 }
 
+/*
+ * "Services", or "Services: the first 100 of 250". @p counts  {"all"} of a list that was cut; NULL: @p list
+ * is whole. @p max  rows of the table
+ */
+static void format_title(char title[64], const char *words, const json_t *list, size_t max,
+                         const json_t *counts)
+{
+	const json_t *all = json_object_get(counts, "all");
+	size_t n = json_is_integer(all) ? (size_t)json_integer_value(all) : json_array_size(list);
+	size_t n_shown = json_array_size(list) < max ? json_array_size(list) : max;
+
+	snprintf(title, 64, "%s", words);
+	if (n > n_shown)
+		snprintf(title, 64, "%s: the first %zu of %zu", words, n_shown, n);
+}
+
+/* How much there is of a list that the limit cut; NULL: it is whole. */
+static const json_t *counts_of(const json_t *status, const char *name)
+{
+	return json_object_get(json_object_get(status, "lists"), name);
+}
+
 static void put_service_rows(FILE *out, const json_t *status)
 {
 	const json_t *list = json_object_get(status, "services");
-	char title[64] = "Services";
-	const json_t *all = json_object_get(
-	        json_object_get(json_object_get(status, "lists"), "services"), "all");
-	size_t i, n = all ? (size_t)json_integer_value(all) : json_array_size(list);
+	char title[64];
+	size_t i;
 	json_t *s;
 
-	if (n > SERVICES_MAX)
-		snprintf(title, sizeof(title), "Services: the first %u of %zu", SERVICES_MAX, n);
+	format_title(title, "Services", list, SERVICES_MAX, counts_of(status, "services"));
 	begin_table(out, title, "Service|Port|Site|VIP|Pool|Observed, IPv4|Observed, IPv6");
 	json_array_foreach(list, i, s) if (i < SERVICES_MAX) put_service_sites(out, s);
 	fputs("</tbody></table>", out);
@@ -265,12 +284,14 @@ static void put_service_rows(FILE *out, const json_t *status)
 static void put_override_rows(FILE *out, const json_t *status)
 {
 	const json_t *list = json_object_get(status, "overrides");
+	char title[64];
 	size_t i;
 	json_t *o;
 
 	if (json_array_size(list) == 0)
 		return;
-	begin_table(out, "Overrides", "Kind|Target|State|Level|From|Until|Author|Reason");
+	format_title(title, "Overrides", list, SIZE_MAX, counts_of(status, "overrides"));
+	begin_table(out, title, "Kind|Target|State|Level|From|Until|Author|Reason");
 	json_array_foreach(list, i, o)
 	{
 		const json_t *target = json_object_get(o, "target");
@@ -354,15 +375,18 @@ static void put_session_rows(FILE *out, const json_t *routing)
 static void put_announcement_rows(FILE *out, const json_t *status)
 {
 	const json_t *announced = json_object_get(status, "announcements"),
-	             *routing = json_object_get(announced, "daemon");
+	             *routing = json_object_get(announced, "daemon"),
+	             *list = json_object_get(announced, "items");
+	char title[64];
 	size_t i;
 	json_t *a;
 
 	if (!announced)
 		return;
-	begin_table(out, "Announcements",
+	format_title(title, "Announcements", list, SIZE_MAX, json_object_get(announced, "counts"));
+	begin_table(out, title,
 	            "VIP|Address|Intended|Proved|Exported|Exported to|Since|Hold-down left|Reason");
-	json_array_foreach(json_object_get(announced, "items"), i, a)
+	json_array_foreach(list, i, a)
 	{
 		fputs("<tr>", out);
 		put_cell(out, *member_text(a, "vip") ? member_text(a, "vip") : "DNS");

@@ -2,7 +2,9 @@
 /*
  * The status of pools and backends. There may be ten thousand backends: with a limit only those
  * that stand out are listed (an override, or not simply up and serving), and the others are
- * counted. A pool's rows are read from the tables once and found by binary search.
+ * counted. So pools are gone through twice: first all of them, to count and rank them and their
+ * backends, then those that are shown. A pool's rows are read from the tables in one go and found by
+ * binary search.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,13 +17,28 @@
 struct force {
 	struct effect_backend *rows;
 	int n_rows; /* -1: the pool is not in the tables */
-	uint32_t n_slots;
-	bool all_drained; /* by people: they serve all the same, with equal weights */
+	bool in_tables;
+	struct effect_pool pool; /* if in_tables */
+	bool all_drained;        /* by people: they serve all the same, with equal weights */
 };
 
 /* A pool's backends, counted. */
 struct pool_counts {
 	size_t up, down, unknown, serving, draining, overridden, odd;
+};
+
+/* A pool that the filter lets through. */
+struct ranked_pool {
+	const struct model_pool *pool;
+	struct pool_counts counts;
+	const uint8_t *ranks; /* of its backends */
+};
+
+/* Which backends are shown: all, or those that stand out, as far as there is room. */
+struct room {
+	bool all;
+	int rank;    /* backends of a higher rank are shown */
+	size_t left; /* and so many of this one */
 };
 
 static bool is_own_pool(const struct status *s, const struct model_pool *pool)
@@ -82,8 +99,9 @@ static json_t *backend_effect(const struct status *s, const struct model_pool *p
 		return absent_effect(s, pool);
 	const char *state = force_state(s, pool, e);
 	bool gets_new_flows = !strcmp(state, "serving") || !strcmp(state, "unknown");
-	uint64_t share =
-	        gets_new_flows && f->n_slots ? (uint64_t)e->slots * 1000000 / f->n_slots : 0;
+	uint64_t share = gets_new_flows && f->pool.n_slots
+	                         ? (uint64_t)e->slots * 1000000 / f->pool.n_slots
+	                         : 0;
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:i, s:i}", "state", state,
 	                 "why", force_reason(f, e, state), "slots", (json_int_t)e->slots,
 	                 "share_ppm", (json_int_t)share, "base_slots", (json_int_t)e->base_slots,
@@ -108,31 +126,34 @@ static json_t *backend_status(const struct status *s, const struct model_pool *p
 }
 
 /*
- * Count a backend. @return whether it stands out: something is asked of it, or it is not simply up
- * and serving, over a way as configured; what a silent process does not say is said once, of the
- * process
+ * Count a backend. It stands out if something is asked of it, or it is not simply up and serving, over
+ * a way as configured; what a silent process does not say is said once, of the process. @return its rank
  */
-static bool count_backend(const struct status *s, const struct model_pool *pool,
-                          const struct model_backend *b, const struct effect_backend *e,
-                          struct pool_counts *t)
+static enum status_rank rank_backend(const struct status *s, const struct model_pool *pool,
+                                     const struct model_backend *b, const struct effect_backend *e,
+                                     struct pool_counts *t)
 {
 	const char *observed = look_state(&s->look, health_target_backend(pool->name, b->id)),
 	           *force = force_state(s, pool, e);
 	bool overridden = status_has_intent(s, MODEL_TARGET_BACKEND, pool->name, b->name);
 	bool up = !strcmp(observed, "up"), serving = !strcmp(force, "serving");
-	bool narrow = e && e->path_mtu;
+	bool down = !strcmp(observed, "down"), narrow = e && e->path_mtu;
 
 	t->up += up;
-	t->down += !strcmp(observed, "down");
-	t->unknown += !up && strcmp(observed, "down");
+	t->down += down;
+	t->unknown += !up && !down;
 	t->serving += serving;
 	t->draining += !strcmp(force, "draining");
 	t->overridden += overridden;
-	bool odd = overridden ||
-	           (is_own_pool(s, pool) && ((s->look.pages.effect_fresh && (!serving || narrow)) ||
-	                                     (s->look.pages.health_fresh && !up && pool->check)));
-	t->odd += odd;
-	return odd;
+	bool odd_effect =
+	        is_own_pool(s, pool) && s->look.pages.effect_fresh && (!serving || narrow);
+	bool odd_check = is_own_pool(s, pool) && s->look.pages.health_fresh && !up && pool->check;
+	bool out = odd_effect && !strcmp(force, "out");
+	t->odd += overridden || odd_effect || odd_check;
+	return (odd_check && down) || (out && !overridden) ? STATUS_WRONG
+	       : overridden                                ? STATUS_REQUESTED
+	       : odd_effect || odd_check                   ? STATUS_ODD
+	                                                   : STATUS_NORMAL;
 }
 
 static json_t *pool_effect(const struct status *s, const struct model_pool *pool,
@@ -148,71 +169,106 @@ static json_t *pool_effect(const struct status *s, const struct model_pool *pool
 	                 "held_backends", (json_int_t)p->held, "full_slots", (json_int_t)p->full);
 }
 
-/* The pool's backends: all, or with a limit that is too small for them those that stand out. */
-static json_t *backends_status(struct status *s, const struct model_pool *pool,
-                               const struct force *f, bool all, struct pool_counts *t)
+static struct force read_force(const struct status *s, const struct model_pool *pool)
+{
+	const struct effect *effect = s->look.pages.effect;
+	struct force f = { .n_rows = 0 };
+
+	f.n_rows = gather_rows(effect, pool->name, &f.rows);
+	f.in_tables = f.n_rows >= 0 && !effect_pool(effect, pool->name, &f.pool);
+	return f;
+}
+
+/* Count and rank a pool and its backends; @p ranks is filled. @return the pool's rank */
+static enum status_rank rank_pool(const struct status *s, const struct model_pool *pool,
+                                  uint8_t *ranks, struct ranked_pool *out)
+{
+	struct force f = read_force(s, pool);
+	enum status_rank worst = STATUS_NORMAL;
+
+	*out = (struct ranked_pool){ .pool = pool, .ranks = ranks };
+	for (size_t i = 0; i < pool->n_backends; i++) {
+		const struct model_backend *b = &pool->backends[i];
+		enum status_rank rank =
+		        rank_backend(s, pool, b, gather_row(f.rows, f.n_rows, b->id), &out->counts);
+
+		ranks[i] = (uint8_t)rank;
+		worst = rank > worst ? rank : worst;
+	}
+	free(f.rows);
+	if (is_own_pool(s, pool) && s->look.pages.effect_fresh && pool->n_backends &&
+	    !out->counts.serving)
+		return STATUS_DEAD;
+	return worst;
+}
+
+/* --- those that are shown --- */
+
+/* The room that the limit leaves to the backends of the pools that are shown. */
+static struct room measure_room(const struct status *s, const struct ranked_pool *pools,
+                                const size_t *order, size_t n)
+{
+	struct room room = { .all = !s->filter.limit || s->n_backends <= s->filter.limit,
+		             .rank = STATUS_RANKS - 1,
+		             .left = s->filter.limit };
+	size_t n_of[STATUS_RANKS] = { 0 };
+
+	for (size_t i = 0; i < n; i++)
+		for (size_t k = 0; k < pools[order[i]].pool->n_backends; k++)
+			n_of[pools[order[i]].ranks[k]]++;
+	for (; room.rank > STATUS_NORMAL && n_of[room.rank] <= room.left; room.rank--)
+		room.left -= n_of[room.rank];
+	if (room.rank == STATUS_NORMAL)
+		room.left = 0;
+	return room;
+}
+
+static bool use_room(struct room *room, int rank)
+{
+	if (room->all || rank > room->rank)
+		return true;
+	if (rank < room->rank || !room->left)
+		return false;
+	room->left--;
+	return true;
+}
+
+static json_t *backends_status(struct status *s, const struct ranked_pool *p, const struct force *f,
+                               struct room *room)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < pool->n_backends; i++) {
-		const struct model_backend *b = &pool->backends[i];
-		const struct effect_backend *e = gather_row(f->rows, f->n_rows, b->id);
-		bool odd = count_backend(s, pool, b, e, t);
+	for (size_t i = 0; i < p->pool->n_backends; i++) {
+		const struct model_backend *b = &p->pool->backends[i];
 
-		s->n_odd += odd;
-		if ((!all && !odd) || (s->filter.limit && s->n_shown >= s->filter.limit))
+		if (!use_room(room, p->ranks[i]))
 			continue;
 		s->n_shown++;
-		json_array_append_new(list, backend_status(s, pool, f, b, e));
+		json_array_append_new(list, backend_status(s, p->pool, f, b,
+		                                           gather_row(f->rows, f->n_rows, b->id)));
 	}
 	return list;
 }
 
-/* Whether people have drained all of the pool's backends that they have not disabled. */
-static bool all_drained(const struct status *s, const struct model_pool *pool)
+static json_t *pool_status(struct status *s, const struct ranked_pool *p, struct room *room)
 {
-	size_t n = 0;
+	const struct model_pool *pool = p->pool;
+	const struct pool_counts *t = &p->counts;
+	struct force f = read_force(s, pool);
 
-	for (size_t i = 0; i < pool->n_backends && n == i; i++)
-		for (size_t k = 0; k < s->look.overrides.n_items && n == i; k++) {
-			const struct override *o = &s->look.overrides.items[k];
-
-			n += o->target == MODEL_TARGET_BACKEND &&
-			     (o->kind == MODEL_OVERRIDE_DRAIN ||
-			      o->kind == MODEL_OVERRIDE_DISABLE) &&
-			     o->from_ms <= s->look.now_ms && !strcmp(o->pool, pool->name) &&
-			     !strcmp(o->name, pool->backends[i].name) &&
-			     !override_is_done(o, s->look.now_ms);
-		}
-	return pool->n_backends && n == pool->n_backends;
-}
-
-/*
- * Backends are read and counted before the pool's own fields are made, since those carry the
- * counts.
- */
-static json_t *pool_status(struct status *s, const struct model_pool *pool, bool all)
-{
-	const struct effect *effect = s->look.pages.effect;
-	struct effect_pool p;
-	struct pool_counts t = { 0 };
-	struct force f = { .n_rows = gather_rows(effect, pool->name, &f.rows) };
-	bool in_tables = f.n_rows >= 0 && !effect_pool(effect, pool->name, &p);
-
-	f.n_slots = in_tables ? p.n_slots : 0;
-	f.all_drained = all_drained(s, pool);
-	json_t *backends = backends_status(s, pool, &f, all, &t);
+	f.all_drained = status_all_drained(s, pool);
+	json_t *backends = backends_status(s, p, &f, room);
 	free(f.rows);
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o}", "name", pool->name, "site",
 	                 pool->site->name, "intent",
 	                 json_pack("{s:I, s:I, s:I}", "backends", (json_int_t)pool->n_backends,
 	                           "sets", (json_int_t)pool->n_member_sets, "overridden",
-	                           (json_int_t)t.overridden),
+	                           (json_int_t)t->overridden),
 	                 "observation",
-	                 json_pack("{s:I, s:I, s:I}", "up", (json_int_t)t.up, "down",
-	                           (json_int_t)t.down, "unknown", (json_int_t)t.unknown),
-	                 "effect", pool_effect(s, pool, &t, in_tables ? &p : NULL), "standing_out",
-	                 (json_int_t)t.odd, "backends", backends);
+	                 json_pack("{s:I, s:I, s:I}", "up", (json_int_t)t->up, "down",
+	                           (json_int_t)t->down, "unknown", (json_int_t)t->unknown),
+	                 "effect", pool_effect(s, pool, t, f.in_tables ? &f.pool : NULL),
+	                 "standing_out", (json_int_t)t->odd, "backends", backends);
 }
 
 static bool passes_filter(const struct status *s, const struct model_pool *pool)
@@ -221,16 +277,46 @@ static bool passes_filter(const struct status *s, const struct model_pool *pool)
 	       status_at_site(s, pool->site);
 }
 
+static json_t *ranked_to_json(struct status *s, const struct ranked_pool *pools,
+                              const size_t *order, size_t n)
+{
+	struct room room = measure_room(s, pools, order, n);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, pool_status(s, &pools[order[i]], &room));
+	return list;
+}
+
 json_t *status_pools(struct status *s)
 {
 	const struct model *m = s->look.m;
-	json_t *pools = json_array();
+	size_t n = 0, at = 0;
 
 	for (size_t i = 0; i < m->n_pools; i++)
 		s->n_backends += passes_filter(s, &m->pools[i]) ? m->pools[i].n_backends : 0;
-	bool all = !s->filter.limit || s->n_backends <= s->filter.limit;
-	for (size_t i = 0; i < m->n_pools; i++)
-		if (passes_filter(s, &m->pools[i]))
-			json_array_append_new(pools, pool_status(s, &m->pools[i], all));
-	return pools;
+	struct ranked_pool *pools = calloc(m->n_pools + 1, sizeof(*pools));
+	size_t *order = calloc(m->n_pools + 1, sizeof(*order));
+	uint8_t *ranks = calloc(m->n_pools + s->n_backends + 1, sizeof(*ranks));
+	uint8_t *backend_ranks = ranks ? ranks + m->n_pools : NULL;
+	json_t *list = NULL;
+
+	if (pools && order && ranks) {
+		for (size_t i = 0; i < m->n_pools; i++) {
+			if (!passes_filter(s, &m->pools[i]))
+				continue;
+			ranks[n] =
+			        (uint8_t)rank_pool(s, &m->pools[i], backend_ranks + at, &pools[n]);
+			at += m->pools[i].n_backends;
+			s->n_odd += pools[n++].counts.odd;
+		}
+		size_t n_shown = status_order(ranks, n, status_limit(s, n), order);
+
+		list = ranked_to_json(s, pools, order, n_shown);
+		status_note_cut(s, "pools", ranks, n, n_shown);
+	}
+	free(pools);
+	free(order);
+	free(ranks);
+	return list;
 }

@@ -307,6 +307,7 @@ static bool print_backup(const json_t *service, const json_t *at, bool shows)
 static void print_status_backups(const json_t *b)
 {
 	const json_t *service, *at;
+	const json_t *all = json_object_get(json_object_get(b, "backups"), "standing_out");
 	size_t i, k, n = 0;
 
 	json_array_foreach(json_object_get(b, "services"), i, service)
@@ -314,9 +315,10 @@ static void print_status_backups(const json_t *b)
 		json_array_foreach(json_object_get(service, "at"), k, at) n +=
 		        print_backup(service, at, n < BACKUPS_SHOWN);
 	}
-	if (n > BACKUPS_SHOWN)
-		printf("... and %zu more backups: weir status --json shows all\n",
-		       n - BACKUPS_SHOWN);
+	size_t n_shown = n < BACKUPS_SHOWN ? n : BACKUPS_SHOWN;
+	n = json_is_integer(all) ? (size_t)json_integer_value(all) : n;
+	if (n > n_shown)
+		printf("... and %zu more backups: weir status --json shows all\n", n - n_shown);
 }
 
 void status_print(const json_t *b)

@@ -14,7 +14,7 @@
 #include "mgmt/api/diverged.h"
 #include "mgmt/api/http.h"
 #include "mgmt/api/idempotent.h"
-#include "mgmt/api/status_bound.h"
+#include "mgmt/api/status.h"
 #include "mgmt/api/timekeep.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
@@ -349,42 +349,50 @@ static void each_unrelated_head_has_one_command_that_keeps_it(void **state)
 
 /* --- lists that are cut --- */
 
-static json_t *list_of(int n, int odd)
+/* Each answer is the beginning of any longer one, the worst first, and of equals in their order. */
+static void the_worst_are_shown_first(void **state)
 {
-	json_t *list = json_array();
-
-	for (int i = 0; i < n; i++)
-		json_array_append_new(list,
-		                      json_pack("{s:i, s:i}", "i", i, "standing_out", i == odd));
-	return list;
-}
-
-static void what_stands_out_is_shown_first(void **state)
-{
-	json_t *status =
-	               json_pack("{s:o, s:o}", "pools", list_of(5, 3), "services", list_of(2, -1)),
-	       *pools;
+	static const uint8_t ranks[] = { STATUS_NORMAL, STATUS_ODD,       STATUS_DEAD,
+		                         STATUS_NORMAL, STATUS_REQUESTED, STATUS_WRONG,
+		                         STATUS_WRONG,  STATUS_ODD };
+	static const size_t worst_first[] = { 2, 5, 6, 1, 7, 4, 0, 3 };
+	size_t order[8];
 
 	(void)state;
-	status_bound(status, 2);
-	pools = json_object_get(status, "pools");
-	assert_int_equal(json_array_size(pools), 2);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(pools, 0), "i")), 3);
-	assert_int_equal(json_integer_value(json_object_get(json_array_get(pools, 1), "i")), 0);
-	assert_int_equal(json_array_size(json_object_get(status, "services")), 2);
-	json_t *lists = json_object_get(status, "lists");
-	assert_int_equal(json_object_size(lists), 1); /* services fit exactly */
-	assert_int_equal(
-	        json_integer_value(json_object_get(json_object_get(lists, "pools"), "all")), 5);
-	assert_int_equal(json_integer_value(
-	                         json_object_get(json_object_get(lists, "pools"), "standing_out")),
-	                 1);
-	json_decref(status);
-	status = json_pack("{s:o}", "pools", list_of(5, 3));
-	status_bound(status, 0);
-	assert_int_equal(json_array_size(json_object_get(status, "pools")), 5);
-	assert_null(json_object_get(status, "lists"));
-	json_decref(status);
+	for (uint64_t limit = 1; limit <= 8; limit++) {
+		assert_int_equal(status_order(ranks, 8, limit, order), limit);
+		assert_memory_equal(order, worst_first, limit * sizeof(*order));
+	}
+	assert_int_equal(status_order(ranks, 8, UINT64_MAX, order), 8);
+	assert_memory_equal(order, worst_first, sizeof(order));
+	assert_int_equal(status_order(ranks, 8, 0, order), 8); /* all: in their own order */
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(order[i], i);
+	assert_int_equal(status_order(NULL, 0, 0, NULL), 0);
+}
+
+static void what_is_left_out_is_counted(void **state)
+{
+	static const uint8_t ranks[] = { STATUS_NORMAL, STATUS_ODD, STATUS_REQUESTED,
+		                         STATUS_NORMAL };
+	struct status *s = calloc(1, sizeof(*s));
+	json_t *expected =
+	        json_loads("{\"pools\": {\"all\": 4, \"standing_out\": 2, \"shown\": 3}}", 0, NULL);
+
+	(void)state;
+	assert_non_null(s);
+	s->filter.limit = 3;
+	assert_int_equal(status_limit(s, 3), 0); /* all have room */
+	assert_int_equal(status_limit(s, 4), 3);
+	status_note_cut(s, "services", ranks, 4, 4);
+	assert_null(s->lists); /* nothing is left out */
+	status_note_cut(s, "pools", ranks, 4, 3);
+	assert_true(json_equal(s->lists, expected));
+	json_decref(expected);
+	status_fini(s);
+	s->filter.limit = 0;
+	assert_int_equal(status_limit(s, 100000), 0);
+	free(s);
 }
 
 int main(void)
@@ -407,7 +415,8 @@ int main(void)
 		        a_step_before_this_start_is_not_believed_until_accepted, setup, teardown),
 		cmocka_unit_test_setup_teardown(each_unrelated_head_has_one_command_that_keeps_it,
 		                                setup, teardown),
-		cmocka_unit_test(what_stands_out_is_shown_first),
+		cmocka_unit_test(the_worst_are_shown_first),
+		cmocka_unit_test(what_is_left_out_is_counted),
 	};
 
 	return cmocka_run_group_tests_name("api core", tests, NULL, NULL);

@@ -237,8 +237,10 @@ static void only_the_first_hundred_services_are_shown(void **state)
 	expect_text("\n## Services: the first 100 of 101\n");
 	expect_text("\ns100|");
 	says_not("\ns101|");
-	page_of_services(3, "\"lists\": {\"services\": {\"all\": 250}},");
+	page_of_services(100, "\"lists\": {\"services\": {\"all\": 250}},");
 	expect_text("\n## Services: the first 100 of 250\n");
+	page_of_services(3, "\"lists\": {\"services\": {\"all\": 250}},");
+	expect_text("\n## Services: the first 3 of 250\n");
 }
 
 static void overrides_and_peers_have_tables_only_if_there_are_any(void **state)

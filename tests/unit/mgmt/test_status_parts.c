@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The status of sites, pools and backends: what is asked, seen and in force, apart; and what
- * stands out.
+ * The status of pools and backends: what is asked, seen and in force, apart; and what stands out.
  */
 #include "asked.h"
 
@@ -95,9 +94,17 @@ static int setup(void **state)
 
 static json_t *told;
 
+/* Index the look as it is now. */
+static void index_again(void)
+{
+	status_fini(&seen);
+	assert_int_equal(status_index(&seen), 0);
+}
+
 static const json_t *backend_at(size_t i)
 {
 	seen.n_backends = seen.n_odd = seen.n_shown = 0;
+	index_again();
 	json_decref(told);
 	told = status_pools(&seen);
 	return json_array_get(json_object_get(json_array_get(told, 0), "backends"), i);
@@ -108,6 +115,7 @@ static int teardown(void **state)
 	(void)state;
 	json_decref(told);
 	told = NULL;
+	status_fini(&seen);
 	return 0;
 }
 
@@ -380,6 +388,7 @@ static void what_people_ask_for_is_told(void **state)
 /* How far site ams is drained by what people ask for. */
 static json_int_t asked_level(void)
 {
+	index_again();
 	json_t *asked = status_intent(&seen, MODEL_TARGET_SITE, "", "ams", 100);
 	json_int_t level = json_integer_value(json_object_get(asked, "level_ppm"));
 
@@ -448,86 +457,97 @@ static void a_limit_leaves_what_stands_out(void **state)
 	assert_int_equal(seen.n_backends, 3);
 }
 
-/* What weir-dns says of one name's sites. */
-static json_t *dns_of(const char *first, const char *second)
+static void set_health(uint64_t id, enum health_state verdict)
 {
-	char text[1024];
-
-	snprintf(text, sizeof(text),
-	         "{\"names\":[{\"service\":\"web\",\"sites\":["
-	         "{\"site\":\"ams\",\"weight\":100,\"shifting\":false,%s},"
-	         "{\"site\":\"fra\",\"weight\":300,\"shifting\":false,%s}]}]}",
-	         first, second);
-	return json_loads(text, 0, NULL);
+	health_write(&health, health_find_index(&health, health_target_backend("web", id)),
+	             health_make(verdict, 0, HEALTH_REASON_OK, 1));
 }
 
-#define WELL "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":false"
-#define DOWN "\"ipv4\":\"down\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":false"
-
-static void a_site_is_told_as_the_dns_answers(void **state)
+/* The names of the backends that are shown, of all pools. */
+static const char *names_shown(uint64_t limit)
 {
-	static const struct {
-		const char *ams, *fra;
-		const char *word;
-		json_int_t share; /* of ams */
-	} rows[] = {
-		{ WELL, WELL, "serving", 250000 },
-		{ WELL, DOWN, "serving", 1000000 },
-		{ DOWN, WELL, "out", 0 },
-		{ DOWN, DOWN, "serving", 250000 }, /* without a good one all are answered */
-		{ "\"ipv4\":\"down\",\"ipv6\":\"up\",\"drained_ppm\":0,\"disabled\":false", WELL,
-		  "serving", 250000 },
-		{ "\"ipv4\":\"none\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":false", WELL,
-		  "out", 0 },
-		{ WELL ",\"unproven\":true", WELL, "out", 0 },
-		{ DOWN ",\"forced_up\":true", WELL, "serving", 250000 },
-		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":500000,\"disabled\":false",
-		  WELL, "draining", 142857 },
-		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":1000000,\"disabled\":false",
-		  WELL, "drained", 0 },
-		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":true", WELL,
-		  "disabled", 0 },
-	};
+	static char text[64];
+	const json_t *pool, *b;
+	size_t i, k;
 
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		seen.look.dns = dns_of(rows[i].ams, rows[i].fra);
-		assert_non_null(seen.look.dns);
-		json_t *effect = site_effect(&seen.look, "ams");
-		const char *word = json_string_value(json_object_get(effect, "state"));
-		json_int_t share = json_integer_value(json_object_get(effect, "weight_share_ppm"));
+	seen.filter.limit = limit;
+	(void)backend_at(0);
+	text[0] = '\0';
+	json_array_foreach(told, i, pool)
+	{
+		json_array_foreach(json_object_get(pool, "backends"), k, b)
+		{
+			size_t n = strlen(text);
 
-		if (strcmp(word, rows[i].word) != 0 || share != rows[i].share)
-			fail_msg("row %zu: %s %d", i, word, (int)share);
-		json_decref(effect);
-		effect = site_effect(&seen.look, "lon");
-		assert_string_equal(json_string_value(json_object_get(effect, "state")), "unknown");
-		json_decref(effect);
-		json_decref(seen.look.dns);
+			snprintf(text + n, sizeof(text) - n, "%s ",
+			         json_string_value(json_object_get(b, "name")));
+		}
 	}
-	seen.look.dns = NULL;
+	return text;
 }
 
-/* A service that is drained alone is one name of several: the site serves the others. */
-static void a_site_is_drained_as_far_as_all_its_names_are(void **state)
+/* One that is down is not hidden by those that somebody drained, wherever it is in the list. */
+static void the_worst_backends_have_room_first(void **state)
 {
-	static const char text[] =
-	        "{\"names\":[{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":"
-	        "\"up\",\"drained_ppm\":1000000,\"shifting\":false,\"disabled\":false}]},"
-	        "{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":\"up\","
-	        "\"drained_ppm\":100000,\"shifting\":true,\"disabled\":false}]},"
-	        "{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":\"up\","
-	        "\"drained_ppm\":250000,\"shifting\":true,\"disabled\":false}]}]}";
+	(void)state;
+	add_override(0, MODEL_OVERRIDE_DRAIN, "b1", NOW_MS);
+	rows_in_force[1].path_mtu = 1400;
+	rows_in_force[1].slots = rows_in_force[2].slots = 0;
+	rows_in_force[1].base_slots = 5; /* it drains, and nobody asked for that */
+	rows_in_force[2].alive = 0;
+	set_health(3, HEALTH_DOWN);
+	assert_string_equal(names_shown(1), "b3 ");
+	assert_int_equal(seen.n_shown, 1);
+	assert_int_equal(seen.n_odd, 3);
+	assert_int_equal(json_array_size(told), 1);
+	assert_string_equal(names_shown(2), "b2 b3 ");
+	assert_string_equal(names_shown(3), "b1 b2 b3 ");
+	assert_string_equal(names_shown(100000), "b1 b2 b3 ");
+	assert_string_equal(names_shown(0), "b1 b2 b3 ");
+	rows_in_force[2].alive = 1; /* out, as somebody asked for, is not wrong */
+	set_health(3, HEALTH_UP);
+	add_override(1, MODEL_OVERRIDE_DISABLE, "b3", NOW_MS);
+	assert_string_equal(names_shown(1), "b2 ");
+}
+
+/* A pool that forwards nothing is the worst; pools that are left out are counted with their backends. */
+static void pools_are_cut_the_worst_first(void **state)
+{
+	static struct model_pool many[4];
 
 	(void)state;
-	seen.look.dns = json_loads(text, 0, NULL);
-	assert_non_null(seen.look.dns);
-	json_t *effect = site_effect(&seen.look, "ams");
-	assert_int_equal(json_integer_value(json_object_get(effect, "level_ppm")), 100000);
-	assert_string_equal(json_string_value(json_object_get(effect, "state")), "draining");
-	json_decref(effect);
-	json_decref(seen.look.dns);
-	seen.look.dns = NULL;
+	for (size_t i = 0; i < 4; i++) {
+		static const char *const names[] = { "web", "p1", "p2", "p3" };
+
+		many[i] = pools[0];
+		many[i].name = names[i];
+		many[i].site = &sites[i < 2 ? 1 : 0];
+	}
+	one_pool.pools = many;
+	one_pool.n_pools = 4;
+	many[2].check = many[3].check = NULL;
+	rows_in_force[0].path_mtu = 1400; /* of all of them, and those of the own site show it */
+	assert_string_equal(names_shown(2), "b1 b1 ");
+	assert_int_equal(json_array_size(told), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(told, 0), "name")),
+	                    "p2");
+	assert_int_equal(seen.n_backends, 12);
+	assert_int_equal(seen.n_shown, 2);
+	const json_t *cut = json_object_get(seen.lists, "pools");
+	assert_int_equal(json_integer_value(json_object_get(cut, "all")), 4);
+	assert_int_equal(json_integer_value(json_object_get(cut, "standing_out")), 2);
+	assert_int_equal(json_integer_value(json_object_get(cut, "shown")), 2);
+	for (size_t i = 0; i < 3; i++)
+		rows_in_force[i].slots = 0;
+	many[2].n_backends = 0; /* a pool that is empty is no dead one */
+	(void)names_shown(1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(told, 0), "name")),
+	                    "p3");
+	(void)names_shown(4);
+	assert_int_equal(json_array_size(told), 4);
+	assert_null(seen.lists);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(told, 0), "name")),
+	                    "web");
 }
 
 int main(void)
@@ -544,8 +564,8 @@ int main(void)
 		T(the_highest_level_of_drains_is_told),
 		T(who_serves_after_a_drain_of_all_says_so),
 		T(a_limit_leaves_what_stands_out),
-		T(a_site_is_told_as_the_dns_answers),
-		T(a_site_is_drained_as_far_as_all_its_names_are),
+		T(the_worst_backends_have_room_first),
+		T(pools_are_cut_the_worst_first),
 	};
 
 	return cmocka_run_group_tests_name("status parts", tests, NULL, NULL);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What weir-dns does with sites and services, found by name in what it said last.
+ *
+ * Implemented in mgmt/api/status_dns.c; called by the thread that makes the status.
+ */
+#ifndef WEIR_MGMT_API_STATUS_DNS_H
+#define WEIR_MGMT_API_STATUS_DNS_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/checked.h"
+
+struct model;
+struct status_dns_name;
+struct status_dns_site;
+
+/** An index of the answer; borrows the answer and the model. Zeroed, it knows nothing. */
+struct status_dns {
+	struct status_dns_name *names; /* by service, of one service as in the answer */
+	size_t n_names;
+	struct status_dns_site *sites; /* of the model, by name */
+	size_t n_sites;
+};
+
+/** @param said  observe_dns(), NULL: nothing is known. @return 0 or -ENOMEM; then it is empty */
+int status_dns_init(struct status_dns *dns, const json_t *said, const struct model *m) MUST_CHECK;
+void status_dns_fini(struct status_dns *dns);
+/** What weir-dns does with a site, given. */
+json_t *status_dns_site_effect(const struct status_dns *dns, const char *site);
+/** The same, with what it says of @p service there, given. */
+json_t *status_dns_at_effect(const struct status_dns *dns, const char *service, const char *site);
+
+#endif

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What weir-dns does with sites and services, from what it said (mgmt/api/status_dns.h). */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mgmt/api/status_dns.h"
+#include "weir/model.h"
+
+/* not in the order of their names */
+static const struct model_site sites[2] = { { .name = "fra" }, { .name = "ams" } };
+static const struct model two_sites = { .sites = sites, .n_sites = 2 };
+
+/* What weir-dns says of one name's sites. */
+static json_t *dns_of(const char *first, const char *second)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+	         "{\"names\":[{\"service\":\"web\",\"sites\":["
+	         "{\"site\":\"ams\",\"weight\":100,\"shifting\":false,%s},"
+	         "{\"site\":\"fra\",\"weight\":300,\"shifting\":false,%s}]}]}",
+	         first, second);
+	return json_loads(text, 0, NULL);
+}
+
+/* The index of what weir-dns said, which outlives it. */
+static struct status_dns index_of(const json_t *said)
+{
+	struct status_dns dns;
+
+	assert_non_null(said);
+	assert_int_equal(status_dns_init(&dns, said, &two_sites), 0);
+	return dns;
+}
+
+#define WELL "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":false"
+#define DOWN "\"ipv4\":\"down\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":false"
+
+static void a_site_is_told_as_the_dns_answers(void **state)
+{
+	static const struct {
+		const char *ams, *fra;
+		const char *word;
+		json_int_t share; /* of ams */
+	} rows[] = {
+		{ WELL, WELL, "serving", 250000 },
+		{ WELL, DOWN, "serving", 1000000 },
+		{ DOWN, WELL, "out", 0 },
+		{ DOWN, DOWN, "serving", 250000 }, /* without a good one all are answered */
+		{ "\"ipv4\":\"down\",\"ipv6\":\"up\",\"drained_ppm\":0,\"disabled\":false", WELL,
+		  "serving", 250000 },
+		{ "\"ipv4\":\"none\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":false", WELL,
+		  "out", 0 },
+		{ WELL ",\"unproven\":true", WELL, "out", 0 },
+		{ DOWN ",\"forced_up\":true", WELL, "serving", 250000 },
+		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":500000,\"disabled\":false",
+		  WELL, "draining", 142857 },
+		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":1000000,\"disabled\":false",
+		  WELL, "drained", 0 },
+		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":true", WELL,
+		  "disabled", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *said = dns_of(rows[i].ams, rows[i].fra);
+		struct status_dns dns = index_of(said);
+		json_t *effect = status_dns_site_effect(&dns, "ams");
+		const char *word = json_string_value(json_object_get(effect, "state"));
+		json_int_t share = json_integer_value(json_object_get(effect, "weight_share_ppm"));
+
+		if (strcmp(word, rows[i].word) != 0 || share != rows[i].share)
+			fail_msg("row %zu: %s %d", i, word, (int)share);
+		json_decref(effect);
+		effect = status_dns_site_effect(&dns, "lon");
+		assert_string_equal(json_string_value(json_object_get(effect, "state")), "unknown");
+		json_decref(effect);
+		status_dns_fini(&dns);
+		json_decref(said);
+	}
+}
+
+/* A service that is drained alone is one name of several: the site serves the others. */
+static void a_site_is_drained_as_far_as_all_its_names_are(void **state)
+{
+	static const char text[] =
+	        "{\"names\":[{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":"
+	        "\"up\",\"drained_ppm\":1000000,\"shifting\":false,\"disabled\":false}]},"
+	        "{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":\"up\","
+	        "\"drained_ppm\":100000,\"shifting\":true,\"disabled\":false}]},"
+	        "{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":\"up\","
+	        "\"drained_ppm\":250000,\"shifting\":true,\"disabled\":false}]}]}";
+
+	(void)state;
+	json_t *said = json_loads(text, 0, NULL);
+	struct status_dns dns = index_of(said);
+	json_t *effect = status_dns_site_effect(&dns, "ams");
+	assert_int_equal(json_integer_value(json_object_get(effect, "level_ppm")), 100000);
+	assert_string_equal(json_string_value(json_object_get(effect, "state")), "draining");
+	json_decref(effect);
+	status_dns_fini(&dns);
+	json_decref(said);
+}
+
+#define AT(site)                                                                                   \
+	"{\"site\":\"" site                                                                        \
+	"\",\"weight\":1,\"drained_ppm\":0,\"shifting\":false,\"disabled\":false"
+
+/* Of the names of one service the first that has the site; of a service without a name, the site's effect. */
+static void a_service_is_told_by_its_first_name(void **state)
+{
+	static const char text[] =
+	        "{\"names\":["
+	        "{\"service\":\"web\",\"sites\":[" AT(
+	                "fra") ",\"ipv4\":\"up\",\"ipv6\":\"none\"}]},"
+	                       "{\"service\":\"mail\",\"sites\":[" AT(
+	                               "ams") ",\"ipv4\":\"down\"}]},"
+	                                      "{\"service\":\"web\",\"sites\":[" AT(
+	                                              "ams") ",\"ipv6\":\"up\",\"views\":[1]}]},"
+	                                                     "{\"service\":\"web\",\"sites\":[" AT(
+	                                                             "ams") ",\"ipv6\":\"down\"}]}]}";
+	static const struct {
+		const char *service, *site, *ipv4, *ipv6;
+		size_t n_views;
+	} rows[] = {
+		{ "web", "fra", "up", NULL, 0 },    { "web", "ams", NULL, "up", 1 },
+		{ "mail", "ams", "down", NULL, 0 }, { "mail", "fra", NULL, NULL, 0 },
+		{ "ftp", "ams", NULL, NULL, 0 },
+	};
+	json_t *said = json_loads(text, 0, NULL);
+	struct status_dns dns = index_of(said);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *effect = status_dns_at_effect(&dns, rows[i].service, rows[i].site);
+		const char *ipv4 = json_string_value(json_object_get(effect, "ipv4"));
+		const char *ipv6 = json_string_value(json_object_get(effect, "ipv6"));
+
+		assert_string_equal(ipv4 ? ipv4 : "", rows[i].ipv4 ? rows[i].ipv4 : "");
+		assert_string_equal(ipv6 ? ipv6 : "", rows[i].ipv6 ? rows[i].ipv6 : "");
+		assert_int_equal(json_array_size(json_object_get(effect, "views")),
+		                 rows[i].n_views);
+		json_decref(effect);
+	}
+	json_t *effect =
+	        status_dns_site_effect(&dns, "ams"); /* it is not changed by its services */
+	assert_null(json_object_get(effect, "ipv6"));
+	json_decref(effect);
+	status_dns_fini(&dns);
+	json_decref(said);
+}
+
+static void without_an_answer_nothing_is_known(void **state)
+{
+	struct status_dns dns;
+
+	(void)state;
+	assert_int_equal(status_dns_init(&dns, NULL, &two_sites), 0);
+	json_t *effect = status_dns_at_effect(&dns, "web", "ams");
+	assert_string_equal(json_string_value(json_object_get(effect, "state")), "unknown");
+	assert_int_equal(json_object_size(effect), 1);
+	json_decref(effect);
+	status_dns_fini(&dns);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_site_is_told_as_the_dns_answers),
+		cmocka_unit_test(a_site_is_drained_as_far_as_all_its_names_are),
+		cmocka_unit_test(a_service_is_told_by_its_first_name),
+		cmocka_unit_test(without_an_answer_nothing_is_known),
+	};
+
+	return cmocka_run_group_tests_name("status dns", tests, NULL, NULL);
+}
