@@ -18,13 +18,12 @@ enum fwd_reason world_forward_long(struct world *w, struct fwd_packet *packet, u
                                    struct fwd_verdict *v)
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(&w->t);
-	struct fwd_parsed p = { 0 };
+	const struct fwd_found nothing = { 0 };
 
 	memset(v, 0, sizeof(*v));
 	w->t.now_s = now_s;
 	fwd_count_received(cpu, packet);
-	fwd_forward_parse(&w->t, w->t.root, packet, &p, v);
-	fwd_forward_any(&w->t, w->t.root, cpu, packet, &p, v);
+	fwd_forward_long(&w->t, w->t.root, cpu, packet, &nothing, v);
 	return v->reason;
 }
 

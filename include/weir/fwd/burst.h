@@ -27,8 +27,14 @@
 #include "weir/fwd/burst_hash.h"
 #include "weir/fwd/forward.h"
 
-#define FWD_BURST_MAX  64u
 #define FWD_CACHE_LINE 64u
+
+/** What a frame looks like. */
+enum fwd_burst_shape {
+	FWD_BURST_OTHER,
+	FWD_BURST_PLAIN4, /**< as fwd_parse_plain() demands, of IPv4 */
+	FWD_BURST_PLAIN6, /**< of IPv6 */
+};
 
 /** Frames and what becomes of them; a worker has one and uses it again and again. */
 struct fwd_burst {
@@ -37,9 +43,11 @@ struct fwd_burst {
 	struct fwd_packet packets[FWD_BURST_MAX];   /**< in; moved by the verdicts */
 	struct fwd_verdict verdicts[FWD_BURST_MAX]; /**< out; as fwd_forward() leaves one */
 	struct fwd_parsed parsed[FWD_BURST_MAX];    /**< the stages' own: unless plain */
-	bool plain[FWD_BURST_MAX];                  /**< the same: of fwd_parse_plain()'s shape */
+	uint8_t shapes[FWD_BURST_MAX];              /**< the same: enum fwd_burst_shape */
 	bool is_fast[FWD_BURST_MAX];                /**< the same: takes the fast path */
-	uint64_t first[FWD_BURST_MAX], last[FWD_BURST_MAX], hash[FWD_BURST_MAX]; /**< the same */
+	bool any6;                    /**< the same: whether one is FWD_BURST_PLAIN6 */
+	struct fwd_messages messages; /**< the same: of the plain frames' flows */
+	uint64_t hash[FWD_BURST_MAX]; /**< the same */
 };
 
 /** Fetch the lines of a frame's headers, and the line that an outer header is written to. */
@@ -49,32 +57,46 @@ FWD_INLINE void fwd_burst_fetch(const struct fwd_packet *packet)
 	__builtin_prefetch(packet->data - FWD_CACHE_LINE, 1);
 }
 
-/** The words of fwd_hash_first4() and fwd_hash_last(). */
-FWD_INLINE void fwd_burst_message(const struct fwd_packet *packet, uint8_t protocol,
-                                  uint64_t *first, uint64_t *last)
+/**
+ * The words that fwd_hash_flow() hashes, of the flow of plain frame @p i, from where they stand.
+ */
+FWD_INLINE void fwd_burst_message(struct fwd_burst *b, uint32_t i, uint8_t protocol, bool is4)
 {
-	const struct fwd_ip4_flow *w = fwd_ip4_flow(packet->data + FWD_ETH_LEN);
+	const uint8_t *at = b->packets[i].data + FWD_ETH_LEN;
+	const struct fwd_ip6 *ip6 = (const void *)at;
+	const struct fwd_ports *ports = (const void *)(at + fwd_ip_len(is4));
+	uint64_t len = is4 ? FWD_HASH_LEN4 : FWD_HASH_LEN6;
+	struct fwd_messages *m = &b->messages;
 
-	*first = w->addresses;
-	*last = w->ports | (uint64_t)protocol << 32 | FWD_HASH_LEN4 << 56;
+	m->word[FWD_MESSAGE_WORDS - 1][i] = ports->both_be | (uint64_t)protocol << 32 | len << 56;
+	if (is4) {
+		m->word[0][i] = fwd_ip4_flow(at)->addresses;
+		return;
+	}
+	m->word[0][i] = ip6->src_be[0];
+	m->word[1][i] = ip6->src_be[1];
+	m->word[2][i] = ip6->dst_be[0];
+	m->word[3][i] = ip6->dst_be[1];
 }
 
 /**
  * Stage 2 of a frame of the commonest shape: the flow's message, its service, and whether it goes
  * where its slot leads, as far as can be said before that is known. The source is looked at
  * first: to keep it meanwhile costs more than all the rest.
+ *
+ * @param is4  the family that is asked for; a constant
  * @return false: it has another shape, or its slot asks for more of the flow than its hash
  */
 FWD_INLINE bool fwd_burst_find_plain(const struct fwd_tables *t, const struct fwd_root *root,
-                                     struct fwd_burst *b, uint32_t i)
+                                     struct fwd_burst *b, uint32_t i, bool is4)
 {
 	struct fwd_verdict *v = &b->verdicts[i];
 	struct fwd_parsed p;
 	bool ours;
 
-	if (FWD_UNLIKELY(!fwd_parse_plain(&b->packets[i], &p)))
+	if (FWD_UNLIKELY(!fwd_parse_plain(&b->packets[i], &p, is4)))
 		return false;
-	fwd_burst_message(&b->packets[i], p.flow.protocol, &b->first[i], &b->last[i]);
+	fwd_burst_message(b, i, p.flow.protocol, is4);
 	ours = fwd_is_ours(t, root, &b->packets[i], b->ingress[i]) &&
 	       fwd_check_sender(t, root, &p) == FWD_REASON_FORWARDED;
 	v->service = fwd_service_find(t, root, &p.flow.dst, p.flow.dport_be, p.flow.protocol);
@@ -92,7 +114,7 @@ FWD_INLINE void fwd_burst_find_other(const struct fwd_tables *t, const struct fw
 	fwd_parse_ingress(t, root, &b->packets[i], b->ingress[i], p);
 	*v = (struct fwd_verdict){ 0 };
 	if (fwd_has_flow(p))
-		fwd_decide_find(t, root, p, v);
+		fwd_decide_find(t, root, p, v, false);
 	b->is_fast[i] = false;
 }
 
@@ -100,12 +122,19 @@ FWD_INLINE void fwd_burst_find_other(const struct fwd_tables *t, const struct fw
 FWD_INLINE void fwd_burst_find(const struct fwd_tables *t, const struct fwd_root *root,
                                struct fwd_burst *b)
 {
+	b->any6 = false;
 	for (uint32_t i = 0; i < b->n; i++) {
-		b->plain[i] = fwd_burst_find_plain(t, root, b, i);
-		if (FWD_UNLIKELY(!b->plain[i]))
+		if (FWD_LIKELY(fwd_burst_find_plain(t, root, b, i, true))) {
+			b->shapes[i] = FWD_BURST_PLAIN4;
+		} else if (FWD_LIKELY(fwd_burst_find_plain(t, root, b, i, false))) {
+			b->shapes[i] = FWD_BURST_PLAIN6;
+			b->any6 = true;
+		} else {
+			b->shapes[i] = FWD_BURST_OTHER;
 			fwd_burst_find_other(t, root, b, i);
+		}
 	}
-	fwd_hash_burst(root->hash_key, b->first, b->last, b->hash, b->n);
+	fwd_hash_burst(root->hash_key, &b->messages, b->n, b->any6, b->hash);
 }
 
 /** Stage 3 of a frame with a service: fetch the block of its slot. @return whether it has one */
@@ -132,7 +161,7 @@ FWD_INLINE void fwd_burst_fetch_slots(const struct fwd_tables *t, const struct f
 	for (uint32_t i = 0; i < b->n; i++) {
 		struct fwd_verdict *v = &b->verdicts[i];
 
-		if (FWD_LIKELY(b->plain[i]))
+		if (FWD_LIKELY(b->shapes[i] != FWD_BURST_OTHER))
 			v->hash = b->hash[i];
 		if (FWD_LIKELY(v->service != NULL))
 			b->is_fast[i] &= fwd_burst_fetch_slot(t, root, &b->parsed[i], v);
@@ -190,29 +219,39 @@ FWD_INLINE void fwd_burst_look_ahead(const struct fwd_tables *t, const struct fw
 			fwd_burst_fetch_backend(t, root, &b->verdicts[i], &b->is_fast[i]);
 }
 
-/**
- * Stage 5 of a fast frame: its backend is known. What is needed is copied first, because the
- * compiler cannot know that the bytes written to the frame are not these.
- * @return whether the fast path can send to the backend; else nothing has happened
- */
-FWD_INLINE bool fwd_burst_send(const struct fwd_root *root, struct fwd_packet *packet,
-                               struct fwd_verdict *v, const uint8_t **inner)
+/** What the fast path needs of the header at @p at, to read which again costs less than to keep it. */
+FWD_INLINE void fwd_burst_reread(const uint8_t *at, bool is4, struct fwd_parsed *p)
 {
-	const struct fwd_ip4 *ip = (const void *)(packet->data + FWD_ETH_LEN);
-	const struct fwd_parsed known = { .l3_len = fwd_be16(ip->len_be),
-		                          .tos = ip->tos,
-		                          .is4 = true };
-	const struct fwd_verdict to = { .backend = v->backend, .hash = v->hash };
-	struct fwd_packet frame = *packet;
+	const struct fwd_ip4 *ip4 = (const void *)at;
+	const struct fwd_ip6 *ip6 = (const void *)at;
 
-	if (FWD_UNLIKELY(!fwd_fast_tunnel(root, to.backend, known.l3_len)))
+	p->is4 = is4;
+	p->l3_len = is4 ? fwd_be16(ip4->len_be) : (uint16_t)(FWD_IP6_LEN + fwd_be16(ip6->len_be));
+	p->tos = is4 ? ip4->tos : (uint8_t)(fwd_be32(ip6->version_class_flow_be) >> 20);
+}
+
+/**
+ * Stage 5 of a fast frame of family @p is4, a constant: its backend is known. What is needed is
+ * copied first, because the compiler cannot know that the bytes written to the frame are not these.
+ * @return whether the fast path could send to the backend; else nothing has happened
+ */
+FWD_INLINE bool fwd_burst_send(const struct fwd_tables *t, const struct fwd_root *root,
+                               struct fwd_cpu *cpu, struct fwd_packet *packet, uint64_t len,
+                               struct fwd_verdict *v, bool is4)
+{
+	struct fwd_verdict to = { .backend = v->backend, .hash = v->hash };
+	struct fwd_packet frame = *packet;
+	struct fwd_parsed known = { 0 };
+	const uint8_t *inner;
+
+	fwd_burst_reread(packet->data + FWD_ETH_LEN, is4, &known);
+	if (FWD_UNLIKELY(!fwd_fast_send(&frame, root, &known, &to, &inner)))
 		return false;
-	v->outer4 = true;
+	v->outer4 = to.outer4;
 	v->event = 0;
-	v->reason = to.backend->encap == FWD_ENCAP_GUE
-	                    ? fwd_fast_rewrite(&frame, root, &known, &to, true, inner)
-	                    : fwd_fast_rewrite(&frame, root, &known, &to, false, inner);
+	v->reason = to.reason;
 	*packet = frame;
+	fwd_fast_count(t, root, cpu, packet, len, inner, is4, v);
 	return true;
 }
 
@@ -223,12 +262,27 @@ FWD_INLINE void fwd_burst_decide(const struct fwd_tables *t, const struct fwd_ro
 	struct fwd_parsed *p = &b->parsed[i];
 	struct fwd_verdict *v = &b->verdicts[i];
 
-	if (b->plain[i]) {
-		fwd_parse_plain(&b->packets[i], p);
+	if (b->shapes[i] != FWD_BURST_OTHER) {
+		fwd_parse_plain(&b->packets[i], p, b->shapes[i] == FWD_BURST_PLAIN4);
 		p->addressee = (uint8_t)fwd_addressee(t, root, &b->packets[i], b->ingress[i]);
 	}
 	*v = (struct fwd_verdict){ .hash = v->hash, .service = v->service };
 	fwd_forward_any(t, root, cpu, &b->packets[i], p, v);
+}
+
+/** Stage 5 of a frame of @p len bytes. */
+FWD_INLINE void fwd_burst_finish(const struct fwd_tables *t, const struct fwd_root *root,
+                                 struct fwd_cpu *cpu, struct fwd_burst *b, uint32_t i, uint64_t len)
+{
+	struct fwd_packet *packet = &b->packets[i];
+	struct fwd_verdict *v = &b->verdicts[i];
+
+	if (FWD_LIKELY(b->is_fast[i]) &&
+	    FWD_LIKELY(FWD_LIKELY(b->shapes[i] == FWD_BURST_PLAIN4)
+	                       ? fwd_burst_send(t, root, cpu, packet, len, v, true)
+	                       : fwd_burst_send(t, root, cpu, packet, len, v, false)))
+		return;
+	fwd_burst_decide(t, root, cpu, b, i);
 }
 
 /**
@@ -253,14 +307,9 @@ FWD_INLINE void fwd_forward_burst(const struct fwd_tables *t, const struct fwd_r
 	cpu->received += b->n;
 	for (uint32_t i = 0; i < b->n; i++) {
 		uint64_t len = (uint64_t)(b->packets[i].end - b->packets[i].data);
-		const uint8_t *inner;
 
 		bytes += len;
-		if (FWD_LIKELY(b->is_fast[i] &&
-		               fwd_burst_send(root, &b->packets[i], &b->verdicts[i], &inner)))
-			fwd_fast_count(t, root, cpu, &b->packets[i], len, inner, &b->verdicts[i]);
-		else
-			fwd_burst_decide(t, root, cpu, b, i);
+		fwd_burst_finish(t, root, cpu, b, i, len);
 	}
 	cpu->received_bytes += bytes;
 }

@@ -40,7 +40,7 @@ FWD_INLINE bool fwd_is_loop(const struct fwd_tables *t, const struct fwd_root *r
 {
 	const struct fwd_prefix *source = is4 ? &root->source4 : &root->source6;
 
-	if (!is4 && FWD_UNLIKELY(fwd_addr_is4(a)))
+	if (!is4 && FWD_UNLIKELY(!a->longs_be[0]) && fwd_addr_is4(a))
 		return false; /* on the wire another address than IPv4's */
 	return fwd_prefix_has(source, a) || fwd_is_vip(t, root, a);
 }
@@ -368,12 +368,17 @@ FWD_INLINE bool fwd_has_flow(const struct fwd_parsed *p)
 	return p->request == FWD_REQUEST_SERVICE || p->request == FWD_REQUEST_ERROR;
 }
 
-/** What a decision begins with: the flow's hash, and its service if it has one. */
+/**
+ * What a decision begins with: the flow's hash, and its service if it has one.
+ *
+ * @param hashed  the verdict has the hash
+ */
 FWD_INLINE void fwd_decide_find(const struct fwd_tables *t, const struct fwd_root *root,
-                                const struct fwd_parsed *p, struct fwd_verdict *v)
+                                const struct fwd_parsed *p, struct fwd_verdict *v, bool hashed)
 {
 	/* The hash needs no table: the processor reckons it while the look-up waits. */
-	v->hash = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
+	if (!hashed)
+		v->hash = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
 	v->service = fwd_service_find(t, root, &p->flow.dst, p->flow.dport_be, p->flow.protocol);
 }
 

@@ -31,7 +31,7 @@ struct fwd_outer {
 /** Length of the outer header, in bytes. */
 FWD_INLINE uint32_t fwd_outer_len(bool is4, bool gue)
 {
-	return (is4 ? FWD_IP4_LEN : FWD_IP6_LEN) + (gue ? FWD_UDP_LEN + FWD_GUE_LEN : 0);
+	return fwd_ip_len(is4) + (gue ? FWD_UDP_LEN + FWD_GUE_LEN : 0);
 }
 
 /**
@@ -72,15 +72,15 @@ FWD_INLINE void fwd_outer_ip4(uint8_t *at, const struct fwd_outer *o, uint8_t pr
 	ip->dst_be = dst_be;
 }
 
+/** Likewise by whole words. */
 FWD_INLINE void fwd_outer_ip6(uint8_t *at, const struct fwd_outer *o, uint8_t protocol,
                               uint32_t len)
 {
-	struct fwd_ip6 *ip = (struct fwd_ip6 *)at;
+	struct fwd_ip6_words *ip = (struct fwd_ip6_words *)at;
+	uint32_t version_class = fwd_be32(6u << 28 | (uint32_t)o->tos << 20);
 
-	ip->version_class_flow_be = fwd_be32(6u << 28 | (uint32_t)o->tos << 20);
-	ip->len_be = fwd_be16((uint16_t)(len - FWD_IP6_LEN));
-	ip->next = protocol;
-	ip->hop_limit = FWD_OUTER_TTL;
+	ip->first = version_class | (uint64_t)fwd_be16((uint16_t)(len - FWD_IP6_LEN)) << 32 |
+	            (uint64_t)protocol << 48 | (uint64_t)FWD_OUTER_TTL << 56;
 	ip->src_be[0] = o->src.longs_be[0];
 	ip->src_be[1] = o->src.longs_be[1];
 	ip->dst_be[0] = o->dst.longs_be[0];

@@ -83,21 +83,26 @@ FWD_INLINE void fwd_count_reason(struct fwd_cpu *cpu, uint32_t reason)
 		cpu->reason[reason]++;
 }
 
-/** Count what became of a packet on the fast path. @param inner  from fwd_fast() */
+/**
+ * Count what became of a packet on the fast path.
+ *
+ * @param inner  from fwd_fast()
+ * @param is4    its family
+ */
 FWD_INLINE void fwd_fast_count(const struct fwd_tables *t, const struct fwd_root *root,
                                struct fwd_cpu *cpu, const struct fwd_packet *packet, uint64_t bytes,
-                               const uint8_t *inner, const struct fwd_verdict *v)
+                               const uint8_t *inner, bool is4, const struct fwd_verdict *v)
 {
 	if (FWD_UNLIKELY(v->reason != FWD_REASON_FORWARDED)) {
 		cpu->reason[FWD_REASON_NO_ROOM]++;
 		return;
 	}
 	cpu->reason[FWD_REASON_FORWARDED]++;
-	fwd_count_forwarded(t, root, v, v->service->count, bytes, fwd_fast_is_new(inner));
-	if (fwd_sample_has(root, v->hash))
+	fwd_count_forwarded(t, root, v, v->service->count, bytes, fwd_fast_is_new(inner, is4));
+	if (fwd_sample_has(root, v->hash) && fwd_fast_is_tcp(inner, is4))
 		fwd_port_sample(
 		        t, root, packet, v->hash,
-		        fwd_sample_where(FWD_ETH_LEN, FWD_ETH_LEN + FWD_IP4_LEN, bytes, true),
+		        fwd_sample_where(FWD_ETH_LEN, FWD_ETH_LEN + fwd_ip_len(is4), bytes, is4),
 		        v->service->count);
 }
 
@@ -108,18 +113,15 @@ FWD_INLINE void fwd_fast_count(const struct fwd_tables *t, const struct fwd_root
 #define FWD_PARSED_WORDS       (sizeof(struct fwd_parsed) / 8)
 #define FWD_PARSED_KNOWN_WORDS (__builtin_offsetof(struct fwd_parsed, seq_be) / 8)
 
-/** Parse a frame of any shape, and find what a decision begins with. */
+/** Parse a frame of any shape. @param p  zeroed */
 FWD_INLINE void fwd_forward_parse(const struct fwd_tables *t, const struct fwd_root *root,
-                                  const struct fwd_packet *packet, struct fwd_parsed *p,
-                                  struct fwd_verdict *v)
+                                  const struct fwd_packet *packet, struct fwd_parsed *p)
 {
 	fwd_parse_ingress(t, root, packet, fwd_port_ingress(t, packet), p);
 	FWD_LAUNDER_OBJECT(*p);
 	fwd_launder_words((uint64_t *)(void *)p + FWD_PARSED_KNOWN_WORDS,
 	                  FWD_PARSED_WORDS - FWD_PARSED_KNOWN_WORDS, root->hash_key[0]);
 	FWD_LAUNDER_OBJECT(*p);
-	if (p->addressed && fwd_has_flow(p))
-		fwd_decide_find(t, root, p, v);
 }
 
 /** Forward a frame of any shape by all stages. @p v: zeroed, but for what is found of it */
@@ -133,6 +135,51 @@ FWD_INLINE void fwd_forward_any(const struct fwd_tables *t, const struct fwd_roo
 		v->reason = (enum fwd_reason)p->fault;
 	fwd_carry_out(t, root, packet, p, v);
 	fwd_count_reason(cpu, v->reason);
+}
+
+/** What the fast path found of a frame that it could not take. */
+struct fwd_found {
+	uint64_t hash; /**< the flow's */
+	uint64_t any;  /**< 1: the hash is known; 0: nothing is */
+};
+
+/** Forward a frame by all stages. @param found  taken over, where there is any */
+FWD_INLINE void fwd_forward_long(const struct fwd_tables *t, const struct fwd_root *root,
+                                 struct fwd_cpu *cpu, struct fwd_packet *packet,
+                                 const struct fwd_found *found, struct fwd_verdict *v)
+{
+	struct fwd_parsed p = { 0 };
+
+	fwd_forward_parse(t, root, packet, &p);
+	*v = (struct fwd_verdict){ .hash = found->hash };
+	if (p.addressed && fwd_has_flow(&p))
+		fwd_decide_find(t, root, &p, v, found->any);
+	fwd_forward_any(t, root, cpu, packet, &p, v);
+}
+
+/**
+ * Forward a frame by the fast path, if it is of family @p is4, a constant.
+ *
+ * @param found  out, unless true is returned and if the frame was looked at
+ * @return whether the fast path took it; v is as fwd_forward() leaves it then
+ */
+FWD_INLINE bool fwd_forward_fast(const struct fwd_tables *t, const struct fwd_root *root,
+                                 struct fwd_cpu *cpu, struct fwd_packet *packet, bool is4,
+                                 struct fwd_found *found, struct fwd_verdict *v)
+{
+	const uint8_t *inner;
+	struct fwd_parsed p;
+
+	if (!fwd_parse_plain(packet, &p, is4) ||
+	    FWD_UNLIKELY(!fwd_is_ours(t, root, packet, fwd_port_ingress(t, packet))))
+		return false;
+	fwd_decide_find(t, root, &p, v, false);
+	if (FWD_UNLIKELY(!fwd_fast(t, root, packet, &p, v, &inner))) {
+		*found = (struct fwd_found){ v->hash, 1 };
+		return false;
+	}
+	fwd_fast_count(t, root, cpu, packet, p.frame_len, inner, is4, v);
+	return true;
 }
 
 /**
@@ -149,34 +196,20 @@ FWD_INLINE bool fwd_forward(const struct fwd_tables *t, const struct fwd_root *r
                             struct fwd_packet *packet, struct fwd_verdict *v)
 {
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
-	struct fwd_parsed plain, p;
-	struct fwd_found found;
-	const uint8_t *inner;
+	struct fwd_found found = { 0 };
 
 	if (!cpu) {
 		v->reason = FWD_REASON_NO_TABLES; /* never */
 		return false;
 	}
 	fwd_count_received(cpu, packet);
-	if (FWD_LIKELY(fwd_parse_plain(packet, &plain) &&
-	               fwd_is_ours(t, root, packet, fwd_port_ingress(t, packet)))) {
-		fwd_decide_find(t, root, &plain, v);
-		found = (struct fwd_found){ v->hash, v->service };
-		FWD_LAUNDER(found.hash);
-		FWD_LAUNDER(found.service);
-		if (FWD_LIKELY(fwd_fast(t, root, packet, &plain, &found, v, &inner))) {
-			fwd_fast_count(t, root, cpu, packet, plain.frame_len, inner, v);
-			return v->reason == FWD_REASON_FORWARDED;
-		}
-		fwd_port_again(packet);
-		fwd_parse_plain(packet, &p);
-		*v = (struct fwd_verdict){ .hash = found.hash, .service = found.service };
-	} else {
-		p = (struct fwd_parsed){ 0 };
-		fwd_forward_parse(t, root, packet, &p, v);
-	}
-	FWD_LAUNDER_OBJECT(p);
-	fwd_forward_any(t, root, cpu, packet, &p, v);
+	if (FWD_LIKELY(fwd_forward_fast(t, root, cpu, packet, true, &found, v)) ||
+	    fwd_forward_fast(t, root, cpu, packet, false, &found, v))
+		return v->reason == FWD_REASON_FORWARDED;
+	FWD_LAUNDER_OBJECT(found);
+	fwd_launder_words(&found.hash, sizeof(found) / 8, root->hash_key[0]);
+	fwd_port_again(packet);
+	fwd_forward_long(t, root, cpu, packet, &found, v);
 	return false;
 }
 

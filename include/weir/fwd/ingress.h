@@ -97,7 +97,7 @@ FWD_INLINE bool fwd_is_martian(const union fwd_addr *a, bool is4)
 
 	if (!is4)
 		return first == 0xff ||
-		       (!(a->longs_be[0] | a->words_be[2]) && !(a->words_be[3] & ~fwd_be32(1)));
+		       (!a->longs_be[0] && !a->words_be[2] && !(a->words_be[3] & ~fwd_be32(1)));
 	if (FWD_LIKELY(first - 1 < 126) || FWD_LIKELY(first - 128 < 96))
 		return false;
 	return first == 127 || first >> 4 == 14 || a->words_be[3] == 0 ||

@@ -155,6 +155,13 @@ struct fwd_ip6 {
 	uint64_t dst_be[2];
 } FWD_WIRE;
 
+/** The same, to be written by few stores. */
+struct fwd_ip6_words {
+	uint64_t first; /**< version_class_flow_be, len_be, next, hop_limit */
+	uint64_t src_be[2];
+	uint64_t dst_be[2];
+} FWD_WIRE;
+
 struct fwd_ip6_extension {
 	uint8_t next;
 	uint8_t len8; /**< in units of 8 bytes, the first not counted */
@@ -221,6 +228,18 @@ struct fwd_address_words {
 _Static_assert(__builtin_offsetof(struct fwd_ip4, dst_be) == 16, "RFC 791");
 _Static_assert(__builtin_offsetof(struct fwd_ip6, dst_be) == 24, "RFC 8200");
 _Static_assert(__builtin_offsetof(struct fwd_tcp, urgent_be) == 18, "RFC 9293");
+
+/** Length of an IP header without options or extension headers. */
+FWD_INLINE uint32_t fwd_ip_len(bool is4)
+{
+	return is4 ? FWD_IP4_LEN : FWD_IP6_LEN;
+}
+
+/** The EtherType of a family. */
+FWD_INLINE uint16_t fwd_ethertype_be(bool is4)
+{
+	return is4 ? fwd_be16(FWD_ETHERTYPE_IP4) : fwd_be16(FWD_ETHERTYPE_IP6);
+}
 
 /** The words of the flow of the packet at @p ip. */
 FWD_INLINE const struct fwd_ip4_flow *fwd_ip4_flow(const uint8_t *ip)

@@ -425,45 +425,77 @@ FWD_INLINE void fwd_parse(const struct fwd_packet *packet, struct fwd_parsed *p)
 /** Of an IPv4 header's first eight bytes: version, length, 'more fragments' and offset. */
 #define FWD_PLAIN_MASK 0xff3f0000000000ffu
 
-/**
- * Parse a frame of the commonest shape: untagged, IPv4 without options, whole, TTL left, TCP or
- * UDP. What is the same for all of them is a constant to what is compiled behind this.
- *
- * @param p  out: as by fwd_parse(); unset unless true is returned
- * @return whether it has this shape and is sound; if not, the caller gives it to fwd_parse(). The
- *         addressee is looked at later (fwd_addressee())
- */
-FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_parsed *p)
+/** Read an IPv4 header without options of a packet that is whole. @return false: it is another */
+FWD_INLINE bool fwd_parse_plain4(const uint8_t *at, struct fwd_parsed *p)
 {
-	struct fwd_cursor c = { packet->data, packet->end };
-	const struct fwd_eth *eth = fwd_look(&c, 0, FWD_ETH_LEN + FWD_IP4_LEN + FWD_TCP_LEN);
-	const struct fwd_ip4 *ip = (const void *)(packet->data + FWD_ETH_LEN);
-	const struct fwd_ip4_words *words = (const void *)ip;
-	uint64_t addresses;
-	uint32_t room;
+	const struct fwd_ip4 *ip = (const void *)at;
+	uint64_t addresses = fwd_ip4_flow(at)->addresses;
 
-	if (FWD_UNLIKELY(!eth || eth->type_be != fwd_be16(FWD_ETHERTYPE_IP4)) ||
-	    FWD_UNLIKELY((words->first & FWD_PLAIN_MASK) != 0x45))
+	if ((((const struct fwd_ip4_words *)ip)->first & FWD_PLAIN_MASK) != 0x45)
 		return false;
-	p->frame_len = (uint64_t)(c.end - c.at);
-	p->l3_len = fwd_be16(ip->len_be);
-	room = p->l3_len - FWD_IP4_LEN; /* wraps round when there is less */
-	if (FWD_UNLIKELY(room > p->frame_len - FWD_ETH_LEN - FWD_IP4_LEN || ip->ttl <= 1))
-		return false;
-	addresses = fwd_ip4_flow(packet->data + FWD_ETH_LEN)->addresses;
 	fwd_addr_from4(&p->flow.src, (uint32_t)addresses);
 	fwd_addr_from4(&p->flow.dst, (uint32_t)(addresses >> 32));
 	p->flow.protocol = ip->protocol;
+	p->l3_len = fwd_be16(ip->len_be);
 	p->ttl = ip->ttl;
 	p->tos = ip->tos;
+	return true;
+}
+
+/**
+ * Read an IPv6 header of common addresses: those whose first half is zero, some of which no frame
+ * may have, are for fwd_parse(), and so are extension headers. @return false: it is another
+ */
+FWD_INLINE bool fwd_parse_plain6(const uint8_t *at, struct fwd_parsed *p)
+{
+	const struct fwd_ip6 *ip = (const void *)at;
+	uint32_t first = fwd_be32(ip->version_class_flow_be);
+
+	p->flow.src.longs_be[0] = ip->src_be[0];
+	p->flow.src.longs_be[1] = ip->src_be[1];
+	p->flow.dst.longs_be[0] = ip->dst_be[0];
+	p->flow.dst.longs_be[1] = ip->dst_be[1];
+	if (first >> 28 != 6 || !p->flow.src.longs_be[0] || !p->flow.dst.longs_be[0])
+		return false;
+	p->flow.protocol = ip->next;
+	p->l3_len = (uint16_t)(FWD_IP6_LEN + fwd_be16(ip->len_be));
+	p->ttl = ip->hop_limit;
+	p->tos = (uint8_t)(first >> 20);
+	return true;
+}
+
+/**
+ * Parse a frame of the commonest shape: untagged, IP without options or extension headers, whole,
+ * TTL left, TCP or UDP. What is the same for all of them is a constant to what is compiled behind
+ * this.
+ *
+ * @param p    out: as by fwd_parse(); unset unless true is returned
+ * @param is4  the family that is asked for; a constant
+ * @return whether it has this shape and is sound; if not, the caller gives it to fwd_parse(). The
+ *         addressee is looked at later (fwd_addressee())
+ */
+FWD_INLINE bool fwd_parse_plain(const struct fwd_packet *packet, struct fwd_parsed *p, bool is4)
+{
+	uint32_t ip_len = fwd_ip_len(is4), room;
+	struct fwd_cursor c = { packet->data, packet->end };
+	const struct fwd_eth *eth = fwd_look(&c, 0, FWD_ETH_LEN + ip_len + FWD_TCP_LEN);
+	const uint8_t *ip = packet->data + FWD_ETH_LEN;
+
+	if (FWD_UNLIKELY(!eth || eth->type_be != fwd_ethertype_be(is4)) ||
+	    FWD_UNLIKELY(!(is4 ? fwd_parse_plain4(ip, p) : fwd_parse_plain6(ip, p))))
+		return false;
+	p->frame_len = (uint64_t)(c.end - c.at);
+	room = p->l3_len - ip_len; /* wraps round when there is less */
+	if (FWD_UNLIKELY(room > p->frame_len - FWD_ETH_LEN - ip_len || p->ttl <= 1))
+		return false;
 	p->l3_off = FWD_ETH_LEN;
-	p->l4_off = FWD_ETH_LEN + FWD_IP4_LEN;
+	p->l4_off = (uint16_t)(FWD_ETH_LEN + ip_len);
 	p->fault = FWD_REASON_FORWARDED;
-	p->is4 = true;
+	p->is4 = is4;
 	p->addressed = true;
 	p->fragment = false;
 	p->addressee = FWD_ADDRESSEE_US;
-	c.at += FWD_ETH_LEN + FWD_IP4_LEN;
+	c.at += FWD_ETH_LEN + ip_len;
 	if (FWD_LIKELY(p->flow.protocol == FWD_PROTO_TCP))
 		return fwd_parse_tcp(&c, room, p) == FWD_REASON_FORWARDED;
 	p->seq_be = 0;

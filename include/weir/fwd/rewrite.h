@@ -91,7 +91,7 @@ FWD_INLINE void fwd_rewrite_macs(uint8_t *at, const struct fwd_backend *b)
 FWD_INLINE uint32_t fwd_rewrite_eth(uint8_t *at, const struct fwd_backend *b, bool is4)
 {
 	struct fwd_eth *eth = (struct fwd_eth *)at;
-	uint16_t type_be = is4 ? fwd_be16(FWD_ETHERTYPE_IP4) : fwd_be16(FWD_ETHERTYPE_IP6);
+	uint16_t type_be = fwd_ethertype_be(is4);
 
 	fwd_rewrite_macs(at, b);
 	if (FWD_LIKELY(!b->vlan)) {

@@ -166,7 +166,7 @@ FWD_INLINE uint64_t fwd_sample_where(uint32_t l3_off, uint32_t l4_off, uint64_t 
 
 #define FWD_SAMPLE_LEN_MASK 0x7fffffffu
 
-/** The source's prefix: 24 bits of an IPv4 address, 56 of an IPv6 one. @return 0: no TCP */
+/** The source's prefix: 24 bits of an IPv4 address, 56 of an IPv6 one. @return 0: no header */
 FWD_INLINE uint64_t fwd_sample_source(const struct fwd_packet *packet, uint32_t l3_off, bool is4)
 {
 	const struct fwd_ip6 *ip6;
@@ -174,7 +174,7 @@ FWD_INLINE uint64_t fwd_sample_source(const struct fwd_packet *packet, uint32_t 
 
 	if (is4) {
 		ip4 = fwd_packet_at(packet, l3_off, FWD_IP4_LEN);
-		if (!ip4 || ip4->protocol != FWD_PROTO_TCP)
+		if (!ip4)
 			return 0;
 		return (ip4->src_be & 0xffffffu) | 4ull << FWD_SAMPLE_FAMILY_AT;
 	}
@@ -186,8 +186,7 @@ FWD_INLINE uint64_t fwd_sample_source(const struct fwd_packet *packet, uint32_t 
 }
 
 /**
- * A forwarded packet of the sample: read its headers again, and note what they say. An IPv6 packet
- * must be a TCP segment.
+ * A forwarded TCP segment of the sample: read its headers again, and note what they say.
  *
  * @param where  fwd_sample_where()
  */
