@@ -3,7 +3,8 @@
  * bench worker: what the worker's code (weir/fwd/burst.h) costs a packet, on bursts from memory.
  *
  * FRAMES frames lie in buffers as a NIC's are, an mbuf apart; before each round all are written
- * anew with the sources of the case, outside of what is timed. A round runs all bursts once; the
+ * anew with the sources of the case, outside of what is timed, and in the rows named `dram` taken out
+ * of all caches. A round runs all bursts once; the
  * reference, an exchange of the MAC addresses as of `dpdk-testpmd --forward-mode=macswap`, runs on
  * the same buffers in turn with it, round by round, and so does forwarding frame by frame.
  */
@@ -37,6 +38,7 @@ struct bench_case {
 	const char *name;
 	enum fwd_encap_mode encap;
 	bool is6, outer6, udp, syn, foreign;
+	bool dram;        /**< frames come from memory, not from a cache */
 	uint32_t n_flows; /**< 0: each packet is a new one's */
 	uint32_t n_services;
 	enum variant variant;
@@ -49,6 +51,8 @@ static const struct bench_case cases[] = {
 	{ .name = "worker.ipip4.tcp.flows100000", .n_flows = 100000 },
 	{ .name = "worker.ipip4.tcp.flows1000000", .n_flows = 1000000 },
 	{ .name = "worker.ipip4.tcp.flows10000000", .n_flows = 10000000 },
+	{ .name = "worker.dram.flows1", .target = 18, .n_flows = 1, .dram = true },
+	{ .name = "worker.dram.flows10000000", .target = 18, .n_flows = 10000000, .dram = true },
 	{ .name = "worker.ipip4.tcp.new", .syn = true },
 	{ .name = "worker.ipip4.udp.flows1", .udp = true, .n_flows = 1 },
 	{ .name = "worker.ipip4.udp.flows10000000", .udp = true, .n_flows = 10000000 },
@@ -153,6 +157,26 @@ static void write_frames(struct rig *g)
 	}
 }
 
+/** Take the lines of the frames, and those in front that headers are written to, out of all caches. */
+#if defined(__x86_64__)
+static void evict_frames(const struct rig *g)
+{
+	for (uint32_t i = 0; i < FRAMES; i++)
+		for (uint32_t off = 0; off < ROOM + sizeof(g->load.frame); off += FWD_CACHE_LINE)
+			__builtin_ia32_clflush(frame_at(g, i) - ROOM + off);
+	__builtin_ia32_mfence();
+}
+#else
+static void evict_frames(const struct rig *g)
+{
+	static volatile uint8_t other[128u << 20]; /* more than any cache */
+
+	(void)g;
+	for (size_t i = 0; i < sizeof(other); i += FWD_CACHE_LINE)
+		other[i]++;
+}
+#endif
+
 static void make_tables(struct rig *g)
 {
 	const struct bench_case *c = g->c;
@@ -216,6 +240,8 @@ static double run_round(struct rig *g, enum method method)
 	uint64_t started_ns;
 
 	write_frames(g);
+	if (g->c->dram)
+		evict_frames(g);
 	started_ns = now_ns();
 	for (uint32_t first = 0; first < FRAMES; first += BURST) {
 		take_burst(g, first);

@@ -38,7 +38,7 @@ LAYERS = {
 LIBRARIES = {
     "libconfig.h": ("tests",),
     "ldns/": ("dns", "tests"),
-    "rte_": ("dataplane/dpdk", "tests/unit/dataplane"),
+    "rte_": ("dataplane/dpdk", "tests/bench", "tests/unit/dataplane"),
     "bpf/bpf_": ("bpf", "tests", "include/weir/fwd"),
     "bpf/": ("bpf", "healthcheck", "tests"),
     "libmnl/": ("dataplane", "host", "tests/lab", "tests/unit/dataplane", "tests/unit/host"),
