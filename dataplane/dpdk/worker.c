@@ -50,12 +50,8 @@ struct round {
 /* Which of driver_worker.bursts counts a burst of @p n frames. */
 static uint32_t burst_size_class(uint32_t n)
 {
-	uint32_t i = 0;
+	uint32_t i = n ? 32u - (uint32_t)__builtin_clz(n) : 0;
 
-	while (n) {
-		n >>= 1;
-		i++;
-	}
 	return i < DRIVER_BURST_SIZES ? i : DRIVER_BURST_SIZES - 1;
 }
 
@@ -148,8 +144,9 @@ static void pass_to_kernel(struct worker *w, struct round *r, const struct worke
 }
 
 /* Send a frame by the port with @p ifindex; 0: by the one that it came in by. */
-static void forward_out(struct worker *w, struct round *r, const struct worker_port *in, uint32_t i,
-                        uint32_t ifindex)
+static __attribute__((noinline)) void forward_out(struct worker *w, struct round *r,
+                                                  const struct worker_port *in, uint32_t i,
+                                                  uint32_t ifindex)
 {
 	const struct worker_port *to = r->to;
 	const struct fwd_verdict *v = &r->burst.verdicts[i];
@@ -180,16 +177,27 @@ static void finish_rare(struct worker *w, struct round *r, const struct worker_p
 		rte_pktmbuf_free(r->in[i]);
 }
 
-/* Carry out a verdict. */
+/* Put a frame to those that wait, if they are for the same port. @return false: they are not */
+static inline bool put_to_others(struct round *r, uint32_t i, uint32_t ifindex)
+{
+	if (FWD_UNLIKELY(!r->n_out || r->to->ifindex != ifindex))
+		return false;
+	set_frame(r->in[i], &r->burst.packets[i]);
+	r->reasons[r->n_out] = FWD_REASON_FORWARDED;
+	r->out[r->n_out++] = r->in[i];
+	return true;
+}
+
+/* Carry out a verdict. At most as many frames wait as the burst has. */
 static inline void carry_out_verdict(struct worker *w, struct round *r,
                                      const struct worker_port *in, uint32_t i)
 {
 	const struct fwd_verdict *v = &r->burst.verdicts[i];
 
-	if (FWD_LIKELY(v->reason == FWD_REASON_FORWARDED))
-		forward_out(w, r, in, i, v->backend->ifindex);
-	else
+	if (FWD_UNLIKELY(v->reason != FWD_REASON_FORWARDED))
 		finish_rare(w, r, in, i);
+	else if (FWD_UNLIKELY(!put_to_others(r, i, v->backend->ifindex)))
+		forward_out(w, r, in, i, v->backend->ifindex);
 }
 
 static void drop_segmented(struct worker *w, struct rte_mbuf *m)
@@ -534,7 +542,7 @@ static inline void show_life(const struct worker *w)
  */
 int worker_main(void *arg)
 {
-	static _Thread_local struct round r;
+	struct round r = { 0 }; /* thread-local, its address would be asked for at each use */
 	struct worker *w = arg;
 	uint32_t empty = 0;
 
