@@ -209,10 +209,13 @@ void owner_give_directory(const char *path, mode_t mode, const char *process)
 	const struct group *group = getgrnam("weir");
 	uid_t uid;
 
-	/* mode 0700 until it is given away: nobody can put anything into it before */
+	/*
+	 * Root's until it is given away, so nobody can put anything into it before; and it gets its
+	 * mode before, as a supervisor without CAP_FOWNER cannot change it afterwards.
+	 */
 	if (geteuid() != 0 || !group || !owner_of(process, &uid) || mkdir(path, 0700) < 0)
 		return;
-	if (chown(path, uid, group->gr_gid) < 0 || chmod(path, mode) < 0)
+	if (chmod(path, mode) < 0 || chown(path, uid, group->gr_gid) < 0)
 		rmdir(path);
 }
 

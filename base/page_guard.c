@@ -125,11 +125,16 @@ int page_guard(void *at, size_t bytes, int fd, bool writable)
 	return err;
 }
 
-void page_unguard(const void *at)
+size_t page_unguard(const void *at)
 {
+	size_t bytes = 0;
+
 	pthread_mutex_lock(&guards.lock);
 	for (size_t i = 0; i < PAGE_GUARDS_MAX; i++)
-		if (guards.items[i].at == (uintptr_t)at)
+		if (guards.items[i].at == (uintptr_t)at) {
+			bytes = guards.items[i].bytes;
 			__atomic_store_n(&guards.items[i].at, 0, __ATOMIC_RELEASE);
+		}
 	pthread_mutex_unlock(&guards.lock);
+	return bytes;
 }

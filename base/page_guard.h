@@ -25,7 +25,7 @@
 
 /** Guard @p bytes at @p at, a mapping of @p fd, which stays open as long. @return 0, -ENFILE (too many) or -errno */
 MUST_CHECK int page_guard(void *at, size_t bytes, int fd, bool writable);
-/** To be called before the mapping goes. */
-void page_unguard(const void *at);
+/** To be called before the mapping goes. @return how many bytes were guarded; 0: none at @p at */
+size_t page_unguard(const void *at);
 
 #endif

@@ -12,9 +12,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "dataplane/choose.h"
 #include "dataplane/drivers.h"
 #include "weir/carry.h"
 #include "weir/effect.h"
+#include "weir/nic.h"
 
 /* The directory where driver @p ops keeps its state. */
 static int dir_of(const struct proc_dirs *dirs, const struct driver_ops *ops, const struct model *m,
@@ -75,7 +77,8 @@ int change_open(struct driver_change *c, const struct proc_dirs *dirs, const str
 {
 	struct driver_config config = { .sizes = *sizes,
 		                        .dpdk = &m->self->dpdk,
-		                        .mtu = m->self->mtu };
+		                        .mtu = m->self->mtu,
+		                        .numa_node = choose_numa_node(m->self, NIC_SYSFS) };
 	struct driver_sizes old_sizes;
 	struct driver_reason none;
 	int err;

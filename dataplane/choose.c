@@ -77,3 +77,15 @@ const struct driver_ops *choose_driver(const struct model_node *node, const char
 		         node->name);
 	return drivers_dpdk;
 }
+
+int choose_numa_node(const struct model_node *node, const char *sysfs)
+{
+	char address[MODEL_PCI_MAX];
+	struct nic nic;
+
+	for (size_t i = 0; i < node->n_ports; i++)
+		for (uint32_t k = 0; model_device_pci(node->ports[i].device, k, address); k++)
+			if (!nic_get(sysfs, address, &nic) && nic.numa >= 0)
+				return nic.numa;
+	return -1;
+}

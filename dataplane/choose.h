@@ -20,4 +20,9 @@
 const struct driver_ops *choose_driver(const struct model_node *node, const char *sysfs,
                                        struct driver_reason *reason) MUST_CHECK;
 
+/**
+ * The NUMA node of @p node's NICs: of the first one for which @p sysfs names one. @return -1: none
+ */
+int choose_numa_node(const struct model_node *node, const char *sysfs) MUST_CHECK;
+
 #endif

@@ -49,7 +49,9 @@ struct dpdk_driver {
 	char dir[PATH_MAX];
 	int lock_fd;
 	struct tablefile now, next;
-	struct carry *carry; /* from `now` to `next`, during a resize */
+	bool wants_hugepages;
+	struct hugefile_request request; /* of tables */
+	struct carry *carry;             /* from `now` to `next`, during a resize */
 	struct device_port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
 	struct lcores lcores;
@@ -58,19 +60,10 @@ struct dpdk_driver {
 	struct driver_reason start_reason;
 };
 
-/* Take over the tables of an earlier process if they fit, else make new ones. */
-static int open_tables(struct dpdk_driver *d, const struct driver_sizes *sizes, bool *kept,
-                       struct driver_reason *reason)
+/* NULL: tables lie in ordinary memory, as packets do. */
+static struct hugefile_request *huge_request(struct dpdk_driver *d)
 {
-	char path[PATH_MAX];
-
-	tables_dir_path(d->dir, "tables", path);
-	*kept = !tablefile_open(&d->now, path, true, reason);
-	if (*kept && d->now.tables.n_cpus == ROWS)
-		return 0;
-	*kept = false;
-	tablefile_close(&d->now);
-	return tablefile_make(&d->now, path, sizes, ROWS, reason);
+	return d->wants_hugepages ? &d->request : NULL;
 }
 
 static void close_taps(struct device_port *p)
@@ -125,14 +118,22 @@ static int open_dpdk_driver(const struct driver_config *config, struct driver **
 		return driver_set_reason(reason, -ENOMEM, "out of memory");
 	d->lock_fd = -1;
 	d->mtu = config->mtu;
+	d->request.node = config->numa_node;
+	d->request.keep_bytes = (uint64_t)config->dpdk->memory_mb << 20;
+	d->wants_hugepages = config->dpdk->hugepages != MODEL_HUGEPAGES_NO;
 	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
 	err = tables_dir_lock(d->dir, &d->lock_fd, reason);
 	if (!err)
-		err = open_tables(d, &config->sizes, kept, reason);
+		err = tables_dir_open(d->dir, &config->sizes, ROWS, huge_request(d), &d->now, kept,
+		                      reason);
 	if (!err)
 		err = eal_start(config->dpdk, config->mtu, &n_workers, &d->start_reason);
 	if (err && d->start_reason.text[0])
 		*reason = d->start_reason;
+	else if (!d->start_reason.text[0] && d->request.reason.text[0])
+		driver_set_reason(&d->start_reason, 0, "the tables lie in pages of 4 KiB: %s",
+		                  d->request.reason.text);
+	d->request.keep_bytes = 0; /* packets have theirs */
 	if (!err)
 		err = lcores_start(&d->lcores, n_workers, &d->now.tables, reason);
 	if (err) {
@@ -391,17 +392,15 @@ static int begin_larger_file(struct driver *driver, const struct driver_sizes *n
 {
 	struct dpdk_driver *d = (struct dpdk_driver *)driver;
 	const struct driver_sizes sizes_next = driver_sizes_larger(&d->now.sizes, needed);
-	char path[PATH_MAX];
 	int err;
 
 	reason->text[0] = 0;
-	tables_dir_path(d->dir, "tables.next", path);
-	err = tablefile_make(&d->next, path, &sizes_next, ROWS, reason);
+	err = tables_dir_make_next(d->dir, &sizes_next, ROWS, huge_request(d), &d->next, reason);
 	if (err)
 		return err;
 	if (carry_begin(&d->now.tables, &d->next.tables, &d->carry)) {
 		forget_next(d);
-		(void)unlink(path);
+		tables_dir_drop_next(d->dir);
 		return driver_set_reason(reason, -ENOMEM, "out of memory for larger tables");
 	}
 	*next = d->next.tables;
@@ -415,18 +414,12 @@ static int begin_larger_file(struct driver *driver, const struct driver_sizes *n
 static int commit_larger_file(struct driver *driver, struct driver_reason *reason)
 {
 	struct dpdk_driver *d = (struct dpdk_driver *)driver;
-	char path[PATH_MAX], next[PATH_MAX];
-	int err = 0;
+	int err;
 
 	reason->text[0] = 0;
-	tables_dir_path(d->dir, "tables", path);
-	tables_dir_path(d->dir, "tables.next", next);
 	lcores_park(&d->lcores);
-	if (rename(next, path)) {
-		err = driver_set_reason(reason, -errno, "%s cannot be put in place: %s", path,
-		                        strerror(errno));
-		(void)unlink(next);
-	} else {
+	err = tables_dir_commit_next(d->dir, reason);
+	if (!err) {
 		carry_end(d->carry, &d->now.tables, &d->next.tables);
 		tablefile_close(&d->now);
 		d->now = d->next;
@@ -435,6 +428,7 @@ static int commit_larger_file(struct driver *driver, struct driver_reason *reaso
 	}
 	lcores_unpark(&d->lcores);
 	forget_next(d);
+	tables_dir_drop_next(d->dir);
 	return err;
 }
 

@@ -5,11 +5,14 @@
  * they lead anywhere, the file must have the length that they ask for, and root must agree with the
  * head, since packets believe root.
  *
+ * A file in hugepages is as long as its pages, so its last table may end before it does. It cannot be
+ * written to but by a mapping, whose length is in whole pages, too.
+ *
  * A reader of a file that is cut short later would die of SIGBUS; page_guard() turns that into
  * zeros.
  */
-#include "base/owner.h"
 #include "base/page_guard.h"
+#include "dataplane/dpdk/hugefile.h"
 #include "dataplane/dpdk/tablefile.h"
 
 #include <errno.h>
@@ -31,7 +34,7 @@ struct file_head {
 	uint32_t layout; /* FWD_TABLES_LAYOUT */
 	uint32_t n_cpus;
 	struct driver_sizes sizes;
-	uint64_t bytes; /* of the file */
+	uint64_t bytes; /* of the file, but for what fills its last page */
 };
 
 /* The offset of each table in the file, and the file's length. */
@@ -104,7 +107,7 @@ static int guard_file(struct tablefile *f)
  * Allocate the file's blocks now: a write to a mapped table must not find the file system full
  * (SIGBUS).
  */
-static int make_table_file(const char *path, uint64_t bytes, int *out)
+static int make_ordinary_file(const char *path, uint64_t bytes, int *out)
 {
 	int fd, err;
 
@@ -123,12 +126,48 @@ static int make_table_file(const char *path, uint64_t bytes, int *out)
 	return 0;
 }
 
+/* Make a file of @p bytes or more; f->len is its length. @return 0 or -errno */
+static int make_table_file(struct tablefile *f, const char *path, uint64_t bytes,
+                           struct hugefile_request *request, int *out)
+{
+	int fd = request ? hugefile_make(path, bytes, request, &f->len) : -1;
+
+	if (fd < 0) {
+		f->len = bytes;
+		return make_ordinary_file(path, bytes, out);
+	}
+	f->page_bytes = hugepages_of_file(fd);
+	*out = fd;
+	return 0;
+}
+
 /*
- * The head is written last: a file without it is refused, so one that was made by half is never
- * taken over.
+ * Map the new file @p fd, which is closed, and fill in what packets must know of the tables. The head
+ * is written last: a file without it is refused, so one that was made by half is never taken over.
  */
+static int fill_file(struct tablefile *f, int fd, const char *path, const struct table_offsets *p,
+                     struct driver_reason *reason)
+{
+	int err = map_table_memory(f, fd, true);
+
+	close(fd);
+	if (err) {
+		(void)unlink(path);
+		return driver_set_reason(reason, err, "%s cannot be mapped: %s", path,
+		                         strerror(-err));
+	}
+	point_tables(f, p);
+	layout_root(&f->tables, &f->sizes);
+	*(struct file_head *)f->memory = (struct file_head){ .magic = MAGIC,
+		                                             .layout = FWD_TABLES_LAYOUT,
+		                                             .n_cpus = f->tables.n_cpus,
+		                                             .sizes = f->sizes,
+		                                             .bytes = p->bytes };
+	return 0;
+}
+
 int tablefile_make(struct tablefile *out, const char *path, const struct driver_sizes *sizes,
-                   uint32_t n_cpus, struct driver_reason *reason)
+                   uint32_t n_cpus, struct hugefile_request *request, struct driver_reason *reason)
 {
 	struct tablefile f = { .sizes = *sizes };
 	struct table_offsets p;
@@ -141,27 +180,14 @@ int tablefile_make(struct tablefile *out, const char *path, const struct driver_
 	if (p.bytes > BYTES_MAX)
 		return driver_set_reason(reason, -E2BIG, "tables of %llu bytes are too large",
 		                         (unsigned long long)p.bytes);
-	f.len = p.bytes;
-	err = make_table_file(path, p.bytes, &fd);
+	err = make_table_file(&f, path, p.bytes, request, &fd);
 	if (err)
 		return driver_set_reason(reason, err, "%s of %llu bytes cannot be made: %s", path,
 		                         (unsigned long long)p.bytes, strerror(-err));
-	err = map_table_memory(&f, fd, true);
-	close(fd);
-	if (err) {
-		(void)unlink(path);
-		return driver_set_reason(reason, err, "%s cannot be mapped: %s", path,
-		                         strerror(-err));
-	}
-	point_tables(&f, &p);
-	layout_root(&f.tables, &f.sizes);
-	*(struct file_head *)f.memory = (struct file_head){ .magic = MAGIC,
-		                                            .layout = FWD_TABLES_LAYOUT,
-		                                            .n_cpus = n_cpus,
-		                                            .sizes = *sizes,
-		                                            .bytes = p.bytes };
-	*out = f;
-	return 0;
+	err = fill_file(&f, fd, path, &p, reason);
+	if (!err)
+		*out = f;
+	return err;
 }
 
 /*
@@ -182,7 +208,18 @@ static void drop_later(struct tablefile *f, uint64_t bytes, struct table_offsets
 	find_offsets(p, &f->tables);
 }
 
-/* Check that head, sizes and the file's length agree; fill in everything except the memory. */
+/* The length of a file with tables of @p bytes. */
+static uint64_t file_length(const struct tablefile *f, uint64_t bytes)
+{
+	uint64_t page = f->page_bytes ? f->page_bytes : PAGE;
+
+	return (bytes + page - 1) / page * page;
+}
+
+/*
+ * Check that head, sizes and the file's length agree; fill in everything except the memory.
+ * @p f has the size of its pages
+ */
 static int check_head(struct tablefile *f, const struct file_head *h, uint64_t bytes,
                       struct table_offsets *p, const char *path, struct driver_reason *reason)
 {
@@ -198,11 +235,11 @@ static int check_head(struct tablefile *f, const struct file_head *h, uint64_t b
 	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_offsets(p, &f->tables);
 	drop_later(f, h->bytes, p);
-	if (p->bytes != h->bytes || p->bytes != bytes)
+	if (p->bytes != h->bytes || file_length(f, p->bytes) != bytes)
 		return driver_set_reason(reason, -EPROTO,
 		                         "%s has %llu bytes and needs %llu by its sizes", path,
 		                         (unsigned long long)bytes, (unsigned long long)p->bytes);
-	f->len = p->bytes;
+	f->len = bytes;
 	return 0;
 }
 
@@ -218,20 +255,25 @@ static bool root_agrees(const struct tablefile *f)
 	       r->n_slots == f->sizes.slots && r->n_cpus == f->tables.n_cpus;
 }
 
-/* Make a file of a former release longer by the tables that it lacks, of zeros. */
-static int add_later(struct tablefile *f, int fd, struct file_head *h, struct table_offsets *p)
+/*
+ * Make a file of a former release longer by the tables that it lacks, of zeros. Its head says so
+ * once it is mapped.
+ */
+static int add_later(struct tablefile *f, int fd, const struct file_head *h,
+                     struct table_offsets *p)
 {
+	uint64_t len;
 	int err;
 
 	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_offsets(p, &f->tables);
-	if (p->bytes == h->bytes)
+	len = file_length(f, p->bytes);
+	if (len == f->len)
 		return 0;
-	err = -posix_fallocate(fd, (off_t)h->bytes, (off_t)(p->bytes - h->bytes));
-	if (err)
-		return err;
-	f->len = h->bytes = p->bytes;
-	return pwrite(fd, h, sizeof(*h), 0) == (ssize_t)sizeof(*h) ? 0 : -EIO;
+	err = -posix_fallocate(fd, (off_t)f->len, (off_t)(len - f->len));
+	if (!err)
+		f->len = len;
+	return err;
 }
 
 /* Map the file; a reader's mapping is guarded, since the file may be cut short meanwhile. */
@@ -255,13 +297,12 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable,
 	struct table_offsets p;
 	struct file_head h = { 0 };
 	struct stat st;
-	int fd = writable ? open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW)
-	                  : owner_open(path, "dataplane");
-	int err;
+	int fd = hugefile_open(path, writable), err;
 
 	if (fd < 0)
-		return driver_set_reason(reason, writable ? -errno : fd, "%s cannot be opened: %s",
-		                         path, strerror(writable ? errno : -fd));
+		return driver_set_reason(reason, fd, "%s cannot be opened: %s", path,
+		                         strerror(-fd));
+	f.page_bytes = hugepages_of_file(fd);
 	if (fstat(fd, &st) || pread(fd, &h, sizeof(h), 0) < 0)
 		err = driver_set_reason(reason, -errno, "%s cannot be read: %s", path,
 		                        strerror(errno));
@@ -278,6 +319,8 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable,
 	close(fd);
 	if (err)
 		return err;
+	if (writable)
+		((struct file_head *)f.memory)->bytes = p.bytes;
 	point_tables(&f, &p);
 	if (!root_agrees(&f)) {
 		tablefile_close(&f);
@@ -288,29 +331,52 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable,
 	return 0;
 }
 
+int tablefile_move(struct tablefile *f, const char *path, const char *next,
+                   struct hugefile_request *request)
+{
+	struct tablefile g = { .sizes = f->sizes };
+	struct table_offsets p;
+	int fd, err;
+
+	layout_count(&g.tables, &f->sizes, f->tables.n_cpus);
+	find_offsets(&p, &g.tables);
+	fd = hugefile_make(next, p.bytes, request, &g.len);
+	if (fd < 0)
+		return fd;
+	g.page_bytes = hugepages_of_file(fd);
+	err = fill_file(&g, fd, next, &p, &request->reason);
+	if (err)
+		return err;
+	memcpy((uint8_t *)g.memory + PAGE, (const uint8_t *)f->memory + PAGE, p.bytes - PAGE);
+	if (rename(next, path)) {
+		err = driver_set_reason(&request->reason, -errno, "%s cannot be put in place: %s",
+		                        path, strerror(errno));
+		tablefile_close(&g);
+		(void)unlink(next);
+		return err;
+	}
+	tablefile_close(f);
+	*f = g;
+	return 0;
+}
+
 void tablefile_close(struct tablefile *f)
 {
 	if (f->memory) {
-		page_unguard(f->memory);
+		(void)page_unguard(f->memory);
 		munmap(f->memory, f->len);
 	}
 	memset(f, 0, sizeof(*f));
 }
 
-/*
- * The length follows from the tables' sizes, not from the head: the file may have been cut short
- * since.
- */
+/* The guard knows the length; the head does not, as the file may have been cut short since. */
 void tablefile_unmap(struct fwd_tables *t)
 {
-	struct table_offsets p;
 	void *memory;
 
 	if (!t->root)
 		return;
-	find_offsets(&p, t);
 	memory = (uint8_t *)t->root - PAGE;
-	page_unguard(memory);
-	munmap(memory, p.bytes);
+	munmap(memory, page_unguard(memory));
 	memset(t, 0, sizeof(*t));
 }

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/owner.h"
-#include "dataplane/dpdk/tablefile.h"
 #include "dataplane/dpdk/tap.h"
 
 void tables_dir_path(const char *dir, const char *name, char out[PATH_MAX])
@@ -38,6 +38,89 @@ int tables_dir_lock(const char *dir, int *fd, struct driver_reason *reason)
 		        dir);
 	return err ? driver_set_reason(reason, err, "%s cannot be locked: %s", path, strerror(-err))
 	           : 0;
+}
+
+static void log_tables(const struct tablefile *f, const char *path,
+                       const struct hugefile_request *request)
+{
+	log_note("tables-in-memory", "path=%s bytes=%zu page_kb=%llu numa_node=%d reason=\"%s\"",
+	         path, f->len, (unsigned long long)(f->page_bytes ? f->page_bytes : 4096) / 1024,
+	         request ? request->node : -1, request ? request->reason.text : "as configured");
+}
+
+static int make_tables(const char *path, const struct driver_sizes *sizes, uint32_t n_cpus,
+                       struct hugefile_request *request, struct tablefile *out,
+                       struct driver_reason *reason)
+{
+	int err = tablefile_make(out, path, sizes, n_cpus, request, reason);
+
+	if (!err)
+		log_tables(out, path, request);
+	return err;
+}
+
+/* Tables of an earlier process lie in ordinary memory: move them if there are hugepages now. */
+static void move_tables(const char *dir, const char *path, struct hugefile_request *request,
+                        struct tablefile *f)
+{
+	char next[PATH_MAX];
+
+	tables_dir_path(dir, "tables.next", next);
+	if (request && !f->page_bytes && !tablefile_move(f, path, next, request))
+		log_tables(f, path, request);
+}
+
+int tables_dir_open(const char *dir, const struct driver_sizes *sizes, uint32_t n_cpus,
+                    struct hugefile_request *request, struct tablefile *out, bool *kept,
+                    struct driver_reason *reason)
+{
+	struct tablefile f = { 0 };
+	char path[PATH_MAX];
+	int err = 0;
+
+	tables_dir_path(dir, "tables", path);
+	*kept = !tablefile_open(&f, path, true, reason) && f.tables.n_cpus == n_cpus;
+	if (*kept) {
+		move_tables(dir, path, request, &f);
+	} else {
+		tablefile_close(&f);
+		err = make_tables(path, sizes, n_cpus, request, &f, reason);
+	}
+	tables_dir_drop_next(dir);
+	if (!err)
+		*out = f;
+	return err;
+}
+
+int tables_dir_make_next(const char *dir, const struct driver_sizes *sizes, uint32_t n_cpus,
+                         struct hugefile_request *request, struct tablefile *out,
+                         struct driver_reason *reason)
+{
+	char path[PATH_MAX];
+
+	tables_dir_path(dir, "tables.next", path);
+	return make_tables(path, sizes, n_cpus, request, out, reason);
+}
+
+int tables_dir_commit_next(const char *dir, struct driver_reason *reason)
+{
+	char path[PATH_MAX], next[PATH_MAX];
+
+	tables_dir_path(dir, "tables", path);
+	tables_dir_path(dir, "tables.next", next);
+	return rename(next, path)
+	               ? driver_set_reason(reason, -errno, "%s cannot be put in place: %s", path,
+	                                   strerror(errno))
+	               : 0;
+}
+
+void tables_dir_drop_next(const char *dir)
+{
+	char path[PATH_MAX];
+
+	tables_dir_path(dir, "tables.next", path);
+	(void)unlink(path);
+	hugefile_sweep(dir, "tables");
 }
 
 static void remove_taps(const char *dir)
@@ -66,8 +149,10 @@ int tables_dir_remove(const char *dir, struct driver_reason *reason)
 	if (access(dir, F_OK))
 		return driver_set_reason(reason, -ENOENT, "no tables are at %s", dir);
 	err = tables_dir_lock(dir, &lock_fd, reason);
-	if (!err)
+	if (!err) {
 		remove_taps(dir);
+		hugefile_sweep(dir, NULL);
+	}
 	for (size_t i = 0; !err && i < sizeof(names) / sizeof(names[0]); i++) {
 		tables_dir_path(dir, names[i], path);
 		if (unlink(path) && errno != ENOENT)

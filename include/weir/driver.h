@@ -62,6 +62,7 @@ struct driver_config {
 	struct driver_sizes sizes; /**< for new tables; existing ones of equal layout keep theirs */
 	const struct model_dpdk *dpdk; /**< borrowed; XDP does not look at it */
 	uint16_t mtu;                  /**< the node's, bytes of IP */
+	int numa_node;                 /**< of its NICs; -1: not known, or of no account */
 };
 
 /** What went wrong, in a sentence that also says what to do; one line of text. */

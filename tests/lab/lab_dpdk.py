@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """The DPDK driver under real TCP, IPv4 and IPv6, IPIP and GUE: on a kernel interface (AF_PACKET) whose frames the
-kernel sees as well, and with two workers on a device of one queue that the kernel sees by a TAP alone. The node's own
+kernel sees as well, and with two workers on a device of one queue that the kernel sees by a TAP alone, packets and tables
+in hugepages, which the lab reserves and returns. The node's own
 ping and ARP go on, its tables are enlarged and taken over by the next process, and an idle worker sleeps.
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
 import time
 import typing
 
+import hugepages
 from books import check_node, weir_counts
 from intruder import check_threads
 from lab_forward import LIMITS, Stage
@@ -22,6 +25,7 @@ if typing.TYPE_CHECKING:
     from world import Site
 
 
+PAGES = 256  # of 2 MiB: for packets, and for tables
 IDLE_SHARE = 0.10  # one that polls takes all; what is promised, bench idle measures
 
 
@@ -32,7 +36,7 @@ def as_dpdk(text: str) -> str:
 def on_tap(text: str) -> str:
     """The port's device is a socket on nic1, so that auto takes DPDK; two workers share its one queue."""
     return text.replace('interface = "eth1";', 'interface = "eth1"; device = "net_af_packet0,iface=nic1";') \
-        .replace('driver = "auto";', 'driver = "auto"; dpdk = { cores = "0-1"; hugepages = "no"; };')
+        .replace('driver = "auto";', 'driver = "auto"; dpdk = { cores = "0-1"; hugepages = "yes"; memory = 128; };')
 
 
 def log_of(stage: Stage) -> str:
@@ -161,7 +165,10 @@ def ends(report: Report, stage: Stage) -> None:
     stage.node.processes.pop("dataplane").stop(10)
     tables = os.path.join(stage.node.run_dir, "tables", "tables")
     report.check(os.path.exists(tables), "the tables outlive the process")
+    in_hugepages = os.path.islink(tables)
+    free = hugepages.count("free_hugepages")
     stage.node.host.run([executable("weir-dataplane"), "--detach", *stage.node.options])
+    report.check(not in_hugepages or hugepages.count("free_hugepages") > free, "--detach returns the tables' hugepages", free)
     report.check(not os.path.exists(os.path.dirname(tables)), "--detach removes them")
 
 
@@ -172,13 +179,16 @@ def answers_by_tap(report: Report, stage: Stage) -> None:
     report.check("auto: DPDK, because it can drive the device of each port" in log_of(stage), "why auto takes DPDK is said")
     report.check("worker" in log_of(stage) and "hand frames over" in log_of(stage),
                  "that two workers share a queue is said")
+    report.check("page_kb=2048" in log_of(stage), "the tables lie in hugepages, as packets do")
     passed = weir_counts(stage.node)["passed"]
     report.check(0 < passed <= host.counters("eth1")["rx"] + 50, "what is passed goes to the TAP", passed)
 
 
 def play(report: Report, mode: str, edit: typing.Callable[..., typing.Any], prepare: typing.Callable[..., typing.Any]) -> None:
     say(f"mode {mode}")
-    with Lab(f"dpdk-{mode}") as lab:
+    with Lab(f"dpdk-{mode}") as lab, contextlib.ExitStack() as pages:
+        if edit is on_tap:
+            pages.enter_context(hugepages.reserved(PAGES, os.path.join(lab.dir, "hugepages")))
         stage = Stage(report, lab, mode)
         stage.keeps_syns = False
         prepare(stage)

@@ -251,6 +251,8 @@ static int setup(void **state)
 	scene.config = (struct driver_config){
 		.pin_dir = scene.pins, .sizes = small, .dpdk = &scene.dpdk, .mtu = 1600
 	};
+	scene.config.numa_node = -1;
+	scene.dpdk.hugepages = MODEL_HUGEPAGES_NO;
 	scene.n_workers = 3;
 	scene.n_rx = scene.n_tx = 3;
 	return 0;

@@ -59,7 +59,7 @@ static inline int fake_open(const struct driver_config *config, struct driver **
 	}
 	fake_path(d->dir, path);
 	*kept = !tablefile_open(&d->file, path, true, why);
-	err = *kept ? 0 : tablefile_make(&d->file, path, &config->sizes, FAKE_ROWS, why);
+	err = *kept ? 0 : tablefile_make(&d->file, path, &config->sizes, FAKE_ROWS, NULL, why);
 	if (err) {
 		free(d);
 		return err;

@@ -338,7 +338,7 @@ static void tables_that_a_dead_process_left_go_along(void **state)
 	snprintf(dir, sizeof(dir), "%.80s/" EFFECT_DPDK_DIR, dirs.run);
 	snprintf(path, sizeof(path), "%.90s/tables", dir);
 	assert_int_equal(mkdir(dir, 0700), 0);
-	assert_int_equal(tablefile_make(&f, path, &small, 2, &why), 0);
+	assert_int_equal(tablefile_make(&f, path, &small, 2, NULL, &why), 0);
 	f.tables.pools[1].id = 81;
 	f.tables.cpus[1].received = 84;
 	tablefile_close(&f);

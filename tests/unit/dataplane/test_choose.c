@@ -83,6 +83,20 @@ static void what_is_asked_for_is_taken(void **state)
 	assert_string_equal(why.text, "as configured");
 }
 
+static void tables_belong_to_the_node_of_the_first_nic_that_has_one(void **state)
+{
+	const struct model_port ports[] = { { .interface = "a", .device = "net_null0" },
+		                            { .interface = "b", .device = "0000:99:00.0" },
+		                            { .interface = "c",
+		                              .device = "net_bonding0,slave=0000:01:00.0" } };
+	struct model_node node = { .name = "n", .ports = ports, .n_ports = 2 };
+
+	(void)state;
+	assert_int_equal(choose_numa_node(&node, root), -1);
+	node.n_ports = 3;
+	assert_int_equal(choose_numa_node(&node, root), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -90,6 +104,7 @@ int main(void)
 		cmocka_unit_test(a_bond_is_what_its_members_are),
 		cmocka_unit_test(auto_takes_xdp_for_a_port_without_a_device),
 		cmocka_unit_test(what_is_asked_for_is_taken),
+		cmocka_unit_test(tables_belong_to_the_node_of_the_first_nic_that_has_one),
 	};
 
 	return cmocka_run_group_tests(tests, make_devices, remove_devices);

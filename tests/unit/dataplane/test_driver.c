@@ -43,7 +43,7 @@ static void tables_with_other_rows_of_counters_are_made_new(void **state)
 	open_it();
 	close_it();
 	snprintf(path, sizeof(path), "%s/tables", scene.pins);
-	assert_int_equal(tablefile_make(&f, path, &small, WORKERS_MAX, &why), 0);
+	assert_int_equal(tablefile_make(&f, path, &small, WORKERS_MAX, NULL, &why), 0);
 	tablefile_close(&f);
 	assert_false(open_it());
 	ops->tables(scene.d, &t);

@@ -209,7 +209,7 @@ static void a_file_of_tables_answers_a_trace_when_the_process_is_dead(void **sta
 	assert_true(trace_pinned(dir, &query, &result, text, sizeof(text)) < 0); /* empty */
 	assert_true(text[0] != '\0');
 	snprintf(path, sizeof(path), "%s/tables", dir);
-	assert_int_equal(tablefile_make(&file, path, &sizes, 2, &why), 0);
+	assert_int_equal(tablefile_make(&file, path, &sizes, 2, NULL, &why), 0);
 	page_close(make_page());
 	memcpy(file.tables.pools, t.pools, 4 * sizeof(*t.pools));
 	memcpy(file.tables.backends, t.backends, BACKENDS * sizeof(*t.backends));

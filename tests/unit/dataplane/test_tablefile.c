@@ -48,7 +48,7 @@ static void make_file(struct tablefile *f, const struct driver_sizes *sizes)
 {
 	struct driver_reason why = { "" };
 
-	assert_int_equal(tablefile_make(f, path, sizes, 2, &why), 0);
+	assert_int_equal(tablefile_make(f, path, sizes, 2, NULL, &why), 0);
 }
 
 /** Put @p n bytes of @p value at @p off of a file of small tables. */
@@ -88,7 +88,8 @@ static void sizes_that_no_tables_have_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		why.text[0] = 0;
-		assert_true(tablefile_make(&f, path, &cases[i].sizes, cases[i].n_cpus, &why) < 0);
+		assert_true(tablefile_make(&f, path, &cases[i].sizes, cases[i].n_cpus, NULL, &why) <
+		            0);
 		assert_true(why.text[0] != 0);
 	}
 }

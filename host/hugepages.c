@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads /sys and the list of mounts. */
+#include "weir/hugepages.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <mntent.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
+
+static uint64_t read_pages(const char *dir, const char *name)
+{
+	char path[512];
+	unsigned long long n = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%llu", &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+uint64_t hugepages_free(const char *sysfs, uint64_t page_bytes)
+{
+	DIR *dir = opendir(sysfs);
+	struct dirent *e;
+	uint64_t bytes = 0;
+
+	while (dir && (e = readdir(dir))) {
+		char path[512];
+		unsigned long kb;
+
+		if (sscanf(e->d_name, "hugepages-%lukB", &kb) != 1 ||
+		    (page_bytes && page_bytes != kb * 1024ull))
+			continue;
+		snprintf(path, sizeof(path), "%.200s/%.250s", sysfs, e->d_name);
+		uint64_t n = read_pages(path, "free_hugepages"),
+		         reserved = read_pages(path, "resv_hugepages");
+
+		bytes += n > reserved ? (n - reserved) * kb * 1024 : 0;
+	}
+	if (dir)
+		closedir(dir);
+	return bytes;
+}
+
+static uint64_t page_size_of(const struct statfs *st)
+{
+	return st->f_type == HUGETLBFS_MAGIC ? (uint64_t)st->f_bsize : 0;
+}
+
+int hugepages_find(const char *mounts, struct hugepages_mount *out)
+{
+	FILE *f = setmntent(mounts, "re");
+	struct hugepages_mount best = { .page_bytes = UINT64_MAX };
+	struct mntent *m;
+
+	while (f && (m = getmntent(f))) {
+		struct statfs st;
+
+		if (strcmp(m->mnt_type, "hugetlbfs") != 0 ||
+		    strlen(m->mnt_dir) >= sizeof(best.path) || statfs(m->mnt_dir, &st) ||
+		    !page_size_of(&st) || page_size_of(&st) >= best.page_bytes)
+			continue;
+		best.page_bytes = page_size_of(&st);
+		snprintf(best.path, sizeof(best.path), "%s", m->mnt_dir);
+	}
+	if (f)
+		endmntent(f);
+	if (best.page_bytes == UINT64_MAX)
+		return -ENOENT;
+	*out = best;
+	return 0;
+}
+
+uint64_t hugepages_of_file(int fd)
+{
+	struct statfs st;
+
+	return fstatfs(fd, &st) ? 0 : page_size_of(&st);
+}
