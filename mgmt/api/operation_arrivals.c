@@ -26,7 +26,7 @@ struct arrivals {
 	struct operation_observed observed;
 	json_t *announced; /* of its nodes: operation_announced_at() */
 	json_t *keeps;     /* sentences: what keeps the site from being switched off */
-	json_t *unknown;   /* likewise: what would, as far as is known */
+	json_t *unknown;   /* sentences: what is not known, and so may keep it */
 };
 
 static void add_sentence(json_t *list, const char *format, ...)
@@ -275,7 +275,7 @@ static json_t *arrivals_json(struct arrivals *a)
 		             "the site still counts when sites decide that another one is dead");
 	json_t *nodes = nodes_json(a), *services = services_json(a);
 	if (s && !s->flows.known)
-		add_sentence(a->unknown, "what arrives is not measured at all of its nodes");
+		add_sentence(a->unknown, "not every node of the site says what arrives");
 	json_t *o =
 	        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "site", a->site->name, "level_ppm",
 	                  (json_int_t)level, "nodes", nodes, "vips", services, "prefixes",

@@ -121,7 +121,7 @@ static json_t *backup_row(const struct operation_snapshot *v, const struct opera
 		detail = "not all nodes of the site say whether it would serve";
 	if (*op->service && slots_with(v, op, service, at)) {
 		ready = OPERATION_NO;
-		detail = "another service with the same pool and backup does not move: late "
+		detail = "another service with the same pool and backup is not drained: late "
 		         "clients stay with own backends";
 	}
 	return json_pack("{s:s, s:s, s:s, s:o, s:s}", "service", service->name, "site", site,

@@ -185,8 +185,8 @@ static bool choose_overrides(struct beginning *b, int64_t now_ms, struct operati
 			b->epoch = override_epoch(o->generation);
 		if (i && level != b->level_ppm) {
 			operation_refuse(out, 422, "invalid",
-			                 "sites: %s and %s are drained to different levels; one "
-			                 "after the other",
+			                 "sites: %s and %s are drained to different levels; "
+			                 "give one command for each",
 			                 b->sites[0], b->sites[i]);
 			return false;
 		}

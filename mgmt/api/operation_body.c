@@ -48,7 +48,7 @@ static size_t read_names(struct field_reader *f, const char *field, const char *
 		const json_t *value = json_array_get(list, i);
 
 		if (!is_name(value)) {
-			field_error(f, field, "number %zu is not a name", i + 1);
+			field_error(f, field, "item %zu is not a name", i + 1);
 			return 0;
 		}
 		const char *name = json_string_value(value);
@@ -95,7 +95,7 @@ static void read_guards(struct field_reader *f, const char *const *guards,
 		if (!is_guard(guards, out->items[i])) {
 			join_guards(guards, known, sizeof(known));
 			field_error(f, "override_guards",
-			            "%s is no guard that a name overrides; these are: %s",
+			            "guard %s cannot be overridden by name; these can: %s",
 			            out->items[i], known);
 		}
 }
@@ -205,7 +205,7 @@ static void check_targets(struct field_reader *f, const json_t *body,
 	if (has_sites == has_label)
 		field_error(f, "sites", "expected either sites, or a label such as \"region=eu\"");
 	if (r->what == OPERATION_BODY_SHIFT && (r->n_sites > 1 || has_label))
-		field_error(f, "sites", "a shift is of one site");
+		field_error(f, "sites", "a shift moves one site");
 }
 
 static void check_shape(struct field_reader *f, const json_t *body, const struct operation_body *r)
@@ -226,7 +226,8 @@ static void check_shape(struct field_reader *f, const json_t *body, const struct
 	if (r->what != OPERATION_BODY_DRAIN && r->withdraw)
 		field_error(f, "withdraw", "is for drain only");
 	if (r->withdraw && r->service)
-		field_error(f, "withdraw", "is not for a single service: its VIP may have others");
+		field_error(f, "withdraw",
+		            "cannot be combined with service: its VIP may have other services");
 	if (r->now && r->over_ms >= 0)
 		field_error(f, "now", "cannot be combined with over");
 }

@@ -36,7 +36,7 @@ static void print_keeps(const json_t *keeps, const json_t *unknown)
 	else
 		puts("switch off   NOT YET:");
 	op_print_texts(keeps, "  ! ");
-	op_print_texts(unknown, "  ! not known: ");
+	op_print_texts(unknown, "  ? ");
 }
 
 static void print_vips(const json_t *list)

@@ -29,7 +29,7 @@ static bool add_sites(json_t *body, const struct cli_args *args, int n)
 	if (label)
 		return body_add_text(body, "label", args, "--label");
 	if (n < 2)
-		return fail_usage("expected: site NAME..., or site --label KEY=VALUE");
+		return fail_usage("expected: site NAME..., or site --label region=NAME");
 	sites = json_array();
 	for (int i = 1; i < n; i++) {
 		if (!*args->at[i] || strchr(args->at[i], '/') ||

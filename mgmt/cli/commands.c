@@ -15,7 +15,7 @@
 #define OPTION_OFFLINE { "--offline", NULL, "write to the store directly, when weir-mgmt is dead or hangs" }
 #define OPTION_GUARDS  { "--override", "GUARD,...", "override these guards; the record shows it" }
 #define OPTION_NOW     { "--now", NULL, "act at once: skip the wait of one maximum TTL and the return ramp; for a node: do not wait for unsettled slots" }
-#define OPTION_LABEL   { "--label", "KEY=VALUE", "all sites with this label, such as region=eu, instead of names" }
+#define OPTION_LABEL   { "--label", "region=NAME", "all sites with this label, instead of names" }
 #define OPTION_SERVICE { "--service", "NAME", "for a site: only this service" }
 #define OPTION_FROM    { "--from", "TIME", "for a backend, or with --scheduled: start time: +10m, or 2026-11-20T12:00:00Z" }
 #define OPTION_UNTIL   { "--until", "TIME", "end time: +4h, 2026-11-20T12:00:00Z, or never (required)" }

@@ -134,8 +134,8 @@ static void print_unseen(const json_t *preflight)
 		       unheard);
 
 	if (unseen > 0)
-		printf("  clients whose resolver asks for many: %s of those that move; they may go "
-		       "sooner or later than their step\n",
+		printf("  behind resolvers that ask for many clients: %s of those that move; they move "
+		       "with their resolver, sooner or later than the step says\n",
 		       units_share(unseen, text));
 }
 
@@ -156,7 +156,7 @@ void op_print_backups(FILE *to, const json_t *list, bool all)
 		        api_text(b, "service", "?"), api_text(b, "site", "?"),
 		        api_text(b, "backup", "?"),
 		        json_is_true(ok)    ? "ok"
-		        : json_is_false(ok) ? "WOULD NOT BE SERVED"
+		        : json_is_false(ok) ? "WOULD NOT SERVE"
 		                            : "NOT KNOWN",
 		        *detail ? ", " : "", detail);
 	}

@@ -122,7 +122,7 @@ static void print_nodes(const json_t *list)
 	}
 	op_print_left_out(n);
 	if (i)
-		printf("  %-9s %zu of %zu nodes have it\n", "nodes", n_reached, i);
+		printf("  %-9s %zu of %zu nodes are reached\n", "nodes", n_reached, i);
 }
 
 /* Those with less than one new flow a second are only counted. */

@@ -300,7 +300,7 @@ static bool print_backup(const json_t *service, const json_t *at, bool shows)
 		printf("backup of service %s at site %s, pool %s: %s, %s\n",
 		       api_text(service, "name", "?"), api_text(at, "site", "?"),
 		       api_text(backup, "backup", "?"),
-		       json_is_false(ready) ? "WOULD NOT BE SERVED" : "NOT KNOWN", detail);
+		       json_is_false(ready) ? "WOULD NOT SERVE" : "NOT KNOWN", detail);
 	return true;
 }
 

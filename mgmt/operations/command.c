@@ -86,11 +86,11 @@ int operation_hold(struct operation *op, const struct operation_person *person,
 	if (operation_is_over(op))
 		return command_refuse_over(op, error);
 	if (operation_is_held(op))
-		return command_refuse(error, -EALREADY, "it is held by %s", op->hold.code);
+		return command_refuse(error, -EALREADY, "it is held already (%s)", op->hold.code);
 	if (stays_by_itself(op))
 		return command_refuse(error, -EINVAL,
-		                      "nothing moves, and it has no time: there is "
-		                      "nothing to hold");
+		                      "nothing moves, and it does not return by itself: "
+		                      "there is nothing to hold");
 	tick_hold(&t, "person", "%s%s%s", person->author, *person->reason ? ": " : "",
 	          person->reason);
 	op->seq++;

@@ -58,7 +58,7 @@ static bool is_superseded(struct tick *t)
 		}
 	}
 	if (newer)
-		tick_wait(t, "another owner has gone on with it");
+		tick_wait(t, "another node has taken it over: its record is on the way");
 	return newer;
 }
 
@@ -88,14 +88,16 @@ static void expire_operation(struct tick *t)
 		return; /* by itself, even when a new owner reads levels first */
 	if (op->state == OPERATION_HELD) {
 		op->state = OPERATION_EXPIRED_HELD;
-		tick_note(t, true, "its time is over while it is held; resume means return");
+		tick_note(t, true,
+		          "its end (--until) has passed while it is held: resume returns the site");
 	} else if (op->state == OPERATION_STARTING && !op->write.epoch && !op->level_ppm) {
-		tick_end(t, OPERATION_ABORTED, "expired", "its time was over before it began");
+		tick_end(t, OPERATION_ABORTED, "expired",
+		         "its end (--until) passed before it began");
 	} else if (!operation_may_turn(op)) {
 		tick_hold(t, "epoch", "no higher epoch is left: it cannot return by itself");
 		op->state = OPERATION_EXPIRED_HELD;
 	} else {
-		tick_note(t, false, "its time is over");
+		tick_note(t, false, "its end (--until) has come: it returns");
 		op->now = false; /* nobody watches: the return takes its steps, by its guards */
 		absent_next_way(t);
 		back_begin(t);
@@ -110,7 +112,7 @@ static void heed_time(struct tick *t)
 		return;
 	if (!op->expiry_announced && t->now_ms >= op->until_ms - OPERATION_NOTICE_MS) {
 		op->expiry_announced = true;
-		tick_note(t, operation_is_held(op), "its time is over in %lld s",
+		tick_note(t, operation_is_held(op), "its end (--until) comes in %lld s",
 		          (long long)(op->until_ms - t->now_ms) / 1000);
 		tick_change(t);
 	}

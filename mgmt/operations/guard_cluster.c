@@ -33,11 +33,14 @@ void guard_release(const struct guard_question *q, struct operation_verdict *v)
 		if (!node->reached)
 			continue;
 		if (node->steps == OPERATION_NO)
-			guard_trip(v, "node %s has a release that knows no steps", node->name);
+			guard_trip(
+			        v,
+			        "node %s has a former release, which cannot drain a site in steps",
+			        node->name);
 		else if (node->steps == OPERATION_UNKNOWN)
 			guard_miss(v, "the release of node %s is not known", node->name);
 		else
-			guard_pass(v, "all nodes that are reached know steps");
+			guard_pass(v, "all nodes that are reached can drain a site in steps");
 	}
 }
 

@@ -151,15 +151,16 @@ void guard_backup(const struct guard_question *q, struct operation_verdict *v)
 		if (site->slots_with)
 			guard_pass(v,
 			           "late clients stay with own backends: service %s has the same "
-			           "backup slots and does not move",
+			           "pool and backup, and is not drained",
 			           site->slots_with);
 		else if (site->backup_ok == OPERATION_NO)
-			guard_trip(v, "the backup pools of site %s would not be served",
+			guard_trip(v, "a backup pool of site %s would not serve late clients",
 			           site->name);
 		else if (site->backup_ok == OPERATION_UNKNOWN)
-			guard_miss(v,
-			           "whether backup pools of site %s would be served is not known",
-			           site->name);
+			guard_miss(
+			        v,
+			        "whether the backup pools of site %s would serve late clients is not known",
+			        site->name);
 		else
 			guard_pass(v, "backup pools would serve late clients");
 	}

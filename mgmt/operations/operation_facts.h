@@ -79,7 +79,7 @@ struct operation_site {
 	struct operation_value capacity_flows, capacity_bits; /**< stated; unknown: none stated */
 	struct operation_projected at[OPERATION_POINTS];
 	/* of a target */
-	enum operation_truth backup_ok; /**< a backup pool that would be served; see has_backup */
+	enum operation_truth backup_ok; /**< its backup pools would serve; if has_backup */
 	bool has_backup;
 	/**
 	 * A service that does not move and has the slots of the moved one's backup: late clients stay with

@@ -82,8 +82,8 @@ static bool hold_together(struct tick *t)
 	for (size_t i = 0; i < t->facts->n_others && !last->ok && !last->unknown; i++) {
 		if (!facts_is_older(&t->facts->others[i], t->op) || last->overridden)
 			continue;
-		tick_hold(t, "last-site", "with operation %s, which is older: %s",
-		          t->facts->others[i].id, last->detail);
+		tick_hold(t, "last-site", "%s, together with operation %s, which is older",
+		          last->detail, t->facts->others[i].id);
 		return true;
 	}
 	return false;
@@ -146,5 +146,5 @@ void stay_drained(struct tick *t)
 
 void stay_shift(struct tick *t)
 {
-	tick_wait(t, "%s", t->op->until_ms == MODEL_TIME_NEVER ? "" : "until its time");
+	tick_wait(t, "%s", t->op->until_ms == MODEL_TIME_NEVER ? "" : "its end (--until)");
 }

@@ -181,7 +181,8 @@ static bool have_all_last(struct tick *t)
 
 	if (has == OPERATION_YES)
 		return true;
-	await_level(t, has, missing, "the last level", op->waited_ms, TICK_FORCE_MS);
+	await_level(t, has, missing, "the level that the step starts from", op->waited_ms,
+	            TICK_FORCE_MS);
 	return false;
 }
 
@@ -281,7 +282,12 @@ static void await_force(struct tick *t)
 		tick_change(t);
 		return;
 	}
-	await_level(t, has, missing, "the level in force", op->in_step_ms, limit_ms);
+	await_level(t, has, missing, "the level of the step in force", op->in_step_ms, limit_ms);
+}
+
+static long long count_seconds(int64_t left_ms)
+{
+	return (left_ms + 999) / 1000;
 }
 
 /* How long a step has at least: one TTL and 5 s, its pace, or what a first 1 % takes. */
@@ -294,12 +300,17 @@ static bool has_waited(struct tick *t, int64_t *ttl_ms)
 	*ttl_ms = (int64_t)(step_ttl_s(op) + PLAN_AFTER_TTL_S) * 1000;
 	if (op->waited_ms < *ttl_ms) {
 		tick_wait(t, "answers given before the step may be in use for %lld s more",
-		          (long long)(*ttl_ms - op->waited_ms + 999) / 1000);
+		          count_seconds(*ttl_ms - op->waited_ms));
 		return false;
 	}
-	if (op->in_step_ms < op->over_ms / op->n_plan ||
-	    (canary && op->waited_ms < PLAN_CANARY_MS)) {
-		tick_wait(t, "the step lasts by its pace");
+	if (canary && op->waited_ms < PLAN_CANARY_MS) {
+		tick_wait(t, "the first 1 %% of the clients is watched for %lld s more",
+		          count_seconds(PLAN_CANARY_MS - op->waited_ms));
+		return false;
+	}
+	if (op->in_step_ms < op->over_ms / op->n_plan) {
+		tick_wait(t, "by its pace (--over) the step takes %lld s more",
+		          count_seconds(op->over_ms / op->n_plan - op->in_step_ms));
 		return false;
 	}
 	return true;

@@ -188,7 +188,7 @@ class WithApi(unittest.TestCase):
                 (("drain", "backend", "/b1", "--until", "+4h", "--reason", "x"), "POOL/NAME"),
                 (("drain", "site", "a/b", "--until", "+4h", "--reason", "x"), "site NAME"),
                 (("drain", "planet", "ams", "--until", "+4h", "--reason", "x"), "site NAME"),
-                (("drain", "site"), "expected: site NAME..., or site --label KEY=VALUE"),
+                (("drain", "site"), "expected: site NAME..., or site --label region=NAME"),
                 (("drain", "site", "ams", "--scheduled", "--until"), "needs a value: TIME"),
                 (("drain", "site", "ams", "--scheduled", "--untli", "x"), 'did you mean "--until"?'),
                 (("undrain", "site", "ams", "--scheduled", "--until", "x"), "no option --until"),

@@ -180,7 +180,7 @@ class Operations(test_cli.WithApi):
         self.assertEqual(done.returncode, 0)
         self.assertLess(len(done.stdout.splitlines()), 160)
         self.assertLess(len(done.stdout), 30000)
-        for text in ("... 19980 earlier steps", "... and 19980 more (--json", "... and 9980 more", "... and 8980 more", "10000 of 20000 nodes have it"):
+        for text in ("... 19980 earlier steps", "... and 19980 more (--json", "... and 9980 more", "... and 8980 more", "10000 of 20000 nodes are reached"):
             self.assertIn(text, done.stdout)
 
     def test_no_control_character_reaches_the_terminal(self) -> None:
@@ -230,14 +230,14 @@ class Operations(test_cli.WithApi):
         self.api.answers["/v1/operations"] = (200, {**record("starting", 1, preflight=preflight), "dry_run": True})
         done = self.weir("drain", "site", "ams", "--reason", "a try", "--dry-run")
         self.assertEqual(done.returncode, 2, done.stderr)
-        for text in ("pool web-fra: WOULD NOT BE SERVED, the pool is down\n", "pool web-lon: NOT KNOWN, no probe was answered\n", "pool api-fra: ok\n",
+        for text in ("pool web-fra: WOULD NOT SERVE, the pool is down\n", "pool web-lon: NOT KNOWN, no probe was answered\n", "pool api-fra: ok\n",
                      "it would not begin; to do it anyway (kept in the record): weir drain site ams --reason 'a try' --override room\n"):
             self.assertIn(text, done.stdout)
         done = self.weir("drain", "site", "ams", "--reason", "a try", "--dry-run", "--json")
         self.assertEqual((done.returncode, json.loads(done.stdout)["preflight"]), (2, preflight))
         self.api.answers["/v1/operations"] = (409, {"code": "guard", "title": "No", "guards": [], "backups": preflight["backups"]})
         refused = self.weir("drain", "site", "ams", "--reason", "x").stderr
-        self.assertEqual((refused.count("backup of service"), "pool web-fra: WOULD NOT BE SERVED, the pool is down\n" in refused), (2, True), refused)
+        self.assertEqual((refused.count("backup of service"), "pool web-fra: WOULD NOT SERVE, the pool is down\n" in refused), (2, True), refused)
         self.api.answers["/v1/operations"] = (200, {**record("starting", 1, preflight=preflight), "dry_run": True})
         preflight.clear()
         preflight["would_begin"] = True

@@ -182,7 +182,7 @@ static void what_a_node_does_not_measure_is_null(void **state)
 	json_t *o = show_site(), *row = json_array_get(json_object_get(o, "vips"), 0);
 	assert_true(json_is_null(json_object_get(row, "own_flows_per_s")));
 	assert_true(json_is_null(json_object_get(row, "established_packets_per_s")));
-	assert_true(has_sentence(a->unknown, "what arrives is not measured"));
+	assert_true(has_sentence(a->unknown, "not every node of the site says what arrives"));
 	json_decref(o);
 }
 
