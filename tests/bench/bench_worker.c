@@ -203,7 +203,7 @@ static void make_tables(struct rig *g)
 	for (uint16_t port = 1; port <= c->n_services; port++)
 		world_add_service(w, BENCH_VIP4, port, FWD_PROTO_TCP, 0, 0);
 	if (c->variant == UNSETTLED)
-		bench_unsettle(w);
+		bench_unsettle(w, 1);
 }
 
 static void take_burst(struct rig *g, uint32_t first)

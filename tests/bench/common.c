@@ -29,9 +29,9 @@ void bench_fill(struct world *w, enum fwd_encap_mode encap, bool outer6, unsigne
 	world_add_pool(w, 0, 0, log2, 1, BENCH_BACKENDS);
 }
 
-void bench_unsettle(struct world *w)
+void bench_unsettle(struct world *w, uint32_t nth)
 {
-	for (uint32_t slot = 0; slot < w->t.n_colds; slot++) {
+	for (uint32_t slot = 0; slot < w->t.n_colds; slot += nth) {
 		uint16_t *hot = world_slot(w, slot);
 
 		w->t.colds[slot].claim[OWNER_CLASS_TCP] =
@@ -43,6 +43,20 @@ void bench_unsettle(struct world *w)
 		w->t.exceptions[i / 4].word[i % 4] =
 		        owner_word((uint16_t)(i % BENCH_BACKENDS + 1), OWNER_OPEN,
 		                   owner_end(0, OWNER_IDLE_MAX_S), i * 0x9e3779b97f4a7c15u >> 29);
+}
+
+void bench_remember(struct world *w, const struct fwd_tuple *flow)
+{
+	uint64_t hash = fwd_hash_flow(w->t.root->hash_key, flow, true);
+	struct fwd_exceptions *bucket = &w->t.exceptions[owner_bucket(hash, w->t.n_exceptions)];
+
+	for (uint32_t i = 0; i < OWNER_WAYS; i++)
+		if (!bucket->word[i]) {
+			bucket->word[i] =
+			        owner_word((uint16_t)(hash % BENCH_BACKENDS + 1), OWNER_OPEN,
+			                   owner_end(0, w->t.pools[0].idle_s), owner_tag(hash));
+			return;
+		}
 }
 
 void bench_pin(int cpu)

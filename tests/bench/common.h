@@ -16,8 +16,10 @@
 
 /** Sources, the VIPs, and pool 0 of 2^log2 slots over BENCH_BACKENDS backends. */
 void bench_fill(struct world *w, enum fwd_encap_mode encap, bool outer6, unsigned int log2);
-/** Every slot in the middle of a change, and the exceptions half full of other flows. */
-void bench_unsettle(struct world *w);
+/** Every @p nth slot in the middle of a change, and the exceptions half full of other flows. */
+void bench_unsettle(struct world *w, uint32_t nth);
+/** Remember an IPv4 flow, where its bucket has room. */
+void bench_remember(struct world *w, const struct fwd_tuple *flow);
 
 /** Stay on @p cpu, before all others; says so where that is not allowed. Ends the program if it cannot stay. */
 void bench_pin(int cpu);

@@ -8,7 +8,8 @@
  * buffer (so that the target does not wait for the wrapper's stores) and calls the target
  * by a tail call. It reads the clock itself, at the first and last of the iterations that
  * count. Two references give its own cost: a target that only sends, and one that also
- * moves the frame's beginning.
+ * moves the frame's beginning. A third, bench_least, is the machine's limit for a balancer
+ * with these tables.
  *
  * With live frames bench_generate sends each out of an interface, and bench_sink counts
  * what comes back.
@@ -17,6 +18,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "tests/bench/forward.h"
+#include "weir/fwd/owner.h"
 
 struct bench_load load;
 struct bench_state state;
@@ -38,6 +40,20 @@ struct {
 	__type(key, __u32);
 	__type(value, struct cold_page);
 } cold SEC(".maps");
+
+/** A table of Weir's, which the loader puts in this map's place. */
+#define WEIR_TABLE(NAME, ELEMENT)                                                                  \
+	struct {                                                                                   \
+		__uint(type, BPF_MAP_TYPE_ARRAY);                                                  \
+		__uint(map_flags, BPF_F_MMAPABLE);                                                 \
+		__uint(max_entries, 1);                                                            \
+		__type(key, __u32);                                                                \
+		__type(value, ELEMENT);                                                            \
+	} NAME SEC(".maps")
+WEIR_TABLE(slots, struct fwd_slots);
+WEIR_TABLE(colds, struct owner_cold);
+WEIR_TABLE(exceptions, struct fwd_exceptions);
+WEIR_TABLE(backends, struct fwd_backend);
 
 /* xorshift64: Marsaglia, 2003 */
 static __always_inline uint64_t next_random(uint64_t *random)
@@ -79,12 +95,12 @@ static __always_inline __u16 fold_sum(__u64 sum)
 	return (__u16)~sum;
 }
 
-/** The flow's source: 2^24 addresses below 11.0.0.0/8 or a /104, and a port with it. */
+/** The template with the flow's source address and port. */
 static __always_inline int write_frame(void *data, void *end)
 {
 	__u32 flow = pick_flow();
-	__u32 source = __builtin_bswap32(0x0b000000u | (flow * 0x9e3779b1u & 0xffffff));
-	__u16 port = __builtin_bswap16((__u16)(1024 + (flow * 0x85ebca6bu >> 17)));
+	__u32 source = __builtin_bswap32(bench_flow_source(flow));
+	__u16 port = __builtin_bswap16(bench_flow_port(flow));
 	__u64 *to = data;
 	const __u64 *from = (const __u64 *)load.frame;
 
@@ -154,6 +170,60 @@ SEC("xdp")
 int bench_grow(struct xdp_md *ctx)
 {
 	return bpf_xdp_adjust_head(ctx, -20) ? XDP_DROP : XDP_TX;
+}
+
+/* The owner of the slot that a cheap hash leads to: no less can be read to find it. */
+static __always_inline __u32 find_least_owner(__u64 hash)
+{
+	__u32 slot = hash & load.slot_mask, block = slot / FWD_SLOTS_PER_BLOCK;
+	__u32 bucket = hash >> 20 & load.bucket_mask;
+	const struct fwd_slots *s = bpf_map_lookup_elem(&slots, &block);
+	const struct fwd_exceptions *e;
+	const struct owner_cold *cold;
+	__u16 hot;
+
+	if (!s)
+		return 0;
+	hot = s->slot[slot % FWD_SLOTS_PER_BLOCK];
+	if (!(hot & FWD_SLOT_UNSETTLED))
+		return hot;
+	cold = bpf_map_lookup_elem(&colds, &slot);
+	e = bpf_map_lookup_elem(&exceptions, &bucket);
+	if (!cold || !e)
+		return 0;
+	return e->word[0] == hash ? hot & FWD_SLOT_BACKEND : cold->claim[OWNER_CLASS_TCP].base;
+}
+
+/*
+ * An IPv4 packet to the backend of its slot, with nothing parsed, checked or counted: what reading the
+ * tables' lines, which name one another, and writing the outer header costs on this machine.
+ */
+SEC("xdp")
+int bench_least(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	const struct fwd_backend *b;
+	__u64 hash;
+	__u32 owner;
+
+	if (data + 38 > end)
+		return XDP_DROP;
+	hash = (*(__u32 *)(data + 26) | (__u64) * (__u32 *)(data + 34) << 32) * 0x9e3779b97f4a7c15u;
+	hash ^= hash >> 32;
+	owner = find_least_owner(hash);
+	b = bpf_map_lookup_elem(&backends, &owner);
+	if (!b || bpf_xdp_adjust_head(ctx, -20))
+		return XDP_DROP;
+	data = (void *)(long)ctx->data;
+	end = (void *)(long)ctx->data_end;
+	if (data + 34 > end)
+		return XDP_DROP;
+	*(__u64 *)data = *(const __u64 *)b->mac_to;
+	*(__u32 *)(data + 8) = *(const __u32 *)(b->mac_to + 8);
+	*(__u64 *)(data + 12) = 0x00450008;
+	*(__u64 *)(data + 20) = 0x04400040;
+	*(__u64 *)(data + 26) = (__u64)b->address.words_be[3] << 32;
+	return XDP_TX;
 }
 
 SEC("xdp")

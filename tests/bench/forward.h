@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-enum bench_target { BENCH_NULL, BENCH_GROW, BENCH_WEIR, BENCH_TARGETS };
+enum bench_target { BENCH_NULL, BENCH_GROW, BENCH_LEAST, BENCH_WEIR, BENCH_TARGETS };
 enum bench_pick { BENCH_ONE, BENCH_RANDOM, BENCH_NEVER_AGAIN };
 
 #define BENCH_TEMPLATE 96
@@ -21,13 +21,26 @@ struct bench_load {
 	uint32_t pick;   /**< enum bench_pick */
 	uint32_t n_flows;
 	uint32_t is6;
-	uint32_t cold_lines;  /**< random lines of other work's memory written before each packet */
-	uint32_t ifindex;     /**< where bench_generate sends */
-	uint64_t len;         /**< of the frame: at least 64, for IPv6 80 */
+	uint32_t cold_lines; /**< random lines of other work's memory written before each packet */
+	uint32_t slot_mask, bucket_mask; /**< of the tables that bench_least reads */
+	uint32_t ifindex;                /**< where bench_generate sends */
+	uint64_t len;                    /**< of the frame: at least 64, for IPv6 80 */
 	uint64_t ip_sum;      /**< sum of the IPv4 header's words with source and checksum 0 */
 	uint64_t first, last; /**< iterations at which the clock is read */
 	uint8_t frame[BENCH_TEMPLATE];
 };
+
+/** Source address of flow @p flow in host order: one of 2^24 below 11.0.0.0/8 or a /104. */
+static inline uint32_t bench_flow_source(uint32_t flow)
+{
+	return 0x0b000000u | (flow * 0x9e3779b1u & 0xffffff);
+}
+
+/** Its source port in host order. */
+static inline uint16_t bench_flow_port(uint32_t flow)
+{
+	return (uint16_t)(1024 + (flow * 0x85ebca6bu >> 17));
+}
 
 /** What a run leaves. */
 struct bench_state {

@@ -27,6 +27,8 @@ void world_init(struct world *w, const struct driver_sizes *sizes, uint32_t n_cp
 /** Make empty tables in the maps of a freshly loaded XDP program. @return 0 or -errno */
 int world_init_xdp(struct world *w, const struct driver_sizes *sizes);
 void world_fini(struct world *w);
+/** The map of a table, of a world that has an XDP program; the world's. */
+int world_map_fd(const struct world *w, enum fwd_table table);
 
 /** Make the tables of @p to those of @p from; of equal sizes. */
 void world_copy(struct world *to, const struct world *from);

@@ -87,6 +87,14 @@ int world_init_xdp(struct world *w, const struct driver_sizes *sizes)
 	return 0;
 }
 
+int world_map_fd(const struct world *w, enum fwd_table table)
+{
+	struct bpf_map *maps[FWD_TABLE_COUNT];
+
+	list_maps(w->skel, maps);
+	return bpf_map__fd(maps[table]);
+}
+
 void world_fini(struct world *w)
 {
 	if (w->skel)
