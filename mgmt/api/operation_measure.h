@@ -23,7 +23,9 @@
  *
  *   announcements: {ADDRESS: {intended, exported}}    words of mgmt/json/announcement.h
  *
- * Implemented in mgmt/api/operation_measure.c, operation_announced.c (announcements), operation_vips.c (unannounced), operation_outside.c (sites), operation_checks.c (checks) and operation_flows.c (flows); for any thread, not under the lock.
+ * Implemented in mgmt/api/operation_measure.c, operation_announced.c (announcements), operation_vips.c
+ * (unannounced), operation_outside.c (sites), operation_checks.c (checks) and operation_flows.c (flows,
+ * drills); for any thread, not under the lock.
  */
 #ifndef WEIR_MGMT_API_OPERATION_MEASURE_H
 #define WEIR_MGMT_API_OPERATION_MEASURE_H

@@ -3,7 +3,8 @@
  * @file
  * Operations as the API shows them (docs/api.md): plan, steps, guards, nodes, evidence.
  *
- * Implemented in mgmt/api/operation_show.c and operation_evidence.c; under the core's lock where an
+ * Implemented in mgmt/api/operation_show.c (all of it), operation_evidence.c (values, steps, guards,
+ * evidence) and operation_outlook.c (the outlook); under the core's lock where an
  * item is given.
  */
 #ifndef WEIR_MGMT_API_OPERATION_SHOW_H

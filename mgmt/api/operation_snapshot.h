@@ -4,7 +4,8 @@
  * A snapshot of all that the facts of operations are made from: document, overrides, what the peers
  * said last, what this node measures. Taken under the lock, read without it.
  *
- * Implemented in mgmt/api/operation_snapshot.c. A snapshot belongs to the thread that took it.
+ * Implemented in mgmt/api/operation_snapshot.c; the facts in operation_gather.c, and where a function
+ * says so; flows of services in operation_site_flows.c. A snapshot belongs to the thread that took it.
  */
 #ifndef WEIR_MGMT_API_OPERATION_SNAPSHOT_H
 #define WEIR_MGMT_API_OPERATION_SNAPSHOT_H

@@ -34,7 +34,8 @@
  * In each state: a person's command at a target ends it (aborted); `take` by another node makes that
  * the owner (own.c); a site or service that is gone holds it.
  *
- * Implemented in engine.c (states), step.c, share.c, level.c, stay.c, back.c, command.c, own.c, history.c.
+ * Implemented in engine.c (operation_next()), command.c (persons), own.c (operation_own()) and plan.c
+ * (operation_plan()); which other file does what: engine_internal.h.
  * Any thread; one at a time for a record. The simulator tests/sim/operations_sim.c drives it.
  */
 #ifndef WEIR_MGMT_OPERATIONS_ENGINE_H

@@ -3,8 +3,9 @@
  * @file
  * The parts of the engine. A tick is one call of operation_next() or of a person's command.
  *
- * Levels are frozen, written and read in level.c; steps run in step.c; the states that rest in
- * stay.c; ways back in back.c; commands in command.c and own.c.
+ * Levels are frozen, written and read in level.c; steps run in step.c and end by share.c; holds are in
+ * hold.c; the states that rest in stay.c; ways back in back.c; commands in command.c and own.c; nodes
+ * that are named absent in absent.c; evidence in history.c; what all of these use in tick.c.
  */
 #ifndef WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
 #define WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
@@ -42,7 +43,7 @@ struct tick {
 	bool changed;
 };
 
-/** The record has changed: it gets one higher seq for a tick. */
+/** The record has changed: its seq rises by one, however often in a tick, and it is sent. */
 static inline void tick_change(struct tick *t)
 {
 	t->changed = true;

@@ -2,7 +2,8 @@
 /**
  * @file
  * The parts of the guards. Each function writes one verdict that begins as "nothing was checked":
- * ok, not checked, no margin. Implemented in guard_cluster.c, guard_sites.c and guard_load.c.
+ * ok, not checked, no margin. Implemented in guard_cluster.c, guard_sites.c and guard_load.c;
+ * guard_trip(), guard_miss() and guard_pass() in verdict.c.
  */
 #ifndef WEIR_MGMT_OPERATIONS_GUARD_INTERNAL_H
 #define WEIR_MGMT_OPERATIONS_GUARD_INTERNAL_H

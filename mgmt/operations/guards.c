@@ -6,7 +6,7 @@
 
 #include "mgmt/operations/guard_internal.h"
 
-/* The share is judged where a step ends, with the time that it has for that (step.c). */
+/* The share is judged where a step ends, with the time that it has for that (share.c). */
 static void guard_share(const struct guard_question *q, struct operation_verdict *v)
 {
 	(void)q;

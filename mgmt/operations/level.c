@@ -86,7 +86,7 @@ static uint32_t clamp_level(const struct operation *op, uint32_t level_ppm)
 	return level_ppm > high ? high : level_ppm;
 }
 
-/* Of all name servers that count, wherever it is. */
+/* Of all name servers that count, also where no write of this owner has sent it. */
 static uint32_t find_furthest_of_all(const struct tick *t)
 {
 	const struct operation *op = t->op;

@@ -93,7 +93,9 @@ enum operation_guard {
  * taken: a new owner reads the levels. person: a person's command. record: nodes do not have the
  * record of this owner. site-gone, service-gone, key-changed: the document has changed. site-down:
  * the site to return to is not up as seen from outside. pools, announce, backup-leaves: a stage of
- * the return that does not come. expired.
+ * the return that does not come. command: a person's command at a target. expired: until passed before
+ * it began (one that is held when until passes keeps the code of its hold). epoch: there is none left
+ * to return in. "": it has ended as it was meant to.
  */
 #define OPERATION_CODE_MAX 24u
 

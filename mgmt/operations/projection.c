@@ -93,7 +93,7 @@ static double left_flows(const struct projection_service *of, const struct proje
 	return above < leaving ? above : leaving;
 }
 
-/* The load that moves from place @p from. */
+/* The load that moves away from site @p from of the service. */
 static void move_load(struct projection_run *r, struct projection_sum *sums, size_t from)
 {
 	const struct projection_service *of = &r->of;

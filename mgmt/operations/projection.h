@@ -14,16 +14,16 @@
  *   for each service, of each site that loses clients, what it has now above what it is to keep
  *   (its load at the begin, less the keys that move, scaled by the service's load now and then)
  *
- * Queries are not flows where one resolver asks for many clients: projection_unseen.c says how far the
- * new flows may be from what the queries say.
- *
  * So clients that have arrived already are not counted twice, and the same function serves the
  * preflight (load at the begin is the load now), each second of a step, a return, and several sites
  * together. Missing is never 0: a site's load that is not known stays so, and so does that of all
  * sites that would get a part of it.
  *
- * Pure: no clock, no lock, no socket. Implemented in mgmt/operations/projection.c; a projector
- * belongs to one thread at a time.
+ * Queries are not flows where one resolver asks for many clients: projection_unseen.c says how far the
+ * new flows may be from what the queries say.
+ *
+ * Pure: no clock, no lock, no socket. Implemented in mgmt/operations/projector.c (keys), projection.c (steps),
+ * projection_clients.c and projection_unseen.c; a projector belongs to one thread at a time.
  */
 #ifndef WEIR_MGMT_OPERATIONS_PROJECTION_H
 #define WEIR_MGMT_OPERATIONS_PROJECTION_H

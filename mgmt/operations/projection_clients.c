@@ -55,7 +55,6 @@ bool projection_rises(const struct projection_input *in)
 	return in->n_steps == 0 || in->steps_ppm[in->n_steps - 1] >= begin;
 }
 
-/* The level of a target after @p step (1..; 0: the begin): it never goes back on its way. */
 uint32_t projection_target_level(const struct projection_input *in, uint32_t begin_ppm, size_t step)
 {
 	uint32_t ppm = step ? in->steps_ppm[step - 1] : begin_ppm;
@@ -196,7 +195,6 @@ static bool has_ip4(const struct steering_service *s)
 	return false;
 }
 
-/* All that is known of service @p number before the steps: who chooses which site. */
 void projection_begin_service(struct projection_run *r, uint32_t number)
 {
 	const struct projector *p = r->p;

@@ -110,7 +110,7 @@ struct projection_run {
 };
 
 size_t projection_n_sites(const struct model *m);
-/* Whether a gate is at this place of a service. */
+/* Whether a gate is of this service at this site. */
 bool projection_is_gate(const struct projection_gate *g, const struct model_service *s,
                         const struct model_at *at);
 /* Whether the operation moves clients of @p s. */

@@ -62,7 +62,7 @@ static bool are_steps_ok(const struct operation *op)
 		    !is_text(step->not_judged, OPERATION_DETAIL_MAX))
 			return false;
 	}
-	/* a running step has its entry and its place in the plan */
+	/* a running step is in the history and in the plan */
 	return !op->step_runs || (op->n_steps && op->step < op->n_plan);
 }
 
