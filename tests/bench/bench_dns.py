@@ -11,7 +11,7 @@ batches of 32, which is our own; gdnsd's are of 16 (fixed), read without epoll b
 
 `dns-answer` measures answers without a socket: what client keys and a drain's step add to them.
 
-    bench_dns.py [--rounds N] [--queries N] [--names N] [--case NAME]... [--beside WEIR-DNS]
+    bench_dns.py [--rounds N] [--queries N] [--names N] [--case NAME]... [--beside WEIR-DNS] [--few]
 
 With --case, the other cases' figures in build/bench/dns.json stay. --beside measures another build of weir-dns, too.
 """
@@ -54,8 +54,8 @@ class Case:
         self.name, self.zones, self.queries, self.dynamic, self.rcode = name, zones, queries, dynamic, rcode
         self.address, self.wanted = address, wanted  # wanted: at most what gdnsd costs
 
-    def servers(self, beside: str | None) -> typing.Iterator[name_servers.Server]:
-        """Those that take turns, not started. BESIDE: the path of another weir-dns."""
+    def servers(self, beside: str | None, few: bool) -> typing.Iterator[name_servers.Server]:
+        """Those that take turns, not started. BESIDE: the path of another weir-dns. FEW: only it, ours and gdnsd."""
         names = ["www.shop.test"] if self.dynamic else []
         yield name_servers.Weir(self.zones, names=names, address=self.address)
         yield gdnsd_weighted(self.zones) if self.dynamic else name_servers.Gdnsd(self.zones, address=self.address)
@@ -63,7 +63,7 @@ class Case:
             other = name_servers.Weir(self.zones, names=names, address=self.address)
             other.name, other.binary = "beside", beside
             yield other
-        if not self.dynamic:
+        if not self.dynamic and not few:
             yield name_servers.Nsd(self.zones, address=self.address)
             yield name_servers.Knot(self.zones, address=self.address)
 
@@ -183,21 +183,21 @@ def measure(server: name_servers.Server, path: str, rcode: str = "NOERROR") -> M
     return each, each * user / max(user + system, 1), done / seconds
 
 
-def bench(case: Case, rounds: int, queries: int, beside: str | None) -> dict[str, list[Measured]]:
+def bench(case: Case, args: argparse.Namespace) -> dict[str, list[Measured]]:
     """server name -> list of measurements."""
     seen: dict[str, list[Measured]] = {}
     opened: list[name_servers.Server] = []
     try:
-        for server in case.servers(beside):
+        for server in case.servers(args.beside, args.few):
             opened.append(server)
             server.start()
         opened.append(Echo(opened[0], case))
         opened[-1].start()
         for server in opened:
             pin(server)
-        text = "".join(case.queries[i % len(case.queries)] + "\n" for i in range(queries))
+        text = "".join(case.queries[i % len(case.queries)] + "\n" for i in range(args.queries))
         opened[0].write("queries", text)
-        for i in range(rounds):
+        for i in range(args.rounds):
             for server in opened[::1 if i % 2 else -1]:
                 seen.setdefault(server.name, []).append(measure(server, opened[0].path("queries"), case.rcode))
     finally:
@@ -303,6 +303,7 @@ def main() -> None:
     parser.add_argument("--names", type=int, default=1000000)
     parser.add_argument("--case", action="append", default=[], help="such as small.a; answer; threads")
     parser.add_argument("--beside", help="another weir-dns")
+    parser.add_argument("--few", action="store_true", help="without NSD and Knot DNS")
     args = parser.parse_args()
     if not args.case and os.path.exists(RESULT):
         os.unlink(RESULT)
@@ -310,7 +311,7 @@ def main() -> None:
     for case in cases(args.names):
         if args.case and case.name not in args.case:
             continue
-        seen = bench(case, args.rounds, args.queries, args.beside)
+        seen = bench(case, args)
         print(line(case, seen), flush=True)
         keep_rows(list(rows(case, seen)))
     if not args.case or "answer" in args.case:
