@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "dns/answer/answer.h"
@@ -24,28 +25,38 @@
 #define UDP_TURNS     8    /* batches: about 256 queries before the next socket gets its turn */
 #define UDP_QUERY_MAX 4096 /* bytes; a larger query is cut by the kernel, and so malformed */
 
+#define CACHE_LINE 64
+
+/* A message is read, becomes its answer, and is sent: the fewer cache lines it has, the better. */
 struct udp {
-	struct mmsghdr in[UDP_BATCH], out[UDP_BATCH];
-	struct iovec in_parts[UDP_BATCH], out_parts[UDP_BATCH];
-	struct sockaddr_storage from[UDP_BATCH];
-	uint8_t queries[UDP_BATCH][UDP_QUERY_MAX];
-	uint8_t answers[UDP_BATCH][ANSWER_UDP_MAX];
+	struct mmsghdr messages[UDP_BATCH] __attribute__((aligned(CACHE_LINE)));
+	struct iovec parts[UDP_BATCH];
+	struct sockaddr_in6 from[UDP_BATCH]; /* or a sockaddr_in */
+	uint8_t queries[UDP_BATCH][UDP_QUERY_MAX] __attribute__((aligned(CACHE_LINE)));
+	struct {
+		uint8_t bytes[ANSWER_UDP_MAX] __attribute__((aligned(CACHE_LINE)));
+	} answers[UDP_BATCH];
 };
+
+/* Make message @p i ready to be read. */
+static void clear_message(struct udp *u, unsigned i)
+{
+	u->parts[i] = (struct iovec){ u->queries[i], UDP_QUERY_MAX };
+	u->messages[i].msg_hdr.msg_name = &u->from[i];
+	u->messages[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
+}
 
 int udp_open(struct dns_worker *w)
 {
-	struct udp *u = calloc(1, sizeof(*u));
+	struct udp *u = aligned_alloc(CACHE_LINE, sizeof(*u));
 
 	if (!u)
 		return -ENOMEM;
+	memset(u, 0, sizeof(*u));
 	for (unsigned i = 0; i < UDP_BATCH; i++) {
-		u->in_parts[i] = (struct iovec){ u->queries[i], UDP_QUERY_MAX };
-		u->in[i].msg_hdr.msg_name = &u->from[i];
-		u->in[i].msg_hdr.msg_namelen = sizeof(u->from[i]);
-		u->in[i].msg_hdr.msg_iov = &u->in_parts[i];
-		u->in[i].msg_hdr.msg_iovlen = 1;
-		u->out[i].msg_hdr.msg_iov = &u->out_parts[i];
-		u->out[i].msg_hdr.msg_iovlen = 1;
+		u->messages[i].msg_hdr.msg_iov = &u->parts[i];
+		u->messages[i].msg_hdr.msg_iovlen = 1;
+		clear_message(u, i);
 	}
 	w->udp = u;
 	return 0;
@@ -63,13 +74,13 @@ static void count_dropped(struct dns_worker *w, enum counters_drop reason)
 }
 
 /*
- * Answer message @p i of the batch; the answer becomes number @p at of those to send. @return
- * whether there is one
+ * Answer message @p i of the batch; the answer becomes number @p at of those to send, at most @p i.
+ * @return whether there is one
  */
 static bool answer_message(struct dns_worker *w, unsigned i, unsigned at)
 {
 	struct udp *u = w->udp;
-	struct msghdr *in = &u->in[i].msg_hdr, *out = &u->out[at].msg_hdr;
+	struct msghdr *in = &u->messages[i].msg_hdr, *out = &u->messages[at].msg_hdr;
 	struct addr client;
 	uint16_t port;
 	size_t n;
@@ -78,9 +89,9 @@ static bool answer_message(struct dns_worker *w, unsigned i, unsigned at)
 		count_dropped(w, COUNTERS_DROP_PORT);
 		return false;
 	}
-	n = server_answer(w, u->queries[i], u->in[i].msg_len, &client, false, u->answers[at],
-	                  ANSWER_UDP_MAX);
-	u->out_parts[at] = (struct iovec){ u->answers[at], n };
+	n = server_answer(w, u->queries[i], u->messages[i].msg_len, &client, false,
+	                  u->answers[at].bytes, ANSWER_UDP_MAX);
+	u->parts[at] = (struct iovec){ u->answers[at].bytes, n };
 	out->msg_name = in->msg_name;
 	out->msg_namelen = in->msg_namelen;
 	return n > 0;
@@ -90,7 +101,7 @@ static bool answer_message(struct dns_worker *w, unsigned i, unsigned at)
 static void send_answers(struct dns_worker *w, int fd, unsigned n)
 {
 	for (unsigned at = 0; at < n;) {
-		int sent = sendmmsg(fd, w->udp->out + at, n - at, 0);
+		int sent = sendmmsg(fd, w->udp->messages + at, n - at, 0);
 
 		if (sent < 0 && errno == EINTR)
 			continue;
@@ -104,17 +115,17 @@ static void send_answers(struct dns_worker *w, int fd, unsigned n)
 static unsigned serve_batch(struct dns_worker *w, int fd)
 {
 	struct udp *u = w->udp;
-	int n = recvmmsg(fd, u->in, UDP_BATCH, MSG_DONTWAIT, NULL);
+	int n = recvmmsg(fd, u->messages, UDP_BATCH, MSG_DONTWAIT, NULL);
 	unsigned n_in = n > 0 ? (unsigned)n : 0, n_out = 0;
 
 	if (n < 0)
 		return errno == EINTR || errno == ECONNREFUSED ? UDP_BATCH : 0;
-	for (unsigned i = 0; i < n_in; i++) {
+	for (unsigned i = 0; i < n_in; i++)
 		n_out += answer_message(w, i, n_out);
-		u->in[i].msg_hdr.msg_namelen = sizeof(u->from[i]); /* the kernel shortened it */
-	}
 	tally_flush(&w->tally); /* a client that has its answer finds it counted */
 	send_answers(w, fd, n_out);
+	for (unsigned i = 0; i < n_in; i++)
+		clear_message(u, i);
 	return n_in;
 }
 
