@@ -8,6 +8,7 @@
  * (process.c).
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <libgen.h>
 #include <linux/capability.h>
@@ -50,6 +51,9 @@ static void print_usage(FILE *to)
 	        "usage: weir-dataplane [OPTIONS]             forward by the effective document\n"
 	        "       weir-dataplane --detach [--cluster NAME] [OPTIONS]\n"
 	        "                                            stop forwarding: remove routes, program and tables\n"
+	        "       weir-dataplane --successor FD [OPTIONS]\n"
+	        "                                            prepare while another process forwards, write a byte to FD, and\n"
+	        "                                            take its place once it has ended (weir restart dataplane)\n"
 	        "       weir-dataplane --metrics             print the metrics and what they mean (docs/metrics-dataplane.md)\n\n"
 	        "Packets are forwarded also while the process does not run. Give --cluster if no document names it.\n\n%s",
 	        proc_dirs_help);
@@ -208,7 +212,7 @@ static void prepare_vfio(const struct proc_dirs *dirs)
 }
 
 /* What only root can do comes first; then rights are given up and the loop begins. */
-static int run_dataplane(const struct proc_dirs *dirs)
+static int run_dataplane(const struct proc_dirs *dirs, int ready_fd)
 {
 	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
 	static struct process p;
@@ -216,6 +220,7 @@ static int run_dataplane(const struct proc_dirs *dirs)
 
 	proc_ignore_signals();
 	p.dirs = *dirs;
+	p.ready_fd = ready_fd;
 	p.ops = &driver_xdp; /* until a document says otherwise */
 	prepare_bpf_dir(dirs->bpf);
 	prepare_vfio(dirs);
@@ -231,10 +236,22 @@ static int run_dataplane(const struct proc_dirs *dirs)
 	return process_run(&p) ? 1 : 0;
 }
 
+/* A descriptor that the parent has opened for us. @return 0: it is none */
+static int read_descriptor(const char *text)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+
+	return *text && !*end && fd > STDERR_FILENO && fd <= INT_MAX && fcntl((int)fd, F_GETFD) >= 0
+	               ? (int)fd
+	               : 0;
+}
+
 int main(int argc, char **argv)
 {
 	const char *cluster = NULL;
 	struct proc_dirs dirs;
+	int ready_fd = 0;
 	bool stop = false;
 
 	json_prepare();
@@ -253,11 +270,14 @@ int main(int argc, char **argv)
 			stop = true;
 		} else if (!strcmp(argv[i], "--cluster") && i + 1 < argc) {
 			cluster = argv[++i];
+		} else if (!strcmp(argv[i], "--successor") && i + 1 < argc &&
+		           (ready_fd = read_descriptor(argv[i + 1])) != 0) {
+			i++;
 		} else {
 			fprintf(stderr, "weir-dataplane: unknown option %s\n", argv[i]);
 			print_usage(stderr);
 			return 1;
 		}
 	}
-	return stop ? detach_all_drivers(&dirs, cluster) : run_dataplane(&dirs);
+	return stop ? detach_all_drivers(&dirs, cluster) : run_dataplane(&dirs, ready_fd);
 }

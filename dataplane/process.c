@@ -32,6 +32,7 @@
 #include "dataplane/probes.h"
 #include "dataplane/prover.h"
 #include "dataplane/export/publish.h"
+#include "dataplane/succession.h"
 #include "dataplane/withdraw.h"
 #include "weir/health.h"
 #include "weir/model.h"
@@ -46,8 +47,6 @@
 #define SHOW_MS      250u /* between two effect pages: reading tables back takes time */
 #define HOPS_MAX     FWD_BACKENDS_MAX
 #define ERRORS_SHOWN 20u /* errors of a document that are logged one by one */
-#define BUSY_TRIES   100 /* 5 s in all: a killed process of ours may still hold its pages */
-#define BUSY_WAIT_US 50000u
 
 static void apply_verdicts(struct process *p)
 {
@@ -389,7 +388,10 @@ static void on_compiled(void *arg, struct compiled *d)
 		on_effective_document(p);
 }
 
-/* The first document is read on the loop's thread: there is nothing else to do yet. */
+/*
+ * The first document is read on the loop's thread: there is nothing else to do yet. A successor has
+ * compiled it already.
+ */
 static void load_first(struct process *p)
 {
 	struct compiled_source from;
@@ -400,7 +402,10 @@ static void load_first(struct process *p)
 	from.on_model = withdraw_before_compiling;
 	from.arg = p;
 	stats_job_begin(publisher_stats(p->publisher), "compile", DOCUMENT_S);
-	compiled_make(&from, &d);
+	if (succession_accept(p, from.path, &d))
+		withdraw_before_compiling(p, d.model);
+	else
+		compiled_make(&from, &d);
 	stats_job_end(publisher_stats(p->publisher), "compile");
 	install_compiled(p, &d);
 	compiled_free(&d);
@@ -501,20 +506,6 @@ static void on_path(void *arg)
 	conditions_state(arg);
 }
 
-/* A process that was killed holds its pages until it has ended: wait some seconds for it. */
-static int open_pages(struct process *p)
-{
-	int err = publisher_open(p->dirs.run, &p->publisher);
-
-	for (int i = 0; err == -EBUSY && i < BUSY_TRIES; i++) {
-		usleep(BUSY_WAIT_US);
-		err = publisher_open(p->dirs.run, &p->publisher);
-	}
-	if (err == -EBUSY)
-		log_error("dataplane-runs-already", "run_dir=%s", p->dirs.run);
-	return err;
-}
-
 /* Everything but the driver, which needs a document. Each part is opened with those before it. */
 static int open_parts(struct process *p)
 {
@@ -526,7 +517,7 @@ static int open_parts(struct process *p)
 	if (!err)
 		err = loop_signal(p->loop, SIGINT, withdraw_and_stop, p);
 	if (!err)
-		err = open_pages(p);
+		err = succession_open_pages(p);
 	if (!err)
 		stats_job_begin(publisher_stats(p->publisher), "start", START_S);
 	believed_tick(&p->believed, p->dirs.run);
@@ -553,19 +544,24 @@ static int open_parts(struct process *p)
 	return err;
 }
 
+/*
+ * The driver is closed late: DPDK's workers forward until then. Pages come after it, since workers
+ * count on one of them, and the next process waits for them (succession.h).
+ */
 static void close_parts(struct process *p)
 {
 	ctl_close(p->ctl);
 	prover_close(p->prover);
 	compiled_thread_close(p->compiling); /* before the model that it reads */
-	if (p->driver) {
+	if (p->driver)
 		compiler_fini(&p->node);
-		p->ops->close(p->driver);
-	}
 	probes_close(p->probes);
 	hops_close(p->hops);
 	links_close(p->links);
 	filters_close(p->filters);
+	succession_close(p);
+	if (p->driver)
+		p->ops->close(p->driver);
 	publisher_close(p->publisher);
 	if (p->loop)
 		loop_close(p->loop);
@@ -575,8 +571,10 @@ static void close_parts(struct process *p)
 
 int process_run(struct process *p)
 {
-	int err = open_parts(p);
+	int err = succession_prepare(p);
 
+	if (!err)
+		err = open_parts(p);
 	p->tick_timer = (struct loop_timer){ .cb = on_compiler_tick, .arg = p };
 	p->second_timer = (struct loop_timer){ .cb = on_second, .arg = p };
 	p->retry_timer = (struct loop_timer){ .cb = on_effective_document, .arg = p };

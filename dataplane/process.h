@@ -22,12 +22,15 @@ struct compiled_thread;
 struct filters;
 struct links;
 struct page;
+struct prepared;
 struct probes_filler;
 struct prover;
 struct publisher;
 
 struct process {
 	struct proc_dirs dirs;
+	int ready_fd; /**< of a successor (succession.h): where it says that it is ready; 0: none */
+	struct prepared *prepared; /**< by it; NULL: nothing, or it was taken */
 	struct loop *loop;
 	struct ctl *ctl;
 	struct compiled_thread *compiling;

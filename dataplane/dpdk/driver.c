@@ -105,6 +105,25 @@ static void close_dpdk_driver(struct driver *driver)
 	free(d);
 }
 
+/*
+ * What a start needs besides ports and tables. Devices are only looked at: most of them let one
+ * process in at a time. TAPs are held until attach_device().
+ */
+static int prepare_dpdk_driver(const struct model_node *self, struct driver_reason *reason)
+{
+	int err = 0;
+
+	reason->text[0] = 0;
+	for (size_t i = 0; !err && i < self->n_ports; i++)
+		err = device_ready(&self->ports[i], reason);
+	if (!err && eal_fits_beside(&self->dpdk, reason))
+		err = eal_prepare(&self->dpdk, self->mtu, reason);
+	for (size_t i = 0; !err && i < self->n_ports; i++)
+		if (!model_port_shares_kernel(&self->ports[i]))
+			tap_hold(self->ports[i].interface);
+	return err;
+}
+
 /* A warning of the start is kept until the first port is attached: there it reaches the log. */
 static int open_dpdk_driver(const struct driver_config *config, struct driver **out, bool *kept,
                             struct driver_reason *reason)
@@ -137,6 +156,7 @@ static int open_dpdk_driver(const struct driver_config *config, struct driver **
 	if (!err)
 		err = lcores_start(&d->lcores, n_workers, &d->now.tables, reason);
 	if (err) {
+		tap_release(NULL); /* a TAP with a carrier would draw packets */
 		close_dpdk_driver((struct driver *)d);
 		return err;
 	}
@@ -335,6 +355,7 @@ static int attach_device(struct driver *driver, const struct model_port *configu
 	if (d->n_ports == DRIVER_PORTS_MAX)
 		return driver_set_reason(reason, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
 	err = make_port(d, &fresh, configured, reason);
+	tap_release(configured->interface);
 	if (err)
 		return err;
 	d->ports[d->n_ports++] = fresh;
@@ -510,6 +531,7 @@ static int prove_by_worker(struct driver *driver, struct driver_probes *batch)
 
 static const struct driver_ops driver_dpdk = {
 	.name = "dpdk",
+	.prepare = prepare_dpdk_driver,
 	.open = open_dpdk_driver,
 	.tables = give_tables,
 	.sizes = give_sizes,

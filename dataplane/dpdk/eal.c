@@ -22,9 +22,14 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 
+#include "base/clock.h"
+#include "base/log.h"
+#include "dataplane/dpdk/eal_clock.h"
 #include "dataplane/dpdk/worker.h"
 
 #define HUGEPAGES  "/sys/kernel/mm/hugepages"
+#define MEMINFO    "/proc/meminfo"
+#define SPARE_MB   256u /* of ordinary memory that a second process must leave to the host */
 #define ARGS_MAX   16   /* arguments of rte_eal_init(): ten are used */
 #define POOL_CACHE 256u /* buffers that a worker keeps to itself: 16 bursts */
 #define POOL_MBUFS                                                                                 \
@@ -35,6 +40,7 @@
 /* What the library was started with. */
 static struct {
 	bool started;
+	struct driver_reason warning; /* of the start; "": none */
 	uint32_t n_workers;
 	uint16_t cpus[WORKERS_MAX];
 	uint16_t frame_room;
@@ -128,8 +134,8 @@ static uint64_t read_sys_number(const char *path)
 	return n;
 }
 
-/* Free hugepages of all sizes, MiB. */
-static uint64_t free_hugepages_mb(void)
+/* Hugepages of all sizes, MiB. @param which  "free_hugepages" or "nr_hugepages" */
+static uint64_t hugepages_mb(const char *which)
 {
 	DIR *dir = opendir(HUGEPAGES);
 	struct dirent *e;
@@ -141,7 +147,7 @@ static uint64_t free_hugepages_mb(void)
 
 		if (sscanf(e->d_name, "hugepages-%lukB", &kb) != 1)
 			continue;
-		snprintf(path, sizeof(path), HUGEPAGES "/%s/free_hugepages", e->d_name);
+		snprintf(path, sizeof(path), HUGEPAGES "/%s/%s", e->d_name, which);
 		mb += read_sys_number(path) * kb / 1024;
 	}
 	if (dir)
@@ -152,7 +158,7 @@ static uint64_t free_hugepages_mb(void)
 /* Choose hugepages or ordinary memory. @return 0, perhaps with a warning in @p reason; or -errno */
 static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driver_reason *reason)
 {
-	uint64_t has = free_hugepages_mb();
+	uint64_t has = hugepages_mb("free_hugepages");
 	bool enough = has >= dpdk->memory_mb;
 
 	if (dpdk->hugepages == MODEL_HUGEPAGES_YES && !enough)
@@ -177,20 +183,69 @@ static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driv
 	return 0;
 }
 
+/* MemAvailable of the kernel, MiB. @return 0: not known */
+static uint64_t available_mb(void)
+{
+	FILE *f = fopen(MEMINFO, "re");
+	unsigned long long kb = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb / 1024;
+}
+
+/*
+ * Hugepages that are missing now may be those of the process before; then there are enough in all,
+ * and this process must not take ordinary memory instead. Where there are too few in all, it does
+ * what the process before has done.
+ */
+bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *reason)
+{
+	uint64_t has = hugepages_mb("free_hugepages"), available = available_mb();
+
+	if (eal.started)
+		return true;
+	if (dpdk->hugepages != MODEL_HUGEPAGES_NO &&
+	    (has >= dpdk->memory_mb || hugepages_mb("nr_hugepages") >= dpdk->memory_mb)) {
+		if (has < dpdk->memory_mb)
+			driver_set_reason(
+			        reason, 0,
+			        "%llu MiB of hugepages are free, %u are needed in addition "
+			        "to those of the process that forwards (dpdk.memory)",
+			        (unsigned long long)has, dpdk->memory_mb);
+		return has >= dpdk->memory_mb;
+	}
+	if (available >= dpdk->memory_mb + SPARE_MB)
+		return true;
+	driver_set_reason(reason, 0,
+	                  "%llu MiB of memory are available, %u are needed in addition to "
+	                  "that of the process that forwards (dpdk.memory, and %u to spare)",
+	                  (unsigned long long)available, dpdk->memory_mb + SPARE_MB, SPARE_MB);
+	return false;
+}
+
 /*
  * A later document may ask for other cores or memory, which counts from the next start of the
- * process.
+ * process. A warning is repeated: the first call may have been eal_prepare()'s.
  */
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
               struct driver_reason *reason)
 {
 	static struct args a;
 	cpu_set_t allowed;
+	uint64_t from_ns;
 	int err;
 
+	reason->text[0] = 0;
 	*n_workers = eal.n_workers;
-	if (eal.started)
+	if (eal.started) {
+		*reason = eal.warning;
 		return 0;
+	}
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
 		return driver_set_reason(reason, -errno, "cannot read which CPUs may be used: %s",
 		                         strerror(errno));
@@ -207,13 +262,21 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	add_argument(&a, "--log-level=error");
 	add_argument(&a, "-a"); /* none of the devices that are there: ports are added by name */
 	add_argument(&a, "0000:00:00.0");
-	if (rte_eal_init(a.n, a.argv) < 0)
+	from_ns = clock_mono_ns();
+	eal_clock_hurry(true);
+	err = rte_eal_init(a.n, a.argv);
+	eal_clock_hurry(false);
+	if (err < 0)
 		return driver_set_reason(
 		        reason, -rte_errno,
 		        "DPDK does not start (%s): %s; see the lines of EAL in the log; "
 		        "it may lack memory",
 		        a.argv[a.n - 6], rte_strerror(rte_errno));
+	log_note("dpdk-started", "us=%llu memory_mb=%u workers=%u",
+	         (unsigned long long)((clock_mono_ns() - from_ns) / 1000), dpdk->memory_mb,
+	         eal.n_workers);
 	eal.started = true;
+	eal.warning = *reason;
 	eal.memory_mb = dpdk->memory_mb;
 	eal.frame_room = (uint16_t)(mtu + FRAME_HEADERS);
 	if (eal.frame_room < RTE_MBUF_DEFAULT_DATAROOM)
@@ -253,4 +316,16 @@ struct rte_mempool *eal_pool(int socket)
 	                                       (uint16_t)(eal.frame_room + RTE_PKTMBUF_HEADROOM),
 	                                       socket < 0 ? SOCKET_ID_ANY : socket);
 	return eal.pools[i];
+}
+
+int eal_prepare(const struct model_dpdk *dpdk, uint16_t mtu, struct driver_reason *reason)
+{
+	uint32_t n_workers;
+	int err = eal_start(dpdk, mtu, &n_workers, reason);
+
+	for (uint32_t i = 0; !err && i < n_workers; i++)
+		if (!eal_pool((int)rte_lcore_to_socket_id(eal_lcore(i))))
+			err = driver_set_reason(reason, -ENOMEM,
+			                        "no memory for packets: raise dpdk.memory");
+	return err;
 }

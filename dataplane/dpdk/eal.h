@@ -8,6 +8,7 @@
 #ifndef WEIR_DATAPLANE_DPDK_EAL_H
 #define WEIR_DATAPLANE_DPDK_EAL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/checked.h"
@@ -24,6 +25,17 @@ struct rte_mempool;
  */
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
               struct driver_reason *reason) MUST_CHECK;
+/**
+ * Whether there is memory for a second process beside the one that forwards with the same @p dpdk.
+ * @return false with @p reason: start it after the other has ended
+ */
+bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *reason) MUST_CHECK;
+/**
+ * eal_start(), and the workers' packet pools: all that needs no port and no table.
+ * @return 0, perhaps with a warning in @p reason; or -errno with @p reason
+ */
+int eal_prepare(const struct model_dpdk *dpdk, uint16_t mtu,
+                struct driver_reason *reason) MUST_CHECK;
 /** The thread of worker @p i, for rte_eal_remote_launch(), and its CPU. */
 unsigned int eal_lcore(uint32_t i);
 uint32_t eal_cpu(uint32_t i);

@@ -136,10 +136,19 @@ void lcores_free_ring(struct rte_ring *ring)
 	rte_ring_free(ring);
 }
 
+/* Let worker_main() return after its round; a sleep is ended. */
+static void stop_worker(struct worker *w)
+{
+	const uint64_t one = 1;
+
+	__atomic_store_n(&w->stop, true, __ATOMIC_RELEASE);
+	(void)!write(w->wake, &one, sizeof(one));
+}
+
 void lcores_stop(struct lcores *c)
 {
 	for (uint32_t i = 0; i < c->n_running; i++)
-		__atomic_store_n(&c->workers[i].stop, true, __ATOMIC_RELEASE);
+		stop_worker(&c->workers[i]);
 	for (uint32_t i = 0; i < c->n_running; i++) {
 		rte_eal_wait_lcore(eal_lcore(i));
 		log_stopped(&c->workers[i].counts);

@@ -131,6 +131,54 @@ int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
 	return explain_no_tap(reason, err, config->name);
 }
 
+/* Detached queues of TAPs that are held; fd 0: none. */
+static struct {
+	char name[IFNAMSIZ];
+	int fd;
+} held[DRIVER_PORTS_MAX];
+
+/* @return a queue that gets no frames, or -errno */
+static int open_detached_queue(const char *name)
+{
+	struct ifreq r = { .ifr_flags = IFF_DETACH_QUEUE };
+	int fd = open_queue(name), err;
+
+	if (fd < 0 || !ioctl(fd, TUNSETQUEUE, &r))
+		return fd;
+	err = -errno;
+	close(fd);
+	return err;
+}
+
+/*
+ * A queue that is detached counts for the carrier, and no frame is sent to it
+ * (Documentation/networking/tuntap.rst). To open a queue of a name without an interface would make
+ * a TAP.
+ */
+void tap_hold(const char *name)
+{
+	tap_release(name);
+	for (size_t i = 0; i < DRIVER_PORTS_MAX && if_nametoindex(name); i++) {
+		if (held[i].fd)
+			continue;
+		held[i].fd = open_detached_queue(name);
+		if (held[i].fd < 0)
+			held[i].fd = 0;
+		snprintf(held[i].name, sizeof(held[i].name), "%s", name);
+		return;
+	}
+}
+
+void tap_release(const char *name)
+{
+	for (size_t i = 0; i < DRIVER_PORTS_MAX; i++) {
+		if (!held[i].fd || (name && strcmp(held[i].name, name) != 0))
+			continue;
+		close(held[i].fd);
+		held[i].fd = 0;
+	}
+}
+
 void tap_carrier(int fd, bool up)
 {
 	int on = up;

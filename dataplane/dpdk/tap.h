@@ -30,6 +30,14 @@ struct tap_config {
  */
 int tap_open(const struct tap_config *config, int *fds, uint32_t *ifindex,
              struct driver_reason *reason) MUST_CHECK;
+/**
+ * Hold the TAP @p name, which another process serves, by a queue that gets no frames: the TAP keeps
+ * its carrier, and the kernel its next hops, from the other's last queue to our first. A TAP that
+ * is not there cannot be held, and is not made.
+ */
+void tap_hold(const char *name);
+/** No longer. To be called when our queues are open, or will not be; NULL: all TAPs. */
+void tap_release(const char *name);
 /** Set the TAP's carrier. */
 void tap_carrier(int fd, bool up);
 /** Make the TAP vanish when its last queue is closed. */

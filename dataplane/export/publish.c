@@ -83,6 +83,7 @@ int publisher_open(const char *run_dir, struct publisher **out)
 	return 0;
 }
 
+/* The stats page is the last: a process that waits for it finds all others free. */
 void publisher_close(struct publisher *p)
 {
 	if (!p)
@@ -90,8 +91,8 @@ void publisher_close(struct publisher *p)
 	for (int k = 0; k < METRICS_KINDS; k++)
 		free(p->rows[k].items);
 	measurer_free(p->measurer);
-	stats_close(p->stats);
 	page_close(p->page);
+	stats_close(p->stats);
 	free(p->scratch);
 	free(p);
 }

@@ -24,6 +24,7 @@
 struct driver;
 struct fwd_tables; /* weir/fwd/user.h */
 struct model_dpdk; /* weir/model.h */
+struct model_node;
 struct model_port;
 
 #define DRIVER_PORTS_MAX  16u
@@ -147,6 +148,14 @@ struct driver_probes {
 
 struct driver_ops {
 	const char *name; /**< "xdp" */
+
+	/**
+	 * Do for a later open() what can be done while another process of this node forwards:
+	 * nothing that it has is touched, no table, no port. NULL: there is nothing to do.
+	 * @return 0, perhaps with @p reason: what was not prepared and is left to open(); or -errno
+	 *         with @p reason: open() or attach() would fail
+	 */
+	int (*prepare)(const struct model_node *self, struct driver_reason *reason);
 
 	/**
 	 * Make tables or take over those of an earlier process; load the code that reads them, but

@@ -42,10 +42,12 @@ static struct {
 	char dir[64], pins[80];
 	struct driver_config config;
 	struct model_dpdk dpdk;
+	struct model_node self; /* of prepare() */
 	struct driver *d;
 	/* what the edges answer */
 	uint32_t n_workers;
 	int eal_err, crew_err, check_err, device_err, tap_err;
+	bool no_room, holds; /* beside another process */
 	const char *eal_says;
 	uint16_t n_rx, n_tx;
 	bool is_bond, interrupts, no_ring;
@@ -80,12 +82,28 @@ static struct rte_ring *fake_ring_create(const char *name, unsigned int count, i
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
               struct driver_reason *why)
 {
-	assert_ptr_equal(dpdk, &scene.dpdk);
+	assert_true(dpdk == &scene.dpdk || dpdk == &scene.self.dpdk);
 	assert_int_equal(mtu, 1600);
 	*n_workers = scene.n_workers;
 	if (scene.eal_says)
 		snprintf(why->text, sizeof(why->text), "%s", scene.eal_says);
 	return scene.eal_err;
+}
+
+bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *why)
+{
+	assert_true(dpdk == &scene.dpdk || dpdk == &scene.self.dpdk);
+	if (scene.no_room)
+		driver_set_reason(why, 0, "no room");
+	return !scene.no_room;
+}
+
+int eal_prepare(const struct model_dpdk *dpdk, uint16_t mtu, struct driver_reason *why)
+{
+	uint32_t n_workers;
+
+	note("prepare; ");
+	return eal_start(dpdk, mtu, &n_workers, why);
 }
 
 int lcores_start(struct lcores *c, uint32_t n_workers, const struct fwd_tables *give_tables,
@@ -227,6 +245,18 @@ void tap_end(int fd)
 	note("end; ");
 }
 
+void tap_hold(const char *name)
+{
+	note("hold %s; ", name);
+}
+
+/* Only one that was held is of interest. */
+void tap_release(const char *name)
+{
+	if (scene.holds)
+		note("release %s; ", name ? name : "all");
+}
+
 void tap_remove(const char *name)
 {
 	note("remove %s; ", name);
@@ -281,7 +311,7 @@ static bool open_it(void)
 	return kept;
 }
 
-static void close_it(void)
+static inline void close_it(void)
 {
 	ops->close(scene.d);
 	scene.d = NULL;
@@ -300,7 +330,7 @@ static struct driver_port attach_port(const char *interface, const char *device,
 
 static const char af_packet[] = "AF_PACKET: for trials; the kernel copies each frame";
 
-static char *read_file(const char *name, char out[256])
+static inline char *read_file(const char *name, char out[256])
 {
 	char path[128];
 	FILE *f;

@@ -23,11 +23,14 @@
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
 
+#include "dataplane/dpdk/eal_clock.h"
+
 static struct {
 	char dir[64];
 	cpu_set_t cpus;
 	int affinity_errno, init_says, init_errno;
 	int n_inits, argc;
+	bool hurries, hurried; /* now; when DPDK was started */
 	char argv[16][256];
 	struct {
 		char name[32];
@@ -52,6 +55,7 @@ static int edge_init(int argc, char **argv)
 {
 	assert_null(argv[argc]);
 	edge.n_inits++;
+	edge.hurried = edge.hurries;
 	edge.argc = argc;
 	for (int i = 0; i < argc; i++)
 		snprintf(edge.argv[i], sizeof(edge.argv[i]), "%s", argv[i]);
@@ -72,19 +76,35 @@ static struct rte_mempool *edge_pool(const char *name, unsigned int n, unsigned 
 	return edge.no_pool ? NULL : (struct rte_mempool *)(uintptr_t)(0x100 + i);
 }
 
+static unsigned int edge_socket(unsigned int lcore)
+{
+	(void)lcore;
+	return 0;
+}
+
 static DIR *edge_opendir(const char *path)
 {
 	(void)path;
 	return opendir(edge.dir);
 }
 
-/* Files of the kernel's folder are those of the test's. */
+/* Files of the kernel's folder are those of the test's, as is /proc/meminfo. */
 static FILE *edge_fopen(const char *path, const char *mode)
 {
+	const char *folder = "/sys/kernel/mm/hugepages";
 	char at[1024];
 
-	snprintf(at, sizeof(at), "%s%s", edge.dir, path + strlen("/sys/kernel/mm/hugepages"));
+	if (!strcmp(path, "/proc/meminfo"))
+		path = "/meminfo";
+	else
+		path += strlen(folder);
+	snprintf(at, sizeof(at), "%s%s", edge.dir, path);
 	return fopen(at, mode);
+}
+
+void eal_clock_hurry(bool on)
+{
+	edge.hurries = on;
 }
 
 static const char *edge_strerror(int err)
@@ -98,6 +118,7 @@ static const char *edge_strerror(int err)
 #define rte_strerror            edge_strerror
 #define rte_pktmbuf_pool_create edge_pool
 #define sched_getaffinity       edge_affinity
+#define rte_lcore_to_socket_id  edge_socket
 #define opendir                 edge_opendir
 #define fopen                   edge_fopen
 #include "dataplane/dpdk/eal.c"
@@ -129,18 +150,36 @@ static int teardown(void **state)
 	return system(command);
 }
 
-/* @p n free pages of @p kb KiB */
-static void put_hugepages(unsigned int kb, unsigned int n)
+static void put_file(const char *name, const char *text)
 {
 	char path[128];
 	FILE *f;
 
+	snprintf(path, sizeof(path), "%s/%s", edge.dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* @p n free pages of @p kb KiB, of @p all */
+static void put_some_hugepages(unsigned int kb, unsigned int n, unsigned int all)
+{
+	char path[128], text[16];
+
 	snprintf(path, sizeof(path), "%s/hugepages-%ukB", edge.dir, kb);
 	assert_int_equal(mkdir(path, 0700), 0);
-	snprintf(path, sizeof(path), "%s/hugepages-%ukB/free_hugepages", edge.dir, kb);
-	f = fopen(path, "w");
-	fprintf(f, "%u\n", n);
-	fclose(f);
+	snprintf(path, sizeof(path), "hugepages-%ukB/free_hugepages", kb);
+	snprintf(text, sizeof(text), "%u\n", n);
+	put_file(path, text);
+	snprintf(path, sizeof(path), "hugepages-%ukB/nr_hugepages", kb);
+	snprintf(text, sizeof(text), "%u\n", all);
+	put_file(path, text);
+}
+
+static void put_hugepages(unsigned int kb, unsigned int n)
+{
+	put_some_hugepages(kb, n, n);
 }
 
 static void set_cores(uint32_t n, const uint16_t *cores)
@@ -188,6 +227,8 @@ static void all_that_dpdk_is_told(void **state)
 	assert_int_equal(eal_cpu(1), 5);
 	assert_int_equal(start_eal(1500, why), 0); /* once a process */
 	assert_int_equal(edge.n_inits, 1);
+	assert_true(edge.hurried);
+	assert_false(edge.hurries);
 }
 
 static void cpus_are_those_that_are_named_and_this_process_may_use(void **state)
@@ -278,7 +319,7 @@ static void without_hugepages_of_any_size_there_are_none(void **state)
 	assert_non_null(strstr(why, "0 MiB of hugepages are free, 512 are needed"));
 	teardown(state);
 	edge.dir[0] = 0; /* a kernel without them */
-	assert_int_equal(free_hugepages_mb(), 0);
+	assert_int_equal(hugepages_mb("free_hugepages"), 0);
 	setup(state);
 }
 
@@ -380,6 +421,86 @@ static void a_device_without_a_socket_takes_memory_from_anywhere(void **state)
 	assert_int_equal(edge.pools[1].socket, SOCKET_ID_ANY);
 }
 
+/* 512 MiB are needed, and of ordinary memory 256 more to spare. */
+static void two_processes_fit_where_there_is_memory_for_both(void **state)
+{
+	static const struct {
+		enum model_hugepages hugepages;
+		unsigned int free_2mb, all_2mb, available_mb;
+		bool fits;
+		const char *why; /* a part of it; "": none */
+	} cases[] = {
+		{ MODEL_HUGEPAGES_YES, 256, 512, 0, true, "" },
+		{ MODEL_HUGEPAGES_YES, 255, 511, 9999, false,
+		  "510 MiB of hugepages are free, 512 are needed" },
+		{ MODEL_HUGEPAGES_AUTO, 256, 512, 0, true, "" },
+		/* ordinary memory in their place would be slower for good */
+		{ MODEL_HUGEPAGES_AUTO, 0, 256, 9999, false, "0 MiB of hugepages are free" },
+		/* the process before has ordinary memory, too */
+		{ MODEL_HUGEPAGES_AUTO, 0, 255, 768, true, "" },
+		{ MODEL_HUGEPAGES_AUTO, 0, 255, 767, false,
+		  "767 MiB of memory are available, 768 are" },
+		{ MODEL_HUGEPAGES_NO, 512, 512, 767, false,
+		  "767 MiB of memory are available, 768 are" },
+		{ MODEL_HUGEPAGES_NO, 0, 0, 768, true, "" },
+		{ MODEL_HUGEPAGES_NO, 0, 0, 0, false, "0 MiB of memory are available" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct driver_reason why = { "" };
+		char text[128];
+
+		if (i) {
+			teardown(state);
+			setup(state);
+		}
+		put_some_hugepages(2048, cases[i].free_2mb, cases[i].all_2mb);
+		snprintf(text, sizeof(text), "MemFree: 1 kB\nMemAvailable: %u kB\n",
+		         cases[i].available_mb * 1024);
+		if (cases[i].available_mb)
+			put_file("meminfo", text);
+		dpdk.hugepages = cases[i].hugepages;
+		assert_int_equal(eal_fits_beside(&dpdk, &why), cases[i].fits);
+		assert_int_equal(!*why.text, !*cases[i].why);
+		assert_non_null(strstr(why.text, cases[i].why));
+		assert_int_equal(edge.n_inits, 0);
+	}
+}
+
+static void what_is_prepared_is_there_at_the_start_with_its_warning(void **state)
+{
+	struct driver_reason why = { "" };
+	char again[DRIVER_REASON_MAX];
+
+	(void)state;
+	dpdk.hugepages = MODEL_HUGEPAGES_AUTO; /* and there are none */
+	set_cores(2, (const uint16_t[]){ 2, 5 });
+	assert_int_equal(eal_prepare(&dpdk, 1500, &why), 0);
+	assert_non_null(strstr(why.text, "ordinary memory, for trials"));
+	assert_int_equal(edge.n_pools, 1);
+	assert_int_equal(start_eal(1500, again), 0);
+	assert_string_equal(again, why.text);
+	assert_int_equal(edge.n_inits, 1);
+	assert_non_null(eal_pool(0));
+	assert_int_equal(edge.n_pools, 1);
+	assert_true(eal_fits_beside(&dpdk, &why)); /* it is there */
+}
+
+static void what_cannot_be_prepared_is_said(void **state)
+{
+	struct driver_reason why = { "" };
+
+	(void)state;
+	edge.no_pool = true;
+	assert_int_equal(eal_prepare(&dpdk, 1500, &why), -ENOMEM);
+	assert_string_equal(why.text, "no memory for packets: raise dpdk.memory");
+	memset(&eal, 0, sizeof(eal));
+	edge.init_says = -1;
+	edge.init_errno = ENODEV;
+	assert_int_equal(eal_prepare(&dpdk, 1500, &why), -ENODEV);
+	assert_non_null(strstr(why.text, "DPDK does not start"));
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -392,6 +513,9 @@ int main(void)
 		T(a_pool_has_frames_for_all_workers_in_half_of_the_memory),
 		T(each_socket_has_one_pool_made_when_it_is_asked_for),
 		T(a_device_without_a_socket_takes_memory_from_anywhere),
+		T(two_processes_fit_where_there_is_memory_for_both),
+		T(what_is_prepared_is_there_at_the_start_with_its_warning),
+		T(what_cannot_be_prepared_is_said),
 	};
 
 	return cmocka_run_group_tests_name("eal", tests, NULL, NULL);

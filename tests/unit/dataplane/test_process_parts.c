@@ -28,6 +28,7 @@
 #include "dataplane/prover.h"
 #include "dataplane/process.h"
 #include "dataplane/export/publish.h"
+#include "dataplane/succession.h"
 #include "dataplane/withdraw.h"
 #include "weir/health.h"
 #include "weir/model.h"
@@ -38,8 +39,8 @@
 
 /* What was done, and what the fakes say. */
 static struct {
-	unsigned n_drafts, n_verdicts, n_pages_tried, n_ticks, n_ended, n_freed;
-	int draft_says, take_says, publisher_says;
+	unsigned n_drafts, n_verdicts, n_ticks, n_ended, n_freed;
+	int draft_says, take_says;
 	uint32_t epoch;
 	bool is_sound, is_replaced, is_health_taken;
 	char events[512]; /* logged */
@@ -144,14 +145,6 @@ static int fake_page_open(const char *path, const char *kind, uint32_t layout, c
 	return -ENOENT;
 }
 
-static int fake_publisher(const char *run_dir, struct publisher **out)
-{
-	(void)run_dir;
-	(void)out;
-	did.n_pages_tried++;
-	return did.n_pages_tried > 3 && did.publisher_says == 1 ? 0 : -EBUSY;
-}
-
 static void note_word(char sign, const char *labels)
 {
 	size_t n = strlen(did.words);
@@ -203,12 +196,6 @@ static int fake_change_open(struct driver_change *c, const struct proc_dirs *dir
 	return 0;
 }
 
-static int fake_usleep(unsigned us)
-{
-	(void)us;
-	return 0;
-}
-
 static void fake_fini(struct compiler *n)
 {
 	(void)n;
@@ -249,7 +236,6 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define page_is_sound               fake_sound
 #define page_is_replaced            fake_replaced
 #define page_open                   fake_page_open
-#define publisher_open              fake_publisher
 #define publisher_stats(p)          ((void)(p), (struct stats *)NULL)
 #define publisher_document(...)     ((void)0)
 #define publisher_write(p, n, time) ((void)(time))
@@ -258,7 +244,6 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define stats_job_begin(...)        ((void)0)
 #define stats_job_end(...)          ((void)0)
 #define stats_alive(...)            ((void)0)
-#define usleep                      fake_usleep
 #define change_open                 fake_change_open
 #define change_end                  fake_end
 #define change_free_ports(...)      note_taken("free")
@@ -555,20 +540,6 @@ static void the_driver_s_clock_is_kept_in_step_by_its_own_interval(void **state)
 	assert_int_equal(did.n_ticks, 2);
 }
 
-static void pages_of_a_process_that_is_ending_are_waited_for(void **state)
-{
-	(void)state;
-	did.publisher_says = 1;
-	assert_int_equal(open_pages(&process), 0);
-	assert_int_equal(did.n_pages_tried, 4);
-	assert_string_equal(did.events, "");
-	did.publisher_says = 0; /* another one lives */
-	did.n_pages_tried = 0;
-	assert_int_equal(open_pages(&process), -EBUSY);
-	assert_int_equal(did.n_pages_tried, BUSY_TRIES + 1);
-	assert_string_equal(did.events, "dataplane-runs-already ");
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -584,7 +555,6 @@ int main(void)
 		T(verdicts_are_taken_when_there_are_new_ones),
 		T(decisions_are_shown_soon_and_those_right_behind_together),
 		T(the_driver_s_clock_is_kept_in_step_by_its_own_interval),
-		T(pages_of_a_process_that_is_ending_are_waited_for),
 	};
 
 	return cmocka_run_group_tests_name("process parts", tests, NULL, NULL);

@@ -32,6 +32,7 @@
 #include "dataplane/prover.h"
 #include "dataplane/process.h"
 #include "dataplane/export/publish.h"
+#include "dataplane/succession.h"
 #include "dataplane/withdraw.h"
 #include "tests/unit/dataplane/noted.h"
 #include "weir/health.h"
@@ -45,7 +46,7 @@
 static struct {
 	char log[4096];
 	const char *fails; /* what cannot be opened */
-	bool probes_care;
+	bool probes_care, prepared;
 	int loop_says, drafter_says;
 	struct compiled_source source;
 } scene;
@@ -91,19 +92,31 @@ static void fake_log(int priority, const char *event, const char *pairs, ...)
 	note("log %s; ", event);
 }
 
+static void fake_withdraw(void *p, const struct model *m)
+{
+	(void)p;
+	(void)m;
+	note("withdraw first; ");
+}
+
 const struct driver_ops *const drivers_dpdk = NULL;
 static struct process process;
 
-#define log_at                                fake_log
-#define loop_now_ms(l)                        ((void)(l), (uint64_t)NOW_MS)
-#define loop_timer_set(l, t, at)              timer_set(&process, t, at)
-#define loop_open(out)                        (ANY(out), note_opened("loop"))
-#define loop_signal(l, signo, cb, arg)        note_opened((signo) == SIGTERM ? "SIGTERM" : "SIGINT")
-#define loop_watch_file(l, path, cb, a)       ((void)(a), note_opened(path))
-#define loop_run(l)                           (note("run; "), scene.loop_says)
-#define loop_beat(l, word)                    note("beat; ")
-#define loop_close(l)                         note("-loop; ")
-#define publisher_open(dir, out)              (ANY(out), note_opened("pages"))
+#define log_at                          fake_log
+#define loop_now_ms(l)                  ((void)(l), (uint64_t)NOW_MS)
+#define loop_timer_set(l, t, at)        timer_set(&process, t, at)
+#define loop_open(out)                  (ANY(out), note_opened("loop"))
+#define loop_signal(l, signo, cb, arg)  note_opened((signo) == SIGTERM ? "SIGTERM" : "SIGINT")
+#define loop_watch_file(l, path, cb, a) ((void)(a), note_opened(path))
+#define loop_run(l)                     (note("run; "), scene.loop_says)
+#define loop_beat(l, word)              note("beat; ")
+#define loop_close(l)                   note("-loop; ")
+#define succession_prepare(p)           ((void)(p), note_opened("prepare"))
+#define succession_open_pages(p)        (ANY(&(p)->publisher), note_opened("pages"))
+#define succession_accept(p, path, out)                                                            \
+	((void)(p), scene.prepared ? (*(out) = (struct compiled){ .err = -ENOENT }, true) : false)
+#define succession_close(p)                   note("-prepared; ")
+#define withdraw_before_compiling             fake_withdraw
 #define publisher_stats(p)                    ((void)(p), (struct stats *)NULL)
 #define publisher_document(p, n)              note("rows; ")
 #define publisher_write(p, n, time)           ((void)(time), note("effect; "))
@@ -202,11 +215,11 @@ static void expect_done(const char *done)
 	scene.log[0] = '\0';
 }
 
-#define OPENED                                                                                              \
-	"loop; SIGTERM; SIGINT; pages; <start; believed; hops; probes; prover; links; filters; compiling; " \
+#define OPENED                                                                                                       \
+	"prepare; loop; SIGTERM; SIGINT; pages; <start; believed; hops; probes; prover; links; filters; compiling; " \
 	"/r/dataplane.ctl; /s/effective.conf; "
 #define CLOSED                                                                                     \
-	"-ctl; -prover; -compiling; -probes; -hops; -links; -filters; -pages; -loop; -health; -believed; "
+	"-ctl; -prover; -compiling; -probes; -hops; -links; -filters; -prepared; -pages; -loop; -health; -believed; "
 
 /*
  * Ready is said when documents are followed and the first was tried; the end frees what packets
@@ -226,6 +239,17 @@ static void a_start_tries_the_first_document_and_says_ready_once(void **state)
 	assert_ptr_equal(scene.source.arg, &process);
 }
 
+/* Routes are withdrawn before the tables are touched, as with a document that is read. */
+static void what_a_successor_has_prepared_is_not_read_again(void **state)
+{
+	(void)state;
+	process.driver = NULL;
+	scene.prepared = true;
+	assert_int_equal(process_run(&process), 0);
+	expect_done(OPENED "health page; <compile; withdraw first; compile>; <document; document>; "
+	                   "-draft; second+0; told+0; beat; start>; ready; run; " CLOSED);
+}
+
 static void a_loop_that_fails_ends_the_process_with_its_reason(void **state)
 {
 	(void)state;
@@ -233,16 +257,17 @@ static void a_loop_that_fails_ends_the_process_with_its_reason(void **state)
 	assert_int_equal(process_run(&process), -EIO);
 	assert_non_null(strstr(scene.log,
 	                       "run; log dataplane-failed; -ctl; -prover; -compiling; -node; "
-	                       "-driver; -probes; "));
+	                       "-probes; -hops; -links; -filters; -prepared; -driver; -pages; "));
 }
 
 /* Nothing behind it is opened, nothing runs, and all that is open is closed. */
 static void what_cannot_be_opened_ends_the_start(void **state)
 {
-	static const char *const parts[] = { "loop",  "SIGTERM",          "SIGINT",
-		                             "hops",  "probes",           "prover",
-		                             "links", "filters",          "compiling",
-		                             "pages", "/r/dataplane.ctl", "/s/effective.conf" };
+	static const char *const parts[] = { "prepare",          "loop",  "SIGTERM",
+		                             "SIGINT",           "hops",  "probes",
+		                             "prover",           "links", "filters",
+		                             "compiling",        "pages", "/r/dataplane.ctl",
+		                             "/s/effective.conf" };
 
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		char until[512];
@@ -256,8 +281,13 @@ static void what_cannot_be_opened_ends_the_start(void **state)
 		snprintf(until, sizeof(until), "%.*s; ", (int)n, OPENED);
 		assert_memory_equal(scene.log, until, strlen(until));
 		/* "believed" looks at the directory all the same */
+		if (!i) {
+			assert_null(strstr(scene.log, "loop"));
+			continue;
+		}
 		snprintf(until, sizeof(until), "%slog dataplane-failed; " CLOSED,
-		         n < strlen("loop; SIGTERM; SIGINT; pages; <") ? "believed; " : "");
+		         n < strlen("prepare; loop; SIGTERM; SIGINT; pages; <") ? "believed; "
+		                                                                : "");
 		assert_string_equal(scene.log + n + 2, until);
 	}
 }
@@ -376,6 +406,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 		T(a_start_tries_the_first_document_and_says_ready_once),
+		T(what_a_successor_has_prepared_is_not_read_again),
 		T(a_loop_that_fails_ends_the_process_with_its_reason),
 		T(what_cannot_be_opened_ends_the_start),
 		T(each_second_all_is_looked_at_again),

@@ -159,7 +159,7 @@ static void expect_done(int code, const char *done)
 	struct proc_dirs dirs = { .run = "/r", .state = "/s", .bpf = "/b/weir", .node = "ams-1" };
 
 	scene.log[0] = '\0';
-	assert_int_equal(run_dataplane(&dirs), code);
+	assert_int_equal(run_dataplane(&dirs, 0), code);
 	assert_string_equal(scene.log, done);
 }
 

@@ -130,6 +130,40 @@ static void the_kernel_takes_the_link_for_what_it_is(void **state)
 	close_all(fds, 3);
 }
 
+static bool tap_runs(void)
+{
+	return query_tap(SIOCGIFFLAGS, "wtap0").ifr_flags & IFF_RUNNING;
+}
+
+static void a_tap_that_is_held_keeps_its_carrier_from_process_to_process(void **state)
+{
+	uint32_t first, second;
+	int fds[3];
+
+	(void)state;
+	tap_hold("wtap0");
+	assert_int_equal(if_nametoindex("wtap0"), 0); /* none is made */
+	tap_hold("lo");
+	tap_release("lo");
+	open_one(&config, fds, &first);
+	tap_hold("wtap0");
+	tap_hold("wtap0");
+	close_all(fds, 3);
+	for (int i = 0; i < 30; i++) { /* the kernel says so a little later */
+		assert_true(tap_runs());
+		usleep(10000);
+	}
+	open_one(&config, fds, &second);
+	assert_int_equal(second, first);
+	tap_release("another");
+	tap_release("wtap0");
+	assert_true(tap_runs());
+	close_all(fds, 3);
+	for (int i = 0; i < 500 && tap_runs(); i++)
+		usleep(10000); /* until the kernel says so */
+	assert_false(tap_runs());
+}
+
 static void an_ended_tap_goes_with_its_last_queue(void **state)
 {
 	uint32_t ifindex;
@@ -294,6 +328,7 @@ int main(void)
 		T(a_tap_has_the_devices_mac_and_mtu_and_is_up),
 		T(it_outlives_its_process_and_the_next_one_takes_it_over),
 		T(the_kernel_takes_the_link_for_what_it_is),
+		T(a_tap_that_is_held_keeps_its_carrier_from_process_to_process),
 		T(an_ended_tap_goes_with_its_last_queue),
 		T(what_has_the_name_and_is_none_is_left_alone),
 		T(without_the_right_it_says_so_and_holds_nothing),

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is prepared is what can fail: a document that is refused, a device that is with another
+ * driver, memory that is missing. The process before forwards meanwhile, and after a failure as if
+ * nothing had been. Routes stay: only a process that ends withdraws them (withdraw.h).
+ *
+ * Memory for two processes may be missing where there is enough for one. Then DPDK is started after
+ * the other process has ended, as without a successor, and the log says so.
+ */
+#include "dataplane/succession.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "dataplane/choose.h"
+#include "dataplane/export/publish.h"
+#include "dataplane/process.h"
+#include "weir/nic.h"
+
+#define BUSY_MS      5000u  /* a killed process of ours may still hold its pages */
+#define SUCCESSOR_MS 20000u /* one that is asked to end has 5 s, of which 1 s is for routers */
+#define BUSY_WAIT_US 1000u
+
+static int compile_document(const struct process *p, struct prepared *out, char reason[],
+                            size_t size)
+{
+	struct compiled_source from = { .node = p->dirs.node };
+	int err = proc_path(p->dirs.state, PROC_EFFECTIVE_FILE, from.path);
+
+	if (err)
+		return err;
+	if (stat(from.path, &out->file))
+		return -errno;
+	compiled_make(&from, &out->compiled);
+	if (out->compiled.err == -EINVAL)
+		model_errors_summarise(&out->compiled.errors, reason, size);
+	else
+		snprintf(reason, size, "%s", out->compiled.refusal);
+	return out->compiled.err;
+}
+
+/* Without a document, the process before forwards nothing that could be lost. */
+static int prepare_document_and_driver(struct process *p, struct driver_reason *reason)
+{
+	const struct driver_ops *ops;
+	struct model *m;
+	int err;
+
+	p->prepared = calloc(1, sizeof(*p->prepared));
+	if (!p->prepared)
+		return -ENOMEM;
+	err = compile_document(p, p->prepared, reason->text, sizeof(reason->text));
+	if (err) {
+		succession_close(p);
+		return err == -ENOENT ? 0 : err;
+	}
+	m = p->prepared->compiled.model;
+	ops = choose_driver(m->self, NIC_SYSFS, reason);
+	if (!ops)
+		return -ENOTSUP;
+	reason->text[0] = 0;
+	return ops->prepare ? ops->prepare(m->self, reason) : 0;
+}
+
+/* The reader of the pipe is the only one who ends the process before. */
+static int say_ready(int fd)
+{
+	ssize_t n = write(fd, "1", 1);
+	int err = n == 1 ? 0 : n < 0 ? -errno : -EIO;
+
+	close(fd);
+	return err;
+}
+
+int succession_prepare(struct process *p)
+{
+	struct driver_reason reason = { "" };
+	uint64_t from_ms = clock_mono_ms();
+	int err;
+
+	if (!p->ready_fd)
+		return 0;
+	believed_tick(&p->believed, p->dirs.run);
+	err = prepare_document_and_driver(p, &reason);
+	if (!err) {
+		log_note("successor-ready", "ms=%llu not_prepared=\"%s\"",
+		         (unsigned long long)(clock_mono_ms() - from_ms), reason.text);
+		err = say_ready(p->ready_fd);
+	}
+	if (err)
+		log_error("successor-gave-up", "reason=\"%s\" effect=\"%s\"",
+		          *reason.text ? reason.text : strerror(-err),
+		          "the process before it forwards on");
+	return err;
+}
+
+int succession_open_pages(struct process *p)
+{
+	uint64_t from_ms = clock_mono_ms();
+	uint64_t until_ms = from_ms + (p->ready_fd ? SUCCESSOR_MS : BUSY_MS);
+	int err;
+
+	while ((err = publisher_open(p->dirs.run, &p->publisher)) == -EBUSY &&
+	       clock_mono_ms() < until_ms)
+		usleep(BUSY_WAIT_US);
+	if (err == -EBUSY)
+		log_error("dataplane-runs-already", "run_dir=%s", p->dirs.run);
+	else if (p->ready_fd)
+		log_note("successor-begins", "waited_ms=%llu",
+		         (unsigned long long)(clock_mono_ms() - from_ms));
+	return err;
+}
+
+/* weir-mgmt replaces the file, so another document is another inode. */
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+bool succession_accept(struct process *p, const char *path, struct compiled *out)
+{
+	struct stat now;
+	bool same;
+
+	if (!p->prepared)
+		return false;
+	same = !stat(path, &now) && is_same_file(&now, &p->prepared->file);
+	if (same) {
+		*out = p->prepared->compiled;
+		p->prepared->compiled = (struct compiled){ 0 };
+	}
+	succession_close(p);
+	return same;
+}
+
+void succession_close(struct process *p)
+{
+	if (!p->prepared)
+		return;
+	compiled_free(&p->prepared->compiled);
+	free(p->prepared);
+	p->prepared = NULL;
+}
