@@ -109,6 +109,7 @@ void cli_help_json(void);
 /* The subcommands, by file. */
 int cli_nic(struct cli *cli, const struct cli_args *args);
 int cli_run(struct cli *cli, const struct cli_args *args);
+int cli_restart_dataplane(struct cli *cli, const struct cli_args *args);
 int cli_status(struct cli *cli, const struct cli_args *args);
 int cli_plan(struct cli *cli, const struct cli_args *args);
 int cli_apply(struct cli *cli, const struct cli_args *args);

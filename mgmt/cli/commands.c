@@ -45,6 +45,8 @@ const struct cli_command cli_commands[] = {
 	  { { "--bootstrap", NULL, "first start: make weir.conf the first version without asking the peers" },
 	    { "--hang-time", "TIME", "restart a process that shows no sign of life for this time (default 10s; off: never)" },
 	    { "--stop", NULL, "stop the weir run that uses this run directory, or the processes that a dead one left" }, NONE } },
+	{ "restart dataplane", "", 0, 0, "replace weir-dataplane by a new process, which prepares itself while the old one forwards; if it cannot start, nothing changes", cli_restart_dataplane,
+	  { NONE } },
 	{ "status", "", 0, 0, "show intent, observation and effect; exit status 0 well, 10 degraded, 11 down", cli_status,
 	  { { "--site", "NAME", "show only this site and what is there" },
 	    { "--pool", "NAME", "show only this pool, with all its backends" },

@@ -43,20 +43,8 @@ static const int stop_order[CHILD_COUNT] = { CHILD_MGMT, CHILD_ANNOUNCE, CHILD_H
 #define STOP_ANNOUNCE 1 /* the index of CHILD_ANNOUNCE */
 
 static void fork_child(struct child *c);
+static int watch_child(struct child *c, pid_t pid, bool ours);
 static void stop_next(struct run *r);
-
-void run_note_children(struct run *r)
-{
-	struct run_noted noted[CHILD_COUNT + 1];
-
-	for (int i = 0; i < CHILD_COUNT; i++)
-		noted[i] = (struct run_noted){ r->children[i].name, r->children[i].pid };
-	noted[CHILD_COUNT] = (struct run_noted){ "run", getpid() };
-	int err = run_state_write(r->dirs->run, noted, CHILD_COUNT + 1);
-	r->noted = true;
-	if (err)
-		log_warn("run-state-failed", "error=\"%s\"", strerror(-err));
-}
 
 static void on_restart_timer(void *arg)
 {
@@ -94,6 +82,24 @@ static void log_end(const struct child *c, uint64_t lived_ms, uint64_t wait_ms)
 		         (unsigned long long)wait_ms);
 }
 
+/* @return whether the child that has ended had a successor, which is the child now */
+static bool let_successor_follow(struct child *c)
+{
+	struct run *r = c->run;
+	pid_t pid = c == &r->children[CHILD_DATAPLANE] ? run_successor_release(r) : 0;
+
+	if (!pid)
+		return false;
+	if (watch_child(c, pid, true) != 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		return false;
+	}
+	log_info("successor-took-over", "process=%s pid=%d", c->name, (int)pid);
+	run_note_children(r);
+	return true;
+}
+
 /* A child that ran for GOOD_RUN_MS starts again at once: only a crash loop is slowed down. */
 static void on_child_end(void *arg, int fd, uint32_t events)
 {
@@ -115,35 +121,8 @@ static void on_child_end(void *arg, int fd, uint32_t events)
 	run_note_children(r);
 	if (r->stopping)
 		stop_next(r);
-	else
+	else if (!let_successor_follow(c))
 		loop_timer_set(r->loop, &c->timer, now + wait);
-}
-
-/* In the child: systemd's variables are ours alone, and no signal may stay blocked. */
-static void run_child(const struct child *c)
-{
-	const struct proc_dirs *d = c->run->dirs;
-	char path[PATH_MAX];
-	sigset_t none;
-
-	if (snprintf(path, sizeof(path), "%s/weir-%s", c->run->bin, c->name) >= PATH_MAX)
-		_exit(126);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
-	unsetenv("NOTIFY_SOCKET");
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDS");
-	unsetenv("LISTEN_FDNAMES");
-	if (c == &c->run->children[CHILD_DNS] && run_sockets_hand_down(&c->run->sockets) != 0)
-		_exit(126);
-	const char *more =
-	        c->run->bootstrap && c == &c->run->children[CHILD_MGMT] ? "--bootstrap" : NULL;
-	execl(path, path, "--conf-dir", d->conf, "--state-dir", d->state, "--run-dir", d->run,
-	      "--bpf-dir", d->bpf, "--node", d->node, more, (char *)NULL);
-	fprintf(stderr, "weir run: %s: %s\n", path, strerror(errno));
-	_exit(127);
 }
 
 /* Watch @p pid as child @p c, so that its end is noticed. @return 0 or -errno */
@@ -182,7 +161,9 @@ static void fork_child(struct child *c)
 	}
 	pid_t pid = fork();
 	if (pid == 0)
-		run_child(c);
+		run_exec_child(c,
+		               r->bootstrap && c == &r->children[CHILD_MGMT] ? "--bootstrap" : NULL,
+		               NULL);
 	int err = pid < 0 ? -errno : watch_child(c, pid, true);
 	if (err) {
 		log_error("process-not-started", "process=%s error=\"%s\"", c->name,
@@ -208,12 +189,6 @@ static void on_limit(void *arg)
 	log_warn("process-killed", "process=%s pid=%d reason=\"did not end within %u ms\"", c->name,
 	         (int)c->pid, STOP_MS);
 	kill(c->pid, SIGKILL);
-}
-
-static void terminate_child(struct child *c)
-{
-	kill(c->pid, SIGTERM);
-	loop_timer_set(c->run->loop, &c->limit, loop_now_ms(c->run->loop) + STOP_MS);
 }
 
 /* Close sockets no longer wanted, once weir-dns had the time to read each of them empty. */
@@ -253,7 +228,7 @@ static void renew_dns(struct run *r)
 		return;
 	}
 	dns->must_restart = true;
-	terminate_child(dns);
+	run_terminate_child(dns);
 }
 
 /* Hold the sockets of the effective document, if there is one for this node. */
@@ -334,7 +309,7 @@ static void stop_next(struct run *r)
 			return;
 		if (!c->pid)
 			continue;
-		terminate_child(c);
+		run_terminate_child(c);
 		loop_timer_set(r->loop, &r->stop_timer, loop_now_ms(r->loop) + STOP_MS + LEFT_MS);
 		return;
 	}
@@ -353,6 +328,7 @@ static void on_supervisor_stop(void *arg)
 	log_info("stopping", "%s", "");
 	for (int i = 0; i < CHILD_COUNT; i++)
 		loop_timer_cancel(r->loop, &r->children[i].timer);
+	run_successor_stop(r);
 	stop_next(r);
 }
 
@@ -438,7 +414,8 @@ static int run_open(struct run *r)
 		loop_cb *cb;
 	} signals[] = { { SIGTERM, on_supervisor_stop },
 		        { SIGINT, on_supervisor_stop },
-		        { SIGHUP, on_hup } };
+		        { SIGHUP, on_hup },
+		        { SIGUSR1, run_successor_begin } };
 	char path[PATH_MAX];
 	int err = loop_open(&r->loop);
 
@@ -453,7 +430,8 @@ static int run_open(struct run *r)
 	r->sockets_timer = (struct loop_timer){ .cb = apply_document, .arg = r };
 	r->withdraw_timer = (struct loop_timer){ .cb = on_withdrawn, .arg = r };
 	run_sockets_init(&r->sockets);
-	for (int i = 0; !err && i < 3; i++)
+	r->successor = (struct run_successor){ .pidfd = -1, .ready_fd = -1 };
+	for (int i = 0; !err && i < 4; i++)
 		err = loop_signal(r->loop, signals[i].signo, signals[i].cb, r);
 	if (!err)
 		err = proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path);

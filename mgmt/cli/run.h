@@ -91,6 +91,11 @@ bool run_routes_withdraw(const struct run_routes *r);
 uint64_t run_start_time(pid_t pid);
 /* Whether the process catches @p signo or takes it from a descriptor (SigCgt, SigBlk; proc(5)). */
 bool run_handles_signal(pid_t pid, int signo);
+/*
+ * run_stop.c: send a signal by pidfd, since the process may have ended and another one may have its
+ * pid. @return 0 or -errno
+ */
+int run_send_signal(pid_t pid, int signo);
 #define RUN_STATE_FILE "run.state"
 /* The pid noted for @p name in RUN/run.state, if the same process still runs. @return 0: none */
 pid_t run_state_find(const char *run_dir, const char *name);

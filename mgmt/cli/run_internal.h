@@ -49,6 +49,14 @@ struct child {
 	char reason[200]; /* of the last restart, or of the trouble */
 };
 
+/* A process beside CHILD_DATAPLANE that is to take its place (run_successor.c). */
+struct run_successor {
+	pid_t pid; /* 0: there is none */
+	int pidfd;
+	int ready_fd; /* where it says that it is ready; -1: it has, or there is none */
+	struct loop_timer limit;
+};
+
 enum { CHILD_MGMT, CHILD_DATAPLANE, CHILD_HEALTH, CHILD_DNS, CHILD_ANNOUNCE, CHILD_COUNT };
 
 #define RUN_LOCK_FILE "run.lock"
@@ -60,6 +68,7 @@ struct run {
 	char bin[PATH_MAX];
 	struct loop *loop;
 	struct child children[CHILD_COUNT];
+	struct run_successor successor;
 	struct run_sockets sockets;
 	bool has_document, stopping;
 	bool announces; /* the document names a routing daemon */
@@ -100,8 +109,25 @@ pid_t run_find(const struct run *r, const char *name);
 /* run_dirs.c: make the run and state directories, and those of weir-mgmt. @return CLI_OK or told */
 MUST_CHECK int run_make_directories(const struct cli *cli);
 
-/* run.c: note the running children, for the next supervisor. */
+/* run_child.c: note the running children, for the next supervisor. */
 void run_note_children(struct run *r);
+/*
+ * run_child.c, in a process that was forked for child @p c: become its program, with @p option and @p
+ * value besides the usual ones (NULL: none). Does not return.
+ */
+void run_exec_child(const struct child *c, const char *option, const char *value);
+/* run_child.c: ask the child to end; it is killed after STOP_MS. */
+void run_terminate_child(struct child *c);
+
+/* run_successor.c, a loop_cb: start the next weir-dataplane beside the one that runs. */
+void run_successor_begin(void *run);
+/*
+ * The child has ended: give its successor up, which is to be the child now. @return its pid; 0:
+ * there is none
+ */
+pid_t run_successor_release(struct run *r);
+/* The supervisor stops: no process takes another's place any more. */
+void run_successor_stop(struct run *r);
 /*
  * run_keep.c: restore the lock and that note if somebody removed them; to be called about once a
  * second.

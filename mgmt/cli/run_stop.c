@@ -22,15 +22,15 @@
 #define SILENT_MS 5000u   /* a supervisor that has not signed its page for so long hangs */
 #define MOST_MS   60000u  /* five processes, each with its time to end */
 
-/* By pidfd, since the process may have ended and another one may have its pid. */
-static void send_signal(pid_t pid, int signo)
+int run_send_signal(pid_t pid, int signo)
 {
-	int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	int fd = (int)syscall(SYS_pidfd_open, pid, 0), err;
 
 	if (fd < 0)
-		return;
-	syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
+		return -errno;
+	err = syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0) ? -errno : 0;
 	close(fd);
+	return err;
 }
 
 static bool supervisor_is_silent(const struct run *r, pid_t pid)
@@ -59,12 +59,12 @@ int run_stop_other(struct run *r, const char *lock, int *lock_fd)
 		if (pid && pid != signalled) {
 			signalled = pid;
 			log_note("supervisor-asked", "pid=%d signal=TERM", (int)pid);
-			send_signal(pid, SIGTERM);
+			(void)run_send_signal(pid, SIGTERM);
 		}
 		if (pid && !killed && supervisor_is_silent(r, pid)) {
 			killed = true;
 			log_warn("supervisor-killed", "pid=%d reason=\"it hangs\"", (int)pid);
-			send_signal(pid, SIGKILL);
+			(void)run_send_signal(pid, SIGKILL);
 		}
 		usleep(AGAIN_US);
 	}

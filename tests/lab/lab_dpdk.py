@@ -7,6 +7,7 @@ ping and ARP go on, its tables are enlarged and taken over by the next process, 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import sys
@@ -17,7 +18,7 @@ import hugepages
 from books import check_node, weir_counts
 from intruder import check_threads
 from lab_forward import LIMITS, Stage
-from net import Lab, executable, say, wait_until
+from net import Lab, LabError, executable, say, wait_until
 from report import Report
 from watch import now_ms
 
@@ -70,6 +71,39 @@ def restart(report: Report, stage: Stage) -> None:
     report.equal(failed, [], "no download fails by a restart")
     report.check("taken over" in log_of(stage), "the next process takes the tables over")
     report.check(weir_counts(stage.node)["received"] >= before, "and counts on from where they were", before)
+
+
+def carrier_changes(stage: Stage) -> int:
+    return int(json.loads(stage.node.host.run(["ip", "-j", "-s", "-s", "link", "show", "eth1"]))[0]["stats64"]["tx"]["carrier_changes"])
+
+
+def succeed(report: Report, stage: Stage, edit: typing.Callable[..., typing.Any]) -> None:
+    """The next process starts beside the one that forwards. If it cannot, nothing changes."""
+    say("the next process prepares itself beside the one that forwards")
+    since, before, changes = now_ms(), weir_counts(stage.node)["received"], carrier_changes(stage)
+    old = stage.node.processes["dataplane"]
+    stage.write_raw("nodes = ( broken")
+    report.check(gives_up(stage), "a successor without a document that is in order gives up")
+    report.check(old.alive() and stage.node.processes["dataplane"] is old, "and the other one is there as before")
+    stage.write("", edit)
+    report.check(stage.node.succeed() is old, "one that can start is ready")
+    report.equal(old.popen.wait(10), 0, "the other one ends in order")
+    wait_until(stage.ready, 10, "the next process forwards")
+    time.sleep(3)  # TCP sends again what was lost meanwhile
+    end = now_ms()
+    stage.long.wait_ended(end)
+    failed = [r.result for r in stage.long.between(since, end) if r.result != "ok"]
+    report.equal(failed, [], "no download fails by it")
+    report.equal(carrier_changes(stage), changes, "the kernel's interface kept its carrier")
+    report.check(weir_counts(stage.node)["received"] >= before, "and the counters go on", before)
+
+
+def gives_up(stage: Stage) -> bool:
+    try:
+        stage.node.succeed()
+    except LabError as e:
+        return "gave up (1)" in str(e)
+    return False
 
 
 def pool_gauge(stage: Stage, name: str) -> typing.Any:
@@ -203,6 +237,7 @@ def play(report: Report, mode: str, edit: typing.Callable[..., typing.Any], prep
         if mode == "gue":
             enlarge(report, stage, edit)
             change_driver(report, stage)
+        succeed(report, stage, edit)
         restart(report, stage)
         for crowd in (stage.short, stage.long):
             crowd.process.stop(25)

@@ -221,10 +221,10 @@ class Host:
         return {"rx": stats["rx"]["packets"], "tx": stats["tx"]["packets"],
                 "rx_dropped": stats["rx"]["dropped"], "tx_dropped": stats["tx"]["dropped"]}
 
-    def start(self, name: str, command: typing.Sequence[str], env: dict[str, str] | None = None) -> Process:
+    def start(self, name: str, command: typing.Sequence[str], env: dict[str, str] | None = None, **more: typing.Any) -> Process:
         """Start a process here; its log is DIR/HOST.NAME.log."""
         with entered(self.ns):
-            process = Process(f"{self.name}.{name}", list(command), os.path.join(self.lab.dir, f"{self.name}.{name}.log"), env)
+            process = Process(f"{self.name}.{name}", list(command), os.path.join(self.lab.dir, f"{self.name}.{name}.log"), env, **more)
         self.processes.append(process)
         return process
 

@@ -69,6 +69,22 @@ class Node:
             self.processes[name] = self.host.start(
                 f"weir-{name}", [executable(f"weir-{name}"), *self.options], env)
 
+    def succeed(self) -> Process:
+        """Start the next weir-dataplane beside the one that runs, and end that one when the next says that it is ready, as
+        `weir run` does. Returns the one that ends."""
+        ready, its_end = os.pipe()
+        new = self.host.start("weir-dataplane", [executable("weir-dataplane"), *self.options, "--successor", str(its_end)],
+                              pass_fds=(its_end,))
+        os.close(its_end)
+        is_ready = os.read(ready, 1) == b"1"
+        os.close(ready)
+        if not is_ready:
+            new.popen.wait(10)
+            raise LabError(f"the successor gave up ({new.popen.returncode}): see its log")
+        old, self.processes["dataplane"] = self.processes["dataplane"], new
+        old.signal(signal.SIGTERM)
+        return old
+
     def give_tap(self) -> None:
         """The kernel's eth1 becomes nic1, which its stack does not answer on, and eth1 a TAP, as the operator's network
         configuration makes it: with the addresses, before Weir."""

@@ -200,11 +200,31 @@ bool run_handles_signal(pid_t pid, int signo)
 int run_state_write(const char *run_dir, const struct run_noted *noted, size_t n)
 {
 	(void)run_dir;
-	assert_int_equal(n, CHILD_COUNT + 1);
+	assert_int_equal(n, CHILD_COUNT + 2);
 	assert_string_equal(noted[CHILD_COUNT].name, "run");
 	assert_int_equal(noted[CHILD_COUNT].pid, getpid());
+	assert_string_equal(noted[CHILD_COUNT + 1].name, "successor");
 	n_noted++;
 	return 0;
+}
+
+/* The next weir-dataplane beside this one: test_run_successor.c has it. */
+static pid_t successor;
+static unsigned n_successors_stopped;
+
+void run_successor_begin(void *r)
+{
+	(void)r;
+}
+pid_t run_successor_release(struct run *r)
+{
+	(void)r;
+	return successor;
+}
+void run_successor_stop(struct run *r)
+{
+	(void)r;
+	n_successors_stopped++;
 }
 static char order[128]; /* of what is done from the start to the end */
 
@@ -293,6 +313,7 @@ static int fake_loop(struct loop *l)
 #define kill              fake_kill
 #define fork              fake_fork
 #define proc_ready        fake_ready
+#include "mgmt/cli/run_child.c"
 #include "mgmt/cli/run.c" /* its edges are ours */
 #undef kill
 #undef fork

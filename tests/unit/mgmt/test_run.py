@@ -40,6 +40,23 @@ with open(base + "/" + name + ".env", "w") as f:
     f.write(" ".join(sorted(n for n in os.environ if n.startswith(("WATCHDOG_", "NOTIFY_", "LISTEN_")))))
 with open(base + "/" + name + ".log", "a") as f:  # from here on it takes every signal
     f.write("%d %s %s\\n" % (os.getpid(), os.environ.get("LISTEN_FDNAMES", "-"), " ".join(sys.argv[1:])))
+if "--successor" in sys.argv:
+    while os.path.exists(base + "/successor.waits"):
+        time.sleep(0.02)  # until the test lets it go on
+    if os.path.exists(base + "/successor.fails"):
+        os._exit(1)
+    os.write(int(sys.argv[sys.argv.index("--successor") + 1]), b"1")
+if name == "dataplane":
+    path = sys.argv[sys.argv.index("--run-dir") + 1] + "/dataplane.ctl"
+    if os.path.exists(path):
+        os.unlink(path)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen()
+    while True:
+        client, _ = listener.accept()
+        client.recv(100)
+        client.sendall(b"{}\\n")
 if name == "dns" and os.environ.get("LISTEN_PID") == str(os.getpid()):
     fd = 3 + os.environ["LISTEN_FDNAMES"].split(":").index("dns-udp-0")
     s = socket.socket(fileno=fd)
@@ -185,13 +202,108 @@ class Supervisor(unittest.TestCase):
         self.document()
         self.start()
         self.all_started()
-        for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE, signal.SIGALRM, signal.SIGTSTP, signal.SIGRTMIN + 3):
+        for number in (signal.SIGUSR2, signal.SIGPIPE, signal.SIGALRM, signal.SIGTSTP, signal.SIGRTMIN + 3):
             self.supervisor.send_signal(number)
         time.sleep(0.3)  # no process may end in this time
         self.assertIsNone(self.supervisor.poll())
         pid = self.starts("mgmt")[0][0]
         os.kill(pid, signal.SIGKILL)
         wait_for("it still does its work", lambda: len(self.starts("mgmt")) == 2)
+
+    def restart(self) -> subprocess.Popen[str]:
+        """weir restart dataplane, begun."""
+        options = [f"--{n}-dir={os.path.join(self.dir, n)}" for n in ("conf", "state", "run", "bpf")]
+        return subprocess.Popen([WEIR, *options, "--node", "n1", "restart", "dataplane"], text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def tell_successors(self, word: str, on: bool) -> None:
+        path = os.path.join(self.bin, f"successor.{word}")
+        if on:
+            with open(path, "w"):
+                pass
+        else:
+            os.unlink(path)
+
+    def test_a_successor_is_ready_before_the_process_is_asked_to_end(self) -> None:
+        self.document()
+        self.start()
+        self.all_started()
+        before = self.starts("dataplane")[0][0]
+        self.tell_successors("waits", True)
+        command = self.restart()
+        wait_for("a successor", lambda: len(self.starts("dataplane")) == 2)
+        pid, _, arguments = self.starts("dataplane")[1]
+        self.assertRegex(arguments, r"--successor \d+$")
+        time.sleep(0.3)  # in which nobody may end
+        self.assertTrue(self.alive(before) and self.alive(pid))
+        self.assertIsNone(command.poll())
+        self.tell_successors("waits", False)
+        self.assertEqual(command.communicate(timeout=PATIENCE_S),
+                         (f"weir-dataplane: process {pid} has taken over from {before}\n", ""))
+        self.assertEqual(command.returncode, 0)
+        self.assertFalse(self.alive(before))
+        os.kill(pid, signal.SIGKILL)  # the supervisor watches it like any other
+        wait_for("the next", lambda: len(self.starts("dataplane")) == 3)
+        self.assertNotIn("--successor", self.starts("dataplane")[2][2])
+
+    def test_a_successor_that_cannot_start_changes_nothing(self) -> None:
+        self.document()
+        self.start()
+        self.all_started()
+        before = self.starts("dataplane")[0][0]
+        self.tell_successors("fails", True)
+        command = self.restart()
+        out, err = command.communicate(timeout=PATIENCE_S)
+        self.assertEqual((command.returncode, out), (8, ""))
+        self.assertIn(f"process {before} goes on", err)
+        self.assertTrue(self.alive(before))
+        self.assertIn("successor-ended", self.log())
+        self.assertNotIn("process-died", self.log())
+        self.tell_successors("fails", False)
+        command = self.restart()  # the next try is free
+        command.communicate(timeout=PATIENCE_S)
+        self.assertEqual(command.returncode, 0)
+        self.assertEqual(len(self.starts("dataplane")), 3)
+
+    def test_a_process_that_dies_meanwhile_is_followed_by_its_successor(self) -> None:
+        self.document()
+        self.start()
+        self.all_started()
+        self.tell_successors("waits", True)
+        command = self.restart()
+        wait_for("a successor", lambda: len(self.starts("dataplane")) == 2)
+        os.kill(self.starts("dataplane")[0][0], signal.SIGKILL)
+        wait_for("it takes over", lambda: "successor-took-over" in self.log())
+        self.tell_successors("waits", False)
+        self.assertEqual(command.wait(PATIENCE_S), 0)
+        command.communicate()
+        time.sleep(0.5)  # in which a third could be started
+        self.assertEqual(len(self.starts("dataplane")), 2)
+        self.assertTrue(self.alive(self.starts("dataplane")[1][0]))
+
+    def test_there_is_one_successor_and_a_stop_ends_it(self) -> None:
+        self.document()
+        self.start()
+        self.all_started()
+        self.tell_successors("waits", True)
+        commands = [self.restart()]
+        wait_for("a successor", lambda: len(self.starts("dataplane")) == 2)
+        commands.append(self.restart())
+        wait_for("the second request", lambda: "successor-not-started" in self.log())
+        self.supervisor.terminate()
+        self.assertEqual(self.supervisor.wait(PATIENCE_S), 0)
+        for pid, _, _ in self.starts("dataplane"):
+            self.assertFalse(self.alive(pid))
+        self.assertEqual(len(self.starts("dataplane")), 2)
+        for command in commands:
+            command.kill()
+            command.communicate()
+
+    def test_a_restart_without_a_supervisor_is_refused(self) -> None:
+        os.makedirs(os.path.join(self.dir, "run"))
+        command = self.restart()
+        self.assertIn("no weir run uses", command.communicate(timeout=PATIENCE_S)[1])
+        self.assertEqual(command.returncode, 3)
 
     def test_a_lost_note_does_not_hide_what_runs(self) -> None:
         self.document()

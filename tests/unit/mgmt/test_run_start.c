@@ -84,7 +84,7 @@ static void a_time_without_sign_of_life_is_in_its_bounds(void **state)
 }
 
 /* Run what a child runs. @return its wait status */
-static int run_one(int i)
+static int run_one(int i, const char *more, const char *value)
 {
 	pid_t pid = fork();
 
@@ -99,7 +99,7 @@ static int run_one(int i)
 		setenv("LISTEN_PID", "4", 1);
 		setenv("LISTEN_FDS", "5", 1);
 		setenv("LISTEN_FDNAMES", "6", 1);
-		run_child(&run.children[i]);
+		run_exec_child(&run.children[i], more, value);
 	}
 	int status = -1;
 
@@ -117,17 +117,21 @@ static void a_program_gets_its_directories_and_nothing_of_systemd(void **state)
 	        "echo \"$*\"\n"
 	        "echo \"$WATCHDOG_USEC$WATCHDOG_PID$NOTIFY_SOCKET$LISTEN_PID$LISTEN_FDNAMES|$LISTEN_FDS\"\n"
 	        "while read -r word rest; do case $word in SigBlk:) echo $rest;; esac; done </proc/self/status\n";
+	static const struct {
+		const char *more, *value, *seen;
+	} rows[] = { { NULL, NULL, "" },
+		     { "--bootstrap", NULL, " --bootstrap" },
+		     { "--successor", "7", " --successor 7" } };
 	char path[PATH_MAX], name[32], expected[4 * PATH_MAX], seen[4096];
 
 	(void)state;
 	for (int i = 0; i < CHILD_COUNT; i++)
-		for (int bootstrap = 0; bootstrap < 2; bootstrap++) {
+		for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
 			snprintf(name, sizeof(name), "weir-%s", names[i]);
 			fixture_write(place.root, name, script);
 			snprintf(path, sizeof(path), "%s/%s", place.root, name);
 			assert_int_equal(chmod(path, 0755), 0);
-			run.bootstrap = bootstrap;
-			assert_int_equal(run_one(i), 0);
+			assert_int_equal(run_one(i, rows[k].more, rows[k].value), 0);
 			snprintf(path, sizeof(path), "%s/seen", place.root);
 			FILE *f = fopen(path, "r");
 			assert_non_null(f);
@@ -137,16 +141,15 @@ static void a_program_gets_its_directories_and_nothing_of_systemd(void **state)
 			        expected, sizeof(expected),
 			        "--conf-dir %s --state-dir %s --run-dir %s --bpf-dir /bpf --node ams-1%s\n"
 			        "|%s\n0000000000000000\n",
-			        place.conf, place.state, dirs.run,
-			        bootstrap && i == CHILD_MGMT ? " --bootstrap" : "",
+			        place.conf, place.state, dirs.run, rows[k].seen,
 			        i == CHILD_DNS ? "handed" : "");
 			assert_string_equal(seen, expected);
 		}
 	sockets.hand_err = -EMFILE; /* without its sockets it would answer nobody */
-	assert_int_equal(WEXITSTATUS(run_one(CHILD_DNS)), 126);
-	assert_int_equal(run_one(CHILD_HEALTH), 0);
+	assert_int_equal(WEXITSTATUS(run_one(CHILD_DNS, NULL, NULL)), 126);
+	assert_int_equal(run_one(CHILD_HEALTH, NULL, NULL), 0);
 	snprintf(run.bin, sizeof(run.bin), "%s/nowhere", place.root);
-	assert_int_equal(WEXITSTATUS(run_one(CHILD_HEALTH)), 127);
+	assert_int_equal(WEXITSTATUS(run_one(CHILD_HEALTH, NULL, NULL)), 127);
 }
 
 static mode_t mode_of(const char *dir, const char *name)

@@ -29,6 +29,8 @@ static int set_up(void **state)
 	memset(found, 0, sizeof(found));
 	now_of_loop = NOW;
 	stopped = false;
+	successor = 0;
+	n_successors_stopped = 0;
 	add_err = stop_other_err = 0;
 	takes_signal = 0;
 	n_sent = n_noted = n_forgotten = n_ready = 0;
@@ -100,6 +102,27 @@ static void what_dies_is_started_later_and_later(void **state)
 		assert_int_equal(n_forgotten, forgotten + 1);
 	}
 	(void)state;
+}
+
+static void with_a_successor_nothing_is_started(void **state)
+{
+	struct child *c = begin_child(CHILD_DATAPLANE), *other = begin_child(CHILD_HEALTH);
+	pid_t next = fake_fork();
+
+	(void)state;
+	successor = next;
+	end_child(other);
+	assert_int_equal(other->timer.heap_index, 1);
+	assert_int_equal(successor, next); /* it is not health's */
+	end_child(c);
+	assert_int_equal(c->timer.heap_index, 0);
+	assert_int_equal(c->pid, next);
+	assert_true(c->ours);
+	successor = 0;
+	end_child(c);
+	assert_int_equal(c->timer.heap_index, 1);
+	on_supervisor_stop(&run);
+	assert_int_equal(n_successors_stopped, 1);
 }
 
 static void a_process_is_started_unless_it_must_not(void **state)
@@ -473,6 +496,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_dies_is_started_later_and_later, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(with_a_successor_nothing_is_started, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_process_is_started_unless_it_must_not, set_up,
 		                                tear_down),
