@@ -31,7 +31,7 @@
 #define MEMINFO    "/proc/meminfo"
 #define SPARE_MB   256u /* of ordinary memory that a second process must leave to the host */
 #define ARGS_MAX   16   /* arguments of rte_eal_init(): ten are used */
-#define POOL_CACHE 256u /* buffers that a worker keeps to itself: 16 bursts */
+#define POOL_CACHE 256u /* buffers that a worker keeps to itself: 8 bursts */
 #define POOL_MBUFS                                                                                 \
 	16383u /* buffers for each worker: queues, rings and bursts; 2^n - 1 suits a mempool */
 #define FRAME_HEADERS 64u /* MAC, two VLAN tags, and the outer headers in front are headroom */

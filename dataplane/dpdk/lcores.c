@@ -23,7 +23,7 @@
 #include "base/log.h"
 #include "dataplane/dpdk/eal.h"
 
-#define TAP_US  50u    /* how often a busy worker reads its TAPs, a system call each */
+#define TAP_US  50u    /* how often a busy worker reads its TAPs at most, a system call each */
 #define TIME_US 1000u  /* how often it reads the clock: tables count seconds */
 #define KEEP_US 20000u /* how often it lets bonds send: LACP needs that each 100 ms */
 
@@ -57,7 +57,7 @@ static int make_worker(struct lcores *c, uint32_t i, struct driver_reason *reaso
 	w->index = i;
 	w->n_workers = c->n_workers;
 	w->counts.cpu = eal_cpu(i);
-	w->tap_every = rte_get_tsc_hz() / US_PER_S * TAP_US;
+	w->tap_every = w->tap_wait = rte_get_tsc_hz() / US_PER_S * TAP_US;
 	w->time_every = rte_get_tsc_hz() / US_PER_S * TIME_US;
 	w->keep_every = rte_get_tsc_hz() / US_PER_S * KEEP_US;
 	w->pool = eal_pool((int)socket);

@@ -97,15 +97,6 @@ static void put_out(struct worker *w, struct round *r, struct rte_mbuf *m,
 	r->out[r->n_out++] = m;
 }
 
-/* The port with @p ifindex. @return NULL: there is none, and the frame is dropped */
-static const struct worker_port *port_of(const struct worker *w, uint32_t ifindex)
-{
-	for (uint32_t i = 0; i < w->n_ports; i++)
-		if (w->ports[i].ifindex == ifindex)
-			return &w->ports[i];
-	return NULL;
-}
-
 static void set_frame(struct rte_mbuf *m, const struct fwd_packet *packet)
 {
 	m->data_off = (uint16_t)(packet->data - (uint8_t *)m->buf_addr);
@@ -154,7 +145,7 @@ static __attribute__((noinline)) void forward_out(struct worker *w, struct round
 	if (!ifindex)
 		to = in;
 	else if (!to || to->ifindex != ifindex)
-		to = port_of(w, ifindex);
+		to = worker_port_of(w, ifindex);
 	if (!to) {
 		recount_frame(w, v->reason, FWD_REASON_NOT_SENT);
 		rte_pktmbuf_free(r->in[i]);
@@ -369,17 +360,24 @@ static uint32_t serve_kernel(struct worker *w, struct round *r, const struct wor
 	return n;
 }
 
-/* Reading a TAP costs a system call, so a busy worker does not do it in each round. */
+/*
+ * Reading a TAP costs a system call, so a busy worker does not do it in each round, and still less
+ * often while nothing comes.
+ */
 static uint32_t serve_kernels(struct worker *w, struct round *r, uint64_t tsc, bool is_idle)
 {
 	uint32_t n = 0;
 
-	if (!is_idle && tsc - w->tap_tsc < w->tap_every)
+	if (!is_idle && tsc - w->tap_tsc < w->tap_wait)
 		return 0;
 	w->tap_tsc = tsc;
 	for (uint32_t i = 0; i < w->n_ports; i++)
 		if (w->ports[i].tap >= 0)
 			n += serve_kernel(w, r, &w->ports[i]);
+	if (n)
+		w->tap_wait = w->tap_every;
+	else if (w->tap_wait < WORKER_TAP_REST * w->tap_every)
+		w->tap_wait *= 2;
 	return n;
 }
 

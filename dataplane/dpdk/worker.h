@@ -23,11 +23,13 @@ struct rte_mempool;
 struct rte_ring;
 
 /** Frames of a burst: their table elements are fetched together (weir/fwd/burst.h). */
-#define WORKER_BURST 16u
+#define WORKER_BURST 32u
 /** The longest sleep without interrupts: the first packet waits less than 1 ms. */
 #define WORKER_SLEEP_US 400u
 /** The longest sleep with interrupts: LACP has to be served every 100 ms. */
 #define WORKER_WAIT_MS 20u
+/** A busy worker reads TAPs that much less often when nothing comes from them. */
+#define WORKER_TAP_REST 8u
 /** Empty rounds before the first sleep. */
 #define WORKER_IDLE_SPIN 200u
 /** One for each core that a document can name (MODEL_CORES_MAX). */
@@ -60,6 +62,7 @@ struct worker {
 	uint64_t seen[DRIVER_PORTS_MAX]; /**< atomic; of each port: flows by our queue (rss.h) */
 	struct police police;
 	uint64_t tap_tsc, tap_every; /**< when TAPs were last read; how often they are, in cycles */
+	uint64_t tap_wait;           /**< the same now: longer while nothing comes from them */
 	uint64_t keep_tsc, keep_every; /**< the same of bonds that want to be sent by */
 	uint64_t time_tsc, time_every; /**< the same of the clock */
 	uint32_t now_s;                /**< the clock as last read: seconds of CLOCK_MONOTONIC */
@@ -79,6 +82,15 @@ void worker_park(struct worker *w);
 void worker_unpark(struct worker *w);
 /** Control thread: return when all bursts under way have ended. */
 void worker_grace(struct worker *w);
+
+/** The port with @p ifindex. @return NULL: there is none */
+static inline const struct worker_port *worker_port_of(const struct worker *w, uint32_t ifindex)
+{
+	for (uint32_t i = 0; i < w->n_ports; i++)
+		if (w->ports[i].ifindex == ifindex)
+			return &w->ports[i];
+	return NULL;
+}
 
 /** Add @p n to a count of the worker's own; for its thread. */
 static inline void worker_count(uint64_t *c, uint64_t n)

@@ -32,14 +32,6 @@ void worker_probes_load(const struct worker *w, struct fwd_burst *b)
 	}
 }
 
-static bool has_port(const struct worker *w, uint32_t ifindex)
-{
-	for (uint32_t i = 0; i < w->n_ports; i++)
-		if (w->ports[i].ifindex == ifindex)
-			return true;
-	return false;
-}
-
 /* As a received frame: one to be sent needs a port to leave by. */
 static void report_probe(struct worker *w, const struct fwd_packet *packet,
                          const struct fwd_verdict *v, struct driver_probe *out)
@@ -52,7 +44,7 @@ static void report_probe(struct worker *w, const struct fwd_packet *packet,
 	out->result = DRIVER_PROBE_KEPT;
 	if (fwd_reason_kind(v->reason) != FWD_KIND_TX)
 		return;
-	if (!has_port(w, to ? to : w->probes.ifindex)) {
+	if (!worker_port_of(w, to ? to : w->probes.ifindex)) {
 		cpu->reason[FWD_REASON_NOT_SENT]++;
 		cpu->reason[v->reason]--;
 		out->reason = FWD_REASON_NOT_SENT;

@@ -61,7 +61,7 @@ static void a_burst_is_sent_whole_and_what_came_is_counted(void **state)
 		assert_sent(i, 1, i);
 	assert_int_equal(edge.n_bursts, 2);
 	assert_int_equal(w.counts.frames, WORKER_BURST + 3);
-	assert_int_equal(w.counts.bursts[5], 1);
+	assert_int_equal(w.counts.bursts[6], 1);
 	assert_int_equal(w.counts.bursts[2], 1);
 	assert_int_equal(w.counts.bursts[0], 7); /* of three ports in three rounds */
 }
@@ -326,7 +326,7 @@ static void taps_are_read_now_and_then_and_by_an_idle_worker_always(void **state
 {
 	(void)state;
 	w.ports[0].tap = 3;
-	w.tap_every = 100;
+	w.tap_every = w.tap_wait = 100;
 	w.tap_tsc = edge.tsc;
 	edge_put(&edge.taps[1], edge_make((struct edge_head){ 1, 0, 0, 0, 0 }));
 	edge.tsc += 99;
@@ -338,6 +338,28 @@ static void taps_are_read_now_and_then_and_by_an_idle_worker_always(void **state
 	assert_int_equal(serve_all(&w, &r, false), 0);
 	assert_int_equal(serve_all(&w, &r, true), 1);
 	assert_int_equal(edge.n_sent, 2);
+}
+
+static void taps_that_have_nothing_are_read_less_often(void **state)
+{
+	static const uint64_t waits[] = { 100, 200, 400, 800, 800, 800 };
+
+	(void)state;
+	w.ports[0].tap = 3;
+	w.tap_every = w.tap_wait = 100;
+	w.tap_tsc = edge.tsc;
+	for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+		assert_int_equal(w.tap_wait, waits[i]);
+		edge.tsc += waits[i];
+		assert_int_equal(serve_all(&w, &r, false), 0);
+		assert_int_equal(w.tap_tsc, edge.tsc);
+	}
+	edge_put(&edge.taps[1], edge_make((struct edge_head){ 1, 0, 0, 0, 0 }));
+	edge.tsc += 799;
+	assert_int_equal(serve_all(&w, &r, false), 0);
+	edge.tsc += 1;
+	assert_int_equal(serve_all(&w, &r, false), 1);
+	assert_int_equal(w.tap_wait, 100);
 }
 
 static void a_bond_is_sent_by_in_time_by_who_has_its_first_queue(void **state)
@@ -385,6 +407,7 @@ int main(void)
 		T(cycles_are_counted_of_rounds_that_had_frames),
 		T(the_hosts_own_frames_leave_by_their_port_and_lost_ones_are_counted_apart),
 		T(taps_are_read_now_and_then_and_by_an_idle_worker_always),
+		T(taps_that_have_nothing_are_read_less_often),
 		T(a_bond_is_sent_by_in_time_by_who_has_its_first_queue),
 	};
 
