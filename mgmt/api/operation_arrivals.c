@@ -281,9 +281,10 @@ static json_t *arrivals_json(struct arrivals *a)
 	                  (json_int_t)level, "nodes", nodes, "vips", services, "prefixes",
 	                  operation_late_json(a->observed.late, a->observed.facts.n_late), "dns",
 	                  dns_json(a), "announcements", announcements_json(a));
-	json_object_set_new(o, "votes",
-	                    json_pack("{s:b, s:I}", "counted", level < OPERATION_PPM, "deciding",
-	                              (json_int_t)operation_deciding(&a->op, &a->observed.facts)));
+	json_object_set_new(
+	        o, "votes",
+	        json_pack("{s:b, s:I}", "counted", level < OPERATION_PPM, "deciding",
+	                  (json_int_t)operation_count_deciding(&a->op, &a->observed.facts)));
 	if (s) {
 		json_object_set_new(o, "own_flows_per_s", operation_value_json(&s->flows));
 		json_object_set_new(o, "backup_flows_per_s",

@@ -265,7 +265,7 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 	well_begin(&b->op,
 	           &b->observed.facts); /* what receivers have now is what they are compared with */
 	operation_project(snapshot, &b->op, NULL, &b->observed);
-	b->deciding = operation_deciding(&b->op, &b->observed.facts);
+	b->deciding = operation_count_deciding(&b->op, &b->observed.facts);
 	b->outlook = operation_outlook_json(snapshot, &b->op, &b->observed);
 	well_begin(&b->op, &b->observed.facts); /* no sign has risen since now */
 	operation_judge(&b->op, &b->observed.facts, OPERATION_BEGIN, b->verdicts);

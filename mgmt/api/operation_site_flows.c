@@ -179,7 +179,7 @@ void operation_gather_flows(const struct operation_snapshot *v, const struct ope
 		if (strcmp(voice->node->site->name, s->name) != 0)
 			continue;
 		if (!voice->measure && operation_is_without(op, voice->node->name)) {
-			s->unheard = true;
+			s->incomplete = true;
 			continue;
 		}
 		n++;

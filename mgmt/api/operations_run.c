@@ -164,7 +164,7 @@ void operations_note_observed(struct operations_item *item,
 {
 	note_nodes(item, &observed->facts);
 	operation_judge(&item->op, &observed->facts, OPERATION_DURING, item->verdicts);
-	item->deciding = operation_deciding(&item->op, &observed->facts);
+	item->deciding = operation_count_deciding(&item->op, &observed->facts);
 	item->judged = true;
 	json_decref(item->outlook);
 	item->outlook = operation_outlook_json(snapshot, &item->op, observed);

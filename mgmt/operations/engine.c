@@ -62,7 +62,7 @@ static bool is_superseded(struct tick *t)
 	return newer;
 }
 
-static void heed_document(struct tick *t)
+static void check_document(struct tick *t)
 {
 	struct operation *op = t->op;
 
@@ -104,7 +104,7 @@ static void expire_operation(struct tick *t)
 	}
 }
 
-static void heed_time(struct tick *t)
+static void check_end(struct tick *t)
 {
 	struct operation *op = t->op;
 
@@ -285,8 +285,8 @@ void operation_next(struct operation *op, const struct operation_facts *facts, i
 		op->seq += t.changed;
 		return;
 	}
-	heed_document(&t);
-	heed_time(&t);
+	check_document(&t);
+	check_end(&t);
 	run_state(&t);
 	if (!is_same_wait(op->waits, waits))
 		tick_change(&t); /* people mostly look at another node */

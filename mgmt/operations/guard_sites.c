@@ -11,7 +11,7 @@
 #include "mgmt/operations/guard_internal.h"
 #include "mgmt/operations/well.h"
 
-size_t operation_deciding(const struct operation *op, const struct operation_facts *facts)
+size_t operation_count_deciding(const struct operation *op, const struct operation_facts *facts)
 {
 	size_t n = 0;
 

@@ -36,6 +36,6 @@ void operation_judge(const struct operation *op, const struct operation_facts *f
 /** The first that trips and is not overridden; NULL: none. */
 const struct operation_verdict *operation_tripped(const struct operation_verdict *verdicts);
 /** How many sites decide that a site is dead: neither out, nor target of a complete drain. */
-size_t operation_deciding(const struct operation *op, const struct operation_facts *facts);
+size_t operation_count_deciding(const struct operation *op, const struct operation_facts *facts);
 
 #endif

@@ -67,7 +67,7 @@ struct operation_site {
 	/** it gets no clients: drained completely by another override or operation, or a node drain */
 	enum operation_truth out;
 	bool held; /**< another operation at it is held below 100 %: it gets clients, and counts as out */
-	bool unheard; /**< a node that is named absent does not say what it gets: sums lack it */
+	bool incomplete; /**< a node that is named absent does not say what it gets: sums lack it */
 	/** new flows a second of what the operation moves; silent SYNs are not among them */
 	struct operation_value flows;        /**< that own backends accept */
 	struct operation_value arrivals;     /**< that arrive, whichever pool takes them */

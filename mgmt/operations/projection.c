@@ -390,7 +390,7 @@ int projection_make(struct projector *p, const struct projection_input *in, stru
 	memset(out, 0, sizeof(*out));
 	if (!r)
 		return -ENOMEM;
-	projector_settle(p);
+	projector_merge_keys(p);
 	*r = (struct projection_run){ .p = p, .in = in, .out = out, .shares_by_flows = true };
 	if (!make_room(r)) {
 		out->n_sites = projection_n_sites(p->m);

@@ -38,7 +38,7 @@ struct projector {
 	struct projector_name *names;   /* by id, rising */
 	size_t n_keys, n_room;
 	struct projector_key *keys;
-	bool is_settled;    /* keys are by group, each once, at most PROJECTOR_KEYS_MAX */
+	bool is_merged;     /* keys are by group, each once, at most PROJECTOR_KEYS_MAX */
 	uint32_t covered_s; /* the shortest of all nodes; 0: none */
 	uint32_t n_nodes;
 	struct projection_arrival *arrivals; /* by service and key, rising */
@@ -48,10 +48,10 @@ struct projector {
 
 /* The groups of a service are neighbours: the first, or where it would be. */
 size_t projector_first_group(const struct projector *p, uint32_t service);
-/* Whether it was observed for a name of the service. The keys are settled. */
+/* Whether it was observed for a name of the service. The keys are merged. */
 bool projector_has_key(const struct projector *p, uint32_t service, uint64_t key);
 /* Merge and bound the keys, once after the last one was added. */
-void projector_settle(struct projector *p);
+void projector_merge_keys(struct projector *p);
 
 /* What even keys weigh beside observed ones: nothing, but for a site that no observed key chooses. */
 #define PROJECTION_EVEN_WEIGHT 1e-6

@@ -143,7 +143,7 @@ int projector_add(struct projector *p, const struct steer_keys *keys)
 	if (!p->n_nodes || keys->covered_s < p->covered_s)
 		p->covered_s = keys->covered_s;
 	p->n_nodes++;
-	p->is_settled = false;
+	p->is_merged = false;
 	return 0;
 }
 
@@ -192,11 +192,11 @@ static int by_queries(const void *a, const void *b)
 	return order ? order : by_group_and_key(a, b);
 }
 
-void projector_settle(struct projector *p)
+void projector_merge_keys(struct projector *p)
 {
 	size_t n = 0;
 
-	if (p->is_settled || !p->n_keys)
+	if (p->is_merged || !p->n_keys)
 		return;
 	qsort(p->keys, p->n_keys, sizeof(*p->keys), by_group_and_key);
 	for (size_t i = 0; i < p->n_keys; i++) {
@@ -213,5 +213,5 @@ void projector_settle(struct projector *p)
 		qsort(p->keys, n, sizeof(*p->keys), by_group_and_key);
 	}
 	p->n_keys = n;
-	p->is_settled = true;
+	p->is_merged = true;
 }

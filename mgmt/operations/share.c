@@ -17,9 +17,9 @@ static bool is_share_measured(const struct tick *t)
 		const struct operation_site *site = &t->facts->sites[i];
 
 		if (operation_targets_site(t->op, site->name)) {
-			if (!facts_is_measured(site) || site->unheard)
+			if (!facts_is_measured(site) || site->incomplete)
 				return false;
-		} else if (site->serves && (site->absent || site->unheard)) {
+		} else if (site->serves && (site->absent || site->incomplete)) {
 			return false;
 		}
 	}

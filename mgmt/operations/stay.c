@@ -19,7 +19,7 @@ static enum operation_truth is_quiet(const struct operation_target *target,
 	/* quiet: flows < max(before / 100, 1), in whole numbers */
 	if (site->flows.value >= (before + 99) / 100 && site->flows.value >= 1)
 		return OPERATION_NO;
-	return site->unheard ? OPERATION_UNKNOWN : OPERATION_YES;
+	return site->incomplete ? OPERATION_UNKNOWN : OPERATION_YES;
 }
 
 static enum operation_truth are_quiet(struct tick *t)
@@ -50,7 +50,8 @@ static bool are_silent(const struct tick *t)
 	for (uint32_t i = 0; i < t->op->n_targets; i++) {
 		const struct operation_site *site = facts_site(t->facts, t->op->targets[i].site);
 
-		if (!site || site->unheard || !site->established.known || site->established.value)
+		if (!site || site->incomplete || !site->established.known ||
+		    site->established.value)
 			return false;
 	}
 	return true;

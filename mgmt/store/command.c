@@ -232,7 +232,7 @@ static struct override *change_override(struct command_work *w, const struct ove
 	struct override *n = &w->changes[w->n_changes++];
 
 	*n = *o;
-	step_leave_operation(n);
+	override_leave_operation(n);
 	n->how = RAMP_FREE; /* a new generation's ramp begins again */
 	snprintf(n->principal, sizeof(n->principal), "%s", intent_principal(w->in));
 	snprintf(n->node, sizeof(n->node), "%s", w->target.node);
@@ -338,11 +338,12 @@ static void keep_level(struct command_work *w, const struct override *live)
 	struct model_override as_model;
 
 	override_to_model(live, &as_model);
-	uint32_t level_ppm = step_level(live, known_ppm, model_override_ppm(&as_model, w->now_ms));
+	uint32_t level_ppm =
+	        override_step_level(live, known_ppm, model_override_ppm(&as_model, w->now_ms));
 	struct override *o = change_override(w, live);
 
 	sign_override(w, o);
-	step_keep(o, level_ppm, w->now_ms);
+	override_keep_level(o, level_ppm, w->now_ms);
 }
 
 static void hold_site(struct command_work *w, const struct override *live)
@@ -369,7 +370,7 @@ static void stop_operations(struct command_work *w)
 	     i++) {
 		const struct override *o = &overrides->items[i];
 
-		if (step_is_at(o, w->target.name) && !override_is_done(o, w->now_ms) &&
+		if (override_is_step_at(o, w->target.name) && !override_is_done(o, w->now_ms) &&
 		    !override_in(w->changes, w->n_changes, o->id))
 			keep_level(w, o);
 	}

@@ -284,7 +284,7 @@ const char *overrides_withdrawn_by(const struct overrides *overrides, const char
 	for (size_t i = 0; i < overrides->n_items; i++) {
 		const struct override *o = &overrides->items[i];
 
-		if (step_is_at(o, site) && !o->ended && !*o->service &&
+		if (override_is_step_at(o, site) && !o->ended && !*o->service &&
 		    o->own_vips == MODEL_VIPS_WITHDRAWN)
 			return o->operation;
 	}

@@ -46,7 +46,7 @@ static uint64_t persons_generation(const struct override *o)
 	return next < OVERRIDE_GENERATION_END ? next : OVERRIDE_GENERATION_END - 1;
 }
 
-void step_leave_operation(struct override *o)
+void override_leave_operation(struct override *o)
 {
 	o->generation = persons_generation(o);
 	o->operation[0] = '\0';
@@ -59,12 +59,12 @@ void step_leave_operation(struct override *o)
 	o->own_vips = o->shared_vips = MODEL_VIPS_ANNOUNCED;
 }
 
-uint32_t step_level(const struct override *o, uint32_t known_ppm, uint32_t scheduled_ppm)
+uint32_t override_step_level(const struct override *o, uint32_t known_ppm, uint32_t scheduled_ppm)
 {
 	return (o->to_ppm < o->from_ppm) == (known_ppm < scheduled_ppm) ? known_ppm : scheduled_ppm;
 }
 
-void step_keep(struct override *o, uint32_t level_ppm, int64_t now_ms)
+void override_keep_level(struct override *o, uint32_t level_ppm, int64_t now_ms)
 {
 	o->is_step = true;
 	o->from_ppm = o->to_ppm = level_ppm;
@@ -73,7 +73,7 @@ void step_keep(struct override *o, uint32_t level_ppm, int64_t now_ms)
 	o->until_ms = MODEL_TIME_NEVER;
 }
 
-bool step_is_at(const struct override *o, const char *site)
+bool override_is_step_at(const struct override *o, const char *site)
 {
 	return o->is_step && *o->operation && !strcmp(o->name, site);
 }

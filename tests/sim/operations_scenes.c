@@ -251,9 +251,9 @@ static int sites_that_are_out_are_no_receivers(void)
 	scene.sites[2].failing = OPERATION_YES;
 	scene.sites[2].flows.known = scene.sites[2].repeats.known = false;
 	CHECK(scene_until_level(100000)); /* c does not matter */
-	CHECK(operation_deciding(&scene.op, &scene.f) == 1);
+	CHECK(operation_count_deciding(&scene.op, &scene.f) == 1);
 	scene.sites[2].out = OPERATION_NO;
-	CHECK(operation_deciding(&scene.op, &scene.f) == 2);
+	CHECK(operation_count_deciding(&scene.op, &scene.f) == 2);
 	scene_begin(OPERATION_DRAIN, 0);
 	scene.f.max_sites_out = scene_value(3);
 	scene.sites[1].up = OPERATION_NO;
@@ -345,21 +345,21 @@ static int a_hold_keeps_a_step_that_was_not_read_yet(void)
 	return 0;
 }
 
-static int an_unheard_node_leaves_the_drain_unconfirmed(void)
+static int a_silent_node_leaves_the_drain_unconfirmed(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
 	CHECK(scene_until_state(OPERATION_LATE, 200));
-	scene.sites[0].unheard = true;
+	scene.sites[0].incomplete = true;
 	scene.sites[0].named = scene.sites[0].flows = scene.sites[0].established = scene_value(0);
 	scene_tick(4 * SCENE_TTL_S);
 	CHECK(scene.op.state == OPERATION_DRAINED_UNCONFIRMED);
-	scene.sites[0].unheard = false;
+	scene.sites[0].incomplete = false;
 	scene_tick(1);
 	CHECK(scene.op.state == OPERATION_DRAINED);
-	scene.sites[0].unheard = true;
+	scene.sites[0].incomplete = true;
 	scene_tick(2);
 	CHECK(scene.op.state == OPERATION_DRAINED);
-	scene.sites[0].unheard = false;
+	scene.sites[0].incomplete = false;
 	scene_tick(1);
 	CHECK(scene.op.state == OPERATION_EMPTY);
 	return 0;
@@ -507,7 +507,7 @@ uint64_t scenes_measure(void)
 		unmeasured_sites_end_unconfirmed,
 		one_tick_without_a_measurement_is_not_drained,
 		a_hold_keeps_a_step_that_was_not_read_yet,
-		an_unheard_node_leaves_the_drain_unconfirmed,
+		a_silent_node_leaves_the_drain_unconfirmed,
 		expiry_while_a_return_is_held_is_told,
 		expiry_during_a_hold_changes_nothing,
 		who_takes_it_is_not_absent,

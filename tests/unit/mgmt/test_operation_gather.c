@@ -101,9 +101,9 @@ static void a_node_that_is_named_absent_is_not_waited_for(void **state)
 	const struct operation_site *s = gather_ams(w);
 	assert_true(s->flows.known);
 	assert_int_equal(s->flows.value, 30);
-	assert_true(s->unheard);                /* what it gets is not in the sum */
+	assert_true(s->incomplete);             /* what it gets is not in the sum */
 	give_voice(w, 1, FLOWS(5000, 5000, 0)); /* it speaks after all */
-	assert_false(gather_ams(w)->unheard);
+	assert_false(gather_ams(w)->incomplete);
 	assert_int_equal(gather_ams(w)->flows.value, 35);
 	free_world(w);
 }
