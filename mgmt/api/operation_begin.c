@@ -262,12 +262,10 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 	}
 	operation_gather(snapshot, &b->op, 0, &b->observed);
 	operation_plan(&b->op, &b->observed.facts);
-	well_begin(&b->op,
-	           &b->observed.facts); /* what receivers have now is what they are compared with */
+	well_begin(&b->op, &b->observed.facts); /* signs are compared with what they are now */
 	operation_project(snapshot, &b->op, NULL, &b->observed);
 	b->deciding = operation_count_deciding(&b->op, &b->observed.facts);
 	b->outlook = operation_outlook_json(snapshot, &b->op, &b->observed);
-	well_begin(&b->op, &b->observed.facts); /* no sign has risen since now */
 	operation_judge(&b->op, &b->observed.facts, OPERATION_BEGIN, b->verdicts);
 	operation_absent_of(&b->op, &b->observed.facts, &b->absent);
 	free(b->observed.projection);

@@ -11,8 +11,6 @@
 
 #include "mgmt/store/when.h"
 
-#define PPM_WHOLE 1000000u
-
 static const char *const words[OPERATION_BODY_DO_COUNT] = { "drain", "shift", "undrain" };
 
 /* --- lists of names --- */
@@ -90,7 +88,7 @@ static void read_guards(struct field_reader *f, const char *const *guards,
 {
 	char known[512];
 
-	out->n = read_names(f, "override_guards", out->items, OPERATION_BODY_GUARDS_MAX);
+	out->n = read_names(f, "override_guards", out->items, OPERATION_GUARD_COUNT);
 	for (size_t i = 0; i < out->n; i++)
 		if (!is_guard(guards, out->items[i])) {
 			join_guards(guards, known, sizeof(known));
@@ -132,7 +130,7 @@ static int64_t read_over(struct field_reader *f)
 		field_error(f, "over", "found \"%s\", expected a duration such as \"5m\"", text);
 		return -1;
 	}
-	if (over_ms > OPERATION_BODY_OVER_MAX_MS)
+	if (over_ms > OPERATION_OVER_MAX_MS)
 		field_error(f, "over", "is longer than 7 days");
 	return over_ms;
 }
@@ -145,7 +143,7 @@ static uint32_t read_percent(const char *text)
 
 	if (*at < '0' || *at > '9')
 		return 0;
-	for (; *at >= '0' && *at <= '9' && ppm <= PPM_WHOLE; at++)
+	for (; *at >= '0' && *at <= '9' && ppm <= OPERATION_PPM; at++)
 		ppm = ppm * 10 + (uint32_t)(*at - '0') * 10000;
 	if (*at == '.') {
 		if (at[1] < '0' || at[1] > '9')
@@ -153,7 +151,7 @@ static uint32_t read_percent(const char *text)
 		for (at++; *at >= '0' && *at <= '9' && digit_ppm; at++, digit_ppm /= 10)
 			ppm += (uint32_t)(*at - '0') * digit_ppm;
 	}
-	return !strcmp(at, "%") && ppm <= PPM_WHOLE ? ppm : 0;
+	return !strcmp(at, "%") && ppm <= OPERATION_PPM ? ppm : 0;
 }
 
 static uint32_t read_level(struct field_reader *f)
@@ -238,7 +236,7 @@ void operation_body_read(const json_t *body, int64_t now_ms, const char *const *
 	*out = (struct operation_body){ .over_ms = -1, .until_ms = -1 };
 	field_start(f, body);
 	out->what = read_do(f);
-	out->n_sites = read_names(f, "sites", out->sites, OPERATION_BODY_SITES_MAX);
+	out->n_sites = read_names(f, "sites", out->sites, OPERATION_TARGETS_MAX);
 	out->region = read_region(f);
 	out->service = field_text(f, "service", false, MODEL_NAME_MAX - 1);
 	if (out->service && !*out->service)
@@ -251,7 +249,7 @@ void operation_body_read(const json_t *body, int64_t now_ms, const char *const *
 	out->reason = field_reason(f);
 	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
 	read_guards(f, guards, &out->guards);
-	out->without.n = read_names(f, "without", out->without.items, OPERATION_BODY_NODES_MAX);
+	out->without.n = read_names(f, "without", out->without.items, OPERATION_NODES_MAX);
 	check_shape(f, body, out);
 	if (!out->reason)
 		out->reason = "";
@@ -265,7 +263,7 @@ void operation_body_read_command(const json_t *body, const char *const *guards,
 	out->reason = field_reason(f);
 	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
 	read_guards(f, guards, &out->guards);
-	out->without.n = read_names(f, "without", out->without.items, OPERATION_BODY_NODES_MAX);
+	out->without.n = read_names(f, "without", out->without.items, OPERATION_NODES_MAX);
 	if (!out->reason)
 		out->reason = "";
 }

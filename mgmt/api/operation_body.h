@@ -18,12 +18,7 @@
 
 #include "base/checked.h"
 #include "mgmt/json/field.h"
-#include "weir/model.h"
-
-#define OPERATION_BODY_SITES_MAX   8u  /**< sites of one operation */
-#define OPERATION_BODY_NODES_MAX   64u /**< nodes that are named absent */
-#define OPERATION_BODY_GUARDS_MAX  16u /**< guards that are overridden */
-#define OPERATION_BODY_OVER_MAX_MS ((int64_t)7 * 24 * 3600 * 1000)
+#include "mgmt/operations/operation.h"
 
 enum operation_body_do {
 	OPERATION_BODY_DRAIN,
@@ -34,14 +29,14 @@ enum operation_body_do {
 
 /** Names that a request lists; borrowed from its body. */
 struct operation_body_names {
-	const char *items[OPERATION_BODY_NODES_MAX];
+	const char *items[OPERATION_NODES_MAX];
 	size_t n;
 };
 
 /** What POST /v1/operations asks for; texts are borrowed from the body. */
 struct operation_body {
 	enum operation_body_do what;
-	const char *sites[OPERATION_BODY_SITES_MAX];
+	const char *sites[OPERATION_TARGETS_MAX];
 	size_t n_sites;     /**< 0: by the label */
 	const char *region; /**< of the label "region=NAME"; NULL: by name */
 	const char *service;

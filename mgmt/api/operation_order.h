@@ -17,7 +17,6 @@
 #include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/operation_body.h"
-#include "mgmt/operations/operation.h"
 
 enum operation_order_do {
 	OPERATION_ORDER_HOLD,

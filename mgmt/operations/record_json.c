@@ -171,15 +171,9 @@ static const struct record_field failure_fields[] = {
 };
 
 static const struct record_field calm_fields[] = {
-	{ "site", FIELD_TEXT,
-	  offsetof(struct operation, calm[0].site) - offsetof(struct operation, calm[0]),
-	  sizeof(((struct operation *)0)->calm[0].site), NULL, NULL },
-	{ "repeats", FIELD_VALUE,
-	  offsetof(struct operation, calm[0].repeats) - offsetof(struct operation, calm[0]), 0,
-	  NULL, NULL },
-	{ "drops", FIELD_VALUE,
-	  offsetof(struct operation, calm[0].drops) - offsetof(struct operation, calm[0]), 0, NULL,
-	  NULL },
+	TEXT(struct operation_calm, site),
+	ONE(struct operation_calm, repeats, FIELD_VALUE),
+	ONE(struct operation_calm, drops, FIELD_VALUE),
 };
 
 #define ROWS(fields) (fields), sizeof(fields) / sizeof((fields)[0])
