@@ -297,6 +297,7 @@ void handle_status(struct core *core, struct http_request *r, struct http_reply 
 	    !handle_filter_ok(core, &filter, reply))
 		return;
 	reply->json = handle_status_json(core, &filter);
+	reply->dense = filter.limit > 0;
 	reply->status = 200;
 	if (json_object_size(reply->json) == 0)
 		http_problem(reply, 503, "busy",

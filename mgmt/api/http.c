@@ -55,7 +55,8 @@ char *http_reply_text(const struct http_reply *reply)
 {
 	if (reply->text)
 		return strdup(reply->text);
-	return reply->json ? json_dumps(reply->json, JSON_INDENT(1)) : strdup("");
+	return reply->json ? json_dumps(reply->json, reply->dense ? 0 : JSON_INDENT(1))
+	                   : strdup("");
 }
 
 void http_reply_fini(struct http_reply *reply)

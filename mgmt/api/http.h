@@ -83,6 +83,7 @@ struct http_reply {
 	char allow[64];     /**< Allow */
 	bool replayed;
 	bool retry; /**< asking again in a second may help: Retry-After */
+	bool dense; /**< json goes without line breaks, which are a third of a long answer */
 };
 
 /**

@@ -35,7 +35,7 @@ struct ranked_pool {
 };
 
 /* Which backends are shown: all, or those that stand out, as far as there is room. */
-struct room {
+struct backend_room {
 	bool all;
 	int rank;    /* backends of a higher rank are shown */
 	size_t left; /* and so many of this one */
@@ -205,12 +205,12 @@ static enum status_rank rank_pool(const struct status *s, const struct model_poo
 /* --- those that are shown --- */
 
 /* The room that the limit leaves to the backends of the pools that are shown. */
-static struct room measure_room(const struct status *s, const struct ranked_pool *pools,
-                                const size_t *order, size_t n)
+static struct backend_room measure_room(const struct status *s, const struct ranked_pool *pools,
+                                        const size_t *order, size_t n)
 {
-	struct room room = { .all = !s->filter.limit || s->n_backends <= s->filter.limit,
-		             .rank = STATUS_RANKS - 1,
-		             .left = s->filter.limit };
+	struct backend_room room = { .all = !s->filter.limit || s->n_backends <= s->filter.limit,
+		                     .rank = STATUS_RANKS - 1,
+		                     .left = s->filter.limit };
 	size_t n_of[STATUS_RANKS] = { 0 };
 
 	for (size_t i = 0; i < n; i++)
@@ -223,7 +223,7 @@ static struct room measure_room(const struct status *s, const struct ranked_pool
 	return room;
 }
 
-static bool use_room(struct room *room, int rank)
+static bool use_room(struct backend_room *room, int rank)
 {
 	if (room->all || rank > room->rank)
 		return true;
@@ -234,7 +234,7 @@ static bool use_room(struct room *room, int rank)
 }
 
 static json_t *backends_status(struct status *s, const struct ranked_pool *p, const struct force *f,
-                               struct room *room)
+                               struct backend_room *room)
 {
 	json_t *list = json_array();
 
@@ -250,7 +250,7 @@ static json_t *backends_status(struct status *s, const struct ranked_pool *p, co
 	return list;
 }
 
-static json_t *pool_status(struct status *s, const struct ranked_pool *p, struct room *room)
+static json_t *pool_status(struct status *s, const struct ranked_pool *p, struct backend_room *room)
 {
 	const struct model_pool *pool = p->pool;
 	const struct pool_counts *t = &p->counts;
@@ -280,7 +280,7 @@ static bool passes_filter(const struct status *s, const struct model_pool *pool)
 static json_t *ranked_to_json(struct status *s, const struct ranked_pool *pools,
                               const size_t *order, size_t n)
 {
-	struct room room = measure_room(s, pools, order, n);
+	struct backend_room room = measure_room(s, pools, order, n);
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)

@@ -110,6 +110,10 @@ static void a_reply_has_text_or_json_or_nothing(void **state)
 	text = http_reply_text(&reply);
 	assert_string_equal(text, "{\n \"a\": 1\n}");
 	free(text);
+	reply.dense = true;
+	text = http_reply_text(&reply);
+	assert_string_equal(text, "{\"a\": 1}");
+	free(text);
 	reply.text = strdup("page");
 	text = http_reply_text(&reply);
 	assert_string_equal(text, "page");

@@ -429,6 +429,9 @@ static void a_filter_leaves_what_it_names(void **state)
 	assert_int_equal(ask_handler(handle_status, NULL, "", "limit=1"), 200);
 	assert_int_equal(count_rows("services"), 1);
 	assert_int_equal(number_in(answer.json, "lists/services/all"), 2);
+	assert_true(answer.dense);
+	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
+	assert_false(answer.dense); /* a person may read it */
 }
 
 static void a_site_is_shown_with_its_load_and_its_targets(void **state)
