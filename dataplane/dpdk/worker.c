@@ -376,7 +376,7 @@ static uint32_t serve_kernels(struct worker *w, struct round *r, uint64_t tsc, b
 			n += serve_kernel(w, r, &w->ports[i]);
 	if (n)
 		w->tap_wait = w->tap_every;
-	else if (w->tap_wait < WORKER_TAP_REST * w->tap_every)
+	else if (w->tap_wait < WORKER_TAP_SLOWER * w->tap_every)
 		w->tap_wait *= 2;
 	return n;
 }

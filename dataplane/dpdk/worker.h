@@ -29,7 +29,7 @@ struct rte_ring;
 /** The longest sleep with interrupts: LACP has to be served every 100 ms. */
 #define WORKER_WAIT_MS 20u
 /** A busy worker reads TAPs that much less often when nothing comes from them. */
-#define WORKER_TAP_REST 8u
+#define WORKER_TAP_SLOWER 8u
 /** Empty rounds before the first sleep. */
 #define WORKER_IDLE_SPIN 200u
 /** One for each core that a document can name (MODEL_CORES_MAX). */
