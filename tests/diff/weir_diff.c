@@ -190,10 +190,11 @@ static void change_tables(struct diff *d)
 	                                               : 1270 + random_below(r, 160));
 	list_owners(d, FIRST_LISTED + random_below(r, 64));
 	world_set_source(&d->native, "2001:db8:ff:1::", random_below(r, 4) ? 64 : 48);
+	world_set_source(&d->native, "10.255.1.0", random_below(r, 4) ? 24 : 32);
 	if (random_below(r, 32) == 0)
-		root->source6 = root->source4 = (struct fwd_prefix){ 0 };
-	else
-		world_set_source(&d->native, "10.255.1.0", random_below(r, 4) ? 24 : 32);
+		root->source4 = (struct fwd_prefix){ 0 };
+	if (random_below(r, 32) == 0)
+		root->source6 = (struct fwd_prefix){ 0 };
 	if (random_below(r, 16) == 0)
 		root->n_exception_buckets = sets[random_below(r, 8)];
 	root->n_fragment_buckets = random_below(r, 8)   ? 1

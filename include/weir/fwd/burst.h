@@ -55,6 +55,8 @@ FWD_INLINE void fwd_burst_fetch(const struct fwd_packet *packet)
 {
 	__builtin_prefetch(packet->data);
 	__builtin_prefetch(packet->data - FWD_CACHE_LINE, 1);
+	if (packet->end - packet->data > (ptrdiff_t)FWD_CACHE_LINE)
+		__builtin_prefetch(packet->data + FWD_CACHE_LINE); /* IPv6: the end of TCP's */
 }
 
 /**
