@@ -29,6 +29,9 @@
 
 #define FWD_CACHE_LINE 64u
 
+/** A call of its own, so that the common path keeps its registers. */
+#define FWD_BURST_RARE static __attribute__((noinline, unused))
+
 /** What a frame looks like. */
 enum fwd_burst_shape {
 	FWD_BURST_OTHER,
@@ -55,8 +58,6 @@ FWD_INLINE void fwd_burst_fetch(const struct fwd_packet *packet)
 {
 	__builtin_prefetch(packet->data);
 	__builtin_prefetch(packet->data - FWD_CACHE_LINE, 1);
-	if (packet->end - packet->data > (ptrdiff_t)FWD_CACHE_LINE)
-		__builtin_prefetch(packet->data + FWD_CACHE_LINE); /* IPv6: the end of TCP's */
 }
 
 /**
@@ -107,8 +108,8 @@ FWD_INLINE bool fwd_burst_find_plain(const struct fwd_tables *t, const struct fw
 }
 
 /** Stage 2 of any other frame. */
-FWD_INLINE void fwd_burst_find_other(const struct fwd_tables *t, const struct fwd_root *root,
-                                     struct fwd_burst *b, uint32_t i)
+FWD_BURST_RARE void fwd_burst_find_other(const struct fwd_tables *t, const struct fwd_root *root,
+                                         struct fwd_burst *b, uint32_t i)
 {
 	struct fwd_parsed *p = &b->parsed[i];
 	struct fwd_verdict *v = &b->verdicts[i];
@@ -258,8 +259,8 @@ FWD_INLINE bool fwd_burst_send(const struct fwd_tables *t, const struct fwd_root
 }
 
 /** Stage 5 of any other frame: the whole decision. */
-FWD_INLINE void fwd_burst_decide(const struct fwd_tables *t, const struct fwd_root *root,
-                                 struct fwd_cpu *cpu, struct fwd_burst *b, uint32_t i)
+FWD_BURST_RARE void fwd_burst_decide(const struct fwd_tables *t, const struct fwd_root *root,
+                                     struct fwd_cpu *cpu, struct fwd_burst *b, uint32_t i)
 {
 	struct fwd_parsed *p = &b->parsed[i];
 	struct fwd_verdict *v = &b->verdicts[i];

@@ -39,19 +39,16 @@ FWD_INLINE const struct fwd_backend *fwd_fast_backend(const struct fwd_tables *t
 
 /**
  * Whether a packet of @p len bytes can go to @p b with an outer header of family @p outer4, a
- * constant, and no tag. All conditions are bits of one number, so that one branch decides. An IPv6
- * address whose first half is zero is nobody's here.
+ * constant, and no tag. An IPv6 address whose first half is zero is nobody's here.
  */
 FWD_INLINE bool fwd_fast_tunnel(const struct fwd_root *root, const struct fwd_backend *b,
                                 uint32_t len, bool outer4)
 {
-	uint64_t not_ipv4 = b->address.longs_be[0] | (b->address.words_be[2] ^ FWD_ADDR4_MARK_BE);
-	uint64_t other_family = outer4 ? not_ipv4 : !b->address.longs_be[0];
-	uint64_t too_long = ((uint64_t)b->inner_mtu - len) >> 63;
-	uint64_t other_way =
-	        ((b->way ^ FWD_BACKEND_USED << 8) & (0xffull << 8 | FWD_ENCAP_L2)) | b->vlan;
-
-	return !(other_family | too_long | other_way) &&
+	if (outer4 ? b->address.longs_be[0] || b->address.words_be[2] != FWD_ADDR4_MARK_BE
+	           : !b->address.longs_be[0])
+		return false;
+	return len <= b->inner_mtu && !b->vlan &&
+	       (b->way & (0xffu << 8 | FWD_ENCAP_L2)) == FWD_BACKEND_USED << 8 &&
 	       fwd_prefix_set(outer4 ? &root->source4 : &root->source6);
 }
 
