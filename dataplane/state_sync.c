@@ -7,6 +7,9 @@
  * Nothing is asked before every backend has a verdict. With all verdicts this node's slots are
  * those of its peers, except for what only they know; and the state that a peer wrote before then
  * may be older than a verdict that this node has used. So older files are ignored.
+ *
+ * If the document has no other node of this site with an API, nobody has placed connections here that
+ * this node does not know: learning ends with the last verdict, without a question to weir-mgmt.
  */
 #include "dataplane/state_sync.h"
 
@@ -16,6 +19,7 @@
 
 #include "base/log.h"
 #include "weir/conn_state.h"
+#include "weir/model.h"
 
 static void end_sync(struct state_sync *l, struct compiler *n, const char *from)
 {
@@ -55,6 +59,16 @@ static bool waits_for_verdict(const struct compiler *n)
 	return false;
 }
 
+/* Whether another node of the site may know more, and can be asked. */
+static bool has_site_peer(const struct model *m)
+{
+	for (size_t i = 0; i < m->n_nodes; i++)
+		if (&m->nodes[i] != m->self && m->nodes[i].site == m->self->site &&
+		    *m->nodes[i].api)
+			return true;
+	return false;
+}
+
 void state_sync_tick(struct state_sync *l, struct compiler *n, const char *run_dir,
                      const struct compiler_time *time)
 {
@@ -66,6 +80,10 @@ void state_sync_tick(struct state_sync *l, struct compiler *n, const char *run_d
 	if (l->from_ms == 0)
 		*l = (struct state_sync){ time->now_ms, time->now_ms };
 	n->wants_peer_state = !waits_for_verdict(n);
+	if (n->wants_peer_state && !has_site_peer(n->model)) {
+		end_sync(l, n, CONN_STATE_NO_PEER);
+		return;
+	}
 	if (!n->wants_peer_state)
 		l->accepted_ms = time->now_ms; /* ignore files from before the last verdict */
 	err = conn_state_read(run_dir, l->accepted_ms, &answer);

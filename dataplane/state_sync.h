@@ -24,7 +24,10 @@ struct state_sync {
 	uint64_t accepted_ms; /**< files that were written up to then are ignored */
 };
 
-/** Call it each second: if @p n is learning, apply a peer's state when it is below @p run_dir. */
+/**
+ * Call it each second: if @p n is learning, apply a peer's state when it is below @p run_dir. Without
+ * a peer at the site that could be asked, learning ends with the last verdict.
+ */
 void state_sync_tick(struct state_sync *l, struct compiler *n, const char *run_dir,
                      const struct compiler_time *time);
 

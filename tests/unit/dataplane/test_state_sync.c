@@ -35,6 +35,9 @@ static int fake_take(struct compiler *n, const char *text, const struct compiler
 #include "dataplane/state_sync.c"
 
 static char dir[64];
+static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
+static struct model_node nodes[2];
+static struct model model = { .nodes = nodes, .n_nodes = 2, .self = &nodes[0] };
 static struct plan_pool plan_pool = { .n_backends = 2 };
 static struct compiler_backend backends[2];
 static struct compiler_pool pool = { .plan = &plan_pool, .backends = backends };
@@ -47,7 +50,11 @@ static int setup(void **state)
 	(void)state;
 	snprintf(dir, sizeof(dir), "/tmp/weir-learn-XXXXXX");
 	assert_non_null(mkdtemp(dir));
-	node = (struct compiler){ .plan = &plan, .pools = &pool, .n_pools = 1, .learning = true };
+	node = (struct compiler){
+		.plan = &plan, .model = &model, .pools = &pool, .n_pools = 1, .learning = true
+	};
+	nodes[0] = (struct model_node){ .name = "ams-1", .api = "https://a1", .site = &sites[0] };
+	nodes[1] = (struct model_node){ .name = "ams-2", .api = "https://a2", .site = &sites[0] };
 	learn = (struct state_sync){ 0 };
 	backends[0].reason = backends[1].reason = EFFECT_REASON_UP;
 	taken[0] = '\0';
@@ -143,6 +150,36 @@ static void nobody_is_waited_for_longer_than_agreed(void **state)
 	assert_true(node.learning); /* without a document nothing is learned */
 }
 
+/* Nobody else has placed connections here, or could say so: the verdicts alone are waited for. */
+static void a_node_alone_at_its_site_waits_for_verdicts_only(void **state)
+{
+	static const struct {
+		const char *why, *api;
+		const struct model_site *site;
+		bool waits;
+	} rows[] = {
+		{ "a peer of the site", "https://a2", &sites[0], true },
+		{ "the other node is at another site", "https://a2", &sites[1], false },
+		{ "the other node has no API", "", &sites[0], false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		nodes[1].api = rows[i].api;
+		nodes[1].site = rows[i].site;
+		node.learning = true;
+		learn = (struct state_sync){ 0 };
+		backends[0].reason = EFFECT_REASON_WAITING;
+		look_for_peer(1000);
+		assert_true(node.learning);
+		assert_false(node.wants_peer_state);
+		backends[0].reason = EFFECT_REASON_UP;
+		look_for_peer(2000);
+		if (node.learning != rows[i].waits || node.wants_peer_state != rows[i].waits)
+			fail_msg("%s", rows[i].why);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -151,6 +188,7 @@ int main(void)
 		T(who_waits_for_verdicts_wants_nothing_yet),
 		T(what_is_refused_is_looked_at_once),
 		T(nobody_is_waited_for_longer_than_agreed),
+		T(a_node_alone_at_its_site_waits_for_verdicts_only),
 	};
 
 	return cmocka_run_group_tests_name("learn", tests, NULL, NULL);
