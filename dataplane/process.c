@@ -39,22 +39,24 @@
 #include "weir/nic.h"
 #include "weir/stats.h"
 
-#define RETRY_MS     1000u /* before a document that failed is tried again */
-#define START_S      60u   /* this and the next two: limits of jobs, for `weir run` */
+#define YIELD_NS     1000000u /* between two looks for verdicts amid long work */
+#define RETRY_MS     1000u    /* before a document that failed is tried again */
+#define START_S      60u      /* this and the next two: limits of jobs, for `weir run` */
 #define DOCUMENT_S   120u
 #define DRIVER_S     300u /* DPDK clears its memory, and old kernels verify programs slowly */
 #define MTU_TICK_MS  100u /* how often path MTUs from routers are applied */
 #define SHOW_MS      250u /* between two effect pages: reading tables back takes time */
 #define HOPS_MAX     FWD_BACKENDS_MAX
-#define ERRORS_SHOWN 20u /* errors of a document that are logged one by one */
 
-static void apply_verdicts(struct process *p)
+static void apply_verdicts(struct process *p, bool all)
 {
 	struct compiler_time time = compiler_now();
 
 	p->health_epoch = p->health ? page_epoch(p->health) : 0;
-	if (p->driver)
+	if (p->driver && all)
 		compiler_read_verdicts(&p->node, &time);
+	else if (p->driver)
+		compiler_follow_verdicts(&p->node, &time);
 	loop_timer_set(p->loop, &p->tick_timer, loop_now_ms(p->loop));
 }
 
@@ -62,20 +64,22 @@ static void on_health_page(void *arg)
 {
 	struct process *p = arg;
 
-	if (!p->health || page_epoch(p->health) != p->health_epoch)
-		apply_verdicts(p);
+	if (p->health && page_epoch(p->health) != p->health_epoch)
+		apply_verdicts(p, false);
 }
 
-/* Yield between the steps of long work: bring new verdicts into force. */
+/* Yield amid long work: bring new verdicts into force, but not after each of ten thousand steps. */
 static void yield_to_verdicts(void *arg)
 {
-	on_health_page(arg);
+	struct process *p = arg;
+
+	if (clock_mono_ns() - p->yielded_ns < YIELD_NS)
+		return;
+	on_health_page(p);
+	p->yielded_ns = clock_mono_ns();
 }
 
-/*
- * A page that was cut short or overwritten is dropped: what is in force stays until there is
- * another page.
- */
+/* A page that was cut short or overwritten is dropped: what is in force stays. */
 static void drop_health(struct process *p)
 {
 	if (!p->health || page_is_sound(p->health))
@@ -106,7 +110,7 @@ static void find_health_page(struct process *p)
 	p->health = page; /* the loop keeps the page before until it closes */
 	if (p->driver)
 		compiler_set_health_page(&p->node, page);
-	apply_verdicts(p);
+	apply_verdicts(p, true);
 }
 
 static void note_refused(struct process *p, const char *refusal)
@@ -203,7 +207,7 @@ static void install_driver(struct process *p, struct driver_change *c, struct co
 	compiler_fini(&p->node);
 	p->node = *node;
 	attach_all(p);
-	apply_verdicts(p); /* those of the meantime went to the old tables */
+	apply_verdicts(p, true); /* those of the meantime went to the old tables */
 	log_note("driver-chosen", "driver=%s reason=\"%s\" tables=%s", c->ops->name, chosen,
 	         c->carry  ? "carried over"
 	         : c->kept ? "taken over"
@@ -258,6 +262,7 @@ static int install_model(struct process *p, struct compiled *d, char refusal[PLA
 	struct compiler_time time = compiler_now();
 	struct driver_reason chosen;
 	const struct driver_ops *ops = choose_driver(m->self, NIC_SYSFS, &chosen);
+	uint64_t from_ns = clock_mono_ns();
 	int err;
 
 	if (!ops) {
@@ -271,6 +276,8 @@ static int install_model(struct process *p, struct compiled *d, char refusal[PLA
 		err = open_new_driver(p, ops, d, chosen.text, refusal);
 	}
 	if (!err) {
+		p->node.took = d->took;
+		p->node.took.switch_us = (clock_mono_ns() - from_ns) / 1000;
 		d->model = NULL;
 		d->plan = NULL;
 	}
@@ -300,17 +307,6 @@ static void report_in_force(struct process *p)
 	loop_timer_set(p->loop, &p->tick_timer, loop_now_ms(p->loop));
 }
 
-static void log_model_errors(const struct model_errors *errors)
-{
-	for (size_t i = 0; i < errors->n_items && i < ERRORS_SHOWN; i++) {
-		const struct model_error *m = &errors->items[i];
-		char text[LOG_VALUE_MAX];
-
-		log_error("document-error", "file=%s line=%u field=%s message=%s", m->file, m->line,
-		          m->field ? m->field : "", log_value(m->message, text));
-	}
-}
-
 static void retry_later(struct process *p)
 {
 	loop_timer_set(p->loop, &p->retry_timer, loop_now_ms(p->loop) + RETRY_MS);
@@ -330,7 +326,7 @@ static void install_or_refuse(struct process *p, struct compiled *d)
 	if (err == -EINVAL) {
 		model_errors_summarise(&d->errors, refusal, sizeof(refusal));
 		if (strcmp(p->refusal, refusal))
-			log_model_errors(&d->errors);
+			compiled_log_errors(d);
 	} else if (err) {
 		snprintf(refusal, sizeof(refusal), "%s", d->refusal);
 	} else {

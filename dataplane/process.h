@@ -46,6 +46,7 @@ struct process {
 	struct state_sync state_sync;
 	struct hop_log hop_log;
 	struct page *health;
+	uint64_t yielded_ns;   /**< when long work looked for verdicts last */
 	uint32_t health_epoch; /**< the last epoch whose verdicts are in force */
 	size_t macs_left_out; /**< own MAC addresses that the tables have no room for (tables/macs.h) */
 	bool is_changed_again; /**< the document changed while it was read */

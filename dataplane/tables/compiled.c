@@ -17,7 +17,10 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/loop.h"
+
+#define ERRORS_SHOWN 20u /* errors of a document that are logged one by one */
 
 struct compiled_thread {
 	struct loop *loop;
@@ -38,8 +41,11 @@ void compiled_make(const struct compiled_source *from, struct compiled *out)
 {
 	struct compiled d = { 0 };
 	int64_t wall_clock_ms = clock_believed_ms();
+	uint64_t from_ns = clock_mono_ns(), read_ns;
 
 	d.err = model_read_effective(from->path, from->node, &d.model, &d.errors);
+	read_ns = clock_mono_ns();
+	d.took.read_us = (read_ns - from_ns) / 1000;
 	if (!d.err && from->on_model)
 		from->on_model(from->arg, d.model);
 	if (!d.err && !model_key_keep(d.model, from->before)) {
@@ -59,6 +65,7 @@ void compiled_make(const struct compiled_source *from, struct compiled *out)
 		from->ops->grace(from->driver);
 		d.spare_is_free = true;
 	}
+	d.took.compile_us = (clock_mono_ns() - read_ns) / 1000;
 	*out = d;
 }
 
@@ -68,6 +75,17 @@ void compiled_free(struct compiled *d)
 	plan_free(d->plan);
 	model_free(d->model);
 	*d = (struct compiled){ 0 };
+}
+
+void compiled_log_errors(const struct compiled *d)
+{
+	for (size_t i = 0; i < d->errors.n_items && i < ERRORS_SHOWN; i++) {
+		const struct model_error *m = &d->errors.items[i];
+		char text[LOG_VALUE_MAX];
+
+		log_error("document-error", "file=%s line=%u field=%s message=%s", m->file, m->line,
+		          m->field ? m->field : "", log_value(m->message, text));
+	}
 }
 
 static void *run_compile(void *arg)

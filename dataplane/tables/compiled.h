@@ -28,6 +28,7 @@ struct compiled {
 	bool spare_is_free;  /**< no packet reads the spare half of the services table any more */
 	struct model_errors errors;
 	char refusal[PLAN_REASON_MAX]; /**< why there is no plan, or "" */
+	struct compiled_times took;    /**< all but `switch_us` */
 };
 
 /** What is to be read. */
@@ -52,6 +53,8 @@ void compiled_make(const struct compiled_source *from, struct compiled *out);
  * them to NULL.
  */
 void compiled_free(struct compiled *d);
+/** Log the errors of a document that could not be read, the first ones. */
+void compiled_log_errors(const struct compiled *d);
 
 /** A document is compiled. The callee may take `model` and `plan`; the rest is freed afterwards. */
 typedef void compiled_done(void *arg, struct compiled *d);

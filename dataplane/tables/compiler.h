@@ -69,6 +69,7 @@ struct compiler_backend {
 	uint8_t reason;   /**< enum effect_reason */
 	uint8_t heard;    /**< enum hop_heard: by its check, as last reported to next hops */
 	bool heard_down;  /**< its check says down, as last reported to them */
+	uint64_t word;    /**< of its check, when its pool was decided last */
 };
 
 /** The network path to a backend, by its next hop. */
@@ -172,8 +173,9 @@ struct compiler {
 	uint64_t mtu_errors;
 	bool spare_is_free; /**< no packet reads the spare half of the services table any more */
 	struct compiler_counters counters;
+	struct compiled_times took; /**< of the document in force; the caller's to set */
 	/**
-	 * Called between the steps of long work; may call compiler_read_verdicts(). NULL: nothing
+	 * Called between the steps of long work; may call compiler_follow_verdicts(). NULL: nothing
 	 * is called.
 	 */
 	void (*on_yield)(void *arg);
@@ -229,6 +231,11 @@ void compiler_set_health_page(struct compiler *n, struct page *page) NONNULL(1);
  * is switched.
  */
 void compiler_read_verdicts(struct compiler *n, const struct compiler_time *time) NONNULL();
+/**
+ * The same after the health page was published: pools whose checks say what they said when they were
+ * decided last are left alone, as their next decision is due by itself (compiler_tick()).
+ */
+void compiler_follow_verdicts(struct compiler *n, const struct compiler_time *time) NONNULL();
 /**
  * Do what is due. @return when the next call is due, by the clock of time->now_ms; at most a
  * second ahead

@@ -167,6 +167,7 @@ static struct guard_backend observe_backend(struct compiler *n, const struct com
 	health_word word = check_word(n, p, b);
 	enum effect_reason cut = compiler_next_hop_reason(n, p, b, word, time, at_ms);
 
+	b->word = word;
 	return (struct guard_backend){ .id = b->plan->id,
 		                       .weight = b->plan->weight,
 		                       .verdict = cut ? GUARD_DOWN : seen_of(p, b, word),
@@ -402,11 +403,11 @@ static int make_owners_sets(const struct compiler *n, const struct compiler_pool
 }
 
 /*
- * Give the owners the new sets and verdicts, if p->changed. On failure nothing is stored, and
- * `changed` stays set: the tick tries again each second.
+ * Give the owners the new sets and verdicts. On failure nothing is stored, and `changed` stays set:
+ * the tick tries again each second.
  */
-static void apply_pool(struct compiler *n, struct compiler_pool *p,
-                       const struct compiler_time *time)
+static void apply_changed_pool(struct compiler *n, struct compiler_pool *p,
+                               const struct compiler_time *time)
 {
 	const struct model_pool *m = p->plan->model;
 	struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
@@ -417,8 +418,6 @@ static void apply_pool(struct compiler *n, struct compiler_pool *p,
 	struct owners_member *members = NULL;
 	int err;
 
-	if (!p->changed)
-		return;
 	err = make_owners_sets(n, p, time->wall_clock_ms, member_sets, &members);
 	if (!err && p->backup) {
 		backup = make_owners_backup(p, members);
@@ -435,6 +434,13 @@ static void apply_pool(struct compiler *n, struct compiler_pool *p,
 		plan_free_rings(&n->plan->pools[p - n->pools]);
 	p->changed = p->died = err != 0;
 	p->owners_at_ms = time->now_ms;
+}
+
+static void apply_pool(struct compiler *n, struct compiler_pool *p,
+                       const struct compiler_time *time)
+{
+	if (p->changed)
+		apply_changed_pool(n, p, time);
 }
 
 void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
@@ -467,6 +473,32 @@ static void apply_pools(struct compiler *n, bool died, const struct compiler_tim
 		else if (p->died)
 			compiler_switch_pool(n, p, time);
 	}
+}
+
+/* Whether a check says another thing than when the pool was decided last; a backup has checks of its own. */
+static bool has_news(const struct compiler *n, const struct compiler_pool *p)
+{
+	bool has_words = p->plan->model->check && n->health;
+
+	if (p->backup)
+		return true;
+	for (size_t i = 0; i < p->plan->n_backends; i++) {
+		const struct compiler_backend *b = &p->backends[i];
+
+		if (b->word != (has_words ? health_read(n->health, b->page_index) : 0))
+			return true;
+	}
+	return false;
+}
+
+void compiler_follow_verdicts(struct compiler *n, const struct compiler_time *time)
+{
+	compiler_find_page_indexes(n);
+	for (size_t i = 0; i < n->n_pools; i++)
+		if (has_news(n, &n->pools[i]))
+			decide_pool(n, &n->pools[i], time);
+	apply_pools(n, true, time);
+	apply_pools(n, false, time);
 }
 
 void compiler_read_verdicts(struct compiler *n, const struct compiler_time *time)

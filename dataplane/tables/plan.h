@@ -25,6 +25,11 @@ struct model_pool;
 struct model_service;
 struct model_set;
 
+/** How long the parts of bringing a document into force took, in µs. */
+struct compiled_times {
+	uint64_t read_us, compile_us, switch_us;
+};
+
 #define PLAN_REASON_MAX 256 /**< bytes of a refusal's text */
 #define PLAN_NONE       SIZE_MAX
 /** Sets of a pool: MODEL_SETS_MAX and the next one. */

@@ -97,6 +97,33 @@ static void deaths_returns_and_holds_are_counted_when_they_come(void **state)
 	assert_int_equal(flags_of(5), FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP);
 }
 
+/* The mark stays where nothing is decided: each decision sets a new time. */
+static void a_published_page_decides_the_pools_with_news_alone(void **state)
+{
+	struct compiler_pool *p = &s.node.pools[0];
+
+	(void)state;
+	for (uint64_t id = 5; id <= 9; id += 2)
+		store_verdict(id, HEALTH_UP);
+	compiler_follow_verdicts(&s.node, &s.time);
+	assert_int_equal(backend_of(5)->reason, EFFECT_REASON_UP);
+	p->guard_at_ms = 1;
+	compiler_follow_verdicts(&s.node, &s.time);
+	assert_int_equal(p->guard_at_ms, 1);
+	store_verdict(5, HEALTH_DOWN);
+	compiler_follow_verdicts(&s.node, &s.time);
+	assert_int_not_equal(p->guard_at_ms, 1);
+	expect_counters(1, 0, 0);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	p->guard_at_ms = 1;
+	compiler_follow_verdicts(&s.node, &s.time); /* the same again is none */
+	assert_int_equal(p->guard_at_ms, 1);
+	compiler_set_health(&s.node, NULL); /* no word any more: that is news, too */
+	compiler_follow_verdicts(&s.node, &s.time);
+	assert_int_not_equal(p->guard_at_ms, 1);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+}
+
 /* What comes with a document is no death and no return, whatever is seen of it. */
 static void a_new_backend_is_neither_dead_nor_back(void **state)
 {
@@ -196,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		VERDICTS_TEST(deaths_returns_and_holds_are_counted_when_they_come),
+		VERDICTS_TEST(a_published_page_decides_the_pools_with_news_alone),
 		VERDICTS_TEST(a_new_backend_is_neither_dead_nor_back),
 		VERDICTS_TEST(without_a_check_no_word_counts),
 		VERDICTS_TEST(without_a_page_all_stays),

@@ -229,6 +229,7 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define compiled_thread_start       fake_draft
 #define compiler_apply_plan         fake_take
 #define compiler_read_verdicts      fake_verdicts
+#define compiler_follow_verdicts    fake_verdicts
 #define compiler_set_health         fake_health
 #define compiler_set_health_page    fake_health_page
 #define compiler_fini               fake_fini

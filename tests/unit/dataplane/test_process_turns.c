@@ -171,6 +171,7 @@ static struct process process;
 #define compiler_on_hop(n, a, h)              note("node hop; ")
 #define compiler_fini(n)                      note("-node; ")
 #define compiler_read_verdicts(n, time)       ((void)(time), note("verdicts; "))
+#define compiler_follow_verdicts(n, time)     ((void)(time), note("verdicts; "))
 #include "dataplane/process.c"
 
 static int note_clock(struct driver *d)
