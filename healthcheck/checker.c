@@ -13,6 +13,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/page.h"
+#include "healthcheck/keep.h"
 #include "weir/stats.h"
 
 static uint64_t next_random(struct checker *c)
@@ -65,36 +66,48 @@ static void note_turn(struct target *t, enum health_state before)
 	log_turn(t);
 }
 
+/* Whether damping alone keeps a pool from having anything up. */
+static bool is_held_down(const struct targets *t, size_t pool)
+{
+	return t->changed[pool] && !t->tallies[pool].n_up && t->tallies[pool].n_held;
+}
+
 /* A pool of which nothing is up gets back one that damping holds, if it answers. */
 static void spare_last(struct checker *c)
 {
-	for (size_t i = 0; i < c->targets->n; i++) {
+	size_t n_held_down = 0;
+
+	for (size_t i = 0; i < c->targets->model->n_pools; i++)
+		n_held_down += is_held_down(c->targets, i);
+	for (size_t i = 0; n_held_down && i < c->targets->n; i++) {
 		struct target *t = &c->targets->items[i];
 
-		if (!t->damp.held || t->spared || verdict_state(t->verdict) != HEALTH_UP ||
-		    c->targets->tallies[t->pool->index].n_up)
+		if (!t->pool || !(t->damp.held && verdict_state(t->verdict) == HEALTH_UP) ||
+		    t->spared || c->targets->tallies[t->pool->index].n_up)
 			continue;
 		t->spared = true;
 		note_turn(t, HEALTH_DOWN);
 		publish_word(c, t->page_index, target_word(t));
-		c->targets->tallies[t->pool->index].n_up = 1;
+		targets_retally(c->targets, t);
 	}
 }
 
-/* Services of the own site, once a turn at most. */
+/* Services of the own site whose pool has changed, once a turn at most. */
 static void on_derive(void *arg)
 {
 	struct checker *c = arg;
 	struct targets *t = c->targets;
 	int64_t now_s = clock_believed_ms() / 1000;
 
-	targets_tally(t);
 	spare_last(c);
 	for (size_t i = 0; i < t->n_derived; i++) {
 		struct derived *d = &t->derived[i];
 		const struct pool_tally *y = &t->tallies[d->pool->index];
-		health_word word = derive_word(y, d->pool->check, health_since_s(d->word));
+		health_word word;
 
+		if (!t->changed[d->pool->index])
+			continue;
+		word = derive_word(y, d->pool->check, health_since_s(d->word));
 		if (health_state(word) != health_state(d->word) || !d->word)
 			word = derive_word(y, d->pool->check, now_s);
 		if (word == d->word)
@@ -102,14 +115,15 @@ static void on_derive(void *arg)
 		d->word = word;
 		publish_word(c, d->page_index, word);
 	}
+	memset(t->changed, false, t->model->n_pools * sizeof(*t->changed));
 }
 
 static void publish_target(struct target *t)
 {
 	struct checker *c = t->checker;
 
-	if (publish_word(c, t->page_index, target_word(t)) && t->pool &&
-	    !c->derive_timer.heap_index)
+	publish_word(c, t->page_index, target_word(t));
+	if (t->pool && targets_retally(c->targets, t) && !c->derive_timer.heap_index)
 		loop_timer_set(c->loop, &c->derive_timer, 0);
 }
 
@@ -238,7 +252,7 @@ static void abort_attempts(struct target *t)
 	}
 }
 
-/* Note a round's result and vote; weigh_failure() comes before one that would turn the verdict. */
+/* Note a round's result and vote: a success, however late, if nothing is known of the target yet. */
 static void end_round(struct target *t, enum health_reason reason, unsigned detail)
 {
 	struct checker *c = t->checker;
@@ -256,7 +270,8 @@ static void end_round(struct target *t, enum health_reason reason, unsigned deta
 	count_up(c->counters.late, t->late);
 	count_up(c->counters.unready, unready);
 
-	enum verdict_vote v = verdict_of_result(reason, t->late || unready);
+	bool proves = reason == HEALTH_REASON_OK && verdict_state(t->verdict) == HEALTH_UNKNOWN;
+	enum verdict_vote v = verdict_of_result(reason, (t->late && !proves) || unready);
 	if (v == VERDICT_FAIL && !t->unproven && verdict_would_fall(t->verdict, &t->rule))
 		weigh_failure(t);
 	else
@@ -463,21 +478,12 @@ static void stop_targets(struct checker *c)
 	c->n_asking = 0;
 }
 
-static int by_saved(const void *a, const void *b)
-{
-	const struct saved_word *x = a, *y = b;
-
-	return (x->target > y->target) - (x->target < y->target);
-}
-
 /* What a target starts with: its predecessor, the page, the file. */
 static void restore_target(struct checker *c, struct target *t, const struct saved_word *saved,
                            size_t n_saved)
 {
 	struct health_page *page = page_payload(c->page);
 	const struct target *old = c->targets ? targets_find(c->targets, t->id) : NULL;
-	const struct saved_word key = { .target = t->id };
-	const struct saved_word *kept = NULL;
 	int index = health_find_index(page, t->id);
 
 	if (old) {
@@ -486,13 +492,7 @@ static void restore_target(struct checker *c, struct target *t, const struct sav
 	}
 	if (index >= 0)
 		target_restore(t, health_read(page, index));
-	if (n_saved)
-		kept = bsearch(&key, saved, n_saved, sizeof(*saved), by_saved);
-	if (kept && !t->restored)
-		target_restore(t, kept->word);
-	if (kept)
-		t->damp = damp_restore(kept->penalty, health_damped(kept->word), kept->age_ms,
-		                       &t->damp_rule, clock_mono_ms());
+	keep_restore(t, saved, n_saved, clock_mono_ms());
 }
 
 /* When a target that has just come into the table is probed next. */
@@ -526,6 +526,7 @@ static void start_targets(struct checker *c)
 		d->page_index = health_find_index(page, d->id);
 		d->word = health_read(page, d->page_index);
 	}
+	targets_tally(c->targets);
 	on_derive(c);
 	page_publish(c->page);
 }

@@ -7,7 +7,8 @@
  * first is unanswered (so that one lost packet is no failure). The first answer decides. What
  * silence says depends:
  *
- *   the round began or ended late (a busy checker)        nothing: inconclusive
+ *   the round began or ended late (a busy checker)        nothing: inconclusive; but a success is one
+ *                                                         if nothing is known of the target yet
  *   no socket, no route, too many attempts                nothing: inconclusive
  *   through the tunnel, and the path was not in place     nothing: inconclusive
  *   it would not turn the verdict                         a failure

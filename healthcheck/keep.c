@@ -204,6 +204,19 @@ static int read_verdicts(FILE *f, struct saved_word *words, size_t *n)
 	return -EPROTO;
 }
 
+void keep_restore(struct target *t, const struct saved_word *saved, size_t n, uint64_t now_ms)
+{
+	const struct saved_word key = { .target = t->id };
+	const struct saved_word *kept =
+	        n ? bsearch(&key, saved, n, sizeof(*saved), by_saved_target) : NULL;
+
+	if (kept && !t->restored)
+		target_restore(t, kept->word);
+	if (kept)
+		t->damp = damp_restore(kept->penalty, health_damped(kept->word), kept->age_ms,
+		                       &t->damp_rule, now_ms);
+}
+
 int keep_read(const char *path, struct saved_word **out, size_t *n)
 {
 	FILE *f = owner_fopen(path, "health");

@@ -66,5 +66,7 @@ int keep_finish(struct keep_writer *w);
  * @return 0, -ENOENT, -EPROTO (not such a file, or torn) or -errno
  */
 MUST_CHECK int keep_read(const char *path, struct saved_word **out, size_t *n);
+/* Give @p t what the file said of it: the verdict, unless it has one, and the penalty. */
+void keep_restore(struct target *t, const struct saved_word *saved, size_t n, uint64_t now_ms);
 
 #endif

@@ -4,6 +4,9 @@
  * sorting by id makes look-up and inheritance a binary search. Paths lie in one array in the order
  * in which targets were added. The state to publish (target_state()) is computed from verdict,
  * damping and the right to vote; it is not stored.
+ *
+ * Each target remembers what it adds to its pool's tally, so a change costs nothing for the other
+ * targets: there may be ten thousand, and each probe's result may be a change.
  */
 #include "healthcheck/target.h"
 
@@ -210,7 +213,8 @@ static int size_arrays(struct targets *t)
 	t->paths = calloc(n_paths + n_at + 1, sizeof(*t->paths));
 	t->derived = calloc(n_at + 1, sizeof(*t->derived));
 	t->tallies = calloc(m->n_pools + 1, sizeof(*t->tallies));
-	return t->items && t->paths && t->derived && t->tallies ? 0 : -ENOMEM;
+	t->changed = calloc(m->n_pools + 1, sizeof(*t->changed));
+	return t->items && t->paths && t->derived && t->tallies && t->changed ? 0 : -ENOMEM;
 }
 
 /* Of targets that are the same (a document that lists one twice) the first stays. */
@@ -270,6 +274,7 @@ void targets_free(struct targets *t)
 	free(t->paths);
 	free(t->derived);
 	free(t->tallies);
+	free(t->changed);
 	free(t);
 }
 
@@ -384,25 +389,73 @@ bool targets_mark_vips(struct targets *t, const struct vips *v)
 	return changed;
 }
 
-static void tally_target(struct pool_tally *y, const struct target *x)
+/* What a target adds to its pool's tally besides itself: one to each of these numbers. */
+enum {
+	TALLY_UP = 1,
+	TALLY_SURE = 2,
+	TALLY_UNKNOWN = 4,
+	TALLY_DOUBT = 8,
+	TALLY_RESTORED = 16,
+	TALLY_VAGUE = 32,
+	TALLY_HELD = 64,
+};
+
+static uint8_t tally_of(const struct target *x)
 {
 	bool is_up = target_state(x) == HEALTH_UP;
+	unsigned bits = is_up ? TALLY_UP : 0;
 
-	y->n++;
-	y->n_up += is_up;
-	y->n_sure += is_up && !verdict_in_doubt(x->verdict);
-	y->n_unknown += verdict_state(x->verdict) == HEALTH_UNKNOWN;
-	y->n_doubt += verdict_in_doubt(x->verdict);
-	y->n_restored += x->restored;
-	y->n_vague += x->inconclusive;
+	bits |= is_up && !verdict_in_doubt(x->verdict) ? TALLY_SURE : 0;
+	bits |= verdict_state(x->verdict) == HEALTH_UNKNOWN ? TALLY_UNKNOWN : 0;
+	bits |= verdict_in_doubt(x->verdict) ? TALLY_DOUBT : 0;
+	bits |= x->restored ? TALLY_RESTORED : 0;
+	bits |= x->inconclusive ? TALLY_VAGUE : 0;
+	bits |= verdict_state(x->verdict) == HEALTH_UP && !is_up ? TALLY_HELD : 0;
+	return (uint8_t)bits;
+}
+
+/* Add @p by, 1 or -1, to the numbers that @p bits name. */
+static void add_tally(struct pool_tally *y, unsigned bits, int by)
+{
+	uint32_t one = (uint32_t)by;
+
+	y->n_up += bits & TALLY_UP ? one : 0;
+	y->n_sure += bits & TALLY_SURE ? one : 0;
+	y->n_unknown += bits & TALLY_UNKNOWN ? one : 0;
+	y->n_doubt += bits & TALLY_DOUBT ? one : 0;
+	y->n_restored += bits & TALLY_RESTORED ? one : 0;
+	y->n_vague += bits & TALLY_VAGUE ? one : 0;
+	y->n_held += bits & TALLY_HELD ? one : 0;
 }
 
 void targets_tally(struct targets *t)
 {
 	memset(t->tallies, 0, t->model->n_pools * sizeof(*t->tallies));
-	for (size_t i = 0; i < t->n; i++)
-		if (t->items[i].pool)
-			tally_target(&t->tallies[t->items[i].pool->index], &t->items[i]);
+	memset(t->changed, true, t->model->n_pools * sizeof(*t->changed));
+	for (size_t i = 0; i < t->n; i++) {
+		struct target *x = &t->items[i];
+		struct pool_tally *y = x->pool ? &t->tallies[x->pool->index] : NULL;
+
+		if (!y)
+			continue;
+		x->tallied = tally_of(x);
+		add_tally(y, x->tallied, 1);
+		y->n++;
+	}
+}
+
+bool targets_retally(struct targets *t, struct target *x)
+{
+	struct pool_tally *y = &t->tallies[x->pool->index];
+	uint8_t now = tally_of(x);
+
+	if (now == x->tallied)
+		return false;
+	add_tally(y, x->tallied, -1);
+	add_tally(y, now, 1);
+	x->tallied = now;
+	t->changed[x->pool->index] = true;
+	return true;
 }
 
 health_word derive_word(const struct pool_tally *y, bool has_check, int64_t since_s)

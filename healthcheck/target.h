@@ -64,7 +64,8 @@ struct target {
 	bool unproven; /* a default check that has never succeeded here: no vote */
 	bool is_new;   /* a later document brought the VIP, and nobody has seen it up */
 	struct damp damp;
-	bool spared; /* held, but up for want of others */
+	bool spared;     /* held, but up for want of others */
+	uint8_t tallied; /* what it adds to its pool's tally */
 	enum health_reason last;
 	unsigned last_detail;
 	uint32_t last_path; /* the one that decided */
@@ -96,9 +97,9 @@ struct derived {
 	health_word word;
 };
 
-/* How a pool's targets stand. */
+/* How a pool's targets stand. @c n_held: they answer, but damping alone holds them down */
 struct pool_tally {
-	uint32_t n, n_up, n_sure, n_unknown, n_doubt, n_restored, n_vague;
+	uint32_t n, n_up, n_sure, n_unknown, n_doubt, n_restored, n_vague, n_held;
 };
 
 struct targets {
@@ -110,6 +111,7 @@ struct targets {
 	struct derived *derived;
 	size_t n_derived;
 	struct pool_tally *tallies; /* by model_pool.index */
+	bool *changed; /* likewise: whether the tally has changed since its services were derived */
 };
 
 /*
@@ -143,6 +145,11 @@ MUST_CHECK int targets_lay_out(const struct targets *t, struct health_page *page
 bool targets_mark_vips(struct targets *t, const struct vips *v);
 /* Count each pool's targets again. */
 void targets_tally(struct targets *t);
+/*
+ * Count backend @p x again, after its state may have changed. @return whether the tally of its pool has
+ * changed
+ */
+bool targets_retally(struct targets *t, struct target *x);
 
 /*
  * The word of a service from its pool's targets: up when one is up; unknown when none is but one is

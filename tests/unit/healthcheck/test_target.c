@@ -338,6 +338,45 @@ static void tallies_do_not_add_up(void **state)
 	targets_free(t);
 }
 
+/* Whatever becomes of one target, its pool's tally is as counted from nothing, and says that it changed. */
+static void one_target_counted_again_gives_what_all_would(void **state)
+{
+	struct targets *t = make_targets(direct);
+	const struct model_pool *pool = model_pool(t->model, "web");
+	const struct verdict_rule rule = { 2, 3 };
+	const verdict_word verdicts[] = {
+		verdict_of(HEALTH_UNKNOWN),
+		verdict_of(HEALTH_UP),
+		verdict_of(HEALTH_DOWN),
+		verdict_feed(verdict_of(HEALTH_UP), VERDICT_FAIL, &rule),
+		verdict_feed(verdict_of(HEALTH_DOWN), VERDICT_OK, &rule),
+	};
+	struct target *x = find_backend(t, "b1");
+
+	(void)state;
+	targets_tally(t);
+	for (unsigned i = 0; i < 5 * 16; i++) {
+		const struct pool_tally before = t->tallies[pool->index];
+		struct pool_tally again;
+		bool changed;
+
+		x->verdict = verdicts[i * 7 % 5];
+		x->restored = i & 1;
+		x->inconclusive = i & 2;
+		x->damp.held = i & 4;
+		x->spared = i & 8;
+		t->changed[pool->index] = false;
+		changed = targets_retally(t, x);
+		again = t->tallies[pool->index];
+		assert_int_equal(changed, memcmp(&before, &again, sizeof(again)) != 0);
+		assert_int_equal(t->changed[pool->index], changed);
+		targets_tally(t);
+		assert_memory_equal(&t->tallies[pool->index], &again, sizeof(again));
+		assert_true(t->changed[pool->index]);
+	}
+	targets_free(t);
+}
+
 static void tallies_count_a_pools_targets_alone(void **state)
 {
 	(void)state;
@@ -505,6 +544,7 @@ int main(void)
 		cmocka_unit_test(tallies_count_a_pools_targets_alone),
 		cmocka_unit_test(a_services_marks_are_those_of_all),
 		cmocka_unit_test(tallies_do_not_add_up),
+		cmocka_unit_test(one_target_counted_again_gives_what_all_would),
 		cmocka_unit_test(a_full_disk_leaves_the_file_and_asks_to_try_again),
 	};
 

@@ -288,6 +288,35 @@ static void a_checker_that_is_late_says_nothing(void **state)
 	}
 }
 
+/* A busy checker must not keep a target unknown that answers; a late failure still says nothing. */
+static void a_late_success_tells_of_a_target_that_is_unknown(void **state)
+{
+	static const struct {
+		enum health_state before, after;
+		enum health_reason reason;
+	} cases[] = {
+		{ HEALTH_UNKNOWN, HEALTH_UP, HEALTH_REASON_OK },
+		{ HEALTH_UNKNOWN, HEALTH_UNKNOWN, HEALTH_REASON_REFUSED },
+		{ HEALTH_DOWN, HEALTH_DOWN, HEALTH_REASON_OK },
+	};
+
+	(void)state;
+	struct target *t = make_up();
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		set_script(11, 5, cases[i].reason, -1, 0);
+		t->verdict = verdict_of(cases[i].before);
+		probe_only(t);
+		stall_process(51);
+		run_to(since_start() + 20);
+		assert_true(t->last_late);
+		assert_int_equal(verdict_state(t->verdict), cases[i].after);
+		assert_int_equal(verdict_in_doubt(t->verdict), false);
+		assert_int_equal(t->inconclusive, cases[i].before == cases[i].after);
+		run_to(since_start() + 1000);
+	}
+}
+
 /* A late checker does not take doubt for a reason to hurry. */
 static void a_late_round_is_followed_by_an_ordinary_one(void **state)
 {
@@ -378,6 +407,7 @@ int main(void)
 		T(a_failure_that_turns_the_verdict_needs_evidence),
 		T(that_all_fail_takes_two),
 		T(a_checker_that_is_late_says_nothing),
+		T(a_late_success_tells_of_a_target_that_is_unknown),
 		T(a_late_round_is_followed_by_an_ordinary_one),
 		T(it_takes_rise_and_fall_results_in_a_row),
 		T(a_time_without_votes_has_one_beginning),
