@@ -4,6 +4,10 @@
  * an entry of its own with an empty value, so that it can come or go as a whole. A setting that is
  * not listed here is in no plan: a new setting needs a line here. flat_compare() puts '/' before
  * all other characters, so that the fields of an object follow it directly.
+ *
+ * A large configuration has a hundred thousand fields, so paths are joined rather than printed, and
+ * only the fields of one object at a time are sorted: sections come in the order of their names, and
+ * the model's arrays are sorted by name.
  */
 #include "mgmt/store/flatten.h"
 
@@ -24,6 +28,8 @@ struct flatten_walk {
 	struct flat *out;
 	struct arena *arena;
 	const char *current;
+	size_t n_current; /* its length */
+	size_t first;     /* item of the object that is being listed, with what is below it */
 };
 
 int flat_compare(const char *a, const char *b)
@@ -55,11 +61,61 @@ static void append_flat(struct flatten_walk *w, const char *path, const char *va
 	f->items[f->n++] = (struct flat_item){ path, value };
 }
 
+/* The texts up to NULL, with slashes between them. @return NULL: out of memory */
+static const char *join_path(struct flatten_walk *w, const char *first, ...)
+        __attribute__((sentinel));
+
+static const char *join_path(struct flatten_walk *w, const char *first, ...)
+{
+	size_t n = strlen(first), used = n;
+	const char *part;
+	va_list list;
+
+	va_start(list, first);
+	while ((part = va_arg(list, const char *)))
+		n += 1 + strlen(part);
+	va_end(list);
+	char *path = arena_alloc(w->arena, n + 1, 1);
+	if (!path)
+		return NULL;
+	memcpy(path, first, used);
+	va_start(list, first);
+	while ((part = va_arg(list, const char *))) {
+		path[used++] = '/';
+		memcpy(path + used, part, strlen(part));
+		used += strlen(part);
+	}
+	va_end(list);
+	path[n] = '\0';
+	return path;
+}
+
+/* What follows are fields of @p path, which is no object of its own. */
+static void begin_fields(struct flatten_walk *w, const char *path)
+{
+	w->current = path ? path : "";
+	w->n_current = strlen(w->current);
+}
+
 static void begin_object(struct flatten_walk *w, const char *path)
 {
-	w->current = path;
+	begin_fields(w, path);
 	if (path)
 		append_flat(w, path, "");
+}
+
+static void add_text(struct flatten_walk *w, const char *name, const char *value)
+{
+	size_t n = name ? strlen(name) : 0; /* without memory there is none */
+	char *path = arena_alloc(w->arena, w->n_current + n + 2, 1);
+	const char *copy = arena_strdup(w->arena, value);
+
+	if (!path || !copy || !name)
+		return;
+	memcpy(path, w->current, w->n_current);
+	path[w->n_current] = '/';
+	memcpy(path + w->n_current + 1, name, n + 1);
+	append_flat(w, path, copy);
 }
 
 static void add_field(struct flatten_walk *w, const char *name, const char *format, ...)
@@ -73,10 +129,45 @@ static void add_field(struct flatten_walk *w, const char *name, const char *form
 	va_start(list, format);
 	vsnprintf(value, sizeof(value), format, list);
 	va_end(list);
-	const char *path = arena_printf(w->arena, "%s/%s", w->current, name);
-	const char *copy = arena_strdup(w->arena, value);
-	if (path && copy)
-		append_flat(w, path, copy);
+	add_text(w, name, value);
+}
+
+static void add_number(struct flatten_walk *w, const char *name, uint64_t n)
+{
+	char digits[24], *at = digits + sizeof(digits) - 1;
+
+	*at = '\0';
+	do
+		*--at = (char)('0' + n % 10);
+	while (n /= 10);
+	add_text(w, name, at);
+}
+
+static int by_path(const void *a, const void *b)
+{
+	return flat_compare(((const struct flat_item *)a)->path,
+	                    ((const struct flat_item *)b)->path);
+}
+
+/* Most are sorted already: fields and objects are listed in the order of their names where it matters. */
+static void sort_items(struct flat_item *items, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && by_path(&items[i - 1], &items[i]) <= 0)
+		i++;
+	if (i < n)
+		qsort(items, n, sizeof(*items), by_path);
+}
+
+/* The object is listed whole, with what is below it. */
+static void end_object(struct flatten_walk *w)
+{
+	struct flat *f = w->out;
+
+	if (f->n > w->first)
+		sort_items(f->items + w->first, f->n - w->first);
+	w->first = f->n;
 }
 
 static void add_address_list(struct flatten_walk *w, const char *name, const struct addr *list,
@@ -88,16 +179,17 @@ static void add_address_list(struct flatten_walk *w, const char *name, const str
 	for (size_t i = 0; i < n && used < sizeof(value) - ADDR_TEXT_MAX - 2; i++)
 		used += (size_t)snprintf(value + used, sizeof(value) - used, "%s%s", i ? " " : "",
 		                         addr_text(&list[i], text));
-	add_field(w, name, "%s", value);
+	add_text(w, name, value);
 }
 
 static void flatten_site(struct flatten_walk *w, const struct model_site *s)
 {
-	begin_object(w, arena_printf(w->arena, "sites/%s", s->name));
-	add_field(w, "region", "%s", s->region);
-	add_field(w, "weight", "%" PRIu32, s->weight);
-	add_field(w, "capacity/new_flows", "%" PRIu64, s->capacity_flows);
-	add_field(w, "capacity/bits", "%" PRIu64, s->capacity_bits);
+	begin_object(w, join_path(w, "sites", s->name, NULL));
+	add_text(w, "region", s->region);
+	add_number(w, "weight", s->weight);
+	add_number(w, "capacity/new_flows", s->capacity_flows);
+	add_number(w, "capacity/bits", s->capacity_bits);
+	end_object(w);
 }
 
 static void flatten_dpdk(struct flatten_walk *w, const struct model_dpdk *d)
@@ -109,9 +201,9 @@ static void flatten_dpdk(struct flatten_walk *w, const struct model_dpdk *d)
 	for (uint32_t i = 0; i < d->n_cores; i++)
 		n += (size_t)snprintf(cores + n, sizeof(cores) - n, "%s%u", i ? "," : "",
 		                      d->cores[i]);
-	add_field(w, "dpdk/cores", "%s", cores);
-	add_field(w, "dpdk/hugepages", "%s", hugepages[d->hugepages]);
-	add_field(w, "dpdk/memory", "%" PRIu32, d->memory_mb);
+	add_text(w, "dpdk/cores", cores);
+	add_text(w, "dpdk/hugepages", hugepages[d->hugepages]);
+	add_number(w, "dpdk/memory", d->memory_mb);
 }
 
 static void flatten_macs(struct flatten_walk *w, const struct model_port *p)
@@ -125,7 +217,7 @@ static void flatten_macs(struct flatten_walk *w, const struct model_port *p)
 		                   m[0], m[1], m[2], m[3], m[4], m[5]);
 	}
 	if (p->n_macs)
-		add_field(w, arena_printf(w->arena, "ports/%s/macs", p->interface), "%s", all);
+		add_text(w, join_path(w, "ports", p->interface, "macs", NULL), all ? all : "");
 }
 
 /* VIPs that are listed are a field each, so that one more is a single difference. */
@@ -133,15 +225,15 @@ static void flatten_announce(struct flatten_walk *w, const struct model_announce
 {
 	static const char *const daemons[] = { "none", "bird", "frr" };
 
-	add_field(w, "announce/daemon", "%s", daemons[a->daemon]);
-	add_field(w, "announce/table", "%" PRIu32, a->table);
-	add_field(w, "announce/gshut_table", "%" PRIu32, a->gshut_table);
-	add_field(w, "announce/vips", "%s", a->lists_vips ? "listed" : "all of the site");
+	add_text(w, "announce/daemon", daemons[a->daemon]);
+	add_number(w, "announce/table", a->table);
+	add_number(w, "announce/gshut_table", a->gshut_table);
+	add_text(w, "announce/vips", a->lists_vips ? "listed" : "all of the site");
 	for (size_t i = 0; a->lists_vips && i < a->n_vips; i++)
-		add_field(w, arena_printf(w->arena, "announce/vips/%s", a->vips[i]->name), "%s",
-		          a->vips[i]->name);
+		add_text(w, join_path(w, "announce/vips", a->vips[i]->name, NULL),
+		         a->vips[i]->name);
 	add_address_list(w, "announce/dns", a->dns, a->n_dns);
-	add_field(w, "announce/socket", "%s", a->socket);
+	add_text(w, "announce/socket", a->socket);
 }
 
 /* Ports are fields under their interface's name, so that their order in the file has no meaning. */
@@ -150,93 +242,104 @@ static void flatten_node(struct flatten_walk *w, const struct model_node *n)
 	static const char *const drivers[] = { "auto", "xdp", "dpdk" };
 	char text[ADDR_LONG_TEXT_MAX];
 
-	begin_object(w, arena_printf(w->arena, "nodes/%s", n->name));
-	add_field(w, "site", "%s", n->site->name);
-	add_field(w, "driver", "%s", drivers[n->driver]);
+	begin_object(w, join_path(w, "nodes", n->name, NULL));
+	add_text(w, "site", n->site->name);
+	add_text(w, "driver", drivers[n->driver]);
 	for (size_t i = 0; i < n->n_ports; i++) {
-		add_field(w, arena_printf(w->arena, "ports/%s", n->ports[i].interface), "%s",
-		          *n->ports[i].device ? n->ports[i].device : n->ports[i].interface);
+		add_text(w, join_path(w, "ports", n->ports[i].interface, NULL),
+		         *n->ports[i].device ? n->ports[i].device : n->ports[i].interface);
 		flatten_macs(w, &n->ports[i]);
 	}
 	flatten_dpdk(w, &n->dpdk);
-	add_field(w, "tunnel_source4", "%s", prefix_text(&n->tunnel_source4, text));
-	add_field(w, "tunnel_source6", "%s", prefix_text(&n->tunnel_source6, text));
+	add_text(w, "tunnel_source4", prefix_text(&n->tunnel_source4, text));
+	add_text(w, "tunnel_source6", prefix_text(&n->tunnel_source6, text));
 	add_address_list(w, "dns_listen", n->dns_listen, n->n_dns_listen);
 	add_address_list(w, "controls", n->controls, n->n_controls);
-	add_field(w, "api", "%s", n->api);
-	add_field(w, "mtu", "%u", n->mtu);
+	add_text(w, "api", n->api);
+	add_number(w, "mtu", n->mtu);
 	if (n->capacity_bits)
-		add_field(w, "capacity/bits", "%" PRIu64, n->capacity_bits);
-	add_field(w, "clock", "%s", n->clock == MODEL_CLOCK_TRUSTED ? "trusted" : "synchronised");
+		add_number(w, "capacity/bits", n->capacity_bits);
+	add_text(w, "clock", n->clock == MODEL_CLOCK_TRUSTED ? "trusted" : "synchronised");
 	flatten_announce(w, &n->announce);
+	end_object(w);
 }
 
 static void flatten_check(struct flatten_walk *w, const struct model_check *c)
 {
-	begin_object(w, arena_printf(w->arena, "checks/%s", c->name));
-	add_field(w, "type", "%s", c->type == MODEL_CHECK_HTTP ? "http" : "tcp");
-	add_field(w, "port", "%u", c->port);
-	add_field(w, "path", "%s", c->path ? c->path : "");
-	add_field(w, "host", "%s", c->host ? c->host : "");
-	add_field(w, "expect", "%u", c->expect);
-	add_field(w, "via", "%s", c->via == MODEL_VIA_TUNNEL ? "tunnel" : "direct");
-	add_field(w, "interval_ms", "%" PRIu32, c->interval_ms);
-	add_field(w, "fast_interval_ms", "%" PRIu32, c->fast_interval_ms);
-	add_field(w, "timeout_ms", "%" PRIu32, c->timeout_ms);
-	add_field(w, "rise", "%u", c->rise);
-	add_field(w, "fall", "%u", c->fall);
-	add_field(w, "damp_turns", "%u", c->damp_turns);
-	add_field(w, "damp_half_life_ms", "%" PRIu32, c->damp_half_life_ms);
-	add_field(w, "damp_max_ms", "%" PRIu32, c->damp_max_ms);
+	begin_object(w, join_path(w, "checks", c->name, NULL));
+	add_text(w, "type", c->type == MODEL_CHECK_HTTP ? "http" : "tcp");
+	add_number(w, "port", c->port);
+	add_text(w, "path", c->path ? c->path : "");
+	add_text(w, "host", c->host ? c->host : "");
+	add_number(w, "expect", c->expect);
+	add_text(w, "via", c->via == MODEL_VIA_TUNNEL ? "tunnel" : "direct");
+	add_number(w, "interval_ms", c->interval_ms);
+	add_number(w, "fast_interval_ms", c->fast_interval_ms);
+	add_number(w, "timeout_ms", c->timeout_ms);
+	add_number(w, "rise", c->rise);
+	add_number(w, "fall", c->fall);
+	add_number(w, "damp_turns", c->damp_turns);
+	add_number(w, "damp_half_life_ms", c->damp_half_life_ms);
+	add_number(w, "damp_max_ms", c->damp_max_ms);
+	end_object(w);
 }
 
 /* Backends are objects of their own, so that adding one is a single difference. */
-static void flatten_pool(struct flatten_walk *w, const struct model_pool *p)
+static void flatten_backends(struct flatten_walk *w, const struct model_pool *p)
 {
 	char text[ADDR_TEXT_MAX];
 
-	begin_object(w, arena_printf(w->arena, "pools/%s", p->name));
-	add_field(w, "site", "%s", p->site->name);
-	add_field(w, "check", "%s", p->check ? p->check->name : "none");
-	add_field(w, "mode", "%s", model_mode_text(p->mode));
-	add_field(w, "agent", "%s", p->agent ? "true" : "false");
-	add_field(w, "max_backends", "%" PRIu32, p->max_backends);
-	add_field(w, "min_healthy", "%" PRIu32 "%%", p->min_healthy_percent);
-	add_field(w, "max_remove", "%" PRIu32 "%%", p->max_remove_percent);
-	add_field(w, "settle_time_ms", "%" PRIu32, p->settle_ms);
-	add_field(w, "idle_time_ms", "%" PRIu32, p->idle_ms);
 	for (size_t i = 0; i < p->n_backends; i++) {
 		const struct model_backend *b = &p->backends[i];
 
-		begin_object(w, arena_printf(w->arena, "pools/%s/backends/%s", p->name, b->name));
-		add_field(w, "address", "%s", addr_text(&b->address, text));
-		add_field(w, "port", "%u", b->port);
-		add_field(w, "weight", "%" PRIu32, b->weight);
+		begin_object(w, join_path(w, "pools", p->name, "backends", b->name, NULL));
+		add_text(w, "address", addr_text(&b->address, text));
+		add_number(w, "port", b->port);
+		add_number(w, "weight", b->weight);
 	}
+}
+
+static void flatten_pool(struct flatten_walk *w, const struct model_pool *p)
+{
+	const char *path = join_path(w, "pools", p->name, NULL);
+
+	begin_object(w, path);
+	add_text(w, "agent", p->agent ? "true" : "false");
+	flatten_backends(w, p);
+	begin_fields(w, path);
+	add_text(w, "check", p->check ? p->check->name : "none");
+	add_number(w, "idle_time_ms", p->idle_ms);
+	add_number(w, "max_backends", p->max_backends);
+	add_field(w, "max_remove", "%" PRIu32 "%%", p->max_remove_percent);
+	add_field(w, "min_healthy", "%" PRIu32 "%%", p->min_healthy_percent);
+	add_text(w, "mode", model_mode_text(p->mode));
+	add_number(w, "settle_time_ms", p->settle_ms);
+	add_text(w, "site", p->site->name);
+	end_object(w);
 }
 
 /* Several sites are a field each, so that one more is a single difference. */
 static void flatten_vip(struct flatten_walk *w, const struct model_vip *v)
 {
-	begin_object(w, arena_printf(w->arena, "vips/%s", v->name));
+	begin_object(w, join_path(w, "vips", v->name, NULL));
 	if (v->n_sites == 1)
-		add_field(w, "site", "%s", v->sites[0]->name);
+		add_text(w, "site", v->sites[0]->name);
 	for (size_t i = 0; v->n_sites > 1 && i < v->n_sites; i++)
-		add_field(w, arena_printf(w->arena, "sites/%s", v->sites[i]->name), "%s",
-		          v->sites[i]->name);
+		add_text(w, join_path(w, "sites", v->sites[i]->name, NULL), v->sites[i]->name);
 	add_address_list(w, "addresses", v->addresses, v->n_addresses);
-	add_field(w, "announce_when", "%s", v->announce_when == MODEL_ANNOUNCE_ALL ? "all" : "any");
+	add_text(w, "announce_when", v->announce_when == MODEL_ANNOUNCE_ALL ? "all" : "any");
+	end_object(w);
 }
 
 static void flatten_backup(struct flatten_walk *w, const struct model_at *at)
 {
 	if (!at->backup)
 		return;
-	add_field(w, "backup", "%s", at->backup->name);
-	add_field(w, "backup_max/new_flows", "%" PRIu64, at->backup_max_flows);
-	add_field(w, "backup_max/bits", "%" PRIu64, at->backup_max_bits);
+	add_text(w, "backup", at->backup->name);
+	add_number(w, "backup_max/new_flows", at->backup_max_flows);
+	add_number(w, "backup_max/bits", at->backup_max_bits);
 	if (at->backup_mtu)
-		add_field(w, "backup_mtu", "%u", at->backup_mtu);
+		add_number(w, "backup_mtu", at->backup_mtu);
 }
 
 /* The order of sites is a field of each site, as failover goes by it. */
@@ -244,90 +347,98 @@ static void flatten_service(struct flatten_walk *w, const struct model_service *
 {
 	static const char *const policies[] = { "keep", "migrate", "reset" };
 
-	begin_object(w, arena_printf(w->arena, "services/%s", s->name));
-	add_field(w, "protocol", "%s", s->protocol == MODEL_UDP ? "udp" : "tcp");
-	add_field(w, "port", "%u", s->port);
-	add_field(w, "hash", "%s", s->hash == MODEL_HASH_SOURCE ? "source" : "flow");
-	add_field(w, "vip_check", "%s",
-	          s->vip_check_from == MODEL_VIP_CHECK_OFF     ? MODEL_NO_CHECK
-	          : s->vip_check_from == MODEL_VIP_CHECK_GIVEN ? s->vip_check->name
-	                                                       : model_default_vip_check.name);
-	add_field(w, "on_all_down", "%s",
-	          s->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED ? "fail_closed" : "last_good");
-	add_field(w, "udp_idle_ms", "%" PRIu32, s->udp_idle_ms);
-	add_field(w, "udp_policy", "%s", policies[s->udp_policy]);
+	begin_object(w, join_path(w, "services", s->name, NULL));
+	add_text(w, "protocol", s->protocol == MODEL_UDP ? "udp" : "tcp");
+	add_number(w, "port", s->port);
+	add_text(w, "hash", s->hash == MODEL_HASH_SOURCE ? "source" : "flow");
+	add_text(w, "vip_check",
+	         s->vip_check_from == MODEL_VIP_CHECK_OFF     ? MODEL_NO_CHECK
+	         : s->vip_check_from == MODEL_VIP_CHECK_GIVEN ? s->vip_check->name
+	                                                      : model_default_vip_check.name);
+	add_text(w, "on_all_down",
+	         s->on_all_down == MODEL_ALL_DOWN_FAIL_CLOSED ? "fail_closed" : "last_good");
+	add_number(w, "udp_idle_ms", s->udp_idle_ms);
+	add_text(w, "udp_policy", policies[s->udp_policy]);
 	for (size_t i = 0; i < s->n_at; i++) {
 		const struct model_at *at = &s->at[i];
 
-		begin_object(w,
-		             arena_printf(w->arena, "services/%s/at/%s", s->name, at->site->name));
-		add_field(w, "order", "%zu", i);
-		add_field(w, "vip", "%s", at->vip->name);
-		add_field(w, "pool", "%s", at->pool->name);
-		add_field(w, "weight", "%" PRIu32, at->weight);
+		begin_object(w, join_path(w, "services", s->name, "at", at->site->name, NULL));
+		add_number(w, "order", i);
+		add_text(w, "vip", at->vip->name);
+		add_text(w, "pool", at->pool->name);
+		add_number(w, "weight", at->weight);
 		flatten_backup(w, at);
 	}
+	end_object(w);
 }
 
 /* A zone's records are not listed: 16 digits of its file's digest say whether it changed. */
 static void flatten_dns(struct flatten_walk *w, const struct model *m)
 {
-	if (m->dns_threads) {
-		w->current = "dns";
-		add_field(w, "threads", "%" PRIu32, m->dns_threads);
-	}
-	for (size_t i = 0; i < m->n_zones; i++) {
-		begin_object(w, arena_printf(w->arena, "dns/zones/%s", m->zones[i].name));
-		add_field(w, "contents", "%.16s", m->zones[i].digest);
-	}
 	for (size_t i = 0; i < m->n_dns_names; i++) {
 		const struct model_dns_name *n = &m->dns_names[i];
 
-		begin_object(w, arena_printf(w->arena, "dns/names/%s", n->name));
-		add_field(w, "service", "%s", n->service->name);
-		add_field(w, "policy", "%s",
-		          n->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted");
-		add_field(w, "ttl/min_s", "%" PRIu32, n->ttl_min_s);
-		add_field(w, "ttl/max_s", "%" PRIu32, n->ttl_max_s);
+		begin_object(w, join_path(w, "dns", "names", n->name, NULL));
+		add_text(w, "service", n->service->name);
+		add_text(w, "policy", n->policy == MODEL_POLICY_FAILOVER ? "failover" : "weighted");
+		add_number(w, "ttl/min_s", n->ttl_min_s);
+		add_number(w, "ttl/max_s", n->ttl_max_s);
+		end_object(w);
+	}
+	if (m->dns_threads) {
+		begin_fields(w, "dns");
+		add_number(w, "threads", m->dns_threads);
+		end_object(w);
+	}
+	for (size_t i = 0; i < m->n_zones; i++) {
+		begin_object(w, join_path(w, "dns", "zones", m->zones[i].name, NULL));
+		add_field(w, "contents", "%.16s", m->zones[i].digest);
+		end_object(w);
 	}
 }
 
-static int by_path(const void *a, const void *b)
+static void flatten_cluster(struct flatten_walk *w, const struct model *m)
 {
-	return flat_compare(((const struct flat_item *)a)->path,
-	                    ((const struct flat_item *)b)->path);
+	begin_fields(w, "cluster");
+	add_text(w, "name", m->cluster);
+	add_text(w, "hash_key_id", m->hash_key_id);
+	add_text(w, "placement", m->placement == MODEL_PLACEMENT_DERIVED ? "derived" : "hash_key");
+	add_number(w, "max_sites_out", m->max_sites_out);
+	end_object(w);
 }
 
+static void flatten_limits(struct flatten_walk *w, const struct model_limits *l)
+{
+	begin_fields(w, "limits");
+	add_number(w, "services", l->services);
+	add_number(w, "backends", l->backends);
+	add_number(w, "slots", l->slots);
+	add_number(w, "exceptions", l->exceptions);
+	end_object(w);
+}
+
+/* The sections in the order of their names. A name with a slash may put an object elsewhere. */
 int flatten_model(const struct model *m, struct arena *arena, struct flat *out)
 {
-	struct flatten_walk w = { .out = out, .arena = arena, .current = "cluster" };
+	struct flatten_walk w = { .out = out, .arena = arena };
 
-	add_field(&w, "name", "%s", m->cluster);
-	add_field(&w, "hash_key_id", "%s", m->hash_key_id);
-	add_field(&w, "placement", "%s",
-	          m->placement == MODEL_PLACEMENT_DERIVED ? "derived" : "hash_key");
-	add_field(&w, "max_sites_out", "%" PRIu32, m->max_sites_out);
-	w.current = "limits";
-	add_field(&w, "services", "%" PRIu32, m->limits.services);
-	add_field(&w, "backends", "%" PRIu32, m->limits.backends);
-	add_field(&w, "slots", "%" PRIu32, m->limits.slots);
-	add_field(&w, "exceptions", "%" PRIu32, m->limits.exceptions);
-	for (size_t i = 0; i < m->n_sites; i++)
-		flatten_site(&w, &m->sites[i]);
-	for (size_t i = 0; i < m->n_nodes; i++)
-		flatten_node(&w, &m->nodes[i]);
 	for (size_t i = 0; i < m->n_checks; i++)
 		flatten_check(&w, &m->checks[i]);
+	flatten_cluster(&w, m);
+	flatten_dns(&w, m);
+	flatten_limits(&w, &m->limits);
+	for (size_t i = 0; i < m->n_nodes; i++)
+		flatten_node(&w, &m->nodes[i]);
 	for (size_t i = 0; i < m->n_pools; i++)
 		flatten_pool(&w, &m->pools[i]);
-	for (size_t i = 0; i < m->n_vips; i++)
-		flatten_vip(&w, &m->vips[i]);
 	for (size_t i = 0; i < m->n_services; i++)
 		flatten_service(&w, &m->services[i]);
-	flatten_dns(&w, m);
+	for (size_t i = 0; i < m->n_sites; i++)
+		flatten_site(&w, &m->sites[i]);
+	for (size_t i = 0; i < m->n_vips; i++)
+		flatten_vip(&w, &m->vips[i]);
 	if (arena_failed(arena))
 		return -ENOMEM;
-	if (out->n > 0)
-		qsort(out->items, out->n, sizeof(*out->items), by_path);
+	sort_items(out->items, out->n);
 	return 0;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -150,9 +151,27 @@ static void a_socket_address_comes_back(void **state)
 	assert_int_equal(addr_from_sockaddr(&unix_address, &a, NULL), -EAFNOSUPPORT);
 }
 
+/* Each byte in each place, as inet_ntop(3) has it. */
+static void ipv4_is_written_as_the_library_does(void **state)
+{
+	(void)state;
+	for (unsigned place = 0; place < 4; place++)
+		for (unsigned n = 0; n < 256; n++) {
+			uint8_t bytes[4] = { 10, 200, 3, 40 };
+			char text[ADDR_TEXT_MAX], wanted[INET_ADDRSTRLEN];
+
+			bytes[place] = (uint8_t)n;
+			const struct addr a = addr_from4(bytes);
+
+			assert_string_equal(addr_text(&a, text),
+			                    inet_ntop(AF_INET, bytes, wanted, sizeof(wanted)));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ipv4_is_written_as_the_library_does),
 		cmocka_unit_test(what_is_no_address_is_refused_and_nothing_written),
 		cmocka_unit_test(what_is_no_prefix_is_refused),
 		cmocka_unit_test(text_comes_back_as_it_was_written),
