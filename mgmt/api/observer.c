@@ -16,6 +16,8 @@
 
 #define EVERY_MS 500u  /* between two looks */
 #define LOAD_MS  1000u /* over which a rate is measured, at least */
+#define EVENTS_A_LOCK                                                                              \
+	256u /* of health: after a start there is one for each of ten thousand backends */
 
 static void log_process_changes(struct core *core)
 {
@@ -49,7 +51,18 @@ struct sight {
 	const struct health_page *page;
 	struct logged_state *now;
 	size_t n;
+	size_t n_events; /* that were written under the lock, which is held; 0: it is not */
 };
+
+/* Give up the lock, if it is held, and wake those who wait for events: once for many of them. */
+static void end_events(struct sight *s)
+{
+	if (!s->n_events)
+		return;
+	s->n_events = 0;
+	core_changed(s->core);
+	core_unlock(s->core);
+}
 
 static void log_target_change(struct sight *s, uint64_t target, const char *format, ...)
         __attribute__((format(printf, 3, 4)));
@@ -77,12 +90,13 @@ static void log_target_change(struct sight *s, uint64_t target, const char *form
 	va_start(list, format);
 	vsnprintf(subject, sizeof(subject), format, list);
 	va_end(list);
-	core_lock(s->core);
+	if (!s->n_events)
+		core_lock(s->core);
 	journal_add(intent_journal(s->core->intent), clock_believed_ms(), "health", subject,
 	            "%s, was %s (%s)", health_state_text(health_state(word)),
 	            health_state_text(was), health_reason_text(health_reason(word)));
-	core_changed(s->core);
-	core_unlock(s->core);
+	if (++s->n_events == EVENTS_A_LOCK)
+		end_events(s);
 }
 
 static void log_pool_targets(struct sight *s, const struct model *m)
@@ -134,6 +148,7 @@ static void log_health_changes(struct core *core, const struct model *m,
 		return;
 	log_pool_targets(&s, m);
 	log_service_targets(&s, m);
+	end_events(&s);
 	qsort(s.now, s.n, sizeof(*s.now), compare_noted_targets);
 	free(o->logged);
 	o->logged = s.now;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A ring of events of fixed size: event i is at i % max, so nothing is allocated after the start.
- * `stored` is the last id that the store has; a flush hands over the rest in batches. A store that
+ * `stored` is the last id that the store has; a flush hands over the rest, from the ring itself: in one
+ * transaction, as each waits for the disk several times, or in two where the ring ends. A store that
  * is opened late has ids of its own: events noted before then get new ids behind them.
  */
 #include "mgmt/store/journal.h"
@@ -11,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BATCH 256u /* events of one transaction; some 115 kB on the stack */
 
 struct journal {
 	char node[MODEL_NAME_MAX];
@@ -137,19 +136,15 @@ uint64_t journal_add(struct journal *j, int64_t now_ms, const char *kind, const 
 
 int journal_flush(struct journal *j, struct store *s)
 {
-	struct event batch[BATCH];
 	int err = journal_load(j, s);
 
 	if (j->stored + 1 < j->oldest)
 		j->stored = j->oldest - 1;
 	while (!err && j->stored < j->last) {
-		size_t n = 0;
+		size_t first = (j->stored + 1) % j->max, n = j->last - j->stored;
 
-		while (n < BATCH && j->stored + n < j->last) {
-			batch[n] = j->ring[(j->stored + n + 1) % j->max];
-			n++;
-		}
-		err = store_put_events(s, batch, n);
+		n = n < j->max - first ? n : j->max - first;
+		err = store_put_events(s, &j->ring[first], n);
 		if (!err)
 			j->stored += n;
 	}

@@ -53,18 +53,25 @@ static int bind_one(sqlite3_stmt *q, int at, char type, va_list *list)
 	}
 }
 
+static int bind_all(sqlite3_stmt *q, const char *types, va_list *list)
+{
+	int err = 0;
+
+	for (int i = 0; types[i] && !err; i++)
+		err = bind_one(q, i + 1, types[i], list);
+	return err;
+}
+
 static sqlite3_stmt *prepare_bound(sqlite3 *db, const char *text, const char *types, va_list *list)
 {
 	sqlite3_stmt *q = NULL;
 
 	if (sqlite3_prepare_v2(db, text, -1, &q, NULL))
 		return NULL;
-	for (int i = 0; types[i]; i++)
-		if (bind_one(q, i + 1, types[i], list)) {
-			sqlite3_finalize(q);
-			return NULL;
-		}
-	return q;
+	if (!bind_all(q, types, list))
+		return q;
+	sqlite3_finalize(q);
+	return NULL;
 }
 
 sqlite3_stmt *sql_prepare(sqlite3 *db, const char *text, const char *types, ...)
@@ -97,6 +104,19 @@ int sql_run(sqlite3 *db, const char *text, const char *types, ...)
 		return sql_errno(sqlite3_errcode(db));
 	int err = sql_next(q);
 	sqlite3_finalize(q);
+	return err < 0 ? err : 0;
+}
+
+int sql_step(sqlite3_stmt *q, const char *types, ...)
+{
+	va_list list;
+
+	va_start(list, types);
+	int err = sql_errno(bind_all(q, types, &list));
+	va_end(list);
+	if (!err)
+		err = sql_next(q);
+	sqlite3_reset(q);
 	return err < 0 ? err : 0;
 }
 

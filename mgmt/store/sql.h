@@ -42,6 +42,11 @@ MUST_CHECK sqlite3_stmt *sql_prepare(sqlite3 *db, const char *text, const char *
 MUST_CHECK int sql_next(sqlite3_stmt *q);
 /** sql_prepare(), one step, finalize. @return 0 or -errno */
 int sql_run(sqlite3 *db, const char *text, const char *types, ...);
+/**
+ * Bind what follows to a prepared statement, run it and make it ready for the next time. What is
+ * borrowed is so until then. @return 0 or -errno
+ */
+MUST_CHECK int sql_step(sqlite3_stmt *q, const char *types, ...);
 /** Begin a transaction. @return 0 or -errno */
 MUST_CHECK int sql_begin(sqlite3 *db);
 /** Commit when @p err is 0, else roll back. @return 0, @p err or -errno */

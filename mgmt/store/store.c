@@ -421,10 +421,16 @@ int store_put_events(struct store *s, const struct event *events, size_t n)
 
 	if (!n)
 		return 0;
+	sqlite3_stmt *q =
+	        err ? NULL
+	            : sql_prepare(s->db, "INSERT OR REPLACE INTO events VALUES(?,?,?,?,?,?)", "");
+	if (!err && !q)
+		err = sql_errno(sqlite3_errcode(s->db));
 	for (size_t i = 0; !err && i < n; i++)
-		err = sql_run(s->db, "INSERT OR REPLACE INTO events VALUES(?,?,?,?,?,?)", "iitttt",
-		              (int64_t)events[i].id, events[i].time_ms, events[i].kind,
-		              events[i].subject, events[i].message, events[i].node);
+		err = sql_step(q, "iitttt", (int64_t)events[i].id, events[i].time_ms,
+		               events[i].kind, events[i].subject, events[i].message,
+		               events[i].node);
+	sqlite3_finalize(q);
 	if (!err)
 		err = sql_run(s->db, "DELETE FROM events WHERE id<=?", "i",
 		              (int64_t)events[n - 1].id - (int64_t)STORE_EVENTS_MAX);
