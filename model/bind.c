@@ -472,8 +472,8 @@ static void assign_children(const struct bind *b, const struct tree *node, enum 
 			values[rows[id].position].node = child;
 			continue;
 		}
-		for (id = 0; id < SCHEMA_COUNT; id++)
-			if (rows[id].parent == group && (b->effective || !rows[id].effective))
+		for (id = rows[group].first_child; id != SCHEMA_COUNT; id = rows[id].next)
+			if (b->effective || !rows[id].effective)
 				suggest_try(&suggest, rows[id].name);
 		errors_add(b->errors, child->at, tree_path(child, NULL, path),
 		           "there is no such setting%s", suggest_text(&suggest, text));
@@ -519,9 +519,8 @@ static bool bind_group(const struct bind *b, const struct tree *node, enum schem
 		return false;
 	if (node->n_children)
 		assign_children(b, node, group, values);
-	for (enum schema_id id = group == SCHEMA_TOP ? 0 : group; id < SCHEMA_COUNT; id++)
-		if (rows[id].parent == group)
-			ok &= bind_row(b, node, id, &values[rows[id].position]);
+	for (enum schema_id id = rows[group].first_child; id != SCHEMA_COUNT; id = rows[id].next)
+		ok &= bind_row(b, node, id, &values[rows[id].position]);
 	return ok;
 }
 

@@ -93,6 +93,15 @@ static void fill_row_limits(const struct model_field *field, struct schema_row *
 	               quantity_parse(kind, dots + 2, &row->most) == 0;
 }
 
+static void append_child(struct schema *s, enum schema_id parent, enum schema_id id)
+{
+	enum schema_id *last = &s->rows[parent].first_child;
+
+	while (*last != SCHEMA_COUNT)
+		last = &s->rows[*last].next;
+	*last = id;
+}
+
 static void fill_schema_row(struct schema *s, enum schema_id id)
 {
 	const struct model_field *field = &model_schema[id];
@@ -106,6 +115,8 @@ static void fill_schema_row(struct schema *s, enum schema_id id)
 	row->name = dot ? dot + 1 : field->path;
 	row->parent = dot ? find_parent_row(field->path, n) : SCHEMA_TOP;
 	row->position = s->rows[row->parent].n_children++;
+	row->first_child = row->next = SCHEMA_COUNT;
+	append_child(s, row->parent, id);
 	row->effective = field->effective;
 	fill_row_limits(field, row);
 }
@@ -116,6 +127,7 @@ static void schema_fill(void)
 {
 	the_schema.rows[SCHEMA_TOP].kind = KIND_GROUP;
 	the_schema.rows[SCHEMA_TOP].name = "";
+	the_schema.rows[SCHEMA_TOP].first_child = SCHEMA_COUNT;
 	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++)
 		fill_schema_row(&the_schema, i);
 }
@@ -130,10 +142,10 @@ const struct schema *schema(void)
 
 enum schema_id schema_find(enum schema_id parent, const char *name)
 {
-	const struct schema *s = schema();
+	const struct schema_row *rows = schema()->rows;
+	enum schema_id id = rows[parent].first_child;
 
-	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++)
-		if (s->rows[i].parent == parent && strcmp(s->rows[i].name, name) == 0)
-			return i;
-	return SCHEMA_COUNT;
+	while (id != SCHEMA_COUNT && strcmp(rows[id].name, name) != 0)
+		id = rows[id].next;
+	return id;
 }

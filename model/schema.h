@@ -418,6 +418,8 @@ struct schema_row {
 	enum schema_id parent; /**< its group, or SCHEMA_TOP */
 	uint32_t position;     /**< among its group's rows */
 	uint32_t n_children;
+	/** its first row, and the next one of its own group; SCHEMA_COUNT: there is none */
+	enum schema_id first_child, next;
 	bool limited;
 	uint64_t least, most; /**< in the kind's base unit */
 	bool effective;       /**< in effective documents only */
