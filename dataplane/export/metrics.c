@@ -99,6 +99,15 @@ const struct metric metrics_totals[TOTALS] = {
 	              "1: a newer document was refused, the old one is in force" },
 	[DOCUMENTS] = { STATS_COUNTER, "weir_dataplane_documents_total",
 	                "documents brought into force" },
+	[DOCUMENT_READ_US] = { STATS_GAUGE, "weir_dataplane_document_read_microseconds",
+	                       "how long the last document took to be read and checked; shown as "
+	                       "weir_dataplane_document_read_seconds" },
+	[DOCUMENT_COMPILE_US] = { STATS_GAUGE, "weir_dataplane_document_compile_microseconds",
+	                          "until its tables were worked out; shown as "
+	                          "weir_dataplane_document_compile_seconds" },
+	[DOCUMENT_SWITCH_US] = { STATS_GAUGE, "weir_dataplane_document_switch_microseconds",
+	                         "until the tables were in force, of the first one with opening "
+	                         "the driver; shown as weir_dataplane_document_switch_seconds" },
 	[REFUSALS] = { STATS_COUNTER, "weir_dataplane_documents_refused_total",
 	               "documents refused" },
 	[RESIZES] = { STATS_COUNTER, "weir_dataplane_resizes_total", "times that tables grew" },

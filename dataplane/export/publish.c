@@ -446,6 +446,9 @@ static void write_node(struct publisher *p, const struct compiler *n)
 	stats_set(p->totals[DPDK], !strcmp(n->ops->name, "dpdk"));
 	stats_set(p->totals[DOCUMENT], n->model->meta.document);
 	stats_set(p->totals[DOCUMENTS], n->counters.documents);
+	stats_set(p->totals[DOCUMENT_READ_US], n->took.read_us);
+	stats_set(p->totals[DOCUMENT_COMPILE_US], n->took.compile_us);
+	stats_set(p->totals[DOCUMENT_SWITCH_US], n->took.switch_us);
 	stats_set(p->totals[RESIZES], n->counters.resizes);
 	stats_set(p->totals[DEATHS], n->counters.deaths);
 	stats_set(p->totals[RETURNS], n->counters.returns);

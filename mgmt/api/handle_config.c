@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/ctl.h"
+#include "mgmt/api/change_timed.h"
 #include "mgmt/api/diverged.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
@@ -196,10 +197,7 @@ static void set_change_problem(struct core *core, int err, const struct intent_c
 	}
 }
 
-/*
- * Apply, rollback, reload and their dry runs give the same answer, so that clients read one form,
- * of a version that was made or would be.
- */
+/* Of a version that was made or would be: clients read one form. */
 static json_t *change_to_json(struct core *core, const struct intent_changed *c, bool dry_run)
 {
 	const struct intent *in = core->intent;
@@ -313,6 +311,8 @@ static bool commit_change(struct core *core, struct change_request *c,
 		set_change_problem(core, err, &changed, reply);
 	} else {
 		is_created = changed.changed && !c->change.dry_run;
+		if (is_created && c->request)
+			change_timed(core, c->request, candidate->began_ns, &changed.times);
 		reply->json = change_to_json(core, &changed, c->change.dry_run);
 		if (c->change.pending == INTENT_PENDING_IGNORE)
 			unconfirmed_add_json(core, &changed, reply->json);

@@ -68,6 +68,7 @@ struct http_request {
 	        *doing; /**< what takes long, see http_doing(); NULL: nobody waits for it */
 	struct store_request request; /**< of its Idempotency-Key: mgmt/api/idempotent.h */
 	/* filled by the dispatcher */
+	uint64_t began_ns;                         /**< monotonic: when it was */
 	json_t *json;                              /**< the body; NULL for none */
 	char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX]; /**< what stood for {} in the route */
 };

@@ -329,6 +329,7 @@ bool route_gate(struct core *core, const struct http_request *request, struct ht
 void route_handle(struct core *core, struct http_request *request, struct http_reply *reply)
 {
 	memory_forget();
+	request->began_ns = clock_mono_ns();
 	const struct route *route = find_route(request, request->parts, reply);
 
 	if (route && may_call(route, request, reply) && query_ok(route, request, reply) &&

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/store/blobs.h"
 #include "mgmt/store/compose.h"
@@ -19,6 +20,15 @@
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/sweep.h"
 #include "mgmt/store/yield.h"
+
+/* What has passed since @p from_ns, which becomes now. */
+static uint64_t elapsed_us(uint64_t *from_ns)
+{
+	uint64_t now_ns = clock_mono_ns(), us = (now_ns - *from_ns) / 1000;
+
+	*from_ns = now_ns;
+	return us;
+}
 
 static bool is_forced(const struct intent_change *change, const char *digest)
 {
@@ -138,9 +148,11 @@ static void say_version(struct intent *in, const struct version *v, int64_t now_
 
 /* Store the version and put it in force. Takes files and model on success. */
 static int commit_version(struct intent *in, const struct version *v, struct files *files,
-                          struct model **model, bool untold, int64_t now_ms)
+                          struct model **model, bool untold, int64_t now_ms,
+                          struct change_times *times)
 {
 	struct recent r = { .version = *v, .files = *files, .model = *model };
+	uint64_t from_ns = clock_mono_ns();
 
 	if (!in->store || in->failing)
 		return -EROFS;
@@ -152,7 +164,9 @@ static int commit_version(struct intent *in, const struct version *v, struct fil
 	*files = (struct files){ 0 };
 	*model = NULL;
 	say_version(in, v, now_ms);
+	times->store_us = elapsed_us(&from_ns);
 	push_recent(in, &r, now_ms);
+	times->document_us = elapsed_us(&from_ns);
 	store_collect(in->store, now_ms);
 	in->n_foreign = 0; /* all were named; peers report new ones */
 	return 0;
@@ -189,7 +203,7 @@ static int requested_files(struct intent *in, const struct intent_change *change
 int intent_candidate_begin(struct intent *in, const struct intent_change *change, int64_t now_ms,
                            struct intent_candidate *out)
 {
-	struct intent_candidate c = { 0 };
+	struct intent_candidate c = { .began_ns = clock_mono_ns() };
 	int err = requested_files(in, change, now_ms, &c.files);
 
 	if (err)
@@ -250,6 +264,8 @@ void intent_candidate_again(struct intent *in, struct intent_candidate *c)
 
 void intent_candidate_read(const struct intent *in, struct intent_candidate *c)
 {
+	uint64_t from_ns = clock_mono_ns();
+
 	c->err = blobs_import(in->state_dir, &c->files);
 	if (!c->err)
 		c->err = gather_keyed(&c->files, in->state_dir, in->conf_dir, c->hash_key, in->node,
@@ -262,8 +278,10 @@ void intent_candidate_read(const struct intent *in, struct intent_candidate *c)
 		if (c->again)
 			return;
 	}
+	c->times.check_us += elapsed_us(&from_ns);
 	if (!c->err)
 		c->err = plan_compare(c->head, c->model, &c->plan);
+	c->times.plan_us = elapsed_us(&from_ns);
 }
 
 void intent_candidate_drop(struct intent *in, struct intent_candidate *c)
@@ -323,6 +341,7 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	c->errors = (struct model_errors){ 0 };
 	out->zones = c->zones;
 	out->skipped = c->first;
+	out->times = c->times;
 	c->zones = c->first = (struct zones_findings){ 0 };
 	err = c->err;
 	if (!err && c->head != (head ? head->model : NULL)) { /* another came meanwhile */
@@ -345,7 +364,7 @@ static int change_to(struct intent *in, const struct intent_change *change,
 			out->version.confirm_by_ms = out->version.time_ms + out->confirm_within_ms;
 		if (!change->dry_run)
 			err = commit_version(in, &out->version, &c->files, &c->model,
-			                     change->untold, now_ms);
+			                     change->untold, now_ms, &out->times);
 	}
 	return err;
 }
@@ -400,61 +419,6 @@ void intent_changed_fini(struct intent_changed *c)
 	model_errors_free(&c->errors);
 	zones_findings_fini(&c->zones);
 	zones_findings_fini(&c->skipped);
-}
-
-bool intent_has_file(struct intent *in, const char *digest, uint64_t *have)
-{
-	bool whole = false;
-
-	*have = 0;
-	if (blobs_have(in->state_dir, digest, have, &whole))
-		return false;
-	return whole || (in->store && !in->failing && store_has_blob(in->store, digest));
-}
-
-/* Find a file outside the store, among the blobs. */
-static int find_blob(struct intent *in, const char *name, const char *digest, uint64_t n,
-                     struct files *out)
-{
-	struct files one = { 0 };
-	struct files_text text;
-	char path[PATH_MAX];
-	uint64_t have;
-	bool whole;
-	int err = blobs_have(in->state_dir, digest, &have, &whole);
-
-	if (err || !whole)
-		return err ? err : -ENOENT;
-	if (have != n)
-		return -EBADMSG;
-	err = blobs_path(in->state_dir, digest, path);
-	if (err || n > FILES_SMALL_MAX)
-		return err ? err : files_add_path(out, name, path, digest, n);
-	err = files_add_path(&one, name, path, digest, n);
-	if (!err)
-		err = files_read(&one.items[0], &text);
-	if (!err) {
-		err = files_add(out, name, text.bytes, text.n);
-		files_read_end(&text);
-	}
-	files_fini(&one);
-	return err;
-}
-
-int intent_find_file(struct intent *in, const char *name, const char *digest, uint64_t n_bytes,
-                     struct files *out)
-{
-	char *bytes;
-	size_t n;
-	int err = find_blob(in, name, digest, n_bytes, out);
-
-	if (err == -ENOENT && in->store && !in->failing &&
-	    !store_blob(in->store, digest, &bytes, &n)) {
-		err = files_add(out, name, bytes, n);
-		free(bytes);
-	}
-	const struct files_item *item = err ? NULL : files_find(out, name);
-	return item && strcmp(item->digest, digest) != 0 ? -EBADMSG : err;
 }
 
 int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files)

@@ -149,6 +149,14 @@ struct intent_change {
 	bool skip_bad_zones; /**< zones whose files have errors keep those that are in force */
 };
 
+/** How long the parts of a change took, in µs; 0: not done. */
+struct change_times {
+	uint64_t check_us,
+	        plan_us; /**< reading and checking files and zones; comparing with the head */
+	uint64_t store_us,
+	        document_us; /**< until the version was stored; then the effective document */
+};
+
 struct intent_changed {
 	/** the new one, or the head if nothing changed; with a dry run, what it would be */
 	struct version version;
@@ -159,6 +167,7 @@ struct intent_changed {
 	struct model_errors errors;
 	struct zones_findings zones;   /**< findings in zones */
 	struct zones_findings skipped; /**< zones that keep their files, and why */
+	struct change_times times;
 };
 
 /**
@@ -194,6 +203,8 @@ struct intent_candidate {
 	bool skip;                   /**< zones may be skipped, once */
 	bool again; /**< the files are others now: intent_candidate_again(), then read again */
 	int err;    /**< of reading and comparing */
+	uint64_t began_ns; /**< monotonic */
+	struct change_times times;
 };
 
 /**
