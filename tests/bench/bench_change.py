@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""From a document, and from a backend's death, to the tables: 1,000 pools of 10 backends, and one pool of 10,000 in 2^20 slots.
+"""From a request, a document, a backend's death and a start to the tables: 1,000 pools of 10 backends, and one pool of 10,000 in 2^20 slots.
 
-weir-dataplane runs with the XDP driver in a namespace; backends are behind a router, verdicts come from the health
+    ./run bench change [PART]      PART: tables, request or start; the rows of the others stay as they were
+
+`tables`: weir-dataplane alone runs with the XDP driver in a namespace; backends are behind a router, verdicts come from the health
 page as weir-health would write them (change_tool.c). A packet stream to the VIPs goes on all the time; each
 packet has a number, and what does not come back out of the node towards a backend is lost. Needs root.
 
+`request` and `start`: all processes run (change_node.py); the reference is the limit of the machine that was measured with it.
 The reference of an `apply` is the processor time that weir-dataplane spent on it, of all its threads: on a machine that has other
 work, the times are longer than that. `same`: nothing changed; `one`: a weight in one pool; `all`: one in each; `first`: tables were empty.
 """
@@ -22,6 +25,7 @@ import typing
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 
+from change_node import Node, pins, request, request_row, start_row  # noqa: E402
 from net import BUILD, Lab, executable, say, wait_until  # noqa: E402
 from servers import pass_program  # noqa: E402
 
@@ -30,10 +34,11 @@ if typing.TYPE_CHECKING:
 
 TRIALS = 3
 CASES = {
-    "pools1000": {"pools": 1000, "backends": 10, "max": 16, "target": 300},
-    "pool10000": {"pools": 1, "backends": 10000, "max": 10000, "target": 600},
+    "pools1000": {"pools": 1000, "backends": 10, "max": 16, "target": 300, "request": 2300},
+    "pool10000": {"pools": 1, "backends": 10000, "max": 10000, "target": 600, "request": 3000},
 }
 DEATH_TARGET = 10
+START_TARGET = 5000
 DELAYS = (0, 10, 30, 60, 100, 150, 200, 300, 400)
 
 
@@ -55,7 +60,7 @@ def config(case: dict[str, int], pools: int) -> str:
 cluster = {{ name = "bench"; hash_key_file = "hash.key"; hash_key_id = "k1"; }};
 limits = {{ services = 4096; backends = 16384; slots = 4194304; exceptions = 262144; }};
 sites = ( {{ name = "ams"; }} );
-nodes = ( {{ name = "n1"; site = "ams"; driver = "xdp"; ports = ( {{ interface = "eth1"; }} );
+nodes = ( {{ name = "n1"; site = "ams"; driver = "xdp"; clock = "trusted"; ports = ( {{ interface = "eth1"; }} );
   tunnel_source = [ "10.1.1.128/25" ]; }} );
 checks = ( {{ name = "web"; type = "tcp"; port = 80; }} );
 pools = ( {pool_rows} );
@@ -233,23 +238,98 @@ def measure(b: Bench) -> list[typing.Any]:
     return rows
 
 
-def main() -> int:
+def measure_tables(lab: Lab) -> list[typing.Any]:
     rows = []
-    with Lab("change-bench") as lab:
-        for name, case in CASES.items():
-            b = Bench(lab, name, case)
-            b.start()
-            rows += measure(b)
-            b.close()
+    for name, case in CASES.items():
+        b = Bench(lab, name, case)
+        b.start()
+        rows += measure(b)
+        b.close()
+    return rows
+
+
+def weights(text: str, odd: bool) -> str:
+    """The configuration with another weight of the first backend of each pool."""
+    return text.replace("weight = 100; },{ name = \"b1\"", f"weight = {200 if odd else 100}; }},{{ name = \"b1\"")
+
+
+def measure_requests(lab: Lab) -> list[typing.Any]:
+    """From a request to the API until all slots have their new owners; all of a node's processes run."""
+    rows = []
+    for name, case in CASES.items():
+        text = config(case, case["pools"])
+        node = Node(lab, f"req-{name}", text)
+        node.start()
+        tool = Tool(node.node, "change-tool", pins(node), "-")
+        tool.do("map")
+        trials = []
+        for i in range(TRIALS + 1):
+            trials.append(request(node, tool, weights(text, i % 2 == 0)))
+            say(f"request.{name}: {trials[-1]}")
+        rows.append(request_row(f"request.{name}", trials[1:], case["request"]))
+        tool.close()
+        node.stop()
+    return rows
+
+
+def measure_starts(lab: Lab) -> list[typing.Any]:
+    """From `weir run` to *well*: for the first time, and as after a boot. The reference is a node with one backend."""
+    case = CASES["pools1000"]
+    trials: dict[tuple[str, str], list[dict[str, float]]] = {}
+    for i in range(TRIALS):
+        for size, pools in (("small", 1), ("large", case["pools"])):
+            node = Node(lab, f"{size}{i}", config({**case, "backends": case["backends"] if pools > 1 else 1}, pools))
+            for when in ("first", "again"):
+                reached = node.start()
+                trials.setdefault((size, when), []).append(reached)
+                say(f"start.{when}, {size}: {reached}")
+                node.stop()
+                node.boot()
+    return [start_row(f"start.{when}", trials["large", when], [t["well"] for t in trials["small", when]], START_TARGET)
+            for when in ("first", "again")]
+
+
+MEASURES = {"tables": measure_tables, "request": measure_requests, "start": measure_starts}
+
+
+def write_rows(rows: list[typing.Any], parts: list[str]) -> None:
+    """Write the rows of these parts; those of the others stay."""
     path = os.path.join(BUILD, "bench", "change.json")
     os.makedirs(os.path.dirname(path), exist_ok=True)
+    try:
+        with open(path) as f:
+            rows = [r for r in json.load(f) if part_of(r["name"]) not in parts] + rows
+    except FileNotFoundError:
+        pass
     with open(path, "w") as f:
         json.dump(rows, f, indent=1)
-    print(f"{'name':34} {'min':>8} {'median':>8} {'max':>8}  {'CPU ms':>7} {'lost':>5}  target")
+
+
+def part_of(name: str) -> str:
+    return name.split(".")[0] if name.split(".")[0] in MEASURES else "tables"
+
+
+def print_rows(rows: list[typing.Any]) -> None:
+    print(f"{'name':34} {'min':>8} {'median':>8} {'max':>8}  {'ref ms':>7} {'lost':>5}  target")
     for r in rows:
         print(f"{r['name']:34} {r['min']:8.2f} {r['median']:8.2f} {r['max']:8.2f}  "
               f"{'' if r['reference_median'] is None else r['reference_median']:>7} {r.get('lost', ''):>5}  "
               f"< {r['target']} ms {'met' if r['met'] else 'NOT met'}")
+        if "parts" in r:
+            print("    " + ", ".join(f"{k} {v}" for k, v in r["parts"].items()))
+
+
+def main() -> int:
+    parts = sys.argv[1:] or list(MEASURES)
+    rows: list[typing.Any] = []
+    if any(p not in MEASURES for p in parts):
+        print(f"expected one of {' '.join(MEASURES)}", file=sys.stderr)
+        return 2
+    for part in parts:
+        with Lab("change-bench") as lab:
+            rows += MEASURES[part](lab)
+    write_rows(rows, parts)
+    print_rows(rows)
     return 0
 
 

@@ -4,7 +4,8 @@
  *
  *     change-tool PIN_DIR RUN_DIR
  *
- * It writes the health page of RUN_DIR, maps the tables below PIN_DIR read-only, and obeys lines:
+ * It writes the health page of RUN_DIR ("-": weir-health does), maps the tables below PIN_DIR
+ * read-only, and obeys lines:
  *   document CONFIG OUT NUMBER POOLS   the effective document of CONFIG; the first POOLS pools also have
  *                                      a new set, which doubles the weight of their first backend
  *   health DOCUMENT                    all its backends are up
@@ -13,6 +14,7 @@
  *   during FROM TO NUMBER DELAY POOL BACKEND   `apply`, and DELAY ms later `down`; both times
  *   up POOL BACKEND                    a verdict; does not wait
  *   verify DOCUMENT                    slots equal rings built anew for members and verdicts
+ *   await DOCUMENT                     answers the wall clock's ms when all slots are as in its last sets
  * Each answers one line: "ok ..." or what went wrong.
  */
 #include <errno.h>
@@ -300,15 +302,13 @@ static int do_up(struct tool *t, char **words)
 	return 0;
 }
 
-/* The set in force is the last; it is compared when no slot is under way any more. */
-static size_t count_differing(const struct tool *t, const struct model *m,
-                              const struct model_pool *p)
+/* The owners by the pool's last set, which is in force when no slot is under way any more. */
+static uint16_t *expected_owners(const struct tool *t, const struct model *m,
+                                 const struct model_pool *p, const struct fwd_pool *at)
 {
 	const struct model_set *set = &p->member_sets[p->n_member_sets - 1];
-	const struct fwd_pool *at = find_pool(&t->t, p->name);
 	struct ring_backend *b = calloc(set->n_members, sizeof(*b));
 	uint16_t *filled = calloc(p->n_slots, sizeof(*filled)), *repaired = calloc(p->n_slots, 2);
-	size_t differ = 0;
 
 	if (!b || !filled || !repaired || !at)
 		abort();
@@ -319,11 +319,21 @@ static size_t count_differing(const struct tool *t, const struct model *m,
 	if (ring_fill(filled, p->n_slots, b, set->n_members, m->hash_key))
 		abort();
 	ring_repair(repaired, filled, p->n_slots, t->dead, m->hash_key);
-	for (uint32_t s = 0; s < p->n_slots; s++)
-		differ += owner_of(&t->t, (uint32_t)(at->slot_range >> 8) + s) != repaired[s];
 	free(b);
 	free(filled);
-	free(repaired);
+	return repaired;
+}
+
+static size_t count_differing(const struct tool *t, const struct model *m,
+                              const struct model_pool *p)
+{
+	const struct fwd_pool *at = find_pool(&t->t, p->name);
+	uint16_t *owners = expected_owners(t, m, p, at);
+	size_t differ = 0;
+
+	for (uint32_t s = 0; s < p->n_slots; s++)
+		differ += owner_of(&t->t, (uint32_t)(at->slot_range >> 8) + s) != owners[s];
+	free(owners);
 	return differ;
 }
 
@@ -339,6 +349,62 @@ static int do_verify(struct tool *t, char **words)
 	model_free(m);
 	printf("ok %zu\n", differ);
 	return 1;
+}
+
+/* Slots that are to have these owners. */
+struct expected {
+	uint32_t first, n;
+	uint16_t *owners;
+};
+
+/* Look until all slots are as expected. @return 0 or -ETIMEDOUT */
+static int wait_for_owners(const struct fwd_tables *t, const struct expected *e, size_t n)
+{
+	uint64_t end_ms = clock_mono_ms() + WAIT_MS;
+	uint32_t s = 0;
+
+	for (size_t i = 0; i < n;) {
+		while (s < e[i].n && owner_of(t, e[i].first + s) == e[i].owners[s])
+			s++;
+		if (s == e[i].n) {
+			s = 0;
+			i++;
+			continue;
+		}
+		if (clock_mono_ms() > end_ms)
+			return require_success(-ETIMEDOUT, "await");
+		usleep(200);
+	}
+	return 0;
+}
+
+/* Answers the believed time, in ms, at which all slots were as the last sets of DOCUMENT have them. */
+static int do_await(struct tool *t, char **words)
+{
+	struct model *m = read_model(words[0], true);
+	struct expected *e;
+
+	if (!m)
+		return -EINVAL;
+	e = calloc(m->n_pools + 1, sizeof(*e));
+	if (!e)
+		abort();
+	for (size_t i = 0; i < m->n_pools; i++) {
+		const struct fwd_pool *at = find_pool(&t->t, m->pools[i].name);
+
+		e[i] = (struct expected){ .n = m->pools[i].n_slots,
+			                  .owners = expected_owners(t, m, &m->pools[i], at) };
+		e[i].first = (uint32_t)(at->slot_range >> 8);
+	}
+	int err = wait_for_owners(&t->t, e, m->n_pools);
+
+	if (!err)
+		printf("ok %lld\n", (long long)clock_realtime_ms());
+	for (size_t i = 0; i < m->n_pools; i++)
+		free(e[i].owners);
+	free(e);
+	model_free(m);
+	return err ? err : 1;
 }
 
 /* @return 0: "ok" is to be said; else something was */
@@ -360,6 +426,8 @@ static int obey_command(struct tool *t, char **words, int n)
 		return do_up(t, words + 1);
 	if (n == 2 && !strcmp(words[0], "verify"))
 		return do_verify(t, words + 1);
+	if (n == 2 && !strcmp(words[0], "await"))
+		return do_await(t, words + 1);
 	return require_success(-EINVAL, words[0]);
 }
 
@@ -372,7 +440,8 @@ int main(int argc, char **argv)
 		return 2;
 	t->pin_dir = argv[1];
 	t->run_dir = argv[2];
-	if (require_success(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+	if (strcmp(argv[2], "-") != 0 &&
+	    require_success(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
 	                                sizeof(struct health_page), &t->page),
 	                    path))
 		return 1;
