@@ -101,6 +101,8 @@ bool step_has_record(struct tick *t);
 void step_open_backup(struct tick *t);
 /** The longest TTL that was given before a step began, s. */
 uint64_t step_ttl_s(const struct operation *op);
+/** How long earlier answers may be in use, with what is waited on top (PLAN_AFTER_TTL_S). */
+int64_t step_wait_ms(const struct operation *op);
 
 /* share.c */
 /** Whether new flows let the running step end, which has had its time; else it waits, or is held. */

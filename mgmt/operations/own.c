@@ -18,7 +18,6 @@
 
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
-#include "mgmt/operations/plan.h"
 
 static uint32_t find_epoch(const struct operation *op, const struct operation_facts *facts)
 {
@@ -150,7 +149,7 @@ void own_read_levels(struct tick *t)
 		op->waited_ms = 0;
 		return;
 	}
-	if (op->waited_ms < (int64_t)(step_ttl_s(op) + PLAN_AFTER_TTL_S) * 1000)
+	if (op->waited_ms < step_wait_ms(op))
 		return;
 	op->reads_levels = false;
 	tick_change(t);

@@ -190,7 +190,7 @@ static bool have_all_last(struct tick *t)
 static bool has_last_settled(struct tick *t)
 {
 	const struct operation_step *last = history_last(t->op);
-	int64_t ttl_ms = (int64_t)(step_ttl_s(t->op) + PLAN_AFTER_TTL_S) * 1000;
+	int64_t ttl_ms = step_wait_ms(t->op);
 
 	if (!last || last->ended_ms ||
 	    (last->to_ppm > last->from_ppm) != (t->op->way == OPERATION_OUT))
@@ -238,6 +238,11 @@ uint64_t step_ttl_s(const struct operation *op)
 	const struct operation_step *step = op->n_steps ? &op->steps[op->n_steps - 1] : NULL;
 
 	return step && step->ttl_s.known ? step->ttl_s.value : TICK_TTL_UNKNOWN_S;
+}
+
+int64_t step_wait_ms(const struct operation *op)
+{
+	return (int64_t)(step_ttl_s(op) + PLAN_AFTER_TTL_S) * 1000;
 }
 
 /* Those that come later than one TTL after all were sent away are the backup's. */
@@ -297,7 +302,7 @@ static bool has_waited(struct tick *t, int64_t *ttl_ms)
 	const struct operation_step *step = history_last(op);
 	bool canary = op->state == OPERATION_RETURNING && step->to_ppm == PLAN_CANARY_PPM;
 
-	*ttl_ms = (int64_t)(step_ttl_s(op) + PLAN_AFTER_TTL_S) * 1000;
+	*ttl_ms = step_wait_ms(op);
 	if (op->waited_ms < *ttl_ms) {
 		tick_wait(t, "answers given before the step may be in use for %lld s more",
 		          count_seconds(*ttl_ms - op->waited_ms));
