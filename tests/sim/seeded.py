@@ -53,8 +53,8 @@ BREAKAGES = [
      "\towner_see(claim, rule->now_s);\n\treturn owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);",
      "\t(void)rule;\n\treturn owner_picked(OWNER_LOAD(uint16_t, &claim->base), event);"),
     ("use of an entry is not noted", "seldom", RULES,
-     "if (new != old)\n\t\tOWNER_STORE(uint64_t, at, new);",
-     "if (owner_word_state(old) == OWNER_EMBRYONIC)\n\t\tOWNER_STORE(uint64_t, at, new);"),
+     "\tOWNER_STORE(uint64_t, at, new);",
+     "\tif (owner_word_state(old) == OWNER_EMBRYONIC)\n\t\tOWNER_STORE(uint64_t, at, new);"),
     ("FIN ends an entry at once", "often", RULES,
      "uint32_t state = owner_next_state(f->segment), syn_way;\n\n\tif (s->known < OWNER_WAYS)\n",
      "uint32_t state = owner_next_state(f->segment), syn_way;\n\n\tif (s->known < OWNER_WAYS && state == OWNER_FINISHED) {\n"

@@ -61,16 +61,22 @@ FWD_INLINE enum fwd_reason fwd_check_sender(const struct fwd_tables *t, const st
 	                                                     : FWD_REASON_FORWARDED;
 }
 
+/** The range of slots of @p pool, as it is now. */
+FWD_INLINE uint64_t fwd_pool_range(const struct fwd_pool *pool)
+{
+	return OWNER_LOAD(uint64_t, &pool->slot_range);
+}
+
 /**
  * The slot by the service's rule: by the flow's hash, or by its source's. What is
  * remembered is a flow in either case, and so is what spreads the outer source.
+ *
+ * @param range  fwd_pool_range() of the service's pool
  */
-FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, const struct fwd_pool *pool,
+FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, uint64_t range,
                                     const struct fwd_parsed *p, const struct fwd_service *service,
                                     uint64_t hash)
 {
-	uint64_t range = OWNER_LOAD(uint64_t, &pool->slot_range);
-
 	if (FWD_UNLIKELY(service->flags & FWD_SERVICE_HASH_SOURCE))
 		hash = fwd_hash_source(root->hash_key, &p->flow, p->is4);
 	return (uint32_t)(range >> 8) + owner_slot(hash, 1u << (range & 31));
@@ -190,7 +196,7 @@ FWD_INLINE uint32_t fwd_decide_unsettled(const struct fwd_tables *t, const struc
 	uint64_t how =
 	        idle_s | (uint32_t)pool->remember_s << 16 | (uint64_t)v->service->udp_policy << 32;
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
-	uint32_t pick;
+	uint32_t pick, event;
 
 	if (FWD_UNLIKELY(v->service->drills))
 		how |= (uint64_t)fwd_drill_find(fwd_tables_number(t), p->flow.src.longs_be[0],
@@ -198,9 +204,10 @@ FWD_INLINE uint32_t fwd_decide_unsettled(const struct fwd_tables *t, const struc
 		                                fwd_drill_query(p, v->service->drills))
 		       << 40;
 	pick = fwd_owner_find(fwd_tables_number(t), v->hash, what, v->slot, how);
-	v->event = pick >> 16;
-	if (cpu && v->event < FWD_EVENTS_MAX)
-		cpu->event[v->event]++;
+	v->event = event = pick >> 16;
+	FWD_LAUNDER(event);
+	if (cpu && event < FWD_EVENTS_MAX)
+		cpu->event[event]++;
 	return pick & FWD_SLOT_BACKEND;
 }
 
@@ -212,15 +219,24 @@ FWD_INLINE uint16_t fwd_slot_word(const struct fwd_tables *t, uint32_t slot)
 	return block ? OWNER_LOAD(uint16_t, &block->slot[slot % FWD_SLOTS_PER_BLOCK]) : 0;
 }
 
-/** The owner of the verdict's flow. @return a backend, or 0: none */
+/** Whether a packet in an unsettled slot names earlier owners. */
+FWD_INLINE bool fwd_is_listed(const struct fwd_pool *pool, const struct fwd_parsed *p)
+{
+	return pool->flags & FWD_POOL_AGENTS && p->flow.protocol == FWD_PROTO_TCP;
+}
+
+/** The owner of the verdict's flow, unless the fast path has found it. @return a backend, or 0: none */
 FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fwd_pool *pool,
                                      const struct fwd_parsed *p, struct fwd_verdict *v)
 {
-	uint16_t hot = fwd_slot_word(t, v->slot);
+	uint16_t hot;
 
+	if (v->event != OWNER_EVENT_NONE)
+		return v->backend_index;
+	hot = fwd_slot_word(t, v->slot);
 	if (FWD_LIKELY(!(hot & FWD_SLOT_UNSETTLED)))
 		return hot;
-	if (pool->flags & FWD_POOL_AGENTS && p->flow.protocol == FWD_PROTO_TCP)
+	if (fwd_is_listed(pool, p))
 		return fwd_decide_listed(t, p, hot, v);
 	return fwd_decide_unsettled(t, pool, p, hot, v);
 }
@@ -285,7 +301,7 @@ FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const str
 		return FWD_REASON_TTL;
 	if (FWD_UNLIKELY(!pool))
 		return FWD_REASON_NO_BACKEND;
-	v->slot = fwd_decide_slot(root, pool, p, v->service, v->hash);
+	v->slot = fwd_decide_slot(root, fwd_pool_range(pool), p, v->service, v->hash);
 	v->backend_index = fwd_decide_owner(t, pool, p, v);
 	return FWD_LIKELY(v->backend_index) ? FWD_REASON_FORWARDED : FWD_REASON_NO_BACKEND;
 }

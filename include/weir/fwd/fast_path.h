@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The fast path, for the commonest packet: IPv4 or IPv6, TCP or UDP, for a slot that has one owner,
+ * The fast path, for the commonest packet: IPv4 or IPv6, TCP or UDP, that names no earlier owners and
  * whose tunnel is behind an untagged next hop.
  *
  * One test follows the other. The first that fails hands the packet to the stages of forward.h,
- * which handle all cases, and nothing has been changed by then. So this code does nothing that the
+ * which handle all cases, and nothing has been changed by then but what asking for the owner of a
+ * flow in an unsettled slot remembers; that owner is handed over, too. So this code does nothing that the
  * stages would not do as well. It only has fewer tests, and constants in place of variables; that
  * saves a tenth of a packet's cost. One of these constants is the packet's family (fwd_parsed.is4).
  */
@@ -14,27 +15,54 @@
 
 #include "weir/fwd/rewrite.h"
 
-/** The one owner of the verdict's flow. @return NULL: not a packet for the fast path */
+/**
+ * Find the flow's service, hash and slot. In this order, the lines of service and pool, each of which
+ * names the next one, are fetched while the hash is reckoned, and the slot is read as soon as that is
+ * done. In the other order each would be fetched when the one before is there: they are too many
+ * instructions behind the hash.
+ *
+ * @param pool  out: the service's; NULL: none
+ * @return the slot's hot word; 0 also if there is no such slot
+ */
+FWD_INLINE uint16_t fwd_fast_find(const struct fwd_tables *t, const struct fwd_root *root,
+                                  const struct fwd_parsed *p, struct fwd_verdict *v,
+                                  const struct fwd_pool **pool)
+{
+	uint64_t range;
+
+	v->service = fwd_service_find(t, root, &p->flow.dst, p->flow.dport_be, p->flow.protocol);
+	*pool = v->service ? fwd_port_pool(t, v->service->pool) : NULL;
+	range = *pool ? fwd_pool_range(*pool) : 0;
+	v->hash = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
+	if (!v->service || !*pool)
+		return 0;
+	v->slot = fwd_decide_slot(root, range, p, v->service, v->hash);
+	return fwd_slot_word(t, v->slot);
+}
+
+/**
+ * The owner of a packet's flow. In an unsettled slot that is asked once, as asking may remember the
+ * flow: v->event then says so to the stages that follow where the fast path cannot go on.
+ * @return NULL: not a packet for the fast path
+ */
 FWD_INLINE const struct fwd_backend *fwd_fast_backend(const struct fwd_tables *t,
                                                       const struct fwd_root *root,
                                                       const struct fwd_parsed *p,
                                                       struct fwd_verdict *v)
 {
 	const struct fwd_pool *pool;
-	uint16_t hot;
+	uint16_t hot = fwd_fast_find(t, root, p, v, &pool);
 
-	if (!v->service || fwd_is_martian(&p->flow.src, p->is4) ||
+	if (!hot || fwd_is_martian(&p->flow.src, p->is4) ||
 	    fwd_is_loop(t, root, &p->flow.src, p->is4))
 		return NULL;
-	pool = fwd_port_pool(t, v->service->pool);
-	if (!pool)
-		return NULL;
-	v->slot = fwd_decide_slot(root, pool, p, v->service, v->hash);
-	hot = fwd_slot_word(t, v->slot);
-	if (!hot || hot & FWD_SLOT_UNSETTLED)
-		return NULL;
 	v->backend_index = hot;
-	return fwd_port_backend(t, hot);
+	if (FWD_UNLIKELY(hot & FWD_SLOT_UNSETTLED)) {
+		if (fwd_is_listed(pool, p))
+			return NULL;
+		v->backend_index = fwd_decide_unsettled(t, pool, p, hot, v);
+	}
+	return FWD_LIKELY(v->backend_index) ? fwd_port_backend(t, v->backend_index) : NULL;
 }
 
 /**
@@ -132,7 +160,8 @@ FWD_INLINE bool fwd_fast_is_new(const uint8_t *inner, bool is4)
  * Forward a packet of the common shape, if the fast path can.
  *
  * @param p  from fwd_parse_plain()
- * @param v  hash and service are read; out, if true is returned: as fwd_forward() leaves it
+ * @param v  zeroed; out: hash and, where it is not 0, event with backend_index; if true is returned,
+ *           as fwd_forward() leaves it
  * @param inner  out, likewise: as of fwd_fast_rewrite()
  */
 FWD_INLINE bool fwd_fast(const struct fwd_tables *t, const struct fwd_root *root,

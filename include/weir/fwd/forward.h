@@ -139,8 +139,9 @@ FWD_INLINE void fwd_forward_any(const struct fwd_tables *t, const struct fwd_roo
 
 /** What the fast path found of a frame that it could not take. */
 struct fwd_found {
-	uint64_t hash; /**< the flow's */
-	uint64_t any;  /**< 1: the hash is known; 0: nothing is */
+	uint64_t hash;  /**< the flow's */
+	uint64_t any;   /**< 1: the hash is known; 0: nothing is */
+	uint64_t owner; /**< fwd_verdict.event << 32 | backend_index, if the owner was asked for */
 };
 
 /** Forward a frame by all stages. @param found  taken over, where there is any */
@@ -151,7 +152,9 @@ FWD_INLINE void fwd_forward_long(const struct fwd_tables *t, const struct fwd_ro
 	struct fwd_parsed p = { 0 };
 
 	fwd_forward_parse(t, root, packet, &p);
-	*v = (struct fwd_verdict){ .hash = found->hash };
+	*v = (struct fwd_verdict){ .hash = found->hash,
+		                   .backend_index = (uint32_t)found->owner,
+		                   .event = (uint32_t)(found->owner >> 32) };
 	if (p.addressed && fwd_has_flow(&p))
 		fwd_decide_find(t, root, &p, v, found->any);
 	fwd_forward_any(t, root, cpu, packet, &p, v);
@@ -173,9 +176,9 @@ FWD_INLINE bool fwd_forward_fast(const struct fwd_tables *t, const struct fwd_ro
 	if (!fwd_parse_plain(packet, &p, is4) ||
 	    FWD_UNLIKELY(!fwd_is_ours(t, root, packet, fwd_port_ingress(t, packet))))
 		return false;
-	fwd_decide_find(t, root, &p, v, false);
 	if (FWD_UNLIKELY(!fwd_fast(t, root, packet, &p, v, &inner))) {
-		*found = (struct fwd_found){ v->hash, 1 };
+		*found = (struct fwd_found){ v->hash, 1,
+			                     (uint64_t)v->event << 32 | v->backend_index };
 		return false;
 	}
 	fwd_fast_count(t, root, cpu, packet, p.frame_len, inner, is4, v);

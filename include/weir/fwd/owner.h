@@ -86,7 +86,7 @@ struct owner_cold {
 			/** The control process's: when a change was announced; 0: none is. */
 			uint32_t scheduled_at;
 			struct owner_claim claim[OWNER_CLASSES];
-			/** when an exception of the slot was last made or used */
+			/** when an exception of the slot was last made or prolonged */
 			uint32_t kept_at;
 		};
 		/** with agents: in place of scheduled_at and TCP's claim */
@@ -261,7 +261,7 @@ FWD_INLINE uint32_t owner_room(const struct owner_scan *s, const struct fwd_exce
 	return evictable;
 }
 
-/** Note that an exception of the slot was used; not more often than every fourth second. */
+/** Note that an exception of the slot was made or prolonged; at most every fourth second. */
 FWD_INLINE void owner_keep(struct owner_cold *cold, uint32_t now_s)
 {
 	if (now_s - OWNER_LOAD(uint32_t, &cold->kept_at) >= 4)
@@ -281,7 +281,9 @@ FWD_INLINE struct owner_pick owner_picked(uint32_t backend, enum owner_event eve
 
 /**
  * Follow the entry in way @p i, which is in @p state from now on. An entry that agrees with a
- * settled slot is not refreshed, so that it ends and the slot can leave the slow path.
+ * settled slot is not refreshed, so that it ends and the slot can leave the slow path. Where nothing
+ * is to be stored, which is most packets of a remembered flow, the cold part is not read: it lies in
+ * another cache line, and an entry that is not prolonged needs no note there.
  */
 FWD_INLINE struct owner_pick owner_follow(const struct owner_rule *rule, const struct fwd_flow *f,
                                           uint16_t current, struct owner_cold *cold,
@@ -295,10 +297,11 @@ FWD_INLINE struct owner_pick owner_follow(const struct owner_rule *rule, const s
 	uint64_t new = owner_word(backend, state,
 	                          owner_end(rule->now_s, owner_state_idle(rule, state)), tag);
 
+	if (new == old)
+		return owner_picked(backend, OWNER_EVENT_FOLLOWED);
 	if (backend == current && OWNER_LOAD(uint32_t, &cold->claim[owner_class(f)].settle_at) == 0)
 		return owner_picked(backend, OWNER_EVENT_FOLLOWED);
-	if (new != old)
-		OWNER_STORE(uint64_t, at, new);
+	OWNER_STORE(uint64_t, at, new);
 	owner_keep(cold, rule->now_s);
 	if (owner_word_state(old) == OWNER_EMBRYONIC && !embryonic)
 		return owner_picked(backend, OWNER_EVENT_CONFIRMED);

@@ -486,6 +486,22 @@ static void use_of_an_exception_is_noted_in_its_slot(void **state)
 	assert_int_equal(cold.kept_at, NOW + 50);
 }
 
+static void an_exception_that_is_not_prolonged_is_not_noted(void **state)
+{
+	(void)state;
+	assert_int_equal(NOW % 8, 0);
+	send_segment(flow_hash(1), FWD_SEGMENT_SYN, ISS);
+	send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1);
+	now_s += 5;
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1), CURRENT,
+	            OWNER_EVENT_FOLLOWED);
+	assert_int_equal(cold.kept_at, NOW);
+	now_s += 5;
+	assert_goes(send_segment(flow_hash(1), FWD_SEGMENT_TCP, ISS + 1), CURRENT,
+	            OWNER_EVENT_FOLLOWED);
+	assert_int_equal(cold.kept_at, NOW + 10);
+}
+
 int main(void)
 {
 #define OWNER_TEST(name) cmocka_unit_test_setup(name, unsettle_slot)
@@ -513,6 +529,7 @@ int main(void)
 		OWNER_TEST(without_memory_the_base_serves_all_while_it_has_a_claim),
 		OWNER_TEST(a_slot_of_nobody_leaves_new_flows_to_its_base),
 		OWNER_TEST(use_of_an_exception_is_noted_in_its_slot),
+		OWNER_TEST(an_exception_that_is_not_prolonged_is_not_noted),
 	};
 
 	return cmocka_run_group_tests_name("owner", tests, NULL, NULL);
