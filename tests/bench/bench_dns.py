@@ -262,6 +262,7 @@ def rows(case: Case, seen: dict[str, list[Measured]]) -> typing.Iterator[Row]:
     """JSON rows of one case: ours beside gdnsd, then each of the others; the user part of these two."""
     figures = {name: summary([m[0] for m in all_]) for name, all_ in seen.items()}
     yield row(case.name, figures.pop(OURS), figures[PEER], case.wanted)
+    figures.pop("beside", None)
     for name, figure in figures.items():
         yield row(f"{case.name}.{name}", figure)
     ours, peer = (summary([m[1] for m in seen[name]]) for name in (OURS, PEER))

@@ -18,7 +18,7 @@
 #define BYTES_MAX 4096
 #define RCVBUF    (8 << 20)
 
-struct room {
+struct echo_room {
 	struct mmsghdr messages[BATCH];
 	struct iovec parts[BATCH];
 	struct sockaddr_storage from[BATCH];
@@ -43,7 +43,7 @@ static int bind_socket(const char *address, const char *port)
 	return fd;
 }
 
-static void open_room(struct room *r)
+static void open_room(struct echo_room *r)
 {
 	for (unsigned i = 0; i < BATCH; i++) {
 		r->parts[i].iov_base = r->bytes[i];
@@ -54,7 +54,7 @@ static void open_room(struct room *r)
 }
 
 /* Make query number @p i an answer, which is @p more bytes longer. */
-static void turn_message(struct room *r, unsigned i, size_t more, uint8_t rcode)
+static void turn_message(struct echo_room *r, unsigned i, size_t more, uint8_t rcode)
 {
 	size_t length = r->messages[i].msg_len + more;
 
@@ -63,7 +63,7 @@ static void turn_message(struct room *r, unsigned i, size_t more, uint8_t rcode)
 	r->parts[i].iov_len = length < BYTES_MAX ? length : BYTES_MAX;
 }
 
-static int echo_batch(struct room *r, int fd, size_t more, uint8_t rcode)
+static int echo_batch(struct echo_room *r, int fd, size_t more, uint8_t rcode)
 {
 	int n, sent = 0;
 
@@ -86,7 +86,7 @@ static int echo_batch(struct room *r, int fd, size_t more, uint8_t rcode)
 
 int main(int argc, char **argv)
 {
-	static struct room room;
+	static struct echo_room room;
 	int fd = argc == 5 ? bind_socket(argv[1], argv[2]) : -1, err;
 
 	if (fd < 0) {
