@@ -30,12 +30,14 @@ int addr_compare(const struct addr *a, const struct addr *b)
 	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
 }
 
+/* Made in registers: it is returned in them, and would be loaded from two stores. */
 struct addr addr_from4(const void *bytes)
 {
+	uint32_t parts_be[4] = { 0, 0, htonl(0xffff), 0 };
 	struct addr a;
 
-	memcpy(a.bytes, mapped, sizeof(mapped));
-	memcpy(a.bytes + sizeof(mapped), bytes, 4);
+	memcpy(&parts_be[3], bytes, 4);
+	memcpy(a.bytes, parts_be, sizeof(a.bytes));
 	return a;
 }
 

@@ -13,14 +13,6 @@
 
 #define POINTER 0xc000u /* the two high bits of a compression pointer (RFC 1035, section 4.1.4) */
 
-struct message_mark message_mark(const struct message *m)
-{
-	struct message_mark mark = { .at = m->w.at, .n_seen = m->n_seen };
-
-	memcpy(mark.counts, m->counts, sizeof(mark.counts));
-	return mark;
-}
-
 void message_back(struct message *m, const struct message_mark *mark)
 {
 	m->w.at = mark->at;

@@ -13,30 +13,63 @@
 
 #include "dns/zone/wire.h"
 
-/* name_fold() of eight bytes. */
-static uint64_t fold_word(uint64_t v)
+typedef uint64_t words __attribute__((vector_size(16)));
+
+/* @p n bytes, fewer than 8, in loads that overlap. */
+static uint64_t load_few_bytes(const uint8_t *p, size_t n)
 {
-	const uint64_t each = UINT64_C(0x0101010101010101);
-	uint64_t low = v & 0x7f * each; /* so that no sum carries into the next byte */
-	uint64_t from_a = low + (0x80 - 'A') * each, above_z = low + (0x7f - 'Z') * each;
+	uint32_t first, last;
+
+	if (n == 0)
+		return 0;
+	if (n < 4)
+		return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
+	memcpy(&first, p, 4);
+	memcpy(&last, p + n - 4, 4);
+	return first | (uint64_t)last << 8 * (n - 4);
+}
+
+/* name_fold() of all bytes. */
+static words fold_words(words v)
+{
+	const words each = { UINT64_C(0x0101010101010101), UINT64_C(0x0101010101010101) };
+	words low = v & 0x7f * each; /* so that no sum carries into the next byte */
+	words from_a = low + (0x80 - 'A') * each, above_z = low + (0x7f - 'Z') * each;
 
 	return v | (~v & from_a & ~above_z & 0x80 * each) >> 2;
 }
 
-/* Fold a whole name at once: the length of a label, at most 63, is no letter. */
-static void fold_name(uint8_t *to, const uint8_t *from, size_t length)
+/* Up to 16 bytes; those behind are 0. */
+static words load_words(const uint8_t *p, size_t n)
 {
-	uint64_t v;
-	size_t at = 0;
+	words v = { 0 };
 
-	for (; length - at >= 8; at += 8) {
-		memcpy(&v, from + at, 8);
-		v = fold_word(v);
-		memcpy(to + at, &v, 8);
+	if (n >= sizeof(v)) {
+		memcpy(&v, p, sizeof(v));
+	} else if (n >= 8) {
+		uint64_t first;
+
+		memcpy(&first, p, 8);
+		v = (words){ first, load_few_bytes(p + 8, n - 8) };
+	} else {
+		v[0] = load_few_bytes(p, n);
 	}
-	for (; at < length; at++)
-		to[at] = name_fold(from[at]);
+	return v;
 }
+
+/*
+ * Fold a whole name at once: the length of a label, at most 63, is no letter. The stores are wide
+ * because labels are read again right away: a load waits that needs the bytes of two stores.
+ */
+static void fold_name(uint8_t to[NAME_WIRE_MAX + 1], const uint8_t *from, size_t length)
+{
+	for (size_t at = 0; at < length; at += sizeof(words)) {
+		words v = fold_words(load_words(from + at, length - at));
+
+		memcpy(to + at, &v, sizeof(v));
+	}
+}
+_Static_assert((NAME_WIRE_MAX + 1) % sizeof(words) == 0, "the last store has room");
 
 bool name_read(struct wire_reader *r, struct name *out)
 {
@@ -158,20 +191,6 @@ static uint64_t mix_label_hash(uint64_t h, uint64_t v)
 	return h ^ h >> 32;
 }
 
-/* The last @p n bytes, fewer than 8, in loads that overlap. */
-static uint64_t load_last_bytes(const uint8_t *p, size_t n)
-{
-	uint32_t first, last;
-
-	if (n == 0)
-		return 0;
-	if (n < 4)
-		return p[0] | (uint64_t)p[n / 2] << 8 * (n / 2) | (uint64_t)p[n - 1] << 8 * (n - 1);
-	memcpy(&first, p, 4);
-	memcpy(&last, p + n - 4, 4);
-	return first | (uint64_t)last << 8 * (n - 4);
-}
-
 uint64_t name_hash_label(uint64_t parent, const uint8_t *label)
 {
 	size_t n = (size_t)label[0] + 1;
@@ -181,5 +200,5 @@ uint64_t name_hash_label(uint64_t parent, const uint8_t *label)
 		memcpy(&v, label, 8);
 		h = mix_label_hash(h, v);
 	}
-	return mix_label_hash(h, load_last_bytes(label, n) ^ (uint64_t)n << 56);
+	return mix_label_hash(h, load_few_bytes(label, n) ^ (uint64_t)n << 56);
 }
