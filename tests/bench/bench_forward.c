@@ -8,8 +8,8 @@
  * Each packet of each round must have been forwarded, as the program itself counts.
  *
  * In the rows named cold, 64 random lines of 64 MiB are written before each packet, so that what the
- * program needs has often left the caches, as on a machine that does other work as well. Beside rows
- * in which memory decides stands the machine's limit: a program that reads the same tables' lines in
+ * program needs has often left the caches, as on a machine that does other work as well. Beside each
+ * row of forwarded packets stands the machine's limit: a program that reads the same tables' lines in
  * the same rounds, writes the outer header, and does nothing else.
  */
 #include <errno.h>
@@ -249,7 +249,7 @@ static double median_cost(const struct samples *s, enum bench_target target, boo
 
 static struct result summarise_samples(const struct bench_case *c, struct samples *s)
 {
-	bool grown = !c->foreign, limit = c->variant != PLAIN;
+	bool grown = !c->foreign;
 	double median = median_cost(s, BENCH_WEIR, grown);
 	double least = median_cost(s, BENCH_LEAST, grown);
 
@@ -257,9 +257,9 @@ static struct result summarise_samples(const struct bench_case *c, struct sample
 		(void)bench_summarise(s->ns[i], (size_t)n_rounds);
 	return (struct result){
 		{ net_cost(s, BENCH_WEIR, 0, grown), median },
-		limit ? "a program that reads the same lines and writes the header, likewise net"
+		grown ? "a program that reads the same lines and writes the header, likewise net"
 		      : "a program that only sends, in the same harness",
-		limit ? least : s->ns[BENCH_NULL][n_rounds / 2],
+		grown ? least : s->ns[BENCH_NULL][n_rounds / 2],
 	};
 }
 
@@ -308,6 +308,7 @@ static void prepare_trial(struct trial *t)
 	t->f = load_wrapper(&t->w);
 	t->f->bss->load.pick = c->pick;
 	t->f->bss->load.n_flows = c->n_flows;
+	t->f->bss->load.outer6 = c->outer6;
 	t->f->bss->load.slot_mask = t->w.sizes.slots - 1;
 	t->f->bss->load.bucket_mask = t->w.sizes.exception_buckets - 1;
 	t->f->bss->load.cold_lines = c->variant == COLD ? BENCH_COLD_LINES : 0;

@@ -21,6 +21,7 @@ struct bench_load {
 	uint32_t pick;   /**< enum bench_pick */
 	uint32_t n_flows;
 	uint32_t is6;
+	uint32_t outer6;     /**< what bench_least puts in front */
 	uint32_t cold_lines; /**< random lines of other work's memory written before each packet */
 	uint32_t slot_mask, bucket_mask; /**< of the tables that bench_least reads */
 	uint32_t ifindex;                /**< where bench_generate sends */
