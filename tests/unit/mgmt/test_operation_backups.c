@@ -178,8 +178,8 @@ static void without_the_effect_nothing_is_said_of_readiness(void **state)
 }
 
 /* With @p n backends at @p rows, of this table. */
-static struct effect *write_page(char dir[64], uint64_t table, const struct effect_backend *rows,
-                                 size_t n)
+static struct effect *write_page(char dir[64], uint64_t table, bool has_backup,
+                                 const struct effect_backend *rows, size_t n)
 {
 	struct effect *effect;
 	struct page *page;
@@ -198,7 +198,7 @@ static struct effect *write_page(char dir[64], uint64_t table, const struct effe
 	*effect_page_pools(p) =
 	        (struct effect_pool){ .pool = table,
 		                      .n_slots = 64,
-		                      .has_backup = 1,
+		                      .has_backup = has_backup,
 		                      .n_backends = (uint32_t)n,
 		                      .backup_obstacle = n ? EFFECT_BACKUP_POOL_DOWN : 0 };
 	if (n)
@@ -211,13 +211,17 @@ static struct effect *write_page(char dir[64], uint64_t table, const struct effe
 	return effect;
 }
 
-/* The tables take a backup without a check as up; that is no proof that it would serve. */
+/*
+ * The tables take a backup without a check as up; that is no proof that it would serve. One that is not
+ * in the tables is not proven either.
+ */
 static void a_backup_that_nothing_probes_is_not_known_to_be_ready(void **state)
 {
 	static const struct model_check check = { .interval_ms = 1000 };
 
 	(void)state;
-	for (int checked = 0; checked < 2; checked++) {
+	for (int i = 0; i < 4; i++) {
+		bool checked = i % 2, there = i / 2;
 		struct model_pool backup = { .name = "web-fra",
 			                     .site = &sites[1],
 			                     .index = 1,
@@ -232,16 +236,20 @@ static void a_backup_that_nothing_probes_is_not_known_to_be_ready(void **state)
 		own.services = &service;
 		own.n_services = 1;
 		assert_int_equal(model_tables(&own, &sites[0], tables), 1);
-		struct effect *effect = write_page(dir, tables[0].id, NULL, 0);
-		json_t *list = backup_status_json(
-		               &(struct backup_evidence){ .m = &own, .effect = effect }),
-		       *row = json_array_get(list, 0);
+		struct effect *effect = write_page(dir, tables[0].id, there, NULL, 0);
+		const struct backup_evidence evidence = { .m = &own, .effect = effect };
+		const struct backup_tables all = { tables, 1 };
+		json_t *list = backup_status_json(&evidence), *row = json_array_get(list, 0);
 		const json_t *ready = json_object_get(row, "ready");
 		const char *detail = json_string_value(json_object_get(row, "detail"));
-		assert_true(checked ? json_is_true(ready) : json_is_null(ready));
-		assert_string_equal(
-		        detail,
-		        checked ? "" : "its pool has no check: whether it is up is not known");
+		assert_true(checked && there ? json_is_true(ready) : json_is_null(ready));
+		assert_int_equal(backup_status_is_odd(&evidence, &all, &here),
+		                 !json_is_true(ready));
+		if (there)
+			assert_string_equal(
+			        detail,
+			        checked ? ""
+			                : "its pool has no check: whether it is up is not known");
 		json_decref(list);
 		effect_close(effect);
 	}
@@ -311,7 +319,7 @@ static const char *read_detail(bool has_effect, bool has_health)
 {
 	static json_t *rows;
 	char dir[64];
-	struct effect *effect = write_page(dir, scene.tables[0].id, scene.rows, N_BACKENDS);
+	struct effect *effect = write_page(dir, scene.tables[0].id, true, scene.rows, N_BACKENDS);
 
 	json_decref(rows);
 	rows = backup_status_json(&(struct backup_evidence){ &scene.m, has_effect ? effect : NULL,

@@ -167,6 +167,24 @@ static void a_backup_that_may_not_serve_comes_next(void **state)
 	assert_int_equal(seen->n_backups, 0);
 }
 
+/* A service that is down at one site stays the worst, whatever is odd at its next site. */
+static void what_is_down_at_one_site_is_down(void **state)
+{
+	const uint64_t target = health_target_service("both", "fra", false);
+	const struct model_at order[2] = {
+		at[1],
+		{ .site = &sites[0], .vip = &vips[0], .pool = &pools[0], .backup = &pools[1] }
+	};
+
+	(void)state;
+	services[0] = (struct model_service){ .name = "odd", .at = &order[1], .n_at = 1 };
+	services[1] = (struct model_service){ .name = "both", .at = order, .n_at = 2 };
+	assert_int_equal(health_set_targets(&health, &target, 1, 1), 0);
+	health_write(&health, health_find_index(&health, target),
+	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1));
+	assert_string_equal(names_shown(3), "both odd ");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -174,6 +192,7 @@ int main(void)
 		T(rows_at_sites_have_the_same_limit),
 		T(what_is_down_comes_first),
 		T(a_backup_that_may_not_serve_comes_next),
+		T(what_is_down_at_one_site_is_down),
 	};
 
 	return cmocka_run_group_tests_name("status services", tests, NULL, NULL);
