@@ -13,6 +13,7 @@
 
 #include <dirent.h>
 #include <sched.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -22,14 +23,18 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mbuf.h>
+#include <rte_memory.h>
 
-#include "dataplane/dpdk/eal_clock.h"
+#include "dataplane/dpdk/eal_libc.h"
 
 static struct {
 	char dir[64];
 	cpu_set_t cpus;
 	int affinity_errno, init_says, init_errno;
 	int n_inits, argc;
+	uint8_t memory[3 * 4096];
+	uint64_t page_bytes; /* of it */
+	unsigned int n_advised;
 	bool hurries, hurried; /* now; when DPDK was started */
 	char argv[16][256];
 	struct {
@@ -76,6 +81,28 @@ static struct rte_mempool *edge_pool(const char *name, unsigned int n, unsigned 
 	return edge.no_pool ? NULL : (struct rte_mempool *)(uintptr_t)(0x100 + i);
 }
 
+/* DPDK has two lists of memory: ours, and one of a device. */
+static int edge_walk(rte_memseg_list_walk_t each, void *arg)
+{
+	struct rte_memseg_list lists[] = {
+		{ .base_va = edge.memory, .page_sz = edge.page_bytes, .len = 8192 },
+		{ .base_va = edge.memory + 8192, .page_sz = 4096, .len = 4096, .external = 1 }
+	};
+
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(each(&lists[i], arg), 0);
+	return 0;
+}
+
+static int edge_madvise(void *at, size_t bytes, int advice)
+{
+	assert_ptr_equal(at, edge.memory);
+	assert_int_equal(bytes, 8192);
+	assert_int_equal(advice, MADV_HUGEPAGE);
+	edge.n_advised++;
+	return -1; /* a kernel without them: nothing is lost */
+}
+
 static unsigned int edge_socket(unsigned int lcore)
 {
 	(void)lcore;
@@ -102,7 +129,7 @@ static FILE *edge_fopen(const char *path, const char *mode)
 	return fopen(at, mode);
 }
 
-void eal_clock_hurry(bool on)
+void eal_libc_hurry(bool on)
 {
 	edge.hurries = on;
 }
@@ -119,6 +146,8 @@ static const char *edge_strerror(int err)
 #define rte_pktmbuf_pool_create edge_pool
 #define sched_getaffinity       edge_affinity
 #define rte_lcore_to_socket_id  edge_socket
+#define rte_memseg_list_walk    edge_walk
+#define madvise                 edge_madvise
 #define opendir                 edge_opendir
 #define fopen                   edge_fopen
 #include "dataplane/dpdk/eal.c"
@@ -421,6 +450,20 @@ static void a_device_without_a_socket_takes_memory_from_anywhere(void **state)
 	assert_int_equal(edge.pools[1].socket, SOCKET_ID_ANY);
 }
 
+static void ordinary_memory_is_to_have_large_pages(void **state)
+{
+	char why[DRIVER_REASON_MAX];
+
+	(void)state;
+	edge.page_bytes = 2u << 20; /* it has them */
+	assert_int_equal(start_eal(1500, why), 0);
+	assert_int_equal(edge.n_advised, 0);
+	memset(&eal, 0, sizeof(eal));
+	edge.page_bytes = 4096;
+	assert_int_equal(start_eal(1500, why), 0);
+	assert_int_equal(edge.n_advised, 1);
+}
+
 /* 512 MiB are needed, and of ordinary memory 256 more to spare. */
 static void two_processes_fit_where_there_is_memory_for_both(void **state)
 {
@@ -513,6 +556,7 @@ int main(void)
 		T(a_pool_has_frames_for_all_workers_in_half_of_the_memory),
 		T(each_socket_has_one_pool_made_when_it_is_asked_for),
 		T(a_device_without_a_socket_takes_memory_from_anywhere),
+		T(ordinary_memory_is_to_have_large_pages),
 		T(two_processes_fit_where_there_is_memory_for_both),
 		T(what_is_prepared_is_there_at_the_start_with_its_warning),
 		T(what_cannot_be_prepared_is_said),
