@@ -39,14 +39,14 @@
 #include "weir/nic.h"
 #include "weir/stats.h"
 
-#define YIELD_NS     1000000u /* between two looks for verdicts amid long work */
-#define RETRY_MS     1000u    /* before a document that failed is tried again */
-#define START_S      60u      /* this and the next two: limits of jobs, for `weir run` */
-#define DOCUMENT_S   120u
-#define DRIVER_S     300u /* DPDK clears its memory, and old kernels verify programs slowly */
-#define MTU_TICK_MS  100u /* how often path MTUs from routers are applied */
-#define SHOW_MS      250u /* between two effect pages: reading tables back takes time */
-#define HOPS_MAX     FWD_BACKENDS_MAX
+#define YIELD_NS    1000000u /* between two looks for verdicts amid long work */
+#define RETRY_MS    1000u    /* before a document that failed is tried again */
+#define START_S     60u      /* this and the next two: limits of jobs, for `weir run` */
+#define DOCUMENT_S  120u
+#define DRIVER_S    300u /* DPDK clears its memory, and old kernels verify programs slowly */
+#define MTU_TICK_MS 100u /* how often path MTUs from routers are applied */
+#define SHOW_MS     250u /* between two effect pages: reading tables back takes time */
+#define HOPS_MAX    FWD_BACKENDS_MAX
 
 static void apply_verdicts(struct process *p, bool all)
 {
