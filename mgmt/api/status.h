@@ -22,7 +22,7 @@ enum status_rank {
 	STATUS_REQUESTED, /* people requested it */
 	STATUS_ODD,       /* not simply up and serving, or not known to be */
 	STATUS_WRONG,     /* down, or out without a request */
-	STATUS_DEAD,      /* a pool that forwards nothing */
+	STATUS_DEAD,      /* a pool that forwards nothing, or whose backends are all down */
 	STATUS_RANKS
 };
 

@@ -196,10 +196,10 @@ static enum status_rank rank_pool(const struct status *s, const struct model_poo
 		worst = rank > worst ? rank : worst;
 	}
 	free(f.rows);
-	if (is_own_pool(s, pool) && s->look.pages.effect_fresh && pool->n_backends &&
-	    !out->counts.serving)
-		return STATUS_DEAD;
-	return worst;
+	bool serves = !s->look.pages.effect_fresh || out->counts.serving;
+	if (!is_own_pool(s, pool) || !pool->n_backends)
+		return worst;
+	return serves && out->counts.down < pool->n_backends ? worst : STATUS_DEAD;
 }
 
 /* --- those that are shown --- */

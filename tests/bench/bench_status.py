@@ -81,7 +81,7 @@ class Stage:
 
     def write(self) -> None:
         text = config({"backends": BACKENDS, "max": 16}, POOLS).replace(
-            'driver = "xdp";', 'driver = "xdp"; clock = "trusted"; dns_listen = [ "10.1.1.2" ];') + names()
+            'driver = "xdp";', 'driver = "xdp"; dns_listen = [ "10.1.1.2" ];') + names()
         for name, content in (("weir.conf", text), ("hash.key", "000102030405060708090a0b0c0d0e0f\n"), ("shop.example.zone", ZONE)):
             path = os.path.join(self.dirs["conf"], name)
             with open(path, "w") as f:

@@ -550,6 +550,31 @@ static void pools_are_cut_the_worst_first(void **state)
 	                    "web");
 }
 
+/* All down, though a guard keeps them in force, is worse than one of three that is out. */
+static void a_pool_whose_backends_are_all_down_comes_first(void **state)
+{
+	struct model_pool many[2] = { pools[0], pools[0] };
+
+	(void)state;
+	many[0].name = "p1"; /* nothing is seen of it */
+	one_pool.pools = many;
+	one_pool.n_pools = 2;
+	rows_in_force[1].alive = 0; /* in both */
+	set_health(1, HEALTH_DOWN);
+	set_health(2, HEALTH_DOWN);
+	(void)names_shown(1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(told, 0), "name")),
+	                    "p1");
+	set_health(3, HEALTH_DOWN);
+	(void)names_shown(1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(told, 0), "name")),
+	                    "web");
+	many[1].site = &sites[1]; /* of another site this node forwards nothing */
+	(void)names_shown(1);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(told, 0), "name")),
+	                    "p1");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -566,6 +591,7 @@ int main(void)
 		T(a_limit_leaves_what_stands_out),
 		T(the_worst_backends_have_room_first),
 		T(pools_are_cut_the_worst_first),
+		T(a_pool_whose_backends_are_all_down_comes_first),
 	};
 
 	return cmocka_run_group_tests_name("status parts", tests, NULL, NULL);
