@@ -85,6 +85,28 @@ static void a_warning_of_the_start_is_told_once_with_the_first_port(void **state
 	attach_port("eth2", "", af_packet);
 }
 
+static void tables_without_hugepages_are_told_unless_packets_have_none_either(void **state)
+{
+	static const char tables[] = "the tables lie in pages of 4 KiB: no hugetlbfs is mounted: "
+	                             "mount -t hugetlbfs none /dev/hugepages";
+
+	(void)state;
+	scene.dpdk.hugepages = MODEL_HUGEPAGES_YES;
+	open_it();
+	attach_port("eth0", "net_null0", tables);
+	attach_port("eth1", "net_null1", "");
+	close_it();
+	scene.dpdk.hugepages = MODEL_HUGEPAGES_AUTO;
+	scene.eal_says = "ordinary memory";
+	open_it();
+	attach_port("eth0", "net_null0", "ordinary memory");
+	close_it();
+	scene.dpdk.hugepages = MODEL_HUGEPAGES_NO;
+	scene.eal_says = NULL;
+	open_it();
+	attach_port("eth0", "net_null0", "");
+}
+
 /* A port with a queue for each worker: all is its own. */
 static void each_worker_has_its_own_queue_where_there_are_enough(void **state)
 {
@@ -537,6 +559,7 @@ int main(void)
 		T(tables_with_other_rows_of_counters_are_made_new),
 		T(what_keeps_it_from_starting_is_said_and_nothing_is_held),
 		T(a_warning_of_the_start_is_told_once_with_the_first_port),
+		T(tables_without_hugepages_are_told_unless_packets_have_none_either),
 		T(each_worker_has_its_own_queue_where_there_are_enough),
 		T(workers_without_a_queue_have_others_do_it),
 		T(a_bond_is_kept_alive_and_a_kernels_interface_has_no_tap),
