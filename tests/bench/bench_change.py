@@ -33,6 +33,7 @@ if typing.TYPE_CHECKING:
     from net import Host
 
 TRIALS = 3
+STARTS = 2
 CASES = {
     "pools1000": {"pools": 1000, "backends": 10, "max": 16, "target": 300, "request": 2300},
     "pool10000": {"pools": 1, "backends": 10000, "max": 10000, "target": 600, "request": 3000},
@@ -276,7 +277,7 @@ def measure_starts(lab: Lab) -> list[typing.Any]:
     """From `weir run` to *well*: for the first time, and as after a boot. The reference is a node with one backend."""
     case = CASES["pools1000"]
     trials: dict[tuple[str, str], list[dict[str, float]]] = {}
-    for i in range(TRIALS):
+    for i in range(STARTS):
         for size, pools in (("small", 1), ("large", case["pools"])):
             node = Node(lab, f"{size}{i}", config({**case, "backends": case["backends"] if pools > 1 else 1}, pools))
             for when in ("first", "again"):

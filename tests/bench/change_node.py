@@ -24,6 +24,7 @@ from servers import pass_program
 if typing.TYPE_CHECKING:
     from net import Host, Lab, Process
 
+LOOK_S = 0.6  # weir-mgmt judges the node twice a second: what it said must be from after the last step
 ANNOUNCED_MS = 2000  # a version takes effect so long after it was made
 # What says in the log that a start has come so far, in the order of a start.
 STEPS = {"document": r"effective-written document=", "tables": r"document-in-force document=", "checks": r"document-taken document=",
@@ -91,16 +92,18 @@ class Node:
         self.process = self.node.start("weir-run", [executable("weir"), *self.options, "run"])
         with open(self.process.log_path, errors="replace") as log:
             log.seek(0, os.SEEK_END) if self.started_before else None
-            while "well" not in reached:
+            while len(reached) < len(STEPS) or time.monotonic() - began < max(reached.values()) / 1000 + LOOK_S:
                 rest += log.read()
                 lines, rest = rest[:rest.rfind("\n") + 1], rest[rest.rfind("\n") + 1:]
                 for step, pattern in STEPS.items():
                     if step not in reached and re.search(pattern, lines):
                         reached[step] = (time.monotonic() - began) * 1000
+                if (states := re.findall(r"\bstatus state=(\w+)", lines)) and states[-1] != "well":
+                    reached.pop("well", None)
                 if time.monotonic() - began > timeout_s or not self.process.alive():
                     raise LabError(f"the node is not well after {timeout_s} s: reached {reached}")
                 time.sleep(0.01)  # the pace of the look
-        return reached
+        return {**reached, "well": max(reached.values())}  # it may say so before its tables are in force
 
     started_before = False
 
