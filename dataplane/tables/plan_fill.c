@@ -80,6 +80,20 @@ struct fill {
 	size_t next; /* pool that is to be taken */
 };
 
+/*
+ * The first set whose ring is needed: owners that go on have been through those before the set in
+ * force, and only a pool that is new to them starts with all.
+ */
+static size_t first_needed(const struct model_pool *m, const struct model_pool *old,
+                           int64_t wall_clock_ms)
+{
+	size_t i = old && old->agent == m->agent && m->n_member_sets ? m->n_member_sets - 1 : 0;
+
+	while (i > 0 && m->member_sets[i].from_ms > wall_clock_ms)
+		i--;
+	return i;
+}
+
 static void fill_pool(const struct fill *f, struct plan_pool *p)
 {
 	const struct model_pool *m = p->model;
@@ -87,7 +101,8 @@ static void fill_pool(const struct fill *f, struct plan_pool *p)
 
 	if (old && old->n_slots != m->n_slots)
 		old = NULL;
-	for (size_t s = 0; s < m->n_member_sets && s < PLAN_SETS_MAX; s++)
+	for (size_t s = first_needed(m, old, f->wall_clock_ms);
+	     s < m->n_member_sets && s < PLAN_SETS_MAX; s++)
 		if (!p->rings[s] && !has_ring(old, &m->member_sets[s], f->wall_clock_ms))
 			p->rings[s] =
 			        make_plan_ring(p, &m->member_sets[s], f->plan->model->hash_key);
