@@ -70,6 +70,8 @@ BUGS = [
     ("fast_path.h", "fwd_rewrite_ttl(eth + FWD_ETH_LEN + outer_len, p->is4);", "fwd_rewrite_ttl(eth + FWD_ETH_LEN + outer_len, outer4);"),
     ("fast_path.h", "->type_be = fwd_ethertype_be(outer4);", "->type_be = fwd_ethertype_be(p->is4);"),
     ("forward.h", "(struct fwd_found){ v->hash, 1,", "(struct fwd_found){ 0, 1,"),
+    ("forward.h", "!v->service && !fwd_may_be_vip(root, &p.flow.dst)", "!v->service"),
+    ("forward.h", "!v->service && !fwd_may_be_vip(root, &p.flow.dst)", "!fwd_may_be_vip(root, &p.flow.src)"),
     ("parse.h", "return p->flow.protocol == FWD_PROTO_UDP &&", "return"),
     ("hash.h", "s->v3 = fwd_rotl64(s->v3, 21) ^ s->v0;", "s->v3 = fwd_rotl64(s->v3, 22) ^ s->v0;"),
     ("hash.h", "return fwd_sip_end(&s, fwd_hash_last(f, FWD_HASH_LEN6));", "return fwd_sip_end(&s, fwd_hash_last(f, 36));"),

@@ -161,7 +161,8 @@ FWD_INLINE void fwd_forward_long(const struct fwd_tables *t, const struct fwd_ro
 }
 
 /**
- * Forward a frame by the fast path, if it is of family @p is4, a constant.
+ * Forward a frame by the fast path, if it is of family @p is4, a constant. A plain packet to none of our
+ * VIPs ends here, too: it is the kernel's.
  *
  * @param found  out, unless true is returned and if the frame was looked at
  * @return whether the fast path took it; v is as fwd_forward() leaves it then
@@ -177,6 +178,11 @@ FWD_INLINE bool fwd_forward_fast(const struct fwd_tables *t, const struct fwd_ro
 	    FWD_UNLIKELY(!fwd_is_ours(t, root, packet, fwd_port_ingress(t, packet))))
 		return false;
 	if (FWD_UNLIKELY(!fwd_fast(t, root, packet, &p, v, &inner))) {
+		if (!v->service && !fwd_may_be_vip(root, &p.flow.dst)) {
+			v->reason = FWD_REASON_NOT_OURS; /* as fwd_decide_other() says of it */
+			fwd_count_reason(cpu, v->reason);
+			return true;
+		}
 		*found = (struct fwd_found){ v->hash, 1,
 			                     (uint64_t)v->event << 32 | v->backend_index };
 		return false;
