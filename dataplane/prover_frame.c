@@ -63,7 +63,7 @@ static enum flow_rank rank_flow(const struct fwd_tables *t, const struct fwd_poo
 {
 	const struct fwd_parsed p = { .flow = f->tuple, .is4 = f->is4 };
 	uint64_t hash = fwd_hash_flow(t->root->hash_key, &f->tuple, f->is4);
-	uint32_t slot = fwd_decide_slot(t->root, fwd_pool_range(pool), &p, service, hash);
+	uint32_t slot = fwd_decide_slot(t->root, pool, &p, service, hash);
 	uint16_t hot = fwd_slot_word(t, slot);
 	const struct owner_cold *cold = fwd_port_cold(t, slot);
 	bool is_tcp = f->tuple.protocol == FWD_PROTO_TCP;

@@ -149,7 +149,7 @@ FWD_INLINE bool fwd_burst_fetch_slot(const struct fwd_tables *t, const struct fw
 
 	if (FWD_UNLIKELY(!pool))
 		return false;
-	v->slot = fwd_decide_slot(root, fwd_pool_range(pool), p, v->service, v->hash);
+	v->slot = fwd_decide_slot(root, pool, p, v->service, v->hash);
 	block = fwd_port_slots(t, v->slot);
 	if (FWD_UNLIKELY(!block))
 		return false;

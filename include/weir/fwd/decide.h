@@ -61,22 +61,16 @@ FWD_INLINE enum fwd_reason fwd_check_sender(const struct fwd_tables *t, const st
 	                                                     : FWD_REASON_FORWARDED;
 }
 
-/** The range of slots of @p pool, as it is now. */
-FWD_INLINE uint64_t fwd_pool_range(const struct fwd_pool *pool)
-{
-	return OWNER_LOAD(uint64_t, &pool->slot_range);
-}
-
 /**
  * The slot by the service's rule: by the flow's hash, or by its source's. What is
  * remembered is a flow in either case, and so is what spreads the outer source.
- *
- * @param range  fwd_pool_range() of the service's pool
  */
-FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, uint64_t range,
+FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, const struct fwd_pool *pool,
                                     const struct fwd_parsed *p, const struct fwd_service *service,
                                     uint64_t hash)
 {
+	uint64_t range = OWNER_LOAD(uint64_t, &pool->slot_range);
+
 	if (FWD_UNLIKELY(service->flags & FWD_SERVICE_HASH_SOURCE))
 		hash = fwd_hash_source(root->hash_key, &p->flow, p->is4);
 	return (uint32_t)(range >> 8) + owner_slot(hash, 1u << (range & 31));
@@ -301,7 +295,7 @@ FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const str
 		return FWD_REASON_TTL;
 	if (FWD_UNLIKELY(!pool))
 		return FWD_REASON_NO_BACKEND;
-	v->slot = fwd_decide_slot(root, fwd_pool_range(pool), p, v->service, v->hash);
+	v->slot = fwd_decide_slot(root, pool, p, v->service, v->hash);
 	v->backend_index = fwd_decide_owner(t, pool, p, v);
 	return FWD_LIKELY(v->backend_index) ? FWD_REASON_FORWARDED : FWD_REASON_NO_BACKEND;
 }

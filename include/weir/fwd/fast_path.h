@@ -16,10 +16,7 @@
 #include "weir/fwd/rewrite.h"
 
 /**
- * Find the flow's service, hash and slot. In this order, the lines of service and pool, each of which
- * names the next one, are fetched while the hash is reckoned, and the slot is read as soon as that is
- * done. In the other order each would be fetched when the one before is there: they are too many
- * instructions behind the hash.
+ * Find the flow's hash, service and slot, whose line is fetched while the sender is looked at.
  *
  * @param pool  out: the service's; NULL: none
  * @return the slot's hot word; 0 also if there is no such slot
@@ -28,15 +25,11 @@ FWD_INLINE uint16_t fwd_fast_find(const struct fwd_tables *t, const struct fwd_r
                                   const struct fwd_parsed *p, struct fwd_verdict *v,
                                   const struct fwd_pool **pool)
 {
-	uint64_t range;
-
-	v->service = fwd_service_find(t, root, &p->flow.dst, p->flow.dport_be, p->flow.protocol);
+	fwd_decide_find(t, root, p, v, false);
 	*pool = v->service ? fwd_port_pool(t, v->service->pool) : NULL;
-	range = *pool ? fwd_pool_range(*pool) : 0;
-	v->hash = fwd_hash_flow(root->hash_key, &p->flow, p->is4);
-	if (!v->service || !*pool)
+	if (!*pool)
 		return 0;
-	v->slot = fwd_decide_slot(root, range, p, v->service, v->hash);
+	v->slot = fwd_decide_slot(root, *pool, p, v->service, v->hash);
 	return fwd_slot_word(t, v->slot);
 }
 
