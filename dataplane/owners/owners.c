@@ -533,7 +533,11 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 		owners_lines_wait(o, clock->wall_clock_ms);
 		owners_lists_update(o, clock);
 	}
-	settle_some(o, owners_seconds(clock));
+	/* while slots move there are many ticks a second, but claims end by the second */
+	if (o->n_due == 0 || clock->now_ms - o->settled_ms >= OWNERS_IDLE_MS) {
+		settle_some(o, owners_seconds(clock));
+		o->settled_ms = clock->now_ms;
+	}
 	if (o->n_due > 0)
 		return DUE_TICK_MS;
 	if (o->next.members && o->next.from_ms - clock->wall_clock_ms < wait_ms)

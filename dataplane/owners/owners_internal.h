@@ -105,6 +105,7 @@ struct owners {
 	struct owners_backends serves; /**< with agents: backends that get new flows */
 	bool is_scheduled_next;        /**< the next set begins soon enough to schedule its slots */
 	uint32_t cursor;               /**< the slot at which the next settling step begins */
+	uint64_t settled_ms;           /**< when the last one was made */
 	uint32_t n_due;                /**< slots whose owner is not the target */
 	uint32_t n_coming;             /**< slots whose owner is not the target of the next set */
 	uint32_t n_waiting;            /**< with agents: slots that a full list keeps from moving */
