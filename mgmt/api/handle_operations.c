@@ -143,32 +143,47 @@ void handle_operation_order(struct core *core, struct http_request *r, struct ht
 
 /* --- an order that another node passed on --- */
 
+/* What a person has no words for: how it was meant, as the node that was asked has understood it. */
+static bool read_meant(const json_t *body, struct operation_order *order)
+{
+	json_int_t over_ms = json_integer_value(json_object_get(body, "over_ms")),
+	           goal_ppm = json_integer_value(json_object_get(body, "goal_ppm")),
+	           until_ms = json_integer_value(json_object_get(body, "until_ms"));
+
+	order->principal = json_string_value(json_object_get(body, "principal"));
+	if (!order->principal || strlen(order->principal) >= PRINCIPAL_MAX || over_ms < 0 ||
+	    over_ms > OPERATION_OVER_MAX_MS || goal_ppm < 0 || goal_ppm > OPERATION_PPM ||
+	    until_ms < 0)
+		return false;
+	order->now = json_is_true(json_object_get(body, "now"));
+	order->withdraw = json_is_true(json_object_get(body, "withdraw"));
+	order->over_ms = over_ms;
+	order->goal_ppm = (uint32_t)goal_ppm;
+	order->until_ms = until_ms;
+	return true;
+}
+
 void handle_peer_operation_order(struct core *core, struct http_request *r,
                                  struct http_reply *reply)
 {
 	struct operation_order order = { .what = operation_order_find(r->parts[1]) };
-	const char *principal = json_string_value(json_object_get(r->json, "principal"));
-	json_int_t over_ms = json_integer_value(json_object_get(r->json, "over_ms"));
+	static const char *const meant[] = { "principal", "now",      "over_ms",
+		                             "goal_ppm",  "until_ms", "withdraw" };
 	struct operation_body_command body;
 	struct operation_outcome out;
 	struct field_reader f;
 
 	if (order.what >= OPERATION_ORDER_COUNT || order.what == OPERATION_ORDER_OWN ||
-	    !principal || strlen(principal) >= PRINCIPAL_MAX || over_ms < 0 ||
-	    over_ms > OPERATION_OVER_MAX_MS) {
+	    !read_meant(r->json, &order)) {
 		http_problem(reply, 400, "bad-request",
-		             "expected a principal, an order, and a pace of up to 7 days");
+		             "expected a principal, an order, a pace of up to 7 days, and a level");
 		return;
 	}
 	json_t *own = json_copy(r->json);
-	order.now = json_is_true(json_object_get(r->json, "now"));
-	json_object_del(own, "principal");
-	json_object_del(own, "now");
-	json_object_del(own, "over_ms");
+	for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++)
+		json_object_del(own, meant[i]);
 	operation_body_read_command(own, operation_order_guards(), &f, &body);
 	if (field_end(&f, reply)) {
-		order.principal = principal;
-		order.over_ms = over_ms;
 		order.author = body.author;
 		order.reason = body.reason;
 		order.guards = body.guards;

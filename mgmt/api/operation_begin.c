@@ -37,6 +37,7 @@ struct beginning {
 	json_t *outlook;
 	uint64_t deciding;
 	uint32_t level_ppm, epoch; /* of an override that goes on */
+	bool goes_on;              /* an operation that is there goes on from where it is */
 	char id[MODEL_ID_MAX];
 };
 
@@ -141,13 +142,36 @@ static bool find_other(const struct beginning *b, struct operation_outcome *out)
 		        out, 409, "operation",
 		        "site %s %s by operation %s (%s, owner %s); weir operation %s shows "
 		        "it, weir undrain site %s%s%s returns it",
-		        b->sites[i], drained ? "is drained already" : "is being moved", op->id,
-		        operation_state_text(op->state), op->owner, op->id, b->sites[i],
+		        b->sites[i],
+		        drained               ? "is drained already"
+		        : operation_moves(op) ? "is being moved"
+		                              : "is kept as it is",
+		        op->id, operation_state_text(op->state), op->owner, op->id, b->sites[i],
 		        *op->service ? " --service " : "", op->service);
 		out->json = json_pack("{s:s}", "operation", op->id);
 		return false;
 	}
 	return true;
+}
+
+/* The operation of just these sites, if it rests or returns: it can go on. Under the lock. */
+static bool find_resting(struct beginning *b)
+{
+	const struct operations_item *item = operations_of_site(b->core, b->sites[0]);
+	const char *service = b->body->service ? b->body->service : "";
+
+	if (!item || item->op.n_targets != b->n_sites || strcmp(item->op.service, service) != 0)
+		return false;
+	for (size_t i = 0; i < b->n_sites; i++)
+		if (!operation_targets_site(&item->op, b->sites[i]))
+			return false;
+	enum operation_state state = operation_unheld_state(&item->op);
+	b->goes_on = state == OPERATION_RESTING || state == OPERATION_RETURNING;
+	if (b->goes_on) {
+		b->op = item->op;
+		memcpy(b->id, item->op.id, sizeof(b->id));
+	}
+	return b->goes_on;
 }
 
 /* The live drain of a site that the operation goes on from; NULL: none. */
@@ -205,13 +229,22 @@ static bool resolve_request(struct beginning *b, int64_t now_ms, struct operatio
 	if (!m)
 		operation_refuse(out, 404, "not-found", "there is no configuration yet");
 	ok = ok && find_sites(b, m, out) && find_service(b, m, out) && find_absent(b, m, out) &&
-	     find_other(b, out);
-	ok = ok && choose_overrides(b, now_ms, out);
+	     (find_resting(b) || (find_other(b, out) && choose_overrides(b, now_ms, out)));
 	core_unlock(b->core);
 	return ok;
 }
 
 /* --- the record --- */
+
+static uint32_t goal_of(const struct operation_body *body)
+{
+	return body->what == OPERATION_BODY_SHIFT ? body->level_ppm : OPERATION_PPM;
+}
+
+static int64_t until_of(const struct operation_body *body)
+{
+	return body->until_ms >= 0 ? body->until_ms : MODEL_TIME_NEVER;
+}
 
 static bool make_record(struct beginning *b, const struct http_request *request, int64_t now_ms,
                         struct operation_outcome *out)
@@ -224,35 +257,60 @@ static bool make_record(struct beginning *b, const struct http_request *request,
 	operation_order_mark_guards(&body->guards, overridden);
 	for (size_t i = 0; i < b->n_sites; i++)
 		ids[i] = b->override_ids[i];
-	struct operation_request r = {
-		.id = b->id,
-		.node = b->core->dirs.node,
-		.kind = body->what == OPERATION_BODY_SHIFT ? OPERATION_SHIFT : OPERATION_DRAIN,
-		.sites = b->sites,
-		.override_ids = ids,
-		.n_sites = b->n_sites,
-		.service = body->service ? body->service : "",
-		.author = body->author ? body->author : request->principal,
-		.principal = request->identity,
-		.reason = body->reason,
-		.until_ms = body->until_ms >= 0 ? body->until_ms : MODEL_TIME_NEVER,
-		.over_ms = body->over_ms > 0 ? body->over_ms : 0,
-		.goal_ppm = body->what == OPERATION_BODY_SHIFT ? body->level_ppm : OPERATION_PPM,
-		.level_ppm = b->level_ppm,
-		.epoch = b->epoch,
-		.now = body->now,
-		.withdraw = body->withdraw,
-		.overridden = overridden,
-		.without = body->without.items,
-		.n_without = body->without.n
-	};
+	struct operation_request r = { .id = b->id,
+		                       .node = b->core->dirs.node,
+		                       .kind = body->what == OPERATION_BODY_SHIFT ? OPERATION_SHIFT
+		                                                                  : OPERATION_DRAIN,
+		                       .sites = b->sites,
+		                       .override_ids = ids,
+		                       .n_sites = b->n_sites,
+		                       .service = body->service ? body->service : "",
+		                       .author = body->author ? body->author : request->principal,
+		                       .principal = request->identity,
+		                       .reason = body->reason,
+		                       .until_ms = until_of(body),
+		                       .over_ms = body->over_ms > 0 ? body->over_ms : 0,
+		                       .goal_ppm = goal_of(body),
+		                       .level_ppm = b->level_ppm,
+		                       .epoch = b->epoch,
+		                       .now = body->now,
+		                       .withdraw = body->withdraw,
+		                       .overridden = overridden,
+		                       .without = body->without.items,
+		                       .n_without = body->without.n };
 	if (!operation_init(&b->op, &r, now_ms, error))
 		return true;
 	operation_refuse(out, 422, "invalid", "%s", error);
 	return false;
 }
 
-/* Ask all nodes and judge. @return false: out of memory */
+/* What the order will do at its owner: the record as it would be. */
+static bool go_on_from_there(struct beginning *b, struct operation_outcome *out)
+{
+	const struct operation_body *body = b->body;
+	bool overridden[OPERATION_GUARD_COUNT] = { false };
+	const struct operation_person person = { .author = "",
+		                                 .reason = body->reason,
+		                                 .overridden = overridden,
+		                                 .without = body->without.items,
+		                                 .n_without = body->without.n,
+		                                 .now = body->now,
+		                                 .over_ms = body->over_ms > 0 ? body->over_ms : 0,
+		                                 .until_ms = until_of(body),
+		                                 .withdraw = body->withdraw };
+	char error[OPERATION_DETAIL_MAX] = "";
+	enum operation_state state = b->op.state;
+
+	operation_order_mark_guards(&body->guards, overridden);
+	if (!operation_redirect(&b->op, &b->observed.facts, &person, goal_of(body),
+	                        clock_believed_ms(), error))
+		return true;
+	operation_refuse(out, 409, "operation", "operation %s is %s: %s", b->id,
+	                 operation_state_text(state), error);
+	return false;
+}
+
+/* Ask all nodes and judge. @return false: it cannot be */
 static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 {
 	struct operation_snapshot *snapshot = operation_snapshot_now(b->core);
@@ -261,6 +319,7 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 		return false;
 	}
 	operation_gather(snapshot, &b->op, 0, &b->observed);
+	bool ok = !b->goes_on || go_on_from_there(b, out);
 	operation_plan(&b->op, &b->observed.facts);
 	well_begin(&b->op, &b->observed.facts); /* signs are compared with what they are now */
 	operation_project(snapshot, &b->op, NULL, &b->observed);
@@ -271,7 +330,7 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 	free(b->observed.projection);
 	operation_snapshot_free(snapshot);
 	/* what points into the snapshot is not used any more */
-	return true;
+	return ok;
 }
 
 static void refuse_by_guard(const struct beginning *b, const struct operation_verdict *tripped,
@@ -289,7 +348,7 @@ static void refuse_tripped(const struct beginning *b, const struct operation_ver
                            struct operation_outcome *out)
 {
 	core_lock(b->core);
-	bool alone = find_other(b, out);
+	bool alone = b->goes_on || find_other(b, out);
 	core_unlock(b->core);
 	if (alone)
 		refuse_by_guard(b, tripped, out);
@@ -359,6 +418,39 @@ static void commit_beginning(struct beginning *b, const struct http_request *req
 	core_unlock(b->core);
 }
 
+/* The order to the owner of an operation that is there. */
+static struct operation_order order_of(enum operation_order_do what,
+                                       const struct operation_body *body,
+                                       const struct http_request *request)
+{
+	return (struct operation_order){ .what = what,
+		                         .author = body->author,
+		                         .principal = request->identity,
+		                         .reason = body->reason,
+		                         .guards = body->guards,
+		                         .without = body->without,
+		                         .now = body->now,
+		                         .over_ms = body->over_ms > 0 ? body->over_ms : 0,
+		                         .goal_ppm = goal_of(body),
+		                         .until_ms = until_of(body),
+		                         .withdraw = body->withdraw,
+		                         .request = request };
+}
+
+static void begin_judged(struct beginning *b, const struct http_request *request,
+                         struct operation_outcome *out)
+{
+	struct operation_order order = order_of(OPERATION_ORDER_REDIRECT, b->body, request);
+
+	if (b->goes_on) {
+		operation_order_run(b->core, b->id, &order, out);
+		return;
+	}
+	commit_beginning(b, request, out);
+	if (out->status == 201)
+		operation_order_answer(b->core, b->id, out);
+}
+
 void operation_begin(struct core *core, const struct operation_body *body,
                      const struct http_request *request, bool dry_run,
                      struct operation_outcome *out)
@@ -374,8 +466,8 @@ void operation_begin(struct core *core, const struct operation_body *body,
 	b->core = core;
 	b->body = body;
 	make_id(core, now_ms, b->id);
-	if (resolve_request(b, now_ms, out) && make_record(b, request, now_ms, out) &&
-	    judge_beginning(b, out)) {
+	if (resolve_request(b, now_ms, out) &&
+	    (b->goes_on || make_record(b, request, now_ms, out)) && judge_beginning(b, out)) {
 		const struct operation_verdict *tripped = operation_tripped(b->verdicts);
 
 		if (dry_run) {
@@ -384,9 +476,7 @@ void operation_begin(struct core *core, const struct operation_body *body,
 		} else if (tripped) {
 			refuse_tripped(b, tripped, out);
 		} else {
-			commit_beginning(b, request, out);
-			if (out->status == 201)
-				operation_order_answer(core, b->id, out);
+			begin_judged(b, request, out);
 		}
 	}
 	json_decref(b->outlook);
@@ -474,15 +564,7 @@ static void return_scheduled(struct beginning *b, const struct http_request *req
 void operation_undrain(struct core *core, const struct operation_body *body,
                        const struct http_request *request, struct operation_outcome *out)
 {
-	struct operation_order order = { .what = OPERATION_ORDER_RETURN,
-		                         .author = body->author,
-		                         .principal = request->identity,
-		                         .reason = body->reason,
-		                         .guards = body->guards,
-		                         .without = body->without,
-		                         .now = body->now,
-		                         .over_ms = body->over_ms > 0 ? body->over_ms : 0,
-		                         .request = request };
+	struct operation_order order = order_of(OPERATION_ORDER_RETURN, body, request);
 	struct beginning *b = calloc(1, sizeof(*b));
 	int64_t now_ms = clock_believed_ms();
 	char id[MODEL_ID_MAX] = "";

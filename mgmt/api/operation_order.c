@@ -98,7 +98,9 @@ static int run_engine_order(struct operation *op, const struct operation_facts *
 		                           .without = order->without.items,
 		                           .n_without = order->without.n,
 		                           .now = order->now,
-		                           .over_ms = order->over_ms };
+		                           .over_ms = order->over_ms,
+		                           .until_ms = order->until_ms,
+		                           .withdraw = order->withdraw };
 	int64_t now_ms = clock_believed_ms();
 
 	operation_order_mark_guards(&order->guards, overridden);
@@ -113,7 +115,7 @@ static int run_engine_order(struct operation *op, const struct operation_facts *
 	case OPERATION_ORDER_OWN:
 		return operation_own(op, facts, &person, now_ms, error);
 	case OPERATION_ORDER_REDIRECT:
-		return operation_redirect(op, facts, &person, OPERATION_PPM, now_ms, error);
+		return operation_redirect(op, facts, &person, order->goal_ppm, now_ms, error);
 	default:
 		return operation_return(op, facts, &person, now_ms, error);
 	}
@@ -150,8 +152,8 @@ static void refuse_by_guard(struct operation_outcome *out, const struct operatio
 	struct operation *with = calloc(1, sizeof(*with));
 
 	operation_refuse(out, 409, "guard", "%s", error);
-	if (verdicts && absent && with && sscanf(error, "%23[a-z-]:", word) == 1 &&
-	    operation_guard_find(word) >= 0) {
+	if (order->what != OPERATION_ORDER_REDIRECT && verdicts && absent && with &&
+	    sscanf(error, "%23[a-z-]:", word) == 1 && operation_guard_find(word) >= 0) {
 		*with = *op;
 		judge_order(with, facts, order, verdicts);
 		verdicts[operation_guard_find(word)].ok = false;
@@ -331,12 +333,13 @@ static void read_passed(const json_t *answer, struct operation_outcome *out)
 static void pass_on(struct core *core, const char *id, const char *owner, const char *api,
                     const struct operation_order *order, struct operation_outcome *out)
 {
-	json_t *body =
-	        json_pack("{s:s, s:b, s:I, s:s, s:s, s:o, s:o}", "principal",
-	                  order->principal ? order->principal : "", "now", order->now, "over_ms",
-	                  (json_int_t)order->over_ms, "reason", order->reason, "author",
-	                  order->author ? order->author : "", "override_guards",
-	                  names_json(&order->guards), "without", names_json(&order->without));
+	json_t *body = json_pack(
+	        "{s:s, s:b, s:I, s:I, s:I, s:b, s:s, s:s, s:o, s:o}", "principal",
+	        order->principal ? order->principal : "", "now", order->now, "over_ms",
+	        (json_int_t)order->over_ms, "goal_ppm", (json_int_t)order->goal_ppm, "until_ms",
+	        (json_int_t)order->until_ms, "withdraw", order->withdraw, "reason", order->reason,
+	        "author", order->author ? order->author : "", "override_guards",
+	        names_json(&order->guards), "without", names_json(&order->without));
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct client_request r = {
 		.post = 1, .body = text, .timeout_ms = PASS_ON_MS, .answer_max = ANSWER_MAX

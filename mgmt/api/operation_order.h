@@ -24,7 +24,7 @@ enum operation_order_do {
 	OPERATION_ORDER_ABORT,
 	OPERATION_ORDER_OWN,
 	OPERATION_ORDER_RETURN,   /**< weir undrain */
-	OPERATION_ORDER_REDIRECT, /**< a drain from where a shift rests */
+	OPERATION_ORDER_REDIRECT, /**< more clients elsewhere, from where it is */
 	OPERATION_ORDER_COUNT
 };
 
@@ -35,6 +35,10 @@ struct operation_order {
 	struct operation_body_names guards, without;
 	bool now;        /**< of a return: in one step */
 	int64_t over_ms; /**< likewise: its pace; 0: as on the way out */
+	/* of a redirect, see struct operation_person */
+	uint32_t goal_ppm;
+	int64_t until_ms;
+	bool withdraw;
 	/** of its Idempotency-Key; NULL: none */
 	const struct http_request *request;
 };

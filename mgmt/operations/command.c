@@ -342,10 +342,15 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 	if (goal_ppm > OPERATION_PPM || goal_ppm <= op->level_ppm)
 		return command_refuse(error, -EINVAL, "%u%% of the clients are elsewhere already",
 		                      op->level_ppm / 10000);
+	if (person->until_ms <= now_ms)
+		return command_refuse(error, -EINVAL, "until has passed");
 	if (!operation_may_turn(op))
 		return refuse_turn(op, error);
 	add_to_way(&t, person);
 	forget_time(op);
+	op->until_ms = person->until_ms;
+	op->expired = op->expiry_announced = false;
+	op->withdraw = person->withdraw;
 	back_turn(&t, OPERATION_OUT);
 	op->kind = goal_ppm == OPERATION_PPM ? OPERATION_DRAIN : OPERATION_SHIFT;
 	op->goal_ppm = goal_ppm;

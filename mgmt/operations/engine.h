@@ -87,6 +87,9 @@ struct operation_person {
 	size_t n_without;
 	bool now;        /**< of a return or redirect: in one step */
 	int64_t over_ms; /**< likewise: its pace; 0: as before */
+	/* of a redirect */
+	int64_t until_ms; /**< when it returns by itself; MODEL_TIME_NEVER: never */
+	bool withdraw;    /**< VIPs of its sites alone are withdrawn, too */
 };
 MUST_CHECK int operation_hold(struct operation *op, const struct operation_person *person,
                               const struct operation_facts *facts, int64_t now_ms, char *error);
@@ -99,7 +102,11 @@ MUST_CHECK int operation_abort(struct operation *op, const struct operation_fact
 /** Return to normal (weir undrain). */
 MUST_CHECK int operation_return(struct operation *op, const struct operation_facts *facts,
                                 const struct operation_person *person, int64_t now_ms, char *error);
-/** Drain from here (a shift that rests, a return that is held): the level runs on. */
+/**
+ * Send more clients elsewhere from here (a shift that rests, a return): the level runs on. What the person says of
+ * the end, the pace and the VIPs holds from now on, as of an operation that begins.
+ * @param goal_ppm  above its level; all clients: a drain, else a shift
+ */
 MUST_CHECK int operation_redirect(struct operation *op, const struct operation_facts *facts,
                                   const struct operation_person *person, uint32_t goal_ppm,
                                   int64_t now_ms, char *error);

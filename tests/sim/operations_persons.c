@@ -19,6 +19,7 @@ static void make_plea(struct world *w, struct plea *p, const struct operation *o
 	int guard = operation_guard_find(op->hold.code);
 
 	memset(p, 0, sizeof(*p));
+	p->person.until_ms = MODEL_TIME_NEVER;
 	for (uint32_t i = 0; i < w->n_nodes; i++) {
 		if (!w->node[i].alive && world_chance(w, 500))
 			p->without[p->person.n_without++] = w->node[i].name;

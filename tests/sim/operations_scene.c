@@ -2,7 +2,9 @@
 #include "operations_scene.h"
 
 struct scene scene;
-const struct operation_person scene_person = { .author = "amy", .reason = "test" };
+const struct operation_person scene_person = { .author = "amy",
+	                                       .reason = "test",
+	                                       .until_ms = MODEL_TIME_NEVER };
 static const char *const node_names[SCENE_NODES] = { "na", "nb", "nc" };
 static const char *const site_names[SCENE_NODES] = { "a", "b", "c" };
 

@@ -2,6 +2,8 @@
 /* Promises about measurements and receivers, one scene each. */
 #include "operations_scenes.h"
 
+#include <errno.h>
+
 #include "operations_scene.h"
 
 static int drain_takes_its_steps(void)
@@ -474,6 +476,30 @@ static int room_names_what_is_not_measured(void)
 	return 0;
 }
 
+static int a_shift_rests_and_a_drain_starts_from_there(void)
+{
+	struct operation_person person = scene_person;
+
+	scene_begin(OPERATION_SHIFT, 300000);
+	CHECK(scene_until_state(OPERATION_RESTING, 200));
+	CHECK(scene.op.level_ppm == 300000 && !operation_moves(&scene.op));
+	person.until_ms = scene.now_ms;
+	CHECK(operation_redirect(&scene.op, &scene.f, &person, OPERATION_PPM, scene.now_ms,
+	                         scene.error) == -EINVAL);
+	person.until_ms = scene.now_ms + 3600000;
+	person.withdraw = true;
+	scene.op.until_ms = scene.now_ms + 1;
+	CHECK(!operation_redirect(&scene.op, &scene.f, &person, OPERATION_PPM, scene.now_ms,
+	                          scene.error));
+	CHECK(scene.op.until_ms == person.until_ms && scene.op.withdraw);
+	CHECK(scene_until_level(500000));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_state(OPERATION_RESTING, 100) && scene.op.level_ppm == 300000);
+	CHECK(!operation_return(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_state(OPERATION_DONE, 200));
+	return 0;
+}
+
 /* Other nodes show what it waits for by the record, which they get when its number rises. */
 static int another_wait_is_another_record(void)
 {
@@ -514,6 +540,7 @@ uint64_t scenes_measure(void)
 		the_least_margin_is_remembered,
 		room_counts_the_bits_of_the_backup,
 		room_names_what_is_not_measured,
+		a_shift_rests_and_a_drain_starts_from_there,
 		another_wait_is_another_record,
 	};
 	uint64_t faults = 0;

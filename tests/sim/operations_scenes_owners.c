@@ -459,21 +459,6 @@ static int an_abort_goes_back_in_steps(void)
 	return 0;
 }
 
-static int a_shift_rests_and_a_drain_starts_from_there(void)
-{
-	scene_begin(OPERATION_SHIFT, 300000);
-	CHECK(scene_until_state(OPERATION_RESTING, 200));
-	CHECK(scene.op.level_ppm == 300000 && !operation_moves(&scene.op));
-	CHECK(!operation_redirect(&scene.op, &scene.f, &scene_person, OPERATION_PPM, scene.now_ms,
-	                          scene.error));
-	CHECK(scene_until_level(500000));
-	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
-	CHECK(scene_until_state(OPERATION_RESTING, 100) && scene.op.level_ppm == 300000);
-	CHECK(!operation_return(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
-	CHECK(scene_until_state(OPERATION_DONE, 200));
-	return 0;
-}
-
 static int a_site_that_was_drained_before_opens_its_backup(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -586,7 +571,6 @@ uint64_t scenes_own(void)
 		a_return_has_the_pace_that_it_is_given,
 		what_failed_and_who_came_late_is_remembered,
 		an_abort_goes_back_in_steps,
-		a_shift_rests_and_a_drain_starts_from_there,
 		a_site_that_was_drained_before_opens_its_backup,
 		the_younger_of_two_is_held,
 		the_document_holds,

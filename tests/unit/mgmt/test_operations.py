@@ -89,6 +89,26 @@ class Way(World):
         a = self.c.begin("lon", ["ams"], "undrain", over="20m")
         self.assertEqual((a.status, a.json["over_ms"], a.json["now"]), (200, 1200000, False), a.raw)
 
+    def test_a_drain_goes_on_from_where_a_shift_rests(self) -> None:
+        id = self.begun("fra", ["ams"], what="shift", level="30%", until="+2h")
+        self.c.wait("fra", id, ("resting",))
+        for body, text in (({"what": "shift", "level": "30%", "until": "never"}, "elsewhere already"), ({"service": "web"}, "is kept as it is")):
+            a = self.c.begin("lon", ["ams"], **{**EASY, **body})
+            self.assertEqual((a.status, text in a.json["detail"]), (409, True), a.raw)
+        a = self.c.begin("lon", ["ams"], "shift", "?dry_run=true", level="50%", until="+1h", **EASY)
+        self.assertEqual((a.status, a.json["id"], a.json["goal_ppm"], a.json["preflight"]["would_begin"]), (200, id, 500000, True), a.raw)
+        self.assertEqual(self.c.get("lon", id)["goal_ppm"], 300000, "a dry run changes nothing")
+        a = self.c.begin("lon", ["ams"], "shift", level="50%", until="+1h", **EASY)
+        self.assertEqual((a.status, a.json["id"], a.json["goal_ppm"], a.json["kind"]), (200, id, 500000, "shift"), a.raw)
+        wait_for("half of the clients", lambda: self.c.get("fra", id)["state"] == "resting" and self.levels() == [500000] * 3, 60)
+        a = self.c.begin("lon", ["ams"])
+        self.assertEqual((a.status, a.json["code"]), (409, "guard"), a.raw)  # nothing is overridden: it says so before
+        self.assertEqual(self.c.get("lon", id)["state"], "resting")
+        a = self.c.begin("lon", ["ams"], **EASY)
+        self.assertEqual((a.status, a.json["id"], a.json["kind"], a.json["until"]), (200, id, "drain", None), a.raw)
+        self.c.wait("ams", id, REST)
+        self.assertEqual(self.levels(), [1000000] * 3)
+
     def test_one_key_is_one_operation(self) -> None:
         body = {"do": "drain", "sites": ["ams"], "reason": "a test", **EASY}
         first, again = (self.c.nodes["fra"].ask("POST", "/v1/operations", body, {"Idempotency-Key": "k1"}) for _ in range(2))
