@@ -178,7 +178,11 @@ FWD_INLINE bool fwd_forward_fast(const struct fwd_tables *t, const struct fwd_ro
 	    FWD_UNLIKELY(!fwd_is_ours(t, root, packet, fwd_port_ingress(t, packet))))
 		return false;
 	if (FWD_UNLIKELY(!fwd_fast(t, root, packet, &p, v, &inner))) {
-		if (!v->service && !fwd_may_be_vip(root, &p.flow.dst)) {
+		const union fwd_addr *dst = &p.flow.dst;
+
+		/* No filter first: that would be more paths for the verifier than it saves. */
+		if (!v->service &&
+		    !fwd_vip_find(fwd_tables_number(t), dst->longs_be[0], dst->longs_be[1])) {
 			v->reason = FWD_REASON_NOT_OURS; /* as fwd_decide_other() says of it */
 			fwd_count_reason(cpu, v->reason);
 			return true;

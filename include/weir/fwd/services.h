@@ -88,19 +88,13 @@ FWD_SLOW int fwd_vip_find(uint64_t tables, uint64_t first, uint64_t second)
 	return root && fwd_service_find(t, root, &a, 0, 0) != NULL;
 }
 
-/** Whether @p a may be a VIP of the half in force; of a few others it is said, too. */
-FWD_INLINE bool fwd_may_be_vip(const struct fwd_root *root, const union fwd_addr *a)
-{
-	uint32_t bit = fwd_filter_bit(a);
-
-	return root->vip_filter[root->active & 1][bit / 64] >> bit % 64 & 1;
-}
-
 /** Whether @p a is a VIP of the half in force. */
 FWD_INLINE bool fwd_is_vip(const struct fwd_tables *t, const struct fwd_root *root,
                            const union fwd_addr *a)
 {
-	if (FWD_LIKELY(!fwd_may_be_vip(root, a)))
+	uint32_t bit = fwd_filter_bit(a);
+
+	if (FWD_LIKELY(!(root->vip_filter[root->active & 1][bit / 64] >> bit % 64 & 1)))
 		return false;
 	return fwd_vip_find(fwd_tables_number(t), a->longs_be[0], a->longs_be[1]);
 }
