@@ -50,8 +50,8 @@ static struct {
 	int loop_says, drafter_says;
 	struct compiled_source source;
 	uint32_t epoch; /* of the health page: each look finds news */
-	uint64_t
-	        now_ns; /* work takes long: each look at the clock is later by more than YIELD_NS */
+	/* work takes long: each look at the clock is later by more than YIELD_NS */
+	uint64_t now_ns;
 } scene;
 
 /* @return -EMFILE for the one that is to fail */
