@@ -61,7 +61,7 @@
 	  "fewer ports carry the program than are configured",                                     \
 	  "packets that arrive by the others are not forwarded")                                   \
 	X(EFFECT_UNKNOWN, "effect-unknown", DEGRADED,                                              \
-	  "weir-dataplane runs, but its tables cannot be read",                                    \
+	  "weir-dataplane runs, but its tables cannot be read, or it has no document yet",         \
 	  "the effect of the configuration is unknown")                                            \
 	X(CONNECTIONS_PENDING, "connections-pending", DEGRADED,                                    \
 	  "weir-dataplane started on empty tables and waits for a peer's connection state",        \

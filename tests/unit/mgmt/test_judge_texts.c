@@ -314,7 +314,13 @@ static void what_is_in_force_must_be_seen_where_there_is_something(void **state)
 	f.n_pools = 0;
 	is_well();
 	f.n_pools = 2;
-	processes[DATAPLANE].document = f.document = 0;
+	processes[DATAPLANE].document = 0; /* it has just started */
+	f.document_age_ms = 0;
+	assert_string_equal(
+	        print_verdict(),
+	        "degraded\neffect-unknown [weir-dataplane] weir-dataplane has not taken a "
+	        "document yet, so what is in force is not known\n");
+	f.document = 0;
 	is_well();
 	f.effect_fresh = true;
 	f.waits_for_connections = true;
