@@ -504,6 +504,15 @@ const char *dpdk_forward(struct dpdk *t, const struct dpdk_frame *frames, uint32
 	return wrong;
 }
 
+uint64_t dpdk_count_too_long(const struct dpdk *t)
+{
+	uint64_t sum = 0;
+
+	for (int r = 0; r < FWD_REASON_COUNT; r++)
+		sum += t->too_long[r];
+	return sum;
+}
+
 /* --- tables --- */
 
 /* The root's own words: who reads which clock, and how many count. */

@@ -89,5 +89,7 @@ const char *dpdk_passed(struct dpdk *t, const struct dpdk_frame *frames, uint32_
  * it agrees.
  */
 const char *dpdk_difference(struct dpdk *t, const struct world *w);
+/** How many frames so far were too long for the device to send. */
+uint64_t dpdk_count_too_long(const struct dpdk *t);
 
 #endif

@@ -9,6 +9,8 @@
 
 #include "weir/fwd/packet.h"
 
+#define LONG_FRAME 1480u /* with padding; what it says of its length is shorter */
+
 static const char *const vips4[] = { "192.0.2.80", "192.0.2.81", "198.51.100.9" };
 static const char *const vips6[] = { "2001:db8:80::80", "2001:db8:80::81" };
 static const uint16_t ports[] = { 80, 443, 53, 4433, 81, 82, 83, 84, 85, 86, 9 };
@@ -478,6 +480,16 @@ static void spoil_frame(struct frame *f, struct random *r)
 		f->bytes[random_below(r, (uint32_t)f->len)] = (uint8_t)random_next(r);
 }
 
+/* By a few bytes, or to what no device sends once there is an outer header. */
+static void pad_frame(struct frame *f, struct random *r)
+{
+	size_t end = random_below(r, 4) ? f->len + random_below(r, 32)
+	                                : LONG_FRAME + random_below(r, 64);
+
+	while (f->len < end)
+		f->bytes[f->len++] = (uint8_t)random_next(r);
+}
+
 void generate_random(struct frame *f, struct random *r)
 {
 	uint32_t what = random_below(r, 8);
@@ -488,6 +500,5 @@ void generate_random(struct frame *f, struct random *r)
 	if (what == 4)
 		f->len = FWD_ETH_LEN + random_below(r, (uint32_t)(f->len - FWD_ETH_LEN));
 	if (what == 5)
-		for (uint32_t n = random_below(r, 32); n; n--)
-			f->bytes[f->len++] = (uint8_t)random_next(r);
+		pad_frame(f, r);
 }
