@@ -297,15 +297,12 @@ static void judge_effect(const struct judge_facts *f, struct judge_verdict *v)
 {
 	const struct judge_process *p = find_process(f, "dataplane");
 
-	if (!p || !p->running || !f->n_pools || f->effect_fresh)
-		return;
-	if (p->document)
-		add_reason(v, JUDGE_RULE_EFFECT_UNKNOWN, "weir-dataplane",
-		           "the tables of weir-dataplane cannot be read: see its log");
-	else if (f->document)
+	if (p && p->running && f->n_pools && !f->effect_fresh && (p->document || f->document))
 		add_reason(
-		        v, JUDGE_RULE_EFFECT_UNKNOWN, "weir-dataplane",
-		        "weir-dataplane has not taken a document yet, so what is in force is not known");
+		        v, JUDGE_RULE_EFFECT_UNKNOWN, "weir-dataplane", "%s",
+		        p->document
+		                ? "the tables of weir-dataplane cannot be read: see its log"
+		                : "weir-dataplane has not taken a document yet, so what is in force is not known");
 }
 
 static void judge_connections(const struct judge_facts *f, struct judge_verdict *v)

@@ -132,6 +132,8 @@ static void run_dpdk(struct diff *d, const struct outcome native[DIFF_BURST_MAX]
 			.out_len = native[i].len,
 			.reason = native[i].reason,
 		};
+	for (uint32_t i = 0; i < d->n_pending; i++)
+		d->n_too_long += dpdk_is_too_long(&frames[i]);
 	wrong = dpdk_forward(d->dpdk, frames, d->n_pending);
 	if (!wrong) {
 		diff_check_dpdk(d);

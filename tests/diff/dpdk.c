@@ -394,7 +394,7 @@ static bool is_kind(const struct dpdk_frame *f, enum fwd_kind kind)
 	return fwd_reason_kind((enum fwd_reason)f->reason) == kind;
 }
 
-static bool is_too_long(const struct dpdk_frame *f)
+bool dpdk_is_too_long(const struct dpdk_frame *f)
 {
 	return is_kind(f, FWD_KIND_TX) && f->out_len > NIC_LONGEST;
 }
@@ -407,7 +407,7 @@ static const char *take_sent(const struct dpdk *t, const struct dpdk_frame *fram
 	for (uint32_t i = 0; i < n; i++) {
 		size_t len;
 
-		if (!is_kind(&frames[i], FWD_KIND_TX) || is_too_long(&frames[i]))
+		if (!is_kind(&frames[i], FWD_KIND_TX) || dpdk_is_too_long(&frames[i]))
 			continue;
 		len = take_frame(t->nic, frame, BRIEF_MS);
 		if (!len)
@@ -495,22 +495,13 @@ const char *dpdk_forward(struct dpdk *t, const struct dpdk_frame *frames, uint32
 	const char *wrong = NULL;
 
 	for (uint32_t from = 0, to; !wrong && from < n; from = to) {
-		t->too_long[frames[from].reason] += is_too_long(&frames[from]);
+		t->too_long[frames[from].reason] += dpdk_is_too_long(&frames[from]);
 		for (to = from + 1;
-		     to < n && !is_too_long(&frames[from]) && !is_too_long(&frames[to]);)
+		     to < n && !dpdk_is_too_long(&frames[from]) && !dpdk_is_too_long(&frames[to]);)
 			to++;
 		wrong = forward_frames(t, frames + from, to - from);
 	}
 	return wrong;
-}
-
-uint64_t dpdk_count_too_long(const struct dpdk *t)
-{
-	uint64_t sum = 0;
-
-	for (int r = 0; r < FWD_REASON_COUNT; r++)
-		sum += t->too_long[r];
-	return sum;
 }
 
 /* --- tables --- */

@@ -77,6 +77,8 @@ void dpdk_set_time(struct dpdk *t, const struct compiler_time *time);
 
 /** Ask its control socket. @return its answer, from malloc() */
 char *dpdk_ask(const struct dpdk *t, const char *line);
+/** Whether the frame is to be sent and the device cannot: it is too long. */
+bool dpdk_is_too_long(const struct dpdk_frame *f);
 /**
  * Give it frames, at most 64, and say what is wrong with what it sends. @return NULL if nothing
  * is
@@ -89,7 +91,5 @@ const char *dpdk_passed(struct dpdk *t, const struct dpdk_frame *frames, uint32_
  * it agrees.
  */
 const char *dpdk_difference(struct dpdk *t, const struct world *w);
-/** How many frames so far were too long for the device to send. */
-uint64_t dpdk_count_too_long(const struct dpdk *t);
 
 #endif

@@ -314,8 +314,7 @@ static void what_is_in_force_must_be_seen_where_there_is_something(void **state)
 	f.n_pools = 0;
 	is_well();
 	f.n_pools = 2;
-	processes[DATAPLANE].document = 0; /* it has just started */
-	f.document_age_ms = 0;
+	processes[DATAPLANE].document = f.document_age_ms = 0; /* it has just started */
 	assert_string_equal(
 	        print_verdict(),
 	        "degraded\neffect-unknown [weir-dataplane] weir-dataplane has not taken a "
@@ -328,8 +327,7 @@ static void what_is_in_force_must_be_seen_where_there_is_something(void **state)
 	        print_verdict(),
 	        "degraded\nconnections-pending [weir-dataplane] weir-dataplane waits for "
 	        "a peer's connection state: routers should not send it packets yet\n");
-	processes[DATAPLANE].running = false;
-	f.effect_fresh = false;
+	processes[DATAPLANE].running = f.effect_fresh = false;
 	assert_string_equal(print_verdict(), "degraded\n" SILENT("dataplane"));
 }
 
