@@ -42,8 +42,8 @@ struct diff {
 	uint32_t tick_carry; /**< what the ticks since boot add to the time that is asked for */
 	unsigned long passed, failed;
 	unsigned long n_too_long; /**< frames that the process was to send and its device cannot */
-	unsigned long offered; /**< frames; those of the burst that is being gathered, too */
-	unsigned long before;  /**< frames compared on earlier tables */
+	unsigned long offered;    /**< frames; those of the burst that is being gathered, too */
+	unsigned long before;     /**< frames compared on earlier tables */
 	bool stop_at_first;
 
 	struct frame pending[DIFF_BURST_MAX];
