@@ -17,11 +17,12 @@ import threading
 import tty
 import typing
 
-from net import executable, say
+from net import comes_true, executable, say
 from watch import now_ms, stopped_ms
 
 DEGRADED = 10  # exit status of `weir status`
 RECENT_MS = 15000  # after a stop of the machine a node may be degraded for so long
+RATES_S = 15  # weir-dataplane measures for 5 s before it says a rate
 
 if typing.TYPE_CHECKING:
     from demo import Demo
@@ -90,11 +91,18 @@ def wait_and_repeat(node: Node, command: str, seen: subprocess.CompletedProcess[
     return run_line(node, command)
 
 
+def wait_for_rates(node: Node, command: str) -> None:
+    """A weir-dataplane that started a moment ago knows no rates yet, and a drain is refused where they are not known."""
+    comes_true(lambda: run_line(node, command).returncode == 0, RATES_S)
+
+
 def check_commands(demo: Demo) -> None:
     """The lines that stay() prints work as they are, in a shell that knows nothing of this process."""
     for node in demo.world.nodes:
         node.wait_until_well()
         for command in commands_of(demo):
+            if "--dry-run" in command:
+                wait_for_rates(node, command)
             done = run_line(node, command)
             if command == "weir status" and done.returncode == DEGRADED:
                 done = wait_and_repeat(node, command, done)
