@@ -55,6 +55,7 @@
 
 #include "weir/fwd/owner_list.h"
 #include "weir/fwd/owner_word.h"
+#include "weir/fwd/packet.h"
 #include "weir/fwd/tables.h"
 
 /** The claim of a slot's base on flows of which nothing is remembered. */
@@ -172,6 +173,16 @@ FWD_INLINE uint32_t owner_launder(uint32_t way, uint64_t any)
 	return (way ^ (uint32_t)any) & (2 * OWNER_WAYS - 1);
 }
 
+/**
+ * @p way, with its bound where the verifier sees it. It is laundered first: clang leaves out the mask of
+ * what it knows to be small, and Linux 5.10 forgets what it knows of a u32 that was kept on the stack.
+ */
+FWD_INLINE uint32_t owner_bounded(uint32_t way)
+{
+	FWD_LAUNDER(way);
+	return way & (OWNER_WAYS - 1);
+}
+
 /** Whether @p word is an embryonic entry of the flow's, whatever its SYN was. */
 FWD_INLINE bool owner_is_embryonic(uint64_t word, uint32_t now_s, const struct fwd_flow *f)
 {
@@ -227,7 +238,7 @@ FWD_INLINE void owner_scan_bucket(struct owner_scan *s, const struct fwd_excepti
 	s->known = s->finished = s->stale = OWNER_WAYS;
 	if (i == OWNER_WAYS)
 		return;
-	word = OWNER_LOAD(uint64_t, &bucket->word[i & (OWNER_WAYS - 1)]);
+	word = OWNER_LOAD(uint64_t, &bucket->word[owner_bounded(i)]);
 	if (!owner_word_lives(word, now_s))
 		s->stale = i;
 	else if (owner_word_state(word) == OWNER_FINISHED || owner_word_state(word) == OWNER_RESET)
@@ -289,7 +300,7 @@ FWD_INLINE struct owner_pick owner_follow(const struct owner_rule *rule, const s
                                           uint16_t current, struct owner_cold *cold,
                                           struct fwd_exceptions *bucket, uint32_t i, uint32_t state)
 {
-	uint64_t *at = &bucket->word[i & (OWNER_WAYS - 1)];
+	uint64_t *at = &bucket->word[owner_bounded(i)];
 	uint64_t old = OWNER_LOAD(uint64_t, at);
 	uint16_t backend = owner_word_backend(old);
 	bool embryonic = state == OWNER_EMBRYONIC;
@@ -316,7 +327,7 @@ FWD_INLINE void owner_remember(const struct owner_rule *rule, const struct fwd_f
 	uint64_t tag = state == OWNER_EMBRYONIC ? owner_embryonic_tag(f->hash, f->seq)
 	                                        : owner_tag(f->hash);
 
-	OWNER_STORE(uint64_t, &bucket->word[i & (OWNER_WAYS - 1)],
+	OWNER_STORE(uint64_t, &bucket->word[owner_bounded(i)],
 	            owner_word(backend, state,
 	                       owner_end(rule->now_s, owner_state_idle(rule, state)), tag));
 	owner_keep(cold, rule->now_s);
@@ -379,7 +390,7 @@ FWD_INLINE struct owner_pick owner_begin(const struct owner_rule *rule, const st
 
 	if (settled && (s->finished == OWNER_WAYS || current == 0)) {
 		if (s->stale < OWNER_WAYS)
-			OWNER_STORE(uint64_t, &bucket->word[s->stale & (OWNER_WAYS - 1)], 0);
+			OWNER_STORE(uint64_t, &bucket->word[owner_bounded(s->stale)], 0);
 		return owner_picked(current, OWNER_EVENT_CURRENT);
 	}
 	if (current == 0)
@@ -453,7 +464,7 @@ FWD_INLINE struct owner_pick owner_unknown(const struct owner_rule *rule, const 
 
 	if (settle_at == 0) {
 		if (s->stale < OWNER_WAYS)
-			OWNER_STORE(uint64_t, &bucket->word[s->stale & (OWNER_WAYS - 1)], 0);
+			OWNER_STORE(uint64_t, &bucket->word[owner_bounded(s->stale)], 0);
 		return owner_picked(current, OWNER_EVENT_CURRENT);
 	}
 	if (state == OWNER_RESET || (int32_t)(settle_at - rule->now_s) > (int32_t)remember_s)
@@ -492,12 +503,12 @@ FWD_INLINE struct owner_pick owner_segment(const struct owner_rule *rule, const 
 		uint32_t before = s->finished < OWNER_WAYS ? s->finished : s->stale;
 
 		if (before < OWNER_WAYS) /* of an earlier flow with the same ports */
-			OWNER_STORE(uint64_t, &bucket->word[before & (OWNER_WAYS - 1)], 0);
+			OWNER_STORE(uint64_t, &bucket->word[owner_bounded(before)], 0);
 		return owner_follow(rule, f, current, cold, bucket, syn_way, state);
 	}
 	if (s->finished < OWNER_WAYS) {
 		uint32_t old = owner_word_state(
-		        OWNER_LOAD(uint64_t, &bucket->word[s->finished & (OWNER_WAYS - 1)]));
+		        OWNER_LOAD(uint64_t, &bucket->word[owner_bounded(s->finished)]));
 
 		/* What follows a reset shows that it was forged, unless a new flow has begun. */
 		if (old == OWNER_FINISHED || owner_has_embryonic(bucket, rule->now_s, f))
@@ -530,9 +541,9 @@ FWD_INLINE struct owner_pick owner_quoted(const struct fwd_flow *f, uint16_t cur
 	uint32_t i = s->known < OWNER_WAYS ? s->known : s->finished;
 
 	if (i < OWNER_WAYS)
-		return owner_picked(owner_word_backend(OWNER_LOAD(
-		                            uint64_t, &bucket->word[i & (OWNER_WAYS - 1)])),
-		                    OWNER_EVENT_FOLLOWED);
+		return owner_picked(
+		        owner_word_backend(OWNER_LOAD(uint64_t, &bucket->word[owner_bounded(i)])),
+		        OWNER_EVENT_FOLLOWED);
 	if (OWNER_LOAD(uint32_t, &claim->settle_at) != 0)
 		return owner_picked(OWNER_LOAD(uint16_t, &claim->base), OWNER_EVENT_BASE);
 	return owner_picked(current, OWNER_EVENT_CURRENT);

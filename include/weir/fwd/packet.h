@@ -35,7 +35,7 @@
  *   the verifier does not know, laundered so that clang does not cancel the two XORs, and XORed
  *   back. The value is the same. To the verifier it is any number, so paths that differ only in it
  *   become one path from there on.
- * - A mask before an offset or index (FWD_OFF_MASK, `& (OWNER_WAYS - 1)`) changes no value that
+ * - A mask before an offset or index (FWD_OFF_MASK, owner_bounded()) changes no value that
  *   occurs. It tells the verifier a bound that it could not derive, or has just forgotten.
  * - FWD_SLOW (types.h): a function that is checked once instead of at each call.
  */
