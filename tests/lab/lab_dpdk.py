@@ -37,7 +37,11 @@ def as_dpdk(text: str) -> str:
 def on_tap(text: str) -> str:
     """The port's device is a socket on nic1, so that auto takes DPDK; two workers share its one queue."""
     return text.replace('interface = "eth1";', 'interface = "eth1"; device = "net_af_packet0,iface=nic1";') \
-        .replace('driver = "auto";', 'driver = "auto"; dpdk = { cores = "0-1"; hugepages = "yes"; memory = 128; };')
+        .replace('driver = "auto";', 'driver = "auto"; dpdk = { cores = "0-1"; hugepages = "no"; };')
+
+
+def on_tap_in_hugepages(text: str) -> str:
+    return on_tap(text).replace('hugepages = "no";', 'hugepages = "yes"; memory = 128;')
 
 
 def log_of(stage: Stage) -> str:
@@ -221,7 +225,7 @@ def answers_by_tap(report: Report, stage: Stage) -> None:
 def play(report: Report, mode: str, edit: typing.Callable[..., typing.Any], prepare: typing.Callable[..., typing.Any]) -> None:
     say(f"mode {mode}")
     with Lab(f"dpdk-{mode}") as lab, contextlib.ExitStack() as pages:
-        if edit is on_tap:
+        if edit is on_tap_in_hugepages:
             pages.enter_context(hugepages.reserved(PAGES, os.path.join(lab.dir, "hugepages")))
         stage = Stage(report, lab, mode)
         stage.keeps_syns = False
@@ -243,11 +247,11 @@ def play(report: Report, mode: str, edit: typing.Callable[..., typing.Any], prep
             crowd.process.stop(25)
         report.check(len(stage.short.read()) > 800, "short requests", len(stage.short.requests))
         report.equal({r.bytes for r in stage.long.read() if r.result == "ok"}, {768000}, "each download came whole")
-        if edit is on_tap:
+        if edit is on_tap_in_hugepages:
             answers_by_tap(report, stage)
         at_rest(report, stage)
         # with a TAP the kernel forgets next hops when the process ends, as its carrier goes
-        report.step(check_node, report, stage.node, {"no_next_hop": 1500} if edit is on_tap else None)
+        report.step(check_node, report, stage.node, {"no_next_hop": 1500} if edit is on_tap_in_hugepages else None)
         wakes_up(report, stage)
         explains(report, stage)
         report.step(check_threads, stage.node, report, "dataplane")
@@ -256,7 +260,7 @@ def play(report: Report, mode: str, edit: typing.Callable[..., typing.Any], prep
 
 def run(report: Report) -> None:
     play(report, "gue", as_dpdk, lambda stage: None)
-    play(report, "ipip", on_tap, lambda stage: stage.node.give_tap())
+    play(report, "ipip", on_tap_in_hugepages, lambda stage: stage.node.give_tap())
 
 
 if __name__ == "__main__":
