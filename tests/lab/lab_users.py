@@ -129,7 +129,6 @@ def owners(node: Node) -> dict[str, tuple[str, str, int]]:
     found = {f"{run}/health.page": ("weir-health", "all", 0o644),
              f"{run}/run.state": ("root", "all", 0o644), f"{run}/run.lock": ("root", "owner", 0o600),
              f"{run}/api.sock": ("weir-mgmt", "group", 0o660),
-             f"{run}/guests.told": ("weir-mgmt", "all", 0o644),
              f"{state}/effective.conf": ("weir-mgmt", "group", 0o640), f"{state}/store/store.db": ("weir-mgmt", "owner", 0o644),
              f"{state}/placement.key": ("weir-mgmt", "group", 0o640),
              f"{state}/health.verdicts": ("weir-health", "all", 0o644),
@@ -287,7 +286,7 @@ def check_emptied(world: World, report: Report) -> None:
     ams = world.nodes[0]
     say("the run directory is emptied")
     before = {p: ams.pids(p) for p in PROCESSES}
-    files = {f: v for f, v in owners(ams).items() if f.startswith(ams.run_dir) and not f.endswith("guests.told")}
+    files = {f: v for f, v in owners(ams).items() if f.startswith(ams.run_dir)}
     call(["sh", "-c", f"rm -rf {ams.run_dir}/*"])
     report.wait(lambda: all(os.path.exists(f) for f in files), 10, "all files are there again", 0.1)
     wrong = [(f, seen) for f, (owner, _, mode) in files.items() if os.path.exists(f)
