@@ -57,7 +57,8 @@ static int fake_usleep(unsigned us)
 	return 0;
 }
 
-static void fake_log(int priority, const char *event, const char *pairs, ...)
+__attribute__((format(printf, 3, 4))) static void fake_log(int priority, const char *event,
+                                                           const char *pairs, ...)
 {
 	char text[512];
 	va_list list;
