@@ -55,7 +55,6 @@
 
 #include "weir/fwd/owner_list.h"
 #include "weir/fwd/owner_word.h"
-#include "weir/fwd/packet.h"
 #include "weir/fwd/tables.h"
 
 /** The claim of a slot's base on flows of which nothing is remembered. */
@@ -160,27 +159,6 @@ FWD_INLINE uint32_t owner_state_idle(const struct owner_rule *rule, uint32_t sta
 	if ((state == OWNER_FINISHED || state == OWNER_RESET) && rule->idle_s > OWNER_CLOSING_S)
 		return OWNER_CLOSING_S;
 	return rule->idle_s;
-}
-
-/**
- * @p way, laundered for the BPF verifier (packet.h): else it would follow each of the OWNER_WAYS
- * ways through all that comes after. @p any is a number that the verifier does not know.
- */
-FWD_INLINE uint32_t owner_launder(uint32_t way, uint64_t any)
-{
-	way ^= (uint32_t)any;
-	__asm__("" : "+r"(way));
-	return (way ^ (uint32_t)any) & (2 * OWNER_WAYS - 1);
-}
-
-/**
- * @p way, with its bound where the verifier sees it. It is laundered first: clang leaves out the mask of
- * what it knows to be small, and Linux 5.10 forgets what it knows of a u32 that was kept on the stack.
- */
-FWD_INLINE uint32_t owner_bounded(uint32_t way)
-{
-	FWD_LAUNDER(way);
-	return way & (OWNER_WAYS - 1);
 }
 
 /** Whether @p word is an embryonic entry of the flow's, whatever its SYN was. */

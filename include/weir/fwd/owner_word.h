@@ -9,6 +9,7 @@
 #ifndef WEIR_FWD_OWNER_WORD_H
 #define WEIR_FWD_OWNER_WORD_H
 
+#include "weir/fwd/packet.h"
 #include "weir/fwd/tables.h"
 
 #define OWNER_IDLE_MAX_S  7200u /**< longest idle time of an exception; a word can hold 8,184 s */
@@ -129,6 +130,27 @@ FWD_INLINE bool owner_embryonic_fits(uint64_t word, const struct fwd_flow *f)
 
 	return word >> OWNER_EMBRYONIC_AT == (owner_tag(f->hash) & OWNER_EMBRYONIC_MASK) &&
 	       (f->segment == FWD_SEGMENT_SYN ? ahead == 0 : ahead <= 2);
+}
+
+/**
+ * @p way, laundered for the BPF verifier (packet.h): else it would follow each of the OWNER_WAYS
+ * ways through all that comes after. @p any is a number that the verifier does not know.
+ */
+FWD_INLINE uint32_t owner_launder(uint32_t way, uint64_t any)
+{
+	way ^= (uint32_t)any;
+	__asm__("" : "+r"(way));
+	return (way ^ (uint32_t)any) & (2 * OWNER_WAYS - 1);
+}
+
+/**
+ * @p way, with its bound where the verifier sees it. It is laundered first: clang leaves out the mask of
+ * what it knows to be small, and Linux 5.10 forgets what it knows of a u32 that was kept on the stack.
+ */
+FWD_INLINE uint32_t owner_bounded(uint32_t way)
+{
+	FWD_LAUNDER(way);
+	return way & (OWNER_WAYS - 1);
 }
 
 #endif

@@ -30,7 +30,7 @@
  * - FWD_LAUNDER_OBJECT(object) launders an object in memory: clang must store it there and load it
  *   again. Otherwise clang copies the code behind a branch into each arm, specialised by what that
  *   arm knows of the object, and the verifier has to check each copy.
- * - fwd_launder_words() and owner_launder() (owner.h) make the verifier forget. The assembly alone
+ * - fwd_launder_words() and owner_launder() (owner_word.h) make the verifier forget. The assembly alone
  *   cannot, because it leaves no instruction to look at. So the value is XORed with a number that
  *   the verifier does not know, laundered so that clang does not cancel the two XORs, and XORed
  *   back. The value is the same. To the verifier it is any number, so paths that differ only in it
