@@ -28,13 +28,24 @@ static bool is_too_old(const char *release)
 	return major < OLDEST_MAJOR || (major == OLDEST_MAJOR && minor < OLDEST_MINOR);
 }
 
+/* Whether a line of the verifier's log says how much it did, not what is wrong. */
+static bool is_statistics(const char *line)
+{
+	static const char *const begins[] = { "processed ", "verification time ", "stack depth " };
+
+	for (size_t i = 0; i < sizeof(begins) / sizeof(begins[0]); i++)
+		if (!strncmp(line, begins[i], strlen(begins[i])))
+			return true;
+	return false;
+}
+
 /* Copy into @p out the last line of the verifier's log that says something. */
 static void copy_last_line(const char *log, char *out, size_t size)
 {
 	const char *line = log, *last = log;
 
 	for (; *line; line += strcspn(line, "\n"), line += *line == '\n')
-		if (*line != '\n' && strncmp(line, "processed ", 10) != 0)
+		if (*line != '\n' && !is_statistics(line))
 			last = line;
 	snprintf(out, size, "%.*s", (int)strcspn(last, "\n"), last);
 }

@@ -28,7 +28,12 @@
 #include "bpf/weir.skel.h"
 #pragma GCC diagnostic pop
 
-#define LOG_BYTES (256u * 1024) /* for the verifier's log, of which the last line is shown */
+#define LOG_BYTES (16u * 1024) /* for the verifier's log, of which the last line is shown */
+/*
+ * What is wrong and the statistics, nothing else. Without a level libbpf would try again with all that the verifier
+ * does; that overflows any log, of which Linux before 6.4 keeps the beginning and says ENOSPC.
+ */
+#define LOG_STATS 4u
 
 static size_t count_map_bytes(const struct layout_table *map)
 {
@@ -289,7 +294,7 @@ int xdp_set_load(struct xdp_set *s, struct driver_reason *reason)
 {
 	char *log = calloc(1, LOG_BYTES);
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = "weir", .kernel_log_buf = log,
-	            .kernel_log_size = LOG_BYTES, .kernel_log_level = 0);
+	            .kernel_log_size = LOG_BYTES, .kernel_log_level = LOG_STATS);
 	struct bpf_object *o = NULL;
 	const void *bytes;
 	size_t n;

@@ -13,6 +13,9 @@
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define VERIFIER                                                                                   \
 	"0: (85) call x#7\ninvalid mem access 'scalar'\nprocessed 9 insns (limit 1000000)\n"
+#define VERIFIER_STATS                                                                             \
+	"R0 unbounded memory access, make sure to bounds check any such access\n"                  \
+	"verification time 1092500 usec\nstack depth 0+24+0+4+176\nprocessed 37392 insns\n"
 
 static const struct {
 	const char *why;
@@ -31,6 +34,9 @@ static const struct {
 	{ "rights and limits", -EPERM, "", "5.10.0", "LimitMEMLOCK=infinity", "too old" },
 	{ "the verifier's last words", -EACCES, VERIFIER, "6.12.1", "(invalid mem access 'scalar')",
 	  "processed" },
+	{ "what is wrong, not how much was done", -EACCES, VERIFIER_STATS, "5.10.0",
+	  "(R0 unbounded memory access, make sure to bounds check any such access)",
+	  "stack depth" },
 	{ "memory", -E2BIG, "", "6.1.0", "limits.slots", "verifier" },
 	{ "memory that there is none of", -ENOMEM, "", "6.1.0", "limits.slots", "verifier" },
 	{ "a program whose types libbpf left out", -ENOSPC,
