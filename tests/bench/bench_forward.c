@@ -10,7 +10,8 @@
  * In the rows named cold, 64 random lines of 64 MiB are written before each packet, so that what the
  * program needs has often left the caches, as on a machine that does other work as well. Beside each
  * row of forwarded packets stands the machine's limit: a program that reads the same tables' lines in
- * the same rounds, writes the outer header, and does nothing else.
+ * the same rounds, writes the outer header, and does nothing else. It hashes the flow in its own cheap way;
+ * the rows named hash say what the flow's hash costs by itself.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -47,11 +48,12 @@ struct bench_case {
 	enum bench_pick pick;
 	uint32_t n_flows;
 	enum variant variant;
-	double target; /**< ns; 0: none */
+	double target;    /**< ns; 0: none */
+	const char *hash; /**< the row of its flows' hash alone; NULL: there is none */
 };
 
 static const struct bench_case cases[] = {
-	{ .name = "xdp.ipip4.tcp.flows1", .target = 35, .n_flows = 1 },
+	{ .name = "xdp.ipip4.tcp.flows1", .target = 35, .n_flows = 1, .hash = "xdp.hash4" },
 	{ .name = "xdp.ipip4.tcp.flows1000", .target = 35, .pick = BENCH_RANDOM, .n_flows = 1000 },
 	{ .name = "xdp.ipip4.tcp.flows100000",
 	  .target = 35,
@@ -74,7 +76,12 @@ static const struct bench_case cases[] = {
 	  .encap = FWD_ENCAP_GUE,
 	  .pick = BENCH_RANDOM,
 	  .n_flows = 1000000 },
-	{ .name = "xdp.ipip6.tcp.flows1", .target = 38, .outer6 = true, .is6 = true, .n_flows = 1 },
+	{ .name = "xdp.ipip6.tcp.flows1",
+	  .target = 38,
+	  .outer6 = true,
+	  .is6 = true,
+	  .n_flows = 1,
+	  .hash = "xdp.hash6" },
 	{ .name = "xdp.ipip6.tcp.flows1000000",
 	  .target = 38,
 	  .outer6 = true,
@@ -319,6 +326,7 @@ static void prepare_trial(struct trial *t)
 	set_target(t->f, BENCH_NULL, bpf_program__fd(t->f->progs.bench_null));
 	set_target(t->f, BENCH_GROW, bpf_program__fd(t->f->progs.bench_grow));
 	set_target(t->f, BENCH_LEAST, bpf_program__fd(t->f->progs.bench_least));
+	set_target(t->f, BENCH_HASH, bpf_program__fd(t->f->progs.bench_hash));
 	set_target(t->f, BENCH_WEIR, t->w.prog_fd);
 }
 
@@ -363,6 +371,17 @@ static void add_result(json_t *all, const char *name, const char *unit, const st
 	bench_row(all, name, unit, &r->net, r->reference, r->reference_median, target);
 }
 
+/* What of the packets of trial @p t is the flow's hash. @param median  of it, from before the samples were sorted */
+static void add_hash(json_t *all, const struct trial *t, double median)
+{
+	const struct samples *s = &t->s;
+	const struct result r = { { net_cost(s, BENCH_HASH, 0, false), median },
+		                  "a program that only sends, in the same harness",
+		                  s->ns[BENCH_NULL][n_rounds / 2] };
+
+	add_result(all, t->c->hash, "ns", &r, 0);
+}
+
 int main(int argc, char **argv)
 {
 	static struct trial trials[N_CASES];
@@ -381,12 +400,16 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < n; i++) {
 		const struct bench_case *c = trials[i].c;
 
+		double hash = median_cost(&trials[i].s, BENCH_HASH, false);
+
 		r = summarise_samples(c, &trials[i].s);
 		if (!strcmp(c->name, "xdp.ipip4.tcp.flows1"))
 			one = r;
 		if (!strcmp(c->name, "xdp.ipip4.tcp.flows1000000"))
 			million = r;
 		add_result(all, c->name, "ns", &r, c->target);
+		if (c->hash)
+			add_hash(all, &trials[i], hash);
 	}
 	if (one.net.median > 0 && million.net.median > 0) {
 		r = (struct result){ { million.net.min / one.net.min,

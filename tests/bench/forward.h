@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-enum bench_target { BENCH_NULL, BENCH_GROW, BENCH_LEAST, BENCH_WEIR, BENCH_TARGETS };
+enum bench_target { BENCH_NULL, BENCH_GROW, BENCH_LEAST, BENCH_HASH, BENCH_WEIR, BENCH_TARGETS };
 enum bench_pick { BENCH_ONE, BENCH_RANDOM, BENCH_NEVER_AGAIN };
 
 #define BENCH_TEMPLATE 96
@@ -49,6 +49,7 @@ struct bench_state {
 	uint64_t failed; /**< iterations that could not be made ready: must be 0 */
 	uint64_t grown;  /**< frames that the target had made longer */
 	uint64_t random, next_flow, fence, cold_random;
+	uint64_t hash;             /**< of the last flow, from bench_hash */
 	uint64_t back, back_bytes; /**< frames at bench_sink */
 };
 
