@@ -91,7 +91,7 @@ class Way(World):
 
     def test_a_drain_goes_on_from_where_a_shift_rests(self) -> None:
         id = self.begun("fra", ["ams"], what="shift", level="30%", until="+2h")
-        self.c.wait("fra", id, ("resting",))
+        self.c.wait("lon", id, ("resting",))  # the node that is asked below
         for body, text in (({"what": "shift", "level": "30%", "until": "never"}, "elsewhere already"), ({"service": "web"}, "is kept as it is")):
             a = self.c.begin("lon", ["ams"], **{**EASY, **body})
             self.assertEqual((a.status, text in a.json["detail"]), (409, True), a.raw)
@@ -100,7 +100,7 @@ class Way(World):
         self.assertEqual(self.c.get("lon", id)["goal_ppm"], 300000, "a dry run changes nothing")
         a = self.c.begin("lon", ["ams"], "shift", level="50%", until="+1h", **EASY)
         self.assertEqual((a.status, a.json["id"], a.json["goal_ppm"], a.json["kind"]), (200, id, 500000, "shift"), a.raw)
-        wait_for("half of the clients", lambda: self.c.get("fra", id)["state"] == "resting" and self.levels() == [500000] * 3, 60)
+        wait_for("half of the clients", lambda: self.c.get("lon", id)["state"] == "resting" and self.levels() == [500000] * 3, 60)
         a = self.c.begin("lon", ["ams"])
         self.assertEqual((a.status, a.json["code"]), (409, "guard"), a.raw)  # nothing is overridden: it says so before
         self.assertEqual(self.c.get("lon", id)["state"], "resting")
