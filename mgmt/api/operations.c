@@ -369,14 +369,30 @@ static bool is_owner_silent(const struct core *core, const struct operation *op)
 	return false;
 }
 
-/* Whoever looks at another node must learn it there: the owner itself says nothing any more. */
-static void add_silent_owner(struct core *core, const struct operation *op)
+/* Whether the owner has left the configuration: then nobody asks it any more. */
+static bool is_owner_gone(const struct core *core, const struct operation *op)
 {
-	conditions_add(
-	        core->stats, "operation-owner-silent", CONDITION_DEGRADED, op->id,
-	        "owner %s of the operation on site %s does not answer: levels stay as they are "
-	        "and nothing goes on by itself; weir operation %s take --reason TEXT",
-	        op->owner, op->targets[0].site, op->id);
+	const struct model *m = intent_model(core->intent);
+
+	for (size_t i = 0; m && i < m->n_nodes; i++)
+		if (!strcmp(m->nodes[i].name, op->owner))
+			return false;
+	return m != NULL;
+}
+
+/* Whoever looks at another node must learn it there: the owner itself says nothing any more. */
+static void add_owner(struct core *core, const struct operation *op)
+{
+	const char *why = is_owner_gone(core, op)     ? "is not in the configuration any more"
+	                  : is_owner_silent(core, op) ? "does not answer"
+	                                              : NULL;
+
+	if (why)
+		conditions_add(
+		        core->stats, "operation-owner-silent", CONDITION_DEGRADED, op->id,
+		        "owner %s of the operation on site %s %s: levels stay as they are "
+		        "and nothing goes on by itself; weir operation %s take --reason TEXT",
+		        op->owner, op->targets[0].site, why, op->id);
 }
 
 static void add_held(struct core *core, const struct operation *op)
@@ -404,7 +420,7 @@ void operations_add_conditions(struct core *core)
 
 		if (operation_is_held(op))
 			add_held(core, op);
-		if (!operation_is_over(op) && is_owner_silent(core, op))
-			add_silent_owner(core, op);
+		if (!operation_is_over(op))
+			add_owner(core, op);
 	}
 }

@@ -180,6 +180,22 @@ class Orders(World):
         wait_for("it goes on", lambda: self.c.get("lon", id)["level_ppm"] > max(before), 60)
         self.assertGreaterEqual(min(self.levels()), min(before))
 
+    def test_an_owner_that_leaves_the_configuration_is_named_and_another_takes_over(self) -> None:
+        id = self.begun("fra", ["ams"], now=False, over="5m")
+        wait_for("all nodes have it", lambda: self.known(id))
+        lon = self.c.nodes["lon"]
+        rows = [row for row in self.c.text.split("\n") if not row.strip().startswith('{ name = "fra-1"')]
+        a = lon.apply({**lon.files(), "weir.conf": "\n".join(rows)}, query="?wait=all", confirm_within="none")
+        self.assertEqual(a.status, 201, a.raw)
+        self.c.nodes["fra"].stop(signal.SIGKILL)
+        for site in ("ams", "lon"):
+            wait_for("status tells", lambda: "fra-1 of the operation on site ams is not in the configuration" in
+                     str(self.c.nodes[site].ask("GET", "/v1/status").json))
+        a = self.c.order("lon", id, "take", override_guards=UNMEASURED)
+        self.assertEqual((a.status, a.json["owner"]), (200, "lon-1"), a.raw)
+        for site in ("ams", "lon"):
+            wait_for("status is silent", lambda: "not in the configuration" not in str(self.c.nodes[site].ask("GET", "/v1/status").json))
+
     def test_a_node_that_is_cut_off_cannot_take(self) -> None:
         id = self.begun("fra", ["ams"], now=False)
         wait_for("all nodes have it", lambda: self.known(id))
