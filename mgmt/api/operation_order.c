@@ -357,8 +357,9 @@ static void pass_on(struct core *core, const char *id, const char *owner, const 
 	else
 		operation_refuse(
 		        out, 409, "owner-unreachable",
-		        "node %s owns operation %s and does not answer (%s); to go on from "
-		        "here: weir operation %s take --reason TEXT",
+		        "node %s owns operation %s and does not answer (%s): it may still do it "
+		        "when it answers again; to go on from here: weir operation %s take "
+		        "--reason TEXT",
 		        owner, id, r.failure, id);
 	json_decref(r.answer);
 	client_close(&client);

@@ -383,20 +383,23 @@ static bool is_owner_gone(const struct core *core, const struct operation *op)
 /* Whoever looks at another node must learn it there: the owner itself says nothing any more. */
 static void add_owner(struct core *core, const struct operation *op)
 {
-	const char *why = is_owner_gone(core, op)     ? "is not in the configuration any more"
-	                  : is_owner_silent(core, op) ? "does not answer"
-	                                              : NULL;
+	const char *reason = is_owner_gone(core, op)     ? "is not in the configuration any more"
+	                     : is_owner_silent(core, op) ? "does not answer"
+	                                                 : NULL;
 
-	if (why)
+	if (reason)
 		conditions_add(
 		        core->stats, "operation-owner-silent", CONDITION_DEGRADED, op->id,
 		        "owner %s of the operation on site %s %s: levels stay as they are "
 		        "and nothing goes on by itself; weir operation %s take --reason TEXT",
-		        op->owner, op->targets[0].site, why, op->id);
+		        op->owner, op->targets[0].site, reason, op->id);
 }
 
 static void add_held(struct core *core, const struct operation *op)
 {
+	/* Of a new owner: a node that does not answer keeps it from going on. */
+	const char *waits = op->reads_levels ? op->waits : "";
+
 	if (op->state == OPERATION_EXPIRED_HELD)
 		conditions_add(
 		        core->stats, "operation-expired-held", CONDITION_DEGRADED, op->id,
@@ -406,9 +409,10 @@ static void add_held(struct core *core, const struct operation *op)
 	else
 		conditions_add(
 		        core->stats, "operation-held", CONDITION_DEGRADED, op->id,
-		        "the operation on site %s is held (%s): %s; weir operation %s resume "
+		        "the operation on site %s is held (%s): %s%s%s; weir operation %s resume "
 		        "--reason TEXT, or abort",
-		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+		        op->targets[0].site, op->hold.code, op->hold.detail, *waits ? ": " : "",
+		        waits, op->id);
 }
 
 void operations_add_conditions(struct core *core)
