@@ -225,13 +225,22 @@ json_t *operation_order_refusal(const struct operation *was, const struct operat
 
 /* --- what may be done --- */
 
-/* Nodes that are not reached and not named absent: those that a hold may be about. */
-static void add_lost(struct command_text *line, const struct operations_item *item)
+/* Whether a hold may be about this node: it is not reached, or a new owner cannot read its level. */
+static bool is_missed(const struct operations_node *node, bool lost, bool unread)
 {
+	if (node->absent)
+		return false;
+	return node->reached ? unread && !(node->level_known && node->has_record) : lost;
+}
+
+static void add_missed(struct command_text *line, const struct operations_item *item)
+{
+	const struct operation *op = &item->op;
+	bool lost = !strcmp(op->hold.code, "node-lost") || !strcmp(op->hold.code, "majority");
 	bool first = true;
 
 	for (size_t i = 0; i < item->n_nodes; i++) {
-		if (item->nodes[i].reached || item->nodes[i].absent)
+		if (!is_missed(&item->nodes[i], lost, op->reads_levels))
 			continue;
 		add_text(line, "%s%s", first ? " --without " : ",", item->nodes[i].node);
 		first = false;
@@ -249,8 +258,7 @@ const char *operation_resume_text(const struct operations_item *item,
 	add_text(&line, "weir operation %s %s", op->id, gone ? "abort" : "resume");
 	if (guard >= 0 && operation_guard_is_optional((enum operation_guard)guard))
 		add_text(&line, " --override %s", op->hold.code);
-	if (!strcmp(op->hold.code, "node-lost") || !strcmp(op->hold.code, "majority"))
-		add_lost(&line, item);
+	add_missed(&line, item);
 	add_reason(&line, "");
 	return out;
 }

@@ -395,24 +395,32 @@ static void add_owner(struct core *core, const struct operation *op)
 		        op->owner, op->targets[0].site, reason, op->id);
 }
 
+/* It goes on by itself, or a person names the node absent that it waits for. */
+static void add_new_owner(struct core *core, const struct operation *op)
+{
+	conditions_add(core->stats, "operation-held", CONDITION_DEGRADED, op->id,
+	               "the operation on site %s is held (%s): %s, then it goes on by itself%s%s; "
+	               "weir operation %s resume --without NODE --reason TEXT, or abort",
+	               op->targets[0].site, op->hold.code, op->hold.detail,
+	               *op->waits ? "; now: " : "", op->waits, op->id);
+}
+
 static void add_held(struct core *core, const struct operation *op)
 {
-	/* Of a new owner: a node that does not answer keeps it from going on. */
-	const char *waits = op->reads_levels ? op->waits : "";
-
 	if (op->state == OPERATION_EXPIRED_HELD)
 		conditions_add(
 		        core->stats, "operation-expired-held", CONDITION_DEGRADED, op->id,
 		        "the time of the operation on site %s is over while it is held (%s): "
 		        "%s; return: weir operation %s resume --reason TEXT",
 		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+	else if (!strcmp(op->hold.code, "taken"))
+		add_new_owner(core, op);
 	else
 		conditions_add(
 		        core->stats, "operation-held", CONDITION_DEGRADED, op->id,
-		        "the operation on site %s is held (%s): %s%s%s; weir operation %s resume "
+		        "the operation on site %s is held (%s): %s; weir operation %s resume "
 		        "--reason TEXT, or abort",
-		        op->targets[0].site, op->hold.code, op->hold.detail, *waits ? ": " : "",
-		        waits, op->id);
+		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
 }
 
 void operations_add_conditions(struct core *core)

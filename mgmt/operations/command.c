@@ -5,48 +5,18 @@
  * back when the command is refused.
  */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "base/plain.h"
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
 #include "mgmt/operations/plan.h"
 #include "mgmt/operations/well.h"
 
-int command_refuse(char *error, int code, const char *format, ...)
+static bool has_added(const struct operation *op, const struct command_before *before)
 {
-	va_list arguments;
-
-	va_start(arguments, format);
-	(void)vsnprintf(error, OPERATION_DETAIL_MAX, format, arguments);
-	va_end(arguments);
-	plain_cut(error, OPERATION_DETAIL_MAX);
-	return code;
-}
-
-void command_add(struct operation *op, const struct operation_person *person,
-                 struct command_before *before)
-{
-	memcpy(before->overridden, op->overridden, sizeof(before->overridden));
-	memcpy(before->without, op->without, sizeof(before->without));
-	before->n_without = op->n_without;
-	for (int i = 0; person->overridden && i < OPERATION_GUARD_COUNT; i++)
-		op->overridden[i] = op->overridden[i] || person->overridden[i];
-	for (size_t i = 0; i < person->n_without && op->n_without < OPERATION_NODES_MAX; i++) {
-		if (operation_is_without(op, person->without[i]))
-			continue;
-		(void)snprintf(op->without[op->n_without++], MODEL_NAME_MAX, "%s",
-		               person->without[i]);
-	}
-}
-
-void command_undo(struct operation *op, const struct command_before *before)
-{
-	memcpy(op->overridden, before->overridden, sizeof(op->overridden));
-	memcpy(op->without, before->without, sizeof(op->without));
-	op->n_without = before->n_without;
+	return op->n_without != before->n_without ||
+	       memcmp(op->overridden, before->overridden, sizeof(op->overridden)) != 0;
 }
 
 /* What a person says to a new way; what was said to the last one is over. */
@@ -62,12 +32,6 @@ static struct tick begin_command(struct operation *op, const struct operation_fa
                                  int64_t now_ms)
 {
 	return (struct tick){ .op = op, .facts = facts, .now_ms = now_ms };
-}
-
-int command_refuse_over(const struct operation *op, char *error)
-{
-	return command_refuse(error, -EINVAL, "operation %s is over: %s", op->id,
-	                      operation_state_text(op->state));
 }
 
 /* Its levels stay where they are, until a person changes that. */
@@ -170,20 +134,6 @@ static int refuse_resume(struct operation *op, const struct operation_facts *fac
 	return query_guards(op, facts, error);
 }
 
-/* Go on where the hold stopped it; a step that was stopped on its way is planned again from here. */
-void command_go_on(struct tick *t)
-{
-	struct operation *op = t->op;
-
-	op->key_fingerprint = t->facts->key_fingerprint;
-	tick_enter(t, op->hold.from);
-	op->hold = (struct operation_hold){ 0 };
-	op->reads_levels = false;
-	step_note_nodes(t);
-	if (!op->step_runs)
-		operation_plan(op, t->facts);
-}
-
 int operation_resume(struct operation *op, const struct operation_facts *facts,
                      const struct operation_person *person, int64_t now_ms, char *error)
 {
@@ -196,13 +146,15 @@ int operation_resume(struct operation *op, const struct operation_facts *facts,
 	if (!operation_is_held(op))
 		return command_refuse(error, -EALREADY, "it is not held");
 	command_add(op, person, &before);
-	err = refuse_resume(op, facts, error);
+	err = op->reads_levels ? own_refuse_resume(&t, has_added(op, &before), error) : 0;
+	if (!err)
+		err = refuse_resume(op, facts, error);
 	if (err) {
 		command_undo(op, &before);
 		return err;
 	}
 	if (op->reads_levels) {
-		(void)snprintf(op->hold.code, sizeof(op->hold.code), "taken");
+		own_resume(&t);
 	} else if (op->state == OPERATION_EXPIRED_HELD) {
 		command_undo(op, &before);
 		add_to_way(&t, person);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What commands of persons share; implemented in mgmt/operations/command.c.
+ * What commands of persons share; implemented in mgmt/operations/command_parts.c.
  */
 #ifndef WEIR_MGMT_OPERATIONS_COMMAND_INTERNAL_H
 #define WEIR_MGMT_OPERATIONS_COMMAND_INTERNAL_H

@@ -4,8 +4,9 @@
  * The parts of the engine. A tick is one call of operation_next() or of a person's command.
  *
  * Levels are frozen, written and read in level.c; steps run in step.c and end by share.c; holds are in
- * hold.c; the states that rest in stay.c; ways back in back.c; commands in command.c and own.c; nodes
- * that are named absent in absent.c; evidence in history.c; what all of these use in tick.c.
+ * hold.c; the states that rest in stay.c; ways back in back.c; commands in command.c and own.c
+ * (what they share: command_parts.c); nodes that are named absent in absent.c; evidence in history.c;
+ * what all of these use in tick.c.
  */
 #ifndef WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
 #define WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
@@ -59,6 +60,9 @@ void tick_enter(struct tick *t, enum operation_state state);
 /** Stop here, with a reason: levels stay where they are (hold.c). */
 __attribute__((format(printf, 3, 4))) void tick_hold(struct tick *t, const char *code,
                                                      const char *format, ...);
+/** Of one that is held: by this reason from now on. */
+__attribute__((format(printf, 3, 4))) void tick_hold_instead(struct tick *t, const char *code,
+                                                             const char *format, ...);
 /** The record is over. */
 __attribute__((format(printf, 4, 5))) void tick_end(struct tick *t, enum operation_state state,
                                                     const char *code, const char *format, ...);
@@ -96,6 +100,8 @@ bool step_run(struct tick *t);
 bool step_query_guards(struct tick *t, enum operation_moment moment);
 /** Wait until all nodes that take part have this owner's record. @return whether they have */
 bool step_has_record(struct tick *t);
+/** A node that takes part and does not have this owner's record; NULL: none. */
+const char *step_find_without_record(const struct tick *t);
 
 /** With all clients away, those that come late are the backup's, one TTL from now; once. */
 void step_open_backup(struct tick *t);
@@ -127,6 +133,14 @@ uint32_t history_loads(const struct tick *t, struct operation_load *out);
 /* own.c */
 /** After a change of owner: wait until the levels of all nodes are known and in force, go on. */
 void own_read_levels(struct tick *t);
+/**
+ * Refuse a resume while the levels are not read, where it cannot change anything.
+ * @param adds  the person overrides a guard or names a node absent that was not before
+ * @return 0; -EALREADY: it goes on by itself; -EINVAL: a node is missing, named in @p error
+ */
+MUST_CHECK int own_refuse_resume(const struct tick *t, bool adds, char *error);
+/** Read the levels, and then go on: a resume of one that was held before, or for too long. */
+void own_resume(struct tick *t);
 
 /* absent.c */
 /** A node is not absent. */

@@ -6,6 +6,16 @@
 
 #include "mgmt/operations/engine_internal.h"
 
+/* Write the reason, and remember it. */
+__attribute__((format(printf, 3, 0))) static void enter_hold(struct tick *t, const char *code,
+                                                             const char *format, va_list arguments)
+{
+	tick_write_reason(t, code, format, arguments);
+	history_hold(t);
+	tick_enter(t, OPERATION_HELD);
+	tick_note(t, true, "held by %s: %s", t->op->hold.code, t->op->hold.detail);
+}
+
 void tick_hold(struct tick *t, const char *code, const char *format, ...)
 {
 	struct operation *op = t->op;
@@ -14,12 +24,18 @@ void tick_hold(struct tick *t, const char *code, const char *format, ...)
 	if (operation_is_held(op) || operation_is_over(op))
 		return;
 	level_freeze(t);
-	va_start(arguments, format);
-	tick_write_reason(t, code, format, arguments);
-	va_end(arguments);
 	op->hold.from = op->state;
 	op->holds++;
-	history_hold(t);
-	tick_enter(t, OPERATION_HELD);
-	tick_note(t, true, "held by %s: %s", op->hold.code, op->hold.detail);
+	va_start(arguments, format);
+	enter_hold(t, code, format, arguments);
+	va_end(arguments);
+}
+
+void tick_hold_instead(struct tick *t, const char *code, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	enter_hold(t, code, format, arguments);
+	va_end(arguments);
 }

@@ -4,7 +4,8 @@
  * the record: it holds in an epoch of its own, which no step of the former owner can pass, waits
  * until all name servers that it reaches have that hold, follows the one that has gone furthest,
  * and waits one TTL more before it goes on. An operation that was held before stays held, by the
- * same reason.
+ * same reason. A node that does not say its level, or does not take the record or the hold, is
+ * waited for as long as for a step; then a person decides whether to go on without it.
  *
  * Of the levels that it reads only those of the highest epoch count: all writes of one epoch go in
  * one direction. A node without any step (epoch 0) says nothing.
@@ -18,6 +19,8 @@
 
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
+
+#define READING "node %s reads the levels of all nodes"
 
 static uint32_t find_epoch(const struct operation *op, const struct operation_facts *facts)
 {
@@ -66,6 +69,12 @@ static bool was_moving(const struct operation *op)
 	       state == OPERATION_ABORTING;
 }
 
+/* It goes on by itself, once the levels of all nodes are read. */
+static bool is_reading(const struct operation *op)
+{
+	return op->state == OPERATION_HELD && !strcmp(op->hold.code, "taken");
+}
+
 static void hold_in_epoch(struct tick *t)
 {
 	struct operation *op = t->op;
@@ -80,8 +89,8 @@ static void hold_in_epoch(struct tick *t)
 	if (op->write.epoch)
 		level_stop(t, op->level_ppm);
 	if (!operation_is_held(op))
-		tick_hold(t, "taken", "node %s reads the levels of all nodes", op->owner);
-	op->waited_ms = 0;
+		tick_hold(t, "taken", READING, op->owner);
+	op->waited_ms = op->unknown_ms = 0;
 }
 
 int operation_own(struct operation *op, const struct operation_facts *facts,
@@ -112,7 +121,7 @@ int operation_own(struct operation *op, const struct operation_facts *facts,
 	return 0;
 }
 
-/* All name servers that take part say their level. */
+/* A name server that takes part and does not say its level; NULL: all do. */
 static const char *find_unread(const struct tick *t)
 {
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
@@ -128,31 +137,88 @@ static const char *find_unread(const struct tick *t)
 	return NULL;
 }
 
+/* Which node the new owner still waits for, and what of it is missing; NULL: none. */
+static const char *find_missing(const struct tick *t, const char **what)
+{
+	const char *node = find_unread(t);
+
+	*what = "does not say its level";
+	if (node)
+		return node;
+	*what = "does not have the record";
+	node = step_find_without_record(t);
+	if (node || !t->op->write.epoch)
+		return node;
+	*what = "does not have the hold";
+	return level_in_force(t, &node) == OPERATION_YES ? NULL : node;
+}
+
+/* The hold is where the furthest node is, once all levels are known. */
+static void follow_furthest(struct tick *t)
+{
+	uint32_t furthest = level_of_epoch(t);
+
+	if (t->op->write.epoch && furthest != t->op->write.to_ppm && !find_unread(t) &&
+	    !step_find_without_record(t))
+		level_stop(t, furthest);
+}
+
+/* No node is waited for without end: after a while a person decides. */
+static void await_node(struct tick *t, const char *node, const char *what)
+{
+	struct operation *op = t->op;
+
+	op->waited_ms = 0;
+	tick_wait(t, "node %s %s", node, what);
+	if (op->unknown_ms >= TICK_FORCE_MS && is_reading(op))
+		tick_hold_instead(t, "not-in-force",
+		                  "node %s %s; to go on without it: --without %s", node, what,
+		                  node);
+}
+
 void own_read_levels(struct tick *t)
 {
 	struct operation *op = t->op;
-	const char *missing = find_unread(t);
-	uint32_t furthest = level_of_epoch(t);
+	const char *what, *missing;
 
-	if (missing || !step_has_record(t)) {
-		op->waited_ms = 0;
-		if (missing)
-			tick_wait(t, "the level of node %s is not known", missing);
+	follow_furthest(t);
+	missing = find_missing(t, &what);
+	if (missing) {
+		await_node(t, missing, what);
 		return;
 	}
-	if (op->write.epoch && furthest != op->write.to_ppm) {
-		level_stop(t, furthest);
-		op->waited_ms = 0;
-	}
-	if (op->write.epoch && level_in_force(t, &missing) != OPERATION_YES) {
-		tick_wait(t, "node %s does not have the hold yet", missing);
-		op->waited_ms = 0;
-		return;
-	}
+	op->unknown_ms = 0;
+	tick_wait(t, "answers given before the hold may be in use");
 	if (op->waited_ms < step_wait_ms(op))
 		return;
 	op->reads_levels = false;
+	op->waits[0] = '\0';
 	tick_change(t);
-	if (op->state == OPERATION_HELD && !strcmp(op->hold.code, "taken"))
+	if (is_reading(op))
 		command_go_on(t);
+}
+
+int own_refuse_resume(const struct tick *t, bool adds, char *error)
+{
+	const struct operation *op = t->op;
+	const char *what, *missing = find_missing(t, &what);
+
+	if (missing && !is_reading(op))
+		return command_refuse(error, -EINVAL,
+		                      "node %s %s; to go on without it: --without %s", missing,
+		                      what, missing);
+	if (adds || (op->state == OPERATION_HELD && !is_reading(op)))
+		return 0;
+	return command_refuse(error, -EALREADY, "node %s reads the levels of all nodes%s%s%s%s",
+	                      op->owner, missing ? ": node " : "", missing ? missing : "",
+	                      missing ? " " : "", missing ? what : "");
+}
+
+void own_resume(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	op->waited_ms = op->unknown_ms = 0;
+	if (op->state == OPERATION_HELD && !is_reading(op))
+		tick_hold_instead(t, "taken", READING, op->owner);
 }

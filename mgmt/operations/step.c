@@ -143,21 +143,29 @@ bool step_query_guards(struct tick *t, enum operation_moment moment)
 	return well;
 }
 
-bool step_has_record(struct tick *t)
+const char *step_find_without_record(const struct tick *t)
 {
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
 		const struct operation_node *node = &t->facts->nodes[i];
 
-		if (!facts_is_counted(t->op, node) || node->has_record == OPERATION_YES)
-			continue;
-		tick_wait(t, "node %s does not have this record yet", node->name);
-		t->op->unknown_ms = 0;
-		if (t->op->waited_ms >= TICK_RECORD_MS)
-			tick_hold(t, "record", "node %s does not have the record of owner %s",
-			          node->name, t->op->owner);
-		return false;
+		if (facts_is_counted(t->op, node) && node->has_record != OPERATION_YES)
+			return node->name;
 	}
-	return true;
+	return NULL;
+}
+
+bool step_has_record(struct tick *t)
+{
+	const char *node = step_find_without_record(t);
+
+	if (!node)
+		return true;
+	tick_wait(t, "node %s does not have this record yet", node);
+	t->op->unknown_ms = 0;
+	if (t->op->waited_ms >= TICK_RECORD_MS)
+		tick_hold(t, "record", "node %s does not have the record of owner %s", node,
+		          t->op->owner);
+	return false;
 }
 
 /* Waits for a level at a name server; holds where it has not come by @p limit_ms. */

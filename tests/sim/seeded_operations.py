@@ -31,11 +31,11 @@ RECORD = "mgmt/operations/record.c"
 HOLD = "mgmt/operations/hold.c"
 INTERNAL = "mgmt/operations/engine_internal.h"
 HEADER = "mgmt/operations/engine.h"
-PARTS = ("absent", "back", "command", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
+PARTS = ("absent", "back", "command", "command_parts", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
          "own", "plan", "record", "record_check", "share", "stay", "step", "tick", "verdict", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "dns/steering", "include", "mgmt/operations", "mgmt/store", "model", "tests/sim"),
-    ("base/plain.c", "dns/steering/steps.c", "model/override_level.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_owners", "scenes_ways", "sim", "view", "world")),
+    ("base/plain.c", "dns/steering/steps.c", "model/override_level.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "view", "world")),
      *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
 RUNS = "600 --brief"
 
@@ -61,8 +61,10 @@ BREAKAGES = [
     ("backup active at once", RUNS, STEP, "last->in_force_ms + (int64_t)step_ttl_s(op) * 1000;", "last->in_force_ms;"),
     ("the backup stays at a return", RUNS, BACK, "\top->late_from_ms = 0;\n\tlevel_write(t, op->level_ppm, op->level_ppm,",
      "\tlevel_write(t, op->level_ppm, op->level_ppm,"),
-    ("a hold is lost at a takeover", RUNS, OWN, "if (op->state == OPERATION_HELD && !strcmp(op->hold.code, \"taken\"))",
-     "if (op->state == OPERATION_HELD)"),
+    ("a hold is lost at a takeover", RUNS, OWN, "return op->state == OPERATION_HELD && !strcmp(op->hold.code, \"taken\");",
+     "return op->state == OPERATION_HELD;"),
+    ("a takeover waits for a node without end", RUNS, OWN, "if (op->unknown_ms >= TICK_FORCE_MS && is_reading(op))", "if (0)"),
+    ("a takeover is resumed with a level missing", RUNS, OWN, "if (missing && !is_reading(op))", "if (0)"),
     ("a takeover does not hold first", RUNS, OWN, "\tif (op->write.epoch)\n\t\tlevel_stop(t, op->level_ppm);", ""),
     ("a takeover goes on from its old record", RUNS, OWN, "op->level_ppm = level_of_epoch(&t);", ";"),
     ("a takeover without a majority", RUNS, OWN, "if (!majority->ok)", "if (0)"),

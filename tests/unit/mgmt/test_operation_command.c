@@ -198,14 +198,24 @@ static void a_hold_says_how_it_goes_on(void **state)
 {
 	static const struct {
 		const char *code, *text;
+		bool reads_levels;
 	} rows[] = {
-		{ "room", "weir operation k3 resume --override room --reason TEXT" },
-		{ "person", "weir operation k3 resume --reason TEXT" },
-		{ "release", "weir operation k3 resume --reason TEXT" },
-		{ "majority", "weir operation k3 resume --without fra-1,lon-1 --reason TEXT" },
-		{ "node-lost", "weir operation k3 resume --without fra-1,lon-1 --reason TEXT" },
-		{ "site-gone", "weir operation k3 abort --reason TEXT" },
-		{ "service-gone", "weir operation k3 abort --reason TEXT" },
+		{ "room", "weir operation k3 resume --override room --reason TEXT", false },
+		{ "person", "weir operation k3 resume --reason TEXT", false },
+		{ "release", "weir operation k3 resume --reason TEXT", false },
+		{ "majority", "weir operation k3 resume --without fra-1,lon-1 --reason TEXT",
+		  false },
+		{ "node-lost", "weir operation k3 resume --without fra-1,lon-1 --reason TEXT",
+		  false },
+		{ "taken", "weir operation k3 resume --without dub-1,oslo-1 --reason TEXT", true },
+		{ "not-in-force", "weir operation k3 resume --without dub-1,oslo-1 --reason TEXT",
+		  true },
+		{ "not-in-force", "weir operation k3 resume --reason TEXT", false },
+		{ "majority",
+		  "weir operation k3 resume --without fra-1,lon-1,dub-1,oslo-1 --reason TEXT",
+		  true },
+		{ "site-gone", "weir operation k3 abort --reason TEXT", false },
+		{ "service-gone", "weir operation k3 abort --reason TEXT", false },
 	};
 	struct operations_item *item = calloc(1, sizeof(*item));
 	char text[OPERATION_COMMAND_MAX];
@@ -213,15 +223,20 @@ static void a_hold_says_how_it_goes_on(void **state)
 	(void)state;
 	assert_non_null(item);
 	item->op = op;
-	item->n_nodes = 4;
+	item->n_nodes = 6;
 	strcpy(item->nodes[0].node, "ams-1");
-	item->nodes[0].reached = true;
+	item->nodes[0].reached = item->nodes[0].has_record = item->nodes[0].level_known = true;
 	strcpy(item->nodes[1].node, "fra-1");
 	strcpy(item->nodes[2].node, "rom-1");
 	item->nodes[2].absent = true;
 	strcpy(item->nodes[3].node, "lon-1");
+	strcpy(item->nodes[4].node, "dub-1");
+	item->nodes[4].reached = item->nodes[4].has_record = true;
+	strcpy(item->nodes[5].node, "oslo-1");
+	item->nodes[5].reached = item->nodes[5].level_known = true;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		strcpy(item->op.hold.code, rows[i].code);
+		item->op.reads_levels = rows[i].reads_levels;
 		assert_string_equal(operation_resume_text(item, text), rows[i].text);
 	}
 	free(item);

@@ -174,11 +174,34 @@ class Orders(World):
         self.assertEqual((a.status, a.json["owner"]), (200, "lon-1"), a.raw)
         self.assertGreater(a.json["epoch"], 1)
 
-        self.c.wait("lon", id, ("held",), 10)
         a = self.c.order("lon", id, "resume", without=["fra-1"], override_guards=UNMEASURED)
-        self.assertEqual(a.status, 200, a.raw)
+        self.assertEqual((a.status, "reads the levels of all nodes" in a.json["detail"]), (409, True), a.raw)  # it goes on by itself
         wait_for("it goes on", lambda: self.c.get("lon", id)["level_ppm"] > max(before), 60)
         self.assertGreaterEqual(min(self.levels()), min(before))
+
+    def test_a_new_owner_names_the_node_that_it_waits_for(self) -> None:
+        id = self.begun("fra", ["ams"], now=False)
+        wait_for("a step", lambda: self.c.get("lon", id)["level_ppm"] >= 100000)
+        self.c.nodes["fra"].stop(signal.SIGKILL)
+        hung = self.c.servers["ams"].process
+        assert hung
+        hung.send_signal(signal.SIGSTOP)
+        self.addCleanup(hung.send_signal, signal.SIGCONT)
+        time.sleep(4)  # what its weir-dns said is too old
+        a = self.c.order("lon", id, "take", without=["fra-1"], override_guards=UNMEASURED)
+        self.assertEqual(a.status, 200, a.raw)
+
+        def told() -> str:
+            return str(self.c.nodes["lon"].ask("GET", "/v1/status").json)
+        wait_for("status names it", lambda: "node ams-1 does not say its level" in told() and "--without NODE" in told())
+        a = self.c.order("lon", id, "resume", without=["fra-1"])
+        self.assertEqual((a.status, a.code, "node ams-1 does not say its level" in a.json["detail"]), (409, "operation", True), a.raw)
+        wait_for("a person is asked", lambda: self.c.get("lon", id)["hold"]["code"] == "not-in-force", 45)
+        self.assertIn("--without ams-1", self.c.get("lon", id)["hold"]["resume"])
+        wait_for("status asks", lambda: "(not-in-force): node ams-1 does not say its level; to go on without it: --without ams-1" in told())
+        a = self.c.order("lon", id, "resume", without=["ams-1"])
+        self.assertEqual((a.status, a.json["hold"]["code"]), (200, "taken"), a.raw)
+        wait_for("it goes on", lambda: self.c.get("lon", id)["state"] == "moving", 30)
 
     def test_an_owner_that_leaves_the_configuration_is_named_and_another_takes_over(self) -> None:
         id = self.begun("fra", ["ams"], now=False, over="5m")
