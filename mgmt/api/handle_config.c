@@ -21,13 +21,13 @@
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/old_file.h"
+#include "mgmt/api/operations.h"
 #include "mgmt/api/propose.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/zones_json.h"
 #include "mgmt/api/unconfirmed.h"
 #include "mgmt/api/voters.h"
 #include "mgmt/api/route_warnings.h"
-#include "mgmt/store/gather.h"
 #include "mgmt/store/reload.h"
 #include "mgmt/store/when.h"
 #include "weir/effect.h"
@@ -210,6 +210,7 @@ static json_t *change_to_json(struct core *core, const struct intent_changed *c,
 
 	zones_add_json(c, json_object_get(plan, "warnings"), answer);
 	voters_add_warning(core, &c->plan.advice, json_object_get(plan, "warnings"));
+	operations_add_warnings(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	route_warnings_add(core, &c->plan.advice, json_object_get(plan, "warnings"));
 	json_object_set_new(plan, "confirm_within_ms", json_integer(c->confirm_within_ms));
 	if (dry_run) {

@@ -38,7 +38,7 @@ static bool sender_ok(struct core *core, const json_t *body, struct http_reply *
 	}
 	if (model_node(m, node) && strcmp(node, core->dirs.node) != 0)
 		return true;
-	http_problem(reply, 400, "bad-request",
+	http_problem(reply, 410, "not-a-node",
 	             "the document in force here has no other node of that name");
 	return false;
 }

@@ -255,7 +255,12 @@ const char *operation_resume_text(const struct operations_item *item,
 	bool gone = !strcmp(op->hold.code, "site-gone") || !strcmp(op->hold.code, "service-gone");
 	struct command_text line = { .text = out };
 
-	add_text(&line, "weir operation %s %s", op->id, gone ? "abort" : "resume");
+	bool removed = !strcmp(op->hold.code, "owner-removed");
+
+	add_text(&line, "weir operation %s %s", op->id,
+	         gone      ? "abort"
+	         : removed ? "take"
+	                   : "resume");
 	if (guard >= 0 && operation_guard_is_optional((enum operation_guard)guard))
 		add_text(&line, " --override %s", op->hold.code);
 	add_missed(&line, item);

@@ -86,7 +86,8 @@ static void gather_nodes(const struct operation_snapshot *v, const struct operat
 		*n = (struct operation_node){ .name = voice->node->name,
 			                      .site = voice->node->site->name,
 			                      .self = voice->self,
-			                      .reached = voice->reached };
+			                      .reached = voice->reached,
+			                      .refuses = voice->refuses };
 		n->steps = voice->lacks  ? OPERATION_NO
 		           : voice->have ? OPERATION_YES
 		                         : OPERATION_UNKNOWN;

@@ -35,7 +35,10 @@ static void speak_peer(const struct operation_snapshot *v, struct operation_voic
 {
 	const struct operations_said *said = operations_said_of(v->core, voice->node->name);
 
-	if (!said || !said->heard_ms)
+	if (!said)
+		return;
+	voice->refuses = said->refuses;
+	if (!said->heard_ms)
 		return;
 	voice->reached = v->mono_ms - said->heard_ms <= OPERATIONS_HEARD_MS;
 	voice->lacks = said->lacks;

@@ -405,6 +405,27 @@ static void add_new_owner(struct core *core, const struct operation *op)
 	               *op->waits ? "; now: " : "", op->waits, op->id);
 }
 
+void operations_add_warnings(struct core *core, const struct advice *advice, json_t *warnings)
+{
+	const struct operations_item *item;
+
+	for (size_t i = 0; advice->n_nodes && (item = operations_at(core, i)); i++) {
+		const struct operation *op = &item->op;
+		size_t k = 0;
+
+		while (k < advice->n_nodes && strcmp(advice->nodes[k].node, op->owner) != 0)
+			k++;
+		if (k == advice->n_nodes && !operation_is_over(op))
+			json_array_append_new(
+			        warnings,
+			        json_sprintf("node %s owns the operation on site %s and is not in "
+			                     "this configuration: nothing of it would go on by "
+			                     "itself, nor return; first, at another node: weir "
+			                     "operation %s take --reason TEXT",
+			                     op->owner, op->targets[0].site, op->id));
+	}
+}
+
 static void add_held(struct core *core, const struct operation *op)
 {
 	if (op->state == OPERATION_EXPIRED_HELD)

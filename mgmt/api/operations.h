@@ -24,6 +24,7 @@
 #include "mgmt/api/http.h"
 #include "mgmt/operations/guards.h"
 #include "mgmt/operations/operation.h"
+#include "mgmt/store/advice.h"
 
 #define OPERATIONS_MAX 64u /**< records in memory */
 #define OPERATIONS_UNWRITTEN_MAX                                                                   \
@@ -114,5 +115,7 @@ MUST_CHECK json_t *operations_levels_json(struct core *core, const struct levels
 size_t operations_list_unwritten(struct core *core, struct override out[OPERATIONS_UNWRITTEN_MAX]);
 /** State conditions of operations: held, expired. */
 void operations_add_conditions(struct core *core);
+/** Warn of a configuration without the owner of an operation that is not over. Under the lock. */
+void operations_add_warnings(struct core *core, const struct advice *advice, json_t *warnings);
 
 #endif

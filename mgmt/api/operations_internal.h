@@ -16,6 +16,7 @@ struct operations_said {
 	uint64_t heard_ms;    /* monotonic; 0: never */
 	uint64_t measured_ms; /* when it was asked for `measure` below; 0: never */
 	bool lacks;           /* its release knows no operations */
+	bool refuses;         /* its configuration does not have this node */
 	json_t *have;         /* of its answer: {id: [epoch, seq, owner]}; NULL: not known */
 	json_t *levels;       /* likewise; NULL: not known */
 	bool dns;             /* likewise: its weir-dns answers */

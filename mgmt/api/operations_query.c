@@ -204,9 +204,13 @@ static void list_newer(struct core *core, struct queried_peer *p, json_t *have)
 	}
 }
 
-/* A peer of a former release has no such resource: it is there, but cannot take part. */
+/*
+ * A peer of a former release has no such resource: it is there, but cannot take part. One that refuses
+ * says nothing of operations, and so is not reached.
+ */
 static void note_silence(struct operations_said *row, const struct client_request *r)
 {
+	row->refuses = r->status == 410;
 	row->lacks = r->status == 404 || r->status == 405;
 	if (row->lacks)
 		row->heard_ms = clock_mono_ms();
@@ -233,7 +237,7 @@ static void accept_answer(struct asking *a, struct queried_peer *p, const struct
 		return;
 	}
 	row->heard_ms = clock_mono_ms();
-	row->lacks = false;
+	row->lacks = row->refuses = false;
 	keep_part(&row->have, json_object_get(r->answer, "have"));
 	keep_part(&row->levels, json_object_get(r->answer, "levels"));
 	row->dns = json_is_true(json_object_get(r->answer, "dns"));

@@ -89,7 +89,8 @@ enum operation_guard {
 
 /**
  * Why an operation is held or has ended: a guard's word, or one of these.
- * node-lost: a node that took part is not reached. not-in-force: a node does not reach the level.
+ * node-lost: a node that took part is not reached. owner-removed: a node that took part does not have
+ * the owner in its configuration. not-in-force: a node does not reach the level.
  * taken: a new owner reads the levels. person: a person's command. record: nodes do not have the
  * record of this owner. site-gone, service-gone, key-changed: the document has changed. site-down:
  * the site to return to is not up as seen from outside. pools, announce, backup-leaves: a stage of

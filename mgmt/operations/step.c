@@ -45,16 +45,32 @@ void step_begin_way(struct tick *t)
 	tick_change(t);
 }
 
-/* A node that took part is not reached any more; NULL: none. A removed node is not missed. */
-static const char *find_lost(const struct tick *t)
+/*
+ * A node that took part is not reached any more; NULL: none. A removed node is not missed. If this
+ * node is removed itself, others say so, and that is the reason.
+ */
+static const struct operation_node *find_lost(const struct tick *t)
 {
+	const struct operation_node *lost = NULL;
+
 	for (uint32_t i = 0; i < t->op->n_nodes; i++) {
 		const struct operation_node *node = facts_node(t->facts, t->op->nodes[i]);
 
-		if (node && !node->reached && !operation_is_without(t->op, node->name))
-			return node->name;
+		if (node && !node->reached && !operation_is_without(t->op, node->name) &&
+		    (!lost || (node->refuses && !lost->refuses)))
+			lost = node;
 	}
-	return NULL;
+	return lost;
+}
+
+static void hold_lost(struct tick *t, const struct operation_node *lost)
+{
+	if (lost->refuses)
+		tick_hold(t, "owner-removed",
+		          "the configuration of node %s does not have owner %s: take it over there",
+		          lost->name, t->op->owner);
+	else
+		tick_hold(t, "node-lost", "node %s is not reached any more", lost->name);
 }
 
 /* What comes back takes part again, and may be missed again. */
@@ -109,10 +125,10 @@ static bool query_guards(struct tick *t, enum operation_moment moment, bool *mis
 {
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	const struct operation_verdict *tripped;
-	const char *lost = find_lost(t);
+	const struct operation_node *lost = find_lost(t);
 
 	if (lost) {
-		tick_hold(t, "node-lost", "node %s is not reached any more", lost);
+		hold_lost(t, lost);
 		return false;
 	}
 	if (!is_way_back_open(t, missing))

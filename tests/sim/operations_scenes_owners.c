@@ -46,6 +46,18 @@ static int two_nodes_need_each_other(void)
 	return 0;
 }
 
+static int a_removed_owner_says_so(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(100000));
+	scene.nodes[0].reached = scene.nodes[2].reached = false;
+	scene.nodes[2].refuses = true;
+	scene_tick(1);
+	CHECK(scene_is_held_by("owner-removed"));
+	CHECK(strstr(scene.op.hold.detail, "node nc does not have owner nb"));
+	return 0;
+}
+
 static int three_nodes_go_on_with_a_majority_when_resumed(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -225,6 +237,7 @@ uint64_t scenes_own(void)
 	static int (*const scenes[])(void) = {
 		the_owner_is_outside_of_the_target,
 		two_nodes_need_each_other,
+		a_removed_owner_says_so,
 		three_nodes_go_on_with_a_majority_when_resumed,
 		a_take_keeps_a_hold,
 		a_take_reads_the_levels_first,

@@ -79,6 +79,7 @@ BREAKAGES = [
     ("held sites do not count", RUNS, SITES, "site->held || ", ""),
     ("sites that are down do not count", RUNS, SITES, " || up == OPERATION_NO)", ")"),
     ("half of the nodes are a majority", RUNS, CLUSTER, "reached * 2 > counted", "reached * 2 >= counted"),
+    ("a removed owner says that others are lost", RUNS, STEP, "\tif (lost->refuses)", "\tif (0)"),
     ("a lost node does not hold", RUNS, STEP, "\tif (lost) {", "\tif (0) {"),
     ("nodes of the former release get steps", RUNS, CLUSTER, "if (node->steps == OPERATION_NO)", "if (0)"),
     ("an older operation does not matter", RUNS, CLUSTER, "other->moves && facts_is_older(other, q->op)", "0"),

@@ -214,6 +214,7 @@ static void a_hold_says_how_it_goes_on(void **state)
 		{ "majority",
 		  "weir operation k3 resume --without fra-1,lon-1,dub-1,oslo-1 --reason TEXT",
 		  true },
+		{ "owner-removed", "weir operation k3 take --reason TEXT", false },
 		{ "site-gone", "weir operation k3 abort --reason TEXT", false },
 		{ "service-gone", "weir operation k3 abort --reason TEXT", false },
 	};

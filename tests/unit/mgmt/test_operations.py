@@ -208,8 +208,12 @@ class Orders(World):
         wait_for("all nodes have it", lambda: self.known(id))
         lon = self.c.nodes["lon"]
         rows = [row for row in self.c.text.split("\n") if not row.strip().startswith('{ name = "fra-1"')]
-        a = lon.apply({**lon.files(), "weir.conf": "\n".join(rows)}, query="?wait=all", confirm_within="none")
-        self.assertEqual(a.status, 201, a.raw)
+        without = {**lon.files(), "weir.conf": "\n".join(rows)}
+        for query, status in (("?dry_run=true", 200), ("?wait=all", 201)):
+            a = lon.apply(without, query=query, confirm_within="none")
+            self.assertEqual((a.status, [w for w in a.json["plan"]["warnings"] if f"weir operation {id} take" in w and "node fra-1 owns" in w] != []), (status, True), a.raw)
+        held = self.c.wait("fra", id, ("held",), 20)["hold"]
+        self.assertEqual((held["code"], "does not have owner fra-1" in held["detail"]), ("owner-removed", True), held)
         self.c.nodes["fra"].stop(signal.SIGKILL)
         for site in ("ams", "lon"):
             wait_for("status tells", lambda: "fra-1 of the operation on site ams is not in the configuration" in
