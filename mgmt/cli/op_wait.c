@@ -113,16 +113,15 @@ static int query_next(struct follower *f, json_t **o)
 static int end_status(const struct follower *f, const json_t *o)
 {
 	char title[OP_TITLE_MAX];
-	const char *state = api_text(o, "state", "?");
+	const char *state = api_text(o, "state", "?"), *waits = op_waits_for(o);
 
 	if (op_is_held(o))
 		return CLI_DEGRADED;
 	if (op_has_reached(o, f->goal))
 		return CLI_OK;
 	if (strcmp(state, "drained_unconfirmed") == 0)
-		return cli_fail(CLI_PARTLY,
-		                "no node of the site answers, so it is not known whether its flows "
-		                "are silent");
+		return cli_fail(CLI_PARTLY, "it is not known whether its flows are silent: %s",
+		                waits ? waits : "its new flows are not known");
 	return cli_fail(CLI_CONFLICT, "%s has ended otherwise: %s", op_title(o, title), state);
 }
 

@@ -107,7 +107,7 @@ static const struct state_words *find_state(const json_t *o)
 		{ "moving", "moving clients", true, false, 0, 0 },
 		{ "late", "all answers name other sites; late clients still arrive", false, false, 0, 0 },
 		{ "drained", "DRAINED: its own backends get no new flows", false, false, R | T, R | T },
-		{ "drained_unconfirmed", "DRAINED, NOT CONFIRMED BY PACKETS: the nodes of the site do not answer", false, false,
+		{ "drained_unconfirmed", "DRAINED, NOT CONFIRMED BY PACKETS: no answer names the site, its new flows are not known", false, false,
 		  R | T, R | T | E },
 		{ "empty", "EMPTY: no new flows, and established flows are silent", false, false, R | T | E, R | T | E },
 		{ "held", "HELD", true, true, 0, ALL_GOALS },

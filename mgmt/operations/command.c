@@ -46,17 +46,20 @@ int operation_hold(struct operation *op, const struct operation_person *person,
                    const struct operation_facts *facts, int64_t now_ms, char *error)
 {
 	struct tick t = begin_command(op, facts, now_ms);
+	const char *colon = *person->reason ? ": " : "";
 
 	if (operation_is_over(op))
 		return command_refuse_over(op, error);
-	if (operation_is_held(op))
+	if (operation_is_held(op) && !own_goes_on(op))
 		return command_refuse(error, -EALREADY, "it is held already (%s)", op->hold.code);
 	if (stays_by_itself(op))
 		return command_refuse(error, -EINVAL,
 		                      "nothing moves, and it does not return by itself: "
 		                      "there is nothing to hold");
-	tick_hold(&t, "person", "%s%s%s", person->author, *person->reason ? ": " : "",
-	          person->reason);
+	if (operation_is_held(op))
+		tick_hold_instead(&t, "person", "%s%s%s", person->author, colon, person->reason);
+	else
+		tick_hold(&t, "person", "%s%s%s", person->author, colon, person->reason);
 	op->seq++;
 	return 0;
 }

@@ -133,6 +133,8 @@ uint32_t history_loads(const struct tick *t, struct operation_load *out);
 /* own.c */
 /** After a change of owner: wait until the levels of all nodes are known and in force, go on. */
 void own_read_levels(struct tick *t);
+/** Whether a new owner holds it, which goes on by itself once the levels of all nodes are read. */
+bool own_goes_on(const struct operation *op);
 /**
  * Refuse a resume while the levels are not read, where it cannot change anything.
  * @param adds  the person overrides a guard or names a node absent that was not before

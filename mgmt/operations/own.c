@@ -69,8 +69,7 @@ static bool was_moving(const struct operation *op)
 	       state == OPERATION_ABORTING;
 }
 
-/* It goes on by itself, once the levels of all nodes are read. */
-static bool is_reading(const struct operation *op)
+bool own_goes_on(const struct operation *op)
 {
 	return op->state == OPERATION_HELD && !strcmp(op->hold.code, "taken");
 }
@@ -170,7 +169,7 @@ static void await_node(struct tick *t, const char *node, const char *what)
 
 	op->waited_ms = 0;
 	tick_wait(t, "node %s %s", node, what);
-	if (op->unknown_ms >= TICK_FORCE_MS && is_reading(op))
+	if (op->unknown_ms >= TICK_FORCE_MS && own_goes_on(op))
 		tick_hold_instead(t, "not-in-force",
 		                  "node %s %s; to go on without it: --without %s", node, what,
 		                  node);
@@ -194,7 +193,7 @@ void own_read_levels(struct tick *t)
 	op->reads_levels = false;
 	op->waits[0] = '\0';
 	tick_change(t);
-	if (is_reading(op))
+	if (own_goes_on(op))
 		command_go_on(t);
 }
 
@@ -203,11 +202,11 @@ int own_refuse_resume(const struct tick *t, bool adds, char *error)
 	const struct operation *op = t->op;
 	const char *what, *missing = find_missing(t, &what);
 
-	if (missing && !is_reading(op))
+	if (missing && !strcmp(op->hold.code, "not-in-force"))
 		return command_refuse(error, -EINVAL,
 		                      "node %s %s; to go on without it: --without %s", missing,
 		                      what, missing);
-	if (adds || (op->state == OPERATION_HELD && !is_reading(op)))
+	if (adds || (op->state == OPERATION_HELD && !own_goes_on(op)))
 		return 0;
 	return command_refuse(error, -EALREADY, "node %s reads the levels of all nodes%s%s%s%s",
 	                      op->owner, missing ? ": node " : "", missing ? missing : "",
@@ -219,6 +218,6 @@ void own_resume(struct tick *t)
 	struct operation *op = t->op;
 
 	op->waited_ms = op->unknown_ms = 0;
-	if (op->state == OPERATION_HELD && !is_reading(op))
+	if (op->state == OPERATION_HELD && !own_goes_on(op))
 		tick_hold_instead(t, "taken", READING, op->owner);
 }

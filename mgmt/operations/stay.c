@@ -6,6 +6,8 @@
  * max(1 % of before, 1/s). Where no packet can be measured, names do: after two TTLs without an
  * answer that names a target, the state is "drained, not confirmed by packets".
  */
+#include <string.h>
+
 #include "mgmt/operations/engine_internal.h"
 
 /* Whether a target's own backends get (almost) no new flows. */
@@ -20,6 +22,28 @@ static enum operation_truth is_quiet(const struct operation_target *target,
 	if (site->flows.value >= (before + 99) / 100 && site->flows.value >= 1)
 		return OPERATION_NO;
 	return site->incomplete ? OPERATION_UNKNOWN : OPERATION_YES;
+}
+
+static bool is_any_reached(const struct tick *t, const char *site)
+{
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
+
+		if (node->reached && node->site && !strcmp(node->site, site))
+			return true;
+	}
+	return false;
+}
+
+/* Why nobody can tell whether a target is quiet. */
+static void wait_for_flows(struct tick *t, const char *name, const struct operation_site *site)
+{
+	if (!is_any_reached(t, name))
+		tick_wait(t, "no node of site %s is reached: its new flows are not known", name);
+	else if (site && site->flows.known)
+		tick_wait(t, "a node of site %s is absent: its new flows are not known", name);
+	else
+		tick_wait(t, "new flows of site %s are not measured", name);
 }
 
 static enum operation_truth are_quiet(struct tick *t)
@@ -37,7 +61,7 @@ static enum operation_truth are_quiet(struct tick *t)
 			return OPERATION_NO;
 		}
 		if (quiet == OPERATION_UNKNOWN) {
-			tick_wait(t, "new flows of site %s are not measured", target->site);
+			wait_for_flows(t, target->site, site);
 			all = OPERATION_UNKNOWN;
 		}
 	}

@@ -306,6 +306,12 @@ static int unmeasured_sites_end_unconfirmed(void)
 	scene_tick(3);
 	CHECK(scene.op.state == OPERATION_DRAINED_UNCONFIRMED);
 	CHECK(!scene.op.drained_ms);
+	scene_tick(1);
+	CHECK(!strcmp(scene.op.waits, "new flows of site a are not measured"));
+	scene.nodes[0].reached = false;
+	scene_tick(1);
+	CHECK(strstr(scene.op.waits, "no node of site a is reached"));
+	scene.nodes[0].reached = true;
 	scene.sites[0].flows = scene_value(500);
 	scene_tick(1);
 	CHECK(scene.op.state == OPERATION_LATE);
@@ -355,6 +361,8 @@ static int a_silent_node_leaves_the_drain_unconfirmed(void)
 	scene.sites[0].named = scene.sites[0].flows = scene.sites[0].established = scene_value(0);
 	scene_tick(4 * SCENE_TTL_S);
 	CHECK(scene.op.state == OPERATION_DRAINED_UNCONFIRMED);
+	scene_tick(1);
+	CHECK(strstr(scene.op.waits, "a node of site a is absent"));
 	scene.sites[0].incomplete = false;
 	scene_tick(1);
 	CHECK(scene.op.state == OPERATION_DRAINED);

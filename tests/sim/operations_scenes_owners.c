@@ -114,6 +114,23 @@ static int a_take_reads_the_levels_first(void)
 	return 0;
 }
 
+static int a_person_holds_what_a_new_owner_would_go_on_with(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	scene.f.self = "nc";
+	CHECK(!operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(scene_is_held_by("person"));
+	scene_tick(60);
+	CHECK(scene_is_held_by("person") && scene.op.level_ppm == 250000);
+	CHECK(operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error) ==
+	      -EALREADY);
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_until_level(500000));
+	return 0;
+}
+
 /* What of the node nb is missing to the new owner nc. */
 static void lose_of_nb(int which, bool missing)
 {
@@ -242,6 +259,7 @@ uint64_t scenes_own(void)
 		a_take_keeps_a_hold,
 		a_take_reads_the_levels_first,
 		a_take_waits_for_no_node_without_end,
+		a_person_holds_what_a_new_owner_would_go_on_with,
 		a_take_needs_a_majority,
 		a_node_of_the_drained_site_takes_only_alone,
 		a_person_ends_the_automation,

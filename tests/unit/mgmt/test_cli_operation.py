@@ -60,6 +60,13 @@ class Operations(test_cli.WithApi):
         self.assertIn("taken over: reads the levels of all nodes, then goes on, 20 % drained; the level of node ams-1 is not known", done.stdout)
         self.assertNotIn("until a person decides", done.stdout)
 
+    def test_a_drain_without_packets_says_what_is_not_known(self) -> None:
+        drained = record("drained_unconfirmed", 2, waits="new flows of site ams are not measured")
+        done = self.follow(record("late", 1), drained, command=("drain", "site", "ams", "--reason", "INC-7", "--wait=empty"))
+        self.assertEqual((done.returncode, "do not answer" in done.stdout + done.stderr), (6, False), done.stderr)
+        self.assertIn("NOT CONFIRMED BY PACKETS: no answer names the site, its new flows are not known", done.stdout)
+        self.assertIn("it is not known whether its flows are silent: new flows of site ams are not measured", done.stderr)
+
     def test_an_abort_is_followed_until_all_are_back(self) -> None:
         done = self.follow(record("drained", 1), record("aborting", 2), record("aborted", 3), command=("operation", "k3", "abort", "--watch"))
         self.assertEqual(done.returncode, 0, done.stderr)
