@@ -226,8 +226,10 @@ static void swap_burst(const struct rig *g)
 /** The limit of frames from memory: their lines are fetched and written to, and nothing else. */
 static void touch_burst(const struct rig *g)
 {
-	for (uint32_t i = 0; i < BURST; i++)
-		fwd_burst_fetch(&g->burst.packets[i]);
+	for (uint32_t i = 0; i < BURST; i++) {
+		fwd_burst_fetch(&g->burst, i);
+		fwd_burst_fetch_room(&g->burst.packets[i]);
+	}
 	swap_burst(g);
 	for (uint32_t i = 0; i < BURST; i++)
 		*(volatile uint8_t *)(g->burst.packets[i].data - FWD_IP4_LEN) = 0x45;

@@ -7,8 +7,9 @@
  * burst's order: what is written to tables is written by the last stage alone, which goes
  * in that order; the stages before it only look ahead, so that what the next one reads is in
  * the cache by then:
- *   1. fetch the frames' headers
- *   2. parse and find the service; then hash the flows of the commonest shape together
+ *   1. fetch the headers of the first frames
+ *   2. fetch the header of a frame further on, parse and find the service; then hash the flows of
+ *      the commonest shape together
  *   3. find and fetch the slot
  *   4. read the hot word; fetch backend and counters and, where the slot is unsettled, its
  *      cold part and the bucket of exceptions
@@ -28,6 +29,8 @@
 #include "weir/fwd/forward.h"
 
 #define FWD_CACHE_LINE 64u
+/** Headers that are under way; with all of a burst's at once they would wait for each other. */
+#define FWD_BURST_AHEAD 8u
 
 /** A call of its own, so that the common path keeps its registers. */
 #define FWD_BURST_RARE static __attribute__((noinline, unused))
@@ -53,10 +56,16 @@ struct fwd_burst {
 	uint64_t hash[FWD_BURST_MAX]; /**< the same */
 };
 
-/** Fetch the lines of a frame's headers, and the line that an outer header is written to. */
-FWD_INLINE void fwd_burst_fetch(const struct fwd_packet *packet)
+/** Fetch the line of frame @p i's headers, if there is such a frame. */
+FWD_INLINE void fwd_burst_fetch(const struct fwd_burst *b, uint32_t i)
 {
-	__builtin_prefetch(packet->data);
+	if (i < b->n)
+		__builtin_prefetch(b->packets[i].data);
+}
+
+/** Fetch the line that an outer header is written to. */
+FWD_INLINE void fwd_burst_fetch_room(const struct fwd_packet *packet)
+{
 	__builtin_prefetch(packet->data - FWD_CACHE_LINE, 1);
 }
 
@@ -127,6 +136,8 @@ FWD_INLINE void fwd_burst_find(const struct fwd_tables *t, const struct fwd_root
 {
 	b->any6 = false;
 	for (uint32_t i = 0; i < b->n; i++) {
+		fwd_burst_fetch(b, i + FWD_BURST_AHEAD);
+		fwd_burst_fetch_room(&b->packets[i]);
 		if (FWD_LIKELY(fwd_burst_find_plain(t, root, b, i, true))) {
 			b->shapes[i] = FWD_BURST_PLAIN4;
 		} else if (FWD_LIKELY(fwd_burst_find_plain(t, root, b, i, false))) {
@@ -213,8 +224,8 @@ FWD_INLINE void fwd_burst_fetch_backend(const struct fwd_tables *t, const struct
 FWD_INLINE void fwd_burst_look_ahead(const struct fwd_tables *t, const struct fwd_root *root,
                                      struct fwd_burst *b)
 {
-	for (uint32_t i = 0; i < b->n; i++)
-		fwd_burst_fetch(&b->packets[i]);
+	for (uint32_t i = 0; i < FWD_BURST_AHEAD; i++)
+		fwd_burst_fetch(b, i);
 	fwd_burst_find(t, root, b);
 	fwd_burst_fetch_slots(t, root, b);
 	for (uint32_t i = 0; i < b->n; i++)
