@@ -47,6 +47,7 @@ int operation_hold(struct operation *op, const struct operation_person *person,
 {
 	struct tick t = begin_command(op, facts, now_ms);
 	const char *colon = *person->reason ? ": " : "";
+	int err;
 
 	if (operation_is_over(op))
 		return command_refuse_over(op, error);
@@ -56,6 +57,9 @@ int operation_hold(struct operation *op, const struct operation_person *person,
 		return command_refuse(error, -EINVAL,
 		                      "nothing moves, and it does not return by itself: "
 		                      "there is nothing to hold");
+	err = own_catch_up(&t, person, error);
+	if (err)
+		return err;
 	if (operation_is_held(op))
 		tick_hold_instead(&t, "person", "%s%s%s", person->author, colon, person->reason);
 	else
@@ -149,9 +153,13 @@ int operation_resume(struct operation *op, const struct operation_facts *facts,
 	if (!operation_is_held(op))
 		return command_refuse(error, -EALREADY, "it is not held");
 	command_add(op, person, &before);
-	err = op->reads_levels ? own_refuse_resume(&t, has_added(op, &before), error) : 0;
+	err = op->reads_levels && !behind_is(op, facts)
+	              ? own_refuse_resume(&t, has_added(op, &before), error)
+	              : 0;
 	if (!err)
 		err = refuse_resume(op, facts, error);
+	if (!err)
+		err = own_catch_up(&t, person, error);
 	if (err) {
 		command_undo(op, &before);
 		return err;
@@ -221,6 +229,8 @@ int operation_abort(struct operation *op, const struct operation_facts *facts,
 		return 0;
 	}
 	err = refuse_abort(op, error);
+	if (!err)
+		err = own_catch_up(&t, person, error);
 	if (err)
 		return err;
 	add_to_way(&t, person);
@@ -256,6 +266,7 @@ int operation_return(struct operation *op, const struct operation_facts *facts,
 	struct tick t = begin_command(op, facts, now_ms);
 	bool returns = operation_unheld_state(op) == OPERATION_RETURNING &&
 	               op->state != OPERATION_EXPIRED_HELD;
+	int err;
 
 	if (operation_is_over(op))
 		return command_refuse_over(op, error);
@@ -266,6 +277,9 @@ int operation_return(struct operation *op, const struct operation_facts *facts,
 		return refuse_gone(error);
 	if (!operation_may_turn(op))
 		return refuse_turn(op, error);
+	err = own_catch_up(&t, person, error);
+	if (err)
+		return err;
 	op->reads_levels = false;
 	if (returns) {
 		hurry_return(&t, person);
@@ -292,6 +306,10 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 	if (state != OPERATION_RESTING && state != OPERATION_RETURNING)
 		return command_refuse(error, -EINVAL, "it is %s: hold or return it first",
 		                      operation_state_text(op->state));
+	if (behind_is(op, facts))
+		return command_refuse(error, -EBUSY,
+		                      "its record is older than the levels: resume it, or return "
+		                      "the site");
 	if (mover)
 		return command_refuse(error, -EBUSY, "operation: operation %s moves", mover);
 	if (goal_ppm > OPERATION_PPM || goal_ppm <= op->level_ppm)

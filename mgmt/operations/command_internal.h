@@ -26,4 +26,11 @@ void command_undo(struct operation *op, const struct command_before *before);
 /** Leave the hold. */
 void command_go_on(struct tick *t);
 
+/* own.c */
+/**
+ * Before a command of a person changes a record that is behind the levels: go on from the levels, in an epoch
+ * above theirs. Any other record stays as it is. @return 0, or as operation_own(): it stays as it is
+ */
+MUST_CHECK int own_catch_up(struct tick *t, const struct operation_person *person, char *error);
+
 #endif

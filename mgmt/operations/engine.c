@@ -34,32 +34,26 @@ static void count_time(struct tick *t)
 	op->in_step_ms += elapsed_ms;
 	op->unknown_ms += elapsed_ms;
 	op->unjudged_ms += elapsed_ms;
+	op->behind_ms += elapsed_ms;
 	op->unnamed_ms = named ? 0 : op->unnamed_ms + elapsed_ms;
 }
 
-/* A person's command at a target ends the automation; a later owner's step silences this one. */
-static bool is_superseded(struct tick *t)
+/* A person's command at a target ends the automation. */
+static bool is_ended_by_person(struct tick *t)
 {
-	bool newer = false;
-
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
 		for (uint32_t k = 0; k < t->op->n_targets; k++) {
 			const struct operation_level *level = &t->facts->nodes[i].levels[k];
 
-			if (!level->known || level->epoch < t->op->epoch)
+			if (!level->known || !level->person || level->epoch < t->op->epoch)
 				continue;
-			if (level->person) {
-				tick_end(t, OPERATION_ABORTED, "command",
-				         "a person's command at site %s has ended it",
-				         t->op->targets[k].site);
-				return true;
-			}
-			newer = newer || level->epoch > t->op->epoch;
+			tick_end(t, OPERATION_ABORTED, "command",
+			         "a person's command at site %s has ended it",
+			         t->op->targets[k].site);
+			return true;
 		}
 	}
-	if (newer)
-		tick_wait(t, "another node has taken it over: its record is on the way");
-	return newer;
+	return false;
 }
 
 static void check_document(struct tick *t)
@@ -180,10 +174,12 @@ static void run_moving(struct tick *t)
 
 static void run_held(struct tick *t)
 {
-	if (t->op->reads_levels)
+	if (t->op->reads_levels) {
 		own_read_levels(t);
-	else
-		level_follow(t);
+		return;
+	}
+	t->op->waits[0] = '\0'; /* for a person, which the hold says */
+	level_follow(t);
 }
 
 static void run_over(struct tick *t)
@@ -267,11 +263,29 @@ static bool is_same_wait(const char *a, const char *b)
 	}
 }
 
+/* @return whether this owner writes: not where a person, or a later record, has the levels */
+static bool run_tick(struct tick *t)
+{
+	count_time(t);
+	if (is_ended_by_person(t))
+		return false;
+	if (behind_watch(t)) {
+		if (operation_is_held(t->op))
+			check_end(t);
+		return false;
+	}
+	check_document(t);
+	check_end(t);
+	run_state(t);
+	return true;
+}
+
 void operation_next(struct operation *op, const struct operation_facts *facts, int64_t now_ms,
                     struct operation_act *act)
 {
 	struct tick t = { .op = op, .facts = facts, .now_ms = now_ms, .act = act };
 	char waits[sizeof(op->waits)];
+	bool writes;
 
 	memset(act, 0, sizeof(*act));
 	memcpy(waits, op->waits, sizeof(waits));
@@ -279,16 +293,13 @@ void operation_next(struct operation *op, const struct operation_facts *facts, i
 		describe_act(&t);
 		return;
 	}
-	count_time(&t);
-	if (is_superseded(&t)) {
-		act->changed = t.changed;
-		op->seq += t.changed;
-		return;
-	}
-	check_document(&t);
-	check_end(&t);
-	run_state(&t);
+	writes = run_tick(&t);
 	if (!is_same_wait(op->waits, waits))
 		tick_change(&t); /* people mostly look at another node */
-	describe_act(&t);
+	if (writes) {
+		describe_act(&t);
+		return;
+	}
+	act->changed = t.changed;
+	op->seq += t.changed;
 }

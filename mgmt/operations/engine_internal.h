@@ -5,8 +5,8 @@
  *
  * Levels are frozen, written and read in level.c; steps run in step.c and end by share.c; holds are in
  * hold.c; the states that rest in stay.c; ways back in back.c; commands in command.c and own.c
- * (what they share: command_parts.c); nodes that are named absent in absent.c; evidence in history.c;
- * what all of these use in tick.c.
+ * (what they share: command_parts.c); records that are older than the levels in behind.c; nodes that
+ * are named absent in absent.c; evidence in history.c; what all of these use in tick.c.
  */
 #ifndef WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
 #define WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
@@ -143,6 +143,16 @@ bool own_goes_on(const struct operation *op);
 MUST_CHECK int own_refuse_resume(const struct tick *t, bool adds, char *error);
 /** Read the levels, and then go on: a resume of one that was held before, or for too long. */
 void own_resume(struct tick *t);
+
+/* behind.c */
+/** Whether nodes have levels of a later change than the record. */
+bool behind_is(const struct operation *op, const struct operation_facts *facts);
+/** Wait for the later record; where it does not come, hold. @return whether the record is behind */
+bool behind_watch(struct tick *t);
+/** The level and the state are what the levels say, not what the record says; a new owner reads the levels. */
+void behind_follow(struct tick *t);
+/** A new owner counts its steps from the last one that any node has of its epoch. @return whether that was later */
+bool behind_count_steps(struct tick *t);
 
 /* absent.c */
 /** A node is not absent. */

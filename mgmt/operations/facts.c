@@ -56,6 +56,21 @@ const struct operation_node *facts_find_better_owner(const struct operation *op,
 	return best;
 }
 
+uint32_t facts_epoch(const struct operation *op, const struct operation_facts *facts)
+{
+	uint32_t epoch = op->epoch;
+
+	for (size_t i = 0; i < facts->n_nodes; i++) {
+		for (uint32_t k = 0; k < op->n_targets; k++) {
+			const struct operation_level *level = &facts->nodes[i].levels[k];
+
+			if (level->known && level->epoch > epoch)
+				epoch = level->epoch;
+		}
+	}
+	return epoch;
+}
+
 const char *facts_find_mover(const struct operation_facts *facts)
 {
 	for (size_t i = 0; i < facts->n_others; i++) {

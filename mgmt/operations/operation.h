@@ -96,7 +96,8 @@ enum operation_guard {
  * the site to return to is not up as seen from outside. pools, announce, backup-leaves: a stage of
  * the return that does not come. command: a person's command at a target. expired: until passed before
  * it began (one that is held when until passes keeps the code of its hold). epoch: there is none left
- * to return in. "": it has ended as it was meant to.
+ * to return in. record-behind: nodes have levels of a later change than the record, which no node has.
+ * "": it has ended as it was meant to.
  */
 #define OPERATION_CODE_MAX 24u
 
@@ -237,6 +238,7 @@ struct operation {
 	int64_t unjudged_ms; /**< since when a share cannot be judged, because something is missing */
 	int64_t unnamed_ms;    /**< since a target was named, or was seen to get clients */
 	int64_t state_ms;      /**< in this state and stage */
+	int64_t behind_ms;     /**< since nodes have levels of a later change than the record */
 	bool shared_withdrawn; /**< VIPs of several sites */
 };
 

@@ -22,21 +22,6 @@
 
 #define READING "node %s reads the levels of all nodes"
 
-static uint32_t find_epoch(const struct operation *op, const struct operation_facts *facts)
-{
-	uint32_t epoch = op->epoch;
-
-	for (size_t i = 0; i < facts->n_nodes; i++) {
-		for (uint32_t k = 0; k < op->n_targets; k++) {
-			const struct operation_level *level = &facts->nodes[i].levels[k];
-
-			if (level->known && level->epoch > epoch)
-				epoch = level->epoch;
-		}
-	}
-	return epoch;
-}
-
 static int refuse_owner(const struct operation *op, const struct operation_facts *facts,
                         char *error)
 {
@@ -56,7 +41,7 @@ static int refuse_owner(const struct operation *op, const struct operation_facts
 		return command_refuse(error, -EBUSY,
 		                      "node %s is at a site of the operation: take it at node %s",
 		                      facts->self, better->name);
-	if (!operation_may_own(find_epoch(op, facts)))
+	if (!operation_may_own(facts_epoch(op, facts)))
 		return command_refuse(error, -EINVAL, "no higher epoch is left");
 	return 0;
 }
@@ -74,11 +59,22 @@ bool own_goes_on(const struct operation *op)
 	return op->state == OPERATION_HELD && !strcmp(op->hold.code, "taken");
 }
 
+/* In an epoch above all that this node knows of. */
+static void begin_epoch(struct tick *t)
+{
+	struct operation *op = t->op;
+
+	op->epoch = operation_owner_epoch(facts_epoch(op, t->facts));
+	op->writes = 0;
+	op->seq = 1;
+	(void)snprintf(op->owner, sizeof(op->owner), "%s", t->facts->self);
+}
+
 static void hold_in_epoch(struct tick *t)
 {
 	struct operation *op = t->op;
 
-	if (!was_moving(op)) {
+	if (!op->reads_levels && !was_moving(op)) {
 		if (op->write.epoch) /* the same level, in the new epoch */
 			level_write(t, op->write.to_ppm, op->write.to_ppm, t->now_ms, 0);
 		return;
@@ -101,7 +97,7 @@ int operation_own(struct operation *op, const struct operation_facts *facts,
 
 	if (operation_is_over(op))
 		return command_refuse_over(op, error);
-	if (!strcmp(op->owner, facts->self))
+	if (!strcmp(op->owner, facts->self) && !behind_is(op, facts))
 		return command_refuse(error, -EALREADY, "node %s owns it", op->owner);
 	command_add(op, person, &before);
 	absent_drop(op, facts->self); /* who takes it is there, whoever named it absent */
@@ -110,13 +106,31 @@ int operation_own(struct operation *op, const struct operation_facts *facts,
 		command_undo(op, &before);
 		return err;
 	}
-	if (op->write.epoch && was_moving(op))
+	if (facts_epoch(op, facts) > op->epoch)
+		behind_follow(&t);
+	else if (op->write.epoch && was_moving(op))
 		op->level_ppm = level_of_epoch(&t);
-	op->epoch = operation_owner_epoch(find_epoch(op, facts));
-	op->writes = 0;
-	op->seq = 1;
-	(void)snprintf(op->owner, sizeof(op->owner), "%s", facts->self);
+	begin_epoch(&t);
 	hold_in_epoch(&t);
+	return 0;
+}
+
+int own_catch_up(struct tick *t, const struct operation_person *person, char *error)
+{
+	struct operation *op = t->op;
+	struct command_before before;
+	int err;
+
+	if (!behind_is(op, t->facts))
+		return 0;
+	command_add(op, person, &before);
+	err = refuse_owner(op, t->facts, error);
+	command_undo(op, &before);
+	if (err)
+		return err;
+	behind_follow(t);
+	begin_epoch(t);
+	level_stop(t, op->level_ppm);
 	return 0;
 }
 
@@ -157,8 +171,9 @@ static void follow_furthest(struct tick *t)
 {
 	uint32_t furthest = level_of_epoch(t);
 
-	if (t->op->write.epoch && furthest != t->op->write.to_ppm && !find_unread(t) &&
-	    !step_find_without_record(t))
+	if (!t->op->write.epoch || find_unread(t) || step_find_without_record(t))
+		return;
+	if (furthest != t->op->write.to_ppm || behind_count_steps(t))
 		level_stop(t, furthest);
 }
 

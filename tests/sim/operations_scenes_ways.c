@@ -259,7 +259,8 @@ static int a_hold_is_never_beyond_what_was_written(void)
 		scene_tick(1);
 	scene.obey = false;
 	scene.nodes[2].levels[0] =
-	        (struct operation_level){ true, scene.op.write.epoch, 9, false, OPERATION_PPM };
+	        (struct operation_level){ true, scene.op.write.epoch, scene.op.write.step, false,
+		                          OPERATION_PPM };
 	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
 	CHECK(scene.op.write.to_ppm == 250000 && scene.op.level_ppm == 250000);
 	CHECK(scene.op.write.from_ppm == 249999); /* so nodes that have gone further stay */
@@ -540,7 +541,8 @@ static int without_an_epoch_nothing_turns(void)
 	CHECK(operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) < 0 &&
 	      strstr(scene.error, "epoch"));
 	CHECK(operation_ok(&scene.op) && scene.op.level_ppm == OPERATION_PPM);
-	scene.op.epoch--; /* one turn is left */
+	scene.op.write.epoch = --scene.op.epoch; /* one turn is left */
+	scene_tick(1);
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(operation_ok(&scene.op) && scene.op.state == OPERATION_RETURNING);
 	scene_begin(OPERATION_DRAIN, 0); /* and no other node takes it over */

@@ -173,7 +173,8 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	sums.faults += scenes_measure() + scenes_own() + scenes_steps() + scenes_ways();
+	sums.faults +=
+	        scenes_measure() + scenes_own() + scenes_steps() + scenes_ways() + scenes_behind();
 	for (uint64_t i = 0; i < runs && !(brief && sums.faults); i++)
 		run_world(first + i, verbose, &sums);
 	printf("%" PRIu64 " schedules, %" PRIu64 " steps, %" PRIu64 " holds; at the end %" PRIu64

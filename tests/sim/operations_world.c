@@ -123,6 +123,7 @@ void world_begin(struct world *w, uint32_t k)
 static void forget_times(struct operation *op)
 {
 	op->waited_ms = op->in_step_ms = op->unknown_ms = op->unnamed_ms = op->state_ms = 0;
+	op->behind_ms = 0;
 }
 
 static void merge_record(struct world_node *to, const struct world_node *from, uint32_t k)

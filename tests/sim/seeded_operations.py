@@ -20,6 +20,7 @@ BACK = "mgmt/operations/back.c"
 OWN = "mgmt/operations/own.c"
 STEPS = "dns/steering/steps.c"
 ENGINE = "mgmt/operations/engine.c"
+BEHIND = "mgmt/operations/behind.c"
 PLAN = "mgmt/operations/plan.c"
 WELL = "mgmt/operations/well.c"
 FACTS = "mgmt/operations/facts.c"
@@ -31,18 +32,26 @@ RECORD = "mgmt/operations/record.c"
 HOLD = "mgmt/operations/hold.c"
 INTERNAL = "mgmt/operations/engine_internal.h"
 HEADER = "mgmt/operations/engine.h"
-PARTS = ("absent", "back", "command", "command_parts", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
+PARTS = ("absent", "back", "behind", "command", "command_parts", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
          "own", "plan", "record", "record_check", "share", "stay", "step", "tick", "verdict", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "dns/steering", "include", "mgmt/operations", "mgmt/store", "model", "tests/sim"),
-    ("base/plain.c", "dns/steering/steps.c", "model/override_level.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "view", "world")),
+    ("base/plain.c", "dns/steering/steps.c", "model/override_level.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "view", "world")),
      *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
 RUNS = "600 --brief"
 
 # name, runs, file, text, what it becomes
 BREAKAGES = [
-    ("an epoch is compared with >=", RUNS, ENGINE, "newer = newer || level->epoch > t->op->epoch;",
-     "newer = newer || level->epoch >= t->op->epoch;"),
+    ("an epoch is compared with >=", RUNS, BEHIND, "if (level->epoch > op->epoch ||", "if (level->epoch >= op->epoch ||"),
+    ("a record that is behind waits for ever", RUNS, BEHIND, "if (op->behind_ms >= TICK_RECORD_MS)", "if (0)"),
+    ("a record that is behind shows an old wait", RUNS, ENGINE, "if (!is_same_wait(op->waits, waits))", "if (writes && !is_same_wait(op->waits, waits))"),
+    ("steps that the owner has forgotten do not count", RUNS, BEHIND, "(level->step > op->writes && !op->reads_levels)", "0"),
+    ("a resume keeps the epoch of a record that is behind", RUNS, COMMAND, "\tif (!err)\n\t\terr = own_catch_up(&t, person, error);\n\tif (err) {", "\tif (err) {"),
+    ("an abort keeps the epoch of a record that is behind", RUNS, COMMAND,
+     "\tif (!err)\n\t\terr = own_catch_up(&t, person, error);\n\tif (err)\n\t\treturn err;\n\tadd_to_way(&t, person);\n\tbegin_abort", "\tif (err)\n\t\treturn err;\n\tadd_to_way(&t, person);\n\tbegin_abort"),
+    ("a return that is lost is a drain", RUNS, BEHIND, "op->hold.from = OPERATION_RETURNING;", ";"),
+    ("a person goes on from a lost record without a majority", RUNS, OWN, "err = refuse_owner(op, t->facts, error);", "err = 0;"),
+    ("steps of the other of two takers pass its hold", RUNS, OWN, " || behind_count_steps(t))", ")"),
     ("records: a later seq beats a higher epoch", RUNS, RECORD, "if (a->epoch != b->epoch)\n\t\treturn a->epoch > b->epoch;", ""),
     ("records: two takers flip by seq", RUNS, RECORD, "if (owners)\n\t\treturn owners < 0;", ""),
     ("missing repeats are 0", RUNS, WELL, "if (!was.known || !now.known)", "if (!was.known)"),
@@ -70,7 +79,7 @@ BREAKAGES = [
     ("a takeover does not hold first", RUNS, OWN, "\tif (op->write.epoch)\n\t\tlevel_stop(t, op->level_ppm);", ""),
     ("a takeover goes on from its old record", RUNS, OWN, "op->level_ppm = level_of_epoch(&t);", ";"),
     ("a takeover without a majority", RUNS, OWN, "if (!majority->ok)", "if (0)"),
-    ("a takeover keeps its epoch", RUNS, OWN, "operation_owner_epoch(find_epoch(op, facts));", "find_epoch(op, facts);"),
+    ("a takeover keeps its epoch", RUNS, OWN, "operation_owner_epoch(facts_epoch(op, t->facts));", "facts_epoch(op, t->facts);"),
     ("epochs of turns meet those of owners", "4000 --brief", RECORD, "(epoch / OPERATION_EPOCHS + 1) * OPERATION_EPOCHS;", "epoch + 1;"),
     ("a drained site is a receiver", RUNS, FACTS, "site->serves && site->out != OPERATION_YES &&", "site->serves &&"),
     ("a drained site is a voter", RUNS, SITES, "n += site->out != OPERATION_YES &&", "n += 1 &&"),
@@ -120,7 +129,7 @@ BREAKAGES = [
      "if (op->until_ms == MODEL_TIME_NEVER)"),
     ("a pause counts as time", RUNS, INTERNAL, "#define TICK_GAP_MS 2000", "#define TICK_GAP_MS 7200000"),
     ("the owner is in the drained site", RUNS, ENGINE, "\tif (!best || !operation_may_own(op->epoch))\n\t\treturn false;", "\treturn false;"),
-    ("a person's command is written over", RUNS, ENGINE, "if (level->person) {", "if (0) {"),
+    ("a person's command is written over", RUNS, ENGINE, "if (is_ended_by_person(t))", "if (0)"),
     ("the share is not judged", RUNS, SHARE, "<= step->most_ppm.value + TICK_SHARE_PPM", "<= OPERATION_PPM"),
     ("a share below the projection is fine", RUNS, SHARE, "step->share_ppm.value + TICK_SHARE_PPM >= step->least_ppm.value &&", "1 &&"),
     ("a missing share passes", RUNS, SHARE, "return missing ? OPERATION_UNKNOWN : OPERATION_YES;", "return OPERATION_YES;"),

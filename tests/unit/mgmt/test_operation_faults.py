@@ -286,30 +286,50 @@ class FullDisk(Faults):
             self.skipTest("no namespace of mounts: root is needed")
         super().setUp()
 
-    def test_a_full_disk_at_the_owner_stops_no_drain_and_loses_no_record(self) -> None:
-        n = self.c.nodes["fra"]
-        self.c.servers["fra"].stop()
-        n.stop()
+    def small_disk(self, site: str) -> None:
+        """The node's state on a disk of its own. It was stopped, and starts."""
+        n = self.c.nodes[site]
         subprocess.run(["cp", "-a", n.state, n.state + ".was"], check=True)
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m,mode=0755", "none", n.state], check=True)
         self.addCleanup(lambda: subprocess.run(["umount", "-l", n.state], check=False))
         subprocess.run(["cp", "-a", n.state + ".was/.", n.state], check=True)
         n.start()
-        self.c.servers["fra"].start()
+        self.c.servers[site].start()
+
+    def small_disks(self, sites: typing.Sequence[str]) -> None:
+        for s in sites:
+            self.c.servers[s].stop()
+            self.c.nodes[s].stop()
+        for s in sites:
+            self.small_disk(s)
         wait_for("agreement", self.c.agreed)
-        id = self.moving()
-        filler = os.path.join(n.state, "filler")
-        with open(filler, "wb", buffering=0) as f:
+
+    def fill(self, site: str) -> None:
+        with open(os.path.join(self.c.nodes[site].state, "filler"), "wb", buffering=0) as f:
             try:
                 while True:
                     f.write(bytes(4096))
             except OSError:
                 pass
+
+    def lose_power(self) -> None:
+        """All managements at once; when they are back there is room on the disks."""
+        for n in self.c.nodes.values():
+            n.stop(signal.SIGKILL)
+        for n in self.c.nodes.values():
+            os.unlink(os.path.join(n.state, "filler"))
+            n.start()
+
+    def test_a_full_disk_at_the_owner_stops_no_drain_and_loses_no_record(self) -> None:
+        n = self.c.nodes["fra"]
+        self.small_disks(["fra"])
+        id = self.moving()
+        self.fill("fra")
         level = self.c.get("lon", id)["level_ppm"]
         self.goes_on(id, level)
         wait_for("status tells", lambda: n.ask("GET", "/v1/status").json["state"] != "well")
         n.stop(signal.SIGKILL)  # what it could not store is at the others
-        os.unlink(filler)
+        os.unlink(os.path.join(n.state, "filler"))
         level = self.c.get("lon", id)["level_ppm"]
         n.start()
         wait_for("the record is back", lambda: self.c.get("fra", id)["level_ppm"] >= level)
@@ -318,6 +338,27 @@ class FullDisk(Faults):
             wait_for("it goes on as shown", lambda: self.weir("lon", self.c.get("fra", id)["hold"]["resume"]).returncode == 0)
         self.c.wait("lon", id, REST, 120)
         self.assertGreaterEqual(min(self.levels()), level)
+
+    def test_an_order_that_no_node_could_store_leaves_a_record_that_is_held(self) -> None:
+        self.small_disks(SITES)
+        id = self.moving()
+        for s in SITES:
+            self.fill(s)
+        a = self.c.order("lon", id, "abort", override_guards=UNMEASURED)
+        self.assertEqual(a.status, 200, a.raw)
+        wait_for("its epoch is everywhere", lambda: all(n["epoch"] == a.json["epoch"] for n in self.c.get("fra", id)["nodes"]))
+        before = self.levels()
+        self.lose_power()
+        wait_for("the old record is back", lambda: self.c.get("fra", id)["epoch"] < a.json["epoch"])
+        o = self.c.wait("lon", id, ("held",), 30)
+        self.assertEqual(o["hold"]["code"], "record-behind", o)
+        self.assertIn(f"epoch {a.json['epoch']}", o["hold"]["detail"])
+        wait_for("status tells", lambda: "(record-behind)" in self.c.nodes["lon"].ask("GET", "/v1/status").raw.decode())
+        self.assertEqual(self.levels(), before)
+        done = self.weir("lon", o["hold"]["resume"])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertGreater(self.c.get("fra", id)["epoch"], a.json["epoch"])
+        self.goes_on(id, max(before))
 
 
 if __name__ == "__main__":
