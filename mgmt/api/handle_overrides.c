@@ -41,6 +41,7 @@ void handle_overrides(struct core *core, struct http_request *r, struct http_rep
 			else
 				n_more++;
 		}
+	operations_add_until(core, items);
 	core_unlock(core);
 	reply->json = json_pack("{s:o, s:I}", "items", items, "more", (json_int_t)n_more);
 	reply->status = 200;
@@ -53,6 +54,7 @@ void handle_override(struct core *core, struct http_request *r, struct http_repl
 	const struct override *o = overrides_find(overrides, r->parts[0]);
 	if (o) {
 		reply->json = override_to_json(overrides, o, clock_believed_ms());
+		operations_add_until(core, reply->json);
 		reply->status = 200;
 		override_etag(o, reply->etag);
 	} else {

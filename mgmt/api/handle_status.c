@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "mgmt/api/operations.h"
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
 #include "mgmt/api/to_json.h"
@@ -200,6 +201,9 @@ static bool add_intent(struct status *s, json_t *status)
 	json_t *overrides = status_overrides(s);
 	bool ok = overrides != NULL;
 
+	core_lock(l->core);
+	operations_add_until(l->core, overrides);
+	core_unlock(l->core);
 	json_object_set_new(status, "version", head ? version_to_json(head, head) : json_null());
 	json_object_set_new(status, "document", json_integer((json_int_t)l->document));
 	json_object_set_new(status, "confirm_by",

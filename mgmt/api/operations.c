@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "mgmt/api/levels.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/store/operations.h"
 #include "mgmt/store/step.h"
@@ -302,6 +303,26 @@ size_t operations_list_unwritten(struct core *core, struct override out[OPERATIO
 				out[n++] = first_override(op, &op->targets[k]);
 	}
 	return n;
+}
+
+static void add_until(struct core *core, json_t *override)
+{
+	const char *id = json_string_value(json_object_get(override, "operation"));
+	const struct operations_item *item = id ? operations_find(core, id) : NULL;
+
+	if (item)
+		json_object_set_new(override, "operation_until",
+		                    operation_is_over(&item->op) ? json_null()
+		                                                 : time_to_json(item->op.until_ms));
+}
+
+void operations_add_until(struct core *core, json_t *list)
+{
+	json_t *override;
+	size_t i;
+
+	add_until(core, list);
+	json_array_foreach(list, i, override) add_until(core, override);
 }
 
 /* The generation that is in force for an override, and its level; false: it is not known. */

@@ -115,6 +115,11 @@ MUST_CHECK json_t *operations_levels_json(struct core *core, const struct levels
 size_t operations_list_unwritten(struct core *core, struct override out[OPERATIONS_UNWRITTEN_MAX]);
 /** State conditions of operations: held, expired. */
 void operations_add_conditions(struct core *core);
+/**
+ * Add to overrides, as shown, until when an operation keeps them: a time, null (it does not return by itself),
+ * nothing where its record is not here. @p list: an array of them, or one. Under the lock.
+ */
+void operations_add_until(struct core *core, json_t *list);
 /** Warn of a configuration without the owner of an operation that is not over. Under the lock. */
 void operations_add_warnings(struct core *core, const struct advice *advice, json_t *warnings);
 

@@ -48,7 +48,7 @@ json_t *status_intent(const struct status *s, enum model_target_kind kind, const
 		if (strcmp(state, "disable") &&
 		    (o->kind != MODEL_OVERRIDE_FORCE_UP || !strcmp(state, "serve")))
 			state = override_kind_text(o->kind);
-		uint32_t own = overrides_level(&l->overrides, o, l->now_ms);
+		uint32_t own = overrides_level_shown(&l->overrides, o, l->now_ms);
 		if (o->kind != MODEL_OVERRIDE_FORCE_UP && own > level)
 			level = own;
 	}

@@ -207,8 +207,8 @@ static void print_override_list(const json_t *body)
 		       api_text(o, "id", ""), api_text(o, "do", ""),
 		       override_target_of(o, true, target), api_text(o, "state", ""),
 		       api_number(o, "level_ppm", 0) / 1e4, api_text(o, "from", ""),
-		       api_text(o, "until", "never"), api_text(o, "author", ""), *who ? " (" : "",
-		       who, *who ? ")" : "", api_text(o, "reason", ""),
+		       override_until(o), api_text(o, "author", ""), *who ? " (" : "", who,
+		       *who ? ")" : "", api_text(o, "reason", ""),
 		       *operation ? "; weir operation " : "", operation);
 	}
 }

@@ -15,6 +15,8 @@
  * and backends without that word. Implemented in override_text.c. @return @p out
  */
 const char *override_target_of(const json_t *o, bool briefly, char out[OVERRIDE_TARGET_MAX]);
+/* Until when override @p o is there: its operation's end, if it has one (override_text.c). */
+const char *override_until(const json_t *o);
 /* Print an override command's answer, as the API gives it (override_text.c). */
 void override_print(const json_t *body);
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/cmd_node.h"
+#include "mgmt/cli/cmd_override.h"
 #include "mgmt/cli/op.h"
 #include "mgmt/cli/vips.h"
 #include "mgmt/store/store.h"
@@ -103,9 +104,9 @@ static void print_overrides_of(const json_t *status, const json_t *thing)
 	                           o) if (json_string_value(id) &&
 	                                  strcmp(api_text(o, "id", ""), json_string_value(id)) == 0)
 	                printf("%-12s %s %s, until %s, by %s at %s: %s\n", "override",
-	                       api_text(o, "do", ""), api_text(o, "state", ""),
-	                       api_text(o, "until", "never"), api_text(o, "author", ""),
-	                       api_text(o, "created", ""), api_text(o, "reason", ""));
+	                       api_text(o, "do", ""), api_text(o, "state", ""), override_until(o),
+	                       api_text(o, "author", ""), api_text(o, "created", ""),
+	                       api_text(o, "reason", ""));
 }
 
 /* How each node sees the service at this site, where the sites vote. */

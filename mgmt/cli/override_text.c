@@ -9,6 +9,15 @@
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/cli/units.h"
 
+const char *override_until(const json_t *o)
+{
+	bool of_operation = *api_text(o, "operation", "") != '\0';
+
+	if (of_operation && !json_object_get(o, "operation_until"))
+		return "(not known)";
+	return api_text(o, of_operation ? "operation_until" : "until", "never");
+}
+
 static void print_share(const char *name, const json_t *r)
 {
 	double before = api_number(r, "bits_per_s", -1),

@@ -234,6 +234,14 @@ static uint32_t override_level(const struct model_override *o, const struct ramp
 	return r && r->level_known ? r->level_ppm : model_override_ppm(o, at_ms);
 }
 
+/* An operation's end is in its record, which management alone can read. */
+static const char *until_word(const struct model_override *o, char text[CLOCK_TEXT_MAX])
+{
+	if (o->until_ms != MODEL_TIME_NEVER)
+		return clock_text(o->until_ms, text);
+	return o->operation && *o->operation ? "(not known)" : "never";
+}
+
 /* A ramp that was held goes by weir-dns's record of it (weir/ramp.h) instead of the wall clock. */
 static json_t *overrides_json(const struct cli *cli, const struct model *m, int64_t wall_clock_ms)
 {
@@ -251,15 +259,12 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 
 		if (o->ended || (ppm == 0 && at_ms >= o->until_ms))
 			continue;
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}",
-		                                "id", o->id, "do", level_word(o), "pool", o->pool,
-		                                "name", o->name, "level_ppm", (int)ppm, "from",
-		                                clock_text(o->from_ms, from), "until",
-		                                o->until_ms == MODEL_TIME_NEVER
-		                                        ? "never"
-		                                        : clock_text(o->until_ms, until),
-		                                "author", o->author, "reason", o->reason));
+		json_array_append_new(
+		        list, json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "id",
+		                        o->id, "do", level_word(o), "pool", o->pool, "name",
+		                        o->name, "level_ppm", (int)ppm, "from",
+		                        clock_text(o->from_ms, from), "until", until_word(o, until),
+		                        "author", o->author, "reason", o->reason));
 	}
 	free(ramps);
 	return list;

@@ -279,8 +279,8 @@ static void print_status_overrides(const json_t *b)
 		printf("%s%s %s: %s, %.1f %%, until %s, by %s: %s%s%s\n", i ? "" : "\n",
 		       api_text(o, "do", "?"), override_target_of(o, true, target),
 		       api_text(o, "state", "?"), api_number(o, "level_ppm", 0) / 1e4,
-		       api_text(o, "until", "never"), api_text(o, "author", "?"),
-		       api_text(o, "reason", ""), *operation ? "; weir operation " : "", operation);
+		       override_until(o), api_text(o, "author", "?"), api_text(o, "reason", ""),
+		       *operation ? "; weir operation " : "", operation);
 	}
 	if (length_of(b, "overrides") > OVERRIDES_SHOWN)
 		printf("... and %zu more overrides: weir overrides shows all\n",

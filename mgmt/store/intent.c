@@ -540,6 +540,8 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 		n_accepted++;
 		changed[i] = true;
 	}
+	if (n_accepted)
+		intent_follow_ramps(in, now_ms);
 	if (n_accepted && in->store && !in->failing)
 		intent_stored(in, store_put_some(in->store, list, changed, n), now_ms);
 	/* last, as a state depends on other overrides: the end of a hold lets a drain go on */

@@ -337,11 +337,21 @@ uint32_t overrides_level(const struct overrides *overrides, const struct overrid
 		at_ms = hold->from_ms;
 
 	override_to_model(o, &as_model);
-	if (o->is_step && o->level_known && !o->ended && !hold)
+	if (o->is_step && o->level_known && !o->level_is_earlier && !o->ended && !hold)
 		return o->level_ppm;
 	if (o->target == MODEL_TARGET_SITE) /* of a drill: 0 */
 		return model_override_ppm(&as_model, at_ms);
 	return o->from_ms <= now_ms && !override_is_done(o, now_ms) ? 1000000 : 0;
+}
+
+uint32_t overrides_level_shown(const struct overrides *overrides, const struct override *o,
+                               int64_t now_ms)
+{
+	bool is_earlier = o->is_step && o->level_known && o->level_is_earlier && !o->ended;
+
+	return is_earlier && !overrides_hold(overrides, o, now_ms)
+	               ? o->level_ppm
+	               : overrides_level(overrides, o, now_ms);
 }
 
 const char *overrides_state(const struct overrides *overrides, const struct override *o,

@@ -59,6 +59,7 @@ struct override {
 	enum ramp_how how;
 	int64_t at_ms; /**< the instant of its schedule that is in force, unless it is free */
 	bool level_known;
+	bool level_is_earlier; /**< weir-dns has not told of this generation yet: of the one before */
 	uint32_t level_ppm; /**< of a step, if known: the level in force in weir-dns of this node */
 	char author[MODEL_NAME_MAX], reason[OVERRIDE_REASON_MAX], node[MODEL_NAME_MAX];
 	/* not merged: who was authenticated when this generation was made; "": not known */
@@ -118,6 +119,12 @@ const struct override *overrides_hold(const struct overrides *overrides, const s
  */
 uint32_t overrides_level(const struct overrides *overrides, const struct override *o,
                          int64_t now_ms);
+/**
+ * The level of @p o to show to people: of a step that weir-dns of this node has not taken yet, what
+ * is in force there before it.
+ */
+uint32_t overrides_level_shown(const struct overrides *overrides, const struct override *o,
+                               int64_t now_ms);
 /** Its state in a word: "scheduled", "ramping", "drained", "held", "expired_held", ... */
 const char *overrides_state(const struct overrides *overrides, const struct override *o,
                             int64_t now_ms);

@@ -70,12 +70,15 @@ void intent_follow_ramps(struct intent *in, int64_t now_ms)
 		struct override *o = &in->overrides.items[i];
 		const struct ramp_record *r =
 		        ramp_find(in->ramps, in->n_ramps, o->id, o->generation);
+		const struct ramp_record *any =
+		        r ? r : ramp_find_any(in->ramps, in->n_ramps, o->id);
 		enum ramp_how was = o->how;
 
 		o->how = r ? r->how : RAMP_FREE;
 		o->at_ms = r ? r->at_ms : 0;
-		o->level_known = r && r->level_known;
-		o->level_ppm = r ? r->level_ppm : 0;
+		o->level_known = any && any->level_known;
+		o->level_is_earlier = any && !r;
+		o->level_ppm = any ? any->level_ppm : 0;
 		note_ramp_event(in, o, was, now_ms);
 	}
 }

@@ -91,6 +91,9 @@ static void the_level_of_a_step_is_the_one_in_force(void **state)
 {
 	static const char steps[] = "overrides = ( " OVERRIDE(
 	        "h", "drain", SITE("fra"), LONG_AGO, "0s", "never", "to_ppm = 250000; ") " );\n";
+	static const char of_operation[] =
+	        "overrides = ( " OVERRIDE("h", "drain", SITE("fra"), LONG_AGO, "0s", "never",
+	                                  "to_ppm = 250000; operation = \"k3\"; ") " );\n";
 	struct node *n = *state;
 	const struct ramp_record level = {
 		.id = "h", .generation = 3, .at_ms = 5, .level_known = true, .level_ppm = 300000
@@ -102,6 +105,9 @@ static void the_level_of_a_step_is_the_one_in_force(void **state)
 	assert_int_equal(ramp_write(n->f.state, &level, 1), 0);
 	(void)run_status(n);
 	assert_non_null(strstr(shown, "drain fra: 30.0 %, until never, by by-h: why-h\n"));
+	write_document(n, of_operation, NULL);
+	(void)run_status(n);
+	assert_non_null(strstr(shown, "drain fra: 30.0 %, until (not known), by by-h: why-h\n"));
 }
 
 static void what_is_old_is_unknown_with_what_was_seen_last(void **state)

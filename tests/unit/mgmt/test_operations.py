@@ -109,6 +109,16 @@ class Way(World):
         self.c.wait("ams", id, REST)
         self.assertEqual(self.levels(), [1000000] * 3)
 
+    def test_the_override_of_an_operation_says_until_when_it_is_there(self) -> None:
+        id = self.begun("fra", ["ams"], until="+2h")
+        until = self.c.wait("lon", id, REST)["until"]
+        self.assertTrue(until)
+        lon = self.c.nodes["lon"]
+        items = lon.ask("GET", "/v1/overrides").json["items"]
+        self.assertEqual([(o["until"], o["operation_until"]) for o in items], [(None, until)])
+        for shown in (lon.ask("GET", f"/v1/overrides/{items[0]['id']}").json, lon.ask("GET", "/v1/status").json["overrides"][0]):
+            self.assertEqual(shown["operation_until"], until, shown)
+
     def test_one_key_is_one_operation(self) -> None:
         body = {"do": "drain", "sites": ["ams"], "reason": "a test", **EASY}
         first, again = (self.c.nodes["fra"].ask("POST", "/v1/operations", body, {"Idempotency-Key": "k1"}) for _ in range(2))

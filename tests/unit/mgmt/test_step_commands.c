@@ -321,6 +321,54 @@ static void a_part_of_a_site_is_no_site_less(void **state)
 	}
 }
 
+/* What is told of the step's level, and what its schedule or weir-dns says. */
+static void assert_levels(const struct scene *s, uint32_t told, uint32_t level)
+{
+	const struct override *o = kept_override(s, "d1-1");
+
+	assert_int_equal(overrides_level_shown(intent_overrides(s->in), o, NOW_MS + 1000), told);
+	assert_int_equal(overrides_level(intent_overrides(s->in), o, NOW_MS + 1000), level);
+}
+
+static void keep_level(const struct scene *s, const struct override *o, uint32_t level_ppm)
+{
+	struct ramp_record r = { .generation = o->generation,
+		                 .level_known = true,
+		                 .level_ppm = level_ppm };
+
+	snprintf(r.id, sizeof(r.id), "%s", o->id);
+	assert_int_equal(ramp_write(s->f.state, &r, 1), 0);
+}
+
+static void a_step_that_weir_dns_has_not_taken_is_told_as_it_was(void **state)
+{
+	const struct intent_options options = { .node = "ams-1",
+		                                .conf_dir = ((struct scene *)*state)->f.conf,
+		                                .state_dir = ((struct scene *)*state)->f.state };
+	struct scene *s = *state;
+	struct override first = make_step(override_generation(1, false, 3), 0, 100000);
+	struct override next = make_step(override_generation(1, false, 4), 0, 250000);
+
+	next.over_ms = 10000;
+	merge_step(s, &first);
+	assert_levels(s, 100000, 100000); /* weir-dns has said nothing: the schedule */
+	keep_level(s, &first, 90000);
+	intent_follow_ramps(s->in, NOW_MS);
+	assert_levels(s, 90000, 90000);
+	merge_step(s, &next);
+	assert_levels(s, 90000, 25000);
+	intent_close(s->in);
+	assert_int_equal(intent_open(&options, NOW_MS, &s->in), 0);
+	assert_levels(s, 90000, 25000);
+	keep_level(s, &next, 95000);
+	intent_follow_ramps(s->in, NOW_MS);
+	assert_levels(s, 95000, 95000);
+	next.generation++;
+	next.ended = true;
+	merge_step(s, &next);
+	assert_levels(s, 0, 0);
+}
+
 #define WITH(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -335,6 +383,7 @@ int main(void)
 		WITH(the_last_generation_stays_valid),
 		WITH(a_clock_that_is_corrected_changes_no_step),
 		WITH(a_part_of_a_site_is_no_site_less),
+		WITH(a_step_that_weir_dns_has_not_taken_is_told_as_it_was),
 	};
 
 	return cmocka_run_group_tests_name("mgmt step commands", tests, NULL, NULL);
