@@ -27,7 +27,22 @@ static uint64_t read_pages(const char *dir, const char *name)
 	return n;
 }
 
-uint64_t hugepages_free(const char *sysfs, uint64_t page_bytes)
+static uint64_t count_free(const char *dir)
+{
+	uint64_t n = read_pages(dir, "free_hugepages"),
+	         reserved = read_pages(dir, "resv_hugepages");
+
+	return n > reserved ? n - reserved : 0; /* they are read one after the other */
+}
+
+static uint64_t count_all(const char *dir)
+{
+	return read_pages(dir, "nr_hugepages");
+}
+
+/* The bytes of the pages that @p count finds, of @p page_bytes; 0: of all sizes. */
+static uint64_t sum_pages(const char *sysfs, uint64_t page_bytes,
+                          uint64_t (*count)(const char *dir))
 {
 	DIR *dir = opendir(sysfs);
 	struct dirent *e;
@@ -41,14 +56,21 @@ uint64_t hugepages_free(const char *sysfs, uint64_t page_bytes)
 		    (page_bytes && page_bytes != kb * 1024ull))
 			continue;
 		snprintf(path, sizeof(path), "%.200s/%.250s", sysfs, e->d_name);
-		uint64_t n = read_pages(path, "free_hugepages"),
-		         reserved = read_pages(path, "resv_hugepages");
-
-		bytes += n > reserved ? (n - reserved) * kb * 1024 : 0;
+		bytes += count(path) * kb * 1024;
 	}
 	if (dir)
 		closedir(dir);
 	return bytes;
+}
+
+uint64_t hugepages_free(const char *sysfs, uint64_t page_bytes)
+{
+	return sum_pages(sysfs, page_bytes, count_free);
+}
+
+uint64_t hugepages_all(const char *sysfs, uint64_t page_bytes)
+{
+	return sum_pages(sysfs, page_bytes, count_all);
 }
 
 static uint64_t page_size_of(const struct statfs *st)

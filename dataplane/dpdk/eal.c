@@ -8,7 +8,6 @@
  */
 #include "dataplane/dpdk/eal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
@@ -28,8 +27,9 @@
 #include "base/log.h"
 #include "dataplane/dpdk/eal_libc.h"
 #include "dataplane/dpdk/worker.h"
+#include "weir/hugepages.h"
 
-#define HUGEPAGES  "/sys/kernel/mm/hugepages"
+#define PAGE_BYTES (2ull << 20) /* of a hugepage of the usual size */
 #define MEMINFO    "/proc/meminfo"
 #define SPARE_MB   256u /* of ordinary memory that a second process must leave to the host */
 #define ARGS_MAX   16   /* arguments of rte_eal_init(): ten are used */
@@ -123,53 +123,27 @@ static void add_cores(struct args *a, const cpu_set_t *allowed)
 	add_argument(a, "%s", text);
 }
 
-static uint64_t read_sys_number(const char *path)
+static uint64_t free_hugepages_mb(void)
 {
-	FILE *f = fopen(path, "re");
-	unsigned long long n = 0;
-
-	if (!f)
-		return 0;
-	if (fscanf(f, "%llu", &n) != 1)
-		n = 0;
-	fclose(f);
-	return n;
-}
-
-/* Hugepages of all sizes, MiB. @param which  "free_hugepages" or "nr_hugepages" */
-static uint64_t hugepages_mb(const char *which)
-{
-	DIR *dir = opendir(HUGEPAGES);
-	struct dirent *e;
-	uint64_t mb = 0;
-
-	while (dir && (e = readdir(dir))) {
-		char path[512];
-		unsigned long kb;
-
-		if (sscanf(e->d_name, "hugepages-%lukB", &kb) != 1)
-			continue;
-		snprintf(path, sizeof(path), HUGEPAGES "/%s/%s", e->d_name, which);
-		mb += read_sys_number(path) * kb / 1024;
-	}
-	if (dir)
-		closedir(dir);
-	return mb;
+	return hugepages_free(HUGEPAGES_SYSFS, 0) >> 20;
 }
 
 /* Choose hugepages or ordinary memory. @return 0, perhaps with a warning in @p reason; or -errno */
 static int add_memory(struct args *a, const struct model_dpdk *dpdk, struct driver_reason *reason)
 {
-	uint64_t has = hugepages_mb("free_hugepages");
+	uint64_t has = free_hugepages_mb();
 	bool enough = has >= dpdk->memory_mb;
 
 	if (dpdk->hugepages == MODEL_HUGEPAGES_YES && !enough)
 		return driver_set_reason(
 		        reason, -ENOMEM,
-		        "%llu MiB of hugepages are free, %u are needed (dpdk.memory): echo %u > " HUGEPAGES
-		        "/hugepages-2048kB/nr_hugepages, or dpdk.hugepages = \"no\" "
-		        "for a trial",
-		        (unsigned long long)has, dpdk->memory_mb, (dpdk->memory_mb + 1) / 2);
+		        "%llu MiB of hugepages are free, %u are needed (dpdk.memory): echo %llu "
+		        "> " HUGEPAGES_SYSFS "/hugepages-2048kB/nr_hugepages, or "
+		        "dpdk.hugepages = \"no\" for a trial",
+		        (unsigned long long)has, dpdk->memory_mb,
+		        (unsigned long long)(hugepages_all(HUGEPAGES_SYSFS, PAGE_BYTES) /
+		                                     PAGE_BYTES +
+		                             (dpdk->memory_mb - has + 1) / 2));
 	if (dpdk->hugepages == MODEL_HUGEPAGES_AUTO && !enough)
 		driver_set_reason(
 		        reason, 0,
@@ -216,12 +190,13 @@ static uint64_t available_mb(void)
  */
 bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *reason)
 {
-	uint64_t has = hugepages_mb("free_hugepages"), available = available_mb();
+	uint64_t has = free_hugepages_mb(), available = available_mb();
 
 	if (eal.started)
 		return true;
 	if (dpdk->hugepages != MODEL_HUGEPAGES_NO &&
-	    (has >= dpdk->memory_mb || hugepages_mb("nr_hugepages") >= dpdk->memory_mb)) {
+	    (has >= dpdk->memory_mb ||
+	     hugepages_all(HUGEPAGES_SYSFS, 0) >> 20 >= dpdk->memory_mb)) {
 		if (has < dpdk->memory_mb)
 			driver_set_reason(
 			        reason, 0,

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <dirent.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -26,6 +25,7 @@
 #include <rte_memory.h>
 
 #include "dataplane/dpdk/eal_libc.h"
+#include "weir/hugepages.h"
 
 static struct {
 	char dir[64];
@@ -109,23 +109,19 @@ static unsigned int edge_socket(unsigned int lcore)
 	return 0;
 }
 
-static DIR *edge_opendir(const char *path)
+/* The kernel's numbers are the test's. */
+static const char *edge_sysfs(const char *path)
 {
-	(void)path;
-	return opendir(edge.dir);
+	assert_string_equal(path, "/sys/kernel/mm/hugepages");
+	return edge.dir;
 }
 
-/* Files of the kernel's folder are those of the test's, as is /proc/meminfo. */
 static FILE *edge_fopen(const char *path, const char *mode)
 {
-	const char *folder = "/sys/kernel/mm/hugepages";
-	char at[1024];
+	char at[128];
 
-	if (!strcmp(path, "/proc/meminfo"))
-		path = "/meminfo";
-	else
-		path += strlen(folder);
-	snprintf(at, sizeof(at), "%s%s", edge.dir, path);
+	assert_string_equal(path, "/proc/meminfo");
+	snprintf(at, sizeof(at), "%s/meminfo", edge.dir);
 	return fopen(at, mode);
 }
 
@@ -148,11 +144,11 @@ static const char *edge_strerror(int err)
 #define rte_lcore_to_socket_id  edge_socket
 #define rte_memseg_list_walk    edge_walk
 #define madvise                 edge_madvise
-#define opendir                 edge_opendir
 #define fopen                   edge_fopen
+#define hugepages_free(path, n) hugepages_free(edge_sysfs(path), n)
+#define hugepages_all(path, n)  hugepages_all(edge_sysfs(path), n)
 #include "dataplane/dpdk/eal.c"
 #undef fopen
-#undef opendir
 
 static struct model_dpdk dpdk;
 
@@ -308,7 +304,7 @@ static void memory_is_taken_as_configured_and_as_there_is(void **state)
 	} cases[] = {
 		{ MODEL_HUGEPAGES_YES, 1030, 0, "--in-memory", "" },
 		{ MODEL_HUGEPAGES_YES, 1031, -ENOMEM, "",
-		  "1030 MiB of hugepages are free, 1031 are needed (dpdk.memory): echo 516 > "
+		  "1030 MiB of hugepages are free, 1031 are needed (dpdk.memory): echo 4 > "
 		  "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages" },
 		{ MODEL_HUGEPAGES_AUTO, 1030, 0, "--in-memory", "" },
 		{ MODEL_HUGEPAGES_AUTO, 1031, 0, "--no-huge",
@@ -348,8 +344,24 @@ static void without_hugepages_of_any_size_there_are_none(void **state)
 	assert_non_null(strstr(why, "0 MiB of hugepages are free, 512 are needed"));
 	teardown(state);
 	edge.dir[0] = 0; /* a kernel without them */
-	assert_int_equal(hugepages_mb("free_hugepages"), 0);
+	assert_int_equal(free_hugepages_mb(), 0);
 	setup(state);
+}
+
+/* Of 300 pages the tables have 100, and 20 more are reserved for another process. */
+static void pages_that_are_taken_do_not_count_and_are_not_taken_away(void **state)
+{
+	char why[DRIVER_REASON_MAX];
+
+	(void)state;
+	dpdk.hugepages = MODEL_HUGEPAGES_YES;
+	put_some_hugepages(2048, 200, 300);
+	put_file("hugepages-2048kB/resv_hugepages", "20\n");
+	assert_int_equal(start_eal(1500, why), -ENOMEM);
+	assert_non_null(strstr(why, "360 MiB of hugepages are free, 512 are needed"));
+	assert_non_null(strstr(why, "echo 376 >"));
+	dpdk.memory_mb = 360;
+	assert_int_equal(start_eal(1500, why), 0);
 }
 
 static void what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again(void **state)
@@ -552,6 +564,7 @@ int main(void)
 		T(cpus_are_those_that_are_named_and_this_process_may_use),
 		T(memory_is_taken_as_configured_and_as_there_is),
 		T(without_hugepages_of_any_size_there_are_none),
+		T(pages_that_are_taken_do_not_count_and_are_not_taken_away),
 		T(what_keeps_dpdk_from_starting_is_said_and_it_may_be_tried_again),
 		T(a_pool_has_frames_for_all_workers_in_half_of_the_memory),
 		T(each_socket_has_one_pool_made_when_it_is_asked_for),

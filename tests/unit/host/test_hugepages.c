@@ -44,6 +44,9 @@ static void pages_that_somebody_has_reserved_are_not_free(void **state)
 	assert_int_equal(hugepages_free(root, 2 << 20), 6ull << 21);
 	assert_int_equal(hugepages_free(root, 1 << 30), 1ull << 30);
 	assert_int_equal(hugepages_free(root, 0), (6ull << 21) + (1ull << 30));
+	write_number("hugepages-2048kB", "nr_hugepages", 12);
+	assert_int_equal(hugepages_all(root, 2 << 20), 12ull << 21);
+	assert_int_equal(hugepages_all(root, 0), 12ull << 21);  /* no number is none */
 	write_number("hugepages-2048kB", "resv_hugepages", 11); /* the two files are read in turn */
 	assert_int_equal(hugepages_free(root, 2 << 20), 0);
 }
