@@ -34,7 +34,7 @@ BUGS = [
     ("dpdk/lcores.c", "c->workers[i].tables.cpu = i;", "c->workers[i].tables.cpu = i + 1;"),
     ("dpdk/tables_dir.c", "if (*kept) {", "if (0) {"),
     ("process.c", "compiler_update_mtus(&p->node, loop_now_ms(p->loop));", ";"),
-    ("process.c", "loop_timer_set(p->loop, &p->tick_timer, compiler_tick(&p->node, &time));", "loop_timer_set(p->loop, &p->tick, time.now_ms + 1000);"),
+    ("process.c", "loop_timer_set(p->loop, &p->tick_timer, compiler_tick(&p->node, &time));", "loop_timer_set(p->loop, &p->tick_timer, time.now_ms + 1000);"),
     ("process.c", "compiler_on_hop(&p->node, address, hop);", ";"),
     ("process.c", "compiler_follow_verdicts(&p->node, &time);", ";"),
 ]
