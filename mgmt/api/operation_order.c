@@ -141,22 +141,19 @@ static void judge_order(struct operation *op, const struct operation_facts *fact
 			        true; /* a new owner holds first: the rest is asked later */
 }
 
-/* The engine's error begins with the word of the guard that refused, if one did. */
-static void refuse_by_guard(struct operation_outcome *out, const struct operation *op,
-                            const struct operation_order *order,
-                            const struct operation_facts *facts, const char *error)
+/* Add to a refusal by a guard how to go past it, for whoever gave the order. */
+static void add_way_past(struct operation_outcome *out, const struct operation *op,
+                         const struct operation_order *order, const struct operation_facts *facts,
+                         enum operation_guard guard)
 {
-	char word[OPERATION_CODE_MAX] = "";
 	struct operation_verdict *verdicts = calloc(OPERATION_GUARD_COUNT, sizeof(*verdicts));
 	struct operation_absent *absent = calloc(1, sizeof(*absent));
 	struct operation *with = calloc(1, sizeof(*with));
 
-	operation_refuse(out, 409, "guard", "%s", error);
-	if (order->what != OPERATION_ORDER_REDIRECT && verdicts && absent && with &&
-	    sscanf(error, "%23[a-z-]:", word) == 1 && operation_guard_find(word) >= 0) {
+	if (verdicts && absent && with) {
 		*with = *op;
 		judge_order(with, facts, order, verdicts);
-		verdicts[operation_guard_find(word)].ok = false;
+		verdicts[guard].ok = false;
 		operation_absent_of(with, facts, absent);
 		out->json = operation_order_refusal(op, with, operation_order_text(order->what),
 		                                    order->reason ? order->reason : "", verdicts,
@@ -174,14 +171,17 @@ static void refuse_order(struct operation_outcome *out, const struct operation *
 	if (err == -EALREADY)
 		operation_refuse(out, 409, "operation", "operation %s: nothing to do: %s", op->id,
 		                 *error ? error : operation_state_text(op->state));
-	else if (err == -EBUSY)
-		refuse_by_guard(out, op, order, facts, error);
+	else if (err == -EBUSY || err > 0)
+		operation_refuse(out, 409, "guard", "%s", error);
 	else if (err == -ENOMEM)
 		operation_refuse(out, 503, "busy", "out of memory");
 	else
 		operation_refuse(out, 409, "operation", "operation %s is %s: %s", op->id,
 		                 operation_state_text(op->state),
 		                 *error ? error : "this order is not for that state");
+	if (err > 0 && order->what != OPERATION_ORDER_REDIRECT)
+		add_way_past(out, op, order, facts,
+		             (enum operation_guard)(err - OPERATION_REFUSED));
 }
 
 /* Replace the record unless it changed since it was copied. @return whether it did not */

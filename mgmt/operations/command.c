@@ -105,8 +105,7 @@ static int query_guards(struct operation *op, const struct operation_facts *fact
 	tripped = operation_tripped(verdicts);
 	if (!tripped)
 		return 0;
-	return command_refuse(error, -EBUSY, "%s: %s", operation_guard_text(tripped->guard),
-	                      tripped->detail);
+	return command_refuse_by(error, tripped->guard, "%s", tripped->detail);
 }
 
 static int refuse_turn(const struct operation *op, char *error)
@@ -137,7 +136,7 @@ static int refuse_resume(struct operation *op, const struct operation_facts *fac
 	if (op->state == OPERATION_EXPIRED_HELD || !would_move(op))
 		return 0;
 	if (mover && op->hold.from != OPERATION_ABORTING)
-		return command_refuse(error, -EBUSY, "operation: operation %s moves", mover);
+		return command_refuse_by(error, OPERATION_GUARD_OTHER, "operation %s moves", mover);
 	return query_guards(op, facts, error);
 }
 
@@ -311,7 +310,7 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 		                      "its record is older than the levels: resume it, or return "
 		                      "the site");
 	if (mover)
-		return command_refuse(error, -EBUSY, "operation: operation %s moves", mover);
+		return command_refuse_by(error, OPERATION_GUARD_OTHER, "operation %s moves", mover);
 	if (goal_ppm > OPERATION_PPM || goal_ppm <= op->level_ppm)
 		return command_refuse(error, -EINVAL, "%u%% of the clients are elsewhere already",
 		                      op->level_ppm / 10000);

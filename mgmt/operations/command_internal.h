@@ -18,6 +18,9 @@ struct command_before {
 /** Write why not. @return @p code */
 __attribute__((format(printf, 3, 4))) int command_refuse(char *error, int code, const char *format,
                                                          ...);
+/** The same by a guard, whose word comes first. @return OPERATION_REFUSED + @p guard */
+__attribute__((format(printf, 3, 4))) int command_refuse_by(char *error, enum operation_guard guard,
+                                                            const char *format, ...);
 /** Of an operation that is over. @return -EINVAL */
 int command_refuse_over(const struct operation *op, char *error);
 void command_add(struct operation *op, const struct operation_person *person,

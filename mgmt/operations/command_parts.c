@@ -46,6 +46,18 @@ void command_undo(struct operation *op, const struct command_before *before)
 	op->n_without = before->n_without;
 }
 
+int command_refuse_by(char *error, enum operation_guard guard, const char *format, ...)
+{
+	va_list arguments;
+	int n = snprintf(error, OPERATION_DETAIL_MAX, "%s: ", operation_guard_text(guard));
+
+	va_start(arguments, format);
+	(void)vsnprintf(error + n, OPERATION_DETAIL_MAX - (size_t)n, format, arguments);
+	va_end(arguments);
+	plain_cut(error, OPERATION_DETAIL_MAX);
+	return OPERATION_REFUSED + (int)guard;
+}
+
 int command_refuse_over(const struct operation *op, char *error)
 {
 	return command_refuse(error, -EINVAL, "operation %s is over: %s", op->id,

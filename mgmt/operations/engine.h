@@ -75,10 +75,14 @@ struct operation_act {
 void operation_next(struct operation *op, const struct operation_facts *facts, int64_t now_ms,
                     struct operation_act *act);
 
+/** What a person's command returns when a guard refuses it, plus that guard. */
+#define OPERATION_REFUSED 1
+
 /**
  * Commands of persons, at the owner (but take). @p error has room for OPERATION_DETAIL_MAX bytes
- * and says why not. @return 0; -EALREADY: it is so already; -EINVAL: not in this state; -EBUSY: a
- * guard refuses, named in @p error; the record is then as before.
+ * and says why not. @return 0; -EALREADY: it is so already; -EINVAL: not in this state; -EBUSY: not
+ * here, or not by this configuration; OPERATION_REFUSED + a guard: that refuses. Unless it is 0, the
+ * record is as before.
  */
 struct operation_person {
 	const char *author, *reason; /**< "" and "": as before */

@@ -32,11 +32,10 @@ static int refuse_owner(const struct operation *op, const struct operation_facts
 
 	operation_judge(op, facts, OPERATION_BEFORE, verdicts);
 	if (!majority->ok)
-		return command_refuse(error, -EBUSY,
-		                      "majority: %s; name absent nodes with --without",
-		                      majority->detail);
+		return command_refuse_by(error, OPERATION_GUARD_MAJORITY,
+		                         "%s; name absent nodes with --without", majority->detail);
 	if (!release->ok)
-		return command_refuse(error, -EBUSY, "release: %s", release->detail);
+		return command_refuse_by(error, OPERATION_GUARD_RELEASE, "%s", release->detail);
 	if (better)
 		return command_refuse(error, -EBUSY,
 		                      "node %s is at a site of the operation: take it at node %s",

@@ -35,7 +35,8 @@ static int two_nodes_need_each_other(void)
 	scene.nodes[2].reached = false;
 	scene_tick(1);
 	CHECK(scene_is_held_by("node-lost"));
-	CHECK(operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
+	CHECK(operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) ==
+	              OPERATION_REFUSED + OPERATION_GUARD_MAJORITY &&
 	      strstr(scene.error, "majority"));
 	without.without = absent;
 	without.n_without = 1;
@@ -194,7 +195,8 @@ static int a_take_needs_a_majority(void)
 	CHECK(scene_until_level(250000));
 	scene.f.self = "nc";
 	scene.nodes[0].reached = scene.nodes[1].reached = false;
-	CHECK(operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
+	CHECK(operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) ==
+	              OPERATION_REFUSED + OPERATION_GUARD_MAJORITY &&
 	      strstr(scene.error, "majority"));
 	CHECK(!strcmp(scene.op.owner, "nb"));
 	return 0;

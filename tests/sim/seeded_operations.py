@@ -91,6 +91,7 @@ BREAKAGES = [
     ("sites that are down do not count", RUNS, SITES, " || up == OPERATION_NO)", ")"),
     ("half of the nodes are a majority", RUNS, CLUSTER, "reached * 2 > counted", "reached * 2 >= counted"),
     ("a removed owner says that others are lost", RUNS, STEP, "\tif (lost->refuses)", "\tif (0)"),
+    ("a refusal names the wrong guard", RUNS, "mgmt/operations/command_parts.c", "return OPERATION_REFUSED + (int)guard;", "return OPERATION_REFUSED;"),
     ("a lost node does not hold", RUNS, STEP, "\tif (lost) {", "\tif (0) {"),
     ("nodes of the former release get steps", RUNS, CLUSTER, "if (node->steps == OPERATION_NO)", "if (0)"),
     ("an older operation does not matter", RUNS, CLUSTER, "other->moves && facts_is_older(other, q->op)", "0"),
