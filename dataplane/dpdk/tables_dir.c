@@ -48,17 +48,6 @@ static void log_tables(const struct tablefile *f, const char *path,
 	         request ? request->node : -1, request ? request->reason.text : "as configured");
 }
 
-static int make_tables(const char *path, const struct driver_sizes *sizes, uint32_t n_cpus,
-                       struct hugefile_request *request, struct tablefile *out,
-                       struct driver_reason *reason)
-{
-	int err = tablefile_make(out, path, sizes, n_cpus, request, reason);
-
-	if (!err)
-		log_tables(out, path, request);
-	return err;
-}
-
 /* Tables of an earlier process lie in ordinary memory: move them if there are hugepages now. */
 static void move_tables(const char *dir, const char *path, struct hugefile_request *request,
                         struct tablefile *f)
@@ -66,8 +55,8 @@ static void move_tables(const char *dir, const char *path, struct hugefile_reque
 	char next[PATH_MAX];
 
 	tables_dir_path(dir, "tables.next", next);
-	if (request && !f->page_bytes && !tablefile_move(f, path, next, request))
-		log_tables(f, path, request);
+	if (request && !f->page_bytes && tablefile_move(f, path, next, request))
+		tables_dir_drop_next(dir);
 }
 
 int tables_dir_open(const char *dir, const struct driver_sizes *sizes, uint32_t n_cpus,
@@ -80,15 +69,20 @@ int tables_dir_open(const char *dir, const struct driver_sizes *sizes, uint32_t 
 
 	tables_dir_path(dir, "tables", path);
 	*kept = !tablefile_open(&f, path, true, reason) && f.tables.n_cpus == n_cpus;
+	if (!*kept) {
+		tablefile_close(&f);
+		(void)unlink(path); /* new ones may need its hugepages */
+	}
+	tables_dir_drop_next(dir);
 	if (*kept) {
 		move_tables(dir, path, request, &f);
 	} else {
-		tablefile_close(&f);
-		err = make_tables(path, sizes, n_cpus, request, &f, reason);
+		err = tablefile_make(&f, path, sizes, n_cpus, request, reason);
 	}
-	tables_dir_drop_next(dir);
-	if (!err)
+	if (!err) {
+		log_tables(&f, path, request);
 		*out = f;
+	}
 	return err;
 }
 
@@ -97,9 +91,13 @@ int tables_dir_make_next(const char *dir, const struct driver_sizes *sizes, uint
                          struct driver_reason *reason)
 {
 	char path[PATH_MAX];
+	int err;
 
 	tables_dir_path(dir, "tables.next", path);
-	return make_tables(path, sizes, n_cpus, request, out, reason);
+	err = tablefile_make(out, path, sizes, n_cpus, request, reason);
+	if (!err)
+		log_tables(out, path, request);
+	return err;
 }
 
 int tables_dir_commit_next(const char *dir, struct driver_reason *reason)

@@ -24,6 +24,7 @@
 
 #include <linux/mempolicy.h>
 
+#include "base/log.h"
 #include "weir/hugepages.h"
 
 #define PAGE_BYTES (2ull << 20)
@@ -33,6 +34,9 @@ static struct {
 	char dir[64], mount[96], pins[96];
 	bool no_mount;
 	uint64_t free_bytes, free_other;
+	bool one_file; /* more than one has no room */
+	int n_logged;
+	char logged[512];       /* the last one */
 	int node, node_of_file; /* that memory is taken from now; when the file was filled */
 } edge;
 
@@ -46,10 +50,14 @@ static int edge_find(const char *mounts, struct hugepages_mount *out)
 	return 0;
 }
 
+static int count_files(void);
+
 static uint64_t edge_free(const char *sysfs, uint64_t page_bytes)
 {
 	assert_string_equal(sysfs, "/sys/kernel/mm/hugepages");
 	assert_true(!page_bytes || page_bytes == PAGE_BYTES);
+	if (edge.one_file && count_files())
+		return 0;
 	return edge.free_bytes + (page_bytes ? 0 : edge.free_other);
 }
 
@@ -87,6 +95,22 @@ static int edge_fallocate(int fd, int mode, off_t off, off_t len)
 	return fallocate(fd, mode, off, len);
 }
 
+static void edge_log(int level, const char *event, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+
+static void edge_log(int level, const char *event, const char *format, ...)
+{
+	va_list list;
+
+	(void)level;
+	assert_string_equal(event, "tables-in-memory");
+	va_start(list, format);
+	vsnprintf(edge.logged, sizeof(edge.logged), format, list);
+	va_end(list);
+	edge.n_logged++;
+}
+
+#define log_at            edge_log
 #define hugepages_find    edge_find
 #define hugepages_free    edge_free
 #define hugepages_of_file edge_of_file
@@ -211,6 +235,50 @@ static void tables_of_a_former_release_are_moved(void **state)
 	tablefile_close(&f);
 	assert_int_equal(count_files(), 1);
 	expect_mark(43);
+}
+
+/* Another release's tables, and those that a process died over, are of no use to anybody. */
+static void tables_that_nobody_can_use_make_room_for_new_ones(void **state)
+{
+	struct hugefile_request request = { .node = -1 };
+	struct driver_reason why;
+	struct tablefile f, next;
+
+	(void)state;
+	edge.one_file = true;
+	open_tables(&f, &request);
+	((struct file_head *)f.memory)->layout++;
+	tablefile_close(&f);
+	assert_false(open_tables(&f, &request));
+	assert_int_equal(f.page_bytes, PAGE_BYTES);
+	assert_int_equal(count_files(), 1);
+	tablefile_close(&f);
+
+	assert_int_equal(unlink(tables_path()), 0);
+	assert_false(open_tables(&f, NULL));
+	assert_int_equal(tables_dir_make_next(edge.pins, &large, N_CPUS, &request, &next, &why), 0);
+	assert_int_equal(next.page_bytes, PAGE_BYTES);
+	tablefile_close(&next);
+	tablefile_close(&f);
+	assert_true(open_tables(&f, &request));
+	assert_int_equal(f.page_bytes, PAGE_BYTES);
+	tablefile_close(&f);
+}
+
+/* An operator finds in the log where the tables lie, whichever process made them. */
+static void each_start_says_where_the_tables_lie(void **state)
+{
+	struct hugefile_request request = { .node = -1 };
+	struct tablefile f;
+
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		edge.n_logged = 0;
+		assert_int_equal(open_tables(&f, &request), turn);
+		tablefile_close(&f);
+		assert_int_equal(edge.n_logged, 1);
+		assert_non_null(strstr(edge.logged, " page_kb=2048 "));
+	}
 }
 
 static void without_pages_the_tables_lie_in_ordinary_memory_and_it_is_said(void **state)
@@ -364,6 +432,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(tables_in_hugepages_are_found_by_readers_and_by_the_next_process),
 		T(tables_of_a_former_release_are_moved),
+		T(tables_that_nobody_can_use_make_room_for_new_ones),
+		T(each_start_says_where_the_tables_lie),
 		T(without_pages_the_tables_lie_in_ordinary_memory_and_it_is_said),
 		T(larger_tables_are_made_beside_the_present_ones),
 		T(nothing_is_left_when_all_is_removed),
