@@ -7,7 +7,10 @@
 #include "mgmt/api/operation_snapshot.h"
 
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "base/addr.h"
 #include "mgmt/api/operation_measure.h"
 
 /* Whether checks of @p service come as new flows of the service itself. */
@@ -72,6 +75,61 @@ json_t *operation_checks_json(const struct model *m, const struct health_page *p
 	return checks;
 }
 
+static const char *family_text(bool ip4)
+{
+	return ip4 ? "ipv4" : "ipv6";
+}
+
+/* The address from which the kernel reaches another: a question that sends nothing. */
+static bool find_own_address(const struct addr *to, struct addr *own)
+{
+	struct sockaddr_storage address;
+	socklen_t size = addr_to_sockaddr(to, 1, &address);
+	int s = socket(address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool found = s >= 0 && !connect(s, (struct sockaddr *)&address, size);
+
+	size = sizeof(address);
+	found = found && !getsockname(s, (struct sockaddr *)&address, &size) &&
+	        !addr_from_sockaddr((struct sockaddr *)&address, own, NULL);
+	if (s >= 0)
+		close(s);
+	return found;
+}
+
+static void add_source(json_t *sources, const struct model_at *at, bool ip4)
+{
+	json_t *of_site = json_object_get(sources, at->site->name);
+	char text[ADDR_TEXT_MAX];
+	struct addr own;
+
+	if (!of_site) {
+		of_site = json_object();
+		json_object_set_new(sources, at->site->name, of_site);
+	}
+	for (size_t i = 0; i < at->vip->n_addresses; i++)
+		if (addr_is4(&at->vip->addresses[i]) == ip4 &&
+		    !json_object_get(of_site, family_text(ip4)) &&
+		    find_own_address(&at->vip->addresses[i], &own))
+			json_object_set_new(of_site, family_text(ip4),
+			                    json_string(addr_text(&own, text)));
+}
+
+json_t *operation_check_sources_json(const struct model *m, const json_t *checks)
+{
+	json_t *sources = json_object();
+
+	for (size_t i = 0; i < m->n_services; i++) {
+		const struct model_service *s = &m->services[i];
+		const json_t *sites = json_object_get(checks, s->name);
+
+		for (size_t k = 0; sites && k < s->n_at; k++)
+			for (int ip4 = 0; ip4 < 2; ip4++)
+				if (json_object_get(sites, s->at[k].site->name))
+					add_source(sources, &s->at[k], ip4);
+	}
+	return sources;
+}
+
 /* --- what all say --- */
 
 /* What one node's checks of a service make at @p site. */
@@ -104,5 +162,35 @@ uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *
 	for (size_t i = 0; i < v->m->n_services; i++)
 		if (!*service || !strcmp(v->m->services[i].name, service))
 			milli += operation_checks_of(v, &v->m->services[i], site);
+	return milli;
+}
+
+/* Whether the node's checks of a site's VIPs come from a prefix. */
+static bool checks_from(const json_t *measure, const char *site, const struct prefix *from)
+{
+	const json_t *sources = json_object_get(json_object_get(measure, "check_sources"), site);
+	const char *text =
+	        json_string_value(json_object_get(sources, family_text(addr_is4(&from->addr))));
+	struct addr source;
+
+	return text && !addr_parse(text, &source) && prefix_has(from, &source);
+}
+
+uint64_t operation_checks_from(const struct operation_snapshot *v, const char *service,
+                               const char *site, const struct prefix *from)
+{
+	uint64_t milli = 0;
+
+	for (size_t i = 0; i < v->m->n_services; i++) {
+		const struct model_service *s = &v->m->services[i];
+
+		if (strcmp(s->name, service) != 0 || !is_counted(s))
+			continue;
+		for (size_t k = 0; k < v->n_voices; k++)
+			if (strcmp(v->voices[k].node->site->name, site) != 0 &&
+			    checks_of(v->voices[k].measure, s, site) &&
+			    checks_from(v->voices[k].measure, site, from))
+				milli += 1000000 / s->vip_check->interval_ms;
+	}
 	return milli;
 }

@@ -94,6 +94,14 @@ static json_t *head_json(struct core *core, const struct model *m, json_t **dns)
 	return o;
 }
 
+static void add_checks(json_t *all, const struct model *m, const struct health_page *page)
+{
+	json_t *checks = operation_checks_json(m, page);
+
+	json_object_set_new(all, "checks", checks);
+	json_object_set_new(all, "check_sources", operation_check_sources_json(m, checks));
+}
+
 json_t *operation_measure_json(struct core *core)
 {
 	struct observe_pages pages;
@@ -112,7 +120,7 @@ json_t *operation_measure_json(struct core *core)
 		if (pages.health_fresh)
 			json_object_set_new(all, "pools", pools_json(m, pages.health));
 		if (pages.health_fresh)
-			json_object_set_new(all, "checks", operation_checks_json(m, pages.health));
+			add_checks(all, m, pages.health);
 		if (pages.effect_fresh)
 			json_object_set_new(all, "backups",
 			                    backup_status_json(&(struct backup_evidence){

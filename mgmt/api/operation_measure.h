@@ -13,6 +13,7 @@
  *   pools: {POOL: {up_ppm, unknown_ppm, min_ppm}}                       of the own site
  *   unannounced: {VIP: "no" or "unknown"}        that it should announce; at most 256
  *   checks: {SERVICE: {SITE: families}}          of VIPs of other sites, that get through
+ *   check_sources: {SITE: {ipv4, ipv6}}          addresses of this node that these come from
  *   backups: rows of mgmt/api/backup_status.h                           of the own site
  *   flows: {window_ms, services: {SERVICE: {new_milli, packets_milli, silent_ppm, repeated_ppm}},
  *           pools: {POOL: {own_milli, own_packets_milli, backup_milli}},
@@ -24,7 +25,7 @@
  *   announcements: {ADDRESS: {intended, exported}}    words of mgmt/json/announcement.h
  *
  * Implemented in mgmt/api/operation_measure.c, operation_announced.c (announcements), operation_vips.c
- * (unannounced), operation_outside.c (sites), operation_checks.c (checks) and operation_flows.c (flows,
+ * (unannounced), operation_outside.c (sites), operation_checks.c (checks, check_sources) and operation_flows.c (flows,
  * drills); for any thread, not under the lock.
  */
 #ifndef WEIR_MGMT_API_OPERATION_MEASURE_H
@@ -48,6 +49,8 @@
 MUST_CHECK json_t *operation_measure_json(struct core *core);
 /** The part "checks" from a fresh page of weir-health, given. @p m has this node. */
 MUST_CHECK json_t *operation_checks_json(const struct model *m, const struct health_page *page);
+/** The part "check_sources", given; of the part "checks". */
+MUST_CHECK json_t *operation_check_sources_json(const struct model *m, const json_t *checks);
 /** The part "unannounced", given; NULL: it is not known, or out of memory. Not under the lock. */
 json_t *operation_vips_json(struct core *core, const struct model *m);
 /** The part "flows", given; JSON null: it is not known. */

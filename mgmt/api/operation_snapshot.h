@@ -89,6 +89,9 @@ uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *
 /** The same of one service. */
 uint64_t operation_checks_of(const struct operation_snapshot *v,
                              const struct model_service *service, const char *site);
+/** The same of those that come from a prefix; 0 where nobody says from which address. */
+uint64_t operation_checks_from(const struct operation_snapshot *v, const char *service,
+                               const char *site, const struct prefix *from);
 
 /** Of operation_gather(): whether its VIPs are announced, here and elsewhere (operation_vips.c). */
 void operation_gather_vips(const struct operation_snapshot *v, const struct operation *op,

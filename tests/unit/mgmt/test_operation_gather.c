@@ -153,6 +153,53 @@ static void one_late_flow_in_a_minute_is_not_none(void **state)
 	free_world(w);
 }
 
+/* fra-1 checks the VIP of ams each half second, from 192.0.2.9: 120 flows a minute. */
+static void checks_of_other_sites_are_no_late_clients(void **state)
+{
+	static const struct {
+		const char *row, *address;
+		int rest; /* flows a second that are told; -1: no row */
+	} rows[] = {
+		{ "{\"service\":\"web\",\"prefix\":\"192.0.2.0/24\",\"flows\":120}", "192.0.2.9",
+		  -1 },
+		{ "{\"service\":\"web\",\"prefix\":\"192.0.2.0/24\",\"flows\":180}", "192.0.2.9",
+		  -1 },
+		{ "{\"service\":\"web\",\"prefix\":\"192.0.2.0/24\",\"flows\":60}", "192.0.2.9",
+		  -1 },
+		{ "{\"service\":\"web\",\"prefix\":\"192.0.2.0/24\",\"flows\":720}", "192.0.2.9",
+		  10 },
+		{ "{\"service\":\"web\",\"prefix\":\"198.51.100.0/24\",\"flows\":120}", "192.0.2.9",
+		  2 },
+		{ "{\"service\":\"ftp\",\"prefix\":\"192.0.2.0/24\",\"flows\":120}", "192.0.2.9",
+		  2 },
+		{ "{\"service\":\"web\",\"prefix\":\"192.0.2.0/24\",\"flows\":120}", "192.0.2", 2 },
+		{ "{\"service\":\"web\",\"prefix\":\"192.0.2.0/24\",\"flows\":120}", "2001:db8::9",
+		  2 },
+	};
+	struct model_check check = { .interval_ms = 500 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world *w = make_world();
+		char text[256];
+
+		w->service.vip_check = &check;
+		snprintf(text, sizeof(text), "{\"flows\":{\"sources\":[%s]}}", rows[i].row);
+		give_voice(w, 0, text);
+		snprintf(text, sizeof(text),
+		         "{\"checks\":{\"web\":{\"ams\":1}},"
+		         "\"check_sources\":{\"ams\":{\"ipv4\":\"%s\"}}}",
+		         rows[i].address);
+		give_voice(w, 2, text);
+		gather_ams(w);
+		print_message("  %s\n", rows[i].row);
+		assert_int_equal(w->observed.facts.n_late, rows[i].rest >= 0);
+		if (rows[i].rest >= 0)
+			assert_int_equal(w->observed.late[0].flows.value, rows[i].rest);
+		free_world(w);
+	}
+}
+
 static void numbers_of_no_sense_are_not_known(void **state)
 {
 	static const char *const bad[] = {
@@ -409,6 +456,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_is_named_absent_need_not_announce),
 		cmocka_unit_test(as_many_up_as_down_is_unknown),
 		cmocka_unit_test(one_late_flow_in_a_minute_is_not_none),
+		cmocka_unit_test(checks_of_other_sites_are_no_late_clients),
 		cmocka_unit_test(numbers_of_no_sense_are_not_known),
 		cmocka_unit_test(high_rates_do_not_overflow),
 		cmocka_unit_test(a_service_without_its_pool_is_not_known),

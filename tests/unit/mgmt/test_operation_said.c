@@ -65,6 +65,36 @@ static void checks_that_do_not_get_through_are_not_told(void **state)
 	}
 }
 
+/* Of the site that is checked alone; where the kernel has no way there is no address. */
+static void a_node_says_from_where_its_checks_come(void **state)
+{
+	static const struct {
+		const char *checks, *vip, *sources;
+	} rows[] = {
+		{ "{\"web\":{\"ams\":1}}", "127.0.0.1", "{\"ams\":{\"ipv4\":\"127.0.0.1\"}}" },
+		{ "{\"web\":{\"ams\":1}}", "255.255.255.255", "{\"ams\":{}}" },
+		{ "{}", "127.0.0.1", "{}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *checks = json_loads(rows[i].checks, 0, NULL);
+		struct addr address;
+
+		assert_int_equal(addr_parse(rows[i].vip, &address), 0);
+		vips[0].addresses = &address;
+		vips[0].n_addresses = 1;
+		json_t *sources = operation_check_sources_json(&m, checks);
+		char *text = json_dumps(sources, JSON_COMPACT);
+
+		assert_string_equal(text, rows[i].sources);
+		free(text);
+		json_decref(sources);
+		json_decref(checks);
+	}
+	vips[0].n_addresses = 0;
+}
+
 static void a_site_whose_state_is_unknown_is_neither_up_nor_down(void **state)
 {
 	static const struct {
@@ -113,6 +143,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checks_that_do_not_get_through_are_not_told),
+		cmocka_unit_test(a_node_says_from_where_its_checks_come),
 		cmocka_unit_test(a_site_whose_state_is_unknown_is_neither_up_nor_down),
 	};
 
