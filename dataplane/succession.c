@@ -26,6 +26,7 @@
 #define SUCCESSOR_MS 20000u /* one that is asked to end has 5 s, of which 1 s is for routers */
 #define BUSY_WAIT_US 1000u
 
+/* Compile the effective document ahead. @p reason  out: what is wrong with it */
 static int compile_document(const struct process *p, struct prepared *out, char reason[],
                             size_t size)
 {
@@ -44,7 +45,10 @@ static int compile_document(const struct process *p, struct prepared *out, char 
 	return out->compiled.err;
 }
 
-/* Without a document, the process before forwards nothing that could be lost. */
+/*
+ * Compile the document and prepare its driver. Without a document there is nothing to prepare: the process
+ * before forwards nothing that could be lost.
+ */
 static int prepare_document_and_driver(struct process *p, struct driver_reason *reason)
 {
 	const struct driver_ops *ops;

@@ -92,8 +92,9 @@
 	  "CPUs of the workers, such as \"2-5,8\", with one worker on each. Not given: one "       \
 	  "worker, on the last CPU that the process may use.")                                     \
 	X(NODES_DPDK_HUGEPAGES, "nodes[].dpdk.hugepages", "enum auto|yes|no", "", "auto", "", "S", \
-	  "yes: hugepages only; no: ordinary memory, for trials (not with PCI devices); auto: "    \
-	  "hugepages if enough are free, else ordinary memory and a warning.")                     \
+	  "Where packets lie. yes: in hugepages; no: in ordinary memory, for trials (not with "    \
+	  "PCI devices); auto: in hugepages if enough are free, else in ordinary memory with a "   \
+	  "warning. With yes and auto tables lie in hugepages, too, if more are free.")            \
 	X(NODES_DPDK_MEMORY, "nodes[].dpdk.memory", "integer", "MiB", "256", "64..262144", "S",    \
 	  "Memory for packets and queues, in MiB.")                                                \
 	X(NODES_TUNNEL_SOURCE, "nodes[].tunnel_source", "list of prefixes", "", "", "1..2", "R",   \

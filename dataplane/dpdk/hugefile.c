@@ -64,7 +64,10 @@ static int name_spare(const char *dir, const struct hugepages_mount *mount, char
 	return err || strcmp(used, out) ? err : name_file(dir, mount, 1, out);
 }
 
-/* Take memory of @p node first from now on; -1: as the process does otherwise. */
+/*
+ * Take memory of @p node first from now on; -1: as the kernel does by default. The kernel reads one bit fewer than the
+ * number that it gets (set_mempolicy(2)). A failure is no error: any memory will do.
+ */
 static void prefer_node(int node)
 {
 	unsigned long mask[NODES_MAX / (8 * sizeof(unsigned long))] = { 0 };

@@ -218,7 +218,7 @@ static uint64_t file_length(const struct tablefile *f, uint64_t bytes)
 
 /*
  * Check that head, sizes and the file's length agree; fill in everything except the memory.
- * @p f has the size of its pages
+ * @param f  has page_bytes
  */
 static int check_head(struct tablefile *f, const struct file_head *h, uint64_t bytes,
                       struct table_offsets *p, const char *path, struct driver_reason *reason)

@@ -27,9 +27,9 @@ struct tablefile {
 
 /**
  * Make tables with root filled in at @p path, in place of what is there.
- * @param n_cpus  rows of counters
- * @param request   the hugepages that it is to lie in; if it cannot, it lies in ordinary memory, and
- *                request->reason has why. NULL: ordinary memory
+ * @param n_cpus   rows of counters
+ * @param request  the hugepages that it is to lie in; if it cannot, it lies in ordinary memory, and
+ *                 request->reason says why. NULL: ordinary memory
  * @return 0 or -errno with @p reason
  */
 int tablefile_make(struct tablefile *out, const char *path, const struct driver_sizes *sizes,

@@ -24,9 +24,9 @@ void tables_dir_path(const char *dir, const char *name, char out[PATH_MAX]);
 MUST_CHECK int tables_dir_lock(const char *dir, int *fd, struct driver_reason *reason);
 /**
  * Open the tables of an earlier process if they fit, else make new ones.
- * @param n_cpus  rows of counters
- * @param request   the hugepages that they are to lie in, to which older ones are moved; request->reason
- *                says why they do not. NULL: ordinary memory will do
+ * @param n_cpus   rows of counters
+ * @param request  the hugepages that they are to lie in, to which older ones are moved; request->reason
+ *                 says why they do not. NULL: ordinary memory will do
  * @return 0, or -errno with @p reason
  */
 MUST_CHECK int tables_dir_open(const char *dir, const struct driver_sizes *sizes, uint32_t n_cpus,

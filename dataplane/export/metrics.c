@@ -100,14 +100,14 @@ const struct metric metrics_totals[TOTALS] = {
 	[DOCUMENTS] = { STATS_COUNTER, "weir_dataplane_documents_total",
 	                "documents brought into force" },
 	[DOCUMENT_READ_US] = { STATS_GAUGE, "weir_dataplane_document_read_microseconds",
-	                       "how long the last document took to be read and checked; shown as "
+	                       "how long reading and checking the last document took; shown as "
 	                       "weir_dataplane_document_read_seconds" },
 	[DOCUMENT_COMPILE_US] = { STATS_GAUGE, "weir_dataplane_document_compile_microseconds",
-	                          "until its tables were worked out; shown as "
+	                          "how long compiling its tables took; shown as "
 	                          "weir_dataplane_document_compile_seconds" },
 	[DOCUMENT_SWITCH_US] = { STATS_GAUGE, "weir_dataplane_document_switch_microseconds",
-	                         "until the tables were in force, of the first one with opening "
-	                         "the driver; shown as weir_dataplane_document_switch_seconds" },
+	                         "how long bringing them into force took, of the first one with "
+	                         "opening the driver; shown as weir_dataplane_document_switch_seconds" },
 	[REFUSALS] = { STATS_COUNTER, "weir_dataplane_documents_refused_total",
 	               "documents refused" },
 	[RESIZES] = { STATS_COUNTER, "weir_dataplane_resizes_total", "times that tables grew" },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The supervisor's own state, which run.c, run_hang.c, run_find.c and run_stop.c share; no other
- * file includes it. One thread: the supervisor's.
+ * The supervisor's own state, which run.c and its parts share (run_child.c, run_dirs.c, run_find.c, run_hang.c,
+ * run_keep.c, run_stop.c, run_successor.c); no other file includes it. One thread: the supervisor's.
  */
 #ifndef WEIR_MGMT_CLI_RUN_INTERNAL_H
 #define WEIR_MGMT_CLI_RUN_INTERNAL_H
