@@ -399,9 +399,7 @@ static void commit_beginning(struct beginning *b, const struct http_request *req
 		struct operations_item *item = operations_find(b->core, b->op.id);
 
 		if (err < 0 || !item) {
-			operation_refuse(
-			        out, 409, "too-many",
-			        "too many operations are not over: end some of them first");
+			operation_refuse_record(b->core, err, out);
 		} else {
 			memcpy(item->verdicts, b->verdicts, sizeof(item->verdicts));
 			item->judged = true;
@@ -554,10 +552,10 @@ static void return_scheduled(struct beginning *b, const struct http_request *req
 	core_lock(b->core);
 	bool alone = find_other(b, out);
 	int err = alone ? operations_accept(b->core, &b->op) : 0;
-	core_unlock(b->core);
 	if (err < 0)
-		operation_refuse(out, 409, "too-many", "too many operations are not over");
-	else if (alone)
+		operation_refuse_record(b->core, err, out);
+	core_unlock(b->core);
+	if (err > 0)
 		operation_order_run_here(b->core, b->op.id, order, out);
 }
 

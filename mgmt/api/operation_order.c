@@ -75,6 +75,23 @@ void operation_refuse(struct operation_outcome *out, unsigned status, const char
 	out->code = code;
 }
 
+void operation_refuse_record(struct core *core, int err, struct operation_outcome *out)
+{
+	const struct store *store = intent_store(core->intent);
+
+	if (err == -ENOMEM)
+		operation_refuse(out, 503, "busy", "out of memory");
+	else if (err == -EIO)
+		operation_refuse(out, 503, "store",
+		                 "the store of this node cannot keep the operation (%s): nothing "
+		                 "was changed; give the command at another node, or act by the "
+		                 "clock (--scheduled)",
+		                 store ? store_reason(store) : intent_store_reason(core->intent));
+	else
+		operation_refuse(out, 409, "too-many",
+		                 "too many operations are not over: end some of them first");
+}
+
 /* --- at this node --- */
 
 void operation_order_mark_guards(const struct operation_body_names *names,

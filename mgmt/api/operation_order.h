@@ -79,5 +79,7 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 /** Make @p out a problem. */
 void operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
+/** Of a record that operations_accept() did not take, and why: @p err. Under the lock. */
+void operation_refuse_record(struct core *core, int err, struct operation_outcome *out);
 
 #endif

@@ -214,14 +214,24 @@ int operations_receive(struct core *core, const struct operation *op)
 	return receive_record(core, op, &item);
 }
 
+/* Begun without a stored record, it would leave its levels behind when nodes restart. */
 int operations_accept(struct core *core, const struct operation *op)
 {
+	struct operations *o = core->operations;
 	struct operations_item *item;
 	int received = receive_record(core, op, &item);
 
-	if (received == 1)
-		store_items(core, &item, 1);
-	return received;
+	if (received != 1)
+		return received;
+	store_items(core, &item, 1);
+	if (!item->unstored)
+		return 1;
+	for (size_t i = 0; i < o->n; i++)
+		if (o->items[i] == item) {
+			drop_item(o, i);
+			break;
+		}
+	return -EIO;
 }
 
 static void load_record(void *arg, const char *id, const char *text)
@@ -465,6 +475,49 @@ static void add_held(struct core *core, const struct operation *op)
 		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
 }
 
+/* A level whose operation is not known here, and that no other has taken over: nobody moves it or returns it. */
+static bool is_lost(struct core *core, const struct override *o)
+{
+	const struct operations_item *item;
+
+	if (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE || o->ended ||
+	    !*o->operation || operations_find(core, o->operation))
+		return false;
+	for (size_t i = 0; (item = operations_at(core, i)); i++)
+		if (!operation_is_over(&item->op) && operation_has_override(&item->op, o->id))
+			return false;
+	return true;
+}
+
+static void add_lost(struct core *core, const struct override *o, uint32_t level_ppm)
+{
+	conditions_add(core->stats, "operation-lost", CONDITION_DEGRADED, o->name,
+	               "%u %% of the site's clients are elsewhere by operation %s, which is not "
+	               "known here (lost, or at nodes that are not reached): nothing moves or "
+	               "returns by itself; weir undrain site %s%s%s --reason TEXT",
+	               level_ppm / 10000, o->operation, o->name, *o->service ? " --service " : "",
+	               o->service);
+}
+
+/* After a start records come from other nodes: that takes a moment. */
+static void add_all_lost(struct core *core)
+{
+	const struct overrides *all = intent_overrides(core->intent);
+	uint64_t now_ms = clock_mono_ms(), since_ms = core->operations->lost_ms;
+	bool any = false;
+
+	for (size_t i = 0; i < all->n_items; i++) {
+		const struct override *o = &all->items[i];
+
+		if (!is_lost(core, o))
+			continue;
+		any = true;
+		if (since_ms && now_ms - since_ms >= OPERATIONS_LOST_MS)
+			add_lost(core, o, overrides_level(all, o, clock_believed_ms()));
+	}
+	core->operations->lost_ms = !any ? 0 : since_ms ? since_ms : now_ms;
+}
+
 void operations_add_conditions(struct core *core)
 {
 	const struct operations *o = core->operations;
@@ -477,4 +530,6 @@ void operations_add_conditions(struct core *core)
 		if (!operation_is_over(op))
 			add_owner(core, op);
 	}
+	if (o)
+		add_all_lost(core);
 }

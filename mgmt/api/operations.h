@@ -35,6 +35,7 @@
 #define OPERATIONS_IDLE_MS    10000u /**< when all are over */
 #define OPERATIONS_TIMEOUT_MS 900    /**< for a peer's answer: a round stays on time */
 #define OPERATIONS_HEARD_MS   2000u  /**< so long after its answer a node counts as reached */
+#define OPERATIONS_LOST_MS    10000u /**< so long other nodes have to send a record */
 #define OPERATIONS_FRESH_MS   3000u  /**< so long what a node measured counts */
 #define OPERATIONS_ANSWER_MAX                                                                      \
 	((size_t)4 << 20)       /**< bytes of a peer's answer: with the most rows, 2 MiB */
@@ -82,12 +83,17 @@ struct operations_item *operations_at(struct core *core, size_t i);
 /** The operation that is not over and has @p site among its targets (its service apart). */
 struct operations_item *operations_of_site(struct core *core, const char *site);
 /**
- * Take a record that was made here: kept if it is newer than ours, stored, and sent on.
+ * Take the record of an operation that begins here: stored, and sent on; not taken if the store cannot
+ * keep it.
+ * @return 1: taken; 0: ours is as new; -ENOSPC: too many that are not over; -EIO: the store fails;
+ * -ENOMEM
+ */
+int operations_accept(struct core *core, const struct operation *op) MUST_CHECK;
+/**
+ * Take a record of a peer if it is newer than ours; operations_store_unstored() then stores all at once.
  * @return 1: taken; 0: ours is as new, or it is over and older than what is kept; -ENOSPC: too many
  * that are not over; -ENOMEM
  */
-int operations_accept(struct core *core, const struct operation *op) MUST_CHECK;
-/** The same for one of several from a peer: operations_store_unstored() then stores them at once. */
 int operations_receive(struct core *core, const struct operation *op) MUST_CHECK;
 /** Store, in one transaction, what is not stored yet; a failure is tried again with the next round. */
 void operations_store_unstored(struct core *core);

@@ -34,6 +34,8 @@ struct operations {
 	struct operations_said said[PEERS_MAX];
 	size_t n_said;
 	uint64_t ran_ms; /* the last round */
+	/* monotonic: since when there is a level of an operation that is not known; 0: there is none */
+	uint64_t lost_ms;
 	bool poked;
 	bool loaded; /* the store's records are here */
 };

@@ -77,7 +77,7 @@ static const char *find_advice(const char *code)
 		{ "unconfirmed",
 		  "keep the earlier version with weir confirm; or repeat the command with --confirm-pending or --join-pending" },
 		{ "store",
-		  "overrides (weir drain and others) still work; weir status says what is wrong" },
+		  "overrides still work (of a site: weir drain site NAME --scheduled); weir status says what is wrong" },
 		{ "mistakes",
 		  "correct the errors, then run weir config check; zone files are searched for next to the configuration file" },
 		{ "operation", "weir operations lists all with their states" },

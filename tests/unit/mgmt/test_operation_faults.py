@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -238,6 +239,31 @@ class Documents(Faults):
         self.assertEqual((a.status, a.code), (404, "not-found"), a.raw)
 
 
+class Lost(Faults):
+    def lost(self) -> str:
+        return next((r["text"] for r in self.c.nodes["lon"].ask("GET", "/v1/status").json["reasons"] if r["code"] == "operation-lost"), "")
+
+    def test_a_level_whose_operation_is_lost_is_told_and_returns(self) -> None:
+        self.moving()
+        before = self.levels()
+        for n in self.c.nodes.values():
+            n.stop(signal.SIGKILL)
+            shutil.rmtree(os.path.join(n.state, "store"))
+        for n in self.c.nodes.values():
+            n.start()
+        self.assertEqual(self.levels(), before)
+        self.assertEqual(self.c.nodes["fra"].ask("GET", "/v1/operations").json["items"], [])
+        told = wait_for("status tells", self.lost, 30)
+        self.assertRegex(told, r"^ams: (10|25) % of the site's clients are elsewhere by operation ")
+        line = told.partition("; ")[2].replace("TEXT", "'it is lost'")
+        self.assertEqual(line, "weir undrain site ams --reason 'it is lost'")
+        done = self.weir("lon", line + " --override " + ",".join(UNMEASURED))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        wait_for("it is not lost any more", lambda: not self.lost())
+        o = self.c.nodes["lon"].ask("GET", "/v1/operations").json["items"][0]
+        self.assertEqual((o["state"], o["sites"]), ("returning", ["ams"]), o)
+
+
 class Clocks(Faults):
     """The owner's wall clock is what a file says."""
 
@@ -338,6 +364,22 @@ class FullDisk(Faults):
             wait_for("it goes on as shown", lambda: self.weir("lon", self.c.get("fra", id)["hold"]["resume"]).returncode == 0)
         self.c.wait("lon", id, REST, 120)
         self.assertGreaterEqual(min(self.levels()), level)
+
+    def test_no_operation_begins_whose_record_is_not_stored(self) -> None:
+        self.small_disks(["ams"])
+        self.fill("ams")
+        a = self.c.begin("ams", ["ams"], override_guards=UNMEASURED)
+        self.assertEqual((a.status, a.code), (503, "store"), a.raw)
+        refused = self.weir("ams", f"weir drain site ams --reason x --override {','.join(UNMEASURED)}")
+        self.assertEqual(refused.returncode, 3, refused.stderr)
+        self.assertIn("nothing was changed", refused.stderr)
+        time.sleep(3)  # two rounds
+        for n in self.c.nodes.values():
+            self.assertEqual(n.ask("GET", "/v1/operations").json["items"], [])
+            self.assertEqual(n.ask("GET", "/v1/overrides").json["items"], [])
+        a = self.c.begin("fra", ["ams"], override_guards=UNMEASURED)
+        self.assertEqual(a.status, 201, a.raw)
+        self.c.wait("ams", a.json["id"], ("moving",))
 
     def test_an_order_that_no_node_could_store_leaves_a_record_that_is_held(self) -> None:
         self.small_disks(SITES)

@@ -130,7 +130,7 @@ static void what_the_store_does_not_take_is_tried_again(void **state)
 {
 	(void)state;
 	store_fails = -ENOSPC;
-	assert_int_equal(operations_accept(&this_node, make_record(1, OPERATION_DONE)), 1);
+	assert_int_equal(receive_one(1, OPERATION_DONE), 1);
 	assert_int_equal(receive_one(2, OPERATION_DONE), 1);
 	operations_store_unstored(&this_node);
 	assert_true(operations_at(&this_node, 0)->unstored &&
@@ -139,7 +139,20 @@ static void what_the_store_does_not_take_is_tried_again(void **state)
 	operations_store_unstored(&this_node);
 	assert_false(operations_at(&this_node, 0)->unstored ||
 	             operations_at(&this_node, 1)->unstored);
-	assert_int_equal(n_transactions, 3);
+	assert_int_equal(n_transactions, 2);
+}
+
+static void what_the_store_does_not_take_does_not_begin(void **state)
+{
+	(void)state;
+	assert_int_equal(receive_one(2, OPERATION_DONE), 1);
+	store_fails = -ENOSPC;
+	assert_int_equal(operations_accept(&this_node, make_record(1, OPERATION_STARTING)), -EIO);
+	assert_false(is_there(1));
+	assert_true(is_there(2));
+	store_fails = 0;
+	assert_int_equal(operations_accept(&this_node, make_record(1, OPERATION_STARTING)), 1);
+	assert_true(is_there(1));
 }
 
 /* The store has more than the list: what is left out is not a record that could not be read. */
@@ -169,6 +182,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_batch_is_stored_in_one_transaction, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(what_the_store_does_not_take_is_tried_again, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(what_the_store_does_not_take_does_not_begin, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(the_newest_of_the_store_are_loaded, setup,
 		                                teardown),
