@@ -281,9 +281,23 @@ static int configure_device(struct device *d, uint32_t n_workers, uint16_t mtu)
 	return rte_eth_dev_configure(d->id, d->n_rx, d->n_tx, &conf);
 }
 
+/*
+ * The NUMA node whose memory the queues take: the device's; any, where DPDK has no memory of that
+ * node because none of its CPUs runs.
+ */
+static int queue_socket(const struct device *d)
+{
+	int socket = rte_eth_dev_socket_id(d->id);
+
+	for (unsigned int i = 0; i < rte_socket_count(); i++)
+		if (rte_socket_id_by_idx(i) == socket)
+			return socket;
+	return SOCKET_ID_ANY;
+}
+
 static int set_up_queues(const struct device *d)
 {
-	int socket = rte_eth_dev_socket_id(d->id), err;
+	int socket = queue_socket(d), err;
 	struct rte_mempool *pool = eal_pool(socket);
 	uint16_t n_rx = QUEUE_LEN, n_tx = QUEUE_LEN;
 

@@ -156,9 +156,9 @@ class Guest:
                 "-append", kernel_line,
                 *self.devices,
                 "-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
-                "-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
+                "-device", "virtio-9p-pci,bus=pcie.0,fsdev=host,mount_tag=host",
                 "-fsdev", f"local,id=out,path={self.out},security_model=none",
-                "-device", "virtio-9p-pci,fsdev=out,mount_tag=out"]
+                "-device", "virtio-9p-pci,bus=pcie.0,fsdev=out,mount_tag=out"]
 
     def run(self, script: str, timeout_s: float, each_line: typing.Callable[..., None]) -> int | None:
         """Start, run a bash script, end. Each line of its output is handed to each_line().

@@ -37,6 +37,7 @@ CHECK = ('type = "http"; port = 80; path = "/healthz"; expect = 200; interval = 
 RATE, REQUESTS, PINGS = 40, 240, 4
 UPLINK, UPLINK4, UPLINK6 = "uplink", "10.99.0.", "fd00:99::"  # the second port's wire: .1 is the router, .2 the node
 IDLE_SHARE = 0.05
+TABLES = "/dev/hugepages/weir"  # the directory for those in hugepages
 SLOW_S = 60  # nothing here is late before
 
 
@@ -116,6 +117,8 @@ def lay_out(node: Node) -> None:
     packaged.make_paths()
     node.write_config()
     packaged.make_paths()
+    os.mkdir(TABLES, 0o750)
+    shutil.chown(TABLES, "weir-dataplane")  # as `weir run` does
 
 
 def start(report: Report, node: Node) -> Process:
@@ -271,6 +274,17 @@ def rss(report: Report, process: Process, queues: int) -> None:
                  f"RSS is read back from the device: {' '.join(found.groups()) if found else 'one queue'}")
 
 
+def near_tables(report: Report, process: Process, nic: str) -> None:
+    """Where there are several NUMA nodes, the tables lie in hugepages of the NIC's."""
+    node = read(f"{PCI}/{nic}/numa_node")
+    if len(glob.glob("/sys/devices/system/node/node[0-9]*")) < 2:
+        return
+    maps = [line for line in read(f"/proc/{process.pid}/numa_maps").splitlines() if f"{TABLES}/" in line]
+    pages = {place for line in maps for place in re.findall(r" (N\d+)=", line)}
+    report.equal((pages, [line for line in maps if " huge" not in line]), ({f"N{node}"}, []), f"the tables lie in hugepages of node {node}, the NIC's")
+    report.check(re.search(rf"tables-in-memory .* numa_node={node} ", process.log()) is not None, "the log names the node")
+
+
 def run(report: Report) -> None:
     workers, queues, bond, *vlans = map(int, sys.argv[1:])
     packaged.enter(own_etc=False)
@@ -290,6 +304,7 @@ def run(report: Report) -> None:
         report.equal(status["driver"], "dpdk", "the driver")
         if len(nics) == 1 or bond:
             rss(report, process, queues)
+        near_tables(report, process, nics[0])
         own_traffic(report, world)
         serves(report, world, meanwhile(report, world, interfaces, bond))
         counted(report, site.node, workers, queues)

@@ -42,6 +42,10 @@ WIRES = (*WIRE[:-1], f"{WIRE[-1]},{LACP}", "-netdev", "hubport,id=c,hubid=1", "-
 NIC2 = "netdev=c,mac=52:54:00:00:00:12"
 VIRTIO_BOND = ("-device", f"virtio-net-pci,{NIC},addr=0x10,{MODERN}", "-device", f"virtio-net-pci,{NIC2},addr=0x12,{MODERN}")
 E1000E_BOND = ("-device", f"e1000e,{NIC},addr=0x10", "-device", f"e1000e,{NIC2},addr=0x12")
+# A NIC of the second of two NUMA nodes, whose memory is half of the guest's.
+FAR_NODE = ("-object", "memory-backend-ram,id=near,size=1280M", "-object", "memory-backend-ram,id=far,size=1280M",
+            "-numa", "node,nodeid=0,cpus=0-7,memdev=near", "-numa", "node,nodeid=1,memdev=far",
+            "-device", "pxb-pcie,id=far-bus,bus_nr=64,bus=pcie.0,numa_node=1", "-device", "pcie-root-port,id=root0,bus=far-bus,chassis=1,slot=1")
 TWO_PORTS = ("-device", f"vmxnet3,{NIC},addr=0x10", "-device", f"e1000e,{NIC2},addr=0x12")
 CABLES = (("a", "b"), ("c", "d"))
 PLUG = re.compile(r"host: (plug|unplug) (\d)")
@@ -54,7 +58,7 @@ NICS = {
                        f"mq=on,rss=on,vectors={2 * TAP_QUEUES + 2}"), TAP_QUEUES, TAP_QUEUES, 0, (100,), False),
     "bond-lacp": ((*WIRES, *VIRTIO_BOND), 1, 1, 4, (), False),
     "bond-backup": ((*WIRES, *E1000E_BOND), 1, 1, 1, (), False),
-    "igb": ((*WIRE, "-device", "pcie-root-port,id=root0,addr=0x10,chassis=1,slot=1", "-device", f"igb,{NIC},bus=root0"), 8, 8, 0, (100,), True),
+    "igb": ((*WIRE, *FAR_NODE, "-device", f"igb,{NIC},bus=root0"), 8, 8, 0, (100,), True),
 }
 # Tags on the wire of the guests with the XDP driver.
 XDP_VLANS = {"5.10": (200, 100), "6.1": (), "6.12": (100,)}
@@ -74,7 +78,9 @@ def xdp_guest(name: str) -> tuple[Guest, str]:
 def nic_guest(name: str) -> tuple[Guest, str]:
     devices, workers, queues, bond, vlans, new = NICS[name.removeprefix("nic-")]
     taps = {"a": True, "b": False} if TAPS[1] in devices else {}
-    guest = Guest(name, kernel(NIC_KERNEL), emulator(qemu_new()) if new else None, memory_mb=2048, hugepages=200,
+    several = FAR_NODE[0] in devices  # NUMA nodes, each with as many hugepages as one alone
+    guest = Guest(name, kernel(NIC_KERNEL), emulator(qemu_new()) if new else None, memory_mb=2560 if several else 2048,
+                  hugepages=400 if several else 200,
                   cpus=max(2, workers), append="intel_iommu=on iommu=nopt", taps=taps, devices=(*IOMMU, *devices))
     return guest, inside("inside_nic.py", workers, queues, bond, *vlans)
 

@@ -43,7 +43,8 @@ static struct {
 	        vlan_err_at, mac_err, link_err, reta_err, hash_err;
 	uint16_t info_err_of; /* 0: of any device */
 	bool needs_no_interrupts, no_pool, keeps_table;
-	unsigned int n_sockets;
+	unsigned int n_sockets;         /* from first_socket on; the device is of socket 3 */
+	int first_socket, queue_socket; /* queue_socket: what its queues are to be of */
 	uint64_t hashed;
 	uint16_t table[RTE_ETH_RSS_RETA_SIZE_512 * 4];
 	struct rte_ether_addr kernels_mac;
@@ -126,7 +127,7 @@ static int fake_rx_queue(uint16_t id, uint16_t queue, uint16_t n, unsigned int s
 {
 	(void)conf;
 	assert_ptr_equal(pool, 0x5000);
-	assert_int_equal(socket, 3);
+	assert_int_equal((int)socket, scene.queue_socket);
 	note("rx %u.%u %u; ", id, queue, n);
 	return scene.queue_err;
 }
@@ -135,7 +136,7 @@ static int fake_tx_queue(uint16_t id, uint16_t queue, uint16_t n, unsigned int s
                          const struct rte_eth_txconf *conf)
 {
 	(void)conf;
-	assert_int_equal(socket, 3);
+	assert_int_equal((int)socket, scene.queue_socket);
 	note("tx %u.%u %u; ", id, queue, n);
 	return 0;
 }
@@ -297,6 +298,7 @@ static int fake_ioctl(int fd, unsigned long request, struct ifreq *r)
 #define rte_eth_stats_get                fake_stats
 #define rte_eth_dev_rx_intr_ctl_q_get_fd fake_intr_fd
 #define rte_socket_count()               (scene.n_sockets)
+#define rte_socket_id_by_idx(i)          (scene.first_socket + (int)(i))
 #define access                           fake_access
 #define readlink                         fake_readlink
 #define if_indextoname                   fake_indextoname
@@ -305,7 +307,7 @@ static int fake_ioctl(int fd, unsigned long request, struct ifreq *r)
 
 struct rte_mempool *eal_pool(int socket)
 {
-	assert_int_equal(socket, 3);
+	assert_int_equal((int)socket, scene.queue_socket);
 	return scene.no_pool ? NULL : (struct rte_mempool *)(uintptr_t)0x5000;
 }
 

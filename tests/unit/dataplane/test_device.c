@@ -34,6 +34,7 @@ static int setup(void **state)
 	memset(&scene, 0, sizeof(scene));
 	memset(&why, 0, sizeof(why));
 	scene.n_sockets = 1;
+	scene.first_socket = scene.queue_socket = 3;
 	scene.pci_driver = "vfio-pci";
 	scene.hashed = HASHES;
 	add_device(1, "0000:01:00.0", "net_ixgbe");
@@ -256,6 +257,18 @@ static void sent_buffers_go_back_at_once_where_all_are_of_one_pool(void **state)
 	scene.devices[1].info.tx_offload_capa = RTE_ETH_TX_OFFLOAD_TCP_TSO;
 	assert_int_equal(open_pci(1), 0);
 	assert_int_equal(scene.conf.txmode.offloads, 0);
+}
+
+static void a_device_of_a_node_without_cpus_takes_any_memory(void **state)
+{
+	(void)state;
+	scene.first_socket = 0; /* the device is of another */
+	scene.queue_socket = SOCKET_ID_ANY;
+	assert_int_equal(open_pci(2), 0);
+	setup(state);
+	scene.n_sockets = 4;
+	scene.first_socket = 0;
+	assert_int_equal(open_pci(2), 0);
 }
 
 static void interrupts_are_used_where_there_are_some(void **state)
@@ -517,6 +530,7 @@ int main(void)
 		cmocka_unit_test_setup(what_a_port_is_to_have_is_looked_at_beforehand, setup),
 		cmocka_unit_test_setup(queues_are_those_that_frames_come_by, setup),
 		cmocka_unit_test_setup(long_frames_are_asked_for_where_the_device_has_them, setup),
+		cmocka_unit_test_setup(a_device_of_a_node_without_cpus_takes_any_memory, setup),
 		cmocka_unit_test_setup(sent_buffers_go_back_at_once_where_all_are_of_one_pool,
 		                       setup),
 		cmocka_unit_test_setup(interrupts_are_used_where_there_are_some, setup),
