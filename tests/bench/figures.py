@@ -9,9 +9,10 @@ docs/figures.json has two parts. "sections" are the promises with the figures th
 "runs" are the last results by file: {"bench/ring": {"when": DATE, "rows": [...]}}; --update puts those of
 build/bench/*.json and build/lab/*.json there. So the page can be printed without running anything.
 
-A row with "run" takes its figures from that result: in "measured", {PATH} is the figure with this path, {PATH:UNIT} the
-same with its unit, {max COLUMN} and {all COLUMN} the largest and "all true" of a column of cases. A figure that no run has
-is "not measured". "limits" has the least and the most that is wanted, by path (null: no such limit): a figure beyond them is "missed".
+A row with "run" takes its figures from that result: in "measured", {PATH} is a lab's figure with this path, {ROW/COLUMN} a
+bench's; {PATH:UNIT} the same with its unit, {max COLUMN} and {all COLUMN} the largest and "all true" of a column of cases. A figure
+that no run has is "not measured". "limits" has the least and the most that is wanted, by path (null: no such limit; a text: the
+figure with that path): a figure beyond them is "missed".
 """
 from __future__ import annotations
 
@@ -25,7 +26,7 @@ import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STORE, PAGE = "docs/figures.json", "docs/figures.md"
-ROW_KEYS = ("name", "unit", "min", "median", "max", "share", "reference", "reference_median", "target", "met")
+ROW_KEYS = ("name", "unit", "min", "median", "max", "share", "reference", "reference_median", "limit", "limit_median", "bytes", "target", "met")
 DEEPEST = 3  # levels of a lab's result that are figures; below are lists of cases
 MOST = 60    # figures of one lab
 HEAD = """# Figures
@@ -109,9 +110,17 @@ def runs_text(section: typing.Any, runs: dict[str, typing.Any], shown: dict[str,
 def find_figure(rows: list[Row], how: str, path: str) -> object:
     """A figure of a result, or None."""
     if not how:
-        return next((row["value"] for row in rows if row["name"] == path), None)
+        name, _, column = path.partition("/")
+        return next((row.get(column or "value") for row in rows if row["name"] == name), None)
     values = [row[path] for row in rows if row.get(path) is not None]
     return None if not values else max(values) if how == "max " else all(values)
+
+
+def is_missed(rows: list[Row], value: object, limits: typing.Any) -> bool:
+    """Whether a figure is beyond its limits."""
+    least, most = (find_figure(rows, "", limit) if isinstance(limit, str) else limit for limit in limits)
+    figure = typing.cast(float, value)
+    return (least is not None and figure < least) or (most is not None and figure > most)
 
 
 def row_text(row: Row, runs: dict[str, typing.Any]) -> str:
@@ -126,9 +135,7 @@ def row_text(row: Row, runs: dict[str, typing.Any]) -> str:
         if value is None:
             return UNKNOWN
         found.append(value)
-        least, most = limits.get(how + path, (None, None))
-        missed = typing.cast(float, value) < least if least is not None else False
-        missed = missed or (typing.cast(float, value) > most if most is not None else False)
+        missed = is_missed(rows, value, limits.get(how + path, (None, None)))
         return number(value) + (f" {unit}" if unit else "") + (" (**missed**)" if missed else "")
 
     text = FIGURE.sub(fill, row["measured"])

@@ -40,11 +40,13 @@ def offences(root: str, files: list[str]) -> list[str]:
     return found if rows else [*found, f"{README}: no table of promises"]
 
 
-STORED = {"runs": {"bench/a": {"when": "2026-01-01", "rows": [{"name": "a", "min": 1.5}]},
+STORED = {"runs": {"bench/a": {"when": "2026-01-01", "rows": [{"name": "a", "min": 1.5, "target": 1}]},
                    "lab/a": {"when": "2026-01-01", "rows": [{"name": "a.b", "value": 7}]}},
           "sections": [{"id": "a", "title": "A", "by": ["./run bench a"], "reads": ["bench/a"], "notes": ["x"],
                         "rows": [{"what": "a", "measured": "1 ms", "wanted": ""},
                                   {"what": "b", "measured": "{a.b:s}", "wanted": "5 s", "run": "lab/a", "limits": {"a.b": [None, 5]}},
+                                  {"what": "b", "measured": "{a/min:ns}, {a/max}", "wanted": "1 ns", "run": "bench/a",
+                                   "limits": {"a/min": [None, "a/target"]}},
                                   {"what": "c", "measured": "{a.b}", "wanted": "", "run": "lab/b"}]}]}
 PROMISES = "## What it promises\n\n| promise | measured |\n|---|---|\n"
 GOOD = {figures.STORE: json.dumps(STORED), figures.PAGE: figures.page(STORED),
@@ -54,6 +56,8 @@ PLANTS: tree.Plants = {
     "a page that was edited by hand": ({**GOOD, figures.PAGE: figures.page(STORED).replace("1 ms", "2 ms")}, 1),
     "a figure that misses its limit, and one of no run": ({**GOOD, figures.PAGE: figures.page(STORED).replace(
         "| 7 s (**missed**) | 5 s |", "| 7 s | 5 s |").replace("| c | *not measured* |", "| c | 0 |")}, 1),
+    "a bench's figure that misses its target": ({**GOOD, figures.PAGE: figures.page(STORED).replace(
+        "| 1.5 ns (**missed**), *not measured* | 1 ns |", "| 1.5 ns | 1 ns |")}, 1),
     "25 words": ({**GOOD, README: GOOD[README] + "| b | " + "word " * 25 + "|\n"}, 0),
     "26 words": ({**GOOD, README: GOOD[README] + "| b | " + "word " * 26 + "|\n"}, 1),
     "a link to no section": ({**GOOD, README: GOOD[README] + "| b | [x](docs/figures.md#b) |\n"}, 1),
