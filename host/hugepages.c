@@ -40,6 +40,15 @@ static uint64_t count_all(const char *dir)
 	return read_pages(dir, "nr_hugepages");
 }
 
+/* Fewer pages were asked for while more were in use: the rest is surplus. */
+static uint64_t count_lasting(const char *dir)
+{
+	uint64_t n = read_pages(dir, "nr_hugepages"),
+	         surplus = read_pages(dir, "surplus_hugepages");
+
+	return n > surplus ? n - surplus : 0; /* they are read one after the other */
+}
+
 /* The bytes of the pages that @p count finds, of @p page_bytes; 0: of all sizes. */
 static uint64_t sum_pages(const char *sysfs, uint64_t page_bytes,
                           uint64_t (*count)(const char *dir))
@@ -71,6 +80,11 @@ uint64_t hugepages_free(const char *sysfs, uint64_t page_bytes)
 uint64_t hugepages_all(const char *sysfs, uint64_t page_bytes)
 {
 	return sum_pages(sysfs, page_bytes, count_all);
+}
+
+uint64_t hugepages_lasting(const char *sysfs)
+{
+	return sum_pages(sysfs, 0, count_lasting);
 }
 
 static uint64_t page_size_of(const struct statfs *st)

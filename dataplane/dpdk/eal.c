@@ -185,27 +185,32 @@ static uint64_t available_mb(void)
 
 /*
  * Hugepages that are missing now may be those of the process before; then there are enough in all,
- * and this process must not take ordinary memory instead. Where there are too few in all, it does
- * what the process before has done.
+ * and this process must not take ordinary memory instead. Where there are too few in all, this
+ * process can take ordinary memory beside the other; if it may not, it must fail while the other
+ * forwards.
  */
+static bool waits_for_hugepages(const struct model_dpdk *dpdk, uint64_t has_mb)
+{
+	return dpdk->hugepages != MODEL_HUGEPAGES_NO && has_mb < dpdk->memory_mb &&
+	       hugepages_lasting(HUGEPAGES_SYSFS) >> 20 >= dpdk->memory_mb;
+}
+
 bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *reason)
 {
 	uint64_t has = free_hugepages_mb(), available = available_mb();
 
 	if (eal.started)
 		return true;
-	if (dpdk->hugepages != MODEL_HUGEPAGES_NO &&
-	    (has >= dpdk->memory_mb ||
-	     hugepages_all(HUGEPAGES_SYSFS, 0) >> 20 >= dpdk->memory_mb)) {
-		if (has < dpdk->memory_mb)
-			driver_set_reason(
-			        reason, 0,
-			        "%llu MiB of hugepages are free, %u are needed in addition "
-			        "to those of the process that forwards (dpdk.memory)",
-			        (unsigned long long)has, dpdk->memory_mb);
-		return has >= dpdk->memory_mb;
+	if (waits_for_hugepages(dpdk, has)) {
+		driver_set_reason(reason, 0,
+		                  "%llu MiB of hugepages are free, %u are needed in addition "
+		                  "to those of the process that forwards (dpdk.memory)",
+		                  (unsigned long long)has, dpdk->memory_mb);
+		return false;
 	}
-	if (available >= dpdk->memory_mb + SPARE_MB)
+	if (dpdk->hugepages == MODEL_HUGEPAGES_YES ||
+	    (dpdk->hugepages == MODEL_HUGEPAGES_AUTO && has >= dpdk->memory_mb) ||
+	    available >= dpdk->memory_mb + SPARE_MB)
 		return true;
 	driver_set_reason(reason, 0,
 	                  "%llu MiB of memory are available, %u are needed in addition to "

@@ -26,6 +26,8 @@ struct hugepages_mount {
 uint64_t hugepages_free(const char *sysfs, uint64_t page_bytes);
 /** The same of all pages, free or not. */
 uint64_t hugepages_all(const char *sysfs, uint64_t page_bytes);
+/** The same of all sizes, without those that the kernel takes back once they are free (surplus). */
+uint64_t hugepages_lasting(const char *sysfs);
 /** Find the hugetlbfs with the smallest pages among @p mounts. @return 0 or -ENOENT */
 MUST_CHECK int hugepages_find(const char *mounts, struct hugepages_mount *out);
 /** The size of the pages that the file @p fd consists of; 0: ordinary ones. */

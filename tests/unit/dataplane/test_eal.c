@@ -147,6 +147,7 @@ static const char *edge_strerror(int err)
 #define fopen                   edge_fopen
 #define hugepages_free(path, n) hugepages_free(edge_sysfs(path), n)
 #define hugepages_all(path, n)  hugepages_all(edge_sysfs(path), n)
+#define hugepages_lasting(path) hugepages_lasting(edge_sysfs(path))
 #include "dataplane/dpdk/eal.c"
 #undef fopen
 
@@ -481,24 +482,30 @@ static void two_processes_fit_where_there_is_memory_for_both(void **state)
 {
 	static const struct {
 		enum model_hugepages hugepages;
-		unsigned int free_2mb, all_2mb, available_mb;
+		unsigned int free_2mb, all_2mb, surplus_2mb, available_mb;
 		bool fits;
 		const char *why; /* a part of it; "": none */
 	} cases[] = {
-		{ MODEL_HUGEPAGES_YES, 256, 512, 0, true, "" },
-		{ MODEL_HUGEPAGES_YES, 255, 511, 9999, false,
+		{ MODEL_HUGEPAGES_YES, 256, 512, 0, 0, true, "" },
+		{ MODEL_HUGEPAGES_YES, 255, 511, 0, 9999, false,
 		  "510 MiB of hugepages are free, 512 are needed" },
-		{ MODEL_HUGEPAGES_AUTO, 256, 512, 0, true, "" },
+		/* the other's go with it: the start fails, and must do so while the other forwards */
+		{ MODEL_HUGEPAGES_YES, 0, 256, 256, 9999, true, "" },
+		{ MODEL_HUGEPAGES_YES, 0, 300, 45, 0, true, "" },
+		{ MODEL_HUGEPAGES_YES, 0, 300, 44, 0, false, "0 MiB of hugepages are free" },
+		{ MODEL_HUGEPAGES_YES, 0, 255, 0, 0, true, "" },
+		{ MODEL_HUGEPAGES_AUTO, 256, 512, 0, 0, true, "" },
 		/* ordinary memory in their place would be slower for good */
-		{ MODEL_HUGEPAGES_AUTO, 0, 256, 9999, false, "0 MiB of hugepages are free" },
-		/* the process before has ordinary memory, too */
-		{ MODEL_HUGEPAGES_AUTO, 0, 255, 768, true, "" },
-		{ MODEL_HUGEPAGES_AUTO, 0, 255, 767, false,
+		{ MODEL_HUGEPAGES_AUTO, 0, 256, 0, 9999, false, "0 MiB of hugepages are free" },
+		/* it will be ordinary memory, whatever the process before has */
+		{ MODEL_HUGEPAGES_AUTO, 0, 256, 256, 768, true, "" },
+		{ MODEL_HUGEPAGES_AUTO, 0, 255, 0, 768, true, "" },
+		{ MODEL_HUGEPAGES_AUTO, 0, 255, 0, 767, false,
 		  "767 MiB of memory are available, 768 are" },
-		{ MODEL_HUGEPAGES_NO, 512, 512, 767, false,
+		{ MODEL_HUGEPAGES_NO, 512, 512, 0, 767, false,
 		  "767 MiB of memory are available, 768 are" },
-		{ MODEL_HUGEPAGES_NO, 0, 0, 768, true, "" },
-		{ MODEL_HUGEPAGES_NO, 0, 0, 0, false, "0 MiB of memory are available" },
+		{ MODEL_HUGEPAGES_NO, 0, 0, 0, 768, true, "" },
+		{ MODEL_HUGEPAGES_NO, 0, 0, 0, 0, false, "0 MiB of memory are available" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -510,6 +517,8 @@ static void two_processes_fit_where_there_is_memory_for_both(void **state)
 			setup(state);
 		}
 		put_some_hugepages(2048, cases[i].free_2mb, cases[i].all_2mb);
+		snprintf(text, sizeof(text), "%u\n", cases[i].surplus_2mb);
+		put_file("hugepages-2048kB/surplus_hugepages", text);
 		snprintf(text, sizeof(text), "MemFree: 1 kB\nMemAvailable: %u kB\n",
 		         cases[i].available_mb * 1024);
 		if (cases[i].available_mb)

@@ -46,7 +46,14 @@ static void pages_that_somebody_has_reserved_are_not_free(void **state)
 	assert_int_equal(hugepages_free(root, 0), (6ull << 21) + (1ull << 30));
 	write_number("hugepages-2048kB", "nr_hugepages", 12);
 	assert_int_equal(hugepages_all(root, 2 << 20), 12ull << 21);
-	assert_int_equal(hugepages_all(root, 0), 12ull << 21);  /* no number is none */
+	assert_int_equal(hugepages_all(root, 0), 12ull << 21); /* no number is none */
+	assert_int_equal(hugepages_lasting(root), 12ull << 21);
+	write_number("hugepages-2048kB", "surplus_hugepages", 5);
+	assert_int_equal(hugepages_all(root, 0), 12ull << 21);
+	assert_int_equal(hugepages_lasting(root), 7ull << 21);
+	write_number("hugepages-2048kB", "surplus_hugepages",
+	             13); /* these, too, are read in turn */
+	assert_int_equal(hugepages_lasting(root), 0);
 	write_number("hugepages-2048kB", "resv_hugepages", 11); /* the two files are read in turn */
 	assert_int_equal(hugepages_free(root, 2 << 20), 0);
 }
