@@ -148,13 +148,15 @@ static bool read_meant(const json_t *body, struct operation_order *order)
 {
 	json_int_t over_ms = json_integer_value(json_object_get(body, "over_ms")),
 	           goal_ppm = json_integer_value(json_object_get(body, "goal_ppm")),
-	           until_ms = json_integer_value(json_object_get(body, "until_ms"));
+	           until_ms = json_integer_value(json_object_get(body, "until_ms")),
+	           by_ms = json_integer_value(json_object_get(body, "by_ms"));
 
 	order->principal = json_string_value(json_object_get(body, "principal"));
 	if (!order->principal || strlen(order->principal) >= PRINCIPAL_MAX || over_ms < 0 ||
 	    over_ms > OPERATION_OVER_MAX_MS || goal_ppm < 0 || goal_ppm > OPERATION_PPM ||
-	    until_ms < 0)
+	    until_ms < 0 || by_ms <= 0)
 		return false;
+	order->by_ms = (uint64_t)by_ms;
 	order->now = json_is_true(json_object_get(body, "now"));
 	order->withdraw = json_is_true(json_object_get(body, "withdraw"));
 	order->over_ms = over_ms;
@@ -167,16 +169,17 @@ void handle_peer_operation_order(struct core *core, struct http_request *r,
                                  struct http_reply *reply)
 {
 	struct operation_order order = { .what = operation_order_find(r->parts[1]) };
-	static const char *const meant[] = { "principal", "now",      "over_ms",
-		                             "goal_ppm",  "until_ms", "withdraw" };
+	static const char *const meant[] = { "principal", "now",      "over_ms", "goal_ppm",
+		                             "until_ms",  "withdraw", "by_ms" };
 	struct operation_body_command body;
 	struct operation_outcome out;
 	struct field_reader f;
 
 	if (order.what >= OPERATION_ORDER_COUNT || order.what == OPERATION_ORDER_OWN ||
 	    !read_meant(r->json, &order)) {
-		http_problem(reply, 400, "bad-request",
-		             "expected a principal, an order, a pace of up to 7 days, and a level");
+		http_problem(
+		        reply, 400, "bad-request",
+		        "expected a principal, an order, its deadline, a pace of up to 7 days, and a level");
 		return;
 	}
 	json_t *own = json_copy(r->json);

@@ -98,11 +98,11 @@ void handle_peer_operations(struct core *core, struct http_request *r, struct ht
 	json_t *measure = measures ? operation_measure_json(core) : json_null();
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
-	reply->json =
-	        json_pack("{s:s, s:s, s:o, s:o, s:b, s:o}", "node", core->dirs.node, "cluster",
-	                  m ? m->cluster : "", "have", operations_digest_json(core), "levels",
-	                  operations_levels_json(core, has_dns ? levels : NULL), "dns", has_dns,
-	                  "measure", measure ? measure : json_null());
+	reply->json = json_pack("{s:s, s:s, s:I, s:o, s:o, s:b, s:o}", "node", core->dirs.node,
+	                        "cluster", m ? m->cluster : "", "boot_ms",
+	                        (json_int_t)clock_mono_ms(), "have", operations_digest_json(core),
+	                        "levels", operations_levels_json(core, has_dns ? levels : NULL),
+	                        "dns", has_dns, "measure", measure ? measure : json_null());
 	core_unlock(core);
 	reply->status = 200;
 	free(levels);

@@ -24,7 +24,8 @@
 #include "mgmt/operations/well.h"
 
 #define TRIES_MAX  3u
-#define PASS_ON_MS 6000 /* the owner asks all nodes, too */
+#define PASS_ON_MS 6000  /* the owner asks all nodes, too */
+#define ORDER_MS   4500u /* and has so long to decide: the rest is for its answer */
 #define ANSWER_MAX ((size_t)1 << 20)
 
 static const char *const words[OPERATION_ORDER_COUNT] = { "hold", "resume", "abort",
@@ -201,7 +202,13 @@ static void refuse_order(struct operation_outcome *out, const struct operation *
 		             (enum operation_guard)(err - OPERATION_REFUSED));
 }
 
-/* Replace the record unless it changed since it was copied. @return whether it did not */
+/* The node that asked has answered that it failed. */
+static bool is_late(const struct operation_order *order)
+{
+	return order->by_ms && clock_mono_ms() > order->by_ms;
+}
+
+/* Replace the record unless it changed since it was copied, or it is too late. @return whether that is decided */
 static bool commit_order(struct core *core, const struct operation *was, struct operation *op,
                          const struct operation_order *order,
                          const struct operation_snapshot *snapshot,
@@ -211,7 +218,8 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 	struct operations_item *item = operations_find(core, op->id);
 	bool same = item && item->op.epoch == was->epoch && item->op.seq == was->seq &&
 	            !strcmp(item->op.owner, was->owner);
-	if (same) {
+	bool late = is_late(order);
+	if (same && !late) {
 		item->op = *op;
 		if (strcmp(was->owner, op->owner) != 0)
 			item->ticked_ms = 0; /* its engine begins here */
@@ -227,7 +235,10 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 		operations_poke(core);
 	}
 	core_unlock(core);
-	return same;
+	if (late)
+		operation_refuse(out, 503, "busy",
+		                 "the owner took too long to decide: nothing was changed");
+	return same || late;
 }
 
 void operation_order_answer(struct core *core, const char *id, struct operation_outcome *out)
@@ -347,41 +358,79 @@ static void read_passed(const json_t *answer, struct operation_outcome *out)
 		out->json = json_incref(json);
 }
 
-static void pass_on(struct core *core, const char *id, const char *owner, const char *api,
-                    const struct operation_order *order, struct operation_outcome *out)
+static json_t *order_json(const struct operation_order *order, uint64_t by_ms)
 {
-	json_t *body = json_pack(
-	        "{s:s, s:b, s:I, s:I, s:I, s:b, s:s, s:s, s:o, s:o}", "principal",
-	        order->principal ? order->principal : "", "now", order->now, "over_ms",
-	        (json_int_t)order->over_ms, "goal_ppm", (json_int_t)order->goal_ppm, "until_ms",
-	        (json_int_t)order->until_ms, "withdraw", order->withdraw, "reason", order->reason,
-	        "author", order->author ? order->author : "", "override_guards",
-	        names_json(&order->guards), "without", names_json(&order->without));
+	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:b, s:s, s:s, s:I, s:o, s:o}", "principal",
+	                 order->principal ? order->principal : "", "now", order->now, "over_ms",
+	                 (json_int_t)order->over_ms, "goal_ppm", (json_int_t)order->goal_ppm,
+	                 "until_ms", (json_int_t)order->until_ms, "withdraw", order->withdraw,
+	                 "reason", order->reason, "author", order->author ? order->author : "",
+	                 "by_ms", (json_int_t)by_ms, "override_guards", names_json(&order->guards),
+	                 "without", names_json(&order->without));
+}
+
+/*
+ * Until when the owner may carry out an order that is sent now, on its own boot clock: an owner that was
+ * frozen reads the order long after the person read that it failed. Its clock is at least as far
+ * as it said, and as long as that is ago. @return 0: it does not answer now
+ */
+static uint64_t find_deadline(struct core *core, struct peer_client *client, const char *owner)
+{
+	uint64_t request_ms = clock_mono_ms(), by_ms = 0;
+
+	operations_query(core, client, false);
+	core_lock(core);
+	const struct operations_said *said = operations_said_of(core, owner);
+	if (said && said->boot_ms && said->heard_ms >= request_ms)
+		by_ms = said->boot_ms + (clock_mono_ms() - said->heard_ms) + ORDER_MS;
+	core_unlock(core);
+	return by_ms;
+}
+
+static void send_order(struct peer_client *client, const char *id, const char *owner,
+                       const char *api, const struct operation_order *order, uint64_t by_ms,
+                       struct operation_outcome *out)
+{
+	json_t *body = order_json(order, by_ms);
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	struct client_request r = {
 		.post = 1, .body = text, .timeout_ms = PASS_ON_MS, .answer_max = ANSWER_MAX
 	};
-	struct peer_client client = { .multi = NULL };
 
 	snprintf(r.url, sizeof(r.url), "%s/v1/peer/operations/%s/%s", api, id,
 	         operation_order_text(order->what));
-	client_open(&client, core->dirs.conf);
-	auth_peer_token(core->dirs.conf, client.token);
-	if (client.token[0])
-		client_send(&client, &r, 1);
+	client_send(client, &r, 1);
 	if (r.answer)
 		read_passed(r.answer, out);
 	else
 		operation_refuse(
 		        out, 409, "owner-unreachable",
-		        "node %s owns operation %s and does not answer (%s): it may still do it "
-		        "when it answers again; to go on from here: weir operation %s take "
-		        "--reason TEXT",
-		        owner, id, r.failure, id);
+		        "node %s owns operation %s and has not answered (%s): it carries the "
+		        "order out within %u s or not at all, see weir operation %s; to go on "
+		        "from here: weir operation %s take --reason TEXT",
+		        owner, id, r.failure, (ORDER_MS + 999) / 1000, id, id);
 	json_decref(r.answer);
-	client_close(&client);
 	free(text);
 	json_decref(body);
+}
+
+static void pass_on(struct core *core, const char *id, const char *owner, const char *api,
+                    const struct operation_order *order, struct operation_outcome *out)
+{
+	struct peer_client client = { .multi = NULL };
+
+	client_open(&client, core->dirs.conf);
+	auth_peer_token(core->dirs.conf, client.token);
+	uint64_t by_ms = find_deadline(core, &client, owner);
+	if (by_ms)
+		send_order(&client, id, owner, api, order, by_ms, out);
+	else
+		operation_refuse(out, 409, "owner-unreachable",
+		                 "node %s owns operation %s and does not answer: nothing was "
+		                 "changed; to go on from here: weir operation %s take --reason "
+		                 "TEXT",
+		                 owner, id, id);
+	client_close(&client);
 }
 
 void operation_order_run(struct core *core, const char *id, const struct operation_order *order,

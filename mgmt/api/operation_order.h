@@ -39,6 +39,8 @@ struct operation_order {
 	uint32_t goal_ppm;
 	int64_t until_ms;
 	bool withdraw;
+	/** of one that was passed on: not after this, on our boot clock; 0: at any time */
+	uint64_t by_ms;
 	/** of its Idempotency-Key; NULL: none */
 	const struct http_request *request;
 };

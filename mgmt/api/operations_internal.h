@@ -15,6 +15,7 @@ struct operations_said {
 	char node[MODEL_NAME_MAX];
 	uint64_t heard_ms;    /* monotonic; 0: never */
 	uint64_t measured_ms; /* when it was asked for `measure` below; 0: never */
+	uint64_t boot_ms;     /* its boot clock, read before heard_ms; 0: not known */
 	bool lacks;           /* its release knows no operations */
 	bool refuses;         /* its configuration does not have this node */
 	json_t *have;         /* of its answer: {id: [epoch, seq, owner]}; NULL: not known */

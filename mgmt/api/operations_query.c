@@ -212,8 +212,18 @@ static void note_silence(struct operations_said *row, const struct client_reques
 {
 	row->refuses = r->status == 410;
 	row->lacks = r->status == 404 || r->status == 405;
-	if (row->lacks)
-		row->heard_ms = clock_mono_ms();
+	if (!row->lacks)
+		return;
+	row->heard_ms = clock_mono_ms();
+	row->boot_ms = 0;
+}
+
+/* A number that is none is not known: 0. */
+static uint64_t read_boot_clock(const json_t *answer)
+{
+	json_int_t ms = json_integer_value(json_object_get(answer, "boot_ms"));
+
+	return ms > 0 && ms < CLOCK_END_MS ? (uint64_t)ms : 0;
 }
 
 static bool has_text(const json_t *answer, const char *field, const char *expected)
@@ -237,6 +247,7 @@ static void accept_answer(struct asking *a, struct queried_peer *p, const struct
 		return;
 	}
 	row->heard_ms = clock_mono_ms();
+	row->boot_ms = read_boot_clock(r->answer);
 	row->lacks = row->refuses = false;
 	keep_part(&row->have, json_object_get(r->answer, "have"));
 	keep_part(&row->levels, json_object_get(r->answer, "levels"));

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import typing
 import unittest
@@ -237,6 +238,52 @@ class Documents(Faults):
         self.assertEqual(o["hold"]["code"], "site-gone", o)
         a = self.c.begin("fra", ["ams"])
         self.assertEqual((a.status, a.code), (404, "not-found"), a.raw)
+
+
+class Frozen(Faults):
+    """The owner is stopped while it is asked. The drained site's node is stopped, too, so that asking all nodes takes a second."""
+
+    def order_to_frozen(self, id: str, freeze_s: float) -> subprocess.CompletedProcess[str]:
+        fra, ams = (self.c.nodes[s].process for s in ("fra", "ams"))
+        assert fra and ams
+        answers: list[subprocess.CompletedProcess[str]] = []
+        asks = threading.Thread(target=lambda: answers.append(
+            self.weir("lon", f"weir operation {id} resume --reason x --override {','.join(UNMEASURED)}")))
+        ams.send_signal(signal.SIGSTOP)
+        asks.start()
+        time.sleep(freeze_s)  # the moment of its work that is tested
+        fra.send_signal(signal.SIGSTOP)
+        ams.send_signal(signal.SIGCONT)
+        asks.join()
+        fra.send_signal(signal.SIGCONT)
+        return answers[0]
+
+    def test_an_order_that_failed_is_not_carried_out_later(self) -> None:
+        id = self.moving()
+        self.assertEqual(self.c.order("fra", id, "hold").status, 200)
+        for freeze_s in (0.4, 1.3):  # before the order is sent, and while the owner asks all nodes for it
+            with self.subTest(freeze_s):
+                before = wait_for("all nodes are there", lambda: next(
+                    (o for o in [self.c.get("lon", id)] if all(n["reached"] for n in o["nodes"])), None))
+                failed = self.order_to_frozen(id, freeze_s)
+                self.assertEqual(failed.returncode, 4, failed.stderr)
+                self.assertIn(f"weir operation {id} take", failed.stderr)
+                time.sleep(4)  # it has read the order by now
+                o = self.c.get("fra", id)
+                self.assertEqual([o[f] for f in ("state", "epoch", "level_ppm")], [before[f] for f in ("state", "epoch", "level_ppm")])
+
+    def test_an_owner_that_is_frozen_is_sent_no_order(self) -> None:
+        id = self.moving()
+        fra = self.c.nodes["fra"].process
+        assert fra
+        fra.send_signal(signal.SIGSTOP)
+        begun = time.monotonic()
+        failed = self.weir("lon", f"weir operation {id} abort --reason x")
+        took = time.monotonic() - begun
+        fra.send_signal(signal.SIGCONT)
+        self.assertEqual(failed.returncode, 4, failed.stderr)
+        self.assertIn("nothing was changed", failed.stderr)
+        self.assertLess(took, 4)
 
 
 class Lost(Faults):
