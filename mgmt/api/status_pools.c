@@ -288,33 +288,47 @@ static json_t *ranked_to_json(struct status *s, const struct ranked_pool *pools,
 	return list;
 }
 
+/* Rank the pools that the filter lets through. @p ranks  of pools, and from the model's number of pools on of backends */
+static size_t rank_pools(struct status *s, struct ranked_pool *pools, uint8_t *ranks)
+{
+	const struct model *m = s->look.m;
+	uint8_t *of_backends = ranks + m->n_pools;
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_pools; i++) {
+		if (!passes_filter(s, &m->pools[i]))
+			continue;
+		ranks[n] = (uint8_t)rank_pool(s, &m->pools[i], of_backends, &pools[n]);
+		of_backends += m->pools[i].n_backends;
+		s->n_odd += pools[n++].counts.odd;
+	}
+	return n;
+}
+
+static json_t *list_pools(struct status *s, struct ranked_pool *pools, uint8_t *ranks,
+                          size_t *order)
+{
+	size_t n = rank_pools(s, pools, ranks);
+	size_t n_shown = status_order(ranks, n, status_limit(s, n), order);
+	json_t *list = ranked_to_json(s, pools, order, n_shown);
+
+	status_note_cut(s, "pools", ranks, n, n_shown);
+	return list;
+}
+
 json_t *status_pools(struct status *s)
 {
 	const struct model *m = s->look.m;
-	size_t n = 0, at = 0;
 
 	for (size_t i = 0; i < m->n_pools; i++)
 		s->n_backends += passes_filter(s, &m->pools[i]) ? m->pools[i].n_backends : 0;
 	struct ranked_pool *pools = calloc(m->n_pools + 1, sizeof(*pools));
 	size_t *order = calloc(m->n_pools + 1, sizeof(*order));
 	uint8_t *ranks = calloc(m->n_pools + s->n_backends + 1, sizeof(*ranks));
-	uint8_t *backend_ranks = ranks ? ranks + m->n_pools : NULL;
 	json_t *list = NULL;
 
-	if (pools && order && ranks) {
-		for (size_t i = 0; i < m->n_pools; i++) {
-			if (!passes_filter(s, &m->pools[i]))
-				continue;
-			ranks[n] =
-			        (uint8_t)rank_pool(s, &m->pools[i], backend_ranks + at, &pools[n]);
-			at += m->pools[i].n_backends;
-			s->n_odd += pools[n++].counts.odd;
-		}
-		size_t n_shown = status_order(ranks, n, status_limit(s, n), order);
-
-		list = ranked_to_json(s, pools, order, n_shown);
-		status_note_cut(s, "pools", ranks, n, n_shown);
-	}
+	if (pools && order && ranks)
+		list = list_pools(s, pools, ranks, order);
 	free(pools);
 	free(order);
 	free(ranks);

@@ -5,7 +5,6 @@
  * in the kernel while weir-dns restarts. Children outlive it; the next supervisor finds them.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -132,7 +131,6 @@ static int watch_child(struct child *c, pid_t pid, bool ours)
 
 	if (fd < 0)
 		return -errno;
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	err = loop_fd_add(c->run->loop, fd, EPOLLIN, on_child_end, c);
 	if (err) {
 		close(fd);

@@ -122,7 +122,6 @@ static int watch_successor(struct run *r, pid_t pid, int ready_fd)
 		waitpid(pid, NULL, 0);
 		return err;
 	}
-	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	s->limit = (struct loop_timer){ .cb = on_limit, .arg = r };
 	s->pid = pid;
 	s->pidfd = fd;
@@ -130,6 +129,7 @@ static int watch_successor(struct run *r, pid_t pid, int ready_fd)
 	return loop_timer_set(r->loop, &s->limit, loop_now_ms(r->loop) + PREPARE_MS);
 }
 
+/* Its end of the pipe is the only descriptor that it gets from us. @return 0 or -errno */
 static int start_successor(struct run *r)
 {
 	const struct child *c = &r->children[CHILD_DATAPLANE];
