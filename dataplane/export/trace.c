@@ -252,11 +252,12 @@ static void add_slot_steps(const struct fwd_tables *t, const struct fwd_verdict 
 	r->hash = v->hash;
 	if (!block || v->reason == FWD_REASON_LOOP || v->reason == FWD_REASON_TTL)
 		return;
-	r->slot = v->slot - (uint32_t)(pool->slot_range >> 8);
+	r->slot = v->slot - (v->service->range & FWD_RANGE_FIRST);
 	hot = block->slot[v->slot % FWD_SLOTS_PER_BLOCK];
 	r->settled = !(hot & FWD_SLOT_UNSETTLED);
 	add_trace_step(r, "pool", "pool %u, %u slots from %llu on, hash by %s", r->pool,
-	               1u << (pool->slot_range & 31), (unsigned long long)(pool->slot_range >> 8),
+	               1u << (v->service->range & FWD_RANGE_LOG2),
+	               (unsigned long long)(v->service->range & FWD_RANGE_FIRST),
 	               v->service->flags & FWD_SERVICE_HASH_SOURCE ? "source address" : "flow");
 	add_trace_step(r, "slot", "hash %016llx: slot %u, current owner backend %u%s",
 	               (unsigned long long)v->hash, r->slot, hot & FWD_SLOT_BACKEND,

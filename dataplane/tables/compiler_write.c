@@ -197,14 +197,38 @@ static uint32_t log2_of(uint32_t n)
 	return 31u - (uint32_t)__builtin_clz(n);
 }
 
+/* The slots of @p p, as its services name them. */
+static uint32_t range_of(const struct compiler_pool *p)
+{
+	return p->first_slot | log2_of(p->n_slots) |
+	       (plan_has_agents(p->plan) ? FWD_RANGE_LISTED : 0);
+}
+
 /*
- * `slot_range` packs the pool's range of slots into one word (first slot << 8 | log2 of their number),
- * stored last: a packet that sees it sees the times, too.
+ * Packets find a pool's slots by the word in their service. The pool's other range stays in
+ * quarantine, so a packet that has read the old word still finds its slots; each goes by one range
+ * or the other, whose form the word names, too.
+ */
+static void move_services(const struct fwd_tables *t, uint32_t pool, uint32_t range)
+{
+	uint32_t n = t->root->n_services;
+	struct fwd_service *half = &t->services[(t->root->active & 1) * n];
+
+	for (uint32_t i = 0; i < n; i++)
+		if (half[i].flags & FWD_SERVICE_USED && half[i].pool == pool)
+			__atomic_store_n(&half[i].range, range, __ATOMIC_RELEASE);
+}
+
+/*
+ * The times come first, then `slot_range`: first slot << 8 | log2 of their number. The services in
+ * force follow at once where the pool's range is another one than before: a death that switches a
+ * pool early (compiler_yield()) must not wait for the services of the document.
  */
 void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
 {
 	const struct model_pool *m = p->plan->model;
 	struct fwd_pool *at = &n->t.pools[p->index];
+	uint32_t before = at->slot_range ? fwd_pool_range(at) : range_of(p);
 	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
 		                            plan_has_agents(p->plan), NULL };
 	uint32_t settle_s = m->settle_ms / 1000, idle_s = m->idle_ms / 1000;
@@ -216,6 +240,8 @@ void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
 	at->id = p->plan->id;
 	__atomic_store_n(&at->slot_range, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
 	                 __ATOMIC_RELEASE);
+	if (before != range_of(p))
+		move_services(&n->t, p->index, range_of(p));
 }
 
 void compiler_write_prefix(struct fwd_prefix *out, const struct prefix *from)
@@ -258,16 +284,17 @@ static uint8_t drill_bits(const struct compiler *n, uint8_t plan_bits)
 	return bits;
 }
 
-/* The entry as it goes into the table, with the indexes of its pool and its counter. */
+/* The entry as it goes into the table, with its pool's slots and the indexes of pool and counter. */
 static struct fwd_service make_entry(const struct compiler *n, const struct plan_entry *e)
 {
 	struct fwd_service s = e->entry;
 
-	s.pool = e->pool == PLAN_NONE ? FWD_POOL_NONE : n->pools[e->pool].index;
+	s.pool = e->pool == PLAN_NONE ? FWD_POOL_NONE : (uint16_t)n->pools[e->pool].index;
+	s.range = e->pool == PLAN_NONE ? FWD_RANGE_NONE : range_of(&n->pools[e->pool]);
 	s.drills = drill_bits(n, s.drills);
 	if (e->service != PLAN_NONE)
-		s.count = indexes_find(n->count_indexes,
-		                       hash_text(n->plan->services[e->service]->name));
+		s.count = (uint16_t)indexes_find(n->count_indexes,
+		                                 hash_text(n->plan->services[e->service]->name));
 	return s;
 }
 

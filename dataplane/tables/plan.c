@@ -34,12 +34,13 @@ static void size_tables(const struct model_limits *l, struct driver_sizes *z)
 {
 	uint64_t backends = l->backends + (uint64_t)l->backends / 4 + 2;
 	uint64_t slots = ((uint64_t)l->slots + RANGE_BLOCK - 1) / RANGE_BLOCK * RANGE_BLOCK;
+	uint32_t pools = l->services + 64;
 
 	*z = (struct driver_sizes){
 		.services =
 		        round_to_power_of_two(4ull * l->services < 64 ? 64 : 4ull * l->services),
 		.service_counts = l->services ? l->services : 1,
-		.pools = l->services + 64,
+		.pools = pools < FWD_POOLS_MAX ? pools : FWD_POOLS_MAX,
 		.backends = backends < FWD_BACKENDS_MAX ? (uint32_t)backends : FWD_BACKENDS_MAX,
 		.slots = slots ? (uint32_t)slots : RANGE_BLOCK,
 		.exception_buckets = round_to_power_of_two(((uint64_t)l->exceptions + 7) / 8),

@@ -145,6 +145,7 @@ static void set_up_native(struct diff *d)
 	w->t.pools[3].slot_range = (uint64_t)N_SLOTS << 8 | 4; /* beyond all slots */
 	world_add_pool(w, 4, FIRST_LISTED, 6, 1, 8);
 	w->t.pools[4].flags = FWD_POOL_AGENTS;
+	world_point_services(w);
 	for (uint32_t slot = FIRST_LISTED; slot < FIRST_LISTED + 64; slot++)
 		list_owners(d, slot);
 	for (uint32_t slot = 64; slot < 192; slot++)

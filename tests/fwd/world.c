@@ -108,9 +108,16 @@ static void put_service(struct world *w, const struct fwd_service *e)
 		exit_with_error("no place for a service");
 }
 
+static uint32_t range_of(const struct world *w, uint32_t pool)
+{
+	return pool < w->t.n_pools ? fwd_pool_range(&w->t.pools[pool]) : FWD_RANGE_NONE;
+}
+
 void world_add_vip(struct world *w, const char *vip)
 {
-	struct fwd_service e = { .vip = world_addr(vip), .pool = FWD_POOL_NONE };
+	struct fwd_service e = { .vip = world_addr(vip),
+		                 .pool = FWD_POOL_NONE,
+		                 .range = FWD_RANGE_NONE };
 
 	put_service(w, &e);
 }
@@ -122,11 +129,19 @@ void world_add_service(struct world *w, const char *vip, uint16_t port, uint8_t 
 		                 .port_be = fwd_be16(port),
 		                 .protocol = protocol,
 		                 .flags = flags,
-		                 .pool = pool,
-		                 .count = w->n_services++,
+		                 .range = range_of(w, pool),
+		                 .pool = (uint16_t)pool,
+		                 .count = (uint16_t)w->n_services++,
 		                 .udp_idle_s = 30 };
 
 	put_service(w, &e);
+}
+
+void world_point_services(struct world *w)
+{
+	for (uint32_t i = 0; i < w->t.n_services; i++)
+		if (w->t.services[i].flags & FWD_SERVICE_USED)
+			w->t.services[i].range = range_of(w, w->t.services[i].pool);
 }
 
 struct fwd_prefix world_prefix(const char *address, unsigned int bits)
@@ -188,4 +203,5 @@ void world_add_pool(struct world *w, uint32_t i, uint32_t first, unsigned int lo
 		                           .idle_s = 300,
 		                           .settle_s = 900,
 		                           .remember_s = 300 };
+	world_point_services(w);
 }

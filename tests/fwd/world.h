@@ -59,6 +59,9 @@ struct fwd_backend *world_add_backend(struct world *w, uint32_t i, const union f
 void world_add_pool(struct world *w, uint32_t i, uint32_t first, unsigned int log2, uint32_t low,
                     uint32_t high);
 
+/** Let each service name the slots of its pool, after pools were written to. */
+void world_point_services(struct world *w);
+
 /** The hot word of a slot. */
 uint16_t *world_slot(struct world *w, uint32_t slot);
 

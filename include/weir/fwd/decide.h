@@ -62,18 +62,24 @@ FWD_INLINE enum fwd_reason fwd_check_sender(const struct fwd_tables *t, const st
 }
 
 /**
- * The slot by the service's rule: by the flow's hash, or by its source's. What is
+ * The slot in @p range by the service's rule: by the flow's hash, or by its source's. What is
  * remembered is a flow in either case, and so is what spreads the outer source.
  */
+FWD_INLINE uint32_t fwd_range_slot(const struct fwd_root *root, uint32_t range,
+                                   const struct fwd_parsed *p, const struct fwd_service *service,
+                                   uint64_t hash)
+{
+	if (FWD_UNLIKELY(service->flags & FWD_SERVICE_HASH_SOURCE))
+		hash = fwd_hash_source(root->hash_key, &p->flow, p->is4);
+	return (range & FWD_RANGE_FIRST) + owner_slot(hash, 1u << (range & FWD_RANGE_LOG2));
+}
+
+/** The same in the slots of @p pool, for a service that is in no table. */
 FWD_INLINE uint32_t fwd_decide_slot(const struct fwd_root *root, const struct fwd_pool *pool,
                                     const struct fwd_parsed *p, const struct fwd_service *service,
                                     uint64_t hash)
 {
-	uint64_t range = OWNER_LOAD(uint64_t, &pool->slot_range);
-
-	if (FWD_UNLIKELY(service->flags & FWD_SERVICE_HASH_SOURCE))
-		hash = fwd_hash_source(root->hash_key, &p->flow, p->is4);
-	return (uint32_t)(range >> 8) + owner_slot(hash, 1u << (range & 31));
+	return fwd_range_slot(root, fwd_pool_range(pool), p, service, hash);
 }
 
 /**
@@ -178,26 +184,37 @@ FWD_INLINE uint32_t fwd_decide_listed(const struct fwd_tables *t, const struct f
 	return hot & FWD_SLOT_BACKEND;
 }
 
-/** The owner of a flow in an unsettled slot; counts what was met there. */
-FWD_INLINE uint32_t fwd_decide_unsettled(const struct fwd_tables *t, const struct fwd_pool *pool,
-                                         const struct fwd_parsed *p, uint16_t hot,
-                                         struct fwd_verdict *v)
+/** What the owner rules are to know of a flow's pool and service: @p how of fwd_owner_find(). */
+FWD_INLINE uint64_t fwd_decide_how(const struct fwd_tables *t, const struct fwd_pool *pool,
+                                   const struct fwd_parsed *p, const struct fwd_service *service)
 {
 	bool tcp = p->flow.protocol == FWD_PROTO_TCP;
-	uint16_t idle_s = tcp ? pool->idle_s : v->service->udp_idle_s;
+	uint16_t idle_s = tcp ? pool->idle_s : service->udp_idle_s;
+	uint64_t how =
+	        idle_s | (uint32_t)pool->remember_s << 16 | (uint64_t)service->udp_policy << 32;
+
+	if (FWD_LIKELY(!service->drills))
+		return how;
+	return how | (uint64_t)fwd_drill_find(fwd_tables_number(t), p->flow.src.longs_be[0],
+	                                      p->flow.src.longs_be[1],
+	                                      fwd_drill_query(p, service->drills))
+	                     << 40;
+}
+
+/** The owner of a flow in an unsettled slot; counts what was met there. @return 0: none */
+FWD_INLINE uint32_t fwd_decide_unsettled(const struct fwd_tables *t, const struct fwd_parsed *p,
+                                         uint16_t hot, struct fwd_verdict *v)
+{
+	const struct fwd_pool *pool = fwd_port_pool(t, v->service->pool);
 	uint64_t what = fwd_be32(p->seq_be) | (uint64_t)fwd_segment(p) << 32 |
 	                (uint64_t)p->flow.protocol << 40 | (uint64_t)hot << 48;
-	uint64_t how =
-	        idle_s | (uint32_t)pool->remember_s << 16 | (uint64_t)v->service->udp_policy << 32;
 	struct fwd_cpu *cpu = fwd_port_cpu(t);
 	uint32_t pick, event;
 
-	if (FWD_UNLIKELY(v->service->drills))
-		how |= (uint64_t)fwd_drill_find(fwd_tables_number(t), p->flow.src.longs_be[0],
-		                                p->flow.src.longs_be[1],
-		                                fwd_drill_query(p, v->service->drills))
-		       << 40;
-	pick = fwd_owner_find(fwd_tables_number(t), v->hash, what, v->slot, how);
+	if (FWD_UNLIKELY(!pool))
+		return 0;
+	pick = fwd_owner_find(fwd_tables_number(t), v->hash, what, v->slot,
+	                      fwd_decide_how(t, pool, p, v->service));
 	v->event = event = pick >> 16;
 	FWD_LAUNDER(event);
 	if (cpu && event < FWD_EVENTS_MAX)
@@ -213,14 +230,14 @@ FWD_INLINE uint16_t fwd_slot_word(const struct fwd_tables *t, uint32_t slot)
 	return block ? OWNER_LOAD(uint16_t, &block->slot[slot % FWD_SLOTS_PER_BLOCK]) : 0;
 }
 
-/** Whether a packet in an unsettled slot names earlier owners. */
-FWD_INLINE bool fwd_is_listed(const struct fwd_pool *pool, const struct fwd_parsed *p)
+/** Whether a packet in an unsettled slot of @p range names earlier owners. */
+FWD_INLINE bool fwd_is_listed(uint32_t range, const struct fwd_parsed *p)
 {
-	return pool->flags & FWD_POOL_AGENTS && p->flow.protocol == FWD_PROTO_TCP;
+	return range & FWD_RANGE_LISTED && p->flow.protocol == FWD_PROTO_TCP;
 }
 
 /** The owner of the verdict's flow, unless the fast path has found it. @return a backend, or 0: none */
-FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fwd_pool *pool,
+FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, uint32_t range,
                                      const struct fwd_parsed *p, struct fwd_verdict *v)
 {
 	uint16_t hot;
@@ -230,9 +247,9 @@ FWD_INLINE uint32_t fwd_decide_owner(const struct fwd_tables *t, const struct fw
 	hot = fwd_slot_word(t, v->slot);
 	if (FWD_LIKELY(!(hot & FWD_SLOT_UNSETTLED)))
 		return hot;
-	if (fwd_is_listed(pool, p))
+	if (fwd_is_listed(range, p))
 		return fwd_decide_listed(t, p, hot, v);
-	return fwd_decide_unsettled(t, pool, p, hot, v);
+	return fwd_decide_unsettled(t, p, hot, v);
 }
 
 /** Why nothing can be sent to @p b, which has other flags than 'used' alone. */
@@ -286,17 +303,15 @@ FWD_INLINE enum fwd_reason fwd_decide_backend(const struct fwd_tables *t,
 FWD_INLINE enum fwd_reason fwd_decide_flow(const struct fwd_tables *t, const struct fwd_root *root,
                                            const struct fwd_parsed *p, struct fwd_verdict *v)
 {
-	const struct fwd_pool *pool = fwd_port_pool(t, v->service->pool);
+	uint32_t range = OWNER_LOAD(uint32_t, &v->service->range);
 	enum fwd_reason fault = fwd_check_sender(t, root, p);
 
 	if (FWD_UNLIKELY(fault != FWD_REASON_FORWARDED))
 		return fault;
 	if (FWD_UNLIKELY(p->ttl <= 1))
 		return FWD_REASON_TTL;
-	if (FWD_UNLIKELY(!pool))
-		return FWD_REASON_NO_BACKEND;
-	v->slot = fwd_decide_slot(root, pool, p, v->service, v->hash);
-	v->backend_index = fwd_decide_owner(t, pool, p, v);
+	v->slot = fwd_range_slot(root, range, p, v->service, v->hash);
+	v->backend_index = fwd_decide_owner(t, range, p, v);
 	return FWD_LIKELY(v->backend_index) ? FWD_REASON_FORWARDED : FWD_REASON_NO_BACKEND;
 }
 

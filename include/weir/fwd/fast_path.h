@@ -18,18 +18,18 @@
 /**
  * Find the flow's hash, service and slot, whose line is fetched while the sender is looked at.
  *
- * @param pool  out: the service's; NULL: none
+ * @param range  out: the service's, if there is one
  * @return the slot's hot word; 0 also if there is no such slot
  */
 FWD_INLINE uint16_t fwd_fast_find(const struct fwd_tables *t, const struct fwd_root *root,
                                   const struct fwd_parsed *p, struct fwd_verdict *v,
-                                  const struct fwd_pool **pool)
+                                  uint32_t *range)
 {
 	fwd_decide_find(t, root, p, v, false);
-	*pool = v->service ? fwd_port_pool(t, v->service->pool) : NULL;
-	if (!*pool)
+	if (!v->service)
 		return 0;
-	v->slot = fwd_decide_slot(root, *pool, p, v->service, v->hash);
+	*range = OWNER_LOAD(uint32_t, &v->service->range);
+	v->slot = fwd_range_slot(root, *range, p, v->service, v->hash);
 	return fwd_slot_word(t, v->slot);
 }
 
@@ -43,17 +43,17 @@ FWD_INLINE const struct fwd_backend *fwd_fast_backend(const struct fwd_tables *t
                                                       const struct fwd_parsed *p,
                                                       struct fwd_verdict *v)
 {
-	const struct fwd_pool *pool;
-	uint16_t hot = fwd_fast_find(t, root, p, v, &pool);
+	uint32_t range = FWD_RANGE_NONE;
+	uint16_t hot = fwd_fast_find(t, root, p, v, &range);
 
 	if (!hot || fwd_is_martian(&p->flow.src, p->is4) ||
 	    fwd_is_loop(t, root, &p->flow.src, p->is4))
 		return NULL;
 	v->backend_index = hot;
 	if (FWD_UNLIKELY(hot & FWD_SLOT_UNSETTLED)) {
-		if (fwd_is_listed(pool, p))
+		if (fwd_is_listed(range, p))
 			return NULL;
-		v->backend_index = fwd_decide_unsettled(t, pool, p, hot, v);
+		v->backend_index = fwd_decide_unsettled(t, p, hot, v);
 	}
 	return FWD_LIKELY(v->backend_index) ? fwd_port_backend(t, v->backend_index) : NULL;
 }
@@ -161,6 +161,8 @@ FWD_INLINE bool fwd_fast(const struct fwd_tables *t, const struct fwd_root *root
                          struct fwd_packet *packet, const struct fwd_parsed *p,
                          struct fwd_verdict *v, const uint8_t **inner)
 {
+	v->event = OWNER_EVENT_NONE; /* not what the other family's fast path found */
+	v->backend_index = 0;
 	v->backend = fwd_fast_backend(t, root, p, v);
 	return FWD_LIKELY(v->backend != NULL) && fwd_fast_send(packet, root, p, v, inner);
 }

@@ -29,6 +29,15 @@ FWD_INLINE uint32_t fwd_service_hash(uint32_t seed, const union fwd_addr *vip, u
 	return (uint32_t)(h >> 32);
 }
 
+/** The range of a pool's slots, as its services name it. */
+FWD_INLINE uint32_t fwd_pool_range(const struct fwd_pool *p)
+{
+	uint64_t range = p->slot_range;
+
+	return (range >> 8 & FWD_RANGE_FIRST) | (range & FWD_RANGE_LOG2) |
+	       (p->flags & FWD_POOL_AGENTS ? FWD_RANGE_LISTED : 0);
+}
+
 /** The bit of an address in a filter of VIPs: cheap, for each packet's source is asked. */
 FWD_INLINE uint32_t fwd_filter_bit(const union fwd_addr *a)
 {

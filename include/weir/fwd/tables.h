@@ -8,24 +8,25 @@
  * FWD_TABLES lists all of them but root, which is one struct fwd_root: sizes, keys, and which half
  * of services is in force.
  *
- * Tables of zeros are valid: nothing is ours. Layout 6 had fewer tables at first: no macs, then no
- * samples and what follows them. When such tables are taken over, those that are missing are made
- * (FWD_TABLES_LATER). A services half, a slot range or a backend index is used again only after a
- * grace period since the word that led there was changed.
+ * Tables of zeros are valid: nothing is ours. Some tables came without a new layout: tables without
+ * them are taken over, and what is missing is made (FWD_TABLES_LATER). A services half, a slot
+ * range or a backend index is used again only after a grace period since the word that led there
+ * was changed.
  */
 #ifndef WEIR_FWD_TABLES_H
 #define WEIR_FWD_TABLES_H
 
 #include "weir/fwd/types.h"
 
-#define FWD_TABLES_LAYOUT 6u /**< changes with any struct here or in owner.h */
+#define FWD_TABLES_LAYOUT 7u /**< changes with any struct here or in owner.h */
 
 #define FWD_SLOTS_PER_BLOCK  32u    /**< hot words in a cache line */
 #define FWD_BACKENDS_MAX     32768u /**< an index has 15 bits; index 0 is no backend */
 #define FWD_SLOT_BACKEND     0x7fffu
 #define FWD_SLOT_UNSETTLED   0x8000u /**< unsettled: an earlier owner may still serve the flow */
 #define FWD_SERVICE_PROBES   16u     /**< an entry is at most this far from its hash's position */
-#define FWD_POOL_NONE        0xffffffffu
+#define FWD_POOLS_MAX        0xffffu /**< an index has 16 bits, of which all ones are no pool */
+#define FWD_POOL_NONE        0xffffu
 #define FWD_REASONS_MAX      62u /**< with FWD_EVENTS_MAX fills struct fwd_cpu to 1 KiB */
 #define FWD_EVENTS_MAX       62u
 #define FWD_FILTER_WORDS     16u   /**< 1,024 bits for a half's VIPs */
@@ -91,7 +92,7 @@
 enum fwd_table { FWD_TABLE_ROOT, FWD_TABLES(FWD_TABLE_ENUM_) FWD_TABLE_COUNT };
 #undef FWD_TABLE_ENUM_
 
-/** The first table that not every release of this layout has; those behind it are as late. */
+/** The first table that tables which are taken over may lack; those behind it are as late. */
 #define FWD_TABLES_LATER FWD_TABLE_macs
 
 /** A prefix as an address and a mask to compare under; all-zero mask: no prefix is set. */
@@ -100,9 +101,12 @@ struct fwd_prefix {
 	union fwd_addr mask; /**< IPv4: with all ones in the first twelve bytes */
 };
 
-/** What holds for the whole node. */
+/**
+ * What holds for the whole node. The common packet reads the first two lines (IPv6: three) and one
+ * word of the filter.
+ */
 struct fwd_root {
-	uint32_t layout;     /**< FWD_TABLES_LAYOUT */
+	uint32_t layout;     /**< FWD_TABLES_LAYOUT; first in every layout */
 	uint32_t active;     /**< half of services in force: 0 or 1; one atomic store switches */
 	uint32_t n_services; /**< N: entries in a half, a power of two; 0: no service */
 	uint32_t n_service_counts;    /**< N' */
@@ -112,25 +116,39 @@ struct fwd_root {
 	uint32_t n_cpus;              /**< C */
 	uint64_t hash_key[2];         /**< the cluster's secret */
 	uint32_t service_seed[2];     /**< of each half's hash (services.h) */
+	uint32_t sample_wide;      /**< the sample: flows whose hash's top byte is at most this */
+	uint32_t answers_per_s;    /**< answers that a CPU may make in a second (too_big.h) */
+	struct fwd_prefix source4; /**< outer source addresses, here and below */
+	uint64_t macs[FWD_MACS_FIRST]; /**< the first words of macs, looked at before these; or 0 */
+	struct fwd_prefix source6;
 	/**
 	 * Time: seconds of CLOCK_MONOTONIC are (ticks - tick_base) * tick_scale >> 32, where
 	 * ticks are the target's cheapest clock (XDP: bpf_jiffies64()).
 	 */
 	uint64_t tick_base;
 	uint64_t tick_scale;
-	struct fwd_prefix source4, source6;       /**< outer source addresses */
-	uint64_t vip_filter[2][FWD_FILTER_WORDS]; /**< of each half's VIPs (services.h) */
 	uint64_t generation;         /**< of the document that was last compiled; for operators */
-	uint32_t answers_per_s;      /**< answers that a CPU may make in a second (too_big.h) */
 	uint32_t n_fragment_buckets; /**< F: a power of two, or 0: no fragment follows another */
-	uint32_t n_destination_buckets; /**< D: a power of two */
-	uint32_t sample_wide; /**< the sample: flows whose hash's top byte is at most this */
-	uint64_t macs[FWD_MACS_FIRST]; /**< the first words of macs, looked at before these; or 0 */
+	uint32_t n_destination_buckets;           /**< D: a power of two */
+	uint64_t vip_filter[2][FWD_FILTER_WORDS]; /**< of each half's VIPs (services.h) */
 };
 _Static_assert(sizeof(struct fwd_root) == 448, "layout of root");
+_Static_assert(__builtin_offsetof(struct fwd_root, source4) == 64 &&
+                       __builtin_offsetof(struct fwd_root, source6) == 128 &&
+                       __builtin_offsetof(struct fwd_root, vip_filter) == 192,
+               "what is read together lies in a cache line");
 
 #define FWD_SERVICE_USED        1u /**< the entry is taken */
 #define FWD_SERVICE_HASH_SOURCE 2u /**< hash the source address alone, not the flow */
+
+/**
+ * A range of slots as a service names it: the first slot, a multiple of 32, and in place of its low
+ * five bits the log2 of how many there are. One word, so a packet that sees a range sees its form.
+ */
+#define FWD_RANGE_FIRST  0x7fffffe0u
+#define FWD_RANGE_LOG2   0x1fu
+#define FWD_RANGE_LISTED 0x80000000u /**< the pool has agents: slots list earlier owners */
+#define FWD_RANGE_NONE   0x40000000u /**< beyond all slots: no pool serves */
 
 /** How a UDP flow on a drained backend ends. */
 enum fwd_udp_policy { FWD_UDP_KEEP, FWD_UDP_MIGRATE, FWD_UDP_RESET };
@@ -149,8 +167,9 @@ struct fwd_service {
 		};
 		uint32_t what; /**< these three, to be compared at once: fwd_service_what() */
 	};
-	uint32_t pool;  /**< index into pools; FWD_POOL_NONE: no pool serves */
-	uint32_t count; /**< index of its counters; of a VIP's own entry: unused */
+	uint32_t range; /**< FWD_RANGE_*: the pool's slots; one atomic store moves the service */
+	uint16_t pool;  /**< index into pools; FWD_POOL_NONE: no pool serves */
+	uint16_t count; /**< index of its counters; of a VIP's own entry: unused */
 	uint16_t udp_idle_s;
 	uint8_t udp_policy; /**< enum fwd_udp_policy */
 	uint8_t drills;     /**< a bit for each element of drills that may have its clients */
@@ -162,7 +181,7 @@ _Static_assert(sizeof(struct fwd_service) == 32, "two services in a cache line")
 
 /** A pool, with the times of its owner rules (owner.h). Its slots begin at a multiple of 32. */
 struct fwd_pool {
-	/** First slot << 8 | log2 of the number of slots: one atomic store moves the pool. */
+	/** First slot << 8 | log2 of the number of slots. Packets go by their service's range. */
 	uint64_t slot_range;
 	uint16_t idle_s;   /**< TCP: an exception ends after this time without a packet */
 	uint16_t settle_s; /**< a slot settles at the latest after this time */

@@ -167,6 +167,7 @@ static void services_lead_to_their_pool_and_counter(void **state)
 	assert_int_not_equal(web4->count, dns->count);
 	assert_int_equal(web4->pool, s.node.pools[0].index);
 	assert_int_equal(s.node.t.pools[web4->pool].slot_range & 31, 12);
+	assert_int_equal(web4->range, s.node.pools[0].first_slot | 12);
 	assert_int_equal(s.node.t.pools[web4->pool].id, hash_text("web-ams"));
 	stage_fini(&s);
 }

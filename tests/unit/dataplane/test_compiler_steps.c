@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "weir/fwd/services.h"
+
 #include "tests/unit/dataplane/stage.h"
 
 static struct plan *plan_of(const struct stage *s, struct world *w)
@@ -261,6 +263,73 @@ static void no_step_before_the_last_shows_the_new_number(void **state)
 	stage_fini(&s);
 }
 
+/* The services in force that have a pool; each names the slots and the form that its pool has. */
+static size_t count_pointed(const struct stage *s)
+{
+	const struct fwd_tables *t = &s->node.t;
+	const struct fwd_service *half = &t->services[t->root->active * t->root->n_services];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < t->root->n_services; i++) {
+		if (!(half[i].flags & FWD_SERVICE_USED))
+			continue;
+		assert_true(half[i].pool == FWD_POOL_NONE || half[i].pool < t->n_pools);
+		n += half[i].pool != FWD_POOL_NONE;
+		assert_int_equal(half[i].range, half[i].pool == FWD_POOL_NONE
+		                                        ? FWD_RANGE_NONE
+		                                        : fwd_pool_range(&t->pools[half[i].pool]));
+	}
+	return n;
+}
+
+static void services_are_pointed(void *arg)
+{
+	const struct stage *s = arg;
+
+	if (s->node.t.root->generation) /* of the first document there is nothing yet */
+		assert_true(count_pointed(s) > 0);
+}
+
+/* A packet must not read the slots of one range as if they were of the other one's form. */
+static void services_name_their_pools_slots_in_each_step_of_a_document(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t before, after;
+		bool agent;
+	} rows[] = {
+		{ "nothing of the slots changes", 4096, 4096, false },
+		{ "more slots", 2048, 4096, false },
+		{ "fewer slots", 4096, 2048, false },
+		{ "the same number, of another form", 4096, 4096, true },
+	};
+	struct stage s;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct fwd_pool *pool;
+
+		stage_init(&s);
+		s.first.model.meta.document = 7;
+		s.second.model.meta.document = 8;
+		s.first.pools[0].n_slots = rows[i].before;
+		s.second.pools[0].n_slots = rows[i].after;
+		s.second.pools[0].agent = rows[i].agent;
+		s.node.on_yield = services_are_pointed;
+		s.node.yield_arg = &s;
+		apply_world(&s, &s.first);
+		assert_true(count_pointed(&s) > 0);
+		apply_world(&s, &s.second);
+		s.node.on_yield = NULL;
+		assert_true(count_pointed(&s) > 0);
+		pool = &s.node.t.pools[s.node.pools[0].index];
+		if (1u << (fwd_pool_range(pool) & FWD_RANGE_LOG2) != rows[i].after ||
+		    !(fwd_pool_range(pool) & FWD_RANGE_LISTED) != !rows[i].agent)
+			fail_msg("%s: range %#x", rows[i].why, fwd_pool_range(pool));
+		stage_fini(&s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_pool_that_the_document_does_not_change_is_left_alone),
 		cmocka_unit_test(a_death_in_any_step_of_a_document_comes_into_force_at_once),
 		cmocka_unit_test(no_step_before_the_last_shows_the_new_number),
+		cmocka_unit_test(services_name_their_pools_slots_in_each_step_of_a_document),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,7 @@ static void put_services(void)
 		if (!protocols[i / 2])
 			s.port_be = 0;
 		s.pool = protocols[i / 2] ? 0 : FWD_POOL_NONE;
+		s.range = protocols[i / 2] ? fwd_pool_range(&t.pools[0]) : FWD_RANGE_NONE;
 		assert_true(fwd_service_put(t.services, t.root->n_services, t.root->service_seed[0],
 		                            t.root->vip_filter[0], &s) >= 0);
 	}
@@ -205,6 +206,8 @@ static void a_list_of_owners_is_part_of_the_tunnel(void **state)
 	put_backend(2, true, FWD_ENCAP_GUE);
 	t.backends[1].list_room = t.backends[2].list_room = 16;
 	t.pools[0].flags = FWD_POOL_AGENTS;
+	memset(t.services, 0, t.n_services * sizeof(*t.services));
+	put_services();
 	own_slots(1 | FWD_SLOT_UNSETTLED);
 	for (uint32_t i = 0; i < SLOTS; i++)
 		t.colds[i].list.earlier = 2;

@@ -69,6 +69,7 @@ static void fill_world(struct world *w)
 	w->t.pools[2].slot_range = N_SLOTS << 8 | 4; /* beyond all slots */
 	w->t.pools[3] = w->t.pools[1];               /* whose claims are lists, then, of anything */
 	w->t.pools[3].flags = FWD_POOL_AGENTS;
+	world_point_services(w);
 }
 
 /** A slot of pool 1 in the middle of a change, or not. */

@@ -248,10 +248,12 @@ static void each_state_of_the_tables_that_stops_a_packet_has_its_reason(void **s
 			w->t.root->source4 = (struct fwd_prefix){ 0 };
 		if (c->no_pool)
 			w->t.n_pools = 0;
+		world_point_services(w);
 		if (world_forward(w, &f.packet, 0, &v) != c->reason)
 			fail_msg("%s: reason %d instead of %d", c->why, v.reason, c->reason);
 		w->t.root->source4 = source;
 		w->t.n_pools = 2;
+		world_point_services(w);
 		free(f.memory);
 	}
 }

@@ -54,6 +54,7 @@ static int set_up(void **state)
 		world_add_pool(&f.w, i, 32 * i, 5, i, i);
 	}
 	f.w.t.pools[5].flags = FWD_POOL_AGENTS;
+	world_point_services(&f.w);
 	for (uint32_t slot = 32 * 5; slot < 32 * 6; slot++) {
 		*world_slot(&f.w, slot) = 5 | FWD_SLOT_UNSETTLED;
 		f.w.t.colds[slot].list.earlier = owner_list_with(0, 0, 2);
