@@ -35,6 +35,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 
 import hugepages  # noqa: E402
 from net import BUILD, Lab, executable, say, wait_until  # noqa: E402
+from verdict import is_met, said  # noqa: E402
 from world import Node  # noqa: E402
 
 if typing.TYPE_CHECKING:
@@ -297,7 +298,7 @@ def cpu_row(name: str, all_readings: dict[str, Readings]) -> dict[str, typing.An
     return {"name": f"dpdk.{name}", "unit": "ns", "min": min(ns) - source, "median": median, "source_ns": source,
             "reference": "testpmd macswap", "reference_min": min(r.ns() for r in readings["macswap"]), "reference_median": reference,
             "limit": "testpmd io", "limit_median": median_ns(readings["io"]),
-            "target": target, "met": median <= target if target else None}
+            "target": target, "met": is_met(median, target)}
 
 
 def rate_row(name: str, readings: Readings) -> dict[str, typing.Any]:
@@ -310,9 +311,8 @@ def rate_row(name: str, readings: Readings) -> dict[str, typing.Any]:
 
 
 def print_row(row: dict[str, typing.Any]) -> None:
-    said = ("met" if row["met"] else "missed") if row["target"] else ""
     print(f"{row['name']:<12} {row['min']:8.2f} {row['median']:8.2f} {row['unit']:<5} {row['reference_median']:8.2f}"
-          f" {row.get('limit_median', 0.0):8.2f} {row['target'] or 0.0:8.2f}  {said}", flush=True)
+          f" {row.get('limit_median', 0.0):8.2f} {row['target'] or 0.0:8.2f}  {said(row['met']) if row['target'] else ''}", flush=True)
 
 
 def rows_of(name: str, all_readings: dict[str, Readings]) -> list[dict[str, typing.Any]]:

@@ -80,7 +80,7 @@ def entry(name: str, value: typing.Any, reference: typing.Any = None, target: in
     value = round(value, 1)
     say(f"{name}: {value:g} bytes")
     return {"name": name, "unit": "bytes", "min": value, "median": value, "reference": reference,
-            "reference_median": reference, "target": target, "met": target is None or value <= target}
+            "reference_median": reference, "target": target, "met": None if target is None else value <= target}
 
 
 def flows(lab: Lab) -> list[typing.Any]:

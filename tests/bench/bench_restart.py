@@ -28,6 +28,7 @@ sys.path.insert(0, os.path.join(ROOT, "tests", "lab"))
 import plan as planning  # noqa: E402
 from bench_change import Tool  # noqa: E402
 from net import BUILD, Lab, LabError, say, wait_until  # noqa: E402
+from verdict import is_met, said  # noqa: E402
 from world import World  # noqa: E402
 
 TRIALS = 12
@@ -147,7 +148,7 @@ def row(driver: str, what: str, seen: list[typing.Any], quiet: list[typing.Any])
             "parts": medians([s[2] for s in seen]),
             "reference": "the longest pause without a restart",
             "reference_median": round(statistics.median(s[0] for s in quiet), 1),
-            "target": target, "met": None if target is None else median <= target}
+            "target": target, "met": is_met(median, target)}
 
 
 def measure(driver: str, trials: int) -> list[typing.Any]:
@@ -179,7 +180,7 @@ def main() -> int:
     for r in rows:
         print(f"{r['name']:24} {r['min']:8.1f} {r['median']:8.1f} {r['max']:8.1f} {r['reference_median']:8.1f}  "
               + ", ".join(f"{r['lost'][k]:.0f}" for k in ("min", "median", "max"))
-              + ("" if r["target"] is None else f"; target {r['target']}: {'met' if r['met'] else 'missed'}"))
+              + ("" if r["target"] is None else f"; target {r['target']}: {said(r['met'])}"))
         for part, ms in r["parts"].items():
             print(f"    {part:44} {ms:8.1f}")
     return 0

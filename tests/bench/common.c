@@ -93,16 +93,20 @@ void bench_head(const char *beside)
 void bench_row(json_t *all, const char *name, const char *unit, const struct bench_result *r,
                const char *reference, double reference_median, double target)
 {
+	bool is_met = r->median <= target, measured = r->median > 0; /* nothing takes no time */
+	json_t *met = target > 0 && measured ? json_boolean(is_met) : json_null();
 	json_t *row = json_pack("{s:s, s:s, s:f, s:f, s:s, s:f, s:o, s:o}", "name", name, "unit",
 	                        unit, "min", r->min, "median", r->median, "reference", reference,
 	                        "reference_median", reference_median, "target",
-	                        target > 0 ? json_real(target) : json_null(), "met",
-	                        target > 0 ? json_boolean(r->median <= target) : json_null());
+	                        target > 0 ? json_real(target) : json_null(), "met", met);
 
 	json_array_append_new(all, row);
 	printf("%-34s %8.2f %8.2f %-6s %8.2f", name, r->min, r->median, unit, reference_median);
 	if (target > 0)
-		printf(" %8.1f  %s", target, r->median <= target ? "met" : "missed");
+		printf(" %8.1f  %s", target,
+		       !measured ? "not measured"
+		       : is_met  ? "met"
+		                 : "missed");
 	printf("\n");
 	fflush(stdout);
 }
