@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -35,7 +36,7 @@ static struct {
 	uint64_t now_ms;
 	int compile_says, prepare_says;
 	const char *refusal, *lacks;
-	bool no_driver, has_prepare;
+	bool no_driver, has_prepare, is_replaced_meanwhile;
 	uint64_t pages_free_ms; /* when the process before lets go of them */
 	int pages_say;
 	unsigned n_freed;
@@ -70,8 +71,23 @@ __attribute__((format(printf, 3, 4))) static void fake_log(int priority, const c
 	note("%s %s; ", event, text);
 }
 
+/* As weir-mgmt does; the file before keeps its inode. */
+static void replace_document(void)
+{
+	char other[160];
+	FILE *f;
+
+	snprintf(other, sizeof(other), "%s.old", scene.path);
+	assert_int_equal(rename(scene.path, other), 0);
+	f = fopen(scene.path, "w");
+	assert_non_null(f);
+	fclose(f);
+}
+
 static void fake_make(const struct compiled_source *from, struct compiled *out)
 {
+	if (scene.is_replaced_meanwhile)
+		replace_document();
 	assert_string_equal(from->path, scene.path);
 	assert_string_equal(from->node, "ams-1");
 	assert_null(from->before);
@@ -179,8 +195,11 @@ static int teardown(void **state)
 static bool said_ready(void)
 {
 	char byte;
+	bool said = read(scene.ready[0], &byte, 1) == 1;
 
-	return read(scene.ready[0], &byte, 1) == 1;
+	if (said) /* once, and the pipe is closed */
+		assert_int_equal(read(scene.ready[0], &byte, 1), 0);
+	return said;
 }
 
 static void a_process_that_is_no_successor_prepares_nothing(void **state)
@@ -334,20 +353,55 @@ static void a_document_that_has_not_changed_is_taken_once(void **state)
 	assert_false(succession_accept(&process, scene.path, &d));
 }
 
+/* What may be said of a document by its file: one of these alone tells another one. */
+enum difference { ANOTHER_INODE, ANOTHER_LENGTH, WRITTEN_LATER, REPLACED_WHILE_COMPILED };
+
+static void make_other_document(enum difference how)
+{
+	struct timespec times[2];
+	struct stat st;
+
+	assert_int_equal(stat(scene.path, &st), 0);
+	times[0] = st.st_atim;
+	times[1] = st.st_mtim;
+	if (how == ANOTHER_INODE)
+		replace_document();
+	if (how == ANOTHER_LENGTH)
+		assert_int_equal(truncate(scene.path, 3), 0);
+	if (how == WRITTEN_LATER)
+		times[1].tv_nsec = times[1].tv_nsec ? times[1].tv_nsec - 1 : 1;
+	if (how != REPLACED_WHILE_COMPILED)
+		assert_int_equal(utimensat(AT_FDCWD, scene.path, times, 0), 0);
+}
+
 static void another_document_is_read_again(void **state)
 {
+	for (int how = ANOTHER_INODE; how <= REPLACED_WHILE_COMPILED; how++) {
+		struct compiled d = { .err = 99 };
+
+		if (how) {
+			teardown(state);
+			setup(state);
+		}
+		scene.is_replaced_meanwhile = how == REPLACED_WHILE_COMPILED;
+		assert_int_equal(succession_prepare(&process), 0);
+		make_other_document((enum difference)how);
+		assert_false(succession_accept(&process, scene.path, &d));
+		assert_int_equal(d.err, 99);
+		assert_int_equal(scene.n_freed, 1);
+		assert_null(process.prepared);
+	}
+}
+
+static void a_document_that_is_gone_is_read_again(void **state)
+{
 	struct compiled d = { .err = 99 };
-	char other[160];
 
 	(void)state;
 	assert_int_equal(succession_prepare(&process), 0);
-	snprintf(other, sizeof(other), "%s.old", scene.path);
-	assert_int_equal(rename(scene.path, other), 0); /* its inode is not free */
-	write_document();
+	assert_int_equal(unlink(scene.path), 0);
 	assert_false(succession_accept(&process, scene.path, &d));
-	assert_int_equal(d.err, 99);
 	assert_int_equal(scene.n_freed, 1);
-	assert_null(process.prepared);
 }
 
 int main(void)
@@ -364,6 +418,7 @@ int main(void)
 		T(pages_of_a_process_that_is_ending_are_waited_for),
 		T(a_document_that_has_not_changed_is_taken_once),
 		T(another_document_is_read_again),
+		T(a_document_that_is_gone_is_read_again),
 	};
 
 	return cmocka_run_group_tests_name("succession", tests, NULL, NULL);
