@@ -138,6 +138,56 @@ static void later_fragments_go_where_the_first_one_went(void **state)
 	assert_int_equal(f->w.t.cpus[0].received, 8);
 }
 
+/** An IPv6 datagram to port 53 behind @p n fragment headers, whose offsets and flags are @p words. */
+static enum fwd_reason forward_headers6(struct fixture *f, const uint16_t *words, size_t n)
+{
+	uint8_t *l3 = f->bytes + ROOM + ETH, *at = l3 + 40;
+
+	memset(f->bytes, 0, sizeof(f->bytes));
+	memcpy(f->bytes + ROOM, "\x02\xaa\0\0\0\1\x02\xcc\0\0\0\1\x86\xdd", 14);
+	put_headers6(l3, &(struct piece){ .is6 = true });
+	for (size_t i = 0; i < n; i++, at += 8) {
+		at[0] = i + 1 < n ? FWD_PROTO_FRAGMENT : FWD_PROTO_UDP;
+		put_be16(at + 2, words[i]);
+		at[7] = 7; /* identification */
+	}
+	put_be16(at, 40000);
+	put_be16(at + 2, 53);
+	put_be16(at + 4, LEN - 40 - 8 * n);
+	f->packet = (struct fwd_packet){ f->bytes + ROOM, l3 + LEN, f->bytes };
+	return world_forward(&f->w, &f->packet, f->now_s, &f->v);
+}
+
+/* RFC 8200, section 4.5; RFC 6946 of a fragment that is the whole. */
+static void what_a_fragment_header_says_is_its_offset_and_whether_more_follow(void **state)
+{
+	static const struct {
+		const char *why;
+		uint16_t words[2];
+		size_t n;
+		bool is_fragment;
+		enum fwd_reason reason;
+	} cases[] = {
+		{ "the whole", { 0 }, 1, false, FWD_REASON_FORWARDED },
+		{ "reserved bits are ignored", { 6 }, 1, false, FWD_REASON_FORWARDED },
+		{ "more follow", { 1 }, 1, true, FWD_REASON_FORWARDED },
+		{ "more follow, and reserved bits", { 7 }, 1, true, FWD_REASON_FORWARDED },
+		{ "a later one", { 8 }, 1, true, FWD_REASON_FRAGMENT_FOLLOWED },
+		{ "the first of two says more", { 1, 0 }, 2, true, FWD_REASON_FORWARDED },
+		{ "the second of two says more", { 0, 1 }, 2, true, FWD_REASON_FORWARDED },
+		{ "two that say nothing", { 0, 6 }, 2, false, FWD_REASON_FORWARDED },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		enum fwd_reason reason = forward_headers6(f, cases[i].words, cases[i].n);
+
+		if (reason != cases[i].reason || !f->v.fragment_hash == cases[i].is_fragment)
+			fail_msg("%s: reason %d, hash %d", cases[i].why, reason,
+			         f->v.fragment_hash != 0);
+	}
+}
+
 static void a_later_fragment_whose_ttl_is_used_up_goes_no_further(void **state)
 {
 	struct fixture *f = *state;
@@ -277,6 +327,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		T(later_fragments_go_where_the_first_one_went),
+		T(what_a_fragment_header_says_is_its_offset_and_whether_more_follow),
 		T(a_later_fragment_whose_ttl_is_used_up_goes_no_further),
 		T(nothing_else_is_its_own),
 		T(one_before_its_first_is_dropped_and_the_first_forwarded),
