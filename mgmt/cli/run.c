@@ -81,20 +81,28 @@ static void log_end(const struct child *c, uint64_t lived_ms, uint64_t wait_ms)
 		         (unsigned long long)wait_ms);
 }
 
-/* @return whether the child that has ended had a successor, which is the child now */
+/*
+ * @return whether the child that has ended had a successor, which is the child now. A child that was
+ * found may have one that the supervisor before had started; it is found, too.
+ */
 static bool let_successor_follow(struct child *c)
 {
 	struct run *r = c->run;
-	pid_t pid = c == &r->children[CHILD_DATAPLANE] ? run_successor_release(r) : 0;
+	bool may_follow = c == &r->children[CHILD_DATAPLANE];
+	pid_t ours = may_follow ? run_successor_release(r) : 0;
+	pid_t pid = may_follow && !ours && !c->ours ? run_find(r, c->name) : ours;
 
 	if (!pid)
 		return false;
-	if (watch_child(c, pid, true) != 0) {
-		kill(pid, SIGKILL);
-		waitpid(pid, NULL, 0);
+	if (watch_child(c, pid, ours) != 0) {
+		if (ours) {
+			kill(pid, SIGKILL);
+			waitpid(pid, NULL, 0);
+		}
 		return false;
 	}
-	log_info("successor-took-over", "process=%s pid=%d", c->name, (int)pid);
+	log_info(ours ? "successor-took-over" : "process-adopted", "process=%s pid=%d", c->name,
+	         (int)pid);
 	run_note_children(r);
 	return true;
 }
@@ -118,9 +126,10 @@ static void on_child_end(void *arg, int fd, uint32_t events)
 	c->must_restart = false;
 	run_hang_forget(c);
 	run_note_children(r);
+	bool follows = let_successor_follow(c);
 	if (r->stopping)
 		stop_next(r);
-	else if (!let_successor_follow(c))
+	else if (!follows)
 		loop_timer_set(r->loop, &c->timer, now + wait);
 }
 

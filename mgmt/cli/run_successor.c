@@ -8,7 +8,8 @@
  * - The successor ends, or is not ready in time: it is gone, and the other one never knew of it.
  * - The other one dies meanwhile: the successor is the next process, as it would have been anyway.
  * - The supervisor dies: the successor finds nobody at the pipe and ends. After it was ready, the
- *   next supervisor finds whichever of the two still runs (run_find()).
+ *   next supervisor finds whichever of the two still runs (run_find()); with the end of the other
+ *   one, which it may have found first, it looks again.
  */
 #include <errno.h>
 #include <fcntl.h>

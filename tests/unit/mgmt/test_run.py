@@ -32,6 +32,8 @@ base = os.path.dirname(os.path.abspath(sys.argv[0]))
 if name != "health":
     signal.signal(signal.SIGHUP, lambda *_: open(base + "/" + name + ".hup", "w").close())
 def end(*_):
+    while os.path.exists(base + "/" + name + ".lingers"):
+        time.sleep(0.02)  # until the test lets it end
     with open(base + "/ends.log", "a") as f:
         f.write(name + "\\n")
     os._exit(0)
@@ -131,10 +133,12 @@ class Supervisor(unittest.TestCase):
             f.write(CONFIG % {"dir": self.dir, "listen": ", ".join(f'"{a}"' for a in listen)})
         os.rename(os.path.join(state, "new"), os.path.join(state, "effective.conf"))
 
+    def options(self) -> list[str]:
+        return [*(f"--{n}-dir={os.path.join(self.dir, n)}" for n in ("conf", "state", "run", "bpf")), "--node", "n1"]
+
     def start(self, **more: typing.Any) -> subprocess.Popen[bytes]:
-        options = [f"--{n}-dir={os.path.join(self.dir, n)}" for n in ("conf", "state", "run", "bpf")]
         with open(os.path.join(self.dir, "run.log"), "a") as log:
-            self.supervisor = subprocess.Popen([WEIR, *options, "--node", "n1", "run"], stderr=log,
+            self.supervisor = subprocess.Popen([WEIR, *self.options(), "run"], stderr=log,
                                                env={**os.environ, "WEIR_BIN_DIR": self.bin, **more})
         return self.supervisor
 
@@ -212,8 +216,7 @@ class Supervisor(unittest.TestCase):
 
     def restart(self) -> subprocess.Popen[str]:
         """weir restart dataplane, begun."""
-        options = [f"--{n}-dir={os.path.join(self.dir, n)}" for n in ("conf", "state", "run", "bpf")]
-        return subprocess.Popen([WEIR, *options, "--node", "n1", "restart", "dataplane"], text=True,
+        return subprocess.Popen([WEIR, *self.options(), "restart", "dataplane"], text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def tell_successors(self, word: str, on: bool) -> None:
@@ -299,6 +302,45 @@ class Supervisor(unittest.TestCase):
             command.kill()
             command.communicate()
 
+    def lose_the_supervisor(self) -> list[int]:
+        """The supervisor dies when it has asked a process to end whose successor is ready. @return both pids, the older first"""
+        lingers = os.path.join(self.bin, "dataplane.lingers")
+        self.document()
+        self.start()
+        self.all_started()
+        with open(lingers, "w"):
+            pass
+        command = self.restart()
+        wait_for("a successor that is ready", lambda: "successor-ready" in self.log())
+        self.supervisor.kill()
+        self.supervisor.wait()
+        command.kill()
+        command.communicate()
+        return [pid for pid, _, _ in self.starts("dataplane")]
+
+    def let_it_end(self, pid: int) -> None:
+        os.unlink(os.path.join(self.bin, "dataplane.lingers"))
+        wait_for("the end of the process before", lambda: not self.alive(pid))
+
+    def test_the_next_supervisor_adopts_the_successor_of_a_process_that_ends(self) -> None:
+        before, successor = self.lose_the_supervisor()
+        self.start()
+        wait_for("it is adopted", lambda: f"process-adopted process=dataplane pid={before}\n" in self.log())
+        self.let_it_end(before)
+        wait_for("the successor, too", lambda: f"process-adopted process=dataplane pid={successor}\n" in self.log())
+        time.sleep(0.5)  # in which a third could be started
+        self.assertEqual(len(self.starts("dataplane")), 2)
+        os.kill(successor, signal.SIGKILL)  # it is watched like any other
+        wait_for("the next", lambda: len(self.starts("dataplane")) == 3)
+
+    def test_what_a_dead_supervisor_left_is_stopped_with_its_successor(self) -> None:
+        before, successor = self.lose_the_supervisor()
+        stop = subprocess.Popen([WEIR, *self.options(), "run", "--stop"], stderr=subprocess.DEVNULL,
+                                env={**os.environ, "WEIR_BIN_DIR": self.bin})
+        self.let_it_end(before)
+        self.assertEqual(stop.wait(PATIENCE_S), 0)
+        self.assertFalse(self.alive(successor))
+
     def test_a_restart_without_a_supervisor_is_refused(self) -> None:
         os.makedirs(os.path.join(self.dir, "run"))
         command = self.restart()
@@ -337,8 +379,7 @@ class Supervisor(unittest.TestCase):
             stranger.wait()
 
     def stop(self) -> subprocess.CompletedProcess[str]:
-        options = [f"--{n}-dir={os.path.join(self.dir, n)}" for n in ("conf", "state", "run", "bpf")]
-        return subprocess.run([WEIR, *options, "--node", "n1", "run", "--stop"], capture_output=True, text=True,
+        return subprocess.run([WEIR, *self.options(), "run", "--stop"], capture_output=True, text=True,
                               timeout=3 * PATIENCE_S, env={**os.environ, "WEIR_BIN_DIR": self.bin}, check=False)
 
     def test_stop_ends_a_supervisor_and_its_processes_in_order(self) -> None:
