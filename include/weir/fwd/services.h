@@ -29,10 +29,10 @@ FWD_INLINE uint32_t fwd_service_hash(uint32_t seed, const union fwd_addr *vip, u
 	return (uint32_t)(h >> 32);
 }
 
-/** The range of a pool's slots, as its services name it. */
+/** The range of a pool's slots, as its services name it; of one moment, while it may be moved. */
 FWD_INLINE uint32_t fwd_pool_range(const struct fwd_pool *p)
 {
-	uint64_t range = p->slot_range;
+	uint64_t range = *(const volatile uint64_t *)&p->slot_range;
 
 	return (range >> 8 & FWD_RANGE_FIRST) | (range & FWD_RANGE_LOG2) |
 	       (p->flags & FWD_POOL_AGENTS ? FWD_RANGE_LISTED : 0);
