@@ -39,7 +39,14 @@ BUGS = [
     ("peer", "mgmt/operations/record_check.c", "op->step <= op->n_plan &&", "1 &&"),
     ("probe", "healthcheck/attempt_http.c", "	if (!a->has_status)", "	if (0)"),
     ("times", "base/clock.c", "\"%04d\"", "\"%d\""),
+    ("ways", "include/weir/fwd/burst.h", "b->any6 = true;", "b->any6 = false;"),
+    ("ways", "include/weir/fwd/burst.h", "FWD_LIKELY(!(hot & FWD_SLOT_UNSETTLED) && hot && v->backend)", "FWD_LIKELY(hot && v->backend)"),
+    ("ways", "include/weir/fwd/fast_path.h", ": !b->address.longs_be[0])", ": 0)"),
+    ("ways", "include/weir/fwd/forward.h", "(uint64_t)v->event << 32 | v->backend_index", "0"),
+    ("ways", "include/weir/fwd/parse.h", "room > p->frame_len - FWD_ETH_LEN - ip_len || p->ttl <= 1", "p->ttl <= 1"),
 ]
+# What is compiled for a bug in a header.
+COMPILED = {"include/weir/fwd": "tests/fwd/native.c"}
 
 
 def command_of(build: pathlib.Path, source: str) -> list[str]:
@@ -55,11 +62,16 @@ def plant(bug: tuple[str, str, str, str], build: pathlib.Path, work: pathlib.Pat
     text = (ROOT / source).read_text()
     if old not in text:
         raise SystemExit(f"{source}: not found: {old}")
-    changed, compiled = work / os.path.basename(source), work / "bug.o"
+    changed, compiled = work / source, work / "bug.o"
+    changed.parent.mkdir(parents=True)
     changed.write_text(text.replace(old, new))
-    command = command_of(build, source)
+    user = COMPILED.get(os.path.dirname(source))
+    command = command_of(build, user or source)
     command[command.index("-o") + 1] = str(compiled)
-    command[command.index("-c") + 1] = str(changed)
+    if user:
+        command += ["-iquote", str(work / "include")]  # which comes before all -I
+    else:
+        command[command.index("-c") + 1] = str(changed)
     subprocess.run([*command, "-Wno-error", "-w"], cwd=build, check=True)
     return compiled
 
