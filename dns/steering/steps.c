@@ -9,6 +9,8 @@
 #include "dns/steering/steps.h"
 
 #define LEVEL_ALL 1000000u
+/* Of a generation: a person wrote it (mgmt/store/step.h). */
+#define PERSON_BIT (UINT64_C(1) << (MODEL_STEP_EPOCH_SHIFT - 1))
 
 static bool is_known(const struct ramp_record *was)
 {
@@ -30,49 +32,32 @@ static bool step_falls(const struct model_override *o, const struct ramp_record 
 	return is_known(was) && was->falls;
 }
 
-/* The first write of another owner: it has not seen how far the owner before has gone. */
-static bool is_takeover(const struct model_override *o)
+/* A person's command at the target has no way: its level is the person's. */
+static bool is_persons(const struct model_override *o)
 {
-	uint64_t epochs = (uint64_t)MODEL_STEP_OWNER_EPOCHS << MODEL_STEP_EPOCH_SHIFT;
-
-	return o->generation % epochs == 1;
+	return o->generation >> MODEL_STEP_EPOCH_SHIFT && o->generation & PERSON_BIT;
 }
 
-/* Whether @p o goes on with the way of the step before. */
-static bool goes_on(const struct model_override *o, const struct ramp_record *was)
-{
-	return o->generation >> MODEL_STEP_EPOCH_SHIFT ==
-	               was->generation >> MODEL_STEP_EPOCH_SHIFT ||
-	       (is_takeover(o) && was->falls == (o->from_ppm > o->to_ppm));
-}
-
-/* Where the step finds this node: on another way than its own, not further than it goes itself. */
-static uint32_t level_found(const struct model_override *o, const struct ramp_record *was)
-{
-	uint32_t ppm = was->level_ppm;
-
-	if (goes_on(o, was))
-		return ppm;
-	if (o->from_ppm > o->to_ppm)
-		return ppm > o->to_ppm ? ppm : o->to_ppm;
-	return ppm < o->to_ppm ? ppm : o->to_ppm;
-}
-
+/*
+ * Two owners that know nothing of each other may have moved the nodes of two sides. So a step brings
+ * a level back only from where it begins: who is higher waits for one that begins there.
+ */
 static uint32_t step_level(const struct model_override *o, const struct ramp_record *was,
                            int64_t at_ms, bool falls)
 {
-	uint32_t ppm = model_override_ppm(o, at_ms), found;
+	uint32_t ppm = model_override_ppm(o, at_ms);
 
 	if (!is_known(was))
 		return ppm;
-	if (goes_nowhere(o) && at_ms < o->until_ms)
-		return ppm;
-	found = level_found(o, was);
-	if (at_ms < o->from_ms && at_ms < o->until_ms)
-		return found;
+	if (at_ms < o->until_ms) {
+		if (goes_nowhere(o))
+			return is_persons(o) ? ppm : was->level_ppm;
+		if (at_ms < o->from_ms || (falls && was->level_ppm > o->from_ppm))
+			return was->level_ppm;
+	}
 	if (falls)
-		return ppm < found ? ppm : found;
-	return ppm > found ? ppm : found;
+		return ppm < was->level_ppm ? ppm : was->level_ppm;
+	return ppm > was->level_ppm ? ppm : was->level_ppm;
 }
 
 /* Until when answers may be used that were given before now. */

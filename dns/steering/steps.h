@@ -7,11 +7,11 @@
  * - From then on the level follows the step's ramp, but never against its direction: while a site is
  *   drained further, its level does not fall, and in a return it does not rise. So a step that a
  *   node has late, or that starts lower than another node was, moves no client twice.
- * - A step that stays where it is has no direction: its level is in force at once, whatever was
- *   before.
- * - In another epoch the level is at most as far in the step's direction as the step goes: a node
- *   that missed a turn of the operation does not stay where nobody sent it. Only what
- *   another owner's first write finds further on in its direction stays: it will be followed.
+ * - A level falls only by a step that begins at it or above. One that is higher stays, in whichever
+ *   epoch: after two sides of a cut have each had an owner, the owner that is left does not know that
+ *   level, and the site may be off by now. It rises at once to where a step is: away from the site.
+ * - A step that goes nowhere moves nobody who has a level, unless it is a person's command at the
+ *   site: that is in force at once.
  *
  * Pure: implemented in dns/steering/steps.c; any thread.
  */

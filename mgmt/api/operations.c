@@ -172,11 +172,25 @@ static int add_item(struct operations *o, const struct operation *op, struct ope
 	return 0;
 }
 
+/* What this node did as the owner is in no record any more, when another took it behind a cut. */
+static void note_lost_owner(struct core *core, const struct operation *was,
+                            const struct operation *op)
+{
+	if (!operations_is_own(core, was) || operations_is_own(core, op))
+		return;
+	journal_add(intent_journal(core->intent), clock_believed_ms(), "operation", op->id,
+	            "node %s owns it now, epoch %u; this node had it in epoch %u: %s at %u%%",
+	            op->owner, op->epoch, was->epoch, operation_state_text(was->state),
+	            was->level_ppm / 10000);
+}
+
 /* Fields that are of the owner's process stay: they are neither sent nor stored. */
-static void replace_record(struct operations_item *item, const struct operation *op)
+static void replace_record(struct core *core, struct operations_item *item,
+                           const struct operation *op)
 {
 	const struct operation was = item->op;
 
+	note_lost_owner(core, &was, op);
 	item->op = *op;
 	if (strcmp(was.owner, op->owner) != 0 || was.epoch != op->epoch)
 		item->ticked_ms = 0; /* another owner: its engine starts here, if it is this node */
@@ -194,7 +208,7 @@ static int receive_record(struct core *core, const struct operation *op,
 	if (item && !operation_is_newer(op, &item->op))
 		return 0;
 	if (item) {
-		replace_record(item, op);
+		replace_record(core, item, op);
 	} else {
 		int err = add_item(o, op, &item);
 

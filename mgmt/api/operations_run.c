@@ -110,7 +110,7 @@ static void settle_announcements(struct core *core, struct operation *op, struct
 		return;
 	}
 	op->write.step = ++op->writes;
-	op->write.from_ppm = op->write.to_ppm;
+	op->write.from_ppm = operation_hold_from(op, op->write.to_ppm);
 	op->write.from_ms = now_ms + OPERATION_AHEAD_MS;
 	op->write.over_ms = 0;
 	op->seq++;

@@ -8,7 +8,8 @@
  * back is ever made towards a site that is not up as seen from outside (step.c).
  *
  * Each turn takes a new epoch. So all writes of one epoch go in one direction, and the levels of
- * nodes with one epoch can be compared.
+ * nodes with one epoch can be compared. A way back begins at the highest level of any name server,
+ * because none comes back but by a step.
  */
 #include "mgmt/operations/engine_internal.h"
 
@@ -26,8 +27,28 @@ void back_turn(struct tick *t, enum operation_way way)
 	op->epoch++;
 	op->writes = 0;
 	op->seq = 0;
-	level_keep(t); /* nodes that had gone further turn with it */
+	op->met_ppm = way == OPERATION_OUT && apart_holds(op) ? apart_highest(t) : 0;
+	if (way == OPERATION_BACK && apart_highest(t) > op->level_ppm)
+		op->level_ppm = apart_highest(t);
+	level_keep(t);
 	tick_change(t);
+}
+
+/*
+ * The end is level 0 at once, also where its steps have not been. So it needs a majority of all nodes, those
+ * named absent too: a side that was only said to be all of them comes back to 0, and waits there.
+ */
+static bool may_end(struct tick *t)
+{
+	size_t n = t->facts->n_nodes, reached = 0;
+
+	for (size_t i = 0; i < n; i++)
+		reached += t->facts->nodes[i].reached;
+	if (!t->op->write.epoch || reached * 2 > n)
+		return true;
+	tick_wait(t, "it ends once most nodes are reached, also those named absent: %zu of %zu are",
+	          reached, n);
+	return false;
 }
 
 static void end_override(struct tick *t)
@@ -148,7 +169,7 @@ void back_return(struct tick *t)
 
 	if (op->stage != OPERATION_STAGE_STEPS)
 		run_stage(t);
-	else if ((op->level_ppm == 0 && !op->step_runs) || step_run(t))
+	else if (((op->level_ppm == 0 && !op->step_runs) || step_run(t)) && may_end(t))
 		end_return(t);
 }
 
@@ -159,6 +180,8 @@ void back_abort(struct tick *t)
 	if (!step_run(t))
 		return;
 	if (op->began_ppm == 0) {
+		if (!may_end(t))
+			return;
 		end_override(t);
 		tick_end(t, OPERATION_ABORTED, "", "went back to where it began");
 		return;

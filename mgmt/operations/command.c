@@ -125,19 +125,43 @@ static void forget_time(struct operation *op)
 	op->expired = op->expiry_announced = false;
 }
 
-static int refuse_resume(struct operation *op, const struct operation_facts *facts, char *error)
+/* Whether it goes on in another epoch: by a return, or back from another level. */
+static bool turns_by_resume(const struct tick *t)
 {
+	const struct operation *op = t->op;
+
+	if (op->state == OPERATION_EXPIRED_HELD)
+		return !op->reads_levels;
+	return op->way == OPERATION_BACK && apart_is_any(t);
+}
+
+static int refuse_resume(const struct tick *t, char *error)
+{
+	const struct operation_facts *facts = t->facts;
+	struct operation *op = t->op;
 	const char *mover = facts_find_mover(facts);
 
 	if (is_gone(facts))
 		return refuse_gone(error);
-	if (op->state == OPERATION_EXPIRED_HELD && !op->reads_levels && !operation_may_turn(op))
+	if (turns_by_resume(t) && !operation_may_turn(op))
 		return refuse_turn(op, error);
 	if (op->state == OPERATION_EXPIRED_HELD || !would_move(op))
 		return 0;
 	if (mover && op->hold.from != OPERATION_ABORTING)
 		return command_refuse_by(error, OPERATION_GUARD_OTHER, "operation %s moves", mover);
 	return query_guards(op, facts, error);
+}
+
+/* A person has seen levels that the owner did not write: go on from them. */
+static void meet_levels(struct tick *t)
+{
+	if (!apart_is_any(t))
+		return;
+	absent_return(t);
+	if (t->op->way == OPERATION_BACK)
+		back_turn(t, OPERATION_BACK);
+	else
+		t->op->met_ppm = apart_highest(t);
 }
 
 int operation_resume(struct operation *op, const struct operation_facts *facts,
@@ -156,7 +180,7 @@ int operation_resume(struct operation *op, const struct operation_facts *facts,
 	              ? own_refuse_resume(&t, has_added(op, &before), error)
 	              : 0;
 	if (!err)
-		err = refuse_resume(op, facts, error);
+		err = refuse_resume(&t, error);
 	if (!err)
 		err = own_catch_up(&t, person, error);
 	if (err) {
@@ -170,6 +194,7 @@ int operation_resume(struct operation *op, const struct operation_facts *facts,
 		add_to_way(&t, person);
 		back_begin(&t);
 	} else {
+		meet_levels(&t);
 		command_go_on(&t);
 	}
 	op->seq++;
@@ -180,11 +205,10 @@ static int refuse_abort(const struct operation *op, char *error)
 {
 	enum operation_state state = operation_unheld_state(op);
 
-	if (state == OPERATION_ABORTING)
+	if (state == OPERATION_ABORTING && !apart_holds(op))
 		return command_refuse(error, -EALREADY, "it goes back already%s",
 		                      operation_is_held(op) ? "; resume it" : "");
-	if (state != OPERATION_STARTING && state != OPERATION_MOVING &&
-	    state != OPERATION_RETURNING)
+	if (state != OPERATION_STARTING && !operation_is_under_way(op))
 		return command_refuse(error, -EINVAL,
 		                      "nothing moves: return the site (weir undrain site)");
 	if (!operation_may_turn(op))
@@ -196,7 +220,10 @@ static void begin_abort(struct tick *t)
 {
 	struct operation *op = t->op;
 
-	if (operation_unheld_state(op) == OPERATION_RETURNING) {
+	if (operation_unheld_state(op) == OPERATION_ABORTING) { /* the other side went on */
+		back_turn(t, OPERATION_OUT);
+		tick_enter(t, OPERATION_MOVING);
+	} else if (operation_unheld_state(op) == OPERATION_RETURNING) {
 		forget_time(op);
 		back_turn(t, OPERATION_OUT);
 		op->goal_ppm = op->began_ppm;

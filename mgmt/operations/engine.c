@@ -179,7 +179,7 @@ static void run_held(struct tick *t)
 		return;
 	}
 	t->op->waits[0] = '\0'; /* for a person, which the hold says */
-	level_follow(t);
+	(void)level_follow(t);
 }
 
 static void run_over(struct tick *t)
@@ -276,6 +276,7 @@ static bool run_tick(struct tick *t)
 	}
 	check_document(t);
 	check_end(t);
+	apart_check(t);
 	run_state(t);
 	return true;
 }

@@ -23,8 +23,8 @@
  * | drained_unconfirmed |                                      | packets seen, few: drained           |
  * | empty, resting      |                                      | until, undrain: returning; of a      |
  * |                     |                                      | shift also a drain: starting         |
- * | held                | levels stay; nodes that had gone     | resume: the state before; abort;     |
- * |                     | further are followed                 | until: expired_held                  |
+ * | held                | levels stay; on a way out nodes that | resume: the state before; abort;     |
+ * |                     | had gone further are followed        | until: expired_held                  |
  * | expired_held        | levels stay                          | resume: returning                    |
  * | returning           | stages, then steps back (back.c)     | level 0: done; abort: out again      |
  * | aborting            | steps back to where it began         | there: aborted, of a shift resting   |
@@ -116,10 +116,13 @@ MUST_CHECK int operation_redirect(struct operation *op, const struct operation_f
                                   int64_t now_ms, char *error);
 /**
  * Become the owner (`weir operation ID take`), in a new epoch. It holds until the levels of all nodes that are reached are
- * known, and goes on from the furthest; an operation that was held stays held.
+ * known, and goes on from the highest; an operation that was held stays held.
  */
 MUST_CHECK int operation_own(struct operation *op, const struct operation_facts *facts,
                              const struct operation_person *person, int64_t now_ms, char *error);
+
+/** From where a write holds the level of @p op: just beside it, on the side that its way comes from. */
+uint32_t operation_hold_from(const struct operation *op, uint32_t level_ppm);
 
 /** Which levels a way takes, as written to the record; for dry runs and the projection. */
 void operation_plan(struct operation *op, const struct operation_facts *facts);

@@ -5,8 +5,8 @@
  *
  * Levels are frozen, written and read in level.c; steps run in step.c and end by share.c; holds are in
  * hold.c; the states that rest in stay.c; ways back in back.c; commands in command.c and own.c
- * (what they share: command_parts.c); records that are older than the levels in behind.c; nodes that
- * are named absent in absent.c; evidence in history.c; what all of these use in tick.c.
+ * (what they share: command_parts.c); records that are older than the levels in behind.c; levels
+ * that the owner did not write in apart.c; nodes that are named absent in absent.c; evidence in history.c; what all of these use in tick.c.
  */
 #ifndef WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
 #define WEIR_MGMT_OPERATIONS_ENGINE_INTERNAL_H
@@ -70,24 +70,28 @@ __attribute__((format(printf, 4, 5))) void tick_end(struct tick *t, enum operati
 /* level.c */
 /** Whether all name servers that take part have the last write in force; *missing: one that has not. */
 enum operation_truth level_in_force(const struct tick *t, const char **missing);
+/** The same of a hold: a name server that is higher than it takes back has it, too. */
+enum operation_truth level_is_held(const struct tick *t, const char **missing);
 /** Write the targets' override again, from one level to another. */
 void level_write(struct tick *t, uint32_t from_ppm, uint32_t to_ppm, int64_t from_ms,
                  int64_t over_ms);
 /** Whether they all are at the operation's level or beyond, by whichever write. */
 enum operation_truth level_is_reached(const struct tick *t, const char **missing);
 /**
- * The furthest level in the way's direction, of the record and the nodes with its epoch; if nodes
- * have a higher epoch the record is old, and only these count.
+ * The highest level of the record and the nodes with its epoch: on a way back, none is called back
+ * that was behind. If nodes have a higher epoch the record is old, and only these count.
  */
 uint32_t level_of_epoch(const struct tick *t);
-/** Nothing moves from here on: the level is in force at once, whatever a node had. */
+/** No node is higher than this by a write of this owner, or seen by a person (apart.c). */
+uint32_t level_bound(const struct operation *op);
+/** Hold at the operation's level, if anything was ever written. */
 void level_keep(struct tick *t);
 /** Hold at a level, at once: write it in this epoch. */
 void level_stop(struct tick *t, uint32_t level_ppm);
 /** Stop a step that is not in force everywhere, at the furthest level of any node. */
 void level_freeze(struct tick *t);
-/** While no step runs: nodes that had gone further when they got the hold are followed. */
-void level_follow(struct tick *t);
+/** While no step runs: nodes that had gone further when they got the hold are followed. @return so */
+bool level_follow(struct tick *t);
 
 /* step.c */
 /** Begin a way: its plan, what is normal now, which nodes take part. */
@@ -153,6 +157,16 @@ bool behind_watch(struct tick *t);
 void behind_follow(struct tick *t);
 /** A new owner counts its steps from the last one that any node has of its epoch. @return whether that was later */
 bool behind_count_steps(struct tick *t);
+
+/* apart.c */
+/** The highest level that a name server says, also one that is named absent; 0: none does. */
+uint32_t apart_highest(const struct tick *t);
+/** Whether a name server has a level that the last write does not reach. */
+bool apart_is_any(const struct tick *t);
+/** Whether it is held by them, so that persons have seen it. */
+bool apart_holds(const struct operation *op);
+/** Hold if so, whatever else it is held by. */
+void apart_check(struct tick *t);
 
 /* absent.c */
 /** A node is not absent. */

@@ -2,19 +2,22 @@
 /*
  * Levels: which a node has, which is written next.
  *
- * Nodes may differ for a moment: one has got a step, another not yet. `Furthest` is the level of the
- * node that has gone furthest in the direction of the way, never beyond what was written and never
- * behind what was in force everywhere. A hold stops there: nodes that have gone so far stay, and
- * the others follow. So a level never goes back by itself.
+ * Nodes may differ for a moment: one has got a step, another not yet. A hold stops at the highest of
+ * their levels, never beyond what was written and never behind what was in force everywhere. On a
+ * way out the others follow. On a way back they are ahead, and the steps reach them later: a hold
+ * sends no client to the site. So a level never goes back by itself.
  *
  * The direction of a write is in its levels: back is from above to below (dns/steering/steps.h). A
- * hold therefore comes from 1 ppm beside its level, so that nodes that had gone further stay. Where
- * nothing moves, a write goes from its level to itself: that is in force whatever a node had.
+ * hold therefore comes from 1 ppm beside its level, so that nodes that had gone further stay. A turn
+ * back comes from a little above, so that a node that ran on for a moment turns, too. A name server
+ * that is higher than that holds the operation (apart.c).
  */
 #include "mgmt/operations/engine_internal.h"
 
 #define REACH_MS 500  /* in which a write reaches the nodes */
 #define STALE_MS 3000 /* how old a level that was read may be */
+/* By a clock that is ahead, a node may be so much higher on a ramp than it is thought to be. */
+#define SLACK_PPM 50000
 
 static bool is_beyond(const struct operation *op, uint32_t level_ppm, uint32_t than_ppm)
 {
@@ -28,6 +31,14 @@ static bool has_write(const struct operation *op, const struct operation_level *
 
 	return level->epoch == write->epoch && level->step == write->step &&
 	       !is_beyond(op, write->to_ppm, level->level_ppm);
+}
+
+/* Or it is higher than the hold takes back. */
+static bool has_hold(const struct operation *op, const struct operation_level *level)
+{
+	return has_write(op, level) ||
+	       (level->epoch == op->write.epoch && level->step == op->write.step &&
+	        level->level_ppm > level_bound(op));
 }
 
 static bool is_at_level(const struct operation *op, const struct operation_level *level)
@@ -67,6 +78,11 @@ enum operation_truth level_in_force(const struct tick *t, const char **missing)
 	return test_all(t, missing, has_write);
 }
 
+enum operation_truth level_is_held(const struct tick *t, const char **missing)
+{
+	return test_all(t, missing, has_hold);
+}
+
 enum operation_truth level_is_reached(const struct tick *t, const char **missing)
 {
 	return test_all(t, missing, is_at_level);
@@ -86,8 +102,8 @@ static uint32_t clamp_level(const struct operation *op, uint32_t level_ppm)
 	return level_ppm > high ? high : level_ppm;
 }
 
-/* Of all name servers that count, also where no write of this owner has sent it. */
-static uint32_t find_furthest_of_all(const struct tick *t)
+/* Of all name servers that count, between where the way has been and where its last write ends. */
+static uint32_t find_furthest(const struct tick *t)
 {
 	const struct operation *op = t->op;
 	uint32_t furthest = op->level_ppm;
@@ -105,12 +121,7 @@ static uint32_t find_furthest_of_all(const struct tick *t)
 				furthest = level->level_ppm;
 		}
 	}
-	return furthest;
-}
-
-static uint32_t find_furthest(const struct tick *t)
-{
-	return clamp_level(t->op, find_furthest_of_all(t));
+	return clamp_level(op, furthest);
 }
 
 void level_write(struct tick *t, uint32_t from_ppm, uint32_t to_ppm, int64_t from_ms,
@@ -133,7 +144,7 @@ void level_write(struct tick *t, uint32_t from_ppm, uint32_t to_ppm, int64_t fro
 uint32_t level_of_epoch(const struct tick *t)
 {
 	const struct operation *op = t->op;
-	uint32_t epoch = op->epoch, furthest = op->level_ppm;
+	uint32_t epoch = op->epoch, highest = op->level_ppm;
 
 	for (size_t i = 0; i < t->facts->n_nodes; i++) {
 		const struct operation_node *node = &t->facts->nodes[i];
@@ -143,34 +154,64 @@ uint32_t level_of_epoch(const struct tick *t)
 
 			if (!level->known || !level->epoch || level->epoch < epoch)
 				continue;
-			if (level->epoch > epoch || is_beyond(op, level->level_ppm, furthest))
-				furthest = level->level_ppm;
+			if (level->epoch > epoch || level->level_ppm > highest)
+				highest = level->level_ppm;
 			epoch = level->epoch;
 		}
 	}
-	return furthest;
+	return highest;
 }
 
-void level_keep(struct tick *t)
+static uint32_t find_greater(uint32_t a, uint32_t b)
 {
-	struct operation *op = t->op;
+	return a > b ? a : b;
+}
 
-	if (op->write.epoch)
-		level_write(t, op->level_ppm, op->level_ppm, t->now_ms, 0);
+/* The highest level that a node may have by a step that a hold stopped; 0: none was stopped. */
+static uint32_t find_top(const struct operation *op)
+{
+	const struct operation_step *last = op->n_steps ? &op->steps[op->n_steps - 1] : NULL;
+	uint32_t top_ppm;
+
+	if (!last || last->in_force_ms || !operation_is_under_way(op) ||
+	    (op->way == OPERATION_BACK && last->to_ppm < last->from_ppm))
+		return 0;
+	top_ppm = find_greater(last->from_ppm, last->to_ppm);
+	return op->level_ppm <= top_ppm ? top_ppm : 0;
+}
+
+uint32_t level_bound(const struct operation *op)
+{
+	uint32_t written = find_greater(op->write.from_ppm, op->write.to_ppm);
+
+	if (op->way == OPERATION_BACK)
+		return written;
+	return find_greater(written, find_greater(find_top(op), op->met_ppm));
+}
+
+uint32_t operation_hold_from(const struct operation *op, uint32_t level_ppm)
+{
+	if (op->way == OPERATION_BACK)
+		return level_ppm + (level_ppm < OPERATION_PPM);
+	return level_ppm - (level_ppm > 0);
 }
 
 /* The hold itself: at once, because it is no step. */
 void level_stop(struct tick *t, uint32_t level_ppm)
 {
 	struct operation *op = t->op;
-	uint32_t from_ppm = level_ppm;
+	uint32_t from_ppm = operation_hold_from(op, level_ppm), top_ppm = find_top(op);
 
-	if (op->way == OPERATION_BACK)
-		from_ppm += level_ppm < OPERATION_PPM;
-	else
-		from_ppm -= level_ppm > 0;
+	if (op->way == OPERATION_BACK && top_ppm > from_ppm)
+		from_ppm = top_ppm - level_ppm > SLACK_PPM ? level_ppm + SLACK_PPM : top_ppm;
 	level_write(t, from_ppm, level_ppm, t->now_ms, 0);
 	op->level_ppm = level_ppm;
+}
+
+void level_keep(struct tick *t)
+{
+	if (t->op->write.epoch)
+		level_stop(t, t->op->level_ppm);
 }
 
 /* The level that a write has at an instant, by its own schedule. */
@@ -183,6 +224,24 @@ static uint32_t level_scheduled(const struct operation_write *w, int64_t at_ms)
 	if (at_ms - w->from_ms >= w->over_ms)
 		return w->to_ppm;
 	return (uint32_t)(w->from_ppm + way_ppm * (at_ms - w->from_ms) / w->over_ms);
+}
+
+/* Of a step back: where no node is called back that did not have it. */
+static uint32_t find_nearest(const struct tick *t)
+{
+	const struct operation *op = t->op;
+	uint32_t nearest = op->write.to_ppm;
+
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
+
+		for (uint32_t k = 0; k < op->n_targets && facts_is_name_server(op, node); k++) {
+			if (!node->levels[k].known)
+				return op->level_ppm;
+			nearest = find_greater(nearest, node->levels[k].level_ppm);
+		}
+	}
+	return clamp_level(op, nearest);
 }
 
 /*
@@ -199,6 +258,10 @@ void level_freeze(struct tick *t)
 		return; /* nothing moves */
 	op->step_runs = false;
 	history_measure(t);
+	if (op->way == OPERATION_BACK) {
+		level_stop(t, find_nearest(t));
+		return;
+	}
 	furthest = find_furthest(t);
 	scheduled = clamp_level(op, level_scheduled(&op->write, t->now_ms + REACH_MS));
 	if (t->now_ms - op->write.from_ms < op->write.over_ms + STALE_MS &&
@@ -211,29 +274,26 @@ void level_freeze(struct tick *t)
 static uint32_t find_followed(struct tick *t)
 {
 	struct operation *op = t->op;
-	struct operation_step *last = history_last(op);
-	uint32_t stopped = op->write.to_ppm, furthest;
+	uint32_t to_ppm = op->write.to_ppm, furthest;
 
-	if (!last || last->in_force_ms)
-		return stopped;
-	op->write.to_ppm = last->to_ppm; /* as far as any node may have gone */
+	if (op->way == OPERATION_BACK || !find_top(op))
+		return to_ppm; /* nobody is called back who did not have the step */
+	op->write.to_ppm = find_top(op);
 	furthest = find_furthest(t);
-	op->write.to_ppm = stopped;
+	op->write.to_ppm = to_ppm;
 	return furthest;
 }
 
-void level_follow(struct tick *t)
+bool level_follow(struct tick *t)
 {
 	struct operation *op = t->op;
-	const struct operation_write *write = &op->write;
 	uint32_t followed;
 
-	if (op->step_runs || !write->epoch)
-		return;
+	if (op->step_runs || !op->write.epoch)
+		return false;
 	followed = find_followed(t);
-	if (followed != write->to_ppm)
-		level_stop(t, followed);
-	else if (is_beyond(op, find_furthest_of_all(t), write->to_ppm) &&
-	         write->from_ppm != write->to_ppm)
-		level_keep(t); /* a node is where no step of this owner went: it comes back */
+	if (followed == op->write.to_ppm)
+		return false;
+	level_stop(t, followed);
+	return true;
 }

@@ -91,7 +91,8 @@ enum operation_guard {
  * Why an operation is held or has ended: a guard's word, or one of these.
  * node-lost: a node that took part is not reached. owner-removed: a node that took part does not have
  * the owner in its configuration. not-in-force: a node does not reach the level.
- * taken: a new owner reads the levels. person: a person's command. record: nodes do not have the
+ * levels: name servers have a level that the owner did not write. taken: a new owner reads the levels.
+ * person: a person's command. record: nodes do not have the
  * record of this owner. site-gone, service-gone, key-changed: the document has changed. site-down:
  * the site to return to is not up as seen from outside. pools, announce, backup-leaves: a stage of
  * the return that does not come. command: a person's command at a target. expired: until passed before
@@ -202,9 +203,11 @@ struct operation {
 	uint32_t n_targets;
 	struct operation_write write; /**< the last one, the same for all targets; epoch 0: none */
 	uint32_t plan_from_ppm, plan_ppm[OPERATION_PLAN_MAX], n_plan;
-	uint32_t step;            /**< of plan_ppm: the running one, or the next if !step_runs */
-	bool step_runs;           /**< it was written and has not ended */
-	uint32_t level_ppm;       /**< the furthest level that was written and seen in force */
+	uint32_t step;      /**< of plan_ppm: the running one, or the next if !step_runs */
+	bool step_runs;     /**< it was written and has not ended */
+	uint32_t level_ppm; /**< the furthest level that was written and seen in force */
+	/** on a way out: up to where a person has seen nodes ahead of it */
+	uint32_t met_ppm;
 	uint64_t key_fingerprint; /**< of the hash key when it began; 0: not known */
 	struct operation_hold hold;
 	bool expiry_announced, expired; /**< events: 15 minutes before until, and at it */
@@ -286,6 +289,8 @@ bool operation_guard_is_optional(enum operation_guard guard);
 bool operation_is_over(const struct operation *op);
 /** It changes levels, or is about to: of these only one may be in the cluster. */
 bool operation_moves(const struct operation *op);
+/** It makes steps, or a hold has stopped them: moving, returning or aborting. */
+bool operation_is_under_way(const struct operation *op);
 /** held or expired_held */
 bool operation_is_held(const struct operation *op);
 /** The state that a hold stopped; of one that is not held, its state. */

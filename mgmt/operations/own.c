@@ -2,8 +2,8 @@
 /*
  * A new owner. Its record may be older than what the former owner did last, so levels count and not
  * the record: it holds in an epoch of its own, which no step of the former owner can pass, waits
- * until all name servers that it reaches have that hold, follows the one that has gone furthest,
- * and waits one TTL more before it goes on. An operation that was held before stays held, by the
+ * until all name servers that it reaches have that hold, goes on from the highest level of any (the
+ * others follow on a way out, and are ahead on a way back), and waits one TTL more before. An operation that was held before stays held, by the
  * same reason. A node that does not say its level, or does not take the record or the hold, is
  * waited for as long as for a step; then a person decides whether to go on without it.
  *
@@ -45,14 +45,6 @@ static int refuse_owner(const struct operation *op, const struct operation_facts
 	return 0;
 }
 
-static bool was_moving(const struct operation *op)
-{
-	enum operation_state state = operation_unheld_state(op);
-
-	return state == OPERATION_MOVING || state == OPERATION_RETURNING ||
-	       state == OPERATION_ABORTING;
-}
-
 bool own_goes_on(const struct operation *op)
 {
 	return op->state == OPERATION_HELD && !strcmp(op->hold.code, "taken");
@@ -73,9 +65,10 @@ static void hold_in_epoch(struct tick *t)
 {
 	struct operation *op = t->op;
 
-	if (!op->reads_levels && !was_moving(op)) {
+	if (!op->reads_levels && !operation_is_under_way(op)) {
 		if (op->write.epoch) /* the same level, in the new epoch */
-			level_write(t, op->write.to_ppm, op->write.to_ppm, t->now_ms, 0);
+			level_write(t, operation_hold_from(op, op->write.to_ppm), op->write.to_ppm,
+			            t->now_ms, 0);
 		return;
 	}
 	op->step_runs = false;
@@ -107,7 +100,7 @@ int operation_own(struct operation *op, const struct operation_facts *facts,
 	}
 	if (facts_epoch(op, facts) > op->epoch)
 		behind_follow(&t);
-	else if (op->write.epoch && was_moving(op))
+	else if (op->write.epoch && operation_is_under_way(op))
 		op->level_ppm = level_of_epoch(&t);
 	begin_epoch(&t);
 	hold_in_epoch(&t);
@@ -162,18 +155,18 @@ static const char *find_missing(const struct tick *t, const char **what)
 	if (node || !t->op->write.epoch)
 		return node;
 	*what = "does not have the hold";
-	return level_in_force(t, &node) == OPERATION_YES ? NULL : node;
+	return level_is_held(t, &node) == OPERATION_YES ? NULL : node;
 }
 
-/* The hold is where the furthest node is, once all levels are known. */
-static void follow_furthest(struct tick *t)
+/* The hold is where the highest node is, once all levels are known. */
+static void follow_highest(struct tick *t)
 {
-	uint32_t furthest = level_of_epoch(t);
+	uint32_t highest = level_of_epoch(t);
 
 	if (!t->op->write.epoch || find_unread(t) || step_find_without_record(t))
 		return;
-	if (furthest != t->op->write.to_ppm || behind_count_steps(t))
-		level_stop(t, furthest);
+	if (highest != t->op->write.to_ppm || behind_count_steps(t))
+		level_stop(t, highest);
 }
 
 /* No node is waited for without end: after a while a person decides. */
@@ -194,7 +187,7 @@ void own_read_levels(struct tick *t)
 	struct operation *op = t->op;
 	const char *what, *missing;
 
-	follow_furthest(t);
+	follow_highest(t);
 	missing = find_missing(t, &what);
 	if (missing) {
 		await_node(t, missing, what);

@@ -107,6 +107,14 @@ bool operation_moves(const struct operation *op)
 	       op->state == OPERATION_ABORTING;
 }
 
+bool operation_is_under_way(const struct operation *op)
+{
+	enum operation_state state = operation_unheld_state(op);
+
+	return state == OPERATION_MOVING || state == OPERATION_RETURNING ||
+	       state == OPERATION_ABORTING;
+}
+
 bool operation_targets_site(const struct operation *op, const char *site)
 {
 	for (uint32_t i = 0; i < op->n_targets; i++) {

@@ -48,8 +48,9 @@ static bool are_levels_ok(const struct operation *op)
 			return false;
 	}
 	return op->goal_ppm <= OPERATION_PPM && op->began_ppm <= OPERATION_PPM &&
-	       op->level_ppm <= OPERATION_PPM && op->plan_from_ppm <= OPERATION_PPM &&
-	       op->write.from_ppm <= OPERATION_PPM && op->write.to_ppm <= OPERATION_PPM;
+	       op->level_ppm <= OPERATION_PPM && op->met_ppm <= OPERATION_PPM &&
+	       op->plan_from_ppm <= OPERATION_PPM && op->write.from_ppm <= OPERATION_PPM &&
+	       op->write.to_ppm <= OPERATION_PPM;
 }
 
 static bool are_steps_ok(const struct operation *op)

@@ -92,6 +92,7 @@ static const struct record_field op_fields[] = {
 	ONE(struct operation, step, FIELD_U32),
 	ONE(struct operation, step_runs, FIELD_BOOL),
 	ONE(struct operation, level_ppm, FIELD_U32),
+	ONE(struct operation, met_ppm, FIELD_U32),
 	ONE(struct operation, key_fingerprint, FIELD_U64),
 	ONE(struct operation, expiry_announced, FIELD_BOOL),
 	ONE(struct operation, expired, FIELD_BOOL),

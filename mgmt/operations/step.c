@@ -291,7 +291,8 @@ void step_open_backup(struct tick *t)
 		op->late_from_ms = last->in_force_ms + (int64_t)step_ttl_s(op) * 1000;
 	if (op->late_from_ms < t->now_ms + OPERATION_AHEAD_MS)
 		op->late_from_ms = t->now_ms + OPERATION_AHEAD_MS;
-	level_write(t, op->level_ppm, op->level_ppm, t->now_ms + OPERATION_AHEAD_MS, 0);
+	level_write(t, operation_hold_from(op, op->level_ppm), op->level_ppm,
+	            t->now_ms + OPERATION_AHEAD_MS, 0);
 }
 
 static void await_force(struct tick *t)
@@ -380,8 +381,10 @@ bool step_run(struct tick *t)
 	if (op->state != state || op->step_runs)
 		return false;
 	if (op->step < op->n_plan) {
-		level_follow(t);
-		begin_step(t);
+		if (level_follow(t))
+			operation_plan(op, t->facts); /* after a turn that may be past the first */
+		else
+			begin_step(t);
 		return false;
 	}
 	return true;

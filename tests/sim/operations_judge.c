@@ -9,13 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGREE_MS 20000 /* nodes that had gone further are followed meanwhile */
+#define AGREE_MS    20000  /* nodes that had gone further are followed meanwhile */
+#define LARGEST_PPM 250000 /* step of a plan */
 
-static bool is_step(const struct operation_write *write)
+/* A hold on a way back comes from where the stopped step began. */
+static bool is_step(const struct operation *op)
 {
-	uint32_t a = write->from_ppm, b = write->to_ppm;
-
-	return !write->ended && (a > b ? a - b : b - a) > 1;
+	return op->step_runs && op->n_steps &&
+	       op->steps[op->n_steps - 1].write_step == op->write.step;
 }
 
 static bool are_targets_down(const struct world *w, const struct operation *op)
@@ -133,8 +134,8 @@ static void judge_new_write(struct world *w, struct world_node *n, uint32_t k)
 		world_fault(w, "writes after a person's command");
 	if (write->epoch < book->epoch)
 		return; /* it cannot know; no node that has the later one takes it */
-	if (is_step(write)) {
-		if (book->must_hold)
+	if (is_step(op)) {
+		if (book->must_hold && !w->forces) /* else the other side was held */
 			world_fault(w, "a hold by %s is lost at a change of the owner",
 			            book->hold_code);
 		judge_sites(w, op, write);
@@ -166,9 +167,10 @@ static void follow_way(struct world *w, const struct operation *op, uint32_t k)
 		book->forced_ppm = op->level_ppm;
 	}
 	book->record_epoch = op->epoch;
-	if (op->way == OPERATION_OUT ? op->level_ppm > book->forced_ppm
-	                             : op->level_ppm < book->forced_ppm)
+	if (op->reads_levels || (op->way == OPERATION_OUT ? op->level_ppm > book->forced_ppm
+	                                                  : op->level_ppm < book->forced_ppm))
 		book->forced_ppm = op->level_ppm;
+	book->at_once = book->at_once || op->now;
 	for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
 		book->overridden[i] = book->overridden[i] || op->overridden[i];
 }
@@ -177,8 +179,8 @@ static void judge_level(struct world *w, const struct operation *op, uint32_t k)
 {
 	const struct world_book *book = &w->book[k];
 
-	if (book->by_person || op->epoch != book->record_epoch || op->way != book->way ||
-	    strcmp(op->owner, book->owner) != 0)
+	if (book->by_person || op->reads_levels || op->epoch != book->record_epoch ||
+	    op->way != book->way || strcmp(op->owner, book->owner) != 0)
 		return;
 	if (op->way == OPERATION_OUT ? op->level_ppm < book->forced_ppm
 	                             : op->level_ppm > book->forced_ppm)
@@ -214,23 +216,36 @@ static bool may_differ(const struct operation *op, const struct world_node *n)
 	return operation_is_without(op, n->name) && (operation_moves(op) || operation_is_held(op));
 }
 
-/* Whether a name server that the owner reaches, with the owner's write, has another level. */
+/*
+ * A level falls only by a step that begins at it or above. So on a way back a name server may be
+ * ahead, which is lower, until the steps reach it; on a way out one may be higher once a person has
+ * seen it. Else one that is higher is what holds the operation.
+ */
+static bool is_at_its_place(const struct operation *op, uint32_t to_ppm, uint32_t level_ppm)
+{
+	if (level_ppm > to_ppm)
+		return level_ppm <= op->met_ppm || op->state == OPERATION_FAILED ||
+		       (operation_is_held(op) && !strcmp(op->hold.code, "levels"));
+	return level_ppm == to_ppm || op->way == OPERATION_BACK;
+}
+
+/* Whether a name server that the owner reaches, with the owner's write, is not where that goes. */
 static bool do_levels_differ(const struct world *w, const struct world_node *owner, uint32_t k)
 {
 	const struct world_override *over = &owner->over[k];
 
-	if (!owner->dns || over->person || !is_ramp_over(w, owner, k))
+	if (over->person || over->ended || !is_ramp_over(w, owner, k))
 		return false;
 	for (uint32_t i = 0; i < w->n_nodes; i++) {
 		const struct world_node *n = &w->node[i];
 
 		if (!world_reaches(w, owner, n) || !n->dns || !is_same_write(&n->over[k], over) ||
 		    !is_ramp_over(w, n, k) || may_differ(&owner->rec[k], n) ||
-		    n->level[k] == owner->level[k])
+		    is_at_its_place(&owner->rec[k], over->to_ppm, n->level[k]))
 			continue;
 		if (w->verbose)
-			printf("%8lld op%u %s has %u, %s has %u\n", (long long)w->now_ms, k,
-			       n->name, n->level[k], owner->name, owner->level[k]);
+			printf("%8lld op%u %s has %u, the write of %s %u\n", (long long)w->now_ms,
+			       k, n->name, n->level[k], owner->name, over->to_ppm);
 		return true;
 	}
 	return false;
@@ -249,7 +264,15 @@ void judge_agreement(struct world *w, uint32_t k)
 	if (!book->differ_since_ms)
 		book->differ_since_ms = w->now_ms;
 	if (w->now_ms - book->differ_since_ms > AGREE_MS)
-		world_fault(w, "name servers with one write have different levels");
+		world_fault(w, "a name server is not where its write goes, and nobody is told");
+}
+
+void judge_fall(struct world *w, const struct world_node *n, uint32_t k, uint32_t level_ppm)
+{
+	uint32_t was_ppm = n->level[k];
+
+	if (was_ppm > level_ppm && was_ppm - level_ppm > LARGEST_PPM && !w->book[k].at_once)
+		world_fault(w, "%s falls from %u to %u at once", n->name, was_ppm, level_ppm);
 }
 
 void judge_tick(struct world *w, struct world_node *n, uint32_t k,

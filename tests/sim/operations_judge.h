@@ -9,6 +9,9 @@
 void judge_tick(struct world *w, struct world_node *n, uint32_t k,
                 const struct operation_write *was);
 
+/* A name server goes to a level by an owner's write: it falls by no more than one step at once. */
+void judge_fall(struct world *w, const struct world_node *n, uint32_t k, uint32_t level_ppm);
+
 /* Once in each step of time: name servers converge to one level. */
 void judge_agreement(struct world *w, uint32_t k);
 

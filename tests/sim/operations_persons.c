@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Persons of the world: they give commands at any node, at bad moments too. They name only nodes as
- * absent that are dead, and override no guard that keeps a last site.
+ * absent that are dead, in some worlds (forces) all that they do not reach, and override no guard that keeps a last site.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,14 +14,22 @@ struct plea {
 	const char *without[WORLD_NODES];
 };
 
-static void make_plea(struct world *w, struct plea *p, const struct operation *op, bool patient)
+static bool is_named_absent(struct world *w, const struct world_node *n, uint32_t i)
+{
+	const struct world_node *other = &w->node[i];
+
+	return w->forces ? !world_reaches(w, n, other) : !other->alive && world_chance(w, 500);
+}
+
+static void make_plea(struct world *w, struct plea *p, const struct world_node *n,
+                      const struct operation *op, bool patient)
 {
 	int guard = operation_guard_find(op->hold.code);
 
 	memset(p, 0, sizeof(*p));
 	p->person.until_ms = MODEL_TIME_NEVER;
 	for (uint32_t i = 0; i < w->n_nodes; i++) {
-		if (!w->node[i].alive && world_chance(w, 500))
+		if (is_named_absent(w, n, i))
 			p->without[p->person.n_without++] = w->node[i].name;
 	}
 	if (guard >= 0 && guard != OPERATION_GUARD_LAST_SITE &&
@@ -63,7 +71,7 @@ static void change_owner(struct world *w, uint32_t k, bool patient)
 	was = n->rec[k].write;
 	held = operation_is_held(&n->rec[k]) && strcmp(n->rec[k].hold.code, "taken") != 0;
 	(void)snprintf(code, sizeof(code), "%s", n->rec[k].hold.code);
-	make_plea(w, &plea, &n->rec[k], patient);
+	make_plea(w, &plea, n, &n->rec[k], patient);
 	n->ticked_ms = 0;
 	world_look(w, n, k, &view);
 	if (operation_own(&n->rec[k], &view.facts, &plea.person, w->now_ms + n->clock_off_ms,
@@ -129,7 +137,7 @@ static void command_owner(struct world *w, struct world_node *n, uint32_t k, uin
 	struct plea plea;
 	int err;
 
-	make_plea(w, &plea, op, patient);
+	make_plea(w, &plea, n, op, patient);
 	world_look(w, n, k, &view);
 	err = run_command(op, &view.facts, &plea.person, which, w->now_ms + n->clock_off_ms, error);
 	if (err && !*error)

@@ -244,9 +244,121 @@ static int records_have_an_order(void)
 	return 0;
 }
 
+/* Node nc has the last write, and a level that nobody here wrote. */
+static void let_be_higher(uint32_t level_ppm)
+{
+	const struct operation_write *write = &scene.op.write;
+
+	scene.obey = false;
+	scene.nodes[2].levels[0] =
+	        (struct operation_level){ true, write->epoch, write->step, false, level_ppm };
+}
+
+static int levels_of_another_owner_hold_the_way_out(void)
+{
+	uint32_t epoch;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	let_be_higher(1000000);
+	scene_tick(1);
+	CHECK(scene_is_held_by("levels") && scene.op.level_ppm == 250000);
+	CHECK(strstr(scene.op.hold.detail, "nc has up to 100 %") &&
+	      strstr(scene.op.hold.detail, "the operation has 25 %"));
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	let_be_higher(1000000);
+	scene_tick(1);
+	CHECK(scene.op.state == OPERATION_MOVING && scene.op.level_ppm == 250000 &&
+	      operation_ok(&scene.op));
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	let_be_higher(1000000);
+	scene_tick(1);
+	epoch = scene.op.epoch;
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene.op.epoch > epoch && scene.op.level_ppm == 1000000 &&
+	      scene.op.write.from_ppm == 1000000);
+	return 0;
+}
+
+static int levels_of_another_owner_hold_the_way_back(void)
+{
+	const char *const absent[] = { "nc" };
+	struct operation_person without = scene_person;
+	uint32_t epoch;
+
+	without.without = absent;
+	without.n_without = 1;
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	scene.sites[0].up = OPERATION_NO;
+	scene.nodes[2].reached = false;
+	CHECK(!operation_abort(&scene.op, &scene.f, &without, scene.now_ms, scene.error));
+	scene_tick(1);
+	CHECK(scene_is_held_by("site-down"));
+	scene.nodes[2].reached = true; /* it counts, though a person has named it absent */
+	let_be_higher(1000000);
+	scene_tick(1);
+	CHECK(scene_is_held_by("levels") && strstr(scene.op.hold.detail, "nc has up to 100 %"));
+	CHECK(scene.act.write.to_ppm == 250000 && scene.act.write.from_ppm < 1000000);
+	scene.sites[0].up = OPERATION_YES;
+	epoch = scene.op.epoch;
+	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene.op.state == OPERATION_ABORTING && scene.op.epoch > epoch);
+	CHECK(scene.op.level_ppm == 1000000 && !scene.op.n_without);
+	scene.obey = true;
+	CHECK(scene_until_level(750000));
+	CHECK(scene_until_state(OPERATION_ABORTED, 200) && scene.act.write.ended);
+	return 0;
+}
+
+/* Who has the step is ahead; the others do not make it because it was stopped. */
+static int a_hold_of_a_step_back_calls_nobody_back(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(500000));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	for (int i = 0; i < 30 && !scene.op.step_runs; i++)
+		scene_tick(1);
+	CHECK(scene.op.step_runs && scene.op.write.to_ppm == 250000);
+	scene.obey = false;
+	scene.nodes[0].levels[0] = (struct operation_level){ true, scene.op.write.epoch,
+		                                             scene.op.write.step, false, 250000 };
+	scene.sites[0].up = OPERATION_NO;
+	scene_tick(1);
+	CHECK(scene_is_held_by("site-down") && scene.op.level_ppm == 500000);
+	CHECK(scene.act.write.to_ppm == 500000);
+	return 0;
+}
+
+static int a_forced_majority_ends_nothing(void)
+{
+	const char *const absent[] = { "na", "nc" };
+	struct operation_person without = scene_person;
+
+	without.without = absent;
+	without.n_without = 2;
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	scene.nodes[0].reached = scene.nodes[2].reached = false;
+	CHECK(!operation_abort(&scene.op, &scene.f, &without, scene.now_ms, scene.error));
+	CHECK(scene_until_level(0));
+	scene_tick(100);
+	CHECK(scene.op.state == OPERATION_ABORTING && !scene.act.write.ended);
+	CHECK(strstr(scene.op.waits, "1 of 3"));
+	scene.nodes[2].reached = true;
+	scene_tick(2);
+	CHECK(scene.op.state == OPERATION_ABORTED && scene.act.write.ended);
+	return 0;
+}
+
 uint64_t scenes_own(void)
 {
 	static int (*const scenes[])(void) = {
+		levels_of_another_owner_hold_the_way_out,
+		levels_of_another_owner_hold_the_way_back,
+		a_hold_of_a_step_back_calls_nobody_back,
+		a_forced_majority_ends_nothing,
 		the_owner_is_outside_of_the_target,
 		two_nodes_need_each_other,
 		a_removed_owner_says_so,

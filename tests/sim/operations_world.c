@@ -61,6 +61,7 @@ void world_init(struct world *w, uint64_t seed)
 	w->n_ops = 1 + world_chance(w, 400);
 	w->ttl_s = world_chance(w, 500) ? 5 : 5 + world_below(w, 56);
 	w->max_out = 1 + world_below(w, 2);
+	w->forces = seed % 4 == 3;
 	for (uint32_t i = 0; i < w->n_sites; i++) {
 		struct world_site *site = &w->site[i];
 
@@ -242,6 +243,8 @@ static void move_level(struct world *w, struct world_node *n, uint32_t k)
 		                           .at_ms = w->now_ms + n->clock_off_ms };
 	if (!over->ended)
 		steps_follow(&o, &before, &n->ramp[k]);
+	if (!over->ended && !over->person)
+		judge_fall(w, n, k, n->ramp[k].level_ppm);
 	n->level[k] = n->ramp[k].level_ppm;
 }
 

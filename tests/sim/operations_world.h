@@ -69,6 +69,7 @@ struct world_book {
 	int64_t same_since_ms; /* since when nothing has changed */
 	uint64_t same_key;
 	bool overridden[OPERATION_GUARD_COUNT]; /* ever, by anybody */
+	bool at_once;                           /* ever: all of a way is one step */
 	struct operation_write last_step; /* the last write that was a step, made at stepped_ms */
 	int64_t stepped_ms, way_ms, began_ms;
 	uint32_t record_epoch, steps;
@@ -79,6 +80,7 @@ struct world {
 	uint64_t seed, rng;
 	int64_t now_ms; /* true time */
 	uint32_t n_nodes, n_sites, n_ops, ttl_s, max_out;
+	bool forces; /* persons name nodes absent that live, and are cut off: majorities on both sides */
 	bool in_command; /* what is written is not sent yet */
 	bool chaos;      /* things go wrong; false: all is healed */
 	bool key_changed, site_gone;

@@ -17,6 +17,7 @@ SHARE = "mgmt/operations/share.c"
 COMMAND = "mgmt/operations/command.c"
 STAY = "mgmt/operations/stay.c"
 BACK = "mgmt/operations/back.c"
+APART = "mgmt/operations/apart.c"
 OWN = "mgmt/operations/own.c"
 STEPS = "dns/steering/steps.c"
 ENGINE = "mgmt/operations/engine.c"
@@ -32,7 +33,7 @@ RECORD = "mgmt/operations/record.c"
 HOLD = "mgmt/operations/hold.c"
 INTERNAL = "mgmt/operations/engine_internal.h"
 HEADER = "mgmt/operations/engine.h"
-PARTS = ("absent", "back", "behind", "command", "command_parts", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
+PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engine", "facts", "guard_cluster", "guard_load", "guard_sites", "guards", "history", "hold", "level",
          "own", "plan", "record", "record_check", "share", "stay", "step", "tick", "verdict", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "dns/steering", "include", "mgmt/operations", "mgmt/store", "model", "tests/sim"),
@@ -140,14 +141,17 @@ BREAKAGES = [
     ("an aborted return keeps its time", RUNS, COMMAND, "if (!op->expired)\n\t\treturn;", "return;"),
     ("a turn takes an epoch that no record has", RUNS, RECORD, "op->epoch < OPERATION_EPOCH_MAX - 1;", "op->epoch < OPERATION_EPOCH_MAX;"),
     ("an owner takes an epoch that no record has", RUNS, RECORD, "epoch < OPERATION_EPOCH_MAX - OPERATION_EPOCHS;", "epoch < OPERATION_EPOCH_MAX;"),
-    ("a step that goes nowhere has the direction before", RUNS, STEPS, "if (goes_nowhere(o) && at_ms < o->until_ms)\n\t\treturn ppm;", ""),
-    ("a turn leaves nodes where they were", RUNS, STEPS, "if (goes_on(o, was))", "if (1)"),
-    ("what has gone further does not turn", "2000 --brief", BACK, "\tlevel_keep(t); /* nodes that had gone further turn with it */\n", ""),
+    ("a step takes back who is higher than where it begins", RUNS, STEPS, "at_ms < o->from_ms || (falls && was->level_ppm > o->from_ppm)", "at_ms < o->from_ms"),
+    ("an abort begins at the record's level", RUNS, BACK, "if (way == OPERATION_BACK && apart_highest(t) > op->level_ppm)", "if (0)"),
+    ("levels of another owner hold nothing", RUNS, APART, "\tif (!n)\n\t\treturn;\n\t(void)snprintf", "\tif (n || 1)\n\t\treturn;\n\t(void)snprintf"),
+    ("a resume back goes on from the record's level", RUNS, COMMAND, "\t\tback_turn(t, OPERATION_BACK);\n\telse", "\t\t;\n\telse"),
+    ("a forced majority ends the override", RUNS, BACK, "reached * 2 > n)", "1)"),
+    ("a hold of a step back makes the rest of it", RUNS, LEVEL, "level_stop(t, find_nearest(t));", "level_stop(t, op->write.to_ppm);"),
     ("what was named absent never takes part again", RUNS, BACK, "\tabsent_return(t);\n", ""),
     ("what was named absent is there without a record", RUNS, "mgmt/operations/absent.c", " && node->has_record == OPERATION_YES;", ";"),
     ("guards are overridden for ever", RUNS, "mgmt/operations/absent.c", "memset(t->op->overridden, 0, sizeof(t->op->overridden));", ";"),
     ("who takes it is absent", RUNS, OWN, "absent_drop(op, facts->self);", ";"),
-    ("a hold has no direction", RUNS, LEVEL, "\telse\n\t\tfrom_ppm -= level_ppm > 0;\n", ""),
+    ("a hold has no direction", RUNS, LEVEL, "return level_ppm - (level_ppm > 0);", "return level_ppm;"),
     ("a new hash key goes on", RUNS, ENGINE, "op->key_fingerprint != t->facts->key_fingerprint)", "0)"),
 ]
 

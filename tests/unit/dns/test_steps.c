@@ -24,6 +24,8 @@
 #define NEVER     MODEL_TIME_NEVER
 #define TTL_MIN_S 5u
 #define TTL_MAX_S 30u
+/* of a generation: mgmt/store/step.h */
+#define PERSON_BIT (UINT64_C(1) << 19)
 
 /* One site with its operation's override, and room for a person's. */
 static struct {
@@ -180,7 +182,9 @@ static void a_level_never_goes_against_the_direction_of_its_step(void **state)
 		{ "back", 1000000, 990000, 1000000, 990000 },
 		{ "back by an owner that knew more", 1000000, 995000, 990000, 990000 },
 		{ "a hold of a return at a higher level", 992001, 992000, 990000, 990000 },
-		{ "a hold of a return at a lower level", 900001, 900000, 990000, 900000 },
+		{ "a hold of a return at a lower level", 900001, 900000, 990000, 990000 },
+		{ "on with the return of the others", 900000, 750000, 990000, 990000 },
+		{ "a step back that begins here", 990000, 900000, 990000, 900000 },
 		{ "on with the return", 900000, 0, 900000, 0 },
 		{ "again away", 0, 10000, 0, 10000 },
 	};
@@ -197,8 +201,8 @@ static void a_level_never_goes_against_the_direction_of_its_step(void **state)
 	}
 }
 
-/* A node that was away while its operation turned has what the others have. */
-static void a_node_that_missed_a_turn_follows_the_words(void **state)
+/* Two sides of a cut had an owner each: the one that is left does not know what the other did. */
+static void no_epoch_takes_a_level_back_that_it_did_not_begin_at(void **state)
 {
 	static const struct {
 		const char *why;
@@ -206,17 +210,18 @@ static void a_node_that_missed_a_turn_follows_the_words(void **state)
 		uint32_t from, to, before, after;
 	} steps[] = {
 		{ "away", 64, 1, 0, 1000000, 0, 1000000 },
-		{ "back", 65, 1, 1000000, 990000, 1000000, 990000 },
-		{ "away again, and the backup opens", 66, 2, 1000000, 1000000, 1000000, 1000000 },
-		{ "back far", 67, 1, 1000000, 250000, 1000000, 250000 },
-		{ "another return", 69, 1, 1000000, 990000, 990000, 990000 },
-		{ "which goes on", 69, 2, 990000, 500000, 990000, 500000 },
-		{ "a return by somebody who knew more", 69, 3, 990000, 750000, 500000, 500000 },
-		{ "another owner that knew more", 128, 1, 800001, 800000, 500000, 500000 },
-		{ "which knows where it rests", 128, 2, 800000, 800000, 800000, 800000 },
-		{ "away, held on the way", 192, 1, 299999, 300000, 300000, 300000 },
-		{ "and further", 192, 2, 500000, 600000, 300000, 600000 },
-		{ "an owner after the next", 320, 2, 399999, 400000, 400000, 400000 },
+		{ "a turn at a tenth", 129, 1, 100001, 100000, 1000000, 1000000 },
+		{ "which stays there", 129, 2, 100000, 100000, 1000000, 1000000 },
+		{ "and goes on", 129, 3, 100000, 0, 1000000, 1000000 },
+		{ "a hold of a third owner", 192, 1, 9999, 10000, 1000000, 1000000 },
+		{ "which goes on", 192, 2, 10000, 250000, 1000000, 1000000 },
+		{ "back from here", 193, 1, 1000000, 990000, 1000000, 990000 },
+		{ "and on", 193, 2, 990000, 500000, 990000, 500000 },
+		{ "a return by somebody who knew more", 193, 3, 990000, 750000, 500000, 500000 },
+		{ "another owner that knew more", 256, 1, 800001, 800000, 500000, 500000 },
+		{ "which rests there", 256, 2, 800000, 800000, 500000, 500000 },
+		{ "away, held on the way", 320, 1, 599999, 600000, 500000, 600000 },
+		{ "and further", 320, 2, 700000, 800000, 600000, 800000 },
 	};
 
 	(void)state;
@@ -229,6 +234,15 @@ static void a_node_that_missed_a_turn_follows_the_words(void **state)
 		run_for(200);
 		assert_int_equal(read_level(), steps[i].after);
 	}
+}
+
+static void a_persons_level_is_in_force_at_once(void **state)
+{
+	(void)state;
+	write_step((uint64_t)64 << MODEL_STEP_EPOCH_SHIFT | 1, 0, 1000000, 0);
+	run_for(2100);
+	write_step((uint64_t)65 << MODEL_STEP_EPOCH_SHIFT | PERSON_BIT, 250000, 250000, 0);
+	assert_int_equal(read_level(), 250000);
 }
 
 /* In one tick of a ramp, and through a later step of it, the level never turns. */
@@ -481,7 +495,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(a_step_begins_at_its_instant_and_stays_where_it_goes),
 		WITH(a_level_never_goes_against_the_direction_of_its_step),
-		WITH(a_node_that_missed_a_turn_follows_the_words),
+		WITH(no_epoch_takes_a_level_back_that_it_did_not_begin_at),
+		WITH(a_persons_level_is_in_force_at_once),
 		WITH(a_step_in_the_middle_of_another_goes_on_from_where_that_is),
 		WITH(a_restart_in_the_middle_of_a_step_takes_nothing_back),
 		WITH(a_restart_without_a_file_has_the_level_of_the_step),

@@ -311,6 +311,58 @@ class Lost(Faults):
         self.assertEqual((o["state"], o["sites"]), ("returning", ["ams"]), o)
 
 
+class Cuts(Faults):
+    """lon is cut off from ams and fra, and on both sides people name the other side absent."""
+
+    def cut(self, on: bool) -> None:
+        for s in ("ams", "fra"):
+            self.c.nodes[s].write("peer.token", ("q" if on else "p") * 40 + "\n")
+
+    def ordered(self, at: str, id: str, verb: str, *absent: str) -> None:
+        a = self.c.order(at, id, verb, without=list(absent), override_guards=UNMEASURED)
+        self.assertEqual(a.status, 200, a.raw)
+
+    def two_owners(self) -> str:
+        """fra has drained ams on its side; lon has taken it on the other, and goes back."""
+        id = self.moving()
+        self.cut(True)
+        self.c.wait("fra", id, ("held",), 40)
+        wait_for("lon is alone", lambda: "agreed" not in [p["state"] for p in self.c.nodes["lon"].ask("GET", "/v1/peers").json["items"]])
+        self.ordered("lon", id, "take", "ams-1", "fra-1")
+        self.ordered("lon", id, "abort", "ams-1", "fra-1")
+        self.ordered("fra", id, "resume", "lon-1")
+        self.c.wait("fra", id, REST, 120)
+        self.assertEqual(self.levels()[:2], [1000000] * 2)
+        return id
+
+    def test_two_owners_that_meet_move_nobody_and_a_person_decides(self) -> None:
+        id = self.two_owners()
+        before = self.levels()
+        self.assertLess(before[2], 500000)
+        self.cut(False)
+
+        def is_told() -> bool:
+            self.assertEqual(self.levels(), before, "a name server has jumped")
+            return all((self.c.get(s, id).get("hold") or {}).get("code") == "levels" and
+                       all(n in self.c.get(s, id)["hold"]["detail"] for n in ("ams-1", "fra-1", "100 %")) for s in SITES)
+        wait_for("all know of the levels", is_told, 40)
+        time.sleep(3)  # three ticks of the owner
+        self.assertEqual(self.levels(), before, "a name server has jumped")
+        told = str(self.c.nodes["ams"].ask("GET", "/v1/status").json)
+        self.assertIn("ams-1, fra-1 have up to 100 %", told)
+        events = [e["message"] for e in self.c.nodes["fra"].ask("GET", "/v1/events?limit=50").json["items"] if e["kind"] == "operation"]
+        self.assertTrue(any("node lon-1 owns it now" in e and "at 100%" in e for e in events), events)
+        self.ordered("ams", id, "abort")  # of the way back: out again
+        lowest = before
+        deadline = time.monotonic() + 120
+        while self.c.get("lon", id)["state"] not in REST and time.monotonic() < deadline:
+            now = self.levels()
+            self.assertTrue(all(a <= b <= a + 250000 for a, b in zip(lowest, now, strict=True)), (lowest, now))
+            lowest = now
+            time.sleep(0.2)  # a look at each level on its way
+        self.assertEqual(self.levels(), [1000000] * 3)
+
+
 class Clocks(Faults):
     """The owner's wall clock is what a file says."""
 

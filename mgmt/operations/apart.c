@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Name servers whose level the owner did not write. Persons may force a majority on both sides of a
+ * cut (`--without`); when it heals, the newer epoch wins, and what the other side did is known from its
+ * name servers alone. They keep a level that is higher than the last write reaches
+ * (dns/steering/steps.h). So the operation is held, and a person says how it goes on: back in steps
+ * from the highest level, or out, where those that are ahead stay until the steps reach them.
+ *
+ * A node that was named absent counts here as soon as it says its level.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/operations/engine_internal.h"
+
+#define CODE "levels"
+
+/* The level that a name server has for target @p k; NULL: it is not known, or it has no step. */
+static const struct operation_level *find_said(const struct operation_node *node, uint32_t k)
+{
+	const struct operation_level *level = &node->levels[k];
+
+	if (!node->reached || node->dns == OPERATION_NO || !level->known || !level->epoch)
+		return NULL;
+	return level;
+}
+
+uint32_t apart_highest(const struct tick *t)
+{
+	uint32_t highest = 0;
+
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		for (uint32_t k = 0; k < t->op->n_targets; k++) {
+			const struct operation_level *level = find_said(&t->facts->nodes[i], k);
+
+			if (level && level->level_ppm > highest)
+				highest = level->level_ppm;
+		}
+	}
+	return highest;
+}
+
+/* Whether the node has the last write, and yet a level beyond @p bound_ppm. */
+static bool is_apart(const struct tick *t, const struct operation_node *node, uint32_t bound_ppm)
+{
+	const struct operation_write *write = &t->op->write;
+
+	for (uint32_t k = 0; k < t->op->n_targets; k++) {
+		const struct operation_level *level = find_said(node, k);
+
+		if (level && level->epoch == write->epoch && level->step == write->step &&
+		    level->level_ppm > bound_ppm)
+			return true;
+	}
+	return false;
+}
+
+/* Their names, as many as fit. @return how many there are */
+static size_t list_apart(const struct tick *t, char *names, size_t size)
+{
+	uint32_t bound_ppm = level_bound(t->op);
+	size_t n = 0, used = 0;
+
+	names[0] = '\0';
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		const struct operation_node *node = &t->facts->nodes[i];
+
+		if (!is_apart(t, node, bound_ppm))
+			continue;
+		n++;
+		if (used + strlen(node->name) + sizeof(", ") <= size)
+			used += (size_t)snprintf(names + used, size - used, "%s%s",
+			                         used ? ", " : "", node->name);
+	}
+	return n;
+}
+
+static bool can_be_apart(const struct operation *op)
+{
+	return op->write.epoch && !op->write.ended && !op->reads_levels;
+}
+
+bool apart_is_any(const struct tick *t)
+{
+	char names[OPERATION_DETAIL_MAX];
+
+	return can_be_apart(t->op) && list_apart(t, names, sizeof(names)) > 0;
+}
+
+bool apart_holds(const struct operation *op)
+{
+	return operation_is_held(op) && !strcmp(op->hold.code, CODE);
+}
+
+void apart_check(struct tick *t)
+{
+	struct operation *op = t->op;
+	enum operation_state state = op->state;
+	char names[OPERATION_DETAIL_MAX / 3], detail[OPERATION_DETAIL_MAX];
+	size_t n;
+
+	if (operation_is_over(op) || !can_be_apart(op))
+		return;
+	n = list_apart(t, names, sizeof(names));
+	if (!n)
+		return;
+	(void)snprintf(detail, sizeof(detail),
+	               "%s ha%s up to %u %% of the clients elsewhere, the operation has %u %%: "
+	               "its owner did not write that",
+	               names, n == 1 ? "s" : "ve", apart_highest(t) / 10000, op->level_ppm / 10000);
+	if (operation_is_held(op) && strcmp(op->hold.detail, detail) != 0) {
+		tick_hold_instead(t, CODE, "%s", detail);
+		op->state = state; /* the end that has come stays so */
+	}
+	tick_hold(t, CODE, "%s", detail);
+}
