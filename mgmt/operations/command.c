@@ -333,7 +333,7 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 		return command_refuse(error, -EINVAL, "it is %s: hold or return it first",
 		                      operation_state_text(op->state));
 	if (behind_is(op, facts))
-		return command_refuse(error, -EBUSY,
+		return command_refuse(error, -EINVAL,
 		                      "its record is older than the levels: resume it, or return "
 		                      "the site");
 	if (mover)

@@ -56,6 +56,21 @@ const struct operation_node *facts_find_better_owner(const struct operation *op,
 	return best;
 }
 
+/* One alone may have an old configuration itself. */
+const struct operation_node *facts_find_remover(const struct operation_facts *facts)
+{
+	const struct operation_node *found = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < facts->n_nodes; i++) {
+		if (!facts->nodes[i].refuses)
+			continue;
+		found = &facts->nodes[i];
+		n++;
+	}
+	return 2 * n > facts->n_nodes - 1 ? found : NULL;
+}
+
 uint32_t facts_epoch(const struct operation *op, const struct operation_facts *facts)
 {
 	uint32_t epoch = op->epoch;

@@ -25,6 +25,8 @@ bool facts_is_name_server(const struct operation *op, const struct operation_nod
  */
 const struct operation_node *facts_find_better_owner(const struct operation *op,
                                                      const struct operation_facts *facts);
+/** A node whose configuration does not have this one, if most of the others are such nodes; NULL. */
+const struct operation_node *facts_find_remover(const struct operation_facts *facts);
 /** The highest epoch of the record and of all levels that are known. */
 uint32_t facts_epoch(const struct operation *op, const struct operation_facts *facts);
 /** Another operation that moves levels; NULL: none. @return its id */

@@ -29,7 +29,13 @@ static int refuse_owner(const struct operation *op, const struct operation_facts
 	const struct operation_verdict *majority = &verdicts[OPERATION_GUARD_MAJORITY];
 	const struct operation_node *better = facts_find_better_owner(op, facts);
 	const struct operation_verdict *release = &verdicts[OPERATION_GUARD_RELEASE];
+	const struct operation_node *remover = facts_find_remover(facts);
 
+	if (remover) /* whatever is named absent: they go on, and do not hear this one */
+		return command_refuse(error, -EINVAL,
+		                      "the configuration of node %s does not have node %s: take it "
+		                      "at node %s",
+		                      remover->name, facts->self, remover->name);
 	operation_judge(op, facts, OPERATION_BEFORE, verdicts);
 	if (!majority->ok)
 		return command_refuse_by(error, OPERATION_GUARD_MAJORITY,

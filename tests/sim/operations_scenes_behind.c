@@ -105,9 +105,35 @@ static int of_two_takers_one_goes_on(void)
 	return 0;
 }
 
+/* It hears nobody, so its epoch would meet that of the owner that the others have. */
+static int a_removed_node_takes_nothing(void)
+{
+	const char *const absent[] = { "na", "nc" };
+	struct operation_person without = scene_person;
+
+	without.without = absent;
+	without.n_without = 2;
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	set_levels(scene.op.epoch + 64, 1, 250000); /* which its own name server has taken over */
+	CHECK(scene_until_state(OPERATION_HELD, 15) && scene_is_held_by("record-behind"));
+	for (uint32_t i = 0; i < SCENE_NODES; i += 2) {
+		scene.nodes[i].reached = false;
+		scene.nodes[i].refuses = true;
+	}
+	CHECK(operation_resume(&scene.op, &scene.f, &without, scene.now_ms, scene.error) &&
+	      operation_abort(&scene.op, &scene.f, &without, scene.now_ms, scene.error) &&
+	      strstr(scene.error, "take it at node"));
+	CHECK(operation_own(&scene.op, &scene.f, &without, scene.now_ms, scene.error));
+	scene.nodes[2].refuses = false; /* one alone may have an old configuration itself */
+	CHECK(!operation_abort(&scene.op, &scene.f, &without, scene.now_ms, scene.error));
+	return 0;
+}
+
 uint64_t scenes_behind(void)
 {
 	return (uint64_t)(a_record_that_is_behind_is_held() +
 	                  persons_take_over_levels_of_a_later_change() +
-	                  a_return_that_is_lost_goes_on() + of_two_takers_one_goes_on());
+	                  a_return_that_is_lost_goes_on() + of_two_takers_one_goes_on() +
+	                  a_removed_node_takes_nothing());
 }

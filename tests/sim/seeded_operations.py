@@ -52,6 +52,8 @@ BREAKAGES = [
      "\tif (!err)\n\t\terr = own_catch_up(&t, person, error);\n\tif (err)\n\t\treturn err;\n\tadd_to_way(&t, person);\n\tbegin_abort", "\tif (err)\n\t\treturn err;\n\tadd_to_way(&t, person);\n\tbegin_abort"),
     ("a return that is lost is a drain", RUNS, BEHIND, "op->hold.from = OPERATION_RETURNING;", ";"),
     ("a person goes on from a lost record without a majority", RUNS, OWN, "err = refuse_owner(op, t->facts, error);", "err = 0;"),
+    ("a removed node takes it", RUNS, OWN, "if (remover)", "if (0)"),
+    ("a node with an old configuration keeps others from taking", RUNS, FACTS, "return 2 * n > facts->n_nodes - 1 ? found : NULL;", "return found;"),
     ("steps of the other of two takers pass its hold", RUNS, OWN, " || behind_count_steps(t))", ")"),
     ("records: a later seq beats a higher epoch", RUNS, RECORD, "if (a->epoch != b->epoch)\n\t\treturn a->epoch > b->epoch;", ""),
     ("records: two takers flip by seq", RUNS, RECORD, "if (owners)\n\t\treturn owners < 0;", ""),
