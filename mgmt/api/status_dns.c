@@ -15,6 +15,8 @@
 #include "base/sorted.h"
 #include "weir/model.h"
 
+#define PPM 1000000
+
 struct status_dns_name {
 	const char *service;
 	const json_t *sites;
@@ -50,7 +52,7 @@ static const char *drained_word(const json_t *site)
 {
 	json_int_t ppm = json_integer_value(json_object_get(site, "drained_ppm"));
 
-	return ppm >= 1000000 ? "drained" : ppm ? "draining" : "serving";
+	return ppm >= PPM ? "drained" : ppm ? "draining" : "serving";
 }
 
 /* Whether checks leave a site in the answers of a name; weir-dns reports both families. */
@@ -82,7 +84,7 @@ static bool is_chosen(const json_t *sites)
 
 static uint64_t compute_site_weight(const json_t *s, bool out)
 {
-	uint64_t open = 1000000 - (uint64_t)json_integer_value(json_object_get(s, "drained_ppm"));
+	uint64_t open = PPM - (uint64_t)json_integer_value(json_object_get(s, "drained_ppm"));
 
 	if (out || json_is_true(json_object_get(s, "disabled")))
 		return 0;
@@ -97,6 +99,19 @@ static const json_t *find_site(const json_t *sites, const char *site)
 	return NULL;
 }
 
+/* Whether weir-dns has said all of a site, within limits: it may be of another release. */
+static bool is_told(const json_t *s)
+{
+	const json_t *ppm = json_object_get(s, "drained_ppm"),
+	             *weight = json_object_get(s, "weight");
+
+	return json_is_integer(ppm) && json_integer_value(ppm) >= 0 &&
+	       json_integer_value(ppm) <= PPM && json_is_integer(weight) &&
+	       json_integer_value(weight) >= 0 && json_integer_value(weight) <= UINT32_MAX &&
+	       json_is_boolean(json_object_get(s, "shifting")) &&
+	       json_is_boolean(json_object_get(s, "disabled"));
+}
+
 /* What weir-dns does with a site, by the sites of one name. */
 static json_t *effect_to_json(const json_t *sites, const char *site)
 {
@@ -109,6 +124,8 @@ static json_t *effect_to_json(const json_t *sites, const char *site)
 	for (size_t k = 0; k < json_array_size(sites); k++) {
 		const json_t *s = json_array_get(sites, k);
 
+		if (!is_told(s))
+			return unknown_effect();
 		sum += compute_site_weight(s, chosen && !is_answered(s));
 	}
 	bool is_out = chosen && !is_answered(found);
@@ -118,7 +135,7 @@ static json_t *effect_to_json(const json_t *sites, const char *site)
 	                 : is_out                                         ? "out"
 	                                                                  : drained_word(found),
 	                 "level_ppm", json_object_get(found, "drained_ppm"), "weight_share_ppm",
-	                 sum ? (json_int_t)(own * 1000000 / sum) : (json_int_t)0, "shifting",
+	                 sum ? (json_int_t)(own * PPM / sum) : (json_int_t)0, "shifting",
 	                 json_object_get(found, "shifting"), "disabled",
 	                 json_object_get(found, "disabled"));
 }
