@@ -79,6 +79,45 @@ static void the_owner_is_asked_once_whatever_the_tunnel(void **state)
 	}
 }
 
+/* An unknown flow is remembered in the pool's last seconds before a claim ends, not by its idle time. */
+static void the_pool_says_when_a_flow_is_remembered(void **state)
+{
+	static const struct {
+		uint32_t left_s;
+		enum owner_event event;
+	} cases[] = { { 61, OWNER_EVENT_BASE }, { 60, OWNER_EVENT_LEARNED } };
+	struct world *w = *state;
+
+	w->t.pools[0].idle_s = 900;
+	w->t.pools[0].remember_s = 60;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct test_frame f = frame_of(TCP4, ROOM);
+		struct fwd_verdict v = { 0 };
+
+		unsettle_slots(w, 1);
+		for (uint32_t slot = 0; slot < N_SLOTS; slot++)
+			w->t.colds[slot].claim[OWNER_CLASS_TCP].settle_at = 5000 + cases[i].left_s;
+		world_forward(w, &f.packet, 5000, &v);
+		assert_int_equal(v.event, cases[i].event);
+		free(f.memory);
+	}
+}
+
+static void a_flow_with_a_list_is_counted(void **state)
+{
+	struct test_frame f = frame_of(TCP4, ROOM);
+	struct world *w = *state;
+	struct fwd_verdict v = { 0 };
+
+	w->t.pools[0].flags |= FWD_POOL_AGENTS;
+	world_point_services(w);
+	unsettle_slots(w, 1);
+	world_forward(w, &f.packet, 0, &v);
+	assert_int_equal(v.event, OWNER_EVENT_LISTED);
+	assert_int_equal(w->t.cpus[0].event[OWNER_EVENT_LISTED], 1);
+	free(f.memory);
+}
+
 static void a_slot_without_any_owner_is_asked_once_too(void **state)
 {
 	struct test_frame f = frame_of(TCP4, ROOM);
@@ -98,6 +137,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(the_owner_is_asked_once_whatever_the_tunnel, set_up,
 		                                tear_down),
+		cmocka_unit_test_setup_teardown(the_pool_says_when_a_flow_is_remembered, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_flow_with_a_list_is_counted, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_slot_without_any_owner_is_asked_once_too, set_up,
 		                                tear_down),
 	};
