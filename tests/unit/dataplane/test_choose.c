@@ -89,11 +89,18 @@ static void tables_belong_to_the_node_of_the_first_nic_that_has_one(void **state
 		                            { .interface = "b", .device = "0000:99:00.0" },
 		                            { .interface = "c",
 		                              .device = "net_bonding0,slave=0000:01:00.0" } };
+	const struct model_port bond = {
+		.interface = "d", .device = "net_bonding0,slave=0000:03:00.0,slave=0000:01:00.0"
+	};
 	struct model_node node = { .name = "n", .ports = ports, .n_ports = 2 };
 
 	(void)state;
 	assert_int_equal(choose_numa_node(&node, root), -1);
 	node.n_ports = 3;
+	assert_int_equal(choose_numa_node(&node, root), 1);
+	run_shell("echo -1 >bus/pci/devices/0000:03:00.0/numa_node"); /* the kernel knows none */
+	node.ports = &bond;
+	node.n_ports = 1;
 	assert_int_equal(choose_numa_node(&node, root), 1);
 }
 

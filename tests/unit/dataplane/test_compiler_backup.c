@@ -73,6 +73,25 @@ static void own_backends_return_after_ten_seconds(void **state)
 		assert_true(hot_word(i) & FWD_SLOT_UNSETTLED);
 }
 
+/* The site's answer is no word of a backend of the pool. */
+static void a_published_page_tells_of_the_backups_site(void **state)
+{
+	int at = health_find_index(s.health, health_target_service("web", "fra", true));
+
+	(void)state;
+	second.w.services[1].vip_check = &check;
+	second.w.services[1].at = second.w.at;
+	second.w.services[1].n_at = 2;
+	second.w.at[1].vip = &second.w.vip;
+	apply_world(&s, &second.w);
+	health_write(s.health, at, health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
+	set_verdicts(HEALTH_DOWN, HEALTH_UP);
+	assert_int_equal(find_own()->backup->state.unused, EFFECT_BACKUP_USABLE);
+	health_write(s.health, at, health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1));
+	compiler_follow_verdicts(&s.node, &s.time);
+	assert_int_equal(find_own()->backup->state.unused, EFFECT_BACKUP_SITE_DOWN);
+}
+
 static void a_site_that_does_not_answer_is_no_backup(void **state)
 {
 	int at = health_find_index(s.health, health_target_service("web", "fra", true));
@@ -341,6 +360,7 @@ int main(void)
 		TEST(a_lost_verdict_moves_nothing),
 		TEST(last_good_holds_only_when_the_backup_is_down_too),
 		TEST(own_backends_return_after_ten_seconds),
+		TEST(a_published_page_tells_of_the_backups_site),
 		TEST(a_site_that_does_not_answer_is_no_backup),
 		TEST(late_clients_go_to_the_backup_from_their_instant_on),
 		TEST(a_step_below_all_makes_nobody_late),

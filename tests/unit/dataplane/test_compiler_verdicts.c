@@ -124,6 +124,43 @@ static void a_published_page_decides_the_pools_with_news_alone(void **state)
 	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
 }
 
+/* Owners hear of a return as they do of a death. */
+static void a_published_page_brings_a_return_into_force(void **state)
+{
+	struct compiler_pool *p = &s.node.pools[0];
+
+	(void)state;
+	for (uint64_t id = 5; id <= 9; id += 2)
+		store_verdict(id, HEALTH_UP);
+	compiler_follow_verdicts(&s.node, &s.time);
+	store_verdict(5, HEALTH_DOWN);
+	compiler_follow_verdicts(&s.node, &s.time);
+	assert_false(p->changed);
+	store_verdict(5, HEALTH_UP);
+	compiler_follow_verdicts(&s.node, &s.time);
+	expect_counters(1, 1, 0);
+	assert_false(p->changed);
+}
+
+/* weir-health may take a document, and so its targets, after this process. */
+static void a_target_is_found_when_it_is_on_the_page(void **state)
+{
+	uint64_t targets[3];
+
+	(void)state;
+	for (uint64_t i = 0; i < 3; i++)
+		targets[i] = health_target_backend("web-ams", 5 + 2 * i);
+	assert_int_equal(health_set_targets(s.health, targets, 2, 2), 0);
+	compiler_follow_verdicts(&s.node, &s.time);
+	assert_int_equal(backend_of(9)->page_index, -1);
+	assert_int_equal(health_set_targets(s.health, targets, 3, 3), 0);
+	for (uint64_t id = 5; id <= 9; id += 2)
+		store_verdict(id, id == 9 ? HEALTH_DOWN : HEALTH_UP);
+	compiler_follow_verdicts(&s.node, &s.time);
+	assert_int_equal(flags_of(9) & FWD_BACKEND_DEAD, FWD_BACKEND_DEAD);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, 0);
+}
+
 /* What comes with a document is no death and no return, whatever is seen of it. */
 static void a_new_backend_is_neither_dead_nor_back(void **state)
 {
@@ -224,6 +261,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		VERDICTS_TEST(deaths_returns_and_holds_are_counted_when_they_come),
 		VERDICTS_TEST(a_published_page_decides_the_pools_with_news_alone),
+		VERDICTS_TEST(a_published_page_brings_a_return_into_force),
+		VERDICTS_TEST(a_target_is_found_when_it_is_on_the_page),
 		VERDICTS_TEST(a_new_backend_is_neither_dead_nor_back),
 		VERDICTS_TEST(without_a_check_no_word_counts),
 		VERDICTS_TEST(without_a_page_all_stays),

@@ -89,6 +89,27 @@ static void a_reader_finds_pools_and_backends_on_the_page(void **state)
 	page_close(page);
 }
 
+/* Pools are on the page in any order, and are found in the copy of each. */
+static void a_frozen_reader_finds_pools_whatever_their_order(void **state)
+{
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		struct page *page = make_page();
+		struct effect_pool *pools = effect_page_pools(page_payload(page)), first = pools[0];
+		struct effect *e;
+
+		if (turn) {
+			pools[0] = pools[1];
+			pools[1] = first;
+		}
+		assert_int_equal(effect_open(dir, &e), 0);
+		effect_freeze(e);
+		expect_pools(e);
+		effect_close(e);
+		page_close(page);
+	}
+}
+
 /* A frozen reader sees what was there, whatever is written later; only the sign of life is live. */
 static void a_frozen_reader_sees_one_instant(void **state)
 {
@@ -339,6 +360,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		EFFECT_TEST(a_reader_finds_pools_and_backends_on_the_page),
+		EFFECT_TEST(a_frozen_reader_finds_pools_whatever_their_order),
 		EFFECT_TEST(a_frozen_reader_sees_one_instant),
 		EFFECT_TEST(a_page_that_lies_is_not_frozen_beyond_its_end),
 		EFFECT_TEST(a_page_that_is_being_written_or_lies_is_not_read),

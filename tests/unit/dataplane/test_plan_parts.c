@@ -360,18 +360,27 @@ static const struct {
 	uint32_t n_slots;
 	const char *name;
 	bool made[3];
+	bool agent; /* of the pool before */
 } ring_cases[] = {
-	{ "in force and next are there", NOW, 0, 4096, "web-ams", { false, false, false } },
-	{ "the next alone is in force", NOW + 2000, 0, 4096, "web-ams", { false, false, false } },
+	{ "in force and next are there", NOW, 0, 4096, "web-ams", { false, false, false }, false },
+	{ "the next alone is in force",
+	  NOW + 2000,
+	  0,
+	  4096,
+	  "web-ams",
+	  { false, false, false },
+	  false },
 	{ "the first is in force, all follow",
 	  NOW - 501,
 	  0,
 	  4096,
 	  "web-ams",
-	  { false, false, false } },
-	{ "another key", NOW, 1, 4096, "web-ams", { true, true, true } },
-	{ "more slots", NOW, 0, 8192, "web-ams", { true, true, true } },
-	{ "another pool", NOW, 0, 4096, "mail", { true, true, true } },
+	  { false, false, false },
+	  false },
+	{ "another key", NOW, 1, 4096, "web-ams", { true, true, true }, false },
+	{ "more slots", NOW, 0, 8192, "web-ams", { true, true, true }, false },
+	{ "another pool", NOW, 0, 4096, "mail", { true, true, true }, false },
+	{ "its owners begin again", NOW + 2000, 0, 4096, "web-ams", { true, true, false }, true },
 };
 
 /* Rings that the owners have already, of the set in force and the next, are not made again; none is of a set before. */
@@ -384,6 +393,7 @@ static void rings_are_made_of_sets_that_are_new(void **state)
 		make_world(&before);
 		before.pools[0].n_slots = ring_cases[i].n_slots;
 		before.pools[0].name = ring_cases[i].name;
+		before.pools[0].agent = ring_cases[i].agent;
 		before.model.hash_key[1] = ring_cases[i].key;
 		struct plan *p = make_plan();
 
