@@ -100,7 +100,7 @@ static const json_t *find_site(const json_t *sites, const char *site)
 }
 
 /* Whether weir-dns has said all of a site, within limits: it may be of another release. */
-static bool is_told(const json_t *s)
+static bool is_whole(const json_t *s)
 {
 	const json_t *ppm = json_object_get(s, "drained_ppm"),
 	             *weight = json_object_get(s, "weight");
@@ -124,7 +124,7 @@ static json_t *effect_to_json(const json_t *sites, const char *site)
 	for (size_t k = 0; k < json_array_size(sites); k++) {
 		const json_t *s = json_array_get(sites, k);
 
-		if (!is_told(s))
+		if (!is_whole(s))
 			return unknown_effect();
 		sum += compute_site_weight(s, chosen && !is_answered(s));
 	}
