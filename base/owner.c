@@ -207,16 +207,23 @@ FILE *owner_fopen(const char *path, const char *process)
 void owner_give_directory(const char *path, mode_t mode, const char *process)
 {
 	const struct group *group = getgrnam("weir");
+	struct stat st;
 	uid_t uid;
 
 	/*
 	 * Root's until it is given away, so nobody can put anything into it before; and it gets its
-	 * mode before, as a supervisor without CAP_FOWNER cannot change it afterwards.
+	 * mode before, as a supervisor without CAP_FOWNER cannot change it afterwards. Not by its
+	 * path: where others may write, something else may lie there by now.
 	 */
 	if (geteuid() != 0 || !group || !owner_of(process, &uid) || mkdir(path, 0700) < 0)
 		return;
-	if (chmod(path, mode) < 0 || chown(path, uid, group->gr_gid) < 0)
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+	if (fd < 0)
+		return;
+	if (fstat(fd, &st) == 0 && st.st_uid == 0 &&
+	    (fchmod(fd, mode) < 0 || fchown(fd, uid, group->gr_gid) < 0))
 		rmdir(path);
+	close(fd);
 }
 
 /*

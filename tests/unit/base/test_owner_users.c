@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Weir's users, as the machine has them: each process has its own, and is believed as no other. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -13,7 +14,9 @@
 
 #include <cmocka.h>
 
+#include <grp.h>
 #include <pwd.h>
+#include <sys/stat.h>
 
 #include "base/owner.h"
 
@@ -29,6 +32,8 @@ static const struct {
 	      { "weir-web", 4005 } };
 
 static unsigned n_asked;
+/* What mkdir() finds done behind its back: the directory is moved, and this put in its place. */
+static const char *put_instead;
 
 /* In the place of libc's. */
 int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size,
@@ -43,6 +48,29 @@ int getpwnam_r(const char *name, struct passwd *entry, char *buffer, size_t size
 			*entry = (struct passwd){ .pw_uid = users[i].uid };
 			*found = entry;
 		}
+	return 0;
+}
+
+/* In the place of libc's. */
+struct group *getgrnam(const char *name)
+{
+	static struct group weir = { .gr_gid = 4001 };
+
+	return strcmp(name, "weir") ? NULL : &weir;
+}
+
+/* In the place of libc's. */
+int mkdir(const char *path, mode_t mode)
+{
+	char away[128];
+
+	if (mkdirat(AT_FDCWD, path, mode))
+		return -1;
+	if (put_instead) {
+		snprintf(away, sizeof(away), "%.120s.away", path);
+		assert_int_equal(rename(path, away), 0);
+		assert_int_equal(symlink(put_instead, path), 0);
+	}
 	return 0;
 }
 
@@ -132,12 +160,43 @@ static void troubles_are_listed_one_a_path(void **state)
 	assert_int_equal(list[OWNER_TROUBLES_MAX - 1].found, OWNER_TROUBLES_MAX + 1);
 }
 
+/* Others may write where it is made, and put a link in its place before it is given away. */
+static void what_another_put_in_a_directorys_place_is_not_given_away(void **state)
+{
+	char dir[] = "/tmp/weir-owner-XXXXXX", ours[64], victim[64], away[64];
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(dir));
+	snprintf(ours, sizeof(ours), "%s/ours", dir);
+	snprintf(away, sizeof(away), "%s/ours.away", dir);
+	snprintf(victim, sizeof(victim), "%s/victim", dir);
+	owner_give_directory(ours, 0750, "dataplane");
+	assert_int_equal(stat(ours, &st), 0);
+	assert_int_equal(st.st_uid, 4002);
+	assert_int_equal(st.st_gid, 4001);
+	assert_int_equal(st.st_mode & 07777, 0750);
+	assert_int_equal(rmdir(ours), 0);
+
+	assert_int_equal(mkdir(victim, 0700), 0);
+	put_instead = victim;
+	owner_give_directory(ours, 0750, "dataplane");
+	put_instead = NULL;
+	assert_int_equal(stat(victim, &st), 0);
+	assert_int_equal(st.st_uid, 0);
+	assert_int_equal(st.st_mode & 07777, 0700);
+	assert_int_equal(unlink(ours) | rmdir(away) | rmdir(victim) | rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_process_has_its_own_user),
 		cmocka_unit_test(a_user_is_believed_as_its_own_process_alone),
 		cmocka_unit_test(troubles_are_listed_one_a_path),
+		cmocka_unit_test(what_another_put_in_a_directorys_place_is_not_given_away),
 	};
 
 	return cmocka_run_group_tests_name("owner users", tests, NULL, NULL);
