@@ -312,6 +312,27 @@ static int levels_of_another_owner_hold_the_way_back(void)
 	return 0;
 }
 
+/* The other side has drained further while this one went back: an abort sends the others after it. */
+static int a_way_back_that_levels_hold_may_turn_out_again(void)
+{
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	scene_tick(1);
+	let_be_higher(1000000);
+	scene_tick(1);
+	CHECK(scene_is_held_by("levels"));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	let_be_higher(1000000);
+	scene_tick(1);
+	CHECK(scene.op.state == OPERATION_MOVING && scene.op.way == OPERATION_OUT &&
+	      scene.op.level_ppm == 250000);
+	scene.obey = true;
+	CHECK(scene_until_level(500000) && scene_until_state(OPERATION_LATE, 100));
+	return 0;
+}
+
 /* Who has the step is ahead; the others do not make it because it was stopped. */
 static int a_hold_of_a_step_back_calls_nobody_back(void)
 {
@@ -357,6 +378,7 @@ uint64_t scenes_own(void)
 	static int (*const scenes[])(void) = {
 		levels_of_another_owner_hold_the_way_out,
 		levels_of_another_owner_hold_the_way_back,
+		a_way_back_that_levels_hold_may_turn_out_again,
 		a_hold_of_a_step_back_calls_nobody_back,
 		a_forced_majority_ends_nothing,
 		the_owner_is_outside_of_the_target,
