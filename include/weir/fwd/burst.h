@@ -38,8 +38,9 @@
 /** What a frame looks like. */
 enum fwd_burst_shape {
 	FWD_BURST_OTHER,
-	FWD_BURST_PLAIN4, /**< as fwd_parse_plain() demands, of IPv4 */
-	FWD_BURST_PLAIN6, /**< of IPv6 */
+	FWD_BURST_PLAIN4,  /**< as fwd_parse_plain() demands, of IPv4 */
+	FWD_BURST_PLAIN6,  /**< of IPv6 */
+	FWD_BURST_FOREIGN, /**< plain, of either, to none of our VIPs: the kernel's */
 };
 
 /** Frames and what becomes of them; a worker has one and uses it again and again. */
@@ -91,29 +92,41 @@ FWD_INLINE void fwd_burst_message(struct fwd_burst *b, uint32_t i, uint8_t proto
 	m->word[3][i] = ip6->dst_be[1];
 }
 
+/** Whether @p dst, which is given by value so that nothing has to be in memory, is none of our VIPs. */
+FWD_BURST_RARE bool fwd_burst_is_foreign(const struct fwd_tables *t, const struct fwd_root *root,
+                                         union fwd_addr dst)
+{
+	return !fwd_is_vip(t, root, &dst);
+}
+
 /**
  * Stage 2 of a frame of the commonest shape: the flow's message, its service, and whether it goes
  * where its slot leads, as far as can be said before that is known. The source is looked at
  * first: to keep it meanwhile costs more than all the rest.
  *
  * @param is4  the family that is asked for; a constant
- * @return false: it has another shape, or its slot asks for more of the flow than its hash
+ * @return OTHER: it has another shape, or its slot asks for more of the flow than its hash
  */
-FWD_INLINE bool fwd_burst_find_plain(const struct fwd_tables *t, const struct fwd_root *root,
-                                     struct fwd_burst *b, uint32_t i, bool is4)
+FWD_INLINE enum fwd_burst_shape fwd_burst_find_plain(const struct fwd_tables *t,
+                                                     const struct fwd_root *root,
+                                                     struct fwd_burst *b, uint32_t i, bool is4)
 {
+	const enum fwd_burst_shape plain = is4 ? FWD_BURST_PLAIN4 : FWD_BURST_PLAIN6;
 	struct fwd_verdict *v = &b->verdicts[i];
 	struct fwd_parsed p;
 	bool ours;
 
 	if (FWD_UNLIKELY(!fwd_parse_plain(&b->packets[i], &p, is4)))
-		return false;
+		return FWD_BURST_OTHER;
 	fwd_burst_message(b, i, p.flow.protocol, is4);
 	ours = fwd_is_ours(t, root, &b->packets[i], b->ingress[i]) &&
 	       fwd_check_sender(t, root, &p) == FWD_REASON_FORWARDED;
 	v->service = fwd_service_find(t, root, &p.flow.dst, p.flow.dport_be, p.flow.protocol);
 	b->is_fast[i] = v->service && ours;
-	return !v->service || FWD_LIKELY(!(v->service->flags & FWD_SERVICE_HASH_SOURCE));
+	if (FWD_UNLIKELY(!v->service))
+		return ours && fwd_burst_is_foreign(t, root, p.flow.dst) ? FWD_BURST_FOREIGN
+		                                                         : plain;
+	return FWD_LIKELY(!(v->service->flags & FWD_SERVICE_HASH_SOURCE)) ? plain : FWD_BURST_OTHER;
 }
 
 /** Stage 2 of any other frame. */
@@ -138,15 +151,14 @@ FWD_INLINE void fwd_burst_find(const struct fwd_tables *t, const struct fwd_root
 	for (uint32_t i = 0; i < b->n; i++) {
 		fwd_burst_fetch(b, i + FWD_BURST_AHEAD);
 		fwd_burst_fetch_room(&b->packets[i]);
-		if (FWD_LIKELY(fwd_burst_find_plain(t, root, b, i, true))) {
-			b->shapes[i] = FWD_BURST_PLAIN4;
-		} else if (FWD_LIKELY(fwd_burst_find_plain(t, root, b, i, false))) {
-			b->shapes[i] = FWD_BURST_PLAIN6;
+		b->shapes[i] = (uint8_t)fwd_burst_find_plain(t, root, b, i, true);
+		if (FWD_LIKELY(b->shapes[i] != FWD_BURST_OTHER))
+			continue;
+		b->shapes[i] = (uint8_t)fwd_burst_find_plain(t, root, b, i, false);
+		if (FWD_LIKELY(b->shapes[i] != FWD_BURST_OTHER))
 			b->any6 = true;
-		} else {
-			b->shapes[i] = FWD_BURST_OTHER;
+		else
 			fwd_burst_find_other(t, root, b, i);
-		}
 	}
 	fwd_hash_burst(root->hash_key, &b->messages, b->n, b->any6, b->hash);
 }
@@ -301,7 +313,7 @@ FWD_BURST_RARE void fwd_burst_decide(const struct fwd_tables *t, const struct fw
 	fwd_forward_any(t, root, cpu, &b->packets[i], p, v);
 }
 
-/** Stage 5 of a frame of @p len bytes. */
+/** Stage 5 of a frame of @p len bytes. A foreign one needs no other look: fwd_decide_other() says the same of it. */
 FWD_INLINE void fwd_burst_finish(const struct fwd_tables *t, const struct fwd_root *root,
                                  struct fwd_cpu *cpu, struct fwd_burst *b, uint32_t i, uint64_t len)
 {
@@ -313,7 +325,12 @@ FWD_INLINE void fwd_burst_finish(const struct fwd_tables *t, const struct fwd_ro
 	                       ? fwd_burst_send(t, root, cpu, packet, len, v, true)
 	                       : fwd_burst_send(t, root, cpu, packet, len, v, false)))
 		return;
-	fwd_burst_decide(t, root, cpu, b, i);
+	if (b->shapes[i] != FWD_BURST_FOREIGN) {
+		fwd_burst_decide(t, root, cpu, b, i);
+		return;
+	}
+	*v = (struct fwd_verdict){ .hash = v->hash, .reason = FWD_REASON_NOT_OURS };
+	fwd_count_reason(cpu, v->reason);
 }
 
 /**
