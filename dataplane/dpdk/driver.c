@@ -179,6 +179,11 @@ static void give_sizes(const struct driver *driver, struct driver_sizes *out)
 	*out = d->now.sizes;
 }
 
+static uint64_t give_page_bytes(const struct driver *driver)
+{
+	return tablefile_page_bytes(&((const struct dpdk_driver *)driver)->now);
+}
+
 /* Whether workers hand frames of the port over: too few queues, or all flows come by one. */
 static bool is_spread(const struct dpdk_driver *d, const struct device_port *p)
 {
@@ -535,6 +540,7 @@ static const struct driver_ops driver_dpdk = {
 	.open = open_dpdk_driver,
 	.tables = give_tables,
 	.sizes = give_sizes,
+	.page_bytes = give_page_bytes,
 	.attach = attach_device,
 	.detach = detach_device,
 	.ports = list_device_ports,

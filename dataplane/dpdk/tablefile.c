@@ -208,10 +208,15 @@ static void drop_later(struct tablefile *f, uint64_t bytes, struct table_offsets
 	find_offsets(p, &f->tables);
 }
 
+uint64_t tablefile_page_bytes(const struct tablefile *f)
+{
+	return f->page_bytes ? f->page_bytes : PAGE;
+}
+
 /* The length of a file with tables of @p bytes. */
 static uint64_t file_length(const struct tablefile *f, uint64_t bytes)
 {
-	uint64_t page = f->page_bytes ? f->page_bytes : PAGE;
+	uint64_t page = tablefile_page_bytes(f);
 
 	return (bytes + page - 1) / page * page;
 }

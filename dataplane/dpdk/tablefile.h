@@ -25,6 +25,8 @@ struct tablefile {
 	struct fwd_tables tables;
 };
 
+/** Bytes of a page that @p f lies in, of whichever kind. */
+uint64_t tablefile_page_bytes(const struct tablefile *f);
 /**
  * Make tables with root filled in at @p path, in place of what is there.
  * @param n_cpus   rows of counters

@@ -44,7 +44,7 @@ static void log_tables(const struct tablefile *f, const char *path,
                        const struct hugefile_request *request)
 {
 	log_note("tables-in-memory", "path=%s bytes=%zu page_kb=%llu numa_node=%d reason=\"%s\"",
-	         path, f->len, (unsigned long long)(f->page_bytes ? f->page_bytes : 4096) / 1024,
+	         path, f->len, (unsigned long long)tablefile_page_bytes(f) / 1024,
 	         request ? request->node : -1, request ? request->reason.text : "as configured");
 }
 

@@ -140,6 +140,9 @@ const struct metric metrics_totals[TOTALS] = {
 	[PORTS_GENERIC] = { STATS_GAUGE, "weir_dataplane_ports_generic",
 	                    "ports to which it is attached in the slower generic mode" },
 	[DPDK] = { STATS_GAUGE, "weir_dataplane_dpdk", "1: DPDK moves packets; 0: XDP" },
+	[TABLES_PAGE] = { STATS_GAUGE, "weir_dataplane_tables_page_bytes",
+	                  "DPDK: bytes of a memory page that the tables lie in; 4096 where there were no "
+	                  "hugepages for them. 0: XDP, whose tables the kernel lays out" },
 	[LEARNING] = { STATS_GAUGE, "weir_dataplane_learning",
 	               "1: started on empty tables and waits for a peer's connection state" },
 	[CPU_US] = { STATS_COUNTER, "weir_dataplane_process_cpu_microseconds_total",

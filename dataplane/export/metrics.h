@@ -47,6 +47,7 @@ enum metrics_total {
 	PORTS,
 	PORTS_GENERIC,
 	DPDK,
+	TABLES_PAGE,
 	LEARNING,
 	CPU_US,
 	RESIDENT,

@@ -444,6 +444,7 @@ static void write_node(struct publisher *p, const struct compiler *n)
 	stats_set(p->totals[PORTS], count);
 	stats_set(p->totals[PORTS_GENERIC], generic);
 	stats_set(p->totals[DPDK], !strcmp(n->ops->name, "dpdk"));
+	stats_set(p->totals[TABLES_PAGE], n->ops->page_bytes ? n->ops->page_bytes(n->driver) : 0);
 	stats_set(p->totals[DOCUMENT], n->model->meta.document);
 	stats_set(p->totals[DOCUMENTS], n->counters.documents);
 	stats_set(p->totals[DOCUMENT_READ_US], n->took.read_us);

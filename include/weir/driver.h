@@ -212,6 +212,12 @@ struct driver_ops {
 	 */
 	int (*resize_commit)(struct driver *d, struct driver_reason *reason);
 
+	/**
+	 * Bytes of a memory page that the tables lie in. A packet waits less for memory when they
+	 * are large. NULL: the kernel lays them out.
+	 */
+	uint64_t (*page_bytes)(const struct driver *d);
+
 	/** What workers did; NULL: a driver without workers. @return how many, written to @p out */
 	size_t (*workers)(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX]);
 	/**

@@ -217,7 +217,8 @@ def answers_by_tap(report: Report, stage: Stage) -> None:
     report.check("auto: DPDK, because it can drive the device of each port" in log_of(stage), "why auto takes DPDK is said")
     report.check("worker" in log_of(stage) and "hand frames over" in log_of(stage),
                  "that two workers share a queue is said")
-    report.check("page_kb=2048" in log_of(stage), "the tables lie in hugepages, as packets do")
+    page = stage.node.stats("dataplane")["weir_dataplane_tables_page_bytes", ""]
+    report.check("page_kb=2048" in log_of(stage) and page == 2 << 20, "the tables lie in hugepages, as packets do", page)
     passed = weir_counts(stage.node)["passed"]
     report.check(0 < passed <= host.counters("eth1")["rx"] + 50, "what is passed goes to the TAP", passed)
 

@@ -43,9 +43,19 @@ static inline size_t show_workers(const struct driver *d,
 	return n_workers;
 }
 
+static inline uint64_t show_page_bytes(const struct driver *d)
+{
+	(void)d;
+	return 2u << 20;
+}
+
 static const struct driver_ops without_workers = { .name = "xdp", .ports = show_ports };
 static const struct driver_ops with_workers = {
-	.name = "dpdk", .ports = show_ports, .workers = show_workers, .classes = classes
+	.name = "dpdk",
+	.ports = show_ports,
+	.workers = show_workers,
+	.classes = classes,
+	.page_bytes = show_page_bytes,
 };
 
 /* --- the scene: a node with two pools, its publisher, and a reader's eyes --- */
