@@ -281,21 +281,6 @@ FWD_INLINE bool fwd_burst_send(const struct fwd_tables *t, const struct fwd_root
 	return true;
 }
 
-/**
- * Stage 5 of a plain frame that is for us, but to none of our VIPs: the kernel's.
- * @return whether it is one
- */
-FWD_INLINE bool fwd_burst_leave(const struct fwd_tables *t, const struct fwd_root *root,
-                                struct fwd_cpu *cpu, const struct fwd_parsed *p,
-                                struct fwd_verdict *v)
-{
-	if (v->service || p->addressee != FWD_ADDRESSEE_US || fwd_is_vip(t, root, &p->flow.dst))
-		return false;
-	*v = (struct fwd_verdict){ .hash = v->hash, .reason = FWD_REASON_NOT_OURS };
-	fwd_count_reason(cpu, v->reason);
-	return true;
-}
-
 /** Stage 5 of any other frame: the whole decision. */
 FWD_BURST_RARE void fwd_burst_decide(const struct fwd_tables *t, const struct fwd_root *root,
                                      struct fwd_cpu *cpu, struct fwd_burst *b, uint32_t i)
@@ -306,8 +291,6 @@ FWD_BURST_RARE void fwd_burst_decide(const struct fwd_tables *t, const struct fw
 	if (b->shapes[i] != FWD_BURST_OTHER) {
 		fwd_parse_plain(&b->packets[i], p, b->shapes[i] == FWD_BURST_PLAIN4);
 		p->addressee = (uint8_t)fwd_addressee(t, root, &b->packets[i], b->ingress[i]);
-		if (fwd_burst_leave(t, root, cpu, p, v))
-			return;
 	}
 	*v = (struct fwd_verdict){ .hash = v->hash, .service = v->service };
 	fwd_forward_any(t, root, cpu, &b->packets[i], p, v);
