@@ -146,6 +146,7 @@ BREAKAGES = [
     ("a step takes back who is higher than where it begins", RUNS, STEPS, "at_ms < o->from_ms || (falls && was->level_ppm > o->from_ppm)", "at_ms < o->from_ms"),
     ("an abort begins at the record's level", RUNS, BACK, "if (way == OPERATION_BACK && apart_highest(t) > op->level_ppm)", "if (0)"),
     ("who is ahead holds a way that was turned out for it", RUNS, BACK, "way == OPERATION_OUT && apart_holds(op) ? apart_highest(t) : 0", "0"),
+    ("a way back that waits for its end keeps others from moving", RUNS, RECORD, "if (op->way == OPERATION_BACK && !op->level_ppm && !op->step_runs)", "if (0)"),
     ("levels of another owner hold nothing", RUNS, APART, "\tif (!n)\n\t\treturn;\n\t(void)snprintf", "\tif (n || 1)\n\t\treturn;\n\t(void)snprintf"),
     ("a resume back goes on from the record's level", RUNS, COMMAND, "\t\tback_turn(t, OPERATION_BACK);\n\telse", "\t\t;\n\telse"),
     ("a forced majority ends the override", RUNS, BACK, "reached * 2 > n)", "1)"),
