@@ -32,7 +32,8 @@
  * | failed              |                                      |                                      |
  *
  * In each state: a person's command at a target ends it (aborted); `take` by another node makes that
- * the owner (own.c); a site or service that is gone holds it.
+ * the owner (own.c); a site or service that is gone holds it, and so do levels of a later change than
+ * the record (behind.c).
  *
  * Implemented in engine.c (operation_next()), command.c (persons), own.c (operation_own()) and plan.c
  * (operation_plan()); which other file does what: engine_internal.h.

@@ -323,7 +323,7 @@ class Refusals(World):
         self.assertEqual(sorted(a.status for a in answers), [201, 409, 409, 409])
         id = next(a.json["id"] for a in answers if a.status == 201)
         self.assertEqual({a.json["operation"] for a in answers if a.status == 409}, {id})
-        self.c.wait("fra", id, REST)
+        self.c.wait("lon", id, REST)
         a = self.c.begin("lon", ["ams"], **EASY)
         self.assertEqual((a.status, a.code), (409, "operation"), a.raw)
         self.assertIn("drained already", a.json["detail"])
