@@ -50,6 +50,7 @@ LONG = {
     "mgmt record": ("mgmt/store/store", "mgmt/store/journal", "mgmt/cli/api"),
     "mgmt roles": ("mgmt/api/auth", "mgmt/api/route", "mgmt/api/idempotent", "mgmt/api/handle"),
     "mgmt run": ("mgmt/cli/run", "base/proc", "base/lock"),
+    "mgmt run successor": ("mgmt/cli/run", "mgmt/cli/cmd_restart"),
     "mgmt threads": ("base/thread", "dns/workers", "dns/keep", "healthcheck/main", "mgmt/api"),
     "mgmt unconfirmed": ("mgmt/api/peers", "mgmt/api/unconfirmed", "mgmt/api/propose", "mgmt/store/unconfirmed",
                          "mgmt/store/pending"),

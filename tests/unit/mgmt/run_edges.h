@@ -208,7 +208,7 @@ int run_state_write(const char *run_dir, const struct run_noted *noted, size_t n
 	return 0;
 }
 
-/* The next weir-dataplane beside this one: test_run_successor.c has it. */
+/* The next weir-dataplane beside this one: test_run_successor.py has it. */
 static pid_t successor;
 static unsigned n_successors_stopped;
 

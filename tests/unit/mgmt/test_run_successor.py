@@ -1,0 +1,158 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""weir restart dataplane, with small stand-ins for the processes: who goes on, whoever dies.
+
+Usage: test_run_successor.py WEIR
+"""
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import counted
+from run_bed import PATIENCE_S, WEIR, Bed, wait_for
+
+
+class Successor(Bed):
+    def restart(self) -> subprocess.Popen[str]:
+        """weir restart dataplane, begun."""
+        return subprocess.Popen([WEIR, *self.options(), "restart", "dataplane"], text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def tell_successors(self, word: str, on: bool) -> None:
+        path = os.path.join(self.bin, f"successor.{word}")
+        if on:
+            with open(path, "w"):
+                pass
+        else:
+            os.unlink(path)
+
+    def test_a_successor_is_ready_before_the_process_is_asked_to_end(self) -> None:
+        self.document()
+        self.start()
+        self.all_started()
+        before = self.starts("dataplane")[0][0]
+        self.tell_successors("waits", True)
+        command = self.restart()
+        wait_for("a successor", lambda: len(self.starts("dataplane")) == 2)
+        pid, _, arguments = self.starts("dataplane")[1]
+        self.assertRegex(arguments, r"--successor \d+$")
+        time.sleep(0.3)  # in which nobody may end
+        self.assertTrue(self.alive(before) and self.alive(pid))
+        self.assertIsNone(command.poll())
+        self.tell_successors("waits", False)
+        self.assertEqual(command.communicate(timeout=PATIENCE_S),
+                         (f"weir-dataplane: process {pid} has taken over from {before}\n", ""))
+        self.assertEqual(command.returncode, 0)
+        self.assertFalse(self.alive(before))
+        os.kill(pid, signal.SIGKILL)  # the supervisor watches it like any other
+        wait_for("the next", lambda: len(self.starts("dataplane")) == 3)
+        self.assertNotIn("--successor", self.starts("dataplane")[2][2])
+
+    def test_a_successor_that_cannot_start_changes_nothing(self) -> None:
+        self.document()
+        self.start()
+        self.all_started()
+        before = self.starts("dataplane")[0][0]
+        self.tell_successors("fails", True)
+        command = self.restart()
+        out, err = command.communicate(timeout=PATIENCE_S)
+        self.assertEqual((command.returncode, out), (8, ""))
+        self.assertIn(f"process {before} goes on", err)
+        self.assertTrue(self.alive(before))
+        self.assertIn("successor-ended", self.log())
+        self.assertNotIn("process-died", self.log())
+        self.tell_successors("fails", False)
+        command = self.restart()  # the next try is free
+        command.communicate(timeout=PATIENCE_S)
+        self.assertEqual(command.returncode, 0)
+        self.assertEqual(len(self.starts("dataplane")), 3)
+
+    def test_a_process_that_dies_meanwhile_is_followed_by_its_successor(self) -> None:
+        self.document()
+        self.start()
+        self.all_started()
+        self.tell_successors("waits", True)
+        command = self.restart()
+        wait_for("a successor", lambda: len(self.starts("dataplane")) == 2)
+        os.kill(self.starts("dataplane")[0][0], signal.SIGKILL)
+        wait_for("it takes over", lambda: "successor-took-over" in self.log())
+        self.tell_successors("waits", False)
+        self.assertEqual(command.wait(PATIENCE_S), 0)
+        command.communicate()
+        time.sleep(0.5)  # in which a third could be started
+        self.assertEqual(len(self.starts("dataplane")), 2)
+        self.assertTrue(self.alive(self.starts("dataplane")[1][0]))
+
+    def test_there_is_one_successor_and_a_stop_ends_it(self) -> None:
+        self.document()
+        self.start()
+        self.all_started()
+        self.tell_successors("waits", True)
+        commands = [self.restart()]
+        wait_for("a successor", lambda: len(self.starts("dataplane")) == 2)
+        commands.append(self.restart())
+        wait_for("the second request", lambda: "successor-not-started" in self.log())
+        self.supervisor.terminate()
+        self.assertEqual(self.supervisor.wait(PATIENCE_S), 0)
+        for pid, _, _ in self.starts("dataplane"):
+            self.assertFalse(self.alive(pid))
+        self.assertEqual(len(self.starts("dataplane")), 2)
+        for command in commands:
+            command.kill()
+            command.communicate()
+
+    def lose_the_supervisor(self) -> list[int]:
+        """The supervisor dies when it has asked a process to end whose successor is ready. @return both pids, the older first"""
+        lingers = os.path.join(self.bin, "dataplane.lingers")
+        self.document()
+        self.start()
+        self.all_started()
+        with open(lingers, "w"):
+            pass
+        command = self.restart()
+        wait_for("a successor that is ready", lambda: "successor-ready" in self.log())
+        self.supervisor.kill()
+        self.supervisor.wait()
+        command.kill()
+        command.communicate()
+        return [pid for pid, _, _ in self.starts("dataplane")]
+
+    def let_it_end(self, pid: int) -> None:
+        os.unlink(os.path.join(self.bin, "dataplane.lingers"))
+        wait_for("the end of the process before", lambda: not self.alive(pid))
+
+    def test_the_next_supervisor_adopts_the_successor_of_a_process_that_ends(self) -> None:
+        before, successor = self.lose_the_supervisor()
+        self.start()
+        wait_for("it is adopted", lambda: f"process-adopted process=dataplane pid={before}\n" in self.log())
+        self.let_it_end(before)
+        wait_for("the successor, too", lambda: f"process-adopted process=dataplane pid={successor}\n" in self.log())
+        time.sleep(0.5)  # in which a third could be started
+        self.assertEqual(len(self.starts("dataplane")), 2)
+        os.kill(successor, signal.SIGKILL)  # it is watched like any other
+        wait_for("the next", lambda: len(self.starts("dataplane")) == 3)
+
+    def test_what_a_dead_supervisor_left_is_stopped_with_its_successor(self) -> None:
+        before, successor = self.lose_the_supervisor()
+        stop = subprocess.Popen([WEIR, *self.options(), "run", "--stop"], stderr=subprocess.DEVNULL,
+                                env={**os.environ, "WEIR_BIN_DIR": self.bin})
+        self.let_it_end(before)
+        self.assertEqual(stop.wait(PATIENCE_S), 0)
+        self.assertFalse(self.alive(successor))
+
+    def test_a_restart_without_a_supervisor_is_refused(self) -> None:
+        os.makedirs(os.path.join(self.dir, "run"))
+        command = self.restart()
+        self.assertIn("no weir run uses", command.communicate(timeout=PATIENCE_S)[1])
+        self.assertEqual(command.returncode, 3)
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        print("0 passed, 0 failed, 1 skipped")
+        sys.exit(77)
+    counted.main()
