@@ -11,47 +11,102 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <jansson.h>
+
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "mgmt/cli/cli.h"
 #include "mgmt/cli/run.h"
 
-#define LOOK_US   10000u
-#define QUIET_MS  3000u  /* without a successor and without another process: nothing comes of it */
-#define ANSWER_MS 30000u /* from the change of processes until the next one has its ports */
+#define LOOK_US    10000u
+#define QUIET_MS   3000u  /* without a successor and without another process: nothing comes of it */
+#define UNNOTED_MS 10000u /* without any process; a start that fails is tried again after 5 s */
+#define ANSWER_MS  30000u /* from the change of processes until the next one has its ports */
 
-/* @return the pid of the process that took the place of @p before, or 0: none did */
-static pid_t wait_for_other(const char *run_dir, pid_t before)
+/* What became of a request. */
+struct outcome {
+	pid_t now;      /* the process that took the place of the one before; 0: none is known */
+	bool prepared;  /* a successor was seen */
+	bool has_ended; /* the one before */
+};
+
+static struct outcome wait_for_other(const char *run_dir, pid_t before)
 {
-	uint64_t quiet_ms = clock_mono_ms();
+	uint64_t now_ms = clock_mono_ms(), quiet_ms = now_ms, unnoted_ms = now_ms;
+	struct outcome o = { 0 };
 
-	while (clock_mono_ms() - quiet_ms < QUIET_MS) {
+	while (now_ms - quiet_ms < QUIET_MS && now_ms - unnoted_ms < UNNOTED_MS) {
 		pid_t now = run_state_find(run_dir, "dataplane");
+		bool prepares = run_state_find(run_dir, "successor") != 0;
 
-		if (now && now != before)
-			return now;
-		if (!now || run_state_find(run_dir, "successor"))
-			quiet_ms = clock_mono_ms();
+		if (now && now != before) {
+			o.now = now;
+			return o;
+		}
+		o.prepared |= prepares;
+		o.has_ended = !now;
+		if (now)
+			unnoted_ms = now_ms;
+		if (!now || prepares)
+			quiet_ms = now_ms;
 		usleep(LOOK_US);
+		now_ms = clock_mono_ms();
 	}
-	return 0;
+	return o;
 }
 
-/* It answers when it has tried its document and its ports. */
-static bool wait_for_answer(const char *run_dir)
+/* The supervisor's note is all that is known: with a full directory it is an old one. */
+static int fail_without_successor(const struct outcome *o, pid_t before)
+{
+	if (o->has_ended)
+		return cli_fail(CLI_TIMEOUT,
+		                "process %d has ended, and weir run has noted no other one for %u "
+		                "s (its directory may be full): see weir status",
+		                (int)before, UNNOTED_MS / 1000);
+	if (!o->prepared)
+		return cli_fail(
+		        CLI_REJECTED,
+		        "process %d goes on so far, and weir run has noted no other one: its log "
+		        "says why (journalctl -u weir | grep successor)",
+		        (int)before);
+	return cli_fail(CLI_REJECTED,
+	                "the next weir-dataplane did not start, and process %d goes on: its log "
+	                "says why (journalctl -u weir | grep successor)",
+	                (int)before);
+}
+
+/* It answers when it has tried its document and its ports. @return its answer, or NULL */
+static char *wait_for_answer(const char *run_dir)
 {
 	uint64_t until_ms = clock_mono_ms() + ANSWER_MS;
 	char path[PATH_MAX], *text = NULL;
 
 	if (proc_path(run_dir, "dataplane.ctl", path))
-		return false;
+		return NULL;
 	while (ctl_request(path, "{\"do\":\"status\"}", 1000, &text)) {
 		if (clock_mono_ms() > until_ms)
-			return false;
+			return NULL;
 		usleep(LOOK_US);
 	}
-	free(text);
-	return true;
+	return text;
+}
+
+/* Whether it has a document in force, by its answer. @return CLI_OK or told */
+static int check_answer(const char *text, pid_t now, pid_t before)
+{
+	json_t *answer = json_loads(text, 0, NULL);
+	const json_t *document = json_object_get(answer, "document");
+	const char *reason = json_string_value(json_object_get(answer, "refused_why"));
+	int status = CLI_OK;
+
+	if (json_is_integer(document) && !json_integer_value(document))
+		status =
+		        cli_fail(CLI_REJECTED,
+		                 "weir-dataplane: process %d has taken over from %d and has no "
+		                 "document in force: %s",
+		                 (int)now, (int)before, reason && *reason ? reason : "see its log");
+	json_decref(answer);
+	return status;
 }
 
 /* The supervisor and its weir-dataplane. @return CLI_OK or told */
@@ -65,7 +120,10 @@ static int find_processes(const char *run_dir, pid_t *supervisor, pid_t *datapla
 		                          : "no weir run uses %s: systemctl start weir",
 		                run_dir);
 	if (!*dataplane)
-		return cli_fail(CLI_CONFLICT, "weir-dataplane is just starting: see weir status");
+		return cli_fail(CLI_CONFLICT,
+		                "weir run has noted no weir-dataplane that runs: it is just "
+		                "starting, or %s is full: see weir status",
+		                run_dir);
 	if (!run_handles_signal(*supervisor, SIGUSR1))
 		return cli_fail(CLI_CONFLICT,
 		                "the weir run that is in use (pid %d) is of an earlier release: "
@@ -78,7 +136,9 @@ static int find_processes(const char *run_dir, pid_t *supervisor, pid_t *datapla
 int cli_restart_dataplane(struct cli *cli, const struct cli_args *args)
 {
 	const char *run_dir = cli->dirs.run;
-	pid_t supervisor, before, after;
+	struct outcome o;
+	pid_t supervisor, before;
+	char *text;
 	int status = find_processes(run_dir, &supervisor, &before), err;
 
 	(void)args;
@@ -89,21 +149,21 @@ int cli_restart_dataplane(struct cli *cli, const struct cli_args *args)
 		return cli_fail(err == -EPERM ? CLI_DENIED : CLI_UNREACHABLE,
 		                "weir run cannot be asked: %s%s", strerror(-err),
 		                err == -EPERM ? "; run the command as root" : "");
-	after = wait_for_other(run_dir, before);
-	if (!after)
-		return cli_fail(CLI_REJECTED,
-		                "the next weir-dataplane did not start, and process %d goes on: "
-		                "its log says why (journalctl -u weir | grep successor)",
-		                (int)before);
-	if (!wait_for_answer(run_dir))
+	o = wait_for_other(run_dir, before);
+	if (!o.now)
+		return fail_without_successor(&o, before);
+	text = wait_for_answer(run_dir);
+	if (!text)
 		return cli_fail(CLI_TIMEOUT,
 		                "weir-dataplane (pid %d, before: %d) does not answer yet: see weir "
 		                "status",
-		                (int)after, (int)before);
-	if (cli->json)
-		printf("{\"before\": %d, \"pid\": %d}\n", (int)before, (int)after);
-	else
-		printf("weir-dataplane: process %d has taken over from %d\n", (int)after,
+		                (int)o.now, (int)before);
+	status = check_answer(text, o.now, before);
+	free(text);
+	if (status == CLI_OK && cli->json)
+		printf("{\"before\": %d, \"pid\": %d}\n", (int)before, (int)o.now);
+	else if (status == CLI_OK)
+		printf("weir-dataplane: process %d has taken over from %d\n", (int)o.now,
 		       (int)before);
-	return CLI_OK;
+	return status;
 }

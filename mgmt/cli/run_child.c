@@ -23,8 +23,9 @@ void run_note_children(struct run *r)
 	noted[CHILD_COUNT + 1] = (struct run_noted){ "successor", r->successor.pid };
 	int err = run_state_write(r->dirs->run, noted, CHILD_COUNT + 2);
 	r->noted = true;
-	if (err)
+	if (err && !r->note_failed)
 		log_warn("run-state-failed", "error=\"%s\"", strerror(-err));
+	r->note_failed = err != 0;
 }
 
 /* Systemd's variables are ours alone, and no signal may stay blocked. */

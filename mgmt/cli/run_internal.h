@@ -63,8 +63,9 @@ enum { CHILD_MGMT, CHILD_DATAPLANE, CHILD_HEALTH, CHILD_DNS, CHILD_ANNOUNCE, CHI
 
 struct run {
 	const struct proc_dirs *dirs;
-	int lock_fd; /* of RUN_LOCK_FILE */
-	bool noted;  /* the children were noted at least once */
+	int lock_fd;      /* of RUN_LOCK_FILE */
+	bool noted;       /* the children were noted at least once */
+	bool note_failed; /* the last time: it may name processes that have ended */
 	char bin[PATH_MAX];
 	struct loop *loop;
 	struct child children[CHILD_COUNT];

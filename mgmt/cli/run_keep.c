@@ -2,7 +2,8 @@
 /*
  * The supervisor's files in the run directory. Without the lock file a second supervisor could
  * start; without the note of the children the next one would have to search for them. Both are
- * looked up by name, since a removed file stays open, and made again if they are gone.
+ * looked up by name, since a removed file stays open, and made again if they are gone. A note that
+ * could not be written is tried again: the one that is there tells of another time.
  */
 #include <errno.h>
 #include <string.h>
@@ -47,6 +48,8 @@ void run_keep_files(struct run *r)
 	restore_lock(r);
 	if (!r->noted)
 		return;
+	if (r->note_failed)
+		run_note_children(r);
 	if (proc_path(r->dirs->run, RUN_STATE_FILE, path) || lstat(path, &st) == 0 ||
 	    errno != ENOENT)
 		return;

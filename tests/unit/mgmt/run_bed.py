@@ -51,7 +51,7 @@ if name == "dataplane":
     while True:
         client, _ = listener.accept()
         client.recv(100)
-        client.sendall(b"{}\\n")
+        client.sendall(b"%s\\n" % (open(base + "/answer", "rb").read() if os.path.exists(base + "/answer") else b"{}"))
 if name == "dns" and os.environ.get("LISTEN_PID") == str(os.getpid()):
     fd = 3 + os.environ["LISTEN_FDNAMES"].split(":").index("dns-udp-0")
     s = socket.socket(fileno=fd)

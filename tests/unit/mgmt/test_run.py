@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,6 +81,30 @@ class Supervisor(Bed):
         wait_for("adoption", lambda: self.log().count("process-adopted") == 4)
         time.sleep(0.3)  # no process may start in this time
         self.assertEqual({name: self.starts(name) for name in NAMES}, before)
+
+    def test_a_note_that_could_not_be_written_is_written_later(self) -> None:
+        note, saved = (os.path.join(self.dir, name) for name in ("run/run.state", "saved"))
+        self.document()
+        self.start()
+        self.all_started()
+        wait_for("four notes", lambda: self.noted() == 4)
+        self.supervisor.send_signal(signal.SIGSTOP)
+        os.rename(note, saved)
+        os.makedirs(os.path.join(note, "in the way"))
+        os.kill(self.starts("dataplane")[0][0], signal.SIGKILL)
+        self.supervisor.send_signal(signal.SIGCONT)
+        wait_for("a note that fails", lambda: "run-state-failed" in self.log() and len(self.starts("dataplane")) == 2)
+        self.supervisor.send_signal(signal.SIGSTOP)
+        shutil.rmtree(note)
+        os.rename(saved, note)
+        self.supervisor.send_signal(signal.SIGCONT)
+        pid = self.starts("dataplane")[1][0]
+
+        def is_noted() -> bool:
+            with open(note) as f:
+                return f"dataplane {pid} " in f.read()
+        wait_for("the note of the process that runs now", is_noted)
+        self.assertLessEqual(self.log().count("run-state-failed"), 2)  # it is said once, not with each try
 
     def test_a_process_of_another_run_directory_is_left_alone(self) -> None:
         self.document()

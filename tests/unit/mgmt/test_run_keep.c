@@ -78,6 +78,18 @@ static void a_removed_note_is_written_again(void **state)
 	assert_int_equal(n_noted, 1);
 }
 
+static void a_note_that_failed_is_tried_again(void **state)
+{
+	(void)state;
+	run.noted = run.note_failed = true;
+	fixture_write(place.root, RUN_STATE_FILE, "health 7 7\n"); /* of another time */
+	run_keep_files(&run);
+	assert_int_equal(n_noted, 1);
+	run.note_failed = false; /* run_note_children() says so */
+	run_keep_files(&run);
+	assert_int_equal(n_noted, 1);
+}
+
 static void a_removed_lock_is_taken_again(void **state)
 {
 	int old = run.lock_fd, other;
@@ -125,6 +137,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(files_that_are_there_are_left_alone, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_removed_note_is_written_again, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_note_that_failed_is_tried_again, set_up,
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_removed_lock_is_taken_again, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_lock_of_another_is_left, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_cannot_be_made_again_leaves_what_is_held,

@@ -144,6 +144,54 @@ class Successor(Bed):
         self.assertEqual(stop.wait(PATIENCE_S), 0)
         self.assertFalse(self.alive(successor))
 
+    def test_a_successor_that_brings_nothing_into_force_is_told(self) -> None:
+        self.document()
+        self.start()
+        self.all_started()
+        for answer, status, words in ((b'{"document": 0, "refused_why": "no hugepages"}', 8, "and has no document in force: no hugepages"),
+                                      (b'{"document": 0, "refused_why": ""}', 8, "and has no document in force: see its log"),
+                                      (b'no json', 0, ""), (b'{"document": 7}', 0, "")):
+            with open(os.path.join(self.bin, "answer"), "wb") as f:
+                f.write(answer)
+            command = self.restart()
+            self.assertIn(words, command.communicate(timeout=PATIENCE_S)[1])
+            self.assertEqual(command.returncode, status)
+
+    def restart_with_an_old_note(self, dataplane_ends: bool) -> tuple[int, str]:
+        """weir restart dataplane where weir run cannot write its note: here a process that does nothing stands for it."""
+        os.makedirs(os.path.join(self.dir, "run"))
+        sleeper = "import signal, time; signal.signal(signal.SIGUSR1, lambda *_: None); print(flush=True); time.sleep(600)"  # it is ended
+        processes = [subprocess.Popen([sys.executable, "-c", sleeper], stdout=subprocess.PIPE) for _ in range(2)]
+        with open(os.path.join(self.dir, "run", "run.state"), "w") as f:
+            for name, process in zip(("run", "dataplane"), processes):
+                process.stdout.readline()
+                with open(f"/proc/{process.pid}/stat") as stat:
+                    f.write(f"{name} {process.pid} {stat.read().rsplit(')', 1)[1].split()[19]}\n")
+        command = self.restart()
+        if dataplane_ends:
+            time.sleep(0.5)  # the command has begun
+            processes[1].kill()
+            processes[1].wait()
+        try:
+            said = command.communicate(timeout=PATIENCE_S)[1]
+        finally:
+            command.kill()
+            command.communicate()
+            for process in processes:
+                process.kill()
+                process.communicate()
+        return command.returncode, said.replace(str(processes[1].pid), "PID")
+
+    def test_a_restart_that_nobody_notes_is_not_claimed_to_have_failed(self) -> None:
+        status, said = self.restart_with_an_old_note(False)
+        self.assertIn("process PID goes on so far, and weir run has noted no other one", said)
+        self.assertEqual(status, 8)
+
+    def test_a_restart_does_not_wait_for_ever_for_a_note(self) -> None:
+        status, said = self.restart_with_an_old_note(True)
+        self.assertIn("process PID has ended, and weir run has noted no other one for 10 s", said)
+        self.assertEqual(status, 5)
+
     def test_a_restart_without_a_supervisor_is_refused(self) -> None:
         os.makedirs(os.path.join(self.dir, "run"))
         command = self.restart()
