@@ -56,10 +56,10 @@ static bool is_concerned(const json_t *row, const struct override *o)
 }
 
 /* What one node says of the backups. @return whether one of them, at least, can be drilled */
-static bool check_voice(const struct operation_voice *voice, const struct override *o,
-                        char reason[DRILL_TEXT_MAX])
+static bool check_report(const struct operation_report *report, const struct override *o,
+                         char reason[DRILL_TEXT_MAX])
 {
-	const json_t *rows = json_object_get(voice->measure, "backups"), *row;
+	const json_t *rows = json_object_get(report->measure, "backups"), *row;
 	bool any = false;
 	size_t i;
 
@@ -72,7 +72,7 @@ static bool check_voice(const struct operation_voice *voice, const struct overri
 			continue;
 		const char *service = json_string_value(json_object_get(row, "service"));
 		snprintf(reason, DRILL_TEXT_MAX, "node %s, service %.63s: %.150s",
-		         voice->node->name, service ? service : "?", obstacle);
+		         report->node->name, service ? service : "?", obstacle);
 		plain_cut(reason, DRILL_TEXT_MAX);
 	}
 	return any;
@@ -88,13 +88,13 @@ static bool check_evidence(const struct operation_snapshot *v, const struct over
 	bool ready = true, any = false;
 
 	reason[0] = '\0';
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const struct operation_voice *voice = &v->voices[i];
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const struct operation_report *report = &v->reports[i];
 
-		if (strcmp(voice->node->site->name, o->name) != 0 || !voice->reached)
+		if (strcmp(report->node->site->name, o->name) != 0 || !report->reached)
 			continue;
 		any = true;
-		ready &= check_voice(voice, o, reason);
+		ready &= check_report(report, o, reason);
 	}
 	if (!any)
 		snprintf(
@@ -120,20 +120,20 @@ static bool read_count(const json_t *row, const char *name, uint64_t *sum)
 	return true;
 }
 
-static const json_t *find_row(const struct operation_voice *voice, const char *id)
+static const json_t *find_row(const struct operation_report *report, const char *id)
 {
-	const json_t *rows = json_object_get(voice->measure, "drills"), *row;
+	const json_t *rows = json_object_get(report->measure, "drills"), *row;
 	size_t i;
 
 	json_array_foreach(rows, i, row) if (is_text(row, "id", id)) return row;
 	return NULL;
 }
 
-/* Add what @p voice has counted. @return false: it does not say, or makes no sense */
-static bool add_voice(const struct operation_voice *voice, const struct override *o,
-                      struct drill_flows *sum)
+/* Add what @p report has counted. @return false: it does not say, or makes no sense */
+static bool add_report(const struct operation_report *report, const struct override *o,
+                       struct drill_flows *sum)
 {
-	const json_t *row = find_row(voice, o->id);
+	const json_t *row = find_row(report, o->id);
 	struct drill_flows f = *sum;
 
 	if (!row || !read_count(row, "begun", &f.begun) ||
@@ -144,11 +144,11 @@ static bool add_voice(const struct operation_voice *voice, const struct override
 	return true;
 }
 
-static json_t *voice_json(const struct operation_voice *voice, const struct override *o)
+static json_t *report_json(const struct operation_report *report, const struct override *o)
 {
-	const json_t *row = find_row(voice, o->id);
-	json_t *node = json_pack("{s:s, s:b, s:b}", "node", voice->node->name, "reached",
-	                         voice->reached, "measured", row != NULL);
+	const json_t *row = find_row(report, o->id);
+	json_t *node = json_pack("{s:s, s:b, s:b}", "node", report->node->name, "reached",
+	                         report->reached, "measured", row != NULL);
 	static const char *const names[] = { "state", "begun", "repeated", "followed", "kept" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -187,14 +187,14 @@ static json_t *drill_json(const struct operation_snapshot *v, const struct overr
 	struct drill_flows sum = { 0 };
 	json_t *nodes = json_array();
 
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const struct operation_voice *voice = &v->voices[i];
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const struct operation_report *report = &v->reports[i];
 
-		if (strcmp(voice->node->site->name, o->name) != 0)
+		if (strcmp(report->node->site->name, o->name) != 0)
 			continue;
 		any = true;
-		all &= add_voice(voice, o, &sum);
-		json_array_append_new(nodes, voice_json(voice, o));
+		all &= add_report(report, o, &sum);
+		json_array_append_new(nodes, report_json(report, o));
 	}
 	enum drill_verdict verdict = drill_judge(&sum, any && all, !running);
 	return json_pack(

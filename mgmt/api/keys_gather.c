@@ -18,7 +18,7 @@
 #include "weir/placement.h"
 
 /* What one node observed. */
-struct voice {
+struct keys_report {
 	char node[MODEL_NAME_MAX];
 	bool listed;                  /* the document has it, and it serves DNS */
 	uint64_t queried_ms;          /* 0: never */
@@ -27,7 +27,7 @@ struct voice {
 };
 
 struct keys_gather {
-	struct voice voices[PEERS_MAX + 1];
+	struct keys_report reports[PEERS_MAX + 1];
 	size_t n;
 	uint64_t now_ms; /* of the last refresh */
 };
@@ -37,11 +37,11 @@ struct keys_gather *keys_gather_new(void)
 	return calloc(1, sizeof(struct keys_gather));
 }
 
-static void empty_voice(struct voice *v)
+static void empty_report(struct keys_report *v)
 {
 	for (size_t i = 0; i < 3; i++)
 		steer_keys_free(v->copies[i]);
-	*v = (struct voice){ 0 };
+	*v = (struct keys_report){ 0 };
 }
 
 void keys_gather_free(struct keys_gather *g)
@@ -49,40 +49,40 @@ void keys_gather_free(struct keys_gather *g)
 	if (!g)
 		return;
 	for (size_t i = 0; i < g->n; i++)
-		empty_voice(&g->voices[i]);
+		empty_report(&g->reports[i]);
 	free(g);
 }
 
-static struct voice *find_voice(struct keys_gather *g, const char *node)
+static struct keys_report *find_report(struct keys_gather *g, const char *node)
 {
 	for (size_t i = 0; i < g->n; i++)
-		if (!strcmp(g->voices[i].node, node))
-			return &g->voices[i];
+		if (!strcmp(g->reports[i].node, node))
+			return &g->reports[i];
 	return NULL;
 }
 
-/* A voice for each node of @p m that serves DNS; others are dropped. */
+/* A report for each node of @p m that serves DNS; others are dropped. */
 static void follow_nodes(struct keys_gather *g, const struct model *m)
 {
 	for (size_t i = 0; i < g->n; i++)
-		g->voices[i].listed = false;
+		g->reports[i].listed = false;
 	for (size_t i = 0; i < m->n_nodes; i++) {
-		struct voice *v = find_voice(g, m->nodes[i].name);
+		struct keys_report *v = find_report(g, m->nodes[i].name);
 
 		if (!m->nodes[i].n_dns_listen)
 			continue;
 		if (!v && g->n < PEERS_MAX + 1) {
-			v = &g->voices[g->n++];
-			*v = (struct voice){ 0 };
+			v = &g->reports[g->n++];
+			*v = (struct keys_report){ 0 };
 			snprintf(v->node, sizeof(v->node), "%s", m->nodes[i].name);
 		}
 		if (v)
 			v->listed = true;
 	}
 	for (size_t i = 0; i < g->n; i++)
-		if (!g->voices[i].listed) {
-			empty_voice(&g->voices[i]);
-			g->voices[i--] = g->voices[--g->n];
+		if (!g->reports[i].listed) {
+			empty_report(&g->reports[i]);
+			g->reports[i--] = g->reports[--g->n];
 		}
 }
 
@@ -90,7 +90,7 @@ static void follow_nodes(struct keys_gather *g, const struct model *m)
  * The newest copy counts. Two older ones are kept for rates: the middle one moves on when it is
  * KEYS_GATHER_RATE_MS old, so one of both is at least that much older than the newest.
  */
-static void accept_keys(struct voice *v, struct steer_keys *keys)
+static void accept_keys(struct keys_report *v, struct steer_keys *keys)
 {
 	struct steer_keys **copies = v->copies;
 
@@ -108,7 +108,7 @@ static void accept_keys(struct voice *v, struct steer_keys *keys)
 	copies[0] = keys;
 }
 
-static void read_own(struct voice *v, const struct core *core, uint64_t now_ms)
+static void read_own(struct keys_report *v, const struct core *core, uint64_t now_ms)
 {
 	struct steer_keys *keys;
 
@@ -116,7 +116,8 @@ static void read_own(struct voice *v, const struct core *core, uint64_t now_ms)
 		accept_keys(v, keys);
 }
 
-static void accept_answer(struct voice *v, const struct client_request *r, const char *cluster)
+static void accept_answer(struct keys_report *v, const struct client_request *r,
+                          const char *cluster)
 {
 	struct steer_keys *keys;
 	const char *reason;
@@ -127,7 +128,7 @@ static void accept_answer(struct voice *v, const struct client_request *r, const
 		accept_keys(v, keys);
 }
 
-static bool is_due(const struct keys_gather *g, const struct voice *v)
+static bool is_due(const struct keys_gather *g, const struct keys_report *v)
 {
 	uint64_t wait_ms = v->n_failed > 1 ? KEYS_GATHER_RETRY_MS : KEYS_GATHER_EVERY_MS;
 
@@ -140,12 +141,12 @@ static bool is_due(const struct keys_gather *g, const struct voice *v)
 static void query_peers(struct keys_gather *g, struct peer_client *client, const struct model *m)
 {
 	struct client_request *requests = calloc(PEERS_MAX + 1, sizeof(*requests));
-	struct voice *queried[PEERS_MAX + 1];
+	struct keys_report *queried[PEERS_MAX + 1];
 	size_t n = 0;
 
 	for (size_t i = 0; requests && i < m->n_nodes; i++) {
 		const struct model_node *node = &m->nodes[i];
-		struct voice *v = find_voice(g, node->name);
+		struct keys_report *v = find_report(g, node->name);
 
 		if (!v || node == m->self || !*node->api || n > PEERS_MAX || !is_due(g, v))
 			continue;
@@ -171,13 +172,13 @@ void keys_gather_refresh(struct keys_gather *g, struct core *core, struct peer_c
 	g->now_ms = clock_mono_ms();
 	follow_nodes(g, m);
 	for (size_t i = 0; i < g->n; i++)
-		if (!strcmp(g->voices[i].node, core->dirs.node))
-			read_own(&g->voices[i], core, g->now_ms);
+		if (!strcmp(g->reports[i].node, core->dirs.node))
+			read_own(&g->reports[i], core, g->now_ms);
 	if (client && client->token[0])
 		query_peers(g, client, m);
 }
 
-static bool does_count(const struct keys_gather *g, const struct voice *v)
+static bool does_count(const struct keys_gather *g, const struct keys_report *v)
 {
 	const struct steer_keys *k = v->copies[0];
 
@@ -187,8 +188,8 @@ static bool does_count(const struct keys_gather *g, const struct voice *v)
 bool keys_gather_is_heard(const struct keys_gather *g, const char *node)
 {
 	for (size_t i = 0; i < g->n; i++)
-		if (!strcmp(g->voices[i].node, node))
-			return does_count(g, &g->voices[i]);
+		if (!strcmp(g->reports[i].node, node))
+			return does_count(g, &g->reports[i]);
 	return false;
 }
 
@@ -208,8 +209,8 @@ int keys_gather_projector(const struct keys_gather *g, const struct core *core,
 		err = projector_new(m, placement.key, &p);
 	explicit_bzero(&placement, sizeof(placement));
 	for (size_t i = 0; !err && i < g->n; i++)
-		if (does_count(g, &g->voices[i]))
-			err = projector_add(p, g->voices[i].copies[0]);
+		if (does_count(g, &g->reports[i]))
+			err = projector_add(p, g->reports[i].copies[0]);
 	if (err) {
 		projector_free(p);
 		return err;
@@ -219,7 +220,8 @@ int keys_gather_projector(const struct keys_gather *g, const struct core *core,
 }
 
 /* The older copy of two that give a rate; NULL: there are none, or they are too old. */
-static const struct steer_keys *find_before(const struct keys_gather *g, const struct voice *v)
+static const struct steer_keys *find_before(const struct keys_gather *g,
+                                            const struct keys_report *v)
 {
 	const struct steer_keys *k = v->copies[0];
 
@@ -232,7 +234,7 @@ static const struct steer_keys *find_before(const struct keys_gather *g, const s
 }
 
 /* Of one node. @return whether it is known */
-static bool read_rate(const struct keys_gather *g, const struct voice *v, uint64_t service,
+static bool read_rate(const struct keys_gather *g, const struct keys_report *v, uint64_t service,
                       uint64_t site, uint64_t *milli)
 {
 	const struct steer_keys *before = find_before(g, v);
@@ -253,8 +255,8 @@ bool keys_gather_rate(const struct keys_gather *g, const char *node, const char 
                       const char *site, uint64_t *milli)
 {
 	for (size_t i = 0; i < g->n; i++)
-		if (!strcmp(g->voices[i].node, node))
-			return read_rate(g, &g->voices[i], hash_text(service), hash_text(site),
+		if (!strcmp(g->reports[i].node, node))
+			return read_rate(g, &g->reports[i], hash_text(service), hash_text(site),
 			                 milli);
 	return false;
 }

@@ -58,8 +58,8 @@ static json_t *nodes_json(struct arrivals *a)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < a->snapshot->n_voices; i++) {
-		const struct operation_voice *v = &a->snapshot->voices[i];
+	for (size_t i = 0; i < a->snapshot->n_reports; i++) {
+		const struct operation_report *v = &a->snapshot->reports[i];
 		const json_t *announce = json_object_get(v->measure, "announce");
 
 		if (v->node->site != a->site)
@@ -149,8 +149,8 @@ static json_t *dns_json(struct arrivals *a)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < a->snapshot->n_voices; i++) {
-		const struct operation_voice *v = &a->snapshot->voices[i];
+	for (size_t i = 0; i < a->snapshot->n_reports; i++) {
+		const struct operation_report *v = &a->snapshot->reports[i];
 		const json_t *milli =
 		        json_object_get(json_object_get(v->measure, "dns"), "queries_milli");
 		bool known = json_is_integer(milli) && json_integer_value(milli) >= 0 &&
@@ -187,7 +187,7 @@ static const char *read_word(const json_t *row, const char *field, const char *c
 
 /* What one node says of all its addresses. */
 struct node_announced {
-	const struct operation_voice *voice;
+	const struct operation_report *report;
 	const json_t *said; /* NULL: it did not answer */
 	size_t n_exported, n_unknown;
 };
@@ -205,7 +205,7 @@ static void add_announcement(struct node_announced *n, const char *vip, const st
 	n->n_unknown += !strcmp(exported, "unknown");
 	json_array_append_new(list,
 	                      json_pack("{s:s?, s:s, s:s, s:s, s:s}", "vip", vip, "address", text,
-	                                "node", n->voice->node->name, "intended",
+	                                "node", n->report->node->name, "intended",
 	                                read_word(row, "intended", intents), "exported", exported));
 }
 
@@ -215,9 +215,9 @@ static json_t *announcements_json(struct arrivals *a)
 	const struct model *m = a->snapshot->m;
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < a->snapshot->n_voices; i++) {
-		const struct model_node *node = a->snapshot->voices[i].node;
-		struct node_announced n = { .voice = &a->snapshot->voices[i],
+	for (size_t i = 0; i < a->snapshot->n_reports; i++) {
+		const struct model_node *node = a->snapshot->reports[i].node;
+		struct node_announced n = { .report = &a->snapshot->reports[i],
 			                    .said = json_object_get(a->announced, node->name) };
 
 		if (node->site != a->site || node->announce.daemon == MODEL_DAEMON_NONE)
@@ -233,7 +233,7 @@ static json_t *announcements_json(struct arrivals *a)
 		if (n.n_exported)
 			add_sentence(a->keeps, "node %s: its routing daemon exports %zu addresses",
 			             node->name, n.n_exported);
-		if (n.n_unknown && n.voice->reached)
+		if (n.n_unknown && n.report->reached)
 			add_sentence(a->unknown,
 			             "node %s: whether its routing daemon exports %zu addresses is "
 			             "not known",

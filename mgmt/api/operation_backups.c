@@ -36,11 +36,11 @@ static const char *slots_with(const struct operation_snapshot *v, const struct o
 	return NULL;
 }
 
-/* Add what @p voice says of @p service, or of all services of the operation (NULL). */
-static void add_voice(const struct operation *op, const struct operation_voice *voice,
-                      const char *service, struct backup_sum *sum, const char **detail)
+/* Add what @p report says of @p service, or of all services of the operation (NULL). */
+static void add_report(const struct operation *op, const struct operation_report *report,
+                       const char *service, struct backup_sum *sum, const char **detail)
 {
-	const json_t *rows = json_object_get(voice->measure, "backups");
+	const json_t *rows = json_object_get(report->measure, "backups");
 
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		json_t *row = json_array_get(rows, i);
@@ -62,15 +62,15 @@ static bool add_site(const struct operation_snapshot *v, const struct operation 
 	bool all = true;
 	size_t n = 0;
 
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const struct operation_voice *voice = &v->voices[i];
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const struct operation_report *report = &v->reports[i];
 
-		if (strcmp(voice->node->site->name, site) != 0 ||
-		    operation_is_without(op, voice->node->name))
+		if (strcmp(report->node->site->name, site) != 0 ||
+		    operation_is_without(op, report->node->name))
 			continue;
 		n++;
-		all &= json_is_array(json_object_get(voice->measure, "backups"));
-		add_voice(op, voice, service, sum, detail);
+		all &= json_is_array(json_object_get(report->measure, "backups"));
+		add_report(op, report, service, sum, detail);
 	}
 	return all && n > 0;
 }

@@ -148,9 +148,9 @@ uint64_t operation_checks_of(const struct operation_snapshot *v,
 {
 	uint64_t milli = 0;
 
-	for (size_t i = 0; is_counted(service) && i < v->n_voices; i++)
-		if (strcmp(v->voices[i].node->site->name, site) != 0)
-			milli += checks_of(v->voices[i].measure, service, site);
+	for (size_t i = 0; is_counted(service) && i < v->n_reports; i++)
+		if (strcmp(v->reports[i].node->site->name, site) != 0)
+			milli += checks_of(v->reports[i].measure, service, site);
 	return milli;
 }
 
@@ -186,10 +186,10 @@ uint64_t operation_checks_from(const struct operation_snapshot *v, const char *s
 
 		if (strcmp(s->name, service) != 0 || !is_counted(s))
 			continue;
-		for (size_t k = 0; k < v->n_voices; k++)
-			if (strcmp(v->voices[k].node->site->name, site) != 0 &&
-			    checks_of(v->voices[k].measure, s, site) &&
-			    checks_from(v->voices[k].measure, site, from))
+		for (size_t k = 0; k < v->n_reports; k++)
+			if (strcmp(v->reports[k].node->site->name, site) != 0 &&
+			    checks_of(v->reports[k].measure, s, site) &&
+			    checks_from(v->reports[k].measure, site, from))
 				milli += 1000000 / s->vip_check->interval_ms;
 	}
 	return milli;

@@ -61,16 +61,16 @@ static struct operation_level read_level(const json_t *levels, const char *id)
 /* --- nodes --- */
 
 /* Whether the node has this epoch's record of this owner, or a later one of it. */
-static enum operation_truth has_record(const struct operation_voice *voice,
+static enum operation_truth has_record(const struct operation_report *report,
                                        const struct operation *op)
 {
-	const json_t *has = json_object_get(voice->have, op->id);
+	const json_t *has = json_object_get(report->have, op->id);
 	json_int_t epoch = json_integer_value(json_array_get(has, 0));
 	const char *owner = json_string_value(json_array_get(has, 2));
 
-	if (voice->self)
+	if (report->self)
 		return OPERATION_YES;
-	if (!voice->have)
+	if (!report->have)
 		return OPERATION_UNKNOWN;
 	return operation_truth_of(owner && !strcmp(owner, op->owner) &&
 	                          epoch >= (json_int_t)op->epoch);
@@ -79,25 +79,25 @@ static enum operation_truth has_record(const struct operation_voice *voice,
 static void gather_nodes(const struct operation_snapshot *v, const struct operation *op,
                          struct operation_observed *out)
 {
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const struct operation_voice *voice = &v->voices[i];
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const struct operation_report *report = &v->reports[i];
 		struct operation_node *n = &out->nodes[i];
 
-		*n = (struct operation_node){ .name = voice->node->name,
-			                      .site = voice->node->site->name,
-			                      .self = voice->self,
-			                      .reached = voice->reached,
-			                      .refuses = voice->refuses };
-		n->steps = voice->lacks  ? OPERATION_NO
-		           : voice->have ? OPERATION_YES
-		                         : OPERATION_UNKNOWN;
-		n->has_record = has_record(voice, op);
-		n->dns = voice->have ? operation_truth_of(voice->dns) : OPERATION_UNKNOWN;
+		*n = (struct operation_node){ .name = report->node->name,
+			                      .site = report->node->site->name,
+			                      .self = report->self,
+			                      .reached = report->reached,
+			                      .refuses = report->refuses };
+		n->steps = report->lacks  ? OPERATION_NO
+		           : report->have ? OPERATION_YES
+		                          : OPERATION_UNKNOWN;
+		n->has_record = has_record(report, op);
+		n->dns = report->have ? operation_truth_of(report->dns) : OPERATION_UNKNOWN;
 		for (size_t k = 0; k < op->n_targets; k++)
-			n->levels[k] = read_level(voice->levels, op->targets[k].override_id);
+			n->levels[k] = read_level(report->levels, op->targets[k].override_id);
 	}
 	out->facts.nodes = out->nodes;
-	out->facts.n_nodes = v->n_voices;
+	out->facts.n_nodes = v->n_reports;
 }
 
 static void gather_others(const struct operation_snapshot *v, const struct operation *op,
@@ -194,10 +194,10 @@ static struct operation_value longest_ttl(const struct operation_snapshot *v,
 {
 	struct operation_value most = { 0 };
 
-	for (size_t i = 0; i < v->n_voices; i++) {
-		if (!v->voices[i].have || !v->voices[i].dns)
+	for (size_t i = 0; i < v->n_reports; i++) {
+		if (!v->reports[i].have || !v->reports[i].dns)
 			continue; /* not reached, or it answers nothing */
-		struct operation_value given = read_given_ttl(op, v->voices[i].levels);
+		struct operation_value given = read_given_ttl(op, v->reports[i].levels);
 
 		if (!given.known)
 			return document_ttl(v, op);

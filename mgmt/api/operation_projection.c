@@ -237,12 +237,12 @@ static void accept_point(const struct projection_step *from, size_t n, size_t po
 /* A name server of which it is not known who asks it; one that is named absent does not count. */
 static const char *find_unheard(const struct operation_snapshot *v, const struct operation *op)
 {
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const struct operation_voice *voice = &v->voices[i];
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const struct operation_report *report = &v->reports[i];
 
-		if (voice->node->n_dns_listen && !voice->keys &&
-		    !operation_is_without(op, voice->node->name))
-			return voice->node->name;
+		if (report->node->n_dns_listen && !report->keys &&
+		    !operation_is_without(op, report->node->name))
+			return report->node->name;
 	}
 	return NULL;
 }

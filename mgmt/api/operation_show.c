@@ -120,7 +120,7 @@ static void add_texts(const struct operation *op, json_t *o)
 	if (*op->author == '\0')
 		json_object_set_new(o, "author", json_string(""));
 	json_object_set_new(o, "undo", json_string(operation_undo_text(op, text)));
-	json_object_set_new(o, "named_by", json_string(op->named_by));
+	json_object_set_new(o, "command_node", json_string(op->command_node));
 	json_object_set_new(o, "now", json_boolean(op->now));
 	json_object_set_new(o, "over_ms", op->over_ms ? json_integer(op->over_ms) : json_null());
 	json_object_set_new(o, "withdraw", json_boolean(op->withdraw));

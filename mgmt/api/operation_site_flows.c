@@ -173,18 +173,18 @@ void operation_gather_flows(const struct operation_snapshot *v, const struct ope
 	size_t n = 0;
 
 	*sums = (struct operation_flow_sums){ .known = true, .repeats_known = true };
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const struct operation_voice *voice = &v->voices[i];
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const struct operation_report *report = &v->reports[i];
 
-		if (strcmp(voice->node->site->name, s->name) != 0)
+		if (strcmp(report->node->site->name, s->name) != 0)
 			continue;
-		if (!voice->measure && operation_is_without(op, voice->node->name)) {
+		if (!report->measure && operation_is_without(op, report->node->name)) {
 			s->incomplete = true;
 			continue;
 		}
 		n++;
-		sums->known &= add_node(v, op, s->name, voice->measure, sums);
-		if (operation_read_count(voice->measure, "bits_per_s", &one))
+		sums->known &= add_node(v, op, s->name, report->measure, sums);
+		if (operation_read_count(report->measure, "bits_per_s", &one))
 			bits += one;
 		else
 			bits_known = false;
@@ -209,11 +209,11 @@ static bool sum_service(const struct operation_snapshot *v, const struct operati
 	size_t n = 0;
 
 	*sums = (struct operation_flow_sums){ .known = true };
-	for (size_t i = 0; at && i < v->n_voices; i++) {
-		const json_t *flows = json_object_get(v->voices[i].measure, "flows");
+	for (size_t i = 0; at && i < v->n_reports; i++) {
+		const json_t *flows = json_object_get(v->reports[i].measure, "flows");
 
-		if (strcmp(v->voices[i].node->site->name, site) != 0 ||
-		    operation_is_without(op, v->voices[i].node->name))
+		if (strcmp(v->reports[i].node->site->name, site) != 0 ||
+		    operation_is_without(op, v->reports[i].node->name))
 			continue;
 		n++;
 		sums->known &= json_is_object(flows) && add_service(flows, service, at, sums);
@@ -292,10 +292,10 @@ static bool read_clients(const struct operation_snapshot *v, const char *site, c
 void operation_gather_late(const struct operation_snapshot *v, const struct operation *op,
                            struct operation_observed *out)
 {
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const char *site = v->voices[i].node->site->name;
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const char *site = v->reports[i].node->site->name;
 		const json_t *list =
-		        json_object_get(json_object_get(v->voices[i].measure, "flows"), "sources");
+		        json_object_get(json_object_get(v->reports[i].measure, "flows"), "sources");
 
 		for (size_t k = 0; operation_targets_site(op, site) && k < json_array_size(list);
 		     k++) {

@@ -17,11 +17,11 @@ struct outside_votes {
 	unsigned n_up, n_down, n_failing, n_checked;
 };
 
-static void count_vote(const struct operation_voice *voice, const char *site,
+static void count_vote(const struct operation_report *report, const char *site,
                        struct outside_votes *votes)
 {
 	const json_t *row =
-	        operation_find_row(json_object_get(voice->measure, "sites"), "site", site);
+	        operation_find_row(json_object_get(report->measure, "sites"), "site", site);
 
 	if (!row)
 		return;
@@ -37,9 +37,9 @@ static void gather_outside(const struct operation_snapshot *v, struct operation_
 	struct outside_votes votes = { 0 };
 
 	for (int own = 0; own < 2 && votes.n_up + votes.n_down == 0; own++)
-		for (size_t i = 0; i < v->n_voices; i++)
-			if (!strcmp(v->voices[i].node->site->name, s->name) == (own != 0))
-				count_vote(&v->voices[i], s->name, &votes);
+		for (size_t i = 0; i < v->n_reports; i++)
+			if (!strcmp(v->reports[i].node->site->name, s->name) == (own != 0))
+				count_vote(&v->reports[i], s->name, &votes);
 	s->checked = votes.n_checked > 0;
 	if (votes.n_up + votes.n_down == 0)
 		return;
@@ -82,11 +82,11 @@ static bool are_nodes_drained(const struct operation_snapshot *v, const char *si
 {
 	size_t n = 0, n_drained = 0;
 
-	for (size_t i = 0; i < v->n_voices; i++) {
-		if (strcmp(v->voices[i].node->site->name, site) != 0)
+	for (size_t i = 0; i < v->n_reports; i++) {
+		if (strcmp(v->reports[i].node->site->name, site) != 0)
 			continue;
 		n++;
-		n_drained += is_node_drained(v, v->voices[i].node->name);
+		n_drained += is_node_drained(v, v->reports[i].node->name);
 	}
 	return n > 0 && n == n_drained;
 }
@@ -140,10 +140,10 @@ static enum operation_truth pools_by_node(const struct operation_snapshot *v,
 static void gather_pools(const struct operation_snapshot *v, const struct operation *op,
                          struct operation_site *s)
 {
-	for (size_t i = 0; i < v->n_voices; i++) {
-		if (strcmp(v->voices[i].node->site->name, s->name) != 0 || !v->voices[i].measure)
+	for (size_t i = 0; i < v->n_reports; i++) {
+		if (strcmp(v->reports[i].node->site->name, s->name) != 0 || !v->reports[i].measure)
 			continue;
-		enum operation_truth one = pools_by_node(v, op, s->name, v->voices[i].measure);
+		enum operation_truth one = pools_by_node(v, op, s->name, v->reports[i].measure);
 
 		if (one == OPERATION_NO || s->pools == OPERATION_UNKNOWN)
 			s->pools = one;
@@ -189,8 +189,8 @@ static bool was_reached(const struct operation *op, const char *node)
 static bool is_absent(const struct operation_snapshot *v, const struct operation *op,
                       const char *site)
 {
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const struct model_node *node = v->voices[i].node;
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const struct model_node *node = v->reports[i].node;
 
 		if (!strcmp(node->site->name, site) && !operation_is_without(op, node->name) &&
 		    was_reached(op, node->name))
@@ -223,9 +223,9 @@ static bool may_answer(const struct operation_snapshot *v, const struct operatio
 {
 	if (!node->n_dns_listen || operation_is_without(op, node->name))
 		return false;
-	for (size_t i = 0; i < v->n_voices; i++)
-		if (!strcmp(v->voices[i].node->name, node->name))
-			return v->voices[i].reached || was_reached(op, node->name) ||
+	for (size_t i = 0; i < v->n_reports; i++)
+		if (!strcmp(v->reports[i].node->name, node->name))
+			return v->reports[i].reached || was_reached(op, node->name) ||
 			       !operation_targets_site(op, node->site->name);
 	return true;
 }

@@ -19,49 +19,49 @@
 
 #define LEVELS_TIMEOUT_MS 300 /* weir-dns answers at once, or is not there */
 
-/* This node's own voice. Under the lock. */
-static void speak_self(struct operation_snapshot *v, struct operation_voice *voice,
-                       const struct levels *levels, json_t *measure)
+/* This node's own report. Under the lock. */
+static void fill_own_report(struct operation_snapshot *v, struct operation_report *report,
+                            const struct levels *levels, json_t *measure)
 {
-	voice->self = voice->reached = true;
-	voice->dns = levels != NULL;
-	voice->have = operations_digest_json(v->core);
-	voice->levels = operations_levels_json(v->core, levels);
-	voice->measure = json_incref(measure);
+	report->self = report->reached = true;
+	report->dns = levels != NULL;
+	report->have = operations_digest_json(v->core);
+	report->levels = operations_levels_json(v->core, levels);
+	report->measure = json_incref(measure);
 }
 
 /* What a peer said, as far as it counts still. Under the lock. */
-static void speak_peer(const struct operation_snapshot *v, struct operation_voice *voice)
+static void fill_peer_report(const struct operation_snapshot *v, struct operation_report *report)
 {
-	const struct operations_said *said = operations_said_of(v->core, voice->node->name);
+	const struct operations_said *said = operations_said_of(v->core, report->node->name);
 
 	if (!said)
 		return;
-	voice->refuses = said->refuses;
+	report->refuses = said->refuses;
 	if (!said->heard_ms)
 		return;
-	voice->reached = v->mono_ms - said->heard_ms <= OPERATIONS_HEARD_MS;
-	voice->lacks = said->lacks;
-	voice->dns = said->dns;
-	if (voice->reached && !said->lacks) {
-		voice->have = json_incref(said->have);
-		voice->levels = json_incref(said->levels);
+	report->reached = v->mono_ms - said->heard_ms <= OPERATIONS_HEARD_MS;
+	report->lacks = said->lacks;
+	report->dns = said->dns;
+	if (report->reached && !said->lacks) {
+		report->have = json_incref(said->have);
+		report->levels = json_incref(said->levels);
 	}
 	if (said->measured_ms && v->mono_ms - said->measured_ms <= OPERATIONS_FRESH_MS)
-		voice->measure = json_incref(said->measure);
+		report->measure = json_incref(said->measure);
 }
 
 /* Under the lock. */
-static void list_voices(struct operation_snapshot *v, const struct levels *levels, json_t *measure)
+static void list_reports(struct operation_snapshot *v, const struct levels *levels, json_t *measure)
 {
-	for (size_t i = 0; v->m && i < v->m->n_nodes && v->n_voices < PEERS_MAX + 1; i++) {
-		struct operation_voice *voice = &v->voices[v->n_voices++];
+	for (size_t i = 0; v->m && i < v->m->n_nodes && v->n_reports < PEERS_MAX + 1; i++) {
+		struct operation_report *report = &v->reports[v->n_reports++];
 
-		voice->node = &v->m->nodes[i];
-		if (!strcmp(voice->node->name, v->self))
-			speak_self(v, voice, levels, measure);
+		report->node = &v->m->nodes[i];
+		if (!strcmp(report->node->name, v->self))
+			fill_own_report(v, report, levels, measure);
 		else
-			speak_peer(v, voice);
+			fill_peer_report(v, report);
 	}
 }
 
@@ -117,7 +117,7 @@ static int accept_locked(struct operation_snapshot *v, const struct levels *leve
 	v->clock_fine = clock_is_fine(v);
 	if (head && v->m && *head->hash_key) /* a file that was exchanged moves nobody */
 		snprintf(v->key, sizeof(v->key), "%s %d", head->hash_key, (int)v->m->placement);
-	list_voices(v, levels, measure);
+	list_reports(v, levels, measure);
 	list_others(v);
 	return overrides_copy(&v->overrides, intent_overrides(v->core->intent));
 }
@@ -125,9 +125,9 @@ static int accept_locked(struct operation_snapshot *v, const struct levels *leve
 /* Whether a name server that is reached does not say which clients ask it. */
 static bool is_unheard(const struct operation_snapshot *v, const struct keys_gather *keys)
 {
-	for (size_t i = 0; i < v->n_voices; i++)
-		if (v->voices[i].reached && v->voices[i].node->n_dns_listen &&
-		    !keys_gather_is_heard(keys, v->voices[i].node->name))
+	for (size_t i = 0; i < v->n_reports; i++)
+		if (v->reports[i].reached && v->reports[i].node->n_dns_listen &&
+		    !keys_gather_is_heard(keys, v->reports[i].node->name))
 			return true;
 	return false;
 }
@@ -143,8 +143,8 @@ static void make_projector(struct operation_snapshot *v, struct keys_gather *key
 		keys_gather_refresh(keys, v->core, client && client->token[0] ? client : NULL,
 		                    v->m);
 	v->keys = keys;
-	for (size_t i = 0; i < v->n_voices; i++)
-		v->voices[i].keys = keys_gather_is_heard(keys, v->voices[i].node->name);
+	for (size_t i = 0; i < v->n_reports; i++)
+		v->reports[i].keys = keys_gather_is_heard(keys, v->reports[i].node->name);
 	if (keys_gather_projector(keys, v->core, v->m, &v->projector))
 		v->projector = NULL;
 	if (v->projector && operation_sources_add(v, v->projector)) {
@@ -205,10 +205,10 @@ void operation_snapshot_free(struct operation_snapshot *v)
 {
 	if (!v)
 		return;
-	for (size_t i = 0; i < v->n_voices; i++) {
-		json_decref(v->voices[i].have);
-		json_decref(v->voices[i].levels);
-		json_decref(v->voices[i].measure);
+	for (size_t i = 0; i < v->n_reports; i++) {
+		json_decref(v->reports[i].have);
+		json_decref(v->reports[i].levels);
+		json_decref(v->reports[i].measure);
 	}
 	projector_free(v->projector);
 	keys_gather_free(v->own_keys);

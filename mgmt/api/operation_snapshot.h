@@ -23,7 +23,7 @@
 #include "mgmt/store/override.h"
 
 /** What one node said; that of this node is made like the others'. */
-struct operation_voice {
+struct operation_report {
 	const struct model_node *node;
 	bool self, reached;
 	bool lacks;            /**< its release knows no operations */
@@ -43,8 +43,8 @@ struct operation_snapshot {
 	struct intent_shared *shared;
 	const struct model *m; /**< NULL: there is no configuration */
 	struct overrides overrides;
-	struct operation_voice voices[PEERS_MAX + 1]; /**< in the order of the model's nodes */
-	size_t n_voices;
+	struct operation_report reports[PEERS_MAX + 1]; /**< in the order of the model's nodes */
+	size_t n_reports;
 	struct operation_other others[64]; /**< not over; ids are in other_ids */
 	char other_ids[64][MODEL_ID_MAX];
 	size_t n_others;

@@ -15,9 +15,9 @@
 
 #define COUNT_END ((json_int_t)1 << 50)
 
-static const json_t *sources_of(const struct operation_voice *voice)
+static const json_t *sources_of(const struct operation_report *report)
 {
-	return json_object_get(json_object_get(voice->measure, "flows"), "sources");
+	return json_object_get(json_object_get(report->measure, "flows"), "sources");
 }
 
 /* Services of a document are few beside the rows, and rows of one service are neighbours. */
@@ -69,14 +69,14 @@ int operation_sources_add(const struct operation_snapshot *v, struct projector *
 	size_t n = 0, n_rows = 0;
 	int err;
 
-	for (size_t i = 0; i < v->n_voices; i++)
-		n_rows += json_array_size(sources_of(&v->voices[i]));
+	for (size_t i = 0; i < v->n_reports; i++)
+		n_rows += json_array_size(sources_of(&v->reports[i]));
 	list = calloc(n_rows + 1, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const json_t *rows = sources_of(&v->voices[i]);
-		struct projection_arrival one = { .site = v->voices[i].node->site->index };
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const json_t *rows = sources_of(&v->reports[i]);
+		struct projection_arrival one = { .site = v->reports[i].node->site->index };
 
 		whole &= json_is_array(rows) &&
 		         json_array_size(rows) < OPERATION_MEASURE_SOURCES_MAX;

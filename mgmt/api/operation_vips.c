@@ -58,10 +58,10 @@ json_t *operation_vips_json(struct core *core, const struct model *m)
 /* --- what all say --- */
 
 /* Whether a node that should announce the VIP does. */
-static enum operation_truth is_announced(const struct operation_voice *voice,
+static enum operation_truth is_announced(const struct operation_report *report,
                                          const struct model_vip *vip)
 {
-	const json_t *left = json_object_get(voice->measure, "unannounced");
+	const json_t *left = json_object_get(report->measure, "unannounced");
 	const char *word = json_string_value(json_object_get(left, vip->name));
 
 	if (!json_is_object(left))
@@ -77,13 +77,13 @@ static enum operation_truth is_elsewhere(const struct operation_snapshot *v,
 {
 	enum operation_truth best = OPERATION_NO;
 
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const struct operation_voice *voice = &v->voices[i];
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const struct operation_report *report = &v->reports[i];
 
-		if (operation_targets_site(op, voice->node->site->name) ||
-		    !model_node_announces(voice->node, vip))
+		if (operation_targets_site(op, report->node->site->name) ||
+		    !model_node_announces(report->node, vip))
 			continue;
-		enum operation_truth one = is_announced(voice, vip);
+		enum operation_truth one = is_announced(report, vip);
 		if (one == OPERATION_YES)
 			return one;
 		if (one == OPERATION_UNKNOWN)
@@ -98,13 +98,13 @@ static enum operation_truth is_here(const struct operation_snapshot *v, const st
 {
 	enum operation_truth all = OPERATION_YES;
 
-	for (size_t i = 0; i < v->n_voices; i++) {
-		const struct operation_voice *voice = &v->voices[i];
+	for (size_t i = 0; i < v->n_reports; i++) {
+		const struct operation_report *report = &v->reports[i];
 
-		if (!strcmp(voice->node->site->name, site) &&
-		    !operation_is_without(op, voice->node->name) &&
-		    model_node_announces(voice->node, vip))
-			all = operation_both(all, is_announced(voice, vip));
+		if (!strcmp(report->node->site->name, site) &&
+		    !operation_is_without(op, report->node->name) &&
+		    model_node_announces(report->node, vip))
+			all = operation_both(all, is_announced(report, vip));
 	}
 	return all;
 }
@@ -112,9 +112,9 @@ static enum operation_truth is_here(const struct operation_snapshot *v, const st
 static bool has_node(const struct operation_snapshot *v, const struct operation *op,
                      const char *site)
 {
-	for (size_t i = 0; i < v->n_voices; i++)
-		if (!strcmp(v->voices[i].node->site->name, site) &&
-		    !operation_is_without(op, v->voices[i].node->name))
+	for (size_t i = 0; i < v->n_reports; i++)
+		if (!strcmp(v->reports[i].node->site->name, site) &&
+		    !operation_is_without(op, v->reports[i].node->name))
 			return true;
 	return false;
 }

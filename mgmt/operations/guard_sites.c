@@ -91,8 +91,8 @@ static void judge_checks(const struct operation_site *site, struct operation_ver
 		guard_miss(v, "whether the pools of site %s are up is not known", site->name);
 }
 
-static void judge_calm(const struct operation *op, const struct operation_site *site,
-                       struct operation_verdict *v)
+static void judge_signs(const struct operation *op, const struct operation_site *site,
+                        struct operation_verdict *v)
 {
 	enum operation_truth repeats = well_repeats(op, site), drops = well_drops(op, site);
 
@@ -114,7 +114,7 @@ void guard_receivers(const struct guard_question *q, struct operation_verdict *v
 		if (!facts_receives(q->op, site))
 			continue;
 		judge_checks(site, v);
-		judge_calm(q->op, site, v);
+		judge_signs(q->op, site, v);
 		guard_pass(v, "all receivers are well%s",
 		           site->checked ? "" : " (by their own pools: no site checks them)");
 	}

@@ -155,7 +155,7 @@ struct operation_hold {
 };
 
 /** Signs of suffering at a site that gets clients, a second, when the way began. */
-struct operation_calm {
+struct operation_signs {
 	char site[MODEL_NAME_MAX];
 	struct operation_value repeats, drops;
 };
@@ -179,13 +179,13 @@ struct operation {
 	enum operation_kind kind;
 	char service[MODEL_NAME_MAX]; /**< "": all at the site */
 	char author[MODEL_NAME_MAX], principal[PRINCIPAL_MAX], reason[OVERRIDE_REASON_MAX];
-	int64_t created_ms, until_ms;  /**< MODEL_TIME_NEVER: none */
-	int64_t over_ms;               /**< at least so long for all steps of one way; 0: no pace */
-	bool now;                      /**< one step */
-	bool withdraw;                 /**< VIPs of this site alone are withdrawn, too */
-	uint32_t goal_ppm;             /**< where the way out ends */
-	uint32_t began_ppm;            /**< where the running way began; an abort goes back to it */
-	char named_by[MODEL_NAME_MAX]; /**< the node that was given the command */
+	int64_t created_ms, until_ms; /**< MODEL_TIME_NEVER: none */
+	int64_t over_ms;              /**< at least so long for all steps of one way; 0: no pace */
+	bool now;                     /**< one step */
+	bool withdraw;                /**< VIPs of this site alone are withdrawn, too */
+	uint32_t goal_ppm;            /**< where the way out ends */
+	uint32_t began_ppm;           /**< where the running way began; an abort goes back to it */
+	char command_node[MODEL_NAME_MAX]; /**< the node that was given the command */
 
 	/* what persons add */
 	bool overridden[OPERATION_GUARD_COUNT];
@@ -222,8 +222,8 @@ struct operation {
 	uint32_t n_steps, steps_lost;
 	struct operation_load before[OPERATION_SITES_MAX], after[OPERATION_SITES_MAX];
 	uint32_t n_before, n_after;
-	struct operation_calm calm[OPERATION_SITES_MAX];
-	uint32_t n_calm;
+	struct operation_signs signs[OPERATION_SITES_MAX];
+	uint32_t n_signs;
 	struct operation_late late[OPERATION_LATE_MAX];
 	uint32_t n_late;
 	/** of all that came, each at its most */

@@ -36,7 +36,7 @@ static bool are_counts_ok(const struct operation *op)
 	       op->n_plan <= OPERATION_PLAN_MAX && op->step <= op->n_plan &&
 	       op->n_steps <= OPERATION_HISTORY_MAX && op->n_nodes <= OPERATION_NODES_MAX &&
 	       op->n_without <= OPERATION_NODES_MAX && op->n_before <= OPERATION_SITES_MAX &&
-	       op->n_after <= OPERATION_SITES_MAX && op->n_calm <= OPERATION_SITES_MAX &&
+	       op->n_after <= OPERATION_SITES_MAX && op->n_signs <= OPERATION_SITES_MAX &&
 	       op->n_late <= OPERATION_LATE_MAX && op->n_failures <= OPERATION_FAILURES_MAX &&
 	       op->n_was_late <= OPERATION_LATE_MAX;
 }
@@ -121,7 +121,7 @@ static int copy_texts(struct operation *op, const struct operation_request *r, c
 	bool fit =
 	        copy_text(op->id, sizeof(op->id), r->id, "id", error) &&
 	        copy_text(op->owner, sizeof(op->owner), r->node, "node", error) &&
-	        copy_text(op->named_by, sizeof(op->named_by), r->node, "node", error) &&
+	        copy_text(op->command_node, sizeof(op->command_node), r->node, "node", error) &&
 	        copy_text(op->service, sizeof(op->service), r->service, "service", error) &&
 	        copy_text(op->author, sizeof(op->author), r->author, "author", error) &&
 	        copy_text(op->principal, sizeof(op->principal), r->principal, "principal", error) &&

@@ -80,7 +80,7 @@ static const struct record_field op_fields[] = {
 	ONE(struct operation, withdraw, FIELD_BOOL),
 	ONE(struct operation, goal_ppm, FIELD_U32),
 	ONE(struct operation, began_ppm, FIELD_U32),
-	TEXT(struct operation, named_by),
+	TEXT(struct operation, command_node),
 	TEXT(struct operation, owner),
 	ONE(struct operation, epoch, FIELD_U32),
 	ONE(struct operation, writes, FIELD_U32),
@@ -171,10 +171,10 @@ static const struct record_field failure_fields[] = {
 	ONE(struct operation_failure, overridden, FIELD_BOOL),
 };
 
-static const struct record_field calm_fields[] = {
-	TEXT(struct operation_calm, site),
-	ONE(struct operation_calm, repeats, FIELD_VALUE),
-	ONE(struct operation_calm, drops, FIELD_VALUE),
+static const struct record_field signs_fields[] = {
+	TEXT(struct operation_signs, site),
+	ONE(struct operation_signs, repeats, FIELD_VALUE),
+	ONE(struct operation_signs, drops, FIELD_VALUE),
 };
 
 #define ROWS(fields) (fields), sizeof(fields) / sizeof((fields)[0])
@@ -302,7 +302,8 @@ json_t *operation_to_json(const struct operation *op)
 	        o, "after",
 	        list_json(ROWS(load_fields), op->after, op->n_after, sizeof(op->after[0])));
 	json_object_set_new(
-	        o, "calm", list_json(ROWS(calm_fields), op->calm, op->n_calm, sizeof(op->calm[0])));
+	        o, "signs",
+	        list_json(ROWS(signs_fields), op->signs, op->n_signs, sizeof(op->signs[0])));
 	json_object_set_new(
 	        o, "late", list_json(ROWS(late_fields), op->late, op->n_late, sizeof(op->late[0])));
 	json_object_set_new(o, "was_late",
@@ -484,8 +485,8 @@ static bool read_all(const json_t *json, struct operation *op)
 	                 sizeof(op->before[0]), OPERATION_SITES_MAX, &op->n_before) &&
 	       read_list(ROWS(load_fields), json_object_get(json, "after"), op->after,
 	                 sizeof(op->after[0]), OPERATION_SITES_MAX, &op->n_after) &&
-	       read_list(ROWS(calm_fields), json_object_get(json, "calm"), op->calm,
-	                 sizeof(op->calm[0]), OPERATION_SITES_MAX, &op->n_calm) &&
+	       read_list(ROWS(signs_fields), json_object_get(json, "signs"), op->signs,
+	                 sizeof(op->signs[0]), OPERATION_SITES_MAX, &op->n_signs) &&
 	       read_list(ROWS(late_fields), json_object_get(json, "late"), op->late,
 	                 sizeof(op->late[0]), OPERATION_LATE_MAX, &op->n_late) &&
 	       read_list(ROWS(late_fields), json_object_get(json, "was_late"), op->was_late,

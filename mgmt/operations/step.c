@@ -37,7 +37,7 @@ void step_begin_way(struct tick *t)
 
 	operation_plan(op, t->facts);
 	step_note_nodes(t);
-	op->n_calm = 0;
+	op->n_signs = 0;
 	well_begin(op, t->facts);
 	if (op->way == OPERATION_OUT || !op->began_ms)
 		op->began_ms = t->now_ms;

@@ -31,54 +31,54 @@ static enum operation_truth compare_sign(struct operation_value was, struct oper
 	return now.value > 2 * was.value + chance ? OPERATION_NO : OPERATION_YES;
 }
 
-/* Its index; n_calm: there is none. */
-static uint32_t find_calm(const struct operation *op, const char *site)
+/* Its index; n_signs: there is none. */
+static uint32_t find_signs(const struct operation *op, const char *site)
 {
 	uint32_t i = 0;
 
-	while (i < op->n_calm && strcmp(op->calm[i].site, site) != 0)
+	while (i < op->n_signs && strcmp(op->signs[i].site, site) != 0)
 		i++;
 	return i;
 }
 
 enum operation_truth well_repeats(const struct operation *op, const struct operation_site *site)
 {
-	const uint32_t i = find_calm(op, site->name);
+	const uint32_t i = find_signs(op, site->name);
 
-	if (i == op->n_calm)
+	if (i == op->n_signs)
 		return OPERATION_UNKNOWN;
 	if (site->repeats.known && site->flows.known &&
 	    site->repeats.value > CHANCE_PER_S + site->flows.value * NEVER_PERCENT / 100)
 		return OPERATION_NO;
-	return compare_sign(op->calm[i].repeats, site->repeats, site->flows);
+	return compare_sign(op->signs[i].repeats, site->repeats, site->flows);
 }
 
 enum operation_truth well_drops(const struct operation *op, const struct operation_site *site)
 {
-	const uint32_t i = find_calm(op, site->name);
+	const uint32_t i = find_signs(op, site->name);
 
-	if (i == op->n_calm)
+	if (i == op->n_signs)
 		return OPERATION_UNKNOWN;
-	return compare_sign(op->calm[i].drops, site->drops, site->flows);
+	return compare_sign(op->signs[i].drops, site->drops, site->flows);
 }
 
 void well_begin(struct operation *op, const struct operation_facts *facts)
 {
 	for (size_t i = 0; i < facts->n_sites; i++) {
 		const struct operation_site *site = &facts->sites[i];
-		uint32_t at = find_calm(op, site->name);
-		struct operation_calm *calm = &op->calm[at];
+		uint32_t at = find_signs(op, site->name);
+		struct operation_signs *signs = &op->signs[at];
 
 		if (!facts_receives(op, site) || at == OPERATION_SITES_MAX)
 			continue;
-		if (at == op->n_calm) {
-			op->n_calm++;
-			*calm = (struct operation_calm){ 0 };
-			(void)snprintf(calm->site, sizeof(calm->site), "%s", site->name);
+		if (at == op->n_signs) {
+			op->n_signs++;
+			*signs = (struct operation_signs){ 0 };
+			(void)snprintf(signs->site, sizeof(signs->site), "%s", site->name);
 		}
-		if (!calm->repeats.known)
-			calm->repeats = site->repeats;
-		if (!calm->drops.known)
-			calm->drops = site->drops;
+		if (!signs->repeats.known)
+			signs->repeats = site->repeats;
+		if (!signs->drops.known)
+			signs->drops = site->drops;
 	}
 }

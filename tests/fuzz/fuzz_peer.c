@@ -148,12 +148,12 @@ static void check_measure(json_t *json)
 		                             .targets = { { "ams", "v1", { 0 } } } };
 
 	view.m = &model;
-	view.n_voices = 1;
-	view.voices[0] = (struct operation_voice){ .node = &node,
-		                                   .reached = true,
-		                                   .have = json_object_get(json, "have"),
-		                                   .levels = json_object_get(json, "levels"),
-		                                   .measure = json };
+	view.n_reports = 1;
+	view.reports[0] = (struct operation_report){ .node = &node,
+		                                     .reached = true,
+		                                     .have = json_object_get(json, "have"),
+		                                     .levels = json_object_get(json, "levels"),
+		                                     .measure = json };
 	operation_gather(&view, &op, 0, &seen);
 	const struct operation_level *level = &seen.nodes[0].levels[0];
 	const struct operation_site *s = &seen.sites[0];

@@ -72,11 +72,11 @@ static struct world *make_world(void)
 		               .self = &w->nodes[2] };
 	w->snapshot.m = &w->m;
 	w->snapshot.now_ms = 1790000000000;
-	w->snapshot.n_voices = 3;
+	w->snapshot.n_reports = 3;
 	snprintf(w->snapshot.self, sizeof(w->snapshot.self), "fra-1");
 	for (size_t i = 0; i < 3; i++)
-		w->snapshot.voices[i].node = &w->nodes[i];
-	w->snapshot.voices[2].self = w->snapshot.voices[2].reached = true;
+		w->snapshot.reports[i].node = &w->nodes[i];
+	w->snapshot.reports[2].self = w->snapshot.reports[2].reached = true;
 	snprintf(w->op.id, sizeof(w->op.id), "o1");
 	snprintf(w->op.owner, sizeof(w->op.owner), "fra-1");
 	w->op.epoch = 3;
@@ -94,19 +94,19 @@ static json_t *parse_text(const char *text)
 	return json;
 }
 
-static inline void give_voice(struct world *w, size_t node, const char *measure)
+static inline void give_report(struct world *w, size_t node, const char *measure)
 {
-	json_decref(w->snapshot.voices[node].measure);
-	w->snapshot.voices[node].measure = parse_text(measure);
-	w->snapshot.voices[node].reached = true;
+	json_decref(w->snapshot.reports[node].measure);
+	w->snapshot.reports[node].measure = parse_text(measure);
+	w->snapshot.reports[node].reached = true;
 }
 
 static void free_world(struct world *w)
 {
 	for (size_t i = 0; i < 3; i++) {
-		json_decref(w->snapshot.voices[i].have);
-		json_decref(w->snapshot.voices[i].levels);
-		json_decref(w->snapshot.voices[i].measure);
+		json_decref(w->snapshot.reports[i].have);
+		json_decref(w->snapshot.reports[i].levels);
+		json_decref(w->snapshot.reports[i].measure);
 	}
 	free(w);
 }

@@ -112,7 +112,7 @@ static size_t count_nodes(size_t *missing)
 {
 	*missing = 0;
 	for (size_t i = 0; i < g->n; i++)
-		*missing += !does_count(g, &g->voices[i]);
+		*missing += !does_count(g, &g->reports[i]);
 	return g->n;
 }
 

@@ -87,9 +87,9 @@ static int setup(void **state)
 		return -1;
 	view->m = &m;
 	view->now_ms = 1790000000000;
-	view->n_voices = 3;
+	view->n_reports = 3;
 	for (size_t i = 0; i < 3; i++)
-		view->voices[i].node = &nodes[i];
+		view->reports[i].node = &nodes[i];
 	a->snapshot = view;
 	a->site = &sites[0];
 	strcpy(a->op.targets[0].site, "ams");
@@ -104,7 +104,7 @@ static int teardown(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < 3; i++)
-		json_decref(view->voices[i].measure);
+		json_decref(view->reports[i].measure);
 	json_decref(a->announced);
 	json_decref(a->keeps);
 	json_decref(a->unknown);
@@ -121,10 +121,10 @@ static json_t *parse_text(const char *text)
 	return json;
 }
 
-static void give_voice(size_t node, const char *measure)
+static void give_report(size_t node, const char *measure)
 {
-	view->voices[node].measure = parse_text(measure);
-	view->voices[node].reached = true;
+	view->reports[node].measure = parse_text(measure);
+	view->reports[node].reached = true;
 }
 
 #define MEASURE(dns, web, api)                                                                     \
@@ -156,8 +156,8 @@ static void flows_are_those_of_each_service(void **state)
 	static const int own[SERVICES] = { 9, 3, 0 }, backup[SERVICES] = { 3, 1, 0 };
 
 	(void)state;
-	give_voice(0, MEASURE("", 8000, 4000));
-	give_voice(1, MEASURE("", 4000, 0));
+	give_report(0, MEASURE("", 8000, 4000));
+	give_report(1, MEASURE("", 4000, 0));
 	json_t *o = show_site(), *vips = json_object_get(o, "vips");
 	assert_int_equal(json_array_size(vips), SERVICES);
 	for (size_t i = 0; i < SERVICES; i++) {
@@ -178,7 +178,7 @@ static void flows_are_those_of_each_service(void **state)
 static void what_a_node_does_not_measure_is_null(void **state)
 {
 	(void)state;
-	give_voice(0, MEASURE("", 8000, 4000));
+	give_report(0, MEASURE("", 8000, 4000));
 	json_t *o = show_site(), *row = json_array_get(json_object_get(o, "vips"), 0);
 	assert_true(json_is_null(json_object_get(row, "own_flows_per_s")));
 	assert_true(json_is_null(json_object_get(row, "established_packets_per_s")));
@@ -209,7 +209,7 @@ static void queries_are_those_that_weir_dns_counts(void **state)
 		(void)teardown(state);
 		assert_int_equal(setup(state), 0);
 		snprintf(text, sizeof(text), "{%s\"node\":\"ams-1\"}", rows[i].dns);
-		give_voice(0, text);
+		give_report(0, text);
 		json_t *o = show_site(), *dns = json_object_get(o, "dns");
 		const json_t *rate = json_object_get(json_array_get(dns, 0), "queries_per_s");
 		assert_int_equal(json_array_size(dns), 2); /* of fra-1 nothing is asked */
@@ -247,7 +247,7 @@ static void announcements_are_what_the_routing_daemon_exports(void **state)
 
 		(void)teardown(state);
 		assert_int_equal(setup(state), 0);
-		give_voice(0, "{\"announce\":\"serving\"}");
+		give_report(0, "{\"announce\":\"serving\"}");
 		snprintf(text, sizeof(text), "{\"ams-1\":{\"203.0.113.10\":%s}}", rows[i].said);
 		a->announced = rows[i].said ? parse_text(text) : json_object();
 		json_t *o = show_site(), *list = json_object_get(o, "announcements");

@@ -53,10 +53,10 @@ static struct operation op;
 /* What a node of ams says of "web"; NULL: it is silent. */
 static void let_say(size_t node, const char *row)
 {
-	json_decref(snapshot.voices[node].measure);
-	snapshot.voices[node].measure = NULL;
+	json_decref(snapshot.reports[node].measure);
+	snapshot.reports[node].measure = NULL;
 	if (row)
-		snapshot.voices[node].measure =
+		snapshot.reports[node].measure =
 		        json_pack("{s:o}", "backups", json_loads(row, 0, NULL));
 }
 
@@ -66,9 +66,9 @@ static int setup(void **state)
 	memset(&snapshot, 0, sizeof(snapshot));
 	memset(&op, 0, sizeof(op));
 	snapshot.m = &m;
-	snapshot.n_voices = 3;
+	snapshot.n_reports = 3;
 	for (size_t i = 0; i < 3; i++)
-		snapshot.voices[i].node = &nodes[i];
+		snapshot.reports[i].node = &nodes[i];
 	op.n_targets = 1;
 	strcpy(op.targets[0].site, "ams");
 	return 0;

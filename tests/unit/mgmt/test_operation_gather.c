@@ -36,9 +36,9 @@ static void a_site_is_the_sum_of_its_nodes_or_unknown(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	give_voice(w, 0, FLOWS(30000, 20000, 10000));
+	give_report(w, 0, FLOWS(30000, 20000, 10000));
 	assert_false(gather_ams(w)->flows.known);
-	give_voice(w, 1, FLOWS(12000, 12000, 0));
+	give_report(w, 1, FLOWS(12000, 12000, 0));
 	const struct operation_site *s = gather_ams(w);
 	assert_true(s->flows.known);
 	assert_int_equal(s->flows.value, 32);
@@ -77,15 +77,15 @@ static void checks_by_other_sites_are_no_clients(void **state)
 
 		w->service.vip_check = &check;
 		w->service.port = 80;
-		give_voice(w, 0, FLOWS(30000, 20000, 10000));
-		give_voice(w, 1, FLOWS(0, 0, 0));
-		give_voice(w, 2, rows[i].said);
+		give_report(w, 0, FLOWS(30000, 20000, 10000));
+		give_report(w, 1, FLOWS(0, 0, 0));
+		give_report(w, 2, rows[i].said);
 		const struct operation_site *s = gather_ams(w);
 		assert_int_equal(s->flows.value, rows[i].flows);
 		assert_int_equal(s->backup_flows.value, rows[i].backup);
 		assert_int_equal(s->arrivals.value, rows[i].flows + rows[i].backup);
 		assert_int_equal(s->established.value, rows[i].established);
-		give_voice(w, 0, FLOWS(4000, 4000, 0)); /* fewer than checks: nothing is below 0 */
+		give_report(w, 0, FLOWS(4000, 4000, 0)); /* fewer than checks: nothing is below 0 */
 		assert_int_equal(gather_ams(w)->flows.value, rows[i].flows == 20 ? 4 : 0);
 		free_world(w);
 	}
@@ -96,13 +96,13 @@ static void a_node_that_is_named_absent_is_not_waited_for(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	give_voice(w, 0, FLOWS(30000, 30000, 0));
+	give_report(w, 0, FLOWS(30000, 30000, 0));
 	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "ams-2");
 	const struct operation_site *s = gather_ams(w);
 	assert_true(s->flows.known);
 	assert_int_equal(s->flows.value, 30);
-	assert_true(s->incomplete);             /* what it gets is not in the sum */
-	give_voice(w, 1, FLOWS(5000, 5000, 0)); /* it speaks after all */
+	assert_true(s->incomplete);              /* what it gets is not in the sum */
+	give_report(w, 1, FLOWS(5000, 5000, 0)); /* it speaks after all */
 	assert_false(gather_ams(w)->incomplete);
 	assert_int_equal(gather_ams(w)->flows.value, 35);
 	free_world(w);
@@ -115,7 +115,7 @@ static void a_node_that_is_named_absent_need_not_announce(void **state)
 
 	(void)state;
 	w->nodes[0].announce.daemon = w->nodes[1].announce.daemon = MODEL_DAEMON_BIRD;
-	give_voice(w, 0, "{\"unannounced\":{}}");
+	give_report(w, 0, "{\"unannounced\":{}}");
 	assert_int_equal(gather_ams(w)->announced, OPERATION_UNKNOWN);
 	snprintf(w->op.without[w->op.n_without++], MODEL_NAME_MAX, "ams-2");
 	assert_int_equal(gather_ams(w)->announced, OPERATION_YES);
@@ -130,10 +130,10 @@ static void as_many_up_as_down_is_unknown(void **state)
 
 	(void)state;
 	w->nodes[1].site = &w->sites[1];
-	give_voice(w, 1, "{\"sites\":[{\"site\":\"ams\",\"up\":true,\"checked\":true}]}");
-	give_voice(w, 2,
-	           "{\"sites\":[{\"site\":\"ams\",\"up\":false,\"checked\":true,"
-	           "\"failing\":true}]}");
+	give_report(w, 1, "{\"sites\":[{\"site\":\"ams\",\"up\":true,\"checked\":true}]}");
+	give_report(w, 2,
+	            "{\"sites\":[{\"site\":\"ams\",\"up\":false,\"checked\":true,"
+	            "\"failing\":true}]}");
 	const struct operation_site *s = gather_ams(w);
 	assert_int_equal(s->up, OPERATION_UNKNOWN);
 	assert_true(s->checked);
@@ -146,7 +146,7 @@ static void one_late_flow_in_a_minute_is_not_none(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	give_voice(w, 0, "{\"flows\":{\"sources\":[{\"prefix\":\"192.0.2.0/24\",\"flows\":1}]}}");
+	give_report(w, 0, "{\"flows\":{\"sources\":[{\"prefix\":\"192.0.2.0/24\",\"flows\":1}]}}");
 	gather_ams(w);
 	assert_int_equal(w->observed.facts.n_late, 1);
 	assert_int_equal(w->observed.late[0].flows.value, 1);
@@ -185,12 +185,12 @@ static void checks_of_other_sites_are_no_late_clients(void **state)
 
 		w->service.vip_check = &check;
 		snprintf(text, sizeof(text), "{\"flows\":{\"sources\":[%s]}}", rows[i].row);
-		give_voice(w, 0, text);
+		give_report(w, 0, text);
 		snprintf(text, sizeof(text),
 		         "{\"checks\":{\"web\":{\"ams\":1}},"
 		         "\"check_sources\":{\"ams\":{\"ipv4\":\"%s\"}}}",
 		         rows[i].address);
-		give_voice(w, 2, text);
+		give_report(w, 2, text);
 		gather_ams(w);
 		print_message("  %s\n", rows[i].row);
 		assert_int_equal(w->observed.facts.n_late, rows[i].rest >= 0);
@@ -220,8 +220,8 @@ static void numbers_of_no_sense_are_not_known(void **state)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		struct world *w = make_world();
 
-		give_voice(w, 0, bad[i]);
-		give_voice(w, 1, FLOWS(1000, 1000, 0));
+		give_report(w, 0, bad[i]);
+		give_report(w, 1, FLOWS(1000, 1000, 0));
 		if (gather_ams(w)->flows.known)
 			fail_msg("known by %s", bad[i]);
 		free_world(w);
@@ -249,8 +249,8 @@ static void a_service_without_its_pool_is_not_known(void **state)
 		struct world *w = make_world();
 		bool known = i == sizeof(without) / sizeof(without[0]);
 
-		give_voice(w, 0, with);
-		give_voice(w, 1, known ? with : without[i]);
+		give_report(w, 0, with);
+		give_report(w, 1, known ? with : without[i]);
 		const struct operation_site *s = gather_ams(w);
 		assert_int_equal(s->flows.known, known);
 		assert_int_equal(s->backup_flows.known, known);
@@ -270,8 +270,8 @@ static void high_rates_do_not_overflow(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	give_voice(w, 0, FLOWS(900000000000, 600000000000, 300000000000));
-	give_voice(w, 1, FLOWS(0, 0, 0));
+	give_report(w, 0, FLOWS(900000000000, 600000000000, 300000000000));
+	give_report(w, 1, FLOWS(0, 0, 0));
 	const struct operation_site *s = gather_ams(w);
 	assert_true(s->flows.known);
 	assert_in_range(s->flows.value, 599000000, 601000000);
@@ -285,15 +285,15 @@ static void levels_are_of_the_generation_in_force(void **state)
 	uint64_t generation = override_generation(3, false, 5);
 
 	(void)state;
-	w->snapshot.voices[0].reached = true;
-	w->snapshot.voices[0].have = parse_text("{\"o1\":[3, 9, \"fra-1\"]}");
-	w->snapshot.voices[0].levels =
+	w->snapshot.reports[0].reached = true;
+	w->snapshot.reports[0].have = parse_text("{\"o1\":[3, 9, \"fra-1\"]}");
+	w->snapshot.reports[0].levels =
 	        json_pack("[{s:s, s:I, s:I, s:i}]", "override", "v1", "generation",
 	                  (json_int_t)generation + 1, "in_force", (json_int_t)generation,
 	                  "level_ppm", 250000);
-	w->snapshot.voices[1].reached = true;
-	w->snapshot.voices[1].have = parse_text("{\"o1\":[2, 99, \"fra-1\"]}");
-	w->snapshot.voices[1].levels = parse_text("[{\"override\":\"v1\",\"generation\":7}]");
+	w->snapshot.reports[1].reached = true;
+	w->snapshot.reports[1].have = parse_text("{\"o1\":[2, 99, \"fra-1\"]}");
+	w->snapshot.reports[1].levels = parse_text("[{\"override\":\"v1\",\"generation\":7}]");
 	gather_ams(w);
 	const struct operation_node *n = w->observed.nodes;
 	assert_true(n[0].levels[0].known);
@@ -305,8 +305,8 @@ static void levels_are_of_the_generation_in_force(void **state)
 	/* an earlier epoch's record does not count, and what weir-dns does not say is not a level */
 	assert_int_equal(n[1].has_record, OPERATION_NO);
 	assert_false(n[1].levels[0].known);
-	json_decref(w->snapshot.voices[1].have);
-	w->snapshot.voices[1].have = parse_text("{\"o1\":[3, 99, \"ams-2\"]}"); /* of two takers */
+	json_decref(w->snapshot.reports[1].have);
+	w->snapshot.reports[1].have = parse_text("{\"o1\":[3, 99, \"ams-2\"]}"); /* of two takers */
 	gather_ams(w);
 	assert_int_equal(n[1].has_record, OPERATION_NO);
 	free_world(w);
@@ -317,9 +317,9 @@ static void an_override_that_a_node_lacks_is_level_0(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	w->snapshot.voices[0].reached = true;
-	w->snapshot.voices[0].have = parse_text("{}");
-	w->snapshot.voices[0].levels = parse_text("[]");
+	w->snapshot.reports[0].reached = true;
+	w->snapshot.reports[0].have = parse_text("{}");
+	w->snapshot.reports[0].levels = parse_text("[]");
 	gather_ams(w);
 	assert_true(w->observed.nodes[0].levels[0].known);
 	assert_int_equal(w->observed.nodes[0].levels[0].level_ppm, 0);
@@ -333,7 +333,7 @@ static void a_former_release_knows_no_steps(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	w->snapshot.voices[0].reached = w->snapshot.voices[0].lacks = true;
+	w->snapshot.reports[0].reached = w->snapshot.reports[0].lacks = true;
 	gather_ams(w);
 	assert_int_equal(w->observed.nodes[0].steps, OPERATION_NO);
 	free_world(w);
@@ -388,11 +388,11 @@ static void tell_level(struct world *w, size_t node, unsigned step, const char *
 	snprintf(text, sizeof(text),
 	         "[{\"override\":\"v1\",\"generation\":%u,\"in_force\":%u,\"level_ppm\":250000%s}]",
 	         3u << 20 | step, 3u << 20 | step, ttl);
-	json_decref(w->snapshot.voices[node].levels);
-	w->snapshot.voices[node].levels = parse_text(text);
-	if (!w->snapshot.voices[node].have)
-		w->snapshot.voices[node].have = json_object();
-	w->snapshot.voices[node].dns = w->snapshot.voices[node].reached = true;
+	json_decref(w->snapshot.reports[node].levels);
+	w->snapshot.reports[node].levels = parse_text(text);
+	if (!w->snapshot.reports[node].have)
+		w->snapshot.reports[node].have = json_object();
+	w->snapshot.reports[node].dns = w->snapshot.reports[node].reached = true;
 }
 
 /* Where each name server tells how long its earlier answers live, the longest of these counts. */
@@ -420,7 +420,7 @@ static void a_step_waits_for_the_answers_that_were_given(void **state)
 		w->op.write = (struct operation_write){ .epoch = 3, .step = 5 };
 		tell_level(w, 0, rows[i].step, rows[i].first);
 		tell_level(w, 2, 5, rows[i].second);
-		w->snapshot.voices[1].reached = false; /* named absent, say: it does not count */
+		w->snapshot.reports[1].reached = false; /* named absent, say: it does not count */
 		operation_gather(&w->snapshot, &w->op, 1000, &w->observed);
 		assert_true(w->observed.facts.ttl_s.known);
 		assert_int_equal(w->observed.facts.ttl_s.value, rows[i].ttl_s);

@@ -163,11 +163,11 @@ static void a_name_server_that_is_not_heard_leaves_all_unknown(void **state)
 		                             { .name = "fra-2" } };
 
 	(void)state;
-	view->n_voices = 3;
+	view->n_reports = 3;
 	for (size_t i = 0; i < 3; i++) {
 		nodes[i].dns_listen = &dns;
 		nodes[i].site = &sites[i > 0];
-		view->voices[i] = (struct operation_voice){ .node = &nodes[i], .keys = i == 0 };
+		view->reports[i] = (struct operation_report){ .node = &nodes[i], .keys = i == 0 };
 	}
 	operation_project(view, op, NULL, facts);
 	assert_null(facts->projection);
@@ -181,7 +181,7 @@ static void a_name_server_that_is_not_heard_leaves_all_unknown(void **state)
 	assert_null(facts->facts.unheard);
 	assert_true(facts->sites[FRA].at[1].flows.known);
 	op->n_without = 0;
-	view->voices[1].keys = true;
+	view->reports[1].keys = true;
 	project_plan();
 	assert_null(facts->facts.unheard);
 }

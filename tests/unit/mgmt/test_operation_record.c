@@ -145,7 +145,7 @@ static void a_record_out_of_range_is_none(void **state)
 		uint32_t *const counts[] = { &op.n_was_late, &op.n_failures, &op.n_targets,
 			                     &op.n_plan,     &op.n_steps,    &op.n_nodes,
 			                     &op.n_without,  &op.n_before,   &op.n_after,
-			                     &op.n_calm,     &op.n_late,     &op.step,
+			                     &op.n_signs,    &op.n_late,     &op.step,
 			                     &op.goal_ppm,   &op.level_ppm,  &op.write.to_ppm,
 			                     &op.plan_ppm[0] };
 
@@ -220,9 +220,9 @@ static void a_record_comes_back_from_json_as_it_was(void **state)
 	op.targets[1].baseline = (struct operation_value){ true, 12 };
 	op.write = (struct operation_write){ 64, 3, NOW_MS, 0, 0, 100000, NOW_MS, false };
 	op.late_from_ms = NOW_MS;
-	op.n_calm = 1;
-	memcpy(op.calm[0].site, "fra", 4);
-	op.calm[0].repeats = (struct operation_value){ true, 7 };
+	op.n_signs = 1;
+	memcpy(op.signs[0].site, "fra", 4);
+	op.signs[0].repeats = (struct operation_value){ true, 7 };
 	json = operation_to_json(&op);
 	assert_non_null(json);
 	assert_int_equal(operation_from_json(json, &back), 0);
@@ -315,7 +315,7 @@ static void fill_record(struct operation *op)
 	strcpy(op->nodes[0], "fra-1");
 	op->write = (struct operation_write){ 65, 4, NOW_MS, 11, 12, 13, 14, true };
 	op->hold = (struct operation_hold){ "room", "detail", NOW_MS, OPERATION_MOVING };
-	op->n_steps = op->n_before = op->n_after = op->n_calm = op->n_late = 1;
+	op->n_steps = op->n_before = op->n_after = op->n_signs = op->n_late = 1;
 	op->steps[0] = (struct operation_step){ .from_ppm = 15,
 		                                .to_ppm = 16,
 		                                .write_step = 17,
@@ -335,9 +335,9 @@ static void fill_record(struct operation *op)
 		                                         value_of(26), value_of(27), value_of(28) };
 	op->before[0] = op->after[0] = op->steps[0].loads[0];
 	op->after[0].flows = value_of(0); /* which is known */
-	strcpy(op->calm[0].site, "fra");
-	op->calm[0].repeats = value_of(29);
-	op->calm[0].drops = value_of(30);
+	strcpy(op->signs[0].site, "fra");
+	op->signs[0].repeats = value_of(29);
+	op->signs[0].drops = value_of(30);
 	op->late[0] = (struct operation_late){ "192.0.2.0/24", value_of(31) };
 	op->n_failures = op->failures_lost = op->n_was_late = 1;
 	op->was_late[0] = (struct operation_late){ "198.51.100.0/24", value_of(34) };
@@ -415,10 +415,10 @@ static void assert_history(const struct operation *op, const struct operation *b
 	ASSERT_NUMBER(n_after);
 	assert_load(&op->before[0], &back->before[0]);
 	assert_load(&op->after[0], &back->after[0]);
-	ASSERT_NUMBER(n_calm);
-	ASSERT_SAME(calm[0].site);
-	assert_value(&op->calm[0].repeats, &back->calm[0].repeats);
-	assert_value(&op->calm[0].drops, &back->calm[0].drops);
+	ASSERT_NUMBER(n_signs);
+	ASSERT_SAME(signs[0].site);
+	assert_value(&op->signs[0].repeats, &back->signs[0].repeats);
+	assert_value(&op->signs[0].drops, &back->signs[0].drops);
 	ASSERT_NUMBER(n_late);
 	ASSERT_SAME(late[0].prefix);
 	assert_value(&op->late[0].flows, &back->late[0].flows);

@@ -61,9 +61,9 @@ static void one_answer_in_ten_seconds_is_not_none(void **state)
 	rates[0].milli = UINT64_MAX;
 	rates[1].milli = 5000;
 	snprintf(w->op.nodes[w->op.n_nodes++], MODEL_NAME_MAX, "fra-1");
-	w->snapshot.voices[0].reached = true;
+	w->snapshot.reports[0].reached = true;
 	assert_false(gather_ams(w)->named.known);
-	w->snapshot.voices[0].reached = false; /* it was off when the way began */
+	w->snapshot.reports[0].reached = false; /* it was off when the way began */
 	assert_int_equal(gather_ams(w)->named.value, 5);
 	snprintf(w->op.nodes[w->op.n_nodes++], MODEL_NAME_MAX, "ams-1");
 	assert_false(gather_ams(w)->named.known);
@@ -118,12 +118,12 @@ static void only_a_shared_vip_needs_another_site(void **state)
 
 	(void)state;
 	w->nodes[2].announce.daemon = MODEL_DAEMON_BIRD;
-	give_voice(w, 2, "{\"unannounced\":{\"v-ams\":\"no\"}}");
+	give_report(w, 2, "{\"unannounced\":{\"v-ams\":\"no\"}}");
 	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_YES); /* each has its own VIP */
 	w->vips[0].sites = w->vip_sites;
 	w->vips[0].n_sites = 2;
 	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_NO);
-	give_voice(w, 2, "{\"unannounced\":{\"v-fra\":\"no\"}}");
+	give_report(w, 2, "{\"unannounced\":{\"v-fra\":\"no\"}}");
 	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_YES);
 	w->nodes[2].announce.daemon = MODEL_DAEMON_NONE; /* by other means: no proof */
 	assert_int_equal(gather_ams(w)->elsewhere, OPERATION_NO);
@@ -182,7 +182,7 @@ static void each_vip_is_announced_for_itself(void **state)
 		w->m.n_vips = 3;
 		for (size_t k = 0; k < 3; k++) {
 			w->nodes[k].announce.daemon = MODEL_DAEMON_BIRD;
-			give_voice(w, k, k == 1 ? "{\"unannounced\":{}}" : rows[i].said);
+			give_report(w, k, k == 1 ? "{\"unannounced\":{}}" : rows[i].said);
 		}
 		assert_int_equal(gather_ams(w)->announced, rows[i].here);
 		assert_int_equal(gather_ams(w)->elsewhere, rows[i].elsewhere);
@@ -210,12 +210,12 @@ static void where_nobody_checks_nothing_fails_and_nothing_is_well(void **state)
 	struct world *w = make_world();
 
 	(void)state;
-	give_voice(w, 0, "{\"sites\":[{\"site\":\"ams\",\"up\":true,\"checked\":false}]}");
+	give_report(w, 0, "{\"sites\":[{\"site\":\"ams\",\"up\":true,\"checked\":false}]}");
 	const struct operation_site *s = gather_ams(w);
 	assert_int_equal(s->up, OPERATION_YES); /* by its own nodes */
 	assert_false(s->checked);
 	assert_int_equal(s->failing, OPERATION_UNKNOWN);
-	give_voice(w, 2, "{\"sites\":[{\"site\":\"ams\",\"up\":true,\"checked\":true}]}");
+	give_report(w, 2, "{\"sites\":[{\"site\":\"ams\",\"up\":true,\"checked\":true}]}");
 	s = gather_ams(w);
 	assert_true(s->checked);
 	assert_int_equal(s->failing, OPERATION_NO);

@@ -20,10 +20,10 @@ static int begin_test(void **state)
 	if (err || !view)
 		return -1;
 	view->m = &m;
-	view->n_voices = 2;
+	view->n_reports = 2;
 	for (uint32_t i = 0; i < 2; i++) {
 		nodes[i] = (struct model_node){ .name = i ? "fra-1" : "ams-1", .site = &sites[i] };
-		view->voices[i] = (struct operation_voice){
+		view->reports[i] = (struct operation_report){
 			.node = &nodes[i], .measure = json_pack("{s:{s:[]}}", "flows", "sources")
 		};
 	}
@@ -33,16 +33,16 @@ static int begin_test(void **state)
 static int end_test(void **state)
 {
 	for (size_t i = 0; i < 2; i++)
-		json_decref(view->voices[i].measure);
+		json_decref(view->reports[i].measure);
 	free(view);
 	return teardown(state);
 }
 
-static void say_source(uint32_t voice, const char *service, const char *prefix, json_int_t n,
+static void say_source(uint32_t report, const char *service, const char *prefix, json_int_t n,
                        json_int_t sampled)
 {
 	json_t *list =
-	        json_object_get(json_object_get(view->voices[voice].measure, "flows"), "sources");
+	        json_object_get(json_object_get(view->reports[report].measure, "flows"), "sources");
 
 	json_array_append_new(list, json_pack("{s:s, s:s, s:I, s:I}", "service", service, "prefix",
 	                                      prefix, "flows", n, "sampled", sampled));
@@ -103,8 +103,8 @@ static void a_list_that_is_cut_or_missing_is_not_whole(void **state)
 	assert_int_equal(operation_sources_add(view, projector), 0);
 	assert_int_equal(projector->n_arrivals, OPERATION_MEASURE_SOURCES_MAX);
 	assert_false(projector->arrivals_whole);
-	json_decref(view->voices[0].measure);
-	view->voices[0].measure = NULL;
+	json_decref(view->reports[0].measure);
+	view->reports[0].measure = NULL;
 	assert_int_equal(operation_sources_add(view, projector), 0);
 	assert_false(projector->arrivals_whole);
 }

@@ -148,27 +148,27 @@ static void an_answer_of_another_is_no_answer(void **state)
 
 /* --- for how long an answer counts --- */
 
-static struct operation_voice hear_peer(uint64_t heard_ago_ms, uint64_t measured_ago_ms)
+static struct operation_report hear_peer(uint64_t heard_ago_ms, uint64_t measured_ago_ms)
 {
 	static struct operation_snapshot view;
 	static struct model_node node = { .name = "fra-1" };
 	struct operations_said *said = &this_node.operations->said[0];
-	struct operation_voice voice = { .node = &node };
+	struct operation_report report = { .node = &node };
 
 	view = (struct operation_snapshot){ .core = &this_node, .mono_ms = 1000000 };
 	said->heard_ms = view.mono_ms - heard_ago_ms;
 	said->measured_ms = measured_ago_ms ? view.mono_ms - measured_ago_ms : 0;
-	speak_peer(&view, &voice);
-	json_decref(voice.have);
-	json_decref(voice.levels);
-	json_decref(voice.measure);
-	return voice;
+	fill_peer_report(&view, &report);
+	json_decref(report.have);
+	json_decref(report.levels);
+	json_decref(report.measure);
+	return report;
 }
 
 static void an_answer_counts_for_its_time(void **state)
 {
 	struct operations_said *said = &this_node.operations->said[0];
-	struct operation_voice voice;
+	struct operation_report report;
 
 	(void)state;
 	this_node.operations->n_said = 1;
@@ -176,15 +176,15 @@ static void an_answer_counts_for_its_time(void **state)
 	said->have = json_object();
 	said->levels = json_array();
 	said->measure = json_object();
-	voice = hear_peer(2000, 3000);
-	assert_true(voice.reached && voice.have && voice.levels && voice.measure);
-	voice = hear_peer(2001, 3001);
-	assert_true(!voice.reached && !voice.have && !voice.levels && !voice.measure);
-	voice = hear_peer(0, 0); /* it was never asked for what it measures */
-	assert_true(voice.reached && voice.have && !voice.measure);
+	report = hear_peer(2000, 3000);
+	assert_true(report.reached && report.have && report.levels && report.measure);
+	report = hear_peer(2001, 3001);
+	assert_true(!report.reached && !report.have && !report.levels && !report.measure);
+	report = hear_peer(0, 0); /* it was never asked for what it measures */
+	assert_true(report.reached && report.have && !report.measure);
 	said->lacks = true;
-	voice = hear_peer(0, 0);
-	assert_true(voice.reached && voice.lacks && !voice.have && !voice.levels);
+	report = hear_peer(0, 0);
+	assert_true(report.reached && report.lacks && !report.have && !report.levels);
 }
 
 static void a_drain_that_is_held_holds_its_whole_site(void **state)
