@@ -53,6 +53,7 @@ static void add_backends(struct world *w)
 	w->t.backends[11].flags = 0;
 	add_backend(w, 12, "10.1.0.12", FWD_ENCAP_IPIP);
 	w->t.backends[12].flags |= FWD_BACKEND_DEAD | FWD_BACKEND_NO_NEXT_HOP;
+	add_backend(w, 14, "::14", FWD_ENCAP_GUE); /* the first half of the address is zero */
 	w->t.backends[13].flags =
 	        FWD_BACKEND_USED | FWD_BACKEND_FULL; /* no backend, so no address */
 }
@@ -74,6 +75,8 @@ static void add_services(struct world *w)
 		world_add_service(w, vips[i], 84, FWD_PROTO_TCP, 77, 0);
 		world_add_service(w, vips[i], 85, FWD_PROTO_TCP, 4, 0);
 	}
+	world_add_vip(w, "::80");
+	world_add_service(w, "::80", 80, FWD_PROTO_TCP, 2, 0);
 }
 
 /** A slot of pool 1 in the middle of a change, or not. */
@@ -140,7 +143,7 @@ static void set_up_native(struct diff *d)
 	add_services(w);
 	world_add_pool(w, 0, 0, 6, 1, 8);
 	world_add_pool(w, 1, 64, 7, 1, 8);
-	world_add_pool(w, 2, 192, 5, 0, 13);
+	world_add_pool(w, 2, 192, 5, 0, 14);
 	w->t.pools[3] = w->t.pools[1];
 	w->t.pools[3].slot_range = (uint64_t)N_SLOTS << 8 | 4; /* beyond all slots */
 	world_add_pool(w, 4, FIRST_LISTED, 6, 1, 8);
