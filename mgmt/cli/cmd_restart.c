@@ -24,16 +24,16 @@
 #define ANSWER_MS  30000u /* from the change of processes until the next one has its ports */
 
 /* What became of a request. */
-struct outcome {
+struct restart_outcome {
 	pid_t now;      /* the process that took the place of the one before; 0: none is known */
 	bool prepared;  /* a successor was seen */
 	bool has_ended; /* the one before */
 };
 
-static struct outcome wait_for_other(const char *run_dir, pid_t before)
+static struct restart_outcome wait_for_other(const char *run_dir, pid_t before)
 {
 	uint64_t now_ms = clock_mono_ms(), quiet_ms = now_ms, unnoted_ms = now_ms;
-	struct outcome o = { 0 };
+	struct restart_outcome o = { 0 };
 
 	while (now_ms - quiet_ms < QUIET_MS && now_ms - unnoted_ms < UNNOTED_MS) {
 		pid_t now = run_state_find(run_dir, "dataplane");
@@ -56,7 +56,7 @@ static struct outcome wait_for_other(const char *run_dir, pid_t before)
 }
 
 /* The supervisor's note is all that is known: with a full directory it is an old one. */
-static int fail_without_successor(const struct outcome *o, pid_t before)
+static int fail_without_successor(const struct restart_outcome *o, pid_t before)
 {
 	if (o->has_ended)
 		return cli_fail(CLI_TIMEOUT,
@@ -136,7 +136,7 @@ static int find_processes(const char *run_dir, pid_t *supervisor, pid_t *datapla
 int cli_restart_dataplane(struct cli *cli, const struct cli_args *args)
 {
 	const char *run_dir = cli->dirs.run;
-	struct outcome o;
+	struct restart_outcome o;
 	pid_t supervisor, before;
 	char *text;
 	int status = find_processes(run_dir, &supervisor, &before), err;
