@@ -96,7 +96,7 @@ void apart_check(struct tick *t)
 {
 	struct operation *op = t->op;
 	enum operation_state state = op->state;
-	char names[OPERATION_DETAIL_MAX / 3], detail[OPERATION_DETAIL_MAX];
+	char names[OPERATION_DETAIL_MAX / 4], detail[OPERATION_DETAIL_MAX];
 	size_t n;
 
 	if (operation_is_over(op) || !can_be_apart(op))
@@ -105,9 +105,11 @@ void apart_check(struct tick *t)
 	if (!n)
 		return;
 	(void)snprintf(detail, sizeof(detail),
-	               "%s ha%s up to %u %% of the clients elsewhere, the operation has %u %%: "
-	               "its owner did not write that",
-	               names, n == 1 ? "s" : "ve", apart_highest(t) / 10000, op->level_ppm / 10000);
+	               "%s ha%s up to %u %% of the clients elsewhere, the operation %u %%: %s",
+	               names, n == 1 ? "s" : "ve", apart_highest(t) / 10000, op->level_ppm / 10000,
+	               op->way == OPERATION_BACK
+	                       ? "resume goes back from there in steps, abort sends all out"
+	                       : "resume goes on and they wait, abort goes back from there");
 	if (operation_is_held(op) && strcmp(op->hold.detail, detail) != 0) {
 		tick_hold_instead(t, CODE, "%s", detail);
 		op->state = state; /* the end that has come stays so */

@@ -264,7 +264,7 @@ static int levels_of_another_owner_hold_the_way_out(void)
 	scene_tick(1);
 	CHECK(scene_is_held_by("levels") && scene.op.level_ppm == 250000);
 	CHECK(strstr(scene.op.hold.detail, "nc has up to 100 %") &&
-	      strstr(scene.op.hold.detail, "the operation has 25 %"));
+	      strstr(scene.op.hold.detail, "the operation 25 %: resume goes on"));
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	let_be_higher(1000000);
 	scene_tick(1);
