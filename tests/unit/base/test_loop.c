@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -198,6 +199,60 @@ static void a_polled_descriptor_can_be_silenced_and_removed(void **state)
 }
 
 /* Room that a removal leaves is used again; who stays is heard. */
+static unsigned n_unread;
+
+static void leave_unread(void *arg, int fd, uint32_t events)
+{
+	(void)arg, (void)fd, (void)events;
+	n_unread++;
+}
+
+static void one_that_is_polled_and_always_ready_starves_no_other(void **state)
+{
+	struct seen *s = *state;
+
+	assert_int_equal(loop_fd_add_polled(s->loop, s->ends[0][0], EPOLLIN, leave_unread, s), 0);
+	assert_int_equal(loop_fd_add(s->loop, s->ends[1][0], EPOLLIN, stop_when_ready, s), 0);
+	assert_int_equal(write(s->ends[0][1], "x", 1) + write(s->ends[1][1], "x", 1), 2);
+	run_for(s, 500);
+	assert_int_equal(s->calls, 1); /* not the end of run_for() */
+	assert_int_equal(n_unread, 1);
+}
+
+static void remove_ready(void *arg, int fd, uint32_t events)
+{
+	struct seen *s = arg;
+
+	(void)events;
+	loop_fd_remove(s->loop, fd);
+	s->calls++;
+}
+
+/* The first of them take the places of as many others in the turn. */
+static void polled_ones_and_more_others_than_a_turn_takes_are_all_heard(void **state)
+{
+	enum { ALL = 1024 + LOOP_POLLED_MAX };
+	struct seen *s = *state;
+	struct rlimit most;
+	static int fds[ALL];
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &most), 0);
+	most.rlim_cur = most.rlim_max;
+	if (most.rlim_max < ALL + 64 || setrlimit(RLIMIT_NOFILE, &most))
+		skip();
+	assert_int_equal(write(s->ends[0][1], "x", 1), 1);
+	for (int i = 0; i < ALL; i++) {
+		fds[i] = dup(s->ends[0][0]); /* or it is refused below */
+		assert_int_equal((i < LOOP_POLLED_MAX ? loop_fd_add_polled : loop_fd_add)(
+		                         s->loop, fds[i], EPOLLIN, remove_ready, s),
+		                 0);
+	}
+	run_for(s, 200);
+	assert_int_equal(s->calls, ALL + 1);
+	for (int i = 0; i < ALL; i++)
+		close(fds[i]);
+}
+
 static void no_more_are_polled_than_there_is_room_for(void **state)
 {
 	struct seen *s = *state;
@@ -524,6 +579,8 @@ int main(void)
 		LOOP_TEST(a_callback_can_remove_another_that_is_ready_too),
 		LOOP_TEST(polled_descriptors_are_heard_beside_others),
 		LOOP_TEST(a_polled_descriptor_can_be_silenced_and_removed),
+		LOOP_TEST(one_that_is_polled_and_always_ready_starves_no_other),
+		LOOP_TEST(polled_ones_and_more_others_than_a_turn_takes_are_all_heard),
 		LOOP_TEST(no_more_are_polled_than_there_is_room_for),
 		LOOP_TEST(timers_fire_in_the_order_of_their_times),
 		LOOP_TEST(a_timer_is_neither_early_nor_late),

@@ -48,7 +48,20 @@ static int find_no_hugepages(const char *mounts, struct hugepages_mount *out)
 #include "dataplane/dpdk/hugefile.c"
 #define if_nametoindex  fake_index
 #define rte_ring_create fake_ring_create
+#include "dataplane/dpdk/tables_dir.h"
+
+static unsigned n_drops;
+
+/* Counted, since without hugepages nothing is to be seen of it. */
+static void drop_next(const char *dir)
+{
+	n_drops++;
+	tables_dir_drop_next(dir);
+}
+
+#define tables_dir_drop_next drop_next
 #include "dataplane/dpdk/driver.c"
+#undef tables_dir_drop_next
 #include "dataplane/dpdk/tables_dir.c"
 
 static struct {

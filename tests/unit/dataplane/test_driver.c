@@ -92,7 +92,9 @@ static void tables_without_hugepages_are_told_unless_packets_have_none_either(vo
 
 	(void)state;
 	scene.dpdk.hugepages = MODEL_HUGEPAGES_YES;
-	open_it();
+	scene.dpdk.memory_mb = 512;
+	open_it(); /* and larger tables have to leave none to packets, which have theirs now */
+	assert_int_equal(((struct dpdk_driver *)scene.d)->request.keep_bytes, 0);
 	attach_port("eth0", "net_null0", tables);
 	attach_port("eth1", "net_null1", "");
 	close_it();
@@ -392,8 +394,10 @@ static void tables_grow_while_packets_go_on(void **state)
 	ops->tables(scene.d, &after);
 	assert_ptr_equal(after.root, before.root); /* not yet */
 	scene.log[0] = 0;
+	n_drops = 0;
 	assert_int_equal(ops->resize_commit(scene.d, &why), 0);
 	assert_string_equal(scene.log, "park; tables; unpark; ");
+	assert_int_equal(n_drops, 1); /* the pages of the smaller ones are free */
 	ops->tables(scene.d, &after);
 	assert_ptr_equal(after.root, next.root);
 	assert_ptr_equal(scene.crew_root, next.root);

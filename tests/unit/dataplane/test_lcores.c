@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -101,6 +102,7 @@ static int edge_wait(unsigned int lcore)
 	     i++) /* all are told before one is waited for */
 		assert_true(edge.launched[i]->stop);
 	assert_non_null(w);
+	assert_int_equal(read(w->wake, &(uint64_t){ 0 }, 8), 8); /* one that sleeps is woken */
 	edge.waited[edge.n_waited++] = lcore;
 	return 0;
 }

@@ -124,6 +124,24 @@ static void what_is_dropped_is_freed_and_what_is_passed_goes_to_its_ports_tap(vo
 	}
 }
 
+/* What waited in the same place in an earlier round was something else. */
+static void what_a_full_port_does_not_take_is_not_counted_by_what_was_there_before(void **state)
+{
+	(void)state;
+	for (uint8_t i = 1; i <= 3; i++)
+		come_in(1, (struct edge_head){ i, FWD_REASON_ECHO_REPLIED, 0, 0, 0 });
+	serve_all(&w, &r, false);
+	assert_int_equal(edge.n_sent, 3);
+	for (uint8_t i = 4; i <= 6; i++)
+		come_in(1, (struct edge_head){ i, FWD_REASON_FORWARDED, 6, 0, 0 });
+	edge.tx_room = 1;
+	serve_all(&w, &r, false);
+	assert_int_equal(edge.n_sent, 4);
+	assert_int_equal(cpus[1].reason[FWD_REASON_FORWARDED], 1);
+	assert_int_equal(cpus[1].reason[FWD_REASON_ECHO_REPLIED], 3);
+	assert_int_equal(cpus[1].reason[FWD_REASON_NOT_SENT], 2);
+}
+
 static void what_a_full_port_does_not_take_is_freed_and_counted_by_what_it_was(void **state)
 {
 	(void)state;
@@ -397,6 +415,7 @@ int main(void)
 		T(a_burst_is_sent_whole_and_what_came_is_counted),
 		T(a_frame_to_be_sent_goes_back_or_to_its_backend),
 		T(what_is_dropped_is_freed_and_what_is_passed_goes_to_its_ports_tap),
+		T(what_a_full_port_does_not_take_is_not_counted_by_what_was_there_before),
 		T(what_a_full_port_does_not_take_is_freed_and_counted_by_what_it_was),
 		T(a_frame_in_several_buffers_is_dropped_and_the_others_go_on),
 		T(a_port_without_a_queue_of_ours_is_sent_by_through_its_outbox),

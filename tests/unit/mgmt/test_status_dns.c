@@ -103,13 +103,16 @@ static void a_site_is_drained_as_far_as_all_its_names_are(void **state)
 	        "{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":\"up\","
 	        "\"drained_ppm\":100000,\"shifting\":true,\"disabled\":false}]},"
 	        "{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":\"up\","
-	        "\"drained_ppm\":250000,\"shifting\":true,\"disabled\":false}]}]}";
+	        "\"drained_ppm\":250000,\"shifting\":true,\"disabled\":false}]},"
+	        "{\"sites\":[{\"site\":\"ams\",\"weight\":1,\"ipv4\":\"up\",\"ipv6\":\"up\","
+	        "\"drained_ppm\":100000,\"shifting\":false,\"disabled\":false}]}]}";
 
 	(void)state;
 	json_t *said = json_loads(text, 0, NULL);
 	struct status_dns dns = index_of(said);
 	json_t *effect = status_dns_site_effect(&dns, "ams");
 	assert_int_equal(json_integer_value(json_object_get(effect, "level_ppm")), 100000);
+	assert_true(json_is_true(json_object_get(effect, "shifting"))); /* by the first of two */
 	assert_string_equal(json_string_value(json_object_get(effect, "state")), "draining");
 	json_decref(effect);
 	status_dns_fini(&dns);

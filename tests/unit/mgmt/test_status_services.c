@@ -183,6 +183,8 @@ static void what_is_down_at_one_site_is_down(void **state)
 	health_write(&health, health_find_index(&health, target),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1));
 	assert_string_equal(names_shown(3), "both odd ");
+	services[1].at = (const struct model_at[2]){ at[0], at[1] }; /* wherever the site is */
+	assert_string_equal(names_shown(3), "both odd ");
 }
 
 int main(void)
