@@ -264,15 +264,12 @@ static void batches_are_answered_and_one_that_cannot_be_sent_stops_no_other(void
 	assert_int_equal(drops[COUNTERS_DROP_SEND], 1);
 	assert_int_equal(drops[COUNTERS_DROP_PORT], 0);
 	assert_false(said_tcp[0] || said_tcp[1] || w->udp_waits);
-	for (unsigned i = 0; i < 10; i++) /* each place has room for any address again */
+	from_port = 0; /* nowhere to answer to; each place has room for any address again */
+	for (unsigned i = 0; i < 10; i++)
 		assert_int_equal(send(ends[0], "query", 5, 0), 5);
 	udp_ready(w, ends[1], 0);
-	assert_int_equal(n_answers, 19);
-	from_port = 0; /* nowhere to answer to */
-	assert_int_equal(send(ends[0], "query", 5, 0), 5);
-	udp_ready(w, ends[1], 0);
-	assert_int_equal(drops[COUNTERS_DROP_PORT], 1);
-	assert_int_equal(n_answers, 19);
+	assert_int_equal(drops[COUNTERS_DROP_PORT], 10);
+	assert_int_equal(n_answers, 9);
 	assert_null(w->serving);
 	close(ends[0]);
 }
