@@ -113,12 +113,17 @@ static void state_macs(const struct process *p, struct stats *s)
 		        p->macs_left_out);
 }
 
+/* Without a document, XDP's program may forward for an earlier process, and workers do not. */
 static void state_refused(const struct process *p, struct stats *s)
 {
+	const char *effect = p->driver && p->node.model ? "the one before stays in force"
+	                     : p->forwards_nothing      ? "nothing is forwarded"
+	                                                : "this process has none in force";
+
 	if (*p->refusal)
-		conditions_add(s, "document-refused", CONDITION_DEGRADED, "",
-		               "the newest document is refused, the one before stays in force: %s",
-		               p->refusal);
+		conditions_add(s, "document-refused",
+		               p->forwards_nothing ? CONDITION_DOWN : CONDITION_DEGRADED, "",
+		               "the newest document is refused, %s: %s", effect, p->refusal);
 }
 
 static void state_hash_key(const struct model *m, struct stats *s)

@@ -248,6 +248,7 @@ static int open_new_driver(struct process *p, const struct driver_ops *ops,
 		snprintf(refusal, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, reason.text);
 	}
 	snprintf(p->driver_reason, sizeof(p->driver_reason), "%s", err ? reason.text : "");
+	p->forwards_nothing = err && !p->driver && ops->beat;
 	stats_job_end(publisher_stats(p->publisher), "driver");
 	return err;
 }

@@ -63,6 +63,8 @@ struct process {
 	char port_reason[DRIVER_PORTS_MAX][DRIVER_REASON_MAX];
 	int port_err[DRIVER_PORTS_MAX]; /**< error of the last try; the port is tried again */
 	char driver_reason[DRIVER_REASON_MAX]; /**< why there is no driver, or "" */
+	/** There is none, and the one that is meant forwards by workers of this process. */
+	bool forwards_nothing;
 };
 
 /** Serve until a signal says stop. @return 0 or -errno */

@@ -354,7 +354,18 @@ static void before_a_document_is_in_force_no_port_is_missed(void **state)
 		assert_int_equal(n_stated, 1);
 		assert_int_equal(begun_with, 0);
 		assert_int_equal(n_paths, 0);
+		assert_string_equal(
+		        stated[0],
+		        "degraded document-refused : the newest document is refused, this process has none in force: no driver");
 	}
+	p->driver = NULL;
+	p->forwards_nothing = true;
+	conditions_state(p);
+	assert_string_equal(
+	        stated[0],
+	        "down document-refused : the newest document is refused, nothing is forwarded: no driver");
+	p->forwards_nothing = false;
+	p->driver = (void *)p;
 	p->node.model = &model;
 	model.self = NULL; /* the node is not in its own document */
 	conditions_state(p);

@@ -40,7 +40,7 @@
 /* What was done, and what the fakes say. */
 static struct {
 	unsigned n_drafts, n_verdicts, n_ticks, n_ended, n_freed;
-	int draft_says, take_says;
+	int draft_says, take_says, open_says;
 	uint32_t epoch;
 	bool is_sound, is_replaced, is_health_taken;
 	char events[512]; /* logged */
@@ -187,8 +187,9 @@ static int fake_change_open(struct driver_change *c, const struct proc_dirs *dir
 	(void)dirs;
 	(void)m;
 	(void)sizes;
-	(void)reason;
 	note_taken("open");
+	if (did.open_says)
+		return driver_set_reason(reason, did.open_says, "no hugepages");
 	*c = (struct driver_change){ .ops = ops,
 		                     .driver = (struct driver *)&did,
 		                     .old_ops = old_ops,
@@ -455,6 +456,27 @@ static void workers_withdraw_what_is_announced_before_there_is_a_gap(void **stat
 	assert_string_equal(did.steps, "daemon? attach ");
 }
 
+/* XDP's program may forward without this process, workers may not; a driver that is open goes on. */
+static void that_nothing_is_forwarded_is_known(void **state)
+{
+	struct compiled d = { .model = &model, .plan = &plan };
+	char refusal[PLAN_REASON_MAX] = "";
+
+	(void)state;
+	did.open_says = -ENOMEM;
+	assert_int_equal(open_new_driver(&process, &with_workers, &d, "", refusal), -ENOMEM);
+	assert_false(process.forwards_nothing);
+	process.driver = NULL;
+	assert_int_equal(open_new_driver(&process, &without, &d, "", refusal), -ENOMEM);
+	assert_false(process.forwards_nothing);
+	assert_int_equal(open_new_driver(&process, &with_workers, &d, "", refusal), -ENOMEM);
+	assert_true(process.forwards_nothing);
+	assert_string_equal(process.driver_reason, "no hugepages");
+	did.open_says = 0;
+	assert_int_equal(open_new_driver(&process, &with_workers, &d, "", refusal), 0);
+	assert_false(process.forwards_nothing);
+}
+
 static void a_next_hop_that_changes_a_way_is_decided_on_at_once(void **state)
 {
 	struct addr a = { { 0 } };
@@ -551,6 +573,7 @@ int main(void)
 		T(a_driver_s_workers_have_words_while_there_are_any),
 		T(a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt),
 		T(workers_withdraw_what_is_announced_before_there_is_a_gap),
+		T(that_nothing_is_forwarded_is_known),
 		T(a_next_hop_that_changes_a_way_is_decided_on_at_once),
 		T(a_damaged_page_is_said_once_and_what_is_in_force_stays),
 		T(verdicts_are_taken_when_there_are_new_ones),
