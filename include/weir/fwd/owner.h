@@ -172,6 +172,7 @@ FWD_INLINE bool owner_is_embryonic(uint64_t word, uint32_t now_s, const struct f
 FWD_INLINE uint32_t owner_scan_embryonic(const struct fwd_exceptions *bucket, uint32_t now_s,
                                          const struct fwd_flow *f)
 {
+	FWD_UNROLL
 	for (uint32_t i = 0; i < OWNER_WAYS; i++) {
 		uint64_t word = OWNER_LOAD(uint64_t, &bucket->word[i]);
 

@@ -43,6 +43,13 @@
 #define FWD_WIDEST __attribute__((noinline))
 #endif
 
+/** Before a short loop: for BPF its turns are written out, as counting them takes as long as they do. */
+#ifdef __bpf__
+#define FWD_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define FWD_UNROLL
+#endif
+
 #define FWD_LIKELY(x)   __builtin_expect(!!(x), 1)
 #define FWD_UNLIKELY(x) __builtin_expect(!!(x), 0)
 
