@@ -231,8 +231,8 @@ static void put_quoted_tunnel(struct frame *f, size_t *bit, const struct frame_p
 {
 	static const char *const backends4[] = { "10.1.0.1", "10.1.0.2", "10.1.0.7",  "10.1.0.8",
 		                                 "10.1.0.5", "10.1.0.9", "10.1.1.11", "10.1.1.13" };
-	static const char *const backends6[] = { "2001:db8:b::3", "2001:db8:b::4", "2001:db8:b::6",
-		                                 "2001:db8:b::5" };
+	static const char *const backends6[] = { "2001:db8:b::3", "2001:db8:b::ffff:10.1.0.4",
+		                                 "2001:db8:b::6", "2001:db8:b::5" };
 	struct frame_plan q = {
 		.is4 = p->is4,
 		.sport = (uint16_t)(0xbfff + random_below(r, random_below(r, 2) ? 3 : 0x4001)),

@@ -65,6 +65,7 @@ BUGS = [
     ("fast_path.h", "(0xffu << 8 | FWD_ENCAP_L2)", "(0xffu << 8)"),
     ("fast_path.h", "&& !b->vlan &&", "&&"),
     ("fast_path.h", "outer4 ? b->address.longs_be[0] || b->address.words_be[2] != FWD_ADDR4_MARK_BE", "outer4 ? 0"),
+    ("fast_path.h", "outer4 ? b->address.longs_be[0] || ", "outer4 ? "),
     ("fast_path.h", ": !b->address.longs_be[0])", ": 0)"),
     ("fast_path.h", "fwd_prefix_set(outer4 ? &root->source4 : &root->source6)", "fwd_prefix_set(&root->source4)"),
     ("fast_path.h", "fwd_rewrite_ttl(eth + FWD_ETH_LEN + outer_len, p->is4);", "fwd_rewrite_ttl(eth + FWD_ETH_LEN + outer_len, outer4);"),

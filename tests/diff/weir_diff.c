@@ -34,7 +34,7 @@ static void add_backends(struct world *w)
 	add_backend(w, 1, "10.1.0.1", FWD_ENCAP_IPIP);
 	add_backend(w, 2, "10.1.0.2", FWD_ENCAP_GUE);
 	add_backend(w, 3, "2001:db8:b::3", FWD_ENCAP_IPIP);
-	add_backend(w, 4, "2001:db8:b::4", FWD_ENCAP_GUE);
+	add_backend(w, 4, "2001:db8:b::ffff:10.1.0.4", FWD_ENCAP_GUE); /* like a mapped one */
 	add_backend(w, 5, "10.1.0.5", FWD_ENCAP_IPIP);
 	w->t.backends[5].vlan = 100;
 	add_backend(w, 6, "2001:db8:b::6", FWD_ENCAP_GUE);
