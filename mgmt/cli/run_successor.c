@@ -6,6 +6,8 @@
  * the child. So the supervisor alone decides which of the two goes on:
  *
  * - The successor ends, or is not ready in time: it is gone, and the other one never knew of it.
+ * - The other one announces work (it opens another driver): it could not end in order amid it, and
+ *   what it opens would be opened again from nothing. So it is waited for, or the successor is ended.
  * - The other one dies meanwhile: the successor is the next process, as it would have been anyway.
  * - The supervisor dies: the successor finds nobody at the pipe and ends. After it was ready, the
  *   next supervisor finds whichever of the two still runs (run_find()); with the end of the other
@@ -21,10 +23,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/cli/run_internal.h"
 
 #define PREPARE_MS 300000u /* DPDK clears its memory, which may be many GiB */
+#define BUSY_MS    10000u  /* for the other one's work: less than the successor waits for its end */
+#define LOOK_MS    50u
 
 static void close_ready(struct run_successor *s, struct loop *l)
 {
@@ -47,11 +52,36 @@ static void forget_successor(struct run *r)
 	s->pidfd = -1;
 }
 
+/* Ask the other one to end, once it announces no work. */
+static void replace_child(void *arg)
+{
+	struct run *r = arg;
+	struct run_successor *s = &r->successor;
+	struct child *c = &r->children[CHILD_DATAPLANE];
+	uint64_t now_ms = clock_mono_ms();
+	struct run_signs signs;
+
+	if (!s->pid || !c->pid || r->stopping)
+		return;
+	run_signs_read(&c->page, r->dirs->run, c->name, c->pid, now_ms, &signs);
+	if (signs.job_until_s <= now_ms / 1000) {
+		c->must_restart = true;
+		run_terminate_child(c);
+	} else if (now_ms < s->waits_until_ms) {
+		loop_timer_set(r->loop, &s->limit, loop_now_ms(r->loop) + LOOK_MS);
+	} else {
+		log_warn("process-killed",
+		         "process=successor pid=%d reason=\"weir-%s is busy: %s\"", (int)s->pid,
+		         c->name, signs.job);
+		kill(s->pid, SIGKILL);
+	}
+}
+
 /* Its byte, or that it has closed the pipe without one: it ends then, which the pidfd shows. */
 static void on_ready(void *arg, int fd, uint32_t events)
 {
 	struct run *r = arg;
-	struct child *c = &r->children[CHILD_DATAPLANE];
+	const struct child *c = &r->children[CHILD_DATAPLANE];
 	char byte;
 	bool is_ready = read(fd, &byte, 1) == 1;
 
@@ -62,8 +92,9 @@ static void on_ready(void *arg, int fd, uint32_t events)
 	log_info("successor-ready", "process=%s pid=%d successor=%d", c->name, (int)c->pid,
 	         (int)r->successor.pid);
 	loop_timer_cancel(r->loop, &r->successor.limit);
-	c->must_restart = true;
-	run_terminate_child(c);
+	r->successor.limit.cb = replace_child;
+	r->successor.waits_until_ms = clock_mono_ms() + BUSY_MS;
+	replace_child(r);
 }
 
 static void on_end(void *arg, int fd, uint32_t events)
