@@ -74,8 +74,8 @@ static void end_if_idle(void *arg)
 }
 
 /*
- * The new sockets are added before the old ones are removed: a socket that is in both plans is
- * never unread.
+ * The old sockets are removed before the new ones are added, so that these find room among the polled
+ * ones. A socket that is in both plans has two descriptors: what waits in it stays there.
  */
 static void apply_plan(struct dns_worker *w, struct worker_plan *plan)
 {
@@ -84,10 +84,10 @@ static void apply_plan(struct dns_worker *w, struct worker_plan *plan)
 	w->plan = plan;
 	if (w->is_tcp)
 		tcp_limit(w, plan->tcp_most);
-	for (size_t i = 0; i < plan->n; i++)
-		add_socket(w, &plan->sockets[i]);
 	for (size_t i = 0; old && i < old->n; i++)
 		remove_socket(w, &old->sockets[i]);
+	for (size_t i = 0; i < plan->n; i++)
+		add_socket(w, &plan->sockets[i]);
 	worker_plan_free(old);
 	loop_timer_cancel(w->loop, &w->retire);
 	if (plan->what == WORKER_STOPS)
