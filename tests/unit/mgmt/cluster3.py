@@ -65,11 +65,15 @@ class Cluster:
         self.text = config(self.apis, dns_name)
         self.nodes = {s: Node(mgmt, f"{s}-1", self.text) for s in SITES}
         self.servers = {s: Server(dns, n) for s, n in self.nodes.items()} if dns else {}
-        for n in self.nodes.values():
-            n.start()
-        for server in self.servers.values():
-            server.start()
-        wait_for("agreement", self.agreed)
+        try:
+            for n in self.nodes.values():
+                n.start()
+            for server in self.servers.values():
+                server.start()
+            wait_for("agreement", self.agreed)
+        except BaseException:
+            self.close()  # nobody else has it yet
+            raise
 
     def close(self) -> None:
         for server in self.servers.values():
