@@ -167,12 +167,10 @@ FWD_INLINE void fwd_burst_find(const struct fwd_tables *t, const struct fwd_root
 FWD_INLINE bool fwd_burst_fetch_slot(const struct fwd_tables *t, const struct fwd_root *root,
                                      const struct fwd_parsed *p, struct fwd_verdict *v)
 {
-	const struct fwd_pool *pool = fwd_port_pool(t, v->service->pool);
+	uint32_t range = OWNER_LOAD(uint32_t, &v->service->range);
 	const struct fwd_slots *block;
 
-	if (FWD_UNLIKELY(!pool))
-		return false;
-	v->slot = fwd_decide_slot(root, pool, p, v->service, v->hash);
+	v->slot = fwd_range_slot(root, range, p, v->service, v->hash);
 	block = fwd_port_slots(t, v->slot);
 	if (FWD_UNLIKELY(!block))
 		return false;
