@@ -48,6 +48,8 @@ class Successor(Bed):
                          (f"weir-dataplane: process {pid} has taken over from {before}\n", ""))
         self.assertEqual(command.returncode, 0)
         self.assertFalse(self.alive(before))
+        self.assertIn(f"process-ended process=dataplane pid={before} ", self.log())  # no death, which would delay a later start
+        self.assertNotIn("process-died", self.log())
         os.kill(pid, signal.SIGKILL)  # the supervisor watches it like any other
         wait_for("the next", lambda: len(self.starts("dataplane")) == 3)
         self.assertNotIn("--successor", self.starts("dataplane")[2][2])
