@@ -104,6 +104,12 @@ def free_port() -> int:
                 continue
 
 
+def freeze(process: subprocess.Popen[typing.Any]) -> None:
+    """Stop a child; on a busy machine its threads run on for a moment after the signal."""
+    process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+
+
 def wait_for(what: str, condition: typing.Callable[..., T], timeout_s: float = 60) -> T:
     end = time.monotonic() + timeout_s
     while time.monotonic() < end:

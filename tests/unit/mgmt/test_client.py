@@ -18,7 +18,7 @@ import typing
 import unittest
 
 import counted
-from api_node import Node, config, free_port, wait_for
+from api_node import Node, config, free_port, freeze, wait_for
 
 MGMT, WEIR = (sys.argv.pop(1) for _ in range(2))
 DRAIN = ("drain", "site", "ams", "--scheduled", "--until", "never", "--now", "--reason", "a test")
@@ -62,7 +62,7 @@ def generations(node: Node) -> list[typing.Any]:
 class Client(unittest.TestCase):
     def test_who_hears_nothing_gives_up_after_five_seconds(self) -> None:
         with running() as node:
-            node.process.send_signal(signal.SIGSTOP)
+            freeze(node.process)
             code, _, err, took_s = weir(node, "versions")
             self.assertEqual(code, 3, err)
             self.assertIn("did not answer", err)
@@ -71,7 +71,7 @@ class Client(unittest.TestCase):
 
     def test_a_change_that_nobody_answers_has_an_unknown_outcome(self) -> None:
         with running() as node:
-            node.process.send_signal(signal.SIGSTOP)
+            freeze(node.process)
             code, _, err, took_s = weir(node, *DRAIN)
             self.assertEqual(code, 5, err)
             self.assertIn("may or may not have been made", err)
@@ -87,7 +87,7 @@ class Client(unittest.TestCase):
 
     def test_a_change_that_is_answered_at_last_is_made_once(self) -> None:
         with running() as node:
-            node.process.send_signal(signal.SIGSTOP)
+            freeze(node.process)
             p = start(node, *DRAIN)
             self.assertIn("asking again", p.stderr.readline())
             time.sleep(1)  # the command asks several times meanwhile

@@ -22,7 +22,7 @@ import unittest
 import warnings
 
 import counted
-from api_node import Node, config, free_port, wait_for
+from api_node import Node, config, free_port, freeze, wait_for
 
 PROGRAM = sys.argv.pop(1)
 BODY_MAX = 32 << 20
@@ -232,7 +232,7 @@ class Local(unittest.TestCase):
     def test_nothing_is_done_for_a_client_that_has_hung_up_before_its_turn(self) -> None:
         import signal
         drain = json.dumps({"do": "drain", "target": {"site": "ams"}, "until": "never", "reason": "x"}).encode()
-        self.node.process.send_signal(signal.SIGSTOP)
+        freeze(self.node.process)
         s = self.connect()
         s.sendall(b"POST /v1/overrides HTTP/1.1\r\n" + HOST + JSON + b"Content-Length: %d\r\n\r\n" % len(drain) + drain)
         s.close()
