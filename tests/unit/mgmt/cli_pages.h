@@ -128,8 +128,6 @@ static inline void write_document(struct node *n, const char *more, const char *
 	make_absolute(text, "\"shop.example.zone\"");
 	fixture_write(n->f.state, PROC_EFFECTIVE_FILE, text);
 	assert_int_equal(proc_path(n->f.state, PROC_EFFECTIVE_FILE, path), 0);
-	model_free(n->m); /* of the document before */
-	n->m = NULL;
 	int err = model_read_without_key(path, "ams-1", &n->m, &errors);
 
 	if (err)

@@ -105,6 +105,7 @@ static void the_level_of_a_step_is_the_one_in_force(void **state)
 	assert_int_equal(ramp_write(n->f.state, &level, 1), 0);
 	(void)run_status(n);
 	assert_non_null(strstr(shown, "drain fra: 30.0 %, until never, by by-h: why-h\n"));
+	model_free(n->m);
 	write_document(n, of_operation, NULL);
 	(void)run_status(n);
 	assert_non_null(strstr(shown, "drain fra: 30.0 %, until (not known), by by-h: why-h\n"));
