@@ -96,6 +96,7 @@ void apart_check(struct tick *t)
 {
 	struct operation *op = t->op;
 	enum operation_state state = op->state;
+	bool was_held = operation_is_held(op);
 	char names[OPERATION_DETAIL_MAX / 4], detail[OPERATION_DETAIL_MAX];
 	size_t n;
 
@@ -110,9 +111,9 @@ void apart_check(struct tick *t)
 	               op->way == OPERATION_BACK
 	                       ? "resume goes back from there in steps, abort sends all out"
 	                       : "resume goes on and they wait, abort goes back from there");
-	if (operation_is_held(op) && strcmp(op->hold.detail, detail) != 0) {
-		tick_hold_instead(t, CODE, "%s", detail);
+	if (was_held && !strcmp(op->hold.detail, detail))
+		return;
+	tick_hold_instead(t, CODE, "%s", detail);
+	if (was_held)
 		op->state = state; /* the end that has come stays so */
-	}
-	tick_hold(t, CODE, "%s", detail);
 }

@@ -53,10 +53,8 @@ static void hold_behind(struct tick *t)
 {
 	struct operation *op = t->op;
 
-	if (operation_is_held(op) && !strcmp(op->hold.code, "taken"))
+	if (!operation_is_held(op) || !strcmp(op->hold.code, "taken"))
 		tick_hold_instead(t, "record-behind", LOST, facts_epoch(op, t->facts));
-	else
-		tick_hold(t, "record-behind", LOST, facts_epoch(op, t->facts));
 }
 
 bool behind_watch(struct tick *t)

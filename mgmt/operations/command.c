@@ -60,10 +60,7 @@ int operation_hold(struct operation *op, const struct operation_person *person,
 	err = own_catch_up(&t, person, error);
 	if (err)
 		return err;
-	if (operation_is_held(op))
-		tick_hold_instead(&t, "person", "%s%s%s", person->author, colon, person->reason);
-	else
-		tick_hold(&t, "person", "%s%s%s", person->author, colon, person->reason);
+	tick_hold_instead(&t, "person", "%s%s%s", person->author, colon, person->reason);
 	op->seq++;
 	return 0;
 }

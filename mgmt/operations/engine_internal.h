@@ -60,7 +60,7 @@ void tick_enter(struct tick *t, enum operation_state state);
 /** Stop here, with a reason: levels stay where they are (hold.c). */
 __attribute__((format(printf, 3, 4))) void tick_hold(struct tick *t, const char *code,
                                                      const char *format, ...);
-/** Of one that is held: by this reason from now on. */
+/** The same by this reason, also of one that another one holds. */
 __attribute__((format(printf, 3, 4))) void tick_hold_instead(struct tick *t, const char *code,
                                                              const char *format, ...);
 /** The record is over. */

@@ -16,16 +16,20 @@ __attribute__((format(printf, 3, 0))) static void enter_hold(struct tick *t, con
 	tick_note(t, true, "held by %s: %s", t->op->hold.code, t->op->hold.detail);
 }
 
+static void stop_levels(struct tick *t)
+{
+	level_freeze(t);
+	t->op->hold.from = t->op->state;
+	t->op->holds++;
+}
+
 void tick_hold(struct tick *t, const char *code, const char *format, ...)
 {
-	struct operation *op = t->op;
 	va_list arguments;
 
-	if (operation_is_held(op) || operation_is_over(op))
+	if (operation_is_held(t->op) || operation_is_over(t->op))
 		return;
-	level_freeze(t);
-	op->hold.from = op->state;
-	op->holds++;
+	stop_levels(t);
 	va_start(arguments, format);
 	enter_hold(t, code, format, arguments);
 	va_end(arguments);
@@ -35,6 +39,10 @@ void tick_hold_instead(struct tick *t, const char *code, const char *format, ...
 {
 	va_list arguments;
 
+	if (operation_is_over(t->op))
+		return;
+	if (!operation_is_held(t->op))
+		stop_levels(t);
 	va_start(arguments, format);
 	enter_hold(t, code, format, arguments);
 	va_end(arguments);

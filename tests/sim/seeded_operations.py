@@ -59,7 +59,7 @@ BREAKAGES = [
     ("records: two takers flip by seq", RUNS, RECORD, "if (owners)\n\t\treturn owners < 0;", ""),
     ("missing repeats are 0", RUNS, WELL, "if (!was.known || !now.known)", "if (!was.known)"),
     ("a site without flows is told as one that is not reached", RUNS, STAY, "if (!is_any_reached(t, name))", "if (1)"),
-    ("a person's hold leaves a new owner to go on", RUNS, COMMAND, "\tif (operation_is_held(op))\n\t\ttick_hold_instead(", "\tif (0)\n\t\ttick_hold_instead("),
+    ("a person's hold leaves a new owner to go on", RUNS, COMMAND, "tick_hold_instead(&t, \"person\"", "tick_hold(&t, \"person\""),
     ("missing flows are a quiet site", RUNS, STAY, "if (!site || !site->flows.known)\n\t\treturn OPERATION_UNKNOWN;",
      "if (!site)\n\t\treturn OPERATION_UNKNOWN;"),
     ("a missing load has room", RUNS, LOAD, "guard_fit(capacity.value, load.known, load.value", "guard_fit(capacity.value, true, load.value"),
