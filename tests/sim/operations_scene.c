@@ -5,6 +5,12 @@ struct scene scene;
 const struct operation_person scene_person = { .author = "amy",
 	                                       .reason = "test",
 	                                       .until_ms = MODEL_TIME_NEVER };
+static const char *const others[] = { "na", "nc" };
+const struct operation_person scene_alone = { .author = "amy",
+	                                      .reason = "test",
+	                                      .until_ms = MODEL_TIME_NEVER,
+	                                      .without = others,
+	                                      .n_without = 2 };
 static const char *const node_names[SCENE_NODES] = { "na", "nb", "nc" };
 static const char *const site_names[SCENE_NODES] = { "a", "b", "c" };
 

@@ -39,6 +39,8 @@ struct scene {
 
 extern struct scene scene;
 extern const struct operation_person scene_person;
+/* The same, who names all nodes but the owner absent. */
+extern const struct operation_person scene_alone;
 
 struct operation_value scene_value(uint64_t value);
 void scene_begin(enum operation_kind kind, uint32_t goal_ppm);

@@ -108,11 +108,6 @@ static int of_two_takers_one_goes_on(void)
 /* It hears nobody, so its epoch would meet that of the owner that the others have. */
 static int a_removed_node_takes_nothing(void)
 {
-	const char *const absent[] = { "na", "nc" };
-	struct operation_person without = scene_person;
-
-	without.without = absent;
-	without.n_without = 2;
 	scene_begin(OPERATION_DRAIN, 0);
 	CHECK(scene_until_level(250000));
 	set_levels(scene.op.epoch + 64, 1, 250000); /* which its own name server has taken over */
@@ -121,12 +116,12 @@ static int a_removed_node_takes_nothing(void)
 		scene.nodes[i].reached = false;
 		scene.nodes[i].refuses = true;
 	}
-	CHECK(operation_resume(&scene.op, &scene.f, &without, scene.now_ms, scene.error) &&
-	      operation_abort(&scene.op, &scene.f, &without, scene.now_ms, scene.error) &&
+	CHECK(operation_resume(&scene.op, &scene.f, &scene_alone, scene.now_ms, scene.error) &&
+	      operation_abort(&scene.op, &scene.f, &scene_alone, scene.now_ms, scene.error) &&
 	      strstr(scene.error, "take it at node"));
-	CHECK(operation_own(&scene.op, &scene.f, &without, scene.now_ms, scene.error));
+	CHECK(operation_own(&scene.op, &scene.f, &scene_alone, scene.now_ms, scene.error));
 	scene.nodes[2].refuses = false; /* one alone may have an old configuration itself */
-	CHECK(!operation_abort(&scene.op, &scene.f, &without, scene.now_ms, scene.error));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_alone, scene.now_ms, scene.error));
 	return 0;
 }
 

@@ -354,15 +354,10 @@ static int a_hold_of_a_step_back_calls_nobody_back(void)
 
 static int a_forced_majority_ends_nothing(void)
 {
-	const char *const absent[] = { "na", "nc" };
-	struct operation_person without = scene_person;
-
-	without.without = absent;
-	without.n_without = 2;
 	scene_begin(OPERATION_DRAIN, 0);
 	CHECK(scene_until_level(250000));
 	scene.nodes[0].reached = scene.nodes[2].reached = false;
-	CHECK(!operation_abort(&scene.op, &scene.f, &without, scene.now_ms, scene.error));
+	CHECK(!operation_abort(&scene.op, &scene.f, &scene_alone, scene.now_ms, scene.error));
 	CHECK(scene_until_level(0));
 	scene_tick(100);
 	CHECK(scene.op.state == OPERATION_ABORTING && !scene.act.write.ended);
