@@ -27,8 +27,8 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
               struct driver_reason *reason) MUST_CHECK;
 /**
  * Whether there is memory for a second process beside the one that forwards with the same @p dpdk.
- * @return false with @p reason: start it after the other has ended,; true: eal_prepare() starts
- * it, or says why it cannot start at all
+ * @return false with @p reason: start it after the other has ended; true: eal_prepare() starts it,
+ * or says why it cannot start at all
  */
 bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *reason) MUST_CHECK;
 /**
