@@ -258,17 +258,18 @@ class Orders(World):
         time.sleep(4)  # four ticks: nothing is written again
         self.assertEqual(set(self.levels()), {0}, o)
 
-
     def test_a_command_ends_an_operation_that_has_written_nothing_yet(self) -> None:
         self.c.nodes["lon"].stop(signal.SIGKILL)
         time.sleep(2.5)  # what it said before counts for 2 s
         # held before its first step, which it takes within a second: one that was quicker is ended, and another is begun
         for _ in range(6):
             id = self.begun("fra", ["ams"], now=False, without=["lon-1"])
-            self.c.order("fra", id, "hold")
+            a = self.c.order("fra", id, "hold")
+            self.assertEqual(a.status, 200, a.raw)
             if not self.c.nodes["fra"].ask("GET", "/v1/overrides").json["items"]:
                 break
-            self.c.order("fra", id, "abort", now=True, without=["lon-1"])
+            a = self.c.order("fra", id, "abort", without=["lon-1"])
+            self.assertEqual(a.status, 200, a.raw)
             self.c.wait("fra", id, ("aborted",), 60)
         else:
             self.fail("each was quicker than the order to hold")
