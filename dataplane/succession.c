@@ -5,11 +5,13 @@
  * nothing had been. Routes stay: only a process that ends withdraws them (withdraw.h).
  *
  * Memory for two processes may be missing where there is enough for one. Then DPDK is started after
- * the other process has ended, as without a successor, and the log says so.
+ * the other process has ended, as without a successor, and the log says so. That process lets go of
+ * its pages some milliseconds before the kernel frees its memory, so its end is waited for, too.
  */
 #include "dataplane/succession.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +23,11 @@
 #include "dataplane/export/publish.h"
 #include "dataplane/process.h"
 #include "weir/nic.h"
+#include "weir/stats.h"
 
 #define BUSY_MS      5000u  /* a killed process of ours may still hold its pages */
 #define SUCCESSOR_MS 20000u /* one that is asked to end has 5 s, of which 1 s is for routers */
+#define ALONE_MS     2000u  /* from its last page to its end */
 #define BUSY_WAIT_US 1000u
 
 /* Compile the effective document ahead. @p reason  out: what is wrong with it */
@@ -71,6 +75,19 @@ static int prepare_document_and_driver(struct process *p, struct driver_reason *
 	return ops->prepare ? ops->prepare(m->self, reason) : 0;
 }
 
+/* The process that forwards, by its page. @return 0: not known */
+static pid_t find_process_before(const char *run_dir)
+{
+	struct stats_reader *r;
+	pid_t pid;
+
+	if (stats_reader_open(run_dir, "dataplane", &r))
+		return 0;
+	pid = (pid_t)stats_reader_pid(r);
+	stats_reader_close(r);
+	return pid > 0 ? pid : 0;
+}
+
 /* The reader of the pipe is the only one who ends the process before. */
 static int say_ready(int fd)
 {
@@ -91,9 +108,12 @@ int succession_prepare(struct process *p)
 		return 0;
 	believed_tick(&p->believed, p->dirs.run);
 	err = prepare_document_and_driver(p, &reason);
-	if (!err) {
+	if (err == DRIVER_ALONE)
+		p->awaited = find_process_before(p->dirs.run);
+	if (err >= 0) {
 		log_note("successor-ready", "ms=%llu not_prepared=\"%s\"",
-		         (unsigned long long)(clock_mono_ms() - from_ms), reason.text);
+		         (unsigned long long)(clock_mono_ms() - from_ms),
+		         err == DRIVER_ALONE ? reason.text : "");
 		err = say_ready(p->ready_fd);
 	}
 	if (err)
@@ -101,6 +121,15 @@ int succession_prepare(struct process *p)
 		          *reason.text ? reason.text : strerror(-err),
 		          "the process before it forwards on");
 	return err;
+}
+
+/* Wait until the kernel has freed the memory of a process that has let go of its pages. */
+static void wait_for_end(pid_t pid)
+{
+	uint64_t until_ms = clock_mono_ms() + ALONE_MS;
+
+	while (pid && (!kill(pid, 0) || errno == EPERM) && clock_mono_ms() < until_ms)
+		usleep(BUSY_WAIT_US);
 }
 
 int succession_open_pages(struct process *p)
@@ -112,6 +141,8 @@ int succession_open_pages(struct process *p)
 	while ((err = publisher_open(p->dirs.run, &p->publisher)) == -EBUSY &&
 	       clock_mono_ms() < until_ms)
 		usleep(BUSY_WAIT_US);
+	if (!err)
+		wait_for_end(p->awaited);
 	if (err == -EBUSY)
 		log_error("dataplane-runs-already", "run_dir=%s", p->dirs.run);
 	else if (p->ready_fd)

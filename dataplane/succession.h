@@ -37,7 +37,7 @@ struct prepared {
 int succession_prepare(struct process *p) MUST_CHECK;
 /**
  * Open the pages, which the process before holds until it has ended or let go of them: it is waited
- * for.
+ * for; to its end, if the driver needs its memory.
  * @return 0; -EBUSY, logged: it does not end; or -errno
  */
 int succession_open_pages(struct process *p) MUST_CHECK;

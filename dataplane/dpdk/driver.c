@@ -111,17 +111,20 @@ static void close_dpdk_driver(struct driver *driver)
  */
 static int prepare_dpdk_driver(const struct model_node *self, struct driver_reason *reason)
 {
+	bool fits = false;
 	int err = 0;
 
 	reason->text[0] = 0;
 	for (size_t i = 0; !err && i < self->n_ports; i++)
 		err = device_ready(&self->ports[i], reason);
-	if (!err && eal_fits_beside(&self->dpdk, reason))
+	if (!err)
+		fits = eal_fits_beside(&self->dpdk, reason);
+	if (fits)
 		err = eal_prepare(&self->dpdk, self->mtu, reason);
 	for (size_t i = 0; !err && i < self->n_ports; i++)
 		if (!model_port_shares_kernel(&self->ports[i]))
 			tap_hold(self->ports[i].interface);
-	return err;
+	return err || fits ? err : DRIVER_ALONE;
 }
 
 /* A warning of the start is kept until the first port is attached: there it reaches the log. */

@@ -146,14 +146,17 @@ struct driver_probes {
 	struct driver_probe probes[DRIVER_PROBES_MAX];
 };
 
+/** Of driver_ops.prepare: open() needs memory that is free when the process before has ended. */
+#define DRIVER_ALONE 1
+
 struct driver_ops {
 	const char *name; /**< "xdp" */
 
 	/**
 	 * Do for a later open() what can be done while another process of this node forwards:
 	 * nothing that it has is touched, no table, no port. NULL: there is nothing to do.
-	 * @return 0, perhaps with @p reason: what was not prepared and is left to open(); or -errno
-	 *         with @p reason: open() or attach() would fail
+	 * @return 0; DRIVER_ALONE with @p reason: what was not prepared and is left to open(); or
+	 *         -errno with @p reason: open() or attach() would fail
 	 */
 	int (*prepare)(const struct model_node *self, struct driver_reason *reason);
 

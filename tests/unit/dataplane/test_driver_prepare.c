@@ -61,7 +61,7 @@ static void what_would_fail_later_is_said_before_anything_is_prepared(void **sta
 	assert_string_equal(scene.log, "");
 	scene.check_err = 0;
 	scene.no_room = true; /* that is no failure: open() does it */
-	assert_int_equal(ops->prepare(&scene.self, &why), 0);
+	assert_int_equal(ops->prepare(&scene.self, &why), DRIVER_ALONE);
 	assert_string_equal(why.text, "no room");
 	assert_string_equal(scene.log, "hold eth0; ");
 	scene.no_room = false;

@@ -28,6 +28,7 @@
 #include "tests/unit/dataplane/noted.h"
 #include "weir/model.h"
 #include "weir/nic.h"
+#include "weir/stats.h"
 
 static struct {
 	char log[2048];
@@ -39,6 +40,9 @@ static struct {
 	bool no_driver, has_prepare, is_replaced_meanwhile;
 	uint64_t pages_free_ms; /* when the process before lets go of them */
 	int pages_say;
+	uint64_t before;   /* its id, by its page; 0: there is no page */
+	uint64_t ended_ms; /* when it has ended */
+	bool is_others;    /* the process before is of another user */
 	unsigned n_freed;
 } scene;
 
@@ -141,6 +145,26 @@ static int fake_publisher(const char *run_dir, struct publisher **out)
 	return scene.pages_say;
 }
 
+static int fake_reader(const char *run_dir, const char *name, struct stats_reader **out)
+{
+	assert_string_equal(run_dir, "/r");
+	assert_string_equal(name, "dataplane");
+	*out = (struct stats_reader *)&scene;
+	return scene.before ? 0 : -ENOENT;
+}
+
+static int fake_kill(pid_t pid, int signal)
+{
+	assert_int_equal(pid, scene.before);
+	assert_int_equal(signal, 0);
+	errno = scene.now_ms >= scene.ended_ms ? ESRCH : scene.is_others ? EPERM : 0;
+	return errno ? -1 : 0;
+}
+
+#define stats_reader_open     fake_reader
+#define stats_reader_pid(r)   ((void)(r), scene.before)
+#define stats_reader_close(r) ((void)(r), note("reader closed; "))
+#define kill                  fake_kill
 #define clock_mono_ms         fake_now
 #define usleep                fake_usleep
 #define log_at                fake_log
@@ -233,6 +257,7 @@ static void what_is_not_prepared_is_told_and_is_no_failure(void **state)
 	(void)state;
 	scene.has_prepare = true;
 	scene.lacks = "no room for two";
+	scene.prepare_says = DRIVER_ALONE;
 	assert_int_equal(succession_prepare(&process), 0);
 	assert_non_null(
 	        strstr(scene.log, "successor-ready ms=0 not_prepared=\"no room for two\"; "));
@@ -338,6 +363,56 @@ static void pages_of_a_process_that_is_ending_are_waited_for(void **state)
 	(void)state;
 }
 
+/* Its memory is freed after its pages: a driver that needs it would find too little. */
+static void a_driver_that_needs_its_memory_waits_for_the_end_of_the_process_before(void **state)
+{
+	static const struct {
+		int prepare_says;
+		uint64_t before;
+		unsigned ended_after_ms, waited_ms;
+		bool is_others;
+	} cases[] = {
+		{ DRIVER_ALONE, 4711, 0, 3, false },
+		{ DRIVER_ALONE, 4711, 15, 15, false },
+		{ DRIVER_ALONE, 4711, 15, 15, true },
+		{ DRIVER_ALONE, 4711, 99999, 2003,
+		  false }, /* one that does not end is no reason to stay away */
+		{ DRIVER_ALONE, 0, 15, 3, false },
+		{ DRIVER_ALONE, UINT64_MAX, 15, 3, false }, /* what a page says is not believed */
+		{ 0, 4711, 15, 3, false },                  /* all is prepared: no time is lost */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char begins[64];
+
+		if (i) {
+			teardown(state);
+			setup(state);
+		}
+		scene.has_prepare = true;
+		scene.prepare_says = cases[i].prepare_says;
+		scene.before = cases[i].before;
+		scene.is_others = cases[i].is_others;
+		scene.pages_free_ms = scene.now_ms + 3;
+		scene.ended_ms = scene.now_ms + cases[i].ended_after_ms;
+		assert_int_equal(succession_prepare(&process), 0);
+		assert_int_equal(succession_open_pages(&process), 0);
+		snprintf(begins, sizeof(begins), "successor-begins waited_ms=%u; ",
+		         cases[i].waited_ms);
+		assert_non_null(strstr(scene.log, begins));
+	}
+}
+
+/* A warning of what was prepared is told with the first port. */
+static void what_is_prepared_with_a_warning_is_prepared(void **state)
+{
+	(void)state;
+	scene.has_prepare = true;
+	scene.lacks = "ordinary memory";
+	assert_int_equal(succession_prepare(&process), 0);
+	assert_non_null(strstr(scene.log, "successor-ready ms=0 not_prepared=\"\"; "));
+}
+
 static void a_document_that_has_not_changed_is_taken_once(void **state)
 {
 	struct compiled d = { .err = 99 };
@@ -416,6 +491,8 @@ int main(void)
 		T(what_cannot_start_gives_up_and_says_why),
 		T(with_nobody_to_tell_it_gives_up),
 		T(pages_of_a_process_that_is_ending_are_waited_for),
+		T(a_driver_that_needs_its_memory_waits_for_the_end_of_the_process_before),
+		T(what_is_prepared_with_a_warning_is_prepared),
 		T(a_document_that_has_not_changed_is_taken_once),
 		T(another_document_is_read_again),
 		T(a_document_that_is_gone_is_read_again),
