@@ -7,8 +7,12 @@
  * are measured in turn, and so are the cases, round by round, on one CPU; minimum and median are over rounds.
  * Each packet of each round must have been forwarded, as the program itself counts.
  *
- * In the rows named cold, 64 random lines of 64 MiB are written before each packet, so that what the
- * program needs has often left the caches, as on a machine that does other work as well. Beside each
+ * In the rows named cold, 64 random lines of 64 MiB are written before each packet, as on a machine that
+ * does other work as well. What each packet reads stays in the first cache then: a set of it gets one line
+ * more a packet. What few packets read, such as slots, leaves it. In the rows named from_l2 and from_l3 so many
+ * lines are written, twice as many as a cache has, that nothing of the tables is left in the first cache, or
+ * in the core's second. There the clock is read before and after each target: the lines take far longer than a
+ * packet, and a processor that still waits for them would work ahead. Beside each
  * row of forwarded packets stands the machine's limit: a program that reads the same tables' lines in
  * the same rounds, writes the outer header, and does nothing else. It hashes the flow in its own cheap way;
  * the rows named hash say what the flow's hash costs by itself.
@@ -34,11 +38,18 @@
 #include "weir/model.h"
 
 #define REPEAT 40000u
-#define REPEAT_COLD                                                                                \
-	10000u     /**< a cold packet takes a microsecond: so rounds are as short as others */
 #define ROUNDS 101 /**< at most; fewer as the second argument */
 
-enum variant { PLAIN, MILLION_SLOTS, UNSETTLED, HALF_UNSETTLED, REMEMBERED, COLD };
+enum variant {
+	PLAIN,
+	MILLION_SLOTS,
+	UNSETTLED,
+	HALF_UNSETTLED,
+	REMEMBERED,
+	COLD,
+	FROM_L2,
+	FROM_L3
+};
 
 /** A row of the table. */
 struct bench_case {
@@ -124,6 +135,12 @@ static const struct bench_case cases[] = {
 	  .n_flows = 1000000,
 	  .target = 100,
 	  .variant = COLD },
+	{ .name = "xdp.ipip4.tcp.from_l2.flows1", .n_flows = 1, .variant = FROM_L2 },
+	{ .name = "xdp.ipip4.tcp.from_l3.flows1", .n_flows = 1, .variant = FROM_L3 },
+	{ .name = "xdp.ipip4.tcp.from_l3.flows1000000",
+	  .pick = BENCH_RANDOM,
+	  .n_flows = 1000000,
+	  .variant = FROM_L3 },
 	{ .name = "xdp.foreign", .pick = BENCH_RANDOM, .n_flows = 1000000, .foreign = true },
 };
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
@@ -194,9 +211,30 @@ static void make_tables(const struct bench_case *c, struct world *w)
 		remember_flow(w, flow);
 }
 
+/* As many as let a round last as long as others. */
 static uint32_t count_packets(const struct bench_case *c)
 {
-	return c->variant == COLD ? REPEAT_COLD : REPEAT;
+	return c->variant == COLD      ? REPEAT / 4
+	       : c->variant == FROM_L2 ? REPEAT / 80
+	       : c->variant == FROM_L3 ? REPEAT / 1000
+	                               : REPEAT;
+}
+
+/* Twice the lines of a data cache of this machine: few of its lines stay. */
+static uint32_t count_lines(int cache, long usual)
+{
+	long bytes = sysconf(cache);
+
+	return (uint32_t)(2 * (bytes > 0 ? bytes : usual) / 64);
+}
+
+/* Lines of other work that are written before each packet. */
+static uint32_t cold_lines(const struct bench_case *c)
+{
+	return c->variant == COLD      ? 64
+	       : c->variant == FROM_L2 ? count_lines(_SC_LEVEL1_DCACHE_SIZE, 32 << 10)
+	       : c->variant == FROM_L3 ? count_lines(_SC_LEVEL2_CACHE_SIZE, 1 << 20)
+	                               : 0;
 }
 
 /** Run one sample, of which the clock leaves out the first quarter. @return ns an iteration */
@@ -213,11 +251,14 @@ static double run_sample(const struct bench_case *c, const struct forward_bpf *f
 	f->bss->load.first = skipped;
 	f->bss->load.last = n - 1;
 	f->bss->state.iteration = 0;
+	f->bss->state.spent_ns = 0;
 	if (bpf_prog_test_run_opts(bpf_program__fd(f->progs.bench_wrap), &opts))
 		exit_with_error("BPF_PROG_TEST_RUN", errno);
 	if (f->bss->state.failed)
 		exit_with_error("the wrapper could not make a fresh packet", EINVAL);
-	return (double)(f->bss->state.ended_ns - f->bss->state.started_ns) / (n - 1 - skipped);
+	return (double)(f->bss->load.each ? f->bss->state.spent_ns
+	                                  : f->bss->state.ended_ns - f->bss->state.started_ns) /
+	       (n - 1 - skipped);
 }
 
 /* Packets that met the fate that case @p c is about. */
@@ -318,7 +359,8 @@ static void prepare_trial(struct trial *t)
 	t->f->bss->load.outer6 = c->outer6;
 	t->f->bss->load.slot_mask = t->w.sizes.slots - 1;
 	t->f->bss->load.bucket_mask = t->w.sizes.exception_buckets - 1;
-	t->f->bss->load.cold_lines = c->variant == COLD ? BENCH_COLD_LINES : 0;
+	t->f->bss->load.cold_lines = cold_lines(c);
+	t->f->bss->load.each = c->variant == FROM_L2 || c->variant == FROM_L3;
 	t->f->bss->state.random = BENCH_SEED;
 	t->f->bss->state.cold_random = BENCH_SEED;
 	if (bench_frame_make(&frame, &t->f->bss->load))

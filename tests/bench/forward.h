@@ -12,7 +12,6 @@ enum bench_pick { BENCH_ONE, BENCH_RANDOM, BENCH_NEVER_AGAIN };
 /* Other work's memory, 64 MiB: more than any cache holds. */
 #define BENCH_COLD_PAGES 16384u
 #define BENCH_COLD_PAGE  4096u
-#define BENCH_COLD_LINES 64u
 #define BENCH_SEED       88172645463325252u /**< of the flows: xorshift must not start at 0 */
 
 /** One kind of frame and of flows; written before a run. */
@@ -23,6 +22,7 @@ struct bench_load {
 	uint32_t is6;
 	uint32_t outer6;     /**< what bench_least puts in front */
 	uint32_t cold_lines; /**< random lines of other work's memory written before each packet */
+	uint32_t each;       /**< whether the clock is read before and after each target */
 	uint32_t slot_mask, bucket_mask; /**< of the tables that bench_least reads */
 	uint32_t ifindex;                /**< where bench_generate sends */
 	uint64_t len;                    /**< of the frame: at least 64, for IPv6 80 */
@@ -46,8 +46,10 @@ static inline uint16_t bench_flow_port(uint32_t flow)
 /** What a run leaves. */
 struct bench_state {
 	uint64_t iteration, started_ns, ended_ns;
-	uint64_t failed; /**< iterations that could not be made ready: must be 0 */
-	uint64_t grown;  /**< frames that the target had made longer */
+	uint64_t called_ns,
+	        spent_ns; /**< with load.each: the last call of a target; what all took */
+	uint64_t failed;  /**< iterations that could not be made ready: must be 0 */
+	uint64_t grown;   /**< frames that the target had made longer */
 	uint64_t random, next_flow, fence, cold_random;
 	uint64_t hash;             /**< of the last flow, from bench_hash */
 	uint64_t back, back_bytes; /**< frames at bench_sink */
