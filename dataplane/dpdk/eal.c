@@ -277,6 +277,11 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	return 0;
 }
 
+uint64_t eal_will_take(const struct model_dpdk *dpdk)
+{
+	return eal.started ? 0 : (uint64_t)dpdk->memory_mb << 20;
+}
+
 unsigned int eal_lcore(uint32_t i)
 {
 	return i + 1;

@@ -44,8 +44,23 @@ static int find_no_hugepages(const char *mounts, struct hugepages_mount *out)
 	return -ENOENT;
 }
 
+#include "dataplane/dpdk/hugefile.h"
+#define hugefile_make  make_hugefile
 #define hugepages_find find_no_hugepages
+MUST_CHECK int make_hugefile(const char *path, uint64_t bytes, struct hugefile_request *request,
+                             uint64_t *file_bytes);
 #include "dataplane/dpdk/hugefile.c"
+#undef hugefile_make
+
+static uint64_t kept_bytes; /* of hugepages for packets, when tables were made last */
+
+int hugefile_make(const char *path, uint64_t bytes, struct hugefile_request *request,
+                  uint64_t *file_bytes)
+{
+	kept_bytes = request->keep_bytes;
+	return make_hugefile(path, bytes, request, file_bytes);
+}
+
 #define if_nametoindex  fake_index
 #define rte_ring_create fake_ring_create
 #include "dataplane/dpdk/tables_dir.h"
@@ -73,7 +88,7 @@ static struct {
 	/* what the edges answer */
 	uint32_t n_workers;
 	int eal_err, crew_err, check_err, device_err, tap_err;
-	bool no_room, holds; /* beside another process */
+	bool no_room, holds, is_prepared; /* beside another process */
 	const char *eal_says;
 	uint16_t n_rx, n_tx;
 	bool is_bond, interrupts, no_ring;
@@ -122,6 +137,12 @@ bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *why)
 	if (scene.no_room)
 		driver_set_reason(why, 0, "no room");
 	return !scene.no_room;
+}
+
+uint64_t eal_will_take(const struct model_dpdk *dpdk)
+{
+	assert_ptr_equal(dpdk, &scene.dpdk);
+	return scene.is_prepared ? 0 : (uint64_t)dpdk->memory_mb << 20;
 }
 
 int eal_prepare(const struct model_dpdk *dpdk, uint16_t mtu, struct driver_reason *why)
