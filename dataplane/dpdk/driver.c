@@ -141,7 +141,7 @@ static int open_dpdk_driver(const struct driver_config *config, struct driver **
 	d->lock_fd = -1;
 	d->mtu = config->mtu;
 	d->request.node = config->numa_node;
-	d->request.keep_bytes = eal_will_take(config->dpdk);
+	d->request.keep_bytes = eal_count_needed(config->dpdk);
 	d->wants_hugepages = config->dpdk->hugepages != MODEL_HUGEPAGES_NO;
 	snprintf(d->dir, sizeof(d->dir), "%s", config->pin_dir);
 	err = tables_dir_lock(d->dir, &d->lock_fd, reason);

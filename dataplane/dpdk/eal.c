@@ -277,7 +277,7 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	return 0;
 }
 
-uint64_t eal_will_take(const struct model_dpdk *dpdk)
+uint64_t eal_count_needed(const struct model_dpdk *dpdk)
 {
 	return eal.started ? 0 : (uint64_t)dpdk->memory_mb << 20;
 }

@@ -38,7 +38,7 @@ bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *reason
 int eal_prepare(const struct model_dpdk *dpdk, uint16_t mtu,
                 struct driver_reason *reason) MUST_CHECK;
 /** What packets will take of the free hugepages at the start, in bytes; 0: they have theirs. */
-uint64_t eal_will_take(const struct model_dpdk *dpdk);
+uint64_t eal_count_needed(const struct model_dpdk *dpdk);
 /** The thread of worker @p i, for rte_eal_remote_launch(), and its CPU. */
 unsigned int eal_lcore(uint32_t i);
 uint32_t eal_cpu(uint32_t i);

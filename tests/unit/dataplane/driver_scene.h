@@ -139,7 +139,7 @@ bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *why)
 	return !scene.no_room;
 }
 
-uint64_t eal_will_take(const struct model_dpdk *dpdk)
+uint64_t eal_count_needed(const struct model_dpdk *dpdk)
 {
 	assert_ptr_equal(dpdk, &scene.dpdk);
 	return scene.is_prepared ? 0 : (uint64_t)dpdk->memory_mb << 20;

@@ -539,9 +539,9 @@ static void what_is_prepared_is_there_at_the_start_with_its_warning(void **state
 	(void)state;
 	dpdk.hugepages = MODEL_HUGEPAGES_AUTO; /* and there are none */
 	set_cores(2, (const uint16_t[]){ 2, 5 });
-	assert_int_equal(eal_will_take(&dpdk), 512ull << 20);
+	assert_int_equal(eal_count_needed(&dpdk), 512ull << 20);
 	assert_int_equal(eal_prepare(&dpdk, 1500, &why), 0);
-	assert_int_equal(eal_will_take(&dpdk), 0);
+	assert_int_equal(eal_count_needed(&dpdk), 0);
 	assert_non_null(strstr(why.text, "ordinary memory, for trials"));
 	assert_int_equal(edge.n_pools, 1);
 	assert_int_equal(start_eal(1500, again), 0);
