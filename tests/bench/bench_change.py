@@ -209,7 +209,7 @@ def entry(name: str, times: list[typing.Any], target: int, cpu: list[typing.Any]
     if cpu:
         row["reference"], row["reference_median"] = round(min(cpu), 1), round(statistics.median(cpu), 1)
     if lost is not None:
-        row["lost"] = lost
+        row["lost_max"] = lost
     say(f"{name}: min {row['min']} median {row['median']} max {row['max']} ms")
     return row
 
@@ -319,7 +319,7 @@ def print_rows(rows: list[typing.Any]) -> None:
     print(f"{'name':34} {'min':>8} {'median':>8} {'max':>8}  {'ref ms':>7} {'lost':>5}  target")
     for r in rows:
         print(f"{r['name']:34} {r['min']:8.2f} {r['median']:8.2f} {r['max']:8.2f}  "
-              f"{'' if r['reference_median'] is None else r['reference_median']:>7} {r.get('lost', ''):>5}  "
+              f"{'' if r['reference_median'] is None else r['reference_median']:>7} {r.get('lost_max', ''):>5}  "
               f"< {r['target']} ms {said(r['met'])}")
         if "parts" in r:
             print("    " + ", ".join(f"{k} {v}" for k, v in r["parts"].items()))

@@ -3,8 +3,9 @@
 
 All answer the same number of the same queries over UDP on the loopback from dnsperf on the other core, in turns, so
 that a busy machine hits them alike. CPU time is the scheduler's, over all threads of all processes of a server; its
-user part is told apart by the kernel's ticks. NSD's rate limit is off and Knot's threads are pinned again after its
-start. Each answer must have the response code that the case is about, else there is no figure: refusing is cheap.
+user part is told apart by the kernel's ticks, of all rounds together. NSD's rate limit is off and Knot's threads are
+pinned again after its start. There is no figure unless each answer has the response code that the case is about, unless
+nearly all queries are answered, and unless all servers' answers are equally long: to refuse, to drop and to leave out is cheap.
 
 The machine's limit is `dns-echo` in the same turns: datagrams of the same sizes through recvmmsg() and sendmmsg() in
 batches of 32, which is our own; gdnsd's are of 16 (fixed), read without epoll by a thread for each address.
@@ -42,9 +43,25 @@ SERVER_CPU, SENDER_CPU = "0", "1"
 RESULT = os.path.join(name_servers.BUILD, "bench/dns.json")
 OURS, PEER = "weir-dns", "gdnsd"  # who is to cost at most what the other does
 RCODES = {"NOERROR": 0, "NXDOMAIN": 3}
+LOST_MOST = 0.01  # of the queries of a turn
+TICKS_LEAST = 10  # in user mode, of all rounds: fewer say nothing
 
 Row = dict[str, typing.Any]
-Measured = tuple[float, float, float]  # microseconds a query: in all, in user mode; queries a second
+
+
+class Turn(typing.NamedTuple):
+    """What a server did in one turn."""
+    us: float  # of CPU a query
+    user_us: float  # of that in user mode, as far as ticks tell
+    rate: float  # queries a second
+    user_ticks: int
+
+
+class Done(typing.NamedTuple):
+    """What dnsperf says of one turn."""
+    queries: int
+    seconds: float
+    answer_bytes: int  # on average
 
 
 class Case:
@@ -153,13 +170,21 @@ def pin(server: name_servers.Server) -> None:
         subprocess.run(["taskset", "-acp", SERVER_CPU, str(each)], check=True, stdout=subprocess.DEVNULL)
 
 
-def completed(text: str, rcode: str, who: str) -> tuple[int, float]:
-    """(queries that dnsperf says were completed, seconds); all of them must have got RCODE."""
-    done = int(found(r"Queries completed:\s+(\d+)", text))
+def completed(text: str, rcode: str, who: str) -> Done:
+    """What dnsperf says was completed; all of it must have got RCODE, and it must be nearly all that was sent."""
+    sent, done = (int(found(rf"Queries {word}:\s+(\d+)", text)) for word in ("sent", "completed"))
     codes = {code: int(n) for code, n in re.findall(r"([A-Z]+) (\d+) \(", found(r"Response codes:(.*)", text))}
     if not done or codes != {rcode: done}:
         sys.exit(f"bench dns: {who} completed {done} queries with {codes}; all should be {rcode}")
-    return done, float(found(r"Run time \(s\):\s+([0-9.]+)", text))
+    if done < sent * (1 - LOST_MOST):
+        sys.exit(f"bench dns: {who} answered {done} of {sent} queries")
+    return Done(done, float(found(r"Run time \(s\):\s+([0-9.]+)", text)), int(found(r"Average packet size:.*response (\d+)", text)))
+
+
+def check_sizes(sizes: dict[str, int]) -> None:
+    """Who answers with more or less than the others does other work; a lost query may change an average by one."""
+    if max(sizes.values()) - min(sizes.values()) > 1 or not min(sizes.values()):
+        sys.exit(f"bench dns: bytes of an answer differ: {sizes}")
 
 
 def found(pattern: str, text: str) -> str:
@@ -167,26 +192,26 @@ def found(pattern: str, text: str) -> str:
     return match[1] if match else "0"
 
 
-def send(server: name_servers.Server, argv: list[str], rcode: str) -> tuple[float, float, float, int, float]:
-    """Run dnsperf with ARGV. (nanoseconds, user and system ticks of the server, queries, seconds)"""
+def send(server: name_servers.Server, argv: list[str], rcode: str) -> tuple[int, int, int, Done]:
+    """Run dnsperf with ARGV. (nanoseconds, user and system ticks of the server, what was done)"""
     before = cpu(pid_of(server))
     text = subprocess.run([*argv, "-s", server.address, "-p", str(server.port), "-O", "suppress=timeouts"],
                           capture_output=True, text=True, check=True).stdout
     total, user, system = (b - a for a, b in zip(before, cpu(pid_of(server))))
-    return total, user, system, *completed(text, rcode, server.name)
+    return total, user, system, completed(text, rcode, server.name)
 
 
-def measure(server: name_servers.Server, path: str, rcode: str = "NOERROR") -> Measured:
-    """One turn: each query of the file PATH once."""
-    total, user, system, done, seconds = send(
+def measure(server: name_servers.Server, path: str, rcode: str = "NOERROR") -> tuple[Turn, int]:
+    """One turn, each query of the file PATH once; and the bytes of an answer."""
+    total, user, system, done = send(
         server, ["taskset", "-c", SENDER_CPU, "dnsperf", "-d", path, "-n", "1", "-c", "4", "-T", "1", "-q", "200"], rcode)
-    each = total / 1000 / done
-    return each, each * user / max(user + system, 1), done / seconds
+    each = total / 1000 / done.queries
+    return Turn(each, each * user / max(user + system, 1), done.queries / done.seconds, user), done.answer_bytes
 
 
-def bench(case: Case, args: argparse.Namespace) -> dict[str, list[Measured]]:
-    """server name -> list of measurements."""
-    seen: dict[str, list[Measured]] = {}
+def bench(case: Case, args: argparse.Namespace) -> dict[str, list[Turn]]:
+    """server name -> its turns."""
+    seen: dict[str, list[Turn]] = {}
     opened: list[name_servers.Server] = []
     try:
         for server in case.servers(args.beside, args.few):
@@ -199,8 +224,11 @@ def bench(case: Case, args: argparse.Namespace) -> dict[str, list[Measured]]:
         text = "".join(case.queries[i % len(case.queries)] + "\n" for i in range(args.queries))
         opened[0].write("queries", text)
         for i in range(args.rounds):
+            sizes: dict[str, int] = {}
             for server in opened[::1 if i % 2 else -1]:
-                seen.setdefault(server.name, []).append(measure(server, opened[0].path("queries"), case.rcode))
+                turn, sizes[server.name] = measure(server, opened[0].path("queries"), case.rcode)
+                seen.setdefault(server.name, []).append(turn)
+            check_sizes(sizes)
     finally:
         for server in opened:
             server.__exit__()
@@ -213,9 +241,8 @@ THREADS_RATE = 1.8  # queries a second of two threads, in those of one, where th
 
 def measure_free(server: name_servers.Weir, path: str) -> tuple[float, float]:
     """As measure(), with server and sender on all CPUs; the sender has threads and ports enough for two threads."""
-    total, _, _, done, seconds = send(server, ["dnsperf", "-d", path, "-n", "1", "-c", "32", "-T", "2", "-q", "400"],
-                                      "NOERROR")
-    return total / 1000 / done, done / seconds
+    total, _, _, done = send(server, ["dnsperf", "-d", path, "-n", "1", "-c", "32", "-T", "2", "-q", "400"], "NOERROR")
+    return total / 1000 / done.queries, done.queries / done.seconds
 
 
 def bench_threads(rounds: int, queries: int) -> typing.Iterator[Row]:
@@ -259,29 +286,32 @@ def row(name: str, figure: tuple[float, float], reference: tuple[float, float] |
             "reference_median": of[1], "target": target, "met": is_met(figure[1], target)}
 
 
-def rows(case: Case, seen: dict[str, list[Measured]]) -> typing.Iterator[Row]:
+def user_part(turns: list[Turn]) -> float | None:
+    """Microseconds a query in user mode, of all rounds together; None: too few ticks."""
+    return round(statistics.mean(t.user_us for t in turns), 2) if sum(t.user_ticks for t in turns) >= TICKS_LEAST else None
+
+
+def rows(case: Case, seen: dict[str, list[Turn]]) -> typing.Iterator[Row]:
     """JSON rows of one case: ours beside gdnsd, then each of the others; the user part of these two."""
-    figures = {name: summary([m[0] for m in all_]) for name, all_ in seen.items()}
+    figures = {name: summary([t.us for t in all_]) for name, all_ in seen.items()}
     yield row(case.name, figures.pop(OURS), figures[PEER], case.wanted)
     figures.pop("beside", None)
     for name, figure in figures.items():
         yield row(f"{case.name}.{name}", figure)
-    ours, peer = (summary([m[1] for m in seen[name]]) for name in (OURS, PEER))
-    yield row(f"{case.name}.user", ours, peer)
+    yield {"name": f"dns.{case.name}.user", "unit": "us/query", "median": user_part(seen[OURS]), "reference_median": user_part(seen[PEER])}
 
 
-def ratio(seen: dict[str, list[Measured]], of: str, to: str) -> float:
+def ratio(seen: dict[str, list[Turn]], of: str, to: str) -> float:
     """The median of what OF costs in units of what TO costs in the same round."""
-    return statistics.median(a[0] / b[0] for a, b in zip(seen[of], seen[to]))
+    return statistics.median(a.us / b.us for a, b in zip(seen[of], seen[to]))
 
 
-def line(case: Case, seen: dict[str, list[Measured]]) -> str:
+def line(case: Case, seen: dict[str, list[Turn]]) -> str:
     """What a person reads of one case."""
     text = f"{case.name:20}"
     for name, all_ in seen.items():
-        least, median = summary([m[0] for m in all_])
-        text += f"{name} {least:.2f}/{median:.2f} ({summary([m[1] for m in all_])[1]:.2f}) " \
-                f"{max(m[2] for m in all_) / 1000:.0f}k   "
+        least, median = summary([t.us for t in all_])
+        text += f"{name} {least:.2f}/{median:.2f} ({user_part(all_) or '?'}) {max(t.rate for t in all_) / 1000:.0f}k   "
     beside = f", {ratio(seen, OURS, 'beside'):.3f} of beside" if "beside" in seen else ""
     return text + f"ours in the same rounds: {ratio(seen, OURS, PEER):.3f} of {PEER}{beside}"
 

@@ -144,7 +144,7 @@ def row(driver: str, what: str, seen: list[typing.Any], quiet: list[typing.Any])
     target = TARGETS_MS.get(name)
     return {"name": name, "unit": "ms", "trials": len(seen), "min": round(min(pauses), 1),
             "median": median, "max": round(max(pauses), 1),
-            "lost": {"min": min(lost), "median": statistics.median(lost), "max": max(lost)},
+            "lost": {"min": min(lost), "median": statistics.median(lost), "max": max(lost)}, "lost_max": max(lost),
             "parts": medians([s[2] for s in seen]),
             "reference": "the longest pause without a restart",
             "reference_median": round(statistics.median(s[0] for s in quiet), 1),
