@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/page.h"
+#include "base/thread.h"
 
 struct loop_file_watch {
 	struct loop_file_watch *next;
@@ -163,20 +164,12 @@ static void on_page_event(void *arg, int fd, uint32_t events)
 		w->cb(w->arg);
 }
 
-/*
- * The helper thread blocks all signals that are the loop's. Signals that the thread itself can
- * cause stay unblocked: the kernel ends a process that blocks such a signal, and two of them have
- * handlers (base/page_guard.h, base/sandbox.h).
- */
+/* The helper thread blocks all signals that are the loop's. */
 static int start_thread(struct loop_page_watch *w)
 {
-	static const int own[] = { SIGBUS, SIGSYS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP };
-	sigset_t all, before;
+	sigset_t before;
 
-	sigfillset(&all);
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		sigdelset(&all, own[i]);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
+	thread_block_signals(&before);
 	int err = -pthread_create(&w->thread, NULL, wait_for_page, w);
 
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

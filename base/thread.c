@@ -13,6 +13,17 @@ int thread_start(struct thread *t, void *(*run)(void *arg), void *arg)
 	return -err;
 }
 
+void thread_block_signals(sigset_t *before)
+{
+	static const int own[] = { SIGBUS, SIGSYS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP };
+	sigset_t others;
+
+	sigfillset(&others);
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		sigdelset(&others, own[i]);
+	pthread_sigmask(SIG_SETMASK, &others, before);
+}
+
 void thread_join(struct thread *t)
 {
 	if (t->runs)

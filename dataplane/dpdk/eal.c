@@ -25,6 +25,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/thread.h"
 #include "dataplane/dpdk/eal_libc.h"
 #include "dataplane/dpdk/worker.h"
 #include "weir/hugepages.h"
@@ -219,6 +220,20 @@ bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *reason
 	return false;
 }
 
+/* A successor has no loop yet that blocks signals, and DPDK's threads inherit what is blocked. */
+static int init_library(struct args *a)
+{
+	sigset_t before;
+	int err;
+
+	thread_block_signals(&before);
+	eal_libc_hurry(true);
+	err = rte_eal_init(a->n, a->argv);
+	eal_libc_hurry(false);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return err;
+}
+
 /*
  * A later document may ask for other cores or memory, which counts from the next start of the
  * process. A warning is repeated: the first call may have been eal_prepare()'s.
@@ -254,9 +269,7 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	add_argument(&a, "-a"); /* none of the devices that are there: ports are added by name */
 	add_argument(&a, "0000:00:00.0");
 	from_ns = clock_mono_ns();
-	eal_libc_hurry(true);
-	err = rte_eal_init(a.n, a.argv);
-	eal_libc_hurry(false);
+	err = init_library(&a);
 	if (err < 0)
 		return driver_set_reason(
 		        reason, -rte_errno,

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,6 +38,7 @@ static struct {
 	uint64_t page_bytes; /* of it */
 	unsigned int n_advised;
 	bool hurries, hurried; /* now; when DPDK was started */
+	sigset_t blocked;      /* when DPDK was started, so in its threads */
 	char argv[16][256];
 	struct {
 		char name[32];
@@ -61,6 +64,7 @@ static int edge_init(int argc, char **argv)
 	assert_null(argv[argc]);
 	edge.n_inits++;
 	edge.hurried = edge.hurries;
+	pthread_sigmask(SIG_SETMASK, NULL, &edge.blocked);
 	edge.argc = argc;
 	for (int i = 0; i < argc; i++)
 		snprintf(edge.argv[i], sizeof(edge.argv[i]), "%s", argv[i]);
@@ -255,6 +259,11 @@ static void all_that_dpdk_is_told(void **state)
 	assert_int_equal(edge.n_inits, 1);
 	assert_true(edge.hurried);
 	assert_false(edge.hurries);
+	/* a thread of DPDK that took it would end the process at once, with its routes as they are */
+	assert_true(sigismember(&edge.blocked, SIGTERM) && sigismember(&edge.blocked, SIGINT));
+	assert_false(sigismember(&edge.blocked, SIGBUS) || sigismember(&edge.blocked, SIGSYS));
+	pthread_sigmask(SIG_SETMASK, NULL, &edge.blocked);
+	assert_false(sigismember(&edge.blocked, SIGTERM));
 }
 
 static void cpus_are_those_that_are_named_and_this_process_may_use(void **state)
