@@ -3,8 +3,9 @@
 
 All answer the same number of the same queries over UDP on the loopback from dnsperf on the other core, in turns, so
 that a busy machine hits them alike. CPU time is the scheduler's, over all threads of all processes of a server; its
-user part is told apart by the kernel's ticks, of all rounds together. NSD's rate limit is off and Knot's threads are
-pinned again after its start. There is no figure unless each answer has the response code that the case is about, unless
+user part is told apart by the kernel's ticks, of all rounds together. Queries come as fast as they are answered, so that a server
+has many at once; in the cases named paced 10,000 come in a second, and each wakes the server. NSD's rate limit is off
+and Knot's threads are pinned again after its start. There is no figure unless each answer has the response code that the case is about, unless
 nearly all queries are answered, and unless all servers' answers are equally long: to refuse, to drop and to leave out is cheap.
 
 The machine's limit is `dns-echo` in the same turns: datagrams of the same sizes through recvmmsg() and sendmmsg() in
@@ -68,9 +69,15 @@ class Case:
     """One kind of query, and who can answer it."""
 
     def __init__(self, name: str, zones: dict[str, str], queries: list[str], dynamic: bool = False,
-                 rcode: str = "NOERROR", address: str = "127.0.0.1", wanted: bool = False) -> None:
+                 rcode: str = "NOERROR", address: str = "127.0.0.1", wanted: bool = False, paced: int = 0) -> None:
         self.name, self.zones, self.queries, self.dynamic, self.rcode = name, zones, queries, dynamic, rcode
         self.address, self.wanted = address, wanted  # wanted: at most what gdnsd costs
+        self.paced = paced  # queries a second, for a second; 0: as fast as they are answered
+
+    def sender(self, path: str) -> list[str]:
+        """What sends each query of the file PATH once."""
+        outstanding = ["-q", "200"] if not self.paced else ["-q", "20", "-Q", str(self.paced)]
+        return ["taskset", "-c", SENDER_CPU, "dnsperf", "-d", path, "-n", "1", "-c", "4", "-T", "1", *outstanding]
 
     def servers(self, beside: str | None, few: bool) -> typing.Iterator[name_servers.Server]:
         """Those that take turns, not started. BESIDE: the path of another weir-dns. FEW: only it, ours and gdnsd."""
@@ -131,6 +138,7 @@ def cases(names: int) -> list[Case]:
           for suffix, address in (("", "127.0.0.1"), (".ip6", "::1"))
           for kind, queries, rcode in (("a", ["a.shop.test A"], "NOERROR"), ("nxdomain", missing, "NXDOMAIN"),
                                        ("referral", below, "NOERROR"))),
+        Case("small.a.paced", small, ["a.shop.test A"], paced=10000),
         Case("small.weighted", small, ["www.shop.test A"], dynamic=True),
         Case("million.a", big, [f"h{i}.shop.test A" for i in spread]),
         Case("million.nxdomain", big, missing, rcode="NXDOMAIN"),
@@ -201,10 +209,9 @@ def send(server: name_servers.Server, argv: list[str], rcode: str) -> tuple[int,
     return total, user, system, completed(text, rcode, server.name)
 
 
-def measure(server: name_servers.Server, path: str, rcode: str = "NOERROR") -> tuple[Turn, int]:
+def measure(case: Case, server: name_servers.Server, path: str) -> tuple[Turn, int]:
     """One turn, each query of the file PATH once; and the bytes of an answer."""
-    total, user, system, done = send(
-        server, ["taskset", "-c", SENDER_CPU, "dnsperf", "-d", path, "-n", "1", "-c", "4", "-T", "1", "-q", "200"], rcode)
+    total, user, system, done = send(server, case.sender(path), case.rcode)
     each = total / 1000 / done.queries
     return Turn(each, each * user / max(user + system, 1), done.queries / done.seconds, user), done.answer_bytes
 
@@ -221,12 +228,12 @@ def bench(case: Case, args: argparse.Namespace) -> dict[str, list[Turn]]:
         opened[-1].start()
         for server in opened:
             pin(server)
-        text = "".join(case.queries[i % len(case.queries)] + "\n" for i in range(args.queries))
+        text = "".join(case.queries[i % len(case.queries)] + "\n" for i in range(case.paced or args.queries))
         opened[0].write("queries", text)
         for i in range(args.rounds):
             sizes: dict[str, int] = {}
             for server in opened[::1 if i % 2 else -1]:
-                turn, sizes[server.name] = measure(server, opened[0].path("queries"), case.rcode)
+                turn, sizes[server.name] = measure(case, server, opened[0].path("queries"))
                 seen.setdefault(server.name, []).append(turn)
             check_sizes(sizes)
     finally:
