@@ -44,6 +44,30 @@ static json_t *ports_json(const struct process *p)
 	return list;
 }
 
+static bool is_listed(const struct driver_port *ports, size_t n, const char *interface)
+{
+	while (n > 0 && strcmp(ports[n - 1].name, interface) != 0)
+		n--;
+	return n > 0;
+}
+
+/* The ports of the document that the driver does not have, and why, where a try has failed. */
+static json_t *missing_ports_json(const struct process *p)
+{
+	const struct model *m = p->driver ? p->node.model : NULL;
+	const struct model_node *self = m ? m->self : NULL;
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n = self ? p->ops->ports(p->driver, ports) : 0;
+	json_t *list = json_array();
+
+	for (size_t i = 0; self && i < self->n_ports && i < DRIVER_PORTS_MAX; i++)
+		if (!is_listed(ports, n, self->ports[i].interface))
+			json_array_append_new(list, json_pack("{s:s, s:s}", "interface",
+			                                      self->ports[i].interface, "why",
+			                                      p->port_reason[i]));
+	return list;
+}
+
 static char *do_status(struct process *p, const json_t *request)
 {
 	const struct compiler *n = &p->node;
@@ -51,15 +75,16 @@ static char *do_status(struct process *p, const json_t *request)
 
 	(void)request;
 	return answer_json(json_pack(
-	        "{s:b, s:s, s:s, s:I, s:I, s:b, s:s, s:o, s:I, s:I, s:I, s:s, s:I, s:b, s:b}", "ok",
-	        1, "node", p->dirs.node, "driver", p->ops->name, "document",
+	        "{s:b, s:s, s:s, s:I, s:I, s:b, s:s, s:o, s:o, s:I, s:I, s:I, s:s, s:I, s:b, s:b}",
+	        "ok", 1, "node", p->dirs.node, "driver", p->ops->name, "document",
 	        (json_int_t)(has ? n->model->meta.document : 0), "version",
 	        (json_int_t)(has ? n->model->meta.version : 0), "refused", *p->refusal != 0,
-	        "refused_why", p->refusal, "ports", ports_json(p), "services",
-	        (json_int_t)(has ? n->plan->n_services : 0), "pools", (json_int_t)n->n_pools,
-	        "backends", (json_int_t)(has ? n->plan->n_backends : 0), "driver_why",
-	        p->driver_reason, "health_epoch", (json_int_t)p->health_epoch, "learning",
-	        has && n->learning, "wants_guests", has && n->wants_peer_state));
+	        "refused_why", p->refusal, "ports", ports_json(p), "ports_missing",
+	        missing_ports_json(p), "services", (json_int_t)(has ? n->plan->n_services : 0),
+	        "pools", (json_int_t)n->n_pools, "backends",
+	        (json_int_t)(has ? n->plan->n_backends : 0), "driver_why", p->driver_reason,
+	        "health_epoch", (json_int_t)p->health_epoch, "learning", has && n->learning,
+	        "wants_guests", has && n->wants_peer_state));
 }
 
 /*

@@ -91,20 +91,41 @@ static char *wait_for_answer(const char *run_dir)
 	return text;
 }
 
-/* Whether it has a document in force, by its answer. @return CLI_OK or told */
+/* @return @p otherwise also for an empty text */
+static const char *find_text(const json_t *object, const char *name, const char *otherwise)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text && *text ? text : otherwise;
+}
+
+/* @return whether it drives none of the ports that it should */
+static bool lacks_ports(const json_t *answer)
+{
+	return json_array_size(json_object_get(answer, "ports_missing")) &&
+	       !json_array_size(json_object_get(answer, "ports"));
+}
+
+/* Whether it has a document in force and drives a port, by its answer. @return CLI_OK or told */
 static int check_answer(const char *text, pid_t now, pid_t before)
 {
 	json_t *answer = json_loads(text, 0, NULL);
 	const json_t *document = json_object_get(answer, "document");
-	const char *reason = json_string_value(json_object_get(answer, "refused_why"));
+	const json_t *port = json_array_get(json_object_get(answer, "ports_missing"), 0);
 	int status = CLI_OK;
 
 	if (json_is_integer(document) && !json_integer_value(document))
-		status =
-		        cli_fail(CLI_REJECTED,
-		                 "weir-dataplane: process %d has taken over from %d and has no "
-		                 "document in force: %s",
-		                 (int)now, (int)before, reason && *reason ? reason : "see its log");
+		status = cli_fail(CLI_REJECTED,
+		                  "weir-dataplane: process %d has taken over from %d and has no "
+		                  "document in force: %s",
+		                  (int)now, (int)before,
+		                  find_text(answer, "refused_why", "see its log"));
+	else if (lacks_ports(answer))
+		status = cli_fail(CLI_REJECTED,
+		                  "weir-dataplane: process %d has taken over from %d and drives no "
+		                  "port, so nothing is forwarded: %s: %s",
+		                  (int)now, (int)before, find_text(port, "interface", "?"),
+		                  find_text(port, "why", "see weir why"));
 	json_decref(answer);
 	return status;
 }

@@ -125,7 +125,7 @@ static void expect_answer(const char *line, const char *text)
 
 #define PORTS                                                                                      \
 	"'ports':[{'interface':'eth0','ifindex':3,'mode':'native'},"                               \
-	"{'interface':'eth1','ifindex':4,'mode':'generic'}]"
+	"{'interface':'eth1','ifindex':4,'mode':'generic'}],'ports_missing':[]"
 
 static void the_status_says_what_is_in_force(void **state)
 {
@@ -147,6 +147,25 @@ static void the_status_says_what_is_in_force(void **state)
 	        "'driver_why':'no BPF here','health_epoch':73,'learning':true,'wants_guests':true}");
 }
 
+static void ports_of_the_document_that_the_driver_lacks_are_named_with_the_reason(void **state)
+{
+	static const struct model_port ports[] = { { .interface = "eth2" },
+		                                   { .interface = "eth1" },
+		                                   { .interface = "eth10" } };
+	struct model_node self = { .ports = ports, .n_ports = 3 };
+	json_t *status;
+
+	(void)state;
+	p->node.model->self = &self;
+	strcpy(p->port_reason[0], "the device is in use");
+	strcpy(p->port_reason[1], "of a try before");
+	status = query_ctl("{\"do\":\"status\"}");
+	expect_text(json_object_get(status, "ports_missing"),
+	            "[{'interface':'eth2','why':'the device is in use'},"
+	            "{'interface':'eth10','why':''}]");
+	json_decref(status);
+}
+
 /*
  * Without a driver there is no node, whatever is in its memory; without a document there is
  * nothing in force.
@@ -155,7 +174,7 @@ static void before_the_first_document_there_is_nothing_in_force(void **state)
 {
 	static const char none[] =
 	        "{'ok':true,'node':'ams-1','driver':'xdp','document':0,'version':0,"
-	        "'refused':false,'refused_why':'','ports':[],'services':0,'pools':0,'backends':0,"
+	        "'refused':false,'refused_why':'','ports':[],'ports_missing':[],'services':0,'pools':0,'backends':0,"
 	        "'driver_why':'','health_epoch':73,'learning':false,'wants_guests':false}";
 	struct model *model = p->node.model;
 
@@ -410,6 +429,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CTL_TEST(the_status_says_what_is_in_force),
+		CTL_TEST(ports_of_the_document_that_the_driver_lacks_are_named_with_the_reason),
 		CTL_TEST(before_the_first_document_there_is_nothing_in_force),
 		CTL_TEST(each_backend_is_shown_with_its_own_values),
 		CTL_TEST(all_pools_are_shown_unless_one_is_named),

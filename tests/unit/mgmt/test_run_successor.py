@@ -152,6 +152,12 @@ class Successor(Bed):
         self.all_started()
         for answer, status, words in ((b'{"document": 0, "refused_why": "no hugepages"}', 8, "and has no document in force: no hugepages"),
                                       (b'{"document": 0, "refused_why": ""}', 8, "and has no document in force: see its log"),
+                                      (b'{"document": 7, "ports": [], "ports_missing": [{"interface": "eth1", "why": "the device is in use"}]}', 8,
+                                       "and drives no port, so nothing is forwarded: eth1: the device is in use"),
+                                      (b'{"document": 7, "ports": [], "ports_missing": [{"interface": "eth1", "why": ""}]}', 8, "eth1: see weir why"),
+                                      (b'{"document": 7, "ports": [], "ports_missing": [1]}', 8, "drives no port"),
+                                      (b'{"document": 7, "ports": [{}], "ports_missing": [{"interface": "eth1", "why": ""}]}', 0, ""),
+                                      (b'{"document": 7, "ports": [], "ports_missing": []}', 0, ""),
                                       (b'no json', 0, ""), (b'{"document": 7}', 0, "")):
             with open(os.path.join(self.bin, "answer"), "wb") as f:
                 f.write(answer)
