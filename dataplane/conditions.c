@@ -113,6 +113,18 @@ static void state_macs(const struct process *p, struct stats *s)
 		        p->macs_left_out);
 }
 
+/* Nothing fails, and nobody would look for it. */
+static void state_memory(const struct process *p, struct stats *s)
+{
+	struct driver_reason reason;
+
+	if (p->ops->memory_fault && p->ops->memory_fault(p->driver, &reason))
+		conditions_add(s, "small-pages", CONDITION_NOTE, "",
+		               "each packet costs more: %s; correct that, then weir restart "
+		               "dataplane",
+		               reason.text);
+}
+
 /* Without a document, XDP's program may forward for an earlier process, and workers do not. */
 static void state_refused(const struct process *p, struct stats *s)
 {
@@ -172,6 +184,8 @@ void conditions_state(struct process *p)
 		state_hash_key(p->node.model, s);
 	if (has_document && p->node.model->self)
 		state_ports(p, s);
+	if (has_document)
+		state_memory(p, s);
 	state_probe_packets(p, s);
 	state_measure_page(p, s);
 	if (has_document)

@@ -56,8 +56,8 @@ struct dpdk_driver {
 	size_t n_ports;
 	struct lcores lcores;
 	uint16_t mtu;
-	/* a warning of eal_start(), reported with the first port */
-	struct driver_reason start_reason;
+	struct driver_reason packets_reason; /* a warning of eal_start() */
+	struct driver_reason start_reason; /* of packets or tables, reported with the first port */
 };
 
 /* NULL: tables lie in ordinary memory, as packets do. */
@@ -127,6 +127,17 @@ static int prepare_dpdk_driver(const struct model_node *self, struct driver_reas
 	return err || fits ? err : DRIVER_ALONE;
 }
 
+static bool give_memory_fault(const struct driver *driver, struct driver_reason *reason)
+{
+	const struct dpdk_driver *d = (const struct dpdk_driver *)driver;
+
+	*reason = d->packets_reason;
+	if (!*reason->text && !d->now.page_bytes && *d->request.reason.text)
+		driver_set_reason(reason, 0, "the tables lie in pages of 4 KiB: %s",
+		                  d->request.reason.text);
+	return *reason->text != 0;
+}
+
 /* A warning of the start is kept until the first port is attached: there it reaches the log. */
 static int open_dpdk_driver(const struct driver_config *config, struct driver **out, bool *kept,
                             struct driver_reason *reason)
@@ -149,12 +160,10 @@ static int open_dpdk_driver(const struct driver_config *config, struct driver **
 		err = tables_dir_open(d->dir, &config->sizes, ROWS, huge_request(d), &d->now, kept,
 		                      reason);
 	if (!err)
-		err = eal_start(config->dpdk, config->mtu, &n_workers, &d->start_reason);
-	if (err && d->start_reason.text[0])
-		*reason = d->start_reason;
-	else if (!d->start_reason.text[0] && d->request.reason.text[0])
-		driver_set_reason(&d->start_reason, 0, "the tables lie in pages of 4 KiB: %s",
-		                  d->request.reason.text);
+		err = eal_start(config->dpdk, config->mtu, &n_workers, &d->packets_reason);
+	if (err && d->packets_reason.text[0])
+		*reason = d->packets_reason;
+	(void)give_memory_fault((struct driver *)d, &d->start_reason);
 	d->request.keep_bytes = 0; /* packets have theirs */
 	if (!err)
 		err = lcores_start(&d->lcores, n_workers, &d->now.tables, reason);
@@ -544,6 +553,7 @@ static const struct driver_ops driver_dpdk = {
 	.tables = give_tables,
 	.sizes = give_sizes,
 	.page_bytes = give_page_bytes,
+	.memory_fault = give_memory_fault,
 	.attach = attach_device,
 	.detach = detach_device,
 	.ports = list_device_ports,

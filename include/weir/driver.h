@@ -220,6 +220,11 @@ struct driver_ops {
 	 * are large. NULL: the kernel lays them out.
 	 */
 	uint64_t (*page_bytes)(const struct driver *d);
+	/**
+	 * Whether packets or tables lie elsewhere than the document wishes, and why. NULL: they
+	 * cannot.
+	 */
+	bool (*memory_fault)(const struct driver *d, struct driver_reason *reason);
 
 	/** What workers did; NULL: a driver without workers. @return how many, written to @p out */
 	size_t (*workers)(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX]);

@@ -390,4 +390,13 @@ static inline char *read_file(const char *name, char out[256])
 	return out;
 }
 
+/* @p expected  "": all lies where the document wishes */
+static inline void expect_memory_fault(const char *expected)
+{
+	struct driver_reason why = { "?" };
+
+	assert_int_equal(ops->memory_fault(scene.d, &why), *expected != 0);
+	assert_string_equal(why.text, expected);
+}
+
 #endif

@@ -53,6 +53,7 @@ fake_add(struct stats *s, const char *code, enum condition_level level, const ch
 	snprintf(stated[n_stated++], sizeof(stated[0]), "%s %s %s: %s",
 	         level == CONDITION_DOWN       ? "down"
 	         : level == CONDITION_DEGRADED ? "degraded"
+	         : level == CONDITION_NOTE     ? "note"
 	                                       : "?",
 	         code, subject, text);
 }
@@ -320,6 +321,35 @@ static void probe_packets_that_cannot_be_run_are_stated_with_the_reason(void **s
 	assert_int_equal(n_stated, 0);
 }
 
+static const char *memory_says = ""; /* "": it lies where the document wishes */
+
+static bool show_memory_fault(const struct driver *d, struct driver_reason *reason)
+{
+	assert_ptr_equal(d, p->driver);
+	snprintf(reason->text, sizeof(reason->text), "%s", memory_says);
+	return *memory_says != 0;
+}
+
+/* It costs each packet, and fails nowhere. */
+static void memory_in_small_pages_is_a_note(void **state)
+{
+	static const struct driver_ops with = { .name = "dpdk",
+		                                .ports = show_ports,
+		                                .memory_fault = show_memory_fault };
+
+	(void)state;
+	p->ops = &with;
+	conditions_state(p);
+	assert_int_equal(n_stated, 0);
+	memory_says = "no hugetlbfs is mounted";
+	conditions_state(p);
+	memory_says = "";
+	assert_int_equal(n_stated, 1);
+	assert_string_equal(stated[0],
+	                    "note small-pages : each packet costs more: no hugetlbfs is mounted; "
+	                    "correct that, then weir restart dataplane");
+}
+
 static void other_troubles_are_stated_with_what_to_do(void **state)
 {
 	(void)state;
@@ -385,6 +415,7 @@ int main(void)
 		CONDITIONS_TEST(a_port_that_goes_on_as_it_was_is_degraded),
 		CONDITIONS_TEST(as_many_ports_as_a_driver_can_have_are_looked_at),
 		CONDITIONS_TEST(probe_packets_that_cannot_be_run_are_stated_with_the_reason),
+		CONDITIONS_TEST(memory_in_small_pages_is_a_note),
 		CONDITIONS_TEST(other_troubles_are_stated_with_what_to_do),
 		CONDITIONS_TEST(before_a_document_is_in_force_no_port_is_missed),
 	};

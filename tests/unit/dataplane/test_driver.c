@@ -94,6 +94,7 @@ static void tables_without_hugepages_are_told_unless_packets_have_none_either(vo
 	scene.dpdk.hugepages = MODEL_HUGEPAGES_YES;
 	scene.dpdk.memory_mb = 512;
 	open_it(); /* and larger tables have to leave none to packets, which have theirs now */
+	expect_memory_fault(tables);
 	assert_int_equal(kept_bytes, 512ull << 20);
 	assert_int_equal(((struct dpdk_driver *)scene.d)->request.keep_bytes, 0);
 	attach_port("eth0", "net_null0", tables);
@@ -103,23 +104,17 @@ static void tables_without_hugepages_are_told_unless_packets_have_none_either(vo
 	scene.eal_says = "ordinary memory";
 	open_it();
 	attach_port("eth0", "net_null0", "ordinary memory");
+	expect_memory_fault("ordinary memory"); /* it lasts */
 	close_it();
 	scene.dpdk.hugepages = MODEL_HUGEPAGES_NO;
 	scene.eal_says = NULL;
 	open_it();
 	attach_port("eth0", "net_null0", "");
-}
-
-/* A successor has made its packets' pools before: what is free then is for tables. */
-static void tables_of_a_successor_leave_nothing_to_packets_that_have_theirs(void **state)
-{
-	(void)state;
-	scene.dpdk.hugepages = MODEL_HUGEPAGES_YES;
-	scene.dpdk.memory_mb = 512;
-	scene.is_prepared = true;
-	kept_bytes = 99;
-	open_it();
-	assert_int_equal(kept_bytes, 0);
+	expect_memory_fault("");
+	strcpy(opened_driver()->request.reason.text, "of larger tables, which were dropped");
+	opened_driver()->now.page_bytes = 2u << 20;
+	expect_memory_fault("");
+	opened_driver()->now.page_bytes = 0;
 }
 
 /* A port with a queue for each worker: all is its own. */
@@ -577,7 +572,6 @@ int main(void)
 		T(what_keeps_it_from_starting_is_said_and_nothing_is_held),
 		T(a_warning_of_the_start_is_told_once_with_the_first_port),
 		T(tables_without_hugepages_are_told_unless_packets_have_none_either),
-		T(tables_of_a_successor_leave_nothing_to_packets_that_have_theirs),
 		T(each_worker_has_its_own_queue_where_there_are_enough),
 		T(workers_without_a_queue_have_others_do_it),
 		T(a_bond_is_kept_alive_and_a_kernels_interface_has_no_tap),

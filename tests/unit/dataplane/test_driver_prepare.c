@@ -71,6 +71,18 @@ static void what_would_fail_later_is_said_before_anything_is_prepared(void **sta
 	assert_string_equal(why.text, "no hugepages");
 }
 
+/* A successor has made its packets' pools before: what is free then is for tables. */
+static void tables_of_a_successor_leave_nothing_to_packets_that_have_theirs(void **state)
+{
+	(void)state;
+	scene.dpdk.hugepages = MODEL_HUGEPAGES_YES;
+	scene.dpdk.memory_mb = 512;
+	scene.is_prepared = true;
+	kept_bytes = 99;
+	open_it();
+	assert_int_equal(kept_bytes, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -78,6 +90,7 @@ int main(void)
 		T(prepared_is_what_needs_no_table_and_no_port),
 		T(a_held_tap_is_let_go_when_the_port_is_there_or_cannot_be),
 		T(what_would_fail_later_is_said_before_anything_is_prepared),
+		T(tables_of_a_successor_leave_nothing_to_packets_that_have_theirs),
 	};
 
 	return cmocka_run_group_tests_name("driver prepare", tests, NULL, NULL);
