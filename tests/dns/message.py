@@ -47,7 +47,7 @@ def opt_record(size: int = 1232, version: int = 0, flags: int = 0,
     return b"\0" + struct.pack("!HHBBHH", 41, size, 0, version, flags, len(data)) + data
 
 
-def query(name: str, kind: str | int, ident: int = 0x1234, flags: int = RD, opcode: int = 0, klass: int = 1,
+def query(name: str | list[bytes], kind: str | int, ident: int = 0x1234, flags: int = RD, opcode: int = 0, klass: int = 1,
           edns: dict[str, typing.Any] | None = None) -> bytes:
     """A query with one question; edns: the arguments of opt_record()."""
     head = struct.pack("!HHHHHH", ident, flags | opcode << 11, 1, 0, 0, edns is not None)
