@@ -12,7 +12,8 @@
  * more a packet. What few packets read, such as slots, leaves it. In the rows named from_l2 and from_l3 so many
  * lines are written, twice as many as a cache has, that nothing of the tables is left in the first cache, or
  * in the core's second. There the clock is read before and after each target: the lines take far longer than a
- * packet, and a processor that still waits for them would work ahead. Beside each
+ * packet, and a processor that still waits for them would work ahead. In those named watched each flow belongs
+ * to the sample, as on a node with little traffic; in all others one of 256, as on a busy one. Beside each
  * row of forwarded packets stands the machine's limit: a program that reads the same tables' lines in
  * the same rounds, writes the outer header, and does nothing else. It hashes the flow in its own cheap way;
  * the rows named hash say what the flow's hash costs by itself.
@@ -35,6 +36,7 @@
 #include "bench/forward.skel.h"
 #pragma GCC diagnostic pop
 #include "fwd/world.h"
+#include "weir/fwd/sample.h"
 #include "weir/model.h"
 
 #define REPEAT 40000u
@@ -48,7 +50,8 @@ enum variant {
 	REMEMBERED,
 	COLD,
 	FROM_L2,
-	FROM_L3
+	FROM_L3,
+	WATCHED,
 };
 
 /** A row of the table. */
@@ -141,6 +144,14 @@ static const struct bench_case cases[] = {
 	  .pick = BENCH_RANDOM,
 	  .n_flows = 1000000,
 	  .variant = FROM_L3 },
+	{ .name = "xdp.ipip4.tcp.watched",
+	  .pick = BENCH_RANDOM,
+	  .n_flows = 1000000,
+	  .variant = WATCHED },
+	{ .name = "xdp.ipip4.tcp.watched_new",
+	  .pick = BENCH_NEVER_AGAIN,
+	  .syn = true,
+	  .variant = WATCHED },
 	{ .name = "xdp.foreign", .pick = BENCH_RANDOM, .n_flows = 1000000, .foreign = true },
 };
 #define N_CASES (sizeof(cases) / sizeof(cases[0]))
@@ -203,6 +214,8 @@ static void make_tables(const struct bench_case *c, struct world *w)
 		world_add_service(w, BENCH_VIP4, port, FWD_PROTO_UDP, 0, 0);
 		world_add_service(w, BENCH_VIP6, port, FWD_PROTO_TCP, 0, 0);
 	}
+	if (c->variant == WATCHED)
+		w->t.root->sample_wide = FWD_SAMPLE_ONE_OF - 1;
 	if (c->variant == UNSETTLED)
 		bench_unsettle(w, 1);
 	if (c->variant == HALF_UNSETTLED || c->variant == REMEMBERED)
