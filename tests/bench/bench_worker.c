@@ -316,8 +316,8 @@ static const char *name_vectors(void)
 #if defined(__x86_64__) && !defined(__clang__)
 	__builtin_cpu_init();
 	return __builtin_cpu_supports("avx512f") ? "AVX-512"
-	       : __builtin_cpu_supports("avx2")    ? "AVX2"
-	                                           : "vectors of 128 bits";
+	       : __builtin_cpu_supports("avx2")  ? "AVX2"
+	                                         : "vectors of 128 bits";
 #else
 	return "whatever vectors the compiler takes";
 #endif
