@@ -246,6 +246,13 @@ static void print_reasons(const json_t *reasons)
 	        api_text(r, "since", "-"), api_text(r, "text", ""));
 }
 
+/* What the texts say beyond the reasons: how many were left out. */
+static void print_left_out(const json_t *texts, size_t n_reasons)
+{
+	for (size_t i = n_reasons; i < json_array_size(texts); i++)
+		printf("%s\n", json_string_value(json_array_get(texts, i)));
+}
+
 /* Why the node is as it is. */
 static int explain_node(const struct cli *cli)
 {
@@ -265,6 +272,7 @@ static int explain_node(const struct cli *cli)
 		printf("%s is %s\n", api_text(reply.body, "node", "?"),
 		       api_text(reply.body, "state", "?"));
 		print_reasons(reasons);
+		print_left_out(json_object_get(reply.body, "why"), json_array_size(reasons));
 		print_reasons(json_object_get(reply.body, "notes"));
 	}
 	json_decref(reasons);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "mgmt/judge/room.h"
 #include "mgmt/judge/twice.h"
 
 const struct judge_row judge_rows[JUDGE_RULE_COUNT] = {
@@ -33,16 +34,14 @@ static void write_reason(struct judge_reason *r, enum judge_rule rule, const cha
 	snprintf(r->subject, sizeof(r->subject), "%.*s", (int)sizeof(r->subject) - 1, subject);
 }
 
-/* Room for one more reason; the state counts in any case. @return NULL: it is left out */
+/* Add a reason; the state counts in any case. @return NULL: it is left out */
 static struct judge_reason *new_reason(struct judge_verdict *v, enum judge_rule rule,
                                        const char *subject)
 {
 	if (judge_rows[rule].state > v->state)
 		v->state = judge_rows[rule].state;
-	if (v->n_reasons == JUDGE_REASONS_MAX) {
-		v->n_left_out++;
+	if (v->n_reasons == JUDGE_REASONS_MAX && !room_make(v, rule))
 		return NULL;
-	}
 	struct judge_reason *r = &v->reasons[v->n_reasons++];
 
 	write_reason(r, rule, subject);

@@ -225,7 +225,8 @@ struct judge_reason {
 
 struct judge_verdict {
 	enum judge_state state;
-	struct judge_reason reasons[JUDGE_REASONS_MAX]; /**< the worst first */
+	/** the worst first; if there are more, of each rule some (room.h) */
+	struct judge_reason reasons[JUDGE_REASONS_MAX];
 	size_t n_reasons, n_left_out;
 	/** shown; they do not change the state */
 	struct judge_reason notes[JUDGE_REASONS_MAX / 4];
