@@ -171,6 +171,8 @@ json_t *pages_reason_texts(const struct judge_verdict *v)
 
 	for (size_t i = 0; i < v->n_reasons; i++)
 		json_array_append_new(list, text_to_json(v->reasons[i].text));
+	if (v->n_left_out)
+		json_array_append_new(list, json_sprintf("and %zu more reasons", v->n_left_out));
 	return list;
 }
 

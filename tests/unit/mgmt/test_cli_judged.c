@@ -4,6 +4,7 @@
  * in one way each.
  */
 #include "cli_pages.h"
+#include "mgmt/cli/pages_judge.h"
 
 static void set_word(const struct node *n, int i, const char *name, uint64_t value)
 {
@@ -224,11 +225,26 @@ static void a_node_is_judged_by_what_its_processes_say(void **state)
 	}
 }
 
+static void reasons_that_are_left_out_are_counted(void **state)
+{
+	struct judge_verdict v = { .n_reasons = 1, .n_left_out = 936 };
+	json_t *texts;
+
+	(void)state;
+	strcpy(v.reasons[0].text, "first");
+	texts = pages_reason_texts(&v);
+	assert_int_equal(json_array_size(texts), 2);
+	assert_string_equal(json_string_value(json_array_get(texts, 0)), "first");
+	assert_string_equal(json_string_value(json_array_get(texts, 1)), "and 936 more reasons");
+	json_decref(texts);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_node_is_judged_by_what_its_processes_say, set_up,
 		                                tear_down),
+		cmocka_unit_test(reasons_that_are_left_out_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
