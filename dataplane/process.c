@@ -342,6 +342,8 @@ static void install_or_refuse(struct process *p, struct compiled *d)
 	p->node.document_refused = true;
 	note_refused(p, *refusal ? refusal : strerror(-err));
 	conditions_state(p);
+	if (err == -ENOTRECOVERABLE)
+		succession_make_way(p);
 	if (err != -EINVAL && err != -EDQUOT && err != -ENOTSUP)
 		retry_later(p);
 }

@@ -31,6 +31,7 @@ struct process {
 	struct proc_dirs dirs;
 	int ready_fd; /**< of a successor (succession.h): where it says that it is ready; 0: none */
 	struct prepared *prepared; /**< by it; NULL: nothing, or it was taken */
+	uint64_t spent_ms;         /**< since when it cannot open its driver any more; 0: it can */
 	pid_t awaited; /**< by it: the process before, whose memory its driver needs; 0: none */
 	struct loop *loop;
 	struct ctl *ctl;

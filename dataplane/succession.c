@@ -28,6 +28,7 @@
 #define BUSY_MS      5000u  /* a killed process of ours may still hold its pages */
 #define SUCCESSOR_MS 20000u /* one that is asked to end has 5 s, of which 1 s is for routers */
 #define ALONE_MS     2000u  /* from its last page to its end */
+#define SPENT_MS     5000u  /* in which status shows why */
 #define BUSY_WAIT_US 1000u
 
 /* Compile the effective document ahead. @p reason  out: what is wrong with it */
@@ -172,6 +173,21 @@ bool succession_accept(struct process *p, const char *path, struct compiled *out
 	}
 	succession_close(p);
 	return same;
+}
+
+void succession_make_way(struct process *p)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (p->driver)
+		return;
+	if (!p->spent_ms)
+		p->spent_ms = now_ms;
+	if (now_ms - p->spent_ms < SPENT_MS)
+		return;
+	log_error("dataplane-makes-way", "reason=\"%s\" effect=\"%s\"", p->refusal,
+	          "the next process tries again");
+	loop_stop(p->loop);
 }
 
 void succession_close(struct process *p)

@@ -47,6 +47,11 @@ int succession_open_pages(struct process *p) MUST_CHECK;
  * @return whether there is one
  */
 bool succession_accept(struct process *p, const char *path, struct compiled *out);
+/**
+ * End the process some seconds after the first call, so that people can read why, if it has no driver
+ * and cannot open one any more. Whoever supervises it starts the next one, which can.
+ */
+void succession_make_way(struct process *p);
 /** Drop what was prepared and not taken. */
 void succession_close(struct process *p);
 

@@ -43,6 +43,8 @@
 /* What the library was started with. */
 static struct {
 	bool started;
+	bool spent;                   /* it failed, and cannot be tried again in this process */
+	struct driver_reason failure; /* of the last try */
 	struct driver_reason warning; /* of the start; "": none */
 	uint32_t n_workers;
 	uint16_t cpus[WORKERS_MAX];
@@ -169,15 +171,16 @@ static int advise_large_pages(const struct rte_memseg_list *list, void *arg)
 	return 0;
 }
 
-/* MemAvailable of the kernel, MiB. @return 0: not known */
-static uint64_t available_mb(void)
+/* A number of the kernel ("MemAvailable") in MiB. @return 0: not known */
+static uint64_t read_memory_mb(const char *name)
 {
 	FILE *f = fopen(MEMINFO, "re");
 	unsigned long long kb = 0;
 	char line[128];
 
 	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %llu", &kb) == 1)
+		if (!strncmp(line, name, strlen(name)) &&
+		    sscanf(line + strlen(name), ": %llu", &kb) == 1)
 			break;
 	if (f)
 		fclose(f);
@@ -196,9 +199,17 @@ static bool waits_for_hugepages(const struct model_dpdk *dpdk, uint64_t has_mb)
 	       hugepages_lasting(HUGEPAGES_SYSFS) >> 20 >= dpdk->memory_mb;
 }
 
+/* What the machine will not have even when the other process has ended must be found out before. */
+static bool exceeds_machine(const struct model_dpdk *dpdk)
+{
+	uint64_t total = read_memory_mb("MemTotal");
+
+	return total && total < dpdk->memory_mb;
+}
+
 bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *reason)
 {
-	uint64_t has = free_hugepages_mb(), available = available_mb();
+	uint64_t has = free_hugepages_mb(), available = read_memory_mb("MemAvailable");
 
 	if (eal.started)
 		return true;
@@ -211,7 +222,7 @@ bool eal_fits_beside(const struct model_dpdk *dpdk, struct driver_reason *reason
 	}
 	if (dpdk->hugepages == MODEL_HUGEPAGES_YES ||
 	    (dpdk->hugepages == MODEL_HUGEPAGES_AUTO && has >= dpdk->memory_mb) ||
-	    available >= dpdk->memory_mb + SPARE_MB)
+	    available >= dpdk->memory_mb + SPARE_MB || exceeds_machine(dpdk))
 		return true;
 	driver_set_reason(reason, 0,
 	                  "%llu MiB of memory are available, %u are needed in addition to "
@@ -234,6 +245,23 @@ static int init_library(struct args *a)
 	return err;
 }
 
+/* After most failures DPDK refuses to be started again, which is no reason of its own. */
+static int note_failure(const char *cores, struct driver_reason *reason)
+{
+	int err = -rte_errno;
+
+	eal.spent = err == -EALREADY && *eal.failure.text;
+	if (eal.spent)
+		err = -ENOTRECOVERABLE;
+	else
+		driver_set_reason(&eal.failure, err,
+		                  "DPDK does not start (%s): %s; see the lines of EAL in the log; "
+		                  "it may lack memory",
+		                  cores, rte_strerror(-err));
+	*reason = eal.failure;
+	return err;
+}
+
 /*
  * A later document may ask for other cores or memory, which counts from the next start of the
  * process. A warning is repeated: the first call may have been eal_prepare()'s.
@@ -251,6 +279,10 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	if (eal.started) {
 		*reason = eal.warning;
 		return 0;
+	}
+	if (eal.spent) {
+		*reason = eal.failure;
+		return -ENOTRECOVERABLE;
 	}
 	if (sched_getaffinity(0, sizeof(allowed), &allowed))
 		return driver_set_reason(reason, -errno, "cannot read which CPUs may be used: %s",
@@ -271,11 +303,7 @@ int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
 	from_ns = clock_mono_ns();
 	err = init_library(&a);
 	if (err < 0)
-		return driver_set_reason(
-		        reason, -rte_errno,
-		        "DPDK does not start (%s): %s; see the lines of EAL in the log; "
-		        "it may lack memory",
-		        a.argv[a.n - 6], rte_strerror(rte_errno));
+		return note_failure(a.argv[a.n - 6], reason);
 	log_note("dpdk-started", "us=%llu memory_mb=%u workers=%u",
 	         (unsigned long long)((clock_mono_ns() - from_ns) / 1000), dpdk->memory_mb,
 	         eal.n_workers);

@@ -21,7 +21,8 @@ struct rte_mempool;
  * Start it, with a thread for each of dpdk->cores (none configured: on the last CPU). Later calls
  * have no effect.
  * @param n_workers  out
- * @return 0, perhaps with a warning in @p reason; or -errno with @p reason
+ * @return 0, perhaps with a warning in @p reason; or -errno with @p reason; -ENOTRECOVERABLE: this
+ * process cannot start it any more, the next one may
  */
 int eal_start(const struct model_dpdk *dpdk, uint16_t mtu, uint32_t *n_workers,
               struct driver_reason *reason) MUST_CHECK;

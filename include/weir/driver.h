@@ -164,6 +164,7 @@ struct driver_ops {
 	 * Make tables or take over those of an earlier process; load the code that reads them, but
 	 * do not put it into the ports yet. Tables of another layout are not taken over: new ones
 	 * are made beside them, and forwarding goes on by the old ones until attach().
+	 * -ENOTRECOVERABLE: this process cannot open it any more, the next one may.
 	 * @param kept  out: the tables were taken over
 	 * @return 0 or -errno with @p reason
 	 */

@@ -165,6 +165,7 @@ static int fake_kill(pid_t pid, int signal)
 #define stats_reader_pid(r)   ((void)(r), scene.before)
 #define stats_reader_close(r) ((void)(r), note("reader closed; "))
 #define kill                  fake_kill
+#define loop_stop(l)          ((void)(l), note("stop; "))
 #define clock_mono_ms         fake_now
 #define usleep                fake_usleep
 #define log_at                fake_log
@@ -403,6 +404,23 @@ static void a_driver_that_needs_its_memory_waits_for_the_end_of_the_process_befo
 	}
 }
 
+static void a_process_that_cannot_open_its_driver_any_more_makes_way_after_a_time(void **state)
+{
+	(void)state;
+	strcpy(process.refusal, "no memory");
+	for (int i = 0; i < 5; i++, scene.now_ms += 1000)
+		succession_make_way(&process);
+	assert_string_equal(scene.log, "");
+	process.driver = (struct driver *)&scene; /* one that forwards goes on */
+	succession_make_way(&process);
+	assert_string_equal(scene.log, "");
+	process.driver = NULL;
+	succession_make_way(&process);
+	assert_string_equal(scene.log,
+	                    "dataplane-makes-way reason=\"no memory\" effect=\"the next process "
+	                    "tries again\"; stop; ");
+}
+
 /* A warning of what was prepared is told with the first port. */
 static void what_is_prepared_with_a_warning_is_prepared(void **state)
 {
@@ -493,6 +511,7 @@ int main(void)
 		T(pages_of_a_process_that_is_ending_are_waited_for),
 		T(a_driver_that_needs_its_memory_waits_for_the_end_of_the_process_before),
 		T(what_is_prepared_with_a_warning_is_prepared),
+		T(a_process_that_cannot_open_its_driver_any_more_makes_way_after_a_time),
 		T(a_document_that_has_not_changed_is_taken_once),
 		T(another_document_is_read_again),
 		T(a_document_that_is_gone_is_read_again),
