@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-#include "weir/fwd/forward.h"
+#include "dataplane/tables/path.h"
 
 #define FLOWS_TRIED 64u         /* of a service: enough to find a settled slot in one of ten */
 #define SOURCES4    0xc6120000u /* 198.18.0.0/15 */
@@ -336,6 +336,6 @@ uint8_t prover_frame_explain(const struct fwd_tables *t, const struct driver_pro
 	fwd_tables_uncount(&copy);
 	copy.ingress = ifindex;
 	copy.now_s = now_s;
-	fwd_forward(&copy, copy.root, &packet, &v);
+	path_forward(&copy, &packet, &v);
 	return (uint8_t)v.reason;
 }

@@ -15,11 +15,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "dataplane/tables/path.h"
 #include "dataplane/tables/mapped.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 
-#include "weir/fwd/forward.h"
+#include "weir/fwd/rewrite.h"
 
 #define TRACE_INGRESS 1u /* any interface: add_own_mac() makes the frame's address our own there */
 #define ROOM          128u /* bytes before the frame, for outer headers */
@@ -384,7 +385,7 @@ int trace_run(const struct fwd_tables *tables, const struct trace_query *q, uint
 
 		make_frame(frame, q);
 		c.t.now_s = now_s;
-		fwd_forward(&c.t, c.t.root, &packet, &v);
+		path_forward(&c.t, &packet, &v);
 		add_trace_steps(tables, &packet, q, &v, &r);
 		*out = r;
 	}

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Real fuzzing: targets under libFuzzer, ASan and UBSan, built by clang into build-fuzz.
+"""Real fuzzing: targets under libFuzzer, ASan and UBSan, in the build for sanitizers.
 
 Usage: fuzz.py [--seconds N] [--seed N] [--jobs N] [TARGET ...]   each target for N seconds, by default with a random seed
        fuzz.py --fixed [--seeded] [TARGET ...]   seed 1 and a fixed number of inputs, some seconds' worth: each run the same
 
-What is found stays in build-fuzz, and the command that repeats it is printed. Inputs that reached something new are kept
-in build-fuzz/corpus for the next run, but not with --fixed, which would not be the same again. --seeded: then bugs are planted,
+What is found stays in build-clang-asan, and the command that repeats it is printed. Inputs that reached something new are kept
+in build-clang-asan/corpus for the next run, but not with --fixed, which would not be the same again. --seeded: then bugs are planted,
 which such a run must find (seeded_real.py).
 """
 from __future__ import annotations
@@ -23,9 +23,10 @@ import time
 import typing
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.join(ROOT, "build-fuzz")
-# Optimised a little: more would compile for longer than it saves in these seconds.
-OPTIONS = ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1"]
+# The build that ./run test makes for sanitizers (tests/run). Optimised a little: more would compile for longer than it saves.
+BUILD = os.path.join(ROOT, "build-clang-asan")
+OPTIONS = ["-Dfuzz=true", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1", "-Ddebug=false"]
+TOOLS = {"CC": "clang"}
 SEED = 1
 # Inputs of a fixed run: what takes about three seconds of an idle processor.
 RUNS = {"announce_line": 20000, "api": 6000, "auth": 200000, "config": 3000, "control": 5000, "daemon": 60000,
@@ -44,7 +45,7 @@ def all_targets() -> list[typing.Any]:
 def build(targets: list[typing.Any]) -> None:
     if not os.path.exists(os.path.join(BUILD, "build.ninja")):
         subprocess.run(["meson", "setup", BUILD, *OPTIONS], cwd=ROOT, check=True, stdout=subprocess.DEVNULL,
-                       env=dict(os.environ, CC="clang", CC_LD="gold"))
+                       env={**os.environ, **TOOLS})
     done = subprocess.run(["ninja", "-C", BUILD, *[f"tests/fuzz/fuzz_{t}" for t in targets]], capture_output=True, text=True, check=False)
     if done.returncode:
         print(done.stdout[-4000:])

@@ -5,12 +5,18 @@
 #include "fwd/world.h"
 #include "weir/fwd/burst.h"
 
-enum fwd_reason world_forward(struct world *w, struct fwd_packet *packet, uint32_t now_s,
-                              struct fwd_verdict *v)
+bool world_forward_fast(struct world *w, struct fwd_packet *packet, uint32_t now_s,
+                        struct fwd_verdict *v)
 {
 	memset(v, 0, sizeof(*v));
 	w->t.now_s = now_s;
-	fwd_forward(&w->t, w->t.root, packet, v);
+	return fwd_forward(&w->t, w->t.root, packet, v);
+}
+
+enum fwd_reason world_forward(struct world *w, struct fwd_packet *packet, uint32_t now_s,
+                              struct fwd_verdict *v)
+{
+	world_forward_fast(w, packet, now_s, v);
 	return v->reason;
 }
 

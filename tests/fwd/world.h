@@ -68,6 +68,9 @@ uint16_t *world_slot(struct world *w, uint32_t slot);
 /** Forward one frame natively. @return the final reason */
 enum fwd_reason world_forward(struct world *w, struct fwd_packet *packet, uint32_t now_s,
                               struct fwd_verdict *v);
+/** The same. @return whether the fast path took it */
+bool world_forward_fast(struct world *w, struct fwd_packet *packet, uint32_t now_s,
+                        struct fwd_verdict *v);
 /** The same by the general stages alone, though there may be a shorter way. */
 enum fwd_reason world_forward_long(struct world *w, struct fwd_packet *packet, uint32_t now_s,
                                    struct fwd_verdict *v);

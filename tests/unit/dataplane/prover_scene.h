@@ -107,7 +107,7 @@ static inline void run_probe_here(struct driver_probe *p, uint32_t ifindex)
 
 	memcpy(at, p->frame, p->length);
 	s.driver.now.ingress = ifindex;
-	fwd_forward(&s.driver.now, s.driver.now.root, &packet, &v);
+	path_forward(&s.driver.now, &packet, &v);
 	p->result = DRIVER_PROBE_KEPT;
 	p->reason = way.when == AT_ONCE ? FWD_REASON_COUNT : (uint8_t)v.reason;
 	if (way.refuses || fwd_reason_kind(v.reason) != FWD_KIND_TX)

@@ -11,7 +11,6 @@
 #include "fwd/world.h"
 #include "tests/unit/fwd/frames.h"
 #include "tests/unit/fwd/test_frame.h"
-#include "weir/fwd/forward.h"
 
 #define ROOM     64u
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -87,8 +86,8 @@ static void the_tunnel_has_the_family_of_the_whole_address(void **state)
 			union fwd_addr to = lead_to(w, cases[i].address);
 			struct test_frame f = frame_of(frames[k], ROOM),
 			                  g = frame_of(frames[k], ROOM);
-			struct fwd_verdict v = { 0 }, long_v;
-			bool is_fast = fwd_forward(&w->t, w->t.root, &f.packet, &v);
+			struct fwd_verdict v, long_v;
+			bool is_fast = world_forward_fast(w, &f.packet, 0, &v);
 
 			world_forward_long(w, &g.packet, 0, &long_v);
 			if (is_fast != cases[i].is_fast)
@@ -113,9 +112,9 @@ static void a_frame_without_room_is_counted_as_such_alone(void **state)
 	lead_to(w, "10.1.0.1");
 	for (size_t k = 0; k < COUNT(frames); k++) {
 		struct test_frame f = frame_of(frames[k], 19);
-		struct fwd_verdict v = { 0 };
+		struct fwd_verdict v;
 
-		assert_false(fwd_forward(&w->t, w->t.root, &f.packet, &v));
+		assert_false(world_forward_fast(w, &f.packet, 0, &v));
 		assert_int_equal(v.reason, FWD_REASON_NO_ROOM);
 		assert_frame(&f.packet, frames[k]);
 		assert_int_equal(w->t.cpus[0].reason[FWD_REASON_NO_ROOM], k + 1);

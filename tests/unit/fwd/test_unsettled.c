@@ -11,7 +11,6 @@
 #include "fwd/world.h"
 #include "tests/unit/fwd/frames.h"
 #include "tests/unit/fwd/test_frame.h"
-#include "weir/fwd/forward.h"
 
 #define ROOM    64u
 #define N_SLOTS 32u
@@ -67,10 +66,10 @@ static void the_owner_is_asked_once_whatever_the_tunnel(void **state)
 
 	for (uint16_t i = 0; i < 4; i++) {
 		struct test_frame f = frame_of(TCP4, ROOM);
-		struct fwd_verdict v = { 0 };
+		struct fwd_verdict v;
 
 		unsettle_slots(w, (uint16_t)(i + 1));
-		assert_int_equal(fwd_forward(&w->t, w->t.root, &f.packet, &v), is_fast[i]);
+		assert_int_equal(world_forward_fast(w, &f.packet, 0, &v), is_fast[i]);
 		assert_int_equal(v.reason, FWD_REASON_FORWARDED);
 		assert_int_equal(v.backend_index, i + 1);
 		assert_int_equal(v.event, OWNER_EVENT_BASE);
@@ -92,7 +91,7 @@ static void the_pool_says_when_a_flow_is_remembered(void **state)
 	w->t.pools[0].remember_s = 60;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct test_frame f = frame_of(TCP4, ROOM);
-		struct fwd_verdict v = { 0 };
+		struct fwd_verdict v;
 
 		unsettle_slots(w, 1);
 		for (uint32_t slot = 0; slot < N_SLOTS; slot++)
@@ -107,7 +106,7 @@ static void a_flow_with_a_list_is_counted(void **state)
 {
 	struct test_frame f = frame_of(TCP4, ROOM);
 	struct world *w = *state;
-	struct fwd_verdict v = { 0 };
+	struct fwd_verdict v;
 
 	w->t.pools[0].flags |= FWD_POOL_AGENTS;
 	world_point_services(w);
@@ -122,10 +121,10 @@ static void a_slot_without_any_owner_is_asked_once_too(void **state)
 {
 	struct test_frame f = frame_of(TCP4, ROOM);
 	struct world *w = *state;
-	struct fwd_verdict v = { 0 };
+	struct fwd_verdict v;
 
 	unsettle_slots(w, 0);
-	assert_false(fwd_forward(&w->t, w->t.root, &f.packet, &v));
+	assert_false(world_forward_fast(w, &f.packet, 0, &v));
 	assert_int_equal(v.reason, FWD_REASON_NO_BACKEND);
 	assert_frame(&f.packet, TCP4);
 	assert_int_equal(w->t.cpus[0].event[OWNER_EVENT_BASE], 1);

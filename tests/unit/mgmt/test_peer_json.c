@@ -105,24 +105,27 @@ static void numbers_of_an_override_do_not_wrap(void **state)
 	}
 }
 
+/* Of static storage: what lies between members is zero, too, and tests compare all bytes. */
 static struct override peers_step(void)
 {
-	return (struct override){ .id = "d1-1",
-		                  .kind = MODEL_OVERRIDE_DRAIN,
-		                  .name = "ams",
-		                  .generation = (uint64_t)3 << 20 | 5,
-		                  .created_ms = 1000,
-		                  .from_ms = 2000,
-		                  .until_ms = MODEL_TIME_NEVER,
-		                  .from_ppm = 100000,
-		                  .is_step = true,
-		                  .to_ppm = 250000,
-		                  .late_from_ms = 3000,
-		                  .service = "web",
-		                  .operation = "d1",
-		                  .author = "ann",
-		                  .reason = "why",
-		                  .node = "fra-1" };
+	static const struct override step = { .id = "d1-1",
+		                              .kind = MODEL_OVERRIDE_DRAIN,
+		                              .name = "ams",
+		                              .generation = (uint64_t)3 << 20 | 5,
+		                              .created_ms = 1000,
+		                              .from_ms = 2000,
+		                              .until_ms = MODEL_TIME_NEVER,
+		                              .from_ppm = 100000,
+		                              .is_step = true,
+		                              .to_ppm = 250000,
+		                              .late_from_ms = 3000,
+		                              .service = "web",
+		                              .operation = "d1",
+		                              .author = "ann",
+		                              .reason = "why",
+		                              .node = "fra-1" };
+
+	return step;
 }
 
 static void a_step_comes_back_from_a_peer_as_it_was(void **state)
@@ -146,16 +149,17 @@ static void a_step_comes_back_from_a_peer_as_it_was(void **state)
 
 static struct override peers_drill(void)
 {
-	struct override o = { .id = "d1-1",
-		              .kind = MODEL_OVERRIDE_DRILL,
-		              .name = "ams",
-		              .generation = 1,
-		              .created_ms = 1000,
-		              .from_ms = 1000,
-		              .until_ms = 601000,
-		              .service = "web",
-		              .author = "ann",
-		              .node = "fra-1" };
+	static const struct override drill = { .id = "d1-1",
+		                               .kind = MODEL_OVERRIDE_DRILL,
+		                               .name = "ams",
+		                               .generation = 1,
+		                               .created_ms = 1000,
+		                               .from_ms = 1000,
+		                               .until_ms = 601000,
+		                               .service = "web",
+		                               .author = "ann",
+		                               .node = "fra-1" };
+	struct override o = drill;
 
 	assert_int_equal(prefix_parse("2001:db8:c::/48", &o.clients), 0);
 	return o;
