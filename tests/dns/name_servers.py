@@ -76,7 +76,11 @@ class Server:
             self.write(f"{zone}.zone", text)
 
     def __enter__(self) -> typing.Self:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
