@@ -24,12 +24,14 @@
 
 #include "base/ctl.h"
 #include "base/log.h"
+#include "base/owner.h"
 #include "base/sandbox.h"
 #include "dataplane/drivers.h"
 #include "dataplane/export/metrics.h"
 #include "dataplane/process.h"
 #include "dataplane/withdraw.h"
 #include "weir/effect.h"
+#include "weir/hugepages.h"
 #include "weir/json.h"
 #include "weir/model.h"
 #include "weir/nic.h"
@@ -211,6 +213,21 @@ static void prepare_vfio(const struct proc_dirs *dirs)
 	model_free(m);
 }
 
+/*
+ * Make the directory for tables in hugepages, where files can lie in some, and give it to the process's
+ * user: at each start, as the file system may have been mounted since the last one.
+ */
+static void prepare_hugepages(void)
+{
+	struct hugepages_mount mount;
+	char path[PATH_MAX];
+
+	if (hugepages_find(HUGEPAGES_MOUNTS, &mount))
+		return;
+	snprintf(path, sizeof(path), "%s/" HUGEPAGES_DIR, mount.path);
+	owner_give_directory(path, 0750, "dataplane");
+}
+
 /* What only root can do comes first; then rights are given up and the loop begins. */
 static int run_dataplane(const struct proc_dirs *dirs, int ready_fd)
 {
@@ -224,6 +241,7 @@ static int run_dataplane(const struct proc_dirs *dirs, int ready_fd)
 	p.ops = &driver_xdp; /* until a document says otherwise */
 	prepare_bpf_dir(dirs->bpf);
 	prepare_vfio(dirs);
+	prepare_hugepages();
 	(void)setrlimit(RLIMIT_MEMLOCK,
 	                &unlimited); /* Linux before 5.11 counts BPF maps against it */
 	err = proc_become("dataplane", 1ull << CAP_NET_ADMIN | 1ull << CAP_BPF |

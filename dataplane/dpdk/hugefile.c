@@ -216,5 +216,5 @@ void hugefile_sweep(const char *dir, const char *kept)
 			(void)unlink(name);
 	snprintf(name, sizeof(name), "%s/" HUGEPAGES_DIR, mount.path);
 	if (!kept && !stat(name, &st) && st.st_uid == geteuid())
-		(void)rmdir(name); /* one that `weir run` gave away stays */
+		(void)rmdir(name); /* one that root gave away stays */
 }

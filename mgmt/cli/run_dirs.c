@@ -10,7 +10,6 @@
 #include "base/owner.h"
 #include "mgmt/cli/cli.h"
 #include "mgmt/cli/run_internal.h"
-#include "weir/hugepages.h"
 
 /* weir-mgmt's directories, made before another process can put something in their place. */
 static void make_private(const char *state)
@@ -23,18 +22,6 @@ static void make_private(const char *state)
 		owner_give_directory(path, 0700, "mgmt");
 	if (proc_path(state, PROC_CONFIG_DIR, path) == 0)
 		owner_give_directory(path, 0750, "mgmt");
-}
-
-/* weir-dataplane's directory for tables in hugepages, where files can lie in some. */
-static void make_huge(void)
-{
-	struct hugepages_mount mount;
-	char path[PATH_MAX];
-
-	if (hugepages_find(HUGEPAGES_MOUNTS, &mount))
-		return;
-	snprintf(path, sizeof(path), "%s/" HUGEPAGES_DIR, mount.path);
-	owner_give_directory(path, 0750, "dataplane");
 }
 
 /* Make a directory as packaging does: group weir may write, each user its own files. */
@@ -61,8 +48,6 @@ int run_make_directories(const struct cli *cli)
 		err = make_directory(cli->dirs.state);
 	if (!err)
 		make_private(cli->dirs.state);
-	if (!err)
-		make_huge();
 	return err ? cli_fail(err == -EACCES ? CLI_DENIED : CLI_USAGE,
 	                      "%s or %s cannot be created: %s", cli->dirs.run, cli->dirs.state,
 	                      strerror(-err))

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
+import signal
 import typing
 
-from net import LabError, call, unmount
+from net import LabError, call, say, unmount
+
+if typing.TYPE_CHECKING:
+    from report import Report
+    from world import Node
 
 DIR = "/sys/kernel/mm/hugepages/hugepages-2048kB"
 
@@ -39,3 +45,22 @@ def reserved(pages: int, directory: str) -> typing.Iterator[None]:
     finally:
         unmount(directory)
         add(-got)
+
+
+def check_directory(node: Node, report: Report) -> None:
+    """A hugetlbfs that somebody mounts while Weir runs: the next weir-dataplane may make files there."""
+    say("a hugetlbfs is mounted; weir-dataplane starts again")
+    with open("/proc/mounts") as f:
+        for path in [line.split()[1] for line in f if line.split()[2] == "hugetlbfs"]:
+            unmount(path)  # in this namespace alone
+    directory = os.path.join(node.host.lab.dir, "hugepages")
+    os.makedirs(directory)
+    call(["mount", "-t", "hugetlbfs", "none", directory])
+    try:
+        os.kill(node.pids("dataplane")[0], signal.SIGKILL)
+        own = os.path.join(directory, "weir")
+        report.wait(lambda: os.path.isdir(own), 10, "it has a directory there")
+        report.equal((pwd.getpwuid(os.stat(own).st_uid).pw_name, os.stat(own).st_mode & 0o7777), ("weir-dataplane", 0o750), "of its own")
+        node.wait_until_well(30)
+    finally:
+        unmount(directory)

@@ -17,6 +17,7 @@ import sys
 import time
 import typing
 
+import hugepages
 import intruder
 import packaged
 import plan as planning
@@ -579,6 +580,7 @@ def run(report: Report) -> None:
         report.step(check_emptied, world, report)
         report.step(check_intruder, world, report)
         report.step(check_deaths, world, report)
+        report.step(hugepages.check_directory, ams, report)
         report.step(check_announcer, world, report)
         report.step(check_alone, world, report)
         report.step(check_planted, world, report)
