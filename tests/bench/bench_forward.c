@@ -9,9 +9,11 @@
  *
  * In the rows named cold, 64 random lines of 64 MiB are written before each packet, as on a machine that
  * does other work as well. What each packet reads stays in the first cache then: a set of it gets one line
- * more a packet. What few packets read, such as slots, leaves it. In the rows named from_l2 and from_l3 so many
+ * more a packet. What few packets read, such as slots, leaves it. In cold_each the clock is read before and
+ * after each target, so that only the packet's own time counts; in cold the packet after it also waits for the
+ * lines that were asked for, in part beside its own work. In the rows named from_l2 and from_l3 so many
  * lines are written, twice as many as a cache has, that nothing of the tables is left in the first cache, or
- * in the core's second. There the clock is read before and after each target: the lines take far longer than a
+ * in the core's second. There the clock is read as in cold_each: the lines take far longer than a
  * packet, and a processor that still waits for them would work ahead. In those named watched each flow belongs
  * to the sample, as on a node with little traffic; in all others one of 256, as on a busy one. Beside each
  * row of forwarded packets stands the machine's limit: a program that reads the same tables' lines in
@@ -49,6 +51,7 @@ enum variant {
 	HALF_UNSETTLED,
 	REMEMBERED,
 	COLD,
+	COLD_EACH,
 	FROM_L2,
 	FROM_L3,
 	WATCHED,
@@ -138,6 +141,15 @@ static const struct bench_case cases[] = {
 	  .n_flows = 1000000,
 	  .target = 100,
 	  .variant = COLD },
+	{ .name = "xdp.ipip4.tcp.cold_each.flows1",
+	  .n_flows = 1,
+	  .target = 60,
+	  .variant = COLD_EACH },
+	{ .name = "xdp.ipip4.tcp.cold_each.flows1000000",
+	  .pick = BENCH_RANDOM,
+	  .n_flows = 1000000,
+	  .target = 100,
+	  .variant = COLD_EACH },
 	{ .name = "xdp.ipip4.tcp.from_l2.flows1", .n_flows = 1, .variant = FROM_L2 },
 	{ .name = "xdp.ipip4.tcp.from_l3.flows1", .n_flows = 1, .variant = FROM_L3 },
 	{ .name = "xdp.ipip4.tcp.from_l3.flows1000000",
@@ -224,10 +236,15 @@ static void make_tables(const struct bench_case *c, struct world *w)
 		remember_flow(w, flow);
 }
 
+static bool is_cold(const struct bench_case *c)
+{
+	return c->variant == COLD || c->variant == COLD_EACH;
+}
+
 /* As many as let a round last as long as others. */
 static uint32_t count_packets(const struct bench_case *c)
 {
-	return c->variant == COLD      ? REPEAT / 4
+	return is_cold(c)              ? REPEAT / 4
 	       : c->variant == FROM_L2 ? REPEAT / 80
 	       : c->variant == FROM_L3 ? REPEAT / 1000
 	                               : REPEAT;
@@ -244,7 +261,7 @@ static uint32_t count_lines(int cache, long usual)
 /* Lines of other work that are written before each packet. */
 static uint32_t cold_lines(const struct bench_case *c)
 {
-	return c->variant == COLD      ? 64
+	return is_cold(c)              ? 64
 	       : c->variant == FROM_L2 ? count_lines(_SC_LEVEL1_DCACHE_SIZE, 32 << 10)
 	       : c->variant == FROM_L3 ? count_lines(_SC_LEVEL2_CACHE_SIZE, 1 << 20)
 	                               : 0;
@@ -373,7 +390,8 @@ static void prepare_trial(struct trial *t)
 	t->f->bss->load.slot_mask = t->w.sizes.slots - 1;
 	t->f->bss->load.bucket_mask = t->w.sizes.exception_buckets - 1;
 	t->f->bss->load.cold_lines = cold_lines(c);
-	t->f->bss->load.each = c->variant == FROM_L2 || c->variant == FROM_L3;
+	t->f->bss->load.each =
+	        c->variant == COLD_EACH || c->variant == FROM_L2 || c->variant == FROM_L3;
 	t->f->bss->state.random = BENCH_SEED;
 	t->f->bss->state.cold_random = BENCH_SEED;
 	if (bench_frame_make(&frame, &t->f->bss->load))
