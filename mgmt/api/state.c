@@ -68,6 +68,15 @@ static bool has_own_event(const struct judge_reason *r)
 	       r->rule == JUDGE_RULE_VERSION_UNCONFIRMED;
 }
 
+/* Where reasons are left out, of each rule some are there (mgmt/judge/room.h). */
+static bool may_be_left_out(const struct judge_verdict *v, const struct judge_reason *r)
+{
+	for (size_t i = 0; v->n_left_out && i < v->n_reasons; i++)
+		if (v->reasons[i].rule == r->rule)
+			return true;
+	return false;
+}
+
 /* Write events for the reasons of @p a that are not in @p b. */
 static void log_reasons(struct core *core, const struct judge_verdict *a,
                         const struct judge_verdict *b, const char *format)
@@ -77,7 +86,7 @@ static void log_reasons(struct core *core, const struct judge_verdict *a,
 	for (size_t i = 0; i < a->n_reasons; i++) {
 		const struct judge_reason *r = &a->reasons[i];
 
-		if (has_own_event(r) || find_reason(b, r))
+		if (has_own_event(r) || find_reason(b, r) || may_be_left_out(b, r))
 			continue;
 		if (n_logged++ < EVENTS_A_TURN)
 			journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",

@@ -168,6 +168,31 @@ static void changes_of_the_state_become_events(void **state)
 	assert_int_equal(count_events("condition", ""), 1);
 }
 
+/* A reason that has no room on the list any more is not over. */
+static void reasons_that_are_left_out_have_neither_begun_nor_ended(void **state)
+{
+	(void)state;
+	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	add_reason(JUDGE_RULE_SITE_DOWN, "lon", 0);
+	look_again();
+	assert_int_equal(count_events("condition", ""), 2);
+	next.n_reasons = 1;
+	next.n_left_out = 1;
+	add_reason(JUDGE_RULE_PORTS_MISSING, "weir-dataplane", 0); /* no other of this kind */
+	look_again();
+	assert_int_equal(count_events("condition", ""), 1);
+	assert_int_equal(count_events("condition", judge_rows[JUDGE_RULE_PORTS_MISSING].code), 1);
+	memset(&next, 0, sizeof(next));
+	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	add_reason(JUDGE_RULE_SITE_DOWN, "lon", 0);
+	look_again();
+	assert_int_equal(count_events("condition", ""),
+	                 1); /* ports are back; lon was down before */
+	memset(&next, 0, sizeof(next));
+	look_again();
+	assert_int_equal(count_events("condition", ""), 2);
+}
+
 /* What cannot be judged changes nothing. */
 static void without_memory_the_last_state_stays(void **state)
 {
@@ -305,6 +330,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(changes_of_the_state_become_events),
+		T(reasons_that_are_left_out_have_neither_begun_nor_ended),
 		T(without_memory_the_last_state_stays),
 		T(what_is_told_elsewhere_is_told_once),
 		T(many_events_of_a_turn_are_counted),
