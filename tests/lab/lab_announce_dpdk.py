@@ -35,6 +35,7 @@ ROUNDS = 3 if QUICK else 20  # kills, and stalls
 IDLE_S = float(sys.argv[sys.argv.index("--idle") + 1]) if "--idle" in sys.argv else 5 if QUICK else 600
 WANTED_MS = 450 * (4 if QUICK else 1)  # a quick run has others beside it
 STALL_S, LONGER_S = 0.15, 0.25
+FORWARDS_ON_MS = 300  # of the 1,000 after a withdrawal, when the slower router knows it
 OWN = ("192.0.2.11", "2001:db8::11")  # the node, for both routers
 ROUTERS = {"router1": ("192.0.2.1", "2001:db8::1", "eth1"), "router2": ("192.0.2.2", "2001:db8::2", "eth2")}
 
@@ -163,6 +164,19 @@ def show_kills(scene: Scene, report: Report, figures: dict[str, typing.Any]) -> 
     report.between(figures["dataplane_kill_ms"], 0, WANTED_MS, "dataplane killed: ms until the slower router has no route, median")
 
 
+def show_planned(scene: Scene, report: Report) -> None:
+    """A successor is replaced, too: the one that ends withdraws and forwards on until the routers know it."""
+    for turn in ("the first", "its successor"):
+        hops, began = scene.hops(), time.monotonic_ns()
+        old = scene.node.succeed()
+        report.equal(old.popen.wait(20), 0, f"{turn} ends in order")
+        took = (time.monotonic_ns() - began) / 1e6
+        left = [w.since(began, hops, scene.wanted, False) for w in scene.watches.values()]
+        report.check(all(v is not None and v + FORWARDS_ON_MS < took for v in left), "the routers had left it when it ended", (left, took))
+        scene.wait_announced()
+        scene.settle()
+
+
 def stall(scene: Scene) -> float:
     """Stop the dataplane, and let it go on. Returns for how long it stood still, in s."""
     process, began = scene.node.processes["dataplane"], time.monotonic()
@@ -226,6 +240,7 @@ def run(report: Report) -> None:
         report.step(show_stalls, scene, report, figures)
         report.step(show_rest, scene, report, figures)
         report.step(show_kills, scene, report, figures)
+        report.step(show_planned, scene, report)
         report.check(scene.node.processes["announce"].alive(), "weir-announce runs")
     with open(os.path.join(BUILD, "lab", "announce_dpdk.json"), "w") as f:
         json.dump(figures, f, indent=1)
