@@ -300,6 +300,12 @@ static void put_l4(struct frame *f, size_t *bit, const struct frame_plan *p, str
 	}
 }
 
+static void put_last_alone(struct frame *f, size_t n, struct random *r)
+{
+	memset(f->bytes + f->len - n, 0, n);
+	f->bytes[f->len - 1] = (uint8_t)(1 + random_below(r, 255));
+}
+
 static void build_frame(struct frame *f, const struct frame_plan *p, struct random *r)
 {
 	size_t bit = 0, l3, l4, len_at, len, cut = 0;
@@ -314,6 +320,9 @@ static void build_frame(struct frame *f, const struct frame_plan *p, struct rand
 	f->len = bit / 8;
 	for (unsigned int i = 0; i < p->payload; i++)
 		f->bytes[f->len++] = p->blank && random_below(r, 64) ? 0 : (uint8_t)random_next(r);
+	if (p->blank && p->payload &&
+	    random_below(r, 4) == 0) /* only the last byte says that it is not */
+		put_last_alone(f, p->payload, r);
 	if (p->quoted) { /* what follows is padding: zeros, as of Ethernet */
 		size_t end = l4 + FWD_ICMP_LEN + random_below(r, p->quoted);
 
@@ -406,6 +415,19 @@ void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, u
 		                .has_seq = true,
 		                .seq = seq,
 		                .ttl = 64,
+		                .payload = random_below(r, 24) };
+
+	set_flow(&p, flow);
+	build_frame(f, &p, r);
+}
+
+void generate_fragment(struct frame *f, const struct flow *flow, struct random *r)
+{
+	struct frame_plan p = { .mac = OURS,
+		                .protocol = flow->protocol,
+		                .ttl = 64,
+		                .extensions = !flow->is4,
+		                .fragment = true,
 		                .payload = random_below(r, 24) };
 
 	set_flow(&p, flow);

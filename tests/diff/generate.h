@@ -60,6 +60,8 @@ void generate_flow(struct flow *flow, struct random *r);
 /** Build a sound frame of a flow; @p flags and @p seq are TCP's. */
 void generate_segment(struct frame *f, const struct flow *flow, uint8_t flags, uint32_t seq,
                       struct random *r);
+/** Build a fragment of one of a few datagrams of a flow, the first one or another. */
+void generate_fragment(struct frame *f, const struct flow *flow, struct random *r);
 /** Build an ICMP error about what the VIP sent to the flow's client. */
 void generate_quoting(struct frame *f, const struct flow *flow, struct random *r);
 /** Build a "too big" about what was sent to a backend by a tunnel; IPv4's address is in the first four bytes. */

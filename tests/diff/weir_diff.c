@@ -116,12 +116,29 @@ static void change_drill(struct diff *d)
 			d->native.t.services[k].drills = (uint8_t)random_below(r, 16);
 }
 
-/** A slot of the pool with agents: earlier owners of any kind, or none. */
+/** A slot of the pool with agents: more earlier owners than a packet can name, all of which it could. */
+static void list_many_owners(struct diff *d, uint32_t slot)
+{
+	static const uint8_t of_one_family[] = { 1, 2, 5, 7, 8 };
+	uint32_t first = random_below(&d->random, 5);
+	uint64_t word = 0;
+
+	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
+		word = owner_list_with(word, i, of_one_family[(first + 1 + i) % 5]);
+	d->native.t.colds[slot].list.earlier = word;
+	*world_slot(&d->native, slot) = of_one_family[first] | FWD_SLOT_UNSETTLED;
+}
+
+/** The same with earlier owners of any kind, or none. */
 static void list_owners(struct diff *d, uint32_t slot)
 {
 	struct random *r = &d->random;
 	uint64_t word = 0;
 
+	if (random_below(r, 8) == 0) {
+		list_many_owners(d, slot);
+		return;
+	}
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++)
 		word = owner_list_with(
 		        word, i,
@@ -172,6 +189,14 @@ static void boundaries_of_shape(struct diff *d, unsigned int shape)
 		diff_frame(d, &f);
 }
 
+/** Seconds between packets: any, and often as many as a fragment lives, or one more. */
+static uint32_t pick_step(struct random *r)
+{
+	return random_below(r, 4)
+	               ? random_below(r, 1 + (1u << random_below(r, random_below(r, 11))))
+	               : FWD_FRAGMENT_LIFE_S + random_below(r, 2);
+}
+
 /** What weir-dataplane and the clock do between packets. */
 static void change_tables(struct diff *d)
 {
@@ -182,8 +207,7 @@ static void change_tables(struct diff *d)
 	struct fwd_backend *last = &d->native.t.backends[8];
 
 	diff_flush(d);
-	diff_set_time(d,
-	              d->now_s + random_below(r, 1 + (1u << random_below(r, random_below(r, 11)))));
+	diff_set_time(d, d->now_s + pick_step(r));
 	unsettle_slot(d, 64 + random_below(r, 128));
 	last->encap = random_below(r, 2) ? FWD_ENCAP_L2 : FWD_ENCAP_IPIP;
 	b->learned_mtu = random_below(r, 2) ? 0 : (uint16_t)(1380 + random_below(r, 120));
@@ -244,6 +268,18 @@ static void few_flows(struct frame *f, struct random *r)
 	generate_segment(f, &flow, flags[random_below(r, 4)], random_below(r, 4) << 16, r);
 }
 
+/** A fragment of one of so few datagrams that it meets others of its own, or takes their place. */
+static void few_datagrams(struct frame *f, struct random *r)
+{
+	struct flow flow = { .is4 = random_below(r, 2),
+		             .protocol = FWD_PROTO_UDP,
+		             .client = (uint8_t)(1 + random_below(r, 3)),
+		             .sport = 1024,
+		             .dport = 4433 };
+
+	generate_fragment(f, &flow, r);
+}
+
 static void random_frames(struct diff *d, unsigned long count)
 {
 	struct frame f;
@@ -253,7 +289,9 @@ static void random_frames(struct diff *d, unsigned long count)
 			change_tables(d);
 		if (random_below(&d->random, 2048) == 0)
 			flood_flows(d);
-		if (random_below(&d->random, 4) == 0)
+		if (random_below(&d->random, 32) == 0)
+			few_datagrams(&f, &d->random);
+		else if (random_below(&d->random, 4) == 0)
 			few_flows(&f, &d->random);
 		else
 			generate_random(&f, &d->random);
