@@ -86,15 +86,6 @@ void attach_all(struct process *p)
 	keep_macs(p); /* attaching a DPDK port has created its interface */
 }
 
-static const struct driver_port *find_attached_port(const struct driver_port *ports, size_t n,
-                                                    const char *interface)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(ports[i].name, interface))
-			return &ports[i];
-	return NULL;
-}
-
 /*
  * Attach again where the driver has no port, has lost it, or serves an older interface of the
  * same name, and where the last try failed.
@@ -108,7 +99,7 @@ void attach_missing(struct process *p)
 	keep_macs(p);
 	for (size_t i = 0; i < n_document_ports(p); i++) {
 		const struct driver_port *port =
-		        find_attached_port(ports, n, self->ports[i].interface);
+		        driver_find_port(ports, n, self->ports[i].interface);
 		uint32_t ifindex = if_nametoindex(self->ports[i].interface);
 		bool is_attached = port && port->ifindex == ifindex && !port->lost;
 

@@ -44,15 +44,6 @@ static const struct {
 	                      "show` (an interface that is set down has none)" },
 };
 
-static const struct driver_port *find_stated_port(const struct driver_port *ports, size_t n,
-                                                  const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(ports[i].name, name))
-			return &ports[i];
-	return NULL;
-}
-
 /*
  * A DPDK device has no interface before its TAP is made, so the driver says whether it is there
  * and up.
@@ -86,7 +77,7 @@ static void state_ports(const struct process *p, struct stats *s)
 	for (size_t i = 0; i < n_meant; i++) {
 		const char *name = self->ports[i].interface;
 
-		faults[i] = port_fault(p, i, find_stated_port(ports, n, name));
+		faults[i] = port_fault(p, i, driver_find_port(ports, n, name));
 		n_forward += faults[i] == PORT_FORWARDS || faults[i] == PORT_NOT_CHANGED;
 	}
 	for (size_t i = 0; i < n_meant; i++) {

@@ -44,13 +44,6 @@ static json_t *ports_json(const struct process *p)
 	return list;
 }
 
-static bool is_listed(const struct driver_port *ports, size_t n, const char *interface)
-{
-	while (n > 0 && strcmp(ports[n - 1].name, interface) != 0)
-		n--;
-	return n > 0;
-}
-
 /* The ports of the document that the driver does not have, and why, where a try has failed. */
 static json_t *missing_ports_json(const struct process *p)
 {
@@ -61,7 +54,7 @@ static json_t *missing_ports_json(const struct process *p)
 	json_t *list = json_array();
 
 	for (size_t i = 0; self && i < self->n_ports && i < DRIVER_PORTS_MAX; i++)
-		if (!is_listed(ports, n, self->ports[i].interface))
+		if (!driver_find_port(ports, n, self->ports[i].interface))
 			json_array_append_new(list, json_pack("{s:s, s:s}", "interface",
 			                                      self->ports[i].interface, "why",
 			                                      p->port_reason[i]));

@@ -18,15 +18,6 @@
 
 _Static_assert(PROOF_PORTS_MAX == DRIVER_PORTS_MAX, "all ports are on the page");
 
-static const struct driver_port *find_proved_port(const struct driver_port *ports, size_t n,
-                                                  const char *interface)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(ports[i].name, interface))
-			return &ports[i];
-	return NULL;
-}
-
 /* The code could not be put into @p interface. */
 static uint8_t failed_fact(const struct process *p, const char *interface)
 {
@@ -87,7 +78,7 @@ static void read_port(struct prover *r, const struct probe_ports *before,
 	const struct process *p = r->process;
 	const struct model_port *model_port = &p->node.model->self->ports[i];
 	const struct rtnl_link *link = links_named(p->links, model_port->interface);
-	const struct driver_port *port = find_proved_port(ports, n, model_port->interface);
+	const struct driver_port *port = driver_find_port(ports, n, model_port->interface);
 	bool is_own_device = !strcmp(p->ops->name, "dpdk") && !model_port_shares_kernel(model_port);
 	uint32_t ifindex = link ? link->ifindex : if_nametoindex(model_port->interface);
 

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 /** Never defined: each driver casts it to its own struct, which this interface hides. */
 struct driver;
@@ -100,6 +101,16 @@ struct driver_port {
 	uint64_t missed; /**< frames that the device dropped because they were not read in time */
 	uint64_t no_memory; /**< frames that it dropped because there were no buffers */
 };
+
+/** The one of @p n ports with the kernel name @p interface. @return borrowed from @p ports, or NULL */
+static inline const struct driver_port *driver_find_port(const struct driver_port *ports, size_t n,
+                                                         const char *interface)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(ports[i].name, interface))
+			return &ports[i];
+	return NULL;
+}
 
 #define DRIVER_BURST_SIZES 8u /**< bursts of 0, 1, 2.., 4.., 8.., 16.., 32.., 64 frames */
 #define DRIVER_CLASSES_MAX 8u /**< of the frames for the kernel */
