@@ -236,35 +236,44 @@ static void make_tables(const struct bench_case *c, struct world *w)
 		remember_flow(w, flow);
 }
 
-static bool is_cold(const struct bench_case *c)
-{
-	return c->variant == COLD || c->variant == COLD_EACH;
-}
+/** What else the machine does between packets. */
+static const struct other_work {
+	uint32_t lines; /**< random ones that are written before each, without `cache` */
+	int cache; /**< twice the lines of this one, whose size sysconf() has: few of its own stay */
+	long usual;     /**< its bytes, where the machine does not say */
+	uint32_t fewer; /**< a packet takes so many times as long, so a round has fewer */
+	bool each;      /**< the clock is read before and after each target */
+} other_works[] = {
+	[COLD] = { .lines = 64, .fewer = 4 },
+	[COLD_EACH] = { .lines = 64, .fewer = 4, .each = true },
+	[FROM_L2] = { .cache = _SC_LEVEL1_DCACHE_SIZE,
+	              .usual = 32 << 10,
+	              .fewer = 80,
+	              .each = true },
+	[FROM_L3] = { .cache = _SC_LEVEL2_CACHE_SIZE,
+	              .usual = 1 << 20,
+	              .fewer = 1000,
+	              .each = true },
+	[WATCHED] = { 0 },
+};
 
 /* As many as let a round last as long as others. */
 static uint32_t count_packets(const struct bench_case *c)
 {
-	return is_cold(c)              ? REPEAT / 4
-	       : c->variant == FROM_L2 ? REPEAT / 80
-	       : c->variant == FROM_L3 ? REPEAT / 1000
-	                               : REPEAT;
-}
+	uint32_t fewer = other_works[c->variant].fewer;
 
-/* Twice the lines of a data cache of this machine: few of its lines stay. */
-static uint32_t count_lines(int cache, long usual)
-{
-	long bytes = sysconf(cache);
-
-	return (uint32_t)(2 * (bytes > 0 ? bytes : usual) / 64);
+	return fewer ? REPEAT / fewer : REPEAT;
 }
 
 /* Lines of other work that are written before each packet. */
-static uint32_t cold_lines(const struct bench_case *c)
+static uint32_t count_lines(const struct other_work *o)
 {
-	return is_cold(c)              ? 64
-	       : c->variant == FROM_L2 ? count_lines(_SC_LEVEL1_DCACHE_SIZE, 32 << 10)
-	       : c->variant == FROM_L3 ? count_lines(_SC_LEVEL2_CACHE_SIZE, 1 << 20)
-	                               : 0;
+	long bytes;
+
+	if (!o->cache)
+		return o->lines;
+	bytes = sysconf(o->cache);
+	return (uint32_t)(2 * (bytes > 0 ? bytes : o->usual) / 64);
 }
 
 /** Run one sample, of which the clock leaves out the first quarter. @return ns an iteration */
@@ -389,9 +398,8 @@ static void prepare_trial(struct trial *t)
 	t->f->bss->load.outer6 = c->outer6;
 	t->f->bss->load.slot_mask = t->w.sizes.slots - 1;
 	t->f->bss->load.bucket_mask = t->w.sizes.exception_buckets - 1;
-	t->f->bss->load.cold_lines = cold_lines(c);
-	t->f->bss->load.each =
-	        c->variant == COLD_EACH || c->variant == FROM_L2 || c->variant == FROM_L3;
+	t->f->bss->load.cold_lines = count_lines(&other_works[c->variant]);
+	t->f->bss->load.each = other_works[c->variant].each;
 	t->f->bss->state.random = BENCH_SEED;
 	t->f->bss->state.cold_random = BENCH_SEED;
 	if (bench_frame_make(&frame, &t->f->bss->load))
