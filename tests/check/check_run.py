@@ -95,6 +95,15 @@ def judge_timeout(run: typing.Any) -> str | None:
     return "a suite without an end lives on" if keep.words_of(pid) else None
 
 
+def judge_cpu(run: typing.Any) -> str | None:
+    """A check that computes without an end, and one that takes more of the clock than it has of a processor."""
+    endless = run.check_suite("endless", ["sh", "-c", "while :; do :; done"], 1).run()
+    patient = run.check_suite("patient", ["sleep", "2"], 1).run()
+    if not endless.count.failed or "no end after" in endless.output:
+        return f"a check that computes without an end: {endless.count} {endless.output[-200:]}"
+    return None if patient.count.passed else f"a check that waits: {patient.count} {patient.output[-200:]}"
+
+
 def judge_others(run: typing.Any) -> str | None:
     """What others mount while a suite runs, where mounts are shared: a lab in a tree of its own, for example."""
     script = "touch {0}/begun; until test -e {0}/go; do sleep 0.05; done"
@@ -193,7 +202,7 @@ def main() -> int:
     wrong = [f"{output!r}, {status}: {run.count(output, status)}" for output, status, said in COUNTS if str(run.count(output, status)) != said]
     with tempfile.TemporaryDirectory(prefix="kept-", dir=os.path.join(ROOT, "build")) as run.LOGS, \
             concurrent.futures.ThreadPoolExecutor(6) as pool:
-        late = [pool.submit(judge_timeout, run)] + [pool.submit(judge_others, run)] * (os.geteuid() == 0)
+        late = [pool.submit(judge_timeout, run), pool.submit(judge_cpu, run)] + [pool.submit(judge_others, run)] * (os.geteuid() == 0)
         wrong += filter(None, pool.map(lambda n: judge(run, n, cases[n]), range(len(cases))))
         wrong += filter(None, [job.result() for job in late])
         wrong += filter(None, [judge_twice(run, *case) for case in TWICE] + [judge_many(run), judge_excuses(run), judge_watch(), judge_room()])
