@@ -245,7 +245,6 @@ static void read_pools(const struct compiler *n, struct measure_page *p)
 				row->total.own_packets += sum.packets;
 			} else {
 				row->total.backup_flows += sum.new_flows;
-				row->total.backup_packets += sum.packets;
 			}
 		}
 	}

@@ -33,7 +33,7 @@
 /** The page's name in the run directory. */
 #define MEASURE_PAGE_FILE   "measure.page"
 #define MEASURE_PAGE_KIND   "measure"
-#define MEASURE_PAGE_LAYOUT 2u
+#define MEASURE_PAGE_LAYOUT 3u
 
 /** Without a sign of life of the writer for so long, nothing is known. */
 #define MEASURE_OLD_MS      2000u
@@ -57,7 +57,6 @@ struct measure_use {
 	uint64_t own_flows;    /**< SYNs given to its own backends */
 	uint64_t own_packets;  /**< packets given to them, SYNs among them */
 	uint64_t backup_flows; /**< SYNs given to backends of its backup pool */
-	uint64_t backup_packets;
 };
 
 struct measure_service {
