@@ -92,12 +92,18 @@ static bool service_is_at(const struct model_service *s, const char *site)
 	return false;
 }
 
-/* Whether some service is at both @p site and @p other. */
-static bool shares_service(const struct model *m, const char *site, const char *other)
+/* Whether some service of @p site is at @p other, too, and not seen down there. */
+static bool shares_service(const struct model *m, const struct guard_observed *seen,
+                           const char *site, const char *other)
 {
-	for (size_t i = 0; i < m->n_services; i++)
-		if (service_is_at(&m->services[i], site) && service_is_at(&m->services[i], other))
-			return true;
+	for (size_t i = 0; i < m->n_services; i++) {
+		const struct model_service *s = &m->services[i];
+
+		for (size_t k = 0; service_is_at(s, site) && k < s->n_at; k++)
+			if (!strcmp(s->at[k].site->name, other) &&
+			    !service_seen_down(seen, s, &s->at[k]))
+				return true;
+	}
 	return false;
 }
 
@@ -279,13 +285,20 @@ static void check_site(const struct model *m, const struct overrides *overrides,
 		bool leaves = !strcmp(s->name, site);
 		uint64_t open = 1000000 - site_level(overrides, s->name, now_ms);
 
-		if (leaves || shares_service(m, site, s->name))
+		if (leaves || shares_service(m, seen, site, s->name))
 			candidates[n++] = (struct guard_candidate){ s->name, s->weight * open,
 				                                    leaves ? 0 : s->weight * open };
 	}
 	add_receivers(r, candidates, n);
 	check_last_site(m, overrides, site, seen, now_ms, r);
 	check_receivers(m, site, seen, r);
+}
+
+/* The weight by which @p b gets new flows: none while it is seen down. */
+static uint32_t serving_weight(const struct model_pool *pool, const struct model_backend *b,
+                               const struct guard_observed *seen)
+{
+	return seen_down(seen, health_target_backend(pool->name, b->id)) ? 0 : b->weight;
 }
 
 /* Two passes: a receiver's share needs the sums over all backends. */
@@ -300,18 +313,19 @@ static void check_backend(const struct model_pool *pool, const struct overrides 
 		for (size_t i = 0; i < pool->n_backends; i++) {
 			const struct model_backend *b = &pool->backends[i];
 			bool leaves = !strcmp(b->name, name);
+			uint32_t weight = serving_weight(pool, b, seen);
 
-			if (!b->weight || (!leaves && guard_is_out(overrides, MODEL_TARGET_BACKEND,
-			                                           pool->name, b->name, now_ms)))
+			if (!weight || (!leaves && guard_is_out(overrides, MODEL_TARGET_BACKEND,
+			                                        pool->name, b->name, now_ms)))
 				continue;
 			if (pass == 0) {
-				before += b->weight;
-				after += leaves ? 0 : b->weight;
+				before += weight;
+				after += leaves ? 0 : weight;
 			} else if (!leaves) {
-				struct guard_candidate p = { b->name, b->weight, b->weight };
+				struct guard_candidate p = { b->name, weight, weight };
 
 				add_receiver(r, &p, before, after);
-				left += !seen_down(seen, health_target_backend(pool->name, b->id));
+				left++;
 			}
 		}
 	if (left == 0)

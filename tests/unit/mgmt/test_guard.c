@@ -144,9 +144,52 @@ static void a_site_seen_down_is_no_receiver_and_one_not_seen_is(void **state)
 	health_write(page, health_find_index(page, target),
 	             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1));
 	assert_false(guard_allows("last-site", &none, &ams, &seen, receivers, &n));
+	assert_int_equal(n, 0);
 	health_write(page, health_find_index(page, target),
 	             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
 	assert_true(guard_allows("last-site", &none, &ams, &seen, receivers, &n));
+	assert_int_equal(n, 1);
+}
+
+/* What a dead backend does not take, the others do; one that nobody has seen counts as it is meant. */
+static void a_backend_seen_down_takes_no_part_of_the_flows(void **state)
+{
+	(void)state;
+	const struct override b1 = of_backend("web-ams", "b1");
+	const struct overrides none = { 0 };
+	struct model_pool *pool = (struct model_pool *)(uintptr_t)model_pool(m, "web-ams");
+	struct model_backend three[3];
+	const struct model_pool was = *pool;
+	uint64_t target;
+	struct guard_receiver receivers[8];
+	struct guard_observed seen = { .health = page };
+	size_t n;
+
+	assert_int_equal(pool->n_backends, 2);
+	memcpy(three, pool->backends, 2 * sizeof(three[0]));
+	three[2] = three[1];
+	three[2].name = "b3";
+	three[2].id = three[1].id + 1;
+	pool->backends = three;
+	pool->n_backends = 3;
+	target = health_target_backend("web-ams", three[2].id);
+	assert_int_equal(health_set_targets(page, &target, 1, 1), 0);
+	for (int turn = 0; turn < 2; turn++) { /* it dies again after its return */
+		health_write(page, health_find_index(page, target),
+		             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
+		assert_true(guard_allows("last-backend", &none, &b1, &seen, receivers, &n));
+		assert_int_equal(n, 2);
+		assert_int_equal(receivers[0].before_ppm, 333333);
+		assert_int_equal(receivers[0].after_ppm, 500000);
+		health_write(page, health_find_index(page, target),
+		             health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 1));
+		assert_true(guard_allows("last-backend", &none, &b1, &seen, receivers, &n));
+		assert_int_equal(n, 1);
+		assert_string_equal(receivers[0].name, "b2");
+		assert_int_equal(receivers[0].before_ppm, 500000);
+		assert_int_equal(receivers[0].after_ppm, 1000000);
+	}
+	*pool = was;
 }
 
 /* One that is down in one address family still takes the other's traffic. */
@@ -473,6 +516,7 @@ int main(void)
 		cmocka_unit_test(the_last_site_that_takes_traffic_stays),
 		cmocka_unit_test(a_vip_of_several_sites_is_told_not_to_move),
 		cmocka_unit_test(a_site_seen_down_is_no_receiver_and_one_not_seen_is),
+		cmocka_unit_test(a_backend_seen_down_takes_no_part_of_the_flows),
 		cmocka_unit_test(a_site_is_down_in_all_families_or_takes_traffic),
 		cmocka_unit_test(receivers_must_have_room_where_their_load_is_known),
 		cmocka_unit_test(a_pool_keeps_a_backend_that_takes_flows),
