@@ -38,13 +38,15 @@ static json_t *ports_json(const struct process *p)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:i, s:s}", "interface", ports[i].name,
-		                                      "ifindex", (int)ports[i].ifindex, "mode",
-		                                      ports[i].native ? "native" : "generic"));
+		if (!ports[i].lost)
+			json_array_append_new(
+			        list, json_pack("{s:s, s:i, s:s}", "interface", ports[i].name,
+			                        "ifindex", (int)ports[i].ifindex, "mode",
+			                        ports[i].native ? "native" : "generic"));
 	return list;
 }
 
-/* The ports of the document that the driver does not have, and why, where a try has failed. */
+/* The ports of the document that do not carry the program, and why, where a try has failed. */
 static json_t *missing_ports_json(const struct process *p)
 {
 	const struct model *m = p->driver ? p->node.model : NULL;
@@ -53,11 +55,15 @@ static json_t *missing_ports_json(const struct process *p)
 	size_t n = self ? p->ops->ports(p->driver, ports) : 0;
 	json_t *list = json_array();
 
-	for (size_t i = 0; self && i < self->n_ports && i < DRIVER_PORTS_MAX; i++)
-		if (!driver_find_port(ports, n, self->ports[i].interface))
+	for (size_t i = 0; self && i < self->n_ports && i < DRIVER_PORTS_MAX; i++) {
+		const struct driver_port *port =
+		        driver_find_port(ports, n, self->ports[i].interface);
+
+		if (!port || port->lost)
 			json_array_append_new(list, json_pack("{s:s, s:s}", "interface",
 			                                      self->ports[i].interface, "why",
 			                                      p->port_reason[i]));
+	}
 	return list;
 }
 

@@ -437,11 +437,13 @@ static void write_process(struct publisher *p)
 static void write_node(struct publisher *p, const struct compiler *n)
 {
 	struct driver_port ports[DRIVER_PORTS_MAX];
-	size_t count = n->ops->ports(n->driver, ports), generic = 0;
+	size_t known = n->ops->ports(n->driver, ports), attached = 0, generic = 0;
 
-	for (size_t i = 0; i < count; i++)
-		generic += !ports[i].native;
-	stats_set(p->totals[PORTS], count);
+	for (size_t i = 0; i < known; i++) {
+		attached += !ports[i].lost;
+		generic += !ports[i].lost && !ports[i].native;
+	}
+	stats_set(p->totals[PORTS], attached);
 	stats_set(p->totals[PORTS_GENERIC], generic);
 	stats_set(p->totals[DPDK], !strcmp(n->ops->name, "dpdk"));
 	stats_set(p->totals[TABLES_PAGE], n->ops->page_bytes ? n->ops->page_bytes(n->driver) : 0);

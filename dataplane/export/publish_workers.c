@@ -117,7 +117,7 @@ static void write_ports(const struct writer *w)
 	struct publish_row *r = make_rows(w, METRICS_PORT, w->n_ports, label_port);
 
 	for (size_t i = 0; r && i < w->n_ports; i++) {
-		stats_set(r[i].counters[0], w->ports[i].up);
+		stats_set(r[i].counters[0], w->ports[i].up && !w->ports[i].lost);
 		stats_set(r[i].counters[1], w->ports[i].missed);
 		stats_set(r[i].counters[2], w->ports[i].no_memory);
 	}

@@ -96,8 +96,8 @@ struct driver_port {
 	 */
 	bool may_forward;
 	uint32_t program; /**< XDP: the program's id, as last read back from the port; else 0 */
-	/** Of a driver in user space; else up, 0 and 0. */
-	bool up;
+	bool up;          /**< it has a link */
+	/** Of a driver in user space; else 0 and 0. */
 	uint64_t missed; /**< frames that the device dropped because they were not read in time */
 	uint64_t no_memory; /**< frames that it dropped because there were no buffers */
 };

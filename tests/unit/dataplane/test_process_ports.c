@@ -30,12 +30,17 @@ static void a_port_that_goes_and_comes_back_is_attached_again(void **state)
 	begin_with(&scene_plain);
 	WAIT_FOR(space_xdp_of("v0") != 0);
 	WAIT_FOR(scene_condition("port-missing", "v0") == -1);
+	WAIT_FOR(scene_value("weir_dataplane_ports", "") == 1);
 	space_run("ip link del v0");
 	WAIT_FOR(scene_condition("port-missing", "v0") == CONDITION_DOWN); /* it is the only one */
+	WAIT_FOR(scene_value("weir_dataplane_ports", "") == 0);
+	WAIT_FOR(scene_value("weir_dataplane_port_up", "port=\"v0\"") == 0);
 	space_run(
 	        "ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up");
 	WAIT_FOR(space_xdp_of("v0") != 0);
 	WAIT_FOR(scene_condition("port-missing", "v0") == -1);
+	WAIT_FOR(scene_value("weir_dataplane_ports", "") == 1);
+	WAIT_FOR(scene_value("weir_dataplane_port_up", "port=\"v0\"") == 1);
 	space_run("ip link set v1 down");
 	WAIT_FOR(scene_condition("port-no-carrier", "v0") == CONDITION_DOWN);
 	space_run("ip link set v1 up");

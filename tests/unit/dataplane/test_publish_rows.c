@@ -99,8 +99,16 @@ static void ports_come_and_go(void **state)
 	expect_metric(METRIC("port_missed_total"), "port=\"eth1\"", -1);
 	expect_metric(METRIC("port_missed_total"), "port=\"eth2\"", 5);
 	expect_metric(METRIC("port_missed_total"), "port=\"eth0\"", 3);
+	expect_metric(METRIC("ports_generic"), "", 2);
+	ports[0].lost = true; /* its interface is gone, or carries another program */
+	publisher_write(p, &s.node, &s.time);
+	expect_metric(METRIC("ports"), "", 1);
+	expect_metric(METRIC("ports_generic"), "", 1);
+	expect_metric(METRIC("port_up"), "port=\"eth0\"", 0);
+	ports[0].lost = false;
 	n_ports = 1;
 	publisher_write(p, &s.node, &s.time);
+	expect_metric(METRIC("port_up"), "port=\"eth0\"", 1);
 	assert_int_equal(n_rows(METRIC("port_up")), 1);
 }
 
