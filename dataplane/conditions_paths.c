@@ -6,6 +6,8 @@
  *     next-hop-unusable   a next hop takes the backend out (tables/compiler_next_hops.c), or a guard keeps it in
  *     next-hop-missing    a backend is in force and owns slots, and nothing can be sent to it; with
  *                         subject "all" and severity down: that is so of all that own slots
+ *     next-hop-no-port    the same, and its packets are sent by an interface that is none of the
+ *                         node's ports, which XDP can: whether they leave is not known
  *     agents-unseen       (a note) a pool relies on options of its agents, which no node sees
  *
  * Of each kind the first 16 backends are listed, since a broken link may concern thousands.
@@ -42,7 +44,7 @@ struct path_round {
 	size_t n_ports;
 	struct effect_page *effect;
 	size_t n_serve, n_lost; /* backends with slots that packets can be sent to, and cannot */
-	size_t n_unusable, n_missing;
+	size_t n_unusable, n_missing, n_no_port;
 };
 
 static uint32_t slots_of(const struct path_round *r, const struct compiler_pool *pool,
@@ -64,15 +66,28 @@ static bool is_driver_port(const struct path_round *r, uint32_t ifindex)
 	return false;
 }
 
+static bool leaves_by_no_port(const struct path_round *r, const struct compiler_backend *b)
+{
+	struct hop hop;
+
+	return hops_get(r->p->node.hops, &b->plan->address, &hop) &&
+	       !is_driver_port(r, hop.ifindex);
+}
+
+/* A driver in user space has its ports alone; XDP hands frames to any interface. */
+static bool sends_by_ports_only(const struct path_round *r)
+{
+	return r->p->ops->workers != NULL;
+}
+
 /* @return why nothing can be sent to @p b, or NULL */
 static const char *lost_by(const struct path_round *r, const struct compiler_backend *b)
 {
 	const struct compiler *n = &r->p->node;
-	struct hop hop;
 
 	if (n->t.backends[b->index].flags & FWD_BACKEND_NO_NEXT_HOP)
 		return effect_hop_text((enum effect_hop)n->paths[b->index].next_hop.hop);
-	if (hops_get(n->hops, &b->plan->address, &hop) && !is_driver_port(r, hop.ifindex))
+	if (sends_by_ports_only(r) && leaves_by_no_port(r, b))
 		return "its route leaves by an interface that is not one of the node's ports";
 	return NULL;
 }
@@ -113,6 +128,20 @@ static void state_unusable(struct path_round *r, const struct compiler_backend *
 	               held ? effect_reason_text((enum effect_reason)b->reason) : "");
 }
 
+/* Packets may arrive all the same, so nothing is said to be dropped, and the state is not down. */
+static void state_no_port(struct path_round *r, const struct compiler_backend *b,
+                          const char *subject)
+{
+	char address[ADDR_TEXT_MAX];
+
+	if (leaves_by_no_port(r, b) && r->n_no_port++ < LISTED_MAX)
+		conditions_add(r->s, "next-hop-no-port", CONDITION_DEGRADED, subject,
+		               "the packets for %s are sent by an interface that is not one of the "
+		               "node's ports; whether its driver takes them is not known: name it "
+		               "in nodes[].ports, or correct the route (ip route get)",
+		               addr_text(&b->plan->address, address));
+}
+
 /* Only backends with slots count: without slots no packet is dropped. */
 static void state_missing(struct path_round *r, const struct compiler_pool *pool,
                           const struct compiler_backend *b, const char *subject)
@@ -125,6 +154,8 @@ static void state_missing(struct path_round *r, const struct compiler_pool *pool
 	reason = lost_by(r, b);
 	r->n_serve += !reason;
 	r->n_lost += reason != NULL;
+	if (!reason)
+		state_no_port(r, b, subject);
 	if (!reason ||
 	    r->p->node.paths[b->index].next_hop.since_ms + STATE_MS > loop_now_ms(r->p->loop) ||
 	    r->n_missing++ >= LISTED_MAX)
@@ -168,6 +199,7 @@ static void state_hops(const struct process *p, struct stats *s)
 	}
 	state_others(&r, "next-hop-unusable", r.n_unusable);
 	state_others(&r, "next-hop-missing", r.n_missing);
+	state_others(&r, "next-hop-no-port", r.n_no_port);
 	if (r.n_missing && !r.n_serve)
 		conditions_add(
 		        s, "next-hop-missing", CONDITION_DOWN, "all",

@@ -94,7 +94,14 @@ static size_t list_ports(const struct driver *d, struct driver_port out[DRIVER_P
 	return 2;
 }
 
+static size_t list_workers(const struct driver *d, struct driver_worker out[DRIVER_WORKERS_MAX])
+{
+	(void)d, (void)out;
+	return 0;
+}
+
 static const struct driver_ops ops = { .ports = list_ports };
+static const struct driver_ops with_workers = { .ports = list_ports, .workers = list_workers };
 static struct model_pool web = { .name = "web" };
 static struct plan_backend plans[N_BACKENDS];
 static struct plan_pool plan_pool = { .model = &web, .id = 7, .backends = plans };
@@ -201,10 +208,32 @@ static void what_agents_were_given_is_unknown_and_noted(void **unused)
 	web.agent = false;
 }
 
-static void a_way_by_no_port_of_ours_is_none(void **unused)
+/* XDP sends by any interface: what becomes of the frames is not known, and none is called dropped. */
+static void a_way_by_no_port_of_ours_may_lead_there(void **unused)
+{
+	(void)unused;
+	make_pool(LISTED_MAX + 2);
+	has_hop = true;
+	hop_of_all = (struct hop){ .state = HOP_KNOWN, .ifindex = 5 };
+	assert_int_equal(count_stated("next-hop-no-port", "web/b0", CONDITION_DEGRADED), 0);
+	assert_int_equal(n_said, 0);
+	hop_of_all.ifindex = 4;
+	assert_int_equal(count_stated("next-hop-no-port", "web/b0", CONDITION_DEGRADED), 1);
+	assert_non_null(strstr(said[0].text, "is not known"));
+	assert_int_equal(n_said, LISTED_MAX + 1);
+	assert_int_equal(atoi(said[LISTED_MAX].text), 2);
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
+	assert_int_equal(count_stated(MISSING, "all", CONDITION_DOWN), 0);
+	table[0].flags = FWD_BACKEND_NO_NEXT_HOP; /* nothing is sent: the worse is said alone */
+	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 1);
+	assert_int_equal(count_stated("next-hop-no-port", "web/b0", CONDITION_DEGRADED), 0);
+}
+
+static void workers_have_no_way_but_by_their_ports(void **unused)
 {
 	(void)unused;
 	make_pool(1);
+	process.ops = &with_workers;
 	has_hop = true;
 	hop_of_all = (struct hop){ .state = HOP_KNOWN, .ifindex = 5 };
 	assert_int_equal(count_stated(MISSING, "web/b0", CONDITION_DEGRADED), 0);
@@ -287,7 +316,8 @@ int main(void)
 		cmocka_unit_test(where_all_is_well_nothing_is_stated),
 		cmocka_unit_test(a_backend_that_owns_slots_and_cannot_be_reached_is_named),
 		cmocka_unit_test(what_agents_were_given_is_unknown_and_noted),
-		cmocka_unit_test(a_way_by_no_port_of_ours_is_none),
+		cmocka_unit_test(a_way_by_no_port_of_ours_may_lead_there),
+		cmocka_unit_test(workers_have_no_way_but_by_their_ports),
 		cmocka_unit_test(it_is_down_when_none_that_owns_slots_is_reached),
 		cmocka_unit_test(a_cut_way_is_stated_where_it_decides),
 		cmocka_unit_test(a_long_list_is_cut_and_counted),
