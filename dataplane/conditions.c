@@ -93,6 +93,21 @@ static void state_ports(const struct process *p, struct stats *s)
 	}
 }
 
+/* Nothing is lost until the node is busy, and nobody would look for it. */
+static void state_generic(const struct process *p, struct stats *s)
+{
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n = strcmp(p->ops->name, "xdp") ? 0 : p->ops->ports(p->driver, ports);
+
+	for (size_t i = 0; i < n; i++)
+		if (!ports[i].lost && !ports[i].native)
+			conditions_add(
+			        s, "generic-mode", CONDITION_NOTE, ports[i].name,
+			        "the kernel's generic XDP mode forwards here, several times slower "
+			        "than a driver: native mode needs a driver that has it, and an MTU of "
+			        "about 3,500 at most (the cause: port-attached in the log)");
+}
+
 static void state_macs(const struct process *p, struct stats *s)
 {
 	if (p->macs_left_out)
@@ -177,6 +192,8 @@ void conditions_state(struct process *p)
 		state_ports(p, s);
 	if (has_document)
 		state_memory(p, s);
+	if (has_document)
+		state_generic(p, s);
 	state_probe_packets(p, s);
 	state_measure_page(p, s);
 	if (has_document)

@@ -150,7 +150,7 @@ static int setup(void **state)
 	memset(driven, 0, sizeof(driven));
 	for (uint32_t i = 0; i < 2; i++) {
 		kernel[i] = (struct rtnl_link){ .ifindex = 5 + i, .up = true };
-		driven[i] = (struct driver_port){ .ifindex = 5 + i, .up = true };
+		driven[i] = (struct driver_port){ .ifindex = 5 + i, .native = true, .up = true };
 		strcpy(driven[i].name, names[i]);
 	}
 	n_driven = 2;
@@ -350,6 +350,23 @@ static void memory_in_small_pages_is_a_note(void **state)
 	                    "correct that, then weir restart dataplane");
 }
 
+static void the_generic_mode_of_a_port_is_a_note(void **state)
+{
+	(void)state;
+	driven[1].native = false;
+	conditions_state(p);
+	assert_int_equal(n_stated, 1);
+	assert_non_null(strstr(stated[0], "note generic-mode eth1: the kernel's generic XDP mode"));
+	driven[1].lost = true; /* nothing runs there */
+	conditions_state(p);
+	assert_int_equal(n_stated, 1);
+	assert_non_null(strstr(stated[0], "degraded port-not-attached eth1"));
+	driven[1].lost = false;
+	p->ops = &dpdk; /* it means another thing there: a port of the kernel's */
+	conditions_state(p);
+	assert_int_equal(n_stated, 0);
+}
+
 static void other_troubles_are_stated_with_what_to_do(void **state)
 {
 	(void)state;
@@ -416,6 +433,7 @@ int main(void)
 		CONDITIONS_TEST(as_many_ports_as_a_driver_can_have_are_looked_at),
 		CONDITIONS_TEST(probe_packets_that_cannot_be_run_are_stated_with_the_reason),
 		CONDITIONS_TEST(memory_in_small_pages_is_a_note),
+		CONDITIONS_TEST(the_generic_mode_of_a_port_is_a_note),
 		CONDITIONS_TEST(other_troubles_are_stated_with_what_to_do),
 		CONDITIONS_TEST(before_a_document_is_in_force_no_port_is_missed),
 	};
