@@ -313,6 +313,19 @@ static void retry_later(struct process *p)
 	loop_timer_set(p->loop, &p->retry_timer, loop_now_ms(p->loop) + RETRY_MS);
 }
 
+/* Write the effect page and the conditions. */
+static void show_effect(void *arg)
+{
+	struct process *p = arg;
+	struct compiler_time time = compiler_now();
+	const struct compiler_counters *c = &p->node.counters;
+
+	p->shown = c->deaths + c->returns + c->held;
+	p->shown_ms = time.now_ms;
+	publisher_write(p->publisher, &p->node, &time);
+	conditions_state(p);
+}
+
 /*
  * Bring a compiled document into force, or keep the old one and say why. A refusal that only
  * another document can mend (errors, limits, no such driver) is not tried again.
@@ -335,7 +348,7 @@ static void install_or_refuse(struct process *p, struct compiled *d)
 	}
 	if (!err) {
 		report_in_force(p);
-		conditions_state(p);
+		show_effect(p); /* who reads that the document is in force finds its effect */
 		return;
 	}
 	p->node.counters.refused += d->err != 0;
@@ -408,19 +421,6 @@ static void load_first(struct process *p)
 	stats_job_end(publisher_stats(p->publisher), "compile");
 	install_compiled(p, &d);
 	compiled_free(&d);
-}
-
-/* Write the effect page and the conditions. */
-static void show_effect(void *arg)
-{
-	struct process *p = arg;
-	struct compiler_time time = compiler_now();
-	const struct compiler_counters *c = &p->node.counters;
-
-	p->shown = c->deaths + c->returns + c->held;
-	p->shown_ms = time.now_ms;
-	publisher_write(p->publisher, &p->node, &time);
-	conditions_state(p);
 }
 
 /* Show a decision on the effect page at once, but decisions that follow within SHOW_MS together. */

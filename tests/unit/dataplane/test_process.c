@@ -310,6 +310,37 @@ static void rows_of_what_a_document_no_longer_names_go(void **state)
 	        scene_value("weir_dataplane_backend_in_force", "pool=\"web\",backend=\"b1\""), -1);
 }
 
+static uint64_t stated_document(void)
+{
+	static struct conditions all;
+
+	return conditions_read(SCENE "/run", "dataplane", &all) ? 0 : all.document;
+}
+
+/* weir-mgmt tells of a version as soon as it reads that: what it shows then is no older. */
+static void who_reads_that_a_document_is_in_force_finds_its_effect(void **state)
+{
+	struct scene_document more = scene_plain;
+	int64_t in_force;
+
+	(void)state;
+	more.pools =
+	        "{ name = \"web\"; site = \"ams\"; mode = \"ipip\"; max_backends = 9; backends = ( "
+	        "{ name = \"b2\"; address = \"10.2.0.9\"; }, { name = \"b3\"; address = \"10.1.0.5\"; } ); }";
+	scene_document(&scene_plain);
+	scene_start();
+	WAIT_FOR(stated_document() == scene_number);
+	for (int turn = 0; turn < 4; turn++) {
+		scene_document(turn % 2 ? &scene_plain : &more);
+		WAIT_FOR(stated_document() == scene_number);
+		assert_int_equal(scene_value("weir_dataplane_document", ""), scene_number);
+		in_force = scene_value("weir_dataplane_backend_in_force",
+		                       turn % 2 ? "pool=\"web\",backend=\"b1\""
+		                                : "pool=\"web\",backend=\"b3\"");
+		assert_int_equal(in_force, 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +363,9 @@ int main(void)
 		                                scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(rows_of_what_a_document_no_longer_names_go,
 		                                scene_begin, scene_end),
+		cmocka_unit_test_setup_teardown(
+		        who_reads_that_a_document_is_in_force_finds_its_effect, scene_begin,
+		        scene_end),
 	};
 
 	if (scene_enter()) {
