@@ -164,22 +164,19 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 	return err;
 }
 
-json_t *facts_reasons(const struct judge_reason *reasons, size_t n, int64_t wall_clock_ms)
+json_t *facts_reasons(const struct judge_reason *reasons, size_t n)
 {
-	int64_t now_ms = (int64_t)clock_mono_ms();
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < n; i++) {
 		const struct judge_reason *r = &reasons[i];
 
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:o, s:s, s:o, s:o}", "code", r->code,
-		                                "subject", text_to_json(r->subject), "state",
-		                                judge_state_text(r->state), "text",
-		                                text_to_json(r->text), "since",
-		                                r->since_ms ? time_to_json(wall_clock_ms - now_ms +
-		                                                           (int64_t)r->since_ms)
-		                                            : json_null()));
+		json_array_append_new(
+		        list,
+		        json_pack("{s:s, s:o, s:s, s:o, s:o}", "code", r->code, "subject",
+		                  text_to_json(r->subject), "state", judge_state_text(r->state),
+		                  "text", text_to_json(r->text), "since",
+		                  r->since_at_ms ? time_to_json(r->since_at_ms) : json_null()));
 	}
 	return list;
 }

@@ -251,9 +251,8 @@ static void add_state(struct status *s, json_t *status)
 	}
 	json_object_set_new(status, "state", json_string(judge_state_text(v->state)));
 	json_object_set_new(status, "why", reasons);
-	json_object_set_new(status, "reasons",
-	                    facts_reasons(v->reasons, v->n_reasons, s->look.now_ms));
-	json_object_set_new(status, "notes", facts_reasons(v->notes, v->n_notes, s->look.now_ms));
+	json_object_set_new(status, "reasons", facts_reasons(v->reasons, v->n_reasons));
+	json_object_set_new(status, "notes", facts_reasons(v->notes, v->n_notes));
 }
 
 /* All parts of a status, from its look. @return false: memory is short */

@@ -2,7 +2,7 @@
 /*
  * Each look is judged afresh, and the verdict before it is kept whole. Reasons of both are matched
  * by code and subject: one that is only in the new verdict began, one that is only in the old one
- * ended, and one that is in both keeps its time.
+ * ended. Since when one is there outlives this process and those that state it (since.h).
  */
 #include "mgmt/api/state.h"
 
@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/facts.h"
+#include "mgmt/api/since.h"
 #include "weir/stats.h"
 
 #define EVENTS_A_TURN   16     /* of reasons that came or went; those beyond are counted in one */
@@ -22,16 +23,25 @@
 struct followed_state {
 	struct judge_verdict last;
 	bool known; /* last is one */
+	struct since *since;
 };
 
 int state_open(struct core *core)
 {
-	core->state = calloc(1, sizeof(*core->state));
-	return core->state ? 0 : -ENOMEM;
+	struct followed_state *s = calloc(1, sizeof(*s));
+	int err = s ? since_open(core->dirs.run, clock_mono_ms(), &s->since) : -ENOMEM;
+
+	if (err)
+		free(s);
+	else
+		core->state = s;
+	return err;
 }
 
 void state_close(struct core *core)
 {
+	if (core->state)
+		since_close(core->state->since);
 	free(core->state);
 	core->state = NULL;
 }
@@ -46,18 +56,43 @@ static const struct judge_reason *find_reason(const struct judge_verdict *v,
 	return NULL;
 }
 
+static void add_since(struct since *since, struct judge_reason *reasons, size_t n)
+{
+	uint64_t now_ms = clock_mono_ms();
+	int64_t wall_clock_ms = clock_believed_ms();
+
+	for (size_t i = 0; i < n; i++) {
+		struct judge_reason *r = &reasons[i];
+		int64_t age_ms = r->since_ms ? (int64_t)(now_ms - r->since_ms) : 0;
+
+		r->since_at_ms =
+		        since_when(since, r->code, r->subject, wall_clock_ms - age_ms, now_ms);
+	}
+}
+
 void state_since(const struct core *core, struct judge_verdict *v)
+{
+	if (!core->state)
+		return;
+	add_since(core->state->since, v->reasons, v->n_reasons);
+	add_since(core->state->since, v->notes, v->n_notes);
+}
+
+/* Whether a process, this one among them, is away or was so lately: it states nothing then. */
+static bool is_unsettled(const struct core *core, const struct judge_verdict *v)
 {
 	uint64_t now_ms = clock_mono_ms();
 
-	for (size_t i = 0; i < v->n_reasons; i++) {
-		struct judge_reason *r = &v->reasons[i];
-		const struct judge_reason *old =
-		        core->state ? find_reason(&core->state->last, r) : NULL;
-
-		if (!r->since_ms)
-			r->since_ms = old && old->since_ms ? old->since_ms : now_ms;
-	}
+	if (now_ms - core->started_ms < SINCE_KEPT_MS)
+		return true;
+	for (size_t i = 0; i < v->n_reasons; i++)
+		if (v->reasons[i].rule == JUDGE_RULE_PROCESS_SILENT)
+			return true;
+	for (size_t i = 0; i < v->n_notes; i++)
+		if (!strcmp(v->notes[i].code, "process-restarted") &&
+		    now_ms - v->notes[i].since_ms < SINCE_KEPT_MS)
+			return true;
+	return false;
 }
 
 /* These have events of their own: of health, processes, peers and versions. */
@@ -79,7 +114,7 @@ static bool may_be_left_out(const struct judge_verdict *v, const struct judge_re
 
 /* Write events for the reasons of @p a that are not in @p b. */
 static void log_reasons(struct core *core, const struct judge_verdict *a,
-                        const struct judge_verdict *b, const char *format)
+                        const struct judge_verdict *b, bool ended)
 {
 	int n_logged = 0, n_more = 0;
 
@@ -91,13 +126,14 @@ static void log_reasons(struct core *core, const struct judge_verdict *a,
 		if (n_logged++ < EVENTS_A_TURN)
 			journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",
 			            *r->subject ? r->subject : core->dirs.node, "%s %s: %s",
-			            r->code, format, r->text);
+			            r->code, ended ? "ended; until now" : "began", r->text);
 		else
 			n_more++;
 	}
 	if (n_more)
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",
-		            core->dirs.node, "%d more conditions %s", n_more, format);
+		            core->dirs.node, "%d more conditions %s", n_more,
+		            ended ? "ended" : "began");
 }
 
 static bool has_note(const struct judge_verdict *v, const struct judge_reason *r)
@@ -199,10 +235,12 @@ static void apply_verdict(struct core *core, struct judge_verdict *now)
 
 	if (!s->known)
 		forget_gauges(core);
+	since_begin(s->since);
 	state_since(core, now);
+	since_round(s->since, is_unsettled(core, now), clock_mono_ms());
 	log_node_state(core, now);
-	log_reasons(core, now, &s->last, "began");
-	log_reasons(core, &s->last, now, "ended");
+	log_reasons(core, now, &s->last, false);
+	log_reasons(core, &s->last, now, true);
 	log_restarts(core, now);
 	set_state_gauges(core, now);
 	if (!s->known || s->last.state != now->state)

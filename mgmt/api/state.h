@@ -17,7 +17,7 @@ int state_open(struct core *core) MUST_CHECK;
 void state_close(struct core *core);
 /** Judge now; tell what has changed. Not under the lock. */
 void state_follow(struct core *core);
-/** Give the reasons of @p v the time since when they are there. Under the lock. */
+/** Give the reasons and notes of @p v the time since when they are there. Under the lock. */
 void state_since(const struct core *core, struct judge_verdict *v);
 
 #endif

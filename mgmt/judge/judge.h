@@ -220,7 +220,8 @@ struct judge_reason {
 	char text[JUDGE_TEXT_MAX];
 	enum judge_rule rule;
 	enum judge_state state;
-	uint64_t since_ms; /**< monotonic; 0: not known here */
+	uint64_t since_ms;   /**< monotonic, by the process that states it; 0: not known here */
+	int64_t since_at_ms; /**< wall time, the same at each call: state_since(); 0: not known */
 };
 
 struct judge_verdict {

@@ -41,6 +41,29 @@ class OneNode(unittest.TestCase):
         cls.node.close()
 
 
+class Since(unittest.TestCase):
+    def test_a_reason_keeps_its_time_from_call_to_call_and_over_a_kill(self) -> None:
+        node = Node(PROGRAM).start()
+
+        def since() -> dict[tuple[str, str], str]:
+            status = node.ask("GET", "/v1/status").json
+            return {(r["code"], r["subject"]): r["since"] for r in status["reasons"] + status["notes"]}
+        try:
+            began = wait_for("a reason", since)
+            for _ in range(20):
+                now = since()
+                self.assertEqual({k: now[k] for k in began if k in now}, {k: v for k, v in began.items() if k in now})
+            for _ in range(2):
+                node.stop(signal.SIGKILL)
+                time.sleep(1.1)  # the restart is seen as one: the times would differ in their seconds
+                node.start()
+                wait_for("the same reasons", lambda: began.keys() <= since().keys())
+                now = since()
+                self.assertEqual({k: now[k] for k in began}, began)
+        finally:
+            node.close()
+
+
 class BadRequests(OneNode):
     node: Node
 

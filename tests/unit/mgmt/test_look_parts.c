@@ -50,7 +50,7 @@ static int fake_facts(const struct look *l, struct judge_verdict *out)
 static void fake_since(const struct core *core, struct judge_verdict *v)
 {
 	assert_int_not_equal(pthread_mutex_trylock((pthread_mutex_t *)(uintptr_t)&core->lock), 0);
-	v->reasons[0].since_ms = 1;
+	v->reasons[0].since_at_ms = 1;
 }
 
 static json_t *fake_pools(struct status *s)

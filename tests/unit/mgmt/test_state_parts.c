@@ -5,8 +5,11 @@
  */
 #include "asked.h"
 
+#include <fcntl.h>
+
 #include "mgmt/api/facts.h"
 #include "mgmt/api/look.h"
+#include "mgmt/api/since.h"
 #include "mgmt/api/state.h"
 #include "weir/stats.h"
 
@@ -21,6 +24,14 @@ static int judge_rc;
 static uint64_t fake_mono_ms(void)
 {
 	return fake_ms;
+}
+
+/* Of the fakes: the wall clock at which the monotonic one was 0, and how far it was set since. */
+static int64_t zero_ms = 1700000000000, fake_step_ms;
+
+static int64_t fake_wall_ms(void)
+{
+	return zero_ms + (int64_t)fake_ms + fake_step_ms;
 }
 
 static int fake_take(struct core *core, struct look *l)
@@ -43,10 +54,11 @@ static int fake_judge(const struct look *l, struct judge_verdict *out)
 }
 
 /* The private parts too. */
-#define clock_mono_ms fake_mono_ms
-#define look_init     fake_take
-#define look_fini     fake_fini
-#define facts_judge   fake_judge
+#define clock_mono_ms     fake_mono_ms
+#define clock_believed_ms fake_wall_ms
+#define look_init         fake_take
+#define look_fini         fake_fini
+#define facts_judge       fake_judge
 #include "mgmt/api/state.c"
 
 static int setup(void **state)
@@ -247,38 +259,165 @@ static void many_events_of_a_turn_are_counted(void **state)
 	}
 }
 
-static uint64_t since_of(const char *subject)
+static int64_t since_of(const char *subject)
 {
 	struct judge_verdict v = next;
 
 	state_since(&this_node, &v);
 	for (size_t i = 0; i < v.n_reasons; i++)
 		if (!strcmp(v.reasons[i].subject, subject))
-			return v.reasons[i].since_ms;
-	return 0;
+			return v.reasons[i].since_at_ms;
+	return v.n_notes ? v.notes[0].since_at_ms : 0;
 }
 
 static void a_reason_is_there_since_it_was_seen_first(void **state)
 {
 	(void)state;
+	const int64_t begin = zero_ms + (int64_t)fake_ms;
+
 	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
 	add_reason(JUDGE_RULE_STATED_DEGRADED, "eth1", 4711); /* a process knows it better */
-	assert_int_equal(since_of("fra"), fake_ms);
-	look_again();
-	fake_ms += 5000;
-	assert_int_equal(since_of("fra"), fake_ms - 5000);
-	assert_int_equal(since_of("eth1"), 4711);
-	look_again();
-	fake_ms += 5000;
-	look_again();
-	assert_int_equal(since_of("fra"), fake_ms - 10000);
+	for (int turn = 0; turn < 3; turn++) {
+		assert_int_equal(since_of("fra"), begin);
+		assert_int_equal(since_of("eth1"), zero_ms + 4711);
+		look_again();
+		fake_ms += 5000;
+		fake_step_ms += 3; /* a clock that is disciplined moves no time that was said */
+	}
+	fake_step_ms = 0;
 	add_reason(JUDGE_RULE_SITE_DOWN, "lon", 0);
-	assert_int_equal(since_of("lon"), fake_ms); /* of another subject */
+	assert_int_equal(since_of("lon"), zero_ms + (int64_t)fake_ms); /* of another subject */
 	next.n_reasons = 0;
 	look_again();
 	fake_ms += 5000;
 	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0); /* it was over in between */
-	assert_int_equal(since_of("fra"), fake_ms);
+	assert_int_equal(since_of("fra"), zero_ms + (int64_t)fake_ms);
+}
+
+static void start_again(void)
+{
+	state_close(&this_node);
+	this_node.started_ms = fake_ms;
+	assert_int_equal(state_open(&this_node), 0);
+}
+
+/* A weir-mgmt that was killed, twice: what is still there when it looks again never ended. */
+static void a_restart_moves_no_beginning(void **state)
+{
+	(void)state;
+	const int64_t begin = zero_ms + (int64_t)fake_ms;
+
+	for (int turn = 0; turn < 2; turn++) {
+		next.n_reasons = 0;
+		add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+		look_again();
+		fake_ms += 20000;
+		start_again();
+		next.n_reasons = 0;
+		look_again(); /* it does not know yet */
+		fake_ms += 1000;
+		add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+		assert_int_equal(since_of("fra"), begin);
+		look_again();
+		fake_ms += SINCE_KEPT_MS;
+		look_again();
+		assert_int_equal(since_of("fra"), begin);
+	}
+	next.n_reasons = 0;
+	look_again();
+	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	assert_int_equal(since_of("fra"), zero_ms + (int64_t)fake_ms);
+}
+
+/* Texts without an end, and times to come, behind a sound header. */
+static void spoil_page(void)
+{
+	char path[PATH_MAX + 16], bytes[2000];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/since.page", this_node.dirs.run);
+	memset(bytes, 0x41, sizeof(bytes));
+	fd = open(path, O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, bytes, 2000, 64), 2000);
+	close(fd);
+}
+
+/* Of another boot, or nonsense, nothing is believed. */
+static void a_page_that_cannot_be_true_is_forgotten(void **state)
+{
+	(void)state;
+	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	look_again();
+	fake_ms = 5000; /* the machine was started again */
+	start_again();
+	assert_int_equal(since_of("fra"), zero_ms + (int64_t)fake_ms);
+	spoil_page();
+	start_again();
+	fake_ms += 1000;
+	assert_int_equal(since_of("fra"), zero_ms + (int64_t)fake_ms);
+}
+
+/* What weir-dns stated before it was killed began when it stated it first; so do notes. */
+static void a_restarted_process_states_nothing_new(void **state)
+{
+	(void)state;
+	const int64_t begin = zero_ms + (int64_t)fake_ms;
+
+	for (int turn = 0; turn < 2; turn++) {
+		next = (struct judge_verdict){ 0 };
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+		look_again();
+		assert_int_equal(since_of("zone"), begin);
+		fake_ms += 20000;
+		look_again();
+		next = (struct judge_verdict){ 0 };
+		add_reason(JUDGE_RULE_PROCESS_SILENT, "weir-dns", 0);
+		look_again();
+		fake_ms += 1000;
+		next = (struct judge_verdict){ 0 };
+		note_condition("process-restarted", "weir-dns", "restarted", fake_ms);
+		look_again(); /* it has no zones yet */
+		fake_ms += 5000;
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+		assert_int_equal(since_of("zone"), begin);
+		look_again();
+	}
+	next = (struct judge_verdict){ 0 };
+	note_condition("agents-unseen", "web", "a note", fake_ms - 700);
+	assert_int_equal(since_of(""), zero_ms + (int64_t)fake_ms - 700);
+	fake_step_ms = 3;
+	assert_int_equal(since_of(""), zero_ms + (int64_t)fake_ms - 700);
+	fake_step_ms = 0;
+}
+
+static void more_reasons_than_have_room_are_told_all_the_same(void **state)
+{
+	char subject[16];
+
+	(void)state;
+	for (int i = 0; i < (int)SINCE_ROWS + 2; i++) {
+		snprintf(subject, sizeof(subject), "s%d", i);
+		assert_int_equal(
+		        since_when(this_node.state->since, "site-down", subject, 100 + i, fake_ms),
+		        100 + i);
+	}
+	assert_int_equal(since_when(this_node.state->since, "site-down", "s0", 7, fake_ms), 100);
+	since_begin(this_node.state->since);
+	since_round(this_node.state->since, false, fake_ms);
+	assert_int_equal(since_when(this_node.state->since, "site-down", "s0", 7, fake_ms), 7);
+}
+
+static void an_end_reads_as_an_end(void **state)
+{
+	(void)state;
+	add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+	look_again();
+	assert_int_equal(count_events("condition", "site-down began: trouble of fra"), 1);
+	next.n_reasons = 0;
+	look_again();
+	assert_int_equal(count_events("condition", "site-down ended; until now: trouble of fra"),
+	                 1);
 }
 
 static void reasons_are_counted_by_code(void **state)
@@ -335,6 +474,11 @@ int main(void)
 		T(what_is_told_elsewhere_is_told_once),
 		T(many_events_of_a_turn_are_counted),
 		T(a_reason_is_there_since_it_was_seen_first),
+		T(a_restart_moves_no_beginning),
+		T(a_page_that_cannot_be_true_is_forgotten),
+		T(a_restarted_process_states_nothing_new),
+		T(more_reasons_than_have_room_are_told_all_the_same),
+		T(an_end_reads_as_an_end),
 		T(reasons_are_counted_by_code),
 		T(restarts_become_events),
 	};

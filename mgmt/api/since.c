@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A table of wall times by code and subject. A row is written with its code last, so that a process
+ * that is killed leaves whole rows only. What the page holds at the start is believed as far as it
+ * can be true: this boot's monotonic times, and texts that end.
+ */
+#include "mgmt/api/since.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/page.h"
+#include "mgmt/judge/judge.h"
+
+#define PAGE_KIND   "since"
+#define PAGE_LAYOUT 1u
+
+struct since_row {
+	char code[CONDITION_CODE_MAX]; /* "": free */
+	char subject[CONDITION_SUBJECT_MAX];
+	int64_t at_ms;        /* wall time */
+	uint64_t observed_ms; /* monotonic */
+};
+
+struct since {
+	struct page *page; /* NULL: rows are in memory alone */
+	struct since_row *rows;
+	bool is_there[SINCE_ROWS]; /* in this round */
+};
+
+static void tidy_rows(struct since *s, uint64_t now_ms)
+{
+	for (size_t i = 0; i < SINCE_ROWS; i++) {
+		struct since_row *row = &s->rows[i];
+
+		row->code[sizeof(row->code) - 1] = row->subject[sizeof(row->subject) - 1] = 0;
+		if (row->observed_ms > now_ms || row->at_ms <= 0)
+			row->code[0] = 0;
+		row->observed_ms = now_ms; /* nobody has looked meanwhile */
+	}
+}
+
+int since_open(const char *run_dir, uint64_t now_ms, struct since **out)
+{
+	struct since *s = calloc(1, sizeof(*s));
+	const size_t bytes = SINCE_ROWS * sizeof(*s->rows);
+	char path[PATH_MAX];
+	int err;
+
+	if (!s)
+		return -ENOMEM;
+	err = snprintf(path, sizeof(path), "%s/since.page", run_dir) >= (int)sizeof(path)
+	              ? -ENAMETOOLONG
+	              : page_create(path, PAGE_KIND, PAGE_LAYOUT, bytes, &s->page);
+	if (err)
+		log_error("since-page-failed", "error=\"%s\"", strerror(-err));
+	s->rows = err ? calloc(1, bytes) : page_payload(s->page);
+	if (!s->rows) {
+		free(s);
+		return -ENOMEM;
+	}
+	tidy_rows(s, now_ms);
+	*out = s;
+	return 0;
+}
+
+void since_close(struct since *s)
+{
+	if (!s)
+		return;
+	if (!s->page)
+		free(s->rows);
+	page_close(s->page);
+	free(s);
+}
+
+static bool is_row_of(const struct since_row *row, const char *code, const char *subject)
+{
+	return *row->code && !strcmp(row->code, code) && !strcmp(row->subject, subject);
+}
+
+/* The row of a code and subject, made if there is room. @return SINCE_ROWS: there is none */
+static size_t row_of(struct since *s, const char *code, const char *subject, int64_t begin_ms)
+{
+	size_t at = SINCE_ROWS;
+
+	for (size_t i = 0; i < SINCE_ROWS; i++) {
+		if (is_row_of(&s->rows[i], code, subject))
+			return i;
+		if (at == SINCE_ROWS && !*s->rows[i].code)
+			at = i;
+	}
+	if (at == SINCE_ROWS)
+		return SINCE_ROWS;
+	s->rows[at].at_ms = begin_ms;
+	snprintf(s->rows[at].subject, sizeof(s->rows[at].subject), "%s", subject);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	snprintf(s->rows[at].code, sizeof(s->rows[at].code), "%s", code);
+	return at;
+}
+
+int64_t since_when(struct since *s, const char *code, const char *subject, int64_t begin_ms,
+                   uint64_t now_ms)
+{
+	size_t at = row_of(s, code, subject, begin_ms);
+
+	if (at == SINCE_ROWS)
+		return begin_ms;
+	s->is_there[at] = true;
+	s->rows[at].observed_ms = now_ms;
+	return s->rows[at].at_ms;
+}
+
+void since_begin(struct since *s)
+{
+	memset(s->is_there, 0, sizeof(s->is_there));
+}
+
+void since_round(struct since *s, bool unsettled, uint64_t now_ms)
+{
+	for (size_t i = 0; i < SINCE_ROWS; i++) {
+		bool kept = unsettled && now_ms - s->rows[i].observed_ms < SINCE_KEPT_MS;
+
+		if (!s->is_there[i] && !kept)
+			s->rows[i].code[0] = 0;
+	}
+	if (s->page)
+		page_alive(s->page, now_ms);
+}
