@@ -40,11 +40,19 @@ int64_t clock_realtime_ms(void)
 /* One offset a process: whatever thread or module asks, the time is one. */
 static _Atomic int64_t believed_offset_ms = INT64_MIN;
 
-int64_t clock_believed_ms(void)
+int64_t clock_believed_at(uint64_t mono_ms)
 {
 	int64_t offset_ms = believed_offset_ms;
 
-	return offset_ms == INT64_MIN ? clock_realtime_ms() : (int64_t)clock_mono_ms() + offset_ms;
+	if (offset_ms == INT64_MIN)
+		offset_ms = clock_realtime_ms() - (int64_t)clock_mono_ms();
+	return (int64_t)mono_ms + offset_ms;
+}
+
+int64_t clock_believed_ms(void)
+{
+	return believed_offset_ms == INT64_MIN ? clock_realtime_ms()
+	                                       : clock_believed_at(clock_mono_ms());
 }
 
 void clock_believe(int64_t offset_ms)

@@ -34,6 +34,8 @@ int64_t clock_realtime_ms(void);
  * clock_believe(); before the first, the wall clock. Safe from any thread.
  */
 int64_t clock_believed_ms(void);
+/** The believed time at @p mono_ms of the boot clock: equal instants give equal times. */
+int64_t clock_believed_at(uint64_t mono_ms);
 /** Believe that the wall clock is the boot clock plus @p offset_ms (base/wall_clock.h says when). */
 void clock_believe(int64_t offset_ms);
 /** The first 64 bits of the kernel's id of this boot; 0: it cannot be read. */

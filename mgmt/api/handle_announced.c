@@ -19,9 +19,10 @@ static bool find_traffic(void *arg, const char *vip, struct announcement_traffic
 
 json_t *handle_announcements_json(const struct look *l, const char *vip, uint64_t limit)
 {
+	const uint64_t now_ms = clock_mono_ms();
 	const struct announcement_filter filter = { .vip = vip,
 		                                    .limit = limit,
-		                                    .wall_clock_ms = l->now_ms,
+		                                    .wall_clock_ms = clock_believed_at(now_ms),
 		                                    .traffic_of = find_traffic,
 		                                    .arg = l->core };
 	struct announcements a;
@@ -29,7 +30,7 @@ json_t *handle_announcements_json(const struct look *l, const char *vip, uint64_
 
 	if (!announcements_apply(l->m))
 		return NULL;
-	if (!announcements_read(l->core->dirs.run, l->m, clock_mono_ms(), &a))
+	if (!announcements_read(l->core->dirs.run, l->m, now_ms, &a))
 		out = announcements_to_json(&a, &filter);
 	announcements_fini(&a);
 	return out;

@@ -220,10 +220,14 @@ static void clocks_are_the_kernel_s(void **state)
 static void the_believed_time_is_the_kernel_s_until_another_is(void **state)
 {
 	int64_t before = clock_realtime_ms(), believed = clock_believed_ms(), mono;
+	uint64_t long_ago = clock_mono_ms() - 700;
 
 	(void)state;
 	assert_true(believed >= before && believed <= clock_realtime_ms());
+	assert_true(clock_believed_at(long_ago) + 700 >= before - 1);
+	assert_true(clock_believed_at(long_ago) + 700 <= clock_realtime_ms() + 1);
 	clock_believe(-5000000000);
+	assert_int_equal(clock_believed_at(7), 7 - 5000000000);
 	mono = (int64_t)clock_mono_ms();
 	believed = clock_believed_ms();
 	assert_true(believed + 5000000000 >= mono);
