@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <jansson.h>
 
@@ -136,15 +137,19 @@ static int status_of(int err, const struct model_errors *errors)
 
 /*
  * A copy of the configuration elsewhere, such as `config show --into` makes, has no key beside it.
- * It would be applied with this node's key, so it is checked with that.
+ * It would be applied with this node's key, so it is checked with that. A host without the directory
+ * of one is no node: what the first reading found stands.
  * @return whether that key helped; *err and @p errors are of that reading then
  */
 static bool read_with_node_key(const char *path, const char *conf_dir, struct model **m,
                                struct model_errors *errors, int *err)
 {
 	struct model_errors second = { 0 };
-	int second_err = model_read_laid_out(path, conf_dir, NULL, NULL, m, &second);
+	int second_err;
 
+	if (access(conf_dir, F_OK))
+		return false;
+	second_err = model_read_laid_out(path, conf_dir, NULL, NULL, m, &second);
 	if (second_err && !second.denied && second.n_total >= errors->n_total) {
 		model_errors_free(&second);
 		return false;

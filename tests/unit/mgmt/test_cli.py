@@ -497,9 +497,9 @@ class Cli(unittest.TestCase):
         self.assertIn(f"{path}:2: schema: found 7", done.stderr)
         self.assertIn(f'{path}:4: nodes[0].site: there is no "t" in sites (did you mean "s"?)', done.stderr)
         self.assertEqual(done.stdout, "")
-        found = json.loads(self.weir("config", "check", path, "--json").stdout)
-        self.assertFalse(found["ok"])
-        self.assertEqual([m["line"] for m in found["mistakes"]], [2, 4])
+        for conf in (self.dir, os.path.join(self.dir, "missing")):  # a host that is no node has no such directory
+            found = json.loads(self.weir("--conf-dir", conf, "config", "check", path, "--json").stdout)
+            self.assertEqual((found["ok"], [m["line"] for m in found["mistakes"]]), (False, [2, 4]), conf)
 
     def test_config_check_reads_the_zones_as_the_dns_server_does(self) -> None:
         soa = "@ 300 IN SOA ns host 1 2 3 4 5\n@ 300 IN NS ns\nns 300 IN A 192.0.2.1\n"
