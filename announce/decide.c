@@ -50,11 +50,13 @@ static enum announce_fact find_missed(const struct announce_facts *f)
 	return unknown;
 }
 
-/* The node's own causes: this node forwards nothing, so no other node need confirm. */
+/* The node's own causes: this node forwards or answers nothing, so no other node need confirm. */
 enum announce_fact announce_own_cause(const struct announce_facts *f)
 {
 	if (is_no(f, ANNOUNCE_FACT_PORT))
 		return ANNOUNCE_FACT_PORT;
+	if (is_no(f, ANNOUNCE_FACT_SOCKETS))
+		return ANNOUNCE_FACT_SOCKETS;
 	return is_no(f, ANNOUNCE_FACT_PROGRAM) ? ANNOUNCE_FACT_PROGRAM : ANNOUNCE_FACT_COUNT;
 }
 
@@ -78,6 +80,8 @@ static enum announce_reason reason_of_cause(enum announce_fact cause)
 		return ANNOUNCE_REASON_PORT_DOWN;
 	case ANNOUNCE_FACT_PROGRAM:
 		return ANNOUNCE_REASON_PROGRAM_GONE;
+	case ANNOUNCE_FACT_SOCKETS:
+		return ANNOUNCE_REASON_SOCKETS_MISSING;
 	case ANNOUNCE_FACT_COVERED:
 		return ANNOUNCE_REASON_PORT_UNCOVERED;
 	case ANNOUNCE_FACT_POOLS:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Whether weir-dns answers, by the signs of life on its stats page. A server that is silent may be
+ * Whether weir-dns answers, by the signs of life on its stats page, and which addresses it says that it
+ * serves, by its counters there (STATS_LISTENING). A server that is silent may be
  * stopped for a moment, so silence alone is unknown and withdraws nothing. One whose process has
  * ended, and that nobody has started again for GONE_MS, answers no query: its addresses may go to
  * another node that confirms. So does one that ends again and again soon after each start, although
@@ -9,15 +10,17 @@
 #include "announce/process.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "weir/stats.h"
 
-#define OLD_MS  2000u  /* ms without a sign of life: it may not answer */
-#define GONE_MS 5000u  /* ms without one and without a process: weir run starts it again in less */
-#define GOOD_MS 10000u /* ms that a process lives which does not end again and again */
-#define ENDS    3u /* processes in a row that lived for less: an operator's restarts are fewer */
+#define OLD_MS    2000u /* ms without a sign of life: it may not answer */
+#define GONE_MS   5000u /* ms without one and without a process: weir run starts it again in less */
+#define GOOD_MS   10000u /* ms that a process lives which does not end again and again */
+#define STARTS_MS 5000u  /* ms in which a new process may still wait for its sockets */
+#define ENDS      3u /* processes in a row that lived for less: an operator's restarts are fewer */
 
 /* Whether the process has ended; what cannot be seen has not. */
 static bool has_ended(uint64_t pid)
@@ -63,4 +66,23 @@ enum announce_truth dns_life_read(struct announcer *a, uint64_t now_ms)
 		return ANNOUNCE_YES;
 	return silent_ms > GONE_MS && has_ended(stats_reader_pid(a->dns)) ? ANNOUNCE_NO
 	                                                                  : ANNOUNCE_UNKNOWN;
+}
+
+enum announce_truth dns_life_holds(const struct announcer *a, const struct addr *address,
+                                   uint64_t now_ms)
+{
+	char labels[STATS_ADDRESS_MAX];
+	size_t n = a->dns ? stats_reader_n(a->dns) : 0;
+
+	stats_address_labels(address, labels);
+	for (size_t i = 0; i < n; i++) {
+		const struct stats_entry *e = stats_reader_entry(a->dns, i);
+
+		if (e->used && !strcmp(e->name, STATS_LISTENING) && !strcmp(e->labels, labels))
+			return __atomic_load_n(&e->value, __ATOMIC_RELAXED) ? ANNOUNCE_YES
+			       : announce_elapsed_ms(now_ms, a->dns_life.since_ms) < STARTS_MS
+			               ? ANNOUNCE_UNKNOWN
+			               : ANNOUNCE_NO;
+	}
+	return ANNOUNCE_UNKNOWN;
 }

@@ -77,6 +77,7 @@ void evidence_of_vip(const struct proof_vip *v, uint32_t n_vips, bool needs_all,
 	f->probe_old = false;
 	truth[ANNOUNCE_FACT_HOPS] = truth[ANNOUNCE_FACT_POOLS] = truth[ANNOUNCE_FACT_PROBE] =
 	        ANNOUNCE_UNKNOWN;
+	truth[ANNOUNCE_FACT_SOCKETS] = ANNOUNCE_YES; /* a VIP needs none */
 	if (!v)
 		return;
 	f->probe_old = announce_elapsed_ms(now_ms, v->proved_ms) >
@@ -95,12 +96,15 @@ void evidence_of_vip(const struct proof_vip *v, uint32_t n_vips, bool needs_all,
 		                                    : ANNOUNCE_NO;
 }
 
-void evidence_of_dns(enum announce_truth answers, bool by_kernel, struct announce_facts *f)
+void evidence_of_dns(enum announce_truth answers, enum announce_truth holds, bool by_kernel,
+                     struct announce_facts *f)
 {
 	enum announce_truth *truth = f->truth;
 
 	f->probe_old = false;
 	truth[ANNOUNCE_FACT_PROBE] = answers;
+	/* a server that is silent or gone holds what it held: its successor gets the sockets */
+	truth[ANNOUNCE_FACT_SOCKETS] = answers == ANNOUNCE_YES ? holds : ANNOUNCE_UNKNOWN;
 	truth[ANNOUNCE_FACT_DOCUMENT] = truth[ANNOUNCE_FACT_PEERS] = ANNOUNCE_YES;
 	truth[ANNOUNCE_FACT_HOPS] = truth[ANNOUNCE_FACT_POOLS] = ANNOUNCE_YES;
 	if (by_kernel)

@@ -53,9 +53,11 @@ void evidence_of_vip(const struct proof_vip *v, uint32_t n_vips, bool needs_all,
  * The facts of an address of DNS, after evidence_of_node(). With XDP the kernel serves it, so
  * nothing of the forwarding counts; with DPDK its packets come through the driver.
  * @param answers    whether weir-dns shows signs of life; no: its process has ended for good
+ * @param holds      whether weir-dns says that it serves the address by UDP and TCP
  * @param by_kernel  the driver is not DPDK
  */
-void evidence_of_dns(enum announce_truth answers, bool by_kernel, struct announce_facts *f);
+void evidence_of_dns(enum announce_truth answers, enum announce_truth holds, bool by_kernel,
+                     struct announce_facts *f);
 
 /* How long an answer of the daemon counts, ms. @param d  NULL: there is no daemon */
 uint64_t evidence_daemon_old_ms(const struct daemon_facts *d);

@@ -224,5 +224,8 @@ enum announce_truth others_announce(const struct announce_row *row, uint64_t now
 
 /* Whether weir-dns answers; no: its process has ended, and none has begun for a while, or each ends soon. */
 enum announce_truth dns_life_read(struct announcer *a, uint64_t now_ms);
+/* Whether the present weir-dns says that it serves @p address by UDP and TCP; after dns_life_read(). */
+enum announce_truth dns_life_holds(const struct announcer *a, const struct addr *address,
+                                   uint64_t now_ms);
 
 #endif

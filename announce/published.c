@@ -172,6 +172,7 @@ static struct judgement judge_row(const struct announce_row *row, uint64_t now_m
 		return for_ms >= STUCK_MS ? undrained : none;
 	case ANNOUNCE_REASON_PORT_DOWN:
 	case ANNOUNCE_REASON_PROGRAM_GONE:
+	case ANNOUNCE_REASON_SOCKETS_MISSING:
 	case ANNOUNCE_REASON_PORT_UNCOVERED:
 	case ANNOUNCE_REASON_POOLS_DOWN:
 	case ANNOUNCE_REASON_PROBE_REFUSED:
@@ -199,6 +200,7 @@ static const char *name_row(const struct announce_row *row, char out[CONDITION_S
 static bool names_fact(enum announce_reason reason)
 {
 	return reason == ANNOUNCE_REASON_PORT_DOWN || reason == ANNOUNCE_REASON_PROGRAM_GONE ||
+	       reason == ANNOUNCE_REASON_SOCKETS_MISSING ||
 	       reason == ANNOUNCE_REASON_PORT_UNCOVERED || reason == ANNOUNCE_REASON_POOLS_DOWN ||
 	       reason == ANNOUNCE_REASON_PROBE_REFUSED;
 }

@@ -87,7 +87,8 @@ static void gather_facts(struct announcer *a, struct announce_row *row,
 		                        : NULL,
 		                node ? node->n_vips : 0, it->needs_all, now_ms, f);
 	else
-		evidence_of_dns(dns_answers, !drives_dpdk(a, node), f);
+		evidence_of_dns(dns_answers, dns_life_holds(a, &it->address, now_ms),
+		                !drives_dpdk(a, node), f);
 	row->read_ms = route ? route->at_ms : 0;
 	row->exported = evidence_of_daemon(d, route, row->added_ms, evidence_daemon_old_ms(d),
 	                                   now_ms, &row->routes, f);

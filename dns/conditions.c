@@ -15,6 +15,7 @@
 #include "dns/zone/image.h"
 #include "dns/server.h"
 #include "weir/model.h"
+#include "weir/stats.h"
 
 /* The supervisor needs some seconds to open the sockets of more threads. */
 #define FEW_THREADS_MS 15000
@@ -128,11 +129,19 @@ static bool host_has(const struct addr *address)
 static void state_listens(const struct server *s, struct stats *to)
 {
 	const struct model_node *self = s->now ? s->now->model->self : NULL;
-	char text[ADDR_TEXT_MAX];
+	char text[ADDR_TEXT_MAX], labels[STATS_ADDRESS_MAX];
 	size_t n_served = 0;
 
-	for (size_t i = 0; self && i < self->n_dns_listen; i++)
-		n_served += is_served(s, &self->dns_listen[i]) && host_has(&self->dns_listen[i]);
+	for (size_t i = 0; self && i < self->n_dns_listen; i++) {
+		const struct addr *address = &self->dns_listen[i];
+		bool answers = is_served(s, address) && host_has(address);
+
+		stats_address_labels(address, labels);
+		stats_set(stats_get_counter(to, STATS_GAUGE, STATS_LISTENING, labels,
+		                            "Whether the address is served by UDP and TCP."),
+		          answers);
+		n_served += answers;
+	}
 	for (size_t i = 0; self && i < self->n_dns_listen; i++)
 		if (is_served(s, &self->dns_listen[i]) && !host_has(&self->dns_listen[i]))
 			conditions_add(

@@ -27,6 +27,7 @@
 #include "base/reuseport.h"
 #include "dns/handed.h"
 #include "weir/model.h"
+#include "weir/stats.h"
 
 #define BACKLOG   1024  /* connections that the kernel keeps until they are accepted */
 #define DRAIN_MS  1000  /* a packet that the kernel has put into a socket is read long before */
@@ -288,11 +289,23 @@ static unsigned threads_with_sockets(const struct server *s)
 	return most < s->n_configured ? most : s->n_configured;
 }
 
+/* An address that is not configured any more: nothing is said of it. */
+static void drop_listening(struct server *s, const struct addr *address)
+{
+	char labels[STATS_ADDRESS_MAX];
+
+	if (!s->counters.stats)
+		return;
+	stats_address_labels(address, labels);
+	stats_drop(s->counters.stats, STATS_LISTENING, labels);
+}
+
 static void close_unwanted(struct server *s, const struct model_node *node)
 {
 	for (unsigned i = s->n_listens; i-- > 0;)
 		if (!node || !is_configured_address(node, &s->listens[i].address)) {
 			close_sockets(&s->listens[i], 0);
+			drop_listening(s, &s->listens[i].address);
 			s->listens[i] = s->listens[--s->n_listens];
 		}
 }

@@ -106,7 +106,7 @@ static void publish_build_info(struct stats *s)
 static bool is_life_sign(const char *name)
 {
 	return !strcmp(name, STATS_TURNS) || !strcmp(name, STATS_JOB) ||
-	       !strcmp(name, STATS_WORKER);
+	       !strcmp(name, STATS_LISTENING) || !strcmp(name, STATS_WORKER);
 }
 
 /* Signs of life of an earlier process: the supervisor would wait for its threads and jobs. */
@@ -262,6 +262,13 @@ uint64_t *stats_get_counter(struct stats *s, enum stats_kind kind, const char *n
 	s->kept[spare] = s->entries[spare];
 	link_entry(s, spare);
 	return &s->entries[spare].value;
+}
+
+void stats_address_labels(const struct addr *address, char out[STATS_ADDRESS_MAX])
+{
+	char text[ADDR_TEXT_MAX];
+
+	snprintf(out, STATS_ADDRESS_MAX, "address=\"%s\"", addr_text(address, text));
 }
 
 void stats_drop(struct stats *s, const char *name, const char *labels)

@@ -25,7 +25,7 @@
 /** The page's name in the run directory. */
 #define ANNOUNCED_PAGE_FILE      "announce.page"
 #define ANNOUNCED_PAGE_KIND      "announce"
-#define ANNOUNCED_PAGE_LAYOUT    1u
+#define ANNOUNCED_PAGE_LAYOUT    2u
 #define ANNOUNCED_MAX            4096u /**< addresses of a node */
 #define ANNOUNCED_NEIGHBOURS_MAX 32u   /**< of the routing daemon */
 #define ANNOUNCED_TEXT_MAX       64u   /**< of names and versions, NUL included */
@@ -55,7 +55,9 @@ enum announce_table { ANNOUNCE_NONE, ANNOUNCE_NORMAL, ANNOUNCE_SHUTDOWN };
 	X(POOLS, "pools", "no pool of the VIP has a backend that packets would be given",          \
 	  "look at the backends with weir status")                                                 \
 	X(PROBE, "probe-packet", "no probe packet for the VIP came out forwarded",                 \
-	  "look at weir-dataplane in the log; try weir trace")
+	  "look at weir-dataplane in the log; try weir trace")                                     \
+	X(SOCKETS, "sockets", "weir-dns has not said that it serves the address by UDP and TCP",   \
+	  "look for listen-failed in weir status: another server may have port 53 (ss -lnutp)")
 
 #define ANNOUNCE_FACT_ENUM(name, label, text, action) ANNOUNCE_FACT_##name,
 enum announce_fact { ANNOUNCE_FACTS(ANNOUNCE_FACT_ENUM) ANNOUNCE_FACT_COUNT };
@@ -90,6 +92,9 @@ enum announce_fact { ANNOUNCE_FACTS(ANNOUNCE_FACT_ENUM) ANNOUNCE_FACT_COUNT };
 	X(PROGRAM_GONE, "program-gone",                                                             \
 	  "withdrawn: the forwarding program is not attached, or no worker runs. Look at "          \
 	  "weir-dataplane in weir status and in the log")                                           \
+	X(SOCKETS_MISSING, "sockets-missing",                                                       \
+	  "withdrawn: weir-dns does not serve the address by UDP and TCP. Look for listen-failed "  \
+	  "in weir status: another server may have port 53")                                        \
 	X(PORT_UNCOVERED, "port-uncovered",                                                         \
 	  "withdrawn: a port is up without the forwarding program, so packets that come in by it "  \
 	  "are lost. Look at weir-dataplane in weir status and in the log")                         \
@@ -177,7 +182,7 @@ struct announced_address {
 	uint8_t is_read;
 	/** 1: the neighbours that get the route are known; 0: an empty `exported` says nothing */
 	uint8_t is_export_read;
-	uint8_t reserved[5];
+	uint8_t reserved[4];
 	/** since when nothing that withdraws is so: the hold-down counts; 0: it is */
 	uint64_t good_ms;
 };

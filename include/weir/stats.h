@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/addr.h"
+
 #define STATS_PAGE_KIND   "stats"
 #define STATS_PAGE_LAYOUT 1u
 
@@ -71,6 +73,15 @@ void stats_drop(struct stats *s, const char *name, const char *labels);
  * rounds.
  */
 #define STATS_FORWARD "weir_run_workers_forward"
+/**
+ * On the page of weir-dns, labels address="192.0.2.53": whether this process serves the address by
+ * UDP and TCP and the host has it. What an earlier process said is dropped by stats_create(), so an
+ * address without an entry is not known.
+ */
+#define STATS_LISTENING   "weir_dns_listening"
+#define STATS_ADDRESS_MAX (ADDR_TEXT_MAX + sizeof("address=\"\""))
+/** The labels of a counter that belongs to @p address: address="192.0.2.53". */
+void stats_address_labels(const struct addr *address, char out[STATS_ADDRESS_MAX]);
 /** Longest time that a job can announce, seconds. */
 #define STATS_JOB_MAX_S 600u
 

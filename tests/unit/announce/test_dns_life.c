@@ -96,6 +96,37 @@ static void a_server_that_ends_again_and_again_is_a_no(void **state)
 	end_server(pid);
 }
 
+/* Held and lost, twice; a process that has just started may still wait for its sockets. */
+static void an_address_is_held_or_not_by_the_word_of_the_present_process(void **state)
+{
+	(void)state;
+	struct addr address, other;
+	uint64_t now_ms = clock_mono_ms(), *holds;
+	struct stats *s;
+
+	assert_int_equal(addr_parse("192.0.2.53", &address), 0);
+	assert_int_equal(addr_parse("2001:db8::53", &other), 0);
+	assert_int_equal(stats_create(dir, "dns", 8, &s), 0);
+	a.dns_life = (struct dns_life){ .pid = 0 };
+	stats_alive(s, now_ms);
+	assert_int_equal(dns_life_read(&a, now_ms), ANNOUNCE_YES);
+	assert_int_equal(dns_life_holds(&a, &address, now_ms), ANNOUNCE_UNKNOWN);
+	holds = stats_get_counter(s, STATS_GAUGE, STATS_LISTENING, "address=\"192.0.2.53\"", "");
+	for (int life = 0; life < 2; life++) {
+		stats_set(holds, 1);
+		assert_int_equal(dns_life_holds(&a, &address, now_ms), ANNOUNCE_YES);
+		stats_set(holds, 0);
+		assert_int_equal(dns_life_holds(&a, &address, now_ms + 4999), ANNOUNCE_UNKNOWN);
+		assert_int_equal(dns_life_holds(&a, &address, now_ms + 5000), ANNOUNCE_NO);
+		assert_int_equal(dns_life_holds(&a, &other, now_ms + 5000), ANNOUNCE_UNKNOWN);
+	}
+	stats_close(s);
+	assert_int_equal(stats_create(dir, "dns", 8, &s),
+	                 0); /* the next process has said nothing */
+	assert_int_equal(dns_life_holds(&a, &address, now_ms + 5000), ANNOUNCE_UNKNOWN);
+	stats_close(s);
+}
+
 static int make_directory(void **state)
 {
 	(void)state;
@@ -120,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_a_server_that_is_gone_for_long_is_a_no),
 		cmocka_unit_test(a_server_that_ends_again_and_again_is_a_no),
+		cmocka_unit_test(an_address_is_held_or_not_by_the_word_of_the_present_process),
 	};
 
 	return cmocka_run_group_tests_name("announce dns life", tests, make_directory,

@@ -111,7 +111,7 @@ static void without_a_page_all_is_unknown(void **state)
 	evidence_of_node(NULL, 5, false, &f);
 	evidence_of_vip(NULL, 1, false, NOW_MS, &f);
 	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++)
-		assert_int_equal(f.truth[i], VAGUE);
+		assert_int_equal(f.truth[i], i == ANNOUNCE_FACT_SOCKETS ? YES : VAGUE);
 }
 
 static void a_dead_driver_is_a_no_even_without_a_page(void **state)
@@ -223,10 +223,29 @@ static void a_dns_server_that_is_silent_is_unknown_and_one_that_is_gone_a_no(voi
 	for (size_t i = 0; i < COUNT(lives); i++) {
 		struct announce_facts f = { .probe_old = true };
 
-		evidence_of_dns(lives[i], true, &f);
+		evidence_of_dns(lives[i], YES, true, &f);
 		assert_int_equal(f.truth[ANNOUNCE_FACT_PROBE], lives[i]);
+		assert_int_equal(f.truth[ANNOUNCE_FACT_SOCKETS], lives[i] == YES ? YES : VAGUE);
 		assert_int_equal(f.truth[ANNOUNCE_FACT_POOLS], YES);
 		assert_false(f.probe_old);
+	}
+}
+
+/* The last word of a server that is silent or gone says nothing of its successor. */
+static void sockets_are_missing_only_by_the_word_of_a_server_that_lives(void **state)
+{
+	(void)state;
+	static const struct {
+		enum announce_truth answers, holds, sockets;
+	} cases[] = { { YES, NO, NO },      { YES, VAGUE, VAGUE }, { YES, YES, YES },
+		      { VAGUE, NO, VAGUE }, { NO, NO, VAGUE },     { VAGUE, YES, VAGUE },
+		      { NO, VAGUE, VAGUE } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct announce_facts f = { 0 };
+
+		evidence_of_dns(cases[i].answers, cases[i].holds, true, &f);
+		assert_int_equal(f.truth[ANNOUNCE_FACT_SOCKETS], cases[i].sockets);
 	}
 }
 
@@ -240,11 +259,11 @@ static void an_address_of_dns_needs_the_forwarding_with_dpdk_alone(void **state)
 	struct announce_facts f = { 0 };
 
 	evidence_of_node(&n, 5, false, &f);
-	evidence_of_dns(YES, true, &f);
+	evidence_of_dns(YES, YES, true, &f);
 	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++)
 		assert_int_equal(f.truth[i], YES);
 	evidence_of_node(NULL, 5, true, &f);
-	evidence_of_dns(YES, false, &f);
+	evidence_of_dns(YES, YES, false, &f);
 	assert_int_equal(f.truth[ANNOUNCE_FACT_PROGRAM], NO);
 	assert_int_equal(f.truth[ANNOUNCE_FACT_DOCUMENT], YES);
 	assert_int_equal(f.truth[ANNOUNCE_FACT_PEERS], YES);
@@ -454,6 +473,7 @@ int main(void)
 		cmocka_unit_test(the_probe_packet_is_what_the_page_says),
 		cmocka_unit_test(a_promise_needs_a_probe_packet_of_just_now),
 		cmocka_unit_test(a_dns_server_that_is_silent_is_unknown_and_one_that_is_gone_a_no),
+		cmocka_unit_test(sockets_are_missing_only_by_the_word_of_a_server_that_lives),
 		cmocka_unit_test(an_address_of_dns_needs_the_forwarding_with_dpdk_alone),
 		cmocka_unit_test(only_fresh_answers_of_a_daemon_that_answers_count),
 		cmocka_unit_test(a_promise_needs_an_answer_of_just_now),

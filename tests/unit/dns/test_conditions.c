@@ -15,6 +15,7 @@
 #include "dns/server.h"
 #include "dns/steering/peer_health.h"
 #include "weir/condition.h"
+#include "weir/stats.h"
 
 static struct {
 	uint64_t document;
@@ -22,6 +23,8 @@ static struct {
 	struct condition items[64];
 	bool ended;
 } stated;
+static char dir[] = "/tmp/weir-dns-conditions.XXXXXX";
+static struct stats *page;
 static uint64_t time_ms;
 static struct peer_health_sites heard;
 static struct majority outside[8]; /* by target */
@@ -157,7 +160,7 @@ static int set_up(void **state)
 		.model = &w.m, .steering = &w.p, .state = w.state, .peer_health = &w.views
 	};
 	w.s = (struct server){ .now = &w.g, .port = 53, .n_threads = 1, .few_ms = time_ms };
-	w.s.counters.stats = (void *)&w; /* there is a page */
+	w.s.counters.stats = page;
 	w.s.n_listens = 2;
 	for (unsigned i = 0; i < 2; i++) {
 		char text[] = "192.0.2.1";
@@ -226,6 +229,48 @@ static void a_refused_document_is_down_only_where_nothing_is_served(void **state
 	w.s.now = NULL;
 	assert_int_equal(state_conditions(), 1);
 	assert_int_equal(level_of("document-refused", "", "nothing is answered"), CONDITION_DOWN);
+}
+
+/* What weir-announce reads of an address. */
+static uint64_t word_of_listening(const char *labels)
+{
+	return *stats_get_counter(page, STATS_GAUGE, STATS_LISTENING, labels, "");
+}
+
+/* Lost and back, twice. */
+static void each_address_is_said_to_be_served_or_not(void **state)
+{
+	(void)state;
+	for (int life = 0; life < 2; life++) {
+		(void)state_conditions();
+		assert_int_equal(word_of_listening("address=\"192.0.2.2\""), 1);
+		w.s.listens[1].n[1] = 0; /* no TCP */
+		(void)state_conditions();
+		assert_int_equal(word_of_listening("address=\"192.0.2.1\""), 1);
+		assert_int_equal(word_of_listening("address=\"192.0.2.2\""), 0);
+		w.s.listens[1].n[1] = 1;
+		lacking = "192.0.2.1";
+		(void)state_conditions();
+		assert_int_equal(word_of_listening("address=\"192.0.2.1\""), 0);
+		assert_int_equal(word_of_listening("address=\"192.0.2.2\""), 1);
+		lacking = NULL;
+	}
+}
+
+static int make_page(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? stats_create(dir, "dns", 16, &page) : -1;
+}
+
+static int remove_page(void **state)
+{
+	char command[64];
+
+	(void)state;
+	stats_close(page);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
 }
 
 static void listens_are_judged_one_by_one(void **state)
@@ -534,6 +579,7 @@ int main(void)
 		WITH(what_is_well_is_not_blamed),
 		WITH(a_refused_document_is_down_only_where_nothing_is_served),
 		WITH(listens_are_judged_one_by_one),
+		WITH(each_address_is_said_to_be_served_or_not),
 		WITH(threads_that_lack_have_their_time_to_come),
 		WITH(a_key_that_is_not_the_clusters_is_told),
 		WITH(the_majority_is_lost_at_one_half_and_warned_of_before),
@@ -547,5 +593,5 @@ int main(void)
 		WITH(a_whole_image_that_is_an_earlier_one_is_told),
 	};
 
-	return cmocka_run_group_tests_name("dns conditions", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("dns conditions", tests, make_page, remove_page);
 }
