@@ -89,6 +89,7 @@ static void close_xdp_driver(struct driver *driver)
 	for (size_t i = 0; i < d->n_ports; i++)
 		close(d->ports[i].link_fd);
 	carry_free(d->carry);
+	xdp_not_sent_close(&d->not_sent);
 	xdp_set_close(&d->next);
 	xdp_set_close(&d->now);
 	if (d->dir_fd >= 0)
@@ -122,6 +123,7 @@ static int open_xdp_driver(const struct driver_config *config, struct driver **o
 		close_xdp_driver((struct driver *)d);
 		return err;
 	}
+	d->not_sent_err = xdp_not_sent_open(&d->not_sent, d->dir);
 	*out = (struct driver *)d;
 	return 0;
 }
@@ -292,6 +294,8 @@ static int attach_interface(struct driver *driver, const struct model_port *port
 	}
 	if (!known && d->n_ports == DRIVER_PORTS_MAX)
 		return driver_set_reason(reason, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+	xdp_not_sent_program(&d->not_sent, xdp_program_id(d->now.prog_fd));
+	xdp_not_sent_port(&d->not_sent, ifindex, true);
 	err = xdp_set_port(&d->now, ifindex, true);
 	if (err)
 		return driver_set_reason(reason, err, "%s cannot be added to the map of ports: %s",
@@ -337,13 +341,58 @@ static int detach_interface(struct driver *driver, const char *interface,
 {
 	struct xdp_driver *d = (struct xdp_driver *)driver;
 	char path[PATH_MAX];
+	const struct xdp_port *known = find_xdp_port(d, interface);
+	uint32_t ifindex = known ? known->shown.ifindex : 0;
+	int err;
 
 	reason->text[0] = 0;
 	link_path(d, interface, path);
-	if (find_xdp_port(d, interface))
-		(void)xdp_set_port(&d->now, find_xdp_port(d, interface)->shown.ifindex, false);
+	if (known)
+		(void)xdp_set_port(&d->now, ifindex, false);
 	forget_port(d, find_xdp_port(d, interface));
-	return drop_link(path, reason);
+	err = drop_link(path, reason);
+	if (known)
+		xdp_not_sent_port(&d->not_sent, ifindex, false);
+	return err;
+}
+
+/* Why frames probably do not leave, for people. */
+static const char *likely_cause(const struct not_sent_port *row)
+{
+	switch (row->step ? -row->err : 0) {
+	case ENXIO:
+		return "the other end of the pair runs no XDP program and no NAPI, or the NIC has too "
+		       "few XDP transmit queues (ethtool -l)";
+	case ENETDOWN:
+		return "the interface is down";
+	case EMSGSIZE:
+		return "the frames are longer than the interface's MTU";
+	case EOPNOTSUPP:
+		return "the interface takes no frames from XDP: its driver cannot, or it is one of a pair "
+		       "whose other end runs no XDP program and no NAPI";
+	default:
+		return "the transmit ring is full or stopped, or has no queue for this CPU (ethtool "
+		       "-S, ethtool -l, ethtool -g)";
+	}
+}
+
+static void add_not_sent(const struct xdp_driver *d, struct driver_port *out)
+{
+	const struct not_sent_port *row = xdp_not_sent_of(&d->not_sent, out->ifindex);
+
+	out->not_sent_known = row != NULL;
+	out->not_sent = row ? __atomic_load_n(&row->frames, __ATOMIC_RELAXED) : 0;
+	out->not_sent_cause = row ? likely_cause(row) : strerror(-d->not_sent_err);
+}
+
+static uint64_t count_not_sent(const struct driver *driver)
+{
+	return xdp_not_sent_uncounted(&((const struct xdp_driver *)driver)->not_sent);
+}
+
+static void note_not_sent_counted(struct driver *driver, uint64_t frames)
+{
+	xdp_not_sent_counted(&((struct xdp_driver *)driver)->not_sent, frames);
 }
 
 static size_t read_ports(const struct driver *driver, struct driver_port out[DRIVER_PORTS_MAX])
@@ -356,6 +405,7 @@ static size_t read_ports(const struct driver *driver, struct driver_port out[DRI
 		out[i] = d->ports[i].shown;
 		out[i].lost = carries != XDP_CARRIES_PROGRAM;
 		out[i].may_forward = carries == XDP_CARRIES_OTHER;
+		add_not_sent(d, &out[i]);
 	}
 	return d->n_ports;
 }
@@ -419,12 +469,14 @@ static int switch_to_larger_set(struct driver *driver, struct driver_reason *rea
 	if (!err) {
 		for (size_t i = 0; i < d->n_ports; i++)
 			(void)xdp_set_port(&d->next, d->ports[i].shown.ifindex, true);
+		xdp_not_sent_program(&d->not_sent, xdp_program_id(d->next.prog_fd));
 		done = update_links(d, d->next.prog_fd, d->n_ports);
 		if (done < d->n_ports) {
 			err = driver_set_reason(reason, -errno,
 			                        "the program on %s cannot be replaced: %s",
 			                        d->ports[done].shown.name, strerror(errno));
 			update_links(d, d->now.prog_fd, done);
+			xdp_not_sent_program(&d->not_sent, xdp_program_id(d->now.prog_fd));
 			xdp_set_unpin(d->dir, d->last_number + 1);
 		}
 	}
@@ -480,6 +532,7 @@ static int remove_pins(const char *pin_dir, struct driver_reason *reason)
 		closedir(dir);
 		snprintf(path, sizeof(path), "%.*s/current", PATH_MAX - 64, pin_dir);
 		(void)unlink(path);
+		xdp_not_sent_remove(pin_dir);
 		xdp_sets_tidy(pin_dir, 0);
 		if (rmdir(pin_dir) && !err)
 			err = driver_set_reason(reason, -errno, "%s cannot be removed: %s", pin_dir,
@@ -529,6 +582,8 @@ const struct driver_ops driver_xdp = {
 	.resize_begin = begin_larger_set,
 	.resize_commit = switch_to_larger_set,
 	.prove = xdp_prove,
+	.not_sent = count_not_sent,
+	.not_sent_counted = note_not_sent_counted,
 	.grace = wait_for_programs,
 	.tick = renew_clock,
 	.tick_s = 10,

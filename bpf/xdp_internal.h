@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
+#include "bpf/not_sent.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 #include "weir/layout.h"
@@ -35,12 +36,19 @@ struct xdp_port {
 	uint64_t queried_ms; /* when shown.program was read back; 0: never */
 };
 
+/** What drivers did not take, as the kernel counts it (bpf/not_sent.h). */
+struct xdp_not_sent {
+	struct not_sent_state *state; /* mapped; NULL: the kernel does not let us know */
+};
+
 /** The XDP driver: struct driver (weir/driver.h) to its callers. */
 struct xdp_driver {
 	char dir[PATH_MAX];
 	int dir_fd; /* locked */
 	struct xdp_set now, next;
 	struct carry *carry; /* copies now into next; NULL while there is no next */
+	struct xdp_not_sent not_sent;
+	int not_sent_err; /* why it is not known */
 	unsigned last_number;
 	struct xdp_port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
@@ -54,10 +62,32 @@ enum xdp_carries {
 };
 /** What the link of @p p holds, compared with the program of @p d. */
 enum xdp_carries xdp_carries(const struct xdp_driver *d, const struct xdp_port *p);
+/** The id of the program of @p prog_fd; 0: it cannot be read. */
+uint32_t xdp_program_id(int prog_fd);
 /** As driver_ops.may_forward(). */
 bool xdp_may_forward(const struct driver *driver, const char *interface);
 /** As driver_ops.prove(). */
 MUST_CHECK int xdp_prove(struct driver *driver, struct driver_probes *batch);
+
+/**
+ * Count from now on what drivers do not take, in the map below @p dir: the kernel goes on with it
+ * when the process has ended. @return 0; -errno: nothing is counted, and nothing else is harmed
+ */
+MUST_CHECK int xdp_not_sent_open(struct xdp_not_sent *n, const char *dir);
+/** Counting goes on. All that follow do nothing where it was not opened. */
+void xdp_not_sent_close(struct xdp_not_sent *n);
+/** The forwarding program with id @p id comes into the ports; the one before it still counts. */
+void xdp_not_sent_program(const struct xdp_not_sent *n, uint32_t id);
+/** Interface @p ifindex is a port, or no longer. */
+void xdp_not_sent_port(const struct xdp_not_sent *n, uint32_t ifindex, bool ours);
+/** What is counted of port @p ifindex. @return NULL: nothing is known */
+const struct not_sent_port *xdp_not_sent_of(const struct xdp_not_sent *n, uint32_t ifindex);
+/** As driver_ops.not_sent(). */
+uint64_t xdp_not_sent_uncounted(const struct xdp_not_sent *n);
+/** As driver_ops.not_sent_counted(). */
+void xdp_not_sent_counted(const struct xdp_not_sent *n, uint64_t frames);
+/** Remove map and links below @p dir: counting ends. */
+void xdp_not_sent_remove(const char *dir);
 
 /** Make @p s empty: nothing is open. */
 void xdp_set_init(struct xdp_set *s);

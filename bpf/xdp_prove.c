@@ -24,20 +24,19 @@
 
 #define QUERY_EVERY_MS 1000u
 
-/* The id of this process's program; 0: it cannot be read. */
-static uint32_t own_program_id(const struct xdp_driver *d)
+uint32_t xdp_program_id(int prog_fd)
 {
 	struct bpf_prog_info prog = { 0 };
 	uint32_t n = sizeof(prog);
 
-	return bpf_obj_get_info_by_fd(d->now.prog_fd, &prog, &n) ? 0 : prog.id;
+	return bpf_obj_get_info_by_fd(prog_fd, &prog, &n) ? 0 : prog.id;
 }
 
 /* A link whose interface is gone, or that was detached, holds no interface. */
 enum xdp_carries xdp_carries(const struct xdp_driver *d, const struct xdp_port *p)
 {
 	struct bpf_link_info link = { 0 };
-	uint32_t n = sizeof(link), own = own_program_id(d);
+	uint32_t n = sizeof(link), own = xdp_program_id(d->now.prog_fd);
 
 	if (bpf_obj_get_info_by_fd(p->link_fd, &link, &n))
 		return XDP_CARRIES_OTHER;
@@ -85,7 +84,7 @@ static int check_port(struct xdp_driver *d, uint32_t ifindex)
 {
 	for (size_t i = 0; i < d->n_ports; i++) {
 		struct xdp_port *p = &d->ports[i];
-		uint32_t own = own_program_id(d);
+		uint32_t own = xdp_program_id(d->now.prog_fd);
 		bool carries = xdp_carries(d, p) == XDP_CARRIES_PROGRAM;
 
 		if (p->shown.ifindex != ifindex)

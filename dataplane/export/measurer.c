@@ -52,6 +52,7 @@ struct measurer {
 	struct measured_counters kept[READINGS]; /* the newest at `at` */
 	unsigned at;
 	struct measured_sources *sources;
+	struct node_counts counts;
 	uint64_t written_ms, scanned_ms, began;
 	uint64_t received; /* as last read, at read_ms: for the sample's width */
 	uint64_t read_ms;
@@ -146,6 +147,11 @@ static int make_measure_page(struct measurer *m, const struct compiler *n, uint6
 	m->scratch->max_services = services;
 	m->scratch->max_pools = pools;
 	return 0;
+}
+
+const struct fwd_cpu *measurer_counts(const struct measurer *m)
+{
+	return &m->counts.shown;
 }
 
 int measurer_fault(const struct measurer *m)
@@ -251,15 +257,10 @@ static void read_pools(const struct compiler *n, struct measure_page *p)
 	qsort(measure_page_pools(p), p->node.n_pools, sizeof(struct measure_pool), by_pool);
 }
 
-static void read_node(const struct fwd_tables *t, struct measure_node *node)
+static void read_node(const struct fwd_cpu *counts, struct measure_node *node)
 {
-	node->received = 0;
-	memset(node->reason, 0, sizeof(node->reason));
-	for (uint32_t c = 0; c < t->n_cpus; c++) {
-		node->received += OWNER_LOAD(uint64_t, &t->cpus[c].received);
-		for (uint32_t i = 0; i < FWD_REASONS_MAX; i++)
-			node->reason[i] += OWNER_LOAD(uint64_t, &t->cpus[c].reason[i]);
-	}
+	node->received = counts->received;
+	memcpy(node->reason, counts->reason, sizeof(node->reason));
 }
 
 static void read_drills(const struct fwd_tables *t, struct measure_node *node)
@@ -442,12 +443,14 @@ void measurer_tick(struct measurer *m, const struct compiler *n, uint64_t now_ms
 {
 	struct measure_page *p;
 
-	if (!n->plan || (m->written_ms && now_ms - m->written_ms + EARLY_MS < MEASURER_MS) ||
-	    make_measure_page(m, n, now_ms))
+	if (!n->plan || (m->written_ms && now_ms - m->written_ms + EARLY_MS < MEASURER_MS))
+		return;
+	node_counts_read(&m->counts, n, now_ms);
+	if (make_measure_page(m, n, now_ms))
 		return;
 	p = m->scratch;
 	m->written_ms = now_ms;
-	read_node(&n->t, &p->node);
+	read_node(&m->counts.shown, &p->node);
 	read_drills(&n->t, &p->node);
 	read_services(n, p);
 	read_pools(n, p);

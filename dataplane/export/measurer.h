@@ -11,6 +11,7 @@
 #define WEIR_DATAPLANE_EXPORT_MEASURER_H
 
 #include "base/checked.h"
+#include "dataplane/export/node_counts.h"
 #include "dataplane/tables/compiler.h"
 #include "weir/measure.h"
 
@@ -29,6 +30,8 @@ void measurer_free(struct measurer *m);
  */
 void measurer_tick(struct measurer *m, const struct compiler *n, uint64_t now_ms) NONNULL();
 
+/** The node's counters as last read by measurer_tick(). @return borrowed */
+const struct fwd_cpu *measurer_counts(const struct measurer *m) NONNULL();
 /** Why nothing is measured: -errno of the page, which is tried again each five seconds; 0: it is. */
 int measurer_fault(const struct measurer *m) NONNULL();
 

@@ -76,6 +76,12 @@ static const struct metric port_metrics[] = {
 	  "frames that the device dropped because workers read too slowly (imissed)" },
 	{ STATS_COUNTER, "weir_dataplane_port_no_memory_total",
 	  "frames dropped because no buffer was free (rx_nombuf)" },
+	{ STATS_COUNTER, "weir_dataplane_port_not_sent_total",
+	  "frames that were to leave by the port and that its driver did not take; 0 while "
+	  "weir_dataplane_port_not_sent_known is 0" },
+	{ STATS_GAUGE, "weir_dataplane_port_not_sent_known",
+	  "1: what the port's driver does not take is counted; 0: nothing can tell (XDP without the "
+	  "kernel's tracepoints), or packets_total alone has it (DPDK)" },
 };
 
 const struct metrics_row metrics_rows[METRICS_KINDS] = {

@@ -251,30 +251,17 @@ void publisher_document(struct publisher *p, const struct compiler *n)
 	make_pool_rows(p, n);
 }
 
-/*
- * Each CPU counts in a row of its own; a row is read without a lock, so sums may lack packets
- * under way.
- */
-static void sum_cpus(struct publisher *p, const struct fwd_tables *t)
+static void write_counts(struct publisher *p)
 {
-	struct fwd_cpu sum = { 0 };
+	const struct fwd_cpu *sum = measurer_counts(p->measurer);
 
-	for (uint32_t c = 0; c < t->n_cpus; c++) {
-		sum.received += OWNER_LOAD(uint64_t, &t->cpus[c].received);
-		sum.received_bytes += OWNER_LOAD(uint64_t, &t->cpus[c].received_bytes);
-		sum.fragments_lost += OWNER_LOAD(uint64_t, &t->cpus[c].fragments_lost);
-		for (int i = 0; i < FWD_REASON_COUNT; i++)
-			sum.reason[i] += OWNER_LOAD(uint64_t, &t->cpus[c].reason[i]);
-		for (int i = 0; i < OWNER_EVENT_COUNT; i++)
-			sum.event[i] += OWNER_LOAD(uint64_t, &t->cpus[c].event[i]);
-	}
-	stats_set(p->totals[RECEIVED], sum.received);
-	stats_set(p->totals[RECEIVED_BYTES], sum.received_bytes);
-	stats_set(p->totals[FRAGMENTS_LOST], sum.fragments_lost);
+	stats_set(p->totals[RECEIVED], sum->received);
+	stats_set(p->totals[RECEIVED_BYTES], sum->received_bytes);
+	stats_set(p->totals[FRAGMENTS_LOST], sum->fragments_lost);
 	for (int i = 0; i < FWD_REASON_COUNT; i++)
-		stats_set(p->reasons[i], sum.reason[i]);
+		stats_set(p->reasons[i], sum->reason[i]);
 	for (int i = 0; i < OWNER_EVENT_COUNT; i++)
-		stats_set(p->events[i], sum.event[i]);
+		stats_set(p->events[i], sum->event[i]);
 }
 
 static void write_services(struct publisher *p, const struct compiler *n)
@@ -478,7 +465,7 @@ void publisher_write(struct publisher *p, const struct compiler *n,
 	if (!n->plan)
 		return;
 	measurer_tick(p->measurer, n, time->now_ms);
-	sum_cpus(p, &n->t);
+	write_counts(p);
 	write_node(p, n);
 	publish_workers(p->stats, p->rows, n);
 	write_services(p, n);

@@ -120,6 +120,8 @@ static void write_ports(const struct writer *w)
 		stats_set(r[i].counters[0], w->ports[i].up && !w->ports[i].lost);
 		stats_set(r[i].counters[1], w->ports[i].missed);
 		stats_set(r[i].counters[2], w->ports[i].no_memory);
+		stats_set(r[i].counters[3], w->ports[i].not_sent);
+		stats_set(r[i].counters[4], w->ports[i].not_sent_known);
 	}
 }
 

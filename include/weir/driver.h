@@ -100,6 +100,14 @@ struct driver_port {
 	/** Of a driver in user space; else 0 and 0. */
 	uint64_t missed; /**< frames that the device dropped because they were not read in time */
 	uint64_t no_memory; /**< frames that it dropped because there were no buffers */
+	/**
+	 * Frames that were to leave by this port and did not: the driver refused them. Never less
+	 * while the port is one. Not known: 0, and nobody can tell what the driver took.
+	 */
+	uint64_t not_sent;
+	bool not_sent_known;
+	/** The likely cause of the last of them; not known: why it is not. NULL: a driver that counts at once */
+	const char *not_sent_cause;
 };
 
 /** The one of @p n ports with the kernel name @p interface. @return borrowed from @p ports, or NULL */
@@ -258,6 +266,15 @@ struct driver_ops {
 	 *         -EOPNOTSUPP: the kernel is too old; -errno. On failure some may be run.
 	 */
 	int (*prove)(struct driver *d, struct driver_probes *batch);
+
+	/**
+	 * Frames that the tables count as sent, and that did not leave: a driver says so after the
+	 * verdict is counted. Those that the caller has counted (not_sent_counted()) are left out,
+	 * over restarts, too. NULL, with the other: the tables count them at once.
+	 */
+	uint64_t (*not_sent)(const struct driver *d);
+	/** The tables now count @p frames of them as `not_sent`. */
+	void (*not_sent_counted)(struct driver *d, uint64_t frames);
 
 	/**
 	 * Wait until no packet is under way that read a table before this call. Any thread may call

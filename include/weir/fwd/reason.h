@@ -57,7 +57,8 @@ enum fwd_kind {
 	X(KERNEL_POLICED, DROP, "kernel_policed",                                                   \
 	  "for the kernel, but over the limit of its class (DPDK)")                                 \
 	X(KERNEL_REFUSED, DROP, "kernel_refused", "for the kernel, but its TAP refused it (DPDK)")  \
-	X(NOT_SENT, DROP, "not_sent", "the port to send by is full, or is not one of ours (DPDK)")  \
+	X(NOT_SENT, DROP, "not_sent",                                                               \
+	  "its driver did not take the frame, or the port to send by is not one of ours (DPDK)")    \
 	X(SEGMENTED, DROP, "segmented", "longer than a buffer: beyond the node's mtu (DPDK)")       \
 	X(TOO_BIG_ANSWERED, TX, "too_big_told",                                                     \
 	  "too big for the tunnel: an ICMP error tells the sender what fits (RFC 1191, 8201)")      \

@@ -102,11 +102,11 @@ static inline __attribute__((unused)) void space_detach_link(const char *path)
 	close(fd);
 }
 
-/* Somebody else's XDP program, that passes all. @return a descriptor */
-static inline __attribute__((unused)) int space_load_other(void)
+/* Somebody else's XDP program, that does @p action with each frame. @return a descriptor */
+static inline __attribute__((unused)) int space_load_action(enum xdp_action action)
 {
 	const struct bpf_insn code[] = {
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = XDP_PASS },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = action },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_XDP);
@@ -115,6 +115,29 @@ static inline __attribute__((unused)) int space_load_other(void)
 	if (fd < 0)
 		abort();
 	return fd;
+}
+
+/* One that redirects each frame to interface @p ifindex. @return a descriptor */
+static inline __attribute__((unused)) int space_load_redirect(uint32_t ifindex)
+{
+	const struct bpf_insn code[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 1, .imm = (int)ifindex },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = 0 },
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_redirect },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_XDP);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "other", "GPL", code, 4, &opts);
+
+	if (fd < 0)
+		abort();
+	return fd;
+}
+
+/* One that passes all. @return a descriptor */
+static inline __attribute__((unused)) int space_load_other(void)
+{
+	return space_load_action(XDP_PASS);
 }
 
 /* Attach it to @p interface. */

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Frames that drivers did not take: what the tracepoints' programs (bpf/not_sent.bpf.c) and the
+ * process share, one map that is mapped into memory.
+ *
+ * The kernel counts in it while the process is gone, since map and links are pinned below the
+ * driver's directory. Frames are counted by the port that they were to leave by.
+ */
+#ifndef WEIR_BPF_NOT_SENT_H
+#define WEIR_BPF_NOT_SENT_H
+
+#include <linux/types.h>
+
+#define NOT_SENT_PORTS_MAX 16u
+#define NOT_SENT_LAYOUT    1u
+
+/** The step at which a frame was lost. */
+enum not_sent_step {
+	NOT_SENT_REFUSED = 1, /**< the driver refused a frame of XDP_TX, and says no error */
+	NOT_SENT_BULK,        /**< of some that were sent together, the driver took less */
+	NOT_SENT_REDIRECT,    /**< the kernel cannot send by this interface */
+};
+
+/** Of one port. */
+struct not_sent_port {
+	__u32 ifindex; /**< 0: a free row */
+	__s32 err;     /**< -errno of the last loss; 0: the driver says none, as for a full ring */
+	__u32 step;    /**< enum not_sent_step of the last loss; 0: there was none */
+	__u32 reserved;
+	__u64 frames; /**< never less, while the row is the port's */
+};
+
+struct not_sent_state {
+	__u32 layout;      /**< NOT_SENT_LAYOUT */
+	__u32 generation;  /**< of the programs that count */
+	__u32 programs[2]; /**< ids of the forwarding programs: in force, and the one before it */
+	__u64 in_tables;   /**< frames that the tables count as `not_sent` already */
+	struct not_sent_port ports[NOT_SENT_PORTS_MAX];
+	struct not_sent_port other; /**< of ports that have left, and of interfaces that are none */
+};
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The process's side of bpf/not_sent.bpf.c: load, attach to the tracepoints, pin, read.
+ *
+ * "not-sent" in the driver's directory is the pinned map, "not-sent-0" and following are the links.
+ * A successor attaches its own programs beside those of its predecessor, says in the map that from
+ * now on its own count, and puts its pins over the others: so no frame is counted twice or left out.
+ * Where the kernel does not let us, nothing is known of what drivers took; forwarding goes on. One
+ * thread.
+ */
+#include "bpf/xdp_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
+#pragma GCC diagnostic ignored "-Wshadow"
+#include "bpf/not_sent.skel.h"
+#pragma GCC diagnostic pop
+
+#define LINKS_MAX 4u
+
+static size_t state_bytes(void)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+
+	return (sizeof(struct not_sent_state) + page - 1) / page * page;
+}
+
+static void pin_path(const char *dir, int link, char out[PATH_MAX])
+{
+	if (link < 0)
+		snprintf(out, PATH_MAX, "%.*s/not-sent", PATH_MAX - 64, dir);
+	else
+		snprintf(out, PATH_MAX, "%.*s/not-sent-%d", PATH_MAX - 64, dir, link);
+}
+
+/* Put a pin of @p fd at @p path, over an earlier one. */
+static int pin_not_sent(int fd, const char *path)
+{
+	char beside[PATH_MAX];
+
+	snprintf(beside, sizeof(beside), "%.*s-new", PATH_MAX - 8, path);
+	(void)unlink(beside);
+	return bpf_obj_pin(fd, beside) || rename(beside, path) ? -errno : 0;
+}
+
+/* The pinned map, if it is of this layout. @return descriptor, or -ENOENT */
+static int open_pinned(const char *dir)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t n = sizeof(info);
+	char path[PATH_MAX];
+	int fd;
+
+	pin_path(dir, -1, path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -ENOENT;
+	if (!bpf_obj_get_info_by_fd(fd, &info, &n) && info.type == BPF_MAP_TYPE_ARRAY &&
+	    info.value_size == sizeof(struct not_sent_state))
+		return fd;
+	close(fd);
+	return -ENOENT;
+}
+
+static int map_state(int fd, struct not_sent_state **out)
+{
+	void *p = mmap(NULL, state_bytes(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return -errno;
+	*out = p;
+	return 0;
+}
+
+static uint32_t own_namespace(void)
+{
+	struct stat st;
+
+	return stat("/proc/self/ns/net", &st) ? 0 : (uint32_t)st.st_ino;
+}
+
+/* The generation that counts now, and the one that is to count from now on. */
+static uint32_t next_generation(int map_fd)
+{
+	struct not_sent_state s = { 0 };
+	uint32_t zero = 0;
+
+	if (map_fd < 0 || bpf_map_lookup_elem(map_fd, &zero, &s) || s.layout != NOT_SENT_LAYOUT)
+		return 1;
+	return s.generation + 1 ? s.generation + 1 : 1;
+}
+
+static int load_programs(struct weir_not_sent_bpf **out, int map_fd)
+{
+	struct weir_not_sent_bpf *skel = weir_not_sent_bpf__open();
+	int err = skel ? 0 : -errno;
+
+	if (!err && map_fd >= 0)
+		err = bpf_map__reuse_fd(skel->maps.state, map_fd);
+	if (!err) {
+		skel->rodata->generation = next_generation(map_fd);
+		skel->rodata->net_inum = own_namespace();
+		err = weir_not_sent_bpf__load(skel);
+	}
+	if (!err)
+		err = weir_not_sent_bpf__attach(skel);
+	if (err)
+		weir_not_sent_bpf__destroy(skel);
+	*out = err ? NULL : skel;
+	return err;
+}
+
+static int pin_links(const struct weir_not_sent_bpf *skel, const char *dir)
+{
+	const struct bpf_link *const links[LINKS_MAX] = {
+		skel->links.note_exception,
+		skel->links.note_redirect_err,
+		skel->links.note_bulk,
+		skel->links.note_devmap,
+	};
+	char path[PATH_MAX];
+	int err = 0;
+
+	for (unsigned i = 0; i < LINKS_MAX && !err; i++) {
+		pin_path(dir, (int)i, path);
+		err = pin_not_sent(bpf_link__fd(links[i]), path);
+	}
+	return err;
+}
+
+/*
+ * Pins come last, but for the map's: when the process ends before, its links end with it, and those
+ * of its predecessor have lost the word. Then nothing is counted until the next one comes.
+ */
+int xdp_not_sent_open(struct xdp_not_sent *n, const char *dir)
+{
+	struct weir_not_sent_bpf *skel = NULL;
+	int map_fd = open_pinned(dir);
+	int err = load_programs(&skel, map_fd);
+	char path[PATH_MAX];
+
+	n->state = NULL;
+	if (!err)
+		err = map_state(bpf_map__fd(skel->maps.state), &n->state);
+	if (!err) {
+		n->state->layout = NOT_SENT_LAYOUT;
+		__atomic_store_n(&n->state->generation, skel->rodata->generation, __ATOMIC_RELEASE);
+		pin_path(dir, -1, path);
+		err = map_fd < 0 ? pin_not_sent(bpf_map__fd(skel->maps.state), path) : 0;
+	}
+	if (!err)
+		err = pin_links(skel, dir);
+	if (err)
+		xdp_not_sent_close(n);
+	weir_not_sent_bpf__destroy(skel);
+	if (map_fd >= 0)
+		close(map_fd);
+	return err;
+}
+
+void xdp_not_sent_close(struct xdp_not_sent *n)
+{
+	if (n->state)
+		munmap(n->state, state_bytes());
+	n->state = NULL;
+}
+
+void xdp_not_sent_program(const struct xdp_not_sent *n, uint32_t id)
+{
+	if (!n->state || n->state->programs[0] == id)
+		return;
+	n->state->programs[1] = n->state->programs[0];
+	__atomic_store_n(&n->state->programs[0], id, __ATOMIC_RELEASE);
+}
+
+static struct not_sent_port *find_row(const struct xdp_not_sent *n, uint32_t ifindex)
+{
+	for (unsigned i = 0; n->state && i < NOT_SENT_PORTS_MAX; i++)
+		if (n->state->ports[i].ifindex == ifindex)
+			return &n->state->ports[i];
+	return NULL;
+}
+
+void xdp_not_sent_port(const struct xdp_not_sent *n, uint32_t ifindex, bool ours)
+{
+	struct not_sent_port *row = find_row(n, ifindex);
+
+	if (row && !ours) {
+		row->ifindex = 0;
+		__sync_fetch_and_add(&n->state->other.frames, row->frames);
+		row->frames = 0;
+	}
+	if (row || !ours)
+		return;
+	row = find_row(n, 0);
+	if (row) {
+		row->err = 0;
+		row->step = 0;
+		__atomic_store_n(&row->ifindex, ifindex, __ATOMIC_RELEASE);
+	}
+}
+
+const struct not_sent_port *xdp_not_sent_of(const struct xdp_not_sent *n, uint32_t ifindex)
+{
+	return find_row(n, ifindex);
+}
+
+uint64_t xdp_not_sent_uncounted(const struct xdp_not_sent *n)
+{
+	uint64_t sum;
+
+	if (!n->state)
+		return 0;
+	sum = __atomic_load_n(&n->state->other.frames, __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < NOT_SENT_PORTS_MAX; i++)
+		sum += __atomic_load_n(&n->state->ports[i].frames, __ATOMIC_RELAXED);
+	return sum > n->state->in_tables ? sum - n->state->in_tables : 0;
+}
+
+void xdp_not_sent_counted(const struct xdp_not_sent *n, uint64_t frames)
+{
+	if (n->state)
+		n->state->in_tables += frames;
+}
+
+void xdp_not_sent_remove(const char *dir)
+{
+	char path[PATH_MAX];
+
+	for (int i = -1; i < (int)LINKS_MAX; i++) {
+		pin_path(dir, i, path);
+		(void)unlink(path);
+	}
+}

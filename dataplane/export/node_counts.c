@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A packet is counted by its verdict; whether the driver took the frame is known a moment later. So
+ * a reading is shown only when all its frames have ended. Of those that were refused, no more is
+ * taken from a reason than it has grown by since it was last shown: the others belong to packets that
+ * are not shown yet, and wait. What is taken goes into the tables, into the row that no CPU counts
+ * in: that row's part of the reason becomes less than nothing, and the sum is right for each reader,
+ * also of the next process.
+ */
+#include "dataplane/export/node_counts.h"
+
+#include "weir/fwd/reason.h"
+
+static void sum_cpus(const struct fwd_tables *t, struct fwd_cpu *sum)
+{
+	*sum = (struct fwd_cpu){ 0 };
+	for (uint32_t c = 0; c < t->n_cpus; c++) {
+		sum->received += OWNER_LOAD(uint64_t, &t->cpus[c].received);
+		sum->received_bytes += OWNER_LOAD(uint64_t, &t->cpus[c].received_bytes);
+		sum->fragments_lost += OWNER_LOAD(uint64_t, &t->cpus[c].fragments_lost);
+		for (uint32_t i = 0; i < FWD_REASONS_MAX; i++)
+			sum->reason[i] += OWNER_LOAD(uint64_t, &t->cpus[c].reason[i]);
+		for (uint32_t i = 0; i < FWD_EVENTS_MAX; i++)
+			sum->event[i] += OWNER_LOAD(uint64_t, &t->cpus[c].event[i]);
+	}
+}
+
+/* Count @p frames of reason @p i as not sent, in the tables and in the reading. */
+static void move_frames(struct node_counts *c, const struct compiler *n, uint32_t i,
+                        uint64_t frames)
+{
+	struct fwd_cpu *own = &n->t.cpus[n->t.n_cpus - 1];
+
+	own->reason[FWD_REASON_NOT_SENT] += frames;
+	own->reason[i] -= frames;
+	c->read.reason[FWD_REASON_NOT_SENT] += frames;
+	c->read.reason[i] -= frames;
+	n->ops->not_sent_counted(n->driver, frames);
+}
+
+static void settle_reading(struct node_counts *c, const struct compiler *n)
+{
+	uint64_t uncounted = n->ops->not_sent(n->driver);
+
+	for (uint32_t i = 0; i < FWD_REASON_COUNT && uncounted; i++) {
+		uint64_t grown = c->read.reason[i] - c->shown.reason[i];
+
+		if (fwd_reason_kind((enum fwd_reason)i) != FWD_KIND_TX)
+			continue;
+		grown = grown < uncounted ? grown : uncounted;
+		move_frames(c, n, i, grown);
+		uncounted -= grown;
+	}
+	c->shown = c->read;
+}
+
+/* Nothing is shown yet, or the counters have begun again: all frames that were read are to end. */
+static void begin_counts(struct node_counts *c, const struct compiler *n)
+{
+	sum_cpus(&n->t, &c->read);
+	c->shown = (struct fwd_cpu){ 0 };
+	n->ops->grace(n->driver);
+	settle_reading(c, n);
+}
+
+void node_counts_read(struct node_counts *c, const struct compiler *n, uint64_t now_ms)
+{
+	struct fwd_cpu now;
+
+	if (!n->ops->not_sent) {
+		sum_cpus(&n->t, &c->shown);
+		return;
+	}
+	if (c->read_ms && now_ms - c->read_ms < NODE_COUNTS_MS)
+		return;
+	sum_cpus(&n->t, &now);
+	if (!c->read_ms || now.received < c->read.received)
+		begin_counts(c, n);
+	else
+		settle_reading(c, n);
+	sum_cpus(&n->t, &c->read);
+	c->read_ms = now_ms;
+}

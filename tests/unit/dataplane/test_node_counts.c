@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The node's counters while a driver says late what it did not take: they never fall, and when
+ * traffic rests they are what was decided minus what was not sent.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/export/node_counts.h"
+#include "weir/fwd/reason.h"
+
+#define CPUS 3u /* the last row is user space's own */
+
+static struct fwd_cpu cpus[CPUS];
+static uint64_t uncounted; /* what the driver has to say */
+static unsigned graces;
+
+static uint64_t say_not_sent(const struct driver *d)
+{
+	(void)d;
+	return uncounted;
+}
+
+static void note_counted(struct driver *d, uint64_t frames)
+{
+	(void)d;
+	assert_true(frames <= uncounted);
+	uncounted -= frames;
+}
+
+static void wait_grace(struct driver *d)
+{
+	(void)d;
+	graces++;
+}
+
+static const struct driver_ops late = { .not_sent = say_not_sent,
+	                                .not_sent_counted = note_counted,
+	                                .grace = wait_grace };
+static const struct driver_ops at_once = { .grace = wait_grace };
+
+static struct compiler node_with(const struct driver_ops *ops)
+{
+	struct compiler n = { .ops = ops };
+
+	memset(cpus, 0, sizeof(cpus));
+	uncounted = 0;
+	graces = 0;
+	n.t.cpus = cpus;
+	n.t.n_cpus = CPUS;
+	return n;
+}
+
+static void count_packets(unsigned cpu, enum fwd_reason reason, uint64_t n)
+{
+	cpus[cpu].received += n;
+	cpus[cpu].reason[reason] += n;
+}
+
+static uint64_t sum_reasons(const struct fwd_cpu *c)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < FWD_REASONS_MAX; i++)
+		sum += c->reason[i];
+	return sum;
+}
+
+static void a_driver_that_counts_at_once_is_read_as_it_is(void **state)
+{
+	(void)state;
+	struct compiler n = node_with(&at_once);
+	struct node_counts c = { .read_ms = 0 };
+
+	count_packets(0, FWD_REASON_FORWARDED, 7);
+	count_packets(1, FWD_REASON_NOT_SENT, 2);
+	node_counts_read(&c, &n, 1000);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 7);
+	count_packets(1, FWD_REASON_FORWARDED, 1);
+	node_counts_read(&c, &n, 1001);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 8);
+	assert_int_equal(c.shown.received, 10);
+	assert_int_equal(graces, 0);
+}
+
+static void what_was_refused_is_not_forwarded_in_no_reading(void **state)
+{
+	(void)state;
+	struct compiler n = node_with(&late);
+	struct node_counts c = { .read_ms = 0 };
+
+	count_packets(0, FWD_REASON_FORWARDED, 100);
+	node_counts_read(&c, &n, 1000);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 100);
+	assert_int_equal(graces, 1); /* only here the readings' frames may still be under way */
+	count_packets(1, FWD_REASON_FORWARDED,
+	              16); /* none of which leaves: the driver says so later */
+	node_counts_read(&c, &n, 1000 + NODE_COUNTS_MS);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 100);
+	uncounted = 16;
+	count_packets(0, FWD_REASON_FORWARDED, 5);
+	uncounted += 5; /* and these have ended already */
+	node_counts_read(&c, &n, 1000 + 2 * NODE_COUNTS_MS);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 100); /* 16 grown, 16 of 21 taken */
+	assert_int_equal(c.shown.reason[FWD_REASON_NOT_SENT], 16);
+	assert_int_equal(uncounted, 5);
+	node_counts_read(&c, &n, 1000 + 3 * NODE_COUNTS_MS);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 100);
+	assert_int_equal(c.shown.reason[FWD_REASON_NOT_SENT], 21);
+	assert_int_equal(uncounted, 0);
+	assert_int_equal(c.shown.received, 121);
+	assert_int_equal(sum_reasons(&c.shown), 121);
+	count_packets(0, FWD_REASON_FORWARDED, 3); /* they leave again */
+	node_counts_read(&c, &n, 1000 + 4 * NODE_COUNTS_MS);
+	node_counts_read(&c, &n, 1000 + 5 * NODE_COUNTS_MS);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 103);
+	assert_int_equal(graces, 1);
+}
+
+static void it_is_taken_from_what_was_sent_and_from_nothing_else(void **state)
+{
+	(void)state;
+	struct compiler n = node_with(&late);
+	struct node_counts c = { .read_ms = 0 };
+
+	count_packets(0, FWD_REASON_FORWARDED, 50);
+	count_packets(0, FWD_REASON_NO_SERVICE, 9);
+	node_counts_read(&c, &n, 1000);
+	count_packets(1, FWD_REASON_ECHO_REPLIED, 4);
+	count_packets(1, FWD_REASON_NO_SERVICE, 9);
+	uncounted = 4;
+	node_counts_read(&c, &n, 2000);
+	node_counts_read(&c, &n, 3000);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 50);
+	assert_int_equal(c.shown.reason[FWD_REASON_ECHO_REPLIED], 0);
+	assert_int_equal(c.shown.reason[FWD_REASON_NO_SERVICE], 18);
+	assert_int_equal(c.shown.reason[FWD_REASON_NOT_SENT], 4);
+}
+
+static void the_next_process_reads_the_same(void **state)
+{
+	(void)state;
+	struct compiler n = node_with(&late);
+	struct node_counts c = { .read_ms = 0 }, next = { .read_ms = 0 };
+
+	count_packets(0, FWD_REASON_FORWARDED, 10);
+	uncounted = 10;
+	node_counts_read(&c, &n, 1000);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 0);
+	count_packets(1, FWD_REASON_FORWARDED, 6); /* while no process is there */
+	uncounted = 2;
+	node_counts_read(&next, &n, 9000);
+	assert_int_equal(next.shown.reason[FWD_REASON_FORWARDED], 4);
+	assert_int_equal(next.shown.reason[FWD_REASON_NOT_SENT], 12);
+	assert_int_equal(sum_reasons(&next.shown), next.shown.received);
+}
+
+static void counters_that_begin_again_are_read_anew(void **state)
+{
+	(void)state;
+	struct compiler n = node_with(&late);
+	struct node_counts c = { .read_ms = 0 };
+
+	count_packets(0, FWD_REASON_FORWARDED, 1000);
+	node_counts_read(&c, &n, 1000);
+	node_counts_read(&c, &n, 2000);
+	memset(cpus, 0, sizeof(cpus));
+	count_packets(0, FWD_REASON_FORWARDED, 3);
+	uncounted = 1;
+	node_counts_read(&c, &n, 3000);
+	assert_int_equal(c.shown.reason[FWD_REASON_FORWARDED], 2);
+	assert_int_equal(c.shown.reason[FWD_REASON_NOT_SENT], 1);
+	assert_int_equal(c.shown.received, 3);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_driver_that_counts_at_once_is_read_as_it_is),
+		cmocka_unit_test(what_was_refused_is_not_forwarded_in_no_reading),
+		cmocka_unit_test(it_is_taken_from_what_was_sent_and_from_nothing_else),
+		cmocka_unit_test(the_next_process_reads_the_same),
+		cmocka_unit_test(counters_that_begin_again_are_read_anew),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
