@@ -57,6 +57,8 @@ enum announce_fact announce_own_cause(const struct announce_facts *f)
 		return ANNOUNCE_FACT_PORT;
 	if (is_no(f, ANNOUNCE_FACT_SOCKETS))
 		return ANNOUNCE_FACT_SOCKETS;
+	if (is_no(f, ANNOUNCE_FACT_LEAVES))
+		return ANNOUNCE_FACT_LEAVES;
 	return is_no(f, ANNOUNCE_FACT_PROGRAM) ? ANNOUNCE_FACT_PROGRAM : ANNOUNCE_FACT_COUNT;
 }
 
@@ -82,6 +84,8 @@ static enum announce_reason reason_of_cause(enum announce_fact cause)
 		return ANNOUNCE_REASON_PROGRAM_GONE;
 	case ANNOUNCE_FACT_SOCKETS:
 		return ANNOUNCE_REASON_SOCKETS_MISSING;
+	case ANNOUNCE_FACT_LEAVES:
+		return ANNOUNCE_REASON_NOTHING_LEAVES;
 	case ANNOUNCE_FACT_COVERED:
 		return ANNOUNCE_REASON_PORT_UNCOVERED;
 	case ANNOUNCE_FACT_POOLS:

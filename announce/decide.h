@@ -11,7 +11,7 @@
  * | facts and command                         | not announced        | announced                |
  * |-------------------------------------------|----------------------|--------------------------|
  * | not configured, or a person withdrew it   | stays so             | withdrawn at once        |
- * | no: port, program, sockets (own causes)   | stays so             | withdrawn at once        |
+ * | no: port, program, sockets, what leaves   | stays so             | withdrawn at once        |
  * | no: pools, probe packet, program of one   | stays so             | withdrawn once confirmed |
  * | port of several (shared causes)           |                      |                          |
  * | no: document, peers' state, next hops     | stays so             | stays                    |
@@ -145,8 +145,8 @@ void announce_restore_hold(struct announce_state *s, uint64_t failed_ms, uint32_
 void announce_note_failure(struct announce_state *s, uint64_t now_ms);
 
 /**
- * The node's own cause to withdraw, ANNOUNCE_FACT_PORT, ANNOUNCE_FACT_PROGRAM or
- * ANNOUNCE_FACT_SOCKETS: it forwards or answers nothing.
+ * The node's own cause to withdraw, ANNOUNCE_FACT_PORT, ANNOUNCE_FACT_PROGRAM,
+ * ANNOUNCE_FACT_SOCKETS or ANNOUNCE_FACT_LEAVES: it forwards or answers nothing.
  * ANNOUNCE_FACT_COUNT: there is none.
  */
 enum announce_fact announce_own_cause(const struct announce_facts *f);

@@ -5,6 +5,8 @@
  */
 #include "announce/evidence.h"
 
+#include "weir/fwd/reason.h"
+
 static enum announce_truth truth_of(uint8_t fact)
 {
 	return fact == PROOF_YES ? ANNOUNCE_YES : fact == PROOF_NO ? ANNOUNCE_NO : ANNOUNCE_UNKNOWN;
@@ -78,12 +80,15 @@ void evidence_of_vip(const struct proof_vip *v, uint32_t n_vips, bool needs_all,
 	truth[ANNOUNCE_FACT_HOPS] = truth[ANNOUNCE_FACT_POOLS] = truth[ANNOUNCE_FACT_PROBE] =
 	        ANNOUNCE_UNKNOWN;
 	truth[ANNOUNCE_FACT_SOCKETS] = ANNOUNCE_YES; /* a VIP needs none */
+	truth[ANNOUNCE_FACT_LEAVES] = ANNOUNCE_YES;  /* until a loss is proved */
 	if (!v)
 		return;
 	f->probe_old = announce_elapsed_ms(now_ms, v->proved_ms) >
 	               EVIDENCE_PROMISE_MS + (uint64_t)n_vips * EVIDENCE_PROBE_MS;
 	if (v->state == PROOF_STATE_FORWARDED)
 		truth[ANNOUNCE_FACT_PROBE] = ANNOUNCE_YES;
+	else if (v->state == PROOF_STATE_REFUSED && v->reason == FWD_REASON_NOT_SENT)
+		truth[ANNOUNCE_FACT_LEAVES] = ANNOUNCE_NO;
 	else if (v->state == PROOF_STATE_REFUSED)
 		truth[ANNOUNCE_FACT_PROBE] = ANNOUNCE_NO;
 	if (v->n_services == 0)
@@ -107,6 +112,7 @@ void evidence_of_dns(enum announce_truth answers, enum announce_truth holds, boo
 	truth[ANNOUNCE_FACT_SOCKETS] = answers == ANNOUNCE_YES ? holds : ANNOUNCE_UNKNOWN;
 	truth[ANNOUNCE_FACT_DOCUMENT] = truth[ANNOUNCE_FACT_PEERS] = ANNOUNCE_YES;
 	truth[ANNOUNCE_FACT_HOPS] = truth[ANNOUNCE_FACT_POOLS] = ANNOUNCE_YES;
+	truth[ANNOUNCE_FACT_LEAVES] = ANNOUNCE_YES; /* the kernel sends its answers */
 	if (by_kernel)
 		truth[ANNOUNCE_FACT_PORT] = truth[ANNOUNCE_FACT_PROGRAM] =
 		        truth[ANNOUNCE_FACT_COVERED] = ANNOUNCE_YES;

@@ -49,7 +49,7 @@ static enum announce_answer judge_question(const struct announce_state *s, const
 		return ANNOUNCE_ANSWER_NOT_ANNOUNCED;
 	if (!is_yes(f, ANNOUNCE_FACT_PORT) || !is_yes(f, ANNOUNCE_FACT_PROGRAM) ||
 	    !is_yes(f, ANNOUNCE_FACT_COVERED) || !is_yes(f, ANNOUNCE_FACT_PROBE) ||
-	    !is_yes(f, ANNOUNCE_FACT_SOCKETS) || f->probe_old)
+	    !is_yes(f, ANNOUNCE_FACT_SOCKETS) || !is_yes(f, ANNOUNCE_FACT_LEAVES) || f->probe_old)
 		return ANNOUNCE_ANSWER_NOT_FORWARDED;
 	if (f->truth[ANNOUNCE_FACT_POOLS] == ANNOUNCE_NO)
 		return judge_tie(s, order, now_ms);

@@ -173,6 +173,7 @@ static struct judgement judge_row(const struct announce_row *row, uint64_t now_m
 	case ANNOUNCE_REASON_PORT_DOWN:
 	case ANNOUNCE_REASON_PROGRAM_GONE:
 	case ANNOUNCE_REASON_SOCKETS_MISSING:
+	case ANNOUNCE_REASON_NOTHING_LEAVES:
 	case ANNOUNCE_REASON_PORT_UNCOVERED:
 	case ANNOUNCE_REASON_POOLS_DOWN:
 	case ANNOUNCE_REASON_PROBE_REFUSED:
@@ -201,6 +202,7 @@ static bool names_fact(enum announce_reason reason)
 {
 	return reason == ANNOUNCE_REASON_PORT_DOWN || reason == ANNOUNCE_REASON_PROGRAM_GONE ||
 	       reason == ANNOUNCE_REASON_SOCKETS_MISSING ||
+	       reason == ANNOUNCE_REASON_NOTHING_LEAVES ||
 	       reason == ANNOUNCE_REASON_PORT_UNCOVERED || reason == ANNOUNCE_REASON_POOLS_DOWN ||
 	       reason == ANNOUNCE_REASON_PROBE_REFUSED;
 }

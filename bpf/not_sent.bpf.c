@@ -137,17 +137,44 @@ int note_bulk(const __u64 *args)
 	return 0;
 }
 
+/* Frames of our own come in by the loopback interface, which is no port. */
+static __always_inline void count_tries(struct not_sent_state *s, const struct net_device *from,
+                                        const struct net_device *to, __u32 sent, __u32 drops)
+{
+	struct not_sent_port *p =
+	        from->ifindex == 1 && is_here(from) ? find_port(s, (__u32)to->ifindex) : NULL;
+
+	if (!p)
+		return;
+	__sync_fetch_and_add(&p->tries_left, sent);
+	__sync_fetch_and_add(&p->tries_lost, drops);
+}
+
 /* (from dev, to dev, sent, drops, err) */
 SEC("tp_btf/xdp_devmap_xmit")
 int note_devmap(const __u64 *args)
 {
 	const struct net_device *from = (const void *)args[0], *to = (const void *)args[1];
 	__s32 drops = (__s32)args[3];
-	struct not_sent_state *s = drops > 0 ? find_state() : NULL;
+	struct not_sent_state *s = drops > 0 || from->ifindex == 1 ? find_state() : NULL;
 
-	if (s && is_here(from) && find_port(s, (__u32)from->ifindex))
+	if (!s)
+		return 0;
+	if (drops > 0 && is_here(from) && find_port(s, (__u32)from->ifindex))
 		count_lost(s, (__u32)to->ifindex, (__u32)drops, (__s32)args[4], NOT_SENT_BULK);
+	else
+		count_tries(s, from, to, (__u32)args[2], (__u32)drops);
 	return 0;
+}
+
+/* Sends the frame by the port that is to be tried; run by bpf/xdp_not_sent.c alone. */
+SEC("xdp")
+int try_port(struct xdp_md *frame)
+{
+	struct not_sent_state *s = find_state();
+
+	(void)frame;
+	return s ? (int)bpf_redirect(s->tried, 0) : XDP_DROP;
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

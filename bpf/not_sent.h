@@ -28,14 +28,17 @@ struct not_sent_port {
 	__s32 err;     /**< -errno of the last loss; 0: the driver says none, as for a full ring */
 	__u32 step;    /**< enum not_sent_step of the last loss; 0: there was none */
 	__u32 reserved;
-	__u64 frames; /**< never less, while the row is the port's */
+	__u64 frames;                 /**< never less, while the row is the port's */
+	__u64 tries_left, tries_lost; /**< frames of our own that try the port; not in `frames` */
 };
 
 struct not_sent_state {
 	__u32 layout;      /**< NOT_SENT_LAYOUT */
 	__u32 generation;  /**< of the programs that count */
 	__u32 programs[2]; /**< ids of the forwarding programs: in force, and the one before it */
-	__u64 in_tables;   /**< frames that the tables count as `not_sent` already */
+	__u32 tried;       /**< ifindex of the port that the next frame of our own leaves by */
+	__u32 reserved;
+	__u64 in_tables; /**< frames that the tables count as `not_sent` already */
 	struct not_sent_port ports[NOT_SENT_PORTS_MAX];
 	struct not_sent_port other; /**< of ports that have left, and of interfaces that are none */
 };

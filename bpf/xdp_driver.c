@@ -123,7 +123,7 @@ static int open_xdp_driver(const struct driver_config *config, struct driver **o
 		close_xdp_driver((struct driver *)d);
 		return err;
 	}
-	d->not_sent_err = xdp_not_sent_open(&d->not_sent, d->dir);
+	xdp_not_sent_open(&d->not_sent, d->dir);
 	*out = (struct driver *)d;
 	return 0;
 }
@@ -356,35 +356,6 @@ static int detach_interface(struct driver *driver, const char *interface,
 	return err;
 }
 
-/* Why frames probably do not leave, for people. */
-static const char *likely_cause(const struct not_sent_port *row)
-{
-	switch (row->step ? -row->err : 0) {
-	case ENXIO:
-		return "the other end of the pair runs no XDP program and no NAPI, or the NIC has too "
-		       "few XDP transmit queues (ethtool -l)";
-	case ENETDOWN:
-		return "the interface is down";
-	case EMSGSIZE:
-		return "the frames are longer than the interface's MTU";
-	case EOPNOTSUPP:
-		return "the interface takes no frames from XDP: its driver cannot, or it is one of a pair "
-		       "whose other end runs no XDP program and no NAPI";
-	default:
-		return "the transmit ring is full or stopped, or has no queue for this CPU (ethtool "
-		       "-S, ethtool -l, ethtool -g)";
-	}
-}
-
-static void add_not_sent(const struct xdp_driver *d, struct driver_port *out)
-{
-	const struct not_sent_port *row = xdp_not_sent_of(&d->not_sent, out->ifindex);
-
-	out->not_sent_known = row != NULL;
-	out->not_sent = row ? __atomic_load_n(&row->frames, __ATOMIC_RELAXED) : 0;
-	out->not_sent_cause = row ? likely_cause(row) : strerror(-d->not_sent_err);
-}
-
 static uint64_t count_not_sent(const struct driver *driver)
 {
 	return xdp_not_sent_uncounted(&((const struct xdp_driver *)driver)->not_sent);
@@ -393,6 +364,11 @@ static uint64_t count_not_sent(const struct driver *driver)
 static void note_not_sent_counted(struct driver *driver, uint64_t frames)
 {
 	xdp_not_sent_counted(&((struct xdp_driver *)driver)->not_sent, frames);
+}
+
+static int try_port(struct driver *driver, uint32_t ifindex)
+{
+	return xdp_not_sent_try(&((struct xdp_driver *)driver)->not_sent, ifindex);
 }
 
 static size_t read_ports(const struct driver *driver, struct driver_port out[DRIVER_PORTS_MAX])
@@ -405,7 +381,7 @@ static size_t read_ports(const struct driver *driver, struct driver_port out[DRI
 		out[i] = d->ports[i].shown;
 		out[i].lost = carries != XDP_CARRIES_PROGRAM;
 		out[i].may_forward = carries == XDP_CARRIES_OTHER;
-		add_not_sent(d, &out[i]);
+		xdp_not_sent_show(&d->not_sent, &out[i]);
 	}
 	return d->n_ports;
 }
@@ -584,6 +560,7 @@ const struct driver_ops driver_xdp = {
 	.prove = xdp_prove,
 	.not_sent = count_not_sent,
 	.not_sent_counted = note_not_sent_counted,
+	.try_port = try_port,
 	.grace = wait_for_programs,
 	.tick = renew_clock,
 	.tick_s = 10,

@@ -39,6 +39,8 @@ struct xdp_port {
 /** What drivers did not take, as the kernel counts it (bpf/not_sent.h). */
 struct xdp_not_sent {
 	struct not_sent_state *state; /* mapped; NULL: the kernel does not let us know */
+	int try_fd;                   /* the program that tries a port */
+	int err;                      /* without state: why */
 };
 
 /** The XDP driver: struct driver (weir/driver.h) to its callers. */
@@ -48,7 +50,6 @@ struct xdp_driver {
 	struct xdp_set now, next;
 	struct carry *carry; /* copies now into next; NULL while there is no next */
 	struct xdp_not_sent not_sent;
-	int not_sent_err; /* why it is not known */
 	unsigned last_number;
 	struct xdp_port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
@@ -71,17 +72,20 @@ MUST_CHECK int xdp_prove(struct driver *driver, struct driver_probes *batch);
 
 /**
  * Count from now on what drivers do not take, in the map below @p dir: the kernel goes on with it
- * when the process has ended. @return 0; -errno: nothing is counted, and nothing else is harmed
+ * when the process has ended. Where the kernel refuses, nothing is counted, and nothing else is
+ * harmed.
  */
-MUST_CHECK int xdp_not_sent_open(struct xdp_not_sent *n, const char *dir);
+void xdp_not_sent_open(struct xdp_not_sent *n, const char *dir);
 /** Counting goes on. All that follow do nothing where it was not opened. */
 void xdp_not_sent_close(struct xdp_not_sent *n);
 /** The forwarding program with id @p id comes into the ports; the one before it still counts. */
 void xdp_not_sent_program(const struct xdp_not_sent *n, uint32_t id);
 /** Interface @p ifindex is a port, or no longer. */
 void xdp_not_sent_port(const struct xdp_not_sent *n, uint32_t ifindex, bool ours);
-/** What is counted of port @p ifindex. @return NULL: nothing is known */
-const struct not_sent_port *xdp_not_sent_of(const struct xdp_not_sent *n, uint32_t ifindex);
+/** Fill in what is known of @p port: not_sent and what follows. */
+void xdp_not_sent_show(const struct xdp_not_sent *n, struct driver_port *port);
+/** As driver_ops.try_port(). */
+int xdp_not_sent_try(const struct xdp_not_sent *n, uint32_t ifindex);
 /** As driver_ops.not_sent(). */
 uint64_t xdp_not_sent_uncounted(const struct xdp_not_sent *n);
 /** As driver_ops.not_sent_counted(). */

@@ -11,6 +11,7 @@
 #include "bpf/xdp_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,7 +144,7 @@ static int pin_links(const struct weir_not_sent_bpf *skel, const char *dir)
  * Pins come last, but for the map's: when the process ends before, its links end with it, and those
  * of its predecessor have lost the word. Then nothing is counted until the next one comes.
  */
-int xdp_not_sent_open(struct xdp_not_sent *n, const char *dir)
+void xdp_not_sent_open(struct xdp_not_sent *n, const char *dir)
 {
 	struct weir_not_sent_bpf *skel = NULL;
 	int map_fd = open_pinned(dir);
@@ -151,6 +152,7 @@ int xdp_not_sent_open(struct xdp_not_sent *n, const char *dir)
 	char path[PATH_MAX];
 
 	n->state = NULL;
+	n->try_fd = -1;
 	if (!err)
 		err = map_state(bpf_map__fd(skel->maps.state), &n->state);
 	if (!err) {
@@ -161,18 +163,23 @@ int xdp_not_sent_open(struct xdp_not_sent *n, const char *dir)
 	}
 	if (!err)
 		err = pin_links(skel, dir);
+	if (!err) /* without it ports are not tried */
+		n->try_fd = fcntl(bpf_program__fd(skel->progs.try_port), F_DUPFD_CLOEXEC, 3);
 	if (err)
 		xdp_not_sent_close(n);
+	n->err = err;
 	weir_not_sent_bpf__destroy(skel);
 	if (map_fd >= 0)
 		close(map_fd);
-	return err;
 }
 
 void xdp_not_sent_close(struct xdp_not_sent *n)
 {
-	if (n->state)
+	if (n->state) {
 		munmap(n->state, state_bytes());
+		if (n->try_fd >= 0)
+			close(n->try_fd);
+	}
 	n->state = NULL;
 }
 
@@ -182,6 +189,22 @@ void xdp_not_sent_program(const struct xdp_not_sent *n, uint32_t id)
 		return;
 	n->state->programs[1] = n->state->programs[0];
 	__atomic_store_n(&n->state->programs[0], id, __ATOMIC_RELEASE);
+}
+
+/*
+ * To an address that no bridge passes on (IEEE 802.1Q, 8.6.3), of a type for local use: whoever is at
+ * the other end of the cable drops it.
+ */
+int xdp_not_sent_try(const struct xdp_not_sent *n, uint32_t ifindex)
+{
+	uint8_t frame[60] = { 0x01, 0x80, 0xc2, 0, 0, 0x0e, 2, 0, 0, 0, 0, 1, 0x88, 0xb5 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+	            .repeat = 1, .flags = BPF_F_TEST_XDP_LIVE_FRAMES);
+
+	if (!n->state || n->try_fd < 0)
+		return -EOPNOTSUPP;
+	__atomic_store_n(&n->state->tried, ifindex, __ATOMIC_RELEASE);
+	return bpf_prog_test_run_opts(n->try_fd, &opts) ? -errno : 0;
 }
 
 static struct not_sent_port *find_row(const struct xdp_not_sent *n, uint32_t ifindex)
@@ -205,15 +228,40 @@ void xdp_not_sent_port(const struct xdp_not_sent *n, uint32_t ifindex, bool ours
 		return;
 	row = find_row(n, 0);
 	if (row) {
-		row->err = 0;
-		row->step = 0;
+		*row = (struct not_sent_port){ .ifindex = 0 };
 		__atomic_store_n(&row->ifindex, ifindex, __ATOMIC_RELEASE);
 	}
 }
 
-const struct not_sent_port *xdp_not_sent_of(const struct xdp_not_sent *n, uint32_t ifindex)
+/* Why frames probably do not leave, for people. */
+static const char *likely_cause(const struct not_sent_port *row)
 {
-	return find_row(n, ifindex);
+	switch (row->step ? -row->err : 0) {
+	case ENXIO:
+		return "the other end of the pair runs no XDP program and no NAPI, or the NIC has too "
+		       "few XDP transmit queues (ethtool -l)";
+	case ENETDOWN:
+		return "the interface is down";
+	case EMSGSIZE:
+		return "the frames are longer than the interface's MTU";
+	case EOPNOTSUPP:
+		return "the interface takes no frames from XDP: its driver cannot, or it is one of a pair "
+		       "whose other end runs no XDP program and no NAPI";
+	default:
+		return "the transmit ring is full or stopped, or has no queue for this CPU (ethtool "
+		       "-S, ethtool -l, ethtool -g)";
+	}
+}
+
+void xdp_not_sent_show(const struct xdp_not_sent *n, struct driver_port *port)
+{
+	const struct not_sent_port *row = find_row(n, port->ifindex);
+
+	port->not_sent_known = row != NULL;
+	port->not_sent_cause = row ? likely_cause(row) : strerror(-n->err);
+	port->not_sent = row ? __atomic_load_n(&row->frames, __ATOMIC_RELAXED) : 0;
+	port->tries_left = row ? __atomic_load_n(&row->tries_left, __ATOMIC_RELAXED) : 0;
+	port->tries_lost = row ? __atomic_load_n(&row->tries_lost, __ATOMIC_RELAXED) : 0;
 }
 
 uint64_t xdp_not_sent_uncounted(const struct xdp_not_sent *n)

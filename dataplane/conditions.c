@@ -108,6 +108,40 @@ static void state_generic(const struct process *p, struct stats *s)
 			        "about 3,500 at most (the cause: port-attached in the log)");
 }
 
+static void state_lost_frames(const struct process *p, const struct leaving_port *port,
+                              struct stats *s)
+{
+	bool is_none = port->state == LEAVING_NONE;
+
+	conditions_add(
+	        s, "frames-not-sent",
+	        is_none && prover_is_blocked(p->prover) ? CONDITION_DOWN : CONDITION_DEGRADED,
+	        port->shown.name,
+	        "%s of what is to leave by this port: its driver does not take the frames; "
+	        "likely: %s. "
+	        "What it did not take: weir_dataplane_port_not_sent_total",
+	        is_none ? "nothing leaves" : "more than 1 % is lost", port->shown.not_sent_cause);
+}
+
+/* Nobody can tell whether what such a port sends leaves: that is said, and nothing else is done. */
+static void state_leaving(const struct process *p, struct stats *s)
+{
+	struct driver_port ports[DRIVER_PORTS_MAX];
+	size_t n = p->ops->not_sent ? p->ops->ports(p->driver, ports) : 0;
+
+	for (size_t i = 0; i < p->leaving.n; i++)
+		if (p->leaving.ports[i].state != LEAVING_ALL)
+			state_lost_frames(p, &p->leaving.ports[i], s);
+	for (size_t i = 0; i < n; i++)
+		if (!ports[i].not_sent_known)
+			conditions_add(
+			        s, "frames-sent-unknown", CONDITION_NOTE, ports[i].name,
+			        "whether the driver takes what is to leave by this port is unknown: "
+			        "the kernel's tracepoints cannot be used (%s); it takes a kernel with "
+			        "BTF, CAP_BPF and CAP_PERFMON",
+			        ports[i].not_sent_cause);
+}
+
 static void state_macs(const struct process *p, struct stats *s)
 {
 	if (p->macs_left_out)
@@ -194,6 +228,8 @@ void conditions_state(struct process *p)
 		state_memory(p, s);
 	if (has_document)
 		state_generic(p, s);
+	if (has_document)
+		state_leaving(p, s);
 	state_probe_packets(p, s);
 	state_measure_page(p, s);
 	if (has_document)

@@ -471,6 +471,8 @@ static void on_mtu_tick(void *arg)
 	if (p->driver)
 		compiler_update_mtus(&p->node, loop_now_ms(p->loop));
 	publisher_measure(p->publisher, &p->node, loop_now_ms(p->loop));
+	if (p->driver && leaving_tick(&p->leaving, &p->node, loop_now_ms(p->loop)))
+		conditions_state(p);
 	stats_alive(publisher_stats(p->publisher), loop_now_ms(p->loop));
 	loop_timer_set(p->loop, &p->mtu_timer, loop_now_ms(p->loop) + MTU_TICK_MS);
 }

@@ -127,11 +127,13 @@ static void follow_document(struct prover *r, uint64_t now_ms)
 	prover_read_ports(r, now_ms);
 }
 
-/* Read the pools after a decision about their backends, and once a second. */
+/* Read the pools after a decision about their backends or ports, and once a second. */
 static void follow_pools(struct prover *r, uint64_t now_ms)
 {
 	const struct compiler *n = &r->process->node;
-	uint64_t decisions = n->counters.deaths + n->counters.returns + n->counters.held;
+	const struct leaving *leaving = &r->process->leaving;
+	uint64_t decisions =
+	        n->counters.deaths + n->counters.returns + n->counters.held + leaving->changes;
 	uint8_t state_arrived = n->learning ? PROOF_NO : PROOF_YES;
 
 	r->is_changed |= state_arrived != r->node.state_arrived;
@@ -140,7 +142,7 @@ static void follow_pools(struct prover *r, uint64_t now_ms)
 		return;
 	r->decisions = decisions;
 	r->pools_ms = now_ms;
-	r->is_changed |= prover_rows_read_pools(&r->rows, n, &r->node);
+	r->is_changed |= prover_rows_read_pools(&r->rows, n, leaving, &r->node);
 }
 
 /* Rows of another document than the one in force lead to a plan that is gone: they are not used. */
@@ -185,6 +187,14 @@ void prover_say_stopping(struct prover *r)
 	r->node.stopping = 1;
 	r->is_changed = true;
 	write_proof_page(r, loop_now_ms(r->process->loop));
+}
+
+bool prover_is_blocked(const struct prover *r)
+{
+	for (size_t i = 0; i < r->rows.n; i++)
+		if (r->rows.rows[i].is_announced && r->rows.rows[i].is_blocked)
+			return true;
+	return false;
 }
 
 void prover_count_states(const struct prover *r, size_t n[PROOF_STATE_REFUSED + 1])

@@ -14,6 +14,7 @@
 #ifndef WEIR_DATAPLANE_PROVER_H
 #define WEIR_DATAPLANE_PROVER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/checked.h"
@@ -42,6 +43,8 @@ void prover_say_stopping(struct prover *r);
  * they can, or none is needed. @p r may be NULL
  */
 const char *prover_problem(const struct prover *r, const char **interface);
+/** Whether nothing leaves for an address, by any port to its backends (leaving.h). */
+bool prover_is_blocked(const struct prover *r);
 /** Count the addresses by enum proof_state. */
 void prover_count_states(const struct prover *r, size_t n[PROOF_STATE_REFUSED + 1]);
 

@@ -94,12 +94,19 @@ static void conclude_probe(struct prover *r, uint32_t i, const struct fwd_tables
 	row->shown.tried_ms = now_ms;
 	if (service)
 		service->forwarded += out->result == DRIVER_PROBE_SENT;
+	if (out->result == DRIVER_PROBE_SENT && probe->flow.backend < t->n_backends)
+		leaving_note_probes(&r->process->leaving, t->backends[probe->flow.backend].ifindex,
+		                    1);
 	if (out->result != DRIVER_PROBE_SENT ||
 	    !prover_frame_is_forwarded(t, &probe->flow, &probe->sent, out)) {
 		note_refusal(r, row, refusal_reason(r, probe, out, t), now_ms);
 		return;
 	}
 	row->refusals = 0;
+	if (row->is_blocked) { /* the code decides as it should, and what it sends does not leave */
+		set_state(r, row, PROOF_STATE_REFUSED, FWD_REASON_NOT_SENT, now_ms);
+		return;
+	}
 	row->shown.proved_ms = now_ms;
 	set_state(r, row, PROOF_STATE_FORWARDED, PROOF_REASON_NONE, now_ms);
 }

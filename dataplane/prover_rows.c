@@ -226,42 +226,47 @@ static bool has_weight(const struct compiler_pool *pool, enum plan_class class)
 /*
  * A member of the set in force is to be given packets if it is in force and has a weight; where
  * none of them has one, they get equal shares (owners/targets.c). The fingerprint changes with
- * these backends and with whether their next hops are known.
+ * these backends, with whether their next hops are known and whether packets to them leave.
  */
 static void read_class(const struct compiler *n, const struct compiler_pool *pool,
-                       enum plan_class class, struct prover_pool *out, struct proof_node *node)
+                       enum plan_class class, const struct leaving *leaving,
+                       struct prover_pool *out, struct proof_node *node)
 {
 	bool by_weight = has_weight(pool, class);
 
 	for (size_t k = 0; k < pool->plan->n_backends; k++) {
 		const struct compiler_backend *b = &pool->backends[k];
 		bool has_hop = !(n->t.backends[b->index].flags & FWD_BACKEND_NO_NEXT_HOP);
+		bool leaves = leaving_of(leaving, n->t.backends[b->index].ifindex) != LEAVING_NONE;
 
 		if (b->plan->class != class || !b->alive || !b->plan->is_member ||
 		    (by_weight && !b->plan->weight))
 			continue;
 		out->is_serving = true;
 		out->is_reachable |= has_hop;
-		out->fingerprint = hash_mix(out->fingerprint ^ ((uint64_t)b->index << 1 | has_hop));
+		out->is_sending |= has_hop && leaves;
+		out->fingerprint = hash_mix(out->fingerprint ^ ((uint64_t)b->index << 2 |
+		                                                (uint64_t)leaves << 1 | has_hop));
 		node->hops_needed++;
 		node->hops_known += has_hop;
 	}
 }
 
 static void read_pool(const struct compiler *n, const struct compiler_pool *pool,
-                      struct prover_pool *out, struct proof_node *node)
+                      const struct leaving *leaving, struct prover_pool *out,
+                      struct proof_node *node)
 {
 	*out = (struct prover_pool){ .fingerprint = pool->plan->id };
 	if (gets_new_flows(pool, PLAN_OWN))
-		read_class(n, pool, PLAN_OWN, out, node);
+		read_class(n, pool, PLAN_OWN, leaving, out, node);
 	if (gets_new_flows(pool, PLAN_BACKUP))
-		read_class(n, pool, PLAN_BACKUP, out, node);
+		read_class(n, pool, PLAN_BACKUP, leaving, out, node);
 }
 
 /* @return whether a figure of the row changed */
 static bool read_row(const struct prover_rows *rows, struct prover_row *row)
 {
-	uint32_t n_serving = 0, n_reachable = 0;
+	uint32_t n_serving = 0, n_reachable = 0, n_sending = 0;
 	uint64_t fingerprint = row->n;
 	bool changed;
 
@@ -272,24 +277,26 @@ static bool read_row(const struct prover_rows *rows, struct prover_row *row)
 			continue;
 		n_serving += rows->pools[at].is_serving;
 		n_reachable += rows->pools[at].is_reachable;
+		n_sending += rows->pools[at].is_sending;
 		fingerprint = hash_mix(fingerprint ^ rows->pools[at].fingerprint);
 	}
 	changed = n_serving != row->shown.n_serving || n_reachable != row->shown.n_reachable;
 	row->shown.n_serving = n_serving;
 	row->shown.n_reachable = n_reachable;
+	row->is_blocked = n_reachable && !n_sending;
 	row->is_urgent |= fingerprint != row->fingerprint;
 	row->fingerprint = fingerprint;
 	return changed;
 }
 
 bool prover_rows_read_pools(struct prover_rows *rows, const struct compiler *n,
-                            struct proof_node *node)
+                            const struct leaving *leaving, struct proof_node *node)
 {
 	bool changed = false;
 
 	node->hops_needed = node->hops_known = 0;
 	for (size_t i = 0; i < rows->n_pools && i < n->n_pools; i++)
-		read_pool(n, &n->pools[i], &rows->pools[i], node);
+		read_pool(n, &n->pools[i], leaving, &rows->pools[i], node);
 	for (size_t i = 0; i < rows->n; i++)
 		changed |= read_row(rows, &rows->rows[i]);
 	return changed;

@@ -10,6 +10,7 @@
 #define WEIR_DATAPLANE_PROVER_ROWS_H
 
 #include "base/checked.h"
+#include "dataplane/leaving.h"
 #include "dataplane/tables/compiler.h"
 #include "weir/proof.h"
 
@@ -23,6 +24,7 @@ struct prover_row {
 	uint8_t refusals;     /**< in a row */
 	bool is_announced;    /**< the node announces it: it gets probe packets */
 	bool is_urgent;       /**< something changed: before the others */
+	bool is_blocked;      /**< nothing leaves by any port to its backends */
 };
 
 /** What is known of a pool, by its index in plan.pools. */
@@ -30,6 +32,7 @@ struct prover_pool {
 	uint64_t fingerprint; /**< changes with the backends that are to be given packets */
 	bool is_serving;      /**< it has such a backend */
 	bool is_reachable;    /**< it has one with a known next hop */
+	bool is_sending;      /**< and packets to it leave, or nothing else is known */
 };
 
 struct prover_rows {
@@ -60,7 +63,7 @@ void prover_rows_free(struct prover_rows *rows) NONNULL();
  * @return whether a figure of a row changed
  */
 bool prover_rows_read_pools(struct prover_rows *rows, const struct compiler *n,
-                            struct proof_node *node) NONNULL();
+                            const struct leaving *leaving, struct proof_node *node) NONNULL();
 /** The row of the service called @p name; NULL: there is none. */
 struct proof_service *prover_rows_service(const struct prover_rows *rows, uint64_t name) NONNULL();
 

@@ -10,14 +10,17 @@
 
 static const struct metric service_metrics[] = {
 	{ STATS_COUNTER, "weir_dataplane_service_packets_total",
-	  "packets forwarded for the service" },
+	  "packets that the service's backends were to get; those that a port's driver did not take "
+	  "are among them (weir_dataplane_port_not_sent_total)" },
 	{ STATS_COUNTER, "weir_dataplane_service_bytes_total",
 	  "bytes of these packets' frames as received, without FCS" },
 	{ STATS_COUNTER, "weir_dataplane_service_new_flows_total",
 	  "new TCP flows: SYNs forwarded for the service, repeated ones too" },
 };
 static const struct metric backend_metrics[] = {
-	{ STATS_COUNTER, "weir_dataplane_backend_packets_total", "packets sent to the backend" },
+	{ STATS_COUNTER, "weir_dataplane_backend_packets_total",
+	  "packets that the backend was to get; those that a port's driver did not take are among "
+	  "them (weir_dataplane_port_not_sent_total)" },
 	{ STATS_COUNTER, "weir_dataplane_backend_bytes_total",
 	  "bytes of these packets' frames as received, without FCS" },
 	{ STATS_GAUGE, "weir_dataplane_backend_in_force",

@@ -25,7 +25,7 @@
 /** The page's name in the run directory. */
 #define ANNOUNCED_PAGE_FILE      "announce.page"
 #define ANNOUNCED_PAGE_KIND      "announce"
-#define ANNOUNCED_PAGE_LAYOUT    2u
+#define ANNOUNCED_PAGE_LAYOUT    3u
 #define ANNOUNCED_MAX            4096u /**< addresses of a node */
 #define ANNOUNCED_NEIGHBOURS_MAX 32u   /**< of the routing daemon */
 #define ANNOUNCED_TEXT_MAX       64u   /**< of names and versions, NUL included */
@@ -57,7 +57,9 @@ enum announce_table { ANNOUNCE_NONE, ANNOUNCE_NORMAL, ANNOUNCE_SHUTDOWN };
 	X(PROBE, "probe-packet", "no probe packet for the VIP came out forwarded",                 \
 	  "look at weir-dataplane in the log; try weir trace")                                     \
 	X(SOCKETS, "sockets", "weir-dns has not said that it serves the address by UDP and TCP",   \
-	  "look for listen-failed in weir status: another server may have port 53 (ss -lnutp)")
+	  "look for listen-failed in weir status: another server may have port 53 (ss -lnutp)")    \
+	X(LEAVES, "leaves", "nothing leaves by any port to the VIP's backends",                    \
+	  "look for frames-not-sent in weir status, which names the port and the likely cause")
 
 #define ANNOUNCE_FACT_ENUM(name, label, text, action) ANNOUNCE_FACT_##name,
 enum announce_fact { ANNOUNCE_FACTS(ANNOUNCE_FACT_ENUM) ANNOUNCE_FACT_COUNT };
@@ -95,6 +97,9 @@ enum announce_fact { ANNOUNCE_FACTS(ANNOUNCE_FACT_ENUM) ANNOUNCE_FACT_COUNT };
 	X(SOCKETS_MISSING, "sockets-missing",                                                       \
 	  "withdrawn: weir-dns does not serve the address by UDP and TCP. Look for listen-failed "  \
 	  "in weir status: another server may have port 53")                                        \
+	X(NOTHING_LEAVES, "nothing-leaves",                                                         \
+	  "withdrawn: the drivers do not take what is to leave for the VIP's backends. Look for "   \
+	  "frames-not-sent in weir status, which names the port and the likely cause")              \
 	X(PORT_UNCOVERED, "port-uncovered",                                                         \
 	  "withdrawn: a port is up without the forwarding program, so packets that come in by it "  \
 	  "are lost. Look at weir-dataplane in weir status and in the log")                         \
@@ -182,7 +187,7 @@ struct announced_address {
 	uint8_t is_read;
 	/** 1: the neighbours that get the route are known; 0: an empty `exported` says nothing */
 	uint8_t is_export_read;
-	uint8_t reserved[4];
+	uint8_t reserved[3];
 	/** since when nothing that withdraws is so: the hold-down counts; 0: it is */
 	uint64_t good_ms;
 };

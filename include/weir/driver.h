@@ -106,6 +106,8 @@ struct driver_port {
 	 */
 	uint64_t not_sent;
 	bool not_sent_known;
+	/** Of the frames of try_port(): those that left, and those that did not. */
+	uint64_t tries_left, tries_lost;
 	/** The likely cause of the last of them; not known: why it is not. NULL: a driver that counts at once */
 	const char *not_sent_cause;
 };
@@ -275,6 +277,13 @@ struct driver_ops {
 	uint64_t (*not_sent)(const struct driver *d);
 	/** The tables now count @p frames of them as `not_sent`. */
 	void (*not_sent_counted)(struct driver *d, uint64_t frames);
+
+	/**
+	 * Send a frame of our own by port @p ifindex, as packets are sent; it means nothing to whoever
+	 * gets it. What became of it is in driver_port.tries_left and tries_lost a moment later.
+	 * NULL: a driver that cannot. @return 0 or -errno (the kernel cannot)
+	 */
+	int (*try_port)(struct driver *d, uint32_t ifindex);
 
 	/**
 	 * Wait until no packet is under way that read a table before this call. Any thread may call

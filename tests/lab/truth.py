@@ -75,6 +75,7 @@ class Bed:
         self.kept = b""     # a document, while another is in force
         self.wrong: list[typing.Any] = []
         self.results: list[typing.Any] = []
+        self.load: typing.Any = None  # clients of a situation's
 
     def start(self) -> None:
         for node in self.site.all_nodes:

@@ -7,6 +7,7 @@ import typing
 
 from net import wait_until
 from truth import fault
+from world import pass_program
 
 if typing.TYPE_CHECKING:
     from truth import Bed
@@ -51,7 +52,22 @@ def port_has_its_name(bed: Bed) -> None:
     routes_come_back(bed)
 
 
+def nothing_leaves(bed: Bed) -> float:
+    """The other end of the port's pair runs no program, so the port's driver takes none of its frames. Clients go on trying."""
+    bed.load = bed.world.start_client("load", 100, targets=bed.site_plan.vips)
+    time.sleep(1)  # time: packets have left before
+    bed.router.ip(f"link set dev {bed.site.node_port} xdp off")
+    return time.monotonic()
+
+
+def all_leaves(bed: Bed) -> None:
+    bed.router.ip(f"link set dev {bed.site.node_port} xdp obj {pass_program()} sec xdp")
+    bed.load.stop(10)
+
+
 SITUATIONS = [
+    fault("nothing that is to leave by the only port does", nothing_leaves, all_leaves, ("degraded", "down"), "frames-not-sent", "eth1",
+          quick=True),
     fault("the only port has no carrier", carrier_goes, carrier_comes, "down", "port-no-carrier", "eth1", quick=True, drivers=BOTH),
     fault("the only port is set down", port_is_set_down, port_is_set_up, "down", "port-no-carrier", "eth1"),
     fault("the only port has another name", port_is_renamed, port_has_its_name, "down", "port-missing", "eth1"),

@@ -107,9 +107,9 @@ static uint64_t bad_since_ms(const struct world *w, const struct world_node *n,
 /* A confirmation was given: does the node forward in truth? */
 static void check_confirmation(struct world *w, const struct world_node *n)
 {
-	static const enum announce_fact facts[] = { ANNOUNCE_FACT_PORT, ANNOUNCE_FACT_PROGRAM,
+	static const enum announce_fact facts[] = { ANNOUNCE_FACT_PORT,    ANNOUNCE_FACT_PROGRAM,
 		                                    ANNOUNCE_FACT_COVERED, ANNOUNCE_FACT_PROBE,
-		                                    ANNOUNCE_FACT_SOCKETS };
+		                                    ANNOUNCE_FACT_SOCKETS, ANNOUNCE_FACT_LEAVES };
 
 	if (n->own_cause_ms)
 		world_fail(w, "a node that does not forward has confirmed");
@@ -238,7 +238,8 @@ static void note_own_cause(struct world *w, struct world_node *n)
 {
 	bool bad = n->facts.truth[ANNOUNCE_FACT_PORT] == ANNOUNCE_NO ||
 	           n->facts.truth[ANNOUNCE_FACT_PROGRAM] == ANNOUNCE_NO ||
-	           n->facts.truth[ANNOUNCE_FACT_SOCKETS] == ANNOUNCE_NO;
+	           n->facts.truth[ANNOUNCE_FACT_SOCKETS] == ANNOUNCE_NO ||
+	           n->facts.truth[ANNOUNCE_FACT_LEAVES] == ANNOUNCE_NO;
 
 	if (!bad)
 		n->own_cause_ms = 0;
@@ -250,7 +251,8 @@ static bool is_withdrawing(enum announce_fact fact)
 {
 	return fact == ANNOUNCE_FACT_PORT || fact == ANNOUNCE_FACT_PROGRAM ||
 	       fact == ANNOUNCE_FACT_COVERED || fact == ANNOUNCE_FACT_POOLS ||
-	       fact == ANNOUNCE_FACT_PROBE || fact == ANNOUNCE_FACT_SOCKETS;
+	       fact == ANNOUNCE_FACT_PROBE || fact == ANNOUNCE_FACT_SOCKETS ||
+	       fact == ANNOUNCE_FACT_LEAVES;
 }
 
 /* Whether a fact is as an announcement needs it. */

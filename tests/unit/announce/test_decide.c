@@ -103,7 +103,8 @@ static void own_causes_withdraw_at_once(void **state)
 		enum announce_reason reason;
 	} cases[] = { { ANNOUNCE_FACT_PORT, ANNOUNCE_REASON_PORT_DOWN },
 		      { ANNOUNCE_FACT_PROGRAM, ANNOUNCE_REASON_PROGRAM_GONE },
-		      { ANNOUNCE_FACT_SOCKETS, ANNOUNCE_REASON_SOCKETS_MISSING } };
+		      { ANNOUNCE_FACT_SOCKETS, ANNOUNCE_REASON_SOCKETS_MISSING },
+		      { ANNOUNCE_FACT_LEAVES, ANNOUNCE_REASON_NOTHING_LEAVES } };
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		/* also during the start and a promise: such a node forwards nothing */

@@ -111,7 +111,9 @@ static void without_a_page_all_is_unknown(void **state)
 	evidence_of_node(NULL, 5, false, &f);
 	evidence_of_vip(NULL, 1, false, NOW_MS, &f);
 	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++)
-		assert_int_equal(f.truth[i], i == ANNOUNCE_FACT_SOCKETS ? YES : VAGUE);
+		assert_int_equal(f.truth[i], i == ANNOUNCE_FACT_SOCKETS || i == ANNOUNCE_FACT_LEAVES
+		                                     ? YES
+		                                     : VAGUE);
 }
 
 static void a_dead_driver_is_a_no_even_without_a_page(void **state)

@@ -81,6 +81,7 @@ static void what_withdraws_nothing_does_not_start_the_hold_down_again(void **sta
 		      { ANNOUNCE_FACT_PORT, ANNOUNCE_NO, true },
 		      { ANNOUNCE_FACT_PROGRAM, ANNOUNCE_NO, true },
 		      { ANNOUNCE_FACT_SOCKETS, ANNOUNCE_NO, true },
+		      { ANNOUNCE_FACT_LEAVES, ANNOUNCE_NO, true },
 		      { ANNOUNCE_FACT_COVERED, ANNOUNCE_NO, true },
 		      { ANNOUNCE_FACT_POOLS, ANNOUNCE_NO, true },
 		      { ANNOUNCE_FACT_PROBE, ANNOUNCE_NO, true } };

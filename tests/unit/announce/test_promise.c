@@ -65,9 +65,9 @@ static void a_refusal_promises_nothing(void **state)
 static void only_what_is_certain_is_confirmed(void **state)
 {
 	(void)state;
-	static const enum announce_fact facts[] = { ANNOUNCE_FACT_PORT, ANNOUNCE_FACT_PROGRAM,
+	static const enum announce_fact facts[] = { ANNOUNCE_FACT_PORT,    ANNOUNCE_FACT_PROGRAM,
 		                                    ANNOUNCE_FACT_COVERED, ANNOUNCE_FACT_PROBE,
-		                                    ANNOUNCE_FACT_SOCKETS };
+		                                    ANNOUNCE_FACT_SOCKETS, ANNOUNCE_FACT_LEAVES };
 
 	for (size_t i = 0; i < COUNT(facts); i++)
 		for (int truth = ANNOUNCE_UNKNOWN; truth <= ANNOUNCE_NO; truth++) {

@@ -119,6 +119,25 @@ static void a_redirect_that_fails_is_counted_once_and_for_its_target(void **stat
 	space_run("ip link del w0");
 }
 
+static void a_port_can_be_tried_with_a_frame_of_its_own(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+
+	attach_port(d, "v0");
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(ops->try_port(d, if_nametoindex("v0")), 0);
+	assert_int_equal(read_v0(d).tries_left, 0); /* v1 cannot take them */
+	space_attach_other("v1");
+	for (unsigned i = 0; i < 4; i++)
+		assert_int_equal(ops->try_port(d, if_nametoindex("v0")), 0);
+	assert_int_equal(read_v0(d).tries_left, 4);
+	assert_int_equal(read_v0(d).not_sent, 0); /* they are no packets */
+	assert_int_equal(ops->not_sent(d), 0);
+	ops->close(d);
+	space_run("ip link set dev v1 xdp off");
+}
+
 /* The same numbers mean other interfaces in another network namespace. */
 static void what_others_lose_is_not_ours(void **state)
 {
@@ -201,6 +220,7 @@ int main(void)
 		        frames_that_the_other_end_cannot_take_are_counted_at_the_port, remove_pins),
 		cmocka_unit_test_teardown(a_redirect_that_fails_is_counted_once_and_for_its_target,
 		                          remove_pins),
+		cmocka_unit_test_teardown(a_port_can_be_tried_with_a_frame_of_its_own, remove_pins),
 		cmocka_unit_test_teardown(what_others_lose_is_not_ours, remove_pins),
 		cmocka_unit_test_teardown(
 		        counting_goes_on_without_the_process_and_nothing_counts_twice, remove_pins),

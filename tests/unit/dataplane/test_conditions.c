@@ -99,6 +99,14 @@ static struct stats *fake_stats(struct publisher *p)
 
 static const char *prover_says; /* of probe packets; NULL: none */
 
+static bool blocked;
+
+static bool fake_blocked(const struct prover *r)
+{
+	(void)r;
+	return blocked;
+}
+
 static const char *fake_problem(const struct prover *r, const char **interface)
 {
 	(void)r;
@@ -117,6 +125,7 @@ static int fake_measure_fault(const struct publisher *p)
 /* The private parts too. */
 #define publisher_measure_fault fake_measure_fault
 #define prover_problem          fake_problem
+#define prover_is_blocked       fake_blocked
 #define conditions_begin        fake_begin
 #define conditions_add          fake_add
 #define conditions_end          fake_end
@@ -367,6 +376,48 @@ static void the_generic_mode_of_a_port_is_a_note(void **state)
 	assert_int_equal(n_stated, 0);
 }
 
+static uint64_t nothing_lost(const struct driver *d)
+{
+	(void)d;
+	return 0;
+}
+
+static void frames_that_do_not_leave_are_stated_with_the_port_and_the_likely_cause(void **state)
+{
+	static const struct driver_ops with = { .name = "xdp",
+		                                .ports = show_ports,
+		                                .not_sent = nothing_lost };
+
+	(void)state;
+	p->ops = &with;
+	driven[0].not_sent_known = true;
+	driven[1].not_sent_cause = "Operation not permitted";
+	conditions_state(p);
+	assert_int_equal(n_stated, 1);
+	assert_non_null(strstr(stated[0], "note frames-sent-unknown eth1: "));
+	assert_non_null(strstr(stated[0], "is unknown: "));
+	driven[1].not_sent_known = true;
+	conditions_state(p);
+	assert_int_equal(n_stated, 0);
+	p->leaving.n = 1;
+	p->leaving.ports[0] =
+	        (struct leaving_port){ .shown = { .name = "eth1", .not_sent_cause = "it rains" },
+		                       .state = LEAVING_SOME };
+	blocked = true; /* by another port */
+	conditions_state(p);
+	assert_int_equal(n_stated, 1);
+	assert_non_null(strstr(stated[0], "degraded frames-not-sent eth1: more than 1 % is lost"));
+	assert_non_null(strstr(stated[0], "likely: it rains"));
+	p->leaving.ports[0].state = LEAVING_NONE;
+	conditions_state(p);
+	assert_non_null(strstr(stated[0], "down frames-not-sent eth1: nothing leaves"));
+	blocked = false; /* what is announced leaves by other ports */
+	conditions_state(p);
+	assert_non_null(strstr(stated[0], "degraded frames-not-sent eth1: nothing leaves"));
+	p->leaving.n = 0;
+	driven[0].not_sent_known = driven[1].not_sent_known = false;
+}
+
 static void other_troubles_are_stated_with_what_to_do(void **state)
 {
 	(void)state;
@@ -434,6 +485,8 @@ int main(void)
 		CONDITIONS_TEST(probe_packets_that_cannot_be_run_are_stated_with_the_reason),
 		CONDITIONS_TEST(memory_in_small_pages_is_a_note),
 		CONDITIONS_TEST(the_generic_mode_of_a_port_is_a_note),
+		CONDITIONS_TEST(
+		        frames_that_do_not_leave_are_stated_with_the_port_and_the_likely_cause),
 		CONDITIONS_TEST(other_troubles_are_stated_with_what_to_do),
 		CONDITIONS_TEST(before_a_document_is_in_force_no_port_is_missed),
 	};

@@ -81,6 +81,39 @@ static void the_reason_is_the_workers_or_the_tables(void **state)
 	expect_states(PROOF_STATE_REFUSED, FWD_REASON_BACKEND_DEAD);
 }
 
+/* The code decides as it should, and the drivers take nothing: of all ports to the backends. */
+static void what_does_not_leave_is_refused_until_it_does_again(void **state)
+{
+	struct leaving *l = &process.leaving;
+
+	(void)state;
+	make_turns(20);
+	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
+	l->n = 1;
+	l->ports[0].shown.ifindex = s.driver.now.backends[1].ifindex;
+	for (unsigned i = 0; i < 2; i++) {
+		l->ports[0].state = LEAVING_SOME;
+		l->changes++;
+		make_turns(20);
+		expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
+		assert_false(prover_is_blocked(prover));
+		l->ports[0].state = LEAVING_NONE;
+		l->changes++;
+		make_turns(3); /* at once */
+		expect_states(PROOF_STATE_REFUSED, FWD_REASON_NOT_SENT);
+		assert_true(prover_is_blocked(prover));
+		assert_int_equal(read_shown(0).n_reachable, 2); /* the next hops are known */
+	}
+	s.driver.now.backends[1].ifindex++; /* one backend is behind another port */
+	l->changes++;
+	make_turns(20);
+	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
+	s.driver.now.backends[1].ifindex--;
+	memset(l, 0, sizeof(*l));
+	make_turns(20);
+	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
+}
+
 /* A whole process that is stopped has no turns, so what it was waiting for says nothing. */
 static void a_stopped_process_loses_nothing(void **state)
 {
@@ -268,6 +301,7 @@ int main(void)
 		PROVER_TEST(one_refusal_is_looked_at_again_and_two_count),
 		PROVER_TEST(what_comes_out_wrong_is_refused),
 		PROVER_TEST(the_reason_is_the_workers_or_the_tables),
+		PROVER_TEST(what_does_not_leave_is_refused_until_it_does_again),
 		PROVER_TEST(a_stopped_process_loses_nothing),
 		PROVER_TEST(a_worker_that_stands_still_is_unknown_then_refused_then_proved_again),
 		PROVER_TEST(a_document_waits_for_the_batch_under_way),

@@ -144,7 +144,7 @@ static void expect_serving(uint32_t first, bool first_alive, uint32_t second, bo
 	}
 	assert_int_equal(members, 2);
 	assert_true(pool->plan->n_backends > 2);
-	read_pool(&process.node, pool, &out, &node);
+	read_pool(&process.node, pool, &process.leaving, &out, &node);
 	assert_int_equal(out.is_serving, n_serving > 0);
 	assert_int_equal(node.hops_needed, n_serving);
 }

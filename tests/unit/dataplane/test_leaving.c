@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whether what is to leave by a port does (dataplane/leaving.c), from what a driver says and what the
+ * tables count: each state is entered and left twice.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dataplane/leaving.h"
+
+#define T0    1000000u
+#define EVERY LEAVING_TICK_MS
+
+static struct driver_port driven[2];
+static size_t n_driven;
+static int try_err;
+static unsigned n_tries;
+static bool tries_leave;
+
+static size_t show_ports(const struct driver *d, struct driver_port out[DRIVER_PORTS_MAX])
+{
+	(void)d;
+	memcpy(out, driven, n_driven * sizeof(*out));
+	return n_driven;
+}
+
+static int try_port(struct driver *d, uint32_t ifindex)
+{
+	(void)d;
+	n_tries++;
+	for (size_t i = 0; !try_err && i < n_driven; i++)
+		if (driven[i].ifindex == ifindex) {
+			driven[i].tries_left += tries_leave;
+			driven[i].tries_lost += !tries_leave;
+		}
+	return try_err;
+}
+
+static const struct driver_ops ops = { .name = "xdp", .ports = show_ports, .try_port = try_port };
+
+/* Backends 1 and 2 are behind port 5, backend 3 behind port 6. */
+static struct fwd_backend backends[4] = {
+	{ .ifindex = 0 }, { .ifindex = 5 }, { .ifindex = 5 }, { .ifindex = 6 }
+};
+static struct fwd_count counts[4], news[4];
+static struct fwd_root root = { .n_backends = 4 };
+static struct plan plan;
+static struct compiler node;
+static struct leaving l;
+static uint64_t now_ms;
+
+static int setup(void **state)
+{
+	(void)state;
+	memset(counts, 0, sizeof(counts));
+	memset(news, 0, sizeof(news));
+	memset(&l, 0, sizeof(l));
+	driven[0] = (struct driver_port){
+		.name = "eth0", .ifindex = 5, .not_sent_known = true, .not_sent_cause = ""
+	};
+	driven[1] = (struct driver_port){
+		.name = "eth1", .ifindex = 6, .not_sent_known = true, .not_sent_cause = ""
+	};
+	n_driven = 2;
+	node = (struct compiler){ .ops = &ops, .plan = &plan };
+	node.t = (struct fwd_tables){ .root = &root,
+		                      .backends = backends,
+		                      .backend_counts = counts,
+		                      .backend_news = news,
+		                      .n_backends = 4,
+		                      .n_cpus = 1 };
+	now_ms = T0;
+	try_err = 0;
+	tries_leave = false;
+	n_tries = 0;
+	return 0;
+}
+
+/* @p ms go by, in each tick of which @p given frames are for port 5, and @p lost do not leave. */
+static void pass_time(unsigned ms, unsigned given, unsigned lost)
+{
+	for (unsigned t = 0; t < ms; t += EVERY) {
+		counts[1].packets += given - given / 2;
+		news[2].packets += given / 2;
+		driven[0].not_sent += lost;
+		now_ms += EVERY;
+		leaving_tick(&l, &node, now_ms);
+	}
+}
+
+static void nothing_is_said_while_all_leaves_or_little_is_lost(void **state)
+{
+	(void)state;
+	pass_time(3000, 100, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	setup(state);
+	pass_time(3000, 1000, 1); /* 5 of 5,000 in a second */
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	setup(state);
+	pass_time(3000, 1000, 9); /* 45 of 5,000: less than 1 % */
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	setup(state);
+	pass_time(4000, 1, 1); /* all, but 5 frames */
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	assert_int_equal(leaving_of(&l, 77), LEAVING_ALL); /* no port */
+	assert_int_equal(n_tries, 0);
+}
+
+static void some_loss_is_seen_in_two_seconds_and_ends_after_three(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		pass_time(2000, 100, 5);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_SOME);
+		assert_int_equal(leaving_of(&l, 6), LEAVING_ALL);
+		pass_time(LEAVING_CLEAN_MS - EVERY, 100, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_SOME);
+		pass_time(1400, 100, 0); /* the window in which it was last bad has to pass, too */
+		assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	}
+	assert_int_equal(l.changes, 4);
+}
+
+static void a_port_by_which_nothing_leaves_comes_back_when_own_frames_left_for_3_s(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		tries_leave = false;
+		pass_time(2000, 10, 10);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		pass_time(20000, 0, 0); /* withdrawn: silence proves nothing */
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		assert_true(n_tries > 90);
+		tries_leave = true;
+		pass_time(2000, 0, 0);
+		tries_leave = false; /* it was too early */
+		pass_time(EVERY, 0, 0);
+		tries_leave = true;
+		pass_time(2800, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		pass_time(800, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	}
+}
+
+static void without_own_frames_it_waits_longer_with_each_relapse(void **state)
+{
+	(void)state;
+	static const unsigned holds_s[] = { 30, 60, 120, 240, 480, 600, 600 };
+
+	try_err = -95;
+	for (size_t i = 0; i < sizeof(holds_s) / sizeof(holds_s[0]); i++) {
+		pass_time(2000, 10, 10);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		pass_time(holds_s[i] * 1000 - EVERY, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		pass_time(EVERY, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	}
+	pass_time(LEAVING_HOLD_MAX + EVERY, 100, 0); /* well for so long: that is forgotten */
+	pass_time(2000, 10, 10);
+	pass_time(LEAVING_HOLD_MS, 0, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+}
+
+static void packets_that_leave_prove_it_at_once(void **state)
+{
+	(void)state;
+	try_err = -95;
+	pass_time(2000, 100, 100);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+	pass_time(1200, 100, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_SOME);
+	pass_time(4000, 100, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+}
+
+/* Probe packets are counted like packets, and nobody sends them. */
+static void probe_packets_are_not_taken_for_packets_that_left(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		leaving_note_probes(&l, 5, 3);
+		counts[1].packets += 3;
+		pass_time(EVERY, 3, 3);
+	}
+	assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+}
+
+static void where_nothing_can_tell_nothing_is_said(void **state)
+{
+	(void)state;
+	pass_time(2000, 10, 10);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+	driven[0].not_sent_known = false;
+	pass_time(EVERY, 10, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	driven[0].not_sent_known = true; /* what it had lost before is no loss of now */
+	pass_time(2000, 100, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(nothing_is_said_while_all_leaves_or_little_is_lost, setup),
+		cmocka_unit_test_setup(some_loss_is_seen_in_two_seconds_and_ends_after_three,
+		                       setup),
+		cmocka_unit_test_setup(
+		        a_port_by_which_nothing_leaves_comes_back_when_own_frames_left_for_3_s,
+		        setup),
+		cmocka_unit_test_setup(without_own_frames_it_waits_longer_with_each_relapse, setup),
+		cmocka_unit_test_setup(packets_that_leave_prove_it_at_once, setup),
+		cmocka_unit_test_setup(probe_packets_are_not_taken_for_packets_that_left, setup),
+		cmocka_unit_test_setup(where_nothing_can_tell_nothing_is_said, setup),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
