@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What leaves is what left: a node whose driver does not take what is to leave says so, withdraws its VIPs, and comes back.
+
+One node with XDP and BIRD, and a router with BIRD. The far end of the node's pair of interfaces is made to take nothing, in
+several ways and with several kinds of traffic, each twice. In each situation the node's counters are compared with the wire.
+
+Writes build/lab/sent.json: `situations`, `wrong`, `seen_ms`, `withdrawn_ms` (the latest of all), `flaps` (VIPs that came back
+while nothing left).
+"""
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import sys
+import time
+import typing
+
+import plan as planning
+from books import reasons
+from fib_watch import FibWatch
+from net import BUILD, Lab, comes_true, executable, say, wait_until
+from report import Report
+from speakers import Bird
+from world import SITE_MTU, World, pass_program
+
+QUICK = "--quick" in sys.argv
+PAGE_S = 2  # in which the page of counters has what was counted
+SEEN_MS, WITHDRAWN_MS = (4000, 6000) if QUICK else (2000, 3000)  # the short form has others beside it
+OWN = ("192.0.2.11", "2001:db8::11")
+ROUTER = ("192.0.2.1", "2001:db8::1")
+
+
+class Scene:
+    def __init__(self, report: Report, lab: Lab) -> None:
+        plan = planning.simple(1, 3)
+        name = plan.sites[0].node
+        plan.announce[name] = f'daemon = "bird"; socket = "{lab.dir}/{name}/bird.ctl";'
+        self.report, self.lab, self.world = report, lab, World(lab, plan, resolvers=())
+        self.site, self.node = self.world.sites[0], self.world.sites[0].node
+        self.host = self.node.host
+        self.wanted = {ipaddress.ip_address(a).packed for a in self.site.plan.vips}
+        self.router = lab.host("router1")
+        lab.port(self.world.router, self.site.switch, "p-router1", self.router, "eth0", SITE_MTU)
+        self.router.address("eth0", f"{ROUTER[0]}/24", f"{ROUTER[1]}/64")
+        # deprecated, so that checks do not come from it: backends know no way to it
+        self.host.ip(f"addr add {OWN[0]} peer {ROUTER[0]}/32 dev eth1",
+                     f"-6 addr add {OWN[1]} peer {ROUTER[1]}/128 dev eth1 nodad preferred_lft 0")
+        self.watch = FibWatch(self.router)
+        self.birds = [Bird(lab, self.router, "router.conf"), Bird(lab, self.host, "bird.conf")]
+        self.results: list[dict[str, typing.Any]] = []
+        self.probes_before = 0  # of processes that are gone
+        self.routed = True  # whether packets for the VIPs come to the node
+
+    def start(self) -> None:
+        self.node.write_config()
+        self.site.start_backends()
+        self.capture = self.world.start_capture(self.site.node_port)
+        self.node.start("mgmt", "health", "dns", "dataplane", "announce")
+        self.wait_announced()
+
+    def are_announced(self, there: bool = True) -> bool:
+        hops = {ipaddress.ip_address(a).packed for a in OWN}
+        return self.watch.all_are(hops, self.wanted, there)
+
+    def wait_announced(self) -> None:
+        wait_until(self.are_announced, 120, "the router has the VIPs", 0.1)
+        wait_until(lambda: "frames-not-sent" not in self.codes(), 30, "all leaves", 0.2)
+
+    def weir(self, *words: str) -> str:
+        return self.host.run([executable("weir"), *words, *self.node.options], check=False)
+
+    def codes(self) -> dict[str, str]:
+        """Codes of the status's reasons, with their texts."""
+        try:
+            return {r["code"]: r.get("message", r.get("text", "")) for r in json.loads(self.weir("status", "--json")).get("reasons", [])}
+        except ValueError:
+            return {}
+
+    def take_nothing(self) -> None:
+        self.world.router.ip(f"link set dev {self.site.node_port} xdp off")
+
+    def take_all(self) -> None:
+        self.world.router.ip(f"link set dev {self.site.node_port} xdp obj {pass_program()} sec xdp")
+
+    def route(self, there: bool) -> None:
+        """What a router does that learns: packets come no more."""
+        if there != self.routed:
+            (self.site.announce_vips if there else self.site.withdraw_vips)()
+            self.routed = there
+
+    def probes(self) -> int:
+        """Probe packets that the code forwarded, which are counted like packets and never sent."""
+        answer = self.node.ctl("dataplane", {"do": "proof"})
+        return sum(s["forwarded"] for s in answer["services"])
+
+    def are_balanced(self) -> bool:
+        """The counters say what the wire saw, to the packet. Probe packets go on at rest, and the page has those of a second ago."""
+        earlier = self.probes()
+        time.sleep(PAGE_S)  # time: the page has them
+        counted = reasons(self.site)
+        forwarded = counted.get("forwarded", 0) + counted.get("icmp_relayed", 0) - self.probes_before
+        self.said = (forwarded, self.capture.counts("in", "tunnel"), counted.get("not_sent", 0), earlier)
+        return forwarded - self.probes() <= self.said[1] <= forwarded - earlier
+
+    def late_ms(self, condition: typing.Callable[[], object], since_s: float, most_s: float = 15) -> float:
+        comes_true(condition, most_s, 0.02)
+        return (time.monotonic() - since_s) * 1000 if condition() else float("inf")
+
+
+def play(scene: Scene, name: str, targets: typing.Sequence[str], rate: float, goes_on: bool = False) -> None:
+    """Nothing leaves for a while. `goes_on`: packets come although the VIPs are withdrawn, as from a router that learns late."""
+    report, lost = scene.report, reasons(scene.site).get("not_sent", 0)
+    say(name)
+    client = scene.world.start_client(f"c{len(scene.results)}", rate, targets=targets)
+    time.sleep(2)  # time: packets have left before
+    began, began_ns = time.monotonic(), time.monotonic_ns()
+    scene.take_nothing()
+    seen_ms = scene.late_ms(lambda: "frames-not-sent" in scene.codes(), began)
+    hops = {ipaddress.ip_address(a).packed for a in OWN}
+    scene.late_ms(lambda: scene.are_announced(False), began)
+    withdrawn_ms = scene.watch.since(began_ns, hops, scene.wanted, False) or float("inf")
+    if not goes_on:
+        scene.route(False)
+    said, why = scene.codes(), scene.weir("why", "vip", scene.site.plan.vip)
+    time.sleep(4)  # time itself: silence proves nothing
+    stays = scene.are_announced(False)
+    scene.take_all()
+    back_s = time.monotonic()
+    back_ms = scene.late_ms(scene.are_announced, back_s, 60)
+    scene.route(True)
+    flaps = max(len([1 for at, prefix, left in scene.watch.events if at >= began_ns and prefix == p and not left & hops])
+                for p in scene.wanted) - 1
+    time.sleep(1)  # time: packets leave again
+    client.stop(10)
+    balanced = comes_true(scene.are_balanced, 20, 0.3)
+    ok = [report.between(seen_ms, 0, SEEN_MS, f"{name}: the status says it"),
+          report.between(withdrawn_ms, 0, WITHDRAWN_MS, f"{name}: the router loses the VIPs"),
+          report.check("frames-not-sent" in said, f"{name}: with the likely cause", list(said)),
+          report.check("do not take" in why, f"{name}: weir why vip says why", why[-300:]),
+          report.check(stays and flaps == 0, f"{name}: no VIP comes back while nothing leaves", flaps),
+          report.check(back_ms < 60000, f"{name}: the VIPs come back", f"{back_ms:.0f} ms"),
+          report.check(reasons(scene.site).get("not_sent", 0) > lost, f"{name}: the frames are counted as not sent"),
+          report.check(balanced, f"{name}: forwarded on the node = on the wire, to the packet", scene.said)]
+    scene.results.append({"name": name, "ok": all(ok), "seen_ms": round(seen_ms), "withdrawn_ms": round(withdrawn_ms), "back_ms": round(back_ms),
+                          "flaps": flaps})
+    scene.wait_announced()
+
+
+def play_some(scene: Scene, name: str) -> None:
+    """Some frames are lost: degraded, and nothing is withdrawn."""
+    report = scene.report
+    say(name)
+    client = scene.world.start_client(f"c{len(scene.results)}", 100, targets=scene.site.plan.vips)
+    time.sleep(2)  # time: packets have left before
+    began, began_ns, seen_ms = time.monotonic(), time.monotonic_ns(), float("inf")
+    while time.monotonic() - began < 8:
+        scene.take_nothing()
+        time.sleep(0.1)  # time itself: a part of each second
+        scene.take_all()
+        if seen_ms == float("inf") and "frames-not-sent" in scene.codes():
+            seen_ms = (time.monotonic() - began) * 1000
+        time.sleep(0.3)  # time itself, as above
+    stays = not any(at >= began_ns and prefix in scene.wanted for at, prefix, _ in scene.watch.events)
+    ends_ms = scene.late_ms(lambda: "frames-not-sent" not in scene.codes(), time.monotonic(), 20)
+    client.stop(10)
+    balanced = comes_true(scene.are_balanced, 20, 0.3)
+    ok = [report.between(seen_ms, 0, 2 * SEEN_MS, f"{name}: the status says it"),
+          report.check(stays, f"{name}: the VIPs stay announced"),
+          report.between(ends_ms, 0, 8000, f"{name}: it ends"),
+          report.check(balanced, f"{name}: forwarded on the node = on the wire, to the packet", scene.said)]
+    scene.results.append({"name": name, "ok": all(ok), "seen_ms": round(seen_ms), "withdrawn_ms": 0, "flaps": 0})
+    scene.wait_announced()
+
+
+def play_little(scene: Scene, name: str) -> None:
+    """So little is lost that nothing can be said of it: it is counted all the same."""
+    report, lost = scene.report, reasons(scene.site).get("not_sent", 0)
+    say(name)
+    began_ns = time.monotonic_ns()
+    scene.take_nothing()
+    client = scene.world.start_client(f"c{len(scene.results)}", 2, targets=scene.site.plan.vips[:1])
+    time.sleep(3)  # time itself
+    client.stop(10)
+    scene.take_all()
+    balanced = comes_true(scene.are_balanced, 20, 0.3)
+    ok = [report.check(not any(at >= began_ns and prefix in scene.wanted for at, prefix, _ in scene.watch.events), f"{name}: the VIPs stay announced"),
+          report.check(reasons(scene.site).get("not_sent", 0) > lost, f"{name}: the frames are counted as not sent"),
+          report.check(balanced, f"{name}: forwarded on the node = on the wire, to the packet", scene.said)]
+    scene.results.append({"name": name, "ok": all(ok), "seen_ms": 0, "withdrawn_ms": 0, "flaps": 0})
+    scene.wait_announced()
+
+
+def play_without_process(scene: Scene, name: str) -> None:
+    """While weir-dataplane is dead, the kernel counts on."""
+    report = scene.report
+    say(name)
+    client = scene.world.start_client(f"c{len(scene.results)}", 100, targets=scene.site.plan.vips)
+    time.sleep(1)  # time: packets have left before
+    lost = reasons(scene.site).get("not_sent", 0)
+    scene.probes_before += scene.probes()
+    scene.node.kill("dataplane")
+    scene.take_nothing()
+    time.sleep(2)  # time itself
+    scene.take_all()
+    scene.node.start("dataplane")
+    time.sleep(2)  # time: packets leave again
+    client.stop(10)
+    balanced = comes_true(scene.are_balanced, 20, 0.3)
+    ok = [report.check(reasons(scene.site).get("not_sent", 0) > lost, f"{name}: the frames are counted as not sent"),
+          report.check(balanced, f"{name}: forwarded on the node = on the wire, to the packet", scene.said)]
+    scene.results.append({"name": name, "ok": all(ok), "seen_ms": 0, "withdrawn_ms": 0, "flaps": 0})
+    scene.wait_announced()
+
+
+def write(results: list[dict[str, typing.Any]]) -> None:
+    os.makedirs(os.path.join(BUILD, "lab"), exist_ok=True)
+    with open(os.path.join(BUILD, "lab", "sent.json"), "w") as f:
+        json.dump({"situations": len(results), "wrong": sum(not r["ok"] for r in results),
+                   "seen_ms": max((r["seen_ms"] for r in results), default=0), "withdrawn_ms": max((r["withdrawn_ms"] for r in results), default=0),
+                   "flaps": sum(r["flaps"] for r in results), "results": results}, f, indent=1)
+
+
+def run(report: Report) -> None:
+    with Lab("sent") as lab:
+        scene = Scene(report, lab)
+        scene.start()
+        both = scene.site.plan.vips
+        try:
+            for again in ("", ", again"):
+                play(scene, f"the far end takes nothing{again}", both, 100)
+                if QUICK:
+                    break
+                play(scene, f"IPv4 alone{again}", both[:1], 100)
+                play(scene, f"IPv6 alone{again}", both[1:], 100)
+                play(scene, f"packets come although it is withdrawn{again}", both, 100, goes_on=True)
+                play_some(scene, f"some frames are lost{again}")
+                play_little(scene, f"a few frames are lost{again}")
+            play_without_process(scene, "weir-dataplane is dead meanwhile")
+        finally:
+            write(scene.results)
+
+
+if __name__ == "__main__":
+    sys.exit(Report.main(run))
