@@ -242,6 +242,30 @@ static void who_hangs_is_killed_once_and_named(void **state)
 	assert_null(find_condition(s, "process-restarted", "weir-dns"));
 }
 
+/* Nothing that is remembered of the first process spares its successor. */
+static void a_successor_that_hangs_is_killed_too(void **state)
+{
+	struct scene *s = *state;
+	struct child *c = &s->run.children[CHILD_DNS];
+
+	add_child(s, CHILD_DNS);
+	run_hang_begin(&s->run);
+	look_often(s, LOOKS + 5);
+	assert_true(was_killed(s, CHILD_DNS));
+	close(c->pidfd);
+	stats_close(s->pages[CHILD_DNS]);
+	run_hang_forget(c);
+	assert_int_equal(c->verdict, RUN_UNSEEN);
+	add_child(s, CHILD_DNS);
+	look_often(s, LOOKS - 1);
+	assert_false(was_killed(s, CHILD_DNS)); /* its silence counts from its own beginning */
+	look_often(s, 6);
+	assert_true(was_killed(s, CHILD_DNS));
+	assert_int_equal(c->trouble, TROUBLE_KILLED);
+	assert_int_equal(n_places, 2);
+	assert_int_equal(word_of(s, "weir_run_restarts_total", "name=\"dns\""), 2);
+}
+
 /* The first is back by its own signs, or after half a minute. */
 static void one_is_restarted_at_a_time(void **state)
 {
@@ -489,6 +513,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(who_hangs_is_killed_once_and_named),
+		TEST(a_successor_that_hangs_is_killed_too),
 		TEST(one_is_restarted_at_a_time),
 		TEST(who_forwards_is_never_ended),
 		TEST(a_process_that_nothing_can_end_does_not_hold_up_others),
