@@ -188,6 +188,46 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 	return err;
 }
 
+/*
+ * Whether the image of @p now was made from the files that @p g names. A version's files lie in a
+ * directory that is named by the digest of all of them, so includes are the same, too. After errors
+ * the files are read again: the reports say what is wrong with them.
+ */
+static bool has_same_files(const struct generation *g, const struct generation *now)
+{
+	const struct model *m = g->model, *was = now->model;
+
+	if (generation_lacks(now) || m->n_zones != was->n_zones ||
+	    now->image->dynamic != image_dynamic_digest(g->steering->texts, g->steering->n_names))
+		return false;
+	for (size_t i = 0; i < m->n_zones; i++)
+		if (!*m->zones[i].digest || strcmp(m->zones[i].digest, was->zones[i].digest) != 0 ||
+		    strcmp(m->zones[i].name, was->zones[i].name) != 0 ||
+		    strcmp(m->zones[i].file, was->zones[i].file) != 0)
+			return false;
+	return true;
+}
+
+/* The loading thread takes a share while the main thread may free another generation's. */
+static void share_image(struct generation *g, const struct generation *now)
+{
+	__atomic_add_fetch(now->n_users, 1, __ATOMIC_RELAXED);
+	g->n_users = now->n_users;
+	g->image = now->image;
+	g->mapped_bytes = now->mapped_bytes;
+}
+
+/* The count comes first: what has an image can always share it. */
+static int own_image(struct generation *g, const struct proc_dirs *dirs,
+                     const struct generation_how *how)
+{
+	g->n_users = malloc(sizeof(*g->n_users));
+	if (!g->n_users)
+		return -ENOMEM;
+	*g->n_users = 1;
+	return find_image(g, dirs, how);
+}
+
 static void count_zones(struct generation *g)
 {
 	for (uint32_t i = 0; i < g->image->n_zones; i++) {
@@ -266,8 +306,10 @@ int generation_load(const struct proc_dirs *dirs, const struct generation_how *h
 	err = read_effective_model(g, dirs, how);
 	if (err == 0)
 		err = make_steering(g);
-	if (err == 0)
-		err = find_image(g, dirs, how);
+	if (err == 0 && how->now && has_same_files(g, how->now))
+		share_image(g, how->now);
+	else if (err == 0)
+		err = own_image(g, dirs, how);
 	if (err == 0)
 		count_zones(g);
 	if (err < 0) {
@@ -278,18 +320,25 @@ int generation_load(const struct proc_dirs *dirs, const struct generation_how *h
 	return 0;
 }
 
-void generation_free(struct generation *g)
+static void drop_image(struct generation *g)
 {
-	void *image;
+	void *image = (void *)(uintptr_t)g->image;
 
-	if (!g)
+	if (g->n_users && __atomic_sub_fetch(g->n_users, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	peer_health_close(g->peer_health);
-	image = (void *)(uintptr_t)g->image;
+	free(g->n_users);
 	if (g->mapped_bytes)
 		munmap(image, g->mapped_bytes);
 	else
 		free(image);
+}
+
+void generation_free(struct generation *g)
+{
+	if (!g)
+		return;
+	peer_health_close(g->peer_health);
+	drop_image(g);
 	arena_free(g->arena);
 	model_free(g->model);
 	free(g);

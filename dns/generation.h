@@ -4,6 +4,9 @@
  * A generation: one effective document with the image of its zones and the steering of its dynamic
  * names. It is made whole or not at all, off the query path. Only its state changes later.
  *
+ * A document with the same zone files and dynamic names as the one in force shares its image: no
+ * zone file is opened.
+ *
  * The image is also kept in a file of the run directory: a process that restarts with nothing
  * changed serves from it at once. A zone whose file cannot be used is taken from an earlier image
  * (the one in use, else the kept one); without one it answers SERVFAIL.
@@ -38,6 +41,7 @@ struct generation {
 	struct steering_state *state;
 	const struct image *image;
 	size_t mapped_bytes; /**< of the image, from mmap(); 0: it is from malloc() */
+	unsigned *n_users;   /**< generations that share the image, from malloc(); atomic */
 	bool compiled;       /**< the image is new; false: it is the kept one */
 	bool stale;          /**< compiling failed: the whole image is the kept, earlier one */
 	size_t n_earlier, n_broken, n_signed; /**< zones with such an image_zone.state */
@@ -51,6 +55,8 @@ struct generation_how {
 	unsigned key_wait_ms; /**< wait so long for the key's file if there is no key at all */
 	/** The image in use: zones with a bad file are taken from it; NULL: from the kept one. */
 	const struct image *earlier;
+	/** In force: its image stays if it fits the document. NULL: none, or files shall be read. */
+	const struct generation *now;
 	bool keep; /**< write a new image to the image file */
 	zones_report *report;
 	void *report_arg;

@@ -52,6 +52,7 @@ static void *run_load(void *arg)
 		.before = s->now ? s->now->model : NULL, /* stays until this thread was joined */
 		.key_wait_ms = s->now ? 0 : KEY_WAIT_MS,
 		.earlier = s->now ? s->now->image : NULL,
+		.now = l->from_files ? NULL : s->now,
 		.keep = true,
 		.report = keep_load_error,
 		.report_arg = l,

@@ -246,6 +246,49 @@ static void a_bad_zone_is_taken_from_the_image_in_use(void **state)
 	write_text("zone", GOOD);
 }
 
+/* The file is spoilt and the kept image, too: whoever opened one would notice. Twice, as a share is shared again. */
+static void a_document_with_the_same_files_opens_none(void **state)
+{
+	struct generation *g = NULL, *next = NULL;
+	struct generation_how how = { .trust_cache = true, .report = count_message };
+	(void)state;
+
+	digest = "sha256:1";
+	write_document("www.shop.test");
+	write_text("part", "more A 192.0.2.9\n");
+	write_text("zone", GOOD "$INCLUDE part\n");
+	assert_int_equal(load_generation(false, &g), 0);
+	write_text("zone", "nonsense\n");
+	write_text(GENERATION_IMAGE_FILE, "");
+	for (int i = 0; i < 2; i++) {
+		how.now = g;
+		assert_int_equal(generation_load(&dirs, &how, &next), 0);
+		assert_ptr_equal(next->image, g->image);
+		assert_false(next->compiled || generation_lacks(next));
+		generation_free(g);
+		g = next;
+		assert_int_equal(g->image->n_records, 5);
+	}
+	how.now = g;
+	write_document("ftp.shop.test"); /* other dynamic names */
+	assert_int_equal(generation_load(&dirs, &how, &next), 0);
+	assert_true(next->compiled && next->n_broken == 1);
+	generation_free(next);
+	digest = "sha256:2"; /* another file */
+	write_document("www.shop.test");
+	assert_int_equal(generation_load(&dirs, &how, &next), 0);
+	assert_true(next->compiled && next->n_broken == 1);
+	how.now = next; /* what lacks a zone looks for its file again */
+	write_text("zone", GOOD);
+	generation_free(g);
+	assert_int_equal(generation_load(&dirs, &how, &g), 0);
+	assert_false(generation_lacks(g));
+	generation_free(next);
+	generation_free(g);
+	digest = "";
+	write_document("www.shop.test");
+}
+
 static void the_key_in_use_stays_when_the_file_has_another(void **state)
 {
 	struct generation *g = NULL, *next = NULL;
@@ -477,6 +520,7 @@ int main(void)
 		cmocka_unit_test(the_kept_image_serves_what_it_fits),
 		cmocka_unit_test(a_file_that_changed_in_the_same_second_is_read),
 		cmocka_unit_test(a_bad_zone_is_taken_from_the_image_in_use),
+		cmocka_unit_test(a_document_with_the_same_files_opens_none),
 		cmocka_unit_test(the_key_in_use_stays_when_the_file_has_another),
 		cmocka_unit_test(a_kept_image_stands_in_for_bad_zones),
 		cmocka_unit_test(a_bad_zone_without_an_image_is_broken_and_nothing_else),

@@ -120,7 +120,7 @@ static struct image *keep_in_file(uint64_t source, uint64_t dynamic)
 	return kept;
 }
 
-static void drop_image(struct generation *g)
+static void free_image(struct generation *g)
 {
 	if (g->mapped_bytes)
 		munmap((void *)(uintptr_t)g->image, g->mapped_bytes);
@@ -185,7 +185,7 @@ static void the_image_is_the_kept_one_a_new_one_or_none(void **state)
 		else if (cases[i].served != 'K')
 			assert_true((edge.in.earlier != NULL) ==
 			            (cases[i].kept && !cases[i].check));
-		drop_image(&g);
+		free_image(&g);
 		arena_free(g.arena);
 	}
 }
@@ -211,19 +211,19 @@ static void the_compiler_gets_all_zones_and_names(void **state)
 	assert_non_null(strstr(edge.calls, "replace"));
 	assert_int_equal(edge.n_reports, 1);
 	assert_string_equal(edge.texts[0], "|/run/dns.image:0: cannot write the zones' image here");
-	drop_image(&g);
+	free_image(&g);
 	g.image = NULL;
 	edge.replace_result = 0;
 	assert_int_equal(find_image(&g, &dirs, &how), 0);
 	assert_int_equal(edge.n_reports, 1);
-	drop_image(&g);
+	free_image(&g);
 	g.image = NULL;
 	how.keep = false;
 	edge.calls[0] = '\0';
 	assert_int_equal(find_image(&g, &dirs, &how), 0);
 	assert_null(strstr(edge.calls, "replace"));
 	assert_int_equal(edge.n_reports, 1);
-	drop_image(&g);
+	free_image(&g);
 	arena_free(g.arena);
 }
 

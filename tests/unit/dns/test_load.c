@@ -247,6 +247,7 @@ static void the_loader_gets_what_is_in_force(void **state)
 	assert_true(loader.how.trust_cache && loader.how.keep);
 	assert_null(loader.how.before);
 	assert_null(loader.how.earlier);
+	assert_null(loader.how.now);
 	assert_int_equal(loader.how.key_wait_ms, 2000); /* weir-mgmt may be writing it */
 	model = s.now->model;
 	image = s.now->image;
@@ -254,6 +255,7 @@ static void the_loader_gets_what_is_in_force(void **state)
 	run_one_load();
 	assert_ptr_equal(loader.how.before, model);
 	assert_ptr_equal(loader.how.earlier, image);
+	assert_ptr_equal(loader.how.now, s.now);
 	assert_int_equal(loader.how.key_wait_ms, 0);
 }
 
@@ -271,6 +273,7 @@ static void a_wish_for_the_files_is_kept_until_it_is_met_and_no_longer(void **st
 	assert_false(s.load.running);
 	assert_int_equal(loader.n_calls, 2);
 	assert_false(loader.how.trust_cache); /* the files were read */
+	assert_null(loader.how.now);
 	run_one_load();
 	assert_true(loader.how.trust_cache);
 	assert_int_equal(s.load.finished, 3);
