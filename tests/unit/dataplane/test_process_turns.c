@@ -46,7 +46,7 @@
 static struct {
 	char log[4096];
 	const char *fails; /* what cannot be opened */
-	bool probes_care, prepared;
+	bool probes_care, prepared, leaving_changed;
 	int loop_says, drafter_says;
 	struct compiled_source source;
 	uint32_t epoch; /* of the health page: each look finds news */
@@ -118,11 +118,13 @@ static struct process process;
 #define succession_open_pages(p)        (ANY(&(p)->publisher), note_opened("pages"))
 #define succession_accept(p, path, out)                                                            \
 	((void)(p), scene.prepared ? (*(out) = (struct compiled){ .err = -ENOENT }, true) : false)
-#define succession_close(p)                   note("-prepared; ")
-#define withdraw_before_compiling             fake_withdraw
-#define publisher_stats(p)                    ((void)(p), (struct stats *)NULL)
-#define publisher_document(p, n)              note("rows; ")
-#define publisher_write(p, n, time)           ((void)(time), note("effect; "))
+#define succession_close(p)         note("-prepared; ")
+#define withdraw_before_compiling   fake_withdraw
+#define publisher_stats(p)          ((void)(p), (struct stats *)NULL)
+#define publisher_document(p, n)    note("rows; ")
+#define publisher_write(p, n, time) ((void)(time), note("effect; "))
+#define leaving_tick(l, n, now_ms)                                                                 \
+	((void)(l), (void)(now_ms), note("frames looked at; "), scene.leaving_changed)
 #define publisher_measure(p, n, now_ms)       ((void)(now_ms), note("measured; "))
 #define publisher_close(p)                    note("-pages; ")
 #define hops_open(l, n, cb, arg, out)         (ANY(out), note_opened("hops"))
@@ -324,7 +326,10 @@ static void ten_times_a_second_slots_are_told_of_and_it_lives(void **state)
 {
 	(void)state;
 	on_mtu_tick(&process);
-	expect_done("slots told; measured; alive; told+100; ");
+	expect_done("slots told; measured; frames looked at; alive; told+100; ");
+	scene.leaving_changed = true;
+	on_mtu_tick(&process);
+	expect_done("slots told; measured; frames looked at; conditions; alive; told+100; ");
 	process.driver = NULL; /* it lives without one, too */
 	on_mtu_tick(&process);
 	expect_done("measured; alive; told+100; ");
