@@ -46,6 +46,18 @@ static void raise_buffer(int fd)
 }
 
 /*
+ * An ICMP error that claims a small path MTU must not make answers into fragments, which an attacker
+ * could replace: answers are 1,232 bytes at most, and the interface's MTU alone counts (RFC 9715).
+ */
+static void ignore_path_mtu(int fd, bool is4)
+{
+	int omit = is4 ? IP_PMTUDISC_OMIT : IPV6_PMTUDISC_OMIT;
+
+	(void)setsockopt(fd, is4 ? IPPROTO_IP : IPPROTO_IPV6,
+	                 is4 ? IP_MTU_DISCOVER : IPV6_MTU_DISCOVER, &omit, sizeof(omit));
+}
+
+/*
  * The first socket of an address creates the group that packets are spread over; the others join it
  * (base/reuseport.h).
  */
@@ -186,6 +198,8 @@ static int open_next(struct server *s, struct server_listen *l, unsigned kind)
 	if (fd < 0)
 		return fd;
 	(void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	if (kinds[kind] == SOCK_DGRAM)
+		ignore_path_mtu(fd, addr_is4(&l->address));
 	l->fds[kind][l->n[kind]++] = fd;
 	return 0;
 }

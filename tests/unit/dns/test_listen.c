@@ -175,6 +175,15 @@ static void what_was_bound_early_is_taken_and_the_rest_is_closed(void **state)
 	assert_int_equal(count_fds(), n_fds_before + 8);
 }
 
+static int option_of(int fd, int level, int name)
+{
+	int value = -1;
+	socklen_t n = sizeof(value);
+
+	assert_int_equal(getsockopt(fd, level, name, &value, &n), 0);
+	return value;
+}
+
 static void sockets_that_are_handed_down_are_duplicated_and_none_is_made_beside_them(void **state)
 {
 	(void)state;
@@ -188,6 +197,10 @@ static void sockets_that_are_handed_down_are_duplicated_and_none_is_made_beside_
 		                 2); /* the third is the supervisor's to make */
 		assert_int_not_equal(s.listens[0].fds[kind][0], held[kind][0]);
 		assert_true(fcntl(s.listens[0].fds[kind][1], F_GETFL) & O_NONBLOCK);
+		if (kinds[kind] == SOCK_DGRAM) /* what a supervisor made gets it, too */
+			assert_int_equal(
+			        option_of(s.listens[0].fds[kind][1], IPPROTO_IP, IP_MTU_DISCOVER),
+			        IP_PMTUDISC_OMIT);
 	}
 	assert_int_equal(n_crew, 2); /* as many threads as have sockets */
 	assert_int_equal(s.again_ms, 0);
@@ -240,15 +253,6 @@ static void more_addresses_than_there_is_room_for_stop_none(void **state)
 	assert_true(s.again_ms > 0);
 }
 
-static int option_of(int fd, int level, int name)
-{
-	int value = -1;
-	socklen_t n = sizeof(value);
-
-	assert_int_equal(getsockopt(fd, level, name, &value, &n), 0);
-	return value;
-}
-
 /*
  * A burst waits in UDP's room; TCP starts again at once beside connections that linger; IPv6
  * leaves IPv4 to others.
@@ -266,6 +270,9 @@ static void sockets_have_the_options_that_their_kind_needs(void **state)
 		assert_int_equal(option_of(udp, SOL_SOCKET, SO_REUSEADDR), 0);
 		assert_int_equal(option_of(tcp, SOL_SOCKET, SO_REUSEADDR), 1);
 		assert_int_equal(option_of(tcp, SOL_SOCKET, SO_ACCEPTCONN), 1);
+		assert_int_equal(i ? option_of(udp, IPPROTO_IPV6, IPV6_MTU_DISCOVER)
+		                   : option_of(udp, IPPROTO_IP, IP_MTU_DISCOVER),
+		                 i ? IPV6_PMTUDISC_OMIT : IP_PMTUDISC_OMIT);
 		for (unsigned kind = 0; i && kind < 2; kind++)
 			assert_int_equal(
 			        option_of(s.listens[1].fds[kind][0], IPPROTO_IPV6, IPV6_V6ONLY), 1);
