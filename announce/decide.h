@@ -18,7 +18,9 @@
  * | unknown, whatever it is                   | stays so             | stays                    |
  * | all yes                                   | hold-down, announced | stays                    |
  * | all yes, a person drains the node         | stays so             | graceful shutdown, then  |
- * |                                           |                      | withdrawn once confirmed |
+ * |                                           |                      | withdrawn once confirmed;|
+ * |                                           |                      | an own address of DNS    |
+ * |                                           |                      | without                  |
  *
  * Never the last one. A shared cause withdraws only with a confirmation of another node: it
  * announces the VIP, forwards it, and will not withdraw it for ANNOUNCE_PROMISE_MS because of a
@@ -83,6 +85,8 @@ struct announce_facts {
 	/** another node announces it, not in graceful shutdown; no: that is known, or no other may */
 	enum announce_truth others;
 	enum announce_truth emptied; /**< of a drain: the packets have left */
+	/** an address of DNS that is this node's alone by the document: resolvers have others */
+	bool is_own;
 	bool probe_old;   /**< the probe packet is proved, but too long ago to promise by */
 	uint64_t read_ms; /**< when all of this was read */
 };

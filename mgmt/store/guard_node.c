@@ -3,7 +3,8 @@
  * The drain of a node: routers send its packets to the other nodes that announce the same VIPs.
  *
  * Three guards. `last-announcer`: each VIP, and each address of DNS that the node announces, must have
- * another node that announces it. `room`: the other nodes must be able to carry the load, which
+ * another node that announces it; for an address of DNS that is this node's alone by the document,
+ * another server of the zones must answer, which resolvers then ask. `room`: the other nodes must be able to carry the load, which
  * routers share equally among them (ECMP). `unsettled`: the other nodes do not know which
  * connections this node keeps at an earlier owner of a slot, unless the backends have agents, which
  * pass such packets on.
@@ -121,6 +122,46 @@ static enum guard_announced find_announced(const struct node_check *w,
 	return best;
 }
 
+/* Whether the document makes another node announce the address of DNS. */
+static bool is_listed_elsewhere(const struct node_check *w, const struct addr *dns)
+{
+	for (size_t i = 0; i < w->m->n_nodes; i++)
+		if (&w->m->nodes[i] != w->node && lists_dns(&w->m->nodes[i], dns))
+			return true;
+	return false;
+}
+
+/* What is said of the addresses at which @p other serves: routers may know them without it. */
+static enum guard_announced find_server(const struct node_check *w, const struct model_node *other)
+{
+	const struct model_announce *a = &other->announce;
+	enum guard_announced best = GUARD_NOT_ANNOUNCED;
+
+	if (a->daemon == MODEL_DAEMON_NONE || !a->n_dns)
+		return other->n_dns_listen ? GUARD_ANNOUNCED_UNKNOWN : GUARD_NOT_ANNOUNCED;
+	for (size_t i = 0; i < a->n_dns; i++) {
+		enum guard_announced one = read_announced(w, other, guard_dns_key(&a->dns[i]));
+
+		best = one > best ? one : best;
+	}
+	return best;
+}
+
+/* Whether another server of the zones answers: resolvers turn to it. */
+static enum guard_announced find_other_server(const struct node_check *w)
+{
+	enum guard_announced best = GUARD_NOT_ANNOUNCED;
+
+	for (size_t i = 0; i < w->m->n_nodes; i++) {
+		const struct model_node *other = &w->m->nodes[i];
+		enum guard_announced one =
+		        may_receive(w, other) ? find_server(w, other) : GUARD_NOT_ANNOUNCED;
+
+		best = one > best ? one : best;
+	}
+	return best;
+}
+
 /* Names for people: "web, mail and 3 more". */
 struct name_list {
 	size_t n, n_left_out;
@@ -156,7 +197,8 @@ struct elsewhere {
 static void sort_announced(const struct node_check *w, const struct announced_thing *it,
                            struct elsewhere *out)
 {
-	enum guard_announced found = find_announced(w, it);
+	bool is_own = it->dns && !is_listed_elsewhere(w, it->dns);
+	enum guard_announced found = is_own ? find_other_server(w) : find_announced(w, it);
 	char text[ADDR_TEXT_MAX], name[ADDR_TEXT_MAX + 4];
 
 	if (!it->vip)
@@ -201,7 +243,9 @@ static void check_last_announcer(const struct node_check *w)
 	else
 		guard_add_verdict(
 		        w->r, GUARD_LAST_ANNOUNCER, true,
-		        "another node announces each of the %zu VIPs and addresses of DNS", e.n);
+		        "another node announces, or answers for, each of the %zu VIPs and "
+		        "addresses of DNS",
+		        e.n);
 }
 
 /* Whether @p other announces, or may announce, a VIP of the node. */

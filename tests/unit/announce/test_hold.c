@@ -284,6 +284,35 @@ static void a_drain_that_is_empty_withdraws_when_confirmed(void **state)
 	}
 }
 
+/* No other node could ever confirm it. A cause that is not a person's withdraws it no sooner than another. */
+static void a_drained_address_that_no_other_node_has_needs_no_confirmation(void **state)
+{
+	(void)state;
+	struct announce_state s = start_state(ANNOUNCE_NORMAL);
+	struct announce_facts f = all_proved();
+	struct announce_decision d;
+
+	f.is_own = true;
+	f.others = ANNOUNCE_NO;
+	for (uint64_t ms = SETTLED_MS; ms <= SETTLED_MS + 100000; ms += 100000) { /* twice */
+		f.command = ANNOUNCE_COMMAND_DRAIN;
+		f.emptied = ANNOUNCE_NO;
+		d = announce_decide(&s, &f, ms);
+		expect_decision(&d, ANNOUNCE_SHUTDOWN, ANNOUNCE_REASON_DRAINING);
+		d = announce_decide(&s, &f, ms + ANNOUNCE_EMPTY_MS - 1);
+		expect_decision(&d, ANNOUNCE_SHUTDOWN, ANNOUNCE_REASON_DRAINING);
+		d = announce_decide(&s, &f, ms + ANNOUNCE_EMPTY_MS);
+		expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_DRAINED);
+		assert_false(d.query);
+		f.command = ANNOUNCE_COMMAND_NONE;
+		d = announce_decide(&s, &f, ms + ANNOUNCE_EMPTY_MS + 50);
+		expect_decision(&d, ANNOUNCE_NORMAL, ANNOUNCE_REASON_ANNOUNCED);
+	}
+	f.truth[ANNOUNCE_FACT_PROBE] = ANNOUNCE_NO;
+	d = announce_decide(&s, &f, SETTLED_MS + 200000);
+	expect_decision(&d, ANNOUNCE_NORMAL, ANNOUNCE_REASON_KEPT_UNCONFIRMED);
+}
+
 static void a_drain_keeps_a_promise(void **state)
 {
 	(void)state;
@@ -379,6 +408,7 @@ int main(void)
 		cmocka_unit_test(a_hold_down_that_cannot_be_is_ignored),
 		cmocka_unit_test(a_drain_is_graceful_shutdown_first),
 		cmocka_unit_test(a_drain_that_is_empty_withdraws_when_confirmed),
+		cmocka_unit_test(a_drained_address_that_no_other_node_has_needs_no_confirmation),
 		cmocka_unit_test(a_drain_keeps_a_promise),
 		cmocka_unit_test(a_drained_node_that_does_not_announce_does_not_begin),
 		cmocka_unit_test(own_and_shared_causes_count_in_graceful_shutdown),
