@@ -325,15 +325,6 @@ class WithApi(unittest.TestCase):
         self.assertIn("override     drain drained", self.weir("why", "site", "ams").stdout)
         self.assertEqual(self.weir("why", "site", "moon").returncode, 1)
 
-    def test_why_shows_people_no_raw_structure(self) -> None:
-        site = {**STATUS["sites"][0], "effect": {"state": "draining", "addresses": {"all": 2, "up": 1, "gone": False}, "level_ppm": 333333,
-                                                 "to_ppm": 1000000, "held": True, "names": ["a", "b"], "rows": [{"x": 1}, {"x": 2}], "since": None}}
-        self.api.answers["/v1/status"] = (200, {**STATUS, "sites": [site]})
-        self.api.answers["/v1/events"] = (200, {"items": [], "last": 2})
-        output = self.weir("why", "site", site["name"]).stdout
-        self.assertRegex(output, r"(?m)^effect +state=draining addresses.all=2 addresses.up=1 level=33.3333% to=100% held=yes names=a,b rows=2$")
-        self.assertNotRegex(output, r'[{}"]|_ppm')
-
     def test_why_knows_a_backend_whose_event_has_no_room_for_its_names(self) -> None:
         pool, names = "p" * 63, ["b" * 62 + i for i in "12"]
         backends = [{**STATUS["pools"][0]["backends"][0], "name": name} for name in names]
