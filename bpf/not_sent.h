@@ -27,8 +27,8 @@ struct not_sent_port {
 	__u32 ifindex; /**< 0: a free row */
 	__s32 err;     /**< -errno of the last loss; 0: the driver says none, as for a full ring */
 	__u32 step;    /**< enum not_sent_step of the last loss; 0: there was none */
-	__u32 reserved;
-	__u64 frames;                 /**< never less, while the row is the port's */
+	__u32 left_nothing; /**< 1: nothing left by it when the process last looked; kept for the next */
+	__u64 frames;       /**< never less, while the row is the port's */
 	__u64 tries_left, tries_lost; /**< frames of our own that try the port; not in `frames` */
 };
 

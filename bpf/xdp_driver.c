@@ -366,6 +366,11 @@ static void note_not_sent_counted(struct driver *driver, uint64_t frames)
 	xdp_not_sent_counted(&((struct xdp_driver *)driver)->not_sent, frames);
 }
 
+static void keep_left_nothing(struct driver *driver, uint32_t ifindex, bool left_nothing)
+{
+	xdp_not_sent_keep(&((struct xdp_driver *)driver)->not_sent, ifindex, left_nothing);
+}
+
 static int try_port(struct driver *driver, uint32_t ifindex)
 {
 	return xdp_not_sent_try(&((struct xdp_driver *)driver)->not_sent, ifindex);
@@ -561,6 +566,7 @@ const struct driver_ops driver_xdp = {
 	.not_sent = count_not_sent,
 	.not_sent_counted = note_not_sent_counted,
 	.try_port = try_port,
+	.keep_left_nothing = keep_left_nothing,
 	.grace = wait_for_programs,
 	.tick = renew_clock,
 	.tick_s = 10,

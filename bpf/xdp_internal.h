@@ -84,6 +84,8 @@ void xdp_not_sent_program(const struct xdp_not_sent *n, uint32_t id);
 void xdp_not_sent_port(const struct xdp_not_sent *n, uint32_t ifindex, bool ours);
 /** Fill in what is known of @p port: not_sent and what follows. */
 void xdp_not_sent_show(const struct xdp_not_sent *n, struct driver_port *port);
+/** As driver_ops.keep_left_nothing(). */
+void xdp_not_sent_keep(const struct xdp_not_sent *n, uint32_t ifindex, bool left_nothing);
 /** As driver_ops.try_port(). */
 int xdp_not_sent_try(const struct xdp_not_sent *n, uint32_t ifindex);
 /** As driver_ops.not_sent(). */

@@ -258,10 +258,19 @@ void xdp_not_sent_show(const struct xdp_not_sent *n, struct driver_port *port)
 	const struct not_sent_port *row = find_row(n, port->ifindex);
 
 	port->not_sent_known = row != NULL;
+	port->left_nothing = row && row->left_nothing;
 	port->not_sent_cause = row ? likely_cause(row) : strerror(-n->err);
 	port->not_sent = row ? __atomic_load_n(&row->frames, __ATOMIC_RELAXED) : 0;
 	port->tries_left = row ? __atomic_load_n(&row->tries_left, __ATOMIC_RELAXED) : 0;
 	port->tries_lost = row ? __atomic_load_n(&row->tries_lost, __ATOMIC_RELAXED) : 0;
+}
+
+void xdp_not_sent_keep(const struct xdp_not_sent *n, uint32_t ifindex, bool left_nothing)
+{
+	struct not_sent_port *row = find_row(n, ifindex);
+
+	if (row)
+		row->left_nothing = left_nothing;
 }
 
 uint64_t xdp_not_sent_uncounted(const struct xdp_not_sent *n)

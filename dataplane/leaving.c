@@ -37,6 +37,16 @@ void leaving_note_probes(struct leaving *l, uint32_t ifindex, uint64_t frames)
 		p->probes += frames;
 }
 
+/* What an earlier process knew goes on: its VIPs are withdrawn, and silence proves nothing. */
+static struct leaving_port begin_port(const struct driver_port *found, uint64_t now_ms)
+{
+	if (!found->left_nothing)
+		return (struct leaving_port){ .state = LEAVING_ALL };
+	return (struct leaving_port){ .state = LEAVING_NONE,
+		                      .lost_ms = now_ms,
+		                      .hold_ms = LEAVING_HOLD_MS };
+}
+
 /* What is known of a port goes with the port, or with the knowledge. */
 static void read_leaving_ports(struct leaving *l, const struct compiler *n, uint64_t now_ms)
 {
@@ -50,7 +60,7 @@ static void read_leaving_ports(struct leaving *l, const struct compiler *n, uint
 
 		if (!found[i].not_sent_known)
 			continue;
-		l->ports[l->n] = known ? *known : (struct leaving_port){ .hold_ms = 0 };
+		l->ports[l->n] = known ? *known : begin_port(&found[i], now_ms);
 		if (known && found[i].not_sent < known->shown.not_sent) /* it has begun again */
 			l->ports[l->n].n_readings = 0;
 		else if (known && found[i].not_sent > known->shown.not_sent)
@@ -105,7 +115,8 @@ static bool read_window(struct leaving_port *p)
 	return true;
 }
 
-static void set_leaving_state(struct leaving *l, struct leaving_port *p, enum leaving_state state)
+static void set_leaving_state(struct leaving *l, struct leaving_port *p, const struct compiler *n,
+                              enum leaving_state state)
 {
 	static const char *const words[] = { "all", "some", "none" };
 
@@ -114,6 +125,8 @@ static void set_leaving_state(struct leaving *l, struct leaving_port *p, enum le
 	p->state = state;
 	p->tried_from_ms = 0;
 	l->changes++;
+	if (n->ops->keep_left_nothing)
+		n->ops->keep_left_nothing(n->driver, p->shown.ifindex, state == LEAVING_NONE);
 	log_note("frames-leave", "port=%s state=%s lost=%llu of=%llu", p->shown.name, words[state],
 	         (unsigned long long)p->lost, (unsigned long long)p->given);
 }
@@ -149,16 +162,17 @@ static void judge_none(struct leaving *l, struct leaving_port *p, const struct d
 
 	if (is_whole && p->given >= LOST_LEAST && (p->given - p->lost) * 100 > p->given) {
 		p->bad_ms = now_ms;
-		set_leaving_state(l, p, p->lost ? LEAVING_SOME : LEAVING_ALL);
+		set_leaving_state(l, p, n, p->lost ? LEAVING_SOME : LEAVING_ALL);
 	} else if (is_proved_by_tries(p, before, n, now_ms)) {
-		set_leaving_state(l, p, LEAVING_ALL);
+		set_leaving_state(l, p, n, LEAVING_ALL);
 	} else if (now_ms - p->lost_ms >= p->hold_ms) {
 		p->returned_ms = now_ms;
-		set_leaving_state(l, p, LEAVING_ALL);
+		set_leaving_state(l, p, n, LEAVING_ALL);
 	}
 }
 
-static void judge_some(struct leaving *l, struct leaving_port *p, uint64_t now_ms)
+static void judge_some(struct leaving *l, struct leaving_port *p, const struct compiler *n,
+                       uint64_t now_ms)
 {
 	bool is_bad = read_window(p) && p->lost >= LOST_LEAST && p->lost * 100 > p->given;
 
@@ -168,9 +182,9 @@ static void judge_some(struct leaving *l, struct leaving_port *p, uint64_t now_m
 		p->bad_ms = now_ms;
 		if (is_none)
 			hold_longer(p, now_ms);
-		set_leaving_state(l, p, is_none ? LEAVING_NONE : LEAVING_SOME);
+		set_leaving_state(l, p, n, is_none ? LEAVING_NONE : LEAVING_SOME);
 	} else if (p->state == LEAVING_SOME && now_ms - p->bad_ms >= LEAVING_CLEAN_MS) {
-		set_leaving_state(l, p, LEAVING_ALL);
+		set_leaving_state(l, p, n, LEAVING_ALL);
 	}
 }
 
@@ -197,7 +211,7 @@ bool leaving_tick(struct leaving *l, const struct compiler *n, uint64_t now_ms)
 		if (p->state == LEAVING_NONE)
 			judge_none(l, p, was ? &was->shown : &p->shown, n, now_ms);
 		else
-			judge_some(l, p, now_ms);
+			judge_some(l, p, n, now_ms);
 	}
 	return l->changes != changes;
 }

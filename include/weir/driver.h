@@ -106,6 +106,7 @@ struct driver_port {
 	 */
 	uint64_t not_sent;
 	bool not_sent_known;
+	bool left_nothing; /**< what keep_left_nothing() said last, over restarts, too */
 	/** Of the frames of try_port(): those that left, and those that did not. */
 	uint64_t tries_left, tries_lost;
 	/** The likely cause of the last of them; not known: why it is not. NULL: a driver that counts at once */
@@ -284,6 +285,8 @@ struct driver_ops {
 	 * NULL: a driver that cannot. @return 0 or -errno (the kernel cannot)
 	 */
 	int (*try_port)(struct driver *d, uint32_t ifindex);
+	/** Keep for the next process whether nothing leaves by port @p ifindex. NULL: it is lost. */
+	void (*keep_left_nothing)(struct driver *d, uint32_t ifindex, bool left_nothing);
 
 	/**
 	 * Wait until no packet is under way that read a table before this call. Any thread may call

@@ -108,8 +108,10 @@ class Scene:
         return (time.monotonic() - since_s) * 1000 if condition() else float("inf")
 
 
-def play(scene: Scene, name: str, targets: typing.Sequence[str], rate: float, goes_on: bool = False) -> None:
-    """Nothing leaves for a while. `goes_on`: packets come although the VIPs are withdrawn, as from a router that learns late."""
+def play(scene: Scene, name: str, targets: typing.Sequence[str], rate: float, goes_on: bool = False,
+         restarts: bool = False) -> None:
+    """Nothing leaves for a while. `goes_on`: packets come although the VIPs are withdrawn, as from a router that learns late.
+    `restarts`: weir-dataplane is killed meanwhile, and its successor knows nothing but what is kept."""
     report, lost = scene.report, reasons(scene.site).get("not_sent", 0)
     say(name)
     client = scene.world.start_client(f"c{len(scene.results)}", rate, targets=targets)
@@ -123,7 +125,11 @@ def play(scene: Scene, name: str, targets: typing.Sequence[str], rate: float, go
     if not goes_on:
         scene.route(False)
     said, why = scene.codes(), scene.weir("why", "vip", scene.site.plan.vip)
-    time.sleep(4)  # time itself: silence proves nothing
+    if restarts:
+        scene.probes_before += scene.probes()
+        scene.node.kill("dataplane")
+        scene.node.start("dataplane")
+    time.sleep(6 if restarts else 4)  # time itself: silence proves nothing
     stays = scene.are_announced(False)
     scene.take_all()
     back_s = time.monotonic()
@@ -234,6 +240,7 @@ def run(report: Report) -> None:
                 play(scene, f"IPv4 alone{again}", both[:1], 100)
                 play(scene, f"IPv6 alone{again}", both[1:], 100)
                 play(scene, f"packets come although it is withdrawn{again}", both, 100, goes_on=True)
+                play(scene, f"weir-dataplane is killed meanwhile{again}", both, 100, restarts=True)
                 play_some(scene, f"some frames are lost{again}")
                 play_little(scene, f"a few frames are lost{again}")
             play_without_process(scene, "weir-dataplane is dead meanwhile")

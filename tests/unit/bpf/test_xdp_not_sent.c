@@ -188,6 +188,14 @@ static void counting_goes_on_without_the_process_and_nothing_counts_twice(void *
 	assert_int_equal(ops->not_sent(d), 7);
 	attach_port(d, "v0");
 	assert_int_equal(read_v0(d).not_sent, 9);
+	assert_false(read_v0(d).left_nothing);
+	ops->keep_left_nothing(d, if_nametoindex("v0"), true);
+	ops->close(d);
+	d = open_tables(true);
+	attach_port(d, "v0");
+	assert_true(read_v0(d).left_nothing);
+	ops->keep_left_nothing(d, if_nametoindex("v0"), false);
+	assert_false(read_v0(d).left_nothing);
 	ops->close(d);
 }
 

@@ -41,7 +41,18 @@ static int try_port(struct driver *d, uint32_t ifindex)
 	return try_err;
 }
 
-static const struct driver_ops ops = { .name = "xdp", .ports = show_ports, .try_port = try_port };
+static void keep_left_nothing(struct driver *d, uint32_t ifindex, bool left_nothing)
+{
+	(void)d;
+	for (size_t i = 0; i < n_driven; i++)
+		if (driven[i].ifindex == ifindex)
+			driven[i].left_nothing = left_nothing;
+}
+
+static const struct driver_ops ops = { .name = "xdp",
+	                               .ports = show_ports,
+	                               .try_port = try_port,
+	                               .keep_left_nothing = keep_left_nothing };
 
 /* Backends 1 and 2 are behind port 5, backend 3 behind port 6. */
 static struct fwd_backend backends[4] = {
@@ -168,6 +179,23 @@ static void without_own_frames_it_waits_longer_with_each_relapse(void **state)
 	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
 }
 
+static void the_next_process_goes_on_where_nothing_left(void **state)
+{
+	(void)state;
+	pass_time(2000, 10, 10);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+	memset(&l, 0, sizeof(l));
+	pass_time(20000, 0, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+	assert_int_equal(leaving_of(&l, 6), LEAVING_ALL);
+	tries_leave = true;
+	pass_time(4000, 0, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	memset(&l, 0, sizeof(l));
+	pass_time(1000, 0, 0); /* and that it came back is known, too */
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+}
+
 static void packets_that_leave_prove_it_at_once(void **state)
 {
 	(void)state;
@@ -215,6 +243,7 @@ int main(void)
 		        a_port_by_which_nothing_leaves_comes_back_when_own_frames_left_for_3_s,
 		        setup),
 		cmocka_unit_test_setup(without_own_frames_it_waits_longer_with_each_relapse, setup),
+		cmocka_unit_test_setup(the_next_process_goes_on_where_nothing_left, setup),
 		cmocka_unit_test_setup(packets_that_leave_prove_it_at_once, setup),
 		cmocka_unit_test_setup(probe_packets_are_not_taken_for_packets_that_left, setup),
 		cmocka_unit_test_setup(where_nothing_can_tell_nothing_is_said, setup),
