@@ -251,8 +251,9 @@ class Makers(Cluster):
         self.end_maker(signal.SIGSTOP)
         self.apply_until_taken(self.b, "# of the other")
         self.return_of_maker(signal.SIGSTOP)
-        self.assertEqual((self.answers[0].status, self.answers[0].code), (412, "stale"), self.answers[0].raw)
-        self.check_outcome([], [2])  # [2]: on a busy machine, as in the next test, which says how often
+        # 201 and [2]: on a busy machine its second question times out, as in the next test, which says how often.
+        self.assertIn((self.answers[0].status, self.answers[0].code), [(412, "stale"), (201, None)], self.answers[0].raw)
+        self.check_outcome([], [2])
 
     def test_a_maker_whose_timers_ran_out_while_it_was_stopped_asks_again(self) -> None:
         unasked = 0
