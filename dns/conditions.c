@@ -19,6 +19,8 @@
 
 /* The supervisor needs some seconds to open the sockets of more threads. */
 #define FEW_THREADS_MS 15000
+/* A query of our own is answered within a tick; a busy machine needs some. */
+#define UNANSWERED_MS 10000u
 
 /* A missing document is no error: a new node waits for its first one. */
 static void state_document_errors(const struct server *s, struct stats *to)
@@ -99,13 +101,13 @@ static void state_zones(const struct server *s, struct stats *to)
 		        n - ZONES_NAMED);
 }
 
-/* Whether @p address is served by UDP and TCP. */
-static bool is_served(const struct server *s, const struct addr *address)
+/* The sockets of @p address, by UDP and TCP. NULL: it is not served */
+static const struct server_listen *find_served(const struct server *s, const struct addr *address)
 {
 	for (unsigned i = 0; i < s->n_listens; i++)
 		if (addr_equal(&s->listens[i].address, address))
-			return s->listens[i].n[0] && s->listens[i].n[1];
-	return false;
+			return s->listens[i].n[0] && s->listens[i].n[1] ? &s->listens[i] : NULL;
+	return NULL;
 }
 
 /*
@@ -125,38 +127,81 @@ static bool host_has(const struct addr *address)
 	return !missing;
 }
 
+/*
+ * For weir-announce. An address that has sockets and did not answer yet is not known: nothing that it
+ * announces ends, and nothing new begins.
+ */
+static void publish_listening(const struct addr *address, const struct server_listen *served,
+                              struct stats *to)
+{
+	char labels[STATS_ADDRESS_MAX];
+
+	stats_address_labels(address, labels);
+	if (served && !served->own.answered)
+		stats_drop(to, STATS_LISTENING, labels);
+	else
+		stats_set(stats_get_counter(to, STATS_GAUGE, STATS_LISTENING, labels,
+		                            "Whether the address is served by UDP and TCP, and a "
+		                            "query on it was answered."),
+		          served != NULL);
+}
+
+enum listen_fault { LISTEN_WELL, LISTEN_UNBOUND, LISTEN_ELSEWHERE, LISTEN_UNANSWERED };
+
+static enum listen_fault find_listen_fault(const struct server *s, const struct addr *address,
+                                           uint64_t now_ms)
+{
+	const struct server_listen *served = find_served(s, address);
+
+	if (!served)
+		return LISTEN_UNBOUND;
+	if (!host_has(address))
+		return LISTEN_ELSEWHERE;
+	return !served->own.answered && served->own.began_ms &&
+	                       now_ms - served->own.began_ms >= UNANSWERED_MS
+	               ? LISTEN_UNANSWERED
+	               : LISTEN_WELL;
+}
+
+static void state_listen(const struct server *s, const struct addr *address, uint64_t now_ms,
+                         enum condition_level level, struct stats *to)
+{
+	enum listen_fault fault = find_listen_fault(s, address, now_ms);
+	char text[ADDR_TEXT_MAX];
+
+	(void)addr_text(address, text);
+	if (fault == LISTEN_UNBOUND)
+		conditions_add(to, "listen-failed", level, text,
+		               "cannot listen on port %u here by UDP and TCP: check that the "
+		               "node has the address (ip address) and that no other "
+		               "server uses it (ss -lnutp)",
+		               s->port);
+	else if (fault == LISTEN_ELSEWHERE)
+		conditions_add(to, "listen-failed", level, text,
+		               "this host does not have the address: add it to an interface "
+		               "(ip address add), or remove it from dns_listen");
+	else if (fault == LISTEN_UNANSWERED)
+		conditions_add(to, "listen-failed", level, text,
+		               "weir-dns has the sockets, but no query that it sent to the address "
+		               "itself was answered: a filter of this host may drop them "
+		               "(nft list ruleset)");
+}
+
 /* The level is `down` only if no address of the node works: resolvers use the others meanwhile. */
-static void state_listens(const struct server *s, struct stats *to)
+static void state_listens(const struct server *s, struct stats *to, uint64_t now_ms)
 {
 	const struct model_node *self = s->now ? s->now->model->self : NULL;
-	char text[ADDR_TEXT_MAX], labels[STATS_ADDRESS_MAX];
-	size_t n_served = 0;
+	enum condition_level level = CONDITION_DOWN;
 
 	for (size_t i = 0; self && i < self->n_dns_listen; i++) {
 		const struct addr *address = &self->dns_listen[i];
-		bool answers = is_served(s, address) && host_has(address);
 
-		stats_address_labels(address, labels);
-		stats_set(stats_get_counter(to, STATS_GAUGE, STATS_LISTENING, labels,
-		                            "Whether the address is served by UDP and TCP."),
-		          answers);
-		n_served += answers;
+		publish_listening(address, host_has(address) ? find_served(s, address) : NULL, to);
+		if (find_listen_fault(s, address, now_ms) == LISTEN_WELL)
+			level = CONDITION_DEGRADED;
 	}
 	for (size_t i = 0; self && i < self->n_dns_listen; i++)
-		if (is_served(s, &self->dns_listen[i]) && !host_has(&self->dns_listen[i]))
-			conditions_add(
-			        to, "listen-failed", n_served ? CONDITION_DEGRADED : CONDITION_DOWN,
-			        addr_text(&self->dns_listen[i], text),
-			        "this host does not have the address: add it to an interface "
-			        "(ip address add), or remove it from dns_listen");
-		else if (!is_served(s, &self->dns_listen[i]))
-			conditions_add(
-			        to, "listen-failed", n_served ? CONDITION_DEGRADED : CONDITION_DOWN,
-			        addr_text(&self->dns_listen[i], text),
-			        "cannot listen on port %u here by UDP and TCP: check that the "
-			        "node has the address (ip address) and that no other "
-			        "server uses it (ss -lnutp)",
-			        s->port);
+		state_listen(s, &self->dns_listen[i], now_ms, level, to);
 }
 
 /*
@@ -337,7 +382,7 @@ void server_conditions(struct server *s)
 	state_zones(s, to);
 	if (s->now)
 		state_steering_key(s->now->model, to);
-	state_listens(s, to);
+	state_listens(s, to, s->conditions_ms);
 	state_threads(s, to, s->conditions_ms);
 	state_sites(s, to);
 	state_outs(s, to);

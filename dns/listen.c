@@ -266,7 +266,8 @@ static struct server_listen *find_listen(struct server *s, const struct addr *ad
 		          SERVER_SOCKETS_MAX);
 		return NULL;
 	}
-	s->listens[s->n_listens] = (struct server_listen){ .address = *address };
+	s->listens[s->n_listens] =
+	        (struct server_listen){ .address = *address, .own = { .fd = -1 } };
 	return &s->listens[s->n_listens++];
 }
 
@@ -320,6 +321,7 @@ static void close_unwanted(struct server *s, const struct model_node *node)
 		if (!node || !is_configured_address(node, &s->listens[i].address)) {
 			close_sockets(&s->listens[i], 0);
 			drop_listening(s, &s->listens[i].address);
+			self_query_end(&s->listens[i].own);
 			s->listens[i] = s->listens[--s->n_listens];
 		}
 }
@@ -381,8 +383,17 @@ int listen_watch(struct server *s)
 	return fd < 0 ? 0 : loop_fd_add(s->loop, fd, EPOLLIN, on_socket_channel, s);
 }
 
+/* Before the first generation no socket is read, so a query would only wait. */
+static void query_addresses(struct server *s, uint64_t now_ms)
+{
+	for (unsigned i = 0; s->now && i < s->n_listens; i++)
+		if (s->listens[i].n[0] && s->listens[i].n[1])
+			self_query_step(&s->listens[i].own, s->listens[i].fds[0][0], now_ms);
+}
+
 void listen_tick(struct server *s, uint64_t now_ms)
 {
+	query_addresses(s, now_ms);
 	if (s->now && s->again_ms && now_ms >= s->again_ms)
 		listen_update(s);
 	if (!s->drain_ms || now_ms < s->drain_ms)
@@ -396,6 +407,8 @@ void listen_tick(struct server *s, uint64_t now_ms)
 void listen_close(struct server *s)
 {
 	close_early_sockets(s);
+	for (unsigned i = 0; i < s->n_listens; i++)
+		self_query_end(&s->listens[i].own);
 	for (unsigned i = 0; i < s->n_listens; i++)
 		for (unsigned kind = 0; kind < 2; kind++)
 			while (s->listens[i].n[kind])

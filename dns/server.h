@@ -30,6 +30,7 @@
 #include "dns/generation.h"
 #include "dns/keys.h"
 #include "dns/steering/ramps.h"
+#include "dns/self_query.h"
 #include "dns/serving.h"
 #include "dns/worker.h"
 #include "base/believed.h"
@@ -52,6 +53,7 @@ struct server_listen {
 	bool handed; /**< the supervisor holds the sockets */
 	unsigned n[2];
 	int fds[2][WORKERS_MAX];
+	struct self_query own; /**< whether a query on the address was answered */
 };
 
 /** The loading of the next generation, in a thread of its own. */
@@ -170,7 +172,7 @@ void keys_end(struct server *s) NONNULL();
 void listen_update(struct server *s) NONNULL();
 /** Receive the sockets that the supervisor passes later. @return 0, also without one, or -errno */
 int listen_watch(struct server *s) MUST_CHECK NONNULL();
-/** Close drained sockets, and try failed ones again. */
+/** Close drained sockets, try failed ones again, and ask the addresses that have not answered yet. */
 void listen_tick(struct server *s, uint64_t now_ms) NONNULL();
 /** Close all; no thread runs any more. */
 void listen_close(struct server *s) NONNULL();

@@ -56,7 +56,8 @@ enum announce_table { ANNOUNCE_NONE, ANNOUNCE_NORMAL, ANNOUNCE_SHUTDOWN };
 	  "look at the backends with weir status")                                                 \
 	X(PROBE, "probe-packet", "no probe packet for the VIP came out forwarded",                 \
 	  "look at weir-dataplane in the log; try weir trace")                                     \
-	X(SOCKETS, "sockets", "weir-dns has not said that it serves the address by UDP and TCP",   \
+	X(SOCKETS, "sockets",                                                                      \
+	  "weir-dns has not said that it serves the address and answers there",                    \
 	  "look for listen-failed in weir status: another server may have port 53 (ss -lnutp)")    \
 	X(LEAVES, "leaves", "nothing leaves by any port to the VIP's backends",                    \
 	  "look for frames-not-sent in weir status, which names the port and the likely cause")

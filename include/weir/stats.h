@@ -75,8 +75,8 @@ void stats_drop(struct stats *s, const char *name, const char *labels);
 #define STATS_FORWARD "weir_run_workers_forward"
 /**
  * On the page of weir-dns, labels address="192.0.2.53": whether this process serves the address by
- * UDP and TCP and the host has it. What an earlier process said is dropped by stats_create(), so an
- * address without an entry is not known.
+ * UDP and TCP, the host has it, and a query on it was answered. What did not answer yet has no entry:
+ * it is not known. What an earlier process said is dropped by stats_create().
  */
 #define STATS_LISTENING   "weir_dns_listening"
 #define STATS_ADDRESS_MAX (ADDR_TEXT_MAX + sizeof("address=\"\""))

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * dns/conditions.c in a world of three sites, with a stats page. What is stated is kept in a list; the
+ * clock, peers' health and whether the host has an address are the test's.
+ */
+#ifndef WEIR_TESTS_UNIT_DNS_CONDITIONS_SCENE_H
+#define WEIR_TESTS_UNIT_DNS_CONDITIONS_SCENE_H
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "dns/server.h"
+#include "dns/steering/peer_health.h"
+#include "weir/condition.h"
+#include "weir/stats.h"
+
+static struct {
+	uint64_t document;
+	unsigned n;
+	struct condition items[64];
+	bool ended;
+} stated;
+static char dir[] = "/tmp/weir-dns-conditions.XXXXXX";
+static struct stats *page;
+static uint64_t time_ms;
+static struct peer_health_sites heard;
+static struct majority outside[8]; /* by target */
+static const char *lacking;        /* the address that the host lacks */
+
+static inline void fake_begin(struct stats *s, uint64_t document)
+{
+	(void)s;
+	memset(&stated, 0, sizeof(stated));
+	stated.document = document;
+}
+
+static inline void __attribute__((format(printf, 5, 6)))
+fake_add(struct stats *s, const char *code, enum condition_level level, const char *subject,
+         const char *format, ...)
+{
+	struct condition *c = &stated.items[stated.n++];
+	va_list list;
+
+	(void)s;
+	assert_true(stated.n <= 64);
+	snprintf(c->code, sizeof(c->code), "%s", code);
+	snprintf(c->subject, sizeof(c->subject), "%s", subject);
+	va_start(list, format);
+	vsnprintf(c->text, sizeof(c->text), format, list);
+	va_end(list);
+	c->level = level;
+}
+
+static inline void fake_end(struct stats *s)
+{
+	(void)s;
+	stated.ended = true;
+}
+
+static inline uint64_t fake_now(const struct loop *l)
+{
+	(void)l;
+	return time_ms;
+}
+
+static inline struct peer_health_sites fake_sites(const struct peer_health *v)
+{
+	(void)v;
+	return heard;
+}
+
+static inline struct majority fake_outside(const struct peer_health *v, size_t target,
+                                           const struct model_site *site)
+{
+	(void)v;
+	(void)site;
+	return outside[target];
+}
+
+static inline int fake_bind(int fd, const struct sockaddr *at, socklen_t length)
+{
+	struct addr a;
+	char text[ADDR_TEXT_MAX];
+
+	(void)fd;
+	(void)length;
+	assert_int_equal(addr_from_sockaddr(at, &a, NULL), 0);
+	errno = EADDRNOTAVAIL;
+	return lacking && !strcmp(addr_text(&a, text), lacking) ? -1 : 0;
+}
+
+/* The private parts too. */
+#define conditions_begin         fake_begin
+#define conditions_add           fake_add
+#define conditions_end           fake_end
+#define loop_now_ms              fake_now
+#define peer_health_sites(v)     fake_sites(v)
+#define peer_health_from_outside fake_outside
+#define bind(fd, at, n)          fake_bind(fd, at, n)
+#include "dns/conditions.c"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static const health_word up = 1 | 1 << 8, down = 2 | 1 << 8;
+
+/*
+ * A server with sites ams (this node's), fra and lon, of which ams and fra have the services web
+ * and mail.
+ */
+static struct {
+	struct server s;
+	struct generation g;
+	struct model m;
+	struct model_node self;
+	struct model_site sites[3];
+	struct peer_health views;
+	struct steering p;
+	struct steering_service services[2];
+	struct steering_site at[2][2];
+	struct steering_state *state;
+	struct addr listens[2];
+} w;
+
+static inline int set_up(void **state)
+{
+	static const char *const names[] = { "ams", "fra", "lon" };
+	size_t bytes = sizeof(*w.state) + 4 * sizeof(w.state->sites[0]);
+
+	(void)state;
+	memset(&w, 0, sizeof(w));
+	memset(outside, 0, sizeof(outside));
+	heard = (struct peer_health_sites){ 3, 3, 0 };
+	lacking = NULL;
+	time_ms = 100000;
+	for (uint32_t i = 0; i < 3; i++)
+		w.sites[i] = (struct model_site){ .name = names[i], .index = i };
+	w.self = (struct model_node){
+		.name = "ams-1", .site = &w.sites[0], .dns_listen = w.listens, .n_dns_listen = 2
+	};
+	w.m = (struct model){ .sites = w.sites, .n_sites = 3, .self = &w.self, .dns_threads = 1 };
+	w.m.meta.document = 42;
+	w.m.key_state = MODEL_KEY_GOOD;
+	w.state = calloc(1, bytes);
+	assert_non_null(w.state);
+	w.state->n_sites = 4;
+	for (uint32_t i = 0; i < 4; i++) {
+		w.at[i / 2][i % 2] =
+		        (struct steering_site){ .name = names[i % 2], .n_addresses = { 1, 1 } };
+		w.state->sites[i].words[0] = w.state->sites[i].words[1] = up;
+	}
+	w.services[0] = (struct steering_service){ .name = "web", .n_sites = 2, .sites = w.at[0] };
+	w.services[1] = (struct steering_service){
+		.name = "mail", .n_sites = 2, .sites = w.at[1], .first_state = 2
+	};
+	w.p = (struct steering){ .n_services = 2, .services = w.services, .n_states = 4 };
+	w.g = (struct generation){
+		.model = &w.m, .steering = &w.p, .state = w.state, .peer_health = &w.views
+	};
+	w.s = (struct server){ .now = &w.g, .port = 53, .n_threads = 1, .few_ms = time_ms };
+	w.s.counters.stats = page;
+	w.s.n_listens = 2;
+	for (unsigned i = 0; i < 2; i++) {
+		char text[] = "192.0.2.1";
+
+		text[8] = (char)('1' + i);
+		assert_int_equal(addr_parse(text, &w.listens[i]), 0);
+		w.s.listens[i] = (struct server_listen){ .address = w.listens[i],
+			                                 .n = { 1, 1 },
+			                                 .own = { .fd = -1, .answered = true } };
+	}
+	return 0;
+}
+
+static inline int tear_down(void **state)
+{
+	(void)state;
+	free(w.state);
+	return 0;
+}
+
+/* State all. @return how many conditions there are */
+static inline unsigned state_conditions(void)
+{
+	server_conditions(&w.s);
+	assert_true(stated.ended);
+	return stated.n;
+}
+
+/* The level of what is stated; -1: it is not. */
+static inline int level_of(const char *code, const char *subject, const char *text)
+{
+	for (unsigned i = 0; i < stated.n; i++)
+		if (!strcmp(stated.items[i].code, code) &&
+		    !strcmp(stated.items[i].subject, subject) &&
+		    (!text || strstr(stated.items[i].text, text)))
+			return (int)stated.items[i].level;
+	return -1;
+}
+
+static inline int make_page(void **state)
+{
+	(void)state;
+	return mkdtemp(dir) ? stats_create(dir, "dns", 16, &page) : -1;
+}
+
+static inline int remove_page(void **state)
+{
+	char command[64];
+
+	(void)state;
+	stats_close(page);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+#define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+#endif
