@@ -8,6 +8,8 @@
  * A packet for another owner leaves the XDP program readdressed, but not sent: the second
  * program, at the same interface's ingress, has the kernel look up its route and resolve
  * the next hop's address, which XDP cannot.
+ *
+ * A third program, at the interface's egress, lowers the MSS of SYN-ACKs (agent_mss.bpf.h).
  */
 #include <linux/bpf.h>
 #include <linux/if_packet.h>
@@ -16,6 +18,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "bpf/agent_maps.h"
+#include "bpf/agent_mss.bpf.h"
 #include "weir/fwd/decap_second.h"
 
 struct {
@@ -229,6 +232,10 @@ int weir_agent(struct xdp_md *ctx)
 			reason = DECAP_ROOM;
 	}
 	count_reason(reason, bytes);
+	if (is_decapsulated(reason))
+		agent_note_syn(ctx, (__u32)r.inner_is4 | (__u32)r.outer_is4 << 1 |
+		                            (reason != DECAP_IPIP ? 4u : 0) |
+		                            (r.owners_n ? 8u : 0));
 	return reason == DECAP_PASSED || reason == DECAP_PASSED_ON || is_decapsulated(reason)
 	               ? XDP_PASS
 	               : XDP_DROP;

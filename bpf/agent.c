@@ -21,7 +21,10 @@
 
 #include "weir/bpf_reason.h"
 #include "bpf/agent_maps.h"
+#include "bpf/agent_mss.h"
+#include "bpf/agent_read.h"
 #include "bpf/agent_second.h"
+#include "bpf/agent_tc.h"
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wcast-qual" /* bpftool's code */
@@ -30,16 +33,17 @@
 #pragma GCC diagnostic pop
 
 #define BPF_FS_MAGIC_NUMBER 0xcafe4a11u /* BPF_FS_MAGIC of linux/magic.h */
-#define MAPS_MAX            8           /* of a program: three named ones and .rodata fit */
+#define MAPS_MAX            8           /* of a program: six named ones and .rodata fit */
 #define PIN_PATH_MAX        512         /* bytes; a longer --bpf-dir is refused */
 
 /* What the pin holds. */
 struct held {
 	int link_fd, prog_fd, counters_fd, prefixes_fd, netns_fd;
+	struct agent_mss_maps mss;
 	uint32_t prog_id, ifindex;
 	uint64_t loaded_ns;
 };
-static const struct held held_nothing = { -1, -1, -1, -1, -1, 0, 0, 0 };
+static const struct held held_nothing = { -1, -1, -1, -1, -1, { -1, -1, -1 }, 0, 0, 0 };
 
 static int __attribute__((format(printf, 3, 4)))
 set_error(char *error, int err, const char *format, ...)
@@ -98,6 +102,9 @@ static void held_fini(struct held *h)
 	close_fd(&h->counters_fd);
 	close_fd(&h->prefixes_fd);
 	close_fd(&h->netns_fd);
+	close_fd(&h->mss.setting_fd);
+	close_fd(&h->mss.ends_fd);
+	close_fd(&h->mss.services_fd);
 }
 
 static int pin_path(const char *bpf_dir, const char *ifname, char out[PIN_PATH_MAX])
@@ -107,6 +114,24 @@ static int pin_path(const char *bpf_dir, const char *ifname, char out[PIN_PATH_M
 	return n < 0 || n >= PIN_PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+/* Where @p h keeps the descriptor of the map called @p name; NULL: nowhere, or it has one already. */
+static int *find_descriptor(struct held *h, const char *name)
+{
+	const struct {
+		const char *name;
+		int *fd;
+	} maps[] = {
+		{ "agent_counters", &h->counters_fd }, { "agent_prefixes", &h->prefixes_fd },
+		{ "agent_netns", &h->netns_fd },       { "agent_mss", &h->mss.setting_fd },
+		{ "agent_mss_ends", &h->mss.ends_fd }, { "agent_services", &h->mss.services_fd },
+	};
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(maps[0]); i++)
+		if (!strcmp(maps[i].name, name))
+			return *maps[i].fd < 0 ? maps[i].fd : NULL;
+	return NULL;
+}
+
 /* Take the maps of the program with @p ids into @p h by their names. */
 static void keep_maps(struct held *h, const uint32_t *ids, uint32_t n)
 {
@@ -114,17 +139,15 @@ static void keep_maps(struct held *h, const uint32_t *ids, uint32_t n)
 		struct bpf_map_info info = { 0 };
 		uint32_t size = sizeof(info);
 		int fd = bpf_map_get_fd_by_id(ids[i]);
+		int *kept;
 
 		if (fd < 0)
 			continue;
 		if (bpf_obj_get_info_by_fd(fd, &info, &size))
 			info.name[0] = '\0';
-		if (!strcmp(info.name, "agent_counters") && h->counters_fd < 0)
-			h->counters_fd = fd;
-		else if (!strcmp(info.name, "agent_prefixes") && h->prefixes_fd < 0)
-			h->prefixes_fd = fd;
-		else if (!strcmp(info.name, "agent_netns") && h->netns_fd < 0)
-			h->netns_fd = fd;
+		kept = find_descriptor(h, info.name);
+		if (kept)
+			*kept = fd;
 		else
 			close(fd);
 	}
@@ -216,6 +239,8 @@ static int check_options(const char *ifname, const struct agent_options *o, unsi
 	if (o->n_netns > AGENT_NETNS_MAX)
 		return set_error(error, -EINVAL, "%zu namespaces given, at most %u expected",
 		                 o->n_netns, AGENT_NETNS_MAX);
+	if (agent_mss_refusal(o->mss))
+		return set_error(error, -EINVAL, "%s", agent_mss_refusal(o->mss));
 	*ifindex = if_nametoindex(ifname);
 	if (!*ifindex)
 		return set_error(error, -ENODEV, "no interface %s in this network namespace",
@@ -295,20 +320,24 @@ static int fill_netns(int map_fd, const struct agent_options *o, char *error)
 	return 0;
 }
 
-/* Counters go on if the old program's have the present shape. */
-static bool counters_fit(int fd)
+/* Fill the maps of a program that was loaded, but for the namespaces. */
+static int fill_maps(const struct weir_agent_bpf *skel, const char *ifname,
+                     const struct agent_options *options)
 {
-	struct bpf_map_info info = { 0 };
-	uint32_t size = sizeof(info);
+	int err = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->prefixes,
+	                        options->n_prefixes, AGENT_USE_SOURCE);
 
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-	       info.type == BPF_MAP_TYPE_PERCPU_ARRAY && info.max_entries == DECAP_REASON_COUNT &&
-	       info.value_size == sizeof(struct agent_count);
+	if (!err)
+		err = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->owners,
+		                    options->n_owners, AGENT_USE_OWNER);
+	if (!err)
+		err = agent_mss_fill(bpf_map__fd(skel->maps.agent_mss), ifname, options);
+	return err;
 }
 
 /* Load a program for @p options, with the counters of @p old where it has some. */
-static int load_agent(const struct agent_options *options, const struct held *old,
-                      struct weir_agent_bpf **out, char *error)
+static int load_agent(const char *ifname, const struct agent_options *options,
+                      const struct held *old, struct weir_agent_bpf **out, char *error)
 {
 	struct weir_agent_bpf *skel = weir_agent_bpf__open();
 	char reason[BPF_REASON_MAX];
@@ -316,15 +345,15 @@ static int load_agent(const struct agent_options *options, const struct held *ol
 
 	if (!skel)
 		return set_error(error, -errno, "BPF object: %s", strerror(errno));
-	if (old && counters_fit(old->counters_fd))
+	if (old && agent_counters_fit(old->counters_fd))
 		bpf_map__reuse_fd(skel->maps.agent_counters, old->counters_fd);
+	if (old && agent_mss_maps_fit(&old->mss)) {
+		bpf_map__reuse_fd(skel->maps.agent_mss_ends, old->mss.ends_fd);
+		bpf_map__reuse_fd(skel->maps.agent_services, old->mss.services_fd);
+	}
 	err = weir_agent_bpf__load(skel);
 	if (!err)
-		err = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->prefixes,
-		                    options->n_prefixes, AGENT_USE_SOURCE);
-	if (!err)
-		err = fill_prefixes(bpf_map__fd(skel->maps.agent_prefixes), options->owners,
-		                    options->n_owners, AGENT_USE_OWNER);
+		err = fill_maps(skel, ifname, options);
 	if (err)
 		set_error(error, err, "loading the agent: %s", bpf_reason(err, "", reason));
 	else
@@ -400,12 +429,28 @@ static int attach_next(const char *ifname, unsigned ifindex, const struct agent_
                        const struct weir_agent_bpf *skel, char *error)
 {
 	int fd = bpf_program__fd(skel->progs.weir_agent_next);
-	int err =
-	        options->n_owners ? agent_second_attach(ifindex, fd) : agent_second_detach(ifindex);
+	int err = options->n_owners ? agent_tc_attach(ifindex, BPF_TC_INGRESS, fd)
+	                            : agent_tc_detach(ifindex, BPF_TC_INGRESS);
 
 	if (err)
 		set_error(error, err, "%s: attaching at its ingress: %s", ifname, strerror(-err));
 	return err;
+}
+
+/*
+ * Attach or detach the program at the egress. Without it packets still come out of their tunnels, so
+ * a failure is only a warning: a kernel may lack what it needs.
+ */
+static void attach_mss(const char *ifname, unsigned ifindex, const struct agent_options *options,
+                       const struct weir_agent_bpf *skel, char *error)
+{
+	int err = agent_mss_attach(ifindex, options, bpf_program__fd(skel->progs.weir_agent_mss));
+
+	if (err)
+		set_error(error, err,
+		          "%s: attaching at its egress: %s; the MSS of SYN-ACKs is not lowered: "
+		          "set advmss on the routes to the clients",
+		          ifname, strerror(-err));
 }
 
 int agent_attach(const char *ifname, const struct agent_options *options,
@@ -431,8 +476,8 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 		return refuse_pin(error, found, path);
 	if (stale)
 		unlink(path);
-	bool had_next = agent_second_is_attached(ifindex);
-	err = load_agent(options, found ? NULL : &old, &skel, error);
+	bool had_next = agent_tc_program(ifindex, BPF_TC_INGRESS) != 0;
+	err = load_agent(ifname, options, found ? NULL : &old, &skel, error);
 	if (!err)
 		err = attach_next(ifname, ifindex, options, skel, error);
 	if (!err && found)
@@ -443,7 +488,9 @@ int agent_attach(const char *ifname, const struct agent_options *options,
 		                      bpf_program__fd(skel->progs.weir_agent), options->mode,
 		                      error);
 	if (err && !had_next) /* as it was: nothing stays at the ingress, either */
-		agent_second_detach(ifindex);
+		agent_tc_detach(ifindex, BPF_TC_INGRESS);
+	if (!err) /* last: an earlier program knows the same services, and goes on until then */
+		attach_mss(ifname, ifindex, options, skel, error);
 	weir_agent_bpf__destroy(skel);
 	held_fini(&old);
 	return err;
@@ -479,77 +526,12 @@ int agent_detach(const char *ifname, const char *bpf_dir, char error[AGENT_ERROR
 		return err;
 	if (unlink(path) || bpf_link_detach(h.link_fd))
 		err = set_error(error, -errno, "%s: %s", path, strerror(errno));
-	else
-		agent_second_detach(h.ifindex);
+	else {
+		agent_tc_detach(h.ifindex, BPF_TC_INGRESS);
+		agent_tc_detach(h.ifindex, BPF_TC_EGRESS);
+	}
 	held_fini(&h);
 	return err;
-}
-
-/* Sum each reason over all possible CPUs: the map has a value for each of them. */
-static int read_counts(int fd, struct agent_count counts[DECAP_REASON_COUNT])
-{
-	int n_cpus = libbpf_num_possible_cpus();
-	struct agent_count *per_cpu;
-
-	if (n_cpus < 1)
-		return n_cpus ? n_cpus : -EPROTO;
-	if (!counters_fit(fd))
-		return -EPROTO;
-	per_cpu = calloc((size_t)n_cpus, sizeof(*per_cpu));
-	if (!per_cpu)
-		return -ENOMEM;
-	for (uint32_t i = 0; i < DECAP_REASON_COUNT; i++) {
-		if (bpf_map_lookup_elem(fd, &i, per_cpu)) {
-			free(per_cpu);
-			return -errno;
-		}
-		for (int c = 0; c < n_cpus; c++) {
-			counts[i].packets += per_cpu[c].packets;
-			counts[i].bytes += per_cpu[c].bytes;
-		}
-	}
-	free(per_cpu);
-	return 0;
-}
-
-static int by_prefix(const void *a, const void *b)
-{
-	const struct agent_prefix *x = a, *y = b;
-	int order = addr_compare(&x->prefix.addr, &y->prefix.addr);
-
-	return order ? order
-	             : (x->prefix.bits > y->prefix.bits) - (x->prefix.bits < y->prefix.bits);
-}
-
-/* Walk the trie key by key, then sort: the kernel's order means nothing to a reader. */
-static size_t read_prefixes(int fd, struct agent_prefix *out)
-{
-	struct agent_key key, next;
-	uint32_t uses = 0;
-	size_t n = 0;
-
-	for (void *at = NULL; n < AGENT_PREFIXES_MAX && !bpf_map_get_next_key(fd, at, &next);
-	     at = &key) {
-		struct prefix *p = &out[n].prefix;
-
-		key = next;
-		memcpy(p->addr.bytes, key.source, sizeof(key.source));
-		p->bits = (uint8_t)(key.bits - (addr_is4(&p->addr) && key.bits >= 96 ? 96 : 0));
-		if (!bpf_map_lookup_elem(fd, &key, &uses))
-			out[n].is_owner = uses & AGENT_USE_OWNER;
-		n++;
-	}
-	qsort(out, n, sizeof(*out), by_prefix);
-	return n;
-}
-
-/* How many namespaces are searched; 0 when the map cannot be read. */
-static uint32_t read_netns(int fd)
-{
-	struct agent_spaces spaces;
-	uint32_t zero = 0;
-
-	return bpf_map_lookup_elem(fd, &zero, &spaces) ? 0 : spaces.n;
 }
 
 int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *out,
@@ -565,14 +547,15 @@ int agent_status(const char *ifname, const char *bpf_dir, struct agent_status *o
 	if (err)
 		return err;
 	struct agent_status *s = calloc(1, sizeof(*s));
-	err = s ? read_counts(h.counters_fd, s->counts) : -ENOMEM;
+	err = s ? agent_read_counts(h.counters_fd, s->counts) : -ENOMEM;
 	if (!err) {
 		s->mode = native ? AGENT_MODE_NATIVE : AGENT_MODE_GENERIC;
 		s->prog_id = h.prog_id;
 		s->since_mono_ms = h.loaded_ns / 1000000;
-		s->n_prefixes = read_prefixes(h.prefixes_fd, s->prefixes);
-		s->n_netns = read_netns(h.netns_fd);
-		s->passes_on = agent_second_is_attached(h.ifindex);
+		s->n_prefixes = agent_read_prefixes(h.prefixes_fd, s->prefixes);
+		s->n_netns = agent_read_netns(h.netns_fd);
+		s->passes_on = agent_tc_program(h.ifindex, BPF_TC_INGRESS) != 0;
+		agent_mss_read(&h.mss, ifname, h.ifindex, &s->mss);
 		*out = *s;
 	} else {
 		set_error(error, err, "%s: reading: %s", path, strerror(-err));

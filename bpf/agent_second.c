@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The kernel's part of second chance (agent_second.h). The ingress program is a tc filter with a
- * fixed handle and priority, so that a later process finds and replaces it without keeping
- * anything. Namespace ids come by rtnetlink (RTM_NEWNSID, RTM_GETNSID): the socket look-up in BPF
- * takes only ids.
+ * Ids of namespaces (agent_second.h), by rtnetlink (RTM_NEWNSID, RTM_GETNSID): the socket look-up in
+ * BPF takes only ids. And whether an agent lacks --owners.
  */
 #include "bpf/agent_second.h"
 
@@ -21,40 +19,7 @@
 
 #include "weir/agent.h"
 
-/* A later process finds the filter by these two; 0x5745 is "WE". */
-#define TC_HANDLE   1u
-#define TC_PRIORITY 0x5745u
-#define PATH_BYTES  512 /* of a namespace's file */
-
-int agent_second_attach(unsigned ifindex, int prog_fd)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY,
-	            .prog_fd = prog_fd, .flags = BPF_TC_F_REPLACE);
-	int err = bpf_tc_hook_create(&hook);
-
-	if (err && err != -EEXIST)
-		return err;
-	return bpf_tc_attach(&hook, &opts);
-}
-
-int agent_second_detach(unsigned ifindex)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
-
-	if (!agent_second_is_attached(ifindex))
-		return 0;
-	return bpf_tc_detach(&hook, &opts);
-}
-
-bool agent_second_is_attached(unsigned ifindex)
-{
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = BPF_TC_INGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = TC_HANDLE, .priority = TC_PRIORITY);
-
-	return bpf_tc_query(&hook, &opts) == 0;
-}
+#define PATH_BYTES 512 /* of a namespace's file */
 
 /* A request about the namespace behind a descriptor, and room for the answer. */
 struct netns_request {

@@ -77,6 +77,7 @@ extern const char *const cli_options_help; /* of the options of all commands */
 	  { "--owners", "PREFIX,...", "prefixes of the backends: forward packets of their connections to them" }, \
 	  { "--netns", "NAME,...", "search these network namespaces for connections, too" }, \
 	  { "--mode", "auto|native|generic", "where XDP runs" }, \
+	  { "--mss", "auto|off|BYTES", "lower the MSS that clients receive: to what the tunnel carries (auto, the default) or to BYTES" }, \
 	  { NULL, NULL, NULL } }
 #define CLI_AGENT_DETACH "INTERFACE", 1, 1, "stop decapsulating", cli_agent_detach, { { NULL, NULL, NULL } }
 #define CLI_AGENT_STATUS "INTERFACE", 1, 1, "show what the agent has decapsulated and dropped", cli_agent_status, { { NULL, NULL, NULL } }

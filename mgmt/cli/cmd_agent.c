@@ -83,12 +83,37 @@ static int mode_of(const char *text, enum agent_mode *mode)
 	return text ? cli_fail(CLI_USAGE, "--mode: expected auto, native or generic") : CLI_OK;
 }
 
+/* The MSS of --mss; without it the default. */
+static int mss_of(const char *text, uint32_t *mss)
+{
+	unsigned long bytes;
+	char *end;
+
+	*mss = AGENT_MSS_AUTO;
+	if (!text || strcmp(text, "auto") == 0)
+		return CLI_OK;
+	if (strcmp(text, "off") == 0) {
+		*mss = AGENT_MSS_OFF;
+		return CLI_OK;
+	}
+	errno = 0;
+	bytes = strtoul(text, &end, 10);
+	if (errno || text[0] < '0' || text[0] > '9' || *end || bytes < AGENT_MSS_MIN ||
+	    bytes > AGENT_MSS_MAX)
+		return cli_fail(CLI_USAGE, "--mss: expected auto, off or %u to %u bytes",
+		                AGENT_MSS_MIN, AGENT_MSS_MAX);
+	*mss = (uint32_t)bytes;
+	return CLI_OK;
+}
+
 /* Read all options; @p prefixes has room for AGENT_PREFIXES_MAX, of both kinds together. */
 static int read_attach_options(const struct cli_args *args, struct prefix *prefixes,
                                struct spaces *spaces, struct agent_options *o)
 {
 	int status = mode_of(cli_value(args, "--mode"), &o->mode);
 
+	if (status == CLI_OK)
+		status = mss_of(cli_value(args, "--mss"), &o->mss);
 	o->prefixes = prefixes;
 	o->netns = spaces->at;
 	if (status == CLI_OK)
@@ -126,6 +151,8 @@ int cli_agent_attach(struct cli *cli, const struct cli_args *args)
 	free(prefixes);
 	if (status != CLI_OK)
 		return status;
+	if (error[0])
+		fprintf(stderr, "%s: warning: %s\n", cli_agent_words, error);
 	if (cli->json)
 		printf("{\"ok\":true,\"interface\":\"%s\"}\n", args->at[0]);
 	else
@@ -168,10 +195,55 @@ static const char lacks_owners[] =
         "that moved: attach it again with --owners and the prefixes of all "
         "backends of the pool";
 
+/* What is wrong with the agent, or NULL. */
+static const char *trouble_of(const struct agent_status *s)
+{
+	return agent_lacks_owners(s) ? lacks_owners : agent_mss_trouble(&s->mss);
+}
+
+/* The setting as --mss has it. */
+static json_t *mss_setting_json(const struct agent_mss *m)
+{
+	return m->force == AGENT_MSS_UNKNOWN  ? json_null()
+	       : m->setting == AGENT_MSS_AUTO ? json_string("auto")
+	       : m->setting == AGENT_MSS_OFF  ? json_string("off")
+	                                      : json_integer((json_int_t)m->setting);
+}
+
+static const char *const mss_forces[] = { [AGENT_MSS_UNKNOWN] = "unknown",
+	                                  [AGENT_MSS_NOT_USED] = "off",
+	                                  [AGENT_MSS_MISSING] = "missing",
+	                                  [AGENT_MSS_IN_FORCE] = "in_force" };
+
+/* The largest MSS that clients receive, by the largest tunnel; 0: not known. */
+static uint32_t mss_limit(const struct agent_mss *m, bool is4)
+{
+	if (m->force != AGENT_MSS_IN_FORCE)
+		return 0;
+	if (m->setting != AGENT_MSS_AUTO)
+		return m->setting;
+	return m->overhead ? mss_fit(m->mtu, m->overhead, is4) : 0;
+}
+
+static json_t *mss_json(const struct agent_mss *m)
+{
+	json_t *out = json_pack("{s:o, s:s, s:i, s:i, s:i, s:i}", "setting", mss_setting_json(m),
+	                        "state", mss_forces[m->force], "services", (int)m->n_services,
+	                        "overhead", (int)m->overhead, "ipv4", (int)mss_limit(m, true),
+	                        "ipv6", (int)mss_limit(m, false));
+
+	for (int i = 0; i < MSS_END_COUNT; i++)
+		json_object_set_new(out, agent_mss_end_name((enum mss_end)i),
+		                    m->force == AGENT_MSS_UNKNOWN
+		                            ? json_null()
+		                            : json_integer((json_int_t)m->ends[i]));
+	return out;
+}
+
 static json_t *agent_json(const char *interface, const struct agent_status *s)
 {
 	json_t *counts = json_array();
-	const char *trouble = agent_lacks_owners(s) ? lacks_owners : NULL;
+	const char *trouble = trouble_of(s);
 
 	for (int i = 0; i < DECAP_REASON_COUNT; i++)
 		json_array_append_new(counts,
@@ -180,12 +252,12 @@ static json_t *agent_json(const char *interface, const struct agent_status *s)
 		                                agent_reason_is_drop((enum decap_reason)i),
 		                                "packets", (json_int_t)s->counts[i].packets,
 		                                "bytes", (json_int_t)s->counts[i].bytes));
-	return json_pack("{s:s, s:s, s:i, s:I, s:o, s:o, s:b, s:i, s:o, s:s?}", "interface",
+	return json_pack("{s:s, s:s, s:i, s:I, s:o, s:o, s:b, s:i, s:o, s:o, s:s?}", "interface",
 	                 interface, "mode", s->mode == AGENT_MODE_NATIVE ? "native" : "generic",
 	                 "program", (int)s->prog_id, "since_mono_ms", (json_int_t)s->since_mono_ms,
 	                 "from", prefixes_json(s, false), "owners", prefixes_json(s, true),
 	                 "passes_on", s->passes_on, "namespaces", (int)s->n_netns, "counts", counts,
-	                 "trouble", trouble);
+	                 "mss", mss_json(&s->mss), "trouble", trouble);
 }
 
 static void print_prefixes(const struct agent_status *s, bool owners)
@@ -199,6 +271,30 @@ static void print_prefixes(const struct agent_status *s, bool owners)
 		printf("%s %s", comma, prefix_text(&s->prefixes[i].prefix, text));
 		comma = ",";
 	}
+}
+
+/* What the agent does with the MSS of SYN-ACKs, and with how many. */
+static void print_mss(const struct agent_mss *m)
+{
+	printf("  MSS: ");
+	if (m->force == AGENT_MSS_NOT_USED)
+		printf("left as it is (--mss off)");
+	else if (m->force != AGENT_MSS_IN_FORCE)
+		printf("%s", m->force == AGENT_MSS_MISSING ? "not lowered" : "unknown");
+	else if (m->setting != AGENT_MSS_AUTO)
+		printf("SYN-ACKs are lowered to %u", m->setting);
+	else if (!m->overhead)
+		printf("SYN-ACKs are lowered to what the tunnel carries; no SYN has come yet");
+	else
+		printf("SYN-ACKs are lowered to what the tunnel carries: %u (IPv4), %u (IPv6), of "
+		       "services noted: %u",
+		       mss_limit(m, true), mss_limit(m, false), m->n_services);
+	printf("\n");
+	for (int i = 0; i < MSS_END_COUNT; i++)
+		if (m->ends[i])
+			printf("  mss-%-16s %12llu packets  %s\n",
+			       agent_mss_end_name((enum mss_end)i), (unsigned long long)m->ends[i],
+			       agent_mss_end_help((enum mss_end)i));
 }
 
 /* Reasons without packets are left out, so that a person sees at once what has happened. */
@@ -216,8 +312,11 @@ static void print_agent(const char *interface, const struct agent_status *s)
 		printf("off (--owners PREFIX,... turns it on; a pool with agent = true "
 		       "needs it)\n");
 	}
+	print_mss(&s->mss);
 	if (agent_lacks_owners(s))
 		printf("  DEGRADED: %s\n", lacks_owners);
+	if (agent_mss_trouble(&s->mss))
+		printf("  DEGRADED: %s\n", agent_mss_trouble(&s->mss));
 	for (int i = 0; i < DECAP_REASON_COUNT; i++)
 		if (s->counts[i].packets)
 			printf("  %-20s %12llu packets %14llu bytes%s  %s\n",
@@ -247,7 +346,7 @@ int cli_agent_status(struct cli *cli, const struct cli_args *args)
 	} else {
 		print_agent(args->at[0], s);
 	}
-	err = agent_lacks_owners(s);
+	err = trouble_of(s) != NULL;
 	free(s);
 	return err ? CLI_DEGRADED : CLI_OK;
 }

@@ -2,9 +2,9 @@
 /*
  * The backend agent from a test's hand, without the rest of the command line; not shipped.
  *
- *     agent-tool attach IF BPF_DIR PREFIX... [--owners PREFIX...] [--netns NAME...]
+ *     agent-tool attach IF BPF_DIR PREFIX... [--owners PREFIX...] [--netns NAME...] [--mss off]
  *     agent-tool detach IF BPF_DIR
- *     agent-tool status IF BPF_DIR      one line a reason: NAME PACKETS BYTES
+ *     agent-tool status IF BPF_DIR      one line a reason: NAME PACKETS BYTES; then mss-END SEGMENTS 0
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +26,8 @@ static int attach_agent(int argc, char **argv, char *error)
 
 		if (argv[i][0] == '-')
 			kind = argv[i];
+		else if (!strcmp(kind, "--mss") && !strcmp(argv[i], "off"))
+			o.mss = AGENT_MSS_OFF;
 		else if (!strcmp(kind, "--netns") && o.n_netns < AGENT_NETNS_MAX)
 			netns[o.n_netns++] = argv[i];
 		else if (!strcmp(kind, "--owners") && o.n_owners < 16)
@@ -51,6 +53,9 @@ static int print_status(char **argv, char *error)
 		printf("%s %llu %llu\n", agent_reason_name((enum decap_reason)i),
 		       (unsigned long long)s.counts[i].packets,
 		       (unsigned long long)s.counts[i].bytes);
+	for (int i = 0; !err && i < MSS_END_COUNT; i++)
+		printf("mss-%s %llu 0\n", agent_mss_end_name((enum mss_end)i),
+		       (unsigned long long)s.mss.ends[i]);
 	return err;
 }
 

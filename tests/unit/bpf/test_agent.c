@@ -320,6 +320,100 @@ static void packets_are_passed_on_while_owners_are_named(void **state)
 	assert_int_not_equal(access(PINS "/agent-v0", F_OK), 0);
 }
 
+/* In force is what is there now and reads this agent's setting, not what was once attached. */
+static void the_mss_is_in_force_while_the_program_at_the_egress_is_ours(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = make_options(&sources);
+	char error[AGENT_ERROR_MAX];
+	const struct agent_mss *m;
+
+	(void)state;
+	attach_agent("v0", &o);
+	m = &status_of("v0")->mss;
+	assert_int_equal(m->force, AGENT_MSS_IN_FORCE);
+	assert_int_equal(m->setting, AGENT_MSS_AUTO);
+	assert_int_equal(m->mtu, 1500);
+	assert_null(agent_mss_trouble(m));
+	space_run("tc filter del dev v0 egress");
+	m = &status_of("v0")->mss;
+	assert_int_equal(m->force, AGENT_MSS_MISSING);
+	assert_non_null(strstr(agent_mss_trouble(m), "is missing"));
+	o.mss = 1400;
+	attach_agent("v0", &o); /* again: it is there again, with the new setting */
+	attach_agent("v0", &o);
+	assert_int_equal(
+	        system("test $(tc filter show dev v0 egress | grep -c weir_agent_mss) = 1"), 0);
+	m = &status_of("v0")->mss;
+	assert_int_equal(m->force, AGENT_MSS_IN_FORCE);
+	assert_int_equal(m->setting, 1400);
+	space_run("tc qdisc del dev v0 clsact");
+	assert_int_equal(status_of("v0")->mss.force, AGENT_MSS_MISSING);
+	o.mss = AGENT_MSS_OFF;
+	attach_agent("v0", &o);
+	assert_int_equal(status_of("v0")->mss.force, AGENT_MSS_NOT_USED);
+	assert_int_not_equal(system("tc filter show dev v0 egress | grep -q bpf"), 0);
+	o.mss = AGENT_MSS_AUTO;
+	attach_agent("v0", &o);
+	o.mss = AGENT_MSS_OFF;
+	attach_agent("v0", &o); /* turned off: it goes */
+	assert_int_not_equal(system("tc filter show dev v0 egress | grep -q bpf"), 0);
+	o.mss = AGENT_MSS_MIN - 1;
+	assert_int_equal(agent_attach("v0", &o, error), -EINVAL);
+	o.mss = AGENT_MSS_MAX + 1;
+	assert_int_equal(agent_attach("v0", &o, error), -EINVAL);
+	assert_int_equal(status_of("v0")->mss.force, AGENT_MSS_NOT_USED); /* as it was */
+	o.mss = AGENT_MSS_AUTO;
+	attach_agent("v0", &o);
+	assert_int_equal(agent_detach("v0", PINS, error), 0);
+	assert_int_not_equal(system("tc filter show dev v0 egress | grep -q bpf"), 0);
+}
+
+/* A filter with our handle that reads another agent's setting follows what that agent was told. */
+static void another_agents_program_is_not_taken_for_ours(void **state)
+{
+	struct prefix sources;
+	struct agent_options o = make_options(&sources);
+	struct agent_options other = make_options(&sources);
+	char error[AGENT_ERROR_MAX];
+
+	(void)state;
+	attach_agent("v0", &o);
+	other.bpf_dir = BPF_DIR "/agents/other";
+	assert_int_equal(agent_attach("v1", &other, error), 0);
+	space_run("tc filter show dev v1 egress | grep -q weir_agent_mss");
+	/* v1's program at v0 */
+	space_run(
+	        "bpftool prog pin id $(tc filter show dev v1 egress | sed -n 's/.* id \\([0-9]*\\) .*/\\1/p') " BPF_DIR
+	        "/v1 && tc filter replace dev v0 egress protocol all handle 1 prio 22341 bpf da object-pinned " BPF_DIR
+	        "/v1");
+	assert_int_equal(status_of("v0")->mss.force, AGENT_MSS_MISSING);
+	assert_int_equal(agent_detach("v1", other.bpf_dir, error), 0);
+	unlink(BPF_DIR "/v1");
+}
+
+/* Counters and services outlive a replacement, as the XDP program's do. */
+static void what_is_known_of_services_outlives_a_replacement(void **state)
+{
+	struct {
+		uint8_t vip[16], port[2];
+		uint16_t reserved;
+	} key = { .vip = { 9 }, .port = { 1, 187 } };
+	struct prefix sources;
+	struct agent_options o = make_options(&sources);
+	uint32_t overhead = 32;
+
+	(void)state;
+	attach_agent("v0", &o);
+	int fd = space_map_of(status_of("v0")->prog_id, "agent_services");
+
+	assert_int_equal(bpf_map_update_elem(fd, &key, &overhead, BPF_ANY), 0);
+	close(fd);
+	attach_agent("v0", &o);
+	assert_int_equal(status_of("v0")->mss.n_services, 1);
+	assert_int_equal(status_of("v0")->mss.overhead, 32);
+}
+
 static void a_foreign_program_is_left_alone_and_nothing_else_is_left_behind(void **state)
 {
 	struct prefix sources;
@@ -435,6 +529,12 @@ int main(void)
 		cmocka_unit_test_teardown(another_mode_is_taken_and_auto_keeps_what_is,
 		                          remove_agent),
 		cmocka_unit_test_teardown(a_mode_that_is_refused_leaves_the_agent_as_it_was,
+		                          remove_agent),
+		cmocka_unit_test_teardown(
+		        the_mss_is_in_force_while_the_program_at_the_egress_is_ours, remove_agent),
+		cmocka_unit_test_teardown(another_agents_program_is_not_taken_for_ours,
+		                          remove_agent),
+		cmocka_unit_test_teardown(what_is_known_of_services_outlives_a_replacement,
 		                          remove_agent),
 		cmocka_unit_test_teardown(packets_are_passed_on_while_owners_are_named,
 		                          remove_agent),

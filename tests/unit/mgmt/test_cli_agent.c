@@ -40,6 +40,10 @@ static int fake_attach(const char *ifname, const struct agent_options *o,
 		note_call("owner", prefix_text(&o->owners[i], text));
 	for (size_t i = 0; i < o->n_netns; i++)
 		note_call("netns", o->netns[i]);
+	if (o->mss != AGENT_MSS_AUTO) {
+		snprintf(text, sizeof(text), "%u", o->mss);
+		note_call("mss", text);
+	}
 	n_prefixes_given = o->n_prefixes + o->n_owners;
 	return fail_as_told(error);
 }
@@ -72,7 +76,7 @@ static bool fake_lacks(const struct agent_status *s)
 
 const char cli_agent_words[] = "weir agent";
 
-static const char *from, *owners, *netns, *mode;
+static const char *from, *owners, *netns, *mode, *mss;
 
 const char *cli_value(const struct cli_args *args, const char *name)
 {
@@ -81,6 +85,7 @@ const char *cli_value(const struct cli_args *args, const char *name)
 	       : !strcmp(name, "--owners") ? owners
 	       : !strcmp(name, "--netns")  ? netns
 	       : !strcmp(name, "--mode")   ? mode
+	       : !strcmp(name, "--mss")    ? mss
 	                                   : NULL;
 }
 
@@ -91,9 +96,10 @@ static int set_up(void **state)
 	why = "";
 	n_calls = 0;
 	given[0] = '\0';
-	from = owners = netns = mode = NULL;
+	from = owners = netns = mode = mss = NULL;
 	lacks = false;
 	memset(&now, 0, sizeof(now));
+	now.mss.force = AGENT_MSS_IN_FORCE;
 	return 0;
 }
 
@@ -133,6 +139,7 @@ static void an_agent_is_attached_as_its_options_say(void **state)
 		owners = rows[i].owners;
 		netns = rows[i].netns;
 		mode = rows[i].mode;
+		mss = i ? "auto" : NULL;
 		assert_int_equal(call_command(cli_agent_attach, false), CLI_OK);
 		assert_string_equal(given, rows[i].given);
 		assert_string_equal(shown, "attached to eth0; undo: weir agent detach eth0\n");
@@ -177,6 +184,47 @@ static void wrong_options_attach_nothing(void **state)
 		assert_string_equal(told, rows[i].told);
 		assert_string_equal(shown, "");
 		assert_int_equal(n_calls, 0);
+	}
+}
+
+static void the_mss_is_auto_off_or_a_number_that_tcp_can_have(void **state)
+{
+	static const struct {
+		const char *mss, *given; /* NULL: refused */
+	} rows[] = {
+		{ NULL, "eth0 /bpf mode=0 from=10.1.255.0/24" },
+		{ "auto", "eth0 /bpf mode=0 from=10.1.255.0/24" },
+		{ "off", "eth0 /bpf mode=0 from=10.1.255.0/24 mss=1" },
+		{ "536", "eth0 /bpf mode=0 from=10.1.255.0/24 mss=536" },
+		{ "65495", "eth0 /bpf mode=0 from=10.1.255.0/24 mss=65495" },
+		{ "535", NULL },
+		{ "65496", NULL },
+		{ "0", NULL },
+		{ "1", NULL }, /* the number that stands for off */
+		{ "-1400", NULL },
+		{ "+1400", NULL },
+		{ " 1400", NULL },
+		{ "1400 ", NULL },
+		{ "1400b", NULL },
+		{ "4294968696", NULL }, /* 1400 beyond 32 bits */
+		{ "99999999999999999999999", NULL },
+		{ "", NULL },
+		{ "Auto", NULL },
+	};
+
+	(void)state;
+	from = "10.1.255.0/24";
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		mss = rows[i].mss;
+		n_calls = 0;
+		assert_int_equal(call_command(cli_agent_attach, false),
+		                 rows[i].given ? CLI_OK : CLI_USAGE);
+		assert_int_equal(n_calls, rows[i].given != NULL);
+		if (rows[i].given)
+			assert_string_equal(given, rows[i].given);
+		else
+			assert_string_equal(told,
+			                    "--mss: expected auto, off or 536 to 65495 bytes\n");
 	}
 }
 
@@ -310,7 +358,8 @@ static void a_status_shows_what_is_accepted_and_what_was_counted(void **state)
 {
 	static const char head[] =
 	        "eth0: native, program 57, tunnels accepted from 10.1.255.0/24, fd00:1:ff::/64\n"
-	        "  second chance: packets are passed on to 10.3.0.0/16, fd00:3::/48; namespaces searched: 3\n";
+	        "  second chance: packets are passed on to 10.3.0.0/16, fd00:3::/48; namespaces searched: 3\n"
+	        "  MSS: SYN-ACKs are lowered to what the tunnel carries; no SYN has come yet\n";
 	const char *line = shown + sizeof(head) - 1;
 	size_t n = 0;
 
@@ -335,6 +384,107 @@ static void a_status_shows_what_is_accepted_and_what_was_counted(void **state)
 	assert_non_null(strstr(shown, "  second chance: off (--owners PREFIX,... turns it on"));
 	assert_null(strstr(shown, "10.3.0.0/16"));
 	assert_non_null(strstr(shown, "  DEGRADED: the nodes rely on this agent's second chance"));
+}
+
+static const struct {
+	const char *why;
+	struct agent_mss mss;
+	const char *line, *json, *degraded;
+} mss_rows[] = {
+	{ "auto, before the first SYN",
+	  { .force = AGENT_MSS_IN_FORCE, .mtu = 1500 },
+	  "  MSS: SYN-ACKs are lowered to what the tunnel carries; no SYN has come yet\n",
+	  "{'setting':'auto','state':'in_force','services':0,'overhead':0,'ipv4':0,'ipv6':0,'syn':0,"
+	  "'lowered':0,'kept':0,'absent':0,'malformed':0,'failed':0}",
+	  NULL },
+	{ "auto",
+	  { .force = AGENT_MSS_IN_FORCE,
+	    .mtu = 1500,
+	    .overhead = 104,
+	    .n_services = 2,
+	    .ends = { [MSS_SYN] = 7, [MSS_LOWERED] = 5, [MSS_FAILED] = 1 } },
+	  "  MSS: SYN-ACKs are lowered to what the tunnel carries: 1356 (IPv4), 1336 (IPv6), of services noted: 2\n"
+	  "  mss-syn                         7 packets  SYNs that came in a tunnel; their services' SYN-ACKs are looked at\n"
+	  "  mss-lowered                     5 packets  SYN-ACKs whose MSS was lowered\n"
+	  "  mss-failed                      1 packets  SYN-ACKs that could not be changed, left as they were\n",
+	  "{'setting':'auto','state':'in_force','services':2,'overhead':104,'ipv4':1356,'ipv6':1336,'syn':7,"
+	  "'lowered':5,'kept':0,'absent':0,'malformed':0,'failed':1}",
+	  NULL },
+	{ "a number",
+	  { .force = AGENT_MSS_IN_FORCE, .setting = 1400, .mtu = 1500, .overhead = 20 },
+	  "  MSS: SYN-ACKs are lowered to 1400\n",
+	  "{'setting':1400,'state':'in_force','services':0,'overhead':20,'ipv4':1400,'ipv6':1400,'syn':0,"
+	  "'lowered':0,'kept':0,'absent':0,'malformed':0,'failed':0}",
+	  NULL },
+	{ "off",
+	  { .force = AGENT_MSS_NOT_USED, .setting = AGENT_MSS_OFF, .mtu = 1500 },
+	  "  MSS: left as it is (--mss off)\n",
+	  "{'setting':'off','state':'off','services':0,'overhead':0,'ipv4':0,'ipv6':0,'syn':0,"
+	  "'lowered':0,'kept':0,'absent':0,'malformed':0,'failed':0}",
+	  NULL },
+	{ "removed by somebody",
+	  { .force = AGENT_MSS_MISSING, .mtu = 1500, .overhead = 20 },
+	  "  MSS: not lowered\n",
+	  "{'setting':'auto','state':'missing','services':0,'overhead':20,'ipv4':0,'ipv6':0,'syn':0,"
+	  "'lowered':0,'kept':0,'absent':0,'malformed':0,'failed':0}",
+	  "the MSS of SYN-ACKs is not lowered" },
+	{ "another release's program",
+	  { .force = AGENT_MSS_UNKNOWN },
+	  "  MSS: unknown\n",
+	  "{'setting':null,'state':'unknown','services':0,'overhead':0,'ipv4':0,'ipv6':0,'syn':null,"
+	  "'lowered':null,'kept':null,'absent':null,'malformed':null,'failed':null}",
+	  "is not known: another release's program" },
+	{ "replies leave elsewhere",
+	  { .force = AGENT_MSS_IN_FORCE,
+	    .mtu = 1500,
+	    .overhead = 20,
+	    .n_services = 1,
+	    .ends = { [MSS_SYN] = 100 } },
+	  "  MSS: SYN-ACKs are lowered to what the tunnel carries: 1440 (IPv4), 1420 (IPv6), of services noted: 1\n"
+	  "  mss-syn                       100 packets  ",
+	  "{'setting':'auto','state':'in_force','services':1,'overhead':20,'ipv4':1440,'ipv6':1420,'syn':100,"
+	  "'lowered':0,'kept':0,'absent':0,'malformed':0,'failed':0}",
+	  "no SYN-ACK has left by this interface" },
+	{ "too few to say so",
+	  { .force = AGENT_MSS_IN_FORCE, .mtu = 1500, .overhead = 20, .ends = { [MSS_SYN] = 99 } },
+	  "  mss-syn                        99 packets  ",
+	  "{'setting':'auto','state':'in_force','services':0,'overhead':20,'ipv4':1440,'ipv6':1420,'syn':99,"
+	  "'lowered':0,'kept':0,'absent':0,'malformed':0,'failed':0}",
+	  NULL },
+};
+
+/* The MSS of a status, as it is shown, and what of it is degraded. */
+static void a_status_shows_what_is_done_with_the_mss(void **state)
+{
+	json_error_t wrong;
+
+	(void)state;
+	make_status();
+	for (size_t i = 0; i < sizeof(mss_rows) / sizeof(mss_rows[0]); i++) {
+		int status = mss_rows[i].degraded ? CLI_DEGRADED : CLI_OK;
+
+		now.mss = mss_rows[i].mss;
+		assert_int_equal(call_command(cli_agent_status, false), status);
+		if (!strstr(shown, mss_rows[i].line))
+			fail_msg("%s: %s", mss_rows[i].why, shown);
+		assert_int_equal(strstr(shown, "DEGRADED") != NULL, mss_rows[i].degraded != NULL);
+		if (mss_rows[i].degraded)
+			assert_non_null(strstr(shown, mss_rows[i].degraded));
+		assert_int_equal(call_command(cli_agent_status, true), status);
+		json_t *body = json_loads(shown, 0, &wrong);
+		char text[512];
+
+		snprintf(text, sizeof(text), "%s", mss_rows[i].json);
+		for (char *c = text; *c; c++)
+			*c = *c == '\'' ? '"' : *c;
+		json_t *want = json_loads(text, 0, &wrong);
+		if (!json_equal(json_object_get(body, "mss"), want))
+			fail_msg("%s: %s", mss_rows[i].why, shown);
+		assert_int_equal(json_is_string(json_object_get(body, "trouble")),
+		                 mss_rows[i].degraded != NULL);
+		json_decref(want);
+		json_decref(body);
+	}
 }
 
 static void a_status_in_json_has_all_reasons(void **state)
@@ -370,6 +520,8 @@ static void a_status_in_json_has_all_reasons(void **state)
 		}
 		json_decref(counts);
 		json_object_del(body, "counts");
+		assert_true(json_is_object(json_object_get(body, "mss"))); /* see above */
+		json_object_del(body, "mss");
 		assert_int_equal(json_is_string(json_object_get(body, "trouble")), again);
 		json_object_del(body, "trouble");
 		char *text = json_dumps(body, JSON_COMPACT);
@@ -398,6 +550,8 @@ int main(void)
 		T(an_agent_is_taken_off),
 		T(a_status_shows_what_is_accepted_and_what_was_counted),
 		T(a_status_in_json_has_all_reasons),
+		T(the_mss_is_auto_off_or_a_number_that_tcp_can_have),
+		T(a_status_shows_what_is_done_with_the_mss),
 	};
 
 	return cmocka_run_group_tests_name("cli agent", tests, NULL, NULL);
