@@ -38,6 +38,7 @@ class SitePlan:
     ports: tuple[str, ...] = ("eth1",)
     driver: str = "auto"
     device: str = ""  # of DPDK's, for the port
+    more: str = ""  # further settings of its node, as text
     capacity: str = 'new_flows = "50k/s"; bits = "40Gbit";'
     backup: str = ""  # further settings of its services[].at[], as text
 
@@ -179,7 +180,7 @@ def config_text(plan: Plan) -> str:
     sites = [f'{{ name = "{s.name}"; weight = {s.weight}; '
              f'capacity = {{ {s.capacity} }}; }}' for s in plan.sites]
     sites += [f'{{ name = "{name}"; }}' for name in plan.bare_sites]
-    nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "{s.driver}"; ports = ( {s.ports_text} ); '
+    nodes = [f'{{ name = "{s.node}"; site = "{s.name}"; driver = "{s.driver}"; ports = ( {s.ports_text} ); {s.more}'
              f'tunnel_source = [ {quoted([s.tunnel4, s.tunnel6])} ]; dns_listen = [ {quoted([s.dns4, s.dns6])} ]; '
              + (f'api = "{s.api}"; ' if plan.api else "")
              + (f"announce = {{ {plan.announce[s.node]} }}; " if s.node in plan.announce else "")

@@ -184,12 +184,13 @@ class Node:
 
 class Site:
     """A node and its backends on one switch."""
+    mtu = SITE_MTU
 
     def __init__(self, world: World, site_plan: planning.SitePlan) -> None:
         self.world, self.plan, self.name = world, site_plan, site_plan.name
         lab, router = world.lab, world.router
         self.switch = f"br-{self.name}"
-        lab.bridge(router, self.switch, SITE_MTU)
+        lab.bridge(router, self.switch, self.mtu)
         router.address(self.switch, f"{site_plan.gateway4}/24", f"{site_plan.gateway6}/64")
         self.node_port = f"p-{site_plan.node}"
         self.all_nodes: list[Node] = []
@@ -213,7 +214,7 @@ class Site:
         """A host on this site's switch, with both families and the router as its gateway."""
         lab, router = self.world.lab, self.world.router
         host = lab.host(name)
-        lab.port(router, self.switch, f"p-{name}", host, interface, SITE_MTU)
+        lab.port(router, self.switch, f"p-{name}", host, interface, self.mtu)
         host.address(interface, f"{address4}/24", f"{address6}/64")
         host.route("default", self.plan.gateway4)
         host.route("default", self.plan.gateway6)
