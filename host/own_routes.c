@@ -18,6 +18,7 @@
 
 #define REQUEST_BYTES 256
 #define ANSWER_BYTES  (64 * 1024) /* a dump's message has at most 32 KiB */
+#define DUMP_TRIES    8
 #define DELETE_BATCH  1024u
 #define DELETE_ROUNDS 64 /* somebody who adds as fast does not hold the caller */
 
@@ -31,6 +32,7 @@ struct own_routes {
 /* Where a dump's addresses go. */
 struct own_listing {
 	uint32_t table;
+	int family;
 	struct addr *out;
 	size_t n_max, n;
 };
@@ -182,12 +184,13 @@ static bool read_own_route(const struct nlmsghdr *h, uint32_t table, struct addr
 	return true;
 }
 
+/* A host without IPv6 lists all the families that it has instead. */
 static void list_message(const struct nlmsghdr *h, void *arg)
 {
 	struct own_listing *l = arg;
 	struct addr omitted, *to = l->n < l->n_max ? &l->out[l->n] : &omitted;
 
-	if (read_own_route(h, l->table, to))
+	if (read_own_route(h, l->table, to) && addr_is4(to) == (l->family == AF_INET))
 		l->n++;
 }
 
@@ -197,21 +200,30 @@ static bool is_table(uint32_t table)
 }
 
 /*
- * The dump of one family. A table that never had a route is -ENOENT. A dump during which the table changed
- * (-EINTR) may lack routes that were there all the time, so it is made again.
+ * Dump one family. A dump during which the table changed (-EINTR) may lack routes that were there
+ * all the time; one while the kernel has not ended a dump that was given up is refused (-EBUSY),
+ * and reading the refusal ends that one. So both are made again, each after @p n is what it was.
  */
+static int dump_family(struct own_routes *r, int family, uint32_t table, on_route *on_message,
+                       void *arg, size_t *n)
+{
+	const size_t before = *n;
+	int err = -EBUSY;
+
+	for (int tries = 0; tries < DUMP_TRIES && (err == -EINTR || err == -EBUSY); tries++) {
+		*n = before;
+		err = query_kernel(r, begin_request(r, RTM_GETROUTE, NLM_F_DUMP, family, table),
+		                   on_message, arg);
+	}
+	return err;
+}
+
+/* A table that never had a route is -ENOENT. */
 static int list_family(struct own_routes *r, int family, struct own_listing *l)
 {
-	const size_t before = l->n;
-	int err;
+	l->family = family;
+	int err = dump_family(r, family, l->table, list_message, l, &l->n);
 
-	for (int tries = 0; tries < 8; tries++) {
-		l->n = before;
-		err = query_kernel(r, begin_request(r, RTM_GETROUTE, NLM_F_DUMP, family, l->table),
-		                   list_message, l);
-		if (err != -EINTR)
-			break;
-	}
 	return err == -ENOENT || err == -EAFNOSUPPORT ? 0 : err;
 }
 
@@ -252,7 +264,7 @@ static int change_route(struct own_routes *r, uint16_t type, uint16_t flags, uin
 struct own_search {
 	uint32_t table;
 	const struct addr *a;
-	bool found;
+	size_t n; /* found */
 };
 
 static void find_message(const struct nlmsghdr *h, void *arg)
@@ -261,20 +273,18 @@ static void find_message(const struct nlmsghdr *h, void *arg)
 	struct addr a;
 
 	if (read_own_route(h, s->table, &a) && addr_equal(&a, s->a))
-		s->found = true;
+		s->n++;
 }
 
 /* A prefix of the table is taken: by Weir's route, or by another one. */
 static int find_own_route(struct own_routes *r, uint32_t table, const struct addr *a)
 {
 	struct own_search s = { .table = table, .a = a };
-	int family = addr_is4(a) ? AF_INET : AF_INET6, err;
+	int err = dump_family(r, addr_is4(a) ? AF_INET : AF_INET6, table, find_message, &s, &s.n);
 
-	err = query_kernel(r, begin_request(r, RTM_GETROUTE, NLM_F_DUMP, family, table),
-	                   find_message, &s);
-	if (err && err != -EINTR)
+	if (err && !s.n)
 		return err;
-	return s.found ? 0 : -EEXIST;
+	return s.n ? 0 : -EEXIST;
 }
 
 int own_routes_add(struct own_routes *r, uint32_t table, const struct addr *a)
