@@ -39,8 +39,8 @@ static bool empty_table(struct own_routes *routes, uint32_t table, int *err)
 static bool empty_tables(uint32_t table, uint32_t gshut_table)
 {
 	struct own_routes *routes = NULL;
-	bool had_some = false;
 	int err = own_routes_open(&routes);
+	bool had_some = err != 0;
 
 	if (!err) {
 		had_some = empty_table(routes, table, &err);

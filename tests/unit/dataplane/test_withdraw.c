@@ -3,6 +3,7 @@
  * When the dataplane itself takes routes away (dataplane/withdraw.c): real routes in a network
  * namespace of the test's own; the loop, the prover and the driver are the test's.
  */
+#include <errno.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,6 +21,7 @@
 #include "dataplane/choose.h"
 #include "dataplane/process.h"
 #include "dataplane/prover.h"
+#include "tests/fail/calls.h"
 #include "weir/announce.h"
 #include "weir/model.h"
 #include "weir/nic.h"
@@ -292,6 +294,74 @@ static void a_document_without_a_daemon_leaves_nothing_announced(void **state)
 	expect_routes(0, 0, 0);
 }
 
+static void ignore_yield(void *p)
+{
+	(void)p;
+}
+
+/* Each start waits as long as its own routes need, also after one that has waited. */
+static void a_second_start_waits_as_the_first_did(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		uint64_t from_ms = clock_ms;
+
+		if (round)
+			add_routes(NORMAL);
+		withdraw_before_workers(&process, &with_workers, &self);
+		withdraw_wait(&process, ignore_yield);
+		assert_in_range(clock_ms - from_ms, WITHDRAW_MS, WITHDRAW_MS + 50);
+		from_ms = clock_ms;
+		withdraw_before_workers(&process, &with_workers, &self); /* there is nothing left */
+		withdraw_wait(&process, ignore_yield);
+		assert_int_equal(clock_ms, from_ms);
+		clock_ms += 10;
+	}
+}
+
+/*
+ * What the kernel refuses: routes that may be there are taken to be there, so the process waits for
+ * routers; and what can be withdrawn is. A route that stays is a black hole.
+ */
+static void a_failure_of_the_kernel_withdraws_what_it_can(void **state)
+{
+	static const struct {
+		const char *call;
+		unsigned nth;
+		int how;
+		bool always;
+		size_t normal, gshut; /* routes that stay */
+	} rows[] = {
+		{ "mnl_socket_open2", 1, EMFILE, false, 2, 2 },
+		{ "mnl_socket_bind", 1, ENOMEM, false, 2, 2 },
+		{ "mnl_socket_sendto", 1, ENOBUFS, false, 0, 0 },
+		{ "mnl_socket_sendto", 2, ENOBUFS, false, 0, 0 },
+		{ "mnl_socket_recvfrom", 1, ENOBUFS, false, 0, 0 },
+		{ "mnl_socket_recvfrom", 1, CALLS_INTERRUPTED, false, 0, 0 },
+		{ "mnl_socket_recvfrom", 1, CALLS_INTERRUPTED, true, 2, 2 },
+		{ "mnl_socket_sendto", 1, CALLS_NO_FAMILY, true, 0, 0 },
+		{ "mnl_socket_sendto", 5, EPERM, false, 2, 0 }, /* the first deletion */
+		{ "mnl_socket_sendto", 7, ENOBUFS, false, 0, 0 },
+		{ "mnl_socket_sendto", 8, ENOBUFS, false, 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		calls_fail(rows[i].call, rows[i].nth, rows[i].how, rows[i].always);
+		bool said = withdraw_routes(&self);
+		if (!calls_end() || !said || count_routes(NORMAL) != rows[i].normal ||
+		    count_routes(GSHUT) != rows[i].gshut)
+			fail_msg("row %zu, %s %u: %d, %zu and %zu routes", i, rows[i].call,
+			         rows[i].nth, said, count_routes(NORMAL), count_routes(GSHUT));
+		assert_int_equal(withdraw_routes(&self), rows[i].normal || rows[i].gshut);
+		expect_routes(0, 0, 2);
+		assert_int_equal(own_routes_delete_all(kernel, OTHER), 0);
+		add_routes(NORMAL);
+		add_routes(GSHUT);
+		add_routes(OTHER);
+	}
+	(void)state;
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, add_all, remove_place)
@@ -304,6 +374,8 @@ int main(void)
 		T(a_start_with_workers_withdraws_and_waits_for_the_rest),
 		T(a_change_to_workers_is_said_before_it_withdraws),
 		T(a_document_without_a_daemon_leaves_nothing_announced),
+		T(a_second_start_waits_as_the_first_did),
+		T(a_failure_of_the_kernel_withdraws_what_it_can),
 	};
 	int failed;
 
