@@ -1,0 +1,493 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The functions of mgmt/operations that decide, each by itself and at its limits: when a way back may end, what a turn
+ * forgets, when a target is quiet, which signs count. The simulator (tests/sim) sees what they do together; here each field
+ * of the record is looked at, and what can happen twice does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mgmt/operations/engine_internal.h"
+#include "mgmt/operations/guard_internal.h"
+#include "mgmt/operations/well.h"
+
+#define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
+#define NOW_MS    1000000
+#define NODES_MAX 5u
+#define KNOWN(n)  ((struct operation_value){ true, (n) })
+
+/* An operation at site ams, of which all clients are elsewhere; fra receives them. */
+static struct operation op;
+static struct operation_node nodes[NODES_MAX];
+static struct operation_site sites[2];
+static struct operation_facts facts;
+static struct operation_act act;
+static struct tick t;
+
+static int start_scene(void **state)
+{
+	static const char *const names[NODES_MAX] = { "ams-1", "ams-2", "fra-1", "fra-2", "fra-3" };
+
+	(void)state;
+	memset(&op, 0, sizeof(op));
+	memset(&act, 0, sizeof(act));
+	memset(sites, 0, sizeof(sites));
+	for (size_t i = 0; i < NODES_MAX; i++)
+		nodes[i] = (struct operation_node){ .name = names[i],
+			                            .site = i < 2 ? "ams" : "fra",
+			                            .reached = true,
+			                            .has_record = OPERATION_YES,
+			                            .dns = OPERATION_NO };
+	sites[0].name = "ams";
+	sites[1].name = "fra";
+	sites[0].serves = sites[1].serves = true;
+	op.n_targets = 1;
+	strcpy(op.targets[0].site, "ams");
+	op.epoch = 3;
+	op.goal_ppm = OPERATION_PPM;
+	op.until_ms = MODEL_TIME_NEVER;
+	op.state = OPERATION_LATE;
+	facts = (struct operation_facts){
+		.self = "ams-1", .nodes = nodes, .n_nodes = NODES_MAX, .sites = sites, .n_sites = 2
+	};
+	t = (struct tick){ .op = &op, .facts = &facts, .now_ms = NOW_MS, .act = &act };
+	return 0;
+}
+
+/* --- ends --- */
+
+static void reach_nodes(size_t n, size_t n_reached)
+{
+	facts.n_nodes = n;
+	for (size_t i = 0; i < n; i++)
+		nodes[i].reached = i < n_reached;
+}
+
+static const struct {
+	size_t n, n_reached;
+	bool was_written, ends;
+} ends
+        [] = {
+	        { 2, 1, true, false }, /* exactly half */
+	        { 4, 2, true, false }, { 3, 2, true, true }, { 3, 1, true, false },
+	        { 4, 3, true, true },  { 1, 1, true, true }, { 5, 0, true, false },
+	        { 2, 1, false, true }, /* nothing was ever written: there is nothing to take back */
+        };
+
+static void a_return_ends_with_most_nodes_only(void **state)
+{
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		start_scene(state);
+		reach_nodes(ends[i].n, ends[i].n_reached);
+		op.state = OPERATION_RETURNING;
+		op.way = OPERATION_BACK;
+		op.stage = OPERATION_STAGE_STEPS;
+		op.write.epoch = ends[i].was_written ? 3 : 0;
+		back_return(&t);
+		assert_int_equal(op.state, ends[i].ends ? OPERATION_DONE : OPERATION_RETURNING);
+		assert_int_equal(op.write.ended, ends[i].ends && ends[i].was_written);
+		assert_int_equal(strstr(op.waits, "most nodes are reached") != NULL, !ends[i].ends);
+	}
+}
+
+static void an_abort_ends_with_most_nodes_only(void **state)
+{
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		start_scene(state);
+		reach_nodes(ends[i].n, ends[i].n_reached);
+		op.state = OPERATION_ABORTING;
+		op.way = OPERATION_BACK;
+		op.write.epoch = ends[i].was_written ? 3 : 0;
+		back_abort(&t);
+		assert_int_equal(op.state, ends[i].ends ? OPERATION_ABORTED : OPERATION_ABORTING);
+		assert_int_equal(op.ended_ms, ends[i].ends ? NOW_MS : 0);
+	}
+}
+
+/* Late clients are the backup's until the end, and the next operation's backup is its own matter. */
+static void what_has_ended_sends_nobody_to_the_backup(void **state)
+{
+	static void (*const end[])(struct tick *) = { back_abort, back_return };
+
+	for (size_t i = 0; i < COUNT(end); i++) {
+		start_scene(state);
+		op.state = i ? OPERATION_RETURNING : OPERATION_ABORTING;
+		op.way = OPERATION_BACK;
+		op.stage = OPERATION_STAGE_STEPS;
+		op.write = (struct operation_write){ .epoch = 3, .step = 4, .late_from_ms = 5000 };
+		op.writes = 4;
+		op.late_from_ms = 5000;
+		end[i](&t);
+		assert_true(op.write.ended);
+		assert_int_equal(op.late_from_ms, 0);
+		assert_int_equal(op.write.late_from_ms, 0);
+		assert_int_equal(op.write.step, 5);
+		assert_int_equal(op.write.to_ppm, 0);
+		assert_int_equal(op.write.from_ms, NOW_MS);
+	}
+}
+
+/* Back at a level between, it rests there as a shift. */
+static void an_abort_goes_back_to_where_it_began(void **state)
+{
+	(void)state;
+	op.state = OPERATION_ABORTING;
+	op.way = OPERATION_BACK;
+	op.began_ppm = op.level_ppm = 300000;
+	op.write.epoch = 3;
+	back_abort(&t);
+	assert_int_equal(op.state, OPERATION_RESTING);
+	assert_int_equal(op.kind, OPERATION_SHIFT);
+	assert_int_equal(op.goal_ppm, 300000);
+	assert_int_equal(op.way, OPERATION_OUT);
+	assert_false(op.write.ended);
+}
+
+/* --- turns --- */
+
+static void each_drain_has_its_own_times(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		uint32_t epoch = op.epoch;
+
+		op.full_ms = NOW_MS + 10 * round + 1;
+		op.drained_ms = NOW_MS + 10 * round + 2;
+		op.step = op.n_plan = 2;
+		op.step_runs = true;
+		op.seq = op.writes = 9;
+		op.n_steps = 1;
+		back_turn(&t, OPERATION_BACK);
+		assert_int_equal(op.epoch, epoch + 1);
+		assert_int_equal(op.seq, 0);
+		assert_int_equal(op.step + op.n_plan + op.step_runs, 0);
+		assert_int_equal(op.full_ms, NOW_MS + 10 * round + 1); /* this drain was so */
+		assert_int_equal(op.drained_ms, NOW_MS + 10 * round + 2);
+		back_turn(&t, OPERATION_OUT);
+		assert_int_equal(op.full_ms, 0);
+		assert_int_equal(op.drained_ms, 0);
+	}
+}
+
+static void a_state_begins_with_its_clocks_at_zero(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		op.state_ms = op.waited_ms = op.unknown_ms = op.unnamed_ms = 7;
+		strcpy(op.waits, "the former");
+		tick_enter(&t, round ? OPERATION_DRAINED : OPERATION_LATE);
+		assert_int_equal(op.state_ms, 0);
+		assert_int_equal(op.waited_ms, 0);
+		assert_int_equal(op.unknown_ms, 0);
+		assert_int_equal(op.unnamed_ms, 0);
+		assert_string_equal(op.waits, "");
+	}
+	assert_int_equal(act.n_events, 2);
+}
+
+/* What held it is over when it goes on; what holds it now is not, and an end once noted stays. */
+static void a_failure_ends_when_the_operation_goes_on(void **state)
+{
+	(void)state;
+	op.n_failures = 3;
+	op.failures[0].until_ms = 5;
+	op.failures[2].overridden = true;
+	tick_enter(&t, OPERATION_HELD);
+	assert_int_equal(op.failures[1].until_ms, 0);
+	tick_enter(&t, OPERATION_MOVING);
+	assert_int_equal(op.failures[0].until_ms, 5);
+	assert_int_equal(op.failures[1].until_ms, NOW_MS);
+	assert_int_equal(op.failures[2].until_ms, 0);
+}
+
+/* --- the stages of a return --- */
+
+static void begin_stages(void)
+{
+	op.state = OPERATION_RETURNING;
+	op.way = OPERATION_BACK;
+	op.stage = OPERATION_STAGE_POOLS;
+	op.level_ppm = op.began_ppm = OPERATION_PPM;
+	op.write.epoch = 3;
+	op.late_from_ms = 5000;
+	sites[0].pools = sites[0].announced = sites[0].up = OPERATION_YES;
+	sites[0].has_backup = true;
+	sites[0].backup_left = OPERATION_NO;
+}
+
+static void each_stage_begins_anew_and_the_backup_leaves_before_the_steps(void **state)
+{
+	(void)state;
+	begin_stages();
+	for (enum operation_stage stage = OPERATION_STAGE_POOLS; stage < OPERATION_STAGE_BACKUP;
+	     stage++) {
+		assert_int_equal(op.stage, stage);
+		assert_int_equal(op.late_from_ms, 5000);
+		op.state_ms = op.unknown_ms = 77;
+		back_return(&t);
+		assert_int_equal(op.state_ms, 0);
+		assert_int_equal(op.unknown_ms, 0);
+	}
+	assert_int_equal(op.stage, OPERATION_STAGE_BACKUP);
+	assert_int_equal(op.late_from_ms, 0);
+	assert_int_equal(op.write.late_from_ms, 0);
+	assert_int_equal(op.write.from_ms, NOW_MS + OPERATION_AHEAD_MS);
+	assert_int_equal(op.write.to_ppm, OPERATION_PPM);
+	back_return(&t);
+	assert_int_equal(op.stage, OPERATION_STAGE_BACKUP); /* its members have slots */
+	assert_non_null(strstr(op.waits, "backup members have left"));
+	op.state_ms = TICK_STAGE_MS - 1;
+	back_return(&t);
+	assert_int_equal(op.state, OPERATION_RETURNING);
+	op.state_ms = TICK_STAGE_MS;
+	back_return(&t);
+	assert_int_equal(op.state, OPERATION_HELD);
+	assert_string_equal(op.hold.code, "backup-leaves");
+}
+
+static void of_two_that_are_ready_one_begins_its_steps(void **state)
+{
+	static const struct operation_other other = { .id = "other", .moves = true };
+
+	(void)state;
+	begin_stages();
+	op.stage = OPERATION_STAGE_BACKUP;
+	sites[0].backup_left = OPERATION_YES;
+	facts.others = &other;
+	facts.n_others = 1;
+	back_return(&t);
+	assert_int_equal(op.stage, OPERATION_STAGE_BACKUP);
+	assert_non_null(strstr(op.waits, "other"));
+	facts.n_others = 0;
+	back_return(&t);
+	assert_int_equal(op.stage, OPERATION_STAGE_STEPS);
+}
+
+/* --- quiet targets --- */
+
+static void a_target_is_quiet_below_a_hundredth(void **state)
+{
+	static const struct {
+		struct operation_value before, flows;
+		bool incomplete;
+		enum operation_state state;
+	} cases[] = {
+		{ { true, 1000 }, { true, 10 }, false, OPERATION_LATE },
+		{ { true, 1000 }, { true, 9 }, false, OPERATION_DRAINED },
+		{ { true, 1001 },
+		  { true, 10 },
+		  false,
+		  OPERATION_DRAINED }, /* 10.01 are not reached */
+		{ { true, 50 }, { true, 1 }, false, OPERATION_LATE },
+		{ { true, 50 }, { true, 0 }, false, OPERATION_DRAINED },
+		{ { false, 0 }, { true, 1 }, false, OPERATION_LATE },
+		{ { false, 0 }, { true, 0 }, false, OPERATION_DRAINED },
+		{ { true, 1000 }, { true, 9 }, true, OPERATION_LATE }, /* not known of all nodes */
+		{ { true, 1000 }, { false, 0 }, false, OPERATION_LATE },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		start_scene(state);
+		op.targets[0].baseline = cases[i].before;
+		sites[0].flows = cases[i].flows;
+		sites[0].incomplete = cases[i].incomplete;
+		facts.ttl_s = KNOWN(60);
+		stay_late(&t);
+		if (op.state != cases[i].state)
+			fail_msg("case %zu: %s", i, operation_state_text(op.state));
+	}
+}
+
+/* Clients come again, and leave again: it was drained when it was so first. */
+static void what_is_drained_twice_was_drained_at_first(void **state)
+{
+	(void)state;
+	op.state = OPERATION_DRAINED_UNCONFIRMED;
+	sites[0].flows = KNOWN(0);
+	stay_unconfirmed(&t);
+	assert_int_equal(op.state, OPERATION_DRAINED);
+	assert_int_equal(op.drained_ms, NOW_MS);
+	assert_int_equal(op.n_after, 2);
+	tick_enter(&t, OPERATION_LATE);
+	t.now_ms += 5000;
+	stay_late(&t);
+	assert_int_equal(op.state, OPERATION_DRAINED);
+	assert_int_equal(op.drained_ms, NOW_MS);
+}
+
+static void drained_is_empty_once_established_flows_are_silent(void **state)
+{
+	static const struct {
+		struct operation_value established;
+		bool incomplete, empty;
+	} cases[] = { { { true, 0 }, false, true },
+		      { { true, 1 }, false, false },
+		      { { false, 0 }, false, false },
+		      { { true, 0 }, true, false } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		start_scene(state);
+		op.state = OPERATION_DRAINED;
+		sites[0].established = cases[i].established;
+		sites[0].incomplete = cases[i].incomplete;
+		stay_drained(&t);
+		assert_int_equal(op.state, cases[i].empty ? OPERATION_EMPTY : OPERATION_DRAINED);
+	}
+}
+
+/* --- nodes that are named absent --- */
+
+static void a_node_that_is_back_takes_part_again(void **state)
+{
+	(void)state;
+	op.n_without = 3;
+	strcpy(op.without[0], "fra-1");
+	strcpy(op.without[1], "fra-2");
+	strcpy(op.without[2], "fra-3");
+	nodes[2].reached = false;
+	nodes[4].has_record = OPERATION_NO;
+	absent_return(&t);
+	assert_int_equal(op.n_without, 2);
+	assert_string_equal(op.without[0], "fra-1");
+	assert_string_equal(op.without[1], "fra-3");
+	nodes[2].reached = true;
+	nodes[2].dns = OPERATION_YES; /* a name server whose level is not known is not there yet */
+	absent_return(&t);
+	assert_int_equal(op.n_without, 2);
+	nodes[2].levels[0].known = true;
+	absent_return(&t);
+	assert_int_equal(op.n_without, 1);
+	assert_string_equal(op.without[0], "fra-3");
+}
+
+static void a_new_way_is_judged_by_all_guards_again(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		op.overridden[OPERATION_GUARD_ROOM] = op.overridden[OPERATION_GUARD_SHARE] = true;
+		absent_next_way(&t);
+		for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
+			assert_false(op.overridden[g]);
+	}
+}
+
+/* --- signs of suffering --- */
+
+static void signs_are_compared_with_what_was_first(void **state)
+{
+	(void)state;
+	op.way = OPERATION_OUT;
+	sites[1].at[0].receives = OPERATION_YES;
+	well_begin(&op, &facts);
+	assert_int_equal(op.n_signs, 1); /* of those that receive */
+	assert_string_equal(op.signs[0].site, "fra");
+	assert_int_equal(well_drops(&op, &sites[1]), OPERATION_UNKNOWN);
+	sites[1].drops = KNOWN(100);
+	sites[1].repeats = KNOWN(10);
+	well_begin(&op, &facts); /* known now */
+	sites[1].drops = KNOWN(202);
+	sites[1].repeats = KNOWN(22);
+	well_begin(&op, &facts); /* and of the beginning still */
+	assert_int_equal(op.n_signs, 1);
+	assert_int_equal(op.signs[0].drops.value, 100);
+	assert_int_equal(op.signs[0].repeats.value, 10);
+	assert_int_equal(well_drops(&op, &sites[1]), OPERATION_YES);
+	assert_int_equal(well_repeats(&op, &sites[1]), OPERATION_YES);
+	sites[1].drops = KNOWN(203);
+	sites[1].repeats = KNOWN(23);
+	assert_int_equal(well_drops(&op, &sites[1]), OPERATION_NO);
+	assert_int_equal(well_repeats(&op, &sites[1]), OPERATION_NO);
+	sites[1].flows = KNOWN(300); /* a hundredth of the new flows may be by chance */
+	assert_int_equal(well_drops(&op, &sites[1]), OPERATION_YES);
+	assert_int_equal(well_repeats(&op, &sites[1]), OPERATION_YES);
+	sites[1].repeats = KNOWN(63); /* a fifth is never well */
+	op.signs[0].repeats.value = 60;
+	assert_int_equal(well_repeats(&op, &sites[1]), OPERATION_NO);
+	sites[1].repeats = KNOWN(62);
+	assert_int_equal(well_repeats(&op, &sites[1]), OPERATION_YES);
+}
+
+/* --- room --- */
+
+static void the_margin_is_that_of_the_fullest_receiver(void **state)
+{
+	static const uint64_t loads[][2] = { { 300, 500 }, { 500, 300 } }; /* flows, bits */
+	const struct guard_question q = { .op = &op, .facts = &facts, .moment = OPERATION_DURING };
+
+	for (size_t i = 0; i < COUNT(loads); i++) {
+		struct operation_verdict v = { .ok = true };
+
+		start_scene(state);
+		op.way = OPERATION_OUT;
+		op.goal_ppm = OPERATION_PPM / 2; /* no late clients */
+		sites[0].up = OPERATION_YES;
+		sites[1].at[0].receives = OPERATION_YES;
+		sites[1].capacity_flows = sites[1].capacity_bits = KNOWN(1000);
+		sites[1].at[0].flows = KNOWN(loads[i][0]);
+		sites[1].at[0].bits = KNOWN(loads[i][1]);
+		guard_room(&q, &v);
+		assert_true(v.ok && v.margin.known);
+		assert_int_equal(v.margin.value, 50);
+	}
+}
+
+/* --- levels beyond the operation's --- */
+
+static void what_levels_hold_keeps_the_end_that_has_come(void **state)
+{
+	(void)state;
+	op.state = OPERATION_MOVING;
+	op.way = OPERATION_OUT;
+	op.level_ppm = op.write.to_ppm = 200000;
+	op.write.epoch = 3;
+	op.write.step = 2;
+	nodes[3].dns = OPERATION_YES;
+	nodes[3].levels[0] = (struct operation_level){
+		.known = true, .epoch = 3, .step = 2, .level_ppm = 200000
+	};
+	apart_check(&t);
+	assert_int_equal(op.state, OPERATION_MOVING);
+	nodes[3].levels[0].level_ppm = 200001;
+	apart_check(&t);
+	assert_int_equal(op.state, OPERATION_HELD);
+	assert_true(apart_holds(&op));
+	assert_int_equal(op.hold.from, OPERATION_MOVING);
+	op.state = OPERATION_EXPIRED_HELD;
+	nodes[3].levels[0].level_ppm = 310000;
+	apart_check(&t);
+	assert_int_equal(op.state, OPERATION_EXPIRED_HELD);
+	assert_non_null(strstr(op.hold.detail, "31 %"));
+	assert_int_equal(apart_highest(&t), 310000);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup(f, start_scene)
+	const struct CMUnitTest tests[] = {
+		T(a_return_ends_with_most_nodes_only),
+		T(an_abort_ends_with_most_nodes_only),
+		T(what_has_ended_sends_nobody_to_the_backup),
+		T(an_abort_goes_back_to_where_it_began),
+		T(each_drain_has_its_own_times),
+		T(a_state_begins_with_its_clocks_at_zero),
+		T(a_failure_ends_when_the_operation_goes_on),
+		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
+		T(of_two_that_are_ready_one_begins_its_steps),
+		T(a_target_is_quiet_below_a_hundredth),
+		T(what_is_drained_twice_was_drained_at_first),
+		T(drained_is_empty_once_established_flows_are_silent),
+		T(a_node_that_is_back_takes_part_again),
+		T(a_new_way_is_judged_by_all_guards_again),
+		T(signs_are_compared_with_what_was_first),
+		T(the_margin_is_that_of_the_fullest_receiver),
+		T(what_levels_hold_keeps_the_end_that_has_come),
+	};
+
+	return cmocka_run_group_tests_name("operation decide", tests, NULL, NULL);
+}
