@@ -7,6 +7,9 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "base/believed.h"
 #include "base/clock.h"
@@ -30,8 +33,13 @@ static void open_core(void)
 		                          .node = "ams-1" };
 
 	memset(&core, 0, sizeof(core));
+	pthread_condattr_t monotonic; /* as the process has it: core_wait() counts by it */
+
 	pthread_mutex_init(&core.lock, NULL);
-	pthread_cond_init(&core.changed, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&core.changed, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	snprintf(core.dirs.run, sizeof(core.dirs.run), "%s", place.root);
 	snprintf(core.dirs.state, sizeof(core.dirs.state), "%s", place.state);
 	snprintf(core.dirs.node, sizeof(core.dirs.node), "ams-1");
@@ -221,6 +229,53 @@ static void so_many_keys_may_be_under_way_and_no_more(void **state)
 	core.n_keys = 0;
 }
 
+struct second_request {
+	struct http_request r;
+	struct http_reply reply;
+	bool answered;
+};
+
+static void *ask_again(void *arg)
+{
+	struct second_request *second = arg;
+
+	second->answered = idempotent_begin(&core, &second->r, &second->reply);
+	return NULL;
+}
+
+/* By a thread of its own and in real time: who waits is woken, and does not find the end by its limit. Twice. */
+static void who_waits_for_a_key_is_woken_by_its_end(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		const struct http_reply reply = { .status = 201,
+			                          .json = json_pack("{s:i}", "n", round) };
+		struct second_request second = { .r = make_request("user:root", "k", "{}") };
+		uint64_t n_given = __atomic_load_n(&core.n_given, __ATOMIC_RELAXED);
+		struct http_request first;
+		struct timespec limit;
+		pthread_t thread;
+
+		second.r.key[0] = (char)('k' + round);
+		first = second.r;
+		assert_false(idempotent_begin(&core, &first, &(struct http_reply){ 0 }));
+		assert_int_equal(pthread_create(&thread, NULL, ask_again, &second), 0);
+		while (__atomic_load_n(&core.n_given, __ATOMIC_RELAXED) == n_given)
+			usleep(1000);
+		idempotent_end(&core, &first, &reply);
+		clock_gettime(CLOCK_REALTIME, &limit);
+		limit.tv_sec += 30; /* it would wait for 75 s */
+		assert_int_equal(pthread_timedjoin_np(thread, NULL, &limit), 0);
+		assert_true(second.answered);
+		assert_int_equal(second.reply.status, 201);
+		assert_int_equal(json_integer_value(json_object_get(second.reply.json, "n")),
+		                 round);
+		http_reply_fini(&second.reply);
+		json_decref(reply.json);
+	}
+	assert_int_equal(core.n_keys, 0);
+}
+
 /* --- the believed time --- */
 
 static void write_record(const char *text)
@@ -401,6 +456,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_lock_that_is_taken_again_and_again_is_no_hang,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_key_has_one_answer_for_one_principal, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(who_waits_for_a_key_is_woken_by_its_end, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_key_is_of_one_request_alone, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_failure_of_ours_is_not_kept, setup, teardown),
