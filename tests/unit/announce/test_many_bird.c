@@ -11,7 +11,8 @@ static struct {
 	unsigned n;                /* BGP sessions, r0 .. */
 	bool down[SESSIONS];       /* by its number */
 	bool six[SESSIONS];        /* it carries IPv6 as well; all carry IPv4 */
-	unsigned counts[SESSIONS]; /* exports that it accepted */
+	unsigned counts[SESSIONS]; /* exports that it accepted, */
+	unsigned ends[SESSIONS];   /* and withdrawals */
 	const char *exports;       /* the answer to each question about exports; NULL: the truth */
 	const char *tables;        /* likewise about tables, once */
 } sessions;
@@ -87,9 +88,10 @@ static void answer_channels(unsigned i)
 	         "1002-r%u  BGP        ---        up     07:23:33.788  Established\n"
 	         "1006-  Channel ipv4\n     State:          UP\n"
 	         "       Export updates:      %u          7          0        ---         %u\n"
-	         "       Export withdraws:     0        ---        ---        ---          0\n"
+	         "       Export withdraws:    %u        ---        ---        ---         %u\n"
 	         "   Channel ipv6\n     State:          %s\n \n0000 \n",
-	         i, sessions.counts[i] + 7, sessions.counts[i], sessions.six[i] ? "UP" : "DOWN");
+	         i, sessions.counts[i] + 7, sessions.counts[i], sessions.ends[i], sessions.ends[i],
+	         sessions.six[i] ? "UP" : "DOWN");
 }
 
 static void answer_bird(struct fake *f, const char *question)
@@ -330,6 +332,15 @@ static void counters_that_stay_prove_what_was_read(void **state)
 	fake_run(f, 3000, NULL);
 	assert_int_equal(count_asked(f, asked, "show route exported"), 2);
 	assert_int_equal(route_of(f, 0)->exported, 2);
+	for (unsigned round = 0; round < 2;
+	     round++) { /* a router withdraws: no update is counted */
+		asked = f->questions;
+		world.exported[0] = 2 - 2 * (round % 2);
+		sessions.ends[1]++;
+		fake_run(f, 3000, NULL);
+		assert_int_equal(count_asked(f, asked, "show route exported"), 2);
+		assert_int_equal(route_of(f, 0)->exported, world.exported[0]);
+	}
 	fake_close(f);
 }
 
