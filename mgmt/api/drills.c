@@ -391,9 +391,11 @@ void handle_drills(struct core *core, struct http_request *r, struct http_reply 
 {
 	json_t *items = json_array();
 	struct operation_snapshot *v;
+	uint64_t limit;
 	bool ended;
 
-	if (handle_flag(r, "ended", &ended, reply) && (v = query_nodes(core, r, reply))) {
+	if (handle_flag(r, "ended", &ended, reply) && handle_limit(r, &limit, reply) &&
+	    (v = query_nodes(core, r, reply))) {
 		for (size_t i = 0; i < v->overrides.n_items; i++) {
 			const struct override *o = &v->overrides.items[i];
 
@@ -401,8 +403,7 @@ void handle_drills(struct core *core, struct http_request *r, struct http_reply 
 			    (ended || !override_is_done(o, v->now_ms)))
 				json_array_append_new(items, show_drill(v, o));
 		}
-		reply->json = json_pack("{s:O}", "items", items);
-		reply->status = 200;
+		handle_list(json_incref(items), limit, reply);
 		operation_snapshot_free(v);
 	}
 	json_decref(items);

@@ -23,6 +23,7 @@
 #define WAIT_ALL_MS     (INFORCE_WITHIN_MS + 6000u) /* and the peers, and have been heard */
 #define WAIT_MAX_MS     60000u /* a client that wants more asks again: each wait occupies a thread */
 #define LOOK_EVERY_MS   20u /* between two looks: processes take a document within milliseconds */
+#define LIMIT_MAX       100000u /* more entries than any list has */
 
 bool handle_if_match(const struct http_request *r, const char *etag, bool required,
                      struct http_reply *reply)
@@ -101,6 +102,21 @@ bool handle_number(const struct http_request *r, const char *name, uint64_t leas
 	http_problem(reply, 400, "bad-request", "%s must be a number from %" PRIu64 " to %" PRIu64,
 	             name, least, most);
 	return false;
+}
+
+bool handle_limit(const struct http_request *r, uint64_t *out, struct http_reply *reply)
+{
+	return handle_number(r, "limit", 1, LIMIT_MAX, LIMIT_MAX, out, reply);
+}
+
+void handle_list(json_t *items, uint64_t limit, struct http_reply *reply)
+{
+	size_t n_more = 0;
+
+	for (; json_array_size(items) > limit; n_more++)
+		json_array_remove(items, json_array_size(items) - 1);
+	reply->json = json_pack("{s:o, s:I}", "items", items, "more", (json_int_t)n_more);
+	reply->status = 200;
 }
 
 bool handle_part_number(const struct http_request *r, size_t part, uint64_t *out,

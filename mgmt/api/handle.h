@@ -101,6 +101,10 @@ bool handle_flag(const struct http_request *r, const char *name, bool *out,
  */
 bool handle_number(const struct http_request *r, const char *name, uint64_t least, uint64_t most,
                    uint64_t fallback, uint64_t *out, struct http_reply *reply);
+/** The query parameter `limit` of a list that is shown whole without it. @return as handle_number() */
+bool handle_limit(const struct http_request *r, uint64_t *out, struct http_reply *reply) MUST_CHECK;
+/** Answer with the first @p limit of @p items, and in `more` how many are left out. Takes @p items. */
+void handle_list(json_t *items, uint64_t limit, struct http_reply *reply);
 /** A number that is part of the path. */
 bool handle_part_number(const struct http_request *r, size_t part, uint64_t *out,
                         struct http_reply *reply) MUST_CHECK;

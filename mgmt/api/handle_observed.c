@@ -36,15 +36,16 @@ void handle_node(struct core *core, struct http_request *r, struct http_reply *r
 
 void handle_processes(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	(void)r;
+	uint64_t limit;
+
+	if (!handle_limit(r, &limit, reply))
+		return;
 	struct look *l = calloc(1, sizeof(*l));
 
-	if (!l || look_init(core, l)) {
+	if (!l || look_init(core, l))
 		http_problem(reply, 503, "busy", "out of memory");
-	} else {
-		reply->json = json_pack("{s:o}", "items", handle_processes_json(l));
-		reply->status = 200;
-	}
+	else
+		handle_list(handle_processes_json(l), limit, reply);
 	if (l)
 		look_fini(l);
 	free(l);
@@ -53,13 +54,14 @@ void handle_processes(struct core *core, struct http_request *r, struct http_rep
 void handle_peers(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	const struct peers_report *reports;
+	uint64_t limit;
 
-	(void)r;
+	if (!handle_limit(r, &limit, reply))
+		return;
 	core_lock(core);
 	size_t n = peers_report(core, &reports);
-	reply->json = json_pack("{s:o}", "items", handle_peers_json(reports, n));
+	handle_list(handle_peers_json(reports, n), limit, reply);
 	core_unlock(core);
-	reply->status = 200;
 }
 
 static void add_backend_items(const struct look *l, json_t *items)
@@ -103,10 +105,12 @@ static void add_service_items(const struct look *l, json_t *items)
 
 void handle_health(struct core *core, struct http_request *r, struct http_reply *reply)
 {
+	uint64_t limit;
+
+	if (!handle_limit(r, &limit, reply))
+		return;
 	struct look *l = calloc(1, sizeof(*l));
 	json_t *items = json_array();
-
-	(void)r;
 	bool failed = !l || look_init(core, l);
 	if (!failed && l->m) {
 		add_backend_items(l, items);
@@ -115,8 +119,7 @@ void handle_health(struct core *core, struct http_request *r, struct http_reply 
 	if (l)
 		look_fini(l);
 	free(l);
-	reply->json = json_pack("{s:o}", "items", items);
-	reply->status = 200;
+	handle_list(items, limit, reply);
 	if (failed) /* an empty list would say that nothing is checked */
 		http_problem(reply, 503, "busy", "out of memory");
 }

@@ -117,6 +117,20 @@ class OldFile(unittest.TestCase):
             found = node.ask("GET", f"/v1/overrides?limit={limit}").json
             self.assertEqual((len(found["items"]), found["more"]), (shown, more))
 
+    def test_each_list_takes_a_limit(self) -> None:
+        node = self.node
+        paths = [p for p, item in node.ask("GET", "/v1/openapi.json").json["paths"].items()
+                 if "get" in item and "{" not in p and not p.startswith("/v1/peer/")]
+        lists = {p: whole for p in paths if "items" in (whole := node.ask("GET", p).json or {})}
+        self.assertTrue({"/v1/drills", "/v1/health", "/v1/peers", "/v1/processes", "/v1/events"} <= lists.keys(), lists.keys())
+        for path, whole in lists.items():
+            cut = node.ask("GET", f"{path}?limit=1")
+            self.assertEqual(cut.status, 200, path)
+            self.assertEqual(len(cut.json["items"]), min(1, len(whole["items"])), path)
+            if "more" in cut.json:
+                self.assertEqual(cut.json["more"], max(0, len(whole["items"]) - 1), path)
+            self.assertEqual(node.ask("GET", f"{path}?limit=0").status, 400, path)
+
 
 if __name__ == "__main__":
     counted.main()
