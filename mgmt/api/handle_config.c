@@ -42,6 +42,7 @@ struct change_request {
 	const char *force[VERSION_SUPERSEDES_MAX];
 	struct old_file from; /* what the file was made from */
 	bool replace;         /* whatever it takes back */
+	enum origin origin;   /* a reload waits for a new version alone */
 	int old_rc;           /* of looking for that */
 	json_t *reverted;     /* settings changed since that the file would revert; NULL: none */
 	struct file_source source;
@@ -140,7 +141,7 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 {
 	struct field_reader f;
 
-	*c = (struct change_request){ .source = { handle_files_find, core } };
+	*c = (struct change_request){ .source = { handle_files_find, core }, .origin = origin };
 	if (!handle_flag(r, "dry_run", &c->change.dry_run, reply) || !handle_wait_ok(r, reply))
 		return false;
 	field_start(&f, r->json);
@@ -155,8 +156,7 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 	read_confirm(&f, &c->change);
 	read_pending(&f, &c->change);
 	read_force(&f, c);
-	if (!c->change.author)
-		c->change.author = r->principal;
+	c->change.author = c->change.author ? c->change.author : r->principal;
 	c->from.author = c->change.author;
 	c->from.principal = r->identity;
 	return field_end(&f, reply) && may_force(r, c, reply);
@@ -356,16 +356,15 @@ static void commit_with_peers(struct core *core, const struct http_request *r,
 		propose_release(core, p);
 	} else {
 		c->change.untold = p->n_nodes > 1;
-		bool is_created = commit_change(core, c, candidate, 0, reply);
-		if (is_created) {
+		if (!commit_change(core, c, candidate, 0, reply)) {
+			propose_release(core, p);
+		} else {
 			http_doing(r, "handing the version to the other nodes");
 			inforce_judge(core); /* begins with the document */
 			core_changed(core);
+			if (propose_push(core, p, reply))
+				propose_add_unreserved(p, reply->json);
 		}
-		if (!is_created)
-			propose_release(core, p);
-		else if (propose_push(core, p, reply))
-			propose_add_unreserved(p, reply->json);
 	}
 	free(p);
 }
@@ -389,7 +388,8 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));
 	end_change_request(c);
-	if (reply->status < 300 && !c->change.dry_run)
+	if (reply->status == 201 ||
+	    (reply->status == 200 && !c->change.dry_run && c->origin != ORIGIN_DISK))
 		handle_wait(core, r, reply);
 }
 

@@ -13,7 +13,7 @@ import typing
 import unittest
 
 import counted
-from api_node import ZONE, Node
+from api_node import ZONE, Node, config, free_port
 
 MGMT = os.path.abspath(sys.argv.pop())
 WEIR = os.path.abspath(sys.argv.pop())
@@ -56,6 +56,14 @@ class ZoneReload(unittest.TestCase):
         joined = self.reload("--join-pending")
         self.assertEqual(joined.returncode, 0, joined.stderr)
         self.assertIn("weir confirm 4\n", joined.stdout)
+
+    def test_a_reload_of_nothing_new_is_not_refused_for_the_version_in_force(self) -> None:
+        os.unlink(os.path.join(self.node.conf, "tls.crt"))
+        text = config(ams_api=f"https://127.0.0.1:{free_port()}")
+        applied = self.node.apply({"weir.conf": text, FILE: ZONE}, author="ada", confirm_within="none")
+        self.assertEqual([n["state"] for n in applied.json["nodes"]], ["refused"], applied.json)
+        done = self.reload()
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "no zone file changed; weir-dns reloads them anyway\n", ""))
 
     def test_what_others_changed_since_is_not_taken_back_unseen(self) -> None:
         self.start_with_three()
