@@ -195,6 +195,14 @@ static int open_soon(const struct intent_options *options, int64_t now_ms, struc
 	return err;
 }
 
+/* A missing user is no missing file. */
+static const char *become_error(int err)
+{
+	return err == -ENOENT
+	               ? "the user or group weir does not exist (systemd-sysusers makes them)"
+	               : strerror(-err);
+}
+
 /*
  * Open the store as weir-mgmt's user, so that weir-mgmt can replace these files. @return CLI_OK, or
  * after a message
@@ -209,8 +217,10 @@ static int open_offline_store(const struct cli *cli, bool dry_run, int64_t now_m
 		                                .offline = true };
 	int err = proc_become("mgmt", 0);
 
-	if (!err)
-		err = may_write(cli);
+	if (err)
+		return cli_fail(CLI_UNREACHABLE, "cannot go on as user weir-mgmt: %s",
+		                become_error(err));
+	err = may_write(cli);
 	if (!err)
 		err = intent_open(&options, now_ms, in);
 	if (err == -EBUSY) {

@@ -408,7 +408,6 @@ static void who_may_not_write_there_is_told(void **state)
 		{ -EACCES, 0, 0, 0, CLI_DENIED, 0,
 		  ": this user may not write there; run the command as root\n" },
 		{ 0, -EACCES, 0, 0, CLI_DENIED, 0, ": Permission denied\n" },
-		{ 0, 0, -EPERM, 0, CLI_UNREACHABLE, 0, ": Operation not permitted\n" },
 		{ 0, 0, 0, -EACCES, CLI_DENIED, 1, ": Permission denied\n" },
 		{ 0, 0, 0, -EIO, CLI_UNREACHABLE, 1, ": Input/output error\n" },
 		{ -ENOENT, -ENOENT, 0, 0, CLI_OK, 1, NULL }, /* its opening says what is wrong */
@@ -426,6 +425,27 @@ static void who_may_not_write_there_is_told(void **state)
 		snprintf(expected, sizeof(expected), "%s%s", rows[i].told ? place.state : "",
 		         rows[i].told ? rows[i].told : "");
 		assert_string_equal(told, expected);
+	}
+}
+
+/* It is no matter of the state's path. */
+static void a_user_that_is_missing_is_told(void **state)
+{
+	static const struct {
+		int err;
+		const char *told;
+	} rows[] = {
+		{ -ENOENT,
+		  "cannot go on as user weir-mgmt: the user or group weir does not exist (systemd-sysusers makes them)\n" },
+		{ -EPERM, "cannot go on as user weir-mgmt: Operation not permitted\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		become_err = rows[i].err;
+		assert_int_equal(take_request(HOLD, false), CLI_UNREACHABLE);
+		assert_int_equal(n_opened, 0);
+		assert_string_equal(told, rows[i].told);
 	}
 }
 
@@ -541,6 +561,7 @@ int main(void)
 		T(all_errors_of_a_request_are_told),
 		T(each_outcome_has_its_exit_status_and_text),
 		T(who_may_not_write_there_is_told),
+		T(a_user_that_is_missing_is_told),
 		T(a_locked_store_is_waited_for_once_its_owner_has_ended),
 		T(what_was_taken_is_shown_and_in_the_document),
 		T(a_document_that_is_not_written_is_an_error),

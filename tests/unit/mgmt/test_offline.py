@@ -190,6 +190,14 @@ class Offline(unittest.TestCase):
         return subprocess.run([WEIR, "--conf-dir", n.conf, "--state-dir", n.state, "--run-dir", n.run, "--node", n.name,
                                *arguments], capture_output=True, text=True, timeout=60, check=False).returncode
 
+    @unittest.skipUnless(os.geteuid() == 0 and "weir-mgmt" not in {p.pw_name for p in pwd.getpwall()}, "not root, or the user is there")
+    def test_a_missing_user_is_no_missing_file(self) -> None:
+        self.node.stop()
+        status, _, told = self.told_offline("drain", "site", "ams", "--scheduled", "--until", UNTIL, "--reason", "x", WEIR_USERS="")
+        self.assertEqual(status, 3, told)
+        self.assertIn("weir: cannot go on as user weir-mgmt: the user or group weir does not exist (systemd-sysusers makes them)\n", told)
+        self.assertNotIn("No such file", told)
+
     def test_a_refusal_ends_with_the_same_status_offline(self) -> None:
         common = ("--until", UNTIL, "--reason", "x")
         commands = (("disable", "backend", "web-fra/b1", *common), ("drain", "site", "nosuch", "--scheduled", *common),
