@@ -19,8 +19,7 @@
  * | all yes                                   | hold-down, announced | stays                    |
  * | all yes, a person drains the node         | stays so             | graceful shutdown, then  |
  * |                                           |                      | withdrawn once confirmed;|
- * |                                           |                      | an own address of DNS    |
- * |                                           |                      | without                  |
+ * |                                           |                      | without, if is_own       |
  *
  * Never the last one. A shared cause withdraws only with a confirmation of another node: it
  * announces the VIP, forwards it, and will not withdraw it for ANNOUNCE_PROMISE_MS because of a
@@ -85,7 +84,10 @@ struct announce_facts {
 	/** another node announces it, not in graceful shutdown; no: that is known, or no other may */
 	enum announce_truth others;
 	enum announce_truth emptied; /**< of a drain: the packets have left */
-	/** an address of DNS that is this node's alone by the document: resolvers have others */
+	/**
+	 * this node's alone by the document, and nobody needs it here: an address of DNS, as resolvers have others, or a VIP whose
+	 * sites are drained
+	 */
 	bool is_own;
 	bool probe_old;   /**< the probe packet is proved, but too long ago to promise by */
 	uint64_t read_ms; /**< when all of this was read */

@@ -12,6 +12,8 @@
 #include "base/hash.h"
 #include "weir/model.h"
 
+#define PPM_ALL 1000000u /* a drain's level, complete */
+
 static bool does_announce_dns(const struct model_node *node, const struct addr *address)
 {
 	if (node->announce.daemon == MODEL_DAEMON_NONE)
@@ -35,6 +37,34 @@ static bool does_another(const struct model *m, const struct intended *it)
 	return false;
 }
 
+/* Whether the site is drained completely, or disabled, at the instant of the document. Where a hold stops it is not known here. */
+static bool is_site_drained(const struct model *m, const char *site)
+{
+	bool drained = false;
+
+	for (size_t i = 0; i < m->n_overrides; i++) {
+		const struct model_override *o = &m->overrides[i];
+
+		if (o->target != MODEL_TARGET_SITE || o->ended || (o->service && *o->service) ||
+		    strcmp(o->name, site))
+			continue;
+		if (o->kind == MODEL_OVERRIDE_HOLD)
+			return false;
+		drained |= (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
+		           model_override_ppm(o, m->meta.written_ms) == PPM_ALL;
+	}
+	return drained;
+}
+
+/* Whether all clients of the VIP are sent elsewhere. */
+static bool is_vip_drained(const struct model *m, const struct model_vip *vip)
+{
+	for (size_t i = 0; i < vip->n_sites; i++)
+		if (!is_site_drained(m, vip->sites[i]->name))
+			return false;
+	return true;
+}
+
 static int by_address(const void *a, const void *b)
 {
 	const struct intended *x = a, *y = b;
@@ -52,6 +82,7 @@ static size_t list_vip(const struct model *m, const struct model_vip *vip, struc
 	size_t n = 0;
 
 	it.is_shared = does_another(m, &it);
+	it.is_own = !it.is_shared && is_vip_drained(m, vip);
 	it.command = announce_command_of(m, vip);
 	for (size_t i = 0; i < vip->n_addresses && n < n_max; i++) {
 		it.address = vip->addresses[i];
@@ -75,6 +106,7 @@ size_t intended_list(const struct model *m, struct intended *out, size_t n_max)
 		out[n] = (struct intended){ .address = a->dns[i],
 			                    .command = announce_command_of(m, NULL) };
 		out[n].is_shared = does_another(m, &out[n]);
+		out[n].is_own = !out[n].is_shared;
 		n++;
 	}
 	if (n)

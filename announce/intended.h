@@ -20,11 +20,13 @@ struct model_vip;
 
 struct intended {
 	struct addr address;
-	const char *vip;               /* its name, the model's; NULL: an address of DNS */
-	const struct model_vip *of;    /* the VIP itself, the model's; NULL likewise */
-	uint64_t vip_hash;             /* hash_text() of it; 0 for DNS */
-	bool needs_all;                /* vips[].announce_when = "all" */
-	bool is_shared;                /* the document makes another node announce it as well */
+	const char *vip;            /* its name, the model's; NULL: an address of DNS */
+	const struct model_vip *of; /* the VIP itself, the model's; NULL likewise */
+	uint64_t vip_hash;          /* hash_text() of it; 0 for DNS */
+	bool needs_all;             /* vips[].announce_when = "all" */
+	bool is_shared;             /* the document makes another node announce it as well */
+	/* no other node could take it over, and none need: resolvers have other servers, or the VIP's sites are drained */
+	bool is_own;
 	enum announce_command command; /* announce_command_of() */
 };
 

@@ -3,9 +3,10 @@
  * The drain of a node: routers send its packets to the other nodes that announce the same VIPs.
  *
  * Three guards. `last-announcer`: each VIP, and each address of DNS that the node announces, must have
- * another node that announces it; for an address of DNS that is this node's alone by the document,
- * another server of the zones must answer, which resolvers then ask. `room`: the other nodes must be able to carry the load, which
- * routers share equally among them (ECMP). `unsettled`: the other nodes do not know which
+ * another node that announces it. No other node could take over what is this node's alone by the
+ * document: then another server of the zones must answer, which resolvers ask instead of an address
+ * of DNS; and the site of a VIP must be drained. `room`: the other nodes must be able to carry the
+ * load, which routers share equally among them (ECMP). `unsettled`: the other nodes do not know which
  * connections this node keeps at an earlier owner of a slot, unless the backends have agents, which
  * pass such packets on.
  *
@@ -20,6 +21,8 @@
 #include <string.h>
 
 #include "base/hash.h"
+
+#define PPM_ALL 1000000u /* a drain's level, complete */
 
 struct node_check {
 	const struct model *m;
@@ -122,13 +125,36 @@ static enum guard_announced find_announced(const struct node_check *w,
 	return best;
 }
 
-/* Whether the document makes another node announce the address of DNS. */
-static bool is_listed_elsewhere(const struct node_check *w, const struct addr *dns)
+/* Whether the document makes another node announce it. */
+static bool is_listed_elsewhere(const struct node_check *w, const struct announced_thing *it)
 {
 	for (size_t i = 0; i < w->m->n_nodes; i++)
-		if (&w->m->nodes[i] != w->node && lists_dns(&w->m->nodes[i], dns))
+		if (&w->m->nodes[i] != w->node && does_announce(&w->m->nodes[i], it))
 			return true;
 	return false;
+}
+
+static bool site_is_drained(const struct node_check *w, const char *site)
+{
+	for (size_t i = 0; i < w->overrides->n_items; i++) {
+		const struct override *o = &w->overrides->items[i];
+
+		if (o->target == MODEL_TARGET_SITE && !*o->service && !strcmp(o->name, site) &&
+		    (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
+		    !override_is_done(o, w->now_ms) &&
+		    overrides_level(w->overrides, o, w->now_ms) == PPM_ALL)
+			return true;
+	}
+	return false;
+}
+
+/* Whether all clients of the VIP are sent elsewhere. */
+static bool vip_is_drained(const struct node_check *w, const struct model_vip *vip)
+{
+	for (size_t i = 0; i < vip->n_sites; i++)
+		if (!site_is_drained(w, vip->sites[i]->name))
+			return false;
+	return true;
 }
 
 /* What is said of the addresses at which @p other serves: routers may know them without it. */
@@ -162,6 +188,17 @@ static enum guard_announced find_other_server(const struct node_check *w)
 	return best;
 }
 
+/* What is said of where its packets, or questions, go without the node. */
+static enum guard_announced find_receiver(const struct node_check *w,
+                                          const struct announced_thing *it)
+{
+	if (is_listed_elsewhere(w, it))
+		return find_announced(w, it);
+	if (it->dns)
+		return find_other_server(w);
+	return vip_is_drained(w, it->vip) ? GUARD_ANNOUNCED : GUARD_NOT_ANNOUNCED;
+}
+
 /* Names for people: "web, mail and 3 more". */
 struct name_list {
 	size_t n, n_left_out;
@@ -191,19 +228,21 @@ static const char *more_names(const struct name_list *list, char out[32])
 /* What the node announces, by whether others do so too. */
 struct elsewhere {
 	struct name_list alone, unknown;
+	const char *site; /* of a VIP that no other node could announce: to drain first; or NULL */
 	size_t n;
 };
 
 static void sort_announced(const struct node_check *w, const struct announced_thing *it,
                            struct elsewhere *out)
 {
-	bool is_own = it->dns && !is_listed_elsewhere(w, it->dns);
-	enum guard_announced found = is_own ? find_other_server(w) : find_announced(w, it);
+	enum guard_announced found = find_receiver(w, it);
 	char text[ADDR_TEXT_MAX], name[ADDR_TEXT_MAX + 4];
 
 	if (!it->vip)
 		snprintf(name, sizeof(name), "DNS %s", addr_text(it->dns, text));
 	out->n++;
+	if (found == GUARD_NOT_ANNOUNCED && it->vip && !is_listed_elsewhere(w, it))
+		out->site = w->node->site->name;
 	if (found != GUARD_ANNOUNCED)
 		add_name(found == GUARD_NOT_ANNOUNCED ? &out->alone : &out->unknown,
 		         it->vip ? it->vip->name : name);
@@ -233,8 +272,10 @@ static void check_last_announcer(const struct node_check *w)
 	if (e.alone.n)
 		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, false,
 		                  "no other node announces %s%s: a drain does not withdraw them, "
-		                  "and --withdraw cuts their clients off",
-		                  e.alone.text, more_names(&e.alone, more));
+		                  "and --withdraw cuts their clients off%s%s%s",
+		                  e.alone.text, more_names(&e.alone, more),
+		                  e.site ? "; drain site " : "", e.site ? e.site : "",
+		                  e.site ? " first" : "");
 	else if (e.unknown.n)
 		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, true,
 		                  "whether another node announces %s%s is unknown", e.unknown.text,
@@ -244,7 +285,7 @@ static void check_last_announcer(const struct node_check *w)
 		guard_add_verdict(
 		        w->r, GUARD_LAST_ANNOUNCER, true,
 		        "another node announces, or answers for, each of the %zu VIPs and "
-		        "addresses of DNS",
+		        "addresses of DNS, or its site is drained",
 		        e.n);
 }
 

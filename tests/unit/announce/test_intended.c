@@ -167,6 +167,53 @@ static void an_operation_moves_the_vips_of_its_site(void **state)
 	}
 }
 
+/* Of a VIP that no other node could announce: once all its clients are sent elsewhere. */
+static void a_vip_is_own_when_its_sites_are_drained(void **state)
+{
+	struct model_override o[2] = { { .kind = MODEL_OVERRIDE_DRAIN,
+		                         .target = MODEL_TARGET_SITE,
+		                         .pool = "",
+		                         .name = "ams",
+		                         .from_ms = 1000,
+		                         .over_ms = 1000,
+		                         .until_ms = MODEL_TIME_NEVER },
+		                       { .kind = MODEL_OVERRIDE_HOLD,
+		                         .target = MODEL_TARGET_SITE,
+		                         .pool = "",
+		                         .name = "ams",
+		                         .until_ms = MODEL_TIME_NEVER } };
+
+	(void)state;
+	assert_false(list_one(1).is_own);
+	assert_true(list_one(2).is_own); /* of DNS */
+	m.overrides = o;
+	m.n_overrides = 1;
+	m.meta.written_ms = 1999;
+	assert_false(list_one(1).is_own); /* it ramps */
+	m.meta.written_ms = 2000;
+	assert_true(list_one(1).is_own);
+	assert_false(list_one(0).is_own); /* at both sites */
+	m.n_overrides = 2;
+	assert_false(list_one(1).is_own); /* it is held, and where is not known here */
+	m.n_overrides = 1;
+	o[0].service = "web";
+	assert_false(list_one(1).is_own);
+	o[0].service = "";
+	o[0].is_step = true;
+	o[0].to_ppm = 999999;
+	assert_false(list_one(1).is_own);
+	o[0].to_ppm = 1000000;
+	assert_true(list_one(1).is_own);
+	o[0].ended = true;
+	assert_false(list_one(1).is_own);
+	o[0].ended = false;
+	nodes[1].announce.daemon = BIRD;
+	assert_false(list_one(1).is_own); /* another node confirms */
+	nodes[1].announce.dns = addresses + 2;
+	nodes[1].announce.n_dns = 1;
+	assert_false(list_one(2).is_own);
+}
+
 #define SCENE_TEST(test) cmocka_unit_test_setup(test, start_scene)
 
 int main(void)
@@ -177,6 +224,7 @@ int main(void)
 		SCENE_TEST(a_node_announces_what_its_list_names),
 		SCENE_TEST(people_drain_or_withdraw_the_own_node),
 		SCENE_TEST(an_operation_moves_the_vips_of_its_site),
+		SCENE_TEST(a_vip_is_own_when_its_sites_are_drained),
 	};
 
 	return cmocka_run_group_tests_name("announce intended", tests, NULL, NULL);

@@ -26,6 +26,9 @@
 	"   dns_listen = [ \"192.0.2.53\", \"192.0.2.54\" ]; tunnel_source = [ \"10.1.254.0/24\" ];\n" \
 	"   announce = { daemon = \"frr\"; vips = [ ]; dns = [ \"192.0.2.53\", \"192.0.2.54\" ]; }; },\n"
 
+/* One node alone announces. */
+#define ONE_NODE "dns_listen = [ \"192.0.2.53\" ]; announce = { daemon = \"bird\"; }; },\n"
+
 struct scene {
 	struct fixture f;
 	struct intent *in;
@@ -74,6 +77,11 @@ static int setup(void **state)
 static int setup_dns(void **state)
 {
 	return make_scene(state, DNS_NODES);
+}
+
+static int setup_one(void **state)
+{
+	return make_scene(state, ONE_NODE);
 }
 
 static int teardown(void **state)
@@ -226,6 +234,35 @@ static void the_last_node_that_announces_a_vip_stays(void **state)
 	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_OK);
 }
 
+/* No other node could announce its VIP: it may leave as soon as the site's clients are sent elsewhere. */
+static void the_only_node_of_a_site_may_leave_once_the_site_is_drained(void **state)
+{
+	struct scene *s = *state;
+	struct command site = on_node(COMMAND_DRAIN, "ams");
+	const int64_t half_ms = NOW_MS + 30000, whole_ms = NOW_MS + 60000;
+	static const enum command_do leaves[] = { COMMAND_DRAIN, COMMAND_DISABLE };
+
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_REFUSED);
+	assert_non_null(strstr(s->r.text, "no other node announces shop-ams: "));
+	assert_non_null(strstr(s->r.text, "; drain site ams first"));
+	site.is_node = false;
+	site.now = true;
+	site.over_ms = 60000;
+	assert_int_equal(command_run(s->in, &site, &s->seen, NOW_MS, &s->r), COMMAND_OK);
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", half_ms), COMMAND_REFUSED);
+	for (size_t i = 0; i < COUNT(leaves); i++) {
+		assert_int_equal(run_on_node(s, leaves[i], "ams-1", whole_ms), COMMAND_OK);
+		assert_false(verdict_of(s, "last-announcer")->unknown);
+		assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", whole_ms), COMMAND_OK);
+	}
+	site = on_node(COMMAND_UNDRAIN, "ams");
+	site.is_node = false;
+	site.now = true;
+	assert_int_equal(command_run(s->in, &site, &s->seen, whole_ms, &s->r), COMMAND_OK);
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", whole_ms + 120000),
+	                 COMMAND_REFUSED);
+}
+
 /* An address of DNS is like a VIP: routers send its packets to whoever announces it. */
 static void the_last_node_that_announces_an_address_of_dns_stays(void **state)
 {
@@ -363,6 +400,9 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(
 		        the_last_node_that_announces_an_address_of_dns_stays, setup_dns, teardown),
+		cmocka_unit_test_setup_teardown(
+		        the_only_node_of_a_site_may_leave_once_the_site_is_drained, setup_one,
+		        teardown),
 		cmocka_unit_test_setup_teardown(a_drained_node_is_no_other_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_other_node_must_have_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(unsettled_slots_are_waited_for_unless_it_is_now,
