@@ -12,10 +12,11 @@
  *
  * (A driver may pass xdp_exception once more after xdp_redirect_err: then the action is XDP_REDIRECT,
  * which is left out.) For a frame that was taken, nothing is called except once a bulk on veth and for
- * redirects, which returns at once.
+ * redirects, which returns at once. virtio says nothing of a full ring but in its statistics, where
+ * redirected frames are, too: those are counted apart, so that the process can tell them.
  *
  * Interface numbers mean something in one network namespace only; where the kernel names no program,
- * the namespace is compared. Two objects may be attached for a moment while a process takes over:
+ * the namespace is compared, and the program that the interface carries. Two objects may be attached for a moment while a process takes over:
  * the one counts whose generation the map says.
  */
 #include <linux/bpf.h>
@@ -34,17 +35,29 @@ struct net {
 typedef struct {
 	struct net *net;
 } possible_net_t;
-struct net_device {
-	int ifindex;
-	possible_net_t nd_net;
-};
 struct bpf_prog_aux {
 	__u32 id;
 };
 struct bpf_prog {
 	struct bpf_prog_aux *aux;
 };
+struct bpf_link {
+	struct bpf_prog *prog;
+};
+struct bpf_xdp_link {
+	struct bpf_link link;
+};
+struct bpf_xdp_entity {
+	struct bpf_xdp_link *link;
+};
+struct net_device {
+	int ifindex;
+	possible_net_t nd_net;
+	struct bpf_xdp_entity xdp_state[3];
+};
 #pragma clang attribute pop
+
+#define XDP_MODE_DRV 1 /* of the kernel's enum bpf_xdp_mode */
 
 const volatile __u32 generation = 0;
 const volatile __u32 net_inum = 0;
@@ -85,7 +98,19 @@ static __always_inline int is_own_program(const struct not_sent_state *s,
 {
 	__u32 id = prog->aux->id;
 
-	return id == s->programs[0] || id == s->programs[1];
+	for (__u32 i = 0; id && i < NOT_SENT_PROGRAMS_MAX; i++)
+		if (s->programs[i] == id)
+			return 1;
+	return 0;
+}
+
+/*
+ * Frames that are sent together name no program. Native programs alone send such; a link that is not
+ * there reads as NULL, and so do its program and the program's id.
+ */
+static __always_inline int carries_own(const struct not_sent_state *s, const struct net_device *dev)
+{
+	return is_here(dev) && is_own_program(s, dev->xdp_state[XDP_MODE_DRV].link->link.prog);
 }
 
 /* Count @p n frames that were to leave by @p ifindex; by no port of ours: in the last row. */
@@ -132,7 +157,7 @@ int note_bulk(const __u64 *args)
 	__s32 drops = (__s32)args[2];
 	struct not_sent_state *s = drops > 0 ? find_state() : NULL;
 
-	if (s && is_here(dev) && find_port(s, (__u32)dev->ifindex))
+	if (s && carries_own(s, dev))
 		count_lost(s, (__u32)dev->ifindex, (__u32)drops, (__s32)args[3], NOT_SENT_BULK);
 	return 0;
 }
@@ -150,6 +175,16 @@ static __always_inline void count_tries(struct not_sent_state *s, const struct n
 	__sync_fetch_and_add(&p->tries_lost, drops);
 }
 
+/* Without an error the driver has counted them in its statistics. */
+static __always_inline void count_redirected(struct not_sent_state *s, const struct net_device *to,
+                                             __u32 drops)
+{
+	struct not_sent_port *p = is_here(to) ? find_port(s, (__u32)to->ifindex) : NULL;
+
+	if (p)
+		__sync_fetch_and_add(&p->redirected, drops);
+}
+
 /* (from dev, to dev, sent, drops, err) */
 SEC("tp_btf/xdp_devmap_xmit")
 int note_devmap(const __u64 *args)
@@ -160,7 +195,9 @@ int note_devmap(const __u64 *args)
 
 	if (!s)
 		return 0;
-	if (drops > 0 && is_here(from) && find_port(s, (__u32)from->ifindex))
+	if (drops > 0 && !(__s32)args[4])
+		count_redirected(s, to, (__u32)drops);
+	if (drops > 0 && carries_own(s, from))
 		count_lost(s, (__u32)to->ifindex, (__u32)drops, (__s32)args[4], NOT_SENT_BULK);
 	else
 		count_tries(s, from, to, (__u32)args[2], (__u32)drops);

@@ -295,7 +295,7 @@ static int attach_interface(struct driver *driver, const struct model_port *port
 	if (!known && d->n_ports == DRIVER_PORTS_MAX)
 		return driver_set_reason(reason, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
 	xdp_not_sent_program(&d->not_sent, xdp_program_id(d->now.prog_fd));
-	xdp_not_sent_port(&d->not_sent, ifindex, true);
+	xdp_not_sent_port(&d->not_sent, interface, ifindex);
 	err = xdp_set_port(&d->now, ifindex, true);
 	if (err)
 		return driver_set_reason(reason, err, "%s cannot be added to the map of ports: %s",
@@ -313,7 +313,10 @@ static int attach_interface(struct driver *driver, const struct model_port *port
 	*out = (struct driver_port){ .ifindex = ifindex, .native = is_native(ifindex), .up = true };
 	snprintf(out->name, sizeof(out->name), "%s", interface);
 	forget_port(d, known);
-	d->ports[d->n_ports++] = (struct xdp_port){ .shown = *out, .link_fd = fd };
+	d->ports[d->n_ports++] =
+	        (struct xdp_port){ .shown = *out,
+		                   .link_fd = fd,
+		                   .losses = xdp_statistics_losses(interface, out->native) };
 	return set_current(d, reason);
 }
 
@@ -342,23 +345,34 @@ static int detach_interface(struct driver *driver, const char *interface,
 	struct xdp_driver *d = (struct xdp_driver *)driver;
 	char path[PATH_MAX];
 	const struct xdp_port *known = find_xdp_port(d, interface);
-	uint32_t ifindex = known ? known->shown.ifindex : 0;
 	int err;
 
 	reason->text[0] = 0;
 	link_path(d, interface, path);
 	if (known)
-		(void)xdp_set_port(&d->now, ifindex, false);
+		(void)xdp_set_port(&d->now, known->shown.ifindex, false);
 	forget_port(d, find_xdp_port(d, interface));
 	err = drop_link(path, reason);
-	if (known)
-		xdp_not_sent_port(&d->not_sent, ifindex, false);
+	xdp_not_sent_port(&d->not_sent, interface, 0);
 	return err;
+}
+
+/* What drivers say in their statistics alone comes to what the tracepoints tell. */
+static void read_statistics(const struct xdp_driver *d)
+{
+	for (size_t i = 0; i < d->n_ports; i++)
+		if (d->ports[i].losses == XDP_LOSSES_COUNTED)
+			xdp_not_sent_statistics(&d->not_sent, &d->ports[i].shown,
+			                        xdp_carries(d, &d->ports[i]) ==
+			                                XDP_CARRIES_PROGRAM);
 }
 
 static uint64_t count_not_sent(const struct driver *driver)
 {
-	return xdp_not_sent_uncounted(&((const struct xdp_driver *)driver)->not_sent);
+	const struct xdp_driver *d = (const struct xdp_driver *)driver;
+
+	read_statistics(d);
+	return xdp_not_sent_uncounted(&d->not_sent);
 }
 
 static void note_not_sent_counted(struct driver *driver, uint64_t frames)
@@ -380,13 +394,14 @@ static size_t read_ports(const struct driver *driver, struct driver_port out[DRI
 {
 	const struct xdp_driver *d = (const struct xdp_driver *)driver;
 
+	read_statistics(d);
 	for (size_t i = 0; i < d->n_ports; i++) {
 		enum xdp_carries carries = xdp_carries(d, &d->ports[i]);
 
 		out[i] = d->ports[i].shown;
 		out[i].lost = carries != XDP_CARRIES_PROGRAM;
 		out[i].may_forward = carries == XDP_CARRIES_OTHER;
-		xdp_not_sent_show(&d->not_sent, &out[i]);
+		xdp_not_sent_show(&d->not_sent, d->ports[i].losses, &out[i]);
 	}
 	return d->n_ports;
 }

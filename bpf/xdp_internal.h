@@ -30,17 +30,27 @@ struct xdp_set {
 	struct fwd_tables tables; /**< the maps as the shared code sees them */
 };
 
+/** Where it can be seen that a port's driver did not take a frame. */
+enum xdp_losses {
+	XDP_LOSSES_UNKNOWN, /**< not known: perhaps nowhere */
+	XDP_LOSSES_TRACED,  /**< at the kernel's tracepoints */
+	XDP_LOSSES_COUNTED, /**< there, and for a full ring in its statistics alone */
+};
+
 struct xdp_port {
 	struct driver_port shown;
 	int link_fd;
+	enum xdp_losses losses;
 	uint64_t queried_ms; /* when shown.program was read back; 0: never */
 };
 
+#define XDP_NOT_SENT_LINKS 4u
 /** What drivers did not take, as the kernel counts it (bpf/not_sent.h). */
 struct xdp_not_sent {
 	struct not_sent_state *state; /* mapped; NULL: the kernel does not let us know */
 	int try_fd;                   /* the program that tries a port */
-	int err;                      /* without state: why */
+	int link_fds[XDP_NOT_SENT_LINKS];
+	char problem[160]; /* without state: why */
 };
 
 /** The XDP driver: struct driver (weir/driver.h) to its callers. */
@@ -78,12 +88,19 @@ MUST_CHECK int xdp_prove(struct driver *driver, struct driver_probes *batch);
 void xdp_not_sent_open(struct xdp_not_sent *n, const char *dir);
 /** Counting goes on. All that follow do nothing where it was not opened. */
 void xdp_not_sent_close(struct xdp_not_sent *n);
-/** The forwarding program with id @p id comes into the ports; the one before it still counts. */
+/** The forwarding program with id @p id comes into the ports; those before it still count. */
 void xdp_not_sent_program(const struct xdp_not_sent *n, uint32_t id);
-/** Interface @p ifindex is a port, or no longer. */
-void xdp_not_sent_port(const struct xdp_not_sent *n, uint32_t ifindex, bool ours);
+/** The port @p interface is the interface @p ifindex; 0: it is no port any more. */
+void xdp_not_sent_port(const struct xdp_not_sent *n, const char *interface, uint32_t ifindex);
+/**
+ * Count what the statistics of @p port say, of a driver that tells a full ring nowhere else.
+ * @param ours  the port carries our program; else that is passed over
+ */
+void xdp_not_sent_statistics(const struct xdp_not_sent *n, const struct driver_port *port,
+                             bool ours);
 /** Fill in what is known of @p port: not_sent and what follows. */
-void xdp_not_sent_show(const struct xdp_not_sent *n, struct driver_port *port);
+void xdp_not_sent_show(const struct xdp_not_sent *n, enum xdp_losses losses,
+                       struct driver_port *port);
 /** As driver_ops.keep_left_nothing(). */
 void xdp_not_sent_keep(const struct xdp_not_sent *n, uint32_t ifindex, bool left_nothing);
 /** As driver_ops.try_port(). */
@@ -92,6 +109,15 @@ int xdp_not_sent_try(const struct xdp_not_sent *n, uint32_t ifindex);
 uint64_t xdp_not_sent_uncounted(const struct xdp_not_sent *n);
 /** As driver_ops.not_sent_counted(). */
 void xdp_not_sent_counted(const struct xdp_not_sent *n, uint64_t frames);
+/** Where the driver of @p interface says what it did not take. Implemented in xdp_statistics.c. */
+enum xdp_losses xdp_statistics_losses(const char *interface, bool native);
+/**
+ * Frames to be sent by XDP that the driver of @p interface dropped by its own statistics, since it
+ * began to count. @return 0 or -errno: it has no such statistics, and @p lost is untouched
+ */
+int xdp_statistics_lost(const char *interface, uint64_t *lost);
+/** Count in @p row what is new in such statistics, which are now @p lost. @p ours as above. */
+void xdp_statistics_add(struct not_sent_port *row, uint64_t lost, bool ours);
 /** Remove map and links below @p dir: counting ends. */
 void xdp_not_sent_remove(const char *dir);
 

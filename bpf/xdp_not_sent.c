@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,8 +28,6 @@
 #pragma GCC diagnostic ignored "-Wshadow"
 #include "bpf/not_sent.skel.h"
 #pragma GCC diagnostic pop
-
-#define LINKS_MAX 4u
 
 static size_t state_bytes(void)
 {
@@ -55,22 +54,30 @@ static int pin_not_sent(int fd, const char *path)
 	return bpf_obj_pin(fd, beside) || rename(beside, path) ? -errno : 0;
 }
 
+/* Whether the map of @p fd is of this layout; a kernel that wrote nothing into it yet left zeros. */
+static bool is_of_layout(int fd)
+{
+	struct bpf_map_info info = { 0 };
+	struct not_sent_state s = { 0 };
+	uint32_t n = sizeof(info), zero = 0;
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &n) && info.type == BPF_MAP_TYPE_ARRAY &&
+	       info.value_size == sizeof(s) && !bpf_map_lookup_elem(fd, &zero, &s) &&
+	       s.layout == NOT_SENT_LAYOUT;
+}
+
 /* The pinned map, if it is of this layout. @return descriptor, or -ENOENT */
 static int open_pinned(const char *dir)
 {
-	struct bpf_map_info info = { 0 };
-	uint32_t n = sizeof(info);
 	char path[PATH_MAX];
 	int fd;
 
 	pin_path(dir, -1, path);
 	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return -ENOENT;
-	if (!bpf_obj_get_info_by_fd(fd, &info, &n) && info.type == BPF_MAP_TYPE_ARRAY &&
-	    info.value_size == sizeof(struct not_sent_state))
+	if (fd >= 0 && is_of_layout(fd))
 		return fd;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	return -ENOENT;
 }
 
@@ -97,7 +104,7 @@ static uint32_t next_generation(int map_fd)
 	struct not_sent_state s = { 0 };
 	uint32_t zero = 0;
 
-	if (map_fd < 0 || bpf_map_lookup_elem(map_fd, &zero, &s) || s.layout != NOT_SENT_LAYOUT)
+	if (map_fd < 0 || bpf_map_lookup_elem(map_fd, &zero, &s))
 		return 1;
 	return s.generation + 1 ? s.generation + 1 : 1;
 }
@@ -122,9 +129,10 @@ static int load_programs(struct weir_not_sent_bpf **out, int map_fd)
 	return err;
 }
 
-static int pin_links(const struct weir_not_sent_bpf *skel, const char *dir)
+/* The links are held, too: without its pins, counting ends with the process, and not before. */
+static int pin_links(struct xdp_not_sent *n, const struct weir_not_sent_bpf *skel, const char *dir)
 {
-	const struct bpf_link *const links[LINKS_MAX] = {
+	const struct bpf_link *const links[XDP_NOT_SENT_LINKS] = {
 		skel->links.note_exception,
 		skel->links.note_redirect_err,
 		skel->links.note_bulk,
@@ -133,9 +141,10 @@ static int pin_links(const struct weir_not_sent_bpf *skel, const char *dir)
 	char path[PATH_MAX];
 	int err = 0;
 
-	for (unsigned i = 0; i < LINKS_MAX && !err; i++) {
+	for (unsigned i = 0; i < XDP_NOT_SENT_LINKS && !err; i++) {
 		pin_path(dir, (int)i, path);
 		err = pin_not_sent(bpf_link__fd(links[i]), path);
+		n->link_fds[i] = fcntl(bpf_link__fd(links[i]), F_DUPFD_CLOEXEC, 3);
 	}
 	return err;
 }
@@ -151,8 +160,7 @@ void xdp_not_sent_open(struct xdp_not_sent *n, const char *dir)
 	int err = load_programs(&skel, map_fd);
 	char path[PATH_MAX];
 
-	n->state = NULL;
-	n->try_fd = -1;
+	*n = (struct xdp_not_sent){ .try_fd = -1, .link_fds = { -1, -1, -1, -1 } };
 	if (!err)
 		err = map_state(bpf_map__fd(skel->maps.state), &n->state);
 	if (!err) {
@@ -162,12 +170,17 @@ void xdp_not_sent_open(struct xdp_not_sent *n, const char *dir)
 		err = map_fd < 0 ? pin_not_sent(bpf_map__fd(skel->maps.state), path) : 0;
 	}
 	if (!err)
-		err = pin_links(skel, dir);
+		err = pin_links(n, skel, dir);
 	if (!err) /* without it ports are not tried */
 		n->try_fd = fcntl(bpf_program__fd(skel->progs.try_port), F_DUPFD_CLOEXEC, 3);
 	if (err)
 		xdp_not_sent_close(n);
-	n->err = err;
+	if (err)
+		snprintf(
+		        n->problem, sizeof(n->problem),
+		        "the kernel's tracepoints cannot be used (%s); it takes a kernel with BTF, "
+		        "CAP_BPF and CAP_PERFMON",
+		        strerror(-err));
 	weir_not_sent_bpf__destroy(skel);
 	if (map_fd >= 0)
 		close(map_fd);
@@ -175,20 +188,27 @@ void xdp_not_sent_open(struct xdp_not_sent *n, const char *dir)
 
 void xdp_not_sent_close(struct xdp_not_sent *n)
 {
-	if (n->state) {
-		munmap(n->state, state_bytes());
-		if (n->try_fd >= 0)
-			close(n->try_fd);
-	}
+	if (!n->state)
+		return;
+	munmap(n->state, state_bytes());
 	n->state = NULL;
+	if (n->try_fd >= 0)
+		close(n->try_fd);
+	for (unsigned i = 0; i < XDP_NOT_SENT_LINKS; i++)
+		if (n->link_fds[i] >= 0)
+			close(n->link_fds[i]);
 }
 
+/* Ports change to it one by one, and a change may be taken back: so those before it still count. */
 void xdp_not_sent_program(const struct xdp_not_sent *n, uint32_t id)
 {
-	if (!n->state || n->state->programs[0] == id)
+	uint32_t *ids = n->state ? n->state->programs : NULL;
+
+	if (!ids || ids[0] == id)
 		return;
-	n->state->programs[1] = n->state->programs[0];
-	__atomic_store_n(&n->state->programs[0], id, __ATOMIC_RELEASE);
+	for (unsigned i = NOT_SENT_PROGRAMS_MAX - 1; i; i--)
+		__atomic_store_n(&ids[i], ids[i - 1], __ATOMIC_RELEASE);
+	__atomic_store_n(&ids[0], id, __ATOMIC_RELEASE);
 }
 
 /*
@@ -207,6 +227,7 @@ int xdp_not_sent_try(const struct xdp_not_sent *n, uint32_t ifindex)
 	return bpf_prog_test_run_opts(n->try_fd, &opts) ? -errno : 0;
 }
 
+/* The row of interface @p ifindex, not 0; NULL: it has none. */
 static struct not_sent_port *find_row(const struct xdp_not_sent *n, uint32_t ifindex)
 {
 	for (unsigned i = 0; n->state && i < NOT_SENT_PORTS_MAX; i++)
@@ -215,22 +236,65 @@ static struct not_sent_port *find_row(const struct xdp_not_sent *n, uint32_t ifi
 	return NULL;
 }
 
-void xdp_not_sent_port(const struct xdp_not_sent *n, uint32_t ifindex, bool ours)
+static struct not_sent_port *find_named_row(const struct xdp_not_sent *n, const char *name)
 {
-	struct not_sent_port *row = find_row(n, ifindex);
+	for (unsigned i = 0; n->state && i < NOT_SENT_PORTS_MAX; i++)
+		if (!strncmp(n->state->ports[i].name, name, NOT_SENT_NAME_MAX))
+			return &n->state->ports[i];
+	return NULL;
+}
 
-	if (row && !ours) {
-		row->ifindex = 0;
-		__sync_fetch_and_add(&n->state->other.frames, row->frames);
-		row->frames = 0;
-	}
-	if (row || !ours)
+/* Whether the row's interface is no port any more: taken out, deleted or renamed. */
+static bool is_left(const struct not_sent_port *row)
+{
+	char name[IF_NAMESIZE];
+
+	return !row->ifindex || !if_indextoname(row->ifindex, name) || strcmp(name, row->name);
+}
+
+/* A row for a new name: a free one, else that of a port that has left, whose frames stay in the sum. */
+static struct not_sent_port *allocate_row(const struct xdp_not_sent *n)
+{
+	struct not_sent_port *row = find_named_row(n, "");
+
+	for (unsigned i = 0; !row && n->state && i < NOT_SENT_PORTS_MAX; i++)
+		if (is_left(&n->state->ports[i]))
+			row = &n->state->ports[i];
+	if (!row)
+		return NULL;
+	__atomic_store_n(&row->ifindex, 0, __ATOMIC_RELEASE);
+	__sync_fetch_and_add(&n->state->other.frames, row->frames);
+	*row = (struct not_sent_port){ .ifindex = 0 };
+	return row;
+}
+
+void xdp_not_sent_port(const struct xdp_not_sent *n, const char *interface, uint32_t ifindex)
+{
+	struct not_sent_port *row = find_named_row(n, interface);
+	uint64_t lost;
+
+	if (!row && ifindex)
+		row = allocate_row(n);
+	if (!row || row->ifindex == ifindex)
 		return;
-	row = find_row(n, 0);
-	if (row) {
-		*row = (struct not_sent_port){ .ifindex = 0 };
-		__atomic_store_n(&row->ifindex, ifindex, __ATOMIC_RELEASE);
-	}
+	/* another device: only what it lost belongs to the name */
+	snprintf(row->name, sizeof(row->name), "%s", interface);
+	row->err = 0;
+	row->step = row->left_nothing = 0;
+	row->stat_due = 0;
+	if (!xdp_statistics_lost(interface, &lost))
+		xdp_statistics_add(row, lost, false);
+	__atomic_store_n(&row->ifindex, ifindex, __ATOMIC_RELEASE);
+}
+
+void xdp_not_sent_statistics(const struct xdp_not_sent *n, const struct driver_port *port,
+                             bool ours)
+{
+	struct not_sent_port *row = find_row(n, port->ifindex);
+	uint64_t lost;
+
+	if (row && !xdp_statistics_lost(port->name, &lost))
+		xdp_statistics_add(row, lost, ours);
 }
 
 /* Why frames probably do not leave, for people. */
@@ -253,16 +317,24 @@ static const char *likely_cause(const struct not_sent_port *row)
 	}
 }
 
-void xdp_not_sent_show(const struct xdp_not_sent *n, struct driver_port *port)
+void xdp_not_sent_show(const struct xdp_not_sent *n, enum xdp_losses losses,
+                       struct driver_port *port)
 {
 	const struct not_sent_port *row = find_row(n, port->ifindex);
 
-	port->not_sent_known = row != NULL;
-	port->left_nothing = row && row->left_nothing;
-	port->not_sent_cause = row ? likely_cause(row) : strerror(-n->err);
 	port->not_sent = row ? __atomic_load_n(&row->frames, __ATOMIC_RELAXED) : 0;
 	port->tries_left = row ? __atomic_load_n(&row->tries_left, __ATOMIC_RELAXED) : 0;
 	port->tries_lost = row ? __atomic_load_n(&row->tries_lost, __ATOMIC_RELAXED) : 0;
+	port->left_nothing = row && row->left_nothing;
+	/* a loss is one, whatever is known of the driver */
+	port->not_sent_known = row && (losses != XDP_LOSSES_UNKNOWN || row->step);
+	if (port->not_sent_known)
+		port->not_sent_cause = likely_cause(row);
+	else if (n->state)
+		port->not_sent_cause = row ? "its driver is not known to say what it did not take"
+		                           : "there is no room for a further port";
+	else
+		port->not_sent_cause = n->problem;
 }
 
 void xdp_not_sent_keep(const struct xdp_not_sent *n, uint32_t ifindex, bool left_nothing)
@@ -295,7 +367,7 @@ void xdp_not_sent_remove(const char *dir)
 {
 	char path[PATH_MAX];
 
-	for (int i = -1; i < (int)LINKS_MAX; i++) {
+	for (int i = -1; i < (int)XDP_NOT_SENT_LINKS; i++) {
 		pin_path(dir, i, path);
 		(void)unlink(path);
 	}

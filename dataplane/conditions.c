@@ -137,8 +137,7 @@ static void state_leaving(const struct process *p, struct stats *s)
 			conditions_add(
 			        s, "frames-sent-unknown", CONDITION_NOTE, ports[i].name,
 			        "whether the driver takes what is to leave by this port is unknown: "
-			        "the kernel's tracepoints cannot be used (%s); it takes a kernel with "
-			        "BTF, CAP_BPF and CAP_PERFMON",
+			        "%s",
 			        ports[i].not_sent_cause);
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Packets are counted by backend, so what was given to a port is the sum over the backends behind it.
- * That is read only while a port is in trouble: the first loss makes the first reading.
+ * That is read only while a port is in trouble. A burst may be lost before the first reading: the one
+ * before it is made up. Until then, no more was given to a port than the node has sent by all ports
+ * since, which is read in each turn.
  */
 #include "dataplane/leaving.h"
 
@@ -9,11 +11,12 @@
 
 #include "base/log.h"
 #include "dataplane/export/traffic.h"
+#include "weir/fwd/reason.h"
 
 #define EARLY_MS   50u /* the caller's timer is not exact */
 #define LOST_LEAST 10u
 
-static struct leaving_port *find_leaving_port(struct leaving *l, uint32_t ifindex)
+static const struct leaving_port *find_leaving_port(const struct leaving *l, uint32_t ifindex)
 {
 	for (size_t i = 0; i < l->n; i++)
 		if (l->ports[i].shown.ifindex == ifindex)
@@ -23,18 +26,16 @@ static struct leaving_port *find_leaving_port(struct leaving *l, uint32_t ifinde
 
 enum leaving_state leaving_of(const struct leaving *l, uint32_t ifindex)
 {
-	for (size_t i = 0; i < l->n; i++)
-		if (l->ports[i].shown.ifindex == ifindex)
-			return l->ports[i].state;
-	return LEAVING_ALL;
+	const struct leaving_port *p = find_leaving_port(l, ifindex);
+
+	return p ? p->state : LEAVING_ALL;
 }
 
 void leaving_note_probes(struct leaving *l, uint32_t ifindex, uint64_t frames)
 {
-	struct leaving_port *p = find_leaving_port(l, ifindex);
-
-	if (p)
-		p->probes += frames;
+	for (size_t i = 0; i < l->n; i++)
+		if (l->ports[i].shown.ifindex == ifindex)
+			l->ports[i].probes += frames;
 }
 
 /* What an earlier process knew goes on: its VIPs are withdrawn, and silence proves nothing. */
@@ -56,7 +57,7 @@ static void read_leaving_ports(struct leaving *l, const struct compiler *n, uint
 
 	l->n = 0;
 	for (size_t i = 0; i < n_found; i++) {
-		struct leaving_port *known = find_leaving_port(&before, found[i].ifindex);
+		const struct leaving_port *known = find_leaving_port(&before, found[i].ifindex);
 
 		if (!found[i].not_sent_known)
 			continue;
@@ -67,6 +68,19 @@ static void read_leaving_ports(struct leaving *l, const struct compiler *n, uint
 			l->ports[l->n].lost_ms = now_ms;
 		l->ports[l->n++].shown = found[i];
 	}
+}
+
+/* Frames that were to be sent, whatever became of them; probe packets among them. */
+static uint64_t count_to_send(const struct fwd_tables *t)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t c = 0; c < t->n_cpus; c++)
+		for (uint32_t i = 0; i < FWD_REASON_COUNT; i++)
+			if (fwd_reason_kind((enum fwd_reason)i) == FWD_KIND_TX ||
+			    i == FWD_REASON_NOT_SENT)
+				sum += OWNER_LOAD(uint64_t, &t->cpus[c].reason[i]);
+	return sum;
 }
 
 /* Whether there is anything to look at: a loss a moment ago, or one that is not over. */
@@ -91,7 +105,24 @@ static void add_reading(struct leaving_port *p, uint64_t given, uint64_t now_ms)
 		                                                 .lost = p->shown.not_sent };
 }
 
-static void read_given(struct leaving *l, const struct compiler *n, uint64_t now_ms)
+/* The reading before the first one: of the turn before, when nothing was lost yet. */
+static void make_up_reading(struct leaving_port *p, const struct leaving *before, uint64_t given,
+                            uint64_t sent_since, uint64_t now_ms)
+{
+	const struct leaving_port *was = find_leaving_port(before, p->shown.ifindex);
+
+	if (p->n_readings || !was || was->shown.not_sent >= p->shown.not_sent ||
+	    now_ms - before->ticked_ms > 2 * LEAVING_TICK_MS)
+		return;
+	given = given > p->probes ? given - p->probes : 0;
+	p->readings[p->n_readings++] =
+	        (struct leaving_reading){ .at_ms = before->ticked_ms,
+		                          .given = given > sent_since ? given - sent_since : 0,
+		                          .lost = was->shown.not_sent };
+}
+
+static void read_given(struct leaving *l, const struct leaving *before, const struct compiler *n,
+                       uint64_t now_ms)
 {
 	uint64_t given[DRIVER_PORTS_MAX] = { 0 };
 
@@ -99,8 +130,11 @@ static void read_given(struct leaving *l, const struct compiler *n, uint64_t now
 		for (size_t i = 0; n->t.backends[b].ifindex && i < l->n; i++)
 			if (l->ports[i].shown.ifindex == n->t.backends[b].ifindex)
 				given[i] += traffic_of_backend(&n->t, b).packets;
-	for (size_t i = 0; i < l->n; i++)
+	for (size_t i = 0; i < l->n; i++) {
+		make_up_reading(&l->ports[i], before, given[i], l->to_send - before->to_send,
+		                now_ms);
 		add_reading(&l->ports[i], given[i], now_ms);
+	}
 }
 
 /* Fill in the last window. @return false: it is not whole yet */
@@ -140,6 +174,27 @@ static void hold_longer(struct leaving_port *p, uint64_t now_ms)
 		p->hold_ms = LEAVING_HOLD_MAX;
 }
 
+static const struct leaving_reading *last_reading(const struct leaving_port *p)
+{
+	return &p->readings[p->n_readings - 1];
+}
+
+/*
+ * Frames of our own had left, the port came back, and no packet left since: here they prove little
+ * (packets are longer, or go by another ring). So they are to leave for longer the next time.
+ */
+static void prove_longer(struct leaving_port *p)
+{
+	const struct leaving_reading *from = &p->proved, *to = last_reading(p);
+	uint64_t given = to->given - from->given, lost = to->lost - from->lost;
+	bool is_known = from->at_ms && to->given >= from->given && to->lost >= from->lost;
+	bool was_false = is_known && (lost >= given || (given - lost) * 100 <= given);
+
+	p->prove_ms = was_false ? 2 * p->prove_ms : LEAVING_CLEAN_MS;
+	if (p->prove_ms > LEAVING_HOLD_MAX)
+		p->prove_ms = LEAVING_HOLD_MAX;
+}
+
 /* Whether frames of our own have left by the port for long enough. Sends the next one. */
 static bool is_proved_by_tries(struct leaving_port *p, const struct driver_port *before,
                                const struct compiler *n, uint64_t now_ms)
@@ -151,7 +206,7 @@ static bool is_proved_by_tries(struct leaving_port *p, const struct driver_port 
 		return false;
 	if (!left)
 		p->tried_from_ms = now_ms;
-	return left && now_ms - p->tried_from_ms >= LEAVING_CLEAN_MS;
+	return left && now_ms - p->tried_from_ms >= (p->prove_ms ? p->prove_ms : LEAVING_CLEAN_MS);
 }
 
 /* A port by which nothing left. */
@@ -164,6 +219,7 @@ static void judge_none(struct leaving *l, struct leaving_port *p, const struct d
 		p->bad_ms = now_ms;
 		set_leaving_state(l, p, n, p->lost ? LEAVING_SOME : LEAVING_ALL);
 	} else if (is_proved_by_tries(p, before, n, now_ms)) {
+		p->proved = *last_reading(p);
 		set_leaving_state(l, p, n, LEAVING_ALL);
 	} else if (now_ms - p->lost_ms >= p->hold_ms) {
 		p->returned_ms = now_ms;
@@ -180,8 +236,10 @@ static void judge_some(struct leaving *l, struct leaving_port *p, const struct c
 		bool is_none = (p->given - p->lost) * 100 <= p->given;
 
 		p->bad_ms = now_ms;
-		if (is_none)
+		if (is_none) {
 			hold_longer(p, now_ms);
+			prove_longer(p);
+		}
 		set_leaving_state(l, p, n, is_none ? LEAVING_NONE : LEAVING_SOME);
 	} else if (p->state == LEAVING_SOME && now_ms - p->bad_ms >= LEAVING_CLEAN_MS) {
 		set_leaving_state(l, p, n, LEAVING_ALL);
@@ -198,12 +256,13 @@ bool leaving_tick(struct leaving *l, const struct compiler *n, uint64_t now_ms)
 	before = *l;
 	read_leaving_ports(l, n, now_ms);
 	l->ticked_ms = now_ms;
+	l->to_send = count_to_send(&n->t);
 	if (!is_in_trouble(l, now_ms)) {
 		for (size_t i = 0; i < l->n; i++)
 			l->ports[i].n_readings = 0;
 		return l->changes != changes;
 	}
-	read_given(l, n, now_ms);
+	read_given(l, &before, n, now_ms);
 	for (size_t i = 0; i < l->n; i++) {
 		struct leaving_port *p = &l->ports[i];
 		const struct leaving_port *was = find_leaving_port(&before, p->shown.ifindex);

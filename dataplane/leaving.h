@@ -9,8 +9,9 @@
  *
  * A port of which nothing leaves may get no packets any more, once routers have withdrawn what left
  * by it, so that silence proves nothing. It counts as whole again when frames of our own have left
- * by it for 3 s; where those cannot be sent, 30 s after the last loss, and twice as long with each
- * relapse, up to 10 minutes. Packets that leave prove it at once.
+ * by it for 3 s; where those cannot be sent, 30 s after the last loss. Both are doubled with each
+ * relapse, up to 10 minutes; of a port that was tried, a relapse is that no packet left after it came
+ * back. Packets that leave prove it at once.
  *
  * What cannot be known changes nothing. Implemented in leaving.c; the loop's thread calls it.
  */
@@ -39,10 +40,13 @@ struct leaving_port {
 	uint64_t given, lost; /**< in the last whole window */
 	struct leaving_reading readings[LEAVING_READINGS];
 	unsigned n_readings;
-	uint64_t bad_ms;        /**< when the state was last found so */
-	uint64_t lost_ms;       /**< when a frame was last lost */
-	uint64_t returned_ms;   /**< when it last came back without a proof; 0: never */
-	uint64_t hold_ms;       /**< how long it is to be silent for that */
+	uint64_t bad_ms;      /**< when the state was last found so */
+	uint64_t lost_ms;     /**< when a frame was last lost */
+	uint64_t returned_ms; /**< when it last came back without a proof; 0: never */
+	uint64_t hold_ms;     /**< how long it is to be silent for that */
+	uint64_t
+	        prove_ms; /**< how long frames of our own are to leave for that; 0: LEAVING_CLEAN_MS */
+	struct leaving_reading proved; /**< when it last came back by them; at 0: never */
 	uint64_t tried_from_ms; /**< since when each frame of our own has left; 0: none was sent */
 	uint64_t probes;        /**< probe packets: counted like packets, and never sent */
 };
@@ -52,6 +56,7 @@ struct leaving {
 	struct leaving_port ports[DRIVER_PORTS_MAX];
 	size_t n;
 	uint64_t ticked_ms;
+	uint64_t to_send; /**< frames to be sent by all ports until then */
 	uint64_t changes; /**< of states, since the start */
 };
 

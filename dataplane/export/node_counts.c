@@ -38,10 +38,9 @@ static void move_frames(struct node_counts *c, const struct compiler *n, uint32_
 	n->ops->not_sent_counted(n->driver, frames);
 }
 
-static void settle_reading(struct node_counts *c, const struct compiler *n)
+/* Of the frames that were read, @p uncounted were not sent, as far as that is known. */
+static void settle_reading(struct node_counts *c, const struct compiler *n, uint64_t uncounted)
 {
-	uint64_t uncounted = n->ops->not_sent(n->driver);
-
 	for (uint32_t i = 0; i < FWD_REASON_COUNT && uncounted; i++) {
 		uint64_t grown = c->read.reason[i] - c->shown.reason[i];
 
@@ -54,13 +53,33 @@ static void settle_reading(struct node_counts *c, const struct compiler *n)
 	c->shown = c->read;
 }
 
-/* Nothing is shown yet, or the counters have begun again: all frames that were read are to end. */
+static uint64_t count_to_send(const struct fwd_cpu *sum)
+{
+	uint64_t frames = 0;
+
+	for (uint32_t i = 0; i < FWD_REASON_COUNT; i++)
+		if (fwd_reason_kind((enum fwd_reason)i) == FWD_KIND_TX)
+			frames += sum->reason[i];
+	return frames;
+}
+
+/*
+ * Nothing is shown yet, or the counters have begun again: all frames that were read are to end. Those
+ * that came meanwhile may have been refused, too. They are left out, else there would be less than the
+ * process before has shown; the next reading has them.
+ */
 static void begin_counts(struct node_counts *c, const struct compiler *n)
 {
+	struct fwd_cpu later;
+	uint64_t uncounted, came;
+
 	sum_cpus(&n->t, &c->read);
 	c->shown = (struct fwd_cpu){ 0 };
 	n->ops->grace(n->driver);
-	settle_reading(c, n);
+	uncounted = n->ops->not_sent(n->driver);
+	sum_cpus(&n->t, &later);
+	came = count_to_send(&later) - count_to_send(&c->read);
+	settle_reading(c, n, uncounted > came ? uncounted - came : 0);
 }
 
 void node_counts_read(struct node_counts *c, const struct compiler *n, uint64_t now_ms)
@@ -77,7 +96,7 @@ void node_counts_read(struct node_counts *c, const struct compiler *n, uint64_t 
 	if (!c->read_ms || now.received < c->read.received)
 		begin_counts(c, n);
 	else
-		settle_reading(c, n);
+		settle_reading(c, n, n->ops->not_sent(n->driver));
 	sum_cpus(&n->t, &c->read);
 	c->read_ms = now_ms;
 }

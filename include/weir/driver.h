@@ -109,7 +109,7 @@ struct driver_port {
 	bool left_nothing; /**< what keep_left_nothing() said last, over restarts, too */
 	/** Of the frames of try_port(): those that left, and those that did not. */
 	uint64_t tries_left, tries_lost;
-	/** The likely cause of the last of them; not known: why it is not. NULL: a driver that counts at once */
+	/** The likely cause of the last of them; not known: why it is not. NULL: there is no more to say. */
 	const char *not_sent_cause;
 };
 

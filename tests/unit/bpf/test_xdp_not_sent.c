@@ -211,7 +211,7 @@ static void what_a_port_that_leaves_had_lost_stays_in_the_sum(void **state)
 	assert_int_equal(ops->detach(d, "v0", &why), 0);
 	assert_int_equal(ops->not_sent(d), 2);
 	attach_port(d, "v0");
-	assert_int_equal(read_v0(d).not_sent, 0);
+	assert_int_equal(read_v0(d).not_sent, 2); /* the same port again: no counter falls */
 	assert_int_equal(ops->not_sent(d), 2);
 	ops->close(d);
 	assert_int_equal(ops->remove(PIN_DIR, &why), 0);
@@ -221,9 +221,162 @@ static void what_a_port_that_leaves_had_lost_stays_in_the_sum(void **state)
 	ops->close(d);
 }
 
+/* An interface that is deleted and made again has another number. */
+static void a_port_that_is_made_again_goes_on_with_its_count(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_port ports[DRIVER_PORTS_MAX];
+
+	attach_port(d, "v0");
+	for (unsigned i = 1; i <= 2 * NOT_SENT_PORTS_MAX;
+	     i++) { /* more often than there are rows */
+		space_run("ip link add w0 type veth peer name w1 && ip link set w0 up && "
+		          "ip link set w1 up");
+		attach_port(d, "w0");
+		take_program(d, space_load_redirect(if_nametoindex("w0")));
+		send_frames("v1", 1); /* w1 cannot take it */
+		assert_int_equal(ops->ports(d, ports), 2);
+		assert_true(driver_find_port(ports, 2, "w0")->not_sent_known);
+		assert_int_equal(driver_find_port(ports, 2, "w0")->not_sent, i);
+		assert_int_equal(ops->not_sent(d), i);
+		space_run("ip link del w0");
+	}
+	ops->close(d);
+}
+
+/* Ports come and go under other names, also while no process sees it. */
+static void rows_of_ports_that_are_gone_are_used_again(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	const struct xdp_not_sent *n = &((const struct xdp_driver *)d)->not_sent;
+	char name[16];
+
+	for (uint32_t i = 0; i < NOT_SENT_PORTS_MAX; i++) {
+		snprintf(name, sizeof(name), "gone%u", i);
+		xdp_not_sent_port(n, name, 1000000 + i);
+		n->state->ports[i].frames = 1;
+	}
+	attach_port(d, "v0");
+	assert_true(read_v0(d).not_sent_known);
+	assert_int_equal(read_v0(d).not_sent, 0);
+	assert_int_equal(ops->not_sent(d), NOT_SENT_PORTS_MAX); /* all stays in the sum */
+	ops->close(d);
+}
+
+/* Native programs' frames are lost in bulks, and nobody says whose they were. */
+static void what_anothers_program_loses_on_our_port_is_not_ours(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	int link, other = space_load_action(XDP_TX), own = space_load_action(XDP_TX);
+
+	attach_port(d, "v0");
+	take_program(d, space_load_action(XDP_TX));
+	link = bpf_obj_get(PIN_DIR "/link-v0");
+	assert_int_equal(bpf_link_update(link, other, NULL), 0);
+	send_frames("v1", 5);
+	assert_int_equal(ops->not_sent(d), 0);
+	xdp_not_sent_program(&((const struct xdp_driver *)d)->not_sent, xdp_program_id(own));
+	assert_int_equal(bpf_link_update(link, own, NULL), 0);
+	send_frames("v1", 2);
+	assert_int_equal(ops->not_sent(d), 2);
+	close(link);
+	close(other);
+	close(own);
+	ops->close(d);
+}
+
+/* A port may still carry a program of two changes ago: what it loses is ours. */
+static void earlier_programs_of_ours_still_count(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+
+	attach_port(d, "v0");
+	take_program(d, space_load_action(XDP_TX));
+	xdp_not_sent_program(&((const struct xdp_driver *)d)->not_sent, 1000001);
+	xdp_not_sent_program(&((const struct xdp_driver *)d)->not_sent, 1000002);
+	send_frames("v1", 3);
+	assert_int_equal(ops->not_sent(d), 3);
+	ops->close(d);
+}
+
+static void counting_goes_on_when_its_pins_are_removed(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+
+	attach_port(d, "v0");
+	take_program(d, space_load_action(XDP_TX));
+	space_run("rm " PIN_DIR "/not-sent-*");
+	send_frames("v1", 3);
+	assert_int_equal(ops->not_sent(d), 3);
+	ops->close(d);
+}
+
+static void of_a_driver_that_may_say_nothing_it_is_unknown(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct driver_port ports[DRIVER_PORTS_MAX];
+
+	space_run("ip tuntap add dev t0 mode tap && ip link set t0 up");
+	attach_port(d, "t0");
+	assert_int_equal(ops->ports(d, ports), 1);
+	assert_false(ports[0].not_sent_known);
+	assert_non_null(strstr(ports[0].not_sent_cause, "not known to say"));
+	attach_port(d, "v0");
+	take_program(d, space_load_redirect(if_nametoindex("t0")));
+	send_frames("v1", 4); /* nobody has opened it */
+	assert_int_equal(ops->ports(d, ports), 2);
+	assert_true(driver_find_port(ports, 2, "t0")->not_sent_known); /* it has been told */
+	assert_int_equal(driver_find_port(ports, 2, "t0")->not_sent, 4);
+	ops->close(d);
+	space_run("ip link del t0");
+}
+
+static void statistics_count_what_no_tracepoint_tells(void **state)
+{
+	(void)state;
+	struct not_sent_port row = { .stat_seen = 100, .redirected = 7, .redirected_seen = 7 };
+
+	xdp_statistics_add(&row, 100, true);
+	assert_int_equal(row.frames, 0);
+	xdp_statistics_add(&row, 130, true);
+	assert_int_equal(row.frames, 30);
+	row.redirected += 20; /* these are counted at their tracepoint */
+	xdp_statistics_add(&row, 155, true);
+	assert_int_equal(row.frames, 35);
+	xdp_statistics_add(&row, 165, true); /* of redirected ones that are told a moment later */
+	assert_int_equal(row.frames, 45);
+	row.redirected += 10;
+	xdp_statistics_add(&row, 165, true);
+	xdp_statistics_add(&row, 180, true);
+	assert_int_equal(row.frames, 50);     /* 10 of the 15 had been counted already */
+	xdp_statistics_add(&row, 500, false); /* another's program */
+	assert_int_equal(row.frames, 50);
+	xdp_statistics_add(&row, 3, true); /* the driver has begun again */
+	assert_int_equal(row.frames, 53);
+	xdp_statistics_add(&row, UINT64_MAX, true);
+	xdp_statistics_add(&row, 1, true);
+	assert_true(row.frames >= 53);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(statistics_count_what_no_tracepoint_tells),
+		cmocka_unit_test_teardown(a_port_that_is_made_again_goes_on_with_its_count,
+		                          remove_pins),
+		cmocka_unit_test_teardown(rows_of_ports_that_are_gone_are_used_again, remove_pins),
+		cmocka_unit_test_teardown(what_anothers_program_loses_on_our_port_is_not_ours,
+		                          remove_pins),
+		cmocka_unit_test_teardown(earlier_programs_of_ours_still_count, remove_pins),
+		cmocka_unit_test_teardown(counting_goes_on_when_its_pins_are_removed, remove_pins),
+		cmocka_unit_test_teardown(of_a_driver_that_may_say_nothing_it_is_unknown,
+		                          remove_pins),
 		cmocka_unit_test_teardown(
 		        frames_that_the_other_end_cannot_take_are_counted_at_the_port, remove_pins),
 		cmocka_unit_test_teardown(a_redirect_that_fails_is_counted_once_and_for_its_target,

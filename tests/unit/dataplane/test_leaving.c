@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "dataplane/leaving.h"
+#include "weir/fwd/reason.h"
 
 #define T0    1000000u
 #define EVERY LEAVING_TICK_MS
@@ -59,6 +60,7 @@ static struct fwd_backend backends[4] = {
 	{ .ifindex = 0 }, { .ifindex = 5 }, { .ifindex = 5 }, { .ifindex = 6 }
 };
 static struct fwd_count counts[4], news[4];
+static struct fwd_cpu cpu;
 static struct fwd_root root = { .n_backends = 4 };
 static struct plan plan;
 static struct compiler node;
@@ -71,6 +73,7 @@ static int setup(void **state)
 	memset(counts, 0, sizeof(counts));
 	memset(news, 0, sizeof(news));
 	memset(&l, 0, sizeof(l));
+	memset(&cpu, 0, sizeof(cpu));
 	driven[0] = (struct driver_port){
 		.name = "eth0", .ifindex = 5, .not_sent_known = true, .not_sent_cause = ""
 	};
@@ -83,6 +86,7 @@ static int setup(void **state)
 		                      .backends = backends,
 		                      .backend_counts = counts,
 		                      .backend_news = news,
+		                      .cpus = &cpu,
 		                      .n_backends = 4,
 		                      .n_cpus = 1 };
 	now_ms = T0;
@@ -98,6 +102,7 @@ static void pass_time(unsigned ms, unsigned given, unsigned lost)
 	for (unsigned t = 0; t < ms; t += EVERY) {
 		counts[1].packets += given - given / 2;
 		news[2].packets += given / 2;
+		cpu.reason[FWD_REASON_FORWARDED] += given;
 		driven[0].not_sent += lost;
 		now_ms += EVERY;
 		leaving_tick(&l, &node, now_ms);
@@ -156,6 +161,7 @@ static void a_port_by_which_nothing_leaves_comes_back_when_own_frames_left_for_3
 		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
 		pass_time(800, 0, 0);
 		assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+		pass_time(1000, 10, 0); /* packets leave, too */
 	}
 }
 
@@ -215,9 +221,60 @@ static void probe_packets_are_not_taken_for_packets_that_left(void **state)
 	for (unsigned i = 0; i < 10; i++) {
 		leaving_note_probes(&l, 5, 3);
 		counts[1].packets += 3;
+		cpu.reason[FWD_REASON_FORWARDED] += 3;
 		pass_time(EVERY, 3, 3);
 	}
 	assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+}
+
+/* All that comes in a moment, and so before anything was read of the port. */
+static void a_burst_that_is_lost_in_one_moment_is_seen(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		pass_time(1000, 100, 0);
+		pass_time(EVERY, 300, 200);
+		pass_time(1200, 100, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_SOME);
+		pass_time(5000, 100, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	}
+	pass_time(EVERY, 100, 100);
+	pass_time(1200, 0, 0); /* and nothing comes after it: all of at least 10 */
+	assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+	setup(state);
+	pass_time(1000, 5000, 0);
+	pass_time(EVERY, 5000, 12); /* a few of many, and then silence */
+	pass_time(4000, 0, 0);
+	assert_int_equal(l.changes, 0);
+	setup(state);
+	pass_time(1000, 100, 0);
+	cpu.reason[FWD_REASON_FORWARDED] +=
+	        100000; /* by another port: what this one had is not known */
+	pass_time(EVERY, 100, 12);
+	pass_time(4000, 0, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+}
+
+/* Frames of our own leave, and packets do not, as where those are too long. */
+static void where_own_frames_prove_little_it_takes_longer_each_time(void **state)
+{
+	(void)state;
+	static const unsigned proves_ms[] = { 3000, 6000, 12000, 24000 };
+
+	tries_leave = true;
+	for (unsigned again = 0; again < 2; again++) {
+		for (size_t i = 0; i < sizeof(proves_ms) / sizeof(proves_ms[0]); i++) {
+			pass_time(1200, 10, 10);
+			assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+			pass_time(proves_ms[i] - 1000, 0, 0);
+			assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+			pass_time(1600, 0, 0);
+			assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+		}
+		pass_time(5000, 10,
+		          0); /* now packets leave, too: what comes then is another fault */
+	}
 }
 
 static void where_nothing_can_tell_nothing_is_said(void **state)
@@ -246,6 +303,9 @@ int main(void)
 		cmocka_unit_test_setup(the_next_process_goes_on_where_nothing_left, setup),
 		cmocka_unit_test_setup(packets_that_leave_prove_it_at_once, setup),
 		cmocka_unit_test_setup(probe_packets_are_not_taken_for_packets_that_left, setup),
+		cmocka_unit_test_setup(a_burst_that_is_lost_in_one_moment_is_seen, setup),
+		cmocka_unit_test_setup(where_own_frames_prove_little_it_takes_longer_each_time,
+		                       setup),
 		cmocka_unit_test_setup(where_nothing_can_tell_nothing_is_said, setup),
 	};
 
