@@ -44,8 +44,8 @@ struct leaving_port {
 	uint64_t lost_ms;     /**< when a frame was last lost */
 	uint64_t returned_ms; /**< when it last came back without a proof; 0: never */
 	uint64_t hold_ms;     /**< how long it is to be silent for that */
-	uint64_t
-	        prove_ms; /**< how long frames of our own are to leave for that; 0: LEAVING_CLEAN_MS */
+	/** How long frames of our own are to leave until it comes back; 0: LEAVING_CLEAN_MS. */
+	uint64_t prove_ms;
 	struct leaving_reading proved; /**< when it last came back by them; at 0: never */
 	uint64_t tried_from_ms; /**< since when each frame of our own has left; 0: none was sent */
 	uint64_t probes;        /**< probe packets: counted like packets, and never sent */
