@@ -118,8 +118,7 @@ class ChurnWorld(World):
         """By addresses and ports, as a router does; what comes from the clients brings no hash along (wire.bpf.c)."""
         self.router.sysctl({"net.ipv4.fib_multipath_hash_policy": 1, "net.ipv6.fib_multipath_hash_policy": 1})
         self.router.run(["tc", "qdisc", "add", "dev", "p-client", "clsact"])
-        self.router.run(["tc", "filter", "add", "dev", "p-client", "ingress", "bpf", "da", "obj",
-                         os.path.join(BUILD, "tests", "lab", "wire.bpf.o"), "sec", "wire"])
+        self.router.add_filter("p-client", "ingress", os.path.join(BUILD, "tests", "lab", "wire.bpf.o"), "wire")
 
     def start(self) -> None:
         sources = [p for b in self.balancers for p in (b.node.plan.tunnel4, b.node.plan.tunnel6)]

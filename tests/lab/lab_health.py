@@ -39,8 +39,7 @@ class Loss:
     def __enter__(self) -> Loss:
         program = os.path.join(BUILD, "tests", "lab", "loss.bpf.o")
         self.router.run(["tc", "qdisc", "replace", "dev", self.port, "clsact"])
-        self.router.run(["tc", "filter", "add", "dev", self.port, "egress", "bpf", "da", "obj", program, "sec",
-                         self.section])
+        self.router.add_filter(self.port, "egress", program, self.section)
         return self
 
     def __exit__(self, *exception: typing.Any) -> None:

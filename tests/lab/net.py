@@ -182,6 +182,14 @@ class Host:
         with entered(self.ns):
             return call(list(command), check, **more)
 
+    def add_filter(self, port: str, way: str, program: str, section: str) -> None:
+        """
+        Attach a program by tc(8), which wants a BPF file system: it takes the first one of the list of mounts, of which
+        others may be another lab's, or hidden below a /tmp. So it gets one of its own.
+        """
+        self.run(["unshare", "--mount", "sh", "-c", 'mount -t bpf bpf /sys/fs/bpf && exec tc filter add dev "$@"', "tc", port, way,
+                  "bpf", "da", "obj", program, "sec", section])
+
     def ip(self, *commands: str) -> None:
         """Run ip(8) commands, one text each ('-6 ' first for its IPv6 form), in one go or two."""
         for option in ("-4", "-6"):

@@ -216,7 +216,7 @@ class SiteDrainWorld(World):
         """A port of the router lets so many SYNs through (squeeze.bpf.c)."""
         program = os.path.join(BUILD, "tests", "lab", "squeeze.bpf.o")
         self.router.run(["tc", "qdisc", "replace", "dev", port, "clsact"])
-        self.router.run(["tc", "filter", "add", "dev", port, "egress", "bpf", "da", "obj", program, "sec", "squeeze"])
+        self.router.add_filter(port, "egress", program, "squeeze")
         rows = json.loads(self.router.run(["tc", "-j", "filter", "show", "dev", port, "egress"]))
         number = next(r["options"]["prog"]["id"] for r in rows if "prog" in r.get("options", {}))
         shown = json.loads(call(["bpftool", "-j", "prog", "show", "id", str(number)]))

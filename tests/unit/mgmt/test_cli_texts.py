@@ -209,8 +209,8 @@ class Texts(test_cli.WithApi):
             self.assertIn(expected, done.stderr)
 
 
-SETUP = """set -e; mount -t bpf bpf /tmp; ip link set lo up; ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up
-weir() { "$WEIR" --bpf-dir /tmp/pins "$@"; }
+SETUP = """set -e; mount -t bpf bpf /mnt; ip link set lo up; ip link add v0 type veth peer name v1; ip link set v0 up; ip link set v1 up
+weir() { "$WEIR" --bpf-dir /mnt/pins "$@"; }
 """
 
 
