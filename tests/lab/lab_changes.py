@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """No change hurts in silence: harmful changes do their harm and are called risky, harmless ones do none and are not.
 
-    lab_changes.py [--quick] [--rounds N] [--only NAME]
+    lab_changes.py [--quick] [--rounds N] [--only NAME,...]
 
 1. Each harmful change (changes_harm.py) is applied under traffic until its harm is seen; `plan` must call it risky. What
    is done beside a change (a backend dies, a site is cut off) is done without the change, too, and must hurt no one.
 2. 304 harmless changes are generated (changes_harmless.py); 76 of them, two of each kind, are applied under traffic, and
    nothing may break. `plan` may call 2 % of them risky.
 3. In force: what does not exist is refused by name, exit status 8; risky changes that are refused are rolled back; a
-   process that restarts is waited for; one that is stopped is no refusal.
+   process that restarts is waited for; one that is stopped is no refusal. One that hangs is started again by the
+   supervisor, and then the change is in force.
 4. Two nodes apply at the same moment, N times (200): no acknowledged version may be lost.
 
-Writes build/lab/changes.json. --quick takes a few of each, with all plans, and writes changes-quick.json.
+Writes build/lab/changes.json. --quick takes a few of each, with all plans, and writes changes-quick.json. --only plays
+harmful changes by their names, and of the rest: plans, controls, harmless, missing, processes, two.
 """
 from __future__ import annotations
 
@@ -205,14 +207,49 @@ def wait_for_processes(world: ChangesWorld, report: Report) -> None:
     status, out, took = apply_by_hand(world, world.files([("weir.conf", 'max = "5s"', 'max = "6s"')]))
     report.equal(status, 0, f"weir-dns is killed, and restarts: in force after {took:.1f} s {out[-200:] if status else ''}")
     world.restore()
+    a_stopped_process_is_late(world, report)
+    a_hanging_process_is_started_again(world, report)
+
+
+def less_healthy(world: ChangesWorld, percent: int) -> dict[str, str]:
+    """A risky change that weir-health has to take."""
+    return world.files([("weir.conf", 'min_healthy = "50%"', f'min_healthy = "{percent}%"')])
+
+
+def a_stopped_process_is_late(world: ChangesWorld, report: Report) -> None:
+    """Nothing brings weir-health back: whether the change is in force there is not known."""
     world.ams.stop_for_good("health")
-    risky = world.files([("weir.conf", 'min_healthy = "50%"', 'min_healthy = "20%"')])
-    status, out, took = apply_by_hand(world, risky)
-    world.ams.resume("health")
+    try:
+        status, out, took = apply_by_hand(world, less_healthy(world, 20))
+    finally:
+        world.ams.resume("health")
     report.check(status == 5 and "weir-health" in out and 12 <= took <= 40, "a stopped weir-health: late, exit 5, named",
                  f"{status}, {took:.1f} s: {out[-250:]!r}")
-    report.check(head_digest(world.ams) not in (None, base), "and no answer is no refusal: the version is there")
+    report.check(head_digest(world.ams) not in (None, world.base), "and no answer is no refusal: the version is there")
     report.equal(world.ams.api("GET", "/v1/versions?limit=1")[1]["items"][0]["state"], "unconfirmed", "it waits to be confirmed")
+    world.weir(world.ams, "confirm")
+    world.restore()
+
+
+def document_of(node: Node, process: str) -> tuple[int, int]:
+    """The document that a process has, and the newest one; (0, 0) while they do not say."""
+    body = node.api("GET", "/v1/status")[1]
+    has = next((p["document"] for p in body.get("processes", []) if p["process"] == process), None)
+    return has or 0, body.get("document", 0)
+
+
+def a_hanging_process_is_started_again(world: ChangesWorld, report: Report) -> None:
+    """The supervisor kills a process that hangs for 10 s and starts it again; the new one takes the change, and `apply` says so."""
+    hung = world.ams.pids("health")
+    world.ams.freeze("health")
+    status, out, took = apply_by_hand(world, less_healthy(world, 30))
+    now = world.ams.pids("health")
+    has, newest = document_of(world.ams, "health")
+    for pid in set(hung) & set(now):
+        os.kill(pid, signal.SIGCONT)
+    report.check(status == 0 and now and not set(hung) & set(now) and has == newest > 0,
+                 "a hanging weir-health is started again: exit 0, and it has the document",
+                 f"{status}, {took:.1f} s; pids {hung} {now}; document {has} of {newest} {out[-250:] if status else ''!r}")
     world.weir(world.ams, "confirm")
     world.restore()
 
@@ -287,12 +324,30 @@ def two_at_once(world: ChangesWorld, report: Report, tally: Tally, rounds: typin
     report.equal(tally.lost_updates, 0, f"no lost update in {rounds} rounds ({tally.both} with two winners, {none} with none)")
 
 
+def play_only(world: ChangesWorld, report: Report, options: argparse.Namespace, tally: Tally) -> None:
+    """What --only names."""
+    kinds = changes_harm.all_kinds(world)
+    changes = changes_harmless.generate(world.base, HARMLESS, options.seed)
+    parts: dict[str, typing.Callable[[], None]] = {
+        "plans": lambda: judge_plans(world, report, tally, changes),
+        "controls": lambda: play_controls(world, report, kinds),
+        "harmless": lambda: do_harmless(world, report, tally, changes[:2 * len(changes_harmless.KINDS)]),
+        "missing": lambda: refuse_what_is_missing(world, report),
+        "processes": lambda: wait_for_processes(world, report),
+        "two": lambda: two_at_once(world, report, tally, options.rounds or 200)}
+    for name in options.only.split(","):
+        named = [k for k in kinds if k.name == name]
+        if name not in parts and not named:
+            raise LabError(f"--only {name}: there is no such change or part")
+        parts[name]() if name in parts else do_harm(world, report, tally, named)
+
+
 def run_all(world: ChangesWorld, report: Report, options: argparse.Namespace, tally: Tally) -> None:
     kinds = changes_harm.all_kinds(world)
     changes = changes_harmless.generate(world.base, HARMLESS, options.seed)
     wait_until(world.usual, 30, "all is as usual", 0.2)
     if options.only:
-        return do_harm(world, report, tally, [k for k in kinds if k.name == options.only])
+        return play_only(world, report, options, tally)
     judge_plans(world, report, tally, changes)
     if options.quick:
         for kind in kinds:
@@ -317,7 +372,7 @@ def run(report: Report) -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only")
+    parser.add_argument("--only", default="")
     options = parser.parse_args()
     tally, name = Tally(), "changes-quick" if options.quick else "changes"
     with Lab(name) as lab:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 import time
 import typing
 import urllib.parse
@@ -55,6 +56,11 @@ class Status(typing.NamedTuple):
         return self.state in states and (code is None or self.reason(code, subject) is not None)
 
 
+def tell_state(body: dict) -> str:
+    """A status in short."""
+    return f"{body.get('state')} {[(r['code'], r['subject'], r['since']) for r in body.get('reasons', [])]}"
+
+
 class Bed:
     """A world, what its node says, and a report; `node` is what is looked at."""
 
@@ -73,6 +79,7 @@ class Bed:
         self.peer = self.site.node_of(plan.more_nodes[0])
         self.port_mac = ""  # kept while another is set
         self.kept = b""     # a document, while another is in force
+        self.damaging, self.damager = threading.Event(), threading.Thread()  # of that document, while it is damaged
         self.wrong: list[typing.Any] = []
         self.results: list[typing.Any] = []
         self.load: typing.Any = None  # clients of a situation's
@@ -145,21 +152,27 @@ class Bed:
             self.wrong.append(name)
 
     def same_everywhere(self, state: typing.Any) -> list[str]:
-        """The state as the other places show it: exit status, wait, the API, metrics, events. @return what differs"""
-        seen, differs = self.status(), []
+        """The state as the other places show it: exit status, wait, the API, metrics, events. @return what differs, each
+        with when it was asked, since all is asked one after the other: a state that changes meanwhile differs, too"""
+        began, seen, differs = time.monotonic(), self.status(), []
+
+        def note(what: str) -> None:
+            differs.append(f"{time.monotonic() - began:.2f} s {what}")
         if (seen.state, seen.exit_status) != (state, EXIT[state]):
-            differs.append(f"weir status: {seen.state}, exit {seen.exit_status}")
+            note(f"weir status: {tell_state(seen.body)}, exit {seen.exit_status}")
         if self.weir("wait", state, "--timeout", "3s")[0] != 0:
-            differs.append(f"weir wait {state}")
-        if state != "well" and self.weir("wait", "well", "--timeout", "200ms")[0] != 5:
-            differs.append("weir wait well")
+            note(f"weir wait {state}")
+        if state != "well" and (code := self.weir("wait", "well", "--timeout", "200ms")[0]) != 5:
+            note(f"weir wait well: exit {code}")
         body = self.node.api("GET", "/v1/status?" + urllib.parse.urlencode({"pool": self.site_plan.pool}))[1]
         if body["state"] != state:
-            differs.append(f"GET /v1/status?pool=: {body['state']}")
+            note(f"GET /v1/status?pool=: {tell_state(body)}")
         if not self._soon(lambda: f'weir_status{{process="mgmt"}} {GAUGE[state]}\n' in self.metrics()):
-            differs.append("metric weir_status")
+            note("metric weir_status")
         if not self._soon(lambda: self._last_event().startswith(state + ", was ")):
-            differs.append(f"event: {self._last_event()}")
+            note(f"event: {self._last_event()}")
+        if differs:
+            note(f"afterwards: {tell_state(self.status().body)}")
         return differs
 
     def rows(self) -> dict[str, typing.Any]:

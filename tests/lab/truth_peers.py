@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import typing
 
@@ -75,12 +76,23 @@ def without_token_nothing_is_complete(bed: Bed) -> None:
 
 
 def document_is_garbage(bed: Bed) -> None:
+    """Another program damages it again and again: weir-mgmt writes it anew within a second, and the processes take that."""
     with open(os.path.join(bed.node.state, "effective.conf"), "rb") as f:
         bed.kept = f.read()
-    replace_document(bed, b"this is no document\n")
+    bed.damaging = threading.Event()
+    bed.damaging.set()
+
+    def damage() -> None:
+        while bed.damaging.is_set():
+            replace_document(bed, b"this is no document\n")
+            time.sleep(0.1)  # the pace of the damage
+    bed.damager = threading.Thread(target=damage, daemon=True)
+    bed.damager.start()
 
 
 def document_is_whole(bed: Bed) -> None:
+    bed.damaging.clear()
+    bed.damager.join()
     replace_document(bed, bed.kept)
 
 
@@ -127,7 +139,7 @@ SITUATIONS = [
     fault("a peer was never heard", peer_is_unknown, peer_returns, "degraded", "peer-never-heard", "ams-2"),
     Situation("there is no peer.token", without_token_nothing_is_complete),
     fault("the peer.token is another one", token_differs, token_is_back, "degraded", "peer-token-refused", "ams-2"),
-    # weir-mgmt sees the damage and writes the document again: too soon to compare the places
+    # weir-mgmt writes the document again each time: too soon to compare the places
     fault("the document cannot be read", document_is_garbage, document_is_whole, "degraded", "document-refused",
           elsewhere=False),
     fault("weir-dns cannot listen", listen_fails, listen_works, "degraded", "listen-failed", "192.0.2.51"),

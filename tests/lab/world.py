@@ -132,7 +132,14 @@ class Node:
         wait_until(lambda: not self.pids(), 5, f"no process of ours on {self.name}")
 
     def stop_for_good(self, process: str) -> None:
-        """Stop a process without ending it, as one that hangs: no supervisor brings it back."""
+        """Stop a process without ending it, as one that hangs. The supervisor, which would kill it and start it again after
+        10 s, is stopped before."""
+        if "run" in self.processes:
+            self.processes["run"].signal(signal.SIGSTOP)
+        self.freeze(process)
+
+    def freeze(self, process: str) -> None:
+        """Stop a process without ending it; a supervisor may bring it back."""
         for pid in self.pids(process):
             os.kill(pid, signal.SIGSTOP)
 
@@ -140,6 +147,8 @@ class Node:
         """Undo stop_for_good()."""
         for pid in self.pids(process):
             os.kill(pid, signal.SIGCONT)
+        if "run" in self.processes:
+            self.processes["run"].signal(signal.SIGCONT)
 
     def wait_until_well(self, timeout_s: float = 30) -> None:
         """Wait until `weir status` says that all is well here."""
