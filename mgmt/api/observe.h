@@ -40,6 +40,7 @@ struct observe_state {
 	bool present;      /**< it has a stats page */
 	bool running;      /**< it exists, and showed a sign of life within JUDGE_SILENT_MS */
 	bool exists;       /**< its process does, hanging or not */
+	int64_t pid;       /**< of the process that wrote the page */
 	uint64_t age_ms;   /**< since its last sign of life */
 	uint64_t document; /**< that it has taken; 0: not known */
 	bool refused;      /**< it has refused a newer one */

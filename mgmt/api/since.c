@@ -17,13 +17,14 @@
 #include "mgmt/judge/judge.h"
 
 #define PAGE_KIND   "since"
-#define PAGE_LAYOUT 1u
+#define PAGE_LAYOUT 2u
 
 struct since_row {
 	char code[CONDITION_CODE_MAX]; /* "": free */
 	char subject[CONDITION_SUBJECT_MAX];
 	int64_t at_ms;        /* wall time */
 	uint64_t observed_ms; /* monotonic */
+	uint64_t logged;      /* 1: its beginning is an event */
 };
 
 struct since {
@@ -83,20 +84,30 @@ static bool is_row_of(const struct since_row *row, const char *code, const char 
 	return *row->code && !strcmp(row->code, code) && !strcmp(row->subject, subject);
 }
 
-/* The row of a code and subject, made if there is room. @return SINCE_ROWS: there is none */
+/* The row of a code and subject. @return SINCE_ROWS: there is none */
+static size_t find_row(const struct since *s, const char *code, const char *subject)
+{
+	size_t i = 0;
+
+	while (i < SINCE_ROWS && !is_row_of(&s->rows[i], code, subject))
+		i++;
+	return i;
+}
+
+/* The same, made if there is room. */
 static size_t row_of(struct since *s, const char *code, const char *subject, int64_t begin_ms)
 {
-	size_t at = SINCE_ROWS;
+	size_t at = find_row(s, code, subject);
 
-	for (size_t i = 0; i < SINCE_ROWS; i++) {
-		if (is_row_of(&s->rows[i], code, subject))
-			return i;
-		if (at == SINCE_ROWS && !*s->rows[i].code)
-			at = i;
-	}
+	if (at < SINCE_ROWS)
+		return at;
+	at = 0;
+	while (at < SINCE_ROWS && *s->rows[at].code)
+		at++;
 	if (at == SINCE_ROWS)
 		return SINCE_ROWS;
 	s->rows[at].at_ms = begin_ms;
+	s->rows[at].logged = 0;
 	snprintf(s->rows[at].subject, sizeof(s->rows[at].subject), "%s", subject);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	snprintf(s->rows[at].code, sizeof(s->rows[at].code), "%s", code);
@@ -115,18 +126,39 @@ int64_t since_when(struct since *s, const char *code, const char *subject, int64
 	return s->rows[at].at_ms;
 }
 
+int64_t since_known(const struct since *s, const char *code, const char *subject)
+{
+	size_t at = find_row(s, code, subject);
+
+	return at < SINCE_ROWS ? s->rows[at].at_ms : 0;
+}
+
+bool since_log_begin(struct since *s, const char *code, const char *subject)
+{
+	size_t at = find_row(s, code, subject);
+	bool is_news = at == SINCE_ROWS || !s->rows[at].logged;
+
+	if (at < SINCE_ROWS)
+		s->rows[at].logged = 1;
+	return is_news;
+}
+
 void since_begin(struct since *s)
 {
 	memset(s->is_there, 0, sizeof(s->is_there));
 }
 
-void since_round(struct since *s, bool unsettled, uint64_t now_ms)
+void since_round(struct since *s, bool unsettled, uint64_t now_ms, since_on_end *on_end, void *arg)
 {
 	for (size_t i = 0; i < SINCE_ROWS; i++) {
-		bool kept = unsettled && now_ms - s->rows[i].observed_ms < SINCE_KEPT_MS;
+		struct since_row *row = &s->rows[i];
+		bool kept = unsettled && now_ms - row->observed_ms < SINCE_KEPT_MS;
 
-		if (!s->is_there[i] && !kept)
-			s->rows[i].code[0] = 0;
+		if (s->is_there[i] || kept || !*row->code)
+			continue;
+		if (row->logged)
+			on_end(arg, row->code, row->subject);
+		row->code[0] = 0;
 	}
 	if (s->page)
 		page_alive(s->page, now_ms);

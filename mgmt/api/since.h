@@ -29,6 +29,15 @@ void since_close(struct since *s);
  */
 int64_t since_when(struct since *s, const char *code, const char *subject, int64_t begin_ms,
                    uint64_t now_ms);
+/** The wall time since when (@p code, @p subject) is there; 0: it is not known here. */
+int64_t since_known(const struct since *s, const char *code, const char *subject);
+/**
+ * The beginning of (@p code, @p subject) is an event now.
+ * @return whether that is news: no weir-mgmt before this one logged it. Of what has no row it is.
+ */
+bool since_log_begin(struct since *s, const char *code, const char *subject);
+/** What since_round() forgets although its beginning is an event. */
+typedef void since_on_end(void *arg, const char *code, const char *subject);
 /** Begin a round: the questions until since_round() are for all that is there. */
 void since_begin(struct since *s);
 /**
@@ -36,6 +45,6 @@ void since_begin(struct since *s);
  * @param unsettled  a process was restarted: what it stated may come again, and is forgotten only
  *                   after SINCE_KEPT_MS
  */
-void since_round(struct since *s, bool unsettled, uint64_t now_ms);
+void since_round(struct since *s, bool unsettled, uint64_t now_ms, since_on_end *on_end, void *arg);
 
 #endif

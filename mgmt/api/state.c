@@ -2,7 +2,9 @@
 /*
  * Each look is judged afresh, and the verdict before it is kept whole. Reasons of both are matched
  * by code and subject: one that is only in the new verdict began, one that is only in the old one
- * ended. Since when one is there outlives this process and those that state it (since.h).
+ * ended. Since when one is there outlives this process and those that state it (since.h), and events
+ * agree with that: what a restart finds on the page does not begin again, and what only a process
+ * that is away has stated has not ended. Until that is known the reason stays with the old verdict.
  */
 #include "mgmt/api/state.h"
 
@@ -14,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/facts.h"
+#include "mgmt/api/look.h"
 #include "mgmt/api/since.h"
 #include "weir/stats.h"
 
@@ -22,8 +25,11 @@
 
 struct followed_state {
 	struct judge_verdict last;
-	bool known; /* last is one */
+	bool known;       /* last is one */
+	size_t n_present; /* reasons of last that were there; those behind may come again */
 	struct since *since;
+	int64_t pids[OBSERVE_COUNT]; /* of the processes whose pages were read last; 0: of none */
+	uint64_t restarted_ms; /* when one of them was another process than before; 0: never */
 };
 
 int state_open(struct core *core)
@@ -56,6 +62,19 @@ static const struct judge_reason *find_reason(const struct judge_verdict *v,
 	return NULL;
 }
 
+/* A peer that was unreachable before weir-mgmt was restarted is never heard after: the same trouble. */
+static int64_t beginning_of(const struct since *since, const struct judge_reason *r,
+                            int64_t wall_clock_ms, uint64_t now_ms)
+{
+	const char *before = judge_rows[JUDGE_RULE_PEER_UNREACHABLE].code;
+	int64_t known_ms =
+	        r->rule == JUDGE_RULE_PEER_NEVER_HEARD ? since_known(since, before, r->subject) : 0;
+
+	if (known_ms)
+		return known_ms;
+	return wall_clock_ms - (r->since_ms ? (int64_t)(now_ms - r->since_ms) : 0);
+}
+
 static void add_since(struct since *since, struct judge_reason *reasons, size_t n)
 {
 	uint64_t now_ms = clock_mono_ms();
@@ -63,10 +82,9 @@ static void add_since(struct since *since, struct judge_reason *reasons, size_t 
 
 	for (size_t i = 0; i < n; i++) {
 		struct judge_reason *r = &reasons[i];
-		int64_t age_ms = r->since_ms ? (int64_t)(now_ms - r->since_ms) : 0;
+		int64_t begin_ms = beginning_of(since, r, wall_clock_ms, now_ms);
 
-		r->since_at_ms =
-		        since_when(since, r->code, r->subject, wall_clock_ms - age_ms, now_ms);
+		r->since_at_ms = since_when(since, r->code, r->subject, begin_ms, now_ms);
 	}
 }
 
@@ -78,12 +96,27 @@ void state_since(const struct core *core, struct judge_verdict *v)
 	add_since(core->state->since, v->notes, v->n_notes);
 }
 
+/* A process that is back between two looks was never seen away; its page is of another process. */
+static void note_restarts(struct followed_state *s, const struct look *l)
+{
+	for (int p = 0; p < OBSERVE_COUNT; p++) {
+		int64_t pid = l->processes[p].pid;
+
+		if (pid && s->pids[p] && pid != s->pids[p])
+			s->restarted_ms = clock_mono_ms();
+		if (pid)
+			s->pids[p] = pid;
+	}
+}
+
 /* Whether a process, this one among them, is away or was so lately: it states nothing then. */
 static bool is_unsettled(const struct core *core, const struct judge_verdict *v)
 {
+	const struct followed_state *s = core->state;
 	uint64_t now_ms = clock_mono_ms();
 
-	if (now_ms - core->started_ms < SINCE_KEPT_MS)
+	if (now_ms - core->started_ms < SINCE_KEPT_MS ||
+	    (s->restarted_ms && now_ms - s->restarted_ms < SINCE_KEPT_MS))
 		return true;
 	for (size_t i = 0; i < v->n_reasons; i++)
 		if (v->reasons[i].rule == JUDGE_RULE_PROCESS_SILENT)
@@ -112,28 +145,89 @@ static bool may_be_left_out(const struct judge_verdict *v, const struct judge_re
 	return false;
 }
 
-/* Write events for the reasons of @p a that are not in @p b. */
-static void log_reasons(struct core *core, const struct judge_verdict *a,
-                        const struct judge_verdict *b, bool ended)
+/* An event for a reason, unless this turn has enough of them; @p n counts all. */
+static void log_condition(struct core *core, int64_t at_ms, const struct judge_reason *r,
+                          const char *what, int *n)
 {
-	int n_logged = 0, n_more = 0;
+	if ((*n)++ < EVENTS_A_TURN)
+		journal_add(intent_journal(core->intent), at_ms, "condition",
+		            *r->subject ? r->subject : core->dirs.node, "%s %s: %s", r->code, what,
+		            r->text);
+}
 
-	for (size_t i = 0; i < a->n_reasons; i++) {
-		const struct judge_reason *r = &a->reasons[i];
-
-		if (has_own_event(r) || find_reason(b, r) || may_be_left_out(b, r))
-			continue;
-		if (n_logged++ < EVENTS_A_TURN)
-			journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",
-			            *r->subject ? r->subject : core->dirs.node, "%s %s: %s",
-			            r->code, ended ? "ended; until now" : "began", r->text);
-		else
-			n_more++;
-	}
-	if (n_more)
+static void log_more(struct core *core, int n, const char *what)
+{
+	if (n > EVENTS_A_TURN)
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",
-		            core->dirs.node, "%d more conditions %s", n_more,
-		            ended ? "ended" : "began");
+		            core->dirs.node, "%d more conditions %s", n - EVENTS_A_TURN, what);
+}
+
+/* Events for the reasons that were not there at the last look, at the time since when they are. */
+static void log_begun(struct core *core, const struct judge_verdict *now)
+{
+	const struct followed_state *s = core->state;
+	int n = 0;
+
+	for (size_t i = 0; i < now->n_reasons; i++) {
+		const struct judge_reason *r = &now->reasons[i];
+
+		if (!has_own_event(r) && !find_reason(&s->last, r) &&
+		    !may_be_left_out(&s->last, r) && since_log_begin(s->since, r->code, r->subject))
+			log_condition(core, r->since_at_ms, r, "began", &n);
+	}
+	log_more(core, n, "began");
+}
+
+/* Whether @p r, which is not there now, may come again: then nothing is known to have ended. */
+static bool may_come_again(const struct followed_state *s, const struct judge_reason *r)
+{
+	return since_known(s->since, r->code, r->subject) != 0;
+}
+
+/* Events for the reasons of the last look that are over. */
+static void log_ended(struct core *core, const struct judge_verdict *now)
+{
+	const struct followed_state *s = core->state;
+	int n = 0;
+
+	for (size_t i = 0; i < s->last.n_reasons; i++) {
+		const struct judge_reason *r = &s->last.reasons[i];
+
+		if (!has_own_event(r) && !find_reason(now, r) && !may_be_left_out(now, r) &&
+		    !may_come_again(s, r))
+			log_condition(core, clock_believed_ms(), r,
+			              i < s->n_present ? "ended; until now"
+			                               : "ended; not seen again",
+			              &n);
+	}
+	log_more(core, n, "ended");
+}
+
+/* Logged by the weir-mgmt before this one, and over by the time that this one knows. */
+static void log_end_of_former(void *arg, const char *code, const char *subject)
+{
+	struct core *core = arg;
+	struct judge_reason r = { 0 };
+
+	snprintf(r.code, sizeof(r.code), "%s", code);
+	snprintf(r.subject, sizeof(r.subject), "%s", subject);
+	if (!find_reason(&core->state->last, &r))
+		journal_add(intent_journal(core->intent), clock_believed_ms(), "condition",
+		            *subject ? subject : core->dirs.node, "%s ended; not seen again", code);
+}
+
+/* The verdict that the next one is compared with: this one, and behind it what may come again. */
+static void keep_verdict(struct followed_state *s, struct judge_verdict *now)
+{
+	s->n_present = now->n_reasons;
+	for (size_t i = 0; i < s->last.n_reasons && now->n_reasons < JUDGE_REASONS_MAX; i++) {
+		const struct judge_reason *r = &s->last.reasons[i];
+
+		if (!find_reason(now, r) && may_come_again(s, r))
+			now->reasons[now->n_reasons++] = *r;
+	}
+	s->last = *now;
+	s->known = true;
 }
 
 static bool has_note(const struct judge_verdict *v, const struct judge_reason *r)
@@ -237,16 +331,15 @@ static void apply_verdict(struct core *core, struct judge_verdict *now)
 		forget_gauges(core);
 	since_begin(s->since);
 	state_since(core, now);
-	since_round(s->since, is_unsettled(core, now), clock_mono_ms());
+	since_round(s->since, is_unsettled(core, now), clock_mono_ms(), log_end_of_former, core);
 	log_node_state(core, now);
-	log_reasons(core, now, &s->last, false);
-	log_reasons(core, &s->last, now, true);
+	log_begun(core, now);
+	log_ended(core, now);
 	log_restarts(core, now);
 	set_state_gauges(core, now);
 	if (!s->known || s->last.state != now->state)
 		core_changed(core);
-	s->last = *now;
-	s->known = true;
+	keep_verdict(s, now);
 }
 
 void state_follow(struct core *core)
@@ -257,6 +350,7 @@ void state_follow(struct core *core)
 	bool judged = l && now && !look_init(core, l) && !facts_judge(l, now);
 	if (judged) {
 		core_lock(core);
+		note_restarts(core->state, l);
 		apply_verdict(core, now);
 		core_unlock(core);
 	}

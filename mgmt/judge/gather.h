@@ -54,6 +54,7 @@ const struct effect_backend *gather_row(const struct effect_backend *rows, int n
 struct gather_process {
 	bool present, running;
 	bool exists;          /**< its process does, hanging or not */
+	int64_t pid;          /**< of the process that wrote the page; 0: of none */
 	bool workers_forward; /**< of weir run: it sees DPDK's workers count */
 	uint64_t age_ms;
 	bool refused, learning; /**< of the dataplane */

@@ -77,7 +77,8 @@ void gather_process(const char *run_dir, const char *process, struct gather_proc
 
 	out->present = true;
 	out->age_ms = now_ms > alive_ms ? now_ms - alive_ms : 0;
-	out->exists = process_exists((int64_t)stats_reader_pid(r));
+	out->pid = (int64_t)stats_reader_pid(r);
+	out->exists = process_exists(out->pid);
 	out->running = out->age_ms <= JUDGE_SILENT_MS && out->exists;
 	if (!strcmp(process, "run"))
 		out->workers_forward = read_total(r, STATS_FORWARD) != 0;

@@ -34,10 +34,12 @@ static int64_t fake_wall_ms(void)
 	return zero_ms + (int64_t)fake_ms + fake_step_ms;
 }
 
+static int64_t fake_dns_pid; /* of the weir-dns whose page a look finds */
+
 static int fake_take(struct core *core, struct look *l)
 {
 	(void)core;
-	(void)l;
+	l->processes[OBSERVE_DNS].pid = fake_dns_pid;
 	return 0;
 }
 
@@ -69,6 +71,7 @@ static int setup(void **state)
 	memset(&next, 0, sizeof(next));
 	fake_ms = 1000000;
 	judge_rc = 0;
+	fake_dns_pid = 0;
 	return 0;
 }
 
@@ -391,6 +394,109 @@ static void a_restarted_process_states_nothing_new(void **state)
 	fake_step_ms = 0;
 }
 
+/* The event and the status name one time, also where the process that states it knew it before. */
+static void a_beginning_has_the_time_that_the_status_shows(void **state)
+{
+	(void)state;
+	const struct journal *j = intent_journal(this_node.intent);
+
+	add_reason(JUDGE_RULE_STATED_DEGRADED, "eth1", fake_ms - 700);
+	look_again();
+	assert_int_equal(since_of("eth1"), zero_ms + (int64_t)fake_ms - 700);
+	assert_int_equal(journal_find(j, journal_last(j))->time_ms, since_of("eth1"));
+}
+
+/* Killed twice: nothing begins again, and what ended meanwhile is an event, once. */
+static void a_restart_logs_no_beginning_again(void **state)
+{
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		next = (struct judge_verdict){ 0 };
+		add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+		add_reason(JUDGE_RULE_SITE_DOWN, "lon", 0);
+		look_again();
+		assert_int_equal(count_events("condition", "site-down began"), turn ? 1 : 2);
+		fake_ms += 20000;
+		start_again();
+		next = (struct judge_verdict){ 0 };
+		look_again(); /* it does not know yet */
+		assert_int_equal(count_events("condition", ""), 0);
+		fake_ms += 1000;
+		add_reason(JUDGE_RULE_SITE_DOWN, "fra", 0);
+		look_again();
+		assert_int_equal(count_events("condition", ""), 0);
+		fake_ms += SINCE_KEPT_MS;
+		look_again();
+		assert_int_equal(count_events("condition", "site-down ended; not seen again"), 1);
+		assert_int_equal(count_events("condition", ""), 1);
+	}
+}
+
+/* What weir-dns stated has not ended because it is away: it comes again, or is not seen again. */
+static void a_process_that_is_away_ends_nothing(void **state)
+{
+	(void)state;
+	for (int turn = 0; turn < 2; turn++) {
+		next = (struct judge_verdict){ 0 };
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "listen", fake_ms);
+		look_again();
+		assert_int_equal(count_events("condition", "stated-degraded began"), turn ? 1 : 2);
+		next = (struct judge_verdict){ 0 };
+		add_reason(JUDGE_RULE_PROCESS_SILENT, "weir-dns", 0);
+		look_again();
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+		look_again();
+		assert_int_equal(count_events("condition", ""), 0);
+		fake_ms += SINCE_KEPT_MS;
+		look_again();
+		assert_int_equal(count_events("condition", "stated-degraded ended; not seen again"),
+		                 1);
+		assert_int_equal(count_events("condition", ""), 1);
+	}
+}
+
+/* Killed and back between two looks: the page of another process shows it, each time. */
+static void a_quick_restart_moves_no_beginning(void **state)
+{
+	(void)state;
+	const int64_t begin = zero_ms + (int64_t)fake_ms;
+
+	fake_dns_pid = 100;
+	add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+	look_again();
+	for (int turn = 1; turn <= 2; turn++) {
+		fake_ms += 20000;
+		look_again();
+		fake_dns_pid++;
+		next = (struct judge_verdict){ 0 };
+		look_again(); /* it has not read its zones yet */
+		fake_ms += 500;
+		add_reason(JUDGE_RULE_STATED_DEGRADED, "zone", fake_ms);
+		look_again();
+		assert_int_equal(since_of("zone"), begin);
+		assert_int_equal(count_events("condition", ""), 0);
+	}
+}
+
+/* To a weir-mgmt that was restarted a peer that was unreachable is one that it never heard: since then. */
+static void a_peer_that_is_not_heard_is_so_since_it_was_unreachable(void **state)
+{
+	(void)state;
+	const int64_t begin = zero_ms + (int64_t)fake_ms;
+
+	add_reason(JUDGE_RULE_PEER_UNREACHABLE, "fra-1", 0);
+	look_again();
+	for (int turn = 0; turn < 2; turn++) {
+		fake_ms += 20000;
+		start_again();
+		next = (struct judge_verdict){ 0 };
+		add_reason(JUDGE_RULE_PEER_NEVER_HEARD, "fra-1", 0);
+		look_again();
+		assert_int_equal(since_of("fra-1"), begin);
+	}
+}
+
 static void more_reasons_than_have_room_are_told_all_the_same(void **state)
 {
 	char subject[16];
@@ -404,7 +510,7 @@ static void more_reasons_than_have_room_are_told_all_the_same(void **state)
 	}
 	assert_int_equal(since_when(this_node.state->since, "site-down", "s0", 7, fake_ms), 100);
 	since_begin(this_node.state->since);
-	since_round(this_node.state->since, false, fake_ms);
+	since_round(this_node.state->since, false, fake_ms, log_end_of_former, &this_node);
 	assert_int_equal(since_when(this_node.state->since, "site-down", "s0", 7, fake_ms), 7);
 }
 
@@ -477,6 +583,11 @@ int main(void)
 		T(a_restart_moves_no_beginning),
 		T(a_page_that_cannot_be_true_is_forgotten),
 		T(a_restarted_process_states_nothing_new),
+		T(a_beginning_has_the_time_that_the_status_shows),
+		T(a_restart_logs_no_beginning_again),
+		T(a_process_that_is_away_ends_nothing),
+		T(a_quick_restart_moves_no_beginning),
+		T(a_peer_that_is_not_heard_is_so_since_it_was_unreachable),
 		T(more_reasons_than_have_room_are_told_all_the_same),
 		T(an_end_reads_as_an_end),
 		T(reasons_are_counted_by_code),
