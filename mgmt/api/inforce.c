@@ -6,6 +6,9 @@
  * owner still closes, recovers by itself. A condition that is older than the version is not the
  * version's fault. A process that never ran here is not waited for. A silent one is, and makes the
  * version late: no answer is no refusal.
+ *
+ * The members of a pool change a moment after all nodes have the document (COMPOSE_AHEAD_MS). Before that
+ * the tables are those of the version before, so what the dataplane shows counts only from then on.
  */
 #include "mgmt/api/inforce.h"
 
@@ -21,6 +24,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
+#include "mgmt/store/compose.h"
 #include "mgmt/store/key.h"
 
 #define MISSED_MAX_MS 60000 /* a head that is older was judged by the process before */
@@ -70,6 +74,13 @@ static void set_state(struct inforce *f, enum inforce_state state, const char *p
 	snprintf(f->reason, sizeof(f->reason), "%s", c ? c->text : reason);
 }
 
+/* From when on what @p name shows is about the version. */
+static uint64_t shown_from_ms(const struct inforce *f, const char *name)
+{
+	return !strcmp(name, "dataplane") && f->members_ms > f->accepted_ms ? f->members_ms
+	                                                                    : f->accepted_ms;
+}
+
 enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
                                          const struct observe_state *s, struct conditions *c,
                                          uint64_t now_ms)
@@ -91,12 +102,14 @@ enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
 		suspect |= is_refusing_condition(&c->items[i]) &&
 		           c->items[i].since_ms >= f->accepted_ms;
 	}
-	if (s->running && has_document && c->at_ms >= f->accepted_ms && !suspect)
+	if (s->running && has_document && c->at_ms >= shown_from_ms(f, name) && !suspect)
 		return INFORCE_DONE;
 	set_state(f, INFORCE_PENDING, name, NULL,
-	          !s->running    ? "no sign of life"
-	          : has_document ? "has not reported yet whether all interfaces and addresses exist"
-	                         : "has not taken the new document yet");
+	          !s->running     ? "no sign of life"
+	          : !has_document ? "has not taken the new document yet"
+	          : c->at_ms >= f->accepted_ms && !suspect
+	                  ? "has not reported yet that the backends have their new shares"
+	                  : "has not reported yet whether all interfaces and addresses exist");
 	return INFORCE_PENDING;
 }
 
@@ -207,6 +220,33 @@ static uint64_t missed_ms(const struct core *core, const struct version *head)
 	               : 0;
 }
 
+static bool brings_members(const struct model_pool *pool, int64_t at_ms)
+{
+	for (size_t i = 0; i < pool->n_member_sets; i++)
+		if (pool->member_sets[i].from_ms == at_ms)
+			return true;
+	return false;
+}
+
+/*
+ * When the pools of this node's site change their members by @p head: another node's clock may have said
+ * when, so it is at most as far ahead as any node announces it. @return monotonic; 0: none changes
+ */
+static uint64_t members_change_ms(const struct core *core, const struct version *head)
+{
+	const struct model *m = intent_model(core->intent);
+	int64_t ahead_ms = head->effective_ms - clock_believed_ms();
+	bool some = false;
+
+	for (size_t i = 0; m && m->self && i < m->n_pools && !some; i++)
+		some = m->pools[i].site == m->self->site &&
+		       brings_members(&m->pools[i], head->effective_ms);
+	if (!some || ahead_ms <= 0)
+		return 0;
+	return clock_mono_ms() +
+	       (uint64_t)(ahead_ms < COMPOSE_AHEAD_MS ? ahead_ms : COMPOSE_AHEAD_MS);
+}
+
 /* The judgement of the head, begun when it is seen first. */
 static struct inforce *begin_judgement(struct core *core, const struct version *head)
 {
@@ -219,6 +259,7 @@ static struct inforce *begin_judgement(struct core *core, const struct version *
 	*f = (struct inforce){ .number = head->number,
 		               .state = INFORCE_PENDING,
 		               .accepted_ms = clock_mono_ms() - early_ms,
+		               .members_ms = members_change_ms(core, head),
 		               .document = intent_document(core->intent) };
 	snprintf(f->digest, sizeof(f->digest), "%s", head->digest);
 	return f;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Whether a version is in force on this node: every process has taken it, and what it names exists
- * (interfaces, addresses to listen on). Judged within INFORCE_WITHIN_MS of taking the version, kept
+ * Whether a version is in force on this node: every process has taken it, what it names exists
+ * (interfaces, addresses to listen on), and the backends have the shares that it gives them. Judged within INFORCE_WITHIN_MS of taking the version, kept
  * for the last few versions, and told to peers. Implemented in mgmt/api/inforce.c; all under the
  * lock.
  */
@@ -39,8 +39,10 @@ struct inforce {
 	char code[CONDITION_CODE_MAX], subject[CONDITION_SUBJECT_MAX]; /**< of a refusal */
 	char reason[CONDITION_TEXT_MAX];
 	uint64_t accepted_ms; /**< monotonic: when this node took it */
-	uint64_t looked_ms,
-	        waited_ms; /**< the last look; for how long this process has looked in all */
+	/** monotonic: when the members of its pools change by it; 0: they do not */
+	uint64_t members_ms;
+	/** the last look; for how long this process has looked in all */
+	uint64_t looked_ms, waited_ms;
 	uint64_t document; /**< the first effective document that has it */
 	bool rolled_back;  /**< because of a refusal */
 };

@@ -170,7 +170,7 @@ def request(node: Node, tool: typing.Any, config: str) -> dict[str, float]:
     """Apply a configuration by the API. Returns the ms of the whole and of its parts, and of processor time."""
     body = json.dumps({"files": {"weir.conf": config}, "reason": "bench", "confirm_within": "none"})
     before, began = node.cpu_ms(), time.time() * 1000
-    answer = node.api("POST", "/v1/config/apply?wait=local", body)
+    answer = node.api("POST", "/v1/config/apply?wait_ms=0", body)
     answered = time.time() * 1000
     version = answer["version"]
     made, effective = wall_ms(version["time"]), wall_ms(version["effective"])

@@ -86,6 +86,25 @@ static void who_has_not_got_it_is_waited_for(void **state)
 	assert_int_equal(judge_at(TAKEN_MS + 60000), INFORCE_DONE);
 }
 
+/* What the tables show before the members change is the version before; twice, of two versions. */
+static void the_shares_of_before_are_not_those_of_the_version(void **state)
+{
+	(void)state;
+	for (uint64_t taken_ms = TAKEN_MS; taken_ms < TAKEN_MS + 20000; taken_ms += 10000) {
+		judgement.accepted_ms = taken_ms;
+		judgement.members_ms = taken_ms + 2000;
+		stated.at_ms = taken_ms + 1999;
+		assert_int_equal(judge_at(taken_ms + 3000), INFORCE_PENDING);
+		assert_string_equal(judgement.reason,
+		                    "has not reported yet that the backends have their new shares");
+		assert_int_equal(
+		        inforce_judge_process(&judgement, "dns", &seen, &stated, taken_ms + 3000),
+		        INFORCE_DONE); /* it has no members */
+		stated.at_ms = taken_ms + 2000;
+		assert_int_equal(judge_at(taken_ms + 3000), INFORCE_DONE);
+	}
+}
+
 static void a_process_of_a_release_without_conditions_is_judged_by_its_document(void **state)
 {
 	(void)state;
@@ -202,6 +221,8 @@ int main(void)
 		                       begin_process),
 		cmocka_unit_test_setup(a_process_that_never_was_there_lacks_nothing, begin_process),
 		cmocka_unit_test_setup(who_has_not_got_it_is_waited_for, begin_process),
+		cmocka_unit_test_setup(the_shares_of_before_are_not_those_of_the_version,
+		                       begin_process),
 		cmocka_unit_test_setup(
 		        a_process_of_a_release_without_conditions_is_judged_by_its_document,
 		        begin_process),

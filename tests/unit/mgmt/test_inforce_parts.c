@@ -12,6 +12,7 @@
 /* The documented values, not the code's own: a change of those is shown. */
 #define STAYS_MS  2000
 #define WITHIN_MS 15000
+#define AHEAD     2000
 #define EARLY     200 /* a process may have the document before the judgement is begun */
 
 #define DOCUMENT 7
@@ -103,6 +104,7 @@ static int fake_roll_back(struct intent *in, const char *why, int64_t now_ms)
 /* The private parts too. */
 #define clock_mono_ms                fake_mono_ms
 #define clock_realtime_ms            fake_clock_wall_ms
+#define clock_believed_ms            fake_clock_wall_ms
 #define intent_model                 fake_intent_model
 #define intent_head                  fake_head
 #define intent_document              fake_document
@@ -198,6 +200,63 @@ static void all_processes_must_have_it(void **state)
 		assert_int_equal(judge_for(STAYS_MS), INFORCE_REFUSED);
 		assert_string_equal(this_node.inforce[0].process, observe_name(p));
 		stated[p].n = 0;
+	}
+}
+
+/* The same node with a pool of its site, and one of another, whose members change at the given instants. */
+static void change_members(int64_t own_ms, int64_t other_ms)
+{
+	static struct model_site ams = { .name = "ams" }, fra = { .name = "fra" };
+	static struct model_node at_ams;
+	static struct model_set sets[2][2];
+	static struct model_pool pools[2];
+	static struct model two;
+
+	at_ams = self;
+	at_ams.site = &ams;
+	sets[0][1].from_ms = own_ms;
+	sets[1][1].from_ms = other_ms;
+	pools[0] = (struct model_pool){ .site = &ams, .member_sets = sets[0], .n_member_sets = 2 };
+	pools[1] = (struct model_pool){ .site = &fra, .member_sets = sets[1], .n_member_sets = 2 };
+	two = one;
+	two.self = &at_ams;
+	two.pools = pools;
+	two.n_pools = 2;
+	fake_model = &two;
+}
+
+/* `apply`, and then a look: a version that moves slots is in force when they have moved. */
+static void a_version_is_in_force_when_its_members_are(void **state)
+{
+	static const struct {
+		int64_t ahead_ms, own_ms, other_ms;
+		uint64_t waits_ms;
+		const char *why;
+	} cases[] = {
+		{ AHEAD, AHEAD, 0, AHEAD, "its pool changes" },
+		{ AHEAD, AHEAD, 0, AHEAD, "and again" },
+		{ AHEAD, 0, 0, 0, "no pool changes by it" },
+		{ AHEAD, 0, AHEAD, 0, "one of another site does" },
+		{ AHEAD, 700, 0, 0, "a drain before it does that" },
+		{ -1, -1, 0, 0, "it is past" },
+		{ 3600000, 3600000, 0, AHEAD, "its maker's clock is wrong" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		make_head(3 + i, 'b');
+		our_head.effective_ms = fake_wall_ms + cases[i].ahead_ms;
+		change_members(cases[i].own_ms ? fake_wall_ms + cases[i].own_ms : 0,
+		               cases[i].other_ms ? fake_wall_ms + cases[i].other_ms : 0);
+		if (cases[i].waits_ms) {
+			assert_int_equal(judge_now(), INFORCE_PENDING);
+			assert_int_equal(judge_for(cases[i].waits_ms - 1), INFORCE_PENDING);
+			assert_int_equal(judge_for(1), INFORCE_DONE);
+		}
+		if (judge_now() != INFORCE_DONE)
+			fail_msg("%s", cases[i].why);
+		fake_wall_ms += 10000;
+		fake_ms += 10000;
 	}
 }
 
@@ -496,6 +555,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, asked_teardown)
 	const struct CMUnitTest tests[] = {
 		T(all_processes_must_have_it),
+		T(a_version_is_in_force_when_its_members_are),
 		T(the_api_must_listen_where_the_version_says),
 		T(a_new_hash_key_must_be_there),
 		T(a_document_that_is_not_written_is_in_force_nowhere),
