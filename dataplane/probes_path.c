@@ -134,14 +134,17 @@ static bool see_port(struct probes_filler *f, size_t i, uint64_t now_ms, bool *g
 	if (err && now_ms >= f->retry_ms[i])
 		f->retry_ms[i] = now_ms + RETRY_MS;
 	f->failed[i] = err;
-	bool busy = err == -EBUSY;
-	if (err)
+	if (err == -EBUSY)
 		note_trouble(
 		        &f->path, name,
-		        "the probes' program cannot be attached to the egress of %s: %s%s%s", name,
-		        busy ? "another qdisc is in the place of clsact: remove it (tc qdisc del dev "
-		             : strerror(-err),
-		        busy ? name : "", busy ? " ingress)" : "");
+		        "the probes' program cannot be attached to the egress of %s: an ingress qdisc "
+		        "has the place of clsact: note its filters (tc filter show), then tc qdisc "
+		        "del dev %s ingress",
+		        name, name);
+	else if (err)
+		note_trouble(&f->path, name,
+		             "the probes' program cannot be attached to the egress of %s: %s", name,
+		             strerror(-err));
 	return !err;
 }
 

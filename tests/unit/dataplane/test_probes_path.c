@@ -262,8 +262,9 @@ static void what_cannot_be_attached_is_tried_again_after_a_while(void **state)
 		const char *why;
 	} cases[] = {
 		{ -EBUSY,
-		  "the probes' program cannot be attached to the egress of p0: another qdisc is in "
-		  "the place of clsact: remove it (tc qdisc del dev p0 ingress)" },
+		  "the probes' program cannot be attached to the egress of p0: an ingress qdisc has "
+		  "the place of clsact: note its filters (tc filter show), then tc qdisc del dev p0 "
+		  "ingress" },
 		{ -EPERM,
 		  "the probes' program cannot be attached to the egress of p0: Operation not" },
 	};
