@@ -13,6 +13,7 @@
 #include "mgmt/api/state.h"
 #include "mgmt/api/status.h"
 #include "mgmt/api/to_json.h"
+#include "mgmt/api/too_big.h"
 
 /* A site is observed through the targets of its services: up if one is up, down if all are down;
  * while an operation has withdrawn its VIPs, these are checked in vain.
@@ -170,6 +171,8 @@ static json_t *nodes_status(struct status *s)
 static bool add_model(struct status *s, json_t *status)
 {
 	const struct model *m = s->look.m;
+
+	s->has_too_big = too_big_read(s->look.core->dirs.run, clock_mono_ms(), &s->too_big);
 	json_t *services = status_services(s), *pools = status_pools(s);
 	bool ok = services && pools;
 

@@ -37,6 +37,8 @@ struct status {
 	/* of the pools that the filter lets through; shown are those in the answer */
 	size_t n_backends, n_odd, n_shown;
 	size_t n_backups, n_odd_backups; /* of the own site's services that it lets through */
+	uint64_t too_big; /* packets that did not fit in their tunnels, if has_too_big */
+	bool has_too_big;
 };
 
 /* --- status.c --- */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "mgmt/api/status.h"
+#include "mgmt/api/too_big.h"
 
 /* What is in force for a pool: its rows of the tables, read once. */
 struct force {
@@ -169,6 +170,15 @@ static json_t *pool_effect(const struct status *s, const struct model_pool *pool
 	                 "held_backends", (json_int_t)p->held, "full_slots", (json_int_t)p->full);
 }
 
+/* The MSS that fits in the pool's tunnels; NULL: its packets take no tunnel from here. */
+static json_t *pool_mss(const struct status *s, const struct model_pool *pool,
+                        const struct force *f)
+{
+	if (!is_own_pool(s, pool) || pool->mode == MODEL_MODE_L2)
+		return NULL;
+	return too_big_mss(s->has_too_big ? &s->too_big : NULL, f->rows, f->n_rows);
+}
+
 static struct force read_force(const struct status *s, const struct model_pool *pool)
 {
 	const struct effect *effect = s->look.pages.effect;
@@ -257,9 +267,9 @@ static json_t *pool_status(struct status *s, const struct ranked_pool *p, struct
 	struct force f = read_force(s, pool);
 
 	f.all_drained = status_all_drained(s, pool);
-	json_t *backends = backends_status(s, p, &f, room);
+	json_t *backends = backends_status(s, p, &f, room), *mss = pool_mss(s, pool, &f);
 	free(f.rows);
-	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:I, s:o}", "name", pool->name, "site",
+	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o*, s:I, s:o}", "name", pool->name, "site",
 	                 pool->site->name, "intent",
 	                 json_pack("{s:I, s:I, s:I}", "backends", (json_int_t)pool->n_backends,
 	                           "sets", (json_int_t)pool->n_member_sets, "overridden",
@@ -267,8 +277,8 @@ static json_t *pool_status(struct status *s, const struct ranked_pool *p, struct
 	                 "observation",
 	                 json_pack("{s:I, s:I, s:I}", "up", (json_int_t)t->up, "down",
 	                           (json_int_t)t->down, "unknown", (json_int_t)t->unknown),
-	                 "effect", pool_effect(s, pool, t, f.in_tables ? &f.pool : NULL),
-	                 "standing_out", (json_int_t)t->odd, "backends", backends);
+	                 "effect", pool_effect(s, pool, t, f.in_tables ? &f.pool : NULL), "mss",
+	                 mss, "standing_out", (json_int_t)t->odd, "backends", backends);
 }
 
 static bool passes_filter(const struct status *s, const struct model_pool *pool)

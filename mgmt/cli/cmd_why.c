@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "mgmt/cli/advmss.h"
 #include "mgmt/cli/cmd_node.h"
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/cli/members.h"
@@ -262,13 +263,23 @@ static int explain_node(const struct cli *cli)
 	return CLI_OK;
 }
 
-static void print_thing(const json_t *status, const json_t *thing, const json_t *reasons,
-                        const json_t *events)
+/* Of a pool, or of a backend in one: which MSS its tunnels carry, if packets were too big. */
+static void print_advmss(const json_t *status, const struct thing *t, const json_t *thing)
+{
+	if (!strcmp(t->kind, "pool"))
+		advmss_print(thing, NULL);
+	else if (!strcmp(t->kind, "backend"))
+		advmss_print(find_named(json_object_get(status, "pools"), t->pool), thing);
+}
+
+static void print_thing(const json_t *status, const struct thing *t, const json_t *thing,
+                        const json_t *reasons, const json_t *events)
 {
 	const json_t *e;
 	size_t i;
 
 	print_fields(status, thing);
+	print_advmss(status, t, thing);
 	print_reasons(reasons);
 	json_array_foreach(json_object_get(thing, "at"), i, e)
 	{
@@ -346,7 +357,7 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 	} else {
 		if (strcmp(t.kind, "site") == 0)
 			arrivals_print(arrivals);
-		print_thing(reply.body, thing, reasons, events);
+		print_thing(reply.body, &t, thing, reasons, events);
 	}
 	json_decref(arrivals);
 	json_decref(reasons);

@@ -176,6 +176,13 @@ class Scene:
         counted = reasons(self.site)
         return sum(n for reason, n in counted.items() if reason.startswith("too_big"))
 
+    def why_names_advmss(self, tunnel: Tunnel) -> bool:
+        """For the pool, and for its backend."""
+        wanted = f"advmss {MTU - tunnel.takes - 40} (IPv4) and {MTU - tunnel.takes - 60} (IPv6)"
+        pool = self.site.plan.pool
+        return all(wanted in self.node.weir("why", *thing, check=False)
+                   for thing in (("pool", pool), ("backend", f"{pool}/{self.plans[tunnel.six].name}")))
+
     def lowered(self, tunnel: Tunnel) -> int:
         return self.by_family[tunnel.six].agent_status()["mss-lowered"]
 
@@ -192,6 +199,8 @@ def play(report: Report, driver: str, tunnels: typing.Sequence[Tunnel], ways: ty
                 report.check(scene.lowered(tunnel) >= 2, "the agent counts what it has lowered", scene.lowered(tunnel))
         if "neither" in ways:
             report.wait(scene.too_big, 5, "the node said that packets were too big, and the firewall kept it from the client")
+            scene.node.start("mgmt")
+            report.wait(lambda: scene.why_names_advmss(tunnels[-1]), 20, "weir why names the advmss that fits", 0.5)
         return scene.results
 
 

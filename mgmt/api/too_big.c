@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Sums the counters of the three ends that a packet can have that is too big for its tunnel. */
+#include "mgmt/api/too_big.h"
+
+#include <string.h>
+
+#include "weir/stats.h"
+
+#define COUNTER  "weir_dataplane_packets_total"
+#define REASON   "reason=\"too_big" /* and _told, _untold; errors about our tunnels begin otherwise */
+#define HEADERS4 40u                /* of IPv4 and TCP */
+#define HEADERS6 60u
+#define STALE_MS 3000u /* of weir-dataplane's page: older is unknown */
+
+/* Whether an entry counts such packets; the page's writer is not trusted to end its texts. */
+static bool is_too_big(const struct stats_entry *e)
+{
+	return __atomic_load_n(&e->used, __ATOMIC_ACQUIRE) &&
+	       strncmp(e->name, COUNTER, sizeof(e->name)) == 0 &&
+	       memmem(e->labels, strnlen(e->labels, sizeof(e->labels)), REASON, strlen(REASON));
+}
+
+bool too_big_read(const char *run_dir, uint64_t now_ms, uint64_t *out)
+{
+	struct stats_reader *page;
+	uint64_t sum = 0;
+	bool is_known = false;
+
+	if (stats_reader_open(run_dir, "dataplane", &page))
+		return false;
+	for (size_t i = 0; i < stats_reader_n(page); i++) {
+		const struct stats_entry *e = stats_reader_entry(page, i);
+
+		if (!is_too_big(e))
+			continue;
+		is_known = true;
+		sum += __atomic_load_n(&e->value, __ATOMIC_RELAXED);
+	}
+	is_known = is_known && now_ms <= stats_reader_alive_ms(page) + STALE_MS;
+	stats_reader_close(page);
+	if (is_known)
+		*out = sum;
+	return is_known;
+}
+
+json_t *too_big_mss(const uint64_t *too_big, const struct effect_backend *rows, int n)
+{
+	uint32_t inner = 0;
+
+	for (int i = 0; i < n; i++)
+		if (rows[i].next_hop && !rows[i].is_backup && (!inner || rows[i].inner_mtu < inner))
+			inner = rows[i].inner_mtu;
+	return json_pack("{s:o, s:o, s:o}", "too_big",
+	                 too_big ? json_integer((json_int_t)*too_big) : json_null(), "ipv4",
+	                 inner > HEADERS4 ? json_integer(inner - HEADERS4) : json_null(), "ipv6",
+	                 inner > HEADERS6 ? json_integer(inner - HEADERS6) : json_null());
+}
