@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include "mgmt/store/intent.h"
+#include "mgmt/store/intent_internal.h"
+#include "tests/fail/calls.h"
 #include "weir/placement.h"
 
 #define KEY       "00112233445566778899aabbccddeeff"
@@ -227,6 +229,50 @@ static void what_cannot_be_written_is_said_once(void **state)
 	assert_int_equal(count_events(s, "is written again"), 1);
 }
 
+/* What a disk or the kernel refuses. */
+static const struct {
+	const char *call;
+	unsigned nth;
+	int err;
+} refusals[] = {
+	{ "open", 3, EROFS }, { "fchmod", 1, EPERM },  { "write", 1, ENOSPC }, { "fsync", 1, EIO },
+	{ "close", 3, EIO },  { "rename", 1, ENOSPC }, { "write", 1, EDQUOT },
+};
+
+/*
+ * Each error once, at a tick that has a key to hand down, and twice in turn: the file is the old one or the new one and
+ * never a part, nothing is left beside it, what is wrong is said, and the next tick writes it.
+ */
+static void each_error_of_the_disk_leaves_the_file_whole(void **state)
+{
+	struct scene *s = *state;
+	char beside[PATH_MAX + 8];
+	size_t n_said = 0;
+
+	snprintf(beside, sizeof(beside), "%s.new", s->path);
+	tick_node(s);
+	for (size_t i = 0; i < 2 * (sizeof(refusals) / sizeof(refusals[0])); i++) {
+		const size_t k = i / 2;
+		const uint64_t other[2] = { 1, i + 1 };
+		struct placement old, found;
+
+		placement_make(other, MODEL_PLACEMENT_HASH_KEY, &old);
+		assert_int_equal(placement_write(s->path, &old), 0); /* not the head's */
+		calls_fail(refusals[k].call, refusals[k].nth, refusals[k].err, false);
+		placement_follow(s->in, s->now_ms += 1000);
+		if (calls_end() != 1)
+			fail_msg("%s %u did not fail", refusals[k].call, refusals[k].nth);
+		assert_int_equal(placement_read(s->path, &found), 0);
+		if (memcmp(found.key, old.key, sizeof(old.key)) != 0)
+			fail_msg("%s: another file", refusals[k].call);
+		assert_int_equal(access(beside, F_OK), -1);
+		assert_int_equal(count_events(s, " cannot be written: "), ++n_said);
+		placement_follow(s->in, s->now_ms += 1000);
+		find_kind(s, MODEL_PLACEMENT_HASH_KEY);
+		assert_int_equal(count_events(s, "is written again"), n_said);
+	}
+}
+
 /* Without the hash key, and by a process for one command, nothing is written. */
 static void without_the_key_or_offline_nothing_is_written(void **state)
 {
@@ -267,6 +313,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_the_key_or_offline_nothing_is_written,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wrong_hash_key_changes_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(each_error_of_the_disk_leaves_the_file_whole, setup,
+		                                teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
