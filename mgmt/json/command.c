@@ -166,11 +166,12 @@ json_t *command_to_json(const struct intent *in, const struct command *c,
 		json_array_append_new(notes, json_string(result->note));
 	if (note)
 		json_array_append_new(notes, json_string(note));
-	json_t *answer = json_pack(
-	        "{s:o, s:o, s:o, s:s, s:o}", "override",
-	        override_to_json(intent_overrides(in), &result->override, now_ms), "receivers",
-	        receivers_to_json(&result->guards, result->override.target), "guards",
-	        guards_to_json(&result->guards), "undo", result->undo, "notes", notes);
+	json_t *answer =
+	        json_pack("{s:o, s:o, s:o, s:s?, s:o}", "override",
+	                  override_to_json(intent_overrides(in), &result->override, now_ms),
+	                  "receivers", receivers_to_json(&result->guards, result->override.target),
+	                  "guards", guards_to_json(&result->guards), "undo",
+	                  *result->undo ? result->undo : NULL, "notes", notes);
 	if (c->dry_run)
 		json_object_set_new(answer, "dry_run", json_true());
 	return answer;

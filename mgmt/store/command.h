@@ -70,7 +70,7 @@ struct command_result {
 	bool created;
 	struct guard_result guards;
 	struct guard_receiver receivers[COMMAND_RECEIVERS_MAX];
-	char undo[COMMAND_TEXT_MAX]; /**< the command line that undoes it */
+	char undo[COMMAND_TEXT_MAX]; /**< the command line that undoes it; "": none does */
 	char note[COMMAND_TEXT_MAX]; /**< something worth knowing, or "" */
 	char text[COMMAND_TEXT_MAX];
 	const char *field;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * An undo line is for a person who copies it into a shell: it has all options but --reason, and
- * absolute times. A note says what a command leads to where that takes its time.
+ * absolute times. Commands refuse instants that have passed, so none is named that may have passed
+ * when the line is used. A note says what a command leads to where that takes its time.
  */
 #include "mgmt/store/command_text.h"
 
@@ -10,6 +11,12 @@
 #include <string.h>
 
 #include "base/clock.h"
+
+/*
+ * An instant that is nearer may have passed before a person has the line in a shell: a command waits
+ * for other nodes up to 75 s before it prints.
+ */
+#define UNDO_AHEAD_MS 120000
 
 static const char *const words[COMMAND_COUNT] = { "drain", "disable", "force_up",
 	                                          "hold",  "undrain", "enable" };
@@ -28,19 +35,25 @@ enum command_do command_from_text(const char *text)
 	return (enum command_do)i;
 }
 
+/* Whether override @p o ends so soon by itself, or has ended so, that nobody can make it again. */
+static bool is_nearly_over(const struct override *o, int64_t now_ms)
+{
+	return o->until_ms != MODEL_TIME_NEVER && o->until_ms <= now_ms + UNDO_AHEAD_MS;
+}
+
 /* The options of a command line that creates @p o again: its instants that are still to come. */
 static void write_times(const struct override *o, int64_t now_ms, char *out, size_t size)
 {
 	char until[CLOCK_TEXT_MAX] = "never", from[CLOCK_TEXT_MAX], over[32] = "", start[48] = "";
 	bool drain = o->kind == MODEL_OVERRIDE_DRAIN;
 
-	if (o->until_ms > now_ms && o->until_ms != MODEL_TIME_NEVER)
+	if (o->until_ms != MODEL_TIME_NEVER)
 		clock_text(o->until_ms, until);
 	if (drain && o->over_ms > 0)
 		snprintf(over, sizeof(over), " --over %" PRId64 "%s",
 		         o->over_ms % 1000 ? o->over_ms : o->over_ms / 1000,
 		         o->over_ms % 1000 ? "ms" : "s");
-	if (drain && o->from_ms > now_ms)
+	if (drain && o->from_ms > now_ms + UNDO_AHEAD_MS)
 		snprintf(start, sizeof(start), " --from %s", clock_text(o->from_ms, from));
 	snprintf(out, size, "%s%s --until %s", over, start, until);
 }
@@ -71,6 +84,8 @@ void command_write_undo(struct command_result *r, const struct override *was, in
 		write_operation(r, was);
 		return;
 	}
+	if (was && is_nearly_over(was, now_ms))
+		return;
 	if (was)
 		write_times(was, now_ms, times, sizeof(times));
 	snprintf(r->undo, sizeof(r->undo), "weir %s %s %s%s%s%s%s",

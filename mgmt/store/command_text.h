@@ -9,7 +9,8 @@
 
 /*
  * Write r->undo: the command that ends the new override r->override, or that makes again the one
- * that was changed, ended or held (@p was; NULL: there was none).
+ * that was changed, ended or held (@p was; NULL: there was none). Nothing is written where @p was
+ * would have ended by itself before a person could make it again.
  */
 void command_write_undo(struct command_result *r, const struct override *was, int64_t now_ms);
 /* Write r->note for a command on a node: what happens from now on. */
