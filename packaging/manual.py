@@ -163,15 +163,28 @@ def conf_page(program: str) -> str:
                             ".SH EXAMPLES\n.I /usr/share/doc/weir/examples/weir.conf", see_also("weir.conf")])
 
 
-def first_words(arguments: typing.Any) -> list[str]:
+NAMED = ("site", "node", "pool", "backend", "vip", "service")  # what is named behind its kind, and `weir names` lists
+OPTION_KINDS = {"--site": "site", "--pool": "pool", "--service": "service", "--without": "node"}
+# Arguments in capitals: the kind of names, or what the shell knows; by the command where they mean several things.
+CAPITALS = {"FILE": "@file", "INTERFACE": "@interface", "SITE": "@site", "VERSION": "@version", "NODE": "@node",
+            "operation ID": "@operation", "drill end ID": "@drill", "dns explain NAME": "@dns",
+            "wait KIND": "site backend pool service node", "names KIND": " ".join((*NAMED, "dns", "operation", "drill", "version"))}
+
+
+def first_words(command: str, arguments: str) -> list[str]:
     """What may come first behind a subcommand: "site NAME|backend POOL/NAME" -> site, backend; FILE -> @file."""
     found: list[str] = []
-    if arguments.startswith("ID "):
-        return found  # what follows is no first word
-    for way in arguments.strip("[]").split("|"):
+    first = arguments.partition(" ")[0] if arguments.startswith("ID ") else arguments
+    for way in first.strip("[]").split("|"):
         word = way.split()[0] if way.split() else ""
-        found += ["@file"] if word == "FILE" else ["@interface"] if word == "INTERFACE" else [word] if word.islower() else []
+        meant = CAPITALS.get(f"{command} {word}") or CAPITALS.get(word) or (word if word.islower() else "")
+        found += [m for m in meant.split() if m not in found]
     return found
+
+
+def second_words(arguments: str) -> list[str]:
+    """Behind an ID: "ID [hold|resume]" -> hold, resume."""
+    return arguments[len("ID ["):-1].split("|") if arguments.startswith("ID [") else []
 
 
 def quoted(text: str) -> str:
@@ -187,13 +200,16 @@ def completion(program: str) -> str:
     rows, choices = [], {}
     for c in sorted(table["commands"], key=lambda c: -len(c["words"])):
         rows.append(f"\t{quoted(c['words'])}*) options={quoted(' '.join(o['name'] for o in c['options']))} "
-                    f"words={quoted(c['words'])} first={quoted(' '.join(first_words(c['arguments'])))} ;;")
+                    f"words={quoted(c['words'])} first={quoted(' '.join(first_words(c['words'], c['arguments'])))} "
+                    f"second={quoted(' '.join(second_words(c['arguments'])))} many={quoted('site' if 'NAME...' in c['arguments'] else '')} ;;")
         for o in c["options"]:
             if o.get("value") and re.fullmatch(r"[a-z]+(\|[a-z]+)+", o["value"]):
                 choices[o["name"]] = o["value"].replace("|", " ")
     return SCRIPT.format(name=name, ident=ident, rows="\n".join(rows), valued="|".join(valued),
                          shared=" ".join(shared + ["--json", "--help", "--version"]),
                          commands="\n".join(sorted(c["words"] for c in table["commands"]) + ["help"]),
+                         kinds="|".join(NAMED), option_kinds="".join(
+                             f"\t{o}) _{ident}_names {kind}; return ;;\n" for o, kind in OPTION_KINDS.items() if o in valued),
                          choices="".join(f"\t{o}) _{ident}_offer {quoted(v)}; return ;;\n" for o, v in sorted(choices.items())))
 
 
@@ -201,6 +217,27 @@ SCRIPT = """# bash completion for {name}; made from its table of subcommands.
 _{ident}_commands='{commands}'
 
 _{ident}_offer() {{ mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur"); }}
+
+# Names that programs know: lines, which nothing expands. {name} itself leaves out what a shell would not take for a
+# word, and answers in time: with management stopped it is waited for no longer than this second.
+_{ident}_names() {{
+	local part=${{cur##*,}}
+	mapfile -t COMPREPLY < <(timeout 1 "$program" "${{dirs[@]}}" names "$1" "$part" 2>/dev/null || :)
+	COMPREPLY=("${{COMPREPLY[@]/#/"${{cur%"$part"}}"}}")
+}}
+
+_{ident}_interfaces() {{
+	local path name
+	for path in /sys/class/net/*; do
+		name=${{path##*/}}
+		if [[ $name == "$cur"* && $name != *[!A-Za-z0-9._:-]* ]]; then COMPREPLY+=("$name"); fi
+	done
+}}
+
+_{ident}_files() {{
+	compopt -o filenames 2>/dev/null || :
+	mapfile -t COMPREPLY < <(compgen "$1" -- "$cur")
+}}
 
 # The words that may follow those of $given: the next word of each subcommand that begins so.
 _{ident}_next() {{
@@ -212,11 +249,28 @@ _{ident}_next() {{
 	done <<<"$_{ident}_commands"
 }}
 
+# The first word behind a subcommand: names of the kinds of $first, or else its words.
+_{ident}_first() {{
+	local word all=() plain=''
+	for word in $first; do
+		case $word in
+		@file) _{ident}_files -f; return ;;
+		@interface) _{ident}_interfaces; return ;;
+		@*) _{ident}_names "${{word#@}}"; all+=("${{COMPREPLY[@]}}") ;;
+		*) plain+=" $word" ;;
+		esac
+	done
+	_{ident}_offer "$plain $(_{ident}_next)"
+	COMPREPLY+=("${{all[@]}}")
+}}
+
 _{ident}() {{
-	local cur=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} given='' i options='' words='' first=''
+	local cur=${{COMP_WORDS[COMP_CWORD]}} before=${{COMP_WORDS[COMP_CWORD-1]}} program=${{1:-{name}}} given='' i
+	local options='' words='' first='' second='' many='' behind=() dirs=()
 	COMPREPLY=()
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${{COMP_WORDS[i]}} in
+		--conf-dir|--state-dir|--run-dir|--bpf-dir|--node) dirs+=("${{COMP_WORDS[i]}}" "${{COMP_WORDS[i+1]}}"); ((i++)) || : ;;
 		{valued}) ((i++)) || : ;;
 		-*) ;;
 		*) given+="${{COMP_WORDS[i]}} " ;;
@@ -227,7 +281,7 @@ _{ident}() {{
 {rows}
 	esac
 	case $before in
-{choices}	--conf-dir|--state-dir|--run-dir|--bpf-dir) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+{choices}{option_kinds}	--conf-dir|--state-dir|--run-dir|--bpf-dir) _{ident}_files -d; return ;;
 	{valued}) return ;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -235,14 +289,19 @@ _{ident}() {{
 	elif [[ -z $words ]]; then
 		_{ident}_offer "$(_{ident}_next)"
 	elif [[ $given == "$words " ]]; then
-		case $first in
-		@file) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
-		@interface) _{ident}_offer "$(ls /sys/class/net)" ;;
-		*) _{ident}_offer "$first $(_{ident}_next)" ;;
+		_{ident}_first
+	else
+		read -ra behind <<<"${{given#"$words "}}"
+		case ${{behind[0]}} in
+		{kinds})
+			if [[ " $first " == *" ${{behind[0]}} "* && (${{#behind[@]}} -eq 1 || ${{behind[0]}} == "$many") ]]; then
+				_{ident}_names "${{behind[0]}}"
+			fi ;;
+		*) if [[ ${{#behind[@]}} -eq 1 ]]; then _{ident}_offer "$second"; fi ;;
 		esac
 	fi
 }}
-complete -o filenames -F _{ident} {name}
+complete -F _{ident} {name}
 """
 MAKERS: dict[str, typing.Callable[..., str]] = {"command": command_page, "process": process_page, "conf": conf_page, "completion": completion}
 

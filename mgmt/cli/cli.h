@@ -135,6 +135,7 @@ int cli_events(struct cli *cli, const struct cli_args *args);
 int cli_trace(struct cli *cli, const struct cli_args *args);
 int cli_health(struct cli *cli, const struct cli_args *args);
 int cli_why(struct cli *cli, const struct cli_args *args);
+int cli_names(struct cli *cli, const struct cli_args *args);
 int cli_wait(struct cli *cli, const struct cli_args *args);
 int cli_clock(struct cli *cli, const struct cli_args *args);
 int cli_clock_accept(struct cli *cli, const struct cli_args *args);

@@ -290,7 +290,7 @@ static void print_change(const json_t *body)
 		return;
 	if (by)
 		printf("ROLLED BACK at %s unless confirmed: weir confirm %.0f\n", by, number);
-	if (before > 0)
+	if (before > 0 && !json_is_true(json_object_get(body, "dry_run")))
 		printf("undo: weir rollback %.0f --reason TEXT\n", before);
 }
 

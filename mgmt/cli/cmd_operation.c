@@ -9,8 +9,7 @@
 
 #include "mgmt/cli/body.h"
 #include "mgmt/cli/op.h"
-
-#define COMMAND_MAX 8192 /* bytes of a command line that is printed */
+#include "mgmt/cli/past.h"
 
 static bool fail_usage(const char *expected)
 {
@@ -74,35 +73,22 @@ static json_t *make_body(const struct cli_args *args, const char *what)
 	return NULL;
 }
 
-/* Add " --override room,fresh" for the names in @p list; nothing for none. @return false: no room */
-static bool add_list(const char *option, const json_t *list, char *out, size_t size)
-{
-	char names[COMMAND_MAX] = "";
-	const json_t *name;
-	size_t i, n = 0;
-
-	json_array_foreach(list, i, name) if (n < sizeof(names)) n +=
-	        (size_t)snprintf(names + n, sizeof(names) - n, "%s%s", i ? "," : "",
-	                         json_string_value(name) ? json_string_value(name) : "");
-	return n < sizeof(names) && (!n || cli_line_add(option, names, out, size));
-}
-
 /*
  * The command as it was given, with the names that management says go past what refuses; where that
  * is too long, management's own. @return NULL: no names do
  */
 static const char *command_past(const struct cli_args *args, const json_t *body,
-                                char out[COMMAND_MAX])
+                                char out[PAST_LINE_MAX])
 {
 	static const char *const replaced[] = { "--override", "--without", "--dry-run", NULL };
 	const char *whole = api_text(body, "override", NULL);
 
 	if (!whole)
 		return NULL;
-	bool fits = cli_line(args, replaced, out, COMMAND_MAX) &&
-	            add_list(" --override ", json_object_get(body, "override_guards"), out,
-	                     COMMAND_MAX) &&
-	            add_list(" --without ", json_object_get(body, "without"), out, COMMAND_MAX);
+	bool fits = cli_line(args, replaced, out, PAST_LINE_MAX) &&
+	            past_add(" --override ", json_object_get(body, "override_guards"), out,
+	                     PAST_LINE_MAX) &&
+	            past_add(" --without ", json_object_get(body, "without"), out, PAST_LINE_MAX);
 	return fits ? out : whole;
 }
 
@@ -135,7 +121,7 @@ static void print_hints(const json_t *body)
 static int print_refusal(const struct cli *cli, const struct cli_args *args,
                          struct api_reply *reply)
 {
-	char command[COMMAND_MAX];
+	char command[PAST_LINE_MAX];
 	bool guarded = strcmp(api_text(reply->body, "code", ""), "guard") == 0;
 	const char *past;
 	int status;
@@ -199,7 +185,7 @@ static void show_answer(const struct cli *cli, const json_t *body)
 static int judge_dry_run(const struct cli *cli, const struct cli_args *args, const json_t *o)
 {
 	const json_t *preflight = json_object_get(o, "preflight");
-	char command[COMMAND_MAX];
+	char command[PAST_LINE_MAX];
 
 	if (!json_is_false(json_object_get(preflight, "would_begin")))
 		return CLI_OK;

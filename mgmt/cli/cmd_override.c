@@ -7,7 +7,9 @@
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/cli/body.h"
 #include "mgmt/cli/cmd_node.h"
+#include "mgmt/cli/names.h"
 #include "mgmt/cli/op.h"
+#include "mgmt/cli/past.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,19 +17,25 @@
 
 /*
  * "site NAME", "node NAME" or "backend POOL/NAME" -> {"site": ...}, {"node": ...} or {"pool":...,
- * "backend":...}. @return NULL: none of them
+ * "backend":...}. @return NULL after an error message
  */
-static json_t *parse_override_target(const struct cli_args *args)
+static json_t *parse_override_target(const struct cli *cli, const struct cli_args *args)
 {
-	const char *slash = args->at[1] ? strchr(args->at[1], '/') : NULL;
+	char full[NAMES_BACKEND_MAX];
+	const char *kind = args->at[0];
+	bool named = args->n == 2 && *args->at[1];
 
-	if (args->n != 2)
-		return NULL;
-	if ((strcmp(args->at[0], "site") == 0 || strcmp(args->at[0], "node") == 0) && !slash)
-		return json_pack("{s:s}", args->at[0], args->at[1]);
-	if (strcmp(args->at[0], "backend") == 0 && slash && slash != args->at[1] && slash[1])
-		return json_pack("{s:s%, s:s}", "pool", args->at[1], (size_t)(slash - args->at[1]),
-		                 "backend", slash + 1);
+	if (named && (strcmp(kind, "site") == 0 || strcmp(kind, "node") == 0) &&
+	    !strchr(args->at[1], '/'))
+		return json_pack("{s:s}", kind, args->at[1]);
+	if (named && strcmp(kind, "backend") == 0) {
+		if (names_backend(cli, args->at[1], full) != CLI_OK)
+			return NULL;
+		size_t n = strcspn(full, "/");
+
+		return json_pack("{s:s%, s:s}", "pool", full, n, "backend", full + n + 1);
+	}
+	cli_fail(CLI_USAGE, "expected: site NAME, node NAME, or backend POOL/NAME");
 	return NULL;
 }
 
@@ -50,16 +58,14 @@ static json_t *make_body(const char *what, json_t *target, const struct cli_args
 }
 
 /* The request of an override command. @return NULL after an error message */
-static json_t *request_of(const char *what, const struct cli_args *args)
+static json_t *request_of(const struct cli *cli, const char *what, const struct cli_args *args)
 {
 	bool begins = strcmp(what, "drain") == 0 || strcmp(what, "disable") == 0 ||
 	              strcmp(what, "force_up") == 0;
-	json_t *target = parse_override_target(args);
+	json_t *target = parse_override_target(cli, args);
 
-	if (!target) {
-		cli_fail(CLI_USAGE, "expected: site NAME, node NAME, or backend POOL/NAME");
+	if (!target)
 		return NULL;
-	}
 	if (begins && !cli_text(args, "--reason")) {
 		json_decref(target);
 		cli_fail(CLI_USAGE, "--reason TEXT is missing: say why, for the record");
@@ -85,16 +91,65 @@ static bool waits_before(const char *what, const struct cli_args *args)
 	       !cli_flag(args, "--now") && !cli_flag(args, "--dry-run");
 }
 
+/* A refusal by guards, with the command that goes past them. @return the exit status */
+static int print_guarded(const struct cli *cli, const struct cli_args *args,
+                         const struct api_reply *reply)
+{
+	char line[PAST_LINE_MAX];
+	const json_t *guards = json_object_get(reply->body, "guards");
+	bool guarded = strcmp(api_text(reply->body, "code", ""), "guard") == 0 &&
+	               past_guards(args, guards, line, sizeof(line));
+
+	if (cli->json && reply->body)
+		api_print_json(reply->body);
+	return api_refusal_with(reply, guarded ? line : NULL);
+}
+
+/* Send @p request and show what came of it. @return the exit status */
+static int send_override(const struct cli *cli, const struct cli_args *args,
+                         const struct api_request *request)
+{
+	struct api_reply reply;
+	int status = api_query(cli, request, &reply);
+
+	if (status)
+		return status;
+	if (api_succeeded(&reply)) {
+		status = api_status(&reply);
+		if (cli->json)
+			api_print_json(reply.body);
+		else
+			override_print(reply.body);
+	} else {
+		status = print_guarded(cli, args, &reply);
+	}
+	api_reply_fini(&reply);
+	return status;
+}
+
+/* As send_override(), without management. Takes @p body. @return the exit status */
+static int send_offline(const struct cli *cli, const struct cli_args *args, json_t *body)
+{
+	char line[PAST_LINE_MAX];
+	json_t *guards = NULL;
+	int status = offline_override(cli, body, cli_flag(args, "--dry-run"), &guards);
+
+	if (guards && past_guards(args, guards, line, sizeof(line)))
+		fprintf(stderr, "  to do it anyway (kept in the record): %s\n", line);
+	json_decref(guards);
+	return status;
+}
+
 static int do_override(struct cli *cli, const struct cli_args *args, const char *what)
 {
 	char path[96];
 	struct api_request request = { .method = "POST", .path = path };
 
-	request.body = request_of(what, args);
+	request.body = request_of(cli, what, args);
 	if (!request.body)
 		return CLI_USAGE;
 	if (cli_flag(args, "--offline"))
-		return offline_override(cli, request.body, cli_flag(args, "--dry-run"));
+		return send_offline(cli, args, request.body);
 	int status = waits_before(what, args) ? node_await_settled(cli, request.body) : CLI_OK;
 	if (status) {
 		json_decref(request.body);
@@ -103,7 +158,7 @@ static int do_override(struct cli *cli, const struct cli_args *args, const char 
 	snprintf(path, sizeof(path), "/v1/overrides?wait=%s%s",
 	         cli_flag(args, "--all") ? "all" : "local",
 	         cli_flag(args, "--dry-run") ? "&dry_run=true" : "");
-	return api_show(cli, &request, override_print);
+	return send_override(cli, args, &request);
 }
 
 /* A command that leads to a state of a node; with --wait it waits for the state. */

@@ -22,9 +22,10 @@ void override_print(const json_t *body);
 
 /*
  * Carry out an override command without weir-mgmt, by the same store and writer. @p body is as for
- * POST /v1/overrides and is taken. @return the exit status
+ * POST /v1/overrides and is taken. @return the exit status; of CLI_REFUSED *@p guards is what each
+ * guard says, given
  */
-MUST_CHECK int offline_override(const struct cli *cli, json_t *body, bool dry_run);
+MUST_CHECK int offline_override(const struct cli *cli, json_t *body, bool dry_run, json_t **guards);
 
 /*
  * The store is locked: kill weir-mgmt if it hangs (offline_hung.c). @return CLI_OK: it has ended;

@@ -15,6 +15,7 @@
 #include "mgmt/cli/cmd_node.h"
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/cli/members.h"
+#include "mgmt/cli/names.h"
 #include "mgmt/cli/op.h"
 #include "mgmt/cli/vips.h"
 #include "mgmt/store/store.h"
@@ -30,12 +31,12 @@
 struct thing {
 	const char *kind, *name; /* of a backend: without its pool */
 	char pool[64];
+	char full[NAMES_BACKEND_MAX]; /* of a backend */
 };
 
-static int thing_of(const struct cli_args *args, struct thing *t)
+static int thing_of(const struct cli *cli, const struct cli_args *args, struct thing *t)
 {
 	static const char *const kinds[] = { "site", "backend", "pool", "service", "node" };
-	const char *slash = args->at[1] ? strchr(args->at[1], '/') : NULL;
 
 	*t = (struct thing){ .name = args->at[1] ? args->at[1] : "" };
 	for (size_t i = 0; i < 5; i++)
@@ -47,10 +48,14 @@ static int thing_of(const struct cli_args *args, struct thing *t)
 		        "expected: site, backend, pool, service, node or vip, and its name");
 	if (strcmp(t->kind, "backend") != 0)
 		return CLI_OK;
-	if (!slash || slash == t->name || !slash[1] || slash - t->name >= (int)sizeof(t->pool))
+	int status = names_backend(cli, t->name, t->full);
+	if (status)
+		return status;
+	size_t n = strcspn(t->full, "/");
+	if (n >= sizeof(t->pool))
 		return cli_fail(CLI_USAGE, "expected: backend POOL/NAME");
-	snprintf(t->pool, sizeof(t->pool), "%.*s", (int)(slash - t->name), t->name);
-	t->name = slash + 1;
+	snprintf(t->pool, sizeof(t->pool), "%.*s", (int)n, t->full);
+	t->name = t->full + n + 1;
 	return CLI_OK;
 }
 
@@ -334,7 +339,7 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 
 	if (args->n == 2 && !strcmp(args->at[0], "vip") && *args->at[1])
 		return vips_explain(cli, args->at[1]);
-	status = args->n == 0 ? explain_node(cli) : thing_of(args, &t);
+	status = args->n == 0 ? explain_node(cli) : thing_of(cli, args, &t);
 	if (args->n == 0)
 		return status;
 	if (!status)
@@ -345,7 +350,7 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 	if (!thing) {
 		api_reply_fini(&reply);
 		return cli_fail(CLI_USAGE, "there is no %s %s; weir status lists them", t.kind,
-		                args->at[1]);
+		                t.pool[0] ? t.full : t.name);
 	}
 	json_t *events = events_of(cli, &t, thing), *reasons = reasons_of(reply.body, &t);
 	json_t *arrivals = strcmp(t.kind, "site") == 0 ? arrivals_query(cli, t.name) : NULL;
@@ -357,6 +362,8 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 	} else {
 		if (strcmp(t.kind, "site") == 0)
 			arrivals_print(arrivals);
+		if (t.pool[0] && strcmp(t.full, args->at[1]) != 0)
+			printf("%-12s %s\n", "backend", t.full);
 		print_thing(reply.body, &t, thing, reasons, events);
 	}
 	json_decref(arrivals);
@@ -545,7 +552,7 @@ int cli_wait(struct cli *cli, const struct cli_args *args)
 	if (timeout && when_duration(timeout, &timeout_ms) != 0)
 		return cli_fail(CLI_USAGE, "--timeout: expected a duration such as 5m");
 	if (args->n == 3)
-		status = thing_of(args, &t);
+		status = thing_of(cli, args, &t);
 	else if (args->n != 1)
 		status = cli_fail(CLI_USAGE,
 		                  "expected: well, or site|backend|pool|service|node NAME STATE");

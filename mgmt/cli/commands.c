@@ -114,6 +114,8 @@ const struct cli_command cli_commands[] = {
 	  cli_why, { NONE } },
 	{ "wait", "well | KIND NAME STATE", 1, 3, "wait for a state: site ams drained, backend web/b1 up", cli_wait,
 	  { { "--timeout", "DURATION", "give up after this time (default 60s)" }, NONE } },
+	{ "names", "KIND [PREFIX]", 1, 2, "list the names of one kind (site, node, pool, backend, vip, service, dns, operation, drill, version), one on each line, for completion", cli_names,
+	  { NONE } },
 	{ "clock accept", "", 0, 0, "accept the wall clock as it is now, after an intended step", cli_clock_accept,
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_DRY_RUN, NONE } },
 	{ "clock", "", 0, 0, "show the time that schedules follow, and whether the wall clock agrees", cli_clock, { NONE } },

@@ -78,6 +78,8 @@ void cli_help_document(void)
 	     "`weir` is a client of the management API (`docs/api.md`) over `RUN/api.sock`. When management does not\n"
 	     "answer, `status` and `health` read the pages of the processes, and overrides take `--offline`. `trace`, `dns explain`,\n"
 	     "`config` and `agent` need no running process. Data goes to standard output; errors and advice go to standard error.\n"
+	     "A backend is POOL/NAME, or NAME alone if no other pool has one of this name. In bash, TAB completes commands, options and\n"
+	     "names, also with management stopped (`weir names`).\n"
 	     "`--json` prints the API's answer unchanged on one line, `events --json` one line for each event.\n\n"
 	     "| exit status | meaning |\n|---|---|");
 	for (size_t i = 0; exit_rows[i].status; i++)

@@ -81,9 +81,7 @@ static int report_refusal(enum command_outcome outcome, const struct command_res
 			if (!r->guards.verdicts[i].ok)
 				fprintf(stderr, "  %s: %s\n", r->guards.verdicts[i].guard,
 				        r->guards.verdicts[i].detail);
-		return cli_fail(CLI_REFUSED,
-		                "refused by a guard; to do it anyway: --override GUARD "
-		                "(kept in the record)");
+		return cli_fail(CLI_REFUSED, "refused by a guard");
 	case COMMAND_NOTHING:
 		return cli_fail(CLI_CONFLICT, "there is nothing to end or hold");
 	case COMMAND_STALE:
@@ -137,8 +135,10 @@ static struct page *open_health_page(const struct cli *cli)
 /* A command that ends what has already ended succeeds. */
 static int print_outcome(const struct cli *cli, struct intent *in, const struct command *c,
                          enum command_outcome outcome, const struct command_result *r,
-                         int64_t now_ms)
+                         int64_t now_ms, json_t **guards)
 {
+	if (outcome == COMMAND_REFUSED)
+		*guards = guards_to_json(&r->guards);
 	if (outcome == COMMAND_OVER) {
 		print_result(cli, nothing_to_end_to_json(c, r));
 		return CLI_OK;
@@ -153,7 +153,7 @@ static int print_outcome(const struct cli *cli, struct intent *in, const struct 
 }
 
 static int run_offline(const struct cli *cli, struct intent *in, const struct command *c,
-                       int64_t now_ms)
+                       int64_t now_ms, json_t **guards)
 {
 	struct command_result *r = calloc(1, sizeof(*r));
 
@@ -162,7 +162,7 @@ static int run_offline(const struct cli *cli, struct intent *in, const struct co
 	struct page *page = open_health_page(cli);
 	struct guard_observed seen = { .health = page ? page_payload(page) : NULL };
 	enum command_outcome outcome = command_run(in, c, &seen, now_ms, r);
-	int status = print_outcome(cli, in, c, outcome, r, now_ms);
+	int status = print_outcome(cli, in, c, outcome, r, now_ms, guards);
 
 	page_close(page);
 	free(r);
@@ -240,7 +240,7 @@ static int open_offline_store(const struct cli *cli, bool dry_run, int64_t now_m
 	return CLI_OK;
 }
 
-int offline_override(const struct cli *cli, json_t *body, bool dry_run)
+int offline_override(const struct cli *cli, json_t *body, bool dry_run, json_t **guards)
 {
 	char principal[PRINCIPAL_MAX];
 
@@ -261,7 +261,7 @@ int offline_override(const struct cli *cli, json_t *body, bool dry_run)
 		status = open_offline_store(cli, dry_run, now_ms, &in);
 	if (!status) {
 		intent_for(in, principal, NULL);
-		status = run_offline(cli, in, &c, now_ms);
+		status = run_offline(cli, in, &c, now_ms, guards);
 	}
 	intent_close(in);
 	json_decref(body);

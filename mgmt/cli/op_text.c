@@ -182,9 +182,10 @@ static void print_operation(const json_t *o)
 void op_print(const json_t *body)
 {
 	const json_t *o = op_of(body);
+	bool dry_run = is_true(body, "dry_run") || is_true(o, "dry_run");
 	char title[OP_TITLE_MAX];
 
-	if (is_true(body, "dry_run") || is_true(o, "dry_run")) {
+	if (dry_run) {
 		printf("dry run, nothing was changed:\n%s\n", op_title(o, title));
 		op_print_plan(o);
 		op_print_texts(json_object_get(o, "warnings"), "  ! ");
@@ -192,5 +193,6 @@ void op_print(const json_t *body)
 		print_operation(o);
 	}
 	op_print_texts(json_object_get(body, "notes"), "  note: ");
-	print_undo(o);
+	if (!dry_run)
+		print_undo(o);
 }

@@ -147,5 +147,6 @@ void override_print(const json_t *body)
 	if (json_is_false(json_object_get(body, "complete")))
 		puts("  not all nodes have the change yet; weir-mgmt continues in the background: see "
 		     "weir status");
-	print_undo(api_text(body, "undo", NULL));
+	if (!json_is_true(json_object_get(body, "dry_run")))
+		print_undo(api_text(body, "undo", NULL));
 }

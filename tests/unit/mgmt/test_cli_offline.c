@@ -207,7 +207,11 @@ static int take_request(const char *body, bool dry_run)
 	assert_non_null(request);
 	n_opened = n_hung = n_slept = 0;
 	shown_begin();
-	int status = offline_override(&here, request, dry_run);
+	json_t *guards = NULL;
+	int status = offline_override(&here, request, dry_run, &guards);
+
+	assert_int_equal(guards != NULL, status == CLI_REFUSED);
+	json_decref(guards);
 
 	shown_end();
 	return status;
@@ -363,9 +367,7 @@ static void each_outcome_has_its_exit_status_and_text(void **state)
 		int status;
 		const char *field, *told;
 	} rows[] = {
-		{ COMMAND_REFUSED, CLI_REFUSED, NULL,
-		  "refused by a guard; to do it anyway: --override GUARD (kept in the "
-		  "record)\n" },
+		{ COMMAND_REFUSED, CLI_REFUSED, NULL, "refused by a guard\n" },
 		{ COMMAND_NOTHING, CLI_CONFLICT, NULL, "there is nothing to end or hold\n" },
 		{ COMMAND_STALE, CLI_CONFLICT, NULL,
 		  "the override has changed meanwhile; try again\n" },

@@ -157,7 +157,7 @@ class Offline(unittest.TestCase):
 
     def test_what_is_told_offline_is_for_people(self) -> None:
         self.node.stop()
-        drain, begins, refused = ("drain", "site", "ams"), ("--until", "never", "--reason", "INC-1"), "weir: refused by a guard; to do it anyway:"
+        drain, begins, refused = ("drain", "site", "ams"), ("--until", "never", "--reason", "INC-1"), "weir: refused by a guard\n  to do it anyway (kept in the record): weir "
         until = 'weir: %s: found "soon", expected an instant such as "2026-11-20T12:00:00Z", "+4h", or "never"\n'
         scheduled = ("  starts    T\n  complete  T\n  returns   never\n  all back  never\nreceivers:\n"
                      "  fra              share  50.0 % -> 100.0 %, load not known\n"
@@ -170,11 +170,10 @@ class Offline(unittest.TestCase):
                 ((*drain, *begins, "--over", "soon"), 1, "", 'weir: over: found "soon", expected a duration such as "5m"\n'),
                 (("drain", "site", "nosuch", *begins), 1, "", "weir: target.site: there is no site nosuch\n"),
                 (("disable", "backend", "web-fra/b1", *begins), 2, "", "  last-backend: pool web-fra has no other backend for new flows "
-                 f"that is not down\n{refused} --override GUARD (kept in the record)\n"),
+                 f"that is not down\n{refused}disable backend web-fra/b1 --until never --reason INC-1 --offline --override last-backend\n"),
                 (("undrain", "site", "ams"), 0, "nothing to end: the target has no drain\n", ""),
                 (("hold", "site", "ams"), 4, "", "weir: there is nothing to end or hold\n"),
-                ((*drain, *begins, "--dry-run"), 0, "dry run, nothing was changed:\ndrain site ams: scheduled (ID)\n" + scheduled +
-                 "undo: weir undrain site ams --scheduled\n", ""),
+                ((*drain, *begins, "--dry-run"), 0, "dry run, nothing was changed:\ndrain site ams: scheduled (ID)\n" + scheduled, ""),
                 ((*drain, *begins, "--now"), 0, "drain site ams: drained (ID)\n" + scheduled + written + "undo: weir undrain site ams --scheduled\n", ""),
                 (("undrain", "site", "ams", "--now"), 0, "drain site ams: done (ID)\n  returns   T\n  all back  T\n" + written +
                  "undo: weir drain site ams --until never --scheduled --reason TEXT\n", "")):

@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What people need not type or know: names by completion in a real bash, a backend without its pool, the command past a refusal.
+Management is real; for hostile answers it is canned.
+
+Usage: test_cli_names.py WEIR WEIR_MGMT COMPLETION
+"""
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import typing
+import unittest
+
+COMPLETION, MGMT, WEIR = (os.path.abspath(sys.argv.pop()) for _ in range(3))
+sys.argv += [WEIR, os.path.dirname(__file__)]
+import test_cli  # noqa: E402  it takes the rest of the arguments
+from api_node import Node, config, freeze  # noqa: E402
+
+import counted  # noqa: E402
+
+SOON = ("--until", "+4h", "--reason", "INC 7")
+# Sourced as bash does it, and called as readline would: the last word is the one that is completed.
+COMPLETE = 'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _weir "$1"; printf "%s\\n" "${COMPREPLY[@]}"'
+
+
+def two_pools() -> str:
+    """As the node's own, but a backend of one name in one pool only, and one of another kind."""
+    text = config().replace(' ];  }', ' ]; clock = "trusted"; }')
+    return text.replace('{ name = "b2"; address = "10.1.1.12"', '{ name = "ams-b2"; address = "10.1.1.12"')
+
+
+class WithNode(unittest.TestCase):
+    node: Node
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.node = Node(MGMT, text=two_pools()).start()
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.node.close()
+
+    def dirs(self) -> list[str]:
+        return ["--conf-dir", self.node.conf, "--state-dir", self.node.state, "--run-dir", self.node.run]
+
+    def weir(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([WEIR, *self.dirs(), "--node", self.node.name, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+    def complete(self, *words: str) -> list[str]:
+        done = subprocess.run(["bash", "-euc", COMPLETE, "bash", COMPLETION, WEIR, *self.dirs(), *words], capture_output=True, text=True,
+                              timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), words)
+        return done.stdout.split()
+
+
+class Completion(WithNode):
+    ROWS: tuple[tuple[tuple[str, ...], list[str]], ...] = (
+        (("drain", "site", ""), ["ams", "fra"]),
+        (("drain", "site", "f"), ["fra"]),
+        (("drain", "site", "ams", ""), ["ams", "fra"]),
+        (("shift", "site", "ams", ""), []),
+        (("drain", "--reason", "INC 7", "node", ""), ["ams-1", "fra-1"]),
+        (("why", "pool", "web-"), ["web-ams", "web-fra"]),
+        (("why", "vip", ""), ["shop-ams", "shop-fra"]),
+        (("wait", "service", ""), ["web"]),
+        (("disable", "backend", "web-a"), ["web-ams/ams-b2", "web-ams/b1"]),
+        (("disable", "backend", "ams-b2"), ["web-ams/ams-b2"]),
+        (("disable", "backend", "b1"), ["web-ams/b1", "web-fra/b1"]),
+        (("disable", "backend", "nosuch"), []),
+        (("drill", "backup", "a"), ["ams"]),
+        (("dns", "explain", "w"), ["www.shop.example"]),
+        (("status", "--pool", "web-f"), ["web-fra"]),
+        (("drain", "site", "ams", "--service", ""), ["web"]),
+        (("undrain", "site", "ams", "--without", "ams-1,f"), ["ams-1,fra-1"]),
+        (("drain", "site", "ams", "--reason", ""), []),
+        (("hold", "pool", ""), []),
+        (("operation", "x", "h"), ["hold"]),
+    )
+
+    def test_names_are_offered(self) -> None:
+        for words, offered in self.ROWS:
+            self.assertEqual(self.complete(*words), offered, words)
+        self.assertEqual(self.complete("rollback", ""), ["1"])
+        self.assertEqual(self.complete("diff", ""), ["1", "ams-1", "fra-1"])
+
+    def test_with_management_stopped_or_dead_too_and_in_time(self) -> None:
+        node = Node(MGMT, text=two_pools()).start()
+        self.addCleanup(node.close)
+        was, self.node = self.node, node
+        try:
+            assert node.process
+            freeze(node.process)
+            began = time.monotonic()
+            self.assertEqual(self.complete("drain", "site", ""), ["ams", "fra"])
+            self.assertEqual(self.complete("rollback", ""), [])
+            # 0.6 s of waiting, and never more than 1; the rest is what a busy machine takes to start programs
+            self.assertLess(time.monotonic() - began, 3)
+            node.process.send_signal(signal.SIGCONT)
+            node.stop()
+            self.assertEqual(self.complete("disable", "backend", "ams-b2"), ["web-ams/ams-b2"])
+            self.assertEqual(self.complete("operation", ""), [])
+        finally:
+            if node.process:
+                node.process.send_signal(signal.SIGCONT)
+            self.node = was
+
+    def test_an_interface_is_a_word(self) -> None:
+        self.assertIn("lo", self.complete("agent", "attach", "l"))
+
+
+class Hostile(test_cli.WithApi):
+    """A management that names what no shell should meet."""
+
+    def test_what_is_no_word_is_not_offered(self) -> None:
+        evil = ["$(touch PWNED)", "`touch PWNED`", "a b", "a;touch PWNED", "-rf", "a\nb", "a'b", 'a"b', "a\\b", "a*", "~root", "\x1b[2J", "", None, 7.0, {"a": 1}]
+        self.api.answers["/v1/operations"] = (200, {"items": [{"id": e} for e in evil] + [{"id": "ams-1-k3"}, {}]})
+        with tempfile.TemporaryDirectory() as empty:
+            done = subprocess.run(["bash", "-euc", COMPLETE, "bash", COMPLETION, WEIR, "--run-dir", self.dir, "operation", ""],
+                                  capture_output=True, text=True, timeout=60, check=False, cwd=empty)
+            self.assertEqual((done.returncode, done.stdout.split(), done.stderr, os.listdir(empty)), (0, ["7", "ams-1-k3"], "", []))
+
+
+class ShortNames(WithNode):
+    def test_the_only_backend_of_a_name_needs_no_pool(self) -> None:
+        self.assertRegex(self.weir("why", "backend", "ams-b2").stdout, r"^backend +web-ams/ams-b2\nintent ")
+        self.assertRegex(self.weir("why", "backend", "web-ams/ams-b2").stdout, r"^intent ")
+        for verb, ends in (("drain", "undrain"), ("disable", "enable"), ("force-up", "enable")):
+            made = self.weir(verb, "backend", "ams-b2", *SOON)
+            self.assertEqual(made.returncode, 0, made.stderr)
+            self.assertIn("backend web-ams/ams-b2: ", made.stdout)
+            self.assertIn(f"undo: weir {ends} backend web-ams/ams-b2\n", made.stdout)
+            self.assertEqual(self.weir(ends, "backend", "ams-b2", "--now").returncode, 0)
+        self.assertEqual(self.weir("wait", "backend", "ams-b2", "serve", "--timeout", "20s").returncode, 0)
+
+    def test_of_several_all_are_named(self) -> None:
+        for command in ("why", "drain", "disable", "enable", "undrain", "force-up", "wait"):
+            more: tuple[str, ...] = ("up",) if command == "wait" else () if command in ("why", "enable", "undrain") else SOON
+            done = self.weir(command, "backend", "b1", *more)
+            self.assertEqual((done.returncode, done.stdout, done.stderr),
+                             (1, "", "weir: b1 is the name of 2 backends: web-ams/b1, web-fra/b1\n"), command)
+            self.assertEqual(self.weir(command, "backend", "nosuch", *more).stderr, "weir: there is no backend nosuch; weir status lists them\n")
+
+
+class Undo(WithNode):
+    """Of each command that prints how to undo it: never of a dry run or a refusal, and no instant that has passed."""
+
+    # (command, what it does before the dry run, guard that refuses it or "")
+    ROWS: tuple[tuple[tuple[str, ...], str], ...] = (
+        (("drain", "backend", "web-ams/b1", *SOON), ""),
+        (("drain", "backend", "web-fra/b1", *SOON), "last-backend"),
+        (("disable", "backend", "web-ams/b1", *SOON), ""),
+        (("disable", "backend", "web-fra/b1", *SOON), "last-backend"),
+        (("force-up", "backend", "web-ams/b1", *SOON), ""),
+        (("drain", "site", "ams", "--scheduled", *SOON), ""),
+        (("disable", "site", "ams", *SOON), ""),
+        (("drain", "site", "ams", "--reason", "INC 7"), "any"),
+        (("shift", "site", "ams", "30%", *SOON), "any"),
+    )
+
+    def setUp(self) -> None:
+        for o in self.node.ask("GET", "/v1/overrides").json["items"]:
+            self.weir("undrain" if o["do"] == "drain" else "enable", *next(iter([k, v] for k, v in o["target"].items() if k == "site"), (
+                "backend", f"{o['target'].get('pool')}/{o['target'].get('backend')}")), "--now")
+
+    def test_a_dry_run_undoes_nothing_and_a_refused_one_shows_the_way_past(self) -> None:
+        for command, guard in self.ROWS:
+            with self.subTest(" ".join(command)):
+                done = self.weir(*command, "--dry-run")
+                self.assertNotIn("undo:", done.stdout + done.stderr)
+                found = re.search(r"to do it anyway \(kept in the record\): weir (.*)\n", done.stdout + done.stderr)
+                self.assertEqual((done.returncode, bool(found)), (2, True) if guard else (0, False), done.stdout + done.stderr)
+                if not found:
+                    continue
+                line = shlex.split(found[1])
+                # the same command, and nothing but names of guards and of nodes more
+                kept = [w for i, w in enumerate(line) if w not in ("--override", "--without") and line[i - 1] not in ("--override", "--without")]
+                self.assertEqual(sorted(kept), sorted(command))
+                again = self.weir(*line, "--dry-run")
+                self.assertEqual(again.returncode, 0, again.stdout + again.stderr)
+                self.assertNotIn("to do it anyway", again.stdout + again.stderr)
+
+    def test_the_way_past_is_accepted(self) -> None:
+        command = ("drain", "backend", "web-fra/b1", *SOON)
+        refused = self.weir(*command)
+        found = re.search(r"to do it anyway \(kept in the record\): weir (.*)\n", refused.stderr)
+        self.assertEqual((refused.returncode, found and found[1]),
+                         (2, "drain backend web-fra/b1 --reason 'INC 7' --until +4h --override last-backend"), refused.stderr)
+        assert found
+        self.assertEqual(self.weir(*shlex.split(found[1])).returncode, 0)
+
+    def test_an_undo_is_of_what_is_still_to_come(self) -> None:
+        for until, line in (("2036-11-20T12:00:00.000Z", "undo: weir {} --until 2036-11-20T12:00:00.000Z"), ("+90s", None)):
+            for verb, ends, name in (("drain", "undrain", "web-ams/b1"), ("disable", "enable", "web-ams/ams-b2"), ("force-up", "enable", "web-fra/b1")):
+                target = ("backend", name)
+                past = [] if verb == "force-up" else ["--override", "last-backend"]
+                self.assertEqual(self.weir(verb, *target, "--until", until, "--reason", "x", *past).returncode, 0)
+                out = self.weir(ends, *target).stdout
+                expected = f"{line.format(' '.join((verb, *target)))}" if line else None
+                self.assertEqual("undo:" in out, bool(line), out)
+                self.assertIn(expected or "", out)
+
+    def test_an_undo_names_no_start_that_passes_before_it_is_used(self) -> None:
+        for start, named in (("+10m", True), ("+60s", False)):
+            self.assertEqual(self.weir("drain", "site", "ams", "--scheduled", "--from", start, "--until", "+4h", "--reason", "x").returncode, 0)
+            out = self.weir("undrain", "site", "ams", "--scheduled").stdout
+            self.assertRegex(out, rf"undo: weir drain site ams {'--from 20[0-9TZ:.-]+ ' if named else ''}--until 20[0-9TZ:.-]+ --scheduled --reason TEXT")
+
+    def test_a_dry_run_of_files_undoes_nothing(self) -> None:
+        path = os.path.join(self.node.conf, "weir.conf")
+        with open(path, "a") as f:
+            f.write("# a word\n")
+        done = self.weir("apply", "--reason", "x", "--dry-run")
+        self.assertEqual((done.returncode, "undo:" in done.stdout), (0, False), done.stdout + done.stderr)
+        self.assertIn("dry run", done.stdout)
+
+
+def load_tests(loader: unittest.TestLoader, tests: typing.Any, pattern: typing.Any) -> unittest.TestSuite:
+    """Not those that test_cli brings."""
+    return unittest.TestSuite(c(name) for c in (Completion, Hostile, ShortNames, Undo) for name in vars(c) if name.startswith("test_"))
+
+
+if __name__ == "__main__":
+    counted.main()
