@@ -2,7 +2,8 @@
 /*
  * Making a generation: read the document, lay out the steering of its names, then find an image. In
  * order of preference: the kept image if the zone files' inodes, sizes and times are those that it
- * was made from; a newly compiled one; the kept one if compiling fails and the dynamic names are
+ * was made from; a newly compiled one, with all zones of the earlier image whose files have the same
+ * bytes; the kept one if compiling fails and the dynamic names are
  * the same. Answers always come from private memory, never from the file, which somebody may cut
  * short or overwrite.
  *
@@ -112,11 +113,45 @@ static const struct image *read_image(const char *path, size_t *bytes)
 	return at;
 }
 
+/* Whoever hears of the zones' errors while they are compiled. */
+struct reporter {
+	struct generation_share *keep;
+	const struct generation_how *how;
+};
+
+/* Texts are copied; without memory an error is reported this once. */
+static void keep_error(struct generation_share *keep, const struct zones_message *m)
+{
+	struct zones_message copy = *m;
+	char *zone = strdup(m->zone), *file = strdup(m->file), *text = strdup(m->text);
+
+	copy.zone = zone;
+	copy.file = file;
+	copy.text = text;
+	if (zone && file && text) {
+		keep->errors[keep->n_errors++] = copy;
+		return;
+	}
+	free(zone);
+	free(file);
+	free(text);
+}
+
+static void report_and_keep(void *arg, const struct zones_message *m)
+{
+	const struct reporter *r = arg;
+
+	if (m->level == ZONES_ERROR && r->keep && r->keep->n_errors < GENERATION_ERRORS_MAX)
+		keep_error(r->keep, m);
+	r->how->report(r->how->report_arg, m);
+}
+
 /* Errors are isolated: one bad zone file must not keep the others from being served. */
 static int compile_image(struct generation *g, const struct generation_how *how, uint64_t source,
                          const struct image *earlier)
 {
 	const struct model *m = g->model;
+	struct reporter reporter = { g->share, how };
 	struct zone_source *zones = ARENA_ARRAY(g->arena, struct zone_source, m->n_zones + 1);
 	struct zone_input in = {
 		.zones = zones,
@@ -124,6 +159,7 @@ static int compile_image(struct generation *g, const struct generation_how *how,
 		.source = source,
 		.isolate = true,
 		.earlier = earlier,
+		.reuse = how->trust_cache,
 	};
 	struct image *image;
 	int err;
@@ -134,7 +170,7 @@ static int compile_image(struct generation *g, const struct generation_how *how,
 		zones[i] = (struct zone_source){ m->zones[i].name, m->zones[i].file };
 	in.dynamic = g->steering->texts;
 	in.n_dynamic = g->steering->n_names;
-	err = zone_compile(&in, how->report, how->report_arg, &image);
+	err = zone_compile(&in, report_and_keep, &reporter, &image);
 	if (err == 0)
 		g->image = image;
 	g->compiled = err == 0;
@@ -158,7 +194,7 @@ static void report_error_at(const struct generation_how *how, const char *file, 
 static int find_image(struct generation *g, const struct proc_dirs *dirs,
                       const struct generation_how *how)
 {
-	uint64_t source = source_digest(g->model, g->steering);
+	uint64_t source = g->source = source_digest(g->model, g->steering);
 	char path[PATH_MAX];
 	size_t bytes = 0;
 	const struct image *kept = NULL;
@@ -190,14 +226,14 @@ static int find_image(struct generation *g, const struct proc_dirs *dirs,
 
 /*
  * Whether the image of @p now was made from the files that @p g names. A version's files lie in a
- * directory that is named by the digest of all of them, so includes are the same, too. After errors
- * the files are read again: the reports say what is wrong with them.
+ * directory that is named by the digest of all of them, so includes are the same, too. A file that
+ * could not be used is tried again when it is another one by inode, size or time.
  */
 static bool has_same_files(const struct generation *g, const struct generation *now)
 {
 	const struct model *m = g->model, *was = now->model;
 
-	if (generation_lacks(now) || m->n_zones != was->n_zones ||
+	if (now->stale || m->n_zones != was->n_zones ||
 	    now->image->dynamic != image_dynamic_digest(g->steering->texts, g->steering->n_names))
 		return false;
 	for (size_t i = 0; i < m->n_zones; i++)
@@ -205,26 +241,30 @@ static bool has_same_files(const struct generation *g, const struct generation *
 		    strcmp(m->zones[i].name, was->zones[i].name) != 0 ||
 		    strcmp(m->zones[i].file, was->zones[i].file) != 0)
 			return false;
-	return true;
+	return !generation_lacks(now) || source_digest(m, g->steering) == now->source;
 }
 
 /* The loading thread takes a share while the main thread may free another generation's. */
-static void share_image(struct generation *g, const struct generation *now)
+static void share_image(struct generation *g, const struct generation *now,
+                        const struct generation_how *how)
 {
-	__atomic_add_fetch(now->n_users, 1, __ATOMIC_RELAXED);
-	g->n_users = now->n_users;
+	__atomic_add_fetch(&now->share->n_users, 1, __ATOMIC_RELAXED);
+	g->share = now->share;
+	g->source = now->source;
 	g->image = now->image;
 	g->mapped_bytes = now->mapped_bytes;
+	for (unsigned i = 0; i < g->share->n_errors; i++)
+		how->report(how->report_arg, &g->share->errors[i]);
 }
 
 /* The count comes first: what has an image can always share it. */
 static int own_image(struct generation *g, const struct proc_dirs *dirs,
                      const struct generation_how *how)
 {
-	g->n_users = malloc(sizeof(*g->n_users));
-	if (!g->n_users)
+	g->share = calloc(1, sizeof(*g->share));
+	if (!g->share)
 		return -ENOMEM;
-	*g->n_users = 1;
+	g->share->n_users = 1;
 	return find_image(g, dirs, how);
 }
 
@@ -307,7 +347,7 @@ int generation_load(const struct proc_dirs *dirs, const struct generation_how *h
 	if (err == 0)
 		err = make_steering(g);
 	if (err == 0 && how->now && has_same_files(g, how->now))
-		share_image(g, how->now);
+		share_image(g, how->now, how);
 	else if (err == 0)
 		err = own_image(g, dirs, how);
 	if (err == 0)
@@ -324,9 +364,14 @@ static void drop_image(struct generation *g)
 {
 	void *image = (void *)(uintptr_t)g->image;
 
-	if (g->n_users && __atomic_sub_fetch(g->n_users, 1, __ATOMIC_ACQ_REL) > 0)
+	if (g->share && __atomic_sub_fetch(&g->share->n_users, 1, __ATOMIC_ACQ_REL) > 0)
 		return;
-	free(g->n_users);
+	for (unsigned i = 0; g->share && i < g->share->n_errors; i++) {
+		free((void *)(uintptr_t)g->share->errors[i].zone);
+		free((void *)(uintptr_t)g->share->errors[i].file);
+		free((void *)(uintptr_t)g->share->errors[i].text);
+	}
+	free(g->share);
 	if (g->mapped_bytes)
 		munmap(image, g->mapped_bytes);
 	else

@@ -28,11 +28,19 @@
 #include "dns/zone/zone.h"
 
 #define GENERATION_IMAGE_FILE "dns.image" /* run */
+#define GENERATION_ERRORS_MAX 32          /**< that a share reports again */
 
 struct arena;
 struct decided;
 struct image;
 struct ramps;
+
+struct generation_share {
+	unsigned n_users; /**< atomic */
+	/** Of its zones; the first ones. Who shares the image reports them again. From malloc(). */
+	struct zones_message errors[GENERATION_ERRORS_MAX];
+	unsigned n_errors;
+};
 
 struct generation {
 	struct model *model;
@@ -40,10 +48,11 @@ struct generation {
 	struct steering *steering;
 	struct steering_state *state;
 	const struct image *image;
-	size_t mapped_bytes; /**< of the image, from mmap(); 0: it is from malloc() */
-	unsigned *n_users;   /**< generations that share the image, from malloc(); atomic */
-	bool compiled;       /**< the image is new; false: it is the kept one */
-	bool stale;          /**< compiling failed: the whole image is the kept, earlier one */
+	size_t mapped_bytes;            /**< of the image, from mmap(); 0: it is from malloc() */
+	struct generation_share *share; /**< of all generations that have this image */
+	uint64_t source;                /**< digest of its files' inodes, sizes and times */
+	bool compiled;                  /**< the image is new; false: it is the kept one */
+	bool stale; /**< compiling failed: the whole image is the kept, earlier one */
 	size_t n_earlier, n_broken, n_signed; /**< zones with such an image_zone.state */
 	struct peer_health *peer_health;      /**< in the arena; the generation owns its pages */
 };

@@ -13,6 +13,8 @@
 
 #include "base/hash.h"
 #include "dns/zone/image.h"
+#include "dns/zone/sources.h"
+#include "dns/zone/text.h"
 
 uint32_t build_grow(struct build_array *a, size_t n)
 {
@@ -36,12 +38,14 @@ int build_init(struct build *b, const struct zone_input *in, struct build_zone *
 	static const uint8_t root[1] = { 0 };
 
 	*b = (struct build){ .in = in, .zones = zones, .report = report, .report_arg = arg };
+	b->digest = sources_begin(in);
 	b->names.each = sizeof(struct build_name);
 	b->labels.each = 1;
 	b->records.each = sizeof(struct build_record);
 	b->bytes.each = 1;
 	b->nodes.each = sizeof(struct build_node);
 	b->files.each = sizeof(char *);
+	b->included.each = 1;
 	/* The first byte is not used: so data of length 0 has a valid address, too. */
 	return build_intern(b, root) == BUILD_ROOT && build_grow(&b->bytes, 1) == 0 ? 0 : -ENOMEM;
 }
@@ -56,6 +60,7 @@ void build_fini(struct build *b)
 	free(b->bytes.items);
 	free(b->nodes.items);
 	free(b->files.items);
+	free(b->included.items);
 	free(b->table);
 }
 
@@ -115,7 +120,7 @@ uint32_t build_file(struct build *b, const char *name)
 
 void build_add(struct build *b, const struct build_record *r, const uint8_t *data)
 {
-	if (b->records.n == ZONE_RECORDS_MAX) {
+	if (b->records.n + b->in->n_others >= ZONE_RECORDS_MAX) {
 		const struct build_location at = { r->zone, ((char **)b->files.items)[r->file],
 			                           r->line };
 
@@ -329,4 +334,46 @@ uint32_t build_rrset(const struct build *b, const struct build_node *node, uint1
 			*first = i;
 	}
 	return n;
+}
+
+void build_add_apexes(struct build *b)
+{
+	if (b->in->n_zones > ZONE_MAX) {
+		build_say(b, ZONES_ERROR,
+		          &(struct build_location){ .zone = BUILD_NONE, .file = "" },
+		          "%zu zones, at most %u", b->in->n_zones, ZONE_MAX);
+		return;
+	}
+	for (size_t z = 0; z < b->in->n_zones; z++) {
+		const struct zone_source *zone = &b->in->zones[z];
+		const struct build_location at = { BUILD_NONE, zone->file, 0 };
+		struct name apex;
+
+		if (name_parse(zone->name, &apex) < 0) {
+			build_say(b, ZONES_ERROR, &at, "%.200s is not a domain name", zone->name);
+			continue;
+		}
+		uint32_t name = build_intern(b, apex.lower);
+
+		if (name == BUILD_NONE)
+			return;
+		if (build_name_at(b, name)->apex_of)
+			build_say(b, ZONES_ERROR, &at, "zone %.200s is configured twice",
+			          zone->name);
+		build_name_at(b, name)->apex_of = (uint16_t)(z + 1);
+	}
+}
+
+void build_note_read(struct build *b, const struct zone_text *text)
+{
+	struct zone_text_read r = zone_text_read(text);
+	uint32_t at = r.n_included ? build_grow(&b->included, r.n_included) : 0;
+
+	if (at == BUILD_NONE) {
+		b->no_memory = true;
+		return;
+	}
+	if (r.n_included)
+		memcpy((char *)b->included.items + at, r.included, r.n_included);
+	b->digest = sources_add(b->digest, r.digest);
 }

@@ -90,13 +90,16 @@ struct build {
 	bool quiet;      /**< an earlier pass has reported the warnings */
 	bool no_memory;
 	bool has_includes;
+	uint64_t digest; /**< of all that was read so far (dns/zone/sources.h) */
 
-	struct build_array names;       /**< build_name */
-	struct build_array labels;      /**< bytes */
-	struct build_array records;     /**< build_record */
-	struct build_array bytes;       /**< record data */
-	struct build_array nodes;       /**< build_node */
-	struct build_array files;       /**< char *, given */
+	struct build_array names;   /**< build_name */
+	struct build_array labels;  /**< bytes */
+	struct build_array records; /**< build_record */
+	struct build_array bytes;   /**< record data */
+	struct build_array nodes;   /**< build_node */
+	struct build_array files;   /**< char *, given */
+	/** Bytes: for each zone the names of the files that it included, and an empty one. */
+	struct build_array included;
 	struct build_zone *zones;       /**< borrowed; as many as in->n_zones */
 	struct build_name_entry *table; /**< names by (parent, label) */
 	size_t table_size;
@@ -127,6 +130,16 @@ static inline const uint8_t *build_label(const struct build *b, const struct bui
 int build_init(struct build *b, const struct zone_input *in, struct build_zone *zones,
                zones_report *report, void *arg) MUST_CHECK NONNULL(1, 2, 3, 4);
 void build_fini(struct build *b) NONNULL();
+
+/**
+ * Note the zones' apexes. All must be known before any record is read: they decide which zone has
+ * a name. Names that are bad or there twice are reported.
+ */
+void build_add_apexes(struct build *b) NONNULL();
+
+struct zone_text;
+/** Note what the next zone was read from. After an error nobody asks. */
+void build_note_read(struct build *b, const struct zone_text *text) NONNULL();
 
 /** What a message concerns; zone BUILD_NONE: no zone. */
 struct build_location {

@@ -64,6 +64,30 @@ static bool table_fits(const struct image *i, uint64_t off, uint64_t n, size_t e
 	return off >= sizeof(*i) && off % 4 == 0 && off + n * each <= i->size_bytes;
 }
 
+/* Whether the part's offsets ascend within the image: whoever copies it relies on that. */
+static bool is_part_within(const struct image *i, const struct image_part *p)
+{
+	const uint32_t offs[] = { p->start,    p->extras_off, p->names_off, p->glue_off,
+		                  p->soas_off, p->files_off,  p->end };
+
+	if (p->start < sizeof(*i) || p->start % 8 != 0 || p->end > i->size_bytes)
+		return false;
+	for (size_t k = 1; k < sizeof(offs) / sizeof(offs[0]); k++)
+		if (offs[k] < offs[k - 1])
+			return false;
+	return true;
+}
+
+static bool are_parts_within(const struct image *i)
+{
+	if (!table_fits(i, i->parts_off, i->n_parts, sizeof(struct image_part)))
+		return false;
+	for (uint32_t k = 0; k < i->n_parts; k++)
+		if (!is_part_within(i, image_part(i, k)))
+			return false;
+	return true;
+}
+
 int image_check(const void *bytes, size_t length)
 {
 	const struct image *i = bytes;
@@ -77,6 +101,8 @@ int image_check(const void *bytes, size_t length)
 		return -EPROTO;
 	if (!table_fits(i, i->zones_off, i->n_zones, sizeof(struct image_zone)) ||
 	    !table_fits(i, i->buckets_off, n_buckets, sizeof(struct image_bucket)))
+		return -EPROTO;
+	if (!are_parts_within(i))
 		return -EPROTO;
 	return i->checksum == image_checksum(i) ? 0 : -EPROTO;
 }
@@ -154,4 +180,19 @@ size_t image_name_wire(const struct image *i, uint32_t name_off, uint8_t out[NAM
 	}
 	out[at++] = 0;
 	return at;
+}
+
+const struct image_zone *image_find_zone(const struct image *i, const char *text)
+{
+	struct image_found found;
+	const struct image_zone *zone;
+	struct name name;
+
+	if (name_parse(text, &name) < 0)
+		return NULL;
+	found = image_find(i, &name);
+	if (!found.node || found.skipped)
+		return NULL;
+	zone = image_zone(i, found.node->zone);
+	return image_at(i, zone->node_off) == found.node ? zone : NULL;
 }

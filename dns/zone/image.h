@@ -26,7 +26,7 @@
 
 #define IMAGE_MAGIC "weirzone" /**< the first bytes of the file */
 /** Changes with any structure below: files of other releases are not used. */
-#define IMAGE_LAYOUT 3u
+#define IMAGE_LAYOUT 4u
 
 /** Types that the compiler or the lookup treats in some way of its own. */
 enum dns_type {
@@ -73,9 +73,26 @@ struct image {
 	uint32_t bucket_mask; /**< buckets are a power of two, at most half full */
 	uint32_t max_labels;  /**< of any node: deeper names need no search */
 	uint32_t n_nodes, n_names, n_records, n_dynamic;
+	uint32_t parts_off, n_parts;
 };
-_Static_assert(sizeof(struct image) == 80 && offsetof(struct image, checksum) % 8 == 0,
+_Static_assert(sizeof(struct image) == 88 && offsetof(struct image, checksum) % 8 == 0,
                "image header layout");
+
+/**
+ * A part: a zone with all zones below it. What a part refers to lies in the part, so it can be
+ * copied to another image: only its offsets move, all by the same distance (dns/zone/join.c).
+ */
+struct image_part {
+	uint64_t digest; /**< of all that it was made from (dns/zone/sources.h); 0: bad files */
+	uint32_t start;  /**< nodes with their names and records; then what the others begin */
+	uint32_t extras_off, names_off, glue_off, soas_off;
+	uint32_t files_off; /**< included files, as in build.included */
+	uint32_t end;
+	uint32_t n_nodes, n_names, n_records;
+	uint32_t max_labels;
+	uint32_t unused;
+};
+_Static_assert(sizeof(struct image_part) == 56, "no padding, which the checksum would cover");
 
 /** A bucket of the hash table; node_off 0: free. */
 struct image_bucket {
@@ -99,6 +116,7 @@ struct image_zone {
 	uint32_t serial;
 	uint32_t n_records;
 	uint32_t state; /**< bits of enum image_zone_state */
+	uint32_t part;  /**< number of its part */
 };
 
 struct image_name {
@@ -186,12 +204,25 @@ static inline const struct image_zone *image_zone(const struct image *i, uint32_
 	return (const struct image_zone *)image_at(i, i->zones_off) + number;
 }
 
+static inline const struct image_part *image_part(const struct image *i, uint32_t number)
+{
+	return (const struct image_part *)image_at(i, i->parts_off) + number;
+}
+/** Bytes of a name with @p label, without padding. */
+static inline uint32_t image_name_size(const uint8_t *label)
+{
+	return (uint32_t)sizeof(struct image_name) + label[0] + 1u;
+}
+
 /** Check header, sizes and checksum of @p length mapped bytes. @return 0 or -EPROTO */
 int image_check(const void *bytes, size_t length) MUST_CHECK;
 /** The checksum that an image's header must carry. */
 uint64_t image_checksum(const struct image *i) NONNULL();
 /** The digest of dynamic names in their order, as in image.dynamic. */
 uint64_t image_dynamic_digest(const char *const *names, size_t n);
+
+/** The zone named @p text. @return NULL if the image has none */
+const struct image_zone *image_find_zone(const struct image *i, const char *text) NONNULL();
 
 /** What image_find() found. */
 struct image_found {

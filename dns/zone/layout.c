@@ -17,8 +17,8 @@ struct layout {
 	struct build *b;
 	uint64_t size;
 	uint8_t *bytes;
-	uint32_t zones_off, buckets_off, tail_off;
-	uint32_t no_extra_off; /* the image_extra that is all zero */
+	uint32_t zones_off, buckets_off;
+	struct image_part part; /* the whole is one part */
 	uint32_t n_buckets, max_labels, n_records;
 };
 
@@ -30,11 +30,6 @@ static uint64_t reserve_bytes(struct layout *l, uint64_t n)
 	return at;
 }
 
-static size_t name_size(const struct build *b, const struct build_name *n)
-{
-	return sizeof(struct image_name) + build_label(b, n)[0] + 1u;
-}
-
 /*
  * Offsets wrap harmlessly beyond 4 GiB: zone_layout() refuses such a size before anything is
  * written.
@@ -42,7 +37,7 @@ static size_t name_size(const struct build *b, const struct build_name *n)
 static void allocate_name(struct layout *l, struct build_name *n)
 {
 	if (n->off == 0)
-		n->off = (uint32_t)reserve_bytes(l, name_size(l->b, n));
+		n->off = (uint32_t)reserve_bytes(l, image_name_size(build_label(l->b, n)));
 }
 
 /* Types at @p node: runs of equal type among its sorted records. */
@@ -131,7 +126,7 @@ static void allocate_extras(struct layout *l)
 {
 	struct build *b = l->b;
 
-	l->no_extra_off = (uint32_t)reserve_bytes(l, sizeof(struct image_extra));
+	l->part.extras_off = (uint32_t)reserve_bytes(l, sizeof(struct image_extra)); /* all zero */
 	for (uint32_t i = 0; i < b->nodes.n; i++)
 		if (is_cut(b, i))
 			build_node_at(b, i)->extra_off =
@@ -146,26 +141,29 @@ static void allocate_extras(struct layout *l)
 		if (!has_cut_only(b, node) || (cut && !has_cut_only(b, cut)))
 			node->extra_off = (uint32_t)reserve_bytes(l, sizeof(struct image_extra));
 		else
-			node->extra_off = cut ? cut->extra_off : l->no_extra_off;
+			node->extra_off = cut ? cut->extra_off : l->part.extras_off;
 	}
 }
 
 /*
- * The tail (glue, the zones' copies of the SOA) must be contiguous: write_glue() and write_zones()
- * find their parts by walking it.
+ * What belongs to the part stands together, kind by kind: write_glue(), write_zones() and whoever
+ * copies the part (join.c) walk it.
  */
 static void allocate_all(struct layout *l)
 {
 	struct build *b = l->b;
 
-	l->size = sizeof(struct image);
+	l->size = sizeof(struct image) + sizeof(struct image_part);
 	l->zones_off = (uint32_t)reserve_bytes(l, b->in->n_zones * sizeof(struct image_zone));
+	l->size = (l->size + 7) & ~(uint64_t)7;
+	l->part.start = (uint32_t)l->size;
 	for (uint32_t i = 0; i < b->nodes.n; i++)
 		allocate_node(l, build_node_at(b, i));
 	allocate_extras(l);
+	l->part.names_off = (uint32_t)l->size;
 	for (uint32_t i = 0; i < b->names.n; i++)
 		allocate_name(l, build_name_at(b, i));
-	l->tail_off = (uint32_t)l->size;
+	l->part.glue_off = (uint32_t)l->size;
 	for (uint32_t i = 0; i < b->nodes.n; i++)
 		if (is_cut(b, i))
 			reserve_bytes(l, sizeof(struct image_glue) +
@@ -173,12 +171,15 @@ static void allocate_all(struct layout *l)
 			                                                  true, NULL) +
 			                                        list_glue(b, build_node_at(b, i),
 			                                                  false, NULL)));
+	l->part.soas_off = (uint32_t)l->size;
 	/*
 	 * for each zone two sets and the negative answers' copy of the SOA, see
 	 * write_image_zone()
 	 */
 	reserve_bytes(l,
 	              b->in->n_zones * (2 * sizeof(struct image_rrset) + IMAGE_RECORD_FIXED + 28));
+	l->part.files_off = (uint32_t)reserve_bytes(l, b->included.n);
+	l->part.end = (uint32_t)l->size;
 	for (l->n_buckets = 2; l->n_buckets / 2 < b->nodes.n;)
 		l->n_buckets *= 2;
 	l->size = (l->size + 7) & ~(uint64_t)7;
@@ -257,7 +258,8 @@ static void write_extra(const struct build *b, const struct build_node *node,
 		out->wildcard_off = build_node_at(b, node->wildcard)->off;
 	if (has_above(b, node))
 		out->above_off = build_node_at(b, build_name_at(b, node->name)->above_node)->off;
-	out->dynamic = node->dynamic;
+	if (node->dynamic)
+		out->dynamic = 1 + zone_input_number(b->in, node->dynamic - 1);
 }
 
 static void write_nodes(struct layout *l)
@@ -271,7 +273,7 @@ static void write_nodes(struct layout *l)
 		out->name_off = build_name_at(b, node->name)->off;
 		out->extra_off = node->extra_off;
 		out->zone = node->zone;
-		if (node->extra_off != l->no_extra_off)
+		if (node->extra_off != l->part.extras_off)
 			write_extra(b, node, (struct image_extra *)(l->bytes + node->extra_off));
 		out->n_rrsets = (uint16_t)count_rrsets(b, node);
 		write_rrsets(l, node, out);
@@ -282,9 +284,10 @@ static void write_nodes(struct layout *l)
  * Required glue first, so that an answer can stop at the first optional address that does not
  * fit.
  */
-static uint32_t write_glue(struct layout *l, uint32_t off)
+static void write_glue(struct layout *l)
 {
 	const struct build *b = l->b;
+	uint32_t off = l->part.glue_off;
 
 	for (uint32_t i = 0; i < b->nodes.n; i++) {
 		const struct build_node *node = build_node_at(b, i);
@@ -298,7 +301,6 @@ static uint32_t write_glue(struct layout *l, uint32_t off)
 		((struct image_extra *)(l->bytes + node->extra_off))->glue_off = off;
 		off += (uint32_t)(sizeof(*glue) + 4 * glue->n);
 	}
-	return off;
 }
 
 /* One zone's row, its SOA's set and the negative answers' copy (RFC 2308, section 5), at @p off. */
@@ -334,9 +336,10 @@ static void write_image_zone(struct layout *l, const struct build_node *apex, ui
 	zone->serial = wire_load32(fields);
 }
 
-static void write_zones(struct layout *l, uint32_t off)
+static void write_zones(struct layout *l)
 {
 	struct build *b = l->b;
+	uint32_t off = l->part.soas_off;
 	struct image_zone *zones = (struct image_zone *)(l->bytes + l->zones_off);
 
 	for (uint32_t i = 0; i < b->nodes.n; i++) {
@@ -372,16 +375,26 @@ static void write_buckets(struct layout *l)
 	}
 }
 
-/*
- * Whether `source` describes all files that the image was made from. If not, it is compiled again
- * at each start.
- */
-static bool is_whole(const struct build *b)
+static bool has_bad_zone(const struct build *b)
 {
 	for (size_t z = 0; z < b->in->n_zones; z++)
 		if (b->zones[z].state & (IMAGE_ZONE_EARLIER | IMAGE_ZONE_BROKEN))
-			return false;
-	return !b->has_includes;
+			return true;
+	return false;
+}
+
+static void write_part(struct layout *l)
+{
+	struct build *b = l->b;
+
+	l->part.digest = has_bad_zone(b) ? 0 : b->digest;
+	l->part.n_nodes = (uint32_t)b->nodes.n;
+	l->part.n_names = (uint32_t)b->names.n;
+	l->part.n_records = l->n_records;
+	l->part.max_labels = l->max_labels;
+	memcpy(l->bytes + sizeof(struct image), &l->part, sizeof(l->part));
+	if (b->included.n)
+		memcpy(l->bytes + l->part.files_off, b->included.items, b->included.n);
 }
 
 /* Last, as the checksum covers all other bytes. */
@@ -394,7 +407,7 @@ static void write_header(struct layout *l)
 	i->layout = IMAGE_LAYOUT;
 	i->n_zones = (uint32_t)b->in->n_zones;
 	i->size_bytes = l->size;
-	i->source = is_whole(b) ? b->in->source : 0;
+	i->source = has_bad_zone(b) || b->has_includes ? 0 : b->in->source;
 	i->dynamic = image_dynamic_digest(b->in->dynamic, b->in->n_dynamic);
 	i->zones_off = l->zones_off;
 	i->buckets_off = l->buckets_off;
@@ -404,6 +417,8 @@ static void write_header(struct layout *l)
 	i->n_names = (uint32_t)b->names.n;
 	i->n_records = l->n_records;
 	i->n_dynamic = (uint32_t)b->in->n_dynamic;
+	i->parts_off = sizeof(*i);
+	i->n_parts = 1;
 	i->checksum = image_checksum(i);
 }
 
@@ -428,7 +443,9 @@ int zone_layout(struct build *b, struct image **out)
 		return -ENOMEM;
 	write_names(&l);
 	write_nodes(&l);
-	write_zones(&l, write_glue(&l, l.tail_off));
+	write_glue(&l);
+	write_zones(&l);
+	write_part(&l);
 	write_buckets(&l);
 	write_header(&l);
 	*out = (struct image *)l.bytes;

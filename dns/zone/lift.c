@@ -21,19 +21,9 @@ struct lift {
 /* The earlier image's zone of that name. @return NULL if it has none, or a broken one */
 static const struct image_zone *find_earlier_zone(const struct image *from, const char *text)
 {
-	struct name name;
+	const struct image_zone *zone = image_find_zone(from, text);
 
-	if (name_parse(text, &name) < 0)
-		return NULL;
-
-	struct image_found found = image_find(from, &name);
-	const struct image_zone *zone =
-	        found.node && !found.skipped ? image_zone(from, found.node->zone) : NULL;
-
-	if (!zone ||
-	    zone->node_off != (uint32_t)((const uint8_t *)found.node - (const uint8_t *)from))
-		return NULL;
-	return zone->state & IMAGE_ZONE_BROKEN ? NULL : zone;
+	return zone && zone->state & IMAGE_ZONE_BROKEN ? NULL : zone;
 }
 
 static uint32_t lift_name(const struct lift *l, uint32_t name_off)

@@ -587,6 +587,8 @@ void zone_parse(struct build *b, uint16_t number)
 		build_say(b, ZONES_ERROR, &whole, "zone %.200s: %s", source->name, reason);
 	else
 		read_lines(&p);
+	if (p.text && !b->no_memory)
+		build_note_read(b, p.text);
 	if (p.ttl_open && !b->no_memory)
 		fill_ttls(&p);
 	zone_text_close(p.text);

@@ -19,12 +19,16 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "dns/zone/zone.h"
 
 struct file {
 	char *name;
 	int fd;
+	unsigned number; /* 0: the zone's own; else the nth that was included */
 	unsigned line;
+	bool ended;
+	uint64_t digest; /* of its bytes up to here */
 	size_t at, filled;
 	char bytes[65536];
 };
@@ -34,6 +38,9 @@ struct zone_text {
 	unsigned depth;
 	unsigned n_includes;
 	size_t bytes_left;
+	uint64_t digest; /* of the files that have ended */
+	char *included;
+	size_t n_included;
 	struct file *files[ZONE_INCLUDE_DEPTH + 1];
 	size_t length; /* of the line in the making */
 	char text[ZONE_RECORD_TEXT_MAX + 1];
@@ -79,6 +86,7 @@ static int open_file(struct zone_text *t, const char *name, int fd, const char *
 	}
 	f->name = copy;
 	f->fd = fd;
+	f->number = t->n_includes;
 	f->line = 1;
 	t->files[t->depth] = f;
 	return 0;
@@ -136,6 +144,7 @@ void zone_text_close(struct zone_text *t)
 	}
 	if (t->dir_fd >= 0)
 		close(t->dir_fd);
+	free(t->included);
 	free(t);
 }
 
@@ -158,6 +167,19 @@ static bool is_plain_path(const char *path)
 	return part;
 }
 
+static bool note_included(struct zone_text *t, const char *path)
+{
+	size_t n = strlen(path) + 1;
+	char *grown = realloc(t->included, t->n_included + n);
+
+	if (!grown)
+		return false;
+	memcpy(grown + t->n_included, path, n);
+	t->included = grown;
+	t->n_included += n;
+	return true;
+}
+
 int zone_text_include(struct zone_text *t, const char *path, const char **reason)
 {
 	struct open_how how = {
@@ -168,6 +190,10 @@ int zone_text_include(struct zone_text *t, const char *path, const char **reason
 	if (t->depth == ZONE_INCLUDE_DEPTH || t->n_includes == ZONE_INCLUDES_MAX) {
 		*reason = "too many files include one another";
 		return -ELOOP;
+	}
+	if (!note_included(t, path)) {
+		*reason = "out of memory";
+		return -ENOMEM;
 	}
 	t->n_includes++;
 	t->depth++;
@@ -187,23 +213,52 @@ int zone_text_include(struct zone_text *t, const char *path, const char **reason
 	return err;
 }
 
+/* Fill the buffer, so that pieces for the digest have one size. @return bytes read, or -errno */
+static ssize_t fill_buffer(struct file *f)
+{
+	size_t filled = 0;
+
+	while (filled < sizeof(f->bytes)) {
+		ssize_t n = read(f->fd, f->bytes + filled, sizeof(f->bytes) - filled);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		filled += (size_t)n;
+	}
+	return (ssize_t)filled;
+}
+
+/* Each file counts with its number: the sum does not depend on which one ends first. */
+static void end_file(struct zone_text *t, struct file *f)
+{
+	const struct hash_key key = { f->digest, f->number };
+
+	if (!f->ended)
+		t->digest += hash_bytes(&key, f->name, f->number ? strlen(f->name) : 0);
+	f->ended = true;
+}
+
 /* The next byte; -1 at the end of the file, -2 when reading failed or the limit was hit. */
 static int next_byte(struct zone_text *t, struct file *f, const char **reason)
 {
 	if (f->at < f->filled)
 		return (unsigned char)f->bytes[f->at++];
 
-	ssize_t n;
+	ssize_t n = fill_buffer(f);
 
-	do
-		n = read(f->fd, f->bytes, sizeof(f->bytes));
-	while (n < 0 && errno == EINTR);
-	if (n == 0)
+	if (n == 0) {
+		end_file(t, f);
 		return -1;
+	}
 	if (n < 0 || (size_t)n > t->bytes_left) {
-		*reason = n < 0 ? strerror(errno) : "zone file too large";
+		*reason = n < 0 ? strerror((int)-n) : "zone file too large";
 		return -2;
 	}
+	f->digest = hash_bytes(&(struct hash_key){ f->digest, (uint64_t)n }, f->bytes, (size_t)n);
 	t->bytes_left -= (size_t)n;
 	f->filled = (size_t)n;
 	f->at = 1;
@@ -362,4 +417,45 @@ int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char 
 			t->depth--;
 		}
 	}
+}
+
+struct zone_text_read zone_text_read(const struct zone_text *t)
+{
+	return (struct zone_text_read){ .digest = t->digest,
+		                        .included = t->included,
+		                        .n_included = t->n_included };
+}
+
+/* Read the open file to its end. */
+static int skip_file(struct zone_text *t, const char **reason)
+{
+	struct file *f = t->files[t->depth];
+	int c;
+
+	while ((c = next_byte(t, f, reason)) >= 0)
+		f->at = f->filled;
+	return c == -1 ? 0 : -EIO;
+}
+
+int zone_text_digest(const char *path, const char *included, size_t n_included, uint64_t *out)
+{
+	struct zone_text *t;
+	const char *reason = NULL;
+	int err = zone_text_open(path, &t, &reason);
+
+	if (err < 0)
+		return err;
+	err = skip_file(t, &reason);
+	for (size_t at = 0; err == 0 && at < n_included; at += strlen(included + at) + 1) {
+		err = zone_text_include(t, included + at, &reason);
+		if (err < 0)
+			break;
+		err = skip_file(t, &reason);
+		close_file(t);
+		t->depth--;
+	}
+	if (err == 0)
+		*out = t->digest;
+	zone_text_close(t);
+	return err;
 }

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/checked.h"
 
@@ -37,5 +38,23 @@ int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char 
  */
 int zone_text_include(struct zone_text *t, const char *path, const char **reason) MUST_CHECK
         NONNULL();
+
+/** What was read: whole when zone_text_next() has returned 0. */
+struct zone_text_read {
+	/** Of all bytes of the zone's file and of those that it included, in their order. */
+	uint64_t digest;
+	/** Names of the included files in this order, each with its NUL; the reader's. */
+	const char *included;
+	size_t n_included; /**< bytes */
+};
+struct zone_text_read zone_text_read(const struct zone_text *t) NONNULL();
+
+/**
+ * Read the zone's file and @p included files again, without a look at what they say.
+ * @param out  as zone_text_read() gave it if all bytes are the same
+ * @return 0, or -errno: a file cannot be read
+ */
+int zone_text_digest(const char *path, const char *included, size_t n_included,
+                     uint64_t *out) MUST_CHECK NONNULL();
 
 #endif

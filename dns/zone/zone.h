@@ -40,20 +40,33 @@ struct zone_input {
 	const char *const *
 	        dynamic; /**< names with dynamic addresses: number k is image_extra.dynamic k + 1 */
 	size_t n_dynamic;
-	uint64_t source; /**< copied to image.source */
+	const uint32_t *numbers; /**< other numbers for them; NULL: their positions */
+	uint64_t source;         /**< copied to image.source */
 	/**
 	 * An error affects only its zone, which then is taken from @p earlier, or answers SERVFAIL
 	 * (image_zone.state). If false, any error refuses all zones.
 	 */
 	bool isolate;
 	const struct image *earlier; /**< NULL: there is none */
-	bool check_only; /**< only report errors: zone_compile() gives NULL for the image */
+	/**
+	 * With `isolate`: what has the same names and files as in @p earlier, byte for byte, is
+	 * copied from it. Only the rest is compiled.
+	 */
+	bool reuse;
+	uint32_t n_others; /**< records of other zones, which count for ZONE_RECORDS_MAX */
+	bool check_only;   /**< only report errors: zone_compile() gives NULL for the image */
 	/**
 	 * Read all record data with ldns, also the types that dns/zone/data.c reads: for comparison
 	 * in tests.
 	 */
 	bool by_ldns;
 };
+
+/** The number of the dynamic name at position @p at. */
+static inline uint32_t zone_input_number(const struct zone_input *in, uint32_t at)
+{
+	return in->numbers ? in->numbers[at] : at;
+}
 
 /**
  * Compile all zones into one image.

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Zones that did not change are taken from an earlier image, byte for byte. */
+#include "tests/unit/dns/zone_image_scene.h"
+
+/* The last byte of the name's address. */
+static uint8_t *address_byte(const char *text)
+{
+	struct image_found found;
+	struct name name;
+
+	assert_int_equal(name_parse(text, &name), 0);
+	found = image_find(image, &name);
+	assert_true(found.node && found.skipped == 0);
+	return (uint8_t *)image + image_rrset(found.node, DNS_A)->data_off + IMAGE_RECORD_FIXED + 3;
+}
+
+static void write_path(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+/* The two zones are as ever, beside another one; @p first is the number of the first of them. */
+static void assert_two_zones(char first)
+{
+	static char lines[LINES_MAX_][LINE_MAX_];
+	unsigned n = list_nodes(lines), kept = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (strstr(lines[i], "other.test z"))
+			continue;
+		for (char *z = strstr(lines[i], " z"); z; z = strstr(z + 2, " z"))
+			if (z[2] >= '0' && z[2] <= '2')
+				z[2] = (char)(z[2] - first);
+		memmove(lines[kept++], lines[i], LINE_MAX_);
+	}
+	assert_expected(lines, kept);
+}
+
+#define B2    "b2 A 192.0.2.8\n"
+#define OTHER "$TTL 5\n@ SOA ns.else. Root.else. 1 2 3 4 5\n@ NS ns.shop.test.\nb A 192.0.2.7\n"
+
+/*
+ * A zone with all below it is taken from the earlier image as long as its names and files are the
+ * same: again and again, there and back, under other numbers. What it includes counts, too. What is
+ * taken is told by an address that was written over in the earlier image.
+ */
+static void what_has_not_changed_is_taken_as_it_is(void **state)
+{
+	static const struct {
+		const char *why, *part;
+		size_t other_at; /* position of the other zone */
+		size_t n_dynamic;
+		bool taken, other_taken;
+	} steps[] = {
+		{ "all is new", B2, 2, 3, false, false },
+		{ "nothing changes", B2, 2, 3, true, true },
+		{ "the other changes", B2 "b3 A 192.0.2.9\n", 2, 3, true, false },
+		{ "and back", B2, 2, 3, true, false },
+		{ "and again", B2 "b3 A 192.0.2.9\n", 2, 3, true, false },
+		{ "other numbers", B2 "b3 A 192.0.2.9\n", 0, 3, true, true },
+		{ "and back", B2 "b3 A 192.0.2.9\n", 2, 3, true, true },
+		{ "a dynamic name less", B2 "b3 A 192.0.2.9\n", 2, 2, false, true },
+		{ "and back", B2 "b3 A 192.0.2.9\n", 2, 3, false, true },
+		{ "the other is bad", "nonsense\n", 0, 3, true, true },
+		{ "and still", "nonsense\n", 0, 3, true, true },
+		{ "and mended", B2, 0, 3, true, false },
+		{ "and bad again", "nonsense\n", 0, 3, true, true },
+		{ "and mended again", B2, 2, 3, true, false },
+	};
+	static char paths[2][32];
+	char dir[] = "/tmp/weir-parts.XXXXXX", zone[64], part[64];
+	const struct zone_source two[] = { { "Shop.test", paths[0] },
+		                           { "sub.shop.test.", paths[1] } };
+	struct image *good = image, *earlier = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(zone, sizeof(zone), "%s/zone", dir);
+	snprintf(part, sizeof(part), "%s/part", dir);
+	write_path(zone, OTHER "$INCLUDE part\n");
+	zone_file(shop, paths[0]);
+	zone_file(sub, paths[1]);
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		size_t at = steps[i].other_at, n = 0;
+		struct zone_source zones[3];
+		const struct zone_input in = { .zones = zones,
+			                       .n_zones = 3,
+			                       .isolate = true,
+			                       .reuse = true,
+			                       .source = 5,
+			                       .dynamic = dynamic,
+			                       .n_dynamic = steps[i].n_dynamic,
+			                       .earlier = earlier };
+
+		print_message("  %s\n", steps[i].why);
+		for (size_t k = 0; k < 3; k++)
+			zones[k] = k == at ? (struct zone_source){ "other.test", zone } : two[n++];
+		write_path(part, steps[i].part);
+		if (earlier)
+			*address_byte("mail.shop.test") = *address_byte("b.other.test") = 99;
+		assert_int_equal(zone_compile(&in, ignore_message, NULL, &image), 0);
+		free(earlier);
+		earlier = image;
+		assert_int_equal(image_check(image, image->size_bytes), 0);
+		assert_int_equal(image->n_parts, 2);
+		assert_int_equal(image->source, 0); /* it includes a file */
+		assert_int_equal(*address_byte("mail.shop.test"), steps[i].taken ? 99 : 5);
+		assert_int_equal(*address_byte("b.other.test"), steps[i].other_taken ? 99 : 7);
+		assert_int_equal(image_find_zone(image, "other.test")->state,
+		                 *steps[i].part == 'n' ? IMAGE_ZONE_EARLIER : 0);
+		*address_byte("mail.shop.test") = 5;
+		if (steps[i].n_dynamic == 3)
+			assert_two_zones(at == 0);
+	}
+	free(earlier);
+	image = good;
+	assert_true(unlink(zone) == 0 && unlink(part) == 0 && rmdir(dir) == 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_has_not_changed_is_taken_as_it_is),
+	};
+
+	return cmocka_run_group_tests_name("zone parts", tests, set_up, tear_down);
+}
