@@ -2,7 +2,9 @@
 /*
  * restart dataplane: asks this host's supervisor (run_successor.c) and waits until the next process
  * serves. What the supervisor does shows in its note of the processes: a successor while there is
- * one, then another process in the place of the one before.
+ * one, then another process in the place of the one before. On a busy machine each step may take
+ * long, so the command waits as long as there is somebody who will go on: a supervisor that has not
+ * taken the request yet, a successor that lives.
  */
 #include <errno.h>
 #include <signal.h>
@@ -21,18 +23,21 @@
 #define LOOK_US    10000u
 #define QUIET_MS   3000u  /* without a successor and without another process: nothing comes of it */
 #define UNNOTED_MS 10000u /* without any process; a start that fails is tried again after 5 s */
-#define ANSWER_MS  30000u /* from the change of processes until the next one has its ports */
+#define ANSWER_MS  120000u /* from the change of processes until the next one has its ports */
+#define WHOLE_MS   400000u /* more than the supervisor gives a successor */
 
 /* What became of a request. */
 struct restart_outcome {
 	pid_t now;      /* the process that took the place of the one before; 0: none is known */
 	bool prepared;  /* a successor was seen */
 	bool has_ended; /* the one before */
+	bool is_late;   /* and still there is a successor, or a supervisor that looks at nothing */
 };
 
-static struct restart_outcome wait_for_other(const char *run_dir, pid_t before)
+static struct restart_outcome wait_for_other(const char *run_dir, pid_t supervisor, pid_t before)
 {
 	uint64_t now_ms = clock_mono_ms(), quiet_ms = now_ms, unnoted_ms = now_ms;
+	uint64_t until_ms = now_ms + WHOLE_MS;
 	struct restart_outcome o = { 0 };
 
 	while (now_ms - quiet_ms < QUIET_MS && now_ms - unnoted_ms < UNNOTED_MS) {
@@ -45,9 +50,12 @@ static struct restart_outcome wait_for_other(const char *run_dir, pid_t before)
 		}
 		o.prepared |= prepares;
 		o.has_ended = !now;
-		if (now)
+		o.is_late = now_ms >= until_ms;
+		if (o.is_late)
+			break;
+		if (now || prepares)
 			unnoted_ms = now_ms;
-		if (!now || prepares)
+		if (!now || prepares || run_has_pending(supervisor, SIGUSR1))
 			quiet_ms = now_ms;
 		usleep(LOOK_US);
 		now_ms = clock_mono_ms();
@@ -58,6 +66,12 @@ static struct restart_outcome wait_for_other(const char *run_dir, pid_t before)
 /* The supervisor's note is all that is known: with a full directory it is an old one. */
 static int fail_without_successor(const struct restart_outcome *o, pid_t before)
 {
+	if (o->is_late)
+		return cli_fail(CLI_TIMEOUT, "after %u s %s, and process %d %s: see weir status",
+		                WHOLE_MS / 1000,
+		                o->prepared ? "the next weir-dataplane still prepares"
+		                            : "weir run has not taken the request",
+		                (int)before, o->has_ended ? "has ended" : "goes on");
 	if (o->has_ended)
 		return cli_fail(CLI_TIMEOUT,
 		                "process %d has ended, and weir run has noted no other one for %u "
@@ -75,8 +89,11 @@ static int fail_without_successor(const struct restart_outcome *o, pid_t before)
 	                (int)before);
 }
 
-/* It answers when it has tried its document and its ports. @return its answer, or NULL */
-static char *wait_for_answer(const char *run_dir)
+/*
+ * It answers when it has tried its document and its ports. @return its answer, or NULL: it has
+ * ended, or it takes too long
+ */
+static char *wait_for_answer(const char *run_dir, pid_t now)
 {
 	uint64_t until_ms = clock_mono_ms() + ANSWER_MS;
 	char path[PATH_MAX], *text = NULL;
@@ -84,7 +101,7 @@ static char *wait_for_answer(const char *run_dir)
 	if (proc_path(run_dir, "dataplane.ctl", path))
 		return NULL;
 	while (ctl_request(path, "{\"do\":\"status\"}", 1000, &text)) {
-		if (clock_mono_ms() > until_ms)
+		if (clock_mono_ms() > until_ms || run_state_find(run_dir, "dataplane") != now)
 			return NULL;
 		usleep(LOOK_US);
 	}
@@ -170,10 +187,10 @@ int cli_restart_dataplane(struct cli *cli, const struct cli_args *args)
 		return cli_fail(err == -EPERM ? CLI_DENIED : CLI_UNREACHABLE,
 		                "weir run cannot be asked: %s%s", strerror(-err),
 		                err == -EPERM ? "; run the command as root" : "");
-	o = wait_for_other(run_dir, before);
+	o = wait_for_other(run_dir, supervisor, before);
 	if (!o.now)
 		return fail_without_successor(&o, before);
-	text = wait_for_answer(run_dir);
+	text = wait_for_answer(run_dir, o.now);
 	if (!text)
 		return cli_fail(CLI_TIMEOUT,
 		                "weir-dataplane (pid %d, before: %d) does not answer yet: see weir "

@@ -91,6 +91,8 @@ bool run_routes_withdraw(const struct run_routes *r);
 uint64_t run_start_time(pid_t pid);
 /* Whether the process catches @p signo or takes it from a descriptor (SigCgt, SigBlk; proc(5)). */
 bool run_handles_signal(pid_t pid, int signo);
+/* Whether @p signo was sent to the process and it has not taken it yet (ShdPnd; proc(5)). */
+bool run_has_pending(pid_t pid, int signo);
 /*
  * run_stop.c: send a signal by pidfd, since the process may have ended and another one may have its
  * pid. @return 0 or -errno

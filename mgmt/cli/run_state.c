@@ -12,6 +12,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -40,22 +41,36 @@ uint64_t run_start_time(pid_t pid)
 	return at && sscanf(at, "%" SCNu64, &start) == 1 ? start : 0;
 }
 
-bool run_handles_signal(pid_t pid, int signo)
+/* Whether one of two masks of /proc/PID/status, each with its form for sscanf(), has the signal. */
+static bool has_signal(pid_t pid, int signo, const char *first, const char *second)
 {
 	char path[64], line[256];
-	uint64_t mask;
-	bool handles = false;
+	bool has = false;
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	FILE *f = fopen(path, "re");
 	if (!f)
 		return false;
-	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "SigCgt: %" SCNx64, &mask) == 1 ||
-		    sscanf(line, "SigBlk: %" SCNx64, &mask) == 1)
-			handles |= mask >> (signo - 1) & 1;
+	while (fgets(line, sizeof(line), f)) {
+		const char *name = strncmp(line, first, strlen(first)) == 0     ? first
+		                   : strncmp(line, second, strlen(second)) == 0 ? second
+		                                                                : NULL;
+
+		if (name)
+			has |= strtoull(line + strlen(name), NULL, 16) >> (signo - 1) & 1;
+	}
 	fclose(f);
-	return handles;
+	return has;
+}
+
+bool run_handles_signal(pid_t pid, int signo)
+{
+	return has_signal(pid, signo, "SigCgt:", "SigBlk:");
+}
+
+bool run_has_pending(pid_t pid, int signo)
+{
+	return has_signal(pid, signo, "ShdPnd:", "SigPnd:");
 }
 
 /* A file of another user could make us end or trust processes that are not ours. */

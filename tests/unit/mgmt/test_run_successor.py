@@ -200,6 +200,34 @@ class Successor(Bed):
         self.assertIn("process PID has ended, and weir run has noted no other one for 10 s", said)
         self.assertEqual(status, 5)
 
+    def test_a_busy_supervisor_is_waited_for(self) -> None:
+        """It gets no CPU: before it takes the request, and again when the process before has ended. Twice, as each wait begins anew."""
+        self.document()
+        self.start()
+        self.all_started()
+        for n in (1, 2):
+            before = self.starts("dataplane")[-1][0]
+            self.supervisor.send_signal(signal.SIGSTOP)
+            command = self.restart()
+            time.sleep(4)
+            self.assertIsNone(command.poll(), "the request waits for the supervisor")
+            self.tell_successors("waits", True)
+            self.supervisor.send_signal(signal.SIGCONT)
+            wait_for("a successor", lambda n=n: len(self.starts("dataplane")) == n + 1)
+            wait_for("it is noted", lambda: "successor" in self.note())
+            self.supervisor.send_signal(signal.SIGSTOP)
+            os.kill(before, signal.SIGKILL)
+            time.sleep(11)
+            self.assertIsNone(command.poll(), "the successor lives")
+            self.tell_successors("waits", False)
+            self.supervisor.send_signal(signal.SIGCONT)
+            self.assertIn("has taken over", "".join(command.communicate(timeout=PATIENCE_S)))
+            self.assertEqual(command.returncode, 0)
+
+    def note(self) -> str:
+        with open(os.path.join(self.dir, "run", "run.state"), encoding="utf-8") as f:
+            return f.read()
+
     def test_a_restart_without_a_supervisor_is_refused(self) -> None:
         os.makedirs(os.path.join(self.dir, "run"))
         command = self.restart()
