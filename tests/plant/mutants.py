@@ -28,6 +28,7 @@ class Mutant:
     after: str
     line: int
     what: str
+    other: str  # what stands there if it is awake
 
 
 def bare(c: typing.Any) -> typing.Any:
@@ -40,10 +41,7 @@ def bare(c: typing.Any) -> typing.Any:
 class Finder:
     def __init__(self, path: pathlib.Path, args: list[typing.Any]) -> None:
         self.text = path.read_bytes()
-        unit = cindex.Index.create().parse(str(path), args, options=cindex.TranslationUnit.PARSE_DETAILED_PROCESSING_RECORD)
-        worst = [d for d in unit.diagnostics if d.severity >= cindex.Diagnostic.Error]
-        if worst:
-            raise ValueError(f"{path}: {worst[0]}")
+        unit = parse(path, args)
         self.mutants: list[typing.Any] = []
         self.here = str(path)
         top = [c for c in unit.cursor.get_children() if c.location.file and c.location.file.name == self.here]
@@ -65,13 +63,13 @@ class Finder:
             return False
         return all(e <= start or end <= s or (start <= s and e <= end and (s, e) != (start, end)) for s, e in self.macros)
 
-    def add(self, c: typing.Any, before: str, after: str, what: str) -> None:
+    def add(self, c: typing.Any, before: str, after: str, what: str, other: str) -> None:
         start, end = self.extent(c)
         if self.is_plain(start, end):
-            self.mutants.append(Mutant(start, end, before.replace("\n", " "), after, c.extent.start.line, what))
+            self.mutants.append(Mutant(start, end, before.replace("\n", " "), after, c.extent.start.line, what, other))
 
     def instead(self, c: typing.Any, other: str, what: str | None = None) -> None:
-        self.add(c, f"(mutant_awake(N) ? ({other}) : (", "))", what or f"{self.says(c)} -> {other}")
+        self.add(c, f"(mutant_awake(N) ? ({other}) : (", "))", what or f"{self.says(c)} -> {other}", other)
 
     def function(self, c: typing.Any) -> None:
         body = [x for x in c.get_children() if x.kind == K.COMPOUND_STMT]
@@ -98,7 +96,7 @@ class Finder:
         self.inside(c)
 
     def leave_out(self, c: typing.Any) -> None:
-        self.add(c, "if (mutant_awake(N)) {} else ", "", f"without: {self.says(c)}")
+        self.add(c, "if (mutant_awake(N)) {} else ", "", f"without: {self.says(c)}", "")
 
     def inside(self, c: typing.Any) -> typing.Any:
         parts = list(c.get_children())
@@ -171,7 +169,8 @@ class Finder:
         start, end = self.extent(c)
         if (start, end) in self.macros:
             line = c.extent.start.line
-            self.mutants.append(Mutant(start, end, f"(mutant_awake(N) ? {TURNED[says]} : ", ")", line, f"{says} -> {TURNED[says]}"))
+            self.mutants.append(Mutant(start, end, f"(mutant_awake(N) ? {TURNED[says]} : ", ")", line, f"{says} -> {TURNED[says]}",
+                                       TURNED[says]))
 
     def returned(self, c: typing.Any) -> None:
         says = self.says(c)
@@ -183,6 +182,45 @@ class Finder:
             self.instead(c, f"!({says})")
 
 
+def parse(path: pathlib.Path, args: list[str]) -> typing.Any:
+    unit = cindex.Index.create().parse(str(path), args, options=cindex.TranslationUnit.PARSE_DETAILED_PROCESSING_RECORD)
+    worst = [d for d in unit.diagnostics if d.severity >= cindex.Diagnostic.Error]
+    if worst:
+        raise ValueError(f"{path}: {worst[0]}")
+    return unit
+
+
+def as_copy(text: bytes, functions: list[typing.Any], old: bytes, new: bytes) -> Mutant | None:
+    """
+    A bug of a list as a mutant: a copy of its function with the bug stands before it, on one line, and is called if it is awake.
+    None: it lies in no function of @functions, or in one that cannot be copied so.
+    """
+    at = text.find(old)
+    for c in functions:
+        start, end = c.extent.start.offset, c.extent.end.offset
+        body = [x for x in c.get_children() if x.kind == K.COMPOUND_STMT]
+        if not (body and start <= at and at + len(old.rstrip(b"\n")) <= end):
+            continue
+        if re.search(rb"\n\s*#|//", text[start:end]) or c.type.is_function_variadic():
+            return None
+        name, place, brace = c.spelling.encode(), c.location.offset, body[0].extent.start.offset
+        copy = text[start:place] + name + b"__bug@N@" + text[place + len(name):brace] + text[brace:end].replace(old.rstrip(b"\n"), new.rstrip(b"\n"))
+        call = f"{c.spelling}__bug@N@({', '.join(a.spelling for a in c.get_arguments())}); "
+        is_void = c.result_type.get_canonical().kind == cindex.TypeKind.VOID
+        call = "if (mutant_awake(@N@)) { " + (call + "return; } " if is_void else f"return {call}}} ")
+        return Mutant(start, brace + 1, copy.decode().replace("\n", " ") + " ", " " + call, c.extent.start.line, f"{c.spelling}: {old.decode()}", "")
+    return None
+
+
+def change(text: bytes, m: Mutant) -> tuple[str, str]:
+    """The whole lines that a mutant changes, as many as it takes to stand in @text once, and what takes their place."""
+    begin, end = text.rfind(b"\n", 0, m.start) + 1, text.find(b"\n", m.end)
+    while text.count(text[begin:end]) != 1:
+        begin, end = text.rfind(b"\n", 0, max(begin - 1, 0)) + 1, text.find(b"\n", end + 1)
+    old = text[begin:end]
+    return old.decode(), (old[:m.start - begin] + m.other.encode() + old[m.end - begin:]).decode()
+
+
 def write_asleep(text: str, mutants: typing.Any, first: typing.Any) -> bytes:
     """The source @text (bytes) with all of @mutants in it, None for one to leave out, the first numbered @first."""
     marks = []
@@ -190,8 +228,10 @@ def write_asleep(text: str, mutants: typing.Any, first: typing.Any) -> bytes:
         if not m:
             continue  # it did not compile
         number = str(first + i)
-        marks.append((m.start, 1, -m.end, i, m.before.replace("N)", number + ")", 1)))
-        marks.append((m.end, 0, -m.start, -i, m.after))
+        is_copy = "__bug@N@" in m.before
+        before = m.before.replace("@N@", number) if is_copy else m.before.replace("N)", number + ")", 1)
+        marks.append((m.start, 1, -m.end, i, before))
+        marks.append((m.end, 0, -m.start, -i, m.after.replace("@N@", number)))
     out, at = [], 0
     for where, _, _, _, what in sorted(marks):
         out += [text[at:where], what.encode()]
