@@ -283,6 +283,21 @@ static void a_hold_down_that_was_left_counts(void **state)
 	assert_true(is_in(NORMAL_TABLE));
 }
 
+/* An address that a later document names again has a state of this process alone. */
+static void what_was_left_counts_once(void **state)
+{
+	(void)state;
+	const struct announced_address left = { .address = row.intended.address,
+		                                .failed_ms = now_ms - 1000,
+		                                .hold_ms = 60000 };
+
+	leave_page(&left);
+	kernel_begin_row(&a, &row, now_ms);
+	assert_int_equal(row.state.hold_ms, 60000);
+	kernel_begin_row(&a, &row, now_ms + 100);
+	assert_int_equal(row.state.hold_ms, 0);
+}
+
 /* What was not announced has not failed now. */
 static void what_was_withdrawn_before_is_not_held_down(void **state)
 {
@@ -366,6 +381,7 @@ int main(void)
 		SCENE_TEST(without_a_document_an_own_cause_withdraws_all),
 		SCENE_TEST(a_hold_down_outlives_a_start_without_a_document),
 		SCENE_TEST(a_hold_down_that_was_left_counts),
+		SCENE_TEST(what_was_left_counts_once),
 		SCENE_TEST(a_failure_without_a_document_is_held_down),
 		SCENE_TEST(what_was_withdrawn_before_is_not_held_down),
 		SCENE_TEST(tables_that_cannot_be_are_not_taken_from_a_page),

@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
 #include "mgmt/operations/guard_internal.h"
 #include "mgmt/operations/well.h"
@@ -204,6 +205,25 @@ static void a_failure_ends_when_the_operation_goes_on(void **state)
 	assert_int_equal(op.failures[0].until_ms, 5);
 	assert_int_equal(op.failures[1].until_ms, NOW_MS);
 	assert_int_equal(op.failures[2].until_ms, 0);
+}
+
+/* Each time that it goes on it does so with the key that chooses clients then. */
+static void what_goes_on_does_so_with_the_key_of_now(void **state)
+{
+	(void)state;
+	op.n_plan = 1;
+	op.plan_ppm[0] = OPERATION_PPM;
+	for (uint64_t round = 0; round < 2; round++) {
+		op.state = OPERATION_HELD;
+		op.hold.from = OPERATION_LATE;
+		strcpy(op.hold.code, "key-changed");
+		op.key_fingerprint = 5 + round;
+		facts.key_fingerprint = 6 + round;
+		command_go_on(&t);
+		assert_int_equal(op.key_fingerprint, 6 + round);
+		assert_int_equal(op.state, OPERATION_LATE);
+		assert_string_equal(op.hold.code, "");
+	}
 }
 
 /* --- the stages of a return --- */
@@ -477,6 +497,7 @@ int main(void)
 		T(each_drain_has_its_own_times),
 		T(a_state_begins_with_its_clocks_at_zero),
 		T(a_failure_ends_when_the_operation_goes_on),
+		T(what_goes_on_does_so_with_the_key_of_now),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
 		T(of_two_that_are_ready_one_begins_its_steps),
 		T(a_target_is_quiet_below_a_hundredth),
