@@ -2,12 +2,15 @@
 """Situations of pools: backends that die, drains, ways to backends, checks that know nothing."""
 from __future__ import annotations
 
+import os
+import re
 import signal
 import time
 import typing
 
 from net import wait_until
 from truth import Situation, fault
+from truth_ports import BOTH
 
 if typing.TYPE_CHECKING:
     from truth import Bed
@@ -136,11 +139,35 @@ def out_has_no_share(bed: Bed) -> None:
     bed.wait_until_well(60)
 
 
+def shares_of(bed: Bed) -> list[int]:
+    return [b["effect"]["share_ppm"] for b in bed.node.api("GET", "/v1/status")[1]["pools"][0]["backends"]]
+
+
+def applied_is_in_force(bed: Bed) -> None:
+    """`weir apply` and a look at once, again and again: the shares are those of the change, and stay so."""
+    path = os.path.join(bed.node.conf, "weir.conf")
+    with open(path) as f:
+        base = f.read()
+    old = []
+    for weight in (300, 50, 400, 100):
+        with open(path, "w") as f:
+            f.write(re.sub(r'(name = "ams-b1"; address = "[^"]+"; weight = )\d+', rf"\g<1>{weight}", base))
+        bed.must("apply", "--reason", "lab", "--confirm-within", "none")
+        at_once = shares_of(bed)
+        time.sleep(2.5)  # after which the shares of a change are in the tables for sure
+        later = shares_of(bed)
+        due = 1e6 * weight / (weight + 200)
+        if at_once != later or abs(later[0] - due) > 2e4:
+            old.append((weight, at_once, later))
+    bed.note("apply, and a look at once: the new shares", not old, str(old), 0)
+
+
 BLACKHOLE = routes("blackhole", 2)
 ALL_WAYS = routes("unreachable", 0, 1, 2)
 DISABLED = override("disable", 0, 1, 2, undo="enable")
 
 SITUATIONS = [
+    Situation("apply, and a look at once", applied_is_in_force, drivers=BOTH),
     fault("a backend dies", backends_die(0), backends_return(0), "degraded", "backend-down", "ams-b1", quick=True),
     fault("two of three backends die", backends_die(0, 1), backends_return(0, 1), "degraded", "backend-down", "ams-b2"),
     fault("all backends die", backends_die(0, 1, 2), backends_return(0, 1, 2), "down", "pool-all-down", "web-ams", quick=True),
