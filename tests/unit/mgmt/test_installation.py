@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""docs/installation.md as it is written: its commands that need no host of their own, its configuration and BIRD's.
+"""docs/installation.md as it is written: its commands that need no host of their own, its configuration and BIRD's. Lab installation
+gives all of its commands.
 
 Usage: test_installation.py WEIR SOURCE_ROOT
 """
@@ -19,14 +20,18 @@ import counted
 
 ROOT = sys.argv.pop()
 WEIR = sys.argv.pop()
+sys.path.append(os.path.join(ROOT, "tests", "lab"))
+import installation_page as page  # noqa: E402
+
 NODES = ("ams-1", "ams-2", "fra-1")
-with open(os.path.join(ROOT, "docs", "installation.md")) as page:
-    TEXT = page.read()
+TEXT = page.read_page()
+BLOCKS = page.blocks(TEXT)
+BIRD = os.path.join(ROOT, "packaging", "bird")
 
 
-def block(kind: str) -> typing.Any:
-    """The one block of a kind."""
-    found, = re.findall(rf"^```{kind}\n(.*?)^```", TEXT, re.M | re.S)
+def block(part: str) -> str:
+    """The one block of this file, or with this text."""
+    found, = [b.text for b in BLOCKS if b.where == part] or [b.text for b in BLOCKS if part in b.text]
     return found
 
 
@@ -37,7 +42,8 @@ class Installation(unittest.TestCase):
         self.dir = folder.name
 
     def run_block(self) -> str:
-        done = subprocess.run(["bash", "-euc", block("sh")], cwd=self.dir, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(["bash", "-euc", block("openssl rand -hex 16 > hash.key")], cwd=self.dir, capture_output=True, text=True,
+                              timeout=60, check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
@@ -51,32 +57,57 @@ class Installation(unittest.TestCase):
         self.run_block()
         for node in NODES:
             conf = os.path.join(self.dir, node)
-            for name, kind in (("weir.conf", "weir"), ("shop.example.zone", "zone")):
+            for name in ("weir.conf", "shop.example.zone"):
                 with open(os.path.join(conf, name), "w") as f:
-                    f.write(block(kind))
+                    f.write(block(name))
             done = subprocess.run([WEIR, "--conf-dir", conf, "--node", node, "config", "check"], capture_output=True, text=True,
                                   timeout=60, check=False)
             self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
             self.assertIn("2 sites, 3 nodes", done.stdout)
 
+    def test_all_is_replaced_on_another_host(self) -> None:
+        """In what each node or backend is given, nothing of ams-1 is left on fra-1. The blocks of commands are whole."""
+        fra = page.columns(TEXT, "site")["fra"] | page.columns(TEXT, "node")["fra-1"]
+        self.assertEqual(page.columns(TEXT, "node").keys(), set(NODES))
+        n = 0
+        for b in BLOCKS:
+            n += len(page.commands(b.text)) if b.kind == "sh" else 0
+            if b.where.startswith("each "):
+                self.assertIsNone(re.search(r"\bams\b|10\.1\.|192\.0\.2\.|203\.0\.113", page.replaced(b.text, fra)), b.text)
+        self.assertGreater(n, 40)
+
     def test_the_certificates_are_for_the_addresses_of_the_configuration(self) -> None:
         self.run_block()
         for node in NODES:
-            address, = re.findall(rf'name = "{node}".*?api = "https://([0-9.]+):', block("weir"), re.S)
+            address, = re.findall(rf'name = "{node}".*?api = "https://([0-9.]+):', block("weir.conf"), re.S)
             shown = subprocess.run(["openssl", "x509", "-in", os.path.join(self.dir, node, "tls.crt"), "-noout", "-ext", "subjectAltName"],
                                    capture_output=True, text=True, check=True).stdout
             self.assertIn(f"IP Address:{address}", shown)
 
+    def check_bird(self, name: str, text: str) -> None:
+        with open(os.path.join(self.dir, name), "w") as f:
+            f.write(text)
+        done = subprocess.run(["bird", "-p", "-c", os.path.join(self.dir, name)], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), text)
+
     @unittest.skipUnless(shutil.which("bird"), "no bird here")
     def test_bird_takes_its_configuration(self) -> None:
-        path = os.path.join(self.dir, "bird.conf")
-        with open(path, "w") as f:
-            f.write(block("bird"))
-        done = subprocess.run(["bird", "-p", "-c", path], capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        with open(os.path.join(self.dir, "weir-site.conf"), "w") as f:
+            f.write(re.search(r"^cat > /etc/bird/weir-site.conf <<END\n(.*\n)END$", TEXT, re.M)[1])
+        with open(os.path.join(BIRD, "bird.conf")) as f:
+            self.check_bird("bird.conf", f.read())
+        with open(os.path.join(BIRD, "router.conf")) as f:
+            router = f.read()
+        for line in re.findall(r"^sed -i '(.*)' /etc/bird/bird.conf$", TEXT, re.M):
+            changed = subprocess.run(["sed", line], input=router, capture_output=True, text=True, check=True).stdout
+            self.assertNotEqual(changed, router)
+            self.check_bird("router.conf", changed)
+        with open(os.path.join(ROOT, "docs", "handbook.md")) as f:
+            by_hand, = re.findall(r"^```bird\n(.*?)^```", f.read(), re.M | re.S)
+        self.check_bird("by-hand.conf", by_hand)
 
     def test_each_command_of_weir_exists_with_its_options(self) -> None:
-        found = re.findall(r"^    (weir [a-z].*?)(?: +#.*| >.*)?$", TEXT, re.M)
+        found = re.findall(r"^(?:    )?(weir [a-z].*?)(?: +#.*| >.*)?$", TEXT, re.M)
         found += re.findall(r"`(weir (?:drain|undrain|token|config|plan|apply) [^`…]*)`", TEXT)
         self.assertGreater(len(found), 12)
         for line in found:
