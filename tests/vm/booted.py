@@ -75,8 +75,9 @@ class Booted(Guest):
         return initramfs(self.directory, self.release, text, os.path.basename(path))
 
 
-def tree(folder: str, wanted: tuple[typing.Any, typing.Any, str, str, str, str, str, str, str]) -> None:
-    """A Debian 12 in @folder, with what satisfies @wanted (as in a package's Depends) installed. Made once."""
+def tree(folder: str, wanted: tuple[str, ...], later: tuple[str, ...] = ()) -> None:
+    """A Debian 12 in @folder, with what satisfies @wanted (as in a package's Depends) installed. Made once.
+    The packages @later are fetched: without a network apt installs them."""
     with Locked():
         if os.path.exists(f"{folder}/ready"):
             return
@@ -89,4 +90,6 @@ def tree(folder: str, wanted: tuple[typing.Any, typing.Any, str, str, str, str, 
         run(["chroot", folder, "apt-get", "update"], FETCH_S, env=environment)
         run(["chroot", folder, "apt-get", "satisfy", "-y", "--no-install-recommends", *wanted], MAKE_S, env=environment)
         run(["chroot", folder, "apt-get", "clean"])
+        if later:
+            run(["chroot", folder, "apt-get", "install", "-y", "--download-only", "--no-install-recommends", *later], FETCH_S, env=environment)
         open(f"{folder}/ready", "w").close()

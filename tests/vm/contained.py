@@ -4,9 +4,14 @@
     with Contained("package", folder) as host:
         status = host.run("uname -r", timeout_s=60, each_line=print)
 
+    with Contained("own", folder, net="/run/netns/own") as host:
+        host.boot(timeout_s=60)
+        done = host.do("systemctl is-system-running", timeout_s=60)
+
 Its systemd is process 1 of its own pid, mount, network, host name and control group namespaces, above an overlay in memory. It has this
 machine's rights, because Weir's unit is what is tried, and not a container's. The kernel's settings outside its network are read-only.
-This machine's source and build folder are below /host. All is gone with its process 1, which run() ends.
+This machine's source and build folder are below /host. All is gone with its process 1, which run() and the end of `with` end.
+It may not set this machine's clock.
 """
 from __future__ import annotations
 
@@ -22,7 +27,9 @@ from booted import MASKED
 from packages import DIR, BUILD, ROOT, Missing
 
 CGROUPS = ("/sys/fs/cgroup/unified", "/sys/fs/cgroup")
-END = "the script has ended"
+BOOTED, END = "systemd has booted", "the script has ended"
+ENVIRONMENT = ("container=weir", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TERM=dumb", "LC_ALL=C.UTF-8",
+               "DEBIAN_FRONTEND=noninteractive")
 # Beside what is masked in a guest: nothing that asks this machine's kernel for more than its own network.
 ALONE = ("systemd-udev-trigger.service", "systemd-sysctl.service", "systemd-modules-load.service", "systemd-remount-fs.service",
          "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "sys-kernel-config.mount", "dev-hugepages.mount", "systemd-binfmt.service",
@@ -40,6 +47,7 @@ mount -t tmpfs -o mode=755 d dev; mkdir dev/pts dev/shm dev/net; mount -t devpts
 for d in null zero full random urandom tty net/tun; do [ ! -e /dev/$d ] || cp -a /dev/$d dev/$d; done
 ln -s /proc/self/fd dev/fd; : >dev/console
 mount -t tmpfs -o mode=755 r run; mkdir run/udev; : >run/udev/control # else systemd looks for no devices, because /dev is not devtmpfs
+tr -d - </proc/sys/kernel/random/uuid >etc/machine-id # udev derives MAC addresses from it
 echo guest >etc/hostname; hostname guest; ip link set lo up
 for u in @MASKED@; do ln -sfn /dev/null etc/systemd/system/$u; done
 cat >etc/systemd/system/script.service <<UNIT
@@ -52,11 +60,11 @@ TimeoutStartSec=infinity
 UNIT
 mkdir -p etc/systemd/system/default.target.wants; ln -sfn ../script.service etc/systemd/system/default.target.wants/script.service
 pivot_root . old; umount -l old
-exec env -i container=weir PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --log-target=journal </dev/null >/out/console.log 2>&1
+exec setpriv --bounding-set -sys_time --inh-caps -sys_time env -i container=weir PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --log-target=journal </dev/null >/out/console.log 2>&1
 """
 INSIDE = f"""exec >/out/pipe 2>&1
 export HOME=/root TERM=dumb LC_ALL=C.UTF-8
-echo 'systemd has booted'
+echo '{BOOTED}'
 /bin/bash /out/script </dev/null; echo $? >/out/status
 journalctl -b --no-pager >/out/journal.log
 echo '{END}'
@@ -66,8 +74,9 @@ echo '{END}'
 class Contained:
     """See the file's beginning."""
 
-    def __init__(self, name: str, folder: str) -> None:
-        self.name, self.folder, self.out, self.group = name, folder, f"{DIR}/{name}", ""
+    def __init__(self, name: str, folder: str, net: str = "") -> None:
+        """@net: the network namespace that it joins; without it, one of its own."""
+        self.name, self.folder, self.net, self.out, self.group = name, folder, net, f"{DIR}/{name}", ""
         self.first: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Contained:
@@ -83,13 +92,18 @@ class Contained:
         for folder, _, _ in os.walk(self.group, topdown=False):
             os.rmdir(folder)
 
+    def _inner(self) -> list[int]:
+        """Its process 1, as this machine sees it."""
+        assert self.first
+        found = subprocess.run(["pgrep", "-P", str(self.first.pid)], capture_output=True, text=True, check=False).stdout.split()
+        return [int(pid) for pid in found]
+
     def _end(self) -> None:
         """Ends its process 1, and with it the others and the mounts."""
         if not self.first:
             return
-        inner = subprocess.run(["pgrep", "-P", str(self.first.pid)], capture_output=True, text=True, check=False).stdout.split()
-        for pid in inner:
-            os.kill(int(pid), signal.SIGKILL)
+        for pid in self._inner():
+            os.kill(pid, signal.SIGKILL)
         self.first.wait(30)
         self.first = None
         until = time.monotonic() + 20
@@ -115,16 +129,21 @@ class Contained:
         with open(f"{self.group}/cgroup.procs", "w") as f:
             f.write(str(os.getpid()))
 
+    def _start(self) -> None:
+        join = ["nsenter", f"--net={self.net}"] if self.net else []
+        own = [] if self.net else ["--net"]
+        with open(f"{self.out}/start.log", "w") as log:
+            self.first = subprocess.Popen([*join, "unshare", "--mount", "--pid", *own, "--uts", "--ipc", "--cgroup", "--fork", "--kill-child",
+                                           "--propagation", "private", "sh", f"{self.out}/start"], stdin=subprocess.DEVNULL,
+                                          stdout=log, stderr=log, preexec_fn=self._enter_group, start_new_session=True)
+
     def run(self, script: typing.Any, timeout_s: float, each_line: typing.Any) -> int | None:
         """As Guest.run()."""
         self._lay_out(script)
         pipe = os.open(f"{self.out}/pipe", os.O_RDWR | os.O_NONBLOCK)
         try:
-            with open(f"{self.out}/start.log", "w") as log:
-                self.first = subprocess.Popen(["unshare", "--mount", "--pid", "--net", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child",
-                                               "--propagation", "private", "sh", f"{self.out}/start"], stdin=subprocess.DEVNULL,
-                                              stdout=log, stderr=log, preexec_fn=self._enter_group, start_new_session=True)
-            self._listen(pipe, time.monotonic() + timeout_s, each_line)
+            self._start()
+            self._listen(pipe, time.monotonic() + timeout_s, each_line, END)
         finally:
             os.close(pipe)
             self._end()
@@ -134,16 +153,44 @@ class Contained:
         except (FileNotFoundError, ValueError):
             return None
 
-    def _listen(self, pipe: int, until: float, each_line: typing.Any) -> None:
+    def boot(self, timeout_s: float) -> None:
+        """Boots it, for do(); it lives until the `with` block ends."""
+        self._lay_out("exec sleep infinity\n")
+        pipe = os.open(f"{self.out}/pipe", os.O_RDWR | os.O_NONBLOCK)
+        try:
+            self._start()
+            if not self._listen(pipe, time.monotonic() + timeout_s, lambda line: None, BOOTED):
+                raise Missing(f"{self.name} does not boot:\n{self.log('start')}{self.log('console')}")
+        finally:
+            os.close(pipe)
+
+    def path(self, inside: str) -> str:
+        """One of its files, as this machine sees it."""
+        return f"/proc/{self._inner()[0]}/root{inside}"
+
+    def enter(self) -> list[str]:
+        """What runs a command there, in all of its namespaces."""
+        return ["nsenter", f"--target={self._inner()[0]}", "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--",
+                "/usr/bin/env", "-i", *ENVIRONMENT]
+
+    def do(self, script: str, timeout_s: float) -> subprocess.CompletedProcess[str]:
+        """Runs a script of bash in root's home; both outputs in one."""
+        return subprocess.run([*self.enter(), "/bin/bash", "-uc", f"cd /root\n{script}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors="replace", timeout=timeout_s, check=False)
+
+    def _listen(self, pipe: int, until: float, each_line: typing.Any, last: str) -> bool:
+        """Whether the line @last came."""
         rest = ""
+        assert self.first
         while time.monotonic() < until and self.first.poll() is None:
             if not select.select([pipe], [], [], 1)[0]:
                 continue
             *lines, rest = (rest + os.read(pipe, 65536).decode(errors="replace")).split("\n")
             for line in lines:
-                if line == END:
-                    return
+                if line == last:
+                    return True
                 each_line(line)
+        return False
 
     def broke_down(self) -> None:
         return None
