@@ -2,7 +2,9 @@
 """What leaves is what left: a node whose driver does not take what is to leave says so, withdraws its VIPs, and comes back.
 
 One node with XDP and BIRD, and a router with BIRD. The far end of the node's pair of interfaces is made to take nothing, in
-several ways and with several kinds of traffic, each twice. In each situation the node's counters are compared with the wire.
+several ways and with several kinds of traffic; so are further ports (sent_ports.py), for a part of the backends and for all.
+Each is done twice. In each situation the node's counters are compared with the wire. A full ring of virtio is looked at in a
+guest (tests/vm).
 
 Writes build/lab/sent.json: `situations`, `wrong`, `seen_ms`, `withdrawn_ms` (the latest of all), `flaps` (VIPs that came back
 while nothing left).
@@ -12,6 +14,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import signal
 import sys
 import time
 import typing
@@ -19,8 +22,9 @@ import typing
 import plan as planning
 from books import reasons
 from fib_watch import FibWatch
-from net import BUILD, Lab, comes_true, executable, say, wait_until
+from net import BUILD, Lab, Process, comes_true, executable, say, wait_until
 from report import Report
+from sent_ports import INTERFACES, Ports
 from speakers import Bird
 from world import SITE_MTU, World, pass_program
 
@@ -33,7 +37,9 @@ ROUTER = ("192.0.2.1", "2001:db8::1")
 
 class Scene:
     def __init__(self, report: Report, lab: Lab) -> None:
-        plan = planning.simple(1, 3)
+        # checks go by the same ports, and are not what this is about
+        plan = planning.simple(1, 3, check=planning.PATIENT.replace("fall = 5", "fall = 99"))
+        plan.sites[0].ports = INTERFACES
         name = plan.sites[0].node
         plan.announce[name] = f'daemon = "bird"; socket = "{lab.dir}/{name}/bird.ctl";'
         self.report, self.lab, self.world = report, lab, World(lab, plan, resolvers=())
@@ -46,6 +52,8 @@ class Scene:
         # deprecated, so that checks do not come from it: backends know no way to it
         self.host.ip(f"addr add {OWN[0]} peer {ROUTER[0]}/32 dev eth1",
                      f"-6 addr add {OWN[1]} peer {ROUTER[1]}/128 dev eth1 nodad preferred_lft 0")
+        self.ports = Ports(self.world, self.site)
+        self.take_nothing, self.take_all = self.starve, self.feed  # what the situation is
         self.watch = FibWatch(self.router)
         self.birds = [Bird(lab, self.router, "router.conf"), Bird(lab, self.host, "bird.conf")]
         self.results: list[dict[str, typing.Any]] = []
@@ -55,7 +63,7 @@ class Scene:
     def start(self) -> None:
         self.node.write_config()
         self.site.start_backends()
-        self.capture = self.world.start_capture(self.site.node_port)
+        self.captures = [self.world.start_capture(self.site.node_port), *self.ports.captures()]
         self.node.start("mgmt", "health", "dns", "dataplane", "announce")
         self.wait_announced()
 
@@ -77,10 +85,17 @@ class Scene:
         except ValueError:
             return {}
 
-    def take_nothing(self) -> None:
+    def lost_ports(self) -> set[str]:
+        """The ports of which the status says that frames do not leave by them."""
+        try:
+            return {r["subject"] for r in json.loads(self.weir("status", "--json")).get("reasons", []) if r["code"] == "frames-not-sent"}
+        except ValueError:
+            return set()
+
+    def starve(self) -> None:
         self.world.router.ip(f"link set dev {self.site.node_port} xdp off")
 
-    def take_all(self) -> None:
+    def feed(self) -> None:
         self.world.router.ip(f"link set dev {self.site.node_port} xdp obj {pass_program()} sec xdp")
 
     def route(self, there: bool) -> None:
@@ -100,12 +115,22 @@ class Scene:
         time.sleep(PAGE_S)  # time: the page has them
         counted = reasons(self.site)
         forwarded = counted.get("forwarded", 0) + counted.get("icmp_relayed", 0) - self.probes_before
-        self.said = (forwarded, self.capture.counts("in", "tunnel"), counted.get("not_sent", 0), earlier)
+        self.said = (forwarded, sum(c.counts("in", "tunnel") for c in self.captures), counted.get("not_sent", 0), earlier)
         return forwarded - self.probes() <= self.said[1] <= forwarded - earlier
 
     def late_ms(self, condition: typing.Callable[[], object], since_s: float, most_s: float = 15) -> float:
         comes_true(condition, most_s, 0.02)
         return (time.monotonic() - since_s) * 1000 if condition() else float("inf")
+
+
+def begin_fault(client: Process, wrong: typing.Callable[[], None]) -> tuple[float, int]:
+    """The fault begins while no packet is under way: what a far end holds when its program goes is thrown away there, and was sent.
+    Returns when packets come again: (s, ns)."""
+    client.signal(signal.SIGSTOP)
+    time.sleep(0.3)  # time: what is under way arrives
+    wrong()
+    client.signal(signal.SIGCONT)
+    return time.monotonic(), time.monotonic_ns()
 
 
 def play(scene: Scene, name: str, targets: typing.Sequence[str], rate: float, goes_on: bool = False,
@@ -116,8 +141,7 @@ def play(scene: Scene, name: str, targets: typing.Sequence[str], rate: float, go
     say(name)
     client = scene.world.start_client(f"c{len(scene.results)}", rate, targets=targets)
     time.sleep(2)  # time: packets have left before
-    began, began_ns = time.monotonic(), time.monotonic_ns()
-    scene.take_nothing()
+    began, began_ns = begin_fault(client, scene.take_nothing)
     seen_ms = scene.late_ms(lambda: "frames-not-sent" in scene.codes(), began)
     hops = {ipaddress.ip_address(a).packed for a in OWN}
     scene.late_ms(lambda: scene.are_announced(False), began)
@@ -179,6 +203,31 @@ def play_some(scene: Scene, name: str) -> None:
     scene.wait_announced()
 
 
+def play_one_port(scene: Scene, name: str, interface: str, wrong: typing.Callable[[], None], right: typing.Callable[[], None]) -> None:
+    """Nothing leaves by one of the ports by which the VIP leaves: degraded, at that port, and nothing is withdrawn."""
+    report, lost = scene.report, reasons(scene.site).get("not_sent", 0)
+    say(name)
+    client = scene.world.start_client(f"c{len(scene.results)}", 100, targets=scene.site.plan.vips)
+    time.sleep(1)  # time: packets have left before
+    began, began_ns = begin_fault(client, wrong)
+    seen_ms = scene.late_ms(lambda: interface in scene.lost_ports(), began)
+    time.sleep(3)  # time itself: it stays so
+    said, blocked = scene.lost_ports(), "do not take" in scene.weir("why", "vip", scene.site.plan.vip)
+    right()
+    ends_ms = scene.late_ms(lambda: "frames-not-sent" not in scene.codes(), time.monotonic(), 20)
+    stays = not any(at >= began_ns and prefix in scene.wanted for at, prefix, _ in scene.watch.events)
+    client.stop(10)
+    balanced = comes_true(scene.are_balanced, 20, 0.3)
+    ok = [report.between(seen_ms, 0, SEEN_MS, f"{name}: the status says it"),
+          report.check(said == {interface} and not blocked, f"{name}: of that port alone", f"{said} {blocked}"),
+          report.check(stays, f"{name}: the VIPs stay announced"),
+          report.between(ends_ms, 0, 9000, f"{name}: it ends"),
+          report.check(reasons(scene.site).get("not_sent", 0) > lost, f"{name}: the frames are counted as not sent"),
+          report.check(balanced, f"{name}: forwarded on the node = on the wire, to the packet", scene.said)]
+    scene.results.append({"name": name, "ok": all(ok), "seen_ms": round(seen_ms), "withdrawn_ms": 0, "flaps": 0})
+    scene.wait_announced()
+
+
 def play_little(scene: Scene, name: str) -> None:
     """So little is lost that nothing can be said of it: it is counted all the same."""
     report, lost = scene.report, reasons(scene.site).get("not_sent", 0)
@@ -219,6 +268,28 @@ def play_without_process(scene: Scene, name: str) -> None:
     scene.wait_announced()
 
 
+def play_ports(scene: Scene, again: str) -> None:
+    """A part of the backends, then all of them, are reached by each of the other ports."""
+    p, both = scene.ports, scene.site.plan.vips
+    ways = (("eth2", "no program at the far end", p.starve, p.feed), ("eth4", "a full ring", p.stop_reading, p.read_on),
+            ("eth4", "a queue too few", p.drop_queue, p.add_queue))
+    for interface, name, wrong, right in ways:
+        p.leave_by(interface, 2)
+        play_one_port(scene, f"one of two ports: {name}{again}", interface, wrong, right)
+        if QUICK:
+            return p.leave_by("eth1", 0)
+        p.leave_by(interface, len(scene.site.backends))
+        scene.take_nothing, scene.take_all = wrong, right
+        play(scene, f"another port: {name}{again}", both, 100)
+        scene.take_nothing, scene.take_all = scene.starve, scene.feed
+    p.leave_by("eth1", 0)
+    bad, good = (lambda n: lambda: p.leave_by("eth3", n))(2), lambda: p.leave_by("eth1", 0)
+    play_one_port(scene, f"one of two ports cannot send{again}", "eth3", bad, good)
+    scene.take_nothing, scene.take_all = lambda: p.leave_by("eth3", len(scene.site.backends)), good
+    play(scene, f"a port that cannot send{again}", both, 100)
+    scene.take_nothing, scene.take_all = scene.starve, scene.feed
+
+
 def write(results: list[dict[str, typing.Any]]) -> None:
     os.makedirs(os.path.join(BUILD, "lab"), exist_ok=True)
     with open(os.path.join(BUILD, "lab", "sent.json"), "w") as f:
@@ -235,6 +306,7 @@ def run(report: Report) -> None:
         try:
             for again in ("", ", again"):
                 play(scene, f"the far end takes nothing{again}", both, 100)
+                play_ports(scene, again)
                 if QUICK:
                     break
                 play(scene, f"IPv4 alone{again}", both[:1], 100)
@@ -243,7 +315,8 @@ def run(report: Report) -> None:
                 play(scene, f"weir-dataplane is killed meanwhile{again}", both, 100, restarts=True)
                 play_some(scene, f"some frames are lost{again}")
                 play_little(scene, f"a few frames are lost{again}")
-            play_without_process(scene, "weir-dataplane is dead meanwhile")
+            if not QUICK:
+                play_without_process(scene, "weir-dataplane is dead meanwhile")
         finally:
             write(scene.results)
 

@@ -202,6 +202,7 @@ class Site:
         lab.bridge(router, self.switch, self.mtu)
         router.address(self.switch, f"{site_plan.gateway4}/24", f"{site_plan.gateway6}/64")
         self.node_port = f"p-{site_plan.node}"
+        self.more_node_ports: tuple[str, ...] = ()  # of a lab whose node has several
         self.all_nodes: list[Node] = []
         self.node = self.node_of(site_plan)
         self.announce()
@@ -348,7 +349,7 @@ class Capture:
         self.json_path, self.flows_path = base + ".json", base + ".flows"
         addresses = [f"vip={v}" for s in world.plan.sites for v in s.vips]
         for site in world.sites:
-            if site.node_port == port:
+            if port == site.node_port or port in site.more_node_ports:
                 addresses += [f"local={a}" for a in (site.plan.node4, site.plan.node6)]
         self.process = world.router.start(
             f"capture-{port}", [executable("lab-capture"), port, self.json_path, self.flows_path, *addresses])
