@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import re
+import time
 import typing
 
-from net import comes_true
+import layout
+from net import comes_true, say
 
 if typing.TYPE_CHECKING:
     from report import Report
@@ -14,6 +17,7 @@ if typing.TYPE_CHECKING:
     from world import Capture, Node, Request, Site, World
 
 FORWARD_COUNTER, BACKEND_COUNTER = "weir_dataplane_packets_total", "weir_dataplane_backend_packets_total"
+RECEIVED_COUNTER = "weir_dataplane_received_packets_total"
 
 
 class Counts(typing.TypedDict):
@@ -88,9 +92,14 @@ def has_counted(site: Site, least: float) -> bool:
 
 def weir_counts(node: Node) -> Counts:
     """What a node received, and what became of it."""
+    return counts_of(node.stats("dataplane"))
+
+
+def counts_of(stats: dict[tuple[str, str], int]) -> Counts:
+    """The same, of the counters of a stats page."""
     counts: Counts = {"received": 0, "sent": 0, "passed": 0, "dropped": 0, "reasons": {}, "drops": {}}
-    for (name, labels), value in node.stats("dataplane").items():
-        if name == "weir_dataplane_received_packets_total":
+    for (name, labels), value in stats.items():
+        if name == RECEIVED_COUNTER:
             counts["received"] = value
         elif name == "weir_dataplane_packets_total":
             action, reason = re.findall(r'action="(\w+)",reason="(\w+)"', labels)[0]
@@ -117,6 +126,67 @@ def check_node(report: Report, node: Node, tolerated: dict[str, int] | None = No
     counts = report.wait(adds_up, 20, f"{node.name}: received = sent + passed + dropped", 0.3)
     if counts:
         check_drops(report, node.name, counts["drops"], tolerated)
+
+
+# --- at the end of each lab ---
+
+ALIVE_S = 5  # a dataplane that lives gives its page a sign of life each second; a busy machine may hold one up
+REST_S: float = 20  # in which a page of a node at rest has all; packets of neighbours and of daemons come all the time, but few
+PAGE = "stats.dataplane.page"
+
+
+class Books(typing.NamedTuple):
+    """The books of all nodes of a lab at its end: what balances, what does not, and whose cannot be read."""
+    balanced: dict[str, Counts]
+    wrong: dict[str, Counts]
+    silent: list[str]
+
+
+def is_alive(path: str) -> bool:
+    """Whether the dataplane of a page lives, and is not stopped."""
+    header = layout.page_header(path)
+    return time.monotonic() - header.alive_ms / 1000 < ALIVE_S
+
+
+def pages_of(directory: str) -> dict[str, str]:
+    """The counters of each node's dataplane below a lab's directory: {node's directory: path}."""
+    found = {}
+    for top, _, files in os.walk(directory):
+        if PAGE in files:
+            found[os.path.relpath(top, directory).removesuffix("/run").removesuffix(".weir")] = os.path.join(top, PAGE)
+    return found
+
+
+def read_books(directory: str) -> Books:
+    """Wait until the books of all nodes of a lab balance, to the packet. The page of a dataplane that has ended, or is
+    stopped, was written amid packets: it is no balance."""
+    pages = pages_of(directory)
+    books = Books({}, {}, [name for name, path in pages.items() if not is_alive(path)])
+
+    def balance() -> bool:
+        books.wrong.clear()
+        for name, path in pages.items():
+            if name in books.silent or name in books.balanced:
+                continue
+            counts = counts_of(layout.stats_of(path))
+            sums = counts["sent"] + counts["passed"] + counts["dropped"]
+            (books.balanced if counts["received"] == sums else books.wrong)[name] = counts
+        return not books.wrong
+    comes_true(balance, REST_S, 0.3)
+    return books
+
+
+def check_books(directory: str) -> list[str]:
+    """Say what each node of a lab has counted, with the clients at rest. Returns what is wrong."""
+    books = read_books(directory)
+    if not any(c["received"] for c in (*books.balanced.values(), *books.wrong.values())):
+        say("books: no node has a dataplane that has received packets")
+    for name, counts in sorted(books.balanced.items()):
+        if counts["received"]:
+            say(f"books of {name}: {counts['received']} received = {counts['sent']} sent + {counts['passed']} passed + {counts['dropped']} dropped")
+    for name in sorted(books.silent):
+        say(f"books of {name}: not read, for its dataplane has ended or is stopped")
+    return [f"the books of {name} do not balance: {counts}" for name, counts in sorted(books.wrong.items())]
 
 
 # A backend that is killed leaves flows behind: their next packets have nowhere to go.

@@ -20,6 +20,7 @@ import atexit
 import contextlib
 import ctypes
 import functools
+import importlib
 import json
 import os
 import re
@@ -41,6 +42,9 @@ MADE = ("announce", "base", "bpf", "dataplane", "dns", "healthcheck", "host", "m
 os.environ.setdefault("WEIR_USERS", "none")
 LIBC, CLONE_NEWNET = ctypes.CDLL(None, use_errno=True), 0x40000000
 T = typing.TypeVar("T")
+
+
+WEIR = ("weir", "weir-dataplane", "weir-health", "weir-dns", "weir-mgmt", "weir-announce")
 
 
 class LabError(Exception):
@@ -129,6 +133,10 @@ class Process:
 
     def alive(self) -> bool:
         return self.popen.poll() is None
+
+    def is_weir(self) -> bool:
+        """Whether it is a process of a node, and not a client, a server, or a daemon beside it."""
+        return any(os.path.basename(word) in WEIR for word in self.command)
 
     def signal(self, number: int) -> None:
         if self.alive():
@@ -271,7 +279,20 @@ class Lab:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self.close()
+        try:
+            if not any(exception):
+                self.balance()
+        finally:
+            self.close()
+
+    def balance(self) -> None:
+        """What each node of Weir has counted must add up, to the packet, once its clients rest: no lab can forget it. What
+        is not of Weir ends first. Raises LabError if books do not balance."""
+        books = importlib.import_module("books")  # here, for it is made of this module
+        for process in reversed([p for p in self.processes() if not p.is_weir()]):
+            process.stop()
+        if wrong := books.check_books(self.dir):
+            raise LabError("; ".join(wrong))
 
     def host(self, name: str) -> Host:
         """Make a host; its name is at most 10 characters long."""
