@@ -221,9 +221,37 @@ class Undo(WithNode):
         self.assertIn("dry run", done.stdout)
 
 
+class Words(WithNode):
+    """No text for people has a raw structure in it: each command that asks management, on a node with something to say."""
+    COMMANDS: tuple[tuple[str, ...], ...] = (
+        ("status",), ("status", "--all"), ("status", "--site", "ams"), ("status", "--pool", "web-ams"), ("why",), ("why", "site", "ams"),
+        ("why", "site", "fra"), ("why", "pool", "web-ams"), ("why", "backend", "ams-b2"), ("why", "service", "web"), ("why", "node", "ams-1"),
+        ("why", "node", "fra-1"), ("why", "vip", "shop-ams"), ("versions",), ("plan",), ("diff",), ("diff", "1", "2"), ("operations",),
+        ("overrides",), ("overrides", "--ended"), ("drills",), ("drills", "--ended"), ("health",), ("events", "--limit", "100"), ("clock",),
+        ("drain", "site", "fra", "--reason", "x", "--dry-run"), ("shift", "site", "fra", "30%", *SOON, "--dry-run"),
+        ("drain", "node", "ams-1", "--until", "+4h", "--reason", "x", "--dry-run"), ("undrain", "site", "fra"), ("hold", "site", "fra"),
+        ("drill", "backup", "ams", "--clients", "198.51.100.0/24"), ("dns", "explain", "www.shop.example"), ("rollback", "1", "--reason", "x", "--dry-run"),
+        ("trace", "198.51.100.1:1234", "203.0.113.10:80/tcp"), ("confirm",), ("zone", "reload"), ("nic",), ("wait", "well", "--timeout", "1s"))
+
+    def test_no_command_shows_people_a_raw_structure(self) -> None:
+        changed = self.node.files("weight = 100", "weight = 200")
+        self.assertEqual(self.node.apply(changed).status, 201)
+        self.node.write("weir.conf", two_pools().replace("weight = 100", "weight = 300", 1))
+        for command in (("drain", "site", "ams", "--scheduled", "--over", "5m", *SOON), ("disable", "backend", "ams-b2", *SOON),
+                        ("force-up", "backend", "web-fra/b1", *SOON)):
+            self.assertEqual(self.weir(*command).returncode, 0)
+        for offline in (False, True):
+            if offline:
+                self.node.stop()
+            for command in self.COMMANDS:
+                done = self.weir(*command)
+                self.assertNotRegex(done.stdout + done.stderr, r'[{\[]\s*[{"]|"\s*:|_ppm|\bnull\b', f"{command} {'offline' if offline else ''}")
+                self.assertGreater(len(done.stdout + done.stderr), 5, command)
+
+
 def load_tests(loader: unittest.TestLoader, tests: typing.Any, pattern: typing.Any) -> unittest.TestSuite:
     """Not those that test_cli brings."""
-    return unittest.TestSuite(c(name) for c in (Completion, Hostile, ShortNames, Undo) for name in vars(c) if name.startswith("test_"))
+    return unittest.TestSuite(c(name) for c in (Completion, Hostile, ShortNames, Undo, Words) for name in vars(c) if name.startswith("test_"))
 
 
 if __name__ == "__main__":
