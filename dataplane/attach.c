@@ -67,14 +67,18 @@ static void meet_ports(struct process *p)
 /* Bring our ports' own MAC addresses in the tables up to date. */
 static void keep_macs(struct process *p)
 {
-	struct fwd_tables t;
+	static const enum fwd_table tables[] = { FWD_TABLE_ROOT, FWD_TABLE_macs };
+	struct shadow *shadow = &p->node.shadow;
 	struct macs macs;
 
 	meet_ports(p);
-	p->ops->tables(p->driver, &t);
 	macs_gather(p->links, p->node.model->self, &macs);
-	if (macs_write(&t, &macs))
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		scrub_table(&p->scrub, tables[i]);
+	if (macs_write(&shadow->t, &macs))
 		log_note("port-macs", "own=%zu left_out=%zu", macs.n, macs.n_left_out);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+		shadow_store(shadow, &p->node.t, tables[i], 0, shadow_elements(shadow, tables[i]));
 	p->macs_left_out = macs.n_left_out;
 }
 

@@ -235,6 +235,8 @@ void conditions_state(struct process *p)
 		conditions_state_paths(p, s);
 	if (has_document)
 		conditions_state_backups(p, s);
+	if (has_document)
+		conditions_state_scrub(p, s);
 	state_macs(p, s);
 	conditions_end(s);
 }

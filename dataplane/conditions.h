@@ -14,6 +14,8 @@ struct stats;
 void conditions_state(struct process *p);
 /** The part about network paths to backends. */
 void conditions_state_paths(const struct process *p, struct stats *s);
+/** State where the forwarding tables were damaged (conditions_scrub.c). */
+void conditions_state_scrub(const struct process *p, struct stats *s);
 /** State the troubles of backup pools (conditions_backup.c). */
 void conditions_state_backups(const struct process *p, struct stats *s);
 

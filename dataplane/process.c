@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What starts what. The effective document names cluster, ports and sizes, so the driver is opened
- * with the first one. From then on documents, verdicts, next hops and time each call the compiler
- * of tables (tables/compiler.h).
+ * What starts what. The driver is opened with the first effective document, which names its sizes. From
+ * then on documents, verdicts, next hops and time each call the compiler (tables/compiler.h).
  *
  * Long work must not delay a death. So documents are read in a thread (tables/compiled.h), and work
  * on the loop yields between its steps (compiler_yield()). Each failure is logged once and tried
@@ -44,7 +43,7 @@
 #define START_S     60u      /* this and the next two: limits of jobs, for `weir run` */
 #define DOCUMENT_S  120u
 #define DRIVER_S    300u /* DPDK clears its memory, and old kernels verify programs slowly */
-#define MTU_TICK_MS 100u /* how often path MTUs from routers are applied */
+#define MTU_TICK_MS 100u /* how often path MTUs from routers are applied; SCRUB_TURN_MS */
 #define SHOW_MS     250u /* between two effect pages: reading tables back takes time */
 #define HOPS_MAX    FWD_BACKENDS_MAX
 
@@ -206,6 +205,7 @@ static void install_driver(struct process *p, struct driver_change *c, struct co
 	node->learning |= p->node.learning;
 	compiler_fini(&p->node);
 	p->node = *node;
+	scrub_begin(&p->scrub, &p->node);
 	attach_all(p);
 	apply_verdicts(p, true); /* those of the meantime went to the old tables */
 	log_note("driver-chosen", "driver=%s reason=\"%s\" tables=%s", c->ops->name, chosen,
@@ -471,7 +471,8 @@ static void on_mtu_tick(void *arg)
 	if (p->driver)
 		compiler_update_mtus(&p->node, loop_now_ms(p->loop));
 	publisher_measure(p->publisher, &p->node, loop_now_ms(p->loop));
-	if (p->driver && leaving_tick(&p->leaving, &p->node, loop_now_ms(p->loop)))
+	if (p->driver && (leaving_tick(&p->leaving, &p->node, loop_now_ms(p->loop)) |
+	                  scrub_turn(&p->scrub, loop_now_ms(p->loop))))
 		conditions_state(p);
 	stats_alive(publisher_stats(p->publisher), loop_now_ms(p->loop));
 	loop_timer_set(p->loop, &p->mtu_timer, loop_now_ms(p->loop) + MTU_TICK_MS);

@@ -13,6 +13,7 @@
 #include "base/loop.h"
 #include "base/proc.h"
 #include "dataplane/leaving.h"
+#include "dataplane/scrub.h"
 #include "dataplane/nexthop/hop_log.h"
 #include "dataplane/state_sync.h"
 #include "dataplane/tables/compiler.h"
@@ -44,6 +45,7 @@ struct process {
 	struct probes_filler *probes;
 	struct prover *prover;
 	struct leaving leaving;
+	struct scrub scrub;
 	const struct driver_ops *ops;
 	struct driver *driver; /**< NULL until the first document names the cluster */
 	struct compiler node;  /**< valid with driver */

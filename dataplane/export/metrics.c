@@ -145,6 +145,11 @@ const struct metric metrics_totals[TOTALS] = {
 	                    "times that routers reported a lower path MTU" },
 	[PATHS_RESTORED] = { STATS_COUNTER, "weir_dataplane_path_mtu_restored_total",
 	                     "times that the configured MTU was tried again after 10 minutes" },
+	[DAMAGED] = { STATS_COUNTER, "weir_dataplane_table_damage_total",
+	              "elements of the forwarding tables that held what weir-dataplane had not "
+	              "written, and that it wrote again" },
+	[SCRUBS] = { STATS_COUNTER, "weir_dataplane_table_scrubs_total",
+	             "times that all forwarding tables were compared with what was written" },
 	[PORTS] = { STATS_GAUGE, "weir_dataplane_ports", "ports to which the program is attached" },
 	[PORTS_GENERIC] = { STATS_GAUGE, "weir_dataplane_ports_generic",
 	                    "ports to which it is attached in the slower generic mode" },

@@ -33,6 +33,13 @@
 /* The unit of time of exceptions (fwd/owner_word.h): packets remember flows for so much longer. */
 #define REMEMBER_MORE_MS (8 * OWNERS_SECOND_MS)
 
+/* Take the hot words that are there for what was stored. */
+static void read_hot(struct owners *o)
+{
+	for (uint32_t s = 0; s < o->tables.n_slots; s++)
+		o->hot[s] = __atomic_load_n(owners_hot(o, s), __ATOMIC_RELAXED);
+}
+
 int owners_new(const struct owners_tables *tables, struct owners_memory *memory,
                const uint64_t key[2], struct owners **out)
 {
@@ -45,7 +52,13 @@ int owners_new(const struct owners_tables *tables, struct owners_memory *memory,
 	struct owners *o = calloc(1, sizeof(*o));
 	if (!o)
 		return -ENOMEM;
+	o->hot = malloc(n * sizeof(*o->hot));
+	if (!o->hot) {
+		free(o);
+		return -ENOMEM;
+	}
 	o->tables = *tables;
+	read_hot(o);
 	o->memory = memory;
 	o->key[0] = key[0];
 	o->key[1] = key[1];
@@ -61,14 +74,17 @@ void owners_free(struct owners *o)
 	owners_computed_fini(&o->next);
 	owners_computed_fini(&o->backup);
 	free(o->before);
+	free(o->hot);
 	free(o->lines);
 	free(o->line_target);
 	free(o);
 }
 
+/* The content that was copied may be damaged: the shadow is what was stored. */
 void owners_move(struct owners *o, const struct owners_tables *tables)
 {
 	o->tables = *tables;
+	(void)owners_scrub(o, 0, tables->n_slots);
 }
 
 /* A flow that is active shows itself once in the idle time; REMEMBER_MORE_MS make up for rounding. */
@@ -365,7 +381,8 @@ static void install_sets(struct owners *o, struct news *n, bool has_past,
 }
 
 /*
- * Give slots without an owner one, on a node that has just started. owners_seed() reads the set in
+ * Give slots without an owner one, on a node that has just started, or whose key changed: until now
+ * the slots may have been another owner's. owners_seed() reads the set in
  * force from @p o, where @p n is not installed yet: so its rings are lent to @p o for the call.
  */
 static int seed_slots(struct owners *o, const struct owners_set *member_sets, size_t n_past,
@@ -373,6 +390,7 @@ static int seed_slots(struct owners *o, const struct owners_set *member_sets, si
 {
 	int result;
 
+	read_hot(o);
 	o->dead = n->dead;
 	o->now.target = n->now.target;
 	o->now.filled = n->now.filled;

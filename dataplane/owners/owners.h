@@ -9,7 +9,7 @@
  * sets and from health verdicts, and stores them into the tables while packets flow.
  *
  * All lasting state is in the tables. A process that takes over filled tables continues where the
- * last one ended. A process that starts on empty tables computes the same owners from the document.
+ * last one ended; from then on it believes only what it stored itself (owners/scrub.c). A process that starts on empty tables computes the same owners from the document.
  *
  * When a slot changes its owner, the flows that began there must still reach the old owner. A pool
  * does that in one of two ways:
@@ -209,6 +209,18 @@ int owners_apply(struct owners *o, const struct owners_times *times,
  * @return in how many ms the next call is due: 1..OWNERS_IDLE_MS
  */
 uint32_t owners_tick(struct owners *o, const struct owners_clock *clock) NONNULL();
+
+/**
+ * Compare the hot words of slots @p from .. @p from + @p n - 1 with what was stored there, and store
+ * those that differ again. Cheap enough for thousands of slots in a call. @return how many differed
+ */
+uint32_t owners_scrub(struct owners *o, uint32_t from, uint32_t n) NONNULL();
+/**
+ * How many hot words were found to differ since the last call of this, by owners_scrub() or before
+ * another word was stored in their place. @param first, last  out, if there are any: the lowest and the
+ * highest slot
+ */
+uint32_t owners_damaged(struct owners *o, uint32_t *first, uint32_t *last) NONNULL();
 
 struct owners_stats {
 	uint32_t n_slots;

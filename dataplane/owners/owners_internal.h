@@ -8,6 +8,7 @@
  *   owners/slot.c       the stores that change one slot while packets read it
  *   owners/past.c       empty tables: the claims that the earlier sets have left
  *   owners/memory.c     the sweep of the exceptions
+ *   owners/scrub.c      hot words that somebody else has overwritten
  *   owners/count.c      counts of slots, and who is in use
  *   owners/backup.c     slots that members of a lower class get
  * In pools with agents:
@@ -22,6 +23,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/checked.h"
 #include "dataplane/owners/owners.h"
@@ -86,6 +88,10 @@ struct owners_line {
 
 struct owners {
 	struct owners_tables tables;
+	/** [n_slots], what was stored into the hot words: the state that all this is computed from. */
+	uint16_t *hot;
+	uint32_t n_damaged; /**< hot words found otherwise, since owners_damaged() said so */
+	uint32_t first_damaged, last_damaged; /**< the lowest and the highest of their slots */
 	struct owners_memory *memory;
 	struct owners_times times;
 	uint64_t key[2];
@@ -179,11 +185,22 @@ static inline uint32_t owners_end_in_seconds(int64_t end_ms, const struct owners
 	       1;
 }
 
+/** The slot's hot word where packets read it. */
 static inline uint16_t *owners_hot(const struct owners *o, uint32_t s)
 {
 	uint32_t at = o->tables.first_slot + s;
 
 	return &o->tables.slots[at / FWD_SLOTS_PER_BLOCK].slot[at % FWD_SLOTS_PER_BLOCK];
+}
+
+/** Note that the slot's hot word is not what was stored there. */
+static inline void owners_note_damage(struct owners *o, uint32_t s)
+{
+	if (o->n_damaged == 0 || s < o->first_damaged)
+		o->first_damaged = s;
+	if (o->n_damaged == 0 || s > o->last_damaged)
+		o->last_damaged = s;
+	o->n_damaged++;
 }
 
 static inline struct owner_cold *owners_cold(const struct owners *o, uint32_t s)
@@ -193,20 +210,23 @@ static inline struct owner_cold *owners_cold(const struct owners *o, uint32_t s)
 
 static inline uint16_t owners_current(const struct owners *o, uint32_t s)
 {
-	return __atomic_load_n(owners_hot(o, s), __ATOMIC_RELAXED) & FWD_SLOT_BACKEND;
+	return o->hot[s] & FWD_SLOT_BACKEND;
 }
 
 static inline bool owners_is_unsettled(const struct owners *o, uint32_t s)
 {
-	return __atomic_load_n(owners_hot(o, s), __ATOMIC_RELAXED) & FWD_SLOT_UNSETTLED;
+	return o->hot[s] & FWD_SLOT_UNSETTLED;
 }
 
-/* Four slots in one load: a pool's slots begin at a multiple of four. */
+/* Four slots in one load. */
 #define OWNERS_FOUR_UNSETTLED 0x8000800080008000ull
 
 static inline uint64_t owners_four(const struct owners *o, uint32_t s)
 {
-	return __atomic_load_n((const uint64_t *)(const void *)owners_hot(o, s), __ATOMIC_RELAXED);
+	uint64_t four;
+
+	memcpy(&four, &o->hot[s], sizeof(four));
+	return four;
 }
 
 static inline bool owners_is_scheduled(const struct owners *o, uint32_t s)

@@ -39,6 +39,17 @@ static void store_u16(uint16_t *at, uint16_t value)
 	__atomic_store_n(at, value, __ATOMIC_RELEASE);
 }
 
+/* The hot word as packets read it, and its shadow. What is damaged is noted before it is mended. */
+static void store_hot(struct owners *o, uint32_t s, uint16_t word)
+{
+	uint16_t *at = owners_hot(o, s);
+
+	if (__atomic_load_n(at, __ATOMIC_RELAXED) != o->hot[s])
+		owners_note_damage(o, s);
+	o->hot[s] = word;
+	store_u16(at, word);
+}
+
 static void store_u32(uint32_t *at, uint32_t value)
 {
 	__atomic_store_n(at, value, __ATOMIC_RELEASE);
@@ -82,7 +93,7 @@ void owners_slot_unsettle(struct owners *o, uint32_t s, uint32_t now_s)
 	store_u32(&cold->scheduled_at, 0);
 	if (o->times.agents)
 		cold->list = (struct owner_list){ 0 };
-	store_u16(owners_hot(o, s), current | FWD_SLOT_UNSETTLED);
+	store_hot(o, s, current | FWD_SLOT_UNSETTLED);
 }
 
 /*
@@ -175,7 +186,7 @@ void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 		make_claim(&cold->claim[OWNER_CLASS_TCP], from, end_s, now_s);
 		claim_udp(o, s, from, now_s);
 	}
-	store_u16(owners_hot(o, s), to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
+	store_hot(o, s, to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
 	o->n_moved++;
 	if (owners_is_unsettled(o, s))
 		owners_slot_unschedule(o, s);
@@ -213,7 +224,7 @@ void owners_slot_store_list(struct owners *o, uint32_t s, uint16_t to,
 		return;
 	if (leaves)
 		claim_udp(o, s, from, now_s);
-	store_u16(owners_hot(o, s), to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
+	store_hot(o, s, to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
 	o->n_moved++;
 	if (owners_is_unsettled(o, s))
 		store_list(&cold->list, list, list->earlier);
@@ -229,7 +240,7 @@ void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t 
 		owners_slot_unsettle(o, s, now_s);
 		make_claim(&owners_cold(o, s)->claim[c], base[c], end_s[c], now_s);
 	}
-	store_u16(owners_hot(o, s), to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
+	store_hot(o, s, to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
 	o->n_moved++;
 }
 
@@ -304,5 +315,5 @@ void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s)
 		end_claim(o, udp);
 	if (!settle_tcp(o, s, now_s) && load_u32(&udp->settle_at) == 0 && !o->is_drilled &&
 	    is_past_s(load_u32(&cold->kept_at) + keep_s(o), now_s))
-		store_u16(owners_hot(o, s), owners_current(o, s));
+		store_hot(o, s, owners_current(o, s));
 }

@@ -63,6 +63,7 @@ int compiler_init(struct compiler *n, const struct driver_ops *ops, struct drive
 	n->watched_heads = calloc(COMPILER_WATCHED_BUCKETS, sizeof(*n->watched_heads));
 	if (!n->pool_indexes || !n->backend_indexes || !n->count_indexes || !n->ranges ||
 	    !n->watched_heads || grow_by_index(n, 0, n->sizes.backends) ||
+	    shadow_new(&n->t, &n->shadow) ||
 	    owners_memory_new(n->t.exceptions, n->sizes.exception_buckets, &n->memory)) {
 		compiler_fini(n);
 		return -ENOMEM;
@@ -102,6 +103,7 @@ void compiler_fini(struct compiler *n)
 	free(n->states);
 	free(n->watched_heads);
 	free(n->paths);
+	shadow_free(&n->shadow);
 	*n = (struct compiler){ 0 };
 }
 
@@ -137,9 +139,37 @@ static int move_tables(struct compiler *n)
 }
 
 /*
- * Grow the tables to at least @p sizes. The driver copies the elements. Root, services and
- * destinations depend on the tables' sizes, so they are written again.
+ * Fill @p next, the larger tables, and switch to them. Root, services and destinations depend on the
+ * tables' sizes, so they are written again. A failure keeps the tables in force and their shadow.
  */
+static int switch_tables(struct compiler *n, const struct fwd_tables *next,
+                         struct driver_reason *reason)
+{
+	struct fwd_tables tables = n->t;
+	struct shadow shadow = n->shadow;
+	int err = shadow_grow(&shadow, next, &n->shadow);
+
+	if (err)
+		return driver_set_reason(reason, err, "out of memory for larger tables");
+	n->t = *next;
+	if (n->plan) {
+		compiler_write_root(n);
+		compiler_write_services(n);
+		compiler_write_destinations(n);
+		compiler_write_generation(n);
+	}
+	err = n->ops->resize_commit(n->driver, reason);
+	if (err) {
+		shadow_free(&n->shadow);
+		n->t = tables;
+		n->shadow = shadow;
+		return err;
+	}
+	shadow_free(&shadow);
+	return 0;
+}
+
+/* Grow the tables to at least @p sizes. The driver copies the elements. */
 static int resize_tables(struct compiler *n, const struct driver_sizes *sizes,
                          char refusal[PLAN_REASON_MAX])
 {
@@ -150,15 +180,8 @@ static int resize_tables(struct compiler *n, const struct driver_sizes *sizes,
 	if (sizes_fit(&n->sizes, sizes))
 		return 0;
 	err = n->ops->resize_begin(n->driver, sizes, &next, &reason);
-	if (!err) {
-		if (n->plan) {
-			compiler_write_root(n, next.root);
-			compiler_write_services(n, &next);
-			compiler_write_destinations(&next);
-			compiler_write_generation(n, next.root);
-		}
-		err = n->ops->resize_commit(n->driver, &reason);
-	}
+	if (!err)
+		err = switch_tables(n, &next, &reason);
 	if (err) {
 		snprintf(refusal, PLAN_REASON_MAX, "%.*s", PLAN_REASON_MAX - 1, reason.text);
 		return err;
@@ -229,9 +252,11 @@ static bool find_range(const struct compiler *n, const struct plan_pool *p, uint
 		n_slots = old->n_slots;
 		agents = plan_has_agents(old->plan);
 	} else if (n->adopted && index != INDEX_NONE) {
-		*first = (uint32_t)(n->t.pools[index].slot_range >> 8);
-		n_slots = 1u << (n->t.pools[index].slot_range & 31);
-		agents = n->t.pools[index].flags & FWD_POOL_AGENTS;
+		const struct fwd_pool *kept = &n->shadow.t.pools[index];
+
+		*first = (uint32_t)(kept->slot_range >> 8);
+		n_slots = 1u << (kept->slot_range & 31);
+		agents = kept->flags & FWD_POOL_AGENTS;
 	}
 	return n_slots == p->model->n_slots && agents == plan_has_agents(p);
 }
@@ -289,6 +314,10 @@ static int make_pool(struct compiler *n, const struct model *m, const struct pla
 	has_range = find_range(n, plan, &p->first_slot);
 	if (!has_range && ranges_allocate(ranges, p->n_slots, &p->first_slot))
 		return -EAGAIN;
+	if (!has_range)
+		compiler_clear_slots(n, p->first_slot, p->n_slots);
+	else if (!old)
+		compiler_check_slots(n, p);
 	if (has_range && old && !memcmp(n->model->hash_key, m->hash_key, sizeof(m->hash_key)))
 		return 0; /* keeps its owners */
 	at.first_slot = p->first_slot;
@@ -325,7 +354,7 @@ static void bind_backend(struct compiler *n, const struct compiler_pool *p,
 	b->index = indexes_allocate(n->backend_indexes, key);
 	b->target = health_target_backend(plan_pool_of(p->plan, plan)->name, plan->id);
 	n->paths[b->index].mtu = plan->class == PLAN_BACKUP ? p->plan->backup_mtu : 0;
-	e = &n->t.backends[b->index];
+	e = &n->shadow.t.backends[b->index];
 	if (was) {
 		b->alive = was->alive;
 		b->good = was->good;
@@ -405,10 +434,10 @@ static void watch_left(struct compiler *n)
 	for (uint32_t i = 1; i < n->sizes.backends && n->hops; i++) {
 		struct addr address;
 
-		if (!(n->t.backends[i].flags & FWD_BACKEND_USED) || n->paths[i].is_watched ||
-		    n->t.backends[i].flags & FWD_BACKEND_FULL)
+		if (!(n->shadow.t.backends[i].flags & FWD_BACKEND_USED) || n->paths[i].is_watched ||
+		    n->shadow.t.backends[i].flags & FWD_BACKEND_FULL)
 			continue;
-		memcpy(address.bytes, n->t.backends[i].address.bytes, sizeof(address.bytes));
+		memcpy(address.bytes, n->shadow.t.backends[i].address.bytes, sizeof(address.bytes));
 		compiler_watch(n, i, &address);
 		compiler_yield(n);
 	}
@@ -425,16 +454,16 @@ static void switch_over(struct compiler *n, const struct compiler_time *time)
 	if (!n->spare_is_free) /* the spare half was in force before the last switch */
 		n->ops->grace(n->driver);
 	n->spare_is_free = false;
-	compiler_write_root(n, n->t.root);
+	compiler_write_root(n);
 	compiler_find_page_indexes(n);
 	for (size_t i = 0; i < n->n_pools; i++) {
 		if (n->pools[i].waits)
 			compiler_switch_pool(n, &n->pools[i], time);
 		compiler_yield(n);
 	}
-	compiler_write_services(n, &n->t);
-	compiler_write_destinations(&n->t);
-	compiler_write_generation(n, n->t.root);
+	compiler_write_services(n);
+	compiler_write_destinations(n);
+	compiler_write_generation(n);
 	watch_left(n);
 	compiler_quarantine(n, time);
 }

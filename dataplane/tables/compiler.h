@@ -32,6 +32,7 @@
 #include "dataplane/tables/indexes.h"
 #include "dataplane/tables/plan.h"
 #include "dataplane/tables/ranges.h"
+#include "dataplane/tables/shadow.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
 
@@ -133,6 +134,7 @@ struct compiler_pool {
 struct compiler_counters {
 	uint64_t documents, refused, resizes, deaths, returns, held;
 	uint64_t paths_lowered, paths_restored;
+	uint64_t damaged, scrubs; /**< elements found damaged and mended; passes of the scrub */
 };
 
 /** The three clocks of one moment. */
@@ -146,6 +148,8 @@ struct compiler {
 	const struct driver_ops *ops;
 	struct driver *driver;
 	struct fwd_tables t;
+	/** What was written into `t`: the state that the compiler's functions read. */
+	struct shadow shadow;
 	struct driver_sizes sizes;
 	struct model *model; /**< owned; NULL before the first document */
 	struct plan *plan;

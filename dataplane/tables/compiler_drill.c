@@ -22,12 +22,15 @@ static bool is_planned(const struct compiler *n, uint64_t id)
 
 static uint32_t state_of(const struct compiler *n, uint32_t row)
 {
-	return __atomic_load_n(&n->t.drills[row].state, __ATOMIC_RELAXED);
+	return n->shadow.t.drills[row].state;
 }
 
 static void set_state(struct compiler *n, uint32_t row, enum fwd_drill_state state)
 {
-	__atomic_store_n(&n->t.drills[row].state, (uint32_t)state, __ATOMIC_RELEASE);
+	struct fwd_drill e = n->shadow.t.drills[row];
+
+	e.state = (uint32_t)state;
+	shadow_put(&n->shadow, &n->t, FWD_TABLE_drills, row, &e);
 }
 
 /* The row with @p id; else one that no drill of the plan has, which there is. */
@@ -36,32 +39,34 @@ static uint32_t find_row(const struct compiler *n, uint64_t id)
 	uint32_t unused = 0;
 
 	for (uint32_t i = 0; i < n->t.n_drills; i++)
-		if (n->t.drills[i].id == id)
+		if (n->shadow.t.drills[i].id == id)
 			return i;
 	for (uint32_t i = n->t.n_drills; i-- > 0;)
-		if (!is_planned(n, n->t.drills[i].id) &&
-		    (!n->t.drills[i].id || n->t.drills[unused].id))
+		if (!is_planned(n, n->shadow.t.drills[i].id) &&
+		    (!n->shadow.t.drills[i].id || n->shadow.t.drills[unused].id))
 			unused = i;
 	return unused;
 }
 
 static void make_row(struct compiler *n, uint32_t row, const struct plan_drill *d)
 {
-	struct fwd_drill *at = &n->t.drills[row];
+	struct fwd_drill e = n->shadow.t.drills[row];
 
-	if (at->id == d->id)
+	if (e.id == d->id)
 		return;
 	set_state(n, row, FWD_DRILL_OVER);
 	for (uint32_t c = 0; c < n->t.n_cpus; c++)
 		n->t.drill_counts[c * FWD_DRILLS_MAX + row] = (struct fwd_drill_count){ 0 };
-	compiler_write_prefix(&at->clients, &d->override->clients);
-	at->id = d->id;
+	e.state = FWD_DRILL_OVER;
+	e.clients = compiler_prefix(&d->override->clients);
+	e.id = d->id;
+	shadow_put(&n->shadow, &n->t, FWD_TABLE_drills, row, &e);
 }
 
 void compiler_bind_drills(struct compiler *n)
 {
 	for (uint32_t i = 0; i < n->t.n_drills; i++)
-		if (!is_planned(n, n->t.drills[i].id))
+		if (!is_planned(n, n->shadow.t.drills[i].id))
 			set_state(n, i, FWD_DRILL_OVER);
 	for (size_t i = 0; i < n->plan->n_drills && n->t.n_drills; i++) {
 		uint32_t row = find_row(n, n->plan->drills[i].id);

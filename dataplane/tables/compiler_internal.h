@@ -35,22 +35,24 @@ struct compiler_pool *compiler_find_pool(struct compiler_pool *pools, size_t n, 
 /** The backend @p id of the pool, or NULL. */
 const struct compiler_backend *compiler_find_backend(const struct compiler_pool *p, uint64_t id);
 
+/** Store element @p i of the backends table, and its shadow. */
+void compiler_put_backend(struct compiler *n, uint32_t i, const struct fwd_backend *e);
 /** Write the element of @p b in the backends table. */
 void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
                             const struct compiler_backend *b);
 /** Write the element of @p p in the pools table: from now on packets reach its slots. */
 void compiler_write_pool(struct compiler *n, const struct compiler_pool *p);
 /**
- * Build the spare half of the services table of @p t, and switch packets to it. @return false:
+ * Build the spare half of the services table, and switch packets to it. @return false:
  * two entries are equal, so that no hash seed fits
  */
-bool compiler_write_services(struct compiler *n, struct fwd_tables *t);
-/** Write the table of backends by outer address in @p t, for ICMP errors about our tunnels. */
-void compiler_write_destinations(const struct fwd_tables *t);
+bool compiler_write_services(struct compiler *n);
+/** Write the table of backends by outer address, for ICMP errors about our tunnels. */
+void compiler_write_destinations(struct compiler *n);
 /** Write what root holds of the document, except its number: key, tunnel sources. */
-void compiler_write_root(const struct compiler *n, struct fwd_root *root);
+void compiler_write_root(struct compiler *n);
 /** Write the document's number: it says that all of it is in force. */
-void compiler_write_generation(const struct compiler *n, struct fwd_root *root);
+void compiler_write_generation(struct compiler *n);
 
 /** Look up the index of each backend on the health page again, if the page's layout has changed. */
 void compiler_find_page_indexes(struct compiler *n);
@@ -80,8 +82,8 @@ uint64_t compiler_limit_backups(struct compiler *n, const struct compiler_time *
 void compiler_bind_drills(struct compiler *n);
 /** Begin and end drills that are due. @return when the next one is, or UINT64_MAX */
 uint64_t compiler_run_drills(struct compiler *n, const struct compiler_time *time);
-/** Write @p from, masked, where packets read it. */
-void compiler_write_prefix(struct fwd_prefix *out, const struct prefix *from);
+/** @p from as an address and a mask. */
+struct fwd_prefix compiler_prefix(const struct prefix *from);
 /** Bring the part of the document that concerns a waiting pool into force. */
 void compiler_switch_pool(struct compiler *n, struct compiler_pool *p,
                           const struct compiler_time *time);
@@ -91,6 +93,13 @@ void compiler_quarantine(struct compiler *n, const struct compiler_time *time);
 void compiler_release(struct compiler *n, const struct compiler_time *time);
 /** Take over the elements that an earlier process left in the tables. */
 void compiler_adopt(struct compiler *n);
+/** Make slots empty that no packet is led to. */
+void compiler_clear_slots(struct compiler *n, uint32_t first, uint32_t n_slots);
+/**
+ * Make those of the pool's slots empty that an earlier process left and that lead to a backend which
+ * is not the pool's: the document gives them an owner again.
+ */
+void compiler_check_slots(struct compiler *n, const struct compiler_pool *p);
 /** Let the services of @p plan keep the counters that they had under an earlier process. */
 void compiler_adopt_counts(struct compiler *n, const struct plan *plan);
 

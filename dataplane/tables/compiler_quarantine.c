@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/log.h"
 #include "weir/fwd/services.h"
 #include "weir/model.h"
 
@@ -66,7 +67,7 @@ static void quarantine_backends(struct compiler *n, const struct compiler_time *
 
 		if (indexes_state(n->backend_indexes, i) != INDEX_USED || used[i])
 			continue;
-		end_ms = time->ticks_ms + settle_ms(n, n->t.backends[i].pool_id);
+		end_ms = time->ticks_ms + settle_ms(n, n->shadow.t.backends[i].pool_id);
 		indexes_quarantine(n->backend_indexes, i, time->now_ms);
 		owners_memory_drain(n->memory, (uint16_t)i, (uint32_t)(end_ms / 1000));
 	}
@@ -85,6 +86,15 @@ static void quarantine_counts(struct compiler *n, const struct compiler_time *ti
 	free(in_use);
 }
 
+/* No process that takes the tables over may find the pool at element @p i. */
+static void disown_pool(struct compiler *n, uint32_t i)
+{
+	struct fwd_pool e = n->shadow.t.pools[i];
+
+	e.id = 0;
+	shadow_put(&n->shadow, &n->t, FWD_TABLE_pools, i, &e);
+}
+
 void compiler_quarantine(struct compiler *n, const struct compiler_time *time)
 {
 	quarantine_backends(n, time);
@@ -93,7 +103,7 @@ void compiler_quarantine(struct compiler *n, const struct compiler_time *time)
 		if (indexes_state(n->pool_indexes, i) != INDEX_USED ||
 		    pool_is_used(n, indexes_key(n->pool_indexes, i)))
 			continue;
-		__atomic_store_n(&n->t.pools[i].id, 0, __ATOMIC_RELAXED);
+		disown_pool(n, i);
 		indexes_quarantine(n->pool_indexes, i, time->now_ms);
 	}
 	for (uint32_t i = 0; i < n->ranges->n_items; i++)
@@ -105,7 +115,7 @@ void compiler_quarantine(struct compiler *n, const struct compiler_time *time)
 /* A backend index belongs to one pool, so only that pool's slots can name it. */
 static bool owners_lead_to(const struct compiler *n, uint32_t index)
 {
-	uint64_t pool = n->t.backends[index].pool_id;
+	uint64_t pool = n->shadow.t.backends[index].pool_id;
 
 	if (owners_memory_uses(n->memory, (uint16_t)index))
 		return true;
@@ -144,6 +154,7 @@ static void zero_service_counts(struct compiler *n, uint32_t i)
 
 static void release_backends(struct compiler *n, const struct compiler_time *time)
 {
+	static const struct fwd_backend none;
 	uint32_t looked = 0;
 
 	for (uint32_t i = 1; i < indexes_n(n->backend_indexes) && looked < LOOKS; i++) {
@@ -154,10 +165,18 @@ static void release_backends(struct compiler *n, const struct compiler_time *tim
 			continue;
 		compiler_unwatch(n, i);
 		n->states[i] = 0;
-		memset(&n->t.backends[i], 0, sizeof(n->t.backends[i]));
+		compiler_put_backend(n, i, &none);
+		__atomic_store_n(&n->t.backends[i].learned_mtu, 0, __ATOMIC_RELAXED);
 		zero_backend_counts(n, i);
 		indexes_release(n->backend_indexes, i);
 	}
+}
+
+void compiler_clear_slots(struct compiler *n, uint32_t first, uint32_t n_slots)
+{
+	memset(&n->t.slots[first / FWD_SLOTS_PER_BLOCK], 0,
+	       n_slots / FWD_SLOTS_PER_BLOCK * sizeof(*n->t.slots));
+	memset(&n->t.colds[first], 0, n_slots * sizeof(*n->t.colds));
 }
 
 /* The next pool must find the range empty: owners_apply() seeds slots that have no owner. */
@@ -168,20 +187,20 @@ static void release_ranges(struct compiler *n, uint64_t before_ms)
 
 		if (!r->quarantined || r->since_ms >= before_ms)
 			continue;
-		memset(&n->t.slots[r->first / FWD_SLOTS_PER_BLOCK], 0,
-		       r->n / FWD_SLOTS_PER_BLOCK * sizeof(*n->t.slots));
-		memset(&n->t.colds[r->first], 0, r->n * sizeof(*n->t.colds));
+		compiler_clear_slots(n, r->first, r->n);
 	}
 	ranges_release(n->ranges, before_ms);
 }
 
 void compiler_release(struct compiler *n, const struct compiler_time *time)
 {
+	static const struct fwd_pool none;
+
 	release_backends(n, time);
 	for (uint32_t i = 0; i < indexes_n(n->pool_indexes); i++) {
 		if (!quarantine_is_over(n->pool_indexes, i, time))
 			continue;
-		memset(&n->t.pools[i], 0, sizeof(n->t.pools[i]));
+		shadow_put(&n->shadow, &n->t, FWD_TABLE_pools, i, &none);
 		indexes_release(n->pool_indexes, i);
 	}
 	for (uint32_t i = 0; i < indexes_n(n->count_indexes); i++) {
@@ -196,7 +215,7 @@ void compiler_release(struct compiler *n, const struct compiler_time *time)
 
 static void adopt_pool(struct compiler *n, uint32_t i)
 {
-	struct fwd_pool *p = &n->t.pools[i];
+	const struct fwd_pool *p = &n->shadow.t.pools[i];
 	uint64_t n_slots = 1ull << (p->slot_range & 31);
 
 	if (!p->id)
@@ -206,7 +225,59 @@ static void adopt_pool(struct compiler *n, uint32_t i)
 	    !ranges_adopt(n->ranges, (uint32_t)(p->slot_range >> 8), (uint32_t)n_slots) &&
 	    indexes_adopt(n->pool_indexes, i, p->id))
 		return;
-	p->id = 0; /* contradicts itself: its services find no pool until the document is there */
+	disown_pool(
+	        n,
+	        i); /* contradicts itself: its services find no pool until the document is there */
+}
+
+/* Whether @p backend is none, or an element of the pool with @p id. */
+static bool is_of_pool(const struct compiler *n, uint64_t id, uint32_t backend)
+{
+	const struct fwd_backend *e = &n->shadow.t.backends[backend];
+
+	return !backend ||
+	       (backend < n->sizes.backends && e->flags & FWD_BACKEND_USED && e->pool_id == id);
+}
+
+/* The same of each earlier owner to whom packets may go. */
+static bool earlier_are_of_pool(const struct compiler *n, const struct compiler_pool *p,
+                                const struct owner_cold *cold)
+{
+	bool agents = plan_has_agents(p->plan);
+
+	for (uint32_t i = 0; agents && i < OWNER_LIST_MAX; i++)
+		if (!is_of_pool(n, p->plan->id, owner_list_at(cold->list.earlier, i)))
+			return false;
+	for (int c = agents ? OWNER_CLASS_UDP : 0; c < OWNER_CLASSES; c++)
+		if (cold->claim[c].settle_at &&
+		    !is_of_pool(n, p->plan->id, cold->claim[c].base & FWD_SLOT_BACKEND))
+			return false;
+	return true;
+}
+
+/*
+ * Nothing says what the earlier process stored, but a backend's index is one pool's alone. A word
+ * that names another backend of the pool looks like a change that was under way: the owners move the
+ * slot to its target.
+ */
+void compiler_check_slots(struct compiler *n, const struct compiler_pool *p)
+{
+	uint32_t n_bad = 0;
+
+	for (uint32_t s = p->first_slot; s < p->first_slot + p->n_slots; s++) {
+		uint16_t *at = &n->t.slots[s / FWD_SLOTS_PER_BLOCK].slot[s % FWD_SLOTS_PER_BLOCK];
+		struct owner_cold *cold = &n->t.colds[s];
+
+		if (is_of_pool(n, p->plan->id, *at & FWD_SLOT_BACKEND) &&
+		    (!(*at & FWD_SLOT_UNSETTLED) || earlier_are_of_pool(n, p, cold)))
+			continue;
+		__atomic_store_n(at, 0, __ATOMIC_RELEASE);
+		*cold = (struct owner_cold){ 0 };
+		n_bad++;
+	}
+	if (n_bad)
+		log_warn("slots-not-believed", "pool=%s slots=%u effect=\"owners by the document\"",
+		         p->plan->model->name, n_bad);
 }
 
 void compiler_adopt_counts(struct compiler *n, const struct plan *plan)
@@ -230,7 +301,7 @@ void compiler_adopt(struct compiler *n)
 	for (uint32_t i = 0; i < n->sizes.pools; i++)
 		adopt_pool(n, i);
 	for (uint32_t i = 1; i < n->sizes.backends; i++) {
-		const struct fwd_backend *b = &n->t.backends[i];
+		const struct fwd_backend *b = &n->shadow.t.backends[i];
 
 		if (!(b->flags & FWD_BACKEND_USED))
 			continue;

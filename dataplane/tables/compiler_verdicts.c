@@ -107,12 +107,13 @@ static enum owners_state owners_state_of(const struct compiler_backend *b)
 
 static void store_dead(struct compiler *n, const struct compiler_backend *b)
 {
-	uint8_t *flags = &n->t.backends[b->index].flags;
+	struct fwd_backend e = n->shadow.t.backends[b->index];
 
 	if (owners_state_of(b) == OWNERS_DEAD)
-		__atomic_or_fetch(flags, FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
+		e.flags |= FWD_BACKEND_DEAD;
 	else
-		__atomic_and_fetch(flags, (uint8_t)~FWD_BACKEND_DEAD, __ATOMIC_RELAXED);
+		e.flags &= (uint8_t)~FWD_BACKEND_DEAD;
+	compiler_put_backend(n, b->index, &e);
 }
 
 /*

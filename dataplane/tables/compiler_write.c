@@ -31,15 +31,9 @@ uint64_t compiler_backend_key(uint64_t pool, uint64_t id)
 	return h ^ h >> 32;
 }
 
-/* Copy into memory that packets read: each 64-bit word is stored whole. */
-static void store_words(void *to, const void *from, size_t bytes)
+void compiler_put_backend(struct compiler *n, uint32_t i, const struct fwd_backend *e)
 {
-	uint64_t *t = to, word;
-
-	for (size_t i = 0; i < bytes / sizeof(word); i++) {
-		memcpy(&word, (const char *)from + i * sizeof(word), sizeof(word));
-		__atomic_store_n(&t[i], word, __ATOMIC_RELAXED);
-	}
+	shadow_put(&n->shadow, &n->t, FWD_TABLE_backends, i, e);
 }
 
 /*
@@ -88,13 +82,13 @@ static void write_full(struct compiler *n, const struct compiler_pool *p,
 		                       .id = b->plan->id,
 		                       .pool_id = p->plan->id };
 
-	store_words(&n->t.backends[b->index], &e, sizeof(e));
+	compiler_put_backend(n, b->index, &e);
 }
 
 void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
                             const struct compiler_backend *b)
 {
-	struct fwd_backend *at = &n->t.backends[b->index], e = *at;
+	struct fwd_backend e = n->shadow.t.backends[b->index];
 
 	if (b->plan->class == PLAN_FULL) {
 		write_full(n, p, b);
@@ -113,21 +107,21 @@ void compiler_write_backend(struct compiler *n, const struct compiler_pool *p,
 		e.flags |= FWD_BACKEND_DEAD;
 	if (!fill_hop(n, b->index, &b->plan->address, &e))
 		e.flags |= FWD_BACKEND_NO_NEXT_HOP;
-	store_words(at, &e, sizeof(e));
+	compiler_put_backend(n, b->index, &e);
 }
 
-void compiler_write_destinations(const struct fwd_tables *t)
+void compiler_write_destinations(struct compiler *n)
 {
-	struct fwd_destinations *destinations = calloc(t->n_destinations, sizeof(*destinations));
+	const struct fwd_tables *t = &n->shadow.t;
 
-	if (!destinations)
-		return; /* until the next document the kernel gets the errors about new backends */
+	(void)shadow_check(&n->shadow, &n->t, FWD_TABLE_destinations, 0, t->n_destinations);
+	memset(t->destinations, 0, t->n_destinations * sizeof(*t->destinations));
 	for (uint32_t i = 1; i < t->n_backends; i++)
 		if ((t->backends[i].flags & (FWD_BACKEND_USED | FWD_BACKEND_FULL)) ==
 		    FWD_BACKEND_USED)
-			(void)fwd_destination_put(destinations, t->n_destinations, t->backends, i);
-	store_words(t->destinations, destinations, t->n_destinations * sizeof(*destinations));
-	free(destinations);
+			(void)fwd_destination_put(t->destinations, t->n_destinations, t->backends,
+			                          i);
+	shadow_store(&n->shadow, &n->t, FWD_TABLE_destinations, 0, t->n_destinations);
 }
 
 /* The bucket of address @p a: the first of a list of backend indexes. */
@@ -180,7 +174,7 @@ void compiler_on_hop(void *node, const struct addr *address, const struct hop *h
 
 	(void)hop;
 	for (uint32_t i = compiler_first_at(n, address); i; i = n->paths[i].next) {
-		struct fwd_backend *at = &n->t.backends[i], e = *at;
+		struct fwd_backend e = n->shadow.t.backends[i];
 
 		if (!addr_equal(&n->paths[i].address, address))
 			continue;
@@ -188,7 +182,7 @@ void compiler_on_hop(void *node, const struct addr *address, const struct hop *h
 		e.flags &= (uint8_t)~FWD_BACKEND_NO_NEXT_HOP;
 		if (!fill_hop(n, i, address, &e))
 			e.flags |= FWD_BACKEND_NO_NEXT_HOP;
-		store_words(at, &e, sizeof(e));
+		compiler_put_backend(n, i, &e);
 	}
 }
 
@@ -209,14 +203,16 @@ static uint32_t range_of(const struct compiler_pool *p)
  * quarantine, so a packet that has read the old word still finds its slots; each goes by one range
  * or the other, whose form the word names, too.
  */
-static void move_services(const struct fwd_tables *t, uint32_t pool, uint32_t range)
+static void move_services(struct compiler *n, uint32_t pool, uint32_t range)
 {
-	uint32_t n = t->root->n_services;
-	struct fwd_service *half = &t->services[(t->root->active & 1) * n];
+	for (uint32_t i = 0; i < n->shadow.t.n_services; i++) {
+		struct fwd_service e = n->shadow.t.services[i];
 
-	for (uint32_t i = 0; i < n; i++)
-		if (half[i].flags & FWD_SERVICE_USED && half[i].pool == pool)
-			__atomic_store_n(&half[i].range, range, __ATOMIC_RELEASE);
+		if (!(e.flags & FWD_SERVICE_USED) || e.pool != pool)
+			continue;
+		e.range = range;
+		shadow_put(&n->shadow, &n->t, FWD_TABLE_services, i, &e);
+	}
 }
 
 /*
@@ -227,24 +223,24 @@ static void move_services(const struct fwd_tables *t, uint32_t pool, uint32_t ra
 void compiler_write_pool(struct compiler *n, const struct compiler_pool *p)
 {
 	const struct model_pool *m = p->plan->model;
-	struct fwd_pool *at = &n->t.pools[p->index];
-	uint32_t before = at->slot_range ? fwd_pool_range(at) : range_of(p);
+	struct fwd_pool e = n->shadow.t.pools[p->index];
+	uint32_t before = e.slot_range ? fwd_pool_range(&e) : range_of(p);
 	const struct owners_times times = { m->settle_ms, m->idle_ms, p->plan->udp_idle_ms,
 		                            plan_has_agents(p->plan), NULL };
 	uint32_t settle_s = m->settle_ms / 1000, idle_s = m->idle_ms / 1000;
 
-	at->idle_s = (uint16_t)(idle_s < UINT16_MAX ? idle_s : UINT16_MAX);
-	at->settle_s = (uint16_t)(settle_s < UINT16_MAX ? settle_s : UINT16_MAX);
-	at->remember_s = owners_remember_s(&times);
-	at->flags = plan_has_agents(p->plan) ? FWD_POOL_AGENTS : 0;
-	at->id = p->plan->id;
-	__atomic_store_n(&at->slot_range, (uint64_t)p->first_slot << 8 | log2_of(p->n_slots),
-	                 __ATOMIC_RELEASE);
+	e.idle_s = (uint16_t)(idle_s < UINT16_MAX ? idle_s : UINT16_MAX);
+	e.settle_s = (uint16_t)(settle_s < UINT16_MAX ? settle_s : UINT16_MAX);
+	e.remember_s = owners_remember_s(&times);
+	e.flags = plan_has_agents(p->plan) ? FWD_POOL_AGENTS : 0;
+	e.id = p->plan->id;
+	e.slot_range = (uint64_t)p->first_slot << 8 | log2_of(p->n_slots);
+	shadow_put(&n->shadow, &n->t, FWD_TABLE_pools, p->index, &e);
 	if (before != range_of(p))
-		move_services(&n->t, p->index, range_of(p));
+		move_services(n, p->index, range_of(p));
 }
 
-void compiler_write_prefix(struct fwd_prefix *out, const struct prefix *from)
+struct fwd_prefix compiler_prefix(const struct prefix *from)
 {
 	struct fwd_prefix prefix = { 0 };
 	unsigned bits = addr_is4(&from->addr) ? from->bits + 96u : from->bits;
@@ -255,22 +251,32 @@ void compiler_write_prefix(struct fwd_prefix *out, const struct prefix *from)
 		for (unsigned i = 0; i < bits; i++)
 			prefix.mask.bytes[i / 8] |= (uint8_t)(0x80 >> i % 8);
 	}
-	store_words(out, &prefix, sizeof(prefix));
+	return prefix;
 }
 
-void compiler_write_root(const struct compiler *n, struct fwd_root *root)
+static void put_root(struct compiler *n, const struct fwd_root *root)
+{
+	shadow_put(&n->shadow, &n->t, FWD_TABLE_ROOT, 0, root);
+}
+
+void compiler_write_root(struct compiler *n)
 {
 	const struct model *m = n->model;
+	struct fwd_root root = *n->shadow.t.root;
 
-	store_words(root->hash_key, m->hash_key, sizeof(root->hash_key));
-	compiler_write_prefix(&root->source4, &m->self->tunnel_source4);
-	compiler_write_prefix(&root->source6, &m->self->tunnel_source6);
-	__atomic_store_n(&root->answers_per_s, COMPILER_ANSWERS_PER_S, __ATOMIC_RELAXED);
+	memcpy(root.hash_key, m->hash_key, sizeof(root.hash_key));
+	root.source4 = compiler_prefix(&m->self->tunnel_source4);
+	root.source6 = compiler_prefix(&m->self->tunnel_source6);
+	root.answers_per_s = COMPILER_ANSWERS_PER_S;
+	put_root(n, &root);
 }
 
-void compiler_write_generation(const struct compiler *n, struct fwd_root *root)
+void compiler_write_generation(struct compiler *n)
 {
-	__atomic_store_n(&root->generation, n->model->meta.document, __ATOMIC_RELEASE);
+	struct fwd_root root = *n->shadow.t.root;
+
+	root.generation = n->model->meta.document;
+	put_root(n, &root);
 }
 
 /* The bits of fwd_service.drills for those of plan_entry.entry.drills. */
@@ -298,31 +304,40 @@ static struct fwd_service make_entry(const struct compiler *n, const struct plan
 	return s;
 }
 
-static bool fill_half(const struct compiler *n, struct fwd_tables *t, uint32_t half, uint32_t seed)
+/* Fill half @p half of the table; what else packets must know of it goes into @p root. */
+static bool fill_half(const struct compiler *n, uint32_t half, uint32_t seed, struct fwd_root *root)
 {
-	struct fwd_service *at = &t->services[half * t->root->n_services];
-	uint64_t *filter = t->root->vip_filter[half];
+	uint32_t n_services = n->shadow.t.n_services;
+	struct fwd_service *at = &n->t.services[half * n_services];
+	uint64_t *filter = root->vip_filter[half];
 
-	memset(at, 0, t->root->n_services * sizeof(*at));
-	memset(filter, 0, sizeof(t->root->vip_filter[half]));
-	t->root->service_seed[half] = seed;
+	memset(at, 0, n_services * sizeof(*at));
+	memset(filter, 0, sizeof(root->vip_filter[half]));
+	root->service_seed[half] = seed;
 	for (size_t i = 0; i < n->plan->n_entries; i++) {
 		struct fwd_service e = make_entry(n, &n->plan->entries[i]);
 
-		if (fwd_service_put(at, t->root->n_services, seed, filter, &e) < 0)
+		if (fwd_service_put(at, n_services, seed, filter, &e) < 0)
 			return false;
 	}
 	return true;
 }
 
-bool compiler_write_services(struct compiler *n, struct fwd_tables *t)
+/* The shadow has one half, the one in force: so it changes with the switch. */
+bool compiler_write_services(struct compiler *n)
 {
-	uint32_t half = ~t->root->active & 1;
+	uint32_t half = ~n->shadow.t.root->active & 1, n_services = n->shadow.t.n_services;
+	struct fwd_root root = *n->shadow.t.root;
 
+	(void)shadow_check(&n->shadow, &n->t, FWD_TABLE_services, 0, n_services);
 	for (uint32_t seed = 1; seed <= SEEDS; seed++) {
-		if (!fill_half(n, t, half, seed * 0x9e3779b1u))
+		if (!fill_half(n, half, seed * 0x9e3779b1u, &root))
 			continue;
-		__atomic_store_n(&t->root->active, half, __ATOMIC_RELEASE);
+		memcpy(n->shadow.t.services, &n->t.services[half * n_services],
+		       n_services * sizeof(*n->shadow.t.services));
+		put_root(n, &root); /* seed and filter of the spare half, which nobody reads yet */
+		root.active = half;
+		put_root(n, &root);
 		return true;
 	}
 	return false;

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/owners/owners_internal.h"
 #include "weir/conn_state.h"
 
 #include "tests/unit/dataplane/stage.h"
@@ -62,6 +63,13 @@ static uint16_t *hot_word(const struct compiler_pool *p, uint32_t slot)
 	return &s.node.t.slots[slot / FWD_SLOTS_PER_BLOCK].slot[slot % FWD_SLOTS_PER_BLOCK];
 }
 
+/* As if the owners had stored it. */
+static void set_hot(const struct compiler_pool *p, uint32_t slot, uint16_t word)
+{
+	p->owners->hot[slot] = word;
+	*hot_word(p, slot) = word;
+}
+
 static struct owner_list *list_of(const struct compiler_pool *p, uint32_t slot)
 {
 	return &s.node.t.colds[p->first_slot + slot].list;
@@ -85,7 +93,7 @@ static void a_slot_is_told_with_its_owner_and_all_that_it_names(void **state)
 	(void)state;
 	assert_int_equal(p->plan->n_backends, 2);
 	expect_text(EMPTY);
-	*hot_word(p, SLOT) = one | LOOKS;
+	set_hot(p, SLOT, one | LOOKS);
 	*list_of(p, SLOT) = (struct owner_list){ two | GUEST, { 5000 / 16 + 2 } };
 	/*
 	 * 5000 s is the ninth second of its unit: the claim lasts 8 + 32 s, to 1700000040 =
@@ -95,7 +103,7 @@ static void a_slot_is_told_with_its_owner_and_all_that_it_names(void **state)
 	            "slot 2f 1 g2 6553f128\npool web-fra 4096\n");
 	list_of(p, SLOT)->earlier |= (uint64_t)one << 16;
 	list_of(p, SLOT)->end[1] = 5000 / 16;
-	*hot_word(p, SLOT) = two | LOOKS;
+	set_hot(p, SLOT, two | LOOKS);
 	expect_text("pool web-ams 4096\nbackend 0000000000000005\nbackend 0000000000000009\n"
 	            "slot 2f 2 g2 6553f128 1 6553f108\npool web-fra 4096\n");
 }
@@ -107,7 +115,7 @@ static void each_pool_numbers_its_own_backends(void **state)
 		const struct compiler_pool *p = &s.node.pools[i];
 		uint16_t guest = (uint16_t)p->backends[1 - i].index;
 
-		*hot_word(p, 4095) = (uint16_t)p->backends[i].index | LOOKS;
+		set_hot(p, 4095, (uint16_t)p->backends[i].index | LOOKS);
 		*list_of(p, 4095) = (struct owner_list){ guest | GUEST, { 5000 / 16 } };
 	}
 	expect_text("pool web-ams 4096\nbackend 0000000000000005\nbackend 0000000000000009\n"
@@ -155,7 +163,7 @@ static void a_text_that_is_too_long_ends_with_a_line(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < 5; i++) {
-		*hot_word(p, SLOT + i) = one | LOOKS;
+		set_hot(p, SLOT + i, one | LOOKS);
 		*list_of(p, SLOT + i) = (struct owner_list){ two | GUEST, { 5000 / 16 } };
 	}
 	whole = compiler_handover_write(&s.node, &s.time);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "dataplane/owners/owners_internal.h"
 #include "weir/fwd/services.h"
 
 #include "tests/unit/dataplane/stage.h"
@@ -136,7 +137,7 @@ static void a_pool_that_the_document_does_not_change_is_left_alone(void **state)
 		other = s.node.t.slots[0].slot[0] == s.node.pools[0].backends[0].index
 		                ? s.node.pools[0].backends[2].index
 		                : s.node.pools[0].backends[0].index;
-		s.node.t.slots[0].slot[0] = (uint16_t)other;
+		s.node.t.slots[0].slot[0] = s.node.pools[0].owners->hot[0] = (uint16_t)other;
 		s.second.now[1].weight = cases[i].weight;
 		s.second.pools[0].settle_ms = cases[i].settle_ms;
 		s.second.sets[0].until_ms = cases[i].until_ms;

@@ -133,6 +133,7 @@ static int fake_measure_fault(const struct publisher *p)
 #define links_named             fake_link
 #define publisher_stats         fake_stats
 #include "dataplane/conditions.c"
+#include "dataplane/conditions_scrub.c"
 
 static const struct driver_ops xdp = { .name = "xdp", .ports = show_ports };
 static const struct driver_ops dpdk = { .name = "dpdk", .ports = show_ports };
@@ -418,6 +419,33 @@ static void frames_that_do_not_leave_are_stated_with_the_port_and_the_likely_cau
 	driven[0].not_sent_known = driven[1].not_sent_known = false;
 }
 
+static void damage_is_stated_with_its_place_though_it_is_mended(void **state)
+{
+	(void)state;
+	p->scrub.n_findings = 2;
+	p->scrub.findings[0] = (struct scrub_finding){ FWD_TABLE_slots,         4096, 4100, 1,
+		                                       "slots of pool web-fra", 3,    0 };
+	p->scrub.findings[1] =
+	        (struct scrub_finding){ FWD_TABLE_ROOT, 0, 0, 0, "table root", 1, 0 };
+	for (int i = 0; i < 2; i++) {
+		conditions_state(p);
+		assert_int_equal(n_stated, 2);
+		assert_non_null(strstr(stated[0], "degraded table-damaged slots of pool web-fra: 3 "
+		                                  "elements (4096 to 4100 of table slots)"));
+		assert_non_null(strstr(stated[0], "they are written again"));
+		assert_non_null(strstr(stated[0], "find out what else writes to the tables"));
+		assert_non_null(strstr(stated[1], "degraded table-damaged table root: 1 "));
+	}
+	p->scrub.n_findings = 0;
+	p->scrub.n_more = 7;
+	conditions_state(p);
+	assert_int_equal(n_stated, 1);
+	assert_non_null(strstr(stated[0], "degraded table-damaged more: 7 more elements"));
+	p->scrub.n_more = 0;
+	conditions_state(p);
+	assert_int_equal(n_stated, 0);
+}
+
 static void other_troubles_are_stated_with_what_to_do(void **state)
 {
 	(void)state;
@@ -487,6 +515,7 @@ int main(void)
 		CONDITIONS_TEST(the_generic_mode_of_a_port_is_a_note),
 		CONDITIONS_TEST(
 		        frames_that_do_not_leave_are_stated_with_the_port_and_the_likely_cause),
+		CONDITIONS_TEST(damage_is_stated_with_its_place_though_it_is_mended),
 		CONDITIONS_TEST(other_troubles_are_stated_with_what_to_do),
 		CONDITIONS_TEST(before_a_document_is_in_force_no_port_is_missed),
 	};

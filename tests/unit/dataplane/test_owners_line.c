@@ -318,6 +318,12 @@ static uint16_t *hot_word(uint32_t s)
 	return &slots[0].slot[s];
 }
 
+/* As if the owners had stored it. */
+static void set_hot(uint32_t s, uint16_t word)
+{
+	*hot_word(s) = o->hot[s] = word;
+}
+
 /* A node with one set, of which 1 has all slots. */
 static void start_owners(void)
 {
@@ -332,7 +338,7 @@ static void start_owners(void)
 static void put_slot(uint32_t s, uint16_t owner, const uint16_t named[4], const uint16_t end[4])
 {
 	memset(&colds[s], 0, sizeof(colds[s]));
-	*hot_word(s) = owner | LOOKS;
+	set_hot(s, owner | LOOKS);
 	for (uint32_t i = 0; i < OWNER_LIST_MAX; i++) {
 		colds[s].list.earlier |= (uint64_t)named[i] << 16 * i;
 		colds[s].list.end[i] = end[i];
@@ -374,7 +380,7 @@ static void what_a_line_says_is_not_told(void **state)
 		assert_false(owners_handover_find(o, SLOT + 1, &now, &out));
 		assert_true(owners_handover_find(o, SLOT, &now, &out));
 	}
-	*hot_word(SLOT) = 1; /* a list of a slot that looks no further is old */
+	set_hot(SLOT, 1); /* a list of a slot that looks no further is old */
 	assert_false(owners_handover_find(o, 0, &now, &out));
 	put_slot(SLOTS - 1, 2, cases[0].named, cases[0].end);
 	assert_true(owners_handover_find(o, SLOTS - 1, &now, &out));
@@ -498,7 +504,7 @@ static void all_slots_are_as_the_peer_has_them(void **state)
 		told[i].named[0] = (uint16_t)(2 + i) | GUEST;
 		told[i].until_ms[0] = WALL + 500000;
 	}
-	*hot_word(3) = 4; /* a guess of this node's own */
+	set_hot(3, 4); /* a guess of this node's own */
 	owners_handover_apply(o, told, 3, &now);
 	for (uint32_t i = 0, from = 0; i < 3; i++, from = out.slot + 1) {
 		assert_true(owners_handover_find(o, from, &now, &out));
@@ -531,7 +537,7 @@ static void an_index_is_in_use_by_set_slot_line_list_or_claim(void **state)
 	o->lines[SLOTS - 1].earlier[SECOND_OWNERS_MAX - 1] = 2;
 	assert_true(owners_uses(o, 2));
 	assert_false(owners_uses(o, 3));
-	*hot_word(SLOT) = 3;
+	set_hot(SLOT, 3);
 	assert_true(owners_uses(o, 3));
 	put_slot(SLOT, 1, named, end);
 	assert_true(owners_uses(o, 5));

@@ -42,6 +42,12 @@ static uint16_t *hot_word(uint32_t s)
 	return &slots[(FIRST + s) / FWD_SLOTS_PER_BLOCK].slot[(FIRST + s) % FWD_SLOTS_PER_BLOCK];
 }
 
+/* As if the owners had stored it. */
+static void set_hot(uint32_t s, uint16_t word)
+{
+	*hot_word(s) = o->hot[s] = word;
+}
+
 /* Slot SLOT is 3's and settled; backend 9 is dead. */
 static int setup(void **state)
 {
@@ -56,7 +62,7 @@ static int setup(void **state)
 	        (struct owners_times){ SETTLE_S * 1000, IDLE_S * 1000, UDP_S * 1000, false, NULL };
 	owners_add(&o->dead, 9);
 	cold = &colds[FIRST + SLOT];
-	*hot_word(SLOT) = 3;
+	set_hot(SLOT, 3);
 	return 0;
 }
 
@@ -173,7 +179,7 @@ static void nobody_and_the_dead_leave_no_claim(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(froms); i++) {
-		*hot_word(SLOT) = froms[i];
+		set_hot(SLOT, froms[i]);
 		owners_slot_move(o, SLOT, 4, NOW_S);
 		assert_int_equal(*hot_word(SLOT), 4);
 	}
@@ -203,7 +209,7 @@ static void a_claim_ends_when_the_document_says(void **state)
 	o->before = calloc(SLOTS, sizeof(*o->before));
 	assert_non_null(o->before);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		*hot_word(SLOT) = 3;
+		set_hot(SLOT, 3);
 		o->before[SLOT] = cases[i].before;
 		o->leave_s = cases[i].leave_s;
 		owners_slot_move(o, SLOT, 6, NOW_S);
@@ -239,7 +245,7 @@ static void claims_of_the_dead_end_and_others_stay(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		*hot_word(SLOT) = 3 | LOOKS;
+		set_hot(SLOT, 3 | LOOKS);
 		cold->claim[TCP] = (struct owner_claim){ .base = cases[i].tcp, .settle_at = 6000 };
 		cold->claim[UDP] = (struct owner_claim){ .base = cases[i].udp, .settle_at = 6001 };
 		cold->scheduled_at = cases[i].scheduled_at;
@@ -278,7 +284,7 @@ static void a_slot_settles_at_its_times_and_not_a_second_before(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		*hot_word(SLOT) = 3 | LOOKS;
+		set_hot(SLOT, 3 | LOOKS);
 		*cold = (struct owner_cold){ .scheduled_at = cases[i].scheduled_at,
 			                     .kept_at = cases[i].kept_at };
 		cold->claim[TCP] =
@@ -313,7 +319,7 @@ static void exceptions_are_waited_for_by_the_longest_idle_time(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		o->times.idle_ms = cases[i].idle_ms;
 		o->times.udp_idle_ms = cases[i].udp_ms;
-		*hot_word(SLOT) = 3;
+		set_hot(SLOT, 3);
 		owners_slot_unsettle(o, SLOT, NOW_S);
 		assert_int_equal(cold->kept_at, NOW_S - cases[i].keep_s - 1);
 	}
@@ -340,7 +346,7 @@ static void a_slot_of_nobody_gets_the_claims_that_last(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		*hot_word(SLOT) = 0;
+		set_hot(SLOT, 0);
 		memset(cold, 0, sizeof(*cold));
 		owners_slot_seed(o, SLOT, 3, cases[i].base, cases[i].end_s, NOW_S);
 		assert_int_equal(*hot_word(SLOT), 3 | (cases[i].tcp || cases[i].udp ? LOOKS : 0));
@@ -353,7 +359,7 @@ static void a_slot_of_nobody_gets_the_claims_that_last(void **state)
 		assert_int_equal(o->n_moved, i + 1);
 	}
 	o->times.agents = true; /* a list stands in the place of TCP's claim */
-	*hot_word(SLOT) = 0;
+	set_hot(SLOT, 0);
 	owners_slot_seed(o, SLOT, 3, cases[0].base, cases[0].end_s, NOW_S);
 	assert_true(cold->list.earlier == 0);
 	expect_claim(UDP, 5, 6001);
@@ -490,7 +496,7 @@ static void a_fresh_node_claims_what_the_document_says_of_the_past(void **state)
 		teardown(state);
 		memset(slots, 0, sizeof(slots));
 		assert_int_equal(setup(state), 0);
-		*hot_word(SLOT) = 0;
+		set_hot(SLOT, 0);
 		apply_moments(pasts[i].m, pasts[i].n, states);
 		if ((*hot_word(SLOT) & FWD_SLOT_BACKEND) != pasts[i].owner)
 			fail_msg("%s: owner %u", pasts[i].why, *hot_word(SLOT));
