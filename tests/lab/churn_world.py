@@ -210,8 +210,8 @@ class Slots(threading.Thread):
                 data = f.read()
         except (OSError, LabError):
             return None
-        return {name: data[at:at + min(size, self.tables[name])].ljust(self.tables[name], b"\0")
-                for name, (at, size) in places.items()}
+        return {name: data[places[name][0]:places[name][0] + min(places[name][1], size)].ljust(size, b"\0")
+                for name, size in self.tables.items()}
 
     def read_pins(self, node: world.Node) -> dict[str, bytes] | None:
         """Of XDP: pinned maps."""

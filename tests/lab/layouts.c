@@ -16,6 +16,7 @@
 #include "pages/condition_internal.h"
 #include "stream_flow.h"
 #include "weir/fwd/tables.h"
+#include "weir/layout.h"
 #include "weir/stats.h"
 
 /* What a member is, or its elements are: a character, an integer, or bytes for all else. */
@@ -68,10 +69,24 @@ static const struct member_row {
 	NESTED(struct conditions, items, struct condition),
 	MEMBER(struct conditions_payload, sequence),
 	NESTED(struct conditions_payload, banks, struct conditions),
+	MEMBER(struct fwd_root, active),
+	MEMBER(struct fwd_root, n_services),
+	MEMBER(struct fwd_root, hash_key),
+	MEMBER(struct fwd_service, vip),
+	MEMBER(struct fwd_service, port_be),
+	MEMBER(struct fwd_service, protocol),
+	MEMBER(struct fwd_service, flags),
+	MEMBER(struct fwd_service, range),
+	MEMBER(struct fwd_pool, settle_s),
+	MEMBER(struct fwd_pool, id),
 	MEMBER(struct fwd_slots, slot),
 	MEMBER(struct owner_list, earlier),
 	NESTED(struct owner_cold, list, struct owner_list),
 	MEMBER(struct fwd_backend, address),
+	MEMBER(struct fwd_backend, mac_to),
+	MEMBER(struct fwd_destinations, backend),
+	MEMBER(struct fwd_own_macs, word),
+	MEMBER(struct fwd_drill, id),
 	MEMBER(union bpf_attr, pathname),
 };
 
@@ -110,10 +125,11 @@ static int print_layouts(void)
 	return 0;
 }
 
-/* {"slots": [offset, bytes], ...} of the tables that tests look at. */
+/* {"slots": [offset, bytes], ...} */
 static int print_tables(const char *path)
 {
 	struct driver_reason why;
+	struct layout_table tables[FWD_TABLE_COUNT];
 	struct tablefile f = { 0 };
 	const uint8_t *start;
 
@@ -122,11 +138,11 @@ static int print_tables(const char *path)
 		return 1;
 	}
 	start = f.memory;
-	printf("{\"slots\": [%td, %zu], \"colds\": [%td, %zu], \"backends\": [%td, %zu]}\n",
-	       (const uint8_t *)f.tables.slots - start, f.tables.n_slots * sizeof(*f.tables.slots),
-	       (const uint8_t *)f.tables.colds - start, f.tables.n_colds * sizeof(*f.tables.colds),
-	       (const uint8_t *)f.tables.backends - start,
-	       f.tables.n_backends * sizeof(*f.tables.backends));
+	layout_list(&f.tables, tables);
+	for (int i = 0; i < FWD_TABLE_COUNT; i++)
+		printf("%s\"%s\": [%td, %zu]", i ? ", " : "{", tables[i].name,
+		       (const uint8_t *)tables[i].memory - start, layout_bytes(&tables[i]));
+	puts("}");
 	tablefile_close(&f);
 	return 0;
 }
