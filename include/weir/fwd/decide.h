@@ -34,14 +34,12 @@ struct fwd_verdict {
 	uint64_t owners; /**< earlier owners that the packet names, as in owner_list.earlier */
 };
 
-/** Whether the sender @p a is ourselves: forwarding its packet would never end. */
+/** Whether the sender @p a, no martian, is ourselves: forwarding its packet would never end. */
 FWD_INLINE bool fwd_is_loop(const struct fwd_tables *t, const struct fwd_root *root,
                             const union fwd_addr *a, bool is4)
 {
 	const struct fwd_prefix *source = is4 ? &root->source4 : &root->source6;
 
-	if (!is4 && FWD_UNLIKELY(!a->longs_be[0]) && fwd_addr_is4(a))
-		return false; /* on the wire another address than IPv4's */
 	return fwd_prefix_has(source, a) || fwd_is_vip(t, root, a);
 }
 

@@ -18,8 +18,10 @@
 #include "weir/fwd/parse.h"
 #include "weir/fwd/port.h"
 
-#define FWD_MAC_GROUP 1u       /**< broadcast or multicast (IEEE 802) */
-#define FWD_MAC_USED  0x10000u /**< stands where FWD_MAC_GROUP would: no free entry has it */
+#define FWD_MAC_GROUP 1u /**< broadcast or multicast (IEEE 802) */
+#define FWD_MAC_GROUPS                                                                             \
+	(FWD_MAC_GROUP | 1ull << 48) /**< the same of the sender, too, in a frame's first bytes */
+#define FWD_MAC_USED 0x10000u        /**< stands where FWD_MAC_GROUP would: no free entry has it */
 
 #define FWD_IP4_OPTION_END  0u
 #define FWD_IP4_OPTION_NOP  1u
@@ -63,7 +65,7 @@ FWD_INLINE enum fwd_addressee fwd_addressee_of(const struct fwd_tables *t,
                                                const struct fwd_root *root, uint64_t first,
                                                uint32_t ifindex)
 {
-	if (FWD_UNLIKELY(first & FWD_MAC_GROUP))
+	if (FWD_UNLIKELY(first & FWD_MAC_GROUPS)) /* no answer may go to a group either */
 		return FWD_ADDRESSEE_GROUP;
 	return FWD_LIKELY(fwd_mac_find(t, root, fwd_mac_word(first, ifindex)))
 	               ? FWD_ADDRESSEE_US
@@ -90,14 +92,18 @@ FWD_INLINE bool fwd_is_ours(const struct fwd_tables *t, const struct fwd_root *r
 	return fwd_addressee_of(t, root, first, ifindex) == FWD_ADDRESSEE_US;
 }
 
-/** Whether no host can have the address @p a: multicast, broadcast, loopback or unspecified. */
+/**
+ * Whether no host can have the address @p a: multicast, broadcast, loopback, unspecified, or of
+ * IPv4 in an IPv6 packet.
+ */
 FWD_INLINE bool fwd_is_martian(const union fwd_addr *a, bool is4)
 {
 	uint32_t first = is4 ? a->words_be[3] & 0xff : a->bytes[0];
 
 	if (!is4)
 		return first == 0xff ||
-		       (!a->longs_be[0] && !a->words_be[2] && !(a->words_be[3] & ~fwd_be32(1)));
+		       (!a->longs_be[0] && (a->words_be[2] == FWD_ADDR4_MARK_BE ||
+		                            (!a->words_be[2] && !(a->words_be[3] & ~fwd_be32(1)))));
 	if (FWD_LIKELY(first - 1 < 126) || FWD_LIKELY(first - 128 < 96))
 		return false;
 	return first == 127 || first >> 4 == 14 || a->words_be[3] == 0 ||

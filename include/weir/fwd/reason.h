@@ -78,9 +78,9 @@ enum fwd_kind {
 	  "any other ICMP error about a packet of our tunnels")                                     \
 	X(OTHER_MAC, PASS, "other_mac", "the frame is for the MAC address of another host")         \
 	X(GROUP_MAC, DROP, "group_mac",                                                             \
-	  "for a VIP, in a frame to a broadcast or multicast MAC address (RFC 1812, 5.3.4)")        \
+	  "for a VIP, in a frame to or from a group's MAC address (RFC 1812, 5.3.4)")               \
 	X(MARTIAN, DROP, "martian",                                                                 \
-	  "the source is no host: multicast, broadcast, loopback or unspecified (RFC 1812, 5.3.7)") \
+	  "the source is no host: group, loopback, unspecified, or IPv4 in IPv6 (RFC 1812, 5.3.7)") \
 	X(SOURCE_ROUTE, DROP, "source_route",                                                       \
 	  "the sender prescribes the route (RFC 7126, 4.3, 4.4)")                                   \
 	X(BACKUP_FULL, DROP, "backup_full",                                                         \

@@ -119,6 +119,27 @@ static void no_vip_takes_a_frame_to_a_group(void **state)
 		assert_all(*state, groups[i], false, FWD_REASON_GROUP_MAC);
 }
 
+/* An answer would go to the group. */
+static void no_vip_takes_a_frame_from_a_group(void **state)
+{
+	static const uint8_t groups[][6] = {
+		{ 0xff, 0xff, 0xff, 0xff, 0xff, 0xff },
+		{ 1, 0, 0x5e, 0, 0, 1 },
+		{ 3, 0xaa, 0, 0, 0, 1 },
+	};
+	static const uint8_t nobody[] = { 198, 51, 100, 77 };
+
+	for (size_t i = 0; i < COUNT(groups) * COUNT(taken); i++) {
+		bool untouched;
+		enum fwd_reason r = forward_edited(*state, taken[i % COUNT(taken)].hex, 6,
+		                                   groups[i / COUNT(taken)], 6, &untouched);
+
+		assert_int_equal(r, FWD_REASON_GROUP_MAC);
+		assert_true(untouched);
+	}
+	assert_int_equal(forward_edited(*state, TCP4, 30, nobody, 4, NULL), FWD_REASON_NOT_OURS);
+}
+
 static void what_is_for_no_vip_goes_to_the_kernel_from_a_group_as_well(void **state)
 {
 	static const uint8_t all[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
@@ -231,9 +252,21 @@ static void an_ipv4_address_mapped_into_ipv6_is_no_vip(void **state)
 		                 FWD_REASON_NOT_OURS);
 		assert_true(untouched);
 	}
-	/* As a source it is not the VIP either, and so no loop. */
-	assert_int_equal(forward_edited(*state, TCP6, 22, vip.bytes, 16, NULL),
-	                 FWD_REASON_FORWARDED);
+}
+
+/* Neither one of a client nor the VIP's own. */
+static void an_ipv4_address_mapped_into_ipv6_is_no_sender(void **state)
+{
+	static const char *const sources[] = { "192.0.2.80", "203.0.113.9", "0.0.0.0" };
+	static const char *const frames[] = { TCP6, ECHO6, ERROR6 };
+
+	for (size_t i = 0; i < COUNT(sources) * COUNT(frames); i++) {
+		union fwd_addr a = world_addr(sources[i / COUNT(frames)]);
+
+		assert_int_equal(
+		        forward_edited(*state, frames[i % COUNT(frames)], 22, a.bytes, 16, NULL),
+		        FWD_REASON_MARTIAN);
+	}
 }
 
 /** TCP4 with @p n_options bytes of options. @return the reason */
@@ -387,11 +420,13 @@ int main(void)
 		T(a_frame_for_us_is_answered_from_where_it_was_sent_to),
 		T(a_frame_for_the_mac_address_of_another_host_goes_on_untouched),
 		T(no_vip_takes_a_frame_to_a_group),
+		T(no_vip_takes_a_frame_from_a_group),
 		T(what_is_for_no_vip_goes_to_the_kernel_from_a_group_as_well),
 		T(each_mac_address_of_a_port_is_its_own_and_of_no_other_port),
 		T(a_frame_too_short_for_an_address_is_none_of_them),
 		T(nothing_is_taken_from_who_can_be_no_host),
 		T(an_ipv4_address_mapped_into_ipv6_is_no_vip),
+		T(an_ipv4_address_mapped_into_ipv6_is_no_sender),
 		T(a_route_that_the_sender_prescribes_is_refused),
 		T(a_quote_cut_before_padding_is_too_little_at_each_byte),
 		T(the_checksum_of_an_echo_reply_is_as_reckoned_anew),
