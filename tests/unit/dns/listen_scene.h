@@ -228,6 +228,13 @@ static inline int count_fds(void)
 	return n;
 }
 
+/* No address is asked any more. */
+static inline void note_answers(void)
+{
+	for (unsigned i = 0; i < s.n_listens; i++)
+		s.listens[i].own.answered = true;
+}
+
 static inline struct addr loopback_of(unsigned last)
 {
 	uint8_t bytes[4] = { 127, 0, 0, (uint8_t)last };

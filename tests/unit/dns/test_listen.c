@@ -83,6 +83,7 @@ static void sockets_too_many_get_nothing_and_are_closed_when_they_are_empty(void
 	send_some(60);
 	assert_int_equal(take_all(s.listens[0].fds[0][0]), 60);
 	assert_int_equal(s.drain_ms, at_ms + DRAIN_MS);
+	note_answers();
 	listen_tick(&s, s.drain_ms - 1);
 	assert_int_equal(s.listens[0].n[1], 3);
 	n_crew_calls = 0;
@@ -110,8 +111,29 @@ static void one_address_with_too_many_is_drained_beside_others(void **state)
 	want_addresses(2);
 	listen_update(&s);
 	assert_true(s.drain_ms > 0);
+	note_answers();
 	listen_tick(&s, s.drain_ms);
 	assert_int_equal(count_fds(), n_fds_before + 4);
+}
+
+/* Twice: an address that goes and comes is asked again, and leaves no descriptor. */
+static void an_address_is_queried_while_it_is_served(void **state)
+{
+	(void)state;
+	for (int life = 0; life < 2; life++) {
+		want_addresses(2);
+		listen_update(&s);
+		listen_tick(&s, at_ms);
+		for (unsigned i = 0; i < 2; i++)
+			assert_true(s.listens[i].own.fd >= 0 && !s.listens[i].own.answered);
+		assert_int_equal(take_all(s.listens[1].fds[0][0]), 1);
+		want_addresses(1);
+		listen_update(&s);
+		assert_int_equal(count_fds(), n_fds_before + 3);
+		want_addresses(0);
+		listen_update(&s);
+		assert_int_equal(count_fds(), n_fds_before);
+	}
 }
 
 static void what_cannot_be_bound_stops_no_other_and_is_tried_again(void **state)
@@ -302,6 +324,7 @@ int main(void)
 		WITH(each_address_has_a_socket_of_each_kind_for_each_thread),
 		WITH(sockets_too_many_get_nothing_and_are_closed_when_they_are_empty),
 		WITH(one_address_with_too_many_is_drained_beside_others),
+		WITH(an_address_is_queried_while_it_is_served),
 		WITH(what_cannot_be_bound_stops_no_other_and_is_tried_again),
 		WITH(a_port_that_was_in_use_can_be_bound_at_once),
 		WITH(what_was_bound_early_is_taken_and_the_rest_is_closed),

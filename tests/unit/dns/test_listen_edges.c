@@ -242,6 +242,7 @@ static void all_addresses_are_drained_together(void **state)
 	n_configured = 2;
 	listen_update(&s);
 	s.passed_ms = at_ms;
+	note_answers();
 	listen_tick(&s, at_ms + DRAIN_MS);
 	for (unsigned i = 0; i < 3; i++)
 		assert_true(s.listens[i].n[0] == 2 && s.listens[i].n[1] == 2);

@@ -209,7 +209,7 @@ class Successor(Bed):
             before = self.starts("dataplane")[-1][0]
             self.supervisor.send_signal(signal.SIGSTOP)
             command = self.restart()
-            time.sleep(4)
+            time.sleep(4)  # longer than the request was waited for before
             self.assertIsNone(command.poll(), "the request waits for the supervisor")
             self.tell_successors("waits", True)
             self.supervisor.send_signal(signal.SIGCONT)
@@ -217,7 +217,7 @@ class Successor(Bed):
             wait_for("it is noted", lambda: "successor" in self.note())
             self.supervisor.send_signal(signal.SIGSTOP)
             os.kill(before, signal.SIGKILL)
-            time.sleep(11)
+            time.sleep(11)  # longer than the next process was waited for before
             self.assertIsNone(command.poll(), "the successor lives")
             self.tell_successors("waits", False)
             self.supervisor.send_signal(signal.SIGCONT)
