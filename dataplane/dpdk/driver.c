@@ -225,6 +225,21 @@ static struct worker_port make_worker_port(const struct dpdk_driver *d, const st
 	};
 }
 
+/* The ports as they are now, with what is known of those that worker @p i has already. */
+static void set_worker_ports(const struct dpdk_driver *d, struct worker *w, uint32_t i)
+{
+	struct worker_port now[DRIVER_PORTS_MAX];
+
+	for (size_t k = 0; k < d->n_ports; k++) {
+		const struct worker_port *before = worker_port_of(w, d->ports[k].shown.ifindex);
+
+		now[k] = make_worker_port(d, &d->ports[k], i);
+		now[k].not_sent = before ? before->not_sent : 0;
+	}
+	memcpy(w->ports, now, d->n_ports * sizeof(now[0]));
+	w->n_ports = (uint32_t)d->n_ports;
+}
+
 /* Give the workers the ports as they are now, while they are parked. */
 static void give_ports(struct dpdk_driver *d)
 {
@@ -238,9 +253,7 @@ static void give_ports(struct dpdk_driver *d)
 
 		memset(w->seen, 0, sizeof(w->seen));
 		w->shares = shares;
-		w->n_ports = 0;
-		for (size_t k = 0; k < d->n_ports; k++)
-			w->ports[w->n_ports++] = make_worker_port(d, &d->ports[k], i);
+		set_worker_ports(d, w, i);
 	}
 	lcores_unpark(&d->lcores);
 }
@@ -402,6 +415,19 @@ static int detach_device(struct driver *driver, const char *interface, struct dr
 	return 0;
 }
 
+static uint64_t count_not_sent(const struct dpdk_driver *d, uint32_t ifindex)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < d->lcores.n_workers; i++) {
+		const struct worker_port *p = worker_port_of(&d->lcores.workers[i], ifindex);
+
+		if (p)
+			sum += __atomic_load_n(&p->not_sent, __ATOMIC_RELAXED);
+	}
+	return sum;
+}
+
 static size_t list_device_ports(const struct driver *driver,
                                 struct driver_port out[DRIVER_PORTS_MAX])
 {
@@ -411,6 +437,10 @@ static size_t list_device_ports(const struct driver *driver,
 		out[i] = d->ports[i].shown;
 		out[i].up = d->ports[i].device.up;
 		device_losses(&d->ports[i].device, &out[i].missed, &out[i].no_memory);
+		out[i].not_sent = count_not_sent(d, out[i].ifindex);
+		out[i].not_sent_known = true;
+		out[i].not_sent_cause = "the device's send queue is full: it takes no frames, or "
+		                        "more come than the link carries";
 	}
 	return d->n_ports;
 }

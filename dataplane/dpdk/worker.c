@@ -68,22 +68,40 @@ static void recount_frame(struct worker *w, enum fwd_reason from, enum fwd_reaso
 	cpu->reason[from]--;
 }
 
-/* @return how many frames were sent, or put into the outbox of the worker that sends */
-static uint16_t send_out(const struct worker_port *to, struct rte_mbuf **frames, uint16_t n)
+/*
+ * Frames take the reason that they are counted under along into an outbox. @return how many frames
+ * were sent, or put into the outbox of the worker that sends
+ */
+static uint16_t send_out(struct round *r)
 {
+	const struct worker_port *to = r->to;
+
 	if (to->tx >= 0)
-		return rte_eth_tx_burst(to->id, (uint16_t)to->tx, frames, n);
-	return (uint16_t)rte_ring_enqueue_burst(to->outbox, (void **)frames, n, NULL);
+		return rte_eth_tx_burst(to->id, (uint16_t)to->tx, r->out, r->n_out);
+	for (uint16_t i = 0; i < r->n_out; i++)
+		r->out[i]->hash.usr = r->reasons[i];
+	return (uint16_t)rte_ring_enqueue_burst(to->outbox, (void **)r->out, r->n_out, NULL);
+}
+
+/* Frames from the first that was not sent on. */
+static void drop_unsent(struct worker *w, struct round *r, uint16_t first)
+{
+	uint64_t *of_port = &w->ports[r->to - w->ports].not_sent;
+
+	for (uint16_t i = first; i < r->n_out; i++) {
+		recount_frame(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);
+		if (r->reasons[i] != OWN_FRAME)
+			worker_count(of_port, 1);
+	}
+	rte_pktmbuf_free_bulk(r->out + first, (unsigned int)(r->n_out - first));
 }
 
 static void flush_out(struct worker *w, struct round *r)
 {
-	uint16_t sent = r->n_out ? send_out(r->to, r->out, r->n_out) : 0;
+	uint16_t sent = r->n_out ? send_out(r) : 0;
 
-	for (uint16_t i = sent; i < r->n_out; i++)
-		recount_frame(w, (enum fwd_reason)r->reasons[i], FWD_REASON_NOT_SENT);
 	if (sent < r->n_out)
-		rte_pktmbuf_free_bulk(r->out + sent, (unsigned int)(r->n_out - sent));
+		drop_unsent(w, r, sent);
 	r->n_out = 0;
 }
 
@@ -345,7 +363,7 @@ static uint32_t serve_outbox(struct worker *w, struct round *r, const struct wor
 	uint32_t n = rte_ring_dequeue_burst(port->outbox, (void **)r->in, WORKER_BURST, NULL);
 
 	for (uint32_t i = 0; i < n; i++)
-		put_out(w, r, r->in[i], port, FWD_REASON_FORWARDED);
+		put_out(w, r, r->in[i], port, (enum fwd_reason)r->in[i]->hash.usr);
 	flush_out(w, r);
 	return n;
 }

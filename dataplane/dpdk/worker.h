@@ -46,6 +46,8 @@ struct worker_port {
 	int interrupt;  /**< descriptor of the receive interrupt, or -1 */
 	/** With tx -1: where frames to be sent go. For worker 0: where it finds them. Else NULL. */
 	struct rte_ring *outbox;
+	/** Packets that the device did not take, of those that this worker was to give it; atomic. */
+	uint64_t not_sent;
 };
 
 struct worker {

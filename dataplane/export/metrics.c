@@ -83,8 +83,8 @@ static const struct metric port_metrics[] = {
 	  "frames that were to leave by the port and that its driver did not take; 0 while "
 	  "weir_dataplane_port_not_sent_known is 0" },
 	{ STATS_GAUGE, "weir_dataplane_port_not_sent_known",
-	  "1: what the port's driver does not take is counted; 0: nothing can tell (XDP without the "
-	  "kernel's tracepoints), or packets_total alone has it (DPDK)" },
+	  "1: what the port's driver does not take is counted; 0: nothing can tell (XDP without "
+	  "the kernel's tracepoints, or a driver that may not tell each loss)" },
 };
 
 const struct metrics_row metrics_rows[METRICS_KINDS] = {

@@ -159,6 +159,35 @@ static void what_a_full_port_does_not_take_is_freed_and_counted_by_what_it_was(v
 	assert_int_equal(cpus[1].reason[FWD_REASON_ECHO_REPLIED], 1);
 	assert_int_equal(cpus[1].reason[FWD_REASON_NOT_SENT], 3);
 	assert_int_equal(cpus[1].received, 5);
+	assert_int_equal(w.ports[0].not_sent, 3); /* of that port alone, and in each round */
+	assert_int_equal(w.ports[1].not_sent, 0);
+	edge.tx_room = 1;
+	for (uint8_t i = 6; i <= 9; i++)
+		come_in(1, (struct edge_head){ i, FWD_REASON_FORWARDED, i < 8 ? 5 : 6, 0, 0 });
+	serve_all(&w, &r, false);
+	assert_int_equal(w.ports[0].not_sent, 4);
+	assert_int_equal(w.ports[1].not_sent, 1);
+}
+
+/* An outbox has frames of each sort: what is lost of them is taken from what each was counted as. */
+static void what_comes_through_an_outbox_keeps_what_it_was_counted_as(void **state)
+{
+	(void)state;
+	w.ports[1].tx = -1;
+	w.ports[1].outbox = (struct rte_ring *)(void *)&outbox;
+	outbox.room = 3;
+	come_in(1, (struct edge_head){ 1, FWD_REASON_FORWARDED, 6, 0, 0 });
+	come_in(1, (struct edge_head){ 2, FWD_REASON_ICMP_RELAYED, 6, 0, 0 });
+	serve_all(&w, &r, false);
+	assert_int_equal(outbox.n, 2);
+	w.ports[1].tx = 3;
+	w.n_workers = 2;
+	edge.tx_room = 1;
+	serve_all(&w, &r, false);
+	assert_int_equal(cpus[1].reason[FWD_REASON_FORWARDED], 1);
+	assert_int_equal(cpus[1].reason[FWD_REASON_ICMP_RELAYED], 0);
+	assert_int_equal(cpus[1].reason[FWD_REASON_NOT_SENT], 1);
+	assert_int_equal(w.ports[1].not_sent, 1);
 }
 
 static void a_frame_in_several_buffers_is_dropped_and_the_others_go_on(void **state)
@@ -417,6 +446,7 @@ int main(void)
 		T(what_is_dropped_is_freed_and_what_is_passed_goes_to_its_ports_tap),
 		T(what_a_full_port_does_not_take_is_not_counted_by_what_was_there_before),
 		T(what_a_full_port_does_not_take_is_freed_and_counted_by_what_it_was),
+		T(what_comes_through_an_outbox_keeps_what_it_was_counted_as),
 		T(a_frame_in_several_buffers_is_dropped_and_the_others_go_on),
 		T(a_port_without_a_queue_of_ours_is_sent_by_through_its_outbox),
 		T(frames_of_other_workers_flows_are_handed_over),
