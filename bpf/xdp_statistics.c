@@ -84,12 +84,12 @@ static bool is_lost(const char name[ETH_GSTRING_LEN])
 
 static uint32_t count_statistics(const char *interface)
 {
-	struct {
+	union {
 		struct ethtool_sset_info head;
-		uint32_t n;
+		uint32_t words[sizeof(struct ethtool_sset_info) / sizeof(uint32_t) + 1];
 	} info = { .head = { .cmd = ETHTOOL_GSSET_INFO, .sset_mask = 1ull << ETH_SS_STATS } };
 
-	return query_driver(interface, &info) || !info.head.sset_mask ? 0 : info.n;
+	return query_driver(interface, &info) || !info.head.sset_mask ? 0 : info.head.data[0];
 }
 
 /* The kernel writes as many as the driver has now, at most as many as there is room for. */
