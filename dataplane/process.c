@@ -467,12 +467,16 @@ static void on_second(void *arg)
 static void on_mtu_tick(void *arg)
 {
 	struct process *p = arg;
+	bool changed = false;
 
 	if (p->driver)
 		compiler_update_mtus(&p->node, loop_now_ms(p->loop));
 	publisher_measure(p->publisher, &p->node, loop_now_ms(p->loop));
-	if (p->driver && (leaving_tick(&p->leaving, &p->node, loop_now_ms(p->loop)) |
-	                  scrub_turn(&p->scrub, loop_now_ms(p->loop))))
+	if (p->driver) {
+		changed = leaving_tick(&p->leaving, &p->node, loop_now_ms(p->loop));
+		changed |= scrub_turn(&p->scrub, loop_now_ms(p->loop));
+	}
+	if (changed)
 		conditions_state(p);
 	stats_alive(publisher_stats(p->publisher), loop_now_ms(p->loop));
 	loop_timer_set(p->loop, &p->mtu_timer, loop_now_ms(p->loop) + MTU_TICK_MS);
