@@ -143,9 +143,9 @@ class Books(typing.NamedTuple):
 
 
 def is_alive(path: str) -> bool:
-    """Whether the dataplane of a page lives, and is not stopped."""
+    """Whether the dataplane of a page lives, and is not stopped: one that ended a moment ago has no last page."""
     header = layout.page_header(path)
-    return time.monotonic() - header.alive_ms / 1000 < ALIVE_S
+    return os.path.exists(f"/proc/{header.writer_pid}") and time.monotonic() - header.alive_ms / 1000 < ALIVE_S
 
 
 def pages_of(directory: str) -> dict[str, str]:
