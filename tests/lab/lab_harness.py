@@ -128,10 +128,11 @@ def books_wait_for_the_page(report: Report) -> None:
     report.equal((books.failed, reads[:2]), (0, [5, 5]), "a page that is written late is waited for")
 
 
-def write_page(directory: str, alive_s: float, received: int, sent: int, passed: int, dropped: int) -> None:
+def write_page(directory: str, alive_s: float, writer_pid: int, received: int, sent: int, passed: int, dropped: int) -> None:
     """A page of counters as a dataplane writes it."""
     header = layout.read("struct page_header")()
     header.alive_ms = int((time.monotonic() - alive_s) * 1000)
+    header.writer_pid = writer_pid
     data = bytes(header)
     for name, labels, value in ((RECEIVED_COUNTER, "", received), (FORWARD_COUNTER, 'action="sent",reason="forwarded"', sent),
                                 (FORWARD_COUNTER, 'action="passed",reason="not_ours"', passed),
@@ -148,12 +149,14 @@ def every_lab_balances(report: Report, lab: Lab) -> None:
     """A packet that nobody counts fails a lab, whatever it looks at; what a dead dataplane wrote last does not."""
     was, books.REST_S = books.REST_S, 0.4
     top = os.path.join(lab.dir, "seeded")
-    for why, name, alive_s, counts, fails in (
-            ("books that balance are fine", "a.weir/run", 0, (10, 6, 3, 1), False),
-            ("a page of a dataplane that has ended is no balance", "b.weir/run", 60, (11, 6, 3, 1), False),
-            ("one packet that is lost uncounted is seen", "c.weir/run", 0, (11, 6, 3, 1), True),
-            ("and one that is counted twice", "c.weir/run", 0, (10, 6, 4, 1), True)):
-        write_page(os.path.join(top, name), alive_s, *counts)
+    here, nobody = os.getpid(), 1 << 23  # no process has such a number
+    for why, name, alive_s, writer_pid, counts, fails in (
+            ("books that balance are fine", "a.weir/run", 0, here, (10, 6, 3, 1), False),
+            ("a page of a dataplane that is stopped is no balance", "b.weir/run", 60, here, (11, 6, 3, 1), False),
+            ("nor is one of a dataplane that ended a moment ago", "b.weir/run", 0, nobody, (11, 6, 3, 1), False),
+            ("one packet that is lost uncounted is seen", "c.weir/run", 0, here, (11, 6, 3, 1), True),
+            ("and one that is counted twice", "c.weir/run", 0, here, (10, 6, 4, 1), True)):
+        write_page(os.path.join(top, name), alive_s, writer_pid, *counts)
         told = io.StringIO()
         seen = ""
         with contextlib.redirect_stdout(told):
