@@ -358,34 +358,6 @@ static void a_detached_port_goes_with_its_tap_and_the_others_stay(void **state)
 	assert_int_equal(ops->ports(scene.d, out), 2);
 }
 
-/* The sum over workers, by port; a port keeps its own when another one goes, and begins at none. */
-static void each_port_says_what_its_device_did_not_take(void **state)
-{
-	struct driver_port out[DRIVER_PORTS_MAX];
-	struct driver_reason why;
-
-	(void)state;
-	open_it();
-	attach_port("eth0", "net_null0", "");
-	attach_port("eth2", "net_null2", "");
-	for (uint32_t i = 0; i < 3; i++) {
-		opened_driver()->lcores.workers[i].ports[0].not_sent = 1;
-		opened_driver()->lcores.workers[i].ports[1].not_sent = 10 + i;
-	}
-	assert_int_equal(ops->ports(scene.d, out), 2);
-	assert_true(out[0].not_sent_known && out[1].not_sent_known);
-	assert_int_equal(out[0].not_sent, 3);
-	assert_int_equal(out[1].not_sent, 33);
-	assert_int_equal(ops->detach(scene.d, "eth0", &why), 0);
-	assert_int_equal(ops->ports(scene.d, out), 1);
-	assert_string_equal(out[0].name, "eth2");
-	assert_int_equal(out[0].not_sent, 33);
-	attach_port("eth0", "net_null0", "");
-	assert_int_equal(ops->ports(scene.d, out), 2);
-	assert_int_equal(out[0].not_sent, 33);
-	assert_int_equal(out[1].not_sent, 0);
-}
-
 static void workers_show_what_they_count_and_that_they_live(void **state)
 {
 	struct driver_worker out[DRIVER_WORKERS_MAX];
@@ -608,7 +580,6 @@ int main(void)
 		T(a_port_that_cannot_be_made_leaves_nothing),
 		T(there_are_as_many_ports_as_there_is_room_for),
 		T(a_detached_port_goes_with_its_tap_and_the_others_stay),
-		T(each_port_says_what_its_device_did_not_take),
 		T(workers_show_what_they_count_and_that_they_live),
 		T(tables_grow_while_packets_go_on),
 		T(tables_that_cannot_grow_stay_as_they_were),
