@@ -64,7 +64,10 @@ class Bird:
     def start(self) -> None:
         unlink_old(self.socket)
         self.process = self.host.start("bird", ["bird", "-f", "-c", self.config, "-s", self.socket, "-P", f"{self.dir}/bird.pid"])
-        wait_until(lambda: os.path.exists(self.socket), 60, "BIRD's socket")
+        wait_until(self.listens, 60, "BIRD's socket")  # it is there a moment before BIRD listens
+
+    def listens(self) -> bool:
+        return "BIRD" in self.host.run(["birdc", "-s", self.socket, "show", "status"], check=False)
 
     def ask(self, question: str) -> str:
         return self.host.run(["birdc", "-s", self.socket, *question.split()])
