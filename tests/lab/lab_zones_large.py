@@ -102,10 +102,9 @@ def note(**figures: int) -> None:
         json.dump(FIGURES, f)
 
 
-def load_ms(z: lab_zones.Zones) -> int:
-    """From weir-dns's look at the document to the generation in force, the last time."""
-    text = z.node.host.run(["curl", "-s", "--unix-socket", f"{z.node.run_dir}/api.sock", "http://weir/metrics"])
-    return round(1000 * float(re.findall(r"^weir_dns_load_seconds(?:{[^}]*})? (\S+)", text, re.M)[0]))
+def loads_ms(z: lab_zones.Zones) -> list[int]:
+    """From weir-dns's look at the document to the generation in force, of each that this process has loaded."""
+    return [int(ms) for ms in re.findall(r"dns-generation .*took_ms=(\d+)", z.node.processes["dns"].log())]
 
 
 def beside(report: Report, z: lab_zones.Zones) -> None:
@@ -118,6 +117,7 @@ def beside(report: Report, z: lab_zones.Zones) -> None:
         if n == 3:
             z.node.kill("dns")
             z.node.start("dns")
+        before = len(loads_ms(z))
         z.write("zones/small.test.zone", SMALL.format(n=n % 2))
         if n == 4:
             z.write("zones/large.test.zone", large_zone(3 + n) + "$INCLUDE part.txt\n")
@@ -125,7 +125,8 @@ def beside(report: Report, z: lab_zones.Zones) -> None:
         expected = ("NOERROR", [f'"{n % 2}"'])
         report.equal(z.answers("here.small.test", expected, within_s=120), expected, f"change {n} is served")
         report.equal(z.ask("part.large.test"), ("NOERROR", ['"one"']), "and the large zone as it was")
-        took["large" if n == 4 else "small"].append(load_ms(z))
+        # a document may come once more without a change, and is loaded in no time
+        took["large" if n == 4 else "small"].append(max(loads_ms(z)[before:], default=0))
     note(other_zone_ms=max(took["small"]), large_zone_ms=max(took["large"]))
     report.between(max(took["small"]), 0, 0.75 * max(took["large"]), f"the large zone is not compiled: {took} ms")
 
