@@ -28,7 +28,7 @@
 /* An answer while it arrives. */
 struct answer {
 	char *bytes;
-	size_t n;
+	size_t n, room;
 	char *etag;
 	size_t etag_size;
 	uint64_t heard_ms;       /* when something was received or sent last */
@@ -39,20 +39,33 @@ struct answer {
 	curl_off_t sent;
 };
 
+/* Room doubles: a large answer comes in thousands of pieces. @return whether there is room for @p n bytes */
+static bool make_room(struct answer *a, size_t n)
+{
+	size_t room = a->room ? a->room : 4096;
+	char *more;
+
+	while (room < n)
+		room *= 2;
+	if (room == a->room)
+		return true;
+	more = realloc(a->bytes, room);
+	if (!more)
+		return false;
+	a->bytes = more;
+	a->room = room;
+	return true;
+}
+
 static size_t on_body(char *bytes, size_t size, size_t n, void *arg)
 {
 	struct answer *a = arg;
-	char *more;
 
 	a->heard_ms = clock_mono_ms();
 
 	n *= size;
-	if (a->n + n > ANSWER_MAX)
+	if (a->n + n > ANSWER_MAX || !make_room(a, a->n + n + 1))
 		return 0;
-	more = realloc(a->bytes, a->n + n + 1);
-	if (!more)
-		return 0;
-	a->bytes = more;
 	memcpy(a->bytes + a->n, bytes, n);
 	a->n += n;
 	return n;
@@ -221,7 +234,7 @@ static int send_once(const char *socket, const struct api_request *request, cons
 
 	free(a->bytes);
 	a->bytes = NULL;
-	a->n = 0;
+	a->n = a->room = 0;
 	*error = 0;
 	if (curl) {
 		code = perform_request(curl, socket, request, key, a, status);

@@ -8,6 +8,8 @@
 #include "mgmt/cli/api.h"
 #include "mgmt/store/guard.h"
 
+#define NAMES_MAX 64u /* there are fewer guards; an answer with more is none of ours */
+
 bool past_add(const char *option, const json_t *list, char *out, size_t size)
 {
 	char names[PAST_LINE_MAX] = "";
@@ -28,7 +30,7 @@ static void add_once(json_t *list, const char *name, size_t n)
 
 	json_array_foreach(list, i, item) if (json_string_length(item) == n &&
 	                                      !memcmp(json_string_value(item), name, n)) return;
-	if (n)
+	if (n && json_array_size(list) <= NAMES_MAX)
 		json_array_append_new(list, json_stringn(name, n));
 }
 
@@ -51,8 +53,8 @@ bool past_guards(const struct cli_args *args, const json_t *guards, char *out, s
 		if (!json_is_true(json_object_get(g, "ok")) && !guard_can_wait(guard))
 			add_once(names, guard, strlen(guard));
 	}
-	bool fits =
-	        cli_line(args, replaced, out, size) && past_add(" --override ", names, out, size);
+	bool fits = json_array_size(names) <= NAMES_MAX && cli_line(args, replaced, out, size) &&
+	            past_add(" --override ", names, out, size);
 	json_decref(names);
 	return fits;
 }
