@@ -269,7 +269,7 @@ int64_t step_wait_ms(const struct operation *op)
 	return (int64_t)(step_ttl_s(op) + PLAN_AFTER_TTL_S) * 1000;
 }
 
-/* Those that come later than one TTL after all were sent away are the backup's. */
+/* Those that come later than one TTL after all were sent away are the backup's. The level stays meanwhile: it is no step. */
 void step_open_backup(struct tick *t)
 {
 	struct operation *op = t->op;
@@ -291,8 +291,7 @@ void step_open_backup(struct tick *t)
 		op->late_from_ms = last->in_force_ms + (int64_t)step_ttl_s(op) * 1000;
 	if (op->late_from_ms < t->now_ms + OPERATION_AHEAD_MS)
 		op->late_from_ms = t->now_ms + OPERATION_AHEAD_MS;
-	level_write(t, operation_hold_from(op, op->level_ppm), op->level_ppm,
-	            t->now_ms + OPERATION_AHEAD_MS, 0);
+	level_write(t, operation_hold_from(op, op->level_ppm), op->level_ppm, t->now_ms, 0);
 }
 
 static void await_force(struct tick *t)

@@ -196,7 +196,8 @@ static int by_time(const void *a, const void *b)
 
 /*
  * All instants at which members may change; @p pool NULL: of any pool, and those at which what is
- * asked of a node changes (model_node_drain()).
+ * asked of a node changes (model_node_drain()), or a site's drain is complete, or ends: then nobody needs the VIPs of
+ * that site alone.
  */
 static size_t list_instants(const struct compose_input *in, const char *pool, int64_t *out)
 {
@@ -207,9 +208,10 @@ static size_t list_instants(const struct compose_input *in, const char *pool, in
 	for (size_t i = 0; i < in->overrides->n_items; i++) {
 		const struct override *o = &in->overrides->items[i];
 
-		if (o->target == MODEL_TARGET_SITE || (pool && strcmp(o->pool, pool)))
+		if (pool && (o->target == MODEL_TARGET_SITE || strcmp(o->pool, pool)))
 			continue;
-		out[n++] = o->from_ms;
+		out[n++] = o->target == MODEL_TARGET_SITE ? add_ms(o->from_ms, o->over_ms)
+		                                          : o->from_ms;
 		out[n++] = o->until_ms;
 	}
 	qsort(out, n, sizeof(*out), by_time);

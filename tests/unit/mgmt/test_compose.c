@@ -260,9 +260,14 @@ static void the_document_is_due_two_seconds_before_each_instant_and_at_it(void *
 		}
 		assert_true(compose_next_ms(&in) == MODEL_TIME_NEVER);
 	}
-	drain.target = MODEL_TARGET_SITE; /* weir-dns has its ramp: the document stays */
-	in.now_ms = NOW_MS;
-	assert_true(compose_next_ms(&in) == MODEL_TIME_NEVER);
+	drain.target = MODEL_TARGET_SITE; /* weir-dns has its ramp; at its end nodes may leave */
+	drain.over_ms = 20000;
+	in.now_ms = NOW_MS + 9000;
+	assert_true(compose_next_ms(&in) == NOW_MS + 27000);
+	in.now_ms = NOW_MS + 27000;
+	assert_true(compose_next_ms(&in) == NOW_MS + 29000);
+	in.now_ms = NOW_MS + 29000;
+	assert_true(compose_next_ms(&in) == NOW_MS + 58000);
 }
 
 int main(void)

@@ -226,6 +226,20 @@ static void what_goes_on_does_so_with_the_key_of_now(void **state)
 	}
 }
 
+/* --- late clients --- */
+
+static void the_level_stays_complete_while_the_backup_is_opened(void **state)
+{
+	(void)state;
+	op.way = OPERATION_OUT;
+	op.level_ppm = OPERATION_PPM;
+	sites[0].has_backup = true;
+	step_open_backup(&t);
+	assert_int_equal(op.write.to_ppm, OPERATION_PPM);
+	assert_int_equal(op.write.from_ms, NOW_MS); /* else it is a little less until then */
+	assert_int_equal(op.write.late_from_ms, NOW_MS + OPERATION_AHEAD_MS);
+}
+
 /* --- the stages of a return --- */
 
 static void begin_stages(void)
@@ -498,6 +512,7 @@ int main(void)
 		T(a_state_begins_with_its_clocks_at_zero),
 		T(a_failure_ends_when_the_operation_goes_on),
 		T(what_goes_on_does_so_with_the_key_of_now),
+		T(the_level_stays_complete_while_the_backup_is_opened),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
 		T(of_two_that_are_ready_one_begins_its_steps),
 		T(a_target_is_quiet_below_a_hundredth),
