@@ -172,6 +172,13 @@ static void on_prover_turn(void *arg)
 	loop_timer_set(p->loop, &r->turn, now_ms + PROVER_TURN_MS);
 }
 
+bool prover_collect(struct prover *r)
+{
+	if (r->driver == r->process->driver)
+		prover_collect_batch(r, loop_now_ms(r->process->loop));
+	return !r->batch.n;
+}
+
 void prover_links_changed(struct prover *r)
 {
 	const struct process *p = r->process;

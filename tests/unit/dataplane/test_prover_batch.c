@@ -161,6 +161,35 @@ static void a_worker_that_stands_still_is_unknown_then_refused_then_proved_again
 	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
 }
 
+/* Whoever compares packets with what left takes the batch back first: the tables have it already. */
+static void a_batch_that_a_worker_is_done_with_can_be_taken_back_between_turns(void **state)
+{
+	struct leaving *l = &process.leaving;
+
+	(void)state;
+	way.when = NEXT_TURN;
+	l->n = 1;
+	l->ports[0].shown.ifindex = s.driver.now.backends[1].ifindex;
+	make_turns(20);
+	while (!prover->batch.n)
+		make_turns(1);
+	uint64_t noted = l->ports[0].probes, n = prover->batch.n;
+
+	assert_true(prover_collect(prover));
+	assert_int_equal(l->ports[0].probes, noted + n);
+	assert_true(prover_collect(prover)); /* none is under way */
+	assert_int_equal(l->ports[0].probes, noted + n);
+	way.when = NEVER;
+	while (!prover->batch.n)
+		make_turns(1);
+	assert_false(prover_collect(prover));
+	process.driver = NULL; /* nor is another driver asked for it */
+	way.when = AT_ONCE;
+	assert_false(prover_collect(prover));
+	process.driver = (struct driver *)&s.driver;
+	assert_true(prover_collect(prover));
+}
+
 static void a_document_waits_for_the_batch_under_way(void **state)
 {
 	(void)state;
@@ -304,6 +333,7 @@ int main(void)
 		PROVER_TEST(what_does_not_leave_is_refused_until_it_does_again),
 		PROVER_TEST(a_stopped_process_loses_nothing),
 		PROVER_TEST(a_worker_that_stands_still_is_unknown_then_refused_then_proved_again),
+		PROVER_TEST(a_batch_that_a_worker_is_done_with_can_be_taken_back_between_turns),
 		PROVER_TEST(a_document_waits_for_the_batch_under_way),
 		PROVER_TEST(a_document_or_a_verdict_comes_first),
 		PROVER_TEST(a_port_without_the_code_proves_nothing_and_says_so),
