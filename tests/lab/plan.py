@@ -37,7 +37,7 @@ class SitePlan:
     vip6: str = ""
     ports: tuple[str, ...] = ("eth1",)
     driver: str = "auto"
-    device: str = ""  # of DPDK's, for the port
+    device: str = ""  # of DPDK's, for each port; {n} is the port's number
     more: str = ""  # further settings of its node, as text
     capacity: str = 'new_flows = "50k/s"; bits = "40Gbit";'
     backup: str = ""  # further settings of its services[].at[], as text
@@ -56,7 +56,7 @@ class SitePlan:
     @property
     def ports_text(self) -> str:
         device = f' device = "{self.device}";' if self.device else ""
-        return ", ".join(f'{{ interface = "{p}";{device} }}' for p in self.ports)
+        return ", ".join(f'{{ interface = "{p}";{device.format(n=n)} }}' for n, p in enumerate(self.ports, 1))
 
     @property
     def vips(self) -> list[str]:

@@ -85,17 +85,22 @@ class Node:
         old.signal(signal.SIGTERM)
         return old
 
+    def put_tap(self, interface: str, nic: str) -> None:
+        """The kernel's interface gets another name, and its stack does not answer on it; a TAP gets its own."""
+        host = self.host
+        mtu = json.loads(host.run(["ip", "-j", "link", "show", interface]))[0]["mtu"]
+        host.ip(f"link set {interface} down", f"addr flush dev {interface}", f"link set {interface} name {nic}")
+        host.sysctl({f"net.ipv6.conf.{nic}.disable_ipv6": 1, f"net.ipv4.conf.{nic}.arp_ignore": 8,
+                     f"net.ipv4.conf.{nic}.rp_filter": 1})
+        host.ip(f"link set {nic} up")
+        host.run(["ip", "tuntap", "add", "dev", interface, "mode", "tap", "multi_queue"])
+        host.ip(f"link set {interface} mtu {mtu} up")
+
     def give_tap(self) -> None:
-        """The kernel's eth1 becomes nic1, which its stack does not answer on, and eth1 a TAP, as the operator's network
-        configuration makes it: with the addresses, before Weir."""
+        """The kernel's eth1 becomes nic1, and eth1 a TAP, as the operator's network configuration makes it: with the
+        addresses, before Weir."""
         host, plan = self.host, self.plan
-        mtu = json.loads(host.run(["ip", "-j", "link", "show", "eth1"]))[0]["mtu"]
-        host.ip("link set eth1 down", "addr flush dev eth1", "link set eth1 name nic1")
-        host.sysctl({"net.ipv6.conf.nic1.disable_ipv6": 1, "net.ipv4.conf.nic1.arp_ignore": 8,
-                     "net.ipv4.conf.nic1.rp_filter": 1})
-        host.ip("link set nic1 up")
-        host.run(["ip", "tuntap", "add", "dev", "eth1", "mode", "tap", "multi_queue"])
-        host.ip(f"link set eth1 mtu {mtu} up")
+        self.put_tap("eth1", "nic1")
         host.address("eth1", f"{plan.node4}/24", f"{plan.node6}/64")
         host.route("default", plan.gateway4)
         host.route("default", plan.gateway6)
