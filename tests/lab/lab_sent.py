@@ -4,7 +4,7 @@
 One node with BIRD, and a router with BIRD. With XDP, the far end of the node's pair of interfaces is made to take nothing, in
 several ways and with several kinds of traffic; so are further ports (sent_ports.py), for a part of the backends and for all.
 With DPDK, the ring of its device is made to fill. Each is done twice. In each situation the node's counters are compared with
-the wire. A full ring of virtio is looked at in a guest (tests/vm).
+the wire. A full ring of virtio is looked at in a guest (tests/vm/inside_sent.py).
 
     lab_sent.py [--quick] [--driver xdp|dpdk]
 

@@ -85,13 +85,19 @@ def nic_guest(name: str) -> tuple[Guest, str]:
     return guest, inside("inside_nic.py", workers, queues, bond, *vlans)
 
 
+def sent_guest() -> tuple[Guest, str]:
+    """The XDP driver on a NIC whose send ring fills: QEMU empties it two seconds after it was told to."""
+    nic = f"virtio-net-pci,{NIC},addr=0x10,tx=timer,x-txtimer=2000000000,guest_tso4=off,guest_tso6=off,guest_ecn=off,guest_ufo=off"
+    return Guest("xdp-sent", kernel(NIC_KERNEL), devices=(*WIRE, "-device", nic)), inside("inside_sent.py")
+
+
 def vrf_guest() -> tuple[Guest, str]:
     """FRR on a kernel with VRF devices, which this machine's may lack."""
     guest = Guest("frr-vrf", kernel("6.1"), memory_mb=2048)
     return guest, inside("../lab/lab_announce.py", "--guest", lab="announce")
 
 
-GUESTS = {"frr-vrf": lambda name: vrf_guest(), **{f"xdp-{series}": xdp_guest for series in SERIES}, **{f"nic-{nic}": nic_guest for nic in NICS}}
+GUESTS = {"frr-vrf": lambda name: vrf_guest(), "xdp-sent": lambda name: sent_guest(), **{f"xdp-{series}": xdp_guest for series in SERIES}, **{f"nic-{nic}": nic_guest for nic in NICS}}
 
 
 class Total:
