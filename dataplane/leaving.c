@@ -204,7 +204,7 @@ static bool is_proved_by_tries(struct leaving_port *p, const struct driver_port 
 
 	if (!n->ops->try_port || n->ops->try_port(n->driver, p->shown.ifindex))
 		return false;
-	if (!left)
+	if (!left || !p->tried_from_ms) /* the first count may be of a frame from before the loss */
 		p->tried_from_ms = now_ms;
 	return left && now_ms - p->tried_from_ms >= (p->prove_ms ? p->prove_ms : LEAVING_CLEAN_MS);
 }

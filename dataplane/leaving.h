@@ -47,7 +47,7 @@ struct leaving_port {
 	/** How long frames of our own are to leave until it comes back; 0: LEAVING_CLEAN_MS. */
 	uint64_t prove_ms;
 	struct leaving_reading proved; /**< when it last came back by them; at 0: never */
-	uint64_t tried_from_ms; /**< since when each frame of our own has left; 0: none was sent */
+	uint64_t tried_from_ms; /**< since when each frame of our own has left; 0: not known */
 	uint64_t probes;        /**< probe packets: counted like packets, and never sent */
 };
 

@@ -277,6 +277,23 @@ static void where_own_frames_prove_little_it_takes_longer_each_time(void **state
 	}
 }
 
+/* What became of a frame is counted a moment later: of one from before the loss it proves nothing. */
+static void an_own_frame_that_is_counted_late_proves_nothing(void **state)
+{
+	(void)state;
+	tries_leave = true;
+	for (unsigned i = 0; i < 2; i++) {
+		while (leaving_of(&l, 5) != LEAVING_NONE)
+			pass_time(EVERY, 10, 10);
+		driven[0].tries_left++;
+		pass_time(LEAVING_CLEAN_MS - EVERY, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		pass_time(2 * EVERY, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+		pass_time(5000, 10, 0); /* packets leave, too */
+	}
+}
+
 static void where_nothing_can_tell_nothing_is_said(void **state)
 {
 	(void)state;
@@ -306,6 +323,7 @@ int main(void)
 		cmocka_unit_test_setup(a_burst_that_is_lost_in_one_moment_is_seen, setup),
 		cmocka_unit_test_setup(where_own_frames_prove_little_it_takes_longer_each_time,
 		                       setup),
+		cmocka_unit_test_setup(an_own_frame_that_is_counted_late_proves_nothing, setup),
 		cmocka_unit_test_setup(where_nothing_can_tell_nothing_is_said, setup),
 	};
 
