@@ -126,21 +126,21 @@ static int walk_set(struct owners *o, const struct owners_set *member_set, int64
 
 /*
  * How many of @p member_sets the lines have been through. The set walked last must be among @p member_sets, and
- * those before it must agree as far as both reach: old sets leave the document. Otherwise the walk
- * restarts: 0.
+ * all before it must have been walked, too; more may have been, as old sets leave the document.
+ * Otherwise the walk restarts: 0.
  */
 static size_t count_walked_sets(struct owners *o, const struct owners_set *member_sets,
                                 size_t n_sets)
 {
-	size_t n = n_sets, i;
+	size_t n = n_sets, i = 0;
 
 	while (n > 0 && o->n_walked > 0 &&
 	       set_digest(&member_sets[n - 1]) != o->walked[o->n_walked - 1])
 		n--;
-	for (i = 0; i < n && i < o->n_walked; i++)
-		if (set_digest(&member_sets[n - 1 - i]) != o->walked[o->n_walked - 1 - i])
-			break;
-	if (n > 0 && i == (n < o->n_walked ? n : o->n_walked) && o->n_walked > 0)
+	while (i < n && i < o->n_walked &&
+	       set_digest(&member_sets[n - 1 - i]) == o->walked[o->n_walked - 1 - i])
+		i++;
+	if (n > 0 && i == n)
 		return n;
 	memset(o->lines, 0, o->tables.n_slots * sizeof(*o->lines));
 	memset(o->line_target, 0, o->tables.n_slots * sizeof(*o->line_target));

@@ -266,6 +266,23 @@ static void a_past_that_reads_otherwise_makes_lines_from_its_beginning(void **st
 	}
 }
 
+/* As of a node that had begun without it. */
+static void a_document_that_knows_more_of_the_past_makes_lines_from_its_beginning(void **state)
+{
+	static const struct moment m[] = {
+		{ 1, 0, 9000 }, { 2, 1000, 8000 }, { 3, 2000, 7000 }, { 4, 3000, NEVER }
+	};
+	static const uint16_t none[3] = { 0 }, two[3] = { 3, 2 };
+	static const int64_t until_ms[3] = { 7000, 8000 };
+
+	(void)state;
+	follow_moments(m, 3, 4000);
+	follow_moments(m + 3, 1, 4000); /* it does not continue those */
+	expect_line("the last one alone", 4, none, until_ms);
+	follow_moments(m + 1, 3, 4000);
+	expect_line("two before it", 4, two, until_ms);
+}
+
 /* A node remembers as many sets as a document can have; of a longer history the newest count. */
 static void a_history_longer_than_a_document_goes_on(void **state)
 {
@@ -564,6 +581,7 @@ int main(void)
 		LINE_TEST(a_line_names_whom_the_documents_sets_took_the_slot_from),
 		LINE_TEST(how_a_node_comes_to_know_the_sets_does_not_matter),
 		LINE_TEST(a_past_that_reads_otherwise_makes_lines_from_its_beginning),
+		LINE_TEST(a_document_that_knows_more_of_the_past_makes_lines_from_its_beginning),
 		LINE_TEST(a_history_longer_than_a_document_goes_on),
 		LINE_TEST(who_waits_gets_the_slot_when_the_oldest_claim_ends),
 		LINE_TEST(what_a_line_says_is_not_told),
