@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
+
 #include "base/believed.h"
 #include "base/clock.h"
 #include "base/page.h"
@@ -136,9 +138,22 @@ static void a_page_of_another_boot_says_nothing(void **state)
 	assert_int_equal(step_clock(w, 2 * SECOND), 0);
 }
 
+static unsigned count_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
 static void the_page_of_a_writer_that_was_started_again_is_found(void **state)
 {
 	struct world *w = *state;
+	unsigned n_descriptors;
 
 	assert_int_equal(step_clock(w, 100), 0); /* there is none yet */
 	write_word(w, 60000, clock_boot(), 0);
@@ -146,8 +161,10 @@ static void the_page_of_a_writer_that_was_started_again_is_found(void **state)
 	assert_int_equal(step_clock(w, SECOND), 60000);
 	w->now.mono_ms += 10 * SECOND;
 	w->now.clock_ms += 10 * SECOND;
+	n_descriptors = count_descriptors();
 	write_word(w, 90000, clock_boot(), 8);
 	assert_int_equal(step_clock(w, 100), 90000);
+	assert_int_equal(count_descriptors(), n_descriptors); /* the old page is closed */
 }
 
 /* To the millisecond: how long a page is followed, and how often it is looked for. */

@@ -223,7 +223,9 @@ static void a_directory_must_be_our_own_and_loses_rights_that_it_should_not_have
 	rmdir(path);
 	assert_int_equal(symlink("/tmp", path), 0);
 	assert_int_equal(owner_directory(path, 0700, "mgmt"), -EPERM);
+	assert_true(is_listed(path));
 	unlink(path);
+	assert_false(is_listed(path));
 	if (geteuid() != 0)
 		return;
 	assert_int_equal(mkdir(path, 0700), 0);

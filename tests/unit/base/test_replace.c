@@ -255,6 +255,17 @@ static void a_writer_that_fails_leaves_nothing(void **state)
 	assert_int_equal(replace_end_stream(f, temporary, target, REPLACE_SYNC_FILE), -ENOSPC);
 	assert_string_equal(read_back(), "old");
 	assert_int_equal(count_files(), 1);
+	/* it showed at an earlier write, and nothing is left to flush */
+	write_file(temporary, "");
+	f = fopen("/dev/full", "w");
+	assert_non_null(f);
+	assert_int_equal(setvbuf(f, NULL, _IONBF, 0), 0);
+	assert_int_equal(fputs("lost", f), EOF);
+	n_synced = 0;
+	expected_synced = 1;
+	assert_int_equal(replace_end_stream(f, temporary, target, REPLACE_SYNC_FILE), -EIO);
+	assert_string_equal(read_back(), "old");
+	assert_int_equal(count_files(), 1);
 	/* the name is taken by a directory */
 	unlink(target);
 	assert_int_equal(mkdir(target, 0700), 0);
