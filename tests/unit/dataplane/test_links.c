@@ -305,6 +305,30 @@ static void after_lost_messages_the_newest_state_stays(void **state)
 	loop_close(f.loop);
 }
 
+/* What the table no longer has goes with each reading, and does not return with the next one. */
+static void what_is_gone_stays_gone_after_each_reading(void **state)
+{
+	(void)state;
+	static const struct link_message gone = { .ifindex = 0x7ffffff0, .name = "gone0" };
+	struct flood f = { 0 };
+	char bytes[MESSAGE_BYTES];
+	size_t n_before, n;
+
+	assert_int_equal(loop_open(&f.loop), 0);
+	assert_int_equal(links_open(f.loop, ignore_change, &f, &f.links), 0);
+	(void)links_all(f.links, &n_before);
+	links_hear(f.links, bytes, write_message(bytes, &gone));
+	assert_non_null(links_find(f.links, gone.ifindex));
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(links_read(f.links), 0);
+		assert_null(links_find(f.links, gone.ifindex));
+		(void)links_all(f.links, &n);
+		assert_int_equal(n, n_before);
+	}
+	links_close(f.links);
+	loop_close(f.loop);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -318,6 +342,7 @@ int main(void)
 		cmocka_unit_test(interfaces_beyond_the_limit_are_counted),
 		cmocka_unit_test(what_is_no_message_is_counted_and_changes_nothing),
 		cmocka_unit_test(after_lost_messages_the_newest_state_stays),
+		cmocka_unit_test(what_is_gone_stays_gone_after_each_reading),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
