@@ -118,6 +118,35 @@ static void what_left_rests_and_is_empty_for_the_next(void **state)
 	assert_int_equal(dns_packets(), 0);
 }
 
+/*
+ * A backend that left is free when no flow of it is remembered. UDP flows with policy `migrate` are
+ * forgotten at once, as their pool left with it. The next backend counts from zero.
+ */
+static void what_is_remembered_of_a_backend_that_left_ends(void **state)
+{
+	const uint32_t backend = s.node.pools[1].backends[0].index, now_s = s.time.ticks_ms / 1000;
+	struct fwd_count *count = &s.node.t.backend_counts[backend];
+	struct fwd_count *news = &s.node.t.backend_news[s.node.sizes.backends + backend];
+	uint64_t *word = &s.node.t.exceptions[3].word[1];
+	struct owners_clock clock;
+
+	(void)state;
+	count->packets = news->packets = 7;
+	*word = owner_word((uint16_t)backend, OWNER_UDP_LEASE, owner_end(now_s, 300), 5);
+	assert_int_equal(try_document(&s.second), 0);
+	pass_ms(COMPILER_QUARANTINE_MS + 1);
+	clock = (struct owners_clock){ s.time.ticks_ms, s.time.wall_clock_ms };
+	owners_memory_pass(s.node.memory, &clock);
+	assert_int_equal(*word, 0);
+	pass_ms(10);
+	assert_int_equal(indexes_state(s.node.backend_indexes, backend), INDEX_QUARANTINED);
+	assert_int_equal(count->packets + news->packets, 14);
+	owners_memory_pass(s.node.memory, &clock);
+	pass_ms(10);
+	assert_int_equal(indexes_state(s.node.backend_indexes, backend), INDEX_FREE);
+	assert_int_equal(count->packets + news->packets, 0);
+}
+
 static void another_pool_waits_for_slots_that_rest(void **state)
 {
 	(void)state;
@@ -242,6 +271,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		REST_TEST(what_left_rests_and_is_empty_for_the_next),
+		REST_TEST(what_is_remembered_of_a_backend_that_left_ends),
 		REST_TEST(another_pool_waits_for_slots_that_rest),
 		REST_TEST(more_slots_are_room_for_another_pool_at_once),
 		REST_TEST(a_service_that_returns_goes_on_counting),
