@@ -80,6 +80,19 @@ static void an_exception_goes_wherever_its_flow_is_looked_for(void **state)
 	end_scene(&s);
 }
 
+static void an_exception_that_comes_meanwhile_goes_there_too(void **state)
+{
+	struct scene s = begin_scene(&large, 2);
+
+	(void)state;
+	assert_int_equal(carry_begin(&s.from, &s.to, &s.carry), 0);
+	s.from.exceptions[63].word[1] = 5;
+	carry_end(s.carry, &s.from, &s.to);
+	for (uint32_t k = 63; k < 256; k += 64)
+		assert_int_equal(s.to.exceptions[k].word[1], 5);
+	end_scene(&s);
+}
+
 static void what_both_wrote_meanwhile_is_kept_of_both(void **state)
 {
 	struct scene s = begin_scene(&small, 2);
@@ -226,6 +239,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_are_read_from_the_tables_themselves),
 		cmocka_unit_test(an_exception_goes_wherever_its_flow_is_looked_for),
+		cmocka_unit_test(an_exception_that_comes_meanwhile_goes_there_too),
 		cmocka_unit_test(what_both_wrote_meanwhile_is_kept_of_both),
 		cmocka_unit_test(an_exception_that_ended_in_the_old_tables_ends),
 		cmocka_unit_test(a_full_bucket_loses_the_new_one_and_nothing_else),

@@ -82,6 +82,8 @@ static void damage_anywhere_is_seen(void **state)
 		{ "half of a step", "weir-ramps 2\na 1 5 free 500000 rises\nend\n" },
 		{ "a level above all", "weir-ramps 2\na 1 5 free 1000001 rises arrived 5\nend\n" },
 		{ "an unknown way", "weir-ramps 2\na 1 5 free 500000 up arrived 5\nend\n" },
+		{ "a TTL beyond DNS's",
+		  "weir-ramps 2\na 1 5 free 5 rises moves 2147483649\nend\n" },
 		{ "a TTL below 0", "weir-ramps 2\na 1 5 free 500000 rises arrived -5\nend\n" },
 		{ "two spaces", "weir-ramps 1\na  1 5 free\nend\n" },
 	};
@@ -102,6 +104,9 @@ static void damage_anywhere_is_seen(void **state)
 	assert_true(list[0].level_known && list[0].falls && !list[0].arrived);
 	assert_int_equal(list[0].level_ppm, 500000);
 	assert_int_equal(list[0].longest_ttl_s, 30);
+	write_file("weir-ramps 2\na 1 5 free 1000000 falls moves 2147483648\nend\n");
+	assert_int_equal(ramp_read(dir, list), 1);
+	assert_int_equal(list[0].longest_ttl_s, 2147483648);
 }
 
 static void an_id_has_its_room(void **state)
