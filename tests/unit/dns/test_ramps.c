@@ -430,6 +430,11 @@ static void what_goes_by_its_schedule_can_be_forgotten(void **state)
 		ramps_only_held(&w->r);
 		assert_int_equal(w->r.n, i == RAMP_FREE ? 0 : 1);
 	}
+	w->r.items[0].how = RAMP_FREE; /* a step's level is known from its record alone */
+	w->r.items[0].level_known = true;
+	w->r.n = 1;
+	ramps_only_held(&w->r);
+	assert_int_equal(w->r.n, 1);
 }
 
 /*
