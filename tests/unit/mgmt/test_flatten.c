@@ -395,6 +395,24 @@ static void other_values_have_their_own_words(void **state)
 	model_free(before);
 }
 
+/* Both of a port, one of which is listed below the other. */
+static void a_field_below_another_is_a_change_of_its_own(void **state)
+{
+	struct model *before = model_with(NULL, NULL);
+	struct model *m = model_with("device = \"0000:01:00.0\"; macs = [ \"00:00:5e:00:01:0a\", ",
+	                             "device = \"net_tap0\"; macs = [ ");
+	struct change_plan plan;
+
+	(void)state;
+	assert_int_equal(plan_compare(before, m, &plan), 0);
+	assert_int_equal(plan.n_changes, 2);
+	assert_string_equal(plan.changes[0].path, "nodes/ams-1/ports/eth1");
+	assert_string_equal(plan.changes[1].path, "nodes/ams-1/ports/eth1/macs");
+	plan_fini(&plan);
+	model_free(m);
+	model_free(before);
+}
+
 /* The longest path of a check differs in its last byte. */
 static void the_longest_text_is_compared_to_its_end(void **state)
 {
@@ -467,6 +485,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_setting_is_listed_with_its_value),
 		cmocka_unit_test(other_values_have_their_own_words),
+		cmocka_unit_test(a_field_below_another_is_a_change_of_its_own),
 		cmocka_unit_test(the_longest_text_is_compared_to_its_end),
 		cmocka_unit_test(the_order_keeps_objects_together),
 		cmocka_unit_test(a_long_list_is_whole),

@@ -100,6 +100,7 @@ static void only_whole_addresses_of_peers_are_peers(void **state)
 		{ "192.0.2.3", 0 },
 		{ "193.0.2.1", 0 },
 		{ "2.0.192.1", 0 },
+		{ "0.2.0.3", 0 }, /* the last word of an IPv6 peer */
 		{ "2001:db8::1:2:3", 1 },
 		{ "2001:db8::9", 1 },
 		{ "2001:db9::1:2:3", 0 },

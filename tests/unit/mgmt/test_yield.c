@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include <errno.h>
+#include <sqlite3.h>
 
 #include "mgmt/store/intent.h"
 #include "mgmt/store/store.h"
@@ -101,6 +102,34 @@ static void an_untold_head_gives_way_to_another_successor_of_its_parent(void **s
 	in = open_it(*state, NOW_MS + 50);
 	assert_int_equal(intent_head(in)->number, 2);
 	assert_false(yield_is_untold(in));
+	intent_close(in);
+}
+
+/* The version that would be in force then is damaged: the head is not given up for it. */
+static void a_head_stays_if_the_version_before_it_cannot_be_read(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_it(f, NOW_MS);
+	struct version first = own_version(in, 1);
+	const struct version list[] = { peers_after(&first, 'e'), first };
+	char path[PATH_MAX];
+	sqlite3 *db;
+
+	apply_words(in, "# ours", true, 0, NOW_MS + 10);
+	snprintf(path, sizeof(path), "%s/store/store.db", f->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(
+	        sqlite3_exec(db, "DELETE FROM version_files WHERE number = 1", NULL, NULL, NULL),
+	        SQLITE_OK);
+	sqlite3_close(db);
+	assert_false(yield_to(in, list, 2, "fra-1", NOW_MS + 20));
+	for (int i = 0; i < 2; i++) { /* also after it was started again */
+		assert_int_equal(intent_head(in)->number, 2);
+		assert_int_equal(intent_model(in)->meta.version, 2);
+		assert_string_equal(own_version(in, 2).digest, intent_head(in)->digest);
+		intent_close(in);
+		in = open_it(f, NOW_MS + 30);
+	}
 	intent_close(in);
 }
 
@@ -246,6 +275,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(an_untold_head_gives_way_to_another_successor_of_its_parent),
+		T(a_head_stays_if_the_version_before_it_cannot_be_read),
 		T(an_untold_head_stays_where_nothing_speaks_against_it),
 		T(a_head_that_was_told_never_gives_way),
 		T(an_automatic_rollback_gives_way_to_persons_alone),
