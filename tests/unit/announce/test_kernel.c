@@ -262,6 +262,24 @@ static void a_former_table_that_stays_full_is_tried_again(void **state)
 	assert_int_equal(a.n_former, 0);
 }
 
+/* It may be for another reason that these cannot be emptied: they are not kept waiting. */
+static void other_tables_are_emptied_without_the_wait_of_former_ones(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	kernel_use_tables(&a, 100, 101, now_ms);
+	fake.change_error = -EPERM;
+	run_rounds(200);
+	assert_int_equal(a.n_former, 2);
+	fake.change_error = 0;
+	kernel_use_tables(&a, 102, 103, now_ms);
+	run_rounds(1);
+	assert_true(is_in(102));
+	assert_false(is_in(NORMAL_TABLE));
+	assert_false(is_in(100));
+	assert_int_equal(a.n_former, 0);
+}
+
 static void a_former_table_is_kept_until_the_new_one_has_all(void **state)
 {
 	(void)state;
@@ -307,6 +325,7 @@ int main(void)
 		SCENE_TEST(tables_of_an_earlier_process_are_emptied),
 		SCENE_TEST(routes_that_are_in_the_new_tables_already_stay),
 		SCENE_TEST(a_former_table_that_stays_full_is_tried_again),
+		SCENE_TEST(other_tables_are_emptied_without_the_wait_of_former_ones),
 		SCENE_TEST(a_former_table_is_kept_until_the_new_one_has_all),
 		SCENE_TEST(a_former_table_is_kept_while_the_new_one_is_not_read),
 	};
