@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include <dirent.h>
+
 /* The private parts too. */
 #include "bpf/xdp_clock.c"
 
@@ -117,6 +119,28 @@ static void both_halves_of_ticks_are_read(void **state)
 	assert_in_range(second - first, 0, 60 * hz);
 }
 
+static unsigned count_descriptors(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+static void an_agreement_leaves_nothing_open(void **state)
+{
+	struct fwd_root root = { .tick_scale = (1ull << 32) / 1000 + 1 };
+	unsigned n = count_descriptors();
+
+	(void)state;
+	assert_int_equal(xdp_clock_sync(&root), 0);
+	assert_int_equal(count_descriptors(), n);
+}
+
 static void without_the_right_to_load_programs_it_says_so(void **state)
 {
 	const struct tick_reader none = { -1, -1 };
@@ -137,6 +161,7 @@ int main(void)
 		cmocka_unit_test(an_agreement_is_renewed_when_it_is_off_by_more_than_a_tick),
 		cmocka_unit_test(the_kernels_rate_is_taken_from_root),
 		cmocka_unit_test(both_halves_of_ticks_are_read),
+		cmocka_unit_test(an_agreement_leaves_nothing_open),
 		cmocka_unit_test(without_the_right_to_load_programs_it_says_so),
 	};
 
