@@ -178,7 +178,9 @@ static void a_page_is_followed_and_looked_for_in_time(void **state)
 	assert_int_equal(step_clock(w, 1), 60000);
 	page_alive(w->page, w->now.mono_ms);
 	w->now.clock_ms += 7200000;
+	const struct page *page = w->b.page;
 	step_clock(w, STALE_MS - 1);
+	assert_ptr_equal(w->b.page, page); /* one that is there is not looked for */
 	assert_int_equal(w->b.wall_clock.off_by_ms, -60000); /* the page's word */
 	step_clock(w, 1);
 	assert_int_equal(w->b.wall_clock.off_by_ms, 7200000 - 60000); /* our own look */

@@ -11,8 +11,11 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
+#include "base/lock.h"
 #include "base/page.h"
 
 static char directory[64], path[80];
@@ -91,6 +94,30 @@ static void a_lock_that_was_removed_is_taken_again(void **state)
 	page_close(writer);
 }
 
+/* Another has it: what the writer holds is not given up. */
+static void a_lock_that_cannot_be_taken_again_is_no_loss(void **state)
+{
+	(void)state;
+	struct page *writer = create_page(1, 4096), *other;
+	char lock_path[sizeof(path) + 8];
+	int held, another;
+
+	snprintf(lock_path, sizeof(lock_path), "%s.lock", path);
+	held = open(lock_path, O_RDWR | O_CLOEXEC);
+	assert_true(held >= 0);
+	assert_int_equal(unlink(lock_path), 0);
+	assert_int_equal(lock_acquire(lock_path, &another), 0);
+	page_keep_name(writer);
+	assert_int_equal(flock(held, LOCK_EX | LOCK_NB), -1); /* the writer's still */
+	assert_int_equal(errno, EWOULDBLOCK);
+	close(another);
+	page_keep_name(writer);
+	assert_int_equal(flock(held, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(page_create(path, "test", 1, 4096, &other), -EBUSY);
+	close(held);
+	page_close(writer);
+}
+
 /* What somebody else put there meanwhile is not removed. */
 static void a_file_in_the_page_s_place_stays(void **state)
 {
@@ -118,6 +145,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		NAME_TEST(a_page_that_was_removed_is_put_back),
 		NAME_TEST(a_lock_that_was_removed_is_taken_again),
+		NAME_TEST(a_lock_that_cannot_be_taken_again_is_no_loss),
 		NAME_TEST(a_file_in_the_page_s_place_stays),
 	};
 
