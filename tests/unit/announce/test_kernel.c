@@ -151,6 +151,10 @@ static void an_own_cause_withdraws_what_was_never_listed(void **state)
 	assert_false(is_in(NORMAL_TABLE));
 	assert_false(is_in(SHUTDOWN_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PORT_DOWN);
+	assert_int_equal(row.state.hold_ms, ANNOUNCE_HOLD_MS);
+	unsigned changes = fake.changes;
+	run_rounds(5); /* once is enough */
+	assert_int_equal(fake.changes, changes);
 }
 
 /* --- refused changes --- */
@@ -168,6 +172,27 @@ static void a_route_that_is_refused_is_tried_ever_later(void **state)
 	run_rounds(301);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, 0);
+}
+
+static void what_went_well_once_is_tried_again_as_soon_as_at_first(void **state)
+{
+	(void)state;
+	struct retry r = { 0 };
+
+	for (unsigned i = 0; i < 2; i++) {
+		assert_true(retry_is_due(&r, 1000));
+		retry_note(&r, -EPERM, 100, 300, 1000);
+		assert_false(retry_is_due(&r, 1099));
+		assert_true(retry_is_due(&r, 1100));
+		retry_note(&r, -EPERM, 100, 300, 1100);
+		assert_false(retry_is_due(&r, 1299));
+		assert_true(retry_is_due(&r, 1300));
+		retry_note(&r, -EPERM, 100, 300, 1300);
+		assert_false(retry_is_due(&r, 1599));
+		assert_true(retry_is_due(&r, 1600));
+		retry_note(&r, 0, 100, 300, 1600);
+		assert_int_equal(r.err, 0);
+	}
 }
 
 static void a_withdrawal_that_is_refused_is_tried_again_soon(void **state)
@@ -319,6 +344,7 @@ int main(void)
 		SCENE_TEST(an_own_cause_withdraws_without_a_list),
 		SCENE_TEST(an_own_cause_withdraws_what_was_never_listed),
 		SCENE_TEST(a_route_that_is_refused_is_tried_ever_later),
+		SCENE_TEST(what_went_well_once_is_tried_again_as_soon_as_at_first),
 		SCENE_TEST(a_withdrawal_that_is_refused_is_tried_again_soon),
 		SCENE_TEST(a_round_takes_few_refusals),
 		SCENE_TEST(other_tables_take_the_routes_along),

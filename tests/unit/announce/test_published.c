@@ -2,6 +2,7 @@
 /* Which reasons of an address are conditions, of which level, and after which time. */
 #include "scene.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -31,6 +32,12 @@ static const struct expected cases[] = {
 	{ ANNOUNCE_REASON_DRAIN_UNCONFIRMED, 5000, "drain-unconfirmed", CONDITION_DEGRADED,
 	  "the drain does not end: the node may not be taken away" },
 	{ ANNOUNCE_REASON_DRAINED, 3600000, NULL, CONDITION_NOTE, "a person wants it so" },
+	{ ANNOUNCE_REASON_PORT_DOWN, 0, "not-announced", CONDITION_DEGRADED, "no link" },
+	{ ANNOUNCE_REASON_PROGRAM_GONE, 0, "not-announced", CONDITION_DEGRADED, "no XDP" },
+	{ ANNOUNCE_REASON_SOCKETS_MISSING, 0, "not-announced", CONDITION_DEGRADED, "no DNS" },
+	{ ANNOUNCE_REASON_NOTHING_LEAVES, 0, "not-announced", CONDITION_DEGRADED, "no frame" },
+	{ ANNOUNCE_REASON_PORT_UNCOVERED, 0, "not-announced", CONDITION_DEGRADED, "a port" },
+	{ ANNOUNCE_REASON_POOLS_DOWN, 0, "not-announced", CONDITION_DEGRADED, "no backend" },
 	{ ANNOUNCE_REASON_PROBE_REFUSED, 0, "not-announced", CONDITION_DEGRADED, "a failure" },
 	{ ANNOUNCE_REASON_WAITING, 29000, NULL, CONDITION_NOTE, "it has only just started" },
 	{ ANNOUNCE_REASON_STOPPED, 29000, NULL, CONDITION_NOTE, "a restart takes a moment" },
@@ -83,10 +90,44 @@ static void each_reason_is_the_condition_that_operators_need(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* What is known of the dataplane: of its process, and of an earlier one where there is no document. */
+static void what_is_wrong_with_the_dataplane_is_a_condition(void **state)
+{
+	static const struct {
+		int dataplane_error;
+		bool left_failed;
+		const char *code;
+	} facts[] = { { 0, false, NULL },
+		      { -EMFILE, false, "dataplane-unwatched" },
+		      { 0, true, "not-announced" } };
+	char run_dir[] = "/tmp/weir-published-XXXXXX", command[64];
+	struct announcer a = { 0 };
+	struct conditions found;
+
+	(void)state;
+	assert_non_null(mkdtemp(run_dir));
+	assert_int_equal(stats_create(run_dir, "announce", 64, &a.stats), 0);
+	for (size_t i = 0; i < COUNT(facts); i++) {
+		a.dataplane_error = facts[i].dataplane_error;
+		a.left_failed = facts[i].left_failed;
+		conditions_begin(a.stats, 1);
+		published_conditions(&a, SINCE_MS);
+		conditions_end(a.stats);
+		assert_int_equal(conditions_read(run_dir, "announce", &found), 0);
+		assert_int_equal(found.n, facts[i].code != NULL);
+		if (facts[i].code)
+			assert_string_equal(found.items[0].code, facts[i].code);
+	}
+	stats_close(a.stats);
+	snprintf(command, sizeof(command), "rm -r %s", run_dir);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_reason_is_the_condition_that_operators_need),
+		cmocka_unit_test(what_is_wrong_with_the_dataplane_is_a_condition),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
