@@ -9,7 +9,7 @@ usage: mutate.py [-w DIR] [-a] [-n COUNT] [-s SECONDS] [-t SECONDS] [-r SEED] PA
 Finds all mutants (mutants.py) of the C sources PATH (files or folders) and builds them at once, asleep, into a copy of the
 tree at DIR (default /var/tmp/weir-mutate; kept). Then it runs each unit and corpus suite that takes at most -s seconds (4) and
 notes which mutants it asks, and wakes one mutant after the other (-n: COUNT of each file, by chance) for the suites that
-ask it, until one fails; -t seconds (20) of suites for each at most. What no suite asks or fails for is printed by file and
+ask it, those of the file's own folder first, until one fails; -t seconds (20) of suites for each at most. What no suite asks or fails for is printed by file and
 line, with `unasked` or `lived`. -a takes the build and the suites' runs of the last time; PATH is then what is asked about,
 of what was built. Needs python3-clang-14.
 
@@ -40,7 +40,7 @@ import typing
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 from mutants import Finder, as_copy, change, parse, write_asleep
-from plant import ROOT, copy_tree, read_list  # it also makes built_tests known
+from plant import OWN, ROOT, copy_tree, read_list  # it also makes built_tests known
 from built_tests import BuiltTest, list_tests
 
 MUTANTS_MAX = 400000  # mutant.h is compiled with it
@@ -176,7 +176,7 @@ class Tree:
                 self.write(name)
         sys.exit(f"{self.folder} does not build:\n" + "\n".join(l for l in done.stdout.splitlines() if "error" in l or "FAILED" in l)[:3000])
 
-    def all_mutants(self) -> dict[str, typing.Any]:
+    def all_mutants(self) -> dict[int, typing.Any]:
         return {first + i: (name, m) for name, (first, _, mutants) in self.files.items() for i, m in enumerate(mutants) if m}
 
 
@@ -242,14 +242,20 @@ def survey(suites: typing.Any, control: Control, longest_s: typing.Any) -> dict[
 
 class Hunt:
     def __init__(self, tree: Tree, suites: typing.Any, surveyed: typing.Any, most_s: typing.Any) -> None:
-        self.suites, self.most_s = suites, most_s
+        self.suites, self.most_s, self.mutants = suites, most_s, tree.all_mutants()
         self.surveyed = dict(sorted(surveyed.items(), key=lambda item: item[1][0]))
         self.by: dict[int, str] = {}  # which suite caught a mutant
         self.controls = [Control(str(tree.folder / f"awake-{os.getpid()}-{i}")) for i in range(JOBS)]
 
+    def is_own(self, suite: str, number: int) -> bool:
+        """Whether a suite lies in the folder that has the tests of the mutant's file."""
+        top = self.mutants[number][0].split("/")[0]
+        return any(f"tests/unit/{folder}/" in word for word in self.suites[suite].command for folder in OWN.get(top, (top,)))
+
     def ask(self, number: int) -> str:
         """What becomes of one mutant: unasked, caught or lived."""
         asking = [(name, took) for name, (took, asked) in self.surveyed.items() if number in asked]
+        asking.sort(key=lambda one: not self.is_own(one[0], number))  # the short ones first among them
         if not asking:
             return "unasked"
         control, spent = self.controls.pop(), 0
