@@ -305,8 +305,10 @@ struct announce_decision announce_decide(struct announce_state *s, const struct 
 			s->hold_ms = 0;
 		return d;
 	}
-	if (s->table == ANNOUNCE_NONE)
+	if (s->table == ANNOUNCE_NONE) {
+		s->query_since_ms = 0; /* however it left, it asks nobody now */
 		return decide_return(s, f, missed, now_ms);
+	}
 	if (shared != ANNOUNCE_FACT_COUNT || is_drain_empty(s, f, now_ms))
 		return decide_leave(s, f, shared, now_ms);
 	s->query_since_ms = 0;

@@ -173,6 +173,30 @@ static void evidence_alone_makes_no_tie(void **state)
 	expect_answer(answer_to(&s, "zoe", &f, SETTLED_MS + 8000), ANNOUNCE_ANSWER_CONFIRMED);
 }
 
+/* It left while it asked, by a confirmation or a cause of its own, and the pools fail again as soon as it is back. */
+static void a_second_tie_takes_its_time_again(void **state)
+{
+	(void)state;
+	struct announce_facts pools = all_but(ANNOUNCE_FACT_POOLS, ANNOUNCE_NO),
+	                      good = all_proved();
+	struct announce_facts port = all_but(ANNOUNCE_FACT_PORT, ANNOUNCE_NO);
+	struct announce_state s = start_state(ANNOUNCE_NORMAL);
+	uint64_t ms = SETTLED_MS;
+
+	for (int life = 0; life < 4; life++, ms += 2 * ANNOUNCE_HOLD_MAX_MS) {
+		announce_decide(&s, &pools, ms);
+		expect_answer(answer_to(&s, "zoe", &pools, ms + 999),
+		              ANNOUNCE_ANSWER_SAME_EVIDENCE);
+		if (life % 2)
+			assert_true(confirm_question(&s, ms + 999, ms + 999));
+		assert_int_equal(announce_decide(&s, life % 2 ? &pools : &port, ms + 999).table,
+		                 ANNOUNCE_NONE);
+		announce_decide(&s, &good, ms + 1000);
+		assert_int_equal(announce_decide(&s, &good, ms + ANNOUNCE_HOLD_MAX_MS + 1000).table,
+		                 ANNOUNCE_NORMAL);
+	}
+}
+
 static void pools_that_are_not_known_do_not_prevent_a_promise(void **state)
 {
 	(void)state;
@@ -383,6 +407,7 @@ int main(void)
 		cmocka_unit_test(in_a_tie_the_lowest_name_stays),
 		cmocka_unit_test(in_a_tie_only_the_lowest_name_confirms),
 		cmocka_unit_test(evidence_alone_makes_no_tie),
+		cmocka_unit_test(a_second_tie_takes_its_time_again),
 		cmocka_unit_test(pools_that_are_not_known_do_not_prevent_a_promise),
 		cmocka_unit_test(the_own_name_confirms_nothing),
 		cmocka_unit_test(a_node_that_starts_confirms),
