@@ -25,13 +25,12 @@
 #include "weir/own_routes.h"
 #include "weir/stats.h"
 
-#define LIST_MAX         (2 * ANNOUNCED_MAX) /* all rows, and routes of an earlier document */
-#define SWEEP_MAX        1024u /* routes deleted in a call, some 20 ms: rounds must go on */
-#define SWEEP_ERRORS_MAX 16u
-#define SWEEP_AGAIN_MS   100u /* after a failure; doubles to .. */
-#define SWEEP_MOST_MS    5000u
-#define FORGET_AGAIN_MS  1000u /* likewise for tables that no document names any more */
-#define FORGET_MOST_MS   30000u
+#define LIST_MAX        (2 * ANNOUNCED_MAX) /* all rows, and routes of an earlier document */
+#define SWEEP_MAX       1024u /* routes deleted in a call, some 20 ms: rounds must go on */
+#define SWEEP_AGAIN_MS  1000u /* after a failure, when the tables are read again; doubles to .. */
+#define SWEEP_MOST_MS   5000u
+#define FORGET_AGAIN_MS 1000u /* likewise for tables that no document names any more */
+#define FORGET_MOST_MS  30000u
 
 static int by_address(const void *a, const void *b)
 {
@@ -139,10 +138,9 @@ int kernel_read(struct announcer *a, uint64_t now_ms)
 /* @param n_left  how many may be deleted yet. @return 0, or the last error */
 static int sweep_table(struct announcer *a, struct kernel_table *k, unsigned *n_left)
 {
-	unsigned n_errors = 0;
 	int last = 0;
 
-	for (; k->n_swept < k->n && *n_left && n_errors < SWEEP_ERRORS_MAX; k->n_swept++) {
+	for (; k->n_swept < k->n && *n_left; k->n_swept++) {
 		const struct addr *address = &k->addresses[k->n_swept];
 		char text[ADDR_TEXT_MAX];
 		int err;
@@ -152,7 +150,6 @@ static int sweep_table(struct announcer *a, struct kernel_table *k, unsigned *n_
 		err = own_routes_delete(a->own, k->number, address);
 		--*n_left;
 		if (err) {
-			n_errors++;
 			last = err;
 			count_error(a);
 		} else {

@@ -228,6 +228,30 @@ static void a_round_takes_few_refusals(void **state)
 	}
 }
 
+/* Two lives of a failure: it is said all the time, not only until nothing is left to try before the next list. */
+static void a_route_of_no_address_that_stays_is_tried_ever_later(void **state)
+{
+	(void)state;
+	struct addr other;
+
+	assert_int_equal(addr_parse("2001:db8::9", &other), 0);
+	for (unsigned life = 0; life < 2; life++) {
+		put_route(NORMAL_TABLE, &other);
+		fake.change_error = -EPERM;
+		run_rounds(11);
+		fake.deletes = 0;
+		for (unsigned i = 0; i < 300; i++) {
+			run_rounds(1);
+			assert_int_equal(a.sweep.err, -EPERM);
+		}
+		assert_in_range(fake.deletes, 5, 9);
+		fake.change_error = 0;
+		run_rounds(51);
+		assert_int_equal(find_route(NORMAL_TABLE, &other), fake.n[NORMAL_TABLE]);
+		assert_int_equal(a.sweep.err, 0);
+	}
+}
+
 /* --- tables --- */
 
 static void other_tables_take_the_routes_along(void **state)
@@ -347,6 +371,7 @@ int main(void)
 		SCENE_TEST(what_went_well_once_is_tried_again_as_soon_as_at_first),
 		SCENE_TEST(a_withdrawal_that_is_refused_is_tried_again_soon),
 		SCENE_TEST(a_round_takes_few_refusals),
+		SCENE_TEST(a_route_of_no_address_that_stays_is_tried_ever_later),
 		SCENE_TEST(other_tables_take_the_routes_along),
 		SCENE_TEST(tables_of_an_earlier_process_are_emptied),
 		SCENE_TEST(routes_that_are_in_the_new_tables_already_stay),
