@@ -297,6 +297,13 @@ static void forget_used(struct announcer *a, const uint32_t numbers[3])
 	a->n_former = n;
 }
 
+/* What one table refused says nothing of the next, which is tried at once. */
+static void forget_refusals(struct announcer *a, int t)
+{
+	for (size_t i = 0; i < a->n_rows; i++)
+		a->rows[i].refused[t] = (struct refused_change){ 0 };
+}
+
 /* What an earlier process left may be in the new tables already: its page may be older than that. */
 static void look_again(struct announcer *a)
 {
@@ -325,8 +332,10 @@ void kernel_use_tables(struct announcer *a, uint32_t normal, uint32_t shutdown, 
 	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++) {
 		struct kernel_table *k = &a->kernel[t];
 
-		if (k->number != numbers[t])
+		if (k->number != numbers[t]) {
 			k->is_read = false;
+			forget_refusals(a, t);
+		}
 		k->number = numbers[t];
 	}
 	(void)kernel_read(a, now_ms); /* a failure is logged, and the next read tries again */

@@ -254,6 +254,23 @@ static void a_route_of_no_address_that_stays_is_tried_ever_later(void **state)
 
 /* --- tables --- */
 
+/* What one table refused says nothing of the next. */
+static void a_new_table_is_tried_at_once(void **state)
+{
+	(void)state;
+	for (uint32_t table = 100; table < 104; table += 2) {
+		fake.change_error = -EEXIST;
+		run_rounds(300);
+		assert_true(row.refused[ANNOUNCE_NORMAL].retry.wait_ms > 4000);
+		fake.change_error = 0;
+		kernel_use_tables(&a, table, table + 1, now_ms);
+		run_rounds(1);
+		assert_true(is_in(table));
+		assert_int_equal(own_routes_delete_all(NULL, table), 0);
+		run_rounds(1);
+	}
+}
+
 static void other_tables_take_the_routes_along(void **state)
 {
 	(void)state;
@@ -372,6 +389,7 @@ int main(void)
 		SCENE_TEST(a_withdrawal_that_is_refused_is_tried_again_soon),
 		SCENE_TEST(a_round_takes_few_refusals),
 		SCENE_TEST(a_route_of_no_address_that_stays_is_tried_ever_later),
+		SCENE_TEST(a_new_table_is_tried_at_once),
 		SCENE_TEST(other_tables_take_the_routes_along),
 		SCENE_TEST(tables_of_an_earlier_process_are_emptied),
 		SCENE_TEST(routes_that_are_in_the_new_tables_already_stay),
