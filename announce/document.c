@@ -24,7 +24,7 @@ struct document_thread {
 	void *arg;
 	int event_fd;
 	pthread_t thread;
-	bool runs, again; /* again: after the present one, or after a start that failed */
+	bool runs, again;            /* again: after the present one, or after a try that failed */
 	struct document_read result; /* belongs to the thread while it runs */
 };
 
@@ -64,7 +64,7 @@ int document_start(struct document_thread *d)
 void document_tick(struct document_thread *d)
 {
 	if (d->again && !d->runs && !document_start(d))
-		log_note("document-read-again", "path=%s", d->path);
+		log_info("document-read-again", "path=%s", d->path);
 }
 
 static void on_read(void *arg, int fd, uint32_t events)
@@ -84,7 +84,9 @@ static void on_read(void *arg, int fd, uint32_t events)
 		err = document_start(d);
 	if (err)
 		log_error("document-not-read", "path=%s error=\"%s\"", d->path, strerror(-err));
-	d->done(d->arg, &result);
+	err = d->done(d->arg, &result);
+	if (!d->runs && model_may_pass(err)) /* else the reading that runs decides */
+		d->again = true;
 	free_result(&result);
 }
 

@@ -20,8 +20,11 @@ struct document_read {
 	struct model_errors errors;
 };
 
-/* A document is read. The callee may take `model` by setting it to NULL; the rest is freed afterwards. */
-typedef void document_done(void *arg, struct document_read *d);
+/*
+ * A document is read. The callee may take `model` by setting it to NULL; the rest is freed afterwards.
+ * @return 0, or -errno for which it is refused: if that may pass, document_tick() reads it again
+ */
+typedef int document_done(void *arg, struct document_read *d);
 
 /*
  * @param path  of the document, borrowed, as is @p node, whose document it is
@@ -34,7 +37,7 @@ MUST_CHECK int document_open(struct loop *l, const char *path, const char *node,
  * afterwards: the newest is always read last. @return 0 or -errno: document_tick() tries again
  */
 MUST_CHECK int document_start(struct document_thread *d);
-/* To be called about once a second: start what could not be started. */
+/* To be called about once a second: read again what could not be read or taken. */
 void document_tick(struct document_thread *d);
 /* Wait for the thread and drop what it has read. NULL is fine. */
 void document_close(struct document_thread *d);

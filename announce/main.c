@@ -159,26 +159,37 @@ static int install_document(struct announce_process *p, struct document_read *d)
 	return 0;
 }
 
+/* Keep why the document is refused, and log it if it is another reason than before. */
+static void note_refusal(struct announce_process *p, int err, const struct model_errors *errors)
+{
+	char before[sizeof(p->refused)];
+
+	snprintf(before, sizeof(before), "%s", p->refused);
+	model_errors_summarise(errors, p->refused, sizeof(p->refused));
+	if (!*p->refused)
+		snprintf(p->refused, sizeof(p->refused), "%s",
+		         err == -ENXIO ? "the document names no nodes" : strerror(-err));
+	if (!strcmp(before, p->refused))
+		return;
+	log_invalid_document(errors);
+	log_error("document-refused", "path=%s error=%d", p->document, err);
+}
+
 /* Apply a document that was read. Whatever is wrong with it, the one before stays in force. */
-static void on_document(void *arg, struct document_read *d)
+static int on_document(void *arg, struct document_read *d)
 {
 	struct announce_process *p = arg;
 	int err = d->err ? d->err : install_document(p, d);
 
-	if (d->err == -ENOENT) {
+	if (d->err == -ENOENT)
 		log_info("document-missing", "path=%s", p->document);
-	} else if (err) {
-		log_invalid_document(&d->errors);
-		log_error("document-refused", "path=%s error=%d", p->document, err);
-	}
-	model_errors_summarise(&d->errors, p->refused, sizeof(p->refused));
-	if (!err || d->err == -ENOENT)
+	if (err && d->err != -ENOENT)
+		note_refusal(p, err, &d->errors);
+	else
 		p->refused[0] = '\0';
-	else if (!*p->refused)
-		snprintf(p->refused, sizeof(p->refused), "%s",
-		         err == -ENXIO ? "the document names no nodes" : strerror(-err));
 	round_publish(&p->announcer, clock_mono_ms());
 	state_conditions(p);
+	return err;
 }
 
 /* Read the newest document. */

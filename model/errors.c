@@ -114,6 +114,12 @@ void model_errors_summarise(const struct model_errors *m, char *out, size_t size
 	         first->message, more);
 }
 
+bool model_may_pass(int err)
+{
+	return err == -ENOMEM || err == -EAGAIN || err == -EMFILE || err == -ENFILE ||
+	       err == -EIO || err == -EACCES;
+}
+
 static unsigned smaller_of(unsigned a, unsigned b)
 {
 	return a < b ? a : b;

@@ -469,6 +469,11 @@ void model_errors_add(struct model_errors *errors, const char *file, unsigned li
  * is cut to @p size. Without one @p out is "".
  */
 void model_errors_summarise(const struct model_errors *errors, char *out, size_t size);
+/**
+ * Whether a document that could not be read or taken, with @p err, may be taken at another try although it is the
+ * same: memory, descriptors, the disk or a right were missing.
+ */
+bool model_may_pass(int err);
 /** Free a model with all that it points to; NULL is fine. */
 void model_free(struct model *m);
 void model_errors_free(struct model_errors *errors);
