@@ -114,6 +114,7 @@ struct announcer {
 	int dataplane_fd;       /* its pidfd, or -1 */
 	int dataplane_error;    /* why its end could not be seen; 0: it can */
 	bool dataplane_dead;    /* it has ended, and no other has begun */
+	bool dataplane_unsure; /* it was silent when it was seen first, and could not be asked yet */
 	/* what is to be done at its end: round_publish() */
 	void (*act)(struct announcer *a, uint64_t now_ms);
 	struct announced_page *page;

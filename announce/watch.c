@@ -61,30 +61,45 @@ static void stop_watching(struct announcer *a)
 	close_descriptor(a);
 	a->dataplane_pid = 0;
 	a->dataplane_error = 0;
-	a->dataplane_dead = false;
+	a->dataplane_dead = a->dataplane_unsure = false;
 }
 
-/* Whether the control socket of weir-dataplane is surely not that of process @p pid. */
-static bool is_gone(const struct announcer *a, uint64_t pid)
+/*
+ * Whether the control socket of weir-dataplane is that of process @p pid; unknown where it cannot be asked. A process
+ * that takes no connection now is there.
+ */
+static enum announce_truth serves_socket(const struct announcer *a, uint64_t pid)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	enum announce_truth serves = ANNOUNCE_UNKNOWN;
 	struct ucred peer = { .pid = 0 };
 	socklen_t size = sizeof(peer);
-	bool gone = false;
 	int fd, n;
 
 	n = snprintf(to.sun_path, sizeof(to.sun_path), "%s/" DATAPLANE_SOCKET, a->run_dir);
 	if (n < 0 || (size_t)n >= sizeof(to.sun_path))
-		return false;
+		return ANNOUNCE_UNKNOWN;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		return false;
+		return ANNOUNCE_UNKNOWN;
 	if (connect(fd, (const struct sockaddr *)&to, sizeof(to)) < 0)
-		gone = errno == ECONNREFUSED || errno == ENOENT;
-	else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
-		gone = peer.pid > 0 && (uint64_t)peer.pid != pid;
+		serves = errno == ECONNREFUSED || errno == ENOENT ? ANNOUNCE_NO
+		         : errno == EAGAIN                        ? ANNOUNCE_YES
+		                                                  : ANNOUNCE_UNKNOWN;
+	else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0)
+		serves = (uint64_t)peer.pid == pid ? ANNOUNCE_YES : ANNOUNCE_NO;
 	close(fd);
-	return gone;
+	return serves;
+}
+
+/* A page that is silent may be of a process that has ended: its socket says so, now or once it can be asked. */
+static void judge_silence(struct announcer *a, const struct proof_node *n, uint64_t now_ms)
+{
+	bool is_silent = announce_elapsed_ms(now_ms, n->alive_ms) > PROOF_OLD_MS;
+	enum announce_truth serves = is_silent ? serves_socket(a, n->writer_pid) : ANNOUNCE_YES;
+
+	a->dataplane_dead = serves == ANNOUNCE_NO;
+	a->dataplane_unsure = serves == ANNOUNCE_UNKNOWN;
 }
 
 /* Watch a->dataplane_pid. */
@@ -115,7 +130,8 @@ void watch_dataplane(struct announcer *a, const struct proof_node *n, uint64_t n
 	bool is_same = a->dataplane_pid && a->dataplane_pid == n->writer_pid;
 	bool is_missed = a->dataplane_pid && !is_same && !a->dataplane_dead;
 
-	if (is_same && is_dpdk && (a->dataplane_fd >= 0 || a->dataplane_dead))
+	if (is_same && is_dpdk &&
+	    (a->dataplane_dead || (a->dataplane_fd >= 0 && !a->dataplane_unsure)))
 		return;
 	if (is_missed) { /* its end counts for this round; the next one follows the page */
 		log_end(a);
@@ -127,13 +143,15 @@ void watch_dataplane(struct announcer *a, const struct proof_node *n, uint64_t n
 		stop_watching(a);
 	if (!is_dpdk || !n->writer_pid)
 		return;
-	if (!is_same && announce_elapsed_ms(now_ms, n->alive_ms) > PROOF_OLD_MS)
-		a->dataplane_dead = is_gone(a, n->writer_pid);
+	if (!is_same || a->dataplane_unsure)
+		judge_silence(a, n, now_ms);
 	a->dataplane_pid = n->writer_pid;
-	if (a->dataplane_dead)
+	if (a->dataplane_dead) {
+		close_descriptor(a);
 		log_end(a);
-	else
+	} else if (a->dataplane_fd < 0) {
 		open_descriptor(a);
+	}
 }
 
 void watch_close(struct announcer *a)

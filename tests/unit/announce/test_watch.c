@@ -145,6 +145,36 @@ static void a_number_that_was_given_again_does_not_hide_an_end(void **state)
 	assert_false(is_in(NORMAL_TABLE));
 }
 
+/* Without a descriptor nobody can be asked: that is done later. Twice. */
+static void a_number_that_was_given_again_is_found_out_later(void **state)
+{
+	(void)state;
+	struct rlimit before, none;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 3;
+	put_route(NORMAL_TABLE, &row.intended.address);
+	row.is_found = false;
+	fake.is_silent = true;
+	for (int life = 0; life < 2; life++) {
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+		run_rounds(3);
+		assert_false(a.dataplane_dead);
+		assert_int_equal(a.dataplane_error, -EMFILE);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		run_rounds(1);
+		assert_true(a.dataplane_dead);
+		assert_int_equal(a.dataplane_fd, -1);
+		assert_false(is_in(NORMAL_TABLE));
+		strcpy(fake.node.driver,
+		       "xdp"); /* another process begins, and then this number again */
+		run_rounds(1);
+		assert_false(a.dataplane_dead);
+		strcpy(fake.node.driver, "dpdk");
+	}
+}
+
 static void a_process_that_is_silent_and_serves_is_alive(void **state)
 {
 	(void)state;
@@ -204,6 +234,7 @@ int main(void)
 		WATCH_TEST(a_watch_that_fails_is_tried_again),
 		WATCH_TEST(an_end_before_the_watch_is_seen),
 		WATCH_TEST(a_number_that_was_given_again_does_not_hide_an_end),
+		WATCH_TEST(a_number_that_was_given_again_is_found_out_later),
 		WATCH_TEST(a_process_that_is_silent_and_serves_is_alive),
 		WATCH_TEST(a_process_that_takes_no_connections_is_alive),
 	};
