@@ -290,7 +290,7 @@ static void report_in_force(struct process *p)
 {
 	const struct compiler *n = &p->node;
 
-	p->refusal[0] = 0;
+	p->refusal[0] = p->driver_reason[0] = 0;
 	withdraw_without_daemon(p);
 	log_note("document-in-force",
 	         "document=%llu version=%llu services=%zu pools=%zu backends=%zu",

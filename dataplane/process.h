@@ -68,7 +68,8 @@ struct process {
 	/** By position in the model: the last logged result of attaching a port. */
 	char port_reason[DRIVER_PORTS_MAX][DRIVER_REASON_MAX];
 	int port_err[DRIVER_PORTS_MAX]; /**< error of the last try; the port is tried again */
-	char driver_reason[DRIVER_REASON_MAX]; /**< why there is no driver, or "" */
+	/** Why the driver that is meant is not there, or "". */
+	char driver_reason[DRIVER_REASON_MAX];
 	/** There is none, and the one that is meant forwards by workers of this process. */
 	bool forwards_nothing;
 };

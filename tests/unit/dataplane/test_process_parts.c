@@ -477,6 +477,23 @@ static void that_nothing_is_forwarded_is_known(void **state)
 	assert_false(process.forwards_nothing);
 }
 
+/* A change of driver fails, and the document goes back to the driver that is there: that is the end of it. Twice. */
+static void a_change_of_driver_that_is_taken_back_is_forgotten(void **state)
+{
+	(void)state;
+	for (int life = 0; life < 2; life++) {
+		the_driver = &with_workers;
+		did.open_says = -ENOMEM;
+		try_document(0, "");
+		assert_string_equal(process.driver_reason, "no hugepages");
+		assert_string_equal(process.refusal, "no hugepages");
+		the_driver = &without;
+		try_document(0, "");
+		assert_string_equal(process.driver_reason, "");
+		assert_string_equal(process.refusal, "");
+	}
+}
+
 static void a_next_hop_that_changes_a_way_is_decided_on_at_once(void **state)
 {
 	struct addr a = { { 0 } };
@@ -573,6 +590,7 @@ int main(void)
 		T(a_driver_s_workers_have_words_while_there_are_any),
 		T(a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt),
 		T(workers_withdraw_what_is_announced_before_there_is_a_gap),
+		T(a_change_of_driver_that_is_taken_back_is_forgotten),
 		T(that_nothing_is_forwarded_is_known),
 		T(a_next_hop_that_changes_a_way_is_decided_on_at_once),
 		T(a_damaged_page_is_said_once_and_what_is_in_force_stays),
