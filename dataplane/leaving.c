@@ -217,12 +217,14 @@ static void judge_none(struct leaving *l, struct leaving_port *p, const struct d
 
 	if (is_whole && p->given >= LOST_LEAST && (p->given - p->lost) * 100 > p->given) {
 		p->bad_ms = now_ms;
+		p->proved = (struct leaving_reading){ 0 };
 		set_leaving_state(l, p, n, p->lost ? LEAVING_SOME : LEAVING_ALL);
 	} else if (is_proved_by_tries(p, before, n, now_ms)) {
 		p->proved = *last_reading(p);
 		set_leaving_state(l, p, n, LEAVING_ALL);
 	} else if (now_ms - p->lost_ms >= p->hold_ms) {
 		p->returned_ms = now_ms;
+		p->proved = (struct leaving_reading){ 0 };
 		set_leaving_state(l, p, n, LEAVING_ALL);
 	}
 }

@@ -46,7 +46,7 @@ struct leaving_port {
 	uint64_t hold_ms;     /**< how long it is to be silent for that */
 	/** How long frames of our own are to leave until it comes back; 0: LEAVING_CLEAN_MS. */
 	uint64_t prove_ms;
-	struct leaving_reading proved; /**< when it last came back by them; at 0: never */
+	struct leaving_reading proved; /**< when it came back by them; at 0: not the last time */
 	uint64_t tried_from_ms; /**< since when each frame of our own has left; 0: not known */
 	uint64_t probes;        /**< probe packets: counted like packets, and never sent */
 };

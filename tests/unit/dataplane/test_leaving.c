@@ -277,6 +277,30 @@ static void where_own_frames_prove_little_it_takes_longer_each_time(void **state
 	}
 }
 
+/* What packets prove ends the doubt about own frames, however much was lost before. Twice. */
+static void where_packets_proved_it_own_frames_are_believed_again(void **state)
+{
+	(void)state;
+	for (unsigned again = 0; again < 2; again++) {
+		tries_leave = true;
+		pass_time(1200, 100000, 100000);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		pass_time(3800, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+		pass_time(1200, 100000, 100000);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		tries_leave = false;
+		pass_time(5000, 100, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+		tries_leave = true;
+		pass_time(1200, 10, 10);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		pass_time(3800, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+		pass_time(5000, 100000, 0);
+	}
+}
+
 /* What became of a frame is counted a moment later: of one from before the loss it proves nothing. */
 static void an_own_frame_that_is_counted_late_proves_nothing(void **state)
 {
@@ -324,6 +348,8 @@ int main(void)
 		cmocka_unit_test_setup(where_own_frames_prove_little_it_takes_longer_each_time,
 		                       setup),
 		cmocka_unit_test_setup(an_own_frame_that_is_counted_late_proves_nothing, setup),
+		cmocka_unit_test_setup(where_packets_proved_it_own_frames_are_believed_again,
+		                       setup),
 		cmocka_unit_test_setup(where_nothing_can_tell_nothing_is_said, setup),
 	};
 
