@@ -191,7 +191,9 @@ void run_successor_begin(void *run)
 	const struct child *c = &r->children[CHILD_DATAPLANE];
 	int err;
 
-	if (r->stopping || !c->pid || c->must_restart || r->successor.pid) {
+	/* the child may be a successor that has not said yet that it is ready */
+	if (r->stopping || !c->pid || c->must_restart || r->successor.pid ||
+	    r->successor.ready_fd >= 0) {
 		log_note("successor-not-started", "process=%s reason=\"%s\"", c->name,
 		         r->stopping        ? "weir run stops"
 		         : r->successor.pid ? "there is one"

@@ -89,6 +89,33 @@ class Successor(Bed):
         self.assertEqual(len(self.starts("dataplane")), 2)
         self.assertTrue(self.alive(self.starts("dataplane")[1][0]))
 
+    def test_a_successor_that_follows_before_it_is_ready_has_none_yet(self) -> None:
+        """It is the child now, and still prepares. Twice, as a pipe of the first one must not be in the way of the second."""
+        self.document()
+        self.start()
+        self.all_started()
+        pipes = self.pipes()
+        for n in (1, 2):
+            before, starts = self.starts("dataplane")[-1][0], len(self.starts("dataplane"))
+            self.tell_successors("waits", True)
+            os.kill(self.supervisor.pid, signal.SIGUSR1)
+            wait_for("a successor", lambda n=starts: len(self.starts("dataplane")) == n + 1)
+            pid = self.starts("dataplane")[-1][0]
+            os.kill(before, signal.SIGKILL)
+            wait_for("it takes over", lambda n=n: self.log().count("successor-took-over") == 2 * n - 1)
+            os.kill(self.supervisor.pid, signal.SIGUSR1)
+            wait_for("the request", lambda n=n: self.log().count("successor-started") + self.log().count("successor-not-started") == 3 * n - 1)
+            self.assertEqual(self.starts("dataplane")[-1][0], pid)
+            self.tell_successors("waits", False)
+            wait_for("it is ready", lambda: self.pipes() == pipes)
+            command = self.restart()
+            self.assertIn(f"has taken over from {pid}", command.communicate(timeout=PATIENCE_S)[0])
+
+    def pipes(self) -> list[str]:
+        """The pipes that weir run has open."""
+        fds = f"/proc/{self.supervisor.pid}/fd"
+        return sorted(to for to in (os.readlink(os.path.join(fds, fd)) for fd in os.listdir(fds)) if to.startswith("pipe:"))
+
     def test_there_is_one_successor_and_a_stop_ends_it(self) -> None:
         self.document()
         self.start()
