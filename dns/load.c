@@ -23,6 +23,8 @@
  * the first load waits.
  */
 #define KEY_WAIT_MS 2000u
+/* From a load that failed for want of memory, a descriptor or a thread to the next try. */
+#define LOAD_AGAIN_MS 2000u
 /* Weir run takes it for a hang if putting a generation in force takes longer. */
 #define DOCUMENT_S 60u
 
@@ -73,6 +75,22 @@ static void forget_load_errors(struct server_load *l)
 	l->n_errors = 0;
 }
 
+/*
+ * The last load is over. If what it failed for may pass, it is tried again: no other document need come, and without
+ * one nothing is answered.
+ */
+static void note_load_result(struct server *s, int result)
+{
+	s->load.last_result = result;
+	s->load.retry_ms = model_may_pass(result) ? loop_now_ms(s->loop) + LOAD_AGAIN_MS : 0;
+}
+
+/* Whether the load before failed in the same way, and this one was its repetition. */
+static bool is_known_failure(const struct server_load *l, int result)
+{
+	return model_may_pass(result) && result == l->last_result;
+}
+
 /* A load that cannot start counts as finished with an error: nobody waits for it in vain. */
 static void begin_load(struct server *s)
 {
@@ -84,14 +102,16 @@ static void begin_load(struct server *s)
 	l->from_files = l->wants_files;
 	l->wants_files = false;
 	l->began_ms = loop_now_ms(s->loop);
+	l->retry_ms = 0;
 	l->started++;
 	int err = pthread_create(&l->thread, NULL, run_load, s);
 
 	l->running = err == 0;
 	if (err) {
-		log_error("dns-load-failed", "error=\"%s\"", strerror(err));
+		if (!is_known_failure(l, -err))
+			log_error("dns-load-failed", "error=\"%s\"", strerror(err));
 		l->finished = l->started;
-		l->last_result = -err;
+		note_load_result(s, -err);
 	}
 }
 
@@ -107,6 +127,14 @@ uint64_t server_load_start(struct server *s, bool from_files)
 	return l->started + l->again;
 }
 
+void server_load_tick(struct server *s, uint64_t now_ms)
+{
+	const struct server_load *l = &s->load;
+
+	if (!l->running && l->retry_ms && now_ms >= l->retry_ms)
+		(void)server_load_start(s, l->from_files);
+}
+
 /*
  * The state is computed before the generation is published, so that its first answer already
  * follows health and overrides.
@@ -117,7 +145,7 @@ static void install_generation(struct server *s)
 
 	server_observe(s, loaded);
 	if (serving_install(s, loaded) < 0) {
-		s->load.last_result = -ENOMEM;
+		note_load_result(s, -ENOMEM);
 		log_error("dns-load-refused", "error=\"no memory\" serving=%s",
 		          s->now ? "earlier" : "nothing");
 		return; /* server_load_stop() or the next load frees it */
@@ -151,6 +179,8 @@ static void log_load_errors(const struct server *s)
 {
 	char value[LOG_VALUE_MAX];
 
+	if (is_known_failure(&s->load, s->load.result))
+		return;
 	for (unsigned i = 0; i < SERVER_ERRORS_MAX && i < s->load.n_errors; i++)
 		if (s->load.errors[i])
 			log_error("dns-load-error", "message=%s",
@@ -187,10 +217,10 @@ void server_load_done(void *arg, int fd, uint32_t events)
 	pthread_join(l->thread, NULL);
 	l->running = false;
 	l->finished = l->started;
-	l->last_result = l->result;
 	stats_job_begin(s->counters.stats, "document", DOCUMENT_S);
 	count_load(s);
 	log_load_errors(s);
+	note_load_result(s, l->result);
 	if (l->result == 0)
 		install_generation(s);
 	server_conditions(s);

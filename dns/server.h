@@ -65,6 +65,7 @@ struct server_load {
 	int event;                  /**< an eventfd: the thread is done */
 	uint64_t started, finished; /**< counts loads */
 	uint64_t began_ms;
+	uint64_t retry_ms; /**< when to try again what failed; 0: another document must come */
 	int result;
 	int last_result; /**< of the last finished load; main thread only */
 	struct generation *loaded;
@@ -133,6 +134,8 @@ struct server {
  * @return the number of the load that will have read the files as they are now
  */
 uint64_t server_load_start(struct server *s, bool from_files) NONNULL();
+/** To be called with each tick: repeat a load that failed for want of something, once that is due. */
+void server_load_tick(struct server *s, uint64_t now_ms) NONNULL();
 /** The error of the last load; "": it succeeded. */
 const char *server_load_error(const struct server *s) NONNULL();
 /**

@@ -319,6 +319,14 @@ NOTE_ONLY(server_conditions, struct server *)
 NOTE_ONLY(workers_stop, struct server *)
 NOTE_ONLY(listen_close, struct server *)
 NOTE_ONLY(server_load_stop, struct server *)
+
+void server_load_tick(struct server *of, uint64_t now_ms)
+{
+	(void)of;
+	(void)now_ms;
+	(void)note_call("server_load_tick");
+}
+
 NOTE_ONLY(ramps_close, struct ramps *)
 NOTE_ONLY(decided_close, struct decided *)
 NOTE_ONLY(believed_close, struct believed *)

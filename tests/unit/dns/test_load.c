@@ -305,6 +305,49 @@ static void a_refused_document_leaves_what_is_served(void **state)
 	assert_string_equal(server_load_error(&s), "");
 }
 
+/* What may pass is tried again, and what another document must mend is not. Each twice. */
+static void a_load_that_failed_for_want_is_tried_again(void **state)
+{
+	static const struct {
+		int thread, load, take, result;
+		bool again;
+	} cases[] = {
+		{ EAGAIN, 0, 0, -EAGAIN, true },   { 0, -EMFILE, 0, -EMFILE, true },
+		{ 0, 0, -ENOMEM, -ENOMEM, true },  { 0, -EINVAL, 0, -EINVAL, false },
+		{ 0, -ENOENT, 0, -ENOENT, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const size_t k = i / 2;
+		uint64_t started = s.load.started + 1, failed_ms;
+
+		no_thread = cases[k].thread;
+		loader.result = cases[k].load;
+		take_result = cases[k].take;
+		assert_int_equal(server_load_start(&s, i % 2), started);
+		if (!no_thread)
+			finish_load();
+		assert_int_equal(s.load.finished, started);
+		assert_int_equal(s.load.last_result, cases[k].result);
+		no_thread = loader.result = take_result = 0;
+		failed_ms = fake_now(NULL);
+		server_load_tick(&s, failed_ms + 1900);
+		assert_int_equal(s.load.started, started);
+		server_load_tick(&s, failed_ms + 2000);
+		assert_int_equal(s.load.started, started + cases[k].again);
+		if (!cases[k].again)
+			continue;
+		server_load_tick(&s, failed_ms + 9000); /* one at a time */
+		finish_load();
+		assert_int_equal(loader.how.trust_cache, i % 2 == 0);
+		assert_int_equal(s.load.finished, started + 1);
+		assert_int_equal(s.load.last_result, 0);
+		server_load_tick(&s, failed_ms + 9000);
+		assert_int_equal(s.load.started, started + 1);
+	}
+}
+
 static void no_document_yet_is_no_failure(void **state)
 {
 	(void)state;
@@ -491,6 +534,7 @@ int main(void)
 		WITH(the_loader_gets_what_is_in_force),
 		WITH(a_wish_for_the_files_is_kept_until_it_is_met_and_no_longer),
 		WITH(a_refused_document_leaves_what_is_served),
+		WITH(a_load_that_failed_for_want_is_tried_again),
 		WITH(no_document_yet_is_no_failure),
 		WITH(zones_that_lack_are_a_failure_that_is_named),
 		WITH(without_memory_the_one_before_stays_and_nothing_is_lost),

@@ -58,7 +58,7 @@ static void forget_calls(void)
 	"loop_open file:/s/effective.conf file:/s/placement.key signal:15 signal:2 signal:1 "      \
 	"eventfd fd:70:load eventfd handed fd:71:crew "
 #define EXTRAS "counters_open begin:start:60 keys_begin ctl:/r/dns.ctl ramps:/s decided:/s "
-#define TICKED "clock page:/r/health.page page_close keep_tick listen:0 keys "
+#define TICKED "clock page:/r/health.page page_close keep_tick server_load_tick listen:0 keys "
 #define CLOSED                                                                                     \
 	"workers_stop listen_close server_load_stop keep_stop ramps_close decided_close "          \
 	"believed_close ctl_close serving_close keys_end counters_close "
@@ -256,16 +256,19 @@ static void each_tick_does_all_in_order(void **state)
 {
 	(void)state;
 	assert_string_equal(tick_at(5000),
-	                    "clock " PAGE "watch_page keep_tick listen:5000 keys timer ");
+	                    "clock " PAGE
+	                    "watch_page keep_tick server_load_tick listen:5000 keys timer ");
 	assert_ptr_equal(edge.timer, &s.tick);
 	assert_int_equal(edge.timer_ms, 5100);
 	s.now = &generation;
-	assert_string_equal(tick_at(5100),
-	                    "clock observe serving_publish keep_tick listen:5100 keys timer ");
+	assert_string_equal(
+	        tick_at(5100),
+	        "clock observe serving_publish keep_tick server_load_tick listen:5100 keys timer ");
 	assert_int_equal(fake_counters_open(&s.counters, "/r"), 0);
-	assert_string_equal(tick_at(5200),
-	                    "clock observe serving_publish keep_tick listen:5200 keys "
-	                    "alive:5200 server_conditions timer ");
+	assert_string_equal(
+	        tick_at(5200),
+	        "clock observe serving_publish keep_tick server_load_tick listen:5200 keys "
+	        "alive:5200 server_conditions timer ");
 	forget_calls();
 	edge.on_page(&s); /* health has changed: nothing waits for the tick */
 	assert_string_equal(calls, "observe serving_publish ");
@@ -290,7 +293,8 @@ static void the_page_of_health_is_looked_for_once_a_second(void **state)
 	assert_null(s.health);
 	fail_at = 1; /* the page */
 	fail_how = -ENOENT;
-	assert_string_equal(tick_at(8000), "clock " PAGE "keep_tick listen:8000 keys timer ");
+	assert_string_equal(tick_at(8000),
+	                    "clock " PAGE "keep_tick server_load_tick listen:8000 keys timer ");
 	fail_at = NEVER;
 	assert_null(strstr(tick_at(8999), PAGE));
 	assert_non_null(strstr(tick_at(9000), PAGE "watch_page "));
@@ -306,8 +310,9 @@ static void a_replaced_page_is_opened_again_and_its_places_forgotten(void **stat
 	edge.replaced = true;
 	assert_null(strstr(tick_at(5500), PAGE));
 	/* the one before is not closed: the loop watches it */
-	assert_string_equal(tick_at(6000), "clock " PAGE "watch_page forget_own observe "
-	                                   "serving_publish keep_tick listen:6000 keys timer ");
+	assert_string_equal(tick_at(6000),
+	                    "clock " PAGE "watch_page forget_own observe "
+	                    "serving_publish keep_tick server_load_tick listen:6000 keys timer ");
 }
 
 static void what_is_observed_is_the_page_the_clock_and_the_time(void **state)
@@ -399,10 +404,11 @@ static void without_counters_it_starts_again_when_there_is_room(void **state)
 	edge.page_bytes = 0;
 	assert_null(strstr(tick_at(5000), "counters_open")); /* nobody would start it again */
 	edge.supervised = true;
-	fail_at = 6; /* no room */
+	fail_at = 7; /* no room */
 	fail_how = -ENOSPC;
-	assert_string_equal(tick_at(6000), "clock " PAGE "page_close keep_tick listen:6000 keys "
-	                                   "counters_open timer ");
+	assert_string_equal(tick_at(6000),
+	                    "clock " PAGE "page_close keep_tick server_load_tick listen:6000 keys "
+	                    "counters_open timer ");
 	fail_at = NEVER;
 	assert_null(strstr(tick_at(10999), "counters_open"));
 	assert_non_null(strstr(tick_at(11000), "counters_open counters_close loop_stop "));
