@@ -36,10 +36,12 @@
 
 #define TICK_MS       500u /* ms; a process without a sign of life for 2 s counts as hung */
 #define TICK_READY_MS 100u /* ms, while probes wait for their tunnels */
-#define SAVE_MS       100u /* ms; verdicts that turn together are saved by one write */
-#define STATS_MAX     64u  /* entries of the stats page; some 40 are used */
-#define START_S       60u  /* s: longest start, announced to weir run, which restarts what hangs */
-#define DOCUMENT_S    120u /* s: longest reading of a document, announced likewise */
+#define AGAIN_MS                                                                                   \
+	2000u /* ms, to the next try of a document that was refused for want of something */
+#define SAVE_MS    100u /* ms; verdicts that turn together are saved by one write */
+#define STATS_MAX  64u  /* entries of the stats page; some 40 are used */
+#define START_S    60u  /* s: longest start, announced to weir run, which restarts what hangs */
+#define DOCUMENT_S 120u /* s: longest reading of a document, announced likewise */
 
 struct health_process {
 	struct proc_dirs dirs;
@@ -56,6 +58,7 @@ struct health_process {
 	size_t n_saved;
 	uint64_t in_force; /* the document's number; 0: none */
 	char refusal[256]; /* why the last document was refused; "": it was not */
+	uint64_t again_ms; /* when it is tried again; 0: another one must come */
 	bool failed;
 };
 
@@ -83,14 +86,25 @@ static void state_conditions(struct health_process *p)
 	conditions_end(p->stats);
 }
 
-/* Keep why the newest document is refused: its first error, or the errno's text. */
+/*
+ * Keep why the newest document is refused: its first error, or the errno's text. It is logged if it is another reason
+ * than before.
+ */
 static void keep_refusal(struct health_process *p, int err, const struct model_errors *errors)
 {
+	char before[sizeof(p->refusal)];
+
+	snprintf(before, sizeof(before), "%s", p->refusal);
+	p->again_ms = model_may_pass(err) ? clock_mono_ms() + AGAIN_MS : 0;
 	model_errors_summarise(errors, p->refusal, sizeof(p->refusal));
 	if (err == 0 || err == -ENOENT)
 		p->refusal[0] = '\0';
 	else if (!*p->refusal)
 		snprintf(p->refusal, sizeof(p->refusal), "%s", strerror(-err));
+	if (!*p->refusal || !strcmp(before, p->refusal))
+		return;
+	log_invalid_document(errors);
+	log_error("document-refused", "path=%s error=\"%s\"", p->document, strerror(-err));
 }
 
 /* Read and apply the newest document. Whatever is wrong with it, the one before stays in force. */
@@ -105,21 +119,15 @@ static void adopt_document(void *arg)
 
 	if (err == -ENOENT) {
 		log_info("document-missing", "path=%s", p->document);
-	} else if (err) {
-		log_invalid_document(&errors);
-		log_error("document-refused", "path=%s error=\"%s\"", p->document, strerror(-err));
-	} else {
+	} else if (!err) {
 		uint64_t document = m->meta.document;
 
 		err = checker_apply_model(&p->checker, m, p->saved, p->n_saved);
-		if (err)
-			log_error("document-refused", "document=%llu error=\"%s\"",
-			          (unsigned long long)document, strerror(-err));
-		else
+		if (!err) {
 			p->in_force = document;
-		if (!err)
 			log_note("document-taken", "document=%llu targets=%zu",
 			         (unsigned long long)document, p->checker.targets->n);
+		}
 	}
 	keep_refusal(p, err, &errors);
 	state_conditions(p);
@@ -202,6 +210,12 @@ static void on_save(void *arg)
 		p->checker.changed = keep_start(&p->writer, p->verdicts, p->checker.targets) != 0;
 }
 
+static void retry_document(struct health_process *p, uint64_t now_ms)
+{
+	if (p->again_ms && now_ms >= p->again_ms)
+		adopt_document(p);
+}
+
 /* What must be looked at regularly because no event announces it: clock, page, dataplane, peers. */
 static void on_tick(void *arg)
 {
@@ -226,6 +240,7 @@ static void on_tick(void *arg)
 	gate_refresh(&p->checker.gate, p->dirs.run);
 	others_search(&p->checker, p->dirs.run);
 	publish_target_counts(&p->checker);
+	retry_document(p, now_ms);
 	state_conditions(p);
 	loop_timer_set(p->loop, &p->tick,
 	               now_ms + (tunnels_missing(&p->checker) ? TICK_READY_MS : TICK_MS));

@@ -179,6 +179,38 @@ static void a_refused_document_is_said_until_a_good_one_comes(void **state)
 	assert_string_equal(adopt_and_log(), "");
 }
 
+/* What may pass is tried again when it is due, and what another document must mend is not. Each twice. */
+static void a_document_that_is_refused_for_want_is_tried_again(void **state)
+{
+	static const struct {
+		int read, take;
+		bool again;
+	} cases[] = { { -EMFILE, 0, true },
+		      { 0, -ENOMEM, true },
+		      { -EINVAL, 0, false },
+		      { 0, -E2BIG, false },
+		      { -ENOENT, 0, false } };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const size_t k = i / 2;
+		uint64_t now_ms = clock_mono_ms();
+
+		process.in_force = 0;
+		read_says = cases[k].read;
+		take_says = cases[k].take;
+		adopt_and_log();
+		assert_int_equal(process.again_ms != 0, cases[k].again);
+		assert_true(!process.again_ms || process.again_ms >= now_ms + AGAIN_MS);
+		read_says = take_says = 0;
+		retry_document(&process, now_ms + AGAIN_MS - 1);
+		assert_int_equal(process.in_force, 0); /* it is not due yet */
+		retry_document(&process, clock_mono_ms() + AGAIN_MS);
+		assert_int_equal(process.in_force, cases[k].again ? 12 : 0);
+		assert_int_equal(process.again_ms, 0);
+	}
+}
+
 /*
  * A backend that comes back later begins with nothing: what was saved before it went says nothing
  * of it.
@@ -282,6 +314,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_refused_document_is_said_until_a_good_one_comes),
+		T(a_document_that_is_refused_for_want_is_tried_again),
 		T(what_was_saved_counts_for_the_first_document_alone),
 		T(vips_that_nobody_knows_are_not_kept),
 		T(a_write_that_is_due_stays_due),

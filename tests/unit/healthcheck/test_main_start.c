@@ -399,8 +399,11 @@ static void a_tick_looks_at_all_and_sooner_while_a_tunnel_is_missing(void **stat
 	on_tick(&process);
 	assert_set(&process.tick, before_ms, 100);
 	document = 3;
+	strcpy(process.document, "/none");
+	process.again_ms = 1;
 	before_ms = clock_mono_ms();
 	on_tick(&process);
+	assert_int_equal(process.again_ms, 0); /* it was looked for, and is not there */
 	assert_set(&process.tick, before_ms, 500);
 	assert_int_equal(edge.n_gates, 2);
 	assert_int_equal(edge.n_others, 2);
