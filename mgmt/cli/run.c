@@ -26,7 +26,7 @@
 #define BACKOFF_FIRST_MS 200u  /* before the second restart in a row; doubles from then on */
 #define BACKOFF_MAX_MS   5000u /* between restarts of a process that dies at once again and again */
 #define GOOD_RUN_MS      2000u /* a child that lived so long has not crashed at once */
-#define SOCKETS_AGAIN_MS 5000u /* after a socket could not be opened */
+#define SOCKETS_AGAIN_MS 5000u /* after a socket could not be opened, or the document not be read */
 #define TRIM_MS          3000u /* weir-dns needs up to 1 s to empty a socket that it gives up */
 #define WITHDRAW_MS      1000u /* from a withdrawal until the last router sends elsewhere */
 #define HANG_MS          10000u
@@ -249,10 +249,14 @@ static void apply_document(void *arg)
 	if (r->stopping || proc_path(r->dirs->state, PROC_EFFECTIVE_FILE, path) != 0)
 		return;
 	int err = model_read_without_key(path, r->dirs->node, &m, &errors);
-	if (err && err != -ENOENT && errors.n_items)
+	if (err && err != -ENOENT && errors.n_items &&
+	    !(model_may_pass(err) && err == r->document_err))
 		log_error("document-refused", "path=%s line=%u field=%s reason=\"%s\" n_errors=%zu",
 		          path, errors.items[0].line, errors.items[0].field,
 		          errors.items[0].message, errors.n_total);
+	r->document_err = err;
+	if (model_may_pass(err))
+		loop_timer_set(r->loop, &r->sockets_timer, loop_now_ms(r->loop) + SOCKETS_AGAIN_MS);
 	if (!err && m->self) {
 		bool first = !r->has_document;
 		bool changed = run_sockets_set(&r->sockets, m->self->dns_listen,

@@ -73,9 +73,10 @@ struct run {
 	struct run_successor successor;
 	struct run_sockets sockets;
 	bool has_document, stopping;
-	bool announces; /* the document names a routing daemon */
-	bool bootstrap; /* what weir-mgmt is to do with a first start */
-	int stop_index; /* in stop_order: the child that is being stopped */
+	int document_err; /* of its last reading; 0: it was read */
+	bool announces;   /* the document names a routing daemon */
+	bool bootstrap;   /* what weir-mgmt is to do with a first start */
+	int stop_index;   /* in stop_order: the child that is being stopped */
 	struct run_routes routes;
 	/* until when routers have the time to send elsewhere; 0: nothing was withdrawn yet */
 	uint64_t withdrawn_ms;

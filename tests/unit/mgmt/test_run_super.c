@@ -6,6 +6,8 @@
  */
 #include "run_edges.h"
 
+#include <sys/resource.h>
+
 static struct fixture place;
 static struct proc_dirs dirs;
 static struct run run;
@@ -346,6 +348,30 @@ static void a_document_gives_weir_dns_its_sockets(void **state)
 	}
 }
 
+/* For want of a descriptor: without another try weir-dns would wait for the next document. Twice. */
+static void a_document_that_cannot_be_read_now_is_read_again(void **state)
+{
+	struct rlimit before, none;
+
+	(void)state;
+	write_document("");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 0;
+	for (int life = 0; life < 2; life++) {
+		run.has_document = false;
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+		apply_document(&run);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		assert_false(run.has_document);
+		assert_int_equal(run.sockets_timer.at_ms, NOW + 5000);
+		run.sockets_timer = (struct loop_timer){ 0 };
+		apply_document(&run);
+		assert_true(run.has_document);
+		assert_int_equal(run.sockets_timer.at_ms, 0);
+	}
+}
+
 static void what_is_no_document_for_this_node_changes_nothing(void **state)
 {
 	(void)state;
@@ -515,6 +541,8 @@ int main(void)
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_document_gives_weir_dns_its_sockets, set_up,
 		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_document_that_cannot_be_read_now_is_read_again,
+		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_no_document_for_this_node_changes_nothing,
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_hang_up_reaches_only_who_takes_it, set_up,
