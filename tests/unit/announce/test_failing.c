@@ -239,6 +239,47 @@ static void what_is_not_listed_is_as_it_was(void **state)
 	end_announced();
 }
 
+/* --- the process that drives DPDK --- */
+
+static int count_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+/* A descriptor that the loop does not take is closed, the error is said, and the next round tries again. Twice. */
+static void a_watch_that_the_loop_does_not_take_leaves_nothing(void **state)
+{
+	struct proof_node node = { .writer_pid = (uint64_t)getpid(), .driver = "dpdk" }, xdp = node;
+	int n;
+
+	(void)state;
+	strcpy(xdp.driver, "xdp");
+	a = (struct announcer){ .dataplane_fd = -1 };
+	assert_int_equal(loop_open(&a.loop), 0);
+	n = count_descriptors();
+	for (int life = 0; life < 2; life++) {
+		for (int again = 0; again < 2; again++) {
+			calls_fail("epoll_ctl", 1, ENOSPC, false);
+			watch_dataplane(&a, &node, 0);
+			assert_int_equal(calls_end(), 1);
+			assert_int_equal(a.dataplane_error, -ENOSPC);
+			assert_false(a.dataplane_dead);
+			assert_int_equal(count_descriptors(), n);
+		}
+		watch_dataplane(&a, &node, 0);
+		assert_int_equal(a.dataplane_error, 0);
+		assert_int_equal(count_descriptors(), n + 1);
+		watch_dataplane(&a, &xdp, 0); /* the end of its life as a driver of DPDK */
+		assert_int_equal(count_descriptors(), n);
+	}
+	watch_close(&a);
+	loop_close(a.loop);
+}
+
 /* --- the thread that reads the document --- */
 
 static void stop_loop(void *arg)
@@ -265,15 +306,6 @@ static int note_document(void *arg, struct document_read *read)
 	last_err = read->err;
 	loop_stop(arg);
 	return read->err ? read->err : refuses;
-}
-
-static int count_descriptors(void)
-{
-	int n = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		n += fcntl(fd, F_GETFD) >= 0;
-	return n;
 }
 
 static void a_document_thread_that_cannot_open_leaves_nothing(void **state)
@@ -402,6 +434,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_error_of_the_kernel_is_made_good),
 		cmocka_unit_test(what_is_not_listed_is_as_it_was),
+		cmocka_unit_test(a_watch_that_the_loop_does_not_take_leaves_nothing),
 		cmocka_unit_test(a_document_thread_that_cannot_open_leaves_nothing),
 		cmocka_unit_test(a_document_whose_thread_does_not_start_is_read_later),
 		cmocka_unit_test(a_document_that_cannot_be_read_or_taken_now_is_read_again),
