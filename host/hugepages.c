@@ -98,7 +98,9 @@ int hugepages_find(const char *mounts, struct hugepages_mount *out)
 	struct hugepages_mount best = { .page_bytes = UINT64_MAX };
 	struct mntent *m;
 
-	while (f && (m = getmntent(f))) {
+	if (!f)
+		return -errno;
+	while ((m = getmntent(f))) {
 		struct statfs st;
 
 		if (strcmp(m->mnt_type, "hugetlbfs") != 0 ||
@@ -108,8 +110,7 @@ int hugepages_find(const char *mounts, struct hugepages_mount *out)
 		best.page_bytes = page_size_of(&st);
 		snprintf(best.path, sizeof(best.path), "%s", m->mnt_dir);
 	}
-	if (f)
-		endmntent(f);
+	endmntent(f);
 	if (best.page_bytes == UINT64_MAX)
 		return -ENOENT;
 	*out = best;

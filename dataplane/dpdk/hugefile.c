@@ -131,6 +131,9 @@ static int find_mount(struct hugepages_mount *mount, struct hugefile_request *re
 	char dir[PATH_MAX];
 	int err = hugepages_find(HUGEPAGES_MOUNTS, mount);
 
+	if (err && err != -ENOENT)
+		return driver_set_reason(&request->reason, err,
+		                         HUGEPAGES_MOUNTS " cannot be read: %s", strerror(-err));
 	if (err)
 		return driver_set_reason(&request->reason, err,
 		                         "no hugetlbfs is mounted: mount -t hugetlbfs none "

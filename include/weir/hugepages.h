@@ -28,7 +28,7 @@ uint64_t hugepages_free(const char *sysfs, uint64_t page_bytes);
 uint64_t hugepages_all(const char *sysfs, uint64_t page_bytes);
 /** The same of all sizes, without those that the kernel takes back once they are free (surplus). */
 uint64_t hugepages_lasting(const char *sysfs);
-/** Find the hugetlbfs with the smallest pages among @p mounts. @return 0 or -ENOENT */
+/** Find the hugetlbfs with the smallest pages among @p mounts. @return 0, -ENOENT or -errno */
 MUST_CHECK int hugepages_find(const char *mounts, struct hugepages_mount *out);
 /** The size of the pages that the file @p fd consists of; 0: ordinary ones. */
 uint64_t hugepages_of_file(int fd);

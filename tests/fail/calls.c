@@ -6,9 +6,11 @@
  */
 #include "tests/fail/calls.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <mntent.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -22,6 +24,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <libmnl/libmnl.h>
@@ -95,6 +98,10 @@ static void *find_real(const char *name)
 	}
 
 CALL(FILE *, fopen, NULL, (const char *path, const char *mode), (path, mode))
+CALL(FILE *, setmntent, NULL, (const char *path, const char *mode), (path, mode))
+CALL(DIR *, opendir, NULL, (const char *path), (path))
+CALL(int, statfs, -1, (const char *path, struct statfs *out), (path, out))
+CALL(int, fstatfs, -1, (int fd, struct statfs *out), (fd, out))
 CALL(ssize_t, write, -1, (int fd, const void *bytes, size_t n), (fd, bytes, n))
 CALL(ssize_t, read, -1, (int fd, void *bytes, size_t n), (fd, bytes, n))
 CALL(ssize_t, pwrite, -1, (int fd, const void *bytes, size_t n, off_t at), (fd, bytes, n, at))

@@ -34,7 +34,7 @@
 
 static struct {
 	char dir[64], mount[96], pins[96];
-	bool no_mount;
+	int find_says; /* errno; 0: there is a mount */
 	uint64_t free_bytes, free_other;
 	bool one_file; /* more than one has no room */
 	int n_logged;
@@ -46,8 +46,8 @@ static struct {
 static int edge_find(const char *mounts, struct hugepages_mount *out)
 {
 	assert_string_equal(mounts, "/proc/mounts");
-	if (edge.no_mount)
-		return -ENOENT;
+	if (edge.find_says)
+		return -edge.find_says;
 	snprintf(out->path, sizeof(out->path), "%s", edge.mount);
 	out->page_bytes = PAGE_BYTES;
 	return 0;

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "tests/fail/calls.h"
 #include "weir/hugepages.h"
 
 static char root[] = "/tmp/weir-hugepages.XXXXXX";
@@ -83,6 +84,60 @@ static void only_a_hugetlbfs_is_one(void **state)
 	assert_int_equal(hugepages_of_file(-1), 0);
 }
 
+static int find_mount(void)
+{
+	struct hugepages_mount mount = { .page_bytes = 7 };
+	int err = hugepages_find("/proc/mounts", &mount);
+
+	assert_int_equal(err ? 7 : 0, err ? mount.page_bytes : 0);
+	return err;
+}
+
+static int count_free(void)
+{
+	return hugepages_free(root, 0) == (3ull << 21) + (1ull << 30) ? 0 : -ENODATA;
+}
+
+static int look_at_file(void)
+{
+	int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t bytes = hugepages_of_file(fd);
+
+	close(fd);
+	return bytes ? -ENODATA : 0;
+}
+
+/* Each call of the kernel once, twice in turn: what could not be read is an error, or is none there; then it is read. */
+static void what_cannot_be_read_now_is_read_the_next_time(void **state)
+{
+	static const struct {
+		const char *call;
+		int err;
+		int (*caller)(void);
+		int result;
+	} cases[] = {
+		{ "setmntent", EMFILE, find_mount, -EMFILE },
+		{ "setmntent", EACCES, find_mount, -EACCES },
+		{ "opendir", EMFILE, count_free, -ENODATA },
+		{ "fopen", EMFILE, count_free, -ENODATA },
+		{ "fstatfs", EIO, look_at_file, 0 },
+	};
+
+	(void)state;
+	write_number("hugepages-2048kB", "free_hugepages", 3);
+	write_number("hugepages-2048kB", "resv_hugepages", 0);
+	write_number("hugepages-1048576kB", "free_hugepages", 1);
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		const size_t k = i / 2;
+		int usual = cases[k].caller();
+
+		calls_fail(cases[k].call, 1, cases[k].err, false);
+		assert_int_equal(cases[k].caller(), cases[k].result);
+		assert_int_equal(calls_end(), 1);
+		assert_int_equal(cases[k].caller(), usual);
+	}
+}
+
 static int make_root(void **state)
 {
 	(void)state;
@@ -103,6 +158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pages_that_somebody_has_reserved_are_not_free),
 		cmocka_unit_test(only_a_hugetlbfs_is_one),
+		cmocka_unit_test(what_cannot_be_read_now_is_read_the_next_time),
 	};
 
 	return cmocka_run_group_tests(tests, make_root, remove_root);
