@@ -3,7 +3,7 @@
  * Sockets. Each address has one UDP and one TCP socket for each thread: either the supervisor's
  * ("dns-udp-0", "dns-tcp-0", ... in the order of dns_listen; for thread 1 "dns-udp-0-1", ...), or
  * our own. A socket that cannot be bound stops no other; it is tried again with the next document,
- * and every AGAIN_MS.
+ * and every AGAIN_MS, as is a thread that cannot be started.
  *
  * Port 53 is root's. Without a supervisor, the document's addresses are bound before rights are
  * dropped (listen_early()); an address that a later document adds needs a restart.
@@ -394,6 +394,8 @@ static void query_addresses(struct server *s, uint64_t now_ms)
 void listen_tick(struct server *s, uint64_t now_ms)
 {
 	query_addresses(s, now_ms);
+	if (s->now && !s->again_ms && s->n_threads < threads_with_sockets(s))
+		s->again_ms = now_ms + AGAIN_MS; /* a thread could not be started, or not again */
 	if (s->now && s->again_ms && now_ms >= s->again_ms)
 		listen_update(s);
 	if (!s->drain_ms || now_ms < s->drain_ms)

@@ -36,6 +36,7 @@ static uint64_t at_ms;
 static unsigned n_crew, n_crew_calls, n_forgotten, n_configured = 1;
 static int held[2][NO_MORE]; /* by kind and thread: what the supervisor holds; -1: nothing */
 static bool no_threads;
+static unsigned n_lacking; /* threads that cannot be started */
 
 static inline uint64_t fake_now(const struct loop *l)
 {
@@ -47,7 +48,7 @@ static inline void fake_crew_set(struct server *s, unsigned n)
 {
 	n_crew = n;
 	n_crew_calls++;
-	s->n_threads = no_threads ? 0 : n;
+	s->n_threads = no_threads ? 0 : n - n_lacking;
 }
 
 static inline int fake_find(const struct addr *address, int type, unsigned k)
@@ -259,6 +260,7 @@ static inline int set_up(void **state)
 	n_crew = n_crew_calls = n_forgotten = 0;
 	n_configured = 1;
 	no_threads = false;
+	n_lacking = 0;
 	at_ms = 100000;
 	for (unsigned i = 0; i < SERVER_SOCKETS_MAX + 1; i++)
 		wanted[i] = loopback_of(i + 1);

@@ -134,6 +134,35 @@ static void a_failure_is_told_with_what_to_do(void **state)
 	}
 }
 
+/* One of two could not be started, or ended and could not be started again. Twice. */
+static void a_thread_that_lacks_is_tried_again(void **state)
+{
+	(void)state;
+	n_configured = 2;
+	want_addresses(1);
+	for (unsigned life = 0; life < 2; life++) {
+		unsigned n_calls;
+
+		n_lacking = 1;
+		listen_update(&s);
+		listen_tick(&s, at_ms);
+		assert_int_equal(s.again_ms, at_ms + AGAIN_MS);
+		n_lacking = 0;
+		n_calls = n_crew_calls;
+		at_ms += AGAIN_MS;
+		listen_tick(&s, at_ms);
+		assert_int_equal(n_crew_calls, n_calls + 1);
+		assert_int_equal(s.n_threads, 2);
+		listen_tick(&s, at_ms += AGAIN_MS);
+		assert_int_equal(s.again_ms, 0);
+		assert_int_equal(n_crew_calls, n_calls + 1);
+		s.n_threads = 1; /* it ended */
+		listen_tick(&s, at_ms);
+		listen_tick(&s, at_ms += AGAIN_MS);
+		assert_int_equal(s.n_threads, 2);
+	}
+}
+
 static void there_are_as_many_threads_as_some_address_has_sockets(void **state)
 {
 	(void)state;
@@ -331,6 +360,7 @@ int main(void)
 		WITH(as_many_addresses_are_bound_early_as_are_served),
 		WITH(what_cannot_be_bound_early_is_left_for_later),
 		WITH(a_failure_is_told_with_what_to_do),
+		WITH(a_thread_that_lacks_is_tried_again),
 		WITH(there_are_as_many_threads_as_some_address_has_sockets),
 		WITH(what_is_handed_down_later_is_taken_beside_the_first),
 		WITH(a_group_that_cannot_be_steered_is_told_and_served),
