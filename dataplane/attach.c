@@ -82,8 +82,24 @@ static void keep_macs(struct process *p)
 	p->macs_left_out = macs.n_left_out;
 }
 
+/* What was logged of a port is of its name: one that the document did not name meanwhile begins anew. */
+static void follow_names(struct process *p)
+{
+	for (size_t i = 0; i < DRIVER_PORTS_MAX; i++) {
+		const char *name =
+		        i < n_document_ports(p) ? p->node.model->self->ports[i].interface : "";
+
+		if (!strcmp(p->port_name[i], name))
+			continue;
+		snprintf(p->port_name[i], sizeof(p->port_name[i]), "%s", name);
+		p->port_reason[i][0] = 0;
+		p->port_err[i] = 0;
+	}
+}
+
 void attach_all(struct process *p)
 {
+	follow_names(p);
 	keep_macs(p);
 	for (size_t i = 0; i < n_document_ports(p); i++)
 		attach_port(p, i);

@@ -9,6 +9,7 @@
 #define WEIR_DATAPLANE_PROCESS_H
 
 #include <limits.h>
+#include <net/if.h>
 
 #include "base/loop.h"
 #include "base/proc.h"
@@ -65,7 +66,8 @@ struct process {
 	unsigned seconds;
 	struct believed believed;
 	char refusal[PLAN_REASON_MAX]; /**< why the last document was refused, or "" */
-	/** By position in the model: the last logged result of attaching a port. */
+	/** By position in the model: the port's name, and the last logged result of attaching it. */
+	char port_name[DRIVER_PORTS_MAX][IFNAMSIZ];
 	char port_reason[DRIVER_PORTS_MAX][DRIVER_REASON_MAX];
 	int port_err[DRIVER_PORTS_MAX]; /**< error of the last try; the port is tried again */
 	/** Why the driver that is meant is not there, or "". */

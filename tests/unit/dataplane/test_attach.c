@@ -220,6 +220,35 @@ static void a_failure_is_logged_when_it_is_another_one(void **state)
 	        did, "macs attach:eth1 log:port-attached attach:eth2 log:port-attached macs ");
 }
 
+/* A port goes and comes back by the document, and by another one's place. Each life is logged. */
+static void a_port_that_the_document_names_again_is_logged_again(void **state)
+{
+	static const struct model_port others[] = { { .interface = "eth1" },
+		                                    { .interface = "eth3" } };
+	static const struct {
+		struct model_node node;
+		const char *does;
+	} lives[] = {
+		{ { .ports = named, .n_ports = 2 },
+		  "macs attach:eth1 attach:eth2 log:port-attached macs " },
+		{ { .ports = named, .n_ports = 1 }, "macs attach:eth1 macs " },
+		{ { .ports = others, .n_ports = 2 },
+		  "macs attach:eth1 attach:eth3 log:port-attached macs " },
+	};
+	struct model other = { 0 };
+
+	(void)state;
+	process.node.model = &other;
+	other.self = &lives[1].node;
+	attach_all(&process);
+	for (size_t i = 0; i < 3 * sizeof(lives) / sizeof(lives[0]); i++) {
+		did[0] = '\0';
+		other.self = &lives[i % 3].node;
+		attach_all(&process);
+		assert_string_equal(did, lives[i % 3].does);
+	}
+}
+
 /*
  * It forwards as before: what the document has for it is tried until it is had, and each other
  * reason is logged.
@@ -311,6 +340,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(own_addresses_are_known_before_a_port_forwards_and_read_again_behind_it),
 		T(a_failure_is_logged_when_it_is_another_one),
+		T(a_port_that_the_document_names_again_is_logged_again),
 		T(a_port_that_could_not_be_changed_is_tried_again),
 		T(an_interface_that_is_made_anew_under_its_name_is_another_port),
 		T(ports_that_the_document_no_longer_names_are_let_go),
