@@ -15,7 +15,10 @@
 #include <bpf/bpf.h>
 #include <linux/filter.h>
 
-#define EDGES 10u /* ticks to measure over: at most 0.1 s, and enough to tell the rates apart */
+#define SECOND_NS 1000000000u
+#define EDGES     10u /* ticks to measure over: 0.1 s or less, unless the machine is busy */
+/* What is not known of both edges, at most, of the time between them: 250 and 300 are a fifth apart. */
+#define UNSURE_FRACTION 16u
 
 static uint64_t now_ns(void)
 {
@@ -71,21 +74,37 @@ static int read_ticks(const struct tick_reader *r, uint64_t *out)
 	return err;
 }
 
+/* When a tick began: in the last unsure_ns before at_ns, which are many on a busy machine. */
+struct tick_edge {
+	uint64_t ticks, at_ns, unsure_ns;
+};
+
 /* Wait for the tick to change: at most 1 s, though a tick takes at most 10 ms. */
-static int wait_edge(const struct tick_reader *r, uint64_t *ticks, uint64_t *at_ns)
+static int wait_edge(const struct tick_reader *r, struct tick_edge *out)
 {
-	uint64_t first, limit_ns = now_ns() + 1000000000u;
+	uint64_t first, before_ns, read_ns = now_ns(), limit_ns = read_ns + SECOND_NS;
 	int err = read_ticks(r, &first);
 
-	*ticks = first;
-	while (!err && *ticks == first) {
+	out->ticks = first;
+	while (!err && out->ticks == first) {
+		before_ns = read_ns;
 		usleep(200);
-		err = read_ticks(r, ticks);
-		*at_ns = now_ns();
-		if (!err && *at_ns > limit_ns)
+		read_ns = now_ns();
+		err = read_ticks(r, &out->ticks);
+		out->at_ns = now_ns();
+		out->unsure_ns = out->at_ns - before_ns;
+		if (!err && out->ticks == first && out->at_ns > limit_ns)
 			err = -ETIME;
 	}
 	return err;
+}
+
+/* Whether the rate between two edges may be that of another kernel; what took 1 s is believed. */
+static bool is_rate_unsure(const struct tick_edge *from, const struct tick_edge *to)
+{
+	uint64_t took_ns = to->at_ns - from->at_ns;
+
+	return took_ns < SECOND_NS && (from->unsure_ns + to->unsure_ns) * UNSURE_FRACTION > took_ns;
 }
 
 /*
@@ -95,14 +114,16 @@ static int wait_edge(const struct tick_reader *r, uint64_t *ticks, uint64_t *at_
 static int measure_hz(const struct tick_reader *r, uint32_t *hz)
 {
 	static const uint32_t known[] = { 100, 250, 300, 1000 };
-	uint64_t t0, t1, n0, n1, seen, best = UINT64_MAX;
-	int err = wait_edge(r, &t0, &n0);
+	struct tick_edge from = { 0 }, to;
+	uint64_t seen, best = UINT64_MAX;
+	int err = wait_edge(r, &from);
 
-	for (t1 = t0; !err && t1 - t0 < EDGES;)
-		err = wait_edge(r, &t1, &n1);
+	to = from;
+	while (!err && (to.ticks - from.ticks < EDGES || is_rate_unsure(&from, &to)))
+		err = wait_edge(r, &to);
 	if (err)
 		return err;
-	seen = (t1 - t0) * 1000000000u / (n1 - n0);
+	seen = (to.ticks - from.ticks) * SECOND_NS / (to.at_ns - from.at_ns);
 	for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		uint64_t off = seen > known[i] ? seen - known[i] : known[i] - seen;
 
