@@ -108,7 +108,7 @@ static bool parse_placement_key(const char *digits, uint64_t key[2])
 
 static bool parse_placement_kind(const char *word, enum model_placement *kind)
 {
-	for (size_t i = 0; word && i < N_KINDS; i++)
+	for (size_t i = 0; i < N_KINDS; i++)
 		if (!strcmp(word, kinds[i])) {
 			*kind = (enum model_placement)i;
 			return true;
