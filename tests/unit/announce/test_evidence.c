@@ -459,8 +459,18 @@ static void without_a_daemon_nothing_is_exported(void **state)
 	struct announce_routes routes = { 0 };
 	struct announce_facts f = all_proved();
 
+	const struct daemon_facts answers = { .state = DAEMON_ANSWERS };
+	const struct daemon_route unread = { .exported = 1 };
+
 	assert_int_equal(evidence_of_daemon(NULL, NULL, added_ms, OLD_MS, NOW_MS, &routes, &f), 0);
 	assert_int_equal(f.exported, VAGUE);
+	/* it is not asked about the address, or has not answered: just after boot, too */
+	for (int i = 0; i < 2; i++) {
+		evidence_of_daemon(&answers, i ? &unread : NULL, added_ms, OLD_MS, OLD_MS, &routes,
+		                   &f);
+		assert_int_equal(routes.imported[ANNOUNCE_NORMAL], VAGUE);
+		assert_int_equal(f.exported, VAGUE);
+	}
 }
 
 int main(void)

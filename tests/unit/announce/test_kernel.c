@@ -93,6 +93,16 @@ static void routes_of_other_addresses_go(void **state)
 	assert_int_equal(find_route(NORMAL_TABLE, &other), fake.n[NORMAL_TABLE]);
 	assert_int_equal(fake.n[SHUTDOWN_TABLE], 0);
 	assert_true(is_in(NORMAL_TABLE));
+	/* what is refused is noted, and tried again */
+	put_route(NORMAL_TABLE, &other);
+	fake.change_error = -EPERM;
+	for (unsigned i = 0; i < 11 && !a.sweep.err; i++) /* it is read once a second */
+		run_rounds(1);
+	assert_int_equal(a.sweep.err, -EPERM);
+	fake.change_error = 0;
+	run_rounds(60);
+	assert_int_equal(a.sweep.err, 0);
+	assert_int_equal(find_route(NORMAL_TABLE, &other), fake.n[NORMAL_TABLE]);
 }
 
 /* --- lists that cannot be read --- */

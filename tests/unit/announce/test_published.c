@@ -13,6 +13,10 @@
 
 #define SINCE_MS 1000000u
 
+/* The documented values, not the code's own: a change of those is seen. */
+#define DIFFERS_MS 5000u
+#define LISTED_MAX 16u
+
 struct expected {
 	enum announce_reason reason;
 	uint64_t for_ms;
@@ -90,6 +94,65 @@ static void each_reason_is_the_condition_that_operators_need(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* Run published_conditions() over @p rows. @return what it says */
+static struct conditions publish_rows(struct announce_row *rows, size_t n, uint64_t now_ms)
+{
+	char run_dir[] = "/tmp/weir-published-XXXXXX", command[64];
+	struct announcer a = { .rows = rows, .n_rows = n };
+	struct conditions found;
+
+	assert_non_null(mkdtemp(run_dir));
+	assert_int_equal(stats_create(run_dir, "announce", 64, &a.stats), 0);
+	conditions_begin(a.stats, 1);
+	published_conditions(&a, now_ms);
+	conditions_end(a.stats);
+	assert_int_equal(conditions_read(run_dir, "announce", &found), 0);
+	stats_close(a.stats);
+	snprintf(command, sizeof(command), "rm -r %s", run_dir);
+	assert_int_equal(system(command), 0);
+	return found;
+}
+
+static void a_difference_that_lasts_is_a_condition(void **state)
+{
+	struct announce_row row = { .decision.reason = ANNOUNCE_REASON_ANNOUNCED,
+		                    .differs_ms = SINCE_MS };
+	struct conditions found = publish_rows(&row, 1, SINCE_MS + DIFFERS_MS - 1);
+
+	(void)state;
+	assert_int_equal(found.n, 0);
+	found = publish_rows(&row, 1, SINCE_MS + DIFFERS_MS);
+	assert_int_equal(found.n, 1);
+	assert_string_equal(found.items[0].code, "announcement-differs");
+}
+
+static void of_many_addresses_the_rest_is_counted(void **state)
+{
+	static const struct {
+		enum announce_reason reason;
+		const char *code;
+	} levels[] = { { ANNOUNCE_REASON_PORT_DOWN, "announcements-unlisted" },
+		       { ANNOUNCE_REASON_KEPT_UNPROVED, "announcements-unproved" } };
+	static struct announce_row rows[LISTED_MAX + 1];
+
+	(void)state;
+	for (uint8_t k = 0; k < COUNT(rows); k++)
+		rows[k].intended.address = addr_from4((const uint8_t[4]){ 192, 0, 2, k });
+	for (size_t i = 0; i < COUNT(levels); i++)
+		for (size_t n = LISTED_MAX; n <= LISTED_MAX + 1; n++) {
+			struct conditions found;
+			bool counted = false;
+
+			for (size_t k = 0; k < n; k++)
+				rows[k].decision.reason = levels[i].reason;
+			found = publish_rows(rows, n, SINCE_MS);
+			for (size_t k = 0; k < found.n; k++)
+				counted |= !strcmp(found.items[k].code, levels[i].code);
+			assert_int_equal(found.n, n);
+			assert_int_equal(counted, n > LISTED_MAX);
+		}
+}
+
 /* What is known of the dataplane: of its process, and of an earlier one where there is no document. */
 static void what_is_wrong_with_the_dataplane_is_a_condition(void **state)
 {
@@ -127,6 +190,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_reason_is_the_condition_that_operators_need),
+		cmocka_unit_test(a_difference_that_lasts_is_a_condition),
+		cmocka_unit_test(of_many_addresses_the_rest_is_counted),
 		cmocka_unit_test(what_is_wrong_with_the_dataplane_is_a_condition),
 	};
 
