@@ -48,7 +48,7 @@ static void write_file(const char *at, const char *text)
 
 /* The step that fails, and how; 0: none. */
 static struct {
-	int write, fchmod, fsync, fsync_directory, close, rename;
+	int write, fchmod, fdopen, fsync, fsync_directory, close, rename;
 	int most;      /* bytes that a write takes; 0: all */
 	int n_signals; /* come before it */
 } fails;
@@ -73,6 +73,11 @@ static ssize_t fake_write(int fd, const void *bytes, size_t n)
 static int fake_fchmod(int fd, mode_t mode)
 {
 	return fails.fchmod ? answer_with(fails.fchmod) : fchmod(fd, mode);
+}
+
+static FILE *fake_fdopen(int fd, const char *mode)
+{
+	return answer_with(fails.fdopen) ? NULL : fdopen(fd, mode);
 }
 
 static int fake_fsync(int fd)
@@ -106,12 +111,14 @@ static int fake_rename(const char *from, const char *to)
 /* The private parts too. */
 #define write  fake_write
 #define fchmod fake_fchmod
+#define fdopen fake_fdopen
 #define fsync  fake_fsync
 #define close  fake_close
 #define rename fake_rename
 #include "base/replace.c"
 #undef write
 #undef fchmod
+#undef fdopen
 #undef fsync
 #undef close
 #undef rename
@@ -244,6 +251,16 @@ static void a_writer_that_fails_leaves_nothing(void **state)
 	fd = replace_begin(target, 0640, temporary);
 	assert_true(fd >= 0);
 	assert_int_equal(replace_end(fd, -EBADMSG, temporary, target, REPLACE_SYNC_FILE), -EBADMSG);
+	assert_string_equal(read_back(), "old");
+	assert_int_equal(count_files(), 1);
+	/* there is no stream for it */
+	int number = next_descriptor();
+
+	fails.fdopen = ENOMEM;
+	fails.close = EDQUOT; /* the first failure is told */
+	assert_int_equal(replace_by_stream(REPLACE_SYNC_FILE), -ENOMEM);
+	memset(&fails, 0, sizeof(fails));
+	assert_int_equal(next_descriptor(), number);
 	assert_string_equal(read_back(), "old");
 	assert_int_equal(count_files(), 1);
 	/* the disk is full: it shows when the stream is flushed */
