@@ -85,6 +85,7 @@ static void restart_child(struct child *c, const struct run_thread_dump *dump, u
 	snprintf(c->reason, sizeof(c->reason), "no sign of life of thread %s for %.1f s%s%s",
 	         c->life.thread, (double)c->life.silent_ms / 1000,
 	         *dump->main ? "; main thread: " : "", dump->main);
+	snprintf(c->restarted_for, sizeof(c->restarted_for), "%s", c->reason);
 	c->killed_ms = c->restarted_ms = now_ms;
 	c->restarts++;
 	count_restart(c);
@@ -184,7 +185,7 @@ static void state_child(const struct child *c, uint64_t now_ms)
 		conditions_add(s, "process-restarted", CONDITION_NOTE, subject,
 		               "restarted by weir run (%u times so far): %s; the log of weir run "
 		               "shows its threads",
-		               c->restarts, c->reason);
+		               c->restarts, c->restarted_for);
 	if (c->pid && c->verdict == RUN_UNSEEN && now_ms > c->started_ms + UNSEEN_MS)
 		conditions_add(
 		        s, "process-unwatched", CONDITION_NOTE, subject,

@@ -46,7 +46,8 @@ struct child {
 	uint64_t killed_ms;    /* for hanging; 0: it was not */
 	uint64_t restarted_ms; /* the last time that it was restarted for hanging; 0: never */
 	unsigned restarts;
-	char reason[200]; /* of the last restart, or of the trouble */
+	char reason[200];        /* of the trouble */
+	char restarted_for[200]; /* of the last restart */
 };
 
 /* A process beside CHILD_DATAPLANE that is to take its place (run_successor.c). */

@@ -266,6 +266,29 @@ static void a_successor_that_hangs_is_killed_too(void **state)
 	assert_int_equal(word_of(s, "weir_run_restarts_total", "name=\"dns\""), 2);
 }
 
+/* What is wrong with the successor is not why the first process was restarted. */
+static void a_successor_that_is_blocked_leaves_the_reason_of_the_restart(void **state)
+{
+	struct scene *s = *state;
+	struct child *c = &s->run.children[CHILD_DNS];
+
+	add_child(s, CHILD_DNS);
+	run_hang_begin(&s->run);
+	look_often(s, LOOKS + 5);
+	assert_true(was_killed(s, CHILD_DNS));
+	close(c->pidfd);
+	stats_close(s->pages[CHILD_DNS]);
+	run_hang_forget(c);
+	add_child(s, CHILD_DNS);
+	places.blocked = true;
+	strcpy(places.main, "state D in nfs_wait");
+	look_often(s, LOOKS + 5);
+	assert_non_null(strstr(find_condition(s, "process-blocked", "weir-dns")->text,
+	                       "state D in nfs_wait"));
+	assert_non_null(strstr(find_condition(s, "process-restarted", "weir-dns")->text,
+	                       "main thread: state S in futex"));
+}
+
 /* The first is back by its own signs, or after half a minute. */
 static void one_is_restarted_at_a_time(void **state)
 {
@@ -514,6 +537,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(who_hangs_is_killed_once_and_named),
 		TEST(a_successor_that_hangs_is_killed_too),
+		TEST(a_successor_that_is_blocked_leaves_the_reason_of_the_restart),
 		TEST(one_is_restarted_at_a_time),
 		TEST(who_forwards_is_never_ended),
 		TEST(a_process_that_nothing_can_end_does_not_hold_up_others),
