@@ -82,7 +82,7 @@ static void keep_macs(struct process *p)
 	p->macs_left_out = macs.n_left_out;
 }
 
-/* What was logged of a port is of its name: one that the document did not name meanwhile begins anew. */
+/* What was logged of a port is of its name: one that the document did not name meanwhile starts afresh. */
 static void follow_names(struct process *p)
 {
 	for (size_t i = 0; i < DRIVER_PORTS_MAX; i++) {

@@ -27,7 +27,6 @@ def main() -> None:
     leg = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ALL))
     leg.setsockopt(PACKET, IGNORE_OUTGOING, 1)
     leg.bind((sys.argv[2], 0))
-    leg.setblocking(False)
     while True:
         for fd in select.select([tap, leg], [], [])[0]:
             try:
@@ -36,7 +35,7 @@ def main() -> None:
                 else:
                     leg.send(os.read(tap, 65536))
             except OSError:
-                pass  # a frame is lost, as on a wire
+                pass  # the TAP has no queue, or no room: nothing that the node has sent
 
 
 if __name__ == "__main__":
