@@ -209,13 +209,25 @@ static bool is_proved_by_tries(struct leaving_port *p, const struct driver_port 
 	return left && now_ms - p->tried_from_ms >= (p->prove_ms ? p->prove_ms : LEAVING_CLEAN_MS);
 }
 
+/*
+ * The frames that surely left in the last window. A frame is counted as given before it is counted as lost, and the
+ * two are not read at one moment: what was given up to the reading before the last is settled by now.
+ */
+static uint64_t left_at_least(const struct leaving_port *p)
+{
+	const struct leaving_reading *from = &p->readings[0], *to = last_reading(p);
+	uint64_t given = to[-1].given - from->given, lost = to->lost - from->lost;
+
+	return given > lost ? given - lost : 0;
+}
+
 /* A port by which nothing left. */
 static void judge_none(struct leaving *l, struct leaving_port *p, const struct driver_port *before,
                        const struct compiler *n, uint64_t now_ms)
 {
 	bool is_whole = read_window(p);
 
-	if (is_whole && p->given >= LOST_LEAST && (p->given - p->lost) * 100 > p->given) {
+	if (is_whole && p->given >= LOST_LEAST && left_at_least(p) * 100 > p->given) {
 		p->bad_ms = now_ms;
 		p->proved = (struct leaving_reading){ 0 };
 		set_leaving_state(l, p, n, p->lost ? LEAVING_SOME : LEAVING_ALL);

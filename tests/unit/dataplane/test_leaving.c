@@ -301,6 +301,20 @@ static void where_packets_proved_it_own_frames_are_believed_again(void **state)
 	}
 }
 
+/* Of the frames of each second tick, two are counted as lost in the next one only: none has left. */
+static void frames_under_way_are_not_taken_for_frames_that_left(void **state)
+{
+	(void)state;
+	while (leaving_of(&l, 5) != LEAVING_NONE)
+		pass_time(EVERY, 20, 20);
+	for (unsigned i = 0; i < 20; i++) {
+		pass_time(EVERY, 20, i % 2 ? 22 : 18);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+	}
+	pass_time(LEAVING_WINDOW_MS + 2 * EVERY, 20, 0); /* packets leave */
+	assert_int_not_equal(leaving_of(&l, 5), LEAVING_NONE);
+}
+
 /* What became of a frame is counted a moment later: of one from before the loss it proves nothing. */
 static void an_own_frame_that_is_counted_late_proves_nothing(void **state)
 {
@@ -347,6 +361,7 @@ int main(void)
 		cmocka_unit_test_setup(a_burst_that_is_lost_in_one_moment_is_seen, setup),
 		cmocka_unit_test_setup(where_own_frames_prove_little_it_takes_longer_each_time,
 		                       setup),
+		cmocka_unit_test_setup(frames_under_way_are_not_taken_for_frames_that_left, setup),
 		cmocka_unit_test_setup(an_own_frame_that_is_counted_late_proves_nothing, setup),
 		cmocka_unit_test_setup(where_packets_proved_it_own_frames_are_believed_again,
 		                       setup),
