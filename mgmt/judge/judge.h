@@ -46,7 +46,9 @@
 	X(SUPERVISOR_SILENT, "supervisor-silent", DEGRADED,                                        \
 	  "weir run was started here, and is dead or has shown no sign of life for 2 s",           \
 	  "nothing restarts a process that dies or hangs")                                         \
-	X(DOCUMENT_REFUSED, "document-refused", DEGRADED, "a process refused the newest document", \
+	X(DOCUMENT_REFUSED, "document-refused", DEGRADED,                                          \
+	  "a process refused the newest document (for want of memory, a descriptor "               \
+	  "or a right it tries again by itself)",                                                  \
 	  "the applied configuration is not in force")                                             \
 	X(DOCUMENT_PENDING, "document-pending", DEGRADED,                                          \
 	  "a running process has not taken a document for 3 s",                                    \

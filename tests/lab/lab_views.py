@@ -91,8 +91,8 @@ def site_is_cut(world: World, report: Report) -> None:
     others = {"ams", "fra"}
     wait_for(world, report, others, "the two that are left remove it", nodes=others)
     wait_until(lambda: not seen_by(world.nodes[0], "par")[1]["par-1"]["fresh"], 15, "its view is not fresh", 0.2)
-    report.check("2 of 3 voting sites say down, 1 is lost: down" in explain(world.nodes[0], world),
-                 "the cut site is counted, and its view is lost")
+    report.wait(lambda: "2 of 3 voting sites say down, 1 is lost: down" in explain(world.nodes[0], world), 5,
+                "the cut site is counted, and its view is lost")
     states, _ = seen_by(world.nodes[2], "par")
     report.equal(states, ("up", "up"), "par's own server keeps its own site")
     world.site("par").heal()
