@@ -50,6 +50,8 @@ TWICE = (
     ("lab", "mkdir {first} && echo 10 passed, 2 failed && exit 1; echo 1 passed, 0 failed", "1 passed, 1 failed", False),
     # What no other suite can bring about is not tried again.
     ("unit", "mkdir {first} && echo ERROR: AddressSanitizer: heap-use-after-free && exit 1; echo 9 passed, 0 failed", "0 passed, 1 failed", False),
+    ("unit", "mkdir {first} && echo ERROR: LeakSanitizer: memory leaks && echo SUMMARY: AddressSanitizer: 9 bytes leaked && exit 1; "
+     "echo 9 passed, 0 failed", "9 passed, 0 failed", True),  # what a test holds that fails
     ("unit", "mkdir {first} && kill -SEGV $$; echo 9 passed, 0 failed", "0 passed, 1 failed", False),
     ("unit", "mkdir {first} && (setsid sleep 995 &); echo 9 passed, 0 failed", "9 passed, 1 failed", False),
     ("lab", "echo 3 passed, 0 failed", "3 passed, 0 failed", False),
