@@ -59,10 +59,13 @@ uint64_t image_dynamic_digest(const char *const *names, size_t n)
 	return digest;
 }
 
-static bool table_fits(const struct image *i, uint64_t off, uint64_t n, size_t each)
+static bool table_fits(const struct image *i, uint64_t off, uint64_t n, size_t each, size_t align)
 {
-	return off >= sizeof(*i) && off % 4 == 0 && off + n * each <= i->size_bytes;
+	return off >= sizeof(*i) && off % align == 0 && off + n * each <= i->size_bytes;
 }
+
+/* Whether a table of @p n elements of @p type is within the image, and aligned as they are to be. */
+#define TABLE_FITS(i, off, n, type) table_fits(i, off, n, sizeof(type), _Alignof(type))
 
 /* Whether the part's offsets ascend within the image: whoever copies it relies on that. */
 static bool is_part_within(const struct image *i, const struct image_part *p)
@@ -80,7 +83,7 @@ static bool is_part_within(const struct image *i, const struct image_part *p)
 
 static bool are_parts_within(const struct image *i)
 {
-	if (!table_fits(i, i->parts_off, i->n_parts, sizeof(struct image_part)))
+	if (!TABLE_FITS(i, i->parts_off, i->n_parts, struct image_part))
 		return false;
 	for (uint32_t k = 0; k < i->n_parts; k++)
 		if (!is_part_within(i, image_part(i, k)))
@@ -99,8 +102,8 @@ int image_check(const void *bytes, size_t length)
 	n_buckets = (uint64_t)i->bucket_mask + 1;
 	if ((n_buckets & i->bucket_mask) != 0 || i->n_nodes > n_buckets / 2)
 		return -EPROTO;
-	if (!table_fits(i, i->zones_off, i->n_zones, sizeof(struct image_zone)) ||
-	    !table_fits(i, i->buckets_off, n_buckets, sizeof(struct image_bucket)))
+	if (!TABLE_FITS(i, i->zones_off, i->n_zones, struct image_zone) ||
+	    !TABLE_FITS(i, i->buckets_off, n_buckets, struct image_bucket))
 		return -EPROTO;
 	if (!are_parts_within(i))
 		return -EPROTO;
