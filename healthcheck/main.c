@@ -34,14 +34,13 @@
 #include "weir/json.h"
 #include "weir/stats.h"
 
-#define TICK_MS       500u /* ms; a process without a sign of life for 2 s counts as hung */
-#define TICK_READY_MS 100u /* ms, while probes wait for their tunnels */
-#define AGAIN_MS                                                                                   \
-	2000u /* ms, to the next try of a document that was refused for want of something */
-#define SAVE_MS    100u /* ms; verdicts that turn together are saved by one write */
-#define STATS_MAX  64u  /* entries of the stats page; some 40 are used */
-#define START_S    60u  /* s: longest start, announced to weir run, which restarts what hangs */
-#define DOCUMENT_S 120u /* s: longest reading of a document, announced likewise */
+#define TICK_MS       500u  /* ms; a process without a sign of life for 2 s counts as hung */
+#define TICK_READY_MS 100u  /* ms, while probes wait for their tunnels */
+#define AGAIN_MS      2000u /* ms, to the next try of a document that could not be taken yet */
+#define SAVE_MS       100u  /* ms; verdicts that turn together are saved by one write */
+#define STATS_MAX     64u   /* entries of the stats page; some 40 are used */
+#define START_S       60u   /* s: longest start, announced to weir run, which restarts what hangs */
+#define DOCUMENT_S    120u  /* s: longest reading of a document, announced likewise */
 
 struct health_process {
 	struct proc_dirs dirs;

@@ -9,8 +9,8 @@ usage: mutate.py [-w DIR] [-a] [-n COUNT] [-s SECONDS] [-t SECONDS] [-r SEED] PA
 Finds all mutants (mutants.py) of the C sources PATH (files or folders) and builds them at once, asleep, into a copy of the
 tree at DIR (default /var/tmp/weir-mutate; kept). Then it runs each unit and corpus suite that takes at most -s seconds (4) and
 notes which mutants it asks, and wakes one mutant after the other (-n: COUNT of each file, by chance) for the suites that
-ask it, those of the file's own folder first, until one fails; -t seconds (20) of suites for each at most. What no suite asks or fails for is printed by file and
-line, with `unasked` or `lived`. -a takes the build and the suites' runs of the last time; PATH is then what is asked about,
+ask it, those of the file's own folder first, until one fails; -t seconds (20) of suites for each at most. What no suite asks or
+fails for is printed by file and line, with `unasked` or `lived`. -a takes the build and the suites' runs of the last time; PATH is then what is asked about,
 of what was built. Needs python3-clang-14.
 
 --draw builds COUNT mutants only, drawn from all of PATH by the seed, and writes them to FILE as rows that plant.py can replay.

@@ -257,7 +257,7 @@ static void a_writer_that_fails_leaves_nothing(void **state)
 	int number = next_descriptor();
 
 	fails.fdopen = ENOMEM;
-	fails.close = EDQUOT; /* the first failure is told */
+	fails.close = EDQUOT; /* the first failure is returned */
 	assert_int_equal(replace_by_stream(REPLACE_SYNC_FILE), -ENOMEM);
 	memset(&fails, 0, sizeof(fails));
 	assert_int_equal(next_descriptor(), number);
