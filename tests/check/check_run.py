@@ -156,6 +156,16 @@ def judge_excuses(run: typing.Any) -> str | None:
     return None if "not counted: lab excuses: 3 lost SYNs\n" in told.getvalue() else f"excuses: {told.getvalue()}"
 
 
+def judge_excerpt(run: typing.Any) -> str | None:
+    """A claim that does not hold is shown, however much a suite says after it."""
+    after = [f"line {n}" for n in range(100)]
+    for claim in ("  FAIL  a drained site gets nothing  [7]", "[  FAILED  ] test_drain", "[  ERROR   ] --- 7 != 0"):
+        seen = run.excerpt("\n".join(["a line before", claim, *after]))
+        if seen != [claim, *after[-run.END_LINES:]]:
+            return f"a claim far from the end: {seen}"
+    return None
+
+
 def judge_watch() -> str | None:
     """A time in which nothing ran, and lost packets, are said; quiet times are not."""
     watch, begin = machine.Watch(), machine.look()
@@ -207,10 +217,11 @@ def main() -> int:
         late = [pool.submit(judge_timeout, run), pool.submit(judge_cpu, run)] + [pool.submit(judge_others, run)] * (os.geteuid() == 0)
         wrong += filter(None, pool.map(lambda n: judge(run, n, cases[n]), range(len(cases))))
         wrong += filter(None, [job.result() for job in late])
-        wrong += filter(None, [judge_twice(run, *case) for case in TWICE] + [judge_many(run), judge_excuses(run), judge_watch(), judge_room()])
+        wrong += filter(None, [judge_twice(run, *case) for case in TWICE] + [judge_many(run), judge_excuses(run), judge_excerpt(run),
+                                                                          judge_watch(), judge_room()])
     for line in wrong:
         print(f"tests/run: {line}")
-    n = len(COUNTS) + len(cases) + len(late) + len(TWICE) + 4
+    n = len(COUNTS) + len(cases) + len(late) + len(TWICE) + 5
     print(f"{n - len(wrong)} passed, {len(wrong)} failed")
     return 1 if wrong else 0
 

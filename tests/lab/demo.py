@@ -71,7 +71,7 @@ class Demo:
             site.node.start_supervised(*["--bootstrap"] * (self.options.broken == "hash-key"))
         world.start_resolvers()
         for site in world.sites:
-            site.wait_until_attached()
+            site.wait_until_forwarding()
             site.announce_vips()
         for site in world.sites:
             if self.options.broken != "hash-key":  # which status tells

@@ -126,7 +126,7 @@ def run(report: Report) -> None:
         capture = world.start_capture(site.node_port)
         site.withdraw_vips()
         node.start_supervised()
-        site.wait_until_attached()
+        site.wait_until_forwarding()
         site.announce_vips()
         node.wait_until_well()
         site_of = {v: "ams" for v in site.plan.vips}

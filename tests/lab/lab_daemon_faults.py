@@ -82,7 +82,7 @@ class Scene:
         site.start_backends()
         wait_until(lambda: self.speaker.sessions() == 2, 60, "both sessions", 0.2)
         node.start("mgmt", "health", "dns", "dataplane", "announce")
-        site.wait_until_attached()
+        site.wait_until_forwarding()
         wait_until(lambda: self.routes() == set(site.plan.vips), 60, "the VIPs are announced", 0.2)
         wait_until(self.is_well, 30, "the routers get them", 0.2)
         client = self.world.start_client("crowd", 100, targets=site.plan.vips)

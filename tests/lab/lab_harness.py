@@ -111,6 +111,26 @@ def books_bear_the_dead(report: Report) -> None:
         report.equal(books.failed, failed, why)
 
 
+def books_bear_a_full_link(report: Report) -> None:
+    """What Weir knows that the link did not take is the link's: as many as the link says, one in a hundred at most."""
+    for sent, not_sent, lost, wire, failed, why in ((900, 1, 1, 900, 0, "a frame that the link says it did not take is the link's"),
+                                                    (900, 1, 0, 900, 1, "but not one of which it does not say so"),
+                                                    (900, 10, 10, 900, 1, "nor more than one in a hundred"),
+                                                    (900, 1, 1, 899, 1, "nor does one excuse another that is counted as sent"),
+                                                    (900, 0, 1, 899, 0, "the link may drop one that Weir cannot know of")):
+        stats = {(FORWARD_COUNTER, 'action="forwarded",reason="forwarded"'): sent, (BACKEND_COUNTER, 'backend="b1"'): wire,
+                 (FORWARD_COUNTER, 'action="dropped",reason="not_sent"'): not_sent}
+        packets = {("in", "tunnel"): wire, ("out", "vip"): sent + not_sent}
+        capture: typing.Any = types.SimpleNamespace(counts=lambda way, of, seen=packets, **more: seen.get((way, of), 0))
+        site: typing.Any = types.SimpleNamespace(
+            name="ams", plan=types.SimpleNamespace(node="ams-1"), node=types.SimpleNamespace(stats=lambda _, seen=stats: seen),
+            backends=[types.SimpleNamespace(name="b1", addresses=["-"])], lost_on_link=lambda: 0, lost_on_way_back=lambda n=lost: n)
+        books = Report()
+        with contextlib.redirect_stdout(io.StringIO()):
+            check_wire(books, typing.cast(typing.Any, types.SimpleNamespace(sites=[site])), {"ams": capture})
+        report.equal(books.failed, failed, why)
+
+
 def books_wait_for_the_page(report: Report) -> None:
     """A dataplane that was started last may not have written its page yet: books of an old page show nothing."""
     capture: typing.Any = types.SimpleNamespace(counts=lambda way, what_for, **more: 9 if what_for in ("vip", "tunnel") else 0)
@@ -202,6 +222,7 @@ def run(report: Report) -> None:
     programs_are_the_builds(report)
     long_stops_excuse(report)
     books_bear_the_dead(report)
+    books_bear_a_full_link(report)
     books_wait_for_the_page(report)
     a_degraded_node_is_told(report)
     with Lab("harness") as lab:

@@ -50,7 +50,7 @@ def run(report: Report) -> None:
         node.start("mgmt", "health", "dns")
         unseen_is_not_well(report, node)
         node.start("dataplane")
-        site.wait_until_attached()
+        site.wait_until_forwarding()
         site.announce_vips()
         wait_until(lambda: forwards(world), 20, "the VIPs answer", 0.2)
         client = world.start_client("crowd", 260, targets=site.plan.vips)

@@ -130,7 +130,7 @@ def run(report: Report) -> None:
         site.start_backends()
         site.withdraw_vips()
         node.start()
-        site.wait_until_attached()
+        site.wait_until_forwarding()
         site.announce_vips()
         node.wait_until_well()
         short = Crowd(f"{lab.dir}/short.requests",

@@ -24,6 +24,7 @@ if typing.TYPE_CHECKING:
 
 SITE_MTU = 1600  # room for 1,500 bytes inside a tunnel
 PROCESSES = ("mgmt", "dataplane", "health", "dns")
+NEXT_HOP = "weir_dataplane_backend_next_hop"
 
 
 class Node:
@@ -274,10 +275,15 @@ class Site:
         return self.world.router.counters(self.node_port)["rx_dropped"] + \
             self.node.host.counters("eth1")["tx_dropped"]
 
-    def wait_until_attached(self, timeout_s: float = 20) -> None:
-        """Wait until the node's port carries Weir's program: from then on all packets for the VIPs are counted."""
-        wait_until(lambda: "prog/xdp" in self.node.host.run(["ip", "-d", "link", "show", "eth1"]), timeout_s,
-                   f"a program on {self.plan.node}'s port")
+    def wait_until_forwarding(self, timeout_s: float = 20) -> None:
+        """Wait until the node's port carries Weir's program, which counts all packets for the VIPs from then on, and the next
+        hops of its backends are known, without which it drops them."""
+        def forwards() -> bool:
+            if "prog/xdp" not in self.node.host.run(["ip", "-d", "link", "show", "eth1"]):
+                return False
+            known = [value for (name, _), value in self.node.stats("dataplane").items() if name == NEXT_HOP]
+            return bool(known) and all(known)
+        wait_until(forwards, timeout_s, f"{self.plan.node} forwards")
 
     def start_backends(self) -> None:
         for backend in self.backends:

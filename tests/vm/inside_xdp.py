@@ -153,7 +153,7 @@ def run(report: Report) -> None:
         site.withdraw_vips()
         site.node.processes["run"] = site.node.host.start(
             "weir-run", [*packaged.limits(), *packaged.bounding_set(), f"{packaged.BIN}/weir", *site.node.options, "run"])
-        site.wait_until_attached(SLOW_S)
+        site.wait_until_forwarding(SLOW_S)
         site.announce_vips()
         site.node.wait_until_well(SLOW_S)
         report.check(True, f"Linux {platform.release()}: all is well: {' '.join(PROCESSES)}")
