@@ -21,6 +21,7 @@ import sys
 import time
 import typing
 
+import layout
 import plan as planning
 from books import reasons
 from fib_watch import FibWatch
@@ -80,8 +81,8 @@ class Scene:
 
     def restart(self, meanwhile: typing.Callable[[], None] = lambda: None) -> None:
         """Kill weir-dataplane and start it again. What it knew of relapses is gone."""
-        self.probes_before += self.probes()
         self.node.kill("dataplane")
+        self.probes_before += layout.probes_of(os.path.join(self.node.run_dir, "proof.page"))
         meanwhile()
         self.node.start("dataplane")
 
