@@ -119,15 +119,13 @@ def check_drops(report: Report, node: str, dropped: dict[str, int], tolerated: d
 
 def check_node(report: Report, node: Node, tolerated: dict[str, int] | None = None) -> None:
     """What a node received is what it sent, passed and dropped, to the packet, and its drops are bounded. Its page is written
-    each second, so that at the end of a lab, when little comes, some page has it all. What a full veth did not take is its own:
-    one in a hundred at most."""
+    each second, so that at the end of a lab, when little comes, some page has it all."""
     def adds_up() -> Counts | None:
         counts = weir_counts(node)
         return counts if counts["received"] == counts["sent"] + counts["passed"] + counts["dropped"] > 0 else None
     counts = report.wait(adds_up, 20, f"{node.name}: received = sent + passed + dropped", 0.3)
     if counts:
-        full = {"not_sent": int(counts["sent"] * LINK_MAX)} if counts["drops"].get("not_sent") else {}
-        check_drops(report, node.name, counts["drops"], {**full, **(tolerated or {})})
+        check_drops(report, node.name, counts["drops"], tolerated)
 
 
 # --- at the end of each lab ---
