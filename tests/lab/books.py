@@ -217,8 +217,10 @@ def check_wire(report: Report, world: World, captures: dict[str, Capture], gone:
                        f"{node}: packets in tunnels on the wire = its counter {sent}, but those that the link dropped")
         drops = {r: n for r, n in counted.items() if n and r not in PASSED + ("forwarded", "icmp_relayed", "echo_replied")}
         report.check(capture.counts("in", "tunnel", what="syns") > 0, f"{node}: new flows went into tunnels")
-        of_the_dead = OF_THE_DEAD if {b.name for b in site.backends} & set(killed) else {}
-        check_drops(report, node, drops, {**of_the_dead, **({"not_sent": int(back)} if not_sent else {})})
+        bounds = OF_THE_DEAD if {b.name for b in site.backends} & set(killed) else {}
+        if not_sent:
+            bounds = {**bounds, "not_sent": int(back)}
+        check_drops(report, node, drops, bounds)
         for backend in [b for b in site.backends if b.name not in gone]:
             wire = capture.counts("in", "tunnel", outer=backend.addresses[0])
             count = sum_of(site.node.stats("dataplane"), BACKEND_COUNTER, backend=backend.name) or 0

@@ -7,6 +7,7 @@ carried, a cut site is silent, and nothing is left at the end.
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import re
@@ -90,62 +91,58 @@ def long_stops_excuse(report: Report) -> None:
     WATCH.stops.clear()
 
 
+def count_wrong(node: str, read: typing.Callable[[], dict[tuple[str, str], int]], packets: dict[tuple[str, str], int],
+                lost: int = 0, killed: typing.Collection[str] = ()) -> int:
+    """How many claims of check_wire() do not hold for a played node with one backend, b1 of the node, at whose link `lost` frames
+    were lost on the way back; packets: {(way, kind): packets on the wire}."""
+    site: typing.Any = types.SimpleNamespace(
+        name=node, plan=types.SimpleNamespace(node=f"{node}-1"), node=types.SimpleNamespace(stats=lambda _: read()),
+        backends=[types.SimpleNamespace(name=f"{node}-b1", addresses=["-"])], lost_on_link=lambda: 0, lost_on_way_back=lambda: lost)
+    capture: typing.Any = types.SimpleNamespace(counts=lambda way, kind, **more: packets.get((way, kind), 0))
+    report = Report()
+    with contextlib.redirect_stdout(io.StringIO()):
+        check_wire(report, typing.cast(typing.Any, types.SimpleNamespace(sites=[site])), {node: capture}, killed=killed)
+    return report.failed
+
+
+def counters(node: str, forwarded: int, backend: int, dropped: tuple[str, int] | None = None) -> dict[tuple[str, str], int]:
+    """What a played node has counted; dropped: (reason, packets)."""
+    stats = {(FORWARD_COUNTER, 'action="forwarded",reason="forwarded"'): forwarded, (BACKEND_COUNTER, f'backend="{node}-b1"'): backend}
+    if dropped:
+        stats[FORWARD_COUNTER, f'action="dropped",reason="{dropped[0]}"'] = dropped[1]
+    return stats
+
+
 def books_bear_the_dead(report: Report) -> None:
     """A killed backend excuses packets that its own node drops for it, and no other's."""
-    packets = {("in", "tunnel"): 9, ("out", "vip"): 10}
-    capture: typing.Any = types.SimpleNamespace(counts=lambda way, what_for, **more: packets.get((way, what_for), 0))
-
-    def site(name: str, dropped: int) -> typing.Any:
-        stats = {(FORWARD_COUNTER, 'action="forwarded",reason="forwarded"'): 9, (BACKEND_COUNTER, f'backend="{name}-b1"'): 9,
-                 (FORWARD_COUNTER, 'action="dropped",reason="backend_dead"'): dropped}
-        packets["out", "vip"] = 9 + dropped
-        return types.SimpleNamespace(
-            name=name, plan=types.SimpleNamespace(node=f"{name}-1"), node=types.SimpleNamespace(stats=lambda _: stats),
-            backends=[types.SimpleNamespace(name=f"{name}-b1", addresses=["-"])], lost_on_link=lambda: 0, lost_on_way_back=lambda: 0)
-    for name, dropped, killed, failed, why in (("ams", 1, "ams-b1", 0, "the dead backend's node may drop its packets"),
-                                               ("ams", 21, "ams-b1", 1, "but twenty at most"),
-                                               ("fra", 1, "ams-b1", 1, "and no other node any")):
-        world, books = typing.cast(typing.Any, types.SimpleNamespace(sites=[site(name, dropped)])), Report()
-        with contextlib.redirect_stdout(io.StringIO()):
-            check_wire(books, world, {name: capture}, killed=(killed,))
-        report.equal(books.failed, failed, why)
+    for node, dropped, failed, why in (("ams", 1, 0, "the dead backend's node may drop its packets"),
+                                       ("ams", 21, 1, "but twenty at most"), ("fra", 1, 1, "and no other node any")):
+        read = functools.partial(counters, node, 9, 9, ("backend_dead", dropped))
+        packets = {("in", "tunnel"): 9, ("out", "vip"): 9 + dropped}
+        report.equal(count_wrong(node, read, packets, killed=("ams-b1",)), failed, why)
 
 
 def books_bear_a_full_link(report: Report) -> None:
     """What Weir knows that the link did not take is the link's: as many as the link says, one in a hundred at most."""
-    for sent, not_sent, lost, wire, failed, why in ((900, 1, 1, 900, 0, "a frame that the link says it did not take is the link's"),
-                                                    (900, 1, 0, 900, 1, "but not one of which it does not say so"),
-                                                    (900, 10, 10, 900, 1, "nor more than one in a hundred"),
-                                                    (900, 1, 1, 899, 1, "nor does one excuse another that is counted as sent"),
-                                                    (900, 0, 1, 899, 0, "the link may drop one that Weir cannot know of")):
-        stats = {(FORWARD_COUNTER, 'action="forwarded",reason="forwarded"'): sent, (BACKEND_COUNTER, 'backend="b1"'): wire,
-                 (FORWARD_COUNTER, 'action="dropped",reason="not_sent"'): not_sent}
-        packets = {("in", "tunnel"): wire, ("out", "vip"): sent + not_sent}
-        capture: typing.Any = types.SimpleNamespace(counts=lambda way, of, seen=packets, **more: seen.get((way, of), 0))
-        site: typing.Any = types.SimpleNamespace(
-            name="ams", plan=types.SimpleNamespace(node="ams-1"), node=types.SimpleNamespace(stats=lambda _, seen=stats: seen),
-            backends=[types.SimpleNamespace(name="b1", addresses=["-"])], lost_on_link=lambda: 0, lost_on_way_back=lambda n=lost: n)
-        books = Report()
-        with contextlib.redirect_stdout(io.StringIO()):
-            check_wire(books, typing.cast(typing.Any, types.SimpleNamespace(sites=[site])), {"ams": capture})
-        report.equal(books.failed, failed, why)
+    for not_sent, lost, wire, failed, why in ((1, 1, 900, 0, "a frame that the link says it did not take is the link's"),
+                                              (1, 0, 900, 1, "but not one of which it does not say so"),
+                                              (10, 10, 900, 1, "nor more than one in a hundred"),
+                                              (1, 1, 899, 1, "nor does one excuse another that is counted as sent"),
+                                              (0, 1, 899, 0, "the link may drop one that Weir cannot know of")):
+        read = functools.partial(counters, "ams", 900, wire, ("not_sent", not_sent))
+        packets = {("in", "tunnel"): wire, ("out", "vip"): 900 + not_sent}
+        report.equal(count_wrong("ams", read, packets, lost), failed, why)
 
 
 def books_wait_for_the_page(report: Report) -> None:
     """A dataplane that was started last may not have written its page yet: books of an old page show nothing."""
-    capture: typing.Any = types.SimpleNamespace(counts=lambda way, what_for, **more: 9 if what_for in ("vip", "tunnel") else 0)
     reads: list[int] = []
 
-    def stats(_: str) -> dict[tuple[str, str], int]:
+    def read() -> dict[tuple[str, str], int]:
         reads.append(5 if len(reads) < 2 else 9)
-        return {(FORWARD_COUNTER, 'action="forwarded",reason="forwarded"'): reads[-1], (BACKEND_COUNTER, 'backend="b1"'): reads[-1]}
-    site: typing.Any = types.SimpleNamespace(
-        name="ams", plan=types.SimpleNamespace(node="ams-1"), node=types.SimpleNamespace(stats=stats),
-        backends=[types.SimpleNamespace(name="b1", addresses=["-"])], lost_on_link=lambda: 0, lost_on_way_back=lambda: 0)
-    books = Report()
-    with contextlib.redirect_stdout(io.StringIO()):
-        check_wire(books, typing.cast(typing.Any, types.SimpleNamespace(sites=[site])), {"ams": capture})
-    report.equal((books.failed, reads[:2]), (0, [5, 5]), "a page that is written late is waited for")
+        return counters("ams", reads[-1], reads[-1])
+    failed = count_wrong("ams", read, {("in", "tunnel"): 9, ("out", "vip"): 9})
+    report.equal((failed, reads[:2]), (0, [5, 5]), "a page that is written late is waited for")
 
 
 def write_page(directory: str, alive_s: float, writer_pid: int, received: int, sent: int, passed: int, dropped: int) -> None:

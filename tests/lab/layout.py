@@ -76,10 +76,11 @@ def stats_of(path: str) -> dict[tuple[str, str], int]:
 
 def probes_of(path: str) -> int:
     """Probe packets that the writer of a proof page has seen forwarded: its counters have them. Works when it is dead."""
-    page, service = payload(path, "struct proof_page"), read("struct proof_service")
-    at = size_of("struct page_header") + size_of("struct proof_page") + page.max_vips * size_of("struct proof_vip")
+    page_type, service, at = read("struct proof_page"), read("struct proof_service"), size_of("struct page_header")
     with open(path, "rb") as f:
         data = f.read()
+    page = page_type.from_buffer_copy(data, at)
+    at += ctypes.sizeof(page_type) + page.max_vips * size_of("struct proof_vip")
     return sum(service.from_buffer_copy(data, at + n * ctypes.sizeof(service)).forwarded for n in range(page.max_services))
 
 
