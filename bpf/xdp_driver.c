@@ -452,8 +452,10 @@ static size_t update_links(struct xdp_driver *d, int prog_fd, size_t n)
 
 /*
  * Pin the new set, switch the ports, wait, bring over, then forget the old set. If a port refuses,
- * those before it are switched back and the old set stays. After the grace period no packet uses
- * the old tables, so what packets have changed in them meanwhile can be brought over.
+ * those before it are switched back and the old set stays. A flow that began in the old tables may
+ * have its next packet in the new ones, so exceptions are brought over right before and after.
+ * After the grace period no packet uses the old tables, so what else packets have changed in them
+ * meanwhile can be brought over.
  */
 static int switch_to_larger_set(struct driver *driver, struct driver_reason *reason)
 {
@@ -466,7 +468,9 @@ static int switch_to_larger_set(struct driver *driver, struct driver_reason *rea
 		for (size_t i = 0; i < d->n_ports; i++)
 			(void)xdp_set_port(&d->next, d->ports[i].shown.ifindex, true);
 		xdp_not_sent_program(&d->not_sent, xdp_program_id(d->next.prog_fd));
+		carry_follow(d->carry, &d->now.tables, &d->next.tables);
 		done = update_links(d, d->next.prog_fd, d->n_ports);
+		carry_follow(d->carry, &d->now.tables, &d->next.tables);
 		if (done < d->n_ports) {
 			err = driver_set_reason(reason, -errno,
 			                        "the program on %s cannot be replaced: %s",

@@ -145,6 +145,12 @@ static void detach_all(const struct driver_change *c)
 	c->old_ops->grace(c->old_driver);
 }
 
+void change_follow(struct driver_change *c)
+{
+	if (c->carry)
+		carry_follow(c->carry, &c->old, &c->now);
+}
+
 /*
  * A living old driver is detached first, and its packets have ended (grace) before the last
  * changes are copied. Removing the state of a dead process ends its XDP program; what is mapped

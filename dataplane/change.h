@@ -8,7 +8,9 @@
  *   change_open()          open the new driver, fill its tables; the old driver forwards
  *   compiler_apply_plan()  bring the document into force on the new tables
  *   change_free_ports()    detach the old driver where the new one cannot share the port
+ *   change_follow()        copy the flows that began meanwhile
  *   attach_all()           attach the new driver's code
+ *   change_follow()        copy the flows that began while it was attached
  *   change_end()           end the old driver, copy what packets changed meanwhile
  *
  * Implemented in change.c. The loop's thread calls all of this.
@@ -52,6 +54,8 @@ void change_undo(struct driver_change *c);
  * old ports
  */
 void change_free_ports(struct driver_change *c, const struct model *m);
+/** Flows that the old driver has begun to remember go on in the new one (weir/carry.h). */
+void change_follow(struct driver_change *c);
 /**
  * All ports of the new driver are attached: end the old one. @param reason  out: what failed, or ""
  */

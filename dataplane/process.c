@@ -206,7 +206,9 @@ static void install_driver(struct process *p, struct driver_change *c, struct co
 	compiler_fini(&p->node);
 	p->node = *node;
 	scrub_begin(&p->scrub, &p->node);
+	change_follow(c);
 	attach_all(p);
+	change_follow(c);
 	apply_verdicts(p, true); /* those of the meantime went to the old tables */
 	log_note("driver-chosen", "driver=%s reason=\"%s\" tables=%s", c->ops->name, chosen,
 	         c->carry  ? "carried over"

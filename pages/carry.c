@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * carry_begin() keeps a copy of what packets may change. carry_end() compares the old tables with
- * that copy and brings over only words that differ, by compare-and-swap against the copy's value,
- * so a word that a packet has written in the new tables in the meantime stays. Counters are added
- * up instead: both tables counted real packets.
+ * carry_begin() keeps a copy of what packets may change. carry_follow() and carry_end() compare the
+ * old tables with that copy and bring over only words that differ, by compare-and-swap against the
+ * copy's value, so a word that a packet has written in the new tables in the meantime stays.
+ * Counters are added up instead: both tables counted real packets.
  *
  * Each table needs a decision how it is carried: one without a how_NAME below does not
  * compile.
@@ -17,7 +17,7 @@
 #include "weir/layout.h"
 
 struct carry {
-	struct fwd_exceptions *exceptions; /* as carry_begin() copied them */
+	struct fwd_exceptions *exceptions; /* as they were last brought over */
 	struct owner_cold *colds;
 };
 
@@ -122,30 +122,43 @@ int carry_begin(const struct fwd_tables *f, struct fwd_tables *t, struct carry *
 	return 0;
 }
 
-/* Put @p word in the place of @p old, or into a free way; a full bucket loses it. */
-static void put_exception(struct fwd_exceptions *bucket, uint32_t way, uint64_t old, uint64_t word)
+static bool swap_word(uint64_t *at, uint64_t old, uint64_t word)
 {
-	uint64_t free_word = 0;
-
-	if (__atomic_compare_exchange_n(&bucket->word[way], &old, word, false, __ATOMIC_RELAXED,
-	                                __ATOMIC_RELAXED))
-		return;
-	for (uint32_t i = 0; i < OWNER_WAYS && word; i++, free_word = 0)
-		if (__atomic_compare_exchange_n(&bucket->word[i], &free_word, word, false,
-		                                __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-			return;
+	return __atomic_compare_exchange_n(at, &old, word, false, __ATOMIC_RELAXED,
+	                                   __ATOMIC_RELAXED);
 }
 
-static void end_exceptions(const struct carry *c, const struct fwd_tables *f, struct fwd_tables *t)
+/* Put @p word into the first way that holds @p old. @return whether one did */
+static bool swap_anywhere(struct fwd_exceptions *bucket, uint64_t old, uint64_t word)
+{
+	for (uint32_t i = 0; i < OWNER_WAYS; i++)
+		if (swap_word(&bucket->word[i], old, word))
+			return true;
+	return false;
+}
+
+/*
+ * Put @p word in the place of @p old, which is in @p way or, if that was taken, in another; else
+ * into a free way. A full bucket loses it.
+ */
+static void put_exception(struct fwd_exceptions *bucket, uint32_t way, uint64_t old, uint64_t word)
+{
+	if (!swap_word(&bucket->word[way], old, word) && !swap_anywhere(bucket, old, word) && word)
+		(void)swap_anywhere(bucket, 0, word);
+}
+
+void carry_follow(struct carry *c, const struct fwd_tables *f, struct fwd_tables *t)
 {
 	for (uint32_t i = 0; i < f->n_exceptions; i++)
 		for (uint32_t way = 0; way < OWNER_WAYS; way++) {
 			uint64_t old = c->exceptions[i].word[way];
 			uint64_t word = OWNER_LOAD(uint64_t, &f->exceptions[i].word[way]);
 
-			for (uint32_t k = i; k < t->n_exceptions && word != old;
-			     k += f->n_exceptions)
+			if (word == old)
+				continue;
+			for (uint32_t k = i; k < t->n_exceptions; k += f->n_exceptions)
 				put_exception(&t->exceptions[k], way, old, word);
+			c->exceptions[i].word[way] = word;
 		}
 }
 
@@ -198,9 +211,9 @@ static void sum_counters(const struct fwd_tables *f, struct fwd_tables *t)
 #undef SUM_ROWS
 }
 
-void carry_end(const struct carry *c, const struct fwd_tables *f, struct fwd_tables *t)
+void carry_end(struct carry *c, const struct fwd_tables *f, struct fwd_tables *t)
 {
-	end_exceptions(c, f, t);
+	carry_follow(c, f, t);
 	end_colds(c, f, t);
 	sum_counters(f, t);
 }

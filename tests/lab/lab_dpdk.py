@@ -28,6 +28,7 @@ if typing.TYPE_CHECKING:
 
 PAGES = 256  # of 2 MiB: for packets, and for tables
 IDLE_SHARE = 0.10  # one that polls takes all; what is promised, bench idle measures
+IDLE_LOOKS = 3  # on a busy machine, a turn costs more: caches are cold and sleeps end late. One that polls fails each look
 
 
 def as_dpdk(text: str) -> str:
@@ -191,9 +192,11 @@ def at_rest(report: Report, stage: Stage) -> None:
     report.equal(weir["received"], weir["sent"] + weir["passed"] + weir["dropped"],
                  "received = sent + passed + dropped")
     report.check(weir["sent"] > 10000, "packets were forwarded", weir["sent"])
-    shares = idle_shares(stage)
-    report.check(shares and max(shares) < IDLE_SHARE, f"idle workers sleep: less than {IDLE_SHARE:.0%} of a core each",
-                 ", ".join(f"{share:.3f}" for share in shares))
+    looks = [idle_shares(stage)]
+    while max(looks[-1], default=0) >= IDLE_SHARE and len(looks) < IDLE_LOOKS:
+        looks.append(idle_shares(stage))
+    report.check(looks[-1] and max(looks[-1]) < IDLE_SHARE, f"idle workers sleep: less than {IDLE_SHARE:.0%} of a core each",
+                 "; ".join(", ".join(f"{share:.3f}" for share in look) for look in looks))
 
 
 def ends(report: Report, stage: Stage) -> None:

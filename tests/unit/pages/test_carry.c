@@ -93,6 +93,52 @@ static void an_exception_that_comes_meanwhile_goes_there_too(void **state)
 	end_scene(&s);
 }
 
+static void a_flow_that_begins_meanwhile_is_followed_before_the_end(void **state)
+{
+	struct scene s = begin_scene(&large, 2);
+
+	(void)state;
+	assert_int_equal(carry_begin(&s.from, &s.to, &s.carry), 0);
+	s.from.exceptions[63].word[1] = 5;
+	s.from.cpus[0].received = 7;
+	carry_follow(s.carry, &s.from, &s.to);
+	for (uint32_t k = 63; k < 256; k += 64)
+		assert_int_equal(s.to.exceptions[k].word[1], 5);
+	assert_int_equal(s.to.cpus[1].received, 0); /* packets still count there */
+	s.from.exceptions[63].word[1] = 6; /* confirmed in the old tables */
+	s.to.exceptions[127].word[1] = 8;  /* in the new ones */
+	s.from.exceptions[62].word[0] = 9;
+	carry_follow(s.carry, &s.from, &s.to);
+	assert_int_equal(s.to.exceptions[63].word[1], 6);
+	assert_int_equal(s.to.exceptions[62].word[0], 9);
+	assert_int_equal(s.to.exceptions[127].word[1], 8);
+	carry_end(s.carry, &s.from, &s.to);
+	assert_int_equal(s.to.cpus[1].received, 7);
+	end_scene(&s);
+}
+
+static void a_flow_that_found_another_way_is_not_there_twice(void **state)
+{
+	struct scene s = begin_scene(&small, 2);
+
+	(void)state;
+	assert_int_equal(carry_begin(&s.from, &s.to, &s.carry), 0);
+	s.from.exceptions[5].word[0] = 1;
+	s.to.exceptions[5].word[0] = 100; /* a flow of the new tables was sooner */
+	carry_follow(s.carry, &s.from, &s.to);
+	assert_int_equal(s.to.exceptions[5].word[1], 1);
+	s.from.exceptions[5].word[0] = 2;
+	carry_follow(s.carry, &s.from, &s.to);
+	assert_int_equal(s.to.exceptions[5].word[0], 100);
+	assert_int_equal(s.to.exceptions[5].word[1], 2);
+	for (unsigned i = 2; i < OWNER_WAYS; i++)
+		assert_int_equal(s.to.exceptions[5].word[i], 0);
+	s.from.exceptions[5].word[0] = 0;
+	carry_end(s.carry, &s.from, &s.to);
+	assert_int_equal(s.to.exceptions[5].word[1], 0);
+	end_scene(&s);
+}
+
 static void what_both_wrote_meanwhile_is_kept_of_both(void **state)
 {
 	struct scene s = begin_scene(&small, 2);
@@ -240,6 +286,8 @@ int main(void)
 		cmocka_unit_test(sizes_are_read_from_the_tables_themselves),
 		cmocka_unit_test(an_exception_goes_wherever_its_flow_is_looked_for),
 		cmocka_unit_test(an_exception_that_comes_meanwhile_goes_there_too),
+		cmocka_unit_test(a_flow_that_begins_meanwhile_is_followed_before_the_end),
+		cmocka_unit_test(a_flow_that_found_another_way_is_not_there_twice),
 		cmocka_unit_test(what_both_wrote_meanwhile_is_kept_of_both),
 		cmocka_unit_test(an_exception_that_ended_in_the_old_tables_ends),
 		cmocka_unit_test(a_full_bucket_loses_the_new_one_and_nothing_else),
