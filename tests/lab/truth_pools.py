@@ -8,7 +8,7 @@ import signal
 import time
 import typing
 
-from net import wait_until
+from net import comes_true, wait_until
 from truth import Situation, fault
 from truth_ports import BOTH
 
@@ -112,15 +112,20 @@ def no_verdicts_are_left(bed: Bed) -> None:
     bed.wait_until_well()
 
 
+def effects(bed: Bed) -> set[tuple[str, str]]:
+    return {(b["effect"]["state"], b["effect"].get("why")) for b in bed.status().body["pools"][0]["backends"]}
+
+
 def all_drained_say_why(bed: Bed) -> None:
     """All drained: they serve all the same, and each place says why."""
     enter, leave = override("drain", 0, 1, 2, undo="undrain")
     try:
         enter(bed)
         bed.expect("all backends are drained", "degraded", "pool-all-drained", bed.site_plan.pool)
-        pool = bed.status().body["pools"][0]
-        reasons = {b["effect"].get("why") for b in pool["backends"]}
-        bed.report.equal(reasons, {"all backends of the pool are drained"}, "each backend says why it serves")
+        wanted = {("serving", "all backends of the pool are drained")}
+        # the pool's reason is of what people ask, and is there before the last slots are
+        comes_true(lambda: effects(bed) == wanted, 2, 0.1)
+        bed.report.equal(effects(bed), wanted, "each backend says why it serves")
     finally:
         leave(bed)
     bed.wait_until_well(60)
