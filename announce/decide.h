@@ -86,7 +86,7 @@ struct announce_facts {
 	enum announce_truth emptied; /**< of a drain: the packets have left */
 	/**
 	 * this node's alone by the document, and nobody needs it here: an address of DNS, as resolvers have others, or a VIP whose
-	 * sites are drained
+	 * sites are drained for longer than answers live
 	 */
 	bool is_own;
 	bool probe_old;   /**< the probe packet is proved, but too long ago to promise by */

@@ -37,10 +37,13 @@ static bool does_another(const struct model *m, const struct intended *it)
 	return false;
 }
 
-/* Whether the site is drained completely, or disabled, at the instant of the document. Where a hold stops it is not known here. */
-static bool is_site_drained(const struct model *m, const char *site)
+/*
+ * Whether the site is drained completely, or disabled, at the instant of the document, for so long that no earlier answer leads
+ * there. Where a hold stops it is not known here.
+ */
+static bool is_site_left(const struct model *m, const char *site)
 {
-	bool drained = false;
+	bool left = false;
 
 	for (size_t i = 0; i < m->n_overrides; i++) {
 		const struct model_override *o = &m->overrides[i];
@@ -50,17 +53,18 @@ static bool is_site_drained(const struct model *m, const char *site)
 			continue;
 		if (o->kind == MODEL_OVERRIDE_HOLD)
 			return false;
-		drained |= (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
-		           model_override_ppm(o, m->meta.written_ms) == PPM_ALL;
+		left |= (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
+		        model_override_ppm(o, m->meta.written_ms) == PPM_ALL &&
+		        model_override_answers_ms(m, o) <= m->meta.written_ms;
 	}
-	return drained;
+	return left;
 }
 
-/* Whether all clients of the VIP are sent elsewhere. */
-static bool is_vip_drained(const struct model *m, const struct model_vip *vip)
+/* Whether all clients of the VIP have gone elsewhere. */
+static bool is_vip_left(const struct model *m, const struct model_vip *vip)
 {
 	for (size_t i = 0; i < vip->n_sites; i++)
-		if (!is_site_drained(m, vip->sites[i]->name))
+		if (!is_site_left(m, vip->sites[i]->name))
 			return false;
 	return true;
 }
@@ -82,7 +86,7 @@ static size_t list_vip(const struct model *m, const struct model_vip *vip, struc
 	size_t n = 0;
 
 	it.is_shared = does_another(m, &it);
-	it.is_own = !it.is_shared && is_vip_drained(m, vip);
+	it.is_own = !it.is_shared && is_vip_left(m, vip);
 	it.command = announce_command_of(m, vip);
 	for (size_t i = 0; i < vip->n_addresses && n < n_max; i++) {
 		it.address = vip->addresses[i];

@@ -25,7 +25,8 @@ struct intended {
 	uint64_t vip_hash;          /* hash_text() of it; 0 for DNS */
 	bool needs_all;             /* vips[].announce_when = "all" */
 	bool is_shared;             /* the document makes another node announce it as well */
-	/* no other node could take it over, and none need: resolvers have other servers, or the VIP's sites are drained */
+	/* no other node could take it over, and none need: resolvers have other servers, or the VIP's sites
+	 * are drained, and no earlier answer leads to it */
 	bool is_own;
 	enum announce_command command; /* announce_command_of() */
 };

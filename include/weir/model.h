@@ -563,6 +563,17 @@ uint32_t model_override_ppm(const struct model_override *o, int64_t wall_clock_m
  * MODEL_TIME_NEVER if none.
  */
 int64_t model_override_next_ms(const struct model_override *o, int64_t wall_clock_ms);
+/**
+ * After the longest TTL, so long may answers that lead to a drained site still be used: they were under way, or a name
+ * server had the drain a moment later.
+ */
+#define MODEL_AFTER_TTL_MS 5000
+/**
+ * Until when clients may come to the site of @p o by answers that were given before its rise ended: from then on for
+ * the longest TTL that @p m allows to names of services there, and MODEL_AFTER_TTL_MS. A @p o that is written again counts
+ * from its new instants. MODEL_TIME_NEVER if that is no instant.
+ */
+int64_t model_override_answers_ms(const struct model *m, const struct model_override *o);
 
 /** Whether the document makes @p node announce @p vip, of the same model. */
 bool model_node_announces(const struct model_node *node, const struct model_vip *vip);

@@ -194,10 +194,18 @@ static int by_time(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static int64_t answers_ms(const struct compose_input *in, const struct override *o)
+{
+	struct model_override as_model;
+
+	override_to_model(o, &as_model);
+	return model_override_answers_ms(in->versions[in->n_versions - 1].model, &as_model);
+}
+
 /*
  * All instants at which members may change; @p pool NULL: of any pool, and those at which what is
- * asked of a node changes (model_node_drain()), or a site's drain is complete, or ends: then nobody needs the VIPs of
- * that site alone.
+ * asked of a node changes (model_node_drain()), or a site's drain ends, or is complete for so long that no answer
+ * leads there: then nobody needs the VIPs of that site alone.
  */
 static size_t list_instants(const struct compose_input *in, const char *pool, int64_t *out)
 {
@@ -210,8 +218,8 @@ static size_t list_instants(const struct compose_input *in, const char *pool, in
 
 		if (pool && (o->target == MODEL_TARGET_SITE || strcmp(o->pool, pool)))
 			continue;
-		out[n++] = o->target == MODEL_TARGET_SITE ? add_ms(o->from_ms, o->over_ms)
-		                                          : o->from_ms;
+		out[n++] = o->target == MODEL_TARGET_SITE && !o->ended ? answers_ms(in, o)
+		                                                       : o->from_ms;
 		out[n++] = o->until_ms;
 	}
 	qsort(out, n, sizeof(*out), by_time);

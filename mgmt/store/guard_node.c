@@ -5,10 +5,10 @@
  * Three guards. `last-announcer`: each VIP, and each address of DNS that the node announces, must have
  * another node that announces it. No other node could take over what is this node's alone by the
  * document: then another server of the zones must answer, which resolvers ask instead of an address
- * of DNS; and the site of a VIP must be drained. `room`: the other nodes must be able to carry the
- * load, which routers share equally among them (ECMP). `unsettled`: the other nodes do not know which
- * connections this node keeps at an earlier owner of a slot, unless the backends have agents, which
- * pass such packets on.
+ * of DNS; and the site of a VIP must be drained for so long that no answer leads there. `room`: the
+ * other nodes must be able to carry the load, which routers share equally among them (ECMP).
+ * `unsettled`: the other nodes do not know which connections this node keeps at an earlier owner of a
+ * slot, unless the backends have agents, which pass such packets on.
  *
  * The document says who may announce a VIP; what a node said of itself moments ago says who does.
  * A node of which nothing is known counts as one that may: then the verdict is unknown.
@@ -134,27 +134,44 @@ static bool is_listed_elsewhere(const struct node_check *w, const struct announc
 	return false;
 }
 
-static bool site_is_drained(const struct node_check *w, const char *site)
+/*
+ * For how long earlier answers may lead to the site: 0 or less once none does. MODEL_TIME_NEVER: it is not drained. A ramp that
+ * is late has its own time.
+ */
+static int64_t count_site_wait_ms(const struct node_check *w, const char *site)
 {
+	int64_t wait_ms = MODEL_TIME_NEVER;
+
 	for (size_t i = 0; i < w->overrides->n_items; i++) {
 		const struct override *o = &w->overrides->items[i];
+		struct model_override as_model;
+		int64_t one_ms;
 
-		if (o->target == MODEL_TARGET_SITE && !*o->service && !strcmp(o->name, site) &&
-		    (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
-		    !override_is_done(o, w->now_ms) &&
-		    overrides_level(w->overrides, o, w->now_ms) == PPM_ALL)
-			return true;
+		if (o->target != MODEL_TARGET_SITE || *o->service || strcmp(o->name, site) != 0 ||
+		    (o->kind != MODEL_OVERRIDE_DRAIN && o->kind != MODEL_OVERRIDE_DISABLE) ||
+		    override_is_done(o, w->now_ms) ||
+		    overrides_level(w->overrides, o, w->now_ms) != PPM_ALL)
+			continue;
+		override_to_model(o, &as_model);
+		one_ms = model_override_answers_ms(w->m, &as_model) - override_time(o, w->now_ms);
+		wait_ms = one_ms < wait_ms ? one_ms : wait_ms;
 	}
-	return false;
+	return wait_ms;
 }
 
-/* Whether all clients of the VIP are sent elsewhere. */
-static bool vip_is_drained(const struct node_check *w, const struct model_vip *vip)
+/* The same of a VIP: all its sites. What an operation has withdrawn after it saw no packets come, nobody waits for. */
+static int64_t count_vip_wait_ms(const struct node_check *w, const struct model_vip *vip)
 {
-	for (size_t i = 0; i < vip->n_sites; i++)
-		if (!site_is_drained(w, vip->sites[i]->name))
-			return false;
-	return true;
+	int64_t wait_ms = 0;
+
+	if (vip->n_sites == 1 && overrides_withdrawn_by(w->overrides, vip->sites[0]->name))
+		return 0;
+	for (size_t i = 0; i < vip->n_sites; i++) {
+		int64_t one_ms = count_site_wait_ms(w, vip->sites[i]->name);
+
+		wait_ms = one_ms > wait_ms ? one_ms : wait_ms;
+	}
+	return wait_ms;
 }
 
 /* What is said of the addresses at which @p other serves: routers may know them without it. */
@@ -196,7 +213,7 @@ static enum guard_announced find_receiver(const struct node_check *w,
 		return find_announced(w, it);
 	if (it->dns)
 		return find_other_server(w);
-	return vip_is_drained(w, it->vip) ? GUARD_ANNOUNCED : GUARD_NOT_ANNOUNCED;
+	return count_vip_wait_ms(w, it->vip) ? GUARD_NOT_ANNOUNCED : GUARD_ANNOUNCED;
 }
 
 /* Names for people: "web, mail and 3 more". */
@@ -229,8 +246,24 @@ static const char *more_names(const struct name_list *list, char out[32])
 struct elsewhere {
 	struct name_list alone, unknown;
 	const char *site; /* of a VIP that no other node could announce: to drain first; or NULL */
-	size_t n;
+	size_t n,
+	        n_waiting; /* of those alone: their sites are drained, and answers still lead there */
+	int64_t wait_ms;   /* until none does */
 };
+
+/* A VIP that no other node could announce, and that clients may still come to. */
+static void note_only_here(const struct node_check *w, const struct model_vip *vip,
+                           struct elsewhere *out)
+{
+	int64_t wait_ms = count_vip_wait_ms(w, vip);
+
+	if (wait_ms == MODEL_TIME_NEVER) {
+		out->site = w->node->site->name;
+		return;
+	}
+	out->n_waiting++;
+	out->wait_ms = wait_ms > out->wait_ms ? wait_ms : out->wait_ms;
+}
 
 static void sort_announced(const struct node_check *w, const struct announced_thing *it,
                            struct elsewhere *out)
@@ -242,7 +275,7 @@ static void sort_announced(const struct node_check *w, const struct announced_th
 		snprintf(name, sizeof(name), "DNS %s", addr_text(it->dns, text));
 	out->n++;
 	if (found == GUARD_NOT_ANNOUNCED && it->vip && !is_listed_elsewhere(w, it))
-		out->site = w->node->site->name;
+		note_only_here(w, it->vip, out);
 	if (found != GUARD_ANNOUNCED)
 		add_name(found == GUARD_NOT_ANNOUNCED ? &out->alone : &out->unknown,
 		         it->vip ? it->vip->name : name);
@@ -269,7 +302,13 @@ static void check_last_announcer(const struct node_check *w)
 	char more[32];
 
 	look_elsewhere(w, &e);
-	if (e.alone.n)
+	if (e.alone.n && e.n_waiting == e.alone.n)
+		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, false,
+		                  "wait %lld s: so long answers given before the site was drained "
+		                  "may lead to %s%s, which no other node announces",
+		                  (long long)(e.wait_ms + 999) / 1000, e.alone.text,
+		                  more_names(&e.alone, more));
+	else if (e.alone.n)
 		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, false,
 		                  "no other node announces %s%s: a drain does not withdraw them, "
 		                  "and --withdraw cuts their clients off%s%s%s",
@@ -285,7 +324,7 @@ static void check_last_announcer(const struct node_check *w)
 		guard_add_verdict(
 		        w->r, GUARD_LAST_ANNOUNCER, true,
 		        "another node announces, or answers for, each of the %zu VIPs and "
-		        "addresses of DNS, or its site is drained",
+		        "addresses of DNS, or its site is drained and left",
 		        e.n);
 }
 

@@ -167,9 +167,16 @@ static void an_operation_moves_the_vips_of_its_site(void **state)
 	}
 }
 
-/* Of a VIP that no other node could announce: once all its clients are sent elsewhere. */
+/* Of a VIP that no other node could announce: once all its clients have gone elsewhere, by the longest TTL of its site. */
 static void a_vip_is_own_when_its_sites_are_drained(void **state)
 {
+	static const struct model_at at[] = { { .site = &fra }, { .site = &ams } };
+	static const struct model_service services[] = { { .at = at, .n_at = 2 },
+		                                         { .at = at, .n_at = 1 } };
+	static const struct model_dns_name names[] = { { .service = &services[0], .ttl_max_s = 60 },
+		                                       { .service = &services[0], .ttl_max_s = 5 },
+		                                       { .service = &services[1],
+		                                         .ttl_max_s = 900 } };
 	struct model_override o[2] = { { .kind = MODEL_OVERRIDE_DRAIN,
 		                         .target = MODEL_TARGET_SITE,
 		                         .pool = "",
@@ -186,11 +193,15 @@ static void a_vip_is_own_when_its_sites_are_drained(void **state)
 	(void)state;
 	assert_false(list_one(1).is_own);
 	assert_true(list_one(2).is_own); /* of DNS */
+	m.dns_names = names;
+	m.n_dns_names = COUNT(names);
 	m.overrides = o;
 	m.n_overrides = 1;
 	m.meta.written_ms = 1999;
 	assert_false(list_one(1).is_own); /* it ramps */
-	m.meta.written_ms = 2000;
+	m.meta.written_ms = 2000 + 64999;
+	assert_false(list_one(1).is_own); /* answers that were given before may be used */
+	m.meta.written_ms = 2000 + 65000;
 	assert_true(list_one(1).is_own);
 	assert_false(list_one(0).is_own); /* at both sites */
 	m.n_overrides = 2;

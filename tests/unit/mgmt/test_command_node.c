@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
+#include "mgmt/store/step.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -234,12 +235,15 @@ static void the_last_node_that_announces_a_vip_stays(void **state)
 	assert_int_equal(command_run(s->in, &c, &s->seen, NOW_MS, &s->r), COMMAND_OK);
 }
 
-/* No other node could announce its VIP: it may leave as soon as the site's clients are sent elsewhere. */
+/*
+ * No other node could announce its VIP: it may leave when the site's clients have gone elsewhere: the longest
+ * TTL (60 s) and 5 s after they are sent away. */
 static void the_only_node_of_a_site_may_leave_once_the_site_is_drained(void **state)
 {
 	struct scene *s = *state;
 	struct command site = on_node(COMMAND_DRAIN, "ams");
-	const int64_t half_ms = NOW_MS + 30000, whole_ms = NOW_MS + 60000;
+	const int64_t half_ms = NOW_MS + 30000, whole_ms = NOW_MS + 60000,
+	              left_ms = whole_ms + 65000;
 	static const enum command_do leaves[] = { COMMAND_DRAIN, COMMAND_DISABLE };
 
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_REFUSED);
@@ -250,17 +254,52 @@ static void the_only_node_of_a_site_may_leave_once_the_site_is_drained(void **st
 	site.over_ms = 60000;
 	assert_int_equal(command_run(s->in, &site, &s->seen, NOW_MS, &s->r), COMMAND_OK);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", half_ms), COMMAND_REFUSED);
+	assert_non_null(strstr(s->r.text, "; drain site ams first"));
 	for (size_t i = 0; i < COUNT(leaves); i++) {
-		assert_int_equal(run_on_node(s, leaves[i], "ams-1", whole_ms), COMMAND_OK);
+		assert_int_equal(run_on_node(s, leaves[i], "ams-1", whole_ms), COMMAND_REFUSED);
+		assert_non_null(strstr(s->r.text, "last-announcer: wait 65 s: "));
+		assert_null(strstr(s->r.text, "drain site"));
+		assert_int_equal(run_on_node(s, leaves[i], "ams-1", left_ms - 1), COMMAND_REFUSED);
+		assert_non_null(strstr(s->r.text, "last-announcer: wait 1 s: "));
+	}
+	for (size_t i = 0; i < COUNT(leaves); i++) {
+		assert_int_equal(run_on_node(s, leaves[i], "ams-1", left_ms), COMMAND_OK);
 		assert_false(verdict_of(s, "last-announcer")->unknown);
-		assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", whole_ms), COMMAND_OK);
+		assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", left_ms), COMMAND_OK);
 	}
 	site = on_node(COMMAND_UNDRAIN, "ams");
 	site.is_node = false;
 	site.now = true;
-	assert_int_equal(command_run(s->in, &site, &s->seen, whole_ms, &s->r), COMMAND_OK);
-	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", whole_ms + 120000),
-	                 COMMAND_REFUSED);
+	assert_int_equal(command_run(s->in, &site, &s->seen, left_ms, &s->r), COMMAND_OK);
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", left_ms + 120000), COMMAND_REFUSED);
+}
+
+/* A step that is written again counts from then; where its operation has withdrawn the VIP, nothing is waited for. */
+static void the_only_node_waits_for_no_vip_that_an_operation_has_withdrawn(void **state)
+{
+	struct scene *s = *state;
+	struct override step = { .id = "ams-1-s",
+		                 .kind = MODEL_OVERRIDE_DRAIN,
+		                 .target = MODEL_TARGET_SITE,
+		                 .name = "ams",
+		                 .created_ms = NOW_MS,
+		                 .from_ms = NOW_MS,
+		                 .until_ms = MODEL_TIME_NEVER,
+		                 .is_step = true,
+		                 .from_ppm = 999999,
+		                 .to_ppm = 1000000,
+		                 .operation = "ams-1-op",
+		                 .author = "jw",
+		                 .reason = "test" };
+
+	step.generation = override_generation(1, false, 1);
+	assert_int_equal(intent_merge(s->in, &step, 1, NOW_MS), 1);
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS + 1000), COMMAND_REFUSED);
+	assert_non_null(strstr(s->r.text, "last-announcer: wait 64 s: "));
+	step.generation = override_generation(1, false, 2);
+	step.own_vips = MODEL_VIPS_WITHDRAWN;
+	assert_int_equal(intent_merge(s->in, &step, 1, NOW_MS), 1);
+	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS + 1000), COMMAND_OK);
 }
 
 /* An address of DNS is like a VIP: routers send its packets to whoever announces it. */
@@ -402,6 +441,9 @@ int main(void)
 		        the_last_node_that_announces_an_address_of_dns_stays, setup_dns, teardown),
 		cmocka_unit_test_setup_teardown(
 		        the_only_node_of_a_site_may_leave_once_the_site_is_drained, setup_one,
+		        teardown),
+		cmocka_unit_test_setup_teardown(
+		        the_only_node_waits_for_no_vip_that_an_operation_has_withdrawn, setup_one,
 		        teardown),
 		cmocka_unit_test_setup_teardown(a_drained_node_is_no_other_node, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_other_node_must_have_room, setup, teardown),

@@ -242,6 +242,10 @@ static void the_document_is_due_two_seconds_before_each_instant_and_at_it(void *
 	struct override drain =
 	        make_override("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 9000, 0, NOW_MS + 60000);
 	struct overrides set = { &drain, 1 };
+	const struct model_site ams = { .name = "ams" };
+	const struct model_at at = { .site = &ams };
+	const struct model_service web = { .at = &at, .n_at = 1 };
+	const struct model_dns_name www = { .service = &web, .ttl_max_s = 7 };
 	struct toy t;
 
 	toy_make(&t, weights, 2);
@@ -260,13 +264,17 @@ static void the_document_is_due_two_seconds_before_each_instant_and_at_it(void *
 		}
 		assert_true(compose_next_ms(&in) == MODEL_TIME_NEVER);
 	}
-	drain.target = MODEL_TARGET_SITE; /* weir-dns has its ramp; at its end nodes may leave */
+	drain.target =
+	        MODEL_TARGET_SITE; /* weir-dns has its ramp; after it and a TTL nodes may leave */
 	drain.over_ms = 20000;
+	snprintf(drain.name, sizeof(drain.name), "ams");
+	t.model.dns_names = &www;
+	t.model.n_dns_names = 1;
 	in.now_ms = NOW_MS + 9000;
-	assert_true(compose_next_ms(&in) == NOW_MS + 27000);
-	in.now_ms = NOW_MS + 27000;
-	assert_true(compose_next_ms(&in) == NOW_MS + 29000);
-	in.now_ms = NOW_MS + 29000;
+	assert_true(compose_next_ms(&in) == NOW_MS + 39000);
+	in.now_ms = NOW_MS + 39000;
+	assert_true(compose_next_ms(&in) == NOW_MS + 41000);
+	in.now_ms = NOW_MS + 41000;
 	assert_true(compose_next_ms(&in) == NOW_MS + 58000);
 }
 

@@ -300,6 +300,31 @@ static void an_override_rises_stays_and_returns(void **state)
 	}
 }
 
+static void answers_lead_to_a_drained_site_for_its_longest_ttl_and_5_s(void **state)
+{
+	const struct model_site ams = { .name = "ams" }, fra = { .name = "fra" };
+	const struct model_at at[] = { { .site = &fra }, { .site = &ams } };
+	const struct model_service both = { .at = at, .n_at = 2 }, one = { .at = at, .n_at = 1 };
+	const struct model_dns_name names[] = { { .service = &both, .ttl_max_s = 60 },
+		                                { .service = &both, .ttl_max_s = 30 },
+		                                { .service = &one, .ttl_max_s = 900 } };
+	const struct model m = { .dns_names = names, .n_dns_names = COUNT(names) };
+	struct model_override o = {
+		.name = "ams", .from_ms = 1000, .over_ms = 100, .until_ms = MODEL_TIME_NEVER
+	};
+
+	(void)state;
+	assert_int_equal(model_override_answers_ms(&m, &o), 1100 + 65000);
+	o.name = "fra";
+	assert_int_equal(model_override_answers_ms(&m, &o), 1100 + 905000);
+	o.name = "par";
+	assert_int_equal(model_override_answers_ms(&m, &o), 1100 + 5000);
+	o.kind = MODEL_OVERRIDE_DISABLE;
+	assert_int_equal(model_override_answers_ms(&m, &o), 1000 + 5000);
+	o.from_ms = MODEL_TIME_NEVER;
+	assert_true(model_override_answers_ms(&m, &o) == MODEL_TIME_NEVER);
+}
+
 static void what_is_asked_of_a_node_is_that_of_the_document_s_instant(void **state)
 {
 #define ASKED(k, n, t, until, over)                                                                \
@@ -424,6 +449,7 @@ int main(void)
 		cmocka_unit_test(each_byte_has_its_escape_in_digits),
 		cmocka_unit_test(letters_escape_what_they_say_and_no_others),
 		cmocka_unit_test(an_override_rises_stays_and_returns),
+		cmocka_unit_test(answers_lead_to_a_drained_site_for_its_longest_ttl_and_5_s),
 		cmocka_unit_test(what_is_asked_of_a_node_is_that_of_the_document_s_instant),
 		cmocka_unit_test(a_backend_s_identity_is_its_address_and_port),
 	};
