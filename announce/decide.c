@@ -109,7 +109,14 @@ void announce_note_failure(struct announce_state *s, uint64_t now_ms)
 	else
 		s->hold_ms = ANNOUNCE_HOLD_MAX_MS;
 	s->failed_ms = now_ms;
+	s->failed_fact = ANNOUNCE_FACT_COUNT;
 	s->good_since_ms = 0;
+}
+
+static void note_cause(struct announce_state *s, enum announce_fact cause, uint64_t now_ms)
+{
+	announce_note_failure(s, now_ms);
+	s->failed_fact = cause;
 }
 
 static struct announce_decision decide_table(struct announce_state *s, enum announce_table table,
@@ -236,7 +243,7 @@ static struct announce_decision decide_leave(struct announce_state *s,
 	}
 	if (is_confirmed(s, now_ms)) {
 		if (!drains)
-			announce_note_failure(s, now_ms);
+			note_cause(s, cause, now_ms);
 		return decide_table(s, ANNOUNCE_NONE,
 		                    drains ? ANNOUNCE_REASON_DRAINED : reason_of_cause(cause),
 		                    cause);
@@ -254,6 +261,7 @@ void announce_init(struct announce_state *s, enum announce_table found, uint64_t
 	*s = (struct announce_state){ .table = found,
 		                      .incarnation = incarnation,
 		                      .promised_until_ms = now_ms + ANNOUNCE_PROMISE_MS,
+		                      .failed_fact = ANNOUNCE_FACT_COUNT,
 		                      .shutdown_ms = now_ms };
 }
 
@@ -286,7 +294,7 @@ static bool decide_at_once(struct announce_state *s, const struct announce_facts
 	}
 	if (cause == ANNOUNCE_FACT_COUNT || s->table == ANNOUNCE_NONE)
 		return false;
-	announce_note_failure(s, now_ms);
+	note_cause(s, cause, now_ms);
 	*out = decide_table(s, ANNOUNCE_NONE, reason_of_cause(cause), cause);
 	return true;
 }

@@ -109,6 +109,7 @@ struct announce_state {
 	/** when all was proved first after the last relapse; 0: not yet, or something withdraws it */
 	uint64_t good_since_ms;
 	uint64_t failed_ms;                   /**< the last failure, if hold_ms */
+	enum announce_fact failed_fact;       /**< its cause; ANNOUNCE_FACT_COUNT: not known */
 	uint64_t shutdown_ms;                 /**< since when in graceful shutdown */
 	char confirmed_by[ANNOUNCE_NODE_MAX]; /**< the node of confirmed_ms */
 };
@@ -145,7 +146,7 @@ void announce_restore_hold(struct announce_state *s, uint64_t failed_ms, uint32_
                            uint64_t good_ms, uint64_t now_ms);
 
 /**
- * Note a failure that this node did not see happen, but whose traces it sees: a hold-down follows, as
+ * Note a failure whose cause this node did not see, but whose traces it sees: a hold-down follows, as
  * after a withdrawal by evidence. The table stays what it is.
  */
 void announce_note_failure(struct announce_state *s, uint64_t now_ms);

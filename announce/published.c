@@ -177,8 +177,11 @@ static struct judgement judge_row(const struct announce_row *row, uint64_t now_m
 	case ANNOUNCE_REASON_PORT_UNCOVERED:
 	case ANNOUNCE_REASON_POOLS_DOWN:
 	case ANNOUNCE_REASON_PROBE_REFUSED:
+	case ANNOUNCE_REASON_HELD:
 		return missing;
 	case ANNOUNCE_REASON_WAITING:
+		/* a failure withdrew it, and it has not come back since */
+		return row->state.hold_ms || for_ms >= WAITS_MS ? missing : none;
 	case ANNOUNCE_REASON_RETURNING: /* routers go on preferring other nodes */
 	case ANNOUNCE_REASON_STOPPED:   /* and weir-dataplane has not come back */
 		return for_ms >= WAITS_MS ? missing : none;
@@ -207,25 +210,40 @@ static bool names_fact(enum announce_reason reason)
 	       reason == ANNOUNCE_REASON_PROBE_REFUSED;
 }
 
+/* Why, which fact it is, and what to do. Of a hold-down, whose failure is over, there is nothing to do. */
+static const char *describe_row(const struct announce_row *row, char out[CONDITION_TEXT_MAX])
+{
+	enum announce_reason reason = row->decision.reason;
+	bool is_held = reason == ANNOUNCE_REASON_HELD;
+	enum announce_fact fact = is_held              ? row->state.failed_fact
+	                          : names_fact(reason) ? ANNOUNCE_FACT_COUNT
+	                                               : row->decision.fact;
+
+	if (fact == ANNOUNCE_FACT_COUNT)
+		return announce_reason_text(reason);
+	if (is_held)
+		snprintf(out, CONDITION_TEXT_MAX, "%s. The failure: %s",
+		         announce_reason_text(reason), announce_fact_text(fact));
+	else
+		snprintf(out, CONDITION_TEXT_MAX, "%s (%s): %s", announce_reason_text(reason),
+		         announce_fact_text(fact), announce_fact_action(fact));
+	return out;
+}
+
 /* The addresses of one level: notes must not take the room of what is degraded. */
 static void state_rows(const struct announcer *a, enum condition_level level, uint64_t now_ms)
 {
-	char subject[CONDITION_SUBJECT_MAX];
+	char subject[CONDITION_SUBJECT_MAX], text[CONDITION_TEXT_MAX];
 	size_t n = 0;
 
 	for (size_t i = 0; i < a->n_rows; i++) {
 		const struct announce_row *row = &a->rows[i];
 		struct judgement is = judge_row(row, now_ms);
-		const char *fact;
 
 		if (!is.code || is.level != level || n++ >= LISTED_MAX)
 			continue;
-		fact = names_fact(row->decision.reason) ? ""
-		                                        : announce_fact_text(row->decision.fact);
-		conditions_add(a->stats, is.code, level, name_row(row, subject), "%s%s%s%s%s",
-		               announce_reason_text(row->decision.reason), *fact ? " (" : "", fact,
-		               *fact ? "): " : "",
-		               *fact ? announce_fact_action(row->decision.fact) : "");
+		conditions_add(a->stats, is.code, level, name_row(row, subject), "%s",
+		               describe_row(row, text));
 	}
 	if (n > LISTED_MAX && level == CONDITION_DEGRADED)
 		conditions_add(a->stats, "announcements-unlisted", level, "",

@@ -15,6 +15,7 @@ static uint64_t fail_and_return(struct announce_state *s, uint64_t at_ms)
 		if (d.table == ANNOUNCE_NORMAL)
 			return ms - back_ms;
 		expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_HELD);
+		assert_int_equal(s->failed_fact, ANNOUNCE_FACT_PORT);
 		assert_true(d.held_ms > 0 && d.held_ms <= ANNOUNCE_HOLD_MAX_MS);
 	}
 	return UINT64_MAX;

@@ -43,6 +43,8 @@ static const struct expected cases[] = {
 	{ ANNOUNCE_REASON_PORT_UNCOVERED, 0, "not-announced", CONDITION_DEGRADED, "a port" },
 	{ ANNOUNCE_REASON_POOLS_DOWN, 0, "not-announced", CONDITION_DEGRADED, "no backend" },
 	{ ANNOUNCE_REASON_PROBE_REFUSED, 0, "not-announced", CONDITION_DEGRADED, "a failure" },
+	{ ANNOUNCE_REASON_HELD, 0, "not-announced", CONDITION_DEGRADED, "a failure is over" },
+	{ ANNOUNCE_REASON_HELD, 600000, "not-announced", CONDITION_DEGRADED, "for long" },
 	{ ANNOUNCE_REASON_WAITING, 29000, NULL, CONDITION_NOTE, "it has only just started" },
 	{ ANNOUNCE_REASON_STOPPED, 29000, NULL, CONDITION_NOTE, "a restart takes a moment" },
 	{ ANNOUNCE_REASON_STOPPED, 30000, "not-announced", CONDITION_DEGRADED, "it does not end" },
@@ -80,7 +82,7 @@ static void each_reason_is_the_condition_that_operators_need(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(run_dir));
 	assert_int_equal(addr_parse("192.0.2.1", &row.intended.address), 0);
-	row.decision.fact = ANNOUNCE_FACT_COUNT;
+	row.decision.fact = row.state.failed_fact = ANNOUNCE_FACT_COUNT;
 	assert_int_equal(stats_create(run_dir, "announce", 64, &a.stats), 0);
 	for (size_t i = 0; i < COUNT(cases); i++)
 		check_case(&a, run_dir, &cases[i]);
@@ -111,6 +113,36 @@ static struct conditions publish_rows(struct announce_row *rows, size_t n, uint6
 	snprintf(command, sizeof(command), "rm -r %s", run_dir);
 	assert_int_equal(system(command), 0);
 	return found;
+}
+
+/* All that is shown between a withdrawal by evidence and the return; the longest text is whole. */
+static void an_address_that_a_failure_withdrew_is_a_condition_until_it_is_back(void **state)
+{
+	struct announce_row row = { .decision = { .reason = ANNOUNCE_REASON_HELD,
+		                                  .fact = ANNOUNCE_FACT_COUNT },
+		                    .state = { .hold_ms = ANNOUNCE_HOLD_MS },
+		                    .since_ms = SINCE_MS };
+	struct conditions found;
+	char text[1024];
+
+	(void)state;
+	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++) {
+		row.state.failed_fact = (enum announce_fact)i;
+		found = publish_rows(&row, 1, SINCE_MS);
+		assert_int_equal(found.n, 1);
+		snprintf(text, sizeof(text), "%s. The failure: %s",
+		         announce_reason_text(ANNOUNCE_REASON_HELD),
+		         announce_fact_text((enum announce_fact)i));
+		assert_string_equal(found.items[0].text, text);
+	}
+	row.decision.reason = ANNOUNCE_REASON_WAITING; /* for a moment, as with a new document */
+	row.decision.fact = ANNOUNCE_FACT_DOCUMENT;
+	found = publish_rows(&row, 1, SINCE_MS);
+	assert_int_equal(found.n, 1);
+	assert_string_equal(found.items[0].code, "not-announced");
+	assert_int_equal(found.items[0].level, CONDITION_DEGRADED);
+	row.decision.reason = ANNOUNCE_REASON_ANNOUNCED;
+	assert_int_equal(publish_rows(&row, 1, SINCE_MS).n, 0);
 }
 
 static void a_difference_that_lasts_is_a_condition(void **state)
@@ -190,6 +222,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_reason_is_the_condition_that_operators_need),
+		cmocka_unit_test(
+		        an_address_that_a_failure_withdrew_is_a_condition_until_it_is_back),
 		cmocka_unit_test(a_difference_that_lasts_is_a_condition),
 		cmocka_unit_test(of_many_addresses_the_rest_is_counted),
 		cmocka_unit_test(what_is_wrong_with_the_dataplane_is_a_condition),
