@@ -20,6 +20,7 @@
  * the one counts whose generation the map says.
  */
 #include <linux/bpf.h>
+#include <linux/errno.h>
 #include <bpf/bpf_helpers.h>
 
 #include "bpf/not_sent.h"
@@ -138,14 +139,39 @@ int note_exception(const __u64 *args)
 	return 0;
 }
 
+/* The port that a frame from @p from tries: those of our own come in by the loopback interface, which is no port. */
+static __always_inline struct not_sent_port *
+find_tried(struct not_sent_state *s, const struct net_device *from, __u32 ifindex)
+{
+	return from->ifindex == 1 && is_here(from) ? find_port(s, ifindex) : NULL;
+}
+
+/*
+ * The kernel cannot redirect a frame of our own to the port. That alone proves nothing: some drivers take frames of XDP_TX only.
+ * But where a packet was lost last for the same reason, the port is tried in vain. (XDP_TX on veth says ENXIO for it: the other end
+ * has no NAPI.)
+ */
+static __always_inline void count_refused_try(struct not_sent_state *s,
+                                              const struct net_device *from, __u32 ifindex)
+{
+	struct not_sent_port *p = find_tried(s, from, ifindex);
+
+	if (p && (p->err == -ENXIO || p->err == -EOPNOTSUPP))
+		__sync_fetch_and_add(&p->tries_lost, 1);
+}
+
 /* (dev, program, target, err, type of map, id of map, index): our index is the interface's number */
 SEC("tp_btf/xdp_redirect_err")
 int note_redirect_err(const __u64 *args)
 {
 	struct not_sent_state *s = find_state();
 
-	if (s && is_own_program(s, (const void *)args[1]))
+	if (!s)
+		return 0;
+	if (is_own_program(s, (const void *)args[1]))
 		count_lost(s, (__u32)args[6], 1, (__s32)args[3], NOT_SENT_REDIRECT);
+	else
+		count_refused_try(s, (const void *)args[0], (__u32)args[6]);
 	return 0;
 }
 
@@ -162,12 +188,10 @@ int note_bulk(const __u64 *args)
 	return 0;
 }
 
-/* Frames of our own come in by the loopback interface, which is no port. */
 static __always_inline void count_tries(struct not_sent_state *s, const struct net_device *from,
                                         const struct net_device *to, __u32 sent, __u32 drops)
 {
-	struct not_sent_port *p =
-	        from->ifindex == 1 && is_here(from) ? find_port(s, (__u32)to->ifindex) : NULL;
+	struct not_sent_port *p = find_tried(s, from, (__u32)to->ifindex);
 
 	if (!p)
 		return;

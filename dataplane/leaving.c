@@ -48,6 +48,13 @@ static struct leaving_port begin_port(const struct driver_port *found, uint64_t 
 		                      .hold_ms = LEAVING_HOLD_MS };
 }
 
+/* Also of our own frames: a port that is tried in vain is not silent, while anything is to leave by it. */
+static bool has_lost_more(const struct driver_port *found, const struct leaving_port *before)
+{
+	return found->not_sent > before->shown.not_sent ||
+	       (before->is_used && found->tries_lost > before->shown.tries_lost);
+}
+
 /* What is known of a port goes with the port, or with the knowledge. */
 static void read_leaving_ports(struct leaving *l, const struct compiler *n, uint64_t now_ms)
 {
@@ -64,7 +71,7 @@ static void read_leaving_ports(struct leaving *l, const struct compiler *n, uint
 		l->ports[l->n] = known ? *known : begin_port(&found[i], now_ms);
 		if (known && found[i].not_sent < known->shown.not_sent) /* it has begun again */
 			l->ports[l->n].n_readings = 0;
-		else if (known && found[i].not_sent > known->shown.not_sent)
+		else if (known && has_lost_more(&found[i], known))
 			l->ports[l->n].lost_ms = now_ms;
 		l->ports[l->n++].shown = found[i];
 	}
@@ -126,10 +133,14 @@ static void read_given(struct leaving *l, const struct leaving *before, const st
 {
 	uint64_t given[DRIVER_PORTS_MAX] = { 0 };
 
+	for (size_t i = 0; i < l->n; i++)
+		l->ports[i].is_used = false;
 	for (uint32_t b = 1; b < n->t.n_backends; b++)
 		for (size_t i = 0; n->t.backends[b].ifindex && i < l->n; i++)
-			if (l->ports[i].shown.ifindex == n->t.backends[b].ifindex)
+			if (l->ports[i].shown.ifindex == n->t.backends[b].ifindex) {
 				given[i] += traffic_of_backend(&n->t, b).packets;
+				l->ports[i].is_used = true;
+			}
 	for (size_t i = 0; i < l->n; i++) {
 		make_up_reading(&l->ports[i], before, given[i], l->to_send - before->to_send,
 		                now_ms);

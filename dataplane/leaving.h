@@ -9,9 +9,11 @@
  *
  * A port of which nothing leaves may get no packets any more, once routers have withdrawn what left
  * by it, so that silence proves nothing. It counts as whole again when frames of our own have left
- * by it for 3 s; where those cannot be sent, 30 s after the last loss. Both are doubled with each
- * relapse, up to 10 minutes; of a port that was tried, a relapse is that no packet left after it came
- * back. Packets that leave prove it at once.
+ * by it for 3 s; where those cannot be sent, or nothing is known of them, 30 s after the last loss. A
+ * frame of our own that did not leave is a loss, too: a port that is tried in vain does not come back
+ * while a backend is behind it. Both times are doubled with each relapse, up to 10 minutes; of a port
+ * that was tried, a relapse is that no packet left after it came back. Packets that leave prove it at
+ * once.
  *
  * What cannot be known changes nothing. Implemented in leaving.c; the loop's thread calls it.
  */
@@ -41,7 +43,7 @@ struct leaving_port {
 	struct leaving_reading readings[LEAVING_READINGS];
 	unsigned n_readings;
 	uint64_t bad_ms;      /**< when the state was last found so */
-	uint64_t lost_ms;     /**< when a frame was last lost */
+	uint64_t lost_ms;     /**< when a frame was last lost, one of our own included */
 	uint64_t returned_ms; /**< when it last came back without a proof; 0: never */
 	uint64_t hold_ms;     /**< how long it is to be silent for that */
 	/** How long frames of our own are to leave until it comes back; 0: LEAVING_CLEAN_MS. */
@@ -49,6 +51,7 @@ struct leaving_port {
 	struct leaving_reading proved; /**< when it came back by them; at 0: not the last time */
 	uint64_t tried_from_ms; /**< since when each frame of our own has left; 0: not known */
 	uint64_t probes;        /**< probe packets: counted like packets, and never sent */
+	bool is_used;           /**< a backend was behind it when that was last read */
 };
 
 /** All zero before the first tick. */

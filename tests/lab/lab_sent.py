@@ -35,6 +35,7 @@ QUICK = "--quick" in sys.argv
 DRIVER = sys.argv[sys.argv.index("--driver") + 1] if "--driver" in sys.argv else ""
 PAGE_S = 2  # in which the page of counters has what was counted
 SEEN_MS, WITHDRAWN_MS = (4000, 6000) if QUICK else (2000, 3000)  # the short form has others beside it
+TRIED_S = 40  # longer than the silence by which a port comes back that cannot be tried
 AGAIN = ("", ", again")
 OWN = ("192.0.2.11", "2001:db8::11")
 ROUTER = ("192.0.2.1", "2001:db8::1")
@@ -139,9 +140,9 @@ def begin_fault(client: Process, wrong: typing.Callable[[], None]) -> tuple[floa
 
 
 def play(scene: Scene, name: str, targets: typing.Sequence[str], rate: float, goes_on: bool = False,
-         restarts: bool = False) -> None:
+         restarts: bool = False, stays_s: int = 4) -> None:
     """Nothing leaves for a while. `goes_on`: packets come although the VIPs are withdrawn, as from a router that learns late.
-    `restarts`: weir-dataplane is killed meanwhile, and its successor knows nothing but what is kept."""
+    `restarts`: weir-dataplane is killed meanwhile, and its successor knows nothing but what is kept. `stays_s`: for so long at least."""
     report, lost = scene.report, reasons(scene.site).get("not_sent", 0)
     say(name)
     client = scene.world.start_client(f"c{len(scene.results)}", rate, targets=targets)
@@ -156,7 +157,7 @@ def play(scene: Scene, name: str, targets: typing.Sequence[str], rate: float, go
     said, why = scene.codes(), scene.weir("why", "vip", scene.site.plan.vip)
     if restarts:
         scene.restart()
-    time.sleep(6 if restarts else 4)  # time itself: silence proves nothing
+    time.sleep(6 if restarts else stays_s)  # time itself: silence proves nothing
     stays = scene.are_announced(False)
     scene.take_all()
     back_s = time.monotonic()
@@ -310,7 +311,7 @@ def write(results: list[dict[str, typing.Any]]) -> None:
 def play_xdp(scene: Scene, p: XdpPorts) -> None:
     both = scene.site.plan.vips
     for again in AGAIN:
-        play(scene, f"the far end takes nothing{again}", both, 100)
+        play(scene, f"the far end takes nothing{again}", both, 100, stays_s=4 if QUICK or again else TRIED_S)
         play_ports(scene, p, again)
         if QUICK:
             return

@@ -185,6 +185,43 @@ static void without_own_frames_it_waits_longer_with_each_relapse(void **state)
 	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
 }
 
+/* It is known that nothing would leave: no time that passes proves otherwise. Then they cannot be sent any more. */
+static void a_port_that_is_tried_in_vain_does_not_come_back_by_itself(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t changes = l.changes;
+
+		tries_leave = false;
+		pass_time(2000, 10, 10);
+		pass_time(2 * LEAVING_HOLD_MAX, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		assert_int_equal(l.changes, changes + 1); /* and it did not come back meanwhile */
+		try_err = i ? -95 : 0;
+		tries_leave = true;
+		pass_time((i ? LEAVING_HOLD_MS : LEAVING_CLEAN_MS) - EVERY, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+		pass_time(3 * EVERY, 0, 0);
+		assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+		pass_time(5000, 10, 0); /* packets leave, too */
+	}
+}
+
+/* Its backends are reached by another port now: that it could not send concerns nobody. */
+static void a_port_with_no_backend_behind_it_comes_back_by_silence(void **state)
+{
+	(void)state;
+	pass_time(2000, 10, 10);
+	pass_time(2 * LEAVING_HOLD_MS, 0, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+	backends[1].ifindex = backends[2].ifindex = 6;
+	pass_time(LEAVING_HOLD_MS - EVERY, 0, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
+	pass_time(3 * EVERY, 0, 0);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
+	backends[1].ifindex = backends[2].ifindex = 5;
+}
+
 static void the_next_process_goes_on_where_nothing_left(void **state)
 {
 	(void)state;
@@ -355,6 +392,10 @@ int main(void)
 		        a_port_by_which_nothing_leaves_comes_back_when_own_frames_left_for_3_s,
 		        setup),
 		cmocka_unit_test_setup(without_own_frames_it_waits_longer_with_each_relapse, setup),
+		cmocka_unit_test_setup(a_port_that_is_tried_in_vain_does_not_come_back_by_itself,
+		                       setup),
+		cmocka_unit_test_setup(a_port_with_no_backend_behind_it_comes_back_by_silence,
+		                       setup),
 		cmocka_unit_test_setup(the_next_process_goes_on_where_nothing_left, setup),
 		cmocka_unit_test_setup(packets_that_leave_prove_it_at_once, setup),
 		cmocka_unit_test_setup(probe_packets_are_not_taken_for_packets_that_left, setup),
