@@ -117,9 +117,8 @@ static void state_lost_frames(const struct process *p, const struct leaving_port
 	        s, "frames-not-sent",
 	        is_none && prover_is_blocked(p->prover) ? CONDITION_DOWN : CONDITION_DEGRADED,
 	        port->shown.name,
-	        "%s of what is to leave by this port: its driver does not take the frames; "
-	        "likely: %s. "
-	        "What it did not take: weir_dataplane_port_not_sent_total",
+	        "%s: the port's driver does not take what is to leave; likely: %s. "
+	        "Counted: weir_dataplane_port_not_sent_total",
 	        is_none ? "nothing leaves" : "more than 1 % is lost", port->shown.not_sent_cause);
 }
 

@@ -428,6 +428,10 @@ static uint64_t count_not_sent(const struct dpdk_driver *d, uint32_t ifindex)
 	return sum;
 }
 
+static const char full_queue[] =
+        "the device's send queue is full: it takes no frames, or more come than the link carries";
+_Static_assert(sizeof(full_queue) <= DRIVER_CAUSE_MAX, "it fits into its condition");
+
 static size_t list_device_ports(const struct driver *driver,
                                 struct driver_port out[DRIVER_PORTS_MAX])
 {
@@ -439,8 +443,7 @@ static size_t list_device_ports(const struct driver *driver,
 		device_losses(&d->ports[i].device, &out[i].missed, &out[i].no_memory);
 		out[i].not_sent = count_not_sent(d, out[i].ifindex);
 		out[i].not_sent_known = true;
-		out[i].not_sent_cause = "the device's send queue is full: it takes no frames, or "
-		                        "more come than the link carries";
+		out[i].not_sent_cause = full_queue;
 	}
 	return d->n_ports;
 }

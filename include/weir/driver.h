@@ -30,6 +30,8 @@ struct model_port;
 
 #define DRIVER_PORTS_MAX  16u
 #define DRIVER_REASON_MAX 1024u
+/** Bytes of driver_port.not_sent_cause: the sentence of its condition has room for no more. */
+#define DRIVER_CAUSE_MAX 136u
 
 /** Elements of each table; all at least 1. */
 struct driver_sizes {
@@ -109,7 +111,10 @@ struct driver_port {
 	bool left_nothing; /**< what keep_left_nothing() said last, over restarts, too */
 	/** Of the frames of try_port(): those that left, and those that did not. */
 	uint64_t tries_left, tries_lost;
-	/** The likely cause of the last of them; not known: why it is not. NULL: there is no more to say. */
+	/**
+	 * The likely cause of the last of them (DRIVER_CAUSE_MAX); not known: why it is not.
+	 * NULL: there is no more to say.
+	 */
 	const char *not_sent_cause;
 };
 

@@ -274,6 +274,23 @@ static void rows_of_ports_that_are_gone_are_used_again(void **state)
 	ops->close(d);
 }
 
+/* Of all errors that the kernel can say: the sentence of a condition has no more room. */
+static void each_cause_is_short_enough_for_its_condition(void **state)
+{
+	(void)state;
+	struct driver *d = open_tables(false);
+	struct not_sent_port *row;
+
+	attach_port(d, "v0");
+	row = &((const struct xdp_driver *)d)->not_sent.state->ports[0];
+	row->step = NOT_SENT_BULK;
+	for (int err = 0; err < 4096; err++) {
+		row->err = -err;
+		assert_in_range(strlen(read_v0(d).not_sent_cause), 1, DRIVER_CAUSE_MAX - 1);
+	}
+	ops->close(d);
+}
+
 /* Native programs' frames are lost in bulks, and nobody says whose they were. */
 static void what_anothers_program_loses_on_our_port_is_not_ours(void **state)
 {
@@ -380,6 +397,8 @@ int main(void)
 		cmocka_unit_test_teardown(a_port_that_is_made_again_goes_on_with_its_count,
 		                          remove_pins),
 		cmocka_unit_test_teardown(rows_of_ports_that_are_gone_are_used_again, remove_pins),
+		cmocka_unit_test_teardown(each_cause_is_short_enough_for_its_condition,
+		                          remove_pins),
 		cmocka_unit_test_teardown(what_anothers_program_loses_on_our_port_is_not_ours,
 		                          remove_pins),
 		cmocka_unit_test_teardown(earlier_programs_of_ours_still_count, remove_pins),

@@ -42,12 +42,13 @@ static void __attribute__((format(printf, 5, 6)))
 fake_add(struct stats *s, const char *code, enum condition_level level, const char *subject,
          const char *format, ...)
 {
-	char text[300];
+	char text[CONDITION_TEXT_MAX];
 	va_list args;
 
 	(void)s;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	assert_in_range(vsnprintf(text, sizeof(text), format, args), 1,
+	                sizeof(text) - 1); /* whole */
 	va_end(args);
 	assert_true(n_stated < COUNT(stated));
 	snprintf(stated[n_stated++], sizeof(stated[0]), "%s %s %s: %s",
@@ -388,6 +389,7 @@ static void frames_that_do_not_leave_are_stated_with_the_port_and_the_likely_cau
 	static const struct driver_ops with = { .name = "xdp",
 		                                .ports = show_ports,
 		                                .not_sent = nothing_lost };
+	char longest[DRIVER_CAUSE_MAX] = "";
 
 	(void)state;
 	p->ops = &with;
@@ -415,6 +417,14 @@ static void frames_that_do_not_leave_are_stated_with_the_port_and_the_likely_cau
 	blocked = false; /* what is announced leaves by other ports */
 	conditions_state(p);
 	assert_non_null(strstr(stated[0], "degraded frames-not-sent eth1: nothing leaves"));
+	memset(longest, 'x', sizeof(longest) - 1);
+	p->leaving.ports[0].shown.not_sent_cause = longest;
+	for (int i = LEAVING_SOME; i <= LEAVING_NONE; i++) {
+		p->leaving.ports[0].state = (enum leaving_state)i;
+		conditions_state(p);
+		assert_non_null(strstr(stated[0], longest));
+		assert_non_null(strstr(stated[0], "weir_dataplane_port_not_sent_total"));
+	}
 	p->leaving.n = 0;
 	driven[0].not_sent_known = driven[1].not_sent_known = false;
 }
