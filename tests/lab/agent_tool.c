@@ -2,7 +2,7 @@
 /*
  * The backend agent from a test's hand, without the rest of the command line; not shipped.
  *
- *     agent-tool attach IF BPF_DIR PREFIX... [--owners PREFIX...] [--netns NAME...] [--mss off]
+ *     agent-tool attach IF BPF_DIR PREFIX... [--owners PREFIX...] [--netns NAME...] [--mss off|BYTES]
  *     agent-tool detach IF BPF_DIR
  *     agent-tool status IF BPF_DIR      one line a reason: NAME PACKETS BYTES; then mss-END SEGMENTS 0
  */
@@ -26,8 +26,9 @@ static int attach_agent(int argc, char **argv, char *error)
 
 		if (argv[i][0] == '-')
 			kind = argv[i];
-		else if (!strcmp(kind, "--mss") && !strcmp(argv[i], "off"))
-			o.mss = AGENT_MSS_OFF;
+		else if (!strcmp(kind, "--mss"))
+			o.mss = strcmp(argv[i], "off") ? (uint32_t)strtoul(argv[i], NULL, 10)
+			                               : AGENT_MSS_OFF;
 		else if (!strcmp(kind, "--netns") && o.n_netns < AGENT_NETNS_MAX)
 			netns[o.n_netns++] = argv[i];
 		else if (!strcmp(kind, "--owners") && o.n_owners < 16)

@@ -5,6 +5,9 @@ and without them but with advmss on the backends' routes, each upload ends; with
 Both drivers, IPIP and GUE (with lists of earlier owners, too), IPv4 and IPv6 outside and inside. "Without agents" is an agent that
 leaves the MSS alone: the kernel's own tunnels, which not every kernel has, would take the tunnel off in its place.
 
+Then with links of 1,600 bytes at the site, as docs/installation.md says: nodes fill tunnels up to nodes[].mtu, and agents know only
+their own interface. So uploads hang until either nodes[].mtu is the links', or --mss is a number that fits nodes[].mtu.
+
 Writes build/lab/mss.json: `transfers`, `hung`, and of those without either `bare`, `bare_hung`.
 """
 from __future__ import annotations
@@ -28,10 +31,12 @@ from world import Site, World
 
 QUICK = "--quick" in sys.argv
 MTU = 1500
+LARGER = 1600
 BYTES = 300_000
 ENDS_S = 30.0  # an upload of these bytes takes some 0.1 s on an idle machine
 HANGS_S = 4.0  # one that has not ended by then hangs: on the way nothing is slower than a round trip
 PORT = 80
+HANGING = ("neither", "larger links alone")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +62,14 @@ class NarrowSite(Site):
 
 class NarrowWorld(World):
     site_class = NarrowSite
+
+
+class LargerSite(Site):
+    mtu = LARGER
+
+
+class LargerWorld(World):
+    site_class = LargerSite
 
 
 class Server:
@@ -108,10 +121,10 @@ def upload(ns: str, vip: str, limit_s: float) -> Upload:
 class Scene:
     """One driver's site: a client, a firewall before it, and two backends, of which a pool has one."""
 
-    def __init__(self, report: Report, lab: Lab, driver: str) -> None:
+    def __init__(self, report: Report, lab: Lab, driver: str, world: type[World] = NarrowWorld) -> None:
         plan = planning.simple(1, 2, api=False)
         plan.check = planning.PATIENT.replace('via = "tunnel"', 'via = "direct"')
-        self.report, self.driver, self.world = report, driver, NarrowWorld(lab, plan, resolvers=())
+        self.report, self.driver, self.world = report, driver, world(lab, plan, resolvers=())
         self.site, self.node = self.world.sites[0], self.world.sites[0].node
         self.client = self.world.client
         self.by_family = {":" in b.addresses[0]: b for b in self.site.backends}
@@ -148,13 +161,15 @@ class Scene:
         owners = {labels.split('backend="', 1)[1].rstrip('"') for (metric, labels), n in stats.items()
                   if metric == "weir_dataplane_backend_slots" and n}
         return owners == {name} and [(r["next_hop"], r["inner_mtu"]) for r in rows if r["backend"] == name] == \
-            [("known", MTU - tunnel.takes)]
+            [("known", self.world.plan.node_mtu - tunnel.takes)]
 
     def prepare(self, tunnel: Tunnel, way: str) -> None:
-        """The backend as `way` says: with the agent's MSS, with advmss on its routes, or with neither."""
+        """The backend as `way` says: with the agent's MSS (its own, or the number that fits nodes[].mtu), with advmss on its routes, or
+        with neither."""
+        mss = {"agents": "auto", "larger links alone": "auto", "--mss": str(self.world.plan.node_mtu - tunnel.takes - 60)}
         backend = self.by_family[tunnel.six]
         owners = [self.site.plan.gateway6 + "/128" if tunnel.six else self.site.plan.gateway4 + "/32"] if tunnel.agent else []
-        backend.attach_agent(self.site.tunnels(), owners=owners, mss="auto" if way == "agents" else "off")
+        backend.attach_agent(self.site.tunnels(), owners=owners, mss=mss.get(way, "off"))
         for family, gateway, headers in (("", self.site.plan.gateway4, 40), ("-6 ", self.site.plan.gateway6, 60)):
             advmss = f" advmss {MTU - tunnel.takes - headers}" if way == "advmss" else ""
             backend.host.ip(f"{family}route replace default via {gateway} dev eth0{advmss}")
@@ -162,15 +177,16 @@ class Scene:
     def transfer(self, tunnel: Tunnel, way: str) -> None:
         """Both families upload; what is to end has much time, what is to hang is given up early."""
         self.prepare(tunnel, way)
-        limit_s = HANGS_S if way == "neither" else ENDS_S
+        hangs = way in HANGING
+        limit_s = HANGS_S if hangs else ENDS_S
         began = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor() as pool:
             ends = list(pool.map(lambda vip: upload(self.client.ns, vip, limit_s), self.site.plan.vips))
         for vip, end in zip(self.site.plan.vips, ends):
             self.results.append({"driver": self.driver, "tunnel": tunnel.name, "way": way, "vip": vip, **end._asdict()})
         took = f"MSS {', '.join(str(e.mss) for e in ends)}; {time.monotonic() - began:.1f} s"
-        self.report.check([e.ended for e in ends] == [way != "neither"] * 2,
-                          f"{self.driver}, {tunnel.name}, {way}: {'both hang' if way == 'neither' else 'both end'}", took)
+        self.report.check([e.ended for e in ends] == [not hangs] * 2,
+                          f"{self.driver}, {tunnel.name}, {way}: {'both hang' if hangs else 'both end'}", took)
 
     def too_big(self) -> int:
         counted = reasons(self.site)
@@ -204,8 +220,21 @@ def play(report: Report, driver: str, tunnels: typing.Sequence[Tunnel], ways: ty
         return scene.results
 
 
+def play_larger(report: Report) -> None:
+    with Lab("mss_larger") as lab:
+        scene = Scene(report, lab, "xdp", LargerWorld)
+        for tunnel in TUNNELS[4:] if QUICK else TUNNELS:
+            say(f"links of {LARGER}: {tunnel.name}")
+            for mtu, ways in ((MTU, ("larger links alone", "--mss")), (LARGER, ("agents",))):
+                scene.world.plan.node_mtu = mtu
+                scene.choose(tunnel)
+                for way in ways:
+                    scene.transfer(tunnel, way)
+
+
 def run(report: Report) -> None:
     results = []
+    play_larger(report)
     for driver in ("xdp", "dpdk"):
         if QUICK:
             results += play(report, driver, TUNNELS[0:4:3], ("neither", "agents") if driver == "dpdk" else ("neither", "agents", "advmss"))

@@ -107,11 +107,11 @@ class Backend:
 
     def attach_agent(self, prefixes: typing.Sequence[str], bpf_dir: str | None = None,
                      owners: typing.Sequence[str] = (), mss: str = "auto") -> None:
-        """Let the agent take tunnels from `prefixes` off on eth0, and pass packets on to `owners`. `mss`: auto or off."""
+        """Let the agent take tunnels from `prefixes` off on eth0, and pass packets on to `owners`. `mss`: auto, off, or a number."""
         self.bpf_dir = bpf_dir or os.path.join(self.host.lab.bpf_dir, f"agent-{self.host.name}")
         os.makedirs(self.bpf_dir, exist_ok=True)
         self.host.run([executable("agent-tool"), "attach", "eth0", self.bpf_dir, *prefixes,
-                       *(["--owners", *owners] if owners else []), *(["--mss", "off"] if mss == "off" else [])])
+                       *(["--owners", *owners] if owners else []), *([] if mss == "auto" else ["--mss", mss])])
 
     def detach_agent(self) -> None:
         self.host.run([executable("agent-tool"), "detach", "eth0", self.bpf_dir])
