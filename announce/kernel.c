@@ -75,8 +75,7 @@ static int read_table(struct announcer *a, struct kernel_table *t)
 	t->is_read = true;
 	t->is_whole = n <= LIST_MAX;
 	t->n = t->is_whole ? n : LIST_MAX;
-	if (t->n)
-		qsort(t->addresses, t->n, sizeof(*t->addresses), by_address);
+	qsort(t->addresses, t->n, sizeof(*t->addresses), by_address);
 	return 0;
 }
 

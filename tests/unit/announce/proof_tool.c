@@ -4,7 +4,8 @@
  * addresses that are given, until SIGTERM. Usage: proof-tool RUN DOCUMENT DRIVER VIP ADDRESS ...
  *
  * A line on standard input changes what is proved: "forwarded", "refused", "pools-down", "port-down"
- * or "silent" (no sign of life from then on).
+ * or "silent" (no sign of life from then on). "announced" is answered with what weir-announce publishes: the numbers of
+ * the document on its page and of that in its conditions, and the conditions' codes.
  */
 #include <poll.h>
 #include <stdbool.h>
@@ -17,6 +18,8 @@
 #include "base/hash.h"
 #include "base/page.h"
 #include "base/proc.h"
+#include "weir/announce.h"
+#include "weir/condition.h"
 #include "weir/proof.h"
 
 #define VIPS_MAX 8u
@@ -64,9 +67,28 @@ static void write_proof(struct proof_page *p, char **argv, int argc, const char 
 	p->seq++;
 }
 
+static void print_announced(const char *run_dir)
+{
+	static struct announced_address addresses[1];
+	struct conditions c = { .n = 0 };
+	struct announced_node node = { .document = 0 };
+	struct announced_page *a = NULL;
+
+	if (announced_open(run_dir, &a) || announced_read(a, &node, addresses, 1, NULL))
+		node.document = 0;
+	announced_close(a);
+	if (conditions_read(run_dir, "announce", &c))
+		c.n = 0;
+	printf("%llu %llu", (unsigned long long)node.document, (unsigned long long)c.document);
+	for (uint32_t i = 0; i < c.n; i++)
+		printf(" %s", c.items[i].code);
+	printf("\n");
+	fflush(stdout);
+}
+
 int main(int argc, char **argv)
 {
-	char path[PATH_MAX], what[64] = "forwarded";
+	char path[PATH_MAX], what[64] = "forwarded", line[64];
 	struct page *page;
 
 	if (argc < 6 || proc_path(argv[1], PROOF_PAGE_FILE, path) ||
@@ -77,11 +99,19 @@ int main(int argc, char **argv)
 	}
 	for (;;) {
 		struct pollfd in = { .fd = 0, .events = POLLIN };
-		ssize_t n = poll(&in, 1, 50) > 0 ? read(0, what, sizeof(what) - 1) : 1;
+		ssize_t n = 1;
 
+		if (poll(&in, 1, 50) > 0) {
+			n = read(0, line, sizeof(line) - 1);
+			line[n > 0 ? n : 0] = '\0';
+			line[strcspn(line, "\n")] = '\0';
+			if (!strcmp(line, "announced"))
+				print_announced(argv[1]);
+			else
+				strcpy(what, line);
+		}
 		if (n <= 0)
 			return 0;
-		what[strcspn(what, "\n")] = '\0';
 		if (!strcmp(what, "silent"))
 			continue;
 		write_proof(page_payload(page), argv, argc, what);

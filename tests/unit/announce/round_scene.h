@@ -25,10 +25,13 @@ static struct {
 	struct addr routes[253][8]; /* by table */
 	size_t n[253];
 	int list_error, change_error, add_error; /* change: adding and deleting */
+	size_t n_listed; /* if not 0: so many routes has each table: a list has room for those above and more */
 	unsigned changes, tries, deletes;
 	bool proved, is_silent; /* no sign of life of the prover */
 	struct proof_node node;
 	struct proof_vip vip;
+	int copy_error; /* of the next copies of the proof: */
+	unsigned n_copy_errors, opens, closes;
 	struct daemon_facts daemon;
 	struct daemon_route route;
 	unsigned hurries, waits;
@@ -52,7 +55,9 @@ int own_routes_list(struct own_routes *r, uint32_t table, struct addr *out, size
 		return fake.list_error;
 	for (size_t i = 0; i < fake.n[table] && i < n_max; i++)
 		out[i] = fake.routes[table][i];
-	*n = fake.n[table];
+	for (size_t i = fake.n[table]; i < fake.n_listed && i < n_max; i++)
+		out[i] = (struct addr){ 0 };
+	*n = fake.n_listed ? fake.n_listed : fake.n[table];
 	return 0;
 }
 
@@ -104,18 +109,23 @@ int own_routes_delete_all(struct own_routes *r, uint32_t table)
 int proof_open(const char *run_dir, struct proof **out)
 {
 	(void)run_dir;
+	fake.opens += fake.proved;
 	*out = fake.proved ? (struct proof *)&fake : NULL;
 	return fake.proved ? 0 : -ENOENT;
 }
 
 void proof_close(struct proof *p)
 {
-	(void)p;
+	fake.closes += p != NULL;
 }
 
 int proof_copy(struct proof *p)
 {
-	(void)p;
+	assert_non_null(p);
+	if (fake.n_copy_errors) {
+		fake.n_copy_errors--;
+		return fake.copy_error;
+	}
 	return fake.proved ? 0 : -ESTALE;
 }
 

@@ -29,6 +29,9 @@
 	" Table weir_gshut4:\n"                                                                    \
 	"0000 \n"
 
+#define LIST_QUESTION "show route table weir4 table weir_gshut4"
+#define HOST_QUESTION "show route 10.100.0.1/32 table weir4 table weir_gshut4"
+
 static bool gshut_too, normal_gone, no_tables;
 static const char *reply_once; /* instead of the next answer to a question of this beginning: */
 static const char *reply_to;
@@ -144,6 +147,36 @@ static void what_is_learnt_and_exported_is_known(void **state)
 	fake_close(f);
 }
 
+static bool was_asked(const struct fake *f, const char *question)
+{
+	for (size_t i = 0; i < f->questions && i < FAKE_QUESTIONS; i++)
+		if (!strncmp(f->asked[i], question, strlen(question)))
+			return true;
+	return false;
+}
+
+/* Such a question costs the daemon a walk through its table. */
+static void who_has_no_channel_is_not_asked_what_it_gets(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_bird);
+
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, both_known));
+	assert_true(was_asked(f, "show route exported router1_4"));
+	assert_true(was_asked(f, "show route exported router1_6")); /* it lacks one family */
+	fake_close(f);
+	reply_to = "show protocols all router1_6";
+	reply_once = CHANNEL("router1_6", "ipv6", "DOWN");
+	f = open_bird(answer_bird);
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, both_known));
+	assert_int_equal(first_route(f)->exported, 1);
+	assert_true(was_asked(f, "show route exported router1_4"));
+	assert_false(was_asked(f, "show route exported router1_6"));
+	fake_close(f);
+}
+
 static bool gshut_learnt(struct fake *f)
 {
 	return first_route(f)->imported[DAEMON_GSHUT];
@@ -217,6 +250,66 @@ static void an_older_answer_leaves_a_route_pending(void **state)
 	fake_close(f);
 }
 
+static const char *broken_off; /* this question is, once */
+static uint64_t broken_off_ms, repeated_ms;
+static unsigned n_repeated, n_alone;
+
+static void break_off_once(struct fake *f, const char *question)
+{
+	n_alone += strstr(question, "/32") != NULL;
+	if (strcmp(question, broken_off) != 0) {
+		answer_bird(f, question);
+	} else if (!broken_off_ms) {
+		broken_off_ms = clock_mono_ms();
+		fake_say(f, "8004 Kernel table is gone\n");
+	} else {
+		n_repeated++;
+		repeated_ms = repeated_ms ? repeated_ms : clock_mono_ms();
+		answer_bird(f, question);
+	}
+}
+
+static bool is_repeated(struct fake *f)
+{
+	return n_repeated && not_pending(f);
+}
+
+/* Without waiting for the round, and not at once: the daemon may be about to break off again. */
+static void an_urgent_question_that_is_broken_off_is_asked_again(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_bird);
+	struct addr vip = fake_addr("10.100.0.1");
+
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, both_known));
+	broken_off = HOST_QUESTION;
+	broken_off_ms = repeated_ms = n_repeated = n_alone = 0;
+	f->answer = break_off_once;
+	daemon_hurry(f->daemon, &vip);
+	assert_true(fake_run(f, 5000, is_repeated));
+	assert_true(repeated_ms >= broken_off_ms + DAEMON_HURRY_MS);
+	assert_int_equal(n_alone, 2);
+	assert_int_equal(f->clients, 1);
+	fake_close(f);
+}
+
+/* Nobody waits for it: it comes by again. */
+static void a_list_that_is_broken_off_makes_nothing_urgent(void **state)
+{
+	(void)state;
+	struct fake *f = open_bird(answer_bird);
+
+	fake_listen(f);
+	assert_true(fake_run(f, 5000, both_known));
+	broken_off = LIST_QUESTION;
+	broken_off_ms = repeated_ms = n_repeated = n_alone = 0;
+	f->answer = break_off_once;
+	assert_true(fake_run(f, 5000, is_repeated));
+	assert_int_equal(n_alone, 0);
+	fake_close(f);
+}
+
 #define URGENT 100u
 
 static bool none_pending(struct fake *f)
@@ -243,7 +336,7 @@ static void answer_even(struct fake *f, const char *question)
 		         "1007-Table weir4:\n 10.100.1.%u/32  blackhole [k 07:23] * (10)\n0000 \n",
 		         number);
 		fake_say(f, number % 2 ? "8001 Network not found\n" : line);
-	} else if (!strcmp(question, "show route table weir4 table weir_gshut4")) {
+	} else if (!strcmp(question, LIST_QUESTION)) {
 		char line[64];
 
 		fake_say(f, "1007-Table weir4:\n");
@@ -469,8 +562,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(an_absent_daemon_is_found_when_it_comes),
 		T(what_is_learnt_and_exported_is_known),
+		T(who_has_no_channel_is_not_asked_what_it_gets),
 		T(an_urgent_prefix_is_asked_about_at_once),
 		T(an_older_answer_leaves_a_route_pending),
+		T(an_urgent_question_that_is_broken_off_is_asked_again),
+		T(a_list_that_is_broken_off_makes_nothing_urgent),
 		T(many_urgent_prefixes_get_their_own_answers),
 		T(a_silent_daemon_is_silent_and_its_routes_unknown),
 		T(a_daemon_that_goes_is_absent_at_once),

@@ -211,6 +211,23 @@ static void lists_of_all_releases_are_read(void **state)
 	}
 }
 
+/* An answer has at least its status; what is shorter says nothing that could be shown. */
+static void an_answer_without_a_status_is_none(void **state)
+{
+	(void)state;
+	const struct daemon_query q = { .kind = DAEMON_QUERY_SESSIONS };
+
+	for (size_t n = 0; n <= 4; n++) {
+		struct daemon_facts facts = { .n_neighbours = 0 };
+		char *bytes = calloc(1, n ? n : 1);
+
+		memset(bytes, 'x', n < 4 ? n : 0);
+		assert_int_equal(daemon_frr.read(&facts, &q, find_any, NULL, bytes, n), -EPROTO);
+		assert_string_equal(facts.problem, n < 4 ? "" : "no JSON: FRR says ");
+		free(bytes);
+	}
+}
+
 static void broken_answers_end_nothing(void **state)
 {
 	(void)state;
@@ -245,10 +262,10 @@ static void broken_answers_end_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(sessions_and_version_are_known), T(paths_tell_the_tables_apart),
-		T(wrong_answers_are_strange),      T(the_end_of_an_answer_is_found),
-		T(an_unended_answer_is_silence),   T(lists_of_all_releases_are_read),
-		T(broken_answers_end_nothing),
+		T(sessions_and_version_are_known),     T(paths_tell_the_tables_apart),
+		T(wrong_answers_are_strange),          T(the_end_of_an_answer_is_found),
+		T(an_unended_answer_is_silence),       T(lists_of_all_releases_are_read),
+		T(an_answer_without_a_status_is_none), T(broken_answers_end_nothing),
 	};
 
 	return cmocka_run_group_tests_name("frr", tests, NULL, NULL);

@@ -5,7 +5,8 @@
  */
 #include "round_scene.h"
 
-#define MANY 1000u
+#define MANY     1000u
+#define LIST_MAX (2 * ANNOUNCED_MAX) /* the documented value */
 
 static void a_route_that_somebody_deleted_is_added_again(void **state)
 {
@@ -81,6 +82,27 @@ static void a_route_that_never_got_in_needs_a_proof_again(void **state)
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_WAITING);
 }
 
+/* The kernel lists them in an order of its own. */
+static void routes_that_are_found_are_known_in_any_order(void **state)
+{
+	(void)state;
+	static struct announce_row rows[3];
+
+	for (uint8_t i = 0; i < COUNT(rows); i++) {
+		rows[i] = row;
+		rows[i].is_found = false;
+		rows[i].intended.address = addr_from4((const uint8_t[4]){ 192, 0, 2, i });
+	}
+	for (size_t i = COUNT(rows); i-- > 0;)
+		put_route(NORMAL_TABLE, &rows[i].intended.address);
+	a.rows = rows;
+	a.n_rows = COUNT(rows);
+	fake.vip.state = PROOF_STATE_UNKNOWN; /* what is there stays, and nothing is added */
+	run_rounds(1);
+	for (size_t i = 0; i < COUNT(rows); i++)
+		assert_int_equal(rows[i].state.table, ANNOUNCE_NORMAL);
+}
+
 static void routes_of_other_addresses_go(void **state)
 {
 	(void)state;
@@ -134,6 +156,24 @@ static void a_list_that_fails_at_the_start_withdraws_nothing(void **state)
 	run_rounds(150);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_KEPT_UNCONFIRMED);
+}
+
+/* The route may be among those that did not fit. */
+static void a_list_that_does_not_fit_says_of_no_route_that_it_is_gone(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	fake.n[NORMAL_TABLE] = 0;
+	fake.n_listed = LIST_MAX + 1;
+	run_rounds(30);
+	assert_int_equal(a.list_error, 0);
+	assert_int_equal(a.kernel[ANNOUNCE_NORMAL].n, LIST_MAX);
+	assert_false(is_in(NORMAL_TABLE));
+	assert_true(row.routes.in_kernel[ANNOUNCE_NORMAL]);
+	fake.n_listed = LIST_MAX; /* now it is known */
+	run_rounds(15);
+	assert_int_equal(a.kernel[ANNOUNCE_NORMAL].n, LIST_MAX);
+	assert_true(is_in(NORMAL_TABLE));
 }
 
 static void an_own_cause_withdraws_without_a_list(void **state)
@@ -389,9 +429,11 @@ int main(void)
 		SCENE_TEST(a_route_that_is_lost_returns_by_a_younger_proof_alone),
 		SCENE_TEST(what_a_starting_dataplane_deleted_is_not_added_unproved),
 		SCENE_TEST(a_route_that_never_got_in_needs_a_proof_again),
+		SCENE_TEST(routes_that_are_found_are_known_in_any_order),
 		SCENE_TEST(routes_of_other_addresses_go),
 		SCENE_TEST(without_a_list_of_the_kernel_nothing_is_touched),
 		SCENE_TEST(a_list_that_fails_at_the_start_withdraws_nothing),
+		SCENE_TEST(a_list_that_does_not_fit_says_of_no_route_that_it_is_gone),
 		SCENE_TEST(an_own_cause_withdraws_without_a_list),
 		SCENE_TEST(an_own_cause_withdraws_what_was_never_listed),
 		SCENE_TEST(a_route_that_is_refused_is_tried_ever_later),

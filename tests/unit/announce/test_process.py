@@ -62,15 +62,15 @@ class Scene(unittest.TestCase):
             if process.poll() is None:
                 process.kill()
             process.wait()
-            if process.stdin:
-                process.stdin.close()
+            for pipe in filter(None, (process.stdin, process.stdout)):
+                pipe.close()
         for table in (100, 110, 177, 178):
             for family in ("-4", "-6"):
                 subprocess.run(["ip", family, "route", "flush", "table", str(table)], capture_output=True, check=False)
         shutil.rmtree(self.top)
 
     def apply(self, daemon: str = "bird", addresses: typing.Sequence[str] = ADDRESSES, other: bool = False,
-              asked: str = "", table: int = 177, many: int = 0) -> None:
+              asked: str = "", table: int = 177, many: int = 0, document: int = 1) -> None:
         """Write the effective document, as weir-mgmt does.
 
         @param asked  the kind of an override of the node
@@ -86,7 +86,7 @@ class Scene(unittest.TestCase):
         (self.top / "conf/weir.conf").write_text(text)
         new = self.top / "state/new.conf"
         subprocess.run([EFFECTIVE, self.top / "conf/weir.conf", "n", new], check=True)
-        text = new.read_text().replace('document = "0"', 'document = "1"')
+        text = new.read_text().replace('document = "0"', f'document = "{document}"')
         if asked:
             text = text.replace("overrides = (\n);", f"overrides = (\n{OVERRIDE % asked}\n);")
             assert "upgrade" in text
@@ -101,7 +101,8 @@ class Scene(unittest.TestCase):
         return process
 
     def prove(self, driver: str = "xdp") -> subprocess.Popen[str]:
-        process = subprocess.Popen([PROOF, self.top / "run", "1", driver, "v", *ADDRESSES], stdin=subprocess.PIPE, text=True)
+        process = subprocess.Popen([PROOF, self.top / "run", "1", driver, "v", *ADDRESSES], stdin=subprocess.PIPE,
+                                   stdout=subprocess.PIPE, text=True)
         self.processes.append(process)
         return process
 
@@ -141,6 +142,36 @@ class Scene(unittest.TestCase):
         self.assertEqual(routes(178), set())
         self.say(proof, "silent")
         self.stays(177, set(ADDRESSES), 3)
+
+    def published(self, proof: subprocess.Popen[str], until: typing.Callable[[int, int, list[str]], bool]) -> tuple[int, int, list[str]]:
+        """The first that is so of (document on the announce page, document of the conditions, their codes)."""
+        end = time.monotonic() + 10
+        while True:
+            self.say(proof, "announced")
+            assert proof.stdout
+            page, conditions, *codes = proof.stdout.readline().split()
+            if until(int(page), int(conditions), codes):
+                return int(page), int(conditions), codes
+            self.assertLess(time.monotonic(), end, f"{page} {conditions} {codes}")
+            time.sleep(0.002)  # the pace of asking
+
+    def test_what_a_document_changes_is_published_at_once(self) -> None:
+        """weir-mgmt waits for it. Page and conditions are written by rounds, too, so only most of several tries show it."""
+        self.apply()
+        self.start()
+        proof = self.prove()
+        self.published(proof, lambda page, conditions, _: page == conditions == 1)
+        at_once = 0
+        for number in range(2, 14):
+            if number % 2:
+                (self.top / "state/effective.conf").write_text("no document")
+                _, conditions, codes = self.published(proof, lambda page, conditions, codes: "document-refused" in codes)
+                self.assertEqual(conditions, number - 1)
+            self.apply(document=number)
+            page, conditions, codes = self.published(proof, lambda page, conditions, _: number in (page, conditions))
+            at_once += page == conditions
+            self.assertFalse(conditions == number and "document-refused" in codes)
+        self.assertGreaterEqual(at_once, 8)
 
     def test_a_port_that_is_down_withdraws_and_returns(self) -> None:
         self.apply()

@@ -218,6 +218,53 @@ static void what_is_wrong_with_the_dataplane_is_a_condition(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* What the counters say of @p rows: "weir_announce_addresses", by the labels. */
+static uint64_t read_addresses(const char *run_dir, const char *labels)
+{
+	struct stats_reader *r;
+	uint64_t found = UINT64_MAX;
+
+	assert_int_equal(stats_reader_open(run_dir, "announce", &r), 0);
+	for (size_t i = 0; i < stats_reader_n(r); i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (!strcmp(e->name, "weir_announce_addresses") && !strcmp(e->labels, labels))
+			found = e->value;
+	}
+	stats_reader_close(r);
+	return found;
+}
+
+static void addresses_are_counted_by_each_table(void **state)
+{
+	static const struct {
+		const char *labels;
+		enum announce_table table;
+		size_t n;
+	} tables[] = { { "table=\"none\"", ANNOUNCE_NONE, 1 },
+		       { "table=\"normal\"", ANNOUNCE_NORMAL, 3 },
+		       { "table=\"shutdown\"", ANNOUNCE_SHUTDOWN, 2 } };
+	char run_dir[] = "/tmp/weir-published-XXXXXX", command[64];
+	struct announce_row rows[6] = { 0 };
+	struct announcer a = { .rows = rows };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(tables); i++)
+		for (size_t k = 0; k < tables[i].n; k++)
+			rows[a.n_rows++].decision.table = tables[i].table;
+	assert_non_null(mkdtemp(run_dir));
+	assert_int_equal(stats_create(run_dir, "announce", 64, &a.stats), 0);
+	assert_int_equal(announced_create(run_dir, &a.page), 0);
+	published_find_counters(&a);
+	published_show(&a, SINCE_MS);
+	for (size_t i = 0; i < COUNT(tables); i++)
+		assert_int_equal(read_addresses(run_dir, tables[i].labels), tables[i].n);
+	announced_close(a.page);
+	stats_close(a.stats);
+	snprintf(command, sizeof(command), "rm -r %s", run_dir);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -227,6 +274,7 @@ int main(void)
 		cmocka_unit_test(a_difference_that_lasts_is_a_condition),
 		cmocka_unit_test(of_many_addresses_the_rest_is_counted),
 		cmocka_unit_test(what_is_wrong_with_the_dataplane_is_a_condition),
+		cmocka_unit_test(addresses_are_counted_by_each_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

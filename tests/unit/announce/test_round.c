@@ -26,6 +26,38 @@ static void a_proof_that_is_lost_withdraws_nothing(void **state)
 	assert_int_equal(fake.changes, 1);
 }
 
+/* One reader for all rounds. A page that took the place of another is read within the round. */
+static void the_proof_is_opened_again_only_when_it_was_replaced(void **state)
+{
+	static const int replaced[] = { -ESTALE, -EPROTO };
+
+	(void)state;
+	run_rounds(20);
+	assert_int_equal(fake.opens, 1);
+	assert_int_equal(fake.closes, 0);
+	for (unsigned i = 0; i < COUNT(replaced); i++) {
+		fake.copy_error = replaced[i];
+		fake.n_copy_errors = 1;
+		run_rounds(1);
+		assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROBE], ANNOUNCE_YES);
+		assert_int_equal(fake.opens, i + 2);
+		assert_int_equal(fake.closes, i + 1);
+	}
+	fake.n_copy_errors = 3; /* a round tries twice */
+	run_rounds(1);
+	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROBE], ANNOUNCE_UNKNOWN);
+	assert_int_equal(fake.n_copy_errors, 1);
+	run_rounds(1);
+	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROBE], ANNOUNCE_YES);
+	fake.opens = fake.closes = 0;
+	fake.copy_error = -EAGAIN; /* its writer writes */
+	fake.n_copy_errors = 1;
+	run_rounds(1);
+	assert_int_equal(row.facts.truth[ANNOUNCE_FACT_PROBE], ANNOUNCE_UNKNOWN);
+	assert_int_equal(fake.opens, 0);
+	assert_int_equal(fake.closes, 0);
+}
+
 static void a_dead_driver_withdraws_at_once(void **state)
 {
 	(void)state;
@@ -201,6 +233,24 @@ static void to_whom_it_is_exported_is_published_once_it_is_known(void **state)
 	assert_int_equal(read_page().is_export_read, 0);
 }
 
+/* Of each table the daemon may have been read before the route was added there. */
+static void what_is_imported_is_published_once_both_tables_are_read(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	run_rounds(6);
+	assert_int_equal(read_page().is_read, 1);
+	assert_int_equal(read_page().imported, 1 << ANNOUNCE_NORMAL);
+	for (int t = ANNOUNCE_NORMAL; t <= ANNOUNCE_SHUTDOWN; t++) {
+		row.added_ms[t] = now_ms + 10000;
+		run_rounds(6);
+		assert_int_equal(read_page().is_read, 0);
+		row.added_ms[t] = 0;
+		run_rounds(6);
+		assert_int_equal(read_page().is_read, 1);
+	}
+}
+
 /* --- without a document --- */
 
 static void leave_document(void)
@@ -368,6 +418,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		SCENE_TEST(nothing_is_announced_without_a_proof),
 		SCENE_TEST(a_proof_that_is_lost_withdraws_nothing),
+		SCENE_TEST(the_proof_is_opened_again_only_when_it_was_replaced),
 		SCENE_TEST(a_dead_driver_withdraws_at_once),
 		SCENE_TEST(a_regular_stop_withdraws_without_a_hold_down),
 		SCENE_TEST(a_move_waits_for_the_daemon),
@@ -377,6 +428,7 @@ int main(void)
 		SCENE_TEST(the_wrong_table_is_a_difference),
 		SCENE_TEST(a_change_is_published_at_once),
 		SCENE_TEST(to_whom_it_is_exported_is_published_once_it_is_known),
+		SCENE_TEST(what_is_imported_is_published_once_both_tables_are_read),
 		SCENE_TEST(without_a_document_nothing_is_touched),
 		SCENE_TEST(without_a_document_an_own_cause_withdraws_all),
 		SCENE_TEST(a_hold_down_outlives_a_start_without_a_document),

@@ -62,8 +62,21 @@ static void its_end_withdraws(void **state)
 	end_child();
 	turn_loop();
 	assert_true(a.dataplane_dead);
+	assert_int_equal(a.dataplane_fd, -1); /* or the loop would never rest again */
 	assert_false(is_in(NORMAL_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PROGRAM_GONE);
+}
+
+/* Its number is not free yet, because its parent has not waited for it. */
+static void its_end_withdraws_before_anybody_waited_for_it(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	kill(child, SIGKILL);
+	turn_loop();
+	assert_true(a.dataplane_dead);
+	assert_int_equal(a.dataplane_fd, -1);
+	assert_false(is_in(NORMAL_TABLE));
 }
 
 /* The successor writes its page before the loop comes to the descriptor. */
@@ -229,6 +242,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WATCH_TEST(its_end_withdraws),
+		WATCH_TEST(its_end_withdraws_before_anybody_waited_for_it),
 		WATCH_TEST(an_end_that_a_successor_hides_is_not_missed),
 		WATCH_TEST(another_driver_in_the_same_process_is_no_end),
 		WATCH_TEST(a_watch_that_fails_is_tried_again),
