@@ -105,8 +105,8 @@ static void a_flow_that_begins_meanwhile_is_followed_before_the_end(void **state
 	for (uint32_t k = 63; k < 256; k += 64)
 		assert_int_equal(s.to.exceptions[k].word[1], 5);
 	assert_int_equal(s.to.cpus[1].received, 0); /* packets still count there */
-	s.from.exceptions[63].word[1] = 6; /* confirmed in the old tables */
-	s.to.exceptions[127].word[1] = 8;  /* in the new ones */
+	s.from.exceptions[63].word[1] = 6;          /* confirmed in the old tables */
+	s.to.exceptions[127].word[1] = 8;           /* in the new ones */
 	s.from.exceptions[62].word[0] = 9;
 	carry_follow(s.carry, &s.from, &s.to);
 	assert_int_equal(s.to.exceptions[63].word[1], 6);
