@@ -97,6 +97,132 @@ static void deaths_returns_and_holds_are_counted_when_they_come(void **state)
 	assert_int_equal(flags_of(5), FWD_BACKEND_USED | FWD_BACKEND_NO_NEXT_HOP);
 }
 
+/*
+ * on_all_down = last_good: who was good until shortly before the fall comes back, however long ago it was decided last.
+ */
+static void who_fell_shortly_before_the_last_one_is_brought_back(void **state)
+{
+	static const struct {
+		uint64_t apart_ms;
+		enum effect_reason reason;
+	} falls[] = { { 10000, EFFECT_REASON_HELD_LAST }, { 70000, EFFECT_REASON_DOWN } };
+
+	for (size_t i = 0; i < 2; i++) {
+		if (i) {
+			teardown(state);
+			setup(state);
+		}
+		store_verdict(5, HEALTH_UP);
+		store_verdict(9, HEALTH_UP);
+		compiler_read_verdicts(&s.node, &s.time);
+		s.time.now_ms += 200000;
+		store_verdict(5, HEALTH_DOWN);
+		compiler_read_verdicts(&s.node, &s.time);
+		assert_int_equal(backend_of(5)->reason, EFFECT_REASON_DOWN);
+		s.time.now_ms += falls[i].apart_ms;
+		store_verdict(9, HEALTH_DOWN);
+		compiler_read_verdicts(&s.node, &s.time);
+		assert_int_equal(backend_of(9)->reason, EFFECT_REASON_HELD_LAST);
+		assert_int_equal(backend_of(5)->reason, falls[i].reason);
+	}
+}
+
+/* How often @p text is in the file @p log, which is empty then. */
+static unsigned count_in(int log, const char *text)
+{
+	char said[4096] = "";
+	unsigned n = 0;
+
+	assert_in_range(pread(log, said, sizeof(said) - 1, 0), 0, sizeof(said) - 2);
+	for (const char *at = said; (at = strstr(at, text)); at++)
+		n++;
+	assert_int_equal(ftruncate(log, 0), 0);
+	assert_int_equal(lseek(log, 0, SEEK_SET), 0);
+	return n;
+}
+
+static void disable_backend(struct world *w)
+{
+	w->overrides[0] = (struct model_override){ .id = "1",
+		                                   .kind = MODEL_OVERRIDE_DISABLE,
+		                                   .target = MODEL_TARGET_BACKEND,
+		                                   .pool = "web-ams",
+		                                   .name = "a",
+		                                   .from_ms = 0,
+		                                   .until_ms = MODEL_TIME_NEVER };
+	w->model.n_overrides = 1;
+}
+
+/* What was known at the start is no news, and neither is another reason for the same. */
+static void a_line_tells_of_each_death_return_and_hold(void **state)
+{
+	FILE *file = tmpfile();
+	int before = dup(STDERR_FILENO), log = file ? fileno(file) : -1;
+	unsigned start, out, held, back, again; /* looked at once standard error is back */
+
+	(void)state;
+	assert_true(dup2(log, STDERR_FILENO) >= 0);
+	teardown(state);
+	setup(state);
+	store_verdict(5, HEALTH_UP);
+	store_verdict(9, HEALTH_UP);
+	compiler_read_verdicts(&s.node, &s.time);
+	start = count_in(log, ">backend-");
+	store_verdict(5, HEALTH_DOWN);
+	compiler_read_verdicts(&s.node, &s.time);
+	out = count_in(log, "backend-out pool=web-ams backend=a ");
+	s.time.now_ms += 70000; /* so that the next fall does not bring it back */
+	store_verdict(9, HEALTH_DOWN);
+	compiler_read_verdicts(&s.node, &s.time);
+	held = count_in(log, "backend-in-force pool=web-ams backend=b ");
+	assert_int_equal(backend_of(9)->reason, EFFECT_REASON_HELD_LAST);
+	store_verdict(5, HEALTH_UP);
+	compiler_read_verdicts(&s.node, &s.time);
+	back = count_in(log, "backend-in-force pool=web-ams backend=a ");
+	store_verdict(5, HEALTH_DOWN);
+	store_verdict(9, HEALTH_UP);
+	compiler_read_verdicts(&s.node, &s.time);
+	(void)count_in(log, "backend-");
+	disable_backend(&s.second); /* it is out all the same */
+	apply_world(&s, &s.second);
+	again = count_in(log, "backend=a ");
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	close(before);
+	fclose(file);
+	assert_int_equal(start, 0);
+	assert_int_equal(out, 1);
+	assert_int_equal(held, 1);
+	assert_int_equal(back, 1);
+	assert_int_equal(again, 0);
+}
+
+static void another_reason_to_be_out_is_no_return(void **state)
+{
+	(void)state;
+	store_verdict(5, HEALTH_DOWN);
+	store_verdict(9, HEALTH_UP);
+	compiler_read_verdicts(&s.node, &s.time);
+	expect_counters(1, 0, 0);
+	disable_backend(&s.second);
+	apply_world(&s, &s.second);
+	assert_int_equal(backend_of(5)->reason, EFFECT_REASON_DISABLED);
+	expect_counters(1, 0, 0);
+}
+
+/* Another thread may have made the plan some time ago. */
+static void a_plan_that_waited_is_in_force_as_of_now(void **state)
+{
+	char why[PLAN_REASON_MAX] = "";
+	struct plan *plan;
+
+	(void)state;
+	assert_int_equal(plan_make(&s.second.model, NOW, &plan, why), 0);
+	s.time.wall_clock_ms = NOW + 2000; /* 5 has left by a set of the document */
+	assert_int_equal(compiler_apply_plan(&s.node, &s.second.model, plan, &s.time, why), 0);
+	assert_int_equal(backend_of(5)->plan->weight, 0);
+	assert_int_equal(backend_of(9)->plan->weight, 30);
+}
+
 /* The mark stays where nothing is decided: each decision sets a new time. */
 static void a_published_page_decides_the_pools_with_news_alone(void **state)
 {
@@ -260,6 +386,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		VERDICTS_TEST(deaths_returns_and_holds_are_counted_when_they_come),
+		VERDICTS_TEST(who_fell_shortly_before_the_last_one_is_brought_back),
+		VERDICTS_TEST(a_line_tells_of_each_death_return_and_hold),
+		VERDICTS_TEST(another_reason_to_be_out_is_no_return),
+		VERDICTS_TEST(a_plan_that_waited_is_in_force_as_of_now),
 		VERDICTS_TEST(a_published_page_decides_the_pools_with_news_alone),
 		VERDICTS_TEST(a_published_page_brings_a_return_into_force),
 		VERDICTS_TEST(a_target_is_found_when_it_is_on_the_page),

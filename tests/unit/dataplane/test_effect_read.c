@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -161,6 +162,46 @@ static void a_page_that_lies_is_not_frozen_beyond_its_end(void **state)
 	assert_int_equal(total.n_pools, PAGE_POOLS);
 	assert_int_equal(total.n_backends, PAGE_ROWS);
 	assert_int_equal(effect_pool(e, "ftp", &(struct effect_pool){ 0 }), -ENOENT);
+	effect_close(e);
+	page_close(page);
+}
+
+static struct effect_page *torn;
+static bool is_tearing;
+
+static void *tear_page(void *arg)
+{
+	(void)arg;
+	for (uint32_t i = 0; __atomic_load_n(&is_tearing, __ATOMIC_RELAXED); i++)
+		__atomic_store_n(&torn->max_pools, i % 2 ? PAGE_POOLS : UINT32_MAX / 2,
+		                 __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* A writer that is broken may write without a sequence, between the look at the size and the copy. */
+static void a_page_that_changes_meanwhile_is_not_frozen_beyond_its_end(void **state)
+{
+	struct page *page = make_page();
+	struct effect_total total;
+	struct effect *e;
+	pthread_t thread;
+
+	(void)state;
+	torn = page_payload(page);
+	is_tearing = true;
+	assert_int_equal(pthread_create(&thread, NULL, tear_page, NULL), 0);
+	for (unsigned i = 0; i < 20000; i++) {
+		assert_int_equal(effect_open(dir, &e), 0);
+		effect_freeze(e);
+		effect_close(e);
+	}
+	__atomic_store_n(&is_tearing, false, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	torn->max_pools = PAGE_POOLS;
+	assert_int_equal(effect_open(dir, &e), 0);
+	effect_freeze(e);
+	assert_int_equal(effect_total(e, &total), 0);
+	assert_int_equal(total.n_backends, 3);
 	effect_close(e);
 	page_close(page);
 }
@@ -363,6 +404,7 @@ int main(void)
 		EFFECT_TEST(a_frozen_reader_finds_pools_whatever_their_order),
 		EFFECT_TEST(a_frozen_reader_sees_one_instant),
 		EFFECT_TEST(a_page_that_lies_is_not_frozen_beyond_its_end),
+		EFFECT_TEST(a_page_that_changes_meanwhile_is_not_frozen_beyond_its_end),
 		EFFECT_TEST(a_page_that_is_being_written_or_lies_is_not_read),
 		EFFECT_TEST(a_page_too_small_for_its_head_is_refused),
 		EFFECT_TEST(a_file_of_tables_answers_a_trace_when_the_process_is_dead),

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include <errno.h>
 #include <net/if.h>
 #include <sched.h>
 #include <setjmp.h>
@@ -15,6 +16,7 @@
 #include "base/clock.h"
 #include "base/loop.h"
 #include "dataplane/nexthop/links.h"
+#include "tests/fail/calls.h"
 #include "tests/unit/dataplane/link_message.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -305,6 +307,31 @@ static void after_lost_messages_the_newest_state_stays(void **state)
 	loop_close(f.loop);
 }
 
+/* Reading all again may fail, too: it is tried until it succeeds. */
+static void after_lost_messages_a_reading_that_fails_is_repeated(void **state)
+{
+	(void)state;
+	struct flood f = { .end = { .cb = end_flood, .arg = &f } };
+	unsigned n_failed;
+
+	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+		skip();
+	assert_int_equal(loop_open(&f.loop), 0);
+	assert_int_equal(links_open(f.loop, ignore_change, &f, &f.links), 0);
+	change_mtu(FLOOD);
+	calls_fail("mnl_socket_sendto", 1, ENOBUFS, false);
+	loop_timer_set(f.loop, &f.end, clock_mono_ms() + 100);
+	assert_int_equal(loop_run(f.loop), 0);
+	n_failed = calls_end();
+	assert_int_equal(n_failed, 1);
+	assert_int_not_equal(links_named(f.links, "lo")->mtu, 1300 + FLOOD);
+	loop_timer_set(f.loop, &f.end, clock_mono_ms() + 1500);
+	assert_int_equal(loop_run(f.loop), 0);
+	assert_int_equal(links_named(f.links, "lo")->mtu, 1300 + FLOOD);
+	links_close(f.links);
+	loop_close(f.loop);
+}
+
 /* What the table no longer has goes with each reading, and does not return with the next one. */
 static void what_is_gone_stays_gone_after_each_reading(void **state)
 {
@@ -342,6 +369,7 @@ int main(void)
 		cmocka_unit_test(interfaces_beyond_the_limit_are_counted),
 		cmocka_unit_test(what_is_no_message_is_counted_and_changes_nothing),
 		cmocka_unit_test(after_lost_messages_the_newest_state_stays),
+		cmocka_unit_test(after_lost_messages_a_reading_that_fails_is_repeated),
 		cmocka_unit_test(what_is_gone_stays_gone_after_each_reading),
 	};
 

@@ -177,6 +177,23 @@ static uint32_t count_waiting(void)
 	return out.waiting;
 }
 
+/* A range of slots may be another pool's until shortly before its first sets. */
+static void what_the_slots_were_before_the_first_sets_is_no_owner(void **state)
+{
+	(void)state;
+	close_process();
+	for (size_t i = 0; i < COUNT(slots); i++)
+		for (size_t k = 0; k < FWD_SLOTS_PER_BLOCK; k++)
+			slots[i].slot[k] = MEMBERS + 1;
+	open_process();
+	memset(slots, 0, sizeof(slots));
+	apply_sets(1);
+	for (uint32_t s = 0; s < SLOTS; s++) {
+		assert_in_range(current_owner(s), 1, MEMBERS);
+		assert_int_equal(earlier_owners(s), 0);
+	}
+}
+
 static void a_slot_moves_at_its_sets_time_and_names_whom_it_left_newest_first(void **state)
 {
 	(void)state;
@@ -581,6 +598,7 @@ int main(void)
 		LIST_TEST(a_full_list_waits_until_its_oldest_claim_has_had_its_time),
 		LIST_TEST(a_full_list_does_not_keep_a_slot_with_the_dead),
 		LIST_TEST(the_dead_have_no_claim),
+		LIST_TEST(what_the_slots_were_before_the_first_sets_is_no_owner),
 		LIST_TEST(a_slot_moves_at_its_sets_time_and_names_whom_it_left_newest_first),
 		LIST_TEST(a_slot_that_returns_does_not_name_its_own_owner),
 		LIST_TEST(a_claim_lasts_longer_than_its_time_while_there_is_room),
