@@ -10,12 +10,15 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -341,6 +344,42 @@ static int add_users(void)
 	              "&& mount --bind $d/group /etc/group && umount -l $d && rmdir $d");
 }
 
+/* Let prctl(PR_SET_NO_NEW_PRIVS) fail from now on. */
+static int refuse_no_new_privs(void)
+{
+	struct sock_filter rows[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_prctl, 0, 3),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PR_SET_NO_NEW_PRIVS, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog filter = { .len = sizeof(rows) / sizeof(rows[0]), .filter = rows };
+
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
+}
+
+/* Programs with more rights than their user could be started. */
+static void without_the_last_of_its_bounds_no_process_begins(void **state)
+{
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	fflush(NULL);
+	pid_t pid = fork();
+	int end;
+
+	if (!pid) {
+		unsetenv("WEIR_USERS");
+		if (add_users() || refuse_no_new_privs())
+			_exit(1);
+		_exit(proc_become("health", 0) == -EPERM ? 0 : 2);
+	}
+	assert_int_equal(waitpid(pid, &end, 0), pid);
+	assert_int_equal(end, 0);
+}
+
 static void who_becomes_a_process_keeps_what_it_names_alone(void **state)
 {
 	(void)state;
@@ -390,6 +429,7 @@ int main(void)
 		cmocka_unit_test(a_watchdog_is_for_the_process_that_it_names),
 		cmocka_unit_test(signals_with_another_use_end_nothing),
 		cmocka_unit_test(who_becomes_a_process_keeps_what_it_names_alone),
+		cmocka_unit_test(without_the_last_of_its_bounds_no_process_begins),
 		cmocka_unit_test(a_node_is_given_or_is_the_host_without_its_domain),
 	};
 
