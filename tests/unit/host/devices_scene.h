@@ -75,7 +75,7 @@ static const struct {
 	bool xdp, taken;
 	const char *says;
 } devices[] = {
-	{ "0000:01:00.0", NIC_DPDK_READY, false, true, "device = \"0000:01:00.0\"" },
+	{ "0000:01:00.0", NIC_DPDK_READY, false, true, "DPDK: device = \"0000:01:00.0\"" },
 	{ "0000:02:00.0", NIC_DPDK_BIND, true, false, "once it is bound to vfio-pci" },
 	{ "0000:03:00.0", NIC_DPDK_IOMMU, false, false, "intel_iommu=on" },
 	{ "0000:04:00.0", NIC_DPDK_SHARED, true, true, "together with the kernel" },
