@@ -2,8 +2,10 @@
 /* The announce page: what is published is read whole, and nothing of it is trusted. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -13,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/page.h"
 #include "weir/announce.h"
 
@@ -20,6 +23,8 @@ static char dir[] = "/tmp/weir-announced.XXXXXX";
 static struct announced_address rows[ANNOUNCED_MAX + 1], got[ANNOUNCED_MAX];
 static struct announced_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX + 1];
 static struct announced_neighbour got_neighbours[ANNOUNCED_NEIGHBOURS_MAX];
+
+static bool is_publishing;
 
 static struct announced_page *create_page(void)
 {
@@ -126,6 +131,51 @@ static void counts_and_texts_of_a_page_are_not_trusted(void **state)
 	announced_close(w);
 }
 
+#define MANY 2000u
+
+static void *publish_rounds(void *arg)
+{
+	static struct announced_address list[MANY];
+	struct announced_page *w = arg;
+
+	for (uint64_t round = 1; __atomic_load_n(&is_publishing, __ATOMIC_RELAXED); round++) {
+		const struct announced_node node = { .document = round };
+
+		for (uint32_t i = 0; i < MANY; i++)
+			list[i].vip = round;
+		announced_publish(w, &node, list, MANY, NULL, 0, round);
+		usleep(100);
+	}
+	return NULL;
+}
+
+/* The writer begins while the reader copies. */
+static void what_is_published_is_never_seen_half(void **state)
+{
+	(void)state;
+	struct announced_page *w = create_page();
+	struct announced_node out;
+	pthread_t thread;
+	unsigned n_seen = 0;
+	bool is_whole = true;
+
+	is_publishing = true;
+	assert_int_equal(pthread_create(&thread, NULL, publish_rounds, w), 0);
+	for (uint64_t end_ms = clock_mono_ms() + 10000;
+	     is_whole && n_seen < 2000 && clock_mono_ms() < end_ms;) {
+		if (announced_read(w, &out, got, MANY, NULL) || !out.document)
+			continue;
+		for (uint32_t k = 0; k < MANY; k++)
+			is_whole &= got[k].vip == out.document;
+		n_seen++;
+	}
+	__atomic_store_n(&is_publishing, false, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	announced_close(w);
+	assert_true(is_whole);
+	assert_true(n_seen > 10);
+}
+
 static void what_a_writer_left_is_read_though_it_died_within_a_write(void **state)
 {
 	(void)state;
@@ -207,6 +257,7 @@ int main(void)
 		cmocka_unit_test(more_than_fits_is_left_out),
 		cmocka_unit_test(the_page_outlives_its_writer),
 		cmocka_unit_test(counts_and_texts_of_a_page_are_not_trusted),
+		cmocka_unit_test(what_is_published_is_never_seen_half),
 		cmocka_unit_test(what_a_writer_left_is_read_though_it_died_within_a_write),
 		cmocka_unit_test(a_page_that_is_gone_is_made_again),
 		cmocka_unit_test(each_table_has_its_label),

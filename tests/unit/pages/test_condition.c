@@ -20,6 +20,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/owner.h"
 #include "base/page.h"
 #include "base/sandbox.h"
 #include "pages/condition_internal.h"
@@ -534,6 +535,32 @@ static void a_round_is_never_seen_half(void **state)
 	free(c);
 }
 
+static void a_file_of_another_user_is_a_condition(void **state)
+{
+	(void)state;
+	struct stats *s = open_stats();
+	struct conditions *c;
+
+	owner_note(dir, "mgmt", 4004, false);
+	conditions_begin(s, 1);
+	conditions_end(s);
+	c = read_all();
+	assert_int_equal(c->n, 1);
+	assert_string_equal(c->items[0].code, "file-not-believed");
+	assert_string_equal(c->items[0].subject, dir);
+	assert_int_equal(c->items[0].level, CONDITION_DEGRADED);
+	assert_non_null(strstr(c->items[0].text, "id 4004"));
+	assert_non_null(strstr(c->items[0].text, "weir-mgmt"));
+	free(c);
+	owner_note(dir, "mgmt", 4004, true);
+	conditions_begin(s, 1);
+	conditions_end(s);
+	c = read_all();
+	assert_int_equal(c->n, 0);
+	free(c);
+	stats_close(s);
+}
+
 /* A process under its filter makes a call that no list has. */
 static void state_a_refusal(void)
 {
@@ -592,6 +619,7 @@ int main(void)
 		T(its_writer_outlives_a_damaged_page),
 		T(a_hostile_page_gives_plain_texts),
 		T(a_round_is_never_seen_half),
+		T(a_file_of_another_user_is_a_condition),
 		T(a_refused_system_call_is_a_condition),
 	};
 
