@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A drain of a node moves its connections to other nodes. In a pool without agents those would break
- * that are remembered, so the command first asks with a dry run, again and again, until there are
- * none and no slot is unsettled. Nothing has changed when the operator interrupts it.
+ * that are remembered, and to the last node of a drained site clients still come by answers that they
+ * have. So the command first asks with a dry run, again and again, until there are none, no slot is
+ * unsettled and no such answer is left. Nothing has changed when the operator interrupts it.
  */
 #include "mgmt/cli/cmd_node.h"
 
@@ -27,8 +28,8 @@ static bool is_in_list(const json_t *list, const char *text)
 	return false;
 }
 
-/* What the guard `unsettled` says, if no other guard refuses; else NULL. */
-static const char *find_unsettled(const json_t *reply, const json_t *overridden)
+/* What a guard says that only demands a wait, if no other one refuses; else NULL. */
+static const char *find_wait(const json_t *reply, const json_t *overridden)
 {
 	const char *detail = NULL;
 	const json_t *g;
@@ -40,7 +41,7 @@ static const char *find_unsettled(const json_t *reply, const json_t *overridden)
 
 		if (json_is_true(json_object_get(g, "ok")) || is_in_list(overridden, guard))
 			continue;
-		if (strcmp(guard, "unsettled") != 0)
+		if (strcmp(guard, "unsettled") != 0 && api_number(g, "wait_s", 0) <= 0)
 			return NULL;
 		detail = api_text(g, "detail", "");
 	}
@@ -48,7 +49,7 @@ static const char *find_unsettled(const json_t *reply, const json_t *overridden)
 }
 
 /* Ask once. @return whether to ask again; else the command may be sent, whatever it gives */
-static bool is_unsettled(const struct cli *cli, const json_t *body, bool reports)
+static bool has_to_wait(const struct cli *cli, const json_t *body, bool reports)
 {
 	const struct api_request request = {
 		.method = "POST",
@@ -59,7 +60,7 @@ static bool is_unsettled(const struct cli *cli, const json_t *body, bool reports
 	const char *detail = NULL;
 
 	if (api_call_quietly(cli, &request, &reply) == CLI_OK && reply.status == 409)
-		detail = find_unsettled(reply.body, json_object_get(body, "override_guards"));
+		detail = find_wait(reply.body, json_object_get(body, "override_guards"));
 	if (detail && reports)
 		fprintf(stderr, "weir: waiting, nothing is changed yet: %s\n", detail);
 	api_reply_fini(&reply);
@@ -75,7 +76,7 @@ int node_await_settled(const struct cli *cli, const json_t *body)
 		uint64_t now_ms = clock_mono_ms();
 		bool reports = !reported_ms || now_ms >= reported_ms + SETTLE_REPORT_MS;
 
-		if (!is_unsettled(cli, body, reports))
+		if (!has_to_wait(cli, body, reports))
 			return CLI_OK;
 		if (now_ms >= since_ms + SETTLE_MAX_MS)
 			return cli_fail(CLI_TIMEOUT,

@@ -95,12 +95,16 @@ json_t *guards_to_json(const struct guard_result *guards)
 	for (size_t i = 0; i < guards->n_verdicts; i++) {
 		const struct guard_verdict *v = &guards->verdicts[i];
 
-		json_array_append_new(list, json_pack("{s:s, s:b, s:s, s:s}", "guard", v->guard,
-		                                      "ok", v->ok, "state",
-		                                      v->unknown ? "unknown"
-		                                      : v->ok    ? "ok"
-		                                                 : "refused",
-		                                      "detail", v->detail));
+		json_t *one =
+		        json_pack("{s:s, s:b, s:s, s:s}", "guard", v->guard, "ok", v->ok, "state",
+		                  v->unknown ? "unknown"
+		                  : v->ok    ? "ok"
+		                             : "refused",
+		                  "detail", v->detail);
+
+		if (v->wait_s)
+			json_object_set_new(one, "wait_s", json_integer(v->wait_s));
+		json_array_append_new(list, one);
 	}
 	return list;
 }

@@ -109,6 +109,8 @@ struct guard_verdict {
 	bool ok;      /**< it does not refuse */
 	bool unknown; /**< it cannot tell, and so does not refuse */
 	char detail[256];
+	/** Seconds after which it does not refuse any more, if nothing else changes; 0: not known. */
+	int64_t wait_s;
 };
 
 /** A site, backend or node that receives traffic of the target. */

@@ -296,6 +296,18 @@ static void look_elsewhere(const struct node_check *w, struct elsewhere *out)
 		sort_announced(w, &(struct announced_thing){ .dns = &a->dns[i] }, out);
 }
 
+static void refuse_for_now(const struct node_check *w, const struct elsewhere *e)
+{
+	int64_t wait_s = (e->wait_ms + 999) / 1000;
+	char more[32];
+
+	guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, false,
+	                  "for %" PRId64 " s more, answers given before the site was drained may "
+	                  "lead to %s%s, which no other node announces",
+	                  wait_s, e->alone.text, more_names(&e->alone, more))
+	        ->wait_s = wait_s;
+}
+
 static void check_last_announcer(const struct node_check *w)
 {
 	struct elsewhere e;
@@ -303,11 +315,7 @@ static void check_last_announcer(const struct node_check *w)
 
 	look_elsewhere(w, &e);
 	if (e.alone.n && e.n_waiting == e.alone.n)
-		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, false,
-		                  "wait %lld s: so long answers given before the site was drained "
-		                  "may lead to %s%s, which no other node announces",
-		                  (long long)(e.wait_ms + 999) / 1000, e.alone.text,
-		                  more_names(&e.alone, more));
+		refuse_for_now(w, &e);
 	else if (e.alone.n)
 		guard_add_verdict(w->r, GUARD_LAST_ANNOUNCER, false,
 		                  "no other node announces %s%s: a drain does not withdraw them, "

@@ -58,6 +58,7 @@ struct guard_verdict *guard_add_verdict(struct guard_result *r, const char *guar
 	v->guard = guard;
 	v->ok = ok;
 	v->unknown = false;
+	v->wait_s = 0;
 	va_start(list, format);
 	vsnprintf(v->detail, sizeof(v->detail), format, list);
 	va_end(list);

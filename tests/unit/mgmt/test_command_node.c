@@ -257,10 +257,11 @@ static void the_only_node_of_a_site_may_leave_once_the_site_is_drained(void **st
 	assert_non_null(strstr(s->r.text, "; drain site ams first"));
 	for (size_t i = 0; i < COUNT(leaves); i++) {
 		assert_int_equal(run_on_node(s, leaves[i], "ams-1", whole_ms), COMMAND_REFUSED);
-		assert_non_null(strstr(s->r.text, "last-announcer: wait 65 s: "));
+		assert_non_null(strstr(s->r.text, "last-announcer: for 65 s more, "));
 		assert_null(strstr(s->r.text, "drain site"));
+		assert_int_equal(verdict_of(s, "last-announcer")->wait_s, 65);
 		assert_int_equal(run_on_node(s, leaves[i], "ams-1", left_ms - 1), COMMAND_REFUSED);
-		assert_non_null(strstr(s->r.text, "last-announcer: wait 1 s: "));
+		assert_non_null(strstr(s->r.text, "last-announcer: for 1 s more, "));
 	}
 	for (size_t i = 0; i < COUNT(leaves); i++) {
 		assert_int_equal(run_on_node(s, leaves[i], "ams-1", left_ms), COMMAND_OK);
@@ -295,7 +296,7 @@ static void the_only_node_waits_for_no_vip_that_an_operation_has_withdrawn(void 
 	step.generation = override_generation(1, false, 1);
 	assert_int_equal(intent_merge(s->in, &step, 1, NOW_MS), 1);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS + 1000), COMMAND_REFUSED);
-	assert_non_null(strstr(s->r.text, "last-announcer: wait 64 s: "));
+	assert_non_null(strstr(s->r.text, "last-announcer: for 64 s more, "));
 	step.generation = override_generation(1, false, 2);
 	step.own_vips = MODEL_VIPS_WITHDRAWN;
 	assert_int_equal(intent_merge(s->in, &step, 1, NOW_MS), 1);
