@@ -450,13 +450,21 @@ static int count_threads(void)
 	return n;
 }
 
+/* A thread that was waited for may be listed for a moment. Its page would let one go on after a second. */
+static bool are_threads(int n)
+{
+	for (int i = 0; i < 100 && count_threads() > n; i++)
+		usleep(5000);
+	return count_threads() <= n;
+}
+
 /* Of signals, files and pages that were watched nothing stays open, and no thread waits on. */
 static void a_closed_loop_leaves_no_descriptor(void **state)
 {
 	char directory[] = "/tmp/weir-loop-XXXXXX", path[64];
 	struct seen s = { 0 };
 	struct page *writer;
-	int before, threads = count_threads();
+	int before, threads = 0;
 
 	(void)state;
 	assert_non_null(mkdtemp(directory));
@@ -468,9 +476,10 @@ static void a_closed_loop_leaves_no_descriptor(void **state)
 		assert_int_equal(loop_signal(s.loop, SIGUSR2, count_call, &s), 0);
 		assert_int_equal(loop_watch_file(s.loop, path, count_call, &s), 0);
 		assert_int_equal(loop_watch_page(s.loop, writer, count_call, &s), 0);
+		threads = i ? threads : count_threads(); /* with what a sanitizer starts */
 		loop_close(s.loop);
 		assert_int_equal(count_descriptors(), before);
-		assert_int_equal(count_threads(), threads);
+		assert_true(are_threads(threads - 1));
 	}
 	page_close(writer);
 	remove_page(directory, path);
