@@ -339,7 +339,6 @@ static void store_ldns_record(struct parse *p, const ldns_rr *rr, const struct r
 	name = intern_data_name(p, ldns_rdf_data(owner), ldns_rdf_size(owner), &at);
 	if (name == BUILD_NONE)
 		return;
-	p->owner = name;
 	if (how.n && build_is_under(p->b, build_name_at(p->b, name)->fold, p->apex))
 		length = store_names(p, how, data, (size_t)length);
 	if (length >= 0)

@@ -45,7 +45,8 @@ static void write_zone(const char *path, const char *what)
 /* Aliases to a name that the question lies below, through one DNAME twice, and round. */
 static const char turns[] = SOA_NS "@ A 192.0.2.5\n* CNAME @\n*.www CNAME www\nwww A 192.0.2.6\n"
                                    "up DNAME @\nround DNAME round2\nround2 DNAME round\n"
-                                   "*.self CNAME x.self\n";
+                                   "*.self CNAME x.self\n"
+                                   "none TYPE10 \\# 0\n";
 
 /* good.test has a DNAME with a target of 192 + 1 + 59 + 1 bytes; bad.test cannot be used. */
 static int set_up(void **state)
@@ -149,6 +150,16 @@ static void a_broken_zone_is_answered_without_authority(void **state)
 	assert_non_null(strstr(send_query("bad.test", -1), "SERVFAIL"));
 	assert_null(strstr(text, " aa"));
 	assert_non_null(strstr(send_query("ns.good.test", -1), "NOERROR aa"));
+}
+
+/* RFC 1035, section 3.3.10, and RFC 3597: there is a record, and nothing in it. */
+static void a_record_without_data_is_given(void **state)
+{
+	const char *said = ask_type("none.turn.test", 10, -1);
+
+	(void)state;
+	if (!strstr(said, "an none.turn.test. 60 TYPE10 #\n"))
+		fail_msg("%s", said);
 }
 
 static void only_its_own_bit_asks_for_dnssec(void **state)
@@ -268,6 +279,7 @@ int main(void)
 		cmocka_unit_test(a_renamed_name_may_have_255_bytes),
 		cmocka_unit_test(a_broken_zone_is_answered_without_authority),
 		cmocka_unit_test(aliases_are_followed_to_their_end_and_given_once),
+		cmocka_unit_test(a_record_without_data_is_given),
 		cmocka_unit_test(only_its_own_bit_asks_for_dnssec),
 		cmocka_unit_test(a_service_of_several_sites_may_have_one_vip),
 		cmocka_unit_test(a_site_gives_as_many_addresses_as_a_vip_can_have),
