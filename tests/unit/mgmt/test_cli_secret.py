@@ -54,6 +54,17 @@ class Secret(test_cli.Cli):
         self.assertEqual(self.weir_as_stranger("config", "check").returncode, 1)
         os.chmod(os.path.join(self.dir, "weir.conf"), 0o600)
         self.assertEqual(self.weir_as_stranger("config", "check").returncode, 7)
+        os.chmod(os.path.join(self.dir, "weir.conf"), 0o644)
+        self.write(test_cli.CONFIG + '@include "more.conf"\n')
+        self.write("", "more.conf")
+        self.assertEqual(self.weir_as_stranger("config", "check").returncode, 0)
+        os.chmod(os.path.join(self.dir, "more.conf"), 0o600)
+        self.assertEqual(self.weir_as_stranger("config", "check").returncode, 7)
+        self.write(test_cli.CONFIG + 'dns = { zones = ( { name = "a.test"; file = "a.test.zone"; } ); };\n')
+        zone = self.write("$TTL 60\n@ SOA ns root 1 1 1 1 1\n@ NS ns\nns A 192.0.2.1\n", "a.test.zone")
+        self.assertEqual(self.weir_as_stranger("config", "check").returncode, 0)
+        os.chmod(zone, 0o600)
+        self.assertEqual(self.weir_as_stranger("config", "check").returncode, 7)
 
     def test_without_any_key_no_site_is_named(self) -> None:
         done = self.weir_as_stranger("dns", "explain", "a.b")

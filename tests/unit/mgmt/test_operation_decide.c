@@ -338,6 +338,100 @@ static void a_target_is_quiet_below_a_hundredth(void **state)
 	}
 }
 
+/* Why it is not known whether a target is quiet. A node that is not of the model has no site. */
+static void who_cannot_say_whether_a_target_is_quiet_is_named(void **state)
+{
+	static const struct {
+		size_t n_reached;
+		struct operation_value flows;
+		const char *waits;
+	} cases[] = {
+		{ 0, { false, 0 }, "no node of site ams is reached" },
+		{ 1, { false, 0 }, "new flows of site ams are not measured" },
+		{ 1, { true, 0 }, "a node of site ams is absent" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		start_scene(state);
+		nodes[2].site = NULL;
+		for (size_t k = 0; k < 2; k++)
+			nodes[k].reached = k < cases[i].n_reached;
+		sites[0].flows = cases[i].flows;
+		sites[0].incomplete = true;
+		facts.ttl_s = KNOWN(60);
+		stay_late(&t);
+		if (!strstr(op.waits, cases[i].waits))
+			fail_msg("case %zu: %s", i, op.waits);
+	}
+}
+
+/* --- levels --- */
+
+/* A hold takes back what was written; a node that is higher than that has it as well. */
+static void a_hold_is_had_by_its_own_step_alone(void **state)
+{
+	static const struct {
+		struct operation_level level;
+		enum operation_truth held;
+	} cases[] = {
+		{ { .known = true, .epoch = 3, .step = 4, .level_ppm = 100000 }, OPERATION_YES },
+		{ { .known = true, .epoch = 3, .step = 4, .level_ppm = 99999 }, OPERATION_YES },
+		{ { .known = true, .epoch = 2, .step = 4, .level_ppm = 100000 }, OPERATION_NO },
+		{ { .known = true, .epoch = 3, .step = 3, .level_ppm = 100000 }, OPERATION_NO },
+		{ { .known = true, .epoch = 3, .step = 4, .level_ppm = 100001 }, OPERATION_NO },
+		{ { .known = true, .epoch = 3, .step = 4, .level_ppm = 150000 }, OPERATION_NO },
+		{ { .known = true, .epoch = 3, .step = 4, .level_ppm = 150001 }, OPERATION_YES },
+		{ { .known = true, .epoch = 2, .step = 4, .level_ppm = 150001 }, OPERATION_NO },
+		{ { .known = true, .epoch = 3, .step = 3, .level_ppm = 150001 }, OPERATION_NO },
+		{ { .known = false, .epoch = 3, .step = 4, .level_ppm = 150001 },
+		  OPERATION_UNKNOWN },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *missing = "";
+
+		start_scene(state);
+		op.way = OPERATION_BACK;
+		op.write = (struct operation_write){
+			.epoch = 3, .step = 4, .from_ppm = 150000, .to_ppm = 100000
+		};
+		nodes[3].dns = OPERATION_YES;
+		nodes[3].levels[0] = cases[i].level;
+		if (level_is_held(&t, &missing) != cases[i].held)
+			fail_msg("case %zu", i);
+		assert_string_equal(missing, cases[i].held == OPERATION_YES ? "" : "fra-2");
+	}
+}
+
+/* A step that some node knows nothing of would be nobody's when that node becomes its owner. */
+static void no_step_begins_before_all_have_the_record(void **state)
+{
+	(void)state;
+	op.state = OPERATION_MOVING;
+	op.way = OPERATION_OUT;
+	op.now = true;
+	op.n_plan = 1;
+	op.plan_ppm[0] = OPERATION_PPM;
+	sites[1].up = facts.clock = OPERATION_YES;
+	facts.unconfirmed = OPERATION_NO;
+	facts.document = OPERATION_DOCUMENT_FINE;
+	facts.max_sites_out = KNOWN(1);
+	facts.ttl_s = KNOWN(60);
+	for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
+		op.overridden[i] = true;
+	for (size_t i = 0; i < NODES_MAX; i++)
+		nodes[i].steps = OPERATION_YES;
+	nodes[4].has_record = OPERATION_NO;
+	assert_false(step_run(&t));
+	assert_false(op.step_runs);
+	assert_int_equal(op.write.step, 0);
+	assert_non_null(strstr(op.waits, "node fra-3 does not have this record yet"));
+	nodes[4].has_record = OPERATION_YES;
+	assert_false(step_run(&t));
+	assert_true(op.step_runs);
+	assert_int_equal(op.write.to_ppm, OPERATION_PPM);
+}
+
 /* Clients come again, and leave again: it was drained when it was so first. */
 static void what_is_drained_twice_was_drained_at_first(void **state)
 {
@@ -516,6 +610,9 @@ int main(void)
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
 		T(of_two_that_are_ready_one_begins_its_steps),
 		T(a_target_is_quiet_below_a_hundredth),
+		T(who_cannot_say_whether_a_target_is_quiet_is_named),
+		T(a_hold_is_had_by_its_own_step_alone),
+		T(no_step_begins_before_all_have_the_record),
 		T(what_is_drained_twice_was_drained_at_first),
 		T(drained_is_empty_once_established_flows_are_silent),
 		T(a_node_that_is_back_takes_part_again),

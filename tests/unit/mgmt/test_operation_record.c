@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -238,6 +239,49 @@ static void a_record_comes_back_from_json_as_it_was(void **state)
 	free(second);
 	json_decref(json);
 	json_decref(again);
+}
+
+/* An earlier release has no such list; another may send anything. */
+static void a_list_of_names_is_read_whole_or_refuses_the_record(void **state)
+{
+	static const struct {
+		const char *why, *list; /* NULL: of @n names */
+		size_t n;
+		int err;
+	} cases[] = {
+		{ "as many as there is room for", NULL, OPERATION_NODES_MAX, 0 },
+		{ "one more", NULL, OPERATION_NODES_MAX + 1, -EINVAL },
+		{ "no list", "{}", 0, -EINVAL },
+		{ "no text", "[\"ams-1\", 7]", 0, -EINVAL },
+		{ "none", "[]", 0, 0 },
+		{ "missing", "", 0, 0 },
+	};
+	static const char *const keys[] = { "nodes", "without" };
+	static struct operation op, back;
+	struct operation_request r = make_request();
+	char error[OPERATION_DETAIL_MAX], name[32];
+
+	(void)state;
+	assert_int_equal(operation_init(&op, &r, NOW_MS, error), 0);
+	for (size_t i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
+		json_t *json = operation_to_json(&op),
+		       *list = cases[i / 2].list ? json_loads(cases[i / 2].list, 0, NULL)
+		                                 : json_array();
+
+		for (size_t k = 0; k < cases[i / 2].n; k++) {
+			snprintf(name, sizeof(name), "n-%zu", k);
+			json_array_append_new(list, json_string(name));
+		}
+		if (list)
+			json_object_set_new(json, keys[i % 2], list);
+		else
+			json_object_del(json, keys[i % 2]);
+		if (operation_from_json(json, &back) != cases[i / 2].err)
+			fail_msg("%s: %s", keys[i % 2], cases[i / 2].why);
+		if (!cases[i / 2].err)
+			assert_int_equal(i % 2 ? back.n_without : back.n_nodes, cases[i / 2].n);
+		json_decref(json);
+	}
 }
 
 static void a_plan_tells_how_long_it_takes(void **state)
@@ -476,6 +520,7 @@ int main(void)
 		cmocka_unit_test(a_record_out_of_range_is_none),
 		cmocka_unit_test(words_are_found_again),
 		cmocka_unit_test(a_record_comes_back_from_json_as_it_was),
+		cmocka_unit_test(a_list_of_names_is_read_whole_or_refuses_the_record),
 		cmocka_unit_test(a_plan_tells_how_long_it_takes),
 		cmocka_unit_test(no_field_of_a_record_is_lost),
 	};
