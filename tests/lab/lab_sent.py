@@ -36,6 +36,7 @@ DRIVER = sys.argv[sys.argv.index("--driver") + 1] if "--driver" in sys.argv else
 PAGE_S = 2  # in which the page of counters has what was counted
 SEEN_MS, WITHDRAWN_MS = (4000, 6000) if QUICK else (2000, 3000)  # the short form has others beside it
 TRIED_S = 40  # longer than the silence by which a port comes back that cannot be tried
+NEVER_MS = 1e9  # longer than all limits, and a number that JSON has
 AGAIN = ("", ", again")
 OWN = ("192.0.2.11", "2001:db8::11")
 ROUTER = ("192.0.2.1", "2001:db8::1")
@@ -126,7 +127,7 @@ class Scene:
 
     def late_ms(self, condition: typing.Callable[[], object], since_s: float, most_s: float = 15) -> float:
         comes_true(condition, most_s, 0.02)
-        return (time.monotonic() - since_s) * 1000 if condition() else float("inf")
+        return (time.monotonic() - since_s) * 1000 if condition() else NEVER_MS
 
 
 def begin_fault(client: Process, wrong: typing.Callable[[], None]) -> tuple[float, int]:
@@ -151,7 +152,7 @@ def play(scene: Scene, name: str, targets: typing.Sequence[str], rate: float, go
     seen_ms = scene.late_ms(lambda: "frames-not-sent" in scene.codes(), began)
     hops = {ipaddress.ip_address(a).packed for a in OWN}
     scene.late_ms(lambda: scene.are_announced(False), began)
-    withdrawn_ms = scene.watch.since(began_ns, hops, scene.wanted, False) or float("inf")
+    withdrawn_ms = scene.watch.since(began_ns, hops, scene.wanted, False) or NEVER_MS
     if not goes_on:
         scene.route(False)
     said, why = scene.codes(), scene.weir("why", "vip", scene.site.plan.vip)
@@ -187,12 +188,12 @@ def play_some(scene: Scene, name: str) -> None:
     say(name)
     client = scene.world.start_client(f"c{len(scene.results)}", 100, targets=scene.site.plan.vips)
     time.sleep(2)  # time: packets have left before
-    began, began_ns, seen_ms = time.monotonic(), time.monotonic_ns(), float("inf")
+    began, began_ns, seen_ms = time.monotonic(), time.monotonic_ns(), NEVER_MS
     while time.monotonic() - began < 8:
         scene.take_nothing()
         time.sleep(0.1)  # time itself: a part of each second
         scene.take_all()
-        if seen_ms == float("inf") and "frames-not-sent" in scene.codes():
+        if seen_ms == NEVER_MS and "frames-not-sent" in scene.codes():
             seen_ms = (time.monotonic() - began) * 1000
         time.sleep(0.3)  # time itself, as above
     stays = not any(at >= began_ns and prefix in scene.wanted for at, prefix, _ in scene.watch.events)
