@@ -177,6 +177,7 @@ def run(report: Report) -> None:
         agent.attach(*prefixes)
         report.equal(agent.status()["mode"], "native", "native where the driver can")
         site.node.start("dataplane", "health")
+        site.wait_until_forwarding()
         targets = [site.plan.vip4]
         wait_until(lambda: world.client.run(["curl", "-s", "-m", "1", f"http://{site.plan.vip4}/healthz"], False), 20,
                    "the VIP answers", 0.2)
