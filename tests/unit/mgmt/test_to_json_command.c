@@ -192,15 +192,15 @@ static void receivers_say_only_what_is_known(void **state)
 
 static void guards_are_told_with_their_reasons(void **state)
 {
-	const struct guard_result r = { .verdicts = { { "room", true, false, "d1" },
-		                                      { "last-site", false, false, "d2" },
-		                                      { "last-backend", true, true, "d3" } },
+	const struct guard_result r = { .verdicts = { { "room", true, false, "d1", 0 },
+		                                      { "last-site", false, false, "d2", 7 },
+		                                      { "last-backend", true, true, "d3", 0 } },
 		                        .n_verdicts = 3 };
 
 	(void)state;
 	is_told(guards_to_json(&r),
 	        "[{\"guard\": \"room\", \"ok\": true, \"state\": \"ok\", \"detail\": \"d1\"},"
-	        " {\"guard\": \"last-site\", \"ok\": false, \"state\": \"refused\", \"detail\": \"d2\"},"
+	        " {\"guard\": \"last-site\", \"ok\": false, \"state\": \"refused\", \"detail\": \"d2\", \"wait_s\": 7},"
 	        " {\"guard\": \"last-backend\", \"ok\": true, \"state\": \"unknown\", \"detail\": \"d3\"}]");
 }
 
@@ -253,7 +253,7 @@ static void a_commands_answer_has_all_its_parts(void **state)
 
 	(void)state;
 	r.override = drain_of_ams();
-	r.guards = (struct guard_result){ .verdicts = { { "room", true, false, "d1" } },
+	r.guards = (struct guard_result){ .verdicts = { { "room", true, false, "d1", 0 } },
 		                          .n_verdicts = 1,
 		                          .receivers = receivers,
 		                          .n_receivers = 1 };
