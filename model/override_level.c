@@ -3,8 +3,6 @@
  * The level of an override is a function of time alone (a rise from its start, a return from its
  * end), so all nodes agree on it without talking, and a restart changes nothing.
  */
-#include <string.h>
-
 #include "weir/model.h"
 
 #define PPM_ALL 1000000u /* the whole, in parts per million */
@@ -65,24 +63,10 @@ int64_t model_override_next_ms(const struct model_override *o, int64_t wall_cloc
 	return next;
 }
 
-static bool is_at_site(const struct model_service *service, const char *site)
-{
-	for (size_t i = 0; i < service->n_at; i++)
-		if (!strcmp(service->at[i].site->name, site))
-			return true;
-	return false;
-}
-
 int64_t model_override_answers_ms(const struct model *m, const struct model_override *o)
 {
 	int64_t risen_ms = add_clamped_ms(o->from_ms, has_ramp(o) ? o->over_ms : 0);
-	uint32_t ttl_s = 0;
 
-	for (size_t i = 0; i < m->n_dns_names; i++) {
-		const struct model_dns_name *name = &m->dns_names[i];
-
-		if (name->ttl_max_s > ttl_s && is_at_site(name->service, o->name))
-			ttl_s = name->ttl_max_s;
-	}
-	return add_clamped_ms(risen_ms, (int64_t)ttl_s * 1000 + MODEL_AFTER_TTL_MS);
+	return add_clamped_ms(risen_ms,
+	                      (int64_t)model_site_ttl_s(m, o->name) * 1000 + MODEL_AFTER_TTL_MS);
 }

@@ -575,6 +575,10 @@ int64_t model_override_next_ms(const struct model_override *o, int64_t wall_cloc
  */
 int64_t model_override_answers_ms(const struct model *m, const struct model_override *o);
 
+/** Where @p service is at the site named @p site; NULL: it is not there. */
+const struct model_at *model_service_at(const struct model_service *service, const char *site);
+/** The longest TTL in seconds that @p m allows to names of services at the site named @p site; 0: there is none. */
+uint32_t model_site_ttl_s(const struct model *m, const char *site);
 /** Whether the document makes @p node announce @p vip, of the same model. */
 bool model_node_announces(const struct model_node *node, const struct model_vip *vip);
 

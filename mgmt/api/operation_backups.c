@@ -13,7 +13,7 @@
 
 static const struct model_at *backed_at(const struct model_service *service, const char *site)
 {
-	const struct model_at *at = operation_at_site(service, site);
+	const struct model_at *at = model_service_at(service, site);
 
 	return at && at->backup ? at : NULL;
 }

@@ -105,7 +105,7 @@ static bool find_service(const struct beginning *b, const struct model *m,
 		return false;
 	}
 	for (size_t i = 0; i < b->n_sites; i++)
-		if (!operation_at_site(found, b->sites[i])) {
+		if (!model_service_at(found, b->sites[i])) {
 			operation_refuse(out, 422, "invalid", "service: %s is not at site %s", name,
 			                 b->sites[i]);
 			return false;

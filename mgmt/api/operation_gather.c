@@ -120,7 +120,7 @@ static bool has_name(const struct model *m, const struct operation *op)
 		if (!operation_moves_service(op, s->name))
 			continue;
 		for (size_t k = 0; k < op->n_targets; k++)
-			if (operation_at_site(s, op->targets[k].site))
+			if (model_service_at(s, op->targets[k].site))
 				return true;
 	}
 	return false;
@@ -138,7 +138,7 @@ static enum operation_document judge_document(const struct model *m, const struc
 	for (size_t i = 0; i < m->n_services && !found; i++)
 		for (size_t k = 0; k < op->n_targets && !found; k++)
 			found = !strcmp(m->services[i].name, op->service) &&
-			        operation_at_site(&m->services[i], op->targets[k].site);
+			        model_service_at(&m->services[i], op->targets[k].site);
 	if (!found)
 		return OPERATION_DOCUMENT_SERVICE_GONE;
 	return has_name(m, op) ? OPERATION_DOCUMENT_FINE : OPERATION_DOCUMENT_NO_DNS;
@@ -155,7 +155,7 @@ static struct operation_value document_ttl(const struct operation_snapshot *v,
 
 		for (size_t k = 0; k < op->n_targets; k++)
 			if (operation_moves_service(op, name->service->name) &&
-			    operation_at_site(name->service, op->targets[k].site) &&
+			    model_service_at(name->service, op->targets[k].site) &&
 			    name->ttl_max_s > ttl.value)
 				ttl.value = name->ttl_max_s;
 	}

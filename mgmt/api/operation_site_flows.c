@@ -63,14 +63,6 @@ const json_t *operation_find_row(const json_t *list, const char *field, const ch
 	return NULL;
 }
 
-const struct model_at *operation_at_site(const struct model_service *service, const char *site)
-{
-	for (size_t i = 0; i < service->n_at; i++)
-		if (!strcmp(service->at[i].site->name, site))
-			return &service->at[i];
-	return NULL;
-}
-
 /* --- flows --- */
 
 /* What a service's new flows at one node are: those of own backends, and of the backup. */
@@ -136,7 +128,7 @@ static bool add_node(const struct operation_snapshot *v, const struct operation 
 		return false;
 	for (size_t i = 0; i < v->m->n_services; i++) {
 		const struct model_service *service = &v->m->services[i];
-		const struct model_at *at = operation_at_site(service, site);
+		const struct model_at *at = model_service_at(service, site);
 
 		if (!at || !operation_moves_service(op, service->name))
 			continue;
@@ -205,7 +197,7 @@ static bool sum_service(const struct operation_snapshot *v, const struct operati
                         const struct model_service *service, const char *site,
                         struct operation_flow_sums *sums)
 {
-	const struct model_at *at = operation_at_site(service, site);
+	const struct model_at *at = model_service_at(service, site);
 	size_t n = 0;
 
 	*sums = (struct operation_flow_sums){ .known = true };

@@ -128,7 +128,7 @@ static enum operation_truth pools_by_node(const struct operation_snapshot *v,
 	enum operation_truth all = OPERATION_YES;
 
 	for (size_t i = 0; i < v->m->n_services; i++) {
-		const struct model_at *at = operation_at_site(&v->m->services[i], site);
+		const struct model_at *at = model_service_at(&v->m->services[i], site);
 
 		if (at && operation_moves_service(op, v->m->services[i].name))
 			all = operation_both(all, pool_is_well(measure, at->pool->name));
@@ -157,7 +157,7 @@ static bool is_name_served(const struct operation_snapshot *v, const struct oper
 {
 	for (size_t i = 0; i < v->m->n_dns_names; i++)
 		if (operation_moves_service(op, v->m->dns_names[i].service->name) &&
-		    operation_at_site(v->m->dns_names[i].service, site))
+		    model_service_at(v->m->dns_names[i].service, site))
 			return true;
 	return false;
 }
@@ -207,8 +207,7 @@ static bool add_answers(const struct operation_snapshot *v, const struct operati
 		const struct model_service *service = &v->m->services[i];
 		uint64_t one;
 
-		if (!operation_moves_service(op, service->name) ||
-		    !operation_at_site(service, site))
+		if (!operation_moves_service(op, service->name) || !model_service_at(service, site))
 			continue;
 		if (!keys_gather_rate(v->keys, node, service->name, site, &one))
 			return false;

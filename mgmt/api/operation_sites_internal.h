@@ -38,8 +38,6 @@ bool operation_read_count(const json_t *object, const char *name, uint64_t *out)
 const json_t *operation_find_row(const json_t *list, const char *field, const char *name);
 /* A text of what a node sent; "": missing, or none. */
 const char *operation_read_text(const json_t *object, const char *name);
-/* Where @p service is at @p site; NULL: it is not. */
-const struct model_at *operation_at_site(const struct model_service *service, const char *site);
 /* Flows, packets, drops and bits of a site. */
 void operation_gather_flows(const struct operation_snapshot *v, const struct operation *op,
                             struct operation_site *s, struct operation_flow_sums *sums);

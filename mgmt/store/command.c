@@ -212,19 +212,8 @@ static enum command_outcome check_shape(struct command_work *w)
 static int64_t lead_ms(const struct command_work *w)
 {
 	const struct model *m = intent_model(w->in);
-	uint32_t ttl_s = 0;
 
-	if (w->c->now || !m)
-		return 0;
-	for (size_t i = 0; i < m->n_dns_names; i++) {
-		const struct model_dns_name *name = &m->dns_names[i];
-
-		for (size_t k = 0; k < name->service->n_at; k++)
-			if (!strcmp(name->service->at[k].site->name, w->target.name) &&
-			    name->ttl_max_s > ttl_s)
-				ttl_s = name->ttl_max_s;
-	}
-	return (int64_t)ttl_s * 1000;
+	return w->c->now || !m ? 0 : (int64_t)model_site_ttl_s(m, w->target.name) * 1000;
 }
 
 static struct override *change_override(struct command_work *w, const struct override *o)

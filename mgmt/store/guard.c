@@ -84,14 +84,6 @@ static uint32_t site_level(const struct overrides *overrides, const char *site, 
 	return level;
 }
 
-static bool service_is_at(const struct model_service *s, const char *site)
-{
-	for (size_t i = 0; i < s->n_at; i++)
-		if (!strcmp(s->at[i].site->name, site))
-			return true;
-	return false;
-}
-
 /* Whether some service of @p site is at @p other, too, and not seen down there. */
 static bool shares_service(const struct model *m, const struct guard_observed *seen,
                            const char *site, const char *other)
@@ -99,7 +91,7 @@ static bool shares_service(const struct model *m, const struct guard_observed *s
 	for (size_t i = 0; i < m->n_services; i++) {
 		const struct model_service *s = &m->services[i];
 
-		for (size_t k = 0; service_is_at(s, site) && k < s->n_at; k++)
+		for (size_t k = 0; model_service_at(s, site) && k < s->n_at; k++)
 			if (!strcmp(s->at[k].site->name, other) &&
 			    !service_seen_down(seen, s, &s->at[k]))
 				return true;
@@ -160,7 +152,7 @@ static void check_last_site(const struct model *m, const struct overrides *overr
 	for (size_t i = 0; i < m->n_services; i++) {
 		const struct model_service *s = &m->services[i];
 
-		if (!service_is_at(s, site) || lives_elsewhere(s, site, overrides, seen, now_ms))
+		if (!model_service_at(s, site) || lives_elsewhere(s, site, overrides, seen, now_ms))
 			continue;
 		guard_add_verdict(r, GUARD_LAST_SITE, false,
 		                  "service %s has no other site that takes traffic", s->name);
