@@ -153,24 +153,3 @@ unsigned model_dns_threads(const struct model *m, const cpu_set_t *allowed)
 		n--;
 	return n < 1 ? 1 : n > MODEL_DNS_THREADS_MAX ? MODEL_DNS_THREADS_MAX : n;
 }
-
-const struct model_at *model_service_at(const struct model_service *service, const char *site)
-{
-	for (size_t i = 0; i < service->n_at; i++)
-		if (!strcmp(service->at[i].site->name, site))
-			return &service->at[i];
-	return NULL;
-}
-
-uint32_t model_site_ttl_s(const struct model *m, const char *site)
-{
-	uint32_t ttl_s = 0;
-
-	for (size_t i = 0; i < m->n_dns_names; i++) {
-		const struct model_dns_name *name = &m->dns_names[i];
-
-		if (name->ttl_max_s > ttl_s && model_service_at(name->service, site))
-			ttl_s = name->ttl_max_s;
-	}
-	return ttl_s;
-}
