@@ -123,7 +123,7 @@ class XdpPorts(Ports):
         self.relay.signal(signal.SIGCONT)
 
     def drop_queue(self) -> None:
-        """What is in the queue goes with it, and was sent: so packets come only when it is gone."""
+        """Packets come only when it is gone."""
         self.relay.signal(signal.SIGUSR1)
         wait_until(lambda: "numqueues 0" in self.host.run(["ip", "-d", "link", "show", "eth4"]), 10, "the TAP has no queue", 0.01)
 
