@@ -201,7 +201,7 @@ def as_copy(text: bytes, functions: list[typing.Any], old: bytes, new: bytes) ->
         body = [x for x in c.get_children() if x.kind == K.COMPOUND_STMT]
         if not (body and start <= at and at + len(old.rstrip(b"\n")) <= end):
             continue
-        if re.search(rb"\n\s*#|//", text[start:end]) or c.type.is_function_variadic():
+        if re.search(rb"\n\s*#|//", text[start:end]) or c.type.get_canonical().is_function_variadic():
             return None
         name, place, brace = c.spelling.encode(), c.location.offset, body[0].extent.start.offset
         copy = text[start:place] + name + b"__bug@N@" + text[place + len(name):brace] + text[brace:end].replace(old.rstrip(b"\n"), new.rstrip(b"\n"))
