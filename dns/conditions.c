@@ -127,29 +127,17 @@ static bool host_has(const struct addr *address)
 	return !missing;
 }
 
-/*
- * For weir-announce. An address that has sockets and did not answer yet is not known: nothing that it
- * announces ends, and nothing new begins.
- */
-static void publish_listening(const struct addr *address, const struct server_listen *served,
-                              struct stats *to)
-{
-	char labels[STATS_ADDRESS_MAX];
+/* How an address of the node does. */
+enum listen_state {
+	LISTEN_ANSWERS,
+	LISTEN_BEGINS,
+	LISTEN_UNANSWERED,
+	LISTEN_UNBOUND,
+	LISTEN_ELSEWHERE
+};
 
-	stats_address_labels(address, labels);
-	if (served && !served->own.answered)
-		stats_drop(to, STATS_LISTENING, labels);
-	else
-		stats_set(stats_get_counter(to, STATS_GAUGE, STATS_LISTENING, labels,
-		                            "Whether the address is served by UDP and TCP, and a "
-		                            "query on it was answered."),
-		          served != NULL);
-}
-
-enum listen_fault { LISTEN_WELL, LISTEN_UNBOUND, LISTEN_ELSEWHERE, LISTEN_UNANSWERED };
-
-static enum listen_fault find_listen_fault(const struct server *s, const struct addr *address,
-                                           uint64_t now_ms)
+static enum listen_state read_listen(const struct server *s, const struct addr *address,
+                                     uint64_t now_ms)
 {
 	const struct server_listen *served = find_served(s, address);
 
@@ -157,30 +145,48 @@ static enum listen_fault find_listen_fault(const struct server *s, const struct 
 		return LISTEN_UNBOUND;
 	if (!host_has(address))
 		return LISTEN_ELSEWHERE;
-	return !served->own.answered && served->own.began_ms &&
-	                       now_ms - served->own.began_ms >= UNANSWERED_MS
+	if (served->own.answered)
+		return LISTEN_ANSWERS;
+	return served->own.began_ms && now_ms - served->own.began_ms >= UNANSWERED_MS
 	               ? LISTEN_UNANSWERED
-	               : LISTEN_WELL;
+	               : LISTEN_BEGINS;
 }
 
-static void state_listen(const struct server *s, const struct addr *address, uint64_t now_ms,
-                         enum condition_level level, struct stats *to)
+/*
+ * For weir-announce. An address that has sockets and did not answer yet is not known: nothing that it
+ * announces ends, and nothing new begins.
+ */
+static void publish_listen(const struct addr *address, enum listen_state state, struct stats *to)
 {
-	enum listen_fault fault = find_listen_fault(s, address, now_ms);
+	char labels[STATS_ADDRESS_MAX];
+
+	stats_address_labels(address, labels);
+	if (state == LISTEN_BEGINS || state == LISTEN_UNANSWERED)
+		stats_drop(to, STATS_LISTENING, labels);
+	else
+		stats_set(stats_get_counter(to, STATS_GAUGE, STATS_LISTENING, labels,
+		                            "Whether the address is served by UDP and TCP, and a "
+		                            "query on it was answered."),
+		          state == LISTEN_ANSWERS);
+}
+
+static void state_listen(const struct server *s, const struct addr *address,
+                         enum listen_state state, enum condition_level level, struct stats *to)
+{
 	char text[ADDR_TEXT_MAX];
 
 	(void)addr_text(address, text);
-	if (fault == LISTEN_UNBOUND)
+	if (state == LISTEN_UNBOUND)
 		conditions_add(to, "listen-failed", level, text,
 		               "cannot listen on port %u here by UDP and TCP: check that the "
 		               "node has the address (ip address) and that no other "
 		               "server uses it (ss -lnutp)",
 		               s->port);
-	else if (fault == LISTEN_ELSEWHERE)
+	else if (state == LISTEN_ELSEWHERE)
 		conditions_add(to, "listen-failed", level, text,
 		               "this host does not have the address: add it to an interface "
 		               "(ip address add), or remove it from dns_listen");
-	else if (fault == LISTEN_UNANSWERED)
+	else if (state == LISTEN_UNANSWERED)
 		conditions_add(to, "listen-failed", level, text,
 		               "weir-dns has the sockets, but no query that it sent to the address "
 		               "itself was answered: a filter of this host may drop them "
@@ -192,16 +198,18 @@ static void state_listens(const struct server *s, struct stats *to, uint64_t now
 {
 	const struct model_node *self = s->now ? s->now->model->self : NULL;
 	enum condition_level level = CONDITION_DOWN;
+	enum listen_state states[SERVER_SOCKETS_MAX];
+	size_t n = self ? self->n_dns_listen : 0;
 
-	for (size_t i = 0; self && i < self->n_dns_listen; i++) {
-		const struct addr *address = &self->dns_listen[i];
-
-		publish_listening(address, host_has(address) ? find_served(s, address) : NULL, to);
-		if (find_listen_fault(s, address, now_ms) == LISTEN_WELL)
+	n = n < SERVER_SOCKETS_MAX ? n : SERVER_SOCKETS_MAX;
+	for (size_t i = 0; i < n; i++) {
+		states[i] = read_listen(s, &self->dns_listen[i], now_ms);
+		publish_listen(&self->dns_listen[i], states[i], to);
+		if (states[i] == LISTEN_ANSWERS || states[i] == LISTEN_BEGINS)
 			level = CONDITION_DEGRADED;
 	}
-	for (size_t i = 0; self && i < self->n_dns_listen; i++)
-		state_listen(s, &self->dns_listen[i], now_ms, level, to);
+	for (size_t i = 0; i < n; i++)
+		state_listen(s, &self->dns_listen[i], states[i], level, to);
 }
 
 /*
