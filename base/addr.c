@@ -12,6 +12,8 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -218,4 +220,17 @@ int addr_from_sockaddr(const struct sockaddr *sa, struct addr *out, uint16_t *po
 	if (port)
 		*port = ntohs(port_be);
 	return 0;
+}
+
+bool addr_is_here(const struct addr *a)
+{
+	struct sockaddr_storage at;
+	socklen_t n = addr_to_sockaddr(a, 0, &at);
+	int fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool missing =
+	        fd >= 0 && bind(fd, (const struct sockaddr *)&at, n) < 0 && errno == EADDRNOTAVAIL;
+
+	if (fd >= 0)
+		close(fd);
+	return !missing;
 }

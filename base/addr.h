@@ -67,6 +67,12 @@ bool prefix_has(const struct prefix *p, const struct addr *a);
 /** Whether some address lies in both. */
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 
+/**
+ * Whether this host has @p a, so that what is sent to it arrives here. A socket that is bound there does not
+ * prove that: with IP_FREEBIND it is bound before the address exists. Where that is not known: true.
+ */
+bool addr_is_here(const struct addr *a);
+
 /** Fill a sockaddr for bind() or connect(). @return its length */
 socklen_t addr_to_sockaddr(const struct addr *a, uint16_t port, struct sockaddr_storage *out);
 /** Read a sockaddr_in or sockaddr_in6; @p port may be NULL. @return 0 or -EAFNOSUPPORT */

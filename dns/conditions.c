@@ -9,8 +9,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "dns/zone/image.h"
 #include "dns/server.h"
@@ -110,23 +108,6 @@ static const struct server_listen *find_served(const struct server *s, const str
 	return NULL;
 }
 
-/*
- * Whether this host has @p address, so that queries for it arrive here. A bound socket of the
- * supervisor does not prove that: it is bound before the address exists.
- */
-static bool host_has(const struct addr *address)
-{
-	struct sockaddr_storage at;
-	socklen_t length = addr_to_sockaddr(address, 0, &at);
-	int fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool missing =
-	        fd >= 0 && bind(fd, (struct sockaddr *)&at, length) < 0 && errno == EADDRNOTAVAIL;
-
-	if (fd >= 0)
-		close(fd);
-	return !missing;
-}
-
 /* How an address of the node does. */
 enum listen_state {
 	LISTEN_ANSWERS,
@@ -143,7 +124,7 @@ static enum listen_state read_listen(const struct server *s, const struct addr *
 
 	if (!served)
 		return LISTEN_UNBOUND;
-	if (!host_has(address))
+	if (!addr_is_here(address)) /* the supervisor binds ahead of time */
 		return LISTEN_ELSEWHERE;
 	if (served->own.answered)
 		return LISTEN_ANSWERS;

@@ -131,20 +131,10 @@ static int open_tcp(const struct addr *address, uint16_t port, bool shares)
 
 bool listen_host_has(const char *api)
 {
-	struct sockaddr_storage at;
 	struct addr address;
 	uint16_t port;
 
-	if (listen_parse(api, &address, &port))
-		return false;
-	socklen_t n = addr_to_sockaddr(&address, 0, &at);
-	int fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool missing =
-	        fd >= 0 && bind(fd, (const struct sockaddr *)&at, n) && errno == EADDRNOTAVAIL;
-
-	if (fd >= 0)
-		close(fd);
-	return !missing;
+	return !listen_parse(api, &address, &port) && addr_is_here(&address);
 }
 
 static int read_pem(const struct core *core, const char *name, char **out)

@@ -168,6 +168,20 @@ static void ipv4_is_written_as_the_library_does(void **state)
 		}
 }
 
+static void the_host_has_its_own_addresses_alone(void **state)
+{
+	static const char *const elsewhere[] = { "192.0.2.77", "2001:db8::77" };
+	struct addr here = make_address("127.0.0.1");
+
+	(void)state;
+	assert_true(addr_is_here(&here));
+	for (size_t i = 0; i < COUNT(elsewhere); i++) {
+		struct addr a = make_address(elsewhere[i]);
+
+		assert_false(addr_is_here(&a));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +192,7 @@ int main(void)
 		cmocka_unit_test(a_prefix_has_its_own_addresses_alone),
 		cmocka_unit_test(prefixes_overlap_either_way_round),
 		cmocka_unit_test(a_socket_address_comes_back),
+		cmocka_unit_test(the_host_has_its_own_addresses_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
