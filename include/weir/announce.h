@@ -47,9 +47,8 @@ enum announce_table { ANNOUNCE_NONE, ANNOUNCE_NORMAL, ANNOUNCE_SHUTDOWN };
 	X(PORT, "port", "no port is up", "check cable, carrier and switch")                        \
 	X(PROGRAM, "program", "the forwarding program is not attached, or no worker runs",         \
 	  "look at weir-dataplane in weir status and in the log")                                  \
-	X(COVERED, "each-port",                                                                    \
-	  "a port is up without the forwarding program, so packets that come in by it are lost",   \
-	  "look at weir-dataplane in weir status and in the log; remove a port that is not used")  \
+	X(COVERED, "each-port", "a port without the forwarding program loses packets",             \
+	  "see weir-dataplane in weir status; remove unused ports")                                \
 	X(HOPS, "next-hops", "the next hops are not known",                                        \
 	  "check routes and neighbours of the node")                                               \
 	X(POOLS, "pools", "no pool of the VIP has a backend that packets would be given",          \

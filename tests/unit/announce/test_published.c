@@ -145,6 +145,40 @@ static void an_address_that_a_failure_withdrew_is_a_condition_until_it_is_back(v
 	assert_int_equal(publish_rows(&row, 1, SINCE_MS).n, 0);
 }
 
+static void expect_whole_text(enum announce_reason reason, enum announce_fact fact)
+{
+	struct announce_row row = { .decision = { .reason = reason, .fact = fact },
+		                    .since_ms = SINCE_MS };
+	struct conditions found = publish_rows(&row, 1, SINCE_MS + 60000);
+	char text[1024];
+
+	snprintf(text, sizeof(text), "%s (%s): %s", announce_reason_text(reason),
+	         announce_fact_text(fact), announce_fact_action(fact));
+	assert_int_equal(found.n, 1);
+	assert_string_equal(found.items[0].text, text);
+}
+
+/* Each reason and fact that announce_decide() can give together: what to do comes last, and must be whole. */
+static void what_is_to_be_done_is_never_cut_off(void **state)
+{
+	static const enum announce_fact shared[] = { ANNOUNCE_FACT_COVERED, ANNOUNCE_FACT_POOLS,
+		                                     ANNOUNCE_FACT_PROBE };
+	static const enum announce_reason against[] = { ANNOUNCE_REASON_KEPT_UNCONFIRMED,
+		                                        ANNOUNCE_REASON_KEPT_PROMISED,
+		                                        ANNOUNCE_REASON_KEPT_STARTED };
+	static const enum announce_reason unproved[] = { ANNOUNCE_REASON_KEPT_UNPROVED,
+		                                         ANNOUNCE_REASON_WAITING,
+		                                         ANNOUNCE_REASON_RETURNING };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(against); i++)
+		for (size_t k = 0; k < COUNT(shared); k++)
+			expect_whole_text(against[i], shared[k]);
+	for (size_t i = 0; i < COUNT(unproved); i++)
+		for (int fact = 0; fact < ANNOUNCE_FACT_COUNT; fact++)
+			expect_whole_text(unproved[i], (enum announce_fact)fact);
+}
+
 static void a_difference_that_lasts_is_a_condition(void **state)
 {
 	struct announce_row row = { .decision.reason = ANNOUNCE_REASON_ANNOUNCED,
@@ -271,6 +305,7 @@ int main(void)
 		cmocka_unit_test(each_reason_is_the_condition_that_operators_need),
 		cmocka_unit_test(
 		        an_address_that_a_failure_withdrew_is_a_condition_until_it_is_back),
+		cmocka_unit_test(what_is_to_be_done_is_never_cut_off),
 		cmocka_unit_test(a_difference_that_lasts_is_a_condition),
 		cmocka_unit_test(of_many_addresses_the_rest_is_counted),
 		cmocka_unit_test(what_is_wrong_with_the_dataplane_is_a_condition),
