@@ -111,7 +111,7 @@ const char *step_find_without_record(const struct tick *t);
 void step_open_backup(struct tick *t);
 /** The longest TTL that was given before a step began, s. */
 uint64_t step_ttl_s(const struct operation *op);
-/** How long earlier answers may be in use, with what is waited on top (PLAN_AFTER_TTL_S). */
+/** How long earlier answers may be in use, with what is waited on top (MODEL_AFTER_TTL_MS). */
 int64_t step_wait_ms(const struct operation *op);
 
 /* share.c */

@@ -63,7 +63,7 @@ static uint32_t find_aim(const struct operation *op)
 static int64_t count_step_ms(const struct operation *op, uint64_t ttl_s)
 {
 	int64_t pace = op->n_plan ? op->over_ms / op->n_plan : 0;
-	int64_t wait = OPERATION_AHEAD_MS + (int64_t)(ttl_s + PLAN_AFTER_TTL_S) * 1000;
+	int64_t wait = OPERATION_AHEAD_MS + (int64_t)ttl_s * 1000 + MODEL_AFTER_TTL_MS;
 
 	return pace > wait ? pace : wait;
 }

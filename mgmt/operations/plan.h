@@ -22,8 +22,6 @@
 #define PLAN_CANARY_PPM 990000u
 /** How long it has no more than these. */
 #define PLAN_CANARY_MS 120000
-/** After the longest TTL that was given, so long until a step's effect is judged. */
-#define PLAN_AFTER_TTL_S 5
 
 /**
  * The levels from @p from_ppm to @p to_ppm; none if they are equal.

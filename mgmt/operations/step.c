@@ -266,7 +266,7 @@ uint64_t step_ttl_s(const struct operation *op)
 
 int64_t step_wait_ms(const struct operation *op)
 {
-	return (int64_t)(step_ttl_s(op) + PLAN_AFTER_TTL_S) * 1000;
+	return (int64_t)step_ttl_s(op) * 1000 + MODEL_AFTER_TTL_MS;
 }
 
 /* Those that come later than one TTL after all were sent away are the backup's. The level stays meanwhile: it is no step. */

@@ -95,7 +95,7 @@ static void judge_times(struct world *w, const struct world_node *n, uint32_t k,
                         const struct operation_write *write)
 {
 	const struct world_book *book = &w->book[k];
-	int64_t least_ms = OPERATION_AHEAD_MS + (int64_t)(w->ttl_s + PLAN_AFTER_TTL_S) * 1000;
+	int64_t least_ms = OPERATION_AHEAD_MS + (int64_t)w->ttl_s * 1000 + MODEL_AFTER_TTL_MS;
 
 	if (write->from_ms < w->now_ms + n->clock_off_ms + OPERATION_AHEAD_MS)
 		world_fault(w, "a step is not announced 2 s ahead");
