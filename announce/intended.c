@@ -12,8 +12,6 @@
 #include "base/hash.h"
 #include "weir/model.h"
 
-#define PPM_ALL 1000000u /* a drain's level, complete */
-
 static bool does_announce_dns(const struct model_node *node, const struct addr *address)
 {
 	if (node->announce.daemon == MODEL_DAEMON_NONE)
@@ -54,7 +52,7 @@ static bool is_site_left(const struct model *m, const char *site)
 		if (o->kind == MODEL_OVERRIDE_HOLD)
 			return false;
 		left |= (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
-		        model_override_ppm(o, m->meta.written_ms) == PPM_ALL &&
+		        model_override_ppm(o, m->meta.written_ms) == MODEL_PPM_ALL &&
 		        model_override_answers_ms(m, o) <= m->meta.written_ms;
 	}
 	return left;

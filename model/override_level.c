@@ -5,8 +5,6 @@
  */
 #include "weir/model.h"
 
-#define PPM_ALL 1000000u /* the whole, in parts per million */
-
 /* A ramp from @p from_ppm to @p to_ppm that starts at @p start_ms. */
 static uint32_t ramp_level_ppm(int64_t from_ppm, int64_t to_ppm, int64_t start_ms, int64_t over_ms,
                                int64_t now_ms)
@@ -27,7 +25,7 @@ static bool has_ramp(const struct model_override *o)
 uint32_t model_override_ppm(const struct model_override *o, int64_t wall_clock_ms)
 {
 	int64_t over_ms = has_ramp(o) ? o->over_ms : 0;
-	uint32_t to_ppm = o->is_step ? o->to_ppm : PPM_ALL;
+	uint32_t to_ppm = o->is_step ? o->to_ppm : MODEL_PPM_ALL;
 
 	if (o->ended || o->kind == MODEL_OVERRIDE_DRILL)
 		return 0;

@@ -57,7 +57,7 @@ static uint64_t hash_key_bytes(const struct steering *p, const struct steering_k
 }
 
 /*
- * Where (key, site) lies between 0 and STEERING_PPM_ALL: a drain turns away the keys below its
+ * Where (key, site) lies between 0 and MODEL_PPM_ALL: a drain turns away the keys below its
  * fraction. The constant (any will do) keeps gates independent of site_score(): otherwise a drain
  * would first move the clients that prefer the site most, or least.
  */
@@ -65,7 +65,7 @@ static uint32_t gate_ppm(uint64_t hash, const struct steering_site *site)
 {
 	uint64_t h = hash_mix(hash + hash_mix(site->id ^ 0x6a09e667f3bcc909u));
 
-	return (uint32_t)((h >> 32) * STEERING_PPM_ALL >> 32);
+	return (uint32_t)((h >> 32) * MODEL_PPM_ALL >> 32);
 }
 
 uint32_t steering_gate_ppm(const struct steering *p, const struct steering_site *site,
@@ -124,7 +124,7 @@ static bool is_member(const struct chooser *c, enum steering_class class, uint32
 {
 	bool up = class == STEERING_PANIC || !is_site_down(c, k, ip4);
 	bool proven = class >= STEERING_UNPROVEN || !is_unproven(c, k, ip4);
-	bool open = class != STEERING_SERVING || c->states[k].drained_ppm < STEERING_PPM_ALL;
+	bool open = class != STEERING_SERVING || c->states[k].drained_ppm < MODEL_PPM_ALL;
 
 	return has_family(c, k, ip4) && up && proven && open;
 }

@@ -10,7 +10,6 @@
 #include "dataplane/tables/plan.h"
 #include "weir/model.h"
 
-#define PPM_ALL 1000000u
 /* Where no DNS name leads to a service, clients keep an address for so long. */
 #define TTL_DEFAULT_S 60u
 
@@ -45,7 +44,7 @@ static bool makes_late(const struct model *m, const struct model_override *o,
 	int64_t from_ms;
 
 	if (o->kind != MODEL_OVERRIDE_DRAIN || !is_of_service(o, s) ||
-	    model_override_ppm(o, wall_clock_ms) < PPM_ALL)
+	    model_override_ppm(o, wall_clock_ms) < MODEL_PPM_ALL)
 		return false;
 	if (o->is_step)
 		return o->late_from_ms && o->late_from_ms <= wall_clock_ms;
@@ -80,7 +79,7 @@ static bool is_backup_drained(const struct plan *plan, const struct plan_pool *p
 		const struct model_override *o = &m->overrides[k];
 
 		if (!is_about_site(o, p->backup->site) ||
-		    model_override_ppm(o, wall_clock_ms) < PPM_ALL)
+		    model_override_ppm(o, wall_clock_ms) < MODEL_PPM_ALL)
 			continue;
 		for (size_t i = p->last_service; i != PLAN_NONE; i = plan->before[i])
 			if (is_of_service(o, plan->services[i]))

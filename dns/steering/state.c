@@ -76,7 +76,7 @@ static void apply_effect(const struct override_effect *e, struct steering_site_s
 		return;
 	if (s->drained_ppm < e->ppm)
 		s->drained_ppm = e->ppm;
-	s->shifting = s->shifting || (e->ppm > 0 && e->ppm < STEERING_PPM_ALL);
+	s->shifting = s->shifting || (e->ppm > 0 && e->ppm < MODEL_PPM_ALL);
 }
 
 /*
@@ -150,7 +150,7 @@ uint64_t steering_sites_out(const struct model *m, const struct ramps *ramps, in
 		if (o->target != MODEL_TARGET_SITE || o->ended ||
 		    (!drain && o->kind != MODEL_OVERRIDE_DISABLE))
 			continue;
-		if (drain ? drain_level(m, ramps, o, wall_clock_ms) < STEERING_PPM_ALL
+		if (drain ? drain_level(m, ramps, o, wall_clock_ms) < MODEL_PPM_ALL
 		          : !is_active(o, wall_clock_ms))
 			continue;
 		if (o->service && *o->service)

@@ -8,7 +8,6 @@
  */
 #include "dns/steering/steps.h"
 
-#define LEVEL_ALL 1000000u
 /* Of a generation: a person wrote it (mgmt/store/step.h). */
 #define PERSON_BIT (UINT64_C(1) << (MODEL_STEP_EPOCH_SHIFT - 1))
 
@@ -65,7 +64,7 @@ static uint64_t answers_until_ms(const struct steps_before *before)
 {
 	const struct ramp_record *was = before->was;
 	bool known = is_known(was) && was->answers_until_ms;
-	bool shifting = known && was->level_ppm > 0 && was->level_ppm < LEVEL_ALL;
+	bool shifting = known && was->level_ppm > 0 && was->level_ppm < MODEL_PPM_ALL;
 	uint32_t ttl_s = shifting ? before->ttl_shift_s : before->ttl_max_s;
 	uint64_t until_ms = before->now_ms + (uint64_t)ttl_s * 1000;
 

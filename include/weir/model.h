@@ -552,9 +552,11 @@ bool model_service_is_unwatched(const struct model_service *service);
  */
 size_t model_probes(const struct model *m, const struct model_vip *vip, uint64_t *milli_per_s);
 
+/** A level in parts per million: all clients are elsewhere. */
+#define MODEL_PPM_ALL 1000000u
 /**
- * How far an override of a site has come: 0 (nothing) to 1,000,000 (all).
- * Goes from from_ppm at from_ms to 1,000,000 (a step: to to_ppm) over over_ms, stays, falls from
+ * How far an override of a site has come: 0 (nothing) to MODEL_PPM_ALL.
+ * Goes from from_ppm at from_ms to MODEL_PPM_ALL (a step: to to_ppm) over over_ms, stays, falls from
  * until_ms on over the same time. DISABLE has no ramp. An ended one is 0.
  */
 uint32_t model_override_ppm(const struct model_override *o, int64_t wall_clock_ms);

@@ -36,9 +36,8 @@
 
 struct arena;
 
-#define STEERING_SITES_MAX     64       /**< of one service, as in the schema */
-#define STEERING_ADDRESSES_MAX 16       /**< of one site in one family */
-#define STEERING_PPM_ALL       1000000u /**< drained completely */
+#define STEERING_SITES_MAX     64 /**< of one service, as in the schema */
+#define STEERING_ADDRESSES_MAX 16 /**< of one site in one family */
 
 /**
  * The classes of sites, in the order in which they are tried: the first one that is not empty

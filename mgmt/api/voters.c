@@ -43,7 +43,7 @@ static bool is_withdrawn(const struct model *m, const char *site, int64_t wall_c
 		if (o->target != MODEL_TARGET_SITE || o->ended || strcmp(o->name, site) != 0)
 			continue;
 		if (o->kind == MODEL_OVERRIDE_DRAIN && !(o->service && *o->service) &&
-		    model_override_ppm(o, wall_clock_ms) >= 1000000)
+		    model_override_ppm(o, wall_clock_ms) >= MODEL_PPM_ALL)
 			return true;
 		if (o->kind == MODEL_OVERRIDE_DISABLE && o->from_ms <= wall_clock_ms &&
 		    wall_clock_ms < o->until_ms)

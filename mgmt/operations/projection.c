@@ -17,7 +17,7 @@
 #include <string.h>
 
 #define SITES PROJECTION_SITES_MAX
-#define ALL   STEERING_PPM_ALL
+#define ALL   MODEL_PPM_ALL
 
 static void read_flows(const struct projection_run *r, struct projection_at *at)
 {

@@ -10,7 +10,7 @@
 #include "base/hash.h"
 
 #define SITES PROJECTION_SITES_MAX
-#define ALL   STEERING_PPM_ALL
+#define ALL   MODEL_PPM_ALL
 /*
  * Even keys, of all groups together: they stand for clients that were not observed one by one. 4,096
  * of them miss a share of a half by 0.8 points (one standard deviation).

@@ -22,8 +22,6 @@
 
 #include "base/hash.h"
 
-#define PPM_ALL 1000000u /* a drain's level, complete */
-
 struct node_check {
 	const struct model *m;
 	const struct overrides *overrides;
@@ -150,7 +148,7 @@ static int64_t count_site_wait_ms(const struct node_check *w, const char *site)
 		if (o->target != MODEL_TARGET_SITE || *o->service || strcmp(o->name, site) != 0 ||
 		    (o->kind != MODEL_OVERRIDE_DRAIN && o->kind != MODEL_OVERRIDE_DISABLE) ||
 		    override_is_done(o, w->now_ms) ||
-		    overrides_level(w->overrides, o, w->now_ms) != PPM_ALL)
+		    overrides_level(w->overrides, o, w->now_ms) != MODEL_PPM_ALL)
 			continue;
 		override_to_model(o, &as_model);
 		one_ms = model_override_answers_ms(w->m, &as_model) - override_time(o, w->now_ms);

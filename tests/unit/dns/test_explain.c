@@ -233,7 +233,7 @@ static void classes_are_told_in_words(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++)
-		seen->sites[i].drained_ppm = STEERING_PPM_ALL;
+		seen->sites[i].drained_ppm = MODEL_PPM_ALL;
 	assert_true(says_line(&r, "class: drained: up or unknown; all of them are drained\n"));
 	for (unsigned i = 0; i < 2; i++) {
 		seen->sites[i].drained_ppm = 0;

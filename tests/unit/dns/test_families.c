@@ -17,7 +17,7 @@
 
 #define PREFIXES 60000
 #define SITES    3
-#define ALL      STEERING_PPM_ALL
+#define ALL      MODEL_PPM_ALL
 #define WALL     1000000000000
 #define BOTH                                                                                       \
 	{                                                                                          \

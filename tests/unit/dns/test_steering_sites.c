@@ -17,7 +17,7 @@
 #include "dns/steering/ramps.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ALL      STEERING_PPM_ALL
+#define ALL      MODEL_PPM_ALL
 #define T        1000000000000
 
 /* web at ams and fra, mail at lon, fra and ams, a service nowhere, and one at fra alone. */

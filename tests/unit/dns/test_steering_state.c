@@ -15,7 +15,7 @@
 #include "dns/steering/ramps.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ALL      STEERING_PPM_ALL
+#define ALL      MODEL_PPM_ALL
 
 /* Sites ams and fra, with one service. */
 static struct model_site sites[2] = { { .name = "ams" }, { .name = "fra", .index = 1 } };
