@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <net/if.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -18,6 +17,7 @@
 #include <bpf/bpf.h>
 
 #include "bpf/agent_maps.h"
+#include "bpf/agent_read.h"
 #include "bpf/agent_tc.h"
 
 #define MAPS_MAX 8 /* of the egress program: three */
@@ -26,24 +26,6 @@
 
 _Static_assert(AGENT_MSS_AUTO == AGENT_MAP_MSS_AUTO && AGENT_MSS_OFF == AGENT_MAP_MSS_OFF,
                "the command line's words are the map's");
-
-static const struct {
-	const char *word, *help;
-} ends[] = {
-#define END(name, word, help) [MSS_##name] = { word, help },
-	MSS_ENDS(END)
-#undef END
-};
-
-const char *agent_mss_end_name(enum mss_end end)
-{
-	return ends[end].word;
-}
-
-const char *agent_mss_end_help(enum mss_end end)
-{
-	return ends[end].help;
-}
 
 const char *agent_mss_refusal(uint32_t mss)
 {
@@ -77,21 +59,15 @@ int agent_mss_fill(int setting_fd, const char *ifname, const struct agent_option
 	return bpf_map_update_elem(setting_fd, &zero, &setting, BPF_ANY) ? -errno : 0;
 }
 
-static bool map_fits(int fd, uint32_t type, uint32_t entries, size_t key, size_t value)
-{
-	struct bpf_map_info info = { 0 };
-	uint32_t size = sizeof(info);
-
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == type &&
-	       info.max_entries == entries && info.key_size == key && info.value_size == value;
-}
-
 bool agent_mss_maps_fit(const struct agent_mss_maps *maps)
 {
-	return map_fits(maps->ends_fd, BPF_MAP_TYPE_PERCPU_ARRAY, MSS_END_COUNT, sizeof(uint32_t),
-	                sizeof(uint64_t)) &&
-	       map_fits(maps->services_fd, BPF_MAP_TYPE_LRU_HASH, AGENT_MAP_SERVICES,
-	                sizeof(struct agent_service), sizeof(uint32_t));
+	static const struct agent_map_shape ends = { BPF_MAP_TYPE_PERCPU_ARRAY, MSS_END_COUNT,
+		                                     sizeof(uint32_t), sizeof(uint64_t) };
+	static const struct agent_map_shape services = { BPF_MAP_TYPE_LRU_HASH, AGENT_MAP_SERVICES,
+		                                         sizeof(struct agent_service),
+		                                         sizeof(uint32_t) };
+
+	return agent_map_fits(maps->ends_fd, &ends) && agent_map_fits(maps->services_fd, &services);
 }
 
 int agent_mss_attach(unsigned ifindex, const struct agent_options *options, int prog_fd)
@@ -124,22 +100,6 @@ static bool uses_map(uint32_t prog_id, int map_fd)
 	return found;
 }
 
-/* Sum each end over all possible CPUs. @return whether they could be read */
-static bool read_ends(int fd, uint64_t sums[MSS_END_COUNT])
-{
-	int n_cpus = libbpf_num_possible_cpus();
-	uint64_t *per_cpu = n_cpus > 0 ? calloc((size_t)n_cpus, sizeof(*per_cpu)) : NULL;
-	bool is_read = per_cpu != NULL;
-
-	for (uint32_t i = 0; is_read && i < MSS_END_COUNT; i++) {
-		is_read = !bpf_map_lookup_elem(fd, &i, per_cpu);
-		for (int c = 0; is_read && c < n_cpus; c++)
-			sums[i] += per_cpu[c];
-	}
-	free(per_cpu);
-	return is_read;
-}
-
 /* How many services are noted, and what the largest of their tunnels takes. */
 static void read_services(int fd, struct agent_mss *out)
 {
@@ -168,7 +128,7 @@ void agent_mss_read(const struct agent_mss_maps *maps, const char *ifname, unsig
 	*out = m;
 	if (maps->setting_fd < 0 || !agent_mss_maps_fit(maps) ||
 	    bpf_map_lookup_elem(maps->setting_fd, &zero, &setting) ||
-	    !read_ends(maps->ends_fd, m.ends))
+	    agent_read_sums(maps->ends_fd, MSS_END_COUNT, 1, m.ends))
 		return;
 	m.setting = setting.mss;
 	read_services(maps->services_fd, &m);

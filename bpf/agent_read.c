@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Reading the maps of the agent's XDP program (agent_read.h). Any thread. */
+/* Reading the maps of the agent's programs (agent_read.h). Any thread. */
 #include "bpf/agent_read.h"
 
 #include <errno.h>
@@ -11,42 +11,54 @@
 
 #include "bpf/agent_maps.h"
 
-/* Counters go on if the old program's have the present shape. */
-bool agent_counters_fit(int fd)
+bool agent_map_fits(int fd, const struct agent_map_shape *shape)
 {
 	struct bpf_map_info info = { 0 };
 	uint32_t size = sizeof(info);
 
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) &&
-	       info.type == BPF_MAP_TYPE_PERCPU_ARRAY && info.max_entries == DECAP_REASON_COUNT &&
-	       info.value_size == sizeof(struct agent_count);
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &size) && info.type == shape->type &&
+	       info.max_entries == shape->entries && info.key_size == shape->key_bytes &&
+	       info.value_size == shape->value_bytes;
 }
 
-/* Sum each reason over all possible CPUs: the map has a value for each of them. */
-int agent_read_counts(int fd, struct agent_count counts[DECAP_REASON_COUNT])
+/* The map has a value for each possible CPU. */
+int agent_read_sums(int fd, uint32_t n, uint32_t words, uint64_t *sums)
 {
-	int n_cpus = libbpf_num_possible_cpus();
-	struct agent_count *per_cpu;
+	int n_cpus = libbpf_num_possible_cpus(), err = 0;
+	uint64_t *per_cpu;
 
 	if (n_cpus < 1)
 		return n_cpus ? n_cpus : -EPROTO;
-	if (!agent_counters_fit(fd))
-		return -EPROTO;
-	per_cpu = calloc((size_t)n_cpus, sizeof(*per_cpu));
+	per_cpu = calloc((size_t)n_cpus * words, sizeof(*per_cpu));
 	if (!per_cpu)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < DECAP_REASON_COUNT; i++) {
-		if (bpf_map_lookup_elem(fd, &i, per_cpu)) {
-			free(per_cpu);
-			return -errno;
-		}
-		for (int c = 0; c < n_cpus; c++) {
-			counts[i].packets += per_cpu[c].packets;
-			counts[i].bytes += per_cpu[c].bytes;
-		}
+	for (uint32_t i = 0; i < n && !err; i++) {
+		err = bpf_map_lookup_elem(fd, &i, per_cpu) ? -errno : 0;
+		for (uint32_t at = 0; at < (uint32_t)n_cpus * words && !err; at++)
+			sums[i * words + at % words] += per_cpu[at];
 	}
 	free(per_cpu);
-	return 0;
+	return err;
+}
+
+bool agent_counters_fit(int fd)
+{
+	static const struct agent_map_shape shape = { BPF_MAP_TYPE_PERCPU_ARRAY, DECAP_REASON_COUNT,
+		                                      sizeof(uint32_t),
+		                                      sizeof(struct agent_count) };
+
+	return agent_map_fits(fd, &shape);
+}
+
+int agent_read_counts(int fd, struct agent_count counts[DECAP_REASON_COUNT])
+{
+	uint64_t sums[DECAP_REASON_COUNT][2] = { 0 };
+	int err = agent_counters_fit(fd) ? agent_read_sums(fd, DECAP_REASON_COUNT, 2, sums[0])
+	                                 : -EPROTO;
+
+	for (uint32_t i = 0; i < DECAP_REASON_COUNT && !err; i++)
+		counts[i] = (struct agent_count){ .packets = sums[i][0], .bytes = sums[i][1] };
+	return err;
 }
 
 static int by_prefix(const void *a, const void *b)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The words for what the backend agent does with a packet. Any thread. */
+/* The words for what the backend agent does with a packet, and with the MSS in a SYN-ACK. Any thread. */
 #include "weir/agent.h"
 
 static const struct {
@@ -9,6 +9,14 @@ static const struct {
 #define REASON(name, word, is_drop, help) [DECAP_##name] = { word, help, is_drop },
 	DECAP_REASONS(REASON)
 #undef REASON
+};
+
+static const struct {
+	const char *word, *help;
+} ends[] = {
+#define END(name, word, help) [MSS_##name] = { word, help },
+	MSS_ENDS(END)
+#undef END
 };
 
 const char *agent_reason_name(enum decap_reason reason)
@@ -24,4 +32,14 @@ const char *agent_reason_help(enum decap_reason reason)
 bool agent_reason_is_drop(enum decap_reason reason)
 {
 	return reasons[reason].is_drop;
+}
+
+const char *agent_mss_end_name(enum mss_end end)
+{
+	return ends[end].word;
+}
+
+const char *agent_mss_end_help(enum mss_end end)
+{
+	return ends[end].help;
 }

@@ -115,10 +115,11 @@ struct agent_status {
  * says so.
  *
  * @param error  on failure a text for people, on success "" or a warning; may be NULL
- * @return 0; -EINVAL (no or too many prefixes or namespaces, an impossible MSS); -ENODEV (no such interface); -EBUSY
- * (another
- *         XDP program is attached); -EEXIST (the pin belongs to an interface of that name in
- *         another network namespace); -EPERM; or -errno, with everything as it was
+ * @return 0, or with everything as it was:
+ *         -EINVAL  no or too many prefixes or namespaces, an impossible MSS;
+ *         -ENODEV  no such interface; -EBUSY  another XDP program is attached;
+ *         -EEXIST  the pin belongs to an interface of that name in another network namespace;
+ *         -EPERM; or -errno
  */
 MUST_CHECK int agent_attach(const char *ifname, const struct agent_options *options,
                             char error[AGENT_ERROR_MAX]);
