@@ -4,13 +4,12 @@
 
 #include <string.h>
 
+#include "weir/fwd/mss.h"
 #include "weir/stats.h"
 
 #define COUNTER  "weir_dataplane_packets_total"
 #define REASON   "reason=\"too_big" /* and _told, _untold; errors about our tunnels begin otherwise */
-#define HEADERS4 40u                /* of IPv4 and TCP */
-#define HEADERS6 60u
-#define STALE_MS 3000u /* of weir-dataplane's page: older is unknown */
+#define STALE_MS 3000u              /* of weir-dataplane's page: older is unknown */
 
 /* Whether an entry counts such packets; the page's writer is not trusted to end its texts. */
 static bool is_too_big(const struct stats_entry *e)
@@ -43,6 +42,14 @@ bool too_big_read(const char *run_dir, uint64_t now_ms, uint64_t *out)
 	return is_known;
 }
 
+/* The MSS that fits in @p inner bytes of a packet in a tunnel. */
+static json_t *mss_in(uint32_t inner, bool is4)
+{
+	uint32_t mss = mss_fit(inner, 0, is4);
+
+	return mss ? json_integer(mss) : json_null();
+}
+
 json_t *too_big_mss(const uint64_t *too_big, const struct effect_backend *rows, int n)
 {
 	uint32_t inner = 0;
@@ -52,6 +59,5 @@ json_t *too_big_mss(const uint64_t *too_big, const struct effect_backend *rows, 
 			inner = rows[i].inner_mtu;
 	return json_pack("{s:o, s:o, s:o}", "too_big",
 	                 too_big ? json_integer((json_int_t)*too_big) : json_null(), "ipv4",
-	                 inner > HEADERS4 ? json_integer(inner - HEADERS4) : json_null(), "ipv6",
-	                 inner > HEADERS6 ? json_integer(inner - HEADERS6) : json_null());
+	                 mss_in(inner, true), "ipv6", mss_in(inner, false));
 }

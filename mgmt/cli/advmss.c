@@ -9,9 +9,7 @@
 #include <stdio.h>
 
 #include "mgmt/cli/api.h"
-
-#define HEADERS4 40.0 /* of IPv4 and TCP */
-#define HEADERS6 60.0
+#include "weir/fwd/mss.h"
 
 static void print_remedy(double mss4, double mss6)
 {
@@ -24,12 +22,20 @@ static void print_remedy(double mss4, double mss6)
 	       mss4, mss6);
 }
 
+/* What the tunnel to a backend carries; 0: not known, as the way there is not. */
+static uint32_t inner_mtu_of(const json_t *effect)
+{
+	double inner = api_number(effect, "inner_mtu", 0);
+	bool is_known = json_is_true(json_object_get(effect, "next_hop")) && inner > 0 &&
+	                inner <= UINT16_MAX;
+
+	return is_known ? (uint32_t)inner : 0;
+}
+
 void advmss_print(const json_t *pool, const json_t *backend)
 {
 	const json_t *mss = json_object_get(pool, "mss");
-	const json_t *effect = json_object_get(backend, "effect");
-	double inner = api_number(effect, "inner_mtu", 0);
-	bool is_resolved = json_is_true(json_object_get(effect, "next_hop"));
+	uint32_t inner = inner_mtu_of(json_object_get(backend, "effect"));
 
 	if (!mss || (json_is_integer(json_object_get(mss, "too_big")) &&
 	             api_number(mss, "too_big", 0) <= 0))
@@ -43,8 +49,7 @@ void advmss_print(const json_t *pool, const json_t *backend)
 	printf("%-12s %.0f packets of this node were too big for a tunnel (not counted by pool); ",
 	       "advmss", api_number(mss, "too_big", 0));
 	if (backend)
-		print_remedy(is_resolved ? inner - HEADERS4 : 0,
-		             is_resolved ? inner - HEADERS6 : 0);
+		print_remedy(mss_fit(inner, 0, true), mss_fit(inner, 0, false));
 	else
 		print_remedy(api_number(mss, "ipv4", 0), api_number(mss, "ipv6", 0));
 }
