@@ -211,6 +211,20 @@ static void state_measure_page(const struct process *p, struct stats *s)
 		        strerror(-fault));
 }
 
+/* What a document in force names. The lists of many come last: the page may be full. */
+static void state_document(const struct process *p, struct stats *s)
+{
+	state_hash_key(p->node.model, s);
+	if (p->node.model->self)
+		state_ports(p, s);
+	state_memory(p, s);
+	state_generic(p, s);
+	state_leaving(p, s);
+	conditions_state_paths(p, s);
+	conditions_state_backups(p, s);
+	conditions_state_scrub(p, s);
+}
+
 void conditions_state(struct process *p)
 {
 	struct stats *s = publisher_stats(p->publisher);
@@ -218,24 +232,10 @@ void conditions_state(struct process *p)
 
 	conditions_begin(s, has_document ? p->node.model->meta.document : 0);
 	state_refused(p, s);
-	if (has_document)
-		state_hash_key(p->node.model, s);
-	if (has_document && p->node.model->self)
-		state_ports(p, s);
-	if (has_document)
-		state_memory(p, s);
-	if (has_document)
-		state_generic(p, s);
-	if (has_document)
-		state_leaving(p, s);
 	state_probe_packets(p, s);
 	state_measure_page(p, s);
 	if (has_document)
-		conditions_state_paths(p, s);
-	if (has_document)
-		conditions_state_backups(p, s);
-	if (has_document)
-		conditions_state_scrub(p, s);
+		state_document(p, s);
 	state_macs(p, s);
 	conditions_end(s);
 }
