@@ -225,9 +225,8 @@ static void adopt_pool(struct compiler *n, uint32_t i)
 	    !ranges_adopt(n->ranges, (uint32_t)(p->slot_range >> 8), (uint32_t)n_slots) &&
 	    indexes_adopt(n->pool_indexes, i, p->id))
 		return;
-	disown_pool(
-	        n,
-	        i); /* contradicts itself: its services find no pool until the document is there */
+	/* contradicts itself: its services find no pool until the document is there */
+	disown_pool(n, i);
 }
 
 /* Whether @p backend is none, or an element of the pool with @p id. */
