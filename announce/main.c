@@ -48,21 +48,10 @@ struct announce_process {
 	struct document_thread *reader;
 	struct loop_timer tick, news;
 	struct believed believed;
-	uint64_t slow_ms;  /* when signs of life were last shown */
-	uint64_t news_ms;  /* of the last round because of the routing daemon */
-	char refused[256]; /* why the last document was, or "" */
+	uint64_t slow_ms;                /* when signs of life were last shown */
+	uint64_t news_ms;                /* of the last round because of the routing daemon */
+	char refused[MODEL_REFUSAL_MAX]; /* why the last document was, or "" */
 };
-
-static void log_invalid_document(const struct model_errors *errors)
-{
-	for (size_t i = 0; i < errors->n_items && i < 20; i++) {
-		const struct model_error *x = &errors->items[i];
-		char what[LOG_VALUE_MAX];
-
-		log_error("document-mistake", "file=%s line=%u field=%s what=%s", x->file, x->line,
-		          x->field, log_value(x->message, what));
-	}
-}
 
 static void state_conditions(struct announce_process *p)
 {
@@ -143,8 +132,10 @@ static int install_document(struct announce_process *p, struct document_read *d)
 	struct announcer *a = &p->announcer;
 	int err;
 
-	if (!d->model->self)
-		return -ENXIO;
+	if (!d->model->self) {
+		model_errors_add(&d->errors, p->document, 0, "", "the document names no nodes");
+		return -EINVAL;
+	}
 	err = rows_adopt(a, d->model, clock_mono_ms());
 	if (err)
 		return err;
@@ -159,22 +150,6 @@ static int install_document(struct announce_process *p, struct document_read *d)
 	return 0;
 }
 
-/* Keep why the document is refused, and log it if it is another reason than before. */
-static void note_refusal(struct announce_process *p, int err, const struct model_errors *errors)
-{
-	char before[sizeof(p->refused)];
-
-	snprintf(before, sizeof(before), "%s", p->refused);
-	model_errors_summarise(errors, p->refused, sizeof(p->refused));
-	if (!*p->refused)
-		snprintf(p->refused, sizeof(p->refused), "%s",
-		         err == -ENXIO ? "the document names no nodes" : strerror(-err));
-	if (!strcmp(before, p->refused))
-		return;
-	log_invalid_document(errors);
-	log_error("document-refused", "path=%s error=%d", p->document, err);
-}
-
 /* Apply a document that was read. Whatever is wrong with it, the one before stays in force. */
 static int on_document(void *arg, struct document_read *d)
 {
@@ -183,10 +158,7 @@ static int on_document(void *arg, struct document_read *d)
 
 	if (d->err == -ENOENT)
 		log_info("document-missing", "path=%s", p->document);
-	if (err && d->err != -ENOENT)
-		note_refusal(p, err, &d->errors);
-	else
-		p->refused[0] = '\0';
+	model_note_refusal(p->document, err, &d->errors, p->refused);
 	round_publish(&p->announcer, clock_mono_ms());
 	state_conditions(p);
 	return err;

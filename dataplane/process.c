@@ -342,7 +342,7 @@ static void install_or_refuse(struct process *p, struct compiled *d)
 	if (err == -EINVAL) {
 		model_errors_summarise(&d->errors, refusal, sizeof(refusal));
 		if (strcmp(p->refusal, refusal))
-			compiled_log_errors(d);
+			model_errors_log(&d->errors);
 	} else if (err) {
 		snprintf(refusal, sizeof(refusal), "%s", d->refusal);
 	} else {

@@ -55,22 +55,11 @@ struct health_process {
 	struct believed believed;
 	struct saved_word *saved;
 	size_t n_saved;
-	uint64_t in_force; /* the document's number; 0: none */
-	char refusal[256]; /* why the last document was refused; "": it was not */
-	uint64_t again_ms; /* when it is tried again; 0: another one must come */
+	uint64_t in_force;               /* the document's number; 0: none */
+	char refusal[MODEL_REFUSAL_MAX]; /* why the last document was refused; "": it was not */
+	uint64_t again_ms;               /* when it is tried again; 0: another one must come */
 	bool failed;
 };
-
-static void log_invalid_document(const struct model_errors *errors)
-{
-	for (size_t i = 0; i < errors->n_items && i < 20; i++) {
-		const struct model_error *x = &errors->items[i];
-		char message[LOG_VALUE_MAX];
-
-		log_error("document-error", "file=%s line=%u field=%s message=%s", x->file, x->line,
-		          x->field, log_value(x->message, message));
-	}
-}
 
 /* State the conditions of this process: all that it knows to be wrong. */
 static void state_conditions(struct health_process *p)
@@ -83,27 +72,6 @@ static void state_conditions(struct health_process *p)
 	conditions_of_vips(p->checker.targets, p->stats);
 	conditions_of_backends(p->checker.targets, clock_mono_ms(), p->stats);
 	conditions_end(p->stats);
-}
-
-/*
- * Keep why the newest document is refused: its first error, or the errno's text. It is logged if it is another reason
- * than before.
- */
-static void keep_refusal(struct health_process *p, int err, const struct model_errors *errors)
-{
-	char before[sizeof(p->refusal)];
-
-	snprintf(before, sizeof(before), "%s", p->refusal);
-	p->again_ms = model_may_pass(err) ? clock_mono_ms() + AGAIN_MS : 0;
-	model_errors_summarise(errors, p->refusal, sizeof(p->refusal));
-	if (err == 0 || err == -ENOENT)
-		p->refusal[0] = '\0';
-	else if (!*p->refusal)
-		snprintf(p->refusal, sizeof(p->refusal), "%s", strerror(-err));
-	if (!*p->refusal || !strcmp(before, p->refusal))
-		return;
-	log_invalid_document(errors);
-	log_error("document-refused", "path=%s error=\"%s\"", p->document, strerror(-err));
 }
 
 /* Read and apply the newest document. Whatever is wrong with it, the one before stays in force. */
@@ -128,7 +96,8 @@ static void adopt_document(void *arg)
 			         (unsigned long long)document, p->checker.targets->n);
 		}
 	}
-	keep_refusal(p, err, &errors);
+	model_note_refusal(p->document, err, &errors, p->refusal);
+	p->again_ms = model_may_pass(err) ? clock_mono_ms() + AGAIN_MS : 0;
 	state_conditions(p);
 	model_errors_free(&errors);
 	if (!err) { /* later documents: only what was seen since counts */

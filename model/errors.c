@@ -13,9 +13,11 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 
 #define ARENA_LIMIT    (16u << 20) /* bytes: ERRORS_KEPT messages of full length, with room */
 #define MESSAGE_MAX    1024u       /* bytes of a message */
+#define ERRORS_LOGGED  20u         /* one by one; the log has room for other things, too */
 #define SUGGEST_LENGTH 64u         /* bytes; longer names are compared with none */
 #define SUGGEST_FAR    99u         /* a distance beyond all that count as near */
 
@@ -112,6 +114,34 @@ void model_errors_summarise(const struct model_errors *m, char *out, size_t size
 	const char *field = first->field ? first->field : "";
 	snprintf(out, size, "%s%s: %s%s%s%s", first->file, line, field, *field ? ": " : "",
 	         first->message, more);
+}
+
+void model_errors_log(const struct model_errors *errors)
+{
+	char message[LOG_VALUE_MAX];
+
+	for (size_t i = 0; i < errors->n_items && i < ERRORS_LOGGED; i++) {
+		const struct model_error *x = &errors->items[i];
+
+		log_error("document-error", "file=%s line=%u field=%s message=%s", x->file, x->line,
+		          x->field ? x->field : "", log_value(x->message, message));
+	}
+}
+
+void model_note_refusal(const char *path, int err, const struct model_errors *errors,
+                        char refusal[MODEL_REFUSAL_MAX])
+{
+	char reason[MODEL_REFUSAL_MAX] = "", value[LOG_VALUE_MAX];
+
+	if (err && err != -ENOENT)
+		model_errors_summarise(errors, reason, sizeof(reason));
+	if (err && err != -ENOENT && !*reason)
+		snprintf(reason, sizeof(reason), "%s", strerror(-err));
+	if (*reason && strcmp(refusal, reason) != 0) {
+		model_errors_log(errors);
+		log_error("document-refused", "path=%s error=%s", path, log_value(reason, value));
+	}
+	memcpy(refusal, reason, sizeof(reason));
 }
 
 bool model_may_pass(int err)

@@ -17,10 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/loop.h"
-
-#define ERRORS_SHOWN 20u /* errors of a document that are logged one by one */
 
 struct compiled_thread {
 	struct loop *loop;
@@ -75,17 +72,6 @@ void compiled_free(struct compiled *d)
 	plan_free(d->plan);
 	model_free(d->model);
 	*d = (struct compiled){ 0 };
-}
-
-void compiled_log_errors(const struct compiled *d)
-{
-	for (size_t i = 0; i < d->errors.n_items && i < ERRORS_SHOWN; i++) {
-		const struct model_error *m = &d->errors.items[i];
-		char text[LOG_VALUE_MAX];
-
-		log_error("document-error", "file=%s line=%u field=%s message=%s", m->file, m->line,
-		          m->field ? m->field : "", log_value(m->message, text));
-	}
 }
 
 static void *run_compile(void *arg)

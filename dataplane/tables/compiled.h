@@ -53,8 +53,6 @@ void compiled_make(const struct compiled_source *from, struct compiled *out);
  * them to NULL.
  */
 void compiled_free(struct compiled *d);
-/** Log the errors of a document that could not be read, the first ones. */
-void compiled_log_errors(const struct compiled *d);
 
 /** A document is compiled. The callee may take `model` and `plan`; the rest is freed afterwards. */
 typedef void compiled_done(void *arg, struct compiled *d);

@@ -474,6 +474,18 @@ void model_errors_summarise(const struct model_errors *errors, char *out, size_t
  * same: memory, descriptors, the disk or a right were missing.
  */
 bool model_may_pass(int err);
+/** Log the first errors of a document, each as "document-error". */
+void model_errors_log(const struct model_errors *errors);
+/** Bytes of why a process refuses the newest document, with the NUL. */
+#define MODEL_REFUSAL_MAX 256
+/**
+ * Keep in @p refusal why the document @p path is refused: the first of @p errors, or the text of @p err. It is logged if it is
+ * another reason than before: "document-refused", with each error.
+ * @param err      -errno; 0 and -ENOENT: it is not refused, or not there yet
+ * @param refusal  in: of the document before; "": it was not refused
+ */
+void model_note_refusal(const char *path, int err, const struct model_errors *errors,
+                        char refusal[MODEL_REFUSAL_MAX]);
 /** Free a model with all that it points to; NULL is fine. */
 void model_free(struct model *m);
 void model_errors_free(struct model_errors *errors);

@@ -25,14 +25,7 @@
 
 void intent_log_errors(const char *what, const struct model_errors *errors)
 {
-	char value[LOG_VALUE_MAX];
-
-	for (size_t i = 0; i < errors->n_items && i < 20; i++) {
-		const struct model_error *m = &errors->items[i];
-
-		log_error("document-error", "document=%s file=%s line=%u field=%s message=%s", what,
-		          m->file, m->line, m->field, log_value(m->message, value));
-	}
+	model_errors_log(errors);
 	log_error("document-refused", "document=%s n_errors=%zu", what, errors->n_total);
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -436,6 +437,57 @@ static void as_many_threads_answer_as_cpus_are_free(void **state)
 	}
 }
 
+/* Note a refusal. @return how many lines were logged */
+static unsigned count_logged(int err, const struct model_errors *errors, char *refusal)
+{
+	int ends[2], before = dup(STDERR_FILENO);
+	char text[4096];
+	unsigned lines = 0;
+
+	assert_int_equal(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	model_note_refusal("/d", err, errors, refusal);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	close(ends[1]);
+	for (ssize_t n; (n = read(ends[0], text, sizeof(text))) > 0;)
+		for (ssize_t i = 0; i < n; i++)
+			lines += text[i] == '\n';
+	close(ends[0]);
+	return lines;
+}
+
+/* Each error and the refusal have a line. */
+static void a_refusal_is_logged_when_its_reason_is_another_one(void **state)
+{
+	static const struct {
+		int err;
+		const char *message, *kept;
+		unsigned lines;
+	} steps[] = {
+		{ -EINVAL, "no such pool", "f: x: no such pool", 2 },
+		{ -EINVAL, "no such pool", "f: x: no such pool", 0 },
+		{ -EINVAL, "no such site", "f: x: no such site", 2 },
+		{ -EMFILE, NULL, "Too many open files", 1 },
+		{ -EMFILE, NULL, "Too many open files", 0 },
+		{ -ENOENT, NULL, "", 0 },
+		{ -EMFILE, NULL, "Too many open files", 1 },
+		{ 0, NULL, "", 0 },
+	};
+	char refusal[MODEL_REFUSAL_MAX] = "";
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		struct model_errors errors = { 0 };
+
+		if (steps[i].message)
+			model_errors_add(&errors, "f", 0, "x", steps[i].message);
+		assert_int_equal(count_logged(steps[i].err, &errors, refusal), steps[i].lines);
+		assert_string_equal(refusal, steps[i].kept);
+		model_errors_free(&errors);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,6 +504,7 @@ int main(void)
 		cmocka_unit_test(answers_lead_to_a_drained_site_for_its_longest_ttl_and_5_s),
 		cmocka_unit_test(what_is_asked_of_a_node_is_that_of_the_document_s_instant),
 		cmocka_unit_test(a_backend_s_identity_is_its_address_and_port),
+		cmocka_unit_test(a_refusal_is_logged_when_its_reason_is_another_one),
 	};
 
 	return cmocka_run_group_tests_name("parts", tests, NULL, NULL);
