@@ -38,14 +38,14 @@
 #include "weir/nic.h"
 #include "weir/stats.h"
 
-#define YIELD_NS    1000000u /* between two looks for verdicts amid long work */
-#define RETRY_MS    1000u    /* before a document that failed is tried again */
-#define START_S     60u      /* this and the next two: limits of jobs, for `weir run` */
-#define DOCUMENT_S  120u
-#define DRIVER_S    300u /* DPDK clears its memory, and old kernels verify programs slowly */
-#define MTU_TICK_MS 100u /* how often path MTUs from routers are applied; SCRUB_TURN_MS */
-#define SHOW_MS     250u /* between two effect pages: reading tables back takes time */
-#define HOPS_MAX    FWD_BACKENDS_MAX
+#define YIELD_NS   1000000u /* between two looks for verdicts amid long work */
+#define RETRY_MS   1000u    /* before a document that failed is tried again */
+#define START_S    60u      /* this and the next two: limits of jobs, for `weir run` */
+#define DOCUMENT_S 120u
+#define DRIVER_S   300u /* DPDK clears its memory, and old kernels verify programs slowly */
+#define TURN_MS    SCRUB_TURN_MS /* between two looks at what no event announces */
+#define SHOW_MS    250u          /* between two effect pages: reading tables back takes time */
+#define HOPS_MAX   FWD_BACKENDS_MAX
 
 static void apply_verdicts(struct process *p, bool all)
 {
@@ -466,7 +466,8 @@ static void on_second(void *arg)
 	loop_timer_set(p->loop, &p->second_timer, time.now_ms + 1000);
 }
 
-static void on_mtu_tick(void *arg)
+/* Path MTUs from routers, what is measured, frames that do not leave, damaged tables. */
+static void on_short_turn(void *arg)
 {
 	struct process *p = arg;
 	bool changed = false;
@@ -482,7 +483,7 @@ static void on_mtu_tick(void *arg)
 	if (changed)
 		conditions_state(p);
 	stats_alive(publisher_stats(p->publisher), loop_now_ms(p->loop));
-	loop_timer_set(p->loop, &p->mtu_timer, loop_now_ms(p->loop) + MTU_TICK_MS);
+	loop_timer_set(p->loop, &p->turn_timer, loop_now_ms(p->loop) + TURN_MS);
 }
 
 static void on_hop(void *arg, const struct addr *address, const struct hop *hop)
@@ -587,14 +588,14 @@ int process_run(struct process *p)
 	p->tick_timer = (struct loop_timer){ .cb = on_compiler_tick, .arg = p };
 	p->second_timer = (struct loop_timer){ .cb = on_second, .arg = p };
 	p->retry_timer = (struct loop_timer){ .cb = on_effective_document, .arg = p };
-	p->mtu_timer = (struct loop_timer){ .cb = on_mtu_tick, .arg = p };
+	p->turn_timer = (struct loop_timer){ .cb = on_short_turn, .arg = p };
 	p->effect_timer = (struct loop_timer){ .cb = show_effect, .arg = p };
 	p->path_timer = (struct loop_timer){ .cb = on_path, .arg = p };
 	if (!err) {
 		find_health_page(p);
 		load_first(p);
 		loop_timer_set(p->loop, &p->second_timer, loop_now_ms(p->loop));
-		loop_timer_set(p->loop, &p->mtu_timer, loop_now_ms(p->loop));
+		loop_timer_set(p->loop, &p->turn_timer, loop_now_ms(p->loop));
 		loop_beat(p->loop, stats_turns(publisher_stats(p->publisher), "main"));
 		stats_job_end(publisher_stats(p->publisher), "start");
 		proc_ready();

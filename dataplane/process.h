@@ -59,7 +59,7 @@ struct process {
 	bool is_changed_again; /**< the document changed while it was read */
 	bool is_stopping;      /**< withdraw_and_stop() was called */
 	uint64_t withdrawn_ms; /**< when routers got something to see; 0: they did not */
-	struct loop_timer tick_timer, second_timer, retry_timer, mtu_timer, path_timer;
+	struct loop_timer tick_timer, second_timer, retry_timer, turn_timer, path_timer;
 	struct loop_timer effect_timer, stop_timer;
 	uint64_t shown;    /**< number of decisions on the effect page */
 	uint64_t shown_ms; /**< when the effect page was last written */

@@ -67,7 +67,7 @@ static int timer_set(struct process *p, const struct loop_timer *t, uint64_t at_
 		const struct loop_timer *timer;
 		const char *name;
 	} all[] = { { &p->tick_timer, "tick" },   { &p->second_timer, "second" },
-		    { &p->retry_timer, "retry" }, { &p->mtu_timer, "told" },
+		    { &p->retry_timer, "retry" }, { &p->turn_timer, "turn" },
 		    { &p->path_timer, "see" },    { &p->effect_timer, "show" } };
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
@@ -241,7 +241,7 @@ static void a_start_tries_the_first_document_and_says_ready_once(void **state)
 	process.driver = NULL;
 	assert_int_equal(process_run(&process), 0);
 	expect_done(OPENED "health page; <compile; read; compile>; <document; document>; -draft; "
-	                   "second+0; told+0; beat; start>; ready; run; " CLOSED);
+	                   "second+0; turn+0; beat; start>; ready; run; " CLOSED);
 	assert_string_equal(scene.source.node, "ams-1");
 	assert_string_equal(scene.source.path, "/s/effective.conf");
 	assert_null(scene.source.before);
@@ -257,7 +257,7 @@ static void what_a_successor_has_prepared_is_not_read_again(void **state)
 	scene.prepared = true;
 	assert_int_equal(process_run(&process), 0);
 	expect_done(OPENED "health page; <compile; withdraw first; compile>; <document; document>; "
-	                   "-draft; second+0; told+0; beat; start>; ready; run; " CLOSED);
+	                   "-draft; second+0; turn+0; beat; start>; ready; run; " CLOSED);
 }
 
 static void a_loop_that_fails_ends_the_process_with_its_reason(void **state)
@@ -326,18 +326,18 @@ static void each_second_all_is_looked_at_again(void **state)
 static void ten_times_a_second_slots_are_told_of_and_it_lives(void **state)
 {
 	(void)state;
-	on_mtu_tick(&process);
-	expect_done("slots told; measured; collected; frames looked at; alive; told+100; ");
+	on_short_turn(&process);
+	expect_done("slots told; measured; collected; frames looked at; alive; turn+100; ");
 	scene.leaving_changed = true;
-	on_mtu_tick(&process);
+	on_short_turn(&process);
 	expect_done(
-	        "slots told; measured; collected; frames looked at; conditions; alive; told+100; ");
+	        "slots told; measured; collected; frames looked at; conditions; alive; turn+100; ");
 	scene.under_way = true; /* probe packets are counted, and not noted yet */
-	on_mtu_tick(&process);
-	expect_done("slots told; measured; collected; alive; told+100; ");
+	on_short_turn(&process);
+	expect_done("slots told; measured; collected; alive; turn+100; ");
 	process.driver = NULL; /* it lives without one, too */
-	on_mtu_tick(&process);
-	expect_done("measured; alive; told+100; ");
+	on_short_turn(&process);
+	expect_done("measured; alive; turn+100; ");
 }
 
 /* Interfaces, and what hangs at them: tried at once, and stated at once. */
