@@ -360,58 +360,61 @@ static int refuse_no_new_privs(void)
 	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter, 0, 0);
 }
 
-/* Programs with more rights than their user could be started. */
-static void without_the_last_of_its_bounds_no_process_begins(void **state)
+/* Run @p body in a child of its own that is root and has these users; what it returns must be 0. */
+static void expect_in_child(int (*body)(void))
 {
-	(void)state;
+	int end;
+
 	if (geteuid() != 0)
 		skip();
 	fflush(NULL);
 	pid_t pid = fork();
-	int end;
 
 	if (!pid) {
 		unsetenv("WEIR_USERS");
-		if (add_users() || refuse_no_new_privs())
-			_exit(1);
-		_exit(proc_become("health", 0) == -EPERM ? 0 : 2);
+		_exit(add_users() ? 1 : body());
 	}
 	assert_int_equal(waitpid(pid, &end, 0), pid);
 	assert_int_equal(end, 0);
 }
 
+static int become_without_the_bound(void)
+{
+	if (refuse_no_new_privs())
+		return 2;
+	return proc_become("health", 0) == -EPERM ? 0 : 3;
+}
+
+/* Programs with more rights than their user could be started. */
+static void without_the_last_of_its_bounds_no_process_begins(void **state)
+{
+	(void)state;
+	expect_in_child(become_without_the_bound);
+}
+
+static int become_and_look(void)
+{
+	gid_t groups[2] = { 0 };
+
+	if (proc_become("health", 1ull << 13))
+		return 2;
+	if (getuid() != 54321 || geteuid() != 54321 || getgid() != 54322 ||
+	    getgroups(2, groups) != 2 || groups[0] != 54322 || groups[1] != 54323)
+		return 3;
+	if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
+		return 4;
+	if (prctl(PR_CAPBSET_READ, 13, 0, 0, 0) != 1 || prctl(PR_CAPBSET_READ, 21, 0, 0, 0) != 0)
+		return 5;
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 13, 0, 0) != 1 ||
+	    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 12, 0, 0) != 0)
+		return 6;
+	return setuid(0) ? 0 : 7; /* and there is no way back */
+}
+
 static void who_becomes_a_process_keeps_what_it_names_alone(void **state)
 {
 	(void)state;
-	if (geteuid() != 0)
-		skip();
-	fflush(NULL);
-	pid_t pid = fork();
-	int end;
-
-	if (!pid) {
-		gid_t groups[2] = { 0 };
-
-		unsetenv("WEIR_USERS");
-		if (add_users())
-			_exit(1);
-		if (proc_become("health", 1ull << 13))
-			_exit(2);
-		if (getuid() != 54321 || geteuid() != 54321 || getgid() != 54322 ||
-		    getgroups(2, groups) != 2 || groups[0] != 54322 || groups[1] != 54323)
-			_exit(3);
-		if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1)
-			_exit(4);
-		if (prctl(PR_CAPBSET_READ, 13, 0, 0, 0) != 1 ||
-		    prctl(PR_CAPBSET_READ, 21, 0, 0, 0) != 0)
-			_exit(5);
-		if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 13, 0, 0) != 1 ||
-		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, 12, 0, 0) != 0)
-			_exit(6);
-		_exit(setuid(0) ? 0 : 7); /* and there is no way back */
-	}
-	assert_int_equal(waitpid(pid, &end, 0), pid);
-	assert_int_equal(end, 0);
+	expect_in_child(become_and_look);
 }
 
 int main(void)
