@@ -39,34 +39,27 @@ void handle_operations(struct core *core, struct http_request *r, struct http_re
 {
 	const char *state = http_query(r, "state");
 	const struct operations_item *item;
-	json_t *items = json_array();
-	size_t n_more = 0;
 	uint64_t limit;
 
 	if (state && strcmp(state, "live") != 0 && operation_state_find(state) < 0) {
-		json_decref(items);
 		http_problem(reply, 400, "bad-request",
 		             "state: expected \"live\" or a state, such as \"moving\"");
 		return;
 	}
-	if (!handle_number(r, "limit", 1, OPERATIONS_MAX, OPERATIONS_MAX, &limit, reply)) {
-		json_decref(items);
+	if (!handle_number(r, "limit", 1, OPERATIONS_MAX, OPERATIONS_MAX, &limit, reply))
 		return;
-	}
+	json_t *items = json_array();
+
 	core_lock(core);
 	for (size_t i = 0; (item = operations_at(core, i)); i++) {
 		if (state && (strcmp(state, "live") != 0
 		                      ? strcmp(state, operation_state_text(item->op.state)) != 0
 		                      : operation_is_over(&item->op)))
 			continue;
-		if (json_array_size(items) < limit)
-			json_array_append_new(items, operation_summary_json(item));
-		else
-			n_more++;
+		json_array_append_new(items, operation_summary_json(item));
 	}
 	core_unlock(core);
-	reply->json = json_pack("{s:o, s:I}", "items", items, "more", (json_int_t)n_more);
-	reply->status = 200;
+	handle_list(items, limit, reply);
 }
 
 void handle_operation(struct core *core, struct http_request *r, struct http_reply *reply)

@@ -26,25 +26,18 @@ void handle_overrides(struct core *core, struct http_request *r, struct http_rep
 	    !handle_number(r, "limit", 1, OVERRIDES_MAX, OVERRIDES_MAX, &limit, reply))
 		return;
 	json_t *items = json_array();
-	size_t n_more = 0;
 
 	core_lock(core);
 	const struct overrides *overrides = intent_overrides(core->intent);
 	int64_t now_ms = clock_believed_ms();
 	for (size_t i = 0; i < overrides->n_items; i++)
 		if (ended ||
-		    strcmp(overrides_state(overrides, &overrides->items[i], now_ms), "done")) {
-			if (json_array_size(items) < limit)
-				json_array_append_new(
-				        items,
-				        override_to_json(overrides, &overrides->items[i], now_ms));
-			else
-				n_more++;
-		}
+		    strcmp(overrides_state(overrides, &overrides->items[i], now_ms), "done"))
+			json_array_append_new(
+			        items, override_to_json(overrides, &overrides->items[i], now_ms));
 	operations_add_until(core, items);
 	core_unlock(core);
-	reply->json = json_pack("{s:o, s:I}", "items", items, "more", (json_int_t)n_more);
-	reply->status = 200;
+	handle_list(items, limit, reply);
 }
 
 void handle_override(struct core *core, struct http_request *r, struct http_reply *reply)
