@@ -26,8 +26,8 @@
 #include "weir/stats.h"
 
 #define LIST_MAX        (2 * ANNOUNCED_MAX) /* all rows, and routes of an earlier document */
-#define SWEEP_MAX       1024u /* routes deleted in a call, some 20 ms: rounds must go on */
-#define SWEEP_AGAIN_MS  1000u /* after a failure, when the tables are read again; doubles to .. */
+#define SWEEP_MAX       1024u          /* routes deleted in a call, some 20 ms: rounds must go on */
+#define SWEEP_AGAIN_MS  KERNEL_READ_MS /* after a failure; doubles to .. */
 #define SWEEP_MOST_MS   5000u
 #define FORGET_AGAIN_MS 1000u /* likewise for tables that no document names any more */
 #define FORGET_MOST_MS  30000u

@@ -135,6 +135,7 @@ struct announcer {
 struct announce_row *kernel_find_row(const struct announcer *a, const struct addr *address);
 /* Start @p row from its routes, as an earlier process left it. */
 void kernel_begin_row(struct announcer *a, struct announce_row *row, uint64_t now_ms);
+#define KERNEL_READ_MS 1000u /* ms between two looks at the kernel's routes */
 /*
  * Read Weir's routes in both tables, and note them in the rows. Rows that were not found yet start
  * with what is there. @return 0 or -errno: what was known of the rows stays

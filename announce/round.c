@@ -21,8 +21,7 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-#define KERNEL_READ_MS 1000u /* ms between two looks at the kernel's routes */
-#define PUBLISH_MS     500u  /* ms between two publications when nothing changes */
+#define PUBLISH_MS 500u /* ms between two publications when nothing changes */
 /* ms by which a proof must be younger than the loss of a route: a round and a turn of the prover */
 #define YOUNGER_MS 300u
 
