@@ -329,8 +329,8 @@ static void check_last_announcer(const struct node_check *w)
 	else
 		guard_add_verdict(
 		        w->r, GUARD_LAST_ANNOUNCER, true,
-		        "another node announces, or answers for, each of the %zu VIPs and "
-		        "addresses of DNS, or its site is drained and left",
+		        "without this node, clients of its %zu VIPs and addresses of DNS reach "
+		        "another node, or their site is drained and left",
 		        e.n);
 }
 
