@@ -233,7 +233,7 @@ static struct announce_decision decide_leave(struct announce_state *s,
 	bool drains = cause == ANNOUNCE_FACT_COUNT;
 	struct announce_decision d = decide_stay(s, f, cause, now_ms);
 
-	if (drains && f->is_own) /* no other node could ever confirm it */
+	if (drains && f->leaves_unconfirmed) /* no other node could ever confirm it */
 		return decide_table(s, ANNOUNCE_NONE, ANNOUNCE_REASON_DRAINED, cause);
 	if (now_ms < s->promised_until_ms) {
 		if (!drains)

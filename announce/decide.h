@@ -18,8 +18,8 @@
  * | unknown, whatever it is                   | stays so             | stays                    |
  * | all yes                                   | hold-down, announced | stays                    |
  * | all yes, a person drains the node         | stays so             | graceful shutdown, then  |
- * |                                           |                      | withdrawn once confirmed;|
- * |                                           |                      | without, if is_own       |
+ * |                                           |                      | withdrawn once confirmed |
+ * |                                           |                      | or if leaves_unconfirmed |
  *
  * Never the last one. A shared cause withdraws only with a confirmation of another node: it
  * announces the VIP, forwards it, and will not withdraw it for ANNOUNCE_PROMISE_MS because of a
@@ -85,10 +85,10 @@ struct announce_facts {
 	enum announce_truth others;
 	enum announce_truth emptied; /**< of a drain: the packets have left */
 	/**
-	 * this node's alone by the document, and nobody needs it here: an address of DNS, as resolvers have others, or a VIP whose
-	 * sites are drained for longer than answers live
+	 * a drain withdraws it without a confirmation: no other node could take it over, and nobody
+	 * needs it here (intended.h)
 	 */
-	bool is_own;
+	bool leaves_unconfirmed;
 	bool probe_old;   /**< the probe packet is proved, but too long ago to promise by */
 	uint64_t read_ms; /**< when all of this was read */
 };

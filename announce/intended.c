@@ -84,7 +84,7 @@ static size_t list_vip(const struct model *m, const struct model_vip *vip, struc
 	size_t n = 0;
 
 	it.is_shared = does_another(m, &it);
-	it.is_own = !it.is_shared && is_vip_left(m, vip);
+	it.leaves_unconfirmed = !it.is_shared && is_vip_left(m, vip);
 	it.command = announce_command_of(m, vip);
 	for (size_t i = 0; i < vip->n_addresses && n < n_max; i++) {
 		it.address = vip->addresses[i];
@@ -108,7 +108,7 @@ size_t intended_list(const struct model *m, struct intended *out, size_t n_max)
 		out[n] = (struct intended){ .address = a->dns[i],
 			                    .command = announce_command_of(m, NULL) };
 		out[n].is_shared = does_another(m, &out[n]);
-		out[n].is_own = !out[n].is_shared;
+		out[n].leaves_unconfirmed = !out[n].is_shared;
 		n++;
 	}
 	if (n)

@@ -25,9 +25,12 @@ struct intended {
 	uint64_t vip_hash;          /* hash_text() of it; 0 for DNS */
 	bool needs_all;             /* vips[].announce_when = "all" */
 	bool is_shared;             /* the document makes another node announce it as well */
-	/* no other node could take it over, and none need: resolvers have other servers, or the VIP's sites
-	 * are drained, and no earlier answer leads to it */
-	bool is_own;
+	/*
+	 * A drain of the node withdraws it without a confirmation: by the document no other node could take
+	 * it over, and none need. Resolvers have other servers than an address of DNS; the VIP's sites are
+	 * drained, and no earlier answer leads to it.
+	 */
+	bool leaves_unconfirmed;
 	enum announce_command command; /* announce_command_of() */
 };
 

@@ -72,7 +72,7 @@ static void gather_facts(struct announcer *a, struct announce_row *row,
 		.configured = true,
 		.command = a->stopping ? ANNOUNCE_COMMAND_STOP : it->command,
 		.others = others_announce(row, now_ms),
-		.is_own = it->is_own,
+		.leaves_unconfirmed = it->leaves_unconfirmed,
 		.emptied = a->emptied_ms && announce_elapsed_ms(now_ms, a->emptied_ms) <=
 		                                    COMMAND_SAID_MS
 		                   ? ANNOUNCE_YES

@@ -293,7 +293,7 @@ static void a_drained_address_that_no_other_node_has_needs_no_confirmation(void 
 	struct announce_facts f = all_proved();
 	struct announce_decision d;
 
-	f.is_own = true;
+	f.leaves_unconfirmed = true;
 	f.others = ANNOUNCE_NO;
 	for (uint64_t ms = SETTLED_MS; ms <= SETTLED_MS + 100000; ms += 100000) { /* twice */
 		f.command = ANNOUNCE_COMMAND_DRAIN;

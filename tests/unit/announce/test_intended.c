@@ -191,38 +191,39 @@ static void a_vip_is_own_when_its_sites_are_drained(void **state)
 		                         .until_ms = MODEL_TIME_NEVER } };
 
 	(void)state;
-	assert_false(list_one(1).is_own);
-	assert_true(list_one(2).is_own); /* of DNS */
+	assert_false(list_one(1).leaves_unconfirmed);
+	assert_true(list_one(2).leaves_unconfirmed); /* of DNS */
 	m.dns_names = names;
 	m.n_dns_names = COUNT(names);
 	m.overrides = o;
 	m.n_overrides = 1;
 	m.meta.written_ms = 1999;
-	assert_false(list_one(1).is_own); /* it ramps */
+	assert_false(list_one(1).leaves_unconfirmed); /* it ramps */
 	m.meta.written_ms = 2000 + 64999;
-	assert_false(list_one(1).is_own); /* answers that were given before may be used */
+	assert_false(
+	        list_one(1).leaves_unconfirmed); /* answers that were given before may be used */
 	m.meta.written_ms = 2000 + 65000;
-	assert_true(list_one(1).is_own);
-	assert_false(list_one(0).is_own); /* at both sites */
+	assert_true(list_one(1).leaves_unconfirmed);
+	assert_false(list_one(0).leaves_unconfirmed); /* at both sites */
 	m.n_overrides = 2;
-	assert_false(list_one(1).is_own); /* it is held, and where is not known here */
+	assert_false(list_one(1).leaves_unconfirmed); /* it is held, and where is not known here */
 	m.n_overrides = 1;
 	o[0].service = "web";
-	assert_false(list_one(1).is_own);
+	assert_false(list_one(1).leaves_unconfirmed);
 	o[0].service = "";
 	o[0].is_step = true;
 	o[0].to_ppm = 999999;
-	assert_false(list_one(1).is_own);
+	assert_false(list_one(1).leaves_unconfirmed);
 	o[0].to_ppm = 1000000;
-	assert_true(list_one(1).is_own);
+	assert_true(list_one(1).leaves_unconfirmed);
 	o[0].ended = true;
-	assert_false(list_one(1).is_own);
+	assert_false(list_one(1).leaves_unconfirmed);
 	o[0].ended = false;
 	nodes[1].announce.daemon = BIRD;
-	assert_false(list_one(1).is_own); /* another node confirms */
+	assert_false(list_one(1).leaves_unconfirmed); /* another node confirms */
 	nodes[1].announce.dns = addresses + 2;
 	nodes[1].announce.n_dns = 1;
-	assert_false(list_one(2).is_own);
+	assert_false(list_one(2).leaves_unconfirmed);
 }
 
 #define SCENE_TEST(test) cmocka_unit_test_setup(test, start_scene)
