@@ -30,7 +30,8 @@ LAYERS = {
     "dns": ("dns/", "base/", "weir/"),
     "healthcheck": ("healthcheck/", "base/", "weir/"),
     "announce": ("announce/", "base/", "weir/"),
-    "mgmt": ("mgmt/", "base/", "weir/"),
+    "record": ("record/", "base/"),
+    "mgmt": ("mgmt/", "record/", "base/", "weir/"),
     "tests": ("",),
 }
 
@@ -45,7 +46,7 @@ LIBRARIES = {
     "curl/": ("healthcheck", "mgmt", "tests/unit/healthcheck", "tests/unit/mgmt"),
     "sqlite3.h": ("mgmt/store", "tests"),
     "openssl/": ("mgmt", "model", "tests/fail", "tests/unit/mgmt"),
-    "jansson.h": ("announce", "dataplane", "dns", "healthcheck", "include/weir", "mgmt", "model", "tests"),
+    "jansson.h": ("announce", "dataplane", "dns", "healthcheck", "include/weir", "mgmt", "model", "record", "tests"),
     "cmocka.h": ("tests",),
 }
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A record as a table of its fields: one row has a field's name, kind, place and limits. What writes and
+ * what reads go through the same rows, so they cannot differ.
+ *
+ * A record is a struct without pointers. As JSON it is an object, and what is empty is left out: 0, false,
+ * "", an empty list, an empty record, a value that is not known. What is missing is read as empty, and
+ * names without a row are ignored, so records of an earlier and of a later release can be read.
+ *
+ * Implemented in record/fields.c. Pure: any thread.
+ */
+#ifndef WEIR_RECORD_FIELDS_H
+#define WEIR_RECORD_FIELDS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+
+#define RECORD_ERROR_MAX 192u /**< bytes of what is wrong with a record, with the NUL */
+
+enum field_kind {
+	FIELD_TEXT,   /**< char[size] */
+	FIELD_BOOL,   /**< bool */
+	FIELD_U32,    /**< uint32_t */
+	FIELD_U64,    /**< uint64_t up to INT64_MAX, which is all that JSON's readers have */
+	FIELD_I64,    /**< int64_t */
+	FIELD_HEX,    /**< uint64_t of which each bit counts, as 16 digits */
+	FIELD_WORD,   /**< an enum, as its word; always written */
+	FIELD_PREFIX, /**< struct prefix, as text; all zero is empty */
+	FIELD_RECORD, /**< a struct with a table of its own */
+	FIELD_LIST, /**< an array with its count, uint32_t; elements are texts, numbers or records */
+	FIELD_SET, /**< bool[most], as the list of the words that are true; unknown words are left out */
+	FIELD_BY_WORD, /**< int64_t[most], as an object by word; INT64_MAX is "none" */
+};
+
+struct record_kind;
+
+/** One row. Made by the macros below. */
+struct field {
+	const char *name;
+	enum field_kind kind;
+	size_t offset;
+	size_t size;  /**< of a text's room, or of a list's element */
+	size_t most;  /**< elements that there is room for */
+	size_t count; /**< offset of a list's count */
+	size_t known; /**< offset + 1 of a bool that says whether there is a value; 0: always */
+	const char *(*word)(int value);
+	int (*find)(const char *word); /**< -1: there is none */
+	const struct record_kind *of;  /**< of a record */
+	const struct field *element;   /**< of a list: at offset 0 of each */
+};
+
+/** A kind of record. */
+struct record_kind {
+	const char *name; /**< for people: "operation" */
+	const struct field *fields;
+	size_t n_fields;
+	size_t size;
+	bool (*is_sound)(const void *record); /**< what holds between fields; NULL: nothing */
+};
+
+#define FIELD_AT(type, member) .name = #member, .offset = offsetof(type, member)
+#define RECORD_TEXT(type, member)                                                                  \
+	{                                                                                          \
+		FIELD_AT(type, member), .kind = FIELD_TEXT, .size = sizeof(((type *)0)->member)    \
+	}
+/** A bool, a number or a prefix, by its kind. */
+#define RECORD_VALUE(type, member, a_kind)                                                         \
+	{                                                                                          \
+		FIELD_AT(type, member), .kind = (a_kind)                                           \
+	}
+/** A struct { bool known; uint64_t value; } */
+#define RECORD_KNOWN(type, member)                                                                 \
+	{                                                                                          \
+		.name = #member, .kind = FIELD_U64, .offset = offsetof(type, member.value),        \
+		.known = offsetof(type, member.known) + 1                                          \
+	}
+#define RECORD_WORD(type, member, to_word, from_word)                                              \
+	{                                                                                          \
+		FIELD_AT(type, member), .kind = FIELD_WORD, .word = (to_word), .find = (from_word) \
+	}
+#define RECORD_RECORD(type, member, a_record)                                                      \
+	{                                                                                          \
+		FIELD_AT(type, member), .kind = FIELD_RECORD, .of = (a_record)                     \
+	}
+/** An array @p member and its count n_MEMBER. */
+#define RECORD_LIST(type, member, n_member, an_element)                                            \
+	{                                                                                          \
+		FIELD_AT(type, member),                                                            \
+		        .kind = FIELD_LIST, .size = sizeof(((type *)0)->member[0]),                \
+		        .most = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]),      \
+		        .count = offsetof(type, n_member), .element = (an_element)                 \
+	}
+#define RECORD_SET(type, member, to_word, from_word)                                               \
+	{                                                                                          \
+		FIELD_AT(type, member), .kind = FIELD_SET,                                         \
+		                        .most = sizeof(((type *)0)->member) / sizeof(bool),        \
+		                        .word = (to_word), .find = (from_word)                     \
+	}
+#define RECORD_BY_WORD(type, member, to_word)                                                      \
+	{                                                                                          \
+		FIELD_AT(type, member), .kind = FIELD_BY_WORD,                                     \
+		                        .most = sizeof(((type *)0)->member) / sizeof(int64_t),     \
+		                        .word = (to_word)                                          \
+	}
+/** Rows of a struct @p type as a record. */
+#define RECORD_OF(type, the_name, rows, sound)                                                     \
+	{                                                                                          \
+		.name = (the_name), .fields = (rows),                                              \
+		.n_fields = sizeof(rows) / sizeof((rows)[0]), .size = sizeof(type),                \
+		.is_sound = (sound)                                                                \
+	}
+
+/** Given; NULL when out of memory. Equal records give equal text with JSON_SORT_KEYS. */
+MUST_CHECK json_t *record_to_json(const struct record_kind *r, const void *from);
+/**
+ * Read a record that may come from a stranger. @param out  a struct of r->size bytes, untouched but on success
+ * @param error  what is wrong and where: "operation.steps[3].to_ppm is no number from 0 to 4294967295"; NULL: not wanted
+ * @return 0; -EINVAL; -ENOMEM
+ */
+MUST_CHECK int record_from_json(const struct record_kind *r, const json_t *json, void *out,
+                                char error[RECORD_ERROR_MAX]);
+/** As one line of text without blanks, its names in order. Given; NULL when out of memory. */
+MUST_CHECK char *record_to_text(const struct record_kind *r, const void *from);
+/** Read such a line, as record_from_json(). */
+MUST_CHECK int record_from_text(const struct record_kind *r, const char *text, void *out,
+                                char error[RECORD_ERROR_MAX]);
+
+#endif

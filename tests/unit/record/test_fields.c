@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Records by their tables: each kind of field there and back, what is left out, what is refused and how it is told. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/addr.h"
+#include "record/fields.h"
+
+enum colour { RED, GREEN, COLOURS };
+
+struct counted {
+	bool known;
+	uint64_t value;
+};
+
+struct leg {
+	char name[8];
+	uint32_t n;
+};
+
+struct desk {
+	char name[8];
+	bool round;
+	uint32_t u32;
+	uint64_t u64, hex;
+	int64_t i64;
+	struct counted known;
+	enum colour colour;
+	struct prefix prefix;
+	struct leg best, legs[3];
+	uint32_t n_legs;
+	char names[2][4];
+	uint32_t n_names;
+	bool set[COLOURS];
+	int64_t by_colour[COLOURS];
+};
+
+static const char *colour_word(int value)
+{
+	return value == RED ? "red" : "green";
+}
+
+static int colour_find(const char *word)
+{
+	return !strcmp(word, "red") ? RED : !strcmp(word, "green") ? GREEN : -1;
+}
+
+static const struct field leg_fields[] = {
+	RECORD_TEXT(struct leg, name),
+	RECORD_VALUE(struct leg, n, FIELD_U32),
+};
+static const struct record_kind leg = RECORD_OF(struct leg, "leg", leg_fields, NULL);
+static const struct field one_leg = { .kind = FIELD_RECORD, .of = &leg };
+static const struct field one_name = { .kind = FIELD_TEXT, .size = 4 };
+static const struct field desk_fields[] = {
+	RECORD_TEXT(struct desk, name),
+	RECORD_VALUE(struct desk, round, FIELD_BOOL),
+	RECORD_VALUE(struct desk, u32, FIELD_U32),
+	RECORD_VALUE(struct desk, u64, FIELD_U64),
+	RECORD_VALUE(struct desk, hex, FIELD_HEX),
+	RECORD_VALUE(struct desk, i64, FIELD_I64),
+	RECORD_KNOWN(struct desk, known),
+	RECORD_WORD(struct desk, colour, colour_word, colour_find),
+	RECORD_VALUE(struct desk, prefix, FIELD_PREFIX),
+	RECORD_RECORD(struct desk, best, &leg),
+	RECORD_LIST(struct desk, legs, n_legs, &one_leg),
+	RECORD_LIST(struct desk, names, n_names, &one_name),
+	RECORD_SET(struct desk, set, colour_word, colour_find),
+	RECORD_BY_WORD(struct desk, by_colour, colour_word),
+};
+
+static bool is_even(const void *record)
+{
+	return ((const struct desk *)record)->u32 % 2 == 0;
+}
+
+static const struct record_kind desk = RECORD_OF(struct desk, "desk", desk_fields, is_even);
+
+/* The text of @p t. */
+static char *text_of(const struct desk *t)
+{
+	json_t *json = record_to_json(&desk, t);
+	char *text = json_dumps(json, JSON_SORT_KEYS);
+
+	json_decref(json);
+	assert_non_null(text);
+	return text;
+}
+
+static int read_text_into(const char *text, struct desk *out, char *error)
+{
+	json_t *json = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	int err = record_from_json(&desk, json, out, error);
+
+	json_decref(json);
+	return err;
+}
+
+static const char whole[] =
+        "{\"best\": {\"n\": 5, \"name\": \"b\"}, \"by_colour\": {\"green\": -7}, \"colour\": \"green\", "
+        "\"hex\": \"f000000000000001\", \"i64\": -9223372036854775808, \"known\": 0, "
+        "\"legs\": [{\"n\": 1, \"name\": \"one\"}, {}, {\"name\": \"three\"}], \"name\": \"seven..\", "
+        "\"names\": [\"\", \"abc\"], \"prefix\": \"2001:db8::/32\", \"round\": true, \"set\": [\"green\"], "
+        "\"u32\": 4294967294, \"u64\": 9223372036854775807}";
+
+static void a_record_comes_back_as_it_was(void **state)
+{
+	struct desk t = { .u32 = 1 }, again;
+	char *text;
+
+	(void)state;
+	assert_int_equal(read_text_into(whole, &t, NULL), 0);
+	assert_string_equal(t.name, "seven..");
+	assert_true(t.round && t.known.known && t.set[GREEN] && !t.set[RED]);
+	assert_int_equal(t.hex, 0xf000000000000001);
+	assert_int_equal(t.i64, INT64_MIN);
+	assert_int_equal(t.n_legs, 3);
+	assert_string_equal(t.legs[2].name, "three");
+	assert_int_equal(t.by_colour[RED], INT64_MAX);
+	assert_int_equal(t.by_colour[GREEN], -7);
+	text = text_of(&t);
+	assert_string_equal(text, whole);
+	assert_int_equal(read_text_into(text, &again, NULL), 0);
+	assert_memory_equal(&t, &again, sizeof(t));
+	free(text);
+}
+
+static void what_is_empty_is_left_out_and_read_so(void **state)
+{
+	struct desk t = { .by_colour = { INT64_MAX, INT64_MAX } }, again;
+	char *text = text_of(&t);
+
+	(void)state;
+	assert_string_equal(
+	        text, "{\"colour\": \"red\"}"); /* the first word says as much as the others */
+	assert_int_equal(read_text_into("{\"later\": [1]}", &again, NULL), 0);
+	assert_memory_equal(&t, &again, sizeof(t));
+	free(text);
+}
+
+/* A text of the caller is cut to what is plain JSON; the store never has half a record. */
+static void a_text_that_is_no_utf8_is_not_lost_silently(void **state)
+{
+	struct desk t = { .name = "\xff", .by_colour = { INT64_MAX, INT64_MAX } };
+	char *text = text_of(&t);
+
+	(void)state;
+	assert_string_equal(text, "{\"colour\": \"red\", \"name\": \"?\"}");
+	free(text);
+}
+
+static void what_is_wrong_is_refused_and_named(void **state)
+{
+	static const char *const rows[][2] = {
+		{ "[]", "desk is no object" },
+		{ "{\"name\": \"12345678\"}", "desk.name is no text of at most 7 bytes" },
+		{ "{\"name\": \"a\\u0000b\"}", "desk.name is no text" },
+		{ "{\"name\": 1}", "desk.name is no text" },
+		{ "{\"round\": 1}", "desk.round is neither true nor false" },
+		{ "{\"u32\": 4294967296}", "desk.u32 is no number from 0 to 4294967295" },
+		{ "{\"u32\": -1}", "desk.u32 is no number" },
+		{ "{\"u32\": 1.5}", "desk.u32 is no number" },
+		{ "{\"u64\": -1}", "desk.u64 is no number from 0 to 9223372036854775807" },
+		{ "{\"i64\": \"1\"}", "desk.i64 is no number" },
+		{ "{\"known\": -1}", "desk.known is no number" },
+		{ "{\"hex\": \"F000000000000001\"}", "desk.hex is no number of 16" },
+		{ "{\"hex\": \"1\"}", "desk.hex is no number of 16" },
+		{ "{\"colour\": \"blue\"}", "desk.colour is none of its words" },
+		{ "{\"colour\": null}", "desk.colour is none of its words" },
+		{ "{\"prefix\": \"10.0.0.1/8\"}", "desk.prefix is no prefix" },
+		{ "{\"best\": []}", "desk.best is no object" },
+		{ "{\"best\": {\"n\": -1}}", "desk.best.n is no number" },
+		{ "{\"legs\": {}}", "desk.legs is no list of at most 3" },
+		{ "{\"legs\": [{}, {}, {}, {}]}", "desk.legs is no list of at most 3" },
+		{ "{\"legs\": [{}, {\"name\": []}]}", "desk.legs[1].name is no text" },
+		{ "{\"names\": [\"abcd\"]}", "desk.names[0] is no text of at most 3 bytes" },
+		{ "{\"set\": {}}", "desk.set is no list" },
+		{ "{\"set\": [\"red\", 1]}", "desk.set[1] is no text" },
+		{ "{\"by_colour\": {\"red\": \"1\"}}", "desk.by_colour.red is no number" },
+		{ "{\"by_colour\": 1}", "desk.by_colour is no object" },
+		{ "{\"u32\": 3}", "desk contradicts itself" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct desk t = { .u32 = 77 };
+		char error[RECORD_ERROR_MAX] = "";
+
+		if (read_text_into(rows[i][0], &t, error) != -EINVAL ||
+		    strncmp(error, rows[i][1], strlen(rows[i][1])) != 0 || t.u32 != 77)
+			fail_msg("%s says: %s", rows[i][0], error);
+	}
+}
+
+static size_t allocations_left;
+
+static void *allocate_some(size_t n)
+{
+	return allocations_left && allocations_left-- ? malloc(n) : NULL;
+}
+
+/* A record that lacks a field for want of memory would be another record. */
+static void without_memory_there_is_no_record(void **state)
+{
+	struct desk t;
+	json_t *json = NULL;
+	size_t n = 0;
+
+	(void)state;
+	assert_int_equal(read_text_into(whole, &t, NULL), 0);
+	json_set_alloc_funcs(allocate_some, free);
+	while (!json) {
+		allocations_left = n++;
+		json = record_to_json(&desk, &t);
+	}
+	allocations_left = SIZE_MAX;
+	char *text = json_dumps(json, JSON_SORT_KEYS);
+	json_decref(json);
+	json_set_alloc_funcs(malloc, free);
+	assert_string_equal(text, whole);
+	assert_true(n > 40);
+	free(text);
+}
+
+/* A later release may have more words in a set: they mean nothing here. */
+static void an_unknown_word_of_a_set_is_left_out(void **state)
+{
+	struct desk t;
+
+	(void)state;
+	assert_int_equal(read_text_into("{\"set\": [\"blue\", \"red\"]}", &t, NULL), 0);
+	assert_true(t.set[RED] && !t.set[GREEN]);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_record_comes_back_as_it_was),
+		cmocka_unit_test(what_is_empty_is_left_out_and_read_so),
+		cmocka_unit_test(a_text_that_is_no_utf8_is_not_lost_silently),
+		cmocka_unit_test(what_is_wrong_is_refused_and_named),
+		cmocka_unit_test(without_memory_there_is_no_record),
+		cmocka_unit_test(an_unknown_word_of_a_set_is_left_out),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
