@@ -9,10 +9,22 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool is_unprintable(char c)
+{
+	return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+bool plain_is(const char *text)
+{
+	while (*text && !is_unprintable(*text))
+		text++;
+	return !*text;
+}
+
 void plain_make(char *text)
 {
 	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
+		if (is_unprintable(*text))
 			*text = '?';
 }
 

@@ -9,8 +9,11 @@
 #ifndef WEIR_BASE_PLAIN_H
 #define WEIR_BASE_PLAIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
+/** Whether @p text has no control character. */
+bool plain_is(const char *text);
 /** Make each control character of @p text a '?'. */
 void plain_make(char *text);
 /**

@@ -22,28 +22,28 @@
 /* --- writing --- */
 
 /* Jansson leaves out what there is no memory for, and a record that lacks a field is another one. */
-struct writer {
+struct record_writer {
 	bool failed;
 };
 
-static json_t *note_made(struct writer *w, json_t *value)
+static json_t *note_made(struct record_writer *w, json_t *value)
 {
 	w->failed |= !value;
 	return value;
 }
 
-static void add_to_list(struct writer *w, json_t *list, json_t *value)
+static void add_to_list(struct record_writer *w, json_t *list, json_t *value)
 {
 	w->failed |= json_array_append_new(list, value) != 0;
 }
 
-static void add_to_object(struct writer *w, json_t *o, const char *name, json_t *value)
+static void add_to_object(struct record_writer *w, json_t *o, const char *name, json_t *value)
 {
 	w->failed |= json_object_set_new(o, name, value) != 0;
 }
 
 /* Bytes that are no UTF-8 become one sign. */
-static json_t *text_json(struct writer *w, const char *text)
+static json_t *text_json(struct record_writer *w, const char *text)
 {
 	json_t *value = json_string(text);
 
@@ -65,7 +65,7 @@ static uint64_t number_at(const struct field *f, const char *at)
 	                            : *(const uint64_t *)(const void *)at;
 }
 
-static json_t *prefix_json(struct writer *w, const struct prefix *p)
+static json_t *prefix_json(struct record_writer *w, const struct prefix *p)
 {
 	static const struct prefix none;
 	char text[ADDR_LONG_TEXT_MAX];
@@ -75,7 +75,7 @@ static json_t *prefix_json(struct writer *w, const struct prefix *p)
 	return note_made(w, json_string(prefix_text(p, text)));
 }
 
-static json_t *set_json(struct writer *w, const struct field *f, const bool *set)
+static json_t *set_json(struct record_writer *w, const struct field *f, const bool *set)
 {
 	json_t *list = note_made(w, json_array());
 
@@ -85,7 +85,7 @@ static json_t *set_json(struct writer *w, const struct field *f, const bool *set
 	return keep_filled(list);
 }
 
-static json_t *by_word_json(struct writer *w, const struct field *f, const int64_t *values)
+static json_t *by_word_json(struct record_writer *w, const struct field *f, const int64_t *values)
 {
 	json_t *o = note_made(w, json_object());
 
@@ -95,9 +95,10 @@ static json_t *by_word_json(struct writer *w, const struct field *f, const int64
 	return keep_filled(o);
 }
 
-static json_t *value_json(struct writer *w, const struct field *f, const char *at, bool always);
+static json_t *value_json(struct record_writer *w, const struct field *f, const char *at,
+                          bool always);
 
-static json_t *list_json(struct writer *w, const struct field *f, const char *at, uint32_t n)
+static json_t *list_json(struct record_writer *w, const struct field *f, const char *at, uint32_t n)
 {
 	json_t *list = note_made(w, json_array());
 
@@ -106,7 +107,7 @@ static json_t *list_json(struct writer *w, const struct field *f, const char *at
 	return keep_filled(list);
 }
 
-static json_t *rows_json(struct writer *w, const struct record_kind *r, const char *from)
+static json_t *rows_json(struct record_writer *w, const struct record_kind *r, const char *from)
 {
 	json_t *o = note_made(w, json_object());
 
@@ -145,7 +146,8 @@ static bool is_empty(const struct field *f, const char *at)
 }
 
 /* @param always  also where it is empty: an element of a list, a value that is known. @return NULL where it is left out */
-static json_t *value_json(struct writer *w, const struct field *f, const char *at, bool always)
+static json_t *value_json(struct record_writer *w, const struct field *f, const char *at,
+                          bool always)
 {
 	int word = 0;
 
@@ -181,7 +183,7 @@ static json_t *value_json(struct writer *w, const struct field *f, const char *a
 
 json_t *record_to_json(const struct record_kind *r, const void *from)
 {
-	struct writer w = { .failed = false };
+	struct record_writer w = { .failed = false };
 	json_t *json = rows_json(&w, r, from);
 
 	if (!w.failed)

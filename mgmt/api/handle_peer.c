@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What nodes ask of each other. Answers are whole records with integer times (peer_json.c), so
+ * What nodes ask of each other. Answers are whole records (mgmt/store/records.h), so
  * that they arrive unchanged; nothing here changes the intent.
  */
 #include <stdio.h>
@@ -20,6 +20,7 @@
 #include "mgmt/store/yield.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/key.h"
+#include "mgmt/store/records.h"
 
 void handle_peer_head(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -35,12 +36,11 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 	reply->json = json_pack(
 	        "{s:s, s:s, s:o, s:s, s:s, s:o}", "node", core->dirs.node, "cluster",
 	        m ? m->cluster : "", "version",
-	        has_head ? version_to_peer_json(&head) : json_null(), "overrides",
+	        has_head ? record_to_json(&version_record, &head) : json_null(), "overrides",
 	        overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), digest),
 	        "hash_key", key_status(core->intent)->found, "bits_per_s",
 	        known ? json_integer((json_int_t)bits) : json_null());
 	struct node_drain drain = node_drain_copy(core);
-	json_object_set_new(reply->json, "features", json_pack("[s]", PEERS_STEPS));
 	json_object_set_new(reply->json, "drain", json_string(node_drain_state(&drain)));
 	json_object_set_new(reply->json, "port_bits_per_s",
 	                    json_integer((json_int_t)drain.port_bits));
@@ -51,21 +51,16 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 	reply->status = 200;
 }
 
-/*
- * A node of the former release would take a step to 10 % for a drain of the whole site. So it gets
- * only overrides that it understands; a node that knows steps says so.
- */
 void handle_peer_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	const char *features = http_query(r, "features");
-	bool steps = features && !strcmp(features, PEERS_STEPS);
 	json_t *items = json_array();
 
+	(void)r;
 	core_lock(core);
 	const struct overrides *overrides = intent_overrides(core->intent);
 	for (size_t i = 0; i < overrides->n_items; i++)
-		if (steps || override_is_plain(&overrides->items[i]))
-			json_array_append_new(items, override_to_peer_json(&overrides->items[i]));
+		json_array_append_new(items,
+		                      record_to_json(&override_record, &overrides->items[i]));
 	core_unlock(core);
 	reply->json = json_pack("{s:o}", "items", items);
 	reply->status = 200;
@@ -86,7 +81,7 @@ void handle_peer_versions(struct core *core, struct http_request *r, struct http
 		list[0].confirm_left_ms = head->confirm_left_ms; /* it runs; the store has none */
 	core_unlock(core);
 	for (int i = first; i < n; i++)
-		json_array_append_new(items, version_to_peer_json(&list[i]));
+		json_array_append_new(items, record_to_json(&version_record, &list[i]));
 	free(list);
 	reply->json = json_pack("{s:o}", "items", items);
 	reply->status = 200;
@@ -109,7 +104,7 @@ void handle_peer_version(struct core *core, struct http_request *r, struct http_
 		handle_version_unread(err, reply);
 		return;
 	}
-	reply->json = version_to_peer_json(&v);
+	reply->json = record_to_json(&version_record, &v);
 	json_object_set_new(reply->json, "files", contents_to_json(&files));
 	reply->status = 200;
 	files_fini(&files);

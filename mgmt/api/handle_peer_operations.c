@@ -16,6 +16,7 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/store/step.h"
+#include "mgmt/store/records.h"
 
 #define STEPS_ACCEPTED_MAX 64u
 #define LEVELS_TIMEOUT_MS  300 /* weir-dns answers at once, or is not there */
@@ -65,7 +66,7 @@ static void accept_steps(struct core *core, const json_t *list)
 	size_t n = 0;
 
 	for (size_t i = 0; steps && i < json_array_size(list) && n < STEPS_ACCEPTED_MAX; i++)
-		if (!override_from_peer_json(json_array_get(list, i), &steps[n]) &&
+		if (!record_from_json(&override_record, json_array_get(list, i), &steps[n], NULL) &&
 		    override_epoch(steps[n].generation))
 			n++;
 	if (n && intent_merge(core->intent, steps, n, clock_believed_ms()) > 0)

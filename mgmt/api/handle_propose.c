@@ -15,6 +15,7 @@
 #include "mgmt/api/propose.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/yield.h"
+#include "mgmt/store/records.h"
 
 static bool is_equal_version(const struct version *a, const struct version *b)
 {
@@ -33,7 +34,7 @@ static bool read_proposal(struct core *core, const struct http_request *r, const
 
 	*node = json_string_value(json_object_get(r->json, "node"));
 	if (!*node || !**node || strlen(*node) >= MODEL_NAME_MAX || !cluster ||
-	    version_from_peer_json(json_object_get(r->json, "version"), v)) {
+	    record_from_json(&version_record, json_object_get(r->json, "version"), v, NULL)) {
 		http_problem(reply, 400, "bad-request", "expected node, cluster and version");
 		return false;
 	}
@@ -61,7 +62,7 @@ void handle_peer_reserve(struct core *core, struct http_request *r, struct http_
 		reserve_release(&core->reserved, node);
 	else if (json_is_null(record))
 		state = states[propose_grant(core, node, NULL, &v)];
-	else if (!version_from_peer_json(record, &parent))
+	else if (!record_from_json(&version_record, record, &parent, NULL))
 		state = states[propose_grant(core, node, &parent, &v)];
 	else
 		state = "stale";
@@ -150,7 +151,7 @@ void handle_peer_push(struct core *core, struct http_request *r, struct http_rep
 		const struct version *head = intent_head(core->intent);
 
 		reply->json = json_pack("{s:s, s:o}", "state", state, "head",
-		                        head ? version_to_peer_json(head) : json_null());
+		                        head ? record_to_json(&version_record, head) : json_null());
 		if (!strcmp(state, "refused"))
 			json_object_set_new(reply->json, "why", text_to_json(err_text));
 		reply->status = 200;

@@ -78,11 +78,11 @@ static json_t *head_json(struct core *core, const struct model *m, json_t **dns)
 {
 	const struct version *head = intent_head(core->intent);
 	uint64_t bits;
-	json_t *o = json_pack("{s:s, s:s, s:s, s:I, s:s, s:s, s:[s, s]}", "node", core->dirs.node,
-	                      "site", m && m->self ? m->self->site->name : "", "cluster",
-	                      m ? m->cluster : "", "version", (json_int_t)(head ? head->number : 0),
-	                      "digest", head ? head->digest : "", "hash_key",
-	                      key_status(core->intent)->found, "features", "steps", "operations");
+	json_t *o =
+	        json_pack("{s:s, s:s, s:s, s:I, s:s, s:s}", "node", core->dirs.node, "site",
+	                  m && m->self ? m->self->site->name : "", "cluster", m ? m->cluster : "",
+	                  "version", (json_int_t)(head ? head->number : 0), "digest",
+	                  head ? head->digest : "", "hash_key", key_status(core->intent)->found);
 
 	struct node_drain drain = node_drain_copy(core);
 	json_object_set_new(o, "announce", json_string(node_drain_state(&drain)));

@@ -6,7 +6,7 @@
  * Each part is there only if it is known: what is missing is unknown, never 0. Rates are of new TCP
  * flows in thousandths a second ("milli").
  *
- *   node, site, cluster, version, digest, hash_key, features
+ *   node, site, cluster, version, digest, hash_key
  *   bits_per_s                  to backends
  *   dns: {serving, queries_milli}                weir-dns runs; queries as rates of new flows
  *   sites: [{site, up, checked, failing}]        as this node's weir-dns sees them from outside

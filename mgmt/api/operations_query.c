@@ -19,6 +19,7 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/store/step.h"
+#include "mgmt/store/records.h"
 
 #define FETCH_MAX        4u        /* records fetched from one peer in a round */
 #define FETCHES_MAX      PEERS_MAX /* and from all */
@@ -109,7 +110,8 @@ static json_t *lacked_overrides(struct core *core, const struct operations_said 
 	for (size_t i = 0; i < all->n_items && json_array_size(list) < 64; i++)
 		if (override_epoch(all->items[i].generation) &&
 		    peer_lacks_override(said, &all->items[i]))
-			json_array_append_new(list, override_to_peer_json(&all->items[i]));
+			json_array_append_new(list,
+			                      record_to_json(&override_record, &all->items[i]));
 	return list;
 }
 

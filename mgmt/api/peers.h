@@ -26,9 +26,8 @@
 #define PEERS_EVERY_MS 2000u /**< between two rounds */
 #define PEERS_JOIN_MS                                                                              \
 	4000u /**< how long a node that joins asks; its last round may take a second more */
-#define PEERS_JOIN_EVERY_MS 250u    /**< between two rounds of a node that joins */
-#define PEERS_STALE_MS      10000u  /**< after which a peer's load is not known any more */
-#define PEERS_STEPS         "steps" /**< the feature of a node that understands steps */
+#define PEERS_JOIN_EVERY_MS 250u   /**< between two rounds of a node that joins */
+#define PEERS_STALE_MS      10000u /**< after which a peer's load is not known any more */
 
 enum peers_state {
 	PEERS_UNASKED,
@@ -61,10 +60,8 @@ struct peers_report {
 	bool refused;       /**< it does not accept our peer.token */
 	char unreachable_reason[HTTP_TEXT_MAX]; /**< a sentence; "": it is reachable */
 	struct inforce inforce;                 /**< what it says of its head */
-	bool steps_known;                       /**< it has answered, so `steps` is known */
-	bool steps; /**< it understands steps of operations: the former release does not */
-	uint64_t refused_number;             /**< its version that was tried last */
-	char refused_reason[EVENT_TEXT_MAX]; /**< why this node did not take that; "": it did */
+	uint64_t refused_number;                /**< its version that was tried last */
+	char refused_reason[EVENT_TEXT_MAX];    /**< why this node did not take that; "": it did */
 };
 
 /** Start the thread. @return 0 or -errno */

@@ -24,6 +24,7 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/yield.h"
+#include "mgmt/store/records.h"
 
 #define HEAD_TIMEOUT_MS  1500                  /* below PEERS_EVERY_MS: rounds stay on time */
 #define FETCH_TIMEOUT_MS 10000                 /* for a list, or a version with small files */
@@ -88,14 +89,12 @@ static void merge_overrides(struct core *core, const struct peer_target *t)
 	json_t *answer = NULL;
 	size_t n = 0, bad = 0;
 
-	const char *path =
-	        t->report.steps ? "/v1/peer/overrides?features=" PEERS_STEPS : "/v1/peer/overrides";
-
-	if (list && fetch_json(core->peers, t, path, &answer)) {
+	if (list && fetch_json(core->peers, t, "/v1/peer/overrides", &answer)) {
 		const json_t *items = json_object_get(answer, "items");
 
 		for (size_t i = 0; i < json_array_size(items) && n < OVERRIDES_MAX; i++)
-			if (override_from_peer_json(json_array_get(items, i), &list[n]))
+			if (record_from_json(&override_record, json_array_get(items, i), &list[n],
+			                     NULL))
 				bad++;
 			else
 				n++;
@@ -119,7 +118,7 @@ static size_t read_versions(const json_t *items, struct version **out)
 	struct version *list = calloc(max + 1, sizeof(*list));
 
 	for (size_t i = 0; list && i < max; i++)
-		if (!version_from_peer_json(json_array_get(items, i), &list[n]) &&
+		if (!record_from_json(&version_record, json_array_get(items, i), &list[n], NULL) &&
 		    (n == 0 || list[n].number < list[n - 1].number))
 			n++;
 	*out = list;
@@ -283,7 +282,7 @@ static bool read_peer_version(struct core *core, struct peer_target *t, const js
 	if (json_is_null(record)) { /* it has no version yet */
 		t->report.state = PEERS_BEHIND;
 	} else {
-		if (version_from_peer_json(record, &v))
+		if (record_from_json(&version_record, record, &v, NULL))
 			return false;
 		core_lock(core);
 		const struct version *head = intent_head(core->intent);
@@ -298,18 +297,6 @@ static bool read_peer_version(struct core *core, struct peer_target *t, const js
 	memcpy(t->report.digest, v.digest, sizeof(v.digest));
 	t->report.head = v;
 	return true;
-}
-
-/* The former release tells no features. */
-static bool has_feature(const json_t *features, const char *name)
-{
-	for (size_t i = 0; i < json_array_size(features); i++) {
-		const char *text = json_string_value(json_array_get(features, i));
-
-		if (text && !strcmp(text, name))
-			return true;
-	}
-	return false;
 }
 
 /* Read a peer's answer about its head. @return whether it could be read */
@@ -336,8 +323,6 @@ static bool read_peer_head(struct core *core, struct peer_target *t, const json_
 	plain_copy(t->report.drain, sizeof(t->report.drain),
 	           state ? state : ""); /* of a peer of a former release */
 	read_peer_clock(t, json_object_get(answer, "clock"));
-	t->report.steps_known = true;
-	t->report.steps = has_feature(json_object_get(answer, "features"), PEERS_STEPS);
 	t->report.unreachable_reason[0] = '\0';
 	t->report.inforce = inforce_from_json(json_object_get(answer, "in_force"));
 	if (!fingerprint_from_json(json_object_get(answer, "hash_key"), t->report.hash_key))

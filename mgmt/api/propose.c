@@ -20,6 +20,7 @@
 #include "mgmt/api/client.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/yield.h"
+#include "mgmt/store/records.h"
 
 #define RESERVE_TIMEOUT_MS 1500  /* a person waits */
 #define RELEASE_TIMEOUT_MS 500   /* best effort: a reservation also runs out by itself */
@@ -70,10 +71,10 @@ static bool list_nodes(const struct core *core, struct proposal *p)
 static char *make_reserve_body(const struct core *core, const struct proposal *p,
                                const char *cluster, bool release)
 {
-	json_t *body =
-	        json_pack("{s:s, s:s, s:o, s:o, s:b}", "node", core->dirs.node, "cluster", cluster,
-	                  "parent", p->has_parent ? version_to_peer_json(&p->parent) : json_null(),
-	                  "version", version_to_peer_json(&p->version), "release", release);
+	json_t *body = json_pack(
+	        "{s:s, s:s, s:o, s:o, s:b}", "node", core->dirs.node, "cluster", cluster, "parent",
+	        p->has_parent ? record_to_json(&version_record, &p->parent) : json_null(),
+	        "version", record_to_json(&version_record, &p->version), "release", release);
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 
 	json_decref(body);
@@ -467,7 +468,7 @@ static char *make_push_body(const struct core *core)
 
 	copy_cluster(core, cluster);
 	json_t *body = json_pack("{s:s, s:s, s:o, s:o}", "node", core->dirs.node, "cluster",
-	                         cluster, "version", version_to_peer_json(head), "files",
+	                         cluster, "version", record_to_json(&version_record, head), "files",
 	                         contents_to_json(intent_head_files(core->intent)));
 	text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	json_decref(body);

@@ -261,3 +261,17 @@ json_t *event_to_json(const struct event *e)
 	                 text_to_json(e->subject), "message", text_to_json(e->message), "node",
 	                 e->node);
 }
+
+bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
+{
+	const char *text = json_string_value(value);
+
+	out[0] = '\0';
+	if (!text || !*text)
+		return true; /* not known, or a peer of the former release */
+	if (strlen(text) != MODEL_FINGERPRINT_MAX - 1 ||
+	    strspn(text, "0123456789abcdef") != MODEL_FINGERPRINT_MAX - 1)
+		return false;
+	memcpy(out, text, MODEL_FINGERPRINT_MAX);
+	return true;
+}

@@ -3,8 +3,7 @@
  * @file
  * The API's JSON for what the store knows (docs/api.md). Values are given.
  *
- * Implemented in to_json.c, and in peer_json.c what peers exchange. Any thread; an intent that is
- * passed needs the core's lock.
+ * Implemented in to_json.c. Any thread; an intent that is passed needs the core's lock.
  */
 #ifndef WEIR_MGMT_API_TO_JSON_H
 #define WEIR_MGMT_API_TO_JSON_H
@@ -42,11 +41,6 @@ json_t *plan_to_json(const struct change_plan *plan);
 json_t *errors_to_json(const struct model_errors *errors);
 json_t *event_to_json(const struct event *e);
 
-/** The whole of an override or version, as peers exchange it; and back. @return 0 or -EINVAL */
-json_t *override_to_peer_json(const struct override *o);
-int override_from_peer_json(const json_t *object, struct override *out) MUST_CHECK;
-json_t *version_to_peer_json(const struct version *v);
-int version_from_peer_json(const json_t *object, struct version *out) MUST_CHECK;
 /** Read a fingerprint; none is "". @return false when it is malformed */
 bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX]) MUST_CHECK;
 

@@ -13,18 +13,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 #include "base/sorted.h"
 #include "mgmt/store/step.h"
 
 #define CANONICAL_MAX 1024 /* bytes: more than all texts and numbers of an override */
-
-/* A step to all of a site, without a return before it, has the level of a drain without one. */
-bool override_is_plain(const struct override *o)
-{
-	if (o->kind == MODEL_OVERRIDE_DRILL)
-		return false;
-	return !o->is_step || (o->to_ppm == 1000000 && !*o->service) || o->ended;
-}
 
 bool override_in(const struct override *list, size_t n, const char *id)
 {
@@ -115,15 +108,6 @@ static bool override_name_ok(const char *name)
 	       strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == strlen(name);
 }
 
-/* Without control characters, for logs, documents and terminals. */
-static bool text_ok(const char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			return false;
-	return true;
-}
-
 /* The document has times as texts: a time that has no text would make it unreadable. */
 static bool time_ok(int64_t ms)
 {
@@ -167,8 +151,8 @@ bool override_ok(const struct override *o)
 	       o->generation > 0 && o->generation < OVERRIDE_GENERATION_END && step_ok(o) &&
 	       time_ok(o->from_ms) && o->over_ms >= 0 &&
 	       o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 && time_ok(o->until_ms) &&
-	       time_ok(o->created_ms) && o->from_ppm <= 1000000 && text_ok(o->author) &&
-	       text_ok(o->reason) && text_ok(o->node);
+	       time_ok(o->created_ms) && o->from_ppm <= 1000000 && plain_is(o->author) &&
+	       plain_is(o->reason) && plain_is(o->node) && plain_is(o->principal);
 }
 
 const char *override_kind_text(enum model_override_kind kind)

@@ -74,8 +74,6 @@ struct overrides {
 
 #define OVERRIDE_GENERATION_END ((uint64_t)1 << 53) /**< so that JSON has each exactly */
 
-/** Whether the former release would do the same with it: no drill, and no step or one that says the same. */
-bool override_is_plain(const struct override *o);
 /** Whether one of @p n has @p id. */
 bool override_in(const struct override *list, size_t n, const char *id);
 

@@ -149,6 +149,14 @@ bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size)
 	return true;
 }
 
+int sql_record(sqlite3_stmt *q, int column, const struct record_kind *r, void *out)
+{
+	const char *text = (const char *)sqlite3_column_text(q, column);
+	int err = text ? record_from_text(r, text, out, NULL) : -EBADMSG;
+
+	return err == -EINVAL ? -EBADMSG : err;
+}
+
 int sql_corrupt(sqlite3 *db)
 {
 	return (sqlite3_errcode(db) & 0xff) == SQLITE_NOMEM ? -ENOMEM : -EBADMSG;

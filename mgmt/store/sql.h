@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/checked.h"
+#include "record/fields.h"
 
 /**
  * Our errno for an SQLite result: -EBADMSG corrupt, -ENOSPC full, -EBUSY locked, -EROFS, -ENOMEM,
@@ -53,5 +54,7 @@ MUST_CHECK int sql_begin(sqlite3 *db);
 MUST_CHECK int sql_end(sqlite3 *db, int err);
 /** Copy a text column. @return whether it fits */
 MUST_CHECK bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size);
+/** Read a record from a text column. @return 0, -EBADMSG (it is none) or -ENOMEM; @p out is untouched then */
+MUST_CHECK int sql_record(sqlite3_stmt *q, int column, const struct record_kind *r, void *out);
 
 #endif

@@ -8,7 +8,7 @@
  * corrupt, -ENOSPC full, other -errno) and by store_reason(), and the caller goes on without it
  * (mgmt/store/intent.h).
  *
- * Implemented in mgmt/store/store.c, store_history.c, store_record.c and store_blobs.c.
+ * Implemented in mgmt/store/store.c, store_versions.c, store_newest.c, store_record.c and store_blobs.c.
  */
 #ifndef WEIR_MGMT_STORE_STORE_H
 #define WEIR_MGMT_STORE_STORE_H
@@ -44,7 +44,7 @@ struct version {
 	int64_t time_ms, effective_ms;
 	int64_t confirm_by_ms; /**< 0: needs no confirmation, or has it */
 	char supersedes[VERSION_SUPERSEDES_MAX][DIGEST_TEXT_MAX]; /**< heads overridden by name */
-	size_t n_supersedes;
+	uint32_t n_supersedes;
 	/** the unconfirmed version that this one rolls back automatically; 0: none */
 	uint64_t undoes;
 	int64_t confirm_left_ms; /**< until the deadline, when it was read or received; 0: not known; not stored */

@@ -13,6 +13,7 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/health_exchange.h"
 #include "mgmt/operations/record_json.h"
+#include "mgmt/store/records.h"
 #include "tests/fuzz/fuzz_text.h"
 #include "weir/announce.h"
 #include "weir/json.h"
@@ -22,10 +23,10 @@ static void check_override(const json_t *json)
 {
 	struct override o = { 0 }, again = { 0 };
 
-	if (override_from_peer_json(json, &o))
+	if (record_from_json(&override_record, json, &o, NULL))
 		return;
-	json_t *told = override_to_peer_json(&o);
-	assert(told && override_from_peer_json(told, &again) == 0);
+	json_t *told = record_to_json(&override_record, &o);
+	assert(told && record_from_json(&override_record, told, &again, NULL) == 0);
 	assert(!strcmp(o.id, again.id) && o.generation == again.generation &&
 	       o.kind == again.kind && o.target == again.target && o.until_ms == again.until_ms &&
 	       o.ended == again.ended);
@@ -42,10 +43,10 @@ static void check_version(const json_t *json)
 {
 	struct version v = { 0 }, again = { 0 };
 
-	if (version_from_peer_json(json, &v))
+	if (record_from_json(&version_record, json, &v, NULL))
 		return;
-	json_t *told = version_to_peer_json(&v);
-	assert(told && version_from_peer_json(told, &again) == 0);
+	json_t *told = record_to_json(&version_record, &v);
+	assert(told && record_from_json(&version_record, told, &again, NULL) == 0);
 	assert(v.number == again.number && !strcmp(v.digest, again.digest) &&
 	       v.time_ms == again.time_ms);
 	json_decref(told);

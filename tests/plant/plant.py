@@ -43,7 +43,7 @@ LONG = {
                     "mgmt/store/tokens", "mgmt/cli/cmd_token"),
     "mgmt many zones": ("mgmt/store/zones", "mgmt/store/files", "dns/zone"),
     "mgmt moved": ("mgmt/store", "base/owner", "base/lock"),
-    "mgmt peers": ("mgmt/api/peers", "mgmt/api/propose", "mgmt/api/fetch", "mgmt/api/client", "mgmt/api/to_json", "mgmt/api/peer_json",
+    "mgmt peers": ("mgmt/api/peers", "mgmt/api/propose", "mgmt/api/fetch", "mgmt/api/client", "mgmt/api/to_json", "mgmt/store/records",
                    "mgmt/api/handle_peer", "mgmt/api/handle_files", "mgmt/api/state_fetch", "mgmt/api/diverged",
                    "mgmt/store/join", "mgmt/store/yield", "mgmt/store/blobs"),
     "mgmt proposals": ("mgmt/api/propose", "mgmt/api/peers", "mgmt/store/reserve", "mgmt/store/yield"),

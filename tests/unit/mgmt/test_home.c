@@ -69,8 +69,11 @@ static int versions_in(const struct fixture *f)
 	return n;
 }
 
-static const char add_two[] = "INSERT INTO versions VALUES(1,'a','','jw','x','n',1,2,0,'');"
-                              "INSERT INTO versions VALUES(2,'b','a','jw','x','n',1,2,0,'');";
+/* A version as the store has it. */
+#define VERSION(number, digit)                                                                     \
+	"INSERT INTO versions VALUES(" number ",'{\"number\":" number                              \
+	",\"digest\":\"' || replace(hex(zeroblob(32)), '0', '" digit "') || '\"}');"
+static const char add_two[] = VERSION("1", "a") VERSION("2", "b");
 
 /* A store as the former release leaves it, with two versions. */
 static void make_former(const struct fixture *f)
@@ -138,9 +141,7 @@ static void an_upgrade_moves_the_store_and_a_downgrade_finds_it(void **state)
 	assert_int_equal(lstat(name_in(f, "store/store.db"), &st), 0);
 	assert_int_equal(st.st_nlink, 1);
 	/* without the package's scripts: the former release opens the old name, its journals are in the directory */
-	run_sql(name_in(f, "store.db"),
-	        "PRAGMA journal_mode=TRUNCATE;"
-	        "INSERT INTO versions VALUES(3,'c','b','jw','x','n',1,2,0,'');");
+	run_sql(name_in(f, "store.db"), "PRAGMA journal_mode=TRUNCATE;" VERSION("3", "c"));
 	assert_int_not_equal(access(name_in(f, "store.db-journal"), F_OK), 0);
 	assert_int_equal(versions_in(f), 3);
 	/* with them */
@@ -148,8 +149,7 @@ static void an_upgrade_moves_the_store_and_a_downgrade_finds_it(void **state)
 	assert_int_equal(lstat(name_in(f, "store.db"), &st), 0);
 	assert_true(S_ISREG(st.st_mode));
 	assert_int_not_equal(access(name_in(f, "store/store.db"), F_OK), 0);
-	run_sql(name_in(f, "store.db"),
-	        "INSERT INTO versions VALUES(4,'d','c','jw','x','n',1,2,0,'');");
+	run_sql(name_in(f, "store.db"), VERSION("4", "d"));
 	/* and up again */
 	assert_int_equal(versions_in(f), 4);
 }

@@ -4,6 +4,7 @@
 
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
+#include "mgmt/store/records.h"
 
 /* This node's own load, at the edge. */
 static bool has_own_load;
@@ -127,39 +128,6 @@ static void loads_out_of_range_are_not_known(void **state)
 	}
 }
 
-/* The former release tells no features; what is no list of texts tells none either. */
-static void a_peer_understands_steps_when_it_says_so(void **state)
-{
-	static const struct {
-		const char *features;
-		bool steps;
-	} rows[] = { { "[\"steps\"]", true },
-		     { "[7,\"x\",\"steps\"]", true },
-		     { "[]", false },
-		     { "[\"step\"]", false },
-		     { "\"steps\"", false },
-		     { "{\"steps\":true}", false },
-		     { "[[\"steps\"]]", false },
-		     { NULL, false } };
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct peer_target t = make_target("fra-1", PEERS_AGREED);
-		json_t *answer = head_answer("shop", "d", json_null());
-		bool confirmed;
-
-		t.report.steps = !rows[i].steps;
-		assert_false(t.report.steps_known);
-		if (rows[i].features)
-			json_object_set_new(answer, "features",
-			                    json_loads(rows[i].features, JSON_DECODE_ANY, NULL));
-		assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
-		assert_true(t.report.steps_known);
-		assert_int_equal(t.report.steps, rows[i].steps);
-		json_decref(answer);
-	}
-}
-
 /* Only a peer with our head, confirmed there and not here, confirms it. */
 static void a_confirmation_at_a_peer_is_seen(void **state)
 {
@@ -172,14 +140,14 @@ static void a_confirmation_at_a_peer_is_seen(void **state)
 	asked_apply("# unconfirmed", 60000, NOW_MS + 10);
 	v = *intent_head(this_node.intent);
 	assert_true(v.confirm_by_ms > 0);
-	answer = head_answer("shop", "d", version_to_peer_json(&v));
+	answer = head_answer("shop", "d", record_to_json(&version_record, &v));
 	confirmed = false;
 	assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
 	assert_int_equal(t.report.state, PEERS_AGREED);
 	assert_false(confirmed);
 	json_decref(answer);
 	v.confirm_by_ms = v.confirm_left_ms = 0;
-	answer = head_answer("shop", "d", version_to_peer_json(&v));
+	answer = head_answer("shop", "d", record_to_json(&version_record, &v));
 	assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
 	assert_true(confirmed);
 	json_decref(answer);
@@ -194,7 +162,7 @@ static void lists_of_versions_go_down(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
 		v.number = numbers[i];
-		json_array_append_new(items, version_to_peer_json(&v));
+		json_array_append_new(items, record_to_json(&version_record, &v));
 	}
 	json_array_append_new(items, json_string("no version"));
 	assert_int_equal(read_versions(items, &list), 3);
@@ -251,30 +219,14 @@ static void who_lacks_our_overrides_is_behind(void **state)
 		struct peer_target t = make_target("fra-1", PEERS_UNASKED);
 		struct client_request r = { .status = 200 };
 
-		r.answer = head_answer("shop", same ? digest : other,
-		                       version_to_peer_json(intent_head(this_node.intent)));
+		r.answer =
+		        head_answer("shop", same ? digest : other,
+		                    record_to_json(&version_record, intent_head(this_node.intent)));
 		apply_answer(&this_node, &t, &r);
 		assert_int_equal(t.report.state, same ? PEERS_AGREED : PEERS_BEHIND);
 		assert_true(t.report.answered_ms > 0);
 		assert_int_equal(n_asked, 1); /* for its overrides, where they are others */
 		json_decref(r.answer);
-	}
-}
-
-/* The former release refuses a question with a parameter that it does not know. */
-static void only_who_understands_steps_is_asked_for_them(void **state)
-{
-	(void)state;
-	for (int steps = 0; steps < 2; steps++) {
-		struct peer_target t = make_target("fra-1", PEERS_UNASKED);
-
-		n_asked = 0;
-		t.report.steps = steps;
-		merge_overrides(&this_node, &t);
-		assert_int_equal(n_asked, 1);
-		assert_string_equal(requested[0].url,
-		                    steps ? "https://fra-1/v1/peer/overrides?features=steps"
-		                          : "https://fra-1/v1/peer/overrides");
 	}
 }
 
@@ -457,12 +409,10 @@ int main(void)
 		T(a_clock_is_compared_with_the_middle_of_the_question),
 		T(another_cluster_s_node_has_nothing_to_say),
 		T(loads_out_of_range_are_not_known),
-		T(a_peer_understands_steps_when_it_says_so),
 		T(a_confirmation_at_a_peer_is_seen),
 		T(lists_of_versions_go_down),
 		T(versions_are_taken_together_or_not_at_all),
 		T(who_lacks_our_overrides_is_behind),
-		T(only_who_understands_steps_is_asked_for_them),
 		T(a_silent_peer_says_why),
 		T(changes_that_matter_become_events),
 		T(who_joins_waits_for_those_that_can_be_asked),

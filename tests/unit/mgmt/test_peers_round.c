@@ -9,6 +9,7 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
+#include "mgmt/store/records.h"
 
 static const struct model *fake_model; /* NULL: this node's own */
 
@@ -111,19 +112,19 @@ static void answer_as_peer(bool lost)
 	struct version v;
 
 	for (uint64_t n = head->number; n > 0 && !intent_version(peer, n, &v, NULL); n--)
-		json_array_append_new(list, version_to_peer_json(&v));
+		json_array_append_new(list, record_to_json(&version_record, &v));
 	overrides_digest_at(intent_overrides(peer), clock_believed_ms(), digest);
-	answers[0] =
-	        text_of(json_pack("{s:s, s:s, s:o, s:I, s:{s:I}}", "cluster", "shop", "overrides",
-	                          digest, "version", version_to_peer_json(head), "bits_per_s",
-	                          (json_int_t)4000, "clock", "ms", (json_int_t)clock_mono_ms()));
+	answers[0] = text_of(
+	        json_pack("{s:s, s:s, s:o, s:I, s:{s:I}}", "cluster", "shop", "overrides", digest,
+	                  "version", record_to_json(&version_record, head), "bits_per_s",
+	                  (json_int_t)4000, "clock", "ms", (json_int_t)clock_mono_ms()));
 	answers[1] = text_of(json_pack("{s:o}", "items", list));
 	answers[2] =
 	        text_of(json_pack("{s:o}", "files", contents_to_json(intent_head_files(peer))));
 	list = json_array();
 	for (size_t i = 0; i < intent_overrides(peer)->n_items; i++)
-		json_array_append_new(list,
-		                      override_to_peer_json(&intent_overrides(peer)->items[i]));
+		json_array_append_new(
+		        list, record_to_json(&override_record, &intent_overrides(peer)->items[i]));
 	json_array_append_new(list, json_string("no override"));
 	answers[3] = text_of(json_pack("{s:o}", "items", list));
 	snprintf(path, sizeof(path), "/v1/peer/versions/%llu", (unsigned long long)head->number);

@@ -11,6 +11,7 @@
 #include "mgmt/api/propose.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/yield.h"
+#include "mgmt/store/records.h"
 
 static struct version our_head, taken, yielded_to[2];
 static bool is_untold, yields, has_it;
@@ -165,7 +166,7 @@ static int teardown(void **state)
 static json_t *body_of(const struct version *v)
 {
 	return json_pack("{s:s, s:s, s:o, s:{}}", "node", "fra-1", "cluster", "shop", "version",
-	                 version_to_peer_json(v), "files");
+	                 record_to_json(&version_record, v), "files");
 }
 
 /* Give @p body to @p handler. @return the state that is answered; "" for a problem */
@@ -353,21 +354,25 @@ static void a_reservation_is_of_one_node(void **state)
 	const struct version real = *intent_head(this_node.intent); /* as propose_grant() sees it */
 
 	(void)state;
-	assert_string_equal(give_body(handle_peer_reserve,
-	                              reserve_body("fra-1", version_to_peer_json(&real), false)),
-	                    "granted");
+	assert_string_equal(
+	        give_body(handle_peer_reserve,
+	                  reserve_body("fra-1", record_to_json(&version_record, &real), false)),
+	        "granted");
 	assert_string_equal(name_of_holder(), "fra-1");
-	assert_string_equal(give_body(handle_peer_reserve,
-	                              reserve_body("lon-1", version_to_peer_json(&real), false)),
-	                    "reserved");
+	assert_string_equal(
+	        give_body(handle_peer_reserve,
+	                  reserve_body("lon-1", record_to_json(&version_record, &real), false)),
+	        "reserved");
 	assert_string_equal(name_of_holder(), "fra-1");
-	assert_string_equal(give_body(handle_peer_reserve,
-	                              reserve_body("lon-1", version_to_peer_json(&real), true)),
-	                    "released");
+	assert_string_equal(
+	        give_body(handle_peer_reserve,
+	                  reserve_body("lon-1", record_to_json(&version_record, &real), true)),
+	        "released");
 	assert_string_equal(name_of_holder(), "fra-1");
-	assert_string_equal(give_body(handle_peer_reserve,
-	                              reserve_body("fra-1", version_to_peer_json(&real), true)),
-	                    "released");
+	assert_string_equal(
+	        give_body(handle_peer_reserve,
+	                  reserve_body("fra-1", record_to_json(&version_record, &real), true)),
+	        "released");
 	assert_string_equal(name_of_holder(), "");
 	assert_string_equal(
 	        give_body(handle_peer_reserve, reserve_body("lon-1", json_string("?"), false)),

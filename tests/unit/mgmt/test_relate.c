@@ -99,11 +99,11 @@ static void an_older_head_is_behind_if_history_has_it(void **state)
 	assert_int_equal(intent_relate(in, &v, 1), INTENT_BEHIND);
 	assert_int_equal(intent_version(in, 9, &v, NULL), 0);
 	assert_int_equal(intent_relate(in, &v, 1), INTENT_BEHIND);
-	v = other_version(1, 'x');
+	v = other_version(1, 'f');
 	assert_int_equal(intent_relate(in, &v, 1), INTENT_DIVERGED);
-	v = other_version(9, 'x');
+	v = other_version(9, 'f');
 	assert_int_equal(intent_relate(in, &v, 1), INTENT_DIVERGED);
-	v = other_version(10, 'x');
+	v = other_version(10, 'f');
 	assert_int_equal(intent_relate(in, &v, 1), INTENT_DIVERGED);
 }
 
@@ -111,7 +111,7 @@ static void an_older_head_is_behind_if_history_has_it(void **state)
 static void an_overridden_head_is_behind(void **state)
 {
 	struct intent_foreign head = { .number = 1 };
-	struct version theirs = other_version(1, 'x'), later = other_version(3, 'x');
+	struct version theirs = other_version(1, 'f'), later = other_version(3, 'f');
 	const char *force[] = { theirs.digest };
 	struct intent_change change = { .confirm_within_ms = 0, .force = force, .n_force = 1 };
 
@@ -139,7 +139,7 @@ static void a_later_head_is_ahead_if_it_leads_on_from_ours(void **state)
 	(void)state;
 	apply_until(3);
 	const struct version *head = intent_head(in);
-	list[0] = other_version(5, 'x');
+	list[0] = other_version(5, 'f');
 	assert_int_equal(intent_relate(in, list, 1), INTENT_AHEAD); /* the list is needed */
 	list[1] = other_version(4, 'y');
 	list[2] = *head;
@@ -161,7 +161,7 @@ static void a_later_head_is_ahead_if_it_leads_on_from_ours(void **state)
 
 static void of_two_with_one_number_the_one_that_names_the_other_wins(void **state)
 {
-	struct version theirs = other_version(2, 'x'), ours;
+	struct version theirs = other_version(2, 'f'), ours;
 	struct intent_foreign head = { .number = 1 };
 	const char *force[] = { theirs.digest };
 	struct intent_change change = { .confirm_within_ms = 0, .force = force, .n_force = 1 };
@@ -220,7 +220,7 @@ static void what_is_not_as_it_says_is_not_taken(void **state)
  */
 static void a_version_with_mistakes_is_refused_and_named(void **state)
 {
-	struct intent_offer offer = { .version = other_version(5, 'x') };
+	struct intent_offer offer = { .version = other_version(5, 'f') };
 	const char *why;
 
 	(void)state;

@@ -200,9 +200,6 @@ static void a_peer_hears_all_that_a_head_is_made_of(void **state)
 	assert_int_equal(strlen(text_in(answer.json, "hash_key")), MODEL_FINGERPRINT_MAX - 1);
 	assert_string_equal(text_in(answer.json, "hash_key"), text_in(version, "hash_key"));
 	assert_string_equal(text_in(answer.json, "clock"), "the clock");
-	const json_t *features = json_object_get(answer.json, "features");
-	assert_int_equal(json_array_size(features), 1);
-	assert_string_equal(json_string_value(json_array_get(features, 0)), "steps");
 	assert_true(json_is_null(json_object_get(answer.json, "bits_per_s")));
 	assert_null(json_object_get(answer.json, "in_force"));
 	assert_string_equal(
@@ -309,43 +306,7 @@ static void peers_hear_of_ended_overrides_too(void **state)
 	assert_string_equal(text_in(item_at("items", 0), "name"), "fra");
 	assert_true(json_is_true(json_object_get(item_at("items", 0), "ended")));
 	assert_string_equal(text_in(item_at("items", 1), "name"), "ams");
-	assert_true(json_is_false(json_object_get(item_at("items", 1), "ended")));
-}
-
-/* One that does not say that it knows steps would take a part of a site for all of it. */
-static void a_step_goes_to_peers_that_understand_it(void **state)
-{
-	static const struct {
-		const char *query;
-		size_t n;
-	} rows[] = {
-		{ "", 1 }, { "features=", 1 }, { "features=other", 1 }, { "features=steps", 2 }
-	};
-	struct override list[2] = {
-		{ .id = "0123456789abcdef",
-		  .kind = MODEL_OVERRIDE_DRAIN,
-		  .name = "ams",
-		  .generation = (uint64_t)1 << 20,
-		  .created_ms = NOW_MS,
-		  .from_ms = NOW_MS,
-		  .until_ms = MODEL_TIME_NEVER,
-		  .is_step = true,
-		  .to_ppm = 1000000,
-		  .operation = "d1" },
-	};
-
-	(void)state;
-	list[1] = list[0];
-	snprintf(list[1].id, sizeof(list[1].id), "0123456789abcdee");
-	list[1].to_ppm = 100000;
-	assert_int_equal(intent_merge(this_node.intent, list, 2, NOW_MS), 2);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(ask_handler(handle_peer_overrides, "", rows[i].query), 200);
-		assert_int_equal(count_rows("items"), rows[i].n);
-		const json_t *last = item_at("items", rows[i].n - 1);
-		assert_string_equal(text_in(last, "id"), "0123456789abcdef");
-		assert_non_null(json_object_get(last, "step"));
-	}
+	assert_null(json_object_get(item_at("items", 1), "ended"));
 }
 
 static void peers_may_knock(void **state)
@@ -556,7 +517,6 @@ int main(void)
 		T(peers_hear_how_long_a_version_has_left),
 		T(a_peer_fetches_a_version_with_its_files),
 		T(peers_hear_of_ended_overrides_too),
-		T(a_step_goes_to_peers_that_understand_it),
 		T(peers_may_knock),
 		T(the_list_of_versions_is_cut),
 		T(versions_that_gave_way_are_listed),

@@ -127,24 +127,6 @@ static void each_field_of_a_step_counts_in_the_digest(void **state)
 	assert_string_equal(overrides_digest(&set, after), before);
 }
 
-/* As the former release has it, byte for byte: its nodes ask for overrides when digests differ. */
-static void without_a_step_the_digest_is_the_former_releases(void **state)
-{
-	struct override o = make_step(5, 250000, 0);
-	struct overrides set = { &o, 1 };
-	char got[DIGEST_TEXT_MAX], expected[DIGEST_TEXT_MAX], text[512];
-
-	(void)state;
-	o.is_step = false;
-	o.operation[0] = '\0';
-	int n = snprintf(text, sizeof(text),
-	                 "d1-1 0000000000000005 0 0 /ams %lld %lld 0 %lld 250000 0 "
-	                 "fra-1\njw\nCHG-7\n",
-	                 (long long)NOW_MS, (long long)NOW_MS, (long long)NEVER);
-	digest_bytes(text, (size_t)n, expected);
-	assert_string_equal(overrides_digest(&set, got), expected);
-}
-
 static void what_may_be_in_a_step_is_limited(void **state)
 {
 	const struct override fine = make_step(override_generation(1, false, 1), 0, 1000000);
@@ -204,24 +186,6 @@ static void what_is_no_step_has_nothing_of_one(void **state)
 	o = fine;
 	o.operation[0] = 'd';
 	assert_false(override_ok(&o));
-}
-
-static void the_former_release_gets_what_it_understands(void **state)
-{
-	struct override o = make_step(override_generation(1, false, 5), 750000, 1000000);
-
-	(void)state;
-	assert_true(override_is_plain(&o));
-	snprintf(o.service, sizeof(o.service), "web");
-	assert_false(override_is_plain(&o));
-	o.service[0] = '\0';
-	o.to_ppm = 999999;
-	assert_false(override_is_plain(&o));
-	o.ended = true; /* a tombstone, which ends what it has */
-	assert_true(override_is_plain(&o));
-	o.ended = o.is_step = false;
-	o.to_ppm = 0;
-	assert_true(override_is_plain(&o));
 }
 
 static void a_step_is_called_by_what_it_does(void **state)
@@ -323,19 +287,6 @@ static void run_sql(const struct fixture *f, const char *text)
 	sqlite3_close(db);
 }
 
-/* So many rows are there of an override: one that is left behind would come back some day. */
-static void assert_rows(const struct fixture *f, const char *id, int overrides, int steps)
-{
-	char text[512];
-
-	snprintf(text, sizeof(text),
-	         "CREATE TEMP TABLE a(n CHECK(n=%d)); CREATE TEMP TABLE b(n CHECK(n=%d));"
-	         "INSERT INTO a SELECT count(*) FROM overrides WHERE id='%s';"
-	         "INSERT INTO b SELECT count(*) FROM steps WHERE id='%s';",
-	         overrides, steps, id, id);
-	run_sql(f, text);
-}
-
 static void a_step_comes_back_from_the_store_with_each_field(void **state)
 {
 	struct fixture f;
@@ -349,26 +300,23 @@ static void a_step_comes_back_from_the_store_with_each_field(void **state)
 	list[0].over_ms = 1234;
 	snprintf(list[0].service, sizeof(list[0].service), "web");
 	snprintf(list[0].principal, sizeof(list[0].principal), "token:x");
-	snprintf(list[1].id, sizeof(list[1].id), "d1-2"); /* in both tables */
+	snprintf(list[1].id, sizeof(list[1].id), "d1-2");
 	put_overrides(&f, list, 2);
 	read_back(&f, &got);
 	assert_int_equal(got.n_items, 2);
 	assert_memory_equal(got.items, list, sizeof(list));
 	overrides_fini(&got);
-	assert_rows(&f, "d1-1", 0, 1);
-	assert_rows(&f, "d1-2", 1, 1);
-	list[1].to_ppm = 990000; /* its return begins: the former release does not know it */
+	list[1].to_ppm = 990000; /* its return begins */
 	list[1].generation++;
 	put_one(&f, &list[1]);
-	assert_rows(&f, "d1-2", 0, 1);
-	list[0].ended = true; /* it ends: in both tables now */
+	list[0].ended = true; /* it ends */
 	list[0].generation++;
 	put_one(&f, &list[0]);
 	read_back(&f, &got);
 	assert_int_equal(got.n_items, 2);
 	assert_memory_equal(got.items, list, sizeof(list));
 	overrides_fini(&got);
-	list[1].is_step = false; /* a person's: in one table, and the row of the step is gone */
+	list[1].is_step = false; /* a person's */
 	list[1].to_ppm = 0;
 	memset(list[1].operation, 0, sizeof(list[1].operation));
 	list[1].generation++;
@@ -376,8 +324,6 @@ static void a_step_comes_back_from_the_store_with_each_field(void **state)
 	read_back(&f, &got);
 	assert_int_equal(got.n_items, 2);
 	assert_memory_equal(got.items, list, sizeof(list));
-	assert_rows(&f, "d1-1", 1, 1);
-	assert_rows(&f, "d1-2", 1, 0);
 	overrides_fini(&got);
 	fixture_remove(&f);
 }
@@ -403,7 +349,6 @@ static void a_drill_comes_back_from_the_store(void **state)
 	assert_int_equal(prefix_parse("198.51.100.0/24", &o.clients), 0);
 	fixture_make(&f);
 	put_overrides(&f, &o, 1);
-	assert_rows(&f, "d1-1", 0, 0); /* the former release does not see it */
 	o.ended = true;
 	o.generation++;
 	put_one(&f, &o);
@@ -414,60 +359,31 @@ static void a_drill_comes_back_from_the_store(void **state)
 	fixture_remove(&f);
 }
 
-/* The former release reads the table `overrides`; what it changes there holds after an upgrade. */
-static void a_downgrade_and_an_upgrade_lose_no_word(void **state)
-{
-	struct fixture f;
-	struct override all = make_step(override_generation(2, false, 5), 0, 1000000),
-	                part = make_step(override_generation(2, false, 2), 0, 100000);
-	struct override list[2];
-	struct overrides got;
-
-	(void)state;
-	fixture_make(&f);
-	snprintf(part.id, sizeof(part.id), "d2-1");
-	list[0] = all;
-	list[1] = part;
-	put_overrides(&f, list, 2);
-	run_sql(&f, "CREATE TABLE seen AS SELECT count(*) AS n FROM overrides WHERE id='d1-1';"
-	            "CREATE TABLE unseen AS SELECT count(*) AS n FROM overrides WHERE id='d2-1';");
-	run_sql(&f, "UPDATE overrides SET generation=generation+1, ended=1, until_ms=from_ms"
-	            " WHERE (SELECT n FROM seen)=1 AND (SELECT n FROM unseen)=0");
-	read_back(&f, &got);
-	assert_int_equal(got.n_items, 2);
-	assert_true(got.items[0].ended); /* a person of the former release has ended it */
-	assert_false(got.items[0].is_step);
-	assert_true(got.items[1].is_step);
-	assert_int_equal(got.items[1].to_ppm, 100000);
-	overrides_fini(&got);
-	fixture_remove(&f);
-}
-
 static void a_damaged_step_comes_into_force_nowhere(void **state)
 {
-	static const char *const damage[] = {
-		"UPDATE steps SET to_ppm=1000001",    "UPDATE steps SET to_ppm=-1",
-		"UPDATE steps SET to_ppm=4294967296", "UPDATE steps SET late_from_ms=-5",
-		"UPDATE steps SET service='A B'",     "UPDATE steps SET operation='/'",
-		"UPDATE steps SET until_ms=5",        "UPDATE steps SET kind=1",
-		"UPDATE steps SET target=2",          "UPDATE steps SET service=x'00ff'",
-		"UPDATE steps SET generation=1<<53",
+	static const char *const damage[][2] = {
+		{ "to_ppm", "1000001" },  { "to_ppm", "-1" },        { "to_ppm", "4294967296" },
+		{ "late_from_ms", "-5" }, { "service", "'A B'" },    { "operation", "'/'" },
+		{ "until_ms", "5" },      { "kind", "'disable'" },   { "target", "'node'" },
+		{ "service", "7" },       { "generation", "1<<53" }, { "is_step", "json('false')" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(damage); i++) {
 		struct override o = make_step(override_generation(2, false, 2), 0, 100000);
 		struct overrides got = { 0 };
-		char reason[EVENT_TEXT_MAX];
+		char reason[EVENT_TEXT_MAX], text[128];
 		struct fixture f;
 		struct store *s;
 
 		fixture_make(&f);
 		put_overrides(&f, &o, 1);
-		run_sql(&f, damage[i]);
+		snprintf(text, sizeof(text), "UPDATE overrides SET text=json_set(text, '$.%s', %s)",
+		         damage[i][0], damage[i][1]);
+		run_sql(&f, text);
 		assert_int_equal(store_open(f.state, &s, reason), 0);
 		if (store_overrides(s, &got, NOW_MS) != -EBADMSG)
-			fail_msg("taken: %s", damage[i]);
+			fail_msg("taken: %s", text);
 		store_close(s);
 		overrides_fini(&got);
 		fixture_remove(&f);
@@ -480,15 +396,12 @@ int main(void)
 		cmocka_unit_test(generations_are_in_the_order_of_their_parts),
 		cmocka_unit_test(nodes_agree_on_steps_in_any_order),
 		cmocka_unit_test(each_field_of_a_step_counts_in_the_digest),
-		cmocka_unit_test(without_a_step_the_digest_is_the_former_releases),
 		cmocka_unit_test(what_may_be_in_a_step_is_limited),
 		cmocka_unit_test(what_is_no_step_has_nothing_of_one),
-		cmocka_unit_test(the_former_release_gets_what_it_understands),
 		cmocka_unit_test(a_step_is_called_by_what_it_does),
 		cmocka_unit_test(a_service_is_a_target_of_its_own),
 		cmocka_unit_test(a_step_comes_back_from_the_store_with_each_field),
 		cmocka_unit_test(a_drill_comes_back_from_the_store),
-		cmocka_unit_test(a_downgrade_and_an_upgrade_lose_no_word),
 		cmocka_unit_test(a_damaged_step_comes_into_force_nowhere),
 	};
 

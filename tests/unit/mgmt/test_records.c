@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is believed of a peer's version: what it can be, and what can be shown and kept. */
+/* What is believed of a peer's or a store's record: what it can be, and what can be shown and kept. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,6 +15,7 @@
 #include "mgmt/api/inforce.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/intent.h"
+#include "mgmt/store/records.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define CONFIRM_MAX_MS 86400000
@@ -30,7 +31,7 @@ static json_t *peers_version(void)
 		             .confirm_by_ms = 3000 };
 
 	memset(v.digest, 'a', DIGEST_TEXT_MAX - 1);
-	return version_to_peer_json(&v);
+	return record_to_json(&version_record, &v);
 }
 
 static void numbers_and_times_have_an_end(void **state)
@@ -57,7 +58,8 @@ static void numbers_and_times_have_an_end(void **state)
 
 		json_object_set_new(object, rows[i].name, json_integer(rows[i].value));
 		print_message("  %s %lld\n", rows[i].name, (long long)rows[i].value);
-		assert_int_equal(version_from_peer_json(object, &v) ? -1 : 0, rows[i].err);
+		assert_int_equal(record_from_json(&version_record, object, &v, NULL) ? -1 : 0,
+		                 rows[i].err);
 		json_decref(object);
 	}
 }
@@ -69,13 +71,8 @@ static void numbers_of_an_override_do_not_wrap(void **state)
 		json_int_t value;
 		int err;
 	} rows[] = {
-		{ "kind", MODEL_OVERRIDE_HOLD, 0 },
-		{ "kind", MODEL_OVERRIDE_HOLD + 1, -EINVAL },
-		{ "kind", -1, -EINVAL },
-		{ "kind", (json_int_t)1 << 32, -EINVAL },
-		{ "target", MODEL_TARGET_BACKEND, 0 },
-		{ "target", MODEL_TARGET_NODE + 1, -EINVAL },
-		{ "target", ((json_int_t)1 << 32) + MODEL_TARGET_BACKEND, -EINVAL },
+		{ "kind", MODEL_OVERRIDE_HOLD, -EINVAL }, /* a word */
+		{ "target", MODEL_TARGET_BACKEND, -EINVAL },
 		{ "from_ppm", 1000000, 0 },
 		{ "from_ppm", 1000001, -EINVAL },
 		{ "from_ppm", (json_int_t)1 << 32, -EINVAL },
@@ -96,11 +93,11 @@ static void numbers_of_an_override_do_not_wrap(void **state)
 			              .author = "ann",
 			              .reason = "why",
 			              .node = "fra-1" };
-		json_t *object = override_to_peer_json(&o);
+		json_t *object = record_to_json(&override_record, &o);
 
 		json_object_set_new(object, rows[i].name, json_integer(rows[i].value));
 		print_message("  %s %lld\n", rows[i].name, (long long)rows[i].value);
-		assert_int_equal(override_from_peer_json(object, &o), rows[i].err);
+		assert_int_equal(record_from_json(&override_record, object, &o, NULL), rows[i].err);
 		json_decref(object);
 	}
 }
@@ -131,19 +128,12 @@ static struct override peers_step(void)
 static void a_step_comes_back_from_a_peer_as_it_was(void **state)
 {
 	struct override o = peers_step(), got;
-	json_t *object = override_to_peer_json(&o);
+	json_t *object = record_to_json(&override_record, &o);
 
 	(void)state;
 	memset(&got, 0x55, sizeof(got));
-	assert_int_equal(override_from_peer_json(object, &got), 0);
+	assert_int_equal(record_from_json(&override_record, object, &got, NULL), 0);
 	assert_memory_equal(&got, &o, sizeof(o));
-	json_object_del(object, "step"); /* as a node of the former release has it */
-	assert_int_equal(override_from_peer_json(object, &got), 0);
-	assert_false(got.is_step);
-	json_decref(object);
-	o.is_step = false;
-	object = override_to_peer_json(&o);
-	assert_null(json_object_get(object, "step"));
 	json_decref(object);
 }
 
@@ -168,40 +158,48 @@ static struct override peers_drill(void)
 static void a_drill_comes_back_from_a_peer_as_it_was(void **state)
 {
 	struct override o = peers_drill(), got;
-	json_t *object = override_to_peer_json(&o);
+	json_t *object = record_to_json(&override_record, &o);
 
 	(void)state;
 	memset(&got, 0x55, sizeof(got));
-	assert_int_equal(override_from_peer_json(object, &got), 0);
+	assert_int_equal(record_from_json(&override_record, object, &got, NULL), 0);
 	assert_memory_equal(&got, &o, sizeof(o));
 	json_decref(object);
+}
+
+/* Fields of a record that are put in the place of its own: nothing is taken. */
+static void check_refused(const struct override *o, const char *const *bad, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct override got = { .generation = 77 };
+		json_t *object = record_to_json(&override_record, o);
+		json_t *wrong = json_loads(bad[i], JSON_ALLOW_NUL, NULL);
+
+		assert_int_equal(json_object_update(object, wrong), 0);
+		if (record_from_json(&override_record, object, &got, NULL) != -EINVAL ||
+		    got.generation != 77)
+			fail_msg("taken: %s", bad[i]);
+		json_decref(wrong);
+		json_decref(object);
+	}
 }
 
 static void a_malformed_drill_of_a_peer_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"{}",
-		"7",
-		"null",
-		"{\"clients\":\"192.0.2.0/24\"}",
-		"{\"service\":\"web\"}",
-		"{\"clients\":\"192.0.2.1/24\",\"service\":\"\"}",
-		"{\"clients\":\"0.0.0.0/0\",\"service\":\"\"}",
-		"{\"clients\":\"192.0.2.0\",\"service\":\"\"}",
-		"{\"clients\":\"192.0.2.0/24\",\"service\":\"A B\"}",
+		"{\"clients\":7}",
+		"{\"clients\":null}",
+		"{\"clients\":\"192.0.2.1/24\"}",
+		"{\"clients\":\"0.0.0.0/0\"}",
+		"{\"clients\":\"192.0.2.0\"}",
+		"{\"service\":\"A B\"}",
+		"{\"kind\":\"drain\"}", /* with clients */
+		"{\"is_step\":true}",
 	};
+	struct override o = peers_drill();
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct override o = peers_drill(), got;
-		json_t *object = override_to_peer_json(&o);
-
-		json_object_set_new(object, "drill", json_loads(bad[i], JSON_DECODE_ANY, NULL));
-		assert_int_equal(override_from_peer_json(object, &got), -EINVAL);
-		json_object_set_new(object, "kind", json_integer(0)); /* a drain with clients */
-		assert_int_equal(override_from_peer_json(object, &got), -EINVAL);
-		json_decref(object);
-	}
+	check_refused(&o, bad, sizeof(bad) / sizeof(bad[0]));
 }
 
 static void a_drill_without_an_end_or_with_a_ramp_is_refused(void **state)
@@ -210,7 +208,6 @@ static void a_drill_without_an_end_or_with_a_ramp_is_refused(void **state)
 
 	(void)state;
 	assert_true(override_ok(&o));
-	assert_false(override_is_plain(&o));
 	o.until_ms = MODEL_TIME_NEVER;
 	assert_false(override_ok(&o));
 	o = peers_drill();
@@ -221,51 +218,35 @@ static void a_drill_without_an_end_or_with_a_ramp_is_refused(void **state)
 	assert_false(override_ok(&o));
 }
 
-/* A field of a step that is missing, of another type or out of its limits: nothing is taken. */
+/* A field of another type or out of its limits. */
 static void a_malformed_step_of_a_peer_is_refused(void **state)
 {
 	static const char *const bad[] = {
-		"{}",
-		"7",
-		"[]",
-		"null",
-		"\"x\"",
-		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\"}",
-		"{\"to_ppm\":1,\"late_from_ms\":0,\"operation\":\"\"}",
-		"{\"to_ppm\":1,\"service\":\"\",\"operation\":\"\"}",
-		"{\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
-		"{\"to_ppm\":1000001,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
-		"{\"to_ppm\":-1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
-		"{\"to_ppm\":4294967296,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
-		"{\"to_ppm\":\"1\",\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
-		"{\"to_ppm\":1.5,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\"}",
-		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\",\"own_vips\":3}",
-		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\",\"own_vips\":-1}",
-		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\",\"shared_vips\":3}",
-		"{\"to_ppm\":1,\"late_from_ms\":-1,\"service\":\"\",\"operation\":\"\"}",
-		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"A\",\"operation\":\"\"}",
-		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"\\u001b\"}",
-		"{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\",\"operation\":\"w\\u0000\"}",
-		("{\"to_ppm\":1,\"late_from_ms\":0,\"service\":\"\","
-		 "\"operation\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"),
+		"{\"is_step\":false}",
+		"{\"is_step\":1}",
+		"{\"kind\":\"move\"}",
+		"{\"target\":\"\"}",
+		"{\"to_ppm\":1000001}",
+		"{\"to_ppm\":-1}",
+		"{\"to_ppm\":4294967296}",
+		"{\"to_ppm\":\"1\"}",
+		"{\"to_ppm\":1.5}",
+		"{\"own_vips\":\"gone\"}",
+		"{\"own_vips\":1}",
+		"{\"shared_vips\":\"gone\"}",
+		"{\"late_from_ms\":-1}",
+		"{\"service\":\"A\"}",
+		"{\"operation\":\"\\u001b\"}",
+		"{\"operation\":\"w\\u0000\"}",
+		"{\"operation\":\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}",
+		"{\"principal\":\"a\\u001b\"}",
+		"{\"author\":\"a\\nb\"}",
+		"{\"generation\":0}",
 	};
+	struct override o = peers_step();
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct override o = peers_step(), got = { .generation = 77 };
-		json_t *object = override_to_peer_json(&o);
-
-		json_t *step = json_loads(bad[i], JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
-		json_t *rest = json_pack("{s:i, s:i}", "own_vips", 0, "shared_vips", 0);
-
-		if (json_is_object(step)) /* only what the row has is wrong */
-			json_object_update_missing(step, rest);
-		json_decref(rest);
-		json_object_set_new(object, "step", step);
-		if (override_from_peer_json(object, &got) != -EINVAL || got.generation != 77)
-			fail_msg("taken: %s", bad[i]);
-		json_decref(object);
-	}
+	check_refused(&o, bad, sizeof(bad) / sizeof(bad[0]));
 }
 
 static void no_deadline_is_longer_than_a_day(void **state)
@@ -274,24 +255,48 @@ static void no_deadline_is_longer_than_a_day(void **state)
 	struct version v;
 
 	(void)state;
-	json_object_set_new(object, "confirm_left_ms", json_integer(INT64_MAX));
-	assert_int_equal(version_from_peer_json(object, &v), 0);
+	json_object_set_new(object, "confirm_left_ms", json_integer(CONFIRM_MAX_MS));
+	assert_int_equal(record_from_json(&version_record, object, &v, NULL), 0);
 	assert_int_equal(v.confirm_left_ms, CONFIRM_MAX_MS);
+	json_object_set_new(object, "confirm_left_ms", json_integer(CONFIRM_MAX_MS + 1));
+	assert_int_equal(record_from_json(&version_record, object, &v, NULL), -EINVAL);
 	json_decref(object);
 }
 
 static void texts_of_a_peer_do_nothing_to_a_terminal(void **state)
 {
-	json_t *object = peers_version();
-	struct version v;
+	static const char *const fields[] = { "author", "reason", "node", "principal" };
 
 	(void)state;
-	json_object_set_new(object, "author", json_string("a\x1b[2Jnn"));
-	json_object_set_new(object, "reason", json_string("one\ntwo"));
-	assert_int_equal(version_from_peer_json(object, &v), 0);
-	assert_string_equal(v.author, "a?[2Jnn");
-	assert_string_equal(v.reason, "one?two");
-	json_decref(object);
+	for (size_t i = 0; i < 4; i++) {
+		json_t *object = peers_version();
+		struct version v;
+
+		json_object_set_new(object, fields[i], json_string("a\x1b[2Jnn"));
+		assert_int_equal(record_from_json(&version_record, object, &v, NULL), -EINVAL);
+		json_decref(object);
+	}
+}
+
+static void digests_are_digests(void **state)
+{
+	static const char *const bad[] = {
+		"{\"digest\":\"abc\"}", "{\"parent\":\"abc\"}",   "{\"supersedes\":[\"abc\"]}",
+		"{\"supersedes\":7}",   "{\"hash_key\":\"abc\"}", "{\"undoes\":-1}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		json_t *object = peers_version(), *wrong = json_loads(bad[i], 0, NULL);
+		struct version v;
+
+		assert_int_equal(record_from_json(&version_record, object, &v, NULL), 0);
+		json_object_update(object, wrong);
+		if (record_from_json(&version_record, object, &v, NULL) != -EINVAL)
+			fail_msg("taken: %s", bad[i]);
+		json_decref(wrong);
+		json_decref(object);
+	}
 }
 
 /* A long reason of a peer is cut between characters, so that it can be told on as JSON. */
@@ -333,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_drill_without_an_end_or_with_a_ramp_is_refused),
 		cmocka_unit_test(no_deadline_is_longer_than_a_day),
 		cmocka_unit_test(texts_of_a_peer_do_nothing_to_a_terminal),
+		cmocka_unit_test(digests_are_digests),
 		cmocka_unit_test(a_refusal_of_a_peer_can_be_told_on),
 	};
 

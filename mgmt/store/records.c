@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/records.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/plain.h"
+#include "mgmt/store/intent.h"
+
+/* Numbers below this are exact in every JSON reader, and the store has room above it. */
+#define NUMBER_END ((uint64_t)1 << 53)
+
+static int find_word(const char *word, const char *(*text)(int value), int last)
+{
+	for (int i = 0; i <= last; i++)
+		if (!strcmp(text(i), word))
+			return i;
+	return -1;
+}
+
+static const char *kind_word(int value)
+{
+	return override_kind_text((enum model_override_kind)value);
+}
+
+static int find_kind(const char *word)
+{
+	return find_word(word, kind_word, MODEL_OVERRIDE_DRILL);
+}
+
+static const char *target_word(int value)
+{
+	return override_target_text((enum model_target_kind)value);
+}
+
+static int find_target(const char *word)
+{
+	return find_word(word, target_word, MODEL_TARGET_NODE);
+}
+
+static const char *vips_word(int value)
+{
+	static const char *const texts[] = { "announced", "shutdown", "withdrawn" };
+
+	return texts[value];
+}
+
+static int find_vips(const char *word)
+{
+	return find_word(word, vips_word, MODEL_VIPS_WITHDRAWN);
+}
+
+static const struct field override_fields[] = {
+	RECORD_TEXT(struct override, id),
+	RECORD_VALUE(struct override, generation, FIELD_U64),
+	RECORD_WORD(struct override, kind, kind_word, find_kind),
+	RECORD_WORD(struct override, target, target_word, find_target),
+	RECORD_TEXT(struct override, pool),
+	RECORD_TEXT(struct override, name),
+	RECORD_VALUE(struct override, created_ms, FIELD_I64),
+	RECORD_VALUE(struct override, from_ms, FIELD_I64),
+	RECORD_VALUE(struct override, over_ms, FIELD_I64),
+	RECORD_VALUE(struct override, until_ms, FIELD_I64),
+	RECORD_VALUE(struct override, from_ppm, FIELD_U32),
+	RECORD_VALUE(struct override, ended, FIELD_BOOL),
+	RECORD_VALUE(struct override, is_step, FIELD_BOOL),
+	RECORD_VALUE(struct override, to_ppm, FIELD_U32),
+	RECORD_VALUE(struct override, late_from_ms, FIELD_I64),
+	RECORD_WORD(struct override, own_vips, vips_word, find_vips),
+	RECORD_WORD(struct override, shared_vips, vips_word, find_vips),
+	RECORD_TEXT(struct override, service),
+	RECORD_TEXT(struct override, operation),
+	RECORD_VALUE(struct override, clients, FIELD_PREFIX),
+	RECORD_TEXT(struct override, author),
+	RECORD_TEXT(struct override, reason),
+	RECORD_TEXT(struct override, node),
+	RECORD_TEXT(struct override, principal),
+};
+
+static bool is_override_sound(const void *record)
+{
+	return override_ok(record);
+}
+
+const struct record_kind override_record =
+        RECORD_OF(struct override, "override", override_fields, is_override_sound);
+
+static const struct field one_digest = { .kind = FIELD_TEXT, .size = DIGEST_TEXT_MAX };
+
+static const struct field version_fields[] = {
+	RECORD_VALUE(struct version, number, FIELD_U64),
+	RECORD_TEXT(struct version, digest),
+	RECORD_TEXT(struct version, parent),
+	RECORD_TEXT(struct version, author),
+	RECORD_TEXT(struct version, reason),
+	RECORD_TEXT(struct version, node),
+	RECORD_TEXT(struct version, principal),
+	RECORD_VALUE(struct version, time_ms, FIELD_I64),
+	RECORD_VALUE(struct version, effective_ms, FIELD_I64),
+	RECORD_VALUE(struct version, confirm_by_ms, FIELD_I64),
+	RECORD_VALUE(struct version, confirm_left_ms, FIELD_I64),
+	RECORD_LIST(struct version, supersedes, n_supersedes, &one_digest),
+	RECORD_VALUE(struct version, undoes, FIELD_U64),
+	RECORD_TEXT(struct version, hash_key),
+};
+
+static bool is_hex(const char *text, size_t digits)
+{
+	return strlen(text) == digits && strspn(text, "0123456789abcdef") == digits;
+}
+
+static bool is_digest(const char *text)
+{
+	return is_hex(text, DIGEST_TEXT_MAX - 1);
+}
+
+static bool is_time(int64_t ms)
+{
+	return ms >= 0 && ms < CLOCK_END_MS;
+}
+
+static bool are_digests_sound(const struct version *v)
+{
+	for (uint32_t i = 0; i < v->n_supersedes; i++)
+		if (!is_digest(v->supersedes[i]))
+			return false;
+	return is_digest(v->digest) && (!*v->parent || is_digest(v->parent)) &&
+	       (!*v->hash_key || is_hex(v->hash_key, MODEL_FINGERPRINT_MAX - 1));
+}
+
+static bool is_version_sound(const void *record)
+{
+	const struct version *v = record;
+
+	return v->number >= 1 && v->number < NUMBER_END && v->undoes < NUMBER_END &&
+	       are_digests_sound(v) && is_time(v->time_ms) && is_time(v->effective_ms) &&
+	       is_time(v->confirm_by_ms) && v->confirm_left_ms >= 0 &&
+	       v->confirm_left_ms <= INTENT_CONFIRM_MAX_MS && plain_is(v->author) &&
+	       plain_is(v->reason) && plain_is(v->node) && plain_is(v->principal);
+}
+
+const struct record_kind version_record =
+        RECORD_OF(struct version, "version", version_fields, is_version_sound);

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Versions in the store: each is a record, and names files by their digests; those that lost are kept
+ * for people to see. What is read is checked again: damage is found before it comes into force.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/store/blobs.h"
+#include "mgmt/store/records.h"
+#include "mgmt/store/store_internal.h"
+
+static const char schema[] =
+        "CREATE TABLE IF NOT EXISTS blobs(digest TEXT PRIMARY KEY, bytes BLOB NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS versions(number INTEGER PRIMARY KEY, text TEXT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS version_files(number INTEGER NOT NULL, name TEXT NOT NULL,"
+        " digest TEXT NOT NULL, PRIMARY KEY(number, name)) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS lost(id INTEGER PRIMARY KEY, lost_ms INTEGER NOT NULL,"
+        " why TEXT NOT NULL, text TEXT NOT NULL);";
+
+int store_versions_schema(sqlite3 *db)
+{
+	return sql_errno(sqlite3_exec(db, schema, NULL, NULL, NULL));
+}
+
+int store_versions(struct store *s, uint64_t before, struct version *out, size_t max)
+{
+	sqlite3_stmt *q = sql_prepare(
+	        s->db, "SELECT text FROM versions WHERE number<? ORDER BY number DESC LIMIT ?",
+	        "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
+	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
+
+	while (!err) {
+		err = sql_next(q);
+		if (err <= 0)
+			break;
+		err = sql_record(q, 0, &version_record, &out[n]);
+		n += !err;
+	}
+	err = store_noted(s, err);
+	sqlite3_finalize(q);
+	return err ? err : n;
+}
+
+int store_version(struct store *s, uint64_t number, struct version *out)
+{
+	struct version v;
+	int n = store_versions(s, number + 1, &v, 1);
+
+	if (n < 0)
+		return n;
+	if (n == 0 || v.number != number)
+		return -ENOENT;
+	*out = v;
+	return 0;
+}
+
+static int put_blob(sqlite3 *db, const struct files_item *item)
+{
+	struct files_text text;
+	int err = files_read(item, &text);
+
+	if (!err)
+		err = sql_run(db, "INSERT OR IGNORE INTO blobs VALUES(?,?)", "tb", item->digest,
+		              text.bytes, text.n);
+	files_read_end(&text);
+	return err;
+}
+
+static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
+{
+	int err = sql_run(db, "DELETE FROM version_files WHERE number=?", "i", (int64_t)number);
+
+	for (size_t i = 0; !err && i < files->n_items; i++) {
+		const struct files_item *item = &files->items[i];
+
+		/*
+		 * a large one stays where it is, unless the former release could take the version
+		 */
+		if (!item->path || files_fit_former(files))
+			err = put_blob(db, item);
+		if (!err)
+			err = sql_run(db, "INSERT INTO version_files VALUES(?,?,?)", "itt",
+			              (int64_t)number, item->name, item->digest);
+	}
+	return err;
+}
+
+/* The newest version to forget as versions of many files make the store large; 0: none. */
+static int crowded_up_to(sqlite3 *db, uint64_t head, int64_t *out)
+{
+	sqlite3_stmt *q =
+	        sql_prepare(db,
+	                    "SELECT number, sum(n) OVER (ORDER BY number DESC) AS rows FROM"
+	                    " (SELECT number, count(*) AS n FROM version_files GROUP BY number)"
+	                    " ORDER BY number DESC",
+	                    "");
+	int64_t number = 0;
+	int err = q ? 1 : sql_errno(sqlite3_errcode(db));
+
+	while (!number && err == 1 && (err = sql_next(q)) == 1)
+		if (sqlite3_column_int64(q, 1) > (int64_t)STORE_FILES_MAX &&
+		    sqlite3_column_int64(q, 0) + (int64_t)STORE_VERSIONS_MIN <= (int64_t)head)
+			number = sqlite3_column_int64(q, 0);
+	sqlite3_finalize(q);
+	*out = number;
+	return err < 0 ? err : 0;
+}
+
+/* Versions go when they, or their files, are too many; blobs without a version go too. */
+static int forget_old_versions(sqlite3 *db, uint64_t head)
+{
+	static const char *const deletes[] = {
+		"DELETE FROM versions WHERE number<=?",
+		"DELETE FROM version_files WHERE number<=?",
+	};
+	int64_t least = (int64_t)head - (int64_t)STORE_VERSIONS_MAX;
+	int64_t crowd = 0;
+	int err = crowded_up_to(db, head, &crowd);
+
+	least = crowd > least ? crowd : least;
+	if (err || least <= 0)
+		return err;
+	for (size_t i = 0; !err && i < sizeof(deletes) / sizeof(deletes[0]); i++)
+		err = sql_run(db, deletes[i], "i", least);
+	if (!err)
+		err = sql_run(
+		        db,
+		        "DELETE FROM blobs WHERE digest NOT IN (SELECT digest FROM version_files)",
+		        "");
+	return err;
+}
+
+/* Its time that is left is of whoever tells it. */
+static int write_version(sqlite3 *db, const struct version *v)
+{
+	struct version kept = *v;
+
+	kept.confirm_left_ms = 0;
+	char *text = record_to_text(&version_record, &kept);
+	int err = text ? sql_run(db, "INSERT OR REPLACE INTO versions VALUES(?,?)", "it",
+	                         (int64_t)v->number, text)
+	               : -ENOMEM;
+	free(text);
+	return err;
+}
+
+/* Copy the version of @p number to those that lost. */
+static int copy_to_lost(sqlite3 *db, uint64_t number, const char *reason, int64_t now_ms)
+{
+	int err =
+	        sql_run(db, "INSERT INTO lost SELECT NULL, ?, ?, text FROM versions WHERE number=?",
+	                "iti", now_ms, reason, (int64_t)number);
+
+	if (!err)
+		err = sql_run(db, "DELETE FROM lost WHERE id<=(SELECT max(id) FROM lost)-?", "i",
+		              (int64_t)STORE_LOST_MAX);
+	return err;
+}
+
+static int keep_replaced(struct store *s, const struct version *v)
+{
+	char reason[EVENT_TEXT_MAX];
+	struct version former;
+	int err = store_version(s, v->number, &former);
+
+	if (err)
+		return err == -ENOENT ? 0 : err;
+	if (!strcmp(former.digest, v->digest))
+		return 0;
+	snprintf(reason, sizeof(reason), "replaced by the version of this number from %s", v->node);
+	return copy_to_lost(s->db, v->number, reason, v->time_ms);
+}
+
+int store_put_version(struct store *s, const struct version *v, const struct files *files)
+{
+	int err = sql_begin(s->db);
+
+	if (!err) /* a version that is replaced has lost, and stays visible */
+		err = keep_replaced(s, v);
+	if (!err)
+		err = write_version(s->db, v);
+	if (!err)
+		err = put_files(s->db, v->number, files);
+	if (!err)
+		err = forget_old_versions(s->db, v->number);
+	if (!err)
+		err = store_record_version(s, v->number);
+	err = store_noted(s, err);
+	return sql_end(s->db, err);
+}
+
+int store_confirm(struct store *s, uint64_t number)
+{
+	struct version v;
+	int err = sql_begin(s->db);
+
+	if (!err)
+		err = store_version(s, number, &v);
+	if (!err) {
+		v.confirm_by_ms = 0;
+		err = write_version(s->db, &v);
+	} else if (err == -ENOENT) { /* forgotten meanwhile */
+		err = 0;
+	}
+	if (!err)
+		err = store_record_version(s, number);
+	err = store_noted(s, err);
+	return sql_end(s->db, err);
+}
+
+/* A large file lies beside the store: if it is missing, the store is not corrupt. */
+static int find_large(const struct store *s, const char *name, const char *digest,
+                      struct files *files)
+{
+	char path[PATH_MAX];
+	uint64_t n;
+	bool whole;
+	int err = blobs_have(s->state_dir, digest, &n, &whole);
+
+	if (!err && whole)
+		err = blobs_path(s->state_dir, digest, path);
+	else if (!err)
+		err = -EIO;
+	return err ? err : files_add_path(files, name, path, digest, n);
+}
+
+static int read_file_row(const struct store *s, sqlite3_stmt *q, struct files *files)
+{
+	char name[FILES_NAME_MAX + 1], digest[DIGEST_TEXT_MAX], found[DIGEST_TEXT_MAX];
+	const void *bytes = sqlite3_column_blob(q, 2);
+	size_t n = (size_t)sqlite3_column_bytes(q, 2);
+
+	if (!sql_text(q, 0, name, sizeof(name)) || !sql_text(q, 1, digest, sizeof(digest)))
+		return -EBADMSG;
+	if (sqlite3_column_type(q, 2) == SQLITE_NULL)
+		return find_large(s, name, digest, files);
+	if (strcmp(digest_bytes(bytes ? bytes : "", n, found), digest))
+		return -EBADMSG;
+	int err = files_add(files, name, bytes, n);
+	return err == -ENOMEM ? err : err ? -EBADMSG : 0;
+}
+
+int store_files(struct store *s, uint64_t number, struct files *out)
+{
+	sqlite3_stmt *q =
+	        sql_prepare(s->db,
+	                    "SELECT f.name, f.digest, b.bytes FROM version_files f LEFT JOIN"
+	                    " blobs b ON b.digest=f.digest WHERE f.number=? ORDER BY f.name",
+	                    "i", (int64_t)number);
+	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db));
+	struct files files = { 0 };
+
+	while (!err) {
+		err = sql_next(q);
+		if (err <= 0)
+			break;
+		err = read_file_row(s, q, &files);
+	}
+	if (!err && files.n_items == 0)
+		err = -ENOENT;
+	err = store_noted(s, err);
+	sqlite3_finalize(q);
+	if (err) {
+		files_fini(&files);
+		return err;
+	}
+	*out = files;
+	return 0;
+}
+
+int store_lose_version(struct store *s, const struct version *v, const char *reason, int64_t now_ms)
+{
+	int err = sql_begin(s->db);
+
+	if (!err)
+		err = copy_to_lost(s->db, v->number, reason, now_ms);
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM versions WHERE number=?", "i",
+		              (int64_t)v->number);
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM version_files WHERE number=?", "i",
+		              (int64_t)v->number);
+	err = store_noted(s, err);
+	return sql_end(s->db, err);
+}
+
+static int read_lost(sqlite3_stmt *q, struct version_lost *out)
+{
+	struct version_lost l = { .lost_ms = sqlite3_column_int64(q, 0) };
+	int err = sql_record(q, 2, &version_record, &l.version);
+
+	if (!err && !sql_text(q, 1, l.reason, sizeof(l.reason)))
+		err = -EBADMSG;
+	if (!err)
+		*out = l;
+	return err;
+}
+
+int store_lost(struct store *s, struct version_lost *out, size_t max)
+{
+	sqlite3_stmt *q =
+	        sql_prepare(s->db, "SELECT lost_ms, why, text FROM lost ORDER BY id DESC LIMIT ?",
+	                    "i", (int64_t)max);
+	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
+
+	while (!err) {
+		err = sql_next(q);
+		if (err <= 0)
+			break;
+		err = read_lost(q, &out[n]);
+		n += !err;
+	}
+	err = store_noted(s, err);
+	sqlite3_finalize(q);
+	return err ? err : n;
+}
