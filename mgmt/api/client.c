@@ -73,8 +73,9 @@ static CURL *prepare_transfer(const struct peer_client *c, const struct client_r
 	curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, append_answer);
 	curl_easy_setopt(handle, CURLOPT_WRITEDATA, in);
 	curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
-	if (ca[0])
-		curl_easy_setopt(handle, CURLOPT_CAINFO, ca);
+	/* both, always: libcurl's own file and folder have the authorities of the whole world */
+	curl_easy_setopt(handle, CURLOPT_CAINFO, ca[0] ? ca : NULL);
+	curl_easy_setopt(handle, CURLOPT_CAPATH, NULL);
 #if LIBCURL_VERSION_NUM >= 0x075700
 	curl_easy_setopt(handle, CURLOPT_CA_CACHE_TIMEOUT,
 	                 0L); /* otherwise a changed file is read after a day */

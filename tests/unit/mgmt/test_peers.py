@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import socket
+import ssl
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 import typing
 import unittest
 
 import counted
-from api_node import Node, config, free_port, wait_for
+from api_node import Node, config, free_port, tls_files, wait_for
 
 PROGRAM = sys.argv.pop(1)
 HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
@@ -224,6 +228,65 @@ class StateHandover(unittest.TestCase):
         self.dataplane(self.a, status=self.status())
         time.sleep(2)  # nothing may be handed over in this time
         self.assertIsNone(self.handed_over())
+
+
+class Impostor:
+    """A TLS server with the certificate of tls_files(). What it hears of those who trust it is in `heard`."""
+
+    def __init__(self, folder: str) -> None:
+        self.paths = os.path.join(folder, "key"), os.path.join(folder, "crt")
+        for path, text in zip(self.paths, tls_files()):
+            with open(path, "w") as f:
+                f.write(text)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(self.paths[1], self.paths[0])
+        self.socket = socket.create_server(("127.0.0.1", free_port()))
+        self.url = f"https://127.0.0.1:{self.socket.getsockname()[1]}"
+        self.refused, self.heard = 0, b""
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        while True:
+            connection, _ = self.socket.accept()
+            connection.settimeout(5)
+            try:
+                with self.context.wrap_socket(connection, server_side=True) as s:
+                    self.heard += s.recv(65536)
+            except OSError:
+                self.refused += 1
+
+    def make_public(self, folder: str) -> None:
+        """A folder as /etc/ssl/certs, with its certificate."""
+        name = subprocess.run(["openssl", "x509", "-hash", "-noout", "-in", self.paths[1]], check=True, capture_output=True, text=True).stdout.strip()
+        os.mkdir(folder)
+        shutil.copy(self.paths[1], os.path.join(folder, f"{name}.0"))
+
+
+class Trust(unittest.TestCase):
+    def test_a_certificate_of_a_public_authority_is_none_of_a_peer(self) -> None:
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        impostor = Impostor(folder)
+        public, program = os.path.join(folder, "public"), os.path.join(folder, "weir-mgmt")
+        impostor.make_public(public)
+        with open(program, "w") as f:
+            f.write(f"#!/bin/sh\nexec unshare --mount sh -c 'mount --bind {public} /etc/ssl/certs && exec \"$0\" \"$@\"' "
+                    f"{os.path.abspath(PROGRAM)} \"$@\"\n")
+        os.chmod(program, 0o755)
+        node = Node(program, "ams-1", config(f"https://127.0.0.1:{free_port()}", impostor.url))
+        self.addCleanup(node.close)
+        other = subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                                "-subj", "/CN=other", "-keyout", "/dev/null"], check=True, capture_output=True, text=True).stdout
+        for file in ("tls.ca", "tls.crt", ""):  # that verifies peers
+            for name in ("tls.ca", "tls.crt"):
+                if name == file:
+                    node.write(name, other)
+                elif os.path.exists(os.path.join(node.conf, name)):
+                    os.unlink(os.path.join(node.conf, name))
+            if not node.process:
+                node.start()
+            before = impostor.refused
+            wait_for("it asks its peer", lambda before=before: impostor.refused > before + 1 or impostor.heard)
+            self.assertEqual(impostor.heard, b"", "it sent its token")
 
 
 if __name__ == "__main__":
