@@ -32,6 +32,8 @@ LAYERS = {
     "announce": ("announce/", "base/", "weir/"),
     "record": ("record/", "base/"),
     "mgmt": ("mgmt/", "record/", "base/", "weir/"),
+    # A client of etcd that knows nothing of Weir.
+    "mgmt/etcd": ("mgmt/etcd/", "base/", "weir/json.h"),
     "tests": ("",),
 }
 
@@ -96,6 +98,8 @@ PLANTS: tree.Plants = {
     "base includes nothing above": one("base/a.c", '"weir/model.h"'),
     "fwd includes only itself": one("include/weir/fwd/a.h", '"base/addr.h"'),
     "fwd is freestanding": one("include/weir/fwd/a.h", "<string.h>"),
+    "etcd's client knows no intent": one("mgmt/etcd/a.c", '"mgmt/store/store.h"'),
+    "nor the model": one("mgmt/etcd/a.c", '"weir/model.h"'),
     "the model knows no process": one("model/a.c", '"dns/zone/zone.h"'),
     "ldns in dns only": one("mgmt/a.c", "<ldns/ldns.h>"),
     "DPDK in its folder only": one("dataplane/a.c", "<rte_mbuf.h>"),

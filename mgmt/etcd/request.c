@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bodies are written as text into a memory stream. The stream remembers a failure, so one check at
+ * the end is enough; a library that builds JSON from pieces could leave out a piece, such as a
+ * compare. int64 is written as text, as the gateway does: a reader of plain numbers rounds those
+ * beyond 2^53.
+ */
+#include "mgmt/etcd/request.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "mgmt/etcd/base64.h"
+
+/* A body while it is written. */
+struct body {
+	FILE *f;
+	char *text;
+	size_t n;
+	bool first; /* of the present object: no comma yet */
+	bool failed;
+};
+
+static void write_name(struct body *b, const char *name)
+{
+	fprintf(b->f, "%s\"%s\":", b->first ? "" : ",", name);
+	b->first = false;
+}
+
+static void open_object(struct body *b)
+{
+	putc('{', b->f);
+	b->first = true;
+}
+
+static void close_object(struct body *b)
+{
+	putc('}', b->f);
+	b->first = false;
+}
+
+static void write_bytes(struct body *b, const char *name, struct etcd_bytes bytes)
+{
+	write_name(b, name);
+	putc('"', b->f);
+	etcd_base64_write(b->f, bytes.at, bytes.n);
+	putc('"', b->f);
+}
+
+static void write_number(struct body *b, const char *name, int64_t number)
+{
+	write_name(b, name);
+	fprintf(b->f, "\"%" PRId64 "\"", number);
+}
+
+/* A number that stands for "none" when it is 0. */
+static void write_some(struct body *b, const char *name, int64_t number)
+{
+	if (number)
+		write_number(b, name, number);
+}
+
+static void write_id(struct body *b, const char *name, uint64_t id)
+{
+	write_name(b, name);
+	fprintf(b->f, "\"%" PRIu64 "\"", id);
+}
+
+static void write_true(struct body *b, const char *name, bool is)
+{
+	if (!is)
+		return;
+	write_name(b, name);
+	fputs("true", b->f);
+}
+
+static void write_word(struct body *b, const char *name, const char *word)
+{
+	write_name(b, name);
+	fprintf(b->f, "\"%s\"", word);
+}
+
+/* A text of people's; jansson escapes it, and knows what is no UTF-8. */
+static void write_text(struct body *b, const char *text)
+{
+	json_t *value = json_string(text);
+	char *dumped = value ? json_dumps(value, JSON_ENCODE_ANY) : NULL;
+
+	if (dumped)
+		fputs(dumped, b->f);
+	else
+		b->failed = true;
+	free(dumped);
+	json_decref(value);
+}
+
+static int begin_body(struct body *b, char reason[ETCD_REASON_MAX])
+{
+	*b = (struct body){ 0 };
+	b->f = open_memstream(&b->text, &b->n);
+	if (!b->f) {
+		snprintf(reason, ETCD_REASON_MAX, "out of memory");
+		return -ENOMEM;
+	}
+	open_object(b);
+	return 0;
+}
+
+/* A body may have a password in it. */
+static void wipe_text(char *text, size_t n)
+{
+	if (text)
+		explicit_bzero(text, n);
+	free(text);
+}
+
+static int finish_body(struct body *b, const char *path, struct etcd_request *out,
+                       char reason[ETCD_REASON_MAX])
+{
+	close_object(b);
+	bool failed = ferror(b->f) || b->failed;
+
+	if (fclose(b->f) || failed) {
+		wipe_text(b->text, b->n);
+		snprintf(reason, ETCD_REASON_MAX,
+		         b->failed ? "a text of the request is not UTF-8" : "out of memory");
+		return b->failed ? -EINVAL : -ENOMEM;
+	}
+	*out = (struct etcd_request){ path, b->text, b->n };
+	return 0;
+}
+
+void etcd_request_fini(struct etcd_request *r)
+{
+	wipe_text(r->body, r->n);
+	*r = (struct etcd_request){ 0 };
+}
+
+/*
+ * The first key behind all that begin with @p key. @return its bytes; 0: there is no such key, the
+ * range has no end
+ */
+static size_t find_prefix_end(struct etcd_bytes key, char *end)
+{
+	size_t n = key.n;
+
+	while (n && (unsigned char)key.at[n - 1] == 0xff)
+		n--;
+	if (n) {
+		memcpy(end, key.at, n);
+		end[n - 1] = (char)((unsigned char)end[n - 1] + 1);
+	}
+	return n;
+}
+
+/* Where a range begins and ends: "key" and "range_end". A range without an end ends with one NUL. */
+static void write_keys(struct body *b, const struct etcd_range *range)
+{
+	char begin[ETCD_KEY_MAX + 1], end[ETCD_KEY_MAX];
+	struct etcd_bytes first = range->key, last = { end, 0 };
+
+	if (range->after.n) { /* the key right behind it has one NUL more */
+		memcpy(begin, range->after.at, range->after.n);
+		begin[range->after.n] = '\0';
+		first = (struct etcd_bytes){ begin, range->after.n + 1 };
+	}
+	write_bytes(b, "key", first);
+	if (!range->prefix)
+		return;
+	last.n = find_prefix_end(range->key, end);
+	write_bytes(b, "range_end", last.n ? last : (struct etcd_bytes){ "", 1 });
+}
+
+static void write_range(struct body *b, const struct etcd_range *range)
+{
+	write_keys(b, range);
+	write_some(b, "revision", range->revision);
+	write_some(b, "limit", range->limit);
+	write_true(b, "serializable", range->serializable);
+	write_true(b, "keys_only", range->keys_only);
+	write_true(b, "count_only", range->count_only);
+}
+
+int etcd_request_range(const struct etcd_range *range, struct etcd_request *out,
+                       char reason[ETCD_REASON_MAX])
+{
+	struct body b;
+	int err = etcd_range_check(range, reason);
+
+	if (!err)
+		err = begin_body(&b, reason);
+	if (err)
+		return err;
+	write_range(&b, range);
+	return finish_body(&b, "/v3/kv/range", out, reason);
+}
+
+static void write_compare(struct body *b, const struct etcd_compare *c)
+{
+	static const char *const targets[ETCD_N_TARGETS] = { "MOD", "VERSION", "LEASE", "VALUE" };
+	static const char *const fields[ETCD_N_TARGETS] = { "mod_revision", "version", "lease",
+		                                            "value" };
+	static const char *const relations[ETCD_N_RELATIONS] = { "EQUAL", "NOT_EQUAL", "GREATER",
+		                                                 "LESS" };
+
+	open_object(b);
+	write_bytes(b, "key", c->key);
+	write_word(b, "target", targets[c->target]);
+	write_word(b, "result", relations[c->relation]);
+	if (c->target == ETCD_VALUE)
+		write_bytes(b, fields[c->target], c->value);
+	else
+		write_number(b, fields[c->target], c->number);
+	close_object(b);
+}
+
+static void write_op(struct body *b, const struct etcd_op *op)
+{
+	static const char *const kinds[ETCD_N_OP_KINDS] = { "request_put", "request_delete_range",
+		                                            "request_range" };
+
+	open_object(b);
+	write_name(b, kinds[op->kind]);
+	open_object(b);
+	if (op->kind == ETCD_RANGE)
+		write_range(b, &op->on);
+	else
+		write_keys(b, &op->on);
+	if (op->kind == ETCD_PUT) {
+		write_bytes(b, "value", op->value);
+		write_some(b, "lease", op->lease);
+	}
+	close_object(b);
+	close_object(b);
+}
+
+static void write_ops(struct body *b, const char *name, const struct etcd_op *ops, size_t n)
+{
+	write_name(b, name);
+	putc('[', b->f);
+	for (size_t i = 0; i < n; i++) {
+		if (i)
+			putc(',', b->f);
+		write_op(b, &ops[i]);
+	}
+	putc(']', b->f);
+}
+
+int etcd_request_txn(const struct etcd_txn *txn, struct etcd_request *out,
+                     char reason[ETCD_REASON_MAX])
+{
+	struct body b;
+	int err = etcd_txn_check(txn, reason);
+
+	if (!err)
+		err = begin_body(&b, reason);
+	if (err)
+		return err;
+	write_name(&b, "compare");
+	putc('[', b.f);
+	for (size_t i = 0; i < txn->n_compares; i++) {
+		if (i)
+			putc(',', b.f);
+		write_compare(&b, &txn->compares[i]);
+	}
+	putc(']', b.f);
+	write_ops(&b, "success", txn->success, txn->n_success);
+	write_ops(&b, "failure", txn->failure, txn->n_failure);
+	return finish_body(&b, "/v3/kv/txn", out, reason);
+}
+
+int etcd_request_watch(const struct etcd_range *range, int64_t from, struct etcd_request *out,
+                       char reason[ETCD_REASON_MAX])
+{
+	struct etcd_range keys = { .key = range->key, .prefix = range->prefix };
+	struct body b;
+	int err = etcd_range_check(&keys, reason);
+
+	if (!err && from < 1) {
+		snprintf(reason, ETCD_REASON_MAX, "a watch begins at revision 1 or later");
+		err = -EINVAL;
+	}
+	if (!err)
+		err = begin_body(&b, reason);
+	if (err)
+		return err;
+	write_name(&b, "create_request");
+	open_object(&b);
+	write_keys(&b, &keys);
+	write_number(&b, "start_revision", from);
+	write_true(&b, "progress_notify", true);
+	write_true(&b, "prev_kv", true);
+	close_object(&b);
+	return finish_body(&b, "/v3/watch", out, reason);
+}
+
+/* Most other bodies have one number. A body without one is "{}". */
+static int make_number(const char *path, const char *name, int64_t number, int64_t least,
+                       int64_t most, struct etcd_request *out, char reason[ETCD_REASON_MAX])
+{
+	struct body b;
+
+	if (number < least || number > most) {
+		snprintf(reason, ETCD_REASON_MAX, "%s of %s cannot be %" PRId64, name, path,
+		         number);
+		return -EINVAL;
+	}
+	int err = begin_body(&b, reason);
+
+	if (err)
+		return err;
+	write_number(&b, name, number);
+	return finish_body(&b, path, out, reason);
+}
+
+static int make_empty(const char *path, struct etcd_request *out, char reason[ETCD_REASON_MAX])
+{
+	struct body b;
+	int err = begin_body(&b, reason);
+
+	return err ? err : finish_body(&b, path, out, reason);
+}
+
+static int make_member(const char *path, uint64_t id, struct etcd_request *out,
+                       char reason[ETCD_REASON_MAX])
+{
+	struct body b;
+
+	if (!id) {
+		snprintf(reason, ETCD_REASON_MAX, "no member has the id 0");
+		return -EINVAL;
+	}
+	int err = begin_body(&b, reason);
+
+	if (err)
+		return err;
+	write_id(&b, "ID", id);
+	return finish_body(&b, path, out, reason);
+}
+
+int etcd_request_grant(int64_t ttl_s, struct etcd_request *out, char reason[ETCD_REASON_MAX])
+{
+	return make_number("/v3/lease/grant", "TTL", ttl_s, 1, ETCD_TTL_MAX_S, out, reason);
+}
+
+int etcd_request_keepalive(int64_t lease, struct etcd_request *out, char reason[ETCD_REASON_MAX])
+{
+	return make_number("/v3/lease/keepalive", "ID", lease, 1, INT64_MAX, out, reason);
+}
+
+int etcd_request_revoke(int64_t lease, struct etcd_request *out, char reason[ETCD_REASON_MAX])
+{
+	return make_number("/v3/lease/revoke", "ID", lease, 1, INT64_MAX, out, reason);
+}
+
+int etcd_request_compact(int64_t revision, struct etcd_request *out, char reason[ETCD_REASON_MAX])
+{
+	return make_number("/v3/kv/compaction", "revision", revision, 1, INT64_MAX, out, reason);
+}
+
+int etcd_request_authenticate(const char *user, const char *password, struct etcd_request *out,
+                              char reason[ETCD_REASON_MAX])
+{
+	struct body b;
+	int err = begin_body(&b, reason);
+
+	if (err)
+		return err;
+	write_name(&b, "name");
+	write_text(&b, user);
+	write_name(&b, "password");
+	write_text(&b, password);
+	return finish_body(&b, "/v3/auth/authenticate", out, reason);
+}
+
+int etcd_request_status(struct etcd_request *out, char reason[ETCD_REASON_MAX])
+{
+	return make_empty("/v3/maintenance/status", out, reason);
+}
+
+int etcd_request_alarms(struct etcd_request *out, char reason[ETCD_REASON_MAX])
+{
+	struct body b;
+	int err = begin_body(&b, reason);
+
+	if (err)
+		return err;
+	write_word(&b, "action", "GET");
+	return finish_body(&b, "/v3/maintenance/alarm", out, reason);
+}
+
+int etcd_request_members(struct etcd_request *out, char reason[ETCD_REASON_MAX])
+{
+	return make_empty("/v3/cluster/member/list", out, reason);
+}
+
+int etcd_request_member_add(const char *peer_url, struct etcd_request *out,
+                            char reason[ETCD_REASON_MAX])
+{
+	struct body b;
+	int err = begin_body(&b, reason);
+
+	if (err)
+		return err;
+	write_name(&b, "peerURLs");
+	putc('[', b.f);
+	write_text(&b, peer_url);
+	putc(']', b.f);
+	write_true(&b, "isLearner", true);
+	return finish_body(&b, "/v3/cluster/member/add", out, reason);
+}
+
+int etcd_request_member_promote(uint64_t member_id, struct etcd_request *out,
+                                char reason[ETCD_REASON_MAX])
+{
+	return make_member("/v3/cluster/member/promote", member_id, out, reason);
+}
+
+int etcd_request_member_remove(uint64_t member_id, struct etcd_request *out,
+                               char reason[ETCD_REASON_MAX])
+{
+	return make_member("/v3/cluster/member/remove", member_id, out, reason);
+}
