@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What may be repeated goes to one member after the other, each once, until one gives an answer that
+ * is etcd's and our cluster's. Writes have rules of their own (gateway_txn.c).
+ */
+#include "mgmt/etcd/gateway.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "mgmt/etcd/gateway_internal.h"
+
+int etcd_gateway_open(const struct etcd_settings *settings, const atomic_bool *stop,
+                      struct etcd_gateway **out, char reason[ETCD_REASON_MAX])
+{
+	int err = etcd_settings_check(settings, reason);
+
+	if (err)
+		return err;
+	struct etcd_gateway *g = calloc(1, sizeof(*g));
+
+	if (g) {
+		g->settings = *settings;
+		g->stop = stop;
+		g->multi = curl_multi_init();
+	}
+	if (!g || !g->multi || etcd_transfer_open(&g->transfer, &settings->tls)) {
+		snprintf(reason, ETCD_REASON_MAX, "out of memory");
+		if (g)
+			etcd_gateway_close(g);
+		return -ENOMEM;
+	}
+	*out = g;
+	return 0;
+}
+
+void etcd_gateway_close(struct etcd_gateway *g)
+{
+	etcd_transfer_close(&g->transfer);
+	if (g->multi)
+		curl_multi_cleanup(g->multi);
+	explicit_bzero(g->token, sizeof(g->token));
+	free(g);
+}
+
+const char *etcd_gateway_reason(const struct etcd_gateway *g)
+{
+	return g->reason;
+}
+
+/* What an answer is read by. @return 0, -EBADMSG or -ENOMEM, with a reason */
+typedef int read_reply(void *arg, const char *bytes, size_t n, struct etcd_header *header,
+                       char reason[ETCD_REASON_MAX]);
+
+/* The outcome of a request that was answered: what is no answer of our cluster counts as none. */
+static enum etcd_try judge_reply(struct etcd_gateway *g, read_reply *read, void *arg, int *err)
+{
+	struct etcd_header header = { 0 };
+	char reason[ETCD_REASON_MAX];
+
+	*err = read(arg, g->transfer.bytes, g->transfer.n, &header, reason);
+	if (*err)
+		etcd_gateway_fail(g, *err, reason);
+	else if (header.cluster_id) /* some answers that decide nothing have no header */
+		*err = etcd_gateway_check_cluster(g, &header);
+	if (!*err) {
+		g->n_left = 0;
+		return ETCD_TRY_SUCCEEDED;
+	}
+	return *err == -ENOMEM ? ETCD_TRY_REJECTED : ETCD_TRY_UNCLEAR;
+}
+
+/* Ask one member after the other. What may be repeated is, after an unclear try as well. */
+static int call_members(struct etcd_gateway *g, const struct etcd_request *request, bool may_repeat,
+                        read_reply *read, void *arg)
+{
+	struct etcd_attempts a;
+	uint64_t now_ms = clock_mono_ms();
+	enum etcd_next next;
+	int err;
+
+	g->reason[0] = '\0';
+	etcd_attempts_begin(&a, g->settings.n_endpoints, now_ms, ETCD_WRITE_MS);
+	do {
+		enum etcd_try outcome = etcd_gateway_try_as_user(g, request, a.end_ms, &err);
+
+		if (outcome == ETCD_TRY_SUCCEEDED)
+			outcome = judge_reply(g, read, arg, &err);
+		if (etcd_gateway_is_stopped(g) && outcome != ETCD_TRY_SUCCEEDED)
+			return outcome == ETCD_TRY_UNCLEAR && !may_repeat ? -EINPROGRESS
+			                                                  : -ECANCELED;
+		if (outcome == ETCD_TRY_UNCLEAR && !may_repeat)
+			return -EINPROGRESS;
+		if (outcome == ETCD_TRY_UNCLEAR)
+			outcome = ETCD_TRY_NOT_SENT;
+		if (outcome == ETCD_TRY_FULL)
+			outcome = ETCD_TRY_REJECTED;
+		next = etcd_attempts_note(&a, outcome, clock_mono_ms());
+		if (outcome == ETCD_TRY_NOT_SENT)
+			etcd_gateway_leave(g);
+	} while (next != ETCD_NEXT_END);
+	if (!err)
+		g->reason[0] = '\0';
+	return err;
+}
+
+/* A request that could not be made is not sent; the reason is etcd_request_*()'s. */
+static int call_prepared(struct etcd_gateway *g, int err, const char *reason,
+                         struct etcd_request *request, bool may_repeat, read_reply *read, void *arg)
+{
+	if (err) {
+		snprintf(g->reason, sizeof(g->reason), "%s", reason);
+		return err;
+	}
+	err = call_members(g, request, may_repeat, read, arg);
+	etcd_request_fini(request);
+	return err;
+}
+
+struct range_reading {
+	const struct etcd_range *range;
+	struct arena *arena;
+	struct etcd_keys *out;
+};
+
+static int read_range(void *arg, const char *bytes, size_t n, struct etcd_header *header,
+                      char reason[ETCD_REASON_MAX])
+{
+	struct range_reading *r = arg;
+	struct etcd_keys keys;
+	int err = etcd_answer_range(bytes, n, r->range, r->arena, &keys, reason);
+
+	if (err)
+		return err;
+	*header = keys.header;
+	*r->out = keys;
+	return 0;
+}
+
+int etcd_gateway_range(struct etcd_gateway *g, const struct etcd_range *range, struct arena *arena,
+                       struct etcd_keys *out)
+{
+	struct etcd_request request;
+	struct etcd_keys keys;
+	char reason[ETCD_REASON_MAX];
+	struct range_reading r = { range, arena, &keys };
+	int err = etcd_request_range(range, &request, reason);
+
+	err = call_prepared(g, err, reason, &request, true, read_range, &r);
+	if (!err)
+		*out = keys;
+	return err;
+}
+
+struct lease_reading {
+	int64_t id; /* 0: a grant's */
+	struct etcd_lease lease;
+};
+
+static int read_lease(void *arg, const char *bytes, size_t n, struct etcd_header *header,
+                      char reason[ETCD_REASON_MAX])
+{
+	struct lease_reading *r = arg;
+	int err = r->id ? etcd_answer_keepalive(bytes, n, r->id, &r->lease, reason)
+	                : etcd_answer_grant(bytes, n, &r->lease, reason);
+
+	if (!err)
+		*header = r->lease.header;
+	return err;
+}
+
+int etcd_gateway_grant(struct etcd_gateway *g, int64_t ttl_s, struct etcd_lease *out)
+{
+	struct etcd_request request;
+	char reason[ETCD_REASON_MAX];
+	struct lease_reading r = { 0 };
+	int err = etcd_request_grant(ttl_s, &request, reason);
+
+	err = call_prepared(g, err, reason, &request, true, read_lease, &r);
+	if (!err)
+		*out = r.lease;
+	return err;
+}
+
+int etcd_gateway_keepalive(struct etcd_gateway *g, int64_t lease, struct etcd_lease *out)
+{
+	struct etcd_request request;
+	char reason[ETCD_REASON_MAX];
+	struct lease_reading r = { .id = lease };
+	int err = etcd_request_keepalive(lease, &request, reason);
+
+	err = call_prepared(g, err, reason, &request, true, read_lease, &r);
+	if (err)
+		return err;
+	if (!r.lease.ttl_s)
+		return etcd_gateway_fail(g, -ENOENT, "the lease is lost");
+	*out = r.lease;
+	return 0;
+}
+
+static int read_header(void *arg, const char *bytes, size_t n, struct etcd_header *header,
+                       char reason[ETCD_REASON_MAX])
+{
+	(void)arg;
+	return etcd_answer_header(bytes, n, header, reason);
+}
+
+int etcd_gateway_revoke(struct etcd_gateway *g, int64_t lease)
+{
+	struct etcd_request request;
+	char reason[ETCD_REASON_MAX];
+	int err = etcd_request_revoke(lease, &request, reason);
+
+	return call_prepared(g, err, reason, &request, true, read_header, NULL);
+}
+
+int etcd_gateway_send(struct etcd_gateway *g, const struct etcd_request *request,
+                      struct etcd_reply *out)
+{
+	int err = call_members(g, request, false, read_header, NULL);
+
+	if (!err)
+		*out = (struct etcd_reply){ g->transfer.bytes, g->transfer.n };
+	return err;
+}
+
+int etcd_gateway_status(struct etcd_gateway *g, size_t i, struct etcd_status *out)
+{
+	struct etcd_request request;
+	struct etcd_status status;
+	char reason[ETCD_REASON_MAX];
+	size_t before = g->current;
+	int err = i < g->settings.n_endpoints ? etcd_request_status(&request, reason) : -EINVAL;
+
+	if (err)
+		return err;
+	g->current = i;
+	if (etcd_gateway_try_as_user(g, &request, clock_mono_ms() + ETCD_REQUEST_MS, &err) ==
+	    ETCD_TRY_SUCCEEDED) {
+		err = etcd_answer_status(g->transfer.bytes, g->transfer.n, &status, reason);
+		if (err)
+			etcd_gateway_fail(g, err, reason);
+		else
+			err = etcd_gateway_check_cluster(g, &status.header);
+	}
+	etcd_request_fini(&request);
+	g->current = before;
+	if (err)
+		return err;
+	g->reason[0] = '\0';
+	*out = status;
+	return 0;
+}

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One multi handle keeps the connections to all members. A member is left after any failure, also
+ * one that is only slow: the next read or write finds a better one, and the slow one has its turn
+ * again after the others.
+ */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/plain.h"
+#include "mgmt/etcd/gateway_internal.h"
+
+#define WAIT_MS  (ETCD_STOP_MS / 2) /* between two looks at the stop flag */
+#define PAUSE_MS 100u               /* before members that have all failed are tried again */
+
+const char *etcd_gateway_member(const struct etcd_gateway *g)
+{
+	return g->settings.endpoints[g->current];
+}
+
+bool etcd_gateway_is_stopped(const struct etcd_gateway *g)
+{
+	return g->stop && atomic_load_explicit(g->stop, memory_order_relaxed);
+}
+
+int etcd_gateway_fail(struct etcd_gateway *g, int err, const char *text)
+{
+	char line[ETCD_URL_MAX + ETCD_REASON_MAX + 8];
+
+	snprintf(line, sizeof(line), "%s: %s", etcd_gateway_member(g), text);
+	plain_copy(g->reason, sizeof(g->reason), line);
+	return err;
+}
+
+void etcd_gateway_leave(struct etcd_gateway *g)
+{
+	g->current = (g->current + 1) % g->settings.n_endpoints;
+	g->n_left++;
+	if (g->n_left % g->settings.n_endpoints)
+		return;
+	for (uint64_t end_ms = clock_mono_ms() + PAUSE_MS;
+	     clock_mono_ms() < end_ms && !etcd_gateway_is_stopped(g);)
+		etcd_transfer_run(g->multi, WAIT_MS);
+}
+
+int etcd_gateway_check_cluster(struct etcd_gateway *g, const struct etcd_header *header)
+{
+	char text[ETCD_REASON_MAX];
+
+	if (!g->settings.cluster_id || header->cluster_id == g->settings.cluster_id)
+		return 0;
+	snprintf(text, sizeof(text), "this is cluster %llx, not %llx",
+	         (unsigned long long)header->cluster_id,
+	         (unsigned long long)g->settings.cluster_id);
+	return etcd_gateway_fail(g, -EBADMSG, text);
+}
+
+/* What is reported if no other member says something else. */
+static int err_of_error(const struct etcd_error *error)
+{
+	switch (etcd_try_of_error(error)) {
+	case ETCD_TRY_TOKEN:
+		return -EACCES;
+	case ETCD_TRY_FULL:
+		return -ENOSPC;
+	default:
+		break;
+	}
+	switch (error->code) {
+	case ETCD_CODE_NONE:
+		return -EBADMSG;
+	case ETCD_CODE_INVALID:
+	case ETCD_CODE_PRECONDITION:
+		return -EINVAL;
+	case ETCD_CODE_NOT_FOUND:
+		return -ENOENT;
+	case ETCD_CODE_PERMISSION:
+		return -EACCES;
+	case ETCD_CODE_OUT_OF_RANGE: /* compacted, or to come */
+		return strstr(error->text, "compacted") ? -ESTALE : -EINVAL;
+	default:
+		return -EHOSTUNREACH;
+	}
+}
+
+static int fail_with_error(struct etcd_gateway *g, const struct etcd_error *error)
+{
+	char text[ETCD_REASON_MAX];
+	bool is_off = error->code == ETCD_CODE_NONE && error->status == 404;
+
+	snprintf(text, sizeof(text), "HTTP status %ld: %s%.180s", error->status,
+	         is_off ? "its JSON gateway is off, or this is no etcd: " : "", error->text);
+	return etcd_gateway_fail(g, err_of_error(error), text);
+}
+
+enum etcd_try etcd_gateway_try(struct etcd_gateway *g, const struct etcd_request *request,
+                               uint64_t end_ms, int *err)
+{
+	struct etcd_transfer *t = &g->transfer;
+	struct etcd_error error;
+	uint64_t now_ms = clock_mono_ms();
+
+	if (now_ms >= end_ms) { /* the reason of the try before stays */
+		*err = -EHOSTUNREACH;
+		return ETCD_TRY_NOT_SENT;
+	}
+	unsigned left_ms =
+	        end_ms - now_ms < ETCD_REQUEST_MS ? (unsigned)(end_ms - now_ms) : ETCD_REQUEST_MS;
+
+	*err = etcd_transfer_begin(t, g->multi, etcd_gateway_member(g), request, g->token, left_ms);
+	if (*err) {
+		etcd_gateway_fail(g, *err, "the request cannot begin");
+		etcd_transfer_end(t);
+		return ETCD_TRY_NOT_SENT;
+	}
+	while (t->is_running && !etcd_gateway_is_stopped(g))
+		etcd_transfer_run(g->multi, WAIT_MS);
+	bool is_stopped = t->is_running;
+
+	etcd_transfer_end(t);
+	if (is_stopped || t->err) {
+		g->is_checked[g->current] = false;
+		*err = etcd_gateway_fail(g, is_stopped ? -ECANCELED : -EHOSTUNREACH,
+		                         is_stopped ? "stopped" : t->failure);
+		return etcd_transfer_is_sent(t) ? ETCD_TRY_UNCLEAR : ETCD_TRY_NOT_SENT;
+	}
+	if (etcd_answer_error(t->status, t->bytes ? t->bytes : "", t->n, &error)) {
+		g->is_checked[g->current] = false;
+		*err = fail_with_error(g, &error);
+		return etcd_try_of_error(&error);
+	}
+	*err = 0;
+	return ETCD_TRY_SUCCEEDED;
+}

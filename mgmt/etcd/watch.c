@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stream and the reads beside it are two transfers of the gateway's multi handle, so the stream
+ * goes on while a read waits for its answer. One loop, no thread of its own.
+ *
+ * At each member: read first, which shows whether the member can be used and whether the store went
+ * back; then begin the stream; then read every 2 s.
+ */
+#include "mgmt/etcd/watch.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "mgmt/etcd/gateway_internal.h"
+
+#define WAIT_MS   (ETCD_STOP_MS / 2)
+#define ROUND_MS  1000u /* before members that have all failed are tried again */
+#define ARENA_MAX ((size_t)1 << 20)
+
+/* Why a member, or the watch, ends. */
+enum leg_end { LEG_GOES_ON, LEG_FAILED, LEG_STOPPED, LEG_LIST, LEG_WENT_BACK };
+
+/* The watch at one member. */
+struct leg {
+	struct etcd_gateway *g;
+	struct etcd_watch *w;
+	struct etcd_transfer transfer;
+	struct etcd_stream stream;
+	bool is_open; /* the stream has begun */
+	int64_t missing; /* a change that the last read showed and the watch had not brought; 0: none */
+};
+
+static bool feed_stream(void *arg, const char *bytes, size_t n)
+{
+	struct etcd_stream *s = arg;
+
+	return !etcd_stream_feed(s, bytes, n);
+}
+
+/* A read at the current member; its token is renewed once. */
+static int read_beside(struct leg *l, struct arena *arena, struct etcd_keys *out)
+{
+	struct etcd_range range = { .key = l->w->read_key, .keys_only = true };
+	struct etcd_request request;
+	char reason[ETCD_REASON_MAX];
+	uint64_t end_ms = clock_mono_ms() + ETCD_REQUEST_MS;
+	int err = etcd_request_range(&range, &request, reason);
+
+	if (err)
+		return etcd_gateway_fail(l->g, err, reason);
+	enum etcd_try outcome = etcd_gateway_try_as_user(l->g, &request, end_ms, &err);
+
+	if (outcome == ETCD_TRY_TOKEN)
+		outcome = etcd_gateway_try_as_user(l->g, &request, end_ms, &err);
+	etcd_request_fini(&request);
+	if (outcome != ETCD_TRY_SUCCEEDED)
+		return err;
+	err = etcd_answer_range(l->g->transfer.bytes, l->g->transfer.n, &range, arena, out, reason);
+	if (err)
+		return etcd_gateway_fail(l->g, err, reason);
+	return etcd_gateway_check_cluster(l->g, &out->header);
+}
+
+/* What a read shows. */
+static enum leg_end judge_read(struct leg *l, const struct etcd_keys *keys, uint64_t sent_ms)
+{
+	struct etcd_watch *w = l->w;
+	int64_t revision = keys->header.revision, changed = keys->n ? keys->kvs[0].mod_revision : 0;
+	char text[ETCD_REASON_MAX];
+
+	if (revision < w->revision || revision < w->next - 1) {
+		snprintf(text, sizeof(text),
+		         "the store is at revision %" PRId64 ", but was at %" PRId64 " before",
+		         revision, w->revision > w->next - 1 ? w->revision : w->next - 1);
+		etcd_gateway_fail(l->g, -ESTALE, text);
+		return LEG_WENT_BACK;
+	}
+	w->revision = revision;
+	if (w->heard)
+		w->heard(w->arg, sent_ms, revision);
+	/* What was on its way at the last read must be here by now. */
+	if (l->is_open && (!l->stream.is_created || l->stream.next <= l->missing)) {
+		etcd_gateway_fail(l->g, -EHOSTUNREACH,
+		                  "the watch is silent, though the member answers");
+		return LEG_FAILED;
+	}
+	l->missing = changed >= l->stream.next ? changed : 0;
+	return LEG_GOES_ON;
+}
+
+static enum leg_end read_and_judge(struct leg *l)
+{
+	struct arena *arena = arena_new(ARENA_MAX);
+	struct etcd_keys keys;
+	uint64_t sent_ms = clock_mono_ms();
+	enum leg_end end = LEG_FAILED;
+
+	if (arena && !read_beside(l, arena, &keys))
+		end = judge_read(l, &keys, sent_ms);
+	arena_free(arena);
+	return etcd_gateway_is_stopped(l->g) ? LEG_STOPPED : end;
+}
+
+/* Why the stream has ended. */
+static enum leg_end judge_stream(struct leg *l)
+{
+	struct etcd_error error;
+	const struct etcd_transfer *t = &l->transfer;
+
+	if (l->stream.err) {
+		etcd_gateway_fail(l->g, l->stream.err, l->stream.reason);
+		if (l->stream.err == -EACCES)
+			l->g->token[0] = '\0';
+		return l->stream.err == -ESTALE || l->stream.err == -EFBIG ? LEG_LIST : LEG_FAILED;
+	}
+	if (t->err)
+		etcd_gateway_fail(l->g, -EHOSTUNREACH, t->failure);
+	else if (etcd_answer_error(t->status, t->bytes ? t->bytes : "", t->n, &error))
+		etcd_gateway_fail(l->g, -EHOSTUNREACH, error.text);
+	else
+		etcd_gateway_fail(l->g, -EHOSTUNREACH, "the watch ended");
+	return LEG_FAILED;
+}
+
+/* Let the stream go on, and read beside it. */
+static enum leg_end follow_stream(struct leg *l)
+{
+	uint64_t read_ms = clock_mono_ms() + ETCD_WATCH_READ_MS;
+	enum leg_end end = LEG_GOES_ON;
+
+	while (end == LEG_GOES_ON) {
+		if (etcd_gateway_is_stopped(l->g))
+			return LEG_STOPPED;
+		if (!l->transfer.is_running || l->stream.err)
+			return judge_stream(l);
+		if (clock_mono_ms() < read_ms) {
+			etcd_transfer_run(l->g->multi, WAIT_MS);
+			continue;
+		}
+		end = read_and_judge(l);
+		read_ms = clock_mono_ms() + ETCD_WATCH_READ_MS;
+	}
+	return end;
+}
+
+/* Watch at the current member until that ends. */
+static enum leg_end run_leg(struct leg *l, size_t *n_failed)
+{
+	struct etcd_request request;
+	char reason[ETCD_REASON_MAX];
+	enum leg_end end = read_and_judge(l);
+
+	if (end != LEG_GOES_ON)
+		return end;
+	if (etcd_request_watch(&l->w->range, l->w->next, &request, reason)) {
+		etcd_gateway_fail(l->g, -EINVAL, reason);
+		return LEG_FAILED;
+	}
+	l->is_open = true;
+	end = LEG_FAILED;
+	if (etcd_transfer_begin(&l->transfer, l->g->multi, etcd_gateway_member(l->g), &request,
+	                        l->g->token, 0))
+		etcd_gateway_fail(l->g, -EIO, "the watch cannot begin");
+	else
+		end = follow_stream(l);
+	etcd_transfer_end(&l->transfer);
+	etcd_request_fini(&request);
+	if (l->stream.is_created && !l->stream.err)
+		*n_failed = 0;
+	return end;
+}
+
+/* Begin and end what a leg has of its own. */
+static enum leg_end watch_at_member(struct etcd_gateway *g, struct etcd_watch *w, size_t *n_failed)
+{
+	struct leg l = { .g = g, .w = w };
+	enum leg_end end = LEG_FAILED;
+
+	etcd_stream_init(&l.stream, &w->range, g->settings.cluster_id, w->next, w->changed, w->arg);
+	if (etcd_transfer_open(&l.transfer, &g->settings.tls)) {
+		etcd_gateway_fail(g, -ENOMEM, "out of memory");
+	} else {
+		l.transfer.sink = feed_stream;
+		l.transfer.arg = &l.stream;
+		end = run_leg(&l, n_failed);
+	}
+	w->next = l.stream.next;
+	etcd_transfer_close(&l.transfer);
+	etcd_stream_fini(&l.stream);
+	return end;
+}
+
+/* A login costs a member 50 ms of its processor: those that refuse us are not pressed. */
+static void wait_for_round(struct etcd_gateway *g)
+{
+	for (uint64_t end_ms = clock_mono_ms() + ROUND_MS;
+	     clock_mono_ms() < end_ms && !etcd_gateway_is_stopped(g);)
+		etcd_transfer_run(g->multi, WAIT_MS);
+}
+
+enum etcd_watch_end etcd_watch_run(struct etcd_gateway *g, struct etcd_watch *w)
+{
+	size_t n_failed = 0;
+
+	for (;;) {
+		g->reason[0] = '\0';
+		switch (watch_at_member(g, w, &n_failed)) {
+		case LEG_STOPPED:
+			return ETCD_WATCH_STOPPED;
+		case LEG_LIST:
+			return ETCD_WATCH_LIST;
+		case LEG_WENT_BACK:
+			return ETCD_WATCH_WENT_BACK;
+		case LEG_FAILED:
+		case LEG_GOES_ON:
+			break;
+		}
+		if (w->left)
+			w->left(w->arg, g->reason);
+		etcd_gateway_leave(g);
+		if (++n_failed % g->settings.n_endpoints == 0)
+			wait_for_round(g);
+	}
+}

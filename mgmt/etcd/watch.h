@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Watching keys without end: events by revision, whatever becomes of single members.
+ *
+ * A stopped member keeps the connection open and says nothing. So every 2 s a linearizable read goes
+ * to the same member. If that read has no answer within 2 s, or shows a change that the watch has
+ * not brought, the watch goes on at another member behind the last revision that was given. A member
+ * that is cut off from the others cannot answer such a read either.
+ *
+ * The read also shows a store that was restored from a backup: its revision is lower than one that
+ * was seen before. (A restored store that was then changed often enough has a higher one; only what
+ * the store holds can show that, such as a number that each restoration raises.)
+ *
+ * Implemented in mgmt/etcd/watch.c. The gateway is the thread's own, and is used by nothing else
+ * meanwhile; neither is it by the functions that are called.
+ */
+#ifndef WEIR_MGMT_ETCD_WATCH_H
+#define WEIR_MGMT_ETCD_WATCH_H
+
+#include <stdint.h>
+
+#include "mgmt/etcd/gateway.h"
+#include "mgmt/etcd/stream.h"
+
+#define ETCD_WATCH_READ_MS 2000u /**< between two reads beside the watch */
+
+struct etcd_watch {
+	struct etcd_range range; /**< key and prefix alone count; bytes borrowed */
+	/** a key of the range that changes with the others, such as a head: it is read beside the
+	 * watch. It need not exist. */
+	struct etcd_bytes read_key;
+	int64_t next; /**< in: the first revision that is wanted, >= 1; out: behind the last given */
+	int64_t revision; /**< in and out: the highest that was read ever, of this store; 0: none */
+
+	/** Events of one revision, in order. */
+	etcd_stream_sink *changed;
+	/**
+	 * A majority of members has answered a read that was sent at @p sent_ms of the boot clock. May be
+	 * NULL.
+	 */
+	void (*heard)(void *arg, uint64_t sent_ms, int64_t revision);
+	/** A member is left, or cannot be used; it is noted once for each try. May be NULL. */
+	void (*left)(void *arg, const char *reason);
+	void *arg;
+};
+
+enum etcd_watch_end {
+	ETCD_WATCH_STOPPED, /**< by the stop flag of the gateway */
+	/** events are lost (compacted, or too many for one line): list, then watch from there */
+	ETCD_WATCH_LIST,
+	ETCD_WATCH_WENT_BACK, /**< the store is older than what was seen; w->revision stays */
+};
+
+/** Watch until one of these ends. etcd_gateway_reason() has the cause. */
+enum etcd_watch_end etcd_watch_run(struct etcd_gateway *g, struct etcd_watch *w);
+
+#endif
