@@ -20,7 +20,7 @@ struct counted {
 	uint64_t value;
 };
 
-struct leg {
+struct desk_leg {
 	char name[8];
 	uint32_t n;
 };
@@ -34,7 +34,7 @@ struct desk {
 	struct counted known;
 	enum colour colour;
 	struct prefix prefix;
-	struct leg best, legs[3];
+	struct desk_leg best, legs[3];
 	uint32_t n_legs;
 	char names[2][4];
 	uint32_t n_names;
@@ -53,10 +53,10 @@ static int colour_find(const char *word)
 }
 
 static const struct field leg_fields[] = {
-	RECORD_TEXT(struct leg, name),
-	RECORD_VALUE(struct leg, n, FIELD_U32),
+	RECORD_TEXT(struct desk_leg, name),
+	RECORD_VALUE(struct desk_leg, n, FIELD_U32),
 };
-static const struct record_kind leg = RECORD_OF(struct leg, "leg", leg_fields, NULL);
+static const struct record_kind leg = RECORD_OF(struct desk_leg, "leg", leg_fields, NULL);
 static const struct field one_leg = { .kind = FIELD_RECORD, .of = &leg };
 static const struct field one_name = { .kind = FIELD_TEXT, .size = 4 };
 static const struct field desk_fields[] = {
