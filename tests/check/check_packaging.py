@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Units, users, modes and maintainer scripts do what they must.
 
-Units, users, directories and the rules of the build are compared with packaging_facts.py. Maintainer scripts are run, with
+Units, users, directories, the rules of the build and what routing daemons need are compared with packaging_facts.py. Maintainer scripts are run, with
 every path below a directory of this check's own, against processes that stand for Weir's: which of them end is what is
 looked at. Each small bug of PLANTS must be found.
 """
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import typing
 
-from packaging_facts import LINES, UNITS
+from packaging_facts import BLOCKS, LINES, UNITS
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROCESSES = ("dataplane", "health", "dns", "mgmt", "announce")
@@ -50,6 +50,12 @@ def compare_lines(path: str, text: str) -> list[str]:
     is_so = [line for line in plain if line]
     return [f"{path}: missing: {line}" for line in LINES[path] if line not in is_so] + \
            [f"{path}: not in the list: {line}" for line in is_so if line not in LINES[path]]
+
+
+def find_blocks(path: str, text: str) -> list[str]:
+    lines = [line for line in text.splitlines() if not line.lstrip().startswith(("#", "!"))]
+    is_so = " ".join(" ".join(lines).split())
+    return [f"{path}: not there once: {block}" for block in BLOCKS[path] if is_so.count(block) != 1]
 
 
 STUBS = {
@@ -259,6 +265,8 @@ def offences_of(path: str, read: Reader) -> list[str]:
         return compare_unit(path, read(path))
     if path in LINES:
         return compare_lines(path, read(path))
+    if path in BLOCKS:
+        return find_blocks(path, read(path))
     return [f"{path}: {offence}" for scene in SCENES[path] for offence in play(scene, read)]
 
 
@@ -270,6 +278,9 @@ PLANTS = (
     ("packaging/weir.service", "SystemCallFilter=seccomp", "SystemCallFilter=~seccomp"),
     ("packaging/weir-agent@.service", "RemainAfterExit=yes", "RemainAfterExit=no"),
     ("packaging/frr/weir-vrf.service", "weir-gshut:178", "weir-gshut:177"),
+    ("packaging/bird/bird.conf", "peer table weir_gshut6;\n\timport filter weir_graceful_shutdown", "peer table weir_gshut6;\n\timport filter weir_normal"),
+    ("packaging/bird/bird.conf", "net.len != 128", "net.len > 128"),
+    ("packaging/frr/frr.conf", " set community graceful-shutdown\n", ""),
     ("packaging/weir.tmpfiles", "tokens     0400", "tokens     0440"),
     ("packaging/weir.tmpfiles", "1775 root           weir -\nd /var", "0775 root           weir -\nd /var"),
     ("packaging/weir.sysusers", "m weir-dns weir\n", ""),
@@ -305,11 +316,11 @@ def unseen_plants() -> list[str]:
 
 
 def main() -> int:
-    paths = [*UNITS, *LINES, *SCENES]
+    paths = [*UNITS, *LINES, *BLOCKS, *SCENES]
     failed = [offence for path in paths for offence in offences_of(path, read_file)] + unseen_plants()
     for line in failed:
         print(line)
-    checks = len(UNITS) + len(LINES) + sum(map(len, SCENES.values())) + len(PLANTS)
+    checks = len(UNITS) + len(LINES) + len(BLOCKS) + sum(map(len, SCENES.values())) + len(PLANTS)
     print(f"{max(checks - len(failed), 0)} passed, {len(failed)} failed")
     return 1 if failed else 0
 

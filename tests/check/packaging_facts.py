@@ -117,3 +117,27 @@ LINES: dict[str, tuple[str, ...]] = {
         "dh_installsystemd --package=weir --no-stop-on-upgrade weir.service",
     ),
 }
+
+# Of routing daemons' configurations, what Weir rests on; a site adds its sessions.
+BLOCKS: dict[str, tuple[str, ...]] = {
+    "packaging/bird/bird.conf": (
+        "template kernel weir_kernel { learn; persist; scan time 10; netlink rx buffer 8388608; }",
+        *(f"filter weir_own{v} {{ if krt_source != 177 || net.len != {bits} then reject; accept; }}" for v, bits in ((4, 32), (6, 128))),
+        *(f"protocol kernel weir_{gshut}kernel{v} from weir_kernel {{ kernel table {table}; "
+          f"ipv{v} {{ table weir{at}{v}; import filter weir_own{v}; export none; }}; }}"
+          for gshut, at, table in (("", "", 177), ("gshut_", "_gshut", 178)) for v in (4, 6)),
+        "filter weir_normal { preference = 250; bgp_origin = ORIGIN_IGP; bgp_med = 0; accept; }",
+        "filter weir_graceful_shutdown { preference = 240; bgp_origin = ORIGIN_IGP; bgp_med = 0; bgp_community.add((65535, 0)); accept; }",
+        *(f"protocol pipe weir_{gshut}pipe{v} {{ table master{v}; peer table weir{at}{v}; import filter weir_{how}; export none; }}"
+          for gshut, at, how in (("", "", "normal"), ("gshut_", "_gshut", "graceful_shutdown")) for v in (4, 6)),
+    ),
+    "packaging/frr/frr.conf": (
+        "route-map WEIR-IMPORT permit 10 match source-vrf weir set metric 0 set origin igp set weight 32768 exit",
+        "route-map WEIR-IMPORT permit 20 match source-vrf weir-gshut set community graceful-shutdown set metric 0 set origin igp set weight 16384 exit",
+        "route-map WEIR-NOT-HERE deny 10 match source-vrf weir exit",
+        "route-map WEIR-NOT-HERE deny 20 match source-vrf weir-gshut exit",
+        *(f"route-map WEIR-{name} permit {n} match {v} address prefix-list WEIR-{what} exit"
+          for name, what in (("OWN", "HOSTS"), ("TO-ROUTERS", "HOSTS"), ("FROM-ROUTERS", "DEFAULT")) for n, v in ((10, "ip"), (20, "ipv6"))),
+        "bgp graceful-restart-disable",
+    ),
+}
