@@ -307,7 +307,7 @@ def packets(text: str) -> list[typing.Any]:
         Kind("udp_policy reset", [('udp_policy = "keep"', 'udp_policy = "reset"')], flows(2), weights((1,)), 12),
         Kind("unchecked dead backend", [(cut_out(text, '"udp-ams"; site', '"10.1.1.12"; weight = 100; }'),
                                          cut_out(text, '"udp-ams"; site', '"10.1.1.12"; weight = 100; }')
-                                         + ', { name = "b9"; address = "10.1.1.14"; }')],
+                                         + ', { name = "b9"; address = "10.1.1.1"; }')],
              flows(3, new=True), Act("new flows after 5 s", new_flows, lambda w: None), 14,
              base=(('udp_idle = "20s"', 'udp_idle = "1s"'),)),
         Kind("node moved to another site", [('"ams-1"; site = "ams"', '"ams-1"; site = "fra"')], broken()),
