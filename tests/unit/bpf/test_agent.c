@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "bpf/agent_maps.h"
 #include "weir/agent.h"
 
 #include "tests/unit/bpf/space.h"
@@ -320,6 +321,29 @@ static void packets_are_passed_on_while_owners_are_named(void **state)
 	assert_int_not_equal(access(PINS "/agent-v0", F_OK), 0);
 }
 
+static void the_largest_tunnel_of_all_services_is_shown(void **state)
+{
+	struct prefix sources;
+	const struct agent_options o = make_options(&sources);
+	const struct agent_mss *m;
+
+	(void)state;
+	attach_agent("v0", &o);
+	int fd = space_map_of(space_xdp_of("v0"), "agent_services");
+	for (uint8_t largest = 0; largest < 8; largest++) { /* whatever order the map has */
+		for (uint8_t i = 0; i < 8; i++) {
+			struct agent_service key = { .port = { 0, i } };
+			uint32_t overhead = i == largest ? 60 : 20;
+
+			assert_int_equal(bpf_map_update_elem(fd, &key, &overhead, BPF_ANY), 0);
+		}
+		m = &status_of("v0")->mss;
+		assert_int_equal(m->n_services, 8);
+		assert_int_equal(m->overhead, 60);
+	}
+	close(fd);
+}
+
 /* In force is what is there now and reads this agent's setting, not what was once attached. */
 static void the_mss_is_in_force_while_the_program_at_the_egress_is_ours(void **state)
 {
@@ -529,6 +553,8 @@ int main(void)
 		cmocka_unit_test_teardown(another_mode_is_taken_and_auto_keeps_what_is,
 		                          remove_agent),
 		cmocka_unit_test_teardown(a_mode_that_is_refused_leaves_the_agent_as_it_was,
+		                          remove_agent),
+		cmocka_unit_test_teardown(the_largest_tunnel_of_all_services_is_shown,
 		                          remove_agent),
 		cmocka_unit_test_teardown(
 		        the_mss_is_in_force_while_the_program_at_the_egress_is_ours, remove_agent),
