@@ -19,6 +19,7 @@
 #include "tests/unit/dataplane/stage.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define AT_ONCE  64u /* backends that one turn looks at */
 
 static struct stage s;
 static struct world third;
@@ -170,6 +171,39 @@ static void another_pool_waits_for_slots_that_rest(void **state)
 	assert_int_equal(used_slots(), 4096);
 }
 
+static uint32_t resting_backends(void)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 1; i < indexes_n(s.node.backend_indexes); i++)
+		n += indexes_state(s.node.backend_indexes, i) == INDEX_QUARANTINED;
+	return n;
+}
+
+/* Each costs a walk of its pool's slots, so one turn does not look at all. */
+static void of_very_many_backends_that_left_a_turn_frees_some(void **state)
+{
+	struct owners_clock clock;
+	uint32_t n;
+
+	(void)state;
+	s.second.model.limits.backends = 256;
+	assert_int_equal(try_document(&s.second), 0);
+	for (uint64_t k = 1000; k < 1100; k++)
+		indexes_quarantine(s.node.backend_indexes,
+		                   indexes_allocate(s.node.backend_indexes, k), s.time.now_ms);
+	n = resting_backends();
+	assert_true(n >= 100);
+	pass_ms(COMPILER_QUARANTINE_MS - 1);
+	clock = (struct owners_clock){ s.time.ticks_ms, s.time.wall_clock_ms };
+	for (int pass = 0; pass < 3; pass++) /* no flow of them is remembered */
+		owners_memory_pass(s.node.memory, &clock);
+	pass_ms(1);
+	assert_int_equal(resting_backends(), n - AT_ONCE);
+	pass_ms(1);
+	assert_int_equal(resting_backends(), 0);
+}
+
 /* Larger tables have room for it at once, and what rests goes on resting. */
 static void more_slots_are_room_for_another_pool_at_once(void **state)
 {
@@ -273,6 +307,7 @@ int main(void)
 		REST_TEST(what_left_rests_and_is_empty_for_the_next),
 		REST_TEST(what_is_remembered_of_a_backend_that_left_ends),
 		REST_TEST(another_pool_waits_for_slots_that_rest),
+		REST_TEST(of_very_many_backends_that_left_a_turn_frees_some),
 		REST_TEST(more_slots_are_room_for_another_pool_at_once),
 		REST_TEST(a_service_that_returns_goes_on_counting),
 		REST_TEST(what_has_no_place_yet_is_told_from_what_has),

@@ -209,6 +209,22 @@ static void another_reason_to_be_out_is_no_return(void **state)
 	expect_counters(1, 0, 0);
 }
 
+/* That a person had it out says nothing of its health. */
+static void who_is_enabled_again_without_a_verdict_waits_for_one(void **state)
+{
+	(void)state;
+	store_verdict(5, HEALTH_UP);
+	store_verdict(9, HEALTH_UP);
+	compiler_read_verdicts(&s.node, &s.time);
+	disable_backend(&s.second);
+	apply_world(&s, &s.second);
+	assert_int_equal(backend_of(5)->reason, EFFECT_REASON_DISABLED);
+	store_verdict(5, HEALTH_UNKNOWN);
+	compiler_read_verdicts(&s.node, &s.time);
+	apply_world(&s, &s.first);
+	assert_int_equal(backend_of(5)->reason, EFFECT_REASON_WAITING);
+}
+
 /* Another thread may have made the plan some time ago. */
 static void a_plan_that_waited_is_in_force_as_of_now(void **state)
 {
@@ -389,6 +405,7 @@ int main(void)
 		VERDICTS_TEST(who_fell_shortly_before_the_last_one_is_brought_back),
 		VERDICTS_TEST(a_line_tells_of_each_death_return_and_hold),
 		VERDICTS_TEST(another_reason_to_be_out_is_no_return),
+		VERDICTS_TEST(who_is_enabled_again_without_a_verdict_waits_for_one),
 		VERDICTS_TEST(a_plan_that_waited_is_in_force_as_of_now),
 		VERDICTS_TEST(a_published_page_decides_the_pools_with_news_alone),
 		VERDICTS_TEST(a_published_page_brings_a_return_into_force),

@@ -269,6 +269,11 @@ static void a_next_hop_is_doubted_when_all_behind_it_are_silent(void **state)
 	w.via.doubted = true; /* it will be asked anyway: not twice */
 	hops_look_silent(&w.h, 0);
 	assert_int_equal(w.h.n_doubts, 0);
+	w.via.refs = 0;
+	w.h.doubts[w.h.n_doubts++] = 0;
+	hops_on_doubt(&w.h); /* its turn: from now on it may be doubted again */
+	assert_false(w.via.doubted);
+	assert_int_equal(w.h.n_doubts, 0);
 }
 
 int main(void)

@@ -333,6 +333,7 @@ static void probe_packets_go_to_each_worker_in_turn(void **state)
 		assert_int_equal(lcores_prove(&c, &batch), 0);
 		assert_int_equal(batch.probes[0].result, DRIVER_PROBE_SENT);
 	}
+	assert_int_equal(lcores_prove(&c, &batch), -EAGAIN); /* an answer is given once */
 	lcores_stop(&c);
 	lcores_free(&c);
 }

@@ -297,6 +297,26 @@ static void prefixes_are_those_of_the_last_minute_most_flows_first(void **state)
 	assert_int_equal(measure_sources(reader, &list), 0);
 }
 
+static void what_was_seen_a_minute_ago_no_longer_counts_beside_what_goes_on(void **state)
+{
+	uint32_t now_s = (uint32_t)(compiler_now().ticks_ms / 1000);
+	const struct measure_source *list;
+
+	(void)state;
+	put_sample(0, V4(192, 0, 2), "web", now_s);
+	put_sample(1, V4(192, 0, 2), "web", now_s);
+	read_tick(T0);
+	put_sample(2, V4(192, 0, 2), "web", now_s);
+	read_tick(T0 + 30000);
+	assert_int_equal(measure_sources(reader, &list), 1);
+	assert_int_equal(list[0].sampled, 3);
+	assert_int_equal(list[0].flows, 3);
+	read_tick(T0 + 61000);
+	assert_int_equal(measure_sources(reader, &list), 1);
+	assert_int_equal(list[0].sampled, 1);
+	assert_int_equal(list[0].flows, 1);
+}
+
 static void a_flood_of_prefixes_does_not_push_out_who_sends_much(void **state)
 {
 	uint32_t now_s = (uint32_t)(compiler_now().ticks_ms / 1000);
@@ -389,6 +409,7 @@ int main(void)
 		MEASURER_TEST(what_is_just_quiet_does_not_widen_it),
 		MEASURER_TEST(tables_of_an_earlier_process_keep_their_width),
 		MEASURER_TEST(prefixes_are_those_of_the_last_minute_most_flows_first),
+		MEASURER_TEST(what_was_seen_a_minute_ago_no_longer_counts_beside_what_goes_on),
 		MEASURER_TEST(a_flood_of_prefixes_does_not_push_out_who_sends_much),
 		MEASURER_TEST(a_flood_of_prefixes_takes_no_time),
 		MEASURER_TEST(a_page_that_cannot_be_made_is_tried_again_later),

@@ -323,10 +323,28 @@ static void a_return_is_warned_of_then_moves_the_same_slots_back(void **state)
 	assert_int_equal(count_owned(3), 0);
 	assert_int_equal(read_stats().looking, lost);
 	assert_int_equal(read_stats().due, lost);
+	assert_int_equal(read_stats().unsettled, lost); /* they will move: that is not settled */
 	run_ms(OWNERS_SCHEDULE_MS + 100);
 	for (uint32_t s = 0; s < SLOTS; s++)
 		assert_int_equal(current_owner(s), first[s]);
 	assert_int_equal(read_stats().unsettled, lost);
+}
+
+/* On empty tables nobody knows who served before; who waits for a verdict now is taken to have. */
+static void who_waits_now_has_claims_on_what_it_had_in_the_set_before(void **state)
+{
+	uint32_t n = 0;
+
+	(void)state;
+	sets[0].until_ms = WALL + 600000;
+	sets[1].from_ms = WALL - 2000;
+	states[1] = OWNERS_WAITS;
+	assert_int_equal(apply_sets(2), 0);
+	assert_int_equal(count_owned(1), 0);
+	for (uint32_t s = FIRST; s < FIRST + SLOTS; s++)
+		n += colds[s].claim[OWNER_CLASS_TCP].settle_at != 0 &&
+		     colds[s].claim[OWNER_CLASS_TCP].base == 1;
+	assert_int_not_equal(n, 0);
 }
 
 /* --- who may serve --- */
@@ -584,6 +602,7 @@ int main(void)
 		OWNERS_TEST(exceptions_of_the_dead_are_forgotten_and_others_kept),
 		OWNERS_TEST(a_dead_base_has_no_claim),
 		OWNERS_TEST(a_return_is_warned_of_then_moves_the_same_slots_back),
+		OWNERS_TEST(who_waits_now_has_claims_on_what_it_had_in_the_set_before),
 		OWNERS_TEST(somebody_serves_while_anybody_may),
 		OWNERS_TEST(when_nobody_can_take_its_slots_a_living_owner_keeps_them),
 		OWNERS_TEST(the_next_set_is_warned_of_when_near_and_taken_at_its_time),

@@ -397,6 +397,21 @@ static void the_process_shows_its_own_cost_and_life(void **state)
 	stats_reader_close(r);
 }
 
+/* As when all descriptors are used up. */
+static void a_process_that_cannot_read_its_memory_shows_the_rest(void **state)
+{
+	struct rlimit was, none;
+
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+	none = (struct rlimit){ .rlim_cur = 0, .rlim_max = was.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	publish_all();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+	assert_int_equal(value_of(METRIC("process_resident_bytes"), ""), 0);
+	assert_true(value_of(METRIC("process_cpu_microseconds_total"), "") > 0);
+}
+
 /* A label cut in its middle would make the whole page unreadable for Prometheus. */
 static void names_without_room_in_a_label_are_left_out(void **state)
 {
@@ -588,6 +603,7 @@ int main(void)
 		PUBLISH_TEST(only_so_many_backends_have_counters),
 		PUBLISH_TEST(without_a_document_the_process_alone_is_shown),
 		PUBLISH_TEST(the_process_shows_its_own_cost_and_life),
+		PUBLISH_TEST(a_process_that_cannot_read_its_memory_shows_the_rest),
 		PUBLISH_TEST(names_without_room_in_a_label_are_left_out),
 		PUBLISH_TEST(a_resize_makes_another_page),
 		PUBLISH_TEST(backends_beyond_the_former_room_are_shown_after_it_was_raised),

@@ -246,6 +246,18 @@ static void damage_is_found_by_a_store_and_does_not_spread(void **state)
 	}
 }
 
+static void damage_is_named_after_the_tables_have_grown(void **state)
+{
+	(void)state;
+	s.second.model.limits.slots = 16384;
+	apply_world(&s, &s.second);
+	assert_int_equal(s.node.counters.resizes, 1);
+	s.node.t.backends[s.node.pools[0].backends[0].index].mac_to[3] ^= 0x40;
+	assert_true(scrub_all());
+	assert_int_equal(s.node.counters.damaged, 1);
+	assert_non_null(finding_named("backend web-ams/a"));
+}
+
 /* All slots that are damaged in a pool have one finding; where there is no room, they are counted. */
 static void findings_are_bounded(void **state)
 {
@@ -333,6 +345,7 @@ int main(void)
 		SCRUB_TEST(changes_are_no_damage),
 		SCRUB_TEST(verdicts_are_no_damage),
 		SCRUB_TEST(damage_is_found_by_a_store_and_does_not_spread),
+		SCRUB_TEST(damage_is_named_after_the_tables_have_grown),
 		SCRUB_TEST(findings_are_bounded),
 		SCRUB_TEST(a_process_that_takes_over_believes_no_slot_of_another_pool),
 		SCRUB_TEST(a_pass_waits_for_its_time),

@@ -86,6 +86,16 @@ static int fake_usleep(unsigned us)
 	return 0;
 }
 
+static const char *logged = "";
+
+static void fake_log_at(int priority, const char *event, const char *pairs, ...)
+{
+	(void)priority;
+	(void)pairs;
+	logged = event;
+}
+
+#define log_at              fake_log_at
 #define prover_say_stopping fake_say_stopping
 #define loop_timer_set      fake_timer_set
 #define loop_now_ms(l)      ((void)(l), (uint64_t)NOW_MS)
@@ -352,6 +362,8 @@ static void a_failure_of_the_kernel_withdraws_what_it_can(void **state)
 		    count_routes(GSHUT) != rows[i].gshut)
 			fail_msg("row %zu, %s %u: %d, %zu and %zu routes", i, rows[i].call,
 			         rows[i].nth, said, count_routes(NORMAL), count_routes(GSHUT));
+		if (rows[i].normal || rows[i].gshut)
+			assert_string_equal(logged, "routes-left");
 		assert_int_equal(withdraw_routes(&self), rows[i].normal || rows[i].gshut);
 		expect_routes(0, 0, 2);
 		assert_int_equal(own_routes_delete_all(kernel, OTHER), 0);
