@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "base/owner.h"
 #include "mgmt/store/blobs.h"
 #include "mgmt/store/sweep.h"
 
@@ -385,6 +386,7 @@ static void another_users_file_is_not_linked(void **state)
 static void what_another_user_has_put_there_is_not_believed(void **state)
 {
 	char root[] = "/tmp/weir-blobs.XXXXXX", blobs[64], path[PATH_MAX], to[80], to_dir[PATH_MAX];
+	struct owner_trouble troubles[OWNER_TROUBLES_MAX];
 	bool whole = true;
 	struct stat st;
 
@@ -403,12 +405,16 @@ static void what_another_user_has_put_there_is_not_believed(void **state)
 		assert_int_equal(blobs_dir(root, to_dir), i);
 		assert_int_equal(blobs_have(root, digest, &(uint64_t){ 0 }, &whole), 0);
 		assert_false(whole);
+		assert_int_equal(owner_troubles(troubles), 1); /* and the status names it */
+		assert_int_equal(troubles[0].found, 54321);
+		assert_string_equal(troubles[0].path, which);
 		if (!i)
 			assert_int_equal(blobs_add(root, digest, SIZE, 0, bytes, 10), -EPERM);
 		blobs_collect(root, INT64_MAX / 4, is_named, NULL);
 		assert_int_equal(chown(which, 0, 0), 0);
 		assert_int_equal(blobs_have(root, digest, &(uint64_t){ 0 }, &whole), 0);
 		assert_true(whole);
+		assert_int_equal(owner_troubles(troubles), 0);
 	}
 	/* nor is a link, whoever laid it */
 	snprintf(to, sizeof(to), "%s/elsewhere", root);

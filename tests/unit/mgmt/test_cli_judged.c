@@ -71,6 +71,19 @@ static void silence_dns(struct node *n)
 	make_silent(n, 2);
 }
 
+static struct stats *announcer;
+
+/* weir-announce runs though the document has no routing daemon: it is judged, by what it states. */
+static void state_by_announcer(struct node *n)
+{
+	assert_int_equal(stats_create(n->f.root, "announce", N_WORDS, &announcer), 0);
+	stats_alive(announcer, FRESH_MS);
+	stats_turns(announcer, "main");
+	conditions_begin(announcer, 57);
+	conditions_add(announcer, "some-code", CONDITION_DEGRADED, "subject-of-it", "stated by it");
+	conditions_end(announcer);
+}
+
 static void state_condition_of(const struct node *n, int i)
 {
 	conditions_begin(n->stats[i], 57);
@@ -156,6 +169,7 @@ static const struct {
 	  "weir-dns has shown no sign of life for N s: see its log\n" LACKS_MGMT },
 	{ state_by_dns, CLI_DEGRADED, LACKS_MGMT "subject-of-it: stated by 2\n" },
 	{ state_by_supervisor, CLI_DEGRADED, LACKS_MGMT "subject-of-it: stated by 4\n" },
+	{ state_by_announcer, CLI_DEGRADED, LACKS_MGMT "subject-of-it: stated by it\n" },
 	{ take_all_out, CLI_DOWN,
 	  "pool web-ams forwards nothing: none of its 2 backends takes packets; see weir why pool web-ams\n" LACKS_MGMT
 	  "backend web-ams/b1 should serve, but gets no traffic: weir why backend POOL/BACKEND shows why\n" },
@@ -220,6 +234,8 @@ static void a_node_is_judged_by_what_its_processes_say(void **state)
 			facts[i].spoil(n);
 		assert_int_equal(run_status(n), facts[i].status);
 		assert_string_equal(shown_reasons(), facts[i].why);
+		stats_close(announcer);
+		announcer = NULL;
 		(void)tear_down(state);
 		(void)set_up(state);
 	}

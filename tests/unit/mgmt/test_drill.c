@@ -73,6 +73,18 @@ static enum drill_outcome begin_drill(struct scene *s, const char *clients)
 	return drill_begin(s->in, &r, NOW_MS, &s->r);
 }
 
+static void assert_noted(const struct scene *s, const char *id, const char *begins)
+{
+	const struct journal *j = intent_journal(s->in);
+	int n = 0;
+
+	for (uint64_t i = journal_oldest(j); i <= journal_last(j); i++)
+		n += !strcmp(journal_find(j, i)->subject, id) &&
+		     !strncmp(journal_find(j, i)->message, begins, strlen(begins));
+	if (n != 1)
+		fail_msg("%d events begin with \"%s\"", n, begins);
+}
+
 static void a_drill_is_an_override_with_an_end(void **state)
 {
 	struct scene *s = *state;
@@ -184,6 +196,10 @@ static void a_drill_that_is_ended_twice_is_over(void **state)
 	assert_int_equal(drill_end(s->in, id, "ann", "", NOW_MS + 5000, &s->r), DRILL_OK);
 	const struct override *o = overrides_find(intent_overrides(s->in), id);
 	assert_true(o->ended && o->until_ms == NOW_MS + 5000 && o->generation == 2);
+	assert_noted(s, id,
+	             "drill of the backups of ams with clients 198.51.100.0/24 begun by ann");
+	assert_noted(s, id,
+	             "drill of the backups of ams with clients 198.51.100.0/24 ended by ann");
 	assert_int_equal(drill_end(s->in, id, "ann", "", NOW_MS + 6000, &s->r), DRILL_OVER);
 	assert_int_equal(begin_drill(s, "198.51.100.0/24"), DRILL_OK);
 	snprintf(id, sizeof(id), "%s", s->r.override.id);

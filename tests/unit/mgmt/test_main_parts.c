@@ -47,6 +47,11 @@ static int fake_listen(struct core *core, const char *api, struct http_server **
 	return listen_rc;
 }
 
+static int fake_local(struct core *core, struct http_server **out)
+{
+	return fake_listen(core, "local", out);
+}
+
 static void fake_stop(struct http_server *s)
 {
 	n_stopped += s != NULL;
@@ -78,6 +83,7 @@ static void fake_set_peers(struct http_server *s, const struct addr *peers, size
 #define clock_mono_ms      fake_mono_ms
 #define join_model         fake_model
 #define listen_tcp         fake_listen
+#define listen_local       fake_local
 #define http_stop          fake_stop
 #define listen_host_has    fake_has
 #define certificate_follow fake_follow
@@ -277,14 +283,40 @@ static void the_control_socket_says_what_it_takes(void **state)
 	}
 }
 
+/* What cannot be made anew does not end what is there: it is tried again. */
+static void a_control_socket_that_was_removed_is_made_again(void **state)
+{
+	static char before;
+
+	(void)state;
+	strcpy(process.core.dirs.run, "/nonexistent");
+	process.local = (struct http_server *)(void *)&before;
+	listen_rc = -EADDRINUSE;
+	for (unsigned i = 1; i <= 2; i++) {
+		keep_local(&process);
+		assert_int_equal(n_listened, i);
+		assert_int_equal(n_stopped, 0);
+		assert_ptr_equal(process.local, &before);
+	}
+	listen_rc = 0;
+	keep_local(&process);
+	assert_string_equal(listened, "local");
+	assert_int_equal(n_stopped, 1);
+	assert_ptr_equal(process.local, &listened);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(the_address_of_the_model_is_served),    T(what_fails_is_tried_again),
-		T(an_address_that_is_not_here_is_told),   T(the_other_nodes_are_peers),
-		T(gauges_say_what_is_in_force),           T(a_node_asks_its_peers_if_it_can),
+		T(the_address_of_the_model_is_served),
+		T(what_fails_is_tried_again),
+		T(an_address_that_is_not_here_is_told),
+		T(the_other_nodes_are_peers),
+		T(gauges_say_what_is_in_force),
+		T(a_node_asks_its_peers_if_it_can),
 		T(the_control_socket_says_what_it_takes),
+		T(a_control_socket_that_was_removed_is_made_again),
 	};
 
 	return cmocka_run_group_tests_name("main parts", tests, NULL, NULL);

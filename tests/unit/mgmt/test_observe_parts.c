@@ -314,6 +314,20 @@ static void a_process_is_seen_with_all_its_fields(void **state)
 	json_decref(own.dns);
 }
 
+static void the_page_of_a_running_announcer_says_which_document_it_is_of(void **state)
+{
+	struct announced_node node = { .document = 33 };
+	struct announced_page *page;
+
+	(void)state;
+	memset(shown, 0, sizeof(shown));
+	shown[OBSERVE_ANNOUNCE] = (struct gather_process){ .present = true, .running = true };
+	assert_int_equal(announced_create(this_node.dirs.run, &page), 0);
+	announced_publish(page, &node, NULL, 0, NULL, 0, 1);
+	assert_int_equal(observe_look(&this_node, OBSERVE_ANNOUNCE, NULL).document, 33);
+	announced_close(page);
+}
+
 static void the_health_page_says_which_document_it_is_of(void **state)
 {
 	struct page *page;
@@ -429,6 +443,7 @@ int main(void)
 		T(a_document_has_an_age),
 		T(all_backends_of_all_pools_are_summed),
 		T(a_process_is_seen_with_all_its_fields),
+		T(the_page_of_a_running_announcer_says_which_document_it_is_of),
 		T(the_health_page_says_which_document_it_is_of),
 		T(processes_have_their_names),
 		T(a_backends_verdict_is_an_event),

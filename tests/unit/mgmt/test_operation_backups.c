@@ -379,7 +379,14 @@ static void what_the_tables_know_comes_before_what_probes_found(void **state)
 	scene.rows[0].inner_mtu = 1400;
 	detail = read_detail(true, true);
 	assert_non_null(strstr(detail, "only packets of 1400 bytes fit in the tunnel, and 1480"));
-	scene.rows[0].inner_mtu = 1480;
+	see_probe(2, HEALTH_DOWN, HEALTH_REASON_TIMEOUT);
+	for (int least = 0; least < 2; least++) { /* of both, in any order */
+		scene.rows[least].inner_mtu = 1300;
+		scene.rows[1 - least].inner_mtu = 1400;
+		assert_non_null(strstr(read_detail(true, true), "only packets of 1300 bytes fit"));
+	}
+	see_probe(2, HEALTH_UP, HEALTH_REASON_OK);
+	scene.rows[0].inner_mtu = scene.rows[1].inner_mtu = 1480;
 	scene.at.backup_mtu = 1400;
 	see_probe(1, HEALTH_DOWN, HEALTH_REASON_FULL_SIZE);
 	assert_non_null(strstr(read_detail(true, true), "none of 1380 bytes"));

@@ -240,6 +240,44 @@ static void the_level_stays_complete_while_the_backup_is_opened(void **state)
 	assert_int_equal(op.write.late_from_ms, NOW_MS + OPERATION_AHEAD_MS);
 }
 
+/* The document in force may name a target no longer. */
+static void a_target_that_is_gone_has_no_backup_to_open(void **state)
+{
+	(void)state;
+	op.way = OPERATION_OUT;
+	op.level_ppm = OPERATION_PPM;
+	sites[0].name = "lon";
+	sites[0].has_backup = true;
+	step_open_backup(&t);
+	assert_int_equal(op.late_from_ms, 0);
+	assert_int_equal(op.full_ms, NOW_MS);
+}
+
+/* --- another owner --- */
+
+/* Nothing moves and nobody has written since: there is nothing to find out first. */
+static void who_takes_an_operation_that_waits_goes_on_at_its_level(void **state)
+{
+	const struct operation_person ann = { .author = "ann", .reason = "why" };
+	char error[512] = "";
+
+	(void)state;
+	for (size_t i = 0; i < NODES_MAX; i++)
+		nodes[i].steps = OPERATION_YES;
+	facts.self = "fra-1";
+	strcpy(op.owner, "ams-1");
+	op.level_ppm = OPERATION_PPM;
+	op.write.epoch = op.epoch;
+	op.write.to_ppm = OPERATION_PPM;
+	if (operation_own(&op, &facts, &ann, NOW_MS, error))
+		fail_msg("refused: %s", error);
+	assert_string_equal(op.owner, "fra-1");
+	assert_int_equal(op.state, OPERATION_LATE);
+	assert_false(op.reads_levels);
+	assert_int_equal(op.write.to_ppm, OPERATION_PPM);
+	assert_int_equal(op.write.epoch, op.epoch);
+}
+
 /* --- the stages of a return --- */
 
 static void begin_stages(void)
@@ -607,6 +645,8 @@ int main(void)
 		T(a_failure_ends_when_the_operation_goes_on),
 		T(what_goes_on_does_so_with_the_key_of_now),
 		T(the_level_stays_complete_while_the_backup_is_opened),
+		T(a_target_that_is_gone_has_no_backup_to_open),
+		T(who_takes_an_operation_that_waits_goes_on_at_its_level),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
 		T(of_two_that_are_ready_one_begins_its_steps),
 		T(a_target_is_quiet_below_a_hundredth),

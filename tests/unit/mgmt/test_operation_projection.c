@@ -228,6 +228,13 @@ static void sites_that_are_disabled_or_down_get_nobody(void **state)
 	add_override("x", "lon", "")->kind = MODEL_OVERRIDE_DISABLE;
 	project_plan();
 	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_NO);
+	overrides[0].from_ms = view->now_ms; /* as of this moment */
+	project_plan();
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_NO);
+	overrides[0].from_ms++;
+	project_plan();
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_YES);
+	overrides[0].from_ms--;
 	overrides[0].ended = true;
 	project_plan();
 	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_YES);
