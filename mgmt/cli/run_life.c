@@ -67,9 +67,6 @@ static enum run_verdict judge_start(struct run_life *l, uint64_t job_s, uint64_t
 enum run_verdict run_life_feed(struct run_life *l, const struct run_signs *s, uint64_t watched_ms,
                                uint64_t hang_ms, uint64_t now_s)
 {
-	uint64_t job_s =
-	        s->job_until_s < now_s + STATS_JOB_MAX_S ? s->job_until_s : now_s + STATS_JOB_MAX_S;
-
 	feed_threads(l, s, watched_ms);
 	feed_workers(l, s, watched_ms);
 	l->silent_ms = 0;
@@ -81,9 +78,9 @@ enum run_verdict run_life_feed(struct run_life *l, const struct run_signs *s, ui
 		l->thread = l->threads[i].name;
 	}
 	if (!s->n_threads)
-		return judge_start(l, job_s, watched_ms, now_s);
+		return judge_start(l, s->job_until_s, watched_ms, now_s);
 	l->start_silent_ms = 0;
 	if (l->silent_ms < hang_ms)
 		return RUN_LIVES;
-	return job_s > now_s ? RUN_BUSY : RUN_HANGS;
+	return s->job_until_s > now_s ? RUN_BUSY : RUN_HANGS;
 }
