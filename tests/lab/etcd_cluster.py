@@ -70,8 +70,12 @@ class Member:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def kill(self, number: int) -> None:
-        if self.process:
-            self.process.send_signal(number)
+        """With SIGSTOP: it stands when this returns. On a busy machine its threads run on for a moment after the signal."""
+        if not self.process:
+            return
+        self.process.send_signal(number)
+        if number == signal.SIGSTOP:
+            os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def stop(self, number: int = signal.SIGKILL) -> None:
         """End it, also one that is stopped."""
