@@ -2,6 +2,8 @@
 /* What BIRD says, whole and broken, and what is made of it (announce/bird.c, announce/daemon.c). */
 #include "tests/unit/announce/fake_daemon.h"
 
+#include <sys/mman.h>
+
 #define GREETING "0001 BIRD 2.0.12 ready.\n"
 #define PROTOCOLS                                                                                  \
 	"2002-Name       Proto      Table      State  Since         Info\n"                        \
@@ -555,6 +557,25 @@ static void broken_answers_end_nothing(void **state)
 	}
 }
 
+/* The last word of a line of one word begins where the line does, also at the very first one. */
+static void nothing_is_read_before_an_answer(void **state)
+{
+	static const char answer[] = "1002-x\n0000 \n";
+	struct daemon_facts facts = { .n_neighbours = 1, .neighbours = { { .name = "x" } } };
+	const struct daemon_query q = { .kind = DAEMON_QUERY_CHANNELS };
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE), n = sizeof(answer) - 1;
+	char *guard =
+	        mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
+	assert_ptr_not_equal(guard, MAP_FAILED);
+	assert_int_equal(mprotect(guard, page, PROT_NONE), 0);
+	memcpy(guard + page, answer, n);
+	assert_int_equal(daemon_bird.read(&facts, &q, NULL, NULL, guard + page, n), 0);
+	assert_true(facts.neighbours[0].lacks4 && facts.neighbours[0].lacks6);
+	assert_int_equal(munmap(guard, 2 * page), 0);
+}
+
 #define T(name) cmocka_unit_test_setup(name, reset_answers)
 
 int main(void)
@@ -575,6 +596,7 @@ int main(void)
 		T(wrong_answers_are_strange),
 		T(hostile_names_are_left_out),
 		T(broken_answers_end_nothing),
+		T(nothing_is_read_before_an_answer),
 	};
 
 	return cmocka_run_group_tests_name("bird", tests, NULL, NULL);

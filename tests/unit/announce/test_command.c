@@ -257,6 +257,32 @@ static void bad_requests_are_refused(void **state)
 	assert_true(is_in(NORMAL_TABLE));
 }
 
+/* What is wrong is said of what is wrong: the node that sent it logs the answer. */
+static void a_name_that_is_none_is_told_from_an_unknown_one(void **state)
+{
+	static const struct {
+		unsigned length;
+		const char *error;
+	} cases[] = {
+		{ 0, "missing or too long" },
+		{ 1, "must be another one" },
+		{ ANNOUNCE_NODE_MAX - 1, "must be another one" },
+		{ ANNOUNCE_NODE_MAX, "missing or too long" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char name[ANNOUNCE_NODE_MAX + 1] = "", line[256];
+
+		memset(name, 'x', cases[i].length);
+		snprintf(line, sizeof(line),
+		         "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"%s\","
+		         "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
+		         name);
+		expect_reply(line, cases[i].error);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +298,7 @@ int main(void)
 		SCENE_TEST(a_drain_that_is_empty_asks_at_once),
 		SCENE_TEST(a_stop_withdraws_all_at_once),
 		SCENE_TEST(bad_requests_are_refused),
+		SCENE_TEST(a_name_that_is_none_is_told_from_an_unknown_one),
 	};
 
 	return cmocka_run_group_tests_name("announce command", tests, NULL, NULL);

@@ -13,6 +13,8 @@
 #define PATH_GSHUT                                                                                 \
 	"{\"weight\":16384,\"valid\":true,\"sourced\":true,\"local\":true,\"community\":"          \
 	"{\"string\":\"graceful-shutdown\",\"list\":[\"gracefulShutdown\"]}}"
+#define PATH_INVALID                                                                               \
+	"{\"weight\":32768,\"sourced\":true,\"local\":true,\"bestpath\":{\"overall\":true}}"
 #define PATH_FOREIGN                                                                               \
 	"{\"valid\":true,\"bestpath\":{\"overall\":true},\"peer\":{\"peerId\":\"192.0.2.1\"}}"
 #define ROUTE(paths)                                                                                  \
@@ -89,6 +91,7 @@ static void paths_tell_the_tables_apart(void **state)
 		{ "both", ROUTE(PATH_GSHUT "," PATH_NORMAL), true, true, 1 },
 		{ "graceful shutdown, not chosen yet", ROUTE(PATH_GSHUT), false, true, 0 },
 		{ "none", "{\n}\n", false, false, 0 },
+		{ "a path that bgpd does not use", ROUTE(PATH_INVALID), false, false, 0 },
 		{ "another router's", ROUTE(PATH_FOREIGN), false, false, 0 },
 		{ "paths that are no list", "{\"paths\":{\"valid\":true}}", false, false, 0 },
 		{ "a path that is no object", ROUTE("7,[],null"), false, false, 0 },

@@ -258,6 +258,24 @@ static void a_withdrawal_that_is_refused_is_tried_again_soon(void **state)
 	assert_false(is_in(NORMAL_TABLE));
 }
 
+/* A route that somebody else took away, say, while its deletion was refused: it is wanted again. */
+static void a_change_does_not_wait_for_the_refusals_of_its_opposite(void **state)
+{
+	const struct announce_moves away = { .table = { [ANNOUNCE_NORMAL] =
+		                                                ANNOUNCE_MOVE_DELETE } };
+	const struct announce_moves back = { .table = { [ANNOUNCE_NORMAL] = ANNOUNCE_MOVE_ADD } };
+
+	(void)state;
+	announce_and_wait();
+	fake.change_error = -ENOBUFS;
+	assert_false(rows_move(&a, &row, &away, now_ms));
+	fake.change_error = 0;
+	assert_false(rows_move(&a, &row, &away, now_ms)); /* it waits */
+	assert_true(rows_move(&a, &row, &back, now_ms));
+	assert_true(rows_move(&a, &row, &away, now_ms));
+	assert_false(is_in(NORMAL_TABLE));
+}
+
 static void a_round_takes_few_refusals(void **state)
 {
 	(void)state;
@@ -439,6 +457,7 @@ int main(void)
 		SCENE_TEST(a_route_that_is_refused_is_tried_ever_later),
 		SCENE_TEST(what_went_well_once_is_tried_again_as_soon_as_at_first),
 		SCENE_TEST(a_withdrawal_that_is_refused_is_tried_again_soon),
+		SCENE_TEST(a_change_does_not_wait_for_the_refusals_of_its_opposite),
 		SCENE_TEST(a_round_takes_few_refusals),
 		SCENE_TEST(a_route_of_no_address_that_stays_is_tried_ever_later),
 		SCENE_TEST(a_new_table_is_tried_at_once),
