@@ -189,6 +189,17 @@ static void a_page_is_followed_and_looked_for_in_time(void **state)
 	assert_int_equal(w->b.wall_clock.off_by_ms, -60000);
 }
 
+/* A process that starts while weir-mgmt is dead: the page's last word is better than the kernel's clock. */
+static void who_starts_without_the_writer_begins_with_its_last_word(void **state)
+{
+	struct world *w = *state;
+
+	write_word(w, 3600000, clock_boot(), 0);
+	assert_int_equal(step_clock(w, STALE_MS + 1000), 3600000);
+	assert_int_equal(wall_clock_hold(&w->b.wall_clock, false), WALL_CLOCK_STEPPED);
+	assert_int_equal(step_clock(w, SECOND), 3600000); /* and goes on by itself */
+}
+
 /* A writer's clock that is ahead, by a look between two readings, is no reason to leave it. */
 static void a_sign_of_life_from_just_now_counts(void **state)
 {
@@ -277,6 +288,7 @@ int main(void)
 		T(without_its_writer_time_goes_on_and_no_step_is_believed),
 		T(a_page_of_another_boot_says_nothing),
 		T(a_page_is_followed_and_looked_for_in_time),
+		T(who_starts_without_the_writer_begins_with_its_last_word),
 		T(a_sign_of_life_from_just_now_counts),
 		T(a_page_without_room_for_a_time_is_left_alone),
 		T(a_page_of_no_time_at_all_says_nothing),

@@ -431,6 +431,27 @@ static void asking_a_server_that_hangs_ends_in_time(void **state)
 	unlink(at.sun_path);
 }
 
+/* As many clients wait as it takes: the next one waits too, and is not told "try again". */
+static void asking_a_server_whose_backlog_is_full_ends_in_time(void **state)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int server = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint64_t start_ms = clock_mono_ms();
+	char *text = NULL;
+
+	(void)state;
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/full", directory);
+	assert_int_equal(bind(server, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(listen(server, 0), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
+	assert_int_equal(ctl_request(at.sun_path, "x", 30, &text), -ETIMEDOUT);
+	assert_in_range(clock_mono_ms() - start_ms, 29, 2000);
+	close(client);
+	close(server);
+	unlink(at.sun_path);
+}
+
 static void on_alarm(int signo)
 {
 	(void)signo;
@@ -541,6 +562,7 @@ int main(void)
 		CTL_TEST(nobody_else_may_speak_to_it_and_a_stale_socket_is_replaced),
 		CTL_TEST(a_socket_that_was_removed_is_made_again),
 		CTL_TEST(asking_a_server_that_hangs_ends_in_time),
+		CTL_TEST(asking_a_server_whose_backlog_is_full_ends_in_time),
 		CTL_TEST(the_server_knows_which_process_a_client_may_speak_for),
 		CTL_TEST(a_signal_does_not_end_the_wait_for_an_answer),
 	};

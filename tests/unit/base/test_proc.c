@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -417,6 +418,26 @@ static void who_becomes_a_process_keeps_what_it_names_alone(void **state)
 	expect_in_child(become_and_look);
 }
 
+static int join_and_look(void)
+{
+	const gid_t before[2] = { 4, 27 };
+	gid_t groups[4] = { 0 };
+
+	if (setgroups(2, before))
+		return 2;
+	proc_join_group();
+	if (getgroups(4, groups) != 3 || groups[0] != 4 || groups[1] != 27 || groups[2] != 54322)
+		return 3;
+	return 0;
+}
+
+/* What root runs: its files are for Weir's processes too, and its own groups stay. */
+static void who_joins_the_group_keeps_the_others(void **state)
+{
+	(void)state;
+	expect_in_child(join_and_look);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -432,6 +453,7 @@ int main(void)
 		cmocka_unit_test(a_watchdog_is_for_the_process_that_it_names),
 		cmocka_unit_test(signals_with_another_use_end_nothing),
 		cmocka_unit_test(who_becomes_a_process_keeps_what_it_names_alone),
+		cmocka_unit_test(who_joins_the_group_keeps_the_others),
 		cmocka_unit_test(without_the_last_of_its_bounds_no_process_begins),
 		cmocka_unit_test(a_node_is_given_or_is_the_host_without_its_domain),
 	};
