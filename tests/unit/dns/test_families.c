@@ -143,6 +143,34 @@ static void both_families_come_from_one_site_that_serves_both(void **state)
 	world_free(w);
 }
 
+/* A site that is being drained turns away those, too, whom a half site sends to it. */
+static void clients_of_a_half_site_keep_to_the_gates_of_the_others(void **state)
+{
+	(void)state;
+	struct world *w = world_new();
+	size_t n_gated = 0, n_half = 0;
+
+	w->at[1].words[0] = DOWN;
+	w->at[2].drained_ppm = ALL / 2;
+	for (uint32_t i = 0; i < PREFIXES / 10; i++) {
+		struct addr client = prefix_at(i);
+
+		for (int ip4 = 0; ip4 < 2; ip4++) {
+			struct steering_choice c = choose_site(w, &client, ip4);
+
+			if (c.halved != 2)
+				continue;
+			n_half++;
+			n_gated += c.gated == 4;
+			if (c.gated)
+				assert_int_equal(c.site, 0);
+		}
+	}
+	assert_true(n_half > PREFIXES / 100);
+	assert_in_range(n_gated, n_half * 3 / 10, n_half / 2); /* two of five */
+	world_free(w);
+}
+
 static void without_such_a_site_each_family_is_answered_alone(void **state)
 {
 	(void)state;
@@ -298,6 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(doubt_in_either_family_shortens_both_answers),
 		cmocka_unit_test(both_families_come_from_one_site_that_serves_both),
+		cmocka_unit_test(clients_of_a_half_site_keep_to_the_gates_of_the_others),
 		cmocka_unit_test(without_such_a_site_each_family_is_answered_alone),
 		cmocka_unit_test(a_site_of_one_family_serves_that_one),
 		cmocka_unit_test(a_site_that_is_new_in_one_family_serves_the_other),

@@ -107,6 +107,8 @@ static void what_has_not_changed_is_taken_as_it_is(void **state)
 		earlier = image;
 		assert_int_equal(image_check(image, image->size_bytes), 0);
 		assert_int_equal(image->n_parts, 2);
+		/* below.ns.d.shop.test: deeper names are not looked for */
+		assert_int_equal(image->max_labels, 5);
 		assert_int_equal(image->source, 0); /* it includes a file */
 		assert_int_equal(*address_byte("mail.shop.test"), steps[i].taken ? 99 : 5);
 		assert_int_equal(*address_byte("b.other.test"), steps[i].other_taken ? 99 : 7);
