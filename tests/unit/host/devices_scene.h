@@ -51,7 +51,7 @@ static int make_devices(void **state)
 {
 	(void)state;
 	assert_non_null(mkdtemp(root));
-	make_device("0000:01:00.0", "0x020000", "vfio-pci", "7", "");
+	make_device("0000:01:00.0", "0x020000", "vfio-pci", "0", ""); /* groups count from 0 */
 	make_device("0000:02:00.0", "0x020000", "igb", "8", "eth2");
 	make_device("0000:03:00.0", "0x020000", "vfio-pci", "", "");
 	make_device("0000:04:00.0", "0x020000", "mlx5_core", "9", "eth4");
