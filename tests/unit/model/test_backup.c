@@ -271,6 +271,47 @@ static void each_table_counts_against_the_limits(void **state)
 	model_errors_free(&errors);
 }
 
+/* They stand in the site's own tables; the site whose backends they are may have room for them. */
+static void backends_of_a_backup_count_against_the_limits(void **state)
+{
+	char many[1024] = "\"10.2.1.11\"; }";
+	const struct edit edits[] = {
+		{ "schema = 1;", "schema = 1; limits = { backends = 16; };" },
+		{ AMS, BACKUP },
+		{ "\"10.2.1.11\"; }", many },
+	};
+	struct model_errors errors = { 0 };
+
+	(void)state;
+	for (int i = 2; i <= 16; i++) {
+		size_t n = strlen(many);
+
+		snprintf(many + n, sizeof(many) - n,
+		         ", { name = \"b%d\"; address = \"10.2.2.%d\"; }", i, i);
+	}
+	assert_null(read_with(edits, COUNT(edits), &errors));
+	assert_true(
+	        has_error(&errors, "limits.backends", "is 16, but site \"ams\" has 18 backends"));
+	model_errors_free(&errors);
+}
+
+/* A site that is not there has no nodes whose MTU could be too small. */
+static void a_backup_at_no_site_is_one_mistake(void **state)
+{
+	const struct edit edits[] = {
+		{ "{ site = \"ams\"; vip = \"shop-ams\";",
+		  "{ site = \"asm\"; vip = \"shop-ams\";" },
+		{ AMS, BACKUP },
+	};
+	struct model_errors errors = { 0 };
+
+	(void)state;
+	assert_null(read_with(edits, COUNT(edits), &errors));
+	assert_int_equal(errors.n_total, 1);
+	assert_true(has_error(&errors, "services[0].at[1].site", "there is no \"asm\""));
+	model_errors_free(&errors);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +321,8 @@ int main(void)
 		cmocka_unit_test(each_pair_of_pool_and_backup_has_a_table),
 		cmocka_unit_test(a_pool_without_a_service_has_a_table),
 		cmocka_unit_test(each_table_counts_against_the_limits),
+		cmocka_unit_test(backends_of_a_backup_count_against_the_limits),
+		cmocka_unit_test(a_backup_at_no_site_is_one_mistake),
 	};
 
 	return cmocka_run_group_tests_name("backup", tests, fixture_setup, fixture_teardown);

@@ -522,6 +522,11 @@ static void more_than_a_thousand_mistakes_are_counted(void **state)
 	struct model_errors errors = read_refused(text, n);
 	assert_int_equal(errors.n_items, 1000);
 	assert_true(errors.n_total > 4000);
+	char said[400], more[40];
+
+	model_errors_summarise(&errors, said, sizeof(said));
+	snprintf(more, sizeof(more), "(%zu more: see the log)", errors.n_total - 1);
+	assert_non_null(strstr(said, more)); /* those that are not kept count, too */
 	model_errors_free(&errors);
 	free(text);
 }

@@ -16,8 +16,10 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Two sites; at ours three VIPs of one IPv4 address each, the last with one of IPv6 too. */
-static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
+/* Three sites; at ours three VIPs of one IPv4 address each, the last with one of IPv6 too. */
+static const struct model_site sites[3] = { { .name = "ams" },
+	                                    { .name = "fra" },
+	                                    { .name = "lon" } };
 static const struct model_node node = { .name = "ams-1", .site = &sites[0], .mtu = 1500 };
 static struct addr addresses[3][2];
 static const struct model_vip vips[3] = {
@@ -152,6 +154,10 @@ static void a_backup_is_probed_through_the_tunnel_to_the_vip_that_it_backs(void 
 	ats[1].backup = &all[4];
 	ats[1].backup_mtu = 1400;
 	assert_int_equal(probe_backup_mtu(&m, &all[4]), 1400);
+	ats[1].site = ats[2].site = &sites[2]; /* a third site's backup is no business of ours */
+	assert_false(probe_is_tunnelled(&m, &all[4]));
+	ats[2].site = &sites[0];
+	assert_true(probe_is_tunnelled(&m, &all[4]));
 	all[4].check = NULL;
 	assert_false(probe_is_tunnelled(&m, &all[4]));
 }
