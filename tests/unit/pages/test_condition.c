@@ -248,6 +248,31 @@ static void a_full_page_keeps_the_worst_and_counts_the_rest(void **state)
 	stats_close(s);
 }
 
+/* Else a page that was full once would say for ever that something is missing on it. */
+static void each_round_counts_what_it_leaves_out_itself(void **state)
+{
+	struct stats *s = open_stats();
+	char name[16];
+
+	(void)state;
+	for (unsigned k = 0; k < 3; k++) {
+		const unsigned n_over = 2 - k;
+
+		conditions_begin(s, 1);
+		for (unsigned i = 0; i < CONDITIONS_MAX + n_over; i++) {
+			snprintf(name, sizeof(name), "b%u", i);
+			conditions_add(s, "next-hop-unusable", CONDITION_DEGRADED, name,
+			               "no route");
+		}
+		conditions_end(s);
+		struct conditions *c = read_all();
+
+		assert_int_equal(c->n_left_out, n_over);
+		free(c);
+	}
+	stats_close(s);
+}
+
 /* Who was there stays: what is shown would change with each round otherwise. */
 static void a_full_page_keeps_the_first_of_one_level(void **state)
 {
@@ -610,6 +635,7 @@ int main(void)
 		T(the_same_subject_counts_once_with_its_highest_level),
 		T(conditions_are_told_apart_by_code_and_subject),
 		T(a_full_page_keeps_the_worst_and_counts_the_rest),
+		T(each_round_counts_what_it_leaves_out_itself),
 		T(a_full_page_keeps_the_first_of_one_level),
 		T(a_text_is_cut_between_characters),
 		T(an_earlier_release_has_none_and_its_readers_see_the_same_page),
