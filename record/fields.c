@@ -256,10 +256,18 @@ static bool read_hex(const json_t *value, char *out, char *error)
 	return true;
 }
 
+/* The value of a word; below 0: there is none. */
+static int find_word(const struct field *f, const char *text)
+{
+	for (size_t i = 0; text && i < f->most; i++)
+		if (!strcmp(f->word((int)i), text))
+			return (int)i;
+	return -1;
+}
+
 static bool read_word(const struct field *f, const json_t *value, char *out, char *error)
 {
-	const char *text = json_string_value(value);
-	int word = text ? f->find(text) : -1;
+	int word = find_word(f, json_string_value(value));
 
 	if (word < 0)
 		return say_wrong(error, " is none of its words");
@@ -282,11 +290,11 @@ static bool read_set(const struct field *f, const json_t *value, char *out, char
 		return say_wrong(error, " is no list");
 	for (size_t i = 0; i < json_array_size(value); i++) {
 		const char *text = json_string_value(json_array_get(value, i));
-		int word = text ? f->find(text) : -1;
+		int word = find_word(f, text);
 
 		if (!text)
 			return say_wrong(error, "[%zu] is no text", i);
-		if (word >= 0 && (size_t)word < f->most)
+		if (word >= 0)
 			((bool *)(void *)out)[word] = true;
 	}
 	return true;

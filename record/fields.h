@@ -45,13 +45,12 @@ struct field {
 	enum field_kind kind;
 	size_t offset;
 	size_t size;  /**< of a text's room, or of a list's element */
-	size_t most;  /**< elements that there is room for */
+	size_t most;  /**< elements that there is room for, or words that there are */
 	size_t count; /**< offset of a list's count */
 	size_t known; /**< offset + 1 of a bool that says whether there is a value; 0: always */
 	const char *(*word)(int value);
-	int (*find)(const char *word); /**< -1: there is none */
-	const struct record_kind *of;  /**< of a record */
-	const struct field *element;   /**< of a list: at offset 0 of each */
+	const struct record_kind *of; /**< of a record */
+	const struct field *element;  /**< of a list: at offset 0 of each */
 };
 
 /** A kind of record. */
@@ -79,9 +78,10 @@ struct record_kind {
 		.name = #member, .kind = FIELD_U64, .offset = offsetof(type, member.value),        \
 		.known = offsetof(type, member.known) + 1                                          \
 	}
-#define RECORD_WORD(type, member, to_word, from_word)                                              \
+/** An enum of @p n_words values from 0 on. */
+#define RECORD_WORD(type, member, to_word, n_words)                                                \
 	{                                                                                          \
-		FIELD_AT(type, member), .kind = FIELD_WORD, .word = (to_word), .find = (from_word) \
+		FIELD_AT(type, member), .kind = FIELD_WORD, .word = (to_word), .most = (n_words)   \
 	}
 #define RECORD_RECORD(type, member, a_record)                                                      \
 	{                                                                                          \
@@ -95,11 +95,11 @@ struct record_kind {
 		        .most = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]),      \
 		        .count = offsetof(type, n_member), .element = (an_element)                 \
 	}
-#define RECORD_SET(type, member, to_word, from_word)                                               \
+#define RECORD_SET(type, member, to_word)                                                          \
 	{                                                                                          \
 		FIELD_AT(type, member), .kind = FIELD_SET,                                         \
 		                        .most = sizeof(((type *)0)->member) / sizeof(bool),        \
-		                        .word = (to_word), .find = (from_word)                     \
+		                        .word = (to_word)                                          \
 	}
 #define RECORD_BY_WORD(type, member, to_word)                                                      \
 	{                                                                                          \

@@ -280,8 +280,6 @@ const char *operation_guard_text(enum operation_guard guard);
 /** @return the value, or -1 when there is none with this word */
 int operation_state_find(const char *text);
 int operation_guard_find(const char *text);
-int operation_kind_find(const char *text);
-int operation_stage_find(const char *text);
 /** Whether a person may override it by its name. */
 bool operation_guard_is_optional(enum operation_guard guard);
 

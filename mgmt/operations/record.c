@@ -52,19 +52,9 @@ const char *operation_guard_text(enum operation_guard guard)
 	return guard_texts[guard];
 }
 
-int operation_kind_find(const char *text)
-{
-	return find_text(kind_texts, OPERATION_KIND_COUNT, text);
-}
-
 int operation_state_find(const char *text)
 {
 	return find_text(state_texts, OPERATION_STATE_COUNT, text);
-}
-
-int operation_stage_find(const char *text)
-{
-	return find_text(stage_texts, OPERATION_STAGE_COUNT, text);
 }
 
 int operation_guard_find(const char *text)

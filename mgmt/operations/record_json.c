@@ -5,8 +5,6 @@
  */
 #include "mgmt/operations/record_json.h"
 
-#include <string.h>
-
 #include "record/fields.h"
 
 static const char *kind_word(int value)
@@ -32,11 +30,6 @@ static const char *guard_word(int value)
 static const char *way_word(int value)
 {
 	return value == OPERATION_OUT ? "out" : "back";
-}
-
-static int find_way(const char *word)
-{
-	return !strcmp(word, "out") ? OPERATION_OUT : !strcmp(word, "back") ? OPERATION_BACK : -1;
 }
 
 static const struct field target_fields[] = {
@@ -77,7 +70,7 @@ static const struct field step_fields[] = {
 	RECORD_VALUE(struct operation_step, from_ppm, FIELD_U32),
 	RECORD_VALUE(struct operation_step, to_ppm, FIELD_U32),
 	RECORD_VALUE(struct operation_step, write_step, FIELD_U32),
-	RECORD_WORD(struct operation_step, state, state_word, operation_state_find),
+	RECORD_WORD(struct operation_step, state, state_word, OPERATION_STATE_COUNT),
 	RECORD_VALUE(struct operation_step, begun_ms, FIELD_I64),
 	RECORD_VALUE(struct operation_step, in_force_ms, FIELD_I64),
 	RECORD_VALUE(struct operation_step, ended_ms, FIELD_I64),
@@ -99,7 +92,7 @@ static const struct field hold_fields[] = {
 	RECORD_TEXT(struct operation_hold, code),
 	RECORD_TEXT(struct operation_hold, detail),
 	RECORD_VALUE(struct operation_hold, since_ms, FIELD_I64),
-	RECORD_WORD(struct operation_hold, from, state_word, operation_state_find),
+	RECORD_WORD(struct operation_hold, from, state_word, OPERATION_STATE_COUNT),
 };
 static const struct record_kind hold_record =
         RECORD_OF(struct operation_hold, "hold", hold_fields, NULL);
@@ -137,7 +130,7 @@ static const struct field one_level = { .kind = FIELD_U32 };
 
 static const struct field op_fields[] = {
 	RECORD_TEXT(struct operation, id),
-	RECORD_WORD(struct operation, kind, kind_word, operation_kind_find),
+	RECORD_WORD(struct operation, kind, kind_word, OPERATION_KIND_COUNT),
 	RECORD_TEXT(struct operation, service),
 	RECORD_TEXT(struct operation, author),
 	RECORD_TEXT(struct operation, principal),
@@ -154,9 +147,9 @@ static const struct field op_fields[] = {
 	RECORD_VALUE(struct operation, epoch, FIELD_U32),
 	RECORD_VALUE(struct operation, writes, FIELD_U32),
 	RECORD_VALUE(struct operation, seq, FIELD_U64),
-	RECORD_WORD(struct operation, state, state_word, operation_state_find),
-	RECORD_WORD(struct operation, stage, stage_word, operation_stage_find),
-	RECORD_WORD(struct operation, way, way_word, find_way),
+	RECORD_WORD(struct operation, state, state_word, OPERATION_STATE_COUNT),
+	RECORD_WORD(struct operation, stage, stage_word, OPERATION_STAGE_COUNT),
+	RECORD_WORD(struct operation, way, way_word, OPERATION_BACK + 1),
 	RECORD_VALUE(struct operation, plan_from_ppm, FIELD_U32),
 	RECORD_VALUE(struct operation, step, FIELD_U32),
 	RECORD_VALUE(struct operation, step_runs, FIELD_BOOL),
@@ -176,7 +169,7 @@ static const struct field op_fields[] = {
 	RECORD_VALUE(struct operation, drained_ms, FIELD_I64),
 	RECORD_VALUE(struct operation, ended_ms, FIELD_I64),
 	RECORD_LIST(struct operation, plan_ppm, n_plan, &one_level),
-	RECORD_SET(struct operation, overridden, guard_word, operation_guard_find),
+	RECORD_SET(struct operation, overridden, guard_word),
 	RECORD_LIST(struct operation, without, n_without, &one_name),
 	RECORD_LIST(struct operation, nodes, n_nodes, &one_name),
 	RECORD_RECORD(struct operation, write, &write_record),

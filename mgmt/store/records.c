@@ -10,32 +10,14 @@
 /* Numbers below this are exact in every JSON reader, and the store has room above it. */
 #define NUMBER_END ((uint64_t)1 << 53)
 
-static int find_word(const char *word, const char *(*text)(int value), int last)
-{
-	for (int i = 0; i <= last; i++)
-		if (!strcmp(text(i), word))
-			return i;
-	return -1;
-}
-
 static const char *kind_word(int value)
 {
 	return override_kind_text((enum model_override_kind)value);
 }
 
-static int find_kind(const char *word)
-{
-	return find_word(word, kind_word, MODEL_OVERRIDE_DRILL);
-}
-
 static const char *target_word(int value)
 {
 	return override_target_text((enum model_target_kind)value);
-}
-
-static int find_target(const char *word)
-{
-	return find_word(word, target_word, MODEL_TARGET_NODE);
 }
 
 static const char *vips_word(int value)
@@ -45,16 +27,11 @@ static const char *vips_word(int value)
 	return texts[value];
 }
 
-static int find_vips(const char *word)
-{
-	return find_word(word, vips_word, MODEL_VIPS_WITHDRAWN);
-}
-
 static const struct field override_fields[] = {
 	RECORD_TEXT(struct override, id),
 	RECORD_VALUE(struct override, generation, FIELD_U64),
-	RECORD_WORD(struct override, kind, kind_word, find_kind),
-	RECORD_WORD(struct override, target, target_word, find_target),
+	RECORD_WORD(struct override, kind, kind_word, MODEL_OVERRIDE_DRILL + 1),
+	RECORD_WORD(struct override, target, target_word, MODEL_TARGET_NODE + 1),
 	RECORD_TEXT(struct override, pool),
 	RECORD_TEXT(struct override, name),
 	RECORD_VALUE(struct override, created_ms, FIELD_I64),
@@ -66,8 +43,8 @@ static const struct field override_fields[] = {
 	RECORD_VALUE(struct override, is_step, FIELD_BOOL),
 	RECORD_VALUE(struct override, to_ppm, FIELD_U32),
 	RECORD_VALUE(struct override, late_from_ms, FIELD_I64),
-	RECORD_WORD(struct override, own_vips, vips_word, find_vips),
-	RECORD_WORD(struct override, shared_vips, vips_word, find_vips),
+	RECORD_WORD(struct override, own_vips, vips_word, MODEL_VIPS_WITHDRAWN + 1),
+	RECORD_WORD(struct override, shared_vips, vips_word, MODEL_VIPS_WITHDRAWN + 1),
 	RECORD_TEXT(struct override, service),
 	RECORD_TEXT(struct override, operation),
 	RECORD_VALUE(struct override, clients, FIELD_PREFIX),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Records by their tables: each kind of field there and back, what is left out, what is refused and how it is told. */
+/* Records: each kind of field is written and read back; empty fields are left out; wrong ones are refused by name. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,11 +47,6 @@ static const char *colour_word(int value)
 	return value == RED ? "red" : "green";
 }
 
-static int colour_find(const char *word)
-{
-	return !strcmp(word, "red") ? RED : !strcmp(word, "green") ? GREEN : -1;
-}
-
 static const struct field leg_fields[] = {
 	RECORD_TEXT(struct desk_leg, name),
 	RECORD_VALUE(struct desk_leg, n, FIELD_U32),
@@ -67,12 +62,12 @@ static const struct field desk_fields[] = {
 	RECORD_VALUE(struct desk, hex, FIELD_HEX),
 	RECORD_VALUE(struct desk, i64, FIELD_I64),
 	RECORD_KNOWN(struct desk, known),
-	RECORD_WORD(struct desk, colour, colour_word, colour_find),
+	RECORD_WORD(struct desk, colour, colour_word, COLOURS),
 	RECORD_VALUE(struct desk, prefix, FIELD_PREFIX),
 	RECORD_RECORD(struct desk, best, &leg),
 	RECORD_LIST(struct desk, legs, n_legs, &one_leg),
 	RECORD_LIST(struct desk, names, n_names, &one_name),
-	RECORD_SET(struct desk, set, colour_word, colour_find),
+	RECORD_SET(struct desk, set, colour_word),
 	RECORD_BY_WORD(struct desk, by_colour, colour_word),
 };
 
