@@ -149,6 +149,17 @@ bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size)
 	return true;
 }
 
+int sql_each(sqlite3_stmt *q, int (*read)(sqlite3_stmt *q, void *arg), void *arg)
+{
+	int n = 0, err = sql_next(q);
+
+	for (; err == 1; err = err ? err : sql_next(q)) {
+		err = read(q, arg);
+		n += !err;
+	}
+	return err ? err : n;
+}
+
 int sql_record(sqlite3_stmt *q, int column, const struct record_kind *r, void *out)
 {
 	const char *text = (const char *)sqlite3_column_text(q, column);

@@ -54,6 +54,11 @@ MUST_CHECK int sql_begin(sqlite3 *db);
 MUST_CHECK int sql_end(sqlite3 *db, int err);
 /** Copy a text column. @return whether it fits */
 MUST_CHECK bool sql_text(sqlite3_stmt *q, int column, char *out, size_t size);
+/**
+ * Give each row to @p read until one is refused. @return how many were taken, or the first -errno, of the
+ * query or of @p read
+ */
+MUST_CHECK int sql_each(sqlite3_stmt *q, int (*read)(sqlite3_stmt *q, void *arg), void *arg);
 /** Read a record from a text column. @return 0, -EBADMSG (it is none) or -ENOMEM; @p out is untouched then */
 MUST_CHECK int sql_record(sqlite3_stmt *q, int column, const struct record_kind *r, void *out);
 

@@ -160,37 +160,31 @@ int store_put_events(struct store *s, const struct event *events, size_t n)
 	return sql_end(s->db, err);
 }
 
-static int read_event(sqlite3_stmt *q, struct event *e)
+/* @param arg  where the next event goes */
+static int read_event(sqlite3_stmt *q, void *arg)
 {
+	struct event **next = arg, *e = *next;
+
 	*e = (struct event){ .id = (uint64_t)sqlite3_column_int64(q, 0),
 		             .time_ms = sqlite3_column_int64(q, 1) };
-	return sql_text(q, 2, e->kind, sizeof(e->kind)) &&
-	                       sql_text(q, 3, e->subject, sizeof(e->subject)) &&
-	                       sql_text(q, 4, e->message, sizeof(e->message)) &&
-	                       sql_text(q, 5, e->node, sizeof(e->node))
-	               ? 0
-	               : -EBADMSG;
+	if (!sql_text(q, 2, e->kind, sizeof(e->kind)) ||
+	    !sql_text(q, 3, e->subject, sizeof(e->subject)) ||
+	    !sql_text(q, 4, e->message, sizeof(e->message)) ||
+	    !sql_text(q, 5, e->node, sizeof(e->node)))
+		return -EBADMSG;
+	++*next;
+	return 0;
 }
 
 int store_events(struct store *s, struct event *out, size_t max)
 {
-	sqlite3_stmt *q =
+	return store_each(
+	        s,
 	        sql_prepare(s->db,
 	                    "SELECT * FROM (SELECT * FROM events ORDER BY id DESC LIMIT ?)"
 	                    " ORDER BY id",
-	                    "i", (int64_t)max);
-	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
-
-	while (!err) {
-		err = sql_next(q);
-		if (err <= 0)
-			break;
-		err = read_event(q, &out[n]);
-		n += !err;
-	}
-	err = store_noted(s, err);
-	sqlite3_finalize(q);
-	return err ? err : n;
+	                    "i", (int64_t)max),
+	        read_event, &out);
 }
 
 int store_put_reply(struct store *s, const char *key, const char *request_digest, unsigned status,

@@ -24,6 +24,17 @@ static inline int store_noted(struct store *s, int err)
 	return sql_noted(s->db, err, s->reason, sizeof(s->reason));
 }
 
+/* sql_each() of a query that was prepared, or NULL; it ends here. @return as that */
+static inline int store_each(struct store *s, sqlite3_stmt *q,
+                             int (*read)(sqlite3_stmt *q, void *arg), void *arg)
+{
+	int n = q ? sql_each(q, read, arg) : sql_errno(sqlite3_errcode(s->db));
+
+	n = store_noted(s, n);
+	sqlite3_finalize(q);
+	return n;
+}
+
 /* Make the tables of store_versions.c, and of store_newest.c. @return 0 or -errno */
 MUST_CHECK int store_versions_schema(sqlite3 *db);
 MUST_CHECK int store_newest_schema(sqlite3 *db);

@@ -48,24 +48,27 @@ int store_put_some(struct store *s, const struct override *list, const bool *whi
 	return sql_end(s->db, err);
 }
 
+struct merging {
+	struct overrides *overrides;
+	int64_t now_ms;
+};
+
 /* A row is checked like an override of a peer: a damaged one must not come into force. */
+static int merge_row(sqlite3_stmt *q, void *arg)
+{
+	const struct merging *m = arg;
+	struct override o;
+	int err = sql_record(q, 0, &override_record, &o);
+
+	if (!err)
+		err = overrides_merge(m->overrides, &o, m->now_ms);
+	return err < 0 ? err : 0;
+}
+
 int store_overrides(struct store *s, struct overrides *overrides, int64_t now_ms)
 {
-	sqlite3_stmt *q = sql_prepare(s->db, "SELECT text FROM overrides", "");
-	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db));
+	struct merging m = { overrides, now_ms };
+	int n = store_each(s, sql_prepare(s->db, "SELECT text FROM overrides", ""), merge_row, &m);
 
-	while (!err) {
-		struct override o;
-
-		err = sql_next(q);
-		if (err <= 0)
-			break;
-		err = sql_record(q, 0, &override_record, &o);
-		if (!err)
-			err = overrides_merge(overrides, &o, now_ms);
-		err = err > 0 ? 0 : err;
-	}
-	err = store_noted(s, err);
-	sqlite3_finalize(q);
-	return err;
+	return n < 0 ? n : 0;
 }

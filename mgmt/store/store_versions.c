@@ -26,23 +26,24 @@ int store_versions_schema(sqlite3 *db)
 	return sql_errno(sqlite3_exec(db, schema, NULL, NULL, NULL));
 }
 
+/* @param arg  where the next version goes */
+static int read_version(sqlite3_stmt *q, void *arg)
+{
+	struct version **next = arg;
+	int err = sql_record(q, 0, &version_record, *next);
+
+	*next += !err;
+	return err;
+}
+
 int store_versions(struct store *s, uint64_t before, struct version *out, size_t max)
 {
-	sqlite3_stmt *q = sql_prepare(
-	        s->db, "SELECT text FROM versions WHERE number<? ORDER BY number DESC LIMIT ?",
-	        "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max);
-	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
-
-	while (!err) {
-		err = sql_next(q);
-		if (err <= 0)
-			break;
-		err = sql_record(q, 0, &version_record, &out[n]);
-		n += !err;
-	}
-	err = store_noted(s, err);
-	sqlite3_finalize(q);
-	return err ? err : n;
+	return store_each(
+	        s,
+	        sql_prepare(s->db,
+	                    "SELECT text FROM versions WHERE number<? ORDER BY number DESC LIMIT ?",
+	                    "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max),
+	        read_version, &out);
 }
 
 int store_version(struct store *s, uint64_t number, struct version *out)
@@ -228,47 +229,44 @@ static int find_large(const struct store *s, const char *name, const char *diges
 	return err ? err : files_add_path(files, name, path, digest, n);
 }
 
-static int read_file_row(const struct store *s, sqlite3_stmt *q, struct files *files)
+struct reading {
+	const struct store *s;
+	struct files files;
+};
+
+static int read_file_row(sqlite3_stmt *q, void *arg)
 {
 	char name[FILES_NAME_MAX + 1], digest[DIGEST_TEXT_MAX], found[DIGEST_TEXT_MAX];
 	const void *bytes = sqlite3_column_blob(q, 2);
 	size_t n = (size_t)sqlite3_column_bytes(q, 2);
+	struct reading *r = arg;
 
 	if (!sql_text(q, 0, name, sizeof(name)) || !sql_text(q, 1, digest, sizeof(digest)))
 		return -EBADMSG;
 	if (sqlite3_column_type(q, 2) == SQLITE_NULL)
-		return find_large(s, name, digest, files);
+		return find_large(r->s, name, digest, &r->files);
 	if (strcmp(digest_bytes(bytes ? bytes : "", n, found), digest))
 		return -EBADMSG;
-	int err = files_add(files, name, bytes, n);
+	int err = files_add(&r->files, name, bytes, n);
 	return err == -ENOMEM ? err : err ? -EBADMSG : 0;
 }
 
 int store_files(struct store *s, uint64_t number, struct files *out)
 {
-	sqlite3_stmt *q =
+	struct reading r = { .s = s };
+	int n = store_each(
+	        s,
 	        sql_prepare(s->db,
 	                    "SELECT f.name, f.digest, b.bytes FROM version_files f LEFT JOIN"
 	                    " blobs b ON b.digest=f.digest WHERE f.number=? ORDER BY f.name",
-	                    "i", (int64_t)number);
-	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db));
-	struct files files = { 0 };
+	                    "i", (int64_t)number),
+	        read_file_row, &r);
 
-	while (!err) {
-		err = sql_next(q);
-		if (err <= 0)
-			break;
-		err = read_file_row(s, q, &files);
+	if (n <= 0) {
+		files_fini(&r.files);
+		return n ? n : -ENOENT;
 	}
-	if (!err && files.n_items == 0)
-		err = -ENOENT;
-	err = store_noted(s, err);
-	sqlite3_finalize(q);
-	if (err) {
-		files_fini(&files);
-		return err;
-	}
-	*out = files;
+	*out = r.files;
 	return 0;
 }
 
@@ -288,33 +286,24 @@ int store_lose_version(struct store *s, const struct version *v, const char *rea
 	return sql_end(s->db, err);
 }
 
-static int read_lost(sqlite3_stmt *q, struct version_lost *out)
+/* @param arg  where the next one goes */
+static int read_lost(sqlite3_stmt *q, void *arg)
 {
-	struct version_lost l = { .lost_ms = sqlite3_column_int64(q, 0) };
+	struct version_lost **next = arg, l = { .lost_ms = sqlite3_column_int64(q, 0) };
 	int err = sql_record(q, 2, &version_record, &l.version);
 
 	if (!err && !sql_text(q, 1, l.reason, sizeof(l.reason)))
 		err = -EBADMSG;
 	if (!err)
-		*out = l;
+		*(*next)++ = l;
 	return err;
 }
 
 int store_lost(struct store *s, struct version_lost *out, size_t max)
 {
-	sqlite3_stmt *q =
+	return store_each(
+	        s,
 	        sql_prepare(s->db, "SELECT lost_ms, why, text FROM lost ORDER BY id DESC LIMIT ?",
-	                    "i", (int64_t)max);
-	int err = q ? 0 : sql_errno(sqlite3_errcode(s->db)), n = 0;
-
-	while (!err) {
-		err = sql_next(q);
-		if (err <= 0)
-			break;
-		err = read_lost(q, &out[n]);
-		n += !err;
-	}
-	err = store_noted(s, err);
-	sqlite3_finalize(q);
-	return err ? err : n;
+	                    "i", (int64_t)max),
+	        read_lost, &out);
 }
