@@ -20,7 +20,7 @@
 #include "base/checked.h"
 #include "mgmt/etcd/answer.h"
 
-/** Whom a revision's events are given to; they are borrowed for the call. */
+/** Gets the events of one revision, which are borrowed for the call. */
 typedef void etcd_stream_sink(void *arg, int64_t revision, const struct etcd_event *events,
                               size_t n);
 

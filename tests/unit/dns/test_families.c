@@ -143,7 +143,7 @@ static void both_families_come_from_one_site_that_serves_both(void **state)
 	world_free(w);
 }
 
-/* A site that is being drained turns away those, too, whom a half site sends to it. */
+/* A half site sends clients to a site that is being drained: its gate turns a part of them away. */
 static void clients_of_a_half_site_keep_to_the_gates_of_the_others(void **state)
 {
 	(void)state;

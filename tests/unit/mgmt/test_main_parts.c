@@ -283,7 +283,7 @@ static void the_control_socket_says_what_it_takes(void **state)
 	}
 }
 
-/* What cannot be made anew does not end what is there: it is tried again. */
+/* A socket that cannot be made again does not end the one that is there; the next look tries again. */
 static void a_control_socket_that_was_removed_is_made_again(void **state)
 {
 	static char before;
