@@ -229,7 +229,7 @@ static int find_large(const struct store *s, const char *name, const char *diges
 	return err ? err : files_add_path(files, name, path, digest, n);
 }
 
-struct reading {
+struct files_reader {
 	const struct store *s;
 	struct files files;
 };
@@ -239,7 +239,7 @@ static int read_file_row(sqlite3_stmt *q, void *arg)
 	char name[FILES_NAME_MAX + 1], digest[DIGEST_TEXT_MAX], found[DIGEST_TEXT_MAX];
 	const void *bytes = sqlite3_column_blob(q, 2);
 	size_t n = (size_t)sqlite3_column_bytes(q, 2);
-	struct reading *r = arg;
+	struct files_reader *r = arg;
 
 	if (!sql_text(q, 0, name, sizeof(name)) || !sql_text(q, 1, digest, sizeof(digest)))
 		return -EBADMSG;
@@ -253,7 +253,7 @@ static int read_file_row(sqlite3_stmt *q, void *arg)
 
 int store_files(struct store *s, uint64_t number, struct files *out)
 {
-	struct reading r = { .s = s };
+	struct files_reader r = { .s = s };
 	int n = store_each(
 	        s,
 	        sql_prepare(s->db,
