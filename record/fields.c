@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/memory.h"
 
 #define HEX_DIGITS 16u
 
@@ -401,6 +402,8 @@ int record_from_json(const struct record_kind *r, const json_t *json, void *out,
 	char *record = calloc(1, r->size);
 	int err = record ? 0 : -ENOMEM;
 
+	if (err) /* else an answer would say that the record is wrong */
+		memory_note_failure();
 	if (!err && !read_rows(r, json, record, text))
 		err = -EINVAL;
 	if (!err && r->is_sound && !r->is_sound(record)) {
