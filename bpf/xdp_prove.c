@@ -6,6 +6,9 @@
  * descriptor that is run. (To open a program by its id needs CAP_SYS_ADMIN, which the process has
  * not.) The kernel is asked for the interface's program once a second, because libbpf reads all
  * interfaces for it; the link, which cannot be replaced by another program's, is read each time.
+ *
+ * The program counts such a frame like a packet. What it counts is worked out by the same code, and
+ * taken back in the row that no CPU counts in. The loop's thread does both before it reads a counter.
  */
 #include "bpf/xdp_internal.h"
 
@@ -20,7 +23,9 @@
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
 
+#include "base/clock.h"
 #include "weir/fwd/reason.h"
+#include "weir/path.h"
 
 #define QUERY_EVERY_MS 1000u
 
@@ -120,7 +125,6 @@ static int run_probe(int prog_fd, uint32_t ifindex, struct driver_probe *probe)
 
 	if (bpf_prog_test_run_opts(prog_fd, &opts))
 		return errno == EINVAL && !can_name_interface() ? -EOPNOTSUPP : -errno;
-	probe->reason = FWD_REASON_COUNT;
 	probe->result = DRIVER_PROBE_KEPT;
 	if (opts.retval != XDP_TX && opts.retval != XDP_REDIRECT)
 		return 0;
@@ -132,12 +136,95 @@ static int run_probe(int prog_fd, uint32_t ifindex, struct driver_probe *probe)
 	return 0;
 }
 
+/* What the tables make of a frame: what is counted, and what leaves. */
+struct probe_outcome {
+	struct fwd_cpu cpu;
+	struct fwd_verdict verdict;
+	uint64_t bytes; /* as it came */
+	struct fwd_packet packet;
+	_Alignas(8) uint8_t room[DRIVER_PROBE_ROOM + DRIVER_PROBE_LEN];
+};
+
+/* A probe's flow is such that nothing but counters is written. */
+static void expect_probe(const struct fwd_tables *t, uint32_t ifindex,
+                         const struct driver_probe *probe, struct probe_outcome *out)
+{
+	uint8_t *at = out->room + DRIVER_PROBE_ROOM;
+	struct fwd_tables copy = *t;
+
+	memset(out, 0, sizeof(*out));
+	out->bytes = probe->length;
+	out->packet = (struct fwd_packet){ at, at + probe->length, out->room };
+	memcpy(at, probe->frame, probe->length);
+	fwd_tables_count_apart(&copy, &out->cpu);
+	copy.ingress = ifindex;
+	copy.now_s = (uint32_t)(clock_mono_ms() / 1000);
+	path_forward(&copy, &out->packet, &out->verdict);
+}
+
+/* Whether the program did the same: so it has counted the same, too. */
+static bool is_as_expected(const struct driver_probe *probe, const struct probe_outcome *e)
+{
+	size_t length = (size_t)(e->packet.end - e->packet.data);
+
+	if (fwd_reason_kind(e->verdict.reason) != FWD_KIND_TX)
+		return probe->result == DRIVER_PROBE_KEPT;
+	return probe->result == DRIVER_PROBE_SENT && probe->length == length &&
+	       !memcmp(probe->frame, e->packet.data, length);
+}
+
+/* @param c  NULL: damaged tables name a counter that is not there, and the program counted nothing */
+static void uncount_packet(struct fwd_count *c, uint64_t bytes)
+{
+	if (!c)
+		return;
+	c->packets--;
+	c->bytes -= bytes;
+}
+
+static void uncount_probe(const struct fwd_tables *t, const struct probe_outcome *counted)
+{
+	const struct fwd_verdict *v = &counted->verdict;
+	struct fwd_tables own = *t;
+	struct fwd_cpu *cpu;
+
+	own.cpu = t->n_cpus - 1;
+	cpu = fwd_port_cpu(&own);
+	cpu->received -= counted->cpu.received;
+	cpu->received_bytes -= counted->cpu.received_bytes;
+	for (uint32_t i = 0; i < FWD_REASONS_MAX; i++)
+		cpu->reason[i] -= counted->cpu.reason[i];
+	for (uint32_t i = 0; i < FWD_EVENTS_MAX; i++)
+		cpu->event[i] -= counted->cpu.event[i];
+	if (v->reason > FWD_REASON_ICMP_RELAYED || !v->service)
+		return;
+	uncount_packet(fwd_port_service_count(&own, t->root->n_service_counts, v->service->count),
+	               counted->bytes);
+	uncount_packet(fwd_port_backend_count(&own, t->root->n_backends, v->backend_index),
+	               counted->bytes);
+}
+
+/* A program that does otherwise than the tables say has counted what nobody knows: it stays. */
+static int run_uncounted(const struct xdp_driver *d, uint32_t ifindex, struct driver_probe *probe)
+{
+	const struct fwd_tables *t = &d->now.tables;
+	struct probe_outcome outcome;
+	int err;
+
+	expect_probe(t, ifindex, probe, &outcome);
+	err = run_probe(d->now.prog_fd, ifindex, probe);
+	probe->reason = (uint8_t)outcome.verdict.reason;
+	if (!err && is_as_expected(probe, &outcome))
+		uncount_probe(t, &outcome);
+	return err;
+}
+
 int xdp_prove(struct driver *driver, struct driver_probes *batch)
 {
 	struct xdp_driver *d = (struct xdp_driver *)driver;
 	int err = check_port(d, batch->ifindex);
 
 	for (uint32_t i = 0; !err && i < batch->n; i++)
-		err = run_probe(d->now.prog_fd, batch->ifindex, &batch->probes[i]);
+		err = run_uncounted(d, batch->ifindex, &batch->probes[i]);
 	return err;
 }

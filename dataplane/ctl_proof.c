@@ -35,20 +35,9 @@ static json_t *vip_proof_json(const char *name, const struct proof_vip *v)
 	                 (json_int_t)v->n_reachable);
 }
 
-/* What the request names; NULL: nothing. */
-struct proof_query {
-	const char *vip, *service;
-};
-
-/* Whether rows of @p name are listed: all, without a name in the request. */
-static bool is_listed(const char *named, const char *other, const char *name)
-{
-	return named ? !strcmp(named, name) : !other;
-}
-
-/* @param omitted  out: addresses that there was no room for */
-static json_t *vips_proof_json(const struct proof *proof, const struct model *m,
-                               const struct proof_query *q, uint64_t now_ms, size_t *omitted)
+/* @param only  the only one to be listed; NULL: all. @param omitted  out: addresses without room */
+static json_t *vips_proof_json(const struct proof *proof, const struct model *m, const char *only,
+                               uint64_t now_ms, size_t *omitted)
 {
 	json_t *list = json_array();
 	struct proof_vip v;
@@ -57,38 +46,13 @@ static json_t *vips_proof_json(const struct proof *proof, const struct model *m,
 	for (size_t i = 0; i < m->n_vips; i++) {
 		const struct model_vip *vip = &m->vips[i];
 
-		if (!is_listed(q->vip, q->service, vip->name) ||
-		    !model_vip_is_at(vip, m->self->site))
+		if ((only && strcmp(only, vip->name) != 0) || !model_vip_is_at(vip, m->self->site))
 			continue;
 		for (size_t k = 0; k < vip->n_addresses; k++)
 			if (json_array_size(list) >= CTL_PROOF_ROWS)
 				(*omitted)++;
 			else if (!proof_vip(proof, vip->name, &vip->addresses[k], now_ms, &v))
 				json_array_append_new(list, vip_proof_json(vip->name, &v));
-	}
-	return list;
-}
-
-/* @param omitted  out: services that there was no room for */
-static json_t *services_proof_json(const struct proof *proof, const struct model *m,
-                                   const struct proof_query *q, size_t *omitted)
-{
-	json_t *list = json_array();
-	struct proof_service s;
-
-	*omitted = 0;
-	for (size_t i = 0; i < m->n_services; i++) {
-		const char *name = m->services[i].name;
-
-		if (!is_listed(q->service, q->vip, name))
-			continue;
-		if (json_array_size(list) >= CTL_PROOF_ROWS)
-			(*omitted)++;
-		else if (!proof_service(proof, name, &s))
-			json_array_append_new(list,
-			                      json_pack("{s:s, s:I, s:I}", "service", name, "sent",
-			                                (json_int_t)s.sent, "forwarded",
-			                                (json_int_t)s.forwarded));
 	}
 	return list;
 }
@@ -106,13 +70,12 @@ static json_t *states_json(const struct process *p)
 	return o;
 }
 
-static json_t *page_proof_json(const struct proof *proof, const struct process *p,
-                               const struct proof_query *q)
+static json_t *page_proof_json(const struct proof *proof, const struct process *p, const char *vip)
 {
 	uint64_t now_ms = clock_mono_ms();
 	const struct model *m = p->node.model;
-	size_t vips_omitted, services_omitted;
-	json_t *ports = json_array(), *vips, *services;
+	size_t omitted;
+	json_t *ports = json_array(), *vips;
 	struct proof_node node;
 	int err = proof_node(proof, now_ms, &node);
 
@@ -122,34 +85,22 @@ static json_t *page_proof_json(const struct proof *proof, const struct process *
 		json_decref(ports);
 		return json_pack("{s:b, s:s}", "ok", 0, "error", strerror(-err));
 	}
-	vips = vips_proof_json(proof, m, q, now_ms, &vips_omitted);
-	services = services_proof_json(proof, m, q, &services_omitted);
+	vips = vips_proof_json(proof, m, vip, now_ms, &omitted);
 	return json_pack(
-	        "{s:b, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:I, s:o, s:o, s:I}",
-	        "ok", 1, "document", (json_int_t)node.document, "now_ms", (json_int_t)now_ms,
-	        "alive_ms", (json_int_t)node.alive_ms, "started_ms", (json_int_t)node.started_ms,
-	        "sent", (json_int_t)node.sent, "driver", node.driver, "state_arrived",
+	        "{s:b, s:I, s:I, s:I, s:I, s:I, s:s, s:s, s:b, s:I, s:I, s:o, s:o, s:I, s:o}", "ok",
+	        1, "document", (json_int_t)node.document, "now_ms", (json_int_t)now_ms, "alive_ms",
+	        (json_int_t)node.alive_ms, "started_ms", (json_int_t)node.started_ms, "sent",
+	        (json_int_t)node.sent, "driver", node.driver, "state_arrived",
 	        proof_fact_text((enum proof_fact)node.state_arrived), "stopping", node.stopping,
 	        "next_hops_needed", (json_int_t)node.hops_needed, "next_hops_known",
 	        (json_int_t)node.hops_known, "ports", ports, "vips", vips, "omitted",
-	        (json_int_t)vips_omitted, "states", states_json(p), "services", services,
-	        "services_omitted", (json_int_t)services_omitted);
-}
-
-/* @return what is wrong with the request; NULL: nothing */
-static const char *read_query(const json_t *request, struct proof_query *q)
-{
-	const json_t *vip = json_object_get(request, "vip");
-	const json_t *service = json_object_get(request, "service");
-
-	*q = (struct proof_query){ json_string_value(vip), json_string_value(service) };
-	return (vip && !q->vip) || (service && !q->service) ? "vip and service are names" : NULL;
+	        (json_int_t)omitted, "states", states_json(p));
 }
 
 json_t *ctl_proof_json(const struct process *p, const json_t *request)
 {
-	struct proof_query query;
-	const char *refusal = read_query(request, &query);
+	const json_t *vip = json_object_get(request, "vip");
+	const char *refusal = vip && !json_is_string(vip) ? "vip is a name" : NULL;
 	struct proof *proof;
 	json_t *o;
 	int err;
@@ -161,7 +112,7 @@ json_t *ctl_proof_json(const struct process *p, const json_t *request)
 	err = proof_open(p->dirs.run, &proof);
 	if (err)
 		return json_pack("{s:b, s:s}", "ok", 0, "error", strerror(-err));
-	o = page_proof_json(proof, p, &query);
+	o = page_proof_json(proof, p, json_string_value(vip));
 	proof_close(proof);
 	return o;
 }

@@ -11,13 +11,13 @@
 
 struct process;
 
-/** Addresses, and services, that an answer lists at most: the loop must not be held up. */
+/** Addresses that an answer lists at most: the loop must not be held up. */
 #define CTL_PROOF_ROWS 256u
 
 /**
- * The facts of the page RUN/proof.page, as its readers see them now; of the VIPs and services of
- * the document in force, at most CTL_PROOF_ROWS of each.
- * @param request  with "vip" or "service" only this one is listed
+ * The facts of the page RUN/proof.page, as its readers see them now; of the VIPs of the document in
+ * force, at most CTL_PROOF_ROWS addresses.
+ * @param request  with "vip" only this one is listed
  * @return given; NULL: out of memory
  */
 json_t *ctl_proof_json(const struct process *p, const json_t *request);

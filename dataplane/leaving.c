@@ -31,13 +31,6 @@ enum leaving_state leaving_of(const struct leaving *l, uint32_t ifindex)
 	return p ? p->state : LEAVING_ALL;
 }
 
-void leaving_note_probes(struct leaving *l, uint32_t ifindex, uint64_t frames)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (l->ports[i].shown.ifindex == ifindex)
-			l->ports[i].probes += frames;
-}
-
 /* What an earlier process knew goes on: its VIPs are withdrawn, and silence proves nothing. */
 static struct leaving_port begin_port(const struct driver_port *found, uint64_t now_ms)
 {
@@ -77,7 +70,7 @@ static void read_leaving_ports(struct leaving *l, const struct compiler *n, uint
 	}
 }
 
-/* Frames that were to be sent, whatever became of them; probe packets among them. */
+/* Frames that were to be sent, whatever became of them. */
 static uint64_t count_to_send(const struct fwd_tables *t)
 {
 	uint64_t sum = 0;
@@ -102,7 +95,6 @@ static bool is_in_trouble(const struct leaving *l, uint64_t now_ms)
 
 static void add_reading(struct leaving_port *p, uint64_t given, uint64_t now_ms)
 {
-	given = given > p->probes ? given - p->probes : 0;
 	if (p->n_readings && given < p->readings[p->n_readings - 1].given)
 		p->n_readings = 0; /* a backend has left this port, or counters have begun again */
 	if (p->n_readings == LEAVING_READINGS)
@@ -121,7 +113,6 @@ static void make_up_reading(struct leaving_port *p, const struct leaving *before
 	if (p->n_readings || !was || was->shown.not_sent >= p->shown.not_sent ||
 	    now_ms - before->ticked_ms > 2 * LEAVING_TICK_MS)
 		return;
-	given = given > p->probes ? given - p->probes : 0;
 	p->readings[p->n_readings++] =
 	        (struct leaving_reading){ .at_ms = before->ticked_ms,
 		                          .given = given > sent_since ? given - sent_since : 0,

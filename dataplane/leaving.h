@@ -50,7 +50,6 @@ struct leaving_port {
 	uint64_t prove_ms;
 	struct leaving_reading proved; /**< when it came back by them; at 0: not the last time */
 	uint64_t tried_from_ms; /**< since when each frame of our own has left; 0: not known */
-	uint64_t probes;        /**< probe packets: counted like packets, and never sent */
 	bool is_used;           /**< a backend was behind it when that was last read */
 };
 
@@ -68,8 +67,6 @@ struct leaving {
  * @return whether a state changed
  */
 bool leaving_tick(struct leaving *l, const struct compiler *n, uint64_t now_ms) NONNULL();
-/** @p frames probe packets were counted as given to port @p ifindex, and not sent. */
-void leaving_note_probes(struct leaving *l, uint32_t ifindex, uint64_t frames) NONNULL();
 /** What is known of interface @p ifindex; of one that is no port: LEAVING_ALL. */
 enum leaving_state leaving_of(const struct leaving *l, uint32_t ifindex) NONNULL();
 

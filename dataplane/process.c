@@ -476,8 +476,7 @@ static void on_short_turn(void *arg)
 		compiler_update_mtus(&p->node, loop_now_ms(p->loop));
 	publisher_measure(p->publisher, &p->node, loop_now_ms(p->loop));
 	if (p->driver) {
-		changed = prover_collect(p->prover) &&
-		          leaving_tick(&p->leaving, &p->node, loop_now_ms(p->loop));
+		changed = leaving_tick(&p->leaving, &p->node, loop_now_ms(p->loop));
 		changed |= scrub_turn(&p->scrub, loop_now_ms(p->loop));
 	}
 	if (changed)

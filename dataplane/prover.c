@@ -22,7 +22,7 @@
 #include "dataplane/prover_internal.h"
 #include "weir/model.h"
 
-#define ROWS_MIN      64u  /* of VIPs and services: room on a page without a document */
+#define ROWS_MIN      64u  /* of VIPs: room on a page without a document */
 #define READ_BACK_MS  500u /* between two looks at ports: each asks the driver for its counters */
 #define READ_POOLS_MS 1000u
 #define WRITE_MS      1000u
@@ -39,25 +39,24 @@ static uint32_t rows_room(size_t n)
 /* Make the page, again if it is too small: readers then open the new one. */
 static int make_proof_page(struct prover *r)
 {
-	uint32_t vips = rows_room(r->rows.n), services = rows_room(r->rows.n_services);
+	uint32_t vips = rows_room(r->rows.n);
 	char path[PATH_MAX];
 	int err;
 
-	if (r->page && vips <= r->max_vips && services <= r->max_services)
+	if (r->page && vips <= r->max_vips)
 		return 0;
 	page_close(r->page);
 	r->page = NULL;
 	err = proc_path(r->process->dirs.run, PROOF_PAGE_FILE, path);
 	if (!err)
-		err = page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT,
-		                  proof_page_bytes(vips, services), &r->page);
+		err = page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT, proof_page_bytes(vips),
+		                  &r->page);
 	if (err && !r->is_page_failed)
 		log_error("proof-page-failed", "error=\"%s\"", strerror(-err));
 	r->is_page_failed = err != 0;
 	if (err)
 		return err;
 	r->max_vips = vips;
-	r->max_services = services;
 	return 0;
 }
 
@@ -66,14 +65,10 @@ static void copy_rows(const struct prover *r, struct proof_page *to)
 	struct proof_vip *vips;
 
 	to->max_vips = r->max_vips;
-	to->max_services = r->max_services;
 	to->node = r->node;
 	vips = proof_page_vips(to);
 	for (size_t i = 0; i < r->rows.n; i++)
 		vips[i] = r->rows.rows[i].shown;
-	if (r->rows.n_services)
-		memcpy(proof_page_services(to), r->rows.services,
-		       r->rows.n_services * sizeof(*r->rows.services));
 }
 
 static void write_proof_page(struct prover *r, uint64_t now_ms)
@@ -93,7 +88,6 @@ static void write_proof_page(struct prover *r, uint64_t now_ms)
 	__atomic_store_n(&to->seq, seq, __ATOMIC_RELAXED);
 	__atomic_thread_fence(__ATOMIC_RELEASE);
 	r->node.n_vips = (uint32_t)r->rows.n;
-	r->node.n_services = (uint32_t)r->rows.n_services;
 	copy_rows(r, to);
 	__atomic_store_n(&to->seq, seq + 1, __ATOMIC_RELEASE);
 	page_alive(r->page, now_ms);
@@ -170,13 +164,6 @@ static void on_prover_turn(void *arg)
 		prove_document(r, now_ms);
 	write_proof_page(r, now_ms);
 	loop_timer_set(p->loop, &r->turn, now_ms + PROVER_TURN_MS);
-}
-
-bool prover_collect(struct prover *r)
-{
-	if (r->driver == r->process->driver)
-		prover_collect_batch(r, loop_now_ms(r->process->loop));
-	return !r->batch.n;
 }
 
 void prover_links_changed(struct prover *r)

@@ -31,11 +31,6 @@ struct prover;
 MUST_CHECK int prover_open(struct process *p, struct prover **out);
 /** The page stays. NULL is fine. */
 void prover_close(struct prover *r);
-/**
- * Take back the probe packets that are under way, if their worker is done with them.
- * @return false: it is not, and those that the tables have counted may not be noted yet (leaving.h)
- */
-bool prover_collect(struct prover *r);
 /** An interface has changed: read the ports and write the page now. */
 void prover_links_changed(struct prover *r);
 /**

@@ -3,16 +3,12 @@
  * Probe packets by the batch. XDP answers at once; a worker of DPDK answers by the next turn, and
  * one batch at most is under way. The rows of a document are not replaced meanwhile, so a batch
  * always finds its rows.
- *
- * A service's packets are counted as sent when the code has them for certain, and as forwarded when
- * the code says so, whatever the frame looks like: the tables have counted them then, too.
  */
 #include "dataplane/prover_internal.h"
 
 #include <errno.h>
 #include <string.h>
 
-#include "base/hash.h"
 #include "base/log.h"
 #include "dataplane/process.h"
 #include "dataplane/prover.h"
@@ -66,18 +62,12 @@ static void note_refusal(struct prover *r, struct prover_row *row, uint8_t reaso
 }
 
 /* Why the code refused a probe packet. */
-static uint8_t refusal_reason(const struct prover *r, const struct prover_probe *probe,
-                              const struct driver_probe *out, const struct fwd_tables *t)
+static uint8_t refusal_reason(const struct driver_probe *out)
 {
-	uint8_t reason = out->reason;
-
 	if (out->result == DRIVER_PROBE_SENT)
 		return PROOF_REASON_OUTPUT;
-	if (reason >= FWD_REASON_COUNT)
-		reason = prover_frame_explain(t, &probe->sent, r->batch.ifindex,
-		                              (uint32_t)(compiler_now().ticks_ms / 1000));
-	return fwd_reason_kind((enum fwd_reason)reason) == FWD_KIND_TX ? PROOF_REASON_PROGRAM
-	                                                               : reason;
+	return fwd_reason_kind((enum fwd_reason)out->reason) == FWD_KIND_TX ? PROOF_REASON_PROGRAM
+	                                                                    : out->reason;
 }
 
 static void conclude_probe(struct prover *r, uint32_t i, const struct fwd_tables *t,
@@ -85,21 +75,15 @@ static void conclude_probe(struct prover *r, uint32_t i, const struct fwd_tables
 {
 	const struct prover_probe *probe = &r->probes[i];
 	const struct driver_probe *out = &r->batch.probes[i];
-	struct proof_service *service = prover_rows_service(&r->rows, probe->service);
 	struct prover_row *row = &r->rows.rows[probe->row];
 
 	row->is_urgent |= out->result == DRIVER_PROBE_NOT_RUN;
 	if (out->result == DRIVER_PROBE_NOT_RUN)
 		return;
 	row->shown.tried_ms = now_ms;
-	if (service)
-		service->forwarded += out->result == DRIVER_PROBE_SENT;
-	if (out->result == DRIVER_PROBE_SENT && probe->flow.backend < t->n_backends)
-		leaving_note_probes(&r->process->leaving, t->backends[probe->flow.backend].ifindex,
-		                    1);
 	if (out->result != DRIVER_PROBE_SENT ||
 	    !prover_frame_is_forwarded(t, &probe->flow, &probe->sent, out)) {
-		note_refusal(r, row, refusal_reason(r, probe, out, t), now_ms);
+		note_refusal(r, row, refusal_reason(out), now_ms);
 		return;
 	}
 	row->refusals = 0;
@@ -157,7 +141,6 @@ static void add_probe(struct prover *r, size_t at, const struct prover_port *por
 		return;
 	}
 	probe->row = at;
-	probe->service = hash_text(n->plan->services[e->service]->name);
 	prover_frame_make(&probe->flow, port->mac, &probe->sent);
 	r->batch.probes[r->batch.n++] = probe->sent;
 	row->n_probes++;
@@ -221,14 +204,10 @@ static void fill_batch(struct prover *r, const struct prover_port *port, uint64_
 static void count_sent(struct prover *r, bool is_under_way)
 {
 	for (uint32_t i = 0; i < r->batch.n; i++) {
-		struct proof_service *service = prover_rows_service(&r->rows, r->probes[i].service);
-
 		if (!is_under_way && r->batch.probes[i].result == DRIVER_PROBE_NOT_RUN)
 			continue;
 		r->node.sent++;
 		r->rows.rows[r->probes[i].row].shown.sent++;
-		if (service)
-			service->sent++;
 	}
 }
 

@@ -15,7 +15,9 @@
 
 #include <string.h>
 
-#include "dataplane/tables/path.h"
+#include "weir/fwd/user.h"
+
+#include "weir/fwd/decide.h"
 
 #define FLOWS_TRIED 64u         /* of a service: enough to find a settled slot in one of ten */
 #define SOURCES4    0xc6120000u /* 198.18.0.0/15 */
@@ -190,7 +192,6 @@ void prover_frame_make(const struct prover_flow *f, const uint8_t mac[6], struct
 		protocol = f->is4 ? FWD_PROTO_ICMP : FWD_PROTO_ICMP6;
 	put_ip(l3, f->is4, &f->tuple.src, &f->tuple.dst, protocol, n);
 	out->length = (uint16_t)(FWD_ETH_LEN + ip_len(f->is4) + n);
-	out->reason = FWD_REASON_COUNT;
 }
 
 /* --- judging --- */
@@ -313,29 +314,4 @@ bool prover_frame_is_forwarded(const struct fwd_tables *t, const struct prover_f
 		return is_for_pool(t, f, NULL, to->frame);
 	return read_outer(to->frame + l3, head, head + inner_len, f->is4, &outer) &&
 	       is_for_pool(t, f, &outer, to->frame);
-}
-
-/*
- * On counters of its own. A probe's flow is such that nothing else is written: see the beginning of
- * this file.
- */
-uint8_t prover_frame_explain(const struct fwd_tables *t, const struct driver_probe *frame,
-                             uint32_t ifindex, uint32_t now_s)
-{
-	_Alignas(8) uint8_t room[DRIVER_PROBE_ROOM + DRIVER_PROBE_LEN];
-	uint8_t *at = room + DRIVER_PROBE_ROOM;
-	struct fwd_packet packet = { at, at + frame->length, room };
-	struct fwd_tables copy = *t;
-	struct fwd_verdict v = { 0 };
-	struct fwd_cpu cpu = { 0 };
-
-	memcpy(at, frame->frame, frame->length);
-	copy.cpus = &cpu;
-	copy.n_cpus = 1;
-	copy.cpu = 0;
-	fwd_tables_uncount(&copy);
-	copy.ingress = ifindex;
-	copy.now_s = now_s;
-	path_forward(&copy, &packet, &v);
-	return (uint8_t)v.reason;
 }

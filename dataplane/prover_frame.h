@@ -49,11 +49,5 @@ void prover_frame_make(const struct prover_flow *f, const uint8_t mac[6], struct
  */
 bool prover_frame_is_forwarded(const struct fwd_tables *t, const struct prover_flow *f,
                                const struct driver_probe *from, const struct driver_probe *to);
-/**
- * What the decision code makes of the frame by the tables, which are not changed: why it is not
- * forwarded. @return enum fwd_reason
- */
-uint8_t prover_frame_explain(const struct fwd_tables *t, const struct driver_probe *frame,
-                             uint32_t ifindex, uint32_t now_s);
 
 #endif

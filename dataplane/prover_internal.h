@@ -37,7 +37,6 @@ struct prover_port {
 /** A probe packet under way. */
 struct prover_probe {
 	size_t row;
-	uint64_t service;
 	struct prover_flow flow;
 	struct driver_probe sent;
 };
@@ -46,7 +45,7 @@ struct prover {
 	struct process *process;
 	struct loop_timer turn;
 	struct page *page; /* NULL: it could not be made yet */
-	uint32_t max_vips, max_services;
+	uint32_t max_vips;
 	bool is_page_failed; /* logged already */
 	struct proof_node node;
 	struct prover_rows rows;

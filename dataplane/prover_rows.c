@@ -20,14 +20,6 @@ static int by_row(const void *a, const void *b)
 	return proof_vip_compare(&x->shown, &y->shown);
 }
 
-static int by_name_hash(const void *a, const void *b)
-{
-	uint64_t x = ((const struct proof_service *)a)->service;
-	uint64_t y = ((const struct proof_service *)b)->service;
-
-	return (x > y) - (x < y);
-}
-
 /* The lists of nodes are sorted by name (weir/model.h). */
 static int by_vip_name(const void *a, const void *b)
 {
@@ -137,27 +129,6 @@ static void list_addresses(const struct compiler *n, const struct prover_rows *b
 		qsort(out->rows, out->n, sizeof(*out->rows), by_row);
 }
 
-static void list_proof_services(const struct plan *plan, const struct prover_rows *before,
-                                struct prover_rows *out)
-{
-	size_t kept = 1;
-
-	for (size_t i = 0; i < plan->n_services; i++) {
-		uint64_t name = hash_text(plan->services[i]->name);
-		const struct proof_service *known = prover_rows_service(before, name);
-
-		out->services[out->n_services++] =
-		        known ? *known : (struct proof_service){ .service = name };
-	}
-	if (!out->n_services)
-		return;
-	qsort(out->services, out->n_services, sizeof(*out->services), by_name_hash);
-	for (size_t i = 1, n = out->n_services; i < n; i++) /* one at two VIPs is one service */
-		if (out->services[i].service != out->services[kept - 1].service)
-			out->services[kept++] = out->services[i];
-	out->n_services = kept;
-}
-
 int prover_rows_make(const struct compiler *n, const struct prover_rows *before, bool stays,
                      uint64_t now_ms, struct prover_rows *out)
 {
@@ -170,9 +141,8 @@ int prover_rows_make(const struct compiler *n, const struct prover_rows *before,
 		n_rows += model_vip_is_at(&m->vips[i], m->self->site) ? m->vips[i].n_addresses : 0;
 	out->rows = calloc(n_rows + 1, sizeof(*out->rows));
 	out->entries = calloc(plan->n_entries + 1, sizeof(struct plan_entry *));
-	out->services = calloc(plan->n_services + 1, sizeof(*out->services));
 	out->pools = calloc(n->n_pools + 1, sizeof(*out->pools));
-	if (!out->rows || !out->entries || !out->services || !out->pools) {
+	if (!out->rows || !out->entries || !out->pools) {
 		prover_rows_free(out);
 		return -ENOMEM;
 	}
@@ -183,7 +153,6 @@ int prover_rows_make(const struct compiler *n, const struct prover_rows *before,
 	if (out->n_entries)
 		qsort(out->entries, out->n_entries, sizeof(struct plan_entry *), by_entry_address);
 	list_addresses(n, before, stays, now_ms, out);
-	list_proof_services(plan, before, out);
 	return 0;
 }
 
@@ -191,18 +160,8 @@ void prover_rows_free(struct prover_rows *rows)
 {
 	free(rows->rows);
 	free(rows->entries);
-	free(rows->services);
 	free(rows->pools);
 	memset(rows, 0, sizeof(*rows));
-}
-
-struct proof_service *prover_rows_service(const struct prover_rows *rows, uint64_t name)
-{
-	const struct proof_service key = { .service = name };
-
-	return rows->n_services
-	               ? bsearch(&key, rows->services, rows->n_services, sizeof(key), by_name_hash)
-	               : NULL;
 }
 
 /* Whether backends of @p class take new flows now: a pool whose backup serves is not down. */

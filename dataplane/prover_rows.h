@@ -41,15 +41,13 @@ struct prover_rows {
 	/** Of the plan, by address: valid while it is in force. */
 	const struct plan_entry **entries;
 	size_t n_entries;
-	struct proof_service *services; /**< sorted */
-	size_t n_services;
 	struct prover_pool *pools;
 	size_t n_pools;
 };
 
 /**
  * Make the rows of the document in force in @p n; each is urgent. What @p before knows of a row
- * with the same services, or of a service, stays.
+ * with the same services stays.
  * @param stays  false: nothing of a row stays proved, because another driver forwards now
  * @return 0 or -ENOMEM, then @p out is empty
  */
@@ -64,7 +62,5 @@ void prover_rows_free(struct prover_rows *rows) NONNULL();
  */
 bool prover_rows_read_pools(struct prover_rows *rows, const struct compiler *n,
                             const struct leaving *leaving, struct proof_node *node) NONNULL();
-/** The row of the service called @p name; NULL: there is none. */
-struct proof_service *prover_rows_service(const struct prover_rows *rows, uint64_t name) NONNULL();
 
 #endif

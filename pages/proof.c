@@ -50,7 +50,6 @@ struct proof {
 /* What is looked for, and where it is to go. */
 struct lookup {
 	struct proof_vip vip;
-	struct proof_service service;
 	struct proof_node node;
 };
 
@@ -94,19 +93,10 @@ static int by_vip(const void *a, const void *b)
 	return proof_vip_compare(a, b);
 }
 
-static int by_service(const void *a, const void *b)
-{
-	uint64_t x = ((const struct proof_service *)a)->service;
-	uint64_t y = ((const struct proof_service *)b)->service;
-
-	return (x > y) - (x < y);
-}
-
 /* Where the rows are, and how many. */
 struct extents {
 	const struct proof_vip *vips;
-	const struct proof_service *services;
-	uint32_t n_vips, n_services;
+	uint32_t n_vips;
 };
 
 static uint32_t least_of(uint32_t a, uint32_t b)
@@ -118,15 +108,11 @@ static uint32_t least_of(uint32_t a, uint32_t b)
 static int read_extents(const struct proof *p, const struct proof_page *page, struct extents *out)
 {
 	uint32_t max_vips = __atomic_load_n(&page->max_vips, __ATOMIC_RELAXED);
-	uint32_t max_services = __atomic_load_n(&page->max_services, __ATOMIC_RELAXED);
 
-	if (page_size(p->page) < proof_page_bytes(max_vips, max_services))
+	if (page_size(p->page) < proof_page_bytes(max_vips))
 		return -EPROTO;
 	out->vips = (const struct proof_vip *)(const void *)(page + 1);
-	out->services = (const struct proof_service *)(const void *)(out->vips + max_vips);
 	out->n_vips = least_of(__atomic_load_n(&page->node.n_vips, __ATOMIC_RELAXED), max_vips);
-	out->n_services =
-	        least_of(__atomic_load_n(&page->node.n_services, __ATOMIC_RELAXED), max_services);
 	return 0;
 }
 
@@ -146,17 +132,6 @@ static int read_vip(const struct proof_page *p, const struct extents *e, struct 
 	(void)p;
 	if (row)
 		memcpy(&l->vip, row, sizeof(l->vip));
-	return row ? 0 : -ENOENT;
-}
-
-static int read_service(const struct proof_page *p, const struct extents *e, struct lookup *l)
-{
-	const struct proof_service *row =
-	        bsearch(&l->service, e->services, e->n_services, sizeof(*row), by_service);
-
-	(void)p;
-	if (row)
-		memcpy(&l->service, row, sizeof(l->service));
 	return row ? 0 : -ENOENT;
 }
 
@@ -353,16 +328,6 @@ int proof_copied_vip(const struct proof *p, uint64_t vip, const struct addr *add
 	*out = *row;
 	age_vip(out, p->alive_ms, now_ms);
 	return 0;
-}
-
-int proof_service(const struct proof *p, const char *service, struct proof_service *out)
-{
-	struct lookup l = { .service = { .service = hash_text(service) } };
-	int err = read_consistent(p, read_service, &l);
-
-	if (!err)
-		*out = l.service;
-	return err;
 }
 
 const char *proof_state_text(enum proof_state state)

@@ -267,10 +267,20 @@ static void keep_time(struct worker *w, uint64_t tsc)
 }
 
 /* The stages over r->burst: one copy of the code, for packets and for what proves that it works. */
-static __attribute__((noinline)) void run_stages(struct worker *w, struct round *r)
+static __attribute__((noinline)) void run_stages(const struct fwd_tables *t, struct round *r)
 {
-	w->tables.now_s = w->now_s; /* each time: the tables may have been replaced */
-	fwd_forward_burst(&w->tables, w->tables.root, &r->burst);
+	fwd_forward_burst(t, t->root, &r->burst);
+}
+
+/* What is there only to prove that the stages work. */
+static void prove_stages(struct worker *w, struct round *r)
+{
+	struct fwd_tables apart;
+
+	worker_probes_load(w, &r->burst, &apart);
+	apart.now_s = w->now_s;
+	run_stages(&apart, r);
+	worker_probes_report(w, &r->burst);
 }
 
 /*
@@ -283,7 +293,8 @@ static void forward_frames(struct worker *w, struct round *r, const struct worke
 	n = load_burst(w, r, in, n);
 	if (!n)
 		return;
-	run_stages(w, r);
+	w->tables.now_s = w->now_s; /* each time: the tables may have been replaced */
+	run_stages(&w->tables, r);
 	for (uint32_t i = 0; i < n; i++) {
 		const struct worker_port *from = in ? in : port_by_id(w, r->in[i]->port);
 
@@ -422,11 +433,8 @@ static uint32_t serve_all(struct worker *w, struct round *r, bool is_idle)
 	r->now_ns = 0;
 	r->ended_tsc = 0;
 	keep_time(w, from);
-	if (FWD_UNLIKELY(__atomic_load_n(&w->prove, __ATOMIC_ACQUIRE))) {
-		worker_probes_load(w, &r->burst);
-		run_stages(w, r);
-		worker_probes_report(w, &r->burst);
-	}
+	if (FWD_UNLIKELY(__atomic_load_n(&w->prove, __ATOMIC_ACQUIRE)))
+		prove_stages(w, r);
 	for (uint32_t i = 0; i < w->n_ports; i++)
 		if (w->ports[i].rx >= 0)
 			n += serve_receive_queue(w, r, &w->ports[i]);

@@ -4,7 +4,8 @@
  * it; the worker reads and writes them while it is true, and clears it. So neither waits for the
  * other, and a worker that stands still shows as probes that do not come back.
  *
- * The frames have no mbufs: the stages need only a frame with room in front of it.
+ * The frames have no mbufs: the stages need only a frame with room in front of it. They are no
+ * packets that came, so they are counted apart, where nobody reads.
  */
 #include "dataplane/dpdk/worker_probes.h"
 
@@ -19,8 +20,13 @@ _Static_assert(DRIVER_PROBE_ROOM >= FWD_CACHE_LINE, "what is fetched in front of
 /* The frames of the worker's burst, behind the room that outer headers are written to. */
 static _Thread_local uint8_t probe_frames[DRIVER_PROBES_MAX][DRIVER_PROBE_ROOM + DRIVER_PROBE_LEN];
 
-void worker_probes_load(const struct worker *w, struct fwd_burst *b)
+/* Where the stages count probe packets. */
+static _Thread_local struct fwd_cpu probe_cpu;
+
+void worker_probes_load(const struct worker *w, struct fwd_burst *b, struct fwd_tables *tables)
 {
+	*tables = w->tables;
+	fwd_tables_count_apart(tables, &probe_cpu);
 	b->n = w->probes.n;
 	for (uint32_t i = 0; i < b->n; i++) {
 		const struct driver_probe *p = &w->probes.probes[i];
@@ -37,7 +43,6 @@ static void report_probe(struct worker *w, const struct fwd_packet *packet,
                          const struct fwd_verdict *v, struct driver_probe *out)
 {
 	size_t length = (size_t)(packet->end - packet->data);
-	struct fwd_cpu *cpu = fwd_port_cpu(&w->tables);
 	uint32_t to = fwd_egress(v);
 
 	out->reason = (uint8_t)v->reason;
@@ -45,8 +50,6 @@ static void report_probe(struct worker *w, const struct fwd_packet *packet,
 	if (fwd_reason_kind(v->reason) != FWD_KIND_TX)
 		return;
 	if (!worker_port_of(w, to ? to : w->probes.ifindex)) {
-		cpu->reason[FWD_REASON_NOT_SENT]++;
-		cpu->reason[v->reason]--;
 		out->reason = FWD_REASON_NOT_SENT;
 	} else if (length <= DRIVER_PROBE_LEN) {
 		memcpy(out->frame, packet->data, length);

@@ -12,11 +12,14 @@
 
 struct fwd_burst;
 
-/** Make the frames of w->probes the burst @p b, each with room for outer headers in front. */
-void worker_probes_load(const struct worker *w, struct fwd_burst *b);
+/**
+ * Make the frames of w->probes the burst @p b, each with room for outer headers in front.
+ * @param tables  out: the worker's, with counters that nobody reads; for the stages over the burst
+ */
+void worker_probes_load(const struct worker *w, struct fwd_burst *b, struct fwd_tables *tables);
 /**
  * Write what became of the burst into w->probes, and give these back to the control thread. A frame
- * for a port that the worker does not have is counted again, as one that is received would be.
+ * for a port that the worker does not have is not sent, as one that is received would not be.
  */
 void worker_probes_report(struct worker *w, const struct fwd_burst *b);
 

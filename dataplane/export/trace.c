@@ -15,10 +15,10 @@
 #include <string.h>
 #include <time.h>
 
-#include "dataplane/tables/path.h"
 #include "dataplane/tables/mapped.h"
 #include "weir/driver.h"
 #include "weir/fwd/user.h"
+#include "weir/path.h"
 
 #include "weir/fwd/rewrite.h"
 
@@ -209,10 +209,7 @@ static void add_own_mac(struct copies *c)
 static int make_copies(const struct fwd_tables *tables, struct copies *c)
 {
 	c->t = *tables;
-	c->t.cpu = 0;
-	c->t.n_cpus = 1;
-	c->t.cpus = &c->cpu;
-	fwd_tables_uncount(&c->t);
+	fwd_tables_count_apart(&c->t, &c->cpu);
 	add_own_mac(c);
 	c->t.colds = malloc((tables->n_colds ? tables->n_colds : 1) * sizeof(*c->t.colds));
 	c->t.exceptions = malloc((tables->n_exceptions ? tables->n_exceptions : 1) *

@@ -161,7 +161,7 @@ enum driver_probe_result {
 struct driver_probe {
 	uint16_t length; /**< in and out: of the frame, without FCS */
 	uint8_t result;  /**< out: enum driver_probe_result */
-	/** out: enum fwd_reason, if the code says it; FWD_REASON_COUNT: it does not (XDP) */
+	/** out: enum fwd_reason; XDP: by the tables, for the program does not say it */
 	uint8_t reason;
 	uint8_t frame[DRIVER_PROBE_LEN];
 };
@@ -267,8 +267,8 @@ struct driver_ops {
 
 	/**
 	 * Run the frames of @p batch through the code that forwards the packets of a port, read
-	 * back as in force there, and report what it does with them instead of doing it. The frames
-	 * are counted like packets. NULL: a driver that cannot.
+	 * back as in force there, and report what it does with them instead of doing it. No counter
+	 * has them: they are no packets that came. NULL: a driver that cannot.
 	 * @return 0: all are run; -EAGAIN: a worker has them, or still has an earlier batch: call
 	 *         again with the same batch; -ENOLINK: the port does not carry this process's code;
 	 *         -EOPNOTSUPP: the kernel is too old; -errno. On failure some may be run.

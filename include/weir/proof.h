@@ -7,7 +7,7 @@
  * For each address that the node announces, a *probe packet* goes through the code that forwards:
  * with XDP through the program whose id was read back from the port, with DPDK through a running
  * worker. The address is `forwarded` only if the packet came out as a tunnel packet (or, in mode
- * l2, a frame) to a backend. Nothing is sent, and no flow is remembered for it.
+ * l2, a frame) to a backend. Nothing is sent or counted, and no flow is remembered for it.
  *
  * The page RUN/proof.page outlives its writer. A fact that is too old counts as unknown: the
  * readers below see to that. Unknown never means no. The writer publishes the page (page_epoch())
@@ -29,7 +29,7 @@
 /** The page's name in the run directory. */
 #define PROOF_PAGE_FILE   "proof.page"
 #define PROOF_PAGE_KIND   "proof"
-#define PROOF_PAGE_LAYOUT 1u
+#define PROOF_PAGE_LAYOUT 2u
 
 /** Without a sign of life of the writer for so long, all facts are unknown. */
 #define PROOF_OLD_MS 2000u
@@ -74,12 +74,12 @@ struct proof_node {
 	uint64_t sent; /**< probe packets since then */
 	/** Backends that are to be given packets, and those whose next hop is known. */
 	uint32_t hops_needed, hops_known;
-	uint32_t n_vips, n_services; /**< rows */
+	uint32_t n_vips; /**< rows */
 	uint32_t n_ports;
 	uint8_t state_arrived; /**< enum proof_fact: peers have handed their state over, or none will */
 	/** 1: forwarding ends soon, by a regular stop or another driver: announce nothing. Never old. */
 	uint8_t stopping;
-	uint8_t reserved[2];
+	uint8_t reserved[6];
 	char driver[PROOF_DRIVER_MAX]; /**< "xdp", "dpdk"; "": none yet */
 	struct proof_port ports[PROOF_PORTS_MAX];
 };
@@ -102,38 +102,21 @@ struct proof_vip {
 };
 _Static_assert(sizeof(struct proof_vip) == 72, "proof page layout");
 
-/**
- * The probe packets of a service. Its counters in the tables have those that were forwarded: a
- * reader who wants its clients' packets subtracts the increase of `forwarded` from theirs. Both
- * count from the start of the writer.
- */
-struct proof_service {
-	uint64_t service; /**< hash_text() of its name */
-	uint64_t sent, forwarded;
-};
-
-/** The page's payload; max_vips and then max_services rows follow, both sorted. */
+/** The page's payload; max_vips rows follow, sorted. */
 struct proof_page {
 	uint32_t seq; /**< odd while it is written; readers copy and compare */
-	uint32_t max_vips, max_services;
-	uint32_t reserved;
+	uint32_t max_vips;
 	struct proof_node node;
 };
 
-static inline size_t proof_page_bytes(uint32_t max_vips, uint32_t max_services)
+static inline size_t proof_page_bytes(uint32_t max_vips)
 {
-	return sizeof(struct proof_page) + max_vips * sizeof(struct proof_vip) +
-	       max_services * sizeof(struct proof_service);
+	return sizeof(struct proof_page) + max_vips * sizeof(struct proof_vip);
 }
 
 static inline struct proof_vip *proof_page_vips(struct proof_page *p)
 {
 	return (struct proof_vip *)(void *)(p + 1);
-}
-
-static inline struct proof_service *proof_page_services(struct proof_page *p)
-{
-	return (struct proof_service *)(void *)(proof_page_vips(p) + p->max_vips);
 }
 
 struct proof;
@@ -175,8 +158,6 @@ int proof_copied_node(const struct proof *p, uint64_t now_ms, struct proof_node 
  */
 int proof_copied_vip(const struct proof *p, uint64_t vip, const struct addr *address,
                      uint64_t now_ms, struct proof_vip *out) NONNULL(1, 3, 5);
-/** The probe packets of the service called @p service. @return as proof_node(), or -ENOENT */
-int proof_service(const struct proof *p, const char *service, struct proof_service *out);
 
 /** Order of the rows of VIPs: by name's hash, then address. */
 int proof_vip_compare(const struct proof_vip *a, const struct proof_vip *b);

@@ -15,7 +15,6 @@
 #include "mgmt/api/core.h"
 #include "mgmt/api/observe_internal.h"
 #include "weir/announce.h"
-#include "weir/proof.h"
 #include "weir/stats.h"
 
 #define LATE_MS    2000u  /* ms without a sign of life: what a page shows is unknown */
@@ -90,28 +89,6 @@ static bool count_packets(const char *run_dir, uint64_t *out)
 	return known;
 }
 
-/*
- * Take probe packets off, which weir-dataplane counts like clients' packets. @return whether it is
- * known how many there were
- */
-static bool subtract_probes(const char *run_dir, const struct model *m, uint64_t *packets)
-{
-	uint64_t probes = 0;
-	struct proof *page;
-
-	if (proof_open(run_dir, &page))
-		return false;
-	for (size_t i = 0; i < m->n_services; i++) {
-		struct proof_service row;
-
-		if (!proof_service(page, m->services[i].name, &row))
-			probes += row.forwarded;
-	}
-	proof_close(page);
-	*packets -= probes < *packets ? probes : *packets;
-	return true;
-}
-
 /* The speed of an interface as the kernel knows it, bits a second; 0: it does not. */
 static uint64_t read_speed(const char *interface)
 {
@@ -177,16 +154,12 @@ void node_drain_look(struct core *core, const struct model *m)
 	struct node_drain_routes routes = { 0 };
 	uint64_t packets = 0, now_ms = clock_mono_ms(), port_bits = d->port_bits;
 	bool counted = false, announces = m->self && m->self->announce.daemon != MODEL_DAEMON_NONE;
-	bool is_drained = model_node_drain(m, m->self) != MODEL_NODE_SERVES;
 	bool reads_ports = announces && now_ms >= d->port_read_ms + PORTS_MS;
 
 	if (announces) {
 		read_routes(core->dirs.run, &routes);
 		counted = count_packets(core->dirs.run, &packets);
 	}
-	/* before a drain, probe packets do not matter, and there may be 4,096 services */
-	if (counted && is_drained)
-		counted = subtract_probes(core->dirs.run, m, &packets);
 	if (reads_ports)
 		port_bits = read_port_bits(m->self);
 	core_lock(core);

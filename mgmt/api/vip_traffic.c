@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A service at a site has one VIP, so a VIP's packets are the sum over its services there. The
- * probe packets that are subtracted are newer than the counters, so the difference lags behind the
- * truth by as many as were sent in between. Only a new highest value counts as packets that have
- * arrived: the lag alone never makes one.
- *
- * A value that falls far below the highest means that the tables are new; a weir-dataplane that
- * started again counts its probe packets from 0. Then counting goes on from the value at hand.
+ * A service at a site has one VIP, so a VIP's packets are the sum over its services there. A sum that
+ * falls means that a service left, or that the tables are new: counting goes on from the value at hand.
  */
 #include "mgmt/api/vip_traffic.h"
 
@@ -15,15 +10,13 @@
 
 #include "base/hash.h"
 #include "weir/model.h"
-#include "weir/proof.h"
 #include "weir/stats.h"
 
-#define EVERY_MS   2000u /* between two looks */
-#define COUNTER    "weir_dataplane_service_packets_total"
-#define LABEL      "service=\""
-#define STALE_MS   3000u   /* of weir-dataplane's page: older is unknown */
-#define KEPT_MS    15000u  /* values that were not read again for so long are unknown */
-#define NEW_TABLES 100000u /* packets: a fall by more than the largest lag */
+#define EVERY_MS 2000u /* between two looks */
+#define COUNTER  "weir_dataplane_service_packets_total"
+#define LABEL    "service=\""
+#define STALE_MS 3000u  /* of weir-dataplane's page: older is unknown */
+#define KEPT_MS  15000u /* values that were not read again for so long are unknown */
 
 /* A service's counter, by the hash of its name. */
 struct service_count {
@@ -33,7 +26,7 @@ struct service_count {
 struct vip_traffic {
 	struct vip_traffic_row *rows, *shown; /* the look's, and those that were published */
 	size_t n, n_shown;
-	uint64_t looked_ms, started_ms; /* of the last look; of the writer of the proof page */
+	uint64_t looked_ms; /* of the last look */
 	size_t n_services;
 };
 
@@ -108,7 +101,6 @@ struct vip_counters {
 	const struct model *m;
 	struct service_count *counts;
 	size_t n_counts;
-	struct proof *proof;
 };
 
 /* Packets of clients of one service. @return false: not known */
@@ -118,12 +110,10 @@ static bool count_service(const struct vip_counters *c, const char *name, uint64
 	const struct service_count *found =
 	        c->n_counts ? bsearch(&key, c->counts, c->n_counts, sizeof(key), compare_counts)
 	                    : NULL;
-	struct proof_service probes;
 
-	if (!found || proof_service(c->proof, name, &probes))
-		return false;
-	*out = found->packets > probes.forwarded ? found->packets - probes.forwarded : 0;
-	return true;
+	if (found)
+		*out = found->packets;
+	return found;
 }
 
 /* Packets of clients of a VIP. @return false: not known of all its services here */
@@ -157,22 +147,19 @@ static struct vip_traffic_row *find_row(struct vip_traffic_row *rows, size_t n, 
 	return NULL;
 }
 
-/* Take a value into account. @p starts: there is nothing that it can be compared with */
-static void note_value(struct vip_traffic_row *row, uint64_t value, bool starts, uint64_t now_ms)
+/* Take a value into account. The first one says nothing. */
+static void note_value(struct vip_traffic_row *row, uint64_t value, uint64_t now_ms)
 {
-	if (starts || value + NEW_TABLES < row->highest) {
-		row->highest = value;
-	} else if (value > row->highest) {
-		row->packets += value - row->highest;
-		row->highest = value;
+	if (row->known_ms && value > row->counted) {
+		row->packets += value - row->counted;
 		row->arrived_ms = now_ms;
 	}
+	row->counted = value;
 	row->known_ms = now_ms;
 }
 
 /* Make the rows of the VIPs that are announced now; those that were there before go on. */
-static void read_rows(struct vip_traffic *t, const struct vip_counters *c, bool starts,
-                      uint64_t now_ms)
+static void read_rows(struct vip_traffic *t, const struct vip_counters *c, uint64_t now_ms)
 {
 	const struct model_announce *a = &c->m->self->announce;
 	struct vip_traffic_row *rows = calloc(a->n_vips + 1, sizeof(*rows));
@@ -185,7 +172,7 @@ static void read_rows(struct vip_traffic *t, const struct vip_counters *c, bool 
 
 		rows[i] = old ? *old : (struct vip_traffic_row){ .vip = vip, .since_ms = now_ms };
 		if (count_vip(c, a->vips[i], &value))
-			note_value(&rows[i], value, starts || !rows[i].known_ms, now_ms);
+			note_value(&rows[i], value, now_ms);
 	}
 	if (!rows)
 		return;
@@ -198,16 +185,12 @@ void vip_traffic_look(struct vip_traffic *t, const char *run_dir, const struct m
                       uint64_t now_ms)
 {
 	struct vip_counters c = { .m = m };
-	struct proof_node node;
 
 	t->looked_ms = now_ms;
 	t->n_services = m->n_services;
 	c.counts = read_counts(run_dir, now_ms, &c.n_counts);
-	if (c.counts && !proof_open(run_dir, &c.proof) && !proof_node(c.proof, now_ms, &node)) {
-		read_rows(t, &c, node.started_ms != t->started_ms, now_ms);
-		t->started_ms = node.started_ms;
-	}
-	proof_close(c.proof);
+	if (c.counts)
+		read_rows(t, &c, now_ms);
 	free(c.counts);
 }
 

@@ -2,10 +2,7 @@
 /**
  * @file
  * Packets of clients that this node forwards for each VIP that it announces: the counters of the
- * VIP's services, less the probe packets that weir-dataplane counts apart (weir/proof.h).
- *
- * Counted from the first look on. weir-dataplane writes the counters and the probe packets at
- * different moments, so a value may be off by a few packets.
+ * VIP's services. Counted from the first look on.
  *
  * Implemented in mgmt/api/vip_traffic.c. The observer's thread measures; reading is for any thread
  * under the core's lock.
@@ -27,7 +24,7 @@ struct vip_traffic_row {
 	uint64_t packets;    /**< since since_ms */
 	uint64_t since_ms;   /**< monotonic: the first look */
 	uint64_t arrived_ms; /**< monotonic: when packets were last seen to arrive; 0: never */
-	uint64_t highest;    /**< highest value of the counters less probe packets */
+	uint64_t counted;    /**< the counters' sum at the last look */
 	uint64_t known_ms;   /**< monotonic: when the counters were last read */
 };
 

@@ -21,7 +21,6 @@ import sys
 import time
 import typing
 
-import layout
 import plan as planning
 from books import reasons
 from fib_watch import FibWatch
@@ -33,8 +32,6 @@ from world import World
 
 QUICK = "--quick" in sys.argv
 DRIVER = sys.argv[sys.argv.index("--driver") + 1] if "--driver" in sys.argv else ""
-PAGE_S = 2.5  # in which a page has what was counted: it is written each second, and shows the reading before
-PROBES_UNSEEN = 3  # that a process has run since its last page
 SEEN_MS, WITHDRAWN_MS = (4000, 6000) if QUICK else (2000, 3000)  # the short form has others beside it
 TRIED_S = 40  # longer than the silence by which a port comes back that cannot be tried
 NEVER_MS = 1e9  # longer than all limits, and a number that JSON has
@@ -64,8 +61,6 @@ class Scene:
         self.watch = FibWatch(self.router)
         self.birds = [Bird(lab, self.router, "router.conf"), Bird(lab, self.host, "bird.conf")]
         self.results = results
-        self.probes_before = 0  # of processes that are gone, as their pages say
-        self.probes_unseen = 0  # and at most so many more
         self.routed = True  # whether packets for the VIPs come to the node
 
     def start(self) -> None:
@@ -86,8 +81,6 @@ class Scene:
     def restart(self, meanwhile: typing.Callable[[], None] = lambda: None) -> None:
         """Kill weir-dataplane and start it again. What it knew of relapses is gone."""
         self.node.kill("dataplane")
-        self.probes_before += layout.probes_of(os.path.join(self.node.run_dir, "proof.page"))
-        self.probes_unseen += PROBES_UNSEEN
         meanwhile()
         self.node.start("dataplane")
 
@@ -114,22 +107,12 @@ class Scene:
             (self.site.announce_vips if there else self.site.withdraw_vips)()
             self.routed = there
 
-    def probes(self) -> int:
-        """Probe packets that the code forwarded, which are counted like packets and never sent."""
-        answer = self.node.ctl("dataplane", {"do": "proof"})
-        return sum(s["forwarded"] for s in answer["services"])
-
     def are_balanced(self) -> bool:
-        """The counters say what the wire saw, to the packet. Probe packets go on at rest, and each page has those of a while ago: so
-        these are read before and after."""
-        earlier = self.probes()
-        time.sleep(PAGE_S)  # time: the page of packets has them
+        """The counters say what the wire saw, to the packet."""
         counted = reasons(self.site)
-        time.sleep(PAGE_S)  # time: the page of probe packets has those that are counted
-        later = self.probes() + self.probes_unseen
-        forwarded = counted.get("forwarded", 0) + counted.get("icmp_relayed", 0) - self.probes_before
-        self.said = (forwarded, sum(c.counts("in", "tunnel") for c in self.captures), counted.get("not_sent", 0), earlier, later)
-        return forwarded - later <= self.said[1] <= forwarded - earlier
+        forwarded = counted.get("forwarded", 0) + counted.get("icmp_relayed", 0)
+        self.said = (forwarded, sum(c.counts("in", "tunnel") for c in self.captures), counted.get("not_sent", 0))
+        return self.said[0] == self.said[1]
 
     def late_ms(self, condition: typing.Callable[[], object], since_s: float, most_s: float = 15) -> float:
         comes_true(condition, most_s, 0.02)

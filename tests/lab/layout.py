@@ -74,16 +74,6 @@ def stats_of(path: str) -> dict[tuple[str, str], int]:
     return found
 
 
-def probes_of(path: str) -> int:
-    """Probe packets that the writer of a proof page has seen forwarded: its counters have them. Works when it is dead."""
-    page_type, service, at = read("struct proof_page"), read("struct proof_service"), size_of("struct page_header")
-    with open(path, "rb") as f:
-        data = f.read()
-    page = page_type.from_buffer_copy(data, at)
-    at += ctypes.sizeof(page_type) + page.max_vips * size_of("struct proof_vip")
-    return sum(service.from_buffer_copy(data, at + n * ctypes.sizeof(service)).forwarded for n in range(page.max_services))
-
-
 def tables_of(path: str) -> dict[str, tuple[int, int]]:
     """Where a mapped file has its forwarding tables: {name: (offset, bytes)}. LabError while it is being made."""
     info = os.stat(path)

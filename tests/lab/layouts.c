@@ -17,7 +17,6 @@
 #include "stream_flow.h"
 #include "weir/fwd/tables.h"
 #include "weir/layout.h"
-#include "weir/proof.h"
 #include "weir/stats.h"
 
 /* What a member is, or its elements are: a character, an integer, or bytes for all else. */
@@ -56,10 +55,6 @@ static const struct member_row {
 	MEMBER(struct page_header, size_bytes),
 	MEMBER(struct page_header, writer_pid),
 	MEMBER(struct page_header, alive_ms),
-	MEMBER(struct proof_page, max_vips),
-	MEMBER(struct proof_page, max_services),
-	MEMBER(struct proof_vip, sent),
-	MEMBER(struct proof_service, forwarded),
 	MEMBER(struct stats_entry, name),
 	MEMBER(struct stats_entry, labels),
 	MEMBER(struct stats_entry, help),

@@ -34,9 +34,15 @@ struct fwd_tables {
 #undef FWD_TABLE_ARRAY_
 #undef FWD_TABLE_N_
 
-/** Take out of a copy of the tables what a packet counts and samples for its service and backend. */
-FWD_INLINE void fwd_tables_uncount(struct fwd_tables *copy)
+/**
+ * Let packets of a copy of the tables count in @p cpu, and neither count nor be sampled for their service
+ * and backend.
+ */
+FWD_INLINE void fwd_tables_count_apart(struct fwd_tables *copy, struct fwd_cpu *cpu)
 {
+	copy->cpus = cpu;
+	copy->n_cpus = 1;
+	copy->cpu = 0;
 	copy->n_service_counts = copy->n_backend_counts = 0;
 	copy->n_service_news = copy->n_backend_news = 0;
 	copy->n_sample_counts = copy->n_samples = 0;

@@ -39,7 +39,6 @@ static void write_proof(struct proof_page *p, char **argv, int argc, const char 
 	p->seq |= 1;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	p->max_vips = VIPS_MAX;
-	p->max_services = 0;
 	p->node = (struct proof_node){ .document = strtoull(argv[2], NULL, 10),
 		                       .alive_ms = now_ms,
 		                       .writer_pid = (uint64_t)getpid(),
@@ -92,7 +91,7 @@ int main(int argc, char **argv)
 	struct page *page;
 
 	if (argc < 6 || proc_path(argv[1], PROOF_PAGE_FILE, path) ||
-	    page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT, proof_page_bytes(VIPS_MAX, 0),
+	    page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT, proof_page_bytes(VIPS_MAX),
 	                &page)) {
 		fprintf(stderr, "usage: proof-tool RUN DOCUMENT DRIVER VIP ADDRESS ...\n");
 		return 2;

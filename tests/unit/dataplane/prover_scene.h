@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "dataplane/nexthop/links.h"
+#include "weir/path.h"
 
 static uint64_t clock_ms;
 static struct rtnl_link v0;
@@ -92,6 +93,7 @@ static struct {
 	bool refuses, mangles;
 	uint64_t number; /* of the batch that a worker has */
 	unsigned n_batches, n_probes, n_failed;
+	uint64_t asked; /* the services, as bits by their counters */
 	uint32_t most;
 	uint32_t only; /* the port by which err is given; 0: each */
 	bool may_forward;
@@ -108,8 +110,9 @@ static inline void run_probe_here(struct driver_probe *p, uint32_t ifindex)
 	memcpy(at, p->frame, p->length);
 	s.driver.now.ingress = ifindex;
 	path_forward(&s.driver.now, &packet, &v);
+	way.asked |= v.service ? 1ull << v.service->count : 0;
 	p->result = DRIVER_PROBE_KEPT;
-	p->reason = way.when == AT_ONCE ? FWD_REASON_COUNT : (uint8_t)v.reason;
+	p->reason = (uint8_t)v.reason;
 	if (way.refuses || fwd_reason_kind(v.reason) != FWD_KIND_TX)
 		return;
 	p->result = DRIVER_PROBE_SENT;

@@ -25,7 +25,6 @@
 
 #define VIPS      1000u
 #define ADDRESSES 16u
-#define SERVICES  4096u
 #define BYTES_MAX (256u * 1024)
 
 static unsigned n_read;
@@ -63,15 +62,6 @@ static int fake_vip(const struct proof *proof, const char *vip, const struct add
 	return 0;
 }
 
-static int fake_service(const struct proof *proof, const char *service, struct proof_service *out)
-{
-	(void)proof;
-	(void)service;
-	n_read++;
-	*out = (struct proof_service){ .sent = UINT32_MAX, .forwarded = UINT32_MAX };
-	return 0;
-}
-
 static void fake_count(const struct prover *r, size_t n[PROOF_STATE_REFUSED + 1])
 {
 	(void)r;
@@ -83,7 +73,6 @@ static void fake_count(const struct prover *r, size_t n[PROOF_STATE_REFUSED + 1]
 #define proof_close(...)         fake_close(__VA_ARGS__)
 #define proof_node(...)          fake_node(__VA_ARGS__)
 #define proof_vip(...)           fake_vip(__VA_ARGS__)
-#define proof_service(...)       fake_service(__VA_ARGS__)
 #define prover_count_states(...) fake_count(__VA_ARGS__)
 #include "dataplane/ctl_proof.c"
 
@@ -91,14 +80,9 @@ static struct model_site ams = { .name = "ams" }, fra = { .name = "fra" };
 static const struct model_site *const at_ams[] = { &ams }, *const at_fra[] = { &fra };
 static struct addr addresses[ADDRESSES];
 static struct model_vip vips[VIPS + 1];
-static struct model_service services[SERVICES];
-static char names[SERVICES][64];
+static char names[VIPS + 1][64];
 static struct model_node self = { .name = "ams-1", .site = &ams };
-static struct model model = { .self = &self,
-	                      .vips = vips,
-	                      .n_vips = VIPS + 1,
-	                      .services = services,
-	                      .n_services = SERVICES };
+static struct model model = { .self = &self, .vips = vips, .n_vips = VIPS + 1 };
 static struct process process;
 
 static int setup(void **state)
@@ -106,16 +90,14 @@ static int setup(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ADDRESSES; i++)
 		memset(&addresses[i], 0xa0 + (int)i, sizeof(addresses[i]));
-	for (unsigned i = 0; i < SERVICES; i++) {
+	for (unsigned i = 0; i <= VIPS; i++) {
 		snprintf(names[i], sizeof(names[i]), "a-name-as-long-as-names-may-be-%028u", i);
-		services[i].name = names[i];
-	}
-	for (unsigned i = 0; i <= VIPS; i++)
 		vips[i] = (struct model_vip){ .name = names[i],
 			                      .sites = i < VIPS ? at_ams : at_fra,
 			                      .n_sites = 1,
 			                      .addresses = addresses,
 			                      .n_addresses = ADDRESSES };
+	}
 	process.driver = (struct driver *)&process;
 	process.node.model = &model;
 	n_read = 0;
@@ -152,8 +134,6 @@ static void an_answer_of_many_addresses_is_short_and_says_what_is_left_out(void 
 	assert_in_range(n_read, 1, 2 * CTL_PROOF_ROWS);
 	assert_int_equal(json_array_size(json_object_get(answer, "vips")), CTL_PROOF_ROWS);
 	assert_int_equal(number_of(answer, "omitted"), VIPS * ADDRESSES - CTL_PROOF_ROWS);
-	assert_int_equal(json_array_size(json_object_get(answer, "services")), CTL_PROOF_ROWS);
-	assert_int_equal(number_of(answer, "services_omitted"), SERVICES - CTL_PROOF_ROWS);
 	assert_int_equal(number_of(json_object_get(answer, "states"), "unknown"), 10);
 	assert_int_equal(number_of(json_object_get(answer, "states"), "forwarded"), 11);
 	assert_int_equal(number_of(json_object_get(answer, "states"), "refused"), 12);
@@ -161,7 +141,7 @@ static void an_answer_of_many_addresses_is_short_and_says_what_is_left_out(void 
 	json_decref(answer);
 }
 
-static void one_vip_or_one_service_is_listed_alone(void **state)
+static void one_vip_is_listed_alone(void **state)
 {
 	char line[160];
 	json_t *answer;
@@ -170,15 +150,8 @@ static void one_vip_or_one_service_is_listed_alone(void **state)
 	snprintf(line, sizeof(line), "{\"do\":\"proof\",\"vip\":\"%s\"}", names[VIPS - 1]);
 	answer = answer_to(line);
 	assert_int_equal(json_array_size(json_object_get(answer, "vips")), ADDRESSES);
-	assert_int_equal(json_array_size(json_object_get(answer, "services")), 0);
-	assert_int_equal(number_of(answer, "omitted") + number_of(answer, "services_omitted"), 0);
+	assert_int_equal(number_of(answer, "omitted"), 0);
 	assert_int_equal(n_read, ADDRESSES);
-	json_decref(answer);
-	snprintf(line, sizeof(line), "{\"do\":\"proof\",\"service\":\"%s\"}", names[SERVICES - 1]);
-	answer = answer_to(line);
-	assert_int_equal(json_array_size(json_object_get(answer, "vips")), 0);
-	assert_int_equal(json_array_size(json_object_get(answer, "services")), 1);
-	assert_int_equal(n_read, ADDRESSES + 1);
 	json_decref(answer);
 	snprintf(line, sizeof(line), "{\"vip\":\"%s\"}", names[VIPS]); /* another site's */
 	answer = answer_to(line);
@@ -188,7 +161,7 @@ static void one_vip_or_one_service_is_listed_alone(void **state)
 
 static void what_is_no_name_is_refused(void **state)
 {
-	static const char *const lines[] = { "{\"vip\":1}", "{\"service\":[]}", "{\"vip\":null}" };
+	static const char *const lines[] = { "{\"vip\":1}", "{\"vip\":[]}", "{\"vip\":null}" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
@@ -196,7 +169,7 @@ static void what_is_no_name_is_refused(void **state)
 
 		assert_true(json_is_false(json_object_get(answer, "ok")));
 		assert_string_equal(json_string_value(json_object_get(answer, "error")),
-		                    "vip and service are names");
+		                    "vip is a name");
 		json_decref(answer);
 	}
 	process.driver = NULL;
@@ -213,7 +186,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
 		T(an_answer_of_many_addresses_is_short_and_says_what_is_left_out),
-		T(one_vip_or_one_service_is_listed_alone),
+		T(one_vip_is_listed_alone),
 		T(what_is_no_name_is_refused),
 	};
 

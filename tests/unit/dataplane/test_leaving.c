@@ -251,19 +251,6 @@ static void packets_that_leave_prove_it_at_once(void **state)
 	assert_int_equal(leaving_of(&l, 5), LEAVING_ALL);
 }
 
-/* Probe packets are counted like packets, and nobody sends them. */
-static void probe_packets_are_not_taken_for_packets_that_left(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < 10; i++) {
-		leaving_note_probes(&l, 5, 3);
-		counts[1].packets += 3;
-		cpu.reason[FWD_REASON_FORWARDED] += 3;
-		pass_time(EVERY, 3, 3);
-	}
-	assert_int_equal(leaving_of(&l, 5), LEAVING_NONE);
-}
-
 /* All that comes in a moment, and so before anything was read of the port. */
 static void a_burst_that_is_lost_in_one_moment_is_seen(void **state)
 {
@@ -398,7 +385,6 @@ int main(void)
 		                       setup),
 		cmocka_unit_test_setup(the_next_process_goes_on_where_nothing_left, setup),
 		cmocka_unit_test_setup(packets_that_leave_prove_it_at_once, setup),
-		cmocka_unit_test_setup(probe_packets_are_not_taken_for_packets_that_left, setup),
 		cmocka_unit_test_setup(a_burst_that_is_lost_in_one_moment_is_seen, setup),
 		cmocka_unit_test_setup(where_own_frames_prove_little_it_takes_longer_each_time,
 		                       setup),

@@ -48,9 +48,7 @@ static struct proof_vip read_shop(void)
 
 static void an_address_is_proved_once_its_document_is_in_force(void **state)
 {
-	struct proof_service service = { 0 };
 	struct proof_node node;
-	struct proof *proof;
 
 	(void)state;
 	scene_start();
@@ -73,25 +71,19 @@ static void an_address_is_proved_once_its_document_is_in_force(void **state)
 	WAIT_FOR(read_shop().n_reachable == 1);
 	assert_int_equal(read_shop().n_services, 1);
 	assert_int_equal(read_shop().n_serving, 1);
-	assert_int_equal(proof_open(SCENE "/run", &proof), 0);
-	WAIT_FOR(!proof_service(proof, "web", &service) && service.forwarded > 2);
-	proof_close(proof);
+	WAIT_FOR(read_shop().sent > 2);
 }
 
-/* The packets of the tables are the probes: there are no others. */
-static void probe_packets_can_be_told_from_those_of_clients(void **state)
+static void probe_packets_are_not_counted(void **state)
 {
-	uint64_t sent;
+	static const char forwarded[] = "action=\"sent\",reason=\"forwarded\"";
 
 	(void)state;
 	scene_document(&announced);
 	scene_start();
-	WAIT_FOR(read_shop().sent >= 5);
-	kill(scene_child, SIGSTOP); /* the page is a second old at most, and so are the counters */
-	sent = read_facts().sent;
-	assert_in_range(scene_value("weir_dataplane_service_packets_total", "service=\"web\""),
-	                sent > 5 ? sent - 5 : 0, sent + 5);
-	kill(scene_child, SIGCONT);
+	WAIT_FOR(read_shop().sent >= 5); /* the counters are a second old at most */
+	assert_int_equal(scene_value("weir_dataplane_service_packets_total", "service=\"web\""), 0);
+	assert_int_equal(scene_value("weir_dataplane_packets_total", forwarded), 0);
 }
 
 static void a_program_that_is_taken_off_is_seen_and_so_is_its_return(void **state)
@@ -199,7 +191,6 @@ static void the_control_socket_shows_what_the_page_says(void **state)
 	assert_string_equal(json_string_value(json_object_get(vip, "reason")), "");
 	port = json_array_get(json_object_get(answer, "ports"), 0);
 	assert_string_equal(json_string_value(json_object_get(port, "attached")), "yes");
-	assert_int_equal(json_array_size(json_object_get(answer, "services")), 1);
 	json_decref(answer);
 }
 
@@ -332,7 +323,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, scene_begin, scene_end)
 	const struct CMUnitTest tests[] = {
 		T(an_address_is_proved_once_its_document_is_in_force),
-		T(probe_packets_can_be_told_from_those_of_clients),
+		T(probe_packets_are_not_counted),
 		T(a_program_that_is_taken_off_is_seen_and_so_is_its_return),
 		T(a_port_without_a_carrier_is_seen),
 		T(an_address_whose_backends_cannot_be_reached_is_refused_with_its_reason),

@@ -39,11 +39,10 @@ static void a_probe_goes_through_the_stages_and_comes_back(void **state)
 	assert_int_equal(w.probes.probes[1].reason, FWD_REASON_NO_BACKEND);
 	assert_int_equal(w.probes.probes[2].result, DRIVER_PROBE_KEPT);
 	assert_int_equal(w.probes.probes[2].reason, FWD_REASON_NOT_OURS);
-	assert_int_equal(cpus[1].received, 3); /* counted like packets */
-	assert_int_equal(cpus[1].reason[FWD_REASON_FORWARDED], 1);
-	assert_int_equal(w.counts.frames, 0); /* but no queue had them */
+	assert_int_equal(w.counts.frames, 0); /* no queue had them */
 	assert_int_equal(serve_all(&w, &r, false), 0);
-	assert_int_equal(cpus[1].received, 3);
+	for (size_t i = 0; i < sizeof(cpus) / sizeof(cpus[0]); i++)
+		assert_memory_equal(&cpus[i], &(struct fwd_cpu){ 0 }, sizeof(cpus[i]));
 }
 
 static void a_probe_without_a_port_to_leave_by_is_refused(void **state)
@@ -55,15 +54,12 @@ static void a_probe_without_a_port_to_leave_by_is_refused(void **state)
 	assert_int_equal(w.probes.probes[0].result, DRIVER_PROBE_KEPT);
 	assert_int_equal(w.probes.probes[0].reason, FWD_REASON_NOT_SENT);
 	assert_int_equal(w.probes.probes[1].result, DRIVER_PROBE_SENT);
-	assert_int_equal(cpus[1].reason[FWD_REASON_FORWARDED], 1);
-	assert_int_equal(cpus[1].reason[FWD_REASON_NOT_SENT], 1);
 	w.probes.n = 0;
 	add_probe((struct edge_head){ 12, FWD_REASON_FORWARDED, 0, 0, 0 });
 	w.probes.ifindex = 99; /* the port went meanwhile */
 	run_probes();
 	assert_int_equal(w.probes.probes[0].reason, FWD_REASON_NOT_SENT);
-	assert_int_equal(cpus[1].received, 3);
-	assert_int_equal(cpus[1].reason[FWD_REASON_NOT_SENT], 2);
+	assert_int_equal(cpus[1].reason[FWD_REASON_NOT_SENT], 0);
 }
 
 static void packets_of_the_same_round_go_their_way(void **state)
@@ -77,7 +73,7 @@ static void packets_of_the_same_round_go_their_way(void **state)
 	assert_sent(0, 3, 21);
 	for (uint32_t i = 0; i < DRIVER_PROBES_MAX; i++)
 		assert_int_equal(w.probes.probes[i].result, DRIVER_PROBE_SENT);
-	assert_int_equal(cpus[1].received, DRIVER_PROBES_MAX + 1);
+	assert_int_equal(cpus[1].received, 1);
 }
 
 static void *run_worker(void *arg)

@@ -34,7 +34,6 @@ static const struct model_node self = { .site = &sites[0],
 static const struct model m = { .self = &self, .services = services, .n_services = 2 };
 
 static struct stats *stats;
-static struct page *proof_page;
 static struct vip_traffic *traffic;
 static uint64_t now_ms;
 
@@ -47,43 +46,13 @@ static uint64_t *get_counter(const char *service)
 	                         labels, "x");
 }
 
-static int compare_services(const void *a, const void *b)
-{
-	const struct proof_service *x = a, *y = b;
-
-	return (x->service > y->service) - (x->service < y->service);
-}
-
-/* What weir-dataplane says of its probe packets, as a process that started at @p started_ms. */
-static void count_probes(uint64_t http, uint64_t quic, uint64_t started_ms)
-{
-	struct proof_page *p = page_payload(proof_page);
-	struct proof_service *rows;
-
-	p->max_vips = 1;
-	p->max_services = 2;
-	p->node = (struct proof_node){ .alive_ms = now_ms,
-		                       .started_ms = started_ms,
-		                       .n_services = 2 };
-	rows = proof_page_services(p);
-	rows[0] = (struct proof_service){ .service = hash_text("http"), .forwarded = http };
-	rows[1] = (struct proof_service){ .service = hash_text("quic"), .forwarded = quic };
-	qsort(rows, 2, sizeof(*rows), compare_services);
-}
-
 static int setup(void **state)
 {
-	char path[128];
-
 	(void)state;
 	now_ms = 1000000;
 	snprintf(dir, sizeof(dir), "/tmp/weir-traffic.XXXXXX");
 	assert_non_null(mkdtemp(dir));
 	assert_int_equal(stats_create(dir, "dataplane", 16, &stats), 0);
-	snprintf(path, sizeof(path), "%s/" PROOF_PAGE_FILE, dir);
-	assert_int_equal(page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT,
-	                             proof_page_bytes(1, 2), &proof_page),
-	                 0);
 	traffic = vip_traffic_new();
 	assert_non_null(traffic);
 	stats_set(get_counter("http"), 1000);
@@ -97,19 +66,15 @@ static int teardown(void **state)
 
 	(void)state;
 	vip_traffic_free(traffic);
-	page_close(proof_page);
 	stats_close(stats);
 	snprintf(command, sizeof(command), "rm -rf %s", dir);
 	return system(command);
 }
 
-/* Look @p later_ms after the last time, with so many probe packets. */
-static void look_at_pages(uint64_t later_ms, uint64_t http_probes, uint64_t quic_probes,
-                          uint64_t started_ms)
+static void look_after(uint64_t later_ms)
 {
 	now_ms += later_ms;
 	stats_alive(stats, now_ms);
-	count_probes(http_probes, quic_probes, started_ms);
 	vip_traffic_look(traffic, dir, &m, now_ms);
 	vip_traffic_publish(traffic);
 }
@@ -125,43 +90,36 @@ static struct vip_traffic_row find_traffic(const char *vip)
 static void packets_of_all_services_count(void **state)
 {
 	(void)state;
-	look_at_pages(0, 100, 50, 7);
+	look_after(0);
 	assert_int_equal(find_traffic("web").packets, 0);
 	assert_int_equal(find_traffic("web").arrived_ms, 0);
 	stats_add(get_counter("http"), 30);
 	stats_add(get_counter("quic"), 5);
-	look_at_pages(2000, 100, 50, 7);
+	look_after(2000);
 	assert_int_equal(find_traffic("web").packets, 35);
 	assert_int_equal(find_traffic("web").arrived_ms, now_ms);
 }
 
-static void probe_packets_are_no_traffic(void **state)
+static void new_tables_bring_no_packets(void **state)
 {
 	(void)state;
-	look_at_pages(0, 100, 50, 7);
-	for (int i = 1; i < 100; i++) {
-		stats_add(get_counter("http"), 2);
-		/* the page of proofs is two packets ahead at times */
-		look_at_pages(2000, 100 + 2u * (unsigned)i + 2u * (unsigned)(i % 2), 50, 7);
-	}
-	assert_int_equal(find_traffic("web").packets, 0);
-	assert_int_equal(find_traffic("web").arrived_ms, 0);
-}
+	look_after(0);
+	for (int i = 0; i < 2; i++) {
+		uint64_t packets = find_traffic("web").packets, arrived_ms;
 
-static void new_tables_and_a_new_process_bring_no_packets(void **state)
-{
-	(void)state;
-	look_at_pages(0, 100, 50, 7);
-	look_at_pages(2000, 0, 0, 8); /* its probe packets count from 0 again */
-	assert_int_equal(find_traffic("web").packets, 0);
-	stats_set(get_counter("http"), 2000000);
-	look_at_pages(2000, 0, 0, 8);
-	assert_int_equal(find_traffic("web").packets, 1999000);
-	stats_set(get_counter("http"), 0); /* tables of another size */
-	look_at_pages(2000, 0, 0, 8);
-	stats_set(get_counter("http"), 10);
-	look_at_pages(2000, 0, 0, 8);
-	assert_int_equal(find_traffic("web").packets, 1999010);
+		stats_add(get_counter("http"), 1);
+		look_after(2000);
+		assert_int_equal(find_traffic("web").packets, packets + 1);
+		arrived_ms = find_traffic("web").arrived_ms;
+		stats_set(get_counter("http"), 0); /* tables of another size */
+		look_after(2000);
+		stats_add(get_counter("http"), 10);
+		look_after(2000);
+		assert_int_equal(find_traffic("web").packets, packets + 11);
+		assert_int_equal(find_traffic("web").arrived_ms, arrived_ms + 4000);
+		look_after(2000);
+		assert_int_equal(find_traffic("web").arrived_ms, arrived_ms + 4000);
+	}
 }
 
 static void what_is_not_read_is_not_known(void **state)
@@ -169,13 +127,12 @@ static void what_is_not_read_is_not_known(void **state)
 	struct vip_traffic_row row;
 
 	(void)state;
-	look_at_pages(0, 0, 0, 7);
+	look_after(0);
 	assert_false(vip_traffic_find(traffic, "idle", now_ms, &row)); /* it has no service */
 	assert_false(vip_traffic_find(traffic, "none", now_ms, &row));
 	assert_true(vip_traffic_find(traffic, "web", now_ms + 15000, &row));
 	assert_false(vip_traffic_find(traffic, "web", now_ms + 15001, &row));
 	now_ms += 20000; /* weir-dataplane is silent */
-	count_probes(0, 0, 7);
 	vip_traffic_look(traffic, dir, &m, now_ms);
 	vip_traffic_publish(traffic);
 	assert_false(vip_traffic_find(traffic, "web", now_ms, &row));
@@ -197,8 +154,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(packets_of_all_services_count),
-		T(probe_packets_are_no_traffic),
-		T(new_tables_and_a_new_process_bring_no_packets),
+		T(new_tables_bring_no_packets),
 		T(what_is_not_read_is_not_known),
 		T(looks_are_rare_where_there_are_many_services),
 	};

@@ -63,15 +63,7 @@ static int by_row(const void *a, const void *b)
 	return proof_vip_compare(a, b);
 }
 
-static int by_service(const void *a, const void *b)
-{
-	uint64_t x = ((const struct proof_service *)a)->service;
-	uint64_t y = ((const struct proof_service *)b)->service;
-
-	return (x > y) - (x < y);
-}
-
-/* Three rows of two VIPs, two services, one port; the writer lives. */
+/* Three rows of two VIPs, one port; the writer lives. */
 static struct proof_page *make_page(void)
 {
 	struct proof_vip vips[] = {
@@ -79,16 +71,13 @@ static struct proof_page *make_page(void)
 		{ .vip = hash_text("shop"), .address = make_address("2001:db8::10"), .sent = 2 },
 		{ .vip = hash_text("mail"), .address = make_address("203.0.113.10"), .sent = 3 },
 	};
-	struct proof_service services[] = { { hash_text("web"), 7, 6 },
-		                            { hash_text("dns"), 5, 4 } };
 	struct proof_page *p;
 
-	assert_int_equal(page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT,
-	                             proof_page_bytes(4, 2), &page),
-	                 0);
+	assert_int_equal(
+	        page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT, proof_page_bytes(4), &page),
+	        0);
 	p = page_payload(page);
 	p->max_vips = 4;
-	p->max_services = 2;
 	for (size_t i = 0; i < 3; i++) {
 		vips[i].state = PROOF_STATE_FORWARDED;
 		vips[i].reason = PROOF_REASON_NONE;
@@ -96,14 +85,11 @@ static struct proof_page *make_page(void)
 		vips[i].n_services = vips[i].n_serving = vips[i].n_reachable = 2;
 	}
 	qsort(vips, 3, sizeof(vips[0]), by_row);
-	qsort(services, 2, sizeof(services[0]), by_service);
 	memcpy(proof_page_vips(p), vips, sizeof(vips));
-	memcpy(proof_page_services(p), services, sizeof(services));
 	p->node = (struct proof_node){ .document = 71,
 		                       .hops_needed = 3,
 		                       .hops_known = 2,
 		                       .n_vips = 3,
-		                       .n_services = 2,
 		                       .n_ports = 1,
 		                       .state_arrived = PROOF_YES,
 		                       .driver = "xdp" };
@@ -122,7 +108,6 @@ static int read_vip(const char *vip, const char *text, uint64_t now_ms, struct p
 
 static void each_row_is_found_by_its_name_and_address(void **state)
 {
-	struct proof_service service = { .sent = 9 };
 	struct proof_vip vip = { .sent = 9 };
 	struct proof_node node;
 
@@ -138,13 +123,6 @@ static void each_row_is_found_by_its_name_and_address(void **state)
 	assert_int_equal(vip.sent, 2);
 	assert_int_equal(read_vip("mail", "203.0.113.10", NOW_MS, &vip), 0);
 	assert_int_equal(vip.sent, 3);
-	assert_int_equal(proof_service(proof, "ftp", &service), -ENOENT);
-	assert_int_equal(service.sent, 9);
-	assert_int_equal(proof_service(proof, "web", &service), 0);
-	assert_int_equal(service.sent, 7);
-	assert_int_equal(service.forwarded, 6);
-	assert_int_equal(proof_service(proof, "dns", &service), 0);
-	assert_int_equal(service.sent, 5);
 	assert_int_equal(proof_node(proof, NOW_MS, &node), 0);
 	assert_int_equal(node.document, 71);
 	assert_int_equal(node.writer_pid, getpid());
@@ -218,7 +196,7 @@ static void a_page_that_lies_about_its_size_is_refused(void **state)
 	struct proof_node node;
 
 	(void)state;
-	p->node.n_vips = p->node.n_services = p->node.n_ports = UINT32_MAX;
+	p->node.n_vips = p->node.n_ports = UINT32_MAX;
 	memset(p->node.driver, 'x', sizeof(p->node.driver));
 	memset(p->node.ports[0].interface, 'x', PROOF_INTERFACE);
 	assert_int_equal(read_vip("ftp", "203.0.113.10", NOW_MS, &vip), -ENOENT);
@@ -341,11 +319,8 @@ static void *change_counts(void *arg)
 
 	while (!ends) {
 		__atomic_store_n(&p->node.n_vips, UINT32_MAX, __ATOMIC_RELAXED);
-		__atomic_store_n(&p->node.n_services, UINT32_MAX, __ATOMIC_RELAXED);
 		__atomic_store_n(&p->max_vips, UINT32_MAX, __ATOMIC_RELAXED);
-		__atomic_store_n(&p->max_services, UINT32_MAX, __ATOMIC_RELAXED);
 		__atomic_store_n(&p->max_vips, 4, __ATOMIC_RELAXED);
-		__atomic_store_n(&p->max_services, 2, __ATOMIC_RELAXED);
 	}
 	return NULL;
 }
@@ -360,11 +335,8 @@ static void counts_that_change_while_they_are_read_lead_nowhere(void **state)
 	assert_int_equal(pthread_create(&writer, NULL, change_counts, p), 0);
 	for (int i = 0; i < 100000; i++) {
 		struct proof_vip vip;
-		struct proof_service service;
 		int got = read_vip("none", "203.0.113.11", NOW_MS, &vip);
 
-		assert_true(got == -ENOENT || got == -EPROTO);
-		got = proof_service(proof, "none", &service);
 		assert_true(got == -ENOENT || got == -EPROTO);
 	}
 	ends = true;
@@ -373,17 +345,15 @@ static void counts_that_change_while_they_are_read_lead_nowhere(void **state)
 
 static void a_page_that_is_replaced_or_cut_short_is_to_be_opened_again(void **state)
 {
-	struct proof_service service;
 	struct proof_node node;
 
 	(void)state;
 	make_page();
 	page_close(page);
-	assert_int_equal(page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT,
-	                             proof_page_bytes(64, 64), &page),
-	                 0);
+	assert_int_equal(
+	        page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT, proof_page_bytes(64), &page),
+	        0);
 	assert_int_equal(proof_node(proof, NOW_MS, &node), -ESTALE);
-	assert_int_equal(proof_service(proof, "web", &service), -ESTALE);
 	proof_close(proof);
 	assert_int_equal(proof_open(dir, &proof), 0);
 	assert_int_equal(proof_node(proof, NOW_MS, &node), 0);
@@ -401,7 +371,7 @@ static void what_is_no_such_page_is_not_opened(void **state)
 	assert_int_equal(proof_open(dir, &p), -EPROTO);
 	page_close(page);
 	assert_int_equal(page_create(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT + 1,
-	                             proof_page_bytes(1, 1), &page),
+	                             proof_page_bytes(1), &page),
 	                 0);
 	assert_int_equal(proof_open(dir, &p), -EPROTO);
 	assert_null(p);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "dataplane/tables/path.h"
+#include "weir/path.h"
 
 #include "weir/fwd/forward.h"
 

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The packet path for one frame, for those who ask what it would do: weir trace, the prover. It is
- * the code that packets meet (weir/fwd/forward.h), compiled once for all of them.
+ * The packet path for one frame, for those who ask what it would do: weir trace, the XDP driver of its
+ * probe packets. It is the code that packets meet (weir/fwd/forward.h), compiled once for all of them.
+ * Implemented in pages/path.c; any thread may call.
  */
-#ifndef WEIR_DATAPLANE_TABLES_PATH_H
-#define WEIR_DATAPLANE_TABLES_PATH_H
+#ifndef WEIR_PATH_H
+#define WEIR_PATH_H
 
 #include "weir/fwd/user.h"
 
