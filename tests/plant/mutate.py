@@ -4,7 +4,7 @@
 
 usage: mutate.py [-w DIR] [-a] [-n COUNT] [-s SECONDS] [-t SECONDS] [-r SEED] PATH ...
        mutate.py [-w DIR] [-a] [-s SECONDS] [-t SECONDS] [-r SEED] [--draw COUNT] [--rows FILE] [--list LIST]...
-                 [--programs-only] [--result FILE] [PATH ...]
+                 [--programs-only] [--sanitized] [--kinds KIND,...] [--result FILE] [PATH ...]
 
 Finds all mutants (mutants.py) of the C sources PATH (files or folders) and builds them at once, asleep, into a copy of the
 tree at DIR (default /var/tmp/weir-mutate; kept). Then it runs each unit and corpus suite that takes at most -s seconds (4) and
@@ -17,7 +17,8 @@ of what was built. Needs python3-clang-14.
 --list takes the bugs of a LIST of plant.py in the same build, each as a copy of its function that is called instead; texts
 of packaging/ are planted one by one for check packaging; those of headers are "wrong" and left to plant.py. Both are asked
 in an order by chance, so that the first ones are a sample of all. --programs-only leaves out suites that are scripts, which
-take long. --result gets {planted, died, ...} after each one. What says "time" was ended, and counts as neither.
+take long. --kinds names the kinds of suites instead of unit,waits,fuzz: with lab, what the short ones do not see can be asked of
+labs. --sanitized builds with the sanitizers of ./run test. --result gets {planted, died, ...} after each one. What says "time" was ended, and counts as neither.
 """
 from __future__ import annotations
 
@@ -42,6 +43,9 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from mutants import Finder, as_copy, change, parse, write_asleep
 from plant import OWN, ROOT, copy_tree, read_list  # it also makes built_tests known
 from built_tests import BuiltTest, list_tests
+
+sys.path.insert(0, str(ROOT / "tests/fuzz"))
+import fuzz  # noqa: E402
 
 MUTANTS_MAX = 400000  # mutant.h is compiled with it
 AWAKE = ctypes.c_int
@@ -77,16 +81,17 @@ def find_copies(path: pathlib.Path, args: list[str], bugs: list[tuple[str, str, 
 class Tree:
     """A copy of the tree with mutants in some files."""
 
-    def __init__(self, folder: pathlib.Path, programs_only: bool = False) -> None:
+    def __init__(self, folder: pathlib.Path, kinds: tuple[str, ...] = SUITES, programs_only: bool = False, sanitized: bool = False) -> None:
         self.folder, self.build, self.programs_only = folder, folder / "build", programs_only
+        self.kinds, self.options = set(kinds), ["-Dwerror=false", *(fuzz.OPTIONS if sanitized else [])]
+        self.tools = {**os.environ, **(fuzz.TOOLS if sanitized else {})}
         self.files: dict[typing.Any, typing.Any] = {}  # name: [first number, source, mutants]
 
     def prepare(self) -> None:
         folder = self.folder
         copy_tree(folder)
         if not (self.build / "build.ninja").exists():
-            # as ./run build does: the compiler's cache knows all files without mutants
-            subprocess.run(["meson", "setup", self.build, folder], check=True, stdout=subprocess.DEVNULL)
+            subprocess.run(["meson", "setup", self.build, folder, *self.options], check=True, stdout=subprocess.DEVNULL, env=self.tools)
         targets = subprocess.run(["ninja", "-C", self.build, "-t", "targets", "all"], check=True, capture_output=True, text=True).stdout
         headers = re.findall(r"^(\S+\.h): CUSTOM_COMMAND", targets, re.M)
         subprocess.run(["ninja", "-C", self.build, *headers], check=True, stdout=subprocess.DEVNULL)
@@ -161,6 +166,8 @@ class Tree:
         """Build; what does not compile is left out by its line."""
         words = [w for suite in list_suites(self).values() for w in suite.command if w.startswith(f"{self.build}/") and "/../" not in w]
         targets = sorted({w.removeprefix(f"{self.build}/") for w in words}) + [p for p in PROGRAMS if not self.programs_only]
+        if "lab" in self.kinds:
+            targets = ["all"]
         for _ in range(12):
             done = subprocess.run(["ninja", "-C", self.build, "-k", "0", *targets], capture_output=True, text=True)
             if done.returncode == 0:
@@ -202,7 +209,7 @@ class Control:
 
 
 def list_suites(tree: Tree) -> dict[str, BuiltTest]:
-    suites = {t.name: t for t in list_tests(tree.build) if set(SUITES) & set(t.tags) or any("/tests/unit/" in w for w in t.command)}
+    suites = {t.name: t for t in list_tests(tree.build) if tree.kinds & set(t.tags) or any("/tests/unit/" in w for w in t.command)}
     return {name: t for name, t in suites.items() if not (tree.programs_only and any(w.endswith(".py") for w in t.command))}
 
 
@@ -300,7 +307,7 @@ def report(name: str, results: typing.Any) -> None:
 
 def prepare(options: argparse.Namespace) -> tuple[Tree, typing.Any, typing.Any]:
     """The tree and the survey of its suites."""
-    tree, kept = Tree(options.w, options.programs_only), options.w / "mutants.pickle"
+    tree, kept = Tree(options.w, tuple(options.kinds.split(",")), options.programs_only, options.sanitized), options.w / "mutants.pickle"
     if options.again:
         tree.files, surveyed = pickle.loads(kept.read_bytes())
         return tree, list_suites(tree), surveyed
@@ -384,6 +391,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--draw", default=0, type=int)
     parser.add_argument("--rows", default="")
     parser.add_argument("--programs-only", action="store_true")
+    parser.add_argument("--sanitized", action="store_true")
+    parser.add_argument("--kinds", default=",".join(SUITES))
     parser.add_argument("--result", default="")
     parser.add_argument("--list", action="append", default=[], dest="lists")
     parser.add_argument("paths", nargs="*")
