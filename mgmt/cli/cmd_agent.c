@@ -195,10 +195,20 @@ static const char lacks_owners[] =
         "that moved: attach it again with --owners and the prefixes of all "
         "backends of the pool";
 
-/* What is wrong with the agent, or NULL. */
-static const char *trouble_of(const struct agent_status *s)
+/* What is wrong with the agent: texts, NULL at the end. */
+struct agent_troubles {
+	const char *texts[3];
+};
+
+static struct agent_troubles list_troubles(const struct agent_status *s)
 {
-	return agent_lacks_owners(s) ? lacks_owners : agent_mss_trouble(&s->mss);
+	struct agent_troubles t = { { NULL } };
+	size_t n = 0;
+
+	if (agent_lacks_owners(s))
+		t.texts[n++] = lacks_owners;
+	t.texts[n] = agent_mss_trouble(&s->mss);
+	return t;
 }
 
 /* The setting as --mss has it. */
@@ -243,8 +253,11 @@ static json_t *mss_json(const struct agent_mss *m)
 static json_t *agent_json(const char *interface, const struct agent_status *s)
 {
 	json_t *counts = json_array();
-	const char *trouble = trouble_of(s);
+	const struct agent_troubles t = list_troubles(s);
+	json_t *troubles = json_array();
 
+	for (size_t i = 0; t.texts[i]; i++)
+		json_array_append_new(troubles, json_string(t.texts[i]));
 	for (int i = 0; i < DECAP_REASON_COUNT; i++)
 		json_array_append_new(counts,
 		                      json_pack("{s:s, s:b, s:I, s:I}", "reason",
@@ -252,12 +265,12 @@ static json_t *agent_json(const char *interface, const struct agent_status *s)
 		                                agent_reason_is_drop((enum decap_reason)i),
 		                                "packets", (json_int_t)s->counts[i].packets,
 		                                "bytes", (json_int_t)s->counts[i].bytes));
-	return json_pack("{s:s, s:s, s:i, s:I, s:o, s:o, s:b, s:i, s:o, s:o, s:s?}", "interface",
+	return json_pack("{s:s, s:s, s:i, s:I, s:o, s:o, s:b, s:i, s:o, s:o, s:o}", "interface",
 	                 interface, "mode", s->mode == AGENT_MODE_NATIVE ? "native" : "generic",
 	                 "program", (int)s->prog_id, "since_mono_ms", (json_int_t)s->since_mono_ms,
 	                 "from", prefixes_json(s, false), "owners", prefixes_json(s, true),
 	                 "passes_on", s->passes_on, "namespaces", (int)s->n_netns, "counts", counts,
-	                 "mss", mss_json(&s->mss), "trouble", trouble);
+	                 "mss", mss_json(&s->mss), "troubles", troubles);
 }
 
 static void print_prefixes(const struct agent_status *s, bool owners)
@@ -300,6 +313,8 @@ static void print_mss(const struct agent_mss *m)
 /* Reasons without packets are left out, so that a person sees at once what has happened. */
 static void print_agent(const char *interface, const struct agent_status *s)
 {
+	const struct agent_troubles t = list_troubles(s);
+
 	printf("%s: %s, program %u, tunnels accepted from", interface,
 	       s->mode == AGENT_MODE_NATIVE ? "native" : "generic", s->prog_id);
 	print_prefixes(s, false);
@@ -313,10 +328,8 @@ static void print_agent(const char *interface, const struct agent_status *s)
 		       "needs it)\n");
 	}
 	print_mss(&s->mss);
-	if (agent_lacks_owners(s))
-		printf("  DEGRADED: %s\n", lacks_owners);
-	if (agent_mss_trouble(&s->mss))
-		printf("  DEGRADED: %s\n", agent_mss_trouble(&s->mss));
+	for (size_t i = 0; t.texts[i]; i++)
+		printf("  DEGRADED: %s\n", t.texts[i]);
 	for (int i = 0; i < DECAP_REASON_COUNT; i++)
 		if (s->counts[i].packets)
 			printf("  %-20s %12llu packets %14llu bytes%s  %s\n",
@@ -346,7 +359,7 @@ int cli_agent_status(struct cli *cli, const struct cli_args *args)
 	} else {
 		print_agent(args->at[0], s);
 	}
-	err = trouble_of(s) != NULL;
+	err = list_troubles(s).texts[0] != NULL;
 	free(s);
 	return err ? CLI_DEGRADED : CLI_OK;
 }

@@ -480,10 +480,23 @@ static void a_status_shows_what_is_done_with_the_mss(void **state)
 		json_t *want = json_loads(text, 0, &wrong);
 		if (!json_equal(json_object_get(body, "mss"), want))
 			fail_msg("%s: %s", mss_rows[i].why, shown);
-		assert_int_equal(json_is_string(json_object_get(body, "trouble")),
+		assert_int_equal(json_array_size(json_object_get(body, "troubles")),
 		                 mss_rows[i].degraded != NULL);
 		json_decref(want);
 		json_decref(body);
+	}
+}
+
+static void all_that_is_wrong_is_named_for_people_and_programs(void **state)
+{
+	(void)state;
+	make_status();
+	lacks = true;
+	now.mss = (struct agent_mss){ .force = AGENT_MSS_MISSING };
+	for (int json = 0; json < 2; json++) {
+		assert_int_equal(call_command(cli_agent_status, json), CLI_DEGRADED);
+		assert_non_null(strstr(shown, "but it has no --owners"));
+		assert_non_null(strstr(shown, "the MSS of SYN-ACKs is not lowered"));
 	}
 }
 
@@ -522,8 +535,8 @@ static void a_status_in_json_has_all_reasons(void **state)
 		json_object_del(body, "counts");
 		assert_true(json_is_object(json_object_get(body, "mss"))); /* see above */
 		json_object_del(body, "mss");
-		assert_int_equal(json_is_string(json_object_get(body, "trouble")), again);
-		json_object_del(body, "trouble");
+		assert_int_equal(json_array_size(json_object_get(body, "troubles")), again);
+		json_object_del(body, "troubles");
 		char *text = json_dumps(body, JSON_COMPACT);
 
 		assert_string_equal(
@@ -549,6 +562,7 @@ int main(void)
 		T(each_failure_has_its_exit_status),
 		T(an_agent_is_taken_off),
 		T(a_status_shows_what_is_accepted_and_what_was_counted),
+		T(all_that_is_wrong_is_named_for_people_and_programs),
 		T(a_status_in_json_has_all_reasons),
 		T(the_mss_is_auto_off_or_a_number_that_tcp_can_have),
 		T(a_status_shows_what_is_done_with_the_mss),
