@@ -266,7 +266,7 @@ class Agent(unittest.TestCase):
         self.assertIn("owners-refused", after)
         self.assertIn("DEGRADED: the nodes rely on this agent's second chance", after)
         self.assertEqual(after.count("status=10"), 2, out)
-        self.assertIn("has no --owners", json.loads(after[after.index("{"):after.rindex("}") + 1])["trouble"])
+        self.assertIn("has no --owners", json.loads(after[after.index("{"):after.rindex("}") + 1])["troubles"][0])
         mended = after[after.rindex("attached to v0"):]
         self.assertIn("status=0", mended)
         self.assertNotIn("DEGRADED", mended)
