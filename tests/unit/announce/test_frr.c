@@ -214,6 +214,25 @@ static void lists_of_all_releases_are_read(void **state)
 	}
 }
 
+static void an_answer_without_a_list_is_none(void **state)
+{
+	(void)state;
+	static const char *const answers[] = { "{\"tableVersion\":5}", "{\"routes\":[]}",
+		                               "{\"routes\":null}" };
+	const struct daemon_query q = { DAEMON_QUERY_ROUTES, { fake_addr("10.100.0.0"), 24 }, 0 };
+
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		struct daemon_facts facts = { .n_neighbours = 0 };
+		char answer[64] = "";
+
+		strcpy(answer, answers[i]);
+		assert_int_equal(
+		        daemon_frr.read(&facts, &q, find_any, NULL, answer, strlen(answer) + 4),
+		        -EPROTO);
+		assert_non_null(strstr(facts.problem, "no list of routes: FRR says {"));
+	}
+}
+
 /* An answer has at least its status; what is shorter says nothing that could be shown. */
 static void an_answer_without_a_status_is_none(void **state)
 {
@@ -268,6 +287,7 @@ int main(void)
 		T(sessions_and_version_are_known),     T(paths_tell_the_tables_apart),
 		T(wrong_answers_are_strange),          T(the_end_of_an_answer_is_found),
 		T(an_unended_answer_is_silence),       T(lists_of_all_releases_are_read),
+		T(an_unended_answer_is_silence),       T(an_answer_without_a_list_is_none),
 		T(an_answer_without_a_status_is_none), T(broken_answers_end_nothing),
 	};
 

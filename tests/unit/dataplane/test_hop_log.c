@@ -104,6 +104,23 @@ static void a_single_change_has_its_line(void **state)
 	assert_int_equal(single, 100);
 }
 
+/* Whatever comes between them, each second gives a line back. */
+static void changes_at_half_the_time_have_every_second_line(void **state)
+{
+	struct paper p = take_stderr();
+	struct hop_log l = { .since_ms = NOW };
+	unsigned more, single;
+
+	(void)state;
+	for (unsigned i = 0; i < BURST; i++)
+		change_hop(&l, HOP_KNOWN, NOW);
+	for (unsigned i = 1; i <= 20; i++)
+		change_hop(&l, HOP_NO_ROUTE, NOW + i * LINE_MS / 2);
+	single = count_lines(&p, "state=\"no route\"", &more);
+	give_stderr_back(&p);
+	assert_int_equal(single, 10);
+}
+
 /* The report names how many are in which state, once. */
 static void the_rest_is_told_by_state(void **state)
 {
@@ -130,6 +147,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_start_with_a_thousand),
 		cmocka_unit_test(a_single_change_has_its_line),
+		cmocka_unit_test(changes_at_half_the_time_have_every_second_line),
 		cmocka_unit_test(the_rest_is_told_by_state),
 	};
 

@@ -137,10 +137,13 @@ static void a_worker_that_stands_still_is_unknown_then_refused_then_proved_again
 	while (!prover->batch.n)
 		make_turns(1);
 	sent = prover->node.sent;
+	prover->rows.rows[0].refusals = 1; /* one of before counts no more then */
 	make_turns(PROVER_LATE_MS / PROVER_TURN_MS - 1);
 	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
+	assert_int_equal(prover->rows.rows[0].refusals, 1);
 	make_turns(2);
 	expect_states(PROOF_STATE_UNKNOWN, PROOF_REASON_NONE);
+	assert_int_equal(prover->rows.rows[0].refusals, 0);
 	make_turns(PROVER_STALLED_MS / PROVER_TURN_MS);
 	expect_states(PROOF_STATE_REFUSED, PROOF_REASON_STALLED);
 	assert_int_equal(prover->node.sent, sent); /* the one batch, counted once */

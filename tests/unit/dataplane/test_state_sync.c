@@ -114,6 +114,30 @@ static void who_waits_for_verdicts_wants_nothing_yet(void **state)
 	assert_string_equal(taken, "in time");
 }
 
+/* The own backends serve; without a backup all that a pool has are its own. */
+static void a_backup_s_backends_are_not_waited_for(void **state)
+{
+	static struct compiler_backup backup;
+	static struct plan_backend plan_backends[2] = { { .class = PLAN_OWN },
+		                                        { .class = PLAN_BACKUP } };
+
+	(void)state;
+	plan_pool.backends = plan_backends;
+	backends[1].reason = EFFECT_REASON_WAITING;
+	look_for_peer(1000);
+	assert_false(node.wants_peer_state);
+	pool.backup = &backup;
+	look_for_peer(2000);
+	assert_true(node.wants_peer_state);
+	node.wants_peer_state = false;
+	learn = (struct state_sync){ 0 };
+	backends[0].reason = EFFECT_REASON_WAITING;
+	look_for_peer(3000);
+	assert_false(node.wants_peer_state);
+	pool.backup = NULL;
+	plan_pool.backends = NULL;
+}
+
 static void what_is_refused_is_looked_at_once(void **state)
 {
 	(void)state;
@@ -186,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(what_was_told_before_the_start_is_not_taken),
 		T(who_waits_for_verdicts_wants_nothing_yet),
+		T(a_backup_s_backends_are_not_waited_for),
 		T(what_is_refused_is_looked_at_once),
 		T(nobody_is_waited_for_longer_than_agreed),
 		T(a_node_alone_at_its_site_waits_for_verdicts_only),

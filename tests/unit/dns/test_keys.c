@@ -161,6 +161,7 @@ static void a_key_is_counted_for_each_name_it_asks_for(void **state)
 	assert_int_equal(sum_of_name(0), 5);
 	assert_int_equal(sum_of_name(1), 2);
 	assert_int_equal(seen->covered_s, 2);
+	assert_int_equal(seen->started_ms, NOW_MS);
 }
 
 /* Where two names of one key meet in a bucket, they are still two. */

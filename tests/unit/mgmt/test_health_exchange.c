@@ -147,13 +147,21 @@ static void a_word_that_is_none_is_unknown_and_many_refuse_the_answer(void **sta
 	assert_int_equal(word_of(page, 0), 0);
 	assert_int_equal(health_state(word_of(page, 1)), HEALTH_UP);
 	words = words_of(DOWN, DOWN);
-	for (size_t i = 2; i < 2 + HEALTH_EXCHANGE_MALFORMED_MAX + 1; i++) {
+	for (size_t i = 2; i < 2 + HEALTH_EXCHANGE_MALFORMED_MAX; i++) {
 		peer_page_hex(targets[i], key);
 		json_object_set_new(words, key, i % 2 ? json_null() : json_string("zz"));
 	}
+	assert_int_equal(
+	        accept_input(page,
+	                     answer_of("fra-1", "shop", json_integer(0), json_deep_copy(words)),
+	                     40),
+	        0);
+	assert_int_equal(health_state(word_of(page, 1)), HEALTH_DOWN);
+	peer_page_hex(targets[2 + HEALTH_EXCHANGE_MALFORMED_MAX], key);
+	json_object_set_new(words, key, json_null());
 	assert_int_equal(accept_input(page, answer_of("fra-1", "shop", json_integer(0), words), 40),
 	                 -EINVAL);
-	assert_int_equal(health_state(word_of(page, 1)), HEALTH_UP);
+	assert_int_equal(health_state(word_of(page, 1)), HEALTH_DOWN);
 	free(page);
 }
 

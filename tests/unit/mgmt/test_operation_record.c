@@ -142,16 +142,22 @@ static void a_record_out_of_range_is_none(void **state)
 
 	(void)state;
 	assert_int_equal(operation_init(&good, &r, NOW_MS, error), 0);
-	for (int i = 0; i < 16; i++) {
-		uint32_t *const counts[] = { &op.n_was_late, &op.n_failures, &op.n_targets,
-			                     &op.n_plan,     &op.n_steps,    &op.n_nodes,
-			                     &op.n_without,  &op.n_before,   &op.n_after,
-			                     &op.n_signs,    &op.n_late,     &op.step,
-			                     &op.goal_ppm,   &op.level_ppm,  &op.write.to_ppm,
-			                     &op.plan_ppm[0] };
+	for (int i = 0; i < 22; i++) {
+		uint32_t *const counts[] = {
+			&op.n_was_late,       &op.n_failures,     &op.n_targets,
+			&op.n_plan,           &op.n_steps,        &op.n_nodes,
+			&op.n_without,        &op.n_before,       &op.n_after,
+			&op.n_signs,          &op.n_late,         &op.step,
+			&op.goal_ppm,         &op.level_ppm,      &op.write.to_ppm,
+			&op.plan_ppm[0],      &op.began_ppm,      &op.met_ppm,
+			&op.plan_from_ppm,    &op.write.from_ppm, &op.steps[0].to_ppm,
+			&op.steps[0].from_ppm
+		};
 
 		op = good;
-		*counts[i] = UINT32_MAX;
+		op.n_steps = 1;
+		assert_true(operation_ok(&op));
+		*counts[i] = i < 12 ? UINT32_MAX : OPERATION_PPM + 1;
 		if (operation_ok(&op))
 			fail_msg("count %d is not checked", i);
 	}
