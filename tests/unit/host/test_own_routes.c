@@ -109,11 +109,14 @@ static void routes_of_others_stay(void **state)
 {
 	(void)state;
 	struct addr taken = make_address("10.100.0.9"), taken6 = make_address("fd10::9");
+	struct addr own = make_address("10.100.0.8"), own6 = make_address("fd10::8");
 
 	run_ip("route add blackhole 10.100.0.9/32 table 177 proto static");
 	run_ip("route add blackhole 10.101.0.0/16 table 177 proto 177");
 	run_ip("-6 route add blackhole fd10::9/128 table 177 proto static");
 	assert_int_equal(count_routes(NORMAL), 0);
+	assert_int_equal(own_routes_add(routes, NORMAL, &own), 0); /* it is not taken for theirs */
+	assert_int_equal(own_routes_add(routes, NORMAL, &own6), 0);
 	assert_int_equal(own_routes_add(routes, NORMAL, &taken), -EEXIST);
 	assert_int_equal(own_routes_add(routes, NORMAL, &taken6), -EEXIST);
 	assert_int_equal(own_routes_delete(routes, NORMAL, &taken), 0);
