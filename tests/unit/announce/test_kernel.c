@@ -224,6 +224,20 @@ static void a_route_that_is_refused_is_tried_ever_later(void **state)
 	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, 0);
 }
 
+/* Nor is it held against a later one. */
+static void a_refused_change_that_is_not_wanted_any_more_is_forgotten(void **state)
+{
+	(void)state;
+	fake.change_error = -EEXIST;
+	run_rounds(600);
+	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, -EEXIST);
+	fake.node.ports[0].up = PROOF_NO;
+	run_rounds(1);
+	assert_int_equal(row.decision.table, ANNOUNCE_NONE);
+	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.err, 0);
+	assert_int_equal(row.refused[ANNOUNCE_NORMAL].retry.wait_ms, 0);
+}
+
 static void what_went_well_once_is_tried_again_as_soon_as_at_first(void **state)
 {
 	(void)state;
@@ -455,6 +469,7 @@ int main(void)
 		SCENE_TEST(an_own_cause_withdraws_without_a_list),
 		SCENE_TEST(an_own_cause_withdraws_what_was_never_listed),
 		SCENE_TEST(a_route_that_is_refused_is_tried_ever_later),
+		SCENE_TEST(a_refused_change_that_is_not_wanted_any_more_is_forgotten),
 		SCENE_TEST(what_went_well_once_is_tried_again_as_soon_as_at_first),
 		SCENE_TEST(a_withdrawal_that_is_refused_is_tried_again_soon),
 		SCENE_TEST(a_change_does_not_wait_for_the_refusals_of_its_opposite),

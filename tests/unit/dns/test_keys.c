@@ -107,8 +107,13 @@ static void read_page(uint64_t now_ms)
 {
 	steer_keys_free(seen);
 	seen = NULL;
+	const struct steer_keys_page *page = page_payload(window.page);
+	uint32_t seq = page->seq;
+
 	keys_turn(&window, now_ms);
 	keys_write(&window, &place, has_answers, NULL, now_ms);
+	assert_int_equal(page->seq,
+	                 seq + 2); /* even again, and another: readers see that it was written */
 	assert_int_equal(steer_keys_read(dir, now_ms, &seen), 0);
 }
 
