@@ -102,6 +102,8 @@ int etcd_transfer_open(struct etcd_transfer *t, const struct etcd_tls *tls)
 	curl_easy_setopt(handle, CURLOPT_SEEKFUNCTION, refuse_repetition);
 	curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, receive_bytes);
 	curl_easy_setopt(handle, CURLOPT_WRITEDATA, t);
+	/* said by its header: it need not come first */
+	curl_easy_setopt(handle, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)ETCD_ANSWER_MAX);
 	curl_easy_setopt(handle, CURLOPT_ERRORBUFFER, t->failure);
 	curl_easy_setopt(handle, CURLOPT_PRIVATE, t);
 	use_tls(handle, tls);
@@ -184,7 +186,7 @@ static bool note_ends(CURLM *multi)
 		t->is_running = false;
 		t->err = message->data.result;
 		curl_easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &t->status);
-		if (t->is_too_large)
+		if (t->is_too_large || t->err == CURLE_FILESIZE_EXCEEDED)
 			snprintf(t->failure, sizeof(t->failure), "the answer is too large");
 		else if (t->err && !t->failure[0])
 			snprintf(t->failure, sizeof(t->failure), "%s", curl_easy_strerror(t->err));
