@@ -64,6 +64,8 @@ static int open_db(const char *path, sqlite3 **db)
 	if (!err)
 		err = store_operations_schema(*db);
 	if (!err)
+		err = store_copy_schema(*db);
+	if (!err)
 		err = store_versions_schema(*db);
 	return err ? err : store_newest_schema(*db);
 }

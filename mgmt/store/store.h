@@ -50,6 +50,9 @@ struct version {
 	int64_t confirm_left_ms; /**< until the deadline, when it was read or received; 0: not known; not stored */
 	/** fingerprint of the key it was made with; "": not known */
 	char hash_key[MODEL_FINGERPRINT_MAX];
+	/** of shared intent (mgmt/store/history.h): the version in force when it was made; 0: the first */
+	uint64_t base;
+	int64_t confirm_within_ms; /**< the same: time to confirm it; 0: needs none */
 };
 
 /** A version that gave way to another. */

@@ -42,6 +42,9 @@ MUST_CHECK int store_newest_schema(sqlite3 *db);
 /* Make the table of store_operations.c. @return 0 or -errno */
 MUST_CHECK int store_operations_schema(sqlite3 *db);
 
+/* Make the tables of copy.c. @return 0 or -errno */
+MUST_CHECK int store_copy_schema(sqlite3 *db);
+
 /* Note, in the transaction of a version, for which request it was made or confirmed. @return 0 or -errno */
 MUST_CHECK int store_record_version(struct store *s, uint64_t number);
 /* Note that the request at hand was carried out: it made what @p what names. */

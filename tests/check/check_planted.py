@@ -34,6 +34,7 @@ TABLES = {
     "tests/sim/seeded.py": Table("BREAKAGES", 2, 3),
     "tests/sim/seeded_announce.py": Table("BREAKAGES", 2, 3),
     "tests/sim/seeded_operations.py": Table("BREAKAGES", 2, 3),
+    "tests/sim/seeded_versions.py": Table("BREAKAGES", 2, 3),
 }
 LIST, SEEDED = "tests/plant/", "tests/*/seeded*.py"
 

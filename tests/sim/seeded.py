@@ -119,6 +119,7 @@ class Simulator(typing.NamedTuple):
     folders: tuple[str, ...]
     files: tuple[str, ...]
     option: str
+    libraries: tuple[str, ...] = ()
 
 
 OWNERS_SIM = Simulator(
@@ -145,7 +146,7 @@ def run_one(source: str, simulator: Simulator, breakage: typing.Any) -> tuple[bo
         binary = os.path.join(work, "sim")
         compiled = subprocess.run(
             ["gcc", "-O1", "-std=gnu11", "-D_GNU_SOURCE", "-w", "-I" + work, "-I" + work + "/include",
-             "-o", binary] + files, capture_output=True, text=True, check=False)
+             "-o", binary] + files + [f"-l{name}" for name in simulator.libraries], capture_output=True, text=True, check=False)
         if compiled.returncode != 0:
             return False, "does not compile: " + compiled.stderr[:300]
         try:

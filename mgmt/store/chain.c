@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/chain.h"
+
+/* The newest version below @p number that is known; NULL: there is none. */
+static const struct chain_version *find_below(const struct version_chain *c, uint64_t number)
+{
+	size_t i = c->n;
+
+	while (i > 0 && (c->list[i - 1].number >= number || !c->list[i - 1].is_known))
+		i--;
+	return i ? &c->list[i - 1] : NULL;
+}
+
+bool chain_is_open(const struct chain_version *v)
+{
+	return v->is_to_confirm && v->mark == CHAIN_UNMARKED;
+}
+
+/* When @p v ends at this node without a mark. */
+static int64_t give_up_ms(const struct chain_version *v)
+{
+	return v->due_ms < CHAIN_NEVER - CHAIN_ANSWER_MS ? v->due_ms + CHAIN_ANSWER_MS
+	                                                 : CHAIN_NEVER;
+}
+
+static bool has_ended(const struct chain_version *v, int64_t now_ms)
+{
+	return v->is_to_confirm &&
+	       (v->mark == CHAIN_ENDED || (chain_is_open(v) && give_up_ms(v) <= now_ms));
+}
+
+/* The version before @p v, if @p v has ended; else NULL. */
+static const struct chain_version *step_back(const struct version_chain *c,
+                                             const struct chain_version *v, int64_t now_ms)
+{
+	return has_ended(v, now_ms) ? find_below(c, v->number) : NULL;
+}
+
+static const struct chain_version *find_head(const struct version_chain *c)
+{
+	const struct chain_version *v = find_below(c, c->head + 1);
+
+	return v && v->number == c->head ? v : NULL;
+}
+
+const struct chain_version *chain_in_force(const struct version_chain *c, int64_t now_ms)
+{
+	const struct chain_version *v = find_head(c), *before;
+
+	while (v && (before = step_back(c, v, now_ms)) != NULL)
+		v = before;
+	return v;
+}
+
+const struct chain_version *chain_overdue(const struct version_chain *c, int64_t now_ms)
+{
+	for (const struct chain_version *v = find_head(c); v; v = step_back(c, v, now_ms))
+		if (chain_is_open(v) && v->due_ms <= now_ms && find_below(c, v->number))
+			return v;
+	return NULL;
+}
+
+int64_t chain_next_ms(const struct version_chain *c, int64_t now_ms)
+{
+	const struct chain_version *v = chain_in_force(c, now_ms);
+
+	if (!v || !chain_is_open(v) || !find_below(c, v->number))
+		return CHAIN_NEVER;
+	return v->due_ms > now_ms ? v->due_ms : give_up_ms(v);
+}

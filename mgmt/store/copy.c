@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One table of records, and one row with the revision. The comparison and what follows from it are one
+ * transaction, so two processes cannot both win (BEGIN IMMEDIATE takes the only lock of writers).
+ */
+#include "mgmt/store/copy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/store/store_internal.h"
+
+static const char schema[] =
+        "CREATE TABLE IF NOT EXISTS shared(name TEXT PRIMARY KEY, text TEXT NOT NULL,"
+        " revision INTEGER NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS shared_revision(one INTEGER PRIMARY KEY CHECK(one=1),"
+        " revision INTEGER NOT NULL);"
+        "INSERT OR IGNORE INTO shared_revision VALUES(1, 0);";
+
+int store_copy_schema(sqlite3 *db)
+{
+	return sql_errno(sqlite3_exec(db, schema, NULL, NULL, NULL));
+}
+
+static int read_revision(struct store *s, int64_t *out)
+{
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT revision FROM shared_revision", "");
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+
+	if (err == 1)
+		*out = sqlite3_column_int64(q, 0);
+	sqlite3_finalize(q);
+	return err == 1 ? 0 : err < 0 ? err : -EBADMSG;
+}
+
+int copy_revision(struct store *s, int64_t *out)
+{
+	return store_noted(s, read_revision(s, out));
+}
+
+/* Read a row of name, text, revision; the text is given. @return 0, -EBADMSG or -ENOMEM */
+static int read_row(sqlite3_stmt *q, struct shared_record *out)
+{
+	const char *text = (const char *)sqlite3_column_text(q, 1);
+	struct shared_record r = { .revision = sqlite3_column_int64(q, 2) };
+
+	if (!text || r.revision <= 0 || !sql_text(q, 0, r.name, sizeof(r.name)))
+		return -EBADMSG;
+	r.text = strdup(text);
+	if (!r.text)
+		return -ENOMEM;
+	*out = r;
+	return 0;
+}
+
+static int read_record(struct store *s, const char *name, struct shared_record *out)
+{
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT name, text, revision FROM shared WHERE name=?",
+	                              "t", name);
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+
+	err = err == 1 ? read_row(q, out) : err == 0 ? -ENOENT : err;
+	sqlite3_finalize(q);
+	return err;
+}
+
+int copy_read(struct store *s, const char *name, struct shared_record *out)
+{
+	return store_noted(s, read_record(s, name, out));
+}
+
+/* What is there under @p name, or that there is nothing. */
+static int look_up(struct store *s, const char *name, struct shared_record *out)
+{
+	int err = read_record(s, name, out);
+
+	if (err != -ENOENT)
+		return err;
+	*out = (struct shared_record){ 0 };
+	strcpy(out->name, name); /* of a change: it fits */
+	return 0;
+}
+
+/* Look up all that @p c rests on. @param same  out: whether all is as it was seen */
+static int compare_seen(struct store *s, const struct shared_change *c, struct shared_answer *a,
+                        bool *same)
+{
+	int err = 0;
+
+	*same = true;
+	for (size_t i = 0; !err && i < c->n_seen; i++) {
+		err = look_up(s, c->seen[i].name, &a->now[i]);
+		a->n_now += !err;
+		*same = *same && !err && a->now[i].revision == c->seen[i].revision;
+	}
+	return err;
+}
+
+static int write_record(struct store *s, const struct shared_record *r, int64_t revision)
+{
+	return r->text ? sql_run(s->db, "INSERT OR REPLACE INTO shared VALUES(?,?,?)", "tti",
+	                         r->name, r->text, revision)
+	               : sql_run(s->db, "DELETE FROM shared WHERE name=?", "t", r->name);
+}
+
+static int write_revision(struct store *s, int64_t revision)
+{
+	return sql_run(s->db, "UPDATE shared_revision SET revision=?", "i", revision);
+}
+
+static int write_change(struct store *s, const struct shared_change *c, int64_t *revision)
+{
+	int err = read_revision(s, revision);
+
+	++*revision;
+	for (size_t i = 0; !err && i < c->n_puts; i++)
+		err = write_record(s, &c->puts[i], *revision);
+	return err ? err : write_revision(s, *revision);
+}
+
+int copy_decide(struct store *s, const struct shared_change *c, struct shared_answer *out)
+{
+	struct shared_answer a = { .result = SHARED_REFUSED };
+	bool same = false;
+	int err;
+
+	if (c->err)
+		return c->err;
+	err = sql_begin(s->db);
+	if (err)
+		return store_noted(s, err);
+	err = compare_seen(s, c, &a, &same);
+	if (!err && same)
+		err = write_change(s, c, &a.revision);
+	err = sql_end(s->db, store_noted(s, err));
+	if (err || same)
+		shared_answer_fini(&a);
+	if (err)
+		return err;
+	if (same)
+		a.result = SHARED_DONE;
+	*out = a;
+	return 0;
+}
+
+int copy_follow(struct store *s, int64_t revision, const struct shared_record *list, size_t n)
+{
+	int64_t had = 0;
+	int err = sql_begin(s->db);
+
+	if (err)
+		return store_noted(s, err);
+	err = read_revision(s, &had);
+	if (!err && revision <= had)
+		return sql_end(s->db, -ESTALE);
+	for (size_t i = 0; !err && i < n; i++)
+		err = write_record(s, &list[i], revision);
+	if (!err)
+		err = write_revision(s, revision);
+	return sql_end(s->db, store_noted(s, err));
+}
+
+int copy_replace(struct store *s, int64_t revision, const struct shared_record *list, size_t n)
+{
+	int err = sql_begin(s->db);
+
+	if (err)
+		return store_noted(s, err);
+	err = sql_run(s->db, "DELETE FROM shared", "");
+	for (size_t i = 0; !err && i < n; i++)
+		err = write_record(s, &list[i], list[i].revision);
+	if (!err)
+		err = write_revision(s, revision);
+	return sql_end(s->db, store_noted(s, err));
+}
+
+/** Who gets the rows of copy_each(). */
+struct copy_reader {
+	int (*receive)(void *arg, const struct shared_record *r);
+	void *arg;
+};
+
+static int pass_row(sqlite3_stmt *q, void *arg)
+{
+	const struct copy_reader *reader = arg;
+	struct shared_record r;
+	int err = read_row(q, &r);
+
+	if (err)
+		return err;
+	err = reader->receive(reader->arg, &r);
+	free(r.text);
+	return err;
+}
+
+int copy_each(struct store *s, const char *prefix,
+              int (*receive)(void *arg, const struct shared_record *r), void *arg)
+{
+	struct copy_reader reader = { receive, arg };
+
+	return store_each(s,
+	                  sql_prepare(s->db,
+	                              "SELECT name, text, revision FROM shared"
+	                              " WHERE substr(name, 1, length(?1))=?1 ORDER BY name",
+	                              "t", prefix),
+	                  pass_row, &reader);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A node's copy of shared intent (mgmt/store/shared.h), in its SQLite. A node that is alone decides here; in
+ * a cluster the copy follows what the nodes share, and a node starts from it without asking anybody.
+ *
+ * Revisions rise; all that one change wrote has the same. A record that is gone leaves nothing behind.
+ *
+ * Implemented in mgmt/store/copy.c. Calls as for the store: one thread at a time. Each is one
+ * transaction; a failure leaves all as it was, and store_reason() has a text.
+ */
+#ifndef WEIR_MGMT_STORE_COPY_H
+#define WEIR_MGMT_STORE_COPY_H
+
+#include "base/checked.h"
+#include "mgmt/store/shared.h"
+#include "mgmt/store/store.h"
+
+/** @p out gets the revision of the newest change; 0 before the first. @return 0 or -errno */
+MUST_CHECK int copy_revision(struct store *s, int64_t *out);
+
+/**
+ * Carry out a change here, if what it rests on is as it was seen.
+ * @param out  on success, given: SHARED_DONE or SHARED_REFUSED
+ * @return 0; the change's own err; or -errno: nothing is written
+ */
+MUST_CHECK int copy_decide(struct store *s, const struct shared_change *c,
+                           struct shared_answer *out);
+
+/**
+ * Take over what was changed elsewhere at @p revision; a record without a text is gone.
+ * @return 0; -ESTALE (the copy has that revision, or a later one); or -errno
+ */
+MUST_CHECK int copy_follow(struct store *s, int64_t revision, const struct shared_record *list,
+                           size_t n);
+
+/** Let the copy hold exactly @p list, as it all was at @p revision, and each with its own. @return 0 or -errno */
+MUST_CHECK int copy_replace(struct store *s, int64_t revision, const struct shared_record *list,
+                            size_t n);
+
+/** Read a record, given. @return 0; -ENOENT; -EBADMSG (what is there cannot be one) or -errno */
+MUST_CHECK int copy_read(struct store *s, const char *name, struct shared_record *out);
+
+/**
+ * Give each record whose name begins with @p prefix to @p receive, in the names' order, until it refuses
+ * one. Texts are valid until it returns.
+ * @return how many were taken; or -errno, of the store or as @p receive said
+ */
+MUST_CHECK int copy_each(struct store *s, const char *prefix,
+                         int (*receive)(void *arg, const struct shared_record *r), void *arg);
+
+#endif

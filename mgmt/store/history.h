@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The versions as this node knows them from shared intent, and the changes that a node may make to them.
+ *
+ * Memory alone: records come in, the version in force comes out (mgmt/store/chain.h), and changes are made
+ * to be decided elsewhere (mgmt/store/shared.h). A version that arrives while this node looks on begins its
+ * deadline here; one that was there when the node came begins none, and only its mark ends it. So a node that
+ * joins late neither ends a version early nor keeps one alive.
+ *
+ * What rests on what:
+ *
+ *   change            rests on
+ *   apply             the head; and no mark of the version in force, where that is open
+ *   end               the head; and no mark of that version
+ *   confirm           no mark of that version
+ *
+ * Implemented in mgmt/store/history.c. One thread at a time; time is passed in.
+ */
+#ifndef WEIR_MGMT_STORE_HISTORY_H
+#define WEIR_MGMT_STORE_HISTORY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+#include "mgmt/store/chain.h"
+#include "mgmt/store/pending.h"
+#include "mgmt/store/shared.h"
+#include "mgmt/store/store.h"
+
+/** The record "head". */
+struct history_head {
+	uint64_t number;
+};
+extern const struct record_kind history_head_record;
+
+/** The record "mark/N": who decided what of version N, and why. */
+struct history_mark {
+	enum chain_mark mark; /**< CHAIN_CONFIRMED or CHAIN_ENDED */
+	char author[VERSION_AUTHOR_MAX], reason[VERSION_REASON_MAX], node[MODEL_NAME_MAX];
+	char principal[PRINCIPAL_MAX];
+	int64_t time_ms;
+};
+extern const struct record_kind history_mark_record;
+
+struct version_history;
+
+/** @return NULL without memory; else for history_free() */
+MUST_CHECK struct version_history *history_new(void);
+void history_free(struct version_history *h);
+
+/**
+ * Take a record that has changed, or is gone (no text). Names that are not of versions are ignored.
+ * @param clock  of now: the deadline of a version that is new here begins; NULL: it was there before this
+ *   node looked on, and begins none
+ * @return 0; -EBADMSG: what it holds cannot be a version, a mark or a head, and nothing is taken; -ENOMEM
+ */
+MUST_CHECK int history_receive(struct version_history *h, const struct shared_record *r,
+                               const struct pending_clock *clock);
+/** Forget all records, but not deadlines: the list that follows is all there is. */
+void history_clear(struct version_history *h);
+
+/** The newest version; NULL: there is none. Valid until a record is taken. */
+const struct version *history_head(const struct version_history *h);
+/** The version in force; NULL: the head is not known. Valid until a record is taken. */
+const struct version *history_in_force(const struct version_history *h, int64_t now_ms);
+/** A version and what was decided of it; NULL: not known. Valid until a record is taken. */
+const struct version *history_version(const struct version_history *h, uint64_t number,
+                                      enum chain_mark *mark);
+/** Whether the version in force may still be confirmed; @p left_ms  until this node lets it end, CHAIN_NEVER: it does not */
+bool history_is_open(const struct version_history *h, int64_t now_ms, int64_t *left_ms);
+/** The version that this node is to end now, 0: none. */
+uint64_t history_overdue(const struct version_history *h, int64_t now_ms);
+/** When either of these may change by time alone; CHAIN_NEVER: not so. */
+int64_t history_next_ms(const struct version_history *h, int64_t now_ms);
+
+#define HISTORY_PENDING_MAX                                                                        \
+	64u /**< deadlines that are kept over a restart, of the newest versions */
+/** The deadlines that run, to be kept on disk. @return how many */
+size_t history_pending(const struct version_history *h, const struct pending_clock *clock,
+                       struct pending out[HISTORY_PENDING_MAX]);
+/**
+ * Go on with deadlines from the disk, before the first record is taken. One that had passed lets its version
+ * end at once.
+ */
+void history_resume(struct version_history *h, const struct pending *list, size_t n,
+                    const struct pending_clock *clock);
+
+/** What a new version does about the one in force, where that is open. */
+enum history_open {
+	HISTORY_REFUSE,  /**< it is not made: -EBUSY */
+	HISTORY_CONFIRM, /**< the one in force is confirmed with it, as @p mark says */
+	HISTORY_JOIN,    /**< both stay open: without a confirmation, both end */
+};
+
+/**
+ * Make version @p v from the version in force. Its number and what it is made from are set here; the first
+ * needs no confirmation.
+ * @param mark  for HISTORY_CONFIRM; else NULL
+ * @return 0, and @p c is to be decided; -EBUSY (HISTORY_REFUSE); -EAGAIN: a version is overdue, and is to be
+ *   ended first; or the change's err
+ */
+MUST_CHECK int history_apply(const struct version_history *h, int64_t now_ms,
+                             enum history_open open, const struct history_mark *mark,
+                             struct version *v, struct shared_change *c);
+/**
+ * Confirm version @p number, or end it.
+ * @return 0, and @p c is to be decided; -ENOENT (no such version); -EALREADY (it is decided, or needs no
+ *   confirmation); -EBUSY: it is not in force, so it cannot be confirmed; or the change's err
+ */
+MUST_CHECK int history_decide(const struct version_history *h, int64_t now_ms, uint64_t number,
+                              const struct history_mark *mark, struct shared_change *c);
+
+#endif

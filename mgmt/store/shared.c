@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/shared.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A place for @p name in @p list; NULL, and c->err is set, if there is none. */
+static struct shared_record *add_record(struct shared_change *c, struct shared_record *list,
+                                        size_t *n, const char *name)
+{
+	size_t length = strlen(name);
+
+	if (c->err)
+		return NULL;
+	for (size_t i = 0; i < *n && !c->err; i++)
+		if (!strcmp(list[i].name, name))
+			c->err = -EINVAL;
+	if (*n == SHARED_CHANGE_MAX || length == 0 || length >= SHARED_NAME_MAX)
+		c->err = -EINVAL;
+	if (c->err)
+		return NULL;
+	struct shared_record *r = &list[(*n)++];
+
+	*r = (struct shared_record){ 0 };
+	memcpy(r->name, name, length);
+	return r;
+}
+
+void shared_change_begin(struct shared_change *c, const char *id)
+{
+	size_t length = strlen(id);
+
+	*c = (struct shared_change){ .err = length && length < SHARED_ID_MAX ? 0 : -EINVAL };
+	if (!c->err)
+		memcpy(c->id, id, length);
+}
+
+void shared_change_see(struct shared_change *c, const char *name, int64_t revision)
+{
+	struct shared_record *r = add_record(c, c->seen, &c->n_seen, name);
+
+	if (r)
+		r->revision = revision;
+}
+
+void shared_change_put(struct shared_change *c, const char *name, const struct record_kind *kind,
+                       const void *record)
+{
+	struct shared_record *r = add_record(c, c->puts, &c->n_puts, name);
+	json_t *json = r ? record_to_json(kind, record) : NULL;
+
+	if (!r)
+		return;
+	if (json && !json_object_set_new(json, "change", json_string(c->id)))
+		r->text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+	json_decref(json);
+	if (!r->text)
+		c->err = -ENOMEM;
+	else if (strlen(r->text) > SHARED_TEXT_MAX)
+		c->err = -EINVAL;
+}
+
+void shared_change_remove(struct shared_change *c, const char *name)
+{
+	(void)add_record(c, c->puts, &c->n_puts, name);
+}
+
+static void free_texts(struct shared_record *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i].text);
+}
+
+void shared_change_fini(struct shared_change *c)
+{
+	free_texts(c->puts, c->n_puts);
+	c->n_puts = 0;
+}
+
+void shared_answer_fini(struct shared_answer *a)
+{
+	free_texts(a->now, a->n_now);
+	a->n_now = 0;
+}
+
+const char *shared_change_of(const char *text, char out[SHARED_ID_MAX])
+{
+	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	const char *id = json_string_value(json_object_get(json, "change"));
+
+	out[0] = '\0';
+	if (id && strlen(id) < SHARED_ID_MAX)
+		memcpy(out, id, strlen(id) + 1);
+	json_decref(json);
+	return out;
+}
+
+const char *shared_numbered(const char *what, uint64_t number, char out[SHARED_NAME_MAX])
+{
+	snprintf(out, SHARED_NAME_MAX, "%s/%" PRIu64, what, number);
+	return out;
+}
+
+uint64_t shared_number(const char *what, const char *name)
+{
+	size_t length = strlen(what);
+	uint64_t number = 0;
+
+	if (strncmp(name, what, length) != 0 || name[length] != '/')
+		return 0;
+	const char *digits = name + length + 1;
+	size_t n = strspn(digits, "0123456789");
+
+	if (n == 0 || n > 16 || digits[n] || *digits == '0')
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		number = number * 10 + (uint64_t)(digits[i] - '0');
+	return number;
+}

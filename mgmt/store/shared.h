@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Shared intent: records that all nodes agree on, and the only way to change them.
+ *
+ * A record is a JSON object under a name. A change compares the records that it rests on with what is
+ * there, by their revisions, and then writes, all or nothing: so of two writers that saw the same, one
+ * wins, and the other learns what is there now. On one node the node's own SQLite decides
+ * (mgmt/store/copy.h), in a cluster a service that the nodes share.
+ *
+ *   name               record                                                    written by
+ *   head               the newest version's number                               who applies
+ *   version/N          version N without its files                               who applies, once
+ *   mark/N             version N was confirmed, or has ended; final              a person, or a deadline
+ *   override/TARGET    the last command at a target                              a person
+ *   operation/ID/...   owner, state and evidence of a drain by measurement       its owner
+ *
+ * A change is built piece by piece; what goes wrong meanwhile stays in its `err`, so that one look at the
+ * end is enough.
+ *
+ * Implemented in mgmt/store/shared.c. A change or an answer belongs to one thread.
+ */
+#ifndef WEIR_MGMT_STORE_SHARED_H
+#define WEIR_MGMT_STORE_SHARED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+#include "record/fields.h"
+
+#define SHARED_NAME_MAX 256u /**< bytes of a record's name with the NUL */
+#define SHARED_TEXT_MAX                                                                            \
+	4096u /**< bytes of a record; of an operation's evidence, SHARED_LARGE_MAX */
+#define SHARED_LARGE_MAX  ((size_t)256 * 1024)
+#define SHARED_CHANGE_MAX 8u  /**< records that a change compares, and that it writes */
+#define SHARED_ID_MAX     65u /**< bytes of a change's id with the NUL */
+
+/** A record by name, as it is or shall be. */
+struct shared_record {
+	char name[SHARED_NAME_MAX];
+	char *text;       /**< JSON in one line; NULL: it is not there, or is to be removed */
+	int64_t revision; /**< of its last change; 0: it is not there */
+};
+
+/** A change: shared_change_begin(), then see and put, then shared_change_fini(). */
+struct shared_change {
+	char id[SHARED_ID_MAX]; /**< its own; the records that it writes have it as "change" */
+	struct shared_record seen[SHARED_CHANGE_MAX]; /**< text is not used */
+	struct shared_record puts[SHARED_CHANGE_MAX]; /**< revision is not used */
+	size_t n_seen, n_puts;
+	int err; /**< -ENOMEM or -EINVAL (too much, or said twice): not to be written */
+};
+
+enum shared_result {
+	SHARED_DONE,
+	SHARED_REFUSED, /**< a record that was compared is another now; nothing is written */
+	SHARED_UNKNOWN, /**< it may be written, now or later: look for its id before telling anything */
+};
+
+/** What became of a change: shared_answer_fini(). */
+struct shared_answer {
+	enum shared_result result;
+	int64_t revision; /**< done: of what was written */
+	/** refused: each record that was compared, as it is now, in the change's order */
+	struct shared_record now[SHARED_CHANGE_MAX];
+	size_t n_now;
+};
+
+/** Begin a change with the id @p id, which no other change has. */
+void shared_change_begin(struct shared_change *c, const char *id);
+/** Let it rest on @p name as it was seen at @p revision; 0: as it was not there. */
+void shared_change_see(struct shared_change *c, const char *name, int64_t revision);
+/** Let it write @p record as @p name, with the change's id as "change". */
+void shared_change_put(struct shared_change *c, const char *name, const struct record_kind *kind,
+                       const void *record);
+/** Let it remove @p name, whether it is there or not. */
+void shared_change_remove(struct shared_change *c, const char *name);
+void shared_change_fini(struct shared_change *c);
+void shared_answer_fini(struct shared_answer *a);
+
+/** The id of the change that wrote @p text: "" where it has none, or is no JSON object. @return @p out */
+const char *shared_change_of(const char *text, char out[SHARED_ID_MAX]);
+
+/** Write the name of a numbered record, "version/12". @return @p out */
+const char *shared_numbered(const char *what, uint64_t number, char out[SHARED_NAME_MAX]);
+/** Read such a name. @return its number; 0: it is none of @p what */
+uint64_t shared_number(const char *what, const char *name);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A node's copy of shared intent: who wins, that nothing is half-written, what outlives the process, and what a
+ * full disk or a damaged file does.
+ */
+#include "fixture.h"
+
+#include <sqlite3.h>
+
+#include "base/proc.h"
+#include "mgmt/store/copy.h"
+
+struct copy_thing {
+	char text[200];
+};
+
+static const struct field thing_fields[] = { RECORD_TEXT(struct copy_thing, text) };
+static const struct record_kind thing_record =
+        RECORD_OF(struct copy_thing, "thing", thing_fields, NULL);
+
+static struct store *open_store(const struct fixture *f)
+{
+	char reason[EVENT_TEXT_MAX];
+	struct store *s = NULL;
+
+	assert_int_equal(store_open(f->state, &s, reason), 0);
+	return s;
+}
+
+/* All that the copy has, as "REVISION: NAME=TEXT@REVISION ..." */
+struct shown {
+	char text[2048];
+	int refuse_at, n;
+};
+
+static int show_record(void *arg, const struct shared_record *r)
+{
+	struct shown *s = arg;
+	size_t n = strlen(s->text);
+
+	if (s->n++ == s->refuse_at)
+		return -ECANCELED;
+	snprintf(s->text + n, sizeof(s->text) - n, " %s=%s@%lld", r->name, r->text,
+	         (long long)r->revision);
+	return 0;
+}
+
+static void assert_copy(struct store *s, const char *prefix, const char *expected)
+{
+	struct shown shown = { .refuse_at = -1 };
+	int64_t revision = -1;
+
+	assert_int_equal(copy_revision(s, &revision), 0);
+	snprintf(shown.text, sizeof(shown.text), "%lld:", (long long)revision);
+	assert_true(copy_each(s, prefix, show_record, &shown) >= 0);
+	assert_string_equal(shown.text, expected);
+}
+
+/* One change: see @p name at @p revision, then put it, or remove it. @return the result */
+static enum shared_result change_one(struct store *s, const char *name, int64_t revision,
+                                     const char *text)
+{
+	struct shared_answer a = { .result = SHARED_UNKNOWN };
+	struct shared_change c;
+	struct copy_thing t = { "" };
+
+	shared_change_begin(&c, "c");
+	shared_change_see(&c, name, revision);
+	if (text) {
+		snprintf(t.text, sizeof(t.text), "%s", text);
+		shared_change_put(&c, name, &thing_record, &t);
+	} else {
+		shared_change_remove(&c, name);
+	}
+	assert_int_equal(copy_decide(s, &c, &a), 0);
+	shared_change_fini(&c);
+	enum shared_result result = a.result;
+
+	shared_answer_fini(&a);
+	return result;
+}
+
+static void of_two_that_saw_the_same_one_wins(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_copy(s, "", "0:");
+	for (int life = 0; life < 2; life++) { /* made, changed and removed, twice */
+		int64_t at = life * 3;
+		char text[128];
+
+		assert_int_equal(change_one(s, "a", 0, "one"), SHARED_DONE);
+		assert_int_equal(change_one(s, "a", 0, "two"), SHARED_REFUSED);
+		snprintf(text, sizeof(text), "%lld: a={\"change\":\"c\",\"text\":\"one\"}@%lld",
+		         (long long)at + 1, (long long)at + 1);
+		assert_copy(s, "", text);
+		assert_int_equal(change_one(s, "a", at + 1, "three"), SHARED_DONE);
+		assert_int_equal(change_one(s, "a", at + 1, NULL), SHARED_REFUSED);
+		assert_int_equal(change_one(s, "a", at + 3, NULL), SHARED_REFUSED);
+		snprintf(text, sizeof(text), "%lld: a={\"change\":\"c\",\"text\":\"three\"}@%lld",
+		         (long long)at + 2, (long long)at + 2);
+		assert_copy(s, "", text);
+		store_close(s);
+		s = open_store(&f);
+		assert_copy(s, "", text);
+		assert_int_equal(change_one(s, "a", at + 2, NULL), SHARED_DONE);
+		assert_int_equal(change_one(s, "a", at + 2, "four"), SHARED_REFUSED);
+		snprintf(text, sizeof(text), "%lld:", (long long)at + 3);
+		assert_copy(s, "", text);
+	}
+	store_close(s);
+	fixture_remove(&f);
+}
+
+static void who_is_refused_is_told_what_is_there(void **state)
+{
+	struct shared_answer a;
+	struct shared_change c;
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_int_equal(change_one(s, "a", 0, "one"), SHARED_DONE);
+	assert_int_equal(change_one(s, "b", 0, "two"), SHARED_DONE);
+	shared_change_begin(&c, "c2");
+	shared_change_see(&c, "a", 1);
+	shared_change_see(&c, "none", 0);
+	shared_change_see(&c, "b", 1);
+	shared_change_remove(&c, "a");
+	assert_int_equal(copy_decide(s, &c, &a), 0);
+	assert_int_equal(a.result, SHARED_REFUSED);
+	assert_int_equal(a.n_now, 3);
+	assert_string_equal(a.now[0].name, "a");
+	assert_int_equal(a.now[0].revision, 1);
+	assert_string_equal(a.now[0].text, "{\"change\":\"c\",\"text\":\"one\"}");
+	assert_string_equal(a.now[1].name, "none");
+	assert_int_equal(a.now[1].revision, 0);
+	assert_null(a.now[1].text);
+	assert_string_equal(a.now[2].name, "b");
+	assert_int_equal(a.now[2].revision, 2);
+	shared_answer_fini(&a);
+	shared_change_fini(&c);
+	assert_copy(s, "a", "2: a={\"change\":\"c\",\"text\":\"one\"}@1");
+	store_close(s);
+	fixture_remove(&f);
+}
+
+static void a_change_is_written_whole_with_one_revision(void **state)
+{
+	static const struct copy_thing t = { "t" };
+	struct shared_answer a;
+	struct shared_change c;
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_int_equal(change_one(s, "old", 0, "o"), SHARED_DONE);
+	shared_change_begin(&c, "c2");
+	shared_change_put(&c, "x/2", &thing_record, &t);
+	shared_change_put(&c, "x/1", &thing_record, &t);
+	shared_change_remove(&c, "old");
+	shared_change_remove(&c, "never");
+	assert_int_equal(copy_decide(s, &c, &a), 0);
+	assert_int_equal(a.result, SHARED_DONE);
+	assert_int_equal(a.revision, 2);
+	assert_int_equal(a.n_now, 0);
+	assert_copy(
+	        s, "",
+	        "2: x/1={\"change\":\"c2\",\"text\":\"t\"}@2 x/2={\"change\":\"c2\",\"text\":\"t\"}@2");
+	assert_copy(s, "x/2", "2: x/2={\"change\":\"c2\",\"text\":\"t\"}@2");
+	assert_copy(s, "X", "2:");
+	shared_change_see(&c, "x/1", 2);
+	c.err = -EINVAL; /* a change that went wrong while it was built */
+	assert_int_equal(copy_decide(s, &c, &a), -EINVAL);
+	shared_change_fini(&c);
+	store_close(s);
+	fixture_remove(&f);
+}
+
+static void a_copy_follows_in_order(void **state)
+{
+	struct shared_record list[] = { { .name = "a", .text = (char[]){ "{1}" } },
+		                        { .name = "b", .text = (char[]){ "{2}" } } };
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_int_equal(copy_follow(s, 7, list, 2), 0);
+	assert_copy(s, "", "7: a={1}@7 b={2}@7");
+	assert_int_equal(copy_follow(s, 7, list, 1), -ESTALE);
+	assert_int_equal(copy_follow(s, 6, list, 1), -ESTALE);
+	list[0].text = NULL;
+	assert_int_equal(copy_follow(s, 9, list, 1), 0);
+	assert_copy(s, "", "9: b={2}@7");
+	assert_int_equal(copy_follow(s, 10, NULL, 0), 0);
+	assert_copy(s, "", "10: b={2}@7");
+	list[0] = (struct shared_record){ .name = "c", .text = (char[]){ "{3}" }, .revision = 3 };
+	list[1].revision = 4;
+	assert_int_equal(copy_replace(s, 5, list, 1), 0); /* also of a store that went back */
+	assert_copy(s, "", "5: c={3}@3");
+	store_close(s);
+	fixture_remove(&f);
+}
+
+static void a_record_is_read_by_name(void **state)
+{
+	struct shared_record r = { .revision = 99 };
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_int_equal(copy_read(s, "a", &r), -ENOENT);
+	assert_int_equal(r.revision, 99);
+	assert_int_equal(change_one(s, "a", 0, "one"), SHARED_DONE);
+	assert_int_equal(copy_read(s, "a", &r), 0);
+	assert_string_equal(r.name, "a");
+	assert_int_equal(r.revision, 1);
+	assert_string_equal(r.text, "{\"change\":\"c\",\"text\":\"one\"}");
+	free(r.text);
+	store_close(s);
+	fixture_remove(&f);
+}
+
+static void a_receiver_that_refuses_ends_it(void **state)
+{
+	struct shown shown = { .refuse_at = 1 };
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_int_equal(change_one(s, "a", 0, "one"), SHARED_DONE);
+	assert_int_equal(change_one(s, "b", 0, "two"), SHARED_DONE);
+	assert_int_equal(copy_each(s, "", show_record, &shown), -ECANCELED);
+	assert_int_equal(shown.n, 2);
+	shown = (struct shown){ .refuse_at = -1 };
+	assert_int_equal(copy_each(s, "", show_record, &shown), 2);
+	store_close(s);
+	fixture_remove(&f);
+}
+
+/* Change the file behind the store's back, while nobody has it open. */
+static void damage_copy(const struct fixture *f, const char *sql)
+{
+	char path[PATH_MAX];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/%s", f->state, PROC_STORE_FILE);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+static void what_cannot_be_a_record_is_damage(void **state)
+{
+	static const char *const damages[] = {
+		"UPDATE shared SET revision=0",
+		"UPDATE shared SET revision=-1",
+		"UPDATE shared SET name=printf('a%.*c', 256, 'x')",
+		"DELETE FROM shared_revision",
+	};
+	struct shared_record r;
+	struct shown shown = { .refuse_at = -1 };
+	int64_t revision;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+		struct fixture f;
+		bool is_record = i < 3;
+
+		fixture_make(&f);
+		struct store *s = open_store(&f);
+		assert_int_equal(change_one(s, "a", 0, "one"), SHARED_DONE);
+		store_close(s);
+		damage_copy(&f, damages[i]);
+		s = open_store(&f);
+		print_message("  %s\n", damages[i]);
+		if (is_record)
+			assert_int_equal(copy_each(s, "a", show_record, &shown), -EBADMSG);
+		if (i < 2)
+			assert_int_equal(copy_read(s, "a", &r), -EBADMSG);
+		/* the row of the revision is made again: older than its records, so all are read anew */
+		if (!is_record) {
+			assert_int_equal(copy_revision(s, &revision), 0);
+			assert_int_equal(revision, 0);
+		}
+		store_close(s);
+		fixture_remove(&f);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(of_two_that_saw_the_same_one_wins),
+		cmocka_unit_test(who_is_refused_is_told_what_is_there),
+		cmocka_unit_test(a_change_is_written_whole_with_one_revision),
+		cmocka_unit_test(a_copy_follows_in_order),
+		cmocka_unit_test(a_record_is_read_by_name),
+		cmocka_unit_test(a_receiver_that_refuses_ends_it),
+		cmocka_unit_test(what_cannot_be_a_record_is_damage),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Changes of shared intent: what one holds, what it refuses to hold, and names. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mgmt/store/shared.h"
+
+struct large {
+	char text[SHARED_TEXT_MAX + 64];
+};
+
+static const struct field large_fields[] = { RECORD_TEXT(struct large, text) };
+static const struct record_kind large_record = RECORD_OF(struct large, "large", large_fields, NULL);
+
+static void a_change_holds_what_it_rests_on_and_writes(void **state)
+{
+	static const struct large r = { "x" };
+	struct shared_change c;
+
+	(void)state;
+	shared_change_begin(&c, "id1");
+	shared_change_see(&c, "head", 7);
+	shared_change_see(&c, "mark/3", 0);
+	shared_change_put(&c, "head", &large_record, &r);
+	shared_change_remove(&c, "old");
+	assert_int_equal(c.err, 0);
+	assert_string_equal(c.id, "id1");
+	assert_int_equal(c.n_seen, 2);
+	assert_string_equal(c.seen[0].name, "head");
+	assert_int_equal(c.seen[0].revision, 7);
+	assert_string_equal(c.seen[1].name, "mark/3");
+	assert_int_equal(c.seen[1].revision, 0);
+	assert_int_equal(c.n_puts, 2);
+	assert_string_equal(c.puts[0].name, "head");
+	assert_string_equal(c.puts[0].text, "{\"change\":\"id1\",\"text\":\"x\"}");
+	assert_string_equal(c.puts[1].name, "old");
+	assert_null(c.puts[1].text);
+	shared_change_fini(&c);
+	assert_int_equal(c.n_puts, 0);
+}
+
+static void what_cannot_be_written_is_refused_once_and_for_all(void **state)
+{
+	static const struct large small = { "x" };
+	char name[SHARED_NAME_MAX + 1];
+
+	(void)state;
+	for (int what = 0; what < 7; what++) {
+		struct shared_change c;
+
+		print_message("  %d\n", what);
+		shared_change_begin(&c, "id");
+		memset(name, 'n', sizeof(name));
+		name[SHARED_NAME_MAX] = '\0';
+		switch (what) {
+		case 0:
+			shared_change_see(&c, name, 1);
+			break;
+		case 1:
+			shared_change_remove(&c, "");
+			break;
+		case 2:
+			shared_change_see(&c, "twice", 1);
+			shared_change_see(&c, "twice", 1);
+			break;
+		case 3:
+			shared_change_put(&c, "twice", &large_record, &small);
+			shared_change_remove(&c, "twice");
+			break;
+		case 4:
+			for (int i = 0; i <= (int)SHARED_CHANGE_MAX; i++) {
+				assert_int_equal(c.err, 0);
+				snprintf(name, sizeof(name), "n%d", i);
+				shared_change_see(&c, name, 1);
+			}
+			break;
+		case 5: {
+			static struct large r;
+
+			memset(r.text, 'x', sizeof(r.text) - 1);
+			shared_change_put(&c, "large", &large_record, &r);
+			break;
+		}
+		default:
+			for (int i = 0; i <= (int)SHARED_CHANGE_MAX; i++) {
+				assert_int_equal(c.err, 0);
+				snprintf(name, sizeof(name), "n%d", i);
+				shared_change_put(&c, name, &large_record, &small);
+			}
+			break;
+		}
+		assert_int_equal(c.err, -EINVAL);
+		size_t n = c.n_seen + c.n_puts;
+
+		shared_change_see(&c, "more", 1);
+		shared_change_put(&c, "more", &large_record, &small);
+		assert_int_equal(c.n_seen + c.n_puts, n);
+		assert_int_equal(c.err, -EINVAL);
+		shared_change_fini(&c);
+	}
+}
+
+static void the_longest_name_and_text_are_taken(void **state)
+{
+	static struct large r;
+	struct shared_change c;
+	char name[SHARED_NAME_MAX];
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	name[SHARED_NAME_MAX - 1] = '\0';
+	shared_change_begin(&c, "i");
+	/* {"change":"i","text":"..."} */
+	memset(r.text, 'x', SHARED_TEXT_MAX - strlen("{\"change\":\"i\",\"text\":\"\"}"));
+	shared_change_put(&c, name, &large_record, &r);
+	assert_int_equal(c.err, 0);
+	assert_int_equal(strlen(c.puts[0].text), SHARED_TEXT_MAX);
+	shared_change_fini(&c);
+}
+
+static void an_id_has_a_length(void **state)
+{
+	struct shared_change c;
+	char id[SHARED_ID_MAX + 1];
+
+	(void)state;
+	memset(id, 'a', sizeof(id));
+	id[SHARED_ID_MAX] = '\0';
+	shared_change_begin(&c, id);
+	assert_int_equal(c.err, -EINVAL);
+	id[SHARED_ID_MAX - 1] = '\0';
+	shared_change_begin(&c, id);
+	assert_int_equal(c.err, 0);
+	assert_string_equal(c.id, id);
+	shared_change_begin(&c, "");
+	assert_int_equal(c.err, -EINVAL);
+}
+
+static void the_id_is_read_from_a_record(void **state)
+{
+	static const struct {
+		const char *text, *id;
+	} rows[] = {
+		{ "{\"change\":\"c1\",\"x\":1}", "c1" },
+		{ "{\"x\":1}", "" },
+		{ "{\"change\":1}", "" },
+		{ "[\"change\"]", "" },
+		{ "{\"change\":\"c1\"", "" },
+		{ "", "" },
+		{ "{\"change\":\"c1\",\"change\":\"c2\"}", "" },
+		{ "{\"change\":\"1234567890123456789012345678901234567890123456789012345678901234\"}",
+		  "1234567890123456789012345678901234567890123456789012345678901234" },
+		{ "{\"change\":\"12345678901234567890123456789012345678901234567890123456789012345\"}",
+		  "" },
+	};
+	char id[SHARED_ID_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_string_equal(shared_change_of(rows[i].text, id), rows[i].id);
+}
+
+static void numbered_names_are_read_as_they_are_written(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t number;
+	} rows[] = {
+		{ "mark/1", 1 },
+		{ "mark/1234567890123456", 1234567890123456 },
+		{ "mark/12345678901234567", 0 },
+		{ "mark/0", 0 },
+		{ "mark/01", 0 },
+		{ "mark/", 0 },
+		{ "mark", 0 },
+		{ "mark/1x", 0 },
+		{ "mark/-1", 0 },
+		{ "mark/ 1", 0 },
+		{ "marks/1", 0 },
+		{ "mar/1", 0 },
+		{ "version/1", 0 },
+		{ "", 0 },
+	};
+	char name[SHARED_NAME_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(shared_number("mark", rows[i].name), rows[i].number);
+		if (rows[i].number)
+			assert_string_equal(shared_numbered("mark", rows[i].number, name),
+			                    rows[i].name);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_change_holds_what_it_rests_on_and_writes),
+		cmocka_unit_test(what_cannot_be_written_is_refused_once_and_for_all),
+		cmocka_unit_test(the_longest_name_and_text_are_taken),
+		cmocka_unit_test(an_id_has_a_length),
+		cmocka_unit_test(the_id_is_read_from_a_record),
+		cmocka_unit_test(numbered_names_are_read_as_they_are_written),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
