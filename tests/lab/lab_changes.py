@@ -87,6 +87,9 @@ def do_harm(world: ChangesWorld, report: Report, tally: Tally, kinds: list[typin
     for kind in kinds:
         began = time.monotonic()
         risky, text = play(world, kind, True)
+        for _ in range(kind.tries - 1):
+            if not text:
+                risky, text = play(world, kind, True)
         tally.harmful += bool(text)
         tally.flagged += bool(text and risky)
         tally.kinds.append({"kind": kind.name, "harm": text, "risky": risky})
