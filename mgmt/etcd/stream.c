@@ -58,16 +58,18 @@ static int reject_canceled(struct etcd_stream *s, const struct etcd_watch_messag
 }
 
 /* Give the events, revision by revision. */
-static void give_events(struct etcd_stream *s, const struct etcd_event *events, size_t n)
+static int give_events(struct etcd_stream *s, const struct etcd_event *events, size_t n)
 {
 	for (size_t i = 0, end; i < n; i = end) {
 		int64_t revision = events[i].kv.mod_revision;
 
 		for (end = i + 1; end < n && events[end].kv.mod_revision == revision; end++)
 			;
-		s->sink(s->arg, revision, events + i, end - i);
+		if (!s->sink(s->arg, revision, events + i, end - i))
+			return fail_stream(s, -ESTALE, "an event could not be taken");
 		s->next = revision + 1;
 	}
+	return 0;
 }
 
 static int accept_message(struct etcd_stream *s, const struct etcd_watch_message *m)
@@ -81,8 +83,7 @@ static int accept_message(struct etcd_stream *s, const struct etcd_watch_message
 	s->is_created |= m->is_created;
 	if (m->n_events && !s->is_created)
 		return fail_stream(s, -EBADMSG, "events come before the watch is created");
-	give_events(s, m->events, m->n_events);
-	return 0;
+	return give_events(s, m->events, m->n_events);
 }
 
 static int read_line(struct etcd_stream *s)

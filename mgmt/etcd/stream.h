@@ -20,8 +20,11 @@
 #include "base/checked.h"
 #include "mgmt/etcd/answer.h"
 
-/** Gets the events of one revision, which are borrowed for the call. */
-typedef void etcd_stream_sink(void *arg, int64_t revision, const struct etcd_event *events,
+/**
+ * Gets the events of one revision, which are borrowed for the call.
+ * @return false: they cannot be taken; the stream ends as after a compaction (-ESTALE: list)
+ */
+typedef bool etcd_stream_sink(void *arg, int64_t revision, const struct etcd_event *events,
                               size_t n);
 
 struct etcd_stream {

@@ -354,9 +354,10 @@ int history_apply(const struct version_history *h, int64_t now_ms, enum history_
 	if (!from)
 		v->confirm_within_ms = 0; /* there is nothing to go back to */
 	shared_change_see(c, HEAD, h->head_revision);
+	shared_change_see(c, shared_numbered(VERSION, v->number, name), 0);
 	if (is_open)
 		see_unmarked(c, from->number);
-	shared_change_put(c, shared_numbered(VERSION, v->number, name), &version_record, v);
+	shared_change_put(c, name, &version_record, v);
 	shared_change_put(c, HEAD, &history_head_record, &head);
 	if (is_open && open == HISTORY_CONFIRM)
 		put_mark(c, from->number, mark);

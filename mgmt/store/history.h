@@ -11,7 +11,7 @@
  * What rests on what:
  *
  *   change            rests on
- *   apply             the head; and no mark of the version in force, where that is open
+ *   apply             the head; no version of its number; and no mark of the version in force, where that is open
  *   end               the head; and no mark of that version
  *   confirm           no mark of that version
  *

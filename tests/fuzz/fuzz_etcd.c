@@ -140,7 +140,7 @@ static void mix_bytes(struct outcome *o, const void *bytes, size_t n)
 		o->digest = (o->digest ^ ((const uint8_t *)bytes)[i]) * 1099511628211u;
 }
 
-static void note_events(void *arg, int64_t revision, const struct etcd_event *events, size_t n)
+static bool note_events(void *arg, int64_t revision, const struct etcd_event *events, size_t n)
 {
 	struct outcome *o = arg;
 
@@ -157,6 +157,7 @@ static void note_events(void *arg, int64_t revision, const struct etcd_event *ev
 		mix_bytes(o, e->kv.key.at, e->kv.key.n);
 		mix_bytes(o, e->kv.value.at, e->kv.value.n);
 	}
+	return true;
 }
 
 static struct outcome read_stream(const uint8_t *bytes, size_t n, size_t piece)

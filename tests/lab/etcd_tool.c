@@ -274,7 +274,7 @@ static int do_send(const json_t *command, const char *what, json_t *answer)
 	return err;
 }
 
-static void note_changed(void *arg, int64_t revision, const struct etcd_event *events, size_t n)
+static bool note_changed(void *arg, int64_t revision, const struct etcd_event *events, size_t n)
 {
 	json_t *list = json_array();
 
@@ -286,6 +286,7 @@ static void note_changed(void *arg, int64_t revision, const struct etcd_event *e
 		                  kv_to_json(&events[i].kv), "before",
 		                  events[i].has_before ? kv_to_json(&events[i].before) : NULL));
 	say_line(json_pack("{s:I, s:o}", "changed", (json_int_t)revision, "events", list));
+	return true;
 }
 
 static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)

@@ -33,7 +33,7 @@ BREAKAGES = [
     ("who joins begins a deadline", RUNS, HISTORY, "settle_deadline(h, at, is_new ? clock : NULL);", "settle_deadline(h, at, clock ? clock : &(struct pending_clock){ .now_ms = 5000 });"),
     ("a deadline is lost over a restart", RUNS, HISTORY, "if (!list[i].number || ensure_entry", "if (1 || ensure_entry"),
     ("a version that had ended comes back for a moment", RUNS, HISTORY, "if (list[i].left_ms <=", "if (list[i].left_ms <"),
-    ("a version does not rest on the head", RUNS, HISTORY, "\tshared_change_see(c, HEAD, h->head_revision);\n\tif (is_open)", "\tif (is_open)"),
+    ("a version does not rest on the head", RUNS, HISTORY, "\tshared_change_see(c, HEAD, h->head_revision);\n\tshared_change_see(c, shared_numbered(VERSION, v->number, name), 0);\n", "\t(void)shared_numbered(VERSION, v->number, name);\n"),
     ("a version does not rest on the mark of the one in force", RUNS, HISTORY, "\tif (is_open)\n\t\tsee_unmarked(c, from->number);\n", ""),
     ("a mark is written over", RUNS, HISTORY, "\tsee_unmarked(c, number);\n\tput_mark(c, number, mark);", "\tput_mark(c, number, mark);"),
     ("a version is made from the head", RUNS, HISTORY, "v->base = from ? from->number : 0;", "v->base = h->head;"),

@@ -24,8 +24,9 @@
 
 /* What the sink got: "5:a,aa 6:ab ". */
 static char got[1024];
+static int64_t refused_revision; /* of events that cannot be taken; 0: none */
 
-static void note_events(void *arg, int64_t revision, const struct etcd_event *events, size_t n)
+static bool note_events(void *arg, int64_t revision, const struct etcd_event *events, size_t n)
 {
 	size_t at = strlen(got);
 
@@ -37,6 +38,7 @@ static void note_events(void *arg, int64_t revision, const struct etcd_event *ev
 		                       events[i].kv.key.at);
 	}
 	snprintf(got + at, sizeof(got) - at, " ");
+	return revision != refused_revision;
 }
 
 /* Feed a text in pieces of @p size bytes, each an exact copy. @return what the last said */
@@ -74,6 +76,25 @@ static void events_come_by_revision_in_pieces_of_any_size(void **state)
 		assert_true(s.next == 9 && s.is_created);
 		etcd_stream_fini(&s);
 	}
+}
+
+static void events_that_cannot_be_taken_end_the_stream(void **state)
+{
+	struct etcd_stream s;
+
+	(void)state;
+	refused_revision = 6;
+	assert_int_equal(feed_in_pieces(&s,
+	                                CREATED EVENTS(PUT("YQ==", "5") "," PUT(
+	                                        "YWI=", "6") "," PUT("YQ==", "8")),
+	                                999),
+	                 -ESTALE);
+	refused_revision = 0;
+	assert_string_equal(got, "5:a 6:ab ");
+	assert_string_equal(s.reason, "an event could not be taken");
+	assert_true(s.next == 6); /* what came before it is taken */
+	assert_int_equal(etcd_stream_feed(&s, "\n", 1), -ESTALE);
+	etcd_stream_fini(&s);
 }
 
 static void a_line_without_its_end_waits(void **state)
@@ -195,6 +216,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events_come_by_revision_in_pieces_of_any_size),
+		cmocka_unit_test(events_that_cannot_be_taken_end_the_stream),
 		cmocka_unit_test(a_line_without_its_end_waits),
 		cmocka_unit_test(a_progress_notification_moves_nothing),
 		cmocka_unit_test(each_end_of_a_watch_has_its_error),

@@ -310,7 +310,7 @@ static void a_new_version_rests_on_what_is_in_force(void **state)
 	assert_int_equal(history_apply(h, 0, HISTORY_REFUSE, NULL, &v, &c), 0);
 	assert_int_equal(v.number, 1);
 	assert_int_equal(v.confirm_within_ms, 0); /* there is nothing to go back to */
-	assert_change(&c, "see head@0\n"
+	assert_change(&c, "see head@0\nsee version/1@0\n"
 	                  "put version/1={\"change\":\"c1\",\"digest\":\"" D2 "\",\"number\":1}\n"
 	                  "put head={\"change\":\"c1\",\"number\":1}\n");
 	shared_change_fini(&c);
@@ -323,7 +323,7 @@ static void a_new_version_rests_on_what_is_in_force(void **state)
 	assert_int_equal(history_apply(h, 10000, HISTORY_REFUSE, NULL, &v, &c), 0);
 	assert_change(
 	        &c,
-	        "see head@102\n"
+	        "see head@102\nsee version/3@0\n"
 	        "put version/3={\"base\":1,\"change\":\"c2\",\"confirm_within_ms\":6000,\"digest\":\"" D2
 	        "\",\"number\":3}\n"
 	        "put head={\"change\":\"c2\",\"number\":3}\n");
@@ -341,12 +341,12 @@ static void a_new_version_rests_on_what_is_in_force(void **state)
 		        &c,
 		        err ? ""
 		        : open == HISTORY_CONFIRM
-		                ? "see head@103\nsee mark/3@0\n"
+		                ? "see head@103\nsee version/4@0\nsee mark/3@0\n"
 		                  "put version/4={\"base\":3,\"change\":\"c3\",\"digest\":\"" D2
 		                  "\",\"number\":4}\n"
 		                  "put head={\"change\":\"c3\",\"number\":4}\n"
 		                  "put mark/3={\"author\":\"ann\",\"change\":\"c3\",\"mark\":\"confirmed\",\"time_ms\":5}\n"
-		                : "see head@103\nsee mark/3@0\n"
+		                : "see head@103\nsee version/4@0\nsee mark/3@0\n"
 		                  "put version/4={\"base\":3,\"change\":\"c3\",\"digest\":\"" D2
 		                  "\",\"number\":4}\n"
 		                  "put head={\"change\":\"c3\",\"number\":4}\n");
@@ -395,12 +395,12 @@ static void the_oldest_version_goes(void **state)
 		shared_change_begin(&c, "c");
 		assert_int_equal(history_apply(h, 0, HISTORY_REFUSE, NULL, &v, &c), 0);
 		snprintf(expected, sizeof(expected),
-		         "see head@%" PRIu64 "\n"
+		         "see head@%" PRIu64 "\nsee version/%" PRIu64 "@0\n"
 		         "put version/%" PRIu64 "={\"base\":%" PRIu64
 		         ",\"change\":\"c\",\"digest\":\"" D2 "\",\"number\":%" PRIu64 "}\n"
 		         "put head={\"change\":\"c\",\"number\":%" PRIu64 "}\n%s",
-		         100 + rows[i].newest, rows[i].newest + 1, rows[i].older,
-		         rows[i].newest + 1, rows[i].newest + 1, rows[i].removes);
+		         100 + rows[i].newest, rows[i].newest + 1, rows[i].newest + 1,
+		         rows[i].older, rows[i].newest + 1, rows[i].newest + 1, rows[i].removes);
 		assert_change(&c, expected);
 		shared_change_fini(&c);
 	}

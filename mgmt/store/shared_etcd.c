@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/shared_etcd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+
+#define PAGE_KEYS   500                /* of a list */
+#define ANSWER_ROOM ((size_t)64 << 20) /* an arena's limit: far more than an answer can need */
+#define KEY_MAX     (SHARED_PREFIX_MAX + SHARED_NAME_MAX)
+
+struct shared_etcd {
+	struct etcd_gateway *gateway;
+	char prefix[SHARED_PREFIX_MAX];
+	char reason[ETCD_REASON_MAX];
+	const struct shared_follower *follower; /* while following */
+};
+
+static bool is_prefix(const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return n > 1 && n < SHARED_PREFIX_MAX && prefix[n - 1] == '/';
+}
+
+int shared_etcd_open(const struct etcd_settings *settings, const char *prefix,
+                     const atomic_bool *stop, struct shared_etcd **out,
+                     char reason[ETCD_REASON_MAX])
+{
+	struct shared_etcd *e = is_prefix(prefix) ? calloc(1, sizeof(*e)) : NULL;
+	int err;
+
+	if (!e) {
+		snprintf(reason, ETCD_REASON_MAX, "%s",
+		         is_prefix(prefix) ? "out of memory" : "the prefix must end with a slash");
+		return is_prefix(prefix) ? -ENOMEM : -EINVAL;
+	}
+	snprintf(e->prefix, sizeof(e->prefix), "%s", prefix);
+	err = etcd_gateway_open(settings, stop, &e->gateway, reason);
+	if (err)
+		shared_etcd_close(e);
+	else
+		*out = e;
+	return err;
+}
+
+void shared_etcd_close(struct shared_etcd *e)
+{
+	if (!e)
+		return;
+	etcd_gateway_close(e->gateway);
+	free(e);
+}
+
+const char *shared_etcd_reason(const struct shared_etcd *e)
+{
+	return e->reason;
+}
+
+/* Note why the gateway failed; gives @p err back. */
+static int note_failure(struct shared_etcd *e, int err)
+{
+	snprintf(e->reason, sizeof(e->reason), "%s", err ? etcd_gateway_reason(e->gateway) : "");
+	return err;
+}
+
+/** Keys of a change, as etcd has them. */
+struct change_keys {
+	char seen[SHARED_CHANGE_MAX][KEY_MAX], puts[SHARED_CHANGE_MAX][KEY_MAX];
+};
+
+static struct etcd_bytes make_key(const struct shared_etcd *e, const char *name, char out[KEY_MAX])
+{
+	snprintf(out, KEY_MAX, "%s%s", e->prefix, name);
+	return etcd_text(out);
+}
+
+/*
+ * Copy a key's record. @return 0; -ENOMEM; or -EBADMSG: it cannot be ours, as a name without end, or a value that is no
+ * text
+ */
+static int copy_record(struct shared_etcd *e, const struct etcd_kv *kv, struct shared_record *out)
+{
+	size_t before = strlen(e->prefix);
+	size_t n = kv->key.n > before ? kv->key.n - before : 0;
+
+	*out = (struct shared_record){ .revision = kv->mod_revision };
+	if (n == 0 || n >= SHARED_NAME_MAX || kv->value.n > SHARED_LARGE_MAX ||
+	    memchr(kv->key.at, '\0', kv->key.n) || memchr(kv->value.at, '\0', kv->value.n)) {
+		snprintf(e->reason, sizeof(e->reason), "the key %.100s is not Weir's", kv->key.at);
+		return -EBADMSG;
+	}
+	memcpy(out->name, kv->key.at + before, n);
+	out->text = strndup(kv->value.at, kv->value.n);
+	return out->text ? 0 : -ENOMEM;
+}
+
+/* The record that a read of the key of @p name gave, or that there is none. */
+static int copy_found(struct shared_etcd *e, const struct etcd_keys *keys, const char *name,
+                      struct shared_record *out)
+{
+	if (keys->n)
+		return copy_record(e, &keys->kvs[0], out);
+	*out = (struct shared_record){ 0 };
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	return 0;
+}
+
+/* What is there now of all that @p c rests on, as the transaction's failure has read it. */
+static int copy_refusal(struct shared_etcd *e, const struct shared_change *c,
+                        const struct etcd_txn_result *r, struct shared_answer *out)
+{
+	struct shared_answer a = { .result = SHARED_REFUSED };
+	int err = 0;
+
+	for (size_t i = 0; !err && i < c->n_seen; i++) {
+		err = copy_found(e, &r->results[i].keys, c->seen[i].name, &a.now[i]);
+		a.n_now += !err;
+	}
+	if (err)
+		shared_answer_fini(&a);
+	else
+		*out = a;
+	return err;
+}
+
+/* The revision at which record number @p i was seen; -1: the change does not rest on it. */
+static int64_t seen_revision(const struct shared_change *c, const char *name)
+{
+	for (size_t i = 0; i < c->n_seen; i++)
+		if (!strcmp(c->seen[i].name, name))
+			return c->seen[i].revision;
+	return -1;
+}
+
+/** What a record says of whether a change was carried out. */
+enum trace { TRACE_YES, TRACE_NO, TRACE_NONE };
+
+/*
+ * A record that the change would have written: with its id, it was. As it was seen, or made by another where there was
+ * none, it was not. Otherwise another may have written over it.
+ */
+static enum trace read_trace(const struct shared_change *c, const struct shared_record *r)
+{
+	int64_t seen = seen_revision(c, r->name);
+	char id[SHARED_ID_MAX];
+
+	if (r->text && !strcmp(shared_change_of(r->text, id), c->id))
+		return TRACE_YES;
+	if (seen < 0)
+		return TRACE_NONE;
+	return r->revision == seen || (seen == 0 && r->text) ? TRACE_NO : TRACE_NONE;
+}
+
+/*
+ * Look for the change's id in what it would have written. @return 0 and @p found, or as the reads of mgmt/etcd/gateway.h
+ */
+static int look_for_change(struct shared_etcd *e, const struct shared_change *c, enum trace *found,
+                           int64_t *revision)
+{
+	int err = 0;
+
+	*found = TRACE_NONE;
+	for (size_t i = 0; !err && i < c->n_puts && *found == TRACE_NONE; i++) {
+		char key[KEY_MAX];
+		const struct etcd_range range = { .key = make_key(e, c->puts[i].name, key) };
+		struct arena *arena = arena_new(ANSWER_ROOM);
+		struct shared_record r = { 0 };
+		struct etcd_keys keys;
+
+		err = !arena ? -ENOMEM
+		             : note_failure(e,
+		                            etcd_gateway_range(e->gateway, &range, arena, &keys));
+		if (!err)
+			err = copy_found(e, &keys, c->puts[i].name, &r);
+		if (!err)
+			*found = read_trace(c, &r);
+		*revision = r.revision;
+		free(r.text);
+		arena_free(arena);
+	}
+	return err;
+}
+
+/* A compare failed after a try without an answer: it may be this very change that was there first. */
+static int settle_unsure(struct shared_etcd *e, const struct shared_change *c,
+                         const struct etcd_txn_result *r, struct shared_answer *out)
+{
+	enum trace found = TRACE_NONE;
+	int64_t revision = 0;
+
+	if (look_for_change(e, c, &found, &revision) || found == TRACE_NONE) {
+		*out = (struct shared_answer){ .result = SHARED_UNKNOWN };
+		return 0;
+	}
+	if (found == TRACE_NO)
+		return copy_refusal(e, c, r, out);
+	*out = (struct shared_answer){ .result = SHARED_DONE, .revision = revision };
+	return 0;
+}
+
+/* The transaction of @p c; its failure reads what the change rests on. */
+static void make_txn(struct shared_etcd *e, const struct shared_change *c, struct change_keys *keys,
+                     struct etcd_compare compares[SHARED_CHANGE_MAX],
+                     struct etcd_op success[SHARED_CHANGE_MAX],
+                     struct etcd_op failure[SHARED_CHANGE_MAX])
+{
+	for (size_t i = 0; i < c->n_seen; i++) {
+		struct etcd_bytes key = make_key(e, c->seen[i].name, keys->seen[i]);
+
+		compares[i] = (struct etcd_compare){ .key = key,
+			                             .target = ETCD_MOD_REVISION,
+			                             .relation = ETCD_EQUAL,
+			                             .number = c->seen[i].revision };
+		failure[i] = (struct etcd_op){ .kind = ETCD_RANGE, .on.key = key };
+	}
+	for (size_t i = 0; i < c->n_puts; i++) {
+		const char *text = c->puts[i].text;
+
+		success[i] =
+		        (struct etcd_op){ .kind = text ? ETCD_PUT : ETCD_DELETE,
+			                  .on.key = make_key(e, c->puts[i].name, keys->puts[i]),
+			                  .value = etcd_text(text ? text : "") };
+	}
+}
+
+int shared_etcd_write(struct shared_etcd *e, const struct shared_change *c,
+                      struct shared_answer *out)
+{
+	struct change_keys keys;
+	struct etcd_compare compares[SHARED_CHANGE_MAX];
+	struct etcd_op success[SHARED_CHANGE_MAX], failure[SHARED_CHANGE_MAX];
+	const struct etcd_txn txn = { compares, c->n_seen, success, failure, c->n_puts, c->n_seen };
+	struct arena *arena = c->err ? NULL : arena_new(ANSWER_ROOM);
+	struct etcd_txn_result r;
+	int err = c->err ? c->err : -ENOMEM;
+
+	e->reason[0] = '\0';
+	if (!arena)
+		return err;
+	make_txn(e, c, &keys, compares, success, failure);
+	switch (etcd_gateway_txn(e->gateway, &txn, arena, &r, &err)) {
+	case ETCD_DONE:
+		*out = (struct shared_answer){ .result = SHARED_DONE,
+			                       .revision = r.header.revision };
+		err = 0;
+		break;
+	case ETCD_REFUSED:
+		err = copy_refusal(e, c, &r, out);
+		break;
+	case ETCD_REFUSED_UNSURE:
+		err = settle_unsure(e, c, &r, out);
+		break;
+	case ETCD_UNKNOWN:
+		(void)note_failure(e, err);
+		*out = (struct shared_answer){ .result = SHARED_UNKNOWN };
+		err = 0;
+		break;
+	case ETCD_NOT_WRITTEN:
+		(void)note_failure(e, err);
+		break;
+	}
+	arena_free(arena);
+	return err;
+}
+
+/* Add a page to the list. @p more  out: whether there are others behind it */
+static int list_page(struct shared_etcd *e, struct shared_records *l, bool *more)
+{
+	char after[KEY_MAX];
+	struct etcd_range range = { .key = etcd_text(e->prefix),
+		                    .prefix = true,
+		                    .revision = l->revision,
+		                    .limit = PAGE_KEYS };
+	struct arena *arena = arena_new(ANSWER_ROOM);
+	struct etcd_keys keys;
+	int err = arena ? 0 : -ENOMEM;
+
+	if (l->n)
+		range.after = make_key(e, l->records[l->n - 1].name, after);
+	if (!err)
+		err = note_failure(e, etcd_gateway_range(e->gateway, &range, arena, &keys));
+	for (size_t i = 0; !err && i < keys.n; i++) {
+		if (l->n == SHARED_RECORDS_MAX) {
+			snprintf(e->reason, sizeof(e->reason), "more than %u keys below %s",
+			         SHARED_RECORDS_MAX, e->prefix);
+			err = -EBADMSG;
+		} else {
+			err = copy_record(e, &keys.kvs[i], &l->records[l->n]);
+			l->n += !err;
+		}
+	}
+	if (!err && !l->revision)
+		l->revision = keys.header.revision;
+	*more = !err && keys.more;
+	arena_free(arena);
+	return err;
+}
+
+int shared_etcd_list(struct shared_etcd *e, struct shared_records *out)
+{
+	struct shared_records l = { .records = calloc(SHARED_RECORDS_MAX, sizeof(*l.records)) };
+	bool more = true;
+	int err = l.records ? 0 : -ENOMEM;
+
+	e->reason[0] = '\0';
+	while (!err && more)
+		err = list_page(e, &l, &more);
+	if (err)
+		shared_records_fini(&l);
+	else
+		*out = l;
+	return err;
+}
+
+static void free_records(struct shared_record *records, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(records[i].text);
+	free(records);
+}
+
+void shared_records_fini(struct shared_records *l)
+{
+	free_records(l->records, l->n);
+	*l = (struct shared_records){ 0 };
+}
+
+/* What changed at one revision. @return false: not all of it can be ours, or there is no memory; the list says why */
+static bool pass_events(void *arg, int64_t revision, const struct etcd_event *events, size_t n)
+{
+	struct shared_etcd *e = arg;
+	struct shared_record *list = calloc(n ? n : 1, sizeof(*list));
+	size_t used = 0;
+	int err = list ? 0 : -ENOMEM;
+
+	for (; !err && used < n; used += !err) {
+		err = copy_record(e, &events[used].kv, &list[used]);
+		if (!err && events[used].is_deleted) {
+			free(list[used].text);
+			list[used].text = NULL;
+		}
+	}
+	if (!err)
+		e->follower->changed(e->follower->arg, revision, list, n);
+	if (list)
+		free_records(list, used);
+	return !err;
+}
+
+static void pass_heard(void *arg, uint64_t sent_ms, int64_t revision)
+{
+	const struct shared_etcd *e = arg;
+
+	if (e->follower->heard)
+		e->follower->heard(e->follower->arg, sent_ms, revision);
+}
+
+enum etcd_watch_end shared_etcd_follow(struct shared_etcd *e, int64_t next, int64_t revision,
+                                       const struct shared_follower *follower)
+{
+	char head[KEY_MAX];
+	struct etcd_watch w = { .range = { .key = etcd_text(e->prefix), .prefix = true },
+		                .read_key = make_key(e, "head", head),
+		                .next = next,
+		                .revision = revision,
+		                .changed = pass_events,
+		                .heard = pass_heard,
+		                .arg = e };
+
+	e->follower = follower;
+	enum etcd_watch_end end = etcd_watch_run(e->gateway, &w);
+
+	snprintf(e->reason, sizeof(e->reason), "%s", etcd_gateway_reason(e->gateway));
+	return end;
+}

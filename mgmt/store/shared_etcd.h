@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Shared intent in etcd (mgmt/store/shared.h): changes as transactions, all records as a list, and what changes as
+ * a watch. A record's key is a prefix of the cluster with the record's name.
+ *
+ * A write whose answer was lost may be carried out later, and a compare that fails then may have failed because of
+ * that very write. So the records that it wrote are read, and the change's id in them decides.
+ *
+ * Implemented in mgmt/store/shared_etcd.c. One thread uses a struct shared_etcd; the stop flag may be set by any.
+ */
+#ifndef WEIR_MGMT_STORE_SHARED_ETCD_H
+#define WEIR_MGMT_STORE_SHARED_ETCD_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+#include "mgmt/etcd/watch.h"
+#include "mgmt/store/shared.h"
+
+#define SHARED_PREFIX_MAX  128u  /**< bytes with the NUL */
+#define SHARED_RECORDS_MAX 8192u /**< that a store may hold: more are not ours */
+
+struct shared_etcd;
+
+/**
+ * Nothing is sent yet.
+ * @param prefix  of all keys: "/weir/shop/", with the slash at its end
+ * @return 0; -EINVAL (the settings or the prefix; @p reason says what) or -ENOMEM
+ */
+MUST_CHECK int shared_etcd_open(const struct etcd_settings *settings, const char *prefix,
+                                const atomic_bool *stop, struct shared_etcd **out,
+                                char reason[ETCD_REASON_MAX]);
+void shared_etcd_close(struct shared_etcd *e);
+/** Why the last call failed, or its result is not known; names the member that said so. */
+const char *shared_etcd_reason(const struct shared_etcd *e);
+
+/**
+ * Write a change, which rests on at least one record. It takes up to ETCD_WRITE_MS, and as much again where its id
+ * must be looked for.
+ * @param out  given, on success: all three results may be
+ * @return 0; the change's own err; or as the reads of mgmt/etcd/gateway.h: nothing is written, for certain
+ */
+MUST_CHECK int shared_etcd_write(struct shared_etcd *e, const struct shared_change *c,
+                                 struct shared_answer *out);
+
+/** All records, as they were at one revision: shared_records_fini(). */
+struct shared_records {
+	int64_t revision;
+	struct shared_record *records; /**< by name */
+	size_t n;
+};
+/**
+ * List all records.
+ * @return 0; -EBADMSG: a key is not ours (the reason names it), or there are too many; or as the reads of
+ *   mgmt/etcd/gateway.h
+ */
+MUST_CHECK int shared_etcd_list(struct shared_etcd *e, struct shared_records *out);
+void shared_records_fini(struct shared_records *l);
+
+/** What gets news. */
+struct shared_follower {
+	/** All that one change wrote; borrowed for the call. */
+	void (*changed)(void *arg, int64_t revision, const struct shared_record *list, size_t n);
+	/** A majority of members has answered a read that was sent at @p sent_ms of the boot clock; may be NULL */
+	void (*heard)(void *arg, uint64_t sent_ms, int64_t revision);
+	void *arg;
+};
+/**
+ * Follow all changes from revision @p next on, until one of these ends. ETCD_WATCH_LIST also where a change could not be
+ * a record of ours: the list says why.
+ * @param revision  the highest that was ever read of this store; 0: none
+ */
+MUST_CHECK enum etcd_watch_end shared_etcd_follow(struct shared_etcd *e, int64_t next,
+                                                  int64_t revision,
+                                                  const struct shared_follower *follower);
+
+#endif
