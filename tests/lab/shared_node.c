@@ -31,11 +31,14 @@ static struct version_history *history;
 static int64_t highest; /* revision that was read of this store */
 static uint64_t told_in_force;
 
+/* A line at once: two threads have something to say. */
 static void say_line(json_t *line)
 {
+	flockfile(stdout);
 	json_dumpf(line, stdout, JSON_COMPACT);
 	putchar('\n');
 	fflush(stdout);
+	funlockfile(stdout);
 	json_decref(line);
 }
 
