@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A clock that orders commands of people at nodes that cannot ask each other: a hybrid logical clock (Kulkarni et al.,
+ * "Logical Physical Clocks", OPODIS 2014).
+ *
+ * A stamp is wall time in milliseconds and a count within it. A node's next stamp is later than each one that it has
+ * made or seen, also when its wall clock is behind or goes back. So a command that was made with knowledge of another
+ * one is the later of the two; of two that did not know of each other the later time wins.
+ *
+ * A stamp of another node may be ahead of this node's clock. By more than HLC_AHEAD_MS it is not believed, or one node
+ * with a wrong clock would win over all others until that time comes: it is then taken as if it was made now.
+ *
+ * A pure module: time is passed in. Implemented in mgmt/store/hlc.c.
+ */
+#ifndef WEIR_MGMT_STORE_HLC_H
+#define WEIR_MGMT_STORE_HLC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+
+#define HLC_AHEAD_MS ((int64_t)5 * 60 * 1000)
+#define HLC_TEXT_MAX 32u /**< bytes with the NUL */
+
+struct hlc {
+	int64_t ms;     /**< wall time; 0: no stamp */
+	uint32_t count; /**< stamps before it within that time */
+};
+
+/** The next stamp of a node whose newest is @p c, which becomes it. */
+struct hlc hlc_next(struct hlc *c, int64_t now_ms);
+/**
+ * A stamp @p theirs of another node has come: those that follow here are later.
+ * @return the stamp as it counts here: @p theirs, or where that is too far ahead, this node's next one
+ */
+struct hlc hlc_receive(struct hlc *c, struct hlc theirs, int64_t now_ms);
+/** < 0: @p a is earlier; 0: the same; > 0: it is later. */
+int hlc_compare(struct hlc a, struct hlc b);
+/** As "1790000000000.3", the form of records. @return @p out */
+const char *hlc_text(struct hlc c, char out[HLC_TEXT_MAX]);
+/** Read that form, which may come from a stranger. @return whether it is one; @p out is untouched if not */
+MUST_CHECK bool hlc_read(const char *text, struct hlc *out);
+
+#endif
