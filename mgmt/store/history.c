@@ -334,6 +334,15 @@ static void remove_oldest(struct shared_change *c, uint64_t newest, uint64_t in_
 	shared_change_remove(c, shared_numbered(MARK, oldest, name));
 }
 
+/* Whether no record is known of @p number; a deadline may be left of a version that is gone. */
+static bool is_free(const struct version_history *h, uint64_t number)
+{
+	size_t at = find_index(h, number);
+
+	return !is_at(h, at, number) ||
+	       (!h->links[at].is_known && h->links[at].mark == CHAIN_UNMARKED);
+}
+
 int history_apply(const struct version_history *h, int64_t now_ms, enum history_open open,
                   const struct history_mark *mark, struct version *v, struct shared_change *c)
 {
@@ -343,7 +352,7 @@ int history_apply(const struct version_history *h, int64_t now_ms, enum history_
 	bool is_open = history_is_open(h, now_ms, &left_ms);
 	char name[SHARED_NAME_MAX];
 
-	if (h->head && !from)
+	if ((h->head && !from) || !is_free(h, head.number))
 		return -EBADMSG;
 	if (history_overdue(h, now_ms))
 		return -EAGAIN;

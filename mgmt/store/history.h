@@ -100,7 +100,8 @@ enum history_open {
  * needs no confirmation.
  * @param mark  for HISTORY_CONFIRM; else NULL
  * @return 0, and @p c is to be decided; -EBUSY (HISTORY_REFUSE); -EAGAIN: a version is overdue, and is to be
- *   ended first; or the change's err
+ *   ended first; -EBADMSG: what is known does not hold together (no version in force, or a mark of the number that
+ *   is free); or the change's err
  */
 MUST_CHECK int history_apply(const struct version_history *h, int64_t now_ms,
                              enum history_open open, const struct history_mark *mark,

@@ -364,6 +364,50 @@ static void a_new_version_rests_on_what_is_in_force(void **state)
 	history_free(h);
 }
 
+static void a_number_of_which_something_is_known_is_not_free(void **state)
+{
+	static const char *const names[] = { "version/2", "mark/2" };
+	static const char *const texts[] = { "{\"number\":2,\"digest\":\"" D2 "\"}",
+		                             "{\"mark\":\"ended\"}" };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		struct version_history *h = history_new();
+		struct version v = { .digest = D2 };
+		struct shared_change c;
+
+		receive_version(h, 1, 0, 0, NULL);
+		assert_int_equal(receive_text(h, names[i], texts[i], 9, NULL), 0);
+		shared_change_begin(&c, "c");
+		assert_int_equal(history_apply(h, 0, HISTORY_REFUSE, NULL, &v, &c), -EBADMSG);
+		assert_change(&c, "");
+		assert_int_equal(receive_text(h, names[i], NULL, 0, NULL), 0);
+		assert_int_equal(history_apply(h, 0, HISTORY_REFUSE, NULL, &v, &c), 0);
+		shared_change_fini(&c);
+		history_free(h);
+	}
+}
+
+static void a_deadline_that_is_left_keeps_no_number(void **state)
+{
+	const struct pending left = {
+		.number = 2, .boot = "one", .left_ms = 5000, .due_ms = 15000
+	};
+	struct version_history *h = history_new();
+	struct version v = { .digest = D2 };
+	struct shared_change c;
+
+	(void)state;
+	history_resume(h, &left, 1,
+	               &at_10s); /* of a version that a restored backup does not have */
+	receive_version(h, 1, 0, 0, NULL);
+	shared_change_begin(&c, "c");
+	assert_int_equal(history_apply(h, 99999, HISTORY_REFUSE, NULL, &v, &c), 0);
+	assert_int_equal(v.number, 2);
+	shared_change_fini(&c);
+	history_free(h);
+}
+
 static void the_oldest_version_goes(void **state)
 {
 	struct version_history *h = history_new();
@@ -468,6 +512,8 @@ int main(void)
 		cmocka_unit_test(deadlines_outlive_a_restart),
 		cmocka_unit_test(the_newest_deadlines_are_kept),
 		cmocka_unit_test(a_new_version_rests_on_what_is_in_force),
+		cmocka_unit_test(a_number_of_which_something_is_known_is_not_free),
+		cmocka_unit_test(a_deadline_that_is_left_keeps_no_number),
 		cmocka_unit_test(the_oldest_version_goes),
 		cmocka_unit_test(a_version_is_confirmed_or_ended_once),
 	};
