@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/store/store_conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/plain.h"
+#include "base/proc.h"
+#include "base/replace.h"
+#include "record/fields.h"
+
+#define MODE 0640
+
+static const struct field one_endpoint = { .kind = FIELD_TEXT, .size = ETCD_URL_MAX };
+
+static const struct field conf_fields[] = {
+	RECORD_TEXT(struct store_conf, id),
+	RECORD_LIST(struct store_conf, endpoints, n_endpoints, &one_endpoint),
+	RECORD_TEXT(struct store_conf, prefix),
+	RECORD_TEXT(struct store_conf, user),
+	RECORD_TEXT(struct store_conf, password_file),
+	RECORD_TEXT(struct store_conf, ca),
+	RECORD_TEXT(struct store_conf, certificate),
+	RECORD_TEXT(struct store_conf, key),
+};
+
+static const struct record_kind conf_record =
+        RECORD_OF(struct store_conf, "store", conf_fields, NULL);
+
+static bool is_id(const char *id)
+{
+	return strlen(id) == STORE_ID_MAX - 1 && strspn(id, "0123456789abcdef") == STORE_ID_MAX - 1;
+}
+
+/* "/weir/shop/": plain letters, so that it is the same in a key, in a command line and in etcd's permissions. */
+static bool is_prefix(const char *prefix)
+{
+	size_t n = strlen(prefix);
+
+	return n > 1 && prefix[0] == '/' && prefix[n - 1] == '/' && !strstr(prefix, "//") &&
+	       strspn(prefix,
+	              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == n;
+}
+
+static int refuse_conf(char reason[ETCD_REASON_MAX], const char *text)
+{
+	snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ": %s", text);
+	return -EINVAL;
+}
+
+/* What the table cannot say. */
+static int check_conf(const struct store_conf *c, char reason[ETCD_REASON_MAX])
+{
+	if (!is_id(c->id))
+		return refuse_conf(reason, "id must have 32 digits 0-9 and a-f");
+	if (!c->n_endpoints)
+		return refuse_conf(reason, "endpoints must name at least one member of etcd");
+	if (!is_prefix(c->prefix))
+		return refuse_conf(reason, "prefix must begin and end with a slash, as \"/weir/\"");
+	if (!plain_is(c->user) || !plain_is(c->password_file) || !plain_is(c->ca) ||
+	    !plain_is(c->certificate) || !plain_is(c->key))
+		return refuse_conf(reason, "a name has control characters");
+	if (!*c->certificate != !*c->key)
+		return refuse_conf(reason, "certificate and key need each other");
+	if (!*c->user != !*c->password_file)
+		return refuse_conf(reason, "user and password_file need each other");
+	return 0;
+}
+
+static int fail_file(char reason[ETCD_REASON_MAX], int err)
+{
+	snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ": %s", strerror(-err));
+	return err;
+}
+
+/* A regular file of at most STORE_CONF_MAX bytes, with a NUL behind them. @return 0 or -errno, with a reason */
+static int read_text(const char *path, char **text, char reason[ETCD_REASON_MAX])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err = 0;
+	struct stat st;
+
+	if (fd < 0)
+		return fail_file(reason, -errno);
+	if (fstat(fd, &st))
+		err = fail_file(reason, -errno);
+	else if (!S_ISREG(st.st_mode) || (size_t)st.st_size > STORE_CONF_MAX)
+		err = refuse_conf(reason, "it must be a file of at most 64 KiB");
+	char *bytes = err ? NULL : calloc(1, STORE_CONF_MAX + 1);
+	ssize_t n = bytes ? read(fd, bytes, STORE_CONF_MAX) : 0;
+
+	if (!err && (!bytes || n < 0))
+		err = fail_file(reason, bytes ? -errno : -ENOMEM);
+	close(fd);
+	if (!err && memchr(bytes, '\0', (size_t)n))
+		err = refuse_conf(reason, "it has a NUL");
+	if (err)
+		free(bytes);
+	else
+		*text = bytes;
+	return err;
+}
+
+/* A misspelt name must not be left out silently. */
+static int check_names(json_t *json, char reason[ETCD_REASON_MAX])
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(json, name, value)
+	{
+		size_t i = 0;
+
+		while (i < conf_record.n_fields && strcmp(conf_fields[i].name, name) != 0)
+			i++;
+		if (i < conf_record.n_fields)
+			continue;
+		snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ": there is no setting \"%.60s\"",
+		         plain_is(name) ? name : "");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int read_conf(const char *text, struct store_conf *c, char reason[ETCD_REASON_MAX])
+{
+	char error[RECORD_ERROR_MAX] = "";
+	json_error_t where;
+	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &where);
+	int err = 0;
+
+	if (!json) {
+		snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ":%d: %.160s", where.line,
+		         plain_is(where.text) ? where.text : "is no JSON");
+		return -EINVAL;
+	}
+	err = check_names(json, reason);
+	if (!err && (err = record_from_json(&conf_record, json, c, error)) != 0)
+		snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ": %s",
+		         *error ? error : strerror(-err));
+	json_decref(json);
+	if (!err && !*c->prefix)
+		strcpy(c->prefix, STORE_CONF_PREFIX);
+	return err ? err : check_conf(c, reason);
+}
+
+int store_conf_read(const char *conf_dir, struct store_conf *out, char reason[ETCD_REASON_MAX])
+{
+	char path[PATH_MAX], *text = NULL;
+	struct store_conf *c = calloc(1, sizeof(*c));
+	int err = !c ? -ENOMEM : proc_path(conf_dir, STORE_CONF_FILE, path);
+
+	if (err)
+		fail_file(reason, err);
+	else
+		err = read_text(path, &text, reason);
+	if (!err)
+		err = read_conf(text, c, reason);
+	if (!err)
+		*out = *c;
+	free(text);
+	free(c);
+	return err;
+}
+
+int store_conf_write(const char *conf_dir, const struct store_conf *c, char reason[ETCD_REASON_MAX])
+{
+	char path[PATH_MAX], *text = NULL;
+	int err = check_conf(c, reason);
+
+	if (err)
+		return err;
+	json_t *json = record_to_json(&conf_record, c);
+
+	text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
+	json_decref(json);
+	err = text ? proc_path(conf_dir, STORE_CONF_FILE, path) : -ENOMEM;
+	if (!err)
+		err = replace_file(path, MODE, text, strlen(text), REPLACE_SYNC_NAME);
+	free(text);
+	return err ? fail_file(reason, err) : 0;
+}
+
+/* @p path from @p conf_dir on; "" stays "". */
+static int make_path(const char *conf_dir, const char *path, char out[PATH_MAX])
+{
+	int n = !*path || *path == '/' ? snprintf(out, PATH_MAX, "%s", path)
+	                               : snprintf(out, PATH_MAX, "%s/%s", conf_dir, path);
+
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+int store_conf_settings(const struct store_conf *c, const char *conf_dir, struct etcd_settings *out)
+{
+	int err;
+
+	*out = (struct etcd_settings){ .n_endpoints = c->n_endpoints };
+	memcpy(out->endpoints, c->endpoints, sizeof(out->endpoints));
+	memcpy(out->user, c->user, sizeof(out->user));
+	err = make_path(conf_dir, c->password_file, out->password_file);
+	if (!err)
+		err = make_path(conf_dir, c->ca, out->tls.ca);
+	if (!err)
+		err = make_path(conf_dir, c->certificate, out->tls.certificate);
+	return err ? err : make_path(conf_dir, c->key, out->tls.key);
+}
