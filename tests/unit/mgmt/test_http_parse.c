@@ -162,6 +162,13 @@ static void what_a_request_says_is_understood(void **state)
 	assert_string_equal(request.key, "k");
 }
 
+/* Each bound of the ranges of a token's characters, and each that is in none. */
+static void a_header_may_have_each_character_of_a_token(void **state)
+{
+	(void)state;
+	assert_true(parse_text("GET / HTTP/1.1\r\nHost: a\r\n09azAZ!#$%&'*+-.^_`|~: x\r\n\r\n"));
+}
+
 static void an_escaped_slash_is_no_slash(void **state)
 {
 	(void)state;
@@ -287,6 +294,7 @@ int main(void)
 		cmocka_unit_test(as_many_headers_as_allowed_and_one_more),
 		cmocka_unit_test(paths_and_parameters_at_their_longest),
 		cmocka_unit_test(what_a_request_says_is_understood),
+		cmocka_unit_test(a_header_may_have_each_character_of_a_token),
 		cmocka_unit_test(an_escaped_slash_is_no_slash),
 		cmocka_unit_test(what_a_request_does_not_say_is_not_assumed),
 		cmocka_unit_test(a_login_that_is_too_long_is_not_none),

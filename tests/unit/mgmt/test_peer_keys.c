@@ -120,6 +120,15 @@ static void what_is_too_old_is_refused(void **state)
 	assert_int_equal(read_told(answer), 0);
 }
 
+/* The whole window that a page covers; a second more is refused below. */
+static void what_covers_the_whole_window_is_taken(void **state)
+{
+	(void)state;
+	json_object_set_new(answer, "covered_s", json_integer(600));
+	assert_int_equal(read_told(answer), 0);
+	assert_int_equal(heard->covered_s, 600);
+}
+
 /* One field of one row is wrong: nothing of the answer is used. */
 static void one_malformed_row_refuses_all(void **state)
 {
@@ -256,6 +265,7 @@ int main(void)
 		TEST(a_node_without_weir_dns_says_so),
 		TEST(another_node_or_cluster_is_refused),
 		TEST(what_is_too_old_is_refused),
+		TEST(what_covers_the_whole_window_is_taken),
 		TEST(one_malformed_row_refuses_all),
 		TEST(a_name_that_is_told_twice_refuses_all),
 		TEST(fields_of_another_type_refuse_all),
