@@ -182,6 +182,18 @@ static void each_configured_address_is_shown(void **state)
 	assert_int_equal(count_of("standing_out"), 0);
 }
 
+static void times_of_a_row_are_each_shown_as_they_are(void **state)
+{
+	(void)state;
+	rows[3].differs_ms = NOW_MS - 2000;
+	rows[3].held_ms = 700;
+	publish_page(NOW_MS);
+	expect_text(0, "since", "2023-11-14T22:13:15.000Z");
+	expect_text(0, "differs_since", "2023-11-14T22:13:18.000Z");
+	assert_int_equal(json_integer_value(json_object_get(item_at(0), "held_ms")), 700);
+	assert_true(json_is_null(json_object_get(item_at(1), "differs_since")));
+}
+
 static void without_a_page_that_counts_all_is_unknown(void **state)
 {
 	(void)state;
@@ -336,6 +348,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_node_without_a_daemon_announces_nothing),
 		T(each_configured_address_is_shown),
+		T(times_of_a_row_are_each_shown_as_they_are),
 		T(without_a_page_that_counts_all_is_unknown),
 		T(only_established_neighbours_get_an_address),
 		T(what_the_daemon_did_not_say_is_unknown),

@@ -145,6 +145,38 @@ static void evidence_has_what_failed_and_when(void **state)
 	json_decref(json);
 }
 
+/* --- the whole --- */
+
+/* A return that is held is still in a stage. */
+static void a_stage_is_shown_of_each_way_back(void **state)
+{
+	static const struct {
+		enum operation_state state;
+		enum operation_way way;
+		bool is_shown;
+	} rows[] = {
+		{ OPERATION_RETURNING, OPERATION_BACK, true },
+		{ OPERATION_RETURNING, OPERATION_OUT, true },
+		{ OPERATION_HELD, OPERATION_BACK, true },
+		{ OPERATION_HELD, OPERATION_OUT, false },
+	};
+	static struct operations_item item;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		item.op = op;
+		item.op.state = rows[i].state;
+		item.op.way = rows[i].way;
+		item.op.stage = OPERATION_STAGE_OUTSIDE;
+		json_t *json = operation_show_json(&item);
+		const char *stage = json_string_value(part_of(json, "stage", NULL));
+		assert_int_equal(!!stage, rows[i].is_shown);
+		if (stage)
+			assert_string_equal(stage, operation_stage_text(OPERATION_STAGE_OUTSIDE));
+		json_decref(json);
+	}
+}
+
 /* --- the outlook --- */
 
 static struct model_site sites[] = { { .name = "ams" },
@@ -276,6 +308,7 @@ int main(void)
 		TEST(there_is_evidence_of_what_has_ended),
 		TEST(evidence_has_the_least_margin_of_all_steps),
 		TEST(evidence_has_what_failed_and_when),
+		TEST(a_stage_is_shown_of_each_way_back),
 		TEST(the_outlook_is_of_the_end_of_the_plan),
 		TEST(what_is_not_known_has_no_outlook),
 		TEST(only_sound_observations_of_others_say_whether_a_site_is_up),
