@@ -281,6 +281,9 @@ static void a_new_backup_comes_with_what_the_other_site_must_be_ready_for(void *
 	advice = advice_of(again, m, arena);
 	assert_false(has_advice(&advice, "loopback")); /* told before */
 	assert_true(has_advice(&advice, "it has no check"));
+	((struct model_at *)(uintptr_t)again->services[2].at)->backup_mtu = 1400;
+	advice = advice_of(again, m, arena);
+	assert_true(has_advice(&advice, "packets of 1500 bytes")); /* larger ones than before */
 	plain = model_with("", "");
 	advice = advice_of(plain, m, arena);
 	assert_true(has_advice(&advice, "loopback"));

@@ -87,6 +87,9 @@ static void checks_by_other_sites_are_no_clients(void **state)
 		assert_int_equal(s->established.value, rows[i].established);
 		give_report(w, 0, FLOWS(4000, 4000, 0)); /* fewer than checks: nothing is below 0 */
 		assert_int_equal(gather_ams(w)->flows.value, rows[i].flows == 20 ? 4 : 0);
+		/* what is left of them comes to the backup pool, with its packets */
+		give_report(w, 0, FLOWS(24000, 4000, 20000));
+		assert_int_equal(gather_ams(w)->established.value, 176 - 5 * (20 - rows[i].flows));
 		free_world(w);
 	}
 }
