@@ -327,6 +327,34 @@ static void a_file_that_changes_while_it_is_taken_is_not_taken(void **state)
 	files_fini(&files);
 }
 
+/* Files behind one that changed make no difference, and are not stored. */
+static void the_first_file_that_changed_ends_the_taking(void **state)
+{
+	struct files files = { 0 };
+	char path[PATH_MAX];
+	bool is_whole = true;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		char name[] = { i ? 'b' : 'a', '\0' };
+
+		snprintf(path, sizeof(path), "%s/%s", dir, name);
+		FILE *f = fopen(path, "w");
+		bytes[9]++;
+		assert_int_equal(fwrite(bytes, 1, SIZE, f), SIZE);
+		fclose(f);
+		assert_int_equal(files_add_from(&files, dir, name), 0);
+	}
+	assert_string_equal(files.items[1].name, "b");
+	snprintf(path, sizeof(path), "%s/a", dir);
+	assert_int_equal(truncate(path, 10), 0);
+	assert_int_equal(blobs_import(dir, &files), -ESTALE);
+	bytes[9] -= 2;
+	bytes_held(files.items[1].digest, &is_whole);
+	assert_false(is_whole);
+	files_fini(&files);
+}
+
 /* A read that ends early leaves errno as it was: EINTR of an earlier call must not make it try again without end. */
 static void reading_a_file_that_became_shorter_ends(void **state)
 {
@@ -449,6 +477,7 @@ int main(void)
 		cmocka_unit_test(small_files_that_are_there_already_are_linked),
 		cmocka_unit_test(a_directory_that_is_swept_is_gone_at_once_and_empty_soon),
 		cmocka_unit_test(a_file_that_changes_while_it_is_taken_is_not_taken),
+		cmocka_unit_test(the_first_file_that_changed_ends_the_taking),
 		cmocka_unit_test(reading_a_file_that_became_shorter_ends),
 		cmocka_unit_test(another_users_file_is_not_linked),
 		cmocka_unit_test(what_another_user_has_put_there_is_not_believed),
