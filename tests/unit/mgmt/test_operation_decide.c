@@ -532,6 +532,23 @@ static void a_node_that_is_back_takes_part_again(void **state)
 	assert_string_equal(op.without[0], "fra-3");
 }
 
+/* A node that removed the owner is named before one that is silent; of several, the first. */
+static void the_first_node_that_refuses_is_named(void **state)
+{
+	(void)state;
+	op.state = OPERATION_MOVING;
+	op.n_nodes = 3;
+	for (uint32_t i = 0; i < 3; i++) {
+		strcpy(op.nodes[i], nodes[2 + i].name);
+		nodes[2 + i].reached = false;
+		nodes[2 + i].refuses = i > 0;
+	}
+	assert_false(step_query_guards(&t, OPERATION_DURING));
+	assert_int_equal(op.state, OPERATION_HELD);
+	assert_string_equal(op.hold.code, "owner-removed");
+	assert_non_null(strstr(op.hold.detail, "node fra-2 "));
+}
+
 static void a_new_way_is_judged_by_all_guards_again(void **state)
 {
 	(void)state;
@@ -605,6 +622,32 @@ static void the_margin_is_that_of_the_fullest_receiver(void **state)
 
 /* --- levels beyond the operation's --- */
 
+/* Of a receiver both are needed: one alone does not tell that its clients are well. */
+static void a_receiver_is_fresh_by_all_that_it_measures(void **state)
+{
+	const struct guard_question q = { .op = &op, .facts = &facts, .moment = OPERATION_DURING };
+	const struct operation_value no = { 0 };
+
+	(void)state;
+	op.state = OPERATION_MOVING;
+	op.way = OPERATION_OUT;
+	sites[1].at[0].receives = sites[1].at[1].receives = OPERATION_YES;
+	facts.ttl_s = KNOWN(30);
+	for (unsigned which = 0; which < 32; which++) {
+		struct operation_verdict v = { .ok = true };
+
+		for (int i = 0; i < 2; i++) {
+			sites[i].flows = which & 1 ? KNOWN(100) : no;
+			sites[i].arrivals = which & 2 ? KNOWN(100) : no;
+		}
+		sites[1].repeats = which & 4 ? KNOWN(1) : no;
+		sites[1].drops = which & 8 ? KNOWN(1) : no;
+		facts.ttl_s.known = which & 16;
+		guard_fresh(&q, &v);
+		assert_int_equal(v.ok, which == 31);
+	}
+}
+
 static void what_levels_hold_keeps_the_end_that_has_come(void **state)
 {
 	(void)state;
@@ -656,9 +699,11 @@ int main(void)
 		T(what_is_drained_twice_was_drained_at_first),
 		T(drained_is_empty_once_established_flows_are_silent),
 		T(a_node_that_is_back_takes_part_again),
+		T(the_first_node_that_refuses_is_named),
 		T(a_new_way_is_judged_by_all_guards_again),
 		T(signs_are_compared_with_what_was_first),
 		T(the_margin_is_that_of_the_fullest_receiver),
+		T(a_receiver_is_fresh_by_all_that_it_measures),
 		T(what_levels_hold_keeps_the_end_that_has_come),
 	};
 
