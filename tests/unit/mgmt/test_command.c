@@ -175,6 +175,23 @@ static void a_drain_without_a_ramp_stays_whole_until_it_falls_at_once(void **sta
 	assert_int_equal(level_of(s, back_ms + 1), 0);
 }
 
+/* No time is a time, too: the ramp of the drain is not that of the return. */
+static void a_drain_with_a_ramp_may_fall_at_once(void **state)
+{
+	struct scene *s = *state;
+	struct command c = make_command(COMMAND_DRAIN, "ams");
+	int64_t back_ms = NOW_MS + 10 + LEAD_MS;
+
+	c.now = true;
+	c.over_ms = 100000;
+	assert_int_equal(run_command(s, &c, NOW_MS - 100000), COMMAND_OK);
+	c = make_command(COMMAND_UNDRAIN, "ams");
+	c.over_ms = 0;
+	assert_int_equal(run_command(s, &c, NOW_MS + 10), COMMAND_OK);
+	assert_int_equal(level_of(s, back_ms - 1), 1000000);
+	assert_int_equal(level_of(s, back_ms + 1), 0);
+}
+
 static void the_same_drain_again_changes_the_one_that_is(void **state)
 {
 	struct scene *s = *state;
@@ -562,6 +579,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(now_means_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		        a_drain_without_a_ramp_stays_whole_until_it_falls_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_drain_with_a_ramp_may_fall_at_once, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(the_same_drain_again_changes_the_one_that_is, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_result_says_what_was_done, setup, teardown),

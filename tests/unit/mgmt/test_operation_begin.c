@@ -112,6 +112,16 @@ static void sites_at_different_levels_are_not_one_operation(void **state)
 	assert_non_null(strstr(outcome.text, "different levels"));
 }
 
+/* Also the first of those that are named absent. */
+static void what_is_named_must_be_there(void **state)
+{
+	(void)state;
+	body.without.items[body.without.n++] = "ams-9";
+	assert_false(resolve_body());
+	assert_int_equal(outcome.status, 404);
+	assert_string_equal(outcome.text, "without: there is no node ams-9");
+}
+
 static void of_two_that_are_judged_at_once_one_begins(void **state)
 {
 	(void)state;
@@ -145,6 +155,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(without_a_drain_it_begins_at_the_start),
 		TEST(it_goes_on_above_the_highest_epoch_of_its_sites),
+		TEST(what_is_named_must_be_there),
 		TEST(sites_at_different_levels_are_not_one_operation),
 		TEST(of_two_that_are_judged_at_once_one_begins),
 	};
