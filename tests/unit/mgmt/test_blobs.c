@@ -69,6 +69,28 @@ static void a_file_in_parts_goes_on_where_it_ended(void **state)
 	assert_int_equal(add_part(0, 10), 0); /* it is there */
 }
 
+/* It ended between the last byte and the name: a part of no bytes is enough. */
+static void a_file_that_only_lacks_its_name_gets_it(void **state)
+{
+	char name[DIGEST_TEXT_MAX], path[PATH_MAX], part[PATH_MAX + 8];
+	bool whole;
+
+	(void)state;
+	digest_bytes("named", 5, name);
+	assert_int_equal(blobs_add(dir, name, 5, 0, "name", 4), 0);
+	assert_int_equal(blobs_path(dir, name, path), 0);
+	snprintf(part, sizeof(part), "%s.part", path);
+	FILE *f = fopen(part, "a");
+	assert_non_null(f);
+	fputs("d", f);
+	fclose(f);
+	assert_int_equal(bytes_held(name, &whole), 5);
+	assert_false(whole);
+	assert_int_equal(blobs_add(dir, name, 5, 5, "", 0), 0);
+	assert_int_equal(bytes_held(name, &whole), 5);
+	assert_true(whole);
+}
+
 /* What comes again of a file that is there is no new upload. */
 static void a_file_that_is_there_gets_no_part(void **state)
 {
@@ -467,6 +489,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_file_in_parts_goes_on_where_it_ended),
+		cmocka_unit_test(a_file_that_only_lacks_its_name_gets_it),
 		cmocka_unit_test(a_file_that_is_there_gets_no_part),
 		cmocka_unit_test(other_bytes_than_the_digest_says_are_not_kept),
 		cmocka_unit_test(what_is_no_digest_or_lies_behind_the_end_is_refused),

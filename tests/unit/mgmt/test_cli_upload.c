@@ -186,8 +186,8 @@ static void assert_part(const json_t *p, const struct files_item *item, size_t o
 }
 
 /*
- * One by one: exactly a part, one byte more, what the node has a half of, what it has, and what
- * it says nonsense of.
+ * One by one: exactly a part, one byte more, what the node has a half of, what it has, what
+ * it says nonsense of, and what it has all bytes of that it did not look at before it ended.
  */
 static void large_files_go_up_from_where_the_node_has_them(void **state)
 {
@@ -199,26 +199,28 @@ static void large_files_go_up_from_where_the_node_has_them(void **state)
 	add_bytes("c", 1000);
 	add_bytes("d", 1000);
 	add_bytes("e", 1000);
+	add_bytes("f", 1000);
 	add_bytes("weir.conf", 10);
 	add_many(MANY);
 	posted.have[0] =
 	        "{\"files\":[{\"have\":0},{\"have\":4194303},{\"have\":1000,\"complete\":true},{\"have\":999},"
-	        "{\"have\":1001},{\"have\":-1}]}";
+	        "{\"have\":1001},{\"have\":1000},{\"have\":-1}]}";
 	json_t *out = upload_files(&cli, &files, &status);
 
 	assert_non_null(out);
 	assert_int_equal(posted.n, 3);
-	assert_int_equal(count_parts(0), 6 + MANY);
+	assert_int_equal(count_parts(0), 7 + MANY);
 	assert_string_equal(api_text(find_part(0, 1), "digest", ""), files.items[1].digest);
 	assert_int_equal(json_integer_value(json_object_get(find_part(0, 1), "bytes")),
 	                 PART_MAX + 1);
 	assert_int_equal(count_parts(1), 1);
 	assert_part(find_part(1, 0), &files.items[0], 0, PART_MAX);
-	assert_int_equal(count_parts(2), 4 + MANY);
+	assert_int_equal(count_parts(2), 5 + MANY);
 	assert_part(find_part(2, 0), &files.items[1], PART_MAX - 1, 2);
 	assert_part(find_part(2, 1), &files.items[3], 999, 1);
 	assert_part(find_part(2, 2), &files.items[4], 0, 1000);
-	assert_part(find_part(2, 3), &files.items[5], 0, 10);
+	assert_part(find_part(2, 3), &files.items[5], 1000, 0);
+	assert_part(find_part(2, 4), &files.items[6], 0, 10);
 	assert_string_equal(api_text(find_part(2, 1), "data", ""), "YQ==");
 	/* the configuration itself stays in the request, for a release that looks there */
 	assert_int_equal(json_string_length(json_object_get(out, "weir.conf")), 10);
@@ -246,6 +248,22 @@ static void a_file_of_several_parts_is_sent_whole(void **state)
 	assert_part(find_part(2, 0), &files.items[0], PART_MAX, PART_MAX);
 	assert_part(find_part(3, 0), &files.items[0], 2 * PART_MAX, 5);
 	assert_part(find_part(3, 1), &files.items[1], 0, 10);
+	json_decref(out);
+}
+
+static void each_question_is_answered_for_its_own_files(void **state)
+{
+	int status = CLI_OK;
+
+	(void)state;
+	add_many(4097);
+	posted.have[1] = "{\"files\":[{\"complete\":true}]}";
+	json_t *out = upload_files(&cli, &files, &status);
+
+	assert_non_null(out);
+	assert_int_equal(posted.n, 2 + 4);
+	assert_string_equal(api_text(find_part(2, 0), "digest", ""), files.items[0].digest);
+	assert_string_equal(api_text(find_part(5, 1023), "digest", ""), files.items[4095].digest);
 	json_decref(out);
 }
 
@@ -339,6 +357,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(large_files_go_up_from_where_the_node_has_them,
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_file_of_several_parts_is_sent_whole, set_up,
+		                                tear_down),
+		cmocka_unit_test_setup_teardown(each_question_is_answered_for_its_own_files, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(parts_and_questions_are_bounded, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_management_refuses_ends_it, set_up, tear_down),
