@@ -67,6 +67,7 @@ static void tell_gate(const char *dir, unsigned n, uint64_t document, uint64_t s
 
 	assert_int_equal(stats_create(dir, "dataplane", 16, &s), 0);
 	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_dataplane_ports", "", "beside them"), 99);
+	stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_GAUGE "_of_another", "", "no name"), 98);
 	stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_GAUGE, "", "x"), document);
 	if (n > 1)
 		stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_SINCE_GAUGE, "", "x"), since_ms);
