@@ -74,6 +74,18 @@ int mkdir(const char *path, mode_t mode)
 	return 0;
 }
 
+static bool refuses_owner;
+
+/* In the place of libc's. */
+int fchown(int fd, uid_t uid, gid_t gid)
+{
+	if (refuses_owner) {
+		errno = EPERM;
+		return -1;
+	}
+	return fchownat(fd, "", uid, gid, AT_EMPTY_PATH);
+}
+
 static void each_process_has_its_own_user(void **state)
 {
 	static const struct {
@@ -190,6 +202,25 @@ static void what_another_put_in_a_directorys_place_is_not_given_away(void **stat
 	assert_int_equal(unlink(ours) | rmdir(away) | rmdir(victim) | rmdir(dir), 0);
 }
 
+/* Its process could not write in it, and would find it there at each later start. */
+static void a_directory_that_cannot_be_given_away_is_not_left_behind(void **state)
+{
+	char dir[] = "/tmp/weir-owner-XXXXXX", ours[64];
+	struct stat st;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(dir));
+	snprintf(ours, sizeof(ours), "%s/ours", dir);
+	refuses_owner = true;
+	owner_give_directory(ours, 0750, "dataplane");
+	refuses_owner = false;
+	assert_int_equal(stat(ours, &st), -1);
+	assert_int_equal(errno, ENOENT);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +228,7 @@ int main(void)
 		cmocka_unit_test(a_user_is_believed_as_its_own_process_alone),
 		cmocka_unit_test(troubles_are_listed_one_a_path),
 		cmocka_unit_test(what_another_put_in_a_directorys_place_is_not_given_away),
+		cmocka_unit_test(a_directory_that_cannot_be_given_away_is_not_left_behind),
 	};
 
 	return cmocka_run_group_tests_name("owner users", tests, NULL, NULL);
