@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Whether the process behind a control socket is the one that its name says. */
 #include <errno.h>
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -185,6 +186,32 @@ static void an_answer_is_read_to_its_end_or_says_why(void **state)
 	wire.steps = NULL;
 }
 
+/* As much as a server sends, and not one byte more, however far the buffer has grown. */
+static void an_answer_over_the_limit_is_refused(void **state)
+{
+	static const int all[] = { INT_MAX, INT_MAX, INT_MAX, INT_MAX, INT_MAX, INT_MAX,
+		                   INT_MAX, INT_MAX, INT_MAX, INT_MAX, INT_MAX, INT_MAX };
+	const size_t limit = 4u << 20, room = 4 * limit;
+
+	(void)state;
+	for (size_t more = 0; more < 2; more++) {
+		char *answer = malloc(room), *line = NULL;
+
+		assert_non_null(answer);
+		memset(answer, 'a', room);
+		answer[limit + more] = '\n';
+		memset(&wire, 0, sizeof(wire));
+		wire.steps = all;
+		wire.n_steps = sizeof(all) / sizeof(all[0]);
+		wire.gives = answer;
+		assert_int_equal(read_answer_line(7, &line, UINT64_MAX / 2), more ? -EMSGSIZE : 0);
+		assert_int_equal(line ? strlen(line) : 0, more ? 0 : limit);
+		free(line);
+		free(answer);
+	}
+	wire.steps = NULL;
+}
+
 /* Whoever listens there without being that process is not even asked. */
 static void a_stranger_s_answer_is_not_asked_for(void **state)
 {
@@ -238,6 +265,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_request_is_sent_whole_or_says_why),
 		cmocka_unit_test(an_answer_is_read_to_its_end_or_says_why),
+		cmocka_unit_test(an_answer_over_the_limit_is_refused),
 		cmocka_unit_test(a_stranger_s_answer_is_not_asked_for),
 		cmocka_unit_test(a_server_is_the_process_that_its_socket_is_named_after),
 	};
