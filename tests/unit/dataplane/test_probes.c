@@ -61,14 +61,16 @@ static int fake_counts(const struct probes *p, struct probe_counts *out)
 	return counts_say;
 }
 
+static size_t n_marks = 3;
+
 static int fake_marks(const struct model *m, struct probe_mark **out, size_t *n)
 {
 	static const struct model_backend backend;
 	static const struct model_pool pool;
 
 	(void)m;
-	*n = 3;
-	*out = calloc(*n, sizeof(**out));
+	*n = n_marks;
+	*out = calloc(*n + 1, sizeof(**out));
 	for (size_t i = 0; i < *n; i++)
 		(*out)[i] = (struct probe_mark){ .mark = 1, .pool = &pool, .backend = &backend };
 	return 0;
@@ -77,8 +79,8 @@ static int fake_marks(const struct model *m, struct probe_mark **out, size_t *n)
 static int fake_set(struct probes *p, const struct probe_tunnel *tunnels, size_t n)
 {
 	(void)p, (void)tunnels;
-	assert_int_equal(n, 3);
-	return -E2BIG;
+	assert_int_equal(n, n_marks);
+	return n_marks ? -E2BIG : 0;
 }
 
 static int fake_sources(struct probes *p, const struct prefix *source4,
@@ -94,7 +96,16 @@ static bool fake_hop(const struct hops *h, const struct addr *address, struct ho
 	return false;
 }
 
+static unsigned n_named;
+
+static void fake_ports(struct probes_filler *f, const struct model *m)
+{
+	n_named++;
+	f->n_ports = m->self->n_ports;
+}
+
 /* The private parts too. */
+#define probes_name_ports      fake_ports
 #define probe_marks(m, out, n) fake_marks(m, out, n)
 #define probe_set_tunnels      fake_set
 #define probe_set_sources      fake_sources
@@ -206,6 +217,27 @@ static void a_table_without_room_keeps_what_was_there(void **state)
 	free(before);
 }
 
+/* Ports that were named are let go; without any, a document without probes names none. */
+static void ports_are_let_go_when_no_probe_needs_them(void **state)
+{
+	struct probes_filler f = { .probes = (void *)&f, .n_ports = 2 };
+	struct model_node self = { 0 };
+	const struct model m = { .self = &self, .meta = { .document = 6 } };
+
+	(void)state;
+	n_marks = 0;
+	n_named = 0;
+	probes_apply_model(&f, &m);
+	assert_int_equal(f.n_ports, 0);
+	assert_int_equal(f.applied, 6);
+	self.n_ports = 1;
+	probes_apply_model(&f, &m);
+	assert_int_equal(f.n_ports, 0);
+	assert_int_equal(n_named, 1);
+	n_marks = 3;
+	free(f.tunnels);
+}
+
 static void a_vip_s_way_is_to_be_looked_at(void **state)
 {
 	struct addr vip = addr_at("203.0.113.10"), other = addr_at("203.0.113.11");
@@ -263,6 +295,7 @@ int main(void)
 		cmocka_unit_test(all_entries_of_a_backend_move),
 		cmocka_unit_test(the_way_follows_what_is_known_of_the_hop),
 		cmocka_unit_test(a_table_without_room_keeps_what_was_there),
+		cmocka_unit_test(ports_are_let_go_when_no_probe_needs_them),
 		cmocka_unit_test(a_vip_s_way_is_to_be_looked_at),
 		cmocka_unit_test(ends_are_counted_by_their_own_words),
 	};
