@@ -334,6 +334,26 @@ static void services_with_and_without_a_backup_have_slots_of_their_own(void **st
 		            !backed->backends[k].alive);
 }
 
+/* However many tables it has, and whatever stands beside them. */
+static void a_pool_is_found_at_its_first_table(void **state)
+{
+	struct model_pool names[] = { { .name = "a" }, { .name = "b" }, { .name = "c" } };
+	struct plan_pool plans[6];
+	struct compiler_pool pools[6];
+
+	(void)state;
+	for (size_t from = 0; from <= 6; from++)
+		for (size_t end = from; end <= 6; end++) {
+			for (size_t i = 0; i < 6; i++) {
+				plans[i].model = &names[i < from ? 0 : i < end ? 1 : 2];
+				pools[i].plan = &plans[i];
+			}
+			assert_ptr_equal(compiler_find_pool(pools, 6, "b"),
+			                 from < end ? &pools[from] : NULL);
+		}
+	assert_null(compiler_find_pool(NULL, 0, "b"));
+}
+
 static void a_restart_continues_with_the_backup(void **state)
 {
 	uint16_t before[4096];
@@ -374,6 +394,7 @@ int main(void)
 		TEST(a_peak_of_load_fades),
 		TEST(a_new_backup_moves_no_slot),
 		TEST(services_with_and_without_a_backup_have_slots_of_their_own),
+		TEST(a_pool_is_found_at_its_first_table),
 		TEST(a_restart_continues_with_the_backup),
 	};
 
