@@ -15,6 +15,23 @@ static void both_families_are_proved_and_counted(void **state)
 	assert_in_range(way.n_probes, 6, 10); /* each address once a second */
 }
 
+/* Who waits for the page is woken at once by what changed, and by nothing else. */
+static void readers_are_woken_by_what_changed_alone(void **state)
+{
+	uint32_t epoch;
+
+	(void)state;
+	make_turns(20);
+	for (int i = 0; i < 2; i++) {
+		epoch = page_epoch(prover->page);
+		make_turns(20);
+		assert_int_equal(page_epoch(prover->page), epoch);
+		v0.up = driven.up = !v0.up;
+		make_turns(3);
+		assert_int_equal(page_epoch(prover->page), epoch + 1);
+	}
+}
+
 static void one_refusal_is_looked_at_again_and_two_count(void **state)
 {
 	uint64_t since_ms;
@@ -292,6 +309,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PROVER_TEST(both_families_are_proved_and_counted),
+		PROVER_TEST(readers_are_woken_by_what_changed_alone),
 		PROVER_TEST(one_refusal_is_looked_at_again_and_two_count),
 		PROVER_TEST(what_comes_out_wrong_is_refused),
 		PROVER_TEST(the_reason_is_the_workers_or_the_tables),
