@@ -112,12 +112,49 @@ static void ports_come_and_go(void **state)
 	assert_int_equal(n_rows(METRIC("port_up")), 1);
 }
 
+/* With a backup and without one, a pool's services have slots of their own. */
+static void further_tables_of_a_pool_name_their_backup(void **state)
+{
+	static const struct {
+		const char *metric, *labels;
+	} wanted[] = {
+		{ METRIC("pool_slots"), "pool=\"web-ams\"" },
+		{ METRIC("pool_slots"), "pool=\"web-ams\",backup=\"web-fra\"" },
+		{ METRIC("backend_slots"), "pool=\"web-ams\",backend=\"b\"" },
+		{ METRIC("backend_slots"), "pool=\"web-ams\",backend=\"b\",backup=\"web-fra\"" },
+	};
+
+	for (int alone = 1; alone >= 0; alone--) {
+		struct world *w = &s.second;
+
+		teardown(state);
+		setup(state);
+		w->model.limits.slots = 16384; /* those of the tables before rest yet */
+		w->pools[1].site = &w->sites[1];
+		w->at[0].pool = &w->pools[0];
+		w->at[0].backup = &w->pools[1];
+		w->web_at[0].backup = alone ? NULL : &w->pools[1];
+		s.node.ops = &memory;
+		apply_world(&s, w);
+		s.node.ops = &without_workers;
+		publish_all();
+		for (size_t i = 0; i < COUNT(wanted); i++) {
+			bool is_further = strstr(wanted[i].labels, "backup=") != NULL;
+
+			if ((value_of(wanted[i].metric, wanted[i].labels) >= 0) !=
+			    (alone || !is_further))
+				fail_msg("%d: %s", alone, wanted[i].labels);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		PUBLISH_TEST(workers_count_by_their_own_rows),
 		PUBLISH_TEST(frames_for_the_kernel_are_summed_by_class),
 		PUBLISH_TEST(ports_come_and_go),
+		PUBLISH_TEST(further_tables_of_a_pool_name_their_backup),
 	};
 
 	return cmocka_run_group_tests_name("publish rows", tests, NULL, NULL);
