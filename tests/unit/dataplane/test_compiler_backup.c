@@ -74,6 +74,52 @@ static void own_backends_return_after_ten_seconds(void **state)
 }
 
 /* The site's answer is no word of a backend of the pool. */
+/* Give the pool a third backend of its own, so that one can be held while another serves. */
+static void add_third_backend(void)
+{
+	static struct model_backend backends[3];
+	static struct model_member members[3];
+	static struct model_set set = { 0, INT64_MAX, members, 3 };
+	const uint64_t ids[] = { OWN_A, OWN_A + 1, OWN_B };
+	const uint64_t targets[] = { health_target_backend("web-ams", ids[0]),
+		                     health_target_backend("web-ams", ids[1]),
+		                     health_target_backend("web-ams", ids[2]),
+		                     health_target_backend("web-fra", THEM_A),
+		                     health_target_backend("web-fra", THEM_B) };
+
+	for (int i = 0; i < 3; i++) {
+		backends[i] = second.w.backends[i / 2];
+		backends[i].id = ids[i];
+		members[i] = (struct model_member){ .id = ids[i], .weight = 10 };
+	}
+	second.w.pools[0].backends = backends;
+	second.w.pools[0].n_backends = 3;
+	second.w.pools[0].member_sets = &set;
+	assert_int_equal(health_set_targets(s.health, targets, 5, 3), 0);
+	apply_world(&s, &second.w);
+}
+
+/* The backup's backends, of which none is held, have no say in when. */
+static void what_the_rate_holds_leaves_when_its_window_is_over(void **state)
+{
+	const struct compiler_backend *held;
+
+	(void)state;
+	second.w.pools[0].min_healthy_percent = 0;
+	add_third_backend();
+	set_verdict(OWN_A + 1, HEALTH_UP);
+	set_verdicts(HEALTH_UP, HEALTH_UP);
+	held = compiler_find_backend(find_own(), OWN_B);
+	set_verdict(OWN_A, HEALTH_DOWN);
+	compiler_read_verdicts(&s.node, &s.time);
+	set_verdict(OWN_B, HEALTH_DOWN);
+	compiler_read_verdicts(&s.node, &s.time);
+	pass_ms(GUARD_WINDOW_MS - 1);
+	assert_int_equal(held->reason, EFFECT_REASON_HELD_RATE);
+	pass_ms(1);
+	assert_int_equal(held->reason, EFFECT_REASON_DOWN);
+}
+
 static void a_published_page_tells_of_the_backups_site(void **state)
 {
 	int at = health_find_index(s.health, health_target_service("web", "fra", true));
@@ -380,6 +426,7 @@ int main(void)
 		TEST(a_lost_verdict_moves_nothing),
 		TEST(last_good_holds_only_when_the_backup_is_down_too),
 		TEST(own_backends_return_after_ten_seconds),
+		TEST(what_the_rate_holds_leaves_when_its_window_is_over),
 		TEST(a_published_page_tells_of_the_backups_site),
 		TEST(a_site_that_does_not_answer_is_no_backup),
 		TEST(late_clients_go_to_the_backup_from_their_instant_on),
