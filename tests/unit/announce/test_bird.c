@@ -254,7 +254,7 @@ static void an_older_answer_leaves_a_route_pending(void **state)
 
 static const char *broken_off; /* this question is, once */
 static uint64_t broken_off_ms, repeated_ms;
-static unsigned n_repeated, n_alone;
+static unsigned n_repeated, n_alone, n_forgotten;
 
 static void break_off_once(struct fake *f, const char *question)
 {
@@ -265,6 +265,7 @@ static void break_off_once(struct fake *f, const char *question)
 		broken_off_ms = clock_mono_ms();
 		fake_say(f, "8004 Kernel table is gone\n");
 	} else {
+		n_forgotten += !first_route(f)->imported[DAEMON_NORMAL];
 		n_repeated++;
 		repeated_ms = repeated_ms ? repeated_ms : clock_mono_ms();
 		answer_bird(f, question);
@@ -286,12 +287,13 @@ static void an_urgent_question_that_is_broken_off_is_asked_again(void **state)
 	fake_listen(f);
 	assert_true(fake_run(f, 5000, both_known));
 	broken_off = HOST_QUESTION;
-	broken_off_ms = repeated_ms = n_repeated = n_alone = 0;
+	broken_off_ms = repeated_ms = n_repeated = n_alone = n_forgotten = 0;
 	f->answer = break_off_once;
 	daemon_hurry(f->daemon, &vip);
 	assert_true(fake_run(f, 5000, is_repeated));
 	assert_true(repeated_ms >= broken_off_ms + DAEMON_HURRY_MS);
 	assert_int_equal(n_alone, 2);
+	assert_int_equal(n_forgotten, 0); /* nothing was said of the route */
 	assert_int_equal(f->clients, 1);
 	fake_close(f);
 }
@@ -305,10 +307,11 @@ static void a_list_that_is_broken_off_makes_nothing_urgent(void **state)
 	fake_listen(f);
 	assert_true(fake_run(f, 5000, both_known));
 	broken_off = LIST_QUESTION;
-	broken_off_ms = repeated_ms = n_repeated = n_alone = 0;
+	broken_off_ms = repeated_ms = n_repeated = n_alone = n_forgotten = 0;
 	f->answer = break_off_once;
 	assert_true(fake_run(f, 5000, is_repeated));
 	assert_int_equal(n_alone, 0);
+	assert_int_equal(n_forgotten, 0);
 	fake_close(f);
 }
 
@@ -508,13 +511,46 @@ static void hostile_names_are_left_out(void **state)
 	assert_int_equal(daemon_bird.read(&facts, &q, NULL, NULL, answer, n), 0);
 	assert_int_equal(facts.n_neighbours, DAEMON_NEIGHBOURS_MAX);
 	assert_int_equal(facts.n_omitted, 5);
+}
 
-	char out[DAEMON_QUESTION_MAX];
-	const struct daemon_query channels = { .kind = DAEMON_QUERY_CHANNELS };
+/* What BIRD takes for a number or for two words needs quotes. */
+static void a_name_is_asked_about_in_quotes_if_need_be(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *name, *question;
+	} cases[] = {
+		{ "router1_4", "show protocols all router1_4\n" },
+		{ "r-0", "show protocols all 'r-0'\n" },
+		{ "0r", "show protocols all '0r'\n" },
+		{ "9r", "show protocols all '9r'\n" },
+	};
+	const struct daemon_query q = { .kind = DAEMON_QUERY_CHANNELS };
 
-	n = daemon_bird.write(&facts, &channels, out);
-	assert_int_equal(n, strlen("show protocols all 'r-0'\n"));
-	assert_memory_equal(out, "show protocols all 'r-0'\n", n);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct daemon_facts facts = { .n_neighbours = 1 };
+		char out[DAEMON_QUESTION_MAX + 1] = "";
+
+		strcpy(facts.neighbours[0].name, cases[i].name);
+		out[daemon_bird.write(&facts, &q, out)] = 0;
+		assert_string_equal(out, cases[i].question);
+	}
+}
+
+/* Such lines begin with a plus, and come whenever BIRD has something to say. */
+static void lines_between_those_of_an_answer_are_passed_over(void **state)
+{
+	(void)state;
+	static const char answer[] = "+one <INFO> is said\n" PROTOCOLS;
+	static const char between[] = "2002-Name\n1002-r1 BGP --- up 07:23 Established\n"
+	                              "+<INFO> is said\n r2 BGP --- up 07:23 Established\n0000 \n";
+	struct daemon_facts facts = { .n_neighbours = 0 };
+	const struct daemon_query q = { .kind = DAEMON_QUERY_SESSIONS };
+
+	assert_int_equal(daemon_bird.read(&facts, &q, NULL, NULL, answer, sizeof(answer) - 1), 0);
+	assert_int_equal(facts.n_neighbours, 3);
+	assert_int_equal(daemon_bird.read(&facts, &q, NULL, NULL, between, sizeof(between) - 1), 0);
+	assert_int_equal(facts.n_neighbours, 2);
 }
 
 static struct daemon_route *find_any(void *arg, const struct addr *vip)
@@ -595,6 +631,8 @@ int main(void)
 		T(half_lines_wait_for_their_end),
 		T(wrong_answers_are_strange),
 		T(hostile_names_are_left_out),
+		T(a_name_is_asked_about_in_quotes_if_need_be),
+		T(lines_between_those_of_an_answer_are_passed_over),
 		T(broken_answers_end_nothing),
 		T(nothing_is_read_before_an_answer),
 	};
