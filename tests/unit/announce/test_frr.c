@@ -250,6 +250,37 @@ static void an_answer_without_a_status_is_none(void **state)
 	}
 }
 
+/* A change of exports need not show in the count of the table's versions. */
+static void each_number_of_the_exports_changes_the_stamp(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *version, *sent, *state, *sessions;
+	} cases[] = {
+		{ "5", "7", "Established", "2" }, { "6", "7", "Established", "2" },
+		{ "5", "8", "Established", "2" }, { "5", "7", "Idle", "2" },
+		{ "5", "7", "Established", "3" },
+	};
+	const struct daemon_query q = { .kind = DAEMON_QUERY_SESSIONS };
+	uint64_t stamps[sizeof(cases) / sizeof(cases[0])];
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct daemon_facts facts = { .n_neighbours = 0 };
+		char answer[256] = "";
+
+		snprintf(answer, sizeof(answer),
+		         "{\"ipv4Unicast\":{\"tableVersion\":%s,\"peers\":{\"192.0.2.1\":{"
+		         "\"pfxSnt\":%s,\"state\":\"%s\",\"connectionsEstablished\":%s}}}}",
+		         cases[i].version, cases[i].sent, cases[i].state, cases[i].sessions);
+		assert_int_equal(
+		        daemon_frr.read(&facts, &q, NULL, NULL, answer, strlen(answer) + 4), 0);
+		stamps[i] = facts.stamp;
+		assert_true(stamps[i] != 0);
+		for (size_t k = 0; k < i; k++)
+			assert_true(stamps[k] != stamps[i]);
+	}
+}
+
 static void broken_answers_end_nothing(void **state)
 {
 	(void)state;
@@ -284,11 +315,16 @@ static void broken_answers_end_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(sessions_and_version_are_known),     T(paths_tell_the_tables_apart),
-		T(wrong_answers_are_strange),          T(the_end_of_an_answer_is_found),
-		T(an_unended_answer_is_silence),       T(lists_of_all_releases_are_read),
-		T(an_unended_answer_is_silence),       T(an_answer_without_a_list_is_none),
-		T(an_answer_without_a_status_is_none), T(broken_answers_end_nothing),
+		T(sessions_and_version_are_known),
+		T(paths_tell_the_tables_apart),
+		T(wrong_answers_are_strange),
+		T(the_end_of_an_answer_is_found),
+		T(an_unended_answer_is_silence),
+		T(lists_of_all_releases_are_read),
+		T(an_answer_without_a_list_is_none),
+		T(an_answer_without_a_status_is_none),
+		T(each_number_of_the_exports_changes_the_stamp),
+		T(broken_answers_end_nothing),
 	};
 
 	return cmocka_run_group_tests_name("frr", tests, NULL, NULL);
