@@ -163,6 +163,11 @@ static void who_else_announces_is_known_for_two_seconds(void **state)
 		assert_int_equal(others_announce(&row, now_ms + COMMAND_SAID_MS + 1),
 		                 ANNOUNCE_UNKNOWN);
 	}
+	now_ms += 10000; /* what is no list of names says nothing of the address */
+	expect_reply("{\"do\":\"others\",\"heard\":[\"zoe\",\"ann\"],\"silent\":[],"
+	             "\"addresses\":{\"192.0.2.1\":\"zoe\"}}",
+	             "\"known\":0");
+	assert_int_equal(others_announce(&row, now_ms), ANNOUNCE_UNKNOWN);
 	row.intended.is_shared = false;
 	assert_int_equal(others_announce(&row, now_ms), ANNOUNCE_NO);
 }

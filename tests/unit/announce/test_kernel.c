@@ -428,6 +428,28 @@ static void other_tables_are_emptied_without_the_wait_of_former_ones(void **stat
 	assert_int_equal(a.n_former, 0);
 }
 
+/* Of more than are remembered, those of the latest documents are emptied. */
+static void the_latest_former_tables_are_emptied(void **state)
+{
+	const uint32_t first = 100, last = first + FORMER_TABLES_MAX + 1;
+
+	(void)state;
+	announce_and_wait();
+	for (uint32_t table = first; table <= last; table++)
+		put_route(table, &row.intended.address);
+	fake.change_error = -EPERM;
+	for (uint32_t table = first; table <= last; table++)
+		kernel_use_tables(&a, table, SHUTDOWN_TABLE, now_ms);
+	assert_int_equal(a.n_former, FORMER_TABLES_MAX);
+	for (uint32_t i = 0; i < FORMER_TABLES_MAX; i++)
+		assert_int_equal(a.former[i], last - FORMER_TABLES_MAX + i);
+	fake.change_error = 0;
+	run_rounds(11);
+	assert_int_equal(a.n_former, 0);
+	for (uint32_t table = first; table <= last; table++)
+		assert_int_equal(is_in(table), table == first || table == last);
+}
+
 static void a_former_table_is_kept_until_the_new_one_has_all(void **state)
 {
 	(void)state;
@@ -481,6 +503,7 @@ int main(void)
 		SCENE_TEST(routes_that_are_in_the_new_tables_already_stay),
 		SCENE_TEST(a_former_table_that_stays_full_is_tried_again),
 		SCENE_TEST(other_tables_are_emptied_without_the_wait_of_former_ones),
+		SCENE_TEST(the_latest_former_tables_are_emptied),
 		SCENE_TEST(a_former_table_is_kept_until_the_new_one_has_all),
 		SCENE_TEST(a_former_table_is_kept_while_the_new_one_is_not_read),
 	};

@@ -105,7 +105,12 @@ static void a_move_waits_for_the_daemon(void **state)
 		fake.route.at_ms = now_ms;
 		round_publish(&a, now_ms);
 		assert_true(is_in(NORMAL_TABLE) && is_in(SHUTDOWN_TABLE));
+		assert_int_equal(fake.waits, i + 2);
 	}
+	fake.route.pending = true; /* another question would make its answer void */
+	now_ms += 100;
+	round_publish(&a, now_ms);
+	assert_int_equal(fake.waits, 21);
 	run_rounds(1);
 	assert_true(is_in(NORMAL_TABLE));
 	assert_false(is_in(SHUTDOWN_TABLE));
