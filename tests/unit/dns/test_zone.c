@@ -267,21 +267,27 @@ static void sizes_are_bounded(void **state)
 
 static void zones_need_names_of_their_own(void **state)
 {
-	struct reports reports = { 0 };
+	struct reports reports;
 	struct image *image = NULL;
 	char path[256];
 	const struct zone_source twice[] = { { "shop.test", path }, { "Shop.Test.", path } };
 	const struct zone_source wrong[] = { { "a..b", path } };
-	struct zone_input in = { .zones = twice, .n_zones = 2 };
+	struct zone_input in;
 
 	(void)state;
 	path_of("zone", path);
 	write_text("zone", GOOD);
-	assert_int_equal(zone_compile(&in, keep_message, &reports, &image), -EINVAL);
-	assert_non_null(strstr(reports.text, "zone Shop.Test. is configured twice"));
-	in = (struct zone_input){ .zones = wrong, .n_zones = 1 };
-	assert_int_equal(zone_compile(&in, keep_message, &reports, &image), -EINVAL);
-	assert_non_null(strstr(reports.text, "a..b is not a domain name"));
+	for (unsigned isolate = 0; isolate < 2; isolate++) { /* a bad name is all zones' */
+		in = (struct zone_input){ .zones = twice, .n_zones = 2, .isolate = isolate };
+		reports = (struct reports){ 0 };
+		assert_int_equal(zone_compile(&in, keep_message, &reports, &image), -EINVAL);
+		assert_non_null(strstr(reports.text, "zone Shop.Test. is configured twice"));
+		in.zones = wrong;
+		in.n_zones = 1;
+		reports = (struct reports){ 0 };
+		assert_int_equal(zone_compile(&in, keep_message, &reports, &image), -EINVAL);
+		assert_non_null(strstr(reports.text, "a..b is not a domain name"));
+	}
 }
 
 /* What is taken, and what is said of it. */
@@ -315,6 +321,10 @@ static const struct {
 	  GOOD
 	  "@ NSEC3PARAM 1 0 0 -\na RRSIG A 8 3 60 20300101000000 20200101000000 1 shop.test. YQ==\n",
 	  "zone:6: signed: RRSIG: the zone is signed", 5 },
+	{ "a zone signed with NSEC3",
+	  GOOD
+	  "b4um86eghhds6nea196smvmlo4ors995 NSEC3 1 0 0 - gjeqe526plbf1g8mklp59enfd789njgi A\n",
+	  "zone:5: signed: NSEC3: the zone is signed", 4 },
 };
 
 static void what_is_allowed_and_odd_is_told(void **state)
