@@ -460,6 +460,39 @@ static void tables_change_hands_without_a_loss(void **state)
 	loop_close(loop);
 }
 
+static void hand_table_over(struct key_tables *t)
+{
+	loop_timer_cancel(t->loop, &t->timer);
+	t->timer.cb(t->timer.arg);
+}
+
+/* Counted before it is emptied, and empty before its thread counts in it again. */
+static void what_a_thread_hands_over_is_counted_once(void **state)
+{
+	static struct generation generation = { .steering = &place };
+	static struct serving serving = { .generation = &generation };
+	static struct server server = { .serving = &serving };
+	const struct steering_key key = make_key(7);
+	struct key_tables *t = &server.workers[WORKERS_ALL - 1].key_tables;
+	struct loop *loop;
+
+	(void)state;
+	assert_int_equal(loop_open(&loop), 0);
+	assert_int_equal(key_table_open(t, loop), 0);
+	server.keys = window;
+	for (unsigned i = 1; i <= 4; i++) { /* each of the two tables twice */
+		key_table_count(t, &key, names[0].id, 30);
+		hand_table_over(t);
+		keys_tick(&server, NOW_MS + i * SERVER_KEYS_MS);
+		steer_keys_free(seen);
+		assert_int_equal(steer_keys_read(dir, NOW_MS + i * SERVER_KEYS_MS, &seen), 0);
+		assert_int_equal(queries_of(7, 0), i);
+	}
+	window = server.keys;
+	key_table_close(t);
+	loop_close(loop);
+}
+
 /* What a thread had counted and not handed over yet counts, too. */
 static void what_a_thread_has_when_it_ends_is_not_lost(void **state)
 {
@@ -472,8 +505,7 @@ static void what_a_thread_has_when_it_ends_is_not_lost(void **state)
 	assert_int_equal(loop_open(&loop), 0);
 	assert_int_equal(key_table_open(&worker.key_tables, loop), 0);
 	key_table_count(&worker.key_tables, &key, names[0].id, 30);
-	loop_timer_cancel(loop, &worker.key_tables.timer);
-	worker.key_tables.timer.cb(worker.key_tables.timer.arg); /* one is handed over */
+	hand_table_over(&worker.key_tables);
 	for (int i = 0; i < 2; i++)
 		key_table_count(&worker.key_tables, &key, names[0].id, 30);
 	server.keys = window;
@@ -503,6 +535,7 @@ int main(void)
 		TEST(the_oldest_queries_of_a_key_go_first),
 		TEST(who_meets_in_a_bucket_changes_with_each_table),
 		TEST(tables_change_hands_without_a_loss),
+		TEST(what_a_thread_hands_over_is_counted_once),
 		TEST(what_a_thread_has_when_it_ends_is_not_lost),
 	};
 
