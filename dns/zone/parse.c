@@ -339,7 +339,7 @@ static void store_ldns_record(struct parse *p, const ldns_rr *rr, const struct r
 	name = intern_data_name(p, ldns_rdf_data(owner), ldns_rdf_size(owner), &at);
 	if (name == BUILD_NONE)
 		return;
-	if (how.n && build_is_under(p->b, build_name_at(p->b, name)->fold, p->apex))
+	if (how.n)
 		length = store_names(p, how, data, (size_t)length);
 	if (length >= 0)
 		add_parsed_record(p, type, head->ttl_s, data, (size_t)length);
