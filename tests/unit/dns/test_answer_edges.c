@@ -214,19 +214,21 @@ static void a_site_gives_as_many_addresses_as_a_vip_can_have(void **state)
 	struct arena *arena = arena_new(1 << 20);
 
 	(void)state;
-	for (unsigned i = 0; i < STEERING_ADDRESSES_MAX; i++) {
-		const uint8_t ip4[4] = { 192, 0, 2, (uint8_t)i };
-		uint8_t ip6[16] = { 0x20, 1, 0xd, 0xb8, [15] = (uint8_t)i };
+	for (unsigned four_first = 0; four_first < 2; four_first++) {
+		for (unsigned i = 0; i < STEERING_ADDRESSES_MAX; i++) {
+			const uint8_t ip4[4] = { 192, 0, 2, (uint8_t)i };
+			uint8_t ip6[16] = { 0x20, 1, 0xd, 0xb8, [15] = (uint8_t)i };
 
-		addresses[2 * i] = addr_from4(ip4);
-		addresses[2 * i + 1] = addr_from6(ip6);
+			addresses[(four_first ? 0 : STEERING_ADDRESSES_MAX) + i] = addr_from4(ip4);
+			addresses[(four_first ? STEERING_ADDRESSES_MAX : 0) + i] = addr_from6(ip6);
+		}
+		vip.n_addresses = 2 * STEERING_ADDRESSES_MAX;
+		const struct steering *p = steering_new(&m, arena);
+
+		assert_non_null(p);
+		assert_int_equal(p->services[0].sites[0].n_addresses[0], STEERING_ADDRESSES_MAX);
+		assert_int_equal(p->services[0].sites[0].n_addresses[1], STEERING_ADDRESSES_MAX);
 	}
-	vip.n_addresses = 2 * STEERING_ADDRESSES_MAX;
-	const struct steering *p = steering_new(&m, arena);
-
-	assert_non_null(p);
-	assert_int_equal(p->services[0].sites[0].n_addresses[0], STEERING_ADDRESSES_MAX);
-	assert_int_equal(p->services[0].sites[0].n_addresses[1], STEERING_ADDRESSES_MAX);
 	arena_free(arena);
 }
 
