@@ -119,6 +119,12 @@ static void a_directory_that_is_not_there_is_named(void **state)
 	assert_string_equal(errors.items[0].message,
 	                    "its directory cannot be opened: No such file or directory");
 	model_errors_free(&errors);
+	/* the root is one that is there */
+	assert_int_equal(model_read_config("/nonexistent.conf", NULL, &m, &errors), -ENOENT);
+	assert_int_equal(errors.n_items, 1);
+	assert_string_equal(errors.items[0].file, "/nonexistent.conf");
+	assert_string_equal(errors.items[0].message, "does not exist");
+	model_errors_free(&errors);
 	assert_int_equal(model_read_text("", 0, "x", "/nonexistent", NULL, &m, &errors), -ENOENT);
 	assert_int_equal(errors.n_items, 1);
 	assert_string_equal(errors.items[0].file, "/nonexistent");

@@ -14,6 +14,9 @@
 
 #include <cmocka.h>
 
+#include "base/arena.h"
+#include "fixture.h"
+#include "model/bind.h"
 #include "scanned.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -384,6 +387,27 @@ static void a_scan_without_memory_says_so(void **state)
 	free(text);
 }
 
+/* Who builds a model follows all pointers of what is bound. */
+static void a_tree_is_bound_whole_or_not_at_all(void **state)
+{
+	const struct tree *top = scanned_text(fixture_config);
+	const struct item *item = NULL;
+	size_t room = 0;
+
+	(void)state;
+	assert_non_null(top);
+	for (; !item; room += 256) {
+		struct bind bind = { .errors = &scanned.errors, .arena = arena_new(room) };
+
+		assert_non_null(bind.arena);
+		item = bind_document(&bind, top);
+		assert_int_equal(item == NULL, arena_failed(bind.arena));
+		arena_free(bind.arena);
+	}
+	assert_true(room > 4096);
+	scanned_forget();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -399,6 +423,7 @@ int main(void)
 		cmocka_unit_test(a_document_has_a_million_values),
 		cmocka_unit_test(a_text_may_be_as_long_as_is_allowed),
 		cmocka_unit_test(a_scan_without_memory_says_so),
+		cmocka_unit_test(a_tree_is_bound_whole_or_not_at_all),
 	};
 
 	return cmocka_run_group_tests_name("scan", tests, NULL, NULL);
