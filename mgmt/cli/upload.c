@@ -173,7 +173,7 @@ static int send_file(struct sending *s, const struct files_item *item, uint64_t 
 		ssize_t n = read_upload_part(item, offset, s->room, PART_BYTES_MAX - s->n_bytes);
 		char *text = n >= 0 ? base64_text(s->room, (size_t)n) : NULL;
 
-		if (!text || (n == 0 && item->n_bytes > 0)) {
+		if (!text || (n == 0 && offset < item->n_bytes)) {
 			free(text);
 			return cli_fail(CLI_USAGE, "%s: %s", item->name,
 			                n < 0  ? strerror((int)-n)
