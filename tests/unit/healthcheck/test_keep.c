@@ -18,6 +18,16 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+static bool is_disk_full;
+
+/* In the place of libc's. */
+int fsync(int fd)
+{
+	(void)fd;
+	errno = ENOSPC;
+	return is_disk_full ? -1 : 0;
+}
+
 static void write_text(const char *text)
 {
 	FILE *f = fopen(fixture_path("verdicts"), "w");
@@ -239,6 +249,22 @@ static void a_write_that_failed_says_so_once_and_is_wanted_again(void **state)
 	assert_int_equal(w.last, 0);
 }
 
+/* Whoever waits for the write hears of it, and a later start has the verdicts of before. */
+static void a_full_disk_is_said_and_keeps_the_file_of_before(void **state)
+{
+	struct keep_writer w = { 0 };
+	char text[1024];
+
+	(void)state;
+	write_text("before");
+	is_disk_full = true;
+	assert_int_equal(keep_write(fixture_path("verdicts"), &targets), -ENOSPC);
+	assert_int_equal(keep_start(&w, fixture_path("verdicts"), &targets), 0);
+	assert_int_equal(keep_finish(&w), -ENOSPC);
+	is_disk_full = false;
+	assert_string_equal(read_text(text), "before");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -250,6 +276,7 @@ int main(void)
 		cmocka_unit_test_setup(one_write_at_a_time_is_under_way, set_up),
 		cmocka_unit_test_setup(a_write_that_failed_says_so_once_and_is_wanted_again,
 		                       set_up),
+		cmocka_unit_test_setup(a_full_disk_is_said_and_keeps_the_file_of_before, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
