@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the XDP driver makes of the kernel's answers (xdp_reason.c, xdp_foreign.c, xdp_prove.c). The answers are the test's. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include "bpf/xdp_internal.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+/* --- the kernel --- */
+
+static const char *exists; /* and all above it, on a BPF file system */
+static char made[256];
+
+static int fake_statfs(const char *path, struct statfs *fs)
+{
+	if (strncmp(exists, path, strlen(path)) != 0) {
+		errno = ENOENT;
+		return -1;
+	}
+	*fs = (struct statfs){ .f_type = 0xcafe4a11 };
+	return 0;
+}
+
+static int fake_mkdir(const char *path, mode_t mode)
+{
+	size_t n = strlen(made);
+
+	assert_int_equal(mode, 0700);
+	snprintf(made + n, sizeof(made) - n, "%.60s ", path);
+	errno = EEXIST;
+	return strncmp(exists, path, strlen(path)) ? 0 : -1;
+}
+
+static char link_pin[128];      /* the only pin that is a link, of interface 5 */
+static uint32_t linked, loaded; /* the ids of the link's program and of the descriptor's */
+static uint32_t attached;       /* and of the one that the interface has */
+
+enum { LINK_FD = 7, PROGRAM_FD = 8 };
+
+static int fake_get(const char *path)
+{
+	return strcmp(path, link_pin) ? -ENOENT : dup(STDERR_FILENO);
+}
+
+static int fake_info(int fd, void *info, uint32_t *n)
+{
+	struct bpf_prog_info prog = { .id = loaded };
+	struct bpf_link_info link = { .type = BPF_LINK_TYPE_XDP,
+		                      .prog_id = linked,
+		                      .xdp.ifindex = 5 };
+
+	if (fd == PROGRAM_FD)
+		memcpy(info, &prog, *n < sizeof(prog) ? *n : sizeof(prog));
+	else
+		memcpy(info, &link, *n < sizeof(link) ? *n : sizeof(link));
+	return 0;
+}
+
+static int fake_query(int ifindex, int flags, uint32_t *id)
+{
+	assert_int_equal(ifindex, 5);
+	assert_int_equal(flags, 0);
+	*id = attached;
+	return 0;
+}
+
+/* The private parts too. */
+#define mkdir                          fake_mkdir
+#define statfs(path, fs)               fake_statfs(path, fs)
+#define bpf_obj_get                    fake_get
+#define bpf_obj_get_info_by_fd(f, ...) fake_info(f, __VA_ARGS__)
+#define bpf_xdp_query_id               fake_query
+#include "bpf/xdp_reason.c"
+#undef mkdir
+
+#include "bpf/xdp_foreign.c"
+#include "bpf/xdp_prove.c"
+
+/* --- the tests --- */
+
+static void a_directory_of_pins_is_made_with_all_above_it(void **state)
+{
+	static const struct {
+		const char *exists, *made;
+	} cases[] = {
+		{ "/sys/fs/bpf", "/sys /sys/fs /sys/fs/bpf /sys/fs/bpf/shop /sys/fs/bpf/shop/a " },
+		{ "/sys/fs/bpf/shop/a",
+		  "/sys /sys/fs /sys/fs/bpf /sys/fs/bpf/shop /sys/fs/bpf/shop/a " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct driver_reason reason = { "" };
+
+		exists = cases[i].exists;
+		made[0] = '\0';
+		assert_int_equal(xdp_make_dir("/sys/fs/bpf/shop/a", &reason), 0);
+		assert_string_equal(made, cases[i].made);
+		assert_string_equal(reason.text, "");
+	}
+}
+
+static void make_path(const char *dir, const char *below, char out[128])
+{
+	snprintf(out, 128, "%s%s", dir, below);
+	assert_int_equal(mkdir(out, 0700), 0);
+}
+
+/* Of another cluster, too: its pins are two directories up from those of this node. */
+static void whose_program_is_on_a_busy_port_is_found_by_its_pins(void **state)
+{
+	char dir[] = "/tmp/weir-pins-XXXXXX", path[128], wanted[256];
+	struct driver_reason reason;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	make_path(dir, "/shop", path);
+	make_path(dir, "/shop/ams-1", path);
+	make_path(dir, "/other", path);
+	make_path(dir, "/other/fra:1", path);
+	snprintf(link_pin, sizeof(link_pin), "%s/other/fra:1/link-eth0:5", dir);
+	snprintf(path, sizeof(path), "%s/shop/ams-1", dir);
+	assert_int_equal(xdp_explain_busy(&reason, -EBUSY, path, "eth0.5", 5), -EBUSY);
+	snprintf(wanted, sizeof(wanted),
+	         "weir-dataplane --detach --cluster other --node fra.1 --bpf-dir %s", dir);
+	if (!strstr(reason.text, wanted))
+		fail_msg("%s", reason.text);
+	assert_int_equal(xdp_explain_busy(&reason, -EBUSY, path, "eth0.5", 6), -EBUSY);
+	assert_non_null(strstr(reason.text, "another XDP program is attached to eth0.5"));
+	link_pin[0] = '\0';
+	snprintf(path, sizeof(path), "rm -r %s", dir);
+	assert_int_equal(system(path), 0);
+}
+
+/* The link is ours, and the interface runs what the descriptor has: then frames prove something. */
+static void a_port_is_ours_by_its_link_and_by_what_it_runs(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t linked, attached;
+		int err;
+	} cases[] = {
+		{ "ours", 33, 33, 0 },
+		{ "the link has another program", 34, 33, -ENOLINK },
+		{ "the interface runs another program", 33, 34, -ENOLINK },
+		{ "the interface runs none", 33, 0, -ENOLINK },
+	};
+
+	(void)state;
+	loaded = 33;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct xdp_driver d = { .now.prog_fd = PROGRAM_FD, .n_ports = 1 };
+
+		d.ports[0] = (struct xdp_port){ .link_fd = LINK_FD, .shown.ifindex = 5 };
+		linked = cases[i].linked;
+		attached = cases[i].attached;
+		if (check_port(&d, 5) != cases[i].err)
+			fail_msg("%s", cases[i].why);
+		assert_int_equal(d.ports[0].shown.program, cases[i].attached);
+		assert_int_equal(check_port(&d, 6), -ENOLINK);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_directory_of_pins_is_made_with_all_above_it),
+		cmocka_unit_test(whose_program_is_on_a_busy_port_is_found_by_its_pins),
+		cmocka_unit_test(a_port_is_ours_by_its_link_and_by_what_it_runs),
+	};
+
+	return cmocka_run_group_tests_name("xdp parts", tests, NULL, NULL);
+}
