@@ -129,12 +129,39 @@ static void what_was_not_answered_on_a_port_that_goes_is_forgiven(void **state)
 	}
 }
 
+/* More than there are chains: each next hop is found again, by its address and its port. */
+static void each_next_hop_is_found_behind_others(void **state)
+{
+	enum { VIAS = HOP_BUCKETS + 100 };
+	struct hops *h = calloc(1, sizeof(*h));
+
+	(void)state;
+	assert_non_null(h);
+	h->vias = calloc(VIAS, sizeof(*h->vias));
+	h->max = VIAS;
+	assert_non_null(h->vias);
+	assert_int_equal(loop_open(&h->loop), 0);
+	memset(h->via_buckets, 0xff, sizeof(h->via_buckets));
+	for (uint32_t refs = 1; refs <= 2; refs++)
+		for (uint32_t i = 0; i < VIAS; i++) {
+			const uint8_t address[4] = { 10, 0, (uint8_t)(i >> 9), (uint8_t)(i >> 1) };
+			const struct addr a = addr_from4(address);
+
+			assert_int_equal(reference_via(h, &a, 5 + i % 2), i);
+			assert_int_equal(h->vias[i].refs, refs);
+		}
+	loop_close(h->loop);
+	free(h->vias);
+	free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_table_that_cannot_be_read_is_asked_for_again),
 		cmocka_unit_test(a_port_is_up_as_long_as_before_only_if_it_was_up),
 		cmocka_unit_test(what_was_not_answered_on_a_port_that_goes_is_forgiven),
+		cmocka_unit_test(each_next_hop_is_found_behind_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
