@@ -15,6 +15,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <sys/stat.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 
 #include "bpf/xdp_internal.h"
@@ -79,7 +81,26 @@ static int fake_query(int ifindex, int flags, uint32_t *id)
 	return 0;
 }
 
+static long barrier_says;
+static unsigned slept_us;
+
+static long fake_barrier(long number, int command, int flags, int cpu)
+{
+	assert_int_equal(number, SYS_membarrier);
+	assert_int_equal(command, MEMBARRIER_CMD_GLOBAL);
+	assert_int_equal(flags | cpu, 0);
+	return barrier_says;
+}
+
+static int fake_sleep(useconds_t us)
+{
+	slept_us += us;
+	return 0;
+}
+
 /* The private parts too. */
+#define syscall                        fake_barrier
+#define usleep                         fake_sleep
 #define mkdir                          fake_mkdir
 #define statfs(path, fs)               fake_statfs(path, fs)
 #define bpf_obj_get                    fake_get
@@ -90,6 +111,9 @@ static int fake_query(int ifindex, int flags, uint32_t *id)
 
 #include "bpf/xdp_foreign.c"
 #include "bpf/xdp_prove.c"
+#undef statfs
+#undef bpf_obj_get_info_by_fd
+#include "bpf/xdp_driver.c"
 
 /* --- the tests --- */
 
@@ -176,12 +200,24 @@ static void a_port_is_ours_by_its_link_and_by_what_it_runs(void **state)
 	}
 }
 
+/* Until no program runs that reads the former tables; where the kernel cannot tell, long enough. */
+static void programs_are_waited_for_by_the_kernel_or_by_the_clock(void **state)
+{
+	(void)state;
+	wait_for_programs(NULL);
+	assert_int_equal(slept_us, 0);
+	barrier_says = -1;
+	wait_for_programs(NULL);
+	assert_int_equal(slept_us, 20000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_directory_of_pins_is_made_with_all_above_it),
 		cmocka_unit_test(whose_program_is_on_a_busy_port_is_found_by_its_pins),
 		cmocka_unit_test(a_port_is_ours_by_its_link_and_by_what_it_runs),
+		cmocka_unit_test(programs_are_waited_for_by_the_kernel_or_by_the_clock),
 	};
 
 	return cmocka_run_group_tests_name("xdp parts", tests, NULL, NULL);
