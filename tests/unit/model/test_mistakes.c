@@ -455,7 +455,6 @@ static void mistakes_in_an_include_name_its_file_and_line(void **state)
 	fixture_write_text("more.conf", "# a comment\n\nfoo = 1;\n");
 	char *both = fixture_edit(text, "weight = 50", "weight = -50");
 	struct model_errors errors = read_refused(both, strlen(both));
-	show_errors(&errors);
 	assert_int_equal(errors.n_total, 2);
 	for (size_t i = 0; i < 2; i++) {
 		bool inner = strcmp(errors.items[i].field, "foo") == 0;
@@ -551,6 +550,20 @@ static void the_first_mistake_is_said_in_one_line(void **state)
 	assert_string_equal(said, "");
 }
 
+/* Two that are wrong are not the same address twice. */
+static void wrong_addresses_are_not_compared(void **state)
+{
+	(void)state;
+	char *text = fixture_edit(fixture_config, "\"198.51.100.10\"", "\"x\", \"y\"");
+	struct model_errors errors = read_refused(text, strlen(text));
+
+	assert_int_equal(errors.n_total, 2);
+	assert_string_equal(errors.items[0].field, "vips[1].addresses[0]");
+	assert_string_equal(errors.items[1].field, "vips[1].addresses[1]");
+	model_errors_free(&errors);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -567,6 +580,7 @@ int main(void)
 		cmocka_unit_test(effective_documents_may_not_include),
 		cmocka_unit_test(the_first_mistake_is_said_in_one_line),
 		cmocka_unit_test(more_than_a_thousand_mistakes_are_counted),
+		cmocka_unit_test(wrong_addresses_are_not_compared),
 	};
 
 	return cmocka_run_group_tests_name("mistakes", tests, fixture_setup, fixture_teardown);
