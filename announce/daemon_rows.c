@@ -325,20 +325,12 @@ bool daemon_rows_choose(struct daemon *d, uint64_t now_ms, uint64_t *at_ms, stru
 
 /* --- answers --- */
 
-struct scope {
-	const struct daemon *d;
-	const struct daemon_sent *sent;
-};
-
-static struct daemon_route *find_in_scope(void *arg, const struct addr *vip)
+/* A row that was not asked about may be in an answer as well: what it says there is not shown. */
+static struct daemon_route *find_fresh(void *arg, const struct addr *vip)
 {
-	const struct scope *scope = arg;
-	struct daemon_row *row = daemon_rows_find(scope->d, vip);
-	size_t at = row ? (size_t)(row - scope->d->rows) : 0;
+	struct daemon_row *row = daemon_rows_find(arg, vip);
 
-	return row && at >= scope->sent->first && at - scope->sent->first < scope->sent->n
-	               ? &row->fresh
-	               : NULL;
+	return row ? &row->fresh : NULL;
 }
 
 /* Nothing was answered: who waits still waits. */
@@ -392,14 +384,13 @@ static bool show_row(struct daemon *d, const struct daemon_sent *s, struct daemo
 
 int daemon_rows_receive(struct daemon *d, const struct daemon_sent *s, size_t n, bool *news)
 {
-	struct scope scope = { d, s };
 	uint64_t took_ns = clock_mono_ns() - s->sent_ns;
 	size_t n_changed = 0;
 	int err;
 
 	for (size_t i = s->first; i < s->first + s->n; i++)
 		d->rows[i].fresh = (struct daemon_route){ 0 };
-	err = d->ops->read(&d->facts, &s->question, find_in_scope, &scope, d->answer, n);
+	err = d->ops->read(&d->facts, &s->question, find_fresh, d, d->answer, n);
 	if (err == -EPROTO)
 		return err;
 	d->is_known = true;
