@@ -258,11 +258,11 @@ static int read_sessions(struct daemon_facts *f, const char *at, const char *end
 
 	f->n_neighbours = f->n_omitted = 0;
 	err = read_list(f, &before, at, end, LISTED_ALL);
-	if (err || !f->n_omitted)
+	if (!f->n_omitted)
 		return err;
-	f->n_neighbours = f->n_omitted = 0;
-	err = read_list(f, &before, at, end, LISTED_UP);
-	return err ? err : read_list(f, &before, at, end, LISTED_DOWN);
+	f->n_neighbours = f->n_omitted = 0; /* whether it is a list is the same each time */
+	(void)read_list(f, &before, at, end, LISTED_UP);
+	return read_list(f, &before, at, end, LISTED_DOWN);
 }
 
 static bool has_start(const struct bird_line *line, const char *start)
