@@ -22,6 +22,7 @@
 #include "healthcheck/checker.h"
 #include "mgmt/store/files.h"
 #include "tests/fail/fail.h"
+#include "weir/explain.h"
 #include "weir/health.h"
 #include "weir/json.h"
 #include "weir/model.h"
@@ -137,6 +138,25 @@ static int load_generation(void)
 	return err;
 }
 
+/* Without memory there is none, or one with fewer steps. */
+static int explain_answer(void)
+{
+	const struct explain_request request = { .name = "a.shop.example", .type = "AAAA" };
+	struct explanation *e = NULL;
+	int err = explain_dns(&dirs, &request, &e);
+
+	for (size_t i = 0; e && i < e->n_errors; i++)
+		if (strstr(e->errors[i], "Cannot allocate memory")) /* a key that is not read */
+			err = -ENOMEM;
+		else
+			note_report(NULL,
+			            &(struct zones_message){ .file = "", .text = e->errors[i] });
+	if (!err && strcmp(e->rcode, "NOERROR") != 0)
+		err = -EPROTO;
+	explain_free(e);
+	return err;
+}
+
 static int take_document(void)
 {
 	static struct checker checker;
@@ -193,6 +213,7 @@ static const struct {
 	{ "a document in weir-dataplane", make_draft },
 	{ "a document in weir-health", take_document },
 	{ "a document and its zones in weir-dns", load_generation },
+	{ "what weir explains of an answer", explain_answer },
 };
 
 static bool run_case(size_t i)
