@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How weir-announce starts, and what it says of a document that is refused; files are real. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "announce/document.h"
+#include "base/loop.h"
+#include "base/proc.h"
+#include "weir/stats.h"
+
+static char dir[64], done[128];
+
+static void note_call(const char *what)
+{
+	size_t n = strlen(done);
+
+	snprintf(done + n, sizeof(done) - n, "%s%s", n ? ", " : "", what);
+}
+
+static int edge_start(struct document_thread *t)
+{
+	assert_null(t);
+	note_call("read");
+	return 0;
+}
+
+static void edge_tick(struct document_thread *t)
+{
+	assert_null(t);
+}
+
+static void edge_beat(struct loop *l, uint64_t *word)
+{
+	assert_true(l && word);
+	note_call("beat");
+}
+
+static void edge_end(struct stats *s, const char *job)
+{
+	assert_non_null(s);
+	note_call(job);
+}
+
+static void edge_ready(void)
+{
+	note_call("ready");
+}
+
+static int edge_run(struct loop *l)
+{
+	assert_non_null(l);
+	note_call("run");
+	return 0;
+}
+
+int weir_main(int argc, char **argv);
+
+#define document_start edge_start
+#define document_tick  edge_tick
+#define loop_beat      edge_beat
+#define stats_job_end  edge_end
+#define proc_ready     edge_ready
+#define loop_run       edge_run
+#define main           weir_main
+#include "announce/main.c"
+#undef main
+
+static struct announce_process process;
+
+static int make_directory(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/weir-announce-XXXXXX");
+	*done = 0;
+	process = (struct announce_process){ .announcer.dataplane_fd = -1 };
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(process.dirs.run, sizeof(process.dirs.run), "%s", dir);
+	snprintf(process.dirs.state, sizeof(process.dirs.state), "%s", dir);
+	snprintf(process.announcer.run_dir, sizeof(process.announcer.run_dir), "%s", dir);
+	return 0;
+}
+
+static int remove_directory(void **state)
+{
+	char command[96];
+
+	(void)state;
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+static void without_its_pages_it_does_not_start(void **state)
+{
+	(void)state;
+	snprintf(process.dirs.run, sizeof(process.dirs.run), "%.60s/none", dir);
+	assert_int_equal(open_pages(&process), -ENOENT);
+	assert_null(process.announcer.stats);
+}
+
+/* Who sees no job expects turns of the loop. */
+static void the_start_ends_when_turns_are_counted(void **state)
+{
+	struct announcer *a = &process.announcer;
+
+	(void)state;
+	assert_int_equal(open_pages(&process), 0);
+	assert_int_equal(loop_open(&a->loop), 0);
+	assert_int_equal(run_announcements(&process), 0);
+	assert_string_equal(done, "read, beat, start, ready, run");
+	close_announcements(&process);
+}
+
+static void a_refused_document_says_what_is_in_force(void **state)
+{
+	static const struct model_node node = { .name = "mid" };
+	struct model model = { .self = &node, .meta.document = 7 };
+	struct conditions *seen = malloc(sizeof(*seen));
+
+	(void)state;
+	assert_non_null(seen);
+	assert_int_equal(open_pages(&process), 0);
+	strcpy(process.refused, "line 1: what");
+	for (unsigned i = 0; i < 2; i++) {
+		process.announcer.model = i ? &model : NULL;
+		state_conditions(&process);
+		assert_int_equal(conditions_read(dir, "announce", seen), 0);
+		assert_int_equal(seen->document, i ? 7 : 0);
+		assert_string_equal(seen->items[0].code, "document-refused");
+		assert_string_equal(
+		        seen->items[0].text,
+		        i ? "the newest document is refused, the one before stays in force: "
+		            "line 1: what"
+		          : "the newest document is refused, none is in force, and announcements "
+		            "stay as they are: line 1: what");
+	}
+	*process.refused = 0;
+	state_conditions(&process);
+	assert_int_equal(conditions_read(dir, "announce", seen), 0);
+	for (uint32_t i = 0; i < seen->n; i++)
+		assert_string_not_equal(seen->items[i].code, "document-refused");
+	stats_close(process.announcer.stats);
+	announced_close(process.announcer.page);
+	free(process.announcer.left);
+	free(seen);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(without_its_pages_it_does_not_start),
+		T(the_start_ends_when_turns_are_counted),
+		T(a_refused_document_says_what_is_in_force),
+	};
+
+	return cmocka_run_group_tests_name("announce main", tests, NULL, NULL);
+}
