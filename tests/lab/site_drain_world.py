@@ -128,8 +128,9 @@ class SiteDrainWorld(World):
 
     def choose_big(self) -> None:
         """The first resolver of ams is the big one; or the first one that goes where and when the scene wants."""
-        server = self.plan.sites[1].dns4
-        of_ams = [k for k in range(KEYS) if self.ask(server, resolver_address(k, False)) == "ams"]
+        def find() -> list[int]:
+            return [k for k in range(KEYS) if self.ask(self.plan.sites[1].dns4, resolver_address(k, False)) == "ams"]
+        of_ams = wait_until(find, 20, "fra's name server names ams", 0.2)
         self.big = of_ams[0]
         if self.wish.big_gate:
             with self.drained("ams"):
