@@ -296,6 +296,101 @@ static void what_cannot_be_a_record_is_damage(void **state)
 	}
 }
 
+/* A record that cannot be written: what was to be written with it is not there either. */
+static void what_fails_midway_leaves_all_as_it_was(void **state)
+{
+	static const struct copy_thing t = { "t" };
+	struct shared_record list[] = { { .name = "a", .text = (char[]){ "{1}" }, .revision = 1 },
+		                        { .name = "bad", .text = (char[]){ "{2}" }, .revision = 2 },
+		                        { .name = "c", .text = (char[]){ "{3}" }, .revision = 3 } };
+	const char *before = "1: kept={\"change\":\"c\",\"text\":\"k\"}@1";
+	struct shared_answer a = { .result = SHARED_UNKNOWN };
+	struct shared_change c;
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_int_equal(change_one(s, "kept", 0, "k"), SHARED_DONE);
+	store_close(s);
+	damage_copy(&f, "CREATE TRIGGER full BEFORE INSERT ON shared WHEN NEW.name='bad'"
+	                " BEGIN SELECT RAISE(ABORT, 'no room'); END");
+	s = open_store(&f);
+	shared_change_begin(&c, "c2");
+	shared_change_see(&c, "kept", 1);
+	for (size_t i = 0; i < 3; i++)
+		shared_change_put(&c, list[i].name, &thing_record, &t);
+	assert_true(copy_decide(s, &c, &a) < 0);
+	assert_int_equal(a.result, SHARED_UNKNOWN); /* untouched */
+	assert_string_equal(store_reason(s), "no room");
+	shared_change_fini(&c);
+	assert_copy(s, "", before);
+	assert_true(copy_follow(s, 5, list, 3) < 0);
+	assert_copy(s, "", before);
+	assert_true(copy_replace(s, 5, list, 3) < 0);
+	assert_copy(s, "", before);
+	assert_int_equal(copy_follow(s, 5, list, 1), 0);
+	store_close(s);
+	fixture_remove(&f);
+}
+
+/* What a change rests on cannot be read: then it is not decided, whichever of them it is. */
+static void what_cannot_be_compared_is_not_decided(void **state)
+{
+	static const char *const names[] = { "a", "b", "d" };
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(change_one(s, names[i], 0, "x"), SHARED_DONE);
+	store_close(s);
+	damage_copy(&f, "UPDATE shared SET revision=-1 WHERE name='b'");
+	s = open_store(&f);
+	for (size_t first = 0; first < 3; first++) {
+		struct shared_answer a = { .result = SHARED_UNKNOWN };
+		struct shared_change c;
+
+		shared_change_begin(&c, "c2");
+		for (size_t i = 0; i < 3; i++)
+			shared_change_see(&c, names[(first + i) % 3],
+			                  (int64_t)((first + i) % 3) + 1);
+		shared_change_remove(&c, "a");
+		assert_int_equal(copy_decide(s, &c, &a), -EBADMSG);
+		assert_int_equal(a.result, SHARED_UNKNOWN);
+		shared_change_fini(&c);
+	}
+	assert_copy(s, "a", "3: a={\"change\":\"c\",\"text\":\"x\"}@1");
+	store_close(s);
+	fixture_remove(&f);
+}
+
+/* Another process writes: nobody waits for ever, and nothing is half-done. */
+static void a_lock_of_another_process_is_said(void **state)
+{
+	struct shared_answer a;
+	struct shared_change c;
+	char path[PATH_MAX];
+	struct fixture f;
+	sqlite3 *db;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	snprintf(path, sizeof(path), "%s/%s", f.state, PROC_STORE_FILE);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+	shared_change_begin(&c, "c");
+	shared_change_remove(&c, "a");
+	assert_int_equal(copy_decide(s, &c, &a), -EBUSY);
+	shared_change_fini(&c);
+	sqlite3_close(db);
+	assert_copy(s, "", "0:");
+	store_close(s);
+	fixture_remove(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -306,6 +401,9 @@ int main(void)
 		cmocka_unit_test(a_record_is_read_by_name),
 		cmocka_unit_test(a_receiver_that_refuses_ends_it),
 		cmocka_unit_test(what_cannot_be_a_record_is_damage),
+		cmocka_unit_test(what_fails_midway_leaves_all_as_it_was),
+		cmocka_unit_test(what_cannot_be_compared_is_not_decided),
+		cmocka_unit_test(a_lock_of_another_process_is_said),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

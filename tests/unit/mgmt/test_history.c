@@ -55,6 +55,13 @@ static uint64_t in_force(const struct version_history *h, int64_t now_ms)
 	return v ? v->number : 0;
 }
 
+/* Version 1, and version 2 with its deadline. */
+static void take_two(struct version_history *h)
+{
+	receive_version(h, 1, 0, 0, &at_10s);
+	receive_version(h, 2, 1, 5000, &at_10s);
+}
+
 /* What a change rests on and writes, as "see NAME@REVISION ... put NAME=TEXT ... remove NAME" */
 static void assert_change(const struct shared_change *c, const char *expected)
 {
@@ -131,6 +138,7 @@ static void what_is_no_record_of_ours_is_refused_and_changes_nothing(void **stat
 		{ "mark/1", "{\"mark\":\"none\"}", -EBADMSG },
 		{ "mark/1", "{\"mark\":\"perhaps\"}", -EBADMSG },
 		{ "mark/1", "{\"mark\":\"ended\",\"time_ms\":-1}", -EBADMSG },
+		{ "mark/1", "{\"mark\":\"ended\",\"time_ms\":253402300800000}", -EBADMSG },
 		{ "mark/1", "{\"mark\":\"ended\",\"author\":\"\\u001b[2J\"}", -EBADMSG },
 		{ "mark/1", "{\"mark\":\"ended\",\"reason\":\"\\u001b[2J\"}", -EBADMSG },
 		{ "mark/1", "{\"mark\":\"ended\",\"node\":\"\\u001b[2J\"}", -EBADMSG },
@@ -159,6 +167,27 @@ static void what_is_no_record_of_ours_is_refused_and_changes_nothing(void **stat
 		assert_string_equal(history_version(h, 1, &mark)->digest, D1);
 		assert_int_equal(mark, CHAIN_UNMARKED);
 	}
+	history_free(h);
+}
+
+static void a_list_is_all_there_is(void **state)
+{
+	struct version_history *h = history_new();
+	struct version v = { .digest = D2 };
+	struct shared_change c;
+
+	(void)state;
+	take_two(h);
+	history_clear(h);
+	assert_null(history_head(h));
+	assert_null(history_in_force(h, 0));
+	assert_null(history_version(h, 1, NULL));
+	assert_null(history_version(h, 2, NULL)); /* of which a deadline is left */
+	shared_change_begin(&c, "c");
+	assert_int_equal(history_apply(h, 0, HISTORY_REFUSE, NULL, &v, &c), 0);
+	assert_int_equal(c.seen[0].revision, 0); /* there is no head any more */
+	assert_int_equal(v.number, 1);
+	shared_change_fini(&c);
 	history_free(h);
 }
 
@@ -507,6 +536,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(records_come_in_any_order),
 		cmocka_unit_test(what_is_no_record_of_ours_is_refused_and_changes_nothing),
+		cmocka_unit_test(a_list_is_all_there_is),
 		cmocka_unit_test(too_many_are_refused),
 		cmocka_unit_test(a_deadline_begins_once_and_ends_with_the_mark),
 		cmocka_unit_test(deadlines_outlive_a_restart),

@@ -184,6 +184,8 @@ static void numbered_names_are_read_as_they_are_written(void **state)
 		{ "mark/-1", 0 },
 		{ "mark/ 1", 0 },
 		{ "marks/1", 0 },
+		{ "mark.1", 0 },
+		{ "nark/1", 0 },
 		{ "mar/1", 0 },
 		{ "version/1", 0 },
 		{ "", 0 },
