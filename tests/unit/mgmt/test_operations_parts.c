@@ -346,6 +346,30 @@ static void rounds_are_as_frequent_as_they_must_be(void **state)
 	assert_int_equal(pause_ms(&this_node), OPERATIONS_FAST_MS);
 }
 
+/* Nothing is done for one that is over, and none is in the way of another. */
+static void what_is_over_is_neither_run_nor_in_the_way(void **state)
+{
+	struct operation_snapshot *v = calloc(1, sizeof(*v));
+	char ids[OPERATIONS_MAX][MODEL_ID_MAX];
+
+	(void)state;
+	assert_non_null(v);
+	v->core = &this_node;
+	keep_record("o1", "ams-1", OPERATION_DONE);
+	keep_record("o2", "ams-1", OPERATION_MOVING);
+	keep_record("o3", "fra-1", OPERATION_MOVING);
+	keep_record("o4", "fra-1", OPERATION_ABORTED);
+	for (int own = 0; own < 2; own++) {
+		assert_int_equal(list_live(&this_node, own, ids), 1);
+		assert_string_equal(ids[0], own ? "o2" : "o3");
+	}
+	list_others(v);
+	assert_int_equal(v->n_others, 2);
+	for (size_t i = 0; i < 2; i++)
+		assert_true(!strcmp(v->others[i].id, "o2") || !strcmp(v->others[i].id, "o3"));
+	free(v);
+}
+
 /* --- what is written --- */
 
 static void a_write_that_is_over_ends_its_override(void **state)
@@ -417,6 +441,7 @@ int main(void)
 		TEST(a_record_that_was_replaced_is_another),
 		TEST(announcements_change_with_a_write_of_their_own),
 		TEST(rounds_are_as_frequent_as_they_must_be),
+		TEST(what_is_over_is_neither_run_nor_in_the_way),
 		TEST(a_write_that_is_over_ends_its_override),
 		TEST(a_record_that_makes_no_override_writes_nothing),
 		TEST(only_steps_go_to_peers_this_way),
