@@ -296,6 +296,23 @@ static void what_moves_is_asked_for_fast(void **state)
 	}
 }
 
+/* As many are up as before, and yet others. */
+static void what_moves_from_one_service_to_another_moves(void **state)
+{
+	uint64_t now_ms = fake_ms;
+
+	(void)state;
+	follow_document(&this_node);
+	for (size_t i = 0; i < 4; i++)
+		observe_health(i, i ? HEALTH_UP : HEALTH_DOWN);
+	assert_true(in_motion(&this_node, now_ms));
+	now_ms += MOTION_MS;
+	assert_false(in_motion(&this_node, now_ms));
+	observe_health(0, HEALTH_UP);
+	observe_health(1, HEALTH_DOWN);
+	assert_true(in_motion(&this_node, now_ms));
+}
+
 static void this_node_tells_what_it_sees_of_the_services(void **state)
 {
 	char key[PEER_PAGE_HEX_MAX];
@@ -374,6 +391,7 @@ int main(void)
 		T(who_does_not_answer_is_left_alone_for_a_while),
 		T(each_answer_is_published_once),
 		T(what_moves_is_asked_for_fast),
+		T(what_moves_from_one_service_to_another_moves),
 		T(this_node_tells_what_it_sees_of_the_services),
 		T(rounds_ask_as_often_as_they_should),
 	};

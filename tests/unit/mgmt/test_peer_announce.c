@@ -229,6 +229,23 @@ static void this_node_tells_what_it_announces_and_how_old_that_is(void **state)
 	        "announced");
 }
 
+/* Who knows one address does not know another in its place. */
+static void another_address_is_another_state(void **state)
+{
+	char known[2][ANNOUNCE_OWN_HEX_MAX];
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		assert_true(addr_is4(&rows[1].address));
+		rows[1].address.bytes[15] ^= (uint8_t)i; /* the last byte */
+		show_own_page();
+		assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 200);
+		snprintf(known[i], sizeof(known[i]), "%s",
+		         json_string_value(json_object_get(reply.json, "state")));
+	}
+	assert_string_not_equal(known[0], known[1]);
+}
+
 /* A filter of the routing daemon, or sessions that are all down: the address reaches nobody. */
 static void what_is_known_to_reach_nobody_is_not_announced(void **state)
 {
@@ -274,6 +291,7 @@ int main(void)
 		T(over_long_queries_are_refused),
 		T(a_flood_of_questions_ends_before_weir_announce),
 		T(this_node_tells_what_it_announces_and_how_old_that_is),
+		T(another_address_is_another_state),
 		T(what_is_known_to_reach_nobody_is_not_announced),
 		T(without_a_page_nothing_is_known),
 	};
