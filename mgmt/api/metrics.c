@@ -246,10 +246,9 @@ static void put_pages(FILE *out, const struct look *l, bool former)
 	size_t max = 2, n = 0;
 
 	for (int p = 0; p <= OBSERVE_COUNT; p++) {
-		if (!(p < OBSERVE_COUNT ? l->processes[p].running : l->supervisor.running) ||
-		    stats_reader_open(l->core->dirs.run, page_name(p), &readers[p]))
-			readers[p] = NULL;
-		max += readers[p] ? 2 * stats_reader_n(readers[p]) : 0;
+		if ((p < OBSERVE_COUNT ? l->processes[p].running : l->supervisor.running) &&
+		    !stats_reader_open(l->core->dirs.run, page_name(p), &readers[p]))
+			max += 2 * stats_reader_n(readers[p]);
 	}
 	struct metric_row *rows = calloc(max, sizeof(*rows));
 	for (int p = 0; rows && p <= OBSERVE_COUNT; p++)
