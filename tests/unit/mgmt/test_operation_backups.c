@@ -177,6 +177,20 @@ static void without_the_effect_nothing_is_said_of_readiness(void **state)
 	json_decref(list);
 }
 
+/* A node that its document does not have is at no site. */
+static void a_node_without_a_row_knows_no_backup(void **state)
+{
+	struct model none = m;
+
+	(void)state;
+	none.self = NULL;
+	json_t *list = backup_status_json(&(struct backup_evidence){ .m = &none });
+
+	assert_true(json_is_array(list));
+	assert_int_equal(json_array_size(list), 0);
+	json_decref(list);
+}
+
 /* With @p n backends at @p rows, of this table. */
 static struct effect *write_page(char dir[64], uint64_t table, bool has_backup,
                                  const struct effect_backend *rows, size_t n)
@@ -454,6 +468,7 @@ int main(void)
 		TEST(people_read_which_backup_would_not_serve_and_why),
 		TEST(a_backup_that_nothing_probes_is_not_known_to_be_ready),
 		TEST(without_the_effect_nothing_is_said_of_readiness),
+		TEST(a_node_without_a_row_knows_no_backup),
 		TEST(each_cause_has_a_sentence_of_its_own),
 		TEST(what_the_tables_know_comes_before_what_probes_found),
 		TEST(a_page_that_is_missing_is_named),

@@ -359,6 +359,9 @@ static void the_document_names_what_is_gone(void **state)
 	snprintf(w->op.targets[0].site, sizeof(w->op.targets[0].site), "rom");
 	gather_ams(w);
 	assert_int_equal(w->observed.facts.document, OPERATION_DOCUMENT_SITE_GONE);
+	w->snapshot.m = NULL;
+	operation_gather(&w->snapshot, &w->op, 1000, &w->observed);
+	assert_int_equal(w->observed.facts.document, OPERATION_DOCUMENT_UNKNOWN);
 	free_world(w);
 }
 
