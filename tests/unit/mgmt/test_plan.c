@@ -208,6 +208,42 @@ static void diffs_are_unified_and_minimal(void **state)
 	}
 }
 
+/* Their bytes are not in memory. */
+static void of_large_files_sizes_and_digests_are_shown(void **state)
+{
+	static const char digest[2][DIGEST_TEXT_MAX] = {
+		"0123456789abcdef00000000000000000000000000000000000000000000000",
+		"fedcba987654321000000000000000000000000000000000000000000000000"
+	};
+	static const struct {
+		bool was, is;
+		const char *diff;
+	} rows[] = {
+		{ true, true,
+		  "--- a/f\n+++ b/f\n70 bytes, then 71 bytes: 0123456789abcdef, then fedcba9876543210\n" },
+		{ false, true,
+		  "--- /dev/null\n+++ b/f\n0 bytes, then 71 bytes: -, then fedcba9876543210\n" },
+		{ true, false,
+		  "--- a/f\n+++ /dev/null\n70 bytes, then 0 bytes: 0123456789abcdef, then -\n" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct files from = { 0 }, to = { 0 };
+
+		if (rows[i].was)
+			assert_int_equal(files_add_path(&from, "f", "/one", digest[0], 70), 0);
+		if (rows[i].is)
+			assert_int_equal(files_add_path(&to, "f", "/two", digest[1], 71), 0);
+		char *diff = linediff_files(&from, &to);
+
+		assert_string_equal(diff, rows[i].diff);
+		free(diff);
+		files_fini(&from);
+		files_fini(&to);
+	}
+}
+
 /* Apply a unified diff of one file: what is left must be the other. */
 static void apply_diff(const char *from, const char *diff, char *out)
 {
@@ -316,6 +352,7 @@ int main(void)
 		cmocka_unit_test(a_plan_tells_who_looks_at_vips),
 		cmocka_unit_test(a_risk_is_a_sentence_with_its_figure_and_limit),
 		cmocka_unit_test(diffs_are_unified_and_minimal),
+		cmocka_unit_test(of_large_files_sizes_and_digests_are_shown),
 		cmocka_unit_test(applying_a_diff_gives_the_other_file),
 	};
 
