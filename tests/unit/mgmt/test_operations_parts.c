@@ -5,9 +5,11 @@
  */
 #include "asked.h"
 
+#include "mgmt/api/handle.h"
 #include "mgmt/api/operations_internal.h"
 
 /* The private parts too. */
+#include "mgmt/api/operation_order.c"
 #include "mgmt/api/operation_snapshot.c"
 #include "mgmt/api/operations.c"
 #include "mgmt/api/operations_query.c"
@@ -370,6 +372,58 @@ static void what_is_over_is_neither_run_nor_in_the_way(void **state)
 	free(v);
 }
 
+/* Who takes an operation does so at its own node: no peer passes that on. */
+static void a_peer_passes_on_each_order_but_one(void **state)
+{
+	static const struct {
+		const char *word;
+		unsigned status;
+	} rows[] = { { "hold", 200 },   { "resume", 200 },  { "abort", 200 }, { "take", 400 },
+		     { "return", 200 }, { "further", 200 }, { "own", 400 },   { "", 400 } };
+
+	(void)state;
+	core_unlock(&this_node);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct http_request r = { .method = "POST" };
+		struct http_reply reply = { 0 };
+
+		snprintf(r.parts[0], sizeof(r.parts[0]), "o9");
+		snprintf(r.parts[1], sizeof(r.parts[1]), "%s", rows[i].word);
+		r.json = json_pack("{s:s, s:i, s:s, s:s}", "principal", "token:amy", "by_ms", 1,
+		                   "author", "amy", "reason", "a test");
+		handle_peer_operation_order(&this_node, &r, &reply);
+		if (reply.status != rows[i].status)
+			fail_msg("%s: %u", rows[i].word, reply.status);
+		json_decref(r.json);
+		http_reply_fini(&reply);
+	}
+	core_lock(&this_node);
+}
+
+/* All that a person says of where it is to go arrives there. */
+static void a_redirect_goes_where_it_was_ordered(void **state)
+{
+	static const struct operation_facts facts = { .self = "ams-1" };
+	const struct operation_order order = { .what = OPERATION_ORDER_REDIRECT,
+		                               .author = "amy",
+		                               .reason = "a test",
+		                               .goal_ppm = 700000,
+		                               .over_ms = 5000,
+		                               .until_ms = MODEL_TIME_NEVER - 1,
+		                               .withdraw = true };
+	char error[OPERATION_DETAIL_MAX] = "";
+
+	(void)state;
+	op.state = OPERATION_RESTING;
+	op.level_ppm = 300000;
+	assert_int_equal(run_engine_order(&op, &facts, &order, error), 0);
+	assert_int_equal(op.goal_ppm, 700000);
+	assert_int_equal(op.over_ms, 5000);
+	assert_int_equal(op.until_ms, MODEL_TIME_NEVER - 1);
+	assert_true(op.withdraw);
+	assert_false(op.now);
+}
+
 /* --- what is written --- */
 
 static void a_write_that_is_over_ends_its_override(void **state)
@@ -442,6 +496,8 @@ int main(void)
 		TEST(announcements_change_with_a_write_of_their_own),
 		TEST(rounds_are_as_frequent_as_they_must_be),
 		TEST(what_is_over_is_neither_run_nor_in_the_way),
+		TEST(a_peer_passes_on_each_order_but_one),
+		TEST(a_redirect_goes_where_it_was_ordered),
 		TEST(a_write_that_is_over_ends_its_override),
 		TEST(a_record_that_makes_no_override_writes_nothing),
 		TEST(only_steps_go_to_peers_this_way),
