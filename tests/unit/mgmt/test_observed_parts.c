@@ -267,6 +267,15 @@ static void who_asks_whether_it_answers_is_told(void **state)
 	assert_string_equal(answer.text, "ok\n");
 }
 
+static void keys_are_told_with_who_tells_them(void **state)
+{
+	(void)state;
+	handle_peer_keys(&this_node, &(struct http_request){ .method = "GET" }, &answer);
+	assert_int_equal(answer.status, 200);
+	assert_string_equal(json_string_value(json_object_get(answer.json, "node")), "ams-1");
+	assert_string_equal(json_string_value(json_object_get(answer.json, "cluster")), "shop");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -276,6 +285,7 @@ int main(void)
 		T(a_wait_ends_with_an_event_its_time_or_its_client),
 		T(waits_are_bounded_by_kind),
 		T(a_node_says_what_it_is),
+		T(keys_are_told_with_who_tells_them),
 		T(who_asks_whether_it_answers_is_told),
 	};
 

@@ -176,6 +176,22 @@ static void each_drain_has_its_own_times(void **state)
 	}
 }
 
+/* Its numbers begin anew, and with what the command has changed. */
+static void an_abort_is_the_first_of_its_epoch(void **state)
+{
+	const struct operation_person person = { .author = "jw", .reason = "a test" };
+	char error[OPERATION_DETAIL_MAX] = "";
+
+	(void)state;
+	op.state = OPERATION_MOVING;
+	op.way = OPERATION_OUT;
+	op.seq = 9;
+	assert_int_equal(operation_abort(&op, &facts, &person, NOW_MS, error), 0);
+	assert_int_equal(op.state, OPERATION_ABORTING);
+	assert_int_equal(op.epoch, 4);
+	assert_int_equal(op.seq, 1);
+}
+
 static void a_state_begins_with_its_clocks_at_zero(void **state)
 {
 	(void)state;
@@ -684,6 +700,7 @@ int main(void)
 		T(what_has_ended_sends_nobody_to_the_backup),
 		T(an_abort_goes_back_to_where_it_began),
 		T(each_drain_has_its_own_times),
+		T(an_abort_is_the_first_of_its_epoch),
 		T(a_state_begins_with_its_clocks_at_zero),
 		T(a_failure_ends_when_the_operation_goes_on),
 		T(what_goes_on_does_so_with_the_key_of_now),
