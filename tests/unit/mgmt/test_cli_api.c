@@ -402,6 +402,30 @@ static void a_member_of_another_kind_is_none(void **state)
 	json_decref(o);
 }
 
+/* A link is whose it is, whatever it leads to. */
+static void a_socket_of_another_user_is_not_trusted(void **state)
+{
+	char dir[] = "/tmp/weir-api.XXXXXX", target[64], link[64];
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	assert_non_null(mkdtemp(dir));
+	snprintf(target, sizeof(target), "%s/file", dir);
+	snprintf(link, sizeof(link), "%s/link", dir);
+	assert_false(is_foreign(link)); /* there is none */
+	fclose(fopen(target, "w"));
+	assert_int_equal(symlink(target, link), 0);
+	assert_false(is_foreign(target) || is_foreign(link));
+	assert_int_equal(lchown(link, 54321, 54321), 0);
+	assert_true(is_foreign(link));
+	assert_int_equal(chown(target, 54321, 54321), 0);
+	assert_true(is_foreign(target));
+	unlink(link);
+	unlink(target);
+	rmdir(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,6 +441,7 @@ int main(void)
 		cmocka_unit_test(the_exit_status_says_where_a_change_is),
 		cmocka_unit_test(each_status_of_http_has_an_exit_status),
 		cmocka_unit_test(names_are_escaped_for_a_path),
+		cmocka_unit_test(a_socket_of_another_user_is_not_trusted),
 		cmocka_unit_test(a_member_of_another_kind_is_none),
 	};
 

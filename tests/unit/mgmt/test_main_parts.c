@@ -305,6 +305,26 @@ static void a_control_socket_that_was_removed_is_made_again(void **state)
 	assert_ptr_equal(process.local, &listened);
 }
 
+/* As at a terminal, and as at the service manager: both end it in order. */
+static void both_signals_of_an_end_stop_the_loop(void **state)
+{
+	static const int signals[] = { SIGTERM, SIGINT };
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		(void)asked_setup(state);
+		snprintf(process.core.dirs.run, sizeof(process.core.dirs.run), "%s",
+		         this_node.dirs.run);
+		assert_int_equal(open_mgmt_loop(&process), 0);
+		loop_timer_cancel(process.loop, &process.tick);
+		assert_int_equal(kill(getpid(), signals[i]), 0);
+		assert_int_equal(loop_run(process.loop), 0);
+		ctl_close(process.ctl);
+		loop_close(process.loop);
+		(void)asked_teardown(state);
+	}
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -315,6 +335,7 @@ int main(void)
 		T(the_other_nodes_are_peers),
 		T(gauges_say_what_is_in_force),
 		T(a_node_asks_its_peers_if_it_can),
+		T(both_signals_of_an_end_stop_the_loop),
 		T(the_control_socket_says_what_it_takes),
 		T(a_control_socket_that_was_removed_is_made_again),
 	};
