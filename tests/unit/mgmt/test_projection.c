@@ -3,6 +3,8 @@
  * The projection of an operation's steps, against brute force (projection_scene.h). Then what a
  * projection must not do: read what is missing as 0, count clients twice, or trust a peer.
  */
+#include "mgmt/operations/projector.c" /* the private parts too */
+
 #include "tests/unit/mgmt/projection_scene.h"
 
 static void each_step_is_what_the_crowd_would_do(void **state)
@@ -426,10 +428,28 @@ static void the_plan_tells_how_many_queries_come_at_the_shortest_ttl(void **stat
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Numbers of names are anywhere in 32 bits; each is found in the order of all. */
+static void a_name_is_found_wherever_its_number_is(void **state)
+{
+	struct projector_name rows[99];
+	struct projector p = { .names = rows, .n_names = 99 };
+
+	(void)state;
+	for (uint32_t i = 0; i < 99; i++)
+		rows[i] = (struct projector_name){ .id = i * 2654435761u, .number = i };
+	qsort(rows, 99, sizeof(rows[0]), by_id);
+	for (uint32_t i = 0; i < 99; i++) {
+		assert_non_null(find_name(&p, i * 2654435761u));
+		assert_int_equal(find_name(&p, i * 2654435761u)->number, i);
+	}
+	assert_null(find_name(&p, 7));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(each_step_is_what_the_crowd_would_do),
+		TEST(a_name_is_found_wherever_its_number_is),
 		TEST(several_sites_are_projected_jointly),
 		TEST(one_service_at_a_site_moves_alone),
 		TEST(a_level_of_others_stays_and_a_drain_begins_where_it_is),
