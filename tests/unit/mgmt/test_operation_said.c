@@ -7,12 +7,31 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <cmocka.h>
 
 #include "mgmt/api/operation_measure.h"
+
+static unsigned n_found;
+
+/* A host that has another address on each way. */
+static int fake_getsockname(int s, struct sockaddr *address, socklen_t *size)
+{
+	int err = getsockname(s, address, size);
+
+	if (!err && address->sa_family == AF_INET)
+		((struct sockaddr_in *)(void *)address)->sin_addr.s_addr =
+		        htonl(INADDR_LOOPBACK + n_found++);
+	return err;
+}
+
+#define getsockname fake_getsockname
+#include "mgmt/api/operation_checks.c" /* its edge is ours */
+#undef getsockname
 
 /* fra-1 checks the VIP of ams; that of fra is its own. */
 static struct model_site model_sites[] = { { .name = "ams" }, { .name = "fra", .index = 1 } };
@@ -65,25 +84,31 @@ static void checks_that_do_not_get_through_are_not_told(void **state)
 	}
 }
 
-/* Of the site that is checked alone; where the kernel has no way there is no address. */
+/* Of the site that is checked alone, and of the first of its addresses; where the kernel has no way there is no address. */
 static void a_node_says_from_where_its_checks_come(void **state)
 {
 	static const struct {
-		const char *checks, *vip, *sources;
+		const char *checks, *vip, *second, *sources;
 	} rows[] = {
-		{ "{\"web\":{\"ams\":1}}", "127.0.0.1", "{\"ams\":{\"ipv4\":\"127.0.0.1\"}}" },
-		{ "{\"web\":{\"ams\":1}}", "255.255.255.255", "{\"ams\":{}}" },
-		{ "{}", "127.0.0.1", "{}" },
+		{ "{\"web\":{\"ams\":1}}", "127.0.0.1", NULL,
+		  "{\"ams\":{\"ipv4\":\"127.0.0.1\"}}" },
+		{ "{\"web\":{\"ams\":1}}", "127.0.0.1", "127.0.0.2",
+		  "{\"ams\":{\"ipv4\":\"127.0.0.1\"}}" },
+		{ "{\"web\":{\"ams\":1}}", "255.255.255.255", NULL, "{\"ams\":{}}" },
+		{ "{}", "127.0.0.1", NULL, "{}" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		json_t *checks = json_loads(rows[i].checks, 0, NULL);
-		struct addr address;
+		struct addr addresses[2];
 
-		assert_int_equal(addr_parse(rows[i].vip, &address), 0);
-		vips[0].addresses = &address;
-		vips[0].n_addresses = 1;
+		n_found = 0;
+		assert_int_equal(addr_parse(rows[i].vip, &addresses[0]), 0);
+		if (rows[i].second)
+			assert_int_equal(addr_parse(rows[i].second, &addresses[1]), 0);
+		vips[0].addresses = addresses;
+		vips[0].n_addresses = rows[i].second ? 2 : 1;
 		json_t *sources = operation_check_sources_json(&m, checks);
 		char *text = json_dumps(sources, JSON_COMPACT);
 

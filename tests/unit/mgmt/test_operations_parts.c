@@ -424,6 +424,18 @@ static void a_redirect_goes_where_it_was_ordered(void **state)
 	assert_false(op.now);
 }
 
+/* The configuration gives fra-1 no address. */
+static void who_has_no_address_is_not_asked(void **state)
+{
+	static struct asking a;
+
+	(void)state;
+	a = (struct asking){ .core = &this_node };
+	list_queried_peers(&a);
+	assert_string_equal(a.cluster, "shop");
+	assert_int_equal(a.n, 0);
+}
+
 /* --- what is written --- */
 
 static void a_write_that_is_over_ends_its_override(void **state)
@@ -498,6 +510,7 @@ int main(void)
 		TEST(what_is_over_is_neither_run_nor_in_the_way),
 		TEST(a_peer_passes_on_each_order_but_one),
 		TEST(a_redirect_goes_where_it_was_ordered),
+		TEST(who_has_no_address_is_not_asked),
 		TEST(a_write_that_is_over_ends_its_override),
 		TEST(a_record_that_makes_no_override_writes_nothing),
 		TEST(only_steps_go_to_peers_this_way),
