@@ -83,6 +83,7 @@ class Completion(WithNode):
         (("disable", "backend", "ams-b2"), ["web-ams/ams-b2"]),
         (("disable", "backend", "b1"), ["web-ams/b1", "web-fra/b1"]),
         (("disable", "backend", "nosuch"), []),
+        (("disable", "backend", ""), ["web-ams/ams-b2", "web-ams/b1", "web-fra/b1"]),
         (("drill", "backup", "a"), ["ams"]),
         (("dns", "explain", "w"), ["www.shop.example"]),
         (("status", "--pool", "web-f"), ["web-fra"]),
