@@ -13,6 +13,8 @@
 #include "mgmt/store/gather.h"
 #include "mgmt/store/includes.h"
 
+#include "mgmt/store/gather.c" /* the private parts too */
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The documented values, not the code's own: a change of those is seen. */
@@ -525,6 +527,38 @@ static void mistakes_and_warnings_name_files_as_they_were_given(void **state)
 	files_fini(&f);
 }
 
+/* To the nanosecond, in whatever order the directory tells them; the one that is laid out is none. */
+static void the_newest_other_version_is_linked_to(void **state)
+{
+	const struct fixture *x = *state;
+	char names[4][DIGEST_TEXT_MAX], parent[256], found[PATH_MAX];
+
+	snprintf(parent, sizeof(parent), "%.200s/versions", x->root);
+	assert_int_equal(mkdir(parent, 0755), 0);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		digest_bytes(&i, sizeof(i), names[i]);
+		assert_int_equal(mkdir(path_in(parent, names[i]), 0755), 0);
+	}
+	for (size_t i = 0; i < COUNT(names); i++)
+		for (size_t own = 0; own < COUNT(names); own++) {
+			for (size_t k = 0; k < COUNT(names); k++) {
+				/* i is the newest, then the one behind it, and so on */
+				long age = (long)((k + COUNT(names) - i) % COUNT(names));
+				const struct timespec times[2] = {
+					{ 0, UTIME_OMIT }, { 1000 - age / 2, 500 - age % 2 }
+				};
+
+				assert_int_equal(
+				        utimensat(AT_FDCWD, path_in(parent, names[k]), times, 0),
+				        0);
+			}
+			assert_true(find_earlier(parent, names[own], found));
+			assert_string_equal(
+			        found,
+			        path_in(parent, names[own == i ? (i + 1) % COUNT(names) : i]));
+		}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -532,6 +566,7 @@ int main(void)
 		cmocka_unit_test(names_stay_below_their_directory),
 		cmocka_unit_test(limits_of_a_version_are_exact),
 		cmocka_unit_test(the_digest_is_of_names_and_contents),
+		TEST(the_newest_other_version_is_linked_to),
 		TEST(what_is_read_is_a_regular_file_up_to_its_limit),
 		TEST(what_is_damaged_at_equal_length_is_laid_out_again),
 		TEST(many_files_are_all_laid_out),
