@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How `weir wait` asks, what it says meanwhile and how it ends (mgmt/cli/cmd_why.c). Time and
- * management are the test's.
+ * How `weir wait` asks, what it says meanwhile and how it ends (mgmt/cli/cmd_why.c); and how an
+ * operation is followed (mgmt/cli/op_wait.c). Time and management are the test's.
  */
 #include "shown.h"
 
@@ -59,6 +59,16 @@ static int fake_ask(const struct cli *cli, const struct api_request *request,
 #define nanosleep        fake_sleep
 #define api_call_quietly fake_ask
 #include "mgmt/cli/cmd_why.c" /* its edges are ours */
+#undef STEP_MS
+#undef REPORT_MS
+#undef REQUEST_MS
+#undef SILENT_MS
+#include "mgmt/cli/op_wait.c"
+
+void op_print(const json_t *body)
+{
+	printf("at last %s\n", api_text(body, "state", "?"));
+}
 
 static const char *timeout;
 static bool in_json;
@@ -216,6 +226,34 @@ static void json_is_printed_when_it_is_so(void **state)
 	in_json = false;
 }
 
+/* Each silence is of its own: management that is restarted twice has not been away for so long. */
+static void silence_counts_from_the_last_answer(void **state)
+{
+	static const struct answered rows[] = {
+		{ CLI_UNREACHABLE, 0, NULL, 100000 },
+		{ CLI_OK, 200, "{\"id\":\"o1\",\"state\":\"moving\",\"seq\":2}", 0 },
+		{ CLI_UNREACHABLE, 0, NULL, 100000 },
+		{ CLI_OK, 200, "{\"id\":\"o1\",\"state\":\"drained\",\"seq\":3}", 0 },
+	};
+	const struct cli cli = { 0 };
+	json_t *first = json_loads("{\"id\":\"o1\",\"state\":\"moving\",\"seq\":1}", 0, NULL);
+
+	(void)state;
+	script = rows;
+	n_script = sizeof(rows) / sizeof(rows[0]);
+	n_asked = 0;
+	clock_ms = 1000;
+	shown_begin();
+	int status = op_follow(&cli, first, OP_THERE, true);
+
+	shown_end();
+	assert_int_equal(status, CLI_OK);
+	assert_int_equal(n_asked, sizeof(rows) / sizeof(rows[0]));
+	assert_string_equal(asked, "/v1/operations/o1?wait_ms=2000&since=2");
+	assert_non_null(strstr(shown, "\nat last drained\n"));
+	json_decref(first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +263,7 @@ int main(void)
 		cmocka_unit_test(what_will_not_come_ends_it_at_once),
 		cmocka_unit_test(it_says_every_five_seconds_that_it_waits),
 		cmocka_unit_test(a_limit_is_a_duration),
+		cmocka_unit_test(silence_counts_from_the_last_answer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
