@@ -49,7 +49,7 @@ struct book {
 	int64_t due_ms[WORLD_NODES][VERSIONS_MAX];
 	bool known[WORLD_NODES][VERSIONS_MAX];
 	char boot[WORLD_NODES][PENDING_BOOT_MAX];
-	uint32_t wipes[WORLD_NODES];
+	uint32_t wipes[WORLD_NODES], starts[WORLD_NODES];
 	int64_t ran_ms[WORLD_NODES]; /* when it last ran */
 	/* what the store says, read again once it has changed */
 	size_t read_events;
@@ -236,22 +236,24 @@ static void judge_store(struct world *w)
 	}
 }
 
-/* A deadline begins when a node that looks on sees a version; it stands still while the node does not run. */
+/* A deadline begins when a node that looks on sees a version; it stands still while the machine does not run. */
 static void follow_deadlines(struct world *w, uint32_t i)
 {
 	struct world_node *n = &w->node[i];
 	int64_t off_ms = w->now_ms - book.ran_ms[i];
-	bool restarted = strcmp(book.boot[i], n->boot) != 0, wiped = book.wipes[i] != n->wipes;
+	bool rebooted = strcmp(book.boot[i], n->boot) != 0, started = book.starts[i] != n->starts,
+	     wiped = book.wipes[i] != n->wipes;
 
 	for (uint64_t number = 1; number <= book.head && number < VERSIONS_MAX; number++) {
 		const struct version *v = history_version(n->history, number, NULL);
 
 		if (wiped)
 			book.due_ms[i][number] = 0;
-		else if (restarted && book.due_ms[i][number])
-			book.due_ms[i][number] = book.due_ms[i][number] <= book.ran_ms[i]
-			                                 ? 1 /* it had passed */
-			                                 : book.due_ms[i][number] + off_ms;
+		else if (started && book.due_ms[i][number] &&
+		         book.due_ms[i][number] <= book.ran_ms[i])
+			book.due_ms[i][number] = 1; /* it had passed: the version ends at once */
+		else if (rebooted && book.due_ms[i][number])
+			book.due_ms[i][number] += off_ms;
 		if (wiped)
 			book.known[i][number] = false;
 		if (!v || book.known[i][number])
@@ -263,6 +265,7 @@ static void follow_deadlines(struct world *w, uint32_t i)
 	memcpy(book.boot[i], n->boot, sizeof(book.boot[i]));
 	book.ran_ms[i] = w->now_ms;
 	book.wipes[i] = n->wipes;
+	book.starts[i] = n->starts;
 }
 
 /* What node @p i should have in force by what it knows: its marks, and its deadlines as the judge counts them. */

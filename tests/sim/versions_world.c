@@ -152,6 +152,7 @@ static void start_node(struct world *w, struct world_node *n)
 	struct pending_clock clock;
 
 	n->history = history_new();
+	n->starts++;
 	if (n->reboots || !*n->boot) {
 		n->boot_ms = w->now_ms - 1000;
 		n->boots++;

@@ -42,7 +42,7 @@ struct world_node {
 	size_t n_pending;
 	int64_t cut_until_ms, back_ms; /* not reached until; down until */
 	int64_t reached_since_ms; /* it runs, is reached and has followed all since then; -1: not so */
-	uint32_t wipes, boots;
+	uint32_t wipes, boots, starts;
 	bool restarts; /* it does not run until back_ms */
 	bool reboots;  /* then its boot clock begins anew */
 };
