@@ -109,14 +109,15 @@ static int write_revision(struct store *s, int64_t revision)
 	return sql_run(s->db, "UPDATE shared_revision SET revision=?", "i", revision);
 }
 
-static int write_change(struct store *s, const struct shared_change *c, int64_t *revision)
+/* Write what one change has, at @p revision, which is the newest then. */
+static int write_change(struct store *s, int64_t revision, const struct shared_record *list,
+                        size_t n)
 {
-	int err = read_revision(s, revision);
+	int err = 0;
 
-	++*revision;
-	for (size_t i = 0; !err && i < c->n_puts; i++)
-		err = write_record(s, &c->puts[i], *revision);
-	return err ? err : write_revision(s, *revision);
+	for (size_t i = 0; !err && i < n; i++)
+		err = write_record(s, &list[i], revision);
+	return err ? err : write_revision(s, revision);
 }
 
 int copy_decide(struct store *s, const struct shared_change *c, struct shared_answer *out)
@@ -132,7 +133,9 @@ int copy_decide(struct store *s, const struct shared_change *c, struct shared_an
 		return store_noted(s, err);
 	err = compare_seen(s, c, &a, &same);
 	if (!err && same)
-		err = write_change(s, c, &a.revision);
+		err = read_revision(s, &a.revision);
+	if (!err && same)
+		err = write_change(s, ++a.revision, c->puts, c->n_puts);
 	err = sql_end(s->db, store_noted(s, err));
 	if (err || same)
 		shared_answer_fini(&a);
@@ -154,10 +157,8 @@ int copy_follow(struct store *s, int64_t revision, const struct shared_record *l
 	err = read_revision(s, &had);
 	if (!err && revision <= had)
 		return sql_end(s->db, -ESTALE);
-	for (size_t i = 0; !err && i < n; i++)
-		err = write_record(s, &list[i], revision);
 	if (!err)
-		err = write_revision(s, revision);
+		err = write_change(s, revision, list, n);
 	return sql_end(s->db, store_noted(s, err));
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/plain.h"
+#include "base/sorted.h"
 #include "mgmt/store/records.h"
 
 #define HEAD      "head"
@@ -83,14 +84,17 @@ void history_free(struct version_history *h)
 	free(h);
 }
 
+static int compare_number(const void *key, const void *item)
+{
+	uint64_t number = *(const uint64_t *)key, at = ((const struct chain_version *)item)->number;
+
+	return (number > at) - (number < at);
+}
+
 /* Where @p number is, or belongs. */
 static size_t find_index(const struct version_history *h, uint64_t number)
 {
-	size_t at = h->n;
-
-	while (at > 0 && h->links[at - 1].number >= number)
-		at--; /* from the end: most requests are about new ones */
-	return at;
+	return sorted_index(&number, h->links, h->n, sizeof(*h->links), compare_number, NULL);
 }
 
 static bool is_at(const struct version_history *h, size_t at, uint64_t number)

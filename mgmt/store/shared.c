@@ -68,7 +68,7 @@ void shared_change_remove(struct shared_change *c, const char *name)
 	(void)add_record(c, c->puts, &c->n_puts, name);
 }
 
-static void free_texts(struct shared_record *list, size_t n)
+void shared_free_texts(struct shared_record *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		free(list[i].text);
@@ -76,13 +76,13 @@ static void free_texts(struct shared_record *list, size_t n)
 
 void shared_change_fini(struct shared_change *c)
 {
-	free_texts(c->puts, c->n_puts);
+	shared_free_texts(c->puts, c->n_puts);
 	c->n_puts = 0;
 }
 
 void shared_answer_fini(struct shared_answer *a)
 {
-	free_texts(a->now, a->n_now);
+	shared_free_texts(a->now, a->n_now);
 	a->n_now = 0;
 }
 

@@ -78,6 +78,8 @@ void shared_change_put(struct shared_change *c, const char *name, const struct r
 /** Let it remove @p name, whether it is there or not. */
 void shared_change_remove(struct shared_change *c, const char *name);
 void shared_change_fini(struct shared_change *c);
+/** Free the texts of @p n records; the records are the caller's. */
+void shared_free_texts(struct shared_record *list, size_t n);
 void shared_answer_fini(struct shared_answer *a);
 
 /** The id of the change that wrote @p text: "" where it has none, or is no JSON object. @return @p out */

@@ -19,24 +19,29 @@ struct shared_etcd {
 	const struct shared_follower *follower; /* while following */
 };
 
-static bool is_prefix(const char *prefix)
+bool shared_etcd_prefix_ok(const char *prefix)
 {
+	/* the same in a key, in a command line and in etcd's permissions */
+	static const char letters[] =
+	        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-";
 	size_t n = strlen(prefix);
 
-	return n > 1 && n < SHARED_PREFIX_MAX && prefix[n - 1] == '/';
+	return n > 1 && n < SHARED_PREFIX_MAX && prefix[0] == '/' && prefix[n - 1] == '/' &&
+	       !strstr(prefix, "//") && strspn(prefix, letters) == n;
 }
 
 int shared_etcd_open(const struct etcd_settings *settings, const char *prefix,
                      const atomic_bool *stop, struct shared_etcd **out,
                      char reason[ETCD_REASON_MAX])
 {
-	struct shared_etcd *e = is_prefix(prefix) ? calloc(1, sizeof(*e)) : NULL;
+	bool is_ok = shared_etcd_prefix_ok(prefix);
+	struct shared_etcd *e = is_ok ? calloc(1, sizeof(*e)) : NULL;
 	int err;
 
 	if (!e) {
 		snprintf(reason, ETCD_REASON_MAX, "%s",
-		         is_prefix(prefix) ? "out of memory" : "the prefix must end with a slash");
-		return is_prefix(prefix) ? -ENOMEM : -EINVAL;
+		         is_ok ? "out of memory" : "the prefix must begin and end with a slash");
+		return is_ok ? -ENOMEM : -EINVAL;
 	}
 	snprintf(e->prefix, sizeof(e->prefix), "%s", prefix);
 	err = etcd_gateway_open(settings, stop, &e->gateway, reason);
@@ -127,7 +132,7 @@ static int copy_refusal(struct shared_etcd *e, const struct shared_change *c,
 	return err;
 }
 
-/* The revision at which record number @p i was seen; -1: the change does not rest on it. */
+/* The revision at which @p name was seen; -1: the change does not rest on it. */
 static int64_t seen_revision(const struct shared_change *c, const char *name)
 {
 	for (size_t i = 0; i < c->n_seen; i++)
@@ -316,16 +321,10 @@ int shared_etcd_list(struct shared_etcd *e, struct shared_records *out)
 	return err;
 }
 
-static void free_records(struct shared_record *records, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		free(records[i].text);
-	free(records);
-}
-
 void shared_records_fini(struct shared_records *l)
 {
-	free_records(l->records, l->n);
+	shared_free_texts(l->records, l->n);
+	free(l->records);
 	*l = (struct shared_records){ 0 };
 }
 
@@ -346,8 +345,8 @@ static bool pass_events(void *arg, int64_t revision, const struct etcd_event *ev
 	}
 	if (!err)
 		e->follower->changed(e->follower->arg, revision, list, n);
-	if (list)
-		free_records(list, used);
+	shared_free_texts(list, used);
+	free(list);
 	return !err;
 }
 

@@ -24,9 +24,12 @@
 
 struct shared_etcd;
 
+/** Whether @p prefix may stand before all keys: "/weir/shop/", of plain letters, so that it is the same everywhere. */
+bool shared_etcd_prefix_ok(const char *prefix);
+
 /**
  * Nothing is sent yet.
- * @param prefix  of all keys: "/weir/shop/", with the slash at its end
+ * @param prefix  of all keys; shared_etcd_prefix_ok()
  * @return 0; -EINVAL (the settings or the prefix; @p reason says what) or -ENOMEM
  */
 MUST_CHECK int shared_etcd_open(const struct etcd_settings *settings, const char *prefix,

@@ -2,16 +2,14 @@
 #include "mgmt/store/store_conf.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/plain.h"
 #include "base/proc.h"
 #include "base/replace.h"
+#include "mgmt/store/files.h"
 #include "record/fields.h"
 
 #define MODE 0640
@@ -37,16 +35,6 @@ static bool is_id(const char *id)
 	return strlen(id) == STORE_ID_MAX - 1 && strspn(id, "0123456789abcdef") == STORE_ID_MAX - 1;
 }
 
-/* "/weir/shop/": plain letters, so that it is the same in a key, in a command line and in etcd's permissions. */
-static bool is_prefix(const char *prefix)
-{
-	size_t n = strlen(prefix);
-
-	return n > 1 && prefix[0] == '/' && prefix[n - 1] == '/' && !strstr(prefix, "//") &&
-	       strspn(prefix,
-	              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-") == n;
-}
-
 static int refuse_conf(char reason[ETCD_REASON_MAX], const char *text)
 {
 	snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ": %s", text);
@@ -60,7 +48,7 @@ static int check_conf(const struct store_conf *c, char reason[ETCD_REASON_MAX])
 		return refuse_conf(reason, "id must have 32 digits 0-9 and a-f");
 	if (!c->n_endpoints)
 		return refuse_conf(reason, "endpoints must name at least one member of etcd");
-	if (!is_prefix(c->prefix))
+	if (!shared_etcd_prefix_ok(c->prefix))
 		return refuse_conf(reason, "prefix must begin and end with a slash, as \"/weir/\"");
 	if (!plain_is(c->user) || !plain_is(c->password_file) || !plain_is(c->ca) ||
 	    !plain_is(c->certificate) || !plain_is(c->key))
@@ -81,22 +69,15 @@ static int fail_file(char reason[ETCD_REASON_MAX], int err)
 /* A regular file of at most STORE_CONF_MAX bytes, with a NUL behind them. @return 0 or -errno, with a reason */
 static int read_text(const char *path, char **text, char reason[ETCD_REASON_MAX])
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err = 0;
-	struct stat st;
+	char *bytes = NULL;
+	size_t n = 0;
+	int err = files_slurp(path, &bytes, &n);
 
-	if (fd < 0)
-		return fail_file(reason, -errno);
-	if (fstat(fd, &st))
-		err = fail_file(reason, -errno);
-	else if (!S_ISREG(st.st_mode) || (size_t)st.st_size > STORE_CONF_MAX)
+	if (err == -EINVAL || err == -E2BIG || (!err && n > STORE_CONF_MAX))
 		err = refuse_conf(reason, "it must be a file of at most 64 KiB");
-	char *bytes = err ? NULL : calloc(1, STORE_CONF_MAX + 1);
-	ssize_t n = bytes ? read(fd, bytes, STORE_CONF_MAX) : 0;
-
-	if (!err && (!bytes || n < 0))
-		err = fail_file(reason, bytes ? -errno : -ENOMEM);
-	close(fd);
-	if (!err && memchr(bytes, '\0', (size_t)n))
+	else if (err)
+		fail_file(reason, err);
+	else if (memchr(bytes, '\0', n))
 		err = refuse_conf(reason, "it has a NUL");
 	if (err)
 		free(bytes);

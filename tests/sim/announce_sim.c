@@ -15,11 +15,11 @@
 #include "announce_world.h"
 
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+
+#include "schedule.h"
 
 #define BEGIN_MS  100000u
 #define SPREAD_MS 90u /* evidence reaches the nodes 10 to 100 ms after its cause */
@@ -382,38 +382,12 @@ static enum world_kind kind_of(uint64_t seed)
 	return seed % 50 == 0 ? WORLD_FLAPS : (enum world_kind)(seed % WORLD_FLAPS);
 }
 
-/* What to run, and how much of it to say. */
-struct options {
-	uint64_t runs, first;
-	const char *figures; /* file for the sums, as JSON; NULL: none */
-	bool verbose, brief;
-};
-
 /* What the runs had in all. */
 struct sums {
 	uint64_t at_stake, last_kept, passed, left;
 };
 
-static bool read_options(int argc, char **argv, struct options *o)
-{
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--verbose") == 0)
-			o->verbose = true;
-		else if (strcmp(argv[i], "--brief") == 0)
-			o->brief = true;
-		else if (strcmp(argv[i], "--runs") == 0 && i + 1 < argc)
-			o->runs = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--first") == 0 && i + 1 < argc)
-			o->first = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--figures") == 0 && i + 1 < argc)
-			o->figures = argv[++i];
-		else
-			return false;
-	}
-	return true;
-}
-
-static void add_run(struct sums *sums, const struct world *w, const struct options *o,
+static void add_run(struct sums *sums, const struct world *w, const struct schedule_options *o,
                     uint64_t seed)
 {
 	sums->at_stake += !w->may_go;
@@ -428,19 +402,12 @@ static void add_run(struct sums *sums, const struct world *w, const struct optio
 		       kind_names[w->kind], seed, w->n_nodes, w->n_left);
 }
 
-/* For tests/bench/figures.py, which reads the folder build/lab; no lab may have made it yet. */
-static bool write_figures(const struct options *o, const struct sums *sums)
+static bool write_figures(const struct schedule_options *o, const struct sums *sums)
 {
-	char folder[256];
-	FILE *f;
+	FILE *f = schedule_open_figures(o->figures);
 
-	snprintf(folder, sizeof(folder), "%s", o->figures);
-	mkdir(dirname(folder), 0755);
-	f = fopen(o->figures, "w");
-	if (!f) {
-		perror(o->figures);
+	if (!f)
 		return false;
-	}
 	fprintf(f,
 	        "{\n \"runs\": %" PRIu64 ",\n \"failed\": %" PRIu64 ",\n \"at_stake\": %" PRIu64
 	        ",\n \"last_kept\": %" PRIu64 "\n}\n",
@@ -450,11 +417,11 @@ static bool write_figures(const struct options *o, const struct sums *sums)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .runs = 1000, .first = 1 };
+	struct schedule_options o = { .runs = 1000, .first = 1 };
 	struct sums sums = { 0 };
 	static struct world w;
 
-	if (!read_options(argc, argv, &o)) {
+	if (!schedule_read_options(argc, argv, &o)) {
 		fprintf(stderr, "usage: announce_sim [--runs N] [--first SEED] [--verbose] "
 		                "[--brief] [--figures FILE]\n");
 		return 2;

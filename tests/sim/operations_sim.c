@@ -11,14 +11,13 @@
  * person's command is written over; or if an operation neither finishes nor is held with a reason.
  */
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "operations_scenes.h"
 #include "operations_world.h"
+#include "schedule.h"
 
 #define PATIENT_MS 20000   /* between two commands of the patient person */
 #define ENDS_MS    5400000 /* all must have ended or be held so long after all is healed */
@@ -136,12 +135,8 @@ static void run_world(uint64_t seed, bool verbose, struct sums *sums)
 
 static int write_figures(const char *path, const struct sums *s)
 {
-	char copy[4096];
-	FILE *f;
+	FILE *f = schedule_open_figures(path);
 
-	(void)snprintf(copy, sizeof(copy), "%s", path);
-	(void)mkdir(dirname(copy), 0755);
-	f = fopen(path, "w");
 	if (!f)
 		return 1;
 	(void)fprintf(f,
@@ -154,34 +149,20 @@ static int write_figures(const char *path, const struct sums *s)
 
 int main(int argc, char **argv)
 {
-	uint64_t runs = 1000, first = 0;
-	bool verbose = false, brief = false;
-	const char *figures = NULL;
+	struct schedule_options o = { .runs = 1000 };
 	struct sums sums = { 0 };
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--runs") && i + 1 < argc)
-			runs = strtoull(argv[++i], NULL, 10);
-		else if (!strcmp(argv[i], "--first") && i + 1 < argc)
-			first = strtoull(argv[++i], NULL, 10);
-		else if (!strcmp(argv[i], "--figures") && i + 1 < argc)
-			figures = argv[++i];
-		else if (!strcmp(argv[i], "--verbose"))
-			verbose = true;
-		else if (!strcmp(argv[i], "--brief"))
-			brief = true;
-		else
-			return 2;
-	}
+	if (!schedule_read_options(argc, argv, &o))
+		return 2;
 	sums.faults +=
 	        scenes_measure() + scenes_own() + scenes_steps() + scenes_ways() + scenes_behind();
-	for (uint64_t i = 0; i < runs && !(brief && sums.faults); i++)
-		run_world(first + i, verbose, &sums);
+	for (uint64_t i = 0; i < o.runs && !(o.brief && sums.faults); i++)
+		run_world(o.first + i, o.verbose, &sums);
 	printf("%" PRIu64 " schedules, %" PRIu64 " steps, %" PRIu64 " holds; at the end %" PRIu64
 	       " finished, %" PRIu64 " held, %" PRIu64 " at rest; %" PRIu64 " faults\n",
 	       sums.runs, sums.steps, sums.holds, sums.finished, sums.held, sums.resting,
 	       sums.faults);
-	if (figures && write_figures(figures, &sums))
+	if (o.figures && write_figures(o.figures, &sums))
 		return 1;
 	return sums.faults ? 1 : 0;
 }

@@ -9,13 +9,11 @@
 #include <string.h>
 
 #include "operations_judge.h"
+#include "schedule.h"
 
 uint32_t world_below(struct world *w, uint32_t n)
 {
-	w->rng ^= w->rng << 13;
-	w->rng ^= w->rng >> 7;
-	w->rng ^= w->rng << 17;
-	return n ? (uint32_t)((w->rng >> 16) % n) : 0;
+	return schedule_below(&w->rng, n);
 }
 
 bool world_chance(struct world *w, uint32_t per_mille)

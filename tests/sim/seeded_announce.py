@@ -15,7 +15,7 @@ PROMISE = "announce/promise.c"
 MOVES = "announce/moves.c"
 HEADER = "announce/decide.h"
 SIMULATOR = seeded.Simulator(("base", "include", "announce", "tests/sim"),
-                             ("tests/sim/announce_sim.c", "tests/sim/announce_world.c",
+                             ("tests/sim/announce_sim.c", "tests/sim/announce_world.c", "tests/sim/schedule.c",
                               "announce/decide.c", "announce/promise.c", "announce/moves.c"), "--runs")
 RUNS = "300 --brief"
 

@@ -37,7 +37,7 @@ PARTS = ("absent", "apart", "back", "behind", "command", "command_parts", "engin
          "own", "plan", "record", "record_check", "share", "stay", "step", "tick", "verdict", "well")
 SIMULATOR = seeded.Simulator(
     ("base", "dns/steering", "include", "mgmt/operations", "mgmt/store", "model", "tests/sim"),
-    ("base/plain.c", "dns/steering/steps.c", "model/at_site.c", "model/override_level.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "view", "world")),
+    ("base/plain.c", "dns/steering/steps.c", "model/at_site.c", "model/override_level.c", "tests/sim/schedule.c", *(f"tests/sim/operations_{f}.c" for f in ("judge", "persons", "scene", "scenes", "scenes_behind", "scenes_owners", "scenes_steps", "scenes_ways", "sim", "view", "world")),
      *(f"{DIR}{f}.c" for f in PARTS)), "--runs")
 RUNS = "600 --brief"
 

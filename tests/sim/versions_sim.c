@@ -16,13 +16,12 @@
  * What should be in force is computed here once more, from the store's records, in the plainest way.
  */
 #include <inttypes.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "mgmt/store/records.h"
+#include "schedule.h"
 #include "versions_world.h"
 
 #define CHANGES_MAX  256u
@@ -110,7 +109,7 @@ static uint64_t in_force_by_marks(const struct world *w, struct version *out)
 static bool had_ended(const struct world *w, uint64_t number, size_t end)
 {
 	for (size_t i = 0; i < end; i++)
-		if (shared_number("mark", w->event[i].record.name) == number)
+		if (shared_number("mark", w->event[i].name) == number)
 			return mark_in_store(w, number) == CHAIN_ENDED;
 	return false;
 }
@@ -446,12 +445,8 @@ static void run_schedule(uint64_t seed, bool verbose, struct versions_sums *sums
 
 static int write_figures(const char *path, const struct versions_sums *s)
 {
-	char copy[4096];
-	FILE *f;
+	FILE *f = schedule_open_figures(path);
 
-	(void)snprintf(copy, sizeof(copy), "%s", path);
-	(void)mkdir(dirname(copy), 0755);
-	f = fopen(path, "w");
 	if (!f)
 		return 1;
 	(void)fprintf(f,
@@ -465,33 +460,19 @@ static int write_figures(const char *path, const struct versions_sums *s)
 
 int main(int argc, char **argv)
 {
-	uint64_t runs = 1000, first = 0;
-	bool verbose = false, brief = false;
-	const char *figures = NULL;
+	struct schedule_options o = { .runs = 1000 };
 	struct versions_sums sums = { 0 };
 
-	for (int i = 1; i < argc; i++) {
-		if (!strcmp(argv[i], "--runs") && i + 1 < argc)
-			runs = strtoull(argv[++i], NULL, 10);
-		else if (!strcmp(argv[i], "--first") && i + 1 < argc)
-			first = strtoull(argv[++i], NULL, 10);
-		else if (!strcmp(argv[i], "--figures") && i + 1 < argc)
-			figures = argv[++i];
-		else if (!strcmp(argv[i], "--verbose"))
-			verbose = true;
-		else if (!strcmp(argv[i], "--brief"))
-			brief = true;
-		else
-			return 2;
-	}
-	for (uint64_t i = 0; i < runs && !(brief && sums.faults); i++)
-		run_schedule(first + i, verbose, &sums);
+	if (!schedule_read_options(argc, argv, &o))
+		return 2;
+	for (uint64_t i = 0; i < o.runs && !(o.brief && sums.faults); i++)
+		run_schedule(o.first + i, o.verbose, &sums);
 	printf("%" PRIu64 " schedules, %" PRIu64 " versions, %" PRIu64 " confirmed, %" PRIu64
 	       " ended; %" PRIu64 " writes refused, %" PRIu64 " unknown; %" PRIu64
 	       " open at the end; %" PRIu64 " faults\n",
 	       sums.runs, sums.applied, sums.confirmed, sums.ended, sums.refused, sums.unknown,
 	       sums.open, sums.faults);
-	if (figures && write_figures(figures, &sums))
+	if (o.figures && write_figures(o.figures, &sums))
 		return 1;
 	return sums.faults ? 1 : 0;
 }

@@ -7,14 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "schedule.h"
+
 #define LATE_MS 3000u /* a write whose answer was lost may be carried out so much later */
 
 uint32_t world_below(struct world *w, uint32_t n)
 {
-	w->rng ^= w->rng << 13;
-	w->rng ^= w->rng >> 7;
-	w->rng ^= w->rng << 17;
-	return n ? (uint32_t)((w->rng >> 16) % n) : 0;
+	return schedule_below(&w->rng, n);
 }
 
 bool world_chance(struct world *w, uint32_t per_mille)
@@ -52,8 +51,8 @@ bool world_is_reached(const struct world *w, const struct world_node *n)
 const struct shared_record *world_record(const struct world *w, const char *name)
 {
 	for (size_t i = w->n_events; i-- > 0;)
-		if (!strcmp(w->event[i].record.name, name))
-			return w->event[i].record.text ? &w->event[i].record : NULL;
+		if (!strcmp(w->event[i].name, name))
+			return w->event[i].text ? &w->event[i] : NULL;
 	return NULL;
 }
 
@@ -61,7 +60,7 @@ size_t world_event_of(const struct world *w, uint64_t number)
 {
 	size_t i = 0;
 
-	while (i < w->n_events && shared_number("version", w->event[i].record.name) != number)
+	while (i < w->n_events && shared_number("version", w->event[i].name) != number)
 		i++;
 	return i;
 }
@@ -78,7 +77,7 @@ static bool decide_change(struct world *w, const struct shared_change *c)
 	w->revision++;
 	w->changed_ms = w->now_ms;
 	for (size_t i = 0; i < c->n_puts && w->n_events < WORLD_EVENTS; i++) {
-		struct shared_record *r = &w->event[w->n_events++].record;
+		struct shared_record *r = &w->event[w->n_events++];
 
 		*r = c->puts[i];
 		r->text = r->text ? strdup(r->text) : NULL;
@@ -140,10 +139,10 @@ static void run_late(struct world *w)
 static void take_event(struct world *w, struct world_node *n, size_t i,
                        const struct pending_clock *clock)
 {
-	int err = history_receive(n->history, &w->event[i].record, clock);
+	int err = history_receive(n->history, &w->event[i], clock);
 
 	if (err)
-		world_fault(w, "a node refuses %s: %d", w->event[i].record.name, err);
+		world_fault(w, "a node refuses %s: %d", w->event[i].name, err);
 }
 
 /* What a node has on its disk is there at once, deadlines included. */
@@ -292,7 +291,7 @@ void world_fini(struct world *w)
 	for (uint32_t i = 0; i < w->n_nodes; i++)
 		history_free(w->node[i].history);
 	for (size_t i = 0; i < w->n_events; i++)
-		free(w->event[i].record.text);
+		free(w->event[i].text);
 	for (size_t i = 0; i < WORLD_LATE; i++)
 		if (w->late[i].at_ms)
 			shared_change_fini(&w->late[i].change);

@@ -21,11 +21,6 @@
 #define WORLD_TICK_MS 100
 #define WORLD_STEP_MS 500 /* a node does what is due so often */
 
-/* A record's change, as a watch brings it. */
-struct world_event {
-	struct shared_record record;
-};
-
 /* A write whose answer was lost, and that is carried out later, or not. */
 struct world_late {
 	struct shared_change change;
@@ -44,7 +39,7 @@ struct world_node {
 	int64_t reached_since_ms; /* it runs, is reached and has followed all since then; -1: not so */
 	uint32_t wipes, boots, starts;
 	bool restarts; /* it does not run until back_ms */
-	bool reboots;  /* then its boot clock begins anew */
+	bool reboots;  /* its boot clock starts again then */
 };
 
 struct world {
@@ -54,7 +49,7 @@ struct world {
 	char fault_text[256];
 	uint32_t n_nodes;
 	struct world_node node[WORLD_NODES];
-	struct world_event event[WORLD_EVENTS];
+	struct shared_record event[WORLD_EVENTS]; /* changes of records, as a watch brings them */
 	size_t n_events;
 	int64_t revision, changed_ms; /* of the store's last change */
 	struct world_late late[WORLD_LATE];

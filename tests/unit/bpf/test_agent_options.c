@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The MSS that the agent is told (bpf/agent_mss.c): which is taken, and what its program reads of it. Without a program. */
+/* Which MSS the agent accepts, and which MTU it reads (bpf/agent_mss.c). No BPF program runs. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -286,7 +286,7 @@ static void what_cannot_be_a_record_is_damage(void **state)
 			assert_int_equal(copy_each(s, "a", show_record, &shown), -EBADMSG);
 		if (i < 2)
 			assert_int_equal(copy_read(s, "a", &r), -EBADMSG);
-		/* the row of the revision is made again: older than its records, so all are read anew */
+		/* the row of the revision is made again: older than its records, so all are read again */
 		if (!is_record) {
 			assert_int_equal(copy_revision(s, &revision), 0);
 			assert_int_equal(revision, 0);

@@ -176,7 +176,7 @@ static void each_drain_has_its_own_times(void **state)
 	}
 }
 
-/* Its numbers begin anew, and with what the command has changed. */
+/* Its numbers start again, with what the command has changed. */
 static void an_abort_is_the_first_of_its_epoch(void **state)
 {
 	const struct operation_person person = { .author = "jw", .reason = "a test" };
