@@ -7,7 +7,8 @@
  * Revisions rise; all that one change wrote has the same. A record that is gone leaves nothing behind.
  *
  * Implemented in mgmt/store/copy.c. Calls as for the store: one thread at a time. Each is one
- * transaction; a failure leaves all as it was, and store_reason() has a text.
+ * transaction; a failure leaves all as it was. store_reason() has a text, but for -ESTALE and a transaction that
+ * could not be ended.
  */
 #ifndef WEIR_MGMT_STORE_COPY_H
 #define WEIR_MGMT_STORE_COPY_H

@@ -92,7 +92,7 @@ void history_resume(struct version_history *h, const struct pending *list, size_
 enum history_open {
 	HISTORY_REFUSE,  /**< it is not made: -EBUSY */
 	HISTORY_CONFIRM, /**< the one in force is confirmed with it, as @p mark says */
-	HISTORY_JOIN,    /**< both stay open: without a confirmation, both end */
+	HISTORY_JOIN, /**< both stay open; if the new one needs confirmation and gets none, both end */
 };
 
 /**

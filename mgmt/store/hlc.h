@@ -6,7 +6,7 @@
  *
  * A stamp is wall time in milliseconds and a count within it. A node's next stamp is later than each one that it has
  * made or seen, also when its wall clock is behind or goes back. So a command that was made with knowledge of another
- * one is the later of the two; of two that did not know of each other the later time wins.
+ * one is the later of the two, if that one's stamp was believed; of two that did not know of each other the later time wins.
  *
  * A stamp of another node may be ahead of this node's clock. By more than HLC_AHEAD_MS it is not believed, or one node
  * with a wrong clock would win over all others until that time comes: it is then taken as if it was made now.

@@ -56,7 +56,7 @@ struct shared_change {
 enum shared_result {
 	SHARED_DONE,
 	SHARED_REFUSED, /**< a record that was compared is another now; nothing is written */
-	SHARED_UNKNOWN, /**< it may be written, now or later: look for its id before telling anything */
+	SHARED_UNKNOWN, /**< it may be written, now or later */
 };
 
 /** What became of a change: shared_answer_fini(). */

@@ -7,7 +7,7 @@
  * `weir store init` and `join` write it, and a person may edit it: one JSON object, all but the first two may be missing.
  *
  *   {
- *     "id": "0123456789abcdef0123456789abcdef",     a node refuses a store with another id
+ *     "id": "0123456789abcdef0123456789abcdef",     of the store that the members have
  *     "endpoints": ["https://10.0.0.1:2379"],       members of etcd, tried in this order
  *     "prefix": "/weir/",                           of all keys: of an etcd that others use, too
  *     "ca": "ca.crt",                               verifies members; paths are relative to CONF
