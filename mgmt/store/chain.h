@@ -15,8 +15,8 @@
  *   needed         none        passed so long ago          has ended, until a mark says otherwise
  *
  * The oldest that is known stays in any case. A new version is only made where all newer than the one in force
- * are marked as ended (mgmt/store/history.h), so a version goes back to the one that it was made from, as long
- * as that one is kept. If it was removed, an older one is in force, even one that had ended.
+ * are marked as ended, and what may be in force again is not removed (mgmt/store/history.h). So a version goes back
+ * to the one that it was made from.
  *
  * So all nodes that know the same marks have the same version in force, and one that is cut off goes back, and
  * forth again when it hears that it was confirmed, by the same function, without a record that could be in

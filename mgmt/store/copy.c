@@ -11,32 +11,55 @@
 
 #include "mgmt/store/store_internal.h"
 
+#define REVISION_END (INT64_MAX / 2) /* a damaged one could not rise any more */
+
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS shared(name TEXT PRIMARY KEY, text TEXT NOT NULL,"
         " revision INTEGER NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS shared_revision(one INTEGER PRIMARY KEY CHECK(one=1),"
-        " revision INTEGER NOT NULL);"
-        "INSERT OR IGNORE INTO shared_revision VALUES(1, 0);";
+        " revision INTEGER NOT NULL, joined INTEGER NOT NULL);"
+        "INSERT OR IGNORE INTO shared_revision VALUES(1, 0, 0);";
 
 int store_copy_schema(sqlite3 *db)
 {
 	return sql_errno(sqlite3_exec(db, schema, NULL, NULL, NULL));
 }
 
+/* The revision, and that of the first list. */
+static int read_revisions(struct store *s, int64_t *revision, int64_t *joined)
+{
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT revision, joined FROM shared_revision", "");
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+	int64_t r = err == 1 ? sqlite3_column_int64(q, 0) : -1;
+	int64_t j = err == 1 ? sqlite3_column_int64(q, 1) : -1;
+
+	sqlite3_finalize(q);
+	if (err < 0)
+		return err;
+	if (j < 0 || r < j || r >= REVISION_END)
+		return -EBADMSG;
+	*revision = r;
+	*joined = j;
+	return 0;
+}
+
 static int read_revision(struct store *s, int64_t *out)
 {
-	sqlite3_stmt *q = sql_prepare(s->db, "SELECT revision FROM shared_revision", "");
-	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+	int64_t joined;
 
-	if (err == 1)
-		*out = sqlite3_column_int64(q, 0);
-	sqlite3_finalize(q);
-	return err == 1 ? 0 : err < 0 ? err : -EBADMSG;
+	return read_revisions(s, out, &joined);
 }
 
 int copy_revision(struct store *s, int64_t *out)
 {
 	return store_noted(s, read_revision(s, out));
+}
+
+int copy_joined(struct store *s, int64_t *out)
+{
+	int64_t revision;
+
+	return store_noted(s, read_revisions(s, &revision, out));
 }
 
 /* Read a row of name, text, revision; the text is given. @return 0, -EBADMSG or -ENOMEM */
@@ -45,7 +68,8 @@ static int read_row(sqlite3_stmt *q, struct shared_record *out)
 	const char *text = (const char *)sqlite3_column_text(q, 1);
 	struct shared_record r = { .revision = sqlite3_column_int64(q, 2) };
 
-	if (!text || r.revision <= 0 || !sql_text(q, 0, r.name, sizeof(r.name)))
+	if (!text || r.revision <= 0 || r.revision >= REVISION_END ||
+	    !sql_text(q, 0, r.name, sizeof(r.name)))
 		return -EBADMSG;
 	r.text = strdup(text);
 	if (!r.text)
@@ -162,6 +186,13 @@ int copy_follow(struct store *s, int64_t revision, const struct shared_record *l
 	return sql_end(s->db, store_noted(s, err));
 }
 
+/* The first list says what was there when this node came; so does one of an older store, such as a restored one. */
+static int write_joined(struct store *s, int64_t revision)
+{
+	return sql_run(s->db, "UPDATE shared_revision SET joined=?1 WHERE revision=0 OR joined>?1",
+	               "i", revision);
+}
+
 int copy_replace(struct store *s, int64_t revision, const struct shared_record *list, size_t n)
 {
 	int err = sql_begin(s->db);
@@ -171,6 +202,8 @@ int copy_replace(struct store *s, int64_t revision, const struct shared_record *
 	err = sql_run(s->db, "DELETE FROM shared", "");
 	for (size_t i = 0; !err && i < n; i++)
 		err = write_record(s, &list[i], list[i].revision);
+	if (!err)
+		err = write_joined(s, revision);
 	if (!err)
 		err = write_revision(s, revision);
 	return sql_end(s->db, store_noted(s, err));

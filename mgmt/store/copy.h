@@ -21,6 +21,13 @@
 MUST_CHECK int copy_revision(struct store *s, int64_t *out);
 
 /**
+ * The revision that the store had when this copy got its first list: what was there then, this node did not see coming
+ * (history_join()). 0: it has had none, or this node decides itself. Where a later list is of an older store, that one's.
+ * @return 0 or -errno
+ */
+MUST_CHECK int copy_joined(struct store *s, int64_t *out);
+
+/**
  * Carry out a change here, if what it rests on is as it was seen.
  * @param out  on success, given: SHARED_DONE or SHARED_REFUSED
  * @return 0; the change's own err; or -errno: nothing is written

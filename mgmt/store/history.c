@@ -29,7 +29,9 @@ static const char *mark_word(int value)
 
 static bool is_head_sound(const void *record)
 {
-	return ((const struct history_head *)record)->number >= 1;
+	uint64_t number = ((const struct history_head *)record)->number;
+
+	return number >= 1 && number < SHARED_NUMBER_END;
 }
 
 static bool is_mark_sound(const void *record)
@@ -62,21 +64,37 @@ const struct record_kind history_mark_record =
 /** What is known of a number. */
 struct history_entry {
 	struct version version; /* number 0: its record has not come, or is gone */
-	struct pending pending; /* number 0: no deadline runs here */
+	int64_t revision;       /* of its record */
+	/* its deadline here; number 0: none runs. It is of the change that made the version: a restored store may
+	 * give its number, and the same files, to another one */
+	struct pending pending;
+	char change[SHARED_ID_MAX];
 };
+_Static_assert(SHARED_ID_MAX <= sizeof(((struct pending *)0)->digest), "an id fits");
 
 struct version_history {
 	/* [n] each, by number */
 	struct chain_version links[KNOWN_MAX];
 	struct history_entry entries[KNOWN_MAX];
 	size_t n;
+	size_t keep; /* versions, at most */
 	uint64_t head;
-	int64_t head_revision; /* 0: there is no head */
+	int64_t head_revision;   /* 0: there is no head */
+	int64_t joined_revision; /* what was there by then has no deadline here */
 };
 
-struct version_history *history_new(void)
+struct version_history *history_new(size_t keep)
 {
-	return calloc(1, sizeof(struct version_history));
+	struct version_history *h = calloc(1, sizeof(*h));
+
+	if (h)
+		h->keep = keep < STORE_VERSIONS_MAX ? keep : STORE_VERSIONS_MAX;
+	return h;
+}
+
+void history_join(struct version_history *h, int64_t revision)
+{
+	h->joined_revision = revision;
 }
 
 void history_free(struct version_history *h)
@@ -131,41 +149,78 @@ static int ensure_entry(struct version_history *h, uint64_t number, size_t *out)
 	return 0;
 }
 
-/* A deadline runs for a version that is open and has one. */
-static void settle_deadline(struct version_history *h, size_t at, const struct pending_clock *clock)
+/* A deadline runs for a version that is open and has one. One without its version may be of one that comes yet. */
+static void settle_deadline(struct version_history *h, size_t at)
 {
 	struct chain_version *link = &h->links[at];
 	struct history_entry *e = &h->entries[at];
 	const struct version *v = &e->version;
 
 	if (link->mark != CHAIN_UNMARKED || (v->number && !v->confirm_within_ms) ||
-	    (v->number && !pending_is_of(&e->pending, v->number, v->digest)))
+	    (v->number && !pending_is_of(&e->pending, v->number, e->change)))
 		e->pending = (struct pending){ 0 };
-	if (clock && chain_is_open(link) && !e->pending.number)
-		pending_start(&e->pending, v->number, v->digest, v->confirm_within_ms, clock);
 	link->due_ms = e->pending.number ? e->pending.due_ms : CHAIN_NEVER;
+}
+
+static void start_deadline(struct version_history *h, size_t at, const struct pending_clock *clock)
+{
+	struct history_entry *e = &h->entries[at];
+	const struct version *v = &e->version;
+
+	if (!chain_is_open(&h->links[at]) || e->pending.number || e->revision <= h->joined_revision)
+		return;
+	pending_start(&e->pending, v->number, e->change, v->confirm_within_ms, clock);
+	h->links[at].due_ms = e->pending.due_ms;
+}
+
+/* The record of a version is gone, and what was kept of it. */
+static void forget_version(struct version_history *h, size_t at)
+{
+	h->entries[at] = (struct history_entry){ 0 };
+	h->links[at].is_known = h->links[at].is_to_confirm = false;
+	h->links[at].due_ms = CHAIN_NEVER;
+	drop_empty_entry(h, at);
+}
+
+static int read_version(const struct shared_record *r, uint64_t number, struct version *out,
+                        char change[SHARED_ID_MAX])
+{
+	struct version v;
+	int err = record_from_text(&version_record, r->text, &v, NULL);
+
+	if (err)
+		return err;
+	if (v.number != number)
+		return -EINVAL;
+	shared_change_of(r->text, change);
+	*out = v;
+	return 0;
 }
 
 static int receive_version(struct version_history *h, uint64_t number,
                            const struct shared_record *r, const struct pending_clock *clock)
 {
-	struct version v = { 0 };
+	struct history_entry new = { .revision = r->revision };
 	size_t at;
-	int err = r->text ? record_from_text(&version_record, r->text, &v, NULL) : 0;
+	int err = r->text ? read_version(r, number, &new.version, new.change) : 0;
 
-	if (!err && r->text && v.number != number)
-		err = -EINVAL;
 	if (!err)
 		err = ensure_entry(h, number, &at);
 	if (err)
 		return err;
+	if (!r->text) {
+		forget_version(h, at);
+		return 0;
+	}
 	bool is_new = !h->entries[at].version.number;
 
-	h->entries[at].version = v;
-	h->links[at].is_known = v.number != 0;
-	h->links[at].is_to_confirm = v.confirm_within_ms > 0;
-	settle_deadline(h, at, is_new ? clock : NULL);
-	drop_empty_entry(h, at);
+	new.pending = h->entries[at].pending;
+	h->entries[at] = new;
+	h->links[at].is_known = true;
+	h->links[at].is_to_confirm = new.version.confirm_within_ms > 0;
+	settle_deadline(h, at);
+	if (is_new)
+		start_deadline(h, at, clock);
 	return 0;
 }
 
@@ -180,7 +235,7 @@ static int receive_mark(struct version_history *h, uint64_t number, const struct
 	if (err)
 		return err;
 	h->links[at].mark = m.mark;
-	settle_deadline(h, at, NULL);
+	settle_deadline(h, at);
 	drop_empty_entry(h, at);
 	return 0;
 }
@@ -214,9 +269,13 @@ void history_clear(struct version_history *h)
 	h->head = 0;
 	h->head_revision = 0;
 	for (size_t at = h->n; at-- > 0;) {
+		struct history_entry *e = &h->entries[at];
+
 		h->links[at] = (struct chain_version){ .number = h->links[at].number,
 			                               .due_ms = h->links[at].due_ms };
-		h->entries[at].version = (struct version){ 0 };
+		if (!e->version.number) /* the last list did not have it either */
+			e->pending = (struct pending){ 0 };
+		e->version = (struct version){ 0 };
 		drop_empty_entry(h, at);
 	}
 }
@@ -326,16 +385,56 @@ static void see_unmarked(struct shared_change *c, uint64_t number)
 	shared_change_see(c, shared_numbered(MARK, number, name), 0);
 }
 
-/* Of more than STORE_VERSIONS_MAX versions the oldest goes, unless @p in_force is it, or before it. */
-static void remove_oldest(struct shared_change *c, uint64_t newest, uint64_t in_force)
+static bool has_records(const struct version_history *h, size_t at)
 {
-	uint64_t oldest = newest > STORE_VERSIONS_MAX ? newest - STORE_VERSIONS_MAX : 0;
-	char name[SHARED_NAME_MAX];
+	return h->links[at].is_known || h->links[at].mark != CHAIN_UNMARKED;
+}
 
-	if (!oldest || oldest >= in_force)
-		return;
-	shared_change_remove(c, shared_numbered(VERSION, oldest, name));
-	shared_change_remove(c, shared_numbered(MARK, oldest, name));
+/*
+ * The newest version that cannot end: what is older is never in force again. @param confirmed  one that is confirmed with
+ * the change
+ */
+static uint64_t newest_final(const struct version_history *h, uint64_t confirmed)
+{
+	uint64_t first = 0;
+
+	for (size_t at = h->n; at-- > 0;) {
+		const struct chain_version *link = &h->links[at];
+
+		if (!link->is_known)
+			continue;
+		if (link->number == confirmed || !link->is_to_confirm ||
+		    link->mark == CHAIN_CONFIRMED)
+			return link->number;
+		first = link->number; /* the oldest stays in any case (chain.h) */
+	}
+	return first;
+}
+
+/*
+ * Let the oldest go that can never be in force again, until with a new one no more than h->keep are there, or the change
+ * is full.
+ * @return 0; -ENOSPC: there are too many, and none can go
+ */
+static int remove_oldest(const struct version_history *h, uint64_t final, struct shared_change *c)
+{
+	size_t n = 1, removed = 0;
+
+	for (size_t at = 0; at < h->n; at++)
+		n += has_records(h, at);
+	for (size_t at = 0; at < h->n && n > h->keep && c->n_puts + 2 <= SHARED_CHANGE_MAX; at++) {
+		const struct chain_version *link = &h->links[at];
+		char name[SHARED_NAME_MAX];
+
+		if (!has_records(h, at) || link->number == final ||
+		    (link->number > final && link->is_known && link->mark != CHAIN_ENDED))
+			continue;
+		shared_change_remove(c, shared_numbered(VERSION, link->number, name));
+		shared_change_remove(c, shared_numbered(MARK, link->number, name));
+		n--;
+		removed++;
+	}
+	return n > h->keep && !removed ? -ENOSPC : 0;
 }
 
 /* Whether no record is known of @p number; a deadline may be left of a version that is gone. */
@@ -343,8 +442,7 @@ static bool is_free(const struct version_history *h, uint64_t number)
 {
 	size_t at = find_index(h, number);
 
-	return !is_at(h, at, number) ||
-	       (!h->links[at].is_known && h->links[at].mark == CHAIN_UNMARKED);
+	return !is_at(h, at, number) || !has_records(h, at);
 }
 
 int history_apply(const struct version_history *h, int64_t now_ms, enum history_open open,
@@ -360,7 +458,7 @@ int history_apply(const struct version_history *h, int64_t now_ms, enum history_
 		return -EBADMSG;
 	if (history_overdue(h, now_ms))
 		return -EAGAIN;
-	if (is_open && open == HISTORY_REFUSE)
+	if (is_open && (open == HISTORY_REFUSE || (open == HISTORY_JOIN && !v->confirm_within_ms)))
 		return -EBUSY;
 	v->number = head.number;
 	v->base = from ? from->number : 0;
@@ -374,8 +472,10 @@ int history_apply(const struct version_history *h, int64_t now_ms, enum history_
 	shared_change_put(c, HEAD, &history_head_record, &head);
 	if (is_open && open == HISTORY_CONFIRM)
 		put_mark(c, from->number, mark);
-	remove_oldest(c, v->number, v->base);
-	return c->err;
+	int err = remove_oldest(
+	        h, newest_final(h, is_open && open == HISTORY_CONFIRM ? from->number : 0), c);
+
+	return c->err ? c->err : err;
 }
 
 int history_decide(const struct version_history *h, int64_t now_ms, uint64_t number,
@@ -383,6 +483,7 @@ int history_decide(const struct version_history *h, int64_t now_ms, uint64_t num
 {
 	const struct version *in_force = history_in_force(h, now_ms);
 	size_t at = find_index(h, number);
+	char name[SHARED_NAME_MAX];
 
 	if (!history_version(h, number, NULL))
 		return -ENOENT;
@@ -392,6 +493,7 @@ int history_decide(const struct version_history *h, int64_t now_ms, uint64_t num
 		return -EBUSY;
 	if (mark->mark == CHAIN_ENDED)
 		shared_change_see(c, HEAD, h->head_revision);
+	shared_change_see(c, shared_numbered(VERSION, number, name), h->entries[at].revision);
 	see_unmarked(c, number);
 	put_mark(c, number, mark);
 	return c->err;

@@ -4,16 +4,20 @@
  * The versions as this node knows them from shared intent, and the changes that a node may make to them.
  *
  * Memory alone: records come in, the version in force comes out (mgmt/store/chain.h), and changes are made
- * to be decided elsewhere (mgmt/store/shared.h). A version that arrives while this node looks on begins its
- * deadline here; one that was there when the node came begins none, and only its mark ends it. So a node that
- * joins late neither ends a version early nor keeps one alive.
+ * to be decided elsewhere (mgmt/store/shared.h). A version that was made since this node came begins its deadline
+ * here, whenever it is heard of: by a watch, by a list, or from the disk where the deadline was lost. One that was
+ * there before, by its revision, begins none, and only its mark ends it. So a node that joins late neither ends a
+ * version early nor keeps one alive.
  *
  * What rests on what:
  *
  *   change            rests on
  *   apply             the head; no version of its number; and no mark of the version in force, where that is open
- *   end               the head; and no mark of that version
- *   confirm           no mark of that version
+ *   end               the head; that version; and no mark of it
+ *   confirm           that version; and no mark of it
+ *
+ * No more than so many versions are kept. A new one lets the oldest go that can never be in force again: those
+ * below the newest that cannot end, and those that are marked as ended. So what a version goes back to stays.
  *
  * Implemented in mgmt/store/history.c. One thread at a time; time is passed in.
  */
@@ -47,19 +51,20 @@ extern const struct record_kind history_mark_record;
 
 struct version_history;
 
-/** @return NULL without memory; else for history_free() */
-MUST_CHECK struct version_history *history_new(void);
+/** @param keep  versions, at most STORE_VERSIONS_MAX. @return NULL without memory; else for history_free() */
+MUST_CHECK struct version_history *history_new(size_t keep);
 void history_free(struct version_history *h);
 
 /**
  * Take a record that has changed, or is gone (no text). Names that are not of versions are ignored.
- * @param clock  of now: the deadline of a version that is new here begins; NULL: it was there before this
- *   node looked on, and begins none
+ * @param clock  of now: the deadline of a version that is new here begins, if it was made since this node came
  * @return 0; -EBADMSG: what it holds cannot be a version, a mark or a head, and nothing is taken; -ENOMEM
  */
 MUST_CHECK int history_receive(struct version_history *h, const struct shared_record *r,
                                const struct pending_clock *clock);
-/** Forget all records, but not deadlines: the list that follows is all there is. */
+/** The store was at @p revision when this node came, with nothing: it has no deadline of what was there. 0 at first. */
+void history_join(struct version_history *h, int64_t revision);
+/** Forget all records, but not their deadlines: the list that follows is all there is. */
 void history_clear(struct version_history *h);
 
 /** The newest version; NULL: there is none. Valid until a record is taken. */
@@ -92,15 +97,16 @@ void history_resume(struct version_history *h, const struct pending *list, size_
 enum history_open {
 	HISTORY_REFUSE,  /**< it is not made: -EBUSY */
 	HISTORY_CONFIRM, /**< the one in force is confirmed with it, as @p mark says */
-	HISTORY_JOIN, /**< both stay open; if the new one needs confirmation and gets none, both end */
+	/** both stay open, and end if the new one is not confirmed: one that needs no confirmation is refused, -EBUSY */
+	HISTORY_JOIN,
 };
 
 /**
  * Make version @p v from the version in force. Its number and what it is made from are set here; the first
  * needs no confirmation.
  * @param mark  for HISTORY_CONFIRM; else NULL
- * @return 0, and @p c is to be decided; -EBUSY (HISTORY_REFUSE); -EAGAIN: a version is overdue, and is to be
- *   ended first; -EBADMSG: what is known does not hold together (no version in force, or a mark of the number that
+ * @return 0, and @p c is to be decided; -EBUSY (see enum history_open); -EAGAIN: a version is overdue, and is to be
+ *   ended first; -ENOSPC: all that are kept may be in force again, as they are open; -EBADMSG: what is known does not hold together (no version in force, or a mark of the number that
  *   is free); or the change's err
  */
 MUST_CHECK int history_apply(const struct version_history *h, int64_t now_ms,

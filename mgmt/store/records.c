@@ -6,9 +6,7 @@
 #include "base/clock.h"
 #include "base/plain.h"
 #include "mgmt/store/intent.h"
-
-/* Numbers below this are exact in every JSON reader, and the store has room above it. */
-#define NUMBER_END ((uint64_t)1 << 53)
+#include "mgmt/store/shared.h"
 
 static const char *kind_word(int value)
 {
@@ -111,7 +109,7 @@ static bool is_version_sound(const void *record)
 {
 	const struct version *v = record;
 
-	return v->number >= 1 && v->number < NUMBER_END && v->undoes < NUMBER_END &&
+	return v->number >= 1 && v->number < SHARED_NUMBER_END && v->undoes < SHARED_NUMBER_END &&
 	       are_digests_sound(v) && is_time(v->time_ms) && is_time(v->effective_ms) &&
 	       is_time(v->confirm_by_ms) && v->confirm_left_ms >= 0 &&
 	       v->confirm_left_ms <= INTENT_CONFIRM_MAX_MS && v->base < v->number &&

@@ -46,6 +46,16 @@ void shared_change_see(struct shared_change *c, const char *name, int64_t revisi
 		r->revision = revision;
 }
 
+/* Whether all who read @p json take it: what is refused everywhere must not be written. @return 0, -EINVAL or -ENOMEM */
+static int check_readable(const struct record_kind *kind, const json_t *json)
+{
+	void *read = malloc(kind->size);
+	int err = read ? record_from_json(kind, json, read, NULL) : -ENOMEM;
+
+	free(read);
+	return err;
+}
+
 void shared_change_put(struct shared_change *c, const char *name, const struct record_kind *kind,
                        const void *record)
 {
@@ -54,12 +64,13 @@ void shared_change_put(struct shared_change *c, const char *name, const struct r
 
 	if (!r)
 		return;
-	if (json && !json_object_set_new(json, "change", json_string(c->id)))
+	c->err = json ? check_readable(kind, json) : -ENOMEM;
+	if (!c->err && !json_object_set_new(json, "change", json_string(c->id)))
 		r->text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(json);
-	if (!r->text)
+	if (!c->err && !r->text)
 		c->err = -ENOMEM;
-	else if (strlen(r->text) > SHARED_TEXT_MAX)
+	else if (r->text && strlen(r->text) > SHARED_TEXT_MAX)
 		c->err = -EINVAL;
 }
 
@@ -118,5 +129,5 @@ uint64_t shared_number(const char *what, const char *name)
 		return 0;
 	for (size_t i = 0; i < n; i++)
 		number = number * 10 + (uint64_t)(digits[i] - '0');
-	return number;
+	return number < SHARED_NUMBER_END ? number : 0;
 }

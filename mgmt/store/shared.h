@@ -36,6 +36,8 @@
 #define SHARED_LARGE_MAX  ((size_t)256 * 1024)
 #define SHARED_CHANGE_MAX 8u  /**< records that a change compares, and that it writes */
 #define SHARED_ID_MAX     65u /**< bytes of a change's id with the NUL */
+#define SHARED_NUMBER_END                                                                          \
+	((uint64_t)1 << 53) /**< numbers below it are exact for all who read JSON */
 
 /** A record by name, as it is or shall be. */
 struct shared_record {
@@ -50,7 +52,7 @@ struct shared_change {
 	struct shared_record seen[SHARED_CHANGE_MAX]; /**< text is not used */
 	struct shared_record puts[SHARED_CHANGE_MAX]; /**< revision is not used */
 	size_t n_seen, n_puts;
-	int err; /**< -ENOMEM or -EINVAL (too much, or said twice): not to be written */
+	int err; /**< -ENOMEM or -EINVAL (too much, said twice, or no sound record): not to be written */
 };
 
 enum shared_result {

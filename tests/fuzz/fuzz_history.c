@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Any records of shared intent, in any order: a line is "NAME TEXT", or "NAME" of one that is gone, or "clear". What a node
+ * Any records of shared intent, in any order: a line is "NAME TEXT", or "NAME" of one that is gone, "clear", or "join". What a node
  * makes of them holds together, and what it would write is what it takes.
  */
 #include <assert.h>
@@ -20,13 +20,17 @@ static void receive_line(struct version_history *h, char *line, int64_t revision
 
 	if (text)
 		*text++ = '\0';
+	if (!strcmp(line, "join")) {
+		history_join(h, revision);
+		return;
+	}
 	if (!strcmp(line, "clear") || strlen(line) >= sizeof(r.name)) {
 		history_clear(h);
 		return;
 	}
 	memcpy(r.name, line, strlen(line) + 1);
 	r.text = text;
-	int err = history_receive(h, &r, revision % 2 ? &now : NULL);
+	int err = history_receive(h, &r, &now);
 
 	assert(err == 0 || err == -EBADMSG);
 }
@@ -39,7 +43,7 @@ static void write_and_read(struct version_history *h, const struct shared_change
 		struct shared_record r = c->puts[i];
 
 		r.revision = 1 << 20;
-		assert(history_receive(h, &r, NULL) == 0);
+		assert(history_receive(h, &r, &now) == 0);
 	}
 	assert(history_head(h)->number == number && history_in_force(h, NOW_MS)->number == number);
 }
@@ -68,7 +72,7 @@ static void check_node(struct version_history *h)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 	char *text = fuzz_text(bytes, n), *rest = text, *line;
 
 	assert(h);

@@ -39,7 +39,7 @@ BUGS = [
     ("peer", "mgmt/api/announce_reply.c", "json_is_string(word) && ", ""),
     ("api", "mgmt/api/handle_peer_operations.c", "operation_from_json(json_array_get(list, i), op) ||", "operation_from_json(json_array_get(list, i), op) < -999 ||"),
     ("history", "mgmt/store/history.c", " || !is_free(h, head.number)", ""),
-    ("history", "mgmt/store/history.c", "if (!err && r->text && v.number != number)", "if (0)"),
+    ("history", "mgmt/store/history.c", "\tif (v.number != number)\n", "\tif (0)\n"),
     ("peer", "mgmt/api/operation_gather.c", " || ppm > (json_int_t)OPERATION_PPM", ""),
     ("peer", "mgmt/api/operation_site_flows.c", " || json_integer_value(value) < 0 ||", " ||"),
     ("peer", "mgmt/operations/record_check.c", "op->step <= op->n_plan &&", "1 &&"),

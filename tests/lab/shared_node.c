@@ -93,16 +93,22 @@ static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
 /* Let the copy be what etcd has now. */
 static int list_all(struct shared_etcd *e)
 {
+	struct pending_clock clock;
 	struct shared_records l;
+	int64_t joined = 0;
 	int err = shared_etcd_list(e, &l);
 
 	if (err)
 		return err;
+	pending_clock_read(&clock);
 	pthread_mutex_lock(&lock);
 	err = copy_replace(store, l.revision, l.records, l.n);
+	if (!err)
+		err = copy_joined(store, &joined);
+	history_join(history, joined);
 	history_clear(history);
 	for (size_t i = 0; !err && i < l.n; i++)
-		err = history_receive(history, &l.records[i], NULL);
+		err = history_receive(history, &l.records[i], &clock);
 	if (err)
 		give_up("a list", err);
 	say_in_force();
@@ -140,8 +146,21 @@ static void *follow_etcd(void *arg)
 
 static int receive_kept(void *arg, const struct shared_record *r)
 {
-	(void)arg;
-	return history_receive(history, r, NULL);
+	return history_receive(history, r, arg);
+}
+
+/* What the disk has. */
+static void read_kept(void)
+{
+	struct pending_clock clock;
+	int64_t joined;
+
+	pending_clock_read(&clock);
+	if (copy_joined(store, &joined))
+		give_up("the copy", -EBADMSG);
+	history_join(history, joined);
+	if (copy_each(store, "", receive_kept, &clock) < 0)
+		give_up("the copy", -EBADMSG);
 }
 
 static void make_id(char out[SHARED_ID_MAX])
@@ -283,13 +302,12 @@ int main(int argc, char **argv)
 		return 2;
 	setvbuf(stdin, NULL, _IONBF, 0); /* poll() sees what is left */
 	curl_global_init(CURL_GLOBAL_DEFAULT);
-	history = history_new();
+	history = history_new(STORE_VERSIONS_MAX);
 	if (!history || store_open(argv[1], &store, reason))
 		give_up("the store", -EIO);
 	struct shared_etcd *reads = open_etcd(argv, argc), *writes = open_etcd(argv, argc);
 
-	if (copy_each(store, "", receive_kept, NULL) < 0)
-		give_up("the copy", -EBADMSG);
+	read_kept();
 	say_line(json_pack("{s:b}", "started", 1));
 	say_in_force();
 	if (pthread_create(&follower, NULL, follow_etcd, reads))

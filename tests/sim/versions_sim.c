@@ -10,7 +10,7 @@
  *   - a version that was confirmed ends, or a mark becomes another;
  *   - a node that is reached and has followed all has another version in force than the store's marks say;
  *   - a node that is cut off keeps a version beyond its deadline and CHAIN_ANSWER_MS, or ends it before;
- *   - a version is not made from the one in force;
+ *   - a version is not made from the one in force, keeps one that is open, or leaves too many;
  *   - at the end nodes differ, a version is open although a node has its deadline, or a change is not carried
  *     out.
  * What should be in force is computed here once more, from the store's records, in the plainest way.
@@ -63,12 +63,12 @@ struct versions_sums {
 static struct world world;
 static struct book book;
 
-/* Of the store, in the plainest way. */
+/* Of the store, in the plainest way. What was removed counts as what it was. */
 
 static enum chain_mark mark_in_store(const struct world *w, uint64_t number)
 {
 	char name[SHARED_NAME_MAX];
-	const struct shared_record *r = world_record(w, shared_numbered("mark", number, name));
+	const struct shared_record *r = world_ever(w, shared_numbered("mark", number, name));
 	struct history_mark m;
 
 	if (!r)
@@ -79,7 +79,7 @@ static enum chain_mark mark_in_store(const struct world *w, uint64_t number)
 static bool version_in_store(const struct world *w, uint64_t number, struct version *out)
 {
 	char name[SHARED_NAME_MAX];
-	const struct shared_record *r = world_record(w, shared_numbered("version", number, name));
+	const struct shared_record *r = world_ever(w, shared_numbered("version", number, name));
 
 	return r && !record_from_text(&version_record, r->text, out, NULL);
 }
@@ -114,7 +114,18 @@ static bool had_ended(const struct world *w, uint64_t number, size_t end)
 	return false;
 }
 
-/* Each version is made from the newest that had not ended then. */
+/* Whether version @p number was decided before version @p later was made, or with it: both are one change. */
+static bool was_decided(const struct world *w, uint64_t number, uint64_t later)
+{
+	size_t made = world_event_of(w, later);
+
+	for (size_t i = 0; i < w->n_events && w->event[i].revision <= w->event[made].revision; i++)
+		if (shared_number("mark", w->event[i].name) == number)
+			return true;
+	return false;
+}
+
+/* Each version is made from the newest that had not ended then, and what may yet end ends with it. */
 static void judge_origin(struct world *w, uint64_t number)
 {
 	struct version v;
@@ -127,6 +138,12 @@ static void judge_origin(struct world *w, uint64_t number)
 	if (v.base != from)
 		world_fault(w, "version %" PRIu64 " is made from %" PRIu64 ", not from %" PRIu64,
 		            number, v.base, from);
+	else if (number > 1 && !v.confirm_within_ms && version_in_store(w, from, &v) && v.base &&
+	         v.confirm_within_ms && !was_decided(w, from, number))
+		world_fault(w,
+		            "version %" PRIu64 " keeps version %" PRIu64
+		            ", of which nobody has decided",
+		            number, from);
 }
 
 /* Persons. */
@@ -222,6 +239,9 @@ static void judge_store(struct world *w)
 {
 	if (book.read_events == w->n_events)
 		return;
+	uint32_t n = 0;
+	char name[SHARED_NAME_MAX];
+
 	book.read_events = w->n_events;
 	book.head = head_in_store(w);
 	book.in_force = in_force_by_marks(w, &book.truth);
@@ -232,7 +252,15 @@ static void judge_store(struct world *w)
 			world_fault(w, "the mark of version %" PRIu64 " became another", number);
 		book.told[number] = mark;
 		judge_origin(w, number);
+		bool is_there = world_record(w, shared_numbered("version", number, name));
+
+		if (!is_there && world_record(w, shared_numbered("mark", number, name)))
+			world_fault(w, "there is a mark of version %" PRIu64 ", and no version",
+			            number);
+		n += is_there;
 	}
+	if (n > w->keep)
+		world_fault(w, "%u versions are kept, more than %u", n, w->keep);
 }
 
 /* A deadline begins when a node that looks on sees a version; it stands still while the machine does not run. */
@@ -275,20 +303,21 @@ static void judge_alone(struct world *w, uint32_t i)
 
 	world_clock(w, n, &clock);
 	const struct version *v = history_in_force(n->history, clock.now_ms);
-	const struct version *at = history_head(n->history);
+	const struct version *head = history_head(n->history);
+	struct version at = { .number = head ? head->number : 0 };
 
-	while (at && v && at->number != v->number) {
-		enum chain_mark mark;
-		int64_t due_ms = book.due_ms[i][at->number];
+	while (at.number && v && at.number != v->number && version_in_store(w, at.number, &at)) {
+		enum chain_mark mark = mark_in_store(w, at.number);
+		int64_t due_ms = book.due_ms[i][at.number];
 
-		(void)history_version(n->history, at->number, &mark);
-		if (mark == CHAIN_CONFIRMED || !at->confirm_within_ms ||
+		(void)history_version(n->history, at.number, &mark);
+		if (mark == CHAIN_CONFIRMED || !at.confirm_within_ms ||
 		    (mark == CHAIN_UNMARKED && (!due_ms || w->now_ms < due_ms + CHAIN_ANSWER_MS)))
 			world_fault(w, "node %u let version %" PRIu64 " end without a reason", i,
-			            at->number);
-		at = history_version(n->history, at->base, NULL);
+			            at.number);
+		at.number = at.base;
 	}
-	if (!at != !v)
+	if (!at.number != !v)
 		world_fault(w, "node %u has a version in force that is not on its head's chain", i);
 	if (!v)
 		return;
@@ -337,7 +366,7 @@ static bool has_written(const struct world *w, const struct asked *a, const char
                         uint64_t number)
 {
 	char name[SHARED_NAME_MAX], id[SHARED_ID_MAX];
-	const struct shared_record *r = world_record(w, shared_numbered(what, number, name));
+	const struct shared_record *r = world_ever(w, shared_numbered(what, number, name));
 
 	return r && !strcmp(shared_change_of(r->text, id), a->id);
 }

@@ -56,6 +56,14 @@ const struct shared_record *world_record(const struct world *w, const char *name
 	return NULL;
 }
 
+const struct shared_record *world_ever(const struct world *w, const char *name)
+{
+	for (size_t i = w->n_events; i-- > 0;)
+		if (w->event[i].text && !strcmp(w->event[i].name, name))
+			return &w->event[i];
+	return NULL;
+}
+
 size_t world_event_of(const struct world *w, uint64_t number)
 {
 	size_t i = 0;
@@ -145,12 +153,30 @@ static void take_event(struct world *w, struct world_node *n, size_t i,
 		world_fault(w, "a node refuses %s: %d", w->event[i].name, err);
 }
 
+/* Whether event @p i is the newest of its record among the first @p n. */
+static bool is_newest(const struct world *w, size_t i, size_t n)
+{
+	for (size_t later = i + 1; later < n; later++)
+		if (!strcmp(w->event[later].name, w->event[i].name))
+			return false;
+	return true;
+}
+
+/* All records as they were after @p n events. */
+static void take_list(struct world *w, struct world_node *n, size_t n_events,
+                      const struct pending_clock *clock)
+{
+	for (size_t i = 0; i < n_events; i++)
+		if (w->event[i].text && is_newest(w, i, n_events))
+			take_event(w, n, i, clock);
+}
+
 /* What a node has on its disk is there at once, deadlines included. */
 static void start_node(struct world *w, struct world_node *n)
 {
 	struct pending_clock clock;
 
-	n->history = history_new();
+	n->history = history_new(w->keep);
 	n->starts++;
 	if (n->reboots || !*n->boot) {
 		n->boot_ms = w->now_ms - 1000;
@@ -159,19 +185,30 @@ static void start_node(struct world *w, struct world_node *n)
 		               n->boots);
 	}
 	world_clock(w, n, &clock);
+	history_join(n->history, n->joined_revision);
 	history_resume(n->history, n->pending, n->n_pending, &clock);
-	for (size_t i = 0; i < n->followed; i++)
-		take_event(w, n, i, NULL);
+	take_list(w, n, n->followed, &clock);
 }
 
-/* Follow what has changed. What was there when a wiped node came is a list, without deadlines. */
+/* Follow what has changed, or list it; an empty disk's first list says what was there before. */
 static void follow_store(struct world *w, struct world_node *n)
 {
 	struct pending_clock clock;
 
 	world_clock(w, n, &clock);
+	if (n->lists) {
+		if (!n->followed) {
+			n->joined = w->n_events;
+			n->joined_revision = w->revision;
+			history_join(n->history, w->revision);
+		}
+		history_clear(n->history);
+		take_list(w, n, w->n_events, &clock);
+		n->followed = w->n_events;
+		n->lists = false;
+	}
 	for (; n->followed < w->n_events; n->followed++)
-		take_event(w, n, n->followed, n->followed < n->joined ? NULL : &clock);
+		take_event(w, n, n->followed, &clock);
 }
 
 static void end_overdue(struct world *w, struct world_node *n, const struct pending_clock *clock)
@@ -193,13 +230,30 @@ static void end_overdue(struct world *w, struct world_node *n, const struct pend
 	(void)world_write(w, n, &c);
 }
 
+static void stop_node(struct world *w, struct world_node *n)
+{
+	history_free(n->history);
+	n->history = NULL;
+	n->restarts = true;
+	n->reboots = world_chance(w, 500);
+	n->lists = n->lists || world_chance(w, 300);
+	n->reached_since_ms = -1;
+	n->back_ms = w->now_ms + 1000 + world_below(w, 30000);
+}
+
 static void run_node(struct world *w, struct world_node *n)
 {
 	struct pending_clock clock;
+	size_t followed = n->followed;
 
 	world_clock(w, n, &clock);
 	if (world_is_reached(w, n) && (w->healed || world_chance(w, 800)))
 		follow_store(w, n);
+	/* it dies when it has kept the records, and not yet the deadlines */
+	if (n->followed != followed && !w->healed && world_chance(w, 30)) {
+		stop_node(w, n);
+		return;
+	}
 	if ((w->now_ms / WORLD_TICK_MS) % (WORLD_STEP_MS / WORLD_TICK_MS) == 0)
 		end_overdue(w, n, &clock);
 	n->n_pending = history_pending(n->history, &clock, n->pending);
@@ -209,22 +263,13 @@ static void run_node(struct world *w, struct world_node *n)
 		n->reached_since_ms = w->now_ms;
 }
 
-static void stop_node(struct world *w, struct world_node *n)
-{
-	history_free(n->history);
-	n->history = NULL;
-	n->restarts = true;
-	n->reboots = world_chance(w, 500);
-	n->reached_since_ms = -1;
-	n->back_ms = w->now_ms + 1000 + world_below(w, 30000);
-}
-
 static void harm_node(struct world *w, struct world_node *n)
 {
 	switch (world_below(w, 4)) {
 	case 0:
 	case 1:
 		n->cut_until_ms = w->now_ms + 1000 + world_below(w, 90000);
+		n->lists = n->lists || world_chance(w, 300);
 		break;
 	case 2:
 		stop_node(w, n);
@@ -232,6 +277,7 @@ static void harm_node(struct world *w, struct world_node *n)
 	default: /* wiped: it comes with an empty disk */
 		stop_node(w, n);
 		n->followed = n->n_pending = 0;
+		n->lists = true;
 		n->joined = WORLD_EVENTS;
 		n->wipes++;
 		break;
@@ -255,8 +301,6 @@ void world_run(struct world *w)
 			bring_back(w, n);
 		if (!n->history)
 			continue;
-		if (n->joined > w->n_events && world_is_reached(w, n))
-			n->joined = w->n_events; /* its list is of now */
 		if (!w->healed && world_chance(w, 2))
 			harm_node(w, n);
 		if (n->history)
@@ -280,6 +324,7 @@ void world_init(struct world *w, uint64_t seed)
 	(void)world_below(w, 1);
 	w->now_ms = 1000000;
 	w->n_nodes = 3 + world_below(w, WORLD_NODES - 2);
+	w->keep = 4 + world_below(w, 20);
 	for (uint32_t i = 0; i < w->n_nodes; i++) {
 		w->node[i].reached_since_ms = -1;
 		start_node(w, &w->node[i]);

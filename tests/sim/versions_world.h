@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A world in which nodes share versions: one store, whose decisions are atomic, nodes with clocks of their
- * own, and what lies between them, which cuts, loses answers and delays writes. Time is virtual.
+ * own, and what lies between them, which cuts, loses answers and delays writes. Time is virtual. The store keeps few
+ * versions and may have compacted what a node has not followed, so nodes list, too.
  *
  * A node runs the product's code (mgmt/store/history.h, mgmt/store/chain.h, mgmt/store/shared.h). What a node
  * has on its disk outlives a restart; a wiped node has nothing.
@@ -31,10 +32,13 @@ struct world_node {
 	struct version_history *history; /* NULL: it does not run */
 	int64_t boot_ms;                 /* when its boot clock began */
 	char boot[PENDING_BOOT_MAX];
-	size_t followed; /* events that it has; on its disk */
-	size_t joined;   /* events that were there when it came with an empty disk */
-	struct pending pending[HISTORY_PENDING_MAX]; /* on its disk */
+	/* on its disk: events that it has, the store's revision at its first list, and deadlines */
+	size_t followed;
+	int64_t joined_revision;
+	struct pending pending[HISTORY_PENDING_MAX];
 	size_t n_pending;
+	size_t joined; /* events that were there when it came with an empty disk */
+	bool lists;    /* what it has not followed is compacted, or it has nothing: it must list */
 	int64_t cut_until_ms, back_ms; /* not reached until; down until */
 	int64_t reached_since_ms; /* it runs, is reached and has followed all since then; -1: not so */
 	uint32_t wipes, boots, starts;
@@ -48,6 +52,7 @@ struct world {
 	bool verbose, healed;
 	char fault_text[256];
 	uint32_t n_nodes;
+	uint32_t keep; /* versions that the store keeps */
 	struct world_node node[WORLD_NODES];
 	struct shared_record event[WORLD_EVENTS]; /* changes of records, as a watch brings them */
 	size_t n_events;
@@ -78,6 +83,8 @@ bool world_is_reached(const struct world *w, const struct world_node *n);
 
 /* The store's record of that name now; NULL: none. */
 const struct shared_record *world_record(const struct world *w, const char *name);
+/* The last record of that name, also if it was removed; NULL: there was none ever. */
+const struct shared_record *world_ever(const struct world *w, const char *name);
 /* The number of the event that brought version @p number, which is there. */
 size_t world_event_of(const struct world *w, uint64_t number);
 

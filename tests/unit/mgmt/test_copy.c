@@ -208,6 +208,100 @@ static void a_copy_follows_in_order(void **state)
 	fixture_remove(&f);
 }
 
+static void damage_copy(const struct fixture *f, const char *sql)
+{
+	char path[PATH_MAX];
+	sqlite3 *db;
+
+	snprintf(path, sizeof(path), "%s/%s", f->state, PROC_STORE_FILE);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* What was there when this node came: the first list's, or an older store's. */
+static void the_first_list_says_what_was_there(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t list, joined;
+	} rows[] = {
+		{ "the first", 100, 100 },
+		{ "a later one", 250, 100 },
+		{ "a restored store's", 60, 60 },
+		{ "and a later one", 300, 60 },
+	};
+	const struct shared_record r = { .name = "a",
+		                         .text = (char *)(uintptr_t) "{}",
+		                         .revision = 7 };
+	struct fixture f;
+	int64_t joined = -1;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+
+	assert_int_equal(copy_joined(s, &joined), 0);
+	assert_int_equal(joined, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("  %s\n", rows[i].why);
+		assert_int_equal(copy_replace(s, rows[i].list, &r, 1), 0);
+		assert_int_equal(copy_follow(s, rows[i].list + 1, &r, 1), 0);
+		store_close(s);
+		s = open_store(&f);
+		assert_int_equal(copy_joined(s, &joined), 0);
+		assert_int_equal(joined, rows[i].joined);
+	}
+	store_close(s);
+	fixture_remove(&f);
+}
+
+static void a_node_that_decides_itself_was_always_there(void **state)
+{
+	struct fixture f;
+	int64_t joined = -1;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+
+	assert_int_equal(change_one(s, "a", 0, "one"), SHARED_DONE);
+	assert_int_equal(copy_joined(s, &joined), 0);
+	assert_int_equal(joined, 0);
+	store_close(s);
+	fixture_remove(&f);
+}
+
+static void what_cannot_be_a_revision_is_damage(void **state)
+{
+	static const char *const damages[] = {
+		"UPDATE shared_revision SET revision=-1",
+		"UPDATE shared_revision SET joined=-1",
+		"UPDATE shared_revision SET joined=revision+1",
+		"UPDATE shared_revision SET revision=9223372036854775807",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+		struct fixture f;
+		int64_t revision = 5, joined = 6;
+
+		print_message("  %s\n", damages[i]);
+		fixture_make(&f);
+		struct store *s = open_store(&f);
+		assert_int_equal(change_one(s, "a", 0, "one"), SHARED_DONE);
+		store_close(s);
+		damage_copy(&f, damages[i]);
+		s = open_store(&f);
+		assert_int_equal(copy_revision(s, &revision), -EBADMSG);
+		assert_int_equal(copy_joined(s, &joined), -EBADMSG);
+		assert_int_equal(revision, 5);
+		assert_int_equal(joined, 6);
+		store_close(s);
+		fixture_remove(&f);
+	}
+}
+
 static void a_record_is_read_by_name(void **state)
 {
 	struct shared_record r = { .revision = 99 };
@@ -247,22 +341,12 @@ static void a_receiver_that_refuses_ends_it(void **state)
 }
 
 /* Change the file behind the store's back, while nobody has it open. */
-static void damage_copy(const struct fixture *f, const char *sql)
-{
-	char path[PATH_MAX];
-	sqlite3 *db;
-
-	snprintf(path, sizeof(path), "%s/%s", f->state, PROC_STORE_FILE);
-	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(db);
-}
-
 static void what_cannot_be_a_record_is_damage(void **state)
 {
 	static const char *const damages[] = {
 		"UPDATE shared SET revision=0",
 		"UPDATE shared SET revision=-1",
+		"UPDATE shared SET revision=9223372036854775807",
 		"UPDATE shared SET name=printf('a%.*c', 256, 'x')",
 		"DELETE FROM shared_revision",
 	};
@@ -273,7 +357,7 @@ static void what_cannot_be_a_record_is_damage(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
 		struct fixture f;
-		bool is_record = i < 3;
+		bool is_record = i < 4;
 
 		fixture_make(&f);
 		struct store *s = open_store(&f);
@@ -284,7 +368,7 @@ static void what_cannot_be_a_record_is_damage(void **state)
 		print_message("  %s\n", damages[i]);
 		if (is_record)
 			assert_int_equal(copy_each(s, "a", show_record, &shown), -EBADMSG);
-		if (i < 2)
+		if (i < 3)
 			assert_int_equal(copy_read(s, "a", &r), -EBADMSG);
 		/* the row of the revision is made again: older than its records, so all are read again */
 		if (!is_record) {
@@ -398,6 +482,9 @@ int main(void)
 		cmocka_unit_test(who_is_refused_is_told_what_is_there),
 		cmocka_unit_test(a_change_is_written_whole_with_one_revision),
 		cmocka_unit_test(a_copy_follows_in_order),
+		cmocka_unit_test(the_first_list_says_what_was_there),
+		cmocka_unit_test(a_node_that_decides_itself_was_always_there),
+		cmocka_unit_test(what_cannot_be_a_revision_is_damage),
 		cmocka_unit_test(a_record_is_read_by_name),
 		cmocka_unit_test(a_receiver_that_refuses_ends_it),
 		cmocka_unit_test(what_cannot_be_a_record_is_damage),

@@ -26,8 +26,11 @@ static int receive_text(struct version_history *h, const char *name, const char 
 {
 	struct shared_record r = { .text = text ? strdup(text) : NULL, .revision = revision };
 
+	/* NULL: it was there before this node came */
+	history_join(h, clock ? 0 : INT64_MAX);
+
 	snprintf(r.name, sizeof(r.name), "%s", name);
-	int err = history_receive(h, &r, clock);
+	int err = history_receive(h, &r, clock ? clock : &at_10s);
 
 	free(r.text);
 	return err;
@@ -82,7 +85,7 @@ static void assert_change(const struct shared_change *c, const char *expected)
 
 static void records_come_in_any_order(void **state)
 {
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 	enum chain_mark mark;
 	int64_t left_ms = 1;
 
@@ -154,7 +157,7 @@ static void what_is_no_record_of_ours_is_refused_and_changes_nothing(void **stat
 		{ "heads", "anything", 0 },
 		{ "", "anything", 0 },
 	};
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 	enum chain_mark mark;
 
 	(void)state;
@@ -172,7 +175,7 @@ static void what_is_no_record_of_ours_is_refused_and_changes_nothing(void **stat
 
 static void a_list_is_all_there_is(void **state)
 {
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 	struct version v = { .digest = D2 };
 	struct shared_change c;
 
@@ -193,7 +196,7 @@ static void a_list_is_all_there_is(void **state)
 
 static void too_many_are_refused(void **state)
 {
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 	char name[64];
 	unsigned n = 0;
 
@@ -213,7 +216,7 @@ static void too_many_are_refused(void **state)
 static void a_deadline_begins_once_and_ends_with_the_mark(void **state)
 {
 	const struct pending_clock at_12s = { .boot = "one", .now_ms = 12000 };
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 	int64_t left_ms;
 
 	(void)state;
@@ -259,7 +262,7 @@ static void deadlines_outlive_a_restart(void **state)
 		{ "the same boot", { "one", 14000 }, 1000 },
 		{ "another boot", { "two", 100 }, 2000 },
 	};
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 	int64_t left_ms;
 
 	(void)state;
@@ -267,13 +270,13 @@ static void deadlines_outlive_a_restart(void **state)
 	receive_version(h, 2, 1, 5000, &at_10s);
 	assert_int_equal(history_pending(h, &at_13s, kept), 1);
 	assert_int_equal(kept[0].number, 2);
-	assert_string_equal(kept[0].digest, D1);
+	assert_string_equal(kept[0].digest, ""); /* the change that made it, which has no id here */
 	assert_int_equal(kept[0].left_ms, 2000);
 	assert_int_equal(kept[0].noted_ms, 13000);
 	history_free(h);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		print_message("  %s\n", rows[i].why);
-		h = history_new();
+		h = history_new(STORE_VERSIONS_MAX);
 		history_resume(h, kept, 1, &rows[i].clock);
 		assert_null(history_in_force(h, 0));
 		receive_version(h, 1, 0, 0, NULL);
@@ -289,7 +292,7 @@ static void deadlines_outlive_a_restart(void **state)
 	}
 	/* one that had passed has ended here, and does not come back for a moment */
 	kept[0].left_ms = 0;
-	h = history_new();
+	h = history_new(STORE_VERSIONS_MAX);
 	history_resume(h, kept, 1, &rows[1].clock);
 	receive_version(h, 1, 0, 0, NULL);
 	receive_version(h, 2, 1, 5000, NULL);
@@ -299,7 +302,7 @@ static void deadlines_outlive_a_restart(void **state)
 	/* one of another version with that number is none */
 	kept[0].left_ms = 2000;
 	memset(kept[0].digest, 'e', 64);
-	h = history_new();
+	h = history_new(STORE_VERSIONS_MAX);
 	history_resume(h, kept, 1, &rows[1].clock);
 	receive_version(h, 1, 0, 0, NULL);
 	receive_version(h, 2, 1, 5000, NULL);
@@ -315,7 +318,7 @@ static void deadlines_outlive_a_restart(void **state)
 static void the_newest_deadlines_are_kept(void **state)
 {
 	struct pending kept[HISTORY_PENDING_MAX];
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 
 	(void)state;
 	receive_version(h, 1, 0, 0, &at_10s);
@@ -330,7 +333,7 @@ static void the_newest_deadlines_are_kept(void **state)
 static void a_new_version_rests_on_what_is_in_force(void **state)
 {
 	const struct history_mark mark = { .mark = CHAIN_CONFIRMED, .author = "ann", .time_ms = 5 };
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 	struct shared_change c;
 	struct version v = { .confirm_within_ms = 5000, .digest = D2 };
 
@@ -362,7 +365,7 @@ static void a_new_version_rests_on_what_is_in_force(void **state)
 	for (int open = HISTORY_REFUSE; open <= HISTORY_JOIN; open++) {
 		int err = open == HISTORY_REFUSE ? -EBUSY : 0;
 
-		v.confirm_within_ms = 0;
+		v.confirm_within_ms = open == HISTORY_JOIN ? 7000 : 0;
 		shared_change_begin(&c, "c3");
 		assert_int_equal(history_apply(h, 15999, (enum history_open)open, &mark, &v, &c),
 		                 err);
@@ -376,7 +379,7 @@ static void a_new_version_rests_on_what_is_in_force(void **state)
 		                  "put head={\"change\":\"c3\",\"number\":4}\n"
 		                  "put mark/3={\"author\":\"ann\",\"change\":\"c3\",\"mark\":\"confirmed\",\"time_ms\":5}\n"
 		                : "see head@103\nsee version/4@0\nsee mark/3@0\n"
-		                  "put version/4={\"base\":3,\"change\":\"c3\",\"digest\":\"" D2
+		                  "put version/4={\"base\":3,\"change\":\"c3\",\"confirm_within_ms\":7000,\"digest\":\"" D2
 		                  "\",\"number\":4}\n"
 		                  "put head={\"change\":\"c3\",\"number\":4}\n");
 		shared_change_fini(&c);
@@ -401,7 +404,7 @@ static void a_number_of_which_something_is_known_is_not_free(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 2; i++) {
-		struct version_history *h = history_new();
+		struct version_history *h = history_new(STORE_VERSIONS_MAX);
 		struct version v = { .digest = D2 };
 		struct shared_change c;
 
@@ -422,7 +425,7 @@ static void a_deadline_that_is_left_keeps_no_number(void **state)
 	const struct pending left = {
 		.number = 2, .boot = "one", .left_ms = 5000, .due_ms = 15000
 	};
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 	struct version v = { .digest = D2 };
 	struct shared_change c;
 
@@ -437,45 +440,237 @@ static void a_deadline_that_is_left_keeps_no_number(void **state)
 	history_free(h);
 }
 
-static void the_oldest_version_goes(void **state)
+/* Decide a change here, and take what it wrote, as the store of a node that is alone does. */
+static void carry_out(struct version_history *h, struct shared_change *c,
+                      const struct pending_clock *clock)
 {
-	struct version_history *h = history_new();
+	static int64_t revision = 1000;
+
+	revision++;
+	for (size_t i = 0; i < c->n_puts; i++) {
+		c->puts[i].revision = revision;
+		assert_int_equal(history_receive(h, &c->puts[i], clock), 0);
+	}
+	shared_change_fini(c);
+}
+
+static int apply_version(struct version_history *h, int64_t within_ms, enum history_open open,
+                         const struct pending_clock *clock)
+{
+	const struct history_mark mark = { .mark = CHAIN_CONFIRMED };
+	struct version v = { .digest = D1, .confirm_within_ms = within_ms };
 	struct shared_change c;
-	struct version v = { .digest = D2 };
+
+	shared_change_begin(&c, "c");
+	int err = history_apply(h, clock->now_ms, open, &mark, &v, &c);
+
+	if (err)
+		shared_change_fini(&c);
+	else
+		carry_out(h, &c, clock);
+	return err;
+}
+
+static void decide_version(struct version_history *h, uint64_t number, enum chain_mark decision,
+                           const struct pending_clock *clock)
+{
+	const struct history_mark mark = { .mark = decision };
+	struct shared_change c;
+
+	shared_change_begin(&c, "c");
+	assert_int_equal(history_decide(h, clock->now_ms, number, &mark, &c), 0);
+	carry_out(h, &c, clock);
+}
+
+/* The numbers that are known, as "1 4-6". */
+static const char *list_known(const struct version_history *h, char text[256])
+{
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (uint64_t i = 1; i < 40 && n < 200; i++) {
+		bool is = history_version(h, i, NULL), was = history_version(h, i - 1, NULL),
+		     will = history_version(h, i + 1, NULL);
+
+		if (is && (!was || !will))
+			n += (size_t)snprintf(text + n, 256 - n, "%s%" PRIu64 "%s",
+			                      n && !was ? " " : "", i, was || !will ? "" : "-");
+	}
+	return text;
+}
+
+static void what_can_never_be_in_force_again_goes_first(void **state)
+{
 	static const struct {
 		const char *why;
-		uint64_t older,
-		        newest; /* both are there; the newest has ended: the older is in force */
-		const char *removes;
+		/* a: apply; e: and it ends; c: and it is confirmed; o: and it stays open; n: as a, where one is open */
+		const char *acts;
+		uint64_t in_force;
+		const char *known;
 	} rows[] = {
-		{ "1,000 may stay", 998, 999, "" },
-		{ "of 1,001 the oldest goes", 999, 1000, "remove version/1\nremove mark/1\n" },
-		{ "but not if it is in force", 1, 1000, "" },
-		{ "or older", 2, 1002, "" },
-		{ "the one before it", 3, 1001, "remove version/2\nremove mark/2\n" },
+		{ "as many as are kept", "aaaa", 4, "1-4" },
+		{ "the oldest goes", "aaaaa", 5, "2-5" },
+		{ "and the next", "aaaaaaa", 7, "4-7" },
+		{ "what has ended goes, not what is in force", "aeeee", 1, "1 3-5" },
+		{ "nor what may be in force again", "aaeeoo", 6, "2 4-6" },
+		{ "confirmed is final", "aacee", 3, "2-5" },
+		{ "with its confirmation", "aaoon", 5, "2-5" },
+		{ "what is open goes where something final is above it", "aaooca", 6, "3-6" },
 	};
+	char text[256];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		char name[64], expected[512];
+		struct version_history *h = history_new(4);
+		uint64_t number = 0;
 
 		print_message("  %s\n", rows[i].why);
+		for (const char *act = rows[i].acts; *act; act++) {
+			bool is_final = *act == 'a' || *act == 'n';
+
+			assert_int_equal(apply_version(h, is_final ? 0 : 5000,
+			                               *act == 'n' || *act == 'a' ? HISTORY_CONFIRM
+			                                                          : HISTORY_JOIN,
+			                               &at_10s),
+			                 0);
+			number++;
+			if (*act == 'e' || *act == 'c')
+				decide_version(h, number,
+				               *act == 'e' ? CHAIN_ENDED : CHAIN_CONFIRMED,
+				               &at_10s);
+		}
+		assert_int_equal(in_force(h, 10000), rows[i].in_force);
+		assert_string_equal(list_known(h, text), rows[i].known);
+		history_free(h);
+	}
+}
+
+/* What an ended version hides is in force without end, however many end. */
+static void a_version_stays_however_many_end_above_it(void **state)
+{
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
+	struct pending_clock later = at_10s;
+
+	(void)state;
+	assert_int_equal(apply_version(h, 0, HISTORY_REFUSE, &at_10s), 0);
+	assert_int_equal(apply_version(h, 0, HISTORY_REFUSE, &at_10s), 0);
+	for (uint64_t n = 3; n <= STORE_VERSIONS_MAX + 300; n++) {
+		assert_int_equal(apply_version(h, 5000, HISTORY_REFUSE, &at_10s), 0);
+		decide_version(h, n, CHAIN_ENDED, &at_10s);
+	}
+	assert_int_equal(in_force(h, 10000), 2);
+	assert_int_equal(apply_version(h, 5000, HISTORY_REFUSE, &at_10s), 0);
+	assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &at_10s), 0);
+	later.now_ms += 60000;
+	assert_int_equal(in_force(h, later.now_ms), 2); /* both have ended here */
+	history_free(h);
+}
+
+static void what_is_open_may_all_be_in_force_again(void **state)
+{
+	struct version_history *h = history_new(4);
+
+	(void)state;
+	assert_int_equal(apply_version(h, 0, HISTORY_REFUSE, &at_10s), 0);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &at_10s), 0);
+	assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &at_10s), -ENOSPC);
+	decide_version(h, 4, CHAIN_ENDED, &at_10s); /* makes room */
+	assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &at_10s), 0);
+	assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &at_10s), -ENOSPC);
+	assert_int_equal(apply_version(h, 0, HISTORY_CONFIRM, &at_10s), 0);
+	assert_int_equal(in_force(h, 10000), 6);
+	history_free(h);
+}
+
+static void deadlines_of_versions_that_are_gone_go(void **state)
+{
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
+	struct pending_clock now = at_10s;
+	struct pending kept[HISTORY_PENDING_MAX];
+
+	(void)state;
+	assert_int_equal(apply_version(h, 0, HISTORY_REFUSE, &now), 0);
+	for (uint64_t n = 2; n < 3 * STORE_VERSIONS_MAX; n += 2) {
+		now.now_ms += 60000;
+		assert_int_equal(apply_version(h, 5000, HISTORY_REFUSE, &now), 0);
+		assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &now), 0);
+		decide_version(h, n + 1, CHAIN_CONFIRMED,
+		               &now); /* nobody decides the one below it */
+	}
+	history_free(h);
+	/* and of those that two lists did not have */
+	h = history_new(STORE_VERSIONS_MAX);
+	take_two(h);
+	for (int i = 0; i < 2; i++) {
 		history_clear(h);
-		receive_version(h, rows[i].older, 0, 0, NULL);
-		receive_version(h, rows[i].newest, rows[i].older, 5000, NULL);
-		snprintf(name, sizeof(name), "mark/%" PRIu64, rows[i].newest);
-		assert_int_equal(receive_text(h, name, "{\"mark\":\"ended\"}", 50, NULL), 0);
-		shared_change_begin(&c, "c");
-		assert_int_equal(history_apply(h, 0, HISTORY_REFUSE, NULL, &v, &c), 0);
-		snprintf(expected, sizeof(expected),
-		         "see head@%" PRIu64 "\nsee version/%" PRIu64 "@0\n"
-		         "put version/%" PRIu64 "={\"base\":%" PRIu64
-		         ",\"change\":\"c\",\"digest\":\"" D2 "\",\"number\":%" PRIu64 "}\n"
-		         "put head={\"change\":\"c\",\"number\":%" PRIu64 "}\n%s",
-		         100 + rows[i].newest, rows[i].newest + 1, rows[i].newest + 1,
-		         rows[i].older, rows[i].newest + 1, rows[i].newest + 1, rows[i].removes);
-		assert_change(&c, expected);
-		shared_change_fini(&c);
+		receive_version(h, 1, 0, 0, &at_10s);
+		assert_int_equal(history_pending(h, &at_10s, kept), i ? 0 : 1);
+	}
+	history_free(h);
+}
+
+/* A deadline begins for what was made since the node came, whenever the node hears of it. */
+static void a_deadline_begins_by_when_the_version_was_made(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t joined;
+		bool begins;
+	} rows[] = {
+		{ "it came before", 1, true },
+		{ "with that version", 2, false },
+		{ "later", 9, false },
+		{ "it was always there", 0, true },
+	};
+	const char *const text =
+	        "{\"number\":2,\"digest\":\"" D1 "\",\"base\":1,\"confirm_within_ms\":5000}";
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct version_history *h = history_new(STORE_VERSIONS_MAX);
+		struct shared_record r = { .name = "version/2", .revision = 2 };
+		int64_t left_ms;
+
+		print_message("  %s\n", rows[i].why);
+		r.text = strdup(text);
+		receive_version(h, 1, 0, 0, &at_10s);
+		assert_int_equal(receive_text(h, "head", "{\"number\":2}", 2, &at_10s), 0);
+		history_join(h, rows[i].joined);
+		assert_int_equal(history_receive(h, &r, &at_10s), 0);
+		assert_true(history_is_open(h, 10000, &left_ms));
+		assert_int_equal(left_ms, rows[i].begins ? 5000 : CHAIN_NEVER);
+		history_free(h);
+		free(r.text);
+	}
+}
+
+/* A restored store may give the number, and the same files, to another version. */
+static void a_deadline_is_of_the_change_that_made_the_version(void **state)
+{
+	static const char *const ids[] = { "one", "two" };
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
+	const struct pending_clock later = { .boot = "one", .now_ms = 99000 };
+	struct pending kept[HISTORY_PENDING_MAX];
+	char text[256];
+	int64_t left_ms;
+
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const struct pending_clock *clock = i ? &later : &at_10s;
+
+		history_clear(h);
+		receive_version(h, 1, 0, 0, clock);
+		snprintf(text, sizeof(text),
+		         "{\"number\":2,\"digest\":\"" D1
+		         "\",\"base\":1,\"change\":\"%s\",\"confirm_within_ms\":5000}",
+		         ids[i]);
+		assert_int_equal(receive_text(h, "head", "{\"number\":2}", 2, clock), 0);
+		assert_int_equal(receive_text(h, "version/2", text, 2, clock), 0);
+		assert_true(history_is_open(h, clock->now_ms, &left_ms));
+		assert_int_equal(left_ms, 5000);
+		assert_int_equal(history_pending(h, clock, kept), 1);
+		assert_string_equal(kept[0].digest, ids[i]);
 	}
 	history_free(h);
 }
@@ -498,18 +693,18 @@ static void a_version_is_confirmed_or_ended_once(void **state)
 		{ "open, not in force", 3, CHAIN_CONFIRMED, 10000, -EBUSY, "" },
 		{ "open, not in force any more", 4, CHAIN_CONFIRMED, 18000, -EBUSY, "" },
 		{ "in force", 4, CHAIN_CONFIRMED, 17999, 0,
-		  "see mark/4@0\nput mark/4={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"confirmed\"}\n" },
+		  "see version/4@4\nsee mark/4@0\nput mark/4={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"confirmed\"}\n" },
 		{ "end the one in force", 4, CHAIN_ENDED, 10000, 0,
-		  "see head@104\nsee mark/4@0\n"
+		  "see head@104\nsee version/4@4\nsee mark/4@0\n"
 		  "put mark/4={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"ended\"}\n" },
 		{ "end one that has ended here", 4, CHAIN_ENDED, 18000, 0,
-		  "see head@104\nsee mark/4@0\n"
+		  "see head@104\nsee version/4@4\nsee mark/4@0\n"
 		  "put mark/4={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"ended\"}\n" },
 		{ "end one that was joined", 3, CHAIN_ENDED, 10000, 0,
-		  "see head@104\nsee mark/3@0\n"
+		  "see head@104\nsee version/3@3\nsee mark/3@0\n"
 		  "put mark/3={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"ended\"}\n" },
 	};
-	struct version_history *h = history_new();
+	struct version_history *h = history_new(STORE_VERSIONS_MAX);
 
 	(void)state;
 	receive_version(h, 1, 0, 0, &at_10s);
@@ -544,7 +739,12 @@ int main(void)
 		cmocka_unit_test(a_new_version_rests_on_what_is_in_force),
 		cmocka_unit_test(a_number_of_which_something_is_known_is_not_free),
 		cmocka_unit_test(a_deadline_that_is_left_keeps_no_number),
-		cmocka_unit_test(the_oldest_version_goes),
+		cmocka_unit_test(what_can_never_be_in_force_again_goes_first),
+		cmocka_unit_test(a_version_stays_however_many_end_above_it),
+		cmocka_unit_test(what_is_open_may_all_be_in_force_again),
+		cmocka_unit_test(deadlines_of_versions_that_are_gone_go),
+		cmocka_unit_test(a_deadline_begins_by_when_the_version_was_made),
+		cmocka_unit_test(a_deadline_is_of_the_change_that_made_the_version),
 		cmocka_unit_test(a_version_is_confirmed_or_ended_once),
 	};
 

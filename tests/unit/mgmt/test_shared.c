@@ -107,6 +107,36 @@ static void what_cannot_be_written_is_refused_once_and_for_all(void **state)
 	}
 }
 
+static bool is_sound(const void *record)
+{
+	return strcmp(((const struct large *)record)->text, "wrong") != 0;
+}
+
+/* A record that all nodes would refuse, for ever, once it was acknowledged. */
+static void what_nobody_would_read_is_not_written(void **state)
+{
+	static const struct field fields[] = { RECORD_TEXT(struct large, text) };
+	static const struct record_kind judged =
+	        RECORD_OF(struct large, "judged", fields, is_sound);
+	static const struct {
+		const char *text;
+		int err;
+	} rows[] = { { "right", 0 }, { "wrong", -EINVAL } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static struct large r;
+		struct shared_change c;
+
+		snprintf(r.text, sizeof(r.text), "%s", rows[i].text);
+		shared_change_begin(&c, "i");
+		shared_change_put(&c, "a", &judged, &r);
+		assert_int_equal(c.err, rows[i].err);
+		assert_true(c.n_puts == 0 || !c.err == !!c.puts[0].text);
+		shared_change_fini(&c);
+	}
+}
+
 static void the_longest_name_and_text_are_taken(void **state)
 {
 	static struct large r;
@@ -206,6 +236,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_change_holds_what_it_rests_on_and_writes),
 		cmocka_unit_test(what_cannot_be_written_is_refused_once_and_for_all),
+		cmocka_unit_test(what_nobody_would_read_is_not_written),
 		cmocka_unit_test(the_longest_name_and_text_are_taken),
 		cmocka_unit_test(an_id_has_a_length),
 		cmocka_unit_test(the_id_is_read_from_a_record),
