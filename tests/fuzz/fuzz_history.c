@@ -58,6 +58,7 @@ static void check_node(struct version_history *h)
 	int64_t left_ms = 0;
 
 	assert(!in_force || (head && in_force->number <= head->number));
+	assert(!in_force || history_version(h, in_force->number, NULL) == in_force);
 	assert(!history_is_open(h, NOW_MS, &left_ms) || left_ms >= 0);
 	if (in_force && history_version(h, in_force->number, &mark) && mark == CHAIN_ENDED)
 		assert(!in_force->confirm_within_ms || !history_overdue(h, NOW_MS));
