@@ -35,6 +35,7 @@ struct timekeep;
 struct health_exchange;
 struct announce_exchange;
 struct quiet_vips;
+struct shared_run;
 struct operations;
 
 /**
@@ -57,6 +58,8 @@ struct core {
 	struct state_fetch *state_fetch;
 	struct quiet_vips *quiet_vips;
 	struct operations *operations;
+	/** versions are those of shared intent (mgmt/api/shared_run.h); set before the first thread, NULL: they are not */
+	struct shared_run *shared;
 	struct followed_state *state;
 	struct timekeep *clock;
 	struct logins logins;           /**< of the main thread */

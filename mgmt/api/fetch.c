@@ -7,6 +7,7 @@
 #include "mgmt/api/fetch.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +15,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/handle_files.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/blobs.h"
 
+#define ANSWER_MS  10000 /* for a version with its small files */
 #define REQUEST_MS 20000 /* for some megabytes: 200 kB/s are enough */
 #define PARTS_MAX  1024u /* of a request: small files cost an entry each, not bytes */
 
@@ -80,8 +83,8 @@ static int keep_parts(struct core *core, const json_t *answer)
 	return n_accepted;
 }
 
-int fetch_files(struct core *core, struct peer_client *client, const char *api, const json_t *files,
-                unsigned within_ms)
+static int fetch_files(struct core *core, struct peer_client *client, const char *api,
+                       const json_t *files, unsigned within_ms)
 {
 	uint64_t until_ms = clock_mono_ms() + within_ms;
 	json_t *missing;
@@ -105,5 +108,28 @@ int fetch_files(struct core *core, struct peer_client *client, const char *api, 
 		json_decref(r.answer);
 		free(body);
 	}
+	return err;
+}
+
+int fetch_version(struct core *core, struct peer_client *client, const char *api, uint64_t number,
+                  unsigned within_ms, struct files *out)
+{
+	const struct file_source source = { handle_files_find, core };
+	struct client_request r = { .timeout_ms = ANSWER_MS };
+	char reason[HTTP_TEXT_MAX];
+
+	snprintf(r.url, sizeof(r.url), "%s/v1/peer/versions/%" PRIu64, api, number);
+	client_send(client, &r, 1);
+	if (!r.answer) {
+		log_warn("peer-failed", "api=%s version=%" PRIu64 " reason=\"%s\"", api, number,
+		         r.failure);
+		return -ENOENT;
+	}
+	const json_t *files = json_object_get(r.answer, "files");
+	int err = fetch_files(core, client, api, files, within_ms);
+
+	if (!err)
+		err = files_from_json(files, &source, out, reason);
+	json_decref(r.answer);
 	return err;
 }

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/ctl.h"
+#include "mgmt/api/change_refused.h"
 #include "mgmt/api/change_timed.h"
 #include "mgmt/api/diverged.h"
 #include "mgmt/api/field.h"
@@ -23,6 +24,7 @@
 #include "mgmt/api/old_file.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/propose.h"
+#include "mgmt/api/shared_run.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/zones_json.h"
 #include "mgmt/api/unconfirmed.h"
@@ -162,41 +164,6 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 	return field_end(&f, reply) && may_force(r, c, reply);
 }
 
-/* Fill the reply with the problem of a change that was not made. */
-static void set_change_problem(struct core *core, int err, const struct intent_changed *changed,
-                               struct http_reply *reply)
-{
-	switch (err) {
-	case -EFBIG: /* of weir.conf; one of the errors says so */
-	case -EINVAL:
-		http_problem(reply, 422, "mistakes", "the configuration has %zu error%s",
-		             changed->errors.n_total, changed->errors.n_total == 1 ? "" : "s");
-		json_object_set_new(reply->json, "n_mistakes",
-		                    json_integer((json_int_t)changed->errors.n_total));
-		json_object_set_new(reply->json, "mistakes", errors_to_json(&changed->errors));
-		return;
-	case -ENOENT:
-		http_problem(reply, 404, "not-found", "there is no such version");
-		return;
-	case -EMEDIUMTYPE:
-		diverged_refuse(core, reply);
-		return;
-	case -EBUSY:
-		unconfirmed_refuse(core, reply);
-		return;
-	case -ENOSPC:
-	case -EROFS:
-		http_problem(reply, 503, "store", "the store cannot keep the version: %s",
-		             err == -ENOSPC ? strerror(ENOSPC) : intent_store_reason(core->intent));
-		return;
-	case -ENOMEM:
-		http_problem(reply, 503, "busy", "out of memory: nothing was changed; try again");
-		return;
-	default:
-		http_problem(reply, 500, "internal", "%s", strerror(-err));
-	}
-}
-
 /* Of a version that was made or would be: clients read one form. */
 static json_t *change_to_json(struct core *core, const struct intent_changed *c, bool dry_run)
 {
@@ -308,9 +275,9 @@ static bool commit_change(struct core *core, struct change_request *c,
 		err = intent_candidate_commit(core->intent, &c->change, candidate,
 		                              clock_believed_ms(), &changed);
 	idempotent_detach(core);
-	if (err) {
-		set_change_problem(core, err, &changed, reply);
-	} else {
+	if (err)
+		change_refused_reply(core, err, &changed, reply);
+	else if (!changed.shared || shared_run_write(core, &changed, reply)) {
 		is_created = changed.changed && !c->change.dry_run;
 		if (is_created && c->request)
 			change_timed(core, c->request, candidate->began_ns, &changed.times);
@@ -488,12 +455,14 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	    !handle_part_number(r, 0, &number, reply))
 		return;
 	core_lock(core);
-	const struct version *head = intent_head(core->intent);
 	idempotent_attach(core, r);
+	author = author ? author : r->principal;
 	int err = dry_run ? intent_may_confirm(core->intent, number)
-	                  : intent_confirm(core->intent, number, author ? author : r->principal,
-	                                   clock_believed_ms());
+	          : core->shared
+	                  ? shared_run_confirm(core, number, author, reply)
+	                  : intent_confirm(core->intent, number, author, clock_believed_ms());
 	idempotent_detach(core);
+	const struct version *head = intent_head(core->intent);
 	if (err == -EALREADY)
 		http_problem(
 		        reply, 409, "not-pending",
@@ -501,9 +470,9 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		        head && head->confirm_by_ms
 		                ? "; confirm the version in force instead, which may include it"
 		                : "");
-	else if (err)
-		set_change_problem(core, err, &(struct intent_changed){ 0 }, reply);
-	else
+	else if (err && !reply->status)
+		change_refused_reply(core, err, &(struct intent_changed){ 0 }, reply);
+	else if (!err)
 		reply->json = json_pack("{s:o}", "version", version_to_json(head, head));
 	core_changed(core);
 	core_unlock(core);
@@ -573,7 +542,7 @@ static bool reread_zones(struct core *core, struct change_request *c, struct mod
 	if (err == -ENOENT)
 		http_problem(reply, 404, "not-found", "there is no configuration yet");
 	else if (err)
-		set_change_problem(core, err, &none, reply);
+		change_refused_reply(core, err, &none, reply);
 	core_unlock(core);
 	return !err;
 }

@@ -28,6 +28,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/quiet_vips.h"
+#include "mgmt/api/shared_run.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/listen.h"
 #include "mgmt/api/observe.h"
@@ -281,7 +282,10 @@ static int open_core(struct core *core, bool bootstrap)
 	if (err)
 		return err;
 	options.purge_ms = timekeep_purge_ms(core);
+	options.shares = shared_run_is_configured(core->dirs.conf);
 	err = intent_open(&options, clock_believed_ms(), &core->intent);
+	if (!err)
+		err = shared_run_start(core); /* first, as the others look whether it runs */
 	if (!err)
 		err = observe_start(core);
 	if (!err)
@@ -344,6 +348,7 @@ static void stop_mgmt(struct mgmt_process *p)
 	state_fetch_stop(&p->core);
 	health_exchange_stop(&p->core);
 	peers_stop(&p->core);
+	shared_run_stop(&p->core);
 	observe_stop(&p->core);
 	ctl_close(p->ctl);
 	timekeep_close(&p->core);

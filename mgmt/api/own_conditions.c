@@ -13,6 +13,7 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/quiet_vips.h"
+#include "mgmt/api/shared_run.h"
 #include "mgmt/api/timekeep.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/key.h"
@@ -134,6 +135,7 @@ void own_conditions_state(struct core *core)
 	state_keys(core);
 	state_clock(core);
 	state_api(core);
+	shared_run_state(core);
 	quiet_vips_state(core);
 	operations_add_conditions(core);
 	logins_state(core, &core->logins);

@@ -126,31 +126,20 @@ static size_t read_versions(const json_t *items, struct version **out)
 }
 
 /* Fetch one version with its files. */
-static bool fetch_version(struct core *core, const struct peer_target *t, const struct version *v,
-                          struct intent_offer *out)
+static bool fetch_offer(struct core *core, const struct peer_target *t, const struct version *v,
+                        struct intent_offer *out)
 {
-	const struct file_source source = { handle_files_find, core };
-	struct peers *p = core->peers;
-	char path[96], reason[HTTP_TEXT_MAX];
-	json_t *answer = NULL;
+	int err = fetch_version(core, &core->peers->client, t->api, v->number, FETCH_FILES_MS,
+	                        &out->files);
 
-	snprintf(path, sizeof(path), "/v1/peer/versions/%" PRIu64, v->number);
-	if (!fetch_json(p, t, path, &answer))
-		return false;
 	out->version = *v;
-	int err = fetch_files(core, &p->client, t->api, json_object_get(answer, "files"),
-	                      FETCH_FILES_MS);
-	if (!err)
-		err = files_from_json(json_object_get(answer, "files"), &source, &out->files,
-		                      reason);
 	if (err == -EAGAIN) { /* the rest in the next round, which looks at the peers first */
 		core_lock(core);
 		peers_poke(core, false);
 		core_unlock(core);
-	} else if (err)
+	} else if (err && err != -ENOENT)
 		log_warn("peer-files-failed", "node=%s version=%" PRIu64 " error=\"%s\"",
 		         t->report.node, v->number, strerror(-err));
-	json_decref(answer);
 	return err == 0;
 }
 
@@ -168,7 +157,7 @@ static size_t fetch_offers(struct core *core, const struct peer_target *t,
 		n_missing++;
 	core_unlock(core);
 	for (size_t i = n_missing; i-- > 0; got++)
-		if (!fetch_version(core, t, &list[i], &offers[got]))
+		if (!fetch_offer(core, t, &list[i], &offers[got]))
 			break;
 	if (got == n_missing)
 		return got;
@@ -346,13 +335,16 @@ static void apply_answer(struct core *core, struct peer_target *t, struct client
 		                     : r->failure);
 		return;
 	}
-	if (confirmed) {
+	if (confirmed && !core->shared) {
 		core_lock(core);
 		intent_confirm(core->intent, t->report.number, t->report.node, clock_believed_ms());
 		core_unlock(core);
 	}
-	give_way(core, t);
-	if (t->report.state == PEERS_AHEAD)
+	bool is_shared = core->shared != NULL; /* then versions come from the store */
+
+	if (!is_shared)
+		give_way(core, t);
+	if (!is_shared && t->report.state == PEERS_AHEAD)
 		install_versions(core, t);
 	core_lock(core);
 	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), own);
@@ -519,7 +511,8 @@ static void *run_peers(void *arg)
 			one_round(core, notify_others);
 		else
 			miss_round(core);
-		propose_resume(core);
+		if (!core->shared)
+			propose_resume(core);
 		core_lock(core);
 		end_joining(core, join_until_ms);
 		p->has_token = p->client.token[0] != '\0';

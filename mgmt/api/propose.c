@@ -62,6 +62,8 @@ static bool list_nodes(const struct core *core, struct proposal *p)
 	char token[HTTP_TEXT_MAX];
 
 	p->n_nodes = 0;
+	if (core->shared) /* the store decides */
+		return false;
 	auth_peer_token(core->dirs.conf, token);
 	for (size_t i = 0; m && *token && i < m->n_nodes; i++)
 		add_proposal_node(core, p, &m->nodes[i]);

@@ -71,12 +71,13 @@ static int make_version(const struct intent *in, const struct intent_change *cha
                         const char *digest, int64_t now_ms, struct version *out)
 {
 	const struct version *head = intent_head(in);
-	struct version v = { .number = head ? head->number + 1 : 1,
+	const struct version *newest = shared_has_head(in) ? history_head(in->history) : head;
+	struct version v = { .number = newest ? newest->number + 1 : 1,
 		             .time_ms = change->dated_ms ? change->dated_ms : now_ms,
 		             .undoes = change->undoes };
 
-	if (head && v.time_ms <= head->time_ms)
-		v.time_ms = head->time_ms + 1; /* versions are ordered, whatever the clock does */
+	if (newest && v.time_ms <= newest->time_ms)
+		v.time_ms = newest->time_ms + 1; /* versions are ordered, whatever the clock does */
 	v.effective_ms = v.time_ms + (head ? COMPOSE_AHEAD_MS : 0);
 	snprintf(v.digest, sizeof(v.digest), "%s", digest);
 	snprintf(v.parent, sizeof(v.parent), "%s", head ? head->digest : "");
@@ -109,8 +110,7 @@ static void remove_laid_out(const struct intent *in, const char *digest)
 		sweep_dir(dir);
 }
 
-/* Make @p r the head; drop the oldest recent version if there are too many. */
-static void push_recent(struct intent *in, struct recent *r, int64_t now_ms)
+void intent_push_recent(struct intent *in, struct recent *r, int64_t now_ms)
 {
 	char dropped[DIGEST_TEXT_MAX] = "";
 	struct recent old = { 0 };
@@ -131,7 +131,7 @@ static void push_recent(struct intent *in, struct recent *r, int64_t now_ms)
 	remove_laid_out(in, dropped);
 }
 
-static void say_version(struct intent *in, const struct version *v, int64_t now_ms)
+void intent_say_version(struct intent *in, const struct version *v, int64_t now_ms)
 {
 	char value[LOG_VALUE_MAX];
 
@@ -163,9 +163,9 @@ static int commit_version(struct intent *in, const struct version *v, struct fil
 	in->untold = untold ? v->number : 0;
 	*files = (struct files){ 0 };
 	*model = NULL;
-	say_version(in, v, now_ms);
+	intent_say_version(in, v, now_ms);
 	times->store_us = elapsed_us(&from_ns);
-	push_recent(in, &r, now_ms);
+	intent_push_recent(in, &r, now_ms);
 	times->document_us = elapsed_us(&from_ns);
 	store_collect(in->store, now_ms);
 	in->n_foreign = 0; /* all were named; peers report new ones */
@@ -321,6 +321,20 @@ static int keep_head(struct intent *in, const struct intent_change *change, int6
 	return err;
 }
 
+/* A version of shared intent: its files are kept, and it is in force once it is decided. */
+static int stage_version(struct intent *in, const struct intent_change *change, bool returns,
+                         const struct files *files, int64_t now_ms, struct intent_changed *out)
+{
+	int err = shared_make_change(in, change, returns, &out->version, now_ms, &out->shared);
+
+	if (err || returns)
+		return err;
+	store_for(in->store, NULL); /* of the request nothing is carried out yet */
+	return intent_stored(in, store_stage_version(in->store, &out->version, files), now_ms)
+	               ? -EROFS
+	               : 0;
+}
+
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
 static int change_to(struct intent *in, const struct intent_change *change,
                      struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
@@ -350,8 +364,10 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		out->plan = c->plan;
 		c->plan = (struct change_plan){ 0 };
 	}
-	out->changed = !head || strcmp(head->version.digest, c->digest) || in->n_foreign;
-	if (!err && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns)
+	out->changed = !head || strcmp(head->version.digest, c->digest) || in->n_foreign ||
+	               (in->history && !shared_has_head(in));
+	if (!err && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns &&
+	    !in->history)
 		err = confirm_earlier(in, change, now_ms);
 	if (!err && !out->changed)
 		err = keep_head(in, change, now_ms, out);
@@ -362,7 +378,9 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		out->version.confirm_left_ms = out->confirm_within_ms;
 		if (out->confirm_within_ms)
 			out->version.confirm_by_ms = out->version.time_ms + out->confirm_within_ms;
-		if (!change->dry_run)
+		if (!change->dry_run && in->history && !change->provisional)
+			err = stage_version(in, change, returns, &c->files, now_ms, out);
+		else if (!change->dry_run)
 			err = commit_version(in, &out->version, &c->files, &c->model,
 			                     change->untold, now_ms, &out->times);
 	}
@@ -378,7 +396,8 @@ int intent_candidate_check(struct intent *in, const struct intent_change *change
 	bool returns;
 	int err = c->err ? c->err : intent_check_pending(in, change, c->digest, &returns);
 
-	if (!err && head && !strcmp(head->digest, c->digest) && !in->n_foreign)
+	if (!err && head && !strcmp(head->digest, c->digest) && !in->n_foreign &&
+	    (!in->history || shared_has_head(in)))
 		err = -EALREADY;
 	if (!err)
 		err = make_version(in, change, c->digest, now_ms, &v);
@@ -419,6 +438,9 @@ void intent_changed_fini(struct intent_changed *c)
 	model_errors_free(&c->errors);
 	zones_findings_fini(&c->zones);
 	zones_findings_fini(&c->skipped);
+	if (c->shared)
+		shared_change_fini(c->shared);
+	free(c->shared);
 }
 
 int intent_version(struct intent *in, uint64_t number, struct version *out, struct files *files)
@@ -484,6 +506,11 @@ enum intent_relation intent_relate(struct intent *in, const struct version *list
 
 	if (n == 0)
 		return INTENT_BEHIND;
+	if (in->history) /* the store says what is in force, here and there; nobody takes it from a peer */
+		return !head || list[0].number > head->number ? INTENT_AHEAD
+		       : list[0].number < head->number        ? INTENT_BEHIND
+		       : strcmp(list[0].digest, head->digest) ? INTENT_AHEAD
+		                                              : INTENT_AGREED;
 	if (!head)
 		return join_wants(in, &list[0]) ? INTENT_AHEAD : INTENT_BEHIND;
 	if (strcmp(list[0].digest, head->digest) != 0 && yield_is_due(in, &list[0]))
@@ -529,7 +556,7 @@ int intent_accept(struct intent *in, const struct intent_offer *offers, size_t n
 	struct model_errors errors = { 0 };
 	struct model *model = NULL;
 
-	if (!last)
+	if (!last || in->history)
 		return -EINVAL;
 	if (!in->store || in->failing)
 		return -EROFS;
@@ -558,7 +585,7 @@ int intent_accept(struct intent *in, const struct intent_offer *offers, size_t n
 	join_end(in);
 	in->untold = 0;
 	in->recent[in->n_recent - 1].version.confirm_left_ms = last->version.confirm_left_ms;
-	say_version(in, &last->version, now_ms);
+	intent_say_version(in, &last->version, now_ms);
 	effective_write(in, now_ms);
 	return 0;
 }

@@ -30,10 +30,16 @@ static void fill_input(const struct intent *in, int64_t now_ms, struct compose_i
 {
 	const struct version *head = &in->recent[in->n_recent - 1].version;
 
-	for (size_t i = 0; i < in->n_recent; i++)
-		versions[i] = (struct compose_version){ in->recent[i].model,
-			                                in->recent[i].version.time_ms,
-			                                in->recent[i].version.effective_ms };
+	for (size_t i = 0; i < in->n_recent; i++) {
+		const struct recent *r = &in->recent[i];
+
+		versions[i] = (struct compose_version){ r->model, r->version.time_ms,
+			                                r->version.effective_ms };
+		if (r->since_ms) /* it came into force again: all nodes knew by then */
+			versions[i] =
+			        (struct compose_version){ r->model, r->since_ms - COMPOSE_AHEAD_MS,
+				                          r->since_ms };
+	}
 	*input = (struct compose_input){ .versions = versions,
 		                         .n_versions = in->n_recent,
 		                         .seed = in->seed,

@@ -65,6 +65,7 @@ const struct record_kind history_mark_record =
 struct history_entry {
 	struct version version; /* number 0: its record has not come, or is gone */
 	int64_t revision;       /* of its record */
+	int64_t marked_ms;      /* when it was marked, by the mark */
 	/* its deadline here; number 0: none runs. It is of the change that made the version: a restored store may
 	 * give its number, and the same files, to another one */
 	struct pending pending;
@@ -215,6 +216,7 @@ static int receive_version(struct version_history *h, uint64_t number,
 	bool is_new = !h->entries[at].version.number;
 
 	new.pending = h->entries[at].pending;
+	new.marked_ms = h->entries[at].marked_ms;
 	h->entries[at] = new;
 	h->links[at].is_known = true;
 	h->links[at].is_to_confirm = new.version.confirm_within_ms > 0;
@@ -235,6 +237,7 @@ static int receive_mark(struct version_history *h, uint64_t number, const struct
 	if (err)
 		return err;
 	h->links[at].mark = m.mark;
+	h->entries[at].marked_ms = m.time_ms;
 	settle_deadline(h, at);
 	drop_empty_entry(h, at);
 	return 0;
@@ -338,6 +341,97 @@ int64_t history_next_ms(const struct version_history *h, int64_t now_ms)
 	return chain_next_ms(&c, now_ms);
 }
 
+/*
+ * The newest version that cannot end: what is older is never in force again. @param confirmed  one that is confirmed with
+ * the change
+ */
+static uint64_t newest_final(const struct version_history *h, uint64_t confirmed)
+{
+	uint64_t first = 0;
+
+	for (size_t at = h->n; at-- > 0;) {
+		const struct chain_version *link = &h->links[at];
+
+		if (!link->is_known || link->number > h->head)
+			continue;
+		if (link->number == confirmed || !link->is_to_confirm ||
+		    link->mark == CHAIN_CONFIRMED)
+			return link->number;
+		first = link->number; /* the oldest stays in any case (chain.h) */
+	}
+	return first;
+}
+
+const struct version *history_final(const struct version_history *h)
+{
+	return history_head(h) ? history_version(h, newest_final(h, 0), NULL) : NULL;
+}
+
+/* Whether version number @p at is in force at @p time_ms unless a newer one is; the oldest that is known always is. */
+static bool is_standing_at(const struct version_history *h, size_t at, int64_t time_ms,
+                           int64_t ahead_ms)
+{
+	const struct history_entry *e = &h->entries[at];
+
+	return e->version.number && e->version.number <= h->head &&
+	       e->version.effective_ms <= time_ms &&
+	       !(h->links[at].mark == CHAIN_ENDED && e->version.confirm_within_ms &&
+	         e->marked_ms + ahead_ms <= time_ms);
+}
+
+static uint64_t in_force_at(const struct version_history *h, int64_t time_ms, int64_t ahead_ms)
+{
+	size_t at = h->n;
+
+	while (at-- > 0)
+		if (is_standing_at(h, at, time_ms, ahead_ms))
+			return h->links[at].number;
+	return 0;
+}
+
+/* The last instant before @p before_ms at which a version began or ended; INT64_MIN: there is none. */
+static int64_t instant_before(const struct version_history *h, int64_t before_ms, int64_t ahead_ms)
+{
+	int64_t last_ms = INT64_MIN;
+
+	for (size_t at = 0; at < h->n; at++) {
+		const struct history_entry *e = &h->entries[at];
+		int64_t end_ms = e->marked_ms + ahead_ms;
+
+		if (!e->version.number || e->version.number > h->head)
+			continue;
+		if (e->version.effective_ms < before_ms && e->version.effective_ms > last_ms)
+			last_ms = e->version.effective_ms;
+		if (h->links[at].mark == CHAIN_ENDED && end_ms < before_ms && end_ms > last_ms)
+			last_ms = end_ms;
+	}
+	return last_ms;
+}
+
+size_t history_periods(const struct version_history *h, int64_t ahead_ms,
+                       struct history_period *out, size_t max)
+{
+	int64_t at_ms = instant_before(h, INT64_MAX, ahead_ms);
+	size_t n = 0;
+
+	/* backwards: an instant at which nothing changes belongs to the period that it is in */
+	for (; n < max && at_ms > INT64_MIN; at_ms = instant_before(h, at_ms, ahead_ms)) {
+		uint64_t number = in_force_at(h, at_ms, ahead_ms);
+
+		if (number && n && out[n - 1].number == number)
+			out[n - 1].since_ms = at_ms;
+		else if (number)
+			out[n++] = (struct history_period){ number, at_ms };
+	}
+	for (size_t i = 0; i < n / 2; i++) {
+		struct history_period last = out[n - 1 - i];
+
+		out[n - 1 - i] = out[i];
+		out[i] = last;
+	}
+	return n;
+}
+
 size_t history_pending(const struct version_history *h, const struct pending_clock *clock,
                        struct pending out[HISTORY_PENDING_MAX])
 {
@@ -388,27 +482,6 @@ static void see_unmarked(struct shared_change *c, uint64_t number)
 static bool has_records(const struct version_history *h, size_t at)
 {
 	return h->links[at].is_known || h->links[at].mark != CHAIN_UNMARKED;
-}
-
-/*
- * The newest version that cannot end: what is older is never in force again. @param confirmed  one that is confirmed with
- * the change
- */
-static uint64_t newest_final(const struct version_history *h, uint64_t confirmed)
-{
-	uint64_t first = 0;
-
-	for (size_t at = h->n; at-- > 0;) {
-		const struct chain_version *link = &h->links[at];
-
-		if (!link->is_known)
-			continue;
-		if (link->number == confirmed || !link->is_to_confirm ||
-		    link->mark == CHAIN_CONFIRMED)
-			return link->number;
-		first = link->number; /* the oldest stays in any case (chain.h) */
-	}
-	return first;
 }
 
 /*

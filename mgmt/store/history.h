@@ -81,6 +81,22 @@ uint64_t history_overdue(const struct version_history *h, int64_t now_ms);
 /** When either of these may change by time alone; CHAIN_NEVER: not so. */
 int64_t history_next_ms(const struct version_history *h, int64_t now_ms);
 
+/** The version that is in force if nobody confirms what is open; NULL: the head is not known. As history_in_force(). */
+const struct version *history_final(const struct version_history *h);
+
+/** A version was in force from an instant on, until the next period's. */
+struct history_period {
+	uint64_t number;
+	int64_t since_ms; /**< wall time, as records have it, so it is equal at all nodes */
+};
+/**
+ * What was in force by records alone, the last @p max periods, oldest first. A version begins at its effective_ms, and
+ * ends @p ahead_ms after the time of its mark; what this node decided alone is not among them.
+ * @return how many
+ */
+size_t history_periods(const struct version_history *h, int64_t ahead_ms,
+                       struct history_period *out, size_t max);
+
 #define HISTORY_PENDING_MAX                                                                        \
 	64u /**< deadlines that are kept over a restart, of the newest versions */
 /** The deadlines that run, to be kept on disk. @return how many */

@@ -41,8 +41,7 @@ static void drop_recent(struct intent *in, size_t first, size_t end)
 	in->n_recent -= end - first;
 }
 
-/* Load one version as a recent one. */
-static int load_one(struct intent *in, const struct version *v, struct recent *out)
+int intent_load_one(struct intent *in, const struct version *v, struct recent *out)
 {
 	struct model_errors errors = { 0 };
 	struct recent r = { .version = *v };
@@ -62,18 +61,46 @@ static int load_one(struct intent *in, const struct version *v, struct recent *o
 	return 0;
 }
 
+/* Load what shared intent had and has in force, as far as its files are here. */
+static int load_shared(struct intent *in, int64_t now_ms)
+{
+	struct history_period periods[RECENT_MAX];
+	struct recent loaded[RECENT_MAX];
+	size_t n = shared_periods(in, now_ms, periods), kept = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct version *v = history_version(in->history, periods[i].number, NULL);
+
+		err = shared_find_version(in, v);
+		if (!err)
+			err = intent_load_one(in, v, &loaded[kept]);
+		if (!err)
+			loaded[kept++].since_ms = periods[i].since_ms;
+	}
+	if (!kept)
+		return err ? err : -ENOENT;
+	drop_recent(in, 0, in->n_recent);
+	memcpy(in->recent, loaded, kept * sizeof(*loaded));
+	in->n_recent = kept;
+	return 0;
+}
+
 int intent_load_recent(struct intent *in, int64_t now_ms)
 {
 	struct version versions[RECENT_MAX];
 	struct recent loaded[RECENT_MAX];
-	int n = store_versions(in->store, 0, versions, RECENT_MAX), err;
+	int n, err;
 	size_t kept = 0;
 
+	if (shared_has_head(in))
+		return load_shared(in, now_ms);
+	n = store_versions(in->store, 0, versions, RECENT_MAX);
 	if (n <= 0)
 		return n ? n : -ENOENT;
 	/* newest first: until one is old enough that nothing before it matters */
 	for (int i = 0; i < n; i++) {
-		err = load_one(in, &versions[i], &loaded[RECENT_MAX - 1 - kept]);
+		err = intent_load_one(in, &versions[i], &loaded[RECENT_MAX - 1 - kept]);
 		if (err && i == 0)
 			return err;
 		if (err)
@@ -374,7 +401,12 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 	in->offline = options->offline;
 	in->purge_ms = options->purge_ms;
 	in->journal = journal_new(in->node, STORE_EVENTS_MAX);
-	int err = in->journal ? open_or_renew_store(in, now_ms) : -ENOMEM;
+	if (options->shares)
+		in->history = history_new(STORE_VERSIONS_MAX);
+	int err = in->journal && (in->history || !options->shares) ? open_or_renew_store(in, now_ms)
+	                                                           : -ENOMEM;
+	if (!err && in->history && in->store)
+		intent_stored(in, shared_load(in), now_ms);
 	if (err) {
 		intent_close(in);
 		return err;
@@ -407,6 +439,7 @@ void intent_close(struct intent *in)
 	overrides_fini(&in->overrides);
 	journal_free(in->journal);
 	store_close(in->store);
+	history_free(in->history);
 	free(in->ramps);
 	free(in);
 }

@@ -40,6 +40,7 @@
 
 struct intent;
 struct intent_shared;
+struct shared_change;
 struct arena;
 
 /** What a node without a store and an effective document does (mgmt/store/join.h). */
@@ -56,6 +57,7 @@ struct intent_options {
 	bool offline; /**< for one command: no first start, no timers */
 	enum intent_start start;
 	int64_t purge_ms; /**< by which ended overrides are forgotten; 0: the time of the call */
+	bool shares; /**< its versions are those of shared intent (mgmt/store/shared_intent.h) */
 };
 
 /**
@@ -143,7 +145,8 @@ struct intent_change {
 	size_t n_force;
 	bool dry_run;
 	enum intent_pending pending;
-	uint64_t undoes;  /**< an automatic rollback of this unconfirmed version; 0: none */
+	uint64_t undoes; /**< an automatic rollback of this unconfirmed version; 0: none */
+	bool provisional; /**< this node's own file: in force at this node alone, whoever shares intent */
 	bool untold;      /**< the version may give way until yield_settle() (mgmt/store/yield.h) */
 	int64_t dated_ms; /**< when the version counts as made; 0: now */
 	bool skip_bad_zones; /**< zones whose files have errors keep those that are in force */
@@ -168,6 +171,8 @@ struct intent_changed {
 	struct zones_findings zones;   /**< findings in zones */
 	struct zones_findings skipped; /**< zones that keep their files, and why */
 	struct change_times times;
+	/** of shared intent: the version comes into force where this is decided; NULL: it is in force */
+	struct shared_change *shared;
 };
 
 /**

@@ -13,6 +13,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "mgmt/store/history.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/key.h"
 
@@ -27,6 +28,8 @@ struct recent {
 	struct version version;
 	struct files files; /* empty: lost with a store */
 	struct model *model;
+	/* of shared intent: since when it is in force this time; 0: since the version's effective_ms */
+	int64_t since_ms;
 };
 
 /* A composed model with the arenas of all that it borrows from. */
@@ -96,6 +99,9 @@ struct intent {
 	uint64_t refused_number;
 	char refused_reason[EVENT_TEXT_MAX];
 
+	/* of shared intent; NULL: this node's versions are its own */
+	struct version_history *history;
+
 	struct pending pending; /* the head's deadline, while it is unconfirmed */
 	/* number of a head that no client knows of yet (mgmt/store/yield.h); 0: none */
 	uint64_t untold;
@@ -114,6 +120,35 @@ int intent_check_pending(struct intent *in, const struct intent_change *change, 
  */
 int64_t intent_joined_ms(const struct intent *in, const struct intent_change *change,
                          int64_t own_ms);
+
+/* Load one version, whose record and files the store has, as a recent one. @return 0, -ENOENT or -errno */
+int intent_load_one(struct intent *in, const struct version *v, struct recent *out);
+/* Make @p r the head; drop the oldest recent version if there are too many. Takes its files and model. */
+void intent_push_recent(struct intent *in, struct recent *r, int64_t now_ms);
+/* Note a version that has come into force, in the log and among the events. */
+void intent_say_version(struct intent *in, const struct version *v, int64_t now_ms);
+
+/* Whether shared intent has a version: then it, and not this node, says what is in force. */
+bool shared_has_head(const struct intent *in);
+/* Read this node's copy of shared intent. @return 0 or -errno */
+int shared_load(struct intent *in);
+/* The recent versions by shared intent, oldest first. @return how many */
+size_t shared_periods(const struct intent *in, int64_t now_ms,
+                      struct history_period out[RECENT_MAX]);
+/*
+ * Whether the store has the record and the files of @p v; staged files become those of the version. @return 0, -ENOENT or
+ * -errno
+ */
+int shared_find_version(struct intent *in, const struct version *v);
+/* Keep the files of @p v with its record. @return 0; -EINVAL: they are not its files; or -errno */
+int shared_keep_files(struct intent *in, const struct version *v, const struct files *files);
+/*
+ * Make the change of shared intent that puts @p v in force after the head, or, where it @p returns to the last confirmed
+ * version, that ends the head.
+ * @return 0 and @p out (given); as history_apply(); -EROFS
+ */
+int shared_make_change(struct intent *in, const struct intent_change *change, bool returns,
+                       struct version *v, int64_t now_ms, struct shared_change **out);
 
 /* Read where weir-dns has the ramps of drains, and note events about changes. */
 void intent_follow_ramps(struct intent *in, int64_t now_ms);

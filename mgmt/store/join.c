@@ -108,7 +108,8 @@ static void make_first_version(struct intent *in, bool bootstrap, int64_t now_ms
 	struct files files = { 0 };
 	struct intent_change change = { .files = &files,
 		                        .author = bootstrap ? BOOTSTRAP_AUTHOR : FIRST_AUTHOR,
-		                        .reason = bootstrap ? BOOTSTRAP_REASON : FIRST_REASON };
+		                        .reason = bootstrap ? BOOTSTRAP_REASON : FIRST_REASON,
+		                        .provisional = true };
 	char base[BASE_TEXT_MAX];
 	int err = gather_files(in->conf_dir, PROC_CONF_FILE, &files);
 

@@ -29,10 +29,11 @@
 #define STORE_VERSIONS_MAX     1000u   /**< versions that are kept */
 #define STORE_FILES_MAX        200000u /**< files of all versions: beyond, the oldest go */
 #define STORE_VERSIONS_MIN     10u     /**< versions that stay whatever their files */
-#define STORE_EVENTS_MAX       10000u  /**< events that are kept */
-#define STORE_REPLIES_MAX      1024u   /**< answers that are remembered for a day */
-#define STORE_LOST_MAX         100u    /**< versions that lost, as a record for operators */
-#define EVENT_TEXT_MAX         256u    /**< bytes of a sentence with its NUL */
+#define STORE_STAGED_MAX       8u /**< versions of which it is not decided whether there will be one */
+#define STORE_EVENTS_MAX       10000u /**< events that are kept */
+#define STORE_REPLIES_MAX      1024u  /**< answers that are remembered for a day */
+#define STORE_LOST_MAX         100u   /**< versions that lost, as a record for operators */
+#define EVENT_TEXT_MAX         256u   /**< bytes of a sentence with its NUL */
 
 /** A numbered configuration, without its files. */
 struct version {
@@ -102,6 +103,14 @@ const char *store_reason(const struct store *s);
  */
 MUST_CHECK int store_put_version(struct store *s, const struct version *v,
                                  const struct files *files);
+/**
+ * Keep the record and the files of a version of which it is not decided yet whether there will be one: it is none, until
+ * it is put. Those of equal files are one. @return 0 or -errno
+ */
+MUST_CHECK int store_stage_version(struct store *s, const struct version *v,
+                                   const struct files *files);
+/** The files with @p digest that were staged. @return as store_files() */
+MUST_CHECK int store_staged_files(struct store *s, const char *digest, struct files *out);
 /** Note that @p number is confirmed. @return 0 or -errno */
 MUST_CHECK int store_confirm(struct store *s, uint64_t number);
 /** @return 0, -ENOENT or -errno */

@@ -38,12 +38,12 @@ static int read_version(sqlite3_stmt *q, void *arg)
 
 int store_versions(struct store *s, uint64_t before, struct version *out, size_t max)
 {
-	return store_each(
-	        s,
-	        sql_prepare(s->db,
-	                    "SELECT text FROM versions WHERE number<? ORDER BY number DESC LIMIT ?",
-	                    "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max),
-	        read_version, &out);
+	return store_each(s,
+	                  sql_prepare(s->db,
+	                              "SELECT text FROM versions WHERE number<? AND number>0"
+	                              " ORDER BY number DESC LIMIT ?",
+	                              "ii", before ? (int64_t)before : INT64_MAX, (int64_t)max),
+	                  read_version, &out);
 }
 
 int store_version(struct store *s, uint64_t number, struct version *out)
@@ -71,9 +71,9 @@ static int put_blob(sqlite3 *db, const struct files_item *item)
 	return err;
 }
 
-static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
+static int put_files(sqlite3 *db, int64_t number, const struct files *files)
 {
-	int err = sql_run(db, "DELETE FROM version_files WHERE number=?", "i", (int64_t)number);
+	int err = sql_run(db, "DELETE FROM version_files WHERE number=?", "i", number);
 
 	for (size_t i = 0; !err && i < files->n_items; i++) {
 		const struct files_item *item = &files->items[i];
@@ -84,8 +84,8 @@ static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
 		if (!item->path || files_fit_former(files))
 			err = put_blob(db, item);
 		if (!err)
-			err = sql_run(db, "INSERT INTO version_files VALUES(?,?,?)", "itt",
-			              (int64_t)number, item->name, item->digest);
+			err = sql_run(db, "INSERT INTO version_files VALUES(?,?,?)", "itt", number,
+			              item->name, item->digest);
 	}
 	return err;
 }
@@ -93,12 +93,12 @@ static int put_files(sqlite3 *db, uint64_t number, const struct files *files)
 /* The newest version to forget as versions of many files make the store large; 0: none. */
 static int crowded_up_to(sqlite3 *db, uint64_t head, int64_t *out)
 {
-	sqlite3_stmt *q =
-	        sql_prepare(db,
-	                    "SELECT number, sum(n) OVER (ORDER BY number DESC) AS rows FROM"
-	                    " (SELECT number, count(*) AS n FROM version_files GROUP BY number)"
-	                    " ORDER BY number DESC",
-	                    "");
+	sqlite3_stmt *q = sql_prepare(
+	        db,
+	        "SELECT number, sum(n) OVER (ORDER BY number DESC) AS rows FROM"
+	        " (SELECT number, count(*) AS n FROM version_files WHERE number>0 GROUP BY number)"
+	        " ORDER BY number DESC",
+	        "");
 	int64_t number = 0;
 	int err = q ? 1 : sql_errno(sqlite3_errcode(db));
 
@@ -115,8 +115,8 @@ static int crowded_up_to(sqlite3 *db, uint64_t head, int64_t *out)
 static int forget_old_versions(sqlite3 *db, uint64_t head)
 {
 	static const char *const deletes[] = {
-		"DELETE FROM versions WHERE number<=?",
-		"DELETE FROM version_files WHERE number<=?",
+		"DELETE FROM versions WHERE number<=? AND number>0",
+		"DELETE FROM version_files WHERE number<=? AND number>0",
 	};
 	int64_t least = (int64_t)head - (int64_t)STORE_VERSIONS_MAX;
 	int64_t crowd = 0;
@@ -135,15 +135,15 @@ static int forget_old_versions(sqlite3 *db, uint64_t head)
 	return err;
 }
 
-/* Its time that is left is of whoever tells it. */
-static int write_version(sqlite3 *db, const struct version *v)
+/* Its time that is left is of whoever tells it. @param number  under which it is kept */
+static int write_version(sqlite3 *db, int64_t number, const struct version *v)
 {
 	struct version kept = *v;
 
 	kept.confirm_left_ms = 0;
 	char *text = record_to_text(&version_record, &kept);
-	int err = text ? sql_run(db, "INSERT OR REPLACE INTO versions VALUES(?,?)", "it",
-	                         (int64_t)v->number, text)
+	int err = text ? sql_run(db, "INSERT OR REPLACE INTO versions VALUES(?,?)", "it", number,
+	                         text)
 	               : -ENOMEM;
 	free(text);
 	return err;
@@ -176,6 +176,52 @@ static int keep_replaced(struct store *s, const struct version *v)
 	return copy_to_lost(s->db, v->number, reason, v->time_ms);
 }
 
+/* Under which number files are staged: below those of versions, and by what they are. */
+static int64_t stage_number(const char *digest)
+{
+	char text[13] = "";
+
+	memcpy(text, digest, strnlen(digest, sizeof(text) - 1));
+	return -1 - (int64_t)strtoull(text, NULL, 16);
+}
+
+static int forget_staged(sqlite3 *db, const char *digest)
+{
+	int64_t number = stage_number(digest);
+	int err = sql_run(db, "DELETE FROM versions WHERE number=?", "i", number);
+
+	return err ? err : sql_run(db, "DELETE FROM version_files WHERE number=?", "i", number);
+}
+
+/* Those of which nobody ever heard again go together. */
+static int forget_many_staged(sqlite3 *db)
+{
+	int err = sql_run(db,
+	                  "DELETE FROM versions WHERE number<0 AND"
+	                  " (SELECT count(*) FROM versions WHERE number<0)>=?",
+	                  "i", (int64_t)STORE_STAGED_MAX);
+
+	return err ? err
+	           : sql_run(db,
+	                     "DELETE FROM version_files WHERE number<0 AND"
+	                     " number NOT IN (SELECT number FROM versions)",
+	                     "");
+}
+
+int store_stage_version(struct store *s, const struct version *v, const struct files *files)
+{
+	int64_t number = stage_number(v->digest);
+	int err = sql_begin(s->db);
+
+	if (!err)
+		err = forget_many_staged(s->db);
+	if (!err)
+		err = write_version(s->db, number, v);
+	if (!err)
+		err = put_files(s->db, number, files);
+	return sql_end(s->db, store_noted(s, err));
+}
+
 int store_put_version(struct store *s, const struct version *v, const struct files *files)
 {
 	int err = sql_begin(s->db);
@@ -183,11 +229,13 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 	if (!err) /* a version that is replaced has lost, and stays visible */
 		err = keep_replaced(s, v);
 	if (!err)
-		err = write_version(s->db, v);
+		err = write_version(s->db, (int64_t)v->number, v);
 	if (!err)
-		err = put_files(s->db, v->number, files);
+		err = put_files(s->db, (int64_t)v->number, files);
 	if (!err)
 		err = forget_old_versions(s->db, v->number);
+	if (!err)
+		err = forget_staged(s->db, v->digest);
 	if (!err)
 		err = store_record_version(s, v->number);
 	err = store_noted(s, err);
@@ -203,7 +251,7 @@ int store_confirm(struct store *s, uint64_t number)
 		err = store_version(s, number, &v);
 	if (!err) {
 		v.confirm_by_ms = 0;
-		err = write_version(s->db, &v);
+		err = write_version(s->db, (int64_t)number, &v);
 	} else if (err == -ENOENT) { /* forgotten meanwhile */
 		err = 0;
 	}
@@ -267,6 +315,23 @@ int store_files(struct store *s, uint64_t number, struct files *out)
 		return n ? n : -ENOENT;
 	}
 	*out = r.files;
+	return 0;
+}
+
+int store_staged_files(struct store *s, const char *digest, struct files *out)
+{
+	struct files files;
+	char found[DIGEST_TEXT_MAX];
+	int err = store_files(s, (uint64_t)stage_number(digest), &files);
+
+	if (err)
+		return err;
+	if (strcmp(files_digest(&files, found), digest) !=
+	    0) { /* others whose digest begins alike */
+		files_fini(&files);
+		return -ENOENT;
+	}
+	*out = files;
 	return 0;
 }
 

@@ -37,6 +37,10 @@ int intent_last_confirmed(struct intent *in, struct version *out)
 	const struct version *head = intent_head(in);
 	int err = !head ? -ENOENT : in->store && !in->failing ? 0 : -EROFS;
 
+	if (!err && shared_has_head(in)) {
+		*out = *history_final(in->history);
+		return 0;
+	}
 	if (err)
 		return err;
 	struct version v = *head;
@@ -122,7 +126,7 @@ void intent_run_deadline(struct intent *in, const struct pending_clock *clock, i
 	struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
 	char reason[VERSION_REASON_MAX];
 
-	if (in->offline || !in->store || in->failing || !head)
+	if (in->offline || !in->store || in->failing || !head || in->history)
 		return;
 	if (!head->confirm_by_ms) {
 		if (in->pending.number)

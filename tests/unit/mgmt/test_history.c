@@ -675,6 +675,114 @@ static void a_deadline_is_of_the_change_that_made_the_version(void **state)
 	history_free(h);
 }
 
+/* A version with the time from which it counts. */
+static void receive_dated(struct version_history *h, uint64_t number, int64_t effective_ms,
+                          int64_t within_ms)
+{
+	char name[64], text[512];
+
+	snprintf(name, sizeof(name), "version/%" PRIu64, number);
+	snprintf(text, sizeof(text),
+	         "{\"number\":%" PRIu64 ",\"digest\":\"" D1 "\",\"effective_ms\":%" PRId64
+	         ",\"confirm_within_ms\":%" PRId64 "}",
+	         number, effective_ms, within_ms);
+	assert_int_equal(receive_text(h, name, text, (int64_t)number, &at_10s), 0);
+}
+
+static const struct {
+	const char *why;
+	struct {
+		int64_t effective_ms, within_ms, ended_ms;
+	} versions[4];
+	uint64_t head, final;
+	size_t max;
+	const char *expected; /* number@since */
+} periods_rows[] = {
+	{ "nothing", { { 0 } }, 0, 0, 8, "" },
+	{ "one", { { 100, 0, 0 } }, 1, 1, 8, " 1@100" },
+	{ "each in turn",
+	  { { 100, 0, 0 }, { 200, 0, 0 }, { 300, 0, 0 } },
+	  3,
+	  3,
+	  8,
+	  " 1@100 2@200 3@300" },
+	{ "the last of them",
+	  { { 100, 0, 0 }, { 200, 0, 0 }, { 300, 0, 0 } },
+	  3,
+	  3,
+	  2,
+	  " 2@200 3@300" },
+	{ "it ends, ahead", { { 100, 0, 0 }, { 200, 50, 250 } }, 2, 1, 8, " 1@100 2@200 1@260" },
+	{ "below one that stays an end changes nothing",
+	  { { 100, 0, 0 }, { 200, 50, 350 }, { 300, 0, 0 } },
+	  3,
+	  3,
+	  8,
+	  " 1@100 2@200 3@300" },
+	{ "two end one after the other",
+	  { { 100, 0, 0 }, { 200, 50, 400 }, { 300, 50, 350 } },
+	  3,
+	  1,
+	  8,
+	  " 1@100 2@200 3@300 2@360 1@410" },
+	{ "what is open stays by records",
+	  { { 100, 0, 0 }, { 200, 50, 0 } },
+	  2,
+	  1,
+	  8,
+	  " 1@100 2@200" },
+	{ "a clock that went back: the newest counts at once",
+	  { { 300, 0, 0 }, { 200, 0, 0 } },
+	  2,
+	  2,
+	  8,
+	  " 2@200" },
+	{ "above the head nothing counts", { { 100, 0, 0 }, { 200, 0, 0 } }, 1, 1, 8, " 1@100" },
+	{ "a mark of one that needs none ends nothing",
+	  { { 100, 0, 0 }, { 200, 0, 250 } },
+	  2,
+	  2,
+	  8,
+	  " 1@100 2@200" },
+};
+
+static void what_was_in_force_follows_from_records(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(periods_rows) / sizeof(periods_rows[0]); i++) {
+		struct version_history *h = history_new(STORE_VERSIONS_MAX);
+		struct history_period periods[8];
+		char text[256] = "", name[64];
+
+		print_message("  %s\n", periods_rows[i].why);
+		assert_null(history_final(h));
+		for (uint64_t n = 1; n <= 4 && periods_rows[i].versions[n - 1].effective_ms; n++) {
+			receive_dated(h, n, periods_rows[i].versions[n - 1].effective_ms,
+			              periods_rows[i].versions[n - 1].within_ms);
+			if (!periods_rows[i].versions[n - 1].ended_ms)
+				continue;
+			snprintf(name, sizeof(name), "mark/%" PRIu64, n);
+			snprintf(text, sizeof(text), "{\"mark\":\"ended\",\"time_ms\":%" PRId64 "}",
+			         periods_rows[i].versions[n - 1].ended_ms);
+			assert_int_equal(receive_text(h, name, text, 50, &at_10s), 0);
+		}
+		snprintf(text, sizeof(text), "{\"number\":%" PRIu64 "}", periods_rows[i].head);
+		assert_int_equal(
+		        receive_text(h, "head", periods_rows[i].head ? text : NULL, 60, &at_10s),
+		        0);
+		size_t n = history_periods(h, 10, periods, periods_rows[i].max);
+		text[0] = '\0';
+		for (size_t k = 0; k < n; k++)
+			snprintf(text + strlen(text), sizeof(text) - strlen(text),
+			         " %" PRIu64 "@%" PRId64, periods[k].number, periods[k].since_ms);
+		assert_string_equal(text, periods_rows[i].expected);
+		const struct version *final = history_final(h);
+
+		assert_int_equal(final ? final->number : 0, periods_rows[i].final);
+		history_free(h);
+	}
+}
+
 static void a_version_is_confirmed_or_ended_once(void **state)
 {
 	static const struct {
@@ -745,6 +853,7 @@ int main(void)
 		cmocka_unit_test(deadlines_of_versions_that_are_gone_go),
 		cmocka_unit_test(a_deadline_begins_by_when_the_version_was_made),
 		cmocka_unit_test(a_deadline_is_of_the_change_that_made_the_version),
+		cmocka_unit_test(what_was_in_force_follows_from_records),
 		cmocka_unit_test(a_version_is_confirmed_or_ended_once),
 	};
 

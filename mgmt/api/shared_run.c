@@ -1,0 +1,444 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The follower takes records and nothing else; the keeper does what follows from them, so one thread alone puts versions
+ * in force, fetches files and ends what is overdue. Requests write by a client of etcd of their own, one after the other.
+ * Nobody has the core's lock while etcd or another node is asked.
+ */
+#include "mgmt/api/shared_run.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "mgmt/api/peers.h"
+#include "mgmt/api/shared_files.h"
+#include "mgmt/api/to_json.h"
+#include "mgmt/store/shared_etcd.h"
+#include "mgmt/store/shared_intent.h"
+#include "mgmt/store/store_conf.h"
+#include "weir/condition.h"
+
+#define KEEP_MS    250u  /* between two looks of the keeper: a deadline is noticed within that */
+#define AGAIN_MS   1000u /* after a failure */
+#define HEARD_MS   6000u /* without an answer for so long the store cannot be reached: three reads */
+#define ARRIVED_MS 5000u /* for what was written to come back */
+
+struct shared_run {
+	struct core *core;
+	struct thread follower, keeper;
+	struct shared_etcd *reads;  /* the follower's; NULL: store.conf is wrong */
+	struct shared_etcd *writes; /* of who has `writing` */
+	pthread_mutex_t writing;    /* never locked under the core's lock */
+	atomic_bool stop;
+
+	/* under the core's lock */
+	char reason[ETCD_REASON_MAX]; /* why the store cannot be reached, as far as known */
+	uint64_t heard_ms; /* boot clock: of the last read that a majority has answered */
+	int64_t highest;   /* revision that was read of this store */
+	bool must_list;    /* what was kept may not be all */
+	bool went_back;    /* the store is older than what was read of it */
+	/* in force by the store, and its files are not here; number 0: there is none */
+	struct version missing;
+};
+
+bool shared_run_is_configured(const char *conf_dir)
+{
+	char reason[ETCD_REASON_MAX];
+	struct store_conf conf;
+
+	return store_conf_read(conf_dir, &conf, reason) != -ENOENT;
+}
+
+/* Note why the store cannot be reached; a new reason is logged once. Under the core's lock. */
+static void note_reason(struct shared_run *r, const char *reason)
+{
+	char value[LOG_VALUE_MAX];
+
+	if (*reason && strcmp(r->reason, reason) != 0)
+		log_warn("store-not-reached", "reason=%s", log_value(reason, value));
+	snprintf(r->reason, sizeof(r->reason), "%s", reason);
+}
+
+static void receive_change(void *arg, int64_t revision, const struct shared_record *list, size_t n)
+{
+	struct shared_run *r = arg;
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	core_lock(r->core);
+	int err = r->must_list ? 0
+	                       : shared_intent_receive(r->core->intent, revision, list, n, &clock);
+
+	if (err && err != -ESTALE) {
+		log_error("store-not-kept", "revision=%" PRId64 " error=\"%s\"", revision,
+		          strerror(-err));
+		r->must_list = true;
+	}
+	core_changed(r->core);
+	core_unlock(r->core);
+}
+
+static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
+{
+	struct shared_run *r = arg;
+
+	core_lock(r->core);
+	note_reason(r, "");
+	r->heard_ms = sent_ms;
+	r->highest = revision;
+	r->went_back = false;
+	core_unlock(r->core);
+}
+
+/* Take all that the store has. @return whether it is here */
+static bool list_all(struct shared_run *r)
+{
+	struct pending_clock clock;
+	struct shared_records l;
+	int err = shared_etcd_list(r->reads, &l);
+
+	pending_clock_read(&clock);
+	core_lock(r->core);
+	if (err) {
+		note_reason(r, shared_etcd_reason(r->reads));
+	} else {
+		err = shared_intent_list(r->core->intent, l.revision, l.records, l.n, &clock);
+		if (err)
+			note_reason(r, "what the store holds cannot be kept here");
+		else
+			r->highest = l.revision;
+	}
+	r->must_list = err != 0;
+	core_changed(r->core);
+	core_unlock(r->core);
+	if (!r->must_list)
+		shared_records_fini(&l);
+	return !r->must_list;
+}
+
+/* Wait under the core's lock, unless the process ends. */
+static void pause_for(struct shared_run *r, uint64_t ms)
+{
+	uint64_t until_ms = clock_mono_ms() + ms;
+
+	while (core_wait(r->core, until_ms))
+		;
+}
+
+/* Follow the store until that ends. Under the core's lock, which is given up. */
+static void follow_store(struct shared_run *r, int64_t revision)
+{
+	const struct shared_follower follower = { receive_change, note_heard, r };
+	int64_t highest = r->highest > revision ? r->highest : revision;
+
+	core_unlock(r->core);
+	enum etcd_watch_end end = shared_etcd_follow(r->reads, revision + 1, highest, &follower);
+
+	core_lock(r->core);
+	note_reason(r, shared_etcd_reason(r->reads));
+	r->must_list |= end == ETCD_WATCH_LIST;
+	r->went_back |= end == ETCD_WATCH_WENT_BACK;
+}
+
+static void *run_follower(void *arg)
+{
+	struct shared_run *r = arg;
+	struct core *core = r->core;
+	int64_t revision;
+
+	core_lock(core);
+	while (!core->stopping) {
+		if (shared_intent_revision(core->intent, &revision)) {
+			pause_for(r, AGAIN_MS); /* this node's disk: the intent says so */
+			continue;
+		}
+		if (revision && !r->must_list) {
+			follow_store(r, revision);
+			if (r->went_back)
+				pause_for(r, AGAIN_MS);
+			continue;
+		}
+		core_unlock(core);
+		bool is_here = list_all(r);
+
+		core_lock(core);
+		if (!is_here)
+			pause_for(r, AGAIN_MS);
+	}
+	core_unlock(core);
+	return NULL;
+}
+
+/*
+ * Write a change. Under the core's lock, which is given up meanwhile.
+ * @return as shared_etcd_write(); -EHOSTUNREACH where store.conf is wrong; @p reason says why it failed or is not known
+ */
+static int write_change(struct shared_run *r, const struct shared_change *c,
+                        struct shared_answer *out, char reason[ETCD_REASON_MAX])
+{
+	snprintf(reason, ETCD_REASON_MAX, "%s", r->reason);
+	if (!r->writes)
+		return -EHOSTUNREACH;
+	core_unlock(r->core);
+	pthread_mutex_lock(&r->writing);
+	int err = shared_etcd_write(r->writes, c, out);
+
+	snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(r->writes));
+	pthread_mutex_unlock(&r->writing);
+	core_lock(r->core);
+	return err;
+}
+
+/* End a version whose deadline has passed. Under the core's lock, which is given up meanwhile. @return false: try later */
+static bool end_version(struct shared_run *r, uint64_t number)
+{
+	char reason[ETCD_REASON_MAX], text[VERSION_REASON_MAX];
+	struct shared_change c;
+	struct shared_answer a;
+
+	snprintf(text, sizeof(text), "version %" PRIu64 " was not confirmed in time", number);
+	int err = shared_intent_decide(r->core->intent, number, CHAIN_ENDED, "weir", text,
+	                               clock_believed_ms(), &c);
+
+	if (!err)
+		err = write_change(r, &c, &a, reason);
+	shared_change_fini(&c);
+	if (err)
+		return false;
+	bool is_done = a.result != SHARED_UNKNOWN; /* refused: another node has decided it */
+
+	shared_answer_fini(&a);
+	return is_done;
+}
+
+/* What follows from the records now. Under the core's lock. @return the version that is overdue; 0: none */
+static uint64_t look_at_records(struct shared_run *r)
+{
+	struct core *core = r->core;
+	uint64_t document = intent_document(core->intent);
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	const struct version *missing =
+	        shared_intent_follow(core->intent, &clock, clock_believed_ms());
+
+	r->missing = missing ? *missing : (struct version){ 0 };
+	if (document != intent_document(core->intent)) {
+		inforce_judge(core);
+		core_changed(core);
+	}
+	return history_overdue(shared_intent_history(core->intent), clock.now_ms);
+}
+
+static void *run_keeper(void *arg)
+{
+	struct shared_run *r = arg;
+	struct core *core = r->core;
+	struct peer_client client;
+	uint64_t end_ms = 0, fetch_ms = 0; /* when these are tried again */
+
+	client_open(&client, core->dirs.conf);
+	core_lock(core);
+	while (!core->stopping) {
+		uint64_t now_ms = clock_mono_ms(), overdue = look_at_records(r);
+		struct version missing = r->missing;
+
+		if (overdue && now_ms >= end_ms && !end_version(r, overdue))
+			end_ms = clock_mono_ms() + AGAIN_MS;
+		if (missing.number && now_ms >= fetch_ms) {
+			core_unlock(core);
+			if (shared_files_fetch(core, &client, &missing))
+				fetch_ms = clock_mono_ms() + AGAIN_MS;
+			client_close(&client);
+			core_lock(core);
+			continue;
+		}
+		core_wait(core, now_ms + KEEP_MS);
+	}
+	core_unlock(core);
+	client_close(&client);
+	return NULL;
+}
+
+/* Open both clients. @return false: store.conf is wrong, and the reason says why */
+static bool open_clients(struct shared_run *r)
+{
+	struct etcd_settings settings;
+	struct store_conf conf;
+	int err = store_conf_read(r->core->dirs.conf, &conf, r->reason);
+
+	if (!err)
+		err = store_conf_settings(&conf, r->core->dirs.conf, &settings);
+	if (!err)
+		err = shared_etcd_open(&settings, conf.prefix, &r->stop, &r->reads, r->reason);
+	if (!err)
+		err = shared_etcd_open(&settings, conf.prefix, &r->stop, &r->writes, r->reason);
+	if (err && !*r->reason)
+		snprintf(r->reason, sizeof(r->reason), "%s", strerror(-err));
+	if (err)
+		log_error("store-conf-refused", "reason=\"%s\"", r->reason);
+	return !err;
+}
+
+int shared_run_start(struct core *core)
+{
+	struct shared_run *r;
+	int err = 0;
+
+	if (!shared_intent_is_on(core->intent))
+		return 0;
+	r = calloc(1, sizeof(*r));
+	if (!r)
+		return -ENOMEM;
+	r->core = core;
+	r->heard_ms = clock_mono_ms(); /* nobody was asked yet */
+	pthread_mutex_init(&r->writing, NULL);
+	core->shared = r;
+	if (open_clients(r))
+		err = thread_start(&r->follower, run_follower, r);
+	return err ? err : thread_start(&r->keeper, run_keeper, r);
+}
+
+void shared_run_stop(struct core *core)
+{
+	struct shared_run *r = core->shared;
+
+	if (!r)
+		return;
+	atomic_store(&r->stop, true);
+	thread_join(&r->follower);
+	thread_join(&r->keeper);
+	shared_etcd_close(r->reads);
+	shared_etcd_close(r->writes);
+	pthread_mutex_destroy(&r->writing);
+	core->shared = NULL;
+	free(r);
+}
+
+void shared_run_state(const struct core *core)
+{
+	const struct shared_run *r = core->shared;
+	char subject[32];
+
+	if (!r)
+		return;
+	uint64_t silent_ms = clock_mono_ms() - r->heard_ms;
+
+	if (!r->reads)
+		conditions_add(core->stats, "store-cut-off", CONDITION_DEGRADED, STORE_CONF_FILE,
+		               "%.150s: correct the file, then systemctl restart weir; until then "
+		               "this node keeps what it has, and takes no configuration",
+		               r->reason);
+	else if (r->went_back)
+		conditions_add(core->stats, "store-went-back", CONDITION_DEGRADED, "",
+		               "%.150s: this node keeps what it has, and takes no configuration",
+		               r->reason);
+	else if (silent_ms >= HEARD_MS)
+		conditions_add(
+		        core->stats, "store-cut-off", CONDITION_DEGRADED, "",
+		        "the store was not reached for %" PRIu64
+		        " s (%.120s): this node keeps what it has, and takes no configuration",
+		        silent_ms / 1000, *r->reason ? r->reason : "no member answers");
+	snprintf(subject, sizeof(subject), "version %" PRIu64, r->missing.number);
+	if (r->missing.number)
+		conditions_add(
+		        core->stats, "files-missing", CONDITION_DEGRADED, subject,
+		        "this version is in force and its files are not here: they are fetched from "
+		        "%.64s and the other nodes; until then the version before it stays",
+		        r->missing.node);
+}
+
+void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply)
+{
+	const struct shared_run *r = core->shared;
+
+	if (r && *r->reason)
+		http_problem(reply, 503, "store-unavailable",
+		             "the store cannot be reached (%s): nothing was changed", r->reason);
+	else
+		http_problem(reply, 503, "busy",
+		             "a version that was not confirmed in time is just being ended: "
+		             "nothing was changed; try again");
+}
+
+/* Wait until what was written at @p revision has come back, and is in force. Under the core's lock. */
+static void await_revision(struct shared_run *r, int64_t revision)
+{
+	uint64_t until_ms = clock_mono_ms() + ARRIVED_MS;
+	int64_t here;
+
+	while (shared_intent_revision(r->core->intent, &here) || here < revision)
+		if (!core_wait(r->core, until_ms))
+			return;
+	(void)look_at_records(r);
+}
+
+/* Say why a change was not made, or that it is not known. */
+static void set_write_problem(const struct core *core, const struct shared_change *c, int err,
+                              enum shared_result result, const char *reason,
+                              struct http_reply *reply)
+{
+	const struct version *newest = history_head(shared_intent_history(core->intent));
+
+	if (err)
+		http_problem(reply, 503, "store-unavailable",
+		             "the store cannot be reached (%s): nothing was changed", reason);
+	else if (result == SHARED_UNKNOWN)
+		http_problem(
+		        reply, 503, "outcome-unknown",
+		        "it is not known whether change %s was made (%s): look at the versions "
+		        "before you try again",
+		        c->id, reason);
+	else
+		http_problem(reply, 412, "stale",
+		             "another change came first: the newest version is %" PRIu64 " now",
+		             newest ? newest->number : 0);
+}
+
+/* Write a change, and wait for it. Under the core's lock, which is given up meanwhile. @return whether it was made */
+static bool write_and_wait(struct core *core, const struct shared_change *c,
+                           struct http_reply *reply)
+{
+	struct shared_answer a = { .result = SHARED_UNKNOWN };
+	char reason[ETCD_REASON_MAX];
+	int err = write_change(core->shared, c, &a, reason);
+	bool is_done = !err && a.result == SHARED_DONE;
+
+	if (is_done)
+		await_revision(core->shared, a.revision);
+	else
+		set_write_problem(core, c, err, a.result, reason, reply);
+	if (!err)
+		shared_answer_fini(&a);
+	return is_done;
+}
+
+bool shared_run_write(struct core *core, struct intent_changed *changed, struct http_reply *reply)
+{
+	if (!write_and_wait(core, changed->shared, reply))
+		return false;
+	const struct version *head = intent_head(core->intent);
+
+	if (head) /* another may have followed already, or what was open has ended */
+		changed->version = *head;
+	return true;
+}
+
+int shared_run_confirm(struct core *core, uint64_t number, const char *author,
+                       struct http_reply *reply)
+{
+	struct shared_change c;
+	int err = shared_intent_decide(core->intent, number, CHAIN_CONFIRMED, author, "",
+	                               clock_believed_ms(), &c);
+
+	if (!err && !write_and_wait(core, &c, reply))
+		err = -EIO;
+	shared_change_fini(&c);
+	return err == -EBUSY ? -EALREADY : err;
+}

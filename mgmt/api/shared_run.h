@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Shared intent at work in weir-mgmt: a thread follows what the nodes share into this node's copy, another one does what
+ * is due (versions in force, deadlines, files that are missing), and changes are written for who asks.
+ *
+ * It runs where the configuration directory has a store.conf (mgmt/store/store_conf.h). Nothing that is in force depends
+ * on it: while the store cannot be reached the node goes on with its copy.
+ *
+ * Implemented in mgmt/api/shared_run.c, the files of versions in mgmt/api/shared_files.c.
+ */
+#ifndef WEIR_MGMT_API_SHARED_RUN_H
+#define WEIR_MGMT_API_SHARED_RUN_H
+
+#include <stdbool.h>
+
+#include "base/checked.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/http.h"
+#include "mgmt/store/chain.h"
+#include "mgmt/store/intent.h"
+
+/** Whether the configuration directory has a store.conf, also one that is wrong. */
+bool shared_run_is_configured(const char *conf_dir);
+/** Start the threads. @return 0, also where there is no store.conf; or -errno */
+MUST_CHECK int shared_run_start(struct core *core);
+/** End them; core->stopping is set. */
+void shared_run_stop(struct core *core);
+/** State what is wrong. Under the lock; by the main thread, each tick. */
+void shared_run_state(const struct core *core);
+
+/**
+ * Write the change of @p changed, and wait until it is in force here. Under the lock, which is given up meanwhile.
+ * @return whether it was written: changed->version is the one in force; else @p reply says why not, or that it is not known
+ */
+bool shared_run_write(struct core *core, struct intent_changed *changed,
+                      struct http_reply *reply) MUST_CHECK;
+/**
+ * Confirm version @p number as @p author. Under the lock, which is given up meanwhile.
+ * @return 0; as history_decide(); or -EIO: @p reply says why not, or that it is not known
+ */
+MUST_CHECK int shared_run_confirm(struct core *core, uint64_t number, const char *author,
+                                  struct http_reply *reply);
+/** Fill @p reply: a change is not made, as a version's deadline has passed and it is not marked yet. Under the lock. */
+void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply);
+
+#endif

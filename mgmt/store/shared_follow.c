@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What is to be in force comes into force: loaded from this node's own files, with its deadline.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgmt/store/compose.h"
+#include "mgmt/store/intent_internal.h"
+#include "mgmt/store/shared_intent.h"
+
+/* Show in the head how long it may still be confirmed. */
+static void show_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
+{
+	struct version *head = &in->recent[in->n_recent - 1].version;
+	bool is_open = history_is_open(in->history, clock->now_ms, &head->confirm_left_ms);
+	int64_t by_ms = 0;
+
+	if (!is_open)
+		head->confirm_left_ms = 0;
+	else if (head->confirm_left_ms == CHAIN_NEVER) /* of who was there before this node */
+		by_ms = head->time_ms + head->confirm_within_ms;
+	else
+		by_ms = now_ms + head->confirm_left_ms;
+	if (head->confirm_left_ms == CHAIN_NEVER)
+		head->confirm_left_ms = 0;
+	/* as long as no clock steps it is shown as one instant */
+	if (llabs(by_ms - head->confirm_by_ms) > 1000)
+		head->confirm_by_ms = by_ms;
+}
+
+/* Keep the deadline of the version in force over a restart. */
+static void keep_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
+{
+	struct pending list[HISTORY_PENDING_MAX];
+	size_t n = history_pending(in->history, clock, list);
+	struct pending *p = n ? &list[0] : &(struct pending){ 0 };
+
+	if (in->pending.number == p->number && !strcmp(in->pending.digest, p->digest) &&
+	    clock->now_ms - in->pending.noted_ms < PENDING_STORE_EVERY_MS)
+		return;
+	if (in->pending.number || p->number)
+		intent_stored(in, store_put_pending(in->store, p), now_ms);
+	in->pending = *p;
+}
+
+static bool is_head(const struct intent *in, const struct version *v)
+{
+	const struct version *head = intent_head(in);
+
+	return head && head->number == v->number && !strcmp(head->digest, v->digest) &&
+	       head->time_ms == v->time_ms;
+}
+
+/* When version @p number came into force, by records; 0: this node alone decided that it is. */
+static int64_t find_since(const struct intent *in, uint64_t number)
+{
+	struct history_period last;
+
+	return history_periods(in->history, COMPOSE_AHEAD_MS, &last, 1) && last.number == number
+	               ? last.since_ms
+	               : 0;
+}
+
+/* @return 0; -ENOENT: its files are not here; or -errno */
+static int enforce_version(struct intent *in, const struct version *v, int64_t now_ms)
+{
+	int64_t since_ms = find_since(in, v->number);
+	struct recent r;
+	int err = shared_find_version(in, v);
+
+	if (!err)
+		err = intent_load_one(in, v, &r);
+	if (err)
+		return err;
+	r.since_ms = since_ms ? since_ms : now_ms + COMPOSE_AHEAD_MS;
+	join_end(in);
+	intent_say_version(in, v, now_ms);
+	intent_push_recent(in, &r, now_ms);
+	store_collect(in->store, now_ms);
+	return 0;
+}
+
+const struct version *shared_intent_follow(struct intent *in, const struct pending_clock *clock,
+                                           int64_t now_ms)
+{
+	const struct version *v = history_in_force(in->history, clock->now_ms);
+	int err = 0;
+
+	if (!v || !in->store || in->failing)
+		return NULL;
+	if (!is_head(in, v))
+		err = enforce_version(in, v, now_ms);
+	if (err == -ENOENT)
+		return v;
+	if (err) {
+		in->refused_number = v->number;
+		snprintf(in->refused_reason, sizeof(in->refused_reason), "%s", strerror(-err));
+		return NULL;
+	}
+	show_deadline(in, clock, now_ms);
+	keep_deadline(in, clock, now_ms);
+	return NULL;
+}
+
+int shared_intent_give_files(struct intent *in, const struct version *v, const struct files *files,
+                             int64_t now_ms)
+{
+	int err = in->store && !in->failing ? shared_keep_files(in, v, files) : -EROFS;
+
+	return err == -EINVAL || err == -EROFS ? err : intent_stored(in, err, now_ms);
+}

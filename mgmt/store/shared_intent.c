@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Records go to the disk first and then into memory: what is in memory is kept. Should the second step fail, the records
+ * are not ours, and the list says so again.
+ */
+#include "mgmt/store/shared_intent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "mgmt/store/compose.h"
+#include "mgmt/store/copy.h"
+#include "mgmt/store/gather.h"
+#include "mgmt/store/intent_internal.h"
+
+bool shared_intent_is_on(const struct intent *in)
+{
+	return in->history != NULL;
+}
+
+const struct version_history *shared_intent_history(const struct intent *in)
+{
+	return in->history;
+}
+
+bool shared_has_head(const struct intent *in)
+{
+	return in->history && history_head(in->history);
+}
+
+/* A change's id, which no other has. */
+static void make_id(char out[SHARED_ID_MAX])
+{
+	uint8_t bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		abort(); /* it cannot be: the kernel is up */
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static int receive_kept(void *arg, const struct shared_record *r)
+{
+	struct intent *in = arg;
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	return history_receive(in->history, r, &clock);
+}
+
+int shared_load(struct intent *in)
+{
+	struct pending_clock clock;
+	struct pending kept;
+	int64_t joined;
+	int err = copy_joined(in->store, &joined);
+
+	if (err)
+		return err;
+	pending_clock_read(&clock);
+	history_clear(in->history);
+	history_join(in->history, joined);
+	if (!store_pending(in->store, &kept))
+		history_resume(in->history, &kept, 1, &clock);
+	err = copy_each(in->store, "", receive_kept, in);
+	return err < 0 ? err : 0;
+}
+
+int shared_keep_files(struct intent *in, const struct version *v, const struct files *files)
+{
+	char digest[DIGEST_TEXT_MAX];
+
+	if (strcmp(files_digest(files, digest), v->digest) != 0)
+		return -EINVAL;
+	return store_put_version(in->store, v, files);
+}
+
+int shared_find_version(struct intent *in, const struct version *v)
+{
+	struct files files;
+	struct version here;
+	int err = store_version(in->store, v->number, &here);
+
+	if (!err && !strcmp(here.digest, v->digest))
+		return 0;
+	if (err && err != -ENOENT)
+		return err;
+	err = store_staged_files(in->store, v->digest, &files);
+	if (err)
+		return err;
+	err = shared_keep_files(in, v, &files);
+	files_fini(&files);
+	return err;
+}
+
+size_t shared_periods(const struct intent *in, int64_t now_ms,
+                      struct history_period out[RECENT_MAX])
+{
+	size_t n = history_periods(in->history, COMPOSE_AHEAD_MS, out, RECENT_MAX), first = n;
+
+	/* back to the one that is old enough that nothing before it matters */
+	while (first > 0 && (first == n || out[first].since_ms >= now_ms - RECENT_MS))
+		first--;
+	memmove(out, out + first, (n - first) * sizeof(*out));
+	return n - first;
+}
+
+int shared_intent_revision(struct intent *in, int64_t *out)
+{
+	return in->store && !in->failing ? copy_revision(in->store, out) : -EROFS;
+}
+
+static int receive_all(struct intent *in, const struct shared_record *list, size_t n,
+                       const struct pending_clock *clock)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i++)
+		err = history_receive(in->history, &list[i], clock);
+	return err;
+}
+
+int shared_intent_receive(struct intent *in, int64_t revision, const struct shared_record *list,
+                          size_t n, const struct pending_clock *clock)
+{
+	int err = in->store && !in->failing ? copy_follow(in->store, revision, list, n) : -EROFS;
+
+	return err ? err : receive_all(in, list, n, clock);
+}
+
+int shared_intent_list(struct intent *in, int64_t revision, const struct shared_record *list,
+                       size_t n, const struct pending_clock *clock)
+{
+	int64_t joined;
+	int err = in->store && !in->failing ? copy_replace(in->store, revision, list, n) : -EROFS;
+
+	if (!err)
+		err = copy_joined(in->store, &joined);
+	if (err)
+		return err;
+	history_join(in->history, joined);
+	history_clear(in->history);
+	return receive_all(in, list, n, clock);
+}
+
+static void fill_mark(const struct intent *in, enum chain_mark mark, const char *author,
+                      const char *reason, int64_t now_ms, struct history_mark *out)
+{
+	*out = (struct history_mark){ .mark = mark, .time_ms = now_ms };
+	snprintf(out->author, sizeof(out->author), "%s", author);
+	snprintf(out->reason, sizeof(out->reason), "%s", reason);
+	snprintf(out->node, sizeof(out->node), "%s", in->node);
+	snprintf(out->principal, sizeof(out->principal), "%s",
+	         *in->principal ? in->principal : "weir");
+}
+
+int shared_intent_decide(struct intent *in, uint64_t number, enum chain_mark mark,
+                         const char *author, const char *reason, int64_t now_ms,
+                         struct shared_change *c)
+{
+	struct pending_clock clock;
+	struct history_mark m;
+	char id[SHARED_ID_MAX];
+
+	make_id(id);
+	pending_clock_read(&clock);
+	fill_mark(in, mark, author, reason, now_ms, &m);
+	shared_change_begin(c, id);
+	return history_decide(in->history, clock.now_ms, number, &m, c);
+}
+
+/* What a new version does about the one in force, where that is open. */
+static enum history_open treat_open(const struct intent_change *change)
+{
+	return change->pending == INTENT_PENDING_CONFIRM ? HISTORY_CONFIRM
+	       : change->pending == INTENT_PENDING_JOIN  ? HISTORY_JOIN
+	                                                 : HISTORY_REFUSE;
+}
+
+static int make_version_change(struct intent *in, const struct intent_change *change,
+                               struct version *v, int64_t now_ms, struct shared_change *c)
+{
+	struct pending_clock clock;
+	struct history_mark m;
+	char id[SHARED_ID_MAX];
+
+	make_id(id);
+	pending_clock_read(&clock);
+	fill_mark(in, CHAIN_CONFIRMED, change->author, change->reason, now_ms, &m);
+	v->confirm_within_ms = v->confirm_left_ms;
+	v->confirm_by_ms = v->confirm_left_ms = 0;
+	shared_change_begin(c, id);
+	return history_apply(in->history, clock.now_ms, treat_open(change), &m, v, c);
+}
+
+int shared_make_change(struct intent *in, const struct intent_change *change, bool returns,
+                       struct version *v, int64_t now_ms, struct shared_change **out)
+{
+	struct shared_change *c = calloc(1, sizeof(*c));
+	int err = !c ? -ENOMEM : !in->store || in->failing ? -EROFS : 0;
+
+	if (!err && returns) {
+		*v = *history_final(in->history);
+		err = shared_intent_decide(in, in->recent[in->n_recent - 1].version.number,
+		                           CHAIN_ENDED, change->author, change->reason, now_ms, c);
+	} else if (!err) {
+		err = make_version_change(in, change, v, now_ms, c);
+	}
+	if (err && c)
+		shared_change_fini(c);
+	if (err)
+		free(c);
+	else
+		*out = c;
+	return err;
+}

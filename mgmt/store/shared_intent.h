@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * A node's part in shared intent: its copy, the version in force that follows from it, and the changes that it asks for.
+ *
+ * The copy (mgmt/store/copy.h) and the history (mgmt/store/history.h) say which version is in force. Its files are this
+ * node's own business: a version whose files are not here comes into force once they are; until then the one before it
+ * stays. A change is made here, and decided where the copy comes from; nothing is in force before it comes back.
+ *
+ * Calls as for the intent (mgmt/store/intent.h). Implemented in mgmt/store/shared_intent.c and shared_follow.c.
+ */
+#ifndef WEIR_MGMT_STORE_SHARED_INTENT_H
+#define WEIR_MGMT_STORE_SHARED_INTENT_H
+
+#include "base/checked.h"
+#include "mgmt/store/history.h"
+#include "mgmt/store/intent.h"
+#include "mgmt/store/shared.h"
+
+/** Whether this node's versions are those of shared intent. */
+bool shared_intent_is_on(const struct intent *in);
+/** What is known of versions; NULL: this node's versions are its own. Valid until a change. */
+const struct version_history *shared_intent_history(const struct intent *in);
+
+/** The revision up to which the copy has all changes; 0: it has nothing. @return 0 or -errno */
+MUST_CHECK int shared_intent_revision(struct intent *in, int64_t *out);
+/**
+ * Take what changed at @p revision. @return 0; -ESTALE: it is here already; or -errno: nothing of it is kept, so the list
+ * must be taken
+ */
+MUST_CHECK int shared_intent_receive(struct intent *in, int64_t revision,
+                                     const struct shared_record *list, size_t n,
+                                     const struct pending_clock *clock);
+/** Take all records, as they were at @p revision. @return 0, or -errno: what was kept stays */
+MUST_CHECK int shared_intent_list(struct intent *in, int64_t revision,
+                                  const struct shared_record *list, size_t n,
+                                  const struct pending_clock *clock);
+
+/**
+ * Put in force what is to be in force now, where its files are here. To be called after each change and every quarter
+ * of a second.
+ * @return the version whose files are not here; NULL: there is none. Valid until a change
+ */
+const struct version *shared_intent_follow(struct intent *in, const struct pending_clock *clock,
+                                           int64_t now_ms);
+/** The files of version @p v have come: keep them. @return 0; -EINVAL: they are not its files; or -errno */
+MUST_CHECK int shared_intent_give_files(struct intent *in, const struct version *v,
+                                        const struct files *files, int64_t now_ms);
+
+/** Confirm version @p number, or end it, as @p author. @return as history_decide(); @p c is to be decided, and ended */
+MUST_CHECK int shared_intent_decide(struct intent *in, uint64_t number, enum chain_mark mark,
+                                    const char *author, const char *reason, int64_t now_ms,
+                                    struct shared_change *c);
+
+#endif

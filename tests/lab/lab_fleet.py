@@ -1,0 +1,206 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Whole weir-mgmt of three sites whose versions are those of a store: three real members of etcd.
+
+Usage: lab_fleet.py [--rounds N] [TEST ...]
+
+--rounds: how often two versions are applied that nobody confirms (5). Writes build/lab/fleet.json.
+"""
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import sys
+import threading
+import time
+import typing
+import unittest
+
+from etcd_cluster import Cluster as Etcd
+from etcd_cluster import running
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
+import counted  # noqa: E402
+from api_node import Answer, Node, free_port, wait_for  # noqa: E402
+from cluster3 import SITES, config  # noqa: E402
+
+BUILD = os.environ.get("WEIR_BUILD", "build")
+PROGRAM = os.path.join(BUILD, "mgmt", "api", "weir-mgmt")
+ROUNDS = 5
+SEED = int(os.environ.get("WEIR_SEED", time.time_ns() % 1000000))
+ID = "0123456789abcdef0123456789abcdef"
+
+
+def head(node: Node) -> tuple[int, str, str]:
+    """Number, digest and state of what a node has in force."""
+    answer = node.ask("GET", "/v1/config")
+    v = answer.json
+    return (v["number"], v["digest"], v["state"]) if answer.status in (200, 304) else (0, "", answer.code or "")
+
+
+class Fleet(unittest.TestCase):
+    figures: typing.ClassVar[dict[str, typing.Any]] = {"seed": SEED}
+    etcd: typing.ClassVar[Etcd]
+    nodes: typing.ClassVar[list[Node]]
+    random: typing.ClassVar[random.Random]
+    n_changes: typing.ClassVar[int] = 0
+    text: typing.ClassVar[str]
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        cls.random = random.Random(SEED)
+        print(f"seed {SEED}")
+        cls.etcd = cls.enterClassContext(running(3))
+        cls.text = config([f"https://127.0.0.1:{free_port()}" for _ in SITES])
+        cls.nodes = [Node(PROGRAM, f"{s}-1", cls.text) for s in SITES]
+        conf = {"id": ID, "endpoints": [m.url for m in cls.etcd.members], "prefix": "/weir/shop/"}
+        for node in cls.nodes:
+            cls.addClassCleanup(node.close)
+            node.write("store.conf", json.dumps(conf))
+            os.chmod(os.path.join(node.conf, "store.conf"), 0o640)
+            node.start()
+        wait_for("each has its own file", lambda: all(head(n)[0] == 1 for n in cls.nodes))
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        os.makedirs(os.path.join(BUILD, "lab"), exist_ok=True)
+        with open(os.path.join(BUILD, "lab", "fleet.json"), "w", encoding="utf-8") as f:
+            json.dump(cls.figures, f)
+
+    def files(self) -> dict[str, str]:
+        """Another configuration each time."""
+        type(self).n_changes += 1
+        return self.nodes[0].files("weight = 100", f"weight = {100 + self.n_changes}")
+
+    def apply(self, node: Node, **more: typing.Any) -> Answer:
+        return node.apply(self.files(), **more)
+
+    def apply_into(self, answers: list[Answer], node: Node) -> None:
+        answers.append(self.apply(node))
+
+    def wait_equal(self, why: str, number: int = 0, seconds: float = 20) -> tuple[int, str, str]:
+        """Until all have the same in force; @number: that version."""
+        def find() -> tuple[int, str, str] | None:
+            now = {head(n)[:2] for n in self.nodes}
+            return head(self.nodes[0]) if len(now) == 1 and number in (0, next(iter(now))[0]) else None
+        try:
+            return wait_for("", find, seconds)
+        except AssertionError:
+            raise AssertionError(f"{why}: not {number or 'equal'} in {seconds} s: {[head(n) for n in self.nodes]}") from None
+
+    def conditions(self, node: Node) -> dict[str, str]:
+        reasons = node.ask("GET", "/v1/status").json["reasons"]
+        return {r["code"]: r["text"] for r in reasons}
+
+    def test_a_a_version_is_in_force_everywhere(self) -> None:
+        for node in self.nodes:
+            answer = self.apply(node, reason="a test")
+            self.assertEqual(answer.status, 201, answer.raw)
+            number = answer.json["version"]["number"]
+            self.assertEqual(answer.json["version"]["state"], "in_force", answer.raw)
+            self.assertEqual(head(node)[0], number)
+            self.wait_equal("all follow", number)
+
+    def test_b_of_those_that_apply_at_once_one_wins(self) -> None:
+        """Each at its own node, upon the same version."""
+        for _ in range(5):
+            answers: list[Answer] = []
+            before = self.wait_equal("at rest")[0]
+            threads = [threading.Thread(target=self.apply_into, args=(answers, n)) for n in self.nodes]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            made = [a.json["version"]["number"] for a in answers if a.status == 201]
+            self.assertEqual(len(made), len(set(made)), [a.raw for a in answers])
+            self.assertTrue(made, [a.raw for a in answers])
+            self.assertLessEqual({(a.status, a.code) for a in answers if a.status != 201}, {(412, "stale")}, [a.raw for a in answers])
+            self.assertGreater(self.wait_equal("one wins", max(made))[0], before)
+
+    def test_c_what_nobody_confirms_ends_everywhere(self) -> None:
+        """V1: apply, apply with a confirmation pending, nobody confirms."""
+        unequal, longest = 0, 0.0
+        for i in range(ROUNDS):
+            before = self.wait_equal("at rest")
+            first, second = self.random.choices(self.nodes, k=2)
+            answer = self.apply(first, confirm_within=f"{self.random.randint(2, 4)}s")
+            self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "unconfirmed"), answer.raw)
+            time.sleep(self.random.uniform(0, 2.5))  # anywhere in the first one's time
+            answer = self.apply(second, confirm_within=f"{self.random.randint(2, 4)}s", pending="join")
+            self.assertIn((answer.status, answer.code), ((201, None), (412, "stale"), (503, "busy")), answer.raw)
+            began = time.monotonic()
+            try:
+                wait_for(f"round {i}: all are back at {before}", lambda: all(head(n)[:2] == before[:2] for n in self.nodes), 15)
+            except AssertionError as e:
+                unequal += 1
+                print(e, [head(n) for n in self.nodes])
+            longest = max(longest, time.monotonic() - began)
+        self.figures.update(rounds=ROUNDS, unequal=unequal, longest_s=round(longest, 1))
+        self.assertEqual(unequal, 0)
+
+    def test_d_a_confirmation_at_any_node_counts_everywhere(self) -> None:
+        answer = self.apply(self.nodes[0], confirm_within="60s")
+        number = answer.json["version"]["number"]
+        wait_for("all have it", lambda: all(head(n)[::2] == (number, "unconfirmed") for n in self.nodes))
+        refused = self.apply(self.nodes[1])
+        self.assertEqual((refused.status, refused.code), (412, "unconfirmed"), refused.raw)
+        confirmed = self.nodes[1].ask("POST", f"/v1/versions/{number}/confirm", {"reason": "x"})
+        self.assertEqual(confirmed.status, 200, confirmed.raw)
+        wait_for("all know", lambda: all(head(n)[::2] == (number, "in_force") for n in self.nodes))
+        again = self.nodes[2].ask("POST", f"/v1/versions/{number}/confirm", {"reason": "x"})
+        self.assertEqual((again.status, again.code), (409, "not-pending"), again.raw)
+
+    def test_e_a_person_goes_back(self) -> None:
+        before = self.wait_equal("at rest")
+        number = self.apply(self.nodes[0], confirm_within="60s").json["version"]["number"]
+        self.wait_equal("all have it", number)
+        back = self.nodes[1].ask("POST", f"/v1/versions/{before[0]}/rollback", {"reason": "x"}, {"If-Match": "*"})
+        self.assertEqual(back.status, 201, back.raw)
+        self.assertEqual(back.json["version"]["number"], before[0])
+        self.wait_equal("all are back", before[0])
+
+    def test_f_without_the_store_all_goes_on(self) -> None:
+        before = self.wait_equal("at rest")
+        number = self.apply(self.nodes[0], confirm_within="8s").json["version"]["number"]
+        self.wait_equal("all have it", number)
+        for member in self.etcd.members:
+            member.kill(signal.SIGSTOP)
+        try:
+            wait_for("each goes back alone", lambda: all(head(n)[:2] == before[:2] for n in self.nodes), 30)
+            wait_for("it is said", lambda: all("store-cut-off" in self.conditions(n) for n in self.nodes), 30)
+            answer = self.apply(self.nodes[1])
+            self.assertEqual(answer.status, 503, answer.raw)
+            self.nodes[2].stop(signal.SIGKILL)
+            self.nodes[2].start()
+            self.assertEqual(head(self.nodes[2])[:2], before[:2])
+        finally:
+            for member in self.etcd.members:
+                member.kill(signal.SIGCONT)
+        wait_for("the store is there", lambda: not any("store-cut-off" in self.conditions(n) for n in self.nodes), 30)
+        wait_for("a change is made", lambda: self.apply(self.nodes[1]).status == 201, 30)
+        self.wait_equal("all follow")
+
+    def test_g_a_node_that_lost_all_comes_back(self) -> None:
+        before = self.wait_equal("at rest")
+        node = self.nodes[2]
+        node.stop()
+        shutil.rmtree(node.state)
+        os.mkdir(node.state)
+        node.start()
+        wait_for("it has what the others have", lambda: head(node)[:2] == before[:2], 30)
+
+
+def interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, interrupt)
+    if "--rounds" in sys.argv:
+        at = sys.argv.index("--rounds")
+        ROUNDS = int(sys.argv[at + 1])
+        del sys.argv[at:at + 2]
+    counted.main()
