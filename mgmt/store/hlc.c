@@ -20,13 +20,27 @@ struct hlc hlc_next(struct hlc *c, int64_t now_ms)
 	return *c;
 }
 
-struct hlc hlc_receive(struct hlc *c, struct hlc theirs, int64_t now_ms)
+/* Whether a clock at @p now_ms does not believe @p c. */
+static bool is_far_ahead(struct hlc c, int64_t now_ms)
 {
-	if (theirs.ms > now_ms && theirs.ms - now_ms > HLC_AHEAD_MS)
-		return hlc_next(c, now_ms);
+	return c.ms > now_ms && c.ms - now_ms > HLC_AHEAD_MS;
+}
+
+bool hlc_receive(struct hlc *c, struct hlc theirs, int64_t now_ms)
+{
+	if (is_far_ahead(theirs, now_ms))
+		return false;
 	if (hlc_compare(theirs, *c) > 0)
 		*c = theirs;
-	return theirs;
+	return true;
+}
+
+struct hlc hlc_again(struct hlc *c, struct hlc told)
+{
+	if (is_far_ahead(*c, told.ms) || hlc_compare(told, *c) > 0)
+		*c = told;
+	*c = step_stamp(*c);
+	return *c;
 }
 
 int hlc_compare(struct hlc a, struct hlc b)

@@ -39,40 +39,25 @@ static void what_was_seen_is_earlier_than_what_follows(void **state)
 	static const struct {
 		const char *why;
 		struct hlc mine, theirs;
-		struct hlc counts, next; /* at NOW_MS */
+		bool is_believed;
+		struct hlc next; /* at NOW_MS */
 	} rows[] = {
-		{ "in the past",
-		  { NOW_MS - 9, 7 },
-		  { NOW_MS - 10, 9 },
-		  { NOW_MS - 10, 9 },
-		  { NOW_MS, 0 } },
-		{ "now", { NOW_MS, 2 }, { NOW_MS, 5 }, { NOW_MS, 5 }, { NOW_MS, 6 } },
-		{ "now, and mine is later",
-		  { NOW_MS, 5 },
-		  { NOW_MS, 2 },
-		  { NOW_MS, 2 },
-		  { NOW_MS, 6 } },
-		{ "ahead",
-		  { NOW_MS, 5 },
-		  { NOW_MS + 10, 3 },
-		  { NOW_MS + 10, 3 },
-		  { NOW_MS + 10, 4 } },
+		{ "in the past", { NOW_MS - 9, 7 }, { NOW_MS - 10, 9 }, true, { NOW_MS, 0 } },
+		{ "now", { NOW_MS, 2 }, { NOW_MS, 5 }, true, { NOW_MS, 6 } },
+		{ "now, and mine is later", { NOW_MS, 5 }, { NOW_MS, 2 }, true, { NOW_MS, 6 } },
+		{ "ahead", { NOW_MS, 5 }, { NOW_MS + 10, 3 }, true, { NOW_MS + 10, 4 } },
 		{ "just believed",
 		  { NOW_MS, 0 },
 		  { NOW_MS + AHEAD_MS, 1 },
-		  { NOW_MS + AHEAD_MS, 1 },
+		  true,
 		  { NOW_MS + AHEAD_MS, 2 } },
 		{ "too far ahead",
 		  { NOW_MS, 5 },
 		  { NOW_MS + AHEAD_MS + 1, 3 },
-		  { NOW_MS, 6 },
-		  { NOW_MS, 7 } },
-		{ "at the end of time",
-		  { NOW_MS - 1, 5 },
-		  { INT64_MAX, 0 },
-		  { NOW_MS, 0 },
-		  { NOW_MS, 1 } },
-		{ "at its beginning", { NOW_MS - 1, 5 }, { 0, 0 }, { 0, 0 }, { NOW_MS, 0 } },
+		  false,
+		  { NOW_MS, 6 } },
+		{ "at the end of time", { NOW_MS - 1, 5 }, { INT64_MAX, 0 }, false, { NOW_MS, 0 } },
+		{ "at its beginning", { NOW_MS - 1, 5 }, { 0, 0 }, true, { NOW_MS, 0 } },
 	};
 
 	(void)state;
@@ -80,13 +65,62 @@ static void what_was_seen_is_earlier_than_what_follows(void **state)
 		struct hlc c = rows[i].mine;
 
 		print_message("  %s\n", rows[i].why);
-		assert_int_equal(
-		        hlc_compare(hlc_receive(&c, rows[i].theirs, NOW_MS), rows[i].counts), 0);
+		assert_int_equal(hlc_receive(&c, rows[i].theirs, NOW_MS), rows[i].is_believed);
+		if (!rows[i].is_believed)
+			assert_int_equal(hlc_compare(c, rows[i].mine), 0);
 		struct hlc next = hlc_next(&c, NOW_MS);
 
 		assert_stamp(next, rows[i].next.ms, rows[i].next.count);
-		assert_true(hlc_compare(next, rows[i].counts) > 0);
+		if (rows[i].is_believed)
+			assert_true(hlc_compare(next, rows[i].theirs) > 0);
 		assert_true(hlc_compare(next, rows[i].mine) > 0);
+	}
+}
+
+/* A command that was refused, by nodes whose clocks differ, comes to them with one stamp. */
+static void all_nodes_have_the_same_stamp_of_a_command(void **state)
+{
+	const struct hlc before = { NOW_MS - 50, 3 };
+	struct hlc maker = before, here = { NOW_MS, 7 }, there = { NOW_MS - 90, 0 };
+	struct hlc stamp = hlc_next(&maker, NOW_MS + 2 * (int64_t)AHEAD_MS);
+
+	(void)state;
+	assert_false(hlc_receive(&here, stamp, NOW_MS));
+	assert_false(hlc_receive(&here, stamp, NOW_MS + 1)); /* a redelivery is no other answer */
+	assert_false(hlc_receive(&there, stamp, NOW_MS - 80));
+	stamp = hlc_again(&maker, hlc_next(&here, NOW_MS));
+	assert_stamp(stamp, NOW_MS, 9);
+	assert_true(hlc_receive(&here, stamp, NOW_MS));
+	assert_true(hlc_receive(&there, stamp, NOW_MS - 80));
+	assert_true(hlc_compare(hlc_next(&here, NOW_MS), stamp) > 0);
+	assert_true(hlc_compare(hlc_next(&there, NOW_MS - 80), stamp) > 0);
+	assert_true(hlc_compare(hlc_next(&maker, NOW_MS), stamp) > 0);
+}
+
+static void a_clock_that_was_wrong_goes_back(void **state)
+{
+	static const struct {
+		const char *why;
+		struct hlc mine, told, again;
+	} rows[] = {
+		{ "it was far ahead", { NOW_MS + AHEAD_MS + 1, 0 }, { NOW_MS, 4 }, { NOW_MS, 5 } },
+		{ "for ever", { INT64_MAX, UINT32_MAX }, { NOW_MS, 4 }, { NOW_MS, 5 } },
+		{ "others believe it",
+		  { NOW_MS + AHEAD_MS, 1 },
+		  { NOW_MS, 4 },
+		  { NOW_MS + AHEAD_MS, 2 } },
+		{ "it is behind", { NOW_MS - 1, 9 }, { NOW_MS, 4 }, { NOW_MS, 5 } },
+		{ "the same", { NOW_MS, 4 }, { NOW_MS, 4 }, { NOW_MS, 5 } },
+		{ "the count is full", { 0, 0 }, { NOW_MS, UINT32_MAX }, { NOW_MS + 1, 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct hlc c = rows[i].mine;
+
+		print_message("  %s\n", rows[i].why);
+		assert_stamp(hlc_again(&c, rows[i].told), rows[i].again.ms, rows[i].again.count);
+		assert_stamp(c, rows[i].again.ms, rows[i].again.count);
 	}
 }
 
@@ -148,6 +182,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_stamp_is_later_than_the_one_before),
 		cmocka_unit_test(what_was_seen_is_earlier_than_what_follows),
+		cmocka_unit_test(all_nodes_have_the_same_stamp_of_a_command),
+		cmocka_unit_test(a_clock_that_was_wrong_goes_back),
 		cmocka_unit_test(stamps_are_ordered_by_time_then_count),
 		cmocka_unit_test(a_stamp_is_read_as_it_is_written),
 	};
