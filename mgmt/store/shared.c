@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weir/json.h"
+
 /* A place for @p name in @p list; NULL, and c->err is set, if there is none. */
 static struct shared_record *add_record(struct shared_change *c, struct shared_record *list,
                                         size_t *n, const char *name)
@@ -97,16 +99,20 @@ void shared_answer_fini(struct shared_answer *a)
 	a->n_now = 0;
 }
 
-const char *shared_change_of(const char *text, char out[SHARED_ID_MAX])
+int shared_change_of(const char *text, char out[SHARED_ID_MAX])
 {
-	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	json_error_t error;
+	json_t *json = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &error);
 	const char *id = json_string_value(json_object_get(json, "change"));
 
+	if (!json && (json_error_code(&error) == json_error_out_of_memory ||
+	              !strcmp(error.text, "out of memory")))
+		return -ENOMEM;
 	out[0] = '\0';
 	if (id && strlen(id) < SHARED_ID_MAX)
 		memcpy(out, id, strlen(id) + 1);
 	json_decref(json);
-	return out;
+	return 0;
 }
 
 const char *shared_numbered(const char *what, uint64_t number, char out[SHARED_NAME_MAX])

@@ -84,8 +84,11 @@ void shared_change_fini(struct shared_change *c);
 void shared_free_texts(struct shared_record *list, size_t n);
 void shared_answer_fini(struct shared_answer *a);
 
-/** The id of the change that wrote @p text: "" where it has none, or is no JSON object. @return @p out */
-const char *shared_change_of(const char *text, char out[SHARED_ID_MAX]);
+/**
+ * The id of the change that wrote @p text: "" where it has none, or is no JSON object.
+ * @return 0; -ENOMEM: it is not known, and @p out is untouched
+ */
+MUST_CHECK int shared_change_of(const char *text, char out[SHARED_ID_MAX]);
 
 /** Write the name of a numbered record, "version/12". @return @p out */
 const char *shared_numbered(const char *what, uint64_t number, char out[SHARED_NAME_MAX]);

@@ -145,19 +145,27 @@ static int64_t seen_revision(const struct shared_change *c, const char *name)
 enum trace { TRACE_YES, TRACE_NO, TRACE_NONE };
 
 /*
- * A record that the change would have written: with its id, it was. As it was seen, or made by another where there was
- * none, it was not. Otherwise another may have written over it.
+ * A record that the change would have written, and its key's version as etcd counts it. With the change's id, it was
+ * carried out. As it was seen, or where there was none the first that another made, it was not. Anything else may be
+ * written over ours. (What has been removed is not made again under its name: a version, its mark.)
+ * @return 0 or -ENOMEM
  */
-static enum trace read_trace(const struct shared_change *c, const struct shared_record *r)
+static int read_trace(const struct shared_change *c, const struct shared_record *r, int64_t version,
+                      enum trace *out)
 {
 	int64_t seen = seen_revision(c, r->name);
-	char id[SHARED_ID_MAX];
+	char id[SHARED_ID_MAX] = "";
+	int err = r->text ? shared_change_of(r->text, id) : 0;
 
-	if (r->text && !strcmp(shared_change_of(r->text, id), c->id))
-		return TRACE_YES;
-	if (seen < 0)
-		return TRACE_NONE;
-	return r->revision == seen || (seen == 0 && r->text) ? TRACE_NO : TRACE_NONE;
+	if (err)
+		return err;
+	if (!strcmp(id, c->id))
+		*out = TRACE_YES;
+	else if (seen >= 0 && (r->revision == seen || (seen == 0 && version == 1)))
+		*out = TRACE_NO;
+	else
+		*out = TRACE_NONE;
+	return 0;
 }
 
 /*
@@ -182,7 +190,7 @@ static int look_for_change(struct shared_etcd *e, const struct shared_change *c,
 		if (!err)
 			err = copy_found(e, &keys, c->puts[i].name, &r);
 		if (!err)
-			*found = read_trace(c, &r);
+			err = read_trace(c, &r, keys.n ? keys.kvs[0].version : 0, found);
 		*revision = r.revision;
 		free(r.text);
 		arena_free(arena);

@@ -20,6 +20,7 @@
 #include "mgmt/store/copy.h"
 #include "mgmt/store/history.h"
 #include "mgmt/store/shared_etcd.h"
+#include "weir/json.h"
 
 #define TICK_MS  100
 #define AGAIN_US 200000
@@ -302,6 +303,7 @@ int main(int argc, char **argv)
 		return 2;
 	setvbuf(stdin, NULL, _IONBF, 0); /* poll() sees what is left */
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+	json_prepare();
 	history = history_new(STORE_VERSIONS_MAX);
 	if (!history || store_open(argv[1], &store, reason))
 		give_up("the store", -EIO);

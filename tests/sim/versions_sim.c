@@ -368,7 +368,7 @@ static bool has_written(const struct world *w, const struct asked *a, const char
 	char name[SHARED_NAME_MAX], id[SHARED_ID_MAX];
 	const struct shared_record *r = world_ever(w, shared_numbered(what, number, name));
 
-	return r && !strcmp(shared_change_of(r->text, id), a->id);
+	return r && !shared_change_of(r->text, id) && !strcmp(id, a->id);
 }
 
 static void judge_asked(struct world *w)

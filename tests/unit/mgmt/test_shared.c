@@ -4,13 +4,16 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "mgmt/store/shared.h"
+#include "weir/json.h"
 
 struct large {
 	char text[SHARED_TEXT_MAX + 64];
@@ -193,8 +196,54 @@ static void the_id_is_read_from_a_record(void **state)
 	char id[SHARED_ID_MAX];
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_string_equal(shared_change_of(rows[i].text, id), rows[i].id);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(shared_change_of(rows[i].text, id), 0);
+		assert_string_equal(id, rows[i].id);
+	}
+}
+
+/* A sanitizer's malloc() is to return NULL as well, not to end the test. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+static size_t allocations_left;
+
+/* As the programs' own, when there is no more memory: what fails is noted. */
+static void *allocate_some(size_t n)
+{
+	volatile size_t too_many = SIZE_MAX / 4; /* a constant would be a warning */
+
+	return memory_alloc(allocations_left && allocations_left-- ? n : too_many);
+}
+
+/* Taken for a record of another change, it would prove that ours was not written. */
+static void without_memory_the_id_is_not_known(void **state)
+{
+	char id[SHARED_ID_MAX] = "kept";
+	size_t n = 0;
+	int err = -ENOMEM;
+
+	(void)state;
+	json_set_alloc_funcs(allocate_some, memory_free);
+	while (err) {
+		assert_int_equal(err, -ENOMEM);
+		assert_string_equal(id, "kept");
+		allocations_left = n++;
+		err = shared_change_of("{\"author\":\"ann\",\"change\":\"c1\"}", id);
+	}
+	json_prepare();
+	assert_string_equal(id, "c1");
+	print_message("  %zu allocations\n", n - 1);
+	assert_true(n > 3);
 }
 
 static void numbered_names_are_read_as_they_are_written(void **state)
@@ -240,8 +289,10 @@ int main(void)
 		cmocka_unit_test(the_longest_name_and_text_are_taken),
 		cmocka_unit_test(an_id_has_a_length),
 		cmocka_unit_test(the_id_is_read_from_a_record),
+		cmocka_unit_test(without_memory_the_id_is_not_known),
 		cmocka_unit_test(numbered_names_are_read_as_they_are_written),
 	};
 
+	json_prepare();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

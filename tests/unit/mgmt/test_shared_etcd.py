@@ -1,0 +1,108 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Shared intent in etcd, at members that say what the test wants.
+
+Usage: test_shared_etcd.py LAB_SHARED
+"""
+from __future__ import annotations
+
+import base64
+import json
+import queue
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import typing
+import unittest
+
+import counted
+from etcd_fake import CLOSE, CREATED, Fake, Keys, Reply
+from etcd_cluster import Answer, wait_for
+
+TOOL = sys.argv.pop(1)
+PREFIX = "/weir/lab/"
+OTHER = json.dumps({"change": "another's"})
+
+
+class Node:
+    """A node's part in a process."""
+
+    def __init__(self, member: Fake, folder: str) -> None:
+        self.process = subprocess.Popen([TOOL, folder, PREFIX, member.url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lines: queue.Queue[Answer] = queue.Queue()
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self) -> None:
+        for line in self.process.stdout:
+            self.lines.put(json.loads(line))
+
+    def hear(self, key: str) -> Answer:
+        """The next line with @key; what is before it is of no interest."""
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            line = self.lines.get(timeout=30)
+            if key in line:
+                return line
+        raise AssertionError(f"no {key}")
+
+    def apply(self) -> Answer:
+        self.process.stdin.write(json.dumps({"do": "apply", "within_ms": 0}) + "\n")
+        self.process.stdin.flush()
+        return self.hear("result")
+
+    def close(self) -> None:
+        self.process.stdin.close()  # which ends it
+        try:
+            status = self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
+        self.reader.join()
+        self.process.stdout.close()
+        if status:
+            raise AssertionError(f"it ended with {status}")
+
+
+class SharedEtcd(unittest.TestCase):
+    def node(self, **replies: list[Reply]) -> tuple[Fake, Node]:
+        member = Fake(**replies)
+        self.addCleanup(member.close)
+        node = Node(member, self.enterContext(tempfile.TemporaryDirectory(prefix="weir-shared-")))
+        self.addCleanup(node.close)
+        return member, node
+
+    def apply_behind(self, write: typing.Callable[[Keys, Answer], None]) -> str:
+        """A node applies its first version, and the answer is lost. Before it tries again, @write has changed the store.
+        @return what the node says of its change"""
+        keys = Keys()
+
+        def refuse(body: Answer) -> Answer:
+            write(keys, body)
+            return keys.failure(body)
+
+        member, node = self.node(range=[keys.range], txn=[CLOSE, refuse], watch=[[CREATED]])
+        wait_for("it follows", lambda: member.bodies("watch"))
+        result: str = node.apply()["result"]
+        self.assertEqual(len(member.bodies("txn")), 2)
+        return result
+
+    def test_what_a_record_proves_after_a_lost_answer(self) -> None:
+        """It was not there before. What another wrote there proves something only if it was the first."""
+        def put(keys: Keys, version: int, text: typing.Callable[[str], str], body: Answer) -> None:
+            for op in body["success"]:
+                name, value = (base64.b64decode(op["request_put"][what]).decode() for what in ("key", "value"))
+                keys.set(name, 8, text(value), version)
+
+        for why, version, text, result in (("ours", 1, lambda ours: ours, "done"), ("ours, behind another's", 2, lambda ours: ours, "done"),
+                                           ("another's is the first", 1, lambda _: OTHER, "refused"),
+                                           ("another's, behind one that may be ours", 2, lambda _: OTHER, "unknown"),
+                                           ("no record, behind one that may be ours", 2, lambda _: "x", "unknown")):
+            with self.subTest(why):
+                self.assertEqual(self.apply_behind(lambda keys, body: put(keys, version, text, body)), result)  # noqa: B023
+
+
+if __name__ == "__main__":
+    counted.main()
