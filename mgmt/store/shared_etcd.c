@@ -2,6 +2,7 @@
 #include "mgmt/store/shared_etcd.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -336,7 +337,7 @@ void shared_records_fini(struct shared_records *l)
 	*l = (struct shared_records){ 0 };
 }
 
-/* What changed at one revision. @return false: not all of it can be ours, or there is no memory; the list says why */
+/* What changed at one revision. @return false, with a reason: not all of it can be ours, or it could not be kept */
 static bool pass_events(void *arg, int64_t revision, const struct etcd_event *events, size_t n)
 {
 	struct shared_etcd *e = arg;
@@ -351,8 +352,11 @@ static bool pass_events(void *arg, int64_t revision, const struct etcd_event *ev
 			list[used].text = NULL;
 		}
 	}
-	if (!err)
-		e->follower->changed(e->follower->arg, revision, list, n);
+	if (!err && !e->follower->changed(e->follower->arg, revision, list, n))
+		err = -EIO;
+	if (err && err != -EBADMSG)
+		snprintf(e->reason, sizeof(e->reason),
+		         "the change of revision %" PRId64 " could not be kept", revision);
 	shared_free_texts(list, used);
 	free(list);
 	return !err;
@@ -379,8 +383,10 @@ enum etcd_watch_end shared_etcd_follow(struct shared_etcd *e, int64_t next, int6
 		                .arg = e };
 
 	e->follower = follower;
+	e->reason[0] = '\0';
 	enum etcd_watch_end end = etcd_watch_run(e->gateway, &w);
 
-	snprintf(e->reason, sizeof(e->reason), "%s", etcd_gateway_reason(e->gateway));
+	if (!e->reason[0])
+		(void)note_failure(e, -EIO);
 	return end;
 }

@@ -64,15 +64,18 @@ void shared_records_fini(struct shared_records *l);
 
 /** What gets news. */
 struct shared_follower {
-	/** All that one change wrote; borrowed for the call. */
-	void (*changed)(void *arg, int64_t revision, const struct shared_record *list, size_t n);
+	/**
+	 * All that one change wrote; borrowed for the call.
+	 * @return false: it could not be kept; no later one is given
+	 */
+	bool (*changed)(void *arg, int64_t revision, const struct shared_record *list, size_t n);
 	/** A majority of members has answered a read that was sent at @p sent_ms of the boot clock; may be NULL */
 	void (*heard)(void *arg, uint64_t sent_ms, int64_t revision);
 	void *arg;
 };
 /**
- * Follow all changes from revision @p next on, until one of these ends. ETCD_WATCH_LIST also where a change could not be
- * a record of ours: the list says why.
+ * Follow all changes from revision @p next on, until one of these ends. ETCD_WATCH_LIST also where a change cannot be ours,
+ * or could not be kept; the reason says so.
  * @param revision  the highest that was ever read of this store; 0: none
  */
 MUST_CHECK enum etcd_watch_end shared_etcd_follow(struct shared_etcd *e, int64_t next,

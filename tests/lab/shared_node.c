@@ -65,21 +65,22 @@ static void say_in_force(void)
 	                   v ? v->digest : ""));
 }
 
-static void accept_changes(void *arg, int64_t revision, const struct shared_record *list, size_t n)
+static bool accept_changes(void *arg, int64_t revision, const struct shared_record *list, size_t n)
 {
 	struct pending_clock clock;
-	int err;
+	int err = 0;
 
 	(void)arg;
 	pending_clock_read(&clock);
 	pthread_mutex_lock(&lock);
-	err = copy_follow(store, revision, list, n);
 	for (size_t i = 0; !err && i < n; i++)
 		err = history_receive(history, &list[i], &clock);
-	if (err)
-		give_up("a change", err);
-	say_in_force();
+	if (!err)
+		err = copy_follow(store, revision, list, n);
+	if (!err)
+		say_in_force();
 	pthread_mutex_unlock(&lock);
+	return !err;
 }
 
 static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)

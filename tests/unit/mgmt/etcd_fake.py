@@ -56,8 +56,8 @@ class Fake:
                     self.requests.append((path, body))
                     replies = self.replies[path]
                     reply = replies.pop(0) if len(replies) > 1 else replies[0]
-                    if callable(reply):
-                        reply = reply(body)
+                if callable(reply):
+                    reply = reply(body)
                 if not self.answer(connection, reply):
                     return
 
@@ -110,6 +110,7 @@ class Keys:
 
     def __init__(self) -> None:
         self.kvs: dict[str, Answer] = {}
+        self.revision = 9
 
     def set(self, key: str, mod: int, value: str, version: int = 1) -> None:
         self.kvs[key] = {**kv(key, mod, value), "version": str(version)}
@@ -122,7 +123,7 @@ class Keys:
             kvs.sort(key=lambda kv: int(kv["mod_revision"]), reverse=body["sort_order"] == "DESCEND")
         limit = int(body.get("limit", 0)) or len(kvs)
         found = [{k: v for k, v in kv.items() if k != "value" or not body.get("keys_only")} for kv in kvs[:limit]]
-        return {"header": HEADER, "kvs": found, "count": str(len(kvs)), "more": len(kvs) > limit}
+        return {"header": {**HEADER, "revision": str(self.revision)}, "kvs": found, "count": str(len(kvs)), "more": len(kvs) > limit}
 
     def failure(self, body: Answer) -> Answer:
         """What a transaction says whose compares do not hold."""

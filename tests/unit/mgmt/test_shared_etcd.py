@@ -18,11 +18,12 @@ import typing
 import unittest
 
 import counted
-from etcd_fake import CLOSE, CREATED, Fake, Keys, Reply
+from etcd_fake import CLOSE, CREATED, Fake, Keys, Reply, events, kv
 from etcd_cluster import Answer, wait_for
 
 TOOL = sys.argv.pop(1)
 PREFIX = "/weir/lab/"
+VERSION = {"number": 1, "digest": "a" * 64}
 OTHER = json.dumps({"change": "another's"})
 
 
@@ -102,6 +103,26 @@ class SharedEtcd(unittest.TestCase):
                                            ("no record, behind one that may be ours", 2, lambda _: "x", "unknown")):
             with self.subTest(why):
                 self.assertEqual(self.apply_behind(lambda keys, body: put(keys, version, text, body)), result)  # noqa: B023
+
+    def test_a_change_that_is_not_kept_is_not_passed(self) -> None:
+        """Nothing behind it is taken: all is listed, and followed from there."""
+        keys = Keys()
+
+        def follow(body: Answer) -> list[Answer]:
+            if len(member.bodies("watch")) > 1:
+                return [CREATED]
+            # by the time of the list, another has written over it
+            keys.revision = 12
+            keys.set(PREFIX + "version/1", 12, json.dumps(VERSION))
+            keys.set(PREFIX + "head", 12, json.dumps({"number": 1}))
+            return [CREATED, events(kv(PREFIX + "version/1", 10, json.dumps({"number": 7}))),
+                    events(kv(PREFIX + "version/1", 11, json.dumps({**VERSION, "digest": "b" * 64})), kv(PREFIX + "head", 11, json.dumps({"number": 1})))]
+
+        member, node = self.node(range=[keys.range], watch=[follow])
+        self.assertIn("the change of revision 10 could not be kept", node.hear("left")["left"])
+        self.assertEqual(node.hear("in_force"), {"in_force": 1, "digest": "a" * 64})
+        wait_for("it follows", lambda: len(member.bodies("watch")) > 1)
+        self.assertEqual(member.bodies("watch")[1]["create_request"]["start_revision"], "13")
 
 
 if __name__ == "__main__":
