@@ -45,6 +45,9 @@ static struct etcd_keys read_keys(struct etcd_fields *f, const json_t *object,
 	f->list = NULL;
 	if (!f->err && !range->count_only && !out.more && (int64_t)n != out.count)
 		etcd_fields_refuse(f, "kvs", "has fewer entries than counted");
+	/* Who asks for the next page until there is none would ask for ever. */
+	if (!f->err && !range->count_only && out.more && !n)
+		etcd_fields_refuse(f, "more", "is set without a key");
 	out.kvs = kvs;
 	out.n = kvs ? n : 0;
 	return out;

@@ -30,12 +30,10 @@
 #include "base/checked.h"
 #include "record/fields.h"
 
-#define SHARED_NAME_MAX 256u /**< bytes of a record's name with the NUL */
-#define SHARED_TEXT_MAX                                                                            \
-	4096u /**< bytes of a record; of an operation's evidence, SHARED_LARGE_MAX */
-#define SHARED_LARGE_MAX  ((size_t)256 * 1024)
-#define SHARED_CHANGE_MAX 8u  /**< records that a change compares, and that it writes */
-#define SHARED_ID_MAX     65u /**< bytes of a change's id with the NUL */
+#define SHARED_NAME_MAX   256u  /**< bytes of a record's name with the NUL */
+#define SHARED_TEXT_MAX   4096u /**< bytes of a record */
+#define SHARED_CHANGE_MAX 8u    /**< records that a change compares, and that it writes */
+#define SHARED_ID_MAX     65u   /**< bytes of a change's id with the NUL */
 #define SHARED_NUMBER_END                                                                          \
 	((uint64_t)1 << 53) /**< numbers below it are exact for all who read JSON */
 

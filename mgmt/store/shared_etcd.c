@@ -8,10 +8,17 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/plain.h"
 
 #define PAGE_KEYS   500                /* of a list */
 #define ANSWER_ROOM ((size_t)64 << 20) /* an arena's limit: far more than an answer can need */
 #define KEY_MAX     (SHARED_PREFIX_MAX + SHARED_NAME_MAX)
+#define KV_MAX                                                                                     \
+	512u /* what an answer says of a key in addition to both texts: numbers, names of fields */
+
+/* An answer has room for a whole page of the longest records, each text in base64. */
+_Static_assert(PAGE_KEYS *((SHARED_TEXT_MAX + KEY_MAX + 4) / 3 * 4 + KV_MAX) < ETCD_ANSWER_MAX,
+               "a page of a list does not fit into an answer");
 
 struct shared_etcd {
 	struct etcd_gateway *gateway;
@@ -85,8 +92,8 @@ static struct etcd_bytes make_key(const struct shared_etcd *e, const char *name,
 }
 
 /*
- * Copy a key's record. @return 0; -ENOMEM; or -EBADMSG: it cannot be ours, as a name without end, or a value that is no
- * text
+ * Copy a key's record. @return 0; -ENOMEM; or -EBADMSG: it cannot be ours, as a name without end, or a value that is too
+ * long or no text
  */
 static int copy_record(struct shared_etcd *e, const struct etcd_kv *kv, struct shared_record *out)
 {
@@ -94,9 +101,12 @@ static int copy_record(struct shared_etcd *e, const struct etcd_kv *kv, struct s
 	size_t n = kv->key.n > before ? kv->key.n - before : 0;
 
 	*out = (struct shared_record){ .revision = kv->mod_revision };
-	if (n == 0 || n >= SHARED_NAME_MAX || kv->value.n > SHARED_LARGE_MAX ||
+	if (n == 0 || n >= SHARED_NAME_MAX || kv->value.n > SHARED_TEXT_MAX ||
 	    memchr(kv->key.at, '\0', kv->key.n) || memchr(kv->value.at, '\0', kv->value.n)) {
-		snprintf(e->reason, sizeof(e->reason), "the key %.100s is not Weir's", kv->key.at);
+		char name[100];
+
+		plain_copy(name, sizeof(name), kv->key.at);
+		snprintf(e->reason, sizeof(e->reason), "the key %s is not Weir's", name);
 		return -EBADMSG;
 	}
 	memcpy(out->name, kv->key.at + before, n);

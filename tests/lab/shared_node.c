@@ -100,8 +100,10 @@ static int list_all(struct shared_etcd *e)
 	int64_t joined = 0;
 	int err = shared_etcd_list(e, &l);
 
-	if (err)
+	if (err) {
+		say_line(json_pack("{s:s}", "unlisted", shared_etcd_reason(e)));
 		return err;
+	}
 	pending_clock_read(&clock);
 	pthread_mutex_lock(&lock);
 	err = copy_replace(store, l.revision, l.records, l.n);
@@ -140,8 +142,12 @@ static void *follow_etcd(void *arg)
 		int64_t seen = highest > revision ? highest : revision;
 
 		pthread_mutex_unlock(&lock);
-		listed = shared_etcd_follow(e, revision + 1, seen, &follower) != ETCD_WATCH_LIST;
+		enum etcd_watch_end end = shared_etcd_follow(e, revision + 1, seen, &follower);
+
 		say_line(json_pack("{s:s}", "left", shared_etcd_reason(e)));
+		listed = end != ETCD_WATCH_LIST;
+		if (end == ETCD_WATCH_WENT_BACK)
+			usleep(AGAIN_US); /* it stays so until a person has seen to it */
 	}
 	return NULL;
 }

@@ -18,7 +18,7 @@ import typing
 import unittest
 
 import counted
-from etcd_fake import CLOSE, CREATED, Fake, Keys, Reply, events, kv
+from etcd_fake import CLOSE, CREATED, HEADER, Fake, Keys, Reply, events, kv
 from etcd_cluster import Answer, wait_for
 
 TOOL = sys.argv.pop(1)
@@ -123,6 +123,31 @@ class SharedEtcd(unittest.TestCase):
         self.assertEqual(node.hear("in_force"), {"in_force": 1, "digest": "a" * 64})
         wait_for("it follows", lambda: len(member.bodies("watch")) > 1)
         self.assertEqual(member.bodies("watch")[1]["create_request"]["start_revision"], "13")
+
+    def test_what_cannot_be_ours_is_not_listed(self) -> None:
+        longest = json.dumps({"x": "y" * (4096 - len('{"x": ""}'))})
+        for why, key, value, reason in (("the longest", "operation/1/x", longest, ""), ("too long", "operation/1/x", longest + " ", "x is not Weir's"),
+                                        ("no text", "a\n\x1b[1mb", "\0", PREFIX + "a??[1mb is not Weir's")):
+            with self.subTest(why):
+                keys = Keys()
+                keys.set(PREFIX + key, 5, value)
+                member, node = self.node(range=[keys.range], watch=[[CREATED]])
+                if reason:
+                    self.assertIn(reason, node.hear("unlisted")["unlisted"])
+                else:
+                    wait_for("it follows", lambda: member.bodies("watch"))  # noqa: B023
+
+    def test_a_page_without_keys_is_no_page(self) -> None:
+        member, node = self.node(range=[{"header": HEADER, "count": "5", "more": True}])
+        self.assertIn("is set without a key", node.hear("unlisted")["unlisted"])
+
+    def test_a_store_that_went_back_is_not_pressed(self) -> None:
+        keys = Keys()
+        member, node = self.node(range=[keys.range, {"header": {**HEADER, "revision": "8"}}], watch=[[CREATED]])
+        began = time.monotonic()
+        for _ in range(4):
+            self.assertIn("was at 9 before", node.hear("left")["left"])
+        self.assertGreater(time.monotonic() - began, 0.6)
 
 
 if __name__ == "__main__":
