@@ -12,13 +12,14 @@
 #define KEYS_MAX   100000u /* entries of a list that an answer of ETCD_ANSWER_MAX may have */
 #define EVENTS_MAX 100000u
 
-/* Keys come in their order, each once. @p revision: the newest that can be; 0: not known. */
+/* Keys come in the order that was asked for. @p revision: the newest that can be; 0: not known. */
 static void check_kv(struct etcd_fields *f, const struct etcd_range *range,
                      const struct etcd_kv *kv, const struct etcd_kv *previous, int64_t revision)
 {
 	if (!etcd_range_has(range, kv->key))
 		etcd_fields_refuse(f, "key", "is not in the range");
-	if (previous && etcd_bytes_compare(previous->key, kv->key) >= 0)
+	if (previous && (range->newest_first ? previous->mod_revision < kv->mod_revision
+	                                     : etcd_bytes_compare(previous->key, kv->key) >= 0))
 		etcd_fields_refuse(f, "key", "is not behind the one before it");
 	if (!kv->create_revision || !kv->version)
 		etcd_fields_refuse(f, "version", "or create_revision is absent");

@@ -182,6 +182,10 @@ static void write_range(struct body *b, const struct etcd_range *range)
 	write_true(b, "serializable", range->serializable);
 	write_true(b, "keys_only", range->keys_only);
 	write_true(b, "count_only", range->count_only);
+	if (range->newest_first) {
+		write_word(b, "sort_order", "DESCEND");
+		write_word(b, "sort_target", "MOD");
+	}
 }
 
 int etcd_request_range(const struct etcd_range *range, struct etcd_request *out,

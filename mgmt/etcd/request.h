@@ -39,6 +39,7 @@ struct etcd_range {
 	/** may be answered by one member without the others, and be old; false: linearizable */
 	bool serializable;
 	bool keys_only, count_only;
+	bool newest_first; /**< by mod_revision, instead of by key; not with after */
 };
 
 enum etcd_target { ETCD_MOD_REVISION, ETCD_VERSION, ETCD_LEASE, ETCD_VALUE, ETCD_N_TARGETS };

@@ -61,6 +61,10 @@ int etcd_range_check(const struct etcd_range *range, char reason[ETCD_REASON_MAX
 		         "the range goes on behind a key that is not in it");
 		return -EINVAL;
 	}
+	if (range->after.n && range->newest_first) {
+		snprintf(reason, ETCD_REASON_MAX, "the range has pages, which go by key");
+		return -EINVAL;
+	}
 	if (range->revision < 0 || range->limit < 0) {
 		snprintf(reason, ETCD_REASON_MAX, "the range has a negative revision or limit");
 		return -EINVAL;

@@ -42,7 +42,11 @@ static bool feed_stream(void *arg, const char *bytes, size_t n)
 /* A read at the current member; its token is renewed once. */
 static int read_beside(struct leg *l, struct arena *arena, struct etcd_keys *out)
 {
-	struct etcd_range range = { .key = l->w->read_key, .keys_only = true };
+	struct etcd_range range = { .key = l->w->range.key,
+		                    .prefix = l->w->range.prefix,
+		                    .limit = 1,
+		                    .keys_only = true,
+		                    .newest_first = true };
 	struct etcd_request request;
 	char reason[ETCD_REASON_MAX];
 	uint64_t end_ms = clock_mono_ms() + ETCD_REQUEST_MS;

@@ -8,6 +8,9 @@
  * not brought, the watch goes on at another member behind the last revision that was given. A member
  * that is cut off from the others cannot answer such a read either.
  *
+ * The read asks for the newest change of all keys of the watch. A key that was deleted leaves none: a
+ * deletion alone, which a silent watch has not brought, is not seen. So a key is put in the same transaction.
+ *
  * The read also shows a store that was restored from a backup: its revision is lower than one that
  * was seen before. (A restored store that was then changed often enough has a higher one; only what
  * the store holds can show that, such as a number that each restoration raises.)
@@ -27,9 +30,6 @@
 
 struct etcd_watch {
 	struct etcd_range range; /**< key and prefix alone count; bytes borrowed */
-	/** a key of the range that changes with the others, such as a head: it is read beside the
-	 * watch. It need not exist. */
-	struct etcd_bytes read_key;
 	int64_t next; /**< in: the first revision that is wanted, >= 1; out: behind the last given */
 	int64_t revision; /**< in and out: the highest that was read ever, of this store; 0: none */
 

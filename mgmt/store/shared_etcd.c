@@ -383,9 +383,7 @@ static void pass_heard(void *arg, uint64_t sent_ms, int64_t revision)
 enum etcd_watch_end shared_etcd_follow(struct shared_etcd *e, int64_t next, int64_t revision,
                                        const struct shared_follower *follower)
 {
-	char head[KEY_MAX];
 	struct etcd_watch w = { .range = { .key = etcd_text(e->prefix), .prefix = true },
-		                .read_key = make_key(e, "head", head),
 		                .next = next,
 		                .revision = revision,
 		                .changed = pass_events,

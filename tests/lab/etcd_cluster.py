@@ -200,7 +200,7 @@ class Client:
         return self.send({"do": do, **more}).hear()
 
     def begin_watch(self, **more: typing.Any) -> None:
-        self.send({"do": "watch", "key": "w/", "prefix": True, "read_key": "w/head", "next": 1, "revision": 0, **more})
+        self.send({"do": "watch", "key": "w/", "prefix": True, "next": 1, "revision": 0, **more})
 
     def watched(self) -> list[Answer]:
         """All that the watch has said until now."""

@@ -53,7 +53,8 @@ static struct etcd_range range_of(const json_t *object)
 		                    .limit = number_of(object, "limit"),
 		                    .serializable = is_true(object, "serializable"),
 		                    .keys_only = is_true(object, "keys_only"),
-		                    .count_only = is_true(object, "count_only") };
+		                    .count_only = is_true(object, "count_only"),
+		                    .newest_first = is_true(object, "newest_first") };
 }
 
 static int index_of(const char *text, const char *const *words, int n)
@@ -318,7 +319,6 @@ static int do_watch(const json_t *command, json_t *answer)
 {
 	static const char *const ends[] = { "stopped", "list", "went-back" };
 	struct etcd_watch w = { .range = range_of(command),
-		                .read_key = etcd_text(text_of(command, "read_key")),
 		                .next = number_of(command, "next"),
 		                .revision = number_of(command, "revision"),
 		                .changed = note_changed,

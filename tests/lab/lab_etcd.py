@@ -318,7 +318,7 @@ class Users(Lab):
             with client(member, user="weir", password_file=self.file) as one:
                 self.assertEqual(one.ask("range", key="other")["error"], "EACCES")
                 self.result(one.send(claim("other", "1", 0)).hear(), "not-written", "EACCES")
-                one.begin_watch(key="other", read_key="w/head")
+                one.begin_watch(key="other")
                 wait_for("a reason", lambda: "permission denied" in (one.has_said("left") or {}).get("left", ""))
                 self.assertEqual(one.end_watch()["ended"], "stopped")
                 # a password that changes meanwhile
@@ -353,7 +353,7 @@ class Certificates(Lab):
             member = c.members[0]
             with client(member, ca=right.path("ca.crt"), **shown) as one:
                 self.result(one.send(claim("a", "1", 0)).hear(), "done")
-                one.begin_watch(key="a", read_key="a")
+                one.begin_watch(key="a")
                 wait_for("a change", one.changes)
             for why, settings in (("another CA", {"ca": wrong.path("ca.crt"), **shown}), ("the system's CAs", shown),
                                   ("no certificate", {"ca": right.path("ca.crt")}), ("no file", {"ca": folder + "/no", **shown}),

@@ -15,7 +15,7 @@ import typing
 import unittest
 
 import counted
-from etcd_fake import CLOSE, CREATED, HANG, HEADER, Fake, Replies, Reply, events, kv
+from etcd_fake import CLOSE, CREATED, HANG, HEADER, Fake, Keys, Replies, Reply, events, kv
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lab"))
 from etcd_cluster import Answer, Client, b64, claim, free_ports, wait_for  # noqa: E402
@@ -229,8 +229,11 @@ class Watches(Base):
     def test_a_silent_watch_at_a_member_that_answers(self) -> None:
         for why, stream in (("not created", []), ("a change is missing", [CREATED])):
             with self.subTest(why):
-                keys = {"header": HEADER, "kvs": [kv("w/head", 6)], "count": "1"}
-                first, second = self.member(range=[keys], watch=[stream]), self.member(range=[keys], watch=[[CREATED, events(kv("w/head", 6))]])
+                keys = Keys()
+                keys.set("w/head", 4, "v")
+                keys.set("w/mark", 6, "v")
+                first = self.member(range=[keys.range], watch=[stream])
+                second = self.member(range=[keys.range], watch=[[CREATED, events(kv("w/mark", 6))]])
                 client = self.watch(first, second)
                 self.has_left(client, "silent, though")
                 wait_for("the change", client.changes)

@@ -56,6 +56,10 @@ static void a_range_is_one_key_or_a_prefix(void **state)
 		    .count_only = true },
 		  "{\"key\":\"YQ==\",\"revision\":\"9007199254740993\",\"limit\":\"7\",\"serializable\":true,\"keys_only\":true,"
 		  "\"count_only\":true}" },
+		{ "the newest",
+		  { .key = { "a/", 2 }, .prefix = true, .limit = 1, .newest_first = true },
+		  "{\"key\":\"YS8=\",\"range_end\":\"YTA=\",\"limit\":\"1\",\"sort_order\":\"DESCEND\","
+		  "\"sort_target\":\"MOD\"}" },
 	};
 
 	(void)state;
@@ -155,6 +159,7 @@ static void impossible_requests_are_not_made(void **state)
 		{ .key = { "a", 1 }, .limit = -1 },
 		{ .key = { "a", 1 }, .after = { "ab", 2 } },
 		{ .key = { "a", 1 }, .prefix = true, .after = { "b", 1 } },
+		{ .key = { "a", 1 }, .prefix = true, .after = { "ab", 2 }, .newest_first = true },
 		{ .key = { long_key, 1 }, .prefix = true, .after = { long_key, sizeof(long_key) } },
 	};
 	struct etcd_request r = { 0 };
