@@ -35,10 +35,10 @@ bool hlc_receive(struct hlc *c, struct hlc theirs, int64_t now_ms)
 	return true;
 }
 
-struct hlc hlc_again(struct hlc *c, struct hlc told)
+struct hlc hlc_again(struct hlc *c, struct hlc theirs)
 {
-	if (is_far_ahead(*c, told.ms) || hlc_compare(told, *c) > 0)
-		*c = told;
+	if (is_far_ahead(*c, theirs.ms) || hlc_compare(theirs, *c) > 0)
+		*c = theirs;
 	*c = step_stamp(*c);
 	return *c;
 }

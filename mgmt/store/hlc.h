@@ -12,7 +12,7 @@
  * with a wrong clock would win over all others until that time comes. Who does not believe a stamp does not give the
  * command one of its own either: nodes that each did so would disagree about which of two commands is the later. The
  * command is refused, with the refusing node's next stamp (hlc_next()), and the node that made the command stamps it
- * anew behind that one (hlc_again()). So a command has one stamp at all nodes, at each delivery.
+ * again, behind that one (hlc_again()). So a command has one stamp at all nodes, at each delivery.
  *
  * A pure module: time is passed in. Implemented in mgmt/store/hlc.c.
  */
@@ -41,11 +41,11 @@ struct hlc hlc_next(struct hlc *c, int64_t now_ms);
  */
 MUST_CHECK bool hlc_receive(struct hlc *c, struct hlc theirs, int64_t now_ms);
 /**
- * The stamp for a command of this node that another has refused with its own stamp @p told: later than @p told, and than
- * what was seen here, unless that is too far ahead of @p told. Then this node's clock was wrong, and it goes back: no
+ * The stamp for a command of this node that another has refused with its own stamp @p theirs: later than @p theirs, and than
+ * what was seen here, unless that is too far ahead of @p theirs. Then this node's clock was wrong, and it goes back: no
  * other node has believed those stamps. The clock is not asked, it may be wrong still.
  */
-struct hlc hlc_again(struct hlc *c, struct hlc told);
+struct hlc hlc_again(struct hlc *c, struct hlc theirs);
 /** < 0: @p a is earlier; 0: the same; > 0: it is later. */
 int hlc_compare(struct hlc a, struct hlc b);
 /** As "1790000000000.3", the form of records. @return @p out */

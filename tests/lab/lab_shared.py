@@ -150,7 +150,7 @@ class Shared(unittest.TestCase):
     nodes: typing.ClassVar[list[Node]]
     random: typing.ClassVar[random.Random]
     acknowledged: typing.ClassVar[dict[int, str]] = {}  # number -> the change's id
-    refused: typing.ClassVar[list[str]] = []
+    refused: typing.ClassVar[list[str]] = []  # ids of changes that are not written, for certain
     unknown: typing.ClassVar[int] = 0
 
     @classmethod
@@ -196,17 +196,18 @@ class Shared(unittest.TestCase):
     def note(self, answer: Answer) -> Answer:
         if answer["result"] == "done":
             self.acknowledged[answer["number"]] = answer["id"]
-        elif answer["result"] == "refused":
+        elif answer["result"] in ("refused", "not-written"):
             self.refused.append(answer["id"])
         elif answer["result"] == "unknown":
             type(self).unknown += 1
         return answer
 
     def judge(self) -> None:
-        """What was acknowledged is there, what was refused is not, and numbers have no gap."""
+        """What was acknowledged is there, what was refused or not written is not, and numbers have no gap."""
         versions = self.records("version")
         lost = [n for n, change in self.acknowledged.items() if versions.get(n, {}).get("change") != change]
-        there = [change for change in self.refused if change in {v["change"] for v in versions.values()}]
+        written = {record["change"] for what in ("version", "mark") for record in self.records(what).values()}
+        there = [change for change in self.refused if change in written]
         self.figures.update(acknowledged=len(self.acknowledged), lost=len(lost), refused=len(self.refused), refused_in_force=len(there),
                             unknown=self.unknown, versions=len(versions))
         self.assertEqual((lost, there), ([], []))

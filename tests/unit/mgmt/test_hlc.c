@@ -101,7 +101,7 @@ static void a_clock_that_was_wrong_goes_back(void **state)
 {
 	static const struct {
 		const char *why;
-		struct hlc mine, told, again;
+		struct hlc mine, theirs, again;
 	} rows[] = {
 		{ "it was far ahead", { NOW_MS + AHEAD_MS + 1, 0 }, { NOW_MS, 4 }, { NOW_MS, 5 } },
 		{ "for ever", { INT64_MAX, UINT32_MAX }, { NOW_MS, 4 }, { NOW_MS, 5 } },
@@ -119,7 +119,7 @@ static void a_clock_that_was_wrong_goes_back(void **state)
 		struct hlc c = rows[i].mine;
 
 		print_message("  %s\n", rows[i].why);
-		assert_stamp(hlc_again(&c, rows[i].told), rows[i].again.ms, rows[i].again.count);
+		assert_stamp(hlc_again(&c, rows[i].theirs), rows[i].again.ms, rows[i].again.count);
 		assert_stamp(c, rows[i].again.ms, rows[i].again.count);
 	}
 }
