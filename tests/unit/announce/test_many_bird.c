@@ -9,12 +9,15 @@
 
 static struct {
 	unsigned n;                /* BGP sessions, r0 .. */
+	unsigned first;            /* or from this number on */
 	bool down[SESSIONS];       /* by its number */
 	bool six[SESSIONS];        /* it carries IPv6 as well; all carry IPv4 */
 	unsigned counts[SESSIONS]; /* exports that it accepted, */
 	unsigned ends[SESSIONS];   /* and withdrawals */
 	const char *exports;       /* the answer to each question about exports; NULL: the truth */
 	const char *tables;        /* likewise about tables, once */
+	unsigned tables_us, exports_us;    /* so long an answer takes */
+	void (*meanwhile)(struct fake *f); /* once, while an answer about tables is made */
 } sessions;
 
 static char text[TEXT_MAX];
@@ -77,7 +80,7 @@ static void answer_protocols(void)
 	put_text("2002-Name       Proto      Table      State  Since         Info\n");
 	for (unsigned i = 0; i < sessions.n; i++)
 		put_text("%sr%u  BGP        ---        %s     07:23:33.788  %s\n",
-		         i ? " " : "1002-", i, sessions.down[i] ? "start" : "up",
+		         i ? " " : "1002-", sessions.first + i, sessions.down[i] ? "start" : "up",
 		         sessions.down[i] ? "Active" : "Established");
 	put_text("0000 \n");
 }
@@ -90,26 +93,36 @@ static void answer_channels(unsigned i)
 	         "       Export updates:      %u          7          0        ---         %u\n"
 	         "       Export withdraws:    %u        ---        ---        ---         %u\n"
 	         "   Channel ipv6\n     State:          %s\n \n0000 \n",
-	         i, sessions.counts[i] + 7, sessions.counts[i], sessions.ends[i], sessions.ends[i],
-	         sessions.six[i] ? "UP" : "DOWN");
+	         sessions.first + i, sessions.counts[i] + 7, sessions.counts[i], sessions.ends[i],
+	         sessions.ends[i], sessions.six[i] ? "UP" : "DOWN");
 }
 
 static void answer_bird(struct fake *f, const char *question)
 {
-	unsigned i;
+	const bool is_route = strncmp(question, "show route", 10) == 0;
+	void (*meanwhile)(struct fake *) = is_route ? sessions.meanwhile : NULL;
+	unsigned i, work_us = 0;
 
 	n_text = 0;
+	trace_question(question);
+	if (is_route)
+		work_us = strstr(question, "exported") ? sessions.exports_us : sessions.tables_us;
+	usleep(work_us); /* of the own clock: the daemon's work */
+	if (meanwhile) {
+		sessions.meanwhile = NULL;
+		meanwhile(f);
+	}
 	if (!strcmp(question, "restrict")) {
 		put_text("0016 Access restricted\n");
 	} else if (!strcmp(question, "show protocols")) {
 		answer_protocols();
 	} else if (sscanf(question, "show protocols all r%u", &i) == 1) {
-		answer_channels(i);
+		answer_channels(i - sessions.first);
 	} else if (sscanf(question, "show route exported r%u", &i) == 1) {
 		if (sessions.exports)
 			put_text("%s", sessions.exports);
 		else
-			answer_exports(i);
+			answer_exports(i - sessions.first);
 	} else if (sessions.tables) {
 		put_text("%s", sessions.tables);
 		sessions.tables = NULL;
@@ -362,6 +375,408 @@ static void other_prefixes_may_be_watched_at_any_time(void **state)
 	fake_close(f);
 }
 
+static struct fake *open_slow(size_t n)
+{
+	struct fake *f = open_many(n);
+
+	sessions.tables_us = 3000;
+	sessions.exports_us = 7000;
+	return f;
+}
+
+/* What is asked and known in each step of a life; see below. */
+static const char *const life[] = {
+	"0 restrict\n"
+	"0 show protocols\n"
+	"0 = absent 0, round 0, stamp none, omitted 0; r0 up, r1 up;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	"0 show protocols all r0\n"
+	"0 show protocols all r1\n"
+	"0 show route table weir4 table weir_gshut4\n"
+	"5 = answers 2, round 0, stamp is, omitted 0; r0 up, r1 up; N 5 to 0 never;  never to 0 never; N 5 to 0 never;  never to 0 never; N 5 to 0 never\n"
+	"33 show route table weir6 table weir_gshut6\n"
+	"36 = answers 33, round 0, stamp is, omitted 0; r0 up, r1 up; N 36 to 0 never; N 3 to 0 never; N 36 to 0 never; N 3 to 0 never; N 36 to 0 never\n"
+	"36 show route exported r0\n"
+	"43 show route exported r1\n"
+	"50 = answers 47, round 0, stamp is, omitted 0; r0 up, r1 up; N 50 to 1 14; N 17 to 0 never; N 50 to 1 14; N 17 to 0 never; N 50 to 1 14\n"
+	"66 show route table weir4 table weir_gshut4\n"
+	"569 show route table weir6 table weir_gshut6\n"
+	"1000 show protocols\n"
+	"1000 show protocols all r0\n"
+	"1000 show protocols all r1\n"
+	"1072 show route table weir4 table weir_gshut4\n"
+	"1450 show route exported r0\n"
+	"1457 show route exported r1\n"
+	"1464 = answers 1461, round 536, stamp is, omitted 0; r0 up, r1 up; N 392 to 1 14; N 895 to 1 14; N 392 to 1 14; N 895 to 1 14; N 392 to 1 14\n"
+	"1575 show route table weir6 table weir_gshut6\n"
+	"2000 show protocols\n"
+	"2000 show protocols all r0\n"
+	"2000 show protocols all r1\n"
+	"2078 show route table weir4 table weir_gshut4\n"
+	"2400 = answers 2397, round 1006, stamp is, omitted 0; r0 up, r1 up; N 322 to 1 400; N 825 to 1 400; N 322 to 1 400; N 825 to 1 400; N 322 to 1 400\n",
+	"0 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	"3 show route 10.100.0.1/32 table weir4 table weir_gshut4\n"
+	"6 show route 10.100.0.2/32 table weir4 table weir_gshut4\n"
+	"9 show route fd10::/128 table weir6 table weir_gshut6\n"
+	"12 show route fd10::1/128 table weir6 table weir_gshut6\n"
+	"15 = answers 2412, round 1006, stamp is, omitted 0; r0 up, r1 up; G 15 to 0 never; N 15 to 1 415; N 15 to 1 415; N 15 to 1 415; N 15 to 1 415\n"
+	"181 show route table weir6 table weir_gshut6\n"
+	"464 show route exported r0\n"
+	"471 show route exported r1\n"
+	"478 = answers 2875, round 1006, stamp is, omitted 0; r0 up, r1 up; G 478 to 1 14; N 297 to 1 14; N 478 to 1 14; N 297 to 1 14; N 478 to 1 14\n"
+	"600 show protocols\n"
+	"600 show protocols all r0\n"
+	"600 show protocols all r1\n"
+	"684 show route table weir4 table weir_gshut4\n"
+	"1187 show route table weir6 table weir_gshut6\n"
+	"1500 = answers 3897, round 1006, stamp is, omitted 0; r0 up, r1 up; G 816 to 1 900; N 313 to 1 900; N 816 to 1 900; N 313 to 1 900; N 816 to 1 900\n",
+	"100 show protocols\n"
+	"100 = answers 3997, round 1006, stamp is, omitted 0; r0 up, r1 down; G 916 to 1 1000; N 413 to 1 1000; N 916 to 1 1000; N 413 to 1 1000; N 916 to 1 1000\n"
+	"100 show protocols all r0\n"
+	"190 show route table weir4 table weir_gshut4\n"
+	"378 show route exported r0\n"
+	"693 show route table weir6 table weir_gshut6\n"
+	"1100 show protocols\n"
+	"1100 show protocols all r0\n"
+	"1196 show route table weir4 table weir_gshut4\n"
+	"1500 = answers 5397, round 1006, stamp is, omitted 0; r0 up, r1 down; G 304 to 1 400; N 807 to 1 400; N 304 to 1 400; N 807 to 1 400; N 304 to 1 400\n",
+	"199 show route table weir6 table weir_gshut6\n"
+	"600 show protocols\n"
+	"600 = answers 5997, round 1006, stamp is, omitted 0; r0 up, r1 up; G 904 to 1 1000; N 401 to 1 1000; N 904 to 1 1000; N 401 to 1 1000; N 904 to 1 1000\n"
+	"600 show protocols all r0\n"
+	"600 show protocols all r1\n"
+	"600 show route exported r0\n"
+	"607 show route exported r1\n"
+	"614 = answers 6011, round 1006, stamp is, omitted 0; r0 up, r1 up; G 918 to 0 14; N 415 to 1 14; N 918 to 3 14; N 415 to 1 14; N 918 to 1 14\n"
+	"702 show route table weir4 table weir_gshut4\n"
+	"1205 show route table weir6 table weir_gshut6\n"
+	"1600 show protocols\n"
+	"1600 show protocols all r0\n"
+	"1600 show protocols all r1\n"
+	"1708 show route table weir4 table weir_gshut4\n"
+	"2000 = answers 7397, round 1006, stamp is, omitted 0; r0 up, r1 up; G 292 to 0 400; N 795 to 1 400; N 292 to 3 400; N 795 to 1 400; N 292 to 1 400\n",
+	"211 show route table weir6 table weir_gshut6\n"
+	"600 show protocols\n"
+	"600 = answers 7997, round 1006, stamp is, omitted 0; r7 up, r8 up; G 892 to 0 never; N 389 to 0 never; N 892 to 0 never; N 389 to 0 never; N 892 to 0 never\n"
+	"600 show protocols all r7\n"
+	"600 show protocols all r8\n"
+	"600 show route exported r7\n"
+	"607 show route exported r8\n"
+	"614 = answers 8011, round 1006, stamp is, omitted 0; r7 up, r8 up; G 906 to 0 14; N 403 to 1 14; N 906 to 3 14; N 403 to 1 14; N 906 to 1 14\n"
+	"714 show route table weir4 table weir_gshut4\n"
+	"1217 show route table weir6 table weir_gshut6\n"
+	"1600 show protocols\n"
+	"1600 show protocols all r7\n"
+	"1600 show protocols all r8\n"
+	"1720 show route table weir4 table weir_gshut4\n"
+	"2000 = answers 9397, round 1006, stamp is, omitted 0; r7 up, r8 up; G 280 to 0 400; N 783 to 1 400; N 280 to 3 400; N 783 to 1 400; N 280 to 1 400\n",
+	"223 show route table weir6 table weir_gshut6\n"
+	"600 show protocols\n"
+	"600 = answers 9997, round 1006, stamp is, omitted 0; r7 up, r8 up, r9 up; G 880 to 0 never; N 377 to 0 never; N 880 to 0 never; N 377 to 0 never; N 880 to 0 never\n"
+	"600 show protocols all r7\n"
+	"600 show protocols all r8\n"
+	"600 show protocols all r9\n"
+	"600 show route exported r7\n"
+	"607 show route exported r8\n"
+	"614 show route exported r9\n"
+	"621 = answers 10018, round 1006, stamp is, omitted 0; r7 up, r8 up, r9 up; G 901 to 0 21; N 398 to 1 21; N 901 to 3 21; N 398 to 1 21; N 901 to 1 21\n"
+	"726 show route table weir4 table weir_gshut4\n"
+	"1229 show route table weir6 table weir_gshut6\n"
+	"1500 = answers 10897, round 1006, stamp is, omitted 0; r7 up, r8 up, r9 up; G 774 to 0 900; N 271 to 1 900; N 774 to 3 900; N 271 to 1 900; N 774 to 1 900\n",
+	"0 = absent 0, round 0, stamp none, omitted 0;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	"500 restrict\n"
+	"500 show protocols\n"
+	"500 = absent 500, round 0, stamp none, omitted 0; r7 up, r8 up, r9 up;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	"500 show protocols all r7\n"
+	"500 show protocols all r8\n"
+	"500 show protocols all r9\n"
+	"500 show route table weir4 table weir_gshut4\n"
+	"505 = answers 2, round 0, stamp is, omitted 0; r7 up, r8 up, r9 up; G 5 to 0 never;  never to 0 never; N 5 to 0 never;  never to 0 never; N 5 to 0 never\n"
+	"533 show route table weir6 table weir_gshut6\n"
+	"536 = answers 33, round 0, stamp is, omitted 0; r7 up, r8 up, r9 up; G 36 to 0 never; N 3 to 0 never; N 36 to 0 never; N 3 to 0 never; N 36 to 0 never\n"
+	"536 show route exported r7\n"
+	"543 show route exported r8\n"
+	"550 show route exported r9\n"
+	"557 = answers 54, round 0, stamp is, omitted 0; r7 up, r8 up, r9 up; G 57 to 0 21; N 24 to 0 never; N 57 to 3 21; N 24 to 0 never; N 57 to 1 21\n"
+	"566 show route table weir4 table weir_gshut4\n"
+	"1069 show route table weir6 table weir_gshut6\n"
+	"1500 show protocols\n"
+	"1500 show protocols all r7\n"
+	"1500 show protocols all r8\n"
+	"1500 show protocols all r9\n"
+	"1572 show route table weir4 table weir_gshut4\n"
+	"2075 show route table weir6 table weir_gshut6\n"
+	"2400 = answers 1897, round 1006, stamp is, omitted 0; r7 up, r8 up, r9 up; G 828 to 0 900; N 325 to 0 never; N 828 to 3 900; N 325 to 0 never; N 828 to 1 900\n",
+};
+
+/* Steps of one life, with all that is asked and known in each. */
+static void what_changes_is_asked_about_and_known(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(5);
+
+	/* the first round is fast; exports come after all imports are known */
+	trace_is(f, 2400, life[0]);
+	/* one moves to the other table: few are asked about one by one */
+	world.normal[0] = false;
+	world.gshut[0] = true;
+	hurry_all(f);
+	trace_is(f, 1500, life[1]);
+	/* a session ends: nothing is exported over it */
+	sessions.down[1] = true;
+	trace_is(f, 1500, life[2]);
+	/* and comes back with other exports, which a counter shows */
+	sessions.down[1] = false;
+	sessions.counts[1]++;
+	world.exported[0] = 0;
+	world.exported[1] = world.exported[2] = 3;
+	trace_is(f, 2000, life[3]);
+	/* other names: bits count other sessions now */
+	sessions.first = 7;
+	trace_is(f, 2000, life[4]);
+	/* one session more */
+	sessions.n = 3;
+	trace_is(f, 1500, life[5]);
+	/* the daemon starts again: nothing is known any more */
+	fake_hang_up(f);
+	trace_is(f, 2400, life[6]);
+	fake_close(f);
+}
+
+static void watch_others(struct fake *f)
+{
+	struct addr vips[] = { vip_of(9), vip_of(3), vip_of(2), vip_of(0) };
+
+	daemon_hurry(f->daemon, &vips[2]);
+	assert_int_equal(daemon_watch(f->daemon, vips, 4), 0);
+}
+
+static void others_are_watched_while_an_answer_is_made(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(10);
+
+	fake_run(f, 2400, NULL);
+	sessions.meanwhile = watch_others;
+	trace_is(
+	        f, 2500,
+	        "181 show route table weir6 table weir_gshut6\n"
+	        "184 show route 10.100.0.1/32 table weir4 table weir_gshut4\n"
+	        "187 = answers 2584, round 1006, stamp is, omitted 0; r0 up, r1 up; N 509 to 1 587; N 3 to 1 587; N 1012 to 1 587; N 1012 to 1 587\n"
+	        "464 show route exported r0\n"
+	        "471 show route exported r1\n"
+	        "600 show protocols\n"
+	        "600 show protocols all r0\n"
+	        "600 show protocols all r1\n"
+	        "684 show route table weir4 table weir_gshut4\n"
+	        "1187 show route table weir6 table weir_gshut6\n"
+	        "1600 show protocols\n"
+	        "1600 show protocols all r0\n"
+	        "1600 show protocols all r1\n"
+	        "1690 show route table weir4 table weir_gshut4\n"
+	        "2193 show route table weir6 table weir_gshut6\n"
+	        "2500 = answers 4897, round 1006, stamp is, omitted 0; r0 up, r1 up; N 810 to 1 900; N 810 to 1 900; N 307 to 1 900; N 307 to 1 900\n");
+	fake_close(f);
+}
+
+/* While nothing changes, the exports are read all the same, in half a minute. */
+static void a_quiet_daemon_is_asked_for_exports_now_and_then(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(2);
+
+	trace.only = "show route exported";
+	trace_is(
+	        f, 65000,
+	        "0 = absent 0, round 0, stamp none, omitted 0; r0 up, r1 up;  never to 0 never;  never to 0 never\n"
+	        "5 = answers 2, round 0, stamp is, omitted 0; r0 up, r1 up; N 5 to 0 never;  never to 0 never\n"
+	        "36 = answers 33, round 0, stamp is, omitted 0; r0 up, r1 up; N 36 to 0 never; N 3 to 0 never\n"
+	        "36 show route exported r0\n"
+	        "43 show route exported r1\n"
+	        "50 = answers 47, round 0, stamp is, omitted 0; r0 up, r1 up; N 50 to 1 14; N 17 to 0 never\n"
+	        "1450 show route exported r0\n"
+	        "1457 show route exported r1\n"
+	        "1464 = answers 1461, round 536, stamp is, omitted 0; r0 up, r1 up; N 392 to 1 14; N 895 to 1 14\n"
+	        "31755 show route exported r0\n"
+	        "31762 show route exported r1\n"
+	        "61949 show route exported r0\n"
+	        "61956 show route exported r1\n"
+	        "65000 = answers 64997, round 1006, stamp is, omitted 0; r0 up, r1 up; N 522 to 1 1000; N 19 to 1 1000\n");
+	trace.only = NULL;
+	fake_close(f);
+}
+
+/* Who waits is asked about after 5 ms, then after a quarter of the time, and each second at last. */
+static void waiting_is_asked_about_in_steps(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(1);
+
+	fake_run(f, 2400, NULL);
+	f->on_news = wait_for_all;
+	hurry_all(f);
+	trace.only = "show route 10";
+	trace_is(
+	        f, 8000,
+	        "0 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "8 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "16 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "24 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "33 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "45 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "60 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "78 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "101 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "130 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "166 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "211 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "267 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "337 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "425 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "535 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "642 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "806 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "1011 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "1267 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "1587 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "1645 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "2060 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "2578 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "2648 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "3313 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "3651 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "4567 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "4654 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "5657 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "5660 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "6660 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "6663 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "7663 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "7666 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "8000 = answers 10397, round 1003, stamp is, omitted 0; r0 up, r1 up; N 334 to 1 400\n");
+	trace.only = NULL;
+	fake_close(f);
+}
+
+/* Lists of a second make a round of 10 s: for each family half of it, and no more. */
+static void slow_lists_have_their_pauses(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(4);
+
+	sessions.tables_us = 400000;
+	sessions.exports_us = 150000;
+	trace.only = "show route";
+	trace_is(
+	        f, 40000,
+	        "0 = absent 0, round 0, stamp none, omitted 0; r0 up, r1 up;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "0 show route table weir4 table weir_gshut4\n"
+	        "400 = answers 0, round 0, stamp is, omitted 0; r0 up, r1 up; N 400 to 0 never;  never to 0 never; N 400 to 0 never;  never to 0 never\n"
+	        "4400 show route table weir6 table weir_gshut6\n"
+	        "4800 = answers 4400, round 0, stamp is, omitted 0; r0 up, r1 up; N 4800 to 0 never; N 400 to 0 never; N 4800 to 0 never; N 400 to 0 never\n"
+	        "4800 show route exported r0\n"
+	        "4950 show route exported r1\n"
+	        "5100 = answers 4700, round 0, stamp is, omitted 0; r0 up, r1 up; N 5100 to 1 300; N 700 to 0 never; N 5100 to 1 300; N 700 to 0 never\n"
+	        "8800 show route table weir4 table weir_gshut4\n"
+	        "14200 show route table weir6 table weir_gshut6\n"
+	        "15100 show route exported r0\n"
+	        "15250 show route exported r1\n"
+	        "15400 = answers 15000, round 9800, stamp is, omitted 0; r0 up, r1 up; N 6600 to 1 300; N 1200 to 1 300; N 6600 to 1 300; N 1200 to 1 300\n"
+	        "19600 show route table weir4 table weir_gshut4\n"
+	        "25000 show route table weir6 table weir_gshut6\n"
+	        "30400 show route table weir4 table weir_gshut4\n"
+	        "35800 show route table weir6 table weir_gshut6\n"
+	        "40000 = answers 39600, round 10800, stamp is, omitted 0; r0 up, r1 up; N 9600 to 1 600; N 4200 to 1 600; N 9600 to 1 600; N 4200 to 1 600\n");
+	sessions.tables_us = 20000;
+	sessions.exports_us = 20000;
+	trace_is(
+	        f, 20000,
+	        "1200 show route table weir4 table weir_gshut4\n"
+	        "3220 show route table weir6 table weir_gshut6\n"
+	        "5240 show route exported r0\n"
+	        "5260 show route exported r1\n"
+	        "5280 show route table weir4 table weir_gshut4\n"
+	        "7300 show route table weir6 table weir_gshut6\n"
+	        "9320 show route table weir4 table weir_gshut4\n"
+	        "11340 show route table weir6 table weir_gshut6\n"
+	        "13360 show route table weir4 table weir_gshut4\n"
+	        "15380 show route table weir6 table weir_gshut6\n"
+	        "17400 show route table weir4 table weir_gshut4\n"
+	        "19420 show route table weir6 table weir_gshut6\n"
+	        "20000 = answers 59600, round 4040, stamp is, omitted 0; r0 up, r1 up; N 2600 to 1 600; N 580 to 1 600; N 2600 to 1 600; N 580 to 1 600\n");
+	trace.only = NULL;
+	fake_close(f);
+}
+
+/* Nobody is up, or nobody carries a family: nobody is asked, and it is known that nobody gets them. */
+static void without_sessions_exports_are_known(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(2);
+
+	sessions.down[0] = sessions.down[1] = true;
+	trace_is(
+	        f, 2400,
+	        "0 restrict\n"
+	        "0 show protocols\n"
+	        "0 = absent 0, round 0, stamp is, omitted 0; r0 down, r1 down;  never to 0 never;  never to 0 never\n"
+	        "0 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "5 = answers 2, round 0, stamp is, omitted 0; r0 down, r1 down; N 5 to 0 never;  never to 0 never\n"
+	        "33 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "36 = answers 33, round 0, stamp is, omitted 0; r0 down, r1 down; N 36 to 0 0; N 3 to 0 never\n"
+	        "66 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "569 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "1000 show protocols\n"
+	        "1036 = answers 1033, round 536, stamp is, omitted 0; r0 down, r1 down; N 970 to 0 0; N 467 to 0 0\n"
+	        "1072 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "1575 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "2000 show protocols\n"
+	        "2078 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "2400 = answers 2397, round 1006, stamp is, omitted 0; r0 down, r1 down; N 322 to 0 400; N 825 to 0 400\n");
+	sessions.down[0] = false;
+	trace_is(
+	        f, 1500,
+	        "181 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "600 show protocols\n"
+	        "600 = answers 2997, round 1006, stamp is, omitted 0; r0 up, r1 down; N 922 to 0 1000; N 419 to 0 1000\n"
+	        "600 show protocols all r0\n"
+	        "600 show route exported r0\n"
+	        "607 = answers 3004, round 1006, stamp is, omitted 0; r0 up, r1 down; N 929 to 1 7; N 426 to 1 7\n"
+	        "684 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "1187 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "1500 = answers 3897, round 1006, stamp is, omitted 0; r0 up, r1 down; N 816 to 1 900; N 313 to 1 900\n");
+	sessions.n = 0;
+	trace_is(
+	        f, 1500,
+	        "100 show protocols\n"
+	        "100 = answers 3997, round 1006, stamp is, omitted 0; N 916 to 0 never; N 413 to 0 never\n"
+	        "107 = answers 4004, round 1006, stamp is, omitted 0; N 923 to 0 0; N 420 to 0 0\n"
+	        "190 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "693 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "1100 show protocols\n"
+	        "1196 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "1500 = answers 5397, round 1006, stamp is, omitted 0; N 304 to 0 400; N 807 to 0 400\n");
+	fake_close(f);
+}
+
+static void what_is_omitted_leaves_no_unknown(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(2);
+
+	sessions.n = DAEMON_NEIGHBOURS_MAX + 1;
+	for (unsigned i = 3; i < sessions.n; i++)
+		sessions.down[i] = true;
+	world.exported[1] = 0;
+	fake_run(f, 2400, NULL);
+	assert_int_equal(daemon_facts(f->daemon)->n_omitted, 1);
+	assert_true(route_of(f, 0)->exported_at_ms && !route_of(f, 1)->exported_at_ms);
+	sessions.n--;
+	fake_run(f, 32000, NULL); /* until the next pass */
+	assert_int_equal(daemon_facts(f->daemon)->n_omitted, 0);
+	assert_true(route_of(f, 0)->exported_at_ms && route_of(f, 1)->exported_at_ms);
+	fake_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -375,6 +790,13 @@ int main(void)
 		cmocka_unit_test(neighbours_that_are_up_come_first),
 		cmocka_unit_test(counters_that_stay_prove_what_was_read),
 		cmocka_unit_test(other_prefixes_may_be_watched_at_any_time),
+		cmocka_unit_test(what_changes_is_asked_about_and_known),
+		cmocka_unit_test(others_are_watched_while_an_answer_is_made),
+		cmocka_unit_test(a_quiet_daemon_is_asked_for_exports_now_and_then),
+		cmocka_unit_test(waiting_is_asked_about_in_steps),
+		cmocka_unit_test(slow_lists_have_their_pauses),
+		cmocka_unit_test(without_sessions_exports_are_known),
+		cmocka_unit_test(what_is_omitted_leaves_no_unknown),
 	};
 
 	return cmocka_run_group_tests_name("many prefixes, BIRD", tests, NULL, NULL);
