@@ -137,7 +137,7 @@ static inline void trace_age(uint64_t at_ms)
 		trace_put(" never");
 }
 
-/* All that is known, with the age of what may be old. */
+/* All that is known, with the age of what may be old; of many prefixes only the daemon. */
 static inline void trace_known(struct fake *f)
 {
 	const struct daemon_facts *d = daemon_facts(f->daemon);
@@ -150,7 +150,7 @@ static inline void trace_known(struct fake *f)
 	for (uint32_t i = 0; i < d->n_neighbours; i++)
 		trace_put("%s%s %s", i ? ", " : "; ", d->neighbours[i].name,
 		          d->neighbours[i].established ? "up" : "down");
-	for (size_t i = 0; i < world.n; i++) {
+	for (size_t i = 0; i < world.n && world.n <= 12; i++) {
 		const struct daemon_route *r = route_of(f, i);
 
 		if (!r) /* not watched any more */

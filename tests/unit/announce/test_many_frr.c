@@ -9,7 +9,9 @@ static struct {
 	uint64_t version;             /* of the main table */
 	const char *list;             /* instead of a list, once */
 	size_t n_longest;             /* prefixes of the longest list */
-	unsigned list_us;             /* so long it takes for a list */
+	unsigned list_us, alone_us;   /* so long it takes for a list, and for one prefix */
+	const char *second;           /* how the second neighbour is called; NULL: 192.0.2.2 */
+	bool down, untold;            /* it is down; the version is not told */
 } bgpd;
 
 static char text[TEXT_MAX];
@@ -45,13 +47,18 @@ static void put_paths(size_t i)
 		put_path(&first, true, !world.normal[i]);
 }
 
+static const char *second_name(void)
+{
+	return bgpd.second ? bgpd.second : "192.0.2.2";
+}
+
 static void put_heading(size_t i)
 {
 	put_text("\"advertisedTo\":{");
 	if (world.exported[i] & 1)
 		put_text("\"192.0.2.1\":{}");
-	if (world.exported[i] & 2)
-		put_text("%s\"192.0.2.2\":{}", world.exported[i] & 1 ? "," : "");
+	if (world.exported[i] & 2 && !bgpd.down)
+		put_text("%s\"%s\":{}", world.exported[i] & 1 ? "," : "", second_name());
 	put_text("}");
 }
 
@@ -59,6 +66,7 @@ static void answer_one(const struct prefix *net)
 {
 	size_t i = index_of(&net->addr);
 
+	usleep(bgpd.alone_us); /* of the own clock: bgpd's work */
 	put_text("{");
 	if (i < world.n && (world.normal[i] || world.gshut[i])) {
 		put_heading(i);
@@ -95,14 +103,18 @@ static void answer_list(const struct prefix *net)
 /* ribCount is of the tree's nodes: with those that branch, up to twice the routes less one. */
 static void answer_summary(void)
 {
-	for (int four = 1; four >= 0; four--)
-		put_text("%s\"ipv%dUnicast\":{\"tableVersion\":%llu,\"ribCount\":%llu,\"peers\":{"
+	for (int four = 1; four >= 0; four--) {
+		put_text("%s\"ipv%dUnicast\":{", four ? "{" : ",", four ? 4 : 6);
+		if (!bgpd.untold)
+			put_text("\"tableVersion\":%llu,", (unsigned long long)bgpd.version);
+		put_text("\"ribCount\":%llu,\"peers\":{"
 		         "\"192.0.2.1\":{\"state\":\"Established\",\"pfxSnt\":5},"
-		         "\"192.0.2.2\":{\"state\":\"Established\",\"pfxSnt\":5}}}",
-		         four ? "{" : ",", four ? 4 : 6, (unsigned long long)bgpd.version,
-		         (unsigned long long)(2 * (world.n / 2 +
+		         "\"%s\":{\"state\":\"%s\",\"pfxSnt\":5}}}",
+		         (unsigned long long)(2 * ((world.n + (four ? 1 : 0)) / 2 +
 		                                   (four ? bgpd.n_others : bgpd.n_others6)) -
-		                              1));
+		                              1),
+		         second_name(), bgpd.down ? "Active" : "Established");
+	}
 	put_text("}\n");
 }
 
@@ -112,6 +124,7 @@ static void answer_frr(struct fake *f, const char *question)
 	struct prefix net;
 
 	n_text = 0;
+	trace_question(question);
 	if (!strcmp(question, "show version")) {
 		put_text("FRRouting 8.4.4 (lb1) on Linux(6.1.0).\n");
 	} else if (!strcmp(question, "show bgp summary json")) {
@@ -335,6 +348,437 @@ static void a_list_that_is_none_is_strange(void **state)
 	}
 }
 
+static struct fake *open_slow(size_t n, uint64_t n_others)
+{
+	struct fake *f = open_many(n, n_others);
+
+	bgpd.list_us = 4000;
+	bgpd.alone_us = 1000;
+	return f;
+}
+
+/* What is asked and known in each step of a life; see below. */
+static const char *const life[] = {
+	"0 show version\n"
+	"0 show bgp summary json\n"
+	"0 = absent 0, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	"0 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"5 = answers 1, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 5 to 1 5;  never to 0 never; N 5 to 1 5;  never to 0 never; N 5 to 1 5\n"
+	"44 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"48 = answers 44, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 48 to 1 48; N 4 to 1 4; N 48 to 1 48; N 4 to 1 4; N 48 to 1 48\n"
+	"88 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"592 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"1000 show bgp summary json\n"
+	"1096 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"1600 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"2000 show bgp summary json\n"
+	"2104 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"2400 = answers 2396, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 296 to 1 296; N 400 to 1 400; N 296 to 1 296; N 400 to 1 400; N 296 to 1 296\n",
+	"0 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"2 show bgp ipv4 unicast 10.100.0.2/32 json\n"
+	"3 show bgp ipv6 unicast fd10::/128 json\n"
+	"4 show bgp ipv6 unicast fd10::1/128 json\n"
+	"5 = answers 2401, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; G 5 to 2 5; N 5 to 1 5; N 5 to 1 5; N 5 to 1 5; N 5 to 1 5\n"
+	"208 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"600 show bgp summary json\n"
+	"712 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"1216 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"1500 = answers 3896, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; G 788 to 2 788; N 284 to 1 284; N 788 to 1 788; N 284 to 1 284; N 788 to 1 788\n",
+	"100 show bgp summary json\n"
+	"100 = answers 3996, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 down; G 888 to 0 888; N 384 to 1 384; N 888 to 1 888; N 384 to 1 384; N 888 to 1 888\n"
+	"220 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"724 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"1100 show bgp summary json\n"
+	"1228 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"1500 = answers 5396, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 down; G 272 to 0 272; N 400 to 1 400; N 272 to 1 272; N 400 to 1 400; N 272 to 1 272\n",
+	"232 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"600 show bgp summary json\n"
+	"600 = answers 5996, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.7 up; G 872 to 0 never; N 368 to 0 never; N 872 to 0 never; N 368 to 0 never; N 872 to 0 never\n"
+	"736 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"740 = answers 6136, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.7 up; G 4 to 2 4; N 508 to 0 never; N 4 to 1 4; N 508 to 0 never; N 4 to 1 4\n"
+	"1240 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"1244 = answers 6640, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.7 up; G 508 to 2 508; N 4 to 1 4; N 508 to 1 508; N 4 to 1 4; N 508 to 1 508\n"
+	"1500 = answers 6896, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.7 up; G 764 to 2 764; N 260 to 1 260; N 764 to 1 764; N 260 to 1 260; N 764 to 1 764\n",
+	"100 show bgp summary json\n"
+	"244 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"748 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"1100 show bgp summary json\n"
+	"1252 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"1756 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"2100 show bgp summary json\n"
+	"2260 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"2500 = answers 9396, round 1008, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.7 up; G 240 to 2 240; N 744 to 1 744; N 240 to 1 240; N 744 to 1 744; N 240 to 1 240\n",
+	"0 = absent 0, round 0, stamp none, omitted 0;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	"500 show version\n"
+	"500 show bgp summary json\n"
+	"500 = absent 500, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.7 up;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	"500 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"505 = answers 1, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.7 up; G 5 to 2 5;  never to 0 never; N 5 to 1 5;  never to 0 never; N 5 to 1 5\n"
+	"544 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"548 = answers 44, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.7 up; G 48 to 2 48; N 4 to 1 4; N 48 to 1 48; N 4 to 1 4; N 48 to 1 48\n"
+	"588 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"1092 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"1500 show bgp summary json\n"
+	"1596 show bgp ipv4 unicast 10.100.0.0/30 longer-prefixes json detail\n"
+	"2100 show bgp ipv6 unicast fd10::/127 longer-prefixes json detail\n"
+	"2400 = answers 1896, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.7 up; G 804 to 2 804; N 300 to 1 300; N 804 to 1 804; N 300 to 1 300; N 804 to 1 804\n",
+};
+
+/* Of each step: what changes, and for how long it is looked at. */
+static void what_changes_is_asked_about_and_known(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(5, 3);
+
+	/* the start: a list for each family */
+	trace_is(f, 2400, life[0]);
+	/* one moves to the other table, and is exported to another one */
+	world.normal[0] = false;
+	world.gshut[0] = true;
+	world.exported[0] = 2;
+	bgpd.version++;
+	hurry_all(f);
+	trace_is(f, 1500, life[1]);
+	/* a session ends */
+	bgpd.down = true;
+	trace_is(f, 1500, life[2]);
+	/* another one is in its place */
+	bgpd.down = false;
+	bgpd.second = "192.0.2.7";
+	trace_is(f, 1500, life[3]);
+	/* the version is not told: nothing is proved */
+	bgpd.untold = true;
+	trace_is(f, 2500, life[4]);
+	bgpd.untold = false;
+	/* bgpd starts again */
+	fake_hang_up(f);
+	trace_is(f, 2400, life[5]);
+	fake_close(f);
+}
+
+static void hurry_some(struct fake *f, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct addr vip = vip_of(2 * i);
+
+		daemon_hurry(f->daemon, &vip);
+	}
+}
+
+/* With urgent ones. */
+static const char *const urgent[] = {
+	"0 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"2 show bgp ipv4 unicast 10.100.0.2/32 json\n"
+	"3 show bgp ipv4 unicast 10.100.0.3/32 json\n"
+	"4 = answers 2400, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 4 to 1 4; N 404 to 1 404; N 4 to 1 4; N 404 to 1 404; N 4 to 1 4; N 404 to 1 404; N 4 to 1 4; N 404 to 1 404; N 300 to 1 300; N 404 to 1 404; N 300 to 1 300; N 404 to 1 404\n"
+	"100 = answers 2496, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 100 to 1 100; N 500 to 1 500; N 100 to 1 100; N 500 to 1 500; N 100 to 1 100; N 500 to 1 500; N 100 to 1 100; N 500 to 1 500; N 396 to 1 396; N 500 to 1 500; N 396 to 1 396; N 500 to 1 500\n",
+	"0 show bgp ipv4 unicast 10.100.0.0/29 longer-prefixes json detail\n"
+	"4 = answers 2500, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 4 to 1 4; N 504 to 1 504; N 4 to 1 4; N 504 to 1 504; N 4 to 1 4; N 504 to 1 504; N 4 to 1 4; N 504 to 1 504; N 4 to 1 4; N 504 to 1 504; N 4 to 1 4; N 504 to 1 504\n"
+	"100 = answers 2596, round 1008, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 100 to 1 100; N 600 to 1 600; N 100 to 1 100; N 600 to 1 600; N 100 to 1 100; N 600 to 1 600; N 100 to 1 100; N 600 to 1 600; N 100 to 1 100; N 600 to 1 600; N 100 to 1 100; N 600 to 1 600\n",
+	"0 show bgp ipv4 unicast 10.100.0.0/29 longer-prefixes json detail\n"
+	"40 = answers 2636, round 1040, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 40 to 1 40; N 640 to 1 640; N 40 to 1 40; N 640 to 1 640; N 40 to 1 40; N 640 to 1 640; N 40 to 1 40; N 640 to 1 640; N 40 to 1 40; N 640 to 1 640; N 40 to 1 40; N 640 to 1 640\n"
+	"40 show bgp ipv6 unicast fd10::/125 longer-prefixes json detail\n"
+	"80 = answers 2676, round 1040, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 80 to 1 80; N 40 to 1 40; N 80 to 1 80; N 40 to 1 40; N 80 to 1 80; N 40 to 1 40; N 80 to 1 80; N 40 to 1 40; N 80 to 1 80; N 40 to 1 40; N 80 to 1 80; N 40 to 1 40\n",
+	"40 show bgp ipv4 unicast 10.100.0.0/29 longer-prefixes json detail\n"
+	"80 = answers 2756, round 1040, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; G 40 to 1 40; N 120 to 1 120; N 40 to 1 40; N 120 to 1 120; G 40 to 1 40; N 120 to 1 120; N 40 to 1 40; N 120 to 1 120; G 40 to 1 40; N 120 to 1 120; N 40 to 1 40; N 120 to 1 120\n"
+	"200 = answers 2876, round 1040, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; G 160 to 1 160; N 240 to 1 240; N 160 to 1 160; N 240 to 1 240; G 160 to 1 160; N 240 to 1 240; N 160 to 1 160; N 240 to 1 240; G 160 to 1 160; N 240 to 1 240; N 160 to 1 160; N 240 to 1 240\n",
+	"800 show bgp ipv4 unicast 10.100.0.0/29 longer-prefixes json detail\n"
+	"1500 = answers 5276, round 1040, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; G 700 to 1 700; N 700 to 1 700; N 700 to 1 700; N 700 to 1 700; G 700 to 1 700; N 700 to 1 700; N 700 to 1 700; N 700 to 1 700; G 700 to 1 700; N 700 to 1 700; N 700 to 1 700; N 700 to 1 700\n"
+	"2900 show bgp ipv4 unicast 10.100.0.0/29 longer-prefixes json detail\n"
+	"3600 = answers 7376, round 1040, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; G 700 to 1 700; N 800 to 1 800; N 700 to 1 700; N 800 to 1 800; G 700 to 1 700; N 800 to 1 800; N 700 to 1 700; N 800 to 1 800; G 700 to 1 700; N 800 to 1 800; N 700 to 1 700; N 800 to 1 800\n",
+};
+
+/* Four urgent ones are asked about one by one, five by a list, and by the next one later if that was in vain. */
+static void many_urgent_ones_are_listed(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(12, 3);
+
+	fake_run(f, 2400, NULL);
+	trace.only = "show bgp ipv";
+	hurry_some(f, 4);
+	trace_is(f, 100, urgent[0]);
+	hurry_some(f, 5);
+	trace_is(f, 100, urgent[1]);
+	bgpd.list_us = 40000;
+	hurry_some(f, 6);
+	trace_is(f, 41, urgent[2]);
+	for (size_t i = 0; i < 6; i += 2) { /* half of them move */
+		world.normal[2 * i] = false;
+		world.gshut[2 * i] = true;
+	}
+	hurry_some(f, 6);
+	trace_is(f, 200, urgent[3]);
+	bgpd.list_us = 700000;
+	hurry_some(f, 6);
+	fake_run(f, 900, NULL);
+	hurry_some(f, 6); /* a second later at most */
+	trace_is(f, 3000, urgent[4]);
+	trace.only = NULL;
+	fake_close(f);
+}
+
+/* Blocks of at most DAEMON_SPAN_MAX prefixes, as long as those allow; and no longer than a family. */
+static void a_round_is_of_blocks(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = { 256, 257, 600 };
+	static const char *const rounds[] = {
+		"0 = absent 0, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"0 show bgp ipv4 unicast 10.100.0.0/25 longer-prefixes json detail\n"
+		"5 = answers 1, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"44 show bgp ipv6 unicast fd10::/121 longer-prefixes json detail\n"
+		"48 = answers 44, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"88 show bgp ipv4 unicast 10.100.0.0/25 longer-prefixes json detail\n"
+		"592 show bgp ipv6 unicast fd10::/121 longer-prefixes json detail\n"
+		"1096 show bgp ipv4 unicast 10.100.0.0/25 longer-prefixes json detail\n"
+		"1500 = answers 1496, round 548, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n",
+		"0 = absent 0, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"0 show bgp ipv4 unicast 10.100.0.0/25 longer-prefixes json detail\n"
+		"5 = answers 1, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"44 show bgp ipv4 unicast 10.100.0.128/32 json\n"
+		"45 = answers 41, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"55 show bgp ipv6 unicast fd10::/121 longer-prefixes json detail\n"
+		"59 = answers 55, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"99 show bgp ipv4 unicast 10.100.0.0/25 longer-prefixes json detail\n"
+		"503 show bgp ipv4 unicast 10.100.0.128/32 json\n"
+		"837 show bgp ipv6 unicast fd10::/121 longer-prefixes json detail\n"
+		"1241 show bgp ipv4 unicast 10.100.0.0/25 longer-prefixes json detail\n"
+		"1500 = answers 1496, round 782, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n",
+		"0 = absent 0, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"0 show bgp ipv4 unicast 10.100.0.0/25 longer-prefixes json detail\n"
+		"5 = answers 1, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"44 show bgp ipv4 unicast 10.100.0.128/25 longer-prefixes json detail\n"
+		"48 = answers 44, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"88 show bgp ipv4 unicast 10.100.1.0/26 longer-prefixes json detail\n"
+		"92 = answers 88, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"132 show bgp ipv6 unicast fd10::/121 longer-prefixes json detail\n"
+		"136 = answers 132, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"176 show bgp ipv6 unicast fd10::80/121 longer-prefixes json detail\n"
+		"180 = answers 176, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"220 show bgp ipv6 unicast fd10::100/122 longer-prefixes json detail\n"
+		"224 = answers 220, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+		"264 show bgp ipv4 unicast 10.100.0.0/25 longer-prefixes json detail\n"
+		"668 show bgp ipv4 unicast 10.100.0.128/25 longer-prefixes json detail\n"
+		"1072 show bgp ipv4 unicast 10.100.1.0/26 longer-prefixes json detail\n"
+		"1476 show bgp ipv6 unicast fd10::/121 longer-prefixes json detail\n"
+		"1500 = answers 1496, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	};
+
+	trace.only = "show bgp ipv";
+	for (size_t i = 0; i < 3; i++) {
+		struct fake *f = open_slow(sizes[i], 3);
+
+		trace_is(f, 1500, rounds[i]);
+		fake_close(f);
+	}
+	trace.only = NULL;
+}
+
+/* With 256 others there are lists, with 257 none; bgpd's count is of up to twice as many nodes. */
+static void other_routes_end_the_lists(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		struct fake *f = open_slow(7, 256);
+
+		bgpd.n_others += i % 2;
+		bgpd.n_others6 += i / 2;
+		fake_run(f, 2000, NULL);
+		assert_int_equal(count_asked(f, 0, "show bgp ipv4 unicast 10.100.0.0/30 longer") >
+		                         0,
+		                 i % 2 == 0);
+		assert_int_equal(count_asked(f, 0, "show bgp ipv4 unicast 10.100.0.3/32 json") > 0,
+		                 i % 2);
+		assert_int_equal(count_asked(f, 0, "show bgp ipv6 unicast fd10::/126 longer") > 0,
+		                 i / 2 == 0);
+		assert_int_equal(count_asked(f, 0, "show bgp ipv6 unicast fd10::2/128 json") > 0,
+		                 i / 2);
+		fake_close(f);
+	}
+}
+
+/* Among many other routes. */
+static const char *const alone[] = {
+	"0 show version\n"
+	"0 show bgp summary json\n"
+	"0 = absent 0, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	"0 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"4 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"5 = answers 4, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 5 to 1 5;  never to 0 never; N 1 to 1 1\n"
+	"8 show bgp ipv6 unicast fd10::/128 json\n"
+	"10 = answers 9, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 10 to 1 10; N 2 to 1 2; N 6 to 1 6\n"
+	"108 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"145 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"182 show bgp ipv6 unicast fd10::/128 json\n"
+	"219 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"256 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"293 show bgp ipv6 unicast fd10::/128 json\n"
+	"297 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"334 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"371 show bgp ipv6 unicast fd10::/128 json\n"
+	"400 = answers 399, round 4, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 103 to 1 103; N 29 to 1 29; N 66 to 1 66\n",
+	"8 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"45 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"82 show bgp ipv6 unicast fd10::/128 json\n"
+	"119 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"156 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"193 show bgp ipv6 unicast fd10::/128 json\n"
+	"197 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"234 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"271 show bgp ipv6 unicast fd10::/128 json\n"
+	"308 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"345 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"382 show bgp ipv6 unicast fd10::/128 json\n"
+	"419 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"456 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"460 show bgp ipv6 unicast fd10::/128 json\n"
+	"497 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"534 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"571 show bgp ipv6 unicast fd10::/128 json\n"
+	"600 show bgp summary json\n"
+	"608 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"612 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"616 show bgp ipv6 unicast fd10::/128 json\n"
+	"716 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"753 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"757 show bgp ipv6 unicast fd10::/128 json\n"
+	"794 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"831 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"868 show bgp ipv6 unicast fd10::/128 json\n"
+	"905 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"942 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"979 show bgp ipv6 unicast fd10::/128 json\n"
+	"1016 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1020 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1057 show bgp ipv6 unicast fd10::/128 json\n"
+	"1094 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1131 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1168 show bgp ipv6 unicast fd10::/128 json\n"
+	"1205 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1242 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1279 show bgp ipv6 unicast fd10::/128 json\n"
+	"1283 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1300 = answers 1699, round 8, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 17 to 1 17; N 21 to 1 21; N 58 to 1 58\n",
+	"0 show bgp ipv6 unicast fd10::/128 json\n"
+	"34 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"68 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"102 show bgp ipv6 unicast fd10::/128 json\n"
+	"136 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"170 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"204 show bgp ipv6 unicast fd10::/128 json\n"
+	"238 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"250 = answers 2549, round 102, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 12 to 1 12; N 46 to 1 46; N 80 to 1 80\n",
+	"0 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"3 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"6 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"7 show bgp ipv6 unicast fd10::/128 json\n"
+	"11 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"12 show bgp ipv6 unicast fd10::/128 json\n"
+	"13 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"21 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"22 show bgp ipv6 unicast fd10::/128 json\n"
+	"32 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"41 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"45 show bgp ipv6 unicast fd10::/128 json\n"
+	"66 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"79 show bgp ipv6 unicast fd10::/128 json\n"
+	"83 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"117 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"154 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"159 show bgp ipv6 unicast fd10::/128 json\n"
+	"191 show bgp ipv6 unicast fd10::/128 json\n"
+	"195 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"232 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"269 show bgp ipv6 unicast fd10::/128 json\n"
+	"306 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"343 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"380 show bgp ipv6 unicast fd10::/128 json\n"
+	"417 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"454 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"458 show bgp ipv6 unicast fd10::/128 json\n"
+	"495 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"532 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"569 show bgp ipv6 unicast fd10::/128 json\n"
+	"606 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"643 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"680 show bgp ipv6 unicast fd10::/128 json\n"
+	"717 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"721 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"758 show bgp ipv6 unicast fd10::/128 json\n"
+	"795 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"832 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"869 show bgp ipv6 unicast fd10::/128 json\n"
+	"906 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"943 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"980 show bgp ipv6 unicast fd10::/128 json\n"
+	"984 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1021 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1058 show bgp ipv6 unicast fd10::/128 json\n"
+	"1095 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1132 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1169 show bgp ipv6 unicast fd10::/128 json\n"
+	"1206 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1243 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1280 show bgp ipv6 unicast fd10::/128 json\n"
+	"1284 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1321 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1358 show bgp ipv6 unicast fd10::/128 json\n"
+	"1395 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1432 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1469 show bgp ipv6 unicast fd10::/128 json\n"
+	"1506 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1543 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1547 show bgp ipv6 unicast fd10::/128 json\n"
+	"1584 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1621 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1658 show bgp ipv6 unicast fd10::/128 json\n"
+	"1695 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1732 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1769 show bgp ipv6 unicast fd10::/128 json\n"
+	"1806 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1810 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1847 show bgp ipv6 unicast fd10::/128 json\n"
+	"1884 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"1921 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"1958 show bgp ipv6 unicast fd10::/128 json\n"
+	"1995 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"2032 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"2036 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"2073 show bgp ipv6 unicast fd10::/128 json\n"
+	"2077 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"2081 show bgp ipv6 unicast fd10::/128 json\n"
+	"2181 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"2185 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	"2189 show bgp ipv6 unicast fd10::/128 json\n"
+	"2223 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	"2300 = answers 7849, round 33, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 77 to 1 77; N 111 to 1 111; N 115 to 1 115\n",
+};
+
+/* Among many: soon after a change, then each 33 ms; and while nothing changes nobody is asked about. */
+static void those_asked_about_alone_have_their_pace(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(3, 200000);
+
+	trace_is(f, 400, alone[0]);
+	bgpd.version++;
+	trace_is(f, 1300, alone[1]);
+	bgpd.untold = true;
+	trace.only = "show bgp ipv";
+	fake_run(f, 600, NULL);
+	trace_is(f, 250, alone[2]);
+	bgpd.untold = false;
+	fake_run(f, 3000, NULL);
+	f->on_news = wait_for_all;
+	hurry_some(f, 1);
+	trace_is(f, 2300, alone[3]);
+	trace.only = NULL;
+	fake_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +790,11 @@ int main(void)
 		cmocka_unit_test(lists_in_vain_leave_bgpd_its_time),
 		cmocka_unit_test(a_stuck_move_is_asked_about_less_and_less),
 		cmocka_unit_test(a_list_that_is_none_is_strange),
+		cmocka_unit_test(what_changes_is_asked_about_and_known),
+		cmocka_unit_test(many_urgent_ones_are_listed),
+		cmocka_unit_test(a_round_is_of_blocks),
+		cmocka_unit_test(other_routes_end_the_lists),
+		cmocka_unit_test(those_asked_about_alone_have_their_pace),
 	};
 
 	return cmocka_run_group_tests_name("many prefixes, FRR", tests, NULL, NULL);
