@@ -281,6 +281,269 @@ static void each_number_of_the_exports_changes_the_stamp(void **state)
 	}
 }
 
+/* Read @p text, with its end, as the answer to a question of @p kind. */
+static int read_text(struct daemon_facts *f, enum daemon_query_kind kind, const char *text)
+{
+	const struct daemon_query q = { .kind = kind, .net = { fake_addr("10.100.0.0"), 24 } };
+	size_t n = strlen(text) + 4;
+	char *bytes = calloc(1, n);
+	int err;
+
+	memcpy(bytes, text, strlen(text));
+	err = daemon_frr.read(f, &q, find_any, NULL, bytes, n);
+	free(bytes);
+	return err;
+}
+
+static void releases_from_8_4_to_10_are_known(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *version; /* NULL: it is not known */
+	} cases[] = {
+		{ "FRRouting 8.4", "FRRouting 8.4" },
+		{ "FRRouting 8.10.1 (h) on Linux\n", "FRRouting 8.10.1" },
+		{ "FRRouting 9.0\r\n", "FRRouting 9.0" },
+		{ "FRRouting 9.4\n", "FRRouting 9.4" },
+		{ "FRRouting 10.5.2-rc1 x\n", "FRRouting 10.5.2-rc1" },
+		{ "FRRouting 7.5 (h)", NULL },
+		{ "FRRouting 8.3.9 (h)", NULL },
+		{ "FRRouting 11.4 (h)", NULL },
+		{ "FRRouting 8 (h)", NULL },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct daemon_facts f = { .n_neighbours = 0 };
+		char problem[160] = "";
+
+		assert_int_equal(read_text(&f, DAEMON_QUERY_VERSION, cases[i].text),
+		                 cases[i].version ? 0 : -EPROTO);
+		if (cases[i].version)
+			assert_string_equal(f.version, cases[i].version);
+		else
+			snprintf(problem, sizeof(problem),
+			         "%s is a version that this release of Weir does not know; it "
+			         "knows FRR 8.4 to 10",
+			         f.version);
+		assert_string_equal(f.problem, problem);
+	}
+}
+
+/* The first line, 60 characters of it. */
+static void a_problem_shows_how_the_answer_begins(void **state)
+{
+	(void)state;
+	static const struct {
+		enum daemon_query_kind kind;
+		const char *text, *problem;
+	} cases[] = {
+		{ DAEMON_QUERY_VERSION, "Quagga 1\nmore", "no version: FRR says Quagga 1" },
+		{ DAEMON_QUERY_VERSION, "Quagga 2\r\nmore", "no version: FRR says Quagga 2" },
+		{ DAEMON_QUERY_SESSIONS,
+		  "123456789012345678901234567890123456789012345678901234567890",
+		  "no JSON: FRR says "
+		  "123456789012345678901234567890123456789012345678901234567890" },
+		{ DAEMON_QUERY_SESSIONS,
+		  "x23456789012345678901234567890123456789012345678901234567890y",
+		  "no JSON: FRR says "
+		  "x23456789012345678901234567890123456789012345678901234567890" },
+		{ DAEMON_QUERY_ROUTES, "% x\n", "no JSON: FRR says % x" },
+		{ DAEMON_QUERY_ROUTES, "{}\n", "no list of routes: FRR says {}" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct daemon_facts f = { .n_neighbours = 0 };
+
+		assert_int_equal(read_text(&f, cases[i].kind, cases[i].text), -EPROTO);
+		assert_string_equal(f.problem, cases[i].problem);
+	}
+}
+
+static void questions_are_those_of_vtysh(void **state)
+{
+	(void)state;
+	static const struct {
+		enum daemon_query_kind kind;
+		const char *net, *question; /* NULL: none */
+	} cases[] = {
+		{ DAEMON_QUERY_GREETING, "::/0", NULL },
+		{ DAEMON_QUERY_RESTRICT, "::/0", NULL },
+		{ DAEMON_QUERY_CHANNELS, "::/0", NULL },
+		{ DAEMON_QUERY_EXPORTS, "::/0", NULL },
+		{ DAEMON_QUERY_VERSION, "::/0", "show version" },
+		{ DAEMON_QUERY_SESSIONS, "::/0", "show bgp summary json" },
+		{ DAEMON_QUERY_ROUTES, "10.1.0.0/16",
+		  "show bgp ipv4 unicast 10.1.0.0/16 longer-prefixes json detail" },
+		{ DAEMON_QUERY_ROUTES, "10.1.0.7/32", "show bgp ipv4 unicast 10.1.0.7/32 json" },
+		{ DAEMON_QUERY_ROUTES, "fd00::/32",
+		  "show bgp ipv6 unicast fd00::/32 longer-prefixes json detail" },
+		{ DAEMON_QUERY_ROUTES, "fd00::7/128", "show bgp ipv6 unicast fd00::7/128 json" },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct daemon_facts f = { .n_neighbours = 0 };
+		struct daemon_query q = { .kind = cases[i].kind };
+		char text[DAEMON_QUESTION_MAX] = "nothing";
+		size_t n;
+
+		assert_int_equal(prefix_parse(cases[i].net, &q.net), 0);
+		n = daemon_frr.write(&f, &q, text);
+		assert_int_equal(n, cases[i].question ? strlen(cases[i].question) + 1 : 0);
+		assert_string_equal(text, cases[i].question ? cases[i].question : "nothing");
+	}
+}
+
+#define PEER(name, state) "\"" name "\":{\"state\":\"" state "\",\"pfxSnt\":1}"
+
+/* Both families, in FRR's order; numbers of routes are half of the nodes, rounded up. */
+static void a_summary_is_read_whole(void **state)
+{
+	(void)state;
+	struct daemon_facts f = { .n_neighbours = 7, .n_omitted = 9 };
+	static const struct daemon_neighbour expected[] = {
+		{ .name = "b", .established = true, .lacks6 = true },
+		{ .name = "a", .established = true },
+		{ .name = "c", .lacks4 = true },
+	};
+
+	assert_int_equal(
+	        read_text(
+	                &f, DAEMON_QUERY_SESSIONS,
+	                "{\"ipv4Unicast\":{\"tableVersion\":1,\"ribCount\":7,\"peers\":{" PEER("b", "Established") "," PEER(
+	                        "a",
+	                        "Idle") "}},"
+	                                "\"ipv6Unicast\":{\"tableVersion\":1,\"ribCount\":8,\"peers\":{" PEER(
+	                                        "a", "Established") "," PEER("c", "Active") "}}}"),
+	        0);
+	assert_int_equal(f.n_neighbours, 3);
+	assert_int_equal(f.n_omitted, 0);
+	assert_memory_equal(f.neighbours, expected, sizeof(expected));
+	assert_int_equal(f.n_routes[0], 4);
+	assert_int_equal(f.n_routes[1], 4);
+	assert_true(f.stamp != 0);
+	assert_int_equal(read_text(&f, DAEMON_QUERY_SESSIONS, "{\"ipv6Unicast\":{}}"), 0);
+	assert_int_equal(f.n_neighbours, 0);
+	assert_true(f.n_routes[0] == UINT64_MAX && f.n_routes[1] == UINT64_MAX);
+}
+
+/* What is not told leaves the stamp unknown: the version, or what a session that is up was sent. */
+static void a_stamp_needs_all_numbers(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *family;
+		bool known;
+	} cases[] = {
+		{ "{\"tableVersion\":1,\"peers\":{}}", true },
+		{ "{\"peers\":{}}", true },
+		{ "{\"tableVersion\":1,\"peers\":{\"a\":{\"state\":\"Established\"}}}", false },
+		{ "{\"tableVersion\":1,\"peers\":{\"a\":{\"state\":\"Idle\"}}}", true },
+		{ "{\"peers\":{\"a\":{\"state\":\"Established\",\"pfxSnt\":3}}}", false },
+		{ "{\"peers\":{\"a\":{\"state\":\"Idle\"}}}", false },
+		{ "{\"tableVersion\":\"1\",\"peers\":{\"a\":{\"state\":\"Idle\"}}}", false },
+		{ "{\"tableVersion\":1,\"peers\":{\"b\":{\"state\":\"Idle\"}}}", true },
+		{ "{\"tableVersion\":2,\"peers\":{\"b\":{\"state\":\"Idle\"}}}", true },
+	};
+	uint64_t stamps[2 * sizeof(cases) / sizeof(cases[0])];
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		for (unsigned six = 0; six < 2; six++) {
+			struct daemon_facts f = { .n_neighbours = 0 };
+			char text[256];
+
+			snprintf(text, sizeof(text), "{\"ipv%dUnicast\":%s}", six ? 6 : 4,
+			         cases[i].family);
+			assert_int_equal(read_text(&f, DAEMON_QUERY_SESSIONS, text), 0);
+			assert_int_equal(f.stamp != 0, cases[i].known);
+			for (size_t k = 0; k < n && cases[i].known && !six; k++)
+				assert_true(stamps[k] != f.stamp);
+			if (cases[i].known && !six)
+				stamps[n++] = f.stamp;
+		}
+}
+
+/* Those that are up come first where not all have room; a name that is too long has none. */
+static void neighbours_beyond_the_room_are_counted(void **state)
+{
+	(void)state;
+	for (unsigned n = DAEMON_NEIGHBOURS_MAX; n <= DAEMON_NEIGHBOURS_MAX + 2; n++) {
+		struct daemon_facts f = { .n_neighbours = 0 };
+		char text[4096] = "{\"ipv4Unicast\":{\"peers\":{", name[16];
+		size_t at = strlen(text);
+		bool all = n == DAEMON_NEIGHBOURS_MAX;
+
+		for (unsigned i = 0; i < n; i++)
+			at += (size_t)snprintf(text + at, sizeof(text) - at,
+			                       "%s\"p%u\":{\"state\":\"%s\"}", i ? "," : "", i,
+			                       i == n - 1 ? "Established" : "Idle");
+		snprintf(text + at, sizeof(text) - at, "}}}");
+		assert_int_equal(read_text(&f, DAEMON_QUERY_SESSIONS, text), 0);
+		assert_int_equal(f.n_neighbours, DAEMON_NEIGHBOURS_MAX);
+		assert_int_equal(f.n_omitted, n - DAEMON_NEIGHBOURS_MAX);
+		for (unsigned i = 0; i < DAEMON_NEIGHBOURS_MAX; i++) {
+			snprintf(name, sizeof(name), "p%u", all ? i : i ? i - 1 : n - 1);
+			assert_string_equal(f.neighbours[i].name, name);
+			assert_int_equal(f.neighbours[i].established, i == (all ? n - 1 : 0));
+		}
+	}
+	for (int length = DAEMON_NAME_MAX - 1; length <= (int)DAEMON_NAME_MAX; length++) {
+		struct daemon_facts f = { .n_neighbours = 0 };
+		char text[256];
+
+		snprintf(text, sizeof(text), "{\"ipv6Unicast\":{\"peers\":{\"%0*d\":{}}}}", length,
+		         7);
+		assert_int_equal(read_text(&f, DAEMON_QUERY_SESSIONS, text), 0);
+		assert_int_equal(f.n_neighbours, length < (int)DAEMON_NAME_MAX);
+		assert_int_equal(f.n_omitted, length == (int)DAEMON_NAME_MAX);
+	}
+}
+
+static struct daemon_route *find_named(void *arg, const struct addr *vip)
+{
+	struct addr known = fake_addr("10.100.0.2");
+
+	return addr_equal(vip, &known) ? arg : NULL;
+}
+
+#define ENTRY(community)                                                                           \
+	"{\"paths\":[{\"valid\":true,\"sourced\":true,\"community\":{\"list\":" community "}}]}"
+
+/* Each spelling of the community, and prefixes that are none or not asked about. */
+static void a_list_is_read_by_prefix_and_community(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *prefix, *entry;
+		bool normal, gshut;
+	} cases[] = {
+		{ "10.100.0.2/32", ENTRY("[\"gracefulShutdown\"]"), false, true },
+		{ "10.100.0.2/32", ENTRY("[\"65535:0\"]"), false, true },
+		{ "10.100.0.2/32", ENTRY("[7,\"1:2\",\"65535:0\"]"), false, true },
+		{ "10.100.0.2/32", ENTRY("[\"65535:1\",null]"), true, false },
+		{ "10.100.0.2/32", ENTRY("[]"), true, false },
+		{ "10.100.0.3/32", ENTRY("[]"), false, false },
+		{ "10.100.0.2/31", ENTRY("[]"), false, false },
+		{ "10.100.0.2/33", ENTRY("[]"), false, false },
+		{ "fd00::/32", ENTRY("[]"), false, false },
+		{ "any", ENTRY("[]"), false, false },
+	};
+	const struct daemon_query q = { DAEMON_QUERY_ROUTES, { fake_addr("10.100.0.0"), 24 }, 0 };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct daemon_facts f = { .n_neighbours = 0 };
+		struct daemon_route r = { 0 };
+		struct daemon_route expected = { .imported = { cases[i].normal, cases[i].gshut } };
+		char text[512] = "";
+
+		snprintf(text, sizeof(text), "{\"routes\":{\"%s\":%s}}", cases[i].prefix,
+		         cases[i].entry);
+		assert_int_equal(daemon_frr.read(&f, &q, find_named, &r, text, strlen(text) + 4),
+		                 0);
+		assert_memory_equal(&r, &expected, sizeof(r));
+	}
+}
+
 static void broken_answers_end_nothing(void **state)
 {
 	(void)state;
@@ -324,6 +587,13 @@ int main(void)
 		T(an_answer_without_a_list_is_none),
 		T(an_answer_without_a_status_is_none),
 		T(each_number_of_the_exports_changes_the_stamp),
+		T(releases_from_8_4_to_10_are_known),
+		T(a_problem_shows_how_the_answer_begins),
+		T(questions_are_those_of_vtysh),
+		T(a_summary_is_read_whole),
+		T(a_stamp_needs_all_numbers),
+		T(neighbours_beyond_the_room_are_counted),
+		T(a_list_is_read_by_prefix_and_community),
 		T(broken_answers_end_nothing),
 	};
 
