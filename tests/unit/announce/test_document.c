@@ -80,7 +80,7 @@ static void stop_loop(void *arg)
 }
 
 /* Until @p n more are told, and no further one comes. What it told is `told`. */
-static void hear(unsigned n)
+static void hear_documents(unsigned n)
 {
 	struct loop_timer end = { .cb = stop_loop, .arg = loop };
 
@@ -125,18 +125,18 @@ static void each_document_is_told_as_it_is(void **state)
 		takes = round;
 		write_document(7 + round);
 		assert_int_equal(document_start(thread), 0);
-		hear(1);
+		hear_documents(1);
 		assert_string_equal(told, round ? "8 for n. " : "7 for n. ");
 		write_document(0);
 		assert_int_equal(document_start(thread), 0);
-		hear(1);
+		hear_documents(1);
 		assert_string_equal(told, "Invalid argument with 1 errors. ");
 		unlink(path);
 		assert_int_equal(document_start(thread), 0);
-		hear(1);
+		hear_documents(1);
 		assert_string_equal(told, "No such file or directory with 1 errors. ");
 		document_tick(thread);
-		hear(0);
+		hear_documents(0);
 	}
 	assert_int_equal(taken->meta.document, 8);
 }
@@ -152,10 +152,10 @@ static void what_is_wanted_meanwhile_is_read_once_more(void **state)
 		for (unsigned i = 0; i < 3; i++)
 			assert_int_equal(document_start(thread), 0);
 		document_tick(thread); /* one is read already */
-		hear(2);
+		hear_documents(2);
 		assert_string_equal(strchr(told, '.'), ". 4 for n. ");
 		document_tick(thread);
-		hear(0);
+		hear_documents(0);
 	}
 }
 
@@ -169,12 +169,12 @@ static void the_last_answer_decides_about_another_try(void **state)
 		answers[!last] = 0;
 		assert_int_equal(document_start(thread), 0);
 		assert_int_equal(document_start(thread), 0);
-		hear(2);
+		hear_documents(2);
 		memset(answers, 0, sizeof(answers));
 		document_tick(thread);
-		hear(last);
+		hear_documents(last);
 		document_tick(thread);
-		hear(0);
+		hear_documents(0);
 	}
 }
 
@@ -186,14 +186,14 @@ static void a_second_reading_that_does_not_start_comes_with_the_tick(void **stat
 	assert_int_equal(document_start(thread), 0);
 	assert_int_equal(document_start(thread), 0);
 	calls_fail("pthread_create", 1, EAGAIN, false);
-	hear(1);
+	hear_documents(1);
 	assert_int_equal(calls_end(), 1);
 	assert_string_equal(told, "5 for n. ");
 	document_tick(thread);
-	hear(1);
+	hear_documents(1);
 	assert_string_equal(told, "5 for n. ");
 	document_tick(thread);
-	hear(0);
+	hear_documents(0);
 }
 
 /* Or the loop would never hear of the document. */
@@ -203,7 +203,7 @@ static void an_interrupted_word_to_the_loop_is_said_again(void **state)
 	write_document(5);
 	calls_fail("write", 1, EINTR, false);
 	assert_int_equal(document_start(thread), 0);
-	hear(1);
+	hear_documents(1);
 	assert_int_equal(calls_end(), 1);
 	assert_string_equal(told, "5 for n. ");
 }
@@ -239,7 +239,7 @@ static void nothing_stays_open_after_the_end(void **state)
 		assert_int_equal(count_entries("/proc/self/task"), 3);
 	}
 	document_close(NULL);
-	hear(0);
+	hear_documents(0);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, open_document, close_document)
