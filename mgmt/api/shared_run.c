@@ -65,23 +65,22 @@ static void note_reason(struct shared_run *r, const char *reason)
 	snprintf(r->reason, sizeof(r->reason), "%s", reason);
 }
 
-static void receive_change(void *arg, int64_t revision, const struct shared_record *list, size_t n)
+static bool receive_change(void *arg, int64_t revision, const struct shared_record *list, size_t n)
 {
 	struct shared_run *r = arg;
 	struct pending_clock clock;
 
 	pending_clock_read(&clock);
 	core_lock(r->core);
-	int err = r->must_list ? 0
-	                       : shared_intent_receive(r->core->intent, revision, list, n, &clock);
+	int err = shared_intent_receive(r->core->intent, revision, list, n, &clock);
 
-	if (err && err != -ESTALE) {
-		log_error("store-not-kept", "revision=%" PRId64 " error=\"%s\"", revision,
-		          strerror(-err));
-		r->must_list = true;
-	}
 	core_changed(r->core);
 	core_unlock(r->core);
+	if (!err || err == -ESTALE)
+		return true;
+	log_error("store-not-kept", "revision=%" PRId64 " error=\"%s\" effect=\"listed\"", revision,
+	          strerror(-err));
+	return false;
 }
 
 static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)

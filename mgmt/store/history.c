@@ -193,9 +193,10 @@ static int read_version(const struct shared_record *r, uint64_t number, struct v
 		return err;
 	if (v.number != number)
 		return -EINVAL;
-	shared_change_of(r->text, change);
-	*out = v;
-	return 0;
+	err = shared_change_of(r->text, change);
+	if (!err)
+		*out = v;
+	return err;
 }
 
 static int receive_version(struct version_history *h, uint64_t number,
