@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -517,6 +518,34 @@ static void what_a_thread_has_when_it_ends_is_not_lost(void **state)
 	loop_close(loop);
 }
 
+/* A directory that comes later: it is tried again after 5 s, and counting goes on meanwhile. */
+static void a_page_that_cannot_be_made_is_tried_again(void **state)
+{
+	static const struct {
+		uint64_t at_ms;
+		bool made;
+	} tries[] = { { 0, false }, { 4999, false }, { 5000, true }, { 5001, true } };
+	char path[96];
+	struct keys late;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/late", dir);
+	assert_int_equal(keys_open(&late, path, NOW_MS), 0);
+	assert_null(late.page);
+	assert_int_equal(mkdir(path, 0700), 0);
+	for (size_t i = 0; i < sizeof(tries) / sizeof(tries[0]); i++) {
+		keys_write(&late, &place, has_answers, NULL, NOW_MS + tries[i].at_ms);
+		assert_int_equal(late.page != NULL, tries[i].made);
+	}
+	assert_int_equal(steer_keys_read(path, NOW_MS + 5001, &seen), 0);
+	assert_int_equal(seen->started_ms, NOW_MS);
+	keys_close(&late);
+	assert_true(!late.rows && !late.page);
+	keys_close(&late);
+	keys_write(&late, &place, has_answers, NULL, NOW_MS); /* closed: nothing happens */
+	assert_null(late.page);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -537,6 +566,7 @@ int main(void)
 		TEST(tables_change_hands_without_a_loss),
 		TEST(what_a_thread_hands_over_is_counted_once),
 		TEST(what_a_thread_has_when_it_ends_is_not_lost),
+		TEST(a_page_that_cannot_be_made_is_tried_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
