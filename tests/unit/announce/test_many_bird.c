@@ -578,6 +578,37 @@ static void others_are_watched_while_an_answer_is_made(void **state)
 	fake_close(f);
 }
 
+static void hurry_first(struct fake *f)
+{
+	struct addr vip = vip_of(0);
+
+	world.normal[0] = !world.normal[0];
+	daemon_hurry(f->daemon, &vip);
+}
+
+/* An answer that was asked for before says nothing about it. */
+static void who_hurries_meanwhile_waits_for_the_next_answer(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(2);
+
+	fake_run(f, 2400, NULL);
+	hurry_all(f);
+	sessions.meanwhile = hurry_first;
+	trace.only = "show route";
+	trace_is(
+	        f, 200,
+	        "0 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "3 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "6 = answers 2403, round 1006, stamp is, omitted 0; r0 up, r1 up; ? 6 to 0 never; N 6 to 1 406\n"
+	        "6 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "11 = answers 2408, round 1006, stamp is, omitted 0; r0 up, r1 up;  5 to 0 never; N 11 to 1 411\n"
+	        "181 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "200 = answers 2597, round 1006, stamp is, omitted 0; r0 up, r1 up;  194 to 0 never; N 19 to 1 600\n");
+	trace.only = NULL;
+	fake_close(f);
+}
+
 /* While nothing changes, the exports are read all the same, in half a minute. */
 static void a_quiet_daemon_is_asked_for_exports_now_and_then(void **state)
 {
@@ -792,6 +823,7 @@ int main(void)
 		cmocka_unit_test(other_prefixes_may_be_watched_at_any_time),
 		cmocka_unit_test(what_changes_is_asked_about_and_known),
 		cmocka_unit_test(others_are_watched_while_an_answer_is_made),
+		cmocka_unit_test(who_hurries_meanwhile_waits_for_the_next_answer),
 		cmocka_unit_test(a_quiet_daemon_is_asked_for_exports_now_and_then),
 		cmocka_unit_test(waiting_is_asked_about_in_steps),
 		cmocka_unit_test(slow_lists_have_their_pauses),

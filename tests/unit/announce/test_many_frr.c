@@ -779,6 +779,37 @@ static void those_asked_about_alone_have_their_pace(void **state)
 	fake_close(f);
 }
 
+/* Lists of which nothing has changed have a quarter of a round between them, however many there are. */
+static void calm_lists_are_slow(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(1200, 3);
+
+	bgpd.list_us = 40000;
+	fake_run(f, 30000, NULL);
+	trace.only = "show bgp ipv";
+	trace_is(
+	        f, 12000,
+	        "2340 show bgp ipv4 unicast 10.100.0.128/25 longer-prefixes json detail\n"
+	        "4880 show bgp ipv4 unicast 10.100.1.0/25 longer-prefixes json detail\n"
+	        "7420 show bgp ipv4 unicast 10.100.1.128/25 longer-prefixes json detail\n"
+	        "9960 show bgp ipv4 unicast 10.100.2.0/25 longer-prefixes json detail\n"
+	        "12000 = answers 41960, round 23300, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n");
+	bgpd.untold = true; /* and none is calm */
+	fake_run(f, 3000, NULL);
+	trace_is(
+	        f, 6000,
+	        "620 show bgp ipv6 unicast fd10::180/121 longer-prefixes json detail\n"
+	        "1660 show bgp ipv6 unicast fd10::200/121 longer-prefixes json detail\n"
+	        "2700 show bgp ipv4 unicast 10.100.0.0/25 longer-prefixes json detail\n"
+	        "3740 show bgp ipv4 unicast 10.100.0.128/25 longer-prefixes json detail\n"
+	        "4780 show bgp ipv4 unicast 10.100.1.0/25 longer-prefixes json detail\n"
+	        "5820 show bgp ipv4 unicast 10.100.1.128/25 longer-prefixes json detail\n"
+	        "6000 = answers 50960, round 19400, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n");
+	trace.only = NULL;
+	fake_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -795,6 +826,7 @@ int main(void)
 		cmocka_unit_test(a_round_is_of_blocks),
 		cmocka_unit_test(other_routes_end_the_lists),
 		cmocka_unit_test(those_asked_about_alone_have_their_pace),
+		cmocka_unit_test(calm_lists_are_slow),
 	};
 
 	return cmocka_run_group_tests_name("many prefixes, FRR", tests, NULL, NULL);
