@@ -83,8 +83,8 @@ static int keep_parts(struct core *core, const json_t *answer)
 	return n_accepted;
 }
 
-static int fetch_files(struct core *core, struct peer_client *client, const char *api,
-                       const json_t *files, unsigned within_ms)
+int fetch_files(struct core *core, struct peer_client *client, const char *api, const json_t *files,
+                unsigned within_ms)
 {
 	uint64_t until_ms = clock_mono_ms() + within_ms;
 	json_t *missing;

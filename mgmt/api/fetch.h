@@ -14,12 +14,20 @@
 #include "mgmt/api/core.h"
 
 /**
+ * Fetch the files that @p files (of an answer about a version) names by digest and that are not here. Not under the lock.
+ * @param api       the peer's address
+ * @param within_ms then it is given up until the next time
+ * @return 0; -EAGAIN: some are still missing; -errno
+ */
+int fetch_files(struct core *core, struct peer_client *client, const char *api, const json_t *files,
+                unsigned within_ms) MUST_CHECK;
+/**
  * Fetch the files of a peer's version @p number. Not under the lock.
  * @param api        the peer's address
  * @param within_ms  then it is given up until the next time
  * @param out  on success, given
- * @return 0; -ENOENT: it gave no answer, or has no such version (logged); -EAGAIN: some are still
- *   missing, and the next call goes on; -errno
+ * @return 0; -ENOENT: it gave no answer, or has no such version (logged); else as
+ *   fetch_files()
  */
 int fetch_version(struct core *core, struct peer_client *client, const char *api, uint64_t number,
                   unsigned within_ms, struct files *out) MUST_CHECK;

@@ -262,6 +262,7 @@ static bool commit_change(struct core *core, struct change_request *c,
                           struct intent_candidate *candidate, int err, struct http_reply *reply)
 {
 	struct intent_changed changed = { 0 };
+	json_t *files_at = NULL;
 	bool is_created = false;
 
 	if (!err && c->old_rc) {
@@ -277,16 +278,19 @@ static bool commit_change(struct core *core, struct change_request *c,
 	idempotent_detach(core);
 	if (err)
 		change_refused_reply(core, err, &changed, reply);
-	else if (!changed.shared || shared_run_write(core, &changed, reply)) {
+	else if (!changed.shared || shared_run_write(core, &changed, &files_at, reply)) {
 		is_created = changed.changed && !c->change.dry_run;
 		if (is_created && c->request)
 			change_timed(core, c->request, candidate->began_ns, &changed.times);
 		reply->json = change_to_json(core, &changed, c->change.dry_run);
 		if (c->change.pending == INTENT_PENDING_IGNORE)
 			unconfirmed_add_json(core, &changed, reply->json);
+		if (files_at)
+			json_object_set(reply->json, "files_at", files_at);
 		reply->status = is_created ? 201 : 200;
 		version_etag(&changed.version, reply->etag);
 	}
+	json_decref(files_at);
 	intent_changed_fini(&changed);
 	return is_created;
 }

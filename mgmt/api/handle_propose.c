@@ -13,6 +13,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/propose.h"
+#include "mgmt/api/shared_files.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/yield.h"
 #include "mgmt/store/records.h"
@@ -139,6 +140,18 @@ static const char *accept_pushed(struct core *core, const struct http_request *r
 	return "taken";
 }
 
+/* Of shared intent: the files of a version that is not decided yet. */
+static void stage_pushed(struct core *core, const struct http_request *r, const char *node,
+                         const struct version *v, struct http_reply *reply)
+{
+	int err = shared_files_stage(core, node, v, json_object_get(r->json, "files"));
+
+	reply->json = json_pack("{s:s}", "state", err ? "refused" : "staged");
+	if (err)
+		json_object_set_new(reply->json, "why", json_string(strerror(-err)));
+	reply->status = 200;
+}
+
 void handle_peer_push(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	char err_text[HTTP_TEXT_MAX] = "";
@@ -146,7 +159,14 @@ void handle_peer_push(struct core *core, struct http_request *r, struct http_rep
 	struct version v;
 
 	core_lock(core);
-	if (read_proposal(core, r, &node, &v, reply)) {
+	bool is_sound = read_proposal(core, r, &node, &v, reply);
+
+	if (is_sound && core->shared) {
+		core_unlock(core);
+		stage_pushed(core, r, node, &v, reply);
+		return;
+	}
+	if (is_sound) {
 		const char *state = accept_pushed(core, r, &v, node, err_text);
 		const struct version *head = intent_head(core->intent);
 

@@ -9,10 +9,16 @@
 #include "base/clock.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/fetch.h"
+#include "mgmt/api/handle_files.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
+#include "mgmt/store/records.h"
 #include "mgmt/store/shared_intent.h"
 
+#define SPREAD_MAX                                                                                 \
+	4u /* nodes that are given the files: one of two that are needed may not answer */
+#define SPREAD_MS      3000
 #define FETCH_FILES_MS 5000u /* of one node; the next round goes on from there */
 
 struct files_holder {
@@ -77,5 +83,124 @@ int shared_files_fetch(struct core *core, struct peer_client *client, const stru
 			err = one;
 	}
 	free(holders);
+	return err;
+}
+
+/** A node that is given the files of a version before it is decided. */
+struct spread_target {
+	char name[MODEL_NAME_MAX], api[256];
+};
+
+/* Nodes of other sites first, as a site may be lost as a whole. Under the lock. */
+static size_t list_spread_targets(const struct core *core, struct spread_target out[SPREAD_MAX])
+{
+	const struct model *m = intent_model(core->intent);
+	size_t n = 0;
+
+	for (int round = 0; m && round < 2; round++)
+		for (size_t i = 0; i < m->n_nodes && n < SPREAD_MAX; i++) {
+			const struct model_node *node = &m->nodes[i];
+			bool is_near = m->self && node->site == m->self->site;
+
+			if (node == m->self || is_near != (round == 1) || !*node->api ||
+			    strlen(node->api) >= sizeof(out[n].api))
+				continue;
+			strcpy(out[n].api, node->api);
+			snprintf(out[n++].name, MODEL_NAME_MAX, "%s", node->name);
+		}
+	return n;
+}
+
+/* What a node is given: the version as it shall be, and its files, large ones by their digests. Under the lock. */
+static char *make_spread_body(const struct core *core, const struct version *v)
+{
+	const struct model *m = intent_model(core->intent);
+	struct store *store = intent_store(core->intent);
+	struct files files = { 0 };
+	char *text = NULL;
+
+	if (!m || !store || store_staged_files(store, v->digest, &files))
+		return NULL;
+	json_t *body = json_pack("{s:s, s:s, s:o, s:o}", "node", core->dirs.node, "cluster",
+	                         m->cluster, "version", record_to_json(&version_record, v), "files",
+	                         contents_to_json(&files));
+
+	files_fini(&files);
+	text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	json_decref(body);
+	return text;
+}
+
+json_t *shared_files_spread(struct core *core, const struct version *v)
+{
+	struct client_request requests[SPREAD_MAX];
+	struct spread_target targets[SPREAD_MAX];
+	struct peer_client client;
+	size_t n = list_spread_targets(core, targets);
+	char *body = n ? make_spread_body(core, v) : NULL;
+	json_t *names = json_array();
+
+	core_unlock(core);
+	client_open(&client, core->dirs.conf);
+	auth_peer_token(core->dirs.conf, client.token);
+	for (size_t i = 0; i < n; i++) {
+		requests[i] =
+		        (struct client_request){ .post = 1, .body = body, .timeout_ms = SPREAD_MS };
+		snprintf(requests[i].url, sizeof(requests[i].url), "%s/v1/peer/versions",
+		         targets[i].api);
+	}
+	if (body && client.token[0])
+		client_send(&client, requests, n);
+	for (size_t i = 0; body && client.token[0] && i < n; i++) {
+		const char *state = json_string_value(json_object_get(requests[i].answer, "state"));
+
+		if (state && !strcmp(state, "staged"))
+			json_array_append_new(names, json_string(targets[i].name));
+		json_decref(requests[i].answer);
+	}
+	client_close(&client);
+	free(body);
+	core_lock(core);
+	return names;
+}
+
+/* The address of node @p name; "": it has none. Under the lock. */
+static void find_api(const struct core *core, const char *name, char out[256])
+{
+	const struct model *m = intent_model(core->intent);
+
+	out[0] = '\0';
+	for (size_t i = 0; m && i < m->n_nodes; i++)
+		if (!strcmp(m->nodes[i].name, name) && strlen(m->nodes[i].api) < 256)
+			strcpy(out, m->nodes[i].api);
+}
+
+int shared_files_stage(struct core *core, const char *node, const struct version *v,
+                       const json_t *files)
+{
+	const struct file_source source = { handle_files_find, core };
+	char api[256], reason[HTTP_TEXT_MAX], digest[DIGEST_TEXT_MAX];
+	struct files given = { 0 };
+	struct peer_client client;
+
+	core_lock(core);
+	find_api(core, node, api);
+	core_unlock(core);
+	client_open(&client, core->dirs.conf);
+	auth_peer_token(core->dirs.conf, client.token);
+	int err = *api && client.token[0] ? fetch_files(core, &client, api, files, SPREAD_MS) : 0;
+
+	client_close(&client);
+	if (!err)
+		err = files_from_json(files, &source, &given, reason);
+	if (!err && strcmp(files_digest(&given, digest), v->digest) != 0)
+		err = -EINVAL;
+	core_lock(core);
+	struct store *store = intent_store(core->intent);
+
+	if (!err)
+		err = store ? store_stage_version(store, v, &given) : -EROFS;
+	core_unlock(core);
+	files_fini(&given);
 	return err;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Fetching the files of a version that shared intent has in force from a node that has them.
+ * The files of versions of shared intent: given to other nodes before a version is decided, and fetched from them where
+ * they are not here.
  *
- * Implemented in mgmt/api/shared_files.c; called by one thread, not under the lock.
+ * Implemented in mgmt/api/shared_files.c. Not under the lock, unless a function says so.
  */
 #ifndef WEIR_MGMT_API_SHARED_FILES_H
 #define WEIR_MGMT_API_SHARED_FILES_H
@@ -18,5 +19,17 @@
  */
 MUST_CHECK int shared_files_fetch(struct core *core, struct peer_client *client,
                                   const struct version *v);
+/**
+ * Give the files of @p v, which are staged here, to up to four other nodes, those of other sites first, before the version
+ * is decided: so it outlives this node and this site. It takes 3 s at most. Under the lock, which is given up meanwhile.
+ * @return the names of those that have them, given
+ */
+json_t *shared_files_spread(struct core *core, const struct version *v);
+/**
+ * Node @p node gives files of a version that is not decided yet: stage them. Large ones are fetched from it.
+ * @return 0; -EINVAL: they are not its files; -errno
+ */
+MUST_CHECK int shared_files_stage(struct core *core, const char *node, const struct version *v,
+                                  const json_t *files);
 
 #endif

@@ -418,13 +418,17 @@ static bool write_and_wait(struct core *core, const struct shared_change *c,
 	return is_done;
 }
 
-bool shared_run_write(struct core *core, struct intent_changed *changed, struct http_reply *reply)
+bool shared_run_write(struct core *core, struct intent_changed *changed, json_t **files_at,
+                      struct http_reply *reply)
 {
+	if (changed->staged)
+		*files_at = shared_files_spread(core, &changed->version);
 	if (!write_and_wait(core, changed->shared, reply))
 		return false;
 	const struct version *head = intent_head(core->intent);
 
-	if (head) /* another may have followed already, or what was open has ended */
+	/* with its deadline; where it went back, the one that is in force again. Another may have followed already. */
+	if (head && (!changed->staged || head->number == changed->version.number))
 		changed->version = *head;
 	return true;
 }

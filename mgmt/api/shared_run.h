@@ -31,9 +31,10 @@ void shared_run_state(const struct core *core);
 
 /**
  * Write the change of @p changed, and wait until it is in force here. Under the lock, which is given up meanwhile.
+ * @param files_at  out: the names of the other nodes that have its files, given; NULL: it has none
  * @return whether it was written: changed->version is the one in force; else @p reply says why not, or that it is not known
  */
-bool shared_run_write(struct core *core, struct intent_changed *changed,
+bool shared_run_write(struct core *core, struct intent_changed *changed, json_t **files_at,
                       struct http_reply *reply) MUST_CHECK;
 /**
  * Confirm version @p number as @p author. Under the lock, which is given up meanwhile.

@@ -329,6 +329,7 @@ static int stage_version(struct intent *in, const struct intent_change *change, 
 
 	if (err || returns)
 		return err;
+	out->staged = true;
 	store_for(in->store, NULL); /* of the request nothing is carried out yet */
 	return intent_stored(in, store_stage_version(in->store, &out->version, files), now_ms)
 	               ? -EROFS

@@ -173,6 +173,7 @@ struct intent_changed {
 	struct change_times times;
 	/** of shared intent: the version comes into force where this is decided; NULL: it is in force */
 	struct shared_change *shared;
+	bool staged; /**< with it: its files are kept here (store_staged_files()) until it is decided */
 };
 
 /**

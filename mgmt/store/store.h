@@ -29,7 +29,7 @@
 #define STORE_VERSIONS_MAX     1000u   /**< versions that are kept */
 #define STORE_FILES_MAX        200000u /**< files of all versions: beyond, the oldest go */
 #define STORE_VERSIONS_MIN     10u     /**< versions that stay whatever their files */
-#define STORE_STAGED_MAX       8u /**< versions of which it is not decided whether there will be one */
+#define STORE_STAGED_MAX       64u /**< versions of which it is not decided whether there will be one */
 #define STORE_EVENTS_MAX       10000u /**< events that are kept */
 #define STORE_REPLIES_MAX      1024u  /**< answers that are remembered for a day */
 #define STORE_LOST_MAX         100u   /**< versions that lost, as a record for operators */

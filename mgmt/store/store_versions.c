@@ -193,13 +193,14 @@ static int forget_staged(sqlite3 *db, const char *digest)
 	return err ? err : sql_run(db, "DELETE FROM version_files WHERE number=?", "i", number);
 }
 
-/* Those of which nobody ever heard again go together. */
-static int forget_many_staged(sqlite3 *db)
+/* Of those of which nobody heard again the oldest go, so that there is room for @p number. */
+static int forget_old_staged(sqlite3 *db, int64_t number)
 {
 	int err = sql_run(db,
-	                  "DELETE FROM versions WHERE number<0 AND"
-	                  " (SELECT count(*) FROM versions WHERE number<0)>=?",
-	                  "i", (int64_t)STORE_STAGED_MAX);
+	                  "DELETE FROM versions WHERE number<0 AND number NOT IN"
+	                  " (SELECT number FROM versions WHERE number<0 AND number<>?1"
+	                  " ORDER BY json_extract(text, '$.time_ms') DESC LIMIT ?2)",
+	                  "ii", number, (int64_t)STORE_STAGED_MAX - 1);
 
 	return err ? err
 	           : sql_run(db,
@@ -214,7 +215,7 @@ int store_stage_version(struct store *s, const struct version *v, const struct f
 	int err = sql_begin(s->db);
 
 	if (!err)
-		err = forget_many_staged(s->db);
+		err = forget_old_staged(s->db, number);
 	if (!err)
 		err = write_version(s->db, number, v);
 	if (!err)

@@ -102,6 +102,7 @@ class Fleet(unittest.TestCase):
             number = answer.json["version"]["number"]
             self.assertEqual(answer.json["version"]["state"], "in_force", answer.raw)
             self.assertEqual(head(node)[0], number)
+            self.assertEqual(sorted(answer.json["files_at"]), sorted(n.name for n in self.nodes if n is not node))
             self.wait_equal("all follow", number)
 
     def test_b_of_those_that_apply_at_once_one_wins(self) -> None:
@@ -161,6 +162,20 @@ class Fleet(unittest.TestCase):
         self.assertEqual(back.status, 201, back.raw)
         self.assertEqual(back.json["version"]["number"], before[0])
         self.wait_equal("all are back", before[0])
+
+    def test_e2_who_made_a_version_is_gone(self) -> None:
+        """It dies, with its disk, when it has answered: the others have the files."""
+        for _ in range(3):
+            node = self.nodes[2]
+            answer = self.apply(node)
+            node.stop(signal.SIGKILL)
+            self.assertEqual(answer.status, 201, answer.raw)
+            shutil.rmtree(node.state)
+            os.mkdir(node.state)
+            number = answer.json["version"]["number"]
+            wait_for("the others have it", lambda: all(head(n)[0] == number for n in self.nodes[:2]), 10)
+            node.start()
+            self.wait_equal("it has it again", number)
 
     def test_f_without_the_store_all_goes_on(self) -> None:
         before = self.wait_equal("at rest")

@@ -154,6 +154,50 @@ static void only_the_last_thousand_versions_are_kept(void **state)
 	store_close(s);
 }
 
+/* Files of versions that nobody has decided: none of them is a version, and the oldest go. */
+static void what_is_staged_is_no_version(void **state)
+{
+	struct store *s = open_in(*state);
+	struct version v = { .number = 7, .author = "jw", .digest = DIGEST_A }, list[4];
+	char digests[STORE_STAGED_MAX + 2][DIGEST_TEXT_MAX];
+	struct files files = { 0 };
+
+	for (size_t i = 0; i < STORE_STAGED_MAX + 2; i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "%zu", i);
+		assert_int_equal(files_add(&files, "weir.conf", text, strlen(text)), 0);
+		files_digest(&files, digests[i]);
+		memcpy(v.digest, digests[i], sizeof(v.digest));
+		v.time_ms = NOW_MS + (int64_t)i;
+		assert_int_equal(store_stage_version(s, &v, &files), 0);
+		assert_int_equal(store_stage_version(s, &v, &files), 0); /* again: one */
+		files_fini(&files);
+	}
+	store_close(s);
+	s = open_in(*state);
+	assert_int_equal(store_versions(s, 0, list, 4), 0);
+	for (size_t i = 0; i < STORE_STAGED_MAX + 2; i++) {
+		assert_int_equal(store_staged_files(s, digests[i], &files), i < 2 ? -ENOENT : 0);
+		files_fini(&files);
+	}
+	/* those of a version that is put are its own, and no others' */
+	assert_int_equal(store_staged_files(s, v.digest, &files), 0);
+	assert_int_equal(store_put_version(s, &v, &files), 0);
+	files_fini(&files);
+	assert_int_equal(store_staged_files(s, v.digest, &files), -ENOENT);
+	assert_int_equal(store_staged_files(s, digests[STORE_STAGED_MAX], &files), 0);
+	files_fini(&files);
+	assert_int_equal(store_files(s, 7, &files), 0);
+	files_fini(&files);
+	assert_int_equal(store_versions(s, 0, list, 4), 1);
+	/* one whose digest begins alike is another */
+	memcpy(v.digest, digests[STORE_STAGED_MAX], sizeof(v.digest));
+	v.digest[DIGEST_TEXT_MAX - 2] ^= 1;
+	assert_int_equal(store_staged_files(s, v.digest, &files), -ENOENT);
+	store_close(s);
+}
+
 static void a_file_that_is_no_store_is_called_corrupt_and_can_be_put_aside(void **state)
 {
 	const struct fixture *f = *state;
@@ -434,6 +478,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		        a_file_that_is_no_store_is_called_corrupt_and_can_be_put_aside, setup,
 		        teardown),
+		cmocka_unit_test_setup_teardown(what_is_staged_is_no_version, setup, teardown),
 		cmocka_unit_test_setup_teardown(events_are_numbered_without_gaps_and_the_oldest_go,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_version_that_another_replaces_stays_visible,

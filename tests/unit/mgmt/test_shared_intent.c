@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A node's part in shared intent: what is staged, what comes into force when it is decided, what a restart keeps. The
+ * store that decides is a list here; whole nodes with a real one are the lab's (tests/lab/lab_fleet.py).
+ */
+#include "fixture.h"
+
+#include <inttypes.h>
+
+#include "mgmt/store/join.h"
+#include "mgmt/store/shared_intent.h"
+
+#define EVENTS 64
+
+/* What was decided, in order. */
+struct decided {
+	struct shared_record events[EVENTS];
+	size_t n;
+	int64_t revision;
+};
+
+struct node {
+	struct fixture f;
+	const char *name;
+	struct intent *in;
+	size_t followed;
+};
+
+static struct decided store;
+static struct pending_clock begin;
+
+static void open_node(struct node *n)
+{
+	struct intent_options options = {
+		.conf_dir = n->f.conf, .state_dir = n->f.state, .node = n->name, .shares = true
+	};
+
+	assert_int_equal(intent_open(&options, NOW_MS, &n->in), 0);
+}
+
+static void make_node(struct node *n, const char *name)
+{
+	*n = (struct node){ .name = name };
+	fixture_make(&n->f);
+	open_node(n);
+}
+
+static void remove_node(struct node *n)
+{
+	intent_close(n->in);
+	fixture_remove(&n->f);
+}
+
+static int setup(void **state)
+{
+	(void)state;
+	store = (struct decided){ 0 };
+	pending_clock_read(&begin);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	shared_free_texts(store.events, store.n);
+	return 0;
+}
+
+/* All that was decided comes to the node, after @p ms of its boot clock. @return the version whose files lack; 0: none */
+static uint64_t follow(struct node *n, int64_t ms)
+{
+	struct pending_clock clock = begin;
+
+	while (n->followed < store.n) {
+		size_t end = n->followed;
+		int64_t revision = store.events[end].revision;
+
+		while (end < store.n && store.events[end].revision == revision)
+			end++;
+		assert_int_equal(shared_intent_receive(n->in, revision, &store.events[n->followed],
+		                                       end - n->followed, &clock),
+		                 0);
+		assert_int_equal(shared_intent_receive(n->in, revision, &store.events[n->followed],
+		                                       end - n->followed, &clock),
+		                 -ESTALE);
+		n->followed = end;
+	}
+	clock.now_ms += ms;
+	const struct version *missing = shared_intent_follow(n->in, &clock, NOW_MS + ms);
+
+	return missing ? missing->number : 0;
+}
+
+/* What the store does of a change that rests on what is there. */
+static void decide_change(const struct shared_change *c)
+{
+	store.revision++;
+	for (size_t i = 0; i < c->n_puts; i++) {
+		struct shared_record *r = &store.events[store.n++];
+
+		assert_true(store.n < EVENTS);
+		*r = c->puts[i];
+		r->text = r->text ? strdup(r->text) : NULL;
+		r->revision = store.revision;
+	}
+}
+
+/* Apply the configuration with one weight. @return as intent_change(); @p decides: the store takes it */
+static int apply_weight(struct node *n, const char *weight, int64_t within_ms,
+                        enum intent_pending pending, bool decides, struct version *out)
+{
+	struct files files = fixture_files("address = \"10.1.1.11\"; weight = 100", weight);
+	struct intent_change change = { .files = &files,
+		                        .author = "ann",
+		                        .reason = "a test",
+		                        .confirm_within_ms = within_ms,
+		                        .pending = pending };
+	struct intent_changed changed = { 0 };
+	int err = intent_change(n->in, &change, NOW_MS, &changed);
+
+	if (!err && decides)
+		decide_change(changed.shared);
+	if (out)
+		*out = changed.version;
+	intent_changed_fini(&changed);
+	files_fini(&files);
+	return err;
+}
+
+#define W1 "address = \"10.1.1.11\"; weight = 1"
+#define W2 "address = \"10.1.1.11\"; weight = 2"
+#define W3 "address = \"10.1.1.11\"; weight = 3"
+
+static uint64_t in_force(const struct node *n)
+{
+	const struct model *m = intent_model(n->in);
+
+	assert_int_equal(m->meta.version, intent_head(n->in)->number);
+	assert_string_equal(m->meta.digest, intent_head(n->in)->digest);
+	return intent_head(n->in)->number;
+}
+
+static void decide_version(struct node *n, uint64_t number, enum chain_mark mark)
+{
+	struct shared_change c;
+
+	assert_int_equal(shared_intent_decide(n->in, number, mark, "ann", "", NOW_MS, &c), 0);
+	decide_change(&c);
+	shared_change_fini(&c);
+}
+
+static void a_version_is_in_force_once_it_is_decided(void **state)
+{
+	struct version made, first;
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_true(join_is_provisional(intent_head(a.in))); /* its own file, at this node alone */
+	assert_int_equal(follow(&a, 0), 0);
+	assert_true(join_is_provisional(intent_head(a.in)));
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, &first), 0);
+	assert_int_equal(first.number, 1);
+	assert_true(join_is_provisional(intent_head(a.in)));
+	assert_int_equal(follow(&a, 0), 0);
+	assert_int_equal(in_force(&a), 1);
+	assert_string_equal(intent_head(a.in)->digest, first.digest);
+	assert_string_equal(intent_head(a.in)->author, "ann");
+	assert_false(join_is_provisional(intent_head(a.in)));
+	/* one that is refused is nothing, now and after a restart */
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(apply_weight(&a, W2, 0, INTENT_PENDING_REFUSE, false, &made), 0);
+		assert_int_equal(made.number, 2);
+		assert_int_equal(follow(&a, 0), 0);
+		assert_int_equal(in_force(&a), 1);
+		intent_close(a.in);
+		open_node(&a);
+		assert_int_equal(in_force(&a), 1);
+		assert_string_equal(intent_head(a.in)->digest, first.digest);
+	}
+	assert_int_equal(apply_weight(&a, W2, 0, INTENT_PENDING_REFUSE, true, &made), 0);
+	intent_close(a.in); /* it dies before it hears of that */
+	open_node(&a);
+	assert_int_equal(in_force(&a), 1);
+	assert_int_equal(follow(&a, 0), 0);
+	assert_int_equal(in_force(&a), 2);
+	assert_string_equal(intent_head(a.in)->digest, made.digest);
+	remove_node(&a);
+}
+
+static void the_own_file_is_told_to_the_store_as_any(void **state)
+{
+	struct intent_changed changed = { 0 };
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	struct files files = fixture_files("", "");
+	struct intent_change change = { .files = &files, .author = "ann", .reason = "the same" };
+
+	assert_int_equal(intent_change(a.in, &change, NOW_MS, &changed), 0);
+	assert_true(changed.changed);
+	assert_non_null(changed.shared);
+	decide_change(changed.shared);
+	intent_changed_fini(&changed);
+	assert_int_equal(follow(&a, 0), 0);
+	assert_string_equal(intent_head(a.in)->author, "ann");
+	/* and is in force then: nothing changes */
+	assert_int_equal(intent_change(a.in, &change, NOW_MS, &changed), 0);
+	assert_false(changed.changed);
+	assert_null(changed.shared);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+	remove_node(&a);
+}
+
+static void files_that_lack_leave_what_was_in_force(void **state)
+{
+	struct files files = { 0 };
+	struct version made;
+	struct node a, b;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	make_node(&b, "fra-1");
+	for (uint64_t number = 1; number <= 2; number++) {
+		assert_int_equal(apply_weight(&a, number == 1 ? W1 : W2, 0, INTENT_PENDING_REFUSE,
+		                              true, &made),
+		                 0);
+		assert_int_equal(follow(&a, 0), 0);
+		assert_int_equal(follow(&b, 0), number);
+		if (number == 1)
+			assert_true(join_is_provisional(intent_head(b.in)));
+		else
+			assert_int_equal(in_force(&b), 1);
+		struct files other = fixture_files("", "");
+
+		assert_int_equal(shared_intent_give_files(b.in, &made, &other, NOW_MS), -EINVAL);
+		files_fini(&other);
+		assert_int_equal(follow(&b, 0), number);
+		assert_int_equal(intent_version(a.in, number, &made, &files), 0);
+		assert_int_equal(shared_intent_give_files(b.in, &made, &files, NOW_MS), 0);
+		files_fini(&files);
+		assert_int_equal(follow(&b, 0), 0);
+		assert_int_equal(in_force(&b), number);
+	}
+	remove_node(&a);
+	remove_node(&b);
+}
+
+static void what_nobody_confirms_goes_back_and_forth(void **state)
+{
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow(&a, 0);
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow(&a, 0);
+	assert_int_equal(in_force(&a), 2);
+	assert_int_equal(intent_head(a.in)->confirm_by_ms, NOW_MS + 60000);
+	assert_int_equal(intent_head(a.in)->confirm_left_ms, 60000);
+	assert_int_equal(apply_weight(&a, W3, 0, INTENT_PENDING_REFUSE, false, NULL), -EBUSY);
+	/* over a restart the deadline stays */
+	intent_close(a.in);
+	open_node(&a);
+	(void)follow(&a, 59999);
+	assert_int_equal(in_force(&a), 2);
+	assert_in_range(intent_head(a.in)->confirm_left_ms, 1, 1000);
+	/* nobody answers: it ends here alone */
+	(void)follow(&a, 60000 + CHAIN_ANSWER_MS + 1000);
+	assert_int_equal(in_force(&a), 1);
+	assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
+	/* somebody had confirmed it */
+	decide_version(&a, 1 + 1, CHAIN_ENDED); /* as this node wants it: it is refused */
+	shared_free_texts(&store.events[store.n - 1], 1);
+	store.n--;
+	struct shared_record *r = &store.events[store.n++];
+
+	*r = (struct shared_record){ .name = "mark/2", .revision = ++store.revision };
+	r->text = strdup("{\"mark\":\"confirmed\",\"author\":\"bob\"}");
+	(void)follow(&a, 70000);
+	assert_int_equal(in_force(&a), 2);
+	assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
+	remove_node(&a);
+}
+
+static void a_person_confirms_joins_or_goes_back(void **state)
+{
+	struct version back;
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow(&a, 0);
+	for (uint64_t number = 2; number < 8; number += 3) {
+		assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+		(void)follow(&a, 0);
+		assert_int_equal(in_force(&a), number);
+		/* to what was in force before: no version, the open one ends */
+		assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, &back), 0);
+		assert_int_equal(back.number, number - 1);
+		(void)follow(&a, 0);
+		assert_int_equal(in_force(&a), number - 1);
+		assert_int_equal(apply_weight(&a, W3, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+		(void)follow(&a, 0);
+		decide_version(&a, number + 1, CHAIN_CONFIRMED);
+		(void)follow(&a, 0);
+		assert_int_equal(in_force(&a), number + 1);
+		assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
+		/* for the next time the first weight again */
+		assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+		(void)follow(&a, 0);
+		assert_int_equal(in_force(&a), number + 2);
+	}
+	remove_node(&a);
+}
+
+static void a_list_is_all_there_is(void **state)
+{
+	struct node a, b;
+	struct files files = { 0 };
+	struct version made;
+	struct shared_record list[EVENTS];
+	size_t n = 0;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow(&a, 0);
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow(&a, 0);
+	make_node(&b, "fra-1");
+	for (size_t i = 0; i < store.n; i++) { /* of each record the newest */
+		size_t later = i + 1;
+
+		while (later < store.n &&
+		       strcmp(store.events[later].name, store.events[i].name) != 0)
+			later++;
+		if (later == store.n)
+			list[n++] = store.events[i];
+	}
+	assert_int_equal(shared_intent_list(b.in, store.revision, list, n, &begin), 0);
+	b.followed = store.n;
+	assert_int_equal(intent_version(a.in, 2, &made, &files), 0);
+	assert_int_equal(shared_intent_give_files(b.in, &made, &files, NOW_MS), 0);
+	files_fini(&files);
+	assert_int_equal(intent_version(a.in, 1, &made, &files), 0);
+	assert_int_equal(shared_intent_give_files(b.in, &made, &files, NOW_MS), 0);
+	files_fini(&files);
+	(void)follow(&b, 0);
+	assert_int_equal(in_force(&b), 2);
+	/* it came later: it has no deadline of that version, and shows the one of who made it */
+	assert_int_equal(intent_head(b.in)->confirm_left_ms, 0);
+	assert_int_equal(intent_head(b.in)->confirm_by_ms, intent_head(b.in)->time_ms + 60000);
+	(void)follow(&b, 3600000);
+	assert_int_equal(in_force(&b), 2);
+	decide_version(&a, 2, CHAIN_ENDED);
+	(void)follow(&b, 3600000);
+	assert_int_equal(in_force(&b), 1);
+	remove_node(&a);
+	remove_node(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_version_is_in_force_once_it_is_decided, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(the_own_file_is_told_to_the_store_as_any, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(files_that_lack_leave_what_was_in_force, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(what_nobody_confirms_goes_back_and_forth, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_person_confirms_joins_or_goes_back, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_list_is_all_there_is, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
