@@ -263,7 +263,9 @@ static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 	}
 	if (by) {
 		complete = false;
-		add_replacing_version(node, by, by->undoes == w->number);
+		add_replacing_version(node, by,
+		                      by->undoes == w->number ||
+		                              (core->shared && by->number < w->number));
 	}
 	w->complete = complete;
 	w->pending = !complete && !gone &&

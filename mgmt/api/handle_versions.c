@@ -10,6 +10,7 @@
 
 #include "mgmt/api/handle.h"
 #include "mgmt/api/to_json.h"
+#include "mgmt/store/shared_intent.h"
 
 /* Versions that gave way to others: their numbers belong to those now. */
 static json_t *lost_versions_to_json(struct store *store, uint64_t limit)
@@ -29,6 +30,19 @@ static json_t *lost_versions_to_json(struct store *store, uint64_t limit)
 	}
 	free(lost);
 	return list;
+}
+
+/* Of shared intent: one that was not confirmed, or was taken back, is in force no more and never again. */
+static const char *find_ended(const struct core *core, const struct version *v,
+                              const struct version *head)
+{
+	const struct version_history *h = shared_intent_history(core->intent);
+	enum chain_mark mark;
+
+	return h && head && head->number != v->number && history_version(h, v->number, &mark) &&
+	                       mark == CHAIN_ENDED
+	               ? "ended"
+	               : NULL;
 }
 
 void handle_versions(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -51,8 +65,14 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 	} else {
 		json_t *items = json_array();
 
-		for (int i = 0; i < n; i++)
-			json_array_append_new(items, version_to_json(&list[i], head));
+		for (int i = 0; i < n; i++) {
+			json_t *item = version_to_json(&list[i], head);
+			const char *state = find_ended(core, &list[i], head);
+
+			if (state)
+				json_object_set_new(item, "state", json_string(state));
+			json_array_append_new(items, item);
+		}
 		reply->json = json_pack("{s:o, s:o, s:o}", "items", items, "head",
 		                        head ? json_integer((json_int_t)head->number) : json_null(),
 		                        "lost", lost_versions_to_json(store, limit));

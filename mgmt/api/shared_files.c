@@ -100,9 +100,9 @@ static size_t list_spread_targets(const struct core *core, struct spread_target 
 	for (int round = 0; m && round < 2; round++)
 		for (size_t i = 0; i < m->n_nodes && n < SPREAD_MAX; i++) {
 			const struct model_node *node = &m->nodes[i];
-			bool is_near = m->self && node->site == m->self->site;
+			bool has_own_site = m->self && node->site == m->self->site;
 
-			if (node == m->self || is_near != (round == 1) || !*node->api ||
+			if (node == m->self || has_own_site != (round == 1) || !*node->api ||
 			    strlen(node->api) >= sizeof(out[n].api))
 				continue;
 			strcpy(out[n].api, node->api);

@@ -194,14 +194,12 @@ static int write_change(struct shared_run *r, const struct shared_change *c,
 	return err;
 }
 
-/* End a version whose deadline has passed. Under the core's lock, which is given up meanwhile. @return false: try later */
-static bool end_version(struct shared_run *r, uint64_t number)
+/* End a version. Under the core's lock, which is given up meanwhile. @return false: try later */
+static bool end_version(struct shared_run *r, uint64_t number, const char *text)
 {
-	char reason[ETCD_REASON_MAX], text[VERSION_REASON_MAX];
+	char reason[ETCD_REASON_MAX];
 	struct shared_change c;
 	struct shared_answer a;
-
-	snprintf(text, sizeof(text), "version %" PRIu64 " was not confirmed in time", number);
 	int err = shared_intent_decide(r->core->intent, number, CHAIN_ENDED, "weir", text,
 	                               clock_believed_ms(), &c);
 
@@ -216,8 +214,8 @@ static bool end_version(struct shared_run *r, uint64_t number)
 	return is_done;
 }
 
-/* What follows from the records now. Under the core's lock. @return the version that is overdue; 0: none */
-static uint64_t look_at_records(struct shared_run *r)
+/* What follows from the records now. Under the core's lock. @return the version that is to be ended; 0: none */
+static uint64_t look_at_records(struct shared_run *r, const char **reason)
 {
 	struct core *core = r->core;
 	uint64_t document = intent_document(core->intent);
@@ -232,7 +230,7 @@ static uint64_t look_at_records(struct shared_run *r)
 		inforce_judge(core);
 		core_changed(core);
 	}
-	return history_overdue(shared_intent_history(core->intent), clock.now_ms);
+	return shared_intent_to_end(core->intent, &clock, reason);
 }
 
 static void *run_keeper(void *arg)
@@ -245,10 +243,11 @@ static void *run_keeper(void *arg)
 	client_open(&client, core->dirs.conf);
 	core_lock(core);
 	while (!core->stopping) {
-		uint64_t now_ms = clock_mono_ms(), overdue = look_at_records(r);
+		const char *reason;
+		uint64_t now_ms = clock_mono_ms(), number = look_at_records(r, &reason);
 		struct version missing = r->missing;
 
-		if (overdue && now_ms >= end_ms && !end_version(r, overdue))
+		if (number && now_ms >= end_ms && !end_version(r, number, reason))
 			end_ms = clock_mono_ms() + AGAIN_MS;
 		if (missing.number && now_ms >= fetch_ms) {
 			core_unlock(core);
@@ -370,12 +369,13 @@ void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply
 static void await_revision(struct shared_run *r, int64_t revision)
 {
 	uint64_t until_ms = clock_mono_ms() + ARRIVED_MS;
+	const char *reason;
 	int64_t here;
 
 	while (shared_intent_revision(r->core->intent, &here) || here < revision)
 		if (!core_wait(r->core, until_ms))
 			return;
-	(void)look_at_records(r);
+	(void)look_at_records(r, &reason);
 }
 
 /* Say why a change was not made, or that it is not known. */

@@ -250,7 +250,7 @@ int intent_confirm(struct intent *in, uint64_t number, const char *author, int64
  */
 void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
 /**
- * Roll the unconfirmed head back now. @return 0, -EALREADY (it is not unconfirmed) or as
+ * Roll the unconfirmed head back now; where the store decides, ask for that. @return 0, -EALREADY (it is not unconfirmed) or as
  * intent_change()
  */
 MUST_CHECK int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms);

@@ -101,6 +101,8 @@ struct intent {
 
 	/* of shared intent; NULL: this node's versions are its own */
 	struct version_history *history;
+	uint64_t to_end; /* the version of it that is refused, and is to be ended; 0: none */
+	char end_reason[VERSION_REASON_MAX];
 
 	struct pending pending; /* the head's deadline, while it is unconfirmed */
 	/* number of a head that no client knows of yet (mgmt/store/yield.h); 0: none */

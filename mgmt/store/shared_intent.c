@@ -147,6 +147,20 @@ int shared_intent_list(struct intent *in, int64_t revision, const struct shared_
 	return receive_all(in, list, n, clock);
 }
 
+uint64_t shared_intent_to_end(const struct intent *in, const struct pending_clock *clock,
+                              const char **reason)
+{
+	uint64_t overdue = history_overdue(in->history, clock->now_ms);
+	enum chain_mark mark;
+	const struct version *refused = history_version(in->history, in->to_end, &mark);
+
+	*reason = overdue ? "it was not confirmed in time" : in->end_reason;
+	if (overdue)
+		return overdue;
+	return refused && refused->confirm_within_ms && mark == CHAIN_UNMARKED ? refused->number
+	                                                                       : 0;
+}
+
 static void fill_mark(const struct intent *in, enum chain_mark mark, const char *author,
                       const char *reason, int64_t now_ms, struct history_mark *out)
 {

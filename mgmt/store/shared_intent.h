@@ -47,6 +47,12 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 MUST_CHECK int shared_intent_give_files(struct intent *in, const struct version *v,
                                         const struct files *files, int64_t now_ms);
 
+/**
+ * The version that this node is to end now: refused here, or its deadline has passed; 0: none.
+ * @param reason  out: why; valid until a change
+ */
+uint64_t shared_intent_to_end(const struct intent *in, const struct pending_clock *clock,
+                              const char **reason);
 /** Confirm version @p number, or end it, as @p author. @return as history_decide(); @p c is to be decided, and ended */
 MUST_CHECK int shared_intent_decide(struct intent *in, uint64_t number, enum chain_mark mark,
                                     const char *author, const char *reason, int64_t now_ms,

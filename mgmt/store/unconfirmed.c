@@ -118,7 +118,13 @@ int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t 
 {
 	const struct version *head = intent_head(in);
 
-	return head && head->confirm_by_ms ? roll_back(in, reason, now_ms) : -EALREADY;
+	if (!head || !head->confirm_by_ms)
+		return -EALREADY;
+	if (!in->history)
+		return roll_back(in, reason, now_ms);
+	in->to_end = head->number; /* the store decides: shared_intent_to_end() */
+	snprintf(in->end_reason, sizeof(in->end_reason), "%s", reason);
+	return 0;
 }
 
 void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)

@@ -13,7 +13,7 @@
 #define EVENTS 64
 
 /* What was decided, in order. */
-struct decided {
+struct decided_changes {
 	struct shared_record events[EVENTS];
 	size_t n;
 	int64_t revision;
@@ -26,7 +26,7 @@ struct node {
 	size_t followed;
 };
 
-static struct decided store;
+static struct decided_changes store;
 static struct pending_clock begin;
 
 static void open_node(struct node *n)
@@ -54,7 +54,7 @@ static void remove_node(struct node *n)
 static int setup(void **state)
 {
 	(void)state;
-	store = (struct decided){ 0 };
+	store = (struct decided_changes){ 0 };
 	pending_clock_read(&begin);
 	return 0;
 }
@@ -67,7 +67,7 @@ static int teardown(void **state)
 }
 
 /* All that was decided comes to the node, after @p ms of its boot clock. @return the version whose files lack; 0: none */
-static uint64_t follow(struct node *n, int64_t ms)
+static uint64_t follow_store(struct node *n, int64_t ms)
 {
 	struct pending_clock clock = begin;
 
@@ -157,12 +157,12 @@ static void a_version_is_in_force_once_it_is_decided(void **state)
 	(void)state;
 	make_node(&a, "ams-1");
 	assert_true(join_is_provisional(intent_head(a.in))); /* its own file, at this node alone */
-	assert_int_equal(follow(&a, 0), 0);
+	assert_int_equal(follow_store(&a, 0), 0);
 	assert_true(join_is_provisional(intent_head(a.in)));
 	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, &first), 0);
 	assert_int_equal(first.number, 1);
 	assert_true(join_is_provisional(intent_head(a.in)));
-	assert_int_equal(follow(&a, 0), 0);
+	assert_int_equal(follow_store(&a, 0), 0);
 	assert_int_equal(in_force(&a), 1);
 	assert_string_equal(intent_head(a.in)->digest, first.digest);
 	assert_string_equal(intent_head(a.in)->author, "ann");
@@ -171,7 +171,7 @@ static void a_version_is_in_force_once_it_is_decided(void **state)
 	for (int i = 0; i < 2; i++) {
 		assert_int_equal(apply_weight(&a, W2, 0, INTENT_PENDING_REFUSE, false, &made), 0);
 		assert_int_equal(made.number, 2);
-		assert_int_equal(follow(&a, 0), 0);
+		assert_int_equal(follow_store(&a, 0), 0);
 		assert_int_equal(in_force(&a), 1);
 		intent_close(a.in);
 		open_node(&a);
@@ -182,7 +182,7 @@ static void a_version_is_in_force_once_it_is_decided(void **state)
 	intent_close(a.in); /* it dies before it hears of that */
 	open_node(&a);
 	assert_int_equal(in_force(&a), 1);
-	assert_int_equal(follow(&a, 0), 0);
+	assert_int_equal(follow_store(&a, 0), 0);
 	assert_int_equal(in_force(&a), 2);
 	assert_string_equal(intent_head(a.in)->digest, made.digest);
 	remove_node(&a);
@@ -203,7 +203,7 @@ static void the_own_file_is_told_to_the_store_as_any(void **state)
 	assert_non_null(changed.shared);
 	decide_change(changed.shared);
 	intent_changed_fini(&changed);
-	assert_int_equal(follow(&a, 0), 0);
+	assert_int_equal(follow_store(&a, 0), 0);
 	assert_string_equal(intent_head(a.in)->author, "ann");
 	/* and is in force then: nothing changes */
 	assert_int_equal(intent_change(a.in, &change, NOW_MS, &changed), 0);
@@ -227,8 +227,8 @@ static void files_that_lack_leave_what_was_in_force(void **state)
 		assert_int_equal(apply_weight(&a, number == 1 ? W1 : W2, 0, INTENT_PENDING_REFUSE,
 		                              true, &made),
 		                 0);
-		assert_int_equal(follow(&a, 0), 0);
-		assert_int_equal(follow(&b, 0), number);
+		assert_int_equal(follow_store(&a, 0), 0);
+		assert_int_equal(follow_store(&b, 0), number);
 		if (number == 1)
 			assert_true(join_is_provisional(intent_head(b.in)));
 		else
@@ -237,11 +237,11 @@ static void files_that_lack_leave_what_was_in_force(void **state)
 
 		assert_int_equal(shared_intent_give_files(b.in, &made, &other, NOW_MS), -EINVAL);
 		files_fini(&other);
-		assert_int_equal(follow(&b, 0), number);
+		assert_int_equal(follow_store(&b, 0), number);
 		assert_int_equal(intent_version(a.in, number, &made, &files), 0);
 		assert_int_equal(shared_intent_give_files(b.in, &made, &files, NOW_MS), 0);
 		files_fini(&files);
-		assert_int_equal(follow(&b, 0), 0);
+		assert_int_equal(follow_store(&b, 0), 0);
 		assert_int_equal(in_force(&b), number);
 	}
 	remove_node(&a);
@@ -255,9 +255,9 @@ static void what_nobody_confirms_goes_back_and_forth(void **state)
 	(void)state;
 	make_node(&a, "ams-1");
 	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
-	(void)follow(&a, 0);
+	(void)follow_store(&a, 0);
 	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
-	(void)follow(&a, 0);
+	(void)follow_store(&a, 0);
 	assert_int_equal(in_force(&a), 2);
 	assert_int_equal(intent_head(a.in)->confirm_by_ms, NOW_MS + 60000);
 	assert_int_equal(intent_head(a.in)->confirm_left_ms, 60000);
@@ -265,11 +265,11 @@ static void what_nobody_confirms_goes_back_and_forth(void **state)
 	/* over a restart the deadline stays */
 	intent_close(a.in);
 	open_node(&a);
-	(void)follow(&a, 59999);
+	(void)follow_store(&a, 59999);
 	assert_int_equal(in_force(&a), 2);
 	assert_in_range(intent_head(a.in)->confirm_left_ms, 1, 1000);
 	/* nobody answers: it ends here alone */
-	(void)follow(&a, 60000 + CHAIN_ANSWER_MS + 1000);
+	(void)follow_store(&a, 60000 + CHAIN_ANSWER_MS + 1000);
 	assert_int_equal(in_force(&a), 1);
 	assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
 	/* somebody had confirmed it */
@@ -280,7 +280,7 @@ static void what_nobody_confirms_goes_back_and_forth(void **state)
 
 	*r = (struct shared_record){ .name = "mark/2", .revision = ++store.revision };
 	r->text = strdup("{\"mark\":\"confirmed\",\"author\":\"bob\"}");
-	(void)follow(&a, 70000);
+	(void)follow_store(&a, 70000);
 	assert_int_equal(in_force(&a), 2);
 	assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
 	remove_node(&a);
@@ -294,27 +294,61 @@ static void a_person_confirms_joins_or_goes_back(void **state)
 	(void)state;
 	make_node(&a, "ams-1");
 	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
-	(void)follow(&a, 0);
+	(void)follow_store(&a, 0);
 	for (uint64_t number = 2; number < 8; number += 3) {
 		assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
-		(void)follow(&a, 0);
+		(void)follow_store(&a, 0);
 		assert_int_equal(in_force(&a), number);
 		/* to what was in force before: no version, the open one ends */
 		assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, &back), 0);
 		assert_int_equal(back.number, number - 1);
-		(void)follow(&a, 0);
+		(void)follow_store(&a, 0);
 		assert_int_equal(in_force(&a), number - 1);
 		assert_int_equal(apply_weight(&a, W3, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
-		(void)follow(&a, 0);
+		(void)follow_store(&a, 0);
 		decide_version(&a, number + 1, CHAIN_CONFIRMED);
-		(void)follow(&a, 0);
+		(void)follow_store(&a, 0);
 		assert_int_equal(in_force(&a), number + 1);
 		assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
 		/* for the next time the first weight again */
 		assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
-		(void)follow(&a, 0);
+		(void)follow_store(&a, 0);
 		assert_int_equal(in_force(&a), number + 2);
 	}
+	remove_node(&a);
+}
+
+/* A node that cannot take a version asks for its end, as the deadline does. */
+static void what_is_to_end_is_asked_for_until_it_is_decided(void **state)
+{
+	struct pending_clock clock = begin;
+	const char *reason;
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(intent_roll_back_unconfirmed(a.in, "x", NOW_MS), -EALREADY);
+	for (uint64_t number = 2; number < 4; number++) {
+		assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+		(void)follow_store(&a, 0);
+		assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 0);
+		assert_int_equal(intent_roll_back_unconfirmed(a.in, "a peer refuses it", NOW_MS),
+		                 0);
+		assert_int_equal(in_force(&a), number); /* nothing is decided here */
+		assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), number);
+		assert_string_equal(reason, "a peer refuses it");
+		decide_version(&a, number, CHAIN_ENDED);
+		(void)follow_store(&a, 0);
+		assert_int_equal(in_force(&a), 1);
+		assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 0);
+	}
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	clock.now_ms += 60000;
+	assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 4);
+	assert_string_equal(reason, "it was not confirmed in time");
 	remove_node(&a);
 }
 
@@ -329,9 +363,9 @@ static void a_list_is_all_there_is(void **state)
 	(void)state;
 	make_node(&a, "ams-1");
 	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
-	(void)follow(&a, 0);
+	(void)follow_store(&a, 0);
 	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
-	(void)follow(&a, 0);
+	(void)follow_store(&a, 0);
 	make_node(&b, "fra-1");
 	for (size_t i = 0; i < store.n; i++) { /* of each record the newest */
 		size_t later = i + 1;
@@ -350,15 +384,15 @@ static void a_list_is_all_there_is(void **state)
 	assert_int_equal(intent_version(a.in, 1, &made, &files), 0);
 	assert_int_equal(shared_intent_give_files(b.in, &made, &files, NOW_MS), 0);
 	files_fini(&files);
-	(void)follow(&b, 0);
+	(void)follow_store(&b, 0);
 	assert_int_equal(in_force(&b), 2);
 	/* it came later: it has no deadline of that version, and shows the one of who made it */
 	assert_int_equal(intent_head(b.in)->confirm_left_ms, 0);
 	assert_int_equal(intent_head(b.in)->confirm_by_ms, intent_head(b.in)->time_ms + 60000);
-	(void)follow(&b, 3600000);
+	(void)follow_store(&b, 3600000);
 	assert_int_equal(in_force(&b), 2);
 	decide_version(&a, 2, CHAIN_ENDED);
-	(void)follow(&b, 3600000);
+	(void)follow_store(&b, 3600000);
 	assert_int_equal(in_force(&b), 1);
 	remove_node(&a);
 	remove_node(&b);
@@ -377,6 +411,8 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_person_confirms_joins_or_goes_back, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(what_is_to_end_is_asked_for_until_it_is_decided,
+		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_list_is_all_there_is, setup, teardown),
 	};
 
