@@ -23,6 +23,8 @@
 http_handler handle_config_get, handle_config_check, handle_config_plan, handle_config_apply;
 http_handler handle_zones_reload, handle_versions, handle_version, handle_version_diff;
 http_handler handle_rollback, handle_confirm;
+/* the store that nodes share: handle_store.c */
+http_handler handle_store;
 /* the believed time: handle_clock.c */
 http_handler handle_clock, handle_clock_accept;
 /* overrides: handle_overrides.c */

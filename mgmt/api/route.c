@@ -92,6 +92,8 @@ const struct route route_table[] = {
 	  handle_drill_end, "End a drill now" },
 	{ "GET", "/v1/status", HTTP_VIEWER, "pool site limit", "", handle_status,
 	  "Intent, observation and effect of everything" },
+	{ "GET", "/v1/store", HTTP_VIEWER, "", "", handle_store,
+	  "The store that nodes share, and what this node has of it" },
 	{ "GET", "/v1/clock", HTTP_VIEWER, "", "", handle_clock,
 	  "The believed time, by which schedules run, and the wall clock" },
 	{ "POST", "/v1/clock/accept", HTTP_ONCALL, ROUTE_CHANGES, "reason:string! author:string",

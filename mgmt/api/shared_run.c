@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/api/idempotent.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/shared_etcd.h"
@@ -29,16 +29,20 @@
 #define HEARD_MS   6000u /* without an answer for so long the store cannot be reached: three reads */
 #define ARRIVED_MS 5000u /* for what was written to come back */
 
+enum store_state { STORE_UNKNOWN, STORE_READY, STORE_CUT_OFF, STORE_WENT_BACK, STORE_REFUSED };
+
 struct shared_run {
 	struct core *core;
 	struct thread follower, keeper;
 	struct shared_etcd *reads;  /* the follower's; NULL: store.conf is wrong */
 	struct shared_etcd *writes; /* of who has `writing` */
+	char id[STORE_ID_MAX];      /* by store.conf */
 	pthread_mutex_t writing;    /* never locked under the core's lock */
 	atomic_bool stop;
 
 	/* under the core's lock */
 	char reason[ETCD_REASON_MAX]; /* why the store cannot be reached, as far as known */
+	bool was_heard;               /* since the start */
 	uint64_t heard_ms; /* boot clock: of the last read that a majority has answered */
 	int64_t highest;   /* revision that was read of this store */
 	bool must_list;    /* what was kept may not be all */
@@ -55,12 +59,12 @@ bool shared_run_is_configured(const char *conf_dir)
 	return store_conf_read(conf_dir, &conf, reason) != -ENOENT;
 }
 
-/* Note why the store cannot be reached; a new reason is logged once. Under the core's lock. */
+/* Note why the store cannot be reached; the first reason is logged. Under the core's lock. */
 static void note_reason(struct shared_run *r, const char *reason)
 {
 	char value[LOG_VALUE_MAX];
 
-	if (*reason && strcmp(r->reason, reason) != 0)
+	if (*reason && !*r->reason)
 		log_warn("store-not-reached", "reason=%s", log_value(reason, value));
 	snprintf(r->reason, sizeof(r->reason), "%s", reason);
 }
@@ -83,15 +87,31 @@ static bool receive_change(void *arg, int64_t revision, const struct shared_reco
 	return false;
 }
 
+/* A majority has answered what was sent at @p sent_ms. Under the core's lock. */
+static void hear_revision(struct shared_run *r, uint64_t sent_ms, int64_t revision)
+{
+	note_reason(r, "");
+	r->was_heard = true;
+	r->heard_ms = sent_ms;
+	r->highest = revision;
+	r->went_back = false;
+}
+
 static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
 {
 	struct shared_run *r = arg;
 
 	core_lock(r->core);
-	note_reason(r, "");
-	r->heard_ms = sent_ms;
-	r->highest = revision;
-	r->went_back = false;
+	hear_revision(r, sent_ms, revision);
+	core_unlock(r->core);
+}
+
+static void note_left(void *arg, const char *reason)
+{
+	struct shared_run *r = arg;
+
+	core_lock(r->core);
+	note_reason(r, reason);
 	core_unlock(r->core);
 }
 
@@ -100,6 +120,7 @@ static bool list_all(struct shared_run *r)
 {
 	struct pending_clock clock;
 	struct shared_records l;
+	uint64_t sent_ms = clock_mono_ms();
 	int err = shared_etcd_list(r->reads, &l);
 
 	pending_clock_read(&clock);
@@ -111,7 +132,7 @@ static bool list_all(struct shared_run *r)
 		if (err)
 			note_reason(r, "what the store holds cannot be kept here");
 		else
-			r->highest = l.revision;
+			hear_revision(r, sent_ms, l.revision);
 	}
 	r->must_list = err != 0;
 	core_changed(r->core);
@@ -133,7 +154,7 @@ static void pause_for(struct shared_run *r, uint64_t ms)
 /* Follow the store until that ends. Under the core's lock, which is given up. */
 static void follow_store(struct shared_run *r, int64_t revision)
 {
-	const struct shared_follower follower = { receive_change, note_heard, r };
+	const struct shared_follower follower = { receive_change, note_heard, note_left, r };
 	int64_t highest = r->highest > revision ? r->highest : revision;
 
 	core_unlock(r->core);
@@ -271,8 +292,10 @@ static bool open_clients(struct shared_run *r)
 	struct store_conf conf;
 	int err = store_conf_read(r->core->dirs.conf, &conf, r->reason);
 
-	if (!err)
+	if (!err) {
+		memcpy(r->id, conf.id, sizeof(r->id));
 		err = store_conf_settings(&conf, r->core->dirs.conf, &settings);
+	}
 	if (!err)
 		err = shared_etcd_open(&settings, conf.prefix, &r->stop, &r->reads, r->reason);
 	if (!err)
@@ -319,25 +342,85 @@ void shared_run_stop(struct core *core)
 	free(r);
 }
 
+/* Whether the store can be used. @param silent_ms  out: for how long no majority has answered */
+static enum store_state judge_store(const struct shared_run *r, uint64_t *silent_ms)
+{
+	*silent_ms = clock_mono_ms() - r->heard_ms;
+	return !r->reads                ? STORE_REFUSED
+	       : r->went_back           ? STORE_WENT_BACK
+	       : *silent_ms >= HEARD_MS ? STORE_CUT_OFF
+	       : r->was_heard           ? STORE_READY
+	                                : STORE_UNKNOWN;
+}
+
+/* What there is of shared intent here. */
+static void add_history_json(const struct core *core, json_t *out)
+{
+	const struct version_history *h = shared_intent_history(core->intent);
+	const struct version *newest = history_head(h), *final = history_final(h);
+	const struct version *head = intent_head(core->intent);
+	const struct shared_run *r = core->shared;
+	struct pending_clock clock;
+	int64_t left_ms;
+
+	pending_clock_read(&clock);
+	const struct version *chosen = history_in_force(h, clock.now_ms);
+	bool is_open = history_is_open(h, clock.now_ms, &left_ms);
+
+	json_object_set_new(out, "newest",
+	                    newest ? json_integer((json_int_t)newest->number) : json_null());
+	json_object_set_new(out, "in_force",
+	                    chosen ? json_integer((json_int_t)chosen->number) : json_null());
+	json_object_set_new(out, "here",
+	                    head ? json_integer((json_int_t)head->number) : json_null());
+	json_object_set_new(out, "goes_back_to",
+	                    is_open && final ? json_integer((json_int_t) final->number)
+	                                     : json_null());
+	json_object_set_new(out, "files_missing", json_boolean(r->missing.number != 0));
+}
+
+json_t *shared_run_json(const struct core *core)
+{
+	static const char *const words[] = { "unknown", "ready", "cut-off", "went-back",
+		                             "refused" };
+	const struct shared_run *r = core->shared;
+	uint64_t silent_ms;
+	int64_t revision;
+
+	if (!r)
+		return json_pack("{s:s}", "state", "own");
+	json_t *out = json_pack("{s:s, s:o, s:s}", "state", words[judge_store(r, &silent_ms)],
+	                        "reason", text_to_json(r->reason), "id", r->id);
+
+	json_object_set_new(out, "silent_ms", json_integer((json_int_t)silent_ms));
+	json_object_set_new(out, "revision",
+	                    shared_intent_revision(core->intent, &revision)
+	                            ? json_null()
+	                            : json_integer(revision));
+	add_history_json(core, out);
+	return out;
+}
+
 void shared_run_state(const struct core *core)
 {
 	const struct shared_run *r = core->shared;
+	uint64_t silent_ms;
 	char subject[32];
 
 	if (!r)
 		return;
-	uint64_t silent_ms = clock_mono_ms() - r->heard_ms;
+	enum store_state state = judge_store(r, &silent_ms);
 
-	if (!r->reads)
+	if (state == STORE_REFUSED)
 		conditions_add(core->stats, "store-cut-off", CONDITION_DEGRADED, STORE_CONF_FILE,
 		               "%.150s: correct the file, then systemctl restart weir; until then "
 		               "this node keeps what it has, and takes no configuration",
 		               r->reason);
-	else if (r->went_back)
+	else if (state == STORE_WENT_BACK)
 		conditions_add(core->stats, "store-went-back", CONDITION_DEGRADED, "",
 		               "%.150s: this node keeps what it has, and takes no configuration",
 		               r->reason);
-	else if (silent_ms >= HEARD_MS)
+	else if (state == STORE_CUT_OFF)
 		conditions_add(
 		        core->stats, "store-cut-off", CONDITION_DEGRADED, "",
 		        "the store was not reached for %" PRIu64
@@ -440,6 +523,7 @@ int shared_run_confirm(struct core *core, uint64_t number, const char *author,
 	int err = shared_intent_decide(core->intent, number, CHAIN_CONFIRMED, author, "",
 	                               clock_believed_ms(), &c);
 
+	idempotent_detach(core); /* what others change meanwhile is not of this request */
 	if (!err && !write_and_wait(core, &c, reply))
 		err = -EIO;
 	shared_change_fini(&c);

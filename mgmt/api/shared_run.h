@@ -28,6 +28,10 @@ MUST_CHECK int shared_run_start(struct core *core);
 void shared_run_stop(struct core *core);
 /** State what is wrong. Under the lock; by the main thread, each tick. */
 void shared_run_state(const struct core *core);
+/**
+ * Whether the store can be used, and what this node has of it: GET /v1/store. Under the lock. @return given
+ */
+json_t *shared_run_json(const struct core *core);
 
 /**
  * Write the change of @p changed, and wait until it is in force here. Under the lock, which is given up meanwhile.
@@ -37,7 +41,8 @@ void shared_run_state(const struct core *core);
 bool shared_run_write(struct core *core, struct intent_changed *changed, json_t **files_at,
                       struct http_reply *reply) MUST_CHECK;
 /**
- * Confirm version @p number as @p author. Under the lock, which is given up meanwhile.
+ * Confirm version @p number as @p author, for the request that is attached (mgmt/api/idempotent.h) and is not any more
+ * then. Under the lock, which is given up meanwhile.
  * @return 0; as history_decide(); or -EIO: @p reply says why not, or that it is not known
  */
 MUST_CHECK int shared_run_confirm(struct core *core, uint64_t number, const char *author,

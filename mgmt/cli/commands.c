@@ -116,6 +116,8 @@ const struct cli_command cli_commands[] = {
 	  { { "--timeout", "DURATION", "give up after this time (default 60s)" }, NONE } },
 	{ "names", "KIND [PREFIX]", 1, 2, "list the names of one kind (site, node, pool, backend, vip, service, dns, operation, drill, version), one on each line, for completion", cli_names,
 	  { NONE } },
+	{ "store status", "", 0, 0, "show the store that nodes share, and what this node has of it", cli_store_status,
+	  { NONE } },
 	{ "clock accept", "", 0, 0, "accept the wall clock as it is now, after an intended step", cli_clock_accept,
 	  { OPTION_REASON, OPTION_AUTHOR, OPTION_DRY_RUN, NONE } },
 	{ "clock", "", 0, 0, "show the time that schedules follow, and whether the wall clock agrees", cli_clock, { NONE } },

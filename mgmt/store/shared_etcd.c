@@ -380,6 +380,14 @@ static void pass_heard(void *arg, uint64_t sent_ms, int64_t revision)
 		e->follower->heard(e->follower->arg, sent_ms, revision);
 }
 
+static void pass_left(void *arg, const char *reason)
+{
+	const struct shared_etcd *e = arg;
+
+	if (e->follower->left)
+		e->follower->left(e->follower->arg, reason);
+}
+
 enum etcd_watch_end shared_etcd_follow(struct shared_etcd *e, int64_t next, int64_t revision,
                                        const struct shared_follower *follower)
 {
@@ -388,6 +396,7 @@ enum etcd_watch_end shared_etcd_follow(struct shared_etcd *e, int64_t next, int6
 		                .revision = revision,
 		                .changed = pass_events,
 		                .heard = pass_heard,
+		                .left = pass_left,
 		                .arg = e };
 
 	e->follower = follower;

@@ -71,6 +71,8 @@ struct shared_follower {
 	bool (*changed)(void *arg, int64_t revision, const struct shared_record *list, size_t n);
 	/** A majority of members has answered a read that was sent at @p sent_ms of the boot clock; may be NULL */
 	void (*heard)(void *arg, uint64_t sent_ms, int64_t revision);
+	/** A member cannot be used, and another one is tried; @p reason names it. May be NULL */
+	void (*left)(void *arg, const char *reason);
 	void *arg;
 };
 /**

@@ -143,9 +143,12 @@ class Fleet(unittest.TestCase):
         self.assertEqual(unequal, 0)
 
     def test_d_a_confirmation_at_any_node_counts_everywhere(self) -> None:
+        before = self.wait_equal("at rest")[0]
         answer = self.apply(self.nodes[0], confirm_within="60s")
         number = answer.json["version"]["number"]
         wait_for("all have it", lambda: all(head(n)[::2] == (number, "unconfirmed") for n in self.nodes))
+        said = self.nodes[1].ask("GET", "/v1/store").json
+        self.assertEqual((said["state"], said["in_force"], said["goes_back_to"], said["files_missing"]), ("ready", number, before, False))
         refused = self.apply(self.nodes[1])
         self.assertEqual((refused.status, refused.code), (412, "unconfirmed"), refused.raw)
         confirmed = self.nodes[1].ask("POST", f"/v1/versions/{number}/confirm", {"reason": "x"})
@@ -186,6 +189,10 @@ class Fleet(unittest.TestCase):
         try:
             wait_for("each goes back alone", lambda: all(head(n)[:2] == before[:2] for n in self.nodes), 30)
             wait_for("it is said", lambda: all("store-cut-off" in self.conditions(n) for n in self.nodes), 30)
+            said = self.nodes[1].ask("GET", "/v1/store").json
+            self.assertEqual((said["state"], said["in_force"], said["here"], said["newest"]), ("cut-off", before[0], before[0], number))
+            self.assertGreaterEqual(said["silent_ms"], 6000)
+            self.assertTrue(said["reason"], said)
             answer = self.apply(self.nodes[1])
             self.assertEqual(answer.status, 503, answer.raw)
             self.nodes[2].stop(signal.SIGKILL)

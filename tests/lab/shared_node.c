@@ -123,7 +123,7 @@ static int list_all(struct shared_etcd *e)
 
 static void *follow_etcd(void *arg)
 {
-	static const struct shared_follower follower = { accept_changes, note_heard, NULL };
+	static const struct shared_follower follower = { accept_changes, note_heard, NULL, NULL };
 	struct shared_etcd *e = arg;
 	bool listed;
 	int64_t revision = 0;

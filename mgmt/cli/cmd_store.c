@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * store status: whether nodes share a store, and what this node has of it.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/cli/api.h"
+
+static void print_number(const char *label, const json_t *body, const char *name)
+{
+	const json_t *number = json_object_get(body, name);
+
+	if (json_is_integer(number))
+		printf("  %-14s %lld\n", label, (long long)json_integer_value(number));
+}
+
+/* What a state means for who reads it at night. */
+static const char *explain_state(const char *state)
+{
+	static const struct {
+		const char *state, *text;
+	} rows[] = {
+		{ "own", "the versions of this node are its own: there is no store.conf" },
+		{ "ready", "it decides which version is in force" },
+		{ "cut-off", "what is in force stays; changes of configuration are refused" },
+		{ "went-back",
+		  "it is older than what this node has read of it; what is in force stays" },
+		{ "refused", "store.conf is wrong; what is in force stays" },
+		{ "unknown", "it was not heard yet" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		if (!strcmp(rows[i].state, state))
+			return rows[i].text;
+	return "";
+}
+
+static void print_store(const json_t *body)
+{
+	const char *state = api_text(body, "state", "?"), *reason = api_text(body, "reason", "");
+
+	printf("store %s: %s\n", state, explain_state(state));
+	if (*reason)
+		printf("  %-14s %s\n", "reason", reason);
+	if (!strcmp(state, "cut-off"))
+		printf("  %-14s %.0f s ago\n", "last heard",
+		       api_number(body, "silent_ms", 0) / 1e3);
+	print_number("newest", body, "newest");
+	print_number("in force", body, "in_force");
+	print_number("goes back to", body, "goes_back_to");
+	if (json_is_true(json_object_get(body, "files_missing")))
+		print_number("still here", body, "here");
+}
+
+int cli_store_status(struct cli *cli, const struct cli_args *args)
+{
+	const struct api_request request = { .method = "GET", .path = "/v1/store" };
+
+	(void)args;
+	return api_show(cli, &request, print_store);
+}
