@@ -30,6 +30,12 @@ void change_refused_reply(struct core *core, int err, const struct intent_change
 	case -EBUSY:
 		unconfirmed_refuse(core, reply);
 		return;
+	case -ESTALE:
+		http_problem(
+		        reply, 412, "stale",
+		        "another version is in force by the store, and not here yet: look at it, "
+		        "and try again");
+		return;
 	case -EAGAIN:
 		shared_run_refuse_overdue(core, reply);
 		return;

@@ -31,6 +31,7 @@
 #include "mgmt/api/voters.h"
 #include "mgmt/api/route_warnings.h"
 #include "mgmt/store/reload.h"
+#include "mgmt/store/shared_intent.h"
 #include "mgmt/store/when.h"
 #include "weir/effect.h"
 
@@ -466,7 +467,9 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	                  ? shared_run_confirm(core, number, author, reply)
 	                  : intent_confirm(core->intent, number, author, clock_believed_ms());
 	idempotent_detach(core);
-	const struct version *head = intent_head(core->intent);
+	const struct version *head = intent_head(core->intent), *v = head;
+	if (core->shared && !err) /* another one may have joined it */
+		v = history_version(shared_intent_history(core->intent), number, NULL);
 	if (err == -EALREADY)
 		http_problem(
 		        reply, 409, "not-pending",
@@ -477,7 +480,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	else if (err && !reply->status)
 		change_refused_reply(core, err, &(struct intent_changed){ 0 }, reply);
 	else if (!err)
-		reply->json = json_pack("{s:o}", "version", version_to_json(head, head));
+		reply->json = json_pack("{s:o}", "version", version_to_json(v ? v : head, head));
 	core_changed(core);
 	core_unlock(core);
 	if (err)
@@ -487,36 +490,6 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		json_object_set_new(reply->json, "dry_run", json_true());
 	else
 		handle_wait(core, r, reply);
-}
-
-void handle_version(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	struct files files = { 0 };
-	struct version v;
-	uint64_t number;
-	bool contents;
-
-	if (!handle_flag(r, "files", &contents, reply))
-		return;
-	if (contents && r->role < HTTP_OPERATOR) {
-		http_problem(reply, 403, "forbidden", "files need the role operator");
-		return;
-	}
-	if (!handle_part_number(r, 0, &number, reply))
-		return;
-	core_lock(core);
-	int err = intent_version(core->intent, number, &v, &files);
-	if (err) {
-		handle_version_unread(err, reply);
-	} else {
-		reply->json = version_to_json(&v, intent_head(core->intent));
-		json_object_set_new(reply->json, "files",
-		                    contents ? contents_to_json(&files) : files_to_json(&files));
-		reply->status = 200;
-		version_etag(&v, reply->etag);
-	}
-	core_unlock(core);
-	files_fini(&files);
 }
 
 /* The version stays the same, but weir-dns has to load its zones again. */

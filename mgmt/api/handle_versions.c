@@ -32,17 +32,18 @@ static json_t *lost_versions_to_json(struct store *store, uint64_t limit)
 	return list;
 }
 
-/* Of shared intent: one that was not confirmed, or was taken back, is in force no more and never again. */
-static const char *find_ended(const struct core *core, const struct version *v,
-                              const struct version *head)
+/* Of shared intent, one that was not confirmed, or was taken back, has ended for good. */
+static json_t *kept_version_to_json(const struct core *core, const struct version *v)
 {
 	const struct version_history *h = shared_intent_history(core->intent);
+	const struct version *head = intent_head(core->intent);
+	json_t *json = version_to_json(v, head);
 	enum chain_mark mark;
 
-	return h && head && head->number != v->number && history_version(h, v->number, &mark) &&
-	                       mark == CHAIN_ENDED
-	               ? "ended"
-	               : NULL;
+	if (h && head && head->number != v->number && history_version(h, v->number, &mark) &&
+	    mark == CHAIN_ENDED)
+		json_object_set_new(json, "state", json_string("ended"));
+	return json;
 }
 
 void handle_versions(struct core *core, struct http_request *r, struct http_reply *reply)
@@ -65,14 +66,8 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 	} else {
 		json_t *items = json_array();
 
-		for (int i = 0; i < n; i++) {
-			json_t *item = version_to_json(&list[i], head);
-			const char *state = find_ended(core, &list[i], head);
-
-			if (state)
-				json_object_set_new(item, "state", json_string(state));
-			json_array_append_new(items, item);
-		}
+		for (int i = 0; i < n; i++)
+			json_array_append_new(items, kept_version_to_json(core, &list[i]));
 		reply->json = json_pack("{s:o, s:o, s:o}", "items", items, "head",
 		                        head ? json_integer((json_int_t)head->number) : json_null(),
 		                        "lost", lost_versions_to_json(store, limit));
@@ -109,4 +104,34 @@ void handle_config_get(struct core *core, struct http_request *r, struct http_re
 		                    contents_to_json(intent_head_files(core->intent)));
 	}
 	core_unlock(core);
+}
+
+void handle_version(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct files files = { 0 };
+	struct version v;
+	uint64_t number;
+	bool contents;
+
+	if (!handle_flag(r, "files", &contents, reply))
+		return;
+	if (contents && r->role < HTTP_OPERATOR) {
+		http_problem(reply, 403, "forbidden", "files need the role operator");
+		return;
+	}
+	if (!handle_part_number(r, 0, &number, reply))
+		return;
+	core_lock(core);
+	int err = intent_version(core->intent, number, &v, &files);
+	if (err) {
+		handle_version_unread(err, reply);
+	} else {
+		reply->json = kept_version_to_json(core, &v);
+		json_object_set_new(reply->json, "files",
+		                    contents ? contents_to_json(&files) : files_to_json(&files));
+		reply->status = 200;
+		version_etag(&v, reply->etag);
+	}
+	core_unlock(core);
+	files_fini(&files);
 }

@@ -340,6 +340,7 @@ static void stop_mgmt(struct mgmt_process *p)
 		core_changed(&p->core);
 		core_unlock(&p->core);
 	}
+	shared_run_interrupt(&p->core); /* requests may wait for the store */
 	http_stop(p->tcp);
 	http_stop(p->local);
 	operations_stop(&p->core);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The follower takes records and nothing else; the keeper does what follows from them, so one thread alone puts versions
- * in force, fetches files and ends what is overdue. Requests write by a client of etcd of their own, one after the other.
+ * The follower takes records and nothing else. The keeper puts in force what follows from them, and waits for nobody, so
+ * that a version goes back in time while the store is silent. The helper asks for the end of versions and fetches files.
+ * Requests and the helper write by one client of etcd, one after the other.
  * Nobody has the core's lock while etcd or another node is asked.
  */
 #include "mgmt/api/shared_run.h"
@@ -28,12 +29,13 @@
 #define AGAIN_MS   1000u /* after a failure */
 #define HEARD_MS   6000u /* without an answer for so long the store cannot be reached: three reads */
 #define ARRIVED_MS 5000u /* for what was written to come back */
+#define WRITING_S  10    /* for another change: longer than one takes */
 
 enum store_state { STORE_UNKNOWN, STORE_READY, STORE_CUT_OFF, STORE_WENT_BACK, STORE_REFUSED };
 
 struct shared_run {
 	struct core *core;
-	struct thread follower, keeper;
+	struct thread follower, keeper, helper;
 	struct shared_etcd *reads;  /* the follower's; NULL: store.conf is wrong */
 	struct shared_etcd *writes; /* of who has `writing` */
 	char id[STORE_ID_MAX];      /* by store.conf */
@@ -119,7 +121,7 @@ static void note_left(void *arg, const char *reason)
 static bool list_all(struct shared_run *r)
 {
 	struct pending_clock clock;
-	struct shared_records l;
+	struct shared_records l = { 0 };
 	uint64_t sent_ms = clock_mono_ms();
 	int err = shared_etcd_list(r->reads, &l);
 
@@ -136,10 +138,11 @@ static bool list_all(struct shared_run *r)
 	}
 	r->must_list = err != 0;
 	core_changed(r->core);
+	bool is_here = !r->must_list;
+
 	core_unlock(r->core);
-	if (!r->must_list)
-		shared_records_fini(&l);
-	return !r->must_list;
+	shared_records_fini(&l);
+	return is_here;
 }
 
 /* Wait under the core's lock, unless the process ends. */
@@ -195,22 +198,51 @@ static void *run_follower(void *arg)
 	return NULL;
 }
 
+/* Whether the store can be used. @param silent_ms  out: for how long no majority has answered */
+static enum store_state judge_store(const struct shared_run *r, uint64_t *silent_ms)
+{
+	*silent_ms = clock_mono_ms() - r->heard_ms;
+	return !r->reads                ? STORE_REFUSED
+	       : r->went_back           ? STORE_WENT_BACK
+	       : *silent_ms >= HEARD_MS ? STORE_CUT_OFF
+	       : r->was_heard           ? STORE_READY
+	                                : STORE_UNKNOWN;
+}
+
+/* Become the one who writes. @return false: another change has been under way for too long */
+static bool begin_writing(struct shared_run *r)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += WRITING_S;
+	return !pthread_mutex_clocklock(&r->writing, CLOCK_MONOTONIC, &until);
+}
+
 /*
  * Write a change. Under the core's lock, which is given up meanwhile.
- * @return as shared_etcd_write(); -EHOSTUNREACH where store.conf is wrong; @p reason says why it failed or is not known
+ * @return as shared_etcd_write(); -EHOSTUNREACH also where it is known that the store is not reached; @p reason says why it
+ *   failed or is not known
  */
 static int write_change(struct shared_run *r, const struct shared_change *c,
                         struct shared_answer *out, char reason[ETCD_REASON_MAX])
 {
-	snprintf(reason, ETCD_REASON_MAX, "%s", r->reason);
-	if (!r->writes)
+	uint64_t silent_ms;
+	enum store_state state = judge_store(r, &silent_ms);
+
+	snprintf(reason, ETCD_REASON_MAX, "%s", *r->reason ? r->reason : "no member answers");
+	if (state != STORE_READY && state != STORE_UNKNOWN)
 		return -EHOSTUNREACH;
 	core_unlock(r->core);
-	pthread_mutex_lock(&r->writing);
-	int err = shared_etcd_write(r->writes, c, out);
+	int err = begin_writing(r) ? 0 : -EHOSTUNREACH;
 
-	snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(r->writes));
-	pthread_mutex_unlock(&r->writing);
+	if (err) {
+		snprintf(reason, ETCD_REASON_MAX, "another change is still being written");
+	} else {
+		err = shared_etcd_write(r->writes, c, out);
+		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(r->writes));
+		pthread_mutex_unlock(&r->writing);
+	}
 	core_lock(r->core);
 	return err;
 }
@@ -254,7 +286,23 @@ static uint64_t look_at_records(struct shared_run *r, const char **reason)
 	return shared_intent_to_end(core->intent, &clock, reason);
 }
 
+/* Puts in force what is to be in force: it never waits for anybody. */
 static void *run_keeper(void *arg)
+{
+	struct shared_run *r = arg;
+	const char *reason;
+
+	core_lock(r->core);
+	while (!r->core->stopping) {
+		(void)look_at_records(r, &reason);
+		core_wait(r->core, clock_mono_ms() + KEEP_MS);
+	}
+	core_unlock(r->core);
+	return NULL;
+}
+
+/* Asks others for what this node needs: the end of versions, and files. */
+static void *run_helper(void *arg)
 {
 	struct shared_run *r = arg;
 	struct core *core = r->core;
@@ -276,9 +324,8 @@ static void *run_keeper(void *arg)
 				fetch_ms = clock_mono_ms() + AGAIN_MS;
 			client_close(&client);
 			core_lock(core);
-			continue;
 		}
-		core_wait(core, now_ms + KEEP_MS);
+		core_wait(core, clock_mono_ms() + KEEP_MS);
 	}
 	core_unlock(core);
 	client_close(&client);
@@ -323,7 +370,15 @@ int shared_run_start(struct core *core)
 	core->shared = r;
 	if (open_clients(r))
 		err = thread_start(&r->follower, run_follower, r);
-	return err ? err : thread_start(&r->keeper, run_keeper, r);
+	if (!err)
+		err = thread_start(&r->keeper, run_keeper, r);
+	return err ? err : thread_start(&r->helper, run_helper, r);
+}
+
+void shared_run_interrupt(struct core *core)
+{
+	if (core->shared)
+		atomic_store(&core->shared->stop, true);
 }
 
 void shared_run_stop(struct core *core)
@@ -332,25 +387,15 @@ void shared_run_stop(struct core *core)
 
 	if (!r)
 		return;
-	atomic_store(&r->stop, true);
+	shared_run_interrupt(core);
 	thread_join(&r->follower);
 	thread_join(&r->keeper);
+	thread_join(&r->helper);
 	shared_etcd_close(r->reads);
 	shared_etcd_close(r->writes);
 	pthread_mutex_destroy(&r->writing);
 	core->shared = NULL;
 	free(r);
-}
-
-/* Whether the store can be used. @param silent_ms  out: for how long no majority has answered */
-static enum store_state judge_store(const struct shared_run *r, uint64_t *silent_ms)
-{
-	*silent_ms = clock_mono_ms() - r->heard_ms;
-	return !r->reads                ? STORE_REFUSED
-	       : r->went_back           ? STORE_WENT_BACK
-	       : *silent_ms >= HEARD_MS ? STORE_CUT_OFF
-	       : r->was_heard           ? STORE_READY
-	                                : STORE_UNKNOWN;
 }
 
 /* What there is of shared intent here. */

@@ -24,6 +24,8 @@
 bool shared_run_is_configured(const char *conf_dir);
 /** Start the threads. @return 0, also where there is no store.conf; or -errno */
 MUST_CHECK int shared_run_start(struct core *core);
+/** Let requests that wait for the store end at once, as the process ends. */
+void shared_run_interrupt(struct core *core);
 /** End them; core->stopping is set. */
 void shared_run_stop(struct core *core);
 /** State what is wrong. Under the lock; by the main thread, each tick. */

@@ -25,7 +25,9 @@ void version_etag(const struct version *v, char out[HTTP_TEXT_MAX])
 json_t *version_to_json(const struct version *v, const struct version *head)
 {
 	bool is_head = head && head->number == v->number;
-	const char *state = !is_head ? "superseded" : v->confirm_by_ms ? "unconfirmed" : "in_force";
+	int64_t confirm_by_ms =
+	        is_head ? head->confirm_by_ms : 0; /* it runs; a kept record has none */
+	const char *state = !is_head ? "superseded" : confirm_by_ms ? "unconfirmed" : "in_force";
 	json_t *supersedes = json_array();
 	char etag[HTTP_TEXT_MAX];
 
@@ -40,7 +42,7 @@ json_t *version_to_json(const struct version *v, const struct version *head)
 	        "parent", v->parent, "author", text_to_json(v->author), "reason",
 	        text_to_json(v->reason), "node", v->node, "time", time_to_json(v->time_ms),
 	        "effective", time_to_json(v->effective_ms), "supersedes", supersedes, "confirm_by",
-	        is_head ? time_to_json(v->confirm_by_ms) : json_null(), "state", state);
+	        is_head ? time_to_json(confirm_by_ms) : json_null(), "state", state);
 }
 
 /* Bytes of small files in one answer; those behind go by digest. */

@@ -72,7 +72,10 @@ static int make_version(const struct intent *in, const struct intent_change *cha
 {
 	const struct version *head = intent_head(in);
 	const struct version *newest = shared_has_head(in) ? history_head(in->history) : head;
-	struct version v = { .number = newest ? newest->number + 1 : 1,
+	/* a node's own file is nobody else's version */
+	bool is_first = !newest || change->provisional ||
+	                (in->history && !shared_has_head(in) && join_is_provisional(newest));
+	struct version v = { .number = is_first ? 1 : newest->number + 1,
 		             .time_ms = change->dated_ms ? change->dated_ms : now_ms,
 		             .undoes = change->undoes };
 
@@ -329,6 +332,7 @@ static int stage_version(struct intent *in, const struct intent_change *change, 
 
 	if (err || returns)
 		return err;
+	out->confirm_within_ms = out->version.confirm_within_ms; /* the first needs none */
 	out->staged = true;
 	store_for(in->store, NULL); /* of the request nothing is carried out yet */
 	return intent_stored(in, store_stage_version(in->store, &out->version, files), now_ms)
@@ -372,6 +376,9 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		err = confirm_earlier(in, change, now_ms);
 	if (!err && !out->changed)
 		err = keep_head(in, change, now_ms, out);
+	if (!err && !out->changed && shared_has_head(in) && !change->dry_run && head &&
+	    change->pending == INTENT_PENDING_CONFIRM && head->version.confirm_by_ms)
+		err = shared_make_confirmation(in, change, now_ms, &out->shared);
 	if (!err && out->changed) {
 		int64_t own_ms = returns ? 0 : confirm_within(change, &out->plan, head != NULL);
 

@@ -268,6 +268,23 @@ int history_receive(struct version_history *h, const struct shared_record *r,
 	return err == -EINVAL ? -EBADMSG : err;
 }
 
+int history_check(const struct shared_record *r)
+{
+	uint64_t version = shared_number(VERSION, r->name), mark = shared_number(MARK, r->name);
+	struct history_head head;
+	struct history_mark m;
+	struct version v;
+	char change[SHARED_ID_MAX];
+	int err = !r->text  ? 0
+	          : version ? read_version(r, version, &v, change)
+	          : mark    ? record_from_text(&history_mark_record, r->text, &m, NULL)
+	          : !strcmp(r->name, HEAD)
+	                  ? record_from_text(&history_head_record, r->text, &head, NULL)
+	                  : 0;
+
+	return err == -EINVAL ? -EBADMSG : err;
+}
+
 void history_clear(struct version_history *h)
 {
 	h->head = 0;
@@ -523,7 +540,7 @@ int history_apply(const struct version_history *h, int64_t now_ms, enum history_
                   const struct history_mark *mark, struct version *v, struct shared_change *c)
 {
 	const struct version *from = history_in_force(h, now_ms);
-	struct history_head head = { h->head + 1 };
+	struct history_head head = { !h->head && v->number ? v->number : h->head + 1 };
 	int64_t left_ms;
 	bool is_open = history_is_open(h, now_ms, &left_ms);
 	char name[SHARED_NAME_MAX];
@@ -550,6 +567,30 @@ int history_apply(const struct version_history *h, int64_t now_ms, enum history_
 	        h, newest_final(h, is_open && open == HISTORY_CONFIRM ? from->number : 0), c);
 
 	return c->err ? c->err : err;
+}
+
+int history_go_back(const struct version_history *h, const struct history_mark *mark,
+                    struct shared_change *c)
+{
+	const struct version *final = history_final(h);
+	char name[SHARED_NAME_MAX];
+	size_t n = 0;
+
+	shared_change_see(c, HEAD, h->head_revision);
+	for (size_t at = h->n; final && at-- > 0;) {
+		const struct chain_version *link = &h->links[at];
+
+		if (!link->is_known || link->number > h->head || link->number <= final->number ||
+		    !chain_is_open(link))
+			continue;
+		if (n++ == HISTORY_BACK_MAX)
+			return -E2BIG;
+		shared_change_see(c, shared_numbered(VERSION, link->number, name),
+		                  h->entries[at].revision);
+		see_unmarked(c, link->number);
+		put_mark(c, link->number, mark);
+	}
+	return n ? c->err : -EALREADY;
 }
 
 int history_decide(const struct version_history *h, int64_t now_ms, uint64_t number,

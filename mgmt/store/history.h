@@ -62,6 +62,8 @@ void history_free(struct version_history *h);
  */
 MUST_CHECK int history_receive(struct version_history *h, const struct shared_record *r,
                                const struct pending_clock *clock);
+/** Whether history_receive() could take @p r, as far as it alone shows. @return 0, -EBADMSG or -ENOMEM */
+MUST_CHECK int history_check(const struct shared_record *r);
 /** The store was at @p revision when this node came, with nothing: it has no deadline of what was there. 0 at first. */
 void history_join(struct version_history *h, int64_t revision);
 /** Forget all records, but not their deadlines: the list that follows is all there is. */
@@ -118,8 +120,8 @@ enum history_open {
 };
 
 /**
- * Make version @p v from the version in force. Its number and what it is made from are set here; the first
- * needs no confirmation.
+ * Make version @p v from the version in force. Its number and what it is made from are set here; the first has the
+ * number that it asks for, or 1, and needs no confirmation.
  * @param mark  for HISTORY_CONFIRM; else NULL
  * @return 0, and @p c is to be decided; -EBUSY (see enum history_open); -EAGAIN: a version is overdue, and is to be
  *   ended first; -ENOSPC: all that are kept may be in force again, as they are open; -EBADMSG: what is known does not hold together (no version in force, or a mark of the number that
@@ -128,6 +130,14 @@ enum history_open {
 MUST_CHECK int history_apply(const struct version_history *h, int64_t now_ms,
                              enum history_open open, const struct history_mark *mark,
                              struct version *v, struct shared_change *c);
+#define HISTORY_BACK_MAX 3u /**< versions that one change can end */
+/**
+ * End all that is open, so that history_final() is in force.
+ * @return 0, and @p c is to be decided; -EALREADY: nothing is open; -E2BIG: more than HISTORY_BACK_MAX are; or the change's
+ *   err
+ */
+MUST_CHECK int history_go_back(const struct version_history *h, const struct history_mark *mark,
+                               struct shared_change *c);
 /**
  * Confirm version @p number, or end it.
  * @return 0, and @p c is to be decided; -ENOENT (no such version); -EALREADY (it is decided, or needs no

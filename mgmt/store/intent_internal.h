@@ -97,6 +97,7 @@ struct intent {
 
 	/* number of the peers' version that cannot be taken here; 0: none */
 	uint64_t refused_number;
+	int64_t refused_until_ms; /* of the boot clock: it is not tried again before */
 	char refused_reason[EVENT_TEXT_MAX];
 
 	/* of shared intent; NULL: this node's versions are its own */
@@ -147,10 +148,15 @@ int shared_keep_files(struct intent *in, const struct version *v, const struct f
 /*
  * Make the change of shared intent that puts @p v in force after the head, or, where it @p returns to the last confirmed
  * version, that ends the head.
- * @return 0 and @p out (given); as history_apply(); -EROFS
+ * @return 0 and @p out (given); as history_apply(); -EROFS; -ESTALE: another version is in force by the store, and not here
+ *   yet
  */
 int shared_make_change(struct intent *in, const struct intent_change *change, bool returns,
                        struct version *v, int64_t now_ms, struct shared_change **out);
+
+/* Make the change that confirms the head. @return as history_decide(), and @p out is given */
+int shared_make_confirmation(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                             struct shared_change **out);
 
 /* Read where weir-dns has the ramps of drains, and note events about changes. */
 void intent_follow_ramps(struct intent *in, int64_t now_ms);

@@ -174,7 +174,7 @@ bool join_wants(const struct intent *in, const struct version *v)
 
 void join_start_alone(struct intent *in, int64_t now_ms)
 {
-	if (!join_waits(in))
+	if (!join_waits(in) || shared_has_head(in)) /* then its files come from another node */
 		return;
 	join_end(in);
 	make_first_version(in, false, now_ms);

@@ -11,6 +11,8 @@
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/shared_intent.h"
 
+#define REFUSED_MS 5000 /* before a version that cannot be taken is tried again */
+
 /* Show in the head how long it may still be confirmed. */
 static void show_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
 {
@@ -64,6 +66,21 @@ static int64_t find_since(const struct intent *in, uint64_t number)
 	               : 0;
 }
 
+/* Whether the recent versions that the store had in force are its periods before the newest: nothing was missed. */
+static bool has_all_before(const struct intent *in, int64_t now_ms)
+{
+	struct history_period periods[RECENT_MAX];
+	size_t n = shared_periods(in, now_ms, periods), at = in->n_recent;
+
+	while (n > 1 && at > 0 && in->recent[at - 1].since_ms) {
+		at--;
+		n--;
+		if (in->recent[at].version.number != periods[n - 1].number)
+			return false;
+	}
+	return n <= 1 || at == 0 || in->n_recent == RECENT_MAX;
+}
+
 /* @return 0; -ENOENT: its files are not here; or -errno */
 static int enforce_version(struct intent *in, const struct version *v, int64_t now_ms)
 {
@@ -79,8 +96,33 @@ static int enforce_version(struct intent *in, const struct version *v, int64_t n
 	join_end(in);
 	intent_say_version(in, v, now_ms);
 	intent_push_recent(in, &r, now_ms);
+	if (since_ms && !has_all_before(in, now_ms) && !intent_load_recent(in, now_ms))
+		effective_write(in, now_ms);
 	store_collect(in->store, now_ms);
 	return 0;
+}
+
+/* A version that this node cannot take: what it names may come later, such as a key. */
+static void refuse_version(struct intent *in, const struct version *v, int err,
+                           const struct pending_clock *clock)
+{
+	in->refused_number = v->number;
+	in->refused_until_ms = clock->now_ms + REFUSED_MS;
+	snprintf(in->refused_reason, sizeof(in->refused_reason), "%s",
+	         err == -EINVAL ? "it has errors for this node, which the log names"
+	                        : strerror(-err));
+}
+
+/* This node had decided alone; now a mark says since when. */
+static void correct_since(struct intent *in, const struct version *v, int64_t now_ms)
+{
+	struct recent *r = &in->recent[in->n_recent - 1];
+	int64_t since_ms = find_since(in, v->number);
+
+	if (!since_ms || !r->since_ms || since_ms == r->since_ms)
+		return;
+	r->since_ms = since_ms;
+	effective_write(in, now_ms);
 }
 
 const struct version *shared_intent_follow(struct intent *in, const struct pending_clock *clock,
@@ -89,15 +131,17 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 	const struct version *v = history_in_force(in->history, clock->now_ms);
 	int err = 0;
 
-	if (!v || !in->store || in->failing)
+	if (!v || !in->store || in->failing ||
+	    (in->refused_number == v->number && clock->now_ms < in->refused_until_ms))
 		return NULL;
 	if (!is_head(in, v))
 		err = enforce_version(in, v, now_ms);
+	else
+		correct_since(in, v, now_ms);
 	if (err == -ENOENT)
 		return v;
 	if (err) {
-		in->refused_number = v->number;
-		snprintf(in->refused_reason, sizeof(in->refused_reason), "%s", strerror(-err));
+		refuse_version(in, v, err, clock);
 		return NULL;
 	}
 	show_deadline(in, clock, now_ms);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "base/log.h"
 #include "mgmt/store/compose.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/gather.h"
@@ -67,7 +68,12 @@ int shared_load(struct intent *in)
 	if (!store_pending(in->store, &kept))
 		history_resume(in->history, &kept, 1, &clock);
 	err = copy_each(in->store, "", receive_kept, in);
-	return err < 0 ? err : 0;
+	if (err != -EBADMSG)
+		return err < 0 ? err : 0;
+	/* not damage of the file: what it holds is not ours. It is listed again */
+	log_error("copy-refused", "effect=\"the store is listed again\"");
+	history_clear(in->history);
+	return copy_replace(in->store, 0, NULL, 0);
 }
 
 int shared_keep_files(struct intent *in, const struct version *v, const struct files *files)
@@ -124,11 +130,23 @@ static int receive_all(struct intent *in, const struct shared_record *list, size
 	return err;
 }
 
+/* What is not ours is not kept, so that it cannot hide behind a restart. */
+static int check_all(const struct shared_record *list, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i++)
+		err = history_check(&list[i]);
+	return err;
+}
+
 int shared_intent_receive(struct intent *in, int64_t revision, const struct shared_record *list,
                           size_t n, const struct pending_clock *clock)
 {
-	int err = in->store && !in->failing ? copy_follow(in->store, revision, list, n) : -EROFS;
+	int err = in->store && !in->failing ? check_all(list, n) : -EROFS;
 
+	if (!err)
+		err = copy_follow(in->store, revision, list, n);
 	return err ? err : receive_all(in, list, n, clock);
 }
 
@@ -136,8 +154,10 @@ int shared_intent_list(struct intent *in, int64_t revision, const struct shared_
                        size_t n, const struct pending_clock *clock)
 {
 	int64_t joined;
-	int err = in->store && !in->failing ? copy_replace(in->store, revision, list, n) : -EROFS;
+	int err = in->store && !in->failing ? check_all(list, n) : -EROFS;
 
+	if (!err)
+		err = copy_replace(in->store, revision, list, n);
 	if (!err)
 		err = copy_joined(in->store, &joined);
 	if (err)
@@ -211,19 +231,62 @@ static int make_version_change(struct intent *in, const struct intent_change *ch
 	return history_apply(in->history, clock.now_ms, treat_open(change), &m, v, c);
 }
 
+/* Whether what is loaded here is what a change would rest on: plan and guards were about that. */
+static bool is_up_to_date(const struct intent *in)
+{
+	const struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	const struct version *v = history_in_force(in->history, clock.now_ms);
+
+	return !v || (head && head->number == v->number && !strcmp(head->digest, v->digest));
+}
+
+/* A change by which what is open ends; @p v becomes the version that is in force then. */
+static int make_way_back(struct intent *in, const struct intent_change *change, struct version *v,
+                         int64_t now_ms, struct shared_change *c)
+{
+	struct history_mark m;
+	char id[SHARED_ID_MAX];
+
+	make_id(id);
+	fill_mark(in, CHAIN_ENDED, change->author, change->reason, now_ms, &m);
+	shared_change_begin(c, id);
+	int err = history_go_back(in->history, &m, c);
+
+	*v = *history_final(in->history);
+	return err == -E2BIG ? -EBUSY : err;
+}
+
 int shared_make_change(struct intent *in, const struct intent_change *change, bool returns,
                        struct version *v, int64_t now_ms, struct shared_change **out)
 {
 	struct shared_change *c = calloc(1, sizeof(*c));
-	int err = !c ? -ENOMEM : !in->store || in->failing ? -EROFS : 0;
+	int err = !c                          ? -ENOMEM
+	          : !in->store || in->failing ? -EROFS
+	          : !is_up_to_date(in)        ? -ESTALE
+	          : returns                   ? make_way_back(in, change, v, now_ms, c)
+	                                      : make_version_change(in, change, v, now_ms, c);
 
-	if (!err && returns) {
-		*v = *history_final(in->history);
-		err = shared_intent_decide(in, in->recent[in->n_recent - 1].version.number,
-		                           CHAIN_ENDED, change->author, change->reason, now_ms, c);
-	} else if (!err) {
-		err = make_version_change(in, change, v, now_ms, c);
-	}
+	if (err && c)
+		shared_change_fini(c);
+	if (err)
+		free(c);
+	else
+		*out = c;
+	return err;
+}
+
+int shared_make_confirmation(struct intent *in, const struct intent_change *change, int64_t now_ms,
+                             struct shared_change **out)
+{
+	struct shared_change *c = calloc(1, sizeof(*c));
+	int err =
+	        c ? shared_intent_decide(in, in->recent[in->n_recent - 1].version.number,
+	                                 CHAIN_CONFIRMED, change->author, change->reason, now_ms, c)
+	          : -ENOMEM;
+
 	if (err && c)
 		shared_change_fini(c);
 	if (err)

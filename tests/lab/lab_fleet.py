@@ -78,8 +78,8 @@ class Fleet(unittest.TestCase):
     def apply(self, node: Node, **more: typing.Any) -> Answer:
         return node.apply(self.files(), **more)
 
-    def apply_into(self, answers: list[Answer], node: Node) -> None:
-        answers.append(self.apply(node))
+    def apply_into(self, answers: list[Answer], node: Node, pending: str = "refuse") -> None:
+        answers.append(self.apply(node, pending=pending))
 
     def wait_equal(self, why: str, number: int = 0, seconds: float = 20) -> tuple[int, str, str]:
         """Until all have the same in force; @number: that version."""
@@ -186,15 +186,24 @@ class Fleet(unittest.TestCase):
         self.wait_equal("all have it", number)
         for member in self.etcd.members:
             member.kill(signal.SIGSTOP)
+        answers: list[Answer] = []
+        waiting = [threading.Thread(target=self.apply_into, args=(answers, self.nodes[1], "confirm")) for _ in range(5)]
         try:
-            wait_for("each goes back alone", lambda: all(head(n)[:2] == before[:2] for n in self.nodes), 30)
+            for t in waiting:
+                t.start()
+            wait_for("each goes back alone", lambda: all(head(n)[:2] == before[:2] for n in self.nodes), 14)  # 8 s and 3, whoever waits
+            for t in waiting:
+                t.join()
+            self.assertLessEqual({a.status for a in answers}, {503}, [a.raw for a in answers])
             wait_for("it is said", lambda: all("store-cut-off" in self.conditions(n) for n in self.nodes), 30)
             said = self.nodes[1].ask("GET", "/v1/store").json
             self.assertEqual((said["state"], said["in_force"], said["here"], said["newest"]), ("cut-off", before[0], before[0], number))
             self.assertGreaterEqual(said["silent_ms"], 6000)
             self.assertTrue(said["reason"], said)
+            began = time.monotonic()
             answer = self.apply(self.nodes[1])
-            self.assertEqual(answer.status, 503, answer.raw)
+            self.assertEqual((answer.status, answer.code), (503, "store-unavailable"), answer.raw)
+            self.assertLess(time.monotonic() - began, 5)  # it is known already: nobody waits
             self.nodes[2].stop(signal.SIGKILL)
             self.nodes[2].start()
             self.assertEqual(head(self.nodes[2])[:2], before[:2])

@@ -118,8 +118,10 @@ static int apply_weight(struct node *n, const char *weight, int64_t within_ms,
 	struct intent_changed changed = { 0 };
 	int err = intent_change(n->in, &change, NOW_MS, &changed);
 
-	if (!err && decides)
+	if (!err && decides) {
+		assert_non_null(changed.shared);
 		decide_change(changed.shared);
+	}
 	if (out)
 		*out = changed.version;
 	intent_changed_fini(&changed);
@@ -352,6 +354,167 @@ static void what_is_to_end_is_asked_for_until_it_is_decided(void **state)
 	remove_node(&a);
 }
 
+/* Plan and guards were about what is loaded: a change upon anything else is not made. */
+static void what_is_in_force_and_not_here_is_not_built_upon(void **state)
+{
+	char digest[DIGEST_TEXT_MAX];
+	struct files files = { 0 };
+	struct version made;
+	struct node a, b;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	make_node(&b, "fra-1");
+	for (uint64_t number = 1; number <= 2; number++) {
+		assert_int_equal(apply_weight(&a, number == 1 ? W1 : W2, 60000,
+		                              INTENT_PENDING_REFUSE, true, &made),
+		                 0);
+		(void)follow_store(&a, 0);
+		assert_int_equal(follow_store(&b, 0), number);
+		size_t decided = store.n;
+
+		for (int pending = INTENT_PENDING_REFUSE; pending <= INTENT_PENDING_JOIN; pending++)
+			assert_int_equal(apply_weight(&b, W3, 60000, (enum intent_pending)pending,
+			                              true, NULL),
+			                 -ESTALE);
+		assert_int_equal(store.n, decided);
+		assert_int_equal(intent_version(a.in, number, &made, &files), 0);
+		assert_int_equal(shared_intent_give_files(b.in, &made, &files, NOW_MS), 0);
+		files_fini(&files);
+		(void)follow_store(&b, 0);
+		assert_int_equal(in_force(&b), number);
+	}
+	/* a node that lost all knows what is in force: its own file is no version of that number */
+	intent_close(b.in);
+	fixture_remove(&b.f);
+	make_node(&b, "fra-1");
+	b.followed = 0;
+	assert_int_equal(follow_store(&b, 0), 2);
+	assert_true(join_is_provisional(intent_head(b.in)));
+	snprintf(digest, sizeof(digest), "%s", intent_head(b.in)->digest);
+	intent_close(b.in);
+	open_node(&b);
+	assert_int_equal(intent_head(b.in)->number, 1);
+	assert_string_equal(intent_head(b.in)->digest, digest);
+	remove_node(&a);
+	remove_node(&b);
+}
+
+static void going_back_ends_all_that_is_open(void **state)
+{
+	struct version back;
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	for (size_t open = 1; open <= HISTORY_BACK_MAX; open++) {
+		for (size_t i = 0; i < open; i++) {
+			assert_int_equal(apply_weight(&a, i % 2 ? W2 : W3, 60000,
+			                              INTENT_PENDING_JOIN, true, NULL),
+			                 0);
+			(void)follow_store(&a, 0);
+		}
+		assert_true(in_force(&a) > 1);
+		assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, &back), 0);
+		assert_int_equal(back.number, 1);
+		(void)follow_store(&a, 0);
+		assert_int_equal(in_force(&a), 1);
+	}
+	for (size_t i = 0; i <= HISTORY_BACK_MAX; i++) {
+		assert_int_equal(
+		        apply_weight(&a, i % 2 ? W2 : W3, 60000, INTENT_PENDING_JOIN, true, NULL),
+		        0);
+		(void)follow_store(&a, 0);
+	}
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), -EBUSY);
+	remove_node(&a);
+}
+
+/* The files in force once more, with the confirmation of what is open: nothing but that changes. */
+static void the_same_files_may_confirm(void **state)
+{
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_true(intent_head(a.in)->confirm_by_ms > 0);
+	assert_int_equal(apply_weight(&a, W2, 0, INTENT_PENDING_CONFIRM, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(in_force(&a), 2);
+	assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
+	remove_node(&a);
+}
+
+static void what_is_not_ours_is_not_kept(void **state)
+{
+	static const char *const names[] = { "version/2", "mark/1", "head" };
+	struct node a;
+	int64_t revision;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct shared_record r = { .text = (char *)(uintptr_t) "garbage", .revision = 50 };
+
+		snprintf(r.name, sizeof(r.name), "%s", names[i]);
+		assert_int_equal(shared_intent_receive(a.in, 50, &r, 1, &begin), -EBADMSG);
+		assert_int_equal(shared_intent_list(a.in, 50, &r, 1, &begin), -EBADMSG);
+		assert_int_equal(shared_intent_revision(a.in, &revision), 0);
+		assert_int_equal(revision, store.revision);
+		assert_int_equal(in_force(&a), 1);
+		intent_close(a.in);
+		open_node(&a);
+		assert_int_equal(in_force(&a), 1);
+		assert_string_equal(intent_store_state(a.in), "ok");
+	}
+	remove_node(&a);
+}
+
+/* Versions that a node made before there was a store: the first of the store follows on. */
+static void numbers_go_on_where_the_node_was(void **state)
+{
+	struct fixture f;
+	struct intent_options options = { .node = "ams-1" };
+	struct intent_changed changed = { 0 };
+	struct node a = { .name = "ams-1" };
+
+	(void)state;
+	fixture_make(&f);
+	options.conf_dir = f.conf;
+	options.state_dir = f.state;
+	a.f = f;
+	assert_int_equal(intent_open(&options, NOW_MS, &a.in), 0);
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, false, NULL), 0);
+	assert_int_equal(apply_weight(&a, W2, 0, INTENT_PENDING_REFUSE, false, NULL), 0);
+	assert_int_equal(in_force(&a), 3);
+	intent_close(a.in);
+	open_node(&a);
+	assert_int_equal(in_force(&a), 3);
+	struct files files = fixture_files("address = \"10.1.1.11\"; weight = 100", W3);
+	struct intent_change change = {
+		.files = &files, .author = "ann", .reason = "x", .confirm_within_ms = 5000
+	};
+
+	assert_int_equal(intent_change(a.in, &change, NOW_MS + 10, &changed), 0);
+	assert_int_equal(changed.version.number, 4);
+	assert_int_equal(changed.confirm_within_ms,
+	                 0); /* in the store there is nothing to go back to */
+	decide_change(changed.shared);
+	intent_changed_fini(&changed);
+	files_fini(&files);
+	(void)follow_store(&a, 0);
+	assert_int_equal(in_force(&a), 4);
+	remove_node(&a);
+}
+
 static void a_list_is_all_there_is(void **state)
 {
 	struct node a, b;
@@ -413,6 +576,12 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(what_is_to_end_is_asked_for_until_it_is_decided,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_in_force_and_not_here_is_not_built_upon,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(going_back_ends_all_that_is_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_same_files_may_confirm, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_ours_is_not_kept, setup, teardown),
+		cmocka_unit_test_setup_teardown(numbers_go_on_where_the_node_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_list_is_all_there_is, setup, teardown),
 	};
 
