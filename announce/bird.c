@@ -33,6 +33,7 @@ struct bird_line {
 	size_t n;
 };
 
+/* @param p  a line with its end, which is no digit: nothing is read beyond it */
 static bool is_code(const char *p)
 {
 	for (int i = 0; i < CODE_DIGITS; i++)
@@ -63,10 +64,10 @@ static ssize_t find_end(const char *bytes, size_t n, size_t from)
 		const char *p = bytes + at;
 		size_t length = (size_t)(newline - p);
 
-		if (length > CODE_DIGITS && is_code(p)) {
+		if (is_code(p)) {
 			if (p[CODE_DIGITS] == ' ')
 				return newline + 1 - bytes;
-		} else if (length == 0 || (*p != ' ' && *p != '+')) {
+		} else if (*p != ' ' && *p != '+') {
 			return -EPROTO;
 		}
 		at += length + 1;
@@ -89,7 +90,7 @@ static bool next_line(const char **at, const char *end, struct bird_line *out)
 		size_t length = (size_t)(newline - p), skip = 1;
 
 		out->code = -1;
-		if (length > CODE_DIGITS && is_code(p)) {
+		if (is_code(p)) {
 			out->code = read_code(p);
 			skip = CODE_DIGITS + 1;
 		} else if (*p == '+') {
@@ -103,7 +104,7 @@ static bool next_line(const char **at, const char *end, struct bird_line *out)
 
 static bool is_plain_name(const char *name)
 {
-	return (*name < '0' || *name > '9') &&
+	return *name > '9' &&
 	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") ==
 	               strlen(name);
 }
@@ -111,9 +112,8 @@ static bool is_plain_name(const char *name)
 /* A name that BIRD takes in quotes, and that cannot end them. */
 static bool is_name(const char *name)
 {
-	return *name &&
-	       strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:") ==
-	               strlen(name);
+	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.:") ==
+	       strlen(name);
 }
 
 /* The name of a neighbour as an argument. */
