@@ -58,7 +58,6 @@ static void give_up(struct daemon *d, enum daemon_state state, const char *reaso
 	}
 	d->proved = false;
 	d->n_waiting = 0;
-	d->channel = UINT32_MAX;
 	d->facts.n_neighbours = d->facts.n_omitted = 0;
 	d->facts.stamp = 0;
 	daemon_rows_forget(d);
@@ -239,13 +238,8 @@ static void try_connect(struct daemon *d)
 {
 	int err = connect_socket(d->path, &d->fd);
 
-	if (!err) {
+	if (!err)
 		err = loop_fd_add(d->loop, d->fd, EPOLLIN, on_readable, d);
-		if (err) {
-			close(d->fd);
-			d->fd = -1;
-		}
-	}
 	if (err) { /* a full backlog is that of a process that is stopped */
 		give_up(d, err == -EAGAIN ? DAEMON_SILENT : DAEMON_ABSENT, d->path, -err);
 		return;
@@ -282,7 +276,6 @@ int daemon_open(struct loop *loop, enum daemon_kind kind, const char *path, daem
 	*d = (struct daemon){ .loop = loop, .ops = ops, .news = news, .arg = arg, .fd = -1 };
 	d->wake = (struct loop_timer){ .cb = on_wake, .arg = d };
 	d->notice = (struct loop_timer){ .cb = on_notice, .arg = d };
-	d->channel = UINT32_MAX;
 	snprintf(d->path, sizeof(d->path), "%s", path);
 	snprintf(d->facts.problem, sizeof(d->facts.problem), "not asked yet");
 	d->facts.since_ms = clock_mono_ms();

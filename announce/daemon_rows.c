@@ -46,12 +46,10 @@ void daemon_rows_forget(struct daemon *d)
 		d->rows[i].stamp = d->rows[i].hurry_ns = 0;
 		d->rows[i].urgent = false;
 	}
-	d->pass = (struct daemon_pass){ 0 };
-	d->wants_pass = true;
+	d->pass = (struct daemon_pass){ 0 }; /* without a stamp: the next one is due */
 	d->next_row = 0;
 	d->round_ms = d->round_began_ms = d->facts.round_ms = d->lists_ms = 0;
 	d->n_steps = d->n_round_steps = 0;
-	d->is_known = false;
 	d->credit = d->n_rows;
 	d->credit_ms = clock_mono_ms();
 }
@@ -344,10 +342,10 @@ static void query_again(struct daemon *d, const struct daemon_sent *s)
 	}
 }
 
-static bool is_same_route(const struct daemon_route *a, const struct daemon_route *b)
+static bool is_same_route(const struct daemon_route *fresh, const struct daemon_route *shown)
 {
-	return a->at_ms && b->at_ms && a->exported == b->exported &&
-	       !memcmp(a->imported, b->imported, sizeof(a->imported));
+	return shown->at_ms && fresh->exported == shown->exported &&
+	       !memcmp(fresh->imported, shown->imported, sizeof(fresh->imported));
 }
 
 static bool is_import_same(const struct daemon_row *row)
@@ -480,7 +478,6 @@ int daemon_watch(struct daemon *d, const struct addr *vips, size_t n)
 		d->n_family[addr_is4(&rows[i].vip) ? 0 : 1]++;
 	d->next_row = d->n_steps = 0;
 	d->round_began_ms = 0;
-	d->is_known = false;
 	d->credit = n;
 	d->credit_ms = clock_mono_ms();
 	d->pass.is_void = true; /* as are the answers that are under way: they count rows */

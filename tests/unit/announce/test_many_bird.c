@@ -808,6 +808,323 @@ static void what_is_omitted_leaves_no_unknown(void **state)
 	fake_close(f);
 }
 
+static void note_and_wait(struct fake *f)
+{
+	trace_news(f);
+	wait_for_all(f);
+}
+
+/* It ends while some hurry, one of them was answered and another has changed: its next life is as the first. */
+static void a_life_leaves_nothing_to_the_next(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(5);
+
+	fake_run(f, 2400, NULL);
+	f->on_news = note_and_wait;
+	hurry_all(f);
+	fake_run(f, 4, NULL);
+	fake_hang_up(f);
+	trace_is(
+	        f, 1200,
+	        "5 = absent 5, round 0, stamp none, omitted 0;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "500 restrict\n"
+	        "500 show protocols\n"
+	        "500 = absent 500, round 0, stamp none, omitted 0; r0 up, r1 up;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "500 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "503 show route 10.100.0.1/32 table weir4 table weir_gshut4\n"
+	        "506 show route 10.100.0.2/32 table weir4 table weir_gshut4\n"
+	        "509 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "512 show route fd10::1/128 table weir6 table weir_gshut6\n"
+	        "515 = answers 0, round 0, stamp none, omitted 0; r0 up, r1 up; N 15 to 0 never; N 15 to 0 never; N 15 to 0 never; N 15 to 0 never; N 15 to 0 never\n"
+	        "515 show protocols all r0\n"
+	        "515 show protocols all r1\n"
+	        "515 show route table weir4 table weir_gshut4\n"
+	        "520 = answers 5, round 0, stamp is, omitted 0; r0 up, r1 up; N 5 to 0 never; N 20 to 0 never; N 5 to 0 never; N 20 to 0 never; N 5 to 0 never\n"
+	        "623 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "626 show route fd10::1/128 table weir6 table weir_gshut6\n"
+	        "629 = answers 114, round 0, stamp is, omitted 0; r0 up, r1 up; N 114 to 0 never; N 6 to 0 never; N 114 to 0 never; N 6 to 0 never; N 114 to 0 never\n"
+	        "648 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "651 show route 10.100.0.1/32 table weir4 table weir_gshut4\n"
+	        "654 show route 10.100.0.2/32 table weir4 table weir_gshut4\n"
+	        "657 = answers 142, round 0, stamp is, omitted 0; r0 up, r1 up; N 9 to 0 never; N 34 to 0 never; N 9 to 0 never; N 34 to 0 never; N 9 to 0 never\n"
+	        "785 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "788 show route fd10::1/128 table weir6 table weir_gshut6\n"
+	        "791 = answers 276, round 0, stamp is, omitted 0; r0 up, r1 up; N 143 to 0 never; N 6 to 0 never; N 143 to 0 never; N 6 to 0 never; N 143 to 0 never\n"
+	        "820 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "823 show route 10.100.0.1/32 table weir4 table weir_gshut4\n"
+	        "826 show route 10.100.0.2/32 table weir4 table weir_gshut4\n"
+	        "829 = answers 314, round 0, stamp is, omitted 0; r0 up, r1 up; N 9 to 0 never; N 44 to 0 never; N 9 to 0 never; N 44 to 0 never; N 9 to 0 never\n"
+	        "987 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "990 show route fd10::1/128 table weir6 table weir_gshut6\n"
+	        "993 = answers 478, round 0, stamp is, omitted 0; r0 up, r1 up; N 173 to 0 never; N 6 to 0 never; N 173 to 0 never; N 6 to 0 never; N 173 to 0 never\n"
+	        "1035 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "1038 show route 10.100.0.1/32 table weir4 table weir_gshut4\n"
+	        "1041 show route 10.100.0.2/32 table weir4 table weir_gshut4\n"
+	        "1044 = answers 529, round 0, stamp is, omitted 0; r0 up, r1 up; N 9 to 0 never; N 57 to 0 never; N 9 to 0 never; N 57 to 0 never; N 9 to 0 never\n"
+	        "1200 = answers 685, round 0, stamp is, omitted 0; r0 up, r1 up; N 165 to 0 never; N 213 to 0 never; N 165 to 0 never; N 213 to 0 never; N 165 to 0 never\n");
+	fake_close(f);
+}
+
+static void a_pass_ends_with_its_life(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(5);
+
+	fake_run(f, 5700, NULL);
+	sessions.meanwhile = fake_hang_up;
+	sessions.counts[0]++;
+	trace_is(
+	        f, 3000,
+	        "300 show protocols\n"
+	        "300 show protocols all r0\n"
+	        "300 show protocols all r1\n"
+	        "300 show route exported r0\n"
+	        "307 = absent 0, round 0, stamp none, omitted 0;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "807 restrict\n"
+	        "807 show protocols\n"
+	        "807 = absent 500, round 0, stamp none, omitted 0; r0 up, r1 up;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "807 show protocols all r0\n"
+	        "807 show protocols all r1\n"
+	        "807 show route table weir4 table weir_gshut4\n"
+	        "812 = answers 2, round 0, stamp is, omitted 0; r0 up, r1 up; N 5 to 0 never;  never to 0 never; N 5 to 0 never;  never to 0 never; N 5 to 0 never\n"
+	        "840 show route table weir6 table weir_gshut6\n"
+	        "843 = answers 33, round 0, stamp is, omitted 0; r0 up, r1 up; N 36 to 0 never; N 3 to 0 never; N 36 to 0 never; N 3 to 0 never; N 36 to 0 never\n"
+	        "843 show route exported r0\n"
+	        "850 show route exported r1\n"
+	        "857 = answers 47, round 0, stamp is, omitted 0; r0 up, r1 up; N 50 to 1 14; N 17 to 0 never; N 50 to 1 14; N 17 to 0 never; N 50 to 1 14\n"
+	        "873 show route table weir4 table weir_gshut4\n"
+	        "1376 show route table weir6 table weir_gshut6\n"
+	        "1807 show protocols\n"
+	        "1807 show protocols all r0\n"
+	        "1807 show protocols all r1\n"
+	        "1879 show route table weir4 table weir_gshut4\n"
+	        "2257 show route exported r0\n"
+	        "2264 show route exported r1\n"
+	        "2271 = answers 1461, round 536, stamp is, omitted 0; r0 up, r1 up; N 392 to 1 14; N 895 to 1 14; N 392 to 1 14; N 895 to 1 14; N 392 to 1 14\n"
+	        "2382 show route table weir6 table weir_gshut6\n"
+	        "2807 show protocols\n"
+	        "2807 show protocols all r0\n"
+	        "2807 show protocols all r1\n"
+	        "2885 show route table weir4 table weir_gshut4\n"
+	        "3000 = answers 2190, round 1006, stamp is, omitted 0; r0 up, r1 up; N 115 to 1 193; N 618 to 1 193; N 115 to 1 193; N 618 to 1 193; N 115 to 1 193\n");
+	fake_close(f);
+}
+
+static void watch_first_three(struct fake *f)
+{
+	struct addr vips[] = { vip_of(2), vip_of(1), vip_of(0) };
+
+	assert_int_equal(daemon_watch(f->daemon, vips, 3), 0);
+}
+
+/* In the middle of a pass and of a round: the pass is made again, and the round begins again. */
+static void others_are_watched_in_the_middle_of_a_pass(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(5);
+
+	fake_run(f, 2400, NULL);
+	world.normal[0] = false;
+	world.gshut[0] = true;
+	world.exported[2] = 2;
+	hurry_all(f);
+	trace_is(
+	        f, 300,
+	        "0 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "3 show route 10.100.0.1/32 table weir4 table weir_gshut4\n"
+	        "6 show route 10.100.0.2/32 table weir4 table weir_gshut4\n"
+	        "9 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "12 show route fd10::1/128 table weir6 table weir_gshut6\n"
+	        "15 = answers 2412, round 1006, stamp is, omitted 0; r0 up, r1 up; G 15 to 0 never; N 15 to 1 415; N 15 to 1 415; N 15 to 1 415; N 15 to 1 415\n"
+	        "181 show route table weir6 table weir_gshut6\n"
+	        "300 = answers 2697, round 1006, stamp is, omitted 0; r0 up, r1 up; G 300 to 0 never; N 119 to 1 700; N 300 to 1 700; N 119 to 1 700; N 300 to 1 700\n");
+	sessions.meanwhile = watch_first_three;
+	trace_is(
+	        f, 2500,
+	        "164 show route exported r0\n"
+	        "171 show route exported r1\n"
+	        "300 show protocols\n"
+	        "300 show protocols all r0\n"
+	        "300 show protocols all r1\n"
+	        "384 show route table weir4 table weir_gshut4\n"
+	        "887 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "1300 show protocols\n"
+	        "1300 show protocols all r0\n"
+	        "1300 show protocols all r1\n"
+	        "1390 show route table weir4 table weir_gshut4\n"
+	        "1578 show route exported r0\n"
+	        "1585 show route exported r1\n"
+	        "1592 = answers 4289, round 0, stamp is, omitted 0; r0 up, r1 up; G 202 to 1 14; N 705 to 1 14; N 202 to 2 14\n"
+	        "1893 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "2300 show protocols\n"
+	        "2300 show protocols all r0\n"
+	        "2300 show protocols all r1\n"
+	        "2396 show route table weir4 table weir_gshut4\n"
+	        "2500 = answers 5197, round 1006, stamp is, omitted 0; r0 up, r1 up; G 104 to 1 200; N 607 to 1 200; N 104 to 2 200\n");
+	/* more of them, and none */
+	watch_many(f, 7);
+	trace_is(
+	        f, 1500,
+	        "399 show route table weir4 table weir_gshut4\n"
+	        "402 = answers 5599, round 1006, stamp is, omitted 0; r0 up, r1 up; N 3 to 0 never; N 1009 to 1 602; N 3 to 2 602;  never to 0 never; N 3 to 0 never;  never to 0 never; N 3 to 0 never\n"
+	        "432 show route table weir6 table weir_gshut6\n"
+	        "435 = answers 5632, round 0, stamp is, omitted 0; r0 up, r1 up; N 36 to 0 never; N 3 to 1 635; N 36 to 2 635; N 3 to 0 never; N 36 to 0 never; N 3 to 0 never; N 36 to 0 never\n"
+	        "465 show route table weir4 table weir_gshut4\n"
+	        "492 show route exported r0\n"
+	        "499 show route exported r1\n"
+	        "506 = answers 5703, round 0, stamp is, omitted 0; r0 up, r1 up; N 41 to 1 14; N 74 to 1 14; N 41 to 1 14; N 74 to 1 14; N 41 to 1 14; N 74 to 1 14; N 41 to 1 14\n"
+	        "800 show protocols\n"
+	        "800 show protocols all r0\n"
+	        "800 show protocols all r1\n"
+	        "968 show route table weir6 table weir_gshut6\n"
+	        "1471 show route table weir4 table weir_gshut4\n"
+	        "1500 = answers 6697, round 536, stamp is, omitted 0; r0 up, r1 up; N 29 to 1 700; N 532 to 1 700; N 29 to 1 700; N 532 to 1 700; N 29 to 1 700; N 532 to 1 700; N 29 to 1 700\n");
+	assert_int_equal(daemon_watch(f->daemon, NULL, 0), 0);
+	trace_is(f, 1500,
+	         "300 show protocols\n"
+	         "300 show protocols all r0\n"
+	         "300 show protocols all r1\n"
+	         "1300 show protocols\n"
+	         "1300 show protocols all r0\n"
+	         "1300 show protocols all r1\n"
+	         "1500 = answers 8197, round 536, stamp is, omitted 0; r0 up, r1 up\n");
+	assert_int_equal(f->clients, 1);
+	fake_close(f);
+}
+
+/* The bits that it has counted are of others. */
+static void names_that_change_end_a_pass(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(1);
+
+	fake_run(f, 2400, NULL);
+	sessions.exports_us = 1100000;
+	sessions.counts[0]++;
+	world.exported[0] = 1;
+	fake_run(f, 700, NULL); /* the first neighbour's answer */
+	sessions.first = 7;
+	world.exported[0] = 2;
+	trace_is(
+	        f, 3000,
+	        "0 show protocols\n"
+	        "0 = answers 4097, round 1003, stamp is, omitted 0; r7 up, r8 up; N 2061 to 0 never\n"
+	        "0 show protocols all r7\n"
+	        "0 show protocols all r8\n"
+	        "0 show route exported r7\n"
+	        "1100 show protocols\n"
+	        "1100 show protocols all r7\n"
+	        "1100 show protocols all r8\n"
+	        "1100 show route exported r8\n"
+	        "2200 = answers 6297, round 1003, stamp is, omitted 0; r7 up, r8 up; N 4261 to 2 2200\n"
+	        "2200 show protocols\n"
+	        "2200 show protocols all r7\n"
+	        "2200 show protocols all r8\n"
+	        "2200 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "3000 = answers 7097, round 4261, stamp is, omitted 0; r7 up, r8 up; N 800 to 2 800\n");
+	/* also those of sessions that are down, which have no counters */
+	sessions.exports_us = 1000;
+	sessions.down[0] = sessions.down[1] = true;
+	fake_run(f, 15000, NULL);
+	sessions.first = 3;
+	fake_run(f, 2500, NULL);
+	assert_true(route_of(f, 0)->exported_at_ms > 0);
+	fake_close(f);
+}
+
+/* The answer that is under way counts other rows. */
+static void a_question_in_vain_is_asked_again(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(5);
+
+	fake_run(f, 2400, NULL);
+	world.normal[2] = false;
+	hurry_all(f);
+	sessions.meanwhile = watch_first_three;
+	trace_is(
+	        f, 200,
+	        "0 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "3 show route 10.100.0.1/32 table weir4 table weir_gshut4\n"
+	        "6 show route 10.100.0.2/32 table weir4 table weir_gshut4\n"
+	        "9 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "12 show route fd10::1/128 table weir6 table weir_gshut6\n"
+	        "15 = answers 2412, round 1006, stamp is, omitted 0; r0 up, r1 up; N? 337 to 1 415; N? 840 to 1 415; N? 337 to 1 415\n"
+	        "15 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "18 show route 10.100.0.1/32 table weir4 table weir_gshut4\n"
+	        "21 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "24 = answers 2421, round 1006, stamp is, omitted 0; r0 up, r1 up; N 9 to 1 424; N 9 to 1 424;  9 to 0 never\n"
+	        "181 show route table weir4 table weir_gshut4\n"
+	        "200 = answers 2597, round 1006, stamp is, omitted 0; r0 up, r1 up; N 19 to 1 600; N 185 to 1 600;  19 to 0 never\n");
+	fake_close(f);
+}
+
+static void wait_first(struct fake *f)
+{
+	struct addr vip = vip_of(0);
+
+	daemon_wait(f->daemon, &vip);
+}
+
+/* Nor is it asked about twice. */
+static void who_only_waits_is_not_pending(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(2);
+
+	fake_run(f, 2400, NULL);
+	sessions.meanwhile = wait_first;
+	trace_is(
+	        f, 1000,
+	        "181 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "189 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "192 = answers 2589, round 1006, stamp is, omitted 0; r0 up, r1 up; N 3 to 1 592; N 11 to 1 592\n"
+	        "600 show protocols\n"
+	        "600 show protocols all r0\n"
+	        "600 show protocols all r1\n"
+	        "684 show route 10.100.0.0/32 table weir4 table weir_gshut4\n"
+	        "1000 = answers 3397, round 1006, stamp is, omitted 0; r0 up, r1 up; N 316 to 1 400; N 819 to 1 400\n");
+	/* one that BIRD has not: that is news */
+	watch_many(f, 3);
+	world.normal[2] = false;
+	world.exported[2] = 0;
+	trace_is(
+	        f, 1000,
+	        "187 show route exported r0\n"
+	        "194 show route exported r1\n"
+	        "201 = answers 3598, round 1006, stamp is, omitted 0; r0 up, r1 up; N 517 to 1 14; N 1020 to 1 14;  never to 0 14\n"
+	        "201 show route table weir4 table weir_gshut4\n"
+	        "206 = answers 3603, round 1006, stamp is, omitted 0; r0 up, r1 up; N 5 to 1 19; N 1025 to 1 19;  5 to 0 never\n"
+	        "234 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "600 show protocols\n"
+	        "600 show protocols all r0\n"
+	        "600 show protocols all r1\n"
+	        "737 show route table weir4 table weir_gshut4\n"
+	        "1000 = answers 4397, round 0, stamp is, omitted 0; r0 up, r1 up; N 263 to 1 400; N 766 to 1 400;  263 to 0 never\n");
+	fake_close(f);
+}
+
+static void too_many_leave_those_that_are_watched(void **state)
+{
+	(void)state;
+	static struct addr vips[MANY + 1];
+	struct fake *f = open_slow(3);
+
+	for (size_t i = 0; i <= MANY; i++)
+		vips[i] = fake_addr("10.200.0.1");
+	fake_run(f, 2400, NULL);
+	assert_int_equal(daemon_watch(f->daemon, vips, MANY + 1), -E2BIG);
+	daemon_hurry(f->daemon, &vips[0]); /* which is not watched */
+	daemon_wait(f->daemon, &vips[0]);
+	assert_null(daemon_route(f->daemon, &vips[0]));
+	trace_is(
+	        f, 500,
+	        "181 show route fd10::/128 table weir6 table weir_gshut6\n"
+	        "500 = answers 2897, round 1006, stamp is, omitted 0; r0 up, r1 up; N 822 to 1 900; N 319 to 1 900; N 822 to 1 900\n");
+	fake_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -829,6 +1146,13 @@ int main(void)
 		cmocka_unit_test(slow_lists_have_their_pauses),
 		cmocka_unit_test(without_sessions_exports_are_known),
 		cmocka_unit_test(what_is_omitted_leaves_no_unknown),
+		cmocka_unit_test(a_life_leaves_nothing_to_the_next),
+		cmocka_unit_test(a_pass_ends_with_its_life),
+		cmocka_unit_test(others_are_watched_in_the_middle_of_a_pass),
+		cmocka_unit_test(names_that_change_end_a_pass),
+		cmocka_unit_test(a_question_in_vain_is_asked_again),
+		cmocka_unit_test(who_only_waits_is_not_pending),
+		cmocka_unit_test(too_many_leave_those_that_are_watched),
 	};
 
 	return cmocka_run_group_tests_name("many prefixes, BIRD", tests, NULL, NULL);

@@ -11,6 +11,7 @@ static struct {
 	size_t n_longest;             /* prefixes of the longest list */
 	unsigned list_us, alone_us;   /* so long it takes for a list, and for one prefix */
 	const char *second;           /* how the second neighbour is called; NULL: 192.0.2.2 */
+	unsigned n_more;              /* neighbours that are down */
 	bool down, untold;            /* it is down; the version is not told */
 } bgpd;
 
@@ -109,11 +110,14 @@ static void answer_summary(void)
 			put_text("\"tableVersion\":%llu,", (unsigned long long)bgpd.version);
 		put_text("\"ribCount\":%llu,\"peers\":{"
 		         "\"192.0.2.1\":{\"state\":\"Established\",\"pfxSnt\":5},"
-		         "\"%s\":{\"state\":\"%s\",\"pfxSnt\":5}}}",
+		         "\"%s\":{\"state\":\"%s\",\"pfxSnt\":5}",
 		         (unsigned long long)(2 * ((world.n + (four ? 1 : 0)) / 2 +
 		                                   (four ? bgpd.n_others : bgpd.n_others6)) -
 		                              1),
 		         second_name(), bgpd.down ? "Active" : "Established");
+		for (unsigned i = 0; i < bgpd.n_more; i++)
+			put_text(",\"192.0.3.%u\":{\"state\":\"Active\"}", i);
+		put_text("}}");
 	}
 	put_text("}\n");
 }
@@ -810,6 +814,210 @@ static void calm_lists_are_slow(void **state)
 	fake_close(f);
 }
 
+static void note_and_wait(struct fake *f)
+{
+	trace_news(f);
+	wait_for_all(f);
+}
+
+/* Its credit, and what had waited long, are forgotten. */
+static void a_life_leaves_nothing_to_the_next(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(4, 200000);
+
+	fake_run(f, 3000, NULL);
+	f->on_news = note_and_wait;
+	world.normal[0] = world.normal[2] = false;
+	hurry_some(f, 2);
+	fake_run(f, 1100, NULL);
+	hurry_some(f, 1);
+	bgpd.version++;
+	fake_hang_up(f);
+	trace_is(
+	        f, 720,
+	        "0 = absent 0, round 0, stamp none, omitted 0;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "500 show version\n"
+	        "500 show bgp summary json\n"
+	        "500 = absent 500, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "500 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "501 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "502 show bgp ipv6 unicast fd10::/128 json\n"
+	        "503 show bgp ipv6 unicast fd10::1/128 json\n"
+	        "504 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "505 = answers 1, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  1 to 0 1; N 5 to 1 5;  5 to 0 5; N 5 to 1 5\n"
+	        "541 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "542 = answers 38, round 0, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  38 to 0 38; N 42 to 1 42;  1 to 0 1; N 42 to 1 42\n"
+	        "578 show bgp ipv6 unicast fd10::/128 json\n"
+	        "579 = answers 75, round 37, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  75 to 0 75; N 1 to 1 1;  38 to 0 38; N 79 to 1 79\n"
+	        "615 show bgp ipv6 unicast fd10::1/128 json\n"
+	        "616 = answers 112, round 33, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  112 to 0 112; N 38 to 1 38;  75 to 0 75; N 1 to 1 1\n"
+	        "652 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "653 = answers 149, round 4, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  1 to 0 1; N 75 to 1 75;  112 to 0 112; N 38 to 1 38\n"
+	        "689 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "690 = answers 186, round 37, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  38 to 0 38; N 112 to 1 112;  1 to 0 1; N 75 to 1 75\n"
+	        "693 show bgp ipv6 unicast fd10::/128 json\n"
+	        "695 = answers 191, round 37, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  43 to 0 43; N 2 to 1 2;  6 to 0 6; N 80 to 1 80\n"
+	        "720 = answers 216, round 41, stamp is, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  68 to 0 68; N 27 to 1 27;  31 to 0 31; N 105 to 1 105\n");
+	f->on_news = trace_news;
+	bgpd.untold = true; /* nothing is saved up */
+	fake_run(f, 2000, NULL);
+	fake_hang_up(f);
+	trace_is(
+	        f, 560,
+	        "0 = absent 0, round 0, stamp none, omitted 0;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "500 show version\n"
+	        "500 show bgp summary json\n"
+	        "500 = absent 500, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "500 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "504 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "505 = answers 4, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  5 to 0 5;  never to 0 never;  1 to 0 1;  never to 0 never\n"
+	        "508 show bgp ipv6 unicast fd10::/128 json\n"
+	        "510 = answers 9, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  10 to 0 10; N 2 to 1 2;  6 to 0 6;  never to 0 never\n"
+	        "512 show bgp ipv6 unicast fd10::1/128 json\n"
+	        "515 = answers 14, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  15 to 0 15; N 7 to 1 7;  11 to 0 11; N 3 to 1 3\n"
+	        "546 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "560 = answers 59, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up;  14 to 0 14; N 52 to 1 52;  56 to 0 56; N 48 to 1 48\n");
+	fake_close(f);
+}
+
+/* What was saved up, and spent, in a life is not that of the next. */
+static void each_life_has_its_credit(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(20, 200000);
+
+	bgpd.untold = true;
+	fake_run(f, 3000, NULL);
+	fake_hang_up(f);
+	trace_is(f, 650,
+	         "0 = absent 0, round 0, stamp none, omitted 0\n"
+	         "500 show version\n"
+	         "500 show bgp summary json\n"
+	         "500 = absent 500, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "500 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	         "504 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	         "505 = answers 4, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "508 show bgp ipv4 unicast 10.100.0.2/32 json\n"
+	         "510 = answers 9, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "512 show bgp ipv4 unicast 10.100.0.3/32 json\n"
+	         "515 = answers 14, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "516 show bgp ipv4 unicast 10.100.0.4/32 json\n"
+	         "520 = answers 19, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "520 show bgp ipv4 unicast 10.100.0.5/32 json\n"
+	         "524 show bgp ipv4 unicast 10.100.0.6/32 json\n"
+	         "525 = answers 24, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "528 show bgp ipv4 unicast 10.100.0.7/32 json\n"
+	         "530 = answers 29, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "532 show bgp ipv4 unicast 10.100.0.8/32 json\n"
+	         "535 = answers 34, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "536 show bgp ipv4 unicast 10.100.0.9/32 json\n"
+	         "540 = answers 39, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "540 show bgp ipv6 unicast fd10::/128 json\n"
+	         "544 show bgp ipv6 unicast fd10::1/128 json\n"
+	         "545 = answers 44, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "548 show bgp ipv6 unicast fd10::2/128 json\n"
+	         "550 = answers 49, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "552 show bgp ipv6 unicast fd10::3/128 json\n"
+	         "555 = answers 54, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "556 show bgp ipv6 unicast fd10::4/128 json\n"
+	         "560 = answers 59, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "560 show bgp ipv6 unicast fd10::5/128 json\n"
+	         "564 show bgp ipv6 unicast fd10::6/128 json\n"
+	         "565 = answers 64, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "568 show bgp ipv6 unicast fd10::7/128 json\n"
+	         "570 = answers 69, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "572 show bgp ipv6 unicast fd10::8/128 json\n"
+	         "575 = answers 74, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "576 show bgp ipv6 unicast fd10::9/128 json\n"
+	         "580 = answers 79, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n"
+	         "580 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	         "584 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	         "618 show bgp ipv4 unicast 10.100.0.2/32 json\n"
+	         "650 = answers 149, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up\n");
+	fake_close(f);
+}
+
+/* With more neighbours than there is room for, who gets nothing may be exported to the others. */
+static void what_is_omitted_leaves_no_unknown(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(3, 3);
+
+	bgpd.n_more = DAEMON_NEIGHBOURS_MAX - 1;
+	world.exported[1] = 0;
+	fake_run(f, 3300, NULL);
+	assert_true(daemon_facts(f->daemon)->n_omitted > 0);
+	assert_true(route_of(f, 0)->exported_at_ms && route_of(f, 2)->exported_at_ms);
+	assert_true(route_of(f, 1)->at_ms && !route_of(f, 1)->exported_at_ms);
+	bgpd.n_more--;
+	fake_run(f, 4000, NULL);
+	assert_int_equal(daemon_facts(f->daemon)->n_omitted, 0);
+	assert_true(route_of(f, 1)->exported_at_ms);
+	fake_close(f);
+}
+
+/* Whether they are asked about alone depends on how many there are; the round begins again. */
+static void others_are_watched_in_a_round(void **state)
+{
+	(void)state;
+	struct fake *f = open_slow(6, 257);
+
+	fake_run(f, 2400, NULL);
+	trace.only = "show bgp ipv";
+	bgpd.untold = true;
+	bgpd.n_others = bgpd.n_others6 = 260;
+	fake_run(f, 1050, NULL);
+	trace_is(
+	        f, 200,
+	        "13 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "47 show bgp ipv4 unicast 10.100.0.2/32 json\n"
+	        "81 show bgp ipv6 unicast fd10::/128 json\n"
+	        "85 show bgp ipv6 unicast fd10::1/128 json\n"
+	        "119 show bgp ipv6 unicast fd10::2/128 json\n"
+	        "153 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "187 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "200 = answers 3649, round 174, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 47 to 1 47; N 119 to 1 119; N 13 to 1 13; N 115 to 1 115; N 153 to 1 153; N 81 to 1 81\n");
+	watch_many(f, 12); /* a list in its first round */
+	trace_is(
+	        f, 90,
+	        "21 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "25 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "29 show bgp ipv4 unicast 10.100.0.2/32 json\n"
+	        "33 show bgp ipv4 unicast 10.100.0.3/32 json\n"
+	        "34 = answers 3683, round 174, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 13 to 1 13; N 153 to 1 153; N 9 to 1 9; N 149 to 1 149; N 5 to 1 5; N 115 to 1 115; N 1 to 1 1;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "37 show bgp ipv4 unicast 10.100.0.4/32 json\n"
+	        "39 = answers 3688, round 174, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 18 to 1 18; N 158 to 1 158; N 14 to 1 14; N 154 to 1 154; N 10 to 1 10; N 120 to 1 120; N 6 to 1 6;  never to 0 never; N 2 to 1 2;  never to 0 never;  never to 0 never;  never to 0 never\n"
+	        "41 show bgp ipv4 unicast 10.100.0.5/32 json\n"
+	        "44 = answers 3693, round 174, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 23 to 1 23; N 163 to 1 163; N 19 to 1 19; N 159 to 1 159; N 15 to 1 15; N 125 to 1 125; N 11 to 1 11;  never to 0 never; N 7 to 1 7;  never to 0 never; N 3 to 1 3;  never to 0 never\n"
+	        "45 show bgp ipv6 unicast fd10::/128 json\n"
+	        "49 show bgp ipv6 unicast fd10::1/128 json\n"
+	        "53 show bgp ipv6 unicast fd10::2/128 json\n"
+	        "57 show bgp ipv6 unicast fd10::3/128 json\n"
+	        "58 = answers 3707, round 174, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 37 to 1 37; N 13 to 1 13; N 33 to 1 33; N 9 to 1 9; N 29 to 1 29; N 5 to 1 5; N 25 to 1 25; N 1 to 1 1; N 21 to 1 21;  never to 0 never; N 17 to 1 17;  never to 0 never\n"
+	        "61 show bgp ipv6 unicast fd10::4/128 json\n"
+	        "63 = answers 3712, round 174, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 42 to 1 42; N 18 to 1 18; N 38 to 1 38; N 14 to 1 14; N 34 to 1 34; N 10 to 1 10; N 30 to 1 30; N 6 to 1 6; N 26 to 1 26; N 2 to 1 2; N 22 to 1 22;  never to 0 never\n"
+	        "65 show bgp ipv6 unicast fd10::5/128 json\n"
+	        "68 = answers 3717, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 47 to 1 47; N 23 to 1 23; N 43 to 1 43; N 19 to 1 19; N 39 to 1 39; N 15 to 1 15; N 35 to 1 35; N 11 to 1 11; N 31 to 1 31; N 7 to 1 7; N 27 to 1 27; N 3 to 1 3\n"
+	        "69 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "73 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "90 = answers 3739, round 0, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 21 to 1 21; N 45 to 1 45; N 17 to 1 17; N 41 to 1 41; N 61 to 1 61; N 37 to 1 37; N 57 to 1 57; N 33 to 1 33; N 53 to 1 53; N 29 to 1 29; N 49 to 1 49; N 25 to 1 25\n");
+	watch_many(f, 3);
+	trace_is(
+	        f, 200,
+	        "17 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "21 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "25 show bgp ipv6 unicast fd10::/128 json\n"
+	        "59 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "93 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "127 show bgp ipv6 unicast fd10::/128 json\n"
+	        "161 show bgp ipv4 unicast 10.100.0.0/32 json\n"
+	        "195 show bgp ipv4 unicast 10.100.0.1/32 json\n"
+	        "200 = answers 3939, round 102, stamp none, omitted 0; 192.0.2.1 up, 192.0.2.2 up; N 39 to 1 39; N 73 to 1 73; N 5 to 1 5\n");
+	trace.only = NULL;
+	fake_close(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -827,6 +1035,10 @@ int main(void)
 		cmocka_unit_test(other_routes_end_the_lists),
 		cmocka_unit_test(those_asked_about_alone_have_their_pace),
 		cmocka_unit_test(calm_lists_are_slow),
+		cmocka_unit_test(a_life_leaves_nothing_to_the_next),
+		cmocka_unit_test(each_life_has_its_credit),
+		cmocka_unit_test(what_is_omitted_leaves_no_unknown),
+		cmocka_unit_test(others_are_watched_in_a_round),
 	};
 
 	return cmocka_run_group_tests_name("many prefixes, FRR", tests, NULL, NULL);
