@@ -18,10 +18,10 @@ static bool is_of_service(const struct model_override *o, const struct model_ser
 	return !o->service || !*o->service || !strcmp(o->service, s->name);
 }
 
-/* Whether @p o takes clients from site @p site, by a drain or because nothing is to go there. */
+/* Whether @p o takes clients from site @p site, by a drain or because nothing is to go there, as far as it has come. */
 static bool is_about_site(const struct model_override *o, const struct model_site *site)
 {
-	return o->target == MODEL_TARGET_SITE && !o->ended &&
+	return o->target == MODEL_TARGET_SITE &&
 	       (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE) &&
 	       !strcmp(o->name, site->name);
 }

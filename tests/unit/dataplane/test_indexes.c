@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -150,6 +152,117 @@ static void found_ranges_are_adopted_where_they_are(void **state)
 	assert_int_equal(a, 512);
 }
 
+/* All ranges, with the time of those in quarantine. */
+static const char *say_ranges(void)
+{
+	static char text[512];
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (uint32_t i = 0; i < ranges.n_items; i++) {
+		const struct range *r = &ranges.items[i];
+
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%u+%u", i ? " " : "", r->first,
+		                      r->n);
+		if (r->quarantined)
+			n += (size_t)snprintf(text + n, sizeof(text) - n, " since %u",
+			                      (unsigned)r->since_ms);
+		assert_true(n < sizeof(text));
+	}
+	return text;
+}
+
+/* One life of a table of 512 slots; after each step, all that is in it. */
+static void ranges_are_where_each_step_leaves_them(void **state)
+{
+	enum step { TAKE, ADOPT, REST, FREE };
+	static const struct {
+		enum step step;
+		uint32_t first, n; /* first: of TAKE, what is given */
+		int result;
+		const char *said;
+	} rows[] = {
+		{ FREE, 0, 9, 0, "" },
+		{ ADOPT, 480, 32, 0, "480+32" }, /* the very end */
+		{ ADOPT, 256, 33, 0, "256+64 480+32" },
+		{ ADOPT, 128, 1, 0, "128+32 256+64 480+32" },
+		{ ADOPT, 0, 32, 0, "0+32 128+32 256+64 480+32" },
+		{ ADOPT, 96, 32, 0, "0+32 96+32 128+32 256+64 480+32" }, /* up to the next one */
+		{ ADOPT, 32, 65, -EEXIST, "0+32 96+32 128+32 256+64 480+32" },
+		{ ADOPT, 0, 1, -EEXIST, "0+32 96+32 128+32 256+64 480+32" },
+		{ ADOPT, 288, 32, -EEXIST, "0+32 96+32 128+32 256+64 480+32" },
+		{ ADOPT, 33, 31, -ERANGE, "0+32 96+32 128+32 256+64 480+32" },
+		{ ADOPT, 320, 193, -ERANGE, "0+32 96+32 128+32 256+64 480+32" },
+		{ ADOPT, 544, 32, -ERANGE, "0+32 96+32 128+32 256+64 480+32" },
+		{ ADOPT, 320, UINT32_MAX, -ERANGE, "0+32 96+32 128+32 256+64 480+32" },
+		{ ADOPT, 512, 0, 0, "0+32 96+32 128+32 256+64 480+32 512+0" },
+		{ REST, 512, 1, 0, "0+32 96+32 128+32 256+64 480+32 512+0 since 1" },
+		{ FREE, 0, 2, 0, "0+32 96+32 128+32 256+64 480+32" },
+		{ TAKE, 32, 64, 0, "0+32 32+64 96+32 128+32 256+64 480+32" }, /* the first gap */
+		{ TAKE, 320, 97, 0, "0+32 32+64 96+32 128+32 256+64 320+128 480+32" },
+		{ TAKE, 7, 97, -ENOSPC, "0+32 32+64 96+32 128+32 256+64 320+128 480+32" },
+		{ TAKE, 7, UINT32_MAX, -ENOSPC, "0+32 32+64 96+32 128+32 256+64 320+128 480+32" },
+		{ REST, 5, 10, 0, "0+32 32+64 96+32 128+32 256+64 320+128 480+32" },
+		{ REST, 0, 10, 0, "0+32 since 10 32+64 96+32 128+32 256+64 320+128 480+32" },
+		{ REST, 128, 12, 0,
+		  "0+32 since 10 32+64 96+32 128+32 since 12 256+64 320+128 480+32" },
+		{ FREE, 0, 10, 0,
+		  "0+32 since 10 32+64 96+32 128+32 since 12 256+64 320+128 480+32" },
+		{ FREE, 0, 11, 0, "32+64 96+32 128+32 since 12 256+64 320+128 480+32" },
+		{ TAKE, 160, 96, 0, "32+64 96+32 128+32 since 12 160+96 256+64 320+128 480+32" },
+		{ TAKE, 0, 1, 0, "0+32 32+64 96+32 128+32 since 12 160+96 256+64 320+128 480+32" },
+		{ FREE, 0, 13, 0, "0+32 32+64 96+32 160+96 256+64 320+128 480+32" },
+		{ TAKE, 128, 32, 0, "0+32 32+64 96+32 128+32 160+96 256+64 320+128 480+32" },
+		{ TAKE, 448, 32, 0, "0+32 32+64 96+32 128+32 160+96 256+64 320+128 448+32 480+32" },
+		{ TAKE, 7, 1, -ENOSPC,
+		  "0+32 32+64 96+32 128+32 160+96 256+64 320+128 448+32 480+32" },
+	};
+
+	(void)state;
+	empty_ranges(512);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t first = 7;
+		int result = 0;
+
+		if (rows[i].step == TAKE)
+			result = ranges_allocate(&ranges, rows[i].n, &first);
+		else if (rows[i].step == ADOPT)
+			result = ranges_adopt(&ranges, rows[i].first, rows[i].n);
+		else if (rows[i].step == REST)
+			ranges_quarantine(&ranges, rows[i].first, rows[i].n);
+		else
+			ranges_release(&ranges, rows[i].n);
+		if (result != rows[i].result || strcmp(say_ranges(), rows[i].said) != 0 ||
+		    (rows[i].step == TAKE && first != rows[i].first))
+			fail_msg("step %zu: %d, %u, %s", i, result, first, say_ranges());
+	}
+}
+
+/* As many as there is room for; and a table that has become shorter than what is in use. */
+static void no_more_ranges_than_there_is_room_for(void **state)
+{
+	uint32_t first;
+
+	(void)state;
+	empty_ranges((RANGES_MAX + 9) * RANGE_BLOCK);
+	for (uint32_t i = 0; i < RANGES_MAX; i++) {
+		assert_int_equal(ranges_allocate(&ranges, 1, &first), 0);
+		assert_int_equal(first, i * RANGE_BLOCK);
+	}
+	assert_int_equal(ranges_allocate(&ranges, 1, &first), -ENOSPC);
+	assert_int_equal(ranges_adopt(&ranges, RANGES_MAX * RANGE_BLOCK, 1), -ENOSPC);
+	assert_int_equal(ranges.n_items, RANGES_MAX);
+	ranges_quarantine(&ranges, 64, 5);
+	ranges_release(&ranges, 6);
+	assert_int_equal(ranges_adopt(&ranges, RANGES_MAX * RANGE_BLOCK, 1), 0);
+	assert_int_equal(ranges.n_items, RANGES_MAX);
+	empty_ranges(64);
+	assert_int_equal(ranges_allocate(&ranges, 64, &first), 0);
+	ranges.n_slots = 32;
+	assert_int_equal(ranges_allocate(&ranges, 1, &first), -ENOSPC);
+	assert_int_equal(ranges.n_items, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -161,6 +274,8 @@ int main(void)
 		cmocka_unit_test(ranges_that_do_not_fit_are_refused),
 		cmocka_unit_test(a_gap_is_used_before_the_end),
 		cmocka_unit_test(found_ranges_are_adopted_where_they_are),
+		cmocka_unit_test(ranges_are_where_each_step_leaves_them),
+		cmocka_unit_test(no_more_ranges_than_there_is_room_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
