@@ -17,8 +17,8 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS shared(name TEXT PRIMARY KEY, text TEXT NOT NULL,"
         " revision INTEGER NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS shared_revision(one INTEGER PRIMARY KEY CHECK(one=1),"
-        " revision INTEGER NOT NULL, joined INTEGER NOT NULL);"
-        "INSERT OR IGNORE INTO shared_revision VALUES(1, 0, 0);";
+        " revision INTEGER NOT NULL, joined INTEGER NOT NULL, store TEXT NOT NULL);"
+        "INSERT OR IGNORE INTO shared_revision VALUES(1, 0, 0, '');";
 
 int store_copy_schema(sqlite3 *db)
 {
@@ -60,6 +60,24 @@ int copy_joined(struct store *s, int64_t *out)
 	int64_t revision;
 
 	return store_noted(s, read_revisions(s, &revision, out));
+}
+
+int copy_bind(struct store *s, const char *name, char was[COPY_STORE_MAX])
+{
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT store FROM shared_revision", "");
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+
+	was[0] = '\0';
+	if (err == 1)
+		err = sql_text(q, 0, was, COPY_STORE_MAX) ? 0 : -EBADMSG;
+	else if (!err)
+		err = -EBADMSG;
+	sqlite3_finalize(q);
+	if (err)
+		return store_noted(s, err);
+	if (*was)
+		return strcmp(was, name) != 0 ? -EXDEV : 0;
+	return store_noted(s, sql_run(s->db, "UPDATE shared_revision SET store=?", "t", name));
 }
 
 /* Read a row of name, text, revision; the text is given. @return 0, -EBADMSG or -ENOMEM */

@@ -27,6 +27,13 @@ MUST_CHECK int copy_revision(struct store *s, int64_t *out);
  */
 MUST_CHECK int copy_joined(struct store *s, int64_t *out);
 
+#define COPY_STORE_MAX 192u /**< bytes of a store's name with the NUL */
+/**
+ * Let the copy be one of the store @p name, which it is from the first call on.
+ * @return 0; -EXDEV: it is one of another store, @p was gets its name; or -errno
+ */
+MUST_CHECK int copy_bind(struct store *s, const char *name, char was[COPY_STORE_MAX]);
+
 /**
  * Carry out a change here, if what it rests on is as it was seen.
  * @param out  on success, given: SHARED_DONE or SHARED_REFUSED

@@ -115,6 +115,11 @@ size_t shared_periods(const struct intent *in, int64_t now_ms,
 	return n - first;
 }
 
+int shared_intent_bind(struct intent *in, const char *name, char was[COPY_STORE_MAX])
+{
+	return in->store && !in->failing ? copy_bind(in->store, name, was) : -EROFS;
+}
+
 int shared_intent_revision(struct intent *in, int64_t *out)
 {
 	return in->store && !in->failing ? copy_revision(in->store, out) : -EROFS;

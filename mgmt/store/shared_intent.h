@@ -13,6 +13,7 @@
 #define WEIR_MGMT_STORE_SHARED_INTENT_H
 
 #include "base/checked.h"
+#include "mgmt/store/copy.h"
 #include "mgmt/store/history.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/shared.h"
@@ -22,6 +23,8 @@ bool shared_intent_is_on(const struct intent *in);
 /** What is known of versions; NULL: this node's versions are its own. Valid until a change. */
 const struct version_history *shared_intent_history(const struct intent *in);
 
+/** Let the copy be one of the store @p name. @return as copy_bind(); -EROFS */
+MUST_CHECK int shared_intent_bind(struct intent *in, const char *name, char was[COPY_STORE_MAX]);
 /** The revision up to which the copy has all changes; 0: it has nothing. @return 0 or -errno */
 MUST_CHECK int shared_intent_revision(struct intent *in, int64_t *out);
 /**

@@ -214,6 +214,24 @@ class Fleet(unittest.TestCase):
         wait_for("a change is made", lambda: self.apply(self.nodes[1]).status == 201, 30)
         self.wait_equal("all follow")
 
+    def test_f2_another_store_is_not_taken_for_this_one(self) -> None:
+        before, node = self.wait_equal("at rest"), self.nodes[2]
+        with open(os.path.join(node.conf, "store.conf"), encoding="utf-8") as f:
+            text = f.read()
+        node.stop()
+        node.write("store.conf", text.replace("/weir/shop/", "/weir/other/"))
+        node.start()
+        said = wait_for("it is said", lambda: self.conditions(node).get("store-cut-off"), 30)
+        self.assertIn("/weir/other/", said)
+        self.assertEqual((head(node)[:2], node.ask("GET", "/v1/store").json["state"]), (before[:2], "refused"))
+        answer = self.apply(node)
+        self.assertEqual((answer.status, answer.code), (503, "store-unavailable"), answer.raw)
+        node.stop()
+        node.write("store.conf", text)
+        node.start()
+        number = wait_for("a change is made", lambda: self.apply(node).status == 201 and head(node)[0], 30)
+        self.wait_equal("all follow", number)
+
     def test_g_a_node_that_lost_all_comes_back(self) -> None:
         before = self.wait_equal("at rest")
         node = self.nodes[2]

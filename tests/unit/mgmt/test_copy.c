@@ -256,6 +256,29 @@ static void the_first_list_says_what_was_there(void **state)
 	fixture_remove(&f);
 }
 
+static void a_copy_is_of_one_store(void **state)
+{
+	char was[COPY_STORE_MAX] = "x";
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+
+	assert_int_equal(copy_bind(s, "one /weir/", was), 0);
+	assert_string_equal(was, "");
+	for (int life = 0; life < 2; life++) {
+		assert_int_equal(copy_bind(s, "one /weir/", was), 0);
+		assert_int_equal(copy_bind(s, "two /weir/", was), -EXDEV);
+		assert_string_equal(was, "one /weir/");
+		assert_int_equal(change_one(s, life ? "b" : "a", 0, "one"), SHARED_DONE);
+		store_close(s);
+		s = open_store(&f);
+	}
+	store_close(s);
+	fixture_remove(&f);
+}
+
 static void a_node_that_decides_itself_was_always_there(void **state)
 {
 	struct fixture f;
@@ -483,6 +506,7 @@ int main(void)
 		cmocka_unit_test(a_change_is_written_whole_with_one_revision),
 		cmocka_unit_test(a_copy_follows_in_order),
 		cmocka_unit_test(the_first_list_says_what_was_there),
+		cmocka_unit_test(a_copy_is_of_one_store),
 		cmocka_unit_test(a_node_that_decides_itself_was_always_there),
 		cmocka_unit_test(what_cannot_be_a_revision_is_damage),
 		cmocka_unit_test(a_record_is_read_by_name),
