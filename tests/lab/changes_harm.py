@@ -29,7 +29,7 @@ class Kind:
     evidence: typing.Callable            # (world, time since) -> text, or nothing yet
     act: typing.Any = None               # an Act, done when the change is in force
     limit_s: float = 8.0
-    tries: int = 1                       # where the harm depends on the instants at which single checks fail
+    tries: int = 1                       # where the harm depends on when single checks fail, or on whose slots move
     base: tuple = ()                     # edits that are made before
     before: typing.Callable = lambda w: None
     after: typing.Callable = lambda w: None
@@ -302,7 +302,7 @@ def packets(text: str) -> list[typing.Any]:
         Kind("service leaves the site", [(AMS_AT, "")], lost()),
         Kind("tunnel source", [("10.1.255.0/24", "10.1.250.0/24")], broken()),
         Kind("100 % of slots move", members, lost()),
-        Kind("idle_time cut", [('idle_time = "30s"', 'idle_time = "1s"')], broken(2), weights((1, 2)), 40),
+        Kind("idle_time cut", [('idle_time = "30s"', 'idle_time = "1s"')], broken(2), weights((1, 2)), 40, tries=3),
         Kind("udp_idle cut", [('udp_idle = "20s"', 'udp_idle = "1s"')], flows(2), weights((1,)), 16,
              before=slow_flows(4.5), after=slow_flows(0.4)),
         Kind("udp_policy reset", [('udp_policy = "keep"', 'udp_policy = "reset"')], flows(2), weights((1,)), 12),
