@@ -6,7 +6,8 @@
  *
  * A key belongs to who was authenticated. Of requests with one key at a time the first is carried
  * out, the others wait and get its answer. A change keeps the key in its own transaction
- * (mgmt/store/store_record.c); so after a crash the same key finds what was made.
+ * (mgmt/store/store_record.c), or with what is staged where a store decides; so after a crash the same key finds what was
+ * made.
  *
  * Implemented in mgmt/api/idempotent.c; called by the threads of handlers. begin and end take the
  * core's lock, make and made need it.

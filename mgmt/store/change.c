@@ -334,7 +334,6 @@ static int stage_version(struct intent *in, const struct intent_change *change, 
 		return err;
 	out->confirm_within_ms = out->version.confirm_within_ms; /* the first needs none */
 	out->staged = true;
-	store_for(in->store, NULL); /* of the request nothing is carried out yet */
 	return intent_stored(in, store_stage_version(in->store, &out->version, files), now_ms)
 	               ? -EROFS
 	               : 0;

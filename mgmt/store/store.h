@@ -105,7 +105,8 @@ MUST_CHECK int store_put_version(struct store *s, const struct version *v,
                                  const struct files *files);
 /**
  * Keep the record and the files of a version of which it is not decided yet whether there will be one: it is none, until
- * it is put. Those of equal files are one. @return 0 or -errno
+ * it is put. Those of equal files are one. The request that it is for (store_for()) counts as carried out once this very
+ * version is put. @return 0 or -errno
  */
 MUST_CHECK int store_stage_version(struct store *s, const struct version *v,
                                    const struct files *files);

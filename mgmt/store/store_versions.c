@@ -19,7 +19,9 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS version_files(number INTEGER NOT NULL, name TEXT NOT NULL,"
         " digest TEXT NOT NULL, PRIMARY KEY(number, name)) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS lost(id INTEGER PRIMARY KEY, lost_ms INTEGER NOT NULL,"
-        " why TEXT NOT NULL, text TEXT NOT NULL);";
+        " why TEXT NOT NULL, text TEXT NOT NULL);"
+        "CREATE TABLE IF NOT EXISTS staged_requests(number INTEGER PRIMARY KEY, key TEXT NOT NULL,"
+        " request TEXT NOT NULL, time_ms INTEGER NOT NULL);";
 
 int store_versions_schema(sqlite3 *db)
 {
@@ -185,26 +187,56 @@ static int64_t stage_number(const char *digest)
 	return -1 - (int64_t)strtoull(text, NULL, 16);
 }
 
-static int forget_staged(sqlite3 *db, const char *digest)
+/*
+ * Staged files have become those of version @p v. If it is the very version that was staged here, the request that it was
+ * made for was carried out: whoever repeats it learns that, also where the answer was lost.
+ */
+static int end_staged(sqlite3 *db, const struct version *v)
 {
-	int64_t number = stage_number(digest);
-	int err = sql_run(db, "DELETE FROM versions WHERE number=?", "i", number);
+	static const char *const deletes[] = {
+		"DELETE FROM staged_requests WHERE number=?",
+		"DELETE FROM versions WHERE number=?",
+		"DELETE FROM version_files WHERE number=?",
+	};
+	int64_t number = stage_number(v->digest);
+	int err = sql_run(db,
+	                  "INSERT OR REPLACE INTO replies SELECT r.key, r.request, 0,"
+	                  " json_object('version', p.number), r.time_ms FROM staged_requests r"
+	                  " JOIN versions s ON s.number=r.number"
+	                  " JOIN versions p ON p.number=?2 AND p.text=s.text WHERE r.number=?1",
+	                  "ii", number, (int64_t)v->number);
 
-	return err ? err : sql_run(db, "DELETE FROM version_files WHERE number=?", "i", number);
+	for (size_t i = 0; !err && i < sizeof(deletes) / sizeof(deletes[0]); i++)
+		err = sql_run(db, deletes[i], "i", number);
+	return err;
+}
+
+/* Note for which request a version is staged, if for one. */
+static int stage_request(struct store *s, int64_t number)
+{
+	if (!s->request.key[0])
+		return 0;
+	return sql_run(s->db, "INSERT OR REPLACE INTO staged_requests VALUES(?,?,?,?)", "itti",
+	               number, s->request.key, s->request.digest, s->request.now_ms);
 }
 
 /* Of those of which nobody heard again the oldest go, so that there is room for @p number. */
 static int forget_old_staged(sqlite3 *db, int64_t number)
 {
 	int err = sql_run(db,
-	                  "DELETE FROM versions WHERE number<0 AND number NOT IN"
+	                  "DELETE FROM versions WHERE number<0 AND number<>?1 AND number NOT IN"
 	                  " (SELECT number FROM versions WHERE number<0 AND number<>?1"
 	                  " ORDER BY json_extract(text, '$.time_ms') DESC LIMIT ?2)",
 	                  "ii", number, (int64_t)STORE_STAGED_MAX - 1);
 
+	if (!err)
+		err = sql_run(db,
+		              "DELETE FROM version_files WHERE number<0 AND"
+		              " number NOT IN (SELECT number FROM versions)",
+		              "");
 	return err ? err
 	           : sql_run(db,
-	                     "DELETE FROM version_files WHERE number<0 AND"
+	                     "DELETE FROM staged_requests WHERE"
 	                     " number NOT IN (SELECT number FROM versions)",
 	                     "");
 }
@@ -220,6 +252,8 @@ int store_stage_version(struct store *s, const struct version *v, const struct f
 		err = write_version(s->db, number, v);
 	if (!err)
 		err = put_files(s->db, number, files);
+	if (!err)
+		err = stage_request(s, number);
 	return sql_end(s->db, store_noted(s, err));
 }
 
@@ -236,7 +270,7 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 	if (!err)
 		err = forget_old_versions(s->db, v->number);
 	if (!err)
-		err = forget_staged(s->db, v->digest);
+		err = end_staged(s->db, v);
 	if (!err)
 		err = store_record_version(s, v->number);
 	err = store_noted(s, err);

@@ -8,6 +8,8 @@ Usage: lab_fleet.py [--rounds N] [TEST ...]
 """
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import random
@@ -179,6 +181,33 @@ class Fleet(unittest.TestCase):
             wait_for("the others have it", lambda: all(head(n)[0] == number for n in self.nodes[:2]), 10)
             node.start()
             self.wait_equal("it has it again", number)
+
+    def test_e3_who_repeats_a_request_learns_what_became_of_it(self) -> None:
+        """A node dies at any moment of a change; the same request with the same key is not carried out twice, nor refused."""
+        made = again = 0
+        for i in range(8):
+            node, before = self.nodes[2], self.wait_equal("at rest")[0]
+            request = {"files": self.files(), "reason": f"try {i}"}
+            headers = {"If-Match": node.ask("GET", "/v1/config").headers["ETag"], "Idempotency-Key": f"key-{SEED}-{i}"}
+            thread = threading.Thread(target=self.ask_into, args=([], node, request, headers))
+            thread.start()
+            time.sleep(self.random.uniform(0, 0.25))  # any moment of it
+            node.stop(signal.SIGKILL)
+            thread.join()
+            node.start()
+            wait_for("it has followed", lambda: node.ask("GET", "/v1/store").json["state"] == "ready" and
+                     head(node)[0] == head(self.nodes[0])[0], 30)
+            answer = node.ask("POST", "/v1/config/apply", request, headers)
+            self.assertIn(answer.status, (200, 201), answer.raw)
+            made += answer.status == 201
+            again += answer.status == 200
+            self.assertEqual(self.wait_equal("once", before + 1)[0], answer.json["version"]["number"])
+        print(f"{made} made, {again} found made")
+
+    @staticmethod
+    def ask_into(answers: list[Answer], node: Node, request: object, headers: dict[str, str]) -> None:
+        with contextlib.suppress(OSError, http.client.HTTPException):
+            answers.append(node.ask("POST", "/v1/config/apply", request, headers))
 
     def test_f_without_the_store_all_goes_on(self) -> None:
         before = self.wait_equal("at rest")

@@ -198,6 +198,60 @@ static void what_is_staged_is_no_version(void **state)
 	store_close(s);
 }
 
+/* A request is carried out if the very version that was staged for it is put, and not one with the same files. */
+static void a_request_is_carried_out_with_its_version(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t time_ms;
+		bool repeats; /* staged once more, for nobody */
+		bool is_carried_out;
+	} rows[] = {
+		{ "this very version", NOW_MS, false, true },
+		{ "another with the same files", NOW_MS + 1, false, false },
+		{ "a peer staged it, too", NOW_MS, true, true },
+	};
+	struct store *s = open_in(*state);
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct store_request request = { .now_ms = NOW_MS };
+		struct version v = { .number = 3 + i, .author = "jw", .time_ms = NOW_MS };
+		char text[16], asked[DIGEST_TEXT_MAX], *body = NULL;
+		struct files files = { 0 };
+		unsigned status = 9;
+
+		print_message("  %s\n", rows[i].why);
+		snprintf(text, sizeof(text), "%zu", i);
+		assert_int_equal(files_add(&files, "weir.conf", text, strlen(text)), 0);
+		files_digest(&files, v.digest);
+		snprintf(request.key, sizeof(request.key), "key%zu", i);
+		snprintf(request.digest, sizeof(request.digest), "%s", DIGEST_A);
+		store_for(s, &request);
+		assert_int_equal(store_stage_version(s, &v, &files), 0);
+		store_for(s, NULL);
+		if (rows[i].repeats)
+			assert_int_equal(store_stage_version(s, &v, &files), 0);
+		assert_int_equal(store_reply(s, request.key, asked, &status, &body, NOW_MS),
+		                 -ENOENT);
+		store_close(s); /* it dies meanwhile */
+		s = open_in(*state);
+		v.time_ms = rows[i].time_ms;
+		assert_int_equal(store_put_version(s, &v, &files), 0);
+		files_fini(&files);
+		int err = store_reply(s, request.key, asked, &status, &body, NOW_MS);
+
+		assert_int_equal(err, rows[i].is_carried_out ? 0 : -ENOENT);
+		if (err)
+			continue;
+		assert_int_equal(status, 0);
+		assert_string_equal(asked, DIGEST_A);
+		snprintf(text, sizeof(text), "{\"version\":%zu}", 3 + i);
+		assert_string_equal(body, text);
+		free(body);
+	}
+	store_close(s);
+}
+
 static void a_file_that_is_no_store_is_called_corrupt_and_can_be_put_aside(void **state)
 {
 	const struct fixture *f = *state;
@@ -479,6 +533,8 @@ int main(void)
 		        a_file_that_is_no_store_is_called_corrupt_and_can_be_put_aside, setup,
 		        teardown),
 		cmocka_unit_test_setup_teardown(what_is_staged_is_no_version, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_request_is_carried_out_with_its_version, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(events_are_numbered_without_gaps_and_the_oldest_go,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_version_that_another_replaces_stays_visible,
