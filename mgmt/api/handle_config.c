@@ -24,6 +24,7 @@
 #include "mgmt/api/old_file.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/propose.h"
+#include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/zones_json.h"
@@ -444,6 +445,7 @@ void handle_rollback(struct core *core, struct http_request *r, struct http_repl
 	if (!read_change(core, r, ORIGIN_VERSION, &c, reply) ||
 	    !handle_part_number(r, 0, &c.change.rollback_to, reply))
 		return;
+	shared_files_require(core, c.change.rollback_to);
 	make_change(core, r, &c, reply);
 }
 

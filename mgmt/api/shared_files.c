@@ -2,11 +2,13 @@
 #include "mgmt/api/shared_files.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/fetch.h"
 #include "mgmt/api/handle_files.h"
@@ -84,6 +86,28 @@ int shared_files_fetch(struct core *core, struct peer_client *client, const stru
 	}
 	free(holders);
 	return err;
+}
+
+void shared_files_require(struct core *core, uint64_t number)
+{
+	const struct version_history *h;
+	const struct version *known;
+	struct version v = { 0 }, here;
+	struct peer_client client;
+
+	core_lock(core);
+	h = shared_intent_history(core->intent);
+	known = h ? history_version(h, number, NULL) : NULL;
+	if (known && (intent_version(core->intent, number, &here, NULL) ||
+	              strcmp(here.digest, known->digest) != 0))
+		v = *known;
+	core_unlock(core);
+	if (!v.number)
+		return;
+	client_open(&client, core->dirs.conf);
+	if (shared_files_fetch(core, &client, &v))
+		log_warn("version-files-missing", "version=%" PRIu64, number);
+	client_close(&client);
 }
 
 /** A node that is given the files of a version before it is decided. */

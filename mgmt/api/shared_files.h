@@ -19,6 +19,8 @@
  */
 MUST_CHECK int shared_files_fetch(struct core *core, struct peer_client *client,
                                   const struct version *v);
+/** Fetch the files of version @p number, if shared intent knows it and they are not here. What fails is as before. */
+void shared_files_require(struct core *core, uint64_t number);
 /**
  * Give the files of @p v, which are staged here, to up to four other nodes, those of other sites first, before the version
  * is decided: so it outlives this node and this site. It takes 3 s at most. Under the lock, which is given up meanwhile.

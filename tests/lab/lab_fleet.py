@@ -269,6 +269,12 @@ class Fleet(unittest.TestCase):
         os.mkdir(node.state)
         node.start()
         wait_for("it has what the others have", lambda: head(node)[:2] == before[:2], 30)
+        # it goes back to a version that it never had
+        older = next(v for v in self.nodes[0].ask("GET", "/v1/versions").json["items"] if v["state"] == "superseded" and v["number"] < before[0])
+        self.assertEqual(node.ask("GET", f"/v1/versions/{older['number']}").status, 404)
+        back = node.ask("POST", f"/v1/versions/{older['number']}/rollback", {"reason": "x"}, {"If-Match": "*"})
+        self.assertEqual(back.status, 201, back.raw)
+        self.assertEqual(self.wait_equal("all follow", before[0] + 1)[1], older["digest"])
 
 
 def interrupt(number: int, frame: object) -> None:
