@@ -12,7 +12,7 @@
  *                            wait, have weight    any   any   yes   no    no
  *                            wait                 any   any   yes   yes   no
  *   the ring is filled by    weights (w), equal   w     equal w     equal w
- *   slots only for those     that                 serve serve wait  wait  serve (none)
+ *   slots only for those     that                 serve serve wait  wait  wait (none)
  */
 #include "dataplane/owners/owners_internal.h"
 
@@ -129,9 +129,8 @@ int owners_computed_fill(struct owners_computed *computed, const struct owners *
 int owners_computed_repair(struct owners_computed *computed, const struct owners *o,
                            const uint8_t *states)
 {
-	bool waiting = !has_member(computed, states, OWNERS_SERVES, false) &&
-	               has_member(computed, states, OWNERS_WAITS, false);
-	enum owners_state who = waiting ? OWNERS_WAITS : OWNERS_SERVES;
+	bool serves = has_member(computed, states, OWNERS_SERVES, false);
+	enum owners_state who = serves ? OWNERS_SERVES : OWNERS_WAITS;
 	bool by_weight = has_member(computed, states, who, true) ||
 	                 !has_member(computed, states, who, false);
 	bool *out = calloc(RING_ID_MAX + 1, sizeof(*out));

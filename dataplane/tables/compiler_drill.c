@@ -48,16 +48,15 @@ static uint32_t find_row(const struct compiler *n, uint64_t id)
 	return unused;
 }
 
+/* Give @p row to @p d. Its former drill is over: no drill of the plan has it. */
 static void make_row(struct compiler *n, uint32_t row, const struct plan_drill *d)
 {
 	struct fwd_drill e = n->shadow.t.drills[row];
 
 	if (e.id == d->id)
 		return;
-	set_state(n, row, FWD_DRILL_OVER);
 	for (uint32_t c = 0; c < n->t.n_cpus; c++)
 		n->t.drill_counts[c * FWD_DRILLS_MAX + row] = (struct fwd_drill_count){ 0 };
-	e.state = FWD_DRILL_OVER;
 	e.clients = compiler_prefix(&d->override->clients);
 	e.id = d->id;
 	shadow_put(&n->shadow, &n->t, FWD_TABLE_drills, row, &e);

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -147,6 +148,119 @@ static void a_drill_stays_below_the_limit_of_the_backup(void **state)
 	assert_in_range(slots_aside(), 1, find_own()->n_slots / 2);
 }
 
+/* Each row: whose, its state, the first byte of its clients, and its counters on two CPUs. */
+static const char *say_rows(void)
+{
+	static const char states[] = {
+		[FWD_DRILL_OVER] = 'o', [FWD_DRILL_PREPARES] = 'p', [FWD_DRILL_SENDS] = 's'
+	};
+	static char text[256];
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < FWD_DRILLS_MAX; i++) {
+		const struct fwd_drill *row = &s.node.t.drills[i];
+		char id[3] = "d0";
+
+		while (row->id && id[1] <= '9' && hash_text(id) != row->id)
+			id[1]++;
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s %c %u %u/%u", i ? ", " : "",
+		                      row->id ? id : "-", states[row->state],
+		                      row->clients.addr.bytes[12],
+		                      (unsigned)s.node.t.drill_counts[i].begun,
+		                      (unsigned)s.node.t.drill_counts[FWD_DRILLS_MAX + i].begun);
+	}
+	return text;
+}
+
+/* The drills d1 .. whose digits @p ids says, until @p until_ms. */
+static void apply_drills(const char *ids, int64_t until_ms)
+{
+	static struct model_override drills[2][FWD_DRILLS_MAX];
+	static char names[2][FWD_DRILLS_MAX][3];
+	static unsigned turn;
+	struct backed *b = turn++ % 2 ? &first : &second;
+	size_t n = strlen(ids);
+
+	make_backed(b);
+	for (size_t i = 0; i < n; i++) {
+		char clients[16];
+
+		snprintf(names[turn % 2][i], 3, "d%c", ids[i]);
+		snprintf(clients, sizeof(clients), "%c.0.0.0/8", ids[i]);
+		drills[turn % 2][i] = drill_of(names[turn % 2][i], clients, until_ms);
+	}
+	b->w.model.overrides = drills[turn % 2];
+	b->w.model.n_overrides = n;
+	apply_world(&s, &b->w);
+	compiler_read_verdicts(&s.node, &s.time);
+}
+
+static void count_flows(void)
+{
+	for (uint32_t i = 0; i < FWD_DRILLS_MAX; i++) {
+		s.node.t.drill_counts[i].begun = i + 1;
+		s.node.t.drill_counts[FWD_DRILLS_MAX + i].begun = i + 5;
+	}
+}
+
+/* First the free ones, then those that no drill of the document has, from the first on. */
+static void each_drill_has_its_row(void **state)
+{
+	static const struct {
+		const char *drills, *said;
+	} rows[] = {
+		{ "", "- o 0 1/5, - o 0 2/6, - o 0 3/7, - o 0 4/8" },
+		{ "1", "d1 p 1 0/0, - o 0 2/6, - o 0 3/7, - o 0 4/8" },
+		{ "", "d1 o 1 1/5, - o 0 2/6, - o 0 3/7, - o 0 4/8" },
+		{ "2", "d1 o 1 1/5, d2 p 2 0/0, - o 0 3/7, - o 0 4/8" },
+		{ "21", "d1 p 1 1/5, d2 s 2 2/6, - o 0 3/7, - o 0 4/8" },
+		{ "12", "d1 s 1 1/5, d2 s 2 2/6, - o 0 3/7, - o 0 4/8" },
+		{ "4321", "d1 s 1 1/5, d2 s 2 2/6, d4 p 4 0/0, d3 p 3 0/0" },
+		{ "34", "d1 o 1 1/5, d2 o 2 2/6, d4 s 4 3/7, d3 s 3 4/8" },
+		{ "345", "d5 p 5 0/0, d2 o 2 2/6, d4 s 4 3/7, d3 s 3 4/8" },
+		{ "6345", "d5 s 5 1/5, d6 p 6 0/0, d4 s 4 3/7, d3 s 3 4/8" },
+		{ "7", "d7 p 7 0/0, d6 o 6 2/6, d4 o 4 3/7, d3 o 3 4/8" },
+		{ "4123", "d1 p 1 0/0, d2 p 2 0/0, d4 p 4 3/7, d3 p 3 4/8" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		count_flows();
+		apply_drills(rows[i].drills, NOW + 600000);
+		if (strcmp(say_rows(), rows[i].said) != 0)
+			fail_msg("%s: %s", rows[i].drills, say_rows());
+		pass_ms(2000);
+	}
+}
+
+/* Also when the wall clock goes back, and it runs once more. */
+static void each_begin_has_its_time(void **state)
+{
+	(void)state;
+	count_flows();
+	apply_drills("12", NOW + 5000);
+	for (int life = 0; life < 2; life++) {
+		const uint64_t sends_ms = s.time.now_ms + OWNERS_SCHEDULE_MS;
+
+		pass_ms(0);
+		assert_string_equal(say_rows(),
+		                    life ? "d1 p 1 1/5, d2 p 2 2/6, - o 0 3/7, - o 0 4/8"
+		                         : "d1 p 1 0/0, d2 p 2 0/0, - o 0 3/7, - o 0 4/8");
+		assert_true(compiler_run_drills(&s.node, &s.time) == sends_ms);
+		pass_ms(OWNERS_SCHEDULE_MS - 1);
+		assert_true(compiler_run_drills(&s.node, &s.time) == sends_ms);
+		assert_int_equal(row_of("d2")->state, FWD_DRILL_PREPARES);
+		pass_ms(1);
+		assert_int_equal(row_of("d2")->state, FWD_DRILL_SENDS);
+		assert_true(compiler_run_drills(&s.node, &s.time) == UINT64_MAX);
+		count_flows();
+		pass_ms(4000);
+		assert_string_equal(say_rows(), "d1 o 1 1/5, d2 o 2 2/6, - o 0 3/7, - o 0 4/8");
+		assert_true(compiler_run_drills(&s.node, &s.time) == UINT64_MAX);
+		s.time.wall_clock_ms = NOW;
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -156,6 +270,8 @@ int main(void)
 		TEST(a_drill_of_another_service_or_site_concerns_nothing),
 		TEST(a_drill_keeps_its_row_and_counters_over_documents_and_restarts),
 		TEST(a_drill_stays_below_the_limit_of_the_backup),
+		TEST(each_drill_has_its_row),
+		TEST(each_begin_has_its_time),
 	};
 
 	return cmocka_run_group_tests_name("compiler drill", tests, NULL, NULL);
