@@ -73,7 +73,6 @@ static void own_backends_return_after_ten_seconds(void **state)
 		assert_true(hot_word(i) & FWD_SLOT_UNSETTLED);
 }
 
-/* The site's answer is no word of a backend of the pool. */
 /* Give the pool a third backend of its own, so that one can be held while another serves. */
 static void add_third_backend(void)
 {
@@ -417,6 +416,97 @@ static void a_restart_continues_with_the_backup(void **state)
 	assert_int_equal(find_own()->backup->state.class, EFFECT_CLASS_BACKUP);
 }
 
+/* Flows and bits per second of own backends and of the backup's; what is not known is in brackets. */
+static const char *say_load(void)
+{
+	static char text[160];
+	const struct backup_load *loads[] = { &find_own()->backup->own, &find_own()->backup->used };
+	size_t n = 0;
+
+	for (int i = 0; i < 2; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n,
+		                      loads[i]->known ? "%s%llu/%llu" : "%s(%llu/%llu)",
+		                      i ? ", " : "", (unsigned long long)loads[i]->flows_per_s,
+		                      (unsigned long long)loads[i]->bits_per_s);
+	return text;
+}
+
+/* On the second CPU the half of it. */
+static void count_load(enum plan_class class, uint64_t flows, uint64_t bytes)
+{
+	const uint32_t row = s.node.sizes.backends;
+
+	for (size_t k = 0; k < find_own()->plan->n_backends; k++) {
+		const uint32_t i = find_own()->backends[k].index;
+
+		if (find_own()->plan->backends[k].class != class)
+			continue;
+		s.node.t.backend_news[i].packets += flows;
+		s.node.t.backend_news[i].bytes += flows * 40;
+		s.node.t.backend_news[row + i].packets += flows / 2;
+		s.node.t.backend_counts[i].packets += bytes / 1000;
+		s.node.t.backend_counts[i].bytes += bytes;
+		s.node.t.backend_counts[row + i].bytes += bytes / 2;
+	}
+}
+
+/* Of two backends each; a peak fades by an eighth. */
+static void loads_are_measured_each_second(void **state)
+{
+	static const struct {
+		uint64_t own_flows, own_bytes, flows, bytes; /* more since the row before */
+		bool begins_again;                           /* the own backends' counters */
+		uint64_t ms;
+		const char *said;
+	} rows[] = {
+		{ 0, 0, 0, 0, false, 2000, "0/0, 0/0" },
+		{ 100, 10000, 20, 3000, false, 999, "0/0, 0/0" },
+		{ 0, 0, 0, 0, false, 1, "300/304000, 60/84000" },
+		{ 0, 0, 0, 0, false, 1000, "263/266000, 0/0" },
+		{ 60, 5000, 10, 1000, false, 1000, "231/232750, 30/30000" },
+		{ 200, 0, 0, 0, false, 1000, "600/203657, 0/0" },
+		{ 0, 0, 0, 0, true, 1000, "600/203657, (0/0)" },
+		{ 10, 1000, 4, 100, false, 1000, "525/178200, 12/4000" },
+		{ 0, 0, 0, 0, false, 3000, "353/119381, 0/0" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		count_load(PLAN_OWN, rows[i].own_flows, rows[i].own_bytes);
+		count_load(PLAN_BACKUP, rows[i].flows, rows[i].bytes);
+		for (size_t k = 0; k < find_own()->plan->n_backends && rows[i].begins_again; k++)
+			if (find_own()->plan->backends[k].class == PLAN_OWN)
+				s.node.t.backend_news[find_own()->backends[k].index].packets = 0;
+		pass_ms(rows[i].ms);
+		if (strcmp(say_load(), rows[i].said) != 0)
+			fail_msg("row %zu: %s", i, say_load());
+	}
+}
+
+/* What is known of the load and of its use stays; a measure begins afresh. */
+static void a_document_keeps_the_same_backup(void **state)
+{
+	(void)state;
+	pass_ms(2000);
+	count_load(PLAN_OWN, 100, 10000);
+	pass_ms(1000);
+	set_verdicts(HEALTH_DOWN, HEALTH_UP);
+	assert_string_equal(say_load(), "300/304000, 0/0");
+	apply_world(&s, &second.w);
+	assert_int_equal(find_own()->backup->state.class, EFFECT_CLASS_BACKUP);
+	assert_string_equal(say_load(), "300/304000, 0/0");
+	count_load(PLAN_OWN, 1000, 10000);
+	pass_ms(0);
+	assert_string_equal(say_load(), "300/304000, (0/0)");
+	pass_ms(1000);
+	assert_string_equal(say_load(), "263/266000, 0/0");
+	/* a pool of another name is another backup */
+	make_backed(&first);
+	first.w.pools[1].name = "web-waw";
+	apply_world(&s, &first.w);
+	assert_string_equal(say_load(), "(0/0), (0/0)");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -443,6 +533,8 @@ int main(void)
 		TEST(services_with_and_without_a_backup_have_slots_of_their_own),
 		TEST(a_pool_is_found_at_its_first_table),
 		TEST(a_restart_continues_with_the_backup),
+		TEST(loads_are_measured_each_second),
+		TEST(a_document_keeps_the_same_backup),
 	};
 
 	return cmocka_run_group_tests_name("compiler backup", tests, NULL, NULL);
