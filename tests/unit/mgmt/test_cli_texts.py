@@ -133,6 +133,24 @@ class Texts(test_cli.WithApi):
                      "peer fra-1: its clock is +1.5 s off", "peer par-1: its clock is not known"):
             self.assertIn(text, done.stdout)
 
+    def test_the_store_is_shown_with_what_it_means(self) -> None:
+        rows = (
+            ({"state": "own"}, "store own: the versions of this node are its own: there is no store.conf\n"),
+            ({"state": "ready", "reason": "", "silent_ms": 900, "newest": 12, "in_force": 12, "here": 12, "goes_back_to": 9,
+              "files_missing": False},
+             "store ready: it decides which version is in force\n  newest         12\n  in force       12\n  goes back to   9\n"),
+            ({"state": "cut-off", "reason": "10.0.0.1 is silent", "silent_ms": 61000, "newest": 12, "in_force": 12, "here": 11,
+              "goes_back_to": None, "files_missing": True},
+             "store cut-off: what is in force stays; changes of configuration are refused\n  reason         10.0.0.1 is silent\n"
+             "  last heard     61 s ago\n  newest         12\n  in force       12\n  still here     11\n"),
+            ({"state": "refused", "reason": "line 1: no object", "newest": None, "in_force": None},
+             "store refused: store.conf is wrong; what is in force stays\n  reason         line 1: no object\n"),
+        )
+        for answer, text in rows:
+            self.api.answers["/v1/store"] = (200, answer)
+            done = self.weir("store", "status")
+            self.assertEqual((done.returncode, done.stdout), (0, text), done.stderr)
+
     def test_an_option_counts_once_and_behind_two_dashes_nothing_is_one(self) -> None:
         done = self.weir("why", "backend", "--", "-x/y", "-z")
         self.assertEqual(done.returncode, 1)

@@ -85,6 +85,7 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/peer/measure", "/v1/peer/measure", None, {}, 200, PEER),
     ("GET", "/v1/peer/keys", "/v1/peer/keys", None, {}, 200, PEER),
     ("GET", "/v1/status", "/v1/status", None, {}, 200, at_least("viewer")),
+    ("GET", "/v1/store", "/v1/store", None, {}, 200, at_least("viewer")),
     ("GET", "/v1/clock", "/v1/clock", None, {}, 200, at_least("viewer")),
     ("POST", "/v1/clock/accept", "/v1/clock/accept", {"author": "x"}, {}, 422, at_least("oncall")),
     ("GET", "/v1/node", "/v1/node", None, {}, 200, at_least("viewer")),
