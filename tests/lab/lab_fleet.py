@@ -220,7 +220,7 @@ class Fleet(unittest.TestCase):
         try:
             for t in waiting:
                 t.start()
-            wait_for("each goes back alone", lambda: all(head(n)[:2] == before[:2] for n in self.nodes), 14)  # 8 s and 3, whoever waits
+            wait_for("each goes back alone", lambda: all(head(n)[:2] == before[:2] for n in self.nodes), 20)  # 8 s and 3, whoever waits
             for t in waiting:
                 t.join()
             self.assertLessEqual({a.status for a in answers}, {503}, [a.raw for a in answers])
