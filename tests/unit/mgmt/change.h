@@ -29,7 +29,6 @@ static struct world {
 	unsigned n_closed;
 	bool untold, has_tables;
 	char dns[64];
-	int version_rc; /* of reading one, if not 0 */
 } world;
 static int64_t now_ms;
 
@@ -160,10 +159,8 @@ static inline void fake_route_warnings(struct core *core, const struct advice *a
 }
 
 /* What others may change meanwhile is looked at under the lock. */
-#define intent_head(in)       UNDER_LOCK(intent_head(in))
-#define intent_head_files(in) UNDER_LOCK(intent_head_files(in))
-#define intent_version(in, n, v, f)                                                                \
-	UNDER_LOCK(world.version_rc ? world.version_rc : intent_version(in, n, v, f))
+#define intent_head(in)                         UNDER_LOCK(intent_head(in))
+#define intent_head_files(in)                   UNDER_LOCK(intent_head_files(in))
 #define intent_confirm(in, n, a, t)             UNDER_LOCK(intent_confirm(in, n, a, t))
 #define intent_candidate_begin(in, c, t, d)     UNDER_LOCK(intent_candidate_begin(in, c, t, d))
 #define intent_candidate_commit(in, c, d, t, o) UNDER_LOCK(intent_candidate_commit(in, c, d, t, o))
