@@ -31,7 +31,14 @@
 #define ARRIVED_MS 5000u /* for what was written to come back */
 #define WRITING_S  10    /* for another change: longer than one takes */
 
-enum store_state { STORE_UNKNOWN, STORE_READY, STORE_CUT_OFF, STORE_WENT_BACK, STORE_REFUSED };
+enum store_state {
+	STORE_UNKNOWN,
+	STORE_READY,
+	STORE_CUT_OFF,
+	STORE_WENT_BACK,
+	STORE_UNKEPT,
+	STORE_REFUSED
+};
 
 struct shared_run {
 	struct core *core;
@@ -47,6 +54,7 @@ struct shared_run {
 	bool was_heard;               /* since the start */
 	uint64_t heard_ms; /* boot clock: of the last read that a majority has answered */
 	int64_t highest;   /* revision that was read of this store */
+	int keep_err;      /* why what the store holds could not be kept here; 0: it is */
 	bool must_list;    /* what was kept may not be all */
 	bool went_back;    /* the store is older than what was read of it */
 	/* in force by the store, and its files are not here; number 0: there is none */
@@ -130,11 +138,14 @@ static bool list_all(struct shared_run *r)
 	if (err) {
 		note_reason(r, shared_etcd_reason(r->reads));
 	} else {
+		hear_revision(r, sent_ms, l.revision);
 		err = shared_intent_list(r->core->intent, l.revision, l.records, l.n, &clock);
+		r->keep_err = err;
 		if (err)
-			note_reason(r, "what the store holds cannot be kept here");
-		else
-			hear_revision(r, sent_ms, l.revision);
+			note_reason(r,
+			            err == -EBADMSG
+			                    ? "the store holds a record that is not Weir's"
+			                    : "this node's disk cannot keep what the store holds");
 	}
 	r->must_list = err != 0;
 	core_changed(r->core);
@@ -204,6 +215,7 @@ static enum store_state judge_store(const struct shared_run *r, uint64_t *silent
 	*silent_ms = clock_mono_ms() - r->heard_ms;
 	return !r->reads                ? STORE_REFUSED
 	       : r->went_back           ? STORE_WENT_BACK
+	       : r->keep_err            ? STORE_UNKEPT
 	       : *silent_ms >= HEARD_MS ? STORE_CUT_OFF
 	       : r->was_heard           ? STORE_READY
 	                                : STORE_UNKNOWN;
@@ -446,8 +458,8 @@ static void add_history_json(const struct core *core, json_t *out)
 
 json_t *shared_run_json(const struct core *core)
 {
-	static const char *const words[] = { "unknown", "ready", "cut-off", "went-back",
-		                             "refused" };
+	static const char *const words[] = { "unknown",   "ready",  "cut-off",
+		                             "went-back", "unkept", "refused" };
 	const struct shared_run *r = core->shared;
 	uint64_t silent_ms;
 	int64_t revision;
@@ -485,6 +497,11 @@ void shared_run_state(const struct core *core)
 		conditions_add(core->stats, "store-went-back", CONDITION_DEGRADED, "",
 		               "%.150s: this node keeps what it has, and takes no configuration",
 		               r->reason);
+	else if (state == STORE_UNKEPT)
+		conditions_add(
+		        core->stats, "store-not-kept", CONDITION_DEGRADED, "",
+		        "%.120s (%s): this node keeps what it has, and takes no configuration",
+		        r->reason, strerror(-r->keep_err));
 	else if (state == STORE_CUT_OFF)
 		conditions_add(
 		        core->stats, "store-cut-off", CONDITION_DEGRADED, "",

@@ -26,6 +26,7 @@ static const char *explain_state(const char *state)
 		{ "cut-off", "what is in force stays; changes of configuration are refused" },
 		{ "went-back",
 		  "it is older than what this node has read of it; what is in force stays" },
+		{ "unkept", "this node cannot keep what it holds; what is in force stays" },
 		{ "refused", "store.conf is wrong; what is in force stays" },
 		{ "unknown", "it was not heard yet" },
 	};

@@ -22,7 +22,7 @@ import typing
 import unittest
 
 from etcd_cluster import Cluster as Etcd
-from etcd_cluster import running
+from etcd_cluster import b64, running
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
 import counted  # noqa: E402
@@ -242,6 +242,21 @@ class Fleet(unittest.TestCase):
         wait_for("the store is there", lambda: not any("store-cut-off" in self.conditions(n) for n in self.nodes), 30)
         wait_for("a change is made", lambda: self.apply(self.nodes[1]).status == 201, 30)
         self.wait_equal("all follow")
+
+    def test_f1_what_is_not_ours_is_said_and_harms_nothing(self) -> None:
+        before, member = self.wait_equal("at rest"), self.etcd.leader()
+        member.put("/weir/shop/version/99999", "garbage")
+        wait_for("it is said", lambda: all("store-not-kept" in self.conditions(n) for n in self.nodes), 30)
+        self.nodes[2].stop()
+        self.nodes[2].start()
+        wait_for("also after a restart", lambda: "store-not-kept" in self.conditions(self.nodes[2]), 30)
+        self.assertEqual({head(n)[:2] for n in self.nodes}, {before[:2]})
+        answer = self.apply(self.nodes[1])
+        self.assertEqual((answer.status, answer.code), (503, "store-unavailable"), answer.raw)
+        member.good("/v3/kv/deleterange", {"key": b64("/weir/shop/version/99999")})
+        wait_for("it is over", lambda: not any("store-not-kept" in self.conditions(n) for n in self.nodes), 30)
+        number = wait_for("a change is made", lambda: self.apply(self.nodes[1]).status == 201 and head(self.nodes[1])[0], 30)
+        self.wait_equal("all follow", number)
 
     def test_f2_another_store_is_not_taken_for_this_one(self) -> None:
         before, node = self.wait_equal("at rest"), self.nodes[2]
