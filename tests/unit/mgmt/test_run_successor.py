@@ -6,6 +6,7 @@ Usage: test_run_successor.py WEIR
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -113,8 +114,11 @@ class Successor(Bed):
 
     def pipes(self) -> list[str]:
         """The pipes that weir run has open."""
-        fds = f"/proc/{self.supervisor.pid}/fd"
-        return sorted(to for to in (os.readlink(os.path.join(fds, fd)) for fd in os.listdir(fds)) if to.startswith("pipe:"))
+        fds, found = f"/proc/{self.supervisor.pid}/fd", []
+        for fd in os.listdir(fds):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                found.append(os.readlink(os.path.join(fds, fd)))
+        return sorted(to for to in found if to.startswith("pipe:"))
 
     def test_there_is_one_successor_and_a_stop_ends_it(self) -> None:
         self.document()
