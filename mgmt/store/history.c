@@ -433,11 +433,13 @@ size_t history_periods(const struct version_history *h, int64_t ahead_ms,
 	size_t n = 0;
 
 	/* backwards: an instant at which nothing changes belongs to the period that it is in */
-	for (; n < max && at_ms > INT64_MIN; at_ms = instant_before(h, at_ms, ahead_ms)) {
+	for (; at_ms > INT64_MIN; at_ms = instant_before(h, at_ms, ahead_ms)) {
 		uint64_t number = in_force_at(h, at_ms, ahead_ms);
 
 		if (number && n && out[n - 1].number == number)
 			out[n - 1].since_ms = at_ms;
+		else if (n == max)
+			break;
 		else if (number)
 			out[n++] = (struct history_period){ number, at_ms };
 	}
