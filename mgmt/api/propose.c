@@ -466,15 +466,9 @@ static char *make_push_body(const struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
 	char cluster[MODEL_NAME_MAX];
-	char *text;
 
 	copy_cluster(core, cluster);
-	json_t *body = json_pack("{s:s, s:s, s:o, s:o}", "node", core->dirs.node, "cluster",
-	                         cluster, "version", record_to_json(&version_record, head), "files",
-	                         contents_to_json(intent_head_files(core->intent)));
-	text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	json_decref(body);
-	return text;
+	return version_offer_text(core->dirs.node, cluster, head, intent_head_files(core->intent));
 }
 
 /* Push until it is decided. Under the lock, which is given up meanwhile. */

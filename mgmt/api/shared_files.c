@@ -15,39 +15,40 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
-#include "mgmt/store/records.h"
 #include "mgmt/store/shared_intent.h"
 
-#define SPREAD_MAX                                                                                 \
-	4u /* nodes that are given the files: one of two that are needed may not answer */
+/* nodes that are given the files: one of two that are needed may not answer */
+#define SPREAD_MAX     4u
 #define SPREAD_MS      3000
 #define FETCH_FILES_MS 5000u /* of one node; the next round goes on from there */
 
-struct files_holder {
-	char api[256];
+/** Another node. */
+struct other_node {
+	char name[MODEL_NAME_MAX], api[256];
 };
 
-/* The other nodes' addresses; that of @p maker first. Under the lock. */
-static size_t list_holders(const struct core *core, const char *maker,
-                           struct files_holder out[PEERS_MAX])
+/*
+ * The other nodes that have an address: first those that are preferred, @p maker or, where that is NULL, all of other
+ * sites, as a site may be lost as a whole. Under the lock.
+ */
+static size_t list_others(const struct core *core, const char *maker, struct other_node *out,
+                          size_t max)
 {
 	const struct model *m = join_model(core->intent);
 	size_t n = 0;
 
-	for (size_t i = 0; m && i < m->n_nodes && n < PEERS_MAX; i++) {
-		const struct model_node *node = &m->nodes[i];
+	for (int round = 0; m && round < 2; round++)
+		for (size_t i = 0; i < m->n_nodes && n < max; i++) {
+			const struct model_node *node = &m->nodes[i];
+			bool is_preferred = maker ? !strcmp(node->name, maker)
+			                          : !m->self || node->site != m->self->site;
 
-		if (!strcmp(node->name, core->dirs.node) || !*node->api ||
-		    strlen(node->api) >= sizeof(out[n].api))
-			continue;
-		strcpy(out[n++].api, node->api);
-		if (!strcmp(node->name, maker)) {
-			struct files_holder first = out[n - 1];
-
-			out[n - 1] = out[0];
-			out[0] = first;
+			if (!strcmp(node->name, core->dirs.node) || is_preferred != (round == 0) ||
+			    !*node->api || strlen(node->api) >= sizeof(out[n].api))
+				continue;
+			strcpy(out[n].api, node->api);
+			snprintf(out[n++].name, sizeof(out->name), "%s", node->name);
 		}
-	}
 	return n;
 }
 
@@ -68,20 +69,20 @@ static int fetch_from(struct core *core, struct peer_client *client, const char 
 
 int shared_files_fetch(struct core *core, struct peer_client *client, const struct version *v)
 {
-	struct files_holder *holders = calloc(PEERS_MAX, sizeof(*holders));
+	struct other_node *holders = calloc(PEERS_MAX, sizeof(*holders));
 	int err = holders ? -ENOENT : -ENOMEM;
 	size_t n = 0;
 
 	auth_peer_token(core->dirs.conf, client->token);
 	core_lock(core);
 	if (holders && client->token[0])
-		n = list_holders(core, v->node, holders);
+		n = list_others(core, v->node, holders, PEERS_MAX);
 	core_unlock(core);
 	for (size_t i = 0; err && i < n; i++) {
 		int one = fetch_from(core, client, holders[i].api, v);
 
-		if (one !=
-		    -EINVAL) /* that node has another version of this number: as if it had none */
+		/* -EINVAL: that node has another version of this number, as if it had none */
+		if (one != -EINVAL)
 			err = one;
 	}
 	free(holders);
@@ -110,31 +111,6 @@ void shared_files_require(struct core *core, uint64_t number)
 	client_close(&client);
 }
 
-/** A node that is given the files of a version before it is decided. */
-struct spread_target {
-	char name[MODEL_NAME_MAX], api[256];
-};
-
-/* Nodes of other sites first, as a site may be lost as a whole. Under the lock. */
-static size_t list_spread_targets(const struct core *core, struct spread_target out[SPREAD_MAX])
-{
-	const struct model *m = intent_model(core->intent);
-	size_t n = 0;
-
-	for (int round = 0; m && round < 2; round++)
-		for (size_t i = 0; i < m->n_nodes && n < SPREAD_MAX; i++) {
-			const struct model_node *node = &m->nodes[i];
-			bool has_own_site = m->self && node->site == m->self->site;
-
-			if (node == m->self || has_own_site != (round == 1) || !*node->api ||
-			    strlen(node->api) >= sizeof(out[n].api))
-				continue;
-			strcpy(out[n].api, node->api);
-			snprintf(out[n++].name, MODEL_NAME_MAX, "%s", node->name);
-		}
-	return n;
-}
-
 /* What a node is given: the version as it shall be, and its files, large ones by their digests. Under the lock. */
 static char *make_spread_body(const struct core *core, const struct version *v)
 {
@@ -145,22 +121,17 @@ static char *make_spread_body(const struct core *core, const struct version *v)
 
 	if (!m || !store || store_staged_files(store, v->digest, &files))
 		return NULL;
-	json_t *body = json_pack("{s:s, s:s, s:o, s:o}", "node", core->dirs.node, "cluster",
-	                         m->cluster, "version", record_to_json(&version_record, v), "files",
-	                         contents_to_json(&files));
-
+	text = version_offer_text(core->dirs.node, m->cluster, v, &files);
 	files_fini(&files);
-	text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-	json_decref(body);
 	return text;
 }
 
 json_t *shared_files_spread(struct core *core, const struct version *v)
 {
 	struct client_request requests[SPREAD_MAX];
-	struct spread_target targets[SPREAD_MAX];
+	struct other_node targets[SPREAD_MAX];
 	struct peer_client client;
-	size_t n = list_spread_targets(core, targets);
+	size_t n = list_others(core, NULL, targets, SPREAD_MAX);
 	char *body = n ? make_spread_body(core, v) : NULL;
 	json_t *names = json_array();
 

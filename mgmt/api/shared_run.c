@@ -279,8 +279,8 @@ static bool end_version(struct shared_run *r, uint64_t number, const char *text)
 	return is_done;
 }
 
-/* What follows from the records now. Under the core's lock. @return the version that is to be ended; 0: none */
-static uint64_t look_at_records(struct shared_run *r, const char **reason)
+/* Put in force what is to be in force by the records now. Under the core's lock. */
+static void follow_records(struct shared_run *r)
 {
 	struct core *core = r->core;
 	uint64_t document = intent_document(core->intent);
@@ -295,18 +295,16 @@ static uint64_t look_at_records(struct shared_run *r, const char **reason)
 		inforce_judge(core);
 		core_changed(core);
 	}
-	return shared_intent_to_end(core->intent, &clock, reason);
 }
 
 /* Puts in force what is to be in force: it never waits for anybody. */
 static void *run_keeper(void *arg)
 {
 	struct shared_run *r = arg;
-	const char *reason;
 
 	core_lock(r->core);
 	while (!r->core->stopping) {
-		(void)look_at_records(r, &reason);
+		follow_records(r);
 		core_wait(r->core, clock_mono_ms() + KEEP_MS);
 	}
 	core_unlock(r->core);
@@ -324,8 +322,12 @@ static void *run_helper(void *arg)
 	client_open(&client, core->dirs.conf);
 	core_lock(core);
 	while (!core->stopping) {
+		uint64_t now_ms = clock_mono_ms();
+		struct pending_clock clock;
 		const char *reason;
-		uint64_t now_ms = clock_mono_ms(), number = look_at_records(r, &reason);
+
+		pending_clock_read(&clock);
+		uint64_t number = shared_intent_to_end(core->intent, &clock, &reason);
 		struct version missing = r->missing;
 
 		if (number && now_ms >= end_ms && !end_version(r, number, reason))
@@ -517,13 +519,18 @@ void shared_run_state(const struct core *core)
 		        r->missing.node);
 }
 
+static void refuse_unavailable(const char *reason, struct http_reply *reply)
+{
+	http_problem(reply, 503, "store-unavailable",
+	             "the store cannot be reached (%s): nothing was changed", reason);
+}
+
 void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply)
 {
 	const struct shared_run *r = core->shared;
 
 	if (r && *r->reason)
-		http_problem(reply, 503, "store-unavailable",
-		             "the store cannot be reached (%s): nothing was changed", r->reason);
+		refuse_unavailable(r->reason, reply);
 	else
 		http_problem(reply, 503, "busy",
 		             "a version that was not confirmed in time is just being ended: "
@@ -534,13 +541,12 @@ void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply
 static void await_revision(struct shared_run *r, int64_t revision)
 {
 	uint64_t until_ms = clock_mono_ms() + ARRIVED_MS;
-	const char *reason;
 	int64_t here;
 
 	while (shared_intent_revision(r->core->intent, &here) || here < revision)
 		if (!core_wait(r->core, until_ms))
 			return;
-	(void)look_at_records(r, &reason);
+	follow_records(r);
 }
 
 /* Say why a change was not made, or that it is not known. */
@@ -551,8 +557,7 @@ static void set_write_problem(const struct core *core, const struct shared_chang
 	const struct version *newest = history_head(shared_intent_history(core->intent));
 
 	if (err)
-		http_problem(reply, 503, "store-unavailable",
-		             "the store cannot be reached (%s): nothing was changed", reason);
+		refuse_unavailable(reason, reply);
 	else if (result == SHARED_UNKNOWN)
 		http_problem(
 		        reply, 503, "outcome-unknown",

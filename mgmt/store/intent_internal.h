@@ -135,6 +135,8 @@ void intent_say_version(struct intent *in, const struct version *v, int64_t now_
 bool shared_has_head(const struct intent *in);
 /* Read this node's copy of shared intent. @return 0 or -errno */
 int shared_load(struct intent *in);
+/* Whether @p v, of shared intent, is the head that is loaded here. */
+bool shared_is_loaded(const struct intent *in, const struct version *v);
 /* The recent versions by shared intent, oldest first. @return how many */
 size_t shared_periods(const struct intent *in, int64_t now_ms,
                       struct history_period out[RECENT_MAX]);

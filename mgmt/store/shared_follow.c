@@ -48,14 +48,6 @@ static void keep_deadline(struct intent *in, const struct pending_clock *clock, 
 	in->pending = *p;
 }
 
-static bool is_head(const struct intent *in, const struct version *v)
-{
-	const struct version *head = intent_head(in);
-
-	return head && head->number == v->number && !strcmp(head->digest, v->digest) &&
-	       head->time_ms == v->time_ms;
-}
-
 /* When version @p number came into force, by records; 0: this node alone decided that it is. */
 static int64_t find_since(const struct intent *in, uint64_t number)
 {
@@ -134,7 +126,7 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 	if (!v || !in->store || in->failing ||
 	    (in->refused_number == v->number && clock->now_ms < in->refused_until_ms))
 		return NULL;
-	if (!is_head(in, v))
+	if (!shared_is_loaded(in, v))
 		err = enforce_version(in, v, now_ms);
 	else
 		correct_since(in, v, now_ms);

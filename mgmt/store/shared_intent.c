@@ -197,18 +197,25 @@ static void fill_mark(const struct intent *in, enum chain_mark mark, const char 
 	         *in->principal ? in->principal : "weir");
 }
 
+/* Begin a change of this node, with an id that no other has. */
+static void begin_change(struct shared_change *c)
+{
+	char id[SHARED_ID_MAX];
+
+	make_id(id);
+	shared_change_begin(c, id);
+}
+
 int shared_intent_decide(struct intent *in, uint64_t number, enum chain_mark mark,
                          const char *author, const char *reason, int64_t now_ms,
                          struct shared_change *c)
 {
 	struct pending_clock clock;
 	struct history_mark m;
-	char id[SHARED_ID_MAX];
 
-	make_id(id);
+	begin_change(c);
 	pending_clock_read(&clock);
 	fill_mark(in, mark, author, reason, now_ms, &m);
-	shared_change_begin(c, id);
 	return history_decide(in->history, clock.now_ms, number, &m, c);
 }
 
@@ -225,27 +232,32 @@ static int make_version_change(struct intent *in, const struct intent_change *ch
 {
 	struct pending_clock clock;
 	struct history_mark m;
-	char id[SHARED_ID_MAX];
 
-	make_id(id);
+	begin_change(c);
 	pending_clock_read(&clock);
 	fill_mark(in, CHAIN_CONFIRMED, change->author, change->reason, now_ms, &m);
 	v->confirm_within_ms = v->confirm_left_ms;
 	v->confirm_by_ms = v->confirm_left_ms = 0;
-	shared_change_begin(c, id);
 	return history_apply(in->history, clock.now_ms, treat_open(change), &m, v, c);
+}
+
+bool shared_is_loaded(const struct intent *in, const struct version *v)
+{
+	const struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
+
+	return head && head->number == v->number && !strcmp(head->digest, v->digest) &&
+	       head->time_ms == v->time_ms;
 }
 
 /* Whether what is loaded here is what a change would rest on: plan and guards were about that. */
 static bool is_up_to_date(const struct intent *in)
 {
-	const struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
 	struct pending_clock clock;
 
 	pending_clock_read(&clock);
 	const struct version *v = history_in_force(in->history, clock.now_ms);
 
-	return !v || (head && head->number == v->number && !strcmp(head->digest, v->digest));
+	return !v || shared_is_loaded(in, v);
 }
 
 /* A change by which what is open ends; @p v becomes the version that is in force then. */
@@ -253,15 +265,26 @@ static int make_way_back(struct intent *in, const struct intent_change *change, 
                          int64_t now_ms, struct shared_change *c)
 {
 	struct history_mark m;
-	char id[SHARED_ID_MAX];
 
-	make_id(id);
+	begin_change(c);
 	fill_mark(in, CHAIN_ENDED, change->author, change->reason, now_ms, &m);
-	shared_change_begin(c, id);
 	int err = history_go_back(in->history, &m, c);
 
 	*v = *history_final(in->history);
 	return err == -E2BIG ? -EBUSY : err;
+}
+
+/* Give @p c, where making it gave no @p err. */
+static int give_change(struct shared_change *c, int err, struct shared_change **out)
+{
+	if (!err) {
+		*out = c;
+		return 0;
+	}
+	if (c)
+		shared_change_fini(c);
+	free(c);
+	return err;
 }
 
 int shared_make_change(struct intent *in, const struct intent_change *change, bool returns,
@@ -274,13 +297,7 @@ int shared_make_change(struct intent *in, const struct intent_change *change, bo
 	          : returns                   ? make_way_back(in, change, v, now_ms, c)
 	                                      : make_version_change(in, change, v, now_ms, c);
 
-	if (err && c)
-		shared_change_fini(c);
-	if (err)
-		free(c);
-	else
-		*out = c;
-	return err;
+	return give_change(c, err, out);
 }
 
 int shared_make_confirmation(struct intent *in, const struct intent_change *change, int64_t now_ms,
@@ -292,11 +309,5 @@ int shared_make_confirmation(struct intent *in, const struct intent_change *chan
 	                                 CHAIN_CONFIRMED, change->author, change->reason, now_ms, c)
 	          : -ENOMEM;
 
-	if (err && c)
-		shared_change_fini(c);
-	if (err)
-		free(c);
-	else
-		*out = c;
-	return err;
+	return give_change(c, err, out);
 }

@@ -292,14 +292,6 @@ class Fleet(unittest.TestCase):
         self.assertEqual(self.wait_equal("all follow", before[0] + 1)[1], older["digest"])
 
 
-def interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, interrupt)
-    if "--rounds" in sys.argv:
-        at = sys.argv.index("--rounds")
-        ROUNDS = int(sys.argv[at + 1])
-        del sys.argv[at:at + 2]
+    ROUNDS = counted.read_rounds(ROUNDS)
     counted.main()

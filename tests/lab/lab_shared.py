@@ -343,14 +343,6 @@ class Shared(unittest.TestCase):
         self.judge()
 
 
-def interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, interrupt)
-    if "--rounds" in sys.argv:
-        at = sys.argv.index("--rounds")
-        ROUNDS = int(sys.argv[at + 1])
-        del sys.argv[at:at + 2]
+    ROUNDS = counted.read_rounds(ROUNDS)
     counted.main()

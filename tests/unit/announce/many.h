@@ -14,7 +14,7 @@ static struct {
 	uint32_t exported[MANY]; /* bits of neighbours */
 } world;
 
-/* What was asked and told since trace_begin(), a line each, with the ms since then. */
+/* Questions and answers since trace_begin(), a line each, with the ms since then. */
 static struct {
 	char text[32768];
 	size_t n;

@@ -178,7 +178,7 @@ static void the_last_answer_decides_about_another_try(void **state)
 	}
 }
 
-/* The second thread does not start: what was read is told all the same, and the tick reads again. */
+/* The second thread does not start: what was read is announced, and the tick reads again. */
 static void a_second_reading_that_does_not_start_comes_with_the_tick(void **state)
 {
 	(void)state;

@@ -2,8 +2,24 @@
 """How a suite of unittest ends: with a line that tests/run reads. What was skipped has not passed."""
 from __future__ import annotations
 
+import signal
 import sys
 import unittest
+
+
+def interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def read_rounds(usual: int) -> int:
+    """The number behind --rounds, taken out of the command line; and SIGTERM ends a lab as an interruption does, so that it cleans up."""
+    signal.signal(signal.SIGTERM, interrupt)
+    if "--rounds" not in sys.argv:
+        return usual
+    at = sys.argv.index("--rounds")
+    rounds = int(sys.argv[at + 1])
+    del sys.argv[at:at + 2]
+    return rounds
 
 
 def main() -> None:
