@@ -303,7 +303,7 @@ def packets(text: str) -> list[typing.Any]:
         Kind("tunnel source", [("10.1.255.0/24", "10.1.250.0/24")], broken()),
         Kind("100 % of slots move", members, lost()),
         Kind("idle_time cut", [('idle_time = "30s"', 'idle_time = "1s"')], broken(2), weights((1, 2)), 40, tries=3),
-        Kind("udp_idle cut", [('udp_idle = "20s"', 'udp_idle = "1s"')], flows(2), weights((1,)), 16,
+        Kind("udp_idle cut", [('udp_idle = "20s"', 'udp_idle = "1s"')], flows(2), weights((1,)), 16, tries=3,
              before=slow_flows(4.5), after=slow_flows(0.4)),
         Kind("udp_policy reset", [('udp_policy = "keep"', 'udp_policy = "reset"')], flows(2), weights((1,)), 12),
         Kind("unchecked dead backend", [(cut_out(text, '"udp-ams"; site', '"10.1.1.12"; weight = 100; }'),
