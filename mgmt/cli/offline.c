@@ -14,6 +14,7 @@
 #include "base/page.h"
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/store/command.h"
+#include "mgmt/store/store_conf.h"
 #include "mgmt/json/command.h"
 #include "base/believed.h"
 #include "weir/health.h"
@@ -214,7 +215,8 @@ static int open_offline_store(const struct cli *cli, bool dry_run, int64_t now_m
 		                                .state_dir = cli->dirs.state,
 		                                .run_dir = cli->dirs.run,
 		                                .node = cli->dirs.node,
-		                                .offline = true };
+		                                .offline = true,
+		                                .shares = store_conf_is_there(cli->dirs.conf) };
 	int err = proc_become("mgmt", 0);
 
 	if (err)

@@ -148,6 +148,14 @@ int store_conf_read(const char *conf_dir, struct store_conf *out, char reason[ET
 	return err;
 }
 
+bool store_conf_is_there(const char *conf_dir)
+{
+	char reason[ETCD_REASON_MAX];
+	struct store_conf conf;
+
+	return store_conf_read(conf_dir, &conf, reason) != -ENOENT;
+}
+
 int store_conf_write(const char *conf_dir, const struct store_conf *c, char reason[ETCD_REASON_MAX])
 {
 	char path[PATH_MAX], *text = NULL;

@@ -20,6 +20,8 @@
 #ifndef WEIR_MGMT_STORE_STORE_CONF_H
 #define WEIR_MGMT_STORE_STORE_CONF_H
 
+#include <stdbool.h>
+
 #include "base/checked.h"
 #include "mgmt/etcd/gateway.h"
 #include "mgmt/store/shared_etcd.h"
@@ -45,6 +47,8 @@ struct store_conf {
  */
 MUST_CHECK int store_conf_read(const char *conf_dir, struct store_conf *out,
                                char reason[ETCD_REASON_MAX]);
+/** Whether there is a CONF/store.conf, also one that is wrong: then this node's versions are not its own. */
+bool store_conf_is_there(const char *conf_dir);
 /**
  * Write it whole, or leave what was there. Its group may read it (0640), as the password is in a file of its own.
  * @return 0, -EINVAL (as for reading) or -errno, with a reason

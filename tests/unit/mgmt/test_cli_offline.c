@@ -24,7 +24,7 @@ static int open_err;    /* of an opening that fails for ever */
 static unsigned n_busy; /* openings that find the store locked first */
 static unsigned n_opened, n_hung, n_slept, n_closed;
 static bool hung_for_trial;
-static bool has_page, runs_really;
+static bool has_page, runs_really, has_store_conf;
 static enum command_outcome given;
 static struct command_result result;
 static char asked[1024]; /* what the command was, in words */
@@ -49,6 +49,7 @@ static int fake_open(const struct intent_options *options, int64_t now_ms, struc
 {
 	n_opened++;
 	assert_true(options->offline);
+	assert_int_equal(options->shares, has_store_conf);
 	assert_string_equal(options->conf_dir, place.conf);
 	assert_string_equal(options->state_dir, place.state);
 	assert_string_equal(options->run_dir, place.root);
@@ -185,7 +186,7 @@ static int set_up(void **state)
 	snprintf(here.dirs.node, sizeof(here.dirs.node), "ams-1");
 	become_err = state_err = document_err = open_err = hung_status = 0;
 	n_busy = n_opened = n_hung = n_slept = n_closed = 0;
-	has_page = runs_really = hung_for_trial = false;
+	has_page = runs_really = hung_for_trial = has_store_conf = false;
 	given = COMMAND_OVER;
 	memset(&result, 0, sizeof(result));
 	asked[0] = '\0';
@@ -258,6 +259,9 @@ static void a_request_becomes_the_command_that_it_says(void **state)
 		         (int)(at ? at - rows[i].asked : (int)strlen(rows[i].asked)), rows[i].asked,
 		         at ? never : "", at ? at + 5 : "");
 		has_page = i % 2;
+		has_store_conf = i > 2; /* then what is in force follows from what nodes share */
+		if (i == 3)
+			fixture_write(place.conf, "store.conf", "{}");
 		assert_int_equal(take_request(rows[i].body, rows[i].dry_run), CLI_OK);
 		assert_string_equal(asked, expected);
 		assert_int_equal(n_closed, (i + 1) / 2);
