@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include "mgmt/api/diverged.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/unconfirmed.h"
@@ -24,8 +23,12 @@ void change_refused_reply(struct core *core, int err, const struct intent_change
 	case -ENOENT:
 		http_problem(reply, 404, "not-found", "there is no such version");
 		return;
-	case -EMEDIUMTYPE:
-		diverged_refuse(core, reply);
+	case -ENOLINK:
+		http_problem(
+		        reply, 503, "store-unavailable",
+		        "the configuration has other nodes, and this node shares no store with them: "
+		        "nothing was changed. Run 'weir store init' on the first host and 'weir store "
+		        "join' on the others");
 		return;
 	case -EBUSY:
 		unconfirmed_refuse(core, reply);

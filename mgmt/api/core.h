@@ -24,7 +24,6 @@
 #include "mgmt/api/inforce.h"
 #include "mgmt/api/logins.h"
 #include "mgmt/store/intent.h"
-#include "mgmt/store/reserve.h"
 
 struct state_fetch;
 struct observe;
@@ -84,10 +83,6 @@ struct core {
 	uint64_t moving_ms;
 	uint64_t looked_ms, given_before; /**< the last look, and n_given then */
 	bool stopping;
-	struct reservation reserved; /**< the head, for the next version of one node */
-	bool proposing; /**< a version of ours is being handed to the peers (mgmt/api/propose.h) */
-	/** number of the automatic rollback handed to the peers last; 0: none */
-	uint64_t handed_back;
 };
 
 void core_lock(struct core *c);

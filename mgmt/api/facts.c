@@ -74,7 +74,7 @@ static enum judge_peer_state peer_state(const struct peers_report *v)
 		return JUDGE_PEER_REFUSED;
 	if (!v->answered_ms)
 		return JUDGE_PEER_NEVER;
-	return v->state == PEERS_DIVERGED      ? JUDGE_PEER_DIVERGED
+	return v->state == PEERS_DIFFERS       ? JUDGE_PEER_DIFFERS
 	       : v->state == PEERS_UNREACHABLE ? JUDGE_PEER_UNREACHABLE
 	       : v->state == PEERS_BEHIND      ? JUDGE_PEER_BEHIND
 	                                       : JUDGE_PEER_WELL;

@@ -2,9 +2,8 @@
 /*
  * Configuration and versions. A change becomes a candidate without the core's lock, because reading
  * and checking files may take seconds; it is checked against If-Match and committed under the lock.
- * core->candidate_lock admits one candidate at a time. With peers, the head is reserved at all nodes
- * between the two (mgmt/api/propose.h). Check and plan use the same code as a dry run, so that a
- * plan cannot differ from the apply.
+ * core->candidate_lock admits one candidate at a time. Check and plan use the same code as a dry run, so
+ * that a plan cannot differ from the apply.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +14,6 @@
 #include "base/ctl.h"
 #include "mgmt/api/change_refused.h"
 #include "mgmt/api/change_timed.h"
-#include "mgmt/api/diverged.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
@@ -23,7 +21,6 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/old_file.h"
 #include "mgmt/api/operations.h"
-#include "mgmt/api/propose.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/api/to_json.h"
@@ -43,7 +40,6 @@ enum origin { ORIGIN_VERSION, ORIGIN_REQUEST, ORIGIN_DISK };
 struct change_request {
 	struct files files;
 	struct intent_change change;
-	const char *force[VERSION_SUPERSEDES_MAX];
 	struct old_file from; /* what the file was made from */
 	bool replace;         /* whatever it takes back */
 	enum origin origin;   /* a reload waits for a new version alone */
@@ -81,23 +77,6 @@ static void read_base(struct field_reader *f, struct change_request *c)
 	snprintf(c->from.base, sizeof(c->from.base), "%s", base);
 }
 
-static void read_force(struct field_reader *f, struct change_request *c)
-{
-	const json_t *list = field_array(f, "force", false);
-
-	if (json_array_size(list) > VERSION_SUPERSEDES_MAX)
-		field_error(f, "force", "has more than %u digests", VERSION_SUPERSEDES_MAX);
-	for (size_t i = 0; i < json_array_size(list) && i < VERSION_SUPERSEDES_MAX; i++) {
-		const char *text = json_string_value(json_array_get(list, i));
-
-		if (!text || strlen(text) != DIGEST_TEXT_MAX - 1)
-			field_error(f, "force", "expected digests of 64 hexadecimal digits");
-		else
-			c->force[c->change.n_force++] = text;
-	}
-	c->change.force = c->force;
-}
-
 static void read_confirm(struct field_reader *f, struct intent_change *change)
 {
 	const char *text = field_text(f, "confirm_within", false, 32);
@@ -130,15 +109,6 @@ static void read_pending(struct field_reader *f, struct intent_change *change)
 		            "\"none\" cannot be combined with pending \"join\"");
 }
 
-static bool may_force(const struct http_request *r, const struct change_request *c,
-                      struct http_reply *reply)
-{
-	if (c->change.n_force == 0 || r->role >= HTTP_ADMIN)
-		return true;
-	http_problem(reply, 403, "forbidden", "force needs the role admin");
-	return false;
-}
-
 /* Read what apply, rollback and reload have in common. @return whether it is sound */
 static bool read_change(struct core *core, const struct http_request *r, enum origin origin,
                         struct change_request *c, struct http_reply *reply)
@@ -159,11 +129,10 @@ static bool read_change(struct core *core, const struct http_request *r, enum or
 	c->change.skip_bad_zones = field_bool(&f, "skip_bad_zones");
 	read_confirm(&f, &c->change);
 	read_pending(&f, &c->change);
-	read_force(&f, c);
 	c->change.author = c->change.author ? c->change.author : r->principal;
 	c->from.author = c->change.author;
 	c->from.principal = r->identity;
-	return field_end(&f, reply) && may_force(r, c, reply);
+	return field_end(&f, reply);
 }
 
 /* Of a version that was made or would be: clients read one form. */
@@ -173,9 +142,9 @@ static json_t *change_to_json(struct core *core, const struct intent_changed *c,
 	const struct version *head = intent_head(in);
 	json_t *plan = plan_to_json(&c->plan);
 	struct version back;
-	json_t *answer = json_pack("{s:o, s:b, s:b, s:o}", "version",
+	json_t *answer = json_pack("{s:o, s:b, s:o}", "version",
 	                           version_to_json(&c->version, dry_run ? NULL : head), "changed",
-	                           c->changed, "settles", c->settles, "plan", plan);
+	                           c->changed, "plan", plan);
 
 	zones_add_json(c, json_object_get(plan, "warnings"), answer);
 	voters_add_warning(core, &c->plan.advice, json_object_get(plan, "warnings"));
@@ -306,42 +275,6 @@ static bool matches_base(struct core *core, const struct http_request *r, struct
 	return handle_if_match(r, etag, true, reply);
 }
 
-/*
- * Commit with the peers' consent: reserve the head, make the version, hand it over. Under the lock,
- * which is given up meanwhile.
- */
-static void commit_with_peers(struct core *core, const struct http_request *r,
-                              struct change_request *c, struct intent_candidate *candidate,
-                              struct http_reply *reply)
-{
-	struct proposal *p = calloc(1, sizeof(*p));
-	struct version v;
-	int err = intent_candidate_check(core->intent, &c->change, candidate, clock_believed_ms(),
-	                                 &v);
-
-	http_doing(r, "asking the other nodes for their consent");
-	if (err || c->change.dry_run || !p) { /* no version, or an error to report */
-		commit_change(core, c, candidate, p ? 0 : -ENOMEM, reply);
-	} else if (!propose_reserve(core, &v, p, reply)) {
-		intent_candidate_drop(core->intent, candidate);
-	} else if (!matches_base(core, r, reply)) {
-		intent_candidate_drop(core->intent, candidate);
-		propose_release(core, p);
-	} else {
-		c->change.untold = p->n_nodes > 1;
-		if (!commit_change(core, c, candidate, 0, reply)) {
-			propose_release(core, p);
-		} else {
-			http_doing(r, "handing the version to the other nodes");
-			inforce_judge(core); /* begins with the document */
-			core_changed(core);
-			if (propose_push(core, p, reply))
-				propose_add_unreserved(p, reply->json);
-		}
-	}
-	free(p);
-}
-
 /* Make the change and answer; frees the files of @p c. */
 static void make_change(struct core *core, const struct http_request *r, struct change_request *c,
                         struct http_reply *reply)
@@ -353,10 +286,9 @@ static void make_change(struct core *core, const struct http_request *r, struct 
 	if (!matches_base(core, r, reply)) {
 		if (!err)
 			intent_candidate_drop(core->intent, &candidate);
-	} else if (err || c->old_rc) {
-		commit_change(core, c, &candidate, err, reply);
-	} else {
-		commit_with_peers(core, r, c, &candidate, reply);
+	} else if (commit_change(core, c, &candidate, err, reply)) {
+		inforce_judge(core); /* begins with the document */
+		core_changed(core);
 	}
 	end_change(core);
 	add_full_slots(core, json_object_get(json_object_get(reply->json, "plan"), "pools"));

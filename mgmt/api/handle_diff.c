@@ -14,6 +14,7 @@
 #include "mgmt/api/client.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
+#include "mgmt/api/shared_files.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/join.h"
@@ -140,6 +141,7 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 		return false;
 	}
 	if (!*side->node || !strcmp(side->node, core->dirs.node)) {
+		shared_files_require(core, side->number);
 		int err = read_own(core, side);
 
 		if (err)

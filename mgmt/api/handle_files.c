@@ -205,14 +205,6 @@ void handle_peer_files(struct core *core, struct http_request *r, struct http_re
 	reply->status = 200;
 }
 
-int handle_files_find_locked(void *arg, const char *name, const char *digest, uint64_t n_bytes,
-                             struct files *out)
-{
-	struct core *core = arg;
-
-	return intent_find_file(core->intent, name, digest, n_bytes, out);
-}
-
 int handle_files_find(void *arg, const char *name, const char *digest, uint64_t n_bytes,
                       struct files *out)
 {

@@ -22,8 +22,5 @@ http_handler handle_files, handle_peer_files;
 /** Finds files in uploads and versions; takes core's lock (@p arg: core). */
 int handle_files_find(void *arg, const char *name, const char *digest, uint64_t n_bytes,
                       struct files *out);
-/** The same for who has the lock. */
-int handle_files_find_locked(void *arg, const char *name, const char *digest, uint64_t n_bytes,
-                             struct files *out);
 
 #endif

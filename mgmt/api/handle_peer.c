@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What nodes ask of each other. Answers are whole records (mgmt/store/records.h), so
- * that they arrive unchanged; nothing here changes the intent.
+ * that they arrive unchanged; nothing here changes what is in force.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/node_drain.h"
+#include "mgmt/api/shared_files.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peer_keys.h"
@@ -17,7 +18,6 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/timekeep.h"
 #include "mgmt/api/health_exchange.h"
-#include "mgmt/store/yield.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/key.h"
 #include "mgmt/store/records.h"
@@ -29,14 +29,13 @@ void handle_peer_head(struct core *core, struct http_request *r, struct http_rep
 
 	(void)r;
 	core_lock(core);
-	struct version head;
-	bool has_head = !yield_shown(core->intent, &head);
+	const struct version *head = intent_head(core->intent);
 	const struct model *m = join_model(core->intent);
 	bool known = observe_load(core, &bits);
 	reply->json = json_pack(
 	        "{s:s, s:s, s:o, s:s, s:s, s:o}", "node", core->dirs.node, "cluster",
 	        m ? m->cluster : "", "version",
-	        has_head ? record_to_json(&version_record, &head) : json_null(), "overrides",
+	        head ? record_to_json(&version_record, head) : json_null(), "overrides",
 	        overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), digest),
 	        "hash_key", key_status(core->intent)->found, "bits_per_s",
 	        known ? json_integer((json_int_t)bits) : json_null());
@@ -66,29 +65,6 @@ void handle_peer_overrides(struct core *core, struct http_request *r, struct htt
 	reply->status = 200;
 }
 
-void handle_peer_versions(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	struct version *list = calloc(STORE_VERSIONS_MAX, sizeof(*list));
-	json_t *items = json_array();
-
-	(void)r;
-	core_lock(core);
-	struct store *store = intent_store(core->intent);
-	int n = store && list ? store_versions(store, 0, list, STORE_VERSIONS_MAX) : -1;
-	const struct version *head = intent_head(core->intent);
-	int first = n > 1 && yield_is_untold(core->intent); /* that one is not shown */
-	if (n > 0 && !first && head && head->number == list[0].number)
-		list[0].confirm_left_ms = head->confirm_left_ms; /* it runs; the store has none */
-	core_unlock(core);
-	for (int i = first; i < n; i++)
-		json_array_append_new(items, record_to_json(&version_record, &list[i]));
-	free(list);
-	reply->json = json_pack("{s:o}", "items", items);
-	reply->status = 200;
-	if (n < 0)
-		http_problem(reply, 503, "store", "the store fails");
-}
-
 void handle_peer_version(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct files files = { 0 };
@@ -108,6 +84,51 @@ void handle_peer_version(struct core *core, struct http_request *r, struct http_
 	json_object_set_new(reply->json, "files", contents_to_json(&files));
 	reply->status = 200;
 	files_fini(&files);
+}
+
+/*
+ * Read the sender and its version. @return whether it is of this cluster, and this node shares its store; else @p reply is
+ * set. Under the lock.
+ */
+static bool read_staged(struct core *core, const struct http_request *r, const char **node,
+                        struct version *v, struct http_reply *reply)
+{
+	const char *cluster = json_string_value(json_object_get(r->json, "cluster"));
+	const struct model *m = join_model(core->intent);
+
+	*node = json_string_value(json_object_get(r->json, "node"));
+	if (!*node || !**node || strlen(*node) >= MODEL_NAME_MAX || !cluster ||
+	    record_from_json(&version_record, json_object_get(r->json, "version"), v, NULL)) {
+		http_problem(reply, 400, "bad-request", "expected node, cluster and version");
+		return false;
+	}
+	if (!m || strcmp(m->cluster, cluster) != 0) {
+		http_problem(reply, 409, "other-cluster",
+		             "this node belongs to another cluster or has no configuration yet");
+		return false;
+	}
+	if (!core->shared)
+		http_problem(reply, 409, "no-store", "this node shares no store");
+	return core->shared != NULL;
+}
+
+void handle_peer_stage(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	const char *node;
+	struct version v;
+
+	core_lock(core);
+	bool is_sound = read_staged(core, r, &node, &v, reply);
+
+	core_unlock(core);
+	if (!is_sound)
+		return;
+	int err = shared_files_stage(core, node, &v, json_object_get(r->json, "files"));
+
+	reply->json = json_pack("{s:s}", "state", err ? "refused" : "staged");
+	if (err)
+		json_object_set_new(reply->json, "why", json_string(strerror(-err)));
+	reply->status = 200;
 }
 
 void handle_peer_poke(struct core *core, struct http_request *r, struct http_reply *reply)

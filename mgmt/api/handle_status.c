@@ -268,8 +268,6 @@ static bool add_parts(struct status *s, json_t *status)
 	json_object_set_new(status, "processes", handle_processes_json(&s->look));
 	json_object_set_new(status, "peers",
 	                    handle_peers_json(s->look.peer_reports, s->look.n_peer_reports));
-	if (s->look.diverged)
-		json_object_set(status, "diverged", s->look.diverged);
 	add_announcements(s, status);
 	add_state(s, status);
 	if (s->lists)

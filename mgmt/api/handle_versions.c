@@ -1,36 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The list of versions, and the one in force. Both are read from the store under the lock;
- * versions that lost against another node's are listed apart, since their numbers belong to others
- * now.
+ * The list of versions, and the one in force. Both are read under the lock: from the records that nodes share, else from
+ * this node's own store.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mgmt/api/handle.h"
+#include "mgmt/api/shared_files.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/shared_intent.h"
-
-/* Versions that gave way to others: their numbers belong to those now. */
-static json_t *lost_versions_to_json(struct store *store, uint64_t limit)
-{
-	size_t max = limit < STORE_LOST_MAX ? limit : STORE_LOST_MAX;
-	struct version_lost *lost = calloc(max, sizeof(*lost));
-	int n = lost ? store_lost(store, lost, max) : 0;
-	json_t *list = json_array();
-
-	for (int i = 0; i < n; i++) {
-		json_t *item = version_to_json(&lost[i].version, NULL);
-
-		json_object_set_new(item, "state", json_string("lost"));
-		json_object_set_new(item, "lost", time_to_json(lost[i].lost_ms));
-		json_object_set_new(item, "why", text_to_json(lost[i].reason));
-		json_array_append_new(list, item);
-	}
-	free(lost);
-	return list;
-}
 
 /* Of shared intent, one that was not confirmed, or was taken back, has ended for good. */
 static json_t *kept_version_to_json(const struct core *core, const struct version *v)
@@ -46,6 +26,40 @@ static json_t *kept_version_to_json(const struct core *core, const struct versio
 	return json;
 }
 
+/* Versions below @p before (0: all), newest first. @return how many, or -errno */
+static int list_versions(struct core *core, uint64_t before, struct version *list, size_t max)
+{
+	const struct version_history *h = shared_intent_history(core->intent);
+	const struct version *newest = h ? history_head(h) : NULL, *v;
+	struct store *store = intent_store_to_read(core->intent);
+	int n = 0;
+
+	if (!newest)
+		return store ? store_versions(store, before, list, max) : -EROFS;
+	uint64_t number = before && before <= newest->number ? before - 1 : newest->number;
+
+	/* the oldest are gone, and with them their numbers */
+	for (size_t i = 0; i < STORE_VERSIONS_MAX && number > 0 && (size_t)n < max; i++)
+		if ((v = history_version(h, number--, NULL)))
+			list[n++] = *v;
+	return n;
+}
+
+/* The version in force: not the newest one, where that has ended or is not here yet. */
+static void add_head(json_t *answer, const struct version *head)
+{
+	char etag[HTTP_TEXT_MAX];
+
+	if (!head) {
+		json_object_set_new(answer, "head", json_null());
+		json_object_set_new(answer, "etag", json_null());
+		return;
+	}
+	version_etag(head, etag);
+	json_object_set_new(answer, "head", json_integer((json_int_t)head->number));
+	json_object_set_new(answer, "etag", json_stringn(etag + 1, strlen(etag) - 2));
+}
+
 void handle_versions(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	uint64_t limit, before;
@@ -57,7 +71,7 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 	core_lock(core);
 	struct store *store = intent_store_to_read(core->intent);
 	const struct version *head = intent_head(core->intent);
-	int n = store && list ? store_versions(store, before, list, limit) : -EROFS;
+	int n = list ? list_versions(core, before, list, limit) : -ENOMEM;
 	if (n < 0) {
 		const char *reason = intent_store_reason(core->intent);
 
@@ -68,9 +82,8 @@ void handle_versions(struct core *core, struct http_request *r, struct http_repl
 
 		for (int i = 0; i < n; i++)
 			json_array_append_new(items, kept_version_to_json(core, &list[i]));
-		reply->json = json_pack("{s:o, s:o, s:o}", "items", items, "head",
-		                        head ? json_integer((json_int_t)head->number) : json_null(),
-		                        "lost", lost_versions_to_json(store, limit));
+		reply->json = json_pack("{s:o}", "items", items);
+		add_head(reply->json, head);
 		reply->status = 200;
 	}
 	core_unlock(core);
@@ -121,6 +134,7 @@ void handle_version(struct core *core, struct http_request *r, struct http_reply
 	}
 	if (!handle_part_number(r, 0, &number, reply))
 		return;
+	shared_files_require(core, number);
 	core_lock(core);
 	int err = intent_version(core->intent, number, &v, &files);
 	if (err) {

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/diverged.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 
@@ -44,7 +43,6 @@ int look_init(struct core *core, struct look *l)
 		memcpy(l->peer_reports, peer_reports, l->n_peer_reports * sizeof(*peer_reports));
 	l->has_token = peers_has_token(core);
 	l->dns = json_incref(observe_dns(core));
-	l->diverged = diverged_to_json(core);
 	l->drain = node_drain_copy(core);
 	l->n_loads = peers_loads(core, l->loads, GUARD_SITES_MAX);
 	core_unlock(core);
@@ -57,7 +55,6 @@ void look_fini(struct look *l)
 	overrides_fini(&l->overrides);
 	intent_unshare(l->shared);
 	json_decref(l->dns);
-	json_decref(l->diverged);
 }
 
 const struct peers_report *look_peer(const struct look *l, const char *node)

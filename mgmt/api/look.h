@@ -39,7 +39,6 @@ struct look {
 	size_t n_peer_reports;
 	struct node_drain drain; /**< of this node, as node_drain_copy() */
 	bool has_token;          /**< a peer.token is there, or it is not known yet */
-	json_t *diverged;        /**< as diverged_to_json() */
 	json_t *dns;             /**< as observe_dns() */
 	struct guard_load loads[GUARD_SITES_MAX];
 	size_t n_loads;

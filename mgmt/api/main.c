@@ -37,6 +37,7 @@
 #include "mgmt/api/timekeep.h"
 #include "mgmt/api/health_exchange.h"
 #include "mgmt/store/join.h"
+#include "mgmt/store/store_conf.h"
 #include "mgmt/store/store.h"
 #include "weir/json.h"
 #include "weir/stats.h"
@@ -57,7 +58,6 @@ struct mgmt_process {
 	char api[256];   /* that is served over TCP */
 	uint64_t tcp_retry_ms;
 	bool tcp_failed; /* said once */
-	bool bootstrap;  /* --bootstrap */
 };
 
 /* Note whether the API listens, for conditions and for the judgement of versions. */
@@ -246,26 +246,16 @@ static char *on_ctl_request(void *arg, const char *line, size_t length)
 	return text;
 }
 
-/* A node without the peers' token cannot join: it could not ask them. */
-static enum intent_start start_of(const struct core *core, bool bootstrap)
-{
-	char token[HTTP_TEXT_MAX];
-
-	auth_peer_token(core->dirs.conf, token);
-	return bootstrap ? INTENT_BOOTSTRAP : *token ? INTENT_JOIN : INTENT_ALONE;
-}
-
 /*
  * The order matters: the clock before the intent, which is opened by it; threads last, since they
  * use all of it.
  */
-static int open_core(struct core *core, bool bootstrap)
+static int open_core(struct core *core)
 {
 	struct intent_options options = { .conf_dir = core->dirs.conf,
 		                          .state_dir = core->dirs.state,
 		                          .run_dir = core->dirs.run,
-		                          .node = core->dirs.node,
-		                          .start = start_of(core, bootstrap) };
+		                          .node = core->dirs.node };
 	pthread_condattr_t attributes;
 	int err = stats_create(core->dirs.run, "mgmt", STATS_MAX, &core->stats);
 
@@ -282,7 +272,7 @@ static int open_core(struct core *core, bool bootstrap)
 	if (err)
 		return err;
 	options.purge_ms = timekeep_purge_ms(core);
-	options.shares = shared_run_is_configured(core->dirs.conf);
+	options.shares = store_conf_is_there(core->dirs.conf);
 	err = intent_open(&options, clock_believed_ms(), &core->intent);
 	if (!err)
 		err = shared_run_start(core); /* first, as the others look whether it runs */
@@ -372,7 +362,7 @@ static int run_process(struct mgmt_process *p)
 	if (!err)
 		err = open_mgmt_loop(p);
 	if (!err)
-		err = open_core(&p->core, p->bootstrap);
+		err = open_core(&p->core);
 	if (!err)
 		err = listen_local(&p->core, &p->local);
 	if (err) {
@@ -410,9 +400,6 @@ int main(int argc, char **argv)
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		printf("weir-mgmt: keeps versions and overrides, writes the effective document, serves "
 		       "the API.\n\n"
-		       "  --bootstrap       with neither store nor effective document: make weir.conf "
-		       "the first\n"
-		       "                    version, without asking the peers for theirs\n"
 		       "  --store-back      before a downgrade, while weir-mgmt does not run: put the "
 		       "store back\n"
 		       "                    where the former release has it (DIR/store.db), then "
@@ -424,10 +411,6 @@ int main(int argc, char **argv)
 		return 1;
 	if (argc == 2 && !strcmp(argv[1], "--store-back"))
 		return move_store_back(&p.core.dirs) ? 1 : 0;
-	if (argc == 2 && !strcmp(argv[1], "--bootstrap")) {
-		p.bootstrap = true;
-		argc--;
-	}
 	if (argc > 1) {
 		fprintf(stderr, "weir-mgmt: unknown argument %s\n", argv[1]);
 		return 1;

@@ -31,14 +31,14 @@ static void state_join(const struct core *core)
 		               join_refused(core->intent));
 	if (join_waits(core->intent))
 		conditions_add(core->stats, "joining", CONDITION_DEGRADED, "",
-		               "this node has no version yet and asks its peers for one");
-	else if (head && join_is_provisional(head))
+		               "this node has no version yet and asks the store for one");
+	else if (head && core->shared && join_is_provisional(head))
 		conditions_add(core->stats, "provisional", CONDITION_NOTE, "",
 		               "version 1 is this node's own weir.conf and was not applied by a "
-		               "person: the first applied version of a peer replaces it");
+		               "person: the first version of the store replaces it");
 }
 
-/* State a version of the peers that this node cannot take. */
+/* State a version of the store that this node cannot take. */
 static void state_refused_version(const struct core *core)
 {
 	char subject[32];
@@ -49,7 +49,7 @@ static void state_refused_version(const struct core *core)
 	if (number)
 		conditions_add(
 		        core->stats, "version-refused", CONDITION_DEGRADED, subject,
-		        "this node cannot take this version of its peers and keeps its own: "
+		        "this node cannot take this version of the store and keeps its own: "
 		        "%.120s; if this node was removed, stop it: systemctl disable --now weir",
 		        reason);
 }

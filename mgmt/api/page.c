@@ -35,7 +35,7 @@ static const struct {
 	{ "ok", "good", "●" },          { "serve", "good", "●" },   { "down", "bad", "✖" },
 	{ "normal", "good", "●" },      { "yes", "good", "●" },     { "no", "bad", "✖" },
 	{ "established", "good", "●" }, { "answers", "good", "●" }, { "out", "bad", "✖" },
-	{ "silent", "bad", "✖" },       { "diverged", "bad", "✖" }, { "failing", "bad", "✖" },
+	{ "silent", "bad", "✖" },       { "differs", "bad", "✖" },  { "failing", "bad", "✖" },
 	{ "disabled", "bad", "✖" },     { "disable", "bad", "✖" },  { "elsewhere", "dim", "·" },
 	{ "unknown", "dim", "?" },      { "absent", "dim", "?" },   { "unreachable", "dim", "?" },
 };

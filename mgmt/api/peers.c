@@ -11,8 +11,8 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers_internal.h"
 
-static const char *const state_texts[] = { "unknown", "agreed",   "behind",
-	                                   "ahead",   "diverged", "unreachable" };
+static const char *const state_texts[] = { "unknown", "agreed",  "behind",
+	                                   "ahead",   "differs", "unreachable" };
 
 const char *peers_state_text(enum peers_state state)
 {
@@ -29,17 +29,6 @@ void peers_poke(struct core *core, bool notify_others)
 	core->peers->poked = true;
 	core->peers->notify_others |= notify_others;
 	core_changed(core);
-}
-
-/* A store that fails answers EROFS, whatever made it fail. */
-const char *peers_refusal(const struct core *core, const struct version *v, int err)
-{
-	const char *reason;
-
-	if (err == -EINVAL && intent_refused_version(core->intent, &reason) == v->number)
-		return reason;
-	reason = intent_store_reason(core->intent);
-	return *reason ? reason : strerror(-err);
 }
 
 size_t peers_report(const struct core *core, const struct peers_report **out)

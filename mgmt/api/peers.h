@@ -3,9 +3,8 @@
  * @file
  * Peers: the other nodes' heads, overrides and loads, asked for every two seconds.
  *
- * A thread asks the peers, and takes newer versions and overrides from them. It pushes nothing: a
- * poke only makes the other side ask sooner. (A version that was just made is handed over by
- * mgmt/api/propose.h.)
+ * A thread asks the peers, and takes newer overrides from them. It pushes nothing: a poke only makes the
+ * other side ask sooner. Versions come from the store that the nodes share (mgmt/api/shared_run.h).
  *
  * Implemented in mgmt/api/peers.c, the thread in mgmt/api/peers_round.c. The main thread starts and
  * stops it; the other functions are for any thread, under the core's lock.
@@ -22,19 +21,16 @@
 #include "mgmt/api/http.h"
 #include "mgmt/store/guard.h"
 
-#define PEERS_MAX      64u   /**< nodes; those beyond are not asked */
-#define PEERS_EVERY_MS 2000u /**< between two rounds */
-#define PEERS_JOIN_MS                                                                              \
-	4000u /**< how long a node that joins asks; its last round may take a second more */
-#define PEERS_JOIN_EVERY_MS 250u   /**< between two rounds of a node that joins */
-#define PEERS_STALE_MS      10000u /**< after which a peer's load is not known any more */
+#define PEERS_MAX      64u    /**< nodes; those beyond are not asked */
+#define PEERS_EVERY_MS 2000u  /**< between two rounds */
+#define PEERS_STALE_MS 10000u /**< after which a peer's load is not known any more */
 
 enum peers_state {
 	PEERS_UNASKED,
 	PEERS_AGREED,
 	PEERS_BEHIND,
 	PEERS_AHEAD,
-	PEERS_DIVERGED,
+	PEERS_DIFFERS,
 	PEERS_UNREACHABLE
 };
 
@@ -60,8 +56,6 @@ struct peers_report {
 	bool refused;       /**< it does not accept our peer.token */
 	char unreachable_reason[HTTP_TEXT_MAX]; /**< a sentence; "": it is reachable */
 	struct inforce inforce;                 /**< what it says of its head */
-	uint64_t refused_number;                /**< its version that was tried last */
-	char refused_reason[EVENT_TEXT_MAX];    /**< why this node did not take that; "": it did */
 };
 
 /** Start the thread. @return 0 or -errno */
@@ -74,9 +68,7 @@ void peers_poke(struct core *core, bool notify_others);
 size_t peers_report(const struct core *core, const struct peers_report **out);
 /** Whether CONF/peer.token holds a token; true before it was looked for. Under the lock. */
 bool peers_has_token(const struct core *core);
-/** Why intent_accept() refused @p v with @p err; valid until its next call. Under the lock. */
-const char *peers_refusal(const struct core *core, const struct version *v, int err);
-/** "agreed", "behind", "ahead", "diverged", "unreachable", "unknown" */
+/** "agreed", "behind", "ahead", "differs", "unreachable", "unknown" */
 const char *peers_state_text(enum peers_state state);
 /** Bits a second from clients to each site, as far as known: @return how many were written */
 size_t peers_loads(struct core *core, struct guard_load *out, size_t max);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One thread works in rounds: list the peers of the model, ask all of them for their heads at
- * once, then go through the answers one by one: confirm, give way, take versions, take overrides.
+ * once, then go through the answers one by one, and take the overrides that are newer there.
  * The targets of a round belong to the thread; publish_round() copies them under the lock at its
  * end, so others see whole rounds only.
  */
@@ -18,19 +18,13 @@
 #include "base/plain.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
-#include "mgmt/api/fetch.h"
-#include "mgmt/api/handle_files.h"
-#include "mgmt/api/propose.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
-#include "mgmt/store/yield.h"
 #include "mgmt/store/records.h"
 
 #define HEAD_TIMEOUT_MS  1500                  /* below PEERS_EVERY_MS: rounds stay on time */
-#define FETCH_TIMEOUT_MS 10000                 /* for a list, or a version with small files */
-#define FETCH_FILES_MS   5000u                 /* of a round; the next one goes on from there */
+#define FETCH_TIMEOUT_MS 10000                 /* for a list of overrides */
 #define LOAD_END         ((json_int_t)1 << 53) /* bits a second: no node has so many */
-#define FETCH_MAX        50u                   /* versions taken in one go */
 
 /* A peer as this thread works on it. */
 struct peer_target {
@@ -39,10 +33,6 @@ struct peer_target {
 	char overrides[DIGEST_TEXT_MAX]; /* the digest that it told */
 	uint64_t sent_ms, received_ms;   /* when it was asked for its head, and all had answered */
 };
-
-/* Of enum intent_relation. */
-static const enum peers_state states[] = { PEERS_AGREED, PEERS_BEHIND, PEERS_AHEAD,
-	                                   PEERS_DIVERGED };
 
 /* Make the list of peers from the model, keeping what is known of them. Under the lock. */
 static size_t list_round_peers(const struct core *core, struct peer_target *targets)
@@ -111,143 +101,6 @@ static void merge_overrides(struct core *core, const struct peer_target *t)
 	free(list);
 }
 
-/* Read a list of version records, newest first. */
-static size_t read_versions(const json_t *items, struct version **out)
-{
-	size_t n = 0, max = json_array_size(items);
-	struct version *list = calloc(max + 1, sizeof(*list));
-
-	for (size_t i = 0; list && i < max; i++)
-		if (!record_from_json(&version_record, json_array_get(items, i), &list[n], NULL) &&
-		    (n == 0 || list[n].number < list[n - 1].number))
-			n++;
-	*out = list;
-	return list ? n : 0;
-}
-
-/* Fetch one version with its files. */
-static bool fetch_offer(struct core *core, const struct peer_target *t, const struct version *v,
-                        struct intent_offer *out)
-{
-	int err = fetch_version(core, &core->peers->client, t->api, v->number, FETCH_FILES_MS,
-	                        &out->files);
-
-	out->version = *v;
-	if (err == -EAGAIN) { /* the rest in the next round, which looks at the peers first */
-		core_lock(core);
-		peers_poke(core, false);
-		core_unlock(core);
-	} else if (err && err != -ENOENT)
-		log_warn("peer-files-failed", "node=%s version=%" PRIu64 " error=\"%s\"",
-		         t->report.node, v->number, strerror(-err));
-	return err == 0;
-}
-
-/*
- * Fetch the versions of @p list that are not here yet, oldest first. @return how many, 0 on any
- * failure
- */
-static size_t fetch_offers(struct core *core, const struct peer_target *t,
-                           const struct version *list, size_t n, struct intent_offer *offers)
-{
-	size_t n_missing = 0, got = 0;
-
-	core_lock(core);
-	while (n_missing < n && n_missing < FETCH_MAX && !join_has(core->intent, &list[n_missing]))
-		n_missing++;
-	core_unlock(core);
-	for (size_t i = n_missing; i-- > 0; got++)
-		if (!fetch_offer(core, t, &list[i], &offers[got]))
-			break;
-	if (got == n_missing)
-		return got;
-	while (got > 0)
-		files_fini(&offers[--got].files);
-	return 0;
-}
-
-/* Give way to what the peer has, if our head must (mgmt/store/yield.h). */
-static void give_way(struct core *core, struct peer_target *t)
-{
-	struct version *list = NULL;
-	json_t *answer = NULL;
-	size_t n = 0;
-
-	core_lock(core);
-	bool may = t->report.head.number && !core->proposing &&
-	           yield_may(core->intent, &t->report.head);
-	core_unlock(core);
-	if (!may || !fetch_json(core->peers, t, "/v1/peer/versions", &answer))
-		return;
-	n = read_versions(json_object_get(answer, "items"), &list);
-	json_decref(answer);
-	core_lock(core);
-	intent_import_confirmed(core->intent, list, n, t->report.node, clock_believed_ms());
-	if (!core->proposing &&
-	    yield_to(core->intent, list, n, t->report.node, clock_believed_ms())) {
-		t->report.state = states[intent_relate(core->intent, list, n)];
-		core_changed(core);
-	}
-	core_unlock(core);
-	free(list);
-}
-
-/* A peer offers its version in each round: a failure is logged once. Under the lock. */
-static void note_refusal(struct core *core, struct peer_target *t, const struct version *v, int err)
-{
-	const char *reason = err ? peers_refusal(core, v, err) : "";
-	char value[LOG_VALUE_MAX];
-
-	if (err && (t->report.refused_number != v->number ||
-	            strcmp(t->report.refused_reason, reason) != 0))
-		log_warn("peer-version-refused", "node=%s number=%" PRIu64 " reason=%s",
-		         t->report.node, v->number, log_value(reason, value));
-	t->report.refused_number = v->number;
-	snprintf(t->report.refused_reason, sizeof(t->report.refused_reason), "%s", reason);
-}
-
-/*
- * The whole list of versions is asked for: the head alone does not show whether it descends from
- * ours.
- */
-static void install_versions(struct core *core, struct peer_target *t)
-{
-	struct intent_offer *offers = calloc(FETCH_MAX, sizeof(*offers));
-	struct version *list = NULL;
-	json_t *answer = NULL;
-	size_t n = 0;
-
-	if (offers && fetch_json(core->peers, t, "/v1/peer/versions", &answer))
-		n = read_versions(json_object_get(answer, "items"), &list);
-	json_decref(answer);
-	core_lock(core);
-	intent_import_confirmed(core->intent, list, n, t->report.node, clock_believed_ms());
-	enum intent_relation relation = intent_relate(core->intent, list, n);
-	core_unlock(core);
-	if (n > 0 && relation == INTENT_DIVERGED)
-		t->report.state = PEERS_DIVERGED;
-	if (n > 0 && relation == INTENT_AHEAD) {
-		size_t got = fetch_offers(core, t, list, n, offers);
-		int err = -EIO;
-
-		core_lock(core);
-		if (got > 0 && intent_relate(core->intent, list, n) == INTENT_AHEAD) {
-			err = intent_accept(core->intent, offers, got, clock_believed_ms());
-			note_refusal(core, t, &list[0], err);
-		}
-		if (!err) {
-			inforce_judge(core); /* begins with the document */
-			core_changed(core);
-		}
-		core_unlock(core);
-		t->report.state = err ? PEERS_AHEAD : PEERS_AGREED;
-		for (size_t i = 0; i < got; i++)
-			files_fini(&offers[i].files);
-	}
-	free(list);
-	free(offers);
-}
-
 /* The peer read its clock between the question and the answer; the middle is the best guess. */
 static void read_peer_clock(struct peer_target *t, const json_t *clock)
 {
@@ -262,9 +115,18 @@ static void read_peer_clock(struct peer_target *t, const json_t *clock)
 	t->report.clock_slack_ms = (int64_t)(t->received_ms - t->sent_ms) / 2;
 }
 
+/* How a peer with the head @p theirs stands to this node. The store numbers versions: a higher one is newer. */
+static enum peers_state relate_head(const struct version *ours, const struct version *theirs)
+{
+	uint64_t number = ours ? ours->number : 0;
+
+	if (theirs->number != number)
+		return theirs->number > number ? PEERS_AHEAD : PEERS_BEHIND;
+	return strcmp(ours->digest, theirs->digest) != 0 ? PEERS_DIFFERS : PEERS_AGREED;
+}
+
 /* Relate the peer's head to ours. @return false: it is malformed */
-static bool read_peer_version(struct core *core, struct peer_target *t, const json_t *record,
-                              bool *confirmed)
+static bool read_peer_version(struct core *core, struct peer_target *t, const json_t *record)
 {
 	struct version v = { 0 };
 
@@ -274,10 +136,7 @@ static bool read_peer_version(struct core *core, struct peer_target *t, const js
 		if (record_from_json(&version_record, record, &v, NULL))
 			return false;
 		core_lock(core);
-		const struct version *head = intent_head(core->intent);
-		t->report.state = states[intent_relate(core->intent, &v, 1)];
-		*confirmed = head && t->report.state == PEERS_AGREED && head->confirm_by_ms &&
-		             !v.confirm_by_ms;
+		t->report.state = relate_head(intent_head(core->intent), &v);
 		core_unlock(core);
 	}
 	if (strcmp(t->report.digest, v.digest) != 0)
@@ -289,8 +148,7 @@ static bool read_peer_version(struct core *core, struct peer_target *t, const js
 }
 
 /* Read a peer's answer about its head. @return whether it could be read */
-static bool read_peer_head(struct core *core, struct peer_target *t, const json_t *answer,
-                           bool *confirmed)
+static bool read_peer_head(struct core *core, struct peer_target *t, const json_t *answer)
 {
 	const char *overrides = json_string_value(json_object_get(answer, "overrides"));
 	const json_t *load = json_object_get(answer, "bits_per_s");
@@ -316,18 +174,16 @@ static bool read_peer_head(struct core *core, struct peer_target *t, const json_
 	t->report.inforce = inforce_from_json(json_object_get(answer, "in_force"));
 	if (!fingerprint_from_json(json_object_get(answer, "hash_key"), t->report.hash_key))
 		return false;
-	return read_peer_version(core, t, json_object_get(answer, "version"), confirmed);
+	return read_peer_version(core, t, json_object_get(answer, "version"));
 }
 
-/* Confirming and giving way come first: both decide whether the peer's versions can be taken. */
 static void apply_answer(struct core *core, struct peer_target *t, struct client_request *r)
 {
 	char own[DIGEST_TEXT_MAX];
-	bool confirmed = false;
 
 	t->report.refused = r->status == 401 || r->status == 403;
 	t->report.unasked = !*t->api;
-	if (!r->answer || !read_peer_head(core, t, r->answer, &confirmed)) {
+	if (!r->answer || !read_peer_head(core, t, r->answer)) {
 		t->report.state = PEERS_UNREACHABLE;
 		snprintf(t->report.unreachable_reason, sizeof(t->report.unreachable_reason), "%s",
 		         !*t->api    ? "the configuration has no api address for it"
@@ -335,17 +191,6 @@ static void apply_answer(struct core *core, struct peer_target *t, struct client
 		                     : r->failure);
 		return;
 	}
-	if (confirmed && !core->shared) {
-		core_lock(core);
-		intent_confirm(core->intent, t->report.number, t->report.node, clock_believed_ms());
-		core_unlock(core);
-	}
-	bool is_shared = core->shared != NULL; /* then versions come from the store */
-
-	if (!is_shared)
-		give_way(core, t);
-	if (!is_shared && t->report.state == PEERS_AHEAD)
-		install_versions(core, t);
 	core_lock(core);
 	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), own);
 	core_unlock(core);
@@ -362,9 +207,7 @@ static void apply_answer(struct core *core, struct peer_target *t, struct client
 /* Publish the outcome of a round and write events for changes. Under the lock. */
 static void publish_round(struct core *core, const struct peer_target *targets, size_t n)
 {
-	struct intent_foreign foreign[PEERS_MAX];
 	struct peers *p = core->peers;
-	size_t n_foreign = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct peers_report *v = &targets[i].report;
@@ -373,19 +216,13 @@ static void publish_round(struct core *core, const struct peer_target *targets, 
 		for (size_t k = 0; k < p->n_reports; k++)
 			if (!strcmp(p->reports[k].node, v->node))
 				was = p->reports[k].state;
-		bool is_reported = v->state == PEERS_UNREACHABLE || v->state == PEERS_DIVERGED ||
-		                   was == PEERS_UNREACHABLE || was == PEERS_DIVERGED;
+		bool is_reported = v->state == PEERS_UNREACHABLE || v->state == PEERS_DIFFERS ||
+		                   was == PEERS_UNREACHABLE || was == PEERS_DIFFERS;
 		if (was != v->state && is_reported)
 			journal_add(intent_journal(core->intent), clock_believed_ms(), "peer",
 			            v->node, "%s, was %s%s%s", peers_state_text(v->state),
 			            peers_state_text(was), *v->unreachable_reason ? ": " : "",
 			            v->unreachable_reason);
-		if (v->state != PEERS_DIVERGED)
-			continue;
-		struct intent_foreign *f = &foreign[n_foreign++];
-		*f = (struct intent_foreign){ .number = v->number, .version = v->head };
-		memcpy(f->digest, v->digest, DIGEST_TEXT_MAX);
-		memcpy(f->peer, v->node, sizeof(f->peer));
 	}
 	for (size_t i = 0; i < n; i++) {
 		p->reports[i] = targets[i].report;
@@ -396,7 +233,6 @@ static void publish_round(struct core *core, const struct peer_target *targets, 
 			p->reports[i].behind_ms = clock_mono_ms();
 	}
 	p->n_reports = n;
-	intent_note_diverged(core->intent, foreign, n_foreign);
 	core_changed(core);
 }
 
@@ -445,28 +281,6 @@ static void one_round(struct core *core, bool notify_others)
 	free(requests);
 }
 
-/* Whether each peer has said that it has nothing for a node that joins. Under the lock. */
-static bool none_has_more(const struct peers *p)
-{
-	for (size_t i = 0; i < p->n_reports; i++)
-		if (p->reports[i].state != PEERS_BEHIND && !p->reports[i].unasked)
-			return false;
-	return true;
-}
-
-/*
- * A node that waits for its peers starts alone once they have all answered, or at @p until_ms.
- * Under the lock.
- */
-static void end_joining(struct core *core, uint64_t until_ms)
-{
-	if (!join_waits(core->intent) ||
-	    (clock_mono_ms() < until_ms && !none_has_more(core->peers)))
-		return;
-	join_start_alone(core->intent, clock_believed_ms());
-	core_changed(core);
-}
-
 /* Without a token no peer is asked: mark all as unreachable, with the reason. */
 static void miss_round(struct core *core)
 {
@@ -495,14 +309,11 @@ static void *run_peers(void *arg)
 {
 	struct core *core = arg;
 	struct peers *p = core->peers;
-	uint64_t join_until_ms = clock_mono_ms() + PEERS_JOIN_MS;
 
 	core_lock(core);
 	while (!core->stopping) {
 		bool notify_others = p->notify_others;
-		uint64_t until_ms =
-		        clock_mono_ms() +
-		        (join_waits(core->intent) ? PEERS_JOIN_EVERY_MS : PEERS_EVERY_MS);
+		uint64_t until_ms = clock_mono_ms() + PEERS_EVERY_MS;
 
 		p->poked = p->notify_others = false;
 		core_unlock(core);
@@ -511,10 +322,7 @@ static void *run_peers(void *arg)
 			one_round(core, notify_others);
 		else
 			miss_round(core);
-		if (!core->shared)
-			propose_resume(core);
 		core_lock(core);
-		end_joining(core, join_until_ms);
 		p->has_token = p->client.token[0] != '\0';
 		p->token_known = true;
 		while (!p->poked && core_wait(core, until_ms) && clock_mono_ms() < until_ms)

@@ -22,7 +22,7 @@
 
 /* What apply, rollback and reload have in common. */
 #define CHANGE                                                                                     \
-	"reason:string! author:string confirm_within:string force:array pending:string skip_bad_zones:boolean"
+	"reason:string! author:string confirm_within:string pending:string skip_bad_zones:boolean"
 
 /* What orders about an operation have in common. */
 #define ORDER "reason:string! author:string override_guards:array without:array"
@@ -132,16 +132,12 @@ const struct route route_table[] = {
 	  "Between nodes: head, overrides' digest, load" },
 	{ "GET", "/v1/peer/overrides", HTTP_PEER, "", "", handle_peer_overrides,
 	  "Between nodes: all overrides" },
-	{ "GET", "/v1/peer/versions", HTTP_PEER, "", "", handle_peer_versions,
-	  "Between nodes: all versions, without files" },
 	{ "GET", "/v1/peer/versions/{}", HTTP_PEER, "", "", handle_peer_version,
 	  "Between nodes: one version with its files" },
 	{ "POST", "/v1/peer/files", HTTP_PEER, "", "", handle_peer_files,
 	  "Between nodes: parts of files by their digests" },
-	{ "POST", "/v1/peer/versions", HTTP_PEER, "", "", handle_peer_push,
-	  "Between nodes: take this version" },
-	{ "POST", "/v1/peer/reserve", HTTP_PEER, "", "", handle_peer_reserve,
-	  "Between nodes: let me make the next version" },
+	{ "POST", "/v1/peer/versions", HTTP_PEER, "", "", handle_peer_stage,
+	  "Between nodes: keep the files of this version, which is not decided yet" },
 	{ "GET", "/v1/peer/views", HTTP_PEER, "", "", handle_peer_observations,
 	  "Between nodes: what weir-health sees of the services" },
 	{ "GET", "/v1/peer/keys", HTTP_PEER, "", "", handle_peer_keys,

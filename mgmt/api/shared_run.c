@@ -20,6 +20,7 @@
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/to_json.h"
+#include "mgmt/store/join.h"
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/store_conf.h"
@@ -52,6 +53,7 @@ struct shared_run {
 	/* under the core's lock */
 	char reason[ETCD_REASON_MAX]; /* why the store cannot be reached, as far as known */
 	bool was_heard;               /* since the start */
+	uint64_t started_ms;
 	uint64_t heard_ms; /* boot clock: of the last read that a majority has answered */
 	int64_t highest;   /* revision that was read of this store */
 	int keep_err;      /* why what the store holds could not be kept here; 0: it is */
@@ -60,14 +62,6 @@ struct shared_run {
 	/* in force by the store, and its files are not here; number 0: there is none */
 	struct version missing;
 };
-
-bool shared_run_is_configured(const char *conf_dir)
-{
-	char reason[ETCD_REASON_MAX];
-	struct store_conf conf;
-
-	return store_conf_read(conf_dir, &conf, reason) != -ENOENT;
-}
 
 /* Note why the store cannot be reached; the first reason is logged. Under the core's lock. */
 static void note_reason(struct shared_run *r, const char *reason)
@@ -297,6 +291,26 @@ static void follow_records(struct shared_run *r)
 	}
 }
 
+/* Whether a node that waits for the store is to start alone. Under the lock. */
+static bool must_start_alone(const struct shared_run *r)
+{
+	uint64_t waited_ms = clock_mono_ms() - r->started_ms;
+
+	if (!r->reads || r->must_list || !r->was_heard)
+		return !r->reads || waited_ms >= JOIN_MS;
+	return !history_head(shared_intent_history(r->core->intent)) || waited_ms >= JOIN_FILES_MS;
+}
+
+static void end_joining(struct shared_run *r)
+{
+	struct core *core = r->core;
+
+	if (!join_waits(core->intent) || !must_start_alone(r))
+		return;
+	join_start_alone(core->intent, clock_believed_ms());
+	core_changed(core);
+}
+
 /* Puts in force what is to be in force: it never waits for anybody. */
 static void *run_keeper(void *arg)
 {
@@ -305,6 +319,7 @@ static void *run_keeper(void *arg)
 	core_lock(r->core);
 	while (!r->core->stopping) {
 		follow_records(r);
+		end_joining(r);
 		core_wait(r->core, clock_mono_ms() + KEEP_MS);
 	}
 	core_unlock(r->core);
@@ -400,6 +415,7 @@ int shared_run_start(struct core *core)
 		return -ENOMEM;
 	r->core = core;
 	r->heard_ms = clock_mono_ms(); /* nobody was asked yet */
+	r->started_ms = r->heard_ms;
 	pthread_mutex_init(&r->writing, NULL);
 	core->shared = r;
 	if (open_clients(r))
@@ -458,6 +474,12 @@ static void add_history_json(const struct core *core, json_t *out)
 	json_object_set_new(out, "files_missing", json_boolean(r->missing.number != 0));
 }
 
+/* Whether the configuration is also other nodes', and nothing decides for all of them. Under the lock. */
+static bool has_no_store(const struct core *core)
+{
+	return !core->shared && join_has_peers(intent_model(core->intent));
+}
+
 json_t *shared_run_json(const struct core *core)
 {
 	static const char *const words[] = { "unknown",   "ready",  "cut-off",
@@ -467,7 +489,7 @@ json_t *shared_run_json(const struct core *core)
 	int64_t revision;
 
 	if (!r)
-		return json_pack("{s:s}", "state", "own");
+		return json_pack("{s:s}", "state", has_no_store(core) ? "none" : "own");
 	json_t *out = json_pack("{s:s, s:o, s:s}", "state", words[judge_store(r, &silent_ms)],
 	                        "reason", text_to_json(r->reason), "id", r->id);
 
@@ -486,6 +508,12 @@ void shared_run_state(const struct core *core)
 	uint64_t silent_ms;
 	char subject[32];
 
+	if (has_no_store(core))
+		conditions_add(
+		        core->stats, "store-missing", CONDITION_DEGRADED, STORE_CONF_FILE,
+		        "the configuration has other nodes, and no store decides for all of them: each "
+		        "runs its own file, and takes no other one. Run 'weir store init' on the first "
+		        "host and 'weir store join' on the others");
 	if (!r)
 		return;
 	enum store_state state = judge_store(r, &silent_ms);

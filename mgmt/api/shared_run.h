@@ -20,8 +20,6 @@
 #include "mgmt/store/chain.h"
 #include "mgmt/store/intent.h"
 
-/** Whether the configuration directory has a store.conf, also one that is wrong. */
-bool shared_run_is_configured(const char *conf_dir);
 /** Start the threads. @return 0, also where there is no store.conf; or -errno */
 MUST_CHECK int shared_run_start(struct core *core);
 /** Let requests that wait for the store end at once, as the process ends. */

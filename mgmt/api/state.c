@@ -132,7 +132,7 @@ static bool is_unsettled(const struct core *core, const struct judge_verdict *v)
 static bool has_own_event(const struct judge_reason *r)
 {
 	return r->rule == JUDGE_RULE_PROCESS_SILENT || r->rule == JUDGE_RULE_BACKEND_DOWN ||
-	       r->rule == JUDGE_RULE_PEER_UNREACHABLE || r->rule == JUDGE_RULE_PEER_DIVERGED ||
+	       r->rule == JUDGE_RULE_PEER_UNREACHABLE || r->rule == JUDGE_RULE_PEER_DIFFERS ||
 	       r->rule == JUDGE_RULE_VERSION_UNCONFIRMED;
 }
 

@@ -29,21 +29,18 @@ json_t *version_to_json(const struct version *v, const struct version *head)
 	int64_t confirm_by_ms =
 	        is_head ? head->confirm_by_ms : 0; /* it runs; a kept record has none */
 	const char *state = !is_head ? "superseded" : confirm_by_ms ? "unconfirmed" : "in_force";
-	json_t *supersedes = json_array();
 	char etag[HTTP_TEXT_MAX];
 
 	version_etag(v, etag);
 	etag[strlen(etag) - 1] = '\0'; /* in JSON without its quotes */
-	for (size_t i = 0; i < v->n_supersedes; i++)
-		json_array_append_new(supersedes, json_string(v->supersedes[i]));
-	return json_pack(
-	        "{s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:s}",
-	        "number", (json_int_t)v->number, "provisional", join_is_provisional(v), "principal",
-	        v->principal, "hash_key", v->hash_key, "etag", etag + 1, "digest", v->digest,
-	        "parent", v->parent, "author", text_to_json(v->author), "reason",
-	        text_to_json(v->reason), "node", v->node, "time", time_to_json(v->time_ms),
-	        "effective", time_to_json(v->effective_ms), "supersedes", supersedes, "confirm_by",
-	        is_head ? time_to_json(confirm_by_ms) : json_null(), "state", state);
+	return json_pack("{s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:s}",
+	                 "number", (json_int_t)v->number, "provisional", join_is_provisional(v),
+	                 "principal", v->principal, "hash_key", v->hash_key, "etag", etag + 1,
+	                 "digest", v->digest, "parent", v->parent, "author",
+	                 text_to_json(v->author), "reason", text_to_json(v->reason), "node",
+	                 v->node, "time", time_to_json(v->time_ms), "effective",
+	                 time_to_json(v->effective_ms), "confirm_by",
+	                 is_head ? time_to_json(confirm_by_ms) : json_null(), "state", state);
 }
 
 /* Bytes of small files in one answer; those behind go by digest. */

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "mgmt/cli/api.h"
-#include "mgmt/cli/diverged.h"
+#include "mgmt/cli/old_file.h"
 #include "mgmt/cli/upload.h"
 #include "mgmt/store/gather.h"
 
@@ -143,11 +143,8 @@ static void print_old_file(const json_t *old)
 static void print_plan(const json_t *body)
 {
 	if (!json_is_true(json_object_get(body, "changed"))) {
-		plan_is_final = !json_is_true(json_object_get(body, "settles"));
+		plan_is_final = true;
 		puts("nothing changes");
-		if (!plan_is_final)
-			puts("weir apply turns the provisional version 1 into an applied version, "
-			     "unchanged");
 		return;
 	}
 	const json_t *plan = json_object_get(body, "plan");
@@ -243,24 +240,6 @@ static void print_incomplete(const json_t *body)
 		print_nodes(body);
 }
 
-/*
- * Nodes on which no reservation could be made: another change may be under way there. And nodes
- * that refused the version.
- */
-static void print_unreserved(const json_t *body)
-{
-	const json_t *node;
-	size_t i;
-
-	json_array_foreach(json_object_get(body, "unreserved"), i, node) printf(
-	        "  node %s has not reserved the change (%s): a change made there at the same time "
-	        "shows as diverged\n",
-	        api_text(node, "node", ""), api_text(node, "why", ""));
-	json_array_foreach(json_object_get(body, "not_taken"), i, node) printf(
-	        "  node %s cannot take the version (%s): correct that there, then it follows by itself\n",
-	        api_text(node, "node", ""), api_text(node, "why", ""));
-}
-
 /* The last lines are what to do next: how to confirm, else how to undo. */
 static void print_change(const json_t *body)
 {
@@ -273,10 +252,7 @@ static void print_change(const json_t *body)
 	if (json_is_true(json_object_get(body, "dry_run")))
 		puts("dry run, nothing was changed:");
 	if (!json_is_true(json_object_get(body, "changed"))) {
-		bool settles = json_is_true(json_object_get(body, "settles"));
-
-		printf("nothing changes; version %.0f %s\n", number,
-		       settles ? "was provisional and is applied now" : "stays in force");
+		printf("nothing changes; version %.0f stays in force\n", number);
 		if (json_array_size(json_object_get(body, "skipped_zones")) > 0)
 			print_warnings(json_object_get(plan, "warnings"));
 		print_incomplete(body);
@@ -285,7 +261,6 @@ static void print_change(const json_t *body)
 	if (plan)
 		print_changes(plan);
 	printf("version %.0f, in force at %s\n", number, api_text(version, "effective", "?"));
-	print_unreserved(body);
 	if (print_nodes(body))
 		return;
 	if (by)
@@ -317,34 +292,15 @@ static int fetch_head_etag(const struct cli *cli, char etag[128])
 
 	if (!api_succeeded(&reply))
 		return status;
-	const json_t *head = json_object_get(reply.body, "head");
-	const json_t *first = json_array_get(json_object_get(reply.body, "items"), 0);
-	const char *found =
-	        json_string_value(head) ? json_string_value(head) : api_text(head, "etag", NULL);
-	snprintf(etag, 128, "%s", found ? found : api_text(first, "etag", "*"));
+	/* the newest version may be another one: one that has ended, or is not here yet */
+	snprintf(etag, 128, "%s", api_text(reply.body, "etag", "*"));
 	api_reply_fini(&reply);
 	return CLI_OK;
-}
-
-/* "DIGEST,DIGEST" as a list. */
-static json_t *digest_list(const char *text)
-{
-	json_t *list = json_array();
-
-	while (*text) {
-		size_t n = strcspn(text, ",");
-
-		json_array_append_new(list, json_stringn(text, n));
-		text += n + (text[n] == ',');
-	}
-	return list;
 }
 
 /* The options that apply, zone reload and rollback share. */
 static void add_options(json_t *body, const struct cli_args *args)
 {
-	const char *force = cli_value(args, "--force");
-
 	add_text(body, "reason", cli_value(args, "--reason"));
 	add_text(body, "author", author_of(args));
 	add_text(body, "confirm_within", cli_value(args, "--confirm-within"));
@@ -352,8 +308,6 @@ static void add_options(json_t *body, const struct cli_args *args)
 	         cli_flag(args, "--confirm-pending") ? "confirm"
 	         : cli_flag(args, "--join-pending")  ? "join"
 	                                             : NULL);
-	if (force)
-		json_object_set_new(body, "force", digest_list(force));
 }
 
 /*
@@ -504,24 +458,6 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 	return api_show(cli, &request, print_confirmed);
 }
 
-/* Versions that were in force somewhere and gave way to others. */
-static void print_lost(const json_t *list)
-{
-	const json_t *v;
-	size_t i;
-
-	if (json_array_size(list) > 0)
-		puts("\nversions that lost against other versions and are in force on no node:");
-	json_array_foreach(list, i, v)
-	{
-		printf("%-8.0f %-25s %-12s %-12s %s\n", api_number(v, "number", 0),
-		       api_text(v, "time", ""), api_text(v, "state", ""), api_text(v, "author", ""),
-		       api_text(v, "reason", ""));
-		printf("         %.16s of %s, lost at %s: %s\n", api_text(v, "digest", ""),
-		       api_text(v, "node", ""), api_text(v, "lost", ""), api_text(v, "why", ""));
-	}
-}
-
 static void print_versions(const json_t *body)
 {
 	const json_t *v;
@@ -538,7 +474,6 @@ static void print_versions(const json_t *body)
 			printf("         rolled back at %s unless confirmed: weir confirm %.0f\n",
 			       api_text(v, "confirm_by", ""), api_number(v, "number", 0));
 	}
-	print_lost(json_object_get(body, "lost"));
 }
 
 int cli_versions(struct cli *cli, const struct cli_args *args)

@@ -22,6 +22,8 @@ static const char *explain_state(const char *state)
 		const char *state, *text;
 	} rows[] = {
 		{ "own", "the versions of this node are its own: there is no store.conf" },
+		{ "none",
+		  "there is no store.conf, and the configuration has other nodes: run weir store init" },
 		{ "ready", "it decides which version is in force" },
 		{ "cut-off", "what is in force stays; changes of configuration are refused" },
 		{ "went-back",

@@ -409,7 +409,7 @@ static bool is_state(const char *word, bool whole)
 	static const char *const states[] = {
 		"up",     "down",    "unknown",  "serve",   "drain",       "disable",   "force_up",
 		"hold",   "serving", "draining", "drained", "disabled",    "out",       "in_force",
-		"agreed", "behind",  "diverged", "ahead",   "unreachable", "elsewhere", "returning"
+		"agreed", "behind",  "differs",  "ahead",   "unreachable", "elsewhere", "returning"
 	};
 
 	for (size_t i = 0; whole && i < sizeof(of_all) / sizeof(of_all[0]); i++)

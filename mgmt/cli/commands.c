@@ -21,7 +21,6 @@
 #define OPTION_UNTIL   { "--until", "TIME", "end time: +4h, 2026-11-20T12:00:00Z, or never (required)" }
 #define OPTION_OVER    { "--over", "DURATION", "length of the ramp, such as 5m" }
 #define OPTION_CONFIRM { "--confirm-within", "DURATION", "roll back unless confirmed within this time; none: never" }
-#define OPTION_FORCE   { "--force", "DIGEST,...", "override the diverged heads with these digests" }
 #define OPTION_KEEP    { "--confirm-pending", NULL, "also confirm the earlier version that is not confirmed yet" }
 #define OPTION_JOIN    { "--join-pending", NULL, "set one deadline for this and the earlier unconfirmed version" }
 #define OPTION_BASE    { "--base", "ETAG", "change only if this version is still in force" }
@@ -42,8 +41,7 @@ const char *const cli_options_help = proc_dirs_help;
 
 const struct cli_command cli_commands[] = {
 	{ "run", "", 0, 0, "run all processes of Weir in the foreground; restart those that die or hang", cli_run,
-	  { { "--bootstrap", NULL, "first start: make weir.conf the first version without asking the peers" },
-	    { "--hang-time", "TIME", "restart a process that shows no sign of life for this time (default 10s; off: never)" },
+	  { { "--hang-time", "TIME", "restart a process that shows no sign of life for this time (default 10s; off: never)" },
 	    { "--stop", NULL, "stop the weir run that uses this run directory, or the processes that a dead one left" }, NONE } },
 	{ "restart dataplane", "", 0, 0, "replace weir-dataplane by a new process, which prepares itself while the old one forwards; if it cannot start, nothing changes", cli_restart_dataplane,
 	  { NONE } },
@@ -54,11 +52,11 @@ const struct cli_command cli_commands[] = {
 	    { "--watch", NULL, "repeat every second" }, NONE } },
 	{ "plan", "[FILE]", 0, 1, "show what weir apply would change (default FILE: CONF/weir.conf)", cli_plan, { NONE } },
 	{ "apply", "[FILE]", 0, 1, "make a configuration the version in force (default FILE: CONF/weir.conf)", cli_apply,
-	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_FILE_BASE, OPTION_REPLACE, OPTION_SKIP, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_FILE_BASE, OPTION_REPLACE, OPTION_SKIP, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "confirm", "[VERSION]", 0, 1, "keep a version that would otherwise be rolled back", cli_confirm,
 	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, NONE } },
 	{ "rollback", "VERSION", 1, 1, "make a new version with exactly the files of an old one", cli_rollback,
-	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	  { OPTION_REASON, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_BASE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "versions", "", 0, 0, "list the last versions: time, author, reason", cli_versions,
 	  { { "--limit", "N", "number of entries to show (default 20)" }, NONE } },
 	{ "diff", "[VERSION|NODE|NODE:VERSION ...]", 0, 2, "compare two versions, also of peers; with one: it and the version in force; with none: CONF/weir.conf and the version in force", cli_diff, { NONE } },
@@ -128,7 +126,7 @@ const struct cli_command cli_commands[] = {
 	    { "--tcp", NULL, "explain an answer over TCP" },
 	    NONE } },
 	{ "zone reload", "", 0, 0, "load changed zone files", cli_zone_reload,
-	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_REPLACE, OPTION_SKIP, OPTION_FORCE, OPTION_DRY_RUN, OPTION_ALL, NONE } },
+	  { OPTION_REASON_OPTIONAL, OPTION_AUTHOR, OPTION_CONFIRM, OPTION_KEEP, OPTION_JOIN, OPTION_REPLACE, OPTION_SKIP, OPTION_DRY_RUN, OPTION_ALL, NONE } },
 	{ "config check", "[FILE]", 0, 1, "list all errors of a configuration (default FILE: CONF/weir.conf)", cli_config_check, { NONE } },
 	{ "config show", "[FILE]", 0, 1, "print a configuration as Weir reads it, with every default", cli_config_show,
 	  { { "--applied", NULL, "print the version in force as it was applied, to edit it into the next one" }, { "--into", "DIR", "with --applied: write all its files, with the zones, into a new directory" }, { "--effective", NULL, "print the effective document of this node" }, NONE } },

@@ -18,7 +18,7 @@ static const struct {
 	{ "2", "refused by a guard" },
 	{ "3", "a process or node does not answer" },
 	{ "4",
-	  "conflict: somebody changed it since, nodes have diverged, nothing to confirm or end, or another process uses the store" },
+	  "conflict: somebody changed it since, nothing to confirm or end, or another process uses the store" },
 	{ "5", "timed out; the operation may still complete" },
 	{ "6", "partly: some nodes have it, others cannot be reached" },
 	{ "7", "denied" },

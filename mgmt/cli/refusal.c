@@ -3,7 +3,7 @@
  * What an answer means: its exit status, and a refusal in words, with what a person can do about it.
  */
 #include "mgmt/cli/api.h"
-#include "mgmt/cli/diverged.h"
+#include "mgmt/cli/old_file.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -31,7 +31,7 @@ static int status_of_change(const json_t *body)
 		refused |= strcmp(state, "refused") == 0 ||
 		           json_is_true(json_object_get(node, "rolled_back"));
 		superseded |= strcmp(state, "superseded") == 0;
-		lacks |= strcmp(state, "unreachable") == 0 || strcmp(state, "diverged") == 0 ||
+		lacks |= strcmp(state, "unreachable") == 0 || strcmp(state, "differs") == 0 ||
 		         strcmp(state, "not_written") == 0;
 	}
 	if (refused || superseded)
@@ -69,8 +69,6 @@ static const char *find_advice(const char *code)
 		const char *code, *what;
 	} rows[] = {
 		{ "guard", "to do it anyway: --override GUARD --reason TEXT (kept in the record)" },
-		{ "diverged",
-		  "compare with weir diff NODE; then run one of the commands below, or use --force with the digests of the others" },
 		{ "old-file",
 		  "make the file again from the version in force (weir config show --applied), or use --replace" },
 		{ "stale", "somebody changed it meanwhile: look at weir diff, then try again" },
@@ -155,7 +153,6 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway)
 		fprintf(stderr, "  to do it anyway (kept in the record): %s\n", anyway);
 	else if (what)
 		fprintf(stderr, "  %s\n", what);
-	diverged_print(stderr, body);
 	old_file_print(stderr, body);
 	return api_status(reply);
 }

@@ -168,9 +168,7 @@ static void fork_child(struct child *c)
 	}
 	pid_t pid = fork();
 	if (pid == 0)
-		run_exec_child(c,
-		               r->bootstrap && c == &r->children[CHILD_MGMT] ? "--bootstrap" : NULL,
-		               NULL);
+		run_exec_child(c, NULL, NULL);
 	int err = pid < 0 ? -errno : watch_child(c, pid, true);
 	if (err) {
 		log_error("process-not-started", "process=%s error=\"%s\"", c->name,
@@ -565,7 +563,7 @@ static int run_alone(struct run *r, bool stop)
 
 int cli_run(struct cli *cli, const struct cli_args *args)
 {
-	struct run r = { .dirs = &cli->dirs, .bootstrap = cli_flag(args, "--bootstrap") };
+	struct run r = { .dirs = &cli->dirs };
 	int status, err;
 
 	proc_ignore_signals();

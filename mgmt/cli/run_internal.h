@@ -76,7 +76,6 @@ struct run {
 	bool has_document, stopping;
 	int document_err; /* of its last reading; 0: it was read */
 	bool announces;   /* the document names a routing daemon */
-	bool bootstrap;   /* what weir-mgmt is to do with a first start */
 	int stop_index;   /* in stop_order: the child that is being stopped */
 	struct run_routes routes;
 	/* until when routers have the time to send elsewhere; 0: nothing was withdrawn yet */

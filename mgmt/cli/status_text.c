@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mgmt/cli/diverged.h"
 #include "mgmt/cli/cmd_override.h"
 #include "mgmt/cli/cmd_status.h"
 #include "mgmt/cli/vips.h"
@@ -83,7 +82,6 @@ static void print_processes(const json_t *b)
 		print_age(p);
 	}
 	putchar('\n');
-	diverged_print(stdout, json_object_get(b, "diverged"));
 }
 
 /* An unknown level or share is said to be unknown: 0 % would be a statement. */

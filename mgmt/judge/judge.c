@@ -510,8 +510,8 @@ static const struct {
 	{ JUDGE_PEER_BEHIND, JUDGE_RULE_PEER_BEHIND,
 	  "is behind: it does not take this node's version or overrides; weir status on that "
 	  "node shows why" },
-	{ JUDGE_PEER_DIVERGED, JUDGE_RULE_PEER_DIVERGED,
-	  "has diverged: weir status prints the heads and the commands that resolve it" },
+	{ JUDGE_PEER_DIFFERS, JUDGE_RULE_PEER_DIFFERS,
+	  "runs another configuration than this node, and no store decides for both: weir store status on each" },
 };
 
 static void judge_peer(const struct judge_peer *p, struct judge_verdict *v, size_t row)

@@ -112,7 +112,7 @@
 	X(PEER_BEHIND, "peer-behind", DEGRADED,                                                    \
 	  "a peer has not taken this node's version or overrides for 15 s",                        \
 	  "the nodes run different configurations; the peer cannot take the newer one")            \
-	X(PEER_DIVERGED, "peer-diverged", DEGRADED, "a peer has an unrelated version",             \
+	X(PEER_DIFFERS, "peer-differs", DEGRADED, "a peer runs another configuration",             \
 	  "the nodes run different configurations; a person has to choose")
 
 enum judge_state { JUDGE_WELL, JUDGE_DEGRADED, JUDGE_DOWN };
@@ -174,7 +174,7 @@ enum judge_peer_state {
 	JUDGE_PEER_NEVER,
 	JUDGE_PEER_UNREACHABLE,
 	JUDGE_PEER_REFUSED,
-	JUDGE_PEER_DIVERGED,
+	JUDGE_PEER_DIFFERS,
 	JUDGE_PEER_BEHIND,
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Changes of configuration: apply, roll back, and taking a peer's versions. Reading and checking
+ * Changes of configuration: apply and roll back. Reading and checking
  * files takes long and needs no lock: it is done on a candidate, and the commit checks what may have
  * changed. A version is stored, then becomes the head, then its document is written.
  */
@@ -19,7 +19,6 @@
 #include "mgmt/store/join.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/sweep.h"
-#include "mgmt/store/yield.h"
 
 /* What has passed since @p from_ns, which becomes now. */
 static uint64_t elapsed_us(uint64_t *from_ns)
@@ -30,45 +29,9 @@ static uint64_t elapsed_us(uint64_t *from_ns)
 	return us;
 }
 
-static bool is_forced(const struct intent_change *change, const char *digest)
-{
-	for (size_t i = 0; i < change->n_force; i++)
-		if (!strcmp(change->force[i], digest))
-			return true;
-	return false;
-}
-
-static bool names_head(const struct version *v, const char *digest)
-{
-	for (size_t i = 0; i < v->n_supersedes; i++)
-		if (!strcmp(v->supersedes[i], digest))
-			return true;
-	return false;
-}
-
-/* The change must name all unrelated heads that are known; its version supersedes them. */
-static int name_foreign(const struct intent *in, const struct intent_change *change,
-                        struct version *v)
-{
-	for (size_t i = 0; i < in->n_foreign; i++) {
-		const struct intent_foreign *f = &in->foreign[i];
-
-		if (!is_forced(change, f->digest))
-			return -EMEDIUMTYPE;
-		if (v->number <= f->number)
-			v->number = f->number + 1;
-		if (names_head(v, f->digest)) /* several peers may have one head */
-			continue;
-		if (v->n_supersedes == VERSION_SUPERSEDES_MAX)
-			return -E2BIG;
-		snprintf(v->supersedes[v->n_supersedes++], DIGEST_TEXT_MAX, "%s", f->digest);
-	}
-	return 0;
-}
-
 /* A version takes effect later than it was made, so that each node has it by then. */
-static int make_version(const struct intent *in, const struct intent_change *change,
-                        const char *digest, int64_t now_ms, struct version *out)
+static struct version make_version(const struct intent *in, const struct intent_change *change,
+                                   const char *digest, int64_t now_ms)
 {
 	const struct version *head = intent_head(in);
 	const struct version *newest = shared_has_head(in) ? history_head(in->history) : head;
@@ -76,7 +39,7 @@ static int make_version(const struct intent *in, const struct intent_change *cha
 	bool is_first = !newest || change->provisional ||
 	                (in->history && !shared_has_head(in) && join_is_provisional(newest));
 	struct version v = { .number = is_first ? 1 : newest->number + 1,
-		             .time_ms = change->dated_ms ? change->dated_ms : now_ms,
+		             .time_ms = now_ms,
 		             .undoes = change->undoes };
 
 	if (newest && v.time_ms <= newest->time_ms)
@@ -88,11 +51,7 @@ static int make_version(const struct intent *in, const struct intent_change *cha
 	snprintf(v.reason, sizeof(v.reason), "%s", change->reason);
 	snprintf(v.node, sizeof(v.node), "%s", in->node);
 	snprintf(v.principal, sizeof(v.principal), "%s", intent_principal(in));
-	/* an automatic rollback needs no heads to be named */
-	int err = change->undoes ? 0 : name_foreign(in, change, &v);
-	if (!err)
-		*out = v;
-	return err;
+	return v;
 }
 
 /* Whether the laid out files of @p digest are in use. */
@@ -151,19 +110,15 @@ void intent_say_version(struct intent *in, const struct version *v, int64_t now_
 
 /* Store the version and put it in force. Takes files and model on success. */
 static int commit_version(struct intent *in, const struct version *v, struct files *files,
-                          struct model **model, bool untold, int64_t now_ms,
-                          struct change_times *times)
+                          struct model **model, int64_t now_ms, struct change_times *times)
 {
 	struct recent r = { .version = *v, .files = *files, .model = *model };
 	uint64_t from_ns = clock_mono_ns();
 
 	if (!in->store || in->failing)
 		return -EROFS;
-	if (untold && intent_stored(in, store_put_untold(in->store, v->number, v->digest), now_ms))
-		return -EROFS;
 	if (intent_stored(in, store_put_version(in->store, v, files), now_ms))
 		return -EROFS;
-	in->untold = untold ? v->number : 0;
 	*files = (struct files){ 0 };
 	*model = NULL;
 	intent_say_version(in, v, now_ms);
@@ -171,7 +126,6 @@ static int commit_version(struct intent *in, const struct version *v, struct fil
 	intent_push_recent(in, &r, now_ms);
 	times->document_us = elapsed_us(&from_ns);
 	store_collect(in->store, now_ms);
-	in->n_foreign = 0; /* all were named; peers report new ones */
 	return 0;
 }
 
@@ -311,17 +265,12 @@ static int confirm_earlier(struct intent *in, const struct intent_change *change
 	               : 0;
 }
 
-/* The files are already in force; a provisional version becomes the author's. */
-static int keep_head(struct intent *in, const struct intent_change *change, int64_t now_ms,
-                     struct intent_changed *out)
+/* Whether the configuration is also other nodes', and nothing decides for all of them. */
+static bool lacks_store(const struct intent *in, const struct intent_candidate *c)
 {
-	int err = 0;
+	const struct model *head = in->n_recent ? in->recent[in->n_recent - 1].model : NULL;
 
-	out->settles = change->files && !change->undoes && join_is_provisional(intent_head(in));
-	if (out->settles && !change->dry_run)
-		err = join_settle(in, change->author, change->reason, now_ms);
-	out->version = *intent_head(in);
-	return err;
+	return !in->history && (join_has_peers(head) || join_has_peers(c->model));
 }
 
 /* A version of shared intent: its files are kept, and it is in force once it is decided. */
@@ -347,10 +296,11 @@ static int change_to(struct intent *in, const struct intent_change *change,
 	bool returns;
 	int err = intent_check_pending(in, change, c->digest, &returns);
 
-	if (!err)
-		err = make_version(in, change, c->digest, now_ms, &out->version);
+	if (!err && !change->dry_run && !change->provisional && lacks_store(in, c))
+		err = -ENOLINK;
 	if (err)
 		return err;
+	out->version = make_version(in, change, c->digest, now_ms);
 	if (*c->hash_key) /* the version rolled back to had this key, whatever the file has now */
 		memcpy(out->version.hash_key, c->hash_key, sizeof(c->hash_key));
 	else if (!c->err)
@@ -368,13 +318,13 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		out->plan = c->plan;
 		c->plan = (struct change_plan){ 0 };
 	}
-	out->changed = !head || strcmp(head->version.digest, c->digest) || in->n_foreign ||
+	out->changed = !head || strcmp(head->version.digest, c->digest) ||
 	               (in->history && !shared_has_head(in));
 	if (!err && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns &&
 	    !in->history)
 		err = confirm_earlier(in, change, now_ms);
 	if (!err && !out->changed)
-		err = keep_head(in, change, now_ms, out);
+		out->version = head->version;
 	if (!err && !out->changed && shared_has_head(in) && !change->dry_run && head &&
 	    change->pending == INTENT_PENDING_CONFIRM && head->version.confirm_by_ms)
 		err = shared_make_confirmation(in, change, now_ms, &out->shared);
@@ -388,28 +338,9 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		if (!change->dry_run && in->history && !change->provisional)
 			err = stage_version(in, change, returns, &c->files, now_ms, out);
 		else if (!change->dry_run)
-			err = commit_version(in, &out->version, &c->files, &c->model,
-			                     change->untold, now_ms, &out->times);
+			err = commit_version(in, &out->version, &c->files, &c->model, now_ms,
+			                     &out->times);
 	}
-	return err;
-}
-
-int intent_candidate_check(struct intent *in, const struct intent_change *change,
-                           const struct intent_candidate *c, int64_t now_ms,
-                           struct version *version)
-{
-	const struct version *head = intent_head(in);
-	struct version v;
-	bool returns;
-	int err = c->err ? c->err : intent_check_pending(in, change, c->digest, &returns);
-
-	if (!err && head && !strcmp(head->digest, c->digest) && !in->n_foreign &&
-	    (!in->history || shared_has_head(in)))
-		err = -EALREADY;
-	if (!err)
-		err = make_version(in, change, c->digest, now_ms, &v);
-	if (!err)
-		*version = v;
 	return err;
 }
 
@@ -464,135 +395,10 @@ int intent_version(struct intent *in, uint64_t number, struct version *out, stru
 	return err;
 }
 
-/* Whether our history has this version; without a store, as far as memory goes. */
-static bool have_version(struct intent *in, uint64_t number, const char *digest)
-{
-	struct version v;
-
-	for (size_t i = 0; i < in->n_recent; i++)
-		if (in->recent[i].version.number == number)
-			return !strcmp(in->recent[i].version.digest, digest);
-	if (!in->store || in->failing)
-		return number <
-		       intent_head(in)->number; /* unknown: assume that it is ours, not diverged */
-	return !store_version(in->store, number, &v) && !strcmp(v.digest, digest);
-}
-
-/* Whether one of our versions after @p number overrode @p digest by name. */
-static bool have_superseded(struct intent *in, uint64_t number, const char *digest)
-{
-	struct version batch[16];
-	uint64_t before = 0;
-	int n;
-
-	if (!in->store || in->failing)
-		return names_head(intent_head(in), digest);
-	do {
-		n = store_versions(in->store, before, batch, 16);
-		for (int i = 0; i < n && batch[i].number >= number; i++)
-			if (names_head(&batch[i], digest))
-				return true;
-		before = n > 0 ? batch[n - 1].number : 0;
-	} while (n == 16 && before > number);
-	return false;
-}
-
-/* Whether a list of versions, newest first, leads on from our head. */
-static bool leads_on(const struct version *head, const struct version *list, size_t n)
-{
-	for (size_t i = 0; i < n && list[i].number >= head->number; i++)
-		if (names_head(&list[i], head->digest) ||
-		    (list[i].number == head->number && !strcmp(list[i].digest, head->digest)))
-			return true;
-	return false;
-}
-
-enum intent_relation intent_relate(struct intent *in, const struct version *list, size_t n)
-{
-	const struct version *head = intent_head(in);
-
-	if (n == 0)
-		return INTENT_BEHIND;
-	if (in->history) /* the store says what is in force, here and there; nobody takes it from a peer */
-		return !head || list[0].number > head->number ? INTENT_AHEAD
-		       : list[0].number < head->number        ? INTENT_BEHIND
-		       : strcmp(list[0].digest, head->digest) ? INTENT_AHEAD
-		                                              : INTENT_AGREED;
-	if (!head)
-		return join_wants(in, &list[0]) ? INTENT_AHEAD : INTENT_BEHIND;
-	if (strcmp(list[0].digest, head->digest) != 0 && yield_is_due(in, &list[0]))
-		return INTENT_BEHIND;
-	enum intent_relation relation;
-	if (join_relate(head, &list[0], &relation))
-		return relation;
-	if (list[0].number < head->number)
-		return have_version(in, list[0].number, list[0].digest) ||
-		                       have_superseded(in, list[0].number, list[0].digest)
-		               ? INTENT_BEHIND
-		               : INTENT_DIVERGED;
-	if (list[0].number > head->number)
-		return n == 1 || leads_on(head, list, n) ? INTENT_AHEAD : INTENT_DIVERGED;
-	bool theirs = names_head(&list[0], head->digest), ours = names_head(head, list[0].digest);
-	return theirs == ours ? INTENT_DIVERGED : theirs ? INTENT_AHEAD : INTENT_BEHIND;
-}
-
-/* Note why a peer's version is refused; log its errors once, as peers offer it every second. */
-static void refuse_offer(struct intent *in, const struct version *v,
-                         const struct model_errors *errors)
-{
-	char reason[EVENT_TEXT_MAX];
-
-	model_errors_summarise(errors, reason, sizeof(reason));
-	if (in->refused_number != v->number || strcmp(in->refused_reason, reason) != 0)
-		intent_log_errors(v->digest, errors);
-	in->refused_number = v->number;
-	snprintf(in->refused_reason, sizeof(in->refused_reason), "%s", reason);
-}
-
 uint64_t intent_refused_version(const struct intent *in, const char **reason)
 {
 	const struct version *head = intent_head(in);
 
 	*reason = in->refused_reason;
 	return head && head->number >= in->refused_number ? 0 : in->refused_number;
-}
-
-int intent_accept(struct intent *in, const struct intent_offer *offers, size_t n, int64_t now_ms)
-{
-	const struct intent_offer *last = n ? &offers[n - 1] : NULL;
-	struct model_errors errors = { 0 };
-	struct model *model = NULL;
-
-	if (!last || in->history)
-		return -EINVAL;
-	if (!in->store || in->failing)
-		return -EROFS;
-	for (size_t i = 0; i < n; i++) {
-		char digest[DIGEST_TEXT_MAX];
-
-		if (strcmp(files_digest(&offers[i].files, digest), offers[i].version.digest))
-			return -EINVAL;
-	}
-	int err = gather_keyed(&last->files, in->state_dir, in->conf_dir, last->version.hash_key,
-	                       in->node, &model, &errors);
-	if (err == -EINVAL)
-		refuse_offer(in, &last->version, &errors);
-	model_errors_free(&errors);
-	model_free(model);
-	for (size_t i = 0; !err && i < n; i++)
-		err = intent_stored(
-		        in, store_put_version(in->store, &offers[i].version, &offers[i].files),
-		        now_ms);
-	if (!err) {
-		join_give_way(in, &offers[0], last, now_ms);
-		err = intent_load_recent(in, now_ms);
-	}
-	if (err)
-		return err;
-	join_end(in);
-	in->untold = 0;
-	in->recent[in->n_recent - 1].version.confirm_left_ms = last->version.confirm_left_ms;
-	intent_say_version(in, &last->version, now_ms);
-	effective_write(in, now_ms);
-	return 0;
 }

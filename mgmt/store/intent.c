@@ -347,7 +347,7 @@ static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 	            r->version.number, r->files.n_items ? "" : "; its files are lost");
 }
 
-static void load_state(struct intent *in, enum intent_start start, int64_t now_ms)
+static void load_state(struct intent *in, int64_t now_ms)
 {
 	struct model *effective = read_effective(in);
 	int err = in->store ? intent_load_recent(in, now_ms) : -ENOENT;
@@ -362,9 +362,7 @@ static void load_state(struct intent *in, enum intent_start start, int64_t now_m
 	}
 	in->before = effective;
 	if (in->n_recent == 0 && !in->offline)
-		join_begin(in, start, now_ms);
-	else if (start == INTENT_BOOTSTRAP)
-		join_bootstrap(in, now_ms);
+		join_begin(in, now_ms);
 }
 
 /* Remove the laid out files of versions that are not recent any more. */
@@ -412,10 +410,7 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 		return err;
 	}
 	in->document = written_newest_document(options->run_dir);
-	load_state(in, options->start, now_ms);
-	const struct version *head = intent_head(in);
-	if (head && in->store && store_is_untold(in->store, head->number, head->digest))
-		in->untold = head->number;
+	load_state(in, now_ms);
 	intent_follow_ramps(in, now_ms);
 	if (!in->shared)
 		effective_write(in, now_ms);
@@ -578,16 +573,4 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 	if (n_accepted)
 		effective_write(in, now_ms);
 	return err ? err : n_accepted;
-}
-
-void intent_note_diverged(struct intent *in, const struct intent_foreign *heads, size_t n)
-{
-	in->n_foreign = n < INTENT_HEADS_MAX ? n : INTENT_HEADS_MAX;
-	if (n > 0)
-		memcpy(in->foreign, heads, in->n_foreign * sizeof(*heads));
-}
-
-const struct intent_foreign *intent_diverged(const struct intent *in, size_t i)
-{
-	return i < in->n_foreign ? &in->foreign[i] : NULL;
 }

@@ -36,26 +36,17 @@
 
 #define INTENT_CONFIRM_DEFAULT_MS ((int64_t)5 * 60 * 1000) /**< time to confirm a risky change */
 #define INTENT_CONFIRM_MAX_MS     PENDING_LEFT_MAX_MS      /**< longest time to confirm */
-#define INTENT_HEADS_MAX          64u                      /**< unrelated heads that are noted */
 
 struct intent;
 struct intent_shared;
 struct shared_change;
 struct arena;
 
-/** What a node without a store and an effective document does (mgmt/store/join.h). */
-enum intent_start {
-	INTENT_ALONE,    /**< its own file becomes the provisional version 1 at once */
-	INTENT_JOIN,     /**< it waits for its peers, if its file names any */
-	INTENT_BOOTSTRAP /**< its own file becomes the first version, as if it was applied */
-};
-
 struct intent_options {
 	const char *conf_dir, *state_dir, *node;
 	/** of the processes' pages: a document's number follows on theirs; NULL: none */
 	const char *run_dir;
-	bool offline; /**< for one command: no first start, no timers */
-	enum intent_start start;
+	bool offline;     /**< for one command: no first start, no timers */
 	int64_t purge_ms; /**< by which ended overrides are forgotten; 0: the time of the call */
 	bool shares; /**< its versions are those of shared intent (mgmt/store/shared_intent.h) */
 };
@@ -141,14 +132,10 @@ struct intent_change {
 	uint64_t rollback_to;
 	const char *author, *reason;
 	int64_t confirm_within_ms; /**< -1: as the risk demands; 0: none */
-	const char *const *force;  /**< digests of heads that are overridden */
-	size_t n_force;
 	bool dry_run;
 	enum intent_pending pending;
 	uint64_t undoes; /**< an automatic rollback of this unconfirmed version; 0: none */
 	bool provisional; /**< this node's own file: in force at this node alone, whoever shares intent */
-	bool untold;      /**< the version may give way until yield_settle() (mgmt/store/yield.h) */
-	int64_t dated_ms; /**< when the version counts as made; 0: now */
 	bool skip_bad_zones; /**< zones whose files have errors keep those that are in force */
 };
 
@@ -164,7 +151,6 @@ struct intent_changed {
 	/** the new one, or the head if nothing changed; with a dry run, what it would be */
 	struct version version;
 	bool changed;
-	bool settles; /**< the head was provisional, and becomes the author's as it is */
 	int64_t confirm_within_ms; /**< what applies */
 	struct change_plan plan;
 	struct model_errors errors;
@@ -180,10 +166,10 @@ struct intent_changed {
  * Apply files, or roll back: a new version, stored, composed and written, or nothing.
  *
  * @param out  given in any case: intent_changed_fini()
- * @return 0; -EINVAL (errors in the configuration); -ENOENT (no such version); -EMEDIUMTYPE (peers
- *         have unrelated heads that are not forced); -EBUSY (the head is not confirmed yet, and the
- *         change does not say what becomes of it); -EROFS (the store fails: intent_store_reason());
- *         -errno
+ * @return 0; -EINVAL (errors in the configuration); -ENOENT (no such version); -ENOLINK (the
+ *         configuration has other nodes, and this one shares no store with them); -EBUSY (the head is
+ *         not confirmed yet, and the change does not say what becomes of it); -EROFS (the store fails:
+ *         intent_store_reason()); -errno
  */
 MUST_CHECK int intent_change(struct intent *in, const struct intent_change *change, int64_t now_ms,
                              struct intent_changed *out);
@@ -223,13 +209,6 @@ MUST_CHECK int intent_candidate_begin(struct intent *in, const struct intent_cha
 void intent_candidate_read(const struct intent *in, struct intent_candidate *c);
 /** Take note that the candidate has other files. Under the lock. */
 void intent_candidate_again(struct intent *in, struct intent_candidate *c);
-/**
- * Whether committing the candidate makes a version: @p version as it would be, without its deadline.
- * @return 0; -EALREADY (nothing changes); else as intent_change()
- */
-MUST_CHECK int intent_candidate_check(struct intent *in, const struct intent_change *change,
-                                      const struct intent_candidate *c, int64_t now_ms,
-                                      struct version *version);
 /** Make the candidate a version; as intent_change(). */
 MUST_CHECK int intent_candidate_commit(struct intent *in, const struct intent_change *change,
                                        struct intent_candidate *c, int64_t now_ms,
@@ -245,8 +224,8 @@ MUST_CHECK int intent_may_confirm(const struct intent *in, uint64_t number);
  */
 int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms);
 /**
- * Run the deadline of an unconfirmed head. Every node that has this head does so, whichever node
- * made it. To be called at least every second; a rollback that is due is made here.
+ * Run the deadline of an unconfirmed head, where this node decides itself. To be called at least every
+ * second; a rollback that is due is made here.
  */
 void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
 /**
@@ -259,9 +238,6 @@ MUST_CHECK int intent_roll_back_unconfirmed(struct intent *in, const char *reaso
  * 0, -ENOENT or -EROFS
  */
 MUST_CHECK int intent_last_confirmed(struct intent *in, struct version *out);
-/** Take over from the versions of a peer, @p list, which of ours are confirmed. */
-void intent_import_confirmed(struct intent *in, const struct version *list, size_t n,
-                             const char *node, int64_t now_ms);
 /**
  * Add as @p name the file with @p digest, which was uploaded, or belongs to a version of ours.
  * Under the lock.
@@ -281,45 +257,9 @@ MUST_CHECK int intent_version(struct intent *in, uint64_t number, struct version
  */
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
 
-/** How a peer's head stands to ours. */
-enum intent_relation { INTENT_AGREED, INTENT_BEHIND, INTENT_AHEAD, INTENT_DIVERGED };
-
-/** A version of a peer, with its files if they are not ours already. */
-struct intent_offer {
-	struct version version;
-	struct files files;
-};
-
 /**
- * How a peer whose versions, newest first, are @p list, stands to ours (its head first).
- * With only the head known, INTENT_AHEAD means that the list is needed.
- */
-enum intent_relation intent_relate(struct intent *in, const struct version *list, size_t n);
-/**
- * Take a peer's versions (oldest first), its head last: as intent_change(). @return 0, -EINVAL
- * (errors: logged), -EROFS or -errno
- */
-MUST_CHECK int intent_accept(struct intent *in, const struct intent_offer *offers, size_t n,
-                             int64_t now_ms);
-/**
- * The peers' version that intent_accept() refused last for its errors, newer than the head; 0:
- * none. @p reason  out: the first
+ * The version of the store that this node cannot take, newer than the head; 0: none. @p reason  out: why
  */
 uint64_t intent_refused_version(const struct intent *in, const char **reason);
-/** A peer's head that is unrelated to ours. */
-struct intent_foreign {
-	char digest[DIGEST_TEXT_MAX];
-	uint64_t number;
-	char peer[MODEL_NAME_MAX]; /**< whose head it is */
-	struct version version;    /**< as that peer sent it */
-};
-
-/**
- * Note the heads that are unrelated to ours, at most INTENT_HEADS_MAX, so that a change must name
- * them.
- */
-void intent_note_diverged(struct intent *in, const struct intent_foreign *heads, size_t n);
-/** Number @p i of them; NULL: there are no more. */
-const struct intent_foreign *intent_diverged(const struct intent *in, size_t i);
 
 #endif

@@ -41,8 +41,7 @@ struct intent_shared {
 
 /* A node's own file, while it asks its peers for a version (mgmt/store/join.h). */
 struct intent_join {
-	struct files files;
-	struct model *model;          /* NULL: it does not wait */
+	struct model *model;          /* of its own file; NULL: it does not wait */
 	char refusal[EVENT_TEXT_MAX]; /* why the file is not version 1: its first error, or "" */
 };
 
@@ -91,11 +90,9 @@ struct intent {
 	struct intent_join join;
 	struct intent_key key; /* of the file, as last looked at (mgmt/store/key.h) */
 	int placement_rc;      /* of the last writing of the key for clients */
-	struct intent_foreign foreign[INTENT_HEADS_MAX];
-	size_t n_foreign;
-	bool rollback_failed; /* logged once */
+	bool rollback_failed;  /* logged once */
 
-	/* number of the peers' version that cannot be taken here; 0: none */
+	/* number of the store's version that cannot be taken here; 0: none */
 	uint64_t refused_number;
 	int64_t refused_until_ms; /* of the boot clock: it is not tried again before */
 	char refused_reason[EVENT_TEXT_MAX];
@@ -106,8 +103,6 @@ struct intent {
 	char end_reason[VERSION_REASON_MAX];
 
 	struct pending pending; /* the head's deadline, while it is unconfirmed */
-	/* number of a head that no client knows of yet (mgmt/store/yield.h); 0: none */
-	uint64_t untold;
 };
 
 /*
@@ -199,22 +194,12 @@ void placement_follow(struct intent *in, int64_t now_ms);
 void key_of_version(const struct intent *in, const struct model *m,
                     char out[MODEL_FINGERPRINT_MAX]);
 /*
- * The first start of a node with neither store nor effective document: wait for peers, or make
+ * The first start of a node with neither store nor effective document: wait for the store, or make
  * version 1.
  */
-void join_begin(struct intent *in, enum intent_start start, int64_t now_ms);
-/* Started with --bootstrap: a provisional version of an earlier start becomes the first one. */
-void join_bootstrap(struct intent *in, int64_t now_ms);
+void join_begin(struct intent *in, int64_t now_ms);
 /* Free the own file that was read for joining. */
 void join_end(struct intent *in);
-/*
- * Whether a node without a head accepts a peer's @p v: an applied version, or one equal to its own
- * file.
- */
-bool join_wants(const struct intent *in, const struct version *v);
-/* A peer's versions @p first to @p last are accepted: a provisional version of ours gives way. */
-void join_give_way(struct intent *in, const struct intent_offer *first,
-                   const struct intent_offer *last, int64_t now_ms);
 /* Log the errors of a document that is refused. */
 void intent_log_errors(const char *what, const struct model_errors *errors);
 

@@ -60,8 +60,6 @@ static bool is_override_sound(const void *record)
 const struct record_kind override_record =
         RECORD_OF(struct override, "override", override_fields, is_override_sound);
 
-static const struct field one_digest = { .kind = FIELD_TEXT, .size = DIGEST_TEXT_MAX };
-
 static const struct field version_fields[] = {
 	RECORD_VALUE(struct version, number, FIELD_U64),
 	RECORD_TEXT(struct version, digest),
@@ -74,7 +72,6 @@ static const struct field version_fields[] = {
 	RECORD_VALUE(struct version, effective_ms, FIELD_I64),
 	RECORD_VALUE(struct version, confirm_by_ms, FIELD_I64),
 	RECORD_VALUE(struct version, confirm_left_ms, FIELD_I64),
-	RECORD_LIST(struct version, supersedes, n_supersedes, &one_digest),
 	RECORD_VALUE(struct version, undoes, FIELD_U64),
 	RECORD_TEXT(struct version, hash_key),
 	RECORD_VALUE(struct version, base, FIELD_U64),
@@ -98,9 +95,6 @@ static bool is_time(int64_t ms)
 
 static bool are_digests_sound(const struct version *v)
 {
-	for (uint32_t i = 0; i < v->n_supersedes; i++)
-		if (!is_digest(v->supersedes[i]))
-			return false;
 	return is_digest(v->digest) && (!*v->parent || is_digest(v->parent)) &&
 	       (!*v->hash_key || is_hex(v->hash_key, MODEL_FINGERPRINT_MAX - 1));
 }

@@ -85,6 +85,19 @@ int shared_keep_files(struct intent *in, const struct version *v, const struct f
 	return store_put_version(in->store, v, files);
 }
 
+/* The store's version takes the place of one that this node had made alone. */
+static void say_replaced(struct intent *in, const struct version *own, const struct version *v)
+{
+	char value[LOG_VALUE_MAX];
+
+	log_note("version-replaced", "number=%" PRIu64 " digest=%.16s author=%s", own->number,
+	         own->digest, log_value(own->author, value));
+	journal_add(in->journal, v->time_ms, "version", "versions",
+	            "version %" PRIu64 " (%.16s) by %s, which this node had alone, gave way to the "
+	            "store's version %" PRIu64 " by %s",
+	            own->number, own->digest, own->author, v->number, v->author);
+}
+
 int shared_find_version(struct intent *in, const struct version *v)
 {
 	struct files files;
@@ -95,11 +108,15 @@ int shared_find_version(struct intent *in, const struct version *v)
 		return 0;
 	if (err && err != -ENOENT)
 		return err;
+	bool is_other = !err;
+
 	err = store_staged_files(in->store, v->digest, &files);
 	if (err)
 		return err;
 	err = shared_keep_files(in, v, &files);
 	files_fini(&files);
+	if (!err && is_other)
+		say_replaced(in, &here, v);
 	return err;
 }
 
@@ -145,6 +162,21 @@ static int check_all(const struct shared_record *list, size_t n)
 	return err;
 }
 
+/* What was decided of a version, by whom and why. */
+static void say_mark(struct intent *in, const struct shared_record *r)
+{
+	uint64_t number = shared_number("mark", r->name);
+	char error[RECORD_ERROR_MAX];
+	struct history_mark m;
+
+	if (!number || !r->text || record_from_text(&history_mark_record, r->text, &m, error))
+		return;
+	journal_add(in->journal, m.time_ms, "version", "versions",
+	            "version %" PRIu64 " %s by %s (%s)%s%s", number,
+	            m.mark == CHAIN_CONFIRMED ? "confirmed" : "ended", m.author, m.principal,
+	            *m.reason ? ": " : "", m.reason);
+}
+
 int shared_intent_receive(struct intent *in, int64_t revision, const struct shared_record *list,
                           size_t n, const struct pending_clock *clock)
 {
@@ -152,6 +184,8 @@ int shared_intent_receive(struct intent *in, int64_t revision, const struct shar
 
 	if (!err)
 		err = copy_follow(in->store, revision, list, n);
+	for (size_t i = 0; !err && i < n; i++)
+		say_mark(in, &list[i]);
 	return err ? err : receive_all(in, list, n, clock);
 }
 

@@ -23,17 +23,15 @@
 #include "mgmt/store/override.h"
 #include "mgmt/store/pending.h"
 
-#define VERSION_AUTHOR_MAX     64u     /**< bytes with the NUL */
-#define VERSION_REASON_MAX     256u    /**< bytes with the NUL */
-#define VERSION_SUPERSEDES_MAX 8u      /**< heads that one version overrides by name */
-#define STORE_VERSIONS_MAX     1000u   /**< versions that are kept */
-#define STORE_FILES_MAX        200000u /**< files of all versions: beyond, the oldest go */
-#define STORE_VERSIONS_MIN     10u     /**< versions that stay whatever their files */
-#define STORE_STAGED_MAX       64u /**< versions of which it is not decided whether there will be one */
-#define STORE_EVENTS_MAX       10000u /**< events that are kept */
-#define STORE_REPLIES_MAX      1024u  /**< answers that are remembered for a day */
-#define STORE_LOST_MAX         100u   /**< versions that lost, as a record for operators */
-#define EVENT_TEXT_MAX         256u   /**< bytes of a sentence with its NUL */
+#define VERSION_AUTHOR_MAX 64u     /**< bytes with the NUL */
+#define VERSION_REASON_MAX 256u    /**< bytes with the NUL */
+#define STORE_VERSIONS_MAX 1000u   /**< versions that are kept */
+#define STORE_FILES_MAX    200000u /**< files of all versions: beyond, the oldest go */
+#define STORE_VERSIONS_MIN 10u     /**< versions that stay whatever their files */
+#define STORE_STAGED_MAX   64u /**< versions of which it is not decided whether there will be one */
+#define STORE_EVENTS_MAX   10000u /**< events that are kept */
+#define STORE_REPLIES_MAX  1024u  /**< answers that are remembered for a day */
+#define EVENT_TEXT_MAX     256u   /**< bytes of a sentence with its NUL */
 
 /** A numbered configuration, without its files. */
 struct version {
@@ -44,8 +42,6 @@ struct version {
 	char principal[PRINCIPAL_MAX];
 	int64_t time_ms, effective_ms;
 	int64_t confirm_by_ms; /**< 0: needs no confirmation, or has it */
-	char supersedes[VERSION_SUPERSEDES_MAX][DIGEST_TEXT_MAX]; /**< heads overridden by name */
-	uint32_t n_supersedes;
 	/** the unconfirmed version that this one rolls back automatically; 0: none */
 	uint64_t undoes;
 	int64_t confirm_left_ms; /**< until the deadline, when it was read or received; 0: not known; not stored */
@@ -54,13 +50,6 @@ struct version {
 	/** of shared intent (mgmt/store/history.h): the version in force when it was made; 0: the first */
 	uint64_t base;
 	int64_t confirm_within_ms; /**< the same: time to confirm it; 0: needs none */
-};
-
-/** A version that gave way to another. */
-struct version_lost {
-	struct version version;
-	int64_t lost_ms;
-	char reason[EVENT_TEXT_MAX];
 };
 
 #define EVENT_SUBJECT_MAX 96 /**< with its zero; a longer one is whole in the message */
@@ -140,19 +129,6 @@ void store_collect(struct store *s, int64_t now_ms);
 MUST_CHECK int store_put_pending(struct store *s, const struct pending *p);
 /** The deadline as stored. @return 0, -ENOENT or -errno */
 MUST_CHECK int store_pending(struct store *s, struct pending *out);
-/**
- * Note that no client knows yet of version (@p number, @p digest); number 0: of none. @return 0
- * or -errno
- */
-MUST_CHECK int store_put_untold(struct store *s, uint64_t number, const char *digest);
-/** Whether no client knows of that version yet. */
-bool store_is_untold(struct store *s, uint64_t number, const char *digest);
-/** Move version @p v from the versions to those that lost. @return 0 or -errno */
-MUST_CHECK int store_lose_version(struct store *s, const struct version *v, const char *reason,
-                                  int64_t now_ms);
-/** Up to @p max versions that lost, the last first. @return how many, or -errno */
-MUST_CHECK int store_lost(struct store *s, struct version_lost *out, size_t max);
-
 /**
  * The request that changes are made for: what they leave behind of it is kept in their
  * transaction.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the store knows of the newest version besides its record: its deadline, and whether a client knows of it. */
+/* What the store knows of the newest version besides its record: its deadline. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,9 +8,7 @@
 
 static const char schema[] =
         "CREATE TABLE IF NOT EXISTS pending(id INTEGER PRIMARY KEY CHECK(id=1), number INTEGER NOT NULL,"
-        " digest TEXT NOT NULL, boot TEXT NOT NULL, due_ms INTEGER NOT NULL, left_ms INTEGER NOT NULL);"
-        "CREATE TABLE IF NOT EXISTS untold(id INTEGER PRIMARY KEY CHECK(id=1), number INTEGER NOT NULL,"
-        " digest TEXT NOT NULL);";
+        " digest TEXT NOT NULL, boot TEXT NOT NULL, due_ms INTEGER NOT NULL, left_ms INTEGER NOT NULL);";
 
 int store_newest_schema(sqlite3 *db)
 {
@@ -49,23 +47,4 @@ int store_pending(struct store *s, struct pending *out)
 	if (!err)
 		*out = p;
 	return err;
-}
-
-int store_put_untold(struct store *s, uint64_t number, const char *digest)
-{
-	if (number == 0)
-		return store_noted(s, sql_run(s->db, "DELETE FROM untold", ""));
-	return store_noted(s, sql_run(s->db, "INSERT OR REPLACE INTO untold VALUES(1,?,?)", "it",
-	                              (int64_t)number, digest));
-}
-
-bool store_is_untold(struct store *s, uint64_t number, const char *digest)
-{
-	sqlite3_stmt *q = sql_prepare(s->db, "SELECT 1 FROM untold WHERE number=? AND digest=?",
-	                              "it", (int64_t)number, digest);
-	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
-
-	store_noted(s, err);
-	sqlite3_finalize(q);
-	return err == 1;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Versions in the store: each is a record, and names files by their digests; those that lost are kept
- * for people to see. What is read is checked again: damage is found before it comes into force.
+ * Versions in the store: each is a record, and names files by their digests. What is read is checked
+ * again: damage is found before it comes into force.
  */
 #include <errno.h>
 #include <limits.h>
@@ -18,8 +18,6 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS versions(number INTEGER PRIMARY KEY, text TEXT NOT NULL);"
         "CREATE TABLE IF NOT EXISTS version_files(number INTEGER NOT NULL, name TEXT NOT NULL,"
         " digest TEXT NOT NULL, PRIMARY KEY(number, name)) WITHOUT ROWID;"
-        "CREATE TABLE IF NOT EXISTS lost(id INTEGER PRIMARY KEY, lost_ms INTEGER NOT NULL,"
-        " why TEXT NOT NULL, text TEXT NOT NULL);"
         "CREATE TABLE IF NOT EXISTS staged_requests(number INTEGER PRIMARY KEY, key TEXT NOT NULL,"
         " request TEXT NOT NULL, time_ms INTEGER NOT NULL);";
 
@@ -151,33 +149,6 @@ static int write_version(sqlite3 *db, int64_t number, const struct version *v)
 	return err;
 }
 
-/* Copy the version of @p number to those that lost. */
-static int copy_to_lost(sqlite3 *db, uint64_t number, const char *reason, int64_t now_ms)
-{
-	int err =
-	        sql_run(db, "INSERT INTO lost SELECT NULL, ?, ?, text FROM versions WHERE number=?",
-	                "iti", now_ms, reason, (int64_t)number);
-
-	if (!err)
-		err = sql_run(db, "DELETE FROM lost WHERE id<=(SELECT max(id) FROM lost)-?", "i",
-		              (int64_t)STORE_LOST_MAX);
-	return err;
-}
-
-static int keep_replaced(struct store *s, const struct version *v)
-{
-	char reason[EVENT_TEXT_MAX];
-	struct version former;
-	int err = store_version(s, v->number, &former);
-
-	if (err)
-		return err == -ENOENT ? 0 : err;
-	if (!strcmp(former.digest, v->digest))
-		return 0;
-	snprintf(reason, sizeof(reason), "replaced by the version of this number from %s", v->node);
-	return copy_to_lost(s->db, v->number, reason, v->time_ms);
-}
-
 /* Under which number files are staged: below those of versions, and by what they are. */
 static int64_t stage_number(const char *digest)
 {
@@ -261,8 +232,6 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 {
 	int err = sql_begin(s->db);
 
-	if (!err) /* a version that is replaced has lost, and stays visible */
-		err = keep_replaced(s, v);
 	if (!err)
 		err = write_version(s->db, (int64_t)v->number, v);
 	if (!err)
@@ -368,42 +337,4 @@ int store_staged_files(struct store *s, const char *digest, struct files *out)
 	}
 	*out = files;
 	return 0;
-}
-
-int store_lose_version(struct store *s, const struct version *v, const char *reason, int64_t now_ms)
-{
-	int err = sql_begin(s->db);
-
-	if (!err)
-		err = copy_to_lost(s->db, v->number, reason, now_ms);
-	if (!err)
-		err = sql_run(s->db, "DELETE FROM versions WHERE number=?", "i",
-		              (int64_t)v->number);
-	if (!err)
-		err = sql_run(s->db, "DELETE FROM version_files WHERE number=?", "i",
-		              (int64_t)v->number);
-	err = store_noted(s, err);
-	return sql_end(s->db, err);
-}
-
-/* @param arg  where the next one goes */
-static int read_lost(sqlite3_stmt *q, void *arg)
-{
-	struct version_lost **next = arg, l = { .lost_ms = sqlite3_column_int64(q, 0) };
-	int err = sql_record(q, 2, &version_record, &l.version);
-
-	if (!err && !sql_text(q, 1, l.reason, sizeof(l.reason)))
-		err = -EBADMSG;
-	if (!err)
-		*(*next)++ = l;
-	return err;
-}
-
-int store_lost(struct store *s, struct version_lost *out, size_t max)
-{
-	return store_each(
-	        s,
-	        sql_prepare(s->db, "SELECT lost_ms, why, text FROM lost ORDER BY id DESC LIMIT ?",
-	                    "i", (int64_t)max),
-	        read_lost, &out);
 }

@@ -82,26 +82,19 @@ static void forget_deadline(struct intent *in, int64_t now_ms)
 	intent_stored(in, store_put_pending(in->store, &in->pending), now_ms);
 }
 
-/*
- * All nodes make this version when the head was not confirmed. Its instant is the announced
- * deadline, so that all make the same version; a wall clock that has stepped since then is not
- * used.
- */
+/* The head was not confirmed in time. */
 static int roll_back(struct intent *in, const char *reason, int64_t now_ms)
 {
 	const struct version head = *intent_head(in);
 	struct intent_changed changed = { 0 };
 	struct version to;
-	int64_t off_ms = now_ms - head.confirm_by_ms;
-	bool as_announced = off_ms >= -SHOWN_OFF_MS && off_ms <= SHOWN_OFF_MS;
 	int err = intent_last_confirmed(in, &to);
 
 	struct intent_change change = { .rollback_to = to.number,
 		                        .author = "weir",
 		                        .reason = reason,
 		                        .undoes = head.number,
-		                        .pending = INTENT_PENDING_IGNORE,
-		                        .dated_ms = as_announced ? head.confirm_by_ms : now_ms };
+		                        .pending = INTENT_PENDING_IGNORE };
 	if (!err)
 		err = intent_change(in, &change, now_ms, &changed);
 	if (!err && !changed.changed) /* the files are the same: there is nothing to undo */
@@ -167,7 +160,7 @@ int intent_check_pending(struct intent *in, const struct intent_change *change, 
 		*returns = true;
 		return 0;
 	}
-	if (!strcmp(head->digest, digest) && !in->n_foreign)
+	if (!strcmp(head->digest, digest))
 		return 0; /* nothing changes */
 	return change->pending == INTENT_PENDING_REFUSE ? -EBUSY : 0;
 }
@@ -226,23 +219,4 @@ int intent_confirm(struct intent *in, uint64_t number, const char *author, int64
 	            "version %" PRIu64 " confirmed by %s (%s)", number, author,
 	            intent_principal(in));
 	return 0;
-}
-
-void intent_import_confirmed(struct intent *in, const struct version *list, size_t n,
-                             const char *node, int64_t now_ms)
-{
-	const struct version *head = intent_head(in);
-	struct version own;
-
-	if (!in->store || in->failing || !head)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		if (list[i].confirm_by_ms || store_version(in->store, list[i].number, &own) ||
-		    strcmp(own.digest, list[i].digest) || !own.confirm_by_ms)
-			continue;
-		if (own.number == head->number)
-			intent_confirm(in, own.number, node, now_ms);
-		else
-			intent_stored(in, store_confirm(in->store, own.number), now_ms);
-	}
 }

@@ -67,8 +67,7 @@ class Demo:
         for site in world.sites:
             self.captures[site.name] = world.start_capture(site.node_port)
             site.withdraw_vips()
-            # two keys: only nodes that do not ask each other at their start use both
-            site.node.start_supervised(*["--bootstrap"] * (self.options.broken == "hash-key"))
+            site.node.start_supervised()
         world.start_resolvers()
         for site in world.sites:
             site.wait_until_forwarding()

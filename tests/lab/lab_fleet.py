@@ -13,8 +13,10 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -31,6 +33,7 @@ from cluster3 import SITES, config  # noqa: E402
 
 BUILD = os.environ.get("WEIR_BUILD", "build")
 PROGRAM = os.path.join(BUILD, "mgmt", "api", "weir-mgmt")
+WEIR = os.path.join(BUILD, "mgmt", "cli", "weir")
 ROUNDS = 5
 SEED = int(os.environ.get("WEIR_SEED", time.time_ns() % 1000000))
 ID = "0123456789abcdef0123456789abcdef"
@@ -284,12 +287,32 @@ class Fleet(unittest.TestCase):
         os.mkdir(node.state)
         node.start()
         wait_for("it has what the others have", lambda: head(node)[:2] == before[:2], 30)
-        # it goes back to a version that it never had
+        # it goes back to a version that it never had; who asks for it gets it from another node
         older = next(v for v in self.nodes[0].ask("GET", "/v1/versions").json["items"] if v["state"] == "superseded" and v["number"] < before[0])
-        self.assertEqual(node.ask("GET", f"/v1/versions/{older['number']}").status, 404)
+        listed = [[v["number"] for v in n.ask("GET", "/v1/versions?limit=1000").json["items"]] for n in self.nodes]
+        self.assertEqual(listed[2], listed[0])
+        self.assertEqual(node.ask("GET", f"/v1/versions/{older['number']}").json["digest"], older["digest"])
         back = node.ask("POST", f"/v1/versions/{older['number']}/rollback", {"reason": "x"}, {"If-Match": "*"})
         self.assertEqual(back.status, 201, back.raw)
         self.assertEqual(self.wait_equal("all follow", before[0] + 1)[1], older["digest"])
+
+    def test_h_a_drain_without_management_keeps_what_is_in_force(self) -> None:
+        """The newest version that the node has files of has ended."""
+        before = self.wait_equal("at rest", self.apply(self.nodes[0]).json["version"]["number"])
+        number = self.apply(self.nodes[0], confirm_within="2s").json["version"]["number"]
+        wait_for("all have it", lambda: all(head(n)[0] == number for n in self.nodes))
+        wait_for("all are back", lambda: all(head(n)[:2] == before[:2] for n in self.nodes), 15)
+        node = self.nodes[2]
+        node.stop(signal.SIGKILL)
+        done = subprocess.run([WEIR, "--conf-dir", node.conf, "--state-dir", node.state, "--run-dir", node.run, "--node", node.name, "drain", "site",
+                               SITES[0], "--until", "never", "--reason", "x", "--offline"], capture_output=True, text=True, timeout=60, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        version = re.search(r'version = "(\d+)"', node.effective())
+        self.assertEqual(version and int(version[1]), before[0], done.stdout)
+        node.start()
+        self.assertEqual(head(node)[:2], before[:2])
+        wait_for("all know of the drain", lambda: all(n.ask("GET", "/v1/overrides").json["items"] for n in self.nodes), 30)
+        self.assertEqual(node.command("undrain", {"site": SITES[0]}, now=True).status, 200)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Nodes that start without a version: README's own example at two nodes at once, reinstalled nodes, a network cut.
 
-Then heads that diverge, and the commands that Weir prints against that, run as printed; and keys that differ.
+Then files and keys that differ, and no store.
 
 Usage: lab_joining.py [--quick] [STEP...]: quick leaves out what other suites show, too, and the longest.
 """
@@ -17,8 +17,9 @@ import time
 import types
 import typing
 
-from net import ROOT, Lab, call, executable, say, wait_until
+from net import ROOT, Lab, LabError, call, executable, say, wait_until
 from report import Report
+from store import Store, write_conf
 from world import Node
 
 if typing.TYPE_CHECKING:
@@ -33,6 +34,7 @@ ns1 300 IN A 192.0.2.53
 KEYS = "000102030405060708090a0b0c0d0e0f", "f0e0d0c0b0a090807060504030201000"
 SECONDS = 15  # until something that takes up to five is called missing
 JOINING_S = 6.5  # five, and what a process needs to start here
+JOIN_FILES_S = 40  # thirty, and that
 
 
 def example() -> typing.Any:
@@ -44,7 +46,8 @@ def example() -> typing.Any:
 class Member:
     """A node of the example."""
 
-    def __init__(self, lab: Lab, router: Host, name: str) -> None:
+    def __init__(self, lab: Lab, router: Host, store: Store, name: str) -> None:
+        self.store, self.shares = store, True
         address, dns = ADDRESSES[name]
         self.name, self.lab, self.router, self.port = name, lab, router, f"p-{name}"
         host = lab.host(name)
@@ -68,6 +71,8 @@ class Member:
             os.rename(path + ".new", path)
         for name, source in (("tls.crt", "tls.crt"), ("tls.key", "tls.key"), ("tls.ca", "tls.crt")):
             shutil.copy(os.path.join(self.lab.dir, source), os.path.join(self.node.conf, name))
+        if self.shares:
+            write_conf(self.node.conf)
 
     def start(self, *more: str) -> None:
         """Start weir-mgmt alone."""
@@ -99,8 +104,13 @@ class Member:
 
     def head(self) -> typing.Any:
         """(number, digest) of the version in force, or None."""
-        items = self.ask("versions").get("items") or [None]
-        return items[0] and (items[0]["number"], items[0]["digest"])
+        v = self.version()
+        return v and (v["number"], v["digest"])
+
+    def version(self) -> typing.Any:
+        """The version in force, or None."""
+        answer = self.ask("versions")
+        return next((v for v in answer.get("items", []) if v["number"] == answer["head"]), None)
 
     def document(self) -> int | None:
         """The version that the effective document is made of, or None."""
@@ -146,10 +156,22 @@ def wait_head(member: Member, number: int, claim: str, report: Report = None) ->
 
 
 def start_together(members: list[Member], *texts: str) -> None:
+    """Nothing is left of before: neither at a node nor in the store."""
+    members[0].store.empty()
     for m, text in zip(members, texts if len(texts) > 1 else texts * 2):
         m.reinstall(text)
     for m in members:
         m.start()
+
+
+def apply_first(members: list[Member], report: Report, text: str) -> None:
+    """Version 1 of the store, which both have then."""
+    start_together(members, text)
+    wait_until(lambda: all(m.head() for m in members), SECONDS, "each has its own file", 0.1)
+    status, _, errors = members[0].apply(text, "--all")
+    if status:
+        raise LabError(f"the first version: {status} {errors}")
+    wait_agreed(members, report, "both have version 1 of the store")
 
 
 def stop(members: list[Member]) -> None:
@@ -165,24 +187,37 @@ def at_once(members: list[Member], report: Report, text: str) -> None:
     wait_agreed(members, report, "two nodes from one file agree")
     report.equal(ams.head()[0], 1, "on version 1")
     report.check("provisional" in ams.events(), "which an event calls provisional")
-    status, _, errors = ams.apply(text.replace("weight = 50", "weight = 60"), "--all")
-    report.equal(status, 0, f"a change is taken by both {errors}")
+    status, _, errors = ams.apply(text, "--all")
+    report.equal(status, 0, f"applied as it is it becomes the store's {errors}")
+    status, _, errors = fra.apply(text.replace("weight = 50", "weight = 60"), "--all")
+    report.equal(status, 0, f"a change at the other node is taken by both {errors}")
     wait_agreed(members, report, "and both agree on it")
+    report.equal(ams.head()[0], 2, "which is version 2")
     stop(members)
 
 
 def both_reinstalled(members: list[Member], report: Report, text: str) -> None:
     say("both are reinstalled, with a file that is older than the last version")
-    start_together(members, text)
-    wait_agreed(members, report, "two reinstalled nodes agree")
+    kept = members[0].store.latest()
+    for m in members:
+        m.reinstall(text)
+    for m in members:
+        m.start()
+    report.wait(lambda: all("files-missing" in str(m.ask("status").get("reasons")) for m in members), SECONDS,
+                "each says that nobody has the files of the store's version", 0.1)
+    report.equal([m.document() for m in members], [None, None], "and waits for them")
+    report.wait(lambda: all(m.head() for m in members), JOIN_FILES_S, "then each starts from its own file", 0.5)
+    report.check(kept == members[0].store.latest(), "and the store's version is not replaced", kept)
+    status, _, errors = members[0].apply(text, "--all")
+    report.equal(status, 0, f"until a person applies one {errors}")
+    wait_agreed(members, report, "which both have")
     stop(members)
 
 
 def one_reinstalled(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("one is reinstalled, with an old file, beside a node that has applied versions")
-    start_together(members, text)
-    wait_agreed(members, report, "both have version 1")
+    apply_first(members, report, text)
     report.equal(ams.apply(text.replace("weight = 50", "weight = 60"), "--all")[0], 0, "version 2 is applied")
     fra.stop()
     fra.reinstall(text)
@@ -192,11 +227,12 @@ def one_reinstalled(members: list[Member], report: Report, text: str) -> None:
     def joined() -> typing.Any:
         seen.add(fra.document())
         return (fra.head() or (0,))[0] == 2
-    report.wait(joined, SECONDS, "a reinstalled node takes the cluster's version", 0.01)
+    report.wait(joined, SECONDS, "a reinstalled node takes the store's version", 0.01)
     seen.add(fra.document())
     report.equal(seen - {None}, {2}, "its own old file was never in force")
     wait_agreed(members, report, "and both agree")
     report.equal([v["number"] for v in fra.ask("versions")["items"]], [2, 1], "with the history")
+    report.equal(fra.weir("diff", "1")[0], 0, "an earlier version's files come from the other node")
     report.equal(ams.apply(text.replace("weight = 50", "weight = 70"), "--all")[0], 0, "changes go on")
 
 
@@ -204,8 +240,7 @@ def reinstalled_in_a_cut(members: list[Member], report: Report, text: str) -> No
     ams, fra = members
     say("one is reinstalled inside a network cut")
     if "mgmt" not in fra.node.processes:  # asked for alone
-        start_together(members, text)
-        wait_agreed(members, report, "both have version 1")
+        apply_first(members, report, text)
         ams.apply(text.replace("weight = 50", "weight = 60"), "--all")
         ams.apply(text.replace("weight = 50", "weight = 70"), "--all")
     files = [("an old file", text), ("the file in force", text.replace("weight = 50", "weight = 70"))]
@@ -221,70 +256,51 @@ def reinstalled_in_a_cut(members: list[Member], report: Report, text: str) -> No
         finally:
             cut(members, "del")
         wait_agreed(members, report, "after the cut it takes what was applied")
-        report.equal(fra.head(), ams.head(), "which is the cluster's head")
-        report.check("diverged" not in ams.events(), "nothing diverged meanwhile")
+        report.equal(fra.head(), ams.head(), "which is the store's")
     stop(members)
 
 
-def printed(text: str, node: str) -> typing.Any:
-    """The command that Weir prints for keeping the version of @node."""
-    return re.search(rf"to keep the version of {node}, on {node}[^\n]*\n  (weir [^\n]*)", text)[1]
-
-
-def diverged(members: list[Member], report: Report, text: str) -> None:
+def two_files(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
-    say("both start from different files: diverged, and cured as printed")
-    other = text.replace("weight = 50", "weight = 77")
-    start_together(members, text, other)
-    wait_until(lambda: all(m.peer() == "diverged" for m in members), SECONDS, "both are diverged", 0.1)
+    say("both start from different files")
+    start_together(members, text, text.replace("weight = 50", "weight = 77"))
+    wait_until(lambda: all(m.peer() == "differs" for m in members), SECONDS, "each says that the other differs", 0.1)
     report.equal((ams.head()[0], fra.head()[0]), (1, 1), "each is on its own version 1")
-    shown = ams.weir("status")[1]
-    for m in members:
-        report.check(m.head()[1] in shown, f"status shows the digest of {m.name}")
-    report.check("made on fra-1 by" in shown and "provisional" in shown, "and who made it, where")
-    status, _, errors = ams.apply(text.replace("weight = 50", "weight = 55"))
-    report.equal((status, fra.head()[1] in errors), (4, True), "a change is refused, with the digest")
+    report.check("peer-differs" in str(ams.ask("status").get("reasons")), "which is a reason of status")
     status, out, _ = ams.weir("diff", "fra-1")
     report.check(status == 0 and "77" in out and "50" in out, "weir diff reads the peer's version", out[:80])
-    keep = fra.head()[1]
-    status, _, errors = fra.weir(shell=printed(shown, "fra-1"))
-    report.equal(status, 0, f"the printed command works {errors}")
-    wait_agreed(members, report, "and both agree")
-    report.equal(ams.head(), (2, keep), "on what was kept")
-    if "--quick" not in sys.argv:
-        diverged_by_a_cut(members, report, text)
-    stop(members)
-
-
-def diverged_by_a_cut(members: list[Member], report: Report, text: str) -> None:
-    ams, fra = members
-    say("both sides of a cut apply something else; the other one is kept")
+    status, _, errors = fra.apply(text.replace("weight = 50", "weight = 77"), "--all")
+    report.equal(status, 0, f"the one that is applied first {errors}")
+    wait_agreed(members, report, "is in force at both")
     cut(members)
-    ams.apply(text.replace("weight = 50", "weight = 51"))
-    fra.apply(text.replace("weight = 50", "weight = 52"))
-    cut(members, "del")
-    wait_until(lambda: all(m.peer() == "diverged" for m in members), SECONDS, "diverged again", 0.1)
-    status, _, errors = ams.apply(text.replace("weight = 50", "weight = 53"))
-    report.equal(status, 4, "a further change is refused")
-    keep = ams.head()[1]
-    status, _, errors = ams.weir(shell=printed(errors, "ams-1"))
-    report.equal(status, 0, f"the command of the refusal works as printed {errors}")
-    wait_agreed(members, report, "and both agree again")
-    report.equal(fra.head()[1], keep, "on what was kept this time")
-
-
-def bootstrap(members: list[Member], report: Report, text: str) -> None:
-    ams, fra = members
-    say("--bootstrap: this file is the first version")
-    for m, own in ((ams, text), (fra, text.replace("weight = 50", "weight = 77"))):
-        m.reinstall(own)
-    fra.start()
-    wait_head(fra, 1, "fra starts alone")
-    ams.start("--bootstrap")
-    wait_head(ams, 1, "it waits for nobody", report)
-    wait_agreed(members, report, "a provisional version gives way to it")
-    report.check("weight = 50" in json.dumps(fra.node.api("GET", "/v1/config")[1]["files"]), "fra has the file of ams")
+    try:
+        for m in members:
+            before, (status, _, errors) = m.head(), m.apply(text.replace("weight = 50", "weight = 51"))
+            report.equal((status, m.head()), (3, before), f"in a cut {m.name} takes no change {errors}")
+    finally:
+        cut(members, "del")
+    wait_agreed(members, report, "so both have one version after it")
     stop(members)
+
+
+def no_store(members: list[Member], report: Report, text: str) -> None:
+    ams = members[0]
+    say("both start without a store")
+    for m in members:
+        m.shares = False
+        os.unlink(os.path.join(m.node.conf, "store.conf"))
+    start_together(members, text)
+    wait_agreed(members, report, "each has its own file, which is the same")
+    status, out, _ = ams.weir("status")
+    report.check(status == 10 and "weir store init" in out, "status is degraded, and says what to do", out[:200])
+    status, _, errors = ams.apply(text.replace("weight = 50", "weight = 51"))
+    report.equal((status, ams.head()[0], "weir store init" in errors), (3, 1, True), f"a change is refused and says what to do {errors}")
+    status, _, errors = ams.weir("drain", "site", "ams", "--scheduled", "--until", "+10m", "--reason", "lab", "--all")
+    report.equal(status, 0, f"a drain works {errors}")
+    report.wait(lambda: any(o["target"].get("site") == "ams" for o in members[1].ask("overrides")["items"]), SECONDS, "at both", 0.1)
+    stop(members)
+    for m in members:
+        m.shares = True
 
 
 def states(member: Member, subject: str = "hash.key") -> typing.Any:
@@ -296,7 +312,7 @@ def states(member: Member, subject: str = "hash.key") -> typing.Any:
 
 def key_of(member: Member) -> typing.Any:
     """The fingerprint that the version in force was made with."""
-    return member.ask("versions")["items"][0]["hash_key"]
+    return member.version()["hash_key"]
 
 
 def placed(member: Member) -> list[typing.Any]:
@@ -315,8 +331,7 @@ def write_key(member: Member, key: str, name: str = "hash.key") -> None:
 def old_files(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("files that were made from an old version")
-    start_together(members, text)
-    wait_agreed(members, report, "both agree")
+    apply_first(members, report, text)
     with open(os.path.join(ams.node.conf, "colleague.conf"), "w") as f:
         f.write(text)  # made from version 1, kept in somebody's editor
     report.equal(ams.apply(text.replace("weight = 50", "weight = 60"), "--author", "ann", "--all")[0], 0, "ann changes a weight")
@@ -362,6 +377,7 @@ def old_files(members: list[Member], report: Report, text: str) -> None:
 def two_keys(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("two nodes start from one file with two keys")
+    members[0].store.empty()
     for m in members:
         m.reinstall(text)
     write_key(fra, KEYS[1])
@@ -375,8 +391,7 @@ def two_keys(members: list[Member], report: Report, text: str) -> None:
 def swapped_key(members: list[Member], report: Report, text: str) -> None:
     ams, fra = members
     say("a key's file is swapped under a running node")
-    start_together(members, text)
-    wait_agreed(members, report, "both agree")
+    apply_first(members, report, text)
     ams.node.start("dataplane")
     wait_until(lambda: "slot" in placed(ams)[0], SECONDS, "tables are in force", 0.2)
     before, fingerprint = placed(ams), key_of(ams)
@@ -412,7 +427,7 @@ def rotated_key(members: list[Member], report: Report, text: str) -> None:
     status, out, errors = ams.apply(text, "--confirm-within", "5m", "--all")
     report.equal((status, "flows" in out and "k2" in out), (8, True), f"which is risky, and refused where the file is not {errors}")
     report.check(re.search(r"fra-1 +refused", out) and "hash2.key cannot be read" in out, "the node that refuses it is named, and why", out)
-    wait_until(lambda: "is refused on fra-1" in ams.events(), SECONDS, "the version is rolled back, as fra lacks the file", 0.1)
+    wait_until(lambda: "ended by" in ams.events() and "refused on fra-1" in ams.events(), SECONDS, "the version is rolled back, as fra lacks the file", 0.1)
     wait_until(lambda: fra.head() == ams.head() and key_of(fra) == fingerprint, SECONDS, "both have the former key", 0.1)
     report.check("hash2.key cannot be read as a key" in fra.events(), "a peer that lacks the file refuses the version, and says why")
     wait_until(lambda: placed(ams) == before, SECONDS, "ams places by the former key", 0.2)
@@ -437,6 +452,7 @@ def holds(directory: str, text: str) -> bool:
 
 def supervised(members: list[Member], report: Report, text: str) -> None:
     say("the same with all processes of both nodes, by weir run")
+    members[0].store.empty()
     for m in members:
         m.reinstall(text)
     for m in members:
@@ -460,11 +476,12 @@ def run(report: Report) -> None:
         make_certificate(lab)
         router = lab.host("router")
         router.forward()
-        members = [Member(lab, router, name) for name in ADDRESSES]
+        store = Store(lab, router)
+        members = [Member(lab, router, store, name) for name in ADDRESSES]
         chosen = [a for a in sys.argv[1:] if a != "--quick"]
-        steps = (at_once, both_reinstalled, one_reinstalled, reinstalled_in_a_cut, diverged, bootstrap, old_files, two_keys,
+        steps = (at_once, both_reinstalled, one_reinstalled, reinstalled_in_a_cut, two_files, no_store, old_files, two_keys,
                  swapped_key, rotated_key, supervised)
-        left_out = (both_reinstalled, bootstrap, supervised) if "--quick" in sys.argv and not chosen else ()
+        left_out = (both_reinstalled, supervised) if "--quick" in sys.argv and not chosen else ()
         for step in steps:
             if step not in left_out and (not chosen or step.__name__ in chosen):
                 report.step(step, members, report, text)

@@ -18,6 +18,8 @@ import layout
 import plan as planning
 from net import Host, Lab, LabError, Process, call, executable, wait_until
 from servers import Backend, Resolver, pass_program
+from store import PORT as STORE_PORT
+from store import Store, write_conf
 
 if typing.TYPE_CHECKING:
     from net import Lab
@@ -58,6 +60,8 @@ class Node:
         for name, source in (("tls.crt", "tls.crt"), ("tls.key", "tls.key"), ("tls.ca", "tls.crt")):
             if self.world.plan.api:
                 shutil.copy(os.path.join(self.host.lab.dir, source), os.path.join(self.conf, name))
+        if self.world.store:
+            write_conf(self.conf)
 
     def write_effective(self) -> None:
         """Make the effective document of weir.conf, as weir-mgmt would, for labs without it."""
@@ -298,7 +302,7 @@ class Site:
         """Routing rules that swallow what would enter or leave the site; the gateway itself still answers."""
         i, p = self.plan.index, self.plan
         outside = ["p-client"] + [f"p-res{j}" for j in range(1, len(self.world.resolvers) + 1)] + \
-            [s.switch for s in self.world.sites if s is not self]
+            [s.switch for s in self.world.sites if s is not self] + ([STORE_PORT] if self.world.store else [])
         inside4, inside6 = (p.vip4, p.dns4, f"10.{i}.0.0/16"), (p.vip6, p.dns6, f"fd00:{i}::/32")
         for interface in outside:
             yield from (f"iif {interface} to {a} blackhole pref 9" for a in inside4)
@@ -401,6 +405,7 @@ class World:
         self.router = lab.host("router")
         self.router.forward()
         self.client = self._make_client()
+        self.store = Store(lab, self.router) if plan.api and len(plan.nodes) > 1 else None
         self.sites = [self.site_class(self, s) for s in plan.sites]
         self.resolvers = [self._make_resolver(j, ecs) for j, ecs in enumerate(resolvers, 1)]
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * mgmt/api/handle_config.c over a real intent, with its edges (peers, waiting, tables, weir-dns)
+ * mgmt/api/handle_config.c over a real intent, with its edges (waiting, tables, weir-dns)
  * in the test's hands. A test includes this once.
  */
 #ifndef WEIR_TESTS_MGMT_CHANGE_H
@@ -13,21 +13,14 @@
 #include "base/ctl.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/observe.h"
-#include "mgmt/api/propose.h"
 #include "mgmt/api/voters.h"
 #include "mgmt/api/route_warnings.h"
-#include "mgmt/store/yield.h"
 #include "weir/effect.h"
 
 /* What the edges do and have seen. */
 static struct world {
-	bool refuses, gives_way; /* a peer at the reservation; the version when it is handed over */
-	bool overtaken;          /* another change is made here while the peers are asked */
-	size_t n_nodes;
-	uint64_t proposed;
-	unsigned n_reserved, n_released, n_pushed, n_told, n_waits, n_judged, n_changed, n_dns;
-	unsigned n_closed;
-	bool untold, has_tables;
+	unsigned n_waits, n_judged, n_changed, n_dns, n_closed;
+	bool has_tables;
 	char dns[64];
 } world;
 static int64_t now_ms;
@@ -43,49 +36,6 @@ static inline bool is_locked(pthread_mutex_t *m)
 		return true;
 	pthread_mutex_unlock(m);
 	return false;
-}
-
-static inline bool fake_reserve(struct core *core, const struct version *v, struct proposal *p,
-                                struct http_reply *reply)
-{
-	assert_true(is_locked(&core->lock));
-	world.n_reserved++;
-	world.proposed = v->number;
-	p->n_nodes = world.n_nodes;
-	if (world.overtaken)
-		asked_apply("# overtaken", 0, now_ms);
-	if (world.refuses)
-		http_problem(reply, 412, "stale", "reserved");
-	return !world.refuses;
-}
-
-static inline void fake_release(struct core *core, struct proposal *p)
-{
-	(void)p;
-	assert_true(is_locked(&core->lock));
-	world.n_released++;
-}
-
-static inline bool fake_push(struct core *core, struct proposal *p, struct http_reply *reply)
-{
-	(void)p;
-	assert_true(is_locked(&core->lock));
-	world.n_pushed++;
-	assert_int_equal(world.n_judged, world.n_pushed); /* it began before it is handed over */
-	world.untold = yield_is_untold(core->intent);
-	if (world.gives_way) {
-		json_decref(reply->json);
-		reply->json = NULL;
-		http_problem(reply, 412, "stale", "gave way");
-	}
-	return !world.gives_way;
-}
-
-static inline void fake_tell(const struct proposal *p, json_t *answer)
-{
-	(void)p;
-	world.n_told++;
-	json_object_set_new(answer, "unreserved", json_array());
 }
 
 static inline void fake_wait(struct core *core, const struct http_request *r,
@@ -167,20 +117,16 @@ static inline void fake_route_warnings(struct core *core, const struct advice *a
 #define intent_candidate_again(in, d)           UNDER_LOCK(intent_candidate_again(in, d))
 
 /* The private parts too. */
-#define clock_believed_ms      fake_believed_ms
-#define propose_reserve        fake_reserve
-#define propose_release        fake_release
-#define propose_push           fake_push
-#define propose_add_unreserved fake_tell
-#define handle_wait            fake_wait
-#define inforce_judge          fake_judge
-#define core_changed           fake_changed
-#define observe_open           fake_open
-#define observe_close          fake_close
-#define effect_pool(e, p, o)   fake_pool(e, p, o)
-#define ctl_request            fake_ask
-#define voters_add_warning     fake_voters
-#define route_warnings_add     fake_route_warnings
+#define clock_believed_ms    fake_believed_ms
+#define handle_wait          fake_wait
+#define inforce_judge        fake_judge
+#define core_changed         fake_changed
+#define observe_open         fake_open
+#define observe_close        fake_close
+#define effect_pool(e, p, o) fake_pool(e, p, o)
+#define ctl_request          fake_ask
+#define voters_add_warning   fake_voters
+#define route_warnings_add   fake_route_warnings
 #include "mgmt/api/handle_config.c"
 #undef effect_pool
 #undef intent_head
@@ -191,7 +137,7 @@ static struct http_reply answer;
 static inline int setup(void **state)
 {
 	(void)asked_setup(state);
-	world = (struct world){ .n_nodes = 1 };
+	world = (struct world){ 0 };
 	now_ms = NOW_MS + 1000;
 	memset(&answer, 0, sizeof(answer));
 	return 0;
@@ -314,7 +260,7 @@ static inline void grow_pool(void)
 	                         files_with("max_backends = 10", "max_backends = 20"));
 
 	assert_int_equal(ask_handler(handle_config_apply, body, "", "", "*"), 201);
-	world = (struct world){ .n_nodes = 1 };
+	world = (struct world){ 0 };
 }
 
 #endif

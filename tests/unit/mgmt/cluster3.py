@@ -8,6 +8,8 @@ import sys
 import typing
 
 from api_node import Answer, Node, free_port, wait_for
+from shared_store import share
+from etcd_cluster import Cluster as Etcd
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "dns"))
 SITES = ("ams", "fra", "lon")
@@ -65,11 +67,18 @@ class Cluster:
         self.text = config(self.apis, dns_name)
         self.nodes = {s: Node(mgmt, f"{s}-1", self.text) for s in SITES}
         self.servers = {s: Server(dns, n) for s, n in self.nodes.items()} if dns else {}
+        self.etcd = Etcd(1)
         try:
+            self.etcd.start()
+            share(self.etcd, *self.nodes.values())
             for n in self.nodes.values():
                 n.start()
             for server in self.servers.values():
                 server.start()
+            wait_for("agreement", self.agreed)
+            ams = self.nodes["ams"]
+            first = ams.apply(ams.files(), query="?wait=all")
+            assert first.status == 201 and first.json["complete"], first.raw
             wait_for("agreement", self.agreed)
         except BaseException:
             self.close()  # nobody else has it yet
@@ -80,6 +89,7 @@ class Cluster:
             server.stop()
         for n in self.nodes.values():
             n.close()
+        self.etcd.close()
 
     def agreed(self) -> bool:
         return all([p["state"] for p in n.ask("GET", "/v1/peers").json["items"]] == ["agreed"] * 2

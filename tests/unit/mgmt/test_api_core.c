@@ -14,7 +14,6 @@
 #include "base/believed.h"
 #include "base/clock.h"
 #include "mgmt/api/core.h"
-#include "mgmt/api/diverged.h"
 #include "mgmt/api/http.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/status.h"
@@ -368,40 +367,6 @@ static void a_step_before_this_start_is_not_believed_until_accepted(void **state
 	assert_in_range(clock_realtime_ms() - clock_believed_ms() + 5000, 0, 10000);
 }
 
-/* --- heads that part --- */
-
-static void each_unrelated_head_has_one_command_that_keeps_it(void **state)
-{
-	static struct intent_foreign foreign[3];
-	const char *own = intent_head(core.intent)->digest;
-	json_t *told, *cure;
-	const char *text;
-
-	(void)state;
-	assert_null(diverged_to_json(&core));
-	for (unsigned i = 0; i < 3; i++) {
-		foreign[i].number = foreign[i].version.number = 4 + i / 2;
-		memset(foreign[i].digest, 'a' + (char)(i / 2), 64); /* two peers have one head */
-		memcpy(foreign[i].version.digest, foreign[i].digest, sizeof(foreign[i].digest));
-		snprintf(foreign[i].peer, sizeof(foreign[i].peer), "p%u", i);
-	}
-	intent_note_diverged(core.intent, foreign, 3);
-	told = diverged_to_json(&core);
-	assert_int_equal(json_array_size(json_object_get(told, "heads")), 3);
-	cure = json_object_get(told, "cure");
-	assert_int_equal(json_array_size(cure), 3);
-	text = json_string_value(json_object_get(json_array_get(cure, 0), "command"));
-	assert_non_null(strstr(text, "weir rollback 1 --force aaaa"));
-	assert_non_null(strchr(text, ','));
-	assert_null(strstr(text, own));
-	text = json_string_value(json_object_get(json_array_get(cure, 1), "command"));
-	assert_non_null(strstr(text, "weir rollback 4 --force "));
-	assert_non_null(strstr(text, own));
-	assert_non_null(strstr(text, ",bbbb"));
-	assert_null(strstr(text, "aaaa")); /* that is the one that it keeps */
-	json_decref(told);
-}
-
 /* --- lists that are cut --- */
 
 /* Each answer is the beginning of any longer one, the worst first, and of equals in their order. */
@@ -470,8 +435,6 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(
 		        a_step_before_this_start_is_not_believed_until_accepted, setup, teardown),
-		cmocka_unit_test_setup_teardown(each_unrelated_head_has_one_command_that_keeps_it,
-		                                setup, teardown),
 		cmocka_unit_test(the_worst_are_shown_first),
 		cmocka_unit_test(what_is_left_out_is_counted),
 	};

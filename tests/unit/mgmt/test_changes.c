@@ -31,11 +31,11 @@ static int teardown(void **state)
 	return 0;
 }
 
-static struct intent *open_node(enum intent_start start, int64_t now_ms)
+static struct intent *open_node(int64_t now_ms)
 {
-	struct intent_options options = {
-		.conf_dir = place.conf, .state_dir = place.state, .node = "ams-1", .start = start
-	};
+	struct intent_options options = { .conf_dir = place.conf,
+		                          .state_dir = place.state,
+		                          .node = "ams-1" };
 	struct intent *in = NULL;
 
 	assert_int_equal(intent_open(&options, now_ms, &in), 0);
@@ -74,7 +74,7 @@ static const char *last_event(struct intent *in)
 
 static void a_version_s_record_says_who_when_and_from_what(void **state)
 {
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
+	struct intent *in = open_node(NOW_MS);
 	struct version first = *intent_head(in), v, stored;
 
 	(void)state;
@@ -111,7 +111,7 @@ static void a_version_s_record_says_who_when_and_from_what(void **state)
 static void a_dry_run_says_what_would_be_and_changes_nothing(void **state)
 {
 	struct intent_change dry = { .dry_run = true, .confirm_within_ms = 7000 };
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
+	struct intent *in = open_node(NOW_MS);
 	struct version v;
 	char dir[PATH_MAX];
 
@@ -148,7 +148,7 @@ static void a_deadline_is_as_asked_or_as_the_risk_demands(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
+		struct intent *in = open_node(NOW_MS);
 		struct files files = fixture_files(rows[i].from, rows[i].to);
 		struct intent_change change = { .files = &files,
 			                        .author = "jw",
@@ -182,110 +182,12 @@ static void a_first_version_is_confirmed(void **state)
 
 	(void)state;
 	fixture_write(place.conf, FILES_MAIN, "schema = 1;\n");
-	struct intent *in = open_node(INTENT_ALONE, NOW_MS);
+	struct intent *in = open_node(NOW_MS);
 	assert_null(intent_head(in));
 	assert_int_equal(apply_words(in, "# one", asked, NOW_MS + 10, &v), 0);
 	assert_int_equal(v.number, 1);
 	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
 	assert_true(v.effective_ms == NOW_MS + 10);
-	intent_close(in);
-}
-
-static struct intent_foreign foreign_head(uint64_t number, char digit, const char *peer)
-{
-	struct intent_foreign f = { .number = number };
-
-	memset(f.digest, digit, DIGEST_TEXT_MAX - 1);
-	snprintf(f.peer, sizeof(f.peer), "%s", peer);
-	return f;
-}
-
-static void each_unrelated_head_has_to_be_named(void **state)
-{
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
-	struct intent_foreign heads[] = { foreign_head(7, 'a', "b"), foreign_head(5, 'c', "d"),
-		                          foreign_head(7, 'a', "e") };
-	const char *force[] = { heads[1].digest, heads[0].digest };
-	struct intent_change change = { .confirm_within_ms = 0, .force = force, .n_force = 1 };
-	struct version v;
-
-	(void)state;
-	intent_note_diverged(in, heads, 3);
-	assert_string_equal(intent_diverged(in, 2)->peer, "e");
-	assert_null(intent_diverged(in, 3));
-	assert_int_equal(apply_words(in, "# two", plainly, NOW_MS + 10, NULL), -EMEDIUMTYPE);
-	assert_int_equal(apply_words(in, "# two", change, NOW_MS + 10, NULL), -EMEDIUMTYPE);
-	assert_int_equal(intent_head(in)->number, 1);
-	change.n_force = 2;
-	assert_int_equal(apply_words(in, "# two", change, NOW_MS + 10, &v), 0);
-	assert_int_equal(v.number, 8);       /* beyond the highest */
-	assert_int_equal(v.n_supersedes, 2); /* two peers have one of them */
-	assert_string_equal(v.supersedes[0], heads[0].digest);
-	assert_string_equal(v.supersedes[1], heads[1].digest);
-	assert_null(intent_diverged(in, 0)); /* until peers say so again */
-	intent_close(in);
-}
-
-static void the_head_s_own_files_make_a_version_where_heads_are_overridden(void **state)
-{
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
-	struct intent_foreign head = foreign_head(1, 'a', "b");
-	const char *force[] = { head.digest };
-	struct intent_change change = { .confirm_within_ms = 0, .force = force, .n_force = 1 };
-	struct version v;
-
-	(void)state;
-	assert_int_equal(apply_words(in, "# two sites", change, NOW_MS + 10, &v), 0);
-	assert_int_equal(v.number, 1);
-	intent_note_diverged(in, &head, 1);
-	assert_int_equal(apply_words(in, "# two sites", change, NOW_MS + 20, &v), 0);
-	assert_int_equal(v.number, 2);
-	assert_string_equal(intent_head(in)->digest, intent_head(in)->parent);
-	assert_string_equal(intent_head(in)->supersedes[0], head.digest);
-	intent_close(in);
-}
-
-static void at_most_eight_heads_are_overridden_at_once(void **state)
-{
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
-	struct intent_foreign heads[INTENT_HEADS_MAX + 1];
-	const char *force[INTENT_HEADS_MAX + 1];
-	struct intent_change change = { .confirm_within_ms = 0,
-		                        .force = force,
-		                        .n_force = INTENT_HEADS_MAX + 1 };
-	struct version v;
-
-	(void)state;
-	for (size_t i = 0; i <= INTENT_HEADS_MAX; i++) {
-		heads[i] = foreign_head(1, (char)('A' + i), "b");
-		force[i] = heads[i].digest;
-	}
-	intent_note_diverged(in, heads, INTENT_HEADS_MAX + 1);
-	assert_non_null(intent_diverged(in, INTENT_HEADS_MAX - 1));
-	assert_null(intent_diverged(in, INTENT_HEADS_MAX));
-	intent_note_diverged(in, heads, 9);
-	assert_int_equal(apply_words(in, "# two", change, NOW_MS + 10, NULL), -E2BIG);
-	intent_note_diverged(in, heads, 8);
-	assert_int_equal(apply_words(in, "# two", change, NOW_MS + 10, &v), 0);
-	assert_int_equal(v.n_supersedes, 8);
-	assert_int_equal(v.number, 2);
-	intent_note_diverged(in, heads, 2);
-	intent_note_diverged(in, NULL, 0); /* they agree now */
-	assert_null(intent_diverged(in, 0));
-	intent_close(in);
-}
-
-/* What would settle a provisional version: applying its files, and not going back to it. */
-static void going_back_to_a_provisional_version_does_not_settle_it(void **state)
-{
-	struct intent *in = open_node(INTENT_ALONE, NOW_MS);
-	struct intent_change back = { .rollback_to = 1, .confirm_within_ms = -1 };
-
-	(void)state;
-	assert_int_equal(apply_words(in, NULL, back, NOW_MS + 10, NULL), 0);
-	assert_true(join_is_provisional(intent_head(in)));
-	back.rollback_to = 2;
-	assert_int_equal(apply_words(in, NULL, back, NOW_MS + 10, NULL), -ENOENT);
 	intent_close(in);
 }
 
@@ -310,13 +212,12 @@ static void without_a_store_versions_are_refused_and_overrides_taken(void **stat
 	struct override o = {
 		.id = "n-1", .name = "ams", .generation = 1, .until_ms = MODEL_TIME_NEVER
 	};
-	struct intent_offer offers[1] = { 0 };
 	struct version v;
 
 	(void)state;
-	intent_close(open_node(INTENT_BOOTSTRAP, NOW_MS));
+	intent_close(open_node(NOW_MS));
 	hide_store(true);
-	struct intent *in = open_node(INTENT_ALONE, NOW_MS + 10);
+	struct intent *in = open_node(NOW_MS + 10);
 	assert_null(intent_store(in));
 	assert_null(intent_store_to_read(in));
 	assert_string_equal(intent_store_state(in), "failing");
@@ -325,22 +226,16 @@ static void without_a_store_versions_are_refused_and_overrides_taken(void **stat
 	assert_int_equal(apply_words(in, NULL, back, NOW_MS + 20, NULL), -EROFS);
 	assert_int_equal(intent_version(in, 1, &v, NULL), -EROFS);
 	assert_int_equal(intent_last_confirmed(in, &v), -EROFS);
-	assert_int_equal(intent_accept(in, offers, 1, NOW_MS + 20), -EROFS);
 	assert_int_equal(intent_head(in)->number, 1);
 	assert_int_equal(intent_merge(in, &o, 1, NOW_MS + 20), 1);
 	assert_int_equal(intent_merge(in, &o, 1, NOW_MS + 20), 0);
-	/* An older version is not known: no reason to call the peer diverged. */
-	v = *intent_head(in);
-	v.number = 0;
-	memset(v.digest, 'x', DIGEST_TEXT_MAX - 1);
-	assert_int_equal(intent_relate(in, &v, 1), INTENT_BEHIND);
 	intent_close(in);
 	hide_store(false);
 }
 
 static void a_large_number_of_versions_leaves_eight_laid_out(void **state)
 {
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
+	struct intent *in = open_node(NOW_MS);
 	char dirs[10][PATH_MAX], words[32];
 
 	(void)state;
@@ -363,7 +258,7 @@ static void a_change_removes_old_uploads(void **state)
 	char digest[DIGEST_TEXT_MAX], path[PATH_MAX];
 	struct timespec old[2] = { { .tv_sec = NOW_MS / 1000 - 7 * 86400 },
 		                   { .tv_sec = NOW_MS / 1000 - 7 * 86400 } };
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
+	struct intent *in = open_node(NOW_MS);
 	uint64_t have;
 
 	(void)state;
@@ -389,7 +284,7 @@ static void a_change_removes_old_uploads(void **state)
 static void files_are_found_by_digest_or_refused(void **state)
 {
 	char digest[DIGEST_TEXT_MAX], zone[DIGEST_TEXT_MAX], none[DIGEST_TEXT_MAX], path[PATH_MAX];
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
+	struct intent *in = open_node(NOW_MS);
 	struct files files = { 0 };
 	uint64_t have;
 
@@ -420,38 +315,6 @@ static void files_are_found_by_digest_or_refused(void **state)
 	intent_close(in);
 }
 
-static void a_checked_draft_says_whether_it_makes_a_version(void **state)
-{
-	static const struct {
-		const char *words;
-		int err;
-	} rows[] = { { "# two sites", -EALREADY }, { "# two", 0 }, { "scheme = 2; #", -EINVAL } };
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
-	struct intent_foreign head = foreign_head(4, 'a', "b");
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct files files = fixture_files("# two sites", rows[i].words);
-		struct intent_change change = { .files = &files, .author = "jw", .reason = "x" };
-		struct version v = { .number = 77 };
-		struct intent_candidate d;
-
-		assert_int_equal(intent_candidate_begin(in, &change, NOW_MS, &d), 0);
-		intent_candidate_read(in, &d);
-		intent_note_diverged(in, NULL, 0);
-		assert_int_equal(intent_candidate_check(in, &change, &d, NOW_MS + 10, &v),
-		                 rows[i].err);
-		assert_int_equal(v.number, rows[i].err ? 77 : 2);
-		intent_note_diverged(in, &head, 1);
-		assert_int_equal(intent_candidate_check(in, &change, &d, NOW_MS + 10, &v),
-		                 rows[i].err == -EINVAL ? -EINVAL : -EMEDIUMTYPE);
-		intent_candidate_drop(in, &d);
-		files_fini(&files);
-	}
-	assert_int_equal(intent_head(in)->number, 1);
-	intent_close(in);
-}
-
 /*
  * Going back to what was confirmed needs no confirmation, whatever is asked; nothing joins it,
  * nothing is confirmed by it.
@@ -460,7 +323,7 @@ static void a_return_to_the_confirmed_version_waits_for_nobody(void **state)
 {
 	static const enum intent_pending how[] = { INTENT_PENDING_REFUSE, INTENT_PENDING_CONFIRM,
 		                                   INTENT_PENDING_JOIN };
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
+	struct intent *in = open_node(NOW_MS);
 	struct version v, undone;
 	int64_t now_ms = NOW_MS;
 
@@ -488,7 +351,7 @@ static void a_return_to_the_confirmed_version_waits_for_nobody(void **state)
 static void a_skipped_zone_keeps_the_file_of_the_head(void **state)
 {
 	static const char bad[] = "@ SOA ns1 host 3 60 60 60 60\n@ NS ns1\nns1 A 1.2.3\n";
-	struct intent *in = open_node(INTENT_BOOTSTRAP, NOW_MS);
+	struct intent *in = open_node(NOW_MS);
 	struct intent_changed changed = { 0 };
 	struct files files = fixture_files(NULL, NULL), one = { 0 };
 	struct intent_change change = { .files = &files, .author = "jw", .reason = "" };
@@ -537,15 +400,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_deadline_is_as_asked_or_as_the_risk_demands,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_first_version_is_confirmed, setup, teardown),
-		cmocka_unit_test_setup_teardown(each_unrelated_head_has_to_be_named, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(
-		        the_head_s_own_files_make_a_version_where_heads_are_overridden, setup,
-		        teardown),
-		cmocka_unit_test_setup_teardown(at_most_eight_heads_are_overridden_at_once, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(
-		        going_back_to_a_provisional_version_does_not_settle_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		        without_a_store_versions_are_refused_and_overrides_taken, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_large_number_of_versions_leaves_eight_laid_out,
@@ -553,8 +407,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_change_removes_old_uploads, setup, teardown),
 		cmocka_unit_test_setup_teardown(files_are_found_by_digest_or_refused, setup,
 		                                teardown),
-		cmocka_unit_test_setup_teardown(a_checked_draft_says_whether_it_makes_a_version,
-		                                setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("changes", tests, NULL, NULL);

@@ -74,7 +74,7 @@ class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         return request, ("unix", 0)
 
 
-HEAD = {"items": [{"number": 7, "etag": "v7-00", "state": "in_force"}], "head": "v7-00"}
+HEAD = {"items": [{"number": 7, "etag": "v7-00", "state": "in_force"}], "head": 7, "etag": "v7-00"}
 DRAIN = ("drain", "site", "ams", "--scheduled", "--until", "+4h", "--reason", "INC-77")
 DRAINED: dict[str, typing.Any] = {
     "override": {"id": "o1", "do": "drain", "target": {"site": "ams"}, "state": "ramping",
@@ -118,7 +118,7 @@ class WithApi(unittest.TestCase):
     def test_each_refusal_has_its_exit_status_and_says_what_to_do(self) -> None:
         for http_status, code, exit_status, expected in (
                 (400, "bad-request", 1, ""), (401, "unauthorized", 7, "role"), (403, "forbidden", 7, "role"),
-                (404, "not-found", 1, ""), (409, "guard", 2, "--override"), (409, "diverged", 4, "--force"),
+                (404, "not-found", 1, ""), (409, "guard", 2, "--override"), (412, "unconfirmed", 4, "weir confirm"),
                 (409, "nothing-to-end", 4, ""), (412, "stale", 4, "weir diff"), (422, "invalid", 1, ""),
                 (429, "busy", 3, "again"), (500, "internal", 3, ""), (503, "store", 3, "weir status")):
             self.api.answers["/v1/overrides"] = (http_status, {

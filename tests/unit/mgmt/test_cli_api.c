@@ -296,7 +296,7 @@ static void the_exit_status_says_where_a_change_is(void **state)
 		  CLI_TIMEOUT },
 		{ "{\"complete\":false,\"nodes\":[{\"state\":\"in_force\"},{\"state\":\"unreachable\"}]}",
 		  CLI_PARTLY },
-		{ "{\"complete\":false,\"nodes\":[{\"state\":\"diverged\"},{\"state\":\"agreed\"}]}",
+		{ "{\"complete\":false,\"nodes\":[{\"state\":\"differs\"},{\"state\":\"agreed\"}]}",
 		  CLI_PARTLY },
 		{ "{\"complete\":false,\"nodes\":[{\"state\":\"agreed\"},{\"state\":\"not_written\"}]}",
 		  CLI_PARTLY },

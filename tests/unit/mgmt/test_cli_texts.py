@@ -42,7 +42,7 @@ class Texts(test_cli.WithApi):
         self.assertNotIn("load", self.shown({"backend": "b1", "weight_ppm_before": 1, "weight_ppm_after": 2}))
 
     def test_the_exit_status_says_where_a_change_is_in_force(self) -> None:
-        for states, status in ((("in_force", "unreachable"), 6), (("agreed", "diverged"), 6), (("in_force", "not_written"), 6),
+        for states, status in ((("in_force", "unreachable"), 6), (("agreed", "differs"), 6), (("in_force", "not_written"), 6),
                                (("unreachable", "not_written"), 5), (("in_force", "pending"), 5), (("pending", "pending"), 5),
                                (("in_force", "refused"), 8), (("refused", "unreachable"), 8)):
             nodes = [{"node": f"n{i}", "state": state} for i, state in enumerate(states)]

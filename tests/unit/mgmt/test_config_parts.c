@@ -44,18 +44,6 @@ static unsigned read_with(const char *more, enum http_role role)
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static void only_an_admin_forces(void **state)
-{
-	(void)state;
-	assert_int_equal(read_with("\"force\":[\"" DIGEST "\"]", HTTP_OPERATOR), 403);
-	assert_int_equal(read_with("\"force\":[\"" DIGEST "\"]", HTTP_ADMIN), 0);
-	assert_int_equal(change.change.n_force, 1);
-	assert_int_equal(read_with("\"force\":[]", HTTP_OPERATOR), 0);
-	assert_int_equal(read_with("", HTTP_OPERATOR), 0);
-	assert_int_equal(read_with("\"force\":[\"abc\"]", HTTP_ADMIN), 422);
-	assert_int_equal(read_with("\"force\":[5]", HTTP_ADMIN), 422);
-}
-
 static void a_confirmation_has_a_time(void **state)
 {
 	static const struct {
@@ -160,34 +148,14 @@ static void texts_have_their_greatest_lengths(void **state)
 	assert_int_equal(read_body("{\"reason\":\"x\",\"replace\":true}"), 422); /* has no file */
 }
 
-/* As many digests as a version keeps, each whole. */
-static void so_many_heads_may_be_forced(void **state)
-{
-	(void)state;
-	for (unsigned n = 0; n <= 9; n++) {
-		char body[1024] = "{\"reason\":\"x\",\"force\":[";
-
-		for (unsigned i = 0; i < n; i++)
-			snprintf(body + strlen(body), sizeof(body) - strlen(body), "%s\"%.63s%u\"",
-			         i ? "," : "", DIGEST, i);
-		strcat(body, "]}");
-		assert_int_equal(read_body(body), n > 8 ? 422 : 0);
-		assert_int_equal(change.change.n_force, n > 8 ? 8 : n);
-	}
-	assert_int_equal(read_body("{\"reason\":\"x\",\"force\":\"" DIGEST "\"}"), 422);
-	assert_int_equal(read_body("{\"reason\":\"x\",\"force\":[\"" DIGEST "0\"]}"), 422);
-}
-
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(only_an_admin_forces),
 		T(a_confirmation_has_a_time),
 		T(what_becomes_of_a_pending_version_is_said),
 		T(a_file_is_made_from_a_version),
 		T(texts_have_their_greatest_lengths),
-		T(so_many_heads_may_be_forced),
 	};
 
 	return cmocka_run_group_tests_name("config parts", tests, NULL, NULL);

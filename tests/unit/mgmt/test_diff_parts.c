@@ -83,20 +83,25 @@ static void the_own_node_is_not_asked(void **state)
 	}
 }
 
-/* Version 2: fra-1 has an address. */
+/* Version 2, as a store has decided it: fra-1 has an address. */
 static void add_address(void)
 {
 	static const char from[] = "{ name = \"fra-1\"; site = \"fra\";";
+	const struct intent_options options = { .conf_dir = asked_place.conf,
+		                                .state_dir = asked_place.state,
+		                                .node = "ams-1" };
 	struct files files = fixture_files(
 	        from, "{ name = \"fra-1\"; site = \"fra\"; api = \"https://fra-1:8443\";");
-	struct intent_change change = {
-		.files = &files, .author = "jw", .reason = "x", .pending = INTENT_PENDING_IGNORE
-	};
-	struct intent_changed changed = { 0 };
+	struct version v = *(intent_head)(this_node.intent);
 
-	assert_int_equal(intent_change(this_node.intent, &change, NOW_MS + 10, &changed), 0);
-	intent_changed_fini(&changed);
+	v.number = 2;
+	v.time_ms = v.effective_ms = NOW_MS + 10;
+	memcpy(v.parent, v.digest, sizeof(v.parent));
+	files_digest(&files, v.digest);
+	assert_int_equal(store_put_version(intent_store(this_node.intent), &v, &files), 0);
 	files_fini(&files);
+	intent_close(this_node.intent);
+	assert_int_equal(intent_open(&options, NOW_MS + 20, &this_node.intent), 0);
 }
 
 static struct http_reply answer;

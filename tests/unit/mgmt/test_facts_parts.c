@@ -256,7 +256,7 @@ static void each_other_node_is_a_peer(void **state)
 		{ false, true, PEERS_AGREED, JUDGE_PEER_WELL },
 		{ false, true, PEERS_BEHIND, JUDGE_PEER_BEHIND },
 		{ false, true, PEERS_AHEAD, JUDGE_PEER_WELL },
-		{ false, true, PEERS_DIVERGED, JUDGE_PEER_DIVERGED },
+		{ false, true, PEERS_DIFFERS, JUDGE_PEER_DIFFERS },
 		{ false, true, PEERS_UNREACHABLE, JUDGE_PEER_UNREACHABLE },
 		{ false, false, PEERS_UNREACHABLE, JUDGE_PEER_NEVER },
 		{ true, false, PEERS_UNREACHABLE, JUDGE_PEER_REFUSED },

@@ -9,16 +9,15 @@
 
 #include "mgmt/store/join.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/yield.h"
 
 static struct fixture place;
 static struct intent *in;
 
-static struct intent *open_node(const struct fixture *f, enum intent_start start)
+static struct intent *open_node(const struct fixture *f)
 {
-	struct intent_options options = {
-		.conf_dir = f->conf, .state_dir = f->state, .node = "ams-1", .start = start
-	};
+	struct intent_options options = { .conf_dir = f->conf,
+		                          .state_dir = f->state,
+		                          .node = "ams-1" };
 	struct intent *opened = NULL;
 
 	assert_int_equal(intent_open(&options, NOW_MS, &opened), 0);
@@ -29,7 +28,7 @@ static int setup(void **state)
 {
 	(void)state;
 	fixture_make(&place);
-	in = open_node(&place, INTENT_ALONE);
+	in = open_node(&place);
 	return 0;
 }
 
@@ -55,9 +54,9 @@ static int apply_words(const char *words, struct intent_change change, int64_t n
 	return err;
 }
 
-static const struct intent_change waits = { .confirm_within_ms = 60000, .untold = true };
+static const struct intent_change waits = { .confirm_within_ms = 60000 };
 
-/* Two versions, the second of which is neither confirmed nor told; then the store fails. */
+/* Two versions, the second of which is not confirmed; then the store fails. */
 static struct version begin_failing(void)
 {
 	assert_int_equal(apply_words("# 2", waits, NOW_MS + 10), 0);
@@ -70,7 +69,7 @@ static struct version begin_failing(void)
 
 static void nothing_is_read_from_it_as_if_it_were_whole(void **state)
 {
-	struct version head = begin_failing(), v = head, older = { .number = 1 };
+	struct version v = begin_failing();
 	struct files files = { 0 };
 	uint64_t have;
 
@@ -83,27 +82,13 @@ static void nothing_is_read_from_it_as_if_it_were_whole(void **state)
 	const char *zone = files_find(intent_head_files(in), "shop.example.zone")->digest;
 	assert_false(intent_has_file(in, zone, &have));
 	assert_int_equal(intent_find_file(in, "z", zone, strlen(fixture_zone), &files), -ENOENT);
-	assert_false(join_has(in, &head));
-	/*
-	 * Memory has both versions: another one of number 1 is another; older than these, nobody
-	 * knows.
-	 */
-	memset(older.digest, 'x', DIGEST_TEXT_MAX - 1);
-	assert_int_equal(intent_relate(in, &older, 1), INTENT_DIVERGED);
-	older.number = 0;
-	assert_int_equal(intent_relate(in, &older, 1), INTENT_BEHIND);
-	/* Peers are shown the head itself: the one before cannot be read. */
-	assert_int_equal(yield_shown(in, &v), 0);
-	assert_int_equal(v.number, 2);
 	in->failing = false;
-	assert_int_equal(yield_shown(in, &v), 0);
-	assert_int_equal(v.number, 1);
 	assert_true(intent_has_file(in, zone, &have));
 }
 
 static void no_version_is_made_confirmed_or_dropped(void **state)
 {
-	struct version head = begin_failing(), told = head, v;
+	struct version head = begin_failing(), v;
 	struct pending_clock clock = { .boot = "b", .now_ms = 1000000 };
 	struct intent_change back = {
 		.rollback_to = 1, .confirm_within_ms = 0, .author = "jw", .reason = ""
@@ -118,12 +103,9 @@ static void no_version_is_made_confirmed_or_dropped(void **state)
 	assert_int_equal(intent_change(in, &back, NOW_MS + 20, &changed), -EROFS);
 	intent_changed_fini(&changed);
 	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 20), -EROFS);
-	told.confirm_by_ms = 0;
-	intent_import_confirmed(in, &told, 1, "fra-1", NOW_MS + 20);
 	intent_run_deadline(in, &clock, NOW_MS + 90000);
 	clock.now_ms += 70000;
 	intent_run_deadline(in, &clock, NOW_MS + 160000);
-	assert_int_equal(yield_head(in, "x", NOW_MS + 20), -EROFS);
 	assert_int_equal(intent_roll_back_unconfirmed(in, "x", NOW_MS + 20), -EROFS);
 	assert_memory_equal(intent_head(in)->digest, head.digest, DIGEST_TEXT_MAX);
 	assert_true(intent_head(in)->confirm_by_ms > 0);
@@ -131,60 +113,6 @@ static void no_version_is_made_confirmed_or_dropped(void **state)
 	assert_int_equal(intent_version(in, 2, &v, NULL), 0);
 	assert_true(v.confirm_by_ms > 0);
 	assert_int_equal(intent_version(in, 3, &v, NULL), -ENOENT);
-}
-
-static void a_provisional_version_stays_provisional(void **state)
-{
-	struct version v;
-
-	(void)state;
-	in->failing = true;
-	in->retry_ms = INT64_MAX;
-	assert_int_equal(join_settle(in, "jw", "x", NOW_MS + 10), -EROFS);
-	assert_true(join_is_provisional(intent_head(in)));
-	in->failing = false;
-	assert_int_equal(intent_version(in, 1, &v, NULL), 0);
-	assert_true(join_is_provisional(&v));
-	assert_int_equal(join_settle(in, "jw", "x", NOW_MS + 10), 0);
-}
-
-/* That a head was told cannot be noted: said, and it counts as told here. */
-static void a_head_is_told_though_that_is_not_noted(void **state)
-{
-	struct version head = begin_failing();
-
-	(void)state;
-	assert_true(yield_is_untold(in));
-	assert_int_equal(yield_settle(in, NOW_MS + 20), -EROFS);
-	assert_false(yield_is_untold(in));
-	assert_int_equal(yield_settle(in, NOW_MS + 20), 0);
-	in->failing = false;
-	assert_true(store_is_untold(in->store, 2, head.digest));
-}
-
-/* A rollback of a peer is not judged by a history that cannot be read. */
-static void a_peer_s_rollback_is_not_due_unread(void **state)
-{
-	struct version head = begin_failing(), rollback = { .number = 3, .undoes = 2 };
-
-	(void)state;
-	memset(rollback.digest, 'x', DIGEST_TEXT_MAX - 1);
-	memcpy(rollback.parent, head.digest, sizeof(head.digest));
-	in->failing = false;
-	assert_false(yield_is_due(in, &rollback)); /* it waits to be confirmed here, too */
-	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 20), 0);
-	assert_true(yield_is_due(in, &rollback));
-	in->failing = true;
-	assert_false(yield_is_due(in, &rollback));
-	in->failing = false;
-	rollback.undoes = 3; /* of what is not here */
-	assert_false(yield_is_due(in, &rollback));
-	rollback.undoes = 2;
-	rollback.parent[0] ^= 1; /* of another version 2 */
-	assert_false(yield_is_due(in, &rollback));
-	rollback.parent[0] ^= 1;
-	rollback.undoes = 0;
-	assert_false(yield_is_due(in, &rollback));
 }
 
 /*
@@ -278,12 +206,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(nothing_is_read_from_it_as_if_it_were_whole, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(no_version_is_made_confirmed_or_dropped, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(a_provisional_version_stays_provisional, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(a_head_is_told_though_that_is_not_noted, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(a_peer_s_rollback_is_not_due_unread, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(overrides_wait_in_memory_and_are_stored_later,
 		                                setup, teardown),

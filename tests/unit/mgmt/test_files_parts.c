@@ -248,7 +248,7 @@ static void an_upload_is_told_what_is_here(void **state)
 	assert_string_equal(text_of("code"), "invalid");
 }
 
-/* With the lock and without it the same file is found: among uploads, and of a version. */
+/* Among uploads, and of a version. */
 static void a_file_is_found_by_its_digest(void **state)
 {
 	const size_t n = strlen(fixture_zone);
@@ -259,14 +259,10 @@ static void a_file_is_found_by_its_digest(void **state)
 	digest_bytes(fixture_zone, n, digest);
 	assert_int_equal(handle_files_find(&this_node, "a.zone", digest, n, &files), 0);
 	assert_false(asked_is_locked());
-	core_lock(&this_node);
-	assert_int_equal(handle_files_find_locked(&this_node, "b.zone", digest, n, &files), 0);
-	core_unlock(&this_node);
-	assert_int_equal(files.n_items, 2);
+	assert_int_equal(files.n_items, 1);
 	assert_non_null(files_find(&files, "a.zone"));
-	assert_non_null(files_find(&files, "b.zone"));
 	assert_int_equal(handle_files_find(&this_node, "c.zone", A, n, &files), -ENOENT);
-	assert_int_equal(files.n_items, 2);
+	assert_int_equal(files.n_items, 1);
 	files_fini(&files);
 }
 

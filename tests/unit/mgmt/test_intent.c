@@ -481,81 +481,6 @@ static void offline_takes_overrides_without_first_start(void **state)
 	intent_close(in);
 }
 
-/* Offer what @p from has since @p since to @p to, as a peer does. */
-static int offer_versions(struct intent *from, struct intent *to, int64_t now_ms,
-                          enum intent_relation *relation)
-{
-	struct version list[32];
-	struct intent_offer offers[32] = { 0 };
-	int n = store_versions(intent_store(from), 0, list, 32), err = 0;
-
-	*relation = intent_relate(to, list, (size_t)n);
-	if (*relation != INTENT_AHEAD)
-		return 0;
-	for (int i = 0; i < n; i++) {
-		offers[n - 1 - i].version = list[i];
-		assert_int_equal(
-		        store_files(intent_store(from), list[i].number, &offers[n - 1 - i].files),
-		        0);
-	}
-	err = intent_accept(to, offers, (size_t)n, now_ms);
-	for (int i = 0; i < n; i++)
-		files_fini(&offers[i].files);
-	return err;
-}
-
-static void peers_fast_forward_and_unrelated_heads_need_a_person(void **state)
-{
-	struct fixture other;
-	struct intent *a = open_as(*state, "ams-1", NOW_MS), *b;
-	struct files one = fixture_files("# two sites", "# one"),
-	             two = fixture_files("# two sites", "# two");
-	enum intent_relation relation;
-	struct intent_foreign foreign = { .number = 2 };
-	const char *force[1] = { foreign.digest };
-
-	fixture_make(&other);
-	b = open_as(&other, "fra-1", NOW_MS + 100);
-	assert_int_equal(apply_version(a, &one, "one", NOW_MS + 200, NULL), 0);
-	assert_int_equal(offer_versions(b, a, NOW_MS, &relation), 0);
-	assert_int_equal(relation, INTENT_BEHIND);
-	assert_int_equal(offer_versions(a, b, NOW_MS + 300, &relation), 0);
-	assert_int_equal(relation, INTENT_AHEAD);
-	assert_string_equal(intent_head(b)->digest, intent_head(a)->digest);
-	assert_int_equal(intent_head(b)->effective_ms, intent_head(a)->effective_ms);
-
-	assert_int_equal(apply_version(a, &two, "two", NOW_MS + 400, NULL), 0);
-	assert_int_equal(roll_back(b, 1, NOW_MS + 400), 0);
-	assert_int_equal(apply_version(b, &one, "further on", NOW_MS + 410, NULL), 0);
-	assert_int_equal(roll_back(b, 1, NOW_MS + 420), 0);
-	offer_versions(a, b, NOW_MS, &relation);
-	assert_int_equal(relation, INTENT_DIVERGED);
-	offer_versions(b, a, NOW_MS, &relation);
-	assert_int_equal(relation, INTENT_DIVERGED);
-
-	memcpy(foreign.digest, intent_head(b)->digest, sizeof(foreign.digest));
-	foreign.number = intent_head(b)->number;
-	intent_note_diverged(a, &foreign, 1);
-	assert_int_equal(apply_version(a, &one, "no", NOW_MS + 500, NULL), -EMEDIUMTYPE);
-	struct intent_change pick = {
-		.rollback_to = 3, .author = "jw", .reason = "pick", .force = force, .n_force = 1
-	};
-	struct intent_changed changed = { 0 };
-	assert_int_equal(intent_change(a, &pick, NOW_MS + 600, &changed), 0);
-	intent_changed_fini(&changed);
-	assert_int_equal(intent_head(a)->number, 6); /* beyond the other's 5 */
-	assert_int_equal(offer_versions(a, b, NOW_MS + 700, &relation), 0);
-	assert_int_equal(relation, INTENT_AHEAD);
-	assert_string_equal(intent_head(b)->digest, intent_head(a)->digest);
-	offer_versions(b, a, NOW_MS + 800, &relation);
-	assert_int_equal(relation, INTENT_AGREED);
-	files_fini(&one);
-	files_fini(&two);
-	intent_close(a);
-	intent_close(b);
-	fixture_remove(&other);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -591,8 +516,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_reserve_is_no_other_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(offline_takes_overrides_without_first_start, setup,
 		                                teardown),
-		cmocka_unit_test_setup_teardown(
-		        peers_fast_forward_and_unrelated_heads_need_a_person, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("intent", tests, NULL, NULL);

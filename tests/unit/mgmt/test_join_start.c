@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where a node's first version comes from, who may make it the cluster's, and what is said of it.
+ * Where a node's first version comes from, and what is said of it.
  */
 #include "fixture.h"
 
@@ -25,10 +25,10 @@ static void make_node(const char *from, const char *to)
 	files_fini(&files);
 }
 
-static struct intent *open_node(const char *node, enum intent_start start, int64_t now_ms)
+static struct intent *open_node(const char *node, bool shares, int64_t now_ms)
 {
 	struct intent_options options = {
-		.conf_dir = place.conf, .state_dir = place.state, .node = node, .start = start
+		.conf_dir = place.conf, .state_dir = place.state, .node = node, .shares = shares
 	};
 	struct intent *in = NULL;
 
@@ -36,21 +36,46 @@ static struct intent *open_node(const char *node, enum intent_start start, int64
 	return in;
 }
 
-static bool has_event(const struct intent *in, const char *text)
+/* One that shares intent waits for the store; whoever has an address. */
+static void a_node_waits_only_if_it_shares_intent(void **state)
 {
-	const struct journal *j = intent_journal((struct intent *)(uintptr_t)in);
+	(void)state;
+	for (int shares = 0; shares < 2; shares++)
+		for (int has_peer = 0; has_peer < 2; has_peer++) {
+			make_node(has_peer ? FRA_LISTEN : NULL,
+			          FRA_LISTEN " api = \"https://10.2.0.1:8443\";");
+			struct intent *in = open_node("ams-1", shares, NOW_MS);
 
-	for (uint64_t id = journal_oldest(j); id <= journal_last(j); id++)
-		if (strstr(journal_find(j, id)->message, text))
-			return true;
-	return false;
+			assert_int_equal(join_waits(in), shares);
+			assert_int_equal(!intent_head(in), shares);
+			assert_int_equal(!intent_model(in), shares);
+			assert_string_equal(join_model(in)->self->name, "ams-1");
+			assert_string_equal(join_refused(in), "");
+			intent_tick(in, NOW_MS + 500);
+			assert_int_equal(intent_document(in), !shares);
+			join_start_alone(in, NOW_MS + 1000); /* nothing where it does not wait */
+			assert_false(join_waits(in));
+			assert_int_equal(intent_document(in), 1);
+			assert_int_equal(intent_head(in)->number, 1);
+			assert_int_equal(intent_head(in)->time_ms, NOW_MS + (shares ? 1000 : 0));
+			assert_string_equal(intent_head(in)->author, "first start");
+			assert_string_equal(intent_head(in)->reason,
+			                    "read from the configuration directory");
+			assert_true(join_is_provisional(intent_head(in)));
+			intent_close(in);
+			in = open_node("ams-1", shares, NOW_MS + 6000);
+			assert_false(join_waits(in)); /* it has a version now */
+			intent_close(in);
+			fixture_remove(&place);
+		}
 }
 
-static void a_node_waits_only_if_its_file_names_another_node_s_api(void **state)
+/* Nobody decides for several nodes without a store: their configuration stays as it is. */
+static void of_several_nodes_without_a_store_none_changes_anything(void **state)
 {
 	static const struct {
 		const char *why, *from, *to, *node;
-		bool waits;
+		bool is_refused;
 	} rows[] = {
 		{ "no node has an address", NULL, NULL, "ams-1", false },
 		{ "only it has one itself", AMS_LISTEN,
@@ -64,24 +89,55 @@ static void a_node_waits_only_if_its_file_names_another_node_s_api(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(rows); i++) {
-		make_node(rows[i].from, rows[i].to);
-		struct intent *in = open_node(rows[i].node, INTENT_JOIN, NOW_MS);
+	/* the head names them, or the files that are to follow */
+	for (size_t i = 0; i < COUNT(rows); i++)
+		for (int is_head = 0; is_head < 2; is_head++) {
+			struct files files =
+			        is_head ? fixture_files("# two sites", "# another")
+			                : fixture_files(rows[i].from ? rows[i].from : "# two sites",
+			                                rows[i].from ? rows[i].to : "# another");
+			struct intent_change change = { .files = &files,
+				                        .author = "jw",
+				                        .reason = "x" };
+			struct intent_changed changed = { 0 };
 
-		if (join_waits(in) != rows[i].waits || !intent_head(in) != rows[i].waits)
-			fail_msg("%s", rows[i].why);
-		assert_ptr_equal(join_model(in) == intent_model(in), !rows[i].waits);
-		assert_string_equal(join_refused(in), "");
-		join_start_alone(in, NOW_MS + 1000); /* nothing where it does not wait */
-		assert_int_equal(intent_head(in)->number, 1);
-		assert_int_equal(intent_head(in)->time_ms, NOW_MS + (rows[i].waits ? 1000 : 0));
-		assert_string_equal(intent_head(in)->author, "first start");
-		assert_string_equal(intent_head(in)->reason,
-		                    "read from the configuration directory");
-		assert_true(join_is_provisional(intent_head(in)));
+			make_node(is_head ? rows[i].from : NULL, rows[i].to);
+			struct intent *in = open_node(rows[i].node, false, NOW_MS);
+			int err = intent_change(in, &change, NOW_MS + 10, &changed);
+
+			if (err != (rows[i].is_refused ? -ENOLINK : 0) ||
+			    intent_head(in)->number != (rows[i].is_refused ? 1 : 2))
+				fail_msg("%s: %d", rows[i].why, err);
+			intent_changed_fini(&changed);
+			change.dry_run = true; /* what would be may be seen */
+			assert_int_equal(intent_change(in, &change, NOW_MS + 20, &changed), 0);
+			intent_changed_fini(&changed);
+			files_fini(&files);
+			intent_close(in);
+			fixture_remove(&place);
+		}
+}
+
+/* The line that weir config show prints first names where a file is from, and is no part of it. */
+static void the_line_of_the_base_is_no_part_of_the_first_version(void **state)
+{
+	struct files files = fixture_files(NULL, NULL);
+	char text[9000], digest[DIGEST_TEXT_MAX];
+
+	(void)state;
+	files_digest(&files, digest);
+	for (int shares = 0; shares < 2; shares++) {
+		make_node(NULL, NULL);
+		snprintf(text, sizeof(text), "# weir base v7-0123456789abcdef\n%s", fixture_config);
+		fixture_write(place.conf, FILES_MAIN, text);
+		struct intent *in = open_node("ams-1", shares, NOW_MS);
+
+		join_start_alone(in, NOW_MS);
+		assert_string_equal(intent_head(in)->digest, digest);
 		intent_close(in);
 		fixture_remove(&place);
 	}
+	files_fini(&files);
 }
 
 static void each_part_of_the_record_makes_it_provisional(void **state)
@@ -94,9 +150,6 @@ static void each_part_of_the_record_makes_it_provisional(void **state)
 	(void)state;
 	assert_true(join_is_provisional(&v));
 	v.number = 0;
-	assert_false(join_is_provisional(&v));
-	v = first;
-	v.n_supersedes = 1;
 	assert_false(join_is_provisional(&v));
 	v = first;
 	v.parent[0] = 'a';
@@ -126,7 +179,7 @@ static void a_file_with_a_mistake_is_refused_and_says_where(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		make_node(rows[i].from, rows[i].to);
-		struct intent *in = open_node("ams-1", INTENT_JOIN, NOW_MS);
+		struct intent *in = open_node("ams-1", false, NOW_MS);
 
 		assert_false(join_waits(in)); /* nobody can be asked by such a file */
 		assert_null(intent_head(in));
@@ -136,7 +189,6 @@ static void a_file_with_a_mistake_is_refused_and_says_where(void **state)
 		assert_true(strlen(join_refused(in)) > strlen(rows[i].why));
 		join_start_alone(in, NOW_MS + 10); /* it did not wait */
 		assert_null(intent_head(in));
-		assert_int_equal(join_settle(in, "jw", "x", NOW_MS + 20), -ENOENT);
 		struct files good = fixture_files(NULL, NULL);
 		struct intent_change change = { .files = &good, .author = "jw", .reason = "good" };
 		struct intent_changed changed = { 0 };
@@ -157,7 +209,7 @@ static void a_node_without_a_file_has_nothing_in_force(void **state)
 	make_node(NULL, NULL);
 	snprintf(path, sizeof(path), "%s/" FILES_MAIN, place.conf);
 	assert_int_equal(unlink(path), 0);
-	struct intent *in = open_node("ams-1", INTENT_JOIN, NOW_MS);
+	struct intent *in = open_node("ams-1", false, NOW_MS);
 	assert_false(join_waits(in));
 	assert_null(intent_head(in));
 	assert_string_equal(join_refused(in), "");
@@ -165,247 +217,15 @@ static void a_node_without_a_file_has_nothing_in_force(void **state)
 	fixture_remove(&place);
 }
 
-static void bootstrap_makes_an_applied_version_also_at_a_later_start(void **state)
-{
-	static const enum intent_start firsts[] = { INTENT_BOOTSTRAP, INTENT_ALONE };
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(firsts); i++) {
-		make_node(NULL, NULL);
-		struct intent *in = open_node("ams-1", firsts[i], NOW_MS);
-		assert_int_equal(join_is_provisional(intent_head(in)), firsts[i] == INTENT_ALONE);
-		intent_close(in);
-		for (int again = 0; again < 2; again++) { /* a second one changes nothing */
-			in = open_node("ams-1", INTENT_BOOTSTRAP, NOW_MS + 1000 + again);
-			assert_int_equal(intent_head(in)->number, 1);
-			assert_string_equal(intent_head(in)->author, "bootstrap");
-			assert_string_equal(intent_head(in)->reason, "started with --bootstrap");
-			intent_close(in);
-		}
-		fixture_remove(&place);
-	}
-}
-
-static void who_settles_is_noted_with_the_principal(void **state)
-{
-	struct version stored;
-
-	(void)state;
-	make_node(NULL, NULL);
-	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
-	intent_for(in, "user:root", NULL);
-	assert_int_equal(join_settle(in, "jw", "ours", NOW_MS + 10), 0);
-	intent_for(in, NULL, NULL);
-	assert_string_equal(intent_head(in)->author, "jw");
-	assert_string_equal(intent_head(in)->reason, "ours");
-	assert_string_equal(intent_head(in)->principal, "user:root");
-	assert_int_equal(intent_version(in, 1, &stored, NULL), 0);
-	assert_string_equal(stored.reason, "ours");
-	assert_string_equal(stored.principal, "user:root");
-	assert_true(has_event(in, "jw made the provisional version 1 the first version"));
-	intent_close(in);
-	fixture_remove(&place);
-}
-
-/* A person with the very words of a first start settles it all the same. */
-static void a_person_called_first_start_settles_it_too(void **state)
-{
-	(void)state;
-	make_node(NULL, NULL);
-	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
-	assert_int_equal(join_settle(in, "first start", "read from the configuration directory",
-	                             NOW_MS + 10),
-	                 0);
-	assert_false(join_is_provisional(intent_head(in)));
-	assert_string_equal(intent_head(in)->author, "bootstrap");
-	intent_close(in);
-	fixture_remove(&place);
-}
-
-static void without_a_store_nothing_is_settled(void **state)
-{
-	char path[PATH_MAX], beside[PATH_MAX];
-
-	(void)state;
-	make_node(NULL, NULL);
-	snprintf(path, sizeof(path), "%s/store", place.state);
-	snprintf(beside, sizeof(beside), "%s/beside", place.state);
-	intent_close(open_node("ams-1", INTENT_ALONE, NOW_MS));
-	assert_int_equal(rename(path, beside), 0);
-	fixture_write(place.state, "store", "in the way");
-	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS + 10);
-	assert_string_equal(intent_store_state(in), "failing");
-	/* What was recovered from the document is an applied version: its record is not known. */
-	assert_false(join_is_provisional(intent_head(in)));
-	assert_int_equal(join_settle(in, "jw", "ours", NOW_MS + 20), -EALREADY);
-	intent_close(in);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(rename(beside, path), 0);
-	fixture_remove(&place);
-}
-
-/* The versions of a second node, oldest first, from its own file and one change of it. */
-static void offer_two(struct intent_offer offers[2], const char *weight)
-{
-	struct fixture own = place;
-	char to[64];
-
-	snprintf(to, sizeof(to), "weight = %s; },\n                 {", weight);
-	struct files files = fixture_files("weight = 100; },\n                 {", to);
-	struct intent_change change = { .files = &files, .author = "ann", .reason = "CHG-7" };
-	struct intent_changed changed = { 0 };
-	make_node(NULL, NULL);
-	struct intent *in = open_node("fra-1", INTENT_BOOTSTRAP, NOW_MS - 100000);
-	assert_int_equal(intent_change(in, &change, NOW_MS - 50000, &changed), 0);
-	intent_changed_fini(&changed);
-	for (uint64_t i = 0; i < 2; i++)
-		assert_int_equal(intent_version(in, i + 1, &offers[i].version, &offers[i].files),
-		                 0);
-	files_fini(&files);
-	intent_close(in);
-	fixture_remove(&place);
-	place = own;
-}
-
-static void free_two(struct intent_offer offers[2])
-{
-	for (int i = 0; i < 2; i++)
-		files_fini(&offers[i].files);
-}
-
-/*
- * A list that begins later replaces the provisional version, which is kept among the lost ones
- * and named in an event.
- */
-static void a_provisional_version_that_gives_way_is_kept_and_named(void **state)
-{
-	struct intent_offer offers[2] = { 0 };
-	struct version_lost lost[2];
-	char text[200];
-
-	(void)state;
-	offer_two(offers, "90");
-	make_node("# two sites", "# others");
-	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
-	struct version own = *intent_head(in);
-	assert_int_equal(intent_accept(in, &offers[1], 1, NOW_MS + 10), 0);
-	assert_int_equal(intent_head(in)->number, 2);
-	assert_int_equal(store_lost(intent_store(in), lost, 2), 1);
-	assert_string_equal(lost[0].version.digest, own.digest);
-	assert_string_equal(lost[0].reason, "provisional: a peer had an applied version");
-	assert_int_equal(lost[0].lost_ms, NOW_MS + 10);
-	snprintf(
-	        text, sizeof(text),
-	        "the provisional version 1 (%.16s) from this node's own weir.conf gave way to version 2 by ann",
-	        own.digest);
-	assert_true(has_event(in, text));
-	free_two(offers);
-	intent_close(in);
-	fixture_remove(&place);
-}
-
-/*
- * One whose own first version is the parent, or the very head, of what is taken: nothing has
- * given way.
- */
-static void what_leads_on_from_ours_makes_none_give_way(void **state)
-{
-	struct intent_offer offers[2] = { 0 };
-	struct version_lost lost[2];
-
-	(void)state;
-	offer_two(offers, "90");
-	make_node(NULL, NULL); /* the same file as the other's first */
-	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
-	assert_string_equal(intent_head(in)->digest, offers[0].version.digest);
-	assert_int_equal(intent_accept(in, &offers[1], 1, NOW_MS + 10), 0);
-	assert_int_equal(store_lost(intent_store(in), lost, 2), 0);
-	assert_false(has_event(in, "gave way"));
-	assert_int_equal(intent_version(in, 1, &(struct version){ 0 }, NULL), 0);
-	intent_close(in);
-	fixture_remove(&place);
-
-	make_node(NULL, NULL);
-	in = open_node("ams-1", INTENT_ALONE, NOW_MS);
-	assert_int_equal(intent_accept(in, offers, 1, NOW_MS + 10), 0); /* its record alone */
-	assert_string_equal(intent_head(in)->author, "bootstrap");
-	assert_int_equal(store_lost(intent_store(in), lost, 2), 0);
-	assert_false(has_event(in, "gave way"));
-	intent_close(in);
-	fixture_remove(&place);
-
-	make_node("# two sites",
-	          "# others"); /* another first version: replaced in place, and said */
-	in = open_node("ams-1", INTENT_ALONE, NOW_MS);
-	assert_int_equal(intent_accept(in, offers, 2, NOW_MS + 10), 0);
-	assert_true(has_event(in, "gave way to version 2 by ann"));
-	assert_int_equal(intent_version(in, 1, &(struct version){ 0 }, NULL), 0);
-	intent_close(in);
-	fixture_remove(&place);
-	free_two(offers);
-}
-
-/*
- * What need not be fetched from a peer: a version of ours of that number and digest, unless ours
- * is provisional.
- */
-static void only_an_applied_history_counts_as_had(void **state)
-{
-	struct intent_offer offers[2] = { 0 };
-
-	(void)state;
-	offer_two(offers, "90");
-	make_node(NULL, NULL);
-	struct intent *in = open_node("ams-1", INTENT_ALONE, NOW_MS);
-	assert_false(join_has(in, intent_head(in)));
-	assert_int_equal(join_settle(in, "jw", "ours", NOW_MS + 10), 0);
-	assert_true(join_has(in, &offers[0].version)); /* of equal digest */
-	assert_false(join_has(in, &offers[1].version));
-	offers[0].version.digest[5] ^= 1;
-	assert_false(join_has(in, &offers[0].version));
-	intent_close(in);
-	fixture_remove(&place);
-	free_two(offers);
-}
-
-/* A node that waits takes any applied version, and ends its waiting by that. */
-static void taking_a_version_ends_the_waiting(void **state)
-{
-	struct intent_offer offers[2] = { 0 };
-
-	(void)state;
-	offer_two(offers, "90");
-	make_node(FRA_LISTEN, FRA_LISTEN " api = \"https://10.2.0.1:8443\";");
-	struct intent *in = open_node("ams-1", INTENT_JOIN, NOW_MS);
-	assert_true(join_waits(in));
-	assert_string_equal(join_model(in)->self->name, "ams-1");
-	assert_false(join_has(in, &offers[1].version));
-	assert_int_equal(intent_accept(in, offers, 2, NOW_MS + 10), 0);
-	assert_false(join_waits(in));
-	assert_ptr_equal(join_model(in), intent_model(in));
-	assert_false(has_event(in, "gave way"));
-	join_start_alone(in, NOW_MS + 20);
-	assert_int_equal(intent_head(in)->number, 2);
-	intent_close(in);
-	fixture_remove(&place);
-	free_two(offers);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_node_waits_only_if_its_file_names_another_node_s_api),
+		cmocka_unit_test(a_node_waits_only_if_it_shares_intent),
+		cmocka_unit_test(of_several_nodes_without_a_store_none_changes_anything),
+		cmocka_unit_test(the_line_of_the_base_is_no_part_of_the_first_version),
 		cmocka_unit_test(each_part_of_the_record_makes_it_provisional),
 		cmocka_unit_test(a_file_with_a_mistake_is_refused_and_says_where),
 		cmocka_unit_test(a_node_without_a_file_has_nothing_in_force),
-		cmocka_unit_test(bootstrap_makes_an_applied_version_also_at_a_later_start),
-		cmocka_unit_test(who_settles_is_noted_with_the_principal),
-		cmocka_unit_test(a_person_called_first_start_settles_it_too),
-		cmocka_unit_test(without_a_store_nothing_is_settled),
-		cmocka_unit_test(a_provisional_version_that_gives_way_is_kept_and_named),
-		cmocka_unit_test(what_leads_on_from_ours_makes_none_give_way),
-		cmocka_unit_test(only_an_applied_history_counts_as_had),
-		cmocka_unit_test(taking_a_version_ends_the_waiting),
 	};
 
 	return cmocka_run_group_tests_name("join start", tests, NULL, NULL);

@@ -275,9 +275,9 @@ static void peer_is_behind(struct world *w)
 	w->peer.behind_ms = 20000;
 }
 
-static void peer_is_diverged(struct world *w)
+static void peer_differs(struct world *w)
 {
-	w->peer.state = JUDGE_PEER_DIVERGED;
+	w->peer.state = JUDGE_PEER_DIFFERS;
 }
 
 /* One row a rule; states written out: the test must not read them from the table it tests. */
@@ -326,7 +326,7 @@ static const struct {
 	{ JUDGE_RULE_PEER_NEVER_HEARD, JUDGE_DEGRADED, peer_was_never_heard, "fra-1", "never" },
 	{ JUDGE_RULE_PEER_UNREACHABLE, JUDGE_DEGRADED, peer_is_lost, "fra-1", "unreachable" },
 	{ JUDGE_RULE_PEER_BEHIND, JUDGE_DEGRADED, peer_is_behind, "fra-1", "is behind" },
-	{ JUDGE_RULE_PEER_DIVERGED, JUDGE_DEGRADED, peer_is_diverged, "fra-1", "diverged" },
+	{ JUDGE_RULE_PEER_DIFFERS, JUDGE_DEGRADED, peer_differs, "fra-1", "another configuration" },
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 

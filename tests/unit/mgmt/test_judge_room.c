@@ -102,12 +102,12 @@ static void what_else_is_wrong_is_not_hidden(void **state)
 	processes[0].running = processes[1].running = false;
 	f.store_reason = "no space left";
 	f.supervisor.present = true;
-	peers[0].state = JUDGE_PEER_DIVERGED;
+	peers[0].state = JUDGE_PEER_DIFFERS;
 	judge(&f, &v);
 	assert_int_equal(count_reasons(JUDGE_RULE_PROCESS_SILENT), 2);
 	assert_int_equal(count_reasons(JUDGE_RULE_SUPERVISOR_SILENT), 1);
 	assert_int_equal(count_reasons(JUDGE_RULE_STORE_FAILING), 1);
-	assert_int_equal(count_reasons(JUDGE_RULE_PEER_DIVERGED), 1);
+	assert_int_equal(count_reasons(JUDGE_RULE_PEER_DIFFERS), 1);
 	assert_int_equal(count_reasons(JUDGE_RULE_POOL_ALL_DOWN), JUDGE_REASONS_MAX - 5);
 	assert_int_equal(v.n_reasons, JUDGE_REASONS_MAX);
 	assert_int_equal(v.n_left_out, POOLS + 5 - JUDGE_REASONS_MAX);

@@ -540,8 +540,8 @@ static void each_peer_is_judged_by_its_state(void **state)
 		  "degraded\npeer-unreachable [lon-1] node lon-1 is unreachable: timed out\n" },
 		{ JUDGE_PEER_BEHIND,
 		  "degraded\npeer-behind [lon-1] node lon-1 is behind: it does not take this node's version or overrides; weir status on that node shows why: timed out\n" },
-		{ JUDGE_PEER_DIVERGED,
-		  "degraded\npeer-diverged [lon-1] node lon-1 has diverged: weir status prints the heads and the commands that resolve it: timed out\n" },
+		{ JUDGE_PEER_DIFFERS,
+		  "degraded\npeer-differs [lon-1] node lon-1 runs another configuration than this node, and no store decides for both: weir store status on each: timed out\n" },
 	};
 
 	(void)state;

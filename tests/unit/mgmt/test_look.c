@@ -6,7 +6,6 @@
 #include "asked.h"
 
 #include "base/clock.h"
-#include "mgmt/api/diverged.h"
 #include "mgmt/api/look.h"
 #include "weir/health.h"
 
@@ -60,12 +59,6 @@ static json_t *fake_observe_dns(struct core *core)
 	return fake_dns;
 }
 
-static json_t *fake_json(struct core *core)
-{
-	(void)core;
-	return json_pack("[s]", "of a peer");
-}
-
 /* The private parts too. */
 #define observe_look                fake_look
 #define gather_process              fake_process
@@ -73,7 +66,6 @@ static json_t *fake_json(struct core *core)
 #define peers_has_token             fake_has_token
 #define peers_loads                 fake_loads
 #define observe_dns                 fake_observe_dns
-#define diverged_to_json            fake_json
 #define intent_store_reason(in)     ((void)(in), fake_why)
 #define intent_unwritten_reason(in) ((void)(in), *fake_why ? "full" : "")
 #define observe_document_age_ms(c)  ((void)(c), (uint64_t)4321)
@@ -116,7 +108,6 @@ static void a_look_has_each_part_from_its_source(void **state)
 	assert_ptr_equal(l.dns, fake_dns);
 	assert_ptr_equal(look_peer(&l, "fra-1"), &l.peer_reports[1]);
 	assert_null(look_peer(&l, "lon-1"));
-	assert_int_equal(json_array_size(l.diverged), 1);
 	assert_true(llabs(l.now_ms - clock_believed_ms()) < 600000);
 	look_fini(&l);
 	assert_int_equal(fake_dns->refcount, 1); /* it was the look's for a while */

@@ -23,14 +23,12 @@ static int fake_take(struct core *core, struct look *l)
 	*l = one_look;
 	l->core = core;
 	json_incref(l->dns);
-	json_incref(l->diverged);
 	return edge.fails ? -ENOMEM : 0;
 }
 
 static void fake_fini(struct look *l)
 {
 	json_decref(l->dns);
-	json_decref(l->diverged);
 	edge.n_ended++;
 }
 
@@ -148,7 +146,6 @@ static int teardown(void **state)
 {
 	http_reply_fini(&answer);
 	json_decref(one_look.dns);
-	json_decref(one_look.diverged);
 	return asked_teardown(state);
 }
 
@@ -536,7 +533,6 @@ static void the_intent_is_shown_with_what_is_asked_still(void **state)
 	one_look.head.number = 12;
 	one_look.head.confirm_by_ms = NOW_MS + 1000;
 	one_look.document = 40;
-	one_look.diverged = json_pack("{s:s}", "own", "x");
 	edge = (struct edge){ .n_reasons = 2, .n_left_out = 3, .n_notes = 1 };
 	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
 	assert_string_equal(text_in(answer.json, "node"), "ams-1");
@@ -553,7 +549,6 @@ static void the_intent_is_shown_with_what_is_asked_still(void **state)
 	assert_int_equal(count_rows("overrides"), 2);
 	assert_string_equal(text_in(item_at("overrides", 0), "id"), "o-1");
 	assert_string_equal(text_in(item_at("overrides", 1), "id"), "o-3");
-	assert_string_equal(text_in(answer.json, "diverged/own"), "x");
 	assert_int_equal(number_in(answer.json, "backends/all"), 7);
 	assert_int_equal(number_in(answer.json, "backends/standing_out"), 3);
 	assert_int_equal(number_in(answer.json, "backends/shown"), 5);

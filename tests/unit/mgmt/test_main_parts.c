@@ -258,17 +258,6 @@ static void gauges_say_what_is_in_force(void **state)
 	(void)asked_teardown(state);
 }
 
-static void a_node_asks_its_peers_if_it_can(void **state)
-{
-	(void)asked_setup(state);
-	assert_int_equal(start_of(&this_node, false), INTENT_ALONE);
-	assert_int_equal(start_of(&this_node, true), INTENT_BOOTSTRAP);
-	fixture_write(asked_place.conf, "peer.token", "0123456789abcdef\n");
-	assert_int_equal(start_of(&this_node, false), INTENT_JOIN);
-	assert_int_equal(start_of(&this_node, true), INTENT_BOOTSTRAP);
-	(void)asked_teardown(state);
-}
-
 static void the_control_socket_says_what_it_takes(void **state)
 {
 	static const char *const lines[] = { "{}", "nonsense", "{\"do\":\"stop\"}", "{\"do\":1}" };
@@ -334,7 +323,6 @@ int main(void)
 		T(an_address_that_is_not_here_is_told),
 		T(the_other_nodes_are_peers),
 		T(gauges_say_what_is_in_force),
-		T(a_node_asks_its_peers_if_it_can),
 		T(both_signals_of_an_end_stop_the_loop),
 		T(the_control_socket_says_what_it_takes),
 		T(a_control_socket_that_was_removed_is_made_again),

@@ -57,6 +57,11 @@ static size_t fake_peers_view(const struct core *core, const struct peers_report
 	return 2;
 }
 
+static void fake_shared(const struct core *core)
+{
+	(void)core;
+}
+
 static enum wall_clock_hold fake_hold(const struct core *core)
 {
 	(void)core;
@@ -75,6 +80,7 @@ static int64_t fake_off(const struct core *core)
 #define join_is_provisional     fake_provisional
 #define intent_head             fake_head
 #define key_status              fake_key
+#define shared_run_state        fake_shared
 #define peers_report(core, out) fake_peers_view(core, out)
 #define timekeep_hold           fake_hold
 #define timekeep_off_by_ms      fake_off
@@ -154,6 +160,9 @@ static void the_first_start_is_told(void **state)
 	state_conditions(); /* there is no version yet */
 	assert_int_equal(stated.n, 0);
 	our_head.number = 1;
+	state_conditions(); /* what it has is its own, and nobody else's */
+	assert_int_equal(stated.n, 0);
+	this_node.shared = (struct shared_run *)&stated;
 	state_conditions();
 	assert_int_equal(stated.n, 1);
 	assert_int_equal(find_condition("provisional", "")->level, CONDITION_NOTE);

@@ -322,7 +322,7 @@ static void each_state_has_its_look(void **state)
 		  { "well", "up", "running", "serving", "agreed", "in_force", "ok", "serve",
 		    "normal", "yes", "established", "answers" } },
 		{ "bad:✖",
-		  { "down", "out", "silent", "diverged", "failing", "disabled", "disable", "no" } },
+		  { "down", "out", "silent", "differs", "failing", "disabled", "disable", "no" } },
 		{ "dim:·", { "elsewhere" } },
 		{ "dim:?", { "unknown", "absent", "unreachable" } },
 		{ "odd:▲", { "degraded", "draining", "other", "shutdown", "none" } },

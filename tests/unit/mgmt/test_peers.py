@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Two nodes over TLS on loopback: fast-forward, merging, divergence, confirmation, equal member sets.
+"""Two nodes over TLS on loopback that share a store: versions, merging, confirmation, equal member sets.
 
 Usage: test_peers.py WEIR_MGMT
 """
@@ -22,6 +22,7 @@ import unittest
 
 import counted
 from api_node import Node, config, free_port, tls_files, wait_for
+from shared_store import shared
 
 PROGRAM = sys.argv.pop(1)
 HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
@@ -33,6 +34,7 @@ class Peers(unittest.TestCase):
         api_a, self.api_b = (f"https://127.0.0.1:{p}" for p in ports)
         text = config(api_a, self.api_b)
         self.a, self.b = Node(PROGRAM, "ams-1", text), Node(PROGRAM, "fra-1", text)
+        self.enterContext(shared(self.a, self.b))
         for node in (self.a, self.b):
             self.addCleanup(node.close)
             node.start()
@@ -88,26 +90,9 @@ class Peers(unittest.TestCase):
         self.a.apply(self.a.files(f'api = "{self.api_b}";', ""))
         wait_for("its end", lambda: files() == [])
 
-    def test_unrelated_heads_are_shown_as_diverged_and_a_person_picks(self) -> None:
-        wait_for("agreement", self.agreed)
-        self.cut(True)
-        self.a.apply(self.a.files("# two sites", "# one"))
-        self.b.apply(self.b.files("# two sites", "# two"))
-        self.cut(False)
-        for n in (self.a, self.b):
-            wait_for("divergence", lambda: n.ask("GET", "/v1/peers").json["items"][0]["state"] == "diverged")
-        self.assertEqual(self.a.ask("GET", "/v1/status").json["state"], "degraded")
-        a = self.a.apply(self.a.files("# two sites", "# three"))
-        self.assertEqual((a.status, a.code), (409, "diverged"))
-        heads = [h["digest"] for h in a.json["heads"]]
-        self.assertEqual(heads, [self.head(self.b)[1]])
-        a = self.a.ask("POST", "/v1/versions/2/rollback?wait=all", {"reason": "ours", "force": heads}, {"If-Match": "*"})
-        self.assertEqual((a.status, a.json["complete"]), (201, True), a.raw)
-        self.assertEqual(self.head(self.a), self.head(self.b))
-        self.assertIn("# one", self.b.ask("GET", "/v1/config").json["files"]["weir.conf"])
-
     def test_a_confirmation_on_the_other_node_counts(self) -> None:
         wait_for("agreement", self.agreed)
+        self.a.apply(self.a.files(), query="?wait=all")  # the first needs no confirmation
         self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within="4s")
         self.assertEqual(self.b.ask("POST", "/v1/versions/2/confirm", {"reason": "x"}).status, 200)
         time.sleep(5)  # longer than the deadline
@@ -123,9 +108,9 @@ class Peers(unittest.TestCase):
 
     @staticmethod
     def sets(node: Node) -> str:
-        """The member sets; each node has begun with version 1 by itself, so that instant is its own."""
+        """The member sets; each node has begun with its own file by itself, so that instant is its own."""
         text = re.search(r"member_sets = .*?overrides", node.effective(), re.S)[0]
-        return text.replace(node.ask("GET", "/v1/versions/1").json["time"], "START")
+        return text.replace(min(re.findall(r"[0-9]{4}-[0-9-]+T[0-9:.]+Z", text)), "START")
 
 
 class Dataplane(threading.Thread):
@@ -161,6 +146,7 @@ class StateHandover(unittest.TestCase):
         apis = [f"https://127.0.0.1:{free_port()}" for _ in range(2)]
         text = config(*apis).replace('name = "fra-1"; site = "fra"', 'name = "fra-1"; site = "ams"')
         self.a, self.b = Node(PROGRAM, "ams-1", text), Node(PROGRAM, "fra-1", text)
+        self.enterContext(shared(self.a, self.b))
         for node in (self.a, self.b):
             self.addCleanup(node.close)
             node.start()
@@ -218,12 +204,11 @@ class StateHandover(unittest.TestCase):
             self.assertIsNone(self.handed_over())
 
     def test_a_peer_with_another_head_is_not_believed(self) -> None:
-        self.b.write("peer.token", "q" * 40 + "\n")
-        wait_for("the cut", lambda: self.state() == "unreachable")
-        self.a.apply(self.a.files("# two sites", "# one"))
-        self.b.apply(self.b.files("# two sites", "# two"))
-        self.b.write("peer.token", "p" * 40 + "\n")
-        wait_for("divergence", lambda: self.state() == "diverged")
+        self.b.stop()
+        os.unlink(os.path.join(self.b.conf, "store.conf"))  # it runs its own file from now on
+        self.b.start()
+        self.assertEqual(self.a.apply(self.a.files("# two sites", "# one")).status, 201)
+        wait_for("another version", lambda: self.state() == "differs")
         self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": ""})
         self.dataplane(self.a, status=self.status())
         time.sleep(2)  # nothing may be handed over in this time

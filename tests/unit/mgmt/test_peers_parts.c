@@ -16,26 +16,8 @@ static bool fake_load(struct core *c, uint64_t *bits)
 	return has_own_load;
 }
 
-static bool waits_to_join;
-static unsigned n_alone;
-
-static bool fake_waits(const struct intent *in)
-{
-	(void)in;
-	return waits_to_join;
-}
-
-static void fake_alone(struct intent *in, int64_t now_ms)
-{
-	(void)in;
-	(void)now_ms;
-	n_alone++;
-}
-
 /* The private parts too. */
-#define observe_load     fake_load
-#define join_waits       fake_waits
-#define join_start_alone fake_alone
+#define observe_load fake_load
 #include "mgmt/api/peers.c"
 #include "mgmt/api/peers_round.c"
 
@@ -100,11 +82,32 @@ static void another_cluster_s_node_has_nothing_to_say(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct peer_target t = make_target("fra-1", PEERS_AGREED);
 		json_t *answer = head_answer(rows[i].cluster, rows[i].overrides, json_null());
-		bool confirmed = false;
 
-		assert_int_equal(read_peer_head(&this_node, &t, answer, &confirmed), rows[i].ok);
+		assert_int_equal(read_peer_head(&this_node, &t, answer), rows[i].ok);
 		assert_int_equal(t.report.state, rows[i].ok ? PEERS_BEHIND : PEERS_AGREED);
 		json_decref(answer);
+	}
+}
+
+/* By the number, which the store gives; under the same number both have one version, or no store. */
+static void heads_are_related_by_their_numbers(void **state)
+{
+	static const struct {
+		uint64_t ours, theirs; /* ours 0: there is none */
+		bool other;            /* their digest is another one */
+		enum peers_state state;
+	} rows[] = { { 2, 2, false, PEERS_AGREED }, { 2, 2, true, PEERS_DIFFERS },
+		     { 2, 3, true, PEERS_AHEAD },   { 2, 3, false, PEERS_AHEAD },
+		     { 2, 1, true, PEERS_BEHIND },  { 2, 1, false, PEERS_BEHIND },
+		     { 0, 1, true, PEERS_AHEAD } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct version ours = { .number = rows[i].ours, .digest = "d" },
+		               theirs = { .number = rows[i].theirs,
+			                  .digest = { rows[i].other ? 'e' : 'd' } };
+
+		assert_int_equal(relate_head(rows[i].ours ? &ours : NULL, &theirs), rows[i].state);
 	}
 }
 
@@ -119,92 +122,12 @@ static void loads_out_of_range_are_not_known(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct peer_target t = make_target("fra-1", PEERS_AGREED);
 		json_t *answer = head_answer("shop", "d", json_null());
-		bool confirmed;
 
 		json_object_set_new(answer, "bits_per_s", json_integer(rows[i].bits));
-		assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
+		assert_true(read_peer_head(&this_node, &t, answer));
 		assert_int_equal(t.report.load_known, rows[i].known);
 		json_decref(answer);
 	}
-}
-
-/* Only a peer with our head, confirmed there and not here, confirms it. */
-static void a_confirmation_at_a_peer_is_seen(void **state)
-{
-	struct peer_target t = make_target("fra-1", PEERS_UNASKED);
-	struct version v;
-	bool confirmed;
-	json_t *answer;
-
-	(void)state;
-	asked_apply("# unconfirmed", 60000, NOW_MS + 10);
-	v = *intent_head(this_node.intent);
-	assert_true(v.confirm_by_ms > 0);
-	answer = head_answer("shop", "d", record_to_json(&version_record, &v));
-	confirmed = false;
-	assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
-	assert_int_equal(t.report.state, PEERS_AGREED);
-	assert_false(confirmed);
-	json_decref(answer);
-	v.confirm_by_ms = v.confirm_left_ms = 0;
-	answer = head_answer("shop", "d", record_to_json(&version_record, &v));
-	assert_true(read_peer_head(&this_node, &t, answer, &confirmed));
-	assert_true(confirmed);
-	json_decref(answer);
-}
-
-static void lists_of_versions_go_down(void **state)
-{
-	static const uint64_t numbers[] = { 7, 7, 5, 6, 4 };
-	json_t *items = json_array();
-	struct version v = *intent_head(this_node.intent), *list;
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
-		v.number = numbers[i];
-		json_array_append_new(items, record_to_json(&version_record, &v));
-	}
-	json_array_append_new(items, json_string("no version"));
-	assert_int_equal(read_versions(items, &list), 3);
-	assert_int_equal(list[0].number, 7);
-	assert_int_equal(list[1].number, 5);
-	assert_int_equal(list[2].number, 4);
-	free(list);
-	json_decref(items);
-}
-
-/* A history with a hole is worth nothing: either all versions come, or none is taken. */
-static void versions_are_taken_together_or_not_at_all(void **state)
-{
-	json_t *files =
-	        json_pack("{s:o}", "files", contents_to_json(intent_head_files(this_node.intent)));
-	char *answer = json_dumps(files, JSON_COMPACT);
-	const struct asked_row rows[] = { { "/v1/peer/versions/2", answer, 200 },
-		                          { "/v1/peer/versions/3", answer, 200 },
-		                          { NULL, NULL, 0 } };
-	struct peer_target t = make_target("fra-1", PEERS_AHEAD);
-	struct intent_offer offers[3] = { 0 };
-	struct version list[3];
-
-	(void)state;
-	for (unsigned i = 0; i < 3; i++) {
-		list[i] = *intent_head(this_node.intent);
-		list[i].number = 4 - i;
-		memset(list[i].digest, 'a' + (char)i, DIGEST_TEXT_MAX - 1);
-	}
-	asked_rows = rows;
-	assert_int_equal(fetch_offers(&this_node, &t, list, 3, offers),
-	                 0); /* 4 cannot be fetched */
-	assert_int_equal(n_asked, 3);
-	assert_int_equal(offers[0].version.number, 2);
-	for (unsigned i = 0; i < 3; i++)
-		files_fini(&offers[i].files);
-	assert_int_equal(fetch_offers(&this_node, &t, &list[1], 2, offers), 2);
-	assert_int_equal(offers[1].version.number, 3);
-	for (unsigned i = 0; i < 2; i++)
-		files_fini(&offers[i].files);
-	free(answer);
-	json_decref(files);
 }
 
 static void who_lacks_our_overrides_is_behind(void **state)
@@ -268,9 +191,9 @@ static void changes_that_matter_become_events(void **state)
 		{ PEERS_AGREED, PEERS_UNREACHABLE, true },
 		{ PEERS_UNREACHABLE, PEERS_UNREACHABLE, false },
 		{ PEERS_UNREACHABLE, PEERS_AGREED, true },
-		{ PEERS_AGREED, PEERS_DIVERGED, true },
-		{ PEERS_DIVERGED, PEERS_DIVERGED, false },
-		{ PEERS_DIVERGED, PEERS_AGREED, true },
+		{ PEERS_AGREED, PEERS_DIFFERS, true },
+		{ PEERS_DIFFERS, PEERS_DIFFERS, false },
+		{ PEERS_DIFFERS, PEERS_AGREED, true },
 	};
 
 	(void)state;
@@ -292,37 +215,6 @@ static void changes_that_matter_become_events(void **state)
 		assert_int_equal(own.reports[0].state, rows[i].is);
 		assert_int_equal(own.reports[0].round, round + 1);
 	}
-}
-
-/* A node that joins starts alone only when nobody can have more. */
-static void who_joins_waits_for_those_that_can_be_asked(void **state)
-{
-	(void)state;
-	own.n_reports = 2;
-	own.reports[0].state = PEERS_BEHIND;
-	own.reports[1] = (struct peers_report){ .state = PEERS_UNREACHABLE, .unasked = true };
-	assert_true(none_has_more(&own));
-	own.reports[1].unasked = false;
-	assert_false(none_has_more(&own));
-	own.reports[1].state = PEERS_BEHIND;
-	assert_true(none_has_more(&own));
-	own.reports[0].state = PEERS_AHEAD;
-	assert_false(none_has_more(&own));
-}
-
-/* It does not wait for its time where all have answered, nor beyond it for one that is silent. */
-static void who_joins_starts_alone_in_time(void **state)
-{
-	(void)state;
-	own.n_reports = 1;
-	for (unsigned i = 0; i < 8; i++) {
-		waits_to_join = i & 1;
-		own.reports[0].state = i & 2 ? PEERS_BEHIND : PEERS_UNREACHABLE;
-		n_alone = 0;
-		end_joining(&this_node, i & 4 ? clock_mono_ms() : clock_mono_ms() + 60000);
-		assert_int_equal(n_alone, waits_to_join && (i & 6));
-	}
-	waits_to_join = false;
 }
 
 static void without_a_token_nobody_is_asked(void **state)
@@ -408,15 +300,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_clock_is_compared_with_the_middle_of_the_question),
 		T(another_cluster_s_node_has_nothing_to_say),
+		T(heads_are_related_by_their_numbers),
 		T(loads_out_of_range_are_not_known),
-		T(a_confirmation_at_a_peer_is_seen),
-		T(lists_of_versions_go_down),
-		T(versions_are_taken_together_or_not_at_all),
 		T(who_lacks_our_overrides_is_behind),
 		T(a_silent_peer_says_why),
 		T(changes_that_matter_become_events),
-		T(who_joins_waits_for_those_that_can_be_asked),
-		T(who_joins_starts_alone_in_time),
 		T(without_a_token_nobody_is_asked),
 		T(loads_are_added_by_site_while_they_are_fresh),
 		T(the_loads_of_a_site_s_nodes_are_added),

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A whole round with a peer that is a real intent beside this node's: what is asked, taken, given
- * up, and shown.
+ * A whole round with a peer that is a real intent beside this node's: what is asked, taken and shown.
  */
 #include "asked.h"
 
-#include "base/log.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
@@ -18,33 +16,8 @@ static const struct model *fake_join_model(const struct intent *in)
 	return fake_model ? fake_model : intent_model(in);
 }
 
-static int accept_err; /* of each version; 0: as it is */
-
-static int fake_accept(struct intent *in, const struct intent_offer *offers, size_t n,
-                       int64_t now_ms)
-{
-	return accept_err ? accept_err : intent_accept(in, offers, n, now_ms);
-}
-
-static unsigned n_refusals_logged;
-static char last_logged[1024];
-
-__attribute__((format(printf, 3, 4))) static void fake_log(int priority, const char *event,
-                                                           const char *pairs, ...)
-{
-	va_list args;
-
-	(void)priority;
-	n_refusals_logged += !strcmp(event, "peer-version-refused");
-	va_start(args, pairs);
-	vsnprintf(last_logged, sizeof(last_logged), pairs, args);
-	va_end(args);
-}
-
 /* The private parts too. */
-#define join_model    fake_join_model
-#define intent_accept fake_accept
-#define log_at        fake_log
+#define join_model fake_join_model
 #include "mgmt/api/peers.c"
 #include "mgmt/api/peers_round.c"
 
@@ -60,8 +33,6 @@ static int setup(void **state)
 
 	memset(&own, 0, sizeof(own));
 	fake_model = NULL;
-	accept_err = 0;
-	n_refusals_logged = 0;
 	(void)asked_setup(state);
 	this_node.peers = &own;
 	fixture_make(&peer_place);
@@ -90,8 +61,8 @@ static void change_words(struct intent *in, const char *words, int64_t now_ms)
 }
 
 /* What the peer answers, laid out in the table that is asked. */
-static char *answers[5];
-static struct asked_row rows[7];
+static char *answers[2];
+static struct asked_row rows[4];
 
 static char *text_of(json_t *taken)
 {
@@ -102,56 +73,39 @@ static char *text_of(json_t *taken)
 	return text;
 }
 
-/* @param lost  the files of its head cannot be had */
-static void answer_as_peer(bool lost)
+static void answer_as_peer(void)
 {
-	static char path[64];
 	const struct version *head = intent_head(peer);
 	char digest[DIGEST_TEXT_MAX];
 	json_t *list = json_array();
-	struct version v;
 
-	for (uint64_t n = head->number; n > 0 && !intent_version(peer, n, &v, NULL); n--)
-		json_array_append_new(list, record_to_json(&version_record, &v));
 	overrides_digest_at(intent_overrides(peer), clock_believed_ms(), digest);
 	answers[0] = text_of(
 	        json_pack("{s:s, s:s, s:o, s:I, s:{s:I}}", "cluster", "shop", "overrides", digest,
 	                  "version", record_to_json(&version_record, head), "bits_per_s",
 	                  (json_int_t)4000, "clock", "ms", (json_int_t)clock_mono_ms()));
-	answers[1] = text_of(json_pack("{s:o}", "items", list));
-	answers[2] =
-	        text_of(json_pack("{s:o}", "files", contents_to_json(intent_head_files(peer))));
-	list = json_array();
 	for (size_t i = 0; i < intent_overrides(peer)->n_items; i++)
 		json_array_append_new(
 		        list, record_to_json(&override_record, &intent_overrides(peer)->items[i]));
 	json_array_append_new(list, json_string("no override"));
-	answers[3] = text_of(json_pack("{s:o}", "items", list));
-	snprintf(path, sizeof(path), "/v1/peer/versions/%llu", (unsigned long long)head->number);
+	answers[1] = text_of(json_pack("{s:o}", "items", list));
 	rows[0] = (struct asked_row){ "/v1/peer/head", answers[0], 200 };
-	rows[1] = (struct asked_row){ "/v1/peer/versions", answers[1], 200 };
-	rows[2] = (struct asked_row){ path, lost ? NULL : answers[2], 500 };
-	rows[3] = (struct asked_row){ "/v1/peer/overrides", answers[3], 200 };
-	rows[4] = (struct asked_row){ "/v1/peer/poke", "{}", 200 };
-	struct files first = { 0 };
-	assert_int_equal(intent_version(peer, 1, &v, &first), 0);
-	answers[4] = text_of(json_pack("{s:o}", "files", contents_to_json(&first)));
-	files_fini(&first);
-	rows[5] = (struct asked_row){ "/v1/peer/versions/1", answers[4], 200 };
-	rows[6] = (struct asked_row){ NULL, NULL, 0 };
+	rows[1] = (struct asked_row){ "/v1/peer/overrides", answers[1], 200 };
+	rows[2] = (struct asked_row){ "/v1/peer/poke", "{}", 200 };
+	rows[3] = (struct asked_row){ NULL, NULL, 0 };
 	asked_rows = rows;
 }
 
 static void free_answers(void)
 {
-	for (size_t i = 0; i < 5; i++) {
+	for (size_t i = 0; i < 2; i++) {
 		free(answers[i]);
 		answers[i] = NULL;
 	}
 }
 
 /* One round with the peer as it is now. @return its view */
-static const struct peers_report *round_with_peer(bool lost)
+static const struct peers_report *round_with_peer(void)
 {
 	static const struct model_site fra = { .name = "fra" };
 	static struct model_node nodes[2] = {
@@ -161,7 +115,7 @@ static const struct peers_report *round_with_peer(bool lost)
 	static struct model m = { .cluster = "shop", .nodes = nodes, .n_nodes = 2 };
 
 	fake_model = &m;
-	answer_as_peer(lost);
+	answer_as_peer();
 	n_asked = 0;
 	one_round(&this_node, false);
 	free_answers();
@@ -177,15 +131,16 @@ static bool was_asked(const char *path)
 	return false;
 }
 
-static void a_newer_version_of_a_peer_is_taken(void **state)
+/* It comes from the store: nothing is taken from a peer. */
+static void a_newer_version_of_a_peer_is_seen(void **state)
 {
 	(void)state;
-	const struct peers_report *v = round_with_peer(false);
+	const struct peers_report *v = round_with_peer();
 	assert_int_equal(v->state, PEERS_AGREED);
-	assert_int_equal(n_asked, 1); /* its head alone */
 	change_words(peer, "# of fra", NOW_MS + 10);
-	v = round_with_peer(false);
-	assert_int_equal(v->state, PEERS_AGREED);
+	v = round_with_peer();
+	assert_int_equal(v->state, PEERS_AHEAD);
+	assert_int_equal(n_asked, 1); /* its head alone */
 	assert_int_equal(v->number, 2);
 	assert_int_equal(v->head.number, 2);
 	assert_string_equal(v->digest, intent_head(peer)->digest);
@@ -194,99 +149,24 @@ static void a_newer_version_of_a_peer_is_taken(void **state)
 	assert_true(v->load_known && v->clock_known && v->answered_ms);
 	assert_int_equal(v->bits, 4000);
 	assert_int_equal(v->round, 2);
-	assert_int_equal(intent_head(this_node.intent)->number, 2);
-	assert_string_equal(intent_head(this_node.intent)->digest, intent_head(peer)->digest);
-	assert_string_equal(intent_head(this_node.intent)->author, "ada");
-}
-
-static void a_version_whose_files_are_lost_waits(void **state)
-{
-	(void)state;
-	change_words(peer, "# of fra", NOW_MS + 10);
-	const struct peers_report *v = round_with_peer(true);
-	assert_int_equal(v->state, PEERS_AHEAD);
 	assert_int_equal(intent_head(this_node.intent)->number, 1);
-	v = round_with_peer(false); /* the next round has them */
-	assert_int_equal(v->state, PEERS_AGREED);
-	assert_int_equal(intent_head(this_node.intent)->number, 2);
+	change_words(this_node.intent, "# of ams", NOW_MS + 20);
+	assert_int_equal(round_with_peer()->state, PEERS_DIFFERS);
 }
 
-static void a_refused_version_is_logged_once(void **state)
-{
-	(void)state;
-	change_words(peer, "# of fra", NOW_MS + 10);
-	accept_err = -ENOSPC;
-	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
-	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
-	assert_int_equal(n_refusals_logged, 1);
-	assert_non_null(
-	        strstr(last_logged, "node=fra-1 number=2 reason=\"No space left on device\""));
-	accept_err = -EINVAL;
-	(void)round_with_peer(false);
-	assert_int_equal(n_refusals_logged, 2); /* for another reason */
-	own.reports[0].refused_number--;        /* that was another version */
-	for (unsigned i = 0; i < 3; i++)
-		(void)round_with_peer(false);
-	assert_int_equal(n_refusals_logged, 3);
-	(void)round_with_peer(true); /* what cannot be fetched is not refused */
-	assert_int_equal(n_refusals_logged, 3);
-	accept_err = 0;
-	assert_int_equal(round_with_peer(false)->state, PEERS_AGREED);
-	assert_int_equal(n_refusals_logged, 3);
-	assert_string_equal(own.reports[0].refused_reason, "");
-}
-
-/* A version without this node: it is said what is wrong with it. */
-static void a_refusal_says_what_is_wrong(void **state)
-{
-	struct files files = fixture_files("\"ams-1\"", "\"ams-9\"");
-	struct intent_change c = {
-		.files = &files, .author = "ada", .reason = "x", .pending = INTENT_PENDING_IGNORE
-	};
-	struct intent_changed changed = { 0 };
-
-	(void)state;
-	assert_int_equal(intent_change(peer, &c, NOW_MS + 10, &changed), 0);
-	intent_changed_fini(&changed);
-	files_fini(&files);
-	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
-	assert_int_equal(round_with_peer(false)->state, PEERS_AHEAD);
-	assert_int_equal(n_refusals_logged, 1);
-	assert_non_null(strstr(own.reports[0].refused_reason, "ams-1"));
-}
-
-static void who_is_behind_is_not_asked_for_versions(void **state)
+static void who_is_behind_is_so_since_it_moved_last(void **state)
 {
 	(void)state;
 	change_words(this_node.intent, "# of ams", NOW_MS + 10);
-	const struct peers_report *v = round_with_peer(false);
+	const struct peers_report *v = round_with_peer();
 	assert_int_equal(v->state, PEERS_BEHIND);
 	assert_int_equal(v->number, 1);
-	assert_false(was_asked("/v1/peer/versions"));
 	assert_int_equal(intent_head(this_node.intent)->number, 2);
 	assert_true(v->behind_ms > 0);
 	own.reports[0].behind_ms = 7; /* long ago: that is kept until it moves */
-	assert_int_equal(round_with_peer(false)->behind_ms, 7);
+	assert_int_equal(round_with_peer()->behind_ms, 7);
 	own.reports[0].digest[3] ^= 1;
-	assert_true(round_with_peer(false)->behind_ms > 7);
-}
-
-/* Both have a second version of their own: nothing is taken, and each is named. */
-static void unrelated_heads_are_noted(void **state)
-{
-	(void)state;
-	change_words(this_node.intent, "# of ams", NOW_MS + 10);
-	change_words(peer, "# of fra", NOW_MS + 20);
-	const struct peers_report *v = round_with_peer(false);
-	assert_int_equal(v->state, PEERS_DIVERGED);
-	const struct intent_foreign *f = intent_diverged(this_node.intent, 0);
-	assert_non_null(f);
-	assert_string_equal(f->digest, intent_head(peer)->digest);
-	assert_string_equal(f->peer, "fra-1");
-	assert_int_equal(f->number, 2);
-	assert_string_equal(f->version.author, "ada");
-	assert_null(intent_diverged(this_node.intent, 1));
-	assert_string_not_equal(intent_head(this_node.intent)->digest, intent_head(peer)->digest);
+	assert_true(round_with_peer()->behind_ms > 7);
 }
 
 static struct override make_drain(const char *id, const char *node)
@@ -316,18 +196,18 @@ static void overrides_of_a_peer_are_merged(void **state)
 		struct override o = make_drain(id[i], "fra-1");
 		assert_int_equal(intent_merge(peer, &o, 1, NOW_MS + 10), 1);
 	}
-	const struct peers_report *v = round_with_peer(false);
+	const struct peers_report *v = round_with_peer();
 	assert_true(was_asked("/v1/peer/overrides"));
 	assert_int_equal(intent_overrides(this_node.intent)->n_items, 2);
 	for (unsigned i = 0; i < 2; i++)
 		assert_non_null(overrides_find(intent_overrides(this_node.intent), id[i]));
 	assert_int_equal(v->state, PEERS_AGREED);
-	v = round_with_peer(false);
+	v = round_with_peer();
 	assert_false(was_asked("/v1/peer/overrides")); /* nothing is new */
 	override_make_id("ams-1", NOW_MS, 9, id[0]);
 	struct override mine = make_drain(id[0], "ams-1");
 	assert_int_equal(intent_merge(this_node.intent, &mine, 1, NOW_MS + 20), 1);
-	v = round_with_peer(false);
+	v = round_with_peer();
 	assert_int_equal(v->state, PEERS_BEHIND); /* it lacks ours */
 	assert_int_equal(intent_overrides(this_node.intent)->n_items, 3);
 }
@@ -393,10 +273,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_newer_version_of_a_peer_is_taken),      T(a_version_whose_files_are_lost_waits),
-		T(a_refused_version_is_logged_once),        T(a_refusal_says_what_is_wrong),
-		T(who_is_behind_is_not_asked_for_versions), T(unrelated_heads_are_noted),
-		T(overrides_of_a_peer_are_merged),          T(who_is_to_be_told_is_told_first),
+		T(a_newer_version_of_a_peer_is_seen),   T(who_is_behind_is_so_since_it_moved_last),
+		T(overrides_of_a_peer_are_merged),      T(who_is_to_be_told_is_told_first),
 		T(a_poke_is_kept_until_the_next_round),
 	};
 

@@ -15,6 +15,7 @@ import unittest
 
 import counted
 from api_node import Node, config, free_port, wait_for
+from shared_store import shared
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "dns"))
 import message  # noqa: E402
@@ -69,12 +70,15 @@ class Placement(unittest.TestCase):
         apis = [f"https://127.0.0.1:{free_port()}" for _ in range(2)]
         text = config(*apis).replace('"192.0.2.53"', '"127.0.0.1"').replace('"198.51.100.53"', '"127.0.0.1"')
         self.nodes = [Node(MGMT, name, text) for name in ("ams-1", "fra-1")]
+        self.enterContext(shared(*self.nodes))
         self.servers = [Server(node) for node in self.nodes]
         for node, server in zip(self.nodes, self.servers):
             self.addCleanup(node.close)
             self.addCleanup(server.stop)
             node.start()
             server.start()
+        first = self.nodes[0].apply(self.nodes[0].files(), query="?wait=all")  # the first version needs no confirmation
+        self.assertEqual(first.status, 201, first.raw)
 
     def apply(self, *change: str) -> typing.Any:
         """Put a change in force on both nodes, for good."""

@@ -23,10 +23,10 @@ static void a_rollback_makes_a_version(void **state)
 	                             "*"),
 	                 422); /* they are those of the version */
 	assert_int_equal(head_number(), 2);
-	assert_int_equal(world.n_reserved, 0);
+	assert_int_equal(world.n_judged, 0);
 	assert_int_equal(ask_handler(handle_rollback, make_reason(), "1", "", "*"), 201);
 	assert_int_equal(number_of("version", "number"), 3);
-	assert_true(world.n_reserved == 1 && world.n_pushed == 1 && world.n_waits == 1);
+	assert_true(world.n_judged == 1 && world.n_waits == 1);
 	const struct files *files = intent_head_files(this_node.intent);
 	struct files_text text;
 	assert_int_equal(files_read(files_find(files, FILES_MAIN), &text), 0);
@@ -225,7 +225,7 @@ static void a_plan_says_what_it_was_made_against(void **state)
 	pool = json_array_get(json_object_get(part_of("plan"), "pools"), 0);
 	assert_null(json_object_get(pool, "full_slots"));
 	assert_int_equal(world.n_closed, 2);
-	assert_true(world.n_waits == 0 && world.n_reserved == 0);
+	assert_true(world.n_waits == 0 && world.n_judged == 0);
 }
 
 static unsigned ask_reload(const char *more, const char *query, const char *if_match)
@@ -233,7 +233,7 @@ static unsigned ask_reload(const char *more, const char *query, const char *if_m
 	json_t *body = json_loads(more, 0, NULL);
 
 	json_object_set_new(body, "reason", json_string("again"));
-	world = (struct world){ .n_nodes = 1 };
+	world = (struct world){ 0 };
 	return ask_handler(handle_zones_reload, body, "", query, if_match);
 }
 

@@ -36,6 +36,7 @@ static void open_node(struct node *n)
 	};
 
 	assert_int_equal(intent_open(&options, NOW_MS, &n->in), 0);
+	join_start_alone(n->in, NOW_MS); /* where the store has nothing */
 }
 
 static void make_node(struct node *n, const char *name)
@@ -250,6 +251,16 @@ static void files_that_lack_leave_what_was_in_force(void **state)
 	remove_node(&b);
 }
 
+static bool has_event(const struct node *n, const char *text)
+{
+	const struct journal *j = intent_journal(n->in);
+
+	for (uint64_t id = journal_oldest(j); id <= journal_last(j); id++)
+		if (!strcmp(journal_find(j, id)->message, text))
+			return true;
+	return false;
+}
+
 static void what_nobody_confirms_goes_back_and_forth(void **state)
 {
 	struct node a;
@@ -281,9 +292,10 @@ static void what_nobody_confirms_goes_back_and_forth(void **state)
 	struct shared_record *r = &store.events[store.n++];
 
 	*r = (struct shared_record){ .name = "mark/2", .revision = ++store.revision };
-	r->text = strdup("{\"mark\":\"confirmed\",\"author\":\"bob\"}");
+	r->text = strdup("{\"mark\":\"confirmed\",\"author\":\"bob\",\"principal\":\"token:bob\"}");
 	(void)follow_store(&a, 70000);
 	assert_int_equal(in_force(&a), 2);
+	assert_true(has_event(&a, "version 2 confirmed by bob (token:bob)"));
 	assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
 	remove_node(&a);
 }
@@ -291,6 +303,7 @@ static void what_nobody_confirms_goes_back_and_forth(void **state)
 static void a_person_confirms_joins_or_goes_back(void **state)
 {
 	struct version back;
+	char text[80];
 	struct node a;
 
 	(void)state;
@@ -306,6 +319,8 @@ static void a_person_confirms_joins_or_goes_back(void **state)
 		assert_int_equal(back.number, number - 1);
 		(void)follow_store(&a, 0);
 		assert_int_equal(in_force(&a), number - 1);
+		snprintf(text, sizeof(text), "version %d ended by ann (weir): a test", (int)number);
+		assert_true(has_event(&a, text));
 		assert_int_equal(apply_weight(&a, W3, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
 		(void)follow_store(&a, 0);
 		decide_version(&a, number + 1, CHAIN_CONFIRMED);

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a node shows of its versions and overrides: to peers, to people, and where heads have
- * diverged.
+ * What a node shows of its versions and overrides: to peers and to people.
  */
 #include "asked.h"
 
 #include <errno.h>
 
-#include "mgmt/api/diverged.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/observe.h"
@@ -15,7 +13,6 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/timekeep.h"
 #include "mgmt/api/health_exchange.h"
-#include "mgmt/store/yield.h"
 
 static struct edge {
 	bool load_known, learned, no_store, fails;
@@ -169,22 +166,6 @@ static size_t count_rows(const char *list)
 	return json_array_size(json_object_get(answer.json, list));
 }
 
-/* One more version; an untold one may give way. */
-static void add_version(const char *words, int64_t at_ms, bool untold)
-{
-	struct files files = fixture_files("# two sites", words);
-	struct intent_change change = { .files = &files,
-		                        .author = "jw",
-		                        .reason = words,
-		                        .pending = INTENT_PENDING_IGNORE,
-		                        .untold = untold };
-	struct intent_changed changed = { 0 };
-
-	assert_int_equal(intent_change(this_node.intent, &change, at_ms, &changed), 0);
-	intent_changed_fini(&changed);
-	files_fini(&files);
-}
-
 static void a_peer_hears_all_that_a_head_is_made_of(void **state)
 {
 	char digest[DIGEST_TEXT_MAX];
@@ -211,55 +192,6 @@ static void a_peer_hears_all_that_a_head_is_made_of(void **state)
 	assert_int_equal(json_integer_value(json_object_get(answer.json, "bits_per_s")), 123456);
 	const json_t *judged = json_object_get(answer.json, "in_force");
 	assert_int_equal(json_integer_value(json_object_get(judged, "number")), 2);
-}
-
-/* Until the peers have it, what is shown is the version before. */
-static void an_untold_version_is_not_shown_to_peers(void **state)
-{
-	(void)state;
-	add_version("# b", NOW_MS + 20, true);
-	for (int told = 0; told < 2; told++) {
-		const json_t *version;
-
-		assert_int_equal(ask_handler(handle_peer_head, "", ""), 200);
-		version = json_object_get(answer.json, "version");
-		assert_int_equal(json_integer_value(json_object_get(version, "number")), 1 + told);
-		assert_int_equal(ask_handler(handle_peer_versions, "", ""), 200);
-		assert_int_equal(count_rows("items"), 1 + told);
-		assert_int_equal(number_at("items", 0, "number"), 1 + told);
-		assert_int_equal(yield_settle(this_node.intent, NOW_MS + 30), 0);
-	}
-}
-
-static struct version head_with_time_left(void)
-{
-	struct pending_clock clock = { .boot = "b1", .now_ms = 5000 };
-
-	intent_run_deadline(this_node.intent, &clock, NOW_MS + 10);
-	clock.now_ms += 1000;
-	intent_run_deadline(this_node.intent, &clock, NOW_MS + 1010);
-	return *intent_head(this_node.intent);
-}
-
-static void peers_hear_how_long_a_version_has_left(void **state)
-{
-	(void)state;
-	asked_apply("# a", 0, NOW_MS + 5);
-	asked_apply("# b", 60000, NOW_MS + 10);
-	struct version head = head_with_time_left();
-	assert_true(head.confirm_left_ms > 0 && head.confirm_left_ms <= 60000);
-	assert_int_equal(ask_handler(handle_peer_versions, "", ""), 200);
-	assert_int_equal(count_rows("items"), 3);
-	for (size_t i = 0; i < 3; i++) {
-		assert_int_equal(number_at("items", i, "number"), 3 - i);
-		assert_int_equal(number_at("items", i, "confirm_left_ms"),
-		                 i == 0 ? head.confirm_left_ms : 0);
-	}
-	edge.fails = true;
-	assert_int_equal(ask_handler(handle_peer_versions, "", ""), 503);
-	edge.fails = false;
-	edge.no_store = true;
-	assert_int_equal(ask_handler(handle_peer_versions, "", ""), 503);
 }
 
 static void a_peer_fetches_a_version_with_its_files(void **state)
@@ -342,8 +274,8 @@ static void the_list_of_versions_is_cut(void **state)
 	static const char *const states[] = { "in_force", "superseded", "superseded" };
 
 	(void)state;
-	add_version("# a", NOW_MS + 10, false);
-	add_version("# b", NOW_MS + 20, false);
+	asked_apply("# a", 0, NOW_MS + 10);
+	asked_apply("# b", 0, NOW_MS + 20);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (ask_handler(handle_versions, "", rows[i].query) != rows[i].status ||
 		    count_rows("items") != rows[i].n ||
@@ -355,30 +287,7 @@ static void the_list_of_versions_is_cut(void **state)
 		assert_string_equal(text_in(item_at("items", i), "state"), states[i]);
 	}
 	assert_int_equal(json_integer_value(json_object_get(answer.json, "head")), 3);
-	assert_int_equal(count_rows("lost"), 0);
-}
-
-static void versions_that_gave_way_are_listed(void **state)
-{
-	(void)state;
-	add_version("# a", NOW_MS + 10, true);
-	assert_int_equal(yield_head(this_node.intent, "fra-1 was first", NOW_MS + 15), 0);
-	add_version("# b", NOW_MS + 20, true);
-	assert_int_equal(yield_head(this_node.intent, "lon-1 was first", NOW_MS + 25), 0);
-	assert_int_equal(ask_handler(handle_versions, "", ""), 200);
-	assert_int_equal(count_rows("items"), 1);
-	assert_int_equal(json_integer_value(json_object_get(answer.json, "head")), 1);
-	assert_int_equal(count_rows("lost"), 2);
-	const json_t *last = item_at("lost", 0);
-	assert_string_equal(text_in(last, "state"), "lost");
-	assert_string_equal(text_in(last, "why"), "lon-1 was first");
-	assert_string_equal(text_in(last, "reason"), "# b");
-	assert_string_equal(text_in(item_at("lost", 1), "why"), "fra-1 was first");
-	char time[CLOCK_TEXT_MAX];
-	assert_string_equal(text_in(last, "lost"), clock_text(NOW_MS + 25, time));
-	assert_int_equal(ask_handler(handle_versions, "", "limit=1"), 200);
-	assert_int_equal(count_rows("lost"), 1);
-	assert_string_equal(text_in(item_at("lost", 0), "why"), "lon-1 was first");
+	assert_string_equal(text_in(answer.json, "etag"), text_in(item_at("items", 0), "etag"));
 }
 
 static void a_failing_store_says_why(void **state)
@@ -434,78 +343,10 @@ static void without_a_version_there_is_none_to_show(void **state)
 	assert_int_equal(ask_handler(handle_versions, "", ""), 200);
 	assert_int_equal(count_rows("items"), 0);
 	assert_true(json_is_null(json_object_get(answer.json, "head")));
+	assert_true(json_is_null(json_object_get(answer.json, "etag")));
 	assert_int_equal(ask_handler(handle_peer_head, "", ""), 200);
 	assert_true(json_is_null(json_object_get(answer.json, "version")));
 	assert_string_equal(text_in(answer.json, "cluster"), "");
-	assert_int_equal(ask_handler(handle_peer_versions, "", ""), 200);
-	assert_int_equal(count_rows("items"), 0);
-	assert_null(diverged_to_json(&this_node));
-}
-
-static struct intent_foreign make_foreign(const char *peer, uint64_t number, char digit)
-{
-	struct intent_foreign f = { .number = number };
-
-	snprintf(f.peer, sizeof(f.peer), "%s", peer);
-	memset(f.digest, digit, DIGEST_TEXT_MAX - 1);
-	f.version = (struct version){ .number = number, .time_ms = NOW_MS, .reason = "r" };
-	snprintf(f.version.author, sizeof(f.version.author), "of %s", peer);
-	snprintf(f.version.node, sizeof(f.version.node), "made-on-%s", peer);
-	memcpy(f.version.digest, f.digest, sizeof(f.digest));
-	return f;
-}
-
-static void check_cure(const json_t *cure, const char *keeps, const char *on, const char *command)
-{
-	assert_string_equal(text_in(cure, "keeps"), keeps);
-	assert_string_equal(text_in(cure, "on"), on);
-	assert_string_equal(text_in(cure, "command"), command);
-}
-
-/* Each command keeps one head and names the others, each once: two peers may have the same. */
-static void each_diverged_head_has_its_cure(void **state)
-{
-	struct intent_foreign f[3] = { make_foreign("fra-1", 7, 'a'), make_foreign("lon-1", 9, 'b'),
-		                       make_foreign("bru-1", 7, 'a') };
-	char own[DIGEST_TEXT_MAX], command[400];
-
-	(void)state;
-	assert_null(diverged_to_json(&this_node));
-	f[1].version.confirm_by_ms = NOW_MS + 5;
-	intent_note_diverged(this_node.intent, f, 3);
-	memcpy(own, intent_head(this_node.intent)->digest, sizeof(own));
-	diverged_refuse(&this_node, &answer);
-	assert_int_equal(answer.status, 409);
-	assert_string_equal(text_in(answer.json, "code"), "diverged");
-	const json_t *ours = json_object_get(answer.json, "own");
-	assert_string_equal(text_in(ours, "node"), "ams-1");
-	assert_int_equal(json_integer_value(json_object_get(ours, "number")), 1);
-	assert_true(json_is_true(json_object_get(ours, "provisional")));
-	assert_int_equal(count_rows("heads"), 3);
-	for (size_t i = 0; i < 3; i++) {
-		const json_t *head = item_at("heads", i);
-
-		assert_string_equal(text_in(head, "node"), f[i].peer);
-		assert_string_equal(text_in(head, "digest"), f[i].digest);
-		assert_string_equal(text_in(head, "author"), f[i].version.author);
-		assert_string_equal(text_in(head, "made_on"), f[i].version.node);
-		assert_int_equal(json_integer_value(json_object_get(head, "number")), f[i].number);
-		assert_true(json_is_false(json_object_get(head, "provisional")));
-	}
-	assert_int_equal(count_rows("cure"), 3);
-	snprintf(command, sizeof(command),
-	         "weir rollback 1 --force %s,%s --reason \"keep the version of ams-1\"",
-	         f[0].digest, f[1].digest);
-	check_cure(item_at("cure", 0), own, "ams-1", command);
-	snprintf(command, sizeof(command),
-	         "weir rollback 7 --force %s,%s --reason \"keep the version of fra-1\"", own,
-	         f[1].digest);
-	check_cure(item_at("cure", 1), f[0].digest, "fra-1", command);
-	snprintf(command, sizeof(command),
-	         "weir rollback 9 --force %s,%s --confirm-pending --reason \"keep the version of "
-	         "lon-1\"",
-	         own, f[0].digest);
-	check_cure(item_at("cure", 2), f[1].digest, "lon-1", command);
 }
 
 int main(void)
@@ -513,17 +354,13 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_peer_hears_all_that_a_head_is_made_of),
-		T(an_untold_version_is_not_shown_to_peers),
-		T(peers_hear_how_long_a_version_has_left),
 		T(a_peer_fetches_a_version_with_its_files),
 		T(peers_hear_of_ended_overrides_too),
 		T(peers_may_knock),
 		T(the_list_of_versions_is_cut),
-		T(versions_that_gave_way_are_listed),
 		T(a_failing_store_says_why),
 		T(the_configuration_is_sent_unless_it_is_known),
 		T(without_a_version_there_is_none_to_show),
-		T(each_diverged_head_has_its_cure),
 	};
 
 	return cmocka_run_group_tests_name("shown parts", tests, NULL, NULL);

@@ -227,7 +227,7 @@ static void what_is_told_elsewhere_is_told_once(void **state)
 {
 	static const enum judge_rule rules[] = { JUDGE_RULE_PROCESS_SILENT, JUDGE_RULE_BACKEND_DOWN,
 		                                 JUDGE_RULE_PEER_UNREACHABLE,
-		                                 JUDGE_RULE_PEER_DIVERGED,
+		                                 JUDGE_RULE_PEER_DIFFERS,
 		                                 JUDGE_RULE_VERSION_UNCONFIRMED };
 
 	(void)state;

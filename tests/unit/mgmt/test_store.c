@@ -81,15 +81,12 @@ static void the_digest_depends_on_names_and_bytes_not_on_order(void **state)
 static void a_version_comes_back_with_its_bytes(void **state)
 {
 	struct store *s = open_in(*state);
-	struct version v = { .number = 3, .author = "jw", .time_ms = NOW_MS, .n_supersedes = 2 },
-	               got;
+	struct version v = { .number = 3, .author = "jw", .time_ms = NOW_MS }, got;
 	struct files files = { 0 }, back = { 0 };
 
 	files_add(&files, "weir.conf", "a\0b", 3);
 	files_add(&files, "empty", "", 0);
 	files_digest(&files, v.digest);
-	snprintf(v.supersedes[0], DIGEST_TEXT_MAX, "%s", v.digest);
-	snprintf(v.supersedes[1], DIGEST_TEXT_MAX, "%s", v.digest);
 	assert_int_equal(store_put_version(s, &v, &files), 0);
 	store_close(s);
 	s = open_in(*state);
@@ -370,41 +367,7 @@ static void run_raw(sqlite3 *db, const char *text)
 		fail_msg("%s", why);
 }
 
-static void a_version_that_another_replaces_stays_visible(void **state)
-{
-	struct store *s = open_in(*state);
-	struct version a = { .number = 1, .author = "jw", .digest = DIGEST_A },
-	               b = { .number = 1, .author = "ab", .digest = DIGEST_B, .node = "fra-1" };
-	struct version_lost lost[2];
-	struct files files = { 0 };
-
-	files_add(&files, "weir.conf", "a", 1);
-	assert_int_equal(store_put_version(s, &a, &files), 0);
-	assert_int_equal(store_put_version(s, &a, &files), 0);
-	assert_int_equal(store_lost(s, lost, 2), 0);
-	assert_int_equal(store_put_version(s, &b, &files), 0);
-	assert_int_equal(store_lost(s, lost, 2), 1);
-	assert_string_equal(lost[0].version.digest, DIGEST_A);
-	assert_string_equal(lost[0].version.author, "jw");
-	assert_int_equal(store_lose_version(s, &b, "gave way", 77), 0);
-	assert_int_equal(store_version(s, 1, &a), -ENOENT);
-	assert_int_equal(store_lost(s, lost, 2), 2);
-	assert_string_equal(lost[0].version.digest, DIGEST_B);
-	assert_string_equal(lost[0].reason, "gave way");
-	assert_int_equal(lost[0].lost_ms, 77);
-	for (int i = 0; i < (int)STORE_LOST_MAX + 5; i++) {
-		b.number = (uint64_t)i + 10;
-		assert_int_equal(store_put_version(s, &b, &files), 0);
-		assert_int_equal(store_lose_version(s, &b, "gave way", i), 0);
-	}
-	struct version_lost *all = calloc(STORE_LOST_MAX + 5, sizeof(*all));
-	assert_int_equal(store_lost(s, all, STORE_LOST_MAX + 5), STORE_LOST_MAX);
-	free(all);
-	files_fini(&files);
-	store_close(s);
-}
-
-static void a_deadline_and_an_untold_version_survive_a_restart(void **state)
+static void a_deadline_survives_a_restart(void **state)
 {
 	struct store *s = open_in(*state);
 	struct pending p = { .number = 7, .digest = "d", .boot = "b", .due_ms = 9, .left_ms = 5 },
@@ -412,16 +375,11 @@ static void a_deadline_and_an_untold_version_survive_a_restart(void **state)
 
 	assert_int_equal(store_pending(s, &got), -ENOENT);
 	assert_int_equal(store_put_pending(s, &p), 0);
-	assert_int_equal(store_put_untold(s, 7, "d"), 0);
 	store_close(s);
 	s = open_in(*state);
 	assert_int_equal(store_pending(s, &got), 0);
 	assert_true(got.number == 7 && got.due_ms == 9 && got.left_ms == 5);
 	assert_string_equal(got.boot, "b");
-	assert_true(store_is_untold(s, 7, "d"));
-	assert_false(store_is_untold(s, 7, "e"));
-	assert_int_equal(store_put_untold(s, 0, ""), 0);
-	assert_false(store_is_untold(s, 7, "d"));
 	p.number = 0;
 	assert_int_equal(store_put_pending(s, &p), 0);
 	assert_int_equal(store_pending(s, &got), -ENOENT);
@@ -537,10 +495,7 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(events_are_numbered_without_gaps_and_the_oldest_go,
 		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(a_version_that_another_replaces_stays_visible,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(a_deadline_and_an_untold_version_survive_a_restart,
-		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(a_deadline_survives_a_restart, setup, teardown),
 		cmocka_unit_test_setup_teardown(replies_are_kept_for_a_day, setup, teardown),
 		cmocka_unit_test_setup_teardown(after_a_write_that_fails_the_next_one_works, setup,
 		                                teardown),

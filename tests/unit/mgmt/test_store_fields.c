@@ -69,8 +69,7 @@ static struct version full_version(uint64_t number)
 		             .time_ms = NOW_MS + 1,
 		             .effective_ms = NOW_MS + 2,
 		             .confirm_by_ms = NOW_MS + 3,
-		             .undoes = 4,
-		             .n_supersedes = VERSION_SUPERSEDES_MAX };
+		             .undoes = 4 };
 
 	FILL(v.digest, 'a');
 	FILL(v.parent, 'b');
@@ -79,8 +78,6 @@ static struct version full_version(uint64_t number)
 	FILL(v.node, 'e');
 	FILL(v.principal, 'f');
 	FILL(v.hash_key, '0');
-	for (size_t i = 0; i < VERSION_SUPERSEDES_MAX; i++)
-		FILL(v.supersedes[i], (char)('1' + i));
 	return v;
 }
 
@@ -104,13 +101,11 @@ static void a_version_comes_back_with_each_field(void **state)
 	assert_int_equal(store_version(s, 5, &got), 0);
 	assert_memory_equal(&got, &v, sizeof(v));
 	/* Put again without some of them: nothing of the earlier record is left. */
-	v.n_supersedes = v.undoes = 0;
-	memset(v.supersedes, 0, sizeof(v.supersedes));
+	v.undoes = 0;
 	v.principal[0] = v.hash_key[0] = '\0';
 	put_version(s, &v);
 	s = open_again(s);
 	assert_int_equal(store_version(s, 5, &got), 0);
-	assert_int_equal(got.n_supersedes, 0);
 	assert_int_equal(got.undoes, 0);
 	assert_string_equal(got.principal, "");
 	assert_string_equal(got.hash_key, "");
@@ -254,49 +249,6 @@ static void events_come_back_oldest_first_and_the_last_are_kept(void **state)
 	store_close(s);
 }
 
-static void a_lost_version_comes_back_with_each_field(void **state)
-{
-	struct version v = full_version(5), got;
-	struct version_lost lost[2];
-	struct store *s = open_store();
-	struct files files;
-
-	(void)state;
-	put_version(s, &v);
-	assert_int_equal(store_lose_version(s, &v, "why it lost", NOW_MS + 99), 0);
-	s = open_again(s);
-	assert_int_equal(store_version(s, 5, &got), -ENOENT);
-	assert_int_equal(store_files(s, 5, &files), -ENOENT);
-	assert_int_equal(store_lost(s, lost, 2), 1);
-	assert_string_equal(lost[0].reason, "why it lost");
-	assert_true(lost[0].lost_ms == NOW_MS + 99);
-	got = lost[0].version;
-	assert_int_equal(got.number, 5);
-	assert_true(got.time_ms == NOW_MS + 1);
-	assert_string_equal(got.digest, v.digest);
-	assert_string_equal(got.parent, v.parent);
-	assert_string_equal(got.author, v.author);
-	assert_string_equal(got.reason, v.reason);
-	assert_string_equal(got.node, v.node);
-	/* One of its number that comes later has nothing of it. */
-	v.undoes = 0;
-	v.principal[0] = '\0';
-	put_version(s, &v);
-	assert_int_equal(store_version(s, 5, &got), 0);
-	assert_int_equal(got.undoes, 0);
-	assert_string_equal(got.principal, "");
-	/* One that is replaced by another digest: said by whose, and when that was made. */
-	snprintf(v.node, sizeof(v.node), "fra-1");
-	v.digest[0] = 'c';
-	v.time_ms = NOW_MS + 500;
-	put_version(s, &v);
-	assert_int_equal(store_lost(s, lost, 2), 2);
-	assert_string_equal(lost[0].reason, "replaced by the version of this number from fra-1");
-	assert_true(lost[0].lost_ms == NOW_MS + 500);
-	assert_int_equal(lost[0].version.digest[0], 'a');
-	store_close(s);
-}
-
 static void a_deadline_comes_back_with_each_field(void **state)
 {
 	struct pending p = { .number = 7, .due_ms = 88, .left_ms = 99 }, got;
@@ -318,10 +270,6 @@ static void a_deadline_comes_back_with_each_field(void **state)
 	p.left_ms = -1;
 	assert_int_equal(store_put_pending(s, &p), 0);
 	assert_int_equal(store_pending(s, &got), -EBADMSG);
-	assert_int_equal(store_put_untold(s, 3, "d"), 0);
-	assert_int_equal(store_put_untold(s, 4, "d"), 0);
-	assert_false(store_is_untold(s, 3, "d"));
-	assert_true(store_is_untold(s, 4, "d"));
 	store_close(s);
 }
 
@@ -490,8 +438,6 @@ static void a_damaged_row_is_corrupt(void **state)
 		"UPDATE versions SET text=json_set(text, '$.author', 'a' || char(10) || 'b')",
 		"UPDATE versions SET text=json_set(text, '$.reason', hex(randomblob(128)))",
 		"UPDATE versions SET text=json_set(text, '$.node', hex(randomblob(40)))",
-		"UPDATE versions SET text=json_set(text, '$.supersedes', json('[\"short\"]'))",
-		"UPDATE versions SET text=json_set(text, '$.supersedes', 7)",
 		"UPDATE versions SET text=json_set(text, '$.principal', hex(randomblob(40)))",
 		"UPDATE versions SET text=json_set(text, '$.hash_key', 'x')",
 		"UPDATE versions SET text=json_set(text, '$.number', 0)",
@@ -529,8 +475,6 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(events_come_back_oldest_first_and_the_last_are_kept,
 		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(a_lost_version_comes_back_with_each_field, setup,
-		                                teardown),
 		cmocka_unit_test_setup_teardown(a_deadline_comes_back_with_each_field, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(an_answer_is_kept_for_a_day_exactly_and_so_many,

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Unconfirmed versions on two nodes over TLS on loopback: what follows them, who ends them, who wins after a cut.
+"""Unconfirmed versions of two nodes that share a store: what follows them, and who ends them.
 
 Usage: test_unconfirmed.py WEIR_MGMT
 """
@@ -16,6 +16,7 @@ import unittest
 
 import counted
 from api_node import Node, config, free_port, wait_for
+from shared_store import shared
 
 if typing.TYPE_CHECKING:
     from api_node import Answer
@@ -29,10 +30,13 @@ class Unconfirmed(unittest.TestCase):
     def setUp(self) -> None:
         self.text = config(*(f"https://127.0.0.1:{free_port()}" for _ in range(2)))
         self.a, self.b = Node(PROGRAM, "ams-1", self.text), Node(PROGRAM, "fra-1", self.text)
+        self.enterContext(shared(self.a, self.b))
         for node in (self.a, self.b):
             self.addCleanup(node.close)
             node.start()
-        wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
+        answer = self.a.apply(self.a.files(), query="?wait=all")
+        self.assertEqual((answer.status, answer.json["version"]["number"]), (201, 1), answer.raw)
+        wait_for("both have it", lambda: self.head(self.a) == self.head(self.b) == (1, "in_force"))
 
     @staticmethod
     def state(node: Node) -> typing.Any:
@@ -49,12 +53,6 @@ class Unconfirmed(unittest.TestCase):
         answer = self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within=within)
         self.assertEqual((answer.status, answer.json["complete"]), (201, True), answer.raw)
         return answer
-
-    def cut(self, yes: bool) -> None:
-        self.b.write("peer.token", ("q" if yes else "p") * 40 + "\n")
-        if yes:
-            for n in (self.a, self.b):
-                wait_for("the cut", lambda: self.state(n) == "unreachable")
 
     def confirm(self, node: Node, number: int) -> int:
         return node.ask("POST", f"/v1/versions/{number}/confirm", {"reason": "x"}).status
@@ -95,37 +93,25 @@ class Unconfirmed(unittest.TestCase):
         answer = self.b.ask("POST", "/v1/versions/1/rollback", {"reason": "no"}, {"If-Match": "*"})
         self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "in_force"), answer.raw)
         self.a.start()
-        wait_for("agreement", lambda: self.head(self.a) == self.head(self.b) == (3, "in_force"))
+        wait_for("agreement", lambda: self.head(self.a) == self.head(self.b) == (1, "in_force"))
 
     def test_the_deadline_ends_at_a_node_whose_first_is_dead(self) -> None:
         self.half()
         self.a.stop(signal.SIGKILL)
-        wait_for("the rollback", lambda: self.head(self.b) == (3, "in_force"), 20)
+        wait_for("the end", lambda: self.head(self.b) == (1, "in_force"), 20)
         self.assertIn("10.1.1.11", self.b.ask("GET", "/v1/config").json["files"]["weir.conf"])
         self.a.start()
-        wait_for("one version for both", lambda: self.state(self.a) == "agreed" and self.head(self.a) == (3, "in_force"))
+        wait_for("one version for both", lambda: self.state(self.a) == "agreed" and self.head(self.a) == (1, "in_force"))
 
     def test_a_rollback_reaches_a_peer_that_has_a_wrong_address_of_its_maker(self) -> None:
         own = re.search(r'ams-1.*?api = "(.*?)"', self.text, re.S)[1]
         with socket.create_server(("127.0.0.1", free_port())) as taken:
             wrong = f"https://127.0.0.1:{taken.getsockname()[1]}"
             self.a.apply(self.a.files(own, wrong), confirm_within="10m")
-            wait_for("the rollback", lambda: self.head(self.a) == (3, "in_force"))
-            wait_for("the peer has it", lambda: self.head(self.b) == (3, "in_force"))
+            wait_for("the end", lambda: self.head(self.a) == (1, "in_force"))
+            wait_for("the peer has it", lambda: self.head(self.b) == (1, "in_force"))
         self.assertIn(own, self.b.ask("GET", "/v1/config").json["files"]["weir.conf"])
         wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
-        self.assertEqual(self.a.log().count("rollback-handed-over"), 1)
-        self.assertNotIn("rollback-handed-over", self.b.log())
-
-    def test_automatic_rollbacks_on_both_sides_of_a_cut_are_one_version(self) -> None:
-        self.half()
-        self.cut(True)
-        for n in (self.a, self.b):
-            wait_for("the rollback", lambda: self.head(n) == (3, "in_force"), 20)
-        self.cut(False)
-        wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
-        records = [n.ask("GET", "/v1/versions/3").json for n in (self.a, self.b)]
-        self.assertEqual(*({k: r[k] for k in ("digest", "time", "effective", "author", "reason")} for r in records))
 
     def test_joined_versions_have_one_deadline_and_go_back_together(self) -> None:
         self.half("8s")
@@ -135,7 +121,7 @@ class Unconfirmed(unittest.TestCase):
         self.assertEqual(self.confirm(self.a, 2), 409)
         first = self.a.ask("GET", "/v1/versions/1").json["digest"]
         for n in (self.a, self.b):
-            wait_for("the rollback", lambda: self.head(n) == (4, "in_force"), 20)
+            wait_for("the end", lambda: self.head(n) == (1, "in_force"), 20)
             self.assertEqual(n.ask("GET", "/v1/config").json["digest"], first)
 
     def test_confirming_joined_versions_at_the_other_node_keeps_both(self) -> None:
@@ -152,47 +138,6 @@ class Unconfirmed(unittest.TestCase):
         self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "in_force"), answer.raw)
         time.sleep(9)  # longer than the deadline
         self.assertEqual((self.head(self.a), self.head(self.b)), ((3, "in_force"), (3, "in_force")))
-
-    def test_a_confirmation_wins_over_automatic_rollbacks_after_a_cut(self) -> None:
-        for confirms, other in ((self.a, self.b), (self.b, self.a)):
-            number = self.head(self.a)[0] + 1
-            half = self.a.apply(self.a.files(*HALF), query="?wait=all", confirm_within="6s")
-            self.assertEqual((half.status, half.json["complete"]), (201, True), half.raw)
-            self.cut(True)
-            self.assertEqual(self.confirm(confirms, number), 200)
-            wait_for("the rollback", lambda: self.head(other) == (number + 1, "in_force"), 20)
-            self.cut(False)
-            wait_for("the confirmed one", lambda: self.head(other) == (number, "in_force"), 20)
-            wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
-            self.assertEqual((self.head(self.a), self.head(self.b)), ((number, "in_force"), (number, "in_force")))
-            lost = other.ask("GET", "/v1/versions").json["lost"]
-            self.assertEqual((lost[0]["number"], lost[0]["author"], lost[0]["state"]), (number + 1, "weir", "lost"))
-            self.a.ask("POST", "/v1/versions/1/rollback?wait=all", {"reason": "again", "confirm_within": "none"}, {"If-Match": "*"})
-            wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
-
-    def test_a_persons_change_wins_over_an_automatic_rollback_after_a_cut(self) -> None:
-        self.half("6s")
-        self.cut(True)
-        text = self.a.files(*HALF)["weir.conf"].replace(FIRST, "# other words")
-        answer = self.a.apply({**self.a.files(), "weir.conf": text}, pending="confirm")
-        self.assertEqual(answer.status, 201, answer.raw)
-        wait_for("the rollback", lambda: self.head(self.b) == (3, "in_force"), 20)
-        self.cut(False)
-        wait_for("agreement", lambda: all(self.state(n) == "agreed" for n in (self.a, self.b)))
-        for n in (self.a, self.b):
-            self.assertIn("# other words", n.ask("GET", "/v1/config").json["files"]["weir.conf"])
-
-    def test_the_loser_of_a_divergence_stays_visible(self) -> None:
-        self.cut(True)
-        for n, words in ((self.a, "# one"), (self.b, "# two")):
-            self.assertEqual(n.apply(n.files(FIRST, words)).status, 201)
-        self.cut(False)
-        wait_for("divergence", lambda: self.state(self.a) == self.state(self.b) == "diverged")
-        heads = [self.b.ask("GET", "/v1/config").json["digest"]]
-        answer = self.a.ask("POST", "/v1/versions/2/rollback?wait=all", {"reason": "ours", "force": heads}, {"If-Match": "*"})
-        self.assertEqual((answer.status, answer.json["complete"]), (201, True), answer.raw)
-        lost = self.b.ask("GET", "/v1/versions").json["lost"]
-        self.assertEqual([(v["number"], v["digest"], v["state"]) for v in lost], [(2, heads[0], "lost")])
 
 
 if __name__ == "__main__":
