@@ -23,6 +23,7 @@
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/shared_intent.h"
+#include "mgmt/store/store_claim.h"
 #include "mgmt/store/store_conf.h"
 #include "weir/condition.h"
 
@@ -119,6 +120,18 @@ static void note_left(void *arg, const char *reason)
 	core_unlock(r->core);
 }
 
+/* Whether the members have the store that store.conf names, as far as they say. @return 0, or -EXDEV with a reason */
+static int check_store_id(struct shared_run *r, const struct shared_records *l)
+{
+	char id[STORE_ID_MAX];
+
+	if (store_claim_of(l, id) || !*id || !strcmp(id, r->id))
+		return 0;
+	snprintf(r->reason, sizeof(r->reason),
+	         "the members have the store %s, and store.conf names %s", id, r->id);
+	return -EXDEV;
+}
+
 /* Take all that the store has. @return whether it is here */
 static bool list_all(struct shared_run *r)
 {
@@ -131,7 +144,7 @@ static bool list_all(struct shared_run *r)
 	core_lock(r->core);
 	if (err) {
 		note_reason(r, shared_etcd_reason(r->reads));
-	} else {
+	} else if ((err = check_store_id(r, &l)) == 0) {
 		hear_revision(r, sent_ms, l.revision);
 		err = shared_intent_list(r->core->intent, l.revision, l.records, l.n, &clock);
 		r->keep_err = err;
@@ -389,9 +402,8 @@ static bool open_clients(struct shared_run *r)
 		memcpy(r->id, conf.id, sizeof(r->id));
 		err = bind_copy(r, &conf);
 	}
-	if (!err) {
+	if (!err)
 		err = store_conf_settings(&conf, r->core->dirs.conf, &settings);
-	}
 	if (!err)
 		err = shared_etcd_open(&settings, conf.prefix, &r->stop, &r->reads, r->reason);
 	if (!err)

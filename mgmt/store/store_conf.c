@@ -8,9 +8,7 @@
 
 #include "base/plain.h"
 #include "base/proc.h"
-#include "base/replace.h"
-#include "mgmt/store/files.h"
-#include "record/fields.h"
+#include "mgmt/store/strict_file.h"
 
 #define MODE 0640
 
@@ -30,7 +28,7 @@ static const struct field conf_fields[] = {
 static const struct record_kind conf_record =
         RECORD_OF(struct store_conf, "store", conf_fields, NULL);
 
-static bool is_id(const char *id)
+bool store_conf_is_id(const char *id)
 {
 	return strlen(id) == STORE_ID_MAX - 1 && strspn(id, "0123456789abcdef") == STORE_ID_MAX - 1;
 }
@@ -44,7 +42,7 @@ static int refuse_conf(char reason[ETCD_REASON_MAX], const char *text)
 /* What the table cannot say. */
 static int check_conf(const struct store_conf *c, char reason[ETCD_REASON_MAX])
 {
-	if (!is_id(c->id))
+	if (!store_conf_is_id(c->id))
 		return refuse_conf(reason, "id must have 32 digits 0-9 and a-f");
 	if (!c->n_endpoints)
 		return refuse_conf(reason, "endpoints must name at least one member of etcd");
@@ -66,84 +64,23 @@ static int fail_file(char reason[ETCD_REASON_MAX], int err)
 	return err;
 }
 
-/* A regular file of at most STORE_CONF_MAX bytes, with a NUL behind them. @return 0 or -errno, with a reason */
-static int read_text(const char *path, char **text, char reason[ETCD_REASON_MAX])
-{
-	char *bytes = NULL;
-	size_t n = 0;
-	int err = files_slurp(path, &bytes, &n);
-
-	if (err == -EINVAL || err == -E2BIG || (!err && n > STORE_CONF_MAX))
-		err = refuse_conf(reason, "it must be a file of at most 64 KiB");
-	else if (err)
-		fail_file(reason, err);
-	else if (memchr(bytes, '\0', n))
-		err = refuse_conf(reason, "it has a NUL");
-	if (err)
-		free(bytes);
-	else
-		*text = bytes;
-	return err;
-}
-
-/* A misspelt name must not be left out silently. */
-static int check_names(json_t *json, char reason[ETCD_REASON_MAX])
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach(json, name, value)
-	{
-		size_t i = 0;
-
-		while (i < conf_record.n_fields && strcmp(conf_fields[i].name, name) != 0)
-			i++;
-		if (i < conf_record.n_fields)
-			continue;
-		snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ": there is no setting \"%.60s\"",
-		         plain_is(name) ? name : "");
-		return -EINVAL;
-	}
-	return 0;
-}
-
-static int read_conf(const char *text, struct store_conf *c, char reason[ETCD_REASON_MAX])
-{
-	char error[RECORD_ERROR_MAX] = "";
-	json_error_t where;
-	json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &where);
-	int err = 0;
-
-	if (!json) {
-		snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ":%d: %.160s", where.line,
-		         plain_is(where.text) ? where.text : "is no JSON");
-		return -EINVAL;
-	}
-	err = check_names(json, reason);
-	if (!err && (err = record_from_json(&conf_record, json, c, error)) != 0)
-		snprintf(reason, ETCD_REASON_MAX, STORE_CONF_FILE ": %s",
-		         *error ? error : strerror(-err));
-	json_decref(json);
-	if (!err && !*c->prefix)
-		strcpy(c->prefix, STORE_CONF_PREFIX);
-	return err ? err : check_conf(c, reason);
-}
-
 int store_conf_read(const char *conf_dir, struct store_conf *out, char reason[ETCD_REASON_MAX])
 {
-	char path[PATH_MAX], *text = NULL;
+	char path[PATH_MAX];
 	struct store_conf *c = calloc(1, sizeof(*c));
 	int err = !c ? -ENOMEM : proc_path(conf_dir, STORE_CONF_FILE, path);
 
 	if (err)
 		fail_file(reason, err);
 	else
-		err = read_text(path, &text, reason);
+		err = strict_file_read(path, STORE_CONF_FILE, STORE_CONF_MAX, &conf_record, c,
+		                       reason);
+	if (!err && !*c->prefix)
+		strcpy(c->prefix, STORE_CONF_PREFIX);
 	if (!err)
-		err = read_conf(text, c, reason);
+		err = check_conf(c, reason);
 	if (!err)
 		*out = *c;
-	free(text);
 	free(c);
 	return err;
 }
@@ -158,19 +95,14 @@ bool store_conf_is_there(const char *conf_dir)
 
 int store_conf_write(const char *conf_dir, const struct store_conf *c, char reason[ETCD_REASON_MAX])
 {
-	char path[PATH_MAX], *text = NULL;
+	char path[PATH_MAX];
 	int err = check_conf(c, reason);
 
 	if (err)
 		return err;
-	json_t *json = record_to_json(&conf_record, c);
-
-	text = json ? json_dumps(json, JSON_INDENT(2)) : NULL;
-	json_decref(json);
-	err = text ? proc_path(conf_dir, STORE_CONF_FILE, path) : -ENOMEM;
+	err = proc_path(conf_dir, STORE_CONF_FILE, path);
 	if (!err)
-		err = replace_file(path, MODE, text, strlen(text), REPLACE_SYNC_NAME);
-	free(text);
+		err = strict_file_write(path, MODE, &conf_record, c);
 	return err ? fail_file(reason, err) : 0;
 }
 

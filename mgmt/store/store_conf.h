@@ -40,6 +40,8 @@ struct store_conf {
 	char password_file[PATH_MAX], ca[PATH_MAX], certificate[PATH_MAX], key[PATH_MAX];
 };
 
+/** Whether @p id can be a store's: 32 digits 0-9 and a-f. */
+bool store_conf_is_id(const char *id);
 /**
  * Read CONF/store.conf.
  * @return 0; -ENOENT: there is none; -EINVAL: it is wrong, and @p reason says what and where; or -errno with a reason, too.

@@ -101,6 +101,9 @@ LINES: dict[str, tuple[str, ...]] = {
         "z /etc/weir/tls.key 0400 weir-mgmt weir -",
         "z /etc/weir/peer.token 0400 weir-mgmt weir -",
         "z /etc/weir/tokens 0400 weir-mgmt weir -",
+        "z /etc/weir/store.key 0400 weir-mgmt weir -",
+        "z /etc/weir/store.password 0400 weir-mgmt weir -",
+        "z /etc/weir/store.join 0600 root root -",
     ),
     "packaging/weir.sysctl": ("net.ipv6.conf.all.ndisc_notify = 1", "net.ipv4.conf.all.arp_notify = 1"),
     "packaging/debian/rules": (

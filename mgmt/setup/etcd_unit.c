@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Debian's package starts etcd when it is installed, with settings that are all comments: a member of its own on
+ * loopback, without any key. That one is replaced. Whatever shows that a person uses etcd on this host is left as it is:
+ * settings, keys, or data of which nothing is known.
+ */
+#include "mgmt/setup/etcd_unit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/replace.h"
+#include "mgmt/etcd/gateway.h"
+#include "mgmt/setup/host_command.h"
+#include "mgmt/store/files.h"
+
+#define MARK    "# Written by weir store"
+#define UNIT    "/lib/systemd/system/etcd.service"
+#define OPEN_FD 16 /* of nftw() */
+
+static const char drop_in[] = "# Written by weir store.\n"
+                              "[Unit]\n"
+                              "StartLimitIntervalSec=0\n"
+                              "[Service]\n"
+                              "Restart=always\n"
+                              "RestartSec=1s\n"
+                              "TimeoutStartSec=infinity\n";
+
+static int run_systemctl(const char *verb, const char *option, char reason[ETCD_UNIT_REASON_MAX])
+{
+	const char *argv[] = { "systemctl", verb, "etcd.service", option, NULL };
+	char said[HOST_COMMAND_SAID_MAX];
+
+	if (!strcmp(verb, "daemon-reload"))
+		argv[2] = NULL;
+	int status = host_command_run(argv, said);
+
+	if (!status)
+		return 0;
+	if (reason)
+		snprintf(reason, ETCD_UNIT_REASON_MAX, "systemctl %s: %s", verb,
+		         status < 0 ? strerror(-status) : said);
+	return -EIO;
+}
+
+bool etcd_unit_is_active(void)
+{
+	return run_systemctl("is-active", NULL, NULL) == 0;
+}
+
+/* The settings: NULL: there is no such file, or it cannot be read. */
+static char *read_settings(void)
+{
+	char *text = NULL;
+	size_t n;
+
+	return files_slurp(ETCD_UNIT_SETTINGS, &text, &n) ? NULL : text;
+}
+
+/* Whether the settings are ours. */
+static bool has_own_mark(void)
+{
+	char *text = read_settings();
+	bool is_there = text && !strncmp(text, MARK, sizeof(MARK) - 1);
+
+	free(text);
+	return is_there;
+}
+
+/* Whether a line is more than a comment. */
+static bool has_settings(void)
+{
+	char *text = read_settings(), *next = text;
+	bool found = false;
+
+	for (char *line; !found && (line = strsep(&next, "\n"));)
+		found = line[strspn(line, " \t\r")] && line[strspn(line, " \t\r")] != '#';
+	free(text);
+	return found;
+}
+
+static bool exists_path(const char *path)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0;
+}
+
+static int refuse_host(char reason[ETCD_UNIT_REASON_MAX], int err, const char *text)
+{
+	snprintf(reason, ETCD_UNIT_REASON_MAX, "%s", text);
+	return err;
+}
+
+/* The member of Debian's own settings: with any write its revision is above 1. */
+static int check_default_member(char reason[ETCD_UNIT_REASON_MAX])
+{
+	struct etcd_settings s = { .endpoints = { "http://127.0.0.1:2379" }, .n_endpoints = 1 };
+	char text[ETCD_REASON_MAX];
+	struct etcd_gateway *g;
+	struct etcd_status status;
+	int err = etcd_gateway_open(&s, NULL, &g, text);
+
+	if (err)
+		return refuse_host(reason, err, text);
+	err = etcd_gateway_status(g, 0, &status);
+	if (err)
+		snprintf(reason, ETCD_UNIT_REASON_MAX,
+		         "etcd runs on this host, and does not say whether it has keys (%s): if no "
+		         "one uses it, systemctl stop etcd and remove " ETCD_UNIT_DEFAULT,
+		         etcd_gateway_reason(g));
+	etcd_gateway_close(g);
+	if (err)
+		return -EEXIST;
+	return status.header.revision <= 1
+	               ? 0
+	               : refuse_host(
+	                         reason, -EEXIST,
+	                         "etcd on this host has keys already, in " ETCD_UNIT_DEFAULT
+	                         ": to share that etcd use --endpoints http://127.0.0.1:2379 (one "
+	                         "host alone can reach it); or use another host for this member");
+}
+
+static int check_data(char reason[ETCD_UNIT_REASON_MAX])
+{
+	if (exists_path(ETCD_UNIT_DATA))
+		return refuse_host(
+		        reason, -EEXIST,
+		        "etcd has data of a store already, in " ETCD_UNIT_DATA
+		        ": if that store is in use, bring store.conf and the files that it names back "
+		        "from a backup of this host; if not, remove that directory and " ETCD_UNIT_SETTINGS);
+	if (has_settings())
+		return refuse_host(
+		        reason, -EEXIST,
+		        "etcd on this host has settings already, in " ETCD_UNIT_SETTINGS
+		        ": to share that etcd use --endpoints; if no one uses it, remove that file");
+	if (etcd_unit_is_active())
+		return check_default_member(reason);
+	if (!exists_path(ETCD_UNIT_DEFAULT "/member"))
+		return 0;
+	return refuse_host(reason, -EEXIST,
+	                   "etcd has data already, in " ETCD_UNIT_DEFAULT
+	                   ", and does not run: systemctl start etcd, so that this command can see "
+	                   "whether it has keys; or remove that directory, if no one needs it");
+}
+
+/* Whether a port of @p address can be listened on. */
+static int check_port(const char *address, unsigned port, char reason[ETCD_UNIT_REASON_MAX])
+{
+	struct sockaddr_storage to;
+	struct addr a;
+	int on = 1;
+
+	if (addr_parse(address, &a))
+		return -EINVAL;
+	socklen_t n = addr_to_sockaddr(&a, (uint16_t)port, &to);
+	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	int err = bind(fd, (struct sockaddr *)&to, n) || listen(fd, 1) ? -errno : 0;
+
+	close(fd);
+	if (err == -EADDRINUSE)
+		snprintf(reason, ETCD_UNIT_REASON_MAX,
+		         "port %u of %s is in use (ss -lntp sport = :%u): stop what uses it", port,
+		         address, port);
+	else if (err)
+		snprintf(reason, ETCD_UNIT_REASON_MAX, "port %u of %s: %s", port, address,
+		         strerror(-err));
+	return err;
+}
+
+int etcd_unit_check(const char *address, char reason[ETCD_UNIT_REASON_MAX])
+{
+	if (!exists_path("/run/systemd/system"))
+		return refuse_host(reason, -ENOSYS,
+		                   "systemd does not run here: set etcd up by hand, then use "
+		                   "--endpoints");
+	if (!exists_path(UNIT) || access("/usr/bin/etcd", X_OK) || !getpwnam("etcd"))
+		return refuse_host(reason, -ENOENT,
+		                   "etcd is not installed: apt install etcd-server, then the same "
+		                   "command again");
+	int err = check_data(reason);
+
+	if (!err)
+		err = check_port(address, ETCD_UNIT_CLIENT_PORT, reason);
+	return err ? err : check_port(address, ETCD_UNIT_PEER_PORT, reason);
+}
+
+/* A file that user etcd may read, and nobody else where it is a key. */
+static int write_for_etcd(const char *path, mode_t mode, const char *text)
+{
+	char temporary[REPLACE_NAME_MAX];
+	const struct passwd *etcd = getpwnam("etcd");
+	int fd = etcd ? replace_begin(path, 0600, temporary) : -ENOENT, err;
+
+	if (fd < 0)
+		return fd;
+	err = fchown(fd, etcd->pw_uid, etcd->pw_gid) || fchmod(fd, mode) ? -errno : 0;
+	if (!err)
+		err = replace_write(fd, text, strlen(text));
+	return replace_end(fd, err, temporary, path, REPLACE_SYNC_NAME);
+}
+
+static int make_folder(const char *path)
+{
+	return mkdir(path, 0755) && errno != EEXIST ? -errno : 0;
+}
+
+/* Keep what was there before; a second time the first one stays. */
+static int keep_settings(void)
+{
+	if (has_own_mark() || !exists_path(ETCD_UNIT_SETTINGS))
+		return 0;
+	return rename(ETCD_UNIT_SETTINGS, ETCD_UNIT_BEFORE) ? -errno : 0;
+}
+
+static int write_unit_file(const char *path, mode_t mode, const char *text)
+{
+	int err = replace_file(path, mode, text, strlen(text), REPLACE_SYNC_NAME);
+
+	return !err && chmod(path, mode) ? -errno : err;
+}
+
+int etcd_unit_write(const struct etcd_unit *u, char reason[ETCD_UNIT_REASON_MAX])
+{
+	char *settings = etcd_unit_settings(u);
+	const char *what = ETCD_UNIT_TLS;
+	int err = settings ? make_folder(ETCD_UNIT_TLS) : -ENOMEM;
+
+	if (!err)
+		err = write_for_etcd(ETCD_UNIT_TLS "/ca.crt", 0444, u->ca);
+	if (!err)
+		err = write_for_etcd(ETCD_UNIT_TLS "/member.crt", 0444, u->member->pem);
+	if (!err)
+		err = write_for_etcd(ETCD_UNIT_TLS "/member.key", 0400, u->member->key);
+	if (!err) {
+		what = ETCD_UNIT_DROP_IN;
+		err = make_folder(ETCD_UNIT_FOLDER);
+	}
+	if (!err)
+		err = write_unit_file(ETCD_UNIT_DROP_IN, 0644, drop_in);
+	if (!err) {
+		what = ETCD_UNIT_SETTINGS;
+		err = keep_settings();
+	}
+	if (!err)
+		err = write_unit_file(ETCD_UNIT_SETTINGS, 0644, settings);
+	if (err)
+		snprintf(reason, ETCD_UNIT_REASON_MAX, "%s: %s", what, strerror(-err));
+	free(settings);
+	return err;
+}
+
+int etcd_unit_start(char reason[ETCD_UNIT_REASON_MAX])
+{
+	int err = run_systemctl("daemon-reload", NULL, reason);
+
+	if (!err)
+		err = run_systemctl("enable", "--quiet", reason);
+	return err ? err : run_systemctl("restart", "--no-block", reason);
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+	(void)st;
+	(void)type;
+	(void)at;
+	return remove(path) && errno != ENOENT ? -1 : 0;
+}
+
+static int remove_tree(const char *path)
+{
+	return nftw(path, remove_entry, OPEN_FD, FTW_DEPTH | FTW_PHYS) && errno != ENOENT ? -errno
+	                                                                                  : 0;
+}
+
+static int remove_file(const char *path)
+{
+	return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
+/* What was there before comes back; without that, ours goes. */
+static int restore_settings(void)
+{
+	if (!rename(ETCD_UNIT_BEFORE, ETCD_UNIT_SETTINGS))
+		return 0;
+	return errno != ENOENT ? -errno : has_own_mark() ? remove_file(ETCD_UNIT_SETTINGS) : 0;
+}
+
+int etcd_unit_undo(bool was_active, char reason[ETCD_UNIT_REASON_MAX])
+{
+	int err = run_systemctl("stop", NULL, reason);
+
+	if (err)
+		return err;
+	err = remove_tree(ETCD_UNIT_DATA);
+	if (!err)
+		err = remove_tree(ETCD_UNIT_TLS);
+	if (!err)
+		err = remove_file(ETCD_UNIT_DROP_IN);
+	if (!err && rmdir(ETCD_UNIT_FOLDER) && errno != ENOENT && errno != ENOTEMPTY)
+		err = -errno;
+	if (!err)
+		err = restore_settings();
+	if (err) {
+		snprintf(reason, ETCD_UNIT_REASON_MAX, "etcd's files cannot be removed: %s",
+		         strerror(-err));
+		return err;
+	}
+	err = run_systemctl("daemon-reload", NULL, reason);
+	if (!err && was_active)
+		err = run_systemctl("start", "--no-block", reason);
+	return err;
+}
