@@ -19,6 +19,7 @@
 #include "base/thread.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/shared_files.h"
+#include "mgmt/api/shared_members.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_etcd.h"
@@ -45,10 +46,11 @@ enum store_state {
 struct shared_run {
 	struct core *core;
 	struct thread follower, keeper, helper;
-	struct shared_etcd *reads;  /* the follower's; NULL: store.conf is wrong */
-	struct shared_etcd *writes; /* of who has `writing` */
-	char id[STORE_ID_MAX];      /* by store.conf */
-	pthread_mutex_t writing;    /* never locked under the core's lock */
+	struct shared_etcd *reads;     /* the follower's; NULL: store.conf is wrong */
+	struct shared_etcd *writes;    /* of who has `writing` */
+	char id[STORE_ID_MAX];         /* by store.conf */
+	struct shared_members members; /* the follower's */
+	pthread_mutex_t writing;       /* never locked under the core's lock */
 	atomic_bool stop;
 
 	/* under the core's lock */
@@ -106,6 +108,7 @@ static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
 {
 	struct shared_run *r = arg;
 
+	shared_members_heard(&r->members, r->reads, r->writes, &r->writing);
 	core_lock(r->core);
 	hear_revision(r, sent_ms, revision);
 	core_unlock(r->core);
@@ -404,6 +407,8 @@ static bool open_clients(struct shared_run *r)
 	}
 	if (!err)
 		err = store_conf_settings(&conf, r->core->dirs.conf, &settings);
+	if (!err)
+		shared_members_begin(&r->members, r->core->dirs.state, &settings);
 	if (!err)
 		err = shared_etcd_open(&settings, conf.prefix, &r->stop, &r->reads, r->reason);
 	if (!err)

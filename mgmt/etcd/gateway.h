@@ -13,7 +13,7 @@
  * thread: a call that waits returns within 100 ms. Before the first, the program calls
  * curl_global_init().
  *
- * Implemented in mgmt/etcd/gateway.c, gateway_txn.c and member.c.
+ * Implemented in mgmt/etcd/gateway.c, gateway_members.c, gateway_txn.c and member.c.
  */
 #ifndef WEIR_MGMT_ETCD_GATEWAY_H
 #define WEIR_MGMT_ETCD_GATEWAY_H
@@ -97,6 +97,19 @@ MUST_CHECK int etcd_gateway_keepalive(struct etcd_gateway *g, int64_t lease,
 MUST_CHECK int etcd_gateway_revoke(struct etcd_gateway *g, int64_t lease);
 /** What the member at endpoint number @p i says of itself; no other is asked. */
 MUST_CHECK int etcd_gateway_status(struct etcd_gateway *g, size_t i, struct etcd_status *out);
+
+/** Members by their endpoints. */
+struct etcd_endpoints {
+	char urls[ETCD_ENDPOINTS_MAX][ETCD_URL_MAX];
+	uint32_t n;
+};
+/**
+ * List the members that have a vote and are reached by TLS, as the current member knows them; no other is asked.
+ * @return as the reads above
+ */
+MUST_CHECK int etcd_gateway_endpoints(struct etcd_gateway *g, struct etcd_endpoints *out);
+/** Use those of @p more that are not among the endpoints as well, behind the others, as far as there is room. */
+void etcd_gateway_use(struct etcd_gateway *g, const struct etcd_endpoints *more);
 
 /** An answer that the caller reads, of any size up to ETCD_ANSWER_MAX. */
 struct etcd_reply {

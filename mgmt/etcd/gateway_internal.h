@@ -3,7 +3,7 @@
  * @file
  * What the files of the gateway and the watch share.
  *
- * Implemented in mgmt/etcd/member.c, settings.c and token.c (etcd_gateway_try_as_user()). As
+ * Implemented in mgmt/etcd/member.c, settings.c (what settings are possible) and token.c (etcd_gateway_try_as_user()). As
  * mgmt/etcd/gateway.h says of threads.
  */
 #ifndef WEIR_MGMT_ETCD_GATEWAY_INTERNAL_H
@@ -23,6 +23,8 @@ struct etcd_gateway {
 	char reason[ETCD_REASON_MAX];
 };
 
+/** Whether @p url can be an endpoint: "https://HOST:PORT" or "http://HOST:PORT". */
+bool etcd_endpoint_ok(const char *url);
 /** Whether @p settings can be used. @return 0, or -EINVAL with a reason */
 MUST_CHECK int etcd_settings_check(const struct etcd_settings *settings,
                                    char reason[ETCD_REASON_MAX]);

@@ -12,7 +12,7 @@ static int refuse_setting(char reason[ETCD_REASON_MAX], const char *text)
 }
 
 /* "https://HOST:PORT": no user, path or query, which would be put before our own path. */
-static bool is_endpoint(const char *url)
+bool etcd_endpoint_ok(const char *url)
 {
 	const char *host = !strncmp(url, "https://", 8)  ? url + 8
 	                   : !strncmp(url, "http://", 7) ? url + 7
@@ -27,7 +27,7 @@ int etcd_settings_check(const struct etcd_settings *s, char reason[ETCD_REASON_M
 	if (!s->n_endpoints || s->n_endpoints > ETCD_ENDPOINTS_MAX)
 		return refuse_setting(reason, "etcd needs 1 to 9 endpoints");
 	for (size_t i = 0; i < s->n_endpoints; i++) {
-		if (is_endpoint(s->endpoints[i]))
+		if (etcd_endpoint_ok(s->endpoints[i]))
 			continue;
 		snprintf(reason, ETCD_REASON_MAX,
 		         "endpoint %zu is not \"https://HOST:PORT\" or \"http://HOST:PORT\"", i);

@@ -68,6 +68,16 @@ void shared_etcd_close(struct shared_etcd *e)
 	free(e);
 }
 
+int shared_etcd_endpoints(struct shared_etcd *e, struct etcd_endpoints *out)
+{
+	return etcd_gateway_endpoints(e->gateway, out);
+}
+
+void shared_etcd_use(struct shared_etcd *e, const struct etcd_endpoints *more)
+{
+	etcd_gateway_use(e->gateway, more);
+}
+
 const char *shared_etcd_reason(const struct shared_etcd *e)
 {
 	return e->reason;

@@ -36,6 +36,10 @@ MUST_CHECK int shared_etcd_open(const struct etcd_settings *settings, const char
                                 const atomic_bool *stop, struct shared_etcd **out,
                                 char reason[ETCD_REASON_MAX]);
 void shared_etcd_close(struct shared_etcd *e);
+/** As etcd_gateway_endpoints(); may be called in a follower's heard(). */
+MUST_CHECK int shared_etcd_endpoints(struct shared_etcd *e, struct etcd_endpoints *out);
+/** As etcd_gateway_use(). */
+void shared_etcd_use(struct shared_etcd *e, const struct etcd_endpoints *more);
 /** Why the last call failed, or its result is not known; names the member that said so. */
 const char *shared_etcd_reason(const struct shared_etcd *e);
 

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Members of the store that joined after this node's store.conf was written: they are used as well. What the members last
+ * said of themselves is kept in STATE/store/members, so that a node whose own member is dead finds the others after a
+ * restart, too. Nothing of it is used where store.conf's first endpoint is not reached by TLS: what is in the file and
+ * in the answers is an address alone, and the store's CA proves who is there.
+ *
+ * Implemented in mgmt/api/shared_members.c. Calls for the thread that follows the store, and before it begins.
+ */
+#ifndef WEIR_MGMT_API_SHARED_MEMBERS_H
+#define WEIR_MGMT_API_SHARED_MEMBERS_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+#include "mgmt/store/shared_etcd.h"
+
+struct shared_members {
+	const char *state_dir; /**< borrowed */
+	bool is_off;
+	struct etcd_endpoints known;
+	uint64_t listed_ms; /**< boot clock: of the last list; 0: none */
+	bool is_unshared;   /**< the client that writes does not know them yet */
+};
+
+/** Begin, and add to @p settings what was kept. @param state_dir  borrowed until the end */
+void shared_members_begin(struct shared_members *m, const char *state_dir,
+                          struct etcd_settings *settings);
+/**
+ * A member has answered: from time to time ask it for the others.
+ * @param reads    the calling thread's
+ * @param writes   of who has @p writing, which is only tried
+ */
+void shared_members_heard(struct shared_members *m, struct shared_etcd *reads,
+                          struct shared_etcd *writes, pthread_mutex_t *writing);
+
+#endif
