@@ -50,6 +50,11 @@ const char *etcd_gateway_reason(const struct etcd_gateway *g)
 	return g->reason;
 }
 
+int64_t etcd_gateway_date_s(const struct etcd_gateway *g)
+{
+	return g->transfer.date_s;
+}
+
 /* What an answer is read by. @return 0, -EBADMSG or -ENOMEM, with a reason */
 typedef int read_reply(void *arg, const char *bytes, size_t n, struct etcd_header *header,
                        char reason[ETCD_REASON_MAX]);

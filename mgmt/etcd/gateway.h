@@ -61,6 +61,8 @@ MUST_CHECK int etcd_gateway_open(const struct etcd_settings *settings, const ato
 void etcd_gateway_close(struct etcd_gateway *g);
 /** Why the last call failed, with the member that said so; "" after one that did not. */
 const char *etcd_gateway_reason(const struct etcd_gateway *g);
+/** Wall time of the member that answered last, in whole seconds since 1970; 0: it did not say it. */
+int64_t etcd_gateway_date_s(const struct etcd_gateway *g);
 /** The member that answered last, or is tried next. */
 const char *etcd_gateway_member(const struct etcd_gateway *g);
 

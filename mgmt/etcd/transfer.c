@@ -172,6 +172,15 @@ int etcd_transfer_begin(struct etcd_transfer *t, CURLM *multi, const char *endpo
 	return 0;
 }
 
+static int64_t read_date(CURL *handle)
+{
+	struct curl_header *date;
+	bool is_there = curl_easy_header(handle, "Date", 0, CURLH_HEADER, -1, &date) == CURLHE_OK;
+	time_t at = is_there ? curl_getdate(date->value, NULL) : 0;
+
+	return at > 0 ? (int64_t)at : 0;
+}
+
 /* Pass each end to its transfer. @return whether there was one */
 static bool note_ends(CURLM *multi)
 {
@@ -186,6 +195,7 @@ static bool note_ends(CURLM *multi)
 		t->is_running = false;
 		t->err = message->data.result;
 		curl_easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &t->status);
+		t->date_s = read_date(t->handle);
 		if (t->is_too_large || t->err == CURLE_FILESIZE_EXCEEDED)
 			snprintf(t->failure, sizeof(t->failure), "the answer is too large");
 		else if (t->err && !t->failure[0])

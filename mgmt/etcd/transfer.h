@@ -45,8 +45,9 @@ struct etcd_transfer {
 	size_t n;
 	bool is_too_large; /**< the answer was cut off at ETCD_ANSWER_MAX */
 	bool is_running;
-	CURLcode err; /**< when it does not run any more */
-	long status;  /**< of HTTP; 0: there is no answer */
+	CURLcode err;   /**< when it does not run any more */
+	long status;    /**< of HTTP; 0: there is no answer */
+	int64_t date_s; /**< wall time of who answered, by the answer's header; 0: it has none */
 	char failure[CURL_ERROR_SIZE];
 };
 

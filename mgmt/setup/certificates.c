@@ -261,3 +261,16 @@ const char *certificates_find_fault(const char *ca, const struct certificate_pai
 	X509_STORE_free(store);
 	return fault;
 }
+
+int certificates_end(const char *pem, int64_t *end_ms)
+{
+	X509 *cert = read_cert(pem);
+	struct tm end;
+	bool ok = cert && ASN1_TIME_to_tm(X509_get0_notAfter(cert), &end);
+
+	X509_free(cert);
+	if (!ok)
+		return -EINVAL;
+	*end_ms = (int64_t)timegm(&end) * 1000;
+	return 0;
+}

@@ -15,6 +15,7 @@
 #define WEIR_MGMT_SETUP_CERTIFICATES_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/checked.h"
 
@@ -49,5 +50,7 @@ enum certificates_use { CERTIFICATES_CLIENT, CERTIFICATES_SERVER_AND_CLIENT };
  */
 const char *certificates_find_fault(const char *ca, const struct certificate_pair *c,
                                     enum certificates_use use, const char *address);
+/** When the first certificate of @p pem ends, as wall time. @return 0 or -EINVAL */
+MUST_CHECK int certificates_end(const char *pem, int64_t *end_ms);
 
 #endif

@@ -138,8 +138,8 @@ static int remove_name(const char *conf_dir, const char *name)
 	return err ? err : unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
-int node_files_end(const char *conf_dir, const struct store_conf *c,
-                   char reason[ETCD_UNIT_REASON_MAX])
+int node_files_write_conf(const char *conf_dir, const struct store_conf *c,
+                          char reason[ETCD_UNIT_REASON_MAX])
 {
 	char path[PATH_MAX], text[ETCD_REASON_MAX];
 	int err = store_conf_write(conf_dir, c, text);
@@ -154,9 +154,18 @@ int node_files_end(const char *conf_dir, const struct store_conf *c,
 	err = fd < 0 ? (err ? err : -errno) : give_file(fd, "root", 0640);
 	if (fd >= 0)
 		close(fd);
-	if (!err)
-		err = remove_name(conf_dir, NODE_FILES_UNFINISHED);
 	return err ? fail_path(path, err, reason) : 0;
+}
+
+int node_files_end(const char *conf_dir, const struct store_conf *c,
+                   char reason[ETCD_UNIT_REASON_MAX])
+{
+	int err = node_files_write_conf(conf_dir, c, reason);
+
+	if (err)
+		return err;
+	err = remove_name(conf_dir, NODE_FILES_UNFINISHED);
+	return err ? fail_path(NODE_FILES_UNFINISHED, err, reason) : 0;
 }
 
 int node_files_undo(const char *conf_dir, char reason[ETCD_UNIT_REASON_MAX])

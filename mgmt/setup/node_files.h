@@ -49,7 +49,10 @@ MUST_CHECK int node_files_write(const char *conf_dir, const char *ca,
                                 char reason[ETCD_UNIT_REASON_MAX]);
 /** The settings of a store whose files are these: for store.conf. */
 void node_files_settings(const struct join_file *j, bool has_certificate, struct store_conf *out);
-/** Write store.conf, which group weir may read; the command has ended. @return 0 or -errno, with a reason */
+/** Write store.conf, which group weir may read. @return 0 or -errno, with a reason */
+MUST_CHECK int node_files_write_conf(const char *conf_dir, const struct store_conf *c,
+                                     char reason[ETCD_UNIT_REASON_MAX]);
+/** Write it last; the command has ended. @return 0 or -errno, with a reason */
 MUST_CHECK int node_files_end(const char *conf_dir, const struct store_conf *c,
                               char reason[ETCD_UNIT_REASON_MAX]);
 /** Take back all that was written. May be called again. @return 0 or -errno, with a reason */

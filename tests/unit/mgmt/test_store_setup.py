@@ -392,6 +392,104 @@ class Join(Setup):
         self.assertIn("no member of the store answers as it should", done.stderr)
 
 
+class Remove(Setup):
+    def three(self) -> list[Host]:
+        first = self.begun()
+        hosts = [first, self.host(1), self.host(2)]
+        for host in hosts[1:]:
+            self.good(host.call("store", "join", self.bring(host, first), "--member", "--listen", host.address))
+        return hosts
+
+    def test_a_dead_member_goes(self) -> None:
+        first, second, third = self.three()
+        self.refused_removal(second, 1, 'no member "lon-1"; the members are: ', "lon-1")
+        third.run("systemctl", "stop", "etcd.service")
+        said = self.good(second.call("store", "remove", "fra-1"))
+        self.assertIn("does not answer\nwithout it 2 members are left, and 2 answer: configuration can be changed while 2 are up\n", said)
+        self.assertEqual(self.members(first), {"ams-1": True, "ams-2": True})
+        # of two one is down: nothing is decided
+        first.run("systemctl", "stop", "etcd.service")
+        self.refused_removal(second, 3, "none can be removed", "ams-1")
+        first.run("systemctl", "start", "etcd.service")
+        wait_for("both are up", lambda: self.members(second) == {"ams-1": True, "ams-2": True})
+        said = json.loads(self.good(second.call("store", "remove", "ams-1", "--json")))
+        self.assertEqual(said, {"removed": "ams-1", "members": 1})
+        conf = json.loads(second.read(CONF))
+        self.assertEqual((conf["endpoints"], oct(second.tree()[CONF][0])), (["https://10.9.0.2:2379"], "0o640"))
+        self.assertNotEqual(second.tree()[CONF][2], 0)
+        self.refused_removal(second, 2, "is the only member", "ams-2")
+
+    def test_what_is_left_must_decide(self) -> None:
+        """Two of three answer. Without one of them the third could decide nothing."""
+        first, second, third = self.three()
+        third.run("systemctl", "stop", "etcd.service")
+        self.refused_removal(first, 2, "of the 2 members that would be left 1 answer, and 2 are needed", "https://10.9.0.2:2379")
+        done = first.run("sh", "-c", f"echo n | script -qec '{WEIR} --node ams-1 store remove fra-1' /dev/null")
+        self.assertIn("remove fra-1? [y/N]", done.stdout)
+        self.assertIn("nothing was changed", done.stdout)
+        self.assertEqual(len(self.members(second)), 3)
+
+    def refused_removal(self, host: Host, status: int, text: str, member: str) -> None:
+        before = host.tree()
+        done = host.call("store", "remove", member)
+        self.assertEqual(done.returncode, status, done.stderr)
+        self.assertIn(text, done.stderr)
+        self.assertEqual({k: v for k, v in host.tree().items() if "/var/lib" not in k}, {k: v for k, v in before.items() if "/var/lib" not in k})
+
+    def test_what_a_check_says(self) -> None:
+        first, second, third = self.three()
+        nodes = ", ".join(f'{{ name = "{n}"; site = "{n[:3]}"; ports = ( {{ interface = "e"; }} ); tunnel_source = [ "10.{i}.0.0/24" ]; '
+                          f'api = "https://{a}:8443"; }}' for i, (n, a) in enumerate(zip(NAMES[:3], ADDRESSES, strict=False)))
+        self.assertIn("are not known", {(level, s): t for level, s, t in self.checked(first)[1]}["warning", "sites"])
+        first.write("/etc/weir/weir.conf", 'schema = 1; cluster = { name = "c"; hash_key_file = "hash.key"; hash_key_id = "k"; };\n'
+                    f'sites = ( {{ name = "ams"; }}, {{ name = "fra"; }} );\nnodes = ( {nodes} );\n')
+        status, lines = self.checked(first)
+        self.assertEqual(status, 10)
+        self.assertEqual({s for level, s, _ in lines if level == "wrong"}, set())
+        said = {(level, subject): text for level, subject, text in lines}
+        self.assertIn("if ams dies, configuration is frozen: it has 2 of 3 members", said["warning", "sites"])
+        self.assertEqual(said["ok", "members"], "3 of 3 answer, 2 are needed to change configuration")
+        self.assertEqual({text.split()[0] for level, s, text in lines if (level, s) == ("ok", "member")}, {"ams-1", "ams-2", "fra-1"})
+        self.assertIn(("ok", "clock", "those of members that answer are within 3 s of it"), lines)
+        for subject in ("store", "alarms", "room", "compaction", "conditions"):
+            self.assertIn(("ok", subject), said)
+        self.assertEqual([text.split()[0] for level, s, text in lines if (level, s) == ("ok", "certificate")],
+                         ["/etc/weir/store-ca.crt", "/etc/weir/store.crt", "/etc/etcd-weir/member.crt"])
+        self.assertIn("of 256 MiB (", said["ok", "room"])
+        before = self.record(first)
+        third.run("systemctl", "stop", "etcd.service")
+        status, lines = self.checked(first)
+        said = {(level, subject): text for level, subject, text in lines}
+        self.assertEqual(status, 11)
+        self.assertIn("fra-1 does not answer", said["wrong", "member"])
+        self.assertIn("weir store remove", said["wrong", "member"])
+        self.assertIn("2 of 3 answer", said["warning", "members"])
+        self.assertEqual(self.record(first), before)
+        conf = json.loads(first.read(CONF))
+        first.write(CONF, json.dumps({**conf, "id": "0" * 32}))
+        self.assertIn(("wrong", "store"), {(level, subject) for level, subject, _ in self.checked(first)[1]})
+        second.run("systemctl", "stop", "etcd.service")
+        status, lines = self.checked(first)
+        self.assertEqual(status, 11)
+        self.assertIn("no majority of the members answers", {(level, s): t for level, s, t in lines}["wrong", "store"])
+
+    def checked(self, host: Host) -> tuple[int, list[tuple[str, str, str]]]:
+        """(exit status, [(level, subject, text)]), which the text has, too."""
+        done, plain = host.call("store", "check", "--json"), host.call("store", "check")
+        self.assertEqual((done.stderr, plain.stderr), ("", ""))
+        lines = [(x["level"], x["subject"], x["text"]) for x in json.loads(done.stdout)]
+        self.assertEqual([f"{level:8} {subject}: " for level, subject, _ in lines], [f"{x[:9]}{x[9:].partition(': ')[0]}: " for x in plain.stdout.splitlines()])
+        return done.returncode, lines
+
+    def test_a_node_in_no_store(self) -> None:
+        host = self.host()
+        self.refused_removal(host, 4, "this node is in no store", "x")
+        host.write(CONF, "{}")
+        self.refused_removal(host, 1, "id must have 32 digits", "x")
+        host.write(CONF, json.dumps({"id": "0" * 32, "endpoints": ["https://10.9.0.1:2379"], "certificate": "a", "key": "b"}))
+        self.refused_removal(host, 1, "/etc/weir/b: No such file", "x")
+
+
 class Given(Setup):
     """Certificates of a person's own CA; an etcd that is there."""
 

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * store check: looks at the store from this host, without weir-mgmt, and changes nothing. A line for each thing: ok,
+ * warning (something to do before it is too late) or wrong (something does not work now).
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/addr.h"
+#include "base/clock.h"
+#include "base/proc.h"
+#include "mgmt/cli/api.h"
+#include "mgmt/cli/store_client.h"
+#include "mgmt/setup/etcd_unit.h"
+#include "mgmt/store/files.h"
+#include "mgmt/store/store_claim.h"
+#include "weir/model.h"
+
+#define SOON_MS      ((int64_t)30 * 86400 * 1000) /* before a certificate ends */
+#define DAY_MS       ((int64_t)86400 * 1000)
+#define SKEW_MS      3000 /* a member says its time in whole seconds */
+#define FULL_PERCENT 80u
+#define LITTLE       5000                /* revisions that need no compaction yet */
+#define DEFAULT_ROOM ((uint64_t)2 << 30) /* etcd's own quota */
+#define ARENA_MAX    ((size_t)1 << 20)
+#define SITES_MAX    16u
+
+enum level { LEVEL_OK, LEVEL_WARNING, LEVEL_WRONG };
+
+struct checking {
+	const struct cli *cli;
+	struct store_client *client;
+	struct etcd_members members;
+	struct etcd_status status[ETCD_MEMBERS_MAX];
+	bool is_up[ETCD_MEMBERS_MAX];
+	int64_t ahead_ms[ETCD_MEMBERS_MAX]; /* clocks of members, to about a second */
+	enum level worst;
+	json_t *lines;
+};
+
+static void note_line(struct checking *c, enum level level, const char *subject, const char *format,
+                      ...) __attribute__((format(printf, 4, 5)));
+static void note_line(struct checking *c, enum level level, const char *subject, const char *format,
+                      ...)
+{
+	static const char *const words[] = { "ok", "warning", "wrong" };
+	char text[768];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (level > c->worst)
+		c->worst = level;
+	if (c->cli->json)
+		json_array_append_new(c->lines, json_pack("{s:s, s:s, s:s}", "level", words[level],
+		                                          "subject", subject, "text", text));
+	else
+		printf("%-8s %s: %s\n", words[level], subject, text);
+}
+
+static const char *name_of(const struct etcd_member *m)
+{
+	return *m->name ? m->name : m->peer_url;
+}
+
+/* A majority answers, with the store of store.conf. @return whether the rest can be looked at */
+static bool check_store(struct checking *c)
+{
+	const struct store_conf *conf = &c->client->conf;
+	char id[STORE_ID_MAX], reason[ETCD_REASON_MAX];
+	size_t n;
+	int err = store_claim_find(&c->client->settings, conf->prefix, id, &n, reason);
+
+	if (err)
+		note_line(
+		        c, LEVEL_WRONG, "store",
+		        "no majority of the members answers (%s): configuration cannot be changed; "
+		        "what is in force stays",
+		        reason);
+	else if (!*id)
+		note_line(c, LEVEL_WARNING, "store",
+		          "it has no record of its id: that comes with weir store init");
+	else if (strcmp(id, conf->id) != 0)
+		note_line(c, LEVEL_WRONG, "store",
+		          "the members have the store %s, and " STORE_CONF_FILE
+		          " names %s: bring the right file",
+		          id, conf->id);
+	else
+		note_line(c, LEVEL_OK, "store", "%s, %zu records below %s", id, n, conf->prefix);
+	return !store_members_list(c->client->gateway, &c->members);
+}
+
+static void check_member(struct checking *c, size_t i)
+{
+	const struct etcd_member *m = &c->members.members[i];
+	char reason[ETCD_REASON_MAX] = "it has not started yet";
+
+	c->is_up[i] =
+	        *m->client_url && !store_client_status(c->client, m->client_url, &c->status[i],
+	                                               &c->ahead_ms[i], reason);
+	if (!c->is_up[i])
+		note_line(
+		        c, LEVEL_WRONG, "member",
+		        "%s does not answer (%s): start it; if its host is lost, weir store remove "
+		        "%s, and let another one join",
+		        name_of(m), reason, name_of(m));
+	else if (m->is_learner)
+		note_line(c, LEVEL_WARNING, "member",
+		          "%s has no vote: its weir store join did not end; run it again there",
+		          name_of(m));
+	else if (strcmp(c->status[i].version, ETCD_UNIT_RELEASE) != 0)
+		note_line(c, LEVEL_WARNING, "member",
+		          "%s answers at %s, with etcd %s: Weir is tested with " ETCD_UNIT_RELEASE,
+		          name_of(m), m->client_url, c->status[i].version);
+	else
+		note_line(c, LEVEL_OK, "member", "%s answers at %s, etcd %s", name_of(m),
+		          m->client_url, c->status[i].version);
+}
+
+static void check_members(struct checking *c)
+{
+	size_t voters = store_members_voters(&c->members), needed = voters / 2 + 1, up = 0;
+
+	for (size_t i = 0; i < c->members.n; i++) {
+		check_member(c, i);
+		up += c->is_up[i] && !c->members.members[i].is_learner;
+	}
+	if (voters < 3)
+		note_line(c, LEVEL_WARNING, "members",
+		          "%zu: while one is down, configuration cannot be changed; three go on "
+		          "without one (weir store join store.join --member)",
+		          voters);
+	else
+		note_line(c, up > needed ? LEVEL_OK : LEVEL_WARNING, "members",
+		          "%zu of %zu answer, %zu are needed to change configuration", up, voters,
+		          needed);
+}
+
+/* The site of the node that has the member's address; NULL: of none. */
+static const char *find_site(const struct model *m, const char *client_url)
+{
+	const char *from = client_url + strcspn(client_url, "/");
+	size_t n = 0;
+
+	from += strspn(from, "/");
+	n = *from == '[' ? strcspn(from, "]") + 1 : strcspn(from, ":");
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		const char *api = m->nodes[i].api;
+
+		if (!strncmp(api, "https://", 8) && !strncmp(api + 8, from, n) && api[8 + n] == ':')
+			return m->nodes[i].site->name;
+	}
+	return NULL;
+}
+
+/* What the end of a whole site means. */
+static void judge_sites(struct checking *c, const struct model *m)
+{
+	const char *names[SITES_MAX];
+	size_t counts[SITES_MAX] = { 0 }, n = 0, voters = store_members_voters(&c->members);
+
+	for (size_t i = 0; i < c->members.n; i++) {
+		const struct etcd_member *member = &c->members.members[i];
+		const char *site = find_site(m, member->client_url);
+		size_t at = 0;
+
+		if (!site)
+			note_line(c, LEVEL_WARNING, "sites",
+			          "%s is at no node's address: its site is not known",
+			          name_of(member));
+		if (!site || member->is_learner)
+			continue;
+		while (at < n && strcmp(names[at], site) != 0)
+			at++;
+		if (at == n && n < SITES_MAX)
+			names[n++] = site;
+		if (at < n)
+			counts[at]++;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (voters - counts[i] < voters / 2 + 1)
+			note_line(
+			        c, LEVEL_WARNING, "sites",
+			        "if %s dies, configuration is frozen: it has %zu of %zu members; three "
+			        "members at three sites go on",
+			        names[i], counts[i], voters);
+	if (n >= 3)
+		note_line(c, LEVEL_OK, "sites", "members at %zu sites", n);
+}
+
+/* The configuration in force, or the file where nothing was in force yet. NULL: neither can be read */
+static struct model *read_model(const struct cli *cli)
+{
+	char path[PATH_MAX];
+	struct model_errors errors = { 0 };
+	struct model *m = NULL;
+
+	if (proc_path(cli->dirs.state, PROC_EFFECTIVE_FILE, path) ||
+	    model_read_without_key(path, cli->dirs.node, &m, &errors)) {
+		model_errors_free(&errors);
+		if (!proc_path(cli->dirs.conf, PROC_CONF_FILE, path) &&
+		    model_read_config_without_key(path, cli->dirs.node, &m, &errors))
+			m = NULL;
+	}
+	model_errors_free(&errors);
+	return m;
+}
+
+static void check_sites(struct checking *c)
+{
+	struct model *m = read_model(c->cli);
+
+	if (m)
+		judge_sites(c, m);
+	else
+		note_line(
+		        c, LEVEL_WARNING, "sites",
+		        "the sites of members are not known, because neither the configuration in "
+		        "force nor " PROC_CONF_FILE " can be read (weir config check)");
+	model_free(m);
+}
+
+static void check_alarms(struct checking *c)
+{
+	struct etcd_request request;
+	struct etcd_reply reply;
+	struct etcd_alarms alarms;
+	char reason[ETCD_REASON_MAX];
+	int err = etcd_request_alarms(&request, reason);
+
+	if (!err) {
+		err = etcd_gateway_send(c->client->gateway, &request, &reply);
+		etcd_request_fini(&request);
+	}
+	if (!err)
+		err = etcd_answer_alarms(reply.bytes, reply.n, &alarms, reason);
+	if (err)
+		note_line(c, LEVEL_WARNING, "alarms", "they cannot be read: %s",
+		          etcd_gateway_reason(c->client->gateway));
+	for (size_t i = 0; !err && i < alarms.n; i++)
+		note_line(
+		        c, LEVEL_WRONG, "alarm", "%s of member %" PRIx64 "%s",
+		        alarms.alarms[i].name, alarms.alarms[i].member_id,
+		        !strcmp(alarms.alarms[i].name, "NOSPACE")
+		                ? ": nothing can be written; compact, defragment each member, then "
+		                  "etcdctl alarm disarm, in this order"
+		                : "");
+	if (!err && !alarms.n)
+		note_line(c, LEVEL_OK, "alarms", "none");
+}
+
+/* etcd does not say its quota: ours, where this host has a member that was set up here; else etcd's default. */
+static uint64_t find_quota(void)
+{
+	char line[64], *text = NULL;
+	size_t n;
+	bool is_ours = false;
+
+	snprintf(line, sizeof(line), "ETCD_QUOTA_BACKEND_BYTES=\"%u\"", ETCD_UNIT_QUOTA);
+	if (!files_slurp(ETCD_UNIT_SETTINGS, &text, &n))
+		is_ours = strstr(text, line);
+	free(text);
+	return is_ours ? ETCD_UNIT_QUOTA : DEFAULT_ROOM;
+}
+
+static void check_room(struct checking *c)
+{
+	uint64_t quota = find_quota(), most = 0;
+
+	for (size_t i = 0; i < c->members.n; i++)
+		if (c->is_up[i] && (uint64_t)c->status[i].db_bytes > most)
+			most = (uint64_t)c->status[i].db_bytes;
+	unsigned percent = (unsigned)(most * 100 / quota);
+
+	note_line(c, percent > FULL_PERCENT ? LEVEL_WARNING : LEVEL_OK, "room",
+	          "the largest database has %.1f of %.0f MiB (%u %%)%s", (double)most / 1048576,
+	          (double)quota / 1048576, percent,
+	          percent > FULL_PERCENT ? ": compact it, then etcdctl defrag each member" : "");
+}
+
+static void check_compaction(struct checking *c)
+{
+	const struct etcd_range first = { .key = etcd_text(c->client->conf.prefix),
+		                          .prefix = true,
+		                          .count_only = true,
+		                          .revision = 1 };
+	struct arena *arena = arena_new(ARENA_MAX);
+	struct etcd_keys keys = { 0 };
+	int err = arena ? etcd_gateway_range(c->client->gateway, &first, arena, &keys) : -ENOMEM;
+	int64_t revision = keys.header.revision;
+
+	if (err == -ESTALE)
+		note_line(c, LEVEL_OK, "compaction", "the beginning of the history is compacted");
+	else if (err)
+		note_line(c, LEVEL_WARNING, "compaction", "not known: %s",
+		          etcd_gateway_reason(c->client->gateway));
+	else if (revision < LITTLE)
+		note_line(c, LEVEL_OK, "compaction", "there is little history yet (%" PRId64 ")",
+		          revision);
+	else
+		note_line(c, LEVEL_WARNING, "compaction",
+		          "all of the history is kept (%" PRId64
+		          " revisions), and counts for the quota: start members with "
+		          "ETCD_AUTO_COMPACTION_RETENTION=5m",
+		          revision);
+	arena_free(arena);
+}
+
+static void check_certificate(struct checking *c, const char *path)
+{
+	char *pem = NULL, text[CLOCK_TEXT_MAX];
+	size_t n;
+	int64_t end_ms, left_ms;
+
+	if (!*path || access(path, F_OK))
+		return;
+	if (files_slurp(path, &pem, &n) || certificates_end(pem, &end_ms)) {
+		note_line(c, LEVEL_WRONG, "certificate", "%s cannot be read", path);
+		free(pem);
+		return;
+	}
+	free(pem);
+	left_ms = end_ms - clock_realtime_ms();
+	if (left_ms < 0)
+		note_line(c, LEVEL_WRONG, "certificate", "%s has ended at %s", path,
+		          clock_text(end_ms, text));
+	else
+		note_line(c, left_ms < SOON_MS ? LEVEL_WARNING : LEVEL_OK, "certificate",
+		          "%s ends in %" PRId64 " days, at %s", path, left_ms / DAY_MS,
+		          clock_text(end_ms, text));
+}
+
+/*
+ * etcd ignores what it does not know: a compare that got lost would make each change unconditional. This one says that the
+ * store's record is not there, and would write what it has.
+ */
+static void check_transaction(struct checking *c)
+{
+	char key[SHARED_PREFIX_MAX + sizeof(STORE_CLAIM_RECORD)];
+	struct arena *arena = arena_new(ARENA_MAX);
+	struct etcd_keys keys;
+	struct etcd_txn_result result;
+	int err = -ENOMEM;
+
+	snprintf(key, sizeof(key), "%s" STORE_CLAIM_RECORD, c->client->conf.prefix);
+	const struct etcd_range range = { .key = etcd_text(key) };
+
+	if (arena)
+		err = etcd_gateway_range(c->client->gateway, &range, arena, &keys);
+	if (!err && !keys.n)
+		err = -ENOENT; /* its record: the first check has said so */
+	if (err) {
+		arena_free(arena);
+		return;
+	}
+	const struct etcd_compare compare = { .key = range.key, .target = ETCD_MOD_REVISION };
+	const struct etcd_op put = { .kind = ETCD_PUT, .on = range, .value = keys.kvs[0].value };
+	const struct etcd_txn txn = { &compare, 1, &put, NULL, 1, 0 };
+	enum etcd_result r = etcd_gateway_txn(c->client->gateway, &txn, arena, &result, &err);
+
+	if (r == ETCD_REFUSED || r == ETCD_REFUSED_UNSURE)
+		note_line(c, LEVEL_OK, "conditions", "a change that must be refused is refused");
+	else if (r == ETCD_DONE)
+		note_line(c, LEVEL_WRONG, "conditions",
+		          "etcd has carried out a change whose condition does not hold: do not use "
+		          "this release of etcd");
+	else
+		note_line(c, LEVEL_WRONG, "conditions", "not known: %s",
+		          etcd_gateway_reason(c->client->gateway));
+	arena_free(arena);
+}
+
+static void check_clock(struct checking *c)
+{
+	bool is_synchronised = clock_is_synchronised();
+	size_t n_off = 0;
+
+	note_line(c, is_synchronised ? LEVEL_OK : LEVEL_WARNING, "clock",
+	          is_synchronised ? "this host's clock is synchronised"
+	                          : "this host's clock is not synchronised: use a time server "
+	                            "(chrony)");
+	for (size_t i = 0; i < c->members.n; i++) {
+		if (llabs(c->ahead_ms[i]) < SKEW_MS)
+			continue;
+		n_off++;
+		note_line(c, LEVEL_WARNING, "clock",
+		          "the clock of %s is %.0f s %s this host's: use a time server on both",
+		          name_of(&c->members.members[i]), (double)llabs(c->ahead_ms[i]) / 1000,
+		          c->ahead_ms[i] > 0 ? "ahead of" : "behind");
+	}
+	if (!n_off && c->members.n)
+		note_line(c, LEVEL_OK, "clock",
+		          "those of members that answer are within %d s of it", SKEW_MS / 1000);
+}
+
+static void check_all(struct checking *c)
+{
+	const struct etcd_tls *tls = &c->client->settings.tls;
+
+	if (check_store(c)) {
+		check_members(c);
+		check_sites(c);
+		check_alarms(c);
+		check_room(c);
+		check_compaction(c);
+		check_transaction(c);
+	}
+	check_certificate(c, tls->ca);
+	check_certificate(c, tls->certificate);
+	check_certificate(c, ETCD_UNIT_TLS "/member.crt");
+	check_clock(c);
+}
+
+int cli_store_check(struct cli *cli, const struct cli_args *args)
+{
+	static const int statuses[] = { CLI_OK, CLI_DEGRADED, CLI_DOWN };
+	struct checking *c = calloc(1, sizeof(*c));
+	int status;
+
+	(void)args;
+	if (!c)
+		return cli_fail(CLI_UNREACHABLE, "out of memory");
+	c->cli = cli;
+	c->client = store_client_open(cli, &status);
+	if (c->client) {
+		c->lines = json_array();
+		check_all(c);
+		if (cli->json)
+			api_print_json(c->lines);
+		json_decref(c->lines);
+		store_client_close(c->client);
+		status = statuses[c->worst];
+	}
+	free(c);
+	return status;
+}
