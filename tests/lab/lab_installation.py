@@ -52,7 +52,7 @@ BOOT_S, COMMAND_S = 300, 600
 UNMEASURED, MEASURED_S = re.compile("are not (?:known|measured)"), 60
 TIME_ERROR = 5  # adjtimex(2)
 HAS = ("openssh-server", "openssh-client", "openssl", "curl", "bind9-dnsutils", "adduser")
-LATER = ("bird2", "chrony")
+LATER = ("bird2", "chrony", "etcd-server")
 # The interfaces were there before udev, which a unit may wait for.
 PREPARED = """mkdir -p /root/.ssh; udevadm trigger --subsystem-match=net --action=add
 echo 'APT::Get::Assume-Yes "true"; APT::Install-Recommends "false";' >/etc/apt/apt.conf.d/yes
