@@ -96,6 +96,8 @@ def drain_and_config(world: World, report: Report) -> None:
     for node in world.nodes:
         report.equal(weir(node, "wait", "site", "fra", "drained", "--timeout", "15s")[0], 0,
                      f"{node.name} sees it drained")
+    status, out, errors = weir(ams, "apply", "--reason", "the first", "--all")
+    report.equal((status, "version 1" in out), (0, True), f"the file that both began with becomes version 1 of the store {errors}")
     status, out, _ = weir(ams, "apply", "--reason", "the same again")
     report.equal((status, "nothing changes" in out), (0, True), "applying the original file makes no version")
     with open(os.path.join(ams.conf, "weir.conf"), "w") as f:

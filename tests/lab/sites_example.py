@@ -14,6 +14,7 @@ import typing
 
 from net import ROOT, call, say, wait_until
 from servers import Backend, pass_program
+from store import Store, write_conf
 from world import SITE_MTU, Node
 
 if typing.TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Example:
         self.router = lab.host("router")
         self.router.forward()
         self._certificate()
+        Store(lab, self.router)
         for name, site in SITES.items():
             self._site(name, site)
         self.client = self._host("client", "br-client", "10.99.0.2", "10.99.0.1/24", "10.99.0.1")
@@ -103,6 +105,7 @@ class Example:
                 os.chmod(path, 0o600 if name in ("hash.key", "peer.token") else 0o644)
             for name, source in (("tls.crt", "tls.crt"), ("tls.key", "tls.key"), ("tls.ca", "tls.crt")):
                 shutil.copy(os.path.join(self.lab.dir, source), os.path.join(node.conf, name))
+            write_conf(node.conf)
 
     def named(self, site: str) -> set[typing.Any]:
         """The addresses that a site's server answers with, over many client prefixes."""

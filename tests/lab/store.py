@@ -66,4 +66,4 @@ def write_conf(folder: str) -> None:
     path = os.path.join(folder, "store.conf")
     with open(path, "w", encoding="utf-8") as f:
         json.dump(CONF, f)
-    os.chmod(path, 0o640)
+    os.chmod(path, 0o644)  # weir-mgmt may be another user
