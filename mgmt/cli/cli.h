@@ -141,6 +141,8 @@ int cli_store_init(struct cli *cli, const struct cli_args *args);
 int cli_store_join(struct cli *cli, const struct cli_args *args);
 int cli_store_remove(struct cli *cli, const struct cli_args *args);
 int cli_store_check(struct cli *cli, const struct cli_args *args);
+int cli_store_backup(struct cli *cli, const struct cli_args *args);
+int cli_store_restore(struct cli *cli, const struct cli_args *args);
 int cli_store_status(struct cli *cli, const struct cli_args *args);
 int cli_clock(struct cli *cli, const struct cli_args *args);
 int cli_clock_accept(struct cli *cli, const struct cli_args *args);

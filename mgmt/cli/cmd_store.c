@@ -2,10 +2,15 @@
 /*
  * store status: whether nodes share a store, and what this node has of it.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "mgmt/cli/api.h"
+#include "mgmt/setup/store_note.h"
+#include "mgmt/store/store_conf.h"
 
 static void print_number(const char *label, const json_t *body, const char *name)
 {
@@ -56,10 +61,43 @@ static void print_store(const json_t *body)
 		print_number("still here", body, "here");
 }
 
+static bool has_store_conf(const struct cli *cli)
+{
+	char path[PATH_MAX];
+
+	return !proc_path(cli->dirs.conf, STORE_CONF_FILE, path) && !access(path, F_OK);
+}
+
+/* When this host did it last, as "3 h ago (/var/backups/...)". */
+static void print_age(const struct cli *cli, const char *label, const char *name,
+                      const char *command)
+{
+	struct store_note note;
+	int64_t age_s;
+
+	if (store_note_read(cli->dirs.state, name, &note)) {
+		printf("  %-14s none known on this host (%s)\n", label, command);
+		return;
+	}
+	age_s = (clock_realtime_ms() - note.time_ms) / 1000;
+	if (age_s < 2 * 3600)
+		printf("  %-14s %" PRId64 " min ago: %s\n", label, age_s / 60, note.text);
+	else if (age_s < 2 * 86400)
+		printf("  %-14s %" PRId64 " h ago: %s\n", label, age_s / 3600, note.text);
+	else
+		printf("  %-14s %" PRId64 " days ago: %s\n", label, age_s / 86400, note.text);
+}
+
 int cli_store_status(struct cli *cli, const struct cli_args *args)
 {
 	const struct api_request request = { .method = "GET", .path = "/v1/store" };
 
+	int status = api_show(cli, &request, print_store);
+
 	(void)args;
-	return api_show(cli, &request, print_store);
+	if (status != CLI_OK || cli->json || !has_store_conf(cli))
+		return status;
+	print_age(cli, "backup", STORE_NOTE_BACKUP, "weir store backup");
+	print_age(cli, "check", STORE_NOTE_CHECK, "weir store check");
+	return status;
 }

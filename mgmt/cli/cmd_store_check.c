@@ -17,6 +17,7 @@
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/store_client.h"
 #include "mgmt/setup/etcd_unit.h"
+#include "mgmt/setup/store_note.h"
 #include "mgmt/store/files.h"
 #include "mgmt/store/store_claim.h"
 #include "weir/model.h"
@@ -417,6 +418,18 @@ static void check_all(struct checking *c)
 	check_clock(c);
 }
 
+/* For weir store status. */
+static void note_check(const struct checking *c)
+{
+	static const char *const found[] = { "ok", "warnings", "something is wrong" };
+	struct store_note note = { .time_ms = clock_realtime_ms() };
+
+	snprintf(note.text, sizeof(note.text), "%s", found[c->worst]);
+	if (store_note_write(c->cli->dirs.state, STORE_NOTE_CHECK, &note) && !c->cli->json)
+		fprintf(stderr, "weir: weir store status will not show it: %s cannot be written\n",
+		        c->cli->dirs.state);
+}
+
 int cli_store_check(struct cli *cli, const struct cli_args *args)
 {
 	static const int statuses[] = { CLI_OK, CLI_DEGRADED, CLI_DOWN };
@@ -431,6 +444,7 @@ int cli_store_check(struct cli *cli, const struct cli_args *args)
 	if (c->client) {
 		c->lines = json_array();
 		check_all(c);
+		note_check(c);
 		if (cli->json)
 			api_print_json(c->lines);
 		json_decref(c->lines);

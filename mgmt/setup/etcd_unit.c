@@ -145,7 +145,8 @@ static int check_data(char reason[ETCD_UNIT_REASON_MAX])
 		        ": to share that etcd use --endpoints; if no one uses it, remove that file");
 	if (etcd_unit_is_active())
 		return check_default_member(reason);
-	if (!exists_path(ETCD_UNIT_DEFAULT "/member"))
+	/* with settings that were kept, an earlier command has seen that there are no keys */
+	if (!exists_path(ETCD_UNIT_DEFAULT "/member") || exists_path(ETCD_UNIT_BEFORE))
 		return 0;
 	return refuse_host(reason, -EEXIST,
 	                   "etcd has data already, in " ETCD_UNIT_DEFAULT

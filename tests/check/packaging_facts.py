@@ -51,6 +51,23 @@ UNITS: dict[str, dict[str, tuple[str, ...]]] = {
         "Service.KeyringMode": ("private",),
         "Install.WantedBy": ("multi-user.target",),
     },
+    "packaging/weir-store.service": {
+        "Unit.ConditionPathExists": ("/etc/weir/store.conf",),
+        "Service.Type": ("oneshot",),
+        "Service.ExecStart": ("-/usr/sbin/weir store check", "/usr/sbin/weir store backup"),  # a warning keeps nobody from a backup
+        "Service.UMask": ("0077",),
+        "Service.NoNewPrivileges": ("yes",),
+        "Service.PrivateTmp": ("yes",),
+        "Service.ProtectHome": ("yes",),
+        "Service.ProtectSystem": ("strict",),
+        "Service.ReadWritePaths": ("/var/lib/weir /var/backups",),
+    },
+    "packaging/weir-store.timer": {
+        "Timer.OnCalendar": ("daily",),
+        "Timer.RandomizedDelaySec": ("1h",),
+        "Timer.Persistent": ("true",),
+        "Install.WantedBy": ("timers.target",),
+    },
     "packaging/weir-agent@.service": {
         "Unit.Wants": ("network-pre.target sys-subsystem-net-devices-%i.device",),
         "Unit.After": ("sys-subsystem-net-devices-%i.device",),
@@ -118,6 +135,7 @@ LINES: dict[str, tuple[str, ...]] = {
         "override_dh_installsystemd:",
         # an upgrade stops nothing: a DPDK process goes on forwarding
         "dh_installsystemd --package=weir --no-stop-on-upgrade weir.service",
+        "dh_installsystemd --package=weir weir-store.timer",
     ),
 }
 

@@ -3,13 +3,14 @@
 
 Each host is a fresh Debian that systemd has booted (tests/vm/contained.py), with Weir's package and etcd-server as apt installs them. A store
 begins on one host, two others join at once; a version is in force everywhere; members end, are killed, and come back by their unit; a node
-whose own member is dead finds the others, also after a restart; a host dies, is removed, and another one takes its part. Writes
-build/lab/store.json: `begin_s`, `join_s`, `in_force_s`, `after_death_s`.
+whose own member is dead finds the others, also after a restart; a host dies, is removed, and another one takes its part; all members are
+lost, and a backup is restored. Writes build/lab/store.json: `begin_s`, `join_s`, `in_force_s`, `after_death_s`.
 """
 from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import functools
 import json
 import os
 import sys
@@ -26,7 +27,8 @@ from contained import Contained  # noqa: E402
 from packages import Missing  # noqa: E402
 
 NODES = {"ams-1": ("ams", "10.1.0.1"), "fra-1": ("fra", "10.1.0.2"), "lon-1": ("lon", "10.1.0.3")}
-PREPARED = """udevadm trigger --subsystem-match=net --action=add
+PREPARED = """grep -qs localhost /etc/hosts || echo 127.0.0.1 localhost >>/etc/hosts
+udevadm trigger --subsystem-match=net --action=add
 echo 'APT::Get::Assume-Yes "true"; APT::Install-Recommends "false";' >/etc/apt/apt.conf.d/yes
 apt install ./weir_*.deb etcd-server curl openssl
 systemctl stop weir
@@ -36,6 +38,12 @@ SECRETS = """umask 077; mkdir -p secrets; cd secrets
 openssl rand -hex 16 > hash.key; openssl rand -hex 32 > peer.token
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 9 -subj /CN=ca -keyout tls.key -out tls.crt -addext 'subjectAltName=%s'
 cp tls.crt tls.ca
+"""
+
+
+# Of docs/handbook.md, "All members are lost".
+LOST = """systemctl disable --now etcd
+rm -rf /var/lib/etcd/weir /etc/default/etcd /etc/weir/store.conf /etc/weir/store.join /etc/weir/store.crt /etc/weir/store.key /etc/weir/store-ca.crt
 """
 
 
@@ -140,6 +148,8 @@ class Play:
         say(f"{machine.name}: {command}\n{machine.do(command)}")
 
     def begin(self) -> None:
+        said = self.ams.contained.do("systemctl is-active etcd; ls /var/lib/etcd", 60).stdout.split()
+        self.report.equal(said, ["active", "default"], "Debian has started a member of nothing")
         self.timed("begin_s", lambda: self.show(self.ams, "weir store init"))
         for other in (self.fra, self.lon):
             other.write("/root/store.join", self.ams.read("/etc/weir/store.join"))
@@ -201,6 +211,35 @@ class Play:
         self.report.equal(done.returncode, 11, "a member that is stopped is wrong")
         self.fra.do("systemctl start etcd")
 
+    def timer(self) -> None:
+        """The daily unit: a backup and a check, which the status shows."""
+        self.ams.do("systemctl is-enabled weir-store.timer && systemctl start weir-store.service", 60)
+        said = self.ams.do("ls /var/backups; weir store status")
+        self.report.check("weir-store-" in said and "0 min ago: /var/backups/weir-store-" in said and "check          0 min ago: " in said,
+                          "the timer's unit has made a backup and a check", said.splitlines()[0])
+
+    @staticmethod
+    def follows(machine: Machine, weight: str) -> bool:
+        return machine.state() == "ready" and machine.weight() == weight
+
+    def restore(self) -> None:
+        """All members are lost with their data; the nodes and a backup are left."""
+        self.ams.do("weir store backup /root/b.json")
+        before = self.ams.do("sed -n '/records/,$p' b.json")
+        self.world.each(lambda m: m.do(LOST))
+        self.show(self.ams, "weir store init")
+        self.show(self.ams, "weir store restore b.json")
+        for other in (self.fra, self.lon):
+            other.write("/root/store.join", self.ams.read("/etc/weir/store.join"))
+        self.world.each(lambda m: m.do("weir store join store.join --member"), ("fra-1", "lon-1"))
+        for machine in self.world.machines.values():
+            machine.do("systemctl stop weir; mv /var/lib/weir/store /var/lib/weir/store.before; systemctl start weir")
+            self.report.wait(functools.partial(self.follows, machine, "104"), 60,
+                             f"{machine.name} has the version in force from the restored store", 0.5)
+        self.lon.do("weir store backup /root/b.json")
+        self.report.equal(self.lon.do("sed -n '/records/,$p' b.json"), before, "the restored store has what the backup has")
+        self.apply_everywhere("after_restore_s", self.fra, 105, list(self.world.machines.values()))
+
 
 def run(report: Report) -> None:
     with Lab("store") as lab, contextlib.ExitStack() as stack:
@@ -215,7 +254,7 @@ def run(report: Report) -> None:
             print(f"  skipped: {reason}\n0 passed, 0 failed, 1 skipped")
             sys.exit(77)
         play = Play(report, world)
-        for part in (play.begin, play.versions, play.restarts, play.death, play.replace, play.check):
+        for part in (play.begin, play.versions, play.restarts, play.death, play.replace, play.check, play.timer, play.restore):
             report.step(part)
         with open(os.path.join(BUILD, "lab", "store.json"), "w", encoding="utf-8") as f:
             json.dump(play.figures, f, indent=1)

@@ -72,8 +72,8 @@ class Host:
     def __init__(self, weir: str, address: str, name: str) -> None:
         self.weir, self.address, self.name = weir, address, name
         self.process = subprocess.Popen(["unshare", "--mount", "--propagation", "private", "sh", "-euc", f"""
-            mount -t tmpfs t /run; mkdir -p {FAKE} /run/etc /run/systemd/system; cp -a /etc/. /run/etc; mount --bind /run/etc /etc
-            mount -t tmpfs t /var/lib; mkdir -m 700 /var/lib/etcd; chown etcd:etcd /var/lib/etcd
+            mount -t tmpfs t /run; mkdir -p {FAKE} /run/etc /run/backups; mount --bind /run/backups /var/backups; mkdir -p /run/systemd/system; cp -a /etc/. /run/etc; mount --bind /run/etc /etc
+            mount -t tmpfs t /var/lib; mkdir /var/lib/weir; mkdir -m 700 /var/lib/etcd; chown etcd:etcd /var/lib/etcd
             getent group weir >/dev/null || groupadd --system weir
             getent passwd weir-mgmt >/dev/null || useradd --system --user-group --no-create-home weir-mgmt
             rm -rf /etc/weir /etc/etcd-weir /etc/systemd/system/etcd.service.d; mkdir -m 750 /etc/weir; chgrp weir /etc/weir

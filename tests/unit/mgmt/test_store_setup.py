@@ -490,6 +490,84 @@ class Remove(Setup):
         self.refused_removal(host, 1, "/etc/weir/b: No such file", "x")
 
 
+class Backup(Setup):
+    KIND = "backup of Weir's store, 1"
+
+    def put(self, host: Host, name: str, record: dict[str, typing.Any]) -> None:
+        self.ask(host, "kv/put", {"key": base64.b64encode(f"/weir/{name}".encode()).decode(),
+                                  "value": base64.b64encode(json.dumps(record).encode()).decode()})
+
+    def fill(self, host: Host) -> None:
+        """Records that are none of versions: each is kept as it is."""
+        for i in range(70):
+            self.put(host, f"override/{i:02}", {"change": f"c{i}", "text": "\u00fc" * i})
+
+    def keys(self, host: Host) -> dict[str, str]:
+        found = self.ask(host, "kv/range", {"key": base64.b64encode(b"/weir/").decode(), "range_end": base64.b64encode(b"/weir0").decode()})
+        return {base64.b64decode(kv["key"]).decode(): kv["value"] for kv in found["kvs"] if base64.b64decode(kv["key"]) != b"/weir/store"}
+
+    def test_a_backup_is_restored(self) -> None:
+        host, other = self.begun(), self.host(1)
+        self.fill(host)
+        said = self.good(host.call("store", "backup", "/run/b.json"))
+        self.assertIn("70 records of 0 versions; read again and found whole", said)
+        self.assertEqual(oct(os.stat(host.path("/run/b.json")).st_mode & 0o777), "0o600")
+        self.assertIn("/var/backups/weir-store-", self.good(host.call("store", "backup")))
+        self.assertEqual(json.loads(self.good(host.call("store", "backup", "/run/c.json", "--json")))["records"], 70)
+        self.good(other.call("store", "init", "--listen", other.address))
+        other.write("/run/b.json", host.read("/run/b.json"))
+        self.assertIn("70 records of 0 versions are in the store, and compared", self.good(other.call("store", "restore", "/run/b.json")))
+        self.assertEqual(self.keys(other), self.keys(host))
+        # again: nothing is left to do; and half of it is there after a command that was killed
+        self.good(other.call("store", "restore", "/run/b.json"))
+        for i in range(30, 70):
+            self.ask(other, "kv/deleterange", {"key": base64.b64encode(f"/weir/override/{i:02}".encode()).decode()})
+        self.good(other.call("store", "restore", "/run/b.json"))
+        self.assertEqual(self.keys(other), self.keys(host))
+        # another's record, or another text, is never overwritten
+        self.put(other, "override/05", {"change": "later"})
+        before = self.keys(other)
+        done = other.call("store", "restore", "/run/b.json")
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("the store has the record override/05, and the backup has another one", done.stderr)
+        self.assertEqual(self.keys(other), before)
+
+    def test_what_is_no_backup(self) -> None:
+        host = self.begun()
+        self.fill(host)
+        self.good(host.call("store", "backup", "/run/b.json"))
+        good = json.loads(host.read("/run/b.json"))
+        first = good["records"][0]
+        rows: list[tuple[typing.Any, str]] = [
+            ("", "it is no JSON"), ("[" * 100000, "it is no JSON"), ("[]", "it is no backup"), ({}, "it is no backup"),
+            ({**good, "kind": "x"}, "it is no backup"), ({**good, "id": "../.."}, "it is no backup"), ({**good, "records": {}}, "no list"),
+            ({**good, "records": [1]}, "name is none"), ({**good, "records": [{"name": "store", "text": "{}"}]}, "name is none"),
+            ({**good, "records": [{"name": "a\nb", "text": "{}"}]}, "name is none"), ({**good, "records": [{"name": "a" * 300, "text": "{}"}]}, "name is none"),
+            ({**good, "records": [{"name": "a", "text": "x" * 5000}]}, "text is none"), ({**good, "records": [{"name": "a", "text": 7}]}, "text is none"),
+            ({**good, "records": [{"name": "head", "text": '{"number":"x"}'}]}, "cannot be a version, a mark or the head"),
+            ({**good, "records": [{"name": "version/7", "text": "{}"}]}, "cannot be a version, a mark or the head"),
+            ({**good, "records": [first, first]}, "by rising names"), ({**good, "records": good["records"][1:]}, "sha256"),
+            ({**good, "revision": 1}, "sha256"), ({**good, "records": [{**first, "text": "{}"}, *good["records"][1:]]}, "sha256"),
+            ({**good, "records": [{"name": f"{i:05}", "text": "{}"} for i in range(9000)]}, "too long")]
+        before = self.keys(host)
+        for given, text in rows:
+            with self.subTest(text, given=str(given)[:60]):
+                host.write("/run/bad.json", given if isinstance(given, str) else json.dumps(given))
+                done = host.call("store", "restore", "/run/bad.json")
+                self.assertEqual(done.returncode, 1, done.stderr)
+                self.assertIn(text, done.stderr)
+        self.assertEqual(self.keys(host), before)
+        self.assertIn("/run/none: No such file", host.call("store", "restore", "/run/none").stderr)
+        # what stays where no backup can be made
+        self.put(host, "n" * 300, {})
+        done = host.call("store", "backup", "/run/b.json")
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("is not Weir's", done.stderr)
+        self.assertEqual(json.loads(host.read("/run/b.json")), good)
+        host.write(CONF, json.dumps({**json.loads(host.read(CONF)), "id": "0" * 32}))
+        self.assertEqual(host.call("store", "backup", "/run/none/b.json").returncode, 3)
+
+
 class Given(Setup):
     """Certificates of a person's own CA; an etcd that is there."""
 

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "mgmt/setup/store_backup.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/plain.h"
+#include "base/replace.h"
+#include "mgmt/store/digest.h"
+#include "mgmt/store/files.h"
+#include "mgmt/store/history.h"
+#include "mgmt/store/store_claim.h"
+#include "weir/json.h"
+
+#define KIND "backup of Weir's store, 1"
+#define MODE 0600
+
+void store_backup_fini(struct store_backup *b)
+{
+	shared_free_texts(b->records, b->n);
+	free(b->records);
+	*b = (struct store_backup){ 0 };
+}
+
+static int fail_backup(char reason[ETCD_REASON_MAX], int err, const char *text)
+{
+	snprintf(reason, ETCD_REASON_MAX, "%s", text);
+	return err;
+}
+
+/* The digest of all that counts. @return 0 or -ENOMEM */
+static int digest_backup(const struct store_backup *b, char out[DIGEST_TEXT_MAX])
+{
+	char *bytes = NULL;
+	size_t n = 0;
+	FILE *f = open_memstream(&bytes, &n);
+
+	if (!f)
+		return -ENOMEM;
+	fprintf(f, "%s %lld %lld", b->id, (long long)b->revision, (long long)b->time_ms);
+	for (size_t i = 0; i < b->n; i++)
+		fprintf(f, "%c%s%c%s", 0, b->records[i].name, 0, b->records[i].text);
+	int err = fclose(f) ? -ENOMEM : 0;
+
+	if (!err)
+		digest_bytes(bytes, n, out);
+	free(bytes);
+	return err;
+}
+
+/* All records but the store's own. */
+static int move_records(struct shared_records *l, struct store_backup *b)
+{
+	b->records = calloc(l->n ? l->n : 1, sizeof(*b->records));
+	if (!b->records)
+		return -ENOMEM;
+	for (size_t i = 0; i < l->n; i++) {
+		if (!strcmp(l->records[i].name, STORE_CLAIM_RECORD))
+			continue;
+		b->records[b->n++] = l->records[i];
+		l->records[i].text = NULL;
+	}
+	b->revision = l->revision;
+	return 0;
+}
+
+static int list_store(const struct etcd_settings *settings, const char *prefix, const char *id,
+                      struct store_backup *b, char reason[ETCD_REASON_MAX])
+{
+	struct shared_records l = { 0 };
+	struct shared_etcd *e;
+	char found[STORE_ID_MAX];
+	int err = shared_etcd_open(settings, prefix, NULL, &e, reason);
+
+	if (err)
+		return err;
+	err = shared_etcd_list(e, &l);
+	if (err)
+		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(e));
+	else if (store_claim_of(&l, found) || (*found && strcmp(found, id) != 0))
+		err = fail_backup(reason, -EXDEV,
+		                  "the members have another store than store.conf names");
+	else if ((err = move_records(&l, b)) != 0)
+		fail_backup(reason, err, "out of memory");
+	shared_records_fini(&l);
+	shared_etcd_close(e);
+	return err;
+}
+
+static json_t *backup_to_json(const struct store_backup *b, const char *digest)
+{
+	json_t *records = json_array();
+
+	for (size_t i = 0; i < b->n; i++)
+		json_array_append_new(records, json_pack("{s:s, s:s}", "name", b->records[i].name,
+		                                         "text", b->records[i].text));
+	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:o}", "kind", KIND, "id", b->id, "revision",
+	                 (json_int_t)b->revision, "time_ms", (json_int_t)b->time_ms, "sha256",
+	                 digest, "records", records);
+}
+
+static int write_backup(const struct store_backup *b, const char *path,
+                        char reason[ETCD_REASON_MAX])
+{
+	char digest[DIGEST_TEXT_MAX];
+	json_t *json = digest_backup(b, digest) ? NULL : backup_to_json(b, digest);
+	char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+	int err = !text ? -ENOMEM
+	          : strlen(text) > STORE_BACKUP_MAX
+	                  ? -EFBIG
+	                  : replace_file(path, MODE, text, strlen(text), REPLACE_SYNC_NAME);
+
+	json_decref(json);
+	free(text);
+	if (err)
+		snprintf(reason, ETCD_REASON_MAX, "%.180s: %s", path, strerror(-err));
+	return err;
+}
+
+int store_backup_make(const struct etcd_settings *settings, const char *prefix, const char *id,
+                      const char *path, struct store_backup *out, char reason[ETCD_REASON_MAX])
+{
+	struct store_backup b = { .time_ms = clock_realtime_ms() };
+
+	snprintf(b.id, sizeof(b.id), "%s", id);
+	int err = list_store(settings, prefix, id, &b, reason);
+
+	if (!err)
+		err = write_backup(&b, path, reason);
+	store_backup_fini(&b);
+	return err ? err : store_backup_read(path, out, reason);
+}
+
+/* A record as a node would take it. @return NULL, or what is wrong */
+static const char *read_record(const json_t *item, struct shared_record *out)
+{
+	const char *name = json_string_value(json_object_get(item, "name"));
+	const json_t *text = json_object_get(item, "text");
+	const char *value = json_string_value(text);
+
+	if (!name || !*name || strlen(name) >= SHARED_NAME_MAX || !plain_is(name) ||
+	    !strcmp(name, STORE_CLAIM_RECORD))
+		return "a record's name is none";
+	if (!value || !*value || json_string_length(text) != strlen(value) ||
+	    strlen(value) > SHARED_TEXT_MAX)
+		return "a record's text is none";
+	snprintf(out->name, sizeof(out->name), "%s", name);
+	out->text = strdup(value);
+	return !out->text                       ? "out of memory"
+	       : history_check(out) == -EBADMSG ? "a record cannot be a version, a mark or the head"
+	                                        : NULL;
+}
+
+/* The records, by rising names. */
+static const char *read_records(const json_t *list, struct store_backup *b)
+{
+	const json_t *item;
+	size_t i;
+
+	if (!json_is_array(list) || json_array_size(list) > SHARED_RECORDS_MAX)
+		return "records is no list, or too long";
+	b->records = calloc(json_array_size(list) + 1, sizeof(*b->records));
+	if (!b->records)
+		return "out of memory";
+	json_array_foreach(list, i, item)
+	{
+		const char *fault = read_record(item, &b->records[b->n++]);
+
+		if (fault)
+			return fault;
+		if (i && strcmp(b->records[i - 1].name, b->records[i].name) >= 0)
+			return "records are not by rising names";
+	}
+	return NULL;
+}
+
+static const char *read_backup(const json_t *json, struct store_backup *b)
+{
+	const char *kind = json_string_value(json_object_get(json, "kind"));
+	const char *id = json_string_value(json_object_get(json, "id"));
+	const char *digest = json_string_value(json_object_get(json, "sha256"));
+	char computed[DIGEST_TEXT_MAX];
+
+	if (!kind || strcmp(kind, KIND) != 0 || !id || !store_conf_is_id(id) || !digest)
+		return "it is no backup of this release";
+	snprintf(b->id, sizeof(b->id), "%s", id);
+	b->revision = json_integer_value(json_object_get(json, "revision"));
+	b->time_ms = json_integer_value(json_object_get(json, "time_ms"));
+	const char *fault = read_records(json_object_get(json, "records"), b);
+
+	if (fault)
+		return fault;
+	if (digest_backup(b, computed))
+		return "out of memory";
+	return strcmp(computed, digest) != 0 ? "it was changed after it was made (sha256)" : NULL;
+}
+
+int store_backup_read(const char *path, struct store_backup *out, char reason[ETCD_REASON_MAX])
+{
+	struct store_backup b = { 0 };
+	char *text = NULL;
+	size_t n = 0;
+	int err = files_slurp(path, &text, &n);
+
+	if (err) {
+		snprintf(reason, ETCD_REASON_MAX, "%.180s: %s", path, strerror(-err));
+		return err;
+	}
+	json_t *json = json_read(text, n, JSON_REJECT_DUPLICATES, NULL);
+	const char *fault = json ? read_backup(json, &b) : "it is no JSON";
+
+	json_decref(json);
+	free(text);
+	if (!fault) {
+		*out = b;
+		return 0;
+	}
+	store_backup_fini(&b);
+	snprintf(reason, ETCD_REASON_MAX, "%.150s: %s", path, fault);
+	return -EINVAL;
+}
