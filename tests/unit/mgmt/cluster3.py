@@ -17,10 +17,18 @@ SITES = ("ams", "fra", "lon")
 UNMEASURED = ["fresh", "receivers", "room", "share", "last-site", "max-sites-out"]
 
 
+def node_names(n: int) -> list[str]:
+    """Of n nodes at the three sites, by turns."""
+    return [f"{SITES[k % len(SITES)]}-{k // len(SITES) + 1}" for k in range(n)]
+
+
 def config(apis: typing.Sequence[str], dns_name: bool = True) -> str:
-    """Three sites of a node each, with a service at all of them."""
+    """Three sites with a service at all of them, and a node for each of @apis."""
     def rows(row: str) -> str:
-        return ",\n  ".join(row % {"s": s, "k": k, "api": apis[k]} for k, s in enumerate(SITES))
+        return ",\n  ".join(row % {"s": s, "k": k} for k, s in enumerate(SITES))
+    nodes = ",\n  ".join(
+        f'{{ name = "{name}"; site = "{name[:-2]}"; ports = ( {{ interface = "eth1"; }} ); tunnel_source = [ "10.{k}.255.0/24" ]; '
+        f'dns_listen = [ "127.0.0.1" ]; clock = "trusted"; api = "{apis[k]}"; }}' for k, name in enumerate(node_names(len(apis))))
     names = """dns = { zones = ( { name = "shop.example"; file = "shop.example.zone"; } );
   names = ( { name = "www.shop.example"; service = "web"; policy = "weighted"; ttl = { min = "1s"; max = "1s"; }; } ); };
 """ if dns_name else ""
@@ -28,7 +36,7 @@ def config(apis: typing.Sequence[str], dns_name: bool = True) -> str:
 schema = 1;
 cluster = {{ name = "shop"; hash_key_file = "hash.key"; hash_key_id = "k1"; }};
 sites = ( {rows('{ name = "%(s)s"; labels = { region = "eu"; }; }')} );
-nodes = ( {rows('{ name = "%(s)s-1"; site = "%(s)s"; ports = ( { interface = "eth1"; } ); tunnel_source = [ "10.%(k)d.255.0/24" ]; dns_listen = [ "127.0.0.1" ]; clock = "trusted"; api = "%(api)s"; }')} );
+nodes = ( {nodes} );
 checks = ( {{ name = "web"; type = "tcp"; interval = "1s"; fast_interval = "200ms"; timeout = "500ms"; rise = 2; fall = 3; }} );
 pools = ( {rows('{ name = "web-%(s)s"; site = "%(s)s"; check = "web"; mode = "ipip"; max_backends = 10; backends = ( { name = "b1"; address = "10.%(k)d.1.11"; weight = 100; } ); }')} );
 vips = ( {rows('{ name = "shop-%(s)s"; site = "%(s)s"; addresses = [ "203.0.113.1%(k)d" ]; }')} );

@@ -11,15 +11,20 @@ def interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def read_rounds(usual: int) -> int:
-    """The number behind --rounds, taken out of the command line; and SIGTERM ends a lab as an interruption does, so that it cleans up."""
-    signal.signal(signal.SIGTERM, interrupt)
-    if "--rounds" not in sys.argv:
+def read_number(option: str, usual: int) -> int:
+    """The number behind @option, taken out of the command line."""
+    if option not in sys.argv:
         return usual
-    at = sys.argv.index("--rounds")
-    rounds = int(sys.argv[at + 1])
+    at = sys.argv.index(option)
+    number = int(sys.argv[at + 1])
     del sys.argv[at:at + 2]
-    return rounds
+    return number
+
+
+def read_rounds(usual: int) -> int:
+    """The number behind --rounds; and SIGTERM ends a lab as an interruption does, so that it cleans up."""
+    signal.signal(signal.SIGTERM, interrupt)
+    return read_number("--rounds", usual)
 
 
 def main() -> None:
