@@ -46,7 +46,8 @@ static struct version make_version(const struct intent *in, const struct intent_
 		v.time_ms = newest->time_ms + 1; /* versions are ordered, whatever the clock does */
 	v.effective_ms = v.time_ms + (head ? COMPOSE_AHEAD_MS : 0);
 	snprintf(v.digest, sizeof(v.digest), "%s", digest);
-	snprintf(v.parent, sizeof(v.parent), "%s", head ? head->digest : "");
+	snprintf(v.parent, sizeof(v.parent), "%s",
+	         head && !change->provisional ? head->digest : "");
 	snprintf(v.author, sizeof(v.author), "%s", change->author);
 	snprintf(v.reason, sizeof(v.reason), "%s", change->reason);
 	snprintf(v.node, sizeof(v.node), "%s", in->node);
@@ -319,7 +320,7 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		c->plan = (struct change_plan){ 0 };
 	}
 	out->changed = !head || strcmp(head->version.digest, c->digest) ||
-	               (in->history && !shared_has_head(in));
+	               (in->history && !shared_has_head(in) && !change->provisional);
 	if (!err && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns &&
 	    !in->history)
 		err = confirm_earlier(in, change, now_ms);

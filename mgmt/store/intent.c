@@ -363,6 +363,8 @@ static void load_state(struct intent *in, int64_t now_ms)
 	in->before = effective;
 	if (in->n_recent == 0 && !in->offline)
 		join_begin(in, now_ms);
+	else if (in->n_recent > 0 && !in->offline)
+		join_read_again(in, now_ms);
 }
 
 /* Remove the laid out files of versions that are not recent any more. */

@@ -198,6 +198,11 @@ void key_of_version(const struct intent *in, const struct model *m,
  * version 1.
  */
 void join_begin(struct intent *in, int64_t now_ms);
+/*
+ * At a later start: while no version is in force for all nodes, a node runs its own file, as it is now. A node that is alone
+ * keeps the version that it made of it.
+ */
+void join_read_again(struct intent *in, int64_t now_ms);
 /* Free the own file that was read for joining. */
 void join_end(struct intent *in);
 /* Log the errors of a document that is refused. */

@@ -96,6 +96,15 @@ void join_begin(struct intent *in, int64_t now_ms)
 		make_first_version(in, now_ms);
 }
 
+void join_read_again(struct intent *in, int64_t now_ms)
+{
+	const struct recent *head = &in->recent[in->n_recent - 1];
+
+	if (join_is_provisional(&head->version) && !shared_has_head(in) &&
+	    (in->history || join_has_peers(head->model)))
+		make_first_version(in, now_ms);
+}
+
 void join_end(struct intent *in)
 {
 	model_free(in->join.model);

@@ -118,6 +118,47 @@ static void of_several_nodes_without_a_store_none_changes_anything(void **state)
 		}
 }
 
+/* What is edited is in force after a restart, unless the node is alone, or the file has a mistake. */
+static void while_no_store_decides_a_node_runs_its_file(void **state)
+{
+	static const struct {
+		bool has_peer, shares, is_read;
+	} rows[] = { { false, false, false }, { true, false, true }, { false, true, true } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct version list[3];
+		char digest[DIGEST_TEXT_MAX], text[9000];
+
+		make_node(rows[i].has_peer ? FRA_LISTEN : NULL,
+		          FRA_LISTEN " api = \"https://10.2.0.1:8443\";");
+		struct intent *in = open_node("ams-1", rows[i].shares, NOW_MS);
+		join_start_alone(in, NOW_MS);
+		memcpy(digest, intent_head(in)->digest, sizeof(digest));
+		snprintf(text, sizeof(text), "# edited\n%s",
+		         files_find(intent_head_files(in), FILES_MAIN)->bytes);
+		intent_close(in);
+		for (int again = 0; again < 2; again++) {
+			in = open_node("ams-1", rows[i].shares, NOW_MS + 1000);
+			assert_string_equal(intent_head(in)->digest, digest);
+			assert_int_equal(intent_head(in)->time_ms, NOW_MS); /* it is the same one */
+			intent_close(in);
+		}
+		fixture_write(place.conf, FILES_MAIN, text);
+		in = open_node("ams-1", rows[i].shares, NOW_MS + 2000);
+		assert_int_equal(strcmp(intent_head(in)->digest, digest) != 0, rows[i].is_read);
+		assert_true(join_is_provisional(intent_head(in)));
+		assert_int_equal(store_versions(intent_store(in), 0, list, 3), 1);
+		memcpy(digest, intent_head(in)->digest, sizeof(digest));
+		intent_close(in);
+		fixture_write(place.conf, FILES_MAIN, "schema = 1; nonsense = 1;\n");
+		in = open_node("ams-1", rows[i].shares, NOW_MS + 3000);
+		assert_string_equal(intent_head(in)->digest, digest);
+		intent_close(in);
+		fixture_remove(&place);
+	}
+}
+
 /* The line that weir config show prints first names where a file is from, and is no part of it. */
 static void the_line_of_the_base_is_no_part_of_the_first_version(void **state)
 {
@@ -222,6 +263,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_node_waits_only_if_it_shares_intent),
 		cmocka_unit_test(of_several_nodes_without_a_store_none_changes_anything),
+		cmocka_unit_test(while_no_store_decides_a_node_runs_its_file),
 		cmocka_unit_test(the_line_of_the_base_is_no_part_of_the_first_version),
 		cmocka_unit_test(each_part_of_the_record_makes_it_provisional),
 		cmocka_unit_test(a_file_with_a_mistake_is_refused_and_says_where),
