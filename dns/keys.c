@@ -132,7 +132,7 @@ static struct keys_row *find_row(struct keys_row *bucket, uint64_t key, uint32_t
 	struct keys_row *least = bucket;
 
 	for (uint32_t i = 0; i < KEYS_WAYS; i++) {
-		if (bucket[i].total && bucket[i].key == key && bucket[i].name == name)
+		if (bucket[i].key == key && bucket[i].name == name)
 			return &bucket[i];
 		if (bucket[i].total < least->total)
 			least = &bucket[i];
@@ -152,7 +152,7 @@ static void add_others(struct keys *k, uint32_t name, uint32_t slot, uint32_t n)
 /* Take @p n queries away from @p row, the oldest first. */
 static void reduce_row(struct keys *k, struct keys_row *row, uint32_t n)
 {
-	for (uint32_t i = 1; i <= KEYS_SLOTS && n; i++) {
+	for (uint32_t i = 1; i <= KEYS_SLOTS; i++) {
 		uint32_t slot = slot_of(k->minute + i);
 		uint32_t some = row->slots[slot] < n ? row->slots[slot] : n;
 
@@ -170,15 +170,13 @@ static void add_key(struct keys *k, const struct key_table_key *a)
 
 	if (!find_name(k, a->name))
 		return;
-	if (row->total && (row->key != a->key || row->name != a->name)) {
+	if (row->key != a->key || row->name != a->name) {
 		uint32_t lost = row->total < n ? row->total : n;
 
 		reduce_row(k, row, lost);
 		add_others(k, a->name, slot, lost);
 		n -= lost;
 	}
-	if (!n)
-		return;
 	if (!row->total)
 		*row = (struct keys_row){ .key = a->key, .name = a->name };
 	row->slots[slot] += n;
@@ -212,7 +210,7 @@ static void add_lost(struct keys *k, const struct key_table *t, uint64_t now_ms)
 
 void keys_add(struct keys *k, const struct key_table *t, uint64_t now_ms)
 {
-	if (!k->rows || !t->n)
+	if (!k->rows)
 		return;
 	for (size_t i = 0; i < KEY_TABLE_NAMES; i++)
 		add_name(k, &t->names[i], now_ms);
@@ -256,7 +254,7 @@ static uint32_t write_names(const struct keys *k, struct steer_keys_page *to)
 			.cached_until_ms = from->cached_until_ms,
 		};
 
-		if (row.queries || row.cached_until_ms)
+		if (row.cached_until_ms)
 			to->names[n++] = row;
 	}
 	return n;
@@ -357,12 +355,9 @@ static void write_payload(const struct keys *k, const struct steering *p, keys_a
 void keys_write(struct keys *k, const struct steering *p, keys_answers *answers, void *arg,
                 uint64_t now_ms)
 {
-	if (!k->rows)
-		return;
 	make_page(k, now_ms);
 	if (!k->page)
 		return;
-	page_keep_name(k->page);
 	page_repair(k->page);
 	write_payload(k, p, answers, arg, now_ms);
 	page_alive(k->page, now_ms);
