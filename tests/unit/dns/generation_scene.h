@@ -42,18 +42,23 @@ static struct {
 	size_t at;
 	uint8_t bytes[BYTES];
 	int kept_fd, replace_result, compile_result, key_result, check_result;
+	struct model *model; /* that is read */
+	unsigned n_errors;   /* that the compiler reports, each with a warning before it */
 	bool no_arena, no_place, no_state, no_views, denied;
 	struct zone_input in;
 	const struct image *compiled;
 	unsigned n_reports;
-	struct zones_message reported[4];
-	char texts[4][256];
+	struct zones_message reported[80];
+	char texts[80][256];
 	struct model_errors errors;
 	/* what is observed */
 	struct peer_health_sites sites;
 	uint64_t down[8];
 	unsigned n_down;
 	bool settled;
+	/* a drain whose longest TTLs are asked for: of it from the start, and while it shifts */
+	const struct model_override *drain;
+	uint32_t ttl_s[2];
 } edge;
 
 static void note_call(const char *what)
@@ -96,6 +101,27 @@ static int fake_stat(const char *path, struct stat *st)
 	return 0;
 }
 
+static void note_size(const char *what, size_t n)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s-%zu", what, n);
+	note_call(text);
+}
+
+/* Little is there. */
+static void *fake_mmap(void *at, size_t n, int may, int how, int fd, off_t off)
+{
+	note_size("mmap", n);
+	return n > sizeof(edge.bytes) ? MAP_FAILED : mmap(at, n, may, how, fd, off);
+}
+
+static int fake_munmap(void *at, size_t n)
+{
+	note_size("munmap", n);
+	return munmap(at, n);
+}
+
 static int fake_replace(const char *path, mode_t mode, const void *bytes, size_t n,
                         enum replace_sync sync)
 {
@@ -132,9 +158,20 @@ static int fake_check(const void *bytes, size_t n)
 static int fake_compile(const struct zone_input *in, zones_report *report_error_at, void *arg,
                         struct image **out)
 {
-	(void)report_error_at;
-	(void)arg;
 	note_call("compile");
+	for (unsigned i = 0; i < 2 * edge.n_errors; i++) {
+		char zone[16], file[16], text[16]; /* gone when it returns */
+
+		snprintf(zone, sizeof(zone), "z%u", i / 2);
+		snprintf(file, sizeof(file), "f%u", i / 2);
+		snprintf(text, sizeof(text), "%u", i / 2);
+		report_error_at(
+		        arg, &(struct zones_message){ .zone = zone,
+		                                      .file = file,
+		                                      .line = i / 2 + 1,
+		                                      .level = i % 2 ? ZONES_ERROR : ZONES_WARNING,
+		                                      .text = text });
+	}
 	edge.in = *in;
 	*out = edge.compile_result ? NULL : calloc(1, BYTES);
 	if (*out)
@@ -150,7 +187,7 @@ static int fake_key(const struct proc_dirs *dirs, const char *path,
 	(void)dirs;
 	(void)path;
 	(void)how;
-	(void)out;
+	*out = edge.model;
 	*errors = edge.errors;
 	return edge.key_result;
 }
@@ -249,11 +286,16 @@ static void fake_step(struct ramps *r, const struct ramps_step_input *in)
 	assert_true(in->clock_held);
 	assert_true(in->is_up(in->arg, &site));
 	assert_false(in->is_up(in->arg, NULL));
+	for (int shifting = 0; edge.drain && shifting < 2; shifting++)
+		edge.ttl_s[shifting] = in->ttl(in->arg, edge.drain, shifting);
 	note_call("step");
 }
 
 #define read                      fake_read
 #define close                     fake_close
+#define mmap                      fake_mmap
+#define munmap                    fake_munmap
+#define model_free(m)             note_call((m) ? "model_free" : "no_model")
 #define stat(path, st)            fake_stat(path, st)
 #define fstat                     fake_fstat
 #define replace_file              fake_replace
@@ -283,6 +325,7 @@ static void fake_step(struct ramps *r, const struct ramps_step_input *in)
 #define outside_is_up fake_is_up
 #include "dns/generation.c"
 #undef arena_new
+#undef munmap
 #undef arena_alloc
 
 #endif
