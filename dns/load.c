@@ -131,7 +131,7 @@ void server_load_tick(struct server *s, uint64_t now_ms)
 {
 	const struct server_load *l = &s->load;
 
-	if (!l->running && l->retry_ms && now_ms >= l->retry_ms)
+	if (l->retry_ms && now_ms >= l->retry_ms) /* a running load has no time of a next try */
 		(void)server_load_start(s, l->from_files);
 }
 

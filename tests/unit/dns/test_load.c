@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "dns/zone/image.h"
 #include "dns/server.h"
 #include "weir/model.h"
@@ -93,9 +94,26 @@ static void fake_generation_free(struct generation *g)
 	free(g);
 }
 
+static char logged[4096]; /* events, each with its priority and its first pair */
+
+__attribute__((format(printf, 3, 4))) static void fake_log(int priority, const char *event,
+                                                           const char *pairs, ...)
+{
+	size_t n = strlen(logged);
+	va_list list;
+
+	n += (size_t)snprintf(logged + n, sizeof(logged) - n, "<%d>%s ", priority, event);
+	va_start(list, pairs);
+	n += (size_t)vsnprintf(logged + n, sizeof(logged) - n, pairs, list);
+	va_end(list);
+	assert_true(n + 2 < sizeof(logged));
+	strcpy(logged + n, "\n");
+}
+
 static void fake_observe(struct server *s, struct generation *g)
 {
 	assert_ptr_not_equal(s->now, g); /* before it is answered from */
+	assert_true(job_runs);
 	note_call('o');
 }
 
@@ -118,6 +136,7 @@ static void fake_listen(struct server *s)
 static void fake_conditions(struct server *s)
 {
 	assert_false(s->load.running);
+	assert_true(job_runs);
 	note_call('c');
 }
 
@@ -170,6 +189,7 @@ static int fake_create(pthread_t *t, const pthread_attr_t *attributes, void *(*f
 #define stats_job_begin   fake_job_begin
 #define stats_job_end     fake_job_end
 #define loop_now_ms       fake_now
+#define log_at            fake_log
 #include "dns/load.c"
 
 static struct server s;
@@ -186,7 +206,7 @@ static int set_up(void **state)
 	loader.stale = false;
 	loader.level = ZONES_ERROR;
 	no_thread = 0;
-	order[0] = '\0';
+	order[0] = logged[0] = '\0';
 	n_ready = 0;
 	n_good = n_bad = took_ms = 0;
 	take_result = 0;
@@ -332,9 +352,10 @@ static void a_load_that_failed_for_want_is_tried_again(void **state)
 		assert_int_equal(s.load.last_result, cases[k].result);
 		no_thread = loader.result = take_result = 0;
 		failed_ms = fake_now(NULL);
-		server_load_tick(&s, failed_ms + 1900);
+		assert_int_equal(s.load.retry_ms, cases[k].again ? failed_ms - 5 + 2000 : 0);
+		server_load_tick(&s, failed_ms - 5 + 1999);
 		assert_int_equal(s.load.started, started);
-		server_load_tick(&s, failed_ms + 2000);
+		server_load_tick(&s, failed_ms - 5 + 2000);
 		assert_int_equal(s.load.started, started + cases[k].again);
 		if (!cases[k].again)
 			continue;
@@ -400,6 +421,7 @@ static void more_mistakes_than_are_kept_are_counted(void **state)
 		run_one_load();
 		assert_int_equal(s.load.n_errors, SERVER_ERRORS_MAX + more);
 		assert_non_null(s.load.errors[SERVER_ERRORS_MAX - 1]);
+		assert_null(s.load.zones[0]); /* nothing is written behind them */
 	}
 }
 
@@ -525,6 +547,57 @@ static void the_time_of_a_load_is_counted(void **state)
 	assert_true(n_good == 1 && n_bad == 1);
 }
 
+/* All that was logged of a load that has an error of @p result and @p n_errors of its zones. */
+static void assert_logged(int result, unsigned n_errors, const char *text)
+{
+	loader.result = result;
+	loader.n_errors = n_errors;
+	logged[0] = '\0';
+	run_one_load();
+	assert_string_equal(logged, text);
+}
+
+/* A person reads each error once, and its repetition not again; another error in between is read. */
+static void what_repeats_itself_is_logged_once(void **state)
+{
+	(void)state;
+	assert_logged(-ENOENT, 0, "<5>dns-waits for=\"effective.conf\"\n");
+	assert_logged(-ENOENT, 0, "<5>dns-waits for=\"effective.conf\"\n");
+	assert_logged(
+	        -EINVAL, 2,
+	        "<3>dns-load-error message=\"f: number 0\"\n"
+	        "<3>dns-load-error message=\"f:1: number 1\"\n"
+	        "<3>dns-load-refused error=\"Invalid argument\" n_errors=2 serving=nothing\n");
+	assert_logged(
+	        -EINVAL, 0,
+	        "<3>dns-load-refused error=\"Invalid argument\" n_errors=0 serving=nothing\n");
+	assert_logged(
+	        -EMFILE, 1,
+	        "<3>dns-load-error message=\"f: number 0\"\n"
+	        "<3>dns-load-refused error=\"Too many open files\" n_errors=1 serving=nothing\n");
+	assert_logged(-EMFILE, 1, "");
+	assert_logged(
+	        -EIO, 0,
+	        "<3>dns-load-refused error=\"Input/output error\" n_errors=0 serving=nothing\n");
+	assert_logged(0, 1,
+	              "<3>dns-load-error message=\"f: number 0\"\n"
+	              "<5>dns-generation document=0 zones=0 records=0 names=0 image_bytes=0 "
+	              "took_ms=10 stale=0 zones_earlier=0 zones_broken=0 zones_signed=0\n");
+	assert_logged(
+	        -EIO, 0,
+	        "<3>dns-load-refused error=\"Input/output error\" n_errors=0 serving=earlier\n");
+	no_thread = EAGAIN;
+	logged[0] = '\0';
+	for (int i = 0; i < 2; i++) { /* the first time alone */
+		(void)server_load_start(&s, false);
+		assert_string_equal(
+		        logged, "<3>dns-load-failed error=\"Resource temporarily unavailable\"\n");
+	}
+	no_thread = 0;
+	take_result = -ENOMEM;
+	assert_logged(0, 0, "<3>dns-load-refused error=\"no memory\" serving=earlier\n");
+}
+
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -546,6 +619,7 @@ int main(void)
 		WITH(the_worst_is_said_of_a_load),
 		WITH(the_supervisor_hears_of_what_is_served_only),
 		WITH(the_time_of_a_load_is_counted),
+		WITH(what_repeats_itself_is_logged_once),
 	};
 
 	return cmocka_run_group_tests_name("dns load", tests, NULL, NULL);
