@@ -201,7 +201,7 @@ static void state_threads(struct server *s, struct stats *to, uint64_t now_ms)
 {
 	unsigned want = s->now ? s->now->model->dns_threads : 0;
 
-	if (!want || s->n_threads >= want || s->n_listens == 0)
+	if (s->n_threads >= want || s->n_listens == 0)
 		s->few_ms = now_ms;
 	else if (now_ms - s->few_ms >= FEW_THREADS_MS)
 		conditions_add(to, "threads-few", CONDITION_DEGRADED, "",
@@ -254,7 +254,7 @@ static void state_sites(const struct server *s, struct stats *to)
 		               "answers and bring none back. Restore the path, or decide: weir "
 		               "disable site NAME --until +4h --reason TEXT [--offline]",
 		               sites.n - sites.n_heard, sites.n, text);
-	else if (sites.n_heard && 2 * (sites.n_heard - 1) <= sites.n)
+	else if (2 * (sites.n_heard - 1) <= sites.n)
 		conditions_add(
 		        to, "site-removal-impossible", CONDITION_DEGRADED, "",
 		        "%s is not heard: if one more site dies, checks cannot take that one "

@@ -170,6 +170,214 @@ static void each_trouble_of_the_clock_has_its_own_words(void **state)
 	assert_int_equal(state_conditions(), 0);
 }
 
+/* All codes, levels and subjects that are stated. */
+static const char *stated_text(void)
+{
+	static char text[1024];
+	size_t at = 0;
+
+	text[0] = '\0';
+	(void)state_conditions();
+	for (unsigned i = 0; i < stated.n; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s %d %s: %s",
+		                       i ? "\n" : "", stated.items[i].code, stated.items[i].level,
+		                       stated.items[i].subject, stated.items[i].text);
+	assert_true(at < sizeof(text));
+	return text;
+}
+
+static char mistake[] = "weir.conf:3: what";
+
+/* An error is that of the last load, if it is over and has one. */
+static void the_reason_of_a_refusal_is_the_first_error_if_there_is_one(void **state)
+{
+	(void)state;
+	w.s.load.last_result = -EINVAL;
+	w.s.load.errors[0] = mistake; /* of an earlier load */
+	assert_non_null(strstr(stated_text(), ": Invalid argument"));
+	w.s.load.n_errors = 1;
+	assert_non_null(strstr(stated_text(), ": weir.conf:3: what"));
+	w.s.load.errors[0] = NULL; /* there was no memory for it */
+	assert_non_null(strstr(stated_text(), ": Invalid argument"));
+	w.s.load.last_result = -ENOENT;
+	assert_string_equal(stated_text(), "");
+	w.s.load.last_result = 0;
+	assert_string_equal(stated_text(), "");
+}
+
+#define OUT(site, whose, n, of, see)                                                               \
+	"site-out 1 " site ": checks" whose " have taken site " site " out of the answers for " n  \
+	" of its " of " services: clients get other sites. See " see ", and weir dns explain NAME"
+#define OUT_HERE(n)                                                                                \
+	OUT("ams", " of other sites or its own", n, "2",                                           \
+	    "weir health, the routes to its VIPs from outside")
+#define OUT_THERE(n) OUT("fra", "", n, "2", "weir why on that site's nodes, the routes to its VIPs")
+
+/* Each state of two services at two sites, and what is said of all. */
+static void a_site_is_out_by_its_services(void **state)
+{
+	static const struct {
+		const char *why;
+		/* web at ams and fra, then mail: u up, d down, f down and forced up, x disabled, D down and
+		 * disabled, 4 down with IPv4 alone, o has IPv4 alone, n nothing there, N nothing and down */
+		const char *states;
+		/* what others see of web and mail here: - nothing, d down, 4 IPv4 alone is down, = as many */
+		const char *outside;
+		const char *text;
+	} cases[] = {
+		{ "all is up", "uuuu", "--", "" },
+		{ "the first service there", "uduu", "--", OUT_THERE("1") },
+		{ "the second service there", "uuud", "--", OUT_THERE("1") },
+		{ "both there", "udud", "--", OUT_THERE("2") },
+		{ "both here", "dudu", "--", OUT_HERE("2") },
+		{ "one here, one there", "duud", "--", OUT_HERE("1") "\n" OUT_THERE("1") },
+		{ "nobody else is left", "dddd", "--", "" },
+		{ "nobody else is left of one", "ddud", "--", OUT_THERE("1") },
+		{ "the other one is disabled", "xdud", "--", OUT_THERE("1") },
+		{ "forced up", "ufuu", "--", "" },
+		{ "disabled", "uDuu", "--", "" },
+		{ "one family", "u4uu", "--", "" },
+		{ "nothing is there", "unuN", "--", "" },
+		{ "others see it down", "uuuu", "d-", OUT_HERE("1") },
+		{ "others see the second down", "uuuu", "-d", OUT_HERE("1") },
+		{ "both", "uuuu", "dd", OUT_HERE("2") },
+		{ "one family of it", "uuuu", "4-", "" },
+		{ "the only family of it", "ouuu", "4-", OUT_HERE("1") },
+		{ "as many see it up", "uuuu", "==", "" },
+		{ "forced up here", "fuuu", "d-", "" },
+		{ "disabled here", "xuuu", "d-", "" },
+		{ "the second forced up", "uufu", "-d", "" },
+		{ "nothing here", "nuNu", "dd", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		print_message("  %s\n", cases[i].why);
+		memset(outside, 0, sizeof(outside));
+		for (unsigned k = 0; k < 4; k++) {
+			char is = cases[i].states[k];
+			struct steering_site_state *now = &w.state->sites[k];
+			bool empty = is == 'n' || is == 'N';
+
+			w.at[k / 2][k % 2].n_addresses[0] = !empty && is != 'o';
+			w.at[k / 2][k % 2].n_addresses[1] = !empty;
+			*now = (struct steering_site_state){
+				.words = { strchr("dfDN", is) ? down : up,
+				           strchr("dfDN4", is) ? down : up },
+				.forced_up = is == 'f',
+				.disabled = is == 'x' || is == 'D'
+			};
+		}
+		for (unsigned k = 0; k < 4; k++) { /* of ams, by family */
+			char is = cases[i].outside[k / 2];
+
+			if (is == 'd' || (is == '4' && k % 2))
+				outside[k / 2 * 4 + k % 2] = (struct majority){ .n_down = 1 };
+			if (is == '=')
+				outside[k / 2 * 4 + k % 2] =
+				        (struct majority){ .n_down = 2, .n_up = 2 };
+		}
+		assert_string_equal(stated_text(), cases[i].text);
+	}
+	memset(outside, 0, sizeof(outside));
+	w.self.site = &w.sites[1]; /* a node of the other site */
+	for (unsigned k = 0; k < 4; k++) {
+		w.at[k / 2][k % 2].n_addresses[0] = w.at[k / 2][k % 2].n_addresses[1] = 1;
+		w.state->sites[k].words[0] = w.state->sites[k].words[1] = up;
+	}
+	outside[6] = outside[7] = (struct majority){ .n_down = 1 };
+	assert_string_equal(stated_text(), OUT("fra", " of other sites or its own", "1", "2",
+	                                       "weir health, the routes to its VIPs from outside"));
+	w.m.self = NULL; /* a node that the document does not name looks at its own sites alone */
+	w.state->sites[0].words[0] = w.state->sites[0].words[1] = down;
+	w.at[0][0].n_addresses[0] = w.at[0][0].n_addresses[1] = 1;
+	w.state->sites[0].forced_up = w.state->sites[0].disabled = false;
+	w.services[0].n_sites = w.services[1].n_sites = 1;
+	assert_string_equal(stated_text(), "");
+}
+
+/* Names are written as far as there is room, and each number is the one that it should be. */
+static void sites_that_are_not_heard_are_named_as_far_as_there_is_room(void **state)
+{
+	static struct model_site many[64];
+	static char names[64][16];
+	char text[96];
+
+	(void)state;
+	w.views.votes = true;
+	heard = (struct peer_health_sites){ 5, 2, 6 };
+	assert_string_equal(
+	        stated_text(),
+	        "sites-majority-lost 1 : 3 of 5 sites are not heard (fra, lon): checks take no site "
+	        "out of the answers and bring none back. Restore the path, or decide: weir disable "
+	        "site NAME --until +4h --reason TEXT [--offline]");
+	heard = (struct peer_health_sites){ 3, 2, 4 };
+	assert_string_equal(
+	        stated_text(),
+	        "site-removal-impossible 1 : lon is not heard: if one more site dies, "
+	        "checks cannot take that one out of the answers. If it stays away: weir "
+	        "drain site NAME --until never --reason TEXT; then the others decide");
+	heard = (struct peer_health_sites){ 0, 0, 0 };
+	assert_non_null(strstr(stated_text(), "0 of 0 sites are not heard ()"));
+	for (unsigned i = 0; i < 64; i++) {
+		snprintf(names[i], sizeof(names[i]), "site-%02u", i);
+		many[i] = (struct model_site){ .name = names[i], .index = 63 - i };
+	}
+	w.m.sites = many;
+	for (size_t room = 1; room <= sizeof(text); room++) {
+		char whole[1024] = "";
+
+		for (w.m.n_sites = 0; w.m.n_sites <= 20; w.m.n_sites++) {
+			memset(text, '!', sizeof(text));
+			list_site_names(&w.m, UINT64_MAX, text, room);
+			assert_int_equal(strlen(text),
+			                 strlen(whole) < room ? strlen(whole) : room - 1);
+			assert_memory_equal(text, whole, strlen(text));
+			assert_true(room == sizeof(text) || text[room] == '!');
+			strcat(strcat(whole, *whole ? ", " : ""), names[w.m.n_sites]);
+		}
+	}
+	w.m.n_sites = 64;
+	list_site_names(&w.m, UINT64_C(1) << 63 | 2, text, sizeof(text));
+	assert_string_equal(text, "site-00, site-62");
+}
+
+/* Any of these means that nothing lacks. */
+static void threads_lack_only_if_there_is_something_to_answer_on(void **state)
+{
+	static const struct {
+		unsigned want, has, listens;
+		bool few;
+	} cases[] = {
+		{ 3, 2, 2, true },  { 3, 2, 1, true },  { 3, 2, 0, false }, { 0, 2, 2, false },
+		{ 0, 0, 2, false }, { 3, 3, 2, false }, { 3, 4, 2, false }, { 1, 0, 2, true },
+	};
+
+	(void)state;
+	w.self.n_dns_listen = 0;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		w.m.dns_threads = cases[i].want;
+		w.s.n_threads = cases[i].has;
+		w.s.n_listens = cases[i].listens;
+		w.s.few_ms = time_ms;
+		time_ms += 20000;
+		assert_int_equal(state_conditions(), cases[i].few);
+		assert_int_equal(w.s.few_ms, time_ms - (cases[i].few ? 20000 : 0));
+	}
+}
+
+static void without_a_page_nothing_is_stated(void **state)
+{
+	(void)state;
+	w.s.clock = WALL_CLOCK_STEPPED;
+	w.s.counters.stats = NULL;
+	w.s.conditions_ms = 0;
+	memset(&stated, 0, sizeof(stated));
+	server_conditions(&w.s);
+	assert_true(stated.n == 0 && !stated.ended);
+	assert_int_equal(w.s.conditions_ms, time_ms);
+}
+
 #define ZONES_MAX_ 12u
 
 /* An image of zones z0. and on, in these states. */
@@ -225,6 +433,23 @@ static void each_zone_that_lacks_is_named_with_its_trouble(void **state)
 	                 CONDITION_DEGRADED);
 	assert_int_equal(level_of("zones-refused", "ze", "last good image"), CONDITION_DEGRADED);
 	assert_int_equal(level_of("zones-refused", "za", NULL), -1);
+}
+
+/* Zones of each two kinds. */
+static void zones_of_several_kinds_are_all_named(void **state)
+{
+	static const uint32_t kinds[] = { IMAGE_ZONE_BROKEN, IMAGE_ZONE_EARLIER,
+		                          IMAGE_ZONE_SIGNED };
+
+	(void)state;
+	for (unsigned i = 0; i < 9; i++) {
+		const uint32_t states[] = { kinds[i / 3], 0, kinds[i % 3] };
+
+		make_zones(3, states);
+		assert_int_equal(state_conditions(), 2);
+		assert_string_equal(stated.items[0].subject, "za");
+		assert_string_equal(stated.items[1].subject, "zc");
+	}
 }
 
 static void without_any_zone_that_answers_it_is_down(void **state)
@@ -296,8 +521,6 @@ static void of_many_zones_eight_are_named_and_the_rest_is_counted(void **state)
 
 static void a_whole_image_that_is_an_earlier_one_is_told(void **state)
 {
-	static char mistake[] = "weir.conf:3: what";
-
 	(void)state;
 	w.g.stale = true;
 	assert_int_equal(state_conditions(), 1);
@@ -321,7 +544,13 @@ int main(void)
 		WITH(a_site_is_out_when_all_its_families_are_down),
 		WITH(the_own_site_may_be_out_only_for_others),
 		WITH(each_trouble_of_the_clock_has_its_own_words),
+		WITH(the_reason_of_a_refusal_is_the_first_error_if_there_is_one),
+		WITH(a_site_is_out_by_its_services),
+		WITH(sites_that_are_not_heard_are_named_as_far_as_there_is_room),
+		WITH(threads_lack_only_if_there_is_something_to_answer_on),
+		WITH(without_a_page_nothing_is_stated),
 		WITH(each_zone_that_lacks_is_named_with_its_trouble),
+		WITH(zones_of_several_kinds_are_all_named),
 		WITH(without_any_zone_that_answers_it_is_down),
 		WITH(the_mistake_is_that_of_the_zone),
 		WITH(of_many_zones_eight_are_named_and_the_rest_is_counted),

@@ -89,12 +89,49 @@ static void listens_are_judged_one_by_one(void **state)
 	assert_int_equal(level_of("listen-failed", "192.0.2.1", "port 53"), CONDITION_DOWN);
 }
 
+/* An address that is not asked yet counts as one that works, for as long as it takes. */
+static void an_address_that_begins_is_no_trouble_yet(void **state)
+{
+	(void)state;
+	w.s.listens[0].own = (struct self_query){ .fd = -1 };
+	w.s.listens[1].n[0] = 0;
+	time_ms += 60000;
+	assert_int_equal(state_conditions(), 1);
+	assert_int_equal(level_of("listen-failed", "192.0.2.2", "port 53"), CONDITION_DEGRADED);
+	w.s.listens[0].own.began_ms = time_ms - 10000;
+	assert_int_equal(state_conditions(), 2);
+	assert_int_equal(level_of("listen-failed", "192.0.2.1", "no query"), CONDITION_DOWN);
+	assert_int_equal(level_of("listen-failed", "192.0.2.2", "port 53"), CONDITION_DOWN);
+}
+
+/* As many are looked at as can be served. */
+static void addresses_beyond_the_limit_are_left_out(void **state)
+{
+	static struct addr many[SERVER_SOCKETS_MAX + 2];
+
+	(void)state;
+	for (unsigned i = 0; i < COUNT(many); i++) {
+		char text[16];
+
+		snprintf(text, sizeof(text), "192.0.2.%u", i + 1);
+		assert_int_equal(addr_parse(text, &many[i]), 0);
+	}
+	w.self.dns_listen = many;
+	for (unsigned more = 0; more <= 2; more++) {
+		w.self.n_dns_listen = SERVER_SOCKETS_MAX + more - 1;
+		assert_int_equal(state_conditions(), SERVER_SOCKETS_MAX - 2 - (more == 0));
+		assert_int_equal(level_of("listen-failed", "192.0.2.65", NULL), -1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH(listens_are_judged_one_by_one),
 		WITH(each_address_is_said_to_be_served_or_not),
 		WITH(an_address_is_served_once_a_query_was_answered),
+		WITH(an_address_that_begins_is_no_trouble_yet),
+		WITH(addresses_beyond_the_limit_are_left_out),
 	};
 
 	return cmocka_run_group_tests_name("dns conditions listen", tests, make_page, remove_page);
