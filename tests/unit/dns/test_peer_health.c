@@ -410,6 +410,293 @@ static void what_was_never_settled_says_nothing(void **state)
 	w.v->decided = NULL;
 }
 
+/* What is known of the target through lon: its state and whether it is fresh; - without a page. */
+static const char *seen_by_lon(uint64_t now_ms)
+{
+	static const char *const texts[] = { "?", "u", "d" };
+	static char text[8];
+	const struct peer_health_input seen = seen_at(now_ms);
+	const struct node_health *lon = &w.v->items[2];
+
+	peer_health_read(w.v, &seen);
+	snprintf(text, sizeof(text), "%s%s%s", lon->page ? "" : "-",
+	         texts[health_state(lon->words[1])], lon->fresh ? "+" : "");
+	return text;
+}
+
+static struct health_page *health_of(struct page *page)
+{
+	return &((struct peer_page *)page_payload(page))->health;
+}
+
+static void write_word(struct page *page, health_word word)
+{
+	struct health_page *h = health_of(page);
+
+	health_write(h, health_find_index(h, w.v->targets[1]), word);
+}
+
+/* A page is looked for once a second until it is there, and not again. */
+static void a_peer_that_comes_is_found_within_a_second(void **state)
+{
+	struct page *page;
+	const struct page *mapped;
+
+	(void)state;
+	page_close(write_page("lon", UP, 90000, 0));
+	assert_string_equal(seen_by_lon(10), "u+"); /* at the very beginning */
+	mapped = w.v->items[2].page;
+	assert_string_equal(seen_by_lon(5000), "u+");
+	assert_ptr_equal(w.v->items[2].page, mapped);
+	for (int i = 0; i < 2; i++) {
+		uint64_t start_ms = 10000 * (uint64_t)(i + 1);
+		char path[PATH_MAX];
+
+		peer_health_close(w.v);
+		assert_null(w.v->items[2].page);
+		assert_int_equal(peer_page_path(w.dir, "lon", path), 0);
+		assert_int_equal(unlink(path), 0);
+		assert_string_equal(seen_by_lon(start_ms), i ? "-d+" : "-u+");
+		page = write_page("lon", DOWN, 90000, 0);
+		assert_string_equal(seen_by_lon(start_ms + 999), i ? "-d+" : "-u+");
+		assert_string_equal(seen_by_lon(start_ms + 1000), "d+");
+		page_close(page);
+	}
+	peer_health_close(w.v);
+	peer_health_read(w.v, &(struct peer_health_input){ .now_ms = 60000 });
+	assert_null(w.v->items[2].page); /* nobody said where */
+	peer_health_close(NULL);
+}
+
+/* When a peer's word is taken over, and when the one before stays. */
+static void a_peer_is_read_when_it_publishes_and_is_whole(void **state)
+{
+	struct page *page = write_page("lon", DOWN, 9000, 0);
+	char path[PATH_MAX];
+	uint64_t head, zeros = 0;
+	FILE *f;
+
+	(void)state;
+	assert_int_equal(peer_page_path(w.dir, "lon", path), 0);
+	assert_string_equal(seen_by_lon(1000), "d+");
+	write_word(page, UP);
+	assert_string_equal(seen_by_lon(1100), "d+"); /* not published */
+	page_publish(page);
+	assert_string_equal(seen_by_lon(1200), "u+");
+	health_of(page)->generation++; /* it is laid out again */
+	write_word(page, DOWN);
+	page_publish(page);
+	assert_string_equal(seen_by_lon(1300), "u+");
+	health_of(page)->generation++;
+	assert_string_equal(seen_by_lon(1400),
+	                    "d+"); /* what was published before is still to be read */
+	f = fopen(path, "r+");
+	assert_true(f && fread(&head, sizeof(head), 1, f) == 1);
+	rewind(f);
+	assert_true(fwrite(&zeros, sizeof(zeros), 1, f) == 1 && !fflush(f)); /* damaged */
+	write_word(page, UP);
+	page_publish(page);
+	assert_string_equal(seen_by_lon(1500), "d+");
+	rewind(f);
+	assert_true(fwrite(&head, sizeof(head), 1, f) == 1 && !fclose(f)); /* and mended */
+	assert_string_equal(seen_by_lon(1600), "u+");
+	assert_string_equal(seen_by_lon(8999), "u+");
+	assert_string_equal(seen_by_lon(9000), "u"); /* it is old */
+	peer_page_set_good_until_ms(page_payload(page), 9002);
+	assert_string_equal(seen_by_lon(9001), "u+");
+	page_close(page);
+}
+
+/* A target that moved in the page is found where it is now; one that is gone leaves its word. */
+static void a_target_is_found_wherever_it_is_in_a_page(void **state)
+{
+	const uint64_t target = w.v->targets[1],
+	               before = (target & (HEALTH_TARGETS_MAX - 1)) | HEALTH_TARGETS_MAX;
+	const uint64_t two[] = { target, before };
+	struct page *page = write_page("lon", DOWN, 90000, 0);
+	struct health_page *h = health_of(page), *own = page_payload(w.own);
+	int index = health_find_index(h, target);
+	uint64_t head, zeros = 0;
+	char path[PATH_MAX];
+	uint32_t layout;
+	FILE *f;
+
+	(void)state;
+	assert_string_equal(seen_by_lon(1000), "d+");
+	memset(h->entries, 0, sizeof(h->entries)); /* another writer: the target lies behind */
+	assert_int_equal(health_set_targets(h, two, 2, 1), 0);
+	assert_int_equal(health_find_index(h, target), index + 1);
+	health_write(h, index, UP);
+	write_word(page, UP);
+	page_publish(page);
+	assert_string_equal(seen_by_lon(1100), "u+");
+	assert_int_equal(health_set_targets(h, &two[1], 1, 2), 0); /* it is gone */
+	page_publish(page);
+	assert_string_equal(seen_by_lon(1200), "u+");
+	page_close(page);
+	/* the own page, by another writer with the same layout's number: whoever replaces it says so */
+	target_word(own, DOWN);
+	layout = own->generation;
+	(void)read_majority(1300);
+	assert_int_equal(w.v->items[1].words[1], DOWN);
+	memset(own->entries, 0, sizeof(own->entries));
+	assert_int_equal(health_set_targets(own, two, 2, 1), 0);
+	own->generation = layout;
+	health_write(own, health_find_index(own, before), DOWN);
+	health_write(own, health_find_index(own, target), UP);
+	peer_health_forget_own(w.v);
+	assert_true(w.v->items[2].found && !w.v->items[1].found);
+	(void)read_majority(1400);
+	assert_int_equal(w.v->items[1].words[1], UP);
+	/* and so it is if the page was damaged meanwhile */
+	snprintf(path, sizeof(path), "%s/health.page", w.dir);
+	f = fopen(path, "r+");
+	assert_true(f && fread(&head, sizeof(head), 1, f) == 1);
+	rewind(f);
+	assert_true(fwrite(&zeros, sizeof(zeros), 1, f) == 1 && !fflush(f));
+	(void)read_majority(1500);
+	memset(own->entries, 0, sizeof(own->entries));
+	target_word(own, DOWN);
+	own->generation = layout;
+	rewind(f);
+	assert_true(fwrite(&head, sizeof(head), 1, f) == 1 && !fclose(f));
+	(void)read_majority(1600);
+	assert_int_equal(w.v->items[1].words[1], DOWN);
+}
+
+/* The first entry of a page is one like the others. */
+static void a_target_may_be_the_first_of_a_page(void **state)
+{
+	char name[32];
+	uint64_t target;
+	unsigned n = 0;
+	struct health_page *own = page_payload(w.own);
+
+	(void)state;
+	do {
+		snprintf(name, sizeof(name), "s%u", n++);
+		target = health_target_service(name, "ams", true);
+	} while (target & (HEALTH_TARGETS_MAX - 1));
+	w.service.name = name;
+	w.v = peer_health_new(&w.m, &w.p, w.arena);
+	assert_int_equal(health_set_targets(own, &target, 1, 1), 0);
+	assert_int_equal(health_find_index(own, target), 0);
+	health_write(own, 0, DOWN);
+	(void)read_majority(1000);
+	assert_int_equal(w.v->items[1].words[1], DOWN);
+	assert_int_equal(w.v->items[1].words[0], 0);
+}
+
+/* Without the own page the node itself is not heard, whatever was promised. */
+static void without_its_page_a_node_is_not_heard(void **state)
+{
+	struct peer_health_input seen = seen_at(1000);
+
+	(void)state;
+	target_word(page_payload(w.own), DOWN);
+	peer_health_read(w.v, &seen);
+	assert_true(w.v->items[1].fresh);
+	seen.own = NULL;
+	peer_health_read(w.v, &seen);
+	assert_false(w.v->items[1].fresh);
+	assert_int_equal(w.v->items[1].words[1], DOWN);
+}
+
+static void a_site_counts_with_a_node_and_unless_it_is_taken_out(void **state)
+{
+	static const struct {
+		uint32_t index;
+		uint64_t out;
+		bool decides;
+	} cases[] = {
+		{ 0, 0, true },
+		{ 0, 1, false },
+		{ 0, ~UINT64_C(1), true },
+		{ 63, 0, true },
+		{ 63, 1, true },
+		{ 63, UINT64_C(1) << 63, false },
+		{ 64, 1, true },
+		{ 64, ~UINT64_C(0), true },
+	};
+	const struct model_site other = { .name = "oslo", .index = 9 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		w.sites[2].index = cases[i].index;
+		peer_health_exclude(w.v, cases[i].out);
+		assert_int_equal(peer_health_decides(w.v, &w.sites[2]), cases[i].decides);
+		assert_true(peer_health_has_nodes(w.v, &w.sites[2]));
+		assert_false(peer_health_has_nodes(w.v, &other));
+		assert_false(peer_health_decides(w.v, &other));
+	}
+	w.sites[2].index = 2;
+}
+
+/* Who votes on a target: all sites, or its own alone where no other site can say anything. */
+static void a_target_is_its_own_sites_where_nobody_else_checks_it(void **state)
+{
+	const health_word never =
+	        health_make(HEALTH_DOWN, HEALTH_MARK_UNPROVEN, HEALTH_REASON_TIMEOUT, 0);
+	struct model_service services[2] = { { .name = "web" } };
+	const struct {
+		const char *why;
+		size_t n_services;
+		const struct model_check *check;
+		enum model_vip_check from;
+		unsigned n_proven;
+		enum health_state state;
+	} cases[] = {
+		{ "no check", 1, NULL, MODEL_VIP_CHECK_GIVEN, 3, HEALTH_UP },
+		{ "not proven", 1, &model_default_vip_check, MODEL_VIP_CHECK_DEFAULT, 0,
+		  HEALTH_UP },
+		{ "proven once", 1, &model_default_vip_check, MODEL_VIP_CHECK_DEFAULT, 1,
+		  HEALTH_DOWN },
+		{ "a given check", 1, &model_default_vip_check, MODEL_VIP_CHECK_GIVEN, 0,
+		  HEALTH_DOWN },
+		{ "an unknown service", 0, NULL, MODEL_VIP_CHECK_DEFAULT, 0, HEALTH_DOWN },
+	};
+
+	(void)state;
+	w.m.services = services;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		print_message("  %s\n", cases[i].why);
+		w.m.n_services = cases[i].n_services;
+		services[0].vip_check = cases[i].check;
+		services[0].vip_check_from = cases[i].from;
+		w.v = peer_health_new(&w.m, &w.p, w.arena);
+		for (unsigned k = 0; k < SITES; k++) {
+			w.v->items[k].fresh = true;
+			w.v->items[k].words[1] = k == 0                   ? UP
+			                         : k <= cases[i].n_proven ? DOWN
+			                                                  : never;
+		}
+		assert_int_equal(health_state(peer_health_of_target(w.v, 1).word), cases[i].state);
+	}
+}
+
+/* What nodes outside say counts if it was said lately; the own one says it itself. */
+static void a_new_target_is_so_by_who_says_it(void **state)
+{
+	const health_word new = health_make(HEALTH_UNKNOWN, HEALTH_MARK_NEW, HEALTH_REASON_NONE, 0);
+	static const struct {
+		unsigned node;
+		bool fresh, is_new;
+	} cases[] = { { 0, true, false },
+		      { 1, false, true },
+		      { 1, true, true },
+		      { 2, false, false },
+		      { 2, true, true } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (unsigned k = 0; k < SITES; k++) {
+			w.v->items[k].fresh = cases[i].fresh && k == cases[i].node;
+			w.v->items[k].words[1] = k == cases[i].node ? new : 0;
+		}
+		assert_int_equal(peer_health_is_new(w.v, 1, &w.sites[0]), cases[i].is_new);
+	}
+}
+
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -428,6 +715,14 @@ int main(void)
 		WITH(a_new_site_proves_nothing_by_its_own_view),
 		WITH(there_is_room_for_so_many_nodes_and_no_more),
 		WITH(what_was_never_settled_says_nothing),
+		WITH(a_peer_that_comes_is_found_within_a_second),
+		WITH(a_peer_is_read_when_it_publishes_and_is_whole),
+		WITH(a_target_is_found_wherever_it_is_in_a_page),
+		WITH(a_target_may_be_the_first_of_a_page),
+		WITH(without_its_page_a_node_is_not_heard),
+		WITH(a_site_counts_with_a_node_and_unless_it_is_taken_out),
+		WITH(a_target_is_its_own_sites_where_nobody_else_checks_it),
+		WITH(a_new_target_is_so_by_who_says_it),
 	};
 
 	return cmocka_run_group_tests_name("dns peer health", tests, NULL, NULL);
