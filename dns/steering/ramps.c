@@ -85,8 +85,6 @@ static int64_t smaller_time(int64_t a, int64_t b)
  */
 static int64_t site_stop_ms(const struct model_override *o, int64_t at_ms)
 {
-	if (at_ms >= override_end_ms(o))
-		return MODEL_TIME_NEVER;
 	return at_ms < o->until_ms ? o->until_ms - 1 : at_ms;
 }
 

@@ -529,6 +529,346 @@ static void a_restart_takes_each_record_for_what_it_is_worth(void **state)
 	}
 }
 
+#define INSTANTS 9
+
+/* What a ramp finds in its way, and where it is after one step from each instant to each other. */
+struct way {
+	const char *why;
+	int64_t from_ms, until_ms, over_ms, passed_ms;
+	bool up, clock_held, restored;
+	enum ramp_how how; /* before */
+	/*
+	 * A row for each instant that was in force, with a column for each instant of the wall clock.
+	 * Instants are just before the ramp begins (a), its begin (b), just before its end (c), its
+	 * end (d), and so on for the return (e to h), and after that (i); others as numbers. Then f
+	 * for free, l late, c held by the clock, s by the site; ! that it is written to the file; a
+	 * point: it has no ramp any more.
+	 */
+	const char *after[INSTANTS];
+};
+
+static const struct way ways[] = {
+	{ "nothing",
+	  1000,
+	  1300,
+	  100,
+	  1000,
+	  true,
+	  false,
+	  false,
+	  RAMP_FREE,
+	  { "af bf! cf! df! ef! ff! gf! hf! if!", "af! bf cf df! ef! ff! gf! hf! if!",
+	    "af! cl! cf df! ef! ff! gf! hf! if!", "af! bf! cf! df ef ff! gf! hf! if!",
+	    "af! bf! cf! df ef ff! gf! hf! if!", "af! bf! cf! df! ef! ff gf hf! if!",
+	    "af! bf! cf! df! ef! gl! gf hf! if!", "af! bf! cf! df! ef! ff! gf! .! .!",
+	    "af! bf! cf! df! ef! ff! gf! .! .!" } },
+	{ "a site that is not up",
+	  1000,
+	  1300,
+	  100,
+	  1000,
+	  false,
+	  false,
+	  false,
+	  RAMP_FREE,
+	  { "af bf! cf! df! ef! es! es! es! es!", "af! bf cf df! ef! es! es! es! es!",
+	    "af! cl! cf df! ef! es! es! es! es!", "af! bf! cf! df ef es! es! es! es!",
+	    "af! bf! cf! df ef es! es! es! es!", "af! bf! cf! df! ef! ff fs! fs! fs!",
+	    "af! bf! cf! df! ef! gl! gf gs! gs!", "af! bf! cf! df! ef! ff! gf! .! .!",
+	    "af! bf! cf! df! ef! ff! gf! .! .!" } },
+	{ "the clock",
+	  1000,
+	  1300,
+	  100,
+	  1000,
+	  true,
+	  true,
+	  false,
+	  RAMP_FREE,
+	  { "af bf! bc! bc! bc! bc! bc! bc! bc!", "af! bf bc! bc! bc! bc! bc! bc! bc!",
+	    "af! cl! cf cc! cc! cc! cc! cc! cc!", "af! bf! cf! df ef ff! fc! fc! fc!",
+	    "af! bf! cf! df ef ff! fc! fc! fc!", "af! bf! cf! df! ef! ff fc! fc! fc!",
+	    "af! bf! cf! df! ef! gl! gf gc! gc!", "af! bf! cf! df! ef! ff! gf! .! .!",
+	    "af! bf! cf! df! ef! ff! gf! .! .!" } },
+	{ "both",
+	  1000,
+	  1300,
+	  100,
+	  1000,
+	  false,
+	  true,
+	  false,
+	  RAMP_FREE,
+	  { "af bf! bc! bc! bc! bc! bc! bc! bc!", "af! bf bc! bc! bc! bc! bc! bc! bc!",
+	    "af! cl! cf cc! cc! cc! cc! cc! cc!", "af! bf! cf! df ef es! es! es! es!",
+	    "af! bf! cf! df ef es! es! es! es!", "af! bf! cf! df! ef! ff fs! fs! fs!",
+	    "af! bf! cf! df! ef! gl! gf gs! gs!", "af! bf! cf! df! ef! ff! gf! .! .!",
+	    "af! bf! cf! df! ef! ff! gf! .! .!" } },
+	{ "little time",
+	  1000,
+	  1300,
+	  100,
+	  50,
+	  true,
+	  false,
+	  false,
+	  RAMP_LATE,
+	  { "af! bf! 1050l! 1050l! 1050l! 1050l! 1050l! 1050l! 1050l!",
+	    "af! bf! 1050l 1050l 1050l 1050l 1050l 1050l 1050l",
+	    "af! cl cf! df! 1149l! 1149l! 1149l! 1149l! 1149l!",
+	    "af! bf! cf! df! ef! ff! 1350l! 1350l! 1350l!",
+	    "af! bf! cf! df! ef! ff! 1350l! 1350l! 1350l!",
+	    "af! bf! cf! df! ef! ff! 1350l 1350l 1350l", "af! bf! cf! df! ef! gl gf! hf! if!",
+	    "af! bf! cf! df! ef! ff! gf! .! .!", "af! bf! cf! df! ef! ff! gf! .! .!" } },
+	{ "a restart",
+	  1000,
+	  1300,
+	  100,
+	  0,
+	  true,
+	  false,
+	  true,
+	  RAMP_FREE,
+	  { "af! bf! cf! df! ef! ff! fl! fl! fl!", "af! bf! cf! df! ef! ff! fl! fl! fl!",
+	    "af! bf! cf! df! ef! ff! fl! fl! fl!", "af! bf! cf! df! ef! ff! fl! fl! fl!",
+	    "af! bf! cf! df! ef! ff! fl! fl! fl!", "af! bf! cf! df! ef! ff! gf! hf! if!",
+	    "af! bf! cf! df! ef! ff! gf! hf! if!", "af! bf! cf! df! ef! ff! gf! .! .!",
+	    "af! bf! cf! df! ef! ff! gf! .! .!" } },
+	{ "a restart while late",
+	  1000,
+	  1300,
+	  100,
+	  0,
+	  true,
+	  false,
+	  true,
+	  RAMP_LATE,
+	  { "af! bf! bl! bl! bl! bl! bl! bl! bl!", "af! bf! bl! bl! bl! bl! bl! bl! bl!",
+	    "af! cl! cf! cl! cl! cl! cl! cl! cl!", "af! bf! cf! df! ef! ff! fl! fl! fl!",
+	    "af! bf! cf! df! ef! ff! fl! fl! fl!", "af! bf! cf! df! ef! ff! fl! fl! fl!",
+	    "af! bf! cf! df! ef! gl! gf! gl! gl!", "af! bf! cf! df! ef! ff! gf! .! .!",
+	    "af! bf! cf! df! ef! ff! gf! .! .!" } },
+	{ "no length, the clock",
+	  1000,
+	  1300,
+	  0,
+	  1000,
+	  true,
+	  true,
+	  false,
+	  RAMP_FREE,
+	  { "af bf! af bf! ef! ff! ef! ff! if!", "af! bf af! bf ef ff! ef ff! if!",
+	    "af bf! af bf! ef! ff! ef! ff! if!", "af! bf af! bf ef ff! ef ff! if!",
+	    "af! bf af! bf ef ff! ef ff! if!", "af! bf! af! bf! ef! .! ef! .! .!",
+	    "af! bf af! bf ef ff! ef ff! if!", "af! bf! af! bf! ef! .! ef! .! .!",
+	    "af! bf! af! bf! ef! .! ef! .! .!" } },
+	{ "no length, a site",
+	  1000,
+	  1300,
+	  0,
+	  1000,
+	  false,
+	  false,
+	  false,
+	  RAMP_FREE,
+	  { "af bf! af bf! ef! es! ef! es! es!", "af! bf af! bf ef es! ef es! es!",
+	    "af bf! af bf! ef! es! ef! es! es!", "af! bf af! bf ef es! ef es! es!",
+	    "af! bf af! bf ef es! ef es! es!", "af! bf! af! bf! ef! .! ef! .! .!",
+	    "af! bf af! bf ef es! ef es! es!", "af! bf! af! bf! ef! .! ef! .! .!",
+	    "af! bf! af! bf! ef! .! ef! .! .!" } },
+	{ "no time to get there, a restart",
+	  1000,
+	  1050,
+	  100,
+	  0,
+	  true,
+	  false,
+	  true,
+	  RAMP_FREE,
+	  { "af! bf! el! el! ef! el! el! el! el!", "af! bf! el! el! ef! el! el! el! el!",
+	    "af! bf! cf! df! ef! ff! gf! hf! if!", "af! bf! cf! df! ef! ff! gf! hf! if!",
+	    "af! bf! el! el! ef! el! el! el! el!", "af! bf! cf! df! ef! ff! gf! hf! if!",
+	    "af! bf! cf! df! ef! ff! gf! hf! if!", "af! bf! cf! df! ef! ff! gf! .! .!",
+	    "af! bf! cf! df! ef! ff! gf! .! .!" } },
+	{ "no time to get there",
+	  1000,
+	  1050,
+	  100,
+	  1000,
+	  true,
+	  false,
+	  false,
+	  RAMP_FREE,
+	  { "af bf! cf! df! ef! ff! gf! hf! if!", "af! bf cf! df! ef ff! gf! hf! if!",
+	    "af! bf! cf df ef! cl! gf hf! if!", "af! bf! dl! df ef! dl! gf hf! if!",
+	    "af! el! cf! df! ef ff! gf! hf! if!", "af! bf! cf df ef! ff gf hf! if!",
+	    "af! bf! gl! gl! ef! gl! gf hf! if!", "af! bf! cf! df! ef! ff! gf! .! .!",
+	    "af! bf! cf! df! ef! ff! gf! .! .!" } },
+	{ "over before it begins, the clock",
+	  1400,
+	  1300,
+	  100,
+	  1000,
+	  true,
+	  true,
+	  false,
+	  RAMP_FREE,
+	  { "af ac! ac! ac! ef! al! af ac! ac!", "af! .! .! .! ef! ff! af! .! .!",
+	    "af! .! .! .! ef! ff! af! .! .!", "af! .! .! .! ef! ff! af! .! .!",
+	    "fc! fc! fc! fc! ef ff! fc! fc! fc!", "fc! fc! fc! fc! ef! ff fc! fc! fc!",
+	    "af ac! ac! ac! ef! al! af ac! ac!", "af! .! .! .! ef! ff! af! .! .!",
+	    "af! .! .! .! ef! ff! af! .! .!" } },
+};
+
+/* What a person has stopped, and since when. */
+static void a_hold_of_a_person_is_found_by_all_that_it_says(void **state)
+{
+	static const struct {
+		const char *name;
+		enum model_override_kind kind;
+		enum model_target_kind target;
+		bool ended;
+		int64_t from_ms, until_ms, since_ms;
+	} cases[] = {
+		{ "ams", MODEL_OVERRIDE_HOLD, MODEL_TARGET_SITE, false, 50, 101, 50 },
+		{ "ams", MODEL_OVERRIDE_HOLD, MODEL_TARGET_SITE, false, 100, 101, 100 },
+		{ "ams", MODEL_OVERRIDE_HOLD, MODEL_TARGET_SITE, false, 101, 102,
+		  MODEL_TIME_NEVER },
+		{ "ams", MODEL_OVERRIDE_HOLD, MODEL_TARGET_SITE, false, 50, 100, MODEL_TIME_NEVER },
+		{ "ams", MODEL_OVERRIDE_HOLD, MODEL_TARGET_SITE, true, 50, 101, MODEL_TIME_NEVER },
+		{ "ams", MODEL_OVERRIDE_HOLD, MODEL_TARGET_BACKEND, false, 50, 101,
+		  MODEL_TIME_NEVER },
+		{ "ams", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, false, 50, 101,
+		  MODEL_TIME_NEVER },
+		{ "fra", MODEL_OVERRIDE_HOLD, MODEL_TARGET_SITE, false, 50, 101, MODEL_TIME_NEVER },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct model_override o[3];
+		struct model m = { .overrides = o, .n_overrides = 3 };
+
+		for (unsigned k = 0; k < 3; k++)
+			o[k] = (struct model_override){ .kind = cases[i].kind,
+				                        .name = cases[i].name,
+				                        .target = cases[i].target,
+				                        .ended = cases[i].ended,
+				                        .from_ms = cases[i].from_ms,
+				                        .until_ms = cases[i].until_ms };
+		o[0].from_ms = o[2].from_ms = cases[i].from_ms + 1; /* the earliest counts */
+		assert_true(ramps_person_hold_ms(&m, "ams", 100) == cases[i].since_ms);
+		m.n_overrides = 0;
+		assert_true(ramps_person_hold_ms(&m, "ams", 100) == MODEL_TIME_NEVER);
+	}
+}
+
+/* As many as there is room for. */
+static void drains_beyond_the_limit_have_no_ramp(void **state)
+{
+	static struct model_override many[RAMP_RECORDS_MAX + 2];
+	static char ids[RAMP_RECORDS_MAX + 2][16];
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < COUNT(many); i++) {
+		snprintf(ids[i], sizeof(ids[i]), "x%u", i);
+		many[i] = w->o;
+		many[i].id = ids[i];
+	}
+	w->m.overrides = many;
+	for (unsigned more = 0; more < 3; more++) {
+		w->m.n_overrides = RAMP_RECORDS_MAX - 1 + more;
+		w->wall_clock_ms++;
+		w->now_ms++;
+		step_world(w);
+		assert_int_equal(w->r.n, RAMP_RECORDS_MAX - (more == 0));
+		assert_string_equal(w->r.items[w->r.n - 1].id, ids[w->r.n - 1]);
+	}
+	assert_int_equal(ramps_held(&w->r, RAMP_FREE), RAMP_RECORDS_MAX);
+	ramps_close(&w->r);
+	assert_true(!w->r.items && !w->r.next && w->r.n == 0);
+}
+
+static void instants_of(const struct way *y, int64_t at[INSTANTS])
+{
+	const int64_t turns[] = { y->from_ms, y->from_ms + y->over_ms, y->until_ms,
+		                  y->until_ms + y->over_ms };
+
+	for (unsigned i = 0; i < 4; i++) {
+		at[2 * i] = turns[i] - 1;
+		at[2 * i + 1] = turns[i];
+	}
+	at[8] = turns[3] + 1;
+}
+
+/* One step of a ramp from @p was to the wall clock @p to, as in way.after. */
+static void step_once(const struct way *y, int64_t was_ms, int64_t to_ms, char *out)
+{
+	static const char hows[] = { [RAMP_FREE] = 'f',
+		                     [RAMP_LATE] = 'l',
+		                     [RAMP_HELD_CLOCK] = 'c',
+		                     [RAMP_HELD_SITE] = 's' };
+	struct model_site site = { .name = "ams" };
+	struct model_override o = { .id = "x",
+		                    .name = "ams",
+		                    .generation = 3,
+		                    .from_ms = y->from_ms,
+		                    .over_ms = y->over_ms,
+		                    .until_ms = y->until_ms };
+	struct model m = { .sites = &site, .n_sites = 1, .overrides = &o, .n_overrides = 1 };
+	struct world world = { .up = y->up };
+	static struct ramp_record items[2][RAMP_RECORDS_MAX];
+	struct ramps r = { .n = 1,
+		           .items = items[0],
+		           .next = items[1],
+		           .restored = y->restored,
+		           .wall_clock_ms = to_ms - y->passed_ms,
+		           .stepped_ms = 50000,
+		           .kept_ms = 50001 };
+	int64_t at[INSTANTS];
+
+	items[0][0] =
+	        (struct ramp_record){ .id = "x", .generation = 3, .at_ms = was_ms, .how = y->how };
+	ramps_step_all(&r, &(struct ramps_step_input){ .model = &m,
+	                                               .wall_clock_ms = to_ms,
+	                                               .now_ms = 51000,
+	                                               .clock_held = y->clock_held,
+	                                               .is_up = is_up,
+	                                               .arg = &world });
+	assert_false(r.restored);
+	assert_int_equal(r.kept_ms, r.changed ? 51000 : 50001);
+	if (!r.n) {
+		sprintf(out, ".%s", r.changed ? "!" : "");
+		return;
+	}
+	instants_of(y, at);
+	for (unsigned i = 0; i < INSTANTS; i++)
+		if (r.items[0].at_ms == at[i])
+			out += sprintf(out, "%c", 'a' + i), i = 2 * INSTANTS;
+		else if (i == INSTANTS - 1)
+			out += sprintf(out, "%d", (int)r.items[0].at_ms);
+	sprintf(out, "%c%s", hows[r.items[0].how], r.changed ? "!" : "");
+}
+
+static void each_instant_is_followed_by_the_next(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		int64_t at[INSTANTS];
+
+		print_message("  %s\n", ways[i].why);
+		instants_of(&ways[i], at);
+		for (unsigned k = 0; k < INSTANTS; k++) {
+			char row[256] = "";
+
+			for (unsigned to = 0; to < INSTANTS; to++) {
+				strcat(row, to ? " " : "");
+				step_once(&ways[i], at[k], at[to], row + strlen(row));
+			}
+			assert_string_equal(row, ways[i].after[k]);
+		}
+	}
+}
+
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -551,6 +891,9 @@ int main(void)
 		WITH(what_goes_by_its_schedule_can_be_forgotten),
 		WITH(each_drain_goes_by_its_own_site),
 		WITH(a_restart_takes_each_record_for_what_it_is_worth),
+		cmocka_unit_test(each_instant_is_followed_by_the_next),
+		cmocka_unit_test(a_hold_of_a_person_is_found_by_all_that_it_says),
+		WITH(drains_beyond_the_limit_have_no_ramp),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

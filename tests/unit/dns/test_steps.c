@@ -17,6 +17,7 @@
 
 #include "base/proc.h"
 #include "dns/steering/ramps.h"
+#include "dns/steering/steps.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
 #define T         1790000000000
@@ -488,6 +489,236 @@ static void a_malformed_step_spoils_the_file(void **state)
 	free(out);
 }
 
+/* --- one step after another, asked by itself --- */
+
+#define EPOCH (UINT64_C(1) << MODEL_STEP_EPOCH_SHIFT)
+#define KINDS 6
+
+/* The level from 400 to 600 ppm, back, staying at 500: by an operation and by a person; and old. */
+static const struct kind {
+	const char *why;
+	uint64_t generation;
+	uint32_t from_ppm, to_ppm;
+	/* A row for each level before, a column for each instant: its level, < if it rises, > if it falls. */
+	const char *levels[8];
+} kinds[KINDS] = {
+	{ "on",
+	  3 * EPOCH,
+	  400,
+	  600,
+	  { "400< 400< 500< 600< 600< 600> 300> 0>", "400< 400< 500< 600< 600< 600> 300> 0>",
+	    "300< 400< 500< 600< 600< 300> 300> 0>", "400> 400< 500< 600< 600< 400> 300> 0>",
+	    "500< 500< 500< 600< 600< 500> 300> 0>", "500> 500< 500< 600< 600< 500> 300> 0>",
+	    "600< 600< 600< 600< 600< 600> 300> 0>", "700> 700< 700< 700< 700< 600> 300> 0>" } },
+	{ "back",
+	  3 * EPOCH,
+	  600,
+	  400,
+	  { "600> 600> 500> 400> 400> 400> 200> 0>", "600> 600> 500> 400> 400> 400> 200> 0>",
+	    "300< 300> 300> 300> 300> 300> 200> 0>", "400> 400> 400> 400> 400> 400> 200> 0>",
+	    "500< 500> 500> 400> 400> 400> 200> 0>", "500> 500> 500> 400> 400> 400> 200> 0>",
+	    "600< 600> 500> 400> 400> 400> 200> 0>", "700> 700> 700> 700> 700> 400> 200> 0>" } },
+	{ "nowhere",
+	  3 * EPOCH,
+	  500,
+	  500,
+	  { "500< 500< 500< 500< 500< 500> 250> 0>", "500< 500< 500< 500< 500< 500> 250> 0>",
+	    "300< 300< 300< 300< 300< 300> 250> 0>", "400> 400> 400> 400> 400> 400> 250> 0>",
+	    "500< 500< 500< 500< 500< 500> 250> 0>", "500> 500> 500> 500> 500> 500> 250> 0>",
+	    "600< 600< 600< 600< 600< 500> 250> 0>", "700> 700> 700> 700> 700> 500> 250> 0>" } },
+	{ "nowhere, a person's",
+	  3 * EPOCH + PERSON_BIT,
+	  500,
+	  500,
+	  { "500< 500< 500< 500< 500< 500> 250> 0>", "500< 500< 500< 500< 500< 500> 250> 0>",
+	    "500< 500< 500< 500< 500< 300> 250> 0>", "500> 500> 500> 500> 500> 400> 250> 0>",
+	    "500< 500< 500< 500< 500< 500> 250> 0>", "500> 500> 500> 500> 500> 500> 250> 0>",
+	    "500< 500< 500< 500< 500< 500> 250> 0>", "500> 500> 500> 500> 500> 500> 250> 0>" } },
+	{ "nowhere, a person's without an epoch",
+	  PERSON_BIT,
+	  500,
+	  500,
+	  { "500< 500< 500< 500< 500< 500> 250> 0>", "500< 500< 500< 500< 500< 500> 250> 0>",
+	    "300< 300< 300< 300< 300< 300> 250> 0>", "400> 400> 400> 400> 400> 400> 250> 0>",
+	    "500< 500< 500< 500< 500< 500> 250> 0>", "500> 500> 500> 500> 500> 500> 250> 0>",
+	    "600< 600< 600< 600< 600< 500> 250> 0>", "700> 700> 700> 700> 700> 500> 250> 0>" } },
+	{ "back, a person's",
+	  3 * EPOCH + PERSON_BIT,
+	  600,
+	  400,
+	  { "600> 600> 500> 400> 400> 400> 200> 0>", "600> 600> 500> 400> 400> 400> 200> 0>",
+	    "300< 300> 300> 300> 300> 300> 200> 0>", "400> 400> 400> 400> 400> 400> 200> 0>",
+	    "500< 500> 500> 400> 400> 400> 200> 0>", "500> 500> 500> 400> 400> 400> 200> 0>",
+	    "600< 600> 500> 400> 400> 400> 200> 0>", "700> 700> 700> 700> 700> 400> 200> 0>" } },
+};
+
+static const struct ramp_record befores[8] = {
+	{ .at_ms = -1 },                     /* none at all */
+	{ .level_ppm = 700, .falls = true }, /* not known */
+	{ .level_known = true, .level_ppm = 300 },
+	{ .level_known = true, .level_ppm = 400, .falls = true },
+	{ .level_known = true, .level_ppm = 500 },
+	{ .level_known = true, .level_ppm = 500, .falls = true },
+	{ .level_known = true, .level_ppm = 600 },
+	{ .level_known = true, .level_ppm = 700, .falls = true },
+};
+
+static void each_step_follows_each_level(void **state)
+{
+	static const int64_t instants[] = { 999, 1000, 1050, 1100, 1999, 2000, 2050, 2100 };
+
+	(void)state;
+	for (unsigned i = 0; i < KINDS; i++) {
+		const struct model_override o = { .generation = kinds[i].generation,
+			                          .from_ms = 1000,
+			                          .over_ms = 100,
+			                          .until_ms = 2000,
+			                          .from_ppm = kinds[i].from_ppm,
+			                          .is_step = true,
+			                          .to_ppm = kinds[i].to_ppm };
+
+		print_message("  %s\n", kinds[i].why);
+		for (unsigned k = 0; k < COUNT(befores); k++) {
+			char row[128];
+			size_t at = 0;
+
+			for (unsigned t = 0; t < COUNT(instants); t++) {
+				const struct steps_before before = { .was = k ? &befores[k]
+					                                      : NULL };
+				struct ramp_record r = { .at_ms = instants[t] };
+
+				steps_follow(&o, &before, &r);
+				assert_true(r.level_known && r.at_ms == instants[t]);
+				at += (size_t)snprintf(row + at, sizeof(row) - at, "%s%u%c",
+				                       t ? " " : "", r.level_ppm,
+				                       r.falls ? '>' : '<');
+			}
+			assert_string_equal(row, kinds[i].levels[k]);
+		}
+	}
+}
+
+/* How long earlier answers are used, and whether a level has arrived; now is 1000 s. */
+static void answers_live_as_long_as_their_ttl(void **state)
+{
+	static const struct {
+		const char *why;
+		bool is, known;
+		uint64_t generation;
+		uint32_t level_ppm;
+		uint64_t until_ms;
+		bool arrived;
+		uint32_t longest_ttl_s;
+		bool over;
+		/* of the next one */
+		uint64_t next_until_ms;
+		bool has_arrived;
+		uint32_t next_ttl_s;
+	} cases[] = {
+		{ "none before", false, false, 0, 0, 0, false, 0, false, 1030000, false, 30 },
+		{ "none before, over", false, false, 0, 0, 0, false, 0, true, 1030000, true, 30 },
+		{ "not known", true, false, 1, 500000, 1007000, true, 9, false, 1030000, false,
+		  30 },
+		{ "not known, over", true, false, 1, 500000, 1007000, true, 9, true, 1030000, true,
+		  30 },
+		{ "no time is known", true, true, 1, 500000, 0, false, 9, false, 1030000, false,
+		  30 },
+		{ "between the ends", true, true, 1, 500000, 1004999, false, 9, false, 1005000,
+		  false, 5 },
+		{ "just above nothing", true, true, 1, 1, 1000, false, 9, false, 1005000, false,
+		  5 },
+		{ "just below all", true, true, 1, 999999, 1000, false, 9, false, 1005000, false,
+		  5 },
+		{ "at nothing", true, true, 1, 0, 1000, false, 9, false, 1030000, false, 30 },
+		{ "at all", true, true, 1, 1000000, 1000, false, 9, false, 1030000, false, 30 },
+		{ "older ones live longer", true, true, 1, 500000, 1005001, false, 9, false,
+		  1005001, false, 6 },
+		{ "much longer", true, true, 1, 500000, 1020000, false, 9, false, 1020000, false,
+		  20 },
+		{ "arrives now", true, true, 1, 500000, 1020000, false, 9, true, 1020000, true,
+		  20 },
+		{ "has arrived", true, true, 1, 500000, 1020000, true, 9, false, 1020000, true, 9 },
+		{ "and is over", true, true, 1, 500000, 1020000, true, 9, true, 1020000, true, 9 },
+		{ "arrived in another step", true, true, 2, 500000, 1020000, true, 9, false,
+		  1020000, false, 20 },
+		{ "and here, too", true, true, 2, 500000, 1020000, true, 9, true, 1020000, true,
+		  20 },
+	};
+	const struct model_override o = {
+		.generation = 1, .from_ms = 1000, .over_ms = 100, .until_ms = 2000, .is_step = true
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct ramp_record was = { .generation = cases[i].generation,
+			                         .level_known = cases[i].known,
+			                         .level_ppm = cases[i].level_ppm,
+			                         .arrived = cases[i].arrived,
+			                         .longest_ttl_s = cases[i].longest_ttl_s,
+			                         .answers_until_ms = cases[i].until_ms };
+		const struct steps_before before = { .was = cases[i].is ? &was : NULL,
+			                             .now_ms = 1000000,
+			                             .ttl_shift_s = 5,
+			                             .ttl_max_s = 30,
+			                             .over = cases[i].over };
+		struct ramp_record r = { .generation = 1 };
+
+		print_message("  %s\n", cases[i].why);
+		steps_follow(&o, &before, &r);
+		assert_int_equal(r.answers_until_ms, cases[i].next_until_ms);
+		assert_int_equal(r.arrived, cases[i].has_arrived);
+		assert_int_equal(r.longest_ttl_s, cases[i].next_ttl_s);
+	}
+}
+
+/* A step on its way is written once a second; before and afterwards only its turns are. */
+static void a_level_on_its_way_is_kept_once_a_second(void **state)
+{
+	static const struct {
+		uint32_t from_ppm, to_ppm;
+		int64_t for_ms;
+		unsigned n_written; /* in the next three seconds */
+	} cases[] = {
+		{ 0, 500000, 1000, 3 }, /* its begin is one of them */
+		{ 0, 500000, 4000, 3 },      { 0, 500000, 14000, 0 },
+		{ 500000, 700000, 4000, 3 }, { 500000, 0, 14000, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		unsigned n = 0;
+
+		w.r.n = 0;
+		write_step(i + 1, cases[i].from_ppm, cases[i].to_ppm, 10000);
+		run_for(cases[i].for_ms);
+		w.r.changed = false;
+		for (unsigned k = 0; k < 30; k++) {
+			run_for(TICK);
+			n += w.r.changed;
+			w.r.changed = false;
+		}
+		assert_int_equal(n, cases[i].n_written);
+	}
+}
+
+static void what_is_not_known_of_a_level_is_not_said(void **state)
+{
+	uint32_t ppm = 7;
+
+	(void)state;
+	write_step(1, 0, 500000, 10000);
+	assert_true(ramps_level(&w.r, &w.o[0], &ppm));
+	assert_int_equal(ppm, 0);
+	ppm = 7;
+	w.r.items[0].level_known = false; /* of the former release */
+	assert_false(ramps_level(&w.r, &w.o[0], &ppm));
+	w.r.items[0].level_known = true;
+	w.o[0].is_step = false;
+	assert_false(ramps_level(&w.r, &w.o[0], &ppm));
+	assert_false(ramps_level(NULL, &w.o[0], &ppm));
+	assert_int_equal(ppm, 7);
+}
+
 #define WITH(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -509,6 +740,10 @@ int main(void)
 		WITH(a_level_is_kept_in_the_file_word_for_word),
 		WITH(a_file_without_steps_is_one_of_the_former_release),
 		WITH(a_malformed_step_spoils_the_file),
+		cmocka_unit_test(each_step_follows_each_level),
+		cmocka_unit_test(answers_live_as_long_as_their_ttl),
+		WITH(a_level_on_its_way_is_kept_once_a_second),
+		WITH(what_is_not_known_of_a_level_is_not_said),
 	};
 
 	return cmocka_run_group_tests_name("dns steps", tests, NULL, NULL);
