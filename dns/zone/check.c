@@ -90,8 +90,8 @@ static void assign_records(struct build *b, uint32_t first, uint32_t n)
 
 	if (deepest == r->zone + 1)
 		node = need_node(b, r->owner, r->zone);
-	else if (owner->apex_of && build_zone_of(b, owner->parent) ==
-	                                   r->zone + 1) /* the child's DS belongs to the parent */
+	else if (build_zone_of(b, owner->parent) ==
+	         r->zone + 1) /* an apex: its DS is the parent's */
 		node = add_zone_node(b, r->owner, r->zone, true);
 	else
 		return; /* a deeper zone, which is served too, has this name */
@@ -250,8 +250,6 @@ static int compare_data(const struct build *b, const struct build_record *x,
 		if (m != n)
 			return m < n ? -1 : 1;
 	}
-	if (how.n == 0)
-		return memcmp(p, q, x->data_length);
 
 	int before = memcmp(p, q, how.before);
 

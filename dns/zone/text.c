@@ -99,7 +99,6 @@ static void close_file(struct zone_text *t)
 	close(f->fd);
 	free(f->name);
 	free(f);
-	t->files[t->depth] = NULL;
 }
 
 static int open_dir(const char *path)
@@ -254,7 +253,7 @@ static int next_byte(struct zone_text *t, struct file *f, const char **reason)
 		end_file(t, f);
 		return -1;
 	}
-	if (n < 0 || (size_t)n > t->bytes_left) {
+	if ((size_t)n > t->bytes_left) { /* a negative one, too */
 		*reason = n < 0 ? strerror((int)-n) : "zone file too large";
 		return -2;
 	}
@@ -405,7 +404,7 @@ int zone_text_next(struct zone_text *t, struct zone_text_line *line, const char 
 
 		if (got < 0)
 			return got;
-		if (got > 0 && s.started) {
+		if (s.started) {
 			t->text[t->length] = '\0';
 			line->indented = t->text[0] == ' ';
 			return 1;

@@ -94,90 +94,170 @@ static int tear_down(void **state)
 static const struct {
 	const char *why, *text, *expected;
 } errors[] = {
-	{ "empty file", "", "zone:0: zone shop.test has no SOA" },
-	{ "no SOA", "$TTL 60\n@ NS ns\n", "zone:0: zone shop.test has no SOA" },
+	{ "empty file", "",
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "no SOA", "$TTL 60\n@ NS ns\n", "zone:0: zone shop.test has no SOA\n" },
 	{ "no NS", "$TTL 60\n@ SOA ns root 1 1 1 1 1\n",
-	  "zone:0: zone shop.test has no NS at its apex" },
-	{ "two SOAs", GOOD "@ SOA ns root 2 1 1 1 1\n", "zone:5: a second SOA" },
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "two SOAs", GOOD "@ SOA ns root 2 1 1 1 1\n", "zone:5: a second SOA\n" },
 	{ "SOA below the apex", GOOD "a SOA ns root 2 1 1 1 1\n",
-	  "zone:5: SOA below the zone's apex" },
+	  "zone:5: SOA below the zone's apex\n" },
 	{ "outside the zone", GOOD "a.other. A 192.0.2.1\n",
-	  "zone:5: a.other lies outside the zone shop.test" },
+	  "zone:5: a.other lies outside the zone shop.test\n" },
 	{ "a sibling with the same ending", GOOD "xshop.test. A 192.0.2.1\n",
-	  "zone:5: xshop.test lies outside" },
+	  "zone:5: xshop.test lies outside the zone shop.test\n" },
 	{ "CNAME and other data", GOOD "ns CNAME a\n",
-	  "zone:4: ns.shop.test: type 1 at a name with a CNAME" },
-	{ "two CNAMEs", GOOD "a CNAME b\na CNAME c\n", "zone:6: a.shop.test: more than one CNAME" },
+	  "zone:4: ns.shop.test: type 1 at a name with a CNAME\n" },
+	{ "two CNAMEs", GOOD "a CNAME b\na CNAME c\n",
+	  "zone:6: a.shop.test: more than one CNAME\n" },
 	{ "A beside a dynamic name", GOOD "www A 192.0.2.9\n",
-	  "zone:5: www.shop.test is a dynamic name" },
+	  "zone:5: www.shop.test is a dynamic name: it cannot have A, AAAA or CNAME records\n" },
 	{ "AAAA beside a dynamic name", GOOD "www AAAA ::1\n",
-	  "zone:5: www.shop.test is a dynamic name" },
+	  "zone:5: www.shop.test is a dynamic name: it cannot have A, AAAA or CNAME records\n" },
 	{ "CNAME at a dynamic name", GOOD "www CNAME a\n",
-	  "zone:5: www.shop.test is a dynamic name" },
+	  "zone:5: www.shop.test is a dynamic name: it cannot have A, AAAA or CNAME records\n" },
 	{ "dynamic name in a delegation", GOOD "www NS ns\n",
-	  "zone:0: dynamic name www.shop.test lies in a delegation" },
+	  "zone:0: dynamic name www.shop.test lies in a delegation\n" },
 	{ "name below a DNAME", GOOD "a DNAME b\nx.a A 192.0.2.1\n",
-	  "zone:6: x.a.shop.test lies below the DNAME in line 5" },
+	  "zone:6: x.a.shop.test lies below the DNAME in line 5, which renames all names below it\n" },
 	{ "name far below a DNAME", GOOD "a DNAME b\nx.y.a A 192.0.2.1\n",
-	  "zone:5: y.a.shop.test lies below the DNAME in line 5" },
+	  "zone:5: y.a.shop.test lies below the DNAME in line 5, which renames all names below it\n" },
 	{ "dynamic name below a DNAME", GOOD "@ DNAME b\n",
-	  "www.shop.test lies below the DNAME in line 5" },
-	{ "two DNAMEs", GOOD "a DNAME b\na DNAME c\n", "zone:6: a.shop.test: more than one DNAME" },
-	{ "DNAME and CNAME", GOOD "a DNAME b\na CNAME c\n", "zone:5: a.shop.test: type 39 at" },
+	  "zone:4: ns.shop.test lies below the DNAME in line 5, which renames all names below it\n"
+	  "zone:5: www.shop.test lies below the DNAME in line 5, which renames all names below it\n" },
+	{ "two DNAMEs", GOOD "a DNAME b\na DNAME c\n",
+	  "zone:6: a.shop.test: more than one DNAME\n" },
+	{ "DNAME and CNAME", GOOD "a DNAME b\na CNAME c\n",
+	  "zone:5: a.shop.test: type 39 at a name with a CNAME\n" },
 	{ "DNAME and delegation", GOOD "a DNAME b\na NS ns\n",
-	  "zone:5: a.shop.test: a DNAME and a delegation" },
+	  "zone:5: a.shop.test: a DNAME and a delegation at one name\n" },
 	{ "DNAME at a wildcard", GOOD "*.a DNAME b\n",
-	  "zone:5: *.a.shop.test: a DNAME at a wildcard" },
+	  "zone:5: *.a.shop.test: a DNAME at a wildcard\n" },
 	{ "wildcard delegation", GOOD "*.a NS ns\n",
-	  "zone:5: *.a.shop.test: a wildcard cannot be a delegation" },
-	{ "data that does not parse", GOOD "a A 192.0.2.256\n", "zone:5: A record: " },
+	  "zone:5: *.a.shop.test: a wildcard cannot be a delegation: name each delegated zone (RFC 4592, section 4.2)\n" },
+	{ "data that does not parse", GOOD "a A 192.0.2.256\n",
+	  "zone:5: A record: Syntax error, could not parse the RR's rdata\n" },
 	{ "type unknown", GOOD "a AA 192.0.2.25\n",
-	  "zone:5: AA is not a type that a zone can hold" },
-	{ "meta type", GOOD "a OPT 1\n", "zone:5: OPT is not a type" },
-	{ "no type", GOOD "a 300 IN\n", "zone:5: no type: expected" },
-	{ "another class", GOOD "a CH A 192.0.2.1\n", "zone:5: class CH: only IN" },
-	{ "another class by number", GOOD "a CLASS3 A 192.0.2.1\n", "zone:5: CLASS3: only IN" },
+	  "zone:5: AA is not a type that a zone can hold\n" },
+	{ "meta type", GOOD "a OPT 1\n", "zone:5: OPT is not a type that a zone can hold\n" },
+	{ "no type", GOOD "a 300 IN\n",
+	  "zone:5: no type: expected OWNER [TTL] [CLASS] TYPE DATA\n" },
+	{ "another class", GOOD "a CH A 192.0.2.1\n", "zone:5: class CH: only IN is served\n" },
+	{ "another class by number", GOOD "a CLASS3 A 192.0.2.1\n",
+	  "zone:5: CLASS3: only IN is served\n" },
 	{ "TTL too large", GOOD "a 99999999999 A 192.0.2.1\n",
-	  "zone:5: TTL 99999999999 is over 2147483647" },
+	  "zone:5: TTL 99999999999 is over 2147483647\n" },
 	{ "TTL too large with units", GOOD "a 9999999w A 192.0.2.1\n",
-	  "zone:5: TTL 9999999w is over" },
-	{ "$TTL too large", "$TTL 99999999999\n", "zone:1: $TTL 99999999999: expected" },
-	{ "$TTL missing", "$TTL\n", "zone:1: $TTL : expected" },
+	  "zone:5: TTL 9999999w is over 2147483647\n" },
+	{ "$TTL too large", "$TTL 99999999999\n",
+	  "zone:1: $TTL 99999999999: expected a number of seconds up to 2147483647\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "$TTL missing", "$TTL\n",
+	  "zone:1: $TTL : expected a number of seconds up to 2147483647\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
 	{ "number that would wrap in MX", GOOD "a MX 70000 b\n",
-	  "zone:5: 70000 is too large here: at most 65535" },
-	{ "in SRV", GOOD "a SRV 1 1 99999 b\n", "zone:5: 99999 is too large here" },
+	  "zone:5: 70000 is too large here: at most 65535\n" },
+	{ "in SRV", GOOD "a SRV 1 1 99999 b\n",
+	  "zone:5: 99999 is too large here: at most 65535\n" },
 	{ "in SOA", "$TTL 1\n@ SOA ns root 99999999999 1 1 1 1\n",
-	  "zone:2: 99999999999 is too large here" },
-	{ "in CAA", GOOD "a CAA 300 issue \"x\"\n", "zone:5: 300 is too large here: at most 255" },
+	  "zone:2: 99999999999 is too large here: at most 4294967295\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "in CAA", GOOD "a CAA 300 issue \"x\"\n",
+	  "zone:5: 300 is too large here: at most 255\n" },
 	{ "in HTTPS", GOOD "a HTTPS 1 . port=99999\n",
-	  "zone:5: 99999 is too large here: at most 65535" },
-	{ "negative", GOOD "a MX -1 b\n", "zone:5: -1 is too large here" },
-	{ "no owner at first", " 60 A 192.0.2.1\n", "zone:1: no owner" },
-	{ "$GENERATE", "$GENERATE 1-9 a$ A 192.0.2.$\n", "zone:1: $GENERATE: expected $TTL" },
-	{ "$ORIGIN without a name", "$ORIGIN\n", "zone:1: nothing is not a domain name" },
-	{ "$INCLUDE without a file", "$INCLUDE\n", "zone:1: include : no file named" },
-	{ "include that is not there", "$INCLUDE none\n", "zone:1: include none: no such file" },
+	  "zone:5: 99999 is too large here: at most 65535\n" },
+	{ "negative", GOOD "a MX -1 b\n", "zone:5: -1 is too large here: at most 65535\n" },
+	{ "no owner at first", " 60 A 192.0.2.1\n",
+	  "zone:1: no owner: the first record must name one\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "$GENERATE", "$GENERATE 1-9 a$ A 192.0.2.$\n",
+	  "zone:1: $GENERATE: expected $TTL, $ORIGIN or $INCLUDE\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "$ORIGIN without a name", "$ORIGIN\n",
+	  "zone:1: nothing is not a domain name\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "$INCLUDE without a file", "$INCLUDE\n",
+	  "zone:1: include : no file named\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "include that is not there", "$INCLUDE none\n",
+	  "zone:1: include none: no such file\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
 	{ "include above the directory", "$INCLUDE ../etc/passwd\n",
-	  "zone:1: include ../etc/passwd: leads out of" },
-	{ "absolute", "$INCLUDE /etc/passwd\n", "zone:1: include /etc/passwd: leads out of" },
+	  "zone:1: include ../etc/passwd: leads out of the zone file's directory\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "absolute", "$INCLUDE /etc/passwd\n",
+	  "zone:1: include /etc/passwd: leads out of the zone file's directory\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
 	{ "include through a link that leads out", "$INCLUDE link\n",
-	  "zone:1: include link: leads out of" },
-	{ "include of a FIFO", "$INCLUDE fifo\n", "zone:1: include fifo: is not a regular file" },
-	{ "include of a directory", "$INCLUDE .\n", "zone:1: include .: is not a regular file" },
-	{ "include of itself", "$INCLUDE zone\n", "zone:1: include zone: too many files include" },
-	{ "mistake in an included file", "$INCLUDE part\n" GOOD, "part:2: A record: " },
-	{ "parenthesis left open", GOOD "a A ( 192.0.2.1\n", "zone:5: file ends inside a record" },
-	{ "parenthesis too many", GOOD "a A 192.0.2.1 )\n", "zone:5: a ')' without '('" },
+	  "zone:1: include link: leads out of the zone file's directory\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "include of a FIFO", "$INCLUDE fifo\n",
+	  "zone:1: include fifo: is not a regular file\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "include of a directory", "$INCLUDE .\n",
+	  "zone:1: include .: is not a regular file\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "include of itself", "$INCLUDE zone\n",
+	  "zone:1: include zone: too many files include one another\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "mistake in an included file", "$INCLUDE part\n" GOOD,
+	  "part:2: A record: Syntax error, could not parse the RR's rdata\n" },
+	{ "parenthesis left open", GOOD "a A ( 192.0.2.1\n",
+	  "zone:5: file ends inside a record\n" },
+	{ "parenthesis too many", GOOD "a A 192.0.2.1 )\n", "zone:5: a ')' without '('\n" },
 	{ "quote left open", GOOD "a TXT \"abc\nb A 192.0.2.1\n",
-	  "zone:5: line ends inside a quoted text" },
-	{ "backslash at the end", GOOD "a TXT abc\\\n", "zone:5: line ends behind a backslash" },
+	  "zone:5: line ends inside a quoted text\n" },
+	{ "backslash at the end", GOOD "a TXT abc\\\n", "zone:5: line ends behind a backslash\n" },
 	{ "binary",
 	  "\x7f"
 	  "ELF\x01\x02 \xff\xfe\n",
-	  "zone:1: " },
+	  "zone:1: \377\376 is not a type that a zone can hold\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "end inside a quoted text", GOOD "a TXT \"x", "zone:5: file ends inside a record\n" },
+	{ "end behind a backslash", GOOD "a TXT x\\", "zone:5: file ends inside a record\n" },
+	{ "include below a file", "$INCLUDE part/x\n",
+	  "zone:1: include part/x: Not a directory\n"
+	  "zone:0: zone shop.test has no SOA\n"
+	  "zone:0: zone shop.test has no NS at its apex\n" },
+	{ "nothing but a quoted text", "\"\"\n" GOOD,
+	  "zone:1: no type: expected OWNER [TTL] [CLASS] TYPE DATA\n" },
+	{ "three CNAMEs and an address", GOOD "a CNAME b\na CNAME c\na A 192.0.2.1\na CNAME d\n",
+	  "zone:6: a.shop.test: more than one CNAME\n"
+	  "zone:7: a.shop.test: type 1 at a name with a CNAME\n" },
+	{ "three DNAMEs at a wildcard with a delegation",
+	  GOOD "*.a DNAME b\n*.a NS ns\n*.a DNAME c\n*.a DNAME d\n",
+	  "zone:6: *.a.shop.test: a wildcard cannot be a delegation: name each delegated zone (RFC 4592, section 4.2)\n"
+	  "zone:7: *.a.shop.test: more than one DNAME\n"
+	  "zone:5: *.a.shop.test: a DNAME and a delegation at one name\n"
+	  "zone:5: *.a.shop.test: a DNAME at a wildcard\n" },
+	{ "all that a dynamic name cannot have",
+	  GOOD "www NS ns\nwww A 192.0.2.1\nwww AAAA ::1\nwww CNAME a\nx.www TXT y\n",
+	  "zone:6: www.shop.test: type 1 at a name with a CNAME\n"
+	  "zone:0: dynamic name www.shop.test lies in a delegation\n"
+	  "zone:6: www.shop.test is a dynamic name: it cannot have A, AAAA or CNAME records\n"
+	  "zone:7: www.shop.test is a dynamic name: it cannot have A, AAAA or CNAME records\n"
+	  "zone:8: www.shop.test is a dynamic name: it cannot have A, AAAA or CNAME records\n" },
+	{ "three SOAs", GOOD "@ SOA ns root 2 1 1 1 1\n@ SOA ns root 3 1 1 1 1\n",
+	  "zone:5: a second SOA\n" },
 	{ "label too long",
 	  GOOD "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff1234 A 192.0.2.1\n",
-	  "zone:5: A record: " },
+	  "zone:5: A record: Syntax error, could not parse the RR\n" },
 };
 
 static void each_mistake_is_told_with_file_and_line(void **state)
@@ -197,8 +277,7 @@ static void each_mistake_is_told_with_file_and_line(void **state)
 		print_message("  %s\n", errors[i].why);
 		write_text("zone", errors[i].text);
 		assert_int_equal(compile_zones(dynamic, 1, &reports, &image), -EINVAL);
-		if (!strstr(reports.text, errors[i].expected))
-			fail_msg("expected \"%s\" in:\n%s", errors[i].expected, reports.text);
+		assert_string_equal(reports.text, errors[i].expected);
 		assert_null(image);
 	}
 }
@@ -297,17 +376,23 @@ static const struct {
 } warnings[] = {
 	{ "nothing to say", GOOD, "", 3 },
 	{ "the same record twice", GOOD "ns A 192.0.2.1\n",
-	  "zone:5: warning: ns.shop.test: line 4 has the same record", 3 },
+	  "zone:5: warning: ns.shop.test: line 4 has the same record; it counts once\n", 3 },
 	{ "twice but for case, with others beside",
 	  GOOD "m MX 1 a.B\nm TXT b\nm MX 1 A.b\nm A 192.0.2.2\nm A 192.0.2.2\n",
-	  "zone:7: warning: m.shop.test: line 5 has the same record", 6 },
-	{ "SOA again", GOOD "@ SOA ns root 1 1 1 1 1\n", "zone:5: warning: shop.test: line ", 3 },
+	  "zone:9: warning: m.shop.test: line 8 has the same record; it counts once\n"
+	  "zone:7: warning: m.shop.test: line 5 has the same record; it counts once\n"
+	  "zone:5: warning: MX a.B.shop.test has no address here\n",
+	  6 },
+	{ "SOA again", GOOD "@ SOA ns root 1 1 1 1 1\n",
+	  "zone:5: warning: shop.test: line 2 has the same record; it counts once\n", 3 },
 	{ "NS that is an alias", GOOD "@ NS a\na CNAME b.x.\n",
-	  "zone:5: warning: NS a.shop.test is an alias", 5 },
+	  "zone:5: warning: NS a.shop.test is an alias (CNAME): many resolvers do not follow it\n",
+	  5 },
 	{ "MX that is an alias", GOOD "@ MX 1 a\na CNAME b.x.\n",
-	  "zone:5: warning: MX a.shop.test is an alias", 5 },
+	  "zone:5: warning: MX a.shop.test is an alias (CNAME): many resolvers do not follow it\n",
+	  5 },
 	{ "MX without an address", GOOD "@ MX 1 a\n",
-	  "zone:5: warning: MX a.shop.test has no address", 4 },
+	  "zone:5: warning: MX a.shop.test has no address here\n", 4 },
 	{ "null MX", GOOD "@ MX 0 .\n", "", 4 },
 	{ "MX elsewhere", GOOD "@ MX 1 a.b.\n", "", 4 },
 	{ "MX below a wildcard", GOOD "@ MX 1 a\n* A 192.0.2.2\n", "", 5 },
@@ -315,25 +400,48 @@ static const struct {
 	{ "MX in a delegation", GOOD "@ MX 1 x.a\na NS ns\n", "", 5 },
 	{ "MX at a delegation", GOOD "@ MX 1 a\na NS ns\n", "", 5 },
 	{ "MX whose name only has others below", GOOD "@ MX 1 a\nx.a A 192.0.2.2\n",
-	  "zone:5: warning: MX a.shop.test has no address here", 5 },
+	  "zone:5: warning: MX a.shop.test has no address here\n", 5 },
 	{ "MX with text alone", GOOD "@ MX 1 a\na TXT b\n",
-	  "zone:5: warning: MX a.shop.test has no address here", 5 },
+	  "zone:5: warning: MX a.shop.test has no address here\n", 5 },
 	{ "MX with IPv6 alone", GOOD "@ MX 1 a\na AAAA ::1\n", "", 5 },
 	{ "MX beside a delegation is not of this zone", GOOD "a NS ns\na MX 1 b.a\n", "", 5 },
 	{ "missing glue", GOOD "sub NS ns.sub\n",
-	  "zone:5: warning: NS ns.sub.shop.test has no address here: the delegation", 4 },
+	  "zone:5: warning: NS ns.sub.shop.test has no address here: the delegation needs it as glue\n",
+	  4 },
 	{ "glue of a sibling zone", GOOD "sub NS ns\n", "", 4 },
 	{ "glue there", GOOD "sub NS ns.sub\nns.sub AAAA ::1\n", "", 5 },
 	{ "server in another delegation", GOOD "sub NS ns.sub\nns.sub A 192.0.2.9\nz NS ns.sub\n",
 	  "", 6 },
+	{ "a star is a whole label", GOOD "*a NS ns\n*b DNAME a\nx.** NS ns\n", "", 6 },
+	{ "DNAME and NS at the apex",
+	  "$TTL 60\n@ SOA ns.x. r.x. 1 1 1 1 1\n@ NS ns.x.\n@ DNAME b.x.\n", "", 3 },
+	{ "data that begins as other data", GOOD "a TXT x\na TXT x y\nb TXT x y\nb TXT x\n", "",
+	  7 },
+	{ "three times in any order", GOOD "a TXT x\na TXT y\na TXT x\na TXT z\na TXT y\na TXT x\n",
+	  "zone:7: warning: a.shop.test: line 5 has the same record; it counts once\n"
+	  "zone:10: warning: a.shop.test: line 5 has the same record; it counts once\n"
+	  "zone:9: warning: a.shop.test: line 6 has the same record; it counts once\n",
+	  6 },
+	{ "names that differ at their ends",
+	  GOOD
+	  "a SRV 1 2 3 b.x.\na SRV 1 2 4 b.x.\na SRV 1 2 3 c.x.\na MX 1 b.x.\na MX 2 b.x.\na MX 1 c.x.\n",
+	  "", 9 },
+	{ "an alias that is signed",
+	  GOOD
+	  "a CNAME b.x.\na RRSIG CNAME 8 3 60 20300101000000 20200101000000 1 shop.test. YQ==\na NSEC b.shop.test. CNAME\n",
+	  "zone:6: signed: RRSIG: the zone is signed, and Weir would serve it without signatures, which validating resolvers refuse: remove the DS from the parent zone first, then apply the zone unsigned\n",
+	  6 },
+	{ "blank lines of every kind", "\r\n \r\n\t\r\n \t \r\n;\r\n" GOOD "  \n", "", 3 },
 	{ "a signed zone",
 	  GOOD
 	  "@ NSEC3PARAM 1 0 0 -\na RRSIG A 8 3 60 20300101000000 20200101000000 1 shop.test. YQ==\n",
-	  "zone:6: signed: RRSIG: the zone is signed", 5 },
+	  "zone:6: signed: RRSIG: the zone is signed, and Weir would serve it without signatures, which validating resolvers refuse: remove the DS from the parent zone first, then apply the zone unsigned\n",
+	  5 },
 	{ "a zone signed with NSEC3",
 	  GOOD
 	  "b4um86eghhds6nea196smvmlo4ors995 NSEC3 1 0 0 - gjeqe526plbf1g8mklp59enfd789njgi A\n",
-	  "zone:5: signed: NSEC3: the zone is signed", 4 },
+	  "zone:5: signed: NSEC3: the zone is signed, and Weir would serve it without signatures, which validating resolvers refuse: remove the DS from the parent zone first, then apply the zone unsigned\n",
+	  4 },
 };
 
 static void what_is_allowed_and_odd_is_told(void **state)
@@ -348,9 +456,7 @@ static void what_is_allowed_and_odd_is_told(void **state)
 		write_text("zone", warnings[i].text);
 		if (compile_zones(NULL, 0, &reports, &image) != 0)
 			fail_msg("%s", reports.text);
-		if (*warnings[i].expected ? !strstr(reports.text, warnings[i].expected)
-		                          : reports.n > 0)
-			fail_msg("expected \"%s\" in:\n%s", warnings[i].expected, reports.text);
+		assert_string_equal(reports.text, warnings[i].expected);
 		assert_int_equal(image->n_records, warnings[i].n_records);
 		free(image);
 	}

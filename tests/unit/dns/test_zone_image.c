@@ -266,6 +266,80 @@ static void a_name_is_found_or_the_deepest_above_it(void **state)
 	}
 }
 
+/* Zones in zones: a wildcard's name, one below a DNAME, one below that one; each with what is not its own. */
+static const char *const nested[][2] = {
+	{ "p.test", "$TTL 60\n@ SOA ns.x. r.x. 1 2 3 4 5\n@ NS ns.x.\n"
+	            "a DNAME t.x.\n"
+	            "c.a NS ns.c.a\nc.a DS 1 8 2 0a\nx.c.a TXT \"not mine\"\n"
+	            "b.c.a TXT \"nor that\"\n"
+	            "*.w DS 1 8 2 0b\n*.w TXT \"at its apex\"\nv.w TXT \"mine\"\n"
+	            "*.v.w A 192.0.2.1\n"
+	            "d NS ns.d\nns.d A 192.0.2.2\ne.d NS ns.e.d\nns.e.d A 192.0.2.3\nx.e.d TXT x\n"
+	            "d.d.d A 192.0.2.4\n*.d A 192.0.2.5\n" },
+	{ "*.w.p.test", "$TTL 60\n@ SOA ns.x. r.x. 1 2 3 4 5\n@ NS ns.x.\n* A 192.0.2.6\n"
+	                "*.* A 192.0.2.7\n*a A 192.0.2.8\n" },
+	{ "c.a.p.test",
+	  "$TTL 60\n@ SOA ns.x. r.x. 1 2 3 4 5\n@ NS ns.x.\nns A 192.0.2.9\n"
+	  "b NS ns\nb TXT x\ny DNAME t.x.\n"
+	  "m TXT s\nm A 192.0.2.8\nm MX 2 t.x.\nm MX 1 t.x.\nm A 192.0.2.7\nm A 192.0.2.8\n"
+	  "m TXT q\nm TXT r\nm MX 1 t.x.\nm TXT r\n" },
+	{ "b.c.a.p.test", "$TTL 60\n@ SOA ns.x. r.x. 1 2 3 4 5\n@ NS ns.x.\n" },
+};
+
+static const char *const nested_lines[] = {
+	"*.d.p.test z0 cut d.p.test: 1 60 c0000205",
+	"*.v.w.p.test z0: 1 60 c0000201",
+	"*.w.p.test z0: 16 60 0b6174206974732061706578 43 60 000108020b",
+	"*.w.p.test z1 above z0:",
+	"a.p.test z0: 39 60 0174017800",
+	"b.c.a.p.test z2 cut b.c.a.p.test glue 0/1 ns.c.a.p.test: 2 60 ns.c.a.p.test= 16 60 0178",
+	"b.c.a.p.test z3 above z2: 2 60 ns.x 6 60 ns.x r.x 0000000100000002000000030000000400000005",
+	"c.a.p.test z0 cut c.a.p.test glue 0/0: 2 60 ns.c.a.p.test= 43 60 000108020a",
+	"c.a.p.test z2 above z0: 2 60 ns.x 6 60 ns.x r.x 0000000100000002000000030000000400000005",
+	"d.d.d.p.test z0 cut d.p.test: 1 60 c0000204",
+	"d.d.p.test z0 cut d.p.test:",
+	"d.p.test z0 cut d.p.test wild *.d.p.test glue 1/1 ns.d.p.test: 2 60 ns.d.p.test=",
+	"dyn.c.a.p.test z2 dynamic 1:",
+	"e.d.p.test z0 cut d.p.test: 2 60 ns.e.d.p.test=",
+	"m.c.a.p.test z2: 1 60 c0000207 1 60 c0000208 15 60 0001 t.x 15 60 0002 t.x 16 60 0171 16 60 0172 16 60 0173",
+	"ns.c.a.p.test z2: 1 60 c0000209",
+	"ns.d.p.test z0 cut d.p.test: 1 60 c0000202",
+	"ns.e.d.p.test z0 cut d.p.test: 1 60 c0000203",
+	"p.test z0: 2 60 ns.x 6 60 ns.x r.x 0000000100000002000000030000000400000005",
+	"q.w.p.test z0 dynamic 2:",
+	"v.w.p.test z0 wild *.v.w.p.test: 16 60 046d696e65",
+	"w.p.test z0:",
+	"x.e.d.p.test z0 cut d.p.test: 16 60 0178",
+	"y.c.a.p.test z2: 39 60 0174017800",
+};
+
+static void zones_below_one_another_keep_to_themselves(void **state)
+{
+	static const char *const names[] = { "dyn.c.a.p.test", "q.w.p.test" };
+	static char paths[4][32], lines[LINES_MAX_][LINE_MAX_];
+	struct zone_source zones[4];
+	const struct zone_input in = {
+		.zones = zones, .n_zones = 4, .isolate = true, .dynamic = names, .n_dynamic = 2
+	};
+	struct image *good = image;
+	unsigned n;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		zone_file(nested[i][1], paths[i]);
+		zones[i] = (struct zone_source){ nested[i][0], paths[i] };
+	}
+	assert_int_equal(zone_compile(&in, ignore_message, NULL, &image), 0);
+	assert_int_equal(image_zone(image, 1)->state, IMAGE_ZONE_BROKEN); /* no NS at a wildcard */
+	assert_int_equal(image_check(image, image->size_bytes), 0);
+	n = list_nodes(lines);
+	for (unsigned i = 0; i < n && i < COUNT(nested_lines); i++)
+		assert_string_equal(lines[i] + 1, nested_lines[i]);
+	assert_int_equal(n, COUNT(nested_lines));
+	free(image);
+	image = good;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +349,7 @@ int main(void)
 		cmocka_unit_test(a_name_is_found_or_the_deepest_above_it),
 		cmocka_unit_test(each_zone_has_its_row_and_its_negative_ttl),
 		cmocka_unit_test(the_header_counts_what_is_there),
+		cmocka_unit_test(zones_below_one_another_keep_to_themselves),
 		cmocka_unit_test(other_dynamic_names_have_another_digest),
 		cmocka_unit_test(an_image_has_each_name_with_all_that_is_known_of_it),
 	};
