@@ -133,9 +133,12 @@ static struct majority fake_views_of(const struct peer_health *v, size_t target)
 #define peer_health_of_target   fake_views_of
 #include "dns/answer/explain.c"
 
+#define L63 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
 static const char zone[] =
         "$TTL 60\n@ SOA ns root 7 1 1 1 30\n@ NS ns\nns A 192.0.2.1\n"
         "*.w TXT x\nalias CNAME www\nout CNAME a.other.\nd NS ns.d\n"
+        "l1 CNAME l2\nl2 CNAME l1\nfar DNAME x.other.\ndeep DNAME " L63 "." L63 "." L63 ".\n"
         "ns.d A 192.0.2.6\ndn DNAME alias\nsub NS ns.sub\nsub DS 1 8 2 0a\nbig TXT ";
 static const char child[] = "$TTL 60\n@ SOA ns root 8 1 1 1 1\n@ NS ns\nns A 192.0.2.9\n";
 static const char *const dynamic[] = { "www.shop.test", "first.shop.test" };

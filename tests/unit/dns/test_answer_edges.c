@@ -121,6 +121,9 @@ static const char *ask_type(const char *name, uint8_t type, int edns_flags)
 	size_t got = answer(&env, &q, out, ANSWER_UDP_MAX, &info, NULL);
 
 	assert_true(got > 0);
+	assert_int_equal(info.has_edns, edns_flags >= 0);
+	assert_int_equal(info.type, type);
+	assert_true(info.has_question && !info.has_subnet && info.dynamic == -1);
 	if (!message_text(out, got, text, sizeof(text)))
 		fail_msg("answer not well-formed: %s", text);
 	return text;

@@ -93,6 +93,7 @@ static void connections_of_a_process_that_ended_are_not_open(void **state)
 static void answers_of_dynamic_names_are_counted_by_site_and_class(void **state)
 {
 	static struct scene s, next;
+	uint64_t steered;
 
 	(void)state;
 	make_scene(&s);
@@ -117,15 +118,35 @@ static void answers_of_dynamic_names_are_counted_by_site_and_class(void **state)
 	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"\""), 1);
 	assert_int_equal(read_value(PLACED, "service=\"mail\",site=\"ams\""), 1);
 	assert_int_equal(read_value(PLACED, "service=\"mail\",site=\"\""), 0);
-	assert_int_equal(read_value(CLASS, "service=\"web\",class=\"serving\""), 1);
+	for (unsigned i = 0; i < 5; i++) /* by service and site, and without one */
+		for (unsigned n = 0; n <= i; n++)
+			count_answer(
+			        false,
+			        (struct answer_info){
+			                .dynamic = i > 2,
+			                .choice = { .site = i == 2 || i == 4 ? -1 : (int)i % 3 } },
+			        &from);
+	for (unsigned i = 0; i < 5; i++) {
+		uint64_t n = 77;
+
+		assert_false(counters_steered(NULL, &s.p, i / 3, i % 3, &n));
+		assert_int_equal(n, 77);
+		assert_true(counters_steered(words, &s.p, i / 3, i % 3, &n));
+		assert_int_equal(n, (i < 4) + i + 1);
+	}
+	words->by_site[3] = NULL; /* there was no room for it */
+	steered = 77;
+	assert_false(counters_steered(words, &s.p, 1, 0, &steered));
+	assert_int_equal(steered, 77);
+	assert_int_equal(read_value(CLASS, "service=\"web\",class=\"serving\""), 7);
 	assert_int_equal(read_value(CLASS, "service=\"web\",class=\"drained\""), 1);
 	assert_int_equal(read_value(CLASS, "service=\"web\",class=\"none\""), 1);
-	assert_int_equal(read_value(CLASS, "service=\"mail\",class=\"serving\""), 1);
+	assert_int_equal(read_value(CLASS, "service=\"mail\",class=\"serving\""), 10);
 	assert_int_equal(read_value(CLASS, "service=\"mail\",class=\"none\""), 0);
 	make_scene(&next);
 	next.p.n_services = 1; /* mail is gone */
 	counters_drop(&c, &s.g, &next.g);
-	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"fra\""), 1);
+	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"fra\""), 3);
 	assert_int_equal(read_value(CLASS, "service=\"web\",class=\"drained\""), 1);
 	assert_int_equal(read_value(PLACED, "service=\"mail\",site=\"ams\""), -1);
 	assert_int_equal(read_value(PLACED, "service=\"mail\",site=\"\""), -1);

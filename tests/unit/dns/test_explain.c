@@ -126,6 +126,122 @@ static const struct {
 	  "data: big.shop.test has records of this type\n"
 	  "truncated: the next part does not fit\n"
 	  "NOERROR aa tc\n" },
+	{ "x.sub.shop.test", "DS",
+	  "zone: sub.shop.test, serial 8\n"
+	  "node: the name does not exist; the closest existing name is sub.shop.test\n"
+	  "nxdomain: below sub.shop.test there is neither this name nor a wildcard\n"
+	  "NXDOMAIN aa\n"
+	  "authority sub.shop.test. 1 IN SOA ns.sub.shop.test. root.sub.shop.test. 8 1 1 1 1\n" },
+	{ "d.shop.test", "DS",
+	  "zone: shop.test, serial 7\n"
+	  "node: d.shop.test exists\n"
+	  "nodata: d.shop.test has no records of this type\n"
+	  "NOERROR aa\n"
+	  "authority shop.test. 30 IN SOA ns.shop.test. root.shop.test. 7 1 1 1 30\n" },
+	{ "ns.d.shop.test", "DS",
+	  "zone: shop.test, serial 7\n"
+	  "node: ns.d.shop.test exists\n"
+	  "referral: d.shop.test is delegated: its servers, with glue\n"
+	  "NOERROR\n"
+	  "authority d.shop.test. 60 IN NS ns.d.shop.test.\n"
+	  "additional ns.d.shop.test. 60 IN A 192.0.2.6\n" },
+	{ "w.shop.test", "ANY",
+	  "zone: shop.test, serial 7\n"
+	  "node: w.shop.test exists\n"
+	  "nodata: w.shop.test has no records of this type\n"
+	  "NOERROR aa\n"
+	  "authority shop.test. 30 IN SOA ns.shop.test. root.shop.test. 7 1 1 1 30\n" },
+	{ "www.shop.test", "ANY",
+	  "zone: shop.test, serial 7\n"
+	  "node: www.shop.test exists\n"
+	  "dynamic: www.shop.test is placed by service web, policy weighted\n"
+	  "key: 192.0.2.0/24, from the resolver's address\n"
+	  "site: ams: 2 addresses, weight 100, up\n"
+	  "site: fra: 1 address, weight 50, up\n"
+	  "class: serving: up or unknown, and not drained\n"
+	  "candidates: ams, fra\n"
+	  "chosen: ams\n"
+	  "ttl: 60 s: no change is expected: the maximum (limits 5 to 60 s)\n"
+	  "NOERROR aa\n"
+	  "answer www.shop.test. 60 IN A 203.0.113.10\n"
+	  "answer www.shop.test. 60 IN A 203.0.113.11\n" },
+	{ "ns.shop.test", "ANY",
+	  "zone: shop.test, serial 7\n"
+	  "node: ns.shop.test exists\n"
+	  "data: ns.shop.test has records of this type\n"
+	  "NOERROR aa\n"
+	  "answer ns.shop.test. 60 IN A 192.0.2.1\n" },
+	{ "ns.shop.test", "IXFR", "REFUSED\n" },
+	{ "ns.shop.test", "AXFR", "REFUSED\n" },
+	{ "www.shop.test", "TXT",
+	  "zone: shop.test, serial 7\n"
+	  "node: www.shop.test exists\n"
+	  "nodata: www.shop.test has no records of this type\n"
+	  "NOERROR aa\n"
+	  "authority shop.test. 30 IN SOA ns.shop.test. root.shop.test. 7 1 1 1 30\n" },
+	{ "l1.shop.test", "A",
+	  "zone: shop.test, serial 7\n"
+	  "node: l1.shop.test exists\n"
+	  "alias: l1.shop.test is an alias (CNAME): its target is next\n"
+	  "zone: shop.test, serial 7\n"
+	  "node: l2.shop.test exists\n"
+	  "alias: l2.shop.test is an alias (CNAME): its target is next\n"
+	  "leaves: the alias leads out of the zone, in a circle, or too far\n"
+	  "NOERROR aa\n"
+	  "answer l1.shop.test. 60 IN CNAME l2.shop.test.\n"
+	  "answer l2.shop.test. 60 IN CNAME l1.shop.test.\n" },
+	{ "l2.shop.test", "CNAME",
+	  "zone: shop.test, serial 7\n"
+	  "node: l2.shop.test exists\n"
+	  "data: l2.shop.test has records of this type\n"
+	  "NOERROR aa\n"
+	  "answer l2.shop.test. 60 IN CNAME l1.shop.test.\n" },
+	{ "x.far.shop.test", "A",
+	  "zone: shop.test, serial 7\n"
+	  "node: the name does not exist; the closest existing name is far.shop.test\n"
+	  "dname: far.shop.test has a DNAME, which renames all names below it\n"
+	  "leaves: the alias leads out of the zone, in a circle, or too far\n"
+	  "NOERROR aa\n"
+	  "answer far.shop.test. 60 IN DNAME x.other.\n"
+	  "answer x.far.shop.test. 60 IN CNAME x.x.other.\n" },
+	{ "x.far.shop.test", "CNAME",
+	  "zone: shop.test, serial 7\n"
+	  "node: the name does not exist; the closest existing name is far.shop.test\n"
+	  "dname: far.shop.test has a DNAME, which renames all names below it\n"
+	  "NOERROR aa\n"
+	  "answer far.shop.test. 60 IN DNAME x.other.\n"
+	  "answer x.far.shop.test. 60 IN CNAME x.x.other.\n" },
+	{ "far.shop.test", "DNAME",
+	  "zone: shop.test, serial 7\n"
+	  "node: far.shop.test exists\n"
+	  "data: far.shop.test has records of this type\n"
+	  "NOERROR aa\n"
+	  "answer far.shop.test. 60 IN DNAME x.other.\n" },
+	{ L63 ".deep.shop.test", "A",
+	  "zone: shop.test, serial 7\n"
+	  "node: the name does not exist; the closest existing name is deep.shop.test\n"
+	  "dname: deep.shop.test has a DNAME, which renames all names below it\n"
+	  "too-long: deep.shop.test: the new name is over 255 bytes\n"
+	  "YXDOMAIN aa\n"
+	  "answer deep.shop.test. 60 IN DNAME " L63 "." L63 "." L63 ".\n" },
+	{ "x.w.shop.test", "A",
+	  "zone: shop.test, serial 7\n"
+	  "node: the name does not exist; the closest existing name is w.shop.test\n"
+	  "wildcard: *.w.shop.test answers for it\n"
+	  "nodata: *.w.shop.test has no records of this type\n"
+	  "NOERROR aa\n"
+	  "authority shop.test. 30 IN SOA ns.shop.test. root.shop.test. 7 1 1 1 30\n" },
+	{ "bad.shop.test", "SOA",
+	  "zone: bad.shop.test, serial 0 (its file is bad, and there is no earlier image)\n"
+	  "node: bad.shop.test exists\n"
+	  "broken: bad.shop.test: the zone answers SERVFAIL\n"
+	  "SERVFAIL\n" },
+	{ "shop.test", "DS",
+	  "zone: shop.test, serial 7\n"
+	  "node: shop.test exists\n"
+	  "nodata: shop.test has no records of this type\n"
+	  "NOERROR aa\n"
+	  "authority shop.test. 30 IN SOA ns.shop.test. root.shop.test. 7 1 1 1 30\n" },
 	{ "ns.sub.shop.test", "A",
 	  "zone: sub.shop.test, serial 8\n"
 	  "node: ns.sub.shop.test exists\n"
@@ -201,6 +317,8 @@ static void each_mark_of_a_site_is_told_in_its_family(void **state)
 	assert_true(says_line(&a, "candidates: fra\n"));
 	fra->disabled = true;
 	assert_true(says_line(&a, "class: none: none: the answer is empty\nttl: "));
+	assert_true(
+	        says_line(&a, "nodata: www.shop.test has no records of this type\nNOERROR aa\n"));
 	assert_false(says_line(&a, "candidates: "));
 	assert_false(says_line(&a, "chosen: "));
 }

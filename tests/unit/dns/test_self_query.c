@@ -149,9 +149,11 @@ static void what_is_no_answer_to_it_does_not_count(void **state)
 	wrong[2] |= 0x80;
 	send_answer(wrong, 11, &from); /* no header */
 	send_answer(wrong, 0, &from);
-	wrong[1] ^= 1;
-	send_answer(wrong, 17, &from); /* of another query */
-	wrong[1] ^= 1;
+	for (unsigned i = 0; i < 2; i++) {
+		wrong[i] ^= 1;
+		send_answer(wrong, 17, &from); /* of another query */
+		wrong[i] ^= 1;
+	}
 	assert_int_equal(sendto(stranger, wrong, 17, 0, (struct sockaddr *)&from,
 	                        sizeof(struct sockaddr_in)),
 	                 17); /* another server's: dropped by the kernel, or refused to it */
@@ -161,6 +163,28 @@ static void what_is_no_answer_to_it_does_not_count(void **state)
 	step_after(100);
 	assert_true(q.answered);
 	close(stranger);
+}
+
+/* A header is enough, also if it comes late; a query has a number of its own, and the first waits for nothing. */
+static void any_header_is_an_answer_even_a_late_one(void **state)
+{
+	struct sockaddr_storage from;
+	uint8_t query[64], before[2];
+
+	(void)state;
+	now_ms = 300; /* soon after the boot */
+	serve_query(query, &from);
+	memcpy(before, query, 2);
+	now_ms += 1000;
+	serve_query(query, &from);
+	assert_memory_not_equal(before, query, 2);
+	query[2] |= 0x80;
+	send_answer(query, 12, &from);
+	step_after(1000);
+	assert_true(q.answered);
+	assert_int_equal(q.fd, -1);
+	assert_int_equal(receive_query(query, &from), -1);
+	assert_int_equal(q.began_ms, 300);
 }
 
 static void an_address_that_the_host_lacks_is_not_asked_elsewhere(void **state)
@@ -213,6 +237,7 @@ int main(void)
 		ONE(the_query_is_whole_and_comes_from_the_address_itself),
 		ONE(it_asks_each_second_until_an_answer_comes_and_then_no_more),
 		ONE(what_is_no_answer_to_it_does_not_count),
+		ONE(any_header_is_an_answer_even_a_late_one),
 		ONE(an_address_that_the_host_lacks_is_not_asked_elsewhere),
 		ONE(a_port_that_refuses_is_asked_again),
 	};
