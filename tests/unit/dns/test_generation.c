@@ -244,6 +244,7 @@ static void a_bad_zone_without_an_image_is_broken_and_nothing_else(void **state)
 	write_document("ns.shop.test");
 	write_text("zone", "");
 	assert_int_equal(load_generation(true, &g), 0);
+	assert_int_equal(n_reports, 3); /* once, however often it is tried */
 	assert_int_equal(g->n_broken, 1);
 	assert_int_equal(only_zone(g)->state, IMAGE_ZONE_BROKEN);
 	generation_free(g);

@@ -28,10 +28,12 @@
 static char signs[WORKERS_ALL][WORKER_NAME_MAX]; /* of threads that are watched */
 static unsigned n_failing;                       /* so many TCP threads do not start */
 static unsigned n_closed;
-static uint64_t word;
+static unsigned n_begun, n_ended[3]; /* by tcp_close(), keys_join(), udp_close(): each thread's */
+static uint64_t word, queries[WORKERS_MAX];
 
 static int fake_open(struct dns_worker *w)
 {
+	n_begun++;
 	return w->is_tcp && w->number >= WORKERS_MAX - n_failing ? -ENOMEM : 0;
 }
 
@@ -40,11 +42,25 @@ static void fake_close(struct dns_worker *w)
 	/* what a connection that is closed counts is not lost with its thread */
 	tally_add(&w->tally, &word, 1);
 	n_closed++;
+	n_ended[0]++;
 }
 
 static void fake_udp_close(struct dns_worker *w)
 {
 	(void)w;
+	n_ended[2]++;
+}
+
+static int fake_tcp_open(struct dns_worker *w)
+{
+	assert_true(w->is_tcp);
+	return fake_open(w);
+}
+
+static int fake_udp_open(struct dns_worker *w)
+{
+	assert_false(w->is_tcp);
+	return fake_open(w);
 }
 
 /* A thread that only ends when it is asked to: its plan is for the test to read. */
@@ -72,7 +88,8 @@ static unsigned n_given_up;
 
 static void fake_join(struct server *of, struct dns_worker *w)
 {
-	(void)of;
+	assert_ptr_equal(of, w->server);
+	n_ended[1]++;
 	key_table_close(&w->key_tables);
 }
 
@@ -119,8 +136,7 @@ static unsigned count_signs(void)
 static uint64_t *fake_thread(struct counters *c, unsigned number)
 {
 	(void)c;
-	(void)number;
-	return NULL;
+	return &queries[number];
 }
 
 static bool no_threads; /* the system has none left */
@@ -133,8 +149,8 @@ static int fake_create(pthread_t *thread, const pthread_attr_t *attr, void *(*ru
 
 /* The private parts too. */
 #define pthread_create   fake_create
-#define tcp_open         fake_open
-#define udp_open         fake_open
+#define tcp_open         fake_tcp_open
+#define udp_open         fake_udp_open
 #define tcp_close        fake_close
 #define udp_close        fake_udp_close
 #define worker_serve     fake_run
@@ -204,7 +220,7 @@ static int set_up(void **state)
 	no_threads = false;
 	memset(&s, 0, sizeof(s));
 	memset(signs, 0, sizeof(signs));
-	n_failing = 0;
+	n_failing = n_begun = n_ended[0] = n_ended[1] = n_ended[2] = 0;
 	s.workers_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	s.counters.stats = (void *)&s; /* there is a page */
 	s.counters.threads = &n_threads_word;
@@ -216,6 +232,14 @@ static int tear_down(void **state)
 {
 	(void)state;
 	workers_stop(&s);
+	for (unsigned i = 0; i < 3; i++) /* all that was begun was ended, once */
+		assert_int_equal(n_ended[i], n_begun);
+	for (unsigned i = 0; i < WORKERS_ALL; i++) {
+		const struct dns_worker *w = &s.workers[i];
+
+		assert_true(!w->running && !w->loop && !w->plan && !w->next);
+		assert_true(!w->server || w->wake == -1);
+	}
 	while (n_given_up)
 		free(given_up[--n_given_up]);
 	for (unsigned i = 0; i < s.n_listens; i++)
@@ -258,6 +282,13 @@ static void each_socket_is_read_by_one_thread_however_many_there_are(void **stat
 		assert_int_equal(s.n_threads, n);
 		assert_int_equal(n_threads_word, n);
 		assert_int_equal(count_signs(), 2 * n);
+		for (unsigned i = 0; i < WORKERS_ALL; i++) {
+			const struct dns_worker *w = &s.workers[i];
+
+			assert_int_equal(w->running, i % WORKERS_MAX < n);
+			if (w->running)
+				assert_ptr_equal(w->queries, &queries[i % WORKERS_MAX]);
+		}
 		for (unsigned i = 0; i < 2; i++)
 			for (unsigned k = 0; k < 4; k++)
 				for (unsigned kind = 0; kind < 2; kind++)
@@ -275,6 +306,7 @@ static void each_socket_is_read_by_one_thread_however_many_there_are(void **stat
 
 static void threads_too_many_retire_and_are_joined(void **state)
 {
+	const struct worker_plan *plan;
 	uint64_t one = 1;
 
 	(void)state;
@@ -298,8 +330,13 @@ static void threads_too_many_retire_and_are_joined(void **state)
 		__atomic_store_n(&s.workers[i].ended, true, __ATOMIC_RELEASE);
 	}
 	assert_int_equal(write(s.workers_event, &one, sizeof(one)), sizeof(one));
+	plan = s.workers[0].next;
 	workers_join_ended(&s, s.workers_event, 0);
 	assert_false(s.workers[2].running || s.workers[WORKERS_MAX + 2].running);
+	assert_int_equal(write(s.workers_event, &one, sizeof(one)), sizeof(one));
+	workers_join_ended(&s, s.workers_event, 0); /* no other has ended */
+	assert_int_equal(n_closed, 2);
+	assert_ptr_equal(s.workers[0].next, plan); /* nobody lacks: the others go on */
 	assert_true(s.workers[0].running && s.workers[1].running);
 	assert_int_equal(count_signs(), 4); /* nobody waits for the turns of those that ended */
 	assert_int_equal(word, n_closed);

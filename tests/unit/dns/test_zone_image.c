@@ -138,6 +138,8 @@ static void the_header_counts_what_is_there(void **state)
 	(void)state;
 	assert_int_equal(image->n_zones, 2);
 	assert_int_equal(image->n_dynamic, 3);
+	assert_int_equal(image->n_names, 54);
+	assert_int_equal(image_part(image, 0)->n_names, image->n_names);
 	assert_int_equal(image->n_nodes, list_nodes(lines));
 	assert_int_equal(image->n_records, 30);
 	assert_int_equal(image->max_labels, 5); /* below.ns.d.shop.test */

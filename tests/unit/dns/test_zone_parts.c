@@ -123,10 +123,103 @@ static void what_has_not_changed_is_taken_as_it_is(void **state)
 	assert_true(unlink(zone) == 0 && unlink(part) == 0 && rmdir(dir) == 0);
 }
 
+/* What the rows of all zones and parts say of one image. */
+static void assert_rows(void)
+{
+	uint32_t n_names = 0, n_records = 0, n_nodes = 0;
+
+	assert_int_equal(image_check(image, image->size_bytes), 0);
+	for (uint32_t i = 0; i < image->n_parts; i++) {
+		n_names += image_part(image, i)->n_names;
+		n_records += image_part(image, i)->n_records;
+		n_nodes += image_part(image, i)->n_nodes;
+	}
+	assert_int_equal(image->n_names, n_names);
+	assert_int_equal(image->n_records, n_records);
+	assert_int_equal(image->n_nodes, n_nodes);
+	for (uint32_t i = 0; i < image->n_zones; i++) {
+		const struct image_zone *zone = image_zone(image, i);
+		const struct image_node *apex = image_node(image, zone->node_off);
+		const struct image_rrset *soa = image_at(image, zone->soa_off),
+		                         *negative = image_at(image, zone->negative_off);
+		char line[LINE_MAX_] = "", other[LINE_MAX_] = "";
+
+		assert_int_equal(apex->zone, i);
+		assert_int_equal(zone->name_off, apex->name_off);
+		assert_memory_equal(soa, image_rrset(apex, DNS_SOA), sizeof(*soa));
+		(void)put_record(image_at(image, soa->data_off), DNS_SOA, line);
+		(void)put_record(image_at(image, negative->data_off), DNS_SOA, other);
+		assert_string_equal(strstr(line, " ns."), strstr(other, " ns."));
+	}
+}
+
+/* Zones of their own, each with some of the dynamic names, and made anew or taken as they are. */
+static void each_zone_has_its_dynamic_names_and_its_rows(void **state)
+{
+	static const char *const names[] = { "x.c.test", "x.a.test", "y.b.test", "y.c.test",
+		                             "y.a.test", "x.b.test", "z.b.test" };
+	static char paths[3][32];
+	struct zone_source zones[] = { { "a.test", paths[0] },
+		                       { "b.test", paths[1] },
+		                       { "c.test", paths[2] } };
+	struct image *good = image, *earlier = NULL;
+
+	(void)state;
+	for (unsigned round = 0; round < 4; round++) {
+		struct zone_input in = { .zones = zones,
+			                 .n_zones = 3,
+			                 .isolate = true,
+			                 .reuse = round < 3,
+			                 .dynamic = names,
+			                 .n_dynamic = COUNT(names),
+			                 .earlier = earlier };
+
+		for (unsigned i = 0; i < 3 && round < 2; i++) {
+			char text[256];
+
+			snprintf(
+			        text, sizeof(text),
+			        "$TTL 60\n@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.7\nb A 192.0.2.%u\n%s",
+			        i + 1, round && i == 1 ? "more A 192.0.2.9\n*.more TXT x\n" : "");
+			zone_file(text, paths[i]);
+		}
+		if (earlier) {
+			*address_byte("ns.a.test") = *address_byte("ns.b.test") = 99;
+			*address_byte("ns.c.test") = 99;
+		}
+		assert_int_equal(zone_compile(&in, ignore_message, NULL, &image), 0);
+		free(earlier);
+		earlier = image;
+		assert_int_equal(image->n_parts, 3);
+		assert_int_equal(image->n_dynamic, COUNT(names));
+		assert_int_equal(image->dynamic, image_dynamic_digest(names, COUNT(names)));
+		for (unsigned i = 0; i < COUNT(names); i++) {
+			struct image_found found;
+			struct name name;
+
+			assert_int_equal(name_parse(names[i], &name), 0);
+			found = image_find(image, &name);
+			assert_true(found.node && found.skipped == 0);
+			assert_int_equal(image_extra(image, found.node)->dynamic, i + 1);
+		}
+		assert_int_equal(*address_byte("b.a.test"), 1);
+		assert_int_equal(*address_byte("b.b.test"), 2);
+		assert_int_equal(*address_byte("b.c.test"), 3);
+		/* in the second round one is another, in the third none is, in the last all are read */
+		assert_int_equal(*address_byte("ns.a.test"), round == 1 || round == 2 ? 99 : 7);
+		assert_int_equal(*address_byte("ns.b.test"), round == 2 ? 99 : 7);
+		assert_int_equal(*address_byte("ns.c.test"), round == 1 || round == 2 ? 99 : 7);
+		assert_rows();
+	}
+	free(earlier);
+	image = good;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_has_not_changed_is_taken_as_it_is),
+		cmocka_unit_test(each_zone_has_its_dynamic_names_and_its_rows),
 	};
 
 	return cmocka_run_group_tests_name("zone parts", tests, set_up, tear_down);
