@@ -94,18 +94,15 @@ static int read_down_targets(FILE *f, struct decided *d)
 {
 	char line[64];
 	size_t n;
-	int end;
+	int end = 0;
 
 	if (!fgets(line, sizeof(line), f) || strcmp(line, HEAD) != 0)
 		return -EPROTO;
-	decided_begin(d);
 	while (fgets(line, sizeof(line), f)) {
 		uint64_t target;
 
-		end = -1;
-		if (sscanf(line, "end %zu%n", &n, &end) == 1 && end > 0 && line[end] == '\n')
+		if (sscanf(line, "end %zu%n", &n, &end) == 1 && line[end] == '\n')
 			return n == d->n_next && fgetc(f) == EOF ? 0 : -EPROTO;
-		end = -1;
 		if (sscanf(line, "%16" SCNx64 "%n", &target, &end) != 1 || end != 16 ||
 		    line[end] != '\n')
 			return -EPROTO;

@@ -16,6 +16,8 @@
 
 #include "dns/steering/decided.h"
 
+#define TARGETS_MOST (2u * 64u * 4096u) /* as decided.c has it */
+
 static int set_up(void **state)
 {
 	static char dir[32];
@@ -216,6 +218,47 @@ static void lists_of_any_length_are_kept(void **state)
 	}
 }
 
+/* Any of several targets may be another one. */
+static void a_change_of_any_target_is_kept(void **state)
+{
+	static const uint64_t was[] = { 10, 20, 30, 40 };
+	struct decided d;
+
+	assert_int_equal(decided_open(&d, *state), 0);
+	for (unsigned i = 0; i <= 4; i++) {
+		for (unsigned changed = 0; changed < 2; changed++) {
+			decided_begin(&d);
+			for (unsigned k = 0; k < 4; k++)
+				decided_add(&d, was[k] + (changed && k == i));
+			d.changed = false;
+			decided_end(&d, true);
+			if (changed)
+				assert_int_equal(d.changed, i < 4);
+		}
+	}
+	decided_close(&d);
+	assert_true(!d.items && !d.next && !d.n && !d.room && !d.known);
+}
+
+/* As many as a document can have; one more is not believed. */
+static void there_is_room_for_all_targets_and_no_more(void **state)
+{
+	struct decided d;
+
+	assert_int_equal(decided_open(&d, *state), 0);
+	for (unsigned more = 0; more < 2; more++) {
+		decided_begin(&d);
+		for (uint64_t k = 1; k <= TARGETS_MOST + more; k++)
+			decided_add(&d, k);
+		assert_int_equal(d.failed, more);
+		decided_end(&d, true);
+		assert_int_equal(d.n, TARGETS_MOST);
+		assert_true(decided_is_down(&d, TARGETS_MOST));
+		assert_false(decided_is_down(&d, TARGETS_MOST + 1));
+	}
+	decided_close(&d);
+}
+
 /* A round that found no memory changes nothing; the next one does. */
 static void a_round_without_memory_leaves_what_was(void **state)
 {
@@ -247,6 +290,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_file_is_taken_whole_or_not_at_all, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(lists_of_any_length_are_kept, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_change_of_any_target_is_kept, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(there_is_room_for_all_targets_and_no_more, set_up,
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_round_without_memory_leaves_what_was, set_up,
 		                                tear_down),
 	};

@@ -198,9 +198,34 @@ static void tables_lie_inside_the_image(void **state)
 		{ offsetof(struct image, layout), IMAGE_LAYOUT + 1, -EPROTO },
 		{ offsetof(struct image, layout), IMAGE_LAYOUT - 1, -EPROTO },
 	};
+	const uint32_t part = image->parts_off;
+	const uint32_t *offs = image_at(image, part + (uint32_t)offsetof(struct image_part, start));
+	const struct {
+		size_t field; /* of the part */
+		uint32_t value;
+		int err;
+	} of_part[] = {
+		{ offsetof(struct image_part, start), sizeof(*image), 0 },
+		{ offsetof(struct image_part, start), sizeof(*image) - 8, -EPROTO },
+		{ offsetof(struct image_part, start), *offs - 4, -EPROTO },
+		{ offsetof(struct image_part, extras_off), *offs - 8, -EPROTO },
+		{ offsetof(struct image_part, names_off), *offs - 8, -EPROTO },
+		{ offsetof(struct image_part, glue_off), *offs - 8, -EPROTO },
+		{ offsetof(struct image_part, soas_off), *offs - 8, -EPROTO },
+		{ offsetof(struct image_part, files_off), *offs - 8, -EPROTO },
+		{ offsetof(struct image_part, end), *offs, -EPROTO },
+		{ offsetof(struct image_part, end), size, 0 },
+		{ offsetof(struct image_part, end), size + 1, -EPROTO },
+	};
 	struct image *copy = malloc(n + 8);
 
 	(void)state;
+	for (size_t i = 0; i < COUNT(of_part); i++) {
+		memcpy(copy, image, n);
+		memcpy((char *)copy + part + of_part[i].field, &of_part[i].value, 4);
+		copy->checksum = image_checksum(copy);
+		assert_int_equal(image_check(copy, n), of_part[i].err);
+	}
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		memcpy(copy, image, n);
 		memcpy((char *)copy + cases[i].field, &cases[i].value, 4);
@@ -221,6 +246,20 @@ static void tables_lie_inside_the_image(void **state)
 	copy->checksum = image_checksum(copy);
 	assert_int_equal(image_check(copy, n), -EPROTO);
 	free(copy);
+}
+
+static void a_zone_is_found_by_its_own_name(void **state)
+{
+	static const char *const others[] = {
+		"x.shop.test",     "mail.shop.test",   "p.shop.test", "test",
+		"x.sub.shop.test", "ns.sub.shop.test", ".",           "a..b"
+	};
+
+	(void)state;
+	assert_ptr_equal(image_find_zone(image, "Shop.test"), image_zone(image, 0));
+	assert_ptr_equal(image_find_zone(image, "sub.shop.test."), image_zone(image, 1));
+	for (size_t i = 0; i < COUNT(others); i++)
+		assert_null(image_find_zone(image, others[i]));
 }
 
 /* Names that share a hash's place with others, and names that are not there at all levels. */
@@ -348,6 +387,7 @@ int main(void)
 		cmocka_unit_test(what_is_lifted_is_what_was_there),
 		cmocka_unit_test(a_zone_is_lifted_from_its_own_apex_alone),
 		cmocka_unit_test(tables_lie_inside_the_image),
+		cmocka_unit_test(a_zone_is_found_by_its_own_name),
 		cmocka_unit_test(a_name_is_found_or_the_deepest_above_it),
 		cmocka_unit_test(each_zone_has_its_row_and_its_negative_ttl),
 		cmocka_unit_test(the_header_counts_what_is_there),
