@@ -16,15 +16,15 @@
 
 #include "base/hash.h"
 #include "dns/zone/text.h"
+#include "dns/zone/zone.h"
 
 #define NAME_MAX_TEXT 1024 /* bytes of a name with escapes, and its NUL */
-#define DEPTH_MAX     16u  /* more than dns/zone/text.c lets files include one another */
 
 struct listing {
 	zones_found *found;
 	void *arg;
 	char apex[NAME_MAX_TEXT], owner[NAME_MAX_TEXT];
-	char origins[DEPTH_MAX][NAME_MAX_TEXT]; /* by depth of includes */
+	char origins[ZONE_INCLUDE_DEPTH + 1][NAME_MAX_TEXT]; /* by depth of includes */
 	unsigned depth;
 	bool serial_only, serial_known; /* only the first SOA's serial is needed */
 	uint32_t serial;
@@ -130,10 +130,10 @@ static void follow_directive(struct listing *l, struct zone_text *t, char *text)
 	char name[NAME_MAX_TEXT];
 	const char *reason;
 
-	if (what && word && !strcasecmp(what, "$ORIGIN")) {
+	if (word && !strcasecmp(what, "$ORIGIN")) {
 		read_absolute_name(word, l->origins[l->depth], name);
 		memcpy(l->origins[l->depth], name, sizeof(name));
-	} else if (what && word && !strcasecmp(what, "$INCLUDE") && l->depth + 1 < DEPTH_MAX) {
+	} else if (word && !strcasecmp(what, "$INCLUDE")) {
 		read_absolute_name(origin ? origin : "@", l->origins[l->depth], name);
 		/* the check reports a file that cannot be read; here its records are missing */
 		if (!zone_text_include(t, word, &reason))
@@ -154,21 +154,19 @@ static int list_file(struct listing *l, const char *zone, const char *file)
 
 	if (!err) {
 		read_absolute_name(zone, "", l->apex);
-		l->apex[strnlen(l->apex, NAME_MAX_TEXT - 1)] = '\0';
 		if (*l->apex && l->apex[strlen(l->apex) - 1] == '.')
 			l->apex[strlen(l->apex) - 1] = '\0';
 		memcpy(l->origins[0], l->apex, sizeof(l->apex));
 	}
 	while (!err && !l->serial_known && (err = zone_text_next(t, &line, &reason)) == 1) {
 		err = 0;
-		l->depth = line.depth < DEPTH_MAX ? line.depth : DEPTH_MAX - 1;
+		l->depth = line.depth;
 		if (line.text[strspn(line.text, " \t")] == '$')
 			follow_directive(l, t, line.text);
 		else
 			list_record(l, &line);
 	}
-	if (t)
-		zone_text_close(t);
+	zone_text_close(t);
 	return err;
 }
 

@@ -96,6 +96,9 @@ static void what_says_the_same_is_the_same_however_it_is_written(void **state)
 		{ "www A 192.0.2.1\n", "WWW.Shop.TEST. A 192.0.2.1\n", SAME_SET | SAME_DATA },
 		{ "www A 192.0.2.1\n", "www 300 IN A 192.0.2.1\n", SAME_SET | SAME_DATA },
 		{ "www A 192.0.2.1\n", "www in 1h30m a 192.0.2.1\n", SAME_SET | SAME_DATA },
+		{ "www A 192.0.2.1\n", "www CH A 192.0.2.1\n", SAME_SET | SAME_DATA },
+		{ "www A 192.0.2.1\n", "www 5 hs A 192.0.2.1\n", SAME_SET | SAME_DATA },
+		{ "www A 192.0.2.1\n", "www 300 IN\nwww A 192.0.2.1\n", SAME_SET | SAME_DATA },
 		{ "www A 192.0.2.1\n", "www   A\t( 192.0.2.1 ) ; why\n", SAME_SET | SAME_DATA },
 		{ "@ A 192.0.2.1\n", "shop.test. A 192.0.2.1\n", SAME_SET | SAME_DATA },
 		{ "$ORIGIN sub\nwww A 192.0.2.1\n", "www.sub A 192.0.2.1\n", SAME_SET },
@@ -135,10 +138,12 @@ static void an_owner_that_is_left_out_is_the_one_before(void **state)
 static void half_a_directive_is_passed_over(void **state)
 {
 	static const char *const halves[] = {
-		"$ORIGIN\n", "$INCLUDE\n", "$\n", "$TTL\n", "$INCLUDE missing\n", "$ORIGIN ; none\n"
+		"$ORIGIN\n",          "$INCLUDE\n",       "$\n",         "$TTL\n",
+		"$INCLUDE missing\n", "$ORIGIN ; none\n", "$TTL part\n", "$ORIGINS part\n"
 	};
 
 	(void)state;
+	(void)write_file("part", "part A 192.0.2.7\n");
 	for (size_t i = 0; i < sizeof(halves) / sizeof(halves[0]); i++) {
 		char text[128];
 
@@ -220,6 +225,8 @@ static void the_serial_is_that_of_the_first_soa(void **state)
 		{ "www A 192.0.2.1\n", -ENOENT, 3 },
 		{ "@ SOA ns root\n", -ENOENT, 3 },
 		{ "", -ENOENT, 3 },
+		{ "www TXT a b 5\n@ SOA ns root 8 2 3 4 5\n", 0, 8 },
+		{ "www A )\n@ SOA ns root 8 2 3 4 5\n", -EINVAL, 3 },
 	};
 	uint32_t serial;
 
