@@ -26,6 +26,7 @@
 #include "base/reuseport.h"
 #include "dns/handed.h"
 #include "dns/server.h"
+#include "weir/stats.h"
 
 #include "tests/unit/bpf/space.h"
 
@@ -155,6 +156,15 @@ static inline int fake_affinity(pid_t pid, size_t n, cpu_set_t *out)
 	return fails_now(&affinity_fails) ? -1 : sched_getaffinity(pid, n, out);
 }
 
+static char dropped[256]; /* labels of addresses of which nothing is said any more */
+
+static inline void fake_drop(struct stats *to, const char *name, const char *labels)
+{
+	assert_non_null(to);
+	assert_string_equal(name, STATS_LISTENING);
+	snprintf(dropped + strlen(dropped), sizeof(dropped) - strlen(dropped), "%s ", labels);
+}
+
 /* What there is before rights are dropped. */
 static struct {
 	uid_t user;
@@ -192,6 +202,7 @@ static inline void fake_free(struct model *m)
 
 /* The private parts too. */
 #define log_at                 fake_log
+#define stats_drop             fake_drop
 #define reuseport_steer        fake_steer
 #define sched_getaffinity      fake_affinity
 #define geteuid                fake_user
@@ -256,7 +267,7 @@ static inline int set_up(void **state)
 	memset(held, -1, sizeof(held));
 	memset(&early, 0, sizeof(early));
 	bind_fails = steer_fails = affinity_fails = (struct failure){ 0 };
-	logged[0] = '\0';
+	logged[0] = dropped[0] = '\0';
 	n_crew = n_crew_calls = n_forgotten = 0;
 	n_configured = 1;
 	no_threads = false;
@@ -278,6 +289,7 @@ static inline int tear_down(void **state)
 {
 	(void)state;
 	listen_close(&s);
+	assert_int_equal(s.n_listens, 0);
 	for (unsigned kind = 0; kind < 2; kind++)
 		for (unsigned k = 0; k < NO_MORE; k++)
 			if (held[kind][k] >= 0)

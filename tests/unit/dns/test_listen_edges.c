@@ -250,6 +250,67 @@ static void one_address_goes_and_the_others_keep_their_sockets(void **state)
 	}
 }
 
+/* Of an address that goes nothing is said any more, wherever it stands. */
+static void what_was_said_of_an_address_goes_with_it(void **state)
+{
+	(void)state;
+	s.counters.stats = (void *)&s; /* there is a page */
+	for (unsigned life = 0; life < 2; life++) {
+		want_addresses(3);
+		listen_update(&s);
+		assert_string_equal(dropped, "");
+		want_addresses(1);
+		listen_update(&s);
+		assert_string_equal(dropped, "address=\"127.0.0.3\" address=\"127.0.0.2\" ");
+		dropped[0] = '\0';
+	}
+	m.self = NULL; /* this node is not in the document */
+	listen_update(&s);
+	assert_string_equal(dropped, "address=\"127.0.0.1\" ");
+	s.counters.stats = NULL;
+}
+
+/* Queries are for addresses of a document, and with a socket of each kind. */
+static void only_what_is_served_is_asked(void **state)
+{
+	(void)state;
+	want_addresses(1);
+	listen_update(&s);
+	s.n_threads = 0;
+	s.now = NULL;
+	listen_tick(&s, at_ms);
+	assert_int_equal(s.listens[0].own.fd, -1);
+	assert_int_equal(s.again_ms, 0); /* nor is a thread missed */
+	s.now = &g;
+	s.n_threads = 1;
+	for (unsigned kind = 0; kind < 2; kind++) {
+		s.listens[0].n[kind] = 0;
+		listen_tick(&s, at_ms);
+		assert_int_equal(s.listens[0].own.fd, -1);
+		s.listens[0].n[kind] = 1;
+	}
+	listen_tick(&s, at_ms);
+	assert_true(s.listens[0].own.fd >= 0);
+}
+
+/* Sockets that nobody has passed are drained at once, also soon after the boot. */
+static void drained_sockets_wait_for_a_document_only_if_they_were_passed(void **state)
+{
+	static const struct {
+		uint64_t now_ms, passed_ms, drain_ms;
+	} cases[] = {
+		{ 500, 0, 1500 },          { 500, 100, 60100 },       { 100000, 99000, 159000 },
+		{ 100000, 41000, 101000 }, { 100000, 41001, 101001 }, { 100000, 5, 101000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		at_ms = cases[i].now_ms;
+		s.passed_ms = cases[i].passed_ms;
+		assert_int_equal(drain_end_ms(&s), cases[i].drain_ms);
+	}
+}
+
 static void an_address_too_many_is_told(void **state)
 {
 	(void)state;
@@ -366,6 +427,9 @@ int main(void)
 		WITH(a_group_that_cannot_be_steered_is_told_and_served),
 		WITH(threads_are_chosen_for_the_cpus_that_are_allowed),
 		WITH(one_address_goes_and_the_others_keep_their_sockets),
+		WITH(what_was_said_of_an_address_goes_with_it),
+		WITH(only_what_is_served_is_asked),
+		WITH(drained_sockets_wait_for_a_document_only_if_they_were_passed),
 		WITH(an_address_too_many_is_told),
 		WITH(all_addresses_are_drained_together),
 		WITH(what_is_drained_is_given_back_by_its_place),
