@@ -10,9 +10,10 @@
 
 #include "dns/steering/ramps.h"
 
+/* Of one that is not ended. */
 static bool is_active(const struct model_override *o, int64_t wall_clock_ms)
 {
-	return !o->ended && o->from_ms <= wall_clock_ms && wall_clock_ms < o->until_ms;
+	return o->from_ms <= wall_clock_ms && wall_clock_ms < o->until_ms;
 }
 
 /* The instant of the schedule of @p own that is in force: a person's hold of its site stops it. */

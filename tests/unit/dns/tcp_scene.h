@@ -38,16 +38,19 @@ static inline uint64_t fake_now(const struct loop *l)
 }
 
 static bool is_published;
+static int n_inside; /* of what is published */
 
 static inline bool fake_enter(struct dns_worker *w)
 {
 	(void)w;
+	n_inside += is_published;
 	return is_published;
 }
 
 static inline void fake_leave(struct dns_worker *w)
 {
 	(void)w;
+	n_inside--;
 }
 
 static inline enum tcp_client_end fake_serve(struct dns_worker *w, struct tcp_client *c,
@@ -133,6 +136,7 @@ static inline int set_up(void **state)
 	(void)state;
 	memset(&s, 0, sizeof(s));
 	memset(closed, 0, sizeof(closed));
+	n_inside = 0;
 	accepted = opened = paused = n_served = n_peers = n_accepts = 0;
 	accept_error = watch_error = open_error = n_planned = 0;
 	no_memory = false;
@@ -170,7 +174,7 @@ static inline int tear_down(void **state)
 	tally_flush(&w->tally);
 	loop_close(w->loop);
 	close(listener);
-	return n_left != 0 || opened != 0;
+	return n_left != 0 || opened != 0 || n_inside != 0;
 }
 
 /* Connect from 127.0.NETWORK.1. */

@@ -97,6 +97,20 @@ static const struct {
 	  .drained_ppm = ALL / 4,
 	  .shifting = true,
 	  .next_ms = T + 1000000 },
+	{ .why = "a disable and a forced site that were ended",
+	  .o = { { .kind = MODEL_OVERRIDE_DISABLE,
+	           .name = "ams",
+	           .from_ms = T,
+	           .until_ms = T + 1000,
+	           .ended = true },
+	         { .kind = MODEL_OVERRIDE_FORCE_UP,
+	           .name = "ams",
+	           .from_ms = T,
+	           .until_ms = T + 1000,
+	           .ended = true } },
+	  .n = 2,
+	  .at_ms = T + 1,
+	  .next_ms = MODEL_TIME_NEVER },
 	{ .why = "ended",
 	  .o = { { .kind = MODEL_OVERRIDE_DRAIN,
 	           .name = "ams",
@@ -317,11 +331,55 @@ static void a_site_is_out_when_it_is_drained_completely_or_disabled(void **state
 	assert_int_equal(steering_sites_out(&m, NULL, T), 0);
 }
 
+/* Each of these alone keeps a site in, whose command would take it out. */
+static void a_command_takes_a_site_out_while_it_is_in_force(void **state)
+{
+	static const struct {
+		enum model_override_kind kind;
+		enum model_target_kind target;
+		bool ended;
+		int64_t from_ms, until_ms;
+		const char *service, *name;
+		uint64_t out;
+	} cases[] = {
+		{ MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, false, T, T + 1, NULL, "fra", 2 },
+		{ MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, false, T, T + 1, "", "ams", 1 },
+		{ MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, false, T, T + 1, NULL, "fra", 2 },
+		{ MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, true, T, T + 1, NULL, "fra", 0 },
+		{ MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, true, T, T + 1, NULL, "fra", 0 },
+		{ MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, false, T + 1, T + 2, NULL, "fra", 0 },
+		{ MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, false, T - 1, T, NULL, "fra", 0 },
+		{ MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, false, T + 1, T + 2, NULL, "fra", 0 },
+		{ MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, false, T - 1, T, NULL, "fra", 0 },
+		{ MODEL_OVERRIDE_DISABLE, MODEL_TARGET_NODE, false, T, T + 1, NULL, "fra", 0 },
+		{ MODEL_OVERRIDE_FORCE_UP, MODEL_TARGET_SITE, false, T, T + 1, NULL, "fra", 0 },
+		{ MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, false, T, T + 1, "web", "fra", 0 },
+		{ MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, false, T, T + 1, NULL, "lon", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct model_override o = { .kind = cases[i].kind,
+			                          .target = cases[i].target,
+			                          .ended = cases[i].ended,
+			                          .from_ms = cases[i].from_ms,
+			                          .until_ms = cases[i].until_ms,
+			                          .service = cases[i].service,
+			                          .name = cases[i].name };
+
+		m.overrides = &o;
+		m.n_overrides = 1;
+		assert_int_equal(steering_sites_out(&m, NULL, T), cases[i].out);
+		m.n_overrides = 0;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(overrides_become_gates_and_classes),
 		cmocka_unit_test(a_ramp_that_is_not_on_time_changes_at_another_time),
+		cmocka_unit_test(a_command_takes_a_site_out_while_it_is_in_force),
 		cmocka_unit_test(a_site_is_out_when_it_is_drained_completely_or_disabled),
 	};
 

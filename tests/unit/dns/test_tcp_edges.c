@@ -140,6 +140,113 @@ static void what_a_large_client_used_is_given_back(void **state)
 	}
 }
 
+/* Whole pages, and nothing of a neighbour's, wherever the buffers begin. */
+static void what_is_given_back_is_no_neighbours(void **state)
+{
+	const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	struct tcp_buffers *all = w->tcp->buffers;
+
+	(void)state;
+	for (unsigned i = 1; i < 5; i++) {
+		const uint8_t *from = (uint8_t *)&all[i], *end = (uint8_t *)&all[i + 1];
+		unsigned n_wrong = 0;
+
+		memset(all, 7, 6 * sizeof(*all));
+		release_buffers(&all[i]);
+		for (const uint8_t *at_byte = (uint8_t *)all; at_byte < (uint8_t *)&all[6];
+		     at_byte++) {
+			const uintptr_t first = (uintptr_t)at_byte & ~(page - 1);
+			bool own = first >= (uintptr_t)from && first + page <= (uintptr_t)end;
+
+			n_wrong += *at_byte != (own ? 0 : 7);
+		}
+		assert_int_equal(n_wrong, 0);
+	}
+}
+
+/* Who does not read its answers, and who asks nothing. */
+static void the_idle_are_counted_by_what_they_left_undone(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		connect_from(i);
+	note_ready();
+	client_of(1)->n_out = 5;
+	time_ms += IDLE_MS - 1;
+	run_tick();
+	assert_int_equal(tcp_clients(w), 3);
+	time_ms++;
+	run_tick();
+	assert_int_equal(tcp_clients(w), 0);
+	assert_int_equal(closed[COUNTERS_CLOSE_UNREAD], 1);
+	assert_int_equal(closed[COUNTERS_CLOSE_IDLE], 2);
+	assert_int_equal(w->tcp->tick.heap_index, 0); /* nobody is left: the server sleeps */
+}
+
+/* A timer that is set stays where it is, and is set only for those who need it. */
+static void timers_are_neither_moved_nor_set_for_nobody(void **state)
+{
+	struct tcp *t = w->tcp;
+
+	(void)state;
+	assert_true(t->again.cb == serve_queue && t->again.arg == w);
+	assert_true(t->tick.cb == on_tcp_tick && t->tick.arg == w);
+	for (uint32_t i = 0; i < TCP_CLIENTS_MAX; i++)
+		assert_int_equal(client_at(t, i)->fd, -1);
+	note_ready();
+	serve_queue(w);
+	assert_true(!t->tick.heap_index && !t->again.heap_index);
+	connect_from(1);
+	note_ready();
+	assert_int_equal(t->tick.at_ms, time_ms + TICK_MS);
+	time_ms += 5;
+	connect_from(2);
+	note_ready();
+	assert_int_equal(t->tick.at_ms, time_ms - 5 + TICK_MS);
+	note_ready(); /* both can be written to */
+	assert_true(t->n_queued && t->again.heap_index);
+	loop_timer_cancel(w->loop, &t->again);
+	serve_queue(w);
+	assert_true(!t->n_queued && !t->again.heap_index);
+	assert_int_equal(loop_timer_set(w->loop, &t->again, time_ms + 7), 0);
+	assert_int_equal(send(peers[0], "", 1, 0), 1);
+	note_ready();
+	assert_true(t->n_queued);
+	assert_int_equal(t->again.at_ms, time_ms + 7);
+}
+
+/* One client makes room in a turn; then all listeners wait, also the one that comes next. */
+static void room_is_made_once_for_all_listeners(void **state)
+{
+	int second = dup(listener);
+
+	(void)state;
+	assert_int_equal(tcp_listen_add(w, second), 0);
+	connect_from(1);
+	note_ready();
+	connect_from(2);
+	n_accepts = 0;
+	accept_error = EMFILE;
+	note_ready();
+	assert_int_equal(paused, 0);
+	assert_int_equal(closed[COUNTERS_CLOSE_CROWDED], 1);
+	assert_int_equal(tcp_clients(w), 1); /* the new one has its room */
+	connect_from(3);
+	w->tcp->short_of_room = false;
+	next_end = TCP_CLIENT_DONE;
+	run_turn();
+	n_accepts = 0;
+	while (w->tcp->n)
+		close_tcp_client(w, client_at(w->tcp, w->tcp->oldest), COUNTERS_CLOSE_CLIENT);
+	connect_from(4);
+	accept_error = EMFILE;
+	note_ready();
+	assert_int_equal(paused, 1);
+	assert_int_equal(n_accepts, 1);
+	tcp_listen_remove(w, second);
+	close(second);
+}
+
 static void clients_keep_their_order_when_the_queue_goes_round(void **state)
 {
 	struct tcp *t = w->tcp;
@@ -392,6 +499,7 @@ static void what_cannot_be_opened_says_why_and_leaves_nothing(void **state)
 {
 	static struct server of;
 	struct dns_worker *other = &of.workers[WORKERS_MAX];
+	struct loop_timer alone = { .heap_index = 0 };
 	int next = dup(listener);
 
 	(void)state;
@@ -412,6 +520,13 @@ static void what_cannot_be_opened_says_why_and_leaves_nothing(void **state)
 	assert_int_equal(last, first + 1);
 	close(first);
 	close(last);
+	assert_int_equal(tcp_open(other), 0); /* and with its timers set */
+	assert_int_equal(loop_timer_set(other->loop, &other->tcp->again, time_ms), 0);
+	assert_int_equal(loop_timer_set(other->loop, &other->tcp->tick, time_ms), 0);
+	tcp_close(other);
+	assert_int_equal(loop_timer_set(other->loop, &alone, time_ms), 0);
+	assert_int_equal(alone.heap_index, 1);
+	loop_timer_cancel(other->loop, &alone);
 	loop_close(other->loop);
 }
 
@@ -423,6 +538,10 @@ int main(void)
 		WITH(events_are_noted_as_what_they_are),
 		WITH(a_new_client_has_nothing_of_the_one_before),
 		WITH(what_a_large_client_used_is_given_back),
+		WITH(what_is_given_back_is_no_neighbours),
+		WITH(the_idle_are_counted_by_what_they_left_undone),
+		WITH(timers_are_neither_moved_nor_set_for_nobody),
+		WITH(room_is_made_once_for_all_listeners),
 		WITH(clients_keep_their_order_when_the_queue_goes_round),
 		WITH(the_list_of_idle_clients_is_in_order),
 		WITH(who_is_closed_is_not_the_newest),
