@@ -397,6 +397,91 @@ static void types_are_known_by_their_names(void **state)
 		assert_int_equal(zone_data_type(cases[i].name), cases[i].type);
 }
 
+/* What ldns is given instead of a record's text; the data begins behind "x ". */
+static void a_text_is_mended_where_ldns_needs_it(void **state)
+{
+	static const struct {
+		const char *type, *text, *mended;
+	} cases[] = {
+		{ "TXT", "x a", "x a" },
+		{ "TXT", "x a  ", "x a" },
+		{ "TXT", "x ", "x" },
+		{ "TXT", "   ", "" },
+		{ "TXT", "", "" },
+		{ "TXT", "x a\\  ", "x a\\ " },    /* the first blank is escaped */
+		{ "TXT", "x a\\\\  ", "x a\\\\" }, /* a backslash is, and no blank */
+		{ "TXT", "x a\\\\\\ ", "x a\\\\\\ " },
+		{ "TXT", "x a\\", "x a\\" },
+		{ "TXT", "\\ ", "\\ " },
+		{ "TXT", "x 0 issue y", "x 0 issue y" },
+		{ "CAA", "x 0 issue y", "x 0 issue \"y\"" },
+		{ "CAA", "x 0 issue y ", "x 0 issue \"y\"" },
+		{ "CAA", "x   0   issue   y.z;a=b", "x   0   issue   \"y.z;a=b\"" },
+		{ "CAA", "x 0 issue \"y\"", "x 0 issue \"y\"" },
+		{ "CAA", "x 0 issue y z", "x 0 issue y z" },
+		{ "CAA", "x 0 issue", "x 0 issue" },
+		{ "CAA", "x 0", "x 0" },
+		{ "CAA", "x ", "x" },
+		{ "CAA", "x \\# 2 0001", "x \\# 2 0001" },
+		{ "CAA", "x  \\# 3 000161", "x  \\# 3 000161" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		char text[64];
+
+		memset(text, '!', sizeof(text));
+		strcpy(text, cases[i].text);
+		zone_words_mend(ldns_get_rr_type_by_name(cases[i].type), text, 2);
+		assert_string_equal(text, cases[i].mended);
+		assert_int_equal(text[strlen(cases[i].text) + 3], '!');
+	}
+}
+
+/* What ldns accepts and its type does not allow. */
+static void data_that_does_not_fit_its_type_is_refused(void **state)
+{
+#define FEW   "the data is too short for its type"
+#define MUCH  "the data is longer than its type allows"
+#define TWICE "a key occurs twice"
+	static const struct {
+		const char *type, *text;
+		size_t n_fields, length;
+		const char *data, *reason;
+	} cases[] = {
+		{ "A", "192.0.2.1", 1, 4, "", NULL },
+		{ "A", "\\# 4 c0000201", 1, 4, "", NULL },
+		{ "A", "  \\# 5 c000020101", 1, 4, "", MUCH },
+		{ "A", "\\# 0", 0, 0, "", FEW },
+		{ "MX", "1 a", 1, 2, "", FEW },
+		{ "MX", "1 a", 2, 5, "", NULL },
+		{ "A", "\\#5 x", 1, 4, "", NULL }, /* not the generic form */
+		{ "HTTPS", "1 a", 2, 5, "\0\1\1a\0", NULL },
+		{ "HTTPS", "1 .", 2, 3, "\0\1\0", NULL },
+		{ "HTTPS", "1 . port=1", 3, 9, "\0\1\0\0\3\0\2\0\1", NULL },
+		{ "HTTPS", "1 . x", 3, 15, "\0\1\0\0\3\0\2\0\1\0\4\0\2\0\1", NULL },
+		{ "HTTPS", "1 . x", 3, 15, "\0\1\0\0\3\0\2\0\1\0\3\0\2\0\1", TWICE },
+		{ "SVCB", "1 . x", 3, 15, "\0\1\0\0\3\0\2\0\1\0\3\0\2\0\1", TWICE },
+		{ "SVCB", "1 a.b. x", 3, 15, "\0\1\1a\1b\0\0\3\0\0\0\3\0\0", TWICE },
+		{ "SVCB", "1 a. x", 3, 13, "\0\1\1a\0\0\0\0\0\0\0\0\0", TWICE },
+		{ "SVCB", "1 a. x", 3, 13, "\0\1\1a\0\0\0\0\0\0\1\0\0", NULL },
+		{ "TYPE65280", "\\# 0", 0, 0, "", NULL },
+		{ "TXT", "1 . x", 3, 15, "\0\1\0\0\3\0\2\0\1\0\3\0\2\0\1", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *reason = zone_words_misfit(
+		        (uint16_t)ldns_get_rr_type_by_name(cases[i].type), cases[i].text,
+		        cases[i].n_fields, (const uint8_t *)cases[i].data, cases[i].length);
+
+		print_message("  %s %s\n", cases[i].type, cases[i].text);
+		assert_true(!reason == !cases[i].reason);
+		if (reason)
+			assert_string_equal(reason, cases[i].reason);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +493,8 @@ int main(void)
 		cmocka_unit_test(data_is_read_field_by_field),
 		cmocka_unit_test(texts_are_read_here_up_to_their_limits),
 		cmocka_unit_test(types_are_known_by_their_names),
+		cmocka_unit_test(a_text_is_mended_where_ldns_needs_it),
+		cmocka_unit_test(data_that_does_not_fit_its_type_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("zone words", tests, NULL, NULL);
