@@ -120,7 +120,8 @@ class WithApi(unittest.TestCase):
                 (400, "bad-request", 1, ""), (401, "unauthorized", 7, "role"), (403, "forbidden", 7, "role"),
                 (404, "not-found", 1, ""), (409, "guard", 2, "--override"), (412, "unconfirmed", 4, "weir confirm"),
                 (409, "nothing-to-end", 4, ""), (412, "stale", 4, "weir diff"), (422, "invalid", 1, ""),
-                (429, "busy", 3, "again"), (500, "internal", 3, ""), (503, "store", 3, "weir status")):
+                (429, "busy", 3, "again"), (500, "internal", 3, ""), (503, "store", 3, "weir status"),
+                (503, "store-unavailable", 3, "weir store status"), (503, "outcome-unknown", 3, "weir versions")):
             self.api.answers["/v1/overrides"] = (http_status, {
                 "code": code, "title": "No", "detail": "because", "errors": [{"field": "until", "detail": "too long"}],
                 "guards": [{"guard": "room", "ok": False, "detail": "fra is full"},
