@@ -207,7 +207,7 @@ class Schedule:
         r = self.random
         member = self.etcd.leader() if r.random() < 0.5 else r.choice(self.etcd.members)
         i = r.randrange(len(self.nodes))
-        node, long = self.nodes[i], r.uniform(1, 8)
+        node, long = self.nodes[i], r.uniform(1, 13)  # a write is given up after 8
         if what == "member killed":
             member.stop()
             self.stop.wait(long)
@@ -228,7 +228,7 @@ class Schedule:
             member.ask("/v3/kv/compaction", {"revision": status["revision"]})
         elif what in ("cut", "answers lost"):
             self.ways.set(i, "both" if what == "cut" else "answers")
-            self.stop.wait(long)
+            self.stop.wait(long if what == "cut" else r.uniform(6, 14))
             self.ways.set(i, "")
         elif what == "node stopped":
             assert node.process
