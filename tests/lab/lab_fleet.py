@@ -132,6 +132,7 @@ class Fleet(unittest.TestCase):
     def test_c_what_nobody_confirms_ends_everywhere(self) -> None:
         """V1: apply, apply with a confirmation pending, nobody confirms."""
         unequal, longest = 0, 0.0
+        self.wait_equal("a first version, which needs no confirmation", self.apply(self.nodes[0]).json["version"]["number"])
         for i in range(ROUNDS):
             before = self.wait_equal("at rest")
             first, second = self.random.choices(self.nodes, k=2)
