@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/proc.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/store_setup.h"
 #include "mgmt/store/store_claim.h"
@@ -16,6 +17,9 @@
 static const char warning[] =
         "A secret: who has this file can use the store, and make certificates that it accepts. "
         "Remove it when all have joined.";
+
+static const char of_one_member[] = "one member: while this host is down, no configuration can be "
+                                    "changed; all that is in force stays";
 
 /* Read --ca, --certificate and --key. */
 static int read_given(struct store_setup *s, const struct cli_args *args)
@@ -138,14 +142,11 @@ static void print_next(const struct store_setup *s, const char *first)
 	puts("whether another node has a store was not asked: run store init on one node alone");
 }
 
-static int finish_init(struct store_setup *s, const char *first)
+/* store.conf is all that lacks. */
+static int end_init(struct store_setup *s, const char *first)
 {
-	int err = join_file_write(s->cli->dirs.conf, &s->join);
+	int err = node_files_end(s->cli->dirs.conf, &s->conf, s->reason);
 
-	if (err)
-		snprintf(s->reason, sizeof(s->reason), JOIN_FILE ": %s", strerror(-err));
-	else
-		err = node_files_end(s->cli->dirs.conf, &s->conf, s->reason);
 	if (err)
 		return store_setup_fail(s, err);
 	store_setup_check_release(s, &s->settings);
@@ -153,9 +154,23 @@ static int finish_init(struct store_setup *s, const char *first)
 	return CLI_OK;
 }
 
+/* Write store.join; from then on what is there is kept, as a store may be in it. @return 0 or -errno, with a reason */
+static int write_join(struct store_setup *s)
+{
+	int err = join_file_write(s->cli->dirs.conf, &s->join);
+
+	if (err) {
+		snprintf(s->reason, sizeof(s->reason), JOIN_FILE ": %s", strerror(-err));
+		return err;
+	}
+	s->note.keeps = true;
+	err = store_setup_note(s);
+	s->note.keeps = !err;
+	return err;
+}
+
 static int begin_own(struct store_setup *s, const struct cli_args *args)
 {
-	struct unfinished note = { .has_etcd = true, .has_join = true };
 	int status = store_setup_find_host(s, args);
 
 	if (status)
@@ -172,18 +187,21 @@ static int begin_own(struct store_setup *s, const struct cli_args *args)
 	status = plan_certificates(s, args);
 	if (status)
 		return status;
-	note.was_active = etcd_unit_is_active();
-	err = node_files_begin(s->cli->dirs.conf, &note, s->reason);
+	s->note = (struct unfinished){ .has_etcd = true,
+		                       .has_join = true,
+		                       .was_active = etcd_unit_is_active() };
+	err = store_setup_note(s);
 	if (!err)
 		err = node_files_write(s->cli->dirs.conf, s->join.ca, &s->node, "", s->reason);
 	if (!err)
 		err = store_setup_settings(s);
 	if (!err)
 		err = start_member(s);
+	if (!err)
+		err = write_join(s);
 	if (err)
 		return store_setup_fail(s, err);
-	return finish_init(s, "one member: while this host is down, no configuration can be "
-	                      "changed; all that is in force stays");
+	return end_init(s, of_one_member);
 }
 
 /* Endpoints, separated by commas. */
@@ -230,36 +248,58 @@ static int read_user(struct store_setup *s, const struct cli_args *args)
 	return status;
 }
 
-/* Whether the prefix has nothing yet; then begin the store there. @return 0 or -errno, with a reason */
+static const char of_others[] =
+        "etcd itself is as it was: its settings, members and backups are those "
+        "of who runs it";
+
+/* It is certain that no store of ours is there: what was written may be taken back. */
+static void forget_store(struct store_setup *s)
+{
+	char first[ETCD_UNIT_REASON_MAX];
+
+	memcpy(first, s->reason, sizeof(first));
+	s->note.keeps = false;
+	if (store_setup_note(s))
+		s->note.keeps = true;
+	memcpy(s->reason, first, sizeof(first));
+}
+
+/*
+ * Whether the prefix has nothing yet, or what an earlier command began; then begin the store there. @return 0 or -errno, with
+ * a reason
+ */
 static int claim_prefix(struct store_setup *s)
 {
 	char id[STORE_ID_MAX], text[ETCD_REASON_MAX];
 	size_t n = 0;
 	int err = store_claim_find(&s->settings, s->join.prefix, id, &n, text);
 
+	if (!err && !strcmp(id, s->join.id))
+		return 0;
 	if (!err && *id) {
 		snprintf(s->reason, sizeof(s->reason),
 		         "%s has the store %s already: join it with the " JOIN_FILE
 		         " of the node that began it, or give another --prefix",
 		         s->join.prefix, id);
-		return -EEXIST;
-	}
-	if (!err && n) {
+		err = -EEXIST;
+	} else if (!err && n) {
 		snprintf(s->reason, sizeof(s->reason),
 		         "there are %zu keys below %s that are no store's: give another --prefix",
 		         n, s->join.prefix);
-		return -EEXIST;
+		err = -EEXIST;
+	} else {
+		if (!err)
+			err = store_claim_make(&s->settings, s->join.prefix, s->join.id, text);
+		if (err)
+			snprintf(s->reason, sizeof(s->reason), "%s", text);
 	}
-	if (!err)
-		err = store_claim_make(&s->settings, s->join.prefix, s->join.id, text);
-	if (err)
-		snprintf(s->reason, sizeof(s->reason), "%s", text);
+	if (err && err != -EINPROGRESS && !s->resumes)
+		forget_store(s);
 	return err;
 }
 
 static int begin_given(struct store_setup *s, const struct cli_args *args)
 {
-	const struct unfinished note = { .has_join = true };
 	int status = read_endpoints(s, cli_value(args, "--endpoints"));
 
 	if (!status)
@@ -272,7 +312,8 @@ static int begin_given(struct store_setup *s, const struct cli_args *args)
 		return status;
 	memcpy(s->join.certificate, s->node.pem, sizeof(s->join.certificate));
 	memcpy(s->join.key, s->node.key, sizeof(s->join.key));
-	int err = node_files_begin(s->cli->dirs.conf, &note, s->reason);
+	s->note = (struct unfinished){ .has_join = true };
+	int err = store_setup_note(s);
 
 	if (!err)
 		err = node_files_write(s->cli->dirs.conf, s->join.ca, &s->node, s->join.password,
@@ -280,11 +321,12 @@ static int begin_given(struct store_setup *s, const struct cli_args *args)
 	if (!err)
 		err = store_setup_settings(s);
 	if (!err)
+		err = write_join(s);
+	if (!err)
 		err = claim_prefix(s);
 	if (err)
 		return store_setup_fail(s, err);
-	return finish_init(s, "etcd itself is as it was: its settings, members and backups are "
-	                      "those of who runs it");
+	return end_init(s, of_others);
 }
 
 /* Options that the other way of beginning has no use for. */
@@ -305,6 +347,30 @@ static int check_way(const struct cli_args *args, bool is_given)
 	return CLI_OK;
 }
 
+/* An earlier command has written all but store.conf. */
+static int finish_earlier(struct store_setup *s)
+{
+	char path[PATH_MAX], text[ETCD_REASON_MAX];
+	int err = proc_path(s->cli->dirs.conf, JOIN_FILE, path);
+
+	if (!s->note.has_join)
+		return cli_fail(CLI_CONFLICT,
+		                "it was weir store join --member, and this host's member "
+		                "may count: run it again");
+	if (!err)
+		err = join_file_read(path, &s->join, text);
+	if (err)
+		return cli_fail(CLI_CONFLICT, "%s/%s", s->cli->dirs.conf, text);
+	s->node.pem[0] = *s->join.certificate || s->join.is_own ? 'x' : '\0'; /* there is one */
+	err = store_setup_settings(s);
+	if (!err && s->join.is_own)
+		err = store_setup_wait(s, &s->settings);
+	if (!err)
+		err = claim_prefix(s);
+	return err ? store_setup_fail(s, err)
+	           : end_init(s, s->join.is_own ? of_one_member : of_others);
+}
+
 int cli_store_init(struct cli *cli, const struct cli_args *args)
 {
 	bool is_given = cli_value(args, "--endpoints");
@@ -322,6 +388,11 @@ int cli_store_init(struct cli *cli, const struct cli_args *args)
 		return status;
 	snprintf(s->join.prefix, sizeof(s->join.prefix), "%s", prefix ? prefix : STORE_CONF_PREFIX);
 	snprintf(s->join.warning, sizeof(s->join.warning), "%s", warning);
+	if (s->resumes) {
+		status = finish_earlier(s);
+		store_setup_free(s);
+		return status;
+	}
 	status = store_setup_check_files(s, true);
 	if (!status && store_claim_new_id(s->join.id))
 		status = cli_fail(CLI_UNREACHABLE, "no random numbers: %s", strerror(errno));

@@ -4,7 +4,8 @@
  * host gets a member of etcd, too: a learner first, which is promoted when it has all that the others have.
  *
  * What fails is taken back: the learner leaves the list of members, and the files go. If the command itself is killed,
- * the next one finds its files (store.unfinished) and its learner (by the address), and removes both.
+ * the next one finds its files (store.unfinished) and its learner (by the address), and removes both. Once the learner may
+ * have its vote, nothing is removed any more: the next command goes on from there.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -316,15 +317,18 @@ static int promote_learner(struct joining *j)
 	}
 }
 
-/* The member on this host answers by itself. */
-static int wait_for_own(struct joining *j)
+/* The member on this host should answer by itself; it has its vote in any case. */
+static void wait_for_own(struct joining *j)
 {
 	struct etcd_settings *own = &(struct etcd_settings){ 0 };
 
 	*own = j->s->settings;
 	own->n_endpoints = 1;
 	snprintf(own->endpoints[0], ETCD_URL_MAX, "%s", j->client_url);
-	return store_setup_wait(j->s, own);
+	if (store_setup_wait(j->s, own))
+		fprintf(stderr, "warning: the member on this host: %s\n", j->s->reason);
+	if (list_members(j))
+		fprintf(stderr, "warning: %s\n", j->s->reason);
 }
 
 /* The endpoints of store.conf: this host's own first, because it is the nearest; then all that are known. */
@@ -345,23 +349,48 @@ static void write_endpoints(const struct joining *j)
 		s->conf.n_endpoints = n;
 }
 
-/* Take the learner out of the list again: it has no vote, so this needs no more than the others. */
-static void remove_learner(struct joining *j)
+/*
+ * Take the learner out of the list again: it has no vote, so this needs no more than the others. @return whether it is known
+ * that this host has no member; one that has its vote stays
+ */
+static bool remove_learner(struct joining *j)
 {
 	struct etcd_members *left = &(struct etcd_members){ 0 };
 
 	if (!j->id)
-		return;
-	const struct etcd_member *own = store_members_list(j->gateway, left)
-	                                        ? NULL
-	                                        : store_members_find_peer(left, j->peer_url);
+		return !j->s->resumes;
+	if (store_members_list(j->gateway, left))
+		return false;
+	const struct etcd_member *own = store_members_find_peer(left, j->peer_url);
 
-	if (own && store_members_remove(j->gateway, own->id, left))
-		fprintf(stderr,
-		        "weir: the member %" PRIx64
-		        " stays in the list (%s): the same command again removes it, or weir store "
-		        "remove %" PRIx64 " at another node\n",
-		        j->id, etcd_gateway_reason(j->gateway), j->id);
+	if (!own)
+		return true;
+	if (!own->is_learner)
+		return false;
+	if (!store_members_remove(j->gateway, own->id, left))
+		return true;
+	fprintf(stderr,
+	        "weir: the learner %" PRIx64
+	        " stays in the list (%s): the same command again, or weir store remove %" PRIx64
+	        " at another node, removes it\n",
+	        j->id, etcd_gateway_reason(j->gateway), j->id);
+	return false;
+}
+
+/*
+ * From the moment at which the learner may have its vote, its data is not removed any more: of two members, one without its
+ * data, nothing would ever be decided again.
+ */
+static int keep_and_promote(struct joining *j)
+{
+	j->s->note.keeps = true;
+	int err = store_setup_note(j->s);
+
+	if (!err)
+		err = promote_learner(j);
+	if (!err)
+		wait_for_own(j);
+	return err;
 }
 
 static int add_member(struct joining *j)
@@ -375,24 +404,43 @@ static int add_member(struct joining *j)
 	store_say(j->s->cli, "etcd starts on this host, as member %s at %s, without a vote yet\n",
 	          j->s->host.name, j->client_url);
 	err = start_unit(j);
-	if (!err)
-		err = promote_learner(j);
-	if (!err)
-		err = wait_for_own(j);
-	if (!err)
-		err = list_members(j);
-	return err;
+	return err ? err : keep_and_promote(j);
 }
 
-/* Write all, in an order that can be taken back. @return 0 or -errno, with a reason */
+/* Go on with the member of a command that did not end. */
+static int resume_member(struct joining *j)
+{
+	int err = list_members(j);
+	const struct etcd_member *own =
+	        err ? NULL : store_members_find_peer(&j->members, j->peer_url);
+
+	if (err)
+		return err;
+	if (!own) { /* somebody has removed it: its data is of no use to anybody */
+		j->s->note.keeps = false;
+		snprintf(
+		        j->s->reason, sizeof(j->s->reason),
+		        "the member that an earlier command began is not in the list any more: run "
+		        "the same command again");
+		return store_setup_note(j->s) ? -EIO : -ENOENT;
+	}
+	j->id = own->id;
+	err = etcd_unit_start(j->s->reason);
+	return err ? err : keep_and_promote(j);
+}
+
+/* Write all, in an order that can be taken back or gone on with. @return 0 or -errno, with a reason */
 static int connect_node(struct joining *j, bool is_member)
 {
 	struct store_setup *s = j->s;
-	const struct unfinished note = { .has_etcd = is_member,
-		                         .was_active = is_member && etcd_unit_is_active() };
 	char text[ETCD_REASON_MAX];
-	int err = node_files_begin(s->cli->dirs.conf, &note, s->reason);
+	int err = 0;
 
+	if (!s->resumes) {
+		s->note = (struct unfinished){ .has_etcd = is_member,
+			                       .was_active = is_member && etcd_unit_is_active() };
+		err = store_setup_note(s);
+	}
 	if (!err)
 		err = node_files_write(s->cli->dirs.conf, s->join.ca, &s->node, s->join.password,
 		                       s->reason);
@@ -403,7 +451,7 @@ static int connect_node(struct joining *j, bool is_member)
 	if (!err && (err = etcd_gateway_open(&s->settings, NULL, &j->gateway, text)) != 0)
 		snprintf(s->reason, sizeof(s->reason), "%s", text);
 	if (!err && is_member)
-		err = add_member(j);
+		err = s->resumes ? resume_member(j) : add_member(j);
 	else if (!err && s->join.is_own)
 		err = list_members(j);
 	if (err)
@@ -438,6 +486,19 @@ static void print_joined(const struct joining *j)
 	       "  when all have joined: remove " JOIN_FILE " on every host, it is a secret\n");
 }
 
+/* Nobody counts on what is here: it may be taken back. The reason stays that of the failure. */
+static void forget_member(struct store_setup *s)
+{
+	char first[ETCD_UNIT_REASON_MAX];
+	bool kept = s->note.keeps;
+
+	memcpy(first, s->reason, sizeof(first));
+	s->note.keeps = false;
+	if (kept && store_setup_note(s))
+		s->note.keeps = true;
+	memcpy(s->reason, first, sizeof(first));
+}
+
 static int run_join(struct store_setup *s, bool is_member)
 {
 	struct joining *j = &(struct joining){ .s = s };
@@ -450,13 +511,27 @@ static int run_join(struct store_setup *s, bool is_member)
 		              sizeof(j->client_url));
 	}
 	err = connect_node(j, is_member);
-	if (err)
-		remove_learner(j);
-	else
+	if (!err) {
 		print_joined(j);
+	} else if (j->gateway && remove_learner(j)) {
+		forget_member(s);
+	}
 	if (j->gateway)
 		etcd_gateway_close(j->gateway);
 	return err ? store_setup_fail(s, err) : CLI_OK;
+}
+
+/* The files are there, and of this command. */
+static int plan_resumed(struct store_setup *s, const struct cli_args *args, bool is_member)
+{
+	if (s->note.has_join)
+		return cli_fail(CLI_CONFLICT,
+		                "it was weir store init, which begins a store here: run it again");
+	if (!is_member)
+		return cli_fail(CLI_CONFLICT,
+		                "it was weir store join --member, and this host's member "
+		                "may count: run it again with --member");
+	return plan_pairs(s, args, is_member);
 }
 
 /* What the file and the options say; nothing is written yet. */
@@ -481,6 +556,8 @@ static int plan_join(struct store_setup *s, const struct cli_args *args, bool is
 		status = store_setup_find_host(s, args);
 	else if (strlen(s->cli->dirs.node) < sizeof(s->host.name))
 		strcpy(s->host.name, s->cli->dirs.node);
+	if (!status && s->resumes)
+		return plan_resumed(s, args, is_member);
 	if (!status && is_member && etcd_unit_check(s->host.address, s->reason))
 		status = cli_fail(CLI_CONFLICT, "%s", s->reason);
 	if (!status)

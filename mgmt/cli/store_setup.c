@@ -60,7 +60,6 @@ static bool has_conf(const struct cli *cli)
 static int clear_host(struct store_setup *s)
 {
 	const struct cli *cli = s->cli;
-	struct unfinished u;
 
 	if (has_conf(cli))
 		return cli_fail(
@@ -69,8 +68,13 @@ static int clear_host(struct store_setup *s)
 		        " is there already: this node is in a store, weir store status shows "
 		        "it; to leave that store, stop Weir here and move the file away",
 		        cli->dirs.conf);
-	if (!node_files_unfinished(cli->dirs.conf, &u))
+	if (!node_files_unfinished(cli->dirs.conf, &s->note))
 		return CLI_OK;
+	s->resumes = s->note.keeps;
+	if (s->resumes) {
+		store_say(cli, "an earlier command did not end: this one goes on from there\n");
+		return CLI_OK;
+	}
 	store_say(cli, "an earlier command did not end: what it wrote is taken back first\n");
 	if (node_files_undo(cli->dirs.conf, s->reason))
 		return cli_fail(
@@ -78,6 +82,7 @@ static int clear_host(struct store_setup *s)
 		        "what an earlier command wrote cannot be taken back: %s; remove the "
 		        "cause, then run the same command again",
 		        s->reason);
+	s->note = (struct unfinished){ 0 };
 	return CLI_OK;
 }
 
@@ -296,10 +301,21 @@ void store_setup_check_release(const struct store_setup *s, const struct etcd_se
 	(void)s;
 }
 
+int store_setup_note(struct store_setup *s)
+{
+	return node_files_begin(s->cli->dirs.conf, &s->note, s->reason);
+}
+
 int store_setup_fail(struct store_setup *s, int err)
 {
 	char first[ETCD_UNIT_REASON_MAX];
 
+	if (s->note.keeps)
+		return cli_fail(
+		        CLI_TIMEOUT,
+		        "%s\nweir: what is there stays, because others may count on it: the "
+		        "same command again goes on from here",
+		        s->reason);
 	memcpy(first, s->reason, sizeof(first));
 	if (node_files_undo(s->cli->dirs.conf, s->reason))
 		return cli_fail(CLI_UNREACHABLE,

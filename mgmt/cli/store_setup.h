@@ -22,7 +22,9 @@ struct store_host {
 /* A command on its way. */
 struct store_setup {
 	const struct cli *cli;
-	int lock_fd; /* -1: not held */
+	int lock_fd;  /* -1: not held */
+	bool resumes; /* an earlier command has come so far that it is finished, not taken back */
+	struct unfinished note; /* what this command, or that one, has written */
 	struct store_host host;
 	struct join_file join;
 	struct certificate_pair node,
@@ -54,7 +56,12 @@ MUST_CHECK int store_setup_settings(struct store_setup *s);
 MUST_CHECK int store_setup_wait(struct store_setup *s, const struct etcd_settings *settings);
 /* Warn where a member is of a release that was not tested. */
 void store_setup_check_release(const struct store_setup *s, const struct etcd_settings *settings);
-/* Take back all that was written. @return an exit status, after a message with the reason */
+/* Note what is about to be written: note. @return 0 or -errno, with a reason */
+MUST_CHECK int store_setup_note(struct store_setup *s);
+/*
+ * Take back all that was written; what is to be kept stays, for the same command again. @return an exit status, after a
+ * message with the reason
+ */
 int store_setup_fail(struct store_setup *s, int err);
 
 #endif

@@ -25,6 +25,7 @@ static const struct field note_fields[] = {
 	RECORD_VALUE(struct unfinished, has_etcd, FIELD_BOOL),
 	RECORD_VALUE(struct unfinished, was_active, FIELD_BOOL),
 	RECORD_VALUE(struct unfinished, has_join, FIELD_BOOL),
+	RECORD_VALUE(struct unfinished, keeps, FIELD_BOOL),
 };
 static const struct record_kind note_record =
         RECORD_OF(struct unfinished, "unfinished", note_fields, NULL);
@@ -173,7 +174,7 @@ int node_files_undo(const char *conf_dir, char reason[ETCD_UNIT_REASON_MAX])
 	struct unfinished u;
 	int err = 0;
 
-	if (!node_files_unfinished(conf_dir, &u))
+	if (!node_files_unfinished(conf_dir, &u) || u.keeps)
 		return 0;
 	if (u.has_etcd)
 		err = etcd_unit_undo(u.was_active, reason);

@@ -27,7 +27,8 @@
 struct unfinished {
 	bool has_etcd;   /**< etcd's (mgmt/setup/etcd_unit.h) */
 	bool was_active; /**< etcd's unit, before */
-	bool has_join;   /**< CONF/store.join */
+	bool has_join;   /**< CONF/store.join: it is `init` */
+	bool keeps;      /**< others may count on what is there: it is finished, not taken back */
 };
 
 /** Whether a command has begun here and not ended, with which files. */
@@ -55,7 +56,7 @@ MUST_CHECK int node_files_write_conf(const char *conf_dir, const struct store_co
 /** Write it last; the command has ended. @return 0 or -errno, with a reason */
 MUST_CHECK int node_files_end(const char *conf_dir, const struct store_conf *c,
                               char reason[ETCD_UNIT_REASON_MAX]);
-/** Take back all that was written. May be called again. @return 0 or -errno, with a reason */
+/** Take back all that was written, unless it is to be kept. May be called again. @return 0 or -errno, with a reason */
 MUST_CHECK int node_files_undo(const char *conf_dir, char reason[ETCD_UNIT_REASON_MAX]);
 
 #endif

@@ -371,8 +371,58 @@ class Join(Setup):
         process.send_signal(signal.SIGKILL)
         process.wait()
         host.remove(f"{FAKE}/silent")
-        self.assertIn("taken back first", self.good(host.call(*words)))
+        done = host.call("store", "init", "--listen", host.address)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("it was weir store join --member", done.stderr)
+        done = host.call("store", "join", "/run/store.join")
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("run it again with --member", done.stderr)
+        self.assertIn("goes on from there", self.good(host.call(*words)))
         self.assertEqual(self.members(first), {"ams-1": True, "ams-2": True})
+
+    def unfinished(self, host: Host, **note: bool) -> None:
+        """As a command leaves it that is killed before it has written store.conf."""
+        host.remove(CONF)
+        host.write("/etc/weir/store.unfinished", json.dumps(note), 0o600)
+
+    def test_it_is_killed_when_its_member_counts(self) -> None:
+        """Of two members one without its data would be the end of the store: nothing is taken back any more."""
+        first, host = self.begun(), self.host(1)
+        words = ("store", "join", self.bring(host, first), "--member", "--listen", host.address)
+        self.good(host.call(*words))
+        ids = {m["name"]: m["ID"] for m in self.ask(first, "cluster/member/list")["members"]}
+        self.unfinished(host, has_etcd=True, keeps=True)
+        first.run("systemctl", "stop", "etcd.service")  # it cannot go on now
+        before = host.tree()
+        done = host.call(*words)
+        self.assertEqual(done.returncode, 5, done.stderr)
+        self.assertIn("the same command again goes on from here", done.stderr)
+        self.assertEqual({k for k in host.tree() if "/snap/" not in k and "/wal/" not in k}, {k for k in before if "/snap/" not in k and "/wal/" not in k})
+        first.run("systemctl", "start", "etcd.service")
+        wait_for("the first is up", lambda: "ams-1" in first.run("curl", "-s", "--cacert", "/etc/weir/store-ca.crt", "--cert", "/etc/weir/store.crt", "--key",
+                                                                 "/etc/weir/store.key", "-d", "{}", "https://10.9.0.1:2379/v3/cluster/member/list").stdout)
+        self.good(host.call(*words))
+        self.assertEqual({m["name"]: m["ID"] for m in self.ask(first, "cluster/member/list")["members"]}, ids)
+        self.assertFalse(host.exists("/etc/weir/store.unfinished"))
+        # and one that was removed meanwhile is of no use: its files go
+        self.unfinished(host, has_etcd=True, keeps=True)
+        self.good(first.call("store", "remove", "ams-2"))
+        done = host.call(*words)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("is not in the list any more", done.stderr)
+        self.assertFalse(host.exists("/var/lib/etcd/weir"))
+        self.good(host.call(*words))
+
+    def test_it_is_killed_when_the_store_is_there(self) -> None:
+        host = self.begun()
+        conf = host.read(CONF)
+        self.unfinished(host, has_etcd=True, has_join=True, keeps=True)
+        done = host.call("store", "join", JOIN)
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("it was weir store init", done.stderr)
+        self.assertIn("goes on from there", self.good(host.call("store", "init", "--listen", host.address)))
+        self.assertEqual(host.read(CONF), conf)
+        self.assertFalse(host.exists("/etc/weir/store.unfinished"))
 
     def test_what_a_member_cannot_be(self) -> None:
         first, host = self.begun(), self.host(1)
@@ -642,6 +692,10 @@ class Given(Setup):
         self.assertEqual({k: conf[k] for k in ("prefix", "user", "password_file")},
                          {"prefix": "/weir/shop/", "user": "weir", "password_file": "store.password"})
         self.assertEqual((host.read("/etc/weir/store.password"), oct(host.tree()["/etc/weir/store.password"][0])), ("pw", "0o400"))
+        host.remove(CONF)
+        host.write("/etc/weir/store.unfinished", '{"has_join": true, "keeps": true}', 0o600)
+        self.assertIn("goes on from there", self.good(host.call("store", "init", "--endpoints", url, "--prefix", "/weir/shop/", *user)))
+        self.assertEqual(json.loads(host.read(CONF)), conf)
         second.write("/run/password", "pw\n", 0o600)
         done = second.call("store", "init", "--endpoints", url, "--prefix", "/weir/shop/", *user)
         self.assertEqual(done.returncode, 4)
