@@ -197,47 +197,65 @@ static int check_members(struct joining *j)
 	return err;
 }
 
-/* Add the learner. An answer that was lost is looked for in the list. @return 0, or as store_members_add() */
-static int add_once(struct joining *j)
+/*
+ * Add the learner. It may be in the list all the same where the answer says something else or was lost.
+ * @return 0, or as store_members_add() with @p reason
+ */
+static int add_once(struct joining *j, char reason[ETCD_REASON_MAX])
 {
 	int err = store_members_add(j->gateway, j->peer_url, &j->members);
-	const struct etcd_member *own;
 
-	if (!err)
+	if (!err) {
 		j->id = j->members.added;
-	else if (err == -EINPROGRESS && !list_members(j) &&
-	         (own = store_members_find_peer(&j->members, j->peer_url)))
-		j->id = own->id;
-	return j->id ? 0 : err;
+		return j->id ? 0 : -EIO;
+	}
+	snprintf(reason, ETCD_REASON_MAX, "%s", etcd_gateway_reason(j->gateway));
+	const struct etcd_member *own =
+	        list_members(j) ? NULL : store_members_find_peer(&j->members, j->peer_url);
+
+	if (!own)
+		return err;
+	j->id = own->id;
+	return 0;
 }
 
 /*
- * etcd does not take the next member for some seconds after the one before. And an id is made of the URL and the second:
- * one that left the list in this second is "not found" when it comes back.
+ * etcd does not take the next member for some seconds after the one before, and none beside another host's learner, which
+ * may have come in the meantime. And an id is made of the URL and the second: one that left the list in this second is "not
+ * found" when it comes back.
  */
-static bool may_be_added_later(const struct joining *j)
+static bool may_be_added_later(int err, const char *reason, uint64_t waited_ms)
 {
-	const char *reason = etcd_gateway_reason(j->gateway);
-
-	return strstr(reason, "unhealthy cluster") || strstr(reason, "member not found");
+	if (strstr(reason, "too many learner"))
+		return waited_ms < OTHER_S * 1000;
+	return (err == -EINPROGRESS || err == -EHOSTUNREACH ||
+	        strstr(reason, "unhealthy cluster") || strstr(reason, "member not found")) &&
+	       waited_ms < HEALTHY_S * 1000;
 }
 
 static int add_learner(struct joining *j)
 {
-	uint64_t until_ms = clock_mono_ms() + HEALTHY_S * 1000, report_ms = 0;
+	uint64_t began_ms = clock_mono_ms(), report_ms = 0;
+	char reason[ETCD_REASON_MAX] = "";
 	int err;
 
-	while ((err = add_once(j)) && clock_mono_ms() < until_ms && may_be_added_later(j)) {
+	while ((err = add_once(j, reason)) &&
+	       may_be_added_later(err, reason, clock_mono_ms() - began_ms)) {
 		if (clock_mono_ms() >= report_ms) {
-			store_say(
-			        j->s->cli,
-			        "waiting until etcd takes another member (all must have been up for 5 s)\n");
+			store_say(j->s->cli,
+			          "waiting until etcd takes another member: one at a time, "
+			          "and all others up for 5 s\n");
 			report_ms = clock_mono_ms() + REPORT_MS;
 		}
 		usleep(POLL_US);
 	}
-	return err ? fail_members(j, "etcd adds no member while one of the others is down", err)
-	           : 0;
+	if (err)
+		snprintf(
+		        j->s->reason, sizeof(j->s->reason),
+		        "etcd does not add the member (%s): weir store check at another node shows "
+		        "the others",
+		        reason);
+	return err;
 }
 
 /* "ams-1=https://10.1.0.1:2380,...": all members, this one with the name that it will have. */
