@@ -19,27 +19,29 @@ import unittest
 
 import counted
 from api_node import Node, config, free_port, freeze, wait_for
+from shared_store import shared
 
 MGMT, WEIR = (sys.argv.pop(1) for _ in range(2))
 DRAIN = ("drain", "site", "ams", "--scheduled", "--until", "never", "--now", "--reason", "a test")
 
 
 @contextlib.contextmanager
-def running(**more: typing.Any) -> typing.Iterator[Node]:
+def running(has_store: bool = False, **more: typing.Any) -> typing.Iterator[Node]:
     node = Node(MGMT, text=config(**more))
-    try:
-        node.start()
-        wait_for("a version", lambda: node.ask("GET", "/v1/config").status == 200)
-        yield node
-    finally:
-        if node.process:
-            node.process.send_signal(signal.SIGCONT)
-        node.close()
+    with shared(node) if has_store else contextlib.nullcontext():
+        try:
+            node.start()
+            wait_for("a version", lambda: node.ask("GET", "/v1/config").status == 200)
+            yield node
+        finally:
+            if node.process:
+                node.process.send_signal(signal.SIGCONT)
+            node.close()
 
 
-def slow() -> typing.Any:
+def slow(has_store: bool = False) -> typing.Any:
     """A node whose changes wait with --all, for a peer that does not answer."""
-    return running(ams_api=f"https://127.0.0.1:{free_port()}", fra_api="https://127.0.0.1:9")
+    return running(has_store, ams_api=f"https://127.0.0.1:{free_port()}", fra_api="https://127.0.0.1:9")
 
 
 def start(node: Node, *args: str) -> subprocess.Popen[str]:
@@ -106,7 +108,8 @@ class Client(unittest.TestCase):
             self.assertIn("s): the change is made; waiting for the nodes to take it\n", err)
 
     def test_a_change_that_a_kill_interrupts_is_asked_for_again(self) -> None:
-        with slow() as node:
+        with slow(has_store=True) as node:
+            self.assertEqual(node.apply(node.files(), query="?wait_ms=0").json["version"]["number"], 1)
             node.write("weir.conf", node.files("weight = 100", "weight = 90")["weir.conf"])
             p = start(node, "apply", "--reason", "x", "--all")
             wait_for("the version", lambda: node.ask("GET", "/v1/versions").json["head"] == 2)
