@@ -35,9 +35,9 @@ void change_refused_reply(struct core *core, int err, const struct intent_change
 		return;
 	case -ESTALE:
 		http_problem(
-		        reply, 412, "stale",
-		        "another version is in force by the store, and not here yet: look at it, "
-		        "and try again");
+		        reply, 412, "not-here",
+		        "another version is in force by the store, and its files are not here yet: "
+		        "nothing was changed");
 		return;
 	case -EAGAIN:
 		shared_run_refuse_overdue(core, reply);

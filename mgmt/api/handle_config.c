@@ -28,6 +28,7 @@
 #include "mgmt/api/unconfirmed.h"
 #include "mgmt/api/voters.h"
 #include "mgmt/api/route_warnings.h"
+#include "mgmt/store/join.h"
 #include "mgmt/store/reload.h"
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/when.h"
@@ -67,7 +68,7 @@ static void read_base(struct field_reader *f, struct change_request *c)
 	char digits[17];
 	uint64_t number;
 
-	c->replace = field_bool(f, "replace");
+	c->replace = c->change.replace = field_bool(f, "replace");
 	c->from.guess = base && !strcmp(base, "unknown");
 	if (!base || c->from.guess)
 		return;
@@ -228,11 +229,30 @@ static void end_change(struct core *core)
 	pthread_mutex_unlock(&core->candidate_lock);
 }
 
+/* What a change leads back to, and who has its files. @param before  number of what was in force; 0: nothing of anybody's */
+static void add_way_back(const struct core *core, uint64_t before, const json_t *files_at,
+                         json_t *answer)
+{
+	json_t *warnings = json_object_get(json_object_get(answer, "plan"), "warnings");
+
+	json_object_set_new(answer, "before",
+	                    before ? json_integer((json_int_t)before) : json_null());
+	if (!files_at)
+		return;
+	json_object_set_new(answer, "files_at", json_deep_copy(files_at));
+	if (json_array_size(files_at) == 0 && join_has_peers(intent_model(core->intent)))
+		json_array_append_new(
+		        warnings, json_string("no other node has this version's files yet: until "
+		                              "one has fetched them they are lost with this node"));
+}
+
 /* Commit the candidate and reply. @param err  of preparing it. @return whether a version was created */
 static bool commit_change(struct core *core, struct change_request *c,
                           struct intent_candidate *candidate, int err, struct http_reply *reply)
 {
 	struct intent_changed changed = { 0 };
+	const struct version *head = intent_head(core->intent);
+	uint64_t before = head && !join_is_provisional(head) ? head->number : 0;
 	json_t *files_at = NULL;
 	bool is_created = false;
 
@@ -249,15 +269,17 @@ static bool commit_change(struct core *core, struct change_request *c,
 	idempotent_detach(core);
 	if (err)
 		change_refused_reply(core, err, &changed, reply);
-	else if (!changed.shared || shared_run_write(core, &changed, &files_at, reply)) {
+	else if (changed.shared ? shared_run_write(core, &changed, &files_at, reply)
+	                        : c->change.dry_run || changed.changed ||
+	                                  shared_run_is_sure(core, reply)) {
 		is_created = changed.changed && !c->change.dry_run;
 		if (is_created && c->request)
 			change_timed(core, c->request, candidate->began_ns, &changed.times);
 		reply->json = change_to_json(core, &changed, c->change.dry_run);
 		if (c->change.pending == INTENT_PENDING_IGNORE)
 			unconfirmed_add_json(core, &changed, reply->json);
-		if (files_at)
-			json_object_set(reply->json, "files_at", files_at);
+		if (is_created)
+			add_way_back(core, before, files_at, reply->json);
 		reply->status = is_created ? 201 : 200;
 		version_etag(&changed.version, reply->etag);
 	}

@@ -134,7 +134,8 @@ void handle_version(struct core *core, struct http_request *r, struct http_reply
 	}
 	if (!handle_part_number(r, 0, &number, reply))
 		return;
-	shared_files_require(core, number);
+	if (r->role >= HTTP_OPERATOR) /* it asks other nodes, and may take a while */
+		shared_files_require(core, number);
 	core_lock(core);
 	int err = intent_version(core->intent, number, &v, &files);
 	if (err) {

@@ -61,7 +61,8 @@ struct shared_run {
 	int64_t highest;   /* revision that was read of this store */
 	int keep_err;      /* why what the store holds could not be kept here; 0: it is */
 	bool must_list;    /* what was kept may not be all */
-	bool went_back;    /* the store is older than what was read of it */
+	/* why nothing is taken from the store any more: it is older than what this node has of it, or lost that; "" */
+	char went_back[ETCD_REASON_MAX];
 	/* in force by the store, and its files are not here; number 0: there is none */
 	struct version missing;
 };
@@ -76,6 +77,47 @@ static void note_reason(struct shared_run *r, const char *reason)
 	snprintf(r->reason, sizeof(r->reason), "%s", reason);
 }
 
+/* A majority has answered what was sent at @p sent_ms. Under the core's lock. */
+static void hear_revision(struct shared_run *r, uint64_t sent_ms, int64_t revision)
+{
+	note_reason(r, "");
+	r->was_heard = true;
+	r->heard_ms = sent_ms;
+	r->highest = revision;
+}
+
+/* Take nothing from the store any more, also after a restart: what it has is not what follows on what is here. */
+static void go_back(struct shared_run *r, const char *reason)
+{
+	if (*r->went_back)
+		return;
+	log_error("store-went-back", "reason=\"%s\"", reason);
+	snprintf(r->went_back, sizeof(r->went_back), "%s", reason);
+	shared_intent_note_went_back(r->core->intent);
+	core_changed(r->core);
+}
+
+/* What no change of a sound store does, as a reason; NULL: it is sound. */
+static const char *find_loss(const struct shared_run *r, const struct shared_record *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct shared_records one = {
+			.records = (struct shared_record *)(uintptr_t)&list[i], .n = 1
+		};
+		char id[STORE_ID_MAX];
+
+		if (!strcmp(list[i].name, "head") && !list[i].text)
+			return "its record of the newest version was removed";
+		if (strcmp(list[i].name, STORE_CLAIM_RECORD) != 0)
+			continue;
+		if (!list[i].text)
+			return "its record of its id was removed";
+		if (store_claim_of(&one, id) || strcmp(id, r->id) != 0)
+			return "its record of its id names another store";
+	}
+	return NULL;
+}
+
 static bool receive_change(void *arg, int64_t revision, const struct shared_record *list, size_t n)
 {
 	struct shared_run *r = arg;
@@ -83,6 +125,12 @@ static bool receive_change(void *arg, int64_t revision, const struct shared_reco
 
 	pending_clock_read(&clock);
 	core_lock(r->core);
+	const char *loss = find_loss(r, list, n);
+	if (loss) {
+		go_back(r, loss);
+		core_unlock(r->core);
+		return false;
+	}
 	int err = shared_intent_receive(r->core->intent, revision, list, n, &clock);
 
 	core_changed(r->core);
@@ -94,14 +142,18 @@ static bool receive_change(void *arg, int64_t revision, const struct shared_reco
 	return false;
 }
 
-/* A majority has answered what was sent at @p sent_ms. Under the core's lock. */
-static void hear_revision(struct shared_run *r, uint64_t sent_ms, int64_t revision)
+/* Whether a whole list has less than this node has of the store. Under the core's lock. */
+static bool has_less(const struct shared_run *r, const struct shared_records *l)
 {
-	note_reason(r, "");
-	r->was_heard = true;
-	r->heard_ms = sent_ms;
-	r->highest = revision;
-	r->went_back = false;
+	const struct version *newest = history_head(shared_intent_history(r->core->intent));
+	struct history_head head = { 0 };
+	char error[RECORD_ERROR_MAX];
+
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->records[i].name, "head") &&
+		    record_from_text(&history_head_record, l->records[i].text, &head, error))
+			return false; /* it is not Weir's: that is said */
+	return newest && head.number < newest->number;
 }
 
 static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
@@ -147,6 +199,9 @@ static bool list_all(struct shared_run *r)
 	core_lock(r->core);
 	if (err) {
 		note_reason(r, shared_etcd_reason(r->reads));
+	} else if (has_less(r, &l)) {
+		err = -ESTALE;
+		go_back(r, "it has an older newest version than this node");
 	} else if ((err = check_store_id(r, &l)) == 0) {
 		hear_revision(r, sent_ms, l.revision);
 		err = shared_intent_list(r->core->intent, l.revision, l.records, l.n, &clock);
@@ -187,7 +242,8 @@ static void follow_store(struct shared_run *r, int64_t revision)
 	core_lock(r->core);
 	note_reason(r, shared_etcd_reason(r->reads));
 	r->must_list |= end == ETCD_WATCH_LIST;
-	r->went_back |= end == ETCD_WATCH_WENT_BACK;
+	if (end == ETCD_WATCH_WENT_BACK)
+		go_back(r, "its revision is lower than one that was read");
 }
 
 static void *run_follower(void *arg)
@@ -202,10 +258,14 @@ static void *run_follower(void *arg)
 			pause_for(r, AGAIN_MS); /* this node's disk: the intent says so */
 			continue;
 		}
+		if (*r->went_back) {
+			pause_for(
+			        r,
+			        AGAIN_MS); /* until a person has looked, and starts this process again */
+			continue;
+		}
 		if (revision && !r->must_list) {
 			follow_store(r, revision);
-			if (r->went_back)
-				pause_for(r, AGAIN_MS);
 			continue;
 		}
 		core_unlock(core);
@@ -224,11 +284,20 @@ static enum store_state judge_store(const struct shared_run *r, uint64_t *silent
 {
 	*silent_ms = clock_mono_ms() - r->heard_ms;
 	return !r->reads                ? STORE_REFUSED
-	       : r->went_back           ? STORE_WENT_BACK
+	       : *r->went_back          ? STORE_WENT_BACK
 	       : r->keep_err            ? STORE_UNKEPT
 	       : *silent_ms >= HEARD_MS ? STORE_CUT_OFF
 	       : r->was_heard           ? STORE_READY
 	                                : STORE_UNKNOWN;
+}
+
+/* Why the store cannot be used. */
+static const char *describe_trouble(const struct shared_run *r)
+{
+	return *r->went_back  ? r->went_back
+	       : *r->reason   ? r->reason
+	       : r->was_heard ? "no member answers"
+	                      : "no member has answered yet";
 }
 
 /* Become the one who writes. @return false: another change has been under way for too long */
@@ -252,7 +321,7 @@ static int write_change(struct shared_run *r, const struct shared_change *c,
 	uint64_t silent_ms;
 	enum store_state state = judge_store(r, &silent_ms);
 
-	snprintf(reason, ETCD_REASON_MAX, "%s", *r->reason ? r->reason : "no member answers");
+	snprintf(reason, ETCD_REASON_MAX, "%s", describe_trouble(r));
 	if (state != STORE_READY && state != STORE_UNKNOWN)
 		return -EHOSTUNREACH;
 	core_unlock(r->core);
@@ -431,6 +500,9 @@ int shared_run_start(struct core *core)
 	if (!r)
 		return -ENOMEM;
 	r->core = core;
+	if (shared_intent_went_back(core->intent))
+		snprintf(r->went_back, sizeof(r->went_back),
+		         "that was noted before the last start");
 	r->heard_ms = clock_mono_ms(); /* nobody was asked yet */
 	r->started_ms = r->heard_ms;
 	pthread_mutex_init(&r->writing, NULL);
@@ -507,8 +579,9 @@ json_t *shared_run_json(const struct core *core)
 
 	if (!r)
 		return json_pack("{s:s}", "state", has_no_store(core) ? "none" : "own");
-	json_t *out = json_pack("{s:s, s:o, s:s}", "state", words[judge_store(r, &silent_ms)],
-	                        "reason", text_to_json(r->reason), "id", r->id);
+	json_t *out =
+	        json_pack("{s:s, s:o, s:s}", "state", words[judge_store(r, &silent_ms)], "reason",
+	                  text_to_json(*r->went_back ? r->went_back : r->reason), "id", r->id);
 
 	json_object_set_new(out, "silent_ms", json_integer((json_int_t)silent_ms));
 	json_object_set_new(out, "revision",
@@ -541,9 +614,11 @@ void shared_run_state(const struct core *core)
 		               "this node keeps what it has, and takes no configuration",
 		               r->reason);
 	else if (state == STORE_WENT_BACK)
-		conditions_add(core->stats, "store-went-back", CONDITION_DEGRADED, "",
-		               "%.150s: this node keeps what it has, and takes no configuration",
-		               r->reason);
+		conditions_add(
+		        core->stats, "store-went-back", CONDITION_DEGRADED, "",
+		        "the store is not what it was: %.120s. This node keeps what it has, and takes "
+		        "no configuration",
+		        r->went_back);
 	else if (state == STORE_UNKEPT)
 		conditions_add(
 		        core->stats, "store-not-kept", CONDITION_DEGRADED, "",
@@ -570,13 +645,20 @@ static void refuse_unavailable(const char *reason, struct http_reply *reply)
 	             "the store cannot be reached (%s): nothing was changed", reason);
 }
 
-void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply)
+bool shared_run_is_sure(const struct core *core, struct http_reply *reply)
 {
 	const struct shared_run *r = core->shared;
+	uint64_t silent_ms;
 
-	if (r && *r->reason)
-		refuse_unavailable(r->reason, reply);
-	else
+	if (!r || judge_store(r, &silent_ms) == STORE_READY)
+		return true;
+	refuse_unavailable(describe_trouble(r), reply);
+	return false;
+}
+
+void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply)
+{
+	if (shared_run_is_sure(core, reply))
 		http_problem(reply, 503, "busy",
 		             "a version that was not confirmed in time is just being ended: "
 		             "nothing was changed; try again");

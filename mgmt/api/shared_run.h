@@ -47,6 +47,11 @@ bool shared_run_write(struct core *core, struct intent_changed *changed, json_t 
  */
 MUST_CHECK int shared_run_confirm(struct core *core, uint64_t number, const char *author,
                                   struct http_reply *reply);
+/**
+ * Whether what is in force here is what the store has, so that it may be said that nothing changes. Under the lock. @return
+ * true also where this node decides alone; else @p reply says why not
+ */
+bool shared_run_is_sure(const struct core *core, struct http_reply *reply) MUST_CHECK;
 /** Fill @p reply: a change is not made, as a version's deadline has passed and it is not marked yet. Under the lock. */
 void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply);
 

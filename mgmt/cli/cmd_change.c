@@ -246,7 +246,7 @@ static void print_change(const json_t *body)
 	const json_t *version = json_object_get(body, "version"),
 	             *plan = json_object_get(body, "plan");
 	double number = api_number(version, "number", 0);
-	double before = api_number(body, "rolls_back_to", number - 1);
+	double before = api_number(body, "rolls_back_to", api_number(body, "before", 0));
 	const char *by = api_text(version, "confirm_by", NULL);
 
 	if (json_is_true(json_object_get(body, "dry_run")))

@@ -78,6 +78,8 @@ static const char *find_advice(const char *code)
 		  "overrides still work (of a site: weir drain site NAME --scheduled); weir status says what is wrong" },
 		{ "store-unavailable",
 		  "overrides still work (of a site: weir drain site NAME --scheduled); weir store status says what is wrong" },
+		{ "not-here",
+		  "wait until weir store status has it here; if no node has its files any more: weir apply FILE --replace" },
 		{ "outcome-unknown", "look at weir versions before you repeat the command" },
 		{ "mistakes",
 		  "correct the errors, then run weir config check; zone files are searched for next to the configuration file" },

@@ -138,7 +138,7 @@ int etcd_answer_txn(const char *bytes, size_t n, const struct etcd_txn *txn, str
 static struct etcd_event read_event(struct etcd_fields *f, const json_t *entry,
                                     const struct etcd_range *range)
 {
-	char type[16];
+	char type[16] = "";
 
 	etcd_fields_text(f, entry, "type", type, sizeof(type));
 	const json_t *kv = etcd_fields_object(f, entry, "kv"),

@@ -320,10 +320,13 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		c->plan = (struct change_plan){ 0 };
 	}
 	out->changed = !head || strcmp(head->version.digest, c->digest) ||
-	               (in->history && !shared_has_head(in) && !change->provisional);
+	               (in->history && !shared_has_head(in) && !change->provisional) ||
+	               (in->history && change->replace && !shared_is_up_to_date(in));
 	if (!err && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns &&
 	    !in->history)
 		err = confirm_earlier(in, change, now_ms);
+	if (!err && !out->changed && in->history && !change->dry_run && !shared_is_up_to_date(in))
+		err = -ESTALE; /* the files are in force here, and by the store another version is */
 	if (!err && !out->changed)
 		out->version = head->version;
 	if (!err && !out->changed && shared_has_head(in) && !change->dry_run && head &&

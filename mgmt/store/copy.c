@@ -17,8 +17,9 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS shared(name TEXT PRIMARY KEY, text TEXT NOT NULL,"
         " revision INTEGER NOT NULL) WITHOUT ROWID;"
         "CREATE TABLE IF NOT EXISTS shared_revision(one INTEGER PRIMARY KEY CHECK(one=1),"
-        " revision INTEGER NOT NULL, joined INTEGER NOT NULL, store TEXT NOT NULL);"
-        "INSERT OR IGNORE INTO shared_revision VALUES(1, 0, 0, '');";
+        " revision INTEGER NOT NULL, joined INTEGER NOT NULL, store TEXT NOT NULL,"
+        " went_back INTEGER NOT NULL);"
+        "INSERT OR IGNORE INTO shared_revision VALUES(1, 0, 0, '', 0);";
 
 int store_copy_schema(sqlite3 *db)
 {
@@ -78,6 +79,26 @@ int copy_bind(struct store *s, const char *name, char was[COPY_STORE_MAX])
 	if (*was)
 		return strcmp(was, name) != 0 ? -EXDEV : 0;
 	return store_noted(s, sql_run(s->db, "UPDATE shared_revision SET store=?", "t", name));
+}
+
+int copy_set_went_back(struct store *s)
+{
+	return store_noted(s, sql_run(s->db, "UPDATE shared_revision SET went_back=1", ""));
+}
+
+int copy_went_back(struct store *s, bool *out)
+{
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT went_back FROM shared_revision", "");
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+
+	if (err == 1) {
+		*out = sqlite3_column_int64(q, 0) != 0;
+		err = 0;
+	} else if (!err) {
+		err = -EBADMSG;
+	}
+	sqlite3_finalize(q);
+	return store_noted(s, err);
 }
 
 /* Read a row of name, text, revision; the text is given. @return 0, -EBADMSG or -ENOMEM */

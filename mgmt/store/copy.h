@@ -34,6 +34,11 @@ MUST_CHECK int copy_joined(struct store *s, int64_t *out);
  */
 MUST_CHECK int copy_bind(struct store *s, const char *name, char was[COPY_STORE_MAX]);
 
+/** Note that the store is older than this copy, or lost what it had: for good, until the copy is moved away. @return 0 or -errno */
+MUST_CHECK int copy_set_went_back(struct store *s);
+/** Whether that was noted. @return 0 or -errno */
+MUST_CHECK int copy_went_back(struct store *s, bool *out);
+
 /**
  * Carry out a change here, if what it rests on is as it was seen.
  * @param out  on success, given: SHARED_DONE or SHARED_REFUSED

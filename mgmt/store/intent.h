@@ -136,6 +136,7 @@ struct intent_change {
 	enum intent_pending pending;
 	uint64_t undoes; /**< an automatic rollback of this unconfirmed version; 0: none */
 	bool provisional; /**< this node's own file: in force at this node alone, whoever shares intent */
+	bool replace;        /**< whatever is in force, also where that cannot be read here */
 	bool skip_bad_zones; /**< zones whose files have errors keep those that are in force */
 };
 

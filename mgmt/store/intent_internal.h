@@ -132,6 +132,8 @@ bool shared_has_head(const struct intent *in);
 int shared_load(struct intent *in);
 /* Whether @p v, of shared intent, is the head that is loaded here. */
 bool shared_is_loaded(const struct intent *in, const struct version *v);
+/* Whether what is loaded here is what a change would rest on: plan and guards are about that. */
+bool shared_is_up_to_date(const struct intent *in);
 /* The recent versions by shared intent, oldest first. @return how many */
 size_t shared_periods(const struct intent *in, int64_t now_ms,
                       struct history_period out[RECENT_MAX]);
@@ -146,7 +148,7 @@ int shared_keep_files(struct intent *in, const struct version *v, const struct f
  * Make the change of shared intent that puts @p v in force after the head, or, where it @p returns to the last confirmed
  * version, that ends the head.
  * @return 0 and @p out (given); as history_apply(); -EROFS; -ESTALE: another version is in force by the store, and not here
- *   yet
+ *   yet, and the change does not replace it unseen
  */
 int shared_make_change(struct intent *in, const struct intent_change *change, bool returns,
                        struct version *v, int64_t now_ms, struct shared_change **out);

@@ -163,6 +163,8 @@ int plan_compare(const struct model *from, const struct model *to, struct change
 	}
 	plan.n_changes = w.n_changes;
 	plan.n_pools = w.n_pools;
+	plan.models[0] = from ? arena_share(from->arena) : NULL;
+	plan.models[1] = arena_share(to->arena);
 	*out = plan;
 	return 0;
 }
@@ -170,6 +172,8 @@ int plan_compare(const struct model *from, const struct model *to, struct change
 void plan_fini(struct change_plan *p)
 {
 	arena_free(p->arena);
+	arena_free(p->models[0]);
+	arena_free(p->models[1]);
 	*p = (struct change_plan){ 0 };
 }
 

@@ -44,7 +44,8 @@ struct change_plan {
 	const struct risk *risks;    /**< the rules that it breaks (mgmt/store/risk.h) */
 	size_t n_risks, n_risks_all; /**< listed, and in all */
 	struct advice advice;        /**< what else an operator should know */
-	struct arena *arena;         /**< owns all */
+	struct arena *arena;         /**< owns all, with those of both models, whose names it has */
+	struct arena *models[2];
 };
 
 /**

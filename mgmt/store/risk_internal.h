@@ -83,7 +83,7 @@
 	X(NODE_GONE, "node-gone", SHARE, RISK_ANY, "the node stops forwarding and answering")      \
 	X(NODE_MOVED, "node-moved", SHARE, RISK_ANY, "the node forwards another site's services")  \
 	X(API_MOVED, "api-moved", SHARE, RISK_ANY,                                                 \
-	  "peers do not find this node: no exchange of versions, drains and peer health")          \
+	  "peers do not find this node: no exchange of files, drains and peer health")             \
 	X(CONTROLS_CHANGED, "controls-changed", SHARE, RISK_ANY,                                   \
 	  "a failing network is taken for failing backends, or the other way round")               \
 	X(CLOCK_GUARD, "clock-guard", SHARE, RISK_ANY, "ramps follow a clock that may be wrong")   \

@@ -137,6 +137,21 @@ int shared_intent_bind(struct intent *in, const char *name, char was[COPY_STORE_
 	return in->store && !in->failing ? copy_bind(in->store, name, was) : -EROFS;
 }
 
+void shared_intent_note_went_back(struct intent *in)
+{
+	int err = in->store && !in->failing ? copy_set_went_back(in->store) : -EROFS;
+
+	if (err)
+		log_error("store-went-back-not-kept", "error=\"%s\"", strerror(-err));
+}
+
+bool shared_intent_went_back(struct intent *in)
+{
+	bool noted = false;
+
+	return in->store && !in->failing && !copy_went_back(in->store, &noted) && noted;
+}
+
 int shared_intent_revision(struct intent *in, int64_t *out)
 {
 	return in->store && !in->failing ? copy_revision(in->store, out) : -EROFS;
@@ -283,8 +298,7 @@ bool shared_is_loaded(const struct intent *in, const struct version *v)
 	       head->time_ms == v->time_ms;
 }
 
-/* Whether what is loaded here is what a change would rest on: plan and guards were about that. */
-static bool is_up_to_date(const struct intent *in)
+bool shared_is_up_to_date(const struct intent *in)
 {
 	struct pending_clock clock;
 
@@ -325,11 +339,11 @@ int shared_make_change(struct intent *in, const struct intent_change *change, bo
                        struct version *v, int64_t now_ms, struct shared_change **out)
 {
 	struct shared_change *c = calloc(1, sizeof(*c));
-	int err = !c                          ? -ENOMEM
-	          : !in->store || in->failing ? -EROFS
-	          : !is_up_to_date(in)        ? -ESTALE
-	          : returns                   ? make_way_back(in, change, v, now_ms, c)
-	                                      : make_version_change(in, change, v, now_ms, c);
+	int err = !c                                              ? -ENOMEM
+	          : !in->store || in->failing                     ? -EROFS
+	          : !change->replace && !shared_is_up_to_date(in) ? -ESTALE
+	          : returns ? make_way_back(in, change, v, now_ms, c)
+	                    : make_version_change(in, change, v, now_ms, c);
 
 	return give_change(c, err, out);
 }

@@ -25,6 +25,13 @@ const struct version_history *shared_intent_history(const struct intent *in);
 
 /** Let the copy be one of the store @p name. @return as copy_bind(); -EROFS */
 MUST_CHECK int shared_intent_bind(struct intent *in, const char *name, char was[COPY_STORE_MAX]);
+/**
+ * Note that the store is older than what this node has of it, or lost it. Nothing is taken from it then until the copy is moved
+ * away. Whether that could be kept over a restart is logged.
+ */
+void shared_intent_note_went_back(struct intent *in);
+/** Whether that was noted, also before a restart. */
+bool shared_intent_went_back(struct intent *in);
 /** The revision up to which the copy has all changes; 0: it has nothing. @return 0 or -errno */
 MUST_CHECK int shared_intent_revision(struct intent *in, int64_t *out);
 /**

@@ -69,6 +69,8 @@ class Fleet(unittest.TestCase):
             os.chmod(os.path.join(node.conf, "store.conf"), 0o640)
             node.start()
         wait_for("each has its own file", lambda: all(head(n)[0] == 1 for n in cls.nodes))
+        first = cls.nodes[0].apply(cls.nodes[0].files())  # which needs no confirmation, unlike those that follow
+        assert first.status == 201, first.raw
 
     @classmethod
     def tearDownClass(cls) -> None:
@@ -132,7 +134,6 @@ class Fleet(unittest.TestCase):
     def test_c_what_nobody_confirms_ends_everywhere(self) -> None:
         """V1: apply, apply with a confirmation pending, nobody confirms."""
         unequal, longest = 0, 0.0
-        self.wait_equal("a first version, which needs no confirmation", self.apply(self.nodes[0]).json["version"]["number"])
         for i in range(ROUNDS):
             before = self.wait_equal("at rest")
             first, second = self.random.choices(self.nodes, k=2)
@@ -283,6 +284,36 @@ class Fleet(unittest.TestCase):
         number = wait_for("a change is made", lambda: self.apply(node).status == 201 and head(node)[0], 30)
         self.wait_equal("all follow", number)
 
+    def test_f3_a_file_that_nobody_has_any_more(self) -> None:
+        """It is in force by the store; only its maker had it, and is gone. Nothing is built upon it unseen."""
+        others, maker = self.nodes[:2], self.nodes[2]
+        before = self.wait_equal("at rest", self.apply(self.nodes[0]).json["version"]["number"])
+        for node in self.nodes:
+            node.stop()
+        maker.start()
+        wait_for("it has heard of the store", lambda: maker.ask("GET", "/v1/store").json["state"] == "ready", 30)
+        answer = self.apply(maker)
+        self.assertEqual(answer.status, 201, answer.raw)
+        self.assertEqual(answer.json["files_at"], [])
+        self.assertIn("no other node has this version's files", str(answer.json["plan"]["warnings"]))
+        number = answer.json["version"]["number"]
+        maker.stop()
+        shutil.rmtree(maker.state)
+        os.mkdir(maker.state)
+        for node in others:
+            node.start()
+        node = others[0]
+        wait_for("it is said", lambda: "files-missing" in self.conditions(node), 30)
+        self.assertEqual(head(node)[:2], before[:2])
+        for same in (False, True):  # also of what is in force here it is not said that nothing changes
+            files = node.ask("GET", "/v1/config").json["files"] if same else self.files()
+            refused = node.apply(files)
+            self.assertEqual((refused.status, refused.code), (412, "not-here"), refused.raw)
+        again = node.apply(self.files(), replace=True)
+        self.assertEqual((again.status, again.json["version"]["number"]), (201, number + 1), again.raw)
+        maker.start()
+        self.wait_equal("all follow", number + 1)
+
     def test_g_a_node_that_lost_all_comes_back(self) -> None:
         before = self.wait_equal("at rest")
         node = self.nodes[2]
@@ -317,6 +348,21 @@ class Fleet(unittest.TestCase):
         self.assertEqual(head(node)[:2], before[:2])
         wait_for("all know of the drain", lambda: all(n.ask("GET", "/v1/overrides").json["items"] for n in self.nodes), 30)
         self.assertEqual(node.command("undrain", {"site": SITES[0]}, now=True).status, 200)
+
+    def test_i_a_store_that_lost_what_it_had(self) -> None:
+        """Its records are removed: nothing is taken from it any more, also after a restart; deadlines go on."""
+        before = self.wait_equal("at rest", self.apply(self.nodes[0]).json["version"]["number"])
+        number = self.apply(self.nodes[0], confirm_within="6s").json["version"]["number"]
+        wait_for("all have it", lambda: all(head(n)[0] == number for n in self.nodes))
+        self.etcd.leader().good("/v3/kv/deleterange", {"key": b64("/weir/shop/"), "range_end": b64("/weir/shop0")})
+        wait_for("it is said", lambda: all("store-went-back" in self.conditions(n) for n in self.nodes), 30)
+        wait_for("all are back", lambda: all(head(n)[:2] == before[:2] for n in self.nodes), 20)
+        node = self.nodes[1]
+        node.stop(signal.SIGKILL)
+        node.start()
+        self.assertEqual((head(node)[:2], node.ask("GET", "/v1/store").json["state"]), (before[:2], "went-back"))
+        refused = self.apply(node)
+        self.assertEqual((refused.status, refused.code), (503, "store-unavailable"), refused.raw)
 
 
 if __name__ == "__main__":

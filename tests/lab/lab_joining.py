@@ -208,8 +208,10 @@ def both_reinstalled(members: list[Member], report: Report, text: str) -> None:
     report.equal([m.document() for m in members], [None, None], "and waits for them")
     report.wait(lambda: all(m.head() for m in members), JOIN_FILES_S, "then each starts from its own file", 0.5)
     report.check(kept == members[0].store.latest(), "and the store's version is not replaced", kept)
-    status, _, errors = members[0].apply(text, "--all")
-    report.equal(status, 0, f"until a person applies one {errors}")
+    status, _, errors = members[0].apply(text)
+    report.equal((status, "--replace" in errors), (4, True), f"nor built upon unseen {errors}")
+    status, _, errors = members[0].apply(text, "--replace", "--all")
+    report.equal(status, 0, f"until a person wants that {errors}")
     wait_agreed(members, report, "which both have")
     stop(members)
 

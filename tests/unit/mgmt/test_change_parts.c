@@ -19,11 +19,13 @@ static void an_apply_makes_a_version(void **state)
 	assert_int_equal(number_of("plan", "confirm_within_ms"), 0);
 	assert_null(part_of("dry_run"));
 	assert_null(part_of("rolls_back_to"));
+	assert_true(json_is_null(part_of("before"))); /* what was there was provisional */
 	assert_true(has_warning("of voters") && has_warning("of ways"));
 	assert_true(world.n_waits == 1 && world.n_judged == 1 && world.n_changed == 1);
 	assert_true(intent_head(this_node.intent)->time_ms == now_ms);
 	assert_int_equal(apply_change("# b", "{\"author\":\"eve\"}", ""), 201);
 	assert_string_equal(text_of("version", "author"), "eve");
+	assert_int_equal(number_of("", "before"), 2);
 	assert_string_equal(text_of("version", "principal"), "token:ada");
 }
 

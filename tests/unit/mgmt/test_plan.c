@@ -39,6 +39,26 @@ static struct model *model_with(const char *from, const char *to)
 	return m;
 }
 
+/* An answer is made of it when another version is in force already. */
+static void a_plan_outlives_its_models(void **state)
+{
+	struct model *a = model_with(NULL, NULL),
+	             *b = model_with("\"10.1.1.12\"; weight = 100", "\"10.1.1.12\"; weight = 60");
+	struct change_plan plan;
+
+	(void)state;
+	assert_int_equal(plan_compare(a, b, &plan), 0);
+	model_free(a);
+	model_free(b);
+	assert_int_equal(plan.n_pools, 1);
+	assert_string_equal(plan.pools[0].pool, "web-ams");
+	assert_string_equal(plan.changes[0].path, "pools/web-ams/backends/b2/weight");
+	assert_string_equal(plan.changes[0].from, "100");
+	assert_string_equal(plan.changes[0].to, "60");
+	assert_true(plan.advice.n_nodes > 0);
+	plan_fini(&plan);
+}
+
 static void each_change_is_listed_once_and_risks_are_named(void **state)
 {
 	(void)state;
@@ -346,6 +366,7 @@ static void a_risk_is_a_sentence_with_its_figure_and_limit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_plan_outlives_its_models),
 		cmocka_unit_test(each_change_is_listed_once_and_risks_are_named),
 		cmocka_unit_test(the_share_that_moves_is_reckoned_from_weights),
 		cmocka_unit_test(from_nothing_all_is_added_and_nothing_is_risky),
