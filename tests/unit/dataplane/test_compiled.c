@@ -8,10 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/loop.h"
 #include "dataplane/tables/compiled.h"
 
@@ -188,12 +190,165 @@ static void a_draft_may_be_started_by_the_one_before(void **state)
 	remove_source(&from, dir);
 }
 
+/* --- a document that is well --- */
+
+static const char config[] =
+        "schema = 1; cluster = { name = \"t\"; hash_key_file = \"hash.key\"; hash_key_id = \"k\"; };\n"
+        "sites = ( { name = \"ams\"; } );\n"
+        "nodes = ( { name = \"n1\"; site = \"ams\"; driver = \"xdp\"; ports = ( { interface = \"eth1\"; } ); "
+        "tunnel_source = [ \"10.1.255.0/24\" ]; } );\n"
+        "pools = ( { name = \"web\"; site = \"ams\"; "
+        "backends = ( { name = \"a\"; address = \"10.1.0.5\"; } ); } );\n"
+        "vips = ( { name = \"shop\"; site = \"ams\"; addresses = [ \"203.0.113.10\" ]; } );\n"
+        "services = ( { name = \"web\"; protocol = \"tcp\"; port = 80; vip_check = \"none\"; "
+        "at = ( { site = \"ams\"; vip = \"shop\"; pool = \"web\"; } ); },\n"
+        "{ name = \"more\"; protocol = \"tcp\"; port = 81; vip_check = \"none\"; "
+        "at = ( { site = \"ams\"; vip = \"shop\"; pool = \"web\"; } ); } );\n";
+
+static void write_text(const char *dir, const char *name, const char *text)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	fputs(text, f);
+	fclose(f);
+	assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void remove_text(const char *dir, const char *name)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	assert_int_equal(unlink(path), 0);
+}
+
+/* Make the effective document of the text above; its key is gone afterwards. */
+static void write_effective(const struct compiled_source *from, const char *dir)
+{
+	struct model_errors errors;
+	struct model *m = NULL;
+	char path[64];
+
+	write_text(dir, "hash.key", "00112233445566778899aabbccddeeff\n");
+	write_text(dir, "weir.conf", config);
+	snprintf(path, sizeof(path), "%s/weir.conf", dir);
+	if (model_read_config(path, "n1", &m, &errors))
+		fail_msg("%s: %s", errors.items[0].field, errors.items[0].message);
+	model_errors_free(&errors);
+	m->meta.document = 7;
+	m->meta.hash_key = "0011223344556677"; /* of another key: so its absence is no error */
+	assert_int_equal(model_write_effective(m, from->path), 0);
+	model_free(m);
+	remove_text(dir, "weir.conf");
+	remove_text(dir, "hash.key");
+}
+
+static char calls[64];
+
+static void call_model(void *arg, const struct model *m)
+{
+	assert_ptr_equal(arg, calls);
+	snprintf(calls + strlen(calls), sizeof(calls) - strlen(calls), "model %llu ",
+	         (unsigned long long)m->meta.document);
+}
+
+static void call_grace(struct driver *driver)
+{
+	assert_ptr_equal(driver, calls);
+	strcat(calls, "grace ");
+}
+
+/* What is called, what is made, and why not. */
+static void each_part_of_a_compiled_document(void **state)
+{
+	static const struct {
+		bool has_before, has_driver;
+		const char *said;
+	} rows[] = {
+		{ false, true,
+		  "-129 \"no hash key to compile tables with: /hash.key does not exist; make it once for all nodes: openssl rand -hex 16\" -, called: model 7 " },
+		{ true, true, "0 \"\" key plan rings spare, called: model 7 grace " },
+		{ true, false, "0 \"\" key plan rings -, called: model 7 " },
+	};
+	const struct driver_ops ops = { .grace = call_grace };
+	const struct model before = { .key_state = MODEL_KEY_GOOD, .hash_key = { 11, 12 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char dir[] = "/tmp/weir-draft-XXXXXX", text[512];
+		struct compiled_source from = make_source(NULL, dir);
+		const uint64_t from_us = clock_mono_ns() / 1000;
+		struct compiled d;
+		uint64_t took_us;
+		const char *at;
+
+		write_effective(&from, dir);
+		from.before = rows[i].has_before ? &before : NULL;
+		from.ops = &ops;
+		from.driver = rows[i].has_driver ? (struct driver *)(void *)calls : NULL;
+		from.on_model = call_model;
+		from.arg = calls;
+		calls[0] = '\0';
+		compiled_make(&from, &d);
+		took_us = clock_mono_ns() / 1000 - from_us + 1;
+		assert_in_range(d.took.read_us, 1, took_us);
+		assert_in_range(d.took.compile_us, d.plan ? 1 : 0, took_us);
+		at = strstr(d.refusal, dir);
+		snprintf(text, sizeof(text), "%d \"%.*s%s\" %s%s%s%s, called: %s", d.err,
+		         at ? (int)(at - d.refusal) : 0, d.refusal,
+		         at ? at + strlen(dir) : d.refusal,
+		         d.model && d.model->hash_key[1] == 12 ? "key " : "", d.plan ? "plan " : "",
+		         d.plan && d.plan->pools[0].rings[0] ? "rings " : "",
+		         d.spare_is_free ? "spare" : "-", calls);
+		if (strcmp(text, rows[i].said) != 0)
+			fail_msg("row %zu: %s", i, text);
+		compiled_free(&d);
+		assert_null(d.model);
+		assert_null(d.plan);
+		assert_int_equal(d.refusal[0], '\0');
+		remove_source(&from, dir);
+	}
+}
+
+/* A thread that is closed leaves no descriptor, whether it runs or not. */
+static void nothing_stays_open(void **state)
+{
+	char dir[] = "/tmp/weir-draft-XXXXXX";
+	struct compiled_source from = make_source("this is = not { a document", dir);
+	struct compiled_thread *d = NULL;
+	struct loop *loop;
+	int before, after;
+
+	(void)state;
+	assert_int_equal(loop_open(&loop), 0);
+	before = dup(0);
+	close(before);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(compiled_thread_open(loop, on_done, NULL, &d), 0);
+		if (i)
+			assert_int_equal(compiled_thread_start(d, &from), 0);
+		compiled_thread_close(d);
+		after = dup(0);
+		close(after);
+		assert_int_equal(after, before);
+	}
+	compiled_thread_close(NULL);
+	loop_close(loop);
+	remove_source(&from, dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_draft_that_cannot_be_made_says_why),
 		cmocka_unit_test(who_needs_the_document_has_it_before_it_is_compiled),
 		cmocka_unit_test(a_draft_may_be_started_by_the_one_before),
+		cmocka_unit_test(each_part_of_a_compiled_document),
+		cmocka_unit_test(nothing_stays_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 #include <cmocka.h>
 
 #include "base/hash.h"
+#include "dataplane/tables/compiler_internal.h"
 #include "weir/fwd/destinations.h"
 
 #include "tests/unit/dataplane/stage.h"
@@ -463,6 +464,107 @@ static void services_are_switched_by_one_word(void **state)
 	stage_fini(&s);
 }
 
+/* --- what packets must know of the node --- */
+
+/* The bytes of @p a that are not 0, as "<which>:<hexadecimal> ". */
+static const char *say_bytes(const union fwd_addr *a, char text[64])
+{
+	size_t n = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < sizeof(a->bytes); i++)
+		if (a->bytes[i])
+			n += (size_t)snprintf(text + n, 64 - n, "%zu:%x ", i, a->bytes[i]);
+	return text;
+}
+
+/* IPv4 is compared with the twelve bytes before it. No prefix is all zero. */
+static void a_prefix_is_an_address_and_a_mask(void **state)
+{
+	static const struct {
+		const char *prefix, *addr, *mask;
+	} rows[] = {
+		{ "10.1.255.0/24", "10:ff 11:ff 12:a 13:1 14:ff ",
+		  "ffffffffffffffffffffffffffffff00" },
+		{ "128.0.0.0/1", "10:ff 11:ff 12:80 ", "ffffffffffffffffffffffff80000000" },
+		{ "0.0.0.0/0", "10:ff 11:ff ", "ffffffffffffffffffffffff00000000" },
+		{ "2001:db8::/33", "0:20 1:1 2:d 3:b8 ", "ffffffff800000000000000000000000" },
+		{ "::/9", "", "ff800000000000000000000000000000" },
+		{ "::/0", "", "00000000000000000000000000000000" },
+		{ "::1/128", "15:1 ", "ffffffffffffffffffffffffffffffff" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char addr[64], mask[160];
+		struct prefix from;
+		struct fwd_prefix p;
+		size_t n = 0;
+
+		assert_int_equal(prefix_parse(rows[i].prefix, &from), 0);
+		p = compiler_prefix(&from);
+		for (size_t k = 0; k < 16; k++)
+			n += (size_t)snprintf(mask + n, sizeof(mask) - n, "%02x", p.mask.bytes[k]);
+		say_bytes(&p.addr, addr);
+		if (strcmp(addr, rows[i].addr) != 0 || strcmp(mask, rows[i].mask) != 0)
+			fail_msg("row %zu: \"%s\", \"%s\"", i, addr, mask);
+	}
+}
+
+/* After each document; the number is the last. */
+static void the_root_has_what_the_document_says(void **state)
+{
+	struct prefix source4, source6;
+	struct fwd_prefix wanted4, wanted6;
+	struct stage s;
+
+	(void)state;
+	stage_init(&s);
+	assert_int_equal(prefix_parse("10.1.255.0/24", &source4), 0);
+	assert_int_equal(prefix_parse("2001:db8:5::/64", &source6), 0);
+	wanted4 = compiler_prefix(&source4);
+	wanted6 = compiler_prefix(&source6);
+	for (uint64_t i = 0; i < 2; i++) {
+		struct world *w = i ? &s.second : &s.first;
+		const struct fwd_root *root = s.node.t.root;
+
+		w->model.hash_key[0] = 1000 + i;
+		w->model.hash_key[1] = 2000 + i;
+		w->model.meta.document = 40 + i;
+		w->node.tunnel_source4 = source4;
+		w->node.tunnel_source6 = source6;
+		apply_world(&s, w);
+		assert_int_equal(root->hash_key[0], 1000 + i);
+		assert_int_equal(root->hash_key[1], 2000 + i);
+		assert_int_equal(root->generation, 40 + i);
+		assert_int_equal(root->answers_per_s, COMPILER_ANSWERS_PER_S);
+		assert_memory_equal(&root->source4, &wanted4, sizeof(wanted4));
+		assert_memory_equal(&root->source6, &wanted6, sizeof(wanted6));
+		assert_int_equal(root->active, 1 - i);
+	}
+	stage_fini(&s);
+}
+
+/* Of two equal entries no table can be made: the half in force stays. */
+static void equal_services_are_not_switched_to(void **state)
+{
+	struct stage s;
+	uint32_t active;
+
+	(void)state;
+	stage_init(&s);
+	apply_world(&s, &s.first);
+	active = s.node.t.root->active;
+	assert_true(compiler_write_services(&s.node));
+	assert_int_equal(s.node.t.root->active, active ^ 1);
+	assert_non_null(find_service(&s, "203.0.113.10", 80, 6));
+	s.node.plan->entries[1].entry = s.node.plan->entries[0].entry;
+	assert_false(compiler_write_services(&s.node));
+	assert_int_equal(s.node.t.root->active, active ^ 1);
+	assert_non_null(find_service(&s, "203.0.113.10", 53, 17)); /* as before */
+	stage_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,6 +582,9 @@ int main(void)
 		cmocka_unit_test(tables_grow_and_keep_what_they_hold),
 		cmocka_unit_test(backends_are_found_by_their_outer_address),
 		cmocka_unit_test(services_are_switched_by_one_word),
+		cmocka_unit_test(a_prefix_is_an_address_and_a_mask),
+		cmocka_unit_test(the_root_has_what_the_document_says),
+		cmocka_unit_test(equal_services_are_not_switched_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

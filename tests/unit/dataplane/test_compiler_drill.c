@@ -261,6 +261,107 @@ static void each_begin_has_its_time(void **state)
 	}
 }
 
+/* The drills (those that run: !), the bits of each service's entries, and the tables that are drilled. */
+static const char *say_plan(const struct plan *plan)
+{
+	static char text[256];
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_drills; i++) {
+		assert_true(plan->drills[i].id == hash_text(plan->drills[i].override->id));
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s ",
+		                      plan->drills[i].override->id,
+		                      plan->drills[i].runs ? "!" : "");
+	}
+	for (size_t i = 0; i < plan->n_entries; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s=%x", i ? " " : "| ",
+		                      plan->entries[i].service == PLAN_NONE
+		                              ? "vip"
+		                              : plan->services[plan->entries[i].service]->name,
+		                      plan->entries[i].entry.drills);
+	for (size_t i = 0; i < plan->n_pools; i++)
+		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s%s", i ? " " : " | ",
+		                      plan->pools[i].backup ? "backed" : "plain",
+		                      plan->pools[i].is_drilled ? "!" : "");
+	return text;
+}
+
+/*
+ * Those of this site that last beyond the document, four at most. They concern TCP services of a table
+ * with a backup.
+ */
+static void a_plan_has_the_drills_of_its_site(void **state)
+{
+	static const struct {
+		int64_t at_ms;
+		bool changed;
+		const char *said;
+	} rows[] = {
+		{ -1, false,
+		  "d0 d1 d2 d3 | vip=0 dns=0 vip=0 dns=0 web=7 web=7 other=d other=d alone=0 alone=0 | plain backed" },
+		{ 0, true,
+		  "d0! d1 d2 d3! | vip=0 dns=0 vip=0 dns=0 web=7 web=7 other=d other=d alone=0 alone=0 | plain backed!" },
+		{ 499, false,
+		  "d0! d1 d2 d3! | vip=0 dns=0 vip=0 dns=0 web=7 web=7 other=d other=d alone=0 alone=0 | plain backed!" },
+		{ 500, true,
+		  "d0! d1! d2 d3! | vip=0 dns=0 vip=0 dns=0 web=7 web=7 other=d other=d alone=0 alone=0 | plain backed!" },
+		{ 999, false,
+		  "d0! d1! d2 d3! | vip=0 dns=0 vip=0 dns=0 web=7 web=7 other=d other=d alone=0 alone=0 | plain backed!" },
+		{ 1000, true,
+		  "d0 d1! d2 d3 | vip=0 dns=0 vip=0 dns=0 web=7 web=7 other=d other=d alone=0 alone=0 | plain backed!" },
+		{ 1999, false,
+		  "d0 d1! d2 d3 | vip=0 dns=0 vip=0 dns=0 web=7 web=7 other=d other=d alone=0 alone=0 | plain backed!" },
+		{ 2000, true,
+		  "d0 d1 d2 d3 | vip=0 dns=0 vip=0 dns=0 web=7 web=7 other=d other=d alone=0 alone=0 | plain backed" },
+	};
+	struct model_override list[9];
+	struct model_service services[4];
+	char why[PLAN_REASON_MAX];
+	struct plan *plan;
+
+	(void)state;
+	for (size_t i = 0; i < 9; i++)
+		list[i] = drill_of("no", "198.51.100.0/24", NOW + 1000);
+	list[0].id = "d0"; /* of all services */
+	list[1].kind = MODEL_OVERRIDE_DRAIN;
+	list[2].id = "d1";
+	list[2].service = "web";
+	list[2].from_ms = NOW + 500;
+	list[2].until_ms = NOW + 2000;
+	list[3].ended = true;
+	list[4].name = "fra";
+	list[5].until_ms = NOW - 1000; /* over when the document was written */
+	list[6].id = "d2";
+	list[6].until_ms = NOW - 999;
+	list[6].service = "";
+	list[7].id = "d3";
+	list[7].service = "other";
+	list[8].id = "d4"; /* no room */
+	memcpy(services, second.w.services, sizeof(second.w.services));
+	for (size_t i = 2; i < 4; i++)
+		services[i] = (struct model_service){ .name = i == 2 ? "other" : "alone",
+			                              .protocol = MODEL_TCP,
+			                              .port = (uint16_t)(90 + i),
+			                              .at = second.w.web_at,
+			                              .n_at = 1 };
+	services[2].at = second.w.at;
+	second.w.web_at[0] = second.w.at[0];
+	second.w.web_at[0].backup = NULL;
+	second.w.model.services = services;
+	second.w.model.n_services = 4;
+	second.w.model.overrides = list;
+	second.w.model.n_overrides = 9;
+	second.w.model.meta.written_ms = NOW - 1000;
+	assert_int_equal(plan_make(&second.w.model, NOW - 2000, &plan, why), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const bool changed = plan_update_drills(plan, NOW + rows[i].at_ms);
+
+		if (changed != rows[i].changed || strcmp(say_plan(plan), rows[i].said) != 0)
+			fail_msg("row %zu: %d %s", i, changed, say_plan(plan));
+	}
+	plan_free(plan);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -272,6 +373,7 @@ int main(void)
 		TEST(a_drill_stays_below_the_limit_of_the_backup),
 		TEST(each_drill_has_its_row),
 		TEST(each_begin_has_its_time),
+		TEST(a_plan_has_the_drills_of_its_site),
 	};
 
 	return cmocka_run_group_tests_name("compiler drill", tests, NULL, NULL);

@@ -7,8 +7,10 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -53,6 +55,8 @@ bool hops_get(const struct hops *h, const struct addr *address, struct hop *out)
 	struct addr a;
 
 	(void)h;
+	if (link_mtu == 0)
+		return false;
 	addr_of(unknown, &a);
 	*out = (struct hop){ .state = addr_equal(&a, address) ? HOP_NO_NEIGHBOUR : HOP_KNOWN,
 		             .ifindex = 1,
@@ -321,6 +325,96 @@ static void a_new_backend_at_a_freed_index_inherits_no_path(void **state)
 	}
 }
 
+/* What tunnels to both carry, how many paths are low, and the counters. */
+static const char *say_paths(const struct stage *s)
+{
+	static char text[96];
+
+	snprintf(text, sizeof(text), "%u %u low=%u lowered=%u restored=%u",
+	         entry_of(s, "a")->inner_mtu, entry_of(s, "b")->inner_mtu, s->node.n_low,
+	         (unsigned)s->node.counters.paths_lowered,
+	         (unsigned)s->node.counters.paths_restored);
+	return text;
+}
+
+/* The lines about path MTUs that standard error got, without priorities. */
+static void read_lines(FILE *paper, char *out, size_t size)
+{
+	char line[512];
+	size_t n = 0;
+
+	rewind(paper);
+	out[0] = '\0';
+	while (fgets(line, sizeof(line), paper))
+		if (strstr(line, "path-mtu"))
+			n += (size_t)snprintf(out + n, size - n, "%s", line);
+}
+
+/* Each CPU's counter is news; without news nothing is looked for. */
+static void each_step_of_two_paths(void **state)
+{
+	static const struct {
+		uint16_t link, a, b; /* noted MTUs; 0: none */
+		int cpu;             /* that counts; -1: none */
+		uint64_t ms;
+		const char *said;
+	} rows[] = {
+		{ 1500, 0, 0, -1, 100, "1480 1460 low=0 lowered=0 restored=0" },
+		{ 1500, 1400, 0, -1, 100, "1480 1460 low=0 lowered=0 restored=0" },
+		{ 1500, 0, 0, 0, 100, "1380 1460 low=1 lowered=1 restored=0" },
+		{ 1500, 0, 1300, 1, 100, "1380 1280 low=2 lowered=2 restored=0" },
+		{ 1500, 1350, 1290, 0, 100, "1380 1280 low=2 lowered=2 restored=0" },
+		{ 1500, 1350, 1290, 0, 1000, "1330 1280 low=2 lowered=4 restored=0" },
+		{ 0, 1330, 0, 0, 2000, "1330 1280 low=2 lowered=4 restored=0" },
+		{ 1500, 0, 0, 0, 100, "1330 1280 low=2 lowered=4 restored=0" },
+		{ 1500, 0, 0, -1, 597899, "1330 1280 low=2 lowered=4 restored=0" },
+		{ 1500, 0, 0, -1, 1, "1480 1460 low=0 lowered=4 restored=2" },
+		{ 1500, 0, 0, -1, 3000, "1480 1460 low=0 lowered=4 restored=2" },
+		{ 1500, 1390, 1380, 1, 100, "1370 1340 low=2 lowered=6 restored=2" },
+		{ 1500, 0, 0, -1, 600000, "1480 1460 low=0 lowered=6 restored=4" },
+	};
+	static const char lines[] =
+	        "<5>path-mtu-lowered pool=web-ams backend=a address=10.1.0.5 path_mtu=1400 inner_mtu=1380 more=0\n"
+	        "<5>path-mtu-lowered pool=web-ams backend=b address=2001:db8:b::9 path_mtu=1300 inner_mtu=1280 more=0\n"
+	        "<5>path-mtu-lowered pool=web-ams backend=a address=10.1.0.5 path_mtu=1350 inner_mtu=1330 more=1\n"
+	        "<5>path-mtu-restored pool=web-ams backend=a address=10.1.0.5 path_mtu=0 inner_mtu=1480 more=1\n"
+	        "<5>path-mtu-lowered pool=web-ams backend=a address=10.1.0.5 path_mtu=1390 inner_mtu=1370 more=1\n"
+	        "<5>path-mtu-restored pool=web-ams backend=a address=10.1.0.5 path_mtu=0 inner_mtu=1480 more=1\n";
+	FILE *paper = tmpfile();
+	int before = dup(STDERR_FILENO);
+	char logged[4096];
+	struct stage s;
+
+	(void)state;
+	assert_non_null(paper);
+	start_stage(&s, "10.1.0.5", "2001:db8:b::9");
+	assert_true(dup2(fileno(paper), STDERR_FILENO) >= 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		link_mtu = rows[i].link;
+		entry_of(&s, "a")->learned_mtu =
+		        rows[i].a ? rows[i].a : entry_of(&s, "a")->learned_mtu;
+		entry_of(&s, "b")->learned_mtu =
+		        rows[i].b ? rows[i].b : entry_of(&s, "b")->learned_mtu;
+		if (rows[i].cpu >= 0)
+			s.node.t.cpus[rows[i].cpu].reason[FWD_REASON_TUNNEL_TOO_BIG]++;
+		s.time.now_ms += rows[i].ms;
+		compiler_update_mtus(&s.node, s.time.now_ms);
+		if (strcmp(say_paths(&s), rows[i].said) != 0)
+			fail_msg("row %zu: %s", i, say_paths(&s));
+	}
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	close(before);
+	read_lines(paper, logged, sizeof(logged));
+	fclose(paper);
+	assert_string_equal(logged, lines);
+	s.node.hops = NULL; /* nobody asks for them */
+	entry_of(&s, "a")->learned_mtu = 1300;
+	s.node.t.cpus[0].reason[FWD_REASON_TUNNEL_TOO_BIG]++;
+	compiler_update_mtus(&s.node, s.time.now_ms);
+	assert_int_equal(entry_of(&s, "a")->learned_mtu, 1300);
+	stage_fini(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -333,6 +427,7 @@ int main(void)
 		cmocka_unit_test(layer_2_has_no_routers_on_its_way),
 		cmocka_unit_test(another_process_learns_again_and_takes_what_was_noted),
 		cmocka_unit_test(a_new_backend_at_a_freed_index_inherits_no_path),
+		cmocka_unit_test(each_step_of_two_paths),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

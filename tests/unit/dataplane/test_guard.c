@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -411,6 +412,55 @@ static void a_verdict_that_is_lost_is_no_evidence(void **state)
 	observe_at(&s, 202, "ddd", "+++");
 }
 
+/*
+ * Each state with each verdict, beside one that serves: in force or not, why, and whether it counts as good
+ * (g: now, G: until now).
+ */
+static void each_state_meets_each_verdict(void **state)
+{
+	static const struct {
+		char before;
+		uint32_t weight;
+		const char *said;
+	} rows[] = {
+		{ 'a', 10,
+		  "u+up g, d-down G, ?+no verdict yet g, -+unchecked g, x-disabled G, f+forced up g, " },
+		{ 'D', 10, "u+up g, d-down, ?-down, -+unchecked g, x-disabled, f+forced up g, " },
+		{ 'W', 10,
+		  "u+up g, d-down, ?-waiting for a verdict, -+unchecked g, x-disabled, f+forced up g, " },
+		{ 'n', 10,
+		  "u+up g, d-down, ?-waiting for a verdict, -+unchecked g, x-disabled, f+forced up g, " },
+		{ 'a', 0,
+		  "u+up g, d-down G, ?+no verdict yet g, -+unchecked g, x-disabled G, f+forced up g, " },
+		{ 'D', 0, "u+up g, d-down, ?-down, -+unchecked g, x-disabled, f+forced up g, " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char said[512] = "";
+
+		for (const char *seen = "ud?-xf"; *seen; seen++) {
+			const char pool[] = { rows[i].before, *seen, ' ', 'a', 'u', '\0' };
+			struct guard_window window = { 0 };
+			struct guard_backend b[2];
+
+			read_pool(pool, b);
+			b[0].weight = rows[i].weight;
+			b[0].good = rows[i].before == 'a';
+			guard_apply(&easy, &window, NOW, b, 2);
+			assert_true(b[1].alive && b[1].reason == EFFECT_REASON_UP);
+			snprintf(said + strlen(said), sizeof(said) - strlen(said), "%c%c%s%s, ",
+			         *seen, b[0].alive ? '+' : '-',
+			         effect_reason_text((enum effect_reason)b[0].reason),
+			         b[0].good             ? " g"
+			         : b[0].good_ms == NOW ? " G"
+			                               : "");
+		}
+		if (strcmp(said, rows[i].said) != 0)
+			fail_msg("row %zu: %s", i, said);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +484,7 @@ int main(void)
 		cmocka_unit_test(a_disabled_one_that_was_good_does_not_empty_the_pool),
 		cmocka_unit_test(fail_closed_brings_nobody_back),
 		cmocka_unit_test(a_verdict_that_is_lost_is_no_evidence),
+		cmocka_unit_test(each_state_meets_each_verdict),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,6 +209,81 @@ static void counters_that_begin_again_are_read_anew(void **state)
 	assert_int_equal(c.shown.received, 3);
 }
 
+/* All of it, of all rows. */
+static void each_counter_is_the_sum_of_its_rows(void **state)
+{
+	static const struct driver_ops *const ops[] = { &at_once, &late };
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		struct compiler n = node_with(ops[k]);
+		struct node_counts c = { .read_ms = 0 };
+		struct fwd_cpu wanted = { 0 };
+
+		for (uint64_t i = 0; i < sizeof(wanted) / sizeof(uint64_t); i++)
+			for (uint64_t cpu = 0; cpu < CPUS; cpu++) {
+				((uint64_t *)&cpus[cpu])[i] = (i + 1) << (16 * cpu);
+				((uint64_t *)&wanted)[i] += (i + 1) << (16 * cpu);
+			}
+		node_counts_read(&c, &n, 1000);
+		assert_int_equal(c.shown.received, wanted.received);
+		assert_int_equal(c.shown.received_bytes, wanted.received_bytes);
+		assert_int_equal(c.shown.fragments_lost, wanted.fragments_lost);
+		assert_memory_equal(c.shown.reason, wanted.reason, sizeof(wanted.reason));
+		assert_memory_equal(c.shown.event, wanted.event, sizeof(wanted.event));
+	}
+}
+
+/* Not before a tenth of a second has passed, at once when the counters begin again; the driver counts nothing that is not known. */
+static void each_reading_has_its_time(void **state)
+{
+	static const struct {
+		uint64_t at_ms, forwarded, replied; /* more packets */
+		uint64_t refused;
+		bool begins_again;
+		const char *said;
+	} rows[] = {
+		{ 1000, 10, 0, 0, false, "10+0 of 10, not sent 0, own 0+0+0, later 0, 1 waited" },
+		{ 1099, 5, 0, 0, false, "10+0 of 10, not sent 0, own 0+0+0, later 0, 1 waited" },
+		{ 1100, 5, 0, 0, false, "10+0 of 10, not sent 0, own 0+0+0, later 0, 1 waited" },
+		{ 1200, 0, 0, 0, false, "20+0 of 20, not sent 0, own 0+0+0, later 0, 1 waited" },
+		{ 1300, 7, 3, 0, false, "20+0 of 20, not sent 0, own 0+0+0, later 0, 1 waited" },
+		{ 1399, 0, 0, 12, false, "20+0 of 20, not sent 0, own 0+0+0, later 12, 1 waited" },
+		{ 1400, 0, 0, 0, false,
+		  "20+0 of 30, not sent 10, own -7+-3+10, later 2, 1 waited" },
+		{ 1500, 1, 2, 0, false,
+		  "20+0 of 30, not sent 10, own -7+-3+10, later 2, 1 waited" },
+		{ 1599, 0, 0, 0, true, "20+0 of 30, not sent 10, own 0+0+0, later 2, 1 waited" },
+		{ 1600, 0, 0, 0, false, "0+0 of 0, not sent 0, own 0+0+0, later 2, 2 waited" },
+		{ 1700, 2, 2, 1, false, "0+0 of 0, not sent 0, own 0+0+0, later 3, 2 waited" },
+		{ 1800, 0, 0, 0, false, "0+1 of 4, not sent 3, own -2+-1+3, later 0, 2 waited" },
+	};
+	struct compiler n = node_with(&late);
+	struct node_counts c = { .read_ms = 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[160];
+
+		if (rows[i].begins_again)
+			memset(cpus, 0, sizeof(cpus));
+		count_packets(0, FWD_REASON_FORWARDED, rows[i].forwarded);
+		count_packets(1, FWD_REASON_ECHO_REPLIED, rows[i].replied);
+		uncounted += rows[i].refused;
+		node_counts_read(&c, &n, rows[i].at_ms);
+		snprintf(text, sizeof(text),
+		         "%d+%d of %d, not sent %d, own %d+%d+%d, later %d, %u waited",
+		         (int)c.shown.reason[FWD_REASON_FORWARDED],
+		         (int)c.shown.reason[FWD_REASON_ECHO_REPLIED], (int)c.shown.received,
+		         (int)c.shown.reason[FWD_REASON_NOT_SENT],
+		         (int)cpus[CPUS - 1].reason[FWD_REASON_FORWARDED],
+		         (int)cpus[CPUS - 1].reason[FWD_REASON_ECHO_REPLIED],
+		         (int)cpus[CPUS - 1].reason[FWD_REASON_NOT_SENT], (int)uncounted, graces);
+		if (strcmp(text, rows[i].said) != 0)
+			fail_msg("row %zu: %s", i, text);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -217,6 +293,8 @@ int main(void)
 		cmocka_unit_test(the_next_process_reads_the_same),
 		cmocka_unit_test(the_next_process_shows_no_less),
 		cmocka_unit_test(counters_that_begin_again_are_read_anew),
+		cmocka_unit_test(each_counter_is_the_sum_of_its_rows),
+		cmocka_unit_test(each_reading_has_its_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
