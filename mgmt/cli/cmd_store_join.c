@@ -435,11 +435,12 @@ static int resume_member(struct joining *j)
 	if (err)
 		return err;
 	if (!own) { /* somebody has removed it: its data is of no use to anybody */
+		if (etcd_unit_check_unused(j->s->reason))
+			return -EBUSY; /* it is another store's */
 		j->s->note.keeps = false;
-		snprintf(
-		        j->s->reason, sizeof(j->s->reason),
-		        "the member that an earlier command began is not in the list any more: run "
-		        "the same command again");
+		snprintf(j->s->reason, sizeof(j->s->reason),
+		         "the member of an earlier command is not in the list any more: run the "
+		         "same command again");
 		return store_setup_note(j->s) ? -EIO : -ENOENT;
 	}
 	j->id = own->id;

@@ -10,6 +10,7 @@
 #include <curl/curl.h>
 
 #include "base/clock.h"
+#include "mgmt/setup/node_files.h"
 
 /* Read store.conf. @return CLI_OK, or an exit status after a message */
 static int read_store_conf(const struct cli *cli, struct store_client *c)
@@ -26,6 +27,9 @@ static int read_store_conf(const struct cli *cli, struct store_client *c)
 		return cli_fail(CLI_DENIED, "%s: run it as root (sudo)", reason);
 	if (!err)
 		err = store_conf_settings(&c->conf, cli->dirs.conf, &c->settings);
+	if (!err && node_files_drop_note(cli->dirs.conf))
+		fprintf(stderr, "weir: weir store init or join has ended here: the note that it "
+		                "left (" NODE_FILES_UNFINISHED ") is removed\n");
 	if (err)
 		return cli_fail(CLI_USAGE, "%s", err == -ENAMETOOLONG ? strerror(-err) : reason);
 	if (*c->settings.tls.key && access(c->settings.tls.key, R_OK))

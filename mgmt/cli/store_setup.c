@@ -61,6 +61,9 @@ static int clear_host(struct store_setup *s)
 {
 	const struct cli *cli = s->cli;
 
+	if (node_files_drop_note(cli->dirs.conf))
+		store_say(cli, "an earlier command has ended: the note that it left "
+		               "(" NODE_FILES_UNFINISHED ") is removed\n");
 	if (has_conf(cli))
 		return cli_fail(
 		        CLI_CONFLICT,

@@ -8,7 +8,7 @@
  *   ETCD_UNIT_TLS        certificates of the member, which user etcd may read
  *   ETCD_UNIT_DATA       its data: a directory of its own, as Debian starts a member of nothing when it installs etcd
  *
- * Implemented in mgmt/setup/etcd_unit.c and etcd_settings.c. One thread.
+ * Implemented in mgmt/setup/etcd_unit.c, etcd_settings.c and etcd_in_use.c. One thread.
  */
 #ifndef WEIR_MGMT_SETUP_ETCD_UNIT_H
 #define WEIR_MGMT_SETUP_ETCD_UNIT_H
@@ -65,6 +65,12 @@ MUST_CHECK int etcd_unit_check(const char *address, char reason[ETCD_UNIT_REASON
 MUST_CHECK int etcd_unit_write(const struct etcd_unit *u, char reason[ETCD_UNIT_REASON_MAX]);
 /** Start it with its settings, and at each boot; does not wait for it. @return 0 or -EIO, with a reason */
 MUST_CHECK int etcd_unit_start(char reason[ETCD_UNIT_REASON_MAX]);
+/**
+ * Whether nobody counts on this host's member: where it has a vote beside others, or has a store, its data is not to be
+ * removed. The other members are asked, then itself.
+ * @return 0: nobody, or no one answers; -EBUSY or -errno, with a reason
+ */
+MUST_CHECK int etcd_unit_check_unused(char reason[ETCD_UNIT_REASON_MAX]);
 /**
  * Stop it, and remove all that etcd_unit_write() writes and its data: of a member that no one uses yet. What was there
  * before is there again, and runs if @p was_active.

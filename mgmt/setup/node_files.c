@@ -164,9 +164,21 @@ int node_files_end(const char *conf_dir, const struct store_conf *c,
 	int err = node_files_write_conf(conf_dir, c, reason);
 
 	if (err)
-		return err;
-	err = remove_name(conf_dir, NODE_FILES_UNFINISHED);
-	return err ? fail_path(NODE_FILES_UNFINISHED, err, reason) : 0;
+		(void)remove_name(conf_dir, STORE_CONF_FILE);
+	else
+		(void)remove_name(conf_dir, NODE_FILES_UNFINISHED); /* else the next one does it */
+	return err;
+}
+
+bool node_files_drop_note(const char *conf_dir)
+{
+	struct store_conf *c = calloc(1, sizeof(*c));
+	char reason[ETCD_REASON_MAX];
+	bool is_left = c && exists_name(conf_dir, NODE_FILES_UNFINISHED) &&
+	               !store_conf_read(conf_dir, c, reason);
+
+	free(c);
+	return is_left && !remove_name(conf_dir, NODE_FILES_UNFINISHED);
 }
 
 int node_files_undo(const char *conf_dir, char reason[ETCD_UNIT_REASON_MAX])
@@ -177,6 +189,13 @@ int node_files_undo(const char *conf_dir, char reason[ETCD_UNIT_REASON_MAX])
 	if (!node_files_unfinished(conf_dir, &u) || u.keeps)
 		return 0;
 	if (u.has_etcd)
+		err = etcd_unit_check_unused(reason);
+	if (err)
+		return err;
+	err = remove_name(conf_dir, STORE_CONF_FILE); /* first: with it, all would seem whole */
+	if (err)
+		return fail_path(STORE_CONF_FILE, err, reason);
+	if (u.has_etcd)
 		err = etcd_unit_undo(u.was_active, reason);
 	if (err)
 		return err;
@@ -184,8 +203,6 @@ int node_files_undo(const char *conf_dir, char reason[ETCD_UNIT_REASON_MAX])
 		err = remove_name(conf_dir, names[i]);
 	if (!err && u.has_join)
 		err = remove_name(conf_dir, JOIN_FILE);
-	if (!err)
-		err = remove_name(conf_dir, STORE_CONF_FILE);
 	if (!err)
 		err = remove_name(conf_dir, NODE_FILES_UNFINISHED);
 	return err ? fail_path(conf_dir, err, reason) : 0;

@@ -53,10 +53,18 @@ void node_files_settings(const struct join_file *j, bool has_certificate, struct
 /** Write store.conf, which group weir may read. @return 0 or -errno, with a reason */
 MUST_CHECK int node_files_write_conf(const char *conf_dir, const struct store_conf *c,
                                      char reason[ETCD_UNIT_REASON_MAX]);
-/** Write it last; the command has ended. @return 0 or -errno, with a reason */
+/** Write it last; the command has ended. @return 0 or -errno, with a reason, and there is no store.conf */
 MUST_CHECK int node_files_end(const char *conf_dir, const struct store_conf *c,
                               char reason[ETCD_UNIT_REASON_MAX]);
-/** Take back all that was written, unless it is to be kept. May be called again. @return 0 or -errno, with a reason */
+/**
+ * Remove the note where store.conf is there and sound: the command that wrote it has ended.
+ * @return whether a note was removed
+ */
+bool node_files_drop_note(const char *conf_dir);
+/**
+ * Take back all that was written, unless it is to be kept. May be called again.
+ * @return 0; -EBUSY: this host's member of etcd counts, and nothing was removed; or -errno; each with a reason
+ */
 MUST_CHECK int node_files_undo(const char *conf_dir, char reason[ETCD_UNIT_REASON_MAX]);
 
 #endif

@@ -408,10 +408,62 @@ class Join(Setup):
         self.unfinished(host, has_etcd=True, keeps=True)
         self.good(first.call("store", "remove", "ams-2"))
         done = host.call(*words)
-        self.assertEqual(done.returncode, 3)
+        self.assertEqual(done.returncode, 3, done.stderr)
         self.assertIn("is not in the list any more", done.stderr)
         self.assertFalse(host.exists("/var/lib/etcd/weir"))
         self.good(host.call(*words))
+
+    def test_a_note_beside_store_conf(self) -> None:
+        """A command that was killed at its very end: the next one removes its note."""
+        first, host = self.begun(), self.host(1)
+        words = ("store", "join", self.bring(host, first), "--member", "--listen", host.address)
+        self.good(host.call(*words))
+        for command, status in ((words, 4), (("store", "backup", "/run/b.json"), 0)):
+            host.write("/etc/weir/store.unfinished", '{"has_etcd": true}', 0o600)
+            before = host.tree()[CONF]
+            done = host.call(*command)
+            self.assertEqual(done.returncode, status, done.stderr)
+            self.assertIn("the note that it left (store.unfinished) is removed", done.stdout + done.stderr)
+            self.assertFalse(host.exists("/etc/weir/store.unfinished"))
+            self.assertEqual(host.tree()[CONF], before)
+        # where store.conf is not sound, it proves nothing
+        host.write("/etc/weir/store.unfinished", '{"has_etcd": true}', 0o600)
+        host.write(CONF, "{}", 0o640)
+        self.assertIn("this node is in a store", host.call(*words).stderr)
+        self.assertTrue(host.exists("/etc/weir/store.unfinished"))
+
+    def test_the_data_of_a_member_with_a_vote_stays(self) -> None:
+        first, host = self.begun(), self.host(1)
+        words = ("store", "join", self.bring(host, first), "--member", "--listen", host.address)
+        self.good(host.call(*words))
+        for down in (False, True):  # its own etcd: then the other member says it
+            self.unfinished(host, has_etcd=True)
+            if down:
+                host.run("systemctl", "stop", "etcd.service")
+                host.run("systemctl", "start", "etcd.service")  # the list needs no majority
+                first.run("systemctl", "stop", "etcd.service")
+            for command in (words[:3], words):
+                done = host.call(*command)
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertIn("has a vote in a store, so its data stays: bring store.conf back", done.stderr)
+            self.assertTrue(host.exists("/var/lib/etcd/weir/member"))
+            self.assertTrue(host.exists("/etc/weir/store.key"))
+        self.assertNotIn("disable etcd.service", host.calls())
+        # the file of another store: it is not that store's member which is looked for
+        first.run("systemctl", "start", "etcd.service")
+        self.unfinished(host, has_etcd=True, keeps=True)
+        host.write("/run/store.join", self.begun_elsewhere(), 0o600)
+        done = host.call(*words)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertTrue(host.exists("/var/lib/etcd/weir/member"))
+
+    def test_the_data_of_a_store_stays(self) -> None:
+        host = self.begun()
+        self.unfinished(host, has_etcd=True, has_join=True)
+        done = host.call("store", "init", "--listen", host.address)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        self.assertIn(f"has the store {json.loads(host.read(JOIN))['id']}, so its data stays", done.stderr)
+        self.assertTrue(host.exists("/var/lib/etcd/weir/member"))
 
     def test_it_is_killed_when_the_store_is_there(self) -> None:
         host = self.begun()
