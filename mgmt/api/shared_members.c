@@ -1,43 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mgmt/api/shared_members.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/proc.h"
-#include "mgmt/store/strict_file.h"
+#include "mgmt/store/kept_members.h"
 
-#define FILE_NAME PROC_STORE_DIR "/members"
-#define FILE_MAX  ((size_t)8192)
-#define LIST_MS   60000u /* between two lists */
-
-static const struct field one_url = { .kind = FIELD_TEXT, .size = ETCD_URL_MAX };
-static const struct field members_fields[] = { RECORD_LIST(struct etcd_endpoints, urls, n,
-	                                                   &one_url) };
-static const struct record_kind members_record =
-        RECORD_OF(struct etcd_endpoints, "members", members_fields, NULL);
-
-/* Endpoints of the file that TLS does not prove are left out. */
-static void add_kept(struct shared_members *m, struct etcd_settings *settings)
-{
-	char path[PATH_MAX], reason[STRICT_REASON_MAX];
-
-	if (proc_path(m->state_dir, FILE_NAME, path) ||
-	    strict_file_read(path, FILE_NAME, FILE_MAX, &members_record, &m->known, reason))
-		return;
-	for (uint32_t i = 0; i < m->known.n && settings->n_endpoints < ETCD_ENDPOINTS_MAX; i++) {
-		bool is_there = strncmp(m->known.urls[i], "https://", 8) != 0;
-
-		for (size_t k = 0; !is_there && k < settings->n_endpoints; k++)
-			is_there = !strcmp(settings->endpoints[k], m->known.urls[i]);
-		if (!is_there)
-			snprintf(settings->endpoints[settings->n_endpoints++], ETCD_URL_MAX, "%s",
-			         m->known.urls[i]);
-	}
-}
+#define LIST_MS 60000u /* between two lists */
 
 void shared_members_begin(struct shared_members *m, const char *state_dir,
                           struct etcd_settings *settings)
@@ -45,17 +15,14 @@ void shared_members_begin(struct shared_members *m, const char *state_dir,
 	*m = (struct shared_members){ .state_dir = state_dir };
 	m->is_off = strncmp(settings->endpoints[0], "https://", 8) != 0;
 	if (!m->is_off)
-		add_kept(m, settings);
+		kept_members_add(state_dir, settings, &m->known);
 }
 
 /* It is only a help for the next start: a full disk is reported elsewhere. */
 static void keep_members(const struct shared_members *m)
 {
-	char path[PATH_MAX];
-	int err = proc_path(m->state_dir, FILE_NAME, path);
+	int err = kept_members_write(m->state_dir, &m->known);
 
-	if (!err)
-		err = strict_file_write(path, 0600, &members_record, &m->known);
 	if (err)
 		log_warn("store-members-not-kept", "error=\"%s\"", strerror(-err));
 }

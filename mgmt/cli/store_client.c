@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "mgmt/setup/node_files.h"
+#include "mgmt/store/kept_members.h"
 
 /* Read store.conf. @return CLI_OK, or an exit status after a message */
 static int read_store_conf(const struct cli *cli, struct store_client *c)
@@ -32,6 +33,7 @@ static int read_store_conf(const struct cli *cli, struct store_client *c)
 		                "left (" NODE_FILES_UNFINISHED ") is removed\n");
 	if (err)
 		return cli_fail(CLI_USAGE, "%s", err == -ENAMETOOLONG ? strerror(-err) : reason);
+	kept_members_add(cli->dirs.state, &c->settings, NULL);
 	if (*c->settings.tls.key && access(c->settings.tls.key, R_OK))
 		return cli_fail(errno == EACCES ? CLI_DENIED : CLI_USAGE, "%s: %s%s",
 		                c->settings.tls.key, strerror(errno),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The store as this host's store.conf has it, asked by a command without weir-mgmt. The key is readable for weir-mgmt and
+ * The store as this host's store.conf has it, with the members that weir-mgmt has heard of since, asked by a command without weir-mgmt. The key is readable for weir-mgmt and
  * root alone. Implemented in mgmt/cli/store_client.c; for the command's one thread.
  */
 #ifndef WEIR_MGMT_CLI_STORE_CLIENT_H

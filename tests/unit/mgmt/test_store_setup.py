@@ -512,6 +512,24 @@ class Remove(Setup):
             self.good(host.call("store", "join", self.bring(host, first), "--member", "--listen", host.address))
         return hosts
 
+    def test_the_own_member_is_down(self) -> None:
+        """store.conf of the first host names its own member alone: weir-mgmt has heard of the others."""
+        first, second, _ = self.three()
+        self.assertEqual(json.loads(first.read(CONF))["endpoints"], [f"https://{ADDRESSES[0]}:2379"])
+        first.run("mkdir", "/var/lib/weir/store")
+        first.run("systemctl", "stop", "etcd.service")
+        first.write("/var/lib/weir/store/members", json.dumps({"urls": ["http://10.9.0.2:2379"]}), 0o600)
+        self.assertIn(("wrong", "store"), {(level, s) for level, s, _ in self.checked(first)[1]})
+        first.write("/var/lib/weir/store/members", json.dumps({"urls": [f"https://{a}:2379" for a in ADDRESSES[:3]]}), 0o600)
+        wait_for("the others go on", lambda: second.call("store", "backup", "/run/b.json").returncode == 0)
+        status, lines = self.checked(first)
+        said = {(level, s): text for level, s, text in lines}
+        self.assertEqual(status, 11)
+        self.assertIn(("ok", "store"), said)
+        self.assertIn("ams-1 does not answer", said["wrong", "member"])
+        self.assertIn("read again and found whole", self.good(first.call("store", "backup", "/run/b.json")))
+        self.assertIn("ams-1 is removed", self.good(first.call("store", "remove", "ams-1", "--yes")))
+
     def test_a_dead_member_goes(self) -> None:
         first, second, third = self.three()
         self.refused_removal(second, 1, 'no member "lon-1"; the members are: ', "lon-1")
