@@ -419,20 +419,20 @@ static void check_all(struct checking *c)
 }
 
 /* For weir store status. */
-static void note_check(const struct checking *c)
+static void note_check(const struct cli *cli, const char *found)
 {
-	static const char *const found[] = { "ok", "warnings", "something is wrong" };
 	struct store_note note = { .time_ms = clock_realtime_ms() };
 
-	snprintf(note.text, sizeof(note.text), "%s", found[c->worst]);
-	if (store_note_write(c->cli->dirs.state, STORE_NOTE_CHECK, &note) && !c->cli->json)
+	snprintf(note.text, sizeof(note.text), "%s", found);
+	if (store_note_write(cli->dirs.state, STORE_NOTE_CHECK, &note) && !cli->json)
 		fprintf(stderr, "weir: weir store status will not show it: %s cannot be written\n",
-		        c->cli->dirs.state);
+		        cli->dirs.state);
 }
 
 int cli_store_check(struct cli *cli, const struct cli_args *args)
 {
 	static const int statuses[] = { CLI_OK, CLI_DEGRADED, CLI_DOWN };
+	static const char *const found[] = { "ok", "warnings", "something is wrong" };
 	struct checking *c = calloc(1, sizeof(*c));
 	int status;
 
@@ -444,12 +444,15 @@ int cli_store_check(struct cli *cli, const struct cli_args *args)
 	if (c->client) {
 		c->lines = json_array();
 		check_all(c);
-		note_check(c);
+		note_check(cli, found[c->worst]);
 		if (cli->json)
 			api_print_json(c->lines);
 		json_decref(c->lines);
 		store_client_close(c->client);
 		status = statuses[c->worst];
+	} else if (status == CLI_USAGE || status == CLI_UNREACHABLE) {
+		/* else it is in no store, or this user may not look: the last one stays */
+		note_check(cli, "failed: weir store check says why");
 	}
 	free(c);
 	return status;

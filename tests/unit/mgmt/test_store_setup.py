@@ -611,6 +611,22 @@ class Remove(Setup):
         self.assertEqual([f"{level:8} {subject}: " for level, subject, _ in lines], [f"{x[:9]}{x[9:].partition(': ')[0]}: " for x in plain.stdout.splitlines()])
         return done.returncode, lines
 
+    def test_a_check_that_fails_is_noted(self) -> None:
+        host = self.begun()
+        self.checked(host)
+        note, conf = "/var/lib/weir/store.check", host.read(CONF)
+        self.assertNotIn("failed", host.read(note))
+        key = json.loads(conf)["key"]
+        for text in ("{}", conf.replace(key, "none.key")):
+            host.write(CONF, text)
+            host.write(note, json.dumps({"time_ms": 1, "text": "ok"}))
+            self.assertEqual(host.call("store", "check").returncode, 1)
+            self.assertEqual(json.loads(host.read(note))["text"], "failed: weir store check says why")
+        host.remove(CONF)  # in no store: nothing is checked
+        host.write(note, json.dumps({"time_ms": 1, "text": "ok"}))
+        self.assertEqual(host.call("store", "check").returncode, 4)
+        self.assertIn('"ok"', host.read(note))
+
     def test_a_node_in_no_store(self) -> None:
         host = self.host()
         self.refused_removal(host, 4, "this node is in no store", "x")
