@@ -190,6 +190,7 @@ static int begin_own(struct store_setup *s, const struct cli_args *args)
 	s->note = (struct unfinished){ .has_etcd = true,
 		                       .has_join = true,
 		                       .was_active = etcd_unit_is_active() };
+	memcpy(s->note.id, s->join.id, sizeof(s->note.id));
 	err = store_setup_note(s);
 	if (!err)
 		err = node_files_write(s->cli->dirs.conf, s->join.ca, &s->node, "", s->reason);
@@ -265,6 +266,22 @@ static void forget_store(struct store_setup *s)
 }
 
 /*
+ * Begin the store. After an error, also of a second try, the record says whether it was begun; while it cannot be read, that is not known.
+ */
+static int make_claim(const struct store_setup *s, char text[ETCD_REASON_MAX])
+{
+	char id[STORE_ID_MAX] = "", later[ETCD_REASON_MAX];
+	size_t n;
+	int err = store_claim_make(&s->settings, s->join.prefix, s->join.id, text);
+
+	if (!err)
+		return 0;
+	if (store_claim_find(&s->settings, s->join.prefix, id, &n, later))
+		return -EINPROGRESS;
+	return !strcmp(id, s->join.id) ? 0 : err;
+}
+
+/*
  * Whether the prefix has nothing yet, or what an earlier command began; then begin the store there. @return 0 or -errno, with
  * a reason
  */
@@ -289,7 +306,7 @@ static int claim_prefix(struct store_setup *s)
 		err = -EEXIST;
 	} else {
 		if (!err)
-			err = store_claim_make(&s->settings, s->join.prefix, s->join.id, text);
+			err = make_claim(s, text);
 		if (err)
 			snprintf(s->reason, sizeof(s->reason), "%s", text);
 	}
@@ -313,6 +330,7 @@ static int begin_given(struct store_setup *s, const struct cli_args *args)
 	memcpy(s->join.certificate, s->node.pem, sizeof(s->join.certificate));
 	memcpy(s->join.key, s->node.key, sizeof(s->join.key));
 	s->note = (struct unfinished){ .has_join = true };
+	memcpy(s->note.id, s->join.id, sizeof(s->note.id));
 	int err = store_setup_note(s);
 
 	if (!err)

@@ -435,7 +435,7 @@ static int resume_member(struct joining *j)
 	if (err)
 		return err;
 	if (!own) { /* somebody has removed it: its data is of no use to anybody */
-		if (etcd_unit_check_unused(j->s->reason))
+		if (etcd_unit_check_unused("", j->s->reason))
 			return -EBUSY; /* it is another store's */
 		j->s->note.keeps = false;
 		snprintf(j->s->reason, sizeof(j->s->reason),

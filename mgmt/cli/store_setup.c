@@ -85,6 +85,8 @@ static int clear_host(struct store_setup *s)
 		        "what an earlier command wrote cannot be taken back: %s; remove the "
 		        "cause, then run the same command again",
 		        s->reason);
+	if (s->note.was_active)
+		etcd_unit_wait_before();
 	s->note = (struct unfinished){ 0 };
 	return CLI_OK;
 }

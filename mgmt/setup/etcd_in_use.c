@@ -78,7 +78,8 @@ static int refuse_vote(char reason[ETCD_UNIT_REASON_MAX])
 }
 
 /* It is the only member: a store that was begun in it is somebody's. */
-static int check_claim(const struct etcd_settings *own, char reason[ETCD_UNIT_REASON_MAX])
+static int check_claim(const struct etcd_settings *own, const char *own_id,
+                       char reason[ETCD_UNIT_REASON_MAX])
 {
 	char id[STORE_ID_MAX] = "", text[ETCD_REASON_MAX] = "";
 	size_t n = 0;
@@ -89,6 +90,8 @@ static int check_claim(const struct etcd_settings *own, char reason[ETCD_UNIT_RE
 			usleep(POLL_US);
 		err = store_claim_find(own, STORE_CONF_PREFIX, id, &n, text);
 	}
+	if (!err && n == 1 && *own_id && !strcmp(id, own_id))
+		return 0; /* begun, and nothing more */
 	if (err)
 		snprintf(reason, ETCD_UNIT_REASON_MAX,
 		         "whether etcd on this host has a store is not known (%s), so its data "
@@ -104,7 +107,7 @@ static int check_claim(const struct etcd_settings *own, char reason[ETCD_UNIT_RE
 }
 
 static int check_members(struct etcd_settings *s, const char *cluster, const char *peer_url,
-                         char reason[ETCD_UNIT_REASON_MAX])
+                         const char *own_id, char reason[ETCD_UNIT_REASON_MAX])
 {
 	struct etcd_members *l = calloc(1, sizeof(*l));
 	char *names = strdup(cluster);
@@ -121,7 +124,7 @@ static int check_members(struct etcd_settings *s, const char *cluster, const cha
 		        is_known ? store_members_find_peer(l, peer_url) : NULL;
 
 		if (m && !m->is_learner)
-			err = l->n > 1 ? refuse_vote(reason) : check_claim(s, reason);
+			err = l->n > 1 ? refuse_vote(reason) : check_claim(s, own_id, reason);
 	} else {
 		snprintf(reason, ETCD_UNIT_REASON_MAX, "out of memory");
 	}
@@ -130,7 +133,7 @@ static int check_members(struct etcd_settings *s, const char *cluster, const cha
 	return err;
 }
 
-int etcd_unit_check_unused(char reason[ETCD_UNIT_REASON_MAX])
+int etcd_unit_check_unused(const char *own_id, char reason[ETCD_UNIT_REASON_MAX])
 {
 	char peer_url[ETCD_URL_MAX], cluster[ETCD_UNIT_CLUSTER_MAX], *text = NULL;
 	struct etcd_settings *s = calloc(1, sizeof(*s));
@@ -147,7 +150,7 @@ int etcd_unit_check_unused(char reason[ETCD_UNIT_REASON_MAX])
 	if (!files_slurp(ETCD_UNIT_SETTINGS, &text, &n) &&
 	    find_setting(text, "INITIAL_ADVERTISE_PEER_URLS", peer_url, sizeof(peer_url)) &&
 	    find_setting(text, "INITIAL_CLUSTER", cluster, sizeof(cluster)))
-		err = check_members(s, cluster, peer_url, reason);
+		err = check_members(s, cluster, peer_url, own_id, reason);
 	free(text);
 	free(s);
 	return err;

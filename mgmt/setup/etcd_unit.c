@@ -23,9 +23,11 @@
 #include "mgmt/setup/host_command.h"
 #include "mgmt/store/files.h"
 
-#define MARK    "# Written by weir store"
-#define UNIT    "/lib/systemd/system/etcd.service"
-#define OPEN_FD 16 /* of nftw() */
+#define MARK         "# Written by weir store"
+#define UNIT         "/lib/systemd/system/etcd.service"
+#define OPEN_FD      16 /* of nftw() */
+#define POLL_US      300000u
+#define BEFORE_TRIES 50u
 
 static const char drop_in[] = "# Written by weir store.\n"
                               "[Unit]\n"
@@ -128,6 +130,17 @@ static int check_default_member(char reason[ETCD_UNIT_REASON_MAX])
 	                         "etcd on this host has keys already, in " ETCD_UNIT_DEFAULT
 	                         ": to share that etcd use --endpoints http://127.0.0.1:2379 (one "
 	                         "host alone can reach it); or use another host for this member");
+}
+
+void etcd_unit_wait_before(void)
+{
+	char reason[ETCD_UNIT_REASON_MAX];
+
+	for (unsigned i = 0; i < BEFORE_TRIES; i++) {
+		if (etcd_unit_is_active() && !check_default_member(reason))
+			return;
+		usleep(POLL_US);
+	}
 }
 
 static int check_data(char reason[ETCD_UNIT_REASON_MAX])

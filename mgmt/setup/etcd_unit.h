@@ -68,9 +68,12 @@ MUST_CHECK int etcd_unit_start(char reason[ETCD_UNIT_REASON_MAX]);
 /**
  * Whether nobody counts on this host's member: where it has a vote beside others, or has a store, its data is not to be
  * removed. The other members are asked, then itself.
+ * @param own_id  of a store that nobody but the caller knows; "": none
  * @return 0: nobody, or no one answers; -EBUSY or -errno, with a reason
  */
-MUST_CHECK int etcd_unit_check_unused(char reason[ETCD_UNIT_REASON_MAX]);
+MUST_CHECK int etcd_unit_check_unused(const char *own_id, char reason[ETCD_UNIT_REASON_MAX]);
+/** After etcd_unit_undo() with was_active: wait until that one answers; not for ever. */
+void etcd_unit_wait_before(void);
 /**
  * Stop it, and remove all that etcd_unit_write() writes and its data: of a member that no one uses yet. What was there
  * before is there again, and runs if @p was_active.

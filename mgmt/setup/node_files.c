@@ -25,6 +25,7 @@ static const struct field note_fields[] = {
 	RECORD_VALUE(struct unfinished, has_etcd, FIELD_BOOL),
 	RECORD_VALUE(struct unfinished, was_active, FIELD_BOOL),
 	RECORD_VALUE(struct unfinished, has_join, FIELD_BOOL),
+	RECORD_TEXT(struct unfinished, id),
 	RECORD_VALUE(struct unfinished, keeps, FIELD_BOOL),
 };
 static const struct record_kind note_record =
@@ -189,7 +190,7 @@ int node_files_undo(const char *conf_dir, char reason[ETCD_UNIT_REASON_MAX])
 	if (!node_files_unfinished(conf_dir, &u) || u.keeps)
 		return 0;
 	if (u.has_etcd)
-		err = etcd_unit_check_unused(reason);
+		err = etcd_unit_check_unused(u.id, reason);
 	if (err)
 		return err;
 	err = remove_name(conf_dir, STORE_CONF_FILE); /* first: with it, all would seem whole */

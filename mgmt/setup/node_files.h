@@ -25,10 +25,11 @@
 
 /** What a command writes in addition to the files above. */
 struct unfinished {
-	bool has_etcd;   /**< etcd's (mgmt/setup/etcd_unit.h) */
-	bool was_active; /**< etcd's unit, before */
-	bool has_join;   /**< CONF/store.join: it is `init` */
-	bool keeps;      /**< others may count on what is there: it is finished, not taken back */
+	bool has_etcd;         /**< etcd's (mgmt/setup/etcd_unit.h) */
+	bool was_active;       /**< etcd's unit, before */
+	bool has_join;         /**< CONF/store.join: it is `init` */
+	char id[STORE_ID_MAX]; /**< of the store that `init` begins; "": it is not `init` */
+	bool keeps; /**< others may count on what is there: it is finished, not taken back */
 };
 
 /** Whether a command has begun here and not ended, with which files. */

@@ -37,6 +37,13 @@ if verb == "is-active":
     sys.exit(0 if pid() else 3)
 if verb in ("stop", "restart"):
     stop()
+if verb == "start" and os.path.exists(FAKE + "/slow"):
+    if os.fork():
+        sys.exit(0)
+    for fd in range(3):
+        os.close(fd)
+        os.open("/dev/null", os.O_RDWR)
+    time.sleep(3)
 if verb in ("start", "restart") and not os.path.exists(FAKE + "/silent"):
     given = {"ETCD_NAME": "guest", "ETCD_DATA_DIR": "/var/lib/etcd/default"}
     for line in open("/etc/default/etcd") if os.path.exists("/etc/default/etcd") else []:

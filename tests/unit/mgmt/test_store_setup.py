@@ -257,6 +257,30 @@ class Init(Setup):
         self.assertEqual(host.read("/etc/default/etcd.before-weir"), "## only comments\n")
 
 
+    def test_it_is_killed_and_the_etcd_of_debian_starts_slowly(self) -> None:
+        host = self.host()
+        host.run("systemctl", "start", "etcd.service")
+        wait_for("it answers", lambda: host.run("curl", "-s", "http://127.0.0.1:2379/version").returncode == 0)
+        host.write(f"{FAKE}/silent", "")
+        process = subprocess.Popen(host.command(WEIR, "--node", "ams-1", "store", "init", "--listen", host.address), stdout=subprocess.DEVNULL)
+        wait_for("etcd is started", lambda: "restart etcd.service --no-block" in host.calls())
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        host.remove(f"{FAKE}/silent")
+        host.write(f"{FAKE}/slow", "")
+        self.assertIn("taken back first", self.good(host.call("store", "init", "--listen", host.address)))
+
+    def test_it_is_killed_after_its_claim(self) -> None:
+        """Nobody has store.join yet: the id in the note says that the store is this command's."""
+        host = self.begun()
+        first = json.loads(host.read(CONF))["id"]
+        for path in (CONF, JOIN):
+            host.remove(path)
+        host.write("/etc/weir/store.unfinished", json.dumps({"has_etcd": True, "has_join": True, "id": first}), 0o600)
+        self.assertIn("taken back first", self.good(host.call("store", "init", "--listen", host.address)))
+        self.assertNotEqual(json.loads(host.read(CONF))["id"], first)
+
+
 class Join(Setup):
     def test_two_members_join_and_one_node_without(self) -> None:
         first = self.begun()
