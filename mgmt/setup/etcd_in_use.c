@@ -77,6 +77,16 @@ static int refuse_vote(char reason[ETCD_UNIT_REASON_MAX])
 	return -EBUSY;
 }
 
+/* Nobody says whether it counts: then it might. */
+static int refuse_unknown(char reason[ETCD_UNIT_REASON_MAX])
+{
+	snprintf(
+	        reason, ETCD_UNIT_REASON_MAX,
+	        "no member of etcd says whether the one on this host has a vote, so its data stays: "
+	        "start etcd; or, if no one needs that data, remove " ETCD_UNIT_DATA);
+	return -EBUSY;
+}
+
 /* It is the only member: a store that was begun in it is somebody's. */
 static int check_claim(const struct etcd_settings *own, const char *own_id,
                        char reason[ETCD_UNIT_REASON_MAX])
@@ -123,7 +133,9 @@ static int check_members(struct etcd_settings *s, const char *cluster, const cha
 		const struct etcd_member *m =
 		        is_known ? store_members_find_peer(l, peer_url) : NULL;
 
-		if (m && !m->is_learner)
+		if (!is_known)
+			err = refuse_unknown(reason);
+		else if (m && !m->is_learner)
 			err = l->n > 1 ? refuse_vote(reason) : check_claim(s, own_id, reason);
 	} else {
 		snprintf(reason, ETCD_UNIT_REASON_MAX, "out of memory");
@@ -147,7 +159,8 @@ int etcd_unit_check_unused(const char *own_id, char reason[ETCD_UNIT_REASON_MAX]
 	strcpy(s->tls.ca, ETCD_UNIT_TLS "/ca.crt");
 	strcpy(s->tls.certificate, ETCD_UNIT_TLS "/member.crt");
 	strcpy(s->tls.key, ETCD_UNIT_TLS "/member.key");
-	if (!files_slurp(ETCD_UNIT_SETTINGS, &text, &n) &&
+	if (!access(ETCD_UNIT_DATA "/member", F_OK) &&
+	    !files_slurp(ETCD_UNIT_SETTINGS, &text, &n) &&
 	    find_setting(text, "INITIAL_ADVERTISE_PEER_URLS", peer_url, sizeof(peer_url)) &&
 	    find_setting(text, "INITIAL_CLUSTER", cluster, sizeof(cluster)))
 		err = check_members(s, cluster, peer_url, own_id, reason);

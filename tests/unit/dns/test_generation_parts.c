@@ -330,8 +330,8 @@ static void what_is_shared_goes_with_its_last_user(void **state)
 
 	(void)state;
 	edge.model = &model;
-	keep_in_file(0, image_dynamic_digest(NULL, 0))->source =
-	        source_digest(&model, &(struct steering){ 0 });
+	struct image *kept = keep_in_file(0, image_dynamic_digest(NULL, 0));
+	kept->source = source_digest(&model, &(struct steering){ 0 }); /* of what is kept now */
 	assert_int_equal(generation_load(&dirs, &how, &g), 0);
 	assert_string_equal(edge.calls, "mistakes_free mmap-128 close ");
 	assert_int_equal(g->mapped_bytes, 128);
