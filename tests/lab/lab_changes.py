@@ -152,8 +152,18 @@ def apply_by_hand(world: ChangesWorld, files: dict[str, str], *options: str) -> 
     return status, out + errors, time.monotonic() - began
 
 
+def versions(node: Node) -> typing.Any:
+    return node.api("GET", "/v1/versions?limit=100")[1]["items"]
+
+
+def head(node: Node) -> typing.Any:
+    """The version in force, which is not the newest one after it was ended."""
+    listed = node.api("GET", "/v1/versions?limit=100")[1]
+    return next(v for v in listed["items"] if v["number"] == listed["head"])
+
+
 def head_digest(node: Node) -> typing.Any:
-    return node.api("GET", "/v1/versions?limit=1")[1]["items"][0]["digest"]
+    return head(node)["digest"]
 
 
 def refuse_what_is_missing(world: ChangesWorld, report: Report) -> None:
@@ -229,7 +239,7 @@ def a_stopped_process_is_late(world: ChangesWorld, report: Report) -> None:
     report.check(status == 5 and "weir-health" in out and 12 <= took <= 40, "a stopped weir-health: late, exit 5, named",
                  f"{status}, {took:.1f} s: {out[-250:]!r}")
     report.check(head_digest(world.ams) not in (None, world.base), "and no answer is no refusal: the version is there")
-    report.equal(world.ams.api("GET", "/v1/versions?limit=1")[1]["items"][0]["state"], "unconfirmed", "it waits to be confirmed")
+    report.equal(head(world.ams)["state"], "unconfirmed", "it waits to be confirmed")
     world.weir(world.ams, "confirm")
     world.restore()
 
@@ -259,29 +269,17 @@ def a_hanging_process_is_started_again(world: ChangesWorld, report: Report) -> N
 
 # two at once
 
-def versions(node: Node) -> typing.Any:
-    return node.api("GET", "/v1/versions?limit=100")[1]["items"]
-
-
 def agreed(world: ChangesWorld) -> typing.Any:
     try:
-        a, b = (versions(n)[0] for n in world.world.nodes)
-    except (OSError, ValueError, KeyError, IndexError, TypeError):
+        a, b = (head(n) for n in world.world.nodes)
+    except (OSError, ValueError, KeyError, StopIteration, TypeError):
         return False
     return (a["number"], a["digest"]) == (b["number"], b["digest"]) and a["state"] == b["state"] == "in_force"
 
 
-def heal(world: ChangesWorld) -> None:
-    """After a divergence, which is counted: ours wins, so that the rounds can go on."""
-    a, b = (versions(n)[0] for n in world.world.nodes)
-    world.ams.api("POST", f"/v1/versions/{a['number']}/rollback?wait=all", {"reason": "lab", "force": [b["digest"]]},
-                  headers={"If-Match": "*"})
-    wait_until(lambda: agreed(world), 30, "the nodes agree after a divergence", 0.1)
-
-
 def one_round(world: ChangesWorld, i: int) -> tuple[int, list[str]]:
     """Two applies at once. Returns (number of acknowledged versions, texts of what is lost)."""
-    etag = versions(world.ams)[0]["etag"]
+    etag = head(world.ams)["etag"]
     barrier = threading.Barrier(2)
     answers: list[tuple[int, typing.Any]] = [(0, None), (0, None)]
 
@@ -302,10 +300,10 @@ def one_round(world: ChangesWorld, i: int) -> tuple[int, list[str]]:
     won = [answer["version"]["digest"] for status, answer in answers if status in (200, 201, 202)]
     lost = [] if comes_true(lambda: agreed(world), 8, 0.03) else ["the nodes do not agree"]
     for node in world.world.nodes:
-        kept = {v["digest"] for v in versions(node) if v["state"] != "lost"}
+        kept = {v["digest"] for v in versions(node) if v["state"] != "ended"}
         lost += [f"{d[:8]} is not at {node.name}" for d in won if d not in kept]
-    if not agreed(world):
-        heal(world)
+    if lost:
+        wait_until(lambda: agreed(world), 30, "the nodes agree after a divergence", 0.1)
     return len(won), lost
 
 
