@@ -65,6 +65,10 @@ const char *etcd_gateway_reason(const struct etcd_gateway *g);
 int64_t etcd_gateway_date_s(const struct etcd_gateway *g);
 /** The member that answered last, or is tried next. */
 const char *etcd_gateway_member(const struct etcd_gateway *g);
+/** From now on refuse the answers of other clusters than @p cluster_id; 0: any is accepted. */
+void etcd_gateway_expect(struct etcd_gateway *g, uint64_t cluster_id);
+/** The id of another cluster, of which a member has answered in the last call; 0: none has. */
+uint64_t etcd_gateway_foreign(const struct etcd_gateway *g);
 
 /*
  * Reads, and requests about leases, which may be repeated. Each returns 0 and @p out; on failure

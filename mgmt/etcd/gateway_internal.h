@@ -19,7 +19,8 @@ struct etcd_gateway {
 	size_t current;                      /* the endpoint that answered last, or is next */
 	size_t n_left;                       /* endpoints that failed since one answered */
 	bool is_checked[ETCD_ENDPOINTS_MAX]; /* it is of our cluster, and has not failed since */
-	char token[ETCD_TOKEN_MAX];          /* "": there is none */
+	uint64_t foreign;           /* cluster id of a member that is not ours; 0: none was seen */
+	char token[ETCD_TOKEN_MAX]; /* "": there is none */
 	char reason[ETCD_REASON_MAX];
 };
 

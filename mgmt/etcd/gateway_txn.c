@@ -153,6 +153,7 @@ enum etcd_result etcd_gateway_txn(struct etcd_gateway *g, const struct etcd_txn 
 	if (!err)
 		err = &own_err;
 	g->reason[0] = '\0';
+	g->foreign = 0;
 	*err = own_err ? own_err : etcd_request_txn(txn, &request, reason);
 	if (*err) {
 		snprintf(g->reason, sizeof(g->reason), "%s", reason);

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/plain.h"
@@ -17,6 +18,19 @@
 const char *etcd_gateway_member(const struct etcd_gateway *g)
 {
 	return g->settings.endpoints[g->current];
+}
+
+void etcd_gateway_expect(struct etcd_gateway *g, uint64_t cluster_id)
+{
+	if (g->settings.cluster_id != cluster_id)
+		memset(g->is_checked, 0, sizeof(g->is_checked));
+	g->settings.cluster_id = cluster_id;
+	g->foreign = 0;
+}
+
+uint64_t etcd_gateway_foreign(const struct etcd_gateway *g)
+{
+	return g->foreign;
 }
 
 bool etcd_gateway_is_stopped(const struct etcd_gateway *g)
@@ -50,6 +64,7 @@ int etcd_gateway_check_cluster(struct etcd_gateway *g, const struct etcd_header 
 
 	if (!g->settings.cluster_id || header->cluster_id == g->settings.cluster_id)
 		return 0;
+	g->foreign = header->cluster_id;
 	snprintf(text, sizeof(text), "this is cluster %llx, not %llx",
 	         (unsigned long long)header->cluster_id,
 	         (unsigned long long)g->settings.cluster_id);

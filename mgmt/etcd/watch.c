@@ -173,6 +173,8 @@ static enum leg_end run_leg(struct leg *l, size_t *n_failed)
 	etcd_request_fini(&request);
 	if (l->stream.is_created && !l->stream.err)
 		*n_failed = 0;
+	if (*n_failed == 0)
+		l->g->foreign = 0; /* another member is ours */
 	return end;
 }
 
@@ -208,6 +210,7 @@ enum etcd_watch_end etcd_watch_run(struct etcd_gateway *g, struct etcd_watch *w)
 {
 	size_t n_failed = 0;
 
+	g->foreign = 0;
 	for (;;) {
 		g->reason[0] = '\0';
 		switch (watch_at_member(g, w, &n_failed)) {
@@ -224,7 +227,10 @@ enum etcd_watch_end etcd_watch_run(struct etcd_gateway *g, struct etcd_watch *w)
 		if (w->left)
 			w->left(w->arg, g->reason);
 		etcd_gateway_leave(g);
-		if (++n_failed % g->settings.n_endpoints == 0)
-			wait_for_round(g);
+		if (++n_failed % g->settings.n_endpoints)
+			continue;
+		if (g->foreign)
+			return ETCD_WATCH_FOREIGN;
+		wait_for_round(g);
 	}
 }

@@ -50,6 +50,8 @@ enum etcd_watch_end {
 	/** events are lost (compacted, or too many for one line): list, then watch from there */
 	ETCD_WATCH_LIST,
 	ETCD_WATCH_WENT_BACK, /**< the store is older than what was seen; w->revision stays */
+	/** no member could be used, and at least one is of another cluster than the gateway expects */
+	ETCD_WATCH_FOREIGN,
 };
 
 /** Watch until one of these ends. etcd_gateway_reason() has the cause. */

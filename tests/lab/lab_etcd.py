@@ -232,7 +232,16 @@ class One(Lab):
                 self.assertIsNone(other.members[0].get("a"))
                 one.begin_watch()
                 wait_for("a reason", lambda: "this is cluster" in (one.has_said("left") or {}).get("left", ""))
+                # no member of ours is there: whoever watches is told
+                self.assertEqual(wait_for("the end", lambda: one.has_said("ended"))["ended"], "foreign")
+                one.end_watch()
+            with client(other.members[0], ours.members[0], cluster_id=identity) as one:
+                one.begin_watch(key="a")
+                wait_for("the other one is used", lambda: (one.has_said("left") or {}).get("left"))
+                ours.members[0].put("a", "0")
+                wait_for("it brings what changes", one.changes)
                 self.assertEqual(one.end_watch()["ended"], "stopped")
+                ours.members[0].good("/v3/kv/deleterange", {"key": b64("a")})
             with client(other.members[0], ours.members[0], cluster_id=identity) as one:
                 self.result(one.send(claim("a", "1", 0)).hear(), "done")
                 self.assertEqual((ours.members[0].get("a"), other.members[0].get("a")), ("1", None))
