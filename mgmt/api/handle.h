@@ -24,7 +24,7 @@ http_handler handle_config_get, handle_config_check, handle_config_plan, handle_
 http_handler handle_zones_reload, handle_versions, handle_version, handle_version_diff;
 http_handler handle_rollback, handle_confirm;
 /* the store that nodes share: handle_store.c */
-http_handler handle_store;
+http_handler handle_store, handle_store_accept, handle_store_rebuild, handle_peer_store;
 /* the believed time: handle_clock.c */
 http_handler handle_clock, handle_clock_accept;
 /* overrides: handle_overrides.c */

@@ -1,13 +1,61 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The store that nodes share. */
+#include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/shared_recover.h"
 #include "mgmt/api/shared_run.h"
+#include "mgmt/store/shared.h"
 
 void handle_store(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
 	core_lock(core);
 	reply->json = shared_run_json(core);
+	core_unlock(core);
+	reply->status = 200;
+}
+
+/* Read what both commands have in common. @return whether to go on; else @p reply says why not */
+static bool read_recovery(const struct http_request *r, struct recover_request *out,
+                          struct http_reply *reply)
+{
+	struct field_reader f;
+
+	*out = (struct recover_request){ .request = r };
+	if (!handle_flag(r, "dry_run", &out->dry_run, reply))
+		return false;
+	field_start(&f, r->json);
+	out->reason = field_reason(&f);
+	out->author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
+	if (!out->author)
+		out->author = r->principal;
+	return field_end(&f, reply);
+}
+
+void handle_store_accept(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct recover_request q;
+
+	if (read_recovery(r, &q, reply))
+		shared_recover_accept(core, &q, reply);
+}
+
+void handle_store_rebuild(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct recover_request q;
+
+	if (read_recovery(r, &q, reply))
+		shared_recover_rebuild(core, &q, reply);
+}
+
+void handle_peer_store(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	uint64_t after;
+
+	if (!handle_number(r, "after", 0, SHARED_NUMBER_END - 1, 0, &after, reply))
+		return;
+	core_lock(core);
+	reply->json = shared_recover_peer_json(core, after);
 	core_unlock(core);
 	reply->status = 200;
 }

@@ -22,16 +22,7 @@
 #define SPREAD_MS      3000
 #define FETCH_FILES_MS 5000u /* of one node; the next round goes on from there */
 
-/** Another node. */
-struct other_node {
-	char name[MODEL_NAME_MAX], api[256];
-};
-
-/*
- * The other nodes that have an address: first those that are preferred, @p maker or, where that is NULL, all of other
- * sites, as a site may be lost as a whole. Under the lock.
- */
-static size_t list_others(const struct core *core, const char *maker, struct other_node *out,
+size_t shared_files_nodes(const struct core *core, const char *maker, struct shared_node *out,
                           size_t max)
 {
 	const struct model *m = join_model(core->intent);
@@ -69,14 +60,14 @@ static int fetch_from(struct core *core, struct peer_client *client, const char 
 
 int shared_files_fetch(struct core *core, struct peer_client *client, const struct version *v)
 {
-	struct other_node *holders = calloc(PEERS_MAX, sizeof(*holders));
+	struct shared_node *holders = calloc(PEERS_MAX, sizeof(*holders));
 	int err = holders ? -ENOENT : -ENOMEM;
 	size_t n = 0;
 
 	auth_peer_token(core->dirs.conf, client->token);
 	core_lock(core);
 	if (holders && client->token[0])
-		n = list_others(core, v->node, holders, PEERS_MAX);
+		n = shared_files_nodes(core, v->node, holders, PEERS_MAX);
 	core_unlock(core);
 	for (size_t i = 0; err && i < n; i++) {
 		int one = fetch_from(core, client, holders[i].api, v);
@@ -129,9 +120,9 @@ static char *make_spread_body(const struct core *core, const struct version *v)
 json_t *shared_files_spread(struct core *core, const struct version *v)
 {
 	struct client_request requests[SPREAD_MAX];
-	struct other_node targets[SPREAD_MAX];
+	struct shared_node targets[SPREAD_MAX];
 	struct peer_client client;
-	size_t n = list_others(core, NULL, targets, SPREAD_MAX);
+	size_t n = shared_files_nodes(core, NULL, targets, SPREAD_MAX);
 	char *body = n ? make_spread_body(core, v) : NULL;
 	json_t *names = json_array();
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The follower takes records and nothing else. The keeper puts in force what follows from them, and waits for nobody, so
- * that a version goes back in time while the store is silent. The helper asks for the end of versions and fetches files.
+ * The follower (shared_follower.c) takes records and nothing else. The keeper puts in force what follows from them, and
+ * waits for nobody, so that a version goes back in time while the store is silent. The helper asks for the end of versions
+ * and fetches files.
  * Requests and the helper write by one client of etcd, one after the other.
  * Nobody has the core's lock while etcd or another node is asked.
  */
@@ -19,7 +20,7 @@
 #include "base/thread.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/shared_files.h"
-#include "mgmt/api/shared_members.h"
+#include "mgmt/api/shared_run_internal.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_etcd.h"
@@ -34,257 +35,13 @@
 #define ARRIVED_MS 5000u /* for what was written to come back */
 #define WRITING_S  10    /* for another change: longer than one takes */
 
-enum store_state {
-	STORE_UNKNOWN,
-	STORE_READY,
-	STORE_CUT_OFF,
-	STORE_WENT_BACK,
-	STORE_UNKEPT,
-	STORE_REFUSED
-};
-
-struct shared_run {
-	struct core *core;
-	struct thread follower, keeper, helper;
-	struct shared_etcd *reads;     /* the follower's; NULL: store.conf is wrong */
-	struct shared_etcd *writes;    /* of who has `writing` */
-	char id[STORE_ID_MAX];         /* by store.conf */
-	struct shared_members members; /* the follower's */
-	pthread_mutex_t writing;       /* never locked under the core's lock */
-	atomic_bool stop;
-
-	/* under the core's lock */
-	char reason[ETCD_REASON_MAX]; /* why the store cannot be reached, as far as known */
-	bool was_heard;               /* since the start */
-	uint64_t started_ms;
-	uint64_t heard_ms; /* boot clock: of the last read that a majority has answered */
-	int64_t highest;   /* revision that was read of this store */
-	int keep_err;      /* why what the store holds could not be kept here; 0: it is */
-	bool must_list;    /* what was kept may not be all */
-	/* why nothing is taken from the store any more: it is older than what this node has of it, or lost that; "" */
-	char went_back[ETCD_REASON_MAX];
-	/* in force by the store, and its files are not here; number 0: there is none */
-	struct version missing;
-};
-
-/* Note why the store cannot be reached; the first reason is logged. Under the core's lock. */
-static void note_reason(struct shared_run *r, const char *reason)
-{
-	char value[LOG_VALUE_MAX];
-
-	if (*reason && !*r->reason)
-		log_warn("store-not-reached", "reason=%s", log_value(reason, value));
-	snprintf(r->reason, sizeof(r->reason), "%s", reason);
-}
-
-/* A majority has answered what was sent at @p sent_ms. Under the core's lock. */
-static void hear_revision(struct shared_run *r, uint64_t sent_ms, int64_t revision)
-{
-	note_reason(r, "");
-	r->was_heard = true;
-	r->heard_ms = sent_ms;
-	r->highest = revision;
-}
-
-/* Take nothing from the store any more, also after a restart: what it has is not what follows on what is here. */
-static void go_back(struct shared_run *r, const char *reason)
-{
-	if (*r->went_back)
-		return;
-	log_error("store-went-back", "reason=\"%s\"", reason);
-	snprintf(r->went_back, sizeof(r->went_back), "%s", reason);
-	shared_intent_note_went_back(r->core->intent);
-	core_changed(r->core);
-}
-
-/* What no change of a sound store does, as a reason; NULL: it is sound. */
-static const char *find_loss(const struct shared_run *r, const struct shared_record *list, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		const struct shared_records one = {
-			.records = (struct shared_record *)(uintptr_t)&list[i], .n = 1
-		};
-		char id[STORE_ID_MAX];
-
-		if (!strcmp(list[i].name, "head") && !list[i].text)
-			return "its record of the newest version was removed";
-		if (strcmp(list[i].name, STORE_CLAIM_RECORD) != 0)
-			continue;
-		if (!list[i].text)
-			return "its record of its id was removed";
-		if (store_claim_of(&one, id) || strcmp(id, r->id) != 0)
-			return "its record of its id names another store";
-	}
-	return NULL;
-}
-
-static bool receive_change(void *arg, int64_t revision, const struct shared_record *list, size_t n)
-{
-	struct shared_run *r = arg;
-	struct pending_clock clock;
-
-	pending_clock_read(&clock);
-	core_lock(r->core);
-	const char *loss = find_loss(r, list, n);
-	if (loss) {
-		go_back(r, loss);
-		core_unlock(r->core);
-		return false;
-	}
-	int err = shared_intent_receive(r->core->intent, revision, list, n, &clock);
-
-	core_changed(r->core);
-	core_unlock(r->core);
-	if (!err || err == -ESTALE)
-		return true;
-	log_error("store-not-kept", "revision=%" PRId64 " error=\"%s\" effect=\"listed\"", revision,
-	          strerror(-err));
-	return false;
-}
-
-/* Whether a whole list has less than this node has of the store. Under the core's lock. */
-static bool has_less(const struct shared_run *r, const struct shared_records *l)
-{
-	const struct version *newest = history_head(shared_intent_history(r->core->intent));
-	struct history_head head = { 0 };
-	char error[RECORD_ERROR_MAX];
-
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->records[i].name, "head") &&
-		    record_from_text(&history_head_record, l->records[i].text, &head, error))
-			return false; /* it is not Weir's: that is said */
-	return newest && head.number < newest->number;
-}
-
-static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
-{
-	struct shared_run *r = arg;
-
-	shared_members_heard(&r->members, r->reads, r->writes, &r->writing);
-	core_lock(r->core);
-	hear_revision(r, sent_ms, revision);
-	core_unlock(r->core);
-}
-
-static void note_left(void *arg, const char *reason)
-{
-	struct shared_run *r = arg;
-
-	core_lock(r->core);
-	note_reason(r, reason);
-	core_unlock(r->core);
-}
-
-/* Whether the members have the store that store.conf names, as far as they say. @return 0, or -EXDEV with a reason */
-static int check_store_id(struct shared_run *r, const struct shared_records *l)
-{
-	char id[STORE_ID_MAX];
-
-	if (store_claim_of(l, id) || !*id || !strcmp(id, r->id))
-		return 0;
-	snprintf(r->reason, sizeof(r->reason),
-	         "the members have the store %s, and store.conf names %s", id, r->id);
-	return -EXDEV;
-}
-
-/* Take all that the store has. @return whether it is here */
-static bool list_all(struct shared_run *r)
-{
-	struct pending_clock clock;
-	struct shared_records l = { 0 };
-	uint64_t sent_ms = clock_mono_ms();
-	int err = shared_etcd_list(r->reads, &l);
-
-	pending_clock_read(&clock);
-	core_lock(r->core);
-	if (err) {
-		note_reason(r, shared_etcd_reason(r->reads));
-	} else if (has_less(r, &l)) {
-		err = -ESTALE;
-		go_back(r, "it has an older newest version than this node");
-	} else if ((err = check_store_id(r, &l)) == 0) {
-		hear_revision(r, sent_ms, l.revision);
-		err = shared_intent_list(r->core->intent, l.revision, l.records, l.n, &clock);
-		r->keep_err = err;
-		if (err)
-			note_reason(r,
-			            err == -EBADMSG
-			                    ? "the store holds a record that is not Weir's"
-			                    : "this node's disk cannot keep what the store holds");
-	}
-	r->must_list = err != 0;
-	core_changed(r->core);
-	bool is_here = !r->must_list;
-
-	core_unlock(r->core);
-	shared_records_fini(&l);
-	return is_here;
-}
-
-/* Wait under the core's lock, unless the process ends. */
-static void pause_for(struct shared_run *r, uint64_t ms)
-{
-	uint64_t until_ms = clock_mono_ms() + ms;
-
-	while (core_wait(r->core, until_ms))
-		;
-}
-
-/* Follow the store until that ends. Under the core's lock, which is given up. */
-static void follow_store(struct shared_run *r, int64_t revision)
-{
-	const struct shared_follower follower = { receive_change, note_heard, note_left, r };
-	int64_t highest = r->highest > revision ? r->highest : revision;
-
-	core_unlock(r->core);
-	enum etcd_watch_end end = shared_etcd_follow(r->reads, revision + 1, highest, &follower);
-
-	core_lock(r->core);
-	note_reason(r, shared_etcd_reason(r->reads));
-	r->must_list |= end == ETCD_WATCH_LIST;
-	if (end == ETCD_WATCH_WENT_BACK)
-		go_back(r, "its revision is lower than one that was read");
-}
-
-static void *run_follower(void *arg)
-{
-	struct shared_run *r = arg;
-	struct core *core = r->core;
-	int64_t revision;
-
-	core_lock(core);
-	while (!core->stopping) {
-		if (shared_intent_revision(core->intent, &revision)) {
-			pause_for(r, AGAIN_MS); /* this node's disk: the intent says so */
-			continue;
-		}
-		if (*r->went_back) {
-			pause_for(
-			        r,
-			        AGAIN_MS); /* until a person has looked, and starts this process again */
-			continue;
-		}
-		if (revision && !r->must_list) {
-			follow_store(r, revision);
-			continue;
-		}
-		core_unlock(core);
-		bool is_here = list_all(r);
-
-		core_lock(core);
-		if (!is_here)
-			pause_for(r, AGAIN_MS);
-	}
-	core_unlock(core);
-	return NULL;
-}
-
 /* Whether the store can be used. @param silent_ms  out: for how long no majority has answered */
 static enum store_state judge_store(const struct shared_run *r, uint64_t *silent_ms)
 {
 	*silent_ms = clock_mono_ms() - r->heard_ms;
 	return !r->reads                ? STORE_REFUSED
 	       : *r->went_back          ? STORE_WENT_BACK
+	       : *r->other              ? STORE_OTHER
 	       : r->keep_err            ? STORE_UNKEPT
 	       : *silent_ms >= HEARD_MS ? STORE_CUT_OFF
 	       : r->was_heard           ? STORE_READY
@@ -295,6 +52,7 @@ static enum store_state judge_store(const struct shared_run *r, uint64_t *silent
 static const char *describe_trouble(const struct shared_run *r)
 {
 	return *r->went_back  ? r->went_back
+	       : *r->other    ? r->other
 	       : *r->reason   ? r->reason
 	       : r->was_heard ? "no member answers"
 	                      : "no member has answered yet";
@@ -324,12 +82,15 @@ static int write_change(struct shared_run *r, const struct shared_change *c,
 	snprintf(reason, ETCD_REASON_MAX, "%s", describe_trouble(r));
 	if (state != STORE_READY && state != STORE_UNKNOWN)
 		return -EHOSTUNREACH;
+	uint64_t cluster_id = r->cluster_id;
+
 	core_unlock(r->core);
 	int err = begin_writing(r) ? 0 : -EHOSTUNREACH;
 
 	if (err) {
 		snprintf(reason, ETCD_REASON_MAX, "another change is still being written");
 	} else {
+		shared_etcd_expect(r->writes, cluster_id);
 		err = shared_etcd_write(r->writes, c, out);
 		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(r->writes));
 		pthread_mutex_unlock(&r->writing);
@@ -507,8 +268,12 @@ int shared_run_start(struct core *core)
 	r->started_ms = r->heard_ms;
 	pthread_mutex_init(&r->writing, NULL);
 	core->shared = r;
-	if (open_clients(r))
-		err = thread_start(&r->follower, run_follower, r);
+	bool is_open = open_clients(r);
+
+	shared_follower_expect(r);
+	r->must_list = !r->cluster_id; /* also of a copy of an earlier release */
+	if (is_open)
+		err = thread_start(&r->follower, shared_follower_run, r);
 	if (!err)
 		err = thread_start(&r->keeper, run_keeper, r);
 	return err ? err : thread_start(&r->helper, run_helper, r);
@@ -571,9 +336,10 @@ static bool has_no_store(const struct core *core)
 
 json_t *shared_run_json(const struct core *core)
 {
-	static const char *const words[] = { "unknown",   "ready",  "cut-off",
-		                             "went-back", "unkept", "refused" };
+	static const char *const words[] = { "unknown", "ready",  "cut-off", "went-back",
+		                             "other",   "unkept", "refused" };
 	const struct shared_run *r = core->shared;
+	struct store_origin origin;
 	uint64_t silent_ms;
 	int64_t revision;
 
@@ -581,13 +347,20 @@ json_t *shared_run_json(const struct core *core)
 		return json_pack("{s:s}", "state", has_no_store(core) ? "none" : "own");
 	json_t *out =
 	        json_pack("{s:s, s:o, s:s}", "state", words[judge_store(r, &silent_ms)], "reason",
-	                  text_to_json(*r->went_back ? r->went_back : r->reason), "id", r->id);
+	                  text_to_json(*r->went_back ? r->went_back
+	                               : *r->other   ? r->other
+	                                             : r->reason),
+	                  "id", r->id);
 
 	json_object_set_new(out, "silent_ms", json_integer((json_int_t)silent_ms));
 	json_object_set_new(out, "revision",
 	                    shared_intent_revision(core->intent, &revision)
 	                            ? json_null()
 	                            : json_integer(revision));
+	json_object_set_new(out, "epoch",
+	                    shared_intent_origin(core->intent, &origin)
+	                            ? json_null()
+	                            : json_integer((json_int_t)origin.epoch));
 	add_history_json(core, out);
 	return out;
 }
@@ -616,9 +389,13 @@ void shared_run_state(const struct core *core)
 	else if (state == STORE_WENT_BACK)
 		conditions_add(
 		        core->stats, "store-went-back", CONDITION_DEGRADED, "",
-		        "the store is not what it was: %.120s. This node keeps what it has, and takes "
-		        "no configuration",
+		        "the store is not what it was: %.110s. This node keeps what it has, and takes "
+		        "no configuration; if the store is right: weir store accept",
 		        r->went_back);
+	else if (state == STORE_OTHER)
+		conditions_add(core->stats, "store-differs", CONDITION_DEGRADED, "",
+		               "%.190s: this node keeps what it has, and takes no configuration",
+		               r->other);
 	else if (state == STORE_UNKEPT)
 		conditions_add(
 		        core->stats, "store-not-kept", CONDITION_DEGRADED, "",

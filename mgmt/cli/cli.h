@@ -140,6 +140,8 @@ int cli_wait(struct cli *cli, const struct cli_args *args);
 int cli_store_init(struct cli *cli, const struct cli_args *args);
 int cli_store_join(struct cli *cli, const struct cli_args *args);
 int cli_store_remove(struct cli *cli, const struct cli_args *args);
+int cli_store_accept(struct cli *cli, const struct cli_args *args);
+int cli_store_rebuild(struct cli *cli, const struct cli_args *args);
 int cli_store_check(struct cli *cli, const struct cli_args *args);
 int cli_store_backup(struct cli *cli, const struct cli_args *args);
 int cli_store_restore(struct cli *cli, const struct cli_args *args);

@@ -33,6 +33,9 @@ static const char *explain_state(const char *state)
 		{ "cut-off", "what is in force stays; changes of configuration are refused" },
 		{ "went-back",
 		  "it is older than what this node has read of it; what is in force stays" },
+		{ "other",
+		  "what the members have is not what this node has a copy of; what is in force "
+		  "stays" },
 		{ "unkept", "this node cannot keep what it holds; what is in force stays" },
 		{ "refused", "store.conf is wrong; what is in force stays" },
 		{ "unknown", "it was not heard yet" },
@@ -51,6 +54,9 @@ static void print_store(const json_t *body)
 	printf("store %s: %s\n", state, explain_state(state));
 	if (*reason)
 		printf("  %-14s %s\n", "reason", reason);
+	if (*api_text(body, "id", ""))
+		printf("  %-14s %s\n", "id", api_text(body, "id", ""));
+	print_number("epoch", body, "epoch");
 	if (!strcmp(state, "cut-off"))
 		printf("  %-14s %.0f s ago\n", "last heard",
 		       api_number(body, "silent_ms", 0) / 1e3);

@@ -21,6 +21,11 @@ static const char warning[] =
 static const char of_one_member[] = "one member: while this host is down, no configuration can be "
                                     "changed; all that is in force stays";
 
+static const char of_copies[] =
+        "  then, at the node that has the newest versions, once it has this store.conf or its "
+        "own: weir store rebuild --reason TEXT; until then the store is empty, and no node takes "
+        "anything from it\n";
+
 /* Read --ca, --certificate and --key. */
 static int read_given(struct store_setup *s, const struct cli_args *args)
 {
@@ -107,7 +112,7 @@ static int start_member(struct store_setup *s)
 	}
 	if (err)
 		return err;
-	err = store_claim_make(&s->settings, s->join.prefix, s->join.id, text);
+	err = store_claim_make(&s->settings, s->join.prefix, s->join.id, s->is_again, text);
 	if (err)
 		snprintf(s->reason, sizeof(s->reason), "the store cannot be begun: %s", text);
 	return err;
@@ -130,12 +135,13 @@ static void print_next(const struct store_setup *s, const char *first)
 	puts(first);
 	printf("next:\n"
 	       "  where Weir runs: systemctl restart weir (store.conf is read at the start)\n"
+	       "%s"
 	       "  copy %s/" JOIN_FILE " to each other node; there: weir store join " JOIN_FILE
 	       "%s\n"
 	       "  then remove %s/" JOIN_FILE
 	       " everywhere, and keep one copy off the nodes: it is a secret\n",
-	       conf, s->join.is_own && !*s->join.ca_key ? " --certificate FILE --key FILE" : "",
-	       conf);
+	       s->is_again ? of_copies : "", conf,
+	       s->join.is_own && !*s->join.ca_key ? " --certificate FILE --key FILE" : "", conf);
 	if (s->join.is_own)
 		puts("  on two other nodes, best of other sites, with --member: a store of three "
 		     "members goes on without one of them");
@@ -272,7 +278,7 @@ static int make_claim(const struct store_setup *s, char text[ETCD_REASON_MAX])
 {
 	char id[STORE_ID_MAX] = "", later[ETCD_REASON_MAX];
 	size_t n;
-	int err = store_claim_make(&s->settings, s->join.prefix, s->join.id, text);
+	int err = store_claim_make(&s->settings, s->join.prefix, s->join.id, s->is_again, text);
 
 	if (!err)
 		return 0;
@@ -389,10 +395,21 @@ static int finish_earlier(struct store_setup *s)
 	           : end_init(s, s->join.is_own ? of_one_member : of_others);
 }
 
+/* Take the id of a store that nodes have copies of. @return as cli_fail() */
+static int use_id(struct store_setup *s, const char *id)
+{
+	if (!store_conf_is_id(id))
+		return cli_fail(CLI_USAGE, "--id: 32 digits 0-9 and a-f, as weir store status "
+		                           "shows them at a node that has a copy");
+	memcpy(s->join.id, id, sizeof(s->join.id));
+	s->is_again = true;
+	return CLI_OK;
+}
+
 int cli_store_init(struct cli *cli, const struct cli_args *args)
 {
 	bool is_given = cli_value(args, "--endpoints");
-	const char *prefix = cli_text(args, "--prefix");
+	const char *prefix = cli_text(args, "--prefix"), *id = cli_text(args, "--id");
 	int status = check_way(args, is_given);
 
 	if (status)
@@ -406,13 +423,15 @@ int cli_store_init(struct cli *cli, const struct cli_args *args)
 		return status;
 	snprintf(s->join.prefix, sizeof(s->join.prefix), "%s", prefix ? prefix : STORE_CONF_PREFIX);
 	snprintf(s->join.warning, sizeof(s->join.warning), "%s", warning);
-	if (s->resumes) {
+	status = id ? use_id(s, id) : CLI_OK;
+	if (!status && s->resumes)
 		status = finish_earlier(s);
+	if (status || s->resumes) {
 		store_setup_free(s);
 		return status;
 	}
 	status = store_setup_check_files(s, true);
-	if (!status && store_claim_new_id(s->join.id))
+	if (!status && !id && store_claim_new_id(s->join.id))
 		status = cli_fail(CLI_UNREACHABLE, "no random numbers: %s", strerror(errno));
 	if (!status)
 		status = is_given ? begin_given(s, args) : begin_own(s, args);

@@ -80,6 +80,7 @@ static const char *find_advice(const char *code)
 		  "overrides still work (of a site: weir drain site NAME --scheduled); weir store status says what is wrong" },
 		{ "not-here",
 		  "wait until weir store status has it here; if no node has its files any more: weir apply FILE --replace" },
+		{ "store-changed", "run the same command again: it shows what it would do now" },
 		{ "outcome-unknown", "look at weir versions before you repeat the command" },
 		{ "mistakes",
 		  "correct the errors, then run weir config check; zone files are searched for next to the configuration file" },

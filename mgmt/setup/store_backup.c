@@ -72,7 +72,7 @@ static int list_store(const struct etcd_settings *settings, const char *prefix, 
 {
 	struct shared_records l = { 0 };
 	struct shared_etcd *e;
-	char found[STORE_ID_MAX];
+	struct store_claim claim;
 	int err = shared_etcd_open(settings, prefix, NULL, &e, reason);
 
 	if (err)
@@ -80,7 +80,7 @@ static int list_store(const struct etcd_settings *settings, const char *prefix, 
 	err = shared_etcd_list(e, &l);
 	if (err)
 		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(e));
-	else if (store_claim_of(&l, found) || (*found && strcmp(found, id) != 0))
+	else if (store_claim_read(&l, &claim, NULL) || (*claim.id && strcmp(claim.id, id) != 0))
 		err = fail_backup(reason, -EXDEV,
 		                  "the members have another store than store.conf names");
 	else if ((err = move_records(&l, b)) != 0)

@@ -41,6 +41,13 @@ static const struct shared_record *find_record(const struct shared_record *list,
 static int check_there(const struct shared_records *there, const struct store_backup *b,
                        char reason[ETCD_REASON_MAX])
 {
+	struct store_claim claim;
+
+	if (!store_claim_read(there, &claim, NULL) && claim.unfinished) {
+		snprintf(reason, ETCD_REASON_MAX,
+		         "the store was begun again for a node's copy: weir store rebuild");
+		return -EEXIST;
+	}
 	for (size_t i = 0; i < there->n; i++) {
 		const struct shared_record *r = &there->records[i];
 		const struct shared_record *own = find_record(b->records, b->n, r);

@@ -19,7 +19,9 @@ static const char schema[] =
         "CREATE TABLE IF NOT EXISTS shared_revision(one INTEGER PRIMARY KEY CHECK(one=1),"
         " revision INTEGER NOT NULL, joined INTEGER NOT NULL, store TEXT NOT NULL,"
         " went_back INTEGER NOT NULL);"
-        "INSERT OR IGNORE INTO shared_revision VALUES(1, 0, 0, '', 0);";
+        "INSERT OR IGNORE INTO shared_revision VALUES(1, 0, 0, '', 0);"
+        "CREATE TABLE IF NOT EXISTS shared_origin(one INTEGER PRIMARY KEY CHECK(one=1),"
+        " cluster INTEGER NOT NULL, epoch INTEGER NOT NULL, nonce TEXT NOT NULL);";
 
 int store_copy_schema(sqlite3 *db)
 {
@@ -232,7 +234,20 @@ static int write_joined(struct store *s, int64_t revision)
 	               "i", revision);
 }
 
-int copy_replace(struct store *s, int64_t revision, const struct shared_record *list, size_t n)
+static int write_origin(struct store *s, const struct store_origin *o)
+{
+	return sql_run(s->db, "INSERT OR REPLACE INTO shared_origin VALUES(1, ?, ?, ?)", "iit",
+	               (int64_t)o->cluster_id, (int64_t)o->epoch, o->nonce);
+}
+
+/* Another store takes this one's place. */
+static int write_rejoined(struct store *s, int64_t joined)
+{
+	return sql_run(s->db, "UPDATE shared_revision SET joined=?, went_back=0", "i", joined);
+}
+
+int copy_install(struct store *s, int64_t revision, const struct shared_record *list, size_t n,
+                 const struct store_origin *origin, int64_t joined)
 {
 	int err = sql_begin(s->db);
 
@@ -242,10 +257,42 @@ int copy_replace(struct store *s, int64_t revision, const struct shared_record *
 	for (size_t i = 0; !err && i < n; i++)
 		err = write_record(s, &list[i], list[i].revision);
 	if (!err)
-		err = write_joined(s, revision);
+		err = joined ? write_rejoined(s, joined) : write_joined(s, revision);
 	if (!err)
 		err = write_revision(s, revision);
+	if (!err && origin)
+		err = write_origin(s, origin);
 	return sql_end(s->db, store_noted(s, err));
+}
+
+int copy_replace(struct store *s, int64_t revision, const struct shared_record *list, size_t n)
+{
+	return copy_install(s, revision, list, n, NULL, 0);
+}
+
+/* Read the row. @return 0 or -EBADMSG */
+static int read_origin(sqlite3_stmt *q, struct store_origin *out)
+{
+	struct store_origin o = { .cluster_id = (uint64_t)sqlite3_column_int64(q, 0),
+		                  .epoch = (uint64_t)sqlite3_column_int64(q, 1) };
+
+	if (o.epoch >= SHARED_NUMBER_END || !sql_text(q, 2, o.nonce, sizeof(o.nonce)))
+		return -EBADMSG;
+	*out = o;
+	return 0;
+}
+
+int copy_origin(struct store *s, struct store_origin *out)
+{
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT cluster, epoch, nonce FROM shared_origin", "");
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+
+	if (!err)
+		*out = (struct store_origin){ 0 };
+	else if (err == 1)
+		err = read_origin(q, out);
+	sqlite3_finalize(q);
+	return store_noted(s, err);
 }
 
 /** Who gets the rows of copy_each(). */

@@ -14,6 +14,7 @@
 #define WEIR_MGMT_STORE_COPY_H
 
 #include "base/checked.h"
+#include "mgmt/store/origin.h"
 #include "mgmt/store/shared.h"
 #include "mgmt/store/store.h"
 
@@ -57,6 +58,16 @@ MUST_CHECK int copy_follow(struct store *s, int64_t revision, const struct share
 /** Let the copy hold exactly @p list, as it all was at @p revision, and each with its own. @return 0 or -errno */
 MUST_CHECK int copy_replace(struct store *s, int64_t revision, const struct shared_record *list,
                             size_t n);
+
+/** Of which store's epoch and of which etcd the copy is; all empty: not known. @return 0 or -errno */
+MUST_CHECK int copy_origin(struct store *s, struct store_origin *out);
+/**
+ * As copy_replace(), and the copy is of @p origin from then on.
+ * @param joined  the store is another one than it was, or has lost something, and that is right: it is as if this node had come at
+ *   that revision (copy_joined()), and that the store went back is forgotten. 0: it follows on what is here
+ */
+MUST_CHECK int copy_install(struct store *s, int64_t revision, const struct shared_record *list,
+                            size_t n, const struct store_origin *origin, int64_t joined);
 
 /** Read a record, given. @return 0; -ENOENT; -EBADMSG (what is there cannot be one) or -errno */
 MUST_CHECK int copy_read(struct store *s, const char *name, struct shared_record *out);

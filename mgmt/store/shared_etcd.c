@@ -78,6 +78,16 @@ void shared_etcd_use(struct shared_etcd *e, const struct etcd_endpoints *more)
 	etcd_gateway_use(e->gateway, more);
 }
 
+void shared_etcd_expect(struct shared_etcd *e, uint64_t cluster_id)
+{
+	etcd_gateway_expect(e->gateway, cluster_id);
+}
+
+uint64_t shared_etcd_foreign(const struct shared_etcd *e)
+{
+	return etcd_gateway_foreign(e->gateway);
+}
+
 const char *shared_etcd_reason(const struct shared_etcd *e)
 {
 	return e->reason;
@@ -327,8 +337,13 @@ static int list_page(struct shared_etcd *e, struct shared_records *l, bool *more
 			l->n += !err;
 		}
 	}
-	if (!err && !l->revision)
+	if (!err && !l->revision) {
 		l->revision = keys.header.revision;
+		l->cluster_id = keys.header.cluster_id;
+	} else if (!err && keys.header.cluster_id != l->cluster_id) {
+		snprintf(e->reason, sizeof(e->reason), "the members are of several clusters");
+		err = -EBADMSG;
+	}
 	*more = !err && keys.more;
 	arena_free(arena);
 	return err;
@@ -347,6 +362,32 @@ int shared_etcd_list(struct shared_etcd *e, struct shared_records *out)
 		shared_records_fini(&l);
 	else
 		*out = l;
+	return err;
+}
+
+int shared_etcd_find(struct shared_etcd *e, const char *name, struct shared_records *out)
+{
+	char key[KEY_MAX];
+	const struct etcd_range range = { .key = make_key(e, name, key) };
+	struct arena *arena = arena_new(ANSWER_ROOM);
+	struct shared_records l = { .records = calloc(1, sizeof(*l.records)) };
+	struct etcd_keys keys;
+	int err = arena && l.records ? 0 : -ENOMEM;
+
+	e->reason[0] = '\0';
+	if (!err)
+		err = note_failure(e, etcd_gateway_range(e->gateway, &range, arena, &keys));
+	if (!err && keys.n)
+		err = copy_record(e, &keys.kvs[0], &l.records[0]);
+	if (err) {
+		shared_records_fini(&l);
+	} else {
+		l.n = keys.n != 0;
+		l.revision = keys.header.revision;
+		l.cluster_id = keys.header.cluster_id;
+		*out = l;
+	}
+	arena_free(arena);
 	return err;
 }
 

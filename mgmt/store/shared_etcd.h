@@ -40,6 +40,10 @@ void shared_etcd_close(struct shared_etcd *e);
 MUST_CHECK int shared_etcd_endpoints(struct shared_etcd *e, struct etcd_endpoints *out);
 /** As etcd_gateway_use(). */
 void shared_etcd_use(struct shared_etcd *e, const struct etcd_endpoints *more);
+/** As etcd_gateway_expect(). */
+void shared_etcd_expect(struct shared_etcd *e, uint64_t cluster_id);
+/** As etcd_gateway_foreign(). */
+uint64_t shared_etcd_foreign(const struct shared_etcd *e);
 /** Why the last call failed, or its result is not known; names the member that said so. */
 const char *shared_etcd_reason(const struct shared_etcd *e);
 
@@ -55,6 +59,7 @@ MUST_CHECK int shared_etcd_write(struct shared_etcd *e, const struct shared_chan
 /** All records, as they were at one revision: shared_records_fini(). */
 struct shared_records {
 	int64_t revision;
+	uint64_t cluster_id;           /**< of the etcd that has them */
 	struct shared_record *records; /**< by name */
 	size_t n;
 };
@@ -64,6 +69,9 @@ struct shared_records {
  *   mgmt/etcd/gateway.h
  */
 MUST_CHECK int shared_etcd_list(struct shared_etcd *e, struct shared_records *out);
+/** The record @p name alone, or none. As shared_etcd_list(). */
+MUST_CHECK int shared_etcd_find(struct shared_etcd *e, const char *name,
+                                struct shared_records *out);
 void shared_records_fini(struct shared_records *l);
 
 /** What gets news. */

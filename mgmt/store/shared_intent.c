@@ -17,6 +17,8 @@
 #include "mgmt/store/copy.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/intent_internal.h"
+#include "mgmt/store/lost.h"
+#include "mgmt/store/store_claim.h"
 
 bool shared_intent_is_on(const struct intent *in)
 {
@@ -204,21 +206,112 @@ int shared_intent_receive(struct intent *in, int64_t revision, const struct shar
 	return err ? err : receive_all(in, list, n, clock);
 }
 
-int shared_intent_list(struct intent *in, int64_t revision, const struct shared_record *list,
-                       size_t n, const struct pending_clock *clock)
+int shared_intent_origin(struct intent *in, struct store_origin *out)
 {
-	int64_t joined;
-	int err = in->store && !in->failing ? check_all(list, n) : -EROFS;
+	return in->store && !in->failing ? copy_origin(in->store, out) : -EROFS;
+}
+
+enum origin_verdict shared_intent_judge(struct intent *in, const char *id, int64_t highest,
+                                        const struct shared_records *l,
+                                        char reason[ETCD_REASON_MAX])
+{
+	struct origin_here here = { .id = id,
+		                    .revision = highest,
+		                    .newest = history_head(in->history) };
+	int64_t revision = 0;
+
+	if (shared_intent_origin(in, &here.origin) || shared_intent_revision(in, &revision)) {
+		snprintf(reason, ETCD_REASON_MAX, "this node's disk cannot be read");
+		return ORIGIN_OTHER;
+	}
+	if (revision > here.revision)
+		here.revision = revision;
+	return origin_judge(&here, l, reason);
+}
+
+static int keep_record(void *arg, const struct shared_record *r)
+{
+	struct shared_records *l = arg;
+
+	if (l->n == SHARED_RECORDS_MAX)
+		return -EBADMSG;
+	struct shared_record *own = &l->records[l->n];
+
+	*own = *r;
+	own->text = strdup(r->text);
+	l->n += own->text != NULL;
+	return own->text ? 0 : -ENOMEM;
+}
+
+int shared_intent_records(struct intent *in, struct shared_records *out)
+{
+	struct shared_records l = { .records = calloc(SHARED_RECORDS_MAX, sizeof(*l.records)) };
+	struct store_origin origin;
+	int err = !l.records                  ? -ENOMEM
+	          : !in->store || in->failing ? -EROFS
+	                                      : copy_revision(in->store, &l.revision);
 
 	if (!err)
-		err = copy_replace(in->store, revision, list, n);
+		err = copy_origin(in->store, &origin);
+	if (!err)
+		err = copy_each(in->store, "", keep_record, &l);
+	if (err < 0) {
+		shared_records_fini(&l);
+		return err;
+	}
+	l.cluster_id = origin.cluster_id;
+	*out = l;
+	return 0;
+}
+
+/* What the store's new epoch means here, where @p n_lost records are not in it. */
+static void say_epoch(struct intent *in, const struct store_claim *c, size_t n_lost)
+{
+	static const char *const words[] = { "begun again", "accepted as it is",
+		                             "rebuilt from a copy" };
+
+	log_note("store-epoch", "epoch=%" PRIu64 " how=\"%s\" node=%s lost=%zu", c->epoch,
+	         words[c->how], c->node, n_lost);
+	journal_add(in->journal, c->time_ms, "store", "store",
+	            "epoch %" PRIu64
+	            " of the store: %s by %s (%s) at node %s%s%.100s; %zu versions "
+	            "and decisions of this node are not in it",
+	            c->epoch, words[c->how], c->author, c->principal, c->node,
+	            *c->reason ? ": " : "", c->reason, n_lost);
+}
+
+int shared_intent_list(struct intent *in, const struct shared_records *l,
+                       enum origin_verdict verdict, const struct pending_clock *clock)
+{
+	int64_t joined, began = 0;
+	struct store_claim claim;
+	struct shared_records had = { 0 };
+	struct store_origin origin;
+	int err = in->store && !in->failing ? check_all(l->records, l->n) : -EROFS;
+
+	if (!err)
+		err = store_claim_read(l, &claim, &began);
+	if (!err && verdict == ORIGIN_NEWER)
+		err = shared_intent_records(in, &had);
+	size_t n_lost = lost_find(&had, l, NULL, 0);
+
+	shared_records_fini(&had);
+	origin_of(l, &origin);
+	if (!err)
+		err = copy_install(in->store, l->revision, l->records, l->n, &origin,
+		                   verdict == ORIGIN_NEWER ? began : 0);
 	if (!err)
 		err = copy_joined(in->store, &joined);
 	if (err)
 		return err;
+	if (verdict == ORIGIN_NEWER) {
+		say_epoch(in, &claim, n_lost);
+		in->to_end = 0; /* a number may be another version's now */
+		in->refused_number = 0;
+	}
 	history_join(in->history, joined);
 	history_clear(in->history);
-	return receive_all(in, list, n, clock);
+	return receive_all(in, l->records, l->n, clock);
 }
 
 uint64_t shared_intent_to_end(const struct intent *in, const struct pending_clock *clock,

@@ -16,7 +16,9 @@
 #include "mgmt/store/copy.h"
 #include "mgmt/store/history.h"
 #include "mgmt/store/intent.h"
+#include "mgmt/store/origin.h"
 #include "mgmt/store/shared.h"
+#include "mgmt/store/shared_etcd.h"
 
 /** Whether this node's versions are those of shared intent. */
 bool shared_intent_is_on(const struct intent *in);
@@ -41,10 +43,26 @@ MUST_CHECK int shared_intent_revision(struct intent *in, int64_t *out);
 MUST_CHECK int shared_intent_receive(struct intent *in, int64_t revision,
                                      const struct shared_record *list, size_t n,
                                      const struct pending_clock *clock);
-/** Take all records, as they were at @p revision. @return 0, or -errno: what was kept stays */
-MUST_CHECK int shared_intent_list(struct intent *in, int64_t revision,
-                                  const struct shared_record *list, size_t n,
-                                  const struct pending_clock *clock);
+/** All records of the copy, given: shared_records_fini(). @return 0, -EROFS or -errno */
+MUST_CHECK int shared_intent_records(struct intent *in, struct shared_records *out);
+/** Of which store's epoch this node's copy is. @return 0, -EROFS or -errno */
+MUST_CHECK int shared_intent_origin(struct intent *in, struct store_origin *out);
+/**
+ * Whether all records of the store follow on what this node has of it, as origin_judge().
+ * @param id       of the store, by store.conf
+ * @param highest  revision that was read of it
+ */
+MUST_CHECK enum origin_verdict shared_intent_judge(struct intent *in, const char *id,
+                                                   int64_t highest, const struct shared_records *l,
+                                                   char reason[ETCD_REASON_MAX]);
+/**
+ * Take all records of the store.
+ * @param verdict  of them: ORIGIN_FOLLOWS; or ORIGIN_NEWER: they take the place of what was kept. Deadlines of versions that are still
+ *   there go on, and none begins for what was there when the epoch began. An event says what is not there any more.
+ * @return 0, or -errno: what was kept stays
+ */
+MUST_CHECK int shared_intent_list(struct intent *in, const struct shared_records *l,
+                                  enum origin_verdict verdict, const struct pending_clock *clock);
 
 /**
  * Put in force what is to be in force now, where its files are here. To be called after each change and every quarter

@@ -6,43 +6,77 @@
 #include <string.h>
 #include <sys/random.h>
 
-/** The record. */
-struct store_claim {
-	char id[STORE_ID_MAX];
-};
+#include "base/clock.h"
+#include "base/plain.h"
 
-static const struct field claim_fields[] = { RECORD_TEXT(struct store_claim, id) };
-static const struct record_kind claim_record =
-        RECORD_OF(struct store_claim, "store", claim_fields, NULL);
+static const char *how_word(int value)
+{
+	static const char *const words[] = { "begun", "accepted", "rebuilt" };
+
+	return words[value];
+}
+
+static bool is_claim_sound(const void *record)
+{
+	const struct store_claim *c = record;
+
+	return store_conf_is_id(c->id) && c->epoch < SHARED_NUMBER_END && !c->epoch == !*c->nonce &&
+	       c->time_ms >= 0 && c->time_ms < CLOCK_END_MS && plain_is(c->nonce) &&
+	       plain_is(c->node) && plain_is(c->author) && plain_is(c->reason) &&
+	       plain_is(c->principal);
+}
+
+static const struct field claim_fields[] = {
+	RECORD_TEXT(struct store_claim, id),
+	RECORD_VALUE(struct store_claim, epoch, FIELD_U64),
+	RECORD_TEXT(struct store_claim, nonce),
+	RECORD_VALUE(struct store_claim, unfinished, FIELD_BOOL),
+	RECORD_WORD(struct store_claim, how, how_word, STORE_CLAIM_REBUILT + 1),
+	RECORD_TEXT(struct store_claim, node),
+	RECORD_TEXT(struct store_claim, author),
+	RECORD_TEXT(struct store_claim, reason),
+	RECORD_TEXT(struct store_claim, principal),
+	RECORD_VALUE(struct store_claim, time_ms, FIELD_I64),
+};
+const struct record_kind store_claim_record =
+        RECORD_OF(struct store_claim, "store", claim_fields, is_claim_sound);
+
+/* Write @p n random bytes as digits. @return 0 or -errno */
+static int write_random(char *out, size_t n)
+{
+	unsigned char bytes[32];
+
+	if (getrandom(bytes, n, 0) != (ssize_t)n)
+		return -errno;
+	for (size_t i = 0; i < n; i++)
+		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
+	return 0;
+}
 
 int store_claim_new_id(char id[STORE_ID_MAX])
 {
-	unsigned char bytes[(STORE_ID_MAX - 1) / 2];
-
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return -errno;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
-	return 0;
+	return write_random(id, (STORE_ID_MAX - 1) / 2);
 }
 
-/* The id in the store's record. @return 0 or -EBADMSG */
-static int read_claim(const char *text, char id[STORE_ID_MAX])
+int store_claim_new_nonce(char nonce[ORIGIN_NONCE_MAX])
 {
-	struct store_claim c;
-
-	if (record_from_text(&claim_record, text, &c, NULL) || !store_conf_is_id(c.id))
-		return -EBADMSG;
-	memcpy(id, c.id, STORE_ID_MAX);
-	return 0;
+	return write_random(nonce, (ORIGIN_NONCE_MAX - 1) / 2);
 }
 
-int store_claim_of(const struct shared_records *l, char id[STORE_ID_MAX])
+int store_claim_read(const struct shared_records *l, struct store_claim *out, int64_t *revision)
 {
-	id[0] = '\0';
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->records[i].name, STORE_CLAIM_RECORD))
-			return read_claim(l->records[i].text, id);
+	*out = (struct store_claim){ 0 };
+	if (revision)
+		*revision = 0;
+	for (size_t i = 0; i < l->n; i++) {
+		const struct shared_record *r = &l->records[i];
+
+		if (strcmp(r->name, STORE_CLAIM_RECORD) != 0)
+			continue;
+		if (revision)
+			*revision = r->revision;
+		return record_from_text(&store_claim_record, r->text, out, NULL) ? -EBADMSG : 0;
+	}
 	return 0;
 }
 
@@ -50,6 +84,7 @@ int store_claim_find(const struct etcd_settings *settings, const char *prefix,
                      char id[STORE_ID_MAX], size_t *n_records, char reason[ETCD_REASON_MAX])
 {
 	struct shared_records l = { 0 };
+	struct store_claim claim;
 	struct shared_etcd *e;
 	int err = shared_etcd_open(settings, prefix, NULL, &e, reason);
 
@@ -58,9 +93,11 @@ int store_claim_find(const struct etcd_settings *settings, const char *prefix,
 	err = shared_etcd_list(e, &l);
 	if (err)
 		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(e));
-	else if ((err = store_claim_of(&l, id)) != 0)
+	else if ((err = store_claim_read(&l, &claim, NULL)) != 0)
 		snprintf(reason, ETCD_REASON_MAX,
 		         "the record " STORE_CLAIM_RECORD " below the prefix is not Weir's");
+	else
+		memcpy(id, claim.id, STORE_ID_MAX);
 	*n_records = l.n;
 	shared_records_fini(&l);
 	shared_etcd_close(e);
@@ -70,7 +107,7 @@ int store_claim_find(const struct etcd_settings *settings, const char *prefix,
 static int judge_claim(const struct shared_answer *a, const char *unclear,
                        char reason[ETCD_REASON_MAX])
 {
-	char id[STORE_ID_MAX] = "";
+	struct store_claim c = { 0 };
 
 	if (a->result == SHARED_DONE)
 		return 0;
@@ -78,27 +115,35 @@ static int judge_claim(const struct shared_answer *a, const char *unclear,
 		snprintf(reason, ETCD_REASON_MAX, "%s", unclear);
 		return -EINPROGRESS;
 	}
-	if (a->now[0].text && read_claim(a->now[0].text, id))
-		strcpy(id, "of something else");
-	snprintf(reason, ETCD_REASON_MAX, "a store is there already (%s)", id);
+	bool is_ours =
+	        a->now[0].text && !record_from_text(&store_claim_record, a->now[0].text, &c, NULL);
+
+	snprintf(reason, ETCD_REASON_MAX, "a store is there already (%s)",
+	         is_ours ? c.id : "of something else");
 	return -EEXIST;
 }
 
 int store_claim_make(const struct etcd_settings *settings, const char *prefix, const char *id,
-                     char reason[ETCD_REASON_MAX])
+                     bool is_again, char reason[ETCD_REASON_MAX])
 {
 	struct shared_answer a = { 0 };
 	struct shared_change c;
 	struct shared_etcd *e;
-	struct store_claim claim;
-	int err = shared_etcd_open(settings, prefix, NULL, &e, reason);
+	struct store_claim claim = { .epoch = 1,
+		                     .unfinished = is_again,
+		                     .time_ms = clock_realtime_ms() };
+	int err = store_claim_new_nonce(claim.nonce);
 
+	if (err)
+		snprintf(reason, ETCD_REASON_MAX, "no random numbers: %s", strerror(-err));
+	else
+		err = shared_etcd_open(settings, prefix, NULL, &e, reason);
 	if (err)
 		return err;
 	snprintf(claim.id, sizeof(claim.id), "%s", id);
-	shared_change_begin(&c, id);
+	shared_change_begin(&c, claim.nonce);
 	shared_change_see(&c, STORE_CLAIM_RECORD, 0);
-	shared_change_put(&c, STORE_CLAIM_RECORD, &claim_record, &claim);
+	shared_change_put(&c, STORE_CLAIM_RECORD, &store_claim_record, &claim);
 	err = shared_etcd_write(e, &c, &a);
 	if (err)
 		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(e));

@@ -256,6 +256,53 @@ static void the_first_list_says_what_was_there(void **state)
 	fixture_remove(&f);
 }
 
+static void assert_origin(struct store *s, const struct store_origin *expected)
+{
+	struct store_origin found = { .epoch = 77 };
+
+	assert_int_equal(copy_origin(s, &found), 0);
+	assert_true(found.cluster_id == expected->cluster_id && found.epoch == expected->epoch);
+	assert_string_equal(found.nonce, expected->nonce);
+}
+
+/* Epoch, nonce and cluster are kept with the list that had them; one that takes its place says since when it counts. */
+static void a_copy_knows_of_which_epoch_it_is(void **state)
+{
+	const struct store_origin one = { .cluster_id = UINT64_MAX, .epoch = 1, .nonce = "00aa" },
+	                          two = { .cluster_id = 9, .epoch = 2, .nonce = "00bb" };
+	struct store_origin found = { 0 };
+	int64_t joined = -1;
+	struct fixture f;
+	bool went_back;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+
+	assert_origin(s, &found);
+	assert_int_equal(copy_install(s, 100, NULL, 0, &one, 0), 0);
+	assert_int_equal(copy_set_went_back(s), 0);
+	assert_int_equal(copy_install(s, 200, NULL, 0, &one, 0), 0);
+	store_close(s);
+	s = open_store(&f);
+	assert_origin(s, &one);
+	assert_int_equal(copy_went_back(s, &went_back), 0);
+	assert_true(went_back);
+	assert_int_equal(copy_install(s, 300, NULL, 0, &two, 290), 0);
+	assert_int_equal(copy_replace(s, 301, NULL, 0), 0);
+	assert_origin(s, &two);
+	assert_int_equal(copy_joined(s, &joined), 0);
+	assert_int_equal(joined, 290);
+	assert_int_equal(copy_went_back(s, &went_back), 0);
+	assert_false(went_back);
+	store_close(s);
+	damage_copy(&f, "UPDATE shared_origin SET nonce='a nonce that is far too long'");
+	s = open_store(&f);
+	assert_int_equal(copy_origin(s, &found), -EBADMSG);
+	store_close(s);
+	fixture_remove(&f);
+}
+
 static void a_copy_is_of_one_store(void **state)
 {
 	char was[COPY_STORE_MAX] = "x";
@@ -506,6 +553,7 @@ int main(void)
 		cmocka_unit_test(a_change_is_written_whole_with_one_revision),
 		cmocka_unit_test(a_copy_follows_in_order),
 		cmocka_unit_test(the_first_list_says_what_was_there),
+		cmocka_unit_test(a_copy_knows_of_which_epoch_it_is),
 		cmocka_unit_test(a_copy_is_of_one_store),
 		cmocka_unit_test(a_node_that_decides_itself_was_always_there),
 		cmocka_unit_test(what_cannot_be_a_revision_is_damage),

@@ -83,6 +83,8 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/peer/keys", "/v1/peer/keys", None, {}, 200, PEER),
     ("GET", "/v1/status", "/v1/status", None, {}, 200, at_least("viewer")),
     ("GET", "/v1/store", "/v1/store", None, {}, 200, at_least("viewer")),
+    ("POST", "/v1/store/accept", "/v1/store/accept", {"reason": "x"}, {}, 409, at_least("admin")),
+    ("POST", "/v1/store/rebuild", "/v1/store/rebuild", {"reason": "x"}, {}, 409, at_least("admin")),
     ("GET", "/v1/clock", "/v1/clock", None, {}, 200, at_least("viewer")),
     ("POST", "/v1/clock/accept", "/v1/clock/accept", {"author": "x"}, {}, 422, at_least("oncall")),
     ("GET", "/v1/node", "/v1/node", None, {}, 200, at_least("viewer")),
@@ -110,6 +112,7 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/peer/guests", "/v1/peer/guests", None, {}, 503, PEER),
     ("POST", "/v1/peer/announcements", "/v1/peer/announcements", {}, {}, 400, PEER),
     ("GET", "/v1/peer/vip-traffic", "/v1/peer/vip-traffic", None, {}, 200, PEER),
+    ("GET", "/v1/peer/store", "/v1/peer/store", None, {}, 200, PEER),
     ("POST", "/v1/peer/poke", "/v1/peer/poke", {}, {}, 200, PEER),
 ]
 

@@ -152,6 +152,33 @@ static void decide_version(struct node *n, uint64_t number, enum chain_mark mark
 	shared_change_fini(&c);
 }
 
+static int list_store(struct node *n, int64_t revision, struct shared_record *list, size_t n_list,
+                      enum origin_verdict verdict)
+{
+	const struct shared_records l = {
+		.revision = revision, .cluster_id = 7, .records = list, .n = n_list
+	};
+
+	return shared_intent_list(n->in, &l, verdict, &begin);
+}
+
+/* Of each record the newest. @return how many */
+static size_t newest_records(struct shared_record list[EVENTS])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < store.n; i++) {
+		size_t later = i + 1;
+
+		while (later < store.n &&
+		       strcmp(store.events[later].name, store.events[i].name) != 0)
+			later++;
+		if (later == store.n)
+			list[n++] = store.events[i];
+	}
+	return n;
+}
+
 static void a_version_is_in_force_once_it_is_decided(void **state)
 {
 	struct version made, first;
@@ -481,7 +508,7 @@ static void what_is_not_ours_is_not_kept(void **state)
 
 		snprintf(r.name, sizeof(r.name), "%s", names[i]);
 		assert_int_equal(shared_intent_receive(a.in, 50, &r, 1, &begin), -EBADMSG);
-		assert_int_equal(shared_intent_list(a.in, 50, &r, 1, &begin), -EBADMSG);
+		assert_int_equal(list_store(&a, 50, &r, 1, ORIGIN_FOLLOWS), -EBADMSG);
 		assert_int_equal(shared_intent_revision(a.in, &revision), 0);
 		assert_int_equal(revision, store.revision);
 		assert_int_equal(in_force(&a), 1);
@@ -530,13 +557,98 @@ static void numbers_go_on_where_the_node_was(void **state)
 	remove_node(&a);
 }
 
+/* A record of the store's epoch, as the last of a list. */
+static size_t add_claim(struct shared_record *list, size_t n, const char *text, int64_t revision)
+{
+	list[n] = (struct shared_record){ .name = "store",
+		                          .text = (char *)(uintptr_t)text,
+		                          .revision = revision };
+	return n + 1;
+}
+
+#define ID "0123456789abcdef0123456789abcdef"
+#define CLAIM_2                                                                                    \
+	"{\"id\":\"" ID "\",\"epoch\":2,\"nonce\":\"00000000000000aa\",\"how\":\"accepted\","      \
+	"\"node\":\"ams-1\",\"author\":\"ann\",\"time_ms\":5}"
+
+/*
+ * The store went back to what it was before version 3, and that was accepted: version 2 waits to be confirmed, and its
+ * deadline is the one that this node knew; a node that comes then has none.
+ */
+static void a_higher_epoch_takes_the_place_of_what_was_here(void **state)
+{
+	struct shared_record list[EVENTS];
+	enum chain_mark mark;
+	struct node a, b;
+	size_t n;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	n = newest_records(list);
+	assert_int_equal(apply_weight(&a, W3, 60000, INTENT_PENDING_JOIN, true, NULL), 0);
+	(void)follow_store(&a, 10000);
+	assert_int_equal(in_force(&a), 3);
+	shared_intent_note_went_back(a.in);
+
+	n = add_claim(list, n, CLAIM_2, 90);
+	assert_int_equal(list_store(&a, 95, list, n, ORIGIN_NEWER), 0);
+	assert_false(shared_intent_went_back(a.in));
+	(void)follow_store(&a, 10000);
+	assert_int_equal(in_force(&a), 2);
+	assert_null(history_version(shared_intent_history(a.in), 3, &mark));
+	assert_int_equal(intent_head(a.in)->confirm_left_ms, 50000);
+	(void)follow_store(&a, 60000 + CHAIN_ANSWER_MS);
+	assert_int_equal(in_force(&a), 1);
+
+	make_node(&b, "fra-1");
+	assert_int_equal(list_store(&b, 5, list, 0, ORIGIN_FOLLOWS),
+	                 0); /* it was there long before */
+	assert_int_equal(list_store(&b, 95, list, n, ORIGIN_NEWER), 0);
+	int64_t left_ms = 0;
+
+	assert_true(history_is_open(shared_intent_history(b.in), begin.now_ms, &left_ms));
+	assert_true(left_ms == CHAIN_NEVER);
+	remove_node(&b);
+	remove_node(&a);
+}
+
+static void an_epoch_is_said_with_what_is_lost(void **state)
+{
+	struct shared_record list[EVENTS];
+	struct node a;
+	size_t n;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	n = add_claim(list, newest_records(list), CLAIM_2, 90);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(
+		        apply_weight(&a, i ? W3 : W2, 60000, INTENT_PENDING_JOIN, true, NULL), 0);
+		(void)follow_store(&a, 0);
+	}
+	assert_int_equal(list_store(&a, 95, list, n, ORIGIN_NEWER), 0);
+	const struct event *e =
+	        journal_find(intent_journal(a.in), journal_last(intent_journal(a.in)));
+
+	assert_string_equal(e->kind, "store");
+	assert_non_null(strstr(e->message, "epoch 2 of the store: accepted as it is by ann"));
+	assert_non_null(strstr(e->message, "2 versions and decisions of this node are not in it"));
+	remove_node(&a);
+}
+
 static void a_list_is_all_there_is(void **state)
 {
 	struct node a, b;
 	struct files files = { 0 };
 	struct version made;
 	struct shared_record list[EVENTS];
-	size_t n = 0;
+	size_t n;
 
 	(void)state;
 	make_node(&a, "ams-1");
@@ -545,16 +657,8 @@ static void a_list_is_all_there_is(void **state)
 	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
 	(void)follow_store(&a, 0);
 	make_node(&b, "fra-1");
-	for (size_t i = 0; i < store.n; i++) { /* of each record the newest */
-		size_t later = i + 1;
-
-		while (later < store.n &&
-		       strcmp(store.events[later].name, store.events[i].name) != 0)
-			later++;
-		if (later == store.n)
-			list[n++] = store.events[i];
-	}
-	assert_int_equal(shared_intent_list(b.in, store.revision, list, n, &begin), 0);
+	n = newest_records(list);
+	assert_int_equal(list_store(&b, store.revision, list, n, ORIGIN_FOLLOWS), 0);
 	b.followed = store.n;
 	assert_int_equal(intent_version(a.in, 2, &made, &files), 0);
 	assert_int_equal(shared_intent_give_files(b.in, &made, &files, NOW_MS), 0);
@@ -597,6 +701,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_same_files_may_confirm, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_ours_is_not_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_go_on_where_the_node_was, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_higher_epoch_takes_the_place_of_what_was_here,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(an_epoch_is_said_with_what_is_lost, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(a_list_is_all_there_is, setup, teardown),
 	};
 

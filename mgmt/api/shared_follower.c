@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the store has is judged before it is taken (mgmt/store/origin.h). Where it does not follow on what is here, nothing is
+ * taken, and the store's own record is read each second: a higher epoch ends that, wherever it was raised.
+ */
+#include "mgmt/api/shared_run_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/store/shared_intent.h"
+#include "mgmt/store/store_claim.h"
+
+#define AGAIN_MS 1000u /* after a failure */
+
+/* Note why the store cannot be reached; the first reason is logged. Under the core's lock. */
+static void note_reason(struct shared_run *r, const char *reason)
+{
+	char value[LOG_VALUE_MAX];
+
+	if (*reason && !*r->reason)
+		log_warn("store-not-reached", "reason=%s", log_value(reason, value));
+	snprintf(r->reason, sizeof(r->reason), "%s", reason);
+}
+
+/* A majority has answered what was sent at @p sent_ms. Under the core's lock. */
+static void hear_revision(struct shared_run *r, uint64_t sent_ms, int64_t revision)
+{
+	note_reason(r, "");
+	r->was_heard = true;
+	r->heard_ms = sent_ms;
+	r->highest = revision;
+}
+
+/* Take nothing from the store any more, also after a restart: what it has is not what follows on what is here. */
+static void go_back(struct shared_run *r, const char *reason)
+{
+	if (*r->went_back)
+		return;
+	log_error("store-went-back", "reason=\"%s\"", reason);
+	snprintf(r->went_back, sizeof(r->went_back), "%s", reason);
+	shared_intent_note_went_back(r->core->intent);
+	core_changed(r->core);
+}
+
+/* What no change of a sound store does, as a reason; NULL: it is sound. */
+static const char *find_loss(const struct shared_record *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!list[i].text && !strcmp(list[i].name, "head"))
+			return "its record of the newest version was removed";
+		else if (!list[i].text && !strcmp(list[i].name, STORE_CLAIM_RECORD))
+			return "its record of its id was removed";
+	return NULL;
+}
+
+/* Whether the store's own record is among what changed: then all it has is judged again. */
+static bool has_claim(const struct shared_record *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(list[i].name, STORE_CLAIM_RECORD))
+			return true;
+	return false;
+}
+
+static bool receive_change(void *arg, int64_t revision, const struct shared_record *list, size_t n)
+{
+	struct shared_run *r = arg;
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	core_lock(r->core);
+	const char *loss = find_loss(list, n);
+	if (loss)
+		go_back(r, loss);
+	if (loss || has_claim(list, n)) {
+		core_unlock(r->core);
+		return false;
+	}
+	int err = shared_intent_receive(r->core->intent, revision, list, n, &clock);
+
+	core_changed(r->core);
+	core_unlock(r->core);
+	if (!err || err == -ESTALE)
+		return true;
+	log_error("store-not-kept", "revision=%" PRId64 " error=\"%s\" effect=\"listed\"", revision,
+	          strerror(-err));
+	return false;
+}
+
+static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
+{
+	struct shared_run *r = arg;
+
+	shared_members_heard(&r->members, r->reads, r->writes, &r->writing);
+	core_lock(r->core);
+	hear_revision(r, sent_ms, revision);
+	core_unlock(r->core);
+}
+
+static void note_left(void *arg, const char *reason)
+{
+	struct shared_run *r = arg;
+
+	core_lock(r->core);
+	note_reason(r, reason);
+	core_unlock(r->core);
+}
+
+/*
+ * Ask the members that are of the store's etcd; where there is none but others, ask those: they may have a store that this
+ * node is to follow. @param only_claim  for the store's own record alone
+ */
+static int query_members(struct shared_run *r, bool only_claim, struct shared_records *l)
+{
+	int err = -EXDEV;
+
+	for (int round = 0; err && round < 2; round++) {
+		if (round && !shared_etcd_foreign(r->reads))
+			break;
+		if (round)
+			shared_etcd_expect(r->reads, 0);
+		err = only_claim ? shared_etcd_find(r->reads, STORE_CLAIM_RECORD, l)
+		                 : shared_etcd_list(r->reads, l);
+	}
+	return err;
+}
+
+void shared_follower_expect(struct shared_run *r)
+{
+	struct store_origin origin = { 0 };
+
+	if (!shared_intent_origin(r->core->intent, &origin))
+		r->cluster_id = origin.cluster_id;
+	if (r->reads)
+		shared_etcd_expect(r->reads, r->cluster_id);
+}
+
+/* What the members have is not the store, or not yet. Under the core's lock. */
+static void note_other(struct shared_run *r, const char *reason)
+{
+	if (strcmp(r->other, reason) != 0)
+		log_error("store-differs", "reason=\"%s\"", reason);
+	snprintf(r->other, sizeof(r->other), "%s", reason);
+}
+
+/* Keep all that the store has. Under the core's lock. @return 0 or -errno */
+static int keep_list(struct shared_run *r, const struct shared_records *l,
+                     enum origin_verdict verdict, uint64_t sent_ms)
+{
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	hear_revision(r, sent_ms, l->revision);
+	r->keep_err = shared_intent_list(r->core->intent, l, verdict, &clock);
+	if (r->keep_err)
+		note_reason(r, r->keep_err == -EBADMSG
+		                       ? "the store holds a record that is not Weir's"
+		                       : "this node's disk cannot keep what the store holds");
+	else if (verdict == ORIGIN_NEWER)
+		r->went_back[0] = '\0';
+	return r->keep_err;
+}
+
+/* Take all that the store has, where it follows on what is here, or is to take its place. @return 0 or -errno */
+static int receive_list(struct shared_run *r, const struct shared_records *l, uint64_t sent_ms)
+{
+	char reason[ETCD_REASON_MAX];
+	enum origin_verdict verdict =
+	        shared_intent_judge(r->core->intent, r->id, r->highest, l, reason);
+
+	if (verdict == ORIGIN_OTHER) {
+		note_other(r, reason);
+		return -EXDEV;
+	}
+	r->other[0] = '\0';
+	if (verdict == ORIGIN_WENT_BACK)
+		go_back(r, reason);
+	if (*r->went_back && verdict != ORIGIN_NEWER)
+		return -ESTALE;
+	return keep_list(r, l, verdict, sent_ms);
+}
+
+/* Take all that the store has. @return whether it is here */
+static bool list_all(struct shared_run *r)
+{
+	struct shared_records l = { 0 };
+	uint64_t sent_ms = clock_mono_ms();
+	int err = query_members(r, false, &l);
+
+	core_lock(r->core);
+	if (err) {
+		note_reason(r, shared_etcd_reason(r->reads));
+		r->other[0] = '\0'; /* nobody says so any more */
+	} else {
+		err = receive_list(r, &l, sent_ms);
+	}
+	r->must_list = err != 0;
+	shared_follower_expect(r);
+	core_changed(r->core);
+	core_unlock(r->core);
+	shared_records_fini(&l);
+	return !err;
+}
+
+/*
+ * Whether all that the store has is worth a look, where it was refused before: by its own record, which is small and is
+ * read each second. Its epoch alone makes good that a store went back.
+ */
+static bool is_worth_listing(struct shared_run *r)
+{
+	char reason[ETCD_REASON_MAX];
+	struct shared_records l = { 0 };
+	enum origin_verdict verdict = ORIGIN_OTHER;
+
+	if (query_members(r, true, &l))
+		return !*r->went_back; /* which says why nobody answers */
+	core_lock(r->core);
+	verdict = shared_intent_judge(r->core->intent, r->id, r->highest, &l, reason);
+	if (verdict == ORIGIN_OTHER && !*r->went_back)
+		note_other(r, reason);
+	shared_follower_expect(r);
+	bool is_sticky = *r->went_back;
+
+	core_unlock(r->core);
+	shared_records_fini(&l);
+	return verdict == ORIGIN_NEWER || (verdict != ORIGIN_OTHER && !is_sticky);
+}
+
+/* Wait under the core's lock, unless the process ends. */
+static void pause_for(struct shared_run *r, uint64_t ms)
+{
+	uint64_t until_ms = clock_mono_ms() + ms;
+
+	while (core_wait(r->core, until_ms))
+		;
+}
+
+/* Follow the store until that ends. Under the core's lock, which is given up. */
+static void follow_store(struct shared_run *r, int64_t revision)
+{
+	const struct shared_follower follower = { receive_change, note_heard, note_left, r };
+	int64_t highest = r->highest > revision ? r->highest : revision;
+
+	core_unlock(r->core);
+	enum etcd_watch_end end = shared_etcd_follow(r->reads, revision + 1, highest, &follower);
+
+	core_lock(r->core);
+	note_reason(r, shared_etcd_reason(r->reads));
+	r->must_list |= end == ETCD_WATCH_LIST || end == ETCD_WATCH_FOREIGN;
+	if (end == ETCD_WATCH_WENT_BACK)
+		go_back(r, "its revision is lower than one that was read");
+}
+
+void *shared_follower_run(void *arg)
+{
+	struct shared_run *r = arg;
+	struct core *core = r->core;
+	int64_t revision;
+
+	core_lock(core);
+	while (!core->stopping) {
+		bool is_refused = *r->went_back || *r->other;
+
+		if (shared_intent_revision(core->intent, &revision)) {
+			pause_for(r, AGAIN_MS); /* this node's disk: the intent says so */
+			continue;
+		}
+		if (revision && !r->must_list && !is_refused) {
+			follow_store(r, revision);
+			continue;
+		}
+		core_unlock(core);
+		bool is_here = (!is_refused || is_worth_listing(r)) && list_all(r);
+
+		core_lock(core);
+		if (!is_here)
+			pause_for(r, AGAIN_MS);
+	}
+	core_unlock(core);
+	return NULL;
+}

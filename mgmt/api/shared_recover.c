@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The store is asked with a client of its own, which takes any cluster: what it finds is judged as a list of the follower is.
+ * What was written is followed by the follower, as at all other nodes, and is waited for here.
+ */
+#include "mgmt/api/shared_recover.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/client.h"
+#include "mgmt/api/shared_files.h"
+#include "mgmt/api/shared_run_internal.h"
+#include "mgmt/json/command.h"
+#include "mgmt/store/kept_members.h"
+#include "mgmt/store/lost.h"
+#include "mgmt/store/refill.h"
+#include "mgmt/store/shared_intent.h"
+#include "mgmt/store/store_claim.h"
+
+#define LISTED_MAX 100u   /* lost versions and decisions in an answer; all are counted */
+#define FOLLOW_MS  15000u /* for this node to have followed */
+#define COPIES_MS  3000
+#define DEAD_MS    60000 /* after which a rebuild at another node that has not ended can be replaced */
+
+/* A store that is looked at. */
+struct recovery {
+	struct core *core;
+	struct store_conf conf;
+	struct etcd_settings settings;
+	struct shared_etcd *client;
+	struct shared_records there, here; /* what the store has, and what this node has of it */
+	struct store_claim claim;          /* of the store; empty: it has none */
+	int64_t claim_revision;
+	struct store_origin origin; /* of this node's copy */
+	enum origin_verdict verdict;
+	bool went_back;
+	char reason[ETCD_REASON_MAX];
+};
+
+static void close_recovery(struct recovery *r)
+{
+	shared_etcd_close(r->client);
+	shared_records_fini(&r->there);
+	shared_records_fini(&r->here);
+	free(r);
+}
+
+/* Open the client of what store.conf names. @return 0 or -errno, with a reason */
+static int open_client(struct recovery *r)
+{
+	const struct shared_run *run = r->core->shared;
+	const char *conf_dir = r->core->dirs.conf;
+	int err = store_conf_read(conf_dir, &r->conf, r->reason);
+
+	if (!err)
+		err = store_conf_settings(&r->conf, conf_dir, &r->settings);
+	if (!err) {
+		kept_members_add(r->core->dirs.state, &r->settings, NULL);
+		err = shared_etcd_open(&r->settings, r->conf.prefix, &run->stop, &r->client,
+		                       r->reason);
+	}
+	if (err && !*r->reason)
+		snprintf(r->reason, sizeof(r->reason), "%s", strerror(-err));
+	return err;
+}
+
+/* List the store: at members of the etcd that this node knows, else at others. */
+static int list_store(struct recovery *r)
+{
+	core_lock(r->core);
+	uint64_t cluster_id = r->core->shared->cluster_id;
+
+	core_unlock(r->core);
+	shared_etcd_expect(r->client, cluster_id);
+	int err = shared_etcd_list(r->client, &r->there);
+
+	if (err && shared_etcd_foreign(r->client)) {
+		shared_etcd_expect(r->client, 0);
+		err = shared_etcd_list(r->client, &r->there);
+	}
+	if (err)
+		snprintf(r->reason, sizeof(r->reason), "%s", shared_etcd_reason(r->client));
+	shared_etcd_expect(r->client, r->there.cluster_id);
+	r->settings.cluster_id = r->there.cluster_id;
+	return err;
+}
+
+/* Compare it with this node's copy. @return 0 or -errno */
+static int compare_copy(struct recovery *r)
+{
+	struct core *core = r->core;
+
+	core_lock(core);
+	int err = shared_intent_records(core->intent, &r->here);
+
+	if (!err)
+		err = shared_intent_origin(core->intent, &r->origin);
+	if (!err)
+		r->verdict = shared_intent_judge(core->intent, r->conf.id, 0, &r->there, r->reason);
+	r->went_back = *core->shared->went_back;
+	core_unlock(core);
+	if (err)
+		snprintf(r->reason, sizeof(r->reason), "this node's copy cannot be read: %s",
+		         strerror(-err));
+	return err;
+}
+
+/* Look at the store and at this node's copy. @return given; NULL: @p reply says why not */
+static struct recovery *open_recovery(struct core *core, struct http_reply *reply)
+{
+	struct recovery *r = calloc(1, sizeof(*r));
+	int err = r ? 0 : -ENOMEM;
+
+	if (!r || !core->shared) {
+		http_problem(reply, r ? 409 : 503, r ? "no-store" : "memory",
+		             r ? "this node shares no store: it has no " STORE_CONF_FILE
+		               : "out of memory");
+		free(r);
+		return NULL;
+	}
+	r->core = core;
+	err = open_client(r);
+	if (!err)
+		err = list_store(r);
+	if (!err)
+		err = compare_copy(r);
+	if (!err && store_claim_read(&r->there, &r->claim, &r->claim_revision)) {
+		http_problem(reply, 409, "store-differs", "%s: nothing was changed", r->reason);
+	} else if (!err && *r->claim.id && strcmp(r->claim.id, r->conf.id) != 0) {
+		http_problem(reply, 409, "store-differs", "%s: nothing was changed", r->reason);
+	} else if (!err) {
+		return r;
+	} else {
+		http_problem(reply, 503, "store-unavailable",
+		             "the store cannot be reached (%s): nothing was changed", r->reason);
+	}
+	close_recovery(r);
+	return NULL;
+}
+
+/* The number in the record of the newest version; 0: there is none. */
+static uint64_t newest_of(const struct shared_records *l)
+{
+	struct history_head head;
+
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->records[i].name, "head"))
+			return record_from_text(&history_head_record, l->records[i].text, &head,
+			                        NULL)
+			               ? 0
+			               : head.number;
+	return 0;
+}
+
+static uint64_t next_epoch(const struct recovery *r)
+{
+	uint64_t highest = r->claim.epoch > r->origin.epoch ? r->claim.epoch : r->origin.epoch;
+
+	return highest + 1;
+}
+
+static json_t *side_to_json(const struct shared_records *l, uint64_t epoch)
+{
+	return json_pack("{s:I, s:I, s:I}", "newest", (json_int_t)newest_of(l), "revision",
+	                 (json_int_t)l->revision, "epoch", (json_int_t)epoch);
+}
+
+static json_t *lost_to_json(const struct lost *l)
+{
+	static const char *const words[] = { "version", "confirmed", "ended" };
+
+	return json_pack("{s:I, s:s, s:o, s:o, s:o}", "number", (json_int_t)l->number, "what",
+	                 words[l->mark], "author", text_to_json(l->author), "reason",
+	                 text_to_json(l->reason), "time", time_to_json(l->time_ms));
+}
+
+/* What the answer says of both sides. */
+static json_t *recovery_to_json(const struct recovery *r, bool dry_run)
+{
+	return json_pack(
+	        "{s:s, s:b, s:I, s:o, s:o, s:o}", "id", r->conf.id, "dry_run", dry_run, "epoch",
+	        (json_int_t)next_epoch(r), "store", side_to_json(&r->there, r->claim.epoch), "here",
+	        side_to_json(&r->here, r->origin.epoch), "reason", text_to_json(r->reason));
+}
+
+static void add_lost(const struct recovery *r, json_t *out)
+{
+	struct lost *lost = calloc(LISTED_MAX, sizeof(*lost));
+	size_t n = lost_find(&r->here, &r->there, lost, lost ? LISTED_MAX : 0);
+	json_t *list = json_array();
+
+	for (size_t i = 0; lost && i < n && i < LISTED_MAX; i++)
+		json_array_append_new(list, lost_to_json(&lost[i]));
+	json_object_set_new(out, "n_lost", json_integer((json_int_t)n));
+	json_object_set_new(out, "lost", list);
+	free(lost);
+}
+
+/* The store's record of the next epoch. @return 0 or -errno, with a reason */
+static int make_claim(struct recovery *r, const struct recover_request *q, enum store_claim_how how,
+                      struct store_claim *out)
+{
+	*out = (struct store_claim){ .epoch = next_epoch(r),
+		                     .how = how,
+		                     .time_ms = clock_believed_ms() };
+	int err = store_claim_new_nonce(out->nonce);
+
+	if (err)
+		snprintf(r->reason, sizeof(r->reason), "no random numbers: %s", strerror(-err));
+	memcpy(out->id, r->conf.id, sizeof(out->id));
+	snprintf(out->node, sizeof(out->node), "%s", r->core->dirs.node);
+	snprintf(out->author, sizeof(out->author), "%s", q->author);
+	snprintf(out->principal, sizeof(out->principal), "%s", q->request->principal);
+	snprintf(out->reason, sizeof(out->reason), "%s", q->reason);
+	return err;
+}
+
+/* Wait until this node has followed. @return whether it has */
+static bool await_epoch(struct core *core, const struct store_claim *claim)
+{
+	uint64_t until_ms = clock_mono_ms() + FOLLOW_MS;
+	struct store_origin origin;
+	bool is_here = false, goes_on = true;
+
+	core_lock(core);
+	while (!is_here && goes_on) {
+		is_here = !shared_intent_origin(core->intent, &origin) &&
+		          origin.epoch >= claim->epoch;
+		goes_on = is_here || core_wait(core, until_ms);
+	}
+	core_unlock(core);
+	return is_here;
+}
+
+/* Whether a dry run, if there was one, has said what is true now. @return false: @p reply says that it has not */
+static bool is_unchanged(const struct recovery *r, const struct recover_request *q,
+                         struct http_reply *reply)
+{
+	snprintf(reply->etag, sizeof(reply->etag), "\"%.32s-%" PRIu64 "-%" PRId64 "\"", r->conf.id,
+	         next_epoch(r), r->claim_revision);
+	const char *shown = q->request->if_match;
+
+	if (!*shown || !strcmp(shown, "*") || !strcmp(shown, reply->etag))
+		return true;
+	http_problem(reply, 412, "store-changed",
+	             "the store is not as it was shown: its next epoch is %" PRIu64 " now",
+	             next_epoch(r));
+	return false;
+}
+
+/* What became of writing: fills @p reply. */
+static void end_recovery(struct recovery *r, int err, const struct store_claim *claim, json_t *body,
+                         struct http_reply *reply)
+{
+	if (!err) {
+		bool has_followed = await_epoch(r->core, claim);
+
+		json_object_set_new(body, "followed", json_boolean(has_followed));
+		reply->json = body;
+		reply->status = has_followed ? 200 : 202;
+		return;
+	}
+	json_decref(body);
+	if (err == -EEXIST)
+		http_problem(reply, 412, "store-changed", "another came first: %s", r->reason);
+	else if (err == -EINPROGRESS)
+		http_problem(reply, 503, "outcome-unknown",
+		             "it is not known whether it was done (%s): weir store status shows it",
+		             r->reason);
+	else
+		http_problem(reply, 503, "store-unavailable", "the store cannot be written (%s)",
+		             r->reason);
+}
+
+/* Raise the epoch. @return as refill_store() */
+static int write_acceptance(struct recovery *r, const struct store_claim *claim)
+{
+	struct shared_change c;
+	struct shared_answer a = { .result = SHARED_UNKNOWN };
+
+	shared_change_begin(&c, claim->nonce);
+	shared_change_see(&c, STORE_CLAIM_RECORD, r->claim_revision);
+	shared_change_put(&c, STORE_CLAIM_RECORD, &store_claim_record, claim);
+	int err = shared_etcd_write(r->client, &c, &a);
+
+	snprintf(r->reason, sizeof(r->reason), "%s", shared_etcd_reason(r->client));
+	shared_change_fini(&c);
+	if (err)
+		return err;
+	if (a.result == SHARED_REFUSED)
+		snprintf(r->reason, sizeof(r->reason), "the store's record is another now");
+	err = a.result == SHARED_DONE ? 0 : a.result == SHARED_REFUSED ? -EEXIST : -EINPROGRESS;
+	shared_answer_fini(&a);
+	return err;
+}
+
+/* Whether there is something that a person can accept. @return false: @p reply says why not */
+static bool can_accept(const struct recovery *r, struct http_reply *reply)
+{
+	if (r->claim.unfinished)
+		http_problem(reply, 409, "store-empty", "%s", r->reason);
+	else if (!newest_of(&r->there))
+		http_problem(reply, 409, "store-empty",
+		             "the store has no versions: weir store rebuild puts this node's copy "
+		             "into it");
+	else if (r->verdict == ORIGIN_NEWER)
+		http_problem(reply, 409, "nothing-to-accept",
+		             "the store's epoch %" PRIu64
+		             " is there already, and this node follows it",
+		             r->claim.epoch);
+	else if (r->verdict == ORIGIN_FOLLOWS && !r->went_back)
+		http_problem(reply, 409, "nothing-to-accept",
+		             "the store has all that this node has of it: there is nothing to "
+		             "accept");
+	else
+		return true;
+	return false;
+}
+
+void shared_recover_accept(struct core *core, const struct recover_request *q,
+                           struct http_reply *reply)
+{
+	struct recovery *r = open_recovery(core, reply);
+	struct store_claim claim;
+
+	if (!r)
+		return;
+	if (can_accept(r, reply) && is_unchanged(r, q, reply)) {
+		json_t *body = recovery_to_json(r, q->dry_run);
+
+		add_lost(r, body);
+		int err = q->dry_run ? 0 : make_claim(r, q, STORE_CLAIM_ACCEPTED, &claim);
+
+		if (!err && !q->dry_run)
+			err = write_acceptance(r, &claim);
+		if (q->dry_run) {
+			reply->json = body;
+			reply->status = 200;
+		} else {
+			end_recovery(r, err, &claim, body, reply);
+		}
+	}
+	close_recovery(r);
+}
+
+/* Versions behind @p after, the newest first. */
+static json_t *versions_to_json(const struct version_history *h, uint64_t after)
+{
+	const struct version *newest = history_head(h);
+	json_t *list = json_array();
+
+	for (uint64_t n = newest ? newest->number : 0;
+	     n > after && json_array_size(list) < LISTED_MAX; n--) {
+		const struct version *v = history_version(h, n, NULL);
+
+		if (!v)
+			break; /* older ones are gone */
+		json_array_append_new(
+		        list, json_pack("{s:I, s:o, s:o, s:o}", "number", (json_int_t)n, "author",
+		                        text_to_json(v->author), "reason", text_to_json(v->reason),
+		                        "time", time_to_json(v->time_ms)));
+	}
+	return list;
+}
+
+json_t *shared_recover_peer_json(const struct core *core, uint64_t after)
+{
+	const struct version_history *h = shared_intent_history(core->intent);
+	const struct version *newest = h ? history_head(h) : NULL;
+	struct store_origin origin = { 0 };
+	int64_t revision = 0;
+
+	if (!h || shared_intent_origin(core->intent, &origin) ||
+	    shared_intent_revision(core->intent, &revision))
+		return json_pack("{s:b}", "has_copy", 0);
+	return json_pack("{s:b, s:I, s:I, s:I, s:s, s:o}", "has_copy", 1, "epoch",
+	                 (json_int_t)origin.epoch, "newest",
+	                 (json_int_t)(newest ? newest->number : 0), "revision",
+	                 (json_int_t)revision, "digest", newest ? newest->digest : "", "versions",
+	                 versions_to_json(h, after));
+}
+
+/* Whether a node's copy has more than this one's. */
+static bool is_newer(const struct recovery *r, const json_t *copy)
+{
+	uint64_t epoch = (uint64_t)json_integer_value(json_object_get(copy, "epoch"));
+	uint64_t newest = (uint64_t)json_integer_value(json_object_get(copy, "newest"));
+
+	if (epoch != r->origin.epoch)
+		return epoch > r->origin.epoch;
+	return newest != newest_of(&r->here)
+	               ? newest > newest_of(&r->here)
+	               : json_integer_value(json_object_get(copy, "revision")) > r->here.revision;
+}
+
+/* A node's copy, or why it is not known. */
+static json_t *copy_to_json(const struct recovery *r, const struct shared_node *node,
+                            const struct client_request *request)
+{
+	json_t *out = json_pack("{s:s}", "node", node->name);
+
+	if (json_is_true(json_object_get(request->answer, "has_copy"))) {
+		json_object_update_missing(out, request->answer);
+		json_object_set_new(out, "is_newer", json_boolean(is_newer(r, request->answer)));
+	} else {
+		json_object_set_new(out, "failure",
+		                    text_to_json(*request->failure ? request->failure
+		                                 : request->answer ? "it has no copy"
+		                                                   : "it gave no answer"));
+	}
+	return out;
+}
+
+/* Ask all other nodes what they have. */
+static json_t *list_copies(struct recovery *r)
+{
+	struct shared_node *nodes = calloc(HTTP_PEERS_MAX, sizeof(*nodes));
+	struct client_request *requests = calloc(HTTP_PEERS_MAX, sizeof(*requests));
+	struct peer_client client;
+	json_t *list = json_array();
+	size_t n = 0;
+
+	core_lock(r->core);
+	if (nodes && requests)
+		n = shared_files_nodes(r->core, NULL, nodes, HTTP_PEERS_MAX);
+	core_unlock(r->core);
+	client_open(&client, r->core->dirs.conf);
+	auth_peer_token(r->core->dirs.conf, client.token);
+	for (size_t i = 0; i < n; i++) {
+		requests[i].timeout_ms = COPIES_MS;
+		snprintf(requests[i].url, sizeof(requests[i].url),
+		         "%s/v1/peer/store?after=%" PRIu64, nodes[i].api, newest_of(&r->here));
+	}
+	if (n && client.token[0])
+		client_send(&client, requests, n);
+	for (size_t i = 0; i < n; i++) {
+		json_array_append_new(list, copy_to_json(r, &nodes[i], &requests[i]));
+		json_decref(requests[i].answer);
+	}
+	client_close(&client);
+	free(requests);
+	free(nodes);
+	return list;
+}
+
+/* Whether the store is empty, and this node has something for it. @return false: @p reply says why not */
+static bool can_rebuild(const struct recovery *r, struct http_reply *reply)
+{
+	const struct store_claim *c = &r->claim;
+	bool is_left = c->unfinished && c->how == STORE_CLAIM_REBUILT;
+	size_t n_others = r->there.n - (r->claim_revision != 0);
+
+	if (is_left && strcmp(c->node, r->core->dirs.node) != 0 &&
+	    llabs(clock_believed_ms() - c->time_ms) < DEAD_MS)
+		http_problem(reply, 409, "rebuild-runs",
+		             "node %s makes the store at this moment; if it was killed, try again "
+		             "after a minute",
+		             c->node);
+	else if (n_others && !is_left)
+		http_problem(reply, 409, "store-not-empty",
+		             "the store has %zu records, and its newest version is %" PRIu64
+		             ": only an empty store is rebuilt (weir store accept takes this one "
+		             "as it is)",
+		             n_others, newest_of(&r->there));
+	else if (!newest_of(&r->here))
+		http_problem(reply, 409, "no-copy",
+		             "this node has no versions of the store: run it at one that has");
+	else
+		return true;
+	return false;
+}
+
+void shared_recover_rebuild(struct core *core, const struct recover_request *q,
+                            struct http_reply *reply)
+{
+	struct recovery *r = open_recovery(core, reply);
+
+	if (!r)
+		return;
+	if (can_rebuild(r, reply) && is_unchanged(r, q, reply)) {
+		json_t *body = recovery_to_json(r, q->dry_run);
+		struct refill f = { .settings = &r->settings,
+			            .prefix = r->conf.prefix,
+			            .records = &r->here,
+			            .there = &r->there,
+			            .claim_revision = r->claim_revision };
+		int err = 0;
+
+		json_object_set_new(body, "copies", list_copies(r));
+		if (q->dry_run) {
+			reply->json = body;
+			reply->status = 200;
+		} else {
+			err = make_claim(r, q, STORE_CLAIM_REBUILT, &f.claim);
+			if (!err)
+				err = refill_store(&f, r->reason);
+			end_recovery(r, err, &f.claim, body, reply);
+		}
+	}
+	close_recovery(r);
+}

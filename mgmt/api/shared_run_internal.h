@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the files of shared intent at work share (mgmt/api/shared_run.h). Implemented in mgmt/api/shared_follower.c and
+ * shared_run.c. Under the core's lock, unless a function says otherwise.
+ */
+#ifndef WEIR_MGMT_API_SHARED_RUN_INTERNAL_H
+#define WEIR_MGMT_API_SHARED_RUN_INTERNAL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/thread.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/shared_members.h"
+#include "mgmt/store/shared_etcd.h"
+#include "mgmt/store/store_conf.h"
+
+enum store_state {
+	STORE_UNKNOWN,
+	STORE_READY,
+	STORE_CUT_OFF,
+	STORE_WENT_BACK,
+	STORE_OTHER,
+	STORE_UNKEPT,
+	STORE_REFUSED
+};
+
+struct shared_run {
+	struct core *core;
+	struct thread follower, keeper, helper;
+	struct shared_etcd *reads;     /* the follower's; NULL: store.conf is wrong */
+	struct shared_etcd *writes;    /* of who has `writing` */
+	char id[STORE_ID_MAX];         /* by store.conf */
+	struct shared_members members; /* the follower's */
+	pthread_mutex_t writing;       /* never locked under the core's lock */
+	atomic_bool stop;
+
+	/* under the core's lock */
+	char reason[ETCD_REASON_MAX]; /* why the store cannot be reached, as far as known */
+	bool was_heard;               /* since the start */
+	uint64_t started_ms;
+	uint64_t heard_ms; /* boot clock: of the last read that a majority has answered */
+	int64_t highest;   /* revision that was read of this store */
+	int keep_err;      /* why what the store holds could not be kept here; 0: it is */
+	bool must_list;    /* what was kept may not be all */
+	/* why nothing is taken from the store any more: it is older than what this node has of it, or lost that; "" */
+	char went_back[ETCD_REASON_MAX];
+	char other[ETCD_REASON_MAX]; /* what the members have is not the store, or not yet; "" */
+	uint64_t cluster_id;         /* of the etcd that has the store; 0: not known */
+	/* in force by the store, and its files are not here; number 0: there is none */
+	struct version missing;
+};
+
+/* The thread that takes what the store has into this node's copy. @param arg  the struct shared_run. Not under the lock */
+void *shared_follower_run(void *arg);
+/* Take note of the etcd of which the copy is. */
+void shared_follower_expect(struct shared_run *r);
+
+#endif

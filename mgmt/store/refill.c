@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keys are compared with what was listed, and the store's own record with what this call has written: whoever writes
+ * meanwhile ends it. A batch has at most half of the operations that etcd takes, for each has a compare.
+ */
+#include "mgmt/store/refill.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "mgmt/etcd/gateway.h"
+
+#define BATCH     48u
+#define KEY_MAX   (SHARED_PREFIX_MAX + SHARED_NAME_MAX)
+#define ARENA_MAX ((size_t)4 << 20)
+#define HEAD      "head"
+
+/* A transaction on its way. */
+struct refill_batch {
+	struct etcd_gateway *g;
+	const struct refill *f;
+	int64_t claim_revision; /* that it rests on */
+	char keys[BATCH + 1][KEY_MAX];
+	struct etcd_compare compares[BATCH + 1]; /* the first is the store's own record */
+	struct etcd_op ops[BATCH + 1];
+	size_t n_compares, n_ops;
+};
+
+/* Whether a record of that name comes from a copy. */
+static bool is_of_copy(const char *name)
+{
+	return !strcmp(name, HEAD) || shared_number("version", name) || shared_number("mark", name);
+}
+
+static const struct shared_record *find_named(const struct shared_records *l, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->records[i].name, name))
+			return &l->records[i];
+	return NULL;
+}
+
+static struct etcd_bytes compare_key(struct refill_batch *b, const char *name, int64_t revision)
+{
+	size_t i = b->n_compares++;
+
+	snprintf(b->keys[i], KEY_MAX, "%s%s", b->f->prefix, name);
+	b->compares[i] = (struct etcd_compare){ .key = etcd_text(b->keys[i]),
+		                                .target = ETCD_MOD_REVISION,
+		                                .relation = ETCD_EQUAL,
+		                                .number = revision };
+	return etcd_text(b->keys[i]);
+}
+
+static void begin_batch(struct refill_batch *b)
+{
+	b->n_compares = b->n_ops = 0;
+	(void)compare_key(b, STORE_CLAIM_RECORD, b->claim_revision);
+}
+
+/* Let the batch write @p text under @p name, NULL: let it remove that. */
+static void add_op(struct refill_batch *b, const char *name, const char *text)
+{
+	const struct shared_record *now = find_named(b->f->there, name);
+	struct etcd_bytes key = !strcmp(name, STORE_CLAIM_RECORD)
+	                                ? b->compares[0].key
+	                                : compare_key(b, name, now ? now->revision : 0);
+
+	b->ops[b->n_ops++] = (struct etcd_op){ .kind = text ? ETCD_PUT : ETCD_DELETE,
+		                               .on.key = key,
+		                               .value = etcd_text(text ? text : "") };
+}
+
+/*
+ * Carry the batch out. That a compare fails after a try without an answer may be this very batch's doing: that is not
+ * known, and the next try begins again.
+ */
+static int write_batch(struct refill_batch *b, int64_t *revision, char reason[ETCD_REASON_MAX])
+{
+	const struct etcd_txn txn = { b->compares, b->n_compares, b->ops, NULL, b->n_ops, 0 };
+	struct arena *arena = arena_new(ARENA_MAX);
+	struct etcd_txn_result result;
+	int err = -ENOMEM;
+	enum etcd_result r =
+	        arena ? etcd_gateway_txn(b->g, &txn, arena, &result, &err) : ETCD_NOT_WRITTEN;
+
+	if (r == ETCD_DONE && revision)
+		*revision = result.header.revision;
+	arena_free(arena);
+	if (r == ETCD_DONE)
+		return 0;
+	snprintf(reason, ETCD_REASON_MAX, "%s",
+	         r == ETCD_REFUSED || r == ETCD_REFUSED_UNSURE
+	                 ? "another node writes into the store"
+	                 : etcd_gateway_reason(b->g));
+	return r == ETCD_NOT_WRITTEN ? err : r == ETCD_REFUSED ? -EEXIST : -EINPROGRESS;
+}
+
+/* Add the store's own record to the batch, and write it. */
+static int write_claim(struct refill_batch *b, bool unfinished, int64_t *revision,
+                       char reason[ETCD_REASON_MAX])
+{
+	struct store_claim claim = b->f->claim;
+
+	claim.unfinished = unfinished;
+	char *text = record_to_text(&store_claim_record, &claim);
+
+	if (!text) {
+		snprintf(reason, ETCD_REASON_MAX, "out of memory");
+		return -ENOMEM;
+	}
+	add_op(b, STORE_CLAIM_RECORD, text);
+	int err = write_batch(b, revision, reason);
+
+	free(text);
+	return err;
+}
+
+static int write_if_full(struct refill_batch *b, size_t full, char reason[ETCD_REASON_MAX])
+{
+	if (b->n_ops < full)
+		return 0;
+	int err = write_batch(b, NULL, reason);
+
+	begin_batch(b);
+	return err;
+}
+
+/* All but the head: what is to be there, and what is not. */
+static int write_records(struct refill_batch *b, char reason[ETCD_REASON_MAX])
+{
+	const struct shared_records *to = b->f->records, *there = b->f->there;
+	int err = 0;
+
+	begin_batch(b);
+	for (size_t i = 0; !err && i < to->n; i++) {
+		const char *name = to->records[i].name;
+		const struct shared_record *same = find_named(there, name);
+
+		if (!is_of_copy(name) || !strcmp(name, HEAD) ||
+		    (same && !strcmp(same->text, to->records[i].text)))
+			continue;
+		add_op(b, name, to->records[i].text);
+		err = write_if_full(b, BATCH, reason);
+	}
+	for (size_t i = 0; !err && i < there->n; i++) {
+		const char *name = there->records[i].name;
+
+		if (!strcmp(name, STORE_CLAIM_RECORD) || !strcmp(name, HEAD) ||
+		    (is_of_copy(name) && find_named(to, name)))
+			continue;
+		add_op(b, name, NULL);
+		err = write_if_full(b, BATCH, reason);
+	}
+	return err ? err : write_if_full(b, 1, reason);
+}
+
+int refill_store(const struct refill *f, char reason[ETCD_REASON_MAX])
+{
+	struct refill_batch *b = calloc(1, sizeof(*b));
+	const struct shared_record *head = find_named(f->records, HEAD);
+	int err = b ? 0 : -ENOMEM;
+
+	if (!b || !head) {
+		snprintf(reason, ETCD_REASON_MAX,
+		         b ? "the copy has no newest version" : "out of memory");
+		free(b);
+		return err ? err : -ENOENT;
+	}
+	b->f = f;
+	b->claim_revision = f->claim_revision;
+	err = etcd_gateway_open(f->settings, NULL, &b->g, reason);
+	if (!err) {
+		begin_batch(b);
+		err = write_claim(b, true, &b->claim_revision, reason);
+	}
+	if (!err)
+		err = write_records(b, reason);
+	if (!err) {
+		begin_batch(b);
+		add_op(b, HEAD, head->text);
+		err = write_claim(b, false, NULL, reason);
+	}
+	if (b->g)
+		etcd_gateway_close(b->g);
+	free(b);
+	return err;
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Whether what the members have follows on what a node has, row by row of the table in mgmt/store/origin.h; and what a copy
+ * has that another one lacks.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "mgmt/store/lost.h"
+#include "mgmt/store/origin.h"
+#include "mgmt/store/store_claim.h"
+
+#define ID      "0123456789abcdef0123456789abcdef"
+#define OTHER   "fedcba9876543210fedcba9876543210"
+#define DIGEST  "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define DIGEST2 "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+
+#define RAISED(id, epoch, nonce)                                                                   \
+	"{\"how\":\"accepted\",\"id\":\"" id "\",\"epoch\":" #epoch ",\"nonce\":\"" nonce "\"}"
+#define CLAIM(id, epoch, nonce, more)                                                              \
+	"{\"how\":\"begun\",\"id\":\"" id "\",\"epoch\":" #epoch ",\"nonce\":\"" nonce "\"" more "}"
+#define HEAD(number) "{\"number\":" #number "}"
+#define VERSION(n, digest, author)                                                                 \
+	"{\"number\":" #n ",\"digest\":\"" digest "\",\"author\":\"" author                        \
+	"\",\"reason\":\"why\",\"time_ms\":5000,\"effective_ms\":5000,\"node\":\"ams-1\"}"
+
+static const struct store_origin first = { .cluster_id = 0xabc, .epoch = 2, .nonce = "aa" },
+                                 without = { .cluster_id = 0xabc }, unknown = { 0 };
+
+static const struct {
+	const char *why;
+	const struct store_origin *had;
+	int64_t revision; /* that the node has read */
+	uint64_t newest;  /* of the node; 0: it has none */
+	/* what is found */
+	uint64_t cluster_id;
+	int64_t at;
+	const char *claim, *head, *version;
+	enum origin_verdict verdict;
+	const char *said[2]; /* what the reason names */
+} rows[] = {
+	{ "it goes on",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  101,
+	  CLAIM(ID, 2, "aa", ""),
+	  HEAD(8),
+	  NULL,
+	  ORIGIN_FOLLOWS,
+	  { "" } },
+	{ "nothing is new",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  100,
+	  CLAIM(ID, 2, "aa", ""),
+	  HEAD(7),
+	  VERSION(7, DIGEST, "ann"),
+	  ORIGIN_FOLLOWS,
+	  { "" } },
+	{ "another id",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  101,
+	  CLAIM(OTHER, 3, "bb", ""),
+	  HEAD(8),
+	  NULL,
+	  ORIGIN_OTHER,
+	  { OTHER, ID } },
+	{ "another id, at a node without a copy",
+	  &unknown,
+	  0,
+	  0,
+	  0xabc,
+	  101,
+	  CLAIM(OTHER, 1, "bb", ""),
+	  NULL,
+	  NULL,
+	  ORIGIN_OTHER,
+	  { OTHER, ID } },
+	{ "its record is not ours",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  101,
+	  "garbage",
+	  HEAD(8),
+	  NULL,
+	  ORIGIN_OTHER,
+	  { "not Weir's" } },
+	{ "an epoch without a nonce is not ours",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  101,
+	  CLAIM(ID, 2, "", ""),
+	  HEAD(8),
+	  NULL,
+	  ORIGIN_OTHER,
+	  { "not Weir's" } },
+	{ "begun again",
+	  &first,
+	  100,
+	  7,
+	  0xdef,
+	  3,
+	  CLAIM(ID, 1, "cc", ",\"unfinished\":true"),
+	  NULL,
+	  NULL,
+	  ORIGIN_OTHER,
+	  { "weir store rebuild" } },
+	{ "begun again, at a node without a copy",
+	  &unknown,
+	  0,
+	  0,
+	  0xdef,
+	  3,
+	  CLAIM(ID, 1, "cc", ",\"unfinished\":true"),
+	  NULL,
+	  NULL,
+	  ORIGIN_OTHER,
+	  { "weir store rebuild" } },
+	{ "being rebuilt",
+	  &first,
+	  100,
+	  7,
+	  0xdef,
+	  3,
+	  "{\"how\":\"rebuilt\",\"id\":\"" ID
+	  "\",\"epoch\":3,\"nonce\":\"cc\",\"unfinished\":true,\"node\":\"fra-1\"}",
+	  NULL,
+	  NULL,
+	  ORIGIN_OTHER,
+	  { "fra-1" } },
+	{ "a higher epoch, with less",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  50,
+	  RAISED(ID, 3, "bb"),
+	  HEAD(5),
+	  NULL,
+	  ORIGIN_NEWER,
+	  { "" } },
+	{ "a higher epoch, of another etcd",
+	  &first,
+	  100,
+	  7,
+	  0xdef,
+	  5,
+	  RAISED(ID, 3, "bb"),
+	  HEAD(5),
+	  NULL,
+	  ORIGIN_NEWER,
+	  { "" } },
+	{ "a record where there was none",
+	  &without,
+	  100,
+	  7,
+	  0xabc,
+	  101,
+	  CLAIM(ID, 1, "bb", ""),
+	  HEAD(7),
+	  NULL,
+	  ORIGIN_FOLLOWS,
+	  { "" } },
+	{ "a record where there was none, and less",
+	  &without,
+	  100,
+	  7,
+	  0xabc,
+	  101,
+	  CLAIM(ID, 1, "bb", ""),
+	  HEAD(6),
+	  NULL,
+	  ORIGIN_WENT_BACK,
+	  { "version 7" } },
+	{ "another etcd in which the store was only begun",
+	  &without,
+	  100,
+	  7,
+	  0xdef,
+	  500,
+	  CLAIM(ID, 1, "bb", ""),
+	  NULL,
+	  NULL,
+	  ORIGIN_OTHER,
+	  { "cluster def", "cluster abc" } },
+	{ "a lower epoch, with more",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  500,
+	  CLAIM(ID, 1, "bb", ""),
+	  HEAD(9),
+	  NULL,
+	  ORIGIN_WENT_BACK,
+	  { "epoch 1", "epoch 2" } },
+	{ "a lower epoch, of another etcd",
+	  &first,
+	  100,
+	  7,
+	  0xdef,
+	  500,
+	  CLAIM(ID, 1, "bb", ""),
+	  HEAD(9),
+	  NULL,
+	  ORIGIN_OTHER,
+	  { "def", "abc" } },
+	{ "an equal epoch that another began",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  500,
+	  CLAIM(ID, 2, "bb", ""),
+	  HEAD(9),
+	  NULL,
+	  ORIGIN_OTHER,
+	  { "bb", "aa" } },
+	{ "another etcd with a higher revision",
+	  &first,
+	  100,
+	  7,
+	  0xdef,
+	  500,
+	  CLAIM(ID, 2, "aa", ""),
+	  HEAD(9),
+	  NULL,
+	  ORIGIN_OTHER,
+	  { "cluster def", "cluster abc" } },
+	{ "another etcd without any store",
+	  &first,
+	  100,
+	  7,
+	  0xdef,
+	  500,
+	  NULL,
+	  NULL,
+	  NULL,
+	  ORIGIN_OTHER,
+	  { "cluster def", "cluster abc" } },
+	{ "its record is gone",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  500,
+	  NULL,
+	  HEAD(9),
+	  NULL,
+	  ORIGIN_WENT_BACK,
+	  { "epoch 0" } },
+	{ "a lower revision",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  99,
+	  CLAIM(ID, 2, "aa", ""),
+	  HEAD(7),
+	  NULL,
+	  ORIGIN_WENT_BACK,
+	  { "99", "100" } },
+	{ "a lower newest version",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  200,
+	  CLAIM(ID, 2, "aa", ""),
+	  HEAD(6),
+	  NULL,
+	  ORIGIN_WENT_BACK,
+	  { "version is 6", "version 7" } },
+	{ "no version any more",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  200,
+	  CLAIM(ID, 2, "aa", ""),
+	  NULL,
+	  NULL,
+	  ORIGIN_WENT_BACK,
+	  { "version is 0", "version 7" } },
+	{ "another version of its number",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  200,
+	  CLAIM(ID, 2, "aa", ""),
+	  HEAD(8),
+	  VERSION(7, DIGEST2, "bob"),
+	  ORIGIN_WENT_BACK,
+	  { "bob", "ann" } },
+	{ "a copy of an earlier release",
+	  &unknown,
+	  100,
+	  7,
+	  0xdef,
+	  101,
+	  CLAIM(ID, 2, "aa", ""),
+	  HEAD(7),
+	  NULL,
+	  ORIGIN_FOLLOWS,
+	  { "" } },
+	{ "a copy of an earlier release, and less",
+	  &unknown,
+	  100,
+	  7,
+	  0xdef,
+	  101,
+	  CLAIM(ID, 2, "aa", ""),
+	  HEAD(6),
+	  NULL,
+	  ORIGIN_WENT_BACK,
+	  { "version 7" } },
+	{ "the first list",
+	  &unknown,
+	  0,
+	  0,
+	  0xabc,
+	  5,
+	  CLAIM(ID, 2, "aa", ""),
+	  HEAD(6),
+	  NULL,
+	  ORIGIN_FOLLOWS,
+	  { "" } },
+	{ "a store without a record",
+	  &unknown,
+	  0,
+	  0,
+	  0xabc,
+	  5,
+	  NULL,
+	  NULL,
+	  NULL,
+	  ORIGIN_FOLLOWS,
+	  { "" } },
+	{ "a head that is not ours is said when it is taken",
+	  &first,
+	  100,
+	  7,
+	  0xabc,
+	  101,
+	  CLAIM(ID, 2, "aa", ""),
+	  "garbage",
+	  NULL,
+	  ORIGIN_FOLLOWS,
+	  { "" } },
+};
+
+static size_t add_record(struct shared_record *list, size_t n, const char *name, const char *text)
+{
+	if (!text)
+		return n;
+	list[n] = (struct shared_record){ .text = (char *)(uintptr_t)text, .revision = 3 };
+	snprintf(list[n].name, sizeof(list[n].name), "%s", name);
+	return n + 1;
+}
+
+static void a_list_is_judged_before_it_is_taken(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct version newest = {
+			.number = rows[i].newest, .digest = DIGEST, .author = "ann", .time_ms = 5000
+		};
+		const struct origin_here here = { .id = ID,
+			                          .origin = *rows[i].had,
+			                          .revision = rows[i].revision,
+			                          .newest = rows[i].newest ? &newest : NULL };
+		struct shared_record list[3];
+		struct shared_records found = { .revision = rows[i].at,
+			                        .cluster_id = rows[i].cluster_id,
+			                        .records = list };
+		char reason[ETCD_REASON_MAX];
+
+		print_message("  %s\n", rows[i].why);
+		found.n = add_record(list, 0, "head", rows[i].head);
+		found.n = add_record(list, found.n, "store", rows[i].claim);
+		found.n = add_record(list, found.n, "version/7", rows[i].version);
+		assert_int_equal(origin_judge(&here, &found, reason), rows[i].verdict);
+		for (size_t k = 0; k < 2 && rows[i].said[k]; k++)
+			if (*rows[i].said[k])
+				assert_non_null(strstr(reason, rows[i].said[k]));
+			else
+				assert_string_equal(reason, "");
+	}
+}
+
+static void of_what_a_list_is(void **state)
+{
+	struct shared_record list[1];
+	struct shared_records found = { .cluster_id = 0xabc, .records = list };
+	struct store_origin o;
+
+	(void)state;
+	origin_of(&found, &o);
+	assert_true(o.cluster_id == 0xabc && o.epoch == 0 && !*o.nonce);
+	found.n = add_record(list, 0, "store", CLAIM(ID, 5, "bb", ""));
+	origin_of(&found, &o);
+	assert_true(o.cluster_id == 0xabc && o.epoch == 5 && !strcmp(o.nonce, "bb"));
+	found.n = add_record(list, 0, "store", "{\"id\":\"" ID "\",\"change\":\"" ID "\"}");
+	origin_of(&found, &o); /* of an earlier release */
+	assert_true(o.epoch == 0 && !*o.nonce);
+}
+
+#define MARK(word, author)                                                                         \
+	"{\"mark\":\"" word "\",\"author\":\"" author "\",\"reason\":\"m\",\"time_ms\":9}"
+
+static void what_a_copy_has_and_the_store_has_not(void **state)
+{
+	struct shared_record here[8], there[8];
+	struct shared_records a = { .records = here }, b = { .records = there };
+	struct lost lost[8];
+
+	(void)state;
+	a.n = add_record(here, 0, "head", HEAD(10));
+	a.n = add_record(here, a.n, "mark/9", MARK("confirmed", "cas"));
+	a.n = add_record(here, a.n, "version/1", VERSION(1, DIGEST, "ann"));
+	a.n = add_record(here, a.n, "version/10", VERSION(10, DIGEST2, "bob"));
+	a.n = add_record(here, a.n, "version/8", VERSION(8, DIGEST, "ann"));
+	a.n = add_record(here, a.n, "version/9", VERSION(9, DIGEST, "dee"));
+	a.n = add_record(here, a.n, "store", CLAIM(ID, 5, "bb", ""));
+	b.n = add_record(there, 0, "version/9", VERSION(9, DIGEST, "dee"));
+	b.n = add_record(there, b.n, "version/8", VERSION(8, DIGEST2, "ann")); /* another one */
+	memset(lost, 0, sizeof(lost));
+	assert_int_equal(lost_find(&a, &b, lost, 8), 3);
+	assert_true(lost[0].number == 10 && lost[0].mark == CHAIN_UNMARKED &&
+	            !strcmp(lost[0].author, "bob") && lost[0].time_ms == 5000);
+	assert_true(lost[1].number == 9 && lost[1].mark == CHAIN_CONFIRMED &&
+	            !strcmp(lost[1].author, "cas") && !strcmp(lost[1].reason, "m"));
+	assert_true(lost[2].number == 8);
+	assert_int_equal(lost[3].number, 0);
+	assert_int_equal(lost_find(&a, &b, lost, 1), 3); /* more than there is room for */
+	assert_int_equal(lost_find(&a, &a, lost, 8), 0);
+	assert_int_equal(lost_find(&b, &(struct shared_records){ 0 }, NULL, 0), 2);
+	assert_int_equal(lost_find(&(struct shared_records){ 0 }, &a, NULL, 0), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_list_is_judged_before_it_is_taken),
+		cmocka_unit_test(of_what_a_list_is),
+		cmocka_unit_test(what_a_copy_has_and_the_store_has_not),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
