@@ -74,9 +74,10 @@ static const char *name_of(const struct etcd_member *m)
 static bool check_store(struct checking *c)
 {
 	const struct store_conf *conf = &c->client->conf;
-	char id[STORE_ID_MAX], reason[ETCD_REASON_MAX];
+	char reason[ETCD_REASON_MAX];
+	struct store_claim claim;
 	size_t n;
-	int err = store_claim_find(&c->client->settings, conf->prefix, id, &n, reason);
+	int err = store_claim_look(&c->client->settings, conf->prefix, &claim, &n, reason);
 
 	if (err)
 		note_line(
@@ -84,16 +85,21 @@ static bool check_store(struct checking *c)
 		        "no majority of the members answers (%s): configuration cannot be changed; "
 		        "what is in force stays",
 		        reason);
-	else if (!*id)
+	else if (!*claim.id)
 		note_line(c, LEVEL_WARNING, "store",
 		          "it has no record of its id: that comes with weir store init");
-	else if (strcmp(id, conf->id) != 0)
+	else if (strcmp(claim.id, conf->id) != 0)
 		note_line(c, LEVEL_WRONG, "store",
 		          "the members have the store %s, and " STORE_CONF_FILE
 		          " names %s: bring the right file",
-		          id, conf->id);
+		          claim.id, conf->id);
+	else if (claim.unfinished)
+		note_line(c, LEVEL_WRONG, "store",
+		          "it is unfinished, and no node takes anything from it: weir store "
+		          "rebuild at the node with the newest versions");
 	else
-		note_line(c, LEVEL_OK, "store", "%s, %zu records below %s", id, n, conf->prefix);
+		note_line(c, LEVEL_OK, "store", "%s, epoch %" PRIu64 ", %zu records below %s",
+		          claim.id, claim.epoch, n, conf->prefix);
 	return !store_members_list(c->client->gateway, &c->members);
 }
 

@@ -80,11 +80,10 @@ int store_claim_read(const struct shared_records *l, struct store_claim *out, in
 	return 0;
 }
 
-int store_claim_find(const struct etcd_settings *settings, const char *prefix,
-                     char id[STORE_ID_MAX], size_t *n_records, char reason[ETCD_REASON_MAX])
+int store_claim_look(const struct etcd_settings *settings, const char *prefix,
+                     struct store_claim *out, size_t *n_records, char reason[ETCD_REASON_MAX])
 {
 	struct shared_records l = { 0 };
-	struct store_claim claim;
 	struct shared_etcd *e;
 	int err = shared_etcd_open(settings, prefix, NULL, &e, reason);
 
@@ -93,14 +92,23 @@ int store_claim_find(const struct etcd_settings *settings, const char *prefix,
 	err = shared_etcd_list(e, &l);
 	if (err)
 		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(e));
-	else if ((err = store_claim_read(&l, &claim, NULL)) != 0)
+	else if ((err = store_claim_read(&l, out, NULL)) != 0)
 		snprintf(reason, ETCD_REASON_MAX,
 		         "the record " STORE_CLAIM_RECORD " below the prefix is not Weir's");
-	else
-		memcpy(id, claim.id, STORE_ID_MAX);
 	*n_records = l.n;
 	shared_records_fini(&l);
 	shared_etcd_close(e);
+	return err;
+}
+
+int store_claim_find(const struct etcd_settings *settings, const char *prefix,
+                     char id[STORE_ID_MAX], size_t *n_records, char reason[ETCD_REASON_MAX])
+{
+	struct store_claim claim;
+	int err = store_claim_look(settings, prefix, &claim, n_records, reason);
+
+	if (!err)
+		memcpy(id, claim.id, STORE_ID_MAX);
 	return err;
 }
 

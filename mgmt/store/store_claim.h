@@ -47,6 +47,10 @@ extern const struct record_kind store_claim_record;
 MUST_CHECK int store_claim_find(const struct etcd_settings *settings, const char *prefix,
                                 char id[STORE_ID_MAX], size_t *n_records,
                                 char reason[ETCD_REASON_MAX]);
+/** The same, with all of the store's record. @param out  all empty: it is not there */
+MUST_CHECK int store_claim_look(const struct etcd_settings *settings, const char *prefix,
+                                struct store_claim *out, size_t *n_records,
+                                char reason[ETCD_REASON_MAX]);
 /**
  * Read the store's record among @p l. @param out  all empty: it is not there
  * @param revision  out: of its last change, 0: it is not there; may be NULL

@@ -706,6 +706,30 @@ class Backup(Setup):
         self.assertIn("the store has the record override/05, and the backup has another one", done.stderr)
         self.assertEqual(self.keys(other), before)
 
+    def test_a_store_of_a_known_id_begins_again(self) -> None:
+        """All members are lost, and nodes have copies: nothing is taken from it, or put into it, before it is rebuilt."""
+        host, other, known = self.begun(), self.host(1), "0123456789abcdef0123456789abcdef"
+        self.assertFalse(self.record(host).get("unfinished"))
+        self.assertEqual(self.record(host)["epoch"], 1)
+        self.assertRegex(self.record(host)["nonce"], "^[0-9a-f]{16}$")
+        self.fill(host)
+        self.good(host.call("store", "backup", "/run/b.json"))
+        self.refused(other, 1, "--id: 32 digits", "init", "--listen", other.address, "--id", known.upper())
+        said = self.good(other.call("store", "init", "--listen", other.address, "--id", known))
+        self.assertIn("weir store rebuild --reason TEXT", said)
+        self.assertEqual(json.loads(other.read(CONF))["id"], known)
+        record = self.record(other)
+        self.assertEqual((record["id"], record["unfinished"], record["epoch"]), (known, True, 1))
+        self.assertNotEqual(record["nonce"], self.record(host)["nonce"])
+        checked = other.call("store", "check")
+        self.assertEqual(checked.returncode, 11, checked.stderr)
+        self.assertIn("wrong    store: it is unfinished", checked.stdout)
+        other.write("/run/b.json", host.read("/run/b.json"))
+        done = other.call("store", "restore", "/run/b.json")
+        self.assertEqual(done.returncode, 4)
+        self.assertIn("begun again for a node's copy: weir store rebuild", done.stderr)
+        self.assertEqual(self.keys(other), {})
+
     def test_what_is_no_backup(self) -> None:
         host = self.begun()
         self.fill(host)
