@@ -39,8 +39,10 @@ static void hear_revision(struct shared_run *r, uint64_t sent_ms, int64_t revisi
 /* Take nothing from the store any more, also after a restart: what it has is not what follows on what is here. */
 static void go_back(struct shared_run *r, const char *reason)
 {
-	if (*r->went_back)
+	if (*r->went_back) { /* also before this start: with the reason as it is now */
+		snprintf(r->went_back, sizeof(r->went_back), "%s", reason);
 		return;
+	}
 	log_error("store-went-back", "reason=\"%s\"", reason);
 	snprintf(r->went_back, sizeof(r->went_back), "%s", reason);
 	shared_intent_note_went_back(r->core->intent);
@@ -260,6 +262,7 @@ void *shared_follower_run(void *arg)
 {
 	struct shared_run *r = arg;
 	struct core *core = r->core;
+	bool is_first = true; /* a reason from before this start is found again */
 	int64_t revision;
 
 	core_lock(core);
@@ -275,7 +278,10 @@ void *shared_follower_run(void *arg)
 			continue;
 		}
 		core_unlock(core);
-		bool is_here = (!is_refused || is_worth_listing(r)) && list_all(r);
+		bool is_worth = !is_refused || is_first || is_worth_listing(r);
+		bool is_here = is_worth && list_all(r);
+
+		is_first &= !is_worth;
 
 		core_lock(core);
 		if (!is_here)
