@@ -7,8 +7,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/api/operations.h"
@@ -18,6 +20,8 @@
 #include "mgmt/store/join.h"
 #include "mgmt/store/key.h"
 #include "weir/condition.h"
+
+#define SKEW_MS 500 /* by which clocks may differ, beyond what measuring may be wrong */
 
 /* State how the first start of this node went. */
 static void state_join(const struct core *core)
@@ -116,6 +120,63 @@ static void state_clock(struct core *core)
 		        "are held; start a time service (NTP), or set clock = \"trusted\" for this node");
 }
 
+/* How far this node's clock is ahead of others'. */
+struct clock_skew {
+	const struct peers_report *worst; /* NULL: none is off */
+	int64_t ahead_ms, beyond_ms;      /* of that; beyond what measuring may be wrong */
+	size_t n_off, n_heard;
+};
+
+static void find_skew(const struct core *core, struct clock_skew *s)
+{
+	const struct peers_report *reports;
+	size_t n = peers_report(core, &reports);
+	uint64_t now_ms = clock_mono_ms();
+	int64_t own_ms = n ? timekeep_shown_ms(core) - (int64_t)now_ms : 0;
+
+	*s = (struct clock_skew){ .beyond_ms = SKEW_MS };
+	for (size_t i = 0; i < n; i++) {
+		int64_t ahead_ms = own_ms - reports[i].clock_offset_ms;
+		int64_t beyond_ms = llabs(ahead_ms) - reports[i].clock_slack_ms;
+
+		if (!reports[i].clock_known || !reports[i].answered_ms ||
+		    now_ms - reports[i].answered_ms > PEERS_STALE_MS)
+			continue;
+		s->n_heard++;
+		s->n_off += beyond_ms > SKEW_MS;
+		if (beyond_ms <= s->beyond_ms)
+			continue;
+		s->worst = &reports[i];
+		s->ahead_ms = ahead_ms;
+		s->beyond_ms = beyond_ms;
+	}
+}
+
+/* State that clocks differ: what is to begin at one moment on all nodes does not. */
+static void state_skew(const struct core *core)
+{
+	struct clock_skew s;
+
+	find_skew(core, &s);
+	const char *side = s.ahead_ms > 0 ? "ahead of" : "behind";
+	double seconds = (double)llabs(s.ahead_ms) / 1e3;
+
+	if (s.worst && s.n_heard > 1 && s.n_off * 2 > s.n_heard)
+		conditions_add(
+		        core->stats, "clock-skew", CONDITION_DEGRADED, "",
+		        "this node's clock is %.1f s %s that of %.64s, and differs from %zu of %zu "
+		        "nodes: what is to begin everywhere at once does not begin here with the "
+		        "others; set its time service right (chronyc tracking)",
+		        seconds, side, s.worst->node, s.n_off, s.n_heard);
+	else if (s.worst)
+		conditions_add(
+		        core->stats, "clock-skew", CONDITION_DEGRADED, s.worst->node,
+		        "this node's clock is %.1f s %s that of node %.64s: what is to begin "
+		        "everywhere at once does not begin at both together; set the wrong one right "
+		        "(weir clock on both; chronyc tracking)",
+		        seconds, side, s.worst->node);
+}
+
 /* State that the API does not listen: peers need it. */
 static void state_api(const struct core *core)
 {
@@ -134,6 +195,7 @@ void own_conditions_state(struct core *core)
 	state_refused_version(core);
 	state_keys(core);
 	state_clock(core);
+	state_skew(core);
 	state_api(core);
 	shared_run_state(core);
 	quiet_vips_state(core);

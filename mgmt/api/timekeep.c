@@ -323,11 +323,14 @@ int64_t timekeep_off_by_ms(const struct core *core)
 	return core->clock->wall_clock.off_by_ms;
 }
 
+int64_t timekeep_shown_ms(const struct core *core)
+{
+	return core->clock->synchronised ? clock_realtime_ms() : clock_believed_ms();
+}
+
 json_t *timekeep_peer_json(const struct core *core)
 {
-	int64_t at_ms = core->clock->synchronised ? clock_realtime_ms() : clock_believed_ms();
-
-	return json_pack("{s:I, s:s}", "ms", (json_int_t)at_ms, "state",
+	return json_pack("{s:I, s:s}", "ms", (json_int_t)timekeep_shown_ms(core), "state",
 	                 wall_clock_hold_text(timekeep_hold(core)));
 }
 

@@ -57,6 +57,8 @@ json_t *timekeep_json(const struct core *core);
  * The clock as peers read it: the kernel's if that is synchronised, else the believed time. Under
  * the lock.
  */
+int64_t timekeep_shown_ms(const struct core *core);
+/** The same as JSON, with why it may not be followed. Under the lock. */
 json_t *timekeep_peer_json(const struct core *core);
 
 #endif

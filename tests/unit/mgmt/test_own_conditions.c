@@ -18,6 +18,7 @@ static struct version our_head;
 static struct intent_key our_key;
 static struct peers_report views[2];
 static enum wall_clock_hold our_hold;
+static int64_t our_ahead_ms; /* of the boot clock */
 static int64_t off_ms;
 
 static const char *fake_refused(const struct intent *in)
@@ -74,6 +75,12 @@ static int64_t fake_off(const struct core *core)
 	return off_ms;
 }
 
+static int64_t fake_shown(const struct core *core)
+{
+	(void)core;
+	return (int64_t)clock_mono_ms() + our_ahead_ms;
+}
+
 /* The private parts too. */
 #define join_refused            fake_refused
 #define join_waits              fake_waits
@@ -84,6 +91,7 @@ static int64_t fake_off(const struct core *core)
 #define peers_report(core, out) fake_peers_view(core, out)
 #define timekeep_hold           fake_hold
 #define timekeep_off_by_ms      fake_off
+#define timekeep_shown_ms       fake_shown
 #include "mgmt/api/own_conditions.c"
 #undef peers_report
 
@@ -261,6 +269,71 @@ static void a_clock_that_is_not_followed_is_told(void **state)
 	}
 }
 
+/* More than half a second, beyond what measuring may be wrong. */
+static void clocks_that_differ_are_told(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t own_ms, peer_ms[2], slack_ms;
+		uint64_t silent_ms;         /* the first peer */
+		bool is_unknown;            /* its clock */
+		const char *subject, *text; /* NULL: none */
+	} rows[] = {
+		{ "equal", 5000, { 5000, 5000 }, 0, 0, false, NULL, NULL },
+		{ "half a second, and no more", 5000, { 5480, 4520 }, 0, 0, false, NULL, NULL },
+		{ "within the slack", 5000, { 5900, 4100 }, 450, 0, false, NULL, NULL },
+		{ "beyond it",
+		  5000,
+		  { 6000, 5000 },
+		  450,
+		  0,
+		  false,
+		  "fra-1",
+		  "this node's clock is 1.0 s behind that of node fra-1" },
+		{ "one of two",
+		  5000,
+		  { 3000, 5000 },
+		  0,
+		  0,
+		  false,
+		  "fra-1",
+		  "this node's clock is 2.0 s ahead of that of node fra-1" },
+		{ "both: it is this node",
+		  600000,
+		  { 4000, 5000 },
+		  0,
+		  0,
+		  false,
+		  "",
+		  "ahead of that of fra-1, and differs from 2 of 2 nodes" },
+		{ "one that is not heard", 5000, { 9000, 5000 }, 0, 60000, false, NULL, NULL },
+		{ "one that does not say it", 5000, { 9000, 5000 }, 0, 0, true, NULL, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t now_ms = clock_mono_ms();
+
+		print_message("  %s\n", rows[i].why);
+		our_ahead_ms = rows[i].own_ms;
+		for (size_t k = 0; k < 2; k++) {
+			views[k].clock_known = k || !rows[i].is_unknown;
+			views[k].clock_offset_ms = rows[i].peer_ms[k];
+			views[k].clock_slack_ms = rows[i].slack_ms;
+			views[k].answered_ms = k ? now_ms : now_ms - rows[i].silent_ms;
+		}
+		state_conditions();
+		assert_int_equal(stated.n, rows[i].text != NULL);
+		if (!rows[i].text)
+			continue;
+		const struct condition *c = find_condition("clock-skew", rows[i].subject);
+
+		assert_non_null(c);
+		assert_int_equal(c->level, CONDITION_DEGRADED);
+		assert_non_null(strstr(c->text, rows[i].text));
+	}
+}
+
 static void an_api_that_does_not_listen_is_told(void **state)
 {
 	(void)state;
@@ -288,6 +361,7 @@ int main(void)
 		T(peers_with_another_key_are_told),
 		T(versions_with_different_keys_are_told),
 		T(a_clock_that_is_not_followed_is_told),
+		T(clocks_that_differ_are_told),
 		T(an_api_that_does_not_listen_is_told),
 	};
 
