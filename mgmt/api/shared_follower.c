@@ -242,13 +242,45 @@ static void pause_for(struct shared_run *r, uint64_t ms)
 		;
 }
 
-/* Follow the store until that ends. Under the core's lock, which is given up. */
-static void follow_store(struct shared_run *r, int64_t revision)
+/*
+ * Look whether the members have the store of which the copy is. A watch alone does not show it: one that was restored and
+ * went on may have the very revisions that are to come, and others of before. @return 0: r->must_list says; or as a read
+ */
+static int compare_store(struct shared_run *r, int64_t highest)
+{
+	struct store_origin had = { 0 }, now;
+	struct shared_records l = { 0 };
+	int err = query_members(r, true, &l);
+
+	core_lock(r->core);
+	if (err) {
+		note_reason(r, shared_etcd_reason(r->reads));
+	} else {
+		origin_of(&l, &now);
+		r->must_list |= shared_intent_origin(r->core->intent, &had) ||
+		                now.cluster_id != had.cluster_id || now.epoch != had.epoch ||
+		                strcmp(now.nonce, had.nonce) != 0 || l.revision < highest;
+	}
+	shared_follower_expect(r);
+	core_unlock(r->core);
+	shared_records_fini(&l);
+	return err;
+}
+
+/* Follow the store until that ends. Under the core's lock, which is given up. @return 0 or -errno: it is to wait */
+static int follow_store(struct shared_run *r, int64_t revision)
 {
 	const struct shared_follower follower = { receive_change, note_heard, note_left, r };
 	int64_t highest = r->highest > revision ? r->highest : revision;
 
 	core_unlock(r->core);
+	int err = compare_store(r, highest);
+	uint64_t began_ms = clock_mono_ms();
+
+	if (err || r->must_list) {
+		core_lock(r->core);
+		return err;
+	}
 	enum etcd_watch_end end = shared_etcd_follow(r->reads, revision + 1, highest, &follower);
 
 	core_lock(r->core);
@@ -256,6 +288,8 @@ static void follow_store(struct shared_run *r, int64_t revision)
 	r->must_list |= end == ETCD_WATCH_LIST || end == ETCD_WATCH_FOREIGN;
 	if (end == ETCD_WATCH_WENT_BACK)
 		go_back(r, "its revision is lower than one that was read");
+	/* members that answer, and refuse the watch, are not pressed */
+	return end == ETCD_WATCH_BACK && clock_mono_ms() - began_ms < AGAIN_MS ? -EAGAIN : 0;
 }
 
 void *shared_follower_run(void *arg)
@@ -274,7 +308,8 @@ void *shared_follower_run(void *arg)
 			continue;
 		}
 		if (revision && !r->must_list && !is_refused) {
-			follow_store(r, revision);
+			if (follow_store(r, revision))
+				pause_for(r, AGAIN_MS);
 			continue;
 		}
 		core_unlock(core);

@@ -20,7 +20,7 @@
 #define ARENA_MAX ((size_t)1 << 20)
 
 /* Why a member, or the watch, ends. */
-enum leg_end { LEG_GOES_ON, LEG_FAILED, LEG_STOPPED, LEG_LIST, LEG_WENT_BACK };
+enum leg_end { LEG_GOES_ON, LEG_FAILED, LEG_STOPPED, LEG_LIST, LEG_WENT_BACK, LEG_BACK };
 
 /* The watch at one member. */
 struct leg {
@@ -28,7 +28,8 @@ struct leg {
 	struct etcd_watch *w;
 	struct etcd_transfer transfer;
 	struct etcd_stream stream;
-	bool is_open; /* the stream has begun */
+	bool is_open;  /* the stream has begun */
+	bool is_later; /* another one was left before */
 	int64_t missing; /* a change that the last read showed and the watch had not brought; 0: none */
 };
 
@@ -158,6 +159,8 @@ static enum leg_end run_leg(struct leg *l, size_t *n_failed)
 
 	if (end != LEG_GOES_ON)
 		return end;
+	if (l->is_later && l->w->ends_when_back)
+		return LEG_BACK;
 	if (etcd_request_watch(&l->w->range, l->w->next, &request, reason)) {
 		etcd_gateway_fail(l->g, -EINVAL, reason);
 		return LEG_FAILED;
@@ -179,9 +182,10 @@ static enum leg_end run_leg(struct leg *l, size_t *n_failed)
 }
 
 /* Begin and end what a leg has of its own. */
-static enum leg_end watch_at_member(struct etcd_gateway *g, struct etcd_watch *w, size_t *n_failed)
+static enum leg_end watch_at_member(struct etcd_gateway *g, struct etcd_watch *w, bool is_later,
+                                    size_t *n_failed)
 {
-	struct leg l = { .g = g, .w = w };
+	struct leg l = { .g = g, .w = w, .is_later = is_later };
 	enum leg_end end = LEG_FAILED;
 
 	etcd_stream_init(&l.stream, &w->range, g->settings.cluster_id, w->next, w->changed, w->arg);
@@ -211,15 +215,17 @@ enum etcd_watch_end etcd_watch_run(struct etcd_gateway *g, struct etcd_watch *w)
 	size_t n_failed = 0;
 
 	g->foreign = 0;
-	for (;;) {
+	for (bool is_later = false;; is_later = true) {
 		g->reason[0] = '\0';
-		switch (watch_at_member(g, w, &n_failed)) {
+		switch (watch_at_member(g, w, is_later, &n_failed)) {
 		case LEG_STOPPED:
 			return ETCD_WATCH_STOPPED;
 		case LEG_LIST:
 			return ETCD_WATCH_LIST;
 		case LEG_WENT_BACK:
 			return ETCD_WATCH_WENT_BACK;
+		case LEG_BACK:
+			return ETCD_WATCH_BACK;
 		case LEG_FAILED:
 		case LEG_GOES_ON:
 			break;

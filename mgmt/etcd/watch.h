@@ -21,6 +21,7 @@
 #ifndef WEIR_MGMT_ETCD_WATCH_H
 #define WEIR_MGMT_ETCD_WATCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "mgmt/etcd/gateway.h"
@@ -32,6 +33,8 @@ struct etcd_watch {
 	struct etcd_range range; /**< key and prefix alone count; bytes borrowed */
 	int64_t next; /**< in: the first revision that is wanted, >= 1; out: behind the last given */
 	int64_t revision; /**< in and out: the highest that was read ever, of this store; 0: none */
+	/** end when one answers after one was left: what the store holds is to be looked at first */
+	bool ends_when_back;
 
 	/** Events of one revision, in order. */
 	etcd_stream_sink *changed;
@@ -52,6 +55,7 @@ enum etcd_watch_end {
 	ETCD_WATCH_WENT_BACK, /**< the store is older than what was seen; w->revision stays */
 	/** no member could be used, and at least one is of another cluster than the gateway expects */
 	ETCD_WATCH_FOREIGN,
+	ETCD_WATCH_BACK, /**< a member was left, and one answers; with ends_when_back alone */
 };
 
 /** Watch until one of these ends. etcd_gateway_reason() has the cause. */

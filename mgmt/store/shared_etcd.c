@@ -445,6 +445,7 @@ enum etcd_watch_end shared_etcd_follow(struct shared_etcd *e, int64_t next, int6
 	struct etcd_watch w = { .range = { .key = etcd_text(e->prefix), .prefix = true },
 		                .next = next,
 		                .revision = revision,
+		                .ends_when_back = true,
 		                .changed = pass_events,
 		                .heard = pass_heard,
 		                .left = pass_left,

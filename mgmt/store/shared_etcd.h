@@ -88,7 +88,8 @@ struct shared_follower {
 	void *arg;
 };
 /**
- * Follow all changes from revision @p next on, until one of these ends. ETCD_WATCH_LIST also where a change cannot be ours,
+ * Follow all changes from revision @p next on, until one of these ends. ETCD_WATCH_BACK: whether this is the store still, the
+ * caller has to look. ETCD_WATCH_LIST also where a change cannot be ours,
  * or could not be kept; the reason says so. (A change that only removes may be missed while a member's watch is silent,
  * see mgmt/etcd/watch.h: ours put a record as well.)
  * @param revision  the highest that was ever read of this store; 0: none

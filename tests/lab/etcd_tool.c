@@ -317,7 +317,7 @@ static void *wait_for_line(void *arg)
 
 static int do_watch(const json_t *command, json_t *answer)
 {
-	static const char *const ends[] = { "stopped", "list", "went-back", "foreign" };
+	static const char *const ends[] = { "stopped", "list", "went-back", "foreign", "back" };
 	struct etcd_watch w = { .range = range_of(command),
 		                .next = number_of(command, "next"),
 		                .revision = number_of(command, "revision"),

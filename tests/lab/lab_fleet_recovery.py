@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +23,7 @@ from etcd_cluster import b64, running
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
 import counted  # noqa: E402
-from api_node import Answer, Node, free_port, wait_for  # noqa: E402
+from api_node import Answer, Node, free_port, freeze, wait_for  # noqa: E402
 from cluster3 import config, node_names  # noqa: E402
 from shared_store import ID  # noqa: E402
 
@@ -347,6 +348,34 @@ class Recovery(unittest.TestCase):
         self.assertEqual({self.store(n)["epoch"] for n in self.nodes}, {3})
         self.wait_equal(newest)
         self.change(self.nodes[1])
+
+    def test_k_nodes_that_were_away_for_all_of_it(self) -> None:
+        """One was down, one stood still: the store has the revisions that they wait for, and they are others."""
+        kept = self.change(self.nodes[1])
+        self.keep_backup()
+        lost = [self.change(self.nodes[1]) for _ in range(3)]
+        read = self.store(self.nodes[1])["revision"]
+        self.nodes[2].stop()
+        process = self.nodes[1].process
+        assert process
+        freeze(process)
+        self.restore_backup()
+        wait_for("it is seen", lambda: self.store(self.nodes[0])["state"] == "went-back")
+        self.assertEqual(self.accept(self.nodes[0]).status, 200)
+        revision = 0
+        while revision <= read:
+            revision = self.etcd.members[0].put("/else", "x")
+        for number in lost[:2]:
+            answer = self.apply(self.nodes[0])
+            self.assertEqual((answer.status, answer.json["version"]["number"]), (201, number), answer.raw)
+        process.send_signal(signal.SIGCONT)
+        self.nodes[2].start()
+        self.wait_equal(lost[1])
+        self.assertEqual({self.store(n)["epoch"] for n in self.nodes}, {2})
+        listed = [[(v["number"], v["digest"]) for v in n.ask("GET", "/v1/versions?limit=1000").json["items"]] for n in self.nodes]
+        self.assertTrue(listed[0] == listed[1] == listed[2], listed)
+        self.assertGreater(len(listed[0]), kept)
+        self.assertEqual(self.change(self.nodes[1]), lost[2])
 
 
 if __name__ == "__main__":
