@@ -88,7 +88,7 @@ static enum origin_verdict judge_claim(const struct origin_here *here, const str
 }
 
 /*
- * By epoch and cluster, of a copy that has both. A store that was only begun takes no copy's place: nobody has said that what
+ * By epoch and cluster. A store that was only begun takes no copy's place: nobody has said that what
  * it lacks may be lost. @return ORIGIN_FOLLOWS: they are equal */
 static enum origin_verdict judge_epoch(const struct store_origin *had,
                                        const struct store_origin *now, enum store_claim_how how,
@@ -96,6 +96,8 @@ static enum origin_verdict judge_epoch(const struct store_origin *had,
 {
 	if (now->epoch > had->epoch && how != STORE_CLAIM_BEGUN)
 		return ORIGIN_NEWER;
+	if (!had->cluster_id)
+		return ORIGIN_FOLLOWS; /* an earlier release did not keep it */
 	if (now->cluster_id != had->cluster_id) {
 		snprintf(reason, ETCD_REASON_MAX,
 		         "the members are of cluster %" PRIx64 " (epoch %" PRIu64
@@ -134,7 +136,7 @@ enum origin_verdict origin_judge(const struct origin_here *here, const struct sh
 	}
 	verdict = judge_claim(here, &claim, reason);
 	origin_of(found, &now);
-	if (verdict == ORIGIN_FOLLOWS && here->origin.cluster_id)
+	if (verdict == ORIGIN_FOLLOWS && here->has_copy)
 		verdict = judge_epoch(&here->origin, &now, claim.how, reason);
 	if (verdict != ORIGIN_FOLLOWS)
 		return verdict;

@@ -19,13 +19,14 @@
  * (*) Where the store was accepted or rebuilt. One that was only begun is judged as one of an equal epoch.
  *
  * A node without a copy takes what is there, if the id is right. A copy of an earlier release has no cluster and no
- * epoch: its list alone is compared.
+ * epoch: what was not accepted or rebuilt since is compared by its list alone.
  *
  * Implemented in mgmt/store/origin.c. Pure.
  */
 #ifndef WEIR_MGMT_STORE_ORIGIN_H
 #define WEIR_MGMT_STORE_ORIGIN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/checked.h"
@@ -52,6 +53,7 @@ enum origin_verdict {
 struct origin_here {
 	const char *id; /**< of the store, by store.conf */
 	struct store_origin origin;
+	bool has_copy;                /**< of what was listed once */
 	int64_t revision;             /**< the highest that was read; 0: nothing */
 	const struct version *newest; /**< the newest version; NULL: there is none */
 };

@@ -224,6 +224,7 @@ enum origin_verdict shared_intent_judge(struct intent *in, const char *id, int64
 		snprintf(reason, ETCD_REASON_MAX, "this node's disk cannot be read");
 		return ORIGIN_OTHER;
 	}
+	here.has_copy = revision > 0;
 	if (revision > here.revision)
 		here.revision = revision;
 	return origin_judge(&here, l, reason);
