@@ -17,6 +17,7 @@
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run_internal.h"
 #include "mgmt/json/command.h"
+#include "mgmt/store/history.h"
 #include "mgmt/store/kept_members.h"
 #include "mgmt/store/lost.h"
 #include "mgmt/store/refill.h"
@@ -105,10 +106,30 @@ static int compare_copy(struct recovery *r)
 		r->verdict = shared_intent_judge(core->intent, r->conf.id, 0, &r->there, r->reason);
 	r->went_back = *core->shared->went_back;
 	core_unlock(core);
-	if (err)
-		snprintf(r->reason, sizeof(r->reason), "this node's copy cannot be read: %s",
-		         strerror(-err));
 	return err;
+}
+
+static uint64_t next_epoch(const struct recovery *r)
+{
+	uint64_t highest = r->claim.epoch > r->origin.epoch ? r->claim.epoch : r->origin.epoch;
+
+	return highest + 1;
+}
+
+/* Whether the store is the one that store.conf names, and can have a next epoch. @return false, with a reason */
+static bool is_our_store(struct recovery *r)
+{
+	bool is_read = !store_claim_read(&r->there, &r->claim, &r->claim_revision);
+
+	if (!is_read || (*r->claim.id && strcmp(r->claim.id, r->conf.id) != 0))
+		return false; /* the verdict's reason says so */
+	if (next_epoch(r) < SHARED_NUMBER_END)
+		return true;
+	snprintf(r->reason, sizeof(r->reason),
+	         "there is no epoch after %" PRIu64 ", which the record " STORE_CLAIM_RECORD
+	         " of the members or this node's copy has",
+	         next_epoch(r) - 1);
+	return false;
 }
 
 /* Look at the store and at this node's copy. @return given; NULL: @p reply says why not */
@@ -128,18 +149,21 @@ static struct recovery *open_recovery(struct core *core, struct http_reply *repl
 	err = open_client(r);
 	if (!err)
 		err = list_store(r);
-	if (!err)
-		err = compare_copy(r);
-	if (!err && store_claim_read(&r->there, &r->claim, &r->claim_revision)) {
-		http_problem(reply, 409, "store-differs", "%s: nothing was changed", r->reason);
-	} else if (!err && *r->claim.id && strcmp(r->claim.id, r->conf.id) != 0) {
-		http_problem(reply, 409, "store-differs", "%s: nothing was changed", r->reason);
-	} else if (!err) {
+	int copy_err = err ? 0 : shared_run_bind(core, &r->conf, r->reason);
+
+	if (!err && !copy_err)
+		copy_err = compare_copy(r);
+	if (!err && !copy_err && is_our_store(r))
 		return r;
-	} else {
+	if (err)
 		http_problem(reply, 503, "store-unavailable",
 		             "the store cannot be reached (%s): nothing was changed", r->reason);
-	}
+	else if (copy_err && copy_err != -EXDEV)
+		http_problem(reply, 503, "store",
+		             "this node's copy cannot be read (%s): nothing was changed",
+		             strerror(-copy_err));
+	else
+		http_problem(reply, 409, "store-differs", "%s: nothing was changed", r->reason);
 	close_recovery(r);
 	return NULL;
 }
@@ -156,13 +180,6 @@ static uint64_t newest_of(const struct shared_records *l)
 			               ? 0
 			               : head.number;
 	return 0;
-}
-
-static uint64_t next_epoch(const struct recovery *r)
-{
-	uint64_t highest = r->claim.epoch > r->origin.epoch ? r->claim.epoch : r->origin.epoch;
-
-	return highest + 1;
 }
 
 static json_t *side_to_json(const struct shared_records *l, uint64_t epoch)
@@ -300,15 +317,31 @@ static int write_acceptance(struct recovery *r, const struct store_claim *claim)
 	return err;
 }
 
+/* A record that no node takes. @return its name; NULL: there is none */
+static const char *find_foreign(const struct shared_records *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (history_check(&l->records[i]))
+			return l->records[i].name;
+	return NULL;
+}
+
 /* Whether there is something that a person can accept. @return false: @p reply says why not */
 static bool can_accept(const struct recovery *r, struct http_reply *reply)
 {
+	const char *foreign = find_foreign(&r->there);
+
 	if (r->claim.unfinished)
 		http_problem(reply, 409, "store-empty", "%s", r->reason);
 	else if (!newest_of(&r->there))
 		http_problem(reply, 409, "store-empty",
 		             "the store has no versions: weir store rebuild puts this node's copy "
 		             "into it");
+	else if (foreign)
+		http_problem(reply, 409, "store-differs",
+		             "no node can take the record %s of the store, which is not Weir's: "
+		             "nothing was changed",
+		             foreign);
 	else if (r->verdict == ORIGIN_NEWER)
 		http_problem(reply, 409, "nothing-to-accept",
 		             "the store's epoch %" PRIu64

@@ -207,18 +207,17 @@ static void *run_helper(void *arg)
 	return NULL;
 }
 
-/* Whether the copy is one of the store that @p conf names: what another one has would be taken for changes of this one. */
-static int bind_copy(struct shared_run *r, const struct store_conf *conf)
+int shared_run_bind(struct core *core, const struct store_conf *conf, char reason[ETCD_REASON_MAX])
 {
 	char name[COPY_STORE_MAX], was[COPY_STORE_MAX];
 
 	snprintf(name, sizeof(name), "%s %s", conf->id, conf->prefix);
-	core_lock(r->core);
-	int err = shared_intent_bind(r->core->intent, name, was);
+	core_lock(core);
+	int err = shared_intent_bind(core->intent, name, was);
 
-	core_unlock(r->core);
+	core_unlock(core);
 	if (err == -EXDEV)
-		snprintf(r->reason, sizeof(r->reason),
+		snprintf(reason, ETCD_REASON_MAX,
 		         "store.conf names the store %.80s, and this node has a copy of %.80s",
 		         name, was);
 	return err;
@@ -233,7 +232,7 @@ static bool open_clients(struct shared_run *r)
 
 	if (!err) {
 		memcpy(r->id, conf.id, sizeof(r->id));
-		err = bind_copy(r, &conf);
+		err = shared_run_bind(r->core, &conf, r->reason);
 	}
 	if (!err)
 		err = store_conf_settings(&conf, r->core->dirs.conf, &settings);

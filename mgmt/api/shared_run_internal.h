@@ -55,6 +55,11 @@ struct shared_run {
 
 /* The thread that takes what the store has into this node's copy. @param arg  the struct shared_run. Not under the lock */
 void *shared_follower_run(void *arg);
+/*
+ * Whether the copy is one of the store that @p conf names: what another one has would be taken for changes of this one. A
+ * copy of none becomes one of it. Not under the lock. @return 0; -EXDEV, with a reason; or -errno
+ */
+int shared_run_bind(struct core *core, const struct store_conf *conf, char reason[ETCD_REASON_MAX]);
 /* Take note of the etcd of which the copy is. */
 void shared_follower_expect(struct shared_run *r);
 

@@ -377,6 +377,46 @@ class Recovery(unittest.TestCase):
         self.assertGreater(len(listed[0]), kept)
         self.assertEqual(self.change(self.nodes[1]), lost[2])
 
+    def test_l_what_is_not_ours_is_not_accepted(self) -> None:
+        """No node could take it: nothing is written, and it is named."""
+        member = self.etcd.members[0]
+        self.keep_backup()
+        self.change(self.nodes[1])
+        self.restore_backup()
+        self.wait_all("went-back")
+        member.put(PREFIX + "version/77", '{"something": "else"}')
+        for query in ("?dry_run=true", ""):
+            refused = self.accept(self.nodes[0], query)
+            self.assertEqual((refused.status, refused.code), (409, "store-differs"), refused.raw)
+            self.assertIn("version/77", refused.json["detail"])
+        print(refused.json["detail"])
+        self.assertEqual(json.loads(member.get(PREFIX + "store") or "")["epoch"], 1)
+        member.good("/v3/kv/deleterange", {"key": b64(PREFIX + "version/77")})
+        last = claim(2**53 - 1, "00000000000000bb")
+        member.put(PREFIX + "store", last)
+        for refused in (self.accept(self.nodes[0]), self.accept(self.nodes[1], "?dry_run=true")):
+            self.assertEqual((refused.status, refused.code), (409, "store-differs"), refused.raw)
+            self.assertIn("9007199254740991", refused.json["detail"])
+        self.assertEqual(member.get(PREFIX + "store"), last)
+        member.put(PREFIX + "store", claim())
+        self.assertEqual(self.accept(self.nodes[0]).status, 200)
+        self.wait_all("ready")
+        self.wait_equal(self.first)
+
+    def test_m_a_copy_of_another_store_is_not_put_into_one(self) -> None:
+        """store.conf was exchanged: it names an empty store, and the copy is of the former one."""
+        other, node = ID[::-1], self.nodes[0]
+        self.lose_members("others")
+        self.etcd.members[0].put(PREFIX + "store", json.dumps({**json.loads(claim()), "id": other}))
+        node.stop()
+        node.write("store.conf", json.dumps({"id": other, "endpoints": [m.url for m in self.etcd.members], "prefix": PREFIX}))
+        node.start()
+        wait_for("it is refused", lambda: self.store(node)["state"] == "refused")
+        for answer in (self.rebuild(node), self.rebuild(node, "?dry_run=true"), self.accept(node)):
+            self.assertEqual((answer.status, answer.code), (409, "store-differs"), answer.raw)
+            self.assertIn("this node has a copy of " + ID, answer.json["detail"])
+        self.assertIsNone(self.etcd.members[0].get(PREFIX + "head"))
+
 
 if __name__ == "__main__":
     NODES = counted.read_number("--nodes", NODES)
