@@ -340,13 +340,22 @@ static void fill_mark(const struct intent *in, enum chain_mark mark, const char 
 	         *in->principal ? in->principal : "weir");
 }
 
-/* Begin a change of this node, with an id that no other has. */
-static void begin_change(struct shared_change *c)
+/*
+ * Begin a change of this node, with an id that no other has. It rests on the store's own record: what this node knows may
+ * be of a former epoch, and revisions of the next one may be equal by chance.
+ */
+static void begin_change(struct intent *in, struct shared_change *c)
 {
 	char id[SHARED_ID_MAX];
+	struct shared_record claim = { 0 };
 
 	make_id(id);
 	shared_change_begin(c, id);
+	int err = in->store && !in->failing ? copy_read(in->store, STORE_CLAIM_RECORD, &claim)
+	                                    : -EROFS;
+	if (!err || err == -ENOENT)
+		shared_change_see(c, STORE_CLAIM_RECORD, claim.revision);
+	free(claim.text);
 }
 
 int shared_intent_decide(struct intent *in, uint64_t number, enum chain_mark mark,
@@ -356,7 +365,7 @@ int shared_intent_decide(struct intent *in, uint64_t number, enum chain_mark mar
 	struct pending_clock clock;
 	struct history_mark m;
 
-	begin_change(c);
+	begin_change(in, c);
 	pending_clock_read(&clock);
 	fill_mark(in, mark, author, reason, now_ms, &m);
 	return history_decide(in->history, clock.now_ms, number, &m, c);
@@ -376,7 +385,7 @@ static int make_version_change(struct intent *in, const struct intent_change *ch
 	struct pending_clock clock;
 	struct history_mark m;
 
-	begin_change(c);
+	begin_change(in, c);
 	pending_clock_read(&clock);
 	fill_mark(in, CHAIN_CONFIRMED, change->author, change->reason, now_ms, &m);
 	v->confirm_within_ms = v->confirm_left_ms;
@@ -408,7 +417,7 @@ static int make_way_back(struct intent *in, const struct intent_change *change, 
 {
 	struct history_mark m;
 
-	begin_change(c);
+	begin_change(in, c);
 	fill_mark(in, CHAIN_ENDED, change->author, change->reason, now_ms, &m);
 	int err = history_go_back(in->history, &m, c);
 

@@ -642,6 +642,55 @@ static void an_epoch_is_said_with_what_is_lost(void **state)
 	remove_node(&a);
 }
 
+/* The revision of the store's own record on which @p c rests; -1: it does not. */
+static int64_t claim_seen(const struct shared_change *c)
+{
+	for (size_t i = 0; i < c->n_seen; i++)
+		if (!strcmp(c->seen[i].name, "store"))
+			return c->seen[i].revision;
+	return -1;
+}
+
+/* What was made of the former epoch is not written into one that was accepted or rebuilt meanwhile. */
+static void a_change_rests_on_the_epoch(void **state)
+{
+	struct files files = fixture_files("address = \"10.1.1.11\"; weight = 100", W2);
+	struct intent_change change = {
+		.files = &files, .author = "ann", .reason = "a test", .confirm_within_ms = 60000
+	};
+	struct intent_changed changed = { 0 };
+	struct shared_record list[EVENTS];
+	struct shared_change c;
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	for (int64_t revision = 0; revision <= 90; revision += 90) {
+		size_t n = newest_records(list);
+
+		if (revision) {
+			n = add_claim(list, n, CLAIM_2, revision);
+			assert_int_equal(list_store(&a, 95, list, n, ORIGIN_FOLLOWS), 0);
+		}
+		assert_int_equal(intent_change(a.in, &change, NOW_MS, &changed), 0);
+		assert_true(claim_seen(changed.shared) == revision);
+		intent_changed_fini(&changed);
+	}
+	a.followed = store.n;
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	store.revision = 100;
+	for (size_t i = a.followed; i < store.n; i++)
+		store.events[i].revision = 100;
+	(void)follow_store(&a, 0);
+	assert_int_equal(shared_intent_decide(a.in, 2, CHAIN_ENDED, "ann", "why", NOW_MS, &c), 0);
+	assert_true(claim_seen(&c) == 90);
+	shared_change_fini(&c);
+	files_fini(&files);
+	remove_node(&a);
+}
+
 static void a_list_is_all_there_is(void **state)
 {
 	struct node a, b;
@@ -705,6 +754,7 @@ int main(void)
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(an_epoch_is_said_with_what_is_lost, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(a_change_rests_on_the_epoch, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_list_is_all_there_is, setup, teardown),
 	};
 
