@@ -87,7 +87,7 @@ int shared_keep_files(struct intent *in, const struct version *v, const struct f
 	return store_put_version(in->store, v, files);
 }
 
-/* The store's version takes the place of one that this node had made alone. */
+/* The store's version takes the place of one that this node had made alone, or that the store has lost. */
 static void say_replaced(struct intent *in, const struct version *own, const struct version *v)
 {
 	char value[LOG_VALUE_MAX];
@@ -95,7 +95,7 @@ static void say_replaced(struct intent *in, const struct version *own, const str
 	log_note("version-replaced", "number=%" PRIu64 " digest=%.16s author=%s", own->number,
 	         own->digest, log_value(own->author, value));
 	journal_add(in->journal, v->time_ms, "version", "versions",
-	            "version %" PRIu64 " (%.16s) by %s, which this node had alone, gave way to the "
+	            "version %" PRIu64 " (%.16s) by %s, which the store has not, gave way to the "
 	            "store's version %" PRIu64 " by %s",
 	            own->number, own->digest, own->author, v->number, v->author);
 }
@@ -271,8 +271,10 @@ static void say_epoch(struct intent *in, const struct store_claim *c, size_t n_l
 	static const char *const words[] = { "begun again", "accepted as it is",
 		                             "rebuilt from a copy" };
 
+	char node[LOG_VALUE_MAX];
+
 	log_note("store-epoch", "epoch=%" PRIu64 " how=\"%s\" node=%s lost=%zu", c->epoch,
-	         words[c->how], c->node, n_lost);
+	         words[c->how], log_value(c->node, node), n_lost);
 	journal_add(in->journal, c->time_ms, "store", "store",
 	            "epoch %" PRIu64
 	            " of the store: %s by %s (%s) at node %s%s%.100s; %zu versions "
