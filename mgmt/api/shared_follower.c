@@ -175,6 +175,7 @@ static int receive_list(struct shared_run *r, const struct shared_records *l, ui
 	enum origin_verdict verdict =
 	        shared_intent_judge(r->core->intent, r->id, r->highest, l, reason);
 
+	r->was_judged = true;
 	if (verdict == ORIGIN_OTHER) {
 		note_other(r, reason);
 		return -EXDEV;
@@ -296,7 +297,6 @@ void *shared_follower_run(void *arg)
 {
 	struct shared_run *r = arg;
 	struct core *core = r->core;
-	bool is_first = true; /* a reason from before this start is found again */
 	int64_t revision;
 
 	core_lock(core);
@@ -313,10 +313,8 @@ void *shared_follower_run(void *arg)
 			continue;
 		}
 		core_unlock(core);
-		bool is_worth = !is_refused || is_first || is_worth_listing(r);
-		bool is_here = is_worth && list_all(r);
-
-		is_first &= !is_worth;
+		bool is_here =
+		        (!is_refused || !r->was_judged || is_worth_listing(r)) && list_all(r);
 
 		core_lock(core);
 		if (!is_here)

@@ -34,7 +34,8 @@ struct shared_run {
 	struct shared_etcd *writes;    /* of who has `writing` */
 	char id[STORE_ID_MAX];         /* by store.conf */
 	struct shared_members members; /* the follower's */
-	pthread_mutex_t writing;       /* never locked under the core's lock */
+	bool was_judged; /* the follower's: a list, since the start: a reason from before it is found again */
+	pthread_mutex_t writing; /* never locked under the core's lock */
 	atomic_bool stop;
 
 	/* under the core's lock */

@@ -8,6 +8,7 @@ Each test has three real members of etcd of its own, and N nodes at three sites 
 """
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -162,8 +163,16 @@ class Recovery(unittest.TestCase):
         self.wait_all("went-back")
         self.assert_refused("went-back")
         self.assertEqual({self.head(n)[0] for n in self.nodes}, {before})
-        # also of one that was started since
-        text = wait_for("why is said", lambda: (t := self.conditions(self.nodes[0]).get("store-went-back", "")) and "is at revision" in t and t)
+        # also of one that was started since, and of one that no member answered first
+        for members in (False, True):
+            if members:
+                self.stop_members()
+                self.nodes[0].stop()
+                before = self.nodes[0].log().count("store-not-reached")
+                self.nodes[0].start()
+                wait_for("it has tried", lambda: self.nodes[0].log().count("store-not-reached") > before)
+                self.start_members()
+            text = wait_for("why is said", lambda: (t := self.conditions(self.nodes[0]).get("store-went-back", "")) and "is at revision" in t and t)
         print(text)
 
     def test_c_an_equal_epoch_of_another_nonce_is_refused(self) -> None:
@@ -302,7 +311,7 @@ class Recovery(unittest.TestCase):
         self.wait_all("ready")
         self.wait_equal(newest)
         self.assertEqual({self.store(n)["epoch"] for n in self.nodes}, {2})
-        listed = [[(v["number"], v["digest"], v["state"]) for v in n.ask("GET", "/v1/versions?limit=1000").json["items"]] for n in self.nodes]
+        listed = [self.versions(n) for n in self.nodes]
         self.assertEqual(len(listed[0]), newest)
         self.assertTrue(listed[0] == listed[1] == listed[2], listed)
         self.assertEqual(self.change(away), newest + 1)
@@ -372,7 +381,7 @@ class Recovery(unittest.TestCase):
         self.nodes[2].start()
         self.wait_equal(lost[1])
         self.assertEqual({self.store(n)["epoch"] for n in self.nodes}, {2})
-        listed = [[(v["number"], v["digest"]) for v in n.ask("GET", "/v1/versions?limit=1000").json["items"]] for n in self.nodes]
+        listed = [self.versions(n) for n in self.nodes]
         self.assertTrue(listed[0] == listed[1] == listed[2], listed)
         self.assertGreater(len(listed[0]), kept)
         self.assertEqual(self.change(self.nodes[1]), lost[2])
@@ -416,6 +425,50 @@ class Recovery(unittest.TestCase):
             self.assertEqual((answer.status, answer.code), (409, "store-differs"), answer.raw)
             self.assertIn("this node has a copy of " + ID, answer.json["detail"])
         self.assertIsNone(self.etcd.members[0].get(PREFIX + "head"))
+
+    def test_n_a_rebuild_that_is_killed(self) -> None:
+        """Wherever that is, the store is unfinished and no node takes it, or it is whole."""
+        for _ in range(60):
+            self.assertEqual(self.apply(self.nodes[1], confirm_within="20s", pending="confirm").status, 201)
+        newest = self.change(self.nodes[0], pending="confirm")
+        listed = self.versions(self.nodes[2])
+        self.lose_members("others")
+        self.wait_all("other")
+        member, node, seen = self.etcd.members[0], self.nodes[0], []
+        for again in range(8):
+            before = member.get(PREFIX + "store")
+            asked = threading.Thread(target=self.rebuild_killed, args=(node,))
+            asked.start()
+            while member.get(PREFIX + ("version/30" if again % 2 else "store")) == (None if again % 2 else before):
+                self.assertTrue(asked.is_alive())
+            node.stop(signal.SIGKILL)
+            asked.join()
+            record = json.loads(member.get(PREFIX + "store") or "")
+            seen.append((record.get("unfinished", False), member.get(PREFIX + "head") is not None))
+            node.start()
+            if not seen[-1][0]:
+                break
+            for other in self.nodes[1:]:
+                self.assertIn(self.store(other)["state"], ("other", "cut-off"))
+                self.assertEqual(self.head(other)[0], newest)
+        print(seen)
+        self.assertLessEqual(set(seen), {(True, False), (False, True)})
+        if seen[-1][0]:
+            self.assertEqual(self.rebuild(node).status, 200)
+        self.wait_all("ready")
+        self.wait_equal(newest)
+        self.assertTrue(all(self.versions(n) == listed for n in self.nodes))
+        self.change(self.nodes[2])
+
+    def rebuild_killed(self, node: Node) -> None:
+        """It gives no answer, or one that came just before."""
+        try:
+            self.rebuild(node)
+        except (OSError, http.client.HTTPException):
+            pass
+
+    def versions(self, node: Node) -> list[tuple[int, str, str]]:
+        return [(v["number"], v["digest"], v["state"]) for v in node.ask("GET", "/v1/versions?limit=1000").json["items"]]
 
 
 if __name__ == "__main__":
