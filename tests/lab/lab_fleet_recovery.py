@@ -155,6 +155,9 @@ class Recovery(unittest.TestCase):
         self.assert_refused("other")
         self.assertEqual({self.head(n)[0] for n in self.nodes}, {before})
         print(text)
+        self.assertEqual(self.accept(self.nodes[1]).status, 200)  # a person says that it is right
+        self.wait_all("ready")
+        self.change(self.nodes[2])
 
     def test_b_a_store_that_went_back_is_refused_by_all(self) -> None:
         self.keep_backup()
