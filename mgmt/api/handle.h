@@ -47,7 +47,7 @@ http_handler handle_peer_poke, handle_peer_observations, handle_peer_keys,
         handle_peer_connection_state;
 http_handler handle_peer_announcements; /* handle_peer_announce.c */
 /* handle_peer_operations.c, the order apart (handle_operations.c) */
-http_handler handle_peer_operations, handle_peer_operation, handle_peer_measure;
+http_handler handle_peer_operations, handle_peer_measure;
 http_handler handle_peer_operation_order;
 
 /** What of the status is wanted. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/to_json.h"
@@ -154,4 +155,14 @@ void idempotent_attach(struct core *core, const struct http_request *r)
 void idempotent_detach(struct core *core)
 {
 	intent_for(core->intent, NULL, NULL);
+}
+
+void idempotent_note_operation(struct core *core, const struct http_request *r, const char *id)
+{
+	struct store *store = intent_store(core->intent);
+
+	idempotent_attach(core, r);
+	if (store && store_note_operation(store, id))
+		log_warn("request-not-noted", "operation=%s error=\"%s\"", id, store_reason(store));
+	idempotent_detach(core);
 }

@@ -38,5 +38,7 @@ void idempotent_end(struct core *core, const struct http_request *r,
  */
 void idempotent_attach(struct core *core, const struct http_request *r);
 void idempotent_detach(struct core *core);
+/** Note that @p r made or changed operation @p id, which is in the store already. NULL: Weir itself. Under the lock. */
+void idempotent_note_operation(struct core *core, const struct http_request *r, const char *id);
 
 #endif

@@ -15,12 +15,15 @@
 #include "base/clock.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/operation_command.h"
+#include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_sites_internal.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"
 #include "mgmt/store/step.h"
+
+#define BEGIN_MS 10000u /* for another one that is being begun: longer than the store takes */
 
 /* An operation while it is made. */
 struct beginning {
@@ -387,31 +390,59 @@ static json_t *show_beginning(const struct beginning *b, bool dry_run)
 	return o;
 }
 
-/* Make it exist, unless another has begun meanwhile. */
+/*
+ * Let the record be decided, unless another has begun meanwhile: one begins at a time, as the lock is given up until that is
+ * known. Under the lock. @return whether it is there; else @p out says why not
+ */
+static bool make_exist(struct beginning *b, const struct http_request *request,
+                       struct operation_outcome *out)
+{
+	struct operations *o = b->core->operations;
+	uint64_t until_ms = clock_mono_ms() + BEGIN_MS;
+	char reason[ETCD_REASON_MAX] = "another operation is being begun";
+	enum operation_decided decided = OPERATION_UNDECIDED;
+
+	while (o->begins && core_wait(b->core, until_ms))
+		;
+	if (!find_other(b, out))
+		return false;
+	if (!operations_have_room(b->core)) {
+		operation_refuse(out, 409, "too-many",
+		                 "too many operations are not over: end some of them first");
+		return false;
+	}
+	if (!o->begins) {
+		o->begins = true;
+		decided = operation_decide(b->core, NULL, &b->op, false, reason);
+		o->begins = false;
+		core_changed(b->core);
+	}
+	if (decided == OPERATION_DECIDED && operations_find(b->core, b->op.id)) {
+		idempotent_note_operation(b->core, request, b->op.id);
+		return true;
+	}
+	operation_refuse_undecided(b->core, reason, out);
+	return false;
+}
+
+/* Make it exist, with what was judged. */
 static void commit_beginning(struct beginning *b, const struct http_request *request,
                              struct operation_outcome *out)
 {
 	core_lock(b->core);
-	if (find_other(b, out)) {
-		idempotent_attach(b->core, request);
-		int err = operations_accept(b->core, &b->op);
-		idempotent_detach(b->core);
+	if (make_exist(b, request, out)) {
 		struct operations_item *item = operations_find(b->core, b->op.id);
 
-		if (err < 0 || !item) {
-			operation_refuse_record(b->core, err, out);
-		} else {
-			memcpy(item->verdicts, b->verdicts, sizeof(item->verdicts));
-			item->judged = true;
-			item->deciding = b->deciding;
-			item->outlook = json_incref(b->outlook);
-			journal_add(intent_journal(b->core->intent), clock_believed_ms(),
-			            "operation", b->op.id, "%s of site %s begun by %s: %s",
-			            operation_kind_text(b->op.kind), b->op.targets[0].site,
-			            b->op.principal, b->op.reason);
-			out->status = 201;
-			operations_poke(b->core);
-		}
+		memcpy(item->verdicts, b->verdicts, sizeof(item->verdicts));
+		item->judged = true;
+		item->deciding = b->deciding;
+		item->outlook = json_incref(b->outlook);
+		journal_add(intent_journal(b->core->intent), clock_believed_ms(), "operation",
+		            b->op.id, "%s of site %s begun by %s: %s",
+		            operation_kind_text(b->op.kind), b->op.targets[0].site, b->op.principal,
+		            b->op.reason);
+		out->status = 201;
+		operations_poke(b->core);
 	}
 	core_unlock(b->core);
 }
@@ -550,12 +581,9 @@ static void return_scheduled(struct beginning *b, const struct http_request *req
 		return;
 	hold_record(&b->op, now_ms);
 	core_lock(b->core);
-	bool alone = find_other(b, out);
-	int err = alone ? operations_accept(b->core, &b->op) : 0;
-	if (err < 0)
-		operation_refuse_record(b->core, err, out);
+	bool exists = make_exist(b, NULL, out);
 	core_unlock(b->core);
-	if (err > 0)
+	if (exists)
 		operation_order_run_here(b->core, b->op.id, order, out);
 }
 

@@ -230,7 +230,7 @@ static bool is_missed(const struct operations_node *node, bool lost, bool unread
 {
 	if (node->absent)
 		return false;
-	return node->reached ? unread && !(node->level_known && node->has_record) : lost;
+	return node->reached ? unread && !node->level_known : lost;
 }
 
 static void add_missed(struct command_text *line, const struct operations_item *item)

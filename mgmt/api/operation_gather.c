@@ -60,22 +60,6 @@ static struct operation_level read_level(const json_t *levels, const char *id)
 
 /* --- nodes --- */
 
-/* Whether the node has this epoch's record of this owner, or a later one of it. */
-static enum operation_truth has_record(const struct operation_report *report,
-                                       const struct operation *op)
-{
-	const json_t *has = json_object_get(report->have, op->id);
-	json_int_t epoch = json_integer_value(json_array_get(has, 0));
-	const char *owner = json_string_value(json_array_get(has, 2));
-
-	if (report->self)
-		return OPERATION_YES;
-	if (!report->have)
-		return OPERATION_UNKNOWN;
-	return operation_truth_of(owner && !strcmp(owner, op->owner) &&
-	                          epoch >= (json_int_t)op->epoch);
-}
-
 static void gather_nodes(const struct operation_snapshot *v, const struct operation *op,
                          struct operation_observed *out)
 {
@@ -88,11 +72,10 @@ static void gather_nodes(const struct operation_snapshot *v, const struct operat
 			                      .self = report->self,
 			                      .reached = report->reached,
 			                      .refuses = report->refuses };
-		n->steps = report->lacks  ? OPERATION_NO
-		           : report->have ? OPERATION_YES
-		                          : OPERATION_UNKNOWN;
-		n->has_record = has_record(report, op);
-		n->dns = report->have ? operation_truth_of(report->dns) : OPERATION_UNKNOWN;
+		n->steps = report->lacks    ? OPERATION_NO
+		           : report->levels ? OPERATION_YES
+		                            : OPERATION_UNKNOWN;
+		n->dns = report->levels ? operation_truth_of(report->dns) : OPERATION_UNKNOWN;
 		for (size_t k = 0; k < op->n_targets; k++)
 			n->levels[k] = read_level(report->levels, op->targets[k].override_id);
 	}
@@ -195,7 +178,7 @@ static struct operation_value longest_ttl(const struct operation_snapshot *v,
 	struct operation_value most = { 0 };
 
 	for (size_t i = 0; i < v->n_reports; i++) {
-		if (!v->reports[i].have || !v->reports[i].dns)
+		if (!v->reports[i].levels || !v->reports[i].dns)
 			continue; /* not reached, or it answers nothing */
 		struct operation_value given = read_given_ttl(op, v->reports[i].levels);
 

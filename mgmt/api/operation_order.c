@@ -4,6 +4,7 @@
  * record, which replaces the record only if that did not change meanwhile; then the order is tried
  * again with what is there now.
  */
+#include "mgmt/api/idempotent.h"
 #include "mgmt/api/operation_order.h"
 
 #include <errno.h>
@@ -15,8 +16,8 @@
 #include "base/clock.h"
 #include "base/plain.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/api/idempotent.h"
 #include "mgmt/api/operation_command.h"
+#include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
@@ -76,21 +77,22 @@ void operation_refuse(struct operation_outcome *out, unsigned status, const char
 	out->code = code;
 }
 
-void operation_refuse_record(struct core *core, int err, struct operation_outcome *out)
+void operation_refuse_undecided(const struct core *core, const char *reason,
+                                struct operation_outcome *out)
 {
-	const struct store *store = intent_store(core->intent);
-
-	if (err == -ENOMEM)
-		operation_refuse(out, 503, "busy", "out of memory");
-	else if (err == -EIO)
-		operation_refuse(out, 503, "store",
-		                 "the store of this node cannot keep the operation (%s): nothing "
-		                 "was changed; give the command at another node, or act by the "
-		                 "clock (--scheduled)",
-		                 store ? store_reason(store) : intent_store_reason(core->intent));
+	if (operation_decides_alone(core))
+		operation_refuse(
+		        out, 503, "store",
+		        "the store of this node cannot keep the operation (%s): nothing was "
+		        "changed; act by the clock (--scheduled)",
+		        reason);
 	else
-		operation_refuse(out, 409, "too-many",
-		                 "too many operations are not over: end some of them first");
+		operation_refuse(
+		        out, 503, "store-unavailable",
+		        "the store of all nodes does not decide (%s), so nothing may go on "
+		        "by itself. Without it: weir drain site SITE --scheduled --until TIME "
+		        "--reason TEXT, weir undrain site SITE --scheduled --reason TEXT",
+		        reason);
 }
 
 /* --- at this node --- */
@@ -214,19 +216,20 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
                          const struct operation_snapshot *snapshot,
                          const struct operation_observed *observed, struct operation_outcome *out)
 {
+	enum operation_decided decided = OPERATION_OVERTAKEN;
+	char reason[ETCD_REASON_MAX];
+
 	core_lock(core);
 	struct operations_item *item = operations_find(core, op->id);
 	bool same = item && item->op.epoch == was->epoch && item->op.seq == was->seq &&
 	            !strcmp(item->op.owner, was->owner);
 	bool late = is_late(order);
-	if (same && !late) {
-		item->op = *op;
-		if (strcmp(was->owner, op->owner) != 0)
-			item->ticked_ms = 0; /* its engine begins here */
+	if (same && !late)
+		decided = operation_decide(core, was, op, order->if_unowned, reason);
+	item = operations_find(core, op->id);
+	if (item && decided == OPERATION_DECIDED) {
 		operations_note_observed(item, snapshot, observed);
-		idempotent_attach(core, order->request);
-		operations_changed(core, item);
-		idempotent_detach(core);
+		idempotent_note_operation(core, order->request, op->id);
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "operation", op->id,
 		            "%s by %s: %s", operation_order_text(order->what),
 		            order->principal ? order->principal : "?",
@@ -238,12 +241,14 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 	if (late)
 		operation_refuse(out, 503, "busy",
 		                 "the owner took too long to decide: nothing was changed");
-	return same || late;
+	else if (decided == OPERATION_UNDECIDED)
+		operation_refuse_undecided(core, reason, out);
+	return decided != OPERATION_OVERTAKEN || late;
 }
 
 void operation_order_answer(struct core *core, const char *id, struct operation_outcome *out)
 {
-	operations_spread(core, id);
+	operations_watch(core, id);
 	core_lock(core);
 	const struct operations_item *item = operations_find(core, id);
 	out->json = item ? operation_show_json(item) : NULL;
@@ -333,6 +338,30 @@ static bool find_owner_api(struct core *core, const char *owner, char api[256])
 	return found;
 }
 
+/* What an owner may refuse by, and what counts where it says anything else. */
+static const struct refusal {
+	unsigned status;
+	const char *code;
+} passed_refusals[] = {
+	{ 404, "not-found" },         { 409, "operation" }, { 409, "guard" },
+	{ 503, "store-unavailable" }, { 503, "store" },     { 503, "busy" },
+};
+
+static const struct refusal *find_refusal(json_int_t status, const char *code)
+{
+	const size_t n = sizeof(passed_refusals) / sizeof(passed_refusals[0]);
+	const struct refusal *of_status = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if ((json_int_t)passed_refusals[i].status != status)
+			continue;
+		if (code && !strcmp(code, passed_refusals[i].code))
+			return &passed_refusals[i];
+		of_status = status == 503 || of_status ? of_status : &passed_refusals[i];
+	}
+	return of_status ? of_status : &passed_refusals[n - 1];
+}
+
 static void read_passed(const json_t *answer, struct operation_outcome *out)
 {
 	json_int_t status = json_integer_value(json_object_get(answer, "status"));
@@ -345,15 +374,10 @@ static void read_passed(const json_t *answer, struct operation_outcome *out)
 		out->json = json_incref(json);
 		return;
 	}
-	operation_refuse(out,
-	                 status == 404   ? 404
-	                 : status == 409 ? 409
-	                                 : 503,
-	                 status == 404                    ? "not-found"
-	                 : status != 409                  ? "busy"
-	                 : code && !strcmp(code, "guard") ? "guard"
-	                                                  : "operation",
-	                 "%s", text ? text : "the owner's answer is malformed");
+	const struct refusal *r = find_refusal(status, code);
+
+	operation_refuse(out, r->status, r->code, "%s",
+	                 text ? text : "the owner's answer is malformed");
 	if (out->status == 409 && json_is_object(json))
 		out->json = json_incref(json);
 }

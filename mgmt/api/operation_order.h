@@ -39,6 +39,7 @@ struct operation_order {
 	uint32_t goal_ppm;
 	int64_t until_ms;
 	bool withdraw;
+	bool if_unowned; /**< of a take: only while the lease of its owner has ended */
 	/** of one that was passed on: not after this, on our boot clock; 0: at any time */
 	uint64_t by_ms;
 	/** of its Idempotency-Key; NULL: none */
@@ -55,10 +56,7 @@ struct operation_outcome {
 
 /** "hold", ... @return OPERATION_ORDER_COUNT: there is no such order */
 enum operation_order_do operation_order_find(const char *word);
-/**
- * Send what has changed to all nodes, and answer with operation @p id as it is then, with the nodes
- * that have it.
- */
+/** Answer with operation @p id as it is now, with the nodes that have it. */
 void operation_order_answer(struct core *core, const char *id, struct operation_outcome *out);
 /** Names of guards that orders may override, ended by NULL. */
 const char *const *operation_order_guards(void);
@@ -81,7 +79,8 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 /** Make @p out a problem. */
 void operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
-/** Of a record that operations_accept() did not take, and why: @p err. Under the lock. */
-void operation_refuse_record(struct core *core, int err, struct operation_outcome *out);
+/** Of what operation_decide() left undecided, by its reason. */
+void operation_refuse_undecided(const struct core *core, const char *reason,
+                                struct operation_outcome *out);
 
 #endif

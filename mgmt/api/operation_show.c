@@ -57,9 +57,8 @@ static json_t *nodes_json(const struct operations_item *item)
 
 		json_array_append_new(
 		        list,
-		        json_pack("{s:s, s:b, s:b, s:b, s:o, s:I, s:I}", "node", n->node, "reached",
-		                  n->reached, "named_absent", n->absent, "has_record",
-		                  n->has_record, "level_ppm",
+		        json_pack("{s:s, s:b, s:b, s:o, s:I, s:I}", "node", n->node, "reached",
+		                  n->reached, "named_absent", n->absent, "level_ppm",
 		                  n->level_known ? json_integer(n->level_ppm) : json_null(),
 		                  "epoch", (json_int_t)n->epoch, "step", (json_int_t)n->step));
 	}

@@ -25,7 +25,6 @@ static void fill_own_report(struct operation_snapshot *v, struct operation_repor
 {
 	report->self = report->reached = true;
 	report->dns = levels != NULL;
-	report->have = operations_digest_json(v->core);
 	report->levels = operations_levels_json(v->core, levels);
 	report->measure = json_incref(measure);
 }
@@ -43,10 +42,8 @@ static void fill_peer_report(const struct operation_snapshot *v, struct operatio
 	report->reached = v->mono_ms - said->heard_ms <= OPERATIONS_HEARD_MS;
 	report->lacks = said->lacks;
 	report->dns = said->dns;
-	if (report->reached && !said->lacks) {
-		report->have = json_incref(said->have);
+	if (report->reached && !said->lacks)
 		report->levels = json_incref(said->levels);
-	}
 	if (said->measured_ms && v->mono_ms - said->measured_ms <= OPERATIONS_FRESH_MS)
 		report->measure = json_incref(said->measure);
 }
@@ -206,7 +203,6 @@ void operation_snapshot_free(struct operation_snapshot *v)
 	if (!v)
 		return;
 	for (size_t i = 0; i < v->n_reports; i++) {
-		json_decref(v->reports[i].have);
 		json_decref(v->reports[i].levels);
 		json_decref(v->reports[i].measure);
 	}

@@ -26,12 +26,12 @@
 struct operation_report {
 	const struct model_node *node;
 	bool self, reached;
-	bool lacks;            /**< its release knows no operations */
-	bool refuses;          /**< its configuration does not have this node */
-	bool dns;              /**< its weir-dns answers; if reached */
-	bool keys;             /**< the projector has the clients that ask it */
-	json_t *have, *levels; /**< if reached; else NULL */
-	json_t *measure;       /**< NULL: not known, or too old */
+	bool lacks;      /**< its release knows no operations */
+	bool refuses;    /**< its configuration does not have this node */
+	bool dns;        /**< its weir-dns answers; if reached */
+	bool keys;       /**< the projector has the clients that ask it */
+	json_t *levels;  /**< if reached; else NULL */
+	json_t *measure; /**< NULL: not known, or too old */
 };
 
 struct keys_gather;

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * The operations of the cluster as this node knows them: records, their merging and keeping, and
- * the thread that runs those which this node owns (mgmt/operations/engine.h).
+ * The operations of the cluster as this node knows them, and the thread that runs those which this node owns
+ * (mgmt/operations/engine.h).
  *
- * Each node keeps the newest record of each operation, in memory and in the store; while the store
- * fails, in memory alone. A record is sent to the nodes that lack it until all have it. The owner asks
- * all nodes each second what they have in force and what they measure.
+ * Records are shared intent: each change of one is decided (mgmt/api/operation_decide.h), and each node follows its copy.
+ * The owner asks all nodes each second what they have in force and what they measure.
  *
- * Implemented in mgmt/api/operations.c (records) and operations_run.c (the thread). The main thread
+ * Implemented in mgmt/api/operations.c (records), operations_run.c (the thread) and operation_conditions.c. The main thread
  * starts and stops it. The rest is for any thread, under the core's lock unless it says otherwise.
  */
 #ifndef WEIR_MGMT_API_OPERATIONS_H
@@ -35,17 +34,15 @@
 #define OPERATIONS_IDLE_MS    10000u /**< when all are over */
 #define OPERATIONS_TIMEOUT_MS 900    /**< for a peer's answer: a round stays on time */
 #define OPERATIONS_HEARD_MS   2000u  /**< so long after its answer a node counts as reached */
-#define OPERATIONS_LOST_MS    10000u /**< so long other nodes have to send a record */
+#define OPERATIONS_LOST_MS    10000u /**< so long the store has to send a record */
 #define OPERATIONS_FRESH_MS   3000u  /**< so long what a node measured counts */
 #define OPERATIONS_ANSWER_MAX                                                                      \
-	((size_t)4 << 20)       /**< bytes of a peer's answer: with the most rows, 2 MiB */
-#define OPERATIONS_SEND_MAX 16u /**< records in one request */
+	((size_t)4 << 20) /**< bytes of a peer's answer: with the most rows, 2 MiB */
 
 /** What a node has of an operation, as it was observed in the last round. */
 struct operations_node {
 	char node[MODEL_NAME_MAX];
 	bool reached, absent; /**< absent: named so by a person */
-	bool has_record;
 	bool level_known;
 	uint32_t epoch, step, level_ppm; /**< of the first target */
 };
@@ -53,9 +50,12 @@ struct operations_node {
 /** An operation with what this node knows of it besides the record. */
 struct operations_item {
 	struct operation op;
-	bool unstored;      /**< the store has an older record */
+	int64_t revision;   /**< of the copy's record that it is */
 	uint64_t ticked_ms; /**< monotonic: when its engine last ran here; 0: never */
-	bool judged;        /**< verdicts are those of the last round here */
+	/** monotonic: since when the store has no owner of it; 0: it has one */
+	uint64_t unowned_ms;
+	uint64_t own_again_ms; /**< when this node may try to become its owner */
+	bool judged;           /**< verdicts are those of the last round here */
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	struct operations_node nodes[OPERATION_NODES_MAX]; /**< as this node sees them */
 	size_t n_nodes;
@@ -82,32 +82,24 @@ struct operations_item *operations_find(struct core *core, const char *id);
 struct operations_item *operations_at(struct core *core, size_t i);
 /** The operation that is not over and has @p site among its targets (its service apart). */
 struct operations_item *operations_of_site(struct core *core, const char *site);
+/** Whether there is room for one more that is not over. */
+bool operations_have_room(const struct core *core);
 /**
- * Take the record of an operation that begins here: stored, and sent on; not taken if the store cannot
- * keep it.
- * @return 1: taken; 0: ours is as new; -ENOSPC: too many that are not over; -EIO: the store fails;
- * -ENOMEM
+ * Let the list have the record as it is in the copy at @p revision, and this node's overrides its last step.
+ * @return 0; -ENOSPC: it is over, and there are newer ones, or too many are not over; -ENOMEM
  */
-int operations_accept(struct core *core, const struct operation *op) MUST_CHECK;
+int operations_put(struct core *core, const struct operation *op, int64_t revision) MUST_CHECK;
 /**
- * Take a record of a peer if it is newer than ours; operations_store_unstored() then stores all at once.
- * @return 1: taken; 0: ours is as new, or it is over and older than what is kept; -ENOSPC: too many
- * that are not over; -ENOMEM
+ * Let the list have all that the copy of shared intent has (mgmt/operations/record_parts.h): after each change of it.
+ * Nothing is done before operations_start().
  */
-int operations_receive(struct core *core, const struct operation *op) MUST_CHECK;
-/** Store, in one transaction, what is not stored yet; a failure is tried again with the next round. */
-void operations_store_unstored(struct core *core);
-/**
- * Send what is new to all nodes that can be reached, and note which of them have operation @p id now.
- * Not under the lock.
- */
-void operations_spread(struct core *core, const char *id);
+void operations_follow(struct core *core);
+/** Ask all nodes, and note their levels of operation @p id now. Not under the lock. */
+void operations_watch(struct core *core, const char *id);
 /** Whether this node owns it. */
 bool operations_is_own(const struct core *core, const struct operation *op);
 /** Run a round now. */
 void operations_poke(struct core *core);
-/** {id: [epoch, seq, owner]} of all records, given: what peers compare with theirs. */
-MUST_CHECK json_t *operations_digest_json(struct core *core);
 /**
  * The levels of all site drains at this node, given: [{override, generation, in_force, level_ppm}].
  * generation is that of the document; in_force, with its level, that of weir-dns: missing, it is not

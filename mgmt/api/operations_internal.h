@@ -18,8 +18,7 @@ struct operations_said {
 	uint64_t boot_ms;     /* its boot clock, read before heard_ms; 0: not known */
 	bool lacks;           /* its release knows no operations */
 	bool refuses;         /* its configuration does not have this node */
-	json_t *have;         /* of its answer: {id: [epoch, seq, owner]}; NULL: not known */
-	json_t *levels;       /* likewise; NULL: not known */
+	json_t *levels;       /* of its answer; NULL: not known */
 	bool dns;             /* likewise: its weir-dns answers */
 	json_t *measure;      /* mgmt/api/operation_measure.h; NULL: not known */
 };
@@ -37,16 +36,13 @@ struct operations {
 	uint64_t ran_ms; /* the last round */
 	/* monotonic: since when there is a level of an operation that is not known; 0: there is none */
 	uint64_t lost_ms;
+	int64_t followed; /* revision of the copy that the list has */
+	bool begins;      /* an operation is being begun: one at a time */
 	bool poked;
-	bool loaded; /* the store's records are here */
 };
 
 /* Free one with all that belongs to it. */
 void operations_free_item(struct operations_item *item);
-/* Load the records of the store, if that was not done yet. Under the lock. */
-void operations_load(struct core *core);
-/* The item has a newer record, made here: store it and tell all. Under the lock. */
-void operations_changed(struct core *core, struct operations_item *item);
 /* What peers said last about @p node; NULL: nothing. Under the lock. */
 const struct operations_said *operations_said_of(const struct core *core, const char *node);
 /*

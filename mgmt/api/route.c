@@ -154,8 +154,6 @@ const struct route route_table[] = {
 	  "Between nodes of a site: at which VIPs packets arrive" },
 	{ "POST", "/v1/peer/operations", HTTP_PEER, "", "", handle_peer_operations,
 	  "Between nodes: operations and their steps; what you have and measure" },
-	{ "GET", "/v1/peer/operations/{}", HTTP_PEER, "", "", handle_peer_operation,
-	  "Between nodes: one operation's record" },
 	{ "POST", "/v1/peer/operations/{}/{}", HTTP_PEER, "", "", handle_peer_operation_order,
 	  "Between nodes: a person's order for an operation of yours" },
 	{ "GET", "/v1/peer/measure", HTTP_PEER, "", "", handle_peer_measure,

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "mgmt/api/operations.h"
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/store_claim.h"
 
@@ -85,6 +86,7 @@ static bool receive_change(void *arg, int64_t revision, const struct shared_reco
 	}
 	int err = shared_intent_receive(r->core->intent, revision, list, n, &clock);
 
+	operations_follow(r->core);
 	core_changed(r->core);
 	core_unlock(r->core);
 	if (!err || err == -ESTALE)
@@ -98,7 +100,7 @@ static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
 {
 	struct shared_run *r = arg;
 
-	shared_members_heard(&r->members, r->reads, r->writes, &r->writing);
+	shared_members_heard(&r->members, r->reads);
 	core_lock(r->core);
 	hear_revision(r, sent_ms, revision);
 	core_unlock(r->core);
@@ -204,6 +206,7 @@ static bool list_all(struct shared_run *r)
 	}
 	r->must_list = err != 0;
 	shared_follower_expect(r);
+	operations_follow(r->core);
 	core_changed(r->core);
 	core_unlock(r->core);
 	shared_records_fini(&l);

@@ -27,8 +27,23 @@ static void keep_members(const struct shared_members *m)
 		log_warn("store-members-not-kept", "error=\"%s\"", strerror(-err));
 }
 
-void shared_members_heard(struct shared_members *m, struct shared_etcd *reads,
-                          struct shared_etcd *writes, pthread_mutex_t *writing)
+void shared_members_add(struct shared_members *m, struct shared_etcd *client,
+                        pthread_mutex_t *in_use)
+{
+	if (m->n_clients < SHARED_MEMBERS_CLIENTS)
+		m->clients[m->n_clients++] =
+		        (struct shared_members_client){ .etcd = client, .in_use = in_use };
+}
+
+static void note_members(struct shared_members *m, const struct etcd_endpoints *now)
+{
+	m->known = *now;
+	for (size_t i = 0; i < m->n_clients; i++)
+		m->clients[i].is_behind = true;
+	keep_members(m);
+}
+
+void shared_members_heard(struct shared_members *m, struct shared_etcd *reads)
 {
 	uint64_t now_ms = clock_mono_ms();
 	struct etcd_endpoints now;
@@ -39,15 +54,17 @@ void shared_members_heard(struct shared_members *m, struct shared_etcd *reads,
 		m->listed_ms = now_ms;
 		if (!shared_etcd_endpoints(reads, &now) &&
 		    memcmp(&now, &m->known, sizeof(now)) != 0) {
-			m->known = now;
-			m->is_unshared = true;
 			shared_etcd_use(reads, &now);
-			keep_members(m);
+			note_members(m, &now);
 		}
 	}
-	if (m->is_unshared && !pthread_mutex_trylock(writing)) {
-		shared_etcd_use(writes, &m->known);
-		m->is_unshared = false;
-		pthread_mutex_unlock(writing);
+	for (size_t i = 0; i < m->n_clients; i++) {
+		struct shared_members_client *c = &m->clients[i];
+
+		if (!c->is_behind || pthread_mutex_trylock(c->in_use))
+			continue;
+		shared_etcd_use(c->etcd, &m->known);
+		c->is_behind = false;
+		pthread_mutex_unlock(c->in_use);
 	}
 }

@@ -16,23 +16,31 @@
 
 #include "mgmt/store/shared_etcd.h"
 
+#define SHARED_MEMBERS_CLIENTS 2u
+
+/** A client of the store that others have, one at a time. */
+struct shared_members_client {
+	struct shared_etcd *etcd;
+	pthread_mutex_t *in_use; /**< who has it has the client */
+	bool is_behind;          /**< it does not know the members yet */
+};
+
 struct shared_members {
 	const char *state_dir; /**< borrowed */
+	struct shared_members_client clients[SHARED_MEMBERS_CLIENTS];
+	size_t n_clients;
 	bool is_off;
 	struct etcd_endpoints known;
 	uint64_t listed_ms; /**< boot clock: of the last list; 0: none */
-	bool is_unshared;   /**< the client that writes does not know them yet */
 };
 
 /** Begin, and add to @p settings what was kept. @param state_dir  borrowed until the end */
 void shared_members_begin(struct shared_members *m, const char *state_dir,
                           struct etcd_settings *settings);
-/**
- * A member has answered: from time to time ask it for the others.
- * @param reads    the calling thread's
- * @param writes   of who has @p writing, which is only tried
- */
-void shared_members_heard(struct shared_members *m, struct shared_etcd *reads,
-                          struct shared_etcd *writes, pthread_mutex_t *writing);
+/** Let a client know of members, too. @param in_use  is only tried; both are borrowed until the end */
+void shared_members_add(struct shared_members *m, struct shared_etcd *client,
+                        pthread_mutex_t *in_use);
+/** A member has answered: from time to time ask it for the others. @param reads  the calling thread's client */
+void shared_members_heard(struct shared_members *m, struct shared_etcd *reads);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/thread.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/shared_files.h"
+#include "mgmt/api/shared_lease.h"
 #include "mgmt/api/shared_run_internal.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
@@ -242,6 +243,13 @@ static bool open_clients(struct shared_run *r)
 		err = shared_etcd_open(&settings, conf.prefix, &r->stop, &r->reads, r->reason);
 	if (!err)
 		err = shared_etcd_open(&settings, conf.prefix, &r->stop, &r->writes, r->reason);
+	if (!err)
+		err = shared_lease_start(r->core, &settings, conf.prefix, &r->stop, &r->lease,
+		                         r->reason);
+	if (!err) {
+		shared_members_add(&r->members, r->writes, &r->writing);
+		shared_lease_add_to(r->lease, &r->members);
+	}
 	if (err && !*r->reason)
 		snprintf(r->reason, sizeof(r->reason), "%s", strerror(-err));
 	if (err)
@@ -294,6 +302,7 @@ void shared_run_stop(struct core *core)
 	thread_join(&r->follower);
 	thread_join(&r->keeper);
 	thread_join(&r->helper);
+	shared_lease_stop(r->lease);
 	shared_etcd_close(r->reads);
 	shared_etcd_close(r->writes);
 	pthread_mutex_destroy(&r->writing);
@@ -327,8 +336,7 @@ static void add_history_json(const struct core *core, json_t *out)
 	json_object_set_new(out, "files_missing", json_boolean(r->missing.number != 0));
 }
 
-/* Whether the configuration is also other nodes', and nothing decides for all of them. Under the lock. */
-static bool has_no_store(const struct core *core)
+bool shared_run_is_missing(const struct core *core)
 {
 	return !core->shared && join_has_peers(intent_model(core->intent));
 }
@@ -343,7 +351,7 @@ json_t *shared_run_json(const struct core *core)
 	int64_t revision;
 
 	if (!r)
-		return json_pack("{s:s}", "state", has_no_store(core) ? "none" : "own");
+		return json_pack("{s:s}", "state", shared_run_is_missing(core) ? "none" : "own");
 	json_t *out =
 	        json_pack("{s:s, s:o, s:s}", "state", words[judge_store(r, &silent_ms)], "reason",
 	                  text_to_json(*r->went_back ? r->went_back
@@ -370,7 +378,7 @@ void shared_run_state(const struct core *core)
 	uint64_t silent_ms;
 	char subject[32];
 
-	if (has_no_store(core))
+	if (shared_run_is_missing(core))
 		conditions_add(
 		        core->stats, "store-missing", CONDITION_DEGRADED, STORE_CONF_FILE,
 		        "the configuration has other nodes, and no store decides for all of them: each "
@@ -489,6 +497,28 @@ static bool write_and_wait(struct core *core, const struct shared_change *c,
 	if (!err)
 		shared_answer_fini(&a);
 	return is_done;
+}
+
+struct shared_lease *shared_run_lease(const struct core *core)
+{
+	return core->shared ? core->shared->lease : NULL;
+}
+
+int shared_run_decide(struct core *core, const struct shared_change *c, enum shared_result *result,
+                      int64_t *revision, char reason[ETCD_REASON_MAX])
+{
+	struct shared_answer a;
+	int err = write_change(core->shared, c, &a, reason);
+
+	if (err)
+		return err;
+	*result = a.result;
+	if (a.result == SHARED_DONE) {
+		*revision = a.revision;
+		await_revision(core->shared, a.revision);
+	}
+	shared_answer_fini(&a);
+	return 0;
 }
 
 bool shared_run_write(struct core *core, struct intent_changed *changed, json_t **files_at,

@@ -19,6 +19,7 @@
 #include "mgmt/api/http.h"
 #include "mgmt/store/chain.h"
 #include "mgmt/store/intent.h"
+#include "mgmt/store/shared_etcd.h"
 
 /** Start the threads. @return 0, also where there is no store.conf; or -errno */
 MUST_CHECK int shared_run_start(struct core *core);
@@ -52,6 +53,19 @@ MUST_CHECK int shared_run_confirm(struct core *core, uint64_t number, const char
  * true also where this node decides alone; else @p reply says why not
  */
 bool shared_run_is_sure(const struct core *core, struct http_reply *reply) MUST_CHECK;
+struct shared_lease;
+/** This node's lease in the store; NULL: there is no store. Under the lock. */
+struct shared_lease *shared_run_lease(const struct core *core);
+/** Whether the configuration is also other nodes', and no store decides for all of them. Under the lock. */
+bool shared_run_is_missing(const struct core *core);
+/**
+ * Write @p c, and wait until it is here. Under the lock, which is given up meanwhile.
+ * @param revision  out: where it is done, of what was written
+ * @return 0 and @p result; -EHOSTUNREACH or as shared_etcd_write(): nothing is written. @p reason says why it failed or is not known
+ */
+MUST_CHECK int shared_run_decide(struct core *core, const struct shared_change *c,
+                                 enum shared_result *result, int64_t *revision,
+                                 char reason[ETCD_REASON_MAX]);
 /** Fill @p reply: a change is not made, as a version's deadline has passed and it is not marked yet. Under the lock. */
 void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply);
 

@@ -13,6 +13,7 @@
 
 #include "base/thread.h"
 #include "mgmt/api/core.h"
+#include "mgmt/api/shared_lease.h"
 #include "mgmt/api/shared_members.h"
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/store_conf.h"
@@ -32,6 +33,7 @@ struct shared_run {
 	struct thread follower, keeper, helper;
 	struct shared_etcd *reads;     /* the follower's; NULL: store.conf is wrong */
 	struct shared_etcd *writes;    /* of who has `writing` */
+	struct shared_lease *lease;    /* NULL: store.conf is wrong */
 	char id[STORE_ID_MAX];         /* by store.conf */
 	struct shared_members members; /* the follower's */
 	bool was_judged; /* the follower's: a list, since the start: a reason from before it is found again */

@@ -43,6 +43,14 @@ const char *cli_value(const struct cli_args *args, const char *name)
 	return index < 0 ? NULL : args->values[index];
 }
 
+void cli_give(struct cli_args *args, const char *name, const char *value)
+{
+	int index = option_index(args, name);
+
+	if (index >= 0)
+		args->values[index] = value;
+}
+
 const char *cli_text(const struct cli_args *args, const char *name)
 {
 	const char *value = cli_value(args, name);

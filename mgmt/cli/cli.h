@@ -88,6 +88,8 @@ const char *cli_value(const struct cli_args *args, const char *name);
 /* The same, but NULL for an empty or blank value. */
 const char *cli_text(const struct cli_args *args, const char *name);
 bool cli_flag(const struct cli_args *args, const char *name);
+/* Let option @p name, which is one of the row's, have @p value (a flag: ""), as if it had been given. */
+void cli_give(struct cli_args *args, const char *name, const char *value);
 /*
  * The command as it was given, for a shell, without the options of @p without, which NULL ends: "weir
  * drain site ams --now". @return whether @p out has room for it

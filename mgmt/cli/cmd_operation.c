@@ -139,7 +139,9 @@ static int print_refusal(const struct cli *cli, const struct cli_args *args,
 	return status;
 }
 
-#define NOTHING_TO_END (-1) /* no exit status: what is to be ended is over, which is no error */
+/* No exit statuses: what is to be ended is over, which is no error; and the store does not decide. */
+#define NOTHING_TO_END (-1)
+#define UNDECIDED      (-2)
 
 static int print_nothing_to_end(const struct cli *cli, struct api_reply *reply)
 {
@@ -153,8 +155,8 @@ static int print_nothing_to_end(const struct cli *cli, struct api_reply *reply)
 }
 
 /*
- * Send @p body (taken). @return CLI_OK and the answer in @p reply, owned; NOTHING_TO_END; else the
- * exit status
+ * Send @p body (taken). @return CLI_OK and the answer in @p reply, owned; NOTHING_TO_END or UNDECIDED, after a message; else
+ * the exit status
  */
 static int send_change(const struct cli *cli, const struct cli_args *args, const char *path,
                        json_t *body, struct api_reply *reply)
@@ -167,8 +169,13 @@ static int send_change(const struct cli *cli, const struct cli_args *args, const
 	if (!api_succeeded(reply) &&
 	    strcmp(api_text(reply->body, "code", ""), "nothing-to-end") == 0)
 		return print_nothing_to_end(cli, reply);
-	if (!api_succeeded(reply))
-		return print_refusal(cli, args, reply);
+	if (!api_succeeded(reply)) {
+		bool undecided =
+		        strcmp(api_text(reply->body, "code", ""), "store-unavailable") == 0;
+
+		status = print_refusal(cli, args, reply);
+		return undecided ? UNDECIDED : status;
+	}
 	op_make_plain(reply->body);
 	return CLI_OK;
 }
@@ -213,12 +220,13 @@ static bool read_goal(const struct cli_args *args, const char *what, enum op_goa
 	return false;
 }
 
-int op_begin(struct cli *cli, const struct cli_args *args, const char *what)
+int op_begin(struct cli *cli, const struct cli_args *args, const char *what, bool *undecided)
 {
 	bool dry_run = cli_flag(args, "--dry-run"), waits = cli_flag(args, "--wait") && !dry_run;
 	enum op_goal goal;
 	struct api_reply reply;
 
+	*undecided = false;
 	if (!read_goal(args, what, &goal))
 		return CLI_USAGE;
 	json_t *body = make_body(args, what);
@@ -231,6 +239,9 @@ int op_begin(struct cli *cli, const struct cli_args *args, const char *what)
 	int status =
 	        send_change(cli, args, dry_run ? "/v1/operations?dry_run=true" : "/v1/operations",
 	                    body, &reply);
+	*undecided = status == UNDECIDED;
+	if (status == UNDECIDED)
+		return CLI_UNREACHABLE;
 	if (status)
 		return status == NOTHING_TO_END ? CLI_OK : status;
 	if (!waits)
@@ -246,12 +257,14 @@ int op_begin(struct cli *cli, const struct cli_args *args, const char *what)
 /* shift site NAME 30% */
 int cli_shift(struct cli *cli, const struct cli_args *args)
 {
+	bool undecided; /* there is no shift by the clock */
+
 	if (strcmp(args->at[0], "site") != 0 || cli_flag(args, "--label"))
 		return cli_fail(CLI_USAGE, "expected: site NAME LEVEL, such as site ams 30%%");
 	if (!cli_value(args, "--until"))
 		return cli_fail(CLI_USAGE,
 		                "--until TIME is missing: +4h, 2026-11-20T12:00:00Z, or never");
-	return op_begin(cli, args, "shift");
+	return op_begin(cli, args, "shift", &undecided);
 }
 
 /* One line each, so that grep(1) finds an operation with all that belongs to it. */
@@ -330,6 +343,8 @@ static int command_operation(struct cli *cli, const struct cli_args *args, const
 		return CLI_USAGE;
 	}
 	status = send_change(cli, args, path, body, &reply);
+	if (status == UNDECIDED)
+		return CLI_UNREACHABLE;
 	if (status)
 		return status;
 	if (!watches || !cli->json)

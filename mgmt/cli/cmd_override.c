@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /*
  * "site NAME", "node NAME" or "backend POOL/NAME" -> {"site": ...}, {"node": ...} or {"pool":...,
@@ -201,6 +202,44 @@ static bool accept_options(const struct cli_args *args, bool operates)
 	return true;
 }
 
+/* The same command by the clock, where there is one: not of several sites, of a service, or with a wait. */
+static bool make_clocked(const struct cli_args *args, bool drains, struct cli_args *out)
+{
+	static const char *const measured_only[] = { "--label",    "--service", "--without",
+		                                     "--withdraw", "--wait",    "--dry-run" };
+
+	*out = *args;
+	for (size_t i = 0; i < sizeof(measured_only) / sizeof(measured_only[0]); i++)
+		if (cli_flag(args, measured_only[i]))
+			return false;
+	cli_give(out, "--scheduled", "");
+	if (drains && !cli_flag(args, "--until"))
+		cli_give(out, "--until", "never");
+	return args->n == 2;
+}
+
+/*
+ * A drain or its return that measures. While the store does not decide it cannot begin: then a person at a terminal may have
+ * it by the clock.
+ */
+static int operate(struct cli *cli, const struct cli_args *args, const char *what, bool drains)
+{
+	char line[PAST_LINE_MAX], answer[16];
+	struct cli_args clocked;
+	bool undecided;
+	int status = op_begin(cli, args, what, &undecided);
+
+	if (!undecided || cli->json || !isatty(STDIN_FILENO) ||
+	    !make_clocked(args, drains, &clocked) ||
+	    !cli_line(&clocked, (const char *const[]){ NULL }, line, sizeof(line)))
+		return status;
+	printf("by the clock, without measuring anything: %s\ndo that? [y/N] ", line);
+	fflush(stdout);
+	if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
+		return status;
+	return do_and_wait(cli, &clocked, what, drains);
+}
+
 int cli_drain(struct cli *cli, const struct cli_args *args)
 {
 	bool withdraws = cli_flag(args, "--withdraw"), operates = is_operation(args);
@@ -208,7 +247,7 @@ int cli_drain(struct cli *cli, const struct cli_args *args)
 	if (!accept_options(args, operates))
 		return CLI_USAGE;
 	if (operates)
-		return op_begin(cli, args, "drain");
+		return operate(cli, args, "drain", true);
 	if (withdraws && !is_node(args))
 		return cli_fail(CLI_USAGE,
 		                "--withdraw is for nodes and for sites that are measured");
@@ -221,7 +260,8 @@ int cli_undrain(struct cli *cli, const struct cli_args *args)
 
 	if (!accept_options(args, operates))
 		return CLI_USAGE;
-	return operates ? op_begin(cli, args, "undrain") : do_and_wait(cli, args, "undrain", false);
+	return operates ? operate(cli, args, "undrain", false)
+	                : do_and_wait(cli, args, "undrain", false);
 }
 
 int cli_disable(struct cli *cli, const struct cli_args *args)

@@ -60,8 +60,12 @@ void op_print_left_out(size_t n);
  */
 MUST_CHECK int op_follow(const struct cli *cli, const json_t *o, enum op_goal goal, bool watches);
 
-/* Begin an operation by the arguments of `drain`, `undrain` or `shift`. @return the exit status */
-MUST_CHECK int op_begin(struct cli *cli, const struct cli_args *args, const char *what);
+/*
+ * Begin an operation by the arguments of `drain`, `undrain` or `shift`. @param undecided  out: the store does not decide, so
+ * that nothing begins. @return the exit status
+ */
+MUST_CHECK int op_begin(struct cli *cli, const struct cli_args *args, const char *what,
+                        bool *undecided);
 
 /* What still reaches a site, and what keeps it from being switched off. @return it, owned; or NULL */
 json_t *arrivals_query(const struct cli *cli, const char *site);

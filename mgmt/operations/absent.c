@@ -22,14 +22,14 @@ void absent_drop(struct operation *op, const char *node)
 	op->n_without = n;
 }
 
-/* It is reached, has the record, and says its levels: what a step waits for. */
+/* It is reached, and says its levels: what a step waits for. */
 static bool is_there(const struct operation *op, const struct operation_node *node)
 {
 	bool known = node->dns != OPERATION_UNKNOWN;
 
 	for (uint32_t i = 0; i < op->n_targets && node->dns == OPERATION_YES; i++)
 		known = known && node->levels[i].known;
-	return known && node->reached && node->has_record == OPERATION_YES;
+	return known && node->reached;
 }
 
 void absent_return(struct tick *t)

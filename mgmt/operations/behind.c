@@ -65,7 +65,7 @@ bool behind_watch(struct tick *t)
 		op->behind_ms = 0;
 		return false;
 	}
-	if (op->behind_ms >= TICK_RECORD_MS)
+	if (op->behind_ms >= TICK_BEHIND_MS)
 		hold_behind(t);
 	tick_wait(t, "nodes have levels of a later change (epoch %u): its record is not here",
 	          facts_epoch(op, t->facts));

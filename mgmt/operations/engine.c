@@ -150,7 +150,7 @@ static void run_starting(struct tick *t)
 	struct operation *op = t->op;
 	uint32_t n_plan = op->n_plan;
 
-	if (hand_over(t) || !step_has_record(t))
+	if (hand_over(t))
 		return;
 	step_begin_way(t);
 	if (op->n_plan != n_plan)
@@ -223,7 +223,8 @@ static bool is_shared_elsewhere(const struct tick *t)
 }
 
 /* VIPs leave after the clients have: graceful shutdown first, withdrawn with another's proof. */
-static void describe_announcements(struct tick *t)
+static void choose_announcements(struct tick *t, enum operation_announce *own,
+                                 enum operation_announce *shared)
 {
 	struct operation *op = t->op;
 	enum operation_state state = operation_unheld_state(op);
@@ -232,12 +233,35 @@ static void describe_announcements(struct tick *t)
 	                op->drained_ms);
 	bool leaves = drained || state == OPERATION_LATE || state == OPERATION_DRAINED_UNCONFIRMED;
 
-	t->act->own =
-	        drained && op->withdraw ? OPERATION_ANNOUNCE_WITHDRAWN : OPERATION_ANNOUNCE_NORMAL;
-	t->act->shared = leaves ? OPERATION_ANNOUNCE_SHUTDOWN : OPERATION_ANNOUNCE_NORMAL;
+	*own = drained && op->withdraw ? OPERATION_ANNOUNCE_WITHDRAWN : OPERATION_ANNOUNCE_NORMAL;
+	*shared = leaves ? OPERATION_ANNOUNCE_SHUTDOWN : OPERATION_ANNOUNCE_NORMAL;
 	op->shared_withdrawn = drained && is_shared_elsewhere(t);
 	if (op->shared_withdrawn)
-		t->act->shared = OPERATION_ANNOUNCE_WITHDRAWN;
+		*shared = OPERATION_ANNOUNCE_WITHDRAWN;
+}
+
+/*
+ * Announcements change without a step of the level: then the last write is made once more, under the next number, at the
+ * level where it is. Not while a level moves, as that would end its ramp. @param was  the write before this tick
+ */
+static void settle_announcements(struct tick *t, const struct operation_write *was)
+{
+	struct operation *op = t->op;
+	struct operation_write *write = &op->write;
+	enum operation_announce own, shared;
+
+	choose_announcements(t, &own, &shared);
+	if (!write->epoch || write->ended || (write->own == own && write->shared == shared))
+		return;
+	bool is_new = write->epoch != was->epoch || write->step != was->step;
+
+	if (!is_new && (op->step_runs || *t->act->handed_over))
+		return;
+	if (!is_new)
+		level_write(t, operation_hold_from(op, write->to_ppm), write->to_ppm,
+		            t->now_ms + OPERATION_AHEAD_MS, 0);
+	write->own = own;
+	write->shared = shared;
 }
 
 static void describe_act(struct tick *t)
@@ -249,7 +273,6 @@ static void describe_act(struct tick *t)
 	t->act->changed = t->changed;
 	t->act->has_write = op->write.epoch && strcmp(op->hold.code, "command") != 0;
 	t->act->write = op->write;
-	describe_announcements(t);
 }
 
 /* Whether two texts say the same but for their numbers, such as seconds that are left. */
@@ -285,6 +308,7 @@ void operation_next(struct operation *op, const struct operation_facts *facts, i
                     struct operation_act *act)
 {
 	struct tick t = { .op = op, .facts = facts, .now_ms = now_ms, .act = act };
+	const struct operation_write was = op->write;
 	char waits[sizeof(op->waits)];
 	bool writes;
 
@@ -295,6 +319,8 @@ void operation_next(struct operation *op, const struct operation_facts *facts, i
 		return;
 	}
 	writes = run_tick(&t);
+	if (writes)
+		settle_announcements(&t, &was);
 	if (!is_same_wait(op->waits, waits))
 		tick_change(&t); /* people mostly look at another node */
 	if (writes) {

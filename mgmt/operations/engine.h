@@ -50,21 +50,13 @@
 #define OPERATION_NOTICE_MS  900000 /**< an event so long before until */
 #define OPERATION_EVENTS_MAX 8u
 
-/** What should be announced by the targets' nodes. */
-enum operation_announce {
-	OPERATION_ANNOUNCE_NORMAL,   /**< as configured */
-	OPERATION_ANNOUNCE_SHUTDOWN, /**< graceful shutdown */
-	OPERATION_ANNOUNCE_WITHDRAWN,
-};
-
 /** What the owner must do now. */
 struct operation_act {
-	bool changed; /**< the record: store it and send it */
+	bool changed; /**< the record: nothing follows before that is decided */
 	/** the override of each target; nothing to write if !has_write */
 	bool has_write;
 	struct operation_write write;
-	enum operation_announce own, shared; /**< VIPs of the target alone; of several sites */
-	char handed_over[MODEL_NAME_MAX];    /**< the new owner; "": this node stays it */
+	char handed_over[MODEL_NAME_MAX]; /**< the new owner; "": this node stays it */
 	struct operation_event {
 		char text[OPERATION_DETAIL_MAX];
 		bool warning;

@@ -18,8 +18,8 @@
 
 /** A missing value or guard that cannot tell holds after this time; one that trips holds at once. */
 #define TICK_UNKNOWN_MS 1500
-/** Nodes have this long to have the record of their owner. */
-#define TICK_RECORD_MS 10000
+/** A record may be behind the levels for this long: a later one may be on its way from the store. */
+#define TICK_BEHIND_MS 10000
 /** After a step's ramp has ended, nodes have this long until the level is in force. */
 #define TICK_FORCE_MS 30000
 /** New flows have this long, after one TTL, to be as projected. */
@@ -102,10 +102,6 @@ void step_note_nodes(struct tick *t);
 bool step_run(struct tick *t);
 /** Ask the guards; hold if one trips. @return whether all is well */
 bool step_query_guards(struct tick *t, enum operation_moment moment);
-/** Wait until all nodes that take part have this owner's record. @return whether they have */
-bool step_has_record(struct tick *t);
-/** A node that takes part and does not have this owner's record; NULL: none. */
-const char *step_find_without_record(const struct tick *t);
 
 /** With all clients away, those that come late are the backup's, one TTL from now; once. */
 void step_open_backup(struct tick *t);

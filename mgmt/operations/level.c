@@ -137,6 +137,8 @@ void level_write(struct tick *t, uint32_t from_ppm, uint32_t to_ppm, int64_t fro
 		.from_ppm = from_ppm,
 		.to_ppm = to_ppm,
 		.late_from_ms = op->late_from_ms,
+		.own = op->write.own,
+		.shared = op->write.shared,
 	};
 	tick_change(t);
 }

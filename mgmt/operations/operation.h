@@ -3,9 +3,8 @@
  * @file
  * The record of an operation: a drain or shift of sites that measures each step, as a value.
  *
- * One node owns an operation. Only the owner changes the record; each change of owner takes a
- * higher epoch. All nodes keep the newest record that they have seen: operation_is_newer() is a
- * total order, so nodes that have seen the same records, in any order, keep the same one.
+ * One node owns an operation. Each change of the record is decided before anything follows from it, as one of the record
+ * that it was made from (mgmt/api/operation_decide.h); each change of owner takes a higher epoch.
  *
  * Levels are parts per million of the site's clients that are sent elsewhere: 0 is normal, 1,000,000
  * is drained. They run over the levels of a plan (mgmt/operations/plan.h), one at a time.
@@ -92,8 +91,7 @@ enum operation_guard {
  * node-lost: a node that took part is not reached. owner-removed: a node that took part does not have
  * the owner in its configuration. not-in-force: a node does not reach the level.
  * levels: name servers have a level that the owner did not write. taken: a new owner reads the levels.
- * person: a person's command. record: nodes do not have the
- * record of this owner. site-gone, service-gone, key-changed: the document has changed. site-down:
+ * person: a person's command. site-gone, service-gone, key-changed: the document has changed. site-down:
  * the site to return to is not up as seen from outside. pools, announce, backup-leaves: a stage of
  * the return that does not come. command: a person's command at a target. expired: until passed before
  * it began (one that is held when until passes keeps the code of its hold). epoch: there is none left
@@ -111,13 +109,22 @@ struct operation_value {
 	uint64_t value;
 };
 
-/** What the override of a target must say now; the shell builds a struct override from it. */
+/** What should be announced by the targets' nodes. */
+enum operation_announce {
+	OPERATION_ANNOUNCE_NORMAL,   /**< as configured */
+	OPERATION_ANNOUNCE_SHUTDOWN, /**< graceful shutdown */
+	OPERATION_ANNOUNCE_WITHDRAWN,
+	OPERATION_ANNOUNCE_COUNT
+};
+
+/** What the override of a target must say now; each node builds a struct override from it. */
 struct operation_write {
 	uint32_t epoch, step; /**< of its generation; a node keeps the highest */
 	int64_t from_ms, over_ms;
 	uint32_t from_ppm, to_ppm; /**< from_ppm > to_ppm: a step back */
 	int64_t late_from_ms;      /**< from when the backup takes new flows; 0: never */
 	bool ended;                /**< the override is over: level 0, and not seen any more */
+	enum operation_announce own, shared; /**< VIPs of the target alone; of several sites */
 };
 
 struct operation_target {
@@ -299,11 +306,6 @@ bool operation_moves_service(const struct operation *op, const char *service);
 /** Whether a target's level is written to this override. */
 bool operation_has_override(const struct operation *op, const char *override_id);
 bool operation_is_without(const struct operation *op, const char *node);
-/**
- * Whether @p a replaces @p b, a record with the same id: higher epoch; then the lower name of the
- * owner, so that of two takers one stays; then higher seq; then the greater text of the record.
- */
-bool operation_is_newer(const struct operation *a, const struct operation *b);
 /**
  * The epoch of the next owner. Turns of one owner take the epochs between, so that what an owner who
  * is cut off does never meets what the next one does.

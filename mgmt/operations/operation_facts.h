@@ -38,9 +38,7 @@ struct operation_node {
 	bool reached;               /**< it answered in the last 2 s; self: always */
 	bool refuses;               /**< its configuration does not have this node */
 	enum operation_truth steps; /**< its release can express a step */
-	/** it holds this operation's record of this epoch and owner, or a later one of the owner */
-	enum operation_truth has_record;
-	enum operation_truth dns; /**< weir-dns runs there and answers */
+	enum operation_truth dns;   /**< weir-dns runs there and answers */
 	struct operation_level levels[OPERATION_TARGETS_MAX]; /**< by the operation's targets */
 };
 

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A new owner. Its record may be older than what the former owner did last, so levels count and not
- * the record: it holds in an epoch of its own, which no step of the former owner can pass, waits
+ * A new owner. The former owner may still be sending what it had decided, and nodes may be further than it knew, so levels
+ * count and not the record: it holds in an epoch of its own, which no step of the former owner can pass, waits
  * until all name servers that it reaches have that hold, goes on from the highest level of any (the
  * others follow on a way out, and are ahead on a way back), and waits one TTL more before. An operation that was held before stays held, by the
- * same reason. A node that does not say its level, or does not take the record or the hold, is
+ * same reason. A node that does not say its level, or does not take the hold, is
  * waited for as long as for a step; then a person decides whether to go on without it.
  *
  * Of the levels that it reads only those of the highest epoch count: all writes of one epoch go in
  * one direction. A node without any step (epoch 0) says nothing.
- *
- * Two nodes that take at once get the same epoch. The record of one replaces the other's on all
- * nodes (operation_is_newer()), and neither moves before all nodes that it reaches have its record.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -156,10 +153,8 @@ static const char *find_missing(const struct tick *t, const char **what)
 	*what = "does not say its level";
 	if (node)
 		return node;
-	*what = "does not have the record";
-	node = step_find_without_record(t);
-	if (node || !t->op->write.epoch)
-		return node;
+	if (!t->op->write.epoch)
+		return NULL;
 	*what = "does not have the hold";
 	return level_is_held(t, &node) == OPERATION_YES ? NULL : node;
 }
@@ -169,7 +164,7 @@ static void follow_highest(struct tick *t)
 {
 	uint32_t highest = level_of_epoch(t);
 
-	if (!t->op->write.epoch || find_unread(t) || step_find_without_record(t))
+	if (!t->op->write.epoch || find_unread(t))
 		return;
 	if (highest != t->op->write.to_ppm || behind_count_steps(t))
 		level_stop(t, highest);

@@ -153,35 +153,3 @@ bool operation_may_turn(const struct operation *op)
 {
 	return op->epoch < OPERATION_EPOCH_MAX - 1;
 }
-
-/* Texts that differ for one owner and seq come from an owner that has forgotten its last changes. */
-static int compare_fields(const struct operation *a, const struct operation *b)
-{
-	const int64_t pairs[][2] = {
-		{ (int64_t)a->state, (int64_t)b->state },
-		{ a->writes, b->writes },
-		{ a->step, b->step },
-		{ a->level_ppm, b->level_ppm },
-		{ a->hold.since_ms, b->hold.since_ms },
-		{ a->late_from_ms, b->late_from_ms },
-	};
-
-	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-		if (pairs[i][0] != pairs[i][1])
-			return pairs[i][0] > pairs[i][1] ? 1 : -1;
-	}
-	return strcmp(a->hold.detail, b->hold.detail);
-}
-
-bool operation_is_newer(const struct operation *a, const struct operation *b)
-{
-	int owners = strcmp(a->owner, b->owner);
-
-	if (a->epoch != b->epoch)
-		return a->epoch > b->epoch;
-	if (owners)
-		return owners < 0;
-	if (a->seq != b->seq)
-		return a->seq > b->seq;
-	return compare_fields(a, b) > 0;
-}

@@ -32,6 +32,13 @@ static const char *way_word(int value)
 	return value == OPERATION_OUT ? "out" : "back";
 }
 
+static const char *announce_word(int value)
+{
+	static const char *const words[] = { "normal", "shutdown", "withdrawn" };
+
+	return words[value];
+}
+
 static const struct field target_fields[] = {
 	RECORD_TEXT(struct operation_target, site),
 	RECORD_TEXT(struct operation_target, override_id),
@@ -50,6 +57,8 @@ static const struct field write_fields[] = {
 	RECORD_VALUE(struct operation_write, to_ppm, FIELD_U32),
 	RECORD_VALUE(struct operation_write, late_from_ms, FIELD_I64),
 	RECORD_VALUE(struct operation_write, ended, FIELD_BOOL),
+	RECORD_WORD(struct operation_write, own, announce_word, OPERATION_ANNOUNCE_COUNT),
+	RECORD_WORD(struct operation_write, shared, announce_word, OPERATION_ANNOUNCE_COUNT),
 };
 static const struct record_kind write_record =
         RECORD_OF(struct operation_write, "write", write_fields, NULL);

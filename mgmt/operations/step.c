@@ -159,31 +159,6 @@ bool step_query_guards(struct tick *t, enum operation_moment moment)
 	return well;
 }
 
-const char *step_find_without_record(const struct tick *t)
-{
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		const struct operation_node *node = &t->facts->nodes[i];
-
-		if (facts_is_counted(t->op, node) && node->has_record != OPERATION_YES)
-			return node->name;
-	}
-	return NULL;
-}
-
-bool step_has_record(struct tick *t)
-{
-	const char *node = step_find_without_record(t);
-
-	if (!node)
-		return true;
-	tick_wait(t, "node %s does not have this record yet", node);
-	t->op->unknown_ms = 0;
-	if (t->op->waited_ms >= TICK_RECORD_MS)
-		tick_hold(t, "record", "node %s does not have the record of owner %s", node,
-		          t->op->owner);
-	return false;
-}
-
 /* Waits for a level at a name server; holds where it has not come by @p limit_ms. */
 static void await_level(struct tick *t, enum operation_truth has, const char *node,
                         const char *which, int64_t waited_ms, int64_t limit_ms)
@@ -243,8 +218,7 @@ static void begin_step(struct tick *t)
 		tick_change(t);
 		return; /* what is projected is of the former plan */
 	}
-	if (!step_has_record(t) || !step_query_guards(t, OPERATION_BEFORE) || !have_all_last(t) ||
-	    !has_last_settled(t))
+	if (!step_query_guards(t, OPERATION_BEFORE) || !have_all_last(t) || !has_last_settled(t))
 		return;
 	level_write(t, op->level_ppm, to_ppm, t->now_ms + OPERATION_AHEAD_MS,
 	            op->over_ms / op->n_plan);

@@ -51,14 +51,17 @@ static int digest_backup(const struct store_backup *b, char out[DIGEST_TEXT_MAX]
 	return err;
 }
 
-/* All records but the store's own. */
+/* All records but the store's own, and those that go with a lease. */
 static int move_records(struct shared_records *l, struct store_backup *b)
 {
 	b->records = calloc(l->n ? l->n : 1, sizeof(*b->records));
 	if (!b->records)
 		return -ENOMEM;
 	for (size_t i = 0; i < l->n; i++) {
-		if (!strcmp(l->records[i].name, STORE_CLAIM_RECORD))
+		const char *name = l->records[i].name;
+
+		if (!strcmp(name, STORE_CLAIM_RECORD) || /* without their leases these would stay */
+		    !strncmp(name, SHARED_LEASED_AT, strlen(SHARED_LEASED_AT)))
 			continue;
 		b->records[b->n++] = l->records[i];
 		l->records[i].text = NULL;

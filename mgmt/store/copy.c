@@ -166,6 +166,9 @@ static int write_record(struct store *s, const struct shared_record *r, int64_t 
 {
 	return r->text ? sql_run(s->db, "INSERT OR REPLACE INTO shared VALUES(?,?,?)", "tti",
 	                         r->name, r->text, revision)
+	       : r->is_prefix
+	               ? sql_run(s->db, "DELETE FROM shared WHERE substr(name, 1, length(?1))=?1",
+	                         "t", r->name)
 	               : sql_run(s->db, "DELETE FROM shared WHERE name=?", "t", r->name);
 }
 

@@ -29,10 +29,11 @@ struct refill_batch {
 	size_t n_compares, n_ops;
 };
 
-/* Whether a record of that name comes from a copy. */
+/* Whether a record of that name comes from a copy: one that went with a lease would stay for ever. */
 static bool is_of_copy(const char *name)
 {
-	return !strcmp(name, HEAD) || shared_number("version", name) || shared_number("mark", name);
+	return strcmp(name, STORE_CLAIM_RECORD) != 0 &&
+	       strncmp(name, SHARED_LEASED_AT, strlen(SHARED_LEASED_AT)) != 0;
 }
 
 static const struct shared_record *find_named(const struct shared_records *l, const char *name)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "weir/json.h"
 
@@ -40,6 +41,18 @@ void shared_change_begin(struct shared_change *c, const char *id)
 		memcpy(c->id, id, length);
 }
 
+void shared_change_begin_new(struct shared_change *c)
+{
+	uint8_t bytes[16];
+	char id[SHARED_ID_MAX];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		abort(); /* it cannot be: the kernel is up */
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
+	shared_change_begin(c, id);
+}
+
 void shared_change_see(struct shared_change *c, const char *name, int64_t revision)
 {
 	struct shared_record *r = add_record(c, c->seen, &c->n_seen, name);
@@ -58,15 +71,11 @@ static int check_readable(const struct record_kind *kind, const json_t *json)
 	return err;
 }
 
-void shared_change_put(struct shared_change *c, const char *name, const struct record_kind *kind,
-                       const void *record)
+/* Let @p r have @p json, which is given, with the change's id. */
+static void put_text(struct shared_change *c, struct shared_record *r, json_t *json)
 {
-	struct shared_record *r = add_record(c, c->puts, &c->n_puts, name);
-	json_t *json = r ? record_to_json(kind, record) : NULL;
-
-	if (!r)
-		return;
-	c->err = json ? check_readable(kind, json) : -ENOMEM;
+	if (!json)
+		c->err = -ENOMEM;
 	if (!c->err && !json_object_set_new(json, "change", json_string(c->id)))
 		r->text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
 	json_decref(json);
@@ -76,9 +85,51 @@ void shared_change_put(struct shared_change *c, const char *name, const struct r
 		c->err = -EINVAL;
 }
 
+void shared_change_put(struct shared_change *c, const char *name, const struct record_kind *kind,
+                       const void *record)
+{
+	struct shared_record *r = add_record(c, c->puts, &c->n_puts, name);
+	json_t *json = r ? record_to_json(kind, record) : NULL;
+
+	if (!r)
+		return;
+	if (json)
+		c->err = check_readable(kind, json);
+	put_text(c, r, json);
+}
+
+void shared_change_put_json(struct shared_change *c, const char *name, const json_t *json)
+{
+	struct shared_record *r = add_record(c, c->puts, &c->n_puts, name);
+
+	if (r)
+		put_text(c, r, json_copy((json_t *)(uintptr_t)json));
+}
+
+void shared_change_put_leased(struct shared_change *c, const char *name,
+                              const struct record_kind *kind, const void *record, int64_t lease)
+{
+	size_t n = c->n_puts;
+
+	shared_change_put(c, name, kind, record);
+	if (c->n_puts > n)
+		c->puts[n].lease = lease;
+}
+
 void shared_change_remove(struct shared_change *c, const char *name)
 {
 	(void)add_record(c, c->puts, &c->n_puts, name);
+}
+
+void shared_change_remove_all(struct shared_change *c, const char *prefix)
+{
+	struct shared_record *r = add_record(c, c->puts, &c->n_puts, prefix);
+
+	if (!r)
+		return;
+	r->is_prefix = true;
+	if (prefix[strlen(prefix) - 1] != '/')
+		c->err = -EINVAL;
 }
 
 void shared_free_texts(struct shared_record *list, size_t n)

@@ -13,7 +13,9 @@
  *   version/N          version N without its files                               who applies, once
  *   mark/N             version N was confirmed, or has ended; final              a person, or a deadline
  *   override/TARGET    the last command at a target                              a person
- *   operation/ID/...   owner, state and evidence of a drain by measurement       its owner
+ *   operation/ID       the state of a drain by measurement, with its owner       its owner
+ *   observed/ID/...    what was observed of it                                   its owner
+ *   owner/ID           its owner; it goes with the lease of that node            its owner
  *
  * A change is built piece by piece; what goes wrong meanwhile stays in its `err`, so that one look at the
  * end is enough.
@@ -23,6 +25,7 @@
 #ifndef WEIR_MGMT_STORE_SHARED_H
 #define WEIR_MGMT_STORE_SHARED_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -30,10 +33,11 @@
 #include "base/checked.h"
 #include "record/fields.h"
 
-#define SHARED_NAME_MAX   256u  /**< bytes of a record's name with the NUL */
-#define SHARED_TEXT_MAX   4096u /**< bytes of a record */
-#define SHARED_CHANGE_MAX 8u    /**< records that a change compares, and that it writes */
-#define SHARED_ID_MAX     65u   /**< bytes of a change's id with the NUL */
+#define SHARED_NAME_MAX   256u     /**< bytes of a record's name with the NUL */
+#define SHARED_TEXT_MAX   16384u   /**< bytes of a record */
+#define SHARED_CHANGE_MAX 16u      /**< records that a change compares, and that it writes */
+#define SHARED_LEASED_AT  "owner/" /**< the names of records that go with a lease begin so */
+#define SHARED_ID_MAX     65u      /**< bytes of a change's id with the NUL */
 #define SHARED_NUMBER_END                                                                          \
 	((uint64_t)1 << 53) /**< numbers below it are exact for all who read JSON */
 
@@ -42,6 +46,8 @@ struct shared_record {
 	char name[SHARED_NAME_MAX];
 	char *text;       /**< JSON in one line; NULL: it is not there, or is to be removed */
 	int64_t revision; /**< of its last change; 0: it is not there */
+	int64_t lease;    /**< to be written: it is removed when this lease ends; 0: it stays */
+	bool is_prefix;   /**< to be removed: all whose names begin so */
 };
 
 /** A change: shared_change_begin(), then see and put, then shared_change_fini(). */
@@ -70,13 +76,22 @@ struct shared_answer {
 
 /** Begin a change with the id @p id, which no other change has. */
 void shared_change_begin(struct shared_change *c, const char *id);
+/** Begin a change with a random id. */
+void shared_change_begin_new(struct shared_change *c);
 /** Let it rest on @p name as it was seen at @p revision; 0: as it was not there. */
 void shared_change_see(struct shared_change *c, const char *name, int64_t revision);
 /** Let it write @p record as @p name, with the change's id as "change". */
 void shared_change_put(struct shared_change *c, const char *name, const struct record_kind *kind,
                        const void *record);
+/** The same; the record is removed when @p lease ends (mgmt/store/shared_etcd.h). */
+void shared_change_put_leased(struct shared_change *c, const char *name,
+                              const struct record_kind *kind, const void *record, int64_t lease);
+/** Let it write @p json, an object, as shared_change_put() does. */
+void shared_change_put_json(struct shared_change *c, const char *name, const json_t *json);
 /** Let it remove @p name, whether it is there or not. */
 void shared_change_remove(struct shared_change *c, const char *name);
+/** Let it remove all whose names begin with @p prefix, which ends with a slash. */
+void shared_change_remove_all(struct shared_change *c, const char *prefix);
 void shared_change_fini(struct shared_change *c);
 /** Free the texts of @p n records; the records are the caller's. */
 void shared_free_texts(struct shared_record *list, size_t n);

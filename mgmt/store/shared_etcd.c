@@ -10,7 +10,7 @@
 #include "base/arena.h"
 #include "base/plain.h"
 
-#define PAGE_KEYS   500                /* of a list */
+#define PAGE_KEYS   250                /* of a list */
 #define ANSWER_ROOM ((size_t)64 << 20) /* an arena's limit: far more than an answer can need */
 #define KEY_MAX     (SHARED_PREFIX_MAX + SHARED_NAME_MAX)
 #define KV_MAX                                                                                     \
@@ -264,10 +264,12 @@ static void make_txn(struct shared_etcd *e, const struct shared_change *c, struc
 	for (size_t i = 0; i < c->n_puts; i++) {
 		const char *text = c->puts[i].text;
 
-		success[i] =
-		        (struct etcd_op){ .kind = text ? ETCD_PUT : ETCD_DELETE,
-			                  .on.key = make_key(e, c->puts[i].name, keys->puts[i]),
-			                  .value = etcd_text(text ? text : "") };
+		success[i] = (struct etcd_op){ .kind = text ? ETCD_PUT : ETCD_DELETE,
+			                       .on = { .key = make_key(e, c->puts[i].name,
+			                                               keys->puts[i]),
+			                               .prefix = c->puts[i].is_prefix },
+			                       .value = etcd_text(text ? text : ""),
+			                       .lease = text ? c->puts[i].lease : 0 };
 	}
 }
 
@@ -309,6 +311,23 @@ int shared_etcd_write(struct shared_etcd *e, const struct shared_change *c,
 	}
 	arena_free(arena);
 	return err;
+}
+
+int shared_etcd_grant(struct shared_etcd *e, int64_t ttl_s, int64_t *out)
+{
+	struct etcd_lease lease;
+	int err = note_failure(e, etcd_gateway_grant(e->gateway, ttl_s, &lease));
+
+	if (!err)
+		*out = lease.id;
+	return err;
+}
+
+int shared_etcd_renew(struct shared_etcd *e, int64_t lease)
+{
+	struct etcd_lease renewed;
+
+	return note_failure(e, etcd_gateway_keepalive(e->gateway, lease, &renewed));
 }
 
 /* Add a page to the list. @p more  out: whether there are others behind it */

@@ -56,6 +56,17 @@ const char *shared_etcd_reason(const struct shared_etcd *e);
 MUST_CHECK int shared_etcd_write(struct shared_etcd *e, const struct shared_change *c,
                                  struct shared_answer *out);
 
+/**
+ * A new lease of @p ttl_s seconds, which begins before this call: records that are written with it are removed when it
+ * ends. @return 0; or as the reads of mgmt/etcd/gateway.h
+ */
+MUST_CHECK int shared_etcd_grant(struct shared_etcd *e, int64_t ttl_s, int64_t *out);
+/**
+ * Let a lease begin again. @return 0; -ENOENT: it has ended, and its records are gone; or as the reads of mgmt/etcd/gateway.h:
+ * it may go on
+ */
+MUST_CHECK int shared_etcd_renew(struct shared_etcd *e, int64_t lease);
+
 /** All records, as they were at one revision: shared_records_fini(). */
 struct shared_records {
 	int64_t revision;

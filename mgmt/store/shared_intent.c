@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/log.h"
 #include "mgmt/store/compose.h"
@@ -33,17 +32,6 @@ const struct version_history *shared_intent_history(const struct intent *in)
 bool shared_has_head(const struct intent *in)
 {
 	return in->history && history_head(in->history);
-}
-
-/* A change's id, which no other has. */
-static void make_id(char out[SHARED_ID_MAX])
-{
-	uint8_t bytes[16];
-
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		abort(); /* it cannot be: the kernel is up */
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
 }
 
 static int receive_kept(void *arg, const struct shared_record *r)
@@ -342,17 +330,11 @@ static void fill_mark(const struct intent *in, enum chain_mark mark, const char 
 	         *in->principal ? in->principal : "weir");
 }
 
-/*
- * Begin a change of this node, with an id that no other has. It rests on the store's own record: what this node knows may
- * be of a former epoch, and revisions of the next one may be equal by chance.
- */
-static void begin_change(struct intent *in, struct shared_change *c)
+void shared_intent_begin(struct intent *in, struct shared_change *c)
 {
-	char id[SHARED_ID_MAX];
 	struct shared_record claim = { 0 };
 
-	make_id(id);
-	shared_change_begin(c, id);
+	shared_change_begin_new(c);
 	int err = in->store && !in->failing ? copy_read(in->store, STORE_CLAIM_RECORD, &claim)
 	                                    : -EROFS;
 	if (!err || err == -ENOENT)
@@ -367,7 +349,7 @@ int shared_intent_decide(struct intent *in, uint64_t number, enum chain_mark mar
 	struct pending_clock clock;
 	struct history_mark m;
 
-	begin_change(in, c);
+	shared_intent_begin(in, c);
 	pending_clock_read(&clock);
 	fill_mark(in, mark, author, reason, now_ms, &m);
 	return history_decide(in->history, clock.now_ms, number, &m, c);
@@ -387,7 +369,7 @@ static int make_version_change(struct intent *in, const struct intent_change *ch
 	struct pending_clock clock;
 	struct history_mark m;
 
-	begin_change(in, c);
+	shared_intent_begin(in, c);
 	pending_clock_read(&clock);
 	fill_mark(in, CHAIN_CONFIRMED, change->author, change->reason, now_ms, &m);
 	v->confirm_within_ms = v->confirm_left_ms;
@@ -419,7 +401,7 @@ static int make_way_back(struct intent *in, const struct intent_change *change, 
 {
 	struct history_mark m;
 
-	begin_change(in, c);
+	shared_intent_begin(in, c);
 	fill_mark(in, CHAIN_ENDED, change->author, change->reason, now_ms, &m);
 	int err = history_go_back(in->history, &m, c);
 

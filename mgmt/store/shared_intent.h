@@ -81,6 +81,11 @@ MUST_CHECK int shared_intent_give_files(struct intent *in, const struct version 
  */
 uint64_t shared_intent_to_end(const struct intent *in, const struct pending_clock *clock,
                               const char **reason);
+/**
+ * Begin a change of this node. It rests on the store's own record: what this node knows may be of a former epoch, and
+ * revisions of the next one may be equal by chance.
+ */
+void shared_intent_begin(struct intent *in, struct shared_change *c);
 /** Confirm version @p number, or end it, as @p author. @return as history_decide(); @p c is to be decided, and ended */
 MUST_CHECK int shared_intent_decide(struct intent *in, uint64_t number, enum chain_mark mark,
                                     const char *author, const char *reason, int64_t now_ms,

@@ -62,8 +62,6 @@ static int open_db(const char *path, sqlite3 **db)
 	if (!err)
 		err = sql_errno(sqlite3_exec(*db, schema, NULL, NULL, NULL));
 	if (!err)
-		err = store_operations_schema(*db);
-	if (!err)
 		err = store_copy_schema(*db);
 	if (!err)
 		err = store_versions_schema(*db);

@@ -139,6 +139,8 @@ struct store_request {
 };
 /** Changes from now on are made for @p r; NULL: for none. */
 void store_for(struct store *s, const struct store_request *r);
+/** Note that the request at hand made, or changed, operation @p id. @return 0 or -errno */
+MUST_CHECK int store_note_operation(struct store *s, const char *id);
 
 /** Keep those of @p list that @p which says, all or none. @return 0 or -errno */
 MUST_CHECK int store_put_some(struct store *s, const struct override *list, const bool *which,

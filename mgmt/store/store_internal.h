@@ -39,9 +39,6 @@ static inline int store_each(struct store *s, sqlite3_stmt *q,
 MUST_CHECK int store_versions_schema(sqlite3 *db);
 MUST_CHECK int store_newest_schema(sqlite3 *db);
 
-/* Make the table of store_operations.c. @return 0 or -errno */
-MUST_CHECK int store_operations_schema(sqlite3 *db);
-
 /* Make the tables of copy.c. @return 0 or -errno */
 MUST_CHECK int store_copy_schema(sqlite3 *db);
 

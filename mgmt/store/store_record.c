@@ -22,6 +22,14 @@ int store_record_request(struct store *s, const char *what)
 	               s->request.key, s->request.digest, what, s->request.now_ms);
 }
 
+int store_note_operation(struct store *s, const char *id)
+{
+	char what[MODEL_ID_MAX + 32];
+
+	snprintf(what, sizeof(what), "{\"operation\":\"%s\"}", id);
+	return store_noted(s, store_record_request(s, what));
+}
+
 int store_record_version(struct store *s, uint64_t number)
 {
 	char what[48];

@@ -37,7 +37,6 @@ BUGS = [
     ("peer", "mgmt/api/announce_reply.c", "json_array_size(a.words) != n_questions", "json_array_size(a.words) < n_questions"),
     ("peer", "mgmt/api/announce_reply.c", "return !strcmp(a->state, known);", "return true;"),
     ("peer", "mgmt/api/announce_reply.c", "json_is_string(word) && ", ""),
-    ("api", "mgmt/api/handle_peer_operations.c", "operation_from_json(json_array_get(list, i), op) ||", "operation_from_json(json_array_get(list, i), op) < -999 ||"),
     ("history", "mgmt/store/history.c", " || !is_free(h, head.number)", ""),
     ("history", "mgmt/store/history.c", "\tif (v.number != number)\n", "\tif (0)\n"),
     ("peer", "mgmt/api/operation_gather.c", " || ppm > (json_int_t)OPERATION_PPM", ""),

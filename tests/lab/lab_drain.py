@@ -10,7 +10,7 @@ drain      site ams is drained with a TTL of 5 s, its backup serves the late cli
 default    the same with the default TTLs
 squeeze    a receiver's capacity is cut to 60 % during the drain: the operation holds; the same with its guards overridden
 squeeze_hidden  a receiver's backends take 60 %, and no configuration says so: what is lost holds the operation
-owner      the owner of an operation is killed; another node takes it
+owner      the owner of an operation is killed; another node goes on by itself
 cut        a node, then the owner, is cut off from the others' management
 double     a drained site is powered off, then another one dies
 backup     all own backends of a site die, and its backup serves

@@ -25,6 +25,7 @@ WANTED: tuple[tuple[str, float | None, float | None], ...] = (
     ("squeeze.failed_without_guard", 1000, None),
     ("squeeze_hidden.held_ms", None, 2000),
     ("squeeze_hidden.failed", None, None),
+    ("owner_kill.owned_ms", None, 15000),
     ("owner_kill.level_changes_meanwhile", None, 0),
     ("owner_kill.steps_twice", None, 0),
     ("owner_kill.finished", 1, None),

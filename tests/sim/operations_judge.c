@@ -257,7 +257,7 @@ void judge_agreement(struct world *w, uint32_t k)
 	struct world_book *book = &w->book[k];
 
 	if (!owner || owner->paused_ms > w->now_ms || owner->rec[k].reads_levels ||
-	    !do_levels_differ(w, owner, k)) {
+	    !store_reaches(w, owner) /* that is what is told */ || !do_levels_differ(w, owner, k)) {
 		book->differ_since_ms = 0;
 		return;
 	}

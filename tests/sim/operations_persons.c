@@ -41,51 +41,65 @@ static void make_plea(struct world *w, struct plea *p, const struct world_node *
 	p->person.without = p->without;
 }
 
-static void gather_records(struct world *w, struct world_node *n, uint32_t k)
-{
-	for (uint32_t i = 0; i < w->n_nodes; i++) {
-		const struct world_node *other = &w->node[i];
-
-		if (other == n || !world_reaches(w, n, other) || !other->has[k])
-			continue;
-		if (!n->has[k] || operation_is_newer(&other->rec[k], &n->rec[k]))
-			n->rec[k] = other->rec[k];
-		n->has[k] = true;
-	}
-}
-
-static void change_owner(struct world *w, uint32_t k, bool patient)
+/* Node @p n becomes the owner; nobody else may have changed the record meanwhile. */
+static void change_owner(struct world *w, struct world_node *n, uint32_t k,
+                         const struct operation_person *person)
 {
 	static struct world_view view;
-	struct world_node *n = &w->node[world_below(w, w->n_nodes)];
+	static struct operation op;
 	char error[OPERATION_DETAIL_MAX], code[OPERATION_CODE_MAX];
 	struct operation_write was;
-	struct plea plea;
 	bool held;
 
-	if (!n->alive)
-		return;
-	gather_records(w, n, k);
-	if (!n->has[k])
-		return;
-	was = n->rec[k].write;
-	held = operation_is_held(&n->rec[k]) && strcmp(n->rec[k].hold.code, "taken") != 0;
-	(void)snprintf(code, sizeof(code), "%s", n->rec[k].hold.code);
-	make_plea(w, &plea, n, &n->rec[k], patient);
-	n->ticked_ms = 0;
+	op = n->rec[k];
+	was = op.write;
+	held = operation_is_held(&op) && strcmp(op.hold.code, "taken") != 0;
+	(void)snprintf(code, sizeof(code), "%s", op.hold.code);
+	n->ticked_ms[k] = 0;
 	world_look(w, n, k, &view);
-	if (operation_own(&n->rec[k], &view.facts, &plea.person, w->now_ms + n->clock_off_ms,
-	                  error))
+	if (operation_own(&op, &view.facts, person, w->now_ms + n->clock_off_ms, error))
+		return;
+	enum store_result result = store_decide(w, n, k, &op);
+	if (result == STORE_REFUSED)
 		return;
 	if (held)
 		(void)snprintf(w->book[k].hold_code, sizeof(w->book[k].hold_code), "%s", code);
 	w->book[k].must_hold = held;
 	if (w->verbose)
-		printf("%8lld op%u %s: take, epoch %u\n", (long long)w->now_ms, k, n->name,
-		       n->rec[k].epoch);
+		printf("%8lld op%u %s: owns it by %s, epoch %u\n", (long long)w->now_ms, k, n->name,
+		       person->author, op.epoch);
 	w->in_command = true;
-	judge_tick(w, n, k, &was);
+	if (result == STORE_DECIDED)
+		judge_tick(w, n, k, &was);
 	w->in_command = false;
+}
+
+/* Any node that can give a command. */
+static struct world_node *choose_node(struct world *w, uint32_t k)
+{
+	struct world_node *n = &w->node[world_below(w, w->n_nodes)];
+
+	return n->alive && n->paused_ms <= w->now_ms && n->revision[k] ? n : NULL;
+}
+
+void world_own(struct world *w, uint32_t k)
+{
+	const struct operation_person nobody = { .author = "weir", .reason = "" };
+	struct world_node *n = choose_node(w, k);
+
+	if (n && strcmp(n->rec[k].owner, n->name) != 0)
+		change_owner(w, n, k, &nobody);
+}
+
+static void take_operation(struct world *w, uint32_t k, bool patient)
+{
+	struct world_node *n = choose_node(w, k);
+	struct plea plea;
+
+	if (!n)
+		return;
+	make_plea(w, &plea, n, &n->rec[k], patient);
+	change_owner(w, n, k, &plea.person);
 }
 
 /* A command at the target itself: by the override, past the operation. */
@@ -94,7 +108,7 @@ static void command_target(struct world *w, uint32_t k)
 	struct world_node *n = &w->node[world_below(w, w->n_nodes)];
 	struct world_override over = { .epoch = n->over[k].epoch + 1, .person = true };
 
-	if (!n->alive || !n->has[k] || !n->over[k].epoch)
+	if (!n->alive || !n->revision[k] || !n->over[k].epoch)
 		return;
 	w->book[k].by_person = true;
 	over.to_ppm = over.from_ppm = world_chance(w, 500) ? n->level[k] : 0;
@@ -131,24 +145,30 @@ static void command_owner(struct world *w, struct world_node *n, uint32_t k, uin
                           bool patient)
 {
 	static struct world_view view;
-	struct operation *op = &n->rec[k];
-	struct operation_write was = op->write;
+	static struct operation op;
+	struct operation_write was = n->rec[k].write;
 	char error[OPERATION_DETAIL_MAX] = "";
 	struct plea plea;
 	int err;
 
-	make_plea(w, &plea, n, op, patient);
+	op = n->rec[k];
+	make_plea(w, &plea, n, &op, patient);
 	world_look(w, n, k, &view);
-	err = run_command(op, &view.facts, &plea.person, which, w->now_ms + n->clock_off_ms, error);
+	err = run_command(&op, &view.facts, &plea.person, which, w->now_ms + n->clock_off_ms,
+	                  error);
 	if (err && !*error)
 		world_fault(w, "a command is refused without a reason");
+	enum store_result result = err ? STORE_REFUSED : store_decide(w, n, k, &op);
+	if (!err && result == STORE_REFUSED)
+		return; /* another change came first, or nobody decides */
 	if (!err && which)
 		w->book[k].must_hold = false;
 	if (w->verbose)
 		printf("%8lld op%u %s: command %u: %d %s\n", (long long)w->now_ms, k, n->name,
 		       which, err, error);
 	w->in_command = true;
-	judge_tick(w, n, k, &was);
+	if (result == STORE_DECIDED)
+		judge_tick(w, n, k, &was);
 	w->in_command = false;
 }
 
@@ -158,11 +178,11 @@ void world_command(struct world *w, uint32_t k, bool patient)
 	struct operation *op = owner ? &owner->rec[k] : NULL;
 
 	if (!patient && world_chance(w, 200)) {
-		change_owner(w, k, false);
+		take_operation(w, k, false);
 	} else if (!patient && world_chance(w, 30)) {
 		command_target(w, k);
 	} else if (!owner) {
-		change_owner(w, k, patient);
+		take_operation(w, k, patient);
 	} else if (!patient) {
 		command_owner(w, owner, k, world_below(w, 8), false);
 	} else if (operation_is_held(op)) {

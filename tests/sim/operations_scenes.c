@@ -19,17 +19,17 @@ static int drain_takes_its_steps(void)
 	}
 	CHECK(scene.op.late_from_ms >= scene.now_ms + (int64_t)SCENE_TTL_S * 1000);
 	CHECK(scene_until_state(OPERATION_LATE, 20));
-	CHECK(scene.act.shared == OPERATION_ANNOUNCE_SHUTDOWN &&
-	      scene.act.own == OPERATION_ANNOUNCE_NORMAL);
+	CHECK(scene.op.write.shared == OPERATION_ANNOUNCE_SHUTDOWN &&
+	      scene.op.write.own == OPERATION_ANNOUNCE_NORMAL);
 	scene_tick(100);
 	CHECK(scene.op.state == OPERATION_LATE); /* clients still come */
 	scene.sites[0].flows = scene_value(9);
 	CHECK(scene_until_state(OPERATION_DRAINED, 2));
-	CHECK(scene.act.shared == OPERATION_ANNOUNCE_SHUTDOWN || scene.op.shared_withdrawn);
+	CHECK(scene.op.write.shared == OPERATION_ANNOUNCE_SHUTDOWN || scene.op.shared_withdrawn);
 	scene_tick(5);
 	CHECK(scene.op.state == OPERATION_DRAINED &&
-	      scene.act.shared == OPERATION_ANNOUNCE_WITHDRAWN);
-	CHECK(scene.act.own == OPERATION_ANNOUNCE_NORMAL);
+	      scene.op.write.shared == OPERATION_ANNOUNCE_WITHDRAWN);
+	CHECK(scene.op.write.own == OPERATION_ANNOUNCE_NORMAL);
 	scene.sites[0].established = scene_value(0);
 	CHECK(scene_until_state(OPERATION_EMPTY, 2));
 	return 0;

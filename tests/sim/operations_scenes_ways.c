@@ -119,10 +119,6 @@ static int what_was_named_absent_takes_part_again(void)
 	scene_tick(20);
 	CHECK(scene.op.stage == OPERATION_STAGE_POOLS && scene.op.n_without == 1);
 	scene.nodes[0].reached = true;
-	scene.nodes[0].has_record = OPERATION_NO;
-	scene_tick(1);
-	CHECK(scene.op.n_without == 1);
-	scene.nodes[0].has_record = OPERATION_YES;
 	scene_tick(2);
 	CHECK(scene.op.n_without == 0);
 	scene.sites[0].pools = OPERATION_YES;
@@ -205,20 +201,20 @@ static int own_vips_leave_last_and_on_demand(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
 	scene.op.withdraw = true;
-	CHECK(scene_until_level(500000) && scene.act.own == OPERATION_ANNOUNCE_NORMAL);
+	CHECK(scene_until_level(500000) && scene.op.write.own == OPERATION_ANNOUNCE_NORMAL);
 	CHECK(scene_until_state(OPERATION_LATE, 200));
 	scene_tick(5);
-	CHECK(scene.act.own == OPERATION_ANNOUNCE_NORMAL); /* clients still come */
+	CHECK(scene.op.write.own == OPERATION_ANNOUNCE_NORMAL); /* clients still come */
 	CHECK(let_drain());
 	scene_tick(1);
-	CHECK(scene.act.own == OPERATION_ANNOUNCE_WITHDRAWN);
+	CHECK(scene.op.write.own == OPERATION_ANNOUNCE_WITHDRAWN);
 	scene.sites[0].pools = OPERATION_NO;
 	CHECK(begin_return() == 0);
 	scene_tick(2);
-	CHECK(scene.act.own == OPERATION_ANNOUNCE_WITHDRAWN); /* its backends are not up */
+	CHECK(scene.op.write.own == OPERATION_ANNOUNCE_WITHDRAWN); /* its backends are not up */
 	scene.sites[0].pools = OPERATION_YES;
 	scene_tick(2);
-	CHECK(scene.act.own == OPERATION_ANNOUNCE_NORMAL);
+	CHECK(scene.op.write.own == OPERATION_ANNOUNCE_NORMAL);
 	return 0;
 }
 
@@ -228,16 +224,21 @@ static int shared_vips_leave_with_anothers_proof(void)
 	scene.sites[0].elsewhere = OPERATION_UNKNOWN;
 	CHECK(let_drain());
 	scene_tick(3);
-	CHECK(scene.act.shared == OPERATION_ANNOUNCE_SHUTDOWN);
+	CHECK(scene.op.write.shared == OPERATION_ANNOUNCE_SHUTDOWN);
 	scene.sites[0].elsewhere = OPERATION_YES;
 	scene_tick(1);
-	CHECK(scene.act.shared == OPERATION_ANNOUNCE_WITHDRAWN);
+	CHECK(scene.op.write.shared == OPERATION_ANNOUNCE_WITHDRAWN);
 	scene.sites[0].elsewhere = OPERATION_UNKNOWN; /* which is no reason to announce again */
 	scene_tick(3);
-	CHECK(scene.act.shared == OPERATION_ANNOUNCE_WITHDRAWN);
+	CHECK(scene.op.write.shared == OPERATION_ANNOUNCE_WITHDRAWN);
+	scene.f.self = "nc"; /* a new owner's hold says the same */
+	CHECK(!operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene.op.write.epoch == scene.op.epoch &&
+	      scene.op.write.shared == OPERATION_ANNOUNCE_WITHDRAWN);
+	scene_tick(3);
 	scene.sites[0].elsewhere = OPERATION_NO;
 	scene_tick(1);
-	CHECK(scene.act.shared == OPERATION_ANNOUNCE_SHUTDOWN);
+	CHECK(scene.op.write.shared == OPERATION_ANNOUNCE_SHUTDOWN);
 	return 0;
 }
 

@@ -30,7 +30,7 @@ struct sums {
 /* A state that moves must change; the key says in which way it has. */
 static void watch_progress(struct world *w, uint32_t k)
 {
-	const struct operation *op = world_newest(w, k);
+	const struct operation *op = world_record(w, k);
 	struct world_book *book = &w->book[k];
 	uint64_t key;
 
@@ -49,7 +49,7 @@ static void watch_progress(struct world *w, uint32_t k)
 
 static bool is_settled(struct world *w, uint32_t k)
 {
-	const struct operation *op = world_newest(w, k);
+	const struct operation *op = world_record(w, k);
 
 	return !op || operation_is_over(op) || op->state == OPERATION_RESTING ||
 	       op->state == OPERATION_EMPTY;
@@ -58,7 +58,7 @@ static bool is_settled(struct world *w, uint32_t k)
 /* Patience has an end: what is not settled then must be held, or say what it waits for. */
 static void judge_end(struct world *w, uint32_t k, struct sums *sums)
 {
-	const struct operation *op = world_newest(w, k);
+	const struct operation *op = world_record(w, k);
 
 	if (!op || operation_is_over(op)) {
 		sums->finished++;
@@ -121,10 +121,10 @@ static void run_world(uint64_t seed, bool verbose, struct sums *sums)
 	run_harmed(&w);
 	run_healed(&w);
 	for (uint32_t k = 0; k < w.n_ops; k++) {
-		if (!*w.fault_text && w.book[k].exists)
+		if (!*w.fault_text && w.stored[k].revision)
 			judge_end(&w, k, sums);
 		sums->steps += w.book[k].steps;
-		sums->holds += world_newest(&w, k) ? world_newest(&w, k)->holds : 0;
+		sums->holds += world_record(&w, k) ? world_record(&w, k)->holds : 0;
 	}
 	sums->runs++;
 	if (!*w.fault_text)

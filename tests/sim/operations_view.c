@@ -75,7 +75,7 @@ static void look_projection(struct world *w, const struct operation *op, uint32_
 static bool is_out(struct world *w, const struct world_node *n, uint32_t k, const char *site)
 {
 	for (uint32_t j = 0; j < w->n_ops; j++) {
-		const struct operation *op = world_newest(w, j);
+		const struct operation *op = world_record(w, j);
 
 		if (j == k || !op || !operation_targets_site(op, site))
 			continue;
@@ -89,7 +89,7 @@ static bool is_out(struct world *w, const struct world_node *n, uint32_t k, cons
 static bool is_held(const struct world *w, const struct world_node *n, uint32_t k, const char *site)
 {
 	for (uint32_t j = 0; j < w->n_ops; j++) {
-		if (j != k && n->has[j] && operation_is_held(&n->rec[j]) &&
+		if (j != k && n->revision[j] && operation_is_held(&n->rec[j]) &&
 		    operation_targets_site(&n->rec[j], site))
 			return true;
 	}
@@ -165,8 +165,6 @@ static void look_node(struct world *w, const struct world_node *n, uint32_t k,
 	const struct world_override *over = &other->over[k];
 	const struct operation *op = &n->rec[k];
 	bool reached = world_reaches(w, n, other);
-	bool has = other->has[k] && other->rec[k].epoch == op->epoch &&
-	           !strcmp(other->rec[k].owner, op->owner);
 
 	*out = (struct operation_node){
 		.name = other->name,
@@ -174,7 +172,6 @@ static void look_node(struct world *w, const struct world_node *n, uint32_t k,
 		.self = n == other,
 		.reached = reached,
 		.steps = reached ? measure_truth(w, !other->old_release) : OPERATION_UNKNOWN,
-		.has_record = reached ? measure_truth(w, has) : OPERATION_UNKNOWN,
 		.dns = reached ? measure_truth(w, other->dns) : OPERATION_UNKNOWN,
 	};
 	for (uint32_t t = 0; t < op->n_targets; t++) {
@@ -206,13 +203,13 @@ void world_look(struct world *w, struct world_node *n, uint32_t k, struct world_
 	for (uint32_t i = 0; i < w->n_nodes; i++)
 		look_node(w, n, k, &w->node[i], &v->nodes[i]);
 	for (uint32_t j = 0; j < w->n_ops; j++) {
-		if (j == k || !n->has[j] || operation_is_over(&n->rec[j]))
+		if (j == k || !n->revision[j] || operation_is_over(&n->rec[j]))
 			continue;
 		v->others[f->n_others++] =
 		        (struct operation_other){ n->rec[j].id, n->rec[j].created_ms,
 			                          operation_moves(&n->rec[j]) };
 	}
-	f->elapsed_ms = n->ticked_ms ? w->now_ms - n->ticked_ms : 0;
+	f->elapsed_ms = n->ticked_ms[k] ? w->now_ms - n->ticked_ms[k] : 0;
 	f->self = n->name;
 	f->clock = measure_truth(w, n->clock_bad_ms <= w->now_ms);
 	f->nodes = v->nodes;

@@ -60,6 +60,7 @@ void world_init(struct world *w, uint64_t seed)
 	w->ttl_s = world_chance(w, 500) ? 5 : 5 + world_below(w, 56);
 	w->max_out = 1 + world_below(w, 2);
 	w->forces = seed % 4 == 3;
+	w->store_group = STORE_ALL;
 	for (uint32_t i = 0; i < w->n_sites; i++) {
 		struct world_site *site = &w->site[i];
 
@@ -79,12 +80,10 @@ void world_init(struct world *w, uint64_t seed)
 
 static bool is_target_free(const struct world *w, uint32_t k, const char *site)
 {
-	for (uint32_t j = 0; j < w->n_ops; j++) {
-		for (uint32_t i = 0; i < w->n_nodes && j != k; i++) {
-			if (w->node[i].has[j] && operation_targets_site(&w->node[i].rec[j], site))
-				return false;
-		}
-	}
+	for (uint32_t j = 0; j < w->n_ops; j++)
+		if (j != k && w->stored[j].revision &&
+		    operation_targets_site(&w->stored[j].rec, site))
+			return false;
 	return true;
 }
 
@@ -93,6 +92,7 @@ void world_begin(struct world *w, uint32_t k)
 	struct world_node *n = &w->node[world_below(w, w->n_nodes)];
 	const char *sites[2], *ids[2] = { "override-1", "override-2" };
 	char id[16], error[OPERATION_DETAIL_MAX];
+	static struct operation begun;
 	struct operation_request r = { .id = id, .node = n->name, .sites = sites };
 	uint32_t first = world_below(w, w->n_sites);
 
@@ -100,7 +100,7 @@ void world_begin(struct world *w, uint32_t k)
 		sites[r.n_sites] = w->site[(first + i) % w->n_sites].name;
 		r.n_sites += is_target_free(w, k, sites[r.n_sites]);
 	}
-	if (!n->alive || w->book[k].exists || !r.n_sites)
+	if (!n->alive || n->revision[k] || !r.n_sites)
 		return;
 	(void)snprintf(id, sizeof(id), "op%u", k);
 	r.override_ids = ids;
@@ -112,26 +112,16 @@ void world_begin(struct world *w, uint32_t k)
 	r.now = world_chance(w, 100);
 	r.service = r.author = r.principal = r.reason = "";
 	if (r.until_ms <= w->now_ms ||
-	    operation_init(&n->rec[k], &r, w->now_ms + n->clock_off_ms, error))
+	    operation_init(&begun, &r, w->now_ms + n->clock_off_ms, error))
 		return;
-	n->has[k] = true;
-	n->ticked_ms = 0;
-	w->book[k].exists = true;
+	if (store_decide(w, n, k, &begun) == STORE_DECIDED)
+		n->ticked_ms[k] = 0;
 }
 
-static void forget_times(struct operation *op)
+void world_forget_times(struct operation *op)
 {
 	op->waited_ms = op->in_step_ms = op->unknown_ms = op->unnamed_ms = op->state_ms = 0;
 	op->behind_ms = 0;
-}
-
-static void merge_record(struct world_node *to, const struct world_node *from, uint32_t k)
-{
-	if (!from->has[k] || (to->has[k] && !operation_is_newer(&from->rec[k], &to->rec[k])))
-		return;
-	to->rec[k] = from->rec[k];
-	to->has[k] = true;
-	forget_times(&to->rec[k]);
 }
 
 static int compare_overrides(const struct world_override *a, const struct world_override *b)
@@ -162,60 +152,59 @@ static struct world_override from_write(const struct operation_write *write)
 	};
 }
 
-static void send_to_all(struct world *w, struct world_node *n, uint32_t k,
-                        const struct operation_act *act)
+/* As operation_steps_make() does. */
+void world_make_step(struct world_node *n, uint32_t k)
 {
-	for (uint32_t i = 0; i < w->n_nodes; i++) {
-		struct world_node *other = &w->node[i];
+	const struct operation *op = &n->rec[k];
+	const struct world_override over = from_write(&op->write);
 
-		if (other != n &&
-		    (!world_reaches(w, n, other) || (w->chaos && world_chance(w, 100))))
-			continue;
-		if (act->has_write) {
-			struct world_override over = from_write(&act->write);
-
-			merge_override(other, &over, k);
-		}
-		if (other != n)
-			merge_record(other, n, k);
-		if (other != n && operation_is_newer(&other->rec[k], &n->rec[k]))
-			merge_record(n, other, k);
-	}
+	if (op->write.epoch && strcmp(op->hold.code, "command") != 0 &&
+	    (n->over[k].epoch || !operation_is_over(op)))
+		merge_override(n, &over, k);
 }
 
+static void print_act(const struct world *w, const struct world_node *n, uint32_t k,
+                      const struct operation_write *was, const struct operation_act *act)
+{
+	for (size_t i = 0; i < act->n_events; i++)
+		printf("%8lld op%u %s: %s\n", (long long)w->now_ms, k, n->name,
+		       act->events[i].text);
+	if (act->has_write && (act->write.epoch != was->epoch || act->write.step != was->step))
+		printf("%8lld op%u %s: write %u.%u %u -> %u\n", (long long)w->now_ms, k, n->name,
+		       act->write.epoch, act->write.step, act->write.from_ppm, act->write.to_ppm);
+}
+
+/* The engine runs on a copy, and nothing follows from that before the change is decided. */
 static void tick_operation(struct world *w, struct world_node *n, uint32_t k)
 {
 	static struct world_view view;
+	static struct operation op;
 	struct operation_act act;
 	struct operation_write was = n->rec[k].write;
 
-	if (!n->has[k] || strcmp(n->rec[k].owner, n->name) != 0)
-		return;
-	if (operation_is_over(&n->rec[k]) && world_chance(w, 900))
+	if (!n->revision[k] || strcmp(n->rec[k].owner, n->name) != 0 ||
+	    operation_is_over(&n->rec[k]) || !store_owns(w, n, k))
 		return;
 	world_look(w, n, k, &view);
-	operation_next(&n->rec[k], &view.facts, w->now_ms + n->clock_off_ms, &act);
+	op = n->rec[k];
+	operation_next(&op, &view.facts, w->now_ms + n->clock_off_ms, &act);
+	if (act.changed && store_decide(w, n, k, &op) != STORE_DECIDED)
+		return;
+	n->rec[k] = op;
+	n->ticked_ms[k] = w->now_ms;
 	judge_tick(w, n, k, &was);
-	if (w->verbose) {
-		for (size_t i = 0; i < act.n_events; i++)
-			printf("%8lld op%u %s: %s\n", (long long)w->now_ms, k, n->name,
-			       act.events[i].text);
-		if (act.has_write && (act.write.epoch != was.epoch || act.write.step != was.step))
-			printf("%8lld op%u %s: write %u.%u %u -> %u\n", (long long)w->now_ms, k,
-			       n->name, act.write.epoch, act.write.step, act.write.from_ppm,
-			       act.write.to_ppm);
-	}
-	send_to_all(w, n, k, &act);
+	if (w->verbose)
+		print_act(w, n, k, &was, &act);
+	world_make_step(n, k);
 }
 
 static void tick_node(struct world *w, struct world_node *n)
 {
-	if (!n->alive || n->paused_ms > w->now_ms ||
-	    (n->ticked_ms && w->now_ms - n->ticked_ms < 1000))
+	if (!n->alive || n->paused_ms > w->now_ms || (n->ran_ms && w->now_ms - n->ran_ms < 1000))
 		return;
 	for (uint32_t k = 0; k < w->n_ops; k++)
 		tick_operation(w, n, k);
-	n->ticked_ms = w->now_ms;
+	n->ran_ms = w->now_ms;
 }
 
 /* By the code of name servers. */
@@ -256,8 +245,8 @@ static void move_clients(struct world *w, struct world_site *site)
 		for (uint32_t i = 0; i < w->n_nodes; i++) {
 			const struct world_node *node = &w->node[i];
 
-			if (!node->has[k] || !operation_targets_site(&node->rec[k], site->name) ||
-			    !node->alive || !node->dns)
+			if (!w->stored[k].revision || !node->alive || !node->dns ||
+			    !operation_targets_site(&w->stored[k].rec, site->name))
 				continue;
 			sum += node->level[k];
 			n++;
@@ -281,12 +270,12 @@ static void kill_node(struct world *w, struct world_node *n)
 static void revive_node(struct world *w, struct world_node *n)
 {
 	n->alive = true;
-	n->ticked_ms = 0;
+	n->ran_ms = 0;
 	for (uint32_t k = 0; k < w->n_ops; k++) {
-		if (n->has[k])
-			forget_times(&n->rec[k]);
-		if (world_chance(w, 100) && world_newest(w, k) != &n->rec[k])
-			n->has[k] = false; /* its disk was full */
+		n->ticked_ms[k] = 0;
+		world_forget_times(&n->rec[k]);
+		if (world_chance(w, 100))
+			n->revision[k] = 0; /* its copy is lost */
 	}
 }
 
@@ -346,6 +335,10 @@ static void run_chaos(struct world *w)
 		harm_site(w, &w->site[world_below(w, w->n_sites)]);
 	if (world_chance(w, 8))
 		world_command(w, world_below(w, w->n_ops), false);
+	if (world_chance(w, 3))
+		store_harm(w);
+	if (world_chance(w, 10))
+		store_heal(w);
 }
 
 static void run_sites(struct world *w)
@@ -363,17 +356,15 @@ static void run_sites(struct world *w)
 	}
 }
 
-static void exchange_records(struct world *w)
+static void exchange_overrides(struct world *w)
 {
 	struct world_node *a = &w->node[world_below(w, w->n_nodes)];
 	struct world_node *b = &w->node[world_below(w, w->n_nodes)];
 
 	if (a == b || !a->alive || !world_reaches(w, a, b))
 		return;
-	for (uint32_t k = 0; k < w->n_ops; k++) {
-		merge_record(a, b, k);
+	for (uint32_t k = 0; k < w->n_ops; k++)
 		merge_override(a, &b->over[k], k);
-	}
 }
 
 void world_run(struct world *w)
@@ -388,17 +379,24 @@ void world_run(struct world *w)
 			move_level(w, &w->node[i], k);
 	}
 	run_sites(w);
-	for (uint32_t i = 0; i < w->n_nodes; i++)
+	for (uint32_t i = 0; i < w->n_nodes; i++) {
+		for (uint32_t k = 0; k < w->n_ops; k++)
+			store_follow(w, &w->node[i], k);
 		tick_node(w, &w->node[i]);
-	exchange_records(w);
-	for (uint32_t k = 0; k < w->n_ops; k++)
+	}
+	exchange_overrides(w);
+	for (uint32_t k = 0; k < w->n_ops; k++) {
+		if (store_is_unowned(w, k))
+			world_own(w, k);
 		judge_agreement(w, k);
+	}
 }
 
 void world_heal(struct world *w)
 {
 	w->chaos = false;
 	w->site_gone = false;
+	store_heal(w);
 	for (uint32_t i = 0; i < w->n_nodes; i++) {
 		struct world_node *n = &w->node[i];
 
@@ -416,28 +414,20 @@ void world_heal(struct world *w)
 	}
 }
 
-struct operation *world_newest(struct world *w, uint32_t k)
+struct operation *world_record(struct world *w, uint32_t k)
 {
-	struct operation *newest = NULL;
-
-	for (uint32_t i = 0; i < w->n_nodes; i++) {
-		struct world_node *n = &w->node[i];
-
-		if (n->has[k] && (!newest || operation_is_newer(&n->rec[k], newest)))
-			newest = &n->rec[k];
-	}
-	return newest;
+	return w->stored[k].revision ? &w->stored[k].rec : NULL;
 }
 
 struct world_node *world_owner(struct world *w, uint32_t k)
 {
-	const struct operation *op = world_newest(w, k);
+	const struct operation *op = world_record(w, k);
 
 	for (uint32_t i = 0; op && i < w->n_nodes; i++) {
 		struct world_node *n = &w->node[i];
 
-		if (n->alive && n->has[k] && !strcmp(n->name, op->owner) &&
-		    !strcmp(n->rec[k].owner, n->name))
+		if (n->alive && n->revision[k] == w->stored[k].revision &&
+		    !strcmp(n->name, op->owner))
 			return n;
 	}
 	return NULL;

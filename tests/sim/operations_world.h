@@ -5,9 +5,9 @@
  * and come back, measurements that are missing, wall clocks that step, sites that go down or suffer,
  * and persons who give commands.
  *
- * What the world has of its own: clients (a share of each site that follows the levels within one
- * TTL), the rule of merging (a lower generation never replaces a higher one), and a book of all writes, by which each new one is
- * judged.
+ * What the world has of its own: a store, in which each change is decided; clients (a share of each site that follows the
+ * levels within one TTL); the rule of merging overrides (a lower generation never replaces a higher one); and a book of all
+ * writes, by which each new one is judged.
  */
 #ifndef TESTS_SIM_OPERATIONS_WORLD_H
 #define TESTS_SIM_OPERATIONS_WORLD_H
@@ -23,6 +23,7 @@
 #define WORLD_SITES   5u
 #define WORLD_OPS     2u
 #define WORLD_STEP_MS 500
+#define STORE_ALL     2u /* groups are 0 and 1 */
 
 /* The override of one operation, as one node has it: all targets have the same. */
 struct world_override {
@@ -36,13 +37,14 @@ struct world_node {
 	char name[16], site_name[16];
 	uint32_t site, group; /* nodes of one group reach each other */
 	bool alive, dns, old_release;
-	int64_t back_ms;      /* when it lives again */
-	int64_t paused_ms;    /* until then its processes do not run */
-	int64_t clock_off_ms; /* of its wall clock */
-	int64_t clock_bad_ms; /* until then it knows that its clock has stepped */
-	int64_t ticked_ms;    /* when it last ran the engine; 0: not since its start */
-	bool has[WORLD_OPS];
-	struct operation rec[WORLD_OPS];
+	int64_t back_ms;                 /* when it lives again */
+	int64_t paused_ms;               /* until then its processes do not run */
+	int64_t clock_off_ms;            /* of its wall clock */
+	int64_t clock_bad_ms;            /* until then it knows that its clock has stepped */
+	int64_t ran_ms;                  /* its last round; 0: not since its start */
+	int64_t ticked_ms[WORLD_OPS];    /* when it last ran the engine; 0: not since its start */
+	struct operation rec[WORLD_OPS]; /* its copy of the store's */
+	uint64_t revision[WORLD_OPS];    /* of that; 0: it has none */
 	struct world_override over[WORLD_OPS];
 	struct ramp_record ramp[WORLD_OPS];
 	uint32_t level[WORLD_OPS]; /* of the ramp */
@@ -57,9 +59,17 @@ struct world_site {
 	uint32_t level_ppm;                   /* of its clients that are elsewhere */
 };
 
+/* What the store has of an operation. */
+struct world_stored {
+	struct operation rec;
+	uint64_t revision; /* 0: it has none */
+	char lease_of[16];
+	int64_t lease_ms; /* until then that node owns it */
+};
+
 /* What the world knows of an operation. */
 struct world_book {
-	bool exists, must_hold, by_person; /* a person has moved the level past the operation */
+	bool must_hold, by_person; /* a person has moved the level past the operation */
 	char hold_code[OPERATION_CODE_MAX];
 	uint32_t epoch;              /* of the highest write seen */
 	struct operation_write last; /* that write */
@@ -87,7 +97,10 @@ struct world {
 	struct world_node node[WORLD_NODES];
 	struct world_site site[WORLD_SITES];
 	struct world_book book[WORLD_OPS];
-	char fault_text[256]; /* the first */
+	struct world_stored stored[WORLD_OPS];
+	uint32_t store_group;  /* nodes of this group reach it, or STORE_ALL */
+	int64_t store_down_ms; /* until then nobody reaches it */
+	char fault_text[256];  /* the first */
 	bool verbose;
 };
 
@@ -102,11 +115,37 @@ void world_run(struct world *w);
 void world_heal(struct world *w);
 /* A person does something to operation @p k. */
 void world_command(struct world *w, uint32_t k, bool patient);
-/* The newest record of @p k; NULL: no node has it. */
-struct operation *world_newest(struct world *w, uint32_t k);
-/* Its owner, if that lives; NULL. */
+/* The record of @p k; NULL: there is none. */
+struct operation *world_record(struct world *w, uint32_t k);
+/* Let the node's override have the write of its record. */
+void world_make_step(struct world_node *n, uint32_t k);
+/* Times of a process do not go with its record. */
+void world_forget_times(struct operation *op);
+/* Its owner, if that lives and has the record as it is; NULL. */
 struct world_node *world_owner(struct world *w, uint32_t k);
 __attribute__((format(printf, 2, 3))) void world_fault(struct world *w, const char *format, ...);
+
+/* operations_store.c: who decides */
+bool store_reaches(const struct world *w, const struct world_node *n);
+enum store_result {
+	STORE_DECIDED,
+	STORE_REFUSED, /* nothing is written */
+	STORE_UNKNOWN, /* it is written, and the node does not learn that */
+};
+/* Let @p op take the place of what node @p n has. */
+enum store_result store_decide(struct world *w, struct world_node *n, uint32_t k,
+                               const struct operation *op);
+/* Whether @p n, the owner by its record, may go on: it asks for that where it is not so. */
+bool store_owns(struct world *w, struct world_node *n, uint32_t k);
+/* Whether the owner's lease has ended. */
+bool store_is_unowned(const struct world *w, uint32_t k);
+void store_follow(struct world *w, struct world_node *n, uint32_t k);
+void store_harm(struct world *w);
+void store_heal(struct world *w);
+
+/* operations_persons.c */
+/* A node becomes the owner of what has none. */
+void world_own(struct world *w, uint32_t k);
 
 /* operations_view.c: what a node knows */
 struct world_view {

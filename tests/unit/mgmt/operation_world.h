@@ -104,7 +104,6 @@ static inline void give_report(struct world *w, size_t node, const char *measure
 static void free_world(struct world *w)
 {
 	for (size_t i = 0; i < 3; i++) {
-		json_decref(w->snapshot.reports[i].have);
 		json_decref(w->snapshot.reports[i].levels);
 		json_decref(w->snapshot.reports[i].measure);
 	}

@@ -7,7 +7,9 @@ Usage: test_cli_operation.py WEIR SOURCE_ROOT
 from __future__ import annotations
 
 import json
+import os
 import pathlib
+import pty
 import re
 import shlex
 import subprocess
@@ -221,6 +223,44 @@ class Operations(test_cli.WithApi):
         self.assertIn("(kept in the record): weir of management\n", done.stderr)
         self.api.answers["/v1/operations"] = (409, {**refusal, "override_guards": ["a;touch x", "$(y)"], "without": []})
         self.assertIn("--override 'a;touch x,$(y)'\n", self.weir("undrain", "site", "ams").stderr)
+
+    def run_at_terminal(self, answer: bytes, *words: str) -> tuple[int, str]:
+        """The command with a terminal to answer at. @return exit status, what it said"""
+        ours, its = pty.openpty()
+        os.write(ours, answer)
+        try:
+            done = subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir, *words], stdin=its,
+                                  capture_output=True, check=False, timeout=30, text=True)
+        finally:
+            os.close(ours)
+            os.close(its)
+        return done.returncode, done.stdout + done.stderr
+
+    def test_while_the_store_is_silent_a_person_is_offered_the_clock(self) -> None:
+        self.api.answers["/v1/operations"] = (503, {"code": "store-unavailable", "title": "No", "detail": "no majority"})
+        self.api.answers["/v1/overrides"] = (201, test_cli.DRAINED)
+        for words, clocked in ((("drain", "site", "ams", "--reason", "INC 7", "--over", "10m"),
+                                "weir drain site ams --over 10m --until never --reason 'INC 7' --scheduled"),
+                               (("drain", "site", "ams", "--reason", "x", "--until", "+4h"), "weir drain site ams --until +4h --reason x --scheduled"),
+                               (("undrain", "site", "ams", "--reason", "x"), "weir undrain site ams --reason x --scheduled")):
+            with self.subTest(words):
+                for answer in (b"n\n", b"\n", b"\x04"):
+                    self.api.requests.clear()
+                    status, said = self.run_at_terminal(answer, *words)
+                    self.assertEqual((status, len(self.api.requests)), (3, 1), said)
+                    shown = re.search(r"without measuring anything: (.*)\ndo that\?", said)
+                    assert shown, said
+                    self.assertEqual(sorted(shlex.split(shown[1])), sorted(shlex.split(clocked)))
+                self.api.requests.clear()
+                status, said = self.run_at_terminal(b"y\n", *words)
+                self.assertEqual((status, [r[1] for r in self.api.requests]), (0, ["/v1/operations", "/v1/overrides?wait=local"]), said)
+        self.api.requests.clear()
+        self.assertEqual(self.weir("drain", "site", "ams", "--reason", "x").returncode, 3)  # no terminal: nobody is asked
+        for words in (("drain", "site", "ams", "fra"), ("drain", "site", "--label", "region=eu"), ("drain", "site", "ams", "--service", "web"),
+                      ("drain", "site", "ams", "--wait"), ("drain", "site", "ams", "--dry-run"), ("--json", "drain", "site", "ams")):
+            status, said = self.run_at_terminal(b"y\n", *words, "--reason", "x")
+            self.assertEqual((status, "do that?" in said), (3, False), said)
+        self.assertNotIn("/v1/overrides?wait=local", [r[1] for r in self.api.requests])
 
     def test_where_no_name_helps_no_command_is_shown(self) -> None:
         self.api.answers["/v1/operations"] = (409, {"code": "guard", "title": "No", "guards": [{"guard": "release", "ok": False, "detail": "old"}]})

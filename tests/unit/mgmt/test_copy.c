@@ -182,6 +182,36 @@ static void a_change_is_written_whole_with_one_revision(void **state)
 	fixture_remove(&f);
 }
 
+static void a_whole_branch_goes_and_nothing_beside_it(void **state)
+{
+	static const char *const names[] = { "seen/1", "seen/1/a", "seen/1/b/c", "seen/10/a",
+		                             "seen/%/a" };
+	struct shared_answer a;
+	struct shared_change c;
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		assert_int_equal(change_one(s, names[i], 0, "t"), SHARED_DONE);
+	shared_change_begin(&c, "c");
+	shared_change_remove_all(&c, "seen/1/");
+	assert_int_equal(copy_decide(s, &c, &a), 0);
+	shared_change_fini(&c);
+	assert_copy(s, "seen/",
+	            "6: seen/%/a={\"change\":\"c\",\"text\":\"t\"}@5 "
+	            "seen/1={\"change\":\"c\",\"text\":\"t\"}@1 "
+	            "seen/10/a={\"change\":\"c\",\"text\":\"t\"}@4");
+	shared_change_begin(&c, "c");
+	shared_change_remove_all(&c, "seen/%/"); /* no pattern */
+	assert_int_equal(copy_decide(s, &c, &a), 0);
+	shared_change_fini(&c);
+	assert_copy(s, "seen/10", "7: seen/10/a={\"change\":\"c\",\"text\":\"t\"}@4");
+	store_close(s);
+	fixture_remove(&f);
+}
+
 static void a_copy_follows_in_order(void **state)
 {
 	struct shared_record list[] = { { .name = "a", .text = (char[]){ "{1}" } },
@@ -551,6 +581,7 @@ int main(void)
 		cmocka_unit_test(of_two_that_saw_the_same_one_wins),
 		cmocka_unit_test(who_is_refused_is_told_what_is_there),
 		cmocka_unit_test(a_change_is_written_whole_with_one_revision),
+		cmocka_unit_test(a_whole_branch_goes_and_nothing_beside_it),
 		cmocka_unit_test(a_copy_follows_in_order),
 		cmocka_unit_test(the_first_list_says_what_was_there),
 		cmocka_unit_test(a_copy_knows_of_which_epoch_it_is),

@@ -132,7 +132,7 @@ static void of_two_that_are_judged_at_once_one_begins(void **state)
 	strcpy(other.id, "o2");
 	other.n_targets = 1; /* of ams alone, begun while facts were gathered */
 	core_lock(&this_node);
-	assert_int_equal(operations_accept(&this_node, &other), 1);
+	assert_int_equal(operations_put(&this_node, &other, 1), 0);
 	core_unlock(&this_node);
 	commit_beginning(b, NULL, &outcome);
 	assert_int_equal(outcome.status, 409);

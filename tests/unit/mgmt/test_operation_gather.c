@@ -23,7 +23,6 @@ static void nothing_said_is_nothing_known(void **state)
 	assert_int_equal(s->pools, OPERATION_UNKNOWN);
 	assert_int_equal(s->failing, OPERATION_UNKNOWN);
 	assert_int_equal(w->observed.nodes[0].steps, OPERATION_UNKNOWN);
-	assert_int_equal(w->observed.nodes[0].has_record, OPERATION_UNKNOWN);
 	assert_int_equal(w->observed.nodes[0].dns, OPERATION_UNKNOWN);
 	assert_false(w->observed.nodes[0].levels[0].known);
 	assert_false(s->capacity_flows.known);
@@ -289,13 +288,11 @@ static void levels_are_of_the_generation_in_force(void **state)
 
 	(void)state;
 	w->snapshot.reports[0].reached = true;
-	w->snapshot.reports[0].have = parse_text("{\"o1\":[3, 9, \"fra-1\"]}");
 	w->snapshot.reports[0].levels =
 	        json_pack("[{s:s, s:I, s:I, s:i}]", "override", "v1", "generation",
 	                  (json_int_t)generation + 1, "in_force", (json_int_t)generation,
 	                  "level_ppm", 250000);
 	w->snapshot.reports[1].reached = true;
-	w->snapshot.reports[1].have = parse_text("{\"o1\":[2, 99, \"fra-1\"]}");
 	w->snapshot.reports[1].levels = parse_text("[{\"override\":\"v1\",\"generation\":7}]");
 	gather_ams(w);
 	const struct operation_node *n = w->observed.nodes;
@@ -303,15 +300,9 @@ static void levels_are_of_the_generation_in_force(void **state)
 	assert_int_equal(n[0].levels[0].epoch, 3);
 	assert_int_equal(n[0].levels[0].step, 5);
 	assert_int_equal(n[0].levels[0].level_ppm, 250000);
-	assert_int_equal(n[0].has_record, OPERATION_YES);
 	assert_int_equal(n[0].steps, OPERATION_YES);
-	/* an earlier epoch's record does not count, and what weir-dns does not say is not a level */
-	assert_int_equal(n[1].has_record, OPERATION_NO);
+	/* what weir-dns does not say is not a level */
 	assert_false(n[1].levels[0].known);
-	json_decref(w->snapshot.reports[1].have);
-	w->snapshot.reports[1].have = parse_text("{\"o1\":[3, 99, \"ams-2\"]}"); /* of two takers */
-	gather_ams(w);
-	assert_int_equal(n[1].has_record, OPERATION_NO);
 	free_world(w);
 }
 
@@ -321,13 +312,11 @@ static void an_override_that_a_node_lacks_is_level_0(void **state)
 
 	(void)state;
 	w->snapshot.reports[0].reached = true;
-	w->snapshot.reports[0].have = parse_text("{}");
 	w->snapshot.reports[0].levels = parse_text("[]");
 	gather_ams(w);
 	assert_true(w->observed.nodes[0].levels[0].known);
 	assert_int_equal(w->observed.nodes[0].levels[0].level_ppm, 0);
 	assert_int_equal(w->observed.nodes[0].levels[0].epoch, 0);
-	assert_int_equal(w->observed.nodes[0].has_record, OPERATION_NO);
 	free_world(w);
 }
 
@@ -396,8 +385,6 @@ static void tell_level(struct world *w, size_t node, unsigned step, const char *
 	         3u << 20 | step, 3u << 20 | step, ttl);
 	json_decref(w->snapshot.reports[node].levels);
 	w->snapshot.reports[node].levels = parse_text(text);
-	if (!w->snapshot.reports[node].have)
-		w->snapshot.reports[node].have = json_object();
 	w->snapshot.reports[node].dns = w->snapshot.reports[node].reached = true;
 }
 

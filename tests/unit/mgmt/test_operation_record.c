@@ -245,7 +245,16 @@ static void a_record_comes_back_from_json_as_it_was(void **state)
 	op.steps[0].in_force_ms = NOW_MS;
 	op.steps[0].ttl_s = (struct operation_value){ true, 30 };
 	op.targets[1].baseline = (struct operation_value){ true, 12 };
-	op.write = (struct operation_write){ 64, 3, NOW_MS, 0, 0, 100000, NOW_MS, false };
+	op.write = (struct operation_write){ 64,
+		                             3,
+		                             NOW_MS,
+		                             0,
+		                             0,
+		                             100000,
+		                             NOW_MS,
+		                             false,
+		                             OPERATION_ANNOUNCE_NORMAL,
+		                             OPERATION_ANNOUNCE_NORMAL };
 	op.late_from_ms = NOW_MS;
 	op.n_signs = 1;
 	memcpy(op.signs[0].site, "fra", 4);
@@ -383,7 +392,16 @@ static void fill_record(struct operation *op)
 	op->n_without = op->n_nodes = 1;
 	strcpy(op->without[0], "lon-1");
 	strcpy(op->nodes[0], "fra-1");
-	op->write = (struct operation_write){ 65, 4, NOW_MS, 11, 12, 13, 14, true };
+	op->write = (struct operation_write){ 65,
+		                              4,
+		                              NOW_MS,
+		                              11,
+		                              12,
+		                              13,
+		                              14,
+		                              true,
+		                              OPERATION_ANNOUNCE_WITHDRAWN,
+		                              OPERATION_ANNOUNCE_SHUTDOWN };
 	op->hold = (struct operation_hold){ "room", "detail", NOW_MS, OPERATION_MOVING };
 	op->n_steps = op->n_before = op->n_after = op->n_signs = op->n_late = 1;
 	op->steps[0] = (struct operation_step){ .from_ppm = 15,
@@ -456,6 +474,8 @@ static void assert_running(const struct operation *op, const struct operation *b
 	ASSERT_NUMBER(write.to_ppm);
 	ASSERT_NUMBER(write.late_from_ms);
 	ASSERT_NUMBER(write.ended);
+	ASSERT_NUMBER(write.own);
+	ASSERT_NUMBER(write.shared);
 	ASSERT_NUMBER(plan_from_ppm);
 	ASSERT_SAME(plan_ppm);
 	ASSERT_NUMBER(n_plan);

@@ -1,33 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The records that a node keeps: which stay when there are too many, whatever order they come in,
- * and how many transactions of the store a batch of them takes.
+ * The records of operations: which stay in the list when there are too many, whatever order they come in, and what a node
+ * has of them that decides alone: of changes of one record the first, and after a start all of it.
  */
 #include "asked.h"
 
 #include "mgmt/api/operations_internal.h"
-#include "mgmt/store/operations.h"
+#include "mgmt/api/operation_decide.h"
+#include "mgmt/operations/record_json.h"
+#include "mgmt/operations/record_parts.h"
+#include "mgmt/store/copy.h"
 
-static unsigned n_transactions;
-static int store_fails;
-
-static int count_put(struct store *s, const struct store_operation *list, size_t n, int64_t now_ms)
-{
-	n_transactions++;
-	return store_fails ? store_fails : store_put_operations(s, list, n, now_ms);
-}
-
-#define store_put_operations count_put
+/* The private parts too. */
 #include "mgmt/api/operations.c"
-#undef store_put_operations
 
 static int setup(void **state)
 {
 	(void)asked_setup(state);
 	this_node.operations = calloc(1, sizeof(*this_node.operations));
 	assert_non_null(this_node.operations);
-	n_transactions = 0;
-	store_fails = 0;
 	core_lock(&this_node);
 	return 0;
 }
@@ -65,9 +56,9 @@ static struct operation *make_record(unsigned n, enum operation_state at)
 	return &op;
 }
 
-static int receive_one(unsigned n, enum operation_state at)
+static int put_one(unsigned n, enum operation_state at)
 {
-	return operations_receive(&this_node, make_record(n, at));
+	return operations_put(&this_node, make_record(n, at), n);
 }
 
 static bool is_there(unsigned n)
@@ -82,16 +73,14 @@ static void of_those_that_are_over_the_newest_stay_in_whatever_order_they_come(v
 {
 	(void)state;
 	for (unsigned i = 0; i < OPERATIONS_MAX; i++)
-		assert_int_equal(receive_one(100 + i, OPERATION_DONE), 1);
-	assert_int_equal(receive_one(99, OPERATION_DONE),
-	                 0); /* older than all: not taken, and no fault */
+		assert_int_equal(put_one(100 + i, OPERATION_DONE), 0);
+	assert_int_equal(put_one(99, OPERATION_DONE), -ENOSPC); /* older than all */
 	assert_false(is_there(99));
 	assert_true(is_there(100));
-	assert_int_equal(receive_one(300, OPERATION_ABORTED), 1);
+	assert_int_equal(put_one(300, OPERATION_ABORTED), 0);
 	assert_true(is_there(300));
 	assert_false(is_there(100));
-	assert_int_equal(receive_one(100, OPERATION_DONE),
-	                 0); /* a peer that has it sends it again */
+	assert_int_equal(put_one(100, OPERATION_DONE), -ENOSPC);
 	assert_int_equal(this_node.operations->n, OPERATIONS_MAX);
 	for (size_t i = 1; i < OPERATIONS_MAX; i++)
 		assert_true(operations_at(&this_node, i - 1)->op.created_ms >
@@ -101,93 +90,136 @@ static void of_those_that_are_over_the_newest_stay_in_whatever_order_they_come(v
 static void one_that_runs_stays_however_old_it_is(void **state)
 {
 	(void)state;
-	assert_int_equal(receive_one(0, OPERATION_HELD), 1);
+	assert_int_equal(put_one(0, OPERATION_HELD), 0);
 	for (unsigned i = 0; i < 2 * OPERATIONS_MAX; i++)
-		assert_int_equal(receive_one(100 + i, OPERATION_DONE), 1);
+		assert_int_equal(put_one(100 + i, OPERATION_DONE), 0);
 	assert_true(is_there(0));
-	assert_int_equal(receive_one(1, OPERATION_MOVING), 1); /* older than all that are over */
+	assert_int_equal(put_one(1, OPERATION_MOVING), 0); /* older than all that are over */
 	assert_true(is_there(1));
-	for (unsigned i = 2; i < OPERATIONS_MAX; i++)
-		assert_int_equal(receive_one(i, OPERATION_MOVING), 1);
-	assert_int_equal(receive_one(500, OPERATION_MOVING), -ENOSPC);
-	assert_int_equal(receive_one(501, OPERATION_DONE), 0);
+	for (unsigned i = 2; i < OPERATIONS_MAX; i++) {
+		assert_true(operations_have_room(&this_node));
+		assert_int_equal(put_one(i, OPERATION_MOVING), 0);
+	}
+	assert_false(operations_have_room(&this_node));
+	assert_int_equal(put_one(500, OPERATION_MOVING), -ENOSPC);
+	assert_int_equal(put_one(501, OPERATION_DONE), -ENOSPC);
 	for (unsigned i = 0; i < OPERATIONS_MAX; i++)
 		assert_true(is_there(i));
 }
 
-static void a_batch_is_stored_in_one_transaction(void **state)
+/* --- decided here --- */
+
+static enum operation_decided decide_change(const struct operation *was, const struct operation *op)
 {
-	(void)state;
-	for (unsigned i = 0; i < 16; i++)
-		assert_int_equal(receive_one(i, OPERATION_DONE), 1);
-	assert_int_equal(n_transactions, 0);
-	operations_store_unstored(&this_node);
-	operations_store_unstored(&this_node); /* nothing is left */
-	assert_int_equal(n_transactions, 1);
+	char reason[ETCD_REASON_MAX];
+
+	return operation_decide(&this_node, was, op, false, reason);
 }
 
-static void what_the_store_does_not_take_is_tried_again(void **state)
+static void begin_one(unsigned n, enum operation_state at)
 {
-	(void)state;
-	store_fails = -ENOSPC;
-	assert_int_equal(receive_one(1, OPERATION_DONE), 1);
-	assert_int_equal(receive_one(2, OPERATION_DONE), 1);
-	operations_store_unstored(&this_node);
-	assert_true(operations_at(&this_node, 0)->unstored &&
-	            operations_at(&this_node, 1)->unstored);
-	store_fails = 0;
-	operations_store_unstored(&this_node);
-	assert_false(operations_at(&this_node, 0)->unstored ||
-	             operations_at(&this_node, 1)->unstored);
-	assert_int_equal(n_transactions, 2);
+	assert_int_equal(decide_change(NULL, make_record(n, at)), OPERATION_DECIDED);
 }
 
-static void what_the_store_does_not_take_does_not_begin(void **state)
+/* As after a start: the list has nothing, and the copy is read. */
+static void read_again(void)
 {
-	(void)state;
-	assert_int_equal(receive_one(2, OPERATION_DONE), 1);
-	store_fails = -ENOSPC;
-	assert_int_equal(operations_accept(&this_node, make_record(1, OPERATION_STARTING)), -EIO);
-	assert_false(is_there(1));
-	assert_true(is_there(2));
-	store_fails = 0;
-	assert_int_equal(operations_accept(&this_node, make_record(1, OPERATION_STARTING)), 1);
-	assert_true(is_there(1));
-}
-
-/* The store has more than the list: what is left out is not a record that could not be read. */
-static void the_newest_of_the_store_are_loaded(void **state)
-{
-	(void)state;
-	for (unsigned i = 0; i < 2 * OPERATIONS_MAX; i++) /* in another order than by age */
-		assert_true(operations_accept(&this_node,
-		                              make_record(1 + i * 37 % 128, OPERATION_DONE)) >= 0);
 	while (this_node.operations->n)
 		drop_item(this_node.operations, 0);
-	operations_load(&this_node);
-	assert_true(this_node.operations->loaded);
-	assert_int_equal(this_node.operations->n, OPERATIONS_MAX);
-	assert_true(is_there(128) && is_there(65));
-	assert_false(is_there(64));
+	this_node.operations->followed = 0;
+	operations_follow(&this_node);
+}
+
+static void of_two_changes_of_one_record_the_first_is_made(void **state)
+{
+	static struct operation was, first, second;
+
+	(void)state;
+	begin_one(1, OPERATION_MOVING);
+	was = operations_find(&this_node, "o1")->op;
+	first = second = was;
+	first.level_ppm = 100000;
+	first.seq = was.seq + 1;
+	second.level_ppm = 900000;
+	second.seq = was.seq + 1;
+	assert_int_equal(decide_change(&was, &first), OPERATION_DECIDED);
+	assert_int_equal(decide_change(&was, &second), OPERATION_OVERTAKEN);
+	assert_int_equal(decide_change(NULL, &second), OPERATION_OVERTAKEN); /* it is there */
+	assert_int_equal(operations_find(&this_node, "o1")->op.level_ppm, 100000);
+	read_again();
+	assert_int_equal(operations_find(&this_node, "o1")->op.level_ppm, 100000);
+}
+
+static void a_record_is_read_as_it_was_written(void **state)
+{
+	static struct operation was, with_steps;
+	json_t *before, *after;
+
+	(void)state;
+	begin_one(1, OPERATION_MOVING);
+	was = with_steps = operations_find(&this_node, "o1")->op;
+	with_steps.seq++;
+	with_steps.n_steps = 3;
+	with_steps.steps_lost = 2;
+	for (uint32_t i = 0; i < 3; i++)
+		with_steps.steps[i] = (struct operation_step){ .begun_ms = NOW_MS + i,
+			                                       .state = OPERATION_MOVING,
+			                                       .to_ppm = 1000 * i };
+	assert_int_equal(decide_change(&was, &with_steps), OPERATION_DECIDED);
+	before = operation_to_json(&operations_find(&this_node, "o1")->op);
+	read_again();
+	after = operation_to_json(&operations_find(&this_node, "o1")->op);
+	assert_true(json_equal(before, after));
+	json_decref(before);
+	json_decref(after);
+}
+
+/* What is bad in the copy is no operation, and harms no other. */
+static void a_record_that_is_none_is_left_out(void **state)
+{
+	static const char *const bad[] = { "{}", "[]", "no JSON", "{\"id\":\"o1\"}" };
+
+	(void)state;
+	begin_one(1, OPERATION_MOVING);
+	begin_one(2, OPERATION_MOVING);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct shared_record r = { .name = "operation/o1",
+			                   .text = (char *)(uintptr_t)bad[i] };
+
+		assert_int_equal(
+		        copy_follow(intent_store(this_node.intent), 1000 + (int64_t)i, &r, 1), 0);
+		read_again();
+		assert_false(is_there(1));
+		assert_true(is_there(2));
+	}
+}
+
+/* Else the store of a cluster that drains each day would fill. */
+static void of_those_that_are_over_the_oldest_leave_the_store(void **state)
+{
+	struct shared_record r = { 0 };
+
+	(void)state;
+	for (unsigned i = 1; i <= 4 * OPERATIONS_MAX; i++)
+		begin_one(i, OPERATION_DONE);
+	assert_int_equal(copy_read(intent_store(this_node.intent), "operation/o1", &r), -ENOENT);
+	assert_int_equal(copy_read(intent_store(this_node.intent), "observed/o1/before", &r),
+	                 -ENOENT);
+	assert_int_equal(copy_read(intent_store(this_node.intent), "operation/o256", &r), 0);
+	free(r.text);
 }
 
 int main(void)
 {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-		        of_those_that_are_over_the_newest_stay_in_whatever_order_they_come, setup,
-		        teardown),
-		cmocka_unit_test_setup_teardown(one_that_runs_stays_however_old_it_is, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(a_batch_is_stored_in_one_transaction, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(what_the_store_does_not_take_is_tried_again, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(what_the_store_does_not_take_does_not_begin, setup,
-		                                teardown),
-		cmocka_unit_test_setup_teardown(the_newest_of_the_store_are_loaded, setup,
-		                                teardown),
+		TEST(of_those_that_are_over_the_newest_stay_in_whatever_order_they_come),
+		TEST(one_that_runs_stays_however_old_it_is),
+		TEST(of_two_changes_of_one_record_the_first_is_made),
+		TEST(a_record_is_read_as_it_was_written),
+		TEST(a_record_that_is_none_is_left_out),
+		TEST(of_those_that_are_over_the_oldest_leave_the_store),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests_name("operations list", tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How nodes exchange operations, in parts: whose record is newer, for how long an answer counts,
- * which level is in force, and how an owner writes what its engine says.
+ * What an owner knows of other nodes and does, in parts: for how long an answer counts, which level is in force, and how it
+ * writes what its engine says.
  */
 #include "asked.h"
 
@@ -11,6 +11,7 @@
 /* The private parts too. */
 #include "mgmt/api/operation_order.c"
 #include "mgmt/api/operation_snapshot.c"
+#include "mgmt/api/operation_steps.c"
 #include "mgmt/api/operations.c"
 #include "mgmt/api/operations_query.c"
 #include "mgmt/api/operations_run.c"
@@ -46,7 +47,6 @@ static int teardown(void **state)
 	for (size_t i = 0; i < o->n; i++)
 		operations_free_item(o->items[i]);
 	for (size_t i = 0; i < o->n_said; i++) {
-		json_decref(o->said[i].have);
 		json_decref(o->said[i].levels);
 		json_decref(o->said[i].measure);
 	}
@@ -56,43 +56,18 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-static struct operations_item *keep_record(const char *id, const char *owner,
-                                           enum operation_state state)
+static struct operations_item *put_record(const char *id, const char *owner,
+                                          enum operation_state state)
 {
 	snprintf(op.id, sizeof(op.id), "%s", id);
 	snprintf(op.owner, sizeof(op.owner), "%s", owner);
 	op.state = state;
 	op.created_ms++;
-	assert_int_equal(operations_accept(&this_node, &op), 1);
+	assert_int_equal(operations_put(&this_node, &op, 1), 0);
 	return operations_find(&this_node, id);
 }
 
-/* --- exchange --- */
-
-/* What a node asks for and what it then takes must be one order; else it asks for ever. */
-static void the_order_of_digests_is_that_of_records(void **state)
-{
-	static const char *const owners[] = { "ams-1", "fra-1" };
-
-	(void)state;
-	for (unsigned i = 0; i < 64; i++) {
-		static struct operation a, b;
-
-		a = b = op;
-		a.epoch = 64 + (i & 1);
-		b.epoch = 64 + (i >> 1 & 1);
-		a.seq = 5 + (i >> 2 & 1);
-		b.seq = 5 + (i >> 3 & 1);
-		snprintf(a.owner, sizeof(a.owner), "%s", owners[i >> 4 & 1]);
-		snprintf(b.owner, sizeof(b.owner), "%s", owners[i >> 5 & 1]);
-		json_t *other =
-		        json_pack("[I, I, s]", (json_int_t)b.epoch, (json_int_t)b.seq, b.owner);
-		assert_int_equal(is_after((json_int_t)a.epoch, a.owner, (json_int_t)a.seq, other),
-		                 operation_is_newer(&a, &b));
-		json_decref(other);
-	}
-	assert_true(is_after(1, "ams-1", 1, NULL)); /* what a peer does not have */
-}
+/* --- answers of peers --- */
 
 static struct asking *begin_asking(void)
 {
@@ -111,8 +86,8 @@ static void measurements_are_as_old_as_the_question(void **state)
 
 	(void)state;
 	a->sent_ms = clock_mono_ms() - 800;
-	r.answer = json_pack("{s:s, s:s, s:{}, s:[], s:b, s:{s:i}}", "node", "fra-1", "cluster",
-	                     "shop", "have", "levels", "dns", 1, "measure", "bits_per_s", 5);
+	r.answer = json_pack("{s:s, s:s, s:[], s:b, s:{s:i}}", "node", "fra-1", "cluster", "shop",
+	                     "levels", "dns", 1, "measure", "bits_per_s", 5);
 	accept_answer(a, &a->peers[0], &r);
 	json_decref(r.answer);
 	said = operations_said_of(&this_node, "fra-1");
@@ -125,9 +100,8 @@ static void measurements_are_as_old_as_the_question(void **state)
 static void an_answer_of_another_is_no_answer(void **state)
 {
 	static const char *const answers[] = {
-		"{\"node\":\"fra-2\",\"cluster\":\"shop\",\"have\":{},\"levels\":[]}",
-		"{\"node\":\"fra-1\",\"cluster\":\"other\",\"have\":{},\"levels\":[]}",
-		"{\"have\":{},\"levels\":[]}", NULL
+		"{\"node\":\"fra-2\",\"cluster\":\"shop\",\"levels\":[]}",
+		"{\"node\":\"fra-1\",\"cluster\":\"other\",\"levels\":[]}", "{\"levels\":[]}", NULL
 	};
 	struct asking *a = begin_asking();
 	const struct operations_said *said;
@@ -140,7 +114,7 @@ static void an_answer_of_another_is_no_answer(void **state)
 		accept_answer(a, &a->peers[0], &r);
 		json_decref(r.answer);
 		said = operations_said_of(&this_node, "fra-1");
-		assert_true(said && !said->heard_ms && !said->have && !said->lacks);
+		assert_true(said && !said->heard_ms && !said->levels && !said->lacks);
 	}
 	struct client_request former = { .status = 404 };
 	accept_answer(a, &a->peers[0], &former);
@@ -161,7 +135,6 @@ static struct operation_report hear_peer(uint64_t heard_ago_ms, uint64_t measure
 	said->heard_ms = view.mono_ms - heard_ago_ms;
 	said->measured_ms = measured_ago_ms ? view.mono_ms - measured_ago_ms : 0;
 	fill_peer_report(&view, &report);
-	json_decref(report.have);
 	json_decref(report.levels);
 	json_decref(report.measure);
 	return report;
@@ -175,18 +148,17 @@ static void an_answer_counts_for_its_time(void **state)
 	(void)state;
 	this_node.operations->n_said = 1;
 	snprintf(said->node, sizeof(said->node), "fra-1");
-	said->have = json_object();
 	said->levels = json_array();
 	said->measure = json_object();
 	report = hear_peer(2000, 3000);
-	assert_true(report.reached && report.have && report.levels && report.measure);
+	assert_true(report.reached && report.levels && report.measure);
 	report = hear_peer(2001, 3001);
-	assert_true(!report.reached && !report.have && !report.levels && !report.measure);
+	assert_true(!report.reached && !report.levels && !report.measure);
 	report = hear_peer(0, 0); /* it was never asked for what it measures */
-	assert_true(report.reached && report.have && !report.measure);
+	assert_true(report.reached && report.levels && !report.measure);
 	said->lacks = true;
 	report = hear_peer(0, 0);
-	assert_true(report.reached && report.lacks && !report.have && !report.levels);
+	assert_true(report.reached && report.lacks && !report.levels);
 }
 
 static void a_drain_that_is_held_holds_its_whole_site(void **state)
@@ -222,26 +194,22 @@ static void a_drain_that_is_held_holds_its_whole_site(void **state)
 /* --- levels in force --- */
 
 /* The override that the operation writes, in the node's document. */
-static void write_override(const struct operation_act *act)
+static void write_override(void)
 {
 	struct override o;
 
-	operations_make_override(&op, &op.targets[0], act, "ams-1", &o);
+	make_step(&op, &op.targets[0], &o);
 	assert_true(intent_merge(this_node.intent, &o, 1, clock_believed_ms()) > 0);
 }
 
-static struct operation_act make_act(uint32_t step, uint32_t to_ppm)
+static void make_write(uint32_t step, uint32_t to_ppm)
 {
-	struct operation_act act = { .has_write = true };
-
 	op.writes = step;
 	op.write = (struct operation_write){ .epoch = op.epoch,
 		                             .step = step,
 		                             .from_ms = clock_believed_ms() - 1000,
 		                             .from_ppm = to_ppm,
 		                             .to_ppm = to_ppm };
-	act.write = op.write;
-	return act;
 }
 
 static json_int_t read_told(const struct levels *levels, const char *field)
@@ -257,12 +225,12 @@ static json_int_t read_told(const struct levels *levels, const char *field)
 
 static void only_what_weir_dns_has_is_in_force(void **state)
 {
-	struct operation_act act = make_act(2, 250000);
+	make_write(2, 250000);
 	static struct levels levels;
 	json_int_t before, now;
 
 	(void)state;
-	write_override(&act);
+	write_override();
 	now = (json_int_t)override_generation(op.epoch, false, 2);
 	before = now - 1;
 	memset(&levels, 0, sizeof(levels));
@@ -300,49 +268,17 @@ static void a_record_that_was_replaced_is_another(void **state)
 	}
 }
 
-static void announcements_change_with_a_write_of_their_own(void **state)
-{
-	struct operation_act act = make_act(4, OPERATION_PPM);
-	int64_t now_ms = clock_believed_ms();
-	const struct override *o;
-
-	(void)state;
-	write_override(&act);
-	settle_announcements(&this_node, &op, &act, now_ms);
-	assert_int_equal(op.write.step, 4); /* nothing is new */
-	assert_false(act.changed);
-	act.shared = OPERATION_ANNOUNCE_WITHDRAWN;
-	op.step_runs = true; /* another write would end its ramp */
-	settle_announcements(&this_node, &op, &act, now_ms);
-	assert_int_equal(op.write.step, 4);
-	assert_int_equal(act.shared, OPERATION_ANNOUNCE_NORMAL);
-	op.step_runs = false;
-	act.shared = OPERATION_ANNOUNCE_WITHDRAWN;
-	settle_announcements(&this_node, &op, &act, now_ms);
-	assert_true(act.changed);
-	assert_int_equal(op.write.step, 5);
-	assert_int_equal(op.writes, 5);
-	assert_int_equal(op.write.to_ppm, OPERATION_PPM);
-	assert_true(op.write.from_ms >= now_ms + OPERATION_AHEAD_MS);
-	assert_true(write_steps(&this_node, &op, &act, now_ms));
-	o = overrides_find(intent_overrides(this_node.intent), "v1");
-	assert_int_equal(o->shared_vips, MODEL_VIPS_WITHDRAWN);
-	assert_int_equal(o->own_vips, MODEL_VIPS_ANNOUNCED);
-	assert_int_equal(override_step(o->generation), 5);
-	assert_false(write_steps(&this_node, &op, &act, now_ms)); /* it is there already */
-}
-
 static void rounds_are_as_frequent_as_they_must_be(void **state)
 {
 	struct operations_item *item;
 
 	(void)state;
 	assert_int_equal(pause_ms(&this_node), 0);
-	keep_record("o1", "ams-1", OPERATION_DONE);
+	put_record("o1", "ams-1", OPERATION_DONE);
 	assert_int_equal(pause_ms(&this_node), OPERATIONS_IDLE_MS);
-	keep_record("o2", "fra-1", OPERATION_MOVING);
+	put_record("o2", "fra-1", OPERATION_MOVING);
 	assert_int_equal(pause_ms(&this_node), OPERATIONS_SLOW_MS);
-	item = keep_record("o3", "ams-1", OPERATION_MOVING);
+	item = put_record("o3", "ams-1", OPERATION_MOVING);
 	assert_int_equal(pause_ms(&this_node), OPERATIONS_EVERY_MS);
 	item->op.write.from_ms = clock_believed_ms() + 1500; /* a step is announced */
 	assert_int_equal(pause_ms(&this_node), OPERATIONS_FAST_MS);
@@ -357,10 +293,10 @@ static void what_is_over_is_neither_run_nor_in_the_way(void **state)
 	(void)state;
 	assert_non_null(v);
 	v->core = &this_node;
-	keep_record("o1", "ams-1", OPERATION_DONE);
-	keep_record("o2", "ams-1", OPERATION_MOVING);
-	keep_record("o3", "fra-1", OPERATION_MOVING);
-	keep_record("o4", "fra-1", OPERATION_ABORTED);
+	put_record("o1", "ams-1", OPERATION_DONE);
+	put_record("o2", "ams-1", OPERATION_MOVING);
+	put_record("o3", "fra-1", OPERATION_MOVING);
+	put_record("o4", "fra-1", OPERATION_ABORTED);
 	for (int own = 0; own < 2; own++) {
 		assert_int_equal(list_live(&this_node, own, ids), 1);
 		assert_string_equal(ids[0], own ? "o2" : "o3");
@@ -440,80 +376,101 @@ static void who_has_no_address_is_not_asked(void **state)
 
 static void a_write_that_is_over_ends_its_override(void **state)
 {
-	struct operation_act act = make_act(4, 0);
 	struct override o;
 
 	(void)state;
-	operations_make_override(&op, &op.targets[0], &act, "ams-1", &o);
+	make_write(4, 0);
+	make_step(&op, &op.targets[0], &o);
 	assert_true(override_ok(&o) && !o.ended && o.until_ms == MODEL_TIME_NEVER);
-	act.write.ended = true;
-	operations_make_override(&op, &op.targets[0], &act, "ams-1", &o);
-	assert_true(override_ok(&o) && o.ended && o.until_ms == act.write.from_ms);
+	op.write.ended = true;
+	make_step(&op, &op.targets[0], &o);
+	assert_true(override_ok(&o) && o.ended && o.until_ms == op.write.from_ms);
 }
 
-/* A peer made the record: what it says must make an override. */
+static const struct override *find_step(void)
+{
+	return overrides_find(intent_overrides(this_node.intent), "v1");
+}
+
+/* Each node makes the step of the record that it follows, whoever owns it. */
+static void what_is_put_is_made(void **state)
+{
+	(void)state;
+	snprintf(op.owner, sizeof(op.owner), "fra-1");
+	make_write(4, 250000);
+	op.write.own = OPERATION_ANNOUNCE_WITHDRAWN;
+	op.write.shared = OPERATION_ANNOUNCE_SHUTDOWN;
+	assert_int_equal(operations_put(&this_node, &op, 1), 0);
+	assert_non_null(find_step());
+	assert_int_equal(find_step()->to_ppm, 250000);
+	assert_int_equal(override_step(find_step()->generation), 4);
+	assert_int_equal(find_step()->own_vips, MODEL_VIPS_WITHDRAWN);
+	assert_int_equal(find_step()->shared_vips, MODEL_VIPS_SHUTDOWN);
+	assert_string_equal(find_step()->node, "fra-1");
+	make_write(3, 100000); /* an earlier one: it changes nothing */
+	assert_int_equal(operations_put(&this_node, &op, 2), 0);
+	assert_int_equal(find_step()->to_ppm, 250000);
+}
+
+/* A person has ended it since; a record that is read again must not bring it back. */
+static void what_is_over_makes_no_override_again(void **state)
+{
+	(void)state;
+	op.state = OPERATION_ABORTED;
+	make_write(4, 250000);
+	assert_int_equal(operations_put(&this_node, &op, 1), 0);
+	assert_null(find_step());
+	op.state = OPERATION_MOVING;
+	assert_int_equal(operations_put(&this_node, &op, 2), 0);
+	op.state = OPERATION_ABORTED; /* but one that is there follows to the end */
+	make_write(5, 0);
+	op.write.ended = true;
+	assert_int_equal(operations_put(&this_node, &op, 3), 0);
+	assert_true(find_step()->ended);
+}
+
+static void what_a_persons_command_ended_writes_nothing(void **state)
+{
+	(void)state;
+	make_write(4, 250000);
+	snprintf(op.hold.code, sizeof(op.hold.code), "command");
+	assert_int_equal(operations_put(&this_node, &op, 1), 0);
+	assert_null(find_step());
+}
+
+/* Whatever the store says: it must make an override. */
 static void a_record_that_makes_no_override_writes_nothing(void **state)
 {
-	struct operation_act act = make_act(4, 250000);
-
 	(void)state;
-	act.write.to_ppm = OPERATION_PPM + 1;
-	assert_false(write_steps(&this_node, &op, &act, clock_believed_ms()));
-	assert_null(overrides_find(intent_overrides(this_node.intent), "v1"));
-	act.write = op.write;
-	assert_true(write_steps(&this_node, &op, &act, clock_believed_ms()));
-	assert_non_null(overrides_find(intent_overrides(this_node.intent), "v1"));
-}
-
-static void only_steps_go_to_peers_this_way(void **state)
-{
-	struct operations_said said = { .levels = json_array() };
-	struct operation_act act = make_act(4, 250000);
-	json_t *list;
-	struct override o;
-
-	(void)state;
-	operations_make_override(&op, &op.targets[0], &act, "ams-1", &o);
-	assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
-	strcpy(o.id, "v2"); /* a drain by the clock */
-	o.generation = 3;
-	o.is_step = false;
-	o.operation[0] = '\0';
-	o.from_ppm = o.to_ppm = 0;
-	assert_true(override_ok(&o));
-	assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
-	list = lacked_overrides(&this_node, &said);
-	assert_int_equal(json_array_size(list), 1);
-	assert_string_equal(json_string_value(json_object_get(json_array_get(list, 0), "id")),
-	                    "v1");
-	json_decref(list);
-	json_decref(said.levels);
-	said.levels = NULL; /* what it has is not known: nothing is sent */
-	list = lacked_overrides(&this_node, &said);
-	assert_int_equal(json_array_size(list), 0);
-	json_decref(list);
+	make_write(4, 250000);
+	op.write.to_ppm = OPERATION_PPM + 1;
+	assert_int_equal(operations_put(&this_node, &op, 1), 0);
+	assert_null(find_step());
+	op.write.to_ppm = 250000;
+	assert_int_equal(operations_put(&this_node, &op, 2), 0);
+	assert_non_null(find_step());
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(the_order_of_digests_is_that_of_records),
 		TEST(measurements_are_as_old_as_the_question),
 		TEST(an_answer_of_another_is_no_answer),
 		TEST(an_answer_counts_for_its_time),
 		TEST(a_drain_that_is_held_holds_its_whole_site),
 		TEST(only_what_weir_dns_has_is_in_force),
 		TEST(a_record_that_was_replaced_is_another),
-		TEST(announcements_change_with_a_write_of_their_own),
 		TEST(rounds_are_as_frequent_as_they_must_be),
 		TEST(what_is_over_is_neither_run_nor_in_the_way),
 		TEST(a_peer_passes_on_each_order_but_one),
 		TEST(a_redirect_goes_where_it_was_ordered),
 		TEST(who_has_no_address_is_not_asked),
 		TEST(a_write_that_is_over_ends_its_override),
+		TEST(what_is_put_is_made),
+		TEST(what_is_over_makes_no_override_again),
+		TEST(what_a_persons_command_ended_writes_nothing),
 		TEST(a_record_that_makes_no_override_writes_nothing),
-		TEST(only_steps_go_to_peers_this_way),
 	};
 
 	return cmocka_run_group_tests_name("operations parts", tests, NULL, NULL);

@@ -280,6 +280,45 @@ static void numbered_names_are_read_as_they_are_written(void **state)
 	}
 }
 
+static void a_change_may_write_by_a_lease_and_remove_a_whole_branch(void **state)
+{
+	static const struct large r = { "x" };
+	struct shared_change c;
+	json_t *json = json_pack("{s:i}", "n", 7);
+
+	(void)state;
+	shared_change_begin(&c, "i");
+	shared_change_put_json(&c, "state", json);
+	shared_change_put_leased(&c, "owner/1", &large_record, &r, 42);
+	shared_change_remove_all(&c, "seen/1/");
+	assert_int_equal(c.err, 0);
+	assert_int_equal(c.n_puts, 3);
+	assert_string_equal(c.puts[0].text, "{\"change\":\"i\",\"n\":7}");
+	assert_int_equal(c.puts[0].lease, 0);
+	assert_int_equal(c.puts[1].lease, 42);
+	assert_true(c.puts[2].is_prefix && !c.puts[2].text);
+	shared_change_remove_all(&c, "seen/1"); /* would be seen/10/, too */
+	assert_int_equal(c.err, -EINVAL);
+	shared_change_fini(&c);
+	shared_change_begin(&c, "i");
+	shared_change_remove_all(&c, ""); /* would be all */
+	assert_int_equal(c.err, -EINVAL);
+	shared_change_fini(&c);
+	assert_int_equal(json_object_size(json), 1); /* it is the caller's */
+	json_decref(json);
+}
+
+static void each_change_of_its_own_has_another_id(void **state)
+{
+	struct shared_change a, b;
+
+	(void)state;
+	shared_change_begin_new(&a);
+	shared_change_begin_new(&b);
+	assert_int_equal(a.err, 0);
+	assert_true(*a.id && strcmp(a.id, b.id) != 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +329,8 @@ int main(void)
 		cmocka_unit_test(an_id_has_a_length),
 		cmocka_unit_test(the_id_is_read_from_a_record),
 		cmocka_unit_test(without_memory_the_id_is_not_known),
+		cmocka_unit_test(a_change_may_write_by_a_lease_and_remove_a_whole_branch),
+		cmocka_unit_test(each_change_of_its_own_has_another_id),
 		cmocka_unit_test(numbered_names_are_read_as_they_are_written),
 	};
 

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a person must know of operations: held, without an owner, lost. */
+#include "mgmt/api/operations_internal.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/operation_decide.h"
+#include "mgmt/api/peers.h"
+#include "weir/condition.h"
+
+static bool is_owner_silent(const struct core *core, const struct operation *op)
+{
+	const struct peers_report *reports;
+	size_t n = peers_report(core, &reports);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(reports[i].node, op->owner))
+			return reports[i].state == PEERS_UNREACHABLE;
+	return false;
+}
+
+/* Whether the owner has left the configuration: then nobody asks it any more. */
+static bool is_owner_gone(const struct core *core, const struct operation *op)
+{
+	const struct model *m = intent_model(core->intent);
+
+	for (size_t i = 0; m && i < m->n_nodes; i++)
+		if (!strcmp(m->nodes[i].name, op->owner))
+			return false;
+	return m != NULL;
+}
+
+/* Whoever looks at another node must learn it there: the owner itself says nothing any more. */
+static void add_owner(struct core *core, const struct operation *op)
+{
+	const char *reason = is_owner_gone(core, op)     ? "is not in the configuration any more"
+	                     : is_owner_silent(core, op) ? "does not answer"
+	                                                 : NULL;
+
+	if (reason)
+		conditions_add(
+		        core->stats, "operation-owner-silent", CONDITION_DEGRADED, op->id,
+		        "owner %s of the operation on site %s %s: levels stay as they are until "
+		        "another node owns it; at once: weir operation %s take --reason TEXT",
+		        op->owner, op->targets[0].site, reason, op->id);
+}
+
+/* The store does not say that this node, its owner, may go on. */
+static void add_waiting(struct core *core, const struct operation *op)
+{
+	if (operations_is_own(core, op) && !operation_is_owned_here(core, op))
+		conditions_add(
+		        core->stats, "operation-waits", CONDITION_DEGRADED, op->id,
+		        "the operation on site %s stays at its level, because the store does not say "
+		        "that this node owns it; it goes on by itself here or at another node. "
+		        "Without the store: weir undrain site %s --scheduled --reason TEXT",
+		        op->targets[0].site, op->targets[0].site);
+}
+
+/* It goes on by itself, or a person names the node absent that it waits for. */
+static void add_new_owner(struct core *core, const struct operation *op)
+{
+	conditions_add(core->stats, "operation-held", CONDITION_DEGRADED, op->id,
+	               "the operation on site %s is held (%s): %s, then it goes on by itself%s%s; "
+	               "weir operation %s resume --without NODE --reason TEXT, or abort",
+	               op->targets[0].site, op->hold.code, op->hold.detail,
+	               *op->waits ? "; now: " : "", op->waits, op->id);
+}
+
+void operations_add_warnings(struct core *core, const struct advice *advice, json_t *warnings)
+{
+	const struct operations_item *item;
+
+	for (size_t i = 0; advice->n_nodes && (item = operations_at(core, i)); i++) {
+		const struct operation *op = &item->op;
+		size_t k = 0;
+
+		while (k < advice->n_nodes && strcmp(advice->nodes[k].node, op->owner) != 0)
+			k++;
+		if (k == advice->n_nodes && !operation_is_over(op))
+			json_array_append_new(
+			        warnings,
+			        json_sprintf("node %s owns the operation on site %s and is not in "
+			                     "this configuration: nothing of it would go on by "
+			                     "itself, nor return; first, at another node: weir "
+			                     "operation %s take --reason TEXT",
+			                     op->owner, op->targets[0].site, op->id));
+	}
+}
+
+static void add_held(struct core *core, const struct operation *op)
+{
+	if (op->state == OPERATION_EXPIRED_HELD)
+		conditions_add(
+		        core->stats, "operation-expired-held", CONDITION_DEGRADED, op->id,
+		        "the time of the operation on site %s is over while it is held (%s): "
+		        "%s; return: weir operation %s resume --reason TEXT",
+		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+	else if (!strcmp(op->hold.code, "taken"))
+		add_new_owner(core, op);
+	else
+		conditions_add(
+		        core->stats, "operation-held", CONDITION_DEGRADED, op->id,
+		        "the operation on site %s is held (%s): %s; weir operation %s resume "
+		        "--reason TEXT, or abort",
+		        op->targets[0].site, op->hold.code, op->hold.detail, op->id);
+}
+
+/* A level whose operation is not known here, and that no other has taken over: nobody moves it or returns it. */
+static bool is_lost(struct core *core, const struct override *o)
+{
+	const struct operations_item *item;
+
+	if (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE || o->ended ||
+	    !*o->operation || operations_find(core, o->operation))
+		return false;
+	for (size_t i = 0; (item = operations_at(core, i)); i++)
+		if (!operation_is_over(&item->op) && operation_has_override(&item->op, o->id))
+			return false;
+	return true;
+}
+
+static void add_lost(struct core *core, const struct override *o, uint32_t level_ppm)
+{
+	conditions_add(
+	        core->stats, "operation-lost", CONDITION_DEGRADED, o->name,
+	        "%u %% of the site's clients are elsewhere by operation %s, which is not "
+	        "known here (lost, or this node does not follow the store): nothing moves or "
+	        "returns by itself; weir undrain site %s%s%s --reason TEXT",
+	        level_ppm / 10000, o->operation, o->name, *o->service ? " --service " : "",
+	        o->service);
+}
+
+/* After a start records may still come from the store: that takes a moment. */
+static void add_all_lost(struct core *core)
+{
+	const struct overrides *all = intent_overrides(core->intent);
+	uint64_t now_ms = clock_mono_ms(), since_ms = core->operations->lost_ms;
+	bool any = false;
+
+	for (size_t i = 0; i < all->n_items; i++) {
+		const struct override *o = &all->items[i];
+
+		if (!is_lost(core, o))
+			continue;
+		any = true;
+		if (since_ms && now_ms - since_ms >= OPERATIONS_LOST_MS)
+			add_lost(core, o, overrides_level(all, o, clock_believed_ms()));
+	}
+	core->operations->lost_ms = !any ? 0 : since_ms ? since_ms : now_ms;
+}
+
+void operations_add_conditions(struct core *core)
+{
+	const struct operations *o = core->operations;
+
+	for (size_t i = 0; o && i < o->n; i++) {
+		const struct operation *op = &o->items[i]->op;
+
+		if (operation_is_held(op))
+			add_held(core, op);
+		if (operation_is_over(op))
+			continue;
+		add_owner(core, op);
+		add_waiting(core, op);
+	}
+	if (o)
+		add_all_lost(core);
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A change compares the revision of the record's state as the list has it. What was observed is written with it, in records of
+ * its own, as far as it differs from what is there.
+ *
+ * A node that is alone goes on where its disk fails, so that a site is not left half drained; but nothing begins then.
+ */
+#include "mgmt/api/operation_decide.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "mgmt/api/operations_internal.h"
+#include "mgmt/api/shared_lease.h"
+#include "mgmt/api/shared_run.h"
+#include "mgmt/operations/record_parts.h"
+#include "mgmt/store/copy.h"
+#include "mgmt/store/shared_intent.h"
+#include "weir/json.h"
+
+#define KEPT_MAX    (OPERATIONS_MAX - 16u) /* records that are over, in the store */
+#define REMOVED_MAX 2u                     /* of the older ones, with one that begins */
+/* Parts that one change writes, besides the state: room is left for the owner, what is lost and what is removed. */
+#define OBSERVED_MAX (SHARED_CHANGE_MAX - 3u - 2 * REMOVED_MAX)
+
+/* --- a change --- */
+
+/* Whether the copy has @p json as the record @p name, whatever change wrote it. */
+static bool is_kept(struct store *store, const char *name, const json_t *json)
+{
+	struct shared_record r = { 0 };
+
+	if (copy_read(store, name, &r))
+		return json_object_size(json) == 0;
+	json_t *kept = json_read(r.text, strlen(r.text), 0, NULL);
+
+	free(r.text);
+	(void)json_object_del(kept, "change");
+	bool is_same = json_equal(kept, json);
+
+	json_decref(kept);
+	return is_same;
+}
+
+/* Put the state, and what was observed since; more than fits goes with the next change. */
+static void put_parts(struct store *store, const struct operation *op, struct shared_change *c)
+{
+	struct operation_part *parts = calloc(OPERATION_PARTS_MAX, sizeof(*parts));
+	size_t n = parts ? operation_parts_make(op, parts) : 0, n_put = 0;
+	char lost[SHARED_NAME_MAX];
+
+	if (!n)
+		c->err = -ENOMEM;
+	else /* first: by it an unclear answer is settled */
+		shared_change_put_json(c, parts[0].name, parts[0].json);
+	for (size_t i = 1; i < n && n_put < OBSERVED_MAX; i++) {
+		if (is_kept(store, parts[i].name, parts[i].json))
+			continue;
+		shared_change_put_json(c, parts[i].name, parts[i].json);
+		n_put++;
+	}
+	if (operation_lost_name(op, lost))
+		shared_change_remove(c, lost);
+	operation_parts_free(parts, n);
+	free(parts);
+}
+
+/** The oldest of the records that are over. */
+struct over_records {
+	char oldest[REMOVED_MAX][MODEL_ID_MAX];
+	size_t n;
+};
+
+static void find_over(struct core *core, struct over_records *over)
+{
+	const struct operations_item *item;
+
+	/* the newest come first */
+	for (size_t i = 0; (item = operations_at(core, i)); i++) {
+		if (!operation_is_over(&item->op))
+			continue;
+		memmove(over->oldest + 1, over->oldest,
+		        (REMOVED_MAX - 1) * sizeof(over->oldest[0]));
+		memcpy(over->oldest[0], item->op.id, MODEL_ID_MAX);
+		over->n++;
+	}
+}
+
+/* So that the store does not fill: with a new operation the oldest that are over go. */
+static void remove_oldest(struct core *core, struct shared_change *c)
+{
+	struct over_records over = { .n = 0 };
+	char name[SHARED_NAME_MAX];
+
+	find_over(core, &over);
+	for (size_t i = 0; i < REMOVED_MAX && over.n >= KEPT_MAX + i; i++) {
+		shared_change_remove(c, operation_state_name(over.oldest[i], name));
+		shared_change_remove_all(c, operation_observed_name(over.oldest[i], name));
+	}
+}
+
+static void make_change(struct core *core, const struct operation *op, int64_t revision,
+                        bool if_unowned, int64_t lease, struct shared_change *c)
+{
+	char name[SHARED_NAME_MAX];
+
+	shared_intent_begin(core->intent, c);
+	shared_change_see(c, operation_state_name(op->id, name), revision);
+	if (if_unowned)
+		operation_see_unowned(op, c);
+	put_parts(intent_store(core->intent), op, c);
+	operation_put_owner(core, op, lease, c);
+	if (!revision)
+		remove_oldest(core, c);
+}
+
+/* --- who decides it --- */
+
+/* This node. */
+static enum operation_decided decide_here(struct core *core, const struct shared_change *c,
+                                          int64_t *revision, char reason[ETCD_REASON_MAX])
+{
+	struct shared_answer a;
+	int err = copy_decide(intent_store(core->intent), c, &a);
+
+	snprintf(reason, ETCD_REASON_MAX, "%s", err ? strerror(-err) : "");
+	if (err)
+		return OPERATION_UNDECIDED;
+	*revision = a.revision;
+	bool is_done = a.result == SHARED_DONE;
+
+	shared_answer_fini(&a);
+	return is_done ? OPERATION_DECIDED : OPERATION_OVERTAKEN;
+}
+
+/* The store of all nodes. */
+static enum operation_decided decide_shared(struct core *core, const struct shared_change *c,
+                                            int64_t *revision, char reason[ETCD_REASON_MAX])
+{
+	enum shared_result result = SHARED_UNKNOWN;
+	int err = shared_run_decide(core, c, &result, revision, reason);
+
+	if (err && !*reason)
+		snprintf(reason, ETCD_REASON_MAX, "the change was not written: %s", strerror(-err));
+	return err || result == SHARED_UNKNOWN ? OPERATION_UNDECIDED
+	       : result == SHARED_DONE         ? OPERATION_DECIDED
+	                                       : OPERATION_OVERTAKEN;
+}
+
+/* Write the change that makes @p op of what is at @p revision. The lock is given up meanwhile. */
+static enum operation_decided write_record(struct core *core, const struct operation *op,
+                                           int64_t *revision, bool if_unowned,
+                                           char reason[ETCD_REASON_MAX])
+{
+	bool alone = operation_decides_alone(core);
+	bool owns = !alone && operations_is_own(core, op) && !operation_is_over(op);
+	int64_t lease = owns ? shared_lease_need(shared_run_lease(core), reason) : 0;
+	struct shared_change *c = malloc(sizeof(*c));
+	enum operation_decided decided = OPERATION_UNDECIDED;
+
+	if (c && (lease || !owns)) {
+		make_change(core, op, *revision, if_unowned, lease, c);
+		decided = alone ? decide_here(core, c, revision, reason)
+		                : decide_shared(core, c, revision, reason);
+		shared_change_fini(c);
+	}
+	free(c);
+	return decided;
+}
+
+/* Who cannot decide now, as a reason; NULL: all is there. */
+static const char *find_obstacle(struct core *core)
+{
+	return !operation_decides_alone(core) && !core->shared
+	               ? "there is none: weir store init begins one"
+	       : core->shared && !shared_run_lease(core) ? "store.conf is wrong"
+	       : !intent_store(core->intent)             ? "this node's disk keeps nothing"
+	                                                 : NULL;
+}
+
+/* The revision of the record that is to be changed. @return whether it is what the caller has */
+static bool find_revision(struct core *core, const struct operation *was,
+                          const struct operation *op, int64_t *revision)
+{
+	const struct operations_item *item = operations_find(core, op->id);
+
+	*revision = item ? item->revision : 0;
+	if (!was)
+		return !item;
+	return item && item->op.epoch == was->epoch && item->op.seq == was->seq &&
+	       !strcmp(item->op.owner, was->owner);
+}
+
+/* Let the list have what was decided, unless it has what followed already. */
+static void put_decided(struct core *core, const struct operation *op, int64_t revision)
+{
+	const struct operations_item *item = operations_find(core, op->id);
+	int err = item && item->revision > revision ? 0 : operations_put(core, op, revision);
+
+	if (err)
+		log_warn("operation-not-kept", "id=%s error=\"%s\"", op->id, strerror(-err));
+}
+
+enum operation_decided operation_decide(struct core *core, const struct operation *was,
+                                        const struct operation *op, bool if_unowned,
+                                        char reason[ETCD_REASON_MAX])
+{
+	enum operation_decided decided = OPERATION_UNDECIDED;
+	int64_t revision;
+
+	operations_follow(core);
+	if (!find_revision(core, was, op, &revision))
+		return OPERATION_OVERTAKEN;
+	const char *obstacle = find_obstacle(core);
+
+	snprintf(reason, ETCD_REASON_MAX, "%s", obstacle ? obstacle : "");
+	if (!obstacle)
+		decided = write_record(core, op, &revision, if_unowned, reason);
+	if (was && decided == OPERATION_UNDECIDED && operation_decides_alone(core))
+		decided = OPERATION_DECIDED;
+	if (decided == OPERATION_DECIDED)
+		put_decided(core, op, revision);
+	else
+		operations_follow(core);
+	return decided;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Who may change an operation. Each change of a record is decided before anything follows from it, by the store that nodes
+ * share, or by this node's own where it is alone; it is refused if another change came first. So an operation has one owner
+ * at a time, whatever nodes hear of one another, and an owner that was overtaken takes no step.
+ *
+ * The owner has a record of its own, owner/ID, with its node's lease (mgmt/api/shared_lease.h): it is gone when that ends,
+ * and then another node becomes the owner.
+ *
+ * Implemented in mgmt/api/operation_decide.c, operation_owners.c and operation_takeover.c. Under the core's lock, unless a function says
+ * otherwise.
+ */
+#ifndef WEIR_MGMT_API_OPERATION_DECIDE_H
+#define WEIR_MGMT_API_OPERATION_DECIDE_H
+
+#include "base/checked.h"
+#include "mgmt/api/core.h"
+#include "mgmt/etcd/etcd.h"
+#include "mgmt/operations/operation.h"
+#include "mgmt/store/shared.h"
+
+enum operation_decided {
+	OPERATION_DECIDED,
+	OPERATION_OVERTAKEN, /**< another change came first, and the list has it now: begin again with it */
+	OPERATION_UNDECIDED, /**< nothing may follow; a reason says why */
+};
+
+/**
+ * Let the record @p op take the place of @p was, in the list, too. The lock is given up meanwhile, so items may have gone.
+ * @param was         as the list had it; NULL: it begins
+ * @param if_unowned  only while the lease of its owner has ended
+ */
+MUST_CHECK enum operation_decided operation_decide(struct core *core, const struct operation *was,
+                                                   const struct operation *op, bool if_unowned,
+                                                   char reason[ETCD_REASON_MAX]);
+
+/** Let @p c make this node the owner of @p op, by @p lease; 0: let it have none. */
+void operation_put_owner(const struct core *core, const struct operation *op, int64_t lease,
+                         struct shared_change *c);
+/** Let @p c rest on it that @p op has no owner. */
+void operation_see_unowned(const struct operation *op, struct shared_change *c);
+/** Whether no other node has a say. */
+bool operation_decides_alone(const struct core *core);
+/** Whether this node, as the owner of @p op, may take steps: the store says that it owns it, and its lease is fresh. */
+bool operation_is_owned_here(struct core *core, const struct operation *op);
+/** Whether the copy has a record of its owner. */
+bool operation_has_owner(struct core *core, const struct operation *op);
+/** Become the owner of operations that have had none for a while. Not under the lock. */
+void operation_own_abandoned(struct core *core);
+
+#endif

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The time of a lease is counted from before the request that began it. A renewal that fails says nothing, so the lease
+ * is kept and tried again, until etcd says that it is lost.
+ */
+#include "mgmt/api/shared_lease.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "mgmt/api/operations.h"
+#include "mgmt/api/shared_members.h"
+
+#define RENEW_MS 3000u /* so that two renewals may be lost */
+#define LOOK_MS  500u
+#define NEED_MS  5000u /* it is renewed for so long after it was needed last */
+
+struct shared_lease {
+	struct core *core;
+	struct thread thread;
+	pthread_mutex_t requesting; /* never locked under the core's lock */
+	struct shared_etcd *client; /* of who has `requesting` */
+
+	/* under the core's lock */
+	int64_t id;            /* 0: there is none */
+	uint64_t renewed_ms;   /* boot clock: before the last request that began it */
+	uint64_t requested_ms; /* before the last request */
+	uint64_t needed_ms;    /* when it was needed last */
+};
+
+bool shared_lease_is_fresh(const struct shared_lease *l)
+{
+	return l->id && clock_mono_ms() - l->renewed_ms < SHARED_LEASE_S * 1000u;
+}
+
+/* Ask for a lease. Not under the lock. */
+static int request_lease(struct shared_lease *l, int64_t *id, char reason[ETCD_REASON_MAX])
+{
+	pthread_mutex_lock(&l->requesting);
+	int err = shared_etcd_grant(l->client, SHARED_LEASE_S, id);
+
+	snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(l->client));
+	pthread_mutex_unlock(&l->requesting);
+	return err;
+}
+
+int64_t shared_lease_need(struct shared_lease *l, char reason[ETCD_REASON_MAX])
+{
+	uint64_t now_ms = clock_mono_ms();
+	int64_t id = 0;
+
+	l->needed_ms = now_ms;
+	if (shared_lease_is_fresh(l))
+		return l->id;
+	core_unlock(l->core);
+	int err = request_lease(l, &id, reason);
+
+	core_lock(l->core);
+	if (err)
+		return 0;
+	l->id = id; /* another one that was asked for meanwhile ends by itself */
+	l->renewed_ms = l->requested_ms = now_ms;
+	return id;
+}
+
+/*
+ * Whether this node goes on with an operation. One whose disk keeps nothing cannot follow what the store decides: then the
+ * lease ends, and another node goes on.
+ */
+static bool owns_any(struct core *core)
+{
+	const struct operations_item *item;
+
+	if (!intent_store(core->intent))
+		return false;
+	for (size_t i = 0; (item = operations_at(core, i)); i++)
+		if (operations_is_own(core, &item->op) && !operation_is_over(&item->op))
+			return true;
+	return false;
+}
+
+/* Renew the lease. Under the lock, which is given up meanwhile. */
+static void renew_lease(struct shared_lease *l)
+{
+	uint64_t now_ms = clock_mono_ms();
+	int64_t id = l->id;
+
+	l->requested_ms = now_ms;
+	core_unlock(l->core);
+	pthread_mutex_lock(&l->requesting);
+	int err = shared_etcd_renew(l->client, id);
+
+	pthread_mutex_unlock(&l->requesting);
+	core_lock(l->core);
+	if (l->id != id)
+		return; /* it was replaced meanwhile */
+	if (!err)
+		l->renewed_ms = now_ms;
+	if (err != -ENOENT)
+		return;
+	log_warn("store-lease-lost",
+	         "effect=\"operations of this node wait until it owns them again\"");
+	l->id = 0;
+}
+
+static void look_at_lease(struct core *core, struct shared_lease *l)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	if (owns_any(core))
+		l->needed_ms = now_ms;
+	if (!l->id || now_ms - l->requested_ms < RENEW_MS)
+		return;
+	if (now_ms - l->needed_ms < NEED_MS)
+		renew_lease(l);
+	else if (!shared_lease_is_fresh(l))
+		l->id = 0; /* nothing is owned by it */
+}
+
+static void *run_lease(void *arg)
+{
+	struct shared_lease *l = arg;
+
+	core_lock(l->core);
+	while (!l->core->stopping) {
+		look_at_lease(l->core, l);
+		core_wait(l->core, clock_mono_ms() + LOOK_MS);
+	}
+	core_unlock(l->core);
+	return NULL;
+}
+
+int shared_lease_start(struct core *core, const struct etcd_settings *settings, const char *prefix,
+                       const atomic_bool *stop, struct shared_lease **out,
+                       char reason[ETCD_REASON_MAX])
+{
+	struct shared_lease *l = calloc(1, sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->core = core;
+	pthread_mutex_init(&l->requesting, NULL);
+	int err = shared_etcd_open(settings, prefix, stop, &l->client, reason);
+
+	if (!err)
+		err = thread_start(&l->thread, run_lease, l);
+	if (err) {
+		shared_lease_stop(l);
+		return err;
+	}
+	*out = l;
+	return 0;
+}
+
+void shared_lease_add_to(struct shared_lease *l, struct shared_members *m)
+{
+	shared_members_add(m, l->client, &l->requesting);
+}
+
+void shared_lease_stop(struct shared_lease *l)
+{
+	if (!l)
+		return;
+	thread_join(&l->thread);
+	shared_etcd_close(l->client);
+	pthread_mutex_destroy(&l->requesting);
+	free(l);
+}
