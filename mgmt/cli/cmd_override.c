@@ -222,7 +222,8 @@ static bool make_clocked(const struct cli_args *args, bool drains, struct cli_ar
  * A drain or its return that measures. While the store does not decide it cannot begin: then a person at a terminal may have
  * it by the clock.
  */
-static int operate(struct cli *cli, const struct cli_args *args, const char *what, bool drains)
+static int begin_operation(struct cli *cli, const struct cli_args *args, const char *what,
+                           bool drains)
 {
 	char line[PAST_LINE_MAX], answer[16];
 	struct cli_args clocked;
@@ -247,7 +248,7 @@ int cli_drain(struct cli *cli, const struct cli_args *args)
 	if (!accept_options(args, operates))
 		return CLI_USAGE;
 	if (operates)
-		return operate(cli, args, "drain", true);
+		return begin_operation(cli, args, "drain", true);
 	if (withdraws && !is_node(args))
 		return cli_fail(CLI_USAGE,
 		                "--withdraw is for nodes and for sites that are measured");
@@ -260,7 +261,7 @@ int cli_undrain(struct cli *cli, const struct cli_args *args)
 
 	if (!accept_options(args, operates))
 		return CLI_USAGE;
-	return operates ? operate(cli, args, "undrain", false)
+	return operates ? begin_operation(cli, args, "undrain", false)
 	                : do_and_wait(cli, args, "undrain", false);
 }
 
