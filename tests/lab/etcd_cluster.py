@@ -58,15 +58,16 @@ class Member:
         self.folder = os.path.join(cluster.folder, name)
         self.url = f"{cluster.scheme}://127.0.0.1:{client}"
         self.peer_url = f"http://127.0.0.1:{peer}"
+        self.listens = peer  # another port, where the others come by a way of the lab
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *more: str) -> None:
         with open(os.path.join(self.cluster.folder, self.name + ".log"), "ab") as log:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "etcd", "--name", self.name, "--data-dir", self.folder, "--listen-client-urls", self.url,
-                 "--advertise-client-urls", self.url, "--listen-peer-urls", self.peer_url, "--initial-advertise-peer-urls",
-                 self.peer_url, "--initial-cluster", self.cluster.initial(), "--initial-cluster-token", self.cluster.folder,
-                 "--logger", "zap", "--log-level", "error", "--bcrypt-cost", "4", *self.cluster.more, *more],
+                 "--advertise-client-urls", self.url, "--listen-peer-urls", f"http://127.0.0.1:{self.listens}",
+                 "--initial-advertise-peer-urls", self.peer_url, "--initial-cluster", self.cluster.initial(),
+                 "--initial-cluster-token", self.cluster.folder, "--logger", "zap", "--log-level", "error", "--bcrypt-cost", "4", *self.cluster.more, *more],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     def kill(self, number: int) -> None:

@@ -5,7 +5,7 @@
 Usage: lab_fleet.py [--nodes N] [--rounds N] [TEST ...]
 
 --nodes: how many there are (3, at three sites by turns). --rounds: how often two versions are applied that nobody confirms
-(5). Writes build/lab/fleet.json.
+(5). Adds its figures to build/lab/fleet.json.
 """
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ import time
 import typing
 import unittest
 
+import fleet_figures
 from etcd_cluster import Cluster as Etcd
 from etcd_cluster import b64, running
 
@@ -74,9 +75,7 @@ class Fleet(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls) -> None:
-        os.makedirs(os.path.join(BUILD, "lab"), exist_ok=True)
-        with open(os.path.join(BUILD, "lab", "fleet.json"), "w", encoding="utf-8") as f:
-            json.dump(cls.figures, f)
+        fleet_figures.add(cls.figures)
 
     def files(self) -> dict[str, str]:
         """Another configuration each time."""

@@ -4,21 +4,22 @@
 
 Usage: lab_fleet_faults.py [--schedules N] [--seconds N] [--nodes N]
 
-In each schedule clients apply, confirm and roll back at any node, while members of etcd are killed, stopped and compacted, and
-nodes are killed, stopped, cut off (in one direction, too), filled up and wiped. Prints each schedule's seed; WEIR_SEED repeats
-one. Writes build/lab/fleet_faults.json:
+In each schedule clients apply, confirm and roll back at any node, while two lanes of faults run beside them: members of etcd are killed,
+stopped (also at the very moment of a write), cut off from each other, filled up and compacted; nodes are killed, stopped, cut off (in one
+direction, too), filled up and wiped, and their writes, or the answers to them, are lost, cut off or late. At the end the members get a
+backup from before: no node takes anything from them. Prints each schedule's seed; WEIR_SEED repeats one, as far as time allows. Adds to
+build/lab/fleet.json:
 
-lost              acknowledged versions and confirmations that are not there
-refused_in_force  versions of requests that were refused, and are there
-forks             two versions under one number, in force at nodes at any time
-unequal           nodes that have another version in force after all is healed
+lost              acknowledged versions, confirmations and files that are not there
+refused_in_force  what requests that were refused have made
+forks             two versions under one number, a mark that was written over, a request that was carried out twice
+unequal           nodes that have another version in force, or other versions, after all is healed
+stuck             nodes that make no change after all is healed
 """
 from __future__ import annotations
 
-import asyncio
 import collections
 import contextlib
-import dataclasses
 import http.client
 import json
 import os
@@ -31,8 +32,11 @@ import threading
 import time
 import typing
 
+import fleet_figures
 from etcd_cluster import Cluster as Etcd
 from etcd_cluster import Member, wait_for
+from fleet_judge import KINDS, Records, Told, Wrong, judge_answers, judge_files, judge_nodes, judge_seen
+from fleet_ways import ACCIDENTS, Ways
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
 import counted  # noqa: E402
@@ -43,90 +47,42 @@ from shared_store import ID  # noqa: E402
 BUILD = os.environ.get("WEIR_BUILD", "build")
 PROGRAM = os.path.join(BUILD, "mgmt", "api", "weir-mgmt")
 FULL_K = 24 * 1024  # of the disk that is filled
-HEAL_S = 45
-
-
-class Ways:
-    """What lies between nodes and members: a way for each pair, which can be cut. It runs in a thread of its own."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.cut: dict[int, str] = {}  # by node: "both", or "answers", which are lost
-        self.open: dict[int, set[asyncio.StreamWriter]] = collections.defaultdict(set)
-        self.thread = threading.Thread(target=self.loop.run_forever)
-        self.thread.start()
-
-    def add(self, node: int, member: Member) -> str:
-        """@return the address of a way"""
-        port = free_port()
-
-        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            self.open[node].add(writer)
-            with contextlib.suppress(OSError):
-                reader2, writer2 = await asyncio.open_connection("127.0.0.1", member.client)
-                self.open[node].add(writer2)
-                await asyncio.gather(self.pass_on(node, reader, writer2, ("both",)), self.pass_on(node, reader2, writer, ("both", "answers")))
-                self.open[node].discard(writer2)
-            writer.close()
-            self.open[node].discard(writer)
-        asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, "127.0.0.1", port), self.loop).result()
-        return f"http://127.0.0.1:{port}"
-
-    async def pass_on(self, node: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, swallowed: tuple[str, ...]) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65536):
-                if self.cut.get(node) not in swallowed:
-                    writer.write(data)
-                    await writer.drain()
-        writer.close()
-
-    def set(self, node: int, how: str) -> None:
-        """@how: "" opens it again; what was under way is broken off, for bytes of it are missing."""
-        self.cut[node] = how
-        if not how:
-            self.loop.call_soon_threadsafe(self.break_off, node)
-
-    def break_off(self, node: int) -> None:
-        for writer in list(self.open[node]):
-            writer.close()
-
-    def close(self) -> None:
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-
-
-@dataclasses.dataclass
-class Told:
-    """What a client asked, and what it was told."""
-    what: str
-    node: str
-    digest: str  # of the files, where it is an apply
-    status: int  # 0: no answer
-    code: str
-    number: int
+QUOTA, FILLER = 16 << 20, 500_000  # bytes of a member's database
+HEAL_S, BACK_S = 45, 30
+MEMBER_FAULTS = ("member killed", "member stopped", "majority stopped", "leader stopped at a write", "leader killed at a write", "all killed",
+                 "member not heard", "compaction", "compaction", "database full")
+NODE_FAULTS = ("cut", "requests lost", "answers lost", "writes spoilt", "writes spoilt", "all writes spoilt", "node stopped", "disk full",
+               "node killed", "node wiped")
 
 
 class Schedule:
     def __init__(self, seed: int, n_nodes: int, seconds: int) -> None:
-        self.seed, self.random, self.seconds = seed, random.Random(seed), seconds
+        self.seed, self.seconds = seed, seconds
         self.told: list[Told] = []
         self.seen: dict[int, set[str]] = collections.defaultdict(set)
         self.faults: list[str] = []
         self.stop, self.n = threading.Event(), 0
         self.lock = threading.Lock()
-        self.etcd, self.ways = Etcd(3), Ways()
+        self.etcd, self.ways = Etcd(3, "--quota-backend-bytes", str(QUOTA)), Ways(seed)
+        self.records = Records(self.etcd)
         self.away: set[str] = set()
         text = config([f"https://127.0.0.1:{free_port()}" for _ in range(n_nodes)])
         self.nodes = [Node(PROGRAM, name, text) for name in node_names(n_nodes)]
 
     def begin(self) -> None:
+        for m in self.etcd.members:
+            m.listens = free_port()  # the others come by a way
+            self.ways.add(m.name, m.peer, m.listens)
         self.etcd.start()
         subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={FULL_K}k", "tmpfs", self.nodes[-1].state], check=True)
         for i, node in enumerate(self.nodes):
-            node.write("store.conf", json.dumps({"id": ID, "endpoints": [self.ways.add(i, m) for m in self.etcd.members]}))
+            ports = [free_port() for _ in self.etcd.members]
+            for m, port in zip(self.etcd.members, ports):
+                self.ways.add(f"node{i}", port, m.client)
+            node.write("store.conf", json.dumps({"id": ID, "endpoints": [f"http://127.0.0.1:{port}" for port in ports]}))
             os.chmod(os.path.join(node.conf, "store.conf"), 0o644)
             node.start()
-        first = self.nodes[0].apply(self.files())
+        first = self.nodes[0].apply(self.files("first"))
         assert first.status == 201, first.raw
         wait_for("all have the first version", lambda: {self.head(n) for n in self.nodes} == {(1, first.json["version"]["digest"])})
 
@@ -141,10 +97,8 @@ class Schedule:
         self.ways.close()
         self.etcd.close()
 
-    def files(self) -> dict[str, typing.Any]:
-        with self.lock:
-            self.n += 1
-            return self.nodes[0].files("# three sites", f"# change {self.n} of {self.seed}")
+    def files(self, author: str) -> dict[str, typing.Any]:
+        return self.nodes[0].files("# three sites", f"# change {author} of {self.seed}")
 
     @staticmethod
     def head(node: Node) -> tuple[int, str]:
@@ -153,32 +107,52 @@ class Schedule:
 
     # what clients do
 
-    def ask(self, what: str, node: Node, words: str, act: typing.Callable[[], Answer]) -> Told:
-        try:
+    def begin_request(self, what: str, node: Node, number: int = 0) -> Told:
+        with self.lock:
+            self.n += 1
+            told = Told(what, f"r{self.n}", node.name, number=number)
+            self.told.append(told)
+            return told
+
+    @staticmethod
+    def hear(told: Told, act: typing.Callable[[], Answer]) -> Told:
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
             answer = act()
-            v = (answer.json or {}).get("version") or {}
-            told = Told(what, node.name, words, answer.status, answer.code or "", v.get("number", 0))
-        except (OSError, ValueError, http.client.HTTPException):
-            told = Told(what, node.name, words, 0, "", 0)
-        self.told.append(told)
+            told.number = ((answer.json or {}).get("version") or {}).get("number", told.number)
+            told.code = answer.code or ""
+            told.status = answer.status
         return told
+
+    def apply(self, node: Node, **more: typing.Any) -> Told:
+        told = self.begin_request("apply", node)
+        files = self.files(told.author)
+        told.line = files["weir.conf"].split("\n", 1)[0]
+        return self.hear(told, lambda: node.apply(files, author=told.author, **more))
+
+    def confirm(self, node: Node, number: int) -> Told:
+        told = self.begin_request("confirm", node, number)
+        return self.hear(told, lambda: node.ask("POST", f"/v1/versions/{number}/confirm", {"reason": "x", "author": told.author}))
+
+    def go_back(self, node: Node, number: int) -> Told:
+        told = self.begin_request("back", node)
+        return self.hear(told, lambda: node.ask("POST", f"/v1/versions/{number}/rollback",
+                                                {"reason": "x", "author": told.author, "confirm_within": "none"}, {"If-Match": "*"}))
 
     def client(self, r: random.Random) -> None:
         while not self.stop.is_set():
             node, what = r.choice(self.nodes), r.choice(("apply", "apply", "apply", "confirm", "back"))
+            made = [t.number for t in self.told if t.is_made()]
             if what == "apply":
-                files = self.files()
                 within = r.choice(("none", "none", "1s", "3s"))
                 pending = r.choice(("confirm", "refuse") if within == "none" else ("confirm", "join", "refuse"))
-                self.ask(what, node, files["weir.conf"].split("\n", 1)[0], lambda: node.apply(files, pending=pending, confirm_within=within))
+                told = self.apply(node, pending=pending, confirm_within=within)
+                if within != "none" and told.is_made() and r.random() < 0.5:  # at the end of its time, or beyond
+                    self.stop.wait(r.uniform(0, 5))
+                    self.confirm(r.choice(self.nodes), told.number)
             elif what == "confirm":
-                number = max((t.number for t in self.told if t.what == "apply" and t.status == 201), default=0)
-                told = self.ask(what, node, "", lambda: node.ask("POST", f"/v1/versions/{number}/confirm", {"reason": "x"}))
-                told.number = number
+                self.confirm(node, max(made, default=1))
             else:
-                number = r.choice([t.number for t in self.told if t.status == 201] or [1])
-                self.ask(what, node, "", lambda: node.ask("POST", f"/v1/versions/{number}/rollback", {"reason": "x", "confirm_within": "none"},
-                                                          {"If-Match": "*"}))
+                self.go_back(node, r.choice(made or [1]))
             self.stop.wait(r.uniform(0, 0.3))
 
     def sample(self) -> None:
@@ -190,10 +164,93 @@ class Schedule:
                         self.seen[number].add(digest)
             self.stop.wait(0.1)
 
-    # faults
+    # faults of members
 
     def restart(self, member: Member) -> None:
         member.start("--initial-cluster-state", "existing")
+
+    def stop_members(self, members: typing.Sequence[Member], seconds: float) -> None:
+        for m in members:
+            m.kill(signal.SIGSTOP)
+        self.stop.wait(seconds)
+        for m in members:
+            m.kill(signal.SIGCONT)
+
+    def kill_members(self, members: typing.Sequence[Member], seconds: float) -> None:
+        for m in members:
+            m.stop()
+        self.stop.wait(seconds)
+        for m in members:
+            self.restart(m)
+
+    def strike_at_write(self, leader: Member, number: int, seconds: float) -> None:
+        """The leader's end comes with a write that is on its way."""
+        struck = threading.Event()
+
+        def strike() -> None:
+            if leader.process:
+                leader.process.send_signal(number)
+            struck.set()
+        self.ways.trap = strike
+        if struck.wait(10):
+            self.stop.wait(seconds)
+        self.ways.trap = None
+        if number == signal.SIGSTOP:
+            leader.kill(signal.SIGCONT)
+        else:
+            self.kill_members([leader], 0)
+
+    def fill_database(self, member: Member, seconds: float) -> None:
+        """Until puts are refused; then as an operator clears it."""
+        for i in range(2 * QUOTA // FILLER):
+            status, _ = member.ask("/v3/kv/put", {"key": "ZmlsbGVy", "value": "x" * (FILLER // 4 * 4)})
+            if status != 200 or self.stop.is_set():
+                break
+        self.stop.wait(seconds)
+        self.clear_database()
+
+    def clear_database(self) -> None:
+        member = self.etcd.members[0]
+        self.compact(member)
+        wait_for("all are defragmented", lambda: all(m.ask("/v3/maintenance/defragment", {})[0] == 200 for m in self.etcd.members), 30)
+        wait_for("no alarm", lambda: self.has_no_alarm(member), 30)
+
+    @staticmethod
+    def has_no_alarm(member: Member) -> bool:
+        alarms = member.ask("/v3/maintenance/alarm", {"action": "GET"})
+        for alarm in alarms[1].get("alarms", []):
+            member.ask("/v3/maintenance/alarm", {"action": "DEACTIVATE", "memberID": alarm["memberID"], "alarm": alarm["alarm"]})
+        return alarms[0] == 200 and not alarms[1].get("alarms")
+
+    @staticmethod
+    def compact(member: Member) -> None:
+        status = wait_for("status", lambda: member.ask("/v3/maintenance/status", {})[1].get("header"), 20)
+        member.ask("/v3/kv/compaction", {"revision": status["revision"]})
+
+    def fault_member(self, what: str, r: random.Random) -> None:
+        leader = self.etcd.leader()
+        member, long = leader if r.random() < 0.5 else r.choice(self.etcd.members), r.uniform(1, 13)  # a write is given up after 8
+        if what == "member killed":
+            self.kill_members([member], long)
+        elif what == "all killed":
+            self.kill_members(self.etcd.members, long / 2)
+        elif what == "member stopped":
+            self.stop_members([member], long)
+        elif what == "majority stopped":
+            self.stop_members(r.sample(self.etcd.members, 2), long)
+        elif what.endswith("at a write"):
+            self.strike_at_write(leader, signal.SIGSTOP if "stopped" in what else signal.SIGKILL, long)
+        elif what == "member not heard":
+            self.ways.set(member.name, "answers")
+            self.stop.wait(long)
+            self.ways.set(member.name, "")
+        elif what == "database full":
+            self.fill_database(member, long / 2)
+        else:
+            self.compact(member)
+        wait_for("the members answer", lambda: self.stop.is_set() or all(m.is_ready() for m in self.etcd.members), 60)
+
+    # faults of nodes
 
     @contextlib.contextmanager
     def node_away(self, node: Node) -> typing.Iterator[None]:
@@ -203,33 +260,18 @@ class Schedule:
         finally:
             self.away.discard(node.name)
 
-    def fault(self, what: str) -> None:
-        r = self.random
-        member = self.etcd.leader() if r.random() < 0.5 else r.choice(self.etcd.members)
+    def fault_node(self, what: str, r: random.Random) -> None:
         i = r.randrange(len(self.nodes))
-        node, long = self.nodes[i], r.uniform(1, 13)  # a write is given up after 8
-        if what == "member killed":
-            member.stop()
+        node, key, long = self.nodes[i], f"node{i}", r.uniform(1, 13)
+        if what in ("cut", "requests lost", "answers lost"):
+            self.ways.set(key, {"cut": "both", "requests lost": "requests"}.get(what, "answers"))
             self.stop.wait(long)
-            self.restart(member)
-        elif what == "member stopped":
-            member.kill(signal.SIGSTOP)
-            self.stop.wait(long)
-            member.kill(signal.SIGCONT)
-        elif what == "majority stopped":
-            two = r.sample(self.etcd.members, 2)
-            for m in two:
-                m.kill(signal.SIGSTOP)
-            self.stop.wait(long)
-            for m in two:
-                m.kill(signal.SIGCONT)
-        elif what == "compaction":
-            status = wait_for("status", lambda: member.ask("/v3/maintenance/status", {})[1].get("header"), 20)
-            member.ask("/v3/kv/compaction", {"revision": status["revision"]})
-        elif what in ("cut", "answers lost"):
-            self.ways.set(i, "both" if what == "cut" else "answers")
-            self.stop.wait(long if what == "cut" else r.uniform(6, 14))
-            self.ways.set(i, "")
+            self.ways.set(key, "")
+        elif "spoilt" in what:
+            keys = [key] if what == "writes spoilt" else [f"node{k}" for k in range(len(self.nodes))]
+            self.ways.spoil(keys, r.choice(("any", "any", *ACCIDENTS)))
+            self.stop.wait(r.uniform(3, 14))
+            self.ways.spoil(keys, "")
         elif what == "node stopped":
             assert node.process
             node.process.send_signal(signal.SIGSTOP)
@@ -254,24 +296,58 @@ class Schedule:
         self.stop.wait(seconds)
         os.unlink(path)
 
-    def run(self) -> dict[str, typing.Any]:
-        whats = ["member killed", "member stopped", "majority stopped", "compaction", "cut", "answers lost", "node stopped", "disk full",
-                 "node killed", "node wiped"]
-        threads = [threading.Thread(target=self.client, args=(random.Random(self.seed + i),)) for i in range(3)]
+    def lane(self, whats: typing.Sequence[str], act: typing.Callable[[str, random.Random], None], errors: list[BaseException]) -> None:
+        """One fault after the other, until the time is over."""
+        r = random.Random(f"{self.seed} {whats[0]}")
+        end, n = time.monotonic() + self.seconds, 0
+        try:
+            while time.monotonic() < end or n < 3:
+                what = r.choice(whats)
+                self.faults.append(what)
+                n += 1
+                act(what, r)
+                self.stop.wait(r.uniform(0, 1.5))
+        except BaseException as e:  # it is raised where the schedule ends
+            errors.append(e)
+
+    # a schedule
+
+    @contextlib.contextmanager
+    def clients(self) -> typing.Iterator[None]:
+        self.stop.clear()
+        threads = [threading.Thread(target=self.client, args=(random.Random(f"{self.seed} {self.n} {i}"),)) for i in range(3)]
         threads.append(threading.Thread(target=self.sample))
         for t in threads:
             t.start()
-        end = time.monotonic() + self.seconds
         try:
-            while time.monotonic() < end or len(self.faults) < 5:
-                self.faults.append(self.random.choice(whats))
-                self.fault(self.faults[-1])
-                self.stop.wait(self.random.uniform(0, 1.5))
+            yield
         finally:
             self.stop.set()
             for t in threads:
                 t.join()
-        return self.judge()
+
+    def run(self) -> dict[str, typing.Any]:
+        errors: list[BaseException] = []
+        end = threading.Event()
+        others = [threading.Thread(target=self.lane, args=(NODE_FAULTS, self.fault_node, errors)),
+                  threading.Thread(target=self.records.follow, args=(end,))]
+        for t in others:
+            t.start()
+        with self.clients():
+            self.lane(MEMBER_FAULTS, self.fault_member, errors)  # here: a member ends with the thread that started it
+            others[0].join()
+        end.set()
+        others[1].join()
+        if errors:
+            raise errors[0]
+        wrong = self.judge()
+        if not any(wrong.values()):
+            wrong = self.judge_restored()
+        answers = [t for t in self.told if t.status]
+        return {"seed": self.seed, "faults": self.faults, "answers": len(answers), "made": sum(t.is_made() for t in answers),
+                "unknown": sum(t.code == "outcome-unknown" for t in answers), "spoilt": sum(self.ways.counts.values()), **wrong}
+
+    # what is wrong
 
     def settle(self) -> tuple[int, str] | None:
         now = {self.head(n) for n in self.nodes}
@@ -279,38 +355,66 @@ class Schedule:
         is_still = all(s["state"] == "ready" and s["goes_back_to"] is None and s["here"] == s["in_force"] for s in state)
         return next(iter(now)) if len(now) == 1 and is_still else None
 
-    def judge(self) -> dict[str, typing.Any]:
-        wrong: dict[str, list[str]] = {"lost": [], "refused_in_force": [], "forks": [], "unequal": []}
-        for m in self.etcd.members:
-            wait_for(f"{m.name} is back", m.is_ready, 30)
+    def judge(self) -> Wrong:
+        wrong: Wrong = {kind: [] for kind in KINDS}
+        head = None
         try:
-            wait_for("all have one version", self.settle, HEAL_S)
+            head = wait_for("all have one version", self.settle, HEAL_S)
         except AssertionError:
             wrong["unequal"] = [f"{n.name} {self.head(n)} {n.ask('GET', '/v1/store').raw.decode()}" for n in self.nodes]
-        listed = {v["number"]: v for v in self.nodes[0].ask("GET", "/v1/versions?limit=1000").json["items"]}
-        first_lines = self.first_lines(listed)
-        for t in self.told:
-            if t.what == "apply" and t.status == 201 and first_lines.get(t.number) != t.digest:
-                wrong["lost"].append(f"version {t.number} of {t.node}: {t.digest}, and there is {first_lines.get(t.number)}")
-            if t.what == "confirm" and t.status == 200 and listed.get(t.number, {}).get("state") == "ended":
-                wrong["lost"].append(f"the confirmation of version {t.number} at {t.node}")
-            if t.what == "apply" and t.status >= 400 and t.code != "outcome-unknown" and t.digest in first_lines.values():
-                wrong["refused_in_force"].append(f"{t}")
-        wrong["forks"] = [f"{number}: {sorted(digests)}" for number, digests in self.seen.items() if len(digests) > 1 and number > 1]
-        answers = [t for t in self.told if t.status]
-        return {"seed": self.seed, "faults": self.faults, "answers": len(answers), "made": sum(t.status == 201 for t in answers),
-                "unknown": sum(t.code == "outcome-unknown" for t in answers), **wrong}
+        wait_for("records", self.records.read, 30)
+        judged = [judge_answers(self.told, self.records), {"forks": judge_seen(self.seen, self.records)}]
+        if head:
+            judged.append(judge_nodes(self.nodes, self.records, head))
+        judged.append({"lost": judge_files(self.told, self.nodes, self.records)})
+        for part in judged:
+            for kind, found in part.items():
+                wrong[kind] += found
+        wrong["stuck"] = [f"{node.name}: {told}" for node in self.nodes for told in [self.try_change(node)] if not told.is_made()]
+        return wrong
 
-    def first_lines(self, listed: dict[int, typing.Any]) -> dict[int, str]:
-        """Of each version's file; each names its change. Who lacks its files asks others: it is asked of all nodes."""
-        found: dict[int, str] = {}
-        for number in listed:
-            for node in self.nodes:
-                answer = node.ask("GET", f"/v1/versions/{number}?files=true")
-                if answer.status == 200:
-                    found[number] = answer.json["files"]["weir.conf"].split("\n", 1)[0]
-                    break
-        return found
+    def try_change(self, node: Node) -> Told:
+        """While nothing disturbs it; another node may have just ended a version."""
+        end = time.monotonic() + 10
+        told = self.apply(node, pending="confirm", confirm_within="none")
+        while not told.is_made() and time.monotonic() < end:
+            time.sleep(0.2)  # the pace of the loop
+            told = self.apply(node, pending="confirm", confirm_within="none")
+        return told
+
+    def judge_restored(self) -> Wrong:
+        """The members get a backup of before the last changes, while clients go on: nothing that was acknowledged ends, and nothing is made."""
+        wrong: Wrong = {kind: [] for kind in KINDS}
+        r = random.Random(f"{self.seed} restored")
+        for m in self.etcd.members:
+            m.stop(signal.SIGTERM)
+            shutil.copytree(m.folder, m.folder + ".backup")
+        for m in self.etcd.members:
+            self.restart(m)
+        for _ in range(r.randint(1, 4)):
+            self.try_change(r.choice(self.nodes))
+        head = wait_for("all have one version", self.settle, HEAL_S)
+        self.records.read()
+        acknowledged = {t.number for t in self.told if t.is_made()} & set(self.records.numbers())
+        with self.clients():
+            for m in self.etcd.members:
+                m.stop()
+                shutil.rmtree(m.folder)
+                os.rename(m.folder + ".backup", m.folder)
+            for m in self.etcd.members:
+                self.restart(m)
+            last = len(self.told)
+            try:
+                wait_for("all say it", lambda: {n.ask("GET", "/v1/store").json["state"] for n in self.nodes} == {"went-back"}, BACK_S)
+            except AssertionError:
+                wrong["unequal"] += [f"{n.name} after a restore: {n.ask('GET', '/v1/store').raw.decode()}" for n in self.nodes]
+        for node in self.nodes:
+            numbers = {v["number"] for v in node.ask("GET", "/v1/versions?limit=1000").json["items"]}
+            if acknowledged - numbers or self.head(node)[0] < head[0]:
+                wrong["lost"].append(f"{node.name} has {self.head(node)} after a restore, before it was {head}; lost {acknowledged - numbers}")
+        wrong["lost"] += [f"made in a store that went back: {t}" for t in self.told[last:] if t.is_made()]
+        self.faults.append("backup restored")
+        return wrong
 
 
 def main() -> int:
@@ -318,8 +422,7 @@ def main() -> int:
     n_nodes = counted.read_number("--nodes", 3)
     seed = int(os.environ.get("WEIR_SEED", time.time_ns() % 1000000))
     signal.signal(signal.SIGTERM, counted.interrupt)
-    figures: dict[str, typing.Any] = {"schedules": 0, "nodes": n_nodes, "answers": 0, "made": 0, "unknown": 0, "faults": 0, "lost": 0,
-                                      "refused_in_force": 0, "forks": 0, "unequal": 0}
+    counts: collections.Counter[str] = collections.Counter(dict.fromkeys(("answers", "made", "unknown", "spoilt", "faults", *KINDS), 0))
     failed = 0
     for i in range(n_schedules):
         schedule = Schedule(seed + i, n_nodes, seconds)
@@ -328,16 +431,15 @@ def main() -> int:
             result = schedule.run()
         finally:
             schedule.close()
-        wrong = {k: result[k] for k in ("lost", "refused_in_force", "forks", "unequal") if result[k]}
+        wrong = {k: result[k] for k in KINDS if result[k]}
         failed += bool(wrong)
-        figures["schedules"] += 1
-        for key in figures.keys() - {"schedules", "nodes"}:
-            figures[key] += result[key] if isinstance(result[key], int) else len(result[key])
+        for key in counts:
+            counts[key] += result[key] if isinstance(result[key], int) else len(result[key])
         print(f"seed {result['seed']}: {len(result['faults'])} faults, {result['answers']} answers, {result['made']} versions made, "
-              f"{result['unknown']} outcomes unknown: {json.dumps(wrong, indent=1) if wrong else 'nothing is wrong'}", flush=True)
-    os.makedirs(os.path.join(BUILD, "lab"), exist_ok=True)
-    with open(os.path.join(BUILD, "lab", "fleet_faults.json"), "w", encoding="utf-8") as f:
-        json.dump(figures, f)
+              f"{result['spoilt']} writes spoilt, {result['unknown']} outcomes unknown: "
+              f"{json.dumps(wrong, indent=1) if wrong else 'nothing is wrong'}", flush=True)
+    figures = {"schedules": n_schedules, "schedule_nodes": n_nodes, **counts}
+    fleet_figures.add(figures)
     print(json.dumps(figures))
     print(f"{n_schedules - failed} passed, {failed} failed")
     return 1 if failed else 0
