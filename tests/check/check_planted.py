@@ -31,6 +31,7 @@ TABLES = {
     "tests/diff/seeded_process.py": Table("BUGS", 0, 1, "dataplane/"),
     "tests/fuzz/seeded_fuzz.py": Table("BUGS", 1, 2),
     "tests/fuzz/seeded_real.py": Table("BUGS", 1, 2),
+    "tests/lab/seeded_fleet.py": Table("BREAKAGES", 1, 2),
     "tests/sim/seeded.py": Table("BREAKAGES", 2, 3),
     "tests/sim/seeded_announce.py": Table("BREAKAGES", 2, 3),
     "tests/sim/seeded_operations.py": Table("BREAKAGES", 2, 3),
