@@ -56,6 +56,7 @@ struct shared_change {
 	struct shared_record seen[SHARED_CHANGE_MAX]; /**< text is not used */
 	struct shared_record puts[SHARED_CHANGE_MAX]; /**< revision is not used */
 	size_t n_seen, n_puts;
+	int64_t above; /**< what it writes gets a higher revision than this, or the store is not the one it rests on */
 	int err; /**< -ENOMEM or -EINVAL (too much, said twice, or no sound record): not to be written */
 };
 

@@ -273,6 +273,18 @@ static void make_txn(struct shared_etcd *e, const struct shared_change *c, struc
 	}
 }
 
+/* What is not above all that was known when the change was made is in another store, such as a backup of this one. */
+static void doubt_answer(struct shared_etcd *e, const struct shared_change *c,
+                         struct shared_answer *a)
+{
+	if (a->result != SHARED_DONE || a->revision > c->above)
+		return;
+	a->result = SHARED_UNKNOWN;
+	snprintf(e->reason, sizeof(e->reason),
+	         "the store gave it revision %" PRId64 ", but was at %" PRId64 " before",
+	         a->revision, c->above);
+}
+
 int shared_etcd_write(struct shared_etcd *e, const struct shared_change *c,
                       struct shared_answer *out)
 {
@@ -310,6 +322,8 @@ int shared_etcd_write(struct shared_etcd *e, const struct shared_change *c,
 		break;
 	}
 	arena_free(arena);
+	if (!err)
+		doubt_answer(e, c, out);
 	return err;
 }
 

@@ -50,7 +50,7 @@ const char *shared_etcd_reason(const struct shared_etcd *e);
 /**
  * Write a change, which rests on at least one record. It takes up to ETCD_WRITE_MS, and as much again where its id
  * must be looked for.
- * @param out  given, on success: all three results may be
+ * @param out  given, on success: all three results may be. Not known is also what has a revision that is not above the change's own
  * @return 0; the change's own err; or as the reads of mgmt/etcd/gateway.h: nothing is written, for certain
  */
 MUST_CHECK int shared_etcd_write(struct shared_etcd *e, const struct shared_change *c,

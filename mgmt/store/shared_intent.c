@@ -340,6 +340,8 @@ void shared_intent_begin(struct intent *in, struct shared_change *c)
 	if (!err || err == -ENOENT)
 		shared_change_see(c, STORE_CLAIM_RECORD, claim.revision);
 	free(claim.text);
+	if (shared_intent_revision(in, &c->above))
+		c->above = 0;
 }
 
 int shared_intent_decide(struct intent *in, uint64_t number, enum chain_mark mark,
