@@ -373,27 +373,37 @@ class Schedule:
         wrong["stuck"] = [f"{node.name}: {told}" for node in self.nodes for told in [self.try_change(node)] if not told.is_made()]
         return wrong
 
-    def try_change(self, node: Node) -> Told:
+    def try_change(self, node: Node, confirm_within: str = "none") -> Told:
         """While nothing disturbs it; another node may have just ended a version."""
         end = time.monotonic() + 10
-        told = self.apply(node, pending="confirm", confirm_within="none")
+        told = self.apply(node, pending="confirm", confirm_within=confirm_within)
         while not told.is_made() and time.monotonic() < end:
             time.sleep(0.2)  # the pace of the loop
-            told = self.apply(node, pending="confirm", confirm_within="none")
+            told = self.apply(node, pending="confirm", confirm_within=confirm_within)
         return told
 
-    def judge_restored(self) -> Wrong:
-        """The members get a backup of before the last changes, while clients go on: nothing that was acknowledged ends, and nothing is made."""
-        wrong: Wrong = {kind: [] for kind in KINDS}
-        r = random.Random(f"{self.seed} restored")
+    def make_backup(self, r: random.Random) -> tuple[int, str]:
+        """Of members that stand, before the last changes; also before a single one. @return what all nodes have in force after these"""
+        is_only_confirmed = r.random() < 0.5
+        if is_only_confirmed:
+            number = self.try_change(self.nodes[0], confirm_within="60s").number
+            wait_for("all have it", lambda: {self.head(n)[0] for n in self.nodes} == {number}, HEAL_S)
         for m in self.etcd.members:
             m.stop(signal.SIGTERM)
             shutil.copytree(m.folder, m.folder + ".backup")
         for m in self.etcd.members:
             self.restart(m)
-        for _ in range(r.randint(1, 4)):
-            self.try_change(r.choice(self.nodes))
-        head = wait_for("all have one version", self.settle, HEAL_S)
+        if is_only_confirmed:
+            wait_for("it is confirmed", lambda: self.confirm(r.choice(self.nodes), number).is_made(), 10)
+        else:
+            for _ in range(r.randint(1, 4)):
+                self.try_change(r.choice(self.nodes))
+        return wait_for("all have one version", self.settle, HEAL_S)
+
+    def judge_restored(self) -> Wrong:
+        """The members get a backup of before the last changes, while clients go on: nothing that was acknowledged ends, and nothing is made."""
+        wrong: Wrong = {kind: [] for kind in KINDS}
+        head = self.make_backup(random.Random(f"{self.seed} restored"))
         self.records.read()
         acknowledged = {t.number for t in self.told if t.is_made()} & set(self.records.numbers())
         with self.clients():
@@ -401,9 +411,9 @@ class Schedule:
                 m.stop()
                 shutil.rmtree(m.folder)
                 os.rename(m.folder + ".backup", m.folder)
+            last = len(self.told)
             for m in self.etcd.members:
                 self.restart(m)
-            last = len(self.told)
             try:
                 wait_for("all say it", lambda: {n.ask("GET", "/v1/store").json["state"] for n in self.nodes} == {"went-back"}, BACK_S)
             except AssertionError:
