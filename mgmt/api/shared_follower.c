@@ -254,7 +254,8 @@ static int compare_store(struct shared_run *r, int64_t highest)
 {
 	struct store_origin had = { 0 }, now;
 	struct shared_records l = { 0 };
-	int err = query_members(r, true, &l);
+	int err = query_members(r, false, &l);
+	char reason[ETCD_REASON_MAX];
 
 	core_lock(r->core);
 	if (err) {
@@ -263,7 +264,9 @@ static int compare_store(struct shared_run *r, int64_t highest)
 		origin_of(&l, &now);
 		r->must_list |= shared_intent_origin(r->core->intent, &had) ||
 		                now.cluster_id != had.cluster_id || now.epoch != had.epoch ||
-		                strcmp(now.nonce, had.nonce) != 0 || l.revision < highest;
+		                strcmp(now.nonce, had.nonce) != 0 ||
+		                shared_intent_judge(r->core->intent, r->id, highest, &l, reason) !=
+		                        ORIGIN_FOLLOWS;
 	}
 	shared_follower_expect(r);
 	core_unlock(r->core);

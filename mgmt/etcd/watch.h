@@ -13,7 +13,7 @@
  *
  * The read also shows a store that was restored from a backup: its revision is lower than one that
  * was seen before. (A restored store that was then changed often enough has a higher one; only what
- * the store holds can show that, such as a number that each restoration raises.)
+ * the store holds can show that: mgmt/store/origin.h.)
  *
  * Implemented in mgmt/etcd/watch.c. The gateway is the thread's own, and is used by nothing else
  * meanwhile; neither is it by the functions that are called.

@@ -7,8 +7,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "mgmt/store/history.h"
 #include "mgmt/store/records.h"
 #include "mgmt/store/store_claim.h"
@@ -63,6 +65,37 @@ static bool has_less(const struct origin_here *here, const struct shared_records
 	         " is by %.40s, and this node has one by %.40s of that number",
 	         same.number, same.author, here->newest->author);
 	return true;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	const struct shared_record *x = a, *y = b;
+
+	return strcmp(x->name, y->name);
+}
+
+/* Whether a list has other changes than those that the copy is made of, as a reason. */
+static bool has_others(const struct shared_records *copy, const struct shared_records *found,
+                       char reason[ETCD_REASON_MAX])
+{
+	for (size_t i = 0; i < found->n; i++) {
+		const struct shared_record *r = &found->records[i];
+		const struct shared_record *same =
+		        copy->n ? bsearch(r, copy->records, copy->n, sizeof(*r), compare_names)
+		                : NULL;
+		char name[64];
+
+		if (r->revision > copy->revision ||
+		    (same && same->revision == r->revision && !strcmp(same->text, r->text)))
+			continue;
+		plain_copy(name, sizeof(name), r->name);
+		snprintf(reason, ETCD_REASON_MAX,
+		         "its record %s of revision %" PRId64
+		         " is not what this node has up to revision %" PRId64,
+		         name, r->revision, copy->revision);
+		return true;
+	}
+	return false;
 }
 
 /* By the store's own record. @return ORIGIN_FOLLOWS: it decides nothing */
@@ -136,9 +169,11 @@ enum origin_verdict origin_judge(const struct origin_here *here, const struct sh
 	}
 	verdict = judge_claim(here, &claim, reason);
 	origin_of(found, &now);
-	if (verdict == ORIGIN_FOLLOWS && here->has_copy)
+	if (verdict == ORIGIN_FOLLOWS && here->copy->revision)
 		verdict = judge_epoch(&here->origin, &now, claim.how, reason);
 	if (verdict != ORIGIN_FOLLOWS)
 		return verdict;
-	return has_less(here, found, reason) ? ORIGIN_WENT_BACK : ORIGIN_FOLLOWS;
+	return has_less(here, found, reason) || has_others(here->copy, found, reason)
+	               ? ORIGIN_WENT_BACK
+	               : ORIGIN_FOLLOWS;
 }

@@ -14,9 +14,13 @@
  *   equal, another nonce    any               any                   other
  *   equal                   another cluster   any                   other
  *   equal                   the same          has less than here    went back
+ *   equal                   the same          has others (**)       went back
  *   equal                   the same          follows on            follows
  *
  * (*) Where the store was accepted or rebuilt. One that was only begun is judged as one of an equal epoch.
+ *
+ * (**) Of a revision up to that of the copy, which has all of these. A backup was restored, and changed as often as it lacks:
+ * its revision is no lower than what was read. (What it lacks may also have been removed since: that says nothing.)
  *
  * A node without a copy takes what is there, if the id is right. A copy of an earlier release has no cluster and no
  * epoch: what was not accepted or rebuilt since is compared by its list alone.
@@ -26,11 +30,12 @@
 #ifndef WEIR_MGMT_STORE_ORIGIN_H
 #define WEIR_MGMT_STORE_ORIGIN_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/checked.h"
 #include "mgmt/etcd/etcd.h"
+
+struct shared_records;
 
 #define ORIGIN_NONCE_MAX 17u /**< 16 hexadecimal digits and the NUL */
 
@@ -53,12 +58,11 @@ enum origin_verdict {
 struct origin_here {
 	const char *id; /**< of the store, by store.conf */
 	struct store_origin origin;
-	bool has_copy;                /**< of what was listed once */
 	int64_t revision;             /**< the highest that was read; 0: nothing */
 	const struct version *newest; /**< the newest version; NULL: there is none */
+	/** all that is here, by name, and of which revision; 0: nothing was listed yet */
+	const struct shared_records *copy;
 };
-
-struct shared_records;
 
 /** Judge a list. @param reason  out: why it does not follow, with what is there and what was expected; "": it does */
 MUST_CHECK enum origin_verdict origin_judge(const struct origin_here *here,

@@ -199,25 +199,6 @@ int shared_intent_origin(struct intent *in, struct store_origin *out)
 	return in->store && !in->failing ? copy_origin(in->store, out) : -EROFS;
 }
 
-enum origin_verdict shared_intent_judge(struct intent *in, const char *id, int64_t highest,
-                                        const struct shared_records *l,
-                                        char reason[ETCD_REASON_MAX])
-{
-	struct origin_here here = { .id = id,
-		                    .revision = highest,
-		                    .newest = history_head(in->history) };
-	int64_t revision = 0;
-
-	if (shared_intent_origin(in, &here.origin) || shared_intent_revision(in, &revision)) {
-		snprintf(reason, ETCD_REASON_MAX, "this node's disk cannot be read");
-		return ORIGIN_OTHER;
-	}
-	here.has_copy = revision > 0;
-	if (revision > here.revision)
-		here.revision = revision;
-	return origin_judge(&here, l, reason);
-}
-
 static int keep_record(void *arg, const struct shared_record *r)
 {
 	struct shared_records *l = arg;
@@ -251,6 +232,24 @@ int shared_intent_records(struct intent *in, struct shared_records *out)
 	l.cluster_id = origin.cluster_id;
 	*out = l;
 	return 0;
+}
+
+enum origin_verdict shared_intent_judge(struct intent *in, const char *id, int64_t highest,
+                                        const struct shared_records *l,
+                                        char reason[ETCD_REASON_MAX])
+{
+	struct shared_records copy = { 0 };
+	struct origin_here here = { .id = id, .newest = history_head(in->history), .copy = &copy };
+
+	if (shared_intent_origin(in, &here.origin) || shared_intent_records(in, &copy)) {
+		snprintf(reason, ETCD_REASON_MAX, "this node's disk cannot be read");
+		return ORIGIN_OTHER;
+	}
+	here.revision = copy.revision > highest ? copy.revision : highest;
+	enum origin_verdict verdict = origin_judge(&here, l, reason);
+
+	shared_records_fini(&copy);
+	return verdict;
 }
 
 /* What the store's new epoch means here, where @p n_lost records are not in it. */

@@ -30,6 +30,8 @@
 #define VERSION(n, digest, author)                                                                 \
 	"{\"number\":" #n ",\"digest\":\"" digest "\",\"author\":\"" author                        \
 	"\",\"reason\":\"why\",\"time_ms\":5000,\"effective_ms\":5000,\"node\":\"ams-1\"}"
+#define MARK(word, author)                                                                         \
+	"{\"mark\":\"" word "\",\"author\":\"" author "\",\"reason\":\"m\",\"time_ms\":9}"
 
 static const struct store_origin first = { .cluster_id = 0xabc, .epoch = 2, .nonce = "aa" },
                                  without = { .cluster_id = 0xabc }, unknown = { 0 };
@@ -406,12 +408,14 @@ static void a_list_is_judged_before_it_is_taken(void **state)
 		struct version newest = {
 			.number = rows[i].newest, .digest = DIGEST, .author = "ann", .time_ms = 5000
 		};
+		struct shared_record list[3];
+		struct shared_records copy = { .revision = rows[i].revision,
+			                       .records = list }; /* as found */
 		const struct origin_here here = { .id = ID,
 			                          .origin = *rows[i].had,
-			                          .has_copy = rows[i].revision > 0,
 			                          .revision = rows[i].revision,
-			                          .newest = rows[i].newest ? &newest : NULL };
-		struct shared_record list[3];
+			                          .newest = rows[i].newest ? &newest : NULL,
+			                          .copy = &copy };
 		struct shared_records found = { .revision = rows[i].at,
 			                        .cluster_id = rows[i].cluster_id,
 			                        .records = list };
@@ -421,6 +425,7 @@ static void a_list_is_judged_before_it_is_taken(void **state)
 		found.n = add_record(list, 0, "head", rows[i].head);
 		found.n = add_record(list, found.n, "store", rows[i].claim);
 		found.n = add_record(list, found.n, "version/7", rows[i].version);
+		copy.n = found.n;
 		assert_int_equal(origin_judge(&here, &found, reason), rows[i].verdict);
 		for (size_t k = 0; k < 2 && rows[i].said[k]; k++)
 			if (*rows[i].said[k])
@@ -428,6 +433,58 @@ static void a_list_is_judged_before_it_is_taken(void **state)
 			else
 				assert_string_equal(reason, "");
 	}
+}
+
+static void what_changed_up_to_the_copy_is_in_it(void **state)
+{
+	static const struct {
+		const char *why, *name, *text;
+		int64_t revision;
+		enum origin_verdict verdict;
+	} changes[] = {
+		{ "nothing", "head", HEAD(7), 99, ORIGIN_FOLLOWS },
+		{ "a change that is to come", "mark/7", MARK("ended", "bob"), 101, ORIGIN_FOLLOWS },
+		{ "a new one that is to come", "mark/8", MARK("ended", "bob"), 101,
+		  ORIGIN_FOLLOWS },
+		{ "another in its place", "mark/7", MARK("ended", "bob"), 100, ORIGIN_WENT_BACK },
+		{ "the same, but before", "mark/7", MARK("confirmed", "ann"), 98,
+		  ORIGIN_WENT_BACK },
+		{ "one that is not here", "mark/5", MARK("ended", "bob"), 100, ORIGIN_WENT_BACK },
+	};
+	struct shared_record here[4], there[5];
+	struct shared_records copy = { .records = here, .revision = 100 };
+	struct shared_records found = { .records = there, .cluster_id = 0xabc, .revision = 101 };
+	const struct version newest = { .number = 7, .digest = DIGEST, .time_ms = 5000 };
+	const struct origin_here node = {
+		.id = ID, .origin = first, .revision = 100, .newest = &newest, .copy = &copy
+	};
+	char reason[ETCD_REASON_MAX];
+
+	(void)state;
+	copy.n = add_record(here, 0, "head", HEAD(7));
+	copy.n = add_record(here, copy.n, "mark/7", MARK("confirmed", "ann"));
+	copy.n = add_record(here, copy.n, "store", CLAIM(ID, 2, "aa", ""));
+	copy.n = add_record(here, copy.n, "version/7", VERSION(7, DIGEST, "ann"));
+	here[0].revision = 99;
+	here[1].revision = 100;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
+		print_message("  %s\n", changes[i].why);
+		memcpy(there, here, sizeof(here));
+		found.n = add_record(there, copy.n, changes[i].name, changes[i].text);
+		there[4].revision = changes[i].revision;
+		for (size_t k = 0; k < copy.n; k++)
+			if (!strcmp(here[k].name, changes[i].name))
+				there[k] = there[--found.n];
+		assert_int_equal(origin_judge(&node, &found, reason), changes[i].verdict);
+		assert_int_equal(changes[i].verdict == ORIGIN_WENT_BACK,
+		                 strstr(reason, changes[i].name) != NULL);
+	}
+	there[1] = here[2];
+	found.n = 2; /* what was removed since says nothing */
+	assert_int_equal(origin_judge(&node, &found, reason), ORIGIN_FOLLOWS);
+	there[1] = there[4]; /* in a store that was accepted */
+	found.n = add_record(there, 2, "store", RAISED(ID, 3, "bb"));
+	assert_int_equal(origin_judge(&node, &found, reason), ORIGIN_NEWER);
 }
 
 static void of_what_a_list_is(void **state)
@@ -446,9 +503,6 @@ static void of_what_a_list_is(void **state)
 	origin_of(&found, &o); /* of an earlier release */
 	assert_true(o.epoch == 0 && !*o.nonce);
 }
-
-#define MARK(word, author)                                                                         \
-	"{\"mark\":\"" word "\",\"author\":\"" author "\",\"reason\":\"m\",\"time_ms\":9}"
 
 static void what_a_copy_has_and_the_store_has_not(void **state)
 {
@@ -484,6 +538,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_list_is_judged_before_it_is_taken),
+		cmocka_unit_test(what_changed_up_to_the_copy_is_in_it),
 		cmocka_unit_test(of_what_a_list_is),
 		cmocka_unit_test(what_a_copy_has_and_the_store_has_not),
 	};
