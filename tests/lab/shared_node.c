@@ -254,8 +254,10 @@ static void carry_out(struct shared_etcd *e, const json_t *command)
 	make_id(id);
 	shared_change_begin(&c, id);
 	pthread_mutex_lock(&lock);
-	int err = make_change(command, line, &c);
+	int err = copy_revision(store, &c.above);
 
+	if (!err)
+		err = make_change(command, line, &c);
 	pthread_mutex_unlock(&lock);
 	if (err) {
 		json_object_set_new(line, "result", json_string(strerrorname_np(-err)));

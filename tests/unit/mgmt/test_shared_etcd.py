@@ -79,8 +79,10 @@ class SharedEtcd(unittest.TestCase):
         """A node applies its first version, and the answer is lost. Before it tries again, @write has changed the store.
         @return what the node says of its change"""
         keys = Keys()
+        keys.revision = 7
 
         def refuse(body: Answer) -> Answer:
+            keys.revision = 9
             write(keys, body)
             return keys.failure(body)
 
@@ -140,6 +142,16 @@ class SharedEtcd(unittest.TestCase):
     def test_a_page_without_keys_is_no_page(self) -> None:
         member, node = self.node(range=[{"header": HEADER, "count": "5", "more": True}])
         self.assertIn("is set without a key", node.hear("unlisted")["unlisted"])
+
+    def test_a_change_below_what_was_known_is_in_another_store(self) -> None:
+        for revision, result in (("9", "unknown"), ("8", "unknown"), ("10", "done")):
+            with self.subTest(revision):
+                done = {"header": {**HEADER, "revision": revision}, "succeeded": True, "responses": [{"response_put": {}}] * 2}
+                member, node = self.node(range=[Keys().range], txn=[done], watch=[[CREATED]])
+                wait_for("it follows", lambda: member.bodies("watch"))  # noqa: B023
+                answer = node.apply()
+                self.assertEqual(answer["result"], result, answer)
+                self.assertEqual("but was at 9 before" in answer["reason"], result == "unknown")
 
     def test_a_store_that_went_back_is_not_pressed(self) -> None:
         keys = Keys()

@@ -17,6 +17,7 @@ struct decided_changes {
 	struct shared_record events[EVENTS];
 	size_t n;
 	int64_t revision;
+	int64_t above; /* of the last change */
 };
 
 struct node {
@@ -95,6 +96,7 @@ static uint64_t follow_store(struct node *n, int64_t ms)
 /* What the store does of a change that rests on what is there. */
 static void decide_change(const struct shared_change *c)
 {
+	store.above = c->above;
 	store.revision++;
 	for (size_t i = 0; i < c->n_puts; i++) {
 		struct shared_record *r = &store.events[store.n++];
@@ -493,6 +495,23 @@ static void the_same_files_may_confirm(void **state)
 	remove_node(&a);
 }
 
+static void a_change_says_what_its_node_knew(void **state)
+{
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	assert_int_equal(store.above, 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	assert_int_equal(store.above, 1);
+	(void)follow_store(&a, 0);
+	assert_int_equal(apply_weight(&a, W3, 0, INTENT_PENDING_CONFIRM, true, NULL), 0);
+	assert_int_equal(store.above, 2);
+	remove_node(&a);
+}
+
 static void what_is_not_ours_is_not_kept(void **state)
 {
 	static const char *const names[] = { "version/2", "mark/1", "head" };
@@ -748,6 +767,7 @@ int main(void)
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(going_back_ends_all_that_is_open, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_same_files_may_confirm, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_change_says_what_its_node_knew, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_ours_is_not_kept, setup, teardown),
 		cmocka_unit_test_setup_teardown(numbers_go_on_where_the_node_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_higher_epoch_takes_the_place_of_what_was_here,
