@@ -28,6 +28,7 @@ FOLLOWER = "mgmt/api/shared_follower.c"
 ETCD = "mgmt/store/shared_etcd.c"
 HISTORY = "mgmt/store/history.c"
 ATTEMPTS = "mgmt/etcd/attempts.c"
+ORIGIN = "mgmt/store/origin.c"
 FEW = ("mgmt/store/intent.c", "history_new(STORE_VERSIONS_MAX)", "history_new(12)")  # versions, so that some are removed in a schedule
 
 # name, file, text, what it becomes
@@ -47,6 +48,8 @@ BREAKAGES = [
     ("a list keeps what the store removed", HISTORY, "\tfor (size_t at = h->n; at-- > 0;) {\n\t\tstruct history_entry *e = &h->entries[at];\n\n\t\th->links",
      "\tfor (size_t at = 0; at-- > 0;) {\n\t\tstruct history_entry *e = &h->entries[at];\n\n\t\th->links"),
     ("a store that went back is followed", FOLLOWER, "\tlog_error(\"store-went-back\"", "\treturn;\n\tlog_error(\"store-went-back\""),
+    ("another change of a revision that was seen passes", ORIGIN, "if (r->revision > copy->revision ||", "if (1 ||"),
+    ("a change is done in a store that went back", ETCD, "a->revision > c->above", "1"),
     ("what could not be kept is passed over", FOLLOWER, "\tif (!err || err == -ESTALE)\n\t\treturn true;\n", "\tif (1)\n\t\treturn true;\n"),
     ("nothing is listed after a compaction", FOLLOWER, "\tr->must_list |= end == ETCD_WATCH_LIST || end == ETCD_WATCH_FOREIGN;\n", ""),
     ("a version's files are given to nobody", RUN, "\tif (changed->staged)\n\t\t*files_at", "\tif (0)\n\t\t*files_at"),
