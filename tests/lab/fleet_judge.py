@@ -13,6 +13,7 @@ import dataclasses
 import http.client
 import json
 import threading
+import time
 import typing
 
 from etcd_cluster import Cluster as Etcd
@@ -36,6 +37,7 @@ class Told:
     code: str = ""
     number: int = 0
     line: str = ""  # the first of the file, where it is an apply
+    asked_s: float = dataclasses.field(default_factory=time.time)
 
     def is_unknown(self) -> bool:
         return not self.status or self.code == "outcome-unknown"

@@ -7,8 +7,8 @@ Usage: lab_fleet_faults.py [--schedules N] [--seconds N] [--nodes N]
 In each schedule clients apply, confirm and roll back at any node, while two lanes of faults run beside them: members of etcd are killed,
 stopped (also at the very moment of a write), cut off from each other, filled up and compacted; nodes are killed, stopped, cut off (in one
 direction, too), filled up and wiped, and their writes, or the answers to them, are lost, cut off or late. At the end the members get a
-backup from before: no node takes anything from them. Prints each schedule's seed; WEIR_SEED repeats one, as far as time allows. Adds to
-build/lab/fleet.json:
+backup from before: no node takes anything from them. Prints each schedule's seed; WEIR_SEED repeats one, as far as time allows. What there
+was in a schedule with something wrong is kept in build/lab/fleet_faults-SEED.json. Adds to build/lab/fleet.json:
 
 lost              acknowledged versions, confirmations and files that are not there
 refused_in_force  what requests that were refused have made
@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import dataclasses
 import http.client
 import json
 import os
@@ -51,8 +52,9 @@ QUOTA, FILLER = 16 << 20, 500_000  # bytes of a member's database
 HEAL_S, BACK_S = 45, 30
 MEMBER_FAULTS = ("member killed", "member stopped", "majority stopped", "leader stopped at a write", "leader killed at a write", "all killed",
                  "member not heard", "compaction", "compaction", "database full")
-NODE_FAULTS = ("cut", "requests lost", "answers lost", "writes spoilt", "writes spoilt", "all writes spoilt", "node stopped", "disk full",
-               "node killed", "node wiped")
+NODE_FAULTS = ("cut", "requests lost", "answers lost", "writes spoilt", "all writes spoilt", "no write arrives", "no write is answered",
+               "node stopped", "disk full", "node killed", "node wiped")
+GIVEN_UP_S = 9.0  # a write is by then
 
 
 class Schedule:
@@ -60,7 +62,7 @@ class Schedule:
         self.seed, self.seconds = seed, seconds
         self.told: list[Told] = []
         self.seen: dict[int, set[str]] = collections.defaultdict(set)
-        self.faults: list[str] = []
+        self.faults: list[tuple[float, str]] = []  # when each began
         self.stop, self.n = threading.Event(), 0
         self.lock = threading.Lock()
         self.etcd, self.ways = Etcd(3, "--quota-backend-bytes", str(QUOTA)), Ways(seed)
@@ -96,6 +98,13 @@ class Schedule:
             node.close()
         self.ways.close()
         self.etcd.close()
+
+    def keep(self) -> None:
+        """What shows how something came to be wrong."""
+        os.makedirs(os.path.join(BUILD, "lab"), exist_ok=True)
+        with open(os.path.join(BUILD, "lab", f"fleet_faults-{self.seed}.json"), "w", encoding="utf-8") as f:
+            json.dump({"faults": self.faults, "told": [dataclasses.asdict(t) for t in self.told], "records": self.records.seen,
+                       "there": sorted(self.records.now), "nodes": {n.name: n.log().splitlines() for n in self.nodes}}, f, indent=1)
 
     def files(self, author: str) -> dict[str, typing.Any]:
         return self.nodes[0].files("# three sites", f"# change {author} of {self.seed}")
@@ -267,10 +276,11 @@ class Schedule:
             self.ways.set(key, {"cut": "both", "requests lost": "requests"}.get(what, "answers"))
             self.stop.wait(long)
             self.ways.set(key, "")
-        elif "spoilt" in what:
+        elif "write" in what:
             keys = [key] if what == "writes spoilt" else [f"node{k}" for k in range(len(self.nodes))]
-            self.ways.spoil(keys, r.choice(("any", "any", *ACCIDENTS)))
-            self.stop.wait(r.uniform(3, 14))
+            accident = {"no write arrives": "request lost", "no write is answered": "answer lost"}.get(what)
+            self.ways.spoil(keys, accident or r.choice(("any", "any", *ACCIDENTS)))
+            self.stop.wait(r.uniform(GIVEN_UP_S if accident else 3, 14))
             self.ways.spoil(keys, "")
         elif what == "node stopped":
             assert node.process
@@ -297,13 +307,14 @@ class Schedule:
         os.unlink(path)
 
     def lane(self, whats: typing.Sequence[str], act: typing.Callable[[str, random.Random], None], errors: list[BaseException]) -> None:
-        """One fault after the other, until the time is over."""
+        """One fault after the other, each kind before one comes again, until the time is over."""
         r = random.Random(f"{self.seed} {whats[0]}")
-        end, n = time.monotonic() + self.seconds, 0
+        end, n, left = time.monotonic() + self.seconds, 0, typing.cast(list[str], [])
         try:
             while time.monotonic() < end or n < 3:
-                what = r.choice(whats)
-                self.faults.append(what)
+                left = left or r.sample(whats, len(whats))
+                what = left.pop()
+                self.faults.append((time.time(), what))
                 n += 1
                 act(what, r)
                 self.stop.wait(r.uniform(0, 1.5))
@@ -423,7 +434,7 @@ class Schedule:
             if acknowledged - numbers or self.head(node)[0] < head[0]:
                 wrong["lost"].append(f"{node.name} has {self.head(node)} after a restore, before it was {head}; lost {acknowledged - numbers}")
         wrong["lost"] += [f"made in a store that went back: {t}" for t in self.told[last:] if t.is_made()]
-        self.faults.append("backup restored")
+        self.faults.append((time.time(), "backup restored"))
         return wrong
 
 
@@ -433,23 +444,29 @@ def main() -> int:
     seed = int(os.environ.get("WEIR_SEED", time.time_ns() % 1000000))
     signal.signal(signal.SIGTERM, counted.interrupt)
     counts: collections.Counter[str] = collections.Counter(dict.fromkeys(("answers", "made", "unknown", "spoilt", "faults", *KINDS), 0))
+    figures: dict[str, typing.Any] = {}
     failed = 0
     for i in range(n_schedules):
         schedule = Schedule(seed + i, n_nodes, seconds)
         try:
             schedule.begin()
             result = schedule.run()
+            wrong = {k: result[k] for k in KINDS if result[k]}
+            if wrong:
+                schedule.keep()
+        except Exception:
+            schedule.keep()
+            raise
         finally:
             schedule.close()
-        wrong = {k: result[k] for k in KINDS if result[k]}
         failed += bool(wrong)
         for key in counts:
             counts[key] += result[key] if isinstance(result[key], int) else len(result[key])
         print(f"seed {result['seed']}: {len(result['faults'])} faults, {result['answers']} answers, {result['made']} versions made, "
               f"{result['spoilt']} writes spoilt, {result['unknown']} outcomes unknown: "
               f"{json.dumps(wrong, indent=1) if wrong else 'nothing is wrong'}", flush=True)
-    figures = {"schedules": n_schedules, "schedule_nodes": n_nodes, **counts}
-    fleet_figures.add(figures)
+        figures = {"schedules": i + 1, "schedule_nodes": n_nodes, **counts}
+        fleet_figures.add(figures)
     print(json.dumps(figures))
     print(f"{n_schedules - failed} passed, {failed} failed")
     return 1 if failed else 0

@@ -3,7 +3,7 @@
 """Break what nodes do with the store that they share, one thing at a time; schedules of faults must notice each.
 
 seeded_fleet.py BUILD SOURCE [--schedules N] [--seconds N] [NAME ...]: weir-mgmt is built with each breakage, and lab_fleet_faults.py runs
-with it, at most so many schedules (4) of so many seconds (30), until one notices. It takes half an hour, so no suite runs it.
+with it, at most so many schedules (4) of so many seconds (60), until one notices. It takes half an hour, so no suite runs it.
 """
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ FEW = ("mgmt/store/intent.c", "history_new(STORE_VERSIONS_MAX)", "history_new(12
 # name, file, text, what it becomes
 BREAKAGES = [
     ("an unknown outcome is told as done", ETCD, "(void)note_failure(e, err);\n\t\t*out = (struct shared_answer){ .result = SHARED_UNKNOWN };",
-     "*out = (struct shared_answer){ .result = SHARED_DONE };"),
+     "*out = (struct shared_answer){ .result = SHARED_DONE, .revision = c->above + 1 };"),
     ("a refused change is told as done", RUN, "bool is_done = !err && a.result == SHARED_DONE;", "bool is_done = !err && a.result != SHARED_UNKNOWN;"),
     ("an unknown outcome is told as failed", RUN, "\tif (err)\n\t\trefuse_unavailable(reason, reply);", "\tif (err || result == SHARED_UNKNOWN)\n\t\trefuse_unavailable(reason, reply);"),
     ("a refusal after an unclear try is told as it is", ETCD, "err = settle_unsure(e, c, &r, out);", "err = copy_refusal(e, c, &r, out);"),
@@ -107,7 +107,7 @@ def try_breakage(build: pathlib.Path, source: pathlib.Path, breakage: tuple[str,
 
 
 def main() -> int:
-    n_schedules, seconds = counted.read_number("--schedules", 4), counted.read_number("--seconds", 30)
+    n_schedules, seconds = counted.read_number("--schedules", 4), counted.read_number("--seconds", 60)
     build, source, names = pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve(), sys.argv[3:]
     results = [try_breakage(build, source, b, n_schedules, seconds) for b in BREAKAGES if not names or b[0] in names]
     print(f"{results.count(True)} passed, {results.count(False)} failed")
