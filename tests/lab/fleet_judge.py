@@ -37,6 +37,7 @@ class Told:
     code: str = ""
     number: int = 0
     line: str = ""  # the first of the file, where it is an apply
+    is_alone: bool = False  # it was told that no other node has its files
     asked_s: float = dataclasses.field(default_factory=time.time)
 
     def is_unknown(self) -> bool:
@@ -135,9 +136,9 @@ def judge_nodes(nodes: list[Node], records: Records, head: tuple[int, str]) -> W
 
 
 def judge_files(told: list[Told], nodes: list[Node], records: Records) -> list[str]:
-    """What was acknowledged has its files at a node at least."""
+    """What was acknowledged, and not as being at one node alone, has its files at a node at least."""
     lost = []
-    for t in (t for t in told if t.what == "apply" and t.is_made() and f"version/{t.number}" in records.now):
+    for t in (t for t in told if t.what == "apply" and t.is_made() and not t.is_alone and f"version/{t.number}" in records.now):
         lines = []
         for node in nodes:
             with contextlib.suppress(OSError, http.client.HTTPException):

@@ -135,10 +135,10 @@ class Ways:
 
     def close(self) -> None:
         async def end() -> None:
-            tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-            for t in tasks:
-                t.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            while tasks := [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]:  # one may wait for another at its end
+                for t in tasks:
+                    t.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
         asyncio.run_coroutine_threadsafe(end(), self.loop).result()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()

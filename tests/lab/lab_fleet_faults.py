@@ -53,8 +53,9 @@ HEAL_S, BACK_S = 45, 30
 MEMBER_FAULTS = ("member killed", "member stopped", "majority stopped", "leader stopped at a write", "leader killed at a write", "all killed",
                  "member not heard", "compaction", "compaction", "database full")
 NODE_FAULTS = ("cut", "requests lost", "answers lost", "writes spoilt", "all writes spoilt", "no write arrives", "no write is answered",
-               "node stopped", "disk full", "node killed", "node wiped")
+               "node stopped", "disk full", "node killed", "node wiped", "maker wiped")
 GIVEN_UP_S = 9.0  # a write is by then
+MADE_S = 12.0  # a client makes a version at any node, mostly
 
 
 class Schedule:
@@ -68,6 +69,7 @@ class Schedule:
         self.etcd, self.ways = Etcd(3, "--quota-backend-bytes", str(QUOTA)), Ways(seed)
         self.records = Records(self.etcd)
         self.away: set[str] = set()
+        self.doomed = typing.cast(typing.Optional[Node], None)
         text = config([f"https://127.0.0.1:{free_port()}" for _ in range(n_nodes)])
         self.nodes = [Node(PROGRAM, name, text) for name in node_names(n_nodes)]
 
@@ -129,6 +131,7 @@ class Schedule:
             answer = act()
             told.number = ((answer.json or {}).get("version") or {}).get("number", told.number)
             told.code = answer.code or ""
+            told.is_alone = (answer.json or {}).get("files_at") == []
             told.status = answer.status
         return told
 
@@ -136,7 +139,17 @@ class Schedule:
         told = self.begin_request("apply", node)
         files = self.files(told.author)
         told.line = files["weir.conf"].split("\n", 1)[0]
-        return self.hear(told, lambda: node.apply(files, author=told.author, **more))
+        self.hear(told, lambda: node.apply(files, author=told.author, **more))
+        self.strike_maker(node, told)
+        return told
+
+    def strike_maker(self, node: Node, told: Told) -> None:
+        """Kill who has just acknowledged a version, if it is the one who is to end so."""
+        with self.lock:
+            if self.doomed is node and told.is_made() and node.process:
+                self.away.add(node.name)
+                node.process.send_signal(signal.SIGKILL)
+                self.doomed = None
 
     def confirm(self, node: Node, number: int) -> Told:
         told = self.begin_request("confirm", node, number)
@@ -269,12 +282,21 @@ class Schedule:
         finally:
             self.away.discard(node.name)
 
+    def compact_missed(self, r: random.Random) -> None:
+        """At times, what a node misses that is away."""
+        for member in self.etcd.members if r.random() < 0.6 else []:
+            status, answer = member.ask("/v3/maintenance/status", {})
+            if status == 200:
+                member.ask("/v3/kv/compaction", {"revision": answer["header"]["revision"]})
+                return
+
     def fault_node(self, what: str, r: random.Random) -> None:
         i = r.randrange(len(self.nodes))
         node, key, long = self.nodes[i], f"node{i}", r.uniform(1, 13)
         if what in ("cut", "requests lost", "answers lost"):
             self.ways.set(key, {"cut": "both", "requests lost": "requests"}.get(what, "answers"))
             self.stop.wait(long)
+            self.compact_missed(r)
             self.ways.set(key, "")
         elif "write" in what:
             keys = [key] if what == "writes spoilt" else [f"node{k}" for k in range(len(self.nodes))]
@@ -286,17 +308,41 @@ class Schedule:
             assert node.process
             node.process.send_signal(signal.SIGSTOP)
             self.stop.wait(long)
+            self.compact_missed(r)
             node.process.send_signal(signal.SIGCONT)
         elif what == "disk full":
             self.fill(self.nodes[-1], long)
+        elif what == "maker wiped":
+            self.wipe_maker(r)
         else:
-            with self.node_away(node):
-                node.stop(signal.SIGKILL)
-                if what == "node wiped" and node is not self.nodes[-1]:
-                    shutil.rmtree(node.state)
-                    os.mkdir(node.state)
-                self.stop.wait(r.uniform(0, 2))
-                node.start()
+            self.begin_again(node, r, is_wiped=what == "node wiped")
+
+    def wipe_maker(self, r: random.Random) -> None:
+        """One that has just acknowledged a version of which no other one has heard."""
+        i = r.randrange(len(self.nodes) - 1)
+        others = [f"node{k}" for k in range(len(self.nodes)) if k != i]
+        for key in others:
+            self.ways.set(key, "both")
+        self.doomed = node = self.nodes[i]
+        end = time.monotonic() + MADE_S
+        while self.doomed and time.monotonic() < end:
+            time.sleep(0.05)  # the pace of the loop
+        with self.lock:
+            was_struck, self.doomed = not self.doomed, None
+        if was_struck:
+            self.begin_again(node, r, is_wiped=True)
+        for key in others:
+            self.ways.set(key, "")
+
+    def begin_again(self, node: Node, r: random.Random, is_wiped: bool) -> None:
+        with self.node_away(node):
+            node.stop(signal.SIGKILL)
+            if is_wiped and node is not self.nodes[-1]:
+                shutil.rmtree(node.state)
+                os.mkdir(node.state)
+            self.stop.wait(r.uniform(0, 4))
+            self.compact_missed(r)
+            node.start()
 
     def fill(self, node: Node, seconds: float) -> None:
         path = os.path.join(node.state, "filler")
@@ -417,12 +463,12 @@ class Schedule:
         head = self.make_backup(random.Random(f"{self.seed} restored"))
         self.records.read()
         acknowledged = {t.number for t in self.told if t.is_made()} & set(self.records.numbers())
-        with self.clients():
-            for m in self.etcd.members:
-                m.stop()
-                shutil.rmtree(m.folder)
-                os.rename(m.folder + ".backup", m.folder)
-            last = len(self.told)
+        for m in self.etcd.members:
+            m.stop()
+            shutil.rmtree(m.folder)
+            os.rename(m.folder + ".backup", m.folder)
+        last = len(self.told)
+        with self.clients():  # whose writes are under way when the members come back
             for m in self.etcd.members:
                 self.restart(m)
             try:
