@@ -23,7 +23,7 @@ if typing.TYPE_CHECKING:
     from api_node import Node
 
 PREFIX, AFTER = "/weir/", "/weir0"
-KINDS = ("lost", "refused_in_force", "forks", "unequal", "stuck")
+KINDS = ("lost", "refused_in_force", "forks", "diverged", "stuck")
 Wrong = dict[str, list[str]]
 
 
@@ -124,13 +124,13 @@ def judge_nodes(nodes: list[Node], records: Records, head: tuple[int, str]) -> W
     wrong: Wrong = collections.defaultdict(list)
     numbers = records.numbers()
     if head[0] != records.in_force() or head[1] != records.version(head[0]).get("digest"):
-        wrong["unequal"].append(f"nodes have {head}; by the store it is {records.in_force()} {records.version(records.in_force())}")
-    wrong["unequal"] += [f"version {n} is over, and has no mark" for n in numbers if n > head[0] and records.mark(n) != "ended"]
+        wrong["diverged"].append(f"nodes have {head}; by the store it is {records.in_force()} {records.version(records.in_force())}")
+    wrong["diverged"] += [f"version {n} is over, and has no mark" for n in numbers if n > head[0] and records.mark(n) != "ended"]
     for node in nodes:
         listed = {v["number"]: v for v in node.ask("GET", "/v1/versions?limit=1000").json["items"]}
         if sorted(listed, reverse=True) != numbers:
-            wrong["unequal"].append(f"{node.name} has not the store's versions: {sorted(set(listed) ^ set(numbers))}")
-        wrong["unequal"] += [f"{node.name} has another version {n}: {v['digest']}" for n, v in listed.items() if n in numbers and
+            wrong["diverged"].append(f"{node.name} has not the store's versions: {sorted(set(listed) ^ set(numbers))}")
+        wrong["diverged"] += [f"{node.name} has another version {n}: {v['digest']}" for n, v in listed.items() if n in numbers and
                              v["digest"] != records.version(n).get("digest")]
     return wrong
 

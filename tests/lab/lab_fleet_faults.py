@@ -13,7 +13,7 @@ was in a schedule with something wrong is kept in build/lab/fleet_faults-SEED.js
 lost              acknowledged versions, confirmations and files that are not there
 refused_in_force  what requests that were refused have made
 forks             two versions under one number, a mark that was written over, a request that was carried out twice
-unequal           nodes that have another version in force, or other versions, after all is healed
+diverged          nodes that have another version in force, or other versions, after all is healed
 stuck             nodes that make no change after all is healed
 """
 from __future__ import annotations
@@ -418,7 +418,7 @@ class Schedule:
         try:
             head = wait_for("all have one version", self.settle, HEAL_S)
         except AssertionError:
-            wrong["unequal"] = [f"{n.name} {self.head(n)} {n.ask('GET', '/v1/store').raw.decode()}" for n in self.nodes]
+            wrong["diverged"] = [f"{n.name} {self.head(n)} {n.ask('GET', '/v1/store').raw.decode()}" for n in self.nodes]
         wait_for("records", self.records.read, 30)
         judged = [judge_answers(self.told, self.records), {"forks": judge_seen(self.seen, self.records)}]
         if head:
@@ -474,7 +474,7 @@ class Schedule:
             try:
                 wait_for("all say it", lambda: {n.ask("GET", "/v1/store").json["state"] for n in self.nodes} == {"went-back"}, BACK_S)
             except AssertionError:
-                wrong["unequal"] += [f"{n.name} after a restore: {n.ask('GET', '/v1/store').raw.decode()}" for n in self.nodes]
+                wrong["diverged"] += [f"{n.name} after a restore: {n.ask('GET', '/v1/store').raw.decode()}" for n in self.nodes]
         for node in self.nodes:
             numbers = {v["number"] for v in node.ask("GET", "/v1/versions?limit=1000").json["items"]}
             if acknowledged - numbers or self.head(node)[0] < head[0]:

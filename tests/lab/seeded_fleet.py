@@ -89,7 +89,7 @@ def run_schedule(work: pathlib.Path, seconds: int) -> tuple[bool, str]:
     figures: dict[str, typing.Any] = {}
     if found := re.search(r'^\{"schedules.*', done.stdout, re.M):
         figures = json.loads(found[0])
-    wrong = {kind: n for kind in ("lost", "refused_in_force", "forks", "unequal", "stuck") if (n := figures.get(kind))}
+    wrong = {kind: n for kind in ("lost", "refused_in_force", "forks", "diverged", "stuck") if (n := figures.get(kind))}
     return bool(wrong), json.dumps(wrong) if figures else f"ended without a judgement: {done.stdout[-300:]} {done.stderr[-300:]}"
 
 
