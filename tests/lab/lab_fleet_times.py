@@ -1,0 +1,234 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""How long nodes that share a store take, and what they cost at rest: whole weir-mgmt at three sites, three real members of etcd.
+
+Usage: lab_fleet_times.py [--nodes N] [--rounds N] [TEST ...]
+
+--nodes: how many there are (12). --rounds: of each measurement (10). Adds to build/lab/fleet.json, and prints each figure with its bar; a test fails
+only where something does not happen at all.
+"""
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import statistics
+import sys
+import threading
+import time
+import typing
+import unittest
+
+import fleet_figures
+from etcd_cluster import Cluster as Etcd
+from etcd_cluster import Member
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
+import counted  # noqa: E402
+from api_node import Node, free_port, wait_for  # noqa: E402
+from cluster3 import SITES, config, node_names  # noqa: E402
+
+BUILD = os.environ.get("WEIR_BUILD", "build")
+PROGRAM = os.path.join(BUILD, "mgmt", "api", "weir-mgmt")
+NODES, ROUNDS = 12, 10
+ID = "0123456789abcdef0123456789abcdef"
+AWAY_S = 0.020  # one way between sites
+REST_S = 60
+TICK = os.sysconf("SC_CLK_TCK")
+VERSIONS = 1000
+
+
+class Far:
+    """Ways on which each byte takes AWAY_S, in the order of their bytes."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                self.loop.call_later(AWAY_S, writer.write, data)
+        self.loop.call_later(AWAY_S, writer.close)
+
+    def add(self, listens: int, port: int) -> None:
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
+                await asyncio.gather(self.carry(reader, far_writer), self.carry(far_reader, writer))
+        asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, "127.0.0.1", listens), self.loop).result()
+
+    def close(self) -> None:
+        async def end() -> None:
+            tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
+            for t in tasks:
+                t.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        asyncio.run_coroutine_threadsafe(end(), self.loop).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+class Fleet:
+    """Nodes with a store of three members, or one node with its own. @far: members and nodes of other sites are AWAY_S away."""
+
+    def __init__(self, n_nodes: int, far: bool = False, members: int = 3) -> None:
+        self.far = Far() if far else None
+        self.etcd = Etcd(members, "--heartbeat-interval", "100", "--election-timeout", "1000") if members else None
+        self.text = config([f"https://127.0.0.1:{free_port()}" for _ in range(n_nodes)])
+        self.nodes = [Node(PROGRAM, name, self.text) for name in node_names(n_nodes)]
+        self.n = 0
+
+    def endpoints(self, site: int) -> list[str]:
+        """Of the members, that of the node's own site first."""
+        assert self.etcd
+        urls = []
+        for k in range(len(self.etcd.members)):
+            m = self.etcd.members[(site + k) % len(self.etcd.members)]
+            port = m.client
+            if self.far and k:
+                port = free_port()
+                self.far.add(port, m.client)
+            urls.append(f"http://127.0.0.1:{port}")
+        return urls
+
+    def begin(self) -> None:
+        if self.etcd and self.far:
+            for m in self.etcd.members:
+                m.listens = free_port()
+                self.far.add(m.peer, m.listens)
+        if self.etcd:
+            self.etcd.start()
+        for i, node in enumerate(self.nodes):
+            if self.etcd:
+                node.write("store.conf", json.dumps({"id": ID, "endpoints": self.endpoints(i % len(SITES))}))
+                os.chmod(os.path.join(node.conf, "store.conf"), 0o640)
+            node.start()
+        assert self.apply(self.nodes[0]) == 201
+        wait_for("all have the first version", lambda: len({n.ask("GET", "/v1/config").json.get("digest") for n in self.nodes}) == 1, 60)
+
+    def apply(self, node: Node) -> int:
+        self.n += 1
+        return node.apply(node.files("weight = 100", f"weight = {100 + self.n}"), pending="confirm", confirm_within="none").status
+
+    def time_applies(self, node: Node, n: int) -> list[float]:
+        times = []
+        for _ in range(n):
+            began = time.monotonic()
+            assert self.apply(node) == 201
+            times.append(time.monotonic() - began)
+        return times
+
+    def close(self) -> None:
+        for node in self.nodes:
+            node.close()
+        if self.etcd:
+            self.etcd.close()
+        if self.far:
+            self.far.close()
+
+
+def told(key: str, value: float | None, bar: str = "") -> None:
+    fleet_figures.add({key: round(value, 3) if value is not None else None})
+    print(f"  {key:34} {'not measured' if value is None else f'{value:.3f}':>14}  {bar}")
+
+
+def processor_s(pid: int) -> float:
+    with open(f"/proc/{pid}/stat") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+class Times(unittest.TestCase):
+    def begin(self, *a: typing.Any, **more: typing.Any) -> Fleet:
+        fleet = Fleet(*a, **more)
+        self.addCleanup(fleet.close)
+        fleet.begin()
+        return fleet
+
+    def test_a_distance_costs_an_apply_little(self) -> None:
+        """At one node with its own store, at three with a store nearby, and at three with 40 ms between sites; in turns."""
+        fleets = {"alone": self.begin(1, members=0), "near": self.begin(3), "far": self.begin(3, far=True)}
+        times: dict[str, list[float]] = {name: [] for name in fleets}
+        for _ in range(ROUNDS):
+            for name, fleet in fleets.items():
+                times[name] += fleet.time_applies(fleet.nodes[0], 1)
+        for name, t in times.items():
+            told(f"apply_{name}_s", statistics.median(t), "the median")
+        told("apply_far_more_s", statistics.median(times["far"]) - statistics.median(times["alone"]), "<= 0.5")
+
+    def next_change_s(self, fleet: Fleet, node: Node) -> float:
+        """Until a change is acknowledged; whoever is refused tries again."""
+        began = time.monotonic()
+        wait_for("the next change", lambda: fleet.apply(node) == 201, 60)
+        return time.monotonic() - began
+
+    def test_b_the_leader_of_the_store_dies(self) -> None:
+        fleet = self.begin(3)
+        assert fleet.etcd
+        for key, number in (("leader_killed_s", signal.SIGKILL), ("leader_stopped_s", signal.SIGSTOP)):
+            times = []
+            for i in range(max(ROUNDS // 3, 1)):
+                leader: Member = fleet.etcd.leader()
+                leader.kill(number)
+                times.append(self.next_change_s(fleet, fleet.nodes[i % 3]))
+                if number == signal.SIGKILL:
+                    leader.stop()
+                    leader.start()
+                else:
+                    leader.kill(signal.SIGCONT)
+                wait_for("all members are there", lambda: all(m.is_ready() for m in fleet.etcd.members), 30)
+            told(key, max(times), "<= 5, the longest")
+
+    def drained_everywhere_s(self, fleet: Fleet, node: Node) -> tuple[float, int]:
+        """Until the effective document of each node has it."""
+        began = time.monotonic()
+        answer = node.command("drain", {"site": "ams"}, until="never")
+        assert answer.status in (200, 201, 202), answer.raw
+        id = answer.json["override"]["id"]
+        wait_for("all have the drain", lambda: all(id in n.effective() for n in fleet.nodes), 30)
+        took = time.monotonic() - began
+        assert node.command("undrain", {"site": "ams"}, now=True).status in (200, 202)
+        wait_for("all have its end", lambda: not any(f'id = "{id}"' in n.effective() and "ended = false" in n.effective().partition(id)[2][:900] for n in fleet.nodes), 30)
+        return took, answer.status
+
+    def test_c_a_drain_comes_to_all_nodes(self) -> None:
+        fleet = self.begin(NODES)
+        assert fleet.etcd
+        for key, bar in (("drain_everywhere_s", "<= 2, the longest"), ("drain_everywhere_without_store_s", "<= 3, the longest")):
+            if key.endswith("store_s"):
+                for m in fleet.etcd.members:
+                    m.stop()
+            told(key, max(self.drained_everywhere_s(fleet, fleet.nodes[i % NODES])[0] for i in range(ROUNDS)), bar)
+
+    def test_d_what_rest_costs(self) -> None:
+        fleet = self.begin(NODES)
+        assert fleet.etcd
+        time.sleep(10)  # what follows on the start is over
+        pids = {n.name: n.process.pid for n in fleet.nodes if n.process}
+        members = {m.name: m.process.pid for m in fleet.etcd.members if m.process}
+        before = {name: processor_s(pid) for name, pid in {**pids, **members}.items()}
+        time.sleep(REST_S)
+        share = {name: 100 * (processor_s(pid) - before[name]) / REST_S for name, pid in {**pids, **members}.items()}
+        told("idle_mgmt_percent", max(share[n] for n in pids), f"of a core, the most of {NODES} nodes")
+        told("idle_etcd_percent", max(share[n] for n in members), "<= 3")
+
+    def test_e_what_the_store_holds_stays_small(self) -> None:
+        fleet = self.begin(1)
+        assert fleet.etcd
+        began = time.monotonic()
+        n = VERSIONS if ROUNDS >= 10 else 20 * ROUNDS
+        fleet.time_applies(fleet.nodes[0], n)
+        status = fleet.etcd.leader().status()
+        told("versions_made", n, f"in {time.monotonic() - began:.0f} s")
+        told("database_mib", int(status["dbSize"]) / 2 ** 20, "<= 32")
+        told("database_in_use_mib", int(status["dbSizeInUse"]) / 2 ** 20)
+
+
+if __name__ == "__main__":
+    ROUNDS, NODES = counted.read_rounds(ROUNDS), counted.read_number("--nodes", NODES)
+    counted.main()
