@@ -17,6 +17,7 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/operations/record_parts.h"
 #include "mgmt/store/copy.h"
+#include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/step.h"
 
 bool operations_is_own(const struct core *core, const struct operation *op)
@@ -154,7 +155,29 @@ int operations_put(struct core *core, const struct operation *op, int64_t revisi
 	return 0;
 }
 
-/* --- what the copy has --- */
+/* --- what the store has --- */
+
+/** Where records are read: this node's copy, or all that the store has, as it came. */
+struct record_source {
+	struct core *core;
+	struct store *copy; /* NULL: the list */
+	const struct shared_record *list;
+	size_t n;
+};
+
+/* Give each record whose name begins with @p prefix to @p receive. @return < 0: -errno */
+static int each_record(const struct record_source *from, const char *prefix,
+                       int (*receive)(void *arg, const struct shared_record *r), void *arg)
+{
+	int err = 0;
+
+	if (from->copy)
+		return copy_each(from->copy, prefix, receive, arg);
+	for (size_t i = 0; err >= 0 && i < from->n; i++)
+		if (!strncmp(from->list[i].name, prefix, strlen(prefix)))
+			err = receive(arg, &from->list[i]);
+	return err;
+}
 
 static int add_observed(void *whole, const struct shared_record *r)
 {
@@ -162,14 +185,13 @@ static int add_observed(void *whole, const struct shared_record *r)
 }
 
 /* Read the whole record whose state is @p r. @return 0 or -errno */
-static int read_whole(struct store *store, const struct shared_record *r, struct operation *out)
+static int read_whole(const struct record_source *from, const struct shared_record *r,
+                      struct operation *out)
 {
+	const char *id = r->name + strlen(OPERATION_STATES_AT);
 	char name[SHARED_NAME_MAX];
 	json_t *whole = operation_parts_begin(r->text);
-	int n = whole ? copy_each(store,
-	                          operation_observed_name(r->name + strlen(OPERATION_STATES_AT),
-	                                                  name),
-	                          add_observed, whole)
+	int n = whole ? each_record(from, operation_observed_name(id, name), add_observed, whole)
 	              : -EBADMSG;
 
 	if (n >= 0)
@@ -181,54 +203,73 @@ static int read_whole(struct store *store, const struct shared_record *r, struct
 /* Keep what another node, or an earlier run, wrote of an operation. */
 static int keep_record(void *arg, const struct shared_record *r)
 {
-	struct core *core = arg;
+	const struct record_source *from = arg;
 	const char *id = r->name + strlen(OPERATION_STATES_AT);
-	const struct operations_item *item = operations_find(core, id);
+	const struct operations_item *item = operations_find(from->core, id);
 	struct operation *op;
 
 	if (item && item->revision == r->revision)
 		return 0;
 	op = malloc(sizeof(*op));
-	int err = op ? read_whole(intent_store(core->intent), r, op) : -ENOMEM;
+	int err = op ? read_whole(from, r, op) : -ENOMEM;
 
 	if (!err && strcmp(op->id, id) != 0)
 		err = -EBADMSG;
 	if (!err)
-		err = operations_put(core, op, r->revision);
+		err = operations_put(from->core, op, r->revision);
 	if (err && err != -ENOSPC) /* one that is over, and there are many that are newer */
 		log_warn("operation-not-read", "id=%s error=\"%s\"", id, strerror(-err));
 	free(op);
 	return 0;
 }
 
-/* What the store does not have any more: it kept the newer ones. */
-static void drop_removed(struct core *core)
+static bool is_removed(const struct record_source *from, const char *id)
 {
-	struct operations *o = core->operations;
 	char name[SHARED_NAME_MAX];
+	struct shared_record r = { 0 };
 
-	for (size_t i = o->n; i-- > 0;) {
-		struct shared_record r = { 0 };
+	(void)operation_state_name(id, name);
+	if (from->copy) {
+		int err = copy_read(from->copy, name, &r);
 
-		if (copy_read(intent_store(core->intent),
-		              operation_state_name(o->items[i]->op.id, name), &r) == -ENOENT)
-			drop_item(o, i);
 		free(r.text);
+		return err == -ENOENT;
 	}
+	for (size_t i = 0; i < from->n; i++)
+		if (!strcmp(from->list[i].name, name))
+			return false;
+	return true;
+}
+
+/* What the store does not have any more goes: it kept the newer ones. */
+static void follow_source(struct record_source *from, int64_t revision)
+{
+	struct operations *o = from->core->operations;
+
+	if (each_record(from, OPERATION_STATES_AT, keep_record, from) < 0)
+		return;
+	for (size_t i = o->n; i-- > 0;)
+		if (is_removed(from, o->items[i]->op.id))
+			drop_item(o, i);
+	o->followed = revision;
 }
 
 void operations_follow(struct core *core)
 {
-	struct operations *o = core->operations;
-	struct store *store = intent_store(core->intent);
+	struct record_source from = { .core = core, .copy = intent_store(core->intent) };
 	int64_t revision;
 
-	if (!o || !store || copy_revision(store, &revision) || revision == o->followed)
-		return;
-	if (copy_each(store, OPERATION_STATES_AT, keep_record, core) < 0)
-		return;
-	drop_removed(core);
-	o->followed = revision;
+	if (core->operations && from.copy && !copy_revision(from.copy, &revision) &&
+	    revision > core->operations->followed)
+		follow_source(&from, revision);
+}
+
+void operations_follow_list(struct core *core, const struct shared_records *l)
+{
+	struct record_source from = { .core = core, .list = l->records, .n = l->n };
+
+	if (core->operations)
+		follow_source(&from, l->revision);
 }
 
 /* --- for others --- */

@@ -90,10 +90,13 @@ bool operations_have_room(const struct core *core);
  */
 int operations_put(struct core *core, const struct operation *op, int64_t revision) MUST_CHECK;
 /**
- * Let the list have all that the copy of shared intent has (mgmt/operations/record_parts.h): after each change of it.
- * Nothing is done before operations_start().
+ * Let the list have what the copy of shared intent has (mgmt/operations/record_parts.h), where that is newer than what the list
+ * has: after each change of it. Nothing is done before operations_start().
  */
 void operations_follow(struct core *core);
+struct shared_records;
+/** The same with all that the store has, @p l: also where this node's disk does not keep it, and whatever the list had. */
+void operations_follow_list(struct core *core, const struct shared_records *l);
 /** Ask all nodes, and note their levels of operation @p id now. Not under the lock. */
 void operations_watch(struct core *core, const char *id);
 /** Whether this node owns it. */

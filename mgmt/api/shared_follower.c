@@ -161,6 +161,8 @@ static int keep_list(struct shared_run *r, const struct shared_records *l,
 	pending_clock_read(&clock);
 	hear_revision(r, sent_ms, l->revision);
 	r->keep_err = shared_intent_list(r->core->intent, l, verdict, &clock);
+	if (r->keep_err != -EBADMSG)
+		operations_follow_list(r->core, l);
 	if (r->keep_err)
 		note_reason(r, r->keep_err == -EBADMSG
 		                       ? "the store holds a record that is not Weir's"
@@ -206,7 +208,6 @@ static bool list_all(struct shared_run *r)
 	}
 	r->must_list = err != 0;
 	shared_follower_expect(r);
-	operations_follow(r->core);
 	core_changed(r->core);
 	core_unlock(r->core);
 	shared_records_fini(&l);
@@ -299,6 +300,30 @@ static int follow_store(struct shared_run *r, int64_t revision)
 	return end == ETCD_WATCH_BACK && clock_mono_ms() - began_ms < AGAIN_MS ? -EAGAIN : 0;
 }
 
+/*
+ * While this node's disk keeps nothing there is no copy to follow with. What moves clients is followed all the same, so that
+ * this node shows it as it is. Under the core's lock, which is given up.
+ */
+static void follow_without_copy(struct shared_run *r)
+{
+	struct shared_records l = { 0 };
+	struct store_origin now = { 0 };
+	struct store_claim claim;
+
+	core_unlock(r->core);
+	int err = query_members(r, false, &l);
+
+	core_lock(r->core);
+	if (!err)
+		origin_of(&l, &now);
+	if (!err && !store_claim_read(&l, &claim, NULL) &&
+	    (!*claim.id || !strcmp(claim.id, r->id)) && !claim.unfinished &&
+	    now.cluster_id == r->cluster_id && l.revision >= r->highest)
+		operations_follow_list(r->core, &l);
+	shared_follower_expect(r);
+	shared_records_fini(&l);
+}
+
 void *shared_follower_run(void *arg)
 {
 	struct shared_run *r = arg;
@@ -310,7 +335,9 @@ void *shared_follower_run(void *arg)
 		bool is_refused = *r->went_back || *r->other;
 
 		if (shared_intent_revision(core->intent, &revision)) {
-			pause_for(r, AGAIN_MS); /* this node's disk: the intent says so */
+			if (!is_refused) /* this node's disk: the intent says so */
+				follow_without_copy(r);
+			pause_for(r, AGAIN_MS);
 			continue;
 		}
 		if (revision && !r->must_list && !is_refused) {

@@ -208,11 +208,11 @@ class Times(unittest.TestCase):
     def test_d_what_rest_costs(self) -> None:
         fleet = self.begin(NODES)
         assert fleet.etcd
-        time.sleep(10)  # what follows on the start is over
+        time.sleep(10)  # what follows on the start takes so long
         pids = {n.name: n.process.pid for n in fleet.nodes if n.process}
         members = {m.name: m.process.pid for m in fleet.etcd.members if m.process}
         before = {name: processor_s(pid) for name, pid in {**pids, **members}.items()}
-        time.sleep(REST_S)
+        time.sleep(REST_S)  # rest is what is measured
         share = {name: 100 * (processor_s(pid) - before[name]) / REST_S for name, pid in {**pids, **members}.items()}
         told("idle_mgmt_percent", max(share[n] for n in pids), f"of a core, the most of {NODES} nodes")
         told("idle_etcd_percent", max(share[n] for n in members), "<= 3")

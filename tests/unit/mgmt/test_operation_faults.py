@@ -497,6 +497,8 @@ class FullDisk(Faults):
         level = self.c.get("lon", id)["level_ppm"]
         wait_for("another owner", lambda: self.c.get("ams", id)["owner"] == "lon-1", 40)
         self.goes_on(id, level)
+        at = self.c.get("lon", id)["level_ppm"]  # who keeps nothing follows all the same
+        wait_for("it shows what is so", lambda: (o := self.c.get("fra", id))["owner"] == "lon-1" and o["level_ppm"] >= at)
         wait_for("status tells", lambda: n.ask("GET", "/v1/status").json["state"] != "well")
         n.stop(signal.SIGKILL)
         os.unlink(os.path.join(n.state, "filler"))
