@@ -34,13 +34,13 @@ class Operations:
         return str(self.get(number).get("state", ""))
 
     def wait(self, number: str, states: typing.Collection[str], timeout_s: float) -> Record:
-        """Wait until an operation is in one of some states; its record then."""
+        """Wait until an operation is in one of some states; its record then. A new owner that reads all levels goes on by itself."""
         last: Record = {}
 
         def is_there() -> bool:
             last.clear()
             last.update(self.get(number))
-            return last.get("state") in states
+            return last.get("state") in states and (last.get("hold") or {}).get("code") != "taken"
         try:
             wait_until(is_there, timeout_s, f"operation {number} is {' or '.join(states)}", 0.05)
         except LabError as e:
