@@ -261,6 +261,10 @@ static bool commit_change(struct core *core, struct change_request *c,
 		old_file_refuse(core, &c->from, c->old_rc, c->reverted, reply);
 		return false;
 	}
+	if (!err && !c->change.dry_run && !shared_run_may_write(core, reply)) {
+		intent_candidate_drop(core->intent, candidate);
+		return false;
+	}
 	http_doing(c->request, "writing the version");
 	idempotent_attach(core, c->request);
 	if (!err)

@@ -440,6 +440,16 @@ bool shared_run_is_sure(const struct core *core, struct http_reply *reply)
 	return false;
 }
 
+bool shared_run_may_write(const struct core *core, struct http_reply *reply)
+{
+	const struct shared_run *r = core->shared;
+	uint64_t silent_ms;
+
+	if (!r || judge_store(r, &silent_ms) == STORE_UNKNOWN)
+		return true;
+	return shared_run_is_sure(core, reply);
+}
+
 void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply)
 {
 	if (shared_run_is_sure(core, reply))

@@ -49,6 +49,12 @@ bool shared_run_write(struct core *core, struct intent_changed *changed, json_t 
 MUST_CHECK int shared_run_confirm(struct core *core, uint64_t number, const char *author,
                                   struct http_reply *reply);
 /**
+ * Whether a change may be written, as far as is known: what cannot be is not given to other nodes, where its files would take
+ * the room of those of versions that were made. Under the lock. @return true also where this node decides alone; else
+ * @p reply says why not
+ */
+bool shared_run_may_write(const struct core *core, struct http_reply *reply) MUST_CHECK;
+/**
  * Whether what is in force here is what the store has, so that it may be said that nothing changes. Under the lock. @return
  * true also where this node decides alone; else @p reply says why not
  */

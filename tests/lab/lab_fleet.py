@@ -17,6 +17,7 @@ import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -46,6 +47,12 @@ def head(node: Node) -> tuple[int, str, str]:
     answer = node.ask("GET", "/v1/config")
     v = answer.json
     return (v["number"], v["digest"], v["state"]) if answer.status in (200, 304) else (0, "", answer.code or "")
+
+
+def staged(node: Node) -> set[int]:
+    """The versions of which the node has files and does not know yet whether there will be one."""
+    with contextlib.closing(sqlite3.connect(f"file:{node.state}/store.db?mode=ro", uri=True, timeout=60)) as db:
+        return {number for number, in db.execute("SELECT number FROM versions WHERE number<0")}
 
 
 class Fleet(unittest.TestCase):
@@ -247,6 +254,23 @@ class Fleet(unittest.TestCase):
             for member in self.etcd.members:
                 member.kill(signal.SIGCONT)
         wait_for("the store is there", lambda: not any("store-cut-off" in self.conditions(n) for n in self.nodes), 30)
+        wait_for("a change is made", lambda: self.apply(self.nodes[1]).status == 201, 30)
+        self.wait_equal("all follow")
+
+    def test_f0_what_cannot_be_made_is_given_to_nobody(self) -> None:
+        """64 of them would push out the files of a version that was made and whose node died."""
+        self.wait_equal("at rest")
+        for member in self.etcd.members:
+            member.kill(signal.SIGSTOP)
+        try:
+            wait_for("it is said", lambda: "store-cut-off" in self.conditions(self.nodes[1]), 30)
+            before = [staged(n) for n in self.nodes]
+            answer = self.apply(self.nodes[1])
+            self.assertEqual((answer.status, answer.code), (503, "store-unavailable"), answer.raw)
+            self.assertEqual([staged(n) for n in self.nodes], before)
+        finally:
+            for member in self.etcd.members:
+                member.kill(signal.SIGCONT)
         wait_for("a change is made", lambda: self.apply(self.nodes[1]).status == 201, 30)
         self.wait_equal("all follow")
 
