@@ -70,6 +70,7 @@ class Schedule:
         self.records = Records(self.etcd)
         self.away: set[str] = set()
         self.doomed = typing.cast(typing.Optional[Node], None)
+        self.wiped = random.Random(f"{seed} wiped").randrange(n_nodes - 1)  # of one node alone: files outlive one disk
         text = config([f"https://127.0.0.1:{free_port()}" for _ in range(n_nodes)])
         self.nodes = [Node(PROGRAM, name, text) for name in node_names(n_nodes)]
 
@@ -314,16 +315,17 @@ class Schedule:
             self.fill(self.nodes[-1], long)
         elif what == "maker wiped":
             self.wipe_maker(r)
+        elif what == "node wiped":
+            self.begin_again(self.nodes[self.wiped], r, is_wiped=True)
         else:
-            self.begin_again(node, r, is_wiped=what == "node wiped")
+            self.begin_again(node, r, is_wiped=False)
 
     def wipe_maker(self, r: random.Random) -> None:
         """One that has just acknowledged a version of which no other one has heard."""
-        i = r.randrange(len(self.nodes) - 1)
-        others = [f"node{k}" for k in range(len(self.nodes)) if k != i]
+        others = [f"node{k}" for k in range(len(self.nodes)) if k != self.wiped]
         for key in others:
             self.ways.set(key, "both")
-        self.doomed = node = self.nodes[i]
+        self.doomed = node = self.nodes[self.wiped]
         end = time.monotonic() + MADE_S
         while self.doomed and time.monotonic() < end:
             time.sleep(0.05)  # the pace of the loop
@@ -337,7 +339,7 @@ class Schedule:
     def begin_again(self, node: Node, r: random.Random, is_wiped: bool) -> None:
         with self.node_away(node):
             node.stop(signal.SIGKILL)
-            if is_wiped and node is not self.nodes[-1]:
+            if is_wiped:
                 shutil.rmtree(node.state)
                 os.mkdir(node.state)
             self.stop.wait(r.uniform(0, 4))
