@@ -17,6 +17,7 @@
 #include "mgmt/store/gather.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/lost.h"
+#include "mgmt/store/records.h"
 #include "mgmt/store/store_claim.h"
 
 bool shared_intent_is_on(const struct intent *in)
@@ -147,6 +148,29 @@ int shared_intent_revision(struct intent *in, int64_t *out)
 	return in->store && !in->failing ? copy_revision(in->store, out) : -EROFS;
 }
 
+/*
+ * Files that were staged here become those of their version as soon as there is one. It may never be in force here, and
+ * somebody may want to go back to it when its maker's disk is gone.
+ */
+static void keep_staged(struct intent *in, const struct shared_record *r)
+{
+	struct version v, here;
+	struct files files;
+	char error[RECORD_ERROR_MAX];
+
+	if (!shared_number("version", r->name) || !r->text ||
+	    record_from_text(&version_record, r->text, &v, error) ||
+	    store_version(in->store, v.number, &here) != -ENOENT ||
+	    store_staged_files(in->store, v.digest, &files))
+		return;
+	int err = shared_keep_files(in, &v, &files);
+
+	files_fini(&files);
+	if (err)
+		log_warn("version-not-kept", "number=%" PRIu64 " error=\"%s\"", v.number,
+		         strerror(-err));
+}
+
 static int receive_all(struct intent *in, const struct shared_record *list, size_t n,
                        const struct pending_clock *clock)
 {
@@ -154,6 +178,8 @@ static int receive_all(struct intent *in, const struct shared_record *list, size
 
 	for (size_t i = 0; !err && i < n; i++)
 		err = history_receive(in->history, &list[i], clock);
+	for (size_t i = 0; !err && i < n; i++)
+		keep_staged(in, &list[i]);
 	return err;
 }
 

@@ -280,6 +280,38 @@ static void files_that_lack_leave_what_was_in_force(void **state)
 	remove_node(&b);
 }
 
+/* A version that was in force only for a moment is one to go back to, also when its maker is gone. */
+static void staged_files_stay_once_there_is_the_version(void **state)
+{
+	struct files files = { 0 };
+	struct version second, other;
+	struct node a, b;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	make_node(&b, "fra-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	assert_int_equal(follow_store(&a, 0), 0);
+	assert_int_equal(apply_weight(&a, W2, 0, INTENT_PENDING_REFUSE, true, &second), 0);
+	assert_int_equal(follow_store(&a, 0), 0);
+	assert_int_equal(intent_version(a.in, 2, &second, &files), 0);
+	assert_int_equal(store_stage_version(intent_store(b.in), &second, &files), 0);
+	assert_int_equal(apply_weight(&a, W3, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	assert_int_equal(follow_store(&b, 0), 3); /* which it knows before it has built version 2 */
+	for (int i = 0; i <= (int)STORE_STAGED_MAX; i++) { /* many more are staged here */
+		other = second;
+		other.time_ms += 1 + i;
+		snprintf(other.digest, sizeof(other.digest), "%064d", i);
+		assert_int_equal(store_stage_version(intent_store(b.in), &other, &files), 0);
+	}
+	files_fini(&files);
+	assert_int_equal(intent_version(b.in, 2, &other, &files), 0);
+	assert_string_equal(other.digest, second.digest);
+	files_fini(&files);
+	remove_node(&a);
+	remove_node(&b);
+}
+
 static bool has_event(const struct node *n, const char *text)
 {
 	const struct journal *j = intent_journal(n->in);
@@ -756,6 +788,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_own_file_is_told_to_the_store_as_any, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(files_that_lack_leave_what_was_in_force, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(staged_files_stay_once_there_is_the_version, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(what_nobody_confirms_goes_back_and_forth, setup,
 		                                teardown),
