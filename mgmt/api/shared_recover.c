@@ -109,6 +109,24 @@ static int compare_copy(struct recovery *r)
 	return err;
 }
 
+/*
+ * List and compare again where the copy may have followed a change that came after the list: a sound store would look as
+ * if it had gone back. @return 0 or -errno
+ */
+static int compare_again(struct recovery *r)
+{
+	int err = 0;
+
+	for (int i = 0; !err && i < 3 && r->verdict == ORIGIN_WENT_BACK && !r->went_back; i++) {
+		shared_records_fini(&r->here);
+		shared_records_fini(&r->there);
+		err = list_store(r);
+		if (!err)
+			err = compare_copy(r);
+	}
+	return err;
+}
+
 static uint64_t next_epoch(const struct recovery *r)
 {
 	uint64_t highest = r->claim.epoch > r->origin.epoch ? r->claim.epoch : r->origin.epoch;
@@ -153,6 +171,8 @@ static struct recovery *open_recovery(struct core *core, struct http_reply *repl
 
 	if (!err && !copy_err)
 		copy_err = compare_copy(r);
+	if (!err && !copy_err)
+		err = compare_again(r);
 	if (!err && !copy_err && is_our_store(r))
 		return r;
 	if (err)

@@ -429,6 +429,22 @@ class Recovery(unittest.TestCase):
             self.assertIn("this node has a copy of " + ID, answer.json["detail"])
         self.assertIsNone(self.etcd.members[0].get(PREFIX + "head"))
 
+    def test_m1_a_look_at_a_store_that_changes(self) -> None:
+        """It has not gone back, whatever comes between the look at it and that at the copy."""
+        ended = threading.Event()
+
+        def change_on() -> None:
+            while not ended.is_set():
+                self.change(self.nodes[1], pending="confirm")
+        changing = threading.Thread(target=change_on)
+        changing.start()
+        try:
+            said = [self.accept(self.nodes[0], "?dry_run=true") for _ in range(300)]
+        finally:
+            ended.set()
+            changing.join()
+        self.assertEqual({(a.status, a.code) for a in said}, {(409, "nothing-to-accept")}, next((a.raw for a in said if a.code != "nothing-to-accept"), b""))
+
     def test_n_a_rebuild_that_is_killed(self) -> None:
         """Wherever that is, the store is unfinished and no node takes it, or it is whole."""
         for _ in range(60):
