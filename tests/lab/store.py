@@ -34,11 +34,19 @@ class Store:
         router.address(PORT, f"{GATEWAY}/30")
         self.host.address("eth0", f"{ADDRESS}/30")
         self.host.route("default", GATEWAY)
+        self.folder = os.path.join(lab.dir, "store.etcd")
+        self.start()
+
+    def start(self) -> None:
         peer = f"http://{ADDRESS}:2380"
-        self.host.start("etcd", ["etcd", "--name", "m0", "--data-dir", os.path.join(lab.dir, "store.etcd"), "--listen-client-urls", URL,
-                                 "--advertise-client-urls", URL, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-                                 "--initial-cluster", f"m0={peer}", "--logger", "zap", "--log-level", "error"])
+        self.process = self.host.start("etcd", ["etcd", "--name", "m0", "--data-dir", self.folder, "--listen-client-urls", URL,
+                                                "--advertise-client-urls", URL, "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
+                                                "--initial-cluster", f"m0={peer}", "--logger", "zap", "--log-level", "error"])
         wait_until(self.answers, 30, "the store answers", 0.05)
+
+    def stop(self) -> None:
+        """At once; what it holds stays."""
+        self.process.kill()
 
     def answers(self) -> bool:
         try:
