@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A node's lease: from when it counts, when it is renewed, and what an answer of the store means. */
+#include "asked.h"
+
+#include <errno.h>
+
+#include "mgmt/api/operations_internal.h"
+#include "mgmt/store/shared_etcd.h"
+
+static uint64_t mono_now_ms;
+static int grant_err, renew_err;
+static unsigned n_granted, n_renewed;
+static uint64_t takes_ms; /* that a request lasts */
+static bool has_disk;
+
+static uint64_t fake_mono(void)
+{
+	return mono_now_ms;
+}
+
+static int fake_grant(struct shared_etcd *e, int64_t ttl_s, int64_t *id)
+{
+	(void)e;
+	assert_int_equal(ttl_s, 10);
+	mono_now_ms += takes_ms;
+	*id = 100 + (int64_t)n_granted++;
+	return grant_err;
+}
+
+static int fake_renew(struct shared_etcd *e, int64_t id)
+{
+	(void)e;
+	assert_true(id >= 100);
+	n_renewed++;
+	mono_now_ms += takes_ms;
+	return renew_err;
+}
+
+static const char *fake_reason(const struct shared_etcd *e)
+{
+	(void)e;
+	return "no majority";
+}
+
+static struct store *fake_store(struct intent *in)
+{
+	return has_disk ? (struct store *)in : NULL;
+}
+
+/* The private parts too. */
+#define clock_mono_ms      fake_mono
+#define shared_etcd_grant  fake_grant
+#define shared_etcd_renew  fake_renew
+#define shared_etcd_reason fake_reason
+#define intent_store       fake_store
+#include "mgmt/api/shared_lease.c"
+#undef intent_store
+
+static struct shared_lease lease;
+static char reason[ETCD_REASON_MAX];
+
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	this_node.operations = calloc(1, sizeof(*this_node.operations));
+	assert_non_null(this_node.operations);
+	lease = (struct shared_lease){ .core = &this_node };
+	pthread_mutex_init(&lease.requesting, NULL);
+	mono_now_ms = 1000000;
+	grant_err = renew_err = 0;
+	n_granted = n_renewed = 0;
+	takes_ms = 0;
+	has_disk = true;
+	core_lock(&this_node);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	for (size_t i = 0; i < this_node.operations->n; i++)
+		operations_free_item(this_node.operations->items[i]);
+	free(this_node.operations);
+	this_node.operations = NULL;
+	core_unlock(&this_node);
+	pthread_mutex_destroy(&lease.requesting);
+	return asked_teardown(state);
+}
+
+static void look_after(uint64_t ms)
+{
+	mono_now_ms += ms;
+	look_at_lease(&this_node, &lease);
+}
+
+/* An operation of this node that is not over. */
+static void own_one(enum operation_state at)
+{
+	static const char *const sites[] = { "ams" }, *const ids[] = { "v1" };
+	const struct operation_request r = { .id = "o1",
+		                             .node = "ams-1",
+		                             .sites = sites,
+		                             .override_ids = ids,
+		                             .n_sites = 1,
+		                             .service = "",
+		                             .author = "jw",
+		                             .principal = "",
+		                             .reason = "a test",
+		                             .until_ms = MODEL_TIME_NEVER };
+	static struct operation op;
+	char error[OPERATION_DETAIL_MAX];
+
+	assert_int_equal(operation_init(&op, &r, NOW_MS, error), 0);
+	op.state = at;
+	assert_int_equal(operations_put(&this_node, &op, 1), 0);
+}
+
+/* The store counts from when it got the request, this node from before it sent that: so never longer. */
+static void it_counts_from_before_the_request(void **state)
+{
+	(void)state;
+	takes_ms = 4000;
+	assert_false(shared_lease_is_fresh(&lease));
+	assert_int_equal(shared_lease_need(&lease, reason), 100);
+	mono_now_ms += 5999;
+	assert_true(shared_lease_is_fresh(&lease));
+	assert_int_equal(shared_lease_need(&lease, reason), 100);
+	mono_now_ms += 1;
+	assert_false(shared_lease_is_fresh(&lease));
+	assert_int_equal(shared_lease_need(&lease, reason), 101);
+	assert_int_equal(n_granted, 2);
+}
+
+static void without_the_store_there_is_none(void **state)
+{
+	(void)state;
+	grant_err = -EHOSTUNREACH;
+	assert_int_equal(shared_lease_need(&lease, reason), 0);
+	assert_string_equal(reason, "no majority");
+	assert_false(shared_lease_is_fresh(&lease));
+}
+
+static void it_is_renewed_while_something_is_owned(void **state)
+{
+	(void)state;
+	own_one(OPERATION_MOVING);
+	(void)shared_lease_need(&lease, reason);
+	for (int i = 0; i < 20; i++) {
+		look_after(RENEW_MS - 1);
+		assert_int_equal(n_renewed, i);
+		look_after(1);
+		assert_int_equal(n_renewed, i + 1);
+		assert_true(shared_lease_is_fresh(&lease));
+	}
+	operations_find(&this_node, "o1")->op.state = OPERATION_DONE;
+	for (int i = 0; i < 20; i++)
+		look_after(RENEW_MS);
+	assert_int_equal(n_renewed, 21); /* for a moment more, then it ends by itself */
+	assert_int_equal(lease.id, 0);
+}
+
+static void what_another_node_owns_needs_no_lease_here(void **state)
+{
+	(void)state;
+	own_one(OPERATION_MOVING);
+	snprintf(operations_find(&this_node, "o1")->op.owner, MODEL_NAME_MAX, "fra-1");
+	look_after(60000);
+	assert_int_equal(n_granted + n_renewed, 0);
+}
+
+/* It cannot follow what is decided: another node is to go on. */
+static void a_node_whose_disk_keeps_nothing_lets_it_end(void **state)
+{
+	(void)state;
+	own_one(OPERATION_MOVING);
+	(void)shared_lease_need(&lease, reason);
+	look_after(RENEW_MS);
+	assert_int_equal(n_renewed, 1);
+	has_disk = false;
+	for (int i = 0; i < 10; i++)
+		look_after(RENEW_MS);
+	assert_true(n_renewed <= 2);
+	assert_false(shared_lease_is_fresh(&lease));
+}
+
+/* No answer says nothing; that there is no such lease does. */
+static void only_the_store_says_that_it_is_lost(void **state)
+{
+	(void)state;
+	own_one(OPERATION_MOVING);
+	(void)shared_lease_need(&lease, reason);
+	renew_err = -EHOSTUNREACH;
+	for (int i = 0; i < 3; i++)
+		look_after(RENEW_MS);
+	assert_int_equal(n_renewed, 3);
+	assert_int_equal(lease.id, 100);
+	assert_true(shared_lease_is_fresh(&lease));
+	look_after(1000);
+	assert_false(shared_lease_is_fresh(&lease)); /* 10 s after it was begun */
+	renew_err = 0;
+	look_after(RENEW_MS);
+	assert_true(shared_lease_is_fresh(&lease)); /* it was there all the while */
+	renew_err = -ENOENT;
+	look_after(RENEW_MS);
+	assert_int_equal(lease.id, 0);
+	assert_false(shared_lease_is_fresh(&lease));
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		TEST(it_counts_from_before_the_request),
+		TEST(without_the_store_there_is_none),
+		TEST(it_is_renewed_while_something_is_owned),
+		TEST(what_another_node_owns_needs_no_lease_here),
+		TEST(a_node_whose_disk_keeps_nothing_lets_it_end),
+		TEST(only_the_store_says_that_it_is_lost),
+	};
+
+	return cmocka_run_group_tests_name("shared lease", tests, NULL, NULL);
+}
