@@ -6,6 +6,7 @@
 #include "asked.h"
 
 #include "mgmt/api/handle.h"
+#include "mgmt/store/records.h"
 #include "mgmt/api/operations_internal.h"
 
 /* The private parts too. */
@@ -397,6 +398,8 @@ static void what_is_put_is_made(void **state)
 {
 	(void)state;
 	snprintf(op.owner, sizeof(op.owner), "fra-1");
+	snprintf(op.service, sizeof(op.service), "web");
+	snprintf(op.principal, sizeof(op.principal), "token:amy");
 	make_write(4, 250000);
 	op.write.own = OPERATION_ANNOUNCE_WITHDRAWN;
 	op.write.shared = OPERATION_ANNOUNCE_SHUTDOWN;
@@ -406,7 +409,23 @@ static void what_is_put_is_made(void **state)
 	assert_int_equal(override_step(find_step()->generation), 4);
 	assert_int_equal(find_step()->own_vips, MODEL_VIPS_WITHDRAWN);
 	assert_int_equal(find_step()->shared_vips, MODEL_VIPS_SHUTDOWN);
-	assert_string_equal(find_step()->node, "fra-1");
+	json_t *json = record_to_json(&override_record, find_step());
+	char *text = json_dumps(json, JSON_SORT_KEYS | JSON_COMPACT), expected[1024];
+
+	snprintf(
+	        expected, sizeof(expected),
+	        "{\"author\":\"jw\",\"created_ms\":%lld,"
+	        "\"from_ms\":%lld,\"from_ppm\":250000,\"generation\":%llu,\"id\":\"v1\","
+	        "\"is_step\":true,\"kind\":\"drain\",\"name\":\"ams\","
+	        "\"node\":\"fra-1\",\"operation\":\"o1\",\"own_vips\":\"withdrawn\","
+	        "\"principal\":\"token:amy\",\"reason\":\"a test\",\"service\":\"web\","
+	        "\"shared_vips\":\"shutdown\",\"target\":\"site\",\"to_ppm\":250000,\"until_ms\":%lld}",
+	        (long long)op.created_ms, (long long)op.write.from_ms,
+	        (unsigned long long)override_generation(op.epoch, false, 4),
+	        (long long)MODEL_TIME_NEVER);
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(json);
 	make_write(3, 100000); /* an earlier one: it changes nothing */
 	assert_int_equal(operations_put(&this_node, &op, 2), 0);
 	assert_int_equal(find_step()->to_ppm, 250000);
