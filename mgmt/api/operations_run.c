@@ -93,12 +93,13 @@ static bool is_same_record(const struct operation *a, const struct operation *b)
 	return a->epoch == b->epoch && a->seq == b->seq && !strcmp(a->owner, b->owner);
 }
 
-/* Whether the record becomes @p op. Under the lock, which is given up meanwhile. */
-static bool is_decided(struct core *core, const struct operations_item *item,
-                       const struct operation *op)
+/*
+ * Whether the record becomes @p op. Under the lock, which is given up meanwhile: both are copies, as the list may lose its own.
+ */
+static bool is_decided(struct core *core, const struct operation *was, const struct operation *op)
 {
 	char reason[ETCD_REASON_MAX];
-	enum operation_decided decided = operation_decide(core, &item->op, op, false, reason);
+	enum operation_decided decided = operation_decide(core, was, op, false, reason);
 
 	if (decided == OPERATION_UNDECIDED)
 		log_warn("operation-waits", "id=%s reason=\"%s\"", op->id, reason);
@@ -107,7 +108,8 @@ static bool is_decided(struct core *core, const struct operations_item *item,
 
 /*
  * Run the engine on a copy of the record, which takes its place once that is decided. Until then the engine is run
- * again by the time that has passed since. Under the lock, which is given up meanwhile.
+ * again by the time that has passed since. Under the lock, which is given up meanwhile: the answer of the store may be late,
+ * and the list has what was decided since; then it stays.
  */
 static void run_engine(struct core *core, struct operations_item *item, struct operation *op,
                        const struct operation_snapshot *snapshot,
@@ -115,36 +117,43 @@ static void run_engine(struct core *core, struct operations_item *item, struct o
                        const struct operation_observed *observed, uint64_t now_ms)
 {
 	struct operation_act *act = calloc(1, sizeof(*act));
+	struct operation *was = malloc(sizeof(*was));
 	int64_t believed_ms = clock_believed_ms();
+	bool runs = act && was;
 
-	if (!act)
-		return;
-	note_begin(item, begin);
-	note_unseen(item, observed->projection);
-	operation_next(op, &observed->facts, believed_ms, act);
-	bool runs = !act->changed || is_decided(core, item, op);
-
-	item = operations_find(core, op->id);
-	if (runs && item) {
+	if (runs) {
+		note_begin(item, begin);
+		note_unseen(item, observed->projection);
+		*was = item->op;
+		operation_next(op, &observed->facts, believed_ms, act);
+		runs = !act->changed || is_decided(core, was, op);
+		item = operations_find(core, op->id);
+	}
+	for (size_t i = 0; runs && item && i < act->n_events && i < OPERATION_EVENTS_MAX; i++)
+		journal_add(intent_journal(core->intent), believed_ms, "operation", op->id, "%s",
+		            act->events[i].text);
+	if (runs && item && is_same_record(&item->op, op)) {
 		item->op = *op; /* with the times of this process */
 		item->ticked_ms = now_ms;
-		for (size_t i = 0; i < act->n_events && i < OPERATION_EVENTS_MAX; i++)
-			journal_add(intent_journal(core->intent), believed_ms, "operation", op->id,
-			            "%s", act->events[i].text);
 	}
-	if (item)
+	if (act && was && item)
 		operations_note_observed(item, snapshot, observed);
+	free(was);
 	free(act);
 }
 
-/* Whether this node, which the record says owns it, may go on; it asks for that where it is not so. Under the lock. */
-static bool owns_operation(struct core *core, const char *id)
+/*
+ * Whether this node, which the record says owns it, may go on; it asks for that where it is not so. Under the lock, which is
+ * given up meanwhile. @param op  out: a copy of the record
+ */
+static bool owns_operation(struct core *core, const char *id, struct operation *op)
 {
 	const struct operations_item *item = operations_find(core, id);
 
 	if (!item || !operations_is_own(core, &item->op) || operation_is_over(&item->op))
 		return false;
-	return operation_is_owned_here(core, &item->op) || is_decided(core, item, &item->op);
+	*op = item->op;
+	return operation_is_owned_here(core, op) || is_decided(core, op, op);
 }
 
 /* One operation of this node. Not under the lock. */
@@ -157,7 +166,7 @@ static void tick_operation(struct core *core, const struct operation_snapshot *s
 	uint64_t now_ms = clock_mono_ms(), ticked_ms = 0;
 
 	core_lock(core);
-	bool runs = op && observed && begin && owns_operation(core, id);
+	bool runs = op && observed && begin && owns_operation(core, id, op);
 	const struct operations_item *item = runs ? operations_find(core, id) : NULL;
 	runs = item && operations_is_own(core, &item->op);
 	if (runs) {

@@ -7,6 +7,7 @@ The table of cases is in docs/testing.md. Usage: test_operation_faults.py WEIR_M
 from __future__ import annotations
 
 import base64
+import contextlib
 import ctypes
 import json
 import os
@@ -14,6 +15,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -25,6 +27,7 @@ import counted
 from api_node import PRELOAD_FIRST, wait_for
 from cluster3 import SITES, UNMEASURED
 from etcd_cluster import b64
+from shared_store import ID
 from test_operations import REST, World  # takes the first two arguments
 
 WEIR, STEPPED = (sys.argv.pop(1) for _ in range(2))
@@ -413,6 +416,65 @@ class Cuts(Faults):
         self.goes_on_as_shown(id, max(before))
         self.c.wait("fra", id, REST, 120)
         self.assertEqual(self.levels(), [1000000] * 3)
+
+
+class Relay:
+    """Carries bytes to the store. Once told, the next answer to a change waits."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.keeps, self.kept, self.let_go = port, False, threading.Event(), threading.Event()
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self) -> None:
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                ends = self.listener.accept()[0], socket.create_connection(("127.0.0.1", self.port))
+                asked = threading.Event()
+                for k in (0, 1):
+                    threading.Thread(target=self.carry, args=(ends[k], ends[1 - k], asked, k == 0), daemon=True).start()
+
+    def carry(self, source: socket.socket, to: socket.socket, asked: threading.Event, asks: bool) -> None:
+        with contextlib.suppress(OSError), source, to:
+            while data := source.recv(1 << 16):
+                if asks and self.keeps and b"/v3/kv/txn" in data:
+                    self.keeps = False
+                    asked.set()
+                elif not asks and asked.is_set():
+                    asked.clear()
+                    self.kept.set()
+                    self.let_go.wait(60)
+                to.sendall(data)
+
+
+class Late(Faults):
+    """The store's answers to the owner are late."""
+
+    def test_a_late_answer_takes_nothing_back_that_was_decided_since(self) -> None:
+        n, member = self.c.nodes["fra"], self.c.etcd.members[0]
+        relay = Relay(member.client)
+        self.addCleanup(relay.listener.close)
+        n.stop()
+        member.stop()
+        member.start("--advertise-client-urls", relay.url)  # else the node learns of another way to it
+        wait_for("the store", member.is_ready)
+        n.write("store.conf", json.dumps({"id": ID, "endpoints": [relay.url]}))
+        n.start()
+        wait_for("agreement", self.c.agreed)
+        id = self.moving()
+        relay.keeps = True
+        self.assertTrue(relay.kept.wait(30), "the owner changes nothing")
+        a = self.c.order("lon", id, "take", override_guards=UNMEASURED)
+        self.assertEqual((a.status, a.json["owner"]), (200, "lon-1"), a.raw)
+        wait_for("the former owner knows", lambda: self.c.get("fra", id)["owner"] == "lon-1")
+        epoch = self.c.get("lon", id)["epoch"]
+        time.sleep(1)  # the new owner has noted what it waits for: its next change comes seconds later
+        relay.let_go.set()
+        for _ in range(10):
+            time.sleep(0.3)  # the former owner has its answer
+            self.assertEqual([(o["owner"], o["epoch"]) for o in (self.c.get(s, id) for s in SITES)], [("lon-1", epoch)] * 3)
+        self.goes_on(id, 100000)
 
 
 class Clocks(Faults):
