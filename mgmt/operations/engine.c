@@ -38,24 +38,6 @@ static void count_time(struct tick *t)
 	op->unnamed_ms = named ? 0 : op->unnamed_ms + elapsed_ms;
 }
 
-/* A person's command at a target ends the automation. */
-static bool is_ended_by_person(struct tick *t)
-{
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		for (uint32_t k = 0; k < t->op->n_targets; k++) {
-			const struct operation_level *level = &t->facts->nodes[i].levels[k];
-
-			if (!level->known || !level->person || level->epoch < t->op->epoch)
-				continue;
-			tick_end(t, OPERATION_ABORTED, "command",
-			         "a person's command at site %s has ended it",
-			         t->op->targets[k].site);
-			return true;
-		}
-	}
-	return false;
-}
-
 static void check_document(struct tick *t)
 {
 	struct operation *op = t->op;
@@ -290,7 +272,7 @@ static bool is_same_wait(const char *a, const char *b)
 static bool run_tick(struct tick *t)
 {
 	count_time(t);
-	if (is_ended_by_person(t))
+	if (person_ends(t))
 		return false;
 	if (behind_watch(t)) {
 		if (operation_is_held(t->op))

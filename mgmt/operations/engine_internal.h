@@ -131,6 +131,8 @@ void history_measure(struct tick *t);
 uint32_t history_loads(const struct tick *t, struct operation_load *out);
 
 /* own.c */
+/** A person's command at a target ends the automation. @return so: nothing is written any more */
+bool person_ends(struct tick *t);
 /** After a change of owner: wait until the levels of all nodes are known and in force, go on. */
 void own_read_levels(struct tick *t);
 /** Whether a new owner holds it, which goes on by itself once the levels of all nodes are read. */

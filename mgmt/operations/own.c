@@ -53,6 +53,23 @@ bool own_goes_on(const struct operation *op)
 	return op->state == OPERATION_HELD && !strcmp(op->hold.code, "taken");
 }
 
+bool person_ends(struct tick *t)
+{
+	for (size_t i = 0; i < t->facts->n_nodes; i++) {
+		for (uint32_t k = 0; k < t->op->n_targets; k++) {
+			const struct operation_level *level = &t->facts->nodes[i].levels[k];
+
+			if (!level->known || !level->person || level->epoch < t->op->epoch)
+				continue;
+			tick_end(t, OPERATION_ABORTED, "command",
+			         "a person's command at site %s has ended it",
+			         t->op->targets[k].site);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* In an epoch above all that this node knows of. */
 static void begin_epoch(struct tick *t)
 {
@@ -100,6 +117,10 @@ int operation_own(struct operation *op, const struct operation_facts *facts,
 	if (err) {
 		command_undo(op, &before);
 		return err;
+	}
+	if (person_ends(&t)) { /* no step follows: an epoch of its own would pass the command */
+		op->seq++;
+		return 0;
 	}
 	if (facts_epoch(op, facts) > op->epoch)
 		behind_follow(&t);

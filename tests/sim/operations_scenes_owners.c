@@ -115,6 +115,25 @@ static int a_take_reads_the_levels_first(void)
 	return 0;
 }
 
+/* By the clock: its epoch is above that of the former owner. */
+static int a_new_owner_keeps_what_a_person_ended(void)
+{
+	struct operation_write write;
+	uint32_t epoch;
+
+	scene_begin(OPERATION_DRAIN, 0);
+	CHECK(scene_until_level(250000));
+	write = scene.op.write;
+	epoch = scene.op.epoch;
+	scene.nodes[2].levels[0] = (struct operation_level){ true, epoch + 1, 0, true, 0 };
+	scene.f.self = "nc";
+	CHECK(!operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene.op.state == OPERATION_ABORTED && !strcmp(scene.op.hold.code, "command"));
+	CHECK(scene.op.epoch == epoch && scene.op.write.epoch == write.epoch &&
+	      scene.op.write.step == write.step);
+	return 0;
+}
+
 static int a_person_holds_what_a_new_owner_would_go_on_with(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -367,6 +386,7 @@ uint64_t scenes_own(void)
 		three_nodes_go_on_with_a_majority_when_resumed,
 		a_take_keeps_a_hold,
 		a_take_reads_the_levels_first,
+		a_new_owner_keeps_what_a_person_ended,
 		a_take_waits_for_no_node_without_end,
 		a_person_holds_what_a_new_owner_would_go_on_with,
 		a_take_needs_a_majority,

@@ -133,7 +133,7 @@ BREAKAGES = [
      "if (op->until_ms == MODEL_TIME_NEVER)"),
     ("a pause counts as time", RUNS, INTERNAL, "#define TICK_GAP_MS 2000", "#define TICK_GAP_MS 7200000"),
     ("the owner is in the drained site", RUNS, ENGINE, "\tif (!best || !operation_may_own(op->epoch))\n\t\treturn false;", "\treturn false;"),
-    ("a person's command is written over", RUNS, ENGINE, "if (is_ended_by_person(t))", "if (0)"),
+    ("a person's command is written over", RUNS, ENGINE, "if (person_ends(t))", "if (0)"),
     ("the share is not judged", RUNS, SHARE, "<= step->most_ppm.value + TICK_SHARE_PPM", "<= OPERATION_PPM"),
     ("a share below the projection is fine", RUNS, SHARE, "step->share_ppm.value + TICK_SHARE_PPM >= step->least_ppm.value &&", "1 &&"),
     ("a missing share passes", RUNS, SHARE, "return missing ? OPERATION_UNKNOWN : OPERATION_YES;", "return OPERATION_YES;"),

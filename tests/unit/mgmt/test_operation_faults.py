@@ -391,6 +391,20 @@ class Stopped(Faults):
         self.assertEqual(set(self.levels()), {0})
 
 
+    def test_what_acts_without_the_store_ends_it_also_if_the_owner_died(self) -> None:
+        id = self.moving()
+        self.c.etcd.members[0].stop()
+        time.sleep(1)  # as above
+        done = self.weir("lon", "weir undrain site ams --scheduled --now --reason x")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        wait_for("all are back", lambda: set(self.levels()) == {0}, 30)
+        self.c.nodes["fra"].stop(signal.SIGKILL)
+        self.c.etcd.members[0].start()
+        self.c.wait("lon", id, ("aborted",), 60)
+        time.sleep(3)  # as above
+        self.assertEqual(set(self.levels()), {0})
+
+
 class Cuts(Faults):
     """lon is cut off from ams and fra, and all reach the store. On both sides people name the other side absent."""
 
