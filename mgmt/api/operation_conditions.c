@@ -9,6 +9,9 @@
 #include "mgmt/api/peers.h"
 #include "weir/condition.h"
 
+#define UNDECIDED_MS                                                                               \
+	3000u /* more than two rounds: a change that came first is no reason to say so */
+
 static bool is_owner_silent(const struct core *core, const struct operation *op)
 {
 	const struct peers_report *reports;
@@ -46,16 +49,33 @@ static void add_owner(struct core *core, const struct operation *op)
 		        op->owner, op->targets[0].site, reason, op->id);
 }
 
-/* The store does not say that this node, its owner, may go on. */
-static void add_waiting(struct core *core, const struct operation *op)
+/* Why nobody goes on with it, as far as this node knows; NULL: somebody does. */
+static const char *find_wait(struct core *core, const struct operations_item *item)
 {
-	if (operations_is_own(core, op) && !operation_is_owned_here(core, op))
+	if (item->unread)
+		return "its record in the store cannot be read here";
+	if (!operations_is_own(core, &item->op))
+		return NULL;
+	if (!operation_is_owned_here(core, &item->op))
+		return "the store does not say that this node owns it";
+	if (item->undecided_ms && clock_mono_ms() - item->undecided_ms >= UNDECIDED_MS)
+		return "the store decides no change of it";
+	return NULL;
+}
+
+/* Its owner may not go on, or cannot. */
+static void add_waiting(struct core *core, const struct operations_item *item)
+{
+	const struct operation *op = &item->op;
+	const char *reason = find_wait(core, item);
+
+	if (reason)
 		conditions_add(
 		        core->stats, "operation-waits", CONDITION_DEGRADED, op->id,
-		        "the operation on site %s stays at its level, because the store does not say "
-		        "that this node owns it; it goes on by itself here or at another node. "
+		        "the operation on site %s begins no step, because %s; what was decided "
+		        "comes into force, and it goes on by itself here or at another node. "
 		        "Without the store: weir undrain site %s --scheduled --reason TEXT",
-		        op->targets[0].site, op->targets[0].site);
+		        op->targets[0].site, reason, op->targets[0].site);
 }
 
 /* It goes on by itself, or a person names the node absent that it waits for. */
@@ -163,7 +183,7 @@ void operations_add_conditions(struct core *core)
 		if (operation_is_over(op))
 			continue;
 		add_owner(core, op);
-		add_waiting(core, op);
+		add_waiting(core, o->items[i]);
 	}
 	if (o)
 		add_all_lost(core);

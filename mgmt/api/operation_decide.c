@@ -171,10 +171,18 @@ static enum operation_decided write_record(struct core *core, const struct opera
 	return decided;
 }
 
-/* Who cannot decide now, as a reason; NULL: all is there. */
-static const char *find_obstacle(struct core *core)
+static bool is_unread(struct core *core, const char *id)
 {
-	return !operation_decides_alone(core) && !core->shared
+	const struct operations_item *item = operations_find(core, id);
+
+	return item && item->unread;
+}
+
+/* Why operation @p id cannot be decided now; NULL: all is there. */
+static const char *find_obstacle(struct core *core, const char *id)
+{
+	return is_unread(core, id) ? "its record there cannot be read"
+	       : !operation_decides_alone(core) && !core->shared
 	               ? "there is none: weir store init begins one"
 	       : core->shared && !shared_run_lease(core) ? "store.conf is wrong"
 	       : !intent_store(core->intent)             ? "this node's disk keeps nothing"
@@ -214,12 +222,13 @@ enum operation_decided operation_decide(struct core *core, const struct operatio
 	operations_follow(core);
 	if (!find_revision(core, was, op, &revision))
 		return OPERATION_OVERTAKEN;
-	const char *obstacle = find_obstacle(core);
+	const char *obstacle = find_obstacle(core, op->id);
 
 	snprintf(reason, ETCD_REASON_MAX, "%s", obstacle ? obstacle : "");
 	if (!obstacle)
 		decided = write_record(core, op, &revision, if_unowned, reason);
-	if (was && decided == OPERATION_UNDECIDED && operation_decides_alone(core))
+	if (was && decided == OPERATION_UNDECIDED && operation_decides_alone(core) &&
+	    !is_unread(core, op->id))
 		decided = OPERATION_DECIDED;
 	if (decided == OPERATION_DECIDED)
 		put_decided(core, op, revision);

@@ -150,6 +150,8 @@ int operations_put(struct core *core, const struct operation *op, int64_t revisi
 		item->ticked_ms = 0; /* another owner: its engine starts here, if it is this node */
 	item->op = *op;
 	item->revision = revision;
+	item->unread = false;
+	item->undecided_ms = 0;
 	operation_steps_make(core, op);
 	core_changed(core);
 	return 0;
@@ -205,11 +207,13 @@ static int keep_record(void *arg, const struct shared_record *r)
 {
 	const struct record_source *from = arg;
 	const char *id = r->name + strlen(OPERATION_STATES_AT);
-	const struct operations_item *item = operations_find(from->core, id);
+	struct operations_item *item = operations_find(from->core, id);
 	struct operation *op;
 
-	if (item && item->revision == r->revision)
+	if (item && item->revision == r->revision) {
+		item->unread = false;
 		return 0;
+	}
 	op = malloc(sizeof(*op));
 	int err = op ? read_whole(from, r, op) : -ENOMEM;
 
@@ -217,8 +221,11 @@ static int keep_record(void *arg, const struct shared_record *r)
 		err = -EBADMSG;
 	if (!err)
 		err = operations_put(from->core, op, r->revision);
-	if (err && err != -ENOSPC) /* one that is over, and there are many that are newer */
+	if (err && err != -ENOSPC) { /* one that is over, and there are many that are newer */
 		log_warn("operation-not-read", "id=%s error=\"%s\"", id, strerror(-err));
+		if (item)
+			item->unread = true;
+	}
 	free(op);
 	return 0;
 }

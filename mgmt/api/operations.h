@@ -55,7 +55,10 @@ struct operations_item {
 	/** monotonic: since when the store has no owner of it; 0: it has one */
 	uint64_t unowned_ms;
 	uint64_t own_again_ms; /**< when this node may try to become its owner */
-	bool judged;           /**< verdicts are those of the last round here */
+	/** monotonic: since when this node decides no change of it; 0: the last was decided, or there is none */
+	uint64_t undecided_ms;
+	bool unread; /**< the copy has a later record that cannot be read, so nobody goes on from it */
+	bool judged; /**< verdicts are those of the last round here */
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	struct operations_node nodes[OPERATION_NODES_MAX]; /**< as this node sees them */
 	size_t n_nodes;

@@ -99,8 +99,14 @@ static bool is_same_record(const struct operation *a, const struct operation *b)
 static bool is_decided(struct core *core, const struct operation *was, const struct operation *op)
 {
 	char reason[ETCD_REASON_MAX];
+	uint64_t now_ms = clock_mono_ms();
 	enum operation_decided decided = operation_decide(core, was, op, false, reason);
+	struct operations_item *item = operations_find(core, op->id);
 
+	if (item)
+		item->undecided_ms = decided == OPERATION_DECIDED ? 0
+		                     : item->undecided_ms         ? item->undecided_ms
+		                                                  : now_ms;
 	if (decided == OPERATION_UNDECIDED)
 		log_warn("operation-waits", "id=%s reason=\"%s\"", op->id, reason);
 	return decided == OPERATION_DECIDED;
@@ -134,6 +140,7 @@ static void run_engine(struct core *core, struct operations_item *item, struct o
 		            act->events[i].text);
 	if (runs && item && is_same_record(&item->op, op)) {
 		item->op = *op; /* with the times of this process */
+		item->undecided_ms = 0;
 		item->ticked_ms = now_ms;
 	}
 	if (act && was && item)

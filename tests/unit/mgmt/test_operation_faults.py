@@ -405,6 +405,35 @@ class Stopped(Faults):
         self.assertEqual(set(self.levels()), {0})
 
 
+class Undecided(Faults):
+    """The store answers, the owner's lease is there, and no change is decided."""
+
+    def waits(self, at: str) -> bool:
+        return "operation-waits" in str(self.c.nodes[at].ask("GET", "/v1/status").json)
+
+    def test_a_full_store_is_told_and_then_it_goes_on(self) -> None:
+        id = self.moving()
+        member = self.c.etcd.members[0]
+        alarm = {"memberID": member.status()["header"]["member_id"], "alarm": "NOSPACE"}
+        member.good("/v3/maintenance/alarm", {**alarm, "action": "ACTIVATE"})
+        wait_for("the owner says it", lambda: self.waits("fra"), 30)
+        level = max(self.levels())
+        member.good("/v3/maintenance/alarm", {**alarm, "action": "DEACTIVATE"})
+        self.goes_on(id, level)
+        wait_for("it waits no more", lambda: not self.waits("fra"))
+
+    def test_a_record_that_cannot_be_read_is_told_and_nobody_goes_on(self) -> None:
+        id = self.moving(over="60s")
+        member = self.c.etcd.members[0]
+        key = f"/weir/operation/{id}"
+        member.put(key, "[]")
+        wait_for("all say it", lambda: all(self.waits(s) for s in SITES), 30)
+        a = self.c.order("lon", id, "hold")
+        self.assertEqual((a.status, a.code), (503, "store-unavailable"), a.raw)
+        self.assertIn("cannot be read", a.json["detail"])
+        self.assertEqual(member.get(key), "[]")
+
+
 class Cuts(Faults):
     """lon is cut off from ams and fra, and all reach the store. On both sides people name the other side absent."""
 

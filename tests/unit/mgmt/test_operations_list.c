@@ -194,6 +194,24 @@ static void a_record_that_is_none_is_left_out(void **state)
 	}
 }
 
+/* Who has an earlier one does not go on from it. */
+static void a_record_that_cannot_be_read_is_not_decided(void **state)
+{
+	struct shared_record r = { .name = "operation/o1", .text = (char *)(uintptr_t) "[]" };
+	static struct operation was, op;
+
+	(void)state;
+	begin_one(1, OPERATION_MOVING);
+	assert_int_equal(copy_follow(intent_store(this_node.intent), 1000, &r, 1), 0);
+	operations_follow(&this_node);
+	assert_true(is_there(1));
+	assert_true(operations_find(&this_node, "o1")->unread);
+	was = op = operations_find(&this_node, "o1")->op;
+	op.seq++;
+	assert_int_equal(decide_change(&was, &op), OPERATION_UNDECIDED);
+	assert_int_equal(operations_find(&this_node, "o1")->op.seq, was.seq);
+}
+
 /* Else the store of a cluster that drains each day would fill. */
 static void of_those_that_are_over_the_oldest_leave_the_store(void **state)
 {
@@ -218,6 +236,7 @@ int main(void)
 		TEST(of_two_changes_of_one_record_the_first_is_made),
 		TEST(a_record_is_read_as_it_was_written),
 		TEST(a_record_that_is_none_is_left_out),
+		TEST(a_record_that_cannot_be_read_is_not_decided),
 		TEST(of_those_that_are_over_the_oldest_leave_the_store),
 	};
 
