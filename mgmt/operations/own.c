@@ -4,7 +4,7 @@
  * count and not the record: it holds in an epoch of its own, which no step of the former owner can pass, waits
  * until all name servers that it reaches have that hold, goes on from the highest level of any (the
  * others follow on a way out, and are ahead on a way back), and waits one TTL more before. An operation that was held before stays held, by the
- * same reason. A node that does not say its level, or does not take the hold, is
+ * same reason, unless that was the former owner. A node that does not say its level, or does not take the hold, is
  * waited for as long as for a step; then a person decides whether to go on without it.
  *
  * Of the levels that it reads only those of the highest epoch count: all writes of one epoch go in
@@ -95,8 +95,9 @@ static void hold_in_epoch(struct tick *t)
 	op->reads_levels = true;
 	if (op->write.epoch)
 		level_stop(t, op->level_ppm);
-	if (!operation_is_held(op))
-		tick_hold(t, "taken", READING, op->owner);
+	if (!operation_is_held(op) ||
+	    (op->state == OPERATION_HELD && !strcmp(op->hold.code, "owner-removed")))
+		tick_hold_instead(t, "taken", READING, op->owner);
 	op->waited_ms = op->unknown_ms = 0;
 }
 

@@ -56,6 +56,11 @@ static int a_removed_owner_says_so(void)
 	scene_tick(1);
 	CHECK(scene_is_held_by("owner-removed"));
 	CHECK(strstr(scene.op.hold.detail, "node nc does not have owner nb"));
+	scene.nodes[0].reached = scene.nodes[2].reached = true;
+	scene.nodes[1].reached = scene.nodes[2].refuses = false;
+	scene.f.self = "nc"; /* as the hold says */
+	CHECK(!operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
+	CHECK(scene_is_held_by("taken"));
 	return 0;
 }
 
