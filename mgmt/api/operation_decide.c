@@ -110,7 +110,7 @@ static void make_change(struct core *core, const struct operation *op, int64_t r
 	shared_intent_begin(core->intent, c);
 	shared_change_see(c, operation_state_name(op->id, name), revision);
 	if (if_unowned)
-		operation_see_unowned(op, c);
+		operation_see_unowned(core, op, c);
 	put_parts(intent_store(core->intent), op, c);
 	operation_put_owner(core, op, lease, c);
 	if (!revision)
@@ -219,6 +219,7 @@ enum operation_decided operation_decide(struct core *core, const struct operatio
 	enum operation_decided decided = OPERATION_UNDECIDED;
 	int64_t revision;
 
+	snprintf(reason, ETCD_REASON_MAX, "another change came first");
 	operations_follow(core);
 	if (!find_revision(core, was, op, &revision))
 		return OPERATION_OVERTAKEN;

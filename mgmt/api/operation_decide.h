@@ -39,7 +39,7 @@ MUST_CHECK enum operation_decided operation_decide(struct core *core, const stru
 void operation_put_owner(const struct core *core, const struct operation *op, int64_t lease,
                          struct shared_change *c);
 /** Let @p c rest on it that @p op has no owner. */
-void operation_see_unowned(const struct operation *op, struct shared_change *c);
+void operation_see_unowned(struct core *core, const struct operation *op, struct shared_change *c);
 /** Whether no other node has a say. */
 bool operation_decides_alone(const struct core *core);
 /** Whether this node, as the owner of @p op, may take steps: the store says that it owns it, and its lease is fresh. */

@@ -37,13 +37,6 @@ void operation_put_owner(const struct core *core, const struct operation *op, in
 		shared_change_remove(c, name_owner(op, name));
 }
 
-void operation_see_unowned(const struct operation *op, struct shared_change *c)
-{
-	char name[SHARED_NAME_MAX];
-
-	shared_change_see(c, name_owner(op, name), 0);
-}
-
 bool operation_decides_alone(const struct core *core)
 {
 	return !core->shared && !shared_run_is_missing(core);
@@ -60,6 +53,22 @@ static void read_owner(struct core *core, const struct operation *op, struct own
 	    record_from_text(&owner_record, r.text, out, NULL))
 		out->node[0] = '\0';
 	free(r.text);
+}
+
+void operation_see_unowned(struct core *core, const struct operation *op, struct shared_change *c)
+{
+	struct store *store = intent_store(core->intent);
+	struct shared_record r = { 0 };
+	struct owner_record owner;
+	char name[SHARED_NAME_MAX];
+	int64_t revision = 0;
+
+	/* one that names nobody is no owner's */
+	if (store && !copy_read(store, name_owner(op, name), &r) &&
+	    (record_from_text(&owner_record, r.text, &owner, NULL) || !*owner.node))
+		revision = r.revision;
+	free(r.text);
+	shared_change_see(c, name_owner(op, name), revision);
 }
 
 bool operation_has_owner(struct core *core, const struct operation *op)

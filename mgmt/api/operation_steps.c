@@ -63,13 +63,28 @@ static bool has_write(const struct core *core, const struct operation *op)
 	return true;
 }
 
+/* Whether a person has given a command at a target since it began: the operation ends once its owner hears of that. */
+static bool is_overruled(const struct core *core, const struct operation *op)
+{
+	for (uint32_t i = 0; i < op->n_targets; i++) {
+		const struct override *o =
+		        overrides_find(intent_overrides(core->intent), op->targets[i].override_id);
+
+		if (o && override_is_persons(o->generation) &&
+		    override_epoch(o->generation) > op->base_epoch)
+			return true;
+	}
+	return false;
+}
+
 void operation_steps_make(struct core *core, const struct operation *op)
 {
 	const struct operation_write *write = &op->write;
 	struct override list[OPERATION_TARGETS_MAX];
 
 	/* one that ended before its first step has none; a person's command is the last word */
-	if (!write->epoch || !strcmp(op->hold.code, "command") || has_write(core, op))
+	if (!write->epoch || !strcmp(op->hold.code, "command") || is_overruled(core, op) ||
+	    has_write(core, op))
 		return;
 	for (uint32_t i = 0; i < op->n_targets; i++) {
 		make_step(op, &op->targets[i], &list[i]);

@@ -193,6 +193,8 @@ struct operation {
 	uint32_t goal_ppm;            /**< where the way out ends */
 	uint32_t began_ppm;           /**< where the running way began; an abort goes back to it */
 	char command_node[MODEL_NAME_MAX]; /**< the node that was given the command */
+	/** highest of the targets' overrides when it began: a person's command of a later one is not written over */
+	uint32_t base_epoch;
 
 	/* what persons add */
 	bool overridden[OPERATION_GUARD_COUNT];

@@ -207,6 +207,7 @@ int operation_init(struct operation *op, const struct operation_request *r, int6
 	op->goal_ppm = r->kind == OPERATION_DRAIN ? OPERATION_PPM : r->goal_ppm;
 	op->level_ppm = r->level_ppm;
 	op->began_ppm = r->level_ppm;
+	op->base_epoch = r->epoch;
 	op->epoch = operation_owner_epoch(r->epoch);
 	op->seq = 1;
 	for (int i = 0; r->overridden && i < OPERATION_GUARD_COUNT; i++)

@@ -159,6 +159,7 @@ void world_make_step(struct world_node *n, uint32_t k)
 	const struct world_override over = from_write(&op->write);
 
 	if (op->write.epoch && strcmp(op->hold.code, "command") != 0 &&
+	    !(n->over[k].person && n->over[k].epoch > op->base_epoch) &&
 	    (n->over[k].epoch || !operation_is_over(op)))
 		merge_override(n, &over, k);
 }

@@ -204,6 +204,27 @@ static void an_owner_is_who_the_record_names(void **state)
 	core_unlock(&this_node);
 }
 
+/* Else a record that is none would keep everybody from taking over. */
+static void a_record_of_nobody_may_be_replaced(void **state)
+{
+	static const char *const texts[] = { "{}", "[]", "{\"node\":\"\"}", "{\"node\":\"fra-1\"}",
+		                             NULL };
+	const struct operation *o = put_operation("o1", "fra-1", OPERATION_MOVING);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct shared_change c;
+
+		write_owner("o1", texts[i]);
+		shared_change_begin(&c, "i");
+		core_lock(&this_node);
+		operation_see_unowned(&this_node, o, &c);
+		core_unlock(&this_node);
+		assert_int_equal(c.seen[0].revision, i < 3 ? revision : 0);
+		shared_change_fini(&c);
+	}
+}
+
 static void a_change_carries_the_owner_or_its_end(void **state)
 {
 	const struct operation *o = put_operation("o1", "ams-1", OPERATION_MOVING);
@@ -211,7 +232,7 @@ static void a_change_carries_the_owner_or_its_end(void **state)
 
 	(void)state;
 	shared_change_begin(&c, "i");
-	operation_see_unowned(o, &c);
+	operation_see_unowned(&this_node, o, &c);
 	operation_put_owner(&this_node, o, 42, &c);
 	assert_int_equal(c.err, 0);
 	assert_string_equal(c.seen[0].name, "owner/o1");
@@ -234,6 +255,7 @@ int main(void)
 		TEST(what_nobody_needs_to_own_is_left_alone),
 		TEST(of_several_each_is_taken_over),
 		TEST(an_owner_is_who_the_record_names),
+		TEST(a_record_of_nobody_may_be_replaced),
 		TEST(a_change_carries_the_owner_or_its_end),
 	};
 

@@ -371,6 +371,7 @@ static void fill_record(struct operation *op)
 	op->expiry_announced = op->expired = true;
 	op->goal_ppm = 300000;
 	op->began_ppm = 3;
+	op->base_epoch = 2;
 	op->epoch = 65;
 	op->writes = 4;
 	op->seq = 5;

@@ -457,6 +457,32 @@ static void what_a_persons_command_ended_writes_nothing(void **state)
 	assert_null(find_step());
 }
 
+/* At a node that its owner did not reach: the record comes by the store, and says nothing of the command. */
+static void what_a_person_has_ordered_since_is_not_written_over(void **state)
+{
+	struct override o;
+
+	(void)state;
+	make_write(4, 250000);
+	assert_int_equal(operations_put(&this_node, &op, 1), 0);
+	o = *find_step();
+	override_leave_operation(&o);
+	override_keep_level(&o, 0, clock_believed_ms());
+	assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
+	for (int i = 0; i < 2; i++) { /* also after a start, when the list has nothing of before */
+		op.epoch = op.write.epoch = 1000;
+		op.write.step++;
+		assert_int_equal(operations_put(&this_node, &op, 2 + i), 0);
+		assert_int_equal(find_step()->to_ppm, 0);
+		assert_true(override_is_persons(find_step()->generation));
+		while (this_node.operations->n)
+			drop_item(this_node.operations, 0);
+	}
+	op.base_epoch = override_epoch(o.generation); /* one that began after it */
+	assert_int_equal(operations_put(&this_node, &op, 9), 0);
+	assert_int_equal(find_step()->to_ppm, 250000);
+}
+
 /* Whatever the store says: it must make an override. */
 static void a_record_that_makes_no_override_writes_nothing(void **state)
 {
@@ -489,6 +515,7 @@ int main(void)
 		TEST(what_is_put_is_made),
 		TEST(what_is_over_makes_no_override_again),
 		TEST(what_a_persons_command_ended_writes_nothing),
+		TEST(what_a_person_has_ordered_since_is_not_written_over),
 		TEST(a_record_that_makes_no_override_writes_nothing),
 	};
 
