@@ -92,16 +92,24 @@ def tls_files() -> list[str]:
     return _tls
 
 
+HELD: list[socket.socket] = []  # names of ports, until this process ends
+
+
 def free_port() -> int:
-    """A port that no connection is given by chance, as those are that the kernel chooses."""
+    """A port, TCP's and UDP's, that no connection is given by chance, as those are that the kernel chooses, and no test beside this one."""
     while True:
         port = random.randrange(10000, 32000)
-        with socket.socket() as s:
+        name = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             try:
-                s.bind(("127.0.0.1", port))
-                return port
+                name.bind(f"\0weir-test-port-{port}")
+                tcp.bind(("127.0.0.1", port))
+                udp.bind(("127.0.0.1", port))
             except OSError:
+                name.close()
                 continue
+        HELD.append(name)
+        return port
 
 
 def freeze(process: subprocess.Popen[typing.Any]) -> None:

@@ -741,7 +741,7 @@ class Backup(Setup):
             ({**good, "kind": "x"}, "it is no backup"), ({**good, "id": "../.."}, "it is no backup"), ({**good, "records": {}}, "no list"),
             ({**good, "records": [1]}, "name is none"), ({**good, "records": [{"name": "store", "text": "{}"}]}, "name is none"),
             ({**good, "records": [{"name": "a\nb", "text": "{}"}]}, "name is none"), ({**good, "records": [{"name": "a" * 300, "text": "{}"}]}, "name is none"),
-            ({**good, "records": [{"name": "a", "text": "x" * 5000}]}, "text is none"), ({**good, "records": [{"name": "a", "text": 7}]}, "text is none"),
+            ({**good, "records": [{"name": "a", "text": "x" * 20000}]}, "text is none"), ({**good, "records": [{"name": "a", "text": 7}]}, "text is none"),
             ({**good, "records": [{"name": "head", "text": '{"number":"x"}'}]}, "cannot be a version, a mark or the head"),
             ({**good, "records": [{"name": "version/7", "text": "{}"}]}, "cannot be a version, a mark or the head"),
             ({**good, "records": [first, first]}, "by rising names"), ({**good, "records": good["records"][1:]}, "sha256"),
