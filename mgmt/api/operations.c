@@ -163,8 +163,7 @@ int operations_put(struct core *core, const struct operation *op, int64_t revisi
 struct record_source {
 	struct core *core;
 	struct store *copy; /* NULL: the list */
-	const struct shared_record *list;
-	size_t n;
+	const struct shared_records *list;
 };
 
 /* Give each record whose name begins with @p prefix to @p receive. @return < 0: -errno */
@@ -175,9 +174,9 @@ static int each_record(const struct record_source *from, const char *prefix,
 
 	if (from->copy)
 		return copy_each(from->copy, prefix, receive, arg);
-	for (size_t i = 0; err >= 0 && i < from->n; i++)
-		if (!strncmp(from->list[i].name, prefix, strlen(prefix)))
-			err = receive(arg, &from->list[i]);
+	for (size_t i = 0; err >= 0 && i < from->list->n; i++)
+		if (!strncmp(from->list->records[i].name, prefix, strlen(prefix)))
+			err = receive(arg, &from->list->records[i]);
 	return err;
 }
 
@@ -236,16 +235,12 @@ static bool is_removed(const struct record_source *from, const char *id)
 	struct shared_record r = { 0 };
 
 	(void)operation_state_name(id, name);
-	if (from->copy) {
-		int err = copy_read(from->copy, name, &r);
+	if (!from->copy)
+		return !shared_records_find(from->list, name);
+	int err = copy_read(from->copy, name, &r);
 
-		free(r.text);
-		return err == -ENOENT;
-	}
-	for (size_t i = 0; i < from->n; i++)
-		if (!strcmp(from->list[i].name, name))
-			return false;
-	return true;
+	free(r.text);
+	return err == -ENOENT;
 }
 
 /* What the store does not have any more goes: it kept the newer ones. */
@@ -273,7 +268,7 @@ void operations_follow(struct core *core)
 
 void operations_follow_list(struct core *core, const struct shared_records *l)
 {
-	struct record_source from = { .core = core, .list = l->records, .n = l->n };
+	struct record_source from = { .core = core, .list = l };
 
 	if (core->operations)
 		follow_source(&from, l->revision);

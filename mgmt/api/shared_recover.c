@@ -191,15 +191,10 @@ static struct recovery *open_recovery(struct core *core, struct http_reply *repl
 /* The number in the record of the newest version; 0: there is none. */
 static uint64_t newest_of(const struct shared_records *l)
 {
+	const struct shared_record *r = shared_records_find(l, "head");
 	struct history_head head;
 
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->records[i].name, "head"))
-			return record_from_text(&history_head_record, l->records[i].text, &head,
-			                        NULL)
-			               ? 0
-			               : head.number;
-	return 0;
+	return r && !record_from_text(&history_head_record, r->text, &head, NULL) ? head.number : 0;
 }
 
 static json_t *side_to_json(const struct shared_records *l, uint64_t epoch)

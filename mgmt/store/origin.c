@@ -25,19 +25,11 @@ void origin_of(const struct shared_records *found, struct store_origin *out)
 	memcpy(out->nonce, claim.nonce, sizeof(out->nonce));
 }
 
-static const struct shared_record *find_record(const struct shared_records *l, const char *name)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->records[i].name, name))
-			return &l->records[i];
-	return NULL;
-}
-
 /* Whether a list has less than the node, as a reason; a record that is not ours is named when it is taken. */
 static bool has_less(const struct origin_here *here, const struct shared_records *found,
                      char reason[ETCD_REASON_MAX])
 {
-	const struct shared_record *r = find_record(found, "head");
+	const struct shared_record *r = shared_records_find(found, "head");
 	struct history_head head = { 0 };
 	struct version same;
 	char name[SHARED_NAME_MAX];
@@ -56,7 +48,7 @@ static bool has_less(const struct origin_here *here, const struct shared_records
 		         head.number, here->newest->number);
 		return true;
 	}
-	r = find_record(found, shared_numbered("version", here->newest->number, name));
+	r = shared_records_find(found, shared_numbered("version", here->newest->number, name));
 	if (!r || record_from_text(&version_record, r->text, &same, NULL) ||
 	    (!strcmp(same.digest, here->newest->digest) && same.time_ms == here->newest->time_ms))
 		return false;

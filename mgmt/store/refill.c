@@ -36,14 +36,6 @@ static bool is_of_copy(const char *name)
 	       strncmp(name, SHARED_LEASED_AT, strlen(SHARED_LEASED_AT)) != 0;
 }
 
-static const struct shared_record *find_named(const struct shared_records *l, const char *name)
-{
-	for (size_t i = 0; i < l->n; i++)
-		if (!strcmp(l->records[i].name, name))
-			return &l->records[i];
-	return NULL;
-}
-
 static struct etcd_bytes compare_key(struct refill_batch *b, const char *name, int64_t revision)
 {
 	size_t i = b->n_compares++;
@@ -65,7 +57,7 @@ static void begin_batch(struct refill_batch *b)
 /* Let the batch write @p text under @p name, NULL: let it remove that. */
 static void add_op(struct refill_batch *b, const char *name, const char *text)
 {
-	const struct shared_record *now = find_named(b->f->there, name);
+	const struct shared_record *now = shared_records_find(b->f->there, name);
 	struct etcd_bytes key = !strcmp(name, STORE_CLAIM_RECORD)
 	                                ? b->compares[0].key
 	                                : compare_key(b, name, now ? now->revision : 0);
@@ -139,7 +131,7 @@ static int write_records(struct refill_batch *b, char reason[ETCD_REASON_MAX])
 	begin_batch(b);
 	for (size_t i = 0; !err && i < to->n; i++) {
 		const char *name = to->records[i].name;
-		const struct shared_record *same = find_named(there, name);
+		const struct shared_record *same = shared_records_find(there, name);
 
 		if (!is_of_copy(name) || !strcmp(name, HEAD) ||
 		    (same && !strcmp(same->text, to->records[i].text)))
@@ -151,7 +143,7 @@ static int write_records(struct refill_batch *b, char reason[ETCD_REASON_MAX])
 		const char *name = there->records[i].name;
 
 		if (!strcmp(name, STORE_CLAIM_RECORD) || !strcmp(name, HEAD) ||
-		    (is_of_copy(name) && find_named(to, name)))
+		    (is_of_copy(name) && shared_records_find(to, name)))
 			continue;
 		add_op(b, name, NULL);
 		err = write_if_full(b, BATCH, reason);
@@ -162,7 +154,7 @@ static int write_records(struct refill_batch *b, char reason[ETCD_REASON_MAX])
 int refill_store(const struct refill *f, char reason[ETCD_REASON_MAX])
 {
 	struct refill_batch *b = calloc(1, sizeof(*b));
-	const struct shared_record *head = find_named(f->records, HEAD);
+	const struct shared_record *head = shared_records_find(f->records, HEAD);
 	int err = b ? 0 : -ENOMEM;
 
 	if (!b || !head) {

@@ -431,6 +431,14 @@ void shared_records_fini(struct shared_records *l)
 	*l = (struct shared_records){ 0 };
 }
 
+const struct shared_record *shared_records_find(const struct shared_records *l, const char *name)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (!strcmp(l->records[i].name, name))
+			return &l->records[i];
+	return NULL;
+}
+
 /* What changed at one revision. @return false, with a reason: not all of it can be ours, or it could not be kept */
 static bool pass_events(void *arg, int64_t revision, const struct etcd_event *events, size_t n)
 {

@@ -65,19 +65,12 @@ int store_claim_new_nonce(char nonce[ORIGIN_NONCE_MAX])
 
 int store_claim_read(const struct shared_records *l, struct store_claim *out, int64_t *revision)
 {
+	const struct shared_record *r = shared_records_find(l, STORE_CLAIM_RECORD);
+
 	*out = (struct store_claim){ 0 };
 	if (revision)
-		*revision = 0;
-	for (size_t i = 0; i < l->n; i++) {
-		const struct shared_record *r = &l->records[i];
-
-		if (strcmp(r->name, STORE_CLAIM_RECORD) != 0)
-			continue;
-		if (revision)
-			*revision = r->revision;
-		return record_from_text(&store_claim_record, r->text, out, NULL) ? -EBADMSG : 0;
-	}
-	return 0;
+		*revision = r ? r->revision : 0;
+	return r && record_from_text(&store_claim_record, r->text, out, NULL) ? -EBADMSG : 0;
 }
 
 int store_claim_look(const struct etcd_settings *settings, const char *prefix,
