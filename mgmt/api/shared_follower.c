@@ -115,21 +115,17 @@ static void note_left(void *arg, const char *reason)
 	core_unlock(r->core);
 }
 
-/*
- * Ask the members that are of the store's etcd; where there is none but others, ask those: they may have a store that this
- * node is to follow. @param only_claim  for the store's own record alone
- */
-static int query_members(struct shared_run *r, bool only_claim, struct shared_records *l)
+int shared_follower_query(struct shared_etcd *e, bool only_claim, struct shared_records *l)
 {
 	int err = -EXDEV;
 
 	for (int round = 0; err && round < 2; round++) {
-		if (round && !shared_etcd_foreign(r->reads))
+		if (round && !shared_etcd_foreign(e))
 			break;
 		if (round)
-			shared_etcd_expect(r->reads, 0);
-		err = only_claim ? shared_etcd_find(r->reads, STORE_CLAIM_RECORD, l)
-		                 : shared_etcd_list(r->reads, l);
+			shared_etcd_expect(e, 0);
+		err = only_claim ? shared_etcd_find(e, STORE_CLAIM_RECORD, l)
+		                 : shared_etcd_list(e, l);
 	}
 	return err;
 }
@@ -197,7 +193,7 @@ static bool list_all(struct shared_run *r)
 {
 	struct shared_records l = { 0 };
 	uint64_t sent_ms = clock_mono_ms();
-	int err = query_members(r, false, &l);
+	int err = shared_follower_query(r->reads, false, &l);
 
 	core_lock(r->core);
 	if (err) {
@@ -224,7 +220,7 @@ static bool is_worth_listing(struct shared_run *r)
 	struct shared_records l = { 0 };
 	enum origin_verdict verdict = ORIGIN_OTHER;
 
-	if (query_members(r, true, &l))
+	if (shared_follower_query(r->reads, true, &l))
 		return !*r->went_back; /* which says why nobody answers */
 	core_lock(r->core);
 	verdict = shared_intent_judge(r->core->intent, r->id, r->highest, &l, reason);
@@ -255,7 +251,7 @@ static int compare_store(struct shared_run *r, int64_t highest)
 {
 	struct store_origin had = { 0 }, now;
 	struct shared_records l = { 0 };
-	int err = query_members(r, false, &l);
+	int err = shared_follower_query(r->reads, false, &l);
 	char reason[ETCD_REASON_MAX];
 
 	core_lock(r->core);
@@ -311,7 +307,7 @@ static void follow_without_copy(struct shared_run *r)
 	struct store_claim claim;
 
 	core_unlock(r->core);
-	int err = query_members(r, false, &l);
+	int err = shared_follower_query(r->reads, false, &l);
 
 	core_lock(r->core);
 	if (!err)

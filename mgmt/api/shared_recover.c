@@ -79,12 +79,8 @@ static int list_store(struct recovery *r)
 
 	core_unlock(r->core);
 	shared_etcd_expect(r->client, cluster_id);
-	int err = shared_etcd_list(r->client, &r->there);
+	int err = shared_follower_query(r->client, false, &r->there);
 
-	if (err && shared_etcd_foreign(r->client)) {
-		shared_etcd_expect(r->client, 0);
-		err = shared_etcd_list(r->client, &r->there);
-	}
 	if (err)
 		snprintf(r->reason, sizeof(r->reason), "%s", shared_etcd_reason(r->client));
 	shared_etcd_expect(r->client, r->there.cluster_id);

@@ -63,6 +63,13 @@ void *shared_follower_run(void *arg);
  * copy of none becomes one of it. Not under the lock. @return 0; -EXDEV, with a reason; or -errno
  */
 int shared_run_bind(struct core *core, const struct store_conf *conf, char reason[ETCD_REASON_MAX]);
+/*
+ * Ask the members that are of the store's etcd; where there is none but others, ask those: they may have a store that this
+ * node is to follow. Then @p e takes any cluster. Not under the lock.
+ * @param only_claim  for the store's own record alone
+ * @return as shared_etcd_list()
+ */
+int shared_follower_query(struct shared_etcd *e, bool only_claim, struct shared_records *l);
 /* Take note of the etcd of which the copy is. */
 void shared_follower_expect(struct shared_run *r);
 
