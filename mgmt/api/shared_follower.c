@@ -271,14 +271,18 @@ static int compare_store(struct shared_run *r, int64_t highest)
 	return err;
 }
 
-/* Follow the store until that ends. Under the core's lock, which is given up. @return 0 or -errno: it is to wait */
-static int follow_store(struct shared_run *r, int64_t revision)
+/*
+ * Follow the store until that ends. Under the core's lock, which is given up.
+ * @param is_compared  it was listed, and taken, right before
+ * @return 0 or -errno: it is to wait
+ */
+static int follow_store(struct shared_run *r, int64_t revision, bool is_compared)
 {
 	const struct shared_follower follower = { receive_change, note_heard, note_left, r };
 	int64_t highest = r->highest > revision ? r->highest : revision;
 
 	core_unlock(r->core);
-	int err = compare_store(r, highest);
+	int err = is_compared ? 0 : compare_store(r, highest);
 	uint64_t began_ms = clock_mono_ms();
 
 	if (err || r->must_list) {
@@ -324,12 +328,14 @@ void *shared_follower_run(void *arg)
 {
 	struct shared_run *r = arg;
 	struct core *core = r->core;
+	bool is_here = false; /* all that it has, since right now */
 	int64_t revision;
 
 	core_lock(core);
 	while (!core->stopping) {
-		bool is_refused = *r->went_back || *r->other;
+		bool is_refused = *r->went_back || *r->other, was_here = is_here;
 
+		is_here = false;
 		if (shared_intent_revision(core->intent, &revision)) {
 			if (!is_refused) /* this node's disk: the intent says so */
 				follow_without_copy(r);
@@ -337,13 +343,12 @@ void *shared_follower_run(void *arg)
 			continue;
 		}
 		if (revision && !r->must_list && !is_refused) {
-			if (follow_store(r, revision))
+			if (follow_store(r, revision, was_here))
 				pause_for(r, AGAIN_MS);
 			continue;
 		}
 		core_unlock(core);
-		bool is_here =
-		        (!is_refused || !r->was_judged || is_worth_listing(r)) && list_all(r);
+		is_here = (!is_refused || !r->was_judged || is_worth_listing(r)) && list_all(r);
 
 		core_lock(core);
 		if (!is_here)
