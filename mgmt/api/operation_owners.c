@@ -42,8 +42,8 @@ bool operation_decides_alone(const struct core *core)
 	return !core->shared && !shared_run_is_missing(core);
 }
 
-/* The owner by the copy. */
-static void read_owner(struct core *core, const struct operation *op, struct owner_record *out)
+/* The owner by the copy; a record that is none names nobody. @return the revision of what is there; 0: nothing */
+static int64_t read_owner(struct core *core, const struct operation *op, struct owner_record *out)
 {
 	struct store *store = intent_store(core->intent);
 	struct shared_record r = { 0 };
@@ -53,29 +53,23 @@ static void read_owner(struct core *core, const struct operation *op, struct own
 	    record_from_text(&owner_record, r.text, out, NULL))
 		out->node[0] = '\0';
 	free(r.text);
+	return r.revision;
 }
 
 void operation_see_unowned(struct core *core, const struct operation *op, struct shared_change *c)
 {
-	struct store *store = intent_store(core->intent);
-	struct shared_record r = { 0 };
 	struct owner_record owner;
+	int64_t revision = read_owner(core, op, &owner);
 	char name[SHARED_NAME_MAX];
-	int64_t revision = 0;
 
-	/* one that names nobody is no owner's */
-	if (store && !copy_read(store, name_owner(op, name), &r) &&
-	    (record_from_text(&owner_record, r.text, &owner, NULL) || !*owner.node))
-		revision = r.revision;
-	free(r.text);
-	shared_change_see(c, name_owner(op, name), revision);
+	shared_change_see(c, name_owner(op, name), *owner.node ? 0 : revision);
 }
 
 bool operation_has_owner(struct core *core, const struct operation *op)
 {
 	struct owner_record owner;
 
-	read_owner(core, op, &owner);
+	(void)read_owner(core, op, &owner);
 	return *owner.node;
 }
 
@@ -86,6 +80,6 @@ bool operation_is_owned_here(struct core *core, const struct operation *op)
 
 	if (!lease)
 		return operation_decides_alone(core);
-	read_owner(core, op, &owner);
+	(void)read_owner(core, op, &owner);
 	return shared_lease_is_fresh(lease) && !strcmp(owner.node, core->dirs.node);
 }
