@@ -16,6 +16,19 @@
 #include "weir/json.h"
 #include "weir/suggest.h"
 
+bool cli_is_agreed(const char *format, ...)
+{
+	char line[16];
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vprintf(format, arguments);
+	va_end(arguments);
+	fputs(" [y/N] ", stdout);
+	fflush(stdout);
+	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
 int cli_fail(enum cli_status status, const char *format, ...)
 {
 	va_list args;

@@ -97,6 +97,8 @@ void cli_give(struct cli_args *args, const char *name, const char *value);
 bool cli_line(const struct cli_args *args, const char *const *without, char *out, size_t size);
 /* Add @p text to a line after @p before, in quotes where a shell needs them. @return false: no room */
 bool cli_line_add(const char *before, const char *text, char *out, size_t size);
+/* Ask the person at the terminal, with " [y/N] " behind the question. @return whether the answer was yes */
+bool cli_is_agreed(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* "weir: ..." on standard error. @return @p status */
 int cli_fail(enum cli_status status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Read arguments, dispatch. @return the exit status */

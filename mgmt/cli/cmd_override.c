@@ -225,7 +225,7 @@ static bool make_clocked(const struct cli_args *args, bool drains, struct cli_ar
 static int begin_operation(struct cli *cli, const struct cli_args *args, const char *what,
                            bool drains)
 {
-	char line[PAST_LINE_MAX], answer[16];
+	char line[PAST_LINE_MAX];
 	struct cli_args clocked;
 	bool undecided;
 	int status = op_begin(cli, args, what, &undecided);
@@ -234,11 +234,9 @@ static int begin_operation(struct cli *cli, const struct cli_args *args, const c
 	    !make_clocked(args, drains, &clocked) ||
 	    !cli_line(&clocked, (const char *const[]){ NULL }, line, sizeof(line)))
 		return status;
-	printf("by the clock, without measuring anything: %s\ndo that? [y/N] ", line);
-	fflush(stdout);
-	if (!fgets(answer, sizeof(answer), stdin) || (answer[0] != 'y' && answer[0] != 'Y'))
-		return status;
-	return do_and_wait(cli, &clocked, what, drains);
+	return cli_is_agreed("by the clock, without measuring anything: %s\ndo that?", line)
+	               ? do_and_wait(cli, &clocked, what, drains)
+	               : status;
 }
 
 int cli_drain(struct cli *cli, const struct cli_args *args)

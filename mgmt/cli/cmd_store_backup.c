@@ -96,14 +96,11 @@ int cli_store_backup(struct cli *cli, const struct cli_args *args)
 static bool is_agreed(const struct cli_args *args, const struct store_backup *b,
                       const struct store_client *c)
 {
-	char line[16], time[CLOCK_TEXT_MAX];
+	char time[CLOCK_TEXT_MAX];
 
-	if (cli_flag(args, "--yes") || !isatty(STDIN_FILENO))
-		return true;
-	printf("write %zu records of store %s, as of %s, into store %s? [y/N] ", b->n, b->id,
-	       clock_text(b->time_ms, time), c->conf.id);
-	fflush(stdout);
-	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+	return cli_flag(args, "--yes") || !isatty(STDIN_FILENO) ||
+	       cli_is_agreed("write %zu records of store %s, as of %s, into store %s?", b->n, b->id,
+	                     clock_text(b->time_ms, time), c->conf.id);
 }
 
 static void print_restored(const struct cli *cli, const struct store_backup *b)

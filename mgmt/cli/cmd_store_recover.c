@@ -158,19 +158,14 @@ static json_t *make_body(const struct cli_args *args)
 /* A person agrees. @return CLI_OK, or an exit status after a message */
 static int request_consent(const struct cli_args *args, const char *question)
 {
-	char line[16];
-
 	if (cli_flag(args, "--yes"))
 		return CLI_OK;
 	if (!isatty(STDIN_FILENO))
 		return cli_fail(CLI_USAGE,
 		                "nothing was changed: there is no terminal to answer at; "
 		                "give --yes if what is above is right");
-	printf("%s [y/N] ", question);
-	fflush(stdout);
-	if (fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y'))
-		return CLI_OK;
-	return cli_fail(CLI_REFUSED, "nothing was changed");
+	return cli_is_agreed("%s", question) ? CLI_OK
+	                                     : cli_fail(CLI_REFUSED, "nothing was changed");
 }
 
 /* Do what was shown. @param etag  of what was shown */

@@ -139,13 +139,8 @@ static void print_plan(const struct removal *r)
 /* At a terminal a person is asked. */
 static bool is_agreed(const struct cli_args *args, const char *name)
 {
-	char line[16];
-
-	if (cli_flag(args, "--yes") || !isatty(STDIN_FILENO))
-		return true;
-	printf("remove %s? [y/N] ", name);
-	fflush(stdout);
-	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+	return cli_flag(args, "--yes") || !isatty(STDIN_FILENO) ||
+	       cli_is_agreed("remove %s?", name);
 }
 
 /* store.conf of this host does not name it any more. */
