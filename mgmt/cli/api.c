@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -19,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/owner.h"
+#include "base/random.h"
 #include "weir/json.h"
 
 #define ANSWER_MAX  ((size_t)64 << 20) /* bytes; a status of all backends is far smaller */
@@ -218,12 +218,8 @@ static int perform_request(CURL *curl, const char *socket, const struct api_requ
 /* Random, so that no other command has it: the same change made twice on purpose is two changes. */
 static void make_key(char key[KEY_MAX])
 {
-	unsigned char bytes[16];
-
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return; /* without a key an interrupted change is not asked for again */
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(key + 2 * i, KEY_MAX - 2 * i, "%02x", bytes[i]);
+	/* without a key an interrupted change is not asked for again */
+	(void)!random_hex(key, (KEY_MAX - 1) / 2);
 }
 
 static int send_once(const char *socket, const struct api_request *request, const char *key,

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
+#include "base/random.h"
 #include "weir/json.h"
 
 /* A place for @p name in @p list; NULL, and c->err is set, if there is none. */
@@ -43,13 +43,10 @@ void shared_change_begin(struct shared_change *c, const char *id)
 
 void shared_change_begin_new(struct shared_change *c)
 {
-	uint8_t bytes[16];
 	char id[SHARED_ID_MAX];
 
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+	if (random_hex(id, 16))
 		abort(); /* it cannot be: the kernel is up */
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(id + 2 * i, 3, "%02x", bytes[i]);
 	shared_change_begin(c, id);
 }
 

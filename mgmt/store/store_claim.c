@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/clock.h"
 #include "base/plain.h"
+#include "base/random.h"
 
 static const char *how_word(int value)
 {
@@ -41,26 +41,14 @@ static const struct field claim_fields[] = {
 const struct record_kind store_claim_record =
         RECORD_OF(struct store_claim, "store", claim_fields, is_claim_sound);
 
-/* Write @p n random bytes as digits. @return 0 or -errno */
-static int write_random(char *out, size_t n)
-{
-	unsigned char bytes[32];
-
-	if (getrandom(bytes, n, 0) != (ssize_t)n)
-		return -errno;
-	for (size_t i = 0; i < n; i++)
-		snprintf(out + 2 * i, 3, "%02x", bytes[i]);
-	return 0;
-}
-
 int store_claim_new_id(char id[STORE_ID_MAX])
 {
-	return write_random(id, (STORE_ID_MAX - 1) / 2);
+	return random_hex(id, (STORE_ID_MAX - 1) / 2);
 }
 
 int store_claim_new_nonce(char nonce[ORIGIN_NONCE_MAX])
 {
-	return write_random(nonce, (ORIGIN_NONCE_MAX - 1) / 2);
+	return random_hex(nonce, (ORIGIN_NONCE_MAX - 1) / 2);
 }
 
 int store_claim_read(const struct shared_records *l, struct store_claim *out, int64_t *revision)

@@ -11,11 +11,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/lock.h"
+#include "base/random.h"
 #include "base/replace.h"
 #include "mgmt/store/files.h"
 #include "mgmt/store/tokens.h"
@@ -32,18 +32,6 @@ static bool token_name_ok(const char *name)
 
 	return n > 0 && n < TOKENS_NAME_MAX && strspn(name, NAME_CHARS) == n &&
 	       strcmp(name, TOKENS_ANONYMOUS) != 0;
-}
-
-static int make_token(char token[DIGEST_TEXT_MAX])
-{
-	unsigned char bytes[TOKEN_BYTES];
-
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return -errno;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(token + 2 * i, 3, "%02x", bytes[i]);
-	explicit_bzero(bytes, sizeof(bytes));
-	return 0;
 }
 
 /*
@@ -158,7 +146,7 @@ int tokens_new(const char *conf_dir, const char *name, const char *role,
 		return -EINVAL;
 	if (!tokens_role_ok(role))
 		return -ENOKEY;
-	err = make_token(new_token);
+	err = random_hex(new_token, TOKEN_BYTES);
 	dir = err ? err : open(conf_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return err ? err : -errno;
