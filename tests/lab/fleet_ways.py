@@ -83,19 +83,43 @@ class Way:
         self.writer.close()
 
 
-class Ways:
+Serve = typing.Callable[[asyncio.StreamReader, asyncio.StreamWriter], typing.Coroutine[typing.Any, typing.Any, None]]
+
+
+class Loop:
+    """A thread that serves connections until it is closed."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+
+    def serve(self, port: int, accept: Serve) -> None:
+        asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, "127.0.0.1", port), self.loop).result()
+
+    def close(self) -> None:
+        async def end() -> None:
+            while tasks := [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]:  # one may wait for another at its end
+                for t in tasks:
+                    t.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+        asyncio.run_coroutine_threadsafe(end(), self.loop).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        self.loop.close()
+
+
+class Ways(Loop):
     """All of them, by the name of who begins them: node0, member0 (towards that member, from the others)."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.loop = asyncio.new_event_loop()
         self.cut: dict[str, str] = {}  # "both", "answers" or "requests", which are lost
         self.accidents: dict[str, Accident] = {}  # of writes
         self.counts: collections.Counter[str] = collections.Counter()
         self.open: dict[str, set[Way]] = collections.defaultdict(set)
         self.trap: typing.Callable[[], None] | None = None
-        self.thread = threading.Thread(target=self.loop.run_forever)
-        self.thread.start()
+        super().__init__()
 
     def add(self, key: str, listens: int, port: int) -> None:
         """A way from @listens to @port."""
@@ -105,7 +129,7 @@ class Ways:
             with contextlib.suppress(asyncio.CancelledError):  # at the end
                 await way.run(port)
             self.open[key].discard(way)
-        asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, "127.0.0.1", listens), self.loop).result()
+        self.serve(listens, accept)
 
     def note_write(self) -> None:
         """A write is on its way: once, do what waits for it."""
@@ -132,14 +156,3 @@ class Ways:
                 self.accidents[key] = draw
             else:
                 self.accidents.pop(key, None)
-
-    def close(self) -> None:
-        async def end() -> None:
-            while tasks := [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]:  # one may wait for another at its end
-                for t in tasks:
-                    t.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-        asyncio.run_coroutine_threadsafe(end(), self.loop).result()
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()

@@ -16,7 +16,6 @@ import os
 import signal
 import statistics
 import sys
-import threading
 import time
 import typing
 import unittest
@@ -24,6 +23,7 @@ import unittest
 import fleet_figures
 from etcd_cluster import Cluster as Etcd
 from etcd_cluster import Member
+from fleet_ways import Loop
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
 import counted  # noqa: E402
@@ -40,13 +40,8 @@ TICK = os.sysconf("SC_CLK_TCK")
 VERSIONS = 1000
 
 
-class Far:
+class Far(Loop):
     """Ways on which each byte takes AWAY_S, in the order of their bytes."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever)
-        self.thread.start()
 
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -59,18 +54,7 @@ class Far:
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 far_reader, far_writer = await asyncio.open_connection("127.0.0.1", port)
                 await asyncio.gather(self.carry(reader, far_writer), self.carry(far_reader, writer))
-        asyncio.run_coroutine_threadsafe(asyncio.start_server(accept, "127.0.0.1", listens), self.loop).result()
-
-    def close(self) -> None:
-        async def end() -> None:
-            tasks = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
-            for t in tasks:
-                t.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        asyncio.run_coroutine_threadsafe(end(), self.loop).result()
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self.thread.join()
-        self.loop.close()
+        self.serve(listens, accept)
 
 
 class Fleet:
