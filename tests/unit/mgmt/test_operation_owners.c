@@ -3,6 +3,7 @@
  * Who owns an operation: what the copy's records say, which leases are believed, and when another node may become the owner.
  */
 #include "asked.h"
+#include "made_operation.h"
 
 #include "mgmt/api/operation_order.h"
 #include "mgmt/api/operations_internal.h"
@@ -80,20 +81,7 @@ static int teardown(void **state)
 static const struct operation *put_operation(const char *id, const char *owner,
                                              enum operation_state at)
 {
-	static const char *const sites[] = { "ams" }, *const ids[] = { "v1" };
-	const struct operation_request r = { .id = id,
-		                             .node = owner,
-		                             .sites = sites,
-		                             .override_ids = ids,
-		                             .n_sites = 1,
-		                             .service = "",
-		                             .author = "jw",
-		                             .principal = "",
-		                             .reason = "a test",
-		                             .until_ms = MODEL_TIME_NEVER };
-	char error[OPERATION_DETAIL_MAX];
-
-	assert_int_equal(operation_init(&op, &r, NOW_MS + revision, error), 0);
+	make_operation(&op, id, owner, NOW_MS + revision);
 	op.state = at;
 	core_lock(&this_node);
 	assert_int_equal(operations_put(&this_node, &op, 1), 0);

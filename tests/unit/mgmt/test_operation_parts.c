@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "made_operation.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/operations/record_parts.h"
 
@@ -20,21 +21,9 @@ static struct operation op;
 
 static int setup(void **state)
 {
-	static const char *const sites[] = { "ams" }, *const ids[] = { "v1" };
-	const struct operation_request r = { .id = "o1",
-		                             .node = "ams-1",
-		                             .sites = sites,
-		                             .override_ids = ids,
-		                             .n_sites = 1,
-		                             .service = "",
-		                             .author = "jw",
-		                             .principal = "",
-		                             .reason = "a test",
-		                             .until_ms = MODEL_TIME_NEVER };
-	char error[OPERATION_DETAIL_MAX];
-
 	(void)state;
-	return operation_init(&op, &r, NOW_MS, error);
+	make_operation(&op, "o1", "ams-1", NOW_MS);
+	return 0;
 }
 
 /* A text as long as it may be, with @p i in it. */

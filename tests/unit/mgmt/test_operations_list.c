@@ -4,6 +4,7 @@
  * has of them that decides alone: of changes of one record the first, and after a start all of it.
  */
 #include "asked.h"
+#include "made_operation.h"
 
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/api/operation_decide.h"
@@ -36,22 +37,11 @@ static int teardown(void **state)
 /* Number @p n, begun @p n minutes after the first. */
 static struct operation *make_record(unsigned n, enum operation_state at)
 {
-	static const char *const sites[] = { "ams" }, *const ids[] = { "v1" };
 	static struct operation op;
-	char id[MODEL_ID_MAX], error[OPERATION_DETAIL_MAX];
-	const struct operation_request r = { .id = id,
-		                             .node = "fra-1",
-		                             .sites = sites,
-		                             .override_ids = ids,
-		                             .n_sites = 1,
-		                             .service = "",
-		                             .author = "jw",
-		                             .principal = "",
-		                             .reason = "a test",
-		                             .until_ms = MODEL_TIME_NEVER };
+	char id[MODEL_ID_MAX];
 
 	snprintf(id, sizeof(id), "o%u", n);
-	assert_int_equal(operation_init(&op, &r, NOW_MS + (int64_t)n * 60000, error), 0);
+	make_operation(&op, id, "fra-1", NOW_MS + (int64_t)n * 60000);
 	op.state = at;
 	return &op;
 }

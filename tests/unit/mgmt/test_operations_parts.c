@@ -4,6 +4,7 @@
  * writes what its engine says.
  */
 #include "asked.h"
+#include "made_operation.h"
 
 #include "mgmt/api/handle.h"
 #include "mgmt/store/records.h"
@@ -21,24 +22,12 @@ static struct operation op;
 
 static int setup(void **state)
 {
-	static const char *const sites[] = { "ams" }, *const ids[] = { "v1" };
-	const struct operation_request r = { .id = "o1",
-		                             .node = "ams-1",
-		                             .sites = sites,
-		                             .override_ids = ids,
-		                             .n_sites = 1,
-		                             .service = "",
-		                             .author = "jw",
-		                             .principal = "",
-		                             .reason = "a test",
-		                             .until_ms = MODEL_TIME_NEVER };
-	char error[OPERATION_DETAIL_MAX];
-
 	(void)asked_setup(state);
 	this_node.operations = calloc(1, sizeof(*this_node.operations));
 	assert_non_null(this_node.operations);
 	core_lock(&this_node);
-	return operation_init(&op, &r, NOW_MS, error);
+	make_operation(&op, "o1", "ams-1", NOW_MS);
+	return 0;
 }
 
 static int teardown(void **state)

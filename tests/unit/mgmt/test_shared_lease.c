@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A node's lease: from when it counts, when it is renewed, and what an answer of the store means. */
 #include "asked.h"
+#include "made_operation.h"
 
 #include <errno.h>
 
@@ -95,21 +96,8 @@ static void look_after(uint64_t ms)
 /* An operation of this node that is not over. */
 static void own_one(enum operation_state at)
 {
-	static const char *const sites[] = { "ams" }, *const ids[] = { "v1" };
-	const struct operation_request r = { .id = "o1",
-		                             .node = "ams-1",
-		                             .sites = sites,
-		                             .override_ids = ids,
-		                             .n_sites = 1,
-		                             .service = "",
-		                             .author = "jw",
-		                             .principal = "",
-		                             .reason = "a test",
-		                             .until_ms = MODEL_TIME_NEVER };
 	static struct operation op;
-	char error[OPERATION_DETAIL_MAX];
-
-	assert_int_equal(operation_init(&op, &r, NOW_MS, error), 0);
+	make_operation(&op, "o1", "ams-1", NOW_MS);
 	op.state = at;
 	assert_int_equal(operations_put(&this_node, &op, 1), 0);
 }
