@@ -169,9 +169,10 @@ static json_t *levels_to_json(const struct server *s)
 		if (r->level_known)
 			json_array_append_new(
 			        list,
-			        json_pack("{s:s, s:I, s:I, s:I, s:b}", "override", r->id,
-			                  "generation", (json_int_t)r->generation, "level_ppm",
-			                  (json_int_t)r->level_ppm, "longest_ttl_s",
+			        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "override", r->id,
+			                  "generation", (json_int_t)r->generation, "epoch",
+			                  (json_int_t)r->epoch, "step", (json_int_t)r->step,
+			                  "level_ppm", (json_int_t)r->level_ppm, "longest_ttl_s",
 			                  (json_int_t)r->longest_ttl_s, "arrived", r->arrived));
 	}
 	sites = peer_health_sites(s->now->peer_health);

@@ -147,6 +147,8 @@ static void build_overrides(struct model_build *b)
 			.pool = build_text(b, item, SCHEMA_OVERRIDES_POOL),
 			.name = build_text(b, item, SCHEMA_OVERRIDES_NAME),
 			.generation = build_n(item, SCHEMA_OVERRIDES_GENERATION),
+			.epoch = build_n32(item, SCHEMA_OVERRIDES_EPOCH),
+			.step = build_n32(item, SCHEMA_OVERRIDES_STEP),
 			.created_ms = (int64_t)build_n(item, SCHEMA_OVERRIDES_CREATED),
 			.from_ms = (int64_t)build_n(item, SCHEMA_OVERRIDES_FROM),
 			.over_ms = (int64_t)build_n(item, SCHEMA_OVERRIDES_OVER),

@@ -344,7 +344,11 @@
 	X(OVERRIDES_NAME, "overrides[].name", "name", "", "", "", "RE",                            \
 	  "Name of the site, backend or node.")                                                    \
 	X(OVERRIDES_GENERATION, "overrides[].generation", "number", "", "", "", "RE",              \
-	  "Of two overrides with the same id, the higher generation holds.")                       \
+	  "When it was last commanded: of two overrides with one id the higher one holds.")        \
+	X(OVERRIDES_EPOCH, "overrides[].epoch", "number", "", "0", "", "E",                        \
+	  "Of a step: which owner of its operation wrote it. Higher holds.")                       \
+	X(OVERRIDES_STEP, "overrides[].step", "number", "", "0", "", "E",                          \
+	  "Of a step: its number within the epoch. Higher holds.")                                 \
 	X(OVERRIDES_CREATED, "overrides[].created", "time", "", "", "", "RE",                      \
 	  "When it was created.")                                                                  \
 	X(OVERRIDES_FROM, "overrides[].from", "time", "", "", "", "RE", "When its ramp starts.")   \

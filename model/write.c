@@ -483,13 +483,17 @@ static void put_member_sets(FILE *f, const struct model *m)
 	fputs("\n);\n", f);
 }
 
-/* Only of a step or drill, so that a former release reads the document as long as there is none. */
+/* Only of a step or drill. */
 static void put_step(FILE *f, const struct model_override *o)
 {
 	char text[ADDR_LONG_TEXT_MAX];
 
 	if (o->is_step)
 		put_uint(f, "to_ppm", o->to_ppm);
+	if (o->epoch) {
+		put_uint(f, "epoch", o->epoch);
+		put_uint(f, "step", o->step);
+	}
 	if (o->service && *o->service)
 		put_escaped(f, "service", o->service);
 	if (o->operation && *o->operation)

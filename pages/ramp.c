@@ -3,13 +3,12 @@
  * The file of ramps: a line that names the format, a line for each record, and a last line, so that
  * a part of a file is not taken for all.
  *
- *     weir-ramps 2
- *     ams-1-k3j2 4 1780000000000 held-site
- *     ams-1-7dq1 1048578 1780000000000 free 250000 rises arrived 30
+ *     weir-ramps 3
+ *     ams-1-k3j2 3655680000000000 1785000000000 held-site
+ *     ams-1-7dq1 3655680000000000 1785000000000 free 64 2 250000 rises arrived 30
  *     end
  *
- * A step's line has four words more: level, direction, whether it has arrived, and the longest TTL.
- * Without steps the first line has 1, as the former release knows it.
+ * A step's line has six words more: epoch, step, level, direction, whether it has arrived, and the longest TTL.
  */
 #include "weir/ramp.h"
 
@@ -26,11 +25,10 @@
 #include "base/proc.h"
 #include "base/replace.h"
 
-#define HEAD           "weir-ramps 2\n"
-#define HEAD_FORMER    "weir-ramps 1\n"
-#define LINE_MAX_BYTES 160 /* an id, four numbers and three words */
+#define HEAD           "weir-ramps 3\n"
+#define LINE_MAX_BYTES 160 /* an id, six numbers and three words */
 #define WORDS_MIN      4u
-#define WORDS_MAX      8u
+#define WORDS_MAX      10u
 #define LEVEL_MAX      1000000
 #define TTL_MAX_S      ((int64_t)1 << 31)
 
@@ -69,16 +67,20 @@ static bool read_either(const char *text, const char *yes, const char *no, bool 
 	return *out || !strcmp(text, no);
 }
 
-/* The last four words of a step's line. */
+/* The last six words of a step's line. */
 static bool read_step_words(char *const *words, struct ramp_record *r)
 {
-	int64_t level_ppm, ttl_s;
+	int64_t epoch, step, level_ppm, ttl_s;
 
-	if (!read_decimal(words[0], &level_ppm) || level_ppm > LEVEL_MAX ||
-	    !read_either(words[1], "falls", "rises", &r->falls) ||
-	    !read_either(words[2], "arrived", "moves", &r->arrived) ||
-	    !read_decimal(words[3], &ttl_s) || ttl_s > TTL_MAX_S)
+	if (!read_decimal(words[0], &epoch) || epoch > UINT32_MAX ||
+	    !read_decimal(words[1], &step) || step > UINT32_MAX ||
+	    !read_decimal(words[2], &level_ppm) || level_ppm > LEVEL_MAX ||
+	    !read_either(words[3], "falls", "rises", &r->falls) ||
+	    !read_either(words[4], "arrived", "moves", &r->arrived) ||
+	    !read_decimal(words[5], &ttl_s) || ttl_s > TTL_MAX_S)
 		return false;
+	r->epoch = (uint32_t)epoch;
+	r->step = (uint32_t)step;
 	r->level_known = true;
 	r->level_ppm = (uint32_t)level_ppm;
 	r->longest_ttl_s = (uint32_t)ttl_s;
@@ -113,7 +115,7 @@ static int read_ramp_records(FILE *f, struct ramp_record *out)
 	char line[LINE_MAX_BYTES];
 	int n = 0;
 
-	if (!fgets(line, sizeof(line), f) || (strcmp(line, HEAD) && strcmp(line, HEAD_FORMER)))
+	if (!fgets(line, sizeof(line), f) || strcmp(line, HEAD) != 0)
 		return -EINVAL;
 	while (fgets(line, sizeof(line), f)) {
 		size_t length = strlen(line);
@@ -153,17 +155,10 @@ static void write_ramp_line(FILE *f, const struct ramp_record *r)
 	fprintf(f, "%s %" PRIu64 " %" PRId64 " %s", r->id, r->generation, r->at_ms,
 	        ramp_how_text(r->how));
 	if (r->level_known)
-		fprintf(f, " %u %s %s %u", r->level_ppm, r->falls ? "falls" : "rises",
-		        r->arrived ? "arrived" : "moves", r->longest_ttl_s);
+		fprintf(f, " %u %u %u %s %s %u", r->epoch, r->step, r->level_ppm,
+		        r->falls ? "falls" : "rises", r->arrived ? "arrived" : "moves",
+		        r->longest_ttl_s);
 	fputc('\n', f);
-}
-
-static bool has_steps(const struct ramp_record *records, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		if (records[i].level_known)
-			return true;
-	return false;
 }
 
 int ramp_write(const char *state_dir, const struct ramp_record *records, size_t n)
@@ -176,7 +171,7 @@ int ramp_write(const char *state_dir, const struct ramp_record *records, size_t 
 	FILE *f = replace_begin_stream(path, 0644, temporary);
 	if (!f)
 		return -errno;
-	fputs(has_steps(records, n) ? HEAD : HEAD_FORMER, f);
+	fputs(HEAD, f);
 	for (size_t i = 0; i < n; i++)
 		write_ramp_line(f, &records[i]);
 	fputs("end\n", f);
@@ -191,11 +186,15 @@ const struct ramp_record *ramp_find_any(const struct ramp_record *records, size_
 	return NULL;
 }
 
-const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n, const char *id,
-                                    uint64_t generation)
+const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n,
+                                    const struct model_override *o)
 {
-	for (size_t i = 0; i < n; i++)
-		if (records[i].generation == generation && !strcmp(records[i].id, id))
-			return &records[i];
+	for (size_t i = 0; i < n; i++) {
+		const struct ramp_record *r = &records[i];
+
+		if (r->generation == o->generation && r->epoch == o->epoch && r->step == o->step &&
+		    !strcmp(r->id, o->id))
+			return r;
+	}
 	return NULL;
 }

@@ -179,7 +179,7 @@ static const struct model_site *find_drain_site(const struct model *m, const cha
 static bool resume_ramp(const struct ramps *r, const struct model_override *o,
                         int64_t wall_clock_ms, struct ramp_record *out)
 {
-	const struct ramp_record *old = ramp_find(r->items, r->n, o->id, o->generation);
+	const struct ramp_record *old = ramp_find(r->items, r->n, o);
 
 	if (old) {
 		*out = *old;
@@ -187,7 +187,10 @@ static bool resume_ramp(const struct ramps *r, const struct model_override *o,
 			restore_record(o, out, wall_clock_ms);
 		return old->at_ms < override_end_ms(o) || wall_clock_ms < override_end_ms(o);
 	}
-	*out = (struct ramp_record){ .generation = o->generation, .at_ms = wall_clock_ms };
+	*out = (struct ramp_record){ .generation = o->generation,
+		                     .epoch = o->epoch,
+		                     .step = o->step,
+		                     .at_ms = wall_clock_ms };
 	memcpy(out->id, o->id, strnlen(o->id, sizeof(out->id) - 1));
 	return wall_clock_ms < override_end_ms(o);
 }
@@ -201,7 +204,7 @@ static bool is_site_drain(const struct model_override *o)
 static bool record_differs(const struct ramps *r, const struct model_override *o,
                            const struct ramp_record *now)
 {
-	const struct ramp_record *was = ramp_find(r->items, r->n, o->id, o->generation);
+	const struct ramp_record *was = ramp_find(r->items, r->n, o);
 
 	return !was || was->how != now->how || was->arrived != now->arrived ||
 	       was->level_known != now->level_known ||
@@ -302,7 +305,7 @@ void ramps_step_all(struct ramps *r, const struct ramps_step_input *in)
 
 static const struct ramp_record *record_of(const struct ramps *r, const struct model_override *o)
 {
-	return r && is_site_drain(o) ? ramp_find(r->items, r->n, o->id, o->generation) : NULL;
+	return r && is_site_drain(o) ? ramp_find(r->items, r->n, o) : NULL;
 }
 
 int64_t ramps_time(const struct ramps *r, const struct model_override *o, int64_t wall_clock_ms)

@@ -8,9 +8,6 @@
  */
 #include "dns/steering/steps.h"
 
-/* Of a generation: a person wrote it (mgmt/store/step.h). */
-#define PERSON_BIT (UINT64_C(1) << (MODEL_STEP_EPOCH_SHIFT - 1))
-
 static bool is_known(const struct ramp_record *was)
 {
 	return was && was->level_known;
@@ -34,7 +31,7 @@ static bool step_falls(const struct model_override *o, const struct ramp_record 
 /* A person's command at the target has no way: its level is the person's. */
 static bool is_persons(const struct model_override *o)
 {
-	return o->generation >> MODEL_STEP_EPOCH_SHIFT && o->generation & PERSON_BIT;
+	return !o->epoch;
 }
 
 /*
@@ -81,7 +78,8 @@ void steps_follow(const struct model_override *o, const struct steps_before *bef
                   struct ramp_record *r)
 {
 	const struct ramp_record *was = before->was;
-	bool same = is_known(was) && was->generation == r->generation;
+	bool same = is_known(was) && was->generation == r->generation && was->epoch == r->epoch &&
+	            was->step == r->step;
 
 	r->falls = step_falls(o, was, r->at_ms);
 	r->level_ppm = step_level(o, was, r->at_ms, r->falls);

@@ -276,9 +276,12 @@ struct model_override {
 	const char *id;
 	enum model_override_kind kind;
 	enum model_target_kind target;
-	const char *pool;    /**< of a backend; "" for a site or node */
-	const char *name;    /**< site, backend or node; need not be configured */
-	uint64_t generation; /**< of merging: the higher one wins */
+	const char *pool; /**< of a backend; "" for a site or node */
+	const char *name; /**< site, backend or node; need not be configured */
+	/** When it was last commanded, by a clock that orders commands (mgmt/store/hlc.h): the later one holds. */
+	uint64_t generation;
+	/** Of a step of an operation, which has the generation of the operation's own command; else 0, 0. */
+	uint32_t epoch, step;
 	int64_t created_ms;
 	int64_t from_ms;   /**< when the ramp starts */
 	int64_t over_ms;   /**< the ramp's length; 0: at once */
@@ -303,8 +306,6 @@ struct model_override {
 /** Drills of a site that can run at a time. */
 #define MODEL_DRILLS_MAX 4u
 
-/** A step's epoch is its generation without so many low bits (mgmt/store/step.h). */
-#define MODEL_STEP_EPOCH_SHIFT 20u
 /** Epochs of one owner of an operation: a turn takes the next one, another owner the next multiple. */
 #define MODEL_STEP_OWNER_EPOCHS 64u
 

@@ -32,8 +32,10 @@ enum ramp_how {
 
 struct ramp_record {
 	char id[MODEL_ID_MAX]; /**< the override's */
-	uint64_t generation;   /**< likewise: with another one the ramp starts again */
-	int64_t at_ms;         /**< the instant of the schedule that is in force */
+	/** likewise: with others the ramp starts again */
+	uint64_t generation;
+	uint32_t epoch, step;
+	int64_t at_ms; /**< the instant of the schedule that is in force */
 	enum ramp_how how;
 	/* of a step, else unset; not known after a file of the former release */
 	bool level_known;
@@ -55,9 +57,9 @@ const char *ramp_how_text(enum ramp_how how);
 MUST_CHECK int ramp_read(const char *state_dir, struct ramp_record *out);
 /** Replace the file. @return 0 or -errno (the old one stays) */
 int ramp_write(const char *state_dir, const struct ramp_record *records, size_t n);
-/** The record of an override as it is now. @return NULL when there is none */
-const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n, const char *id,
-                                    uint64_t generation);
+/** The record of @p o as it is now. @return NULL when there is none */
+const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n,
+                                    const struct model_override *o);
 /** The record of an override in whichever generation. @return NULL when there is none */
 const struct ramp_record *ramp_find_any(const struct ramp_record *records, size_t n,
                                         const char *id);

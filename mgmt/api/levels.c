@@ -19,16 +19,19 @@
 static bool read_level(const json_t *object, struct level *out)
 {
 	const char *id;
-	json_int_t generation, level, ttl;
+	json_int_t generation, epoch, step, level, ttl;
 	int arrived;
 
-	if (json_unpack((json_t *)(uintptr_t)object, "{s:s, s:I, s:I, s:I, s:b}", "override", &id,
-	                "generation", &generation, "level_ppm", &level, "longest_ttl_s", &ttl,
-	                "arrived", &arrived) ||
+	if (json_unpack((json_t *)(uintptr_t)object, "{s:s, s:I, s:I, s:I, s:I, s:I, s:b}",
+	                "override", &id, "generation", &generation, "epoch", &epoch, "step", &step,
+	                "level_ppm", &level, "longest_ttl_s", &ttl, "arrived", &arrived) ||
 	    strlen(id) >= sizeof(out->id) || generation < 1 || generation >= GENERATION_END ||
-	    level < 0 || level > 1000000 || ttl < 0 || ttl >= TTL_END)
+	    epoch < 0 || epoch > UINT32_MAX || step < 0 || step > UINT32_MAX || level < 0 ||
+	    level > 1000000 || ttl < 0 || ttl >= TTL_END)
 		return false;
 	*out = (struct level){ .generation = (uint64_t)generation,
+		               .epoch = (uint32_t)epoch,
+		               .step = (uint32_t)step,
 		               .level_ppm = (uint32_t)level,
 		               .longest_ttl_s = (uint32_t)ttl,
 		               .arrived = arrived };

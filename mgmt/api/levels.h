@@ -22,6 +22,7 @@
 struct level {
 	char id[MODEL_ID_MAX];  /**< the override's */
 	uint64_t generation;    /**< of the override that weir-dns follows */
+	uint32_t epoch, step;   /**< likewise */
 	uint32_t level_ppm;     /**< in force in each of its answers */
 	uint32_t longest_ttl_s; /**< for how long answers with an earlier level may still be used */
 	bool arrived;           /**< the level of this generation is reached, and no longer moves */

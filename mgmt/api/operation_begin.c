@@ -39,8 +39,9 @@ struct beginning {
 	struct operation_absent absent;
 	json_t *outlook;
 	uint64_t deciding;
-	uint32_t level_ppm, epoch; /* of an override that goes on */
-	bool goes_on;              /* an operation that is there goes on from where it is */
+	uint32_t level_ppm; /* of an override that goes on */
+	uint64_t stamp;
+	bool goes_on; /* an operation that is there goes on from where it is */
 	char id[MODEL_ID_MAX];
 };
 
@@ -200,6 +201,7 @@ static bool choose_overrides(struct beginning *b, int64_t now_ms, struct operati
 {
 	const struct overrides *all = intent_overrides(b->core->intent);
 
+	b->stamp = operations_next_stamp(b->core, now_ms);
 	for (size_t i = 0; i < b->n_sites; i++) {
 		const struct override *o = find_drain(all, b->sites[i], b->body->service, now_ms);
 		uint32_t level = o ? overrides_level(all, o, now_ms) : 0;
@@ -208,8 +210,6 @@ static bool choose_overrides(struct beginning *b, int64_t now_ms, struct operati
 			memcpy(b->override_ids[i], o->id, MODEL_ID_MAX);
 		else
 			make_id(b->core, now_ms, b->override_ids[i]);
-		if (o && override_epoch(o->generation) > b->epoch)
-			b->epoch = override_epoch(o->generation);
 		if (i && level != b->level_ppm) {
 			operation_refuse(out, 422, "invalid",
 			                 "sites: %s and %s are drained to different levels; "
@@ -275,7 +275,7 @@ static bool make_record(struct beginning *b, const struct http_request *request,
 		                       .over_ms = body->over_ms > 0 ? body->over_ms : 0,
 		                       .goal_ppm = goal_of(body),
 		                       .level_ppm = b->level_ppm,
-		                       .epoch = b->epoch,
+		                       .stamp = b->stamp,
 		                       .now = body->now,
 		                       .withdraw = body->withdraw,
 		                       .overridden = overridden,

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "mgmt/store/step.h"
 
 /* --- what a node has in force --- */
 
@@ -35,25 +34,51 @@ static const json_t *find_level(const json_t *levels, const char *id)
 	return NULL;
 }
 
-/* An override that the node does not have is level 0 of no generation. */
-static struct operation_level read_level(const json_t *levels, const char *id)
-{
-	const json_t *row = find_level(levels, id);
-	json_int_t generation = json_integer_value(json_object_get(row, "in_force"));
-	struct operation_level level = { 0 };
+/* Which change of an override is in force. */
+struct in_force {
+	json_int_t generation, epoch, step;
+};
 
-	if (!levels)
-		return level;
-	if (!row) {
-		level.known = true;
-		return level;
+static bool read_change(const json_t *row, struct in_force *out)
+{
+	return json_unpack((json_t *)(uintptr_t)row, "{s:{s:I, s:I, s:I}}", "in_force",
+	                   "generation", &out->generation, "epoch", &out->epoch, "step",
+	                   &out->step) == 0 &&
+	       out->generation > 0 && out->epoch >= 0 && out->epoch <= UINT32_MAX &&
+	       out->step >= 0 && out->step <= UINT32_MAX;
+}
+
+/* Whether a person has commanded something at the target since the operation began, by whichever override. */
+static bool has_command(const json_t *levels, const struct operation *op, const char *site)
+{
+	for (size_t i = 0; i < json_array_size(levels); i++) {
+		const json_t *row = json_array_get(levels, i);
+		const char *name = json_string_value(json_object_get(row, "site"));
+		struct in_force change;
+
+		if (name && !strcmp(name, site) && read_change(row, &change) && !change.epoch &&
+		    (uint64_t)change.generation > op->stamp)
+			return true;
 	}
-	level.known = read_ppm(json_object_get(row, "level_ppm"), &level.level_ppm) &&
-	              json_is_integer(json_object_get(row, "in_force")) && generation >= 0;
-	if (level.known) {
-		level.epoch = override_epoch((uint64_t)generation);
-		level.step = override_step((uint64_t)generation);
-		level.person = override_is_persons((uint64_t)generation);
+	return false;
+}
+
+/* An override that the node does not have is level 0 of no write, as one that was in force before the operation. */
+static struct operation_level read_level(const json_t *levels, const struct operation *op, size_t k)
+{
+	const json_t *row = find_level(levels, op->targets[k].override_id);
+	struct operation_level level = { .known = levels && !row };
+	struct in_force change;
+
+	if (levels && has_command(levels, op, op->targets[k].site))
+		level.person = level.known = true;
+	if (!row || !read_change(row, &change) ||
+	    !read_ppm(json_object_get(row, "level_ppm"), &level.level_ppm))
+		return level;
+	level.known = true;
+	if ((uint64_t)change.generation == op->stamp) {
+		level.epoch = (uint32_t)change.epoch;
+		level.step = (uint32_t)change.step;
 	}
 	return level;
 }
@@ -77,7 +102,7 @@ static void gather_nodes(const struct operation_snapshot *v, const struct operat
 		                            : OPERATION_UNKNOWN;
 		n->dns = report->levels ? operation_truth_of(report->dns) : OPERATION_UNKNOWN;
 		for (size_t k = 0; k < op->n_targets; k++)
-			n->levels[k] = read_level(report->levels, op->targets[k].override_id);
+			n->levels[k] = read_level(report->levels, op, k);
 	}
 	out->facts.nodes = out->nodes;
 	out->facts.n_nodes = v->n_reports;
@@ -154,7 +179,7 @@ static struct operation_value read_given_ttl(const struct operation *op, const j
 
 	for (size_t k = 0; k < op->n_targets; k++) {
 		const char *id = op->targets[k].override_id;
-		struct operation_level level = read_level(levels, id);
+		struct operation_level level = read_level(levels, op, k);
 		const json_t *given = json_object_get(find_level(levels, id), "longest_ttl_s");
 		json_int_t ttl_s = json_integer_value(given);
 

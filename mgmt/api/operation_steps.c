@@ -7,7 +7,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/store/override.h"
-#include "mgmt/store/step.h"
 
 _Static_assert((int)OPERATION_ANNOUNCE_NORMAL == MODEL_VIPS_ANNOUNCED &&
                        (int)OPERATION_ANNOUNCE_SHUTDOWN == MODEL_VIPS_SHUTDOWN &&
@@ -22,8 +21,9 @@ static void make_step(const struct operation *op, const struct operation_target 
 
 	*out = (struct override){ .kind = MODEL_OVERRIDE_DRAIN,
 		                  .target = MODEL_TARGET_SITE,
-		                  .generation =
-		                          override_generation(write->epoch, false, write->step),
+		                  .generation = op->stamp,
+		                  .epoch = write->epoch,
+		                  .step = write->step,
 		                  .created_ms = op->created_ms,
 		                  .from_ms = write->from_ms,
 		                  .over_ms = write->over_ms,
@@ -49,31 +49,34 @@ static void make_step(const struct operation *op, const struct operation_target 
  * Whether there is nothing to do: all targets have the write, or a later one. Where an override of an operation that is over
  * is not there any more, a person has ended it since, and it does not come back.
  */
-static bool has_write(const struct core *core, const struct operation *op)
+static bool has_write(const struct core *core, const struct operation *op,
+                      const struct override list[])
 {
-	uint64_t generation = override_generation(op->write.epoch, false, op->write.step);
-
 	for (uint32_t i = 0; i < op->n_targets; i++) {
 		const struct override *o =
-		        overrides_find(intent_overrides(core->intent), op->targets[i].override_id);
+		        overrides_find(intent_overrides(core->intent), list[i].id);
 
-		if (o ? o->generation < generation : !operation_is_over(op))
+		if (o ? override_compare(o, &list[i]) < 0 : !operation_is_over(op))
 			return false;
 	}
 	return true;
 }
 
-/* Whether a person has given a command at a target since it began: the operation ends once its owner hears of that. */
+/* Whether @p o is a person's command at a target that was given since the operation began. */
+static bool overrules_operation(const struct override *o, const struct operation *op)
+{
+	return o->target == MODEL_TARGET_SITE && o->kind != MODEL_OVERRIDE_DRILL && !o->epoch &&
+	       o->generation > op->stamp && operation_targets_site(op, o->name);
+}
+
+/* The operation ends once its owner hears of that. */
 static bool is_overruled(const struct core *core, const struct operation *op)
 {
-	for (uint32_t i = 0; i < op->n_targets; i++) {
-		const struct override *o =
-		        overrides_find(intent_overrides(core->intent), op->targets[i].override_id);
+	const struct overrides *all = intent_overrides(core->intent);
 
-		if (o && override_is_persons(o->generation) &&
-		    override_epoch(o->generation) > op->base_epoch)
+	for (size_t i = 0; i < all->n_items; i++)
+		if (overrules_operation(&all->items[i], op))
 			return true;
-	}
 	return false;
 }
 
@@ -83,8 +86,7 @@ void operation_steps_make(struct core *core, const struct operation *op)
 	struct override list[OPERATION_TARGETS_MAX];
 
 	/* one that ended before its first step has none; a person's command is the last word */
-	if (!write->epoch || !strcmp(op->hold.code, "command") || is_overruled(core, op) ||
-	    has_write(core, op))
+	if (!write->epoch || !strcmp(op->hold.code, "command") || is_overruled(core, op))
 		return;
 	for (uint32_t i = 0; i < op->n_targets; i++) {
 		make_step(op, &op->targets[i], &list[i]);
@@ -94,6 +96,8 @@ void operation_steps_make(struct core *core, const struct operation *op)
 			return;
 		}
 	}
+	if (has_write(core, op, list))
+		return;
 	int n = intent_merge(core->intent, list, op->n_targets, clock_believed_ms());
 
 	if (n < 0)

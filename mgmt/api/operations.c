@@ -18,6 +18,7 @@
 #include "mgmt/operations/record_parts.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/shared_etcd.h"
+#include "mgmt/store/hlc.h"
 #include "mgmt/store/step.h"
 
 bool operations_is_own(const struct core *core, const struct operation *op)
@@ -281,7 +282,8 @@ static struct override first_override(const struct operation *op,
 {
 	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
 		              .target = MODEL_TARGET_SITE,
-		              .generation = override_generation(op->epoch, false, 0),
+		              .generation = op->stamp,
+		              .epoch = op->epoch,
 		              .created_ms = op->created_ms,
 		              .from_ms = op->created_ms,
 		              .until_ms = MODEL_TIME_NEVER,
@@ -312,6 +314,17 @@ size_t operations_list_unwritten(struct core *core, struct override out[OPERATIO
 	return n;
 }
 
+uint64_t operations_next_stamp(struct core *core, int64_t now_ms)
+{
+	uint64_t newest = overrides_newest(intent_overrides(core->intent));
+	const struct operations_item *item;
+
+	for (size_t i = 0; (item = operations_at(core, i)); i++)
+		if (item->op.stamp > newest)
+			newest = item->op.stamp;
+	return hlc_next(newest, now_ms);
+}
+
 static void add_until(struct core *core, json_t *override)
 {
 	const char *id = json_string_value(json_object_get(override, "operation"));
@@ -332,23 +345,26 @@ void operations_add_until(struct core *core, json_t *list)
 	json_array_foreach(list, i, override) add_until(core, override);
 }
 
-/* The generation that is in force for an override, and its level; false: it is not known. */
-static bool find_in_force(const struct overrides *all, const struct override *o,
-                          const struct levels *levels, int64_t now_ms, uint64_t *generation,
-                          uint32_t *level_ppm)
+static json_t *change_to_json(uint64_t generation, uint32_t epoch, uint32_t step)
+{
+	return json_pack("{s:I, s:I, s:I}", "generation", (json_int_t)generation, "epoch",
+	                 (json_int_t)epoch, "step", (json_int_t)step);
+}
+
+/* Which change of an override is in force, given, and its level. @return NULL: it is not known */
+static json_t *find_in_force(const struct overrides *all, const struct override *o,
+                             const struct levels *levels, int64_t now_ms, uint32_t *level_ppm)
 {
 	const struct level *level = levels ? levels_find(levels, o->id) : NULL;
 
 	if (level && !o->ended) {
-		*generation = level->generation;
 		*level_ppm = level->level_ppm;
-		return true;
+		return change_to_json(level->generation, level->epoch, level->step);
 	}
 	if (levels && !o->ended)
-		return false; /* weir-dns runs, and has not taken it yet */
-	*generation = o->generation;
+		return NULL; /* weir-dns runs, and has not taken it yet */
 	*level_ppm = overrides_level(all, o, now_ms);
-	return true;
+	return change_to_json(o->generation, o->epoch, o->step);
 }
 
 /* Once a level has arrived it is known for how long answers with the one before may be used. */
@@ -369,15 +385,14 @@ json_t *operations_levels_json(struct core *core, const struct levels *levels)
 
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct override *o = &all->items[i];
-		uint64_t generation;
 		uint32_t level_ppm;
 
 		if (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE)
 			continue;
-		json_t *row = json_pack("{s:s, s:I}", "override", o->id, "generation",
-		                        (json_int_t)o->generation);
-		if (find_in_force(all, o, levels, now_ms, &generation, &level_ppm)) {
-			json_object_set_new(row, "in_force", json_integer((json_int_t)generation));
+		json_t *row = json_pack("{s:s, s:s}", "override", o->id, "site", o->name);
+		json_t *in_force = find_in_force(all, o, levels, now_ms, &level_ppm);
+		if (in_force) {
+			json_object_set_new(row, "in_force", in_force);
 			json_object_set_new(row, "level_ppm", json_integer(level_ppm));
 		}
 		add_ttl(row, levels, o->id);

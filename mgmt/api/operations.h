@@ -104,11 +104,13 @@ void operations_follow_list(struct core *core, const struct shared_records *l);
 void operations_watch(struct core *core, const char *id);
 /** Whether this node owns it. */
 bool operations_is_own(const struct core *core, const struct operation *op);
+/** A stamp for a command that is later than all that this node knows (mgmt/store/hlc.h). Under the lock. */
+uint64_t operations_next_stamp(struct core *core, int64_t now_ms);
 /** Run a round now. */
 void operations_poke(struct core *core);
 /**
- * The levels of all site drains at this node, given: [{override, generation, in_force, level_ppm}].
- * generation is that of the document; in_force, with its level, that of weir-dns: missing, it is not
+ * The levels of all site drains at this node, given: [{override, site, in_force: {generation, epoch, step}, level_ppm}].
+ * in_force, with its level, is that of weir-dns: missing, it is not
  * known. @p levels  of weir-dns; NULL: it does not run, and the document's are in force
  */
 MUST_CHECK json_t *operations_levels_json(struct core *core, const struct levels *levels);

@@ -89,7 +89,7 @@ static void merge_overrides(struct core *core, const struct peer_target *t)
 			else
 				n++;
 		core_lock(core);
-		int n_accepted = intent_merge(core->intent, list, n, clock_believed_ms());
+		int n_accepted = intent_receive(core->intent, list, n, clock_believed_ms());
 		if (n_accepted > 0)
 			core_changed(core);
 		core_unlock(core);

@@ -252,8 +252,7 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 
 	for (size_t i = 0; i < m->n_overrides; i++) {
 		const struct model_override *o = &m->overrides[i];
-		const struct ramp_record *r =
-		        ramp_find(ramps, n > 0 ? (size_t)n : 0, o->id, o->generation);
+		const struct ramp_record *r = ramp_find(ramps, n > 0 ? (size_t)n : 0, o);
 		int64_t at_ms = r && r->how != RAMP_FREE ? r->at_ms : wall_clock_ms;
 		uint32_t ppm = override_level(o, r, at_ms);
 

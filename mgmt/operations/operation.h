@@ -32,7 +32,7 @@
 #define OPERATION_FAILURES_MAX 16u  /**< failures that are remembered, the newest */
 #define OPERATION_DETAIL_MAX   192u /**< bytes of a reason, with the NUL */
 #define OPERATION_EPOCHS       MODEL_STEP_OWNER_EPOCHS /**< of one owner: one more for each turn */
-/** 32 bits of an override's generation, and what is left for one more owner. */
+/** 32 bits, and what is left for one more owner. */
 #define OPERATION_EPOCH_MAX   (UINT32_MAX - 2 * OPERATION_EPOCHS)
 #define OPERATION_PPM         1000000u
 #define OPERATION_OVER_MAX_MS ((int64_t)7 * 24 * 3600 * 1000)
@@ -193,8 +193,8 @@ struct operation {
 	uint32_t goal_ppm;            /**< where the way out ends */
 	uint32_t began_ppm;           /**< where the running way began; an abort goes back to it */
 	char command_node[MODEL_NAME_MAX]; /**< the node that was given the command */
-	/** highest of the targets' overrides when it began: a person's command of a later one is not written over */
-	uint32_t base_epoch;
+	/** of the command that began it: later than all that its node knew, and earlier than what overrules it (mgmt/store/hlc.h) */
+	uint64_t stamp;
 
 	/* what persons add */
 	bool overridden[OPERATION_GUARD_COUNT];
@@ -265,7 +265,7 @@ struct operation_request {
 	int64_t until_ms, over_ms;
 	uint32_t goal_ppm;  /**< of a shift; a drain's is 1,000,000 */
 	uint32_t level_ppm; /**< at which the targets are now: an override that goes on */
-	uint32_t epoch;     /**< highest of the targets' overrides; 0: none */
+	uint64_t stamp;     /**< of the command */
 	bool now, withdraw;
 	const bool *overridden; /**< [OPERATION_GUARD_COUNT], or NULL */
 	const char *const *without;
@@ -273,7 +273,7 @@ struct operation_request {
 };
 
 /**
- * Start a record: state starting, epoch one above the request's, owned by the node that was asked.
+ * Start a record: state starting, in the first epoch, owned by the node that was asked.
  * @param error  room for OPERATION_DETAIL_MAX: which field is wrong
  * @return 0, -EINVAL (a text too long, until in the past, no site, a level out of range) or -E2BIG
  */

@@ -26,8 +26,8 @@ enum operation_truth { OPERATION_UNKNOWN, OPERATION_NO, OPERATION_YES };
 /** What a node has in force for one target. */
 struct operation_level {
 	bool known;
-	uint32_t epoch, step; /**< of the override's generation; 0, 0: it has none */
-	bool person;          /**< the generation is a person's command */
+	uint32_t epoch, step; /**< of the operation's last write that it has; 0, 0: none */
+	bool person;          /**< a person's command that is later than the operation's */
 	/** in force in its weir-dns; of the document where that does not run */
 	uint32_t level_ppm;
 };

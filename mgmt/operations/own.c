@@ -59,7 +59,7 @@ bool person_ends(struct tick *t)
 		for (uint32_t k = 0; k < t->op->n_targets; k++) {
 			const struct operation_level *level = &t->facts->nodes[i].levels[k];
 
-			if (!level->known || !level->person || level->epoch <= t->op->base_epoch)
+			if (!level->known || !level->person)
 				continue;
 			tick_end(t, OPERATION_ABORTED, "command",
 			         "a person's command at site %s has ended it",

@@ -9,6 +9,7 @@
 
 #include "mgmt/operations/operation.h"
 #include "mgmt/operations/plan.h"
+#include "mgmt/store/hlc.h"
 
 static bool is_text(const char *text, size_t size)
 {
@@ -96,7 +97,8 @@ static bool are_times_ok(const struct operation *op)
 /* There is always a higher one: a turn and the next owner count on. */
 static bool is_age_ok(const struct operation *op)
 {
-	return op->epoch >= 1 && op->epoch < OPERATION_EPOCH_MAX && op->seq <= INT64_MAX / 2;
+	return op->stamp && op->stamp < HLC_END && op->epoch >= 1 &&
+	       op->epoch < OPERATION_EPOCH_MAX && op->seq <= INT64_MAX / 2;
 }
 
 bool operation_ok(const struct operation *op)
@@ -165,6 +167,8 @@ static const char *find_error(const struct operation_request *r, int64_t now_ms)
 {
 	uint32_t goal = r->kind == OPERATION_DRAIN ? OPERATION_PPM : r->goal_ppm;
 
+	if (!r->stamp || r->stamp >= HLC_END)
+		return "the command has no stamp";
 	if (r->n_sites == 0)
 		return "no site is named";
 	if (r->until_ms != MODEL_TIME_NEVER && r->until_ms <= now_ms)
@@ -175,8 +179,6 @@ static const char *find_error(const struct operation_request *r, int64_t now_ms)
 		return "the level is not between 0 and 100 %";
 	if (r->kind == OPERATION_SHIFT && goal == OPERATION_PPM)
 		return "a shift of 100 % is a drain";
-	if (!operation_may_own(r->epoch))
-		return "no higher epoch is left for the site's override";
 	return NULL;
 }
 
@@ -207,8 +209,8 @@ int operation_init(struct operation *op, const struct operation_request *r, int6
 	op->goal_ppm = r->kind == OPERATION_DRAIN ? OPERATION_PPM : r->goal_ppm;
 	op->level_ppm = r->level_ppm;
 	op->began_ppm = r->level_ppm;
-	op->base_epoch = r->epoch;
-	op->epoch = operation_owner_epoch(r->epoch);
+	op->stamp = r->stamp;
+	op->epoch = operation_owner_epoch(0);
 	op->seq = 1;
 	for (int i = 0; r->overridden && i < OPERATION_GUARD_COUNT; i++)
 		op->overridden[i] = r->overridden[i];

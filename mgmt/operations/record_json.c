@@ -152,7 +152,7 @@ static const struct field op_fields[] = {
 	RECORD_VALUE(struct operation, goal_ppm, FIELD_U32),
 	RECORD_VALUE(struct operation, began_ppm, FIELD_U32),
 	RECORD_TEXT(struct operation, command_node),
-	RECORD_VALUE(struct operation, base_epoch, FIELD_U32),
+	RECORD_VALUE(struct operation, stamp, FIELD_U64),
 	RECORD_TEXT(struct operation, owner),
 	RECORD_VALUE(struct operation, epoch, FIELD_U32),
 	RECORD_VALUE(struct operation, writes, FIELD_U32),

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/store/compose.h"
+#include "mgmt/store/hlc.h"
 #include "mgmt/store/step.h"
 
 #define CHANGES_MAX 64u /* overrides of one command: half for those it ends, the rest for holds */
@@ -25,6 +26,7 @@ struct command_work {
 	const struct command *c;
 	struct command_result *r;
 	int64_t now_ms;
+	uint64_t stamp; /* of this command: it is later than all that this node knows */
 	bool was_there;
 	struct override was;    /* the override before it was changed, ended or held */
 	struct override target; /* kind of target, pool and name alone */
@@ -221,7 +223,7 @@ static struct override *change_override(struct command_work *w, const struct ove
 	struct override *n = &w->changes[w->n_changes++];
 
 	*n = *o;
-	override_leave_operation(n);
+	override_leave_operation(n, w->stamp);
 	n->how = RAMP_FREE; /* a new generation's ramp begins again */
 	snprintf(n->principal, sizeof(n->principal), "%s", intent_principal(w->in));
 	snprintf(n->node, sizeof(n->node), "%s", w->target.node);
@@ -241,7 +243,7 @@ static struct override *create_override(struct command_work *w, enum model_overr
 
 	*o = (struct override){ .kind = kind,
 		                .target = w->target.target,
-		                .generation = 1,
+		                .generation = w->stamp,
 		                .created_ms = w->now_ms,
 		                .until_ms = w->c->until_ms };
 	if (getrandom(&salt, sizeof(salt), GRND_NONBLOCK) != sizeof(salt))
@@ -556,11 +558,24 @@ static enum command_outcome commit_command(struct command_work *w)
 	return err < 0 ? answer_command(w, COMMAND_FAILED, NULL, "%s", strerror(-err)) : COMMAND_OK;
 }
 
+/* Operations that have written nothing yet are known by their own command alone. */
+static uint64_t next_stamp(const struct command_work *w)
+{
+	uint64_t newest = overrides_newest(intent_overrides(w->in));
+
+	for (size_t i = 0; i < w->c->n_unwritten; i++)
+		if (w->c->unwritten[i].generation > newest)
+			newest = w->c->unwritten[i].generation;
+	return hlc_next(newest, w->now_ms);
+}
+
 enum command_outcome command_run(struct intent *in, const struct command *c,
                                  const struct guard_observed *seen, int64_t now_ms,
                                  struct command_result *result)
 {
 	struct command_work w = { .in = in, .c = c, .r = result, .now_ms = now_ms };
+
+	w.stamp = next_stamp(&w);
 
 	*result = (struct command_result){ .guards.receivers = result->receivers };
 	enum command_outcome outcome = find_target(&w);

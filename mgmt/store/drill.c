@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "mgmt/store/hlc.h"
 #include "mgmt/store/journal.h"
 
 /* Flows that may be silent: scanners answer nothing, and the newest flows have just begun. */
@@ -161,7 +162,8 @@ static void make_override(const struct intent *in, const struct drill_request *r
 
 	*o = (struct override){ .kind = MODEL_OVERRIDE_DRILL,
 		                .target = MODEL_TARGET_SITE,
-		                .generation = 1,
+		                .generation =
+		                        hlc_next(overrides_newest(intent_overrides(in)), now_ms),
 		                .created_ms = now_ms,
 		                .from_ms = now_ms,
 		                .until_ms = r->until_ms,
@@ -243,7 +245,8 @@ enum drill_outcome drill_end(struct intent *in, const char *id, const char *auth
 	if (override_is_done(o, now_ms))
 		return DRILL_OVER;
 	o = NULL; /* the set changes */
-	result->override.generation++;
+	result->override.prior = result->override.generation;
+	result->override.generation = hlc_next(overrides_newest(intent_overrides(in)), now_ms);
 	result->override.until_ms = now_ms;
 	result->override.ended = true;
 	snprintf(result->override.principal, sizeof(result->override.principal), "%s",

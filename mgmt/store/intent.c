@@ -524,16 +524,6 @@ const char *intent_unwritten_reason(const struct intent *in)
 	return in->unwritten_reason;
 }
 
-static void note_override_event(struct intent *in, const struct override *o, int64_t now_ms)
-{
-	journal_add(in->journal, now_ms, "override", o->id,
-	            "%s of %s %s%s%s is %s, by %s%s%s%s%s%s", override_kind_text(o->kind),
-	            override_target_text(o->target), o->pool, *o->pool ? "/" : "", o->name,
-	            overrides_state(&in->overrides, o, now_ms), o->author,
-	            *o->principal ? " (" : "", o->principal, *o->principal ? ")" : "",
-	            *o->reason ? ": " : "", o->reason);
-}
-
 void intent_for(struct intent *in, const char *principal, const struct store_request *request)
 {
 	snprintf(in->principal, sizeof(in->principal), "%s", principal ? principal : "");
@@ -544,35 +534,4 @@ void intent_for(struct intent *in, const char *principal, const struct store_req
 const char *intent_principal(const struct intent *in)
 {
 	return in->principal[0] ? in->principal : "weir";
-}
-
-int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
-{
-	bool *changed = calloc(n + 1, sizeof(*changed));
-	int n_accepted = 0, err = changed ? 0 : -ENOMEM;
-
-	for (size_t i = 0; !err && i < n; i++) {
-		int one = overrides_merge(&in->overrides, &list[i], now_ms);
-
-		if (one < 0) {
-			err = one;
-			break;
-		}
-		if (one == 0)
-			continue;
-		n_accepted++;
-		changed[i] = true;
-	}
-	if (n_accepted)
-		intent_follow_ramps(in, now_ms);
-	if (n_accepted && in->store && !in->failing)
-		intent_stored(in, store_put_some(in->store, list, changed, n), now_ms);
-	/* last, as a state depends on other overrides: the end of a hold lets a drain go on */
-	for (size_t i = 0; n_accepted && i < n; i++)
-		if (changed[i])
-			note_override_event(in, &list[i], now_ms);
-	free(changed);
-	if (n_accepted)
-		effective_write(in, now_ms);
-	return err ? err : n_accepted;
 }

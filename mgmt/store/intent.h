@@ -257,6 +257,11 @@ MUST_CHECK int intent_version(struct intent *in, uint64_t number, struct version
  * many were taken, or -errno (-ENOSPC, -ENOMEM)
  */
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
+/**
+ * Take overrides of another node, as intent_merge() does, but for those that were made by a clock too far ahead of
+ * @p now_ms (mgmt/store/hlc.h): none of these is taken. @return as intent_merge()
+ */
+int intent_receive(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
 
 /**
  * The version of the store that this node cannot take, newer than the head; 0: none. @p reason  out: why

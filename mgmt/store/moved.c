@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "mgmt/store/hlc.h"
 #include "mgmt/store/intent_internal.h"
 
 void intent_purge_by(struct intent *in, int64_t purge_ms)
@@ -27,6 +28,7 @@ static bool carry_over(const struct overrides *overrides, const struct override 
 	bool began = o->from_ms <= was_ms && o->from_ms > now_ms;
 
 	*out = *o;
+	out->prior = o->generation;
 	out->generation++;
 	out->how = RAMP_FREE;
 	snprintf(out->principal, sizeof(out->principal), "weir");
@@ -45,6 +47,54 @@ static bool carry_over(const struct overrides *overrides, const struct override 
 	return true;
 }
 
+/* The earliest override with a stamp that is ahead; NULL: there is none. */
+static struct override *find_ahead(struct overrides *overrides, int64_t now_ms)
+{
+	struct override *first = NULL;
+
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		struct override *o = &overrides->items[i];
+
+		if (!o->epoch && hlc_is_ahead(o->generation, now_ms) &&
+		    (!first || o->generation < first->generation))
+			first = o;
+	}
+	return first;
+}
+
+/* The latest stamp that is not ahead. */
+static uint64_t find_newest(const struct overrides *overrides, int64_t now_ms)
+{
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		uint64_t stamp = overrides->items[i].generation;
+
+		if (!hlc_is_ahead(stamp, now_ms) && stamp > newest)
+			newest = stamp;
+	}
+	return newest;
+}
+
+/*
+ * Commands that were stamped by the wrong clock are of now, in their order: no other node has taken them, and would take them
+ * for later than what people command there meanwhile. @return how many
+ */
+static size_t stamp_again(struct intent *in, int64_t now_ms)
+{
+	uint64_t newest = find_newest(&in->overrides, now_ms);
+	struct override *o;
+	size_t n = 0;
+
+	for (; (o = find_ahead(&in->overrides, now_ms)); n++) {
+		newest = hlc_next(newest, now_ms);
+		o->generation = newest;
+		o->prior = o->prior < newest ? o->prior : newest - 1;
+		o->how = RAMP_FREE;
+	}
+	return n;
+}
+
 void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms)
 {
 	struct override *list = calloc(in->overrides.n_items + 1, sizeof(*list));
@@ -59,6 +109,13 @@ void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms)
 	if (n > 0) {
 		log_note("overrides-carried-over", "n=%zu moved_ms=%" PRId64, n, now_ms - was_ms);
 		intent_merge(in, list, n, now_ms);
+	}
+	n = stamp_again(in, now_ms);
+	if (n > 0) {
+		log_note("overrides-stamped-again", "n=%zu moved_ms=%" PRId64, n, now_ms - was_ms);
+		if (in->store && !in->failing)
+			intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
+		effective_write(in, now_ms);
 	}
 	free(list);
 	in->next_ms = now_ms; /* instants fall due again */

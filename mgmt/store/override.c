@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Overrides are one array sorted by id. Merging looks an id up and keeps the higher generation;
- * between equal generations the greater canonical text decides, so that nodes agree whatever order
+ * Overrides are one array sorted by id. Merging looks an id up and keeps the later change;
+ * between equal ones the greater canonical text decides, so that nodes agree whatever order
  * they merge in. States and levels are not stored: they follow from the instants at any time.
  */
 #include "mgmt/store/override.h"
@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/plain.h"
 #include "base/sorted.h"
+#include "mgmt/store/hlc.h"
 #include "mgmt/store/step.h"
 
 #define CANONICAL_MAX 1024 /* bytes: more than all texts and numbers of an override */
@@ -36,6 +37,8 @@ void override_to_model(const struct override *o, struct model_override *out)
 		.pool = o->pool,
 		.name = o->name,
 		.generation = o->generation,
+		.epoch = o->epoch,
+		.step = o->step,
 		.created_ms = o->created_ms,
 		.from_ms = o->from_ms,
 		.over_ms = o->over_ms,
@@ -73,6 +76,8 @@ int override_from(const struct model_override *m, struct override *out)
 		.kind = m->kind,
 		.target = m->target,
 		.generation = m->generation,
+		.epoch = m->epoch,
+		.step = m->step,
 		.created_ms = m->created_ms,
 		.from_ms = m->from_ms,
 		.over_ms = m->over_ms,
@@ -121,11 +126,13 @@ static bool time_ok(int64_t ms)
 static bool step_ok(const struct override *o)
 {
 	if (!o->is_step)
-		return !o->to_ppm && !o->late_from_ms && !o->own_vips && !o->shared_vips &&
-		       (!*o->service || o->kind == MODEL_OVERRIDE_DRILL) && !*o->operation;
+		return !o->epoch && !o->step && !o->to_ppm && !o->late_from_ms && !o->own_vips &&
+		       !o->shared_vips && (!*o->service || o->kind == MODEL_OVERRIDE_DRILL) &&
+		       !*o->operation;
 	return o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
-	       o->to_ppm <= 1000000 && time_ok(o->late_from_ms) &&
-	       o->own_vips <= MODEL_VIPS_WITHDRAWN && o->shared_vips <= MODEL_VIPS_WITHDRAWN &&
+	       !*o->operation == !o->epoch && (o->epoch || !o->step) && o->to_ppm <= 1000000 &&
+	       time_ok(o->late_from_ms) && o->own_vips <= MODEL_VIPS_WITHDRAWN &&
+	       o->shared_vips <= MODEL_VIPS_WITHDRAWN &&
 	       (!*o->service || override_name_ok(o->service)) &&
 	       (!*o->operation || override_name_ok(o->operation)) &&
 	       (!*o->operation || o->ended || o->until_ms == MODEL_TIME_NEVER);
@@ -148,8 +155,8 @@ bool override_ok(const struct override *o)
 	return override_name_ok(o->id) && override_name_ok(o->name) &&
 	       o->kind <= MODEL_OVERRIDE_DRILL && o->target <= MODEL_TARGET_NODE && drill_ok(o) &&
 	       (o->target != MODEL_TARGET_BACKEND ? !*o->pool : override_name_ok(o->pool)) &&
-	       o->generation > 0 && o->generation < OVERRIDE_GENERATION_END && step_ok(o) &&
-	       time_ok(o->from_ms) && o->over_ms >= 0 &&
+	       o->generation > 0 && o->generation < HLC_END && o->prior < o->generation &&
+	       step_ok(o) && time_ok(o->from_ms) && o->over_ms >= 0 &&
 	       o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 && time_ok(o->until_ms) &&
 	       time_ok(o->created_ms) && o->from_ppm <= 1000000 && plain_is(o->author) &&
 	       plain_is(o->reason) && plain_is(o->node) && plain_is(o->principal);
@@ -209,10 +216,7 @@ bool override_same_target(const struct override *a, const struct override *b)
 	       !strcmp(a->service, b->service);
 }
 
-/*
- * All fields on which nodes must agree, as one text. Without a step it is the text of the former
- * release, so that its nodes have the same digest.
- */
+/* All fields on which nodes must agree, as one text. */
 static void write_canonical(const struct override *o, char out[CANONICAL_MAX])
 {
 	char clients[ADDR_LONG_TEXT_MAX];
@@ -224,21 +228,57 @@ static void write_canonical(const struct override *o, char out[CANONICAL_MAX])
 	                 o->author, o->reason);
 
 	if (o->is_step && n > 0 && n < CANONICAL_MAX)
-		snprintf(out + n, (size_t)(CANONICAL_MAX - n), "step %u %" PRId64 " %s/%s %d %d\n",
-		         o->to_ppm, o->late_from_ms, o->service, o->operation, o->own_vips,
-		         o->shared_vips);
+		snprintf(out + n, (size_t)(CANONICAL_MAX - n),
+		         "step %u %u %u %" PRId64 " %s/%s %d %d\n", o->epoch, o->step, o->to_ppm,
+		         o->late_from_ms, o->service, o->operation, o->own_vips, o->shared_vips);
 	if (o->kind == MODEL_OVERRIDE_DRILL && n > 0 && n < CANONICAL_MAX)
 		snprintf(out + n, (size_t)(CANONICAL_MAX - n), "drill %s %s\n",
 		         prefix_text(&o->clients, clients), o->service);
+}
+
+int override_compare(const struct override *a, const struct override *b)
+{
+	const uint64_t a_fields[] = { a->generation, a->epoch, a->step };
+	const uint64_t b_fields[] = { b->generation, b->epoch, b->step };
+
+	for (size_t i = 0; i < 3; i++)
+		if (a_fields[i] != b_fields[i])
+			return a_fields[i] < b_fields[i] ? -1 : 1;
+	return 0;
+}
+
+/* Which kinds say something of the same: a hold is of a drain. */
+static bool is_rival(enum model_override_kind later, enum model_override_kind kind)
+{
+	if (kind == MODEL_OVERRIDE_HOLD)
+		return later == MODEL_OVERRIDE_DRAIN;
+	return later == kind && kind != MODEL_OVERRIDE_DRILL;
+}
+
+bool override_overrules(const struct override *later, const struct override *o)
+{
+	return later->generation > o->generation && is_rival(later->kind, o->kind) &&
+	       !later->epoch && !o->epoch && override_same_target(later, o) &&
+	       strcmp(later->id, o->id) != 0;
+}
+
+void override_end_by(const struct override *o, const struct override *later, struct override *out)
+{
+	*out = *o;
+	override_leave_operation(out, later->generation);
+	out->how = RAMP_FREE;
+	out->until_ms = hlc_ms(later->generation);
+	out->ended = true;
 }
 
 /* Whether @p a replaces @p b. */
 static bool wins_over(const struct override *a, const struct override *b)
 {
 	char x[CANONICAL_MAX], y[CANONICAL_MAX];
+	int order = override_compare(a, b);
 
-	if (a->generation != b->generation)
-		return a->generation > b->generation;
+	if (order)
+		return order > 0;
 	write_canonical(a, x);
 	write_canonical(b, y);
 	return strcmp(x, y) > 0;
@@ -430,6 +470,16 @@ int overrides_merge(struct overrides *overrides, const struct override *o, int64
 	overrides->items = items;
 	overrides->n_items++;
 	return 1;
+}
+
+uint64_t overrides_newest(const struct overrides *overrides)
+{
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < overrides->n_items; i++)
+		if (overrides->items[i].generation > newest)
+			newest = overrides->items[i].generation;
+	return newest;
 }
 
 size_t overrides_live(const struct overrides *overrides, int64_t now_ms)

@@ -3,14 +3,13 @@
  * @file
  * Overrides: what operations want over configuration and checks; their merging.
  *
- * A set of overrides is a state-based replicated map. Of two overrides with one id, the higher
- * generation wins; of equal generations, the greater canonical text. That is a total order, so
+ * A set of overrides is a state-based replicated map. Of two overrides with one id, the one that was commanded
+ * later wins: its generation is the stamp of that command, by a clock that orders commands of all nodes
+ * (mgmt/store/hlc.h). Steps of an operation all have the stamp of the operation's own command; of these the later
+ * owner's (epoch) and then the later step wins. So a person's command that was given after an operation began is the last word,
+ * whatever its owner knew of it. Of equal ones the greater canonical text wins. That is a total order, so
  * merging is commutative, associative and idempotent: nodes that have seen the same overrides, in
  * any order, hold the same set (Shapiro et al., INRIA RR-7506, 2011).
- *
- * The generation of a step of an operation holds its epoch, whether a person or the operation's owner
- * wrote it, and the step's number (mgmt/store/step.h): so a step of an earlier epoch never wins, and a person wins over
- * the owner of the same epoch. Other overrides count their generations from 1, below all of these.
  *
  * Past instants of an override never change while it lives, so that member sets that follow from
  * them (mgmt/store/compose.h) are the same on every node.
@@ -44,7 +43,9 @@ struct override {
 	enum model_override_kind kind;
 	enum model_target_kind target;
 	char pool[MODEL_NAME_MAX], name[MODEL_NAME_MAX];
-	uint64_t generation;
+	uint64_t generation;  /**< stamp of its last command */
+	uint64_t prior;       /**< of what that command changed; 0: of nothing */
+	uint32_t epoch, step; /**< of a step of an operation; else 0, 0 */
 	int64_t created_ms, from_ms, over_ms, until_ms;
 	uint32_t from_ppm;
 	bool ended;
@@ -72,8 +73,6 @@ struct overrides {
 	size_t n_items;
 };
 
-#define OVERRIDE_GENERATION_END ((uint64_t)1 << 53) /**< so that JSON has each exactly */
-
 /** Whether one of @p n has @p id. */
 bool override_in(const struct override *list, size_t n, const char *id);
 
@@ -95,6 +94,16 @@ int64_t override_time(const struct override *o, int64_t now_ms);
 bool override_is_done(const struct override *o, int64_t now_ms);
 /** Make an id that no other node makes. @p salt: random */
 void override_make_id(const char *node, int64_t now_ms, uint32_t salt, char out[MODEL_ID_MAX]);
+/**
+ * < 0: @p a is earlier than @p b, another change of the same override; > 0: it is later; 0: it is the same change.
+ */
+int override_compare(const struct override *a, const struct override *b);
+/**
+ * Whether @p later was commanded at the target of @p o, after it and without knowledge of it: who knows of it changes it instead.
+ */
+bool override_overrules(const struct override *later, const struct override *o);
+/** @p o as it is when @p later overrules it, the same at each node: ended at that time. */
+void override_end_by(const struct override *o, const struct override *later, struct override *out);
 /** Whether both have the same target. */
 bool override_same_target(const struct override *a, const struct override *b);
 
@@ -126,6 +135,8 @@ uint32_t overrides_level_shown(const struct overrides *overrides, const struct o
 /** Its state in a word: "scheduled", "ramping", "drained", "held", "expired_held", ... */
 const char *overrides_state(const struct overrides *overrides, const struct override *o,
                             int64_t now_ms);
+/** The latest stamp of all; 0: there is none. */
+uint64_t overrides_newest(const struct overrides *overrides);
 /** How many are not done. */
 size_t overrides_live(const struct overrides *overrides, int64_t now_ms);
 /** Drop what has been done for OVERRIDE_KEPT_MS. @return how many */

@@ -68,8 +68,9 @@ void intent_follow_ramps(struct intent *in, int64_t now_ms)
 	read_ramps(in);
 	for (size_t i = 0; i < in->overrides.n_items; i++) {
 		struct override *o = &in->overrides.items[i];
-		const struct ramp_record *r =
-		        ramp_find(in->ramps, in->n_ramps, o->id, o->generation);
+		struct model_override as_model;
+		override_to_model(o, &as_model);
+		const struct ramp_record *r = ramp_find(in->ramps, in->n_ramps, &as_model);
 		const struct ramp_record *any =
 		        r ? r : ramp_find_any(in->ramps, in->n_ramps, o->id);
 		enum ramp_how was = o->how;

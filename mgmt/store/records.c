@@ -28,6 +28,9 @@ static const char *vips_word(int value)
 static const struct field override_fields[] = {
 	RECORD_TEXT(struct override, id),
 	RECORD_VALUE(struct override, generation, FIELD_U64),
+	RECORD_VALUE(struct override, prior, FIELD_U64),
+	RECORD_VALUE(struct override, epoch, FIELD_U32),
+	RECORD_VALUE(struct override, step, FIELD_U32),
 	RECORD_WORD(struct override, kind, kind_word, MODEL_OVERRIDE_DRILL + 1),
 	RECORD_WORD(struct override, target, target_word, MODEL_TARGET_NODE + 1),
 	RECORD_TEXT(struct override, pool),

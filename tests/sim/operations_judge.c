@@ -130,7 +130,7 @@ static void judge_new_write(struct world *w, struct world_node *n, uint32_t k)
 
 	if (n->over[k].epoch > write->epoch && !w->in_command)
 		world_fault(w, "an owner of an earlier epoch writes");
-	if (n->over[k].person && n->over[k].epoch >= write->epoch && !w->in_command)
+	if (n->over[k].commanded_ms && !w->in_command)
 		world_fault(w, "writes after a person's command");
 	if (write->epoch < book->epoch)
 		return; /* it cannot know; no node that has the later one takes it */
@@ -192,7 +192,7 @@ static void judge_level(struct world *w, const struct operation *op, uint32_t k)
 static bool is_superseded(const struct world *w, const struct operation *op, uint32_t k)
 {
 	for (uint32_t i = 0; i < w->n_nodes; i++) {
-		if (w->node[i].over[k].epoch > op->epoch)
+		if (w->node[i].over[k].epoch > op->epoch || w->node[i].over[k].commanded_ms)
 			return true;
 	}
 	return false;
@@ -234,7 +234,7 @@ static bool do_levels_differ(const struct world *w, const struct world_node *own
 {
 	const struct world_override *over = &owner->over[k];
 
-	if (over->person || over->ended || !is_ramp_over(w, owner, k))
+	if (over->commanded_ms || over->ended || !is_ramp_over(w, owner, k))
 		return false;
 	for (uint32_t i = 0; i < w->n_nodes; i++) {
 		const struct world_node *n = &w->node[i];

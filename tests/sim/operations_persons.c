@@ -106,21 +106,20 @@ static void take_operation(struct world *w, uint32_t k, bool patient)
 static void command_target(struct world *w, uint32_t k)
 {
 	struct world_node *n = &w->node[world_below(w, w->n_nodes)];
-	struct world_override over = { .epoch = n->over[k].epoch + 1, .person = true };
+	struct world_override over = { .commanded_ms = w->now_ms };
 
-	if (!n->alive || !n->revision[k] || !n->over[k].epoch)
+	if (!n->alive || !n->revision[k] || (!n->over[k].epoch && !n->over[k].commanded_ms))
 		return;
 	w->book[k].by_person = true;
 	over.to_ppm = over.from_ppm = world_chance(w, 500) ? n->level[k] : 0;
 	for (uint32_t i = 0; i < w->n_nodes; i++) {
 		struct world_node *other = &w->node[i];
 
-		if (world_reaches(w, n, other) && over.epoch > other->over[k].epoch)
+		if (world_reaches(w, n, other) && over.commanded_ms > other->over[k].commanded_ms)
 			other->over[k] = over;
 	}
 	if (w->verbose)
-		printf("%8lld op%u %s: a person's override, epoch %u\n", (long long)w->now_ms, k,
-		       n->name, over.epoch);
+		printf("%8lld op%u %s: a person's override\n", (long long)w->now_ms, k, n->name);
 }
 
 static int run_command(struct operation *op, const struct operation_facts *f,

@@ -57,6 +57,7 @@ void scene_begin(enum operation_kind kind, uint32_t goal_ppm)
 	static const char *const ids[] = { "override-a" };
 	struct operation_request r = {
 		.id = "op",
+		.stamp = 1,
 		.node = "nb",
 		.kind = kind,
 		.sites = site_names,

@@ -179,7 +179,7 @@ static void look_node(struct world *w, const struct world_node *n, uint32_t k,
 			.known = reached && (!w->chaos || !world_chance(w, 5)),
 			.epoch = over->epoch,
 			.step = over->step,
-			.person = over->person,
+			.person = over->commanded_ms != 0,
 			.level_ppm = other->level[k],
 		};
 	}

@@ -104,6 +104,7 @@ void world_begin(struct world *w, uint32_t k)
 		return;
 	(void)snprintf(id, sizeof(id), "op%u", k);
 	r.override_ids = ids;
+	r.stamp = 1;
 	r.kind = world_chance(w, 200) ? OPERATION_SHIFT : OPERATION_DRAIN;
 	r.goal_ppm = 50000 + 100000 * world_below(w, 9);
 	r.until_ms = world_chance(w, 400) ? w->now_ms + 60000 + world_below(w, 1200000)
@@ -126,10 +127,10 @@ void world_forget_times(struct operation *op)
 
 static int compare_overrides(const struct world_override *a, const struct world_override *b)
 {
+	if (a->commanded_ms != b->commanded_ms)
+		return a->commanded_ms > b->commanded_ms ? 1 : -1;
 	if (a->epoch != b->epoch)
 		return a->epoch > b->epoch ? 1 : -1;
-	if (a->person != b->person)
-		return a->person ? 1 : -1;
 	return (a->step > b->step) - (a->step < b->step);
 }
 
@@ -158,8 +159,7 @@ void world_make_step(struct world_node *n, uint32_t k)
 	const struct operation *op = &n->rec[k];
 	const struct world_override over = from_write(&op->write);
 
-	if (op->write.epoch && strcmp(op->hold.code, "command") != 0 &&
-	    !(n->over[k].person && n->over[k].epoch > op->base_epoch) &&
+	if (op->write.epoch && strcmp(op->hold.code, "command") != 0 && !n->over[k].commanded_ms &&
 	    (n->over[k].epoch || !operation_is_over(op)))
 		merge_override(n, &over, k);
 }
@@ -215,8 +215,9 @@ static void move_level(struct world *w, struct world_node *n, uint32_t k)
 	const struct ramp_record was = n->ramp[k];
 	const struct steps_before before = { .was = &was };
 	struct model_override o = {
-		.generation = (uint64_t)over->epoch << MODEL_STEP_EPOCH_SHIFT |
-		              (uint64_t)over->person << (MODEL_STEP_EPOCH_SHIFT - 1) | over->step,
+		.generation = 1 + (uint64_t)over->commanded_ms,
+		.epoch = over->epoch,
+		.step = over->step,
 		.from_ms = over->from_ms,
 		.over_ms = over->over_ms,
 		.until_ms = MODEL_TIME_NEVER,
@@ -225,13 +226,15 @@ static void move_level(struct world *w, struct world_node *n, uint32_t k)
 		.is_step = true,
 	};
 
-	if (!over->epoch || !n->alive || !n->dns)
+	if ((!over->epoch && !over->commanded_ms) || !n->alive || !n->dns)
 		return;
 	n->ramp[k] = (struct ramp_record){ .generation = o.generation,
+		                           .epoch = o.epoch,
+		                           .step = o.step,
 		                           .at_ms = w->now_ms + n->clock_off_ms };
 	if (!over->ended)
 		steps_follow(&o, &before, &n->ramp[k]);
-	if (!over->ended && !over->person)
+	if (!over->ended && !over->commanded_ms)
 		judge_fall(w, n, k, n->ramp[k].level_ppm);
 	n->level[k] = n->ramp[k].level_ppm;
 }

@@ -28,7 +28,8 @@
 /* The override of one operation, as one node has it: all targets have the same. */
 struct world_override {
 	uint32_t epoch, step;
-	bool person, ended;
+	int64_t commanded_ms; /* a person's command; 0: the operation's */
+	bool ended;
 	int64_t from_ms, over_ms;
 	uint32_t from_ppm, to_ppm;
 };

@@ -415,6 +415,8 @@ static void levels_of_steps_are_told_and_who_decides(void **state)
 	ramps[0] = w.ramp;
 	ramps[1] = (struct ramp_record){ .id = "op-1",
 		                         .generation = (uint64_t)3 << 20,
+		                         .epoch = 64,
+		                         .step = 2,
 		                         .level_known = true,
 		                         .arrived = true,
 		                         .level_ppm = 250000,
@@ -422,10 +424,11 @@ static void levels_of_steps_are_told_and_who_decides(void **state)
 	w.s.ramps = (struct ramps){ .n = 2, .items = ramps };
 	w.s.clock = WALL_CLOCK_RUNS;
 	text = dns_ctl_handle(&w.s, "{\"do\":\"levels\"}", 15);
-	assert_string_equal(text, "{\"ok\":true,\"levels\":[{\"override\":\"op-1\","
-	                          "\"generation\":3145728,\"level_ppm\":250000,"
-	                          "\"longest_ttl_s\":30,\"arrived\":true}],"
-	                          "\"deciding_sites\":1,\"votes\":false,\"clock_held\":false}");
+	assert_string_equal(text,
+	                    "{\"ok\":true,\"levels\":[{\"override\":\"op-1\","
+	                    "\"generation\":3145728,\"epoch\":64,\"step\":2,\"level_ppm\":250000,"
+	                    "\"longest_ttl_s\":30,\"arrived\":true}],"
+	                    "\"deciding_sites\":1,\"votes\":false,\"clock_held\":false}");
 	free(text);
 	w.s.now = NULL; /* no answer has a level yet */
 	text = dns_ctl_handle(&w.s, "{\"do\":\"levels\"}", 15);

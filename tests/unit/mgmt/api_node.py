@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import hashlib
 import http.client
 import json
@@ -137,6 +138,12 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(60)
         self.sock.connect(self.path)
+
+
+def was_changed(override: dict[str, typing.Any]) -> bool:
+    """Since it was made: its generation has the time of the last command."""
+    created = datetime.datetime.fromisoformat(override["created"].replace("Z", "+00:00"))
+    return override["generation"] >> 11 != round(created.timestamp() * 1000)
 
 
 class Answer:

@@ -10,6 +10,7 @@ static inline void make_operation(struct operation *op, const char *id, const ch
 {
 	static const char *const sites[] = { "ams" }, *const ids[] = { "v1" };
 	const struct operation_request r = { .id = id,
+		                             .stamp = 7,
 		                             .node = owner,
 		                             .sites = sites,
 		                             .override_ids = ids,

@@ -14,7 +14,8 @@
 #include "weir/ramp.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
-#define AHEAD_MS 2000
+#define AHEAD_MS  2000
+#define STAMP(ms) ((uint64_t)(ms) << 11) /* of a command at that time */
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LEAD_MS  60000 /* the longest TTL of www.shop.example */
@@ -119,7 +120,7 @@ static void a_sites_drain_starts_a_ttl_ahead_and_returns_by_its_ramp(void **stat
 	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	assert_true(s->r.created);
 	assert_int_equal(s->r.override.from_ms, from_ms);
-	assert_int_equal(s->r.override.generation, 1);
+	assert_true(s->r.override.generation == STAMP(NOW_MS) && !s->r.override.prior);
 	assert_string_equal(s->r.undo, "weir undrain site ams --scheduled");
 	assert_string_equal(state_of(s, NOW_MS), "scheduled");
 	assert_string_equal(state_of(s, from_ms), "ramping");
@@ -208,7 +209,8 @@ static void the_same_drain_again_changes_the_one_that_is(void **state)
 	assert_int_equal(run_command(s, &c, NOW_MS + 30000), COMMAND_OK);
 	assert_string_equal(s->r.override.id, id);
 	assert_false(s->r.created);
-	assert_int_equal(s->r.override.generation, 2);
+	assert_true(s->r.override.generation == STAMP(NOW_MS + 30000));
+	assert_true(s->r.override.prior == STAMP(NOW_MS));
 	assert_int_equal(s->r.override.from_ppm,
 	                 300000); /* goes on from where it was, without a lead */
 	assert_int_equal(s->r.override.from_ms, NOW_MS + 30000);
@@ -330,7 +332,8 @@ static void what_ends_at_one_target_goes_on_at_others(void **state)
 		const struct override *o = &set->items[i];
 		bool is_own = !strcmp(o->name, "ams");
 
-		assert_int_equal(o->generation, before[i].generation + is_own);
+		assert_true(o->generation ==
+		            (is_own ? STAMP(NOW_MS + 20000) : before[i].generation));
 		assert_int_equal(o->ended, is_own);
 		assert_int_equal(o->until_ms, is_own ? NOW_MS + 20000 : MODEL_TIME_NEVER);
 		assert_int_equal(o->from_ms, before[i].from_ms); /* of what is over, too */
@@ -398,17 +401,17 @@ static void another_generation_is_stale_and_an_unknown_id_is_named(void **state)
 
 	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	snprintf(id, sizeof(id), "%s", s->r.override.id);
-	c.generation = 2;
+	c.generation = STAMP(NOW_MS) + 1;
 	assert_int_equal(run_command(s, &c, NOW_MS + 1), COMMAND_STALE);
-	assert_int_equal(s->r.override.generation, 1); /* as it is */
-	c.generation = 1;
+	assert_true(s->r.override.generation == STAMP(NOW_MS)); /* as it is */
+	c.generation = STAMP(NOW_MS);
 	assert_int_equal(run_command(s, &c, NOW_MS + 1), COMMAND_OK);
 	c = make_command(COMMAND_UNDRAIN, "ams");
 	c.name = NULL;
 	c.id = id;
-	c.generation = 1;
+	c.generation = STAMP(NOW_MS);
 	assert_int_equal(run_command(s, &c, NOW_MS + 2), COMMAND_STALE);
-	c.generation = 2;
+	c.generation = STAMP(NOW_MS + 1);
 	assert_int_equal(run_command(s, &c, NOW_MS + 2), COMMAND_OK);
 	c.id = "nosuch";
 	assert_int_equal(run_command(s, &c, NOW_MS + 3), COMMAND_UNKNOWN);
@@ -495,10 +498,10 @@ static void the_ramps_of_the_name_server_are_followed_whenever_it_writes(void **
 	}
 	assert_string_equal(state_of(s, end_ms + 500000), "returning");
 	assert_int_equal(level_of(s, end_ms + 500000), 800000);
-	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 1\nhalf a li");
+	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 3\nhalf a li");
 	intent_follow_ramps(s->in, end_ms + 500000);
 	assert_int_equal(kept_override(s)->how, RAMP_LATE); /* what could be read last stays */
-	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 1\nend\n");
+	fixture_write(s->f.state, RAMP_FILE, "weir-ramps 3\nend\n");
 	intent_follow_ramps(s->in, end_ms + 500000);
 	assert_int_equal(kept_override(s)->how, RAMP_FREE);
 	assert_string_equal(state_of(s, end_ms + 500000), "done");

@@ -293,11 +293,13 @@ static void the_only_node_waits_for_no_vip_that_an_operation_has_withdrawn(void 
 		                 .author = "jw",
 		                 .reason = "test" };
 
-	step.generation = override_generation(1, false, 1);
+	step.generation = 1;
+	step.epoch = 1;
+	step.step = 1;
 	assert_int_equal(intent_merge(s->in, &step, 1, NOW_MS), 1);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS + 1000), COMMAND_REFUSED);
 	assert_non_null(strstr(s->r.text, "last-announcer: for 64 s more, "));
-	step.generation = override_generation(1, false, 2);
+	step.step = 2;
 	step.own_vips = MODEL_VIPS_WITHDRAWN;
 	assert_int_equal(intent_merge(s->in, &step, 1, NOW_MS), 1);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS + 1000), COMMAND_OK);

@@ -37,9 +37,9 @@ static void what_is_told_is_taken(void **state)
 	struct levels got;
 
 	(void)state;
-	reply = "{\"ok\":true,\"levels\":[{\"override\":\"d1-1\",\"generation\":9007199254740991,"
+	reply = "{\"ok\":true,\"levels\":[{\"override\":\"d1-1\",\"generation\":9007199254740991,\"epoch\":4294967295,\"step\":4294967295,"
 	        "\"level_ppm\":1000000,\"longest_ttl_s\":30,\"arrived\":true},"
-	        "{\"override\":\"d2-1\",\"generation\":1,\"level_ppm\":0,\"longest_ttl_s\":0,"
+	        "{\"override\":\"d2-1\",\"generation\":1,\"epoch\":0,\"step\":0,\"level_ppm\":0,\"longest_ttl_s\":0,"
 	        "\"arrived\":false}]" TAIL;
 	assert_int_equal(levels_request("/run/weir", 500, &got), 0);
 	assert_string_equal(asked, "/run/weir/dns.ctl {\"do\":\"levels\"} 500");
@@ -61,8 +61,9 @@ static void what_is_told_is_taken(void **state)
 }
 
 #define LEVEL(id, generation, ppm, ttl, arrived)                                                   \
-	"{\"levels\":[{\"override\":" id ",\"generation\":" generation ",\"level_ppm\":" ppm       \
-	",\"longest_ttl_s\":" ttl ",\"arrived\":" arrived "}]" TAIL
+	"{\"levels\":[{\"override\":" id ",\"generation\":" generation                             \
+	",\"epoch\":0,\"step\":0,\"level_ppm\":" ppm ",\"longest_ttl_s\":" ttl                     \
+	",\"arrived\":" arrived "}]" TAIL
 
 static void an_answer_that_is_wrong_anywhere_says_nothing(void **state)
 {
@@ -111,7 +112,7 @@ static void more_levels_than_there_is_room_for_are_refused(void **state)
 		for (unsigned i = 0; i < n; i++)
 			at += (size_t)snprintf(
 			        text + at, sizeof(text) - at,
-			        "%s{\"override\":\"a%u\",\"generation\":1,"
+			        "%s{\"override\":\"a%u\",\"generation\":1,\"epoch\":0,\"step\":0,"
 			        "\"level_ppm\":0,\"longest_ttl_s\":0,\"arrived\":true}",
 			        i ? "," : "", i);
 		snprintf(text + at, sizeof(text) - at, "]" TAIL);

@@ -46,11 +46,11 @@ static int teardown(void **state)
 }
 
 /* A drain of a whole site that was stepped to a level. */
-static void merge_drain(const char *id, const char *site, uint32_t epoch, uint32_t to_ppm)
+static void merge_drain(const char *id, const char *site, uint64_t generation, uint32_t to_ppm)
 {
 	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
 		              .target = MODEL_TARGET_SITE,
-		              .generation = override_generation(epoch, false, 3),
+		              .generation = generation,
 		              .created_ms = NOW_MS,
 		              .from_ms = NOW_MS,
 		              .until_ms = MODEL_TIME_NEVER,
@@ -79,26 +79,29 @@ static void without_a_drain_it_begins_at_the_start(void **state)
 	(void)state;
 	assert_true(resolve_body());
 	assert_int_equal(b->level_ppm, 0);
-	assert_int_equal(b->epoch, 0);
+	assert_true(b->stamp >= (uint64_t)NOW_MS << 11);
 	assert_string_not_equal(b->override_ids[0], b->override_ids[1]);
 }
 
-static void it_goes_on_above_the_highest_epoch_of_its_sites(void **state)
+/* Also than what a node made whose clock is ahead. */
+static void it_is_later_than_what_it_goes_on_with(void **state)
 {
+	const uint64_t ahead = (uint64_t)(clock_believed_ms() + 60000) << 11;
+
 	(void)state;
 	for (int which = 0; which < 2; which++) {
 		teardown(state);
 		setup(state);
-		merge_drain("v1", "ams", which ? 640 : 128, 250000);
-		merge_drain("v2", "fra", which ? 128 : 640, 250000);
+		merge_drain("v1", "ams", which ? ahead : 128, 250000);
+		merge_drain("v2", "fra", which ? 128 : ahead, 250000);
 		assert_true(resolve_body());
-		assert_int_equal(b->epoch, 640);
+		assert_int_equal(b->stamp, ahead + 1);
 		assert_int_equal(b->level_ppm, 250000);
 		assert_string_equal(b->override_ids[0], "v1");
 		assert_string_equal(b->override_ids[1], "v2");
 		assert_true(
 		        make_record(b, &(struct http_request){ .identity = "" }, NOW_MS, &outcome));
-		assert_true(b->op.epoch > 640);
+		assert_int_equal(b->op.stamp, ahead + 1);
 		assert_int_equal(b->op.level_ppm, 250000);
 	}
 }
@@ -154,7 +157,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(without_a_drain_it_begins_at_the_start),
-		TEST(it_goes_on_above_the_highest_epoch_of_its_sites),
+		TEST(it_is_later_than_what_it_goes_on_with),
 		TEST(what_is_named_must_be_there),
 		TEST(sites_at_different_levels_are_not_one_operation),
 		TEST(of_two_that_are_judged_at_once_one_begins),

@@ -281,29 +281,83 @@ static void high_rates_do_not_overflow(void **state)
 	free_world(w);
 }
 
-static void levels_are_of_the_generation_in_force(void **state)
+#define ROW(id, site, change)                                                                      \
+	"{'override':'" id "','site':'" site "','in_force':{" change "},'level_ppm':250000}"
+
+/* The operation has the stamp 50; what was commanded later than it is a person's, by whichever override of the site. */
+static void levels_are_of_the_change_in_force(void **state)
 {
-	struct world *w = make_world();
-	uint64_t generation = override_generation(3, false, 5);
+	static const struct {
+		const char *why, *levels;
+		struct operation_level level;
+	} rows[] = {
+		{ "its step",
+		  "[" ROW("v1", "ams", "'generation':50,'epoch':3,'step':5") "]",
+		  { .known = true, .epoch = 3, .step = 5, .level_ppm = 250000 } },
+		{ "what was there before",
+		  "[" ROW("v1", "ams", "'generation':49,'epoch':9,'step':5") "]",
+		  { .known = true, .level_ppm = 250000 } },
+		{ "what a person commanded",
+		  "[" ROW("v1", "ams", "'generation':51,'epoch':0,'step':0") "]",
+		  { .known = true, .person = true, .level_ppm = 250000 } },
+		{ "by another override",
+		  "[" ROW("v1", "ams", "'generation':50,'epoch':3,'step':5") "," ROW(
+		          "v7", "ams", "'generation':51,'epoch':0,'step':0") "]",
+		  { .known = true, .person = true, .epoch = 3, .step = 5, .level_ppm = 250000 } },
+		{ "by that alone",
+		  "[" ROW("v7", "ams", "'generation':51,'epoch':0,'step':0") "]",
+		  { .known = true, .person = true } },
+		{ "of another site",
+		  "[" ROW("v7", "fra", "'generation':51,'epoch':0,'step':0") "]",
+		  { .known = true } },
+		{ "before it",
+		  "[" ROW("v7", "ams", "'generation':50,'epoch':0,'step':0") "]",
+		  { .known = true } },
+		{ "by another operation",
+		  "[" ROW("v7", "ams", "'generation':51,'epoch':1,'step':0") "]",
+		  { .known = true } },
+		{ "what weir-dns does not say",
+		  "[{'override':'v1','site':'ams','level_ppm':7}]",
+		  { 0 } },
+		{ "without a level",
+		  "[{'override':'v1','in_force':{'generation':50,'epoch':3,'step':5}}]",
+		  { 0 } },
+		{ "of no stamp",
+		  "[" ROW("v1", "ams", "'generation':0,'epoch':3,'step':5") "]",
+		  { 0 } },
+		{ "an epoch that is none",
+		  "[" ROW("v1", "ams", "'generation':50,'epoch':4294967296,'step':5") "]",
+		  { 0 } },
+		{ "a step that is none",
+		  "[" ROW("v1", "ams", "'generation':50,'epoch':3,'step':-1") "]",
+		  { 0 } },
+		{ "a number",
+		  "[{'override':'v1','site':'ams','in_force':51,'level_ppm':7}]",
+		  { 0 } },
+	};
 
 	(void)state;
-	w->snapshot.reports[0].reached = true;
-	w->snapshot.reports[0].levels =
-	        json_pack("[{s:s, s:I, s:I, s:i}]", "override", "v1", "generation",
-	                  (json_int_t)generation + 1, "in_force", (json_int_t)generation,
-	                  "level_ppm", 250000);
-	w->snapshot.reports[1].reached = true;
-	w->snapshot.reports[1].levels = parse_text("[{\"override\":\"v1\",\"generation\":7}]");
-	gather_ams(w);
-	const struct operation_node *n = w->observed.nodes;
-	assert_true(n[0].levels[0].known);
-	assert_int_equal(n[0].levels[0].epoch, 3);
-	assert_int_equal(n[0].levels[0].step, 5);
-	assert_int_equal(n[0].levels[0].level_ppm, 250000);
-	assert_int_equal(n[0].steps, OPERATION_YES);
-	/* what weir-dns does not say is not a level */
-	assert_false(n[1].levels[0].known);
-	free_world(w);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct world *w = make_world();
+		char *text = strdup(rows[i].levels);
+
+		for (char *c = text; *c; c++)
+			*c = *c == '\'' ? '"' : *c;
+		w->op.stamp = 50;
+		w->snapshot.reports[0].reached = true;
+		w->snapshot.reports[0].levels = parse_text(text);
+		free(text);
+		gather_ams(w);
+		const struct operation_level *level = &w->observed.nodes[0].levels[0];
+		if (level->known != rows[i].level.known || level->person != rows[i].level.person ||
+		    level->epoch != rows[i].level.epoch || level->step != rows[i].level.step ||
+		    level->level_ppm != rows[i].level.level_ppm)
+			fail_msg("%s: known %d person %d epoch %u step %u level %u", rows[i].why,
+			         level->known, level->person, level->epoch, level->step,
+			         level->level_ppm);
+		assert_int_equal(w->observed.nodes[0].steps, OPERATION_YES);
+		free_world(w);
+	}
 }
 
 static void an_override_that_a_node_lacks_is_level_0(void **state)
@@ -375,14 +429,15 @@ static void a_site_that_another_drains_is_out_and_its_own_drain_is_not(void **st
 	free_world(w);
 }
 
-/* The levels of a node: generation 3 << 20 | 5 is the operation's last write. */
+/* The levels of a node: epoch 3, step 5 is the operation's last write. */
 static void tell_level(struct world *w, size_t node, unsigned step, const char *ttl)
 {
 	char text[200];
 
 	snprintf(text, sizeof(text),
-	         "[{\"override\":\"v1\",\"generation\":%u,\"in_force\":%u,\"level_ppm\":250000%s}]",
-	         3u << 20 | step, 3u << 20 | step, ttl);
+	         "[{\"override\":\"v1\",\"in_force\":{\"generation\":50,\"epoch\":3,\"step\":%u},"
+	         "\"level_ppm\":250000%s}]",
+	         step, ttl);
 	json_decref(w->snapshot.reports[node].levels);
 	w->snapshot.reports[node].levels = parse_text(text);
 	w->snapshot.reports[node].dns = w->snapshot.reports[node].reached = true;
@@ -410,6 +465,7 @@ static void a_step_waits_for_the_answers_that_were_given(void **state)
 		struct world *w = make_world();
 
 		print_message("  %s\n", rows[i].why);
+		w->op.stamp = 50;
 		w->op.write = (struct operation_write){ .epoch = 3, .step = 5 };
 		tell_level(w, 0, rows[i].step, rows[i].first);
 		tell_level(w, 2, 5, rows[i].second);
@@ -453,7 +509,7 @@ int main(void)
 		cmocka_unit_test(numbers_of_no_sense_are_not_known),
 		cmocka_unit_test(high_rates_do_not_overflow),
 		cmocka_unit_test(a_service_without_its_pool_is_not_known),
-		cmocka_unit_test(levels_are_of_the_generation_in_force),
+		cmocka_unit_test(levels_are_of_the_change_in_force),
 		cmocka_unit_test(an_override_that_a_node_lacks_is_level_0),
 		cmocka_unit_test(a_former_release_knows_no_steps),
 		cmocka_unit_test(the_document_names_what_is_gone),

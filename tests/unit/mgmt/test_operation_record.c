@@ -34,6 +34,7 @@ static struct operation_request make_request(void)
 		.principal = "",
 		.reason = "test",
 		.until_ms = MODEL_TIME_NEVER,
+		.stamp = 7,
 	};
 }
 
@@ -44,11 +45,11 @@ static void a_drain_begins_with_its_plan(void **state)
 	char error[OPERATION_DETAIL_MAX];
 
 	(void)state;
-	r.epoch = 64;
 	assert_int_equal(operation_init(&op, &r, NOW_MS, error), 0);
 	assert_true(operation_ok(&op));
 	assert_int_equal(op.state, OPERATION_STARTING);
-	assert_true(op.epoch > 64);
+	assert_int_equal(op.epoch, 64);
+	assert_int_equal(op.stamp, 7);
 	assert_int_equal(op.n_targets, 2);
 	assert_int_equal(op.goal_ppm, OPERATION_PPM);
 	assert_int_equal(op.n_plan, 5);
@@ -70,7 +71,7 @@ static void a_wrong_request_names_its_fault(void **state)
 		static const char *const named[] = { "past",      "no site",      "over",
 			                             "over",      "shift of 100", "0 and 100",
 			                             "0 and 100", "twice",        "author",
-			                             "id",        "epoch" };
+			                             "id",        "stamp" };
 
 		r.until_ms = i == 0 ? NOW_MS : r.until_ms;
 		r.n_sites = i == 1 ? 0 : r.n_sites;
@@ -80,7 +81,7 @@ static void a_wrong_request_names_its_fault(void **state)
 		r.sites = i == 7 ? twice : r.sites;
 		r.author = i == 8 ? long_text : r.author;
 		r.id = i == 9 ? long_text : r.id;
-		r.epoch = i == 10 ? UINT32_MAX : 0;
+		r.stamp = i == 10 ? 0 : 7;
 		error[0] = '\0';
 		assert_int_equal(operation_init(&op, &r, NOW_MS, error), -EINVAL);
 		if (!strstr(error, named[i]))
@@ -371,7 +372,7 @@ static void fill_record(struct operation *op)
 	op->expiry_announced = op->expired = true;
 	op->goal_ppm = 300000;
 	op->began_ppm = 3;
-	op->base_epoch = 2;
+	op->stamp = 2;
 	op->epoch = 65;
 	op->writes = 4;
 	op->seq = 5;

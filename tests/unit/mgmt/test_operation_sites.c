@@ -89,7 +89,7 @@ static void a_drain_of_another_service_does_not_put_a_site_out(void **state)
 		                  .kind = MODEL_OVERRIDE_DRAIN,
 		                  .target = MODEL_TARGET_SITE,
 		                  .name = "fra",
-		                  .generation = override_generation(2, false, 1),
+		                  .generation = 2,
 		                  .from_ms = 1780000000000,
 		                  .to_ppm = OPERATION_PPM,
 		                  .until_ms = MODEL_TIME_NEVER };

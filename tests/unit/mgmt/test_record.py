@@ -18,7 +18,7 @@ import typing
 import unittest
 
 import counted
-from api_node import Node, config, free_port, wait_for
+from api_node import Node, config, free_port, wait_for, was_changed
 from shared_store import shared
 
 if typing.TYPE_CHECKING:
@@ -117,7 +117,8 @@ class Keys(unittest.TestCase):
                 made = {(a.json["override"]["id"], a.json["override"]["generation"]) for a in answers}
                 self.assertEqual(len(made), 1, made)
                 self.assertEqual(sum(a.headers.get("Idempotent-Replay") != "true" for a in answers), 1)
-                self.assertEqual(node.ask("GET", "/v1/overrides").json["items"][0]["generation"], n + 1)
+                items = node.ask("GET", "/v1/overrides").json["items"]
+                self.assertEqual({(o["id"], o["generation"]) for o in items}, made)
 
     def test_of_sixteen_applies_at_once_one_makes_a_version(self) -> None:
         with running() as node, concurrent.futures.ThreadPoolExecutor(16) as pool:
@@ -139,7 +140,7 @@ class Keys(unittest.TestCase):
             first = keyed(node, "k", drain())
             answer = self.ask_as(node, port, "otto", "k", drain())
             self.assertIsNone(answer.headers.get("Idempotent-Replay"))
-            self.assertEqual(answer.json["override"]["generation"], first.json["override"]["generation"] + 1)
+            self.assertGreater(answer.json["override"]["generation"], first.json["override"]["generation"])
             again = self.ask_as(node, port, "otto", "k", drain())
             self.assertEqual(again.headers.get("Idempotent-Replay"), "true")
 
@@ -174,7 +175,7 @@ class Keys(unittest.TestCase):
                 self.assertTrue(r.json["recovered"])
                 if what == "override":
                     self.assertEqual(r.json["override"]["do"], "drain")
-                    self.assertEqual([o["generation"] for o in node.ask("GET", "/v1/overrides").json["items"]], [1])
+                    self.assertEqual([was_changed(o) for o in node.ask("GET", "/v1/overrides").json["items"]], [False])
                 else:
                     self.assertEqual(r.json["version"]["number"], 2)
                     self.assertEqual(node.ask("GET", "/v1/versions").json["head"], 2)

@@ -17,10 +17,15 @@
 #define NEVER    MODEL_TIME_NEVER
 #define END      ((uint64_t)1 << 53) /* the documented value */
 
-static struct override make_step(uint64_t generation, uint32_t from_ppm, uint32_t to_ppm)
+/* The operation was commanded at NOW_MS. */
+#define STAMP ((uint64_t)NOW_MS << 11)
+
+static struct override make_step(uint32_t epoch, uint32_t step, uint32_t from_ppm, uint32_t to_ppm)
 {
 	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
-		              .generation = generation,
+		              .generation = STAMP,
+		              .epoch = epoch,
+		              .step = step,
 		              .created_ms = NOW_MS,
 		              .from_ms = NOW_MS,
 		              .until_ms = NEVER,
@@ -37,54 +42,46 @@ static struct override make_step(uint64_t generation, uint32_t from_ppm, uint32_
 	return o;
 }
 
-/* Epoch, then a person before an owner, then the step; all above counters from 1 on. */
-static void generations_are_in_the_order_of_their_parts(void **state)
+/* When it was commanded, then the owner, then its step: whatever the other parts are. */
+static void changes_are_in_the_order_of_their_parts(void **state)
 {
 	static const struct {
-		uint32_t epoch;
-		bool person;
-		uint32_t step;
+		uint64_t generation;
+		uint32_t epoch, step;
 	} parts[] = {
-		{ 1, false, 0 },          { 1, false, 1 },
-		{ 1, false, 524287 },     { 1, true, 0 },
-		{ 1, true, 1 },           { 2, false, 0 },
-		{ 2, true, 0 },           { 3, false, 7 },
-		{ UINT32_MAX, false, 0 }, { UINT32_MAX, true, 524287 },
+		{ 1, 0, 0 },       { 1, 0, 7 }, { 1, 1, 0 },
+		{ 1, 1, 1 },       { 1, 2, 0 }, { 1, UINT32_MAX, UINT32_MAX },
+		{ 2, 0, 0 },       { 2, 0, 1 }, { 2, 3, 0 },
+		{ END - 1, 0, 0 },
 	};
-	uint64_t last = 100000; /* no person ends so many drains */
 
 	(void)state;
-	for (size_t i = 0; i < COUNT(parts); i++) {
-		uint64_t g = override_generation(parts[i].epoch, parts[i].person, parts[i].step);
+	for (size_t i = 0; i < COUNT(parts); i++)
+		for (size_t k = 0; k < COUNT(parts); k++) {
+			const struct override a = { .generation = parts[i].generation,
+				                    .epoch = parts[i].epoch,
+				                    .step = parts[i].step };
+			const struct override b = { .generation = parts[k].generation,
+				                    .epoch = parts[k].epoch,
+				                    .step = parts[k].step };
 
-		assert_true(g > last && g < END);
-		assert_int_equal(override_epoch(g), parts[i].epoch);
-		assert_int_equal(override_is_persons(g), parts[i].person);
-		assert_int_equal(override_step(g), parts[i].step);
-		last = g;
-	}
-	assert_int_equal(override_step(override_generation(1, false, 524288)), 524287);
-	assert_false(override_is_persons(override_generation(1, false, 1u << 31)));
-	assert_int_equal(override_epoch(524289), 0); /* a counter: no part of it means anything */
-	assert_false(override_is_persons(524289));
-	assert_int_equal(override_step(524289), 0);
-	assert_int_equal(override_epoch(END - 1), UINT32_MAX);
+			assert_int_equal(override_compare(&a, &b), i < k ? -1 : i > k);
+		}
 }
 
 /* Whatever the order in which nodes hear of them, the last word is the same. */
 static void nodes_agree_on_steps_in_any_order(void **state)
 {
 	struct override all[] = {
-		make_step(3, 0, 1000000), /* of no operation, with a small counter */
-		make_step(override_generation(1, false, 1), 0, 100000),
-		make_step(override_generation(1, false, 2), 100000, 250000),
-		make_step(override_generation(1, true, 0), 250000, 250000),
-		make_step(override_generation(2, false, 0), 100000, 100000),
-		make_step(override_generation(2, false, 0), 100000, 200000),
+		make_step(0, 0, 0, 1000000), /* of a person, before it */
+		make_step(1, 1, 0, 100000),      make_step(1, 2, 100000, 250000),
+		make_step(1, 2, 250000, 250000), make_step(2, 0, 100000, 100000),
+		make_step(2, 0, 100000, 200000),
 	};
 	unsigned order = 1;
 
 	(void)state;
+	all[0].generation--;
 	all[0].is_step = false;
 	all[0].to_ppm = 0;
 	all[0].operation[0] = '\0';
@@ -99,29 +96,30 @@ static void nodes_agree_on_steps_in_any_order(void **state)
 			overrides_merge(&set, &all[i], NOW_MS);
 		assert_int_equal(set.n_items, 1);
 		assert_int_equal(set.items[0].to_ppm, 200000); /* the greater text of the last */
-		assert_int_equal(set.items[0].generation, override_generation(2, false, 0));
+		assert_int_equal(set.items[0].epoch, 2);
 		overrides_fini(&set);
 	}
 }
 
 static void each_field_of_a_step_counts_in_the_digest(void **state)
 {
-	static const size_t fields[] = { offsetof(struct override, to_ppm),
-		                         offsetof(struct override, late_from_ms),
-		                         offsetof(struct override, service),
-		                         offsetof(struct override, operation) };
-	struct override o = make_step(override_generation(1, false, 1), 0, 100000);
+	static const size_t fields[] = {
+		offsetof(struct override, to_ppm),  offsetof(struct override, epoch),
+		offsetof(struct override, step),    offsetof(struct override, late_from_ms),
+		offsetof(struct override, service), offsetof(struct override, operation)
+	};
+	struct override o = make_step(1, 1, 0, 100000);
 	struct overrides set = { &o, 1 };
 	char before[DIGEST_TEXT_MAX], after[DIGEST_TEXT_MAX];
 
 	(void)state;
 	overrides_digest(&set, before);
 	for (size_t i = 0; i < COUNT(fields); i++) {
-		o = make_step(override_generation(1, false, 1), 0, 100000);
+		o = make_step(1, 1, 0, 100000);
 		((char *)&o)[fields[i]] ^= 1;
 		assert_string_not_equal(overrides_digest(&set, after), before);
 	}
-	o = make_step(override_generation(1, false, 1), 0, 100000);
+	o = make_step(1, 1, 0, 100000);
 	o.level_known = true; /* what weir-dns of this node has is not merged */
 	o.level_ppm = 7;
 	assert_string_equal(overrides_digest(&set, after), before);
@@ -129,7 +127,7 @@ static void each_field_of_a_step_counts_in_the_digest(void **state)
 
 static void what_may_be_in_a_step_is_limited(void **state)
 {
-	const struct override fine = make_step(override_generation(1, false, 1), 0, 1000000);
+	const struct override fine = make_step(1, 1, 0, 1000000);
 	struct override o = fine;
 
 	(void)state;
@@ -160,15 +158,29 @@ static void what_may_be_in_a_step_is_limited(void **state)
 	o.ended = true;
 	assert_true(override_ok(&o));
 	o.ended = false;
-	o.operation[0] = '\0'; /* a person's may return by the clock */
+	o.operation[0] = '\0';
+	assert_false(override_ok(&o)); /* an epoch of no operation */
+	o.epoch = 0;
+	assert_false(override_ok(&o)); /* and a step */
+	o.step = 0;
+	assert_true(override_ok(&o)); /* a person's may return by the clock */
+	o.prior = o.generation - 1;
+	assert_true(override_ok(&o));
+	o.prior = o.generation; /* it cannot have changed itself */
+	assert_false(override_ok(&o));
+	o.prior = 0;
+	o.generation = END - 1;
 	assert_true(override_ok(&o));
 	o.generation = END;
+	assert_false(override_ok(&o));
+	o = fine;
+	o.epoch = 0; /* an operation without an epoch */
 	assert_false(override_ok(&o));
 }
 
 static void what_is_no_step_has_nothing_of_one(void **state)
 {
-	struct override fine = make_step(3, 0, 0), o;
+	struct override fine = make_step(0, 0, 0, 0), o;
 
 	(void)state;
 	fine.is_step = false;
@@ -210,14 +222,15 @@ static void a_step_is_called_by_what_it_does(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct override o =
-		        make_step(override_generation(1, false, 1), rows[i].from, rows[i].to);
+		struct override o = make_step(1, 1, rows[i].from, rows[i].to);
 		struct overrides set = { &o, 1 };
 
 		print_message("  %s\n", rows[i].why);
 		o.over_ms = rows[i].over;
-		if (!rows[i].operation)
+		if (!rows[i].operation) {
 			o.operation[0] = '\0';
+			o.epoch = o.step = 0;
+		}
 		assert_string_equal(overrides_state(&set, &o, NOW_MS + rows[i].at), rows[i].state);
 		assert_int_equal(overrides_level(&set, &o, NOW_MS + rows[i].at), rows[i].level);
 		o.level_known = true; /* weir-dns says otherwise */
@@ -232,7 +245,7 @@ static void a_step_is_called_by_what_it_does(void **state)
 /* A site and a service there, or two services, are different targets: none ends the other. */
 static void a_service_is_a_target_of_its_own(void **state)
 {
-	struct override site = make_step(1, 0, 1), web = site, mail = site;
+	struct override site = make_step(1, 1, 0, 1), web = site, mail = site;
 
 	(void)state;
 	snprintf(web.service, sizeof(web.service), "web");
@@ -290,8 +303,7 @@ static void run_sql(const struct fixture *f, const char *text)
 static void a_step_comes_back_from_the_store_with_each_field(void **state)
 {
 	struct fixture f;
-	struct override list[] = { make_step(override_generation(4, true, 3), 1, 999999),
-		                   make_step(override_generation(1, false, 1), 0, 1000000) };
+	struct override list[] = { make_step(4, 3, 1, 999999), make_step(1, 1, 0, 1000000) };
 	struct overrides got;
 
 	(void)state;
@@ -307,7 +319,7 @@ static void a_step_comes_back_from_the_store_with_each_field(void **state)
 	assert_memory_equal(got.items, list, sizeof(list));
 	overrides_fini(&got);
 	list[1].to_ppm = 990000; /* its return begins */
-	list[1].generation++;
+	list[1].step++;
 	put_one(&f, &list[1]);
 	list[0].ended = true; /* it ends */
 	list[0].generation++;
@@ -319,6 +331,7 @@ static void a_step_comes_back_from_the_store_with_each_field(void **state)
 	list[1].is_step = false; /* a person's */
 	list[1].to_ppm = 0;
 	memset(list[1].operation, 0, sizeof(list[1].operation));
+	list[1].epoch = list[1].step = 0;
 	list[1].generation++;
 	put_one(&f, &list[1]);
 	read_back(&f, &got);
@@ -370,7 +383,7 @@ static void a_damaged_step_comes_into_force_nowhere(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(damage); i++) {
-		struct override o = make_step(override_generation(2, false, 2), 0, 100000);
+		struct override o = make_step(2, 2, 0, 100000);
 		struct overrides got = { 0 };
 		char reason[EVENT_TEXT_MAX], text[128];
 		struct fixture f;
@@ -393,7 +406,7 @@ static void a_damaged_step_comes_into_force_nowhere(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(generations_are_in_the_order_of_their_parts),
+		cmocka_unit_test(changes_are_in_the_order_of_their_parts),
 		cmocka_unit_test(nodes_agree_on_steps_in_any_order),
 		cmocka_unit_test(each_field_of_a_step_counts_in_the_digest),
 		cmocka_unit_test(what_may_be_in_a_step_is_limited),

@@ -12,10 +12,15 @@
 #define NEVER    MODEL_TIME_NEVER
 #define END      ((uint64_t)1 << 53) /* the documented value */
 
-static struct override make_step(uint64_t generation, uint32_t from_ppm, uint32_t to_ppm)
+/* The operation was commanded at NOW_MS. */
+#define STAMP ((uint64_t)NOW_MS << 11)
+
+static struct override make_step(uint32_t epoch, uint32_t step, uint32_t from_ppm, uint32_t to_ppm)
 {
 	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
-		              .generation = generation,
+		              .generation = STAMP,
+		              .epoch = epoch,
+		              .step = step,
 		              .created_ms = NOW_MS,
 		              .from_ms = NOW_MS,
 		              .until_ms = NEVER,
@@ -89,7 +94,7 @@ static void merge_step(struct scene *s, const struct override *o)
 	assert_int_equal(intent_merge(s->in, o, 1, NOW_MS), 1);
 }
 
-/* Whatever a person commands, the next epoch is theirs, and no level jumps. */
+/* Whatever a person commands is later than the operation, and no level jumps. */
 static void each_command_of_a_person_ends_the_automation(void **state)
 {
 	static const struct {
@@ -106,7 +111,7 @@ static void each_command_of_a_person_ends_the_automation(void **state)
 	struct scene *s = *state;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct override o = make_step(override_generation(7, false, 3), 250000, 250000);
+		struct override o = make_step(7, 3, 250000, 250000);
 		enum command_outcome outcome;
 
 		print_message("  command %d\n", (int)rows[i].what);
@@ -117,7 +122,8 @@ static void each_command_of_a_person_ends_the_automation(void **state)
 		outcome = run_on_ams(s, rows[i].what, NULL);
 		assert_int_equal(outcome, COMMAND_OK);
 		const struct override *n = kept_override(s, o.id);
-		assert_true(n->generation == override_generation(8, true, 0));
+		assert_true(n->generation > STAMP && !n->epoch && !n->step);
+		assert_true(n->prior == STAMP);
 		assert_string_equal(n->operation, "");
 		if (rows[i].what == COMMAND_UNDRAIN)
 			assert_string_equal(s->r.undo, "weir shift site ams 25% --until never");
@@ -129,14 +135,14 @@ static void each_command_of_a_person_ends_the_automation(void **state)
 		assert_int_equal(overrides_level(intent_overrides(s->in), n, NOW_MS + 1000),
 		                 rows[i].level);
 		struct override end = *n;
-		end.generation++;
+		end.generation++; /* of the next command */
 		end.ended = true;
 		end.until_ms = NOW_MS;
 		merge_step(s, &end);
 	}
 }
 
-/* Its first step, which would come later, is of an earlier epoch than the person's. */
+/* Its first step, which would come later, is of an earlier command than the person's. */
 static void a_command_ends_an_operation_that_has_written_nothing_yet(void **state)
 {
 	static const enum command_do rows[] = { COMMAND_DRAIN, COMMAND_DISABLE, COMMAND_UNDRAIN };
@@ -144,8 +150,8 @@ static void a_command_ends_an_operation_that_has_written_nothing_yet(void **stat
 	struct scene *s = *state;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct override first = make_step(override_generation(7, false, 0), 0, 1000000),
-		                step = make_step(override_generation(7, false, 1), 0, 100000);
+		struct override first = make_step(7, 0, 0, 1000000),
+		                step = make_step(7, 1, 0, 100000);
 		struct command c = { .what = rows[i],
 			             .name = "ams",
 			             .over_ms = -1,
@@ -161,7 +167,7 @@ static void a_command_ends_an_operation_that_has_written_nothing_yet(void **stat
 		snprintf(step.id, sizeof(step.id), "u%zu", i);
 		assert_int_equal(command_run(s->in, &c, &seen, NOW_MS + 1000, &s->r), COMMAND_OK);
 		const struct override *n = kept_override(s, first.id);
-		assert_true(n->generation == override_generation(8, true, 0) && n->ended);
+		assert_true(n->generation > STAMP && n->ended);
 		assert_true(override_ok(n) && !*n->operation);
 		assert_string_equal(n->author, "ann");
 		assert_int_equal(overrides_level(intent_overrides(s->in), n, NOW_MS + 2000), 0);
@@ -189,10 +195,10 @@ static void a_hold_keeps_what_the_step_has_in_force(void **state)
 	struct scene *s = *state;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct override o = make_step(override_generation((uint32_t)(10 * i + 1), false, 3),
-		                              rows[i].from, rows[i].to);
+		struct override o = make_step((uint32_t)(10 * i + 1), 3, rows[i].from, rows[i].to);
 
 		print_message("  %s\n", rows[i].why);
+		o.generation += i << 30; /* an operation after the person's hold */
 		merge_step(s, &o);
 		for (size_t k = 0; k < s->in->overrides.n_items; k++) {
 			s->in->overrides.items[k].level_known = true;
@@ -208,46 +214,48 @@ static void a_hold_keeps_what_the_step_has_in_force(void **state)
 static void a_persons_drain_of_the_site_holds_what_drains_its_services(void **state)
 {
 	struct scene *s = *state;
-	struct override o = make_step(override_generation(1, false, 2), 0, 100000);
+	struct override o = make_step(1, 2, 0, 100000);
 
 	snprintf(o.service, sizeof(o.service), "web");
 	merge_step(s, &o);
 	assert_int_equal(run_on_ams(s, COMMAND_DRAIN, NULL), COMMAND_OK);
 	assert_true(s->r.created);
 	const struct override *n = kept_override(s, o.id);
-	assert_true(n->generation == override_generation(2, true, 0));
+	const uint64_t stamp = n->generation;
+	assert_true(stamp > STAMP && !n->epoch);
 	assert_true(n->is_step);
 	assert_string_equal(n->service, "web");
 	assert_int_equal(overrides_level(intent_overrides(s->in), n, NOW_MS + 1000), 100000);
 	assert_int_equal(run_on_ams(s, COMMAND_UNDRAIN, o.id), COMMAND_OK); /* by its id */
 	n = kept_override(s, o.id);
-	assert_true(n->generation == override_generation(3, true, 0));
+	assert_true(n->generation > stamp && n->prior == stamp);
 	assert_string_equal(s->r.undo, "weir shift site ams 10% --until never --service web");
 	assert_string_equal(overrides_state(intent_overrides(s->in), n, n->until_ms + 1), "done");
 	assert_true(override_ok(n));
 }
 
-/* After a person it is no step, but its numbers go on: a late owner of the old epoch is refused. */
-static void after_a_person_an_owner_of_the_old_epoch_is_refused(void **state)
+/* After a person no owner of the operation has a say, in whichever epoch. */
+static void after_a_person_each_owner_of_the_operation_is_refused(void **state)
 {
 	struct scene *s = *state;
-	struct override o = make_step(override_generation(7, false, 3), 250000, 250000), late = o;
+	struct override o = make_step(7, 3, 250000, 250000), late = o;
 
 	merge_step(s, &o);
 	assert_int_equal(run_on_ams(s, COMMAND_UNDRAIN, NULL), COMMAND_OK);
-	late.generation = override_generation(7, false, OVERRIDE_STEPS_MAX);
+	late.step = UINT32_MAX;
 	assert_int_equal(intent_merge(s->in, &late, 1, NOW_MS), 0);
-	late.generation = override_generation(8, false, OVERRIDE_STEPS_MAX);
-	assert_int_equal(intent_merge(s->in, &late, 1, NOW_MS), 0); /* a person before an owner */
+	late.epoch = UINT32_MAX; /* of one that did not hear of the person */
+	assert_int_equal(intent_merge(s->in, &late, 1, NOW_MS), 0);
+	const uint64_t stamp = kept_override(s, o.id)->generation;
 	assert_int_equal(run_on_ams(s, COMMAND_DRAIN, NULL), COMMAND_OK);
-	assert_true(kept_override(s, o.id)->generation == override_generation(9, true, 0));
+	assert_true(kept_override(s, o.id)->generation > stamp);
 }
 
 static void a_dry_run_ends_nothing(void **state)
 {
 	static const struct guard_observed seen = { 0 };
 	struct scene *s = *state;
-	struct override o = make_step(override_generation(7, false, 3), 0, 250000);
+	struct override o = make_step(7, 3, 0, 250000);
 	const struct command c = { .what = COMMAND_DISABLE,
 		                   .name = "ams",
 		                   .over_ms = -1,
@@ -266,8 +274,9 @@ static void a_dry_run_ends_nothing(void **state)
 static void the_last_generation_stays_valid(void **state)
 {
 	struct scene *s = *state;
-	struct override o = make_step(END - 1, 0, 250000);
+	struct override o = make_step(1, 1, 0, 250000);
 
+	o.generation = END - 1;
 	merge_step(s, &o);
 	(void)run_on_ams(s, COMMAND_HOLD, NULL);
 	assert_true(override_ok(kept_override(s, o.id)));
@@ -276,7 +285,7 @@ static void the_last_generation_stays_valid(void **state)
 static void a_clock_that_is_corrected_changes_no_step(void **state)
 {
 	struct scene *s = *state;
-	struct override o = make_step(override_generation(7, false, 3), 0, 250000);
+	struct override o = make_step(7, 3, 0, 250000);
 
 	merge_step(s, &o);
 	intent_clock_moved(s->in, NOW_MS + 5000, NOW_MS - 3600000);
@@ -302,8 +311,7 @@ static void a_part_of_a_site_is_no_site_less(void **state)
 	struct scene *s = *state;
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
-		struct override o =
-		        make_step(override_generation((uint32_t)i + 1, false, 3), 0, rows[i].to);
+		struct override o = make_step((uint32_t)i + 1, 3, 0, rows[i].to);
 		const struct command c = { .what = COMMAND_DRAIN,
 			                   .name = "ams",
 			                   .over_ms = -1,
@@ -333,6 +341,8 @@ static void assert_levels(const struct scene *s, uint32_t told, uint32_t level)
 static void keep_level(const struct scene *s, const struct override *o, uint32_t level_ppm)
 {
 	struct ramp_record r = { .generation = o->generation,
+		                 .epoch = o->epoch,
+		                 .step = o->step,
 		                 .level_known = true,
 		                 .level_ppm = level_ppm };
 
@@ -346,8 +356,8 @@ static void a_step_that_weir_dns_has_not_taken_is_told_as_it_was(void **state)
 		                                .conf_dir = ((struct scene *)*state)->f.conf,
 		                                .state_dir = ((struct scene *)*state)->f.state };
 	struct scene *s = *state;
-	struct override first = make_step(override_generation(1, false, 3), 0, 100000);
-	struct override next = make_step(override_generation(1, false, 4), 0, 250000);
+	struct override first = make_step(1, 3, 0, 100000);
+	struct override next = make_step(1, 4, 0, 250000);
 
 	next.over_ms = 10000;
 	merge_step(s, &first);
@@ -378,7 +388,7 @@ int main(void)
 		WITH(a_command_ends_an_operation_that_has_written_nothing_yet),
 		WITH(a_hold_keeps_what_the_step_has_in_force),
 		WITH(a_persons_drain_of_the_site_holds_what_drains_its_services),
-		WITH(after_a_person_an_owner_of_the_old_epoch_is_refused),
+		WITH(after_a_person_each_owner_of_the_operation_is_refused),
 		WITH(a_dry_run_ends_nothing),
 		WITH(the_last_generation_stays_valid),
 		WITH(a_clock_that_is_corrected_changes_no_step),

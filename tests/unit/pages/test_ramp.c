@@ -31,6 +31,16 @@ static void write_file(const char *text)
 	fclose(f);
 }
 
+static const struct ramp_record *find_ramp(size_t n, const char *id, uint64_t generation,
+                                           uint32_t epoch, uint32_t step)
+{
+	const struct model_override o = {
+		.id = id, .generation = generation, .epoch = epoch, .step = step
+	};
+
+	return ramp_find(list, n, &o);
+}
+
 static void what_is_written_is_read(void **state)
 {
 	struct ramp_record records[] = {
@@ -40,7 +50,14 @@ static void what_is_written_is_read(void **state)
 		  .how = RAMP_HELD_SITE },
 		{ .id = "b", .generation = 9007199254740991, .how = RAMP_FREE },
 		{ .id = "c", .generation = 1, .at_ms = 999999999999999999, .how = RAMP_LATE },
-		{ .id = "d", .generation = 2, .at_ms = 5, .how = RAMP_HELD_CLOCK }
+		{ .id = "d", .generation = 2, .at_ms = 5, .how = RAMP_HELD_CLOCK },
+		{ .id = "e",
+		  .generation = 2,
+		  .epoch = 4294967295,
+		  .step = 7,
+		  .at_ms = 5,
+		  .level_known = true,
+		  .level_ppm = 250000 }
 	};
 
 	(void)state;
@@ -52,10 +69,15 @@ static void what_is_written_is_read(void **state)
 		assert_int_equal(list[i].generation, records[i].generation);
 		assert_int_equal(list[i].at_ms, records[i].at_ms);
 		assert_int_equal(list[i].how, records[i].how);
+		assert_int_equal(list[i].epoch, records[i].epoch);
+		assert_int_equal(list[i].step, records[i].step);
 	}
-	assert_ptr_equal(ramp_find(list, 4, "b", 9007199254740991), &list[1]);
-	assert_null(ramp_find(list, 4, "b", 1)); /* another generation's ramp begins anew */
-	assert_null(ramp_find(list, 1, "b", 9007199254740991));
+	assert_ptr_equal(find_ramp(4, "b", 9007199254740991, 0, 0), &list[1]);
+	assert_null(find_ramp(4, "b", 1, 0, 0)); /* another generation's ramp begins anew */
+	assert_null(find_ramp(1, "b", 9007199254740991, 0, 0));
+	assert_ptr_equal(find_ramp(5, "e", 2, 4294967295, 7), &list[4]);
+	assert_null(find_ramp(5, "e", 2, 4294967294, 7)); /* and another owner's, */
+	assert_null(find_ramp(5, "e", 2, 4294967295, 8)); /* and another step's */
 	assert_int_equal(ramp_write(dir, records, 0), 0);
 	assert_int_equal(ramp_read(dir, list), 0);
 }
@@ -66,26 +88,32 @@ static void damage_anywhere_is_seen(void **state)
 		const char *why, *text;
 	} cases[] = {
 		{ "empty", "" },
-		{ "another format", "weir-ramps 3\nend\n" },
-		{ "no end", "weir-ramps 1\na 1 5 free\n" },
-		{ "cut in the end", "weir-ramps 1\na 1 5 free\nend" },
-		{ "cut in a line", "weir-ramps 1\na 1 5 fr" },
-		{ "bytes behind the end", "weir-ramps 1\na 1 5 free\nend\n\n" },
-		{ "a record behind the end", "weir-ramps 1\nend\na 1 5 free\n" },
-		{ "generation 0", "weir-ramps 1\na 0 5 free\nend\n" },
-		{ "no id", "weir-ramps 1\n 1 5 free\nend\n" },
-		{ "a negative instant", "weir-ramps 1\na 1 -5 free\nend\n" },
-		{ "an unknown word", "weir-ramps 1\na 1 5 fast\nend\n" },
-		{ "a word too many", "weir-ramps 1\na 1 5 free x\nend\n" },
-		{ "a word too few", "weir-ramps 1\na 1 5\nend\n" },
-		{ "a number of 19 digits", "weir-ramps 1\na 1 1000000000000000000 free\nend\n" },
-		{ "half of a step", "weir-ramps 2\na 1 5 free 500000 rises\nend\n" },
-		{ "a level above all", "weir-ramps 2\na 1 5 free 1000001 rises arrived 5\nend\n" },
-		{ "an unknown way", "weir-ramps 2\na 1 5 free 500000 up arrived 5\nend\n" },
+		{ "another format", "weir-ramps 2\nend\n" },
+		{ "no end", "weir-ramps 3\na 1 5 free\n" },
+		{ "cut in the end", "weir-ramps 3\na 1 5 free\nend" },
+		{ "cut in a line", "weir-ramps 3\na 1 5 fr" },
+		{ "bytes behind the end", "weir-ramps 3\na 1 5 free\nend\n\n" },
+		{ "a record behind the end", "weir-ramps 3\nend\na 1 5 free\n" },
+		{ "generation 0", "weir-ramps 3\na 0 5 free\nend\n" },
+		{ "no id", "weir-ramps 3\n 1 5 free\nend\n" },
+		{ "a negative instant", "weir-ramps 3\na 1 -5 free\nend\n" },
+		{ "an unknown word", "weir-ramps 3\na 1 5 fast\nend\n" },
+		{ "a word too many", "weir-ramps 3\na 1 5 free x\nend\n" },
+		{ "a word too few", "weir-ramps 3\na 1 5\nend\n" },
+		{ "a number of 19 digits", "weir-ramps 3\na 1 1000000000000000000 free\nend\n" },
+		{ "half of a step", "weir-ramps 3\na 1 5 free 64 2 500000 rises\nend\n" },
+		{ "a level above all",
+		  "weir-ramps 3\na 1 5 free 64 2 1000001 rises arrived 5\nend\n" },
+		{ "an unknown way", "weir-ramps 3\na 1 5 free 64 2 500000 up arrived 5\nend\n" },
 		{ "a TTL beyond DNS's",
-		  "weir-ramps 2\na 1 5 free 5 rises moves 2147483649\nend\n" },
-		{ "a TTL below 0", "weir-ramps 2\na 1 5 free 500000 rises arrived -5\nend\n" },
-		{ "two spaces", "weir-ramps 1\na  1 5 free\nend\n" },
+		  "weir-ramps 3\na 1 5 free 64 2 5 rises moves 2147483649\nend\n" },
+		{ "a TTL below 0", "weir-ramps 3\na 1 5 free 64 2 500000 rises arrived -5\nend\n" },
+		{ "no epoch and step", "weir-ramps 3\na 1 5 free 500000 rises arrived 5\nend\n" },
+		{ "an epoch beyond all",
+		  "weir-ramps 3\na 1 5 free 4294967296 2 500000 rises arrived 5\nend\n" },
+		{ "a step beyond all",
+		  "weir-ramps 3\na 1 5 free 64 4294967296 500000 rises arrived 5\nend\n" },
+		{ "two spaces", "weir-ramps 3\na  1 5 free\nend\n" },
 	};
 
 	(void)state;
@@ -96,15 +124,15 @@ static void damage_anywhere_is_seen(void **state)
 			fail_msg("%s was read", cases[i].why);
 	}
 	assert_string_equal(list[0].id, "before"); /* untouched */
-	write_file("weir-ramps 1\na 1 5 free\nend\n");
+	write_file("weir-ramps 3\na 1 5 free\nend\n");
 	assert_int_equal(ramp_read(dir, list), 1);
 	assert_false(list[0].level_known);
-	write_file("weir-ramps 2\na 1 5 free 500000 falls moves 30\nend\n");
+	write_file("weir-ramps 3\na 1 5 free 64 2 500000 falls moves 30\nend\n");
 	assert_int_equal(ramp_read(dir, list), 1);
 	assert_true(list[0].level_known && list[0].falls && !list[0].arrived);
 	assert_int_equal(list[0].level_ppm, 500000);
 	assert_int_equal(list[0].longest_ttl_s, 30);
-	write_file("weir-ramps 2\na 1 5 free 1000000 falls moves 2147483648\nend\n");
+	write_file("weir-ramps 3\na 1 5 free 64 2 1000000 falls moves 2147483648\nend\n");
 	assert_int_equal(ramp_read(dir, list), 1);
 	assert_int_equal(list[0].longest_ttl_s, 2147483648);
 }
@@ -115,7 +143,7 @@ static void an_id_has_its_room(void **state)
 
 	(void)state;
 	for (int n = (int)sizeof(list[0].id) - 1; n <= (int)sizeof(list[0].id); n++) {
-		snprintf(text, sizeof(text), "weir-ramps 1\n%.*s 1 5 held-clock\nend\n", n,
+		snprintf(text, sizeof(text), "weir-ramps 3\n%.*s 1 5 held-clock\nend\n", n,
 		         "iiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiiii");
 		write_file(text);
 		assert_int_equal(ramp_read(dir, list), n < (int)sizeof(list[0].id) ? 1 : -EINVAL);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Overrides come into the intent: from a command here, from other nodes, from a record of an operation. Nodes that could not ask
+ * each other may have given commands at one target. The later one is in force then, and an event tells whose command was
+ * overruled (mgmt/store/override.h says what is later).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "mgmt/store/hlc.h"
+#include "mgmt/store/intent_internal.h"
+
+static void note_override_event(struct intent *in, const struct override *o, int64_t now_ms)
+{
+	journal_add(in->journal, now_ms, "override", o->id,
+	            "%s of %s %s%s%s is %s, by %s%s%s%s%s%s", override_kind_text(o->kind),
+	            override_target_text(o->target), o->pool, *o->pool ? "/" : "", o->name,
+	            overrides_state(&in->overrides, o, now_ms), o->author,
+	            *o->principal ? " (" : "", o->principal, *o->principal ? ")" : "",
+	            *o->reason ? ": " : "", o->reason);
+}
+
+/*
+ * What became of @p was, which @p later replaces or ends without having known it. Its author reads here why it is not in force
+ * any more.
+ */
+static void note_overruled(struct intent *in, const struct override *was,
+                           const struct override *later, int64_t now_ms)
+{
+	char until[CLOCK_TEXT_MAX];
+
+	journal_add(
+	        in->journal, now_ms, "override", was->id,
+	        "%s of %s %s%s%s by %s at node %s, until %s, is overruled by %s at node %s, who did "
+	        "not know of it%s%s",
+	        override_kind_text(was->kind), override_target_text(was->target), was->pool,
+	        *was->pool ? "/" : "", was->name, was->author, was->node,
+	        was->until_ms == MODEL_TIME_NEVER ? "never" : clock_text(was->until_ms, until),
+	        later->principal, later->node, *was->reason ? ": " : "", was->reason);
+}
+
+/* The latest command that overrules @p o; NULL: none does. */
+static const struct override *find_overruling(const struct intent *in, const struct override *o)
+{
+	const struct override *latest = NULL;
+
+	for (size_t i = 0; i < in->overrides.n_items; i++) {
+		const struct override *p = &in->overrides.items[i];
+
+		if (override_overrules(p, o) && (!latest || p->generation > latest->generation))
+			latest = p;
+	}
+	return latest;
+}
+
+/* End @p o if another one overrules it. */
+static void end_overruled(struct intent *in, const struct override *o, int64_t now_ms)
+{
+	const struct override *latest = override_is_done(o, now_ms) ? NULL : find_overruling(in, o);
+	const struct override was = *o;
+	static const bool all[] = { true };
+	struct override ended;
+
+	if (!latest)
+		return;
+	override_end_by(&was, latest, &ended);
+	note_overruled(in, &was, latest, now_ms);
+	overrides_merge(&in->overrides, &ended, now_ms);
+	if (in->store && !in->failing)
+		intent_stored(in, store_put_some(in->store, &ended, all, 1), now_ms);
+}
+
+/* After @p o came: it may overrule others, or be overruled. */
+static void settle_rivals(struct intent *in, const struct override *o, int64_t now_ms)
+{
+	for (size_t i = 0; i < in->overrides.n_items; i++) {
+		const struct override *x = &in->overrides.items[i];
+
+		if (override_overrules(o, x) || !strcmp(o->id, x->id))
+			end_overruled(in, x, now_ms);
+	}
+}
+
+/* One that comes may replace one that it did not know. */
+static void note_replaced(struct intent *in, const struct override *o, int64_t now_ms)
+{
+	const struct override *was = overrides_find(&in->overrides, o->id);
+
+	if (was && !was->epoch && o->generation > was->generation && o->prior < was->generation &&
+	    !override_is_done(was, now_ms))
+		note_overruled(in, was, o, now_ms);
+}
+
+int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
+{
+	bool *changed = calloc(n + 1, sizeof(*changed));
+	int n_accepted = 0, err = changed ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !err && i < n; i++) {
+		note_replaced(in, &list[i], now_ms);
+		int one = overrides_merge(&in->overrides, &list[i], now_ms);
+
+		if (one < 0) {
+			err = one;
+			break;
+		}
+		if (one == 0)
+			continue;
+		n_accepted++;
+		changed[i] = true;
+	}
+	if (n_accepted)
+		intent_follow_ramps(in, now_ms);
+	if (n_accepted && in->store && !in->failing)
+		intent_stored(in, store_put_some(in->store, list, changed, n), now_ms);
+	for (size_t i = 0; n_accepted && i < n; i++)
+		if (changed[i])
+			settle_rivals(in, &list[i], now_ms);
+	/* last, as a state depends on other overrides: the end of a hold lets a drain go on */
+	for (size_t i = 0; n_accepted && i < n; i++)
+		if (changed[i])
+			note_override_event(in, &list[i], now_ms);
+	free(changed);
+	if (n_accepted)
+		effective_write(in, now_ms);
+	return err ? err : n_accepted;
+}
+
+/* Peers offer them again and again, until their clock is right: so only a change of their number is logged. */
+static void note_ahead(struct intent *in, const struct override *o, size_t n_ahead)
+{
+	if (n_ahead != in->n_ahead && o)
+		log_warn(
+		        "overrides-ahead",
+		        "n=%zu id=%s node=%s effect=\"not taken: the clock of that node is wrong\"",
+		        n_ahead, o->id, o->node);
+	in->n_ahead = n_ahead;
+}
+
+int intent_receive(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
+{
+	struct override *sound = calloc(n + 1, sizeof(*sound));
+	const struct override *ahead = NULL;
+	size_t n_sound = 0;
+
+	for (size_t i = 0; sound && i < n; i++) {
+		if (hlc_is_ahead(list[i].generation, now_ms))
+			ahead = &list[i];
+		else
+			sound[n_sound++] = list[i];
+	}
+	int n_accepted = sound ? intent_merge(in, sound, n_sound, now_ms) : -ENOMEM;
+
+	if (sound && n > 0)
+		note_ahead(in, ahead, n - n_sound);
+	free(sound);
+	return n_accepted;
+}
