@@ -13,6 +13,7 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/operations.h"
+#include "mgmt/api/shared_commands.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"
@@ -113,6 +114,9 @@ static void set_command_problem(const struct command_result *result, enum comman
 		             etag);
 		json_object_set_new(reply->json, "head", json_string(etag));
 		return;
+	case COMMAND_OVERTAKEN:
+		http_problem(reply, 409, "overtaken", "%s", result->text);
+		return;
 	case COMMAND_TOO_MANY:
 		http_problem(reply, 409, "too-many", "%s", result->text);
 		return;
@@ -161,16 +165,38 @@ static bool open_observed(struct core *core, const struct command *c, struct gua
 	return false;
 }
 
-/* Run the command with what the guards see. Under the lock. */
+/** Who asks whether a command may be made. */
+struct deciding {
+	struct core *core;
+	const struct http_request *r;
+};
+
+/* What others change while the lock is given up is not of this request. */
+static bool decide_changes(void *arg, const struct override *list, size_t n,
+                           struct command_result *result)
+{
+	const struct deciding *a = arg;
+
+	idempotent_detach(a->core);
+	bool may = shared_commands_decide(a->core, list, n, result);
+
+	idempotent_attach(a->core, a->r);
+	return may;
+}
+
+/* Run the command with what the guards see. Under the lock, which may be given up meanwhile. */
 static enum command_outcome run_guarded(struct core *core, const struct http_request *r,
                                         const struct command *c, const struct observe_pages *pages,
                                         struct guard_facts *observed, int64_t now_ms,
                                         struct command_result *result)
 {
 	struct override unwritten[OPERATIONS_UNWRITTEN_MAX];
+	struct deciding deciding = { core, r };
 	struct command with = *c;
 	enum command_outcome outcome;
 
+	with.decide = decide_changes;
+	with.decide_arg = &deciding;
 	with.unwritten = unwritten;
 	with.n_unwritten = operations_list_unwritten(core, unwritten);
 	*result = (struct command_result){ .text = "out of memory" };
@@ -200,9 +226,10 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	}
 	observe_open(core, &pages);
 	core_lock(core);
+	/* receivers' names are the model's, which may be replaced meanwhile */
+	struct intent_shared *model = intent_share(core->intent);
 	enum command_outcome outcome = run_guarded(core, r, &c, &pages, observed, now_ms, result);
 	if (outcome == COMMAND_OK) {
-		/* still under the lock: receivers' names are the model's */
 		reply->json = command_to_json(core->intent, &c, result, NULL, now_ms);
 		add_waiting(core, &c, result, pages.effect_fresh ? pages.effect : NULL, now_ms,
 		            reply->json);
@@ -216,6 +243,7 @@ void handle_command(struct core *core, struct http_request *r, struct http_reply
 	}
 	core_changed(core);
 	core_unlock(core);
+	intent_unshare(model);
 	observe_close(&pages);
 	guard_facts_close(observed);
 	free(observed);

@@ -86,6 +86,8 @@ static bool receive_change(void *arg, int64_t revision, const struct shared_reco
 	}
 	int err = shared_intent_receive(r->core->intent, revision, list, n, &clock);
 
+	if (!err)
+		shared_commands_accept(r->core, list, n, false);
 	operations_follow(r->core);
 	core_changed(r->core);
 	core_unlock(r->core);
@@ -157,8 +159,10 @@ static int keep_list(struct shared_run *r, const struct shared_records *l,
 	pending_clock_read(&clock);
 	hear_revision(r, sent_ms, l->revision);
 	r->keep_err = shared_intent_list(r->core->intent, l, verdict, &clock);
-	if (r->keep_err != -EBADMSG)
+	if (r->keep_err != -EBADMSG) {
 		operations_follow_list(r->core, l);
+		shared_commands_accept(r->core, l->records, l->n, verdict == ORIGIN_NEWER);
+	}
 	if (r->keep_err)
 		note_reason(r, r->keep_err == -EBADMSG
 		                       ? "the store holds a record that is not Weir's"

@@ -16,7 +16,7 @@
 
 #include "mgmt/store/shared_etcd.h"
 
-#define SHARED_MEMBERS_CLIENTS 2u
+#define SHARED_MEMBERS_CLIENTS 3u
 
 /** A client of the store that others have, one at a time. */
 struct shared_members_client {

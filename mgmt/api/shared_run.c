@@ -30,75 +30,8 @@
 #include "mgmt/store/store_conf.h"
 #include "weir/condition.h"
 
-#define KEEP_MS    250u  /* between two looks of the keeper: a deadline is noticed within that */
-#define AGAIN_MS   1000u /* after a failure */
-#define HEARD_MS   6000u /* without an answer for so long the store cannot be reached: three reads */
-#define ARRIVED_MS 5000u /* for what was written to come back */
-#define WRITING_S  10    /* for another change: longer than one takes */
-
-/* Whether the store can be used. @param silent_ms  out: for how long no majority has answered */
-static enum store_state judge_store(const struct shared_run *r, uint64_t *silent_ms)
-{
-	*silent_ms = clock_mono_ms() - r->heard_ms;
-	return !r->reads                ? STORE_REFUSED
-	       : *r->went_back          ? STORE_WENT_BACK
-	       : *r->other              ? STORE_OTHER
-	       : r->keep_err            ? STORE_UNKEPT
-	       : *silent_ms >= HEARD_MS ? STORE_CUT_OFF
-	       : r->was_heard           ? STORE_READY
-	                                : STORE_UNKNOWN;
-}
-
-/* Why the store cannot be used. */
-static const char *describe_trouble(const struct shared_run *r)
-{
-	return *r->went_back  ? r->went_back
-	       : *r->other    ? r->other
-	       : *r->reason   ? r->reason
-	       : r->was_heard ? "no member answers"
-	                      : "no member has answered yet";
-}
-
-/* Become the one who writes. @return false: another change has been under way for too long */
-static bool begin_writing(struct shared_run *r)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += WRITING_S;
-	return !pthread_mutex_clocklock(&r->writing, CLOCK_MONOTONIC, &until);
-}
-
-/*
- * Write a change. Under the core's lock, which is given up meanwhile.
- * @return as shared_etcd_write(); -EHOSTUNREACH also where it is known that the store is not reached; @p reason says why it
- *   failed or is not known
- */
-static int write_change(struct shared_run *r, const struct shared_change *c,
-                        struct shared_answer *out, char reason[ETCD_REASON_MAX])
-{
-	uint64_t silent_ms;
-	enum store_state state = judge_store(r, &silent_ms);
-
-	snprintf(reason, ETCD_REASON_MAX, "%s", describe_trouble(r));
-	if (state != STORE_READY && state != STORE_UNKNOWN)
-		return -EHOSTUNREACH;
-	uint64_t cluster_id = r->cluster_id;
-
-	core_unlock(r->core);
-	int err = begin_writing(r) ? 0 : -EHOSTUNREACH;
-
-	if (err) {
-		snprintf(reason, ETCD_REASON_MAX, "another change is still being written");
-	} else {
-		shared_etcd_expect(r->writes, cluster_id);
-		err = shared_etcd_write(r->writes, c, out);
-		snprintf(reason, ETCD_REASON_MAX, "%s", shared_etcd_reason(r->writes));
-		pthread_mutex_unlock(&r->writing);
-	}
-	core_lock(r->core);
-	return err;
-}
+#define KEEP_MS  250u  /* between two looks of the keeper: a deadline is noticed within that */
+#define AGAIN_MS 1000u /* after a failure */
 
 /* End a version. Under the core's lock, which is given up meanwhile. @return false: try later */
 static bool end_version(struct shared_run *r, uint64_t number, const char *text)
@@ -110,7 +43,7 @@ static bool end_version(struct shared_run *r, uint64_t number, const char *text)
 	                               clock_believed_ms(), &c);
 
 	if (!err)
-		err = write_change(r, &c, &a, reason);
+		err = shared_run_write_change(r, &c, &a, reason);
 	shared_change_fini(&c);
 	if (err)
 		return false;
@@ -118,24 +51,6 @@ static bool end_version(struct shared_run *r, uint64_t number, const char *text)
 
 	shared_answer_fini(&a);
 	return is_done;
-}
-
-/* Put in force what is to be in force by the records now. Under the core's lock. */
-static void follow_records(struct shared_run *r)
-{
-	struct core *core = r->core;
-	uint64_t document = intent_document(core->intent);
-	struct pending_clock clock;
-
-	pending_clock_read(&clock);
-	const struct version *missing =
-	        shared_intent_follow(core->intent, &clock, clock_believed_ms());
-
-	r->missing = missing ? *missing : (struct version){ 0 };
-	if (document != intent_document(core->intent)) {
-		inforce_judge(core);
-		core_changed(core);
-	}
 }
 
 /* Whether a node that waits for the store is to start alone. Under the lock. */
@@ -165,7 +80,7 @@ static void *run_keeper(void *arg)
 
 	core_lock(r->core);
 	while (!r->core->stopping) {
-		follow_records(r);
+		shared_run_follow_records(r);
 		end_joining(r);
 		core_wait(r->core, clock_mono_ms() + KEEP_MS);
 	}
@@ -246,8 +161,12 @@ static bool open_clients(struct shared_run *r)
 	if (!err)
 		err = shared_lease_start(r->core, &settings, conf.prefix, &r->stop, &r->lease,
 		                         r->reason);
+	if (!err)
+		err = shared_commands_start(r->core, &settings, conf.prefix, &r->stop, &r->commands,
+		                            r->reason);
 	if (!err) {
 		shared_members_add(&r->members, r->writes, &r->writing);
+		shared_commands_add_to(r->commands, &r->members);
 		shared_lease_add_to(r->lease, &r->members);
 	}
 	if (err && !*r->reason)
@@ -303,6 +222,7 @@ void shared_run_stop(struct core *core)
 	thread_join(&r->keeper);
 	thread_join(&r->helper);
 	shared_lease_stop(r->lease);
+	shared_commands_stop(r->commands);
 	shared_etcd_close(r->reads);
 	shared_etcd_close(r->writes);
 	pthread_mutex_destroy(&r->writing);
@@ -352,12 +272,12 @@ json_t *shared_run_json(const struct core *core)
 
 	if (!r)
 		return json_pack("{s:s}", "state", shared_run_is_missing(core) ? "none" : "own");
-	json_t *out =
-	        json_pack("{s:s, s:o, s:s}", "state", words[judge_store(r, &silent_ms)], "reason",
-	                  text_to_json(*r->went_back ? r->went_back
-	                               : *r->other   ? r->other
-	                                             : r->reason),
-	                  "id", r->id);
+	json_t *out = json_pack("{s:s, s:o, s:s}", "state", words[shared_run_judge(r, &silent_ms)],
+	                        "reason",
+	                        text_to_json(*r->went_back ? r->went_back
+	                                     : *r->other   ? r->other
+	                                                   : r->reason),
+	                        "id", r->id);
 
 	json_object_set_new(out, "silent_ms", json_integer((json_int_t)silent_ms));
 	json_object_set_new(out, "revision",
@@ -386,7 +306,7 @@ void shared_run_state(const struct core *core)
 		        "host and 'weir store join' on the others");
 	if (!r)
 		return;
-	enum store_state state = judge_store(r, &silent_ms);
+	enum store_state state = shared_run_judge(r, &silent_ms);
 
 	if (state == STORE_REFUSED)
 		conditions_add(core->stats, "store-cut-off", CONDITION_DEGRADED, STORE_CONF_FILE,
@@ -421,141 +341,4 @@ void shared_run_state(const struct core *core)
 		        "this version is in force and its files are not here: they are fetched from "
 		        "%.64s and the other nodes; until then the version before it stays",
 		        r->missing.node);
-}
-
-static void refuse_unavailable(const char *reason, struct http_reply *reply)
-{
-	http_problem(reply, 503, "store-unavailable",
-	             "the store cannot be reached (%s): nothing was changed", reason);
-}
-
-bool shared_run_is_sure(const struct core *core, struct http_reply *reply)
-{
-	const struct shared_run *r = core->shared;
-	uint64_t silent_ms;
-
-	if (!r || judge_store(r, &silent_ms) == STORE_READY)
-		return true;
-	refuse_unavailable(describe_trouble(r), reply);
-	return false;
-}
-
-bool shared_run_may_write(const struct core *core, struct http_reply *reply)
-{
-	const struct shared_run *r = core->shared;
-	uint64_t silent_ms;
-
-	if (!r || judge_store(r, &silent_ms) == STORE_UNKNOWN)
-		return true;
-	return shared_run_is_sure(core, reply);
-}
-
-void shared_run_refuse_overdue(const struct core *core, struct http_reply *reply)
-{
-	if (shared_run_is_sure(core, reply))
-		http_problem(reply, 503, "busy",
-		             "a version that was not confirmed in time is just being ended: "
-		             "nothing was changed; try again");
-}
-
-/* Wait until what was written at @p revision has come back, and is in force. Under the core's lock. */
-static void await_revision(struct shared_run *r, int64_t revision)
-{
-	uint64_t until_ms = clock_mono_ms() + ARRIVED_MS;
-	int64_t here;
-
-	while (shared_intent_revision(r->core->intent, &here) || here < revision)
-		if (!core_wait(r->core, until_ms))
-			return;
-	follow_records(r);
-}
-
-/* Say why a change was not made, or that it is not known. */
-static void set_write_problem(const struct core *core, const struct shared_change *c, int err,
-                              enum shared_result result, const char *reason,
-                              struct http_reply *reply)
-{
-	const struct version *newest = history_head(shared_intent_history(core->intent));
-
-	if (err)
-		refuse_unavailable(reason, reply);
-	else if (result == SHARED_UNKNOWN)
-		http_problem(
-		        reply, 503, "outcome-unknown",
-		        "it is not known whether change %s was made (%s): look at the versions "
-		        "before you try again",
-		        c->id, reason);
-	else
-		http_problem(reply, 412, "stale",
-		             "another change came first: the newest version is %" PRIu64 " now",
-		             newest ? newest->number : 0);
-}
-
-/* Write a change, and wait for it. Under the core's lock, which is given up meanwhile. @return whether it was made */
-static bool write_and_wait(struct core *core, const struct shared_change *c,
-                           struct http_reply *reply)
-{
-	struct shared_answer a = { .result = SHARED_UNKNOWN };
-	char reason[ETCD_REASON_MAX];
-	int err = write_change(core->shared, c, &a, reason);
-	bool is_done = !err && a.result == SHARED_DONE;
-
-	if (is_done)
-		await_revision(core->shared, a.revision);
-	else
-		set_write_problem(core, c, err, a.result, reason, reply);
-	if (!err)
-		shared_answer_fini(&a);
-	return is_done;
-}
-
-struct shared_lease *shared_run_lease(const struct core *core)
-{
-	return core->shared ? core->shared->lease : NULL;
-}
-
-int shared_run_decide(struct core *core, const struct shared_change *c, enum shared_result *result,
-                      int64_t *revision, char reason[ETCD_REASON_MAX])
-{
-	struct shared_answer a;
-	int err = write_change(core->shared, c, &a, reason);
-
-	if (err)
-		return err;
-	*result = a.result;
-	if (a.result == SHARED_DONE) {
-		*revision = a.revision;
-		await_revision(core->shared, a.revision);
-	}
-	shared_answer_fini(&a);
-	return 0;
-}
-
-bool shared_run_write(struct core *core, struct intent_changed *changed, json_t **files_at,
-                      struct http_reply *reply)
-{
-	if (changed->staged)
-		*files_at = shared_files_spread(core, &changed->version);
-	if (!write_and_wait(core, changed->shared, reply))
-		return false;
-	const struct version *head = intent_head(core->intent);
-
-	/* with its deadline; where it went back, the one that is in force again. Another may have followed already. */
-	if (head && (!changed->staged || head->number == changed->version.number))
-		changed->version = *head;
-	return true;
-}
-
-int shared_run_confirm(struct core *core, uint64_t number, const char *author,
-                       struct http_reply *reply)
-{
-	struct shared_change c;
-	int err = shared_intent_decide(core->intent, number, CHAIN_CONFIRMED, author, "",
-	                               clock_believed_ms(), &c);
-
-	idempotent_detach(core); /* what others change meanwhile is not of this request */
-	if (!err && !write_and_wait(core, &c, reply))
-		err = -EIO;
-	shared_change_fini(&c);
-	return err == -EBUSY ? -EALREADY : err;
 }

@@ -7,7 +7,7 @@
  * It runs where the configuration directory has a store.conf (mgmt/store/store_conf.h). Nothing that is in force depends
  * on it: while the store cannot be reached the node goes on with its copy.
  *
- * Implemented in mgmt/api/shared_run.c, the files of versions in mgmt/api/shared_files.c.
+ * Implemented in mgmt/api/shared_run.c and shared_write.c, the files of versions in mgmt/api/shared_files.c.
  */
 #ifndef WEIR_MGMT_API_SHARED_RUN_H
 #define WEIR_MGMT_API_SHARED_RUN_H
@@ -59,6 +59,15 @@ bool shared_run_may_write(const struct core *core, struct http_reply *reply) MUS
  * true also where this node decides alone; else @p reply says why not
  */
 bool shared_run_is_sure(const struct core *core, struct http_reply *reply) MUST_CHECK;
+/** Whether the store can be used, by what is known. Under the lock. @return false also where there is none */
+bool shared_run_is_ready(const struct core *core);
+/** The etcd that has the store; 0: not known. Under the lock. */
+uint64_t shared_run_cluster(const struct core *core);
+/** Wait until what was written at @p revision is here, and in force. Under the lock, which is given up meanwhile. */
+void shared_run_await(struct core *core, int64_t revision);
+struct shared_commands;
+/** Commands in the store; NULL: there is no store. Under the lock. */
+struct shared_commands *shared_run_commands(const struct core *core);
 struct shared_lease;
 /** This node's lease in the store; NULL: there is no store. Under the lock. */
 struct shared_lease *shared_run_lease(const struct core *core);

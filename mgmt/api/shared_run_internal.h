@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files of shared intent at work share (mgmt/api/shared_run.h). Implemented in mgmt/api/shared_follower.c and
- * shared_run.c. Under the core's lock, unless a function says otherwise.
+ * What the files of shared intent at work share (mgmt/api/shared_run.h). Implemented in mgmt/api/shared_follower.c,
+ * shared_run.c and shared_write.c. Under the core's lock, unless a function says otherwise.
  */
 #ifndef WEIR_MGMT_API_SHARED_RUN_INTERNAL_H
 #define WEIR_MGMT_API_SHARED_RUN_INTERNAL_H
@@ -13,6 +13,7 @@
 
 #include "base/thread.h"
 #include "mgmt/api/core.h"
+#include "mgmt/api/shared_commands.h"
 #include "mgmt/api/shared_lease.h"
 #include "mgmt/api/shared_members.h"
 #include "mgmt/store/shared_etcd.h"
@@ -31,11 +32,12 @@ enum store_state {
 struct shared_run {
 	struct core *core;
 	struct thread follower, keeper, helper;
-	struct shared_etcd *reads;     /* the follower's; NULL: store.conf is wrong */
-	struct shared_etcd *writes;    /* of who has `writing` */
-	struct shared_lease *lease;    /* NULL: store.conf is wrong */
-	char id[STORE_ID_MAX];         /* by store.conf */
-	struct shared_members members; /* the follower's */
+	struct shared_etcd *reads;        /* the follower's; NULL: store.conf is wrong */
+	struct shared_etcd *writes;       /* of who has `writing` */
+	struct shared_lease *lease;       /* NULL: store.conf is wrong */
+	struct shared_commands *commands; /* likewise */
+	char id[STORE_ID_MAX];            /* by store.conf */
+	struct shared_members members;    /* the follower's */
 	bool was_judged; /* the follower's: a list, since the start: a reason from before it is found again */
 	pthread_mutex_t writing; /* never locked under the core's lock */
 	atomic_bool stop;
@@ -56,6 +58,17 @@ struct shared_run {
 	struct version missing;
 };
 
+/* Whether the store can be used. @param silent_ms  out: for how long no majority has answered */
+enum store_state shared_run_judge(const struct shared_run *r, uint64_t *silent_ms);
+/*
+ * Write a change. The lock is given up meanwhile.
+ * @return as shared_etcd_write(); -EHOSTUNREACH also where it is known that the store is not reached; @p reason says why it
+ *   failed or is not known
+ */
+int shared_run_write_change(struct shared_run *r, const struct shared_change *c,
+                            struct shared_answer *out, char reason[ETCD_REASON_MAX]);
+/* Put in force what is to be in force by the records now. */
+void shared_run_follow_records(struct shared_run *r);
 /* The thread that takes what the store has into this node's copy. @param arg  the struct shared_run. Not under the lock */
 void *shared_follower_run(void *arg);
 /*

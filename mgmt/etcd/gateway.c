@@ -88,7 +88,7 @@ static int call_members(struct etcd_gateway *g, const struct etcd_request *reque
 
 	g->reason[0] = '\0';
 	g->foreign = 0;
-	etcd_attempts_begin(&a, g->settings.n_endpoints, now_ms, ETCD_WRITE_MS);
+	etcd_attempts_begin(&a, g->settings.n_endpoints, now_ms, etcd_gateway_limit_ms(g));
 	do {
 		enum etcd_try outcome = etcd_gateway_try_as_user(g, request, a.end_ms, &err);
 

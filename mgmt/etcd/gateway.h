@@ -47,6 +47,7 @@ struct etcd_settings {
 	char password_file[PATH_MAX];
 	/** answers of others are refused; 0: not known yet, any is accepted */
 	uint64_t cluster_id;
+	uint32_t limit_ms; /**< for a call; 0: ETCD_WRITE_MS */
 };
 
 struct etcd_gateway;

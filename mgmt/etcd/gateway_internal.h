@@ -31,6 +31,8 @@ MUST_CHECK int etcd_settings_check(const struct etcd_settings *settings,
                                    char reason[ETCD_REASON_MAX]);
 
 bool etcd_gateway_is_stopped(const struct etcd_gateway *g);
+/** For how long a call may go on. */
+unsigned etcd_gateway_limit_ms(const struct etcd_gateway *g);
 /** Note why a call fails, with the current member. @return @p err */
 int etcd_gateway_fail(struct etcd_gateway *g, int err, const char *text);
 /** Go to the next endpoint, since the current one has failed; each time round, wait a little. */

@@ -118,7 +118,7 @@ static enum etcd_result repeat_txn(struct etcd_gateway *g, const struct etcd_txn
 	struct etcd_attempts a;
 	enum etcd_next next;
 
-	etcd_attempts_begin(&a, g->settings.n_endpoints, clock_mono_ms(), ETCD_WRITE_MS);
+	etcd_attempts_begin(&a, g->settings.n_endpoints, clock_mono_ms(), etcd_gateway_limit_ms(g));
 	do {
 		enum etcd_try outcome = try_txn(g, txn, request, a.end_ms, arena, out, err);
 

@@ -33,6 +33,11 @@ uint64_t etcd_gateway_foreign(const struct etcd_gateway *g)
 	return g->foreign;
 }
 
+unsigned etcd_gateway_limit_ms(const struct etcd_gateway *g)
+{
+	return g->settings.limit_ms ? g->settings.limit_ms : ETCD_WRITE_MS;
+}
+
 bool etcd_gateway_is_stopped(const struct etcd_gateway *g)
 {
 	return g->stop && atomic_load_explicit(g->stop, memory_order_relaxed);

@@ -546,6 +546,8 @@ static enum command_outcome commit_command(struct command_work *w)
 		                      OVERRIDES_LIVE_MAX);
 	if (w->c->dry_run)
 		return COMMAND_OK;
+	if (w->c->decide && !w->c->decide(w->c->decide_arg, w->changes, w->n_changes, w->r))
+		return COMMAND_OVERTAKEN;
 	journal_add(intent_journal(w->in), w->now_ms, "override", w->r->override.id,
 	            "%s of %s%s%s by %s (%s)%s%s", command_word(w->c->what), w->r->override.pool,
 	            *w->r->override.pool ? "/" : "", w->r->override.name, w->c->author,

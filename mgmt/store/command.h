@@ -28,6 +28,8 @@ enum command_do {
 	COMMAND_COUNT
 };
 
+struct command_result;
+
 /** The request; the caller has checked the shape of texts. */
 struct command {
 	enum command_do what;
@@ -50,16 +52,24 @@ struct command {
 	 */
 	const struct override *unwritten;
 	size_t n_unwritten;
+	/**
+	 * Whether the overrides @p list may be made; asked last, not in a dry run, and the caller's lock may be given up meanwhile. NULL:
+	 * they may. false: the result's text says why not.
+	 */
+	bool (*decide)(void *arg, const struct override *list, size_t n,
+	               struct command_result *result);
+	void *decide_arg;
 };
 
 enum command_outcome {
 	COMMAND_OK,
-	COMMAND_REFUSED,  /**< by a guard: result.guards */
-	COMMAND_INVALID,  /**< result.text says what is wrong, result.field where */
-	COMMAND_OVER,     /**< nothing to end: it has ended already, which is no error */
-	COMMAND_NOTHING,  /**< there is nothing to hold */
-	COMMAND_UNKNOWN,  /**< no such override, site, pool or backend: result.text */
-	COMMAND_STALE,    /**< the override has another generation: result.override */
+	COMMAND_REFUSED,   /**< by a guard: result.guards */
+	COMMAND_INVALID,   /**< result.text says what is wrong, result.field where */
+	COMMAND_OVER,      /**< nothing to end: it has ended already, which is no error */
+	COMMAND_NOTHING,   /**< there is nothing to hold */
+	COMMAND_UNKNOWN,   /**< no such override, site, pool or backend: result.text */
+	COMMAND_OVERTAKEN, /**< another node's command came first: result.text, and result.override */
+	COMMAND_STALE,     /**< the override has another generation: result.override */
 	COMMAND_TOO_MANY, /**< OVERRIDES_LIVE_MAX */
 	COMMAND_FAILED,   /**< out of memory */
 };

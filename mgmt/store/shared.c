@@ -147,6 +147,15 @@ void shared_answer_fini(struct shared_answer *a)
 	a->n_now = 0;
 }
 
+const struct shared_record *shared_answer_newer(const struct shared_answer *a,
+                                                const struct shared_change *c, const char *name)
+{
+	for (size_t i = 0; i < a->n_now; i++)
+		if (!strcmp(c->seen[i].name, name) && a->now[i].revision != c->seen[i].revision)
+			return &a->now[i];
+	return NULL;
+}
+
 int shared_change_of(const char *text, char out[SHARED_ID_MAX])
 {
 	json_error_t error;

@@ -12,7 +12,8 @@
  *   head               the newest version's number                               who applies
  *   version/N          version N without its files                               who applies, once
  *   mark/N             version N was confirmed, or has ended; final              a person, or a deadline
- *   override/TARGET    the last command at a target                              a person
+ *   command/TARGET     the last command at a target                              a person
+ *   override/ID        an override as it was commanded last                      a person
  *   operation/ID       the state of a drain by measurement, with its owner       its owner
  *   observed/ID/...    what was observed of it                                   its owner
  *   owner/ID           its owner; it goes with the lease of that node            its owner
@@ -97,6 +98,12 @@ void shared_change_fini(struct shared_change *c);
 /** Free the texts of @p n records; the records are the caller's. */
 void shared_free_texts(struct shared_record *list, size_t n);
 void shared_answer_fini(struct shared_answer *a);
+/**
+ * Of a refusal of @p c: the record @p name, on which it rested, as it is now.
+ * @return NULL: it is as it was, or the change did not rest on it; borrowed from @p a
+ */
+const struct shared_record *shared_answer_newer(const struct shared_answer *a,
+                                                const struct shared_change *c, const char *name);
 
 /**
  * The id of the change that wrote @p text: "" where it has none, or is no JSON object.

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A thread writes what the store lacks: commands that were given while it was not reached, here or elsewhere. The node that was
+ * given the command goes first, so that all others find it there.
+ */
+#include "mgmt/api/shared_commands.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/thread.h"
+#include "mgmt/api/shared_members.h"
+#include "mgmt/api/shared_run.h"
+#include "mgmt/store/copy.h"
+#include "mgmt/store/hlc.h"
+#include "mgmt/store/records.h"
+#include "mgmt/store/shared_intent.h"
+
+#define COMMAND_WRITE_MS                                                                           \
+	2500u              /* for a command's write; as much again where it must be looked for */
+#define WRITING_S   2      /* for another command's write */
+#define LOOK_MS     1000u  /* between two looks for what the store lacks */
+#define OTHERS_MS   10000u /* so long the node that was given a command has to write it */
+#define CHANGED_MAX 12u    /* overrides that one change writes */
+#define OLD_MS      (OVERRIDE_KEPT_MS + (int64_t)24 * 3600 * 1000)
+
+/** What was looked through. */
+struct looked_through {
+	uint64_t document;
+	int64_t revision;
+};
+
+struct shared_commands {
+	struct core *core;
+	struct thread thread;
+	pthread_mutex_t writing; /* never locked under the core's lock */
+	struct shared_etcd *client;
+
+	/* of the thread: */
+	struct looked_through own,
+	        all;        /* for what this node was given; and for what others were given, */
+	uint64_t others_ms; /* which are looked for at this time */
+};
+
+/** The record command/TARGET. */
+struct last_command {
+	char id[MODEL_ID_MAX]; /**< of the override */
+	uint64_t generation;
+	char principal[PRINCIPAL_MAX], node[MODEL_NAME_MAX]; /**< who gave it, and where */
+	int64_t time_ms;
+};
+
+static const struct field last_command_fields[] = {
+	RECORD_TEXT(struct last_command, id),
+	RECORD_VALUE(struct last_command, generation, FIELD_U64),
+	RECORD_TEXT(struct last_command, principal),
+	RECORD_TEXT(struct last_command, node),
+	RECORD_VALUE(struct last_command, time_ms, FIELD_I64),
+};
+
+static bool is_last_command_sound(const void *record)
+{
+	const struct last_command *l = record;
+
+	return *l->id && l->generation < HLC_END && l->time_ms >= 0 && l->time_ms < CLOCK_END_MS;
+}
+
+static const struct record_kind last_command_record =
+        RECORD_OF(struct last_command, "last_command", last_command_fields, is_last_command_sound);
+
+/* --- names --- */
+
+/* All commands at a site are one after the other, also those of a service there. */
+static const char *target_record(const struct override *o, char out[SHARED_NAME_MAX])
+{
+	snprintf(out, SHARED_NAME_MAX, "command/%s/%s%s%s", override_target_text(o->target),
+	         o->pool, *o->pool ? "/" : "", o->name);
+	return out;
+}
+
+static const char *override_record_name(const char *id, char out[SHARED_NAME_MAX])
+{
+	snprintf(out, SHARED_NAME_MAX, "override/%s", id);
+	return out;
+}
+
+/* --- writing --- */
+
+static int64_t kept_revision(struct core *core, const char *name)
+{
+	struct shared_record r = { 0 };
+	int64_t revision = copy_read(intent_store(core->intent), name, &r) ? 0 : r.revision;
+
+	free(r.text);
+	return revision;
+}
+
+static void make_change(struct core *core, const struct override *list, size_t n,
+                        struct shared_change *c)
+{
+	struct last_command last = { .generation = list[0].generation,
+		                     .time_ms = hlc_ms(list[0].generation) };
+	char name[SHARED_NAME_MAX];
+
+	snprintf(last.id, sizeof(last.id), "%s", list[0].id);
+	snprintf(last.principal, sizeof(last.principal), "%s", list[0].principal);
+	snprintf(last.node, sizeof(last.node), "%s", list[0].node);
+	shared_intent_begin(core->intent, c);
+	target_record(&list[0], name);
+	shared_change_see(c, name, kept_revision(core, name));
+	shared_change_put(c, name, &last_command_record, &last);
+	for (size_t i = 0; i < n && i < CHANGED_MAX; i++)
+		shared_change_put(c, override_record_name(list[i].id, name), &override_record,
+		                  &list[i]);
+}
+
+/* Many commands at once do not wait for each other longer than for the store. @return whether this one may write */
+static bool begin_writing(struct shared_commands *s)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += WRITING_S;
+	return !pthread_mutex_clocklock(&s->writing, CLOCK_MONOTONIC, &until);
+}
+
+/* Under the core's lock, which is given up meanwhile. @return as shared_etcd_write() */
+static int write_change(struct shared_commands *s, const struct shared_change *c,
+                        struct shared_answer *out)
+{
+	uint64_t cluster_id = shared_run_cluster(s->core);
+
+	core_unlock(s->core);
+	int err = begin_writing(s) ? 0 : -EHOSTUNREACH;
+
+	if (!err) {
+		shared_etcd_expect(s->client, cluster_id);
+		err = shared_etcd_write(s->client, c, out);
+		pthread_mutex_unlock(&s->writing);
+	}
+	core_lock(s->core);
+	return err;
+}
+
+/* Say which command came first. */
+static void explain_refusal(struct core *core, const struct shared_record *newer,
+                            struct command_result *result)
+{
+	char time[CLOCK_TEXT_MAX], error[RECORD_ERROR_MAX];
+	struct last_command last;
+
+	if (!newer->text || record_from_text(&last_command_record, newer->text, &last, error)) {
+		snprintf(
+		        result->text, sizeof(result->text),
+		        "another command came first: look at the overrides, then give yours again");
+		return;
+	}
+	snprintf(
+	        result->text, sizeof(result->text),
+	        "%s has given a command there at node %s at %s, which this node had not heard of: look "
+	        "at it, then give yours again",
+	        last.principal, last.node, clock_text(last.time_ms, time));
+	const struct override *o = overrides_find(intent_overrides(core->intent), last.id);
+
+	if (o)
+		result->override = *o;
+}
+
+bool shared_commands_decide(struct core *core, const struct override *list, size_t n,
+                            struct command_result *result)
+{
+	struct shared_commands *s = shared_run_commands(core);
+	struct shared_change *c = malloc(sizeof(*c));
+	struct shared_answer a = { .result = SHARED_UNKNOWN };
+	char name[SHARED_NAME_MAX];
+	bool may = true;
+
+	if (!s || !c || !shared_run_is_ready(core)) {
+		free(c);
+		return true;
+	}
+	make_change(core, list, n, c);
+	int err = write_change(s, c, &a);
+
+	if (!err && a.result == SHARED_DONE)
+		shared_run_await(core, a.revision);
+	const struct shared_record *newer =
+	        !err && a.result == SHARED_REFUSED
+	                ? shared_answer_newer(&a, c, target_record(&list[0], name))
+	                : NULL;
+	if (newer) {
+		shared_run_await(core, newer->revision);
+		explain_refusal(core, newer, result);
+		may = false;
+	}
+	if (err || a.result == SHARED_UNKNOWN)
+		log_warn("command-not-in-store",
+		         "id=%s effect=\"kept here, and sent to each node\"", list[0].id);
+	if (!err)
+		shared_answer_fini(&a);
+	shared_change_fini(c);
+	free(c);
+	return may;
+}
+
+/* --- taking --- */
+
+/* Whether this node may have forgotten it, and would not know whether it has ended. */
+static bool may_be_forgotten(const struct override *o, int64_t now_ms)
+{
+	return hlc_ms(o->generation) < now_ms - OVERRIDE_KEPT_MS;
+}
+
+static bool read_override(const struct shared_record *r, struct override *out)
+{
+	char error[RECORD_ERROR_MAX], name[SHARED_NAME_MAX];
+
+	if (strncmp(r->name, "override/", strlen("override/")) != 0 || !r->text)
+		return false;
+	if (!record_from_text(&override_record, r->text, out, error) && !out->epoch &&
+	    !strcmp(override_record_name(out->id, name), r->name))
+		return true;
+	log_warn("override-not-read", "record=%.100s effect=\"ignored\"", r->name);
+	return false;
+}
+
+void shared_commands_accept(struct core *core, const struct shared_record *list, size_t n,
+                            bool restored)
+{
+	struct override *found = calloc(n + 1, sizeof(*found));
+	int64_t now_ms = clock_believed_ms();
+	size_t n_found = 0;
+
+	for (size_t i = 0; found && i < n; i++) {
+		struct override *o = &found[n_found];
+
+		if (!read_override(&list[i], o))
+			continue;
+		if (restored && may_be_forgotten(o, now_ms) &&
+		    !overrides_find(intent_overrides(core->intent), o->id))
+			continue;
+		n_found++;
+	}
+	int n_accepted = found ? intent_receive(core->intent, found, n_found, now_ms) : -ENOMEM;
+
+	if (n_accepted > 0)
+		core_changed(core);
+	if (n_accepted)
+		log_note("store-overrides", "accepted=%d", n_accepted);
+	free(found);
+}
+
+/* --- what the store lacks --- */
+
+/* Whether the copy has @p o as it is here, or a later one. */
+static bool is_in_copy(struct core *core, const struct override *o)
+{
+	struct shared_record r = { 0 };
+	char name[SHARED_NAME_MAX];
+	struct override there;
+	bool is_there = false;
+
+	if (!copy_read(intent_store(core->intent), override_record_name(o->id, name), &r))
+		is_there = read_override(&r, &there) && override_compare(o, &there) <= 0;
+	free(r.text);
+	return is_there;
+}
+
+/* The first override that is to be written; NULL: none. @param others  also what other nodes were given */
+static const struct override *find_lacking(struct core *core, bool others)
+{
+	const struct overrides *all = intent_overrides(core->intent);
+	int64_t now_ms = clock_believed_ms();
+
+	for (size_t i = 0; i < all->n_items; i++) {
+		const struct override *o = &all->items[i];
+		bool is_old = override_is_done(o, now_ms) && may_be_forgotten(o, now_ms);
+
+		if (!o->epoch && !is_old && !hlc_is_ahead(o->generation, now_ms) &&
+		    (others || !strcmp(o->node, core->dirs.node)) && !is_in_copy(core, o))
+			return o;
+	}
+	return NULL;
+}
+
+/** Names of records that no node has a use for any more. */
+struct old_records {
+	struct core *core;
+	int64_t now_ms;
+	char name[CHANGED_MAX][SHARED_NAME_MAX];
+	int64_t revision[CHANGED_MAX];
+	size_t n;
+};
+
+static void note_old(struct old_records *old, const struct shared_record *r)
+{
+	if (old->n == CHANGED_MAX)
+		return;
+	memcpy(old->name[old->n], r->name, SHARED_NAME_MAX);
+	old->revision[old->n++] = r->revision;
+}
+
+/* What no node has any more; not what is too new to have been forgotten. */
+static int find_old_override(void *arg, const struct shared_record *r)
+{
+	struct old_records *old = arg;
+	struct override o;
+
+	if (read_override(r, &o) && hlc_ms(o.generation) < old->now_ms - OLD_MS &&
+	    !overrides_find(intent_overrides(old->core->intent), o.id))
+		note_old(old, r);
+	return 0;
+}
+
+static int find_old_command(void *arg, const struct shared_record *r)
+{
+	struct old_records *old = arg;
+	char error[RECORD_ERROR_MAX];
+	struct last_command last;
+
+	if (!record_from_text(&last_command_record, r->text, &last, error) &&
+	    last.time_ms < old->now_ms - OLD_MS &&
+	    !overrides_find(intent_overrides(old->core->intent), last.id))
+		note_old(old, r);
+	return 0;
+}
+
+/* Remove some of them. */
+static void remove_old(struct shared_commands *s)
+{
+	struct old_records *old = calloc(1, sizeof(*old));
+	struct shared_change *c = malloc(sizeof(*c));
+	struct store *store = intent_store(s->core->intent);
+	struct shared_answer a;
+
+	if (old && c) {
+		old->core = s->core;
+		old->now_ms = clock_believed_ms();
+		if (copy_each(store, "override/", find_old_override, old) < 0 ||
+		    copy_each(store, "command/", find_old_command, old) < 0)
+			old->n = 0;
+	}
+	if (old && c && old->n > 0) {
+		shared_intent_begin(s->core->intent, c);
+		for (size_t i = 0; i < old->n; i++) {
+			shared_change_see(c, old->name[i], old->revision[i]);
+			shared_change_remove(c, old->name[i]);
+		}
+		if (!write_change(s, c, &a))
+			shared_answer_fini(&a);
+		shared_change_fini(c);
+	}
+	free(c);
+	free(old);
+}
+
+/* Write @p o, which the store lacks. @return whether the copy has it, or what came first */
+static bool write_lacking(struct shared_commands *s, const struct override *o)
+{
+	struct shared_change *c = malloc(sizeof(*c));
+	const struct override own = *o;
+	struct shared_answer a;
+
+	if (!c)
+		return false;
+	make_change(s->core, &own, 1, c);
+	int err = write_change(s, c, &a);
+	bool is_clear = !err && a.result != SHARED_UNKNOWN;
+
+	if (!err && a.result == SHARED_DONE) {
+		log_note("command-in-store", "id=%s generation=%" PRIu64, own.id, own.generation);
+		shared_run_await(s->core, a.revision);
+	}
+	if (!err)
+		shared_answer_fini(&a);
+	shared_change_fini(c);
+	free(c);
+	return is_clear;
+}
+
+/* Whether something has changed since that look, which is noted as of now. Under the core's lock. */
+static bool begin_look(struct core *core, struct looked_through *l, int64_t revision)
+{
+	uint64_t document = intent_document(core->intent);
+	bool is_same = l->document == document && l->revision == revision;
+
+	*l = (struct looked_through){ document, revision };
+	return !is_same;
+}
+
+/* Write one after the other, until nothing is lacking or the store does not answer. Under the core's lock. */
+static void settle_commands(struct core *core)
+{
+	struct shared_commands *s = shared_run_commands(core);
+	uint64_t now_ms = clock_mono_ms();
+	const struct override *o;
+	int64_t revision;
+
+	if (!s || !shared_run_is_ready(core) || shared_intent_revision(core->intent, &revision))
+		return;
+	bool others = now_ms - s->others_ms >= OTHERS_MS;
+
+	if (others)
+		s->others_ms = now_ms;
+	if (!begin_look(core, others ? &s->all : &s->own, revision))
+		return;
+	while (!core->stopping && (o = find_lacking(core, others)))
+		if (!write_lacking(s, o)) {
+			s->own = s->all = (struct looked_through){ 0 };
+			return;
+		}
+	if (others)
+		remove_old(s);
+}
+
+static void *run_commands(void *arg)
+{
+	core_run_rounds(arg, settle_commands, LOOK_MS);
+	return NULL;
+}
+
+int shared_commands_start(struct core *core, const struct etcd_settings *settings,
+                          const char *prefix, const atomic_bool *stop, struct shared_commands **out,
+                          char reason[ETCD_REASON_MAX])
+{
+	struct shared_commands *s = calloc(1, sizeof(*s));
+	struct etcd_settings hurried = *settings;
+
+	if (!s)
+		return -ENOMEM;
+	hurried.limit_ms = COMMAND_WRITE_MS;
+	s->core = core;
+	pthread_mutex_init(&s->writing, NULL);
+	int err = shared_etcd_open(&hurried, prefix, stop, &s->client, reason);
+
+	if (!err)
+		err = thread_start(&s->thread, run_commands, core);
+	if (err) {
+		shared_commands_stop(s);
+		return err;
+	}
+	*out = s;
+	return 0;
+}
+
+void shared_commands_add_to(struct shared_commands *s, struct shared_members *m)
+{
+	shared_members_add(m, s->client, &s->writing);
+}
+
+void shared_commands_stop(struct shared_commands *s)
+{
+	if (!s)
+		return;
+	thread_join(&s->thread);
+	shared_etcd_close(s->client);
+	pthread_mutex_destroy(&s->writing);
+	free(s);
+}

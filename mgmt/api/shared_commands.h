@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * People's commands in the store that nodes share. A command rests on the last one at its target that this node knows: if
+ * somebody else has given one since, it is refused, and says by whom. Where the store does not answer in time it is kept at this
+ * node, goes to the other nodes without the store (mgmt/api/peers.h), and is written there once that can be done.
+ *
+ *   command/TARGET   the last command at a target: compared by the next one
+ *   override/ID      an override as it was commanded last; steps of operations are none of these, they follow from operations
+ *
+ * Which of two commands is in force is no matter of the store: the later one (mgmt/store/override.h).
+ *
+ * Implemented in mgmt/api/shared_commands.c. Under the core's lock, unless a function says otherwise.
+ */
+#ifndef WEIR_MGMT_API_SHARED_COMMANDS_H
+#define WEIR_MGMT_API_SHARED_COMMANDS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/checked.h"
+#include "mgmt/api/core.h"
+#include "mgmt/store/command.h"
+#include "mgmt/store/shared_etcd.h"
+
+struct shared_commands;
+struct shared_members;
+
+/**
+ * Begin; not under the lock. @param stop  ends all calls; borrowed until the end
+ * @return 0 and @p out for shared_commands_stop(), or -errno with a reason
+ */
+MUST_CHECK int shared_commands_start(struct core *core, const struct etcd_settings *settings,
+                                     const char *prefix, const atomic_bool *stop,
+                                     struct shared_commands **out, char reason[ETCD_REASON_MAX]);
+/** Let its client know of members of the store that joined later. */
+void shared_commands_add_to(struct shared_commands *s, struct shared_members *m);
+/** End; not under the lock; core->stopping and the stop flag are set. NULL: nothing is done. */
+void shared_commands_stop(struct shared_commands *s);
+
+/**
+ * Whether a command may make the changes @p list of one target: the store has decided it, or does not say. The lock is given
+ * up meanwhile, for up to seven seconds.
+ * @return false: another command came first; @p result has its override, where that is known, and says so
+ */
+bool shared_commands_decide(struct core *core, const struct override *list, size_t n,
+                            struct command_result *result);
+/**
+ * Take the overrides among records of the store, as intent_receive(). Records that are none are ignored, with a log.
+ * @param restored  the store may be older than this node: of what this node does not have, only what it cannot have
+ *   forgotten is taken
+ */
+void shared_commands_accept(struct core *core, const struct shared_record *list, size_t n,
+                            bool restored);
+
+#endif

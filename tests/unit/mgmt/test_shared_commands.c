@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Commands in the store: what is written, what its answers mean, what is taken from it, and what goes when. */
+#include "asked.h"
+
+#include "mgmt/api/shared_run.h"
+#include "mgmt/store/copy.h"
+#include "mgmt/store/shared_etcd.h"
+
+#define DAY_MS    ((int64_t)24 * 3600 * 1000)
+#define STAMP(ms) ((uint64_t)(ms) << 11)
+
+static int write_err;
+static struct shared_answer answer;
+static char written[8192]; /* what the last change compared and wrote */
+static unsigned n_writes;
+static bool is_ready;
+static int64_t awaited;
+
+static void note_change(const struct shared_change *c)
+{
+	size_t at = 0;
+
+	assert_int_equal(c->err, 0);
+	for (size_t i = 0; i < c->n_seen; i++)
+		at += (size_t)snprintf(written + at, sizeof(written) - at, "see %s@%lld; ",
+		                       c->seen[i].name, (long long)c->seen[i].revision);
+	for (size_t i = 0; i < c->n_puts; i++)
+		at += (size_t)snprintf(written + at, sizeof(written) - at, "%s %s; ",
+		                       c->puts[i].text ? "put" : "remove", c->puts[i].name);
+}
+
+static int fake_write(struct shared_etcd *e, const struct shared_change *c,
+                      struct shared_answer *out)
+{
+	(void)e;
+	n_writes++;
+	note_change(c);
+	if (!write_err)
+		*out = answer;
+	return write_err;
+}
+
+static void fake_expect(struct shared_etcd *e, uint64_t cluster_id)
+{
+	(void)e;
+	assert_int_equal(cluster_id, 77);
+}
+
+static bool fake_ready(const struct core *core)
+{
+	(void)core;
+	return is_ready;
+}
+
+static uint64_t fake_cluster(const struct core *core)
+{
+	(void)core;
+	return 77;
+}
+
+static void fake_await(struct core *core, int64_t revision)
+{
+	(void)core;
+	awaited = revision;
+}
+
+static struct shared_commands *fake_commands(const struct core *core);
+
+/* The private parts too. */
+#define shared_etcd_write   fake_write
+#define shared_etcd_expect  fake_expect
+#define shared_run_is_ready fake_ready
+#define shared_run_cluster  fake_cluster
+#define shared_run_await    fake_await
+#define shared_run_commands fake_commands
+#include "mgmt/api/shared_commands.c"
+
+static struct shared_commands commands;
+static bool has_store;
+
+static struct shared_commands *fake_commands(const struct core *core)
+{
+	(void)core;
+	return has_store ? &commands : NULL;
+}
+
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	commands = (struct shared_commands){ .core = &this_node };
+	pthread_mutex_init(&commands.writing, NULL);
+	write_err = 0;
+	answer = (struct shared_answer){ .result = SHARED_DONE, .revision = 50 };
+	written[0] = '\0';
+	n_writes = 0;
+	awaited = 0;
+	is_ready = has_store = true;
+	core_lock(&this_node);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	core_unlock(&this_node);
+	pthread_mutex_destroy(&commands.writing);
+	return asked_teardown(state);
+}
+
+static struct override make_override(const char *id, int64_t commanded_ms)
+{
+	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
+		              .target = MODEL_TARGET_SITE,
+		              .name = "ams",
+		              .generation = STAMP(commanded_ms),
+		              .created_ms = commanded_ms,
+		              .from_ms = commanded_ms,
+		              .until_ms = MODEL_TIME_NEVER,
+		              .author = "ann",
+		              .reason = "test",
+		              .node = "ams-1",
+		              .principal = "user:ann" };
+
+	snprintf(o.id, sizeof(o.id), "%s", id);
+	return o;
+}
+
+static bool decide_list(const struct override *list, size_t n, struct command_result *result)
+{
+	*result = (struct command_result){ .text = "" };
+	return shared_commands_decide(&this_node, list, n, result);
+}
+
+/* The copy of the store as it is after it wrote these records, at revision 9. */
+static void keep_records(const struct shared_record *list, size_t n)
+{
+	const struct store_origin origin = { .cluster_id = 77 };
+
+	assert_int_equal(copy_install(intent_store(this_node.intent), 9, list, n, &origin, 0), 0);
+}
+
+static struct shared_record record_of(const struct override *o, int64_t revision)
+{
+	struct shared_record r = { .text = record_to_text(&override_record, o),
+		                   .revision = revision };
+
+	override_record_name(o->id, r.name);
+	return r;
+}
+
+static void a_command_rests_on_the_last_one_at_its_target(void **state)
+{
+	const struct override site = { .name = "ams", .service = "web" };
+	const struct override node = { .target = MODEL_TARGET_NODE, .name = "ams-1" };
+	const struct override backend = { .target = MODEL_TARGET_BACKEND,
+		                          .pool = "web",
+		                          .name = "b1" };
+	struct override list[2] = { make_override("a-1", NOW_MS), make_override("a-2", NOW_MS) };
+	struct shared_record last = { .name = "command/site/ams", .text = "{}", .revision = 7 };
+	struct command_result *result = calloc(1, sizeof(*result));
+	char name[SHARED_NAME_MAX];
+
+	(void)state;
+	assert_string_equal(target_record(&site, name), "command/site/ams");
+	assert_string_equal(target_record(&node, name), "command/node/ams-1");
+	assert_string_equal(target_record(&backend, name), "command/backend/web/b1");
+	assert_true(decide_list(list, 2, result));
+	assert_string_equal(written, "see store@0; see command/site/ams@0; put command/site/ams; "
+	                             "put override/a-1; put override/a-2; ");
+	assert_int_equal(awaited, 50);
+	keep_records(&last, 1);
+	assert_true(decide_list(list, 1, result));
+	assert_string_equal(written, "see store@0; see command/site/ams@7; put command/site/ams; "
+	                             "put override/a-1; ");
+	free(result);
+}
+
+/* More than fit into one change are written later, by the thread. */
+static void as_many_as_fit_are_written(void **state)
+{
+	struct override list[20];
+	struct command_result *result = calloc(1, sizeof(*result));
+	size_t n = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 20; i++)
+		list[i] = make_override("a-1", NOW_MS);
+	for (size_t i = 0; i < 20; i++)
+		snprintf(list[i].id, sizeof(list[i].id), "a-%zu", i);
+	assert_true(decide_list(list, 20, result));
+	for (const char *at = written; (at = strstr(at, "put override/")); at++)
+		n++;
+	assert_int_equal(n, 12);
+	free(result);
+}
+
+static void what_the_store_does_not_decide_is_kept_here(void **state)
+{
+	const struct override o = make_override("a-1", NOW_MS);
+	struct command_result *result = calloc(1, sizeof(*result));
+
+	(void)state;
+	has_store = false;
+	assert_true(decide_list(&o, 1, result));
+	has_store = true;
+	is_ready = false;
+	assert_true(decide_list(&o, 1, result));
+	assert_int_equal(n_writes, 0);
+	is_ready = true;
+	write_err = -EHOSTUNREACH;
+	assert_true(decide_list(&o, 1, result));
+	write_err = 0;
+	answer.result = SHARED_UNKNOWN;
+	assert_true(decide_list(&o, 1, result));
+	assert_int_equal(n_writes, 2);
+	assert_int_equal(awaited, 0);
+	/* the store's epoch is another, not the target's last command */
+	answer = (struct shared_answer){ .result = SHARED_REFUSED, .n_now = 2 };
+	answer.now[0] = (struct shared_record){ .name = "store", .revision = 5 };
+	answer.now[1] = (struct shared_record){ .name = "command/site/ams" };
+	assert_true(decide_list(&o, 1, result));
+	assert_string_equal(result->text, "");
+	free(result);
+}
+
+static void refuse_by(const char *text)
+{
+	answer = (struct shared_answer){ .result = SHARED_REFUSED, .n_now = 2 };
+	answer.now[1] = (struct shared_record){ .name = "command/site/ams",
+		                                .text = text ? strdup(text) : NULL,
+		                                .revision = 5 };
+}
+
+static void another_command_that_came_first_is_named(void **state)
+{
+	const struct override theirs = make_override("b-1", NOW_MS),
+	                      o = make_override("a-1", NOW_MS);
+	struct command_result *result = calloc(1, sizeof(*result));
+
+	(void)state;
+	refuse_by("{\"id\":\"b-1\",\"generation\":7,\"principal\":\"user:bob\",\"node\":\"fra-1\","
+	          "\"time_ms\":1790000000000}");
+	assert_false(decide_list(&o, 1, result));
+	assert_string_equal(
+	        result->text,
+	        "user:bob has given a command there at node fra-1 at 2026-09-21T14:13:20.000Z, "
+	        "which this node had not heard of: look at it, then give yours again");
+	assert_int_equal(awaited, 5);
+	assert_string_equal(result->override.id, ""); /* it has not come yet */
+	assert_int_equal(intent_merge(this_node.intent, &theirs, 1, NOW_MS), 1);
+	refuse_by("{\"id\":\"b-1\",\"generation\":7,\"principal\":\"user:bob\",\"node\":\"fra-1\","
+	          "\"time_ms\":1790000000000}");
+	assert_false(decide_list(&o, 1, result));
+	assert_string_equal(result->override.id, "b-1");
+	refuse_by("garbage"); /* whatever it is, it came first */
+	assert_false(decide_list(&o, 1, result));
+	assert_string_equal(
+	        result->text,
+	        "another command came first: look at the overrides, then give yours again");
+	refuse_by(NULL);
+	assert_false(decide_list(&o, 1, result));
+	free(result);
+}
+
+static bool is_here(const char *id)
+{
+	return overrides_find(intent_overrides(this_node.intent), id) != NULL;
+}
+
+/* A store that was restored may have what has ended since, and everybody has forgotten. */
+static void what_a_restored_store_has_is_taken_with_care(void **state)
+{
+	const int64_t now_ms = clock_believed_ms();
+	const struct override rows[] = {
+		make_override("new-1", now_ms - 6 * DAY_MS),
+		make_override("old-1", now_ms - 8 * DAY_MS),
+		make_override("ahead-1", now_ms + DAY_MS),
+	};
+	struct override step = make_override("step-1", now_ms);
+	struct shared_record list[6];
+
+	(void)state;
+	step.is_step = true;
+	step.epoch = 64;
+	snprintf(step.operation, sizeof(step.operation), "o1");
+	for (size_t i = 0; i < 3; i++)
+		list[i] = record_of(&rows[i], 3);
+	list[3] = record_of(&step, 3); /* it follows from an operation, not from here */
+	list[4] = (struct shared_record){ .name = "override/x-1", .text = strdup("garbage") };
+	list[5] = record_of(&rows[0], 3); /* under another one's name */
+	snprintf(list[5].name, sizeof(list[5].name), "override/other-1");
+	shared_commands_accept(&this_node, list, 6, true);
+	assert_true(is_here("new-1"));
+	assert_int_equal(intent_overrides(this_node.intent)->n_items, 1);
+	shared_commands_accept(&this_node, list, 6, false); /* a node that is new to it takes all */
+	assert_true(is_here("old-1"));
+	assert_int_equal(intent_overrides(this_node.intent)->n_items, 2);
+	list[0].text[0] = '\0';
+	shared_free_texts(list, 6);
+}
+
+static void settle_once(void)
+{
+	n_writes = 0;
+	settle_commands(&this_node);
+}
+
+static void what_the_store_lacks_is_written(void **state)
+{
+	const int64_t now_ms = clock_believed_ms();
+	struct override own = make_override("own-1", now_ms - 1000),
+	                theirs = make_override("theirs-1", now_ms - 1000);
+	struct shared_record list[2];
+
+	(void)state;
+	snprintf(theirs.name, sizeof(theirs.name), "fra");
+	snprintf(theirs.node, sizeof(theirs.node), "fra-1");
+	assert_int_equal(intent_merge(this_node.intent, &own, 1, now_ms), 1);
+	assert_int_equal(intent_merge(this_node.intent, &theirs, 1, now_ms), 1);
+	commands.others_ms = clock_mono_ms();
+	is_ready = false;
+	settle_once();
+	assert_int_equal(n_writes, 0);
+	is_ready = true;
+	keep_records(NULL, 0);
+	answer.result = SHARED_UNKNOWN;
+	settle_once();
+	assert_int_equal(n_writes, 1);
+	assert_non_null(strstr(written, "put override/own-1"));
+	settle_once(); /* again, until it is clear */
+	assert_int_equal(n_writes, 1);
+	list[0] = record_of(&own, 9);
+	keep_records(list, 1);
+	settle_once(); /* another node's has time */
+	assert_int_equal(n_writes, 0);
+	commands.others_ms = 0;
+	settle_once();
+	assert_int_equal(n_writes, 1);
+	assert_non_null(strstr(written, "put override/theirs-1"));
+	list[1] = record_of(&theirs, 9);
+	keep_records(list, 2);
+	commands.others_ms = 0;
+	settle_once();
+	assert_int_equal(n_writes, 0);
+	commands.others_ms = 0;
+	settle_once(); /* nothing has changed: nothing is looked through */
+	assert_int_equal(n_writes, 0);
+	own.prior = own.generation;
+	own.generation++;
+	assert_int_equal(intent_merge(this_node.intent, &own, 1, now_ms), 1);
+	settle_once(); /* a later command */
+	assert_non_null(strstr(written, "put override/own-1"));
+	shared_free_texts(list, 2);
+}
+
+/* Neither a step, nor what a wrong clock stamped, nor what is forgotten. */
+static void what_is_not_for_the_store_is_not_written(void **state)
+{
+	const int64_t now_ms = clock_believed_ms();
+	struct override step = make_override("step-1", now_ms),
+	                ahead = make_override("ahead-1", now_ms + 360000),
+	                ended = make_override("ended-1", now_ms - 8 * DAY_MS);
+
+	(void)state;
+	step.is_step = true;
+	step.epoch = 64;
+	snprintf(step.operation, sizeof(step.operation), "o1");
+	ended.ended = true;
+	ended.until_ms = now_ms - 8 * DAY_MS;
+	snprintf(ahead.name, sizeof(ahead.name), "fra");
+	assert_int_equal(intent_merge(this_node.intent, &step, 1, now_ms), 1);
+	assert_int_equal(intent_merge(this_node.intent, &ahead, 1, now_ms), 1);
+	assert_int_equal(intent_merge(this_node.intent, &ended, 1, now_ms - 8 * DAY_MS), 1);
+	keep_records(NULL, 0);
+	commands.others_ms = 0;
+	settle_once();
+	assert_int_equal(n_writes, 0);
+}
+
+/* What no node has any more; what is in force stays, however old. */
+static void what_nobody_has_any_more_goes(void **state)
+{
+	const int64_t now_ms = clock_believed_ms();
+	struct override live = make_override("live-1", now_ms - 30 * DAY_MS),
+	                gone = make_override("gone-1", now_ms - 9 * DAY_MS),
+	                new = make_override("new-1", now_ms - 7 * DAY_MS);
+	char text[200];
+	struct shared_record list[] = {
+		record_of(&live, 4),
+		record_of(&gone, 5),
+		record_of(&new, 6),
+		{ .name = "command/site/ams", .revision = 4 },
+		{ .name = "command/site/fra", .revision = 5 },
+	};
+
+	(void)state;
+	assert_int_equal(intent_merge(this_node.intent, &live, 1, now_ms), 1);
+	snprintf(
+	        text, sizeof(text),
+	        "{\"id\":\"live-1\",\"generation\":1,\"principal\":\"a\",\"node\":\"b\",\"time_ms\":%lld}",
+	        (long long)(now_ms - 30 * DAY_MS));
+	list[3].text = strdup(text);
+	snprintf(
+	        text, sizeof(text),
+	        "{\"id\":\"gone-1\",\"generation\":1,\"principal\":\"a\",\"node\":\"b\",\"time_ms\":%lld}",
+	        (long long)(now_ms - 9 * DAY_MS));
+	list[4].text = strdup(text);
+	keep_records(list, 5);
+	commands.others_ms = 0;
+	settle_once();
+	assert_int_equal(n_writes, 1);
+	assert_string_equal(written, "see store@0; see override/gone-1@5; see command/site/fra@5; "
+	                             "remove override/gone-1; remove command/site/fra; ");
+	shared_free_texts(list, 5);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_command_rests_on_the_last_one_at_its_target),
+		TEST(as_many_as_fit_are_written),
+		TEST(what_the_store_does_not_decide_is_kept_here),
+		TEST(another_command_that_came_first_is_named),
+		TEST(what_a_restored_store_has_is_taken_with_care),
+		TEST(what_the_store_lacks_is_written),
+		TEST(what_is_not_for_the_store_is_not_written),
+		TEST(what_nobody_has_any_more_goes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
