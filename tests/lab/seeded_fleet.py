@@ -24,6 +24,7 @@ import seeding  # noqa: E402
 
 PROGRAM = "mgmt/api/weir-mgmt"
 RUN = "mgmt/api/shared_run.c"
+WRITE = "mgmt/api/shared_write.c"
 FOLLOWER = "mgmt/api/shared_follower.c"
 ETCD = "mgmt/store/shared_etcd.c"
 HISTORY = "mgmt/store/history.c"
@@ -35,8 +36,8 @@ FEW = ("mgmt/store/intent.c", "history_new(STORE_VERSIONS_MAX)", "history_new(12
 BREAKAGES = [
     ("an unknown outcome is told as done", ETCD, "(void)note_failure(e, err);\n\t\t*out = (struct shared_answer){ .result = SHARED_UNKNOWN };",
      "*out = (struct shared_answer){ .result = SHARED_DONE, .revision = c->above + 1 };"),
-    ("a refused change is told as done", RUN, "bool is_done = !err && a.result == SHARED_DONE;", "bool is_done = !err && a.result != SHARED_UNKNOWN;"),
-    ("an unknown outcome is told as failed", RUN, "\tif (err)\n\t\trefuse_unavailable(reason, reply);", "\tif (err || result == SHARED_UNKNOWN)\n\t\trefuse_unavailable(reason, reply);"),
+    ("a refused change is told as done", WRITE, "bool is_done = !err && a.result == SHARED_DONE;", "bool is_done = !err && a.result != SHARED_UNKNOWN;"),
+    ("an unknown outcome is told as failed", WRITE, "\tif (err)\n\t\trefuse_unavailable(reason, reply);", "\tif (err || result == SHARED_UNKNOWN)\n\t\trefuse_unavailable(reason, reply);"),
     ("a refusal after an unclear try is told as it is", ETCD, "err = settle_unsure(e, c, &r, out);", "err = copy_refusal(e, c, &r, out);"),
     ("who finds another's change takes it for its own", ETCD, "if (!strcmp(id, c->id))", "if (*id)"),
     ("what was not carried out is told as done", ETCD, "\tif (found == TRACE_NO)\n\t\treturn copy_refusal(e, c, r, out);\n", ""),
@@ -52,7 +53,7 @@ BREAKAGES = [
     ("a change is done in a store that went back", ETCD, "a->revision > c->above", "1"),
     ("what could not be kept is passed over", FOLLOWER, "\tif (!err || err == -ESTALE)\n\t\treturn true;\n", "\tif (1)\n\t\treturn true;\n"),
     ("nothing is listed after a compaction", FOLLOWER, "\tr->must_list |= end == ETCD_WATCH_LIST || end == ETCD_WATCH_FOREIGN;\n", ""),
-    ("a version's files are given to nobody", RUN, "\tif (changed->staged)\n\t\t*files_at", "\tif (0)\n\t\t*files_at"),
+    ("a version's files are given to nobody", WRITE, "\tif (changed->staged)\n\t\t*files_at", "\tif (0)\n\t\t*files_at"),
 ]
 WITH_FEW = ("a list keeps what the store removed",)
 
