@@ -108,8 +108,9 @@ static void build_step(const struct model_build *b, const struct item *item,
 		o->to_ppm = build_n32(item, SCHEMA_OVERRIDES_TO_PPM);
 	if (o->is_step && (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE))
 		bind_error(b->bind, item, SCHEMA_OVERRIDES_TO_PPM, "is for drains of sites only");
-	if (!o->is_step && ((*o->service && o->kind != MODEL_OVERRIDE_DRILL) || *o->operation ||
-	                    o->late_from_ms || o->own_vips || o->shared_vips))
+	if (!o->is_step &&
+	    ((*o->service && o->kind != MODEL_OVERRIDE_DRILL) || *o->operation || o->late_from_ms ||
+	     o->own_vips || o->shared_vips || o->epoch || o->step))
 		bind_error(b->bind, item, SCHEMA_OVERRIDES_TO_PPM,
 		           "is missing, expected where the step goes to");
 }

@@ -483,6 +483,13 @@ static void put_member_sets(FILE *f, const struct model *m)
 	fputs("\n);\n", f);
 }
 
+static void put_number(FILE *f, const char *name, uint64_t n)
+{
+	char text[QUANTITY_TEXT_MAX];
+
+	put_escaped(f, name, quantity_text(KIND_NUMBER, n, text));
+}
+
 /* Only of a step or drill. */
 static void put_step(FILE *f, const struct model_override *o)
 {
@@ -491,8 +498,8 @@ static void put_step(FILE *f, const struct model_override *o)
 	if (o->is_step)
 		put_uint(f, "to_ppm", o->to_ppm);
 	if (o->epoch) {
-		put_uint(f, "epoch", o->epoch);
-		put_uint(f, "step", o->step);
+		put_number(f, "epoch", o->epoch);
+		put_number(f, "step", o->step);
 	}
 	if (o->service && *o->service)
 		put_escaped(f, "service", o->service);
@@ -514,8 +521,6 @@ static void put_step(FILE *f, const struct model_override *o)
  */
 static void put_override_group(FILE *f, const struct model_override *o)
 {
-	char text[QUANTITY_TEXT_MAX];
-
 	fputs("  {", f);
 	put_escaped(f, "id", o->id);
 	put_enum(f, "kind", SCHEMA_OVERRIDES_KIND, o->kind);
@@ -523,7 +528,7 @@ static void put_override_group(FILE *f, const struct model_override *o)
 	if (o->pool[0])
 		put_escaped(f, "pool", o->pool);
 	put_escaped(f, "name", o->name);
-	put_escaped(f, "generation", quantity_text(KIND_NUMBER, o->generation, text));
+	put_number(f, "generation", o->generation);
 	put_time(f, "created", o->created_ms);
 	put_time(f, "from", o->from_ms);
 	put_quantity(f, "over", KIND_DURATION, (uint64_t)o->over_ms);
@@ -540,17 +545,15 @@ static void put_override_group(FILE *f, const struct model_override *o)
 /* The first lines warn a person who opens the file with an editor. */
 static void put_effective(FILE *f, const struct model *m)
 {
-	char text[QUANTITY_TEXT_MAX];
-
 	fputs("# The effective document of this node, written by weir: do not edit. Change the\n"
 	      "# configuration with weir apply, drain and undrain with weir drain and undrain.\n"
 	      "effective = {",
 	      f);
-	put_escaped(f, "version", quantity_text(KIND_NUMBER, m->meta.version, text));
+	put_number(f, "version", m->meta.version);
 	put_escaped(f, "digest", m->meta.digest);
 	if (m->meta.hash_key && *m->meta.hash_key)
 		put_escaped(f, "hash_key", m->meta.hash_key);
-	put_escaped(f, "document", quantity_text(KIND_NUMBER, m->meta.document, text));
+	put_number(f, "document", m->meta.document);
 	put_time(f, "written", m->meta.written_ms);
 	fputs(" };\n", f);
 	put_configuration(f, m, true);

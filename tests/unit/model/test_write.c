@@ -145,6 +145,8 @@ static void make_override(struct made *made, size_t i)
 	o->kind = MODEL_OVERRIDE_DRAIN;
 	o->is_step = true;
 	o->to_ppm = draw_below(1000001);
+	o->epoch = draw_below(UINT32_MAX);
+	o->step = o->epoch ? draw_below(UINT32_MAX) : 0;
 	o->service = draw_below(2) ? "web" : "";
 	o->operation = draw_below(2) ? "d1-2" : "";
 	o->late_from_ms = draw_below(2) ? any_time() : 0;
@@ -201,6 +203,8 @@ static void same_override(const struct model_override *a, const struct model_ove
 	assert_string_equal(a->node, b->node);
 	assert_int_equal(a->is_step, b->is_step);
 	assert_int_equal(a->to_ppm, b->to_ppm);
+	assert_int_equal(a->epoch, b->epoch);
+	assert_int_equal(a->step, b->step);
 	assert_string_equal(a->service ? a->service : "", b->service ? b->service : "");
 	assert_string_equal(a->operation ? a->operation : "", b->operation ? b->operation : "");
 	assert_true(a->late_from_ms == b->late_from_ms);
