@@ -243,8 +243,9 @@ static uint64_t members_change_ms(const struct core *core, const struct version 
 		       brings_members(&m->pools[i], head->effective_ms);
 	if (!some || ahead_ms <= 0)
 		return 0;
-	return clock_mono_ms() +
-	       (uint64_t)(ahead_ms < COMPOSE_AHEAD_MS ? ahead_ms : COMPOSE_AHEAD_MS);
+	const int64_t most_ms = COMPOSE_AHEAD_MS + INTENT_SKEW_MAX_MS;
+
+	return clock_mono_ms() + (uint64_t)(ahead_ms < most_ms ? ahead_ms : most_ms);
 }
 
 /* The judgement of the head, begun when it is seen first. */

@@ -139,6 +139,24 @@ static enum wall_clock_peers hear_peers(const struct core *core, uint64_t now_ms
 	                  : WALL_CLOCK_PEERS_NONE;
 }
 
+/* How far clocks of nodes that were heard lately differ from the believed time at most. */
+static int64_t find_skew(const struct core *core, uint64_t now_ms, int64_t believed_ms)
+{
+	const struct peers_report *reports;
+	size_t n = core->peers ? peers_report(core, &reports) : 0;
+	int64_t skew_ms = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int64_t off_ms = believed_ms - ((int64_t)now_ms + reports[i].clock_offset_ms);
+		int64_t beyond_ms = llabs(off_ms) - reports[i].clock_slack_ms;
+
+		if (reports[i].answered_ms && now_ms - reports[i].answered_ms <= PEERS_STALE_MS &&
+		    reports[i].clock_known && beyond_ms > skew_ms)
+			skew_ms = beyond_ms;
+	}
+	return skew_ms;
+}
+
 /* The purge time goes on by @p passed_ms, never beyond the believed time. */
 static void move_purge(struct timekeep *t, int64_t passed_ms)
 {
@@ -230,6 +248,8 @@ void timekeep_tick(struct core *core)
 	publish_time(t);
 	if (llabs(t->wall_clock.at_ms - went_on_ms) > WALL_CLOCK_STEP_MS)
 		note_move(core, went_on_ms);
+	if (core->intent)
+		intent_expect_skew(core->intent, find_skew(core, now.mono_ms, t->wall_clock.at_ms));
 	log_clock_state(core);
 	set_clock_gauges(core);
 	keep_record(core, false);

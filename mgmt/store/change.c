@@ -44,7 +44,7 @@ static struct version make_version(const struct intent *in, const struct intent_
 
 	if (newest && v.time_ms <= newest->time_ms)
 		v.time_ms = newest->time_ms + 1; /* versions are ordered, whatever the clock does */
-	v.effective_ms = v.time_ms + (head ? COMPOSE_AHEAD_MS : 0);
+	v.effective_ms = v.time_ms + (head ? intent_ahead_ms(in) : 0);
 	snprintf(v.digest, sizeof(v.digest), "%s", digest);
 	snprintf(v.parent, sizeof(v.parent), "%s",
 	         head && !change->provisional ? head->digest : "");

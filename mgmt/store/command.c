@@ -297,7 +297,7 @@ static void drain_site(struct command_work *w, const struct override *live)
 static void drain_without_ramp(struct command_work *w, const struct override *live)
 {
 	bool runs = live && live->from_ms <= w->now_ms;
-	int64_t ahead_ms = is_node(w) ? 0 : COMPOSE_AHEAD_MS;
+	int64_t ahead_ms = is_node(w) ? 0 : intent_ahead_ms(w->in);
 	struct override *o =
 	        live ? change_override(w, live) : create_override(w, MODEL_OVERRIDE_DRAIN);
 
@@ -412,7 +412,7 @@ static void end_one(struct command_work *w, const struct override *live)
 	if (live->target != MODEL_TARGET_BACKEND)
 		o->ended = true;
 	else if (live->kind != MODEL_OVERRIDE_FORCE_UP)
-		o->until_ms += COMPOSE_AHEAD_MS; /* its return is announced */
+		o->until_ms += intent_ahead_ms(w->in); /* its return is announced */
 	if (o->until_ms < o->from_ms)
 		o->until_ms = o->from_ms; /* it never began */
 }

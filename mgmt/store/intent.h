@@ -72,6 +72,11 @@ int64_t intent_tick(struct intent *in, int64_t now_ms);
  * ended OVERRIDE_KEPT_MS before it is forgotten.
  */
 void intent_purge_by(struct intent *in, int64_t purge_ms);
+/** Clocks of other nodes may differ from this one's by that much: what is to begin at one moment on all nodes is announced so much sooner. */
+#define INTENT_SKEW_MAX_MS 5000
+void intent_expect_skew(struct intent *in, int64_t skew_ms);
+/** How long before it takes effect a change of members is to be announced now: COMPOSE_AHEAD_MS and the skew. */
+int64_t intent_ahead_ms(const struct intent *in);
 /**
  * The believed time was corrected from @p was_ms to @p now_ms. What has begun stays begun: a drain
  * whose beginning would be in the future again begins now, at its present level.

@@ -68,6 +68,7 @@ struct intent {
 	struct journal *journal;
 
 	struct overrides overrides;
+	int64_t skew_ms; /* of clocks, as it is known now */
 	size_t n_ahead; /* of other nodes, that were not taken for their stamps: of the last list */
 	struct recent recent[RECENT_MAX]; /* oldest first; the last is the head */
 	size_t n_recent;

@@ -12,8 +12,19 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "mgmt/store/compose.h"
 #include "mgmt/store/hlc.h"
 #include "mgmt/store/intent_internal.h"
+
+void intent_expect_skew(struct intent *in, int64_t skew_ms)
+{
+	in->skew_ms = skew_ms < INTENT_SKEW_MAX_MS ? skew_ms : INTENT_SKEW_MAX_MS;
+}
+
+int64_t intent_ahead_ms(const struct intent *in)
+{
+	return COMPOSE_AHEAD_MS + in->skew_ms;
+}
 
 void intent_purge_by(struct intent *in, int64_t purge_ms)
 {

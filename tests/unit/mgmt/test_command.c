@@ -368,6 +368,25 @@ static void a_backends_instants_are_announced_and_never_move_once_past(void **st
 	assert_string_equal(state_of(s, from_ms + 20000 + AHEAD_MS), "done");
 }
 
+/* A node whose clock is ahead hears of it as long before as the others. */
+static void what_begins_everywhere_is_announced_by_the_skew_sooner(void **state)
+{
+	static const struct {
+		int64_t skew_ms, ahead_ms;
+	} rows[] = { { 0, 2000 }, { 300, 2300 }, { 5000, 7000 }, { 60000, 7000 } };
+	struct scene *s = *state;
+	int64_t now_ms = NOW_MS;
+
+	for (size_t i = 0; i < COUNT(rows); i++, now_ms += 60000) {
+		intent_expect_skew(s->in, rows[i].skew_ms);
+		assert_int_equal(run_plain(s, COMMAND_DRAIN, "web-ams/b1", now_ms), COMMAND_OK);
+		assert_int_equal(s->r.override.from_ms, now_ms + rows[i].ahead_ms);
+		now_ms += 30000;
+		assert_int_equal(run_plain(s, COMMAND_UNDRAIN, "web-ams/b1", now_ms), COMMAND_OK);
+		assert_int_equal(s->r.override.until_ms, now_ms + rows[i].ahead_ms);
+	}
+}
+
 static void enabling_ends_what_was_disabled_and_what_was_forced_up(void **state)
 {
 	struct scene *s = *state;
@@ -595,6 +614,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		        a_backends_instants_are_announced_and_never_move_once_past, setup,
 		        teardown),
+		cmocka_unit_test_setup_teardown(
+		        what_begins_everywhere_is_announced_by_the_skew_sooner, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		        enabling_ends_what_was_disabled_and_what_was_forced_up, setup, teardown),
 		cmocka_unit_test_setup_teardown(
