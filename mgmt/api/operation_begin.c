@@ -421,7 +421,14 @@ static bool make_exist(struct beginning *b, const struct http_request *request,
 		idempotent_note_operation(b->core, request, b->op.id);
 		return true;
 	}
-	operation_refuse_undecided(b->core, reason, out);
+	if (decided == OPERATION_OVERTAKEN)
+		operation_refuse(
+		        out, 409, "overtaken",
+		        "somebody has given a command at site %s meanwhile, which this node "
+		        "had not heard of: look at weir status, then give yours again",
+		        b->sites[0]);
+	else
+		operation_refuse_undecided(b->core, reason, out);
 	return false;
 }
 

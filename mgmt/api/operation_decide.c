@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "mgmt/api/operations_internal.h"
+#include "mgmt/api/shared_commands.h"
 #include "mgmt/api/shared_lease.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/operations/record_parts.h"
@@ -23,8 +24,9 @@
 
 #define KEPT_MAX    (OPERATIONS_MAX - 16u) /* records that are over, in the store */
 #define REMOVED_MAX 2u                     /* of the older ones, with one that begins */
-/* Parts that one change writes, besides the state: room is left for the owner, what is lost and what is removed. */
+/* Parts that one change writes, besides the state: room is left for the owner, what is lost and what is removed; the first has less. */
 #define OBSERVED_MAX (SHARED_CHANGE_MAX - 3u - 2 * REMOVED_MAX)
+_Static_assert(OBSERVED_MAX > OPERATION_TARGETS_MAX, "the first change has a record for each site");
 
 /* --- a change --- */
 
@@ -45,8 +47,9 @@ static bool is_kept(struct store *store, const char *name, const json_t *json)
 	return is_same;
 }
 
-/* Put the state, and what was observed since; more than fits goes with the next change. */
-static void put_parts(struct store *store, const struct operation *op, struct shared_change *c)
+/* Put the state, and what was observed since, up to @p most parts; more than fits goes with the next change. */
+static void put_parts(struct store *store, const struct operation *op, size_t most,
+                      struct shared_change *c)
 {
 	struct operation_part *parts = calloc(OPERATION_PARTS_MAX, sizeof(*parts));
 	size_t n = parts ? operation_parts_make(op, parts) : 0, n_put = 0;
@@ -56,7 +59,7 @@ static void put_parts(struct store *store, const struct operation *op, struct sh
 		c->err = -ENOMEM;
 	else /* first: by it an unclear answer is settled */
 		shared_change_put_json(c, parts[0].name, parts[0].json);
-	for (size_t i = 1; i < n && n_put < OBSERVED_MAX; i++) {
+	for (size_t i = 1; i < n && n_put < most; i++) {
 		if (is_kept(store, parts[i].name, parts[i].json))
 			continue;
 		shared_change_put_json(c, parts[i].name, parts[i].json);
@@ -102,6 +105,20 @@ static void remove_oldest(struct core *core, struct shared_change *c)
 	}
 }
 
+/* What begins is a command at its sites: who began it may not have heard of another one. */
+static void add_commands(struct core *core, const struct operation *op, struct shared_change *c)
+{
+	struct override o = { .target = MODEL_TARGET_SITE, .generation = op->stamp };
+
+	snprintf(o.principal, sizeof(o.principal), "%s", op->principal);
+	snprintf(o.node, sizeof(o.node), "%s", op->owner);
+	for (uint32_t i = 0; i < op->n_targets; i++) {
+		snprintf(o.id, sizeof(o.id), "%s", op->targets[i].override_id);
+		snprintf(o.name, sizeof(o.name), "%s", op->targets[i].site);
+		shared_commands_add_last(core, &o, c);
+	}
+}
+
 static void make_change(struct core *core, const struct operation *op, int64_t revision,
                         bool if_unowned, int64_t lease, struct shared_change *c)
 {
@@ -111,10 +128,13 @@ static void make_change(struct core *core, const struct operation *op, int64_t r
 	shared_change_see(c, operation_state_name(op->id, name), revision);
 	if (if_unowned)
 		operation_see_unowned(core, op, c);
-	put_parts(intent_store(core->intent), op, c);
+	put_parts(intent_store(core->intent), op,
+	          revision ? OBSERVED_MAX : OBSERVED_MAX - op->n_targets, c);
 	operation_put_owner(core, op, lease, c);
 	if (!revision)
 		remove_oldest(core, c);
+	if (!revision && !operation_decides_alone(core))
+		add_commands(core, op, c);
 }
 
 /* --- who decides it --- */

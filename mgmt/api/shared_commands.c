@@ -100,20 +100,27 @@ static int64_t kept_revision(struct core *core, const char *name)
 	return revision;
 }
 
+void shared_commands_add_last(struct core *core, const struct override *o, struct shared_change *c)
+{
+	struct last_command last = { .generation = o->generation,
+		                     .time_ms = hlc_ms(o->generation) };
+	char name[SHARED_NAME_MAX];
+
+	snprintf(last.id, sizeof(last.id), "%s", o->id);
+	snprintf(last.principal, sizeof(last.principal), "%s", o->principal);
+	snprintf(last.node, sizeof(last.node), "%s", o->node);
+	target_record(o, name);
+	shared_change_see(c, name, kept_revision(core, name));
+	shared_change_put(c, name, &last_command_record, &last);
+}
+
 static void make_change(struct core *core, const struct override *list, size_t n,
                         struct shared_change *c)
 {
-	struct last_command last = { .generation = list[0].generation,
-		                     .time_ms = hlc_ms(list[0].generation) };
 	char name[SHARED_NAME_MAX];
 
-	snprintf(last.id, sizeof(last.id), "%s", list[0].id);
-	snprintf(last.principal, sizeof(last.principal), "%s", list[0].principal);
-	snprintf(last.node, sizeof(last.node), "%s", list[0].node);
 	shared_intent_begin(core->intent, c);
-	target_record(&list[0], name);
-	shared_change_see(c, name, kept_revision(core, name));
-	shared_change_put(c, name, &last_command_record, &last);
+	shared_commands_add_last(core, &list[0], c);
 	for (size_t i = 0; i < n && i < CHANGED_MAX; i++)
 		shared_change_put(c, override_record_name(list[i].id, name), &override_record,
 		                  &list[i]);

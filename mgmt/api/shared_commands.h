@@ -47,6 +47,11 @@ void shared_commands_stop(struct shared_commands *s);
 bool shared_commands_decide(struct core *core, const struct override *list, size_t n,
                             struct command_result *result);
 /**
+ * Let @p c rest on the last command at the target of @p o that this node knows, and make @p o the last one. It has at least id,
+ * target, generation, principal and node.
+ */
+void shared_commands_add_last(struct core *core, const struct override *o, struct shared_change *c);
+/**
  * Take the overrides among records of the store, as intent_receive(). Records that are none are ignored, with a log.
  * @param restored  the store may be older than this node: of what this node does not have, only what it cannot have
  *   forgotten is taken

@@ -371,6 +371,24 @@ class Refusals(World):
             wait_for("one is held", lambda: sum(self.c.get("ams", i)["state"] == "held" for i in ids) == 1, 30)
         self.assertGreaterEqual(len(ids), 1)
 
+    def test_of_two_drains_of_one_site_at_two_nodes_at_once_one_begins(self) -> None:
+        """Each rests on the last command at the site, as its node knows it."""
+        codes: set[str | None] = set()
+        for _ in range(4):
+            answers: list[typing.Any] = []
+            threads = [threading.Thread(target=lambda s=s: answers.append(self.c.begin(s, ["ams"], now=False, override_guards=UNMEASURED)))
+                       for s in ("fra", "lon")]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            self.assertEqual(sorted(a.status for a in answers), [201, 409], [a.raw for a in answers])
+            codes |= {a.code for a in answers if a.status == 409}
+            id = next(a.json["id"] for a in answers if a.status == 201)
+            wait_for("it is over", lambda: self.c.order("fra", id, "abort").status in (200, 202) and
+                     self.c.wait("fra", id, ("aborted", "done"), 30))
+        self.assertLessEqual(codes, {"overtaken", "operation"}, codes)
+
     def test_what_still_arrives_is_unknown_where_nobody_measures(self) -> None:
         a = self.c.nodes["fra"].ask("GET", "/v1/sites/ams/arrivals").json
         self.assertTrue(a["unknown"], a)
