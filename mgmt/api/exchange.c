@@ -39,8 +39,10 @@
  * seconds: one that is given up begins from nothing, and then no peer is ever heard.
  */
 #define CONNECT_MS 8000u
-#define ANSWER_MAX ((size_t)4 << 20)  /* bytes, of one node */
-#define SITE_MAX   ((size_t)32 << 20) /* the same of a whole site */
+/* Another node of its site may have heard a peer that does not answer this one: until then it is not lost. */
+#define PASSED_ON_MS (2 * EXCHANGE_WAIT_MS + 1000)
+#define ANSWER_MAX   ((size_t)4 << 20)  /* bytes, of one node */
+#define SITE_MAX     ((size_t)32 << 20) /* the same of a whole site */
 
 static struct peers_report *report_of(const struct exchange *x, size_t i)
 {
@@ -90,20 +92,31 @@ static void reap_gone(struct exchange *x)
 
 static struct exchange_peer *make_peer(struct exchange *x, const struct model_node *node)
 {
-	const struct core *core = x->core;
 	struct exchange_peer *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
 	p->exchange = x;
 	p->pause_ms = RETRY_MS;
-	p->rank = exchange_rank(core->dirs.node, node->name);
+	p->rank = exchange_rank(x->core->dirs.node, node->name);
 	snprintf(p->node, sizeof(p->node), "%s", node->name);
-	int err = peer_health_open(core->dirs.run, node->name, &p->page);
-	if (err)
-		log_error("peer-health-not-kept", "node=%s error=\"%s\"", node->name,
-		          strerror(-err));
 	return p;
+}
+
+/* A peer without an API is never heard: it has no page. */
+static void keep_page(struct exchange_peer *p)
+{
+	const char *run_dir = p->exchange->core->dirs.run;
+	int err = 0;
+
+	if (!*p->api) {
+		peer_health_drop(run_dir, p->node, p->page);
+		p->page = NULL;
+	} else if (!p->page) {
+		err = peer_health_open(run_dir, p->node, &p->page);
+	}
+	if (err)
+		log_error("peer-health-not-kept", "node=%s error=\"%s\"", p->node, strerror(-err));
 }
 
 static bool is_listed(const struct core *core, const struct model_node *node)
@@ -153,6 +166,7 @@ static void list_peer(struct exchange *x, const struct model *m, const struct mo
 	snprintf(p->site, sizeof(p->site), "%s", node->site->name);
 	snprintf(p->api, sizeof(p->api), "%s", node->api);
 	p->is_own_site = m->self && m->self->site == node->site;
+	keep_page(p);
 	memcpy(report->node, p->node, sizeof(report->node));
 	memcpy(report->site, p->site, sizeof(report->site));
 	x->peers[x->n++] = p;
@@ -238,6 +252,17 @@ static void choose_peers(struct exchange *x)
 		x->peers[i]->is_chosen = chosen[i];
 }
 
+/* Whether another node of the peer's site is heard, which may hear it. */
+static bool may_be_passed_on(const struct exchange *x, const struct exchange_peer *p)
+{
+	bool is_heard = false;
+
+	for (size_t i = 0; i < x->n && !p->is_own_site; i++)
+		is_heard |= x->peers[i] != p && x->peers[i]->is_chosen && !x->peers[i]->is_failed &&
+		            !strcmp(x->peers[i]->site, p->site);
+	return is_heard;
+}
+
 /* Why the peer at @p i is not reachable; "": it is, or that is not known yet. */
 static const char *unreachable_reason(const struct exchange *x, size_t i, uint64_t now_ms)
 {
@@ -249,7 +274,8 @@ static const char *unreachable_reason(const struct exchange *x, size_t i, uint64
 		                                   : "";
 	if (!*p->api)
 		return "the configuration has no api address for it";
-	if (p->is_chosen && p->is_failed && true_ms <= p->failed_ms)
+	if (p->is_chosen && p->is_failed && true_ms <= p->failed_ms &&
+	    (now_ms >= true_ms + PASSED_ON_MS || !may_be_passed_on(x, p)))
 		return p->reason;
 	if (!p->is_chosen && now_ms > PEERS_STALE_MS + (true_ms ? true_ms : x->core->started_ms))
 		return "no node of its site has heard it for 10 s";
