@@ -36,12 +36,12 @@
 #define DEAD_AFTER_MS    30000      /* the same with data under way: TCP_USER_TIMEOUT */
 
 /*
- * TCP: 64 peers of 8 connections; 32 for one client, which a browser or a scraper never needs.
+ * TCP: 256 peers of 4 connections; 32 for one client, which a browser or a scraper never needs.
  * Three bodies of full length may come at once, one of them a stranger's.
  */
 static const struct http_limits tcp_limits = {
 	.strangers = 256,
-	.known = 512,
+	.known = 1024,
 	.per_stranger = 32,
 	.per_known = 256, /* several nodes may share an address */
 	.runs = 8,

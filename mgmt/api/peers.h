@@ -16,7 +16,7 @@
 #include "mgmt/api/http.h"
 #include "mgmt/store/guard.h"
 
-#define PEERS_MAX      64u    /**< nodes; those beyond are not asked */
+#define PEERS_MAX      256u   /**< nodes, as in the schema */
 #define PEERS_STALE_MS 10000u /**< after which what a peer has said does not count any more */
 
 enum peers_state {
