@@ -65,7 +65,7 @@
 	  "New TCP flows per second from clients, over all services.")                             \
 	X(SITES_CAPACITY_BITS, "sites[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "",     \
 	  "Bits per second.")                                                                      \
-	X(NODES, "nodes", "list of groups", "", "", "1..64", "R", "The hosts that run Weir.")      \
+	X(NODES, "nodes", "list of groups", "", "", "1..256", "R", "The hosts that run Weir.")     \
 	X(NODES_NAME, "nodes[].name", "name", "", "", "", "R",                                     \
 	  "Name of the node: the value of --node, or else the host name up to its first dot.")     \
 	X(NODES_SITE, "nodes[].site", "reference to sites[]", "", "", "", "R",                     \

@@ -4,7 +4,7 @@
  * under a check that its layout did not change meanwhile and that it is not damaged, and taken over
  * only as a whole. Until then the words of the last good reading stay.
  *
- * A peer's page is read only if its epoch has changed: with 64 nodes, most ticks read one page, the
+ * A peer's page is read only if its epoch has changed: with 256 nodes, most ticks read one page, the
  * own one.
  */
 #include "dns/steering/peer_health.h"

@@ -24,8 +24,8 @@ struct decided;
 struct page;
 struct steering;
 
-#define PEER_HEALTH_NODES_MAX    64 /**< nodes, as in the schema */
-#define PEER_HEALTH_MAJORITY_MIN 3  /**< voting sites from which on their votes are counted */
+#define PEER_HEALTH_NODES_MAX    256 /**< nodes, as in the schema */
+#define PEER_HEALTH_MAJORITY_MIN 3   /**< voting sites from which on their votes are counted */
 
 /** What one node sees. */
 struct node_health {

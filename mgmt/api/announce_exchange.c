@@ -27,7 +27,7 @@
 #include "mgmt/api/http_limit.h"
 #include "mgmt/api/peers.h"
 
-_Static_assert(PEERS_MAX <= 64, "a set of peers is 64 bits");
+_Static_assert(PEERS_MAX <= ANNOUNCE_PEERS_MAX, "a set of peers has a bit for each");
 
 /*
  * A line to weir-announce has at most 64 KiB: the names of all peers, and this many bytes of
@@ -115,9 +115,9 @@ static void follow_document(struct core *core)
 
 /* --- what a peer answers --- */
 
-static uint64_t bit_of(const struct announce_peer *p)
+static size_t index_of(const struct announce_peer *p)
 {
-	return 1ull << (p - p->exchange->peers);
+	return (size_t)(p - p->exchange->peers);
 }
 
 /*
@@ -130,14 +130,12 @@ static void note_announced(struct announce_peer *p, const struct announce_reply 
 
 	for (size_t i = 0; a->addresses && i < x->n_shared; i++) {
 		struct announce_shared *row = &x->shared[i];
-		enum guard_announced said = row->peers & bit_of(p)
+		enum guard_announced said = announce_peers_have(&row->peers, index_of(p))
 		                                    ? announce_reply_of(a->addresses, &row->address)
 		                                    : GUARD_NOT_ANNOUNCED;
 
-		row->announced &= ~bit_of(p);
-		row->unsure &= ~bit_of(p);
-		row->announced |= said == GUARD_ANNOUNCED ? bit_of(p) : 0;
-		row->unsure |= said == GUARD_ANNOUNCED_UNKNOWN ? bit_of(p) : 0;
+		announce_peers_set(&row->announced, index_of(p), said == GUARD_ANNOUNCED);
+		announce_peers_set(&row->unsure, index_of(p), said == GUARD_ANNOUNCED_UNKNOWN);
 	}
 	snprintf(p->state, sizeof(p->state), "%s", a->state);
 }
@@ -146,7 +144,7 @@ static void note_announced(struct announce_peer *p, const struct announce_reply 
 static bool is_for_peer(const struct announce_exchange *x, const struct open_question *q,
                         const struct announce_peer *p)
 {
-	return (x->shared[q->row].peers & bit_of(p)) != 0;
+	return announce_peers_have(&x->shared[q->row].peers, index_of(p));
 }
 
 static size_t count_questions(const struct announce_peer *p)
@@ -336,7 +334,7 @@ static void list_open_questions(struct announce_exchange *x, uint64_t now_ms)
 		    now_ms - a->query_ms > ANNOUNCE_EXCHANGE_GOOD_MS)
 			continue;
 		row = announce_shared_find(x->shared, x->n_shared, &a->address);
-		if (!row || !row->peers || row->carried_ms == a->query_ms)
+		if (!row || !row->is_shared || row->carried_ms == a->query_ms)
 			continue;
 		row->carried_ms = a->query_ms;
 		x->open[x->n_open++] = (struct open_question){ .row = (size_t)(row - x->shared),
@@ -348,18 +346,18 @@ static void list_open_questions(struct announce_exchange *x, uint64_t now_ms)
 
 /* Peers by what is known of them now, and their names. */
 struct contacts {
-	uint64_t fresh; /* bits: what they said still counts */
+	struct announce_peers fresh; /* what they said still counts */
 	json_t *heard, *silent;
 };
 
 static void list_contacts(const struct announce_exchange *x, uint64_t now_ms, struct contacts *out)
 {
-	*out = (struct contacts){ 0, json_array(), json_array() };
+	*out = (struct contacts){ .heard = json_array(), .silent = json_array() };
 	for (size_t i = 0; i < x->n_peers; i++) {
 		const struct announce_peer *p = &x->peers[i];
 
 		if (p->heard_ms && now_ms <= p->heard_ms + ANNOUNCE_EXCHANGE_GOOD_MS) {
-			out->fresh |= bit_of(p);
+			announce_peers_set(&out->fresh, i, true);
 			json_array_append_new(out->heard, json_string(p->node));
 		} else if (p->tried_ms && now_ms >= p->tried_ms + ANNOUNCE_EXCHANGE_SILENT_MS) {
 			json_array_append_new(out->silent, json_string(p->node));
@@ -369,16 +367,16 @@ static void list_contacts(const struct announce_exchange *x, uint64_t now_ms, st
 
 /* The names of the peers that announce an address, given. NULL: one of them is not sure. */
 static json_t *list_announcing(const struct announce_exchange *x, const struct announce_shared *row,
-                               uint64_t fresh)
+                               const struct announce_peers *fresh)
 {
-	uint64_t announced = row->announced & fresh;
 	json_t *names;
 
-	if (!announced && (row->unsure & fresh))
+	if (!announce_peers_meet(&row->announced, fresh) &&
+	    announce_peers_meet(&row->unsure, fresh))
 		return NULL;
 	names = json_array();
 	for (size_t i = 0; i < x->n_peers; i++)
-		if (announced & bit_of(&x->peers[i]))
+		if (announce_peers_have(&row->announced, i) && announce_peers_have(fresh, i))
 			json_array_append_new(names, json_string(x->peers[i].node));
 	return names;
 }
@@ -413,7 +411,7 @@ static void notify_others(struct announce_exchange *x)
 	for (size_t i = 0; goes_on && i < x->n_shared; i++) {
 		const struct announce_shared *row = &x->shared[i];
 		char text[ADDR_TEXT_MAX];
-		json_t *names = row->peers ? list_announcing(x, row, c.fresh) : NULL;
+		json_t *names = row->is_shared ? list_announcing(x, row, &c.fresh) : NULL;
 
 		if (!names)
 			continue;

@@ -50,11 +50,11 @@ static void visit_announced(const struct model_node *node,
 		visit(arg, &a->dns[i]);
 }
 
-/* A list that is being made; @c bit is of the peer whose addresses are visited. */
+/* A list that is being made; @c peer is the one whose addresses are visited. */
 struct shared_list {
 	struct announce_shared *rows;
 	size_t n;
-	uint64_t bit;
+	size_t peer;
 	bool found;
 };
 
@@ -73,7 +73,8 @@ static void mark_shared(void *arg, const struct addr *address)
 	if (!row)
 		return;
 	l->found = true;
-	row->peers |= l->bit;
+	announce_peers_set(&row->peers, l->peer, true);
+	row->is_shared = true;
 }
 
 /* This node's addresses, which nobody shares yet. @return 0 or -ENOMEM */
@@ -127,7 +128,7 @@ int announce_shared_list(const struct model *m, const struct model_node *const *
 	if (err)
 		return err;
 	for (size_t i = 0; i < n_peers; i++) {
-		own.bit = 1ull << i;
+		own.peer = i;
 		visit_announced(peers[i], mark_shared, &own);
 	}
 	*out = own.rows;

@@ -5,7 +5,7 @@
  * write callback refuses bytes beyond the limit, so an answer that is too large is cut off while
  * it arrives.
  */
-#include "mgmt/api/client.h"
+#include "mgmt/api/client_internal.h"
 
 #include <curl/curl.h>
 #include <stdio.h>
@@ -16,15 +16,19 @@
 #include "base/proc.h"
 #include "weir/json.h"
 
-/* An answer while it arrives. */
-struct incoming {
+/* A request under way, with its answer while it arrives. */
+struct transfer {
+	struct transfer *next, **at;
+	struct client_request *request;
+	CURL *handle;
+	struct curl_slist *headers;
 	char *text;
 	size_t n, max;
 };
 
 static size_t append_answer(char *data, size_t size, size_t n, void *arg)
 {
-	struct incoming *in = arg;
+	struct transfer *in = arg;
 	size_t more = size * n;
 
 	if (in->n + more > in->max)
@@ -55,24 +59,24 @@ static void find_ca(const struct peer_client *c, char path[PATH_MAX])
  * Peers are reached directly: a proxy of the environment would see the token. Signals are off
  * because several threads use libcurl.
  */
-static CURL *prepare_transfer(const struct peer_client *c, const struct client_request *r,
-                              struct incoming *in, struct curl_slist *headers)
+static void prepare_transfer(const struct peer_client *c, struct transfer *t)
 {
-	CURL *handle = curl_easy_init();
+	const struct client_request *r = t->request;
+	CURL *handle = t->handle;
 	char ca[PATH_MAX];
 
-	if (!handle)
-		return NULL;
 	find_ca(c, ca);
 	curl_easy_setopt(handle, CURLOPT_URL, r->url);
 	curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "https,http");
 	curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(handle, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS, 1000L);
+	curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT_MS,
+	                 (long)(r->connect_ms ? r->connect_ms : CLIENT_CONNECT_MS));
 	curl_easy_setopt(handle, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
 	curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, append_answer);
-	curl_easy_setopt(handle, CURLOPT_WRITEDATA, in);
-	curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers);
+	curl_easy_setopt(handle, CURLOPT_WRITEDATA, t);
+	curl_easy_setopt(handle, CURLOPT_PRIVATE, t);
+	curl_easy_setopt(handle, CURLOPT_HTTPHEADER, t->headers);
 	/* both, always: libcurl's own file and folder have the authorities of the whole world */
 	curl_easy_setopt(handle, CURLOPT_CAINFO, ca[0] ? ca : NULL);
 	curl_easy_setopt(handle, CURLOPT_CAPATH, NULL);
@@ -86,66 +90,26 @@ static CURL *prepare_transfer(const struct peer_client *c, const struct client_r
 		curl_easy_setopt(handle, CURLOPT_POSTFIELDS, body);
 		curl_easy_setopt(handle, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
 	}
-	return handle;
 }
 
-static void finish_request(struct client_request *r, CURL *handle, CURLcode err,
-                           struct incoming *in)
+static void finish_request(const struct transfer *t, CURLcode err)
 {
+	struct client_request *r = t->request;
 	long status = 0;
 
 	if (err) {
 		snprintf(r->failure, sizeof(r->failure), "%s", curl_easy_strerror(err));
 		return;
 	}
-	curl_easy_getinfo(handle, CURLINFO_RESPONSE_CODE, &status);
+	curl_easy_getinfo(t->handle, CURLINFO_RESPONSE_CODE, &status);
 	r->status = status;
 	if (status != 200)
 		snprintf(r->failure, sizeof(r->failure), "HTTP status %ld", status);
 	else {
-		r->answer =
-		        json_read(in->text ? in->text : "", in->n, JSON_REJECT_DUPLICATES, NULL);
+		r->answer = json_read(t->text ? t->text : "", t->n, JSON_REJECT_DUPLICATES, NULL);
 		if (!r->answer)
 			snprintf(r->failure, sizeof(r->failure), "the answer is not JSON");
 	}
-}
-
-/* Requests in progress. */
-struct transfers {
-	CURLM *multi;
-	struct client_request *requests;
-	struct incoming *in;
-	CURL **handles;
-	size_t n;
-};
-
-/* Pass each outcome to its request. */
-static void collect_outcomes(const struct transfers *a)
-{
-	CURLMsg *message;
-	int left;
-
-	while ((message = curl_multi_info_read(a->multi, &left)))
-		for (size_t i = 0; i < a->n; i++) {
-			if (a->handles[i] != message->easy_handle)
-				continue;
-			finish_request(&a->requests[i], a->handles[i], message->data.result,
-			               &a->in[i]);
-			if (a->requests[i].done)
-				a->requests[i].done(&a->requests[i]);
-		}
-}
-
-static void run_transfers(const struct transfers *a)
-{
-	int running = 1;
-
-	while (running && !curl_multi_perform(a->multi, &running)) {
-		collect_outcomes(a);
-		if (running && curl_multi_poll(a->multi, NULL, 0, 1000, NULL))
-			break;
-	}
-	collect_outcomes(a);
 }
 
 static struct curl_slist *make_request_headers(const struct peer_client *c)
@@ -162,52 +126,79 @@ static struct curl_slist *make_request_headers(const struct peer_client *c)
 	return more ? more : headers;
 }
 
-static void begin_requests(const struct peer_client *c, struct transfers *a,
-                           struct curl_slist *headers)
+static void free_transfer(const struct peer_client *c, struct transfer *t)
 {
-	for (size_t i = 0; i < a->n; i++) {
-		struct client_request *r = &a->requests[i];
-
-		r->answer = NULL;
-		r->status = 0;
-		r->failure[0] = '\0';
-		a->in[i].max = r->answer_max ? r->answer_max : CLIENT_ANSWER_MAX;
-		a->handles[i] = prepare_transfer(c, r, &a->in[i], headers);
-		if (a->handles[i])
-			curl_multi_add_handle(a->multi, a->handles[i]);
-	}
+	*t->at = t->next;
+	if (t->next)
+		t->next->at = t->at;
+	curl_multi_remove_handle(c->multi, t->handle);
+	curl_easy_cleanup(t->handle);
+	curl_slist_free_all(t->headers);
+	free(t->text);
+	free(t);
 }
 
-static void end_requests(const struct transfers *a)
+void transfer_begin(struct peer_client *c, struct client_request *r)
 {
-	for (size_t i = 0; i < a->n; i++) {
-		if (a->handles[i]) {
-			curl_multi_remove_handle(a->multi, a->handles[i]);
-			curl_easy_cleanup(a->handles[i]);
-		}
-		free(a->in[i].text);
+	struct transfer *t = calloc(1, sizeof(*t));
+
+	r->answer = NULL;
+	r->status = 0;
+	r->failure[0] = '\0';
+	if (!t || !(t->handle = curl_easy_init())) {
+		snprintf(r->failure, sizeof(r->failure), "out of memory");
+		free(t);
+		if (r->done)
+			r->done(r);
+		return;
+	}
+	t->request = r;
+	t->max = r->answer_max ? r->answer_max : CLIENT_ANSWER_MAX;
+	t->headers = make_request_headers(c);
+	t->at = &c->transfers;
+	t->next = c->transfers;
+	if (t->next)
+		t->next->at = &t->next;
+	c->transfers = t;
+	prepare_transfer(c, t);
+	curl_multi_add_handle(c->multi, t->handle);
+}
+
+void transfers_collect(struct peer_client *c)
+{
+	CURLMsg *message;
+	int left;
+
+	while ((message = curl_multi_info_read(c->multi, &left))) {
+		struct transfer *t = NULL;
+
+		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&t);
+		struct client_request *r = t->request;
+		finish_request(t, message->data.result);
+		free_transfer(c, t);
+		if (r->done)
+			r->done(r);
 	}
 }
 
 void client_send(struct peer_client *c, struct client_request *requests, size_t n)
 {
-	struct transfers a = { .requests = requests,
-		               .in = calloc(n + 1, sizeof(*a.in)),
-		               .handles = calloc(n + 1, sizeof(CURL *)),
-		               .n = n };
-	struct curl_slist *headers = make_request_headers(c);
+	int running = 1;
 
 	if (!c->multi)
 		c->multi = curl_multi_init();
-	a.multi = c->multi;
-	if (a.in && a.handles && a.multi) {
-		begin_requests(c, &a, headers);
-		run_transfers(&a);
-		end_requests(&a);
+	if (!c->multi)
+		return;
+	for (size_t i = 0; i < n; i++)
+		transfer_begin(c, &requests[i]);
+	while (running && !curl_multi_perform(c->multi, &running)) {
+		transfers_collect(c);
+		if (running && curl_multi_poll(c->multi, NULL, 0, 1000, NULL))
+			break;
 	}
-	curl_slist_free_all(headers);
-	free(a.handles);
-	free(a.in);
+	transfers_collect(c);
+	while (c->transfers) /* the library gave up */
+		free_transfer(c, c->transfers);
 }
 
 void client_open(struct peer_client *c, const char *conf_dir)
@@ -218,6 +209,8 @@ void client_open(struct peer_client *c, const char *conf_dir)
 
 void client_close(struct peer_client *c)
 {
+	while (c->transfers)
+		free_transfer(c, c->transfers);
 	if (c->multi)
 		curl_multi_cleanup(c->multi);
 	c->multi = NULL;

@@ -17,12 +17,17 @@
 #define CLIENT_URL_MAX    512u               /**< bytes: an api address (255) and a path */
 #define CLIENT_ANSWER_MAX ((size_t)64 << 20) /**< bytes: a version with all files that go as text */
 
+#define CLIENT_CONNECT_MS 1000 /**< for a connection with its TLS, where nothing else is said */
+
+struct transfer;
+
 /** What all requests to peers have in common. */
 struct peer_client {
 	char token[HTTP_TEXT_MAX];
 	/** CONF/tls.ca, or tls.crt, verifies peers: PEM, read for each connection */
 	char conf[4096];
 	void *multi; /**< keeps connections from one call to the next; NULL before the first */
+	struct transfer *transfers; /**< requests under way */
 };
 
 struct client_request {
@@ -30,6 +35,7 @@ struct client_request {
 	int post;         /**< a POST instead of a GET */
 	const char *body; /**< of a POST: JSON; NULL: an empty object */
 	int timeout_ms;
+	int connect_ms;    /**< of it, for a connection with its TLS; 0: CLIENT_CONNECT_MS */
 	size_t answer_max; /**< bytes; 0: CLIENT_ANSWER_MAX */
 	/** Called when this request has ended, while others may run; may be NULL. */
 	void (*done)(struct client_request *r);
@@ -41,6 +47,7 @@ struct client_request {
 
 /** Find the file by which peers are verified: tls.ca, else tls.crt, below @p conf_dir. */
 void client_open(struct peer_client *c, const char *conf_dir);
+/** Requests under way end without an outcome. */
 void client_close(struct peer_client *c);
 /** Send @p n requests at once and wait for all. */
 void client_send(struct peer_client *c, struct client_request *requests, size_t n);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 
@@ -76,7 +77,11 @@ void core_run_rounds(struct core *c, void (*round)(struct core *c), uint64_t eve
 
 void core_changed(struct core *c)
 {
+	const uint64_t one = 1;
+
 	pthread_cond_broadcast(&c->changed);
+	if (c->exchange_fd)
+		(void)!write(c->exchange_fd, &one, sizeof(one));
 }
 
 bool core_is_moving(struct core *c)

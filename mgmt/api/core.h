@@ -21,17 +21,18 @@
 #include "base/checked.h"
 #include "base/proc.h"
 #include "mgmt/api/certificate.h"
+#include "mgmt/api/http_bell.h"
 #include "mgmt/api/inforce.h"
 #include "mgmt/api/logins.h"
 #include "mgmt/store/intent.h"
 
 struct state_fetch;
 struct observe;
+struct exchange;
 struct peers;
 struct followed_state;
 struct stats;
 struct timekeep;
-struct health_exchange;
 struct announce_exchange;
 struct quiet_vips;
 struct shared_run;
@@ -52,7 +53,9 @@ struct core {
 	struct intent *intent;
 	struct observe *observe;
 	struct peers *peers;
-	struct health_exchange *health_exchange;
+	struct exchange *exchange;
+	int exchange_fd;         /**< an eventfd: wakes the exchange's thread; 0: there is none */
+	struct http_bells bells; /**< enum exchange_bell */
 	struct announce_exchange *announce_exchange;
 	struct state_fetch *state_fetch;
 	struct quiet_vips *quiet_vips;

@@ -185,22 +185,11 @@ static void add_judgement(json_t *node, const struct inforce *f)
 		json_object_set_new(node, "code", json_string(f->code));
 }
 
-/*
- * Which answer of a peer was its last when a wait began. By name: the change that is waited for may
- * add nodes or take them out.
- */
-struct noted_round {
-	char node[MODEL_NAME_MAX];
-	uint64_t round;
-};
-
 /* A wait for a change: its document on all nodes and, for a version, the nodes' judgements. */
 struct change_wait {
 	bool all;
 	uint64_t number; /* of the version; 0: it is no change of configuration */
 	char digest[DIGEST_TEXT_MAX];
-	struct noted_round rounds[PEERS_MAX];
-	size_t n_rounds;
 	uint64_t until_ms, busy_until_ms; /* monotonic: the end; the same where it is busy */
 	uint64_t queried_ms;              /* when weir-dns was asked last */
 	bool complete, pending;           /* all is in force; something may still change */
@@ -290,39 +279,28 @@ static const struct inforce *judgement_of(const struct core *core, const struct 
 	               : NULL;
 }
 
-/* One peer's state. @p fresh: it has answered since @p w was begun; else it counts as behind. */
+/* One peer's state. */
 static json_t *peer_node_to_json(const struct core *core, struct change_wait *w,
-                                 const struct peers_report *v, bool fresh)
+                                 const struct peers_report *v)
 {
 	const struct inforce *f = judgement_of(core, w, v);
-	enum peers_state state = v->state == PEERS_AGREED && !fresh ? PEERS_BEHIND : v->state;
-	json_t *node = json_pack("{s:s, s:s}", "node", v->node, "state", peers_state_text(state));
+	json_t *node =
+	        json_pack("{s:s, s:s}", "node", v->node, "state", peers_state_text(v->state));
 	/*
 	 * its judgement is still that of a version before; a peer of a former release has none at
 	 * all
 	 */
-	bool unbegun = state == PEERS_AGREED && w->number && !f &&
+	bool unbegun = v->state == PEERS_AGREED && w->number && !f &&
 	               v->inforce.state != INFORCE_UNKNOWN && v->inforce.number <= w->number;
-	bool judged = fresh && f;
 
-	if (judged)
+	if (f)
 		add_judgement(node, f);
-	if (unbegun || (judged && f->state == INFORCE_PENDING))
+	if (unbegun || (f && f->state == INFORCE_PENDING))
 		json_object_set_new(node, "state", json_string("pending"));
-	bool done = state == PEERS_AGREED && !unbegun && (!judged || f->state == INFORCE_DONE);
+	bool done = v->state == PEERS_AGREED && !unbegun && (!f || f->state == INFORCE_DONE);
 	w->complete &= done;
-	w->pending |=
-	        !done && (!judged || (f->state != INFORCE_REFUSED && f->state != INFORCE_LATE));
+	w->pending |= !done && (!f || (f->state != INFORCE_REFUSED && f->state != INFORCE_LATE));
 	return node;
-}
-
-/* The peer's last answer when the wait began; 0: it was no peer then. */
-static uint64_t find_noted_round(const struct change_wait *w, const char *node)
-{
-	for (size_t i = 0; i < w->n_rounds; i++)
-		if (!strcmp(w->rounds[i].node, node))
-			return w->rounds[i].round;
-	return 0;
 }
 
 static void add_peer_nodes(struct core *core, struct change_wait *w, json_t *nodes)
@@ -330,22 +308,9 @@ static void add_peer_nodes(struct core *core, struct change_wait *w, json_t *nod
 	const struct peers_report *reports;
 	size_t n = peers_report(core, &reports);
 
-	for (size_t i = 0; i < n; i++) {
-		bool fresh = reports[i].round > find_noted_round(w, reports[i].node) + 1;
-
-		json_array_append_new(nodes, peer_node_to_json(core, w, &reports[i], fresh));
-	}
-}
-
-static void note_rounds(const struct core *core, struct change_wait *w)
-{
-	const struct peers_report *reports;
-
-	w->n_rounds = peers_report(core, &reports);
-	for (size_t i = 0; i < w->n_rounds; i++) {
-		memcpy(w->rounds[i].node, reports[i].node, sizeof(w->rounds[i].node));
-		w->rounds[i].round = reports[i].round;
-	}
+	(void)peers_relate(core); /* this node's document may be a new one */
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(nodes, peer_node_to_json(core, w, &reports[i]));
 }
 
 /* Look once; @p nodes is replaced. */
@@ -387,7 +352,7 @@ static void set_deadlines(const struct http_request *r, struct change_wait *w,
 
 /*
  * Sleep until the next look. weir-dns has no page that would say which document it has, so it is
- * asked, and the peers are, ten times a second at most. Under the lock.
+ * asked, ten times a second at most. Under the lock.
  */
 static void wait_for_look(struct core *core, struct change_wait *w)
 {
@@ -398,8 +363,6 @@ static void wait_for_look(struct core *core, struct change_wait *w)
 	core_unlock(core);
 	observe_query_dns(core);
 	core_lock(core);
-	if (w->all)
-		peers_poke(core, false);
 }
 
 void handle_wait(struct core *core, const struct http_request *r, struct http_reply *reply)
@@ -411,8 +374,7 @@ void handle_wait(struct core *core, const struct http_request *r, struct http_re
 	set_deadlines(r, &w, reply);
 	http_doing(r, "the change is made; waiting for the nodes to take it");
 	core_lock(core);
-	note_rounds(core, &w);
-	peers_poke(core, true);
+	core_changed(core);
 	for (look_at_nodes(core, &w, &nodes);
 	     w.pending && !core->stopping && !http_gone(r) &&
 	     clock_mono_ms() < (w.busy ? w.busy_until_ms : w.until_ms);

@@ -14,6 +14,7 @@
 #include "mgmt/api/client.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
+#include "mgmt/api/peers.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/gather.h"
@@ -64,67 +65,60 @@ static int read_own(struct core *core, struct side *side)
 	return err;
 }
 
-/* The address of the peer that is called @p node. @return whether there is one with an address */
-static bool find_peer(struct core *core, const char *node, char api[CLIENT_URL_MAX])
+/* The number of the head that a peer said last; 0: none. Under the lock. */
+static uint64_t find_peer_head(const struct core *core, const char *node)
+{
+	const struct peers_report *reports;
+	size_t n = peers_report(core, &reports);
+
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(reports[i].node, node))
+			return reports[i].number;
+	return 0;
+}
+
+/*
+ * The address of the peer whose side it is, and its head where no number is said. @return whether there is one
+ * with an address
+ */
+static bool find_peer(struct core *core, struct side *side, char api[CLIENT_URL_MAX])
 {
 	core_lock(core);
 	const struct model *m = join_model(core->intent);
-	const struct model_node *found = m ? model_node(m, node) : NULL;
+	const struct model_node *found = m ? model_node(m, side->node) : NULL;
 	bool ok = found && *found->api && strlen(found->api) < CLIENT_URL_MAX / 2;
 
 	if (ok)
 		snprintf(api, CLIENT_URL_MAX, "%s", found->api);
+	if (!side->number)
+		side->number = find_peer_head(core, side->node);
 	core_unlock(core);
 	return ok;
-}
-
-static json_t *query_peer(struct peer_client *client, const char *api, const char *path,
-                          char err_text[HTTP_TEXT_MAX])
-{
-	struct client_request r = { .timeout_ms = PEER_QUERY_MS };
-
-	snprintf(r.url, sizeof(r.url), "%.255s%s", api, path);
-	client_send(client, &r, 1);
-	if (!r.answer)
-		snprintf(err_text, HTTP_TEXT_MAX, "%s", r.failure);
-	return r.answer;
-}
-
-/* The number of a peer's head. @return 0: it has none, or cannot be asked */
-static uint64_t query_peer_head(struct peer_client *client, const char *api,
-                                char err_text[HTTP_TEXT_MAX])
-{
-	json_t *answer = query_peer(client, api, "/v1/peer/head", err_text);
-	const json_t *version = json_object_get(answer, "version");
-	json_int_t number = json_integer_value(json_object_get(version, "number"));
-
-	if (answer && number <= 0)
-		snprintf(err_text, HTTP_TEXT_MAX, "the node has no version");
-	json_decref(answer);
-	return number > 0 ? (uint64_t)number : 0;
 }
 
 /* Fetch a version from a peer. */
 static int fetch_side(struct core *core, const char *api, struct side *side,
                       char err_text[HTTP_TEXT_MAX])
 {
+	struct client_request r = { .timeout_ms = PEER_QUERY_MS };
 	struct peer_client client = { 0 };
-	char path[64];
-	json_t *answer = NULL;
 	int err = -EHOSTUNREACH;
 
+	if (!side->number) {
+		snprintf(err_text, HTTP_TEXT_MAX, "no version of the node is known");
+		return err;
+	}
 	client_open(&client, core->dirs.conf);
 	auth_peer_token(core->dirs.conf, client.token);
-	if (!side->number)
-		side->number = query_peer_head(&client, api, err_text);
-	snprintf(path, sizeof(path), "/v1/peer/versions/%" PRIu64, side->number);
-	if (side->number)
-		answer = query_peer(&client, api, path, err_text);
-	if (answer)
-		err = files_from_json(json_object_get(answer, "files"),
+	snprintf(r.url, sizeof(r.url), "%.255s/v1/peer/versions/%" PRIu64, api, side->number);
+	client_send(&client, &r, 1);
+	if (r.answer)
+		err = files_from_json(json_object_get(r.answer, "files"),
 		                      &(struct file_source){ handle_files_find, core },
 		                      &side->files, err_text);
-	json_decref(answer);
+	else
+		snprintf(err_text, HTTP_TEXT_MAX, "%s", r.failure);
+	json_decref(r.answer);
 	client_close(&client);
 	return err;
 }
@@ -148,7 +142,7 @@ static bool get_side(struct core *core, const char *text, struct side *side,
 			handle_version_unread(err, reply);
 		return err == 0;
 	}
-	if (!find_peer(core, side->node, api)) {
+	if (!find_peer(core, side, api)) {
 		http_problem(reply, 404, "not-found",
 		             "there is no node %.60s with an api address in the configuration",
 		             side->node);

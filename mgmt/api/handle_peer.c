@@ -9,46 +9,12 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
-#include "mgmt/api/node_drain.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/state_fetch.h"
-#include "mgmt/api/observe.h"
 #include "mgmt/api/peer_keys.h"
-#include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
-#include "mgmt/api/timekeep.h"
-#include "mgmt/api/health_exchange.h"
 #include "mgmt/store/join.h"
-#include "mgmt/store/key.h"
 #include "mgmt/store/records.h"
-
-void handle_peer_head(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	char digest[DIGEST_TEXT_MAX];
-	uint64_t bits;
-
-	(void)r;
-	core_lock(core);
-	const struct version *head = intent_head(core->intent);
-	const struct model *m = join_model(core->intent);
-	bool known = observe_load(core, &bits);
-	reply->json = json_pack(
-	        "{s:s, s:s, s:o, s:s, s:s, s:o}", "node", core->dirs.node, "cluster",
-	        m ? m->cluster : "", "version",
-	        head ? record_to_json(&version_record, head) : json_null(), "overrides",
-	        overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), digest),
-	        "hash_key", key_status(core->intent)->found, "bits_per_s",
-	        known ? json_integer((json_int_t)bits) : json_null());
-	struct node_drain drain = node_drain_copy(core);
-	json_object_set_new(reply->json, "drain", json_string(node_drain_state(&drain)));
-	json_object_set_new(reply->json, "port_bits_per_s",
-	                    json_integer((json_int_t)drain.port_bits));
-	json_object_set_new(reply->json, "clock", timekeep_peer_json(core));
-	if (core->inforce[0].number) /* the judgement names its version */
-		json_object_set_new(reply->json, "in_force", inforce_to_json(&core->inforce[0]));
-	core_unlock(core);
-	reply->status = 200;
-}
 
 void handle_peer_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
 {
@@ -128,23 +94,6 @@ void handle_peer_stage(struct core *core, struct http_request *r, struct http_re
 	reply->json = json_pack("{s:s}", "state", err ? "refused" : "staged");
 	if (err)
 		json_object_set_new(reply->json, "why", json_string(strerror(-err)));
-	reply->status = 200;
-}
-
-void handle_peer_poke(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	(void)r;
-	core_lock(core);
-	peers_poke(core, false);
-	core_unlock(core);
-	reply->json = json_object();
-	reply->status = 200;
-}
-
-void handle_peer_observations(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	(void)r;
-	reply->json = health_exchange_to_json(core);
 	reply->status = 200;
 }
 

@@ -169,7 +169,7 @@ static size_t keep_shared(const struct model *m, struct peer_query *q, bool *sha
 		const struct announce_shared *row =
 		        announce_shared_find(list, n_list, &q->items[i].address);
 
-		shared[i] = row && row->peers;
+		shared[i] = row && row->is_shared;
 		if (shared[i])
 			q->items[n++] = q->items[i];
 	}

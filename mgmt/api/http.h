@@ -64,6 +64,8 @@ struct http_request {
 	char identity[PRINCIPAL_MAX];
 	bool local;              /**< it came by the UNIX socket */
 	const atomic_bool *gone; /**< its client has closed; NULL: not known */
+	/** Monotonic: since when its answer was held; then it is answered now. 0: it was not held. */
+	uint64_t held_ms;
 	_Atomic(const char *)
 	        *doing; /**< what takes long, see http_doing(); NULL: nobody waits for it */
 	struct store_request request; /**< of its Idempotency-Key: mgmt/api/idempotent.h */
@@ -73,8 +75,16 @@ struct http_request {
 	char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX]; /**< what stood for {} in the route */
 };
 
+/** That an answer is held for a while instead of being sent: mgmt/api/http_bell.h. */
+struct http_hold {
+	uint64_t until_ms; /**< monotonic; 0: it is not held */
+	uint64_t rung;     /**< how often the bell had rung when the handler looked */
+	unsigned bell;     /**< of the core's */
+};
+
 /** A reply, zeroed at the start. */
 struct http_reply {
+	struct http_hold hold; /**< with it all else is ignored, and the handler runs once more */
 	unsigned status;
 	json_t *json;     /**< given; or else */
 	char *text;       /**< given, from malloc() */

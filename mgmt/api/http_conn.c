@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "mgmt/api/core.h"
 #include "weir/stats.h"
 
 #define STEPS_MAX    64u /* of one connection in a turn */
@@ -363,9 +364,40 @@ static enum http_step step_queued(struct http_conn *c)
 	return HTTP_WAIT;
 }
 
+/*
+ * Keep the request until its bell has rung or the time is over; where too many are kept already,
+ * the handler runs again at once.
+ */
+static void hold_answer(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+	uint64_t now_ms = now_of(c);
+
+	c->hold = c->reply.hold;
+	http_reply_fini(&c->reply);
+	free(c->text);
+	c->text = NULL;
+	c->request->held_ms = now_ms;
+	bool holds = s->n_held < HTTP_HELD_MAX && c->hold.until_ms > now_ms &&
+	             atomic_load(&s->options.core->bells.rung[c->hold.bell]) == c->hold.rung;
+	http_enter(c, holds ? HTTP_HELD : HTTP_QUEUED,
+	           holds ? c->hold.until_ms - now_ms : HTTP_QUEUE_MS);
+	http_conn_advance(c);
+}
+
+void http_conn_release(struct http_conn *c)
+{
+	if (atomic_load(&c->server->options.core->bells.rung[c->hold.bell]) != c->hold.rung)
+		http_enter(c, HTTP_QUEUED, HTTP_QUEUE_MS);
+}
+
 void http_conn_answered(struct http_conn *c)
 {
 	c->source->n_runs--;
+	if (c->reply.hold.until_ms && !c->server->stop_by_ms) {
+		hold_answer(c);
+		return;
+	}
 	free(c->request);
 	c->request = NULL;
 	if (http_send_reply(c) == HTTP_GO_ON)
@@ -382,6 +414,7 @@ void http_conn_close(struct http_conn *c)
 	if (c->watched)
 		loop_fd_remove(s->loop, c->fd);
 	s->n_queued -= c->state == HTTP_QUEUED;
+	s->n_held -= c->state == HTTP_HELD;
 	http_give_body(c);
 	http_give_out(c);
 	http_reply_fini(&c->reply);
@@ -411,6 +444,9 @@ static enum http_step run_step(struct http_conn *c)
 		return http_step_write(c);
 	case HTTP_LINGER:
 		return http_step_linger(c);
+	case HTTP_HELD:
+		c->wants = EPOLLRDHUP;
+		return has_hung_up(c) ? HTTP_END : HTTP_WAIT;
 	case HTTP_RUNNING:
 		break;
 	}
@@ -473,6 +509,8 @@ static void on_conn_timer(void *arg)
 		(void)loop_timer_set(c->server->loop, &c->timer, c->deadline_ms);
 		return;
 	}
+	if (c->state == HTTP_HELD && now_of(c) >= c->deadline_ms)
+		http_enter(c, HTTP_QUEUED, HTTP_QUEUE_MS);
 	if (now_of(c) >= c->deadline_ms && expire_conn(c) == HTTP_END) {
 		http_conn_close(c);
 		return;

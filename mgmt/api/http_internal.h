@@ -38,6 +38,7 @@
 #define HTTP_LINGER_MS     5000u              /* for the client to read a refusal */
 #define HTTP_DROP_MAX      ((size_t)64 << 10) /* bytes of a refused request, thrown away in one read */
 #define HTTP_PULSE_MS      1000u              /* between two interim answers */
+#define HTTP_HELD_MAX      512u               /* answers; beyond it they are sent at once */
 
 /* The statuses of answers, with their reason phrases (RFC 9110, 15): each is counted. */
 #define HTTP_STATUSES(X)                                                                           \
@@ -89,6 +90,7 @@ enum http_state {
 	HTTP_BODY,
 	HTTP_QUEUED,  /* read whole; waiting for a thread */
 	HTTP_RUNNING, /* in a thread; the connection is only watched for its end */
+	HTTP_HELD,    /* the answer waits for a bell; watched in the same way */
 	HTTP_WRITE,
 	HTTP_LINGER, /* answered without having been read whole: what still comes is dropped */
 };
@@ -118,6 +120,7 @@ struct http_conn {
 	struct http_chunks chunks;
 	char *body;
 	size_t n_body, body_room, body_reserved; /* taken of the budget */
+	struct http_hold hold;                   /* while it is HTTP_HELD */
 	struct http_reply reply;
 	char *text;  /* of the reply */
 	bool unread; /* the request was not read to its end: close after the answer */
@@ -140,7 +143,7 @@ struct http_server {
 	struct http_pool *pools[2];
 	struct http_conn *oldest, *newest;
 	unsigned n_conns[2]; /* of strangers, of known ones */
-	size_t n_queued;
+	size_t n_queued, n_held;
 	uint64_t stop_by_ms; /* 0: it serves */
 	uint64_t refusal_logged_ms;
 	uint64_t n_refused; /* since then */
@@ -184,8 +187,10 @@ void http_give_out(struct http_conn *c);
 void http_conn_begin(struct http_conn *c);
 /** Run the connection until it has to wait. */
 void http_conn_advance(struct http_conn *c);
-/** The handler of @p c is done. */
+/** The handler of @p c is done: its answer is sent or held. */
 void http_conn_answered(struct http_conn *c);
+/** Queue the request of @p c, whose answer is held, if its bell has rung. */
+void http_conn_release(struct http_conn *c);
 /** Close and free the connection; not while its handler runs. */
 void http_conn_close(struct http_conn *c);
 

@@ -21,6 +21,7 @@ static const struct http_rate drops_of_one = { 32, 256 }, drops_of_all = { 64, 5
 void http_enter(struct http_conn *c, enum http_state state, uint64_t within_ms)
 {
 	c->server->n_queued += (state == HTTP_QUEUED) - (size_t)(c->state == HTTP_QUEUED);
+	c->server->n_held += (state == HTTP_HELD) - (size_t)(c->state == HTTP_HELD);
 	c->state = state;
 	c->since_ms = loop_now_ms(c->server->loop);
 	c->deadline_ms = c->since_ms + within_ms;

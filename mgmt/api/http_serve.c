@@ -36,12 +36,12 @@
 #define DEAD_AFTER_MS    30000      /* the same with data under way: TCP_USER_TIMEOUT */
 
 /*
- * TCP: 64 peers of 8 connections; 32 for one client, which a browser or a scraper never needs.
+ * TCP: 256 peers of 4 connections; 32 for one client, which a browser or a scraper never needs.
  * Three bodies of full length may come at once, one of them a stranger's.
  */
 static const struct http_limits tcp_limits = {
 	.strangers = 256,
-	.known = 512,
+	.known = 1024,
 	.per_stranger = 32,
 	.per_known = 256, /* several nodes may share an address */
 	.runs = 8,
@@ -354,6 +354,13 @@ static void on_listen_timer(void *arg)
 
 /* Answers and the end */
 
+static void release_held(struct http_server *s)
+{
+	for (struct http_conn *c = s->oldest; c && s->n_held > 0; c = c->newer)
+		if (c->state == HTTP_HELD)
+			http_conn_release(c);
+}
+
 static void try_queued(struct http_server *s)
 {
 	struct http_conn *next;
@@ -401,7 +408,7 @@ static void on_server_stop_timer(void *arg)
 	stop_conns(arg);
 }
 
-/* One eventfd has two meanings: a handler is done, or the server is to stop. */
+/* One eventfd has three meanings: a handler is done, a bell has rung, or the server is to stop. */
 static void on_server_wake(void *arg, int fd, uint32_t events)
 {
 	struct http_server *s = arg;
@@ -419,10 +426,12 @@ static void on_server_wake(void *arg, int fd, uint32_t events)
 		s->listen_timer.cb = on_server_stop_timer;
 	}
 	finish_jobs(s);
-	if (stopping)
+	if (stopping) {
 		stop_conns(s);
-	else
-		try_queued(s);
+		return;
+	}
+	release_held(s);
+	try_queued(s);
 }
 
 static void *run_http_server(void *arg)
@@ -440,8 +449,10 @@ static void free_server(struct http_server *s)
 	for (size_t i = 0; i < 2; i++)
 		http_pool_close(s->pools[i]);
 	loop_close(s->loop);
-	if (s->wake_fd >= 0)
+	if (s->wake_fd >= 0) {
+		http_bells_leave(&s->options.core->bells, s->wake_fd);
 		close(s->wake_fd);
+	}
 	close_listeners(s);
 	http_tls_context_free(s->tls);
 	http_tls_context_free(s->next_tls);
@@ -501,6 +512,7 @@ int http_serve(const struct http_options *options, struct http_server **out)
 	int err = open_server(s);
 	if (!err) {
 		open_counters(s);
+		http_bells_join(&s->options.core->bells, s->wake_fd);
 		err = thread_start(&s->thread, run_http_server, s);
 	}
 	if (err) {

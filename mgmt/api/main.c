@@ -33,9 +33,8 @@
 #include "mgmt/api/listen.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/own_conditions.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/api/exchange.h"
 #include "mgmt/api/timekeep.h"
-#include "mgmt/api/health_exchange.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/store_conf.h"
 #include "mgmt/store/store.h"
@@ -264,6 +263,7 @@ static int open_core(struct core *core)
 	stats_job_begin(core->stats, "start", START_S);
 	pthread_mutex_init(&core->lock, NULL);
 	pthread_mutex_init(&core->candidate_lock, NULL);
+	pthread_mutex_init(&core->bells.lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&core->changed, &attributes);
@@ -279,9 +279,7 @@ static int open_core(struct core *core)
 	if (!err)
 		err = observe_start(core);
 	if (!err)
-		err = peers_start(core);
-	if (!err)
-		err = health_exchange_start(core);
+		err = exchange_start(core);
 	if (!err)
 		err = state_fetch_start(core);
 	if (!err)
@@ -337,8 +335,7 @@ static void stop_mgmt(struct mgmt_process *p)
 	quiet_vips_stop(&p->core);
 	announce_exchange_stop(&p->core);
 	state_fetch_stop(&p->core);
-	health_exchange_stop(&p->core);
-	peers_stop(&p->core);
+	exchange_stop(&p->core);
 	shared_run_stop(&p->core);
 	observe_stop(&p->core);
 	ctl_close(p->ctl);

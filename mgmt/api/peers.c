@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The peers as other threads see them: the result of the last complete round (peers_round.c), read
- * under the lock. The load of a peer that was silent for PEERS_STALE_MS is unknown.
+ * The exchange writes the reports; the state of each is related here, since it changes with what
+ * this node has in force, too. The load of a peer that was silent for PEERS_STALE_MS is unknown.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,11 +24,57 @@ bool peers_has_token(const struct core *core)
 	return !core->peers || !core->peers->token_known || core->peers->has_token;
 }
 
-void peers_poke(struct core *core, bool notify_others)
+/* The store numbers versions: a higher one is newer. */
+static enum peers_state relate_head(const struct version *ours, const char *overrides,
+                                    const struct peers_report *v)
 {
-	core->peers->poked = true;
-	core->peers->notify_others |= notify_others;
-	core_changed(core);
+	uint64_t number = ours ? ours->number : 0;
+
+	if (*v->unreachable_reason)
+		return PEERS_UNREACHABLE;
+	if (!v->answered_ms)
+		return PEERS_UNASKED;
+	if (v->number != number)
+		return v->number > number ? PEERS_AHEAD : PEERS_BEHIND;
+	if (!number || strcmp(ours->digest, v->digest) != 0)
+		return number ? PEERS_DIFFERS : PEERS_BEHIND;
+	return strcmp(overrides, v->overrides) != 0 ? PEERS_BEHIND : PEERS_AGREED;
+}
+
+static void note_state(struct core *core, struct peers_report *v, enum peers_state state)
+{
+	enum peers_state was = v->state;
+	bool is_reported = state == PEERS_UNREACHABLE || state == PEERS_DIFFERS ||
+	                   was == PEERS_UNREACHABLE || was == PEERS_DIFFERS;
+
+	v->state = state;
+	if (was != state && is_reported)
+		journal_add(intent_journal(core->intent), clock_believed_ms(), "peer", v->node,
+		            "%s, was %s%s%s", peers_state_text(state), peers_state_text(was),
+		            *v->unreachable_reason ? ": " : "", v->unreachable_reason);
+	if (state != PEERS_BEHIND)
+		v->behind_ms = 0;
+	else if (!v->behind_ms)
+		v->behind_ms = clock_mono_ms();
+}
+
+bool peers_relate(struct core *core)
+{
+	struct peers *p = core->peers;
+	char overrides[DIGEST_TEXT_MAX];
+	bool differs = false;
+
+	if (!p)
+		return false;
+	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), overrides);
+	for (size_t i = 0; i < p->n_reports; i++) {
+		struct peers_report *v = &p->reports[i];
+		enum peers_state state = relate_head(intent_head(core->intent), overrides, v);
+
+		differs |= state != v->state;
+		note_state(core, v, state);
+	}
+	return differs;
 }
 
 size_t peers_report(const struct core *core, const struct peers_report **out)

@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * Peers: the other nodes' heads, overrides and loads, asked for every two seconds.
+ * Peers: what the other nodes have in force, as far as the exchange (mgmt/api/exchange.h) has heard.
  *
- * A thread asks the peers, and takes newer overrides from them. It pushes nothing: a poke only makes the
- * other side ask sooner. Versions come from the store that the nodes share (mgmt/api/shared_run.h).
- *
- * Implemented in mgmt/api/peers.c, the thread in mgmt/api/peers_round.c. The main thread starts and
- * stops it; the other functions are for any thread, under the core's lock.
+ * Implemented in mgmt/api/peers.c; any thread, under the core's lock.
  */
 #ifndef WEIR_MGMT_API_PEERS_H
 #define WEIR_MGMT_API_PEERS_H
@@ -16,14 +12,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 #include "mgmt/store/guard.h"
 
-#define PEERS_MAX      64u    /**< nodes; those beyond are not asked */
-#define PEERS_EVERY_MS 2000u  /**< between two rounds */
-#define PEERS_STALE_MS 10000u /**< after which a peer's load is not known any more */
+#define PEERS_MAX      256u   /**< nodes, as in the schema */
+#define PEERS_STALE_MS 10000u /**< after which what a peer has said does not count any more */
 
 enum peers_state {
 	PEERS_UNASKED,
@@ -39,13 +33,14 @@ struct peers_report {
 	enum peers_state state;
 	uint64_t number;
 	char digest[DIGEST_TEXT_MAX];
+	char overrides[DIGEST_TEXT_MAX];      /**< a digest over all of its overrides */
 	struct version head;                  /**< its record of that; number 0: it has none */
 	char hash_key[MODEL_FINGERPRINT_MAX]; /**< fingerprint of its key file; "": not known */
-	uint64_t answered_ms;                 /**< monotonic: when it last answered; 0: never */
-	uint64_t round; /**< counts answers, so that one can wait for the next */
+	/** Monotonic: when this was true, heard from it or from a node of its site; 0: never. */
+	uint64_t answered_ms;
 	/** Monotonic: since when it has been behind with this version; 0: it is not. */
 	uint64_t behind_ms;
-	bool clock_known;        /**< whether it tells its clock: earlier releases do not */
+	bool clock_known;        /**< only of nodes that are asked themselves */
 	int64_t clock_offset_ms; /**< its clock less our boot clock */
 	int64_t clock_slack_ms;  /**< by how much that may be wrong: half of what the answer took */
 	bool load_known;
@@ -58,15 +53,14 @@ struct peers_report {
 	struct inforce inforce;                 /**< what it says of its head */
 };
 
-/** Start the thread. @return 0 or -errno */
-int peers_start(struct core *core) MUST_CHECK;
-/** End it; core->stopping is set. */
-void peers_stop(struct core *core);
-/** Ask now, and make the peers ask us. Under the lock. */
-void peers_poke(struct core *core, bool notify_others);
-/** The peers as last seen, at most PEERS_MAX; under the lock. @return how many */
+/**
+ * Relate the peers to what this node has in force now, and write events of peers that are reachable no more
+ * or again. @return whether the state of one is another
+ */
+bool peers_relate(struct core *core);
+/** The peers as last heard, at most PEERS_MAX. @return how many */
 size_t peers_report(const struct core *core, const struct peers_report **out);
-/** Whether CONF/peer.token holds a token; true before it was looked for. Under the lock. */
+/** Whether CONF/peer.token holds a token; true before it was looked for. */
 bool peers_has_token(const struct core *core);
 /** "agreed", "behind", "ahead", "differs", "unreachable", "unknown" */
 const char *peers_state_text(enum peers_state state);

@@ -132,8 +132,8 @@ const struct route route_table[] = {
 	  "Reload zone files from this node's disk" },
 	{ "GET", "/v1/events", HTTP_VIEWER, "since limit wait_ms", "", handle_events,
 	  "Events after an id; may wait for the next one" },
-	{ "GET", "/v1/peer/head", HTTP_PEER, "", "", handle_peer_head,
-	  "Between nodes: head, overrides' digest, load" },
+	{ "POST", "/v1/peer/exchange", HTTP_PEER, "", "", handle_peer_exchange,
+	  "Between nodes: what is new of you, or of your site" },
 	{ "GET", "/v1/peer/overrides", HTTP_PEER, "", "", handle_peer_overrides,
 	  "Between nodes: all overrides" },
 	{ "GET", "/v1/peer/versions/{}", HTTP_PEER, "", "", handle_peer_version,
@@ -142,8 +142,6 @@ const struct route route_table[] = {
 	  "Between nodes: parts of files by their digests" },
 	{ "POST", "/v1/peer/versions", HTTP_PEER, "", "", handle_peer_stage,
 	  "Between nodes: keep the files of this version, which is not decided yet" },
-	{ "GET", "/v1/peer/views", HTTP_PEER, "", "", handle_peer_observations,
-	  "Between nodes: what weir-health sees of the services" },
 	{ "GET", "/v1/peer/keys", HTTP_PEER, "", "", handle_peer_keys,
 	  "Between nodes: which keys asked weir-dns for dynamic names" },
 	{ "GET", "/v1/peer/guests", HTTP_PEER, "", "", handle_peer_connection_state,
@@ -160,8 +158,6 @@ const struct route route_table[] = {
 	  "Between nodes: what you measure" },
 	{ "GET", "/v1/peer/store", HTTP_PEER, "after", "", handle_peer_store,
 	  "Between nodes: what your copy of the store has" },
-	{ "POST", "/v1/peer/poke", HTTP_PEER, "", "", handle_peer_poke,
-	  "Between nodes: ask your peers now" },
 };
 const size_t route_table_n = sizeof(route_table) / sizeof(route_table[0]);
 

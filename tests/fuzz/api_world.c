@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/observe.h"
-#include "mgmt/api/peers.h"
+#include "mgmt/api/exchange.h"
 #include "mgmt/store/files.h"
 #include "tests/fuzz/fuzz_dir.h"
 #include "weir/stats.h"
@@ -39,7 +39,7 @@ static char dir[64];
 
 void api_world_close(void)
 {
-	peers_stop(&core);
+	exchange_stop(&core);
 	observe_stop(&core);
 	intent_close(core.intent);
 	stats_close(core.stats);
@@ -78,9 +78,10 @@ struct core *api_world_open(void)
 	core.stopping = true;
 	pthread_mutex_init(&core.lock, NULL);
 	pthread_cond_init(&core.changed, NULL);
+	pthread_mutex_init(&core.bells.lock, NULL);
 	if (stats_create(core.dirs.run, "mgmt", 64, &core.stats) ||
 	    intent_open(&options, clock_realtime_ms(), &core.intent) || !intent_head(core.intent) ||
-	    observe_start(&core) || peers_start(&core))
+	    observe_start(&core) || exchange_start(&core))
 		abort();
 	return &core;
 }

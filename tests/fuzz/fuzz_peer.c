@@ -4,6 +4,10 @@
  * on, and words that are taken are words.
  */
 #include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "mgmt/api/announce_reply.h"
 #include "mgmt/api/inforce.h"
@@ -11,7 +15,9 @@
 #include "mgmt/api/peer_keys.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/to_json.h"
-#include "mgmt/api/health_exchange.h"
+#include "mgmt/api/exchange_words.h"
+#include "mgmt/api/peer_health.h"
+#include "base/page.h"
 #include "mgmt/operations/record_json.h"
 #include "mgmt/store/records.h"
 #include "tests/fuzz/fuzz_text.h"
@@ -63,15 +69,75 @@ static void check_contents(const json_t *json)
 	}
 }
 
+static int find_node(void *arg, const char *name)
+{
+	(void)arg;
+	return !strcmp(name, "fra-1")   ? 0
+	       : !strcmp(name, "fra-2") ? 1
+	       : !strcmp(name, "ams-1") ? EXCHANGE_NOT_HIS
+	                                : EXCHANGE_UNKNOWN;
+}
+
+/* Words that are taken are told on with the same stamp, and with an age that is not less. */
+static void check_said(const struct exchange_said *said)
+{
+	struct exchange_word words[EXCHANGE_N_SECTIONS] = { 0 };
+	uint64_t true_ms = exchange_true_ms(900000, 1000000, 50000, said->age_ms);
+
+	assert(true_ms <= 950000 && said->node < 2);
+	if (exchange_accept(&words[said->section], said, true_ms) == EXCHANGE_OTHER) {
+		struct exchange_encoded told = exchange_encode(words, NULL, 1000000);
+		const char *name;
+		json_t *word;
+
+		json_object_foreach(told.sections, name, word)
+		{
+			assert(json_integer_value(json_array_get(word, 0)) >=
+			       (json_int_t)said->age_ms);
+			assert(!strcmp(json_string_value(json_array_get(word, 1)), said->stamp));
+		}
+		json_decref(told.sections);
+	}
+	exchange_word_fini(&words[said->section]);
+}
+
+static void check_exchange(const json_t *json)
+{
+	const struct exchange_expected expected = {
+		.node = "fra-1", .cluster = "t", .nodes_max = 4, .find = find_node
+	};
+	struct exchange_read read;
+	const char *why = NULL;
+
+	if (exchange_read(json, &expected, &read, &why)) {
+		assert(why);
+		return;
+	}
+	assert(read.n_said <= 4 * EXCHANGE_N_SECTIONS);
+	for (size_t i = 0; i < read.n_said; i++)
+		check_said(&read.said[i]);
+	free(read.said);
+}
+
 static void check_words(const json_t *json)
 {
-	static const uint64_t targets[] = { 0x1000000000000001, 0x10, 0xfedcba9876543210 };
-	static struct peer_page page;
-	const char *why = NULL, *text = NULL;
+	static uint64_t targets[] = { 0x1000000000000001, 0x10, 0xfedcba9876543210 };
+	const struct health_section health = { .targets = targets, .n_targets = 3 };
+	static struct page *page;
+	const char *text = NULL;
+	char path[64];
 
-	memset(&page, 0, sizeof(page));
-	if (health_exchange_accept(&page, json, "fra-1", "t", targets, 3, 1000, &why))
-		assert(why);
+	if (!page) {
+		snprintf(path, sizeof(path), "/tmp/fuzz-peer-%d.page", (int)getpid());
+		if (page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, sizeof(struct peer_page),
+		                &page))
+			abort();
+		unlink(path);
+	}
+	const struct peer_page *words = page_payload(page);
+	uint64_t good_until_ms = peer_page_good_until_ms(words);
+	if (peer_health_write(&health, page, json, good_until_ms + 1))
+		assert(peer_page_good_until_ms(words) == good_until_ms);
 	enum state_fetch_word word = state_fetch_read(json, "fra-1", "t", &text);
 	assert(word != STATE_FETCH_KNOWS || text);
 }
@@ -224,6 +290,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 	check_version(json);
 	check_contents(json);
 	check_words(json);
+	check_exchange(json);
 	check_keys(json);
 	check_operation(json);
 	check_measure(json);

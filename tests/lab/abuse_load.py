@@ -212,7 +212,7 @@ def probe() -> dict[str, typing.Any]:
     """Time requests, each from its due time on: one that is late because the one before was counts as late, too."""
     took: list[typing.Any] = []
     context, kept, failed = insecure(), None, 0
-    path, login = ("/v1/node", {}) if WAY == "socket" else ("/v1/peer/head", {"Authorization": "Bearer " + "p" * 40})
+    path, login = ("/v1/node", {}) if WAY == "socket" else ("/v1/peer/overrides", {"Authorization": "Bearer " + "p" * 40})
 
     def fresh() -> http.client.HTTPConnection:
         return Socket("weir", timeout=30) if WAY == "socket" else http.client.HTTPSConnection(ADDRESS, int(PORT), timeout=30, context=context)

@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "mgmt/api/client.h"
+#include "mgmt/api/client_internal.h"
 #include "mgmt/api/core.h"
 
 #define ASKED_MAX 16
@@ -70,6 +70,20 @@ void client_send(struct peer_client *c, struct client_request *requests, size_t 
 		if (requests[i].done)
 			requests[i].done(&requests[i]);
 	}
+}
+
+/* The edge of the exchange's own loop: it asks nobody here. */
+void transfer_begin(struct peer_client *c, struct client_request *r)
+{
+	(void)c;
+	answer_one(r);
+	if (r->done)
+		r->done(r);
+}
+
+void transfers_collect(struct peer_client *c)
+{
+	(void)c;
 }
 
 static struct fixture asked_place;

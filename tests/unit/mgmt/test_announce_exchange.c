@@ -63,9 +63,9 @@ static void nodes_that_announce_the_same_are_peers(void **state)
 	web = announce_shared_find(own.shared, own.n_shared, &web_addresses[1]);
 	solo = announce_shared_find(own.shared, own.n_shared, &solo_addresses[0]);
 	ns = announce_shared_find(own.shared, own.n_shared, &ns_addresses[0]);
-	assert_int_equal(web->peers, 3);
-	assert_int_equal(solo->peers, 0);
-	assert_int_equal(ns->peers, 1);
+	assert_int_equal(web->peers.bits[0], 3);
+	assert_false(solo->is_shared);
+	assert_int_equal(ns->peers.bits[0], 1);
 	m.n_nodes = 1;
 	assert_int_equal(look_again(EVERY_MS), 2); /* the document is the same */
 	fake_document = 2;

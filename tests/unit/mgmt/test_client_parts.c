@@ -270,7 +270,7 @@ static void an_answer_has_a_greatest_size(void **state)
 
 static void pieces_of_an_answer_are_joined(void **state)
 {
-	struct incoming in = { .max = 9 };
+	struct transfer in = { .max = 9 };
 	char first[] = "{\"a\"", second[] = ":12}x";
 
 	(void)state;

@@ -452,7 +452,7 @@ class Changes(World):
 
 class Former(http.server.BaseHTTPRequestHandler):
     """A node of the former release: it has a head, and no operations."""
-    head: dict[str, typing.Any] = {}
+    said: dict[str, typing.Any] = {}
 
     def answer(self, status: int, body: object) -> None:
         raw = json.dumps(body).encode()
@@ -463,14 +463,14 @@ class Former(http.server.BaseHTTPRequestHandler):
         self.wfile.write(raw)
 
     def do_GET(self) -> None:
-        if self.path.startswith("/v1/peer/head"):
-            self.answer(200, self.head)
-        else:
-            self.answer(404, {"code": "not-found"})
+        self.answer(404, {"code": "not-found"})
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.answer(404, {"code": "not-found"})
+        if self.path.startswith("/v1/peer/exchange"):
+            self.answer(200, self.said)
+        else:
+            self.answer(404, {"code": "not-found"})
 
     def log_message(self, *_: object) -> None:
         pass
@@ -479,12 +479,13 @@ class Former(http.server.BaseHTTPRequestHandler):
 class Release(World):
     def test_while_a_node_of_the_former_release_is_there_no_operation_begins(self) -> None:
         lon = self.c.nodes["lon"]
-        head = lon.ask("GET", "/v1/peer/head").json
+        question = {"node": "fra-1", "cluster": "shop", "site": False, "wait_ms": 0, "have": {}}
+        said = lon.ask("POST", "/v1/peer/exchange", question).json
         id = self.begun("fra", ["ams"], now=False)
         wait_for("it moves", lambda: self.c.get("fra", id)["state"] == "moving")
         self.c.servers["lon"].stop()
         lon.stop()
-        Former.head = head
+        Former.said = said
         with self.former(int(self.c.apis[2].rsplit(":", 1)[1])):
             # the one that runs is held: a node that cannot express its next step is back
             o = self.c.wait("fra", id, ("held",), 30)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a round of asking the peers makes of their answers: clocks, states, lists, loads. */
+/* What peers say of themselves: clocks, heads, states, overrides, loads. */
 #include "asked.h"
 
-#include "mgmt/api/peers.h"
+#include "mgmt/api/peers_head.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/records.h"
 
@@ -19,7 +19,7 @@ static bool fake_load(struct core *c, uint64_t *bits)
 /* The private parts too. */
 #define observe_load fake_load
 #include "mgmt/api/peers.c"
-#include "mgmt/api/peers_round.c"
+#include "mgmt/api/peers_head.c"
 
 static struct peers own;
 
@@ -31,83 +31,175 @@ static int setup(void **state)
 	return 0;
 }
 
-static struct peer_target make_target(const char *node, enum peers_state peer_state)
+static json_t *head_of(const struct intent *in, const char *overrides)
 {
-	struct peer_target t = { .api = "https://fra-1", .report = { .state = peer_state } };
-
-	snprintf(t.report.node, sizeof(t.report.node), "%s", node);
-	snprintf(t.report.site, sizeof(t.report.site), "fra");
-	return t;
-}
-
-/* An answer about a peer's head; @p version is taken. */
-static json_t *head_answer(const char *cluster, const char *overrides, json_t *version)
-{
-	return json_pack("{s:s, s:s, s:o}", "cluster", cluster, "overrides", overrides, "version",
-	                 version);
+	return json_pack("{s:o, s:s, s:s}", "version",
+	                 record_to_json(&version_record, intent_head(in)), "overrides", overrides,
+	                 "drain", "no");
 }
 
 static void a_clock_is_compared_with_the_middle_of_the_question(void **state)
 {
-	struct peer_target t = { .sent_ms = 1000, .received_ms = 1400 };
+	struct peers_report v = { 0 };
 	json_t *clock = json_pack("{s:I}", "ms", (json_int_t)5000);
 
 	(void)state;
-	read_peer_clock(&t, clock);
-	assert_true(t.report.clock_known);
-	assert_int_equal(t.report.clock_offset_ms, 5000 - 1200);
-	assert_int_equal(t.report.clock_slack_ms, 200);
+	peers_clock_read(&v, clock, 1000, 1400);
+	assert_true(v.clock_known);
+	assert_int_equal(v.clock_offset_ms, 5000 - 1200);
+	assert_int_equal(v.clock_slack_ms, 200);
 	json_object_set_new(clock, "ms", json_integer(-1));
-	read_peer_clock(&t, clock);
-	assert_false(t.report.clock_known);
+	peers_clock_read(&v, clock, 1000, 1400);
+	assert_false(v.clock_known);
 	json_object_set_new(clock, "ms", json_integer(CLOCK_END_MS));
-	read_peer_clock(&t, clock);
-	assert_false(t.report.clock_known);
+	peers_clock_read(&v, clock, 1000, 1400);
+	assert_false(v.clock_known);
 	json_decref(clock);
 }
 
-static void another_cluster_s_node_has_nothing_to_say(void **state)
+static void a_head_is_read_whole_or_not_at_all(void **state)
 {
-	static const struct {
-		const char *cluster, *overrides;
-		bool ok;
-	} rows[] = {
-		{ "shop", "d", true },
-		{ "mail", "d", false },
-		{ "shop", "0123456789012345678901234567890123456789012345678901234567890123456789",
-		  false },
+	static const char *const malformed[] = {
+		"{}",
+		"{\"version\":null}",
+		"{\"version\":{},\"overrides\":\"d\"}",
+		"{\"version\":null,\"overrides\":5}",
+		"{\"version\":null,\"overrides\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}",
 	};
+	struct peers_report v = { .number = 9, .digest = "d9", .behind_ms = 5 };
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct peer_target t = make_target("fra-1", PEERS_AGREED);
-		json_t *answer = head_answer(rows[i].cluster, rows[i].overrides, json_null());
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(malformed[0]); i++) {
+		json_t *head = json_loads(malformed[i], 0, NULL);
 
-		assert_int_equal(read_peer_head(&this_node, &t, answer), rows[i].ok);
-		assert_int_equal(t.report.state, rows[i].ok ? PEERS_BEHIND : PEERS_AGREED);
-		json_decref(answer);
+		assert_non_null(head);
+		if (peers_head_read(&v, head))
+			fail_msg("%s", malformed[i]);
+		json_decref(head);
 	}
+	assert_int_equal(v.number, 9);
+	assert_int_equal(v.behind_ms, 5);
+	json_t *head = head_of(this_node.intent, "d");
+	assert_true(peers_head_read(&v, head));
+	json_decref(head);
+	assert_int_equal(v.number, 1);
+	assert_int_equal(v.head.number, 1);
+	assert_string_equal(v.digest, intent_head(this_node.intent)->digest);
+	assert_string_equal(v.overrides, "d");
+	assert_string_equal(v.drain, "no");
+	assert_int_equal(v.behind_ms, 0); /* it moves */
+	head = json_pack("{s:n, s:s}", "version", "overrides", "d");
+	assert_true(peers_head_read(&v, head)); /* it has none yet */
+	assert_int_equal(v.number, 0);
+	json_decref(head);
+}
+
+static void what_this_node_says_can_be_read(void **state)
+{
+	struct peers_report v = { 0 };
+	char digest[DIGEST_TEXT_MAX];
+
+	(void)state;
+	this_node.inforce[0] = (struct inforce){ .number = 1, .state = INFORCE_DONE };
+	json_t *head = peers_head_to_json(&this_node);
+	assert_true(peers_head_read(&v, head));
+	assert_int_equal(v.number, 1);
+	assert_int_equal(v.inforce.number, 1);
+	assert_string_equal(v.overrides, overrides_digest_at(intent_overrides(this_node.intent),
+	                                                     clock_believed_ms(), digest));
+	json_decref(head);
+	json_t *load = peers_load_to_json(&this_node);
+	peers_load_read(&v, load);
+	assert_false(v.load_known);
+	json_decref(load);
+	has_own_load = true;
+	load = peers_load_to_json(&this_node);
+	peers_load_read(&v, load);
+	assert_true(v.load_known);
+	assert_int_equal(v.bits, 100);
+	json_decref(load);
+	has_own_load = false;
 }
 
 /* By the number, which the store gives; under the same number both have one version, or no store. */
-static void heads_are_related_by_their_numbers(void **state)
+static void peers_are_related_to_what_is_in_force_now(void **state)
 {
 	static const struct {
-		uint64_t ours, theirs; /* ours 0: there is none */
-		bool other;            /* their digest is another one */
+		int number; /* less ours */
+		bool other_digest, other_overrides, silent, never;
 		enum peers_state state;
-	} rows[] = { { 2, 2, false, PEERS_AGREED }, { 2, 2, true, PEERS_DIFFERS },
-		     { 2, 3, true, PEERS_AHEAD },   { 2, 3, false, PEERS_AHEAD },
-		     { 2, 1, true, PEERS_BEHIND },  { 2, 1, false, PEERS_BEHIND },
-		     { 0, 1, true, PEERS_AHEAD } };
+	} rows[] = {
+		{ 0, false, false, false, false, PEERS_AGREED },
+		{ 0, true, false, false, false, PEERS_DIFFERS },
+		{ 0, false, true, false, false, PEERS_BEHIND }, /* or ahead: nobody can say */
+		{ 1, true, false, false, false, PEERS_AHEAD },
+		{ 1, false, false, false, false, PEERS_AHEAD },
+		{ -1, true, false, false, false, PEERS_BEHIND },
+		{ 0, false, false, true, false, PEERS_UNREACHABLE },
+		{ 0, false, false, false, true, PEERS_UNASKED },
+	};
+	struct peers_report *v = &own.reports[0];
+	char digest[DIGEST_TEXT_MAX];
 
 	(void)state;
+	own.n_reports = 1;
+	overrides_digest_at(intent_overrides(this_node.intent), clock_believed_ms(), digest);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct version ours = { .number = rows[i].ours, .digest = "d" },
-		               theirs = { .number = rows[i].theirs,
-			                  .digest = { rows[i].other ? 'e' : 'd' } };
+		const struct version *head = intent_head(this_node.intent);
 
-		assert_int_equal(relate_head(rows[i].ours ? &ours : NULL, &theirs), rows[i].state);
+		*v = (struct peers_report){ .node = "fra-1", .answered_ms = !rows[i].never };
+		v->number = (uint64_t)((int64_t)head->number + rows[i].number);
+		snprintf(v->digest, sizeof(v->digest), "%s",
+		         rows[i].other_digest ? "e" : head->digest);
+		snprintf(v->overrides, sizeof(v->overrides), "%s",
+		         rows[i].other_overrides ? "e" : digest);
+		snprintf(v->unreachable_reason, sizeof(v->unreachable_reason), "%s",
+		         rows[i].silent ? "silent" : "");
+		assert_int_equal(peers_relate(&this_node), rows[i].state != PEERS_UNASKED);
+		assert_false(peers_relate(&this_node)); /* nothing has changed since */
+		if (v->state != rows[i].state)
+			fail_msg("row %zu: %s", i, peers_state_text(v->state));
+		assert_int_equal(v->behind_ms > 0, rows[i].state == PEERS_BEHIND);
+	}
+	*v = (struct peers_report){ .node = "fra-1", .answered_ms = 1, .number = 1 };
+	memcpy(v->digest, intent_head(this_node.intent)->digest, sizeof(v->digest));
+	memcpy(v->overrides, digest, sizeof(digest));
+	(void)peers_relate(&this_node);
+	assert_int_equal(v->state, PEERS_AGREED);
+	asked_apply("# a", 0, NOW_MS + 10); /* of this node: the peer has said nothing new */
+	assert_true(peers_relate(&this_node));
+	assert_int_equal(v->state, PEERS_BEHIND);
+}
+
+static void changes_that_matter_become_events(void **state)
+{
+	static const struct {
+		enum peers_state was;
+		bool silent, told;
+	} rows[] = {
+		{ PEERS_BEHIND, false, false },     { PEERS_AGREED, true, true },
+		{ PEERS_UNREACHABLE, true, false }, { PEERS_UNREACHABLE, false, true },
+		{ PEERS_DIFFERS, false, true },
+	};
+
+	(void)state;
+	own.n_reports = 1;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct journal *j = intent_journal(this_node.intent);
+		uint64_t before = journal_last(j);
+		bool told = false;
+
+		own.reports[0] = (struct peers_report){ .node = "fra-1",
+			                                .state = rows[i].was,
+			                                .answered_ms = 1 };
+		snprintf(own.reports[0].unreachable_reason,
+		         sizeof(own.reports[0].unreachable_reason), "%s",
+		         rows[i].silent ? "silent" : "");
+		(void)peers_relate(&this_node);
+		for (uint64_t id = before + 1; id <= journal_last(j); id++)
+			told |= journal_find(j, id) && !strcmp(journal_find(j, id)->kind, "peer");
+		if (told != rows[i].told)
+			fail_msg("row %zu", i);
 	}
 }
 
@@ -116,120 +208,64 @@ static void loads_out_of_range_are_not_known(void **state)
 	static const struct {
 		json_int_t bits;
 		bool known;
-	} rows[] = { { 0, true }, { -1, false }, { LOAD_END - 1, true }, { LOAD_END, false } };
+	} rows[] = { { 0, true },
+		     { -1, false },
+		     { ((json_int_t)1 << 53) - 1, true },
+		     { (json_int_t)1 << 53, false } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct peer_target t = make_target("fra-1", PEERS_AGREED);
-		json_t *answer = head_answer("shop", "d", json_null());
+		struct peers_report v = { 0 };
+		json_t *load = json_pack("{s:I, s:I}", "bits_per_s", rows[i].bits,
+		                         "port_bits_per_s", rows[i].bits);
 
-		json_object_set_new(answer, "bits_per_s", json_integer(rows[i].bits));
-		assert_true(read_peer_head(&this_node, &t, answer));
-		assert_int_equal(t.report.load_known, rows[i].known);
-		json_decref(answer);
+		peers_load_read(&v, load);
+		assert_int_equal(v.load_known, rows[i].known);
+		assert_int_equal(v.port_bits, rows[i].known ? (uint64_t)rows[i].bits : 0);
+		json_decref(load);
 	}
 }
 
-static void who_lacks_our_overrides_is_behind(void **state)
+static struct override make_drain(const char *id)
 {
-	static const char other[] =
-	        "eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee";
-	char digest[DIGEST_TEXT_MAX];
+	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
+		              .target = MODEL_TARGET_SITE,
+		              .generation = 1,
+		              .created_ms = NOW_MS,
+		              .from_ms = NOW_MS,
+		              .until_ms = MODEL_TIME_NEVER };
 
-	(void)state;
-	overrides_digest_at(intent_overrides(this_node.intent), clock_believed_ms(), digest);
-	for (int same = 0; same < 2; same++) {
-		struct peer_target t = make_target("fra-1", PEERS_UNASKED);
-		struct client_request r = { .status = 200 };
-
-		r.answer =
-		        head_answer("shop", same ? digest : other,
-		                    record_to_json(&version_record, intent_head(this_node.intent)));
-		apply_answer(&this_node, &t, &r);
-		assert_int_equal(t.report.state, same ? PEERS_AGREED : PEERS_BEHIND);
-		assert_true(t.report.answered_ms > 0);
-		assert_int_equal(n_asked, 1); /* for its overrides, where they are others */
-		json_decref(r.answer);
-	}
+	snprintf(o.id, sizeof(o.id), "%s", id);
+	snprintf(o.name, sizeof(o.name), "ams");
+	snprintf(o.author, sizeof(o.author), "ada");
+	snprintf(o.reason, sizeof(o.reason), "r");
+	snprintf(o.node, sizeof(o.node), "fra-1");
+	return o;
 }
 
-static void a_silent_peer_says_why(void **state)
+static void overrides_of_a_peer_are_merged(void **state)
 {
-	static const struct {
-		const char *api;
-		long status;
-		bool unasked, refused;
-		const char *why;
-	} rows[] = { { "https://fra-1", 0, false, false, "silent" },
-		     { "https://fra-1", 401, false, true, "silent" },
-		     { "https://fra-1", 403, false, true, "silent" },
-		     { "https://fra-1", 404, false, false, "silent" },
-		     { "", 0, true, false, "the configuration has no api address for it" } };
+	struct override drain = make_drain("0123456789abcdef");
+	json_t *answer = json_pack("{s:[o, s]}", "items", record_to_json(&override_record, &drain),
+	                           "no override");
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct peer_target t = make_target("fra-1", PEERS_AGREED);
-		struct client_request r = { .status = rows[i].status, .failure = "silent" };
-
-		snprintf(t.api, sizeof(t.api), "%s", rows[i].api);
-		apply_answer(&this_node, &t, &r);
-		assert_int_equal(t.report.state, PEERS_UNREACHABLE);
-		assert_int_equal(t.report.unasked, rows[i].unasked);
-		assert_int_equal(t.report.refused, rows[i].refused);
-		assert_string_equal(t.report.unreachable_reason, rows[i].why);
-	}
+	peers_overrides_merge(&this_node, "fra-1", answer);
+	assert_int_equal(intent_overrides(this_node.intent)->n_items, 1);
+	assert_non_null(overrides_find(intent_overrides(this_node.intent), drain.id));
+	json_decref(answer);
+	peers_overrides_merge(&this_node, "fra-1", NULL);
+	assert_int_equal(intent_overrides(this_node.intent)->n_items, 1);
 }
 
-static void changes_that_matter_become_events(void **state)
+static void a_token_is_there_until_it_was_looked_for(void **state)
 {
-	static const struct {
-		enum peers_state was, is;
-		bool told;
-	} rows[] = {
-		{ PEERS_AGREED, PEERS_BEHIND, false },
-		{ PEERS_BEHIND, PEERS_AGREED, false },
-		{ PEERS_AGREED, PEERS_UNREACHABLE, true },
-		{ PEERS_UNREACHABLE, PEERS_UNREACHABLE, false },
-		{ PEERS_UNREACHABLE, PEERS_AGREED, true },
-		{ PEERS_AGREED, PEERS_DIFFERS, true },
-		{ PEERS_DIFFERS, PEERS_DIFFERS, false },
-		{ PEERS_DIFFERS, PEERS_AGREED, true },
-	};
-
 	(void)state;
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		struct peer_target t = make_target("fra-1", rows[i].is);
-		struct journal *j = intent_journal(this_node.intent);
-
-		own.reports[0] = make_target("fra-1", rows[i].was).report;
-		own.n_reports = 1;
-		uint64_t before = journal_last(j), round = own.reports[0].round;
-
-		publish_round(&this_node, &t, 1);
-		bool told = false;
-		for (uint64_t id = before + 1; id <= journal_last(j); id++)
-			told |= journal_find(j, id) && !strcmp(journal_find(j, id)->kind, "peer");
-		if (told != rows[i].told)
-			fail_msg("%s to %s", peers_state_text(rows[i].was),
-			         peers_state_text(rows[i].is));
-		assert_int_equal(own.reports[0].state, rows[i].is);
-		assert_int_equal(own.reports[0].round, round + 1);
-	}
-}
-
-static void without_a_token_nobody_is_asked(void **state)
-{
-	const struct peers_report *view;
-
-	(void)state;
-	miss_round(&this_node);
-	assert_int_equal(peers_report(&this_node, &view), 1);
-	assert_string_equal(view->node, "fra-1");
-	assert_int_equal(view->state, PEERS_UNREACHABLE);
-	assert_true(view->unasked);
-	assert_false(view->refused);
-	assert_non_null(strstr(view->unreachable_reason, "peer.token"));
-	assert_int_equal(n_asked, 0);
+	assert_true(peers_has_token(&this_node));
+	own.token_known = true;
+	assert_false(peers_has_token(&this_node));
+	own.has_token = true;
+	assert_true(peers_has_token(&this_node));
 }
 
 static void loads_are_added_by_site_while_they_are_fresh(void **state)
@@ -299,13 +335,13 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, asked_teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_clock_is_compared_with_the_middle_of_the_question),
-		T(another_cluster_s_node_has_nothing_to_say),
-		T(heads_are_related_by_their_numbers),
-		T(loads_out_of_range_are_not_known),
-		T(who_lacks_our_overrides_is_behind),
-		T(a_silent_peer_says_why),
+		T(a_head_is_read_whole_or_not_at_all),
+		T(what_this_node_says_can_be_read),
+		T(peers_are_related_to_what_is_in_force_now),
 		T(changes_that_matter_become_events),
-		T(without_a_token_nobody_is_asked),
+		T(loads_out_of_range_are_not_known),
+		T(overrides_of_a_peer_are_merged),
+		T(a_token_is_there_until_it_was_looked_for),
 		T(loads_are_added_by_site_while_they_are_fresh),
 		T(the_loads_of_a_site_s_nodes_are_added),
 	};

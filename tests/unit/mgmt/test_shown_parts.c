@@ -12,48 +12,12 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/timekeep.h"
-#include "mgmt/api/health_exchange.h"
 
 static struct edge {
-	bool load_known, learned, no_store, fails;
+	bool learned, no_store, fails;
 	const char *store_reason;
-	unsigned n_pokes;
 	int version_rc; /* of reading one, if not 0 */
-	bool poked_others;
 } edge;
-
-static bool fake_load(struct core *core, uint64_t *bits)
-{
-	(void)core;
-	*bits = 123456;
-	return edge.load_known;
-}
-
-static json_t *fake_clock(const struct core *core)
-{
-	(void)core;
-	return json_string("the clock");
-}
-
-static int64_t fake_believed_ms(void)
-{
-	return NOW_MS + 100;
-}
-
-static void fake_poke(struct core *core, bool others)
-{
-	(void)core;
-	assert_true(asked_is_locked());
-	edge.n_pokes++;
-	edge.poked_others = others;
-}
-
-static json_t *fake_views(struct core *core)
-{
-	(void)core;
-	assert_false(asked_is_locked()); /* it takes the lock itself */
-	return json_pack("{s:s}", "views", "all");
-}
 
 static json_t *fake_learn(struct core *core)
 {
@@ -85,16 +49,11 @@ static const char *fake_store_why(const struct intent *in)
 	UNDER_LOCK(edge.version_rc ? edge.version_rc : intent_version(in, n, v, f))
 
 /* The private parts too. */
-#define observe_load            fake_load
-#define timekeep_peer_json      fake_clock
-#define clock_believed_ms       fake_believed_ms
-#define peers_poke              fake_poke
-#define health_exchange_to_json fake_views
-#define state_fetch_to_json     fake_learn
-#define intent_store_to_read    fake_store
-#define intent_store            fake_store
-#define intent_store_reason     fake_store_why
-#define store_versions          fake_list
+#define state_fetch_to_json  fake_learn
+#define intent_store_to_read fake_store
+#define intent_store         fake_store
+#define intent_store_reason  fake_store_why
+#define store_versions       fake_list
 #include "mgmt/api/handle_peer.c"
 #include "mgmt/api/handle_versions.c"
 #undef intent_head
@@ -166,34 +125,6 @@ static size_t count_rows(const char *list)
 	return json_array_size(json_object_get(answer.json, list));
 }
 
-static void a_peer_hears_all_that_a_head_is_made_of(void **state)
-{
-	char digest[DIGEST_TEXT_MAX];
-
-	(void)state;
-	asked_apply("# a", 0, NOW_MS + 10);
-	(void)intent_tick(this_node.intent, NOW_MS + 1000); /* looks at the key's file */
-	assert_int_equal(ask_handler(handle_peer_head, "", ""), 200);
-	assert_string_equal(text_in(answer.json, "node"), "ams-1");
-	assert_string_equal(text_in(answer.json, "cluster"), "shop");
-	const json_t *version = json_object_get(answer.json, "version");
-	assert_int_equal(json_integer_value(json_object_get(version, "number")), 2);
-	assert_int_equal(strlen(text_in(answer.json, "hash_key")), MODEL_FINGERPRINT_MAX - 1);
-	assert_string_equal(text_in(answer.json, "hash_key"), text_in(version, "hash_key"));
-	assert_string_equal(text_in(answer.json, "clock"), "the clock");
-	assert_true(json_is_null(json_object_get(answer.json, "bits_per_s")));
-	assert_null(json_object_get(answer.json, "in_force"));
-	assert_string_equal(
-	        text_in(answer.json, "overrides"),
-	        overrides_digest_at(intent_overrides(this_node.intent), NOW_MS, digest));
-	edge.load_known = true;
-	this_node.inforce[0] = (struct inforce){ .number = 2, .state = INFORCE_DONE };
-	assert_int_equal(ask_handler(handle_peer_head, "", ""), 200);
-	assert_int_equal(json_integer_value(json_object_get(answer.json, "bits_per_s")), 123456);
-	const json_t *judged = json_object_get(answer.json, "in_force");
-	assert_int_equal(json_integer_value(json_object_get(judged, "number")), 2);
-}
-
 static void a_peer_fetches_a_version_with_its_files(void **state)
 {
 	(void)state;
@@ -241,15 +172,9 @@ static void peers_hear_of_ended_overrides_too(void **state)
 	assert_null(json_object_get(item_at("items", 1), "ended"));
 }
 
-static void peers_may_knock(void **state)
+static void peers_get_what_the_dataplane_knows(void **state)
 {
 	(void)state;
-	assert_int_equal(ask_handler(handle_peer_poke, "", ""), 200);
-	assert_int_equal(edge.n_pokes, 1);
-	assert_false(edge.poked_others); /* or two nodes would knock for ever */
-	assert_int_equal(json_object_size(answer.json), 0);
-	assert_int_equal(ask_handler(handle_peer_observations, "", ""), 200);
-	assert_string_equal(text_in(answer.json, "views"), "all");
 	assert_int_equal(ask_handler(handle_peer_connection_state, "", ""), 503);
 	edge.learned = true;
 	assert_int_equal(ask_handler(handle_peer_connection_state, "", ""), 200);
@@ -344,19 +269,15 @@ static void without_a_version_there_is_none_to_show(void **state)
 	assert_int_equal(count_rows("items"), 0);
 	assert_true(json_is_null(json_object_get(answer.json, "head")));
 	assert_true(json_is_null(json_object_get(answer.json, "etag")));
-	assert_int_equal(ask_handler(handle_peer_head, "", ""), 200);
-	assert_true(json_is_null(json_object_get(answer.json, "version")));
-	assert_string_equal(text_in(answer.json, "cluster"), "");
 }
 
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_peer_hears_all_that_a_head_is_made_of),
 		T(a_peer_fetches_a_version_with_its_files),
 		T(peers_hear_of_ended_overrides_too),
-		T(peers_may_knock),
+		T(peers_get_what_the_dataplane_knows),
 		T(the_list_of_versions_is_cut),
 		T(a_failing_store_says_why),
 		T(the_configuration_is_sent_unless_it_is_known),

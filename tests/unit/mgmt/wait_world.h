@@ -25,7 +25,7 @@ static struct observe_state shown[OBSERVE_COUNT];
 static struct inforce own_judgement;
 static struct peers_report views[2];
 static size_t n_peer_reports;
-static unsigned n_pokes, n_asked_dns;
+static unsigned n_related, n_changed, n_asked_dns;
 static void (*meanwhile)(void); /* called at each wait */
 
 static uint64_t fake_mono_ms(void)
@@ -100,11 +100,17 @@ static size_t fake_view(const struct core *core, const struct peers_report **out
 	return n_peer_reports;
 }
 
-static void fake_poke(struct core *core, bool others)
+static bool fake_relate(struct core *core)
 {
 	(void)core;
-	(void)others;
-	n_pokes++;
+	n_related++;
+	return false;
+}
+
+static void fake_changed(struct core *core)
+{
+	(void)core;
+	n_changed++;
 }
 
 static void fake_ask_dns(struct core *core)
@@ -124,10 +130,12 @@ static void fake_ask_dns(struct core *core)
 #define inforce_judge           fake_judge
 #define inforce_of              fake_of
 #define peers_report(core, out) fake_view(core, out)
-#define peers_poke              fake_poke
+#define peers_relate            fake_relate
+#define core_changed            fake_changed
 #define observe_query_dns       fake_ask_dns
 #include "mgmt/api/handle.c"
 #undef peers_report
+#undef core_changed
 
 static struct http_reply answer;
 static atomic_bool client_gone;
@@ -145,7 +153,7 @@ static int setup(void **state)
 	in_force = stored = (struct version){ 0 };
 	stored_err = 0;
 	memset(views, 0, sizeof(views));
-	n_peer_reports = n_pokes = n_asked_dns = 0;
+	n_peer_reports = n_related = n_changed = n_asked_dns = 0;
 	meanwhile = NULL;
 	client_gone = false;
 	memset(&answer, 0, sizeof(answer));

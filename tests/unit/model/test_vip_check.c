@@ -223,14 +223,14 @@ static void a_vip_of_several_sites_is_not_probed(void **state)
 	}
 }
 
-static void up_to_64_sites_and_nodes_are_taken_and_more_are_refused(void **state)
+static void up_to_64_sites_and_256_nodes_are_taken_and_more_are_refused(void **state)
 {
 	static const struct {
 		unsigned n_sites, n_nodes;
 		const char *field, *message;
 	} limits[] = {
-		{ 64, 64, NULL, NULL },
-		{ 64, 65, "nodes", "has 65 entries, expected 1..64" },
+		{ 64, 256, NULL, NULL },
+		{ 64, 257, "nodes", "has 257 entries, expected 1..256" },
 		{ 65, 64, "sites", "has 65 entries, expected 1..64" },
 	};
 	(void)state;
@@ -260,7 +260,7 @@ int main(void)
 		cmocka_unit_test(a_check_that_is_called_none_is_that_check),
 		cmocka_unit_test(probes_are_those_of_all_nodes_of_other_sites),
 		cmocka_unit_test(a_vip_of_several_sites_is_not_probed),
-		cmocka_unit_test(up_to_64_sites_and_nodes_are_taken_and_more_are_refused),
+		cmocka_unit_test(up_to_64_sites_and_256_nodes_are_taken_and_more_are_refused),
 	};
 
 	return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

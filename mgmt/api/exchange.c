@@ -1,0 +1,714 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A loop has three things to wait for: answers, a change on this node (core_changed() writes the
+ * eventfd), and the time of the next look or question. A peer has one question under way at a time;
+ * with its answer the next one goes out, a little later, so that changes in a row go together. Who
+ * does not answer is asked more and more seldom, or at once when it asks this node.
+ *
+ * Of another site's nodes, words come from several that pass them on: the youngest count. Words of
+ * the own site are only taken from the nodes themselves, and only those are passed on: so words go
+ * over one node at most, and never in a circle.
+ */
+#include "mgmt/api/exchange_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/page.h"
+#include "mgmt/api/auth.h"
+#include "mgmt/api/peers_head.h"
+#include "mgmt/store/join.h"
+
+#define PAUSE_MS       100u /* between an answer and the next question */
+#define RETRY_MS       500u /* after the first failure; twice as long after each further one */
+#define RETRY_MAX_MS   4000u
+#define LOOK_LEAST_MS  20u   /* between two looks: changes come in bursts */
+#define TOKEN_MS       1000u /* between two reads of peer.token */
+#define ANSWER_MS      1500u /* for an answer, besides what it is held */
+#define FETCH_MS       10000 /* for a list of overrides */
+#define FETCH_AGAIN_MS 2000u /* a list that was fetched and did not make the digests equal */
+/*
+ * For a connection with its TLS to a peer that is not heard. On a busy machine a handshake takes
+ * seconds: one that is given up begins from nothing, and then no peer is ever heard.
+ */
+#define CONNECT_MS 8000u
+/* Another node of its site may have heard a peer that does not answer this one: until then it is not lost. */
+#define PASSED_ON_MS (2 * EXCHANGE_WAIT_MS + 1000)
+#define ANSWER_MAX   ((size_t)4 << 20)  /* bytes, of one node */
+#define SITE_MAX     ((size_t)32 << 20) /* the same of a whole site */
+
+static struct peers_report *report_of(const struct exchange *x, size_t i)
+{
+	return &x->core->peers->reports[i];
+}
+
+static size_t index_of(const struct exchange_peer *p)
+{
+	size_t i = 0;
+
+	while (p->exchange->peers[i] != p)
+		i++;
+	return i;
+}
+
+/* Set the timer so that the thread comes back at @p at_ms or before. */
+static void come_back_by(struct exchange *x, uint64_t at_ms)
+{
+	if (!x->timer.heap_index || at_ms < x->timer.at_ms)
+		(void)loop_timer_set(x->loop, &x->timer, at_ms);
+}
+
+/* The list of peers */
+
+static void free_peer(struct exchange_peer *p)
+{
+	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++)
+		exchange_word_fini(&p->words[i]);
+	free(p->body);
+	free(p);
+}
+
+/* A peer that is gone is freed when the answers under way have come. */
+static void reap_gone(struct exchange *x)
+{
+	struct exchange_peer **at = &x->gone, *p;
+
+	while ((p = *at)) {
+		if (p->body || p->is_fetching) {
+			at = &p->next_gone;
+			continue;
+		}
+		*at = p->next_gone;
+		free_peer(p);
+	}
+}
+
+static struct exchange_peer *make_peer(struct exchange *x, const struct model_node *node)
+{
+	struct exchange_peer *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->exchange = x;
+	p->pause_ms = RETRY_MS;
+	p->rank = exchange_rank(x->core->dirs.node, node->name);
+	snprintf(p->node, sizeof(p->node), "%s", node->name);
+	return p;
+}
+
+/* A peer without an API is never heard: it has no page. */
+static void keep_page(struct exchange_peer *p)
+{
+	const char *run_dir = p->exchange->core->dirs.run;
+	int err = 0;
+
+	if (!*p->api) {
+		peer_health_drop(run_dir, p->node, p->page);
+		p->page = NULL;
+	} else if (!p->page) {
+		err = peer_health_open(run_dir, p->node, &p->page);
+	}
+	if (err)
+		log_error("peer-health-not-kept", "node=%s error=\"%s\"", p->node, strerror(-err));
+}
+
+static bool is_listed(const struct core *core, const struct model_node *node)
+{
+	return strcmp(node->name, core->dirs.node) != 0 &&
+	       strlen(node->api) < sizeof(core->exchange->peers[0]->api);
+}
+
+/* Whether the list is that of @p m. */
+static bool is_current(const struct exchange *x, const struct model *m)
+{
+	const char *own_site = m->self ? m->self->site->name : "";
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->n_nodes; i++) {
+		const struct model_node *node = &m->nodes[i];
+
+		if (!is_listed(x->core, node))
+			continue;
+		const struct exchange_peer *p = n < x->n ? x->peers[n] : NULL;
+		if (!p && n < PEERS_MAX)
+			return false;
+		if (p && (strcmp(p->node, node->name) || strcmp(p->api, node->api) ||
+		          strcmp(p->site, node->site->name) ||
+		          p->is_own_site != !strcmp(p->site, own_site)))
+			return false;
+		n += p != NULL;
+	}
+	return n == x->n;
+}
+
+/* Take the peer of @p node and its report out of the former list, or make them. */
+static void list_peer(struct exchange *x, const struct model *m, const struct model_node *node,
+                      struct exchange_peer **former, struct peers_report *reports)
+{
+	struct exchange_peer *p = NULL;
+	struct peers_report *report = &reports[x->n];
+
+	for (size_t k = 0; k < PEERS_MAX && !p; k++)
+		if (former[k] && !strcmp(former[k]->node, node->name)) {
+			p = former[k];
+			former[k] = NULL;
+			*report = *report_of(x, k);
+		}
+	if (!p && !(p = make_peer(x, node)))
+		return;
+	snprintf(p->site, sizeof(p->site), "%s", node->site->name);
+	snprintf(p->api, sizeof(p->api), "%s", node->api);
+	p->is_own_site = m->self && m->self->site == node->site;
+	keep_page(p);
+	memcpy(report->node, p->node, sizeof(report->node));
+	memcpy(report->site, p->site, sizeof(report->site));
+	x->peers[x->n++] = p;
+}
+
+static void drop_peer(struct exchange *x, struct exchange_peer *p)
+{
+	peer_health_drop(x->core->dirs.run, p->node, p->page);
+	p->page = NULL;
+	p->is_gone = true;
+	p->next_gone = x->gone;
+	x->gone = p;
+}
+
+/* Make the list of peers that of the document; what is known of them stays. Under the lock. */
+static void list_peers(struct exchange *x, const struct model *m)
+{
+	struct peers_report *reports = calloc(PEERS_MAX, sizeof(*reports));
+	struct exchange_peer *former[PEERS_MAX] = { 0 };
+
+	if (!reports)
+		return; /* the next look tries again */
+	memcpy(former, x->peers, x->n * sizeof(former[0]));
+	x->n = 0;
+	for (size_t i = 0; i < m->n_nodes && x->n < PEERS_MAX; i++)
+		if (is_listed(x->core, &m->nodes[i]))
+			list_peer(x, m, &m->nodes[i], former, reports);
+	for (size_t i = 0; i < PEERS_MAX; i++)
+		if (former[i])
+			drop_peer(x, former[i]);
+	memcpy(x->core->peers->reports, reports, x->n * sizeof(*reports));
+	x->core->peers->n_reports = x->n;
+	free(reports);
+}
+
+/* Under the lock. */
+static void follow_document(struct exchange *x)
+{
+	const struct model *m = join_model(x->core->intent);
+
+	reap_gone(x);
+	if (!m)
+		return;
+	snprintf(x->cluster, sizeof(x->cluster), "%s", m->cluster);
+	if (!is_current(x, m))
+		list_peers(x, m);
+	if (!peer_health_follow(&x->health, x->core))
+		return;
+	for (size_t i = 0; i < x->n; i++) {
+		struct exchange_word *w = &x->peers[i]->words[EXCHANGE_HEALTH];
+
+		if (w->body && x->peers[i]->page &&
+		    peer_health_write(&x->health, x->peers[i]->page, w->body, w->true_ms))
+			exchange_word_fini(w);
+	}
+}
+
+/* Whom to ask, and who is reachable */
+
+static size_t site_number(const struct exchange *x, size_t of)
+{
+	size_t i = 0;
+
+	while (strcmp(x->peers[i]->site, x->peers[of]->site))
+		i++;
+	return i;
+}
+
+static void choose_peers(struct exchange *x)
+{
+	struct exchange_candidate candidates[PEERS_MAX];
+	bool chosen[PEERS_MAX];
+
+	for (size_t i = 0; i < x->n; i++)
+		candidates[i] = (struct exchange_candidate){
+			.site = site_number(x, i),
+			.is_own = x->peers[i]->is_own_site,
+			.rank = x->peers[i]->rank,
+			.is_failed = x->peers[i]->is_failed || !*x->peers[i]->api,
+		};
+	exchange_choose(candidates, x->n, chosen);
+	for (size_t i = 0; i < x->n; i++)
+		x->peers[i]->is_chosen = chosen[i];
+}
+
+/* Whether another node of the peer's site is heard, which may hear it. */
+static bool may_be_passed_on(const struct exchange *x, const struct exchange_peer *p)
+{
+	bool is_heard = false;
+
+	for (size_t i = 0; i < x->n && !p->is_own_site; i++)
+		is_heard |= x->peers[i] != p && x->peers[i]->is_chosen && !x->peers[i]->is_failed &&
+		            !strcmp(x->peers[i]->site, p->site);
+	return is_heard;
+}
+
+/* Why the peer at @p i is not reachable; "": it is, or that is not known yet. */
+static const char *unreachable_reason(const struct exchange *x, size_t i, uint64_t now_ms)
+{
+	const struct exchange_peer *p = x->peers[i];
+	uint64_t true_ms = p->words[EXCHANGE_HEAD].true_ms;
+
+	if (!x->core->peers->has_token)
+		return x->core->peers->token_known ? "there is no usable peer.token on this node"
+		                                   : "";
+	if (!*p->api)
+		return "the configuration has no api address for it";
+	if (p->is_chosen && p->is_failed && true_ms <= p->failed_ms &&
+	    (now_ms >= true_ms + PASSED_ON_MS || !may_be_passed_on(x, p)))
+		return p->reason;
+	if (!p->is_chosen && now_ms > PEERS_STALE_MS + (true_ms ? true_ms : x->core->started_ms))
+		return "no node of its site has heard it for 10 s";
+	return "";
+}
+
+static void note_reach(struct exchange *x, size_t i, uint64_t now_ms)
+{
+	const struct exchange_peer *p = x->peers[i];
+	struct peers_report *v = report_of(x, i);
+
+	v->unasked = !x->core->peers->has_token || !*p->api;
+	v->refused = p->is_chosen && p->is_refused;
+	v->clock_known &= p->is_chosen;
+	snprintf(v->unreachable_reason, sizeof(v->unreachable_reason), "%s",
+	         unreachable_reason(x, i, now_ms));
+}
+
+/* Under the lock. */
+static void note_states(struct exchange *x)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < x->n; i++)
+		note_reach(x, i, now_ms);
+	if (peers_relate(x->core))
+		core_changed(x->core);
+}
+
+/* Overrides: a list is fetched whole from a peer whose digest differs */
+
+static void on_overrides(struct client_request *r)
+{
+	struct exchange_peer *p = r->arg;
+	struct exchange *x = p->exchange;
+
+	if (r->answer && !p->is_gone)
+		peers_overrides_merge(x->core, p->node, r->answer);
+	else if (!r->answer)
+		log_warn("peer-failed", "node=%s path=/v1/peer/overrides reason=\"%s\"", p->node,
+		         r->failure);
+	json_decref(r->answer);
+	p->is_fetching = false;
+}
+
+static bool has_other_overrides(struct exchange *x, const struct exchange_peer *p,
+                                const struct peers_report *v, uint64_t now_ms)
+{
+	char own[DIGEST_TEXT_MAX];
+
+	overrides_digest_at(intent_overrides(x->core->intent), clock_believed_ms(), own);
+	return strcmp(own, v->overrides) != 0 &&
+	       (strcmp(p->fetched, v->overrides) != 0 || now_ms - p->fetched_ms > FETCH_AGAIN_MS);
+}
+
+static void fetch_overrides(struct exchange_peer *p, const char *digest, uint64_t now_ms)
+{
+	p->is_fetching = true;
+	p->fetched_ms = now_ms;
+	snprintf(p->fetched, sizeof(p->fetched), "%s", digest);
+	p->overrides =
+	        (struct client_request){ .timeout_ms = FETCH_MS, .done = on_overrides, .arg = p };
+	snprintf(p->overrides.url, sizeof(p->overrides.url), "%s/v1/peer/overrides", p->api);
+	client_loop_begin(&p->exchange->requests, &p->overrides);
+}
+
+/* Answers */
+
+/* Use words that are other ones, or true later. @return false: they are malformed */
+static bool use_word(struct exchange *x, size_t i, enum exchange_section section, bool is_other)
+{
+	struct exchange_peer *p = x->peers[i];
+	const struct exchange_word *w = &p->words[section];
+	struct peers_report *v = report_of(x, i);
+
+	switch (section) {
+	case EXCHANGE_HEAD:
+		if (is_other && !peers_head_read(v, w->body))
+			return false;
+		v->answered_ms = w->true_ms;
+		return true;
+	case EXCHANGE_LOAD:
+		peers_load_read(v, w->body);
+		return true;
+	case EXCHANGE_HEALTH:
+		return !p->page || !peer_health_write(&x->health, p->page,
+		                                      is_other ? w->body : NULL, w->true_ms);
+	case EXCHANGE_N_SECTIONS:
+		break;
+	}
+	return false;
+}
+
+/*
+ * Take one word out of an answer of @p from. @return false: words of that peer itself are malformed;
+ * malformed ones of another are as if they were never said
+ */
+static bool accept_word(const struct exchange_peer *from, const struct exchange_said *said,
+                        uint64_t true_ms, bool *is_news)
+{
+	struct exchange *x = from->exchange;
+	struct exchange_peer *p = x->peers[said->node];
+	struct exchange_word *word = &p->words[said->section];
+	enum exchange_accepted outcome = exchange_accept(word, said, true_ms);
+
+	if (outcome == EXCHANGE_OLDER)
+		return true;
+	if (!use_word(x, said->node, said->section, outcome == EXCHANGE_OTHER)) {
+		exchange_word_fini(word);
+		return p != from;
+	}
+	*is_news |= outcome == EXCHANGE_OTHER;
+	return true;
+}
+
+/* For exchange_read(): a node of another site speaks for all of its site, one of this for itself. */
+static int find_spoken_for(void *arg, const char *name)
+{
+	const struct exchange_peer *from = arg;
+	const struct exchange *x = from->exchange;
+
+	for (size_t i = 0; i < x->n; i++)
+		if (!strcmp(x->peers[i]->node, name))
+			return x->peers[i] == from || (!from->is_own_site &&
+			                               !strcmp(x->peers[i]->site, from->site))
+			               ? (int)i
+			               : EXCHANGE_NOT_HIS;
+	return strcmp(name, x->core->dirs.node) ? EXCHANGE_UNKNOWN : EXCHANGE_NOT_HIS;
+}
+
+/* Under the lock. @return NULL, or why nothing of the answer counts */
+static const char *accept_answer(struct exchange_peer *p, const json_t *answer, uint64_t now_ms,
+                                 bool *is_news)
+{
+	struct exchange *x = p->exchange;
+	const struct exchange_expected expected = { .node = p->node,
+		                                    .cluster = x->cluster,
+		                                    .nodes_max = PEERS_MAX,
+		                                    .find = find_spoken_for,
+		                                    .arg = p };
+	struct exchange_read read;
+	const char *reason = "out of memory";
+
+	if (exchange_read(answer, &expected, &read, &reason))
+		return reason;
+	uint64_t from_ms = exchange_true_ms(p->sent_ms, now_ms, read.waited_ms, 0);
+	reason = NULL;
+	for (size_t i = 0; i < read.n_said; i++)
+		if (!accept_word(p, &read.said[i],
+		                 exchange_true_ms(p->sent_ms, now_ms, read.waited_ms,
+		                                  read.said[i].age_ms),
+		                 is_news))
+			reason = "the answer is malformed";
+	if (!reason)
+		peers_clock_read(report_of(x, index_of(p)), read.clock, from_ms, now_ms);
+	free(read.said);
+	return reason;
+}
+
+static void note_failure(struct exchange_peer *p, const struct client_request *r,
+                         const char *reason, uint64_t now_ms)
+{
+	if (!p->is_failed)
+		log_note("peer-not-heard", "node=%s reason=\"%s\"", p->node, reason);
+	p->is_failed = true;
+	p->failed_ms = p->sent_ms;
+	p->is_refused = r->status == 401 || r->status == 403;
+	snprintf(p->reason, sizeof(p->reason), "%s", reason);
+	p->next_ms = now_ms + p->pause_ms;
+	p->pause_ms = 2 * p->pause_ms < RETRY_MAX_MS ? 2 * p->pause_ms : RETRY_MAX_MS;
+}
+
+static void note_success(struct exchange_peer *p, uint64_t now_ms)
+{
+	if (p->is_failed)
+		log_note("peer-heard", "node=%s", p->node);
+	p->is_failed = p->is_refused = false;
+	p->next_ms = now_ms + PAUSE_MS;
+	p->pause_ms = RETRY_MS;
+}
+
+static void on_answer(struct client_request *r)
+{
+	struct exchange_peer *p = r->arg;
+	struct exchange *x = p->exchange;
+	uint64_t now_ms = clock_mono_ms();
+	bool is_news = false, fetches = false;
+	char digest[DIGEST_TEXT_MAX] = "";
+
+	core_lock(x->core);
+	free(p->body);
+	p->body = NULL;
+	if (!p->is_gone) {
+		const char *reason =
+		        r->answer ? accept_answer(p, r->answer, now_ms, &is_news) : r->failure;
+		const struct peers_report *v = report_of(x, index_of(p));
+
+		if (reason)
+			note_failure(p, r, reason, now_ms);
+		else
+			note_success(p, now_ms);
+		fetches = !reason && !p->is_fetching && has_other_overrides(x, p, v, now_ms);
+		memcpy(digest, v->overrides, sizeof(digest));
+		if (reason || is_news)
+			note_states(x);
+		come_back_by(x, p->next_ms);
+	}
+	core_unlock(x->core);
+	json_decref(r->answer);
+	if (is_news && p->is_own_site)
+		http_bells_ring(&x->core->bells, 1u << EXCHANGE_SITE_NEWS);
+	if (fetches)
+		fetch_overrides(p, digest, now_ms);
+}
+
+/* Questions */
+
+/* What this node has of whom @p p is to speak for, from malloc(); NULL when out of memory. */
+static char *make_question(const struct exchange *x, const struct exchange_peer *p)
+{
+	json_t *have = json_object();
+
+	for (size_t i = 0; i < x->n; i++)
+		if (x->peers[i] == p || (!p->is_own_site && !strcmp(x->peers[i]->site, p->site)))
+			json_object_set_new(have, x->peers[i]->node,
+			                    exchange_have(x->peers[i]->words));
+	json_t *question = json_pack("{s:s, s:s, s:b, s:i, s:o}", "node", x->core->dirs.node,
+	                             "cluster", x->cluster, "site", !p->is_own_site, "wait_ms",
+	                             p->is_failed ? 0 : (int)EXCHANGE_WAIT_MS, "have", have);
+	char *text = question ? json_dumps(question, JSON_COMPACT) : NULL;
+
+	json_decref(question);
+	return text;
+}
+
+/* A peer that is not heard gets the time that a handshake takes on a busy machine. */
+static void prepare_query(struct exchange *x, struct exchange_peer *p, uint64_t now_ms)
+{
+	bool is_heard = !p->is_failed && p->words[EXCHANGE_HEAD].true_ms;
+	unsigned connect_ms = is_heard ? ANSWER_MS : CONNECT_MS;
+
+	p->body = make_question(x, p);
+	if (!p->body) {
+		p->next_ms = now_ms + RETRY_MAX_MS;
+		return;
+	}
+	p->sent_ms = now_ms;
+	p->request = (struct client_request){
+		.post = 1,
+		.body = p->body,
+		.timeout_ms = (int)(EXCHANGE_WAIT_MS + connect_ms),
+		.connect_ms = (int)connect_ms,
+		.answer_max = p->is_own_site ? ANSWER_MAX : SITE_MAX,
+		.done = on_answer,
+		.arg = p,
+	};
+	snprintf(p->request.url, sizeof(p->request.url), "%s/v1/peer/exchange", p->api);
+}
+
+/* Ask all whose time has come. The requests begin without the lock, since one may end at once. */
+static void query_due_peers(struct exchange *x)
+{
+	uint64_t now_ms = clock_mono_ms(), next_ms = now_ms + EXCHANGE_LOOK_MS;
+	struct exchange_peer *due[PEERS_MAX];
+	size_t n = 0;
+
+	core_lock(x->core);
+	for (size_t i = 0; i < x->n && x->core->peers->has_token; i++) {
+		struct exchange_peer *p = x->peers[i];
+
+		if (!p->is_chosen || p->body || !*p->api)
+			continue;
+		if (now_ms >= p->next_ms) {
+			prepare_query(x, p, now_ms);
+			if (p->body)
+				due[n++] = p;
+		} else if (p->next_ms < next_ms) {
+			next_ms = p->next_ms;
+		}
+	}
+	core_unlock(x->core);
+	for (size_t i = 0; i < n; i++)
+		client_loop_begin(&x->requests, &due[i]->request);
+	come_back_by(x, next_ms);
+}
+
+/* The own words, and the thread */
+
+/* The token is read every second, so that a new file needs no restart. Under the lock. */
+static void read_token(struct exchange *x, uint64_t now_ms)
+{
+	struct peers *p = x->core->peers;
+
+	if (p->token_known && now_ms < x->token_ms + TOKEN_MS)
+		return;
+	auth_peer_token(x->core->dirs.conf, x->client.token);
+	x->token_ms = now_ms;
+	p->has_token = x->client.token[0] != '\0';
+	p->token_known = true;
+}
+
+static void look_at_own(struct exchange *x)
+{
+	struct core *core = x->core;
+	uint64_t now_ms = clock_mono_ms();
+
+	x->looked_ms = now_ms;
+	core_lock(core);
+	read_token(x, now_ms);
+	follow_document(x);
+	bool is_news = exchange_word_set(&x->own[EXCHANGE_HEAD], peers_head_to_json(core), now_ms);
+	(void)exchange_word_set(&x->own[EXCHANGE_LOAD], peers_load_to_json(core), now_ms);
+	core_unlock(core);
+	is_news |= peer_health_look(&x->health, core, &x->own[EXCHANGE_HEALTH]);
+	if (is_news)
+		http_bells_ring(&core->bells, 1u << EXCHANGE_OWN_NEWS | 1u << EXCHANGE_SITE_NEWS);
+	core_lock(core);
+	choose_peers(x);
+	note_states(x);
+	core_unlock(core);
+}
+
+static void on_exchange_timer(void *arg)
+{
+	struct exchange *x = arg;
+
+	if (clock_mono_ms() >= x->looked_ms + EXCHANGE_LOOK_MS)
+		look_at_own(x);
+	query_due_peers(x);
+}
+
+static void on_exchange_wake(void *arg, int fd, uint32_t events)
+{
+	struct exchange *x = arg;
+	uint64_t n;
+
+	(void)events;
+	(void)!read(fd, &n, sizeof(n));
+	core_lock(x->core);
+	bool stopping = x->core->stopping;
+	core_unlock(x->core);
+	if (stopping) {
+		loop_stop(x->loop);
+		return;
+	}
+	if (clock_mono_ms() >= x->looked_ms + LOOK_LEAST_MS)
+		look_at_own(x);
+	else if (x->looked_ms > LOOK_LEAST_MS) /* soon, by the timer */
+		x->looked_ms -= EXCHANGE_LOOK_MS - LOOK_LEAST_MS;
+	come_back_by(x, x->looked_ms + EXCHANGE_LOOK_MS);
+	query_due_peers(x);
+}
+
+static void *run_exchange(void *arg)
+{
+	struct exchange *x = arg;
+
+	core_lock(x->core);
+	bool stopping = x->core->stopping;
+	core_unlock(x->core);
+	int err = stopping ? 0 : loop_run(x->loop);
+
+	if (err)
+		log_error("exchange-stopped", "error=\"%s\"", strerror(-err));
+	return NULL;
+}
+
+static int open_exchange(struct exchange *x)
+{
+	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	core_lock(x->core);
+	x->core->exchange_fd = fd;
+	x->core->exchange = x;
+	core_unlock(x->core);
+	x->timer = (struct loop_timer){ .cb = on_exchange_timer, .arg = x };
+	client_open(&x->client, x->core->dirs.conf);
+	int err = loop_open(&x->loop);
+	if (!err)
+		err = client_loop_open(&x->requests, &x->client, x->loop);
+	if (!err)
+		err = loop_fd_add(x->loop, fd, EPOLLIN, on_exchange_wake, x);
+	if (!err)
+		err = loop_timer_set(x->loop, &x->timer, 0);
+	return err;
+}
+
+int exchange_start(struct core *core)
+{
+	struct exchange *x = calloc(1, sizeof(*x));
+	struct peers *peers = calloc(1, sizeof(*peers));
+
+	if (!x || !peers) {
+		free(x);
+		free(peers);
+		return -ENOMEM;
+	}
+	x->core = core;
+	core_lock(core);
+	core->peers = peers; /* the observer looks already */
+	core_unlock(core);
+	int err = open_exchange(x);
+	return err ? err : thread_start(&x->thread, run_exchange, x);
+}
+
+void exchange_stop(struct core *core)
+{
+	struct exchange *x = core->exchange;
+
+	if (!x)
+		return;
+	thread_join(&x->thread);
+	client_close(&x->client);
+	core_lock(core);
+	free(core->peers);
+	core->peers = NULL; /* the observer looks still */
+	core->exchange = NULL;
+	close(core->exchange_fd);
+	core->exchange_fd = 0;
+	core_unlock(core);
+	for (size_t i = 0; i < x->n; i++) {
+		page_close(x->peers[i]->page);
+		free_peer(x->peers[i]);
+	}
+	for (struct exchange_peer *p = x->gone, *next; p; p = next) {
+		next = p->next_gone;
+		free_peer(p);
+	}
+	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++)
+		exchange_word_fini(&x->own[i]);
+	peer_health_fini(&x->health);
+	loop_close(x->loop);
+	free(x);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The exchange between nodes: each node asks all nodes of its own site, and three of each other site,
+ * which pass on what they heard from the nodes of theirs.
+ *
+ * One thread asks all peers, over connections that stay open. An answer is held until there is news,
+ * for EXCHANGE_WAIT_MS at most. What is said is in sections (mgmt/api/exchange_words.h): the head goes to
+ * the peers' reports, health into pages.
+ *
+ * Implemented in mgmt/api/exchange.c (the asking side) and mgmt/api/handle_exchange.c (the answers).
+ * The main thread starts and stops it.
+ */
+#ifndef WEIR_MGMT_API_EXCHANGE_H
+#define WEIR_MGMT_API_EXCHANGE_H
+
+#include "base/checked.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/http.h"
+
+#define EXCHANGE_WAIT_MS     1500u /**< an answer is held so long at most */
+#define EXCHANGE_WAIT_MAX_MS 5000u /**< the longest that an asking node may wish */
+#define EXCHANGE_LOOK_MS     250u  /**< between two looks at what this node says */
+
+/** What held answers wait for: news of the answering node, or of any node of its site. */
+enum exchange_bell { EXCHANGE_OWN_NEWS, EXCHANGE_SITE_NEWS };
+
+/** Start the thread. @return 0 or -errno */
+int exchange_start(struct core *core) MUST_CHECK;
+/** End it; core->stopping is set. */
+void exchange_stop(struct core *core);
+
+#endif

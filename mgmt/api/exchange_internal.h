@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What exchange.c (asks) and handle_exchange.c (answers) share. The core's lock guards all of it but
+ * for what belongs to the thread.
+ */
+#ifndef WEIR_MGMT_API_EXCHANGE_INTERNAL_H
+#define WEIR_MGMT_API_EXCHANGE_INTERNAL_H
+
+#include "base/loop.h"
+#include "base/thread.h"
+#include "mgmt/api/client_loop.h"
+#include "mgmt/api/exchange.h"
+#include "mgmt/api/exchange_words.h"
+#include "mgmt/api/peer_health.h"
+#include "mgmt/api/peers_internal.h"
+
+/* A peer; the one at i has the report at i. */
+struct exchange_peer {
+	struct exchange *exchange;
+	struct exchange_peer *next_gone;
+	char node[MODEL_NAME_MAX], site[MODEL_NAME_MAX], api[256];
+	bool is_own_site;
+	bool is_chosen; /* one of those that are asked: exchange_choose() */
+	uint64_t rank;
+	struct exchange_word words[EXCHANGE_N_SECTIONS];
+	bool is_failed;             /* it did not answer last */
+	uint64_t failed_ms;         /* when that request was sent */
+	uint64_t next_ms;           /* it is not asked before */
+	uint64_t pause_ms;          /* after the next failure */
+	char reason[HTTP_TEXT_MAX]; /* of the failure */
+	bool is_refused;            /* it does not accept our peer.token */
+	/* of the thread */
+	struct client_request request, overrides;
+	char *body; /* of the request; NULL: none is under way */
+	uint64_t sent_ms;
+	bool is_fetching; /* its overrides */
+	char fetched[DIGEST_TEXT_MAX];
+	uint64_t fetched_ms;
+	bool is_gone; /* of no document any more: freed when no request is under way */
+	struct page *page;
+};
+
+struct exchange {
+	struct core *core;
+	struct exchange_peer *peers[PEERS_MAX];
+	size_t n;
+	struct exchange_word own[EXCHANGE_N_SECTIONS];
+	char cluster[MODEL_NAME_MAX];
+	/* of the thread */
+	struct thread thread;
+	struct loop *loop;
+	struct loop_timer timer;
+	struct peer_client client;
+	struct client_loop requests;
+	struct health_section health;
+	struct exchange_peer *gone;
+	uint64_t looked_ms, token_ms;
+};
+
+#endif

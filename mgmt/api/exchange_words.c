@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Words are compared by a hash of their JSON text, made where they are made: a node that passes
+ * them on passes on the stamp, too. An answer is checked whole before anything of it is taken.
+ */
+#include "mgmt/api/exchange_words.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hash.h"
+#include "weir/peer_page.h"
+
+#define AGE_MAX_MS ((json_int_t)1 << 48) /* no answer has an older word */
+
+_Static_assert(EXCHANGE_STAMP_MAX == PEER_PAGE_HEX_MAX, "a stamp is 64 bits in hex");
+
+#define SECTION_NAME(id, name, wakes)  name,
+#define SECTION_WAKES(id, name, wakes) wakes,
+static const char *const names[] = { EXCHANGE_SECTIONS(SECTION_NAME) };
+static const bool wakes[] = { EXCHANGE_SECTIONS(SECTION_WAKES) };
+
+bool exchange_word_set(struct exchange_word *word, json_t *body, uint64_t true_ms)
+{
+	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	char stamp[EXCHANGE_STAMP_MAX];
+
+	if (!text) { /* out of memory: the former words stay */
+		json_decref(body);
+		return false;
+	}
+	peer_page_hex(hash_text(text), stamp);
+	free(text);
+	word->true_ms = true_ms;
+	if (!strcmp(stamp, word->stamp)) {
+		json_decref(body);
+		return false;
+	}
+	json_decref(word->body);
+	word->body = body;
+	memcpy(word->stamp, stamp, sizeof(stamp));
+	return true;
+}
+
+void exchange_word_fini(struct exchange_word *word)
+{
+	json_decref(word->body);
+	*word = (struct exchange_word){ 0 };
+}
+
+struct exchange_encoded exchange_encode(const struct exchange_word words[EXCHANGE_N_SECTIONS],
+                                        const json_t *have, uint64_t now_ms)
+{
+	struct exchange_encoded encoded = { .sections = json_object() };
+
+	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++) {
+		const struct exchange_word *w = &words[i];
+		uint64_t age_ms = now_ms > w->true_ms ? now_ms - w->true_ms : 0;
+		const char *known = json_string_value(json_object_get(have, names[i]));
+
+		if (!w->stamp[0] || age_ms > EXCHANGE_PASS_MS)
+			continue;
+		bool differs = !known || strcmp(known, w->stamp) != 0;
+		json_t *word = json_pack("[I, s]", (json_int_t)age_ms, w->stamp);
+		if (differs)
+			json_array_append(word, w->body);
+		encoded.is_news |= differs && wakes[i];
+		json_object_set_new(encoded.sections, names[i], word);
+	}
+	return encoded;
+}
+
+json_t *exchange_have(const struct exchange_word words[EXCHANGE_N_SECTIONS])
+{
+	json_t *have = json_object();
+
+	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++)
+		if (words[i].stamp[0])
+			json_object_set_new(have, names[i], json_string(words[i].stamp));
+	return have;
+}
+
+static bool has_text(const json_t *object, const char *name, const char *expected)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text && !strcmp(text, expected);
+}
+
+static bool is_age(const json_t *value)
+{
+	return json_is_integer(value) && json_integer_value(value) >= 0 &&
+	       json_integer_value(value) < AGE_MAX_MS;
+}
+
+static bool is_stamp(const char *text)
+{
+	return text && strlen(text) == EXCHANGE_STAMP_MAX - 1 &&
+	       strspn(text, "0123456789abcdef") == EXCHANGE_STAMP_MAX - 1;
+}
+
+static bool read_word(const json_t *word, struct exchange_said *out)
+{
+	const json_t *age = json_array_get(word, 0);
+
+	out->stamp = json_string_value(json_array_get(word, 1));
+	out->body = json_array_get(word, 2);
+	if (json_array_size(word) > 3 || !is_age(age) || !is_stamp(out->stamp) ||
+	    (out->body && !json_is_object(out->body)))
+		return false;
+	out->age_ms = (uint64_t)json_integer_value(age);
+	return true;
+}
+
+/* Read the words of one node. Sections of a later release are passed over. */
+static bool read_sections(const json_t *sections, int node, struct exchange_read *out)
+{
+	if (!json_is_object(sections))
+		return false;
+	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++) {
+		const json_t *word = json_object_get(sections, names[i]);
+		struct exchange_said said = { .section = (enum exchange_section)i };
+
+		if (!word)
+			continue;
+		if (!read_word(word, &said))
+			return false;
+		said.node = (size_t)node;
+		if (node != EXCHANGE_UNKNOWN)
+			out->said[out->n_said++] = said;
+	}
+	return true;
+}
+
+static const char *read_nodes(json_t *nodes, const struct exchange_expected *expected,
+                              struct exchange_read *out)
+{
+	const char *name;
+	json_t *sections;
+
+	json_object_foreach(nodes, name, sections)
+	{
+		int node = expected->find(expected->arg, name);
+
+		if (node == EXCHANGE_NOT_HIS)
+			return "the answer speaks for a node of another site";
+		if (!read_sections(sections, node, out))
+			return "the answer is malformed";
+	}
+	return NULL;
+}
+
+int exchange_read(const json_t *answer, const struct exchange_expected *expected,
+                  struct exchange_read *out, const char **reason)
+{
+	const json_t *waited = json_object_get(answer, "waited_ms");
+	json_t *nodes = json_object_get(answer, "nodes");
+	struct exchange_read read = { .clock = json_object_get(answer, "clock") };
+
+	*reason = "the answer is malformed";
+	if (!has_text(answer, "node", expected->node) ||
+	    !has_text(answer, "cluster", expected->cluster)) {
+		*reason = "the answer is from another node or cluster";
+		return -EINVAL;
+	}
+	if (!is_age(waited) || !json_is_object(nodes) ||
+	    json_object_size(nodes) > expected->nodes_max)
+		return -EINVAL;
+	read.waited_ms = (uint64_t)json_integer_value(waited);
+	read.said = calloc(json_object_size(nodes) * EXCHANGE_N_SECTIONS + 1, sizeof(*read.said));
+	if (!read.said)
+		return -ENOMEM;
+	const char *malformed = read_nodes(nodes, expected, &read);
+	if (malformed) {
+		free(read.said);
+		*reason = malformed;
+		return -EINVAL;
+	}
+	*out = read;
+	return 0;
+}
+
+uint64_t exchange_true_ms(uint64_t sent_ms, uint64_t received_ms, uint64_t waited_ms,
+                          uint64_t age_ms)
+{
+	uint64_t took_ms = received_ms > sent_ms ? received_ms - sent_ms : 0;
+	uint64_t from_ms = sent_ms + (waited_ms < took_ms ? waited_ms : took_ms);
+
+	return from_ms > age_ms ? from_ms - age_ms : 0;
+}
+
+enum exchange_accepted exchange_accept(struct exchange_word *word, const struct exchange_said *said,
+                                       uint64_t true_ms)
+{
+	bool is_same = !strcmp(word->stamp, said->stamp);
+
+	if (true_ms <= word->true_ms || (!is_same && !said->body))
+		return EXCHANGE_OLDER;
+	word->true_ms = true_ms;
+	if (is_same)
+		return EXCHANGE_SAME;
+	json_decref(word->body);
+	word->body = json_incref(said->body);
+	memcpy(word->stamp, said->stamp, sizeof(word->stamp));
+	return EXCHANGE_OTHER;
+}
+
+uint64_t exchange_rank(const char *asker, const char *node)
+{
+	return hash_mix(hash_text(asker) * 31 + hash_text(node));
+}
+
+/* How many nodes of the candidate's site come before it and answer. */
+static size_t count_before(const struct exchange_candidate *candidates, size_t n, size_t of)
+{
+	const struct exchange_candidate *c = &candidates[of];
+	size_t before = 0;
+
+	for (size_t i = 0; i < n; i++)
+		before +=
+		        candidates[i].site == c->site && !candidates[i].is_failed &&
+		        (candidates[i].rank < c->rank || (candidates[i].rank == c->rank && i < of));
+	return before;
+}
+
+void exchange_choose(const struct exchange_candidate *candidates, size_t n, bool *chosen)
+{
+	for (size_t i = 0; i < n; i++)
+		chosen[i] =
+		        candidates[i].is_own || count_before(candidates, n, i) < EXCHANGE_PER_SITE;
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * What nodes say of themselves to each other, in sections: as JSON and from it, with ages; and whom
+ * a node asks.
+ *
+ * A word is one section of one node. It has a stamp, equal where the words are equal, and a time at
+ * which it was true, by this node's monotonic clock. Between nodes only its age goes, never a time:
+ * who takes a word counts the age back from the earliest moment at which the answer can have been
+ * made. So a word may get older on its way, and never gets younger.
+ *
+ * Pure, implemented in mgmt/api/exchange_words.c. Words belong to who has them; the core's lock
+ * guards those of the exchange.
+ */
+#ifndef WEIR_MGMT_API_EXCHANGE_WORDS_H
+#define WEIR_MGMT_API_EXCHANGE_WORDS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+
+/** The sections: the names by which they go, and whether news of them end the waiting of an answer. */
+#define EXCHANGE_SECTIONS(X)                                                                       \
+	X(EXCHANGE_HEAD, "head", true)                                                             \
+	X(EXCHANGE_LOAD, "load", false)                                                            \
+	X(EXCHANGE_HEALTH, "health", true)
+
+#define EXCHANGE_ID(id, name, wakes) id,
+enum exchange_section { EXCHANGE_SECTIONS(EXCHANGE_ID) EXCHANGE_N_SECTIONS };
+#undef EXCHANGE_ID
+
+#define EXCHANGE_STAMP_MAX 17u    /**< 16 hex digits and the zero */
+#define EXCHANGE_PASS_MS   10000u /**< older words are not passed on: nobody could use them */
+#define EXCHANGE_PER_SITE  3u     /**< nodes of each other site that are asked */
+
+struct exchange_word {
+	char stamp[EXCHANGE_STAMP_MAX]; /**< "": nothing was ever said */
+	uint64_t true_ms;               /**< monotonic */
+	json_t *body;                   /**< owned */
+};
+
+/** Give @p word the words @p body (taken), which are true at @p true_ms. @return whether they are other words */
+bool exchange_word_set(struct exchange_word *word, json_t *body, uint64_t true_ms);
+void exchange_word_fini(struct exchange_word *word);
+
+/** All words of a node for who has @p have of it: {SECTION: STAMP}, or NULL. */
+struct exchange_encoded {
+	json_t *sections; /**< given: {SECTION: [AGE_MS, STAMP, BODY?]}, the body where the stamp differs */
+	bool is_news; /**< a section that ends the waiting differs */
+};
+struct exchange_encoded exchange_encode(const struct exchange_word words[EXCHANGE_N_SECTIONS],
+                                        const json_t *have, uint64_t now_ms);
+/** What this node has of another one, to ask for what is new: given. */
+json_t *exchange_have(const struct exchange_word words[EXCHANGE_N_SECTIONS]);
+
+/** An answer that was read: one section of one node. Borrows from the answer. */
+struct exchange_said {
+	size_t node; /**< as exchange_expected.find() says */
+	enum exchange_section section;
+	uint64_t age_ms;
+	const char *stamp;
+	json_t *body; /**< NULL: the words that were known when it was asked */
+};
+
+#define EXCHANGE_UNKNOWN (-1) /**< no node of this document: it is passed over */
+#define EXCHANGE_NOT_HIS (-2) /**< a node for which the answering one cannot speak */
+
+/** What an answer has to be. */
+struct exchange_expected {
+	const char *node, *cluster;
+	size_t nodes_max;
+	/** Which node @p name is, EXCHANGE_UNKNOWN or EXCHANGE_NOT_HIS. */
+	int (*find)(void *arg, const char *name);
+	void *arg;
+};
+
+/** What an answer says besides words. */
+struct exchange_read {
+	uint64_t waited_ms; /**< how long it was held */
+	const json_t *clock;
+	struct exchange_said *said; /**< from malloc(), given */
+	size_t n_said;
+};
+
+/**
+ * Read an answer whole, or nothing of it.
+ * @return 0, -ENOMEM, or -EINVAL with @p reason
+ */
+MUST_CHECK int exchange_read(const json_t *answer, const struct exchange_expected *expected,
+                             struct exchange_read *out, const char **reason);
+
+/**
+ * When words were true that an answer gives an age of, by this node's clock: never later than they
+ * can have been. 0: so old that nothing is known.
+ */
+uint64_t exchange_true_ms(uint64_t sent_ms, uint64_t received_ms, uint64_t waited_ms,
+                          uint64_t age_ms);
+
+/** What became of words that were said. */
+enum exchange_accepted {
+	EXCHANGE_OLDER, /**< they are not younger than those that are known: nothing changed */
+	EXCHANGE_SAME,  /**< the words that are known, true later */
+	EXCHANGE_OTHER, /**< other words */
+};
+/** Take @p said into @p word if it is younger. */
+enum exchange_accepted exchange_accept(struct exchange_word *word, const struct exchange_said *said,
+                                       uint64_t true_ms);
+
+/** A node that may be asked. */
+struct exchange_candidate {
+	size_t site;    /**< nodes of one site have one number */
+	bool is_own;    /**< of the asking node's site */
+	uint64_t rank;  /**< exchange_rank(); the lowest are asked */
+	bool is_failed; /**< it did not answer last: another one is asked as well */
+};
+
+/** The place of @p node among those of its site for @p asker: rendezvous hashing, so that askers spread. */
+uint64_t exchange_rank(const char *asker, const char *node);
+/**
+ * Whom to ask: all of the own site; of each other site, in the order of rank, as many as it takes to
+ * have EXCHANGE_PER_SITE that answer.
+ */
+void exchange_choose(const struct exchange_candidate *candidates, size_t n, bool *chosen);
+
+#endif

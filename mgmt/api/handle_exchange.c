@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The answering side of the exchange (mgmt/api/exchange.h). A question says what the asking node has;
+ * the answer has the words that differ. Without any the answer is held, and the server runs this again
+ * when there is news.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "mgmt/api/exchange_internal.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/timekeep.h"
+#include "mgmt/store/join.h"
+
+/* A question, borrowed from its request. */
+struct exchange_question {
+	const char *node, *cluster;
+	bool site; /* the words of the whole site are wanted */
+	uint64_t wait_ms;
+	const json_t *have;
+};
+
+static bool read_question(const json_t *json, struct exchange_question *out)
+{
+	const json_t *site = json_object_get(json, "site");
+	const json_t *wait_ms = json_object_get(json, "wait_ms");
+
+	*out = (struct exchange_question){
+		.node = json_string_value(json_object_get(json, "node")),
+		.cluster = json_string_value(json_object_get(json, "cluster")),
+		.site = json_is_true(site),
+		.wait_ms = (uint64_t)json_integer_value(wait_ms),
+		.have = json_object_get(json, "have"),
+	};
+	return out->node && *out->node && strlen(out->node) < MODEL_NAME_MAX && out->cluster &&
+	       json_is_boolean(site) && json_is_integer(wait_ms) &&
+	       out->wait_ms <= EXCHANGE_WAIT_MAX_MS && json_is_object(out->have);
+}
+
+/* A peer that asks can be asked: the pause after a failure ends. Under the lock. */
+static void hear_asking(struct exchange *x, const char *node)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		struct exchange_peer *p = x->peers[i];
+
+		if (strcmp(p->node, node) || !p->is_failed || !p->next_ms)
+			continue;
+		p->next_ms = 0;
+		core_changed(x->core);
+	}
+}
+
+static bool add_words(json_t *nodes, const char *node, const struct exchange_word *words,
+                      const json_t *have, uint64_t now_ms)
+{
+	struct exchange_encoded encoded =
+	        exchange_encode(words, json_object_get(have, node), now_ms);
+
+	json_object_set_new(nodes, node, encoded.sections);
+	return encoded.is_news;
+}
+
+/*
+ * The words that @p q asks for, given: this node's, and those that it heard itself from the nodes of
+ * its site. Under the lock.
+ */
+static json_t *gather_words(const struct exchange *x, const struct exchange_question *q,
+                            bool *is_news)
+{
+	uint64_t now_ms = clock_mono_ms();
+	json_t *nodes = json_object();
+
+	*is_news = add_words(nodes, x->core->dirs.node, x->own, q->have, now_ms);
+	for (size_t i = 0; q->site && i < x->n; i++)
+		if (x->peers[i]->is_own_site)
+			*is_news |= add_words(nodes, x->peers[i]->node, x->peers[i]->words, q->have,
+			                      now_ms);
+	return nodes;
+}
+
+/* Under the lock. */
+static void answer_question(struct core *core, const struct http_request *r,
+                            const struct exchange_question *q, struct http_reply *reply)
+{
+	unsigned bell = q->site ? EXCHANGE_SITE_NEWS : EXCHANGE_OWN_NEWS;
+	uint64_t rung = atomic_load(&core->bells.rung[bell]), now_ms = clock_mono_ms();
+	bool is_news;
+	json_t *nodes = gather_words(core->exchange, q, &is_news);
+
+	if (!is_news && !r->held_ms && q->wait_ms) {
+		json_decref(nodes);
+		reply->hold = (struct http_hold){ .until_ms = now_ms + q->wait_ms,
+			                          .rung = rung,
+			                          .bell = bell };
+		return;
+	}
+	reply->json =
+	        json_pack("{s:s, s:s, s:I, s:o, s:o}", "node", core->dirs.node, "cluster",
+	                  core->exchange->cluster, "waited_ms",
+	                  (json_int_t)(r->held_ms && now_ms > r->held_ms ? now_ms - r->held_ms : 0),
+	                  "clock", timekeep_peer_json(core), "nodes", nodes);
+	reply->dense = true;
+	reply->status = 200;
+}
+
+void handle_peer_exchange(struct core *core, struct http_request *r, struct http_reply *reply)
+{
+	struct exchange_question q;
+
+	if (!read_question(r->json, &q)) {
+		http_problem(reply, 400, "bad-request",
+		             "expected node, cluster, site, wait_ms and have");
+		return;
+	}
+	core_lock(core);
+	const struct model *m = join_model(core->intent);
+	if (!m || strcmp(m->cluster, q.cluster) != 0) {
+		http_problem(reply, 409, "other-cluster",
+		             "this node belongs to another cluster or has no configuration yet");
+	} else if (!core->exchange || !core->exchange->own[EXCHANGE_HEAD].stamp[0]) {
+		http_problem(reply, 503, "busy", "this node starts");
+	} else {
+		hear_asking(core->exchange, q.node);
+		answer_question(core, r, &q, reply);
+	}
+	core_unlock(core);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The sections "head" and "load" of the exchange: what this node has in force and carries, and what
+ * its peers say of that.
+ *
+ * Implemented in mgmt/api/peers_head.c; all under the core's lock, peers_overrides_merge() apart.
+ */
+#ifndef WEIR_MGMT_API_PEERS_HEAD_H
+#define WEIR_MGMT_API_PEERS_HEAD_H
+
+#include "mgmt/api/peers.h"
+
+/** {version, overrides, hash_key, drain, in_force?}: given. */
+json_t *peers_head_to_json(struct core *core);
+/** {bits_per_s, port_bits_per_s}: given. */
+json_t *peers_load_to_json(struct core *core);
+/** Read a peer's head into its report. @return false: it is malformed, and the report stays */
+bool peers_head_read(struct peers_report *report, const json_t *head);
+/** Read a peer's load into its report; a malformed one is not known. */
+void peers_load_read(struct peers_report *report, const json_t *load);
+/**
+ * Read a peer's clock, which it looked at between the two times, into its report; a malformed one is
+ * not known.
+ */
+void peers_clock_read(struct peers_report *report, const json_t *clock, uint64_t from_ms,
+                      uint64_t to_ms);
+/** Take the overrides of @p node's answer to /v1/peer/overrides that are newer than this node's. Not under the lock. */
+void peers_overrides_merge(struct core *core, const char *node, const json_t *answer);
+
+#endif

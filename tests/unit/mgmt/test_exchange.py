@@ -1,0 +1,270 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""The exchange between nodes: a real weir-mgmt among peers that are played here, at three sites.
+
+Usage: test_exchange.py WEIR_MGMT
+"""
+from __future__ import annotations
+
+import copy
+import http.server
+import json
+import os
+import ssl
+import sys
+import tempfile
+import threading
+import time
+import typing
+import unittest
+
+import counted
+from api_node import Node, free_port, tls_files, wait_for
+from cluster3 import config, node_names
+
+PROGRAM = sys.argv.pop(1)
+TOKEN = "p" * 40
+STAMPS = {"a": "00000000000000aa", "b": "00000000000000bb"}
+
+
+class Peer:
+    """A node whose words are in the test's hands: `nodes` is what it says of itself and of others, as in an answer."""
+
+    def __init__(self, name: str, port: int, folder: str) -> None:
+        self.name, self.port, self.folder = name, port, folder
+        self.cluster = "shop"
+        self.nodes: dict[str, typing.Any] = {}
+        self.questions: list[dict[str, typing.Any]] = []
+        self.raw: bytes | None = None  # instead of all else
+        self.server: http.server.ThreadingHTTPServer | None = None
+
+    def answer(self) -> bytes:
+        return self.raw if self.raw is not None else json.dumps(
+            {"node": self.name, "cluster": self.cluster, "waited_ms": 0, "clock": {"ms": int(time.time() * 1000)}, "nodes": self.nodes}).encode()
+
+    def start(self) -> None:
+        peer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if not peer.server:  # it is dead: so are its connections
+                    self.close_connection = True
+                    return
+                is_exchange = self.path == "/v1/peer/exchange"
+                if is_exchange:
+                    peer.questions.append(body)
+                    time.sleep(0.05)  # these answers wait for nothing: not too many of them
+                raw = peer.answer() if is_exchange else b"{}"
+                self.send_response(200 if is_exchange else 404)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(raw)))
+                self.end_headers()
+                self.wfile.write(raw)
+
+            def do_GET(self) -> None:
+                raw = b'{"items": []}'
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(raw)))
+                self.end_headers()
+                self.wfile.write(raw)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        class Server(http.server.ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, *_: object) -> None:
+                pass  # the node has closed
+
+        path = os.path.join(self.folder, "peer.pem")
+        with open(path, "w") as f:
+            f.write("".join(tls_files()))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def stop(self) -> None:
+        if self.server:
+            self.server.shutdown()
+            self.server.server_close()
+            self.server = None
+
+
+class Exchange(unittest.TestCase):
+    """The real node is ams-1; fra and lon have six nodes each, ams has two."""
+    N = 18
+
+    def setUp(self) -> None:
+        names = node_names(self.N)
+        ports = [free_port() for _ in names]
+        self.port = ports[0]
+        self.node = Node(PROGRAM, names[0], config([f"https://127.0.0.1:{p}" for p in ports]))
+        self.addCleanup(self.node.close)
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.peers = {name: Peer(name, port, folder) for name, port in zip(names[1:], ports[1:])}
+        self.node.start()
+        wait_for("TCP", lambda: "api-served" in self.node.log())
+        self.head = self.ask(site=False)["nodes"]["ams-1"]["head"][2]
+
+    def ask(self, site: bool, have: dict[str, typing.Any] | None = None, wait_ms: int = 0) -> dict[str, typing.Any]:
+        """What the real node answers."""
+        a = self.node.ask_tcp(self.port, "POST", "/v1/peer/exchange", TOKEN,
+                              {"node": "lon-9", "cluster": "shop", "site": site, "wait_ms": wait_ms, "have": have or {}})
+        self.assertEqual(a.status, 200, a.raw)
+        return typing.cast(dict[str, typing.Any], a.json)
+
+    def words(self, age_ms: int = 0, stamp: str = "a", number: int | None = None) -> dict[str, typing.Any]:
+        head = copy.deepcopy(self.head)
+        if number:
+            head["version"]["number"] = number
+        return {"head": [age_ms, STAMPS[stamp], head]}
+
+    def start(self, *names: str) -> None:
+        for name in names:
+            peer = self.peers[name]
+            peer.nodes = peer.nodes or {name: self.words()}
+            peer.start()
+            self.addCleanup(peer.stop)
+
+    def of(self, name: str) -> dict[str, typing.Any]:
+        return next(p for p in typing.cast(typing.Any, self.node.ask("GET", "/v1/peers").json)["items"] if p["node"] == name)
+
+    def wait_state(self, name: str, state: str, seconds: float = 20) -> None:
+        wait_for(f"{name} is {state}", lambda: self.of(name)["state"] == state, seconds)
+
+    def site(self, name: str) -> list[str]:
+        return [n for n in self.peers if n.startswith(name)]
+
+    def asked(self, names: list[str], n: int) -> list[str]:
+        """Who of @names is asked now; [] where these are not @n."""
+        for name in names:
+            self.peers[name].questions.clear()
+        time.sleep(1)  # what is counted is how often in this time
+        asked = [name for name in names if len(self.peers[name].questions) > 2]
+        return asked if len(asked) == n else []
+
+    def test_three_of_another_site_are_asked_and_speak_for_all_of_it(self) -> None:
+        fra = self.site("fra")
+        for name in fra:
+            self.peers[name].nodes = {n: self.words() for n in fra}
+        self.start(*fra)
+        for name in fra:
+            self.wait_state(name, "agreed")
+        asked = wait_for("three are asked", lambda: self.asked(fra, 3))
+        last = self.peers[asked[0]].questions[-1]
+        self.assertEqual((last["site"], sorted(last["have"])), (True, sorted(fra)))
+
+        # words of fra are not passed on: they came from there
+        self.assertEqual(sorted(self.ask(site=True)["nodes"]), ["ams-1", *self.site("ams")])
+        self.assertEqual(self.ask(site=True)["nodes"]["ams-2"], {})
+
+        # one that dies is replaced by the next, and is heard through the others as long as they hear it
+        self.peers[asked[0]].stop()
+        wait_for("another is asked", lambda: len(set(self.asked(fra, 3)) - {asked[0]}) == 3)
+        self.assertEqual({self.of(n)["state"] for n in fra}, {"agreed"})
+        for name in fra:
+            self.peers[name].nodes = {n: self.words(age_ms=60000 if n == asked[0] else 0) for n in fra}
+        self.wait_state(asked[0], "unreachable")
+        self.assertEqual({self.of(n)["state"] for n in fra if n != asked[0]}, {"agreed"})
+
+        # the site is lost when all are
+        for name in fra:
+            self.peers[name].stop()
+        for name in fra:
+            self.wait_state(name, "unreachable", 30)
+
+    def test_words_of_the_own_site_are_passed_on_with_their_age(self) -> None:
+        """Only what a node said itself, and only to other sites."""
+        self.peers["ams-2"].nodes = {"ams-2": self.words(age_ms=3000, number=7)}
+        self.start("ams-2")
+        self.wait_state("ams-2", "ahead")
+        self.assertFalse(self.peers["ams-2"].questions[-1]["site"])
+        said = self.ask(site=True)["nodes"]["ams-2"]["head"]
+        self.assertGreaterEqual(said[0], 3000)
+        self.assertEqual((said[1], said[2]["version"]["number"]), (STAMPS["a"], 7))
+        self.assertNotIn("ams-2", self.ask(site=False)["nodes"])
+        self.peers["ams-2"].stop()
+        wait_for("old words are kept back", lambda: not self.ask(site=True)["nodes"]["ams-2"], 30)
+
+    def test_what_is_malformed_says_nothing(self) -> None:
+        peer = self.peers["ams-2"]
+        self.start("ams-2")
+        self.wait_state("ams-2", "agreed")
+        good = {"ams-2": self.words()}
+        rows: tuple[tuple[str, dict[str, typing.Any]], ...] = (("another cluster", {"cluster": "mail"}), ("of another site", {"nodes": {**good, "fra-1": self.words()}}),
+                            ("of another node of this site", {"nodes": {**good, "ams-3": self.words()}}),
+                            ("of the asking node", {"nodes": {**good, "ams-1": self.words()}}),
+                            ("an age below zero", {"nodes": {"ams-2": self.words(age_ms=-1)}}), ("no JSON", {"raw": b"{"}),
+                            ("a malformed head", {"nodes": {"ams-2": {"head": [0, STAMPS["b"], {"version": 7}]}}}),
+                            ("too large", {"raw": b'{"node": "' + b"x" * (5 << 20) + b'"}'}))
+        for why, change in rows:
+            with self.subTest(why):
+                for name, value in change.items():
+                    setattr(peer, name, value)
+                self.wait_state("ams-2", "unreachable")
+                self.assertEqual(self.of("fra-1")["state"] in ("unreachable", "unknown"), True)
+                peer.cluster, peer.nodes, peer.raw = "shop", good, None
+                self.wait_state("ams-2", "agreed")
+
+    def test_of_several_that_pass_words_on_the_youngest_count(self) -> None:
+        fra = self.site("fra")
+        for name in fra:
+            self.peers[name].nodes = {n: self.words() for n in fra}
+        self.start(*fra)
+        self.wait_state("fra-6", "agreed")
+        asked = wait_for("three are asked", lambda: self.asked(fra, 3))
+        third = next(n for n in fra if n not in asked)
+        for name in fra:  # all but one have old words of it
+            self.peers[name].nodes[third] = self.words(age_ms=5000)
+        self.peers[asked[1]].nodes[third] = self.words(age_ms=10, stamp="b", number=9)
+        self.wait_state(third, "ahead")
+        time.sleep(1)  # the old words come all the time
+        self.assertEqual(self.of(third)["state"], "ahead")
+
+    def test_an_answer_is_held_until_there_is_news(self) -> None:
+        time.sleep(1)  # the first judgement of the version is news
+        first = self.ask(site=False)
+        have = {"ams-1": {s: w[1] for s, w in first["nodes"]["ams-1"].items()}}
+        def is_held() -> bool:
+            began = time.monotonic()
+            held = self.ask(site=False, have=have, wait_ms=600)
+            if time.monotonic() - began < 0.55:
+                return False  # there was news: the node has started just now
+            self.assertGreaterEqual(held["waited_ms"], 550)
+            self.assertEqual(len(held["nodes"]["ams-1"]["head"]), 2, "nothing is new")
+            return True
+        wait_for("an answer is held", is_held)
+        answers: list[tuple[float, dict[str, typing.Any]]] = []
+
+        def wait() -> None:
+            answers.append((time.monotonic(), self.ask(site=False, have=have, wait_ms=5000)))
+            answers.append((time.monotonic(), {}))
+        threads = [threading.Thread(target=wait) for _ in range(40)]  # more than there are threads for handlers
+        for t in threads:
+            t.start()
+        time.sleep(0.5)  # they are all held by then
+        began = time.monotonic()
+        self.assertEqual(self.node.ask_tcp(self.port, "GET", "/v1/peer/overrides", TOKEN).status, 200, "others are answered")
+        self.assertEqual(self.node.drain("ams").status, 201)
+        for t in threads:
+            t.join()
+        self.assertLess(time.monotonic() - began, 2)
+        self.assertEqual({len(a["nodes"]["ams-1"]["head"]) for _, a in answers if a}, {3})
+
+    def test_who_asks_wrongly_is_refused(self) -> None:
+        good = {"node": "lon-9", "cluster": "shop", "site": False, "wait_ms": 0, "have": {}}
+        rows: tuple[tuple[dict[str, typing.Any], int], ...] = (({}, 200), ({"cluster": "mail"}, 409), ({"node": ""}, 400), ({"node": "x" * 64}, 400), ({"site": 1}, 400),
+                               ({"wait_ms": -1}, 400), ({"wait_ms": 5001}, 400), ({"wait_ms": "1"}, 400), ({"have": []}, 400), ({"have": {"ams-1": 5}}, 200))
+        for change, status in rows:
+            with self.subTest(str(change)):
+                self.assertEqual(self.node.ask_tcp(self.port, "POST", "/v1/peer/exchange", TOKEN, {**good, **change}).status, status)
+
+
+if __name__ == "__main__":
+    counted.main()
