@@ -4,13 +4,13 @@
 
 Usage: lab_fleet_faults.py [--schedules N] [--seconds N] [--nodes N]
 
-In each schedule clients apply, confirm and roll back at any node, while two lanes of faults run beside them: members of etcd are killed,
+In each schedule clients apply, confirm, roll back, drain and undrain at any node, while two lanes of faults run beside them: members of etcd are killed,
 stopped (also at the very moment of a write), cut off from each other, filled up and compacted; nodes are killed, stopped, cut off (in one
 direction, too), filled up and wiped, and their writes, or the answers to them, are lost, cut off or late. At the end the members get a
 backup from before: no node takes anything from them. Prints each schedule's seed; WEIR_SEED repeats one, as far as time allows. What there
 was in a schedule with something wrong is kept in build/lab/fleet_faults-SEED.json. Adds to build/lab/fleet.json:
 
-lost              acknowledged versions, confirmations and files that are not there
+lost              acknowledged versions, confirmations, files and commands that are not there
 refused_in_force  what requests that were refused have made
 forks             two versions under one number, a mark that was written over, a request that was carried out twice
 diverged          nodes that have another version in force, or other versions, after all is healed
@@ -37,6 +37,7 @@ import fleet_figures
 from etcd_cluster import Cluster as Etcd
 from etcd_cluster import Member, wait_for
 from fleet_judge import KINDS, Records, Told, Wrong, judge_answers, judge_files, judge_nodes, judge_seen
+from fleet_orders import Orders
 from fleet_ways import ACCIDENTS, Ways
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
@@ -73,6 +74,7 @@ class Schedule:
         self.wiped = random.Random(f"{seed} wiped").randrange(n_nodes - 1)  # of one node alone: files outlive one disk
         text = config([f"https://127.0.0.1:{free_port()}" for _ in range(n_nodes)])
         self.nodes = [Node(PROGRAM, name, text) for name in node_names(n_nodes)]
+        self.orders = Orders(self.nodes, (self.nodes[self.wiped].name, self.nodes[-1].name))
 
     def begin(self) -> None:
         for m in self.etcd.members:
@@ -106,7 +108,8 @@ class Schedule:
         """What shows how something came to be wrong."""
         os.makedirs(os.path.join(BUILD, "lab"), exist_ok=True)
         with open(os.path.join(BUILD, "lab", f"fleet_faults-{self.seed}.json"), "w", encoding="utf-8") as f:
-            json.dump({"faults": self.faults, "told": [dataclasses.asdict(t) for t in self.told], "records": self.records.seen,
+            json.dump({"faults": self.faults, "told": [dataclasses.asdict(t) for t in self.told],
+                       "orders": [dataclasses.asdict(o) for o in self.orders.given], "records": self.records.seen,
                        "there": sorted(self.records.now), "nodes": {n.name: n.log().splitlines() for n in self.nodes}}, f, indent=1)
 
     def files(self, author: str) -> dict[str, typing.Any]:
@@ -376,6 +379,7 @@ class Schedule:
         self.stop.clear()
         threads = [threading.Thread(target=self.client, args=(random.Random(f"{self.seed} {self.n} {i}"),)) for i in range(3)]
         threads.append(threading.Thread(target=self.sample))
+        threads.append(threading.Thread(target=self.orders.run, args=(self.stop, f"{self.seed} orders {self.n}")))
         for t in threads:
             t.start()
         try:
@@ -404,7 +408,7 @@ class Schedule:
             wrong = self.judge_restored()
         answers = [t for t in self.told if t.status]
         return {"seed": self.seed, "faults": self.faults, "answers": len(answers), "made": sum(t.is_made() for t in answers),
-                "unknown": sum(t.code == "outcome-unknown" for t in answers), "spoilt": sum(self.ways.counts.values()), **wrong}
+                "unknown": sum(t.code == "outcome-unknown" for t in answers), "spoilt": sum(self.ways.counts.values()), "orders": sum(o.is_made() for o in self.orders.given), **wrong}
 
     # what is wrong
 
@@ -429,6 +433,11 @@ class Schedule:
         for part in judged:
             for kind, found in part.items():
                 wrong[kind] += found
+        try:
+            wait_for("all have the same overrides", self.orders.are_equal, HEAL_S)
+            wrong["lost"] += self.orders.judge()
+        except AssertionError:
+            wrong["diverged"] += [f"{n.name} {self.orders.listed(n)}" for n in self.nodes]
         wrong["stuck"] = [f"{node.name}: {told}" for node in self.nodes for told in [self.try_change(node)] if not told.is_made()]
         return wrong
 
@@ -491,7 +500,7 @@ def main() -> int:
     n_nodes = counted.read_number("--nodes", 3)
     seed = int(os.environ.get("WEIR_SEED", time.time_ns() % 1000000))
     signal.signal(signal.SIGTERM, counted.interrupt)
-    counts: collections.Counter[str] = collections.Counter(dict.fromkeys(("answers", "made", "unknown", "spoilt", "faults", *KINDS), 0))
+    counts: collections.Counter[str] = collections.Counter(dict.fromkeys(("answers", "made", "orders", "unknown", "spoilt", "faults", *KINDS), 0))
     figures: dict[str, typing.Any] = {}
     failed = 0
     for i in range(n_schedules):
@@ -510,7 +519,7 @@ def main() -> int:
         failed += bool(wrong)
         for key in counts:
             counts[key] += result[key] if isinstance(result[key], int) else len(result[key])
-        print(f"seed {result['seed']}: {len(result['faults'])} faults, {result['answers']} answers, {result['made']} versions made, "
+        print(f"seed {result['seed']}: {len(result['faults'])} faults, {result['answers']} answers, {result['made']} versions and {result['orders']} commands made, "
               f"{result['spoilt']} writes spoilt, {result['unknown']} outcomes unknown: "
               f"{json.dumps(wrong, indent=1) if wrong else 'nothing is wrong'}", flush=True)
         figures = {"schedules": i + 1, "schedule_nodes": n_nodes, **counts}
