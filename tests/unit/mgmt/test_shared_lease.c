@@ -13,12 +13,14 @@ static int grant_err, renew_err;
 static unsigned n_granted, n_renewed;
 static uint64_t takes_ms; /* that a request lasts */
 static bool has_disk;
-static struct shared_lease *replaced; /* gets another lease while a renewal is under way */
+static struct shared_lease *replaced; /* gets another lease while a request is under way */
 
 static uint64_t fake_mono(void)
 {
 	return mono_now_ms;
 }
+
+static void replace_lease(void);
 
 static int fake_grant(struct shared_etcd *e, int64_t ttl_s, int64_t *id)
 {
@@ -26,10 +28,10 @@ static int fake_grant(struct shared_etcd *e, int64_t ttl_s, int64_t *id)
 	assert_int_equal(ttl_s, 10);
 	mono_now_ms += takes_ms;
 	*id = 100 + (int64_t)n_granted++;
+	if (replaced)
+		replace_lease();
 	return grant_err;
 }
-
-static void replace_lease(void);
 
 static int fake_renew(struct shared_etcd *e, int64_t id)
 {
@@ -65,7 +67,7 @@ static struct store *fake_store(struct intent *in)
 static void replace_lease(void)
 {
 	replaced->id = 900;
-	replaced->renewed_ms = 1;
+	replaced->renewed_ms = mono_now_ms - 1000;
 }
 
 static struct shared_lease lease;
@@ -151,16 +153,31 @@ static void a_renewal_of_the_former_lease_says_nothing(void **state)
 
 	(void)state;
 	own_one(OPERATION_MOVING);
-	replaced = &lease;
 	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
 		lease.id = 0;
+		replaced = NULL;
 		(void)shared_lease_need(&lease, reason);
 		renew_err = answers[i];
+		replaced = &lease;
 		look_after(RENEW_MS);
 		assert_int_equal(n_renewed, i + 1);
 		assert_int_equal(lease.id, 900);
-		assert_int_equal(lease.renewed_ms, 1);
+		assert_int_equal(lease.renewed_ms, mono_now_ms - 1000);
 	}
+}
+
+/* Two operations that begin at once: the first may have its record by that lease already, which nobody would renew any more. */
+static void of_two_that_ask_at_once_the_first_lease_is_that_of_both(void **state)
+{
+	(void)state;
+	replaced = &lease;
+	assert_int_equal(shared_lease_need(&lease, reason), 900);
+	assert_int_equal(lease.id, 900);
+	replaced = NULL;
+	mono_now_ms += 8999;
+	assert_int_equal(shared_lease_need(&lease, reason), 900);
+	mono_now_ms += 1;
+	assert_int_equal(shared_lease_need(&lease, reason), 101);
 }
 
 static void without_the_store_there_is_none(void **state)
@@ -245,6 +262,7 @@ int main(void)
 		TEST(it_counts_from_before_the_request),
 		TEST(a_renewal_counts_from_before_the_request_too),
 		TEST(a_renewal_of_the_former_lease_says_nothing),
+		TEST(of_two_that_ask_at_once_the_first_lease_is_that_of_both),
 		TEST(without_the_store_there_is_none),
 		TEST(it_is_renewed_while_something_is_owned),
 		TEST(what_another_node_owns_needs_no_lease_here),
