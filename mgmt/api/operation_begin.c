@@ -421,7 +421,7 @@ static bool make_exist(struct beginning *b, const struct http_request *request,
 		idempotent_note_operation(b->core, request, b->op.id);
 		return true;
 	}
-	operation_refuse_undecided(b->core, reason, out);
+	operation_refuse_undecided(b->core, b->op.id, decided, reason, out);
 	return false;
 }
 
