@@ -428,7 +428,7 @@ static bool make_exist(struct beginning *b, const struct http_request *request,
 		        "had not heard of: look at weir status, then give yours again",
 		        b->sites[0]);
 	else
-		operation_refuse_undecided(b->core, reason, out);
+		operation_refuse_undecided(b->core, b->op.id, decided, reason, out);
 	return false;
 }
 

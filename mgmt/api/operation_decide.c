@@ -165,9 +165,10 @@ static enum operation_decided decide_shared(struct core *core, const struct shar
 
 	if (err && !*reason)
 		snprintf(reason, ETCD_REASON_MAX, "the change was not written: %s", strerror(-err));
-	return err || result == SHARED_UNKNOWN ? OPERATION_UNDECIDED
-	       : result == SHARED_DONE         ? OPERATION_DECIDED
-	                                       : OPERATION_OVERTAKEN;
+	return err                        ? OPERATION_UNDECIDED
+	       : result == SHARED_UNKNOWN ? OPERATION_UNCLEAR
+	       : result == SHARED_DONE    ? OPERATION_DECIDED
+	                                  : OPERATION_OVERTAKEN;
 }
 
 /* Write the change that makes @p op of what is at @p revision. The lock is given up meanwhile. */

@@ -24,6 +24,7 @@ enum operation_decided {
 	OPERATION_DECIDED,
 	OPERATION_OVERTAKEN, /**< another change came first, and the list has it now: begin again with it */
 	OPERATION_UNDECIDED, /**< nothing may follow; a reason says why */
+	OPERATION_UNCLEAR,   /**< the same, but the store may yet have it carried out */
 };
 
 /**

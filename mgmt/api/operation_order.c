@@ -77,10 +77,16 @@ void operation_refuse(struct operation_outcome *out, unsigned status, const char
 	out->code = code;
 }
 
-void operation_refuse_undecided(const struct core *core, const char *reason,
+void operation_refuse_undecided(const struct core *core, const char *id,
+                                enum operation_decided decided, const char *reason,
                                 struct operation_outcome *out)
 {
-	if (operation_decides_alone(core))
+	if (decided == OPERATION_UNCLEAR)
+		operation_refuse(out, 503, "outcome-unknown",
+		                 "it is not known whether operation %s was begun or changed (%s): "
+		                 "look at it before you try again",
+		                 id, reason);
+	else if (operation_decides_alone(core))
 		operation_refuse(
 		        out, 503, "store",
 		        "the store of this node cannot keep the operation (%s): nothing was "
@@ -241,8 +247,8 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 	if (late)
 		operation_refuse(out, 503, "busy",
 		                 "the owner took too long to decide: nothing was changed");
-	else if (decided == OPERATION_UNDECIDED)
-		operation_refuse_undecided(core, reason, out);
+	else if (decided == OPERATION_UNDECIDED || decided == OPERATION_UNCLEAR)
+		operation_refuse_undecided(core, op->id, decided, reason, out);
 	return decided != OPERATION_OVERTAKEN || late;
 }
 
@@ -343,8 +349,13 @@ static const struct refusal {
 	unsigned status;
 	const char *code;
 } passed_refusals[] = {
-	{ 404, "not-found" },         { 409, "operation" }, { 409, "guard" },
-	{ 503, "store-unavailable" }, { 503, "store" },     { 503, "busy" },
+	{ 404, "not-found" },
+	{ 409, "operation" },
+	{ 409, "guard" },
+	{ 503, "store-unavailable" },
+	{ 503, "outcome-unknown" },
+	{ 503, "store" },
+	{ 503, "busy" },
 };
 
 static const struct refusal *find_refusal(json_int_t status, const char *code)

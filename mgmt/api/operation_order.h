@@ -17,6 +17,7 @@
 #include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/operation_body.h"
+#include "mgmt/api/operation_decide.h"
 
 enum operation_order_do {
 	OPERATION_ORDER_HOLD,
@@ -79,8 +80,9 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 /** Make @p out a problem. */
 void operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
-/** Of what operation_decide() left undecided, by its reason. */
-void operation_refuse_undecided(const struct core *core, const char *reason,
+/** Of what operation_decide() left undecided, or unclear, of operation @p id, by its reason. */
+void operation_refuse_undecided(const struct core *core, const char *id,
+                                enum operation_decided decided, const char *reason,
                                 struct operation_outcome *out);
 
 #endif

@@ -107,7 +107,7 @@ static bool is_decided(struct core *core, const struct operation *was, const str
 		item->undecided_ms = decided == OPERATION_DECIDED ? 0
 		                     : item->undecided_ms         ? item->undecided_ms
 		                                                  : now_ms;
-	if (decided == OPERATION_UNDECIDED)
+	if (decided == OPERATION_UNDECIDED || decided == OPERATION_UNCLEAR)
 		log_warn("operation-waits", "id=%s reason=\"%s\"", op->id, reason);
 	return decided == OPERATION_DECIDED;
 }

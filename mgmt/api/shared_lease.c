@@ -60,9 +60,12 @@ int64_t shared_lease_need(struct shared_lease *l, char reason[ETCD_REASON_MAX])
 	int err = request_lease(l, &id, reason);
 
 	core_lock(l->core);
+	/* who asked at the same time may have written by its lease: this one ends by itself */
+	if (shared_lease_is_fresh(l))
+		return l->id;
 	if (err)
 		return 0;
-	l->id = id; /* another one that was asked for meanwhile ends by itself */
+	l->id = id;
 	l->renewed_ms = l->requested_ms = now_ms;
 	return id;
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import base64
 import contextlib
+import http.client
 import json
 import os
 import queue
@@ -95,7 +96,7 @@ class Member:
                 return reply.status, json.loads(reply.read())
         except urllib.error.HTTPError as e:
             return e.code, {"text": e.read().decode(errors="replace")}
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):  # the last: it was killed in the middle of its answer
             return 0, {}
 
     def good(self, path: str, body: Answer, token: str = "") -> Answer:

@@ -13,6 +13,7 @@ squeeze_hidden  a receiver's backends take 60 %, and no configuration says so: w
 owner      the owner of an operation is killed; another node goes on by itself
 cut        a node, then the owner, is cut off from the others' management
 double     a drained site is powered off, then another one dies
+majority   the site that has two of the store's three members is killed: what the others answer
 backup     all own backends of a site die, and its backup serves
 mutual     two sites that back each other up are drained both
 faults     bad input, and what happens around an operation (site_drain_faults.py)

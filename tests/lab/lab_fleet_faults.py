@@ -60,6 +60,8 @@ MADE_S = 12.0  # a client makes a version at any node, mostly
 
 
 class Schedule:
+    node_faults: typing.Sequence[str] = NODE_FAULTS
+
     def __init__(self, seed: int, n_nodes: int, seconds: int) -> None:
         self.seed, self.seconds = seed, seconds
         self.told: list[Told] = []
@@ -392,7 +394,7 @@ class Schedule:
     def run(self) -> dict[str, typing.Any]:
         errors: list[BaseException] = []
         end = threading.Event()
-        others = [threading.Thread(target=self.lane, args=(NODE_FAULTS, self.fault_node, errors)),
+        others = [threading.Thread(target=self.lane, args=(self.node_faults, self.fault_node, errors)),
                   threading.Thread(target=self.records.follow, args=(end,))]
         for t in others:
             t.start()

@@ -28,16 +28,20 @@ from fleet_ways import Loop
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
 import counted  # noqa: E402
 from api_node import Node, free_port, wait_for  # noqa: E402
-from cluster3 import SITES, config, node_names  # noqa: E402
+from cluster3 import SITES, UNMEASURED, Server, config, node_names  # noqa: E402
 
 BUILD = os.environ.get("WEIR_BUILD", "build")
 PROGRAM = os.path.join(BUILD, "mgmt", "api", "weir-mgmt")
+DNS = os.path.join(BUILD, "dns", "weir-dns")
 NODES, ROUNDS = 12, 10
 ID = "0123456789abcdef0123456789abcdef"
 AWAY_S = 0.020  # one way between sites
 REST_S = 60
 TICK = os.sysconf("SC_CLK_TCK")
-VERSIONS = 1000
+VERSIONS, DRAINS, MEASURED = 1000, 100, 20  # of the drains so many are operations
+BY_STEPS = 4  # each such one of them goes step by step, which takes a minute; the others have one step
+AT_REST = ("drained", "drained_unconfirmed", "empty")
+DAY_S = 86400
 
 
 class Far(Loop):
@@ -58,13 +62,15 @@ class Far(Loop):
 
 
 class Fleet:
-    """Nodes with a store of three members, or one node with its own. @far: members and nodes of other sites are AWAY_S away."""
+    """Nodes with a store of three members, or one node with its own. @far: members and nodes of other sites are AWAY_S away. @dns: each has a
+    weir-dns, so that operations find their levels in force."""
 
-    def __init__(self, n_nodes: int, far: bool = False, members: int = 3) -> None:
+    def __init__(self, n_nodes: int, far: bool = False, members: int = 3, dns: bool = False) -> None:
         self.far = Far() if far else None
         self.etcd = Etcd(members, "--heartbeat-interval", "100", "--election-timeout", "1000") if members else None
         self.text = config([f"https://127.0.0.1:{free_port()}" for _ in range(n_nodes)])
         self.nodes = [Node(PROGRAM, name, self.text) for name in node_names(n_nodes)]
+        self.servers = [Server(DNS, n) for n in self.nodes] if dns else []
         self.n = 0
 
     def endpoints(self, site: int) -> list[str]:
@@ -92,6 +98,8 @@ class Fleet:
                 node.write("store.conf", json.dumps({"id": ID, "endpoints": self.endpoints(i % len(SITES))}))
                 os.chmod(os.path.join(node.conf, "store.conf"), 0o640)
             node.start()
+        for server in self.servers:
+            server.start()
         assert self.apply(self.nodes[0]) == 201
         wait_for("all have the first version", lambda: len({n.ask("GET", "/v1/config").json.get("digest") for n in self.nodes}) == 1, 60)
 
@@ -108,6 +116,8 @@ class Fleet:
         return times
 
     def close(self) -> None:
+        for server in self.servers:
+            server.stop()
         for node in self.nodes:
             node.close()
         if self.etcd:
@@ -201,16 +211,66 @@ class Times(unittest.TestCase):
         told("idle_mgmt_percent", max(share[n] for n in pids), f"of a core, the most of {NODES} nodes")
         told("idle_etcd_percent", max(share[n] for n in members), "<= 3")
 
+    def operate(self, fleet: Fleet, node: Node, **how: typing.Any) -> None:
+        """A drain by measurement; at its end a person takes the site back, which ends it."""
+        answer = node.ask("POST", "/v1/operations", {"do": "drain", "sites": ["ams"], "reason": "a test", "override_guards": UNMEASURED, **how})
+        assert answer.status == 201, answer.raw
+        id = answer.json["id"]
+
+        def record() -> typing.Any:
+            return node.ask("GET", f"/v1/operations/{id}").json
+        try:
+            wait_for("", lambda: record()["state"] in AT_REST, 120)
+        except AssertionError:
+            raise AssertionError(f"it does not come to rest: {record()}") from None
+        self.take_back(fleet, node)
+        wait_for("it is over", lambda: record()["state"] == "aborted", 60)
+
+    def take_back(self, fleet: Fleet, node: Node) -> None:
+        answer = node.command("undrain", {"site": "ams"}, now=True)
+        assert answer.status in (200, 202), answer.raw
+        wait_for("all have it", lambda: not any(o["level_ppm"] for n in fleet.nodes for o in n.ask("GET", "/v1/overrides").json["items"]), 30)
+
+    def drain_by_clock(self, fleet: Fleet, node: Node) -> None:
+        answer = node.command("drain", {"site": "ams"}, until="+1h", now=True)
+        assert answer.status in (200, 201, 202), answer.raw
+        self.take_back(fleet, node)
+
     def test_e_what_the_store_holds_stays_small(self) -> None:
-        fleet = self.begin(1)
+        """Nothing is compacted meanwhile: this is the most that it can be."""
+        fleet = self.begin(3, dns=True)
         assert fleet.etcd
+        part = min(ROUNDS, 10) / 10
+        n, n_drains, n_measured = (round(count * part) for count in (VERSIONS, DRAINS, MEASURED))
         began = time.monotonic()
-        n = VERSIONS if ROUNDS >= 10 else 20 * ROUNDS
         fleet.time_applies(fleet.nodes[0], n)
-        status = fleet.etcd.leader().status()
         told("versions_made", n, f"in {time.monotonic() - began:.0f} s")
-        told("database_mib", int(status["dbSize"]) / 2 ** 20, "<= 32")
-        told("database_in_use_mib", int(status["dbSizeInUse"]) / 2 ** 20)
+        self.tell_database(fleet, "versions_")
+        for i in range(n_measured):
+            how: dict[str, typing.Any] = {"now": True} if i % BY_STEPS else {"over": "10s"}
+            self.operate(fleet, fleet.nodes[1 + i % 2], **how)
+        for i in range(n_drains - n_measured):
+            self.drain_by_clock(fleet, fleet.nodes[1 + i % 2])
+        told("drains_made", n_drains, f"of which {n_measured} were operations, in {time.monotonic() - began:.0f} s")
+        self.tell_database(fleet, "")
+        before = fleet.etcd.leader().status()
+        time.sleep(REST_S)  # what rest writes
+        after = fleet.etcd.leader().status()
+        writes = int(after["header"]["revision"]) - int(before["header"]["revision"])
+        entries = int(after["raftIndex"]) - int(before["raftIndex"])
+        told("idle_changes", writes, f"of keys, in {REST_S} s")
+        told("idle_changes_a_day", writes * DAY_S / REST_S, "projected")
+        told("idle_log_entries_a_day", entries * DAY_S / REST_S, "projected; they go to the log")
+        grown = int(after["dbSize"]) - int(before["dbSize"])
+        told("database_a_day_later_mib", (int(after["dbSize"]) + grown * DAY_S / REST_S) / 2 ** 20, "<= 32, projected")
+
+    def tell_database(self, fleet: Fleet, when: str) -> None:
+        """The largest of the members."""
+        assert fleet.etcd
+        status = [m.status() for m in fleet.etcd.members]
+        told(f"database_{when}mib", max(int(s["dbSize"]) for s in status) / 2 ** 20, "<= 32")
+        told(f"database_{when}in_use_mib", max(int(s["dbSizeInUse"]) for s in status) / 2 ** 20)
+        told(f"revision_{when}".rstrip("_"), int(status[0]["header"]["revision"]))
 
 
 if __name__ == "__main__":

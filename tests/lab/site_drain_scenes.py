@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import collections
 import contextlib
+import itertools
 import threading
 import time
 import typing
 
 from net import Lab, LabError, comes_true, say, wait_until
 from site_drain_faults import CASES, FAULTS_WISH, MEASURED_S, Case, give_all_back, large_disks, small_disks
-from site_drain_world import (RATE, SiteDrainWorld, Wish, drained_ppm, gone_ms, late_flows, own_flows, percentile,
+from site_drain_world import (KEYS, RATE, SiteDrainWorld, Wish, drained_ppm, gone_ms, late_flows, own_flows, percentile,
                               resolver_address)
 from site_operations import ENDED, HELD, MOVING, Operations, tell
 from watch import failed, now_ms
@@ -24,14 +25,16 @@ BEFORE_MS = 5000    # in which the flows before a drain are counted
 NAMED_EVERY_S = 0.02
 LATE_WANTED = 1000
 QUICK_RATE = 200
+DEFAULT_CHECK = 'type = "tcp"; interval = "1s"; timeout = "1s"; fall = 3;'  # of a service that names none
+MAJORITY_ROUNDS = 3
 RESUMES = 3  # of an operation whose former owner is dead: guards that lack what it knew are overridden
 
 
 @contextlib.contextmanager
-def world_of(wish: Wish, warm_s: float = 12) -> typing.Iterator[SiteDrainWorld]:
+def world_of(wish: Wish, warm_s: float = 12, before_start: typing.Callable[[SiteDrainWorld], None] = lambda world: None) -> typing.Iterator[SiteDrainWorld]:
     """A world under its crowd."""
     with Lab("drain") as lab:
-        world = SiteDrainWorld(lab, wish)
+        world = SiteDrainWorld(lab, wish, before_start)
         world.begin(warm_s=warm_s)
         try:
             yield world
@@ -410,6 +413,66 @@ def double(report: Report, figures: Figures) -> None:
         kill_b(world, report, figures)
 
 
+class Answers(threading.Thread):
+    """What a name server answers to all resolvers, of both families, without a pause."""
+
+    def __init__(self, world: SiteDrainWorld, server: str) -> None:
+        super().__init__(daemon=True)
+        self.world, self.server, self.ending = world, server, threading.Event()
+        self.seen: list[tuple[int, str]] = []  # (when it was asked, the site)
+        self.unanswered = 0
+        self.start()
+
+    def run(self) -> None:
+        for k in itertools.cycle(range(2 * KEYS)):
+            if self.ending.is_set():
+                return
+            at = now_ms()
+            try:
+                self.seen.append((at, self.world.ask(self.server, resolver_address(k // 2, k % 2 == 1))))
+            except OSError:
+                self.unanswered += 1
+
+    def stop(self) -> None:
+        self.ending.set()
+        self.join()
+
+    def last(self, site: str) -> int:
+        """When it answered with @site for the last time."""
+        return max((at for at, to in self.seen if to == site), default=0)
+
+
+def majority(report: Report, figures: Figures) -> None:
+    """The site that has two of the store's three members is killed: the others leave it out of their answers, without a store."""
+    outs, unanswered, failures = [], 0, 0
+    for _ in range(MAJORITY_ROUNDS):
+        with world_of(Wish(vip_check=DEFAULT_CHECK), before_start=lambda world: world.place_members("ams", "ams", "fra")) as world:
+            rest = [s for s in world.sites if s.name != "ams"]
+            answers = [Answers(world, s.plan.dns4) for s in rest]
+            time.sleep(3)  # ams is named until it dies
+            died = now_ms()
+            report.check(all(a.last("ams") > died - 500 for a in answers), "ams is in all answers until it dies")
+            world.kill_site("ams")
+            time.sleep(12)  # an answer that names it all the same shows itself
+            for a in answers:
+                a.stop()
+            report.check(all(a.seen[-1][0] > now_ms() - 3000 for a in answers), "the others have answered until the end")
+            report.equal([s.name for s in rest if "store-cut-off" not in {r["code"] for r in s.node.api("GET", "/v1/status")[1]["reasons"]}], [],
+                         "the store has no quorum, and the nodes say so")
+            out = max(a.last("ams") for a in answers) - died
+            vips = {v for s in rest for v in s.plan.vips}
+            lost = [r for r in refused(world.requests(died, now_ms() - 4000)) if r.target in vips]
+            say(f"{out} ms; of {sum(len(a.seen) for a in answers)} queries {sum(a.unanswered for a in answers)} without an answer; "
+                f"{len(lost)} requests to the other sites failed")
+            outs.append(out)
+            unanswered += sum(a.unanswered for a in answers)
+            failures += len(lost)
+    figures.put("majority.out_ms", max(outs))
+    figures.put("majority.rounds", len(outs))
+    figures.put("majority.unanswered", unanswered)
+    figures.put("majority.failed_elsewhere", failures)
+
+
 def quick(report: Report, figures: Figures) -> None:
     """A drain in one step whose late clients the backup serves, then the double death."""
     with world_of(Wish(ttl=("1s", "1s"), backup=True, rate=QUICK_RATE, sources=2000), 6) as world:
@@ -501,6 +564,6 @@ def one_fault(name: str) -> typing.Callable[[Report, Figures], None]:
 
 
 SCENES: dict[str, typing.Callable[[Report, Figures], None]] = {
-    f.__name__: f for f in (scheduled, drain, default, squeeze, squeeze_hidden, owner, cut, double, backup, mutual, faults)}
+    f.__name__: f for f in (scheduled, drain, default, squeeze, squeeze_hidden, owner, cut, double, majority, backup, mutual, faults)}
 QUICK = (quick,)
 assert RATE > QUICK_RATE

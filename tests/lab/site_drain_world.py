@@ -16,6 +16,7 @@ import json
 import os
 import random
 import re
+import signal
 import socket
 import struct
 import threading
@@ -25,6 +26,7 @@ import typing
 import plan as planning
 from dns_probe import answer, query
 from net import BUILD, LabError, call, entered, wait_until
+from store import Members, write_conf
 from watch import Crowd, now_ms
 from world import Site, World
 
@@ -55,11 +57,11 @@ class Wish:
     seed: int = 1
     big_gate: tuple[float, float] | None = None  # the big resolver's clients leave ams between these levels, in percent
     big_to: str = ""  # for this site
+    vip_check: str = planning.PATIENT.replace('via = "tunnel"; ', "").replace("1s", "400ms").replace("900ms", "350ms").replace("fall = 5", "fall = 4")
 
 
 def make_plan(wish: Wish) -> planning.Plan:
-    plan = planning.simple(3, 2, ttl_min=wish.ttl[0], ttl_max=wish.ttl[1], min_healthy="50%", vip_check=planning.PATIENT.replace(
-        'via = "tunnel"; ', "").replace("1s", "400ms").replace("900ms", "350ms").replace("fall = 5", "fall = 4"))
+    plan = planning.simple(3, 2, ttl_min=wish.ttl[0], ttl_max=wish.ttl[1], min_healthy="50%", vip_check=wish.vip_check)
     for site in plan.sites:
         site.capacity = wish.capacity or site.capacity
         if wish.backup:
@@ -110,6 +112,14 @@ class SiteDrainWorld(World):
             site.node.start()
         for node in self.nodes:
             node.wait_until_well(60)
+
+    def place_members(self, *names: str) -> None:
+        """Let the nodes share a store whose members are at these sites, in place of the one at no site."""
+        assert self.store
+        self.store.stop()
+        members = Members([(self.site(name).node.host, self.site(name).plan.node4) for name in names])
+        for node in self.nodes:
+            write_conf(node.conf, members.endpoints)
 
     # who is behind which resolver
 
@@ -238,6 +248,15 @@ class SiteDrainWorld(World):
         site.node.kill_all()
         for backend in site.backends:
             backend.kill()
+        site.cut()
+
+    def kill_site(self, name: str) -> None:
+        """All that runs on its hosts ends at one instant, a member of the store, too, and its addresses are silent."""
+        site = self.site(name)
+        hosts = [site.node.host, *(b.host for b in site.backends)]
+        for pid in [int(pid) for host in hosts for pid in call(["ip", "netns", "pids", host.ns]).split()]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         site.cut()
 
 

@@ -239,7 +239,8 @@ static void a_version_is_in_force_when_its_members_are(void **state)
 		{ AHEAD, 0, AHEAD, 0, "one of another site does" },
 		{ AHEAD, 700, 0, 0, "a drain before it does that" },
 		{ -1, -1, 0, 0, "it is past" },
-		{ 3600000, 3600000, 0, AHEAD, "its maker's clock is wrong" },
+		{ AHEAD + 300, AHEAD + 300, 0, AHEAD + 300, "clocks differ" },
+		{ 3600000, 3600000, 0, AHEAD + 5000, "its maker's clock is wrong" },
 	};
 
 	(void)state;

@@ -42,11 +42,35 @@ static struct shared_lease *fake_lease(const struct core *core)
 	return (struct shared_lease *)core->shared;
 }
 
+static int write_err;
+static enum shared_result write_result;
+
+static int64_t fake_need(struct shared_lease *l, char reason[ETCD_REASON_MAX])
+{
+	(void)l;
+	(void)reason;
+	return 42;
+}
+
+static int fake_decide(struct core *core, const struct shared_change *c, enum shared_result *result,
+                       int64_t *at, char reason[ETCD_REASON_MAX])
+{
+	(void)core;
+	assert_int_equal(c->err, 0);
+	snprintf(reason, ETCD_REASON_MAX, "no answer");
+	*result = write_result;
+	*at = 7;
+	return write_err;
+}
+
 /* The private parts too. */
 #define clock_mono_ms            fake_mono
 #define operation_order_run_here note_order
 #define shared_lease_is_fresh    fake_fresh
 #define shared_run_lease         fake_lease
+#define shared_run_decide        fake_decide
+#define shared_lease_need        fake_need
+#include "mgmt/api/operation_decide.c"
 #include "mgmt/api/operation_owners.c"
 #include "mgmt/api/operation_takeover.c"
 
@@ -235,6 +259,47 @@ static void a_change_carries_the_owner_or_its_end(void **state)
 	shared_change_fini(&c);
 }
 
+/* What may yet be carried out is not told as what was not. */
+static void what_the_store_does_not_say_is_not_known(void **state)
+{
+	static const struct {
+		int err;
+		enum shared_result result;
+		enum operation_decided decided;
+	} rows[] = {
+		{ 0, SHARED_DONE, OPERATION_DECIDED },
+		{ 0, SHARED_REFUSED, OPERATION_OVERTAKEN },
+		{ 0, SHARED_UNKNOWN, OPERATION_UNCLEAR },
+		{ -EHOSTUNREACH, SHARED_UNKNOWN, OPERATION_UNDECIDED },
+	};
+
+	(void)state;
+	core_lock(&this_node);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct operation_outcome out = { 0 };
+		char id[MODEL_ID_MAX], reason[ETCD_REASON_MAX];
+
+		snprintf(id, sizeof(id), "o%zu", i);
+		make_operation(&op, id, "ams-1", NOW_MS);
+		write_err = rows[i].err;
+		write_result = rows[i].result;
+		enum operation_decided decided =
+		        operation_decide(&this_node, NULL, &op, false, reason);
+
+		assert_int_equal(decided, rows[i].decided);
+		assert_int_equal(operations_find(&this_node, id) != NULL,
+		                 decided == OPERATION_DECIDED);
+		if (decided != OPERATION_UNCLEAR && decided != OPERATION_UNDECIDED)
+			continue;
+		operation_refuse_undecided(&this_node, id, decided, reason, &out);
+		assert_int_equal(out.status, 503);
+		assert_string_equal(out.code, decided == OPERATION_UNCLEAR ? "outcome-unknown"
+		                                                           : "store-unavailable");
+		assert_non_null(strstr(out.text, "no answer"));
+	}
+	core_unlock(&this_node);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -245,6 +310,7 @@ int main(void)
 		TEST(an_owner_is_who_the_record_names),
 		TEST(a_record_of_nobody_may_be_replaced),
 		TEST(a_change_carries_the_owner_or_its_end),
+		TEST(what_the_store_does_not_say_is_not_known),
 	};
 
 	return cmocka_run_group_tests_name("operation owners", tests, NULL, NULL);

@@ -140,6 +140,23 @@ static void of_two_changes_of_one_record_the_first_is_made(void **state)
 	assert_int_equal(operations_find(&this_node, "o1")->op.level_ppm, 100000);
 }
 
+/* Another node may have written of which the list has not heard. */
+static void a_change_is_compared_with_what_is_there(void **state)
+{
+	static struct operation was, op;
+
+	(void)state;
+	begin_one(1, OPERATION_MOVING);
+	operations_follow(&this_node);
+	was = op = operations_find(&this_node, "o1")->op;
+	op.seq++;
+	operations_find(&this_node, "o1")->revision--;
+	assert_int_equal(decide_change(&was, &op), OPERATION_OVERTAKEN);
+	read_again();
+	assert_int_equal(operations_find(&this_node, "o1")->op.seq, was.seq);
+	assert_int_equal(decide_change(&was, &op), OPERATION_DECIDED);
+}
+
 static void a_record_is_read_as_it_was_written(void **state)
 {
 	static struct operation was, with_steps;
@@ -205,13 +222,20 @@ static void a_record_that_cannot_be_read_is_not_decided(void **state)
 /* Else the store of a cluster that drains each day would fill. */
 static void of_those_that_are_over_the_oldest_leave_the_store(void **state)
 {
+	struct operation *first = make_record(1, OPERATION_DONE);
 	struct shared_record r = { 0 };
 
 	(void)state;
-	for (unsigned i = 1; i <= 4 * OPERATIONS_MAX; i++)
+	first->n_steps = 1;
+	first->steps[0] = (struct operation_step){ .begun_ms = NOW_MS, .state = OPERATION_MOVING };
+	assert_int_equal(decide_change(NULL, first), OPERATION_DECIDED);
+	assert_int_equal(copy_read(intent_store(this_node.intent), "observed/o1/step/00000", &r),
+	                 0);
+	free(r.text);
+	for (unsigned i = 2; i <= 4 * OPERATIONS_MAX; i++)
 		begin_one(i, OPERATION_DONE);
 	assert_int_equal(copy_read(intent_store(this_node.intent), "operation/o1", &r), -ENOENT);
-	assert_int_equal(copy_read(intent_store(this_node.intent), "observed/o1/before", &r),
+	assert_int_equal(copy_read(intent_store(this_node.intent), "observed/o1/step/00000", &r),
 	                 -ENOENT);
 	assert_int_equal(copy_read(intent_store(this_node.intent), "operation/o256", &r), 0);
 	free(r.text);
@@ -224,6 +248,7 @@ int main(void)
 		TEST(of_those_that_are_over_the_newest_stay_in_whatever_order_they_come),
 		TEST(one_that_runs_stays_however_old_it_is),
 		TEST(of_two_changes_of_one_record_the_first_is_made),
+		TEST(a_change_is_compared_with_what_is_there),
 		TEST(a_record_is_read_as_it_was_written),
 		TEST(a_record_that_is_none_is_left_out),
 		TEST(a_record_that_cannot_be_read_is_not_decided),

@@ -667,6 +667,35 @@ static void a_higher_epoch_takes_the_place_of_what_was_here(void **state)
 	remove_node(&a);
 }
 
+/* A node asked for the end of version 2, which the store lost; another one has its number now. */
+static void what_is_to_end_is_not_another_of_its_number(void **state)
+{
+	struct pending_clock clock = begin;
+	struct shared_record list[EVENTS];
+	const char *reason;
+	struct node a;
+	size_t n;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	n = add_claim(list, newest_records(list), CLAIM_2, 90);
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(intent_roll_back_unconfirmed(a.in, "a peer refuses it", NOW_MS), 0);
+	assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 2);
+	assert_int_equal(list_store(&a, 95, list, n, ORIGIN_NEWER), 0);
+	store.revision = 95;
+	(void)follow_store(&a, 0);
+	assert_int_equal(in_force(&a), 1);
+	assert_int_equal(apply_weight(&a, W3, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(in_force(&a), 2);
+	assert_int_equal(shared_intent_to_end(a.in, &clock, &reason), 0);
+	remove_node(&a);
+}
+
 static void an_epoch_is_said_with_what_is_lost(void **state)
 {
 	struct shared_record list[EVENTS];
@@ -806,6 +835,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(numbers_go_on_where_the_node_was, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_higher_epoch_takes_the_place_of_what_was_here,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_to_end_is_not_another_of_its_number, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(an_epoch_is_said_with_what_is_lost, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_change_rests_on_the_epoch, setup, teardown),

@@ -13,11 +13,14 @@ static int grant_err, renew_err;
 static unsigned n_granted, n_renewed;
 static uint64_t takes_ms; /* that a request lasts */
 static bool has_disk;
+static struct shared_lease *replaced; /* gets another lease while a request is under way */
 
 static uint64_t fake_mono(void)
 {
 	return mono_now_ms;
 }
+
+static void replace_lease(void);
 
 static int fake_grant(struct shared_etcd *e, int64_t ttl_s, int64_t *id)
 {
@@ -25,6 +28,8 @@ static int fake_grant(struct shared_etcd *e, int64_t ttl_s, int64_t *id)
 	assert_int_equal(ttl_s, 10);
 	mono_now_ms += takes_ms;
 	*id = 100 + (int64_t)n_granted++;
+	if (replaced)
+		replace_lease();
 	return grant_err;
 }
 
@@ -34,6 +39,8 @@ static int fake_renew(struct shared_etcd *e, int64_t id)
 	assert_true(id >= 100);
 	n_renewed++;
 	mono_now_ms += takes_ms;
+	if (replaced)
+		replace_lease();
 	return renew_err;
 }
 
@@ -57,6 +64,12 @@ static struct store *fake_store(struct intent *in)
 #include "mgmt/api/shared_lease.c"
 #undef intent_store
 
+static void replace_lease(void)
+{
+	replaced->id = 900;
+	replaced->renewed_ms = mono_now_ms - 1000;
+}
+
 static struct shared_lease lease;
 static char reason[ETCD_REASON_MAX];
 
@@ -72,6 +85,7 @@ static int setup(void **state)
 	n_granted = n_renewed = 0;
 	takes_ms = 0;
 	has_disk = true;
+	replaced = NULL;
 	core_lock(&this_node);
 	return 0;
 }
@@ -116,6 +130,54 @@ static void it_counts_from_before_the_request(void **state)
 	assert_false(shared_lease_is_fresh(&lease));
 	assert_int_equal(shared_lease_need(&lease, reason), 101);
 	assert_int_equal(n_granted, 2);
+}
+
+static void a_renewal_counts_from_before_the_request_too(void **state)
+{
+	(void)state;
+	own_one(OPERATION_MOVING);
+	(void)shared_lease_need(&lease, reason);
+	takes_ms = 4000;
+	look_after(RENEW_MS);
+	assert_int_equal(n_renewed, 1);
+	mono_now_ms += 5999;
+	assert_true(shared_lease_is_fresh(&lease));
+	mono_now_ms += 1;
+	assert_false(shared_lease_is_fresh(&lease));
+}
+
+/* Whatever the answer is, it is that of the former lease. */
+static void a_renewal_of_the_former_lease_says_nothing(void **state)
+{
+	static const int answers[] = { 0, -ENOENT, -EHOSTUNREACH };
+
+	(void)state;
+	own_one(OPERATION_MOVING);
+	for (size_t i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		lease.id = 0;
+		replaced = NULL;
+		(void)shared_lease_need(&lease, reason);
+		renew_err = answers[i];
+		replaced = &lease;
+		look_after(RENEW_MS);
+		assert_int_equal(n_renewed, i + 1);
+		assert_int_equal(lease.id, 900);
+		assert_int_equal(lease.renewed_ms, mono_now_ms - 1000);
+	}
+}
+
+/* Two operations that begin at once: the first may have its record by that lease already, which nobody would renew any more. */
+static void of_two_that_ask_at_once_the_first_lease_is_that_of_both(void **state)
+{
+	(void)state;
+	replaced = &lease;
+	assert_int_equal(shared_lease_need(&lease, reason), 900);
+	assert_int_equal(lease.id, 900);
+	replaced = NULL;
+	mono_now_ms += 8999;
+	assert_int_equal(shared_lease_need(&lease, reason), 900);
+	mono_now_ms += 1;
+	assert_int_equal(shared_lease_need(&lease, reason), 101);
 }
 
 static void without_the_store_there_is_none(void **state)
@@ -198,6 +260,9 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(it_counts_from_before_the_request),
+		TEST(a_renewal_counts_from_before_the_request_too),
+		TEST(a_renewal_of_the_former_lease_says_nothing),
+		TEST(of_two_that_ask_at_once_the_first_lease_is_that_of_both),
 		TEST(without_the_store_there_is_none),
 		TEST(it_is_renewed_while_something_is_owned),
 		TEST(what_another_node_owns_needs_no_lease_here),
