@@ -23,7 +23,7 @@ import counted  # noqa: E402
 import seeding  # noqa: E402
 
 PROGRAM = "mgmt/api/weir-mgmt"
-RUN = "mgmt/api/shared_run.c"
+RUN = "mgmt/api/shared_write.c"
 FOLLOWER = "mgmt/api/shared_follower.c"
 ETCD = "mgmt/store/shared_etcd.c"
 HISTORY = "mgmt/store/history.c"
