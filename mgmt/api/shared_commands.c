@@ -91,10 +91,18 @@ static const char *override_record_name(const char *id, char out[SHARED_NAME_MAX
 
 /* --- writing --- */
 
+/* Read what the copy has under @p name. @return whether it has that; this node's disk may keep nothing */
+static bool read_copy(struct core *core, const char *name, struct shared_record *out)
+{
+	struct store *store = intent_store(core->intent);
+
+	return store && !copy_read(store, name, out);
+}
+
 static int64_t kept_revision(struct core *core, const char *name)
 {
 	struct shared_record r = { 0 };
-	int64_t revision = copy_read(intent_store(core->intent), name, &r) ? 0 : r.revision;
+	int64_t revision = read_copy(core, name, &r) ? r.revision : 0;
 
 	free(r.text);
 	return revision;
@@ -180,7 +188,8 @@ bool shared_commands_decide(struct core *core, const struct override *list, size
 	char name[SHARED_NAME_MAX];
 	bool may = true;
 
-	if (!s || !c || !shared_run_is_ready(core)) {
+	/* what is not known to be the last command would be refused */
+	if (!s || !c || !intent_store(core->intent) || !shared_run_is_ready(core)) {
 		free(c);
 		return true;
 	}
@@ -265,7 +274,7 @@ static bool is_in_copy(struct core *core, const struct override *o)
 	struct override there;
 	bool is_there = false;
 
-	if (!copy_read(intent_store(core->intent), override_record_name(o->id, name), &r))
+	if (read_copy(core, override_record_name(o->id, name), &r))
 		is_there = read_override(&r, &there) && override_compare(o, &there) <= 0;
 	free(r.text);
 	return is_there;
@@ -338,7 +347,7 @@ static void remove_old(struct shared_commands *s)
 	struct store *store = intent_store(s->core->intent);
 	struct shared_answer a;
 
-	if (old && c) {
+	if (old && c && store) {
 		old->core = s->core;
 		old->now_ms = clock_believed_ms();
 		if (copy_each(store, "override/", find_old_override, old) < 0 ||
@@ -409,7 +418,7 @@ static void settle_commands(struct core *core)
 		s->others_ms = now_ms;
 	if (!begin_look(core, others ? &s->all : &s->own, revision))
 		return;
-	while (!core->stopping && (o = find_lacking(core, others)))
+	while (!core->stopping && intent_store(core->intent) && (o = find_lacking(core, others)))
 		if (!write_lacking(s, o)) {
 			s->own = s->all = (struct looked_through){ 0 };
 			return;
