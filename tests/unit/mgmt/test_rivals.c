@@ -241,6 +241,58 @@ static void who_was_overruled_can_read_it(void **state)
 	assert_false(is_told(w, 1, "is overruled by ada at node ams-1"));
 }
 
+/** While node 0 asks whether a command may be made, it hears of one that another node was given. */
+struct meanwhile {
+	struct world *w;
+};
+
+static bool hear_meanwhile(void *arg, const struct override *list, size_t n,
+                           struct command_result *result)
+{
+	struct meanwhile *m = arg;
+	struct command_result own = *result;
+
+	(void)list;
+	(void)n;
+	m->w->now_ms += 1000;
+	assert_int_equal(give_command(m->w, 1, COMMAND_DRAIN, NULL, "ams"), COMMAND_OK);
+	exchange_overrides(m->w, 1, 0);
+	m->w->now_ms -= 1000;
+	m->w->r = own;
+	return true;
+}
+
+/* Who was overruled before the answer is not told that all is well. */
+static void a_command_that_was_overtaken_does_not_succeed(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 2; i++) { /* by another drain, and by another change of the same */
+		struct meanwhile m = { .w = w };
+		const struct command c = { .what = i ? COMMAND_UNDRAIN : COMMAND_DRAIN,
+			                   .name = "ams",
+			                   .over_ms = -1,
+			                   .from_ms = -1,
+			                   .until_ms = i ? -1 : MODEL_TIME_NEVER,
+			                   .now = true,
+			                   .author = "ada",
+			                   .reason = "test",
+			                   .past = { "site-less", "receivers", "too-many-out" },
+			                   .n_past = 3,
+			                   .decide = hear_meanwhile,
+			                   .decide_arg = &m };
+		const struct guard_observed seen = { 0 };
+
+		intent_for(w->in[0], "ada", NULL);
+		assert_int_equal(command_run(w->in[0], &c, &seen, w->now_ms, &w->r),
+		                 COMMAND_OVERTAKEN);
+		assert_string_equal(find_live(w, 0, MODEL_OVERRIDE_DRAIN, "ams")->author, "bob");
+		w->now_ms += 2000;
+		exchange_all(w);
+		assert_equal_sets(w);
+	}
+}
+
 /* The number of changes is of no matter: a busy node is not right for that. */
 static void more_changes_do_not_count(void **state)
 {
@@ -366,6 +418,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_later_command_is_in_force_everywhere),
 		TEST(who_was_overruled_can_read_it),
+		TEST(a_command_that_was_overtaken_does_not_succeed),
 		TEST(more_changes_do_not_count),
 		TEST(a_later_drain_ends_a_hold_that_it_did_not_know),
 		TEST(a_command_of_a_wrong_clock_is_of_when_it_was_made_right),
