@@ -293,6 +293,35 @@ static void a_command_that_was_overtaken_does_not_succeed(void **state)
 	}
 }
 
+/* Clocks have milliseconds: then names decide, and at each node alike. */
+static void of_two_in_one_millisecond_one_is_in_force(void **state)
+{
+	struct world *w = *state;
+
+	for (int last = 1; last < NODES; last++) {
+		for (int i = 0; i <= last; i++)
+			assert_int_equal(give_command(w, i, COMMAND_DRAIN, NULL, "ams"),
+			                 COMMAND_OK);
+		w->now_ms += 1000;
+		exchange_all(w);
+		assert_equal_sets(w);
+		for (int i = 0; i < NODES; i++) {
+			const struct override *o = find_live(w, i, MODEL_OVERRIDE_DRAIN, "ams");
+
+			assert_non_null(o);
+			assert_string_equal(o->node, names[last]);
+			assert_true(override_ok(o));
+		}
+		for (size_t i = 0; i < intent_overrides(w->in[0])->n_items; i++)
+			assert_true(override_ok(&intent_overrides(w->in[0])->items[i]));
+		w->now_ms += 1000;
+		assert_int_equal(give_command(w, 0, COMMAND_UNDRAIN, NULL, "ams"), COMMAND_OK);
+		exchange_all(w);
+		assert_null(find_live(w, last, MODEL_OVERRIDE_DRAIN, "ams"));
+		w->now_ms += 1000;
+	}
+}
+
 /* The number of changes is of no matter: a busy node is not right for that. */
 static void more_changes_do_not_count(void **state)
 {
@@ -419,6 +448,7 @@ int main(void)
 		TEST(the_later_command_is_in_force_everywhere),
 		TEST(who_was_overruled_can_read_it),
 		TEST(a_command_that_was_overtaken_does_not_succeed),
+		TEST(of_two_in_one_millisecond_one_is_in_force),
 		TEST(more_changes_do_not_count),
 		TEST(a_later_drain_ends_a_hold_that_it_did_not_know),
 		TEST(a_command_of_a_wrong_clock_is_of_when_it_was_made_right),
