@@ -108,6 +108,21 @@ static int64_t kept_revision(struct core *core, const char *name)
 	return revision;
 }
 
+/* Whether the copy has a command at that target which is later, or as late. */
+static bool has_later(struct core *core, const char *name, uint64_t generation)
+{
+	char error[RECORD_ERROR_MAX];
+	struct shared_record r = { 0 };
+	struct last_command last;
+	bool is_later = read_copy(core, name, &r) &&
+	                !record_from_text(&last_command_record, r.text, &last, error) &&
+	                last.generation >= generation;
+
+	free(r.text);
+	return is_later;
+}
+
+/* What is written late, or was ended by a later command, does not take the place of that. */
 static void make_change(struct core *core, const struct override *list, size_t n,
                         struct shared_change *c)
 {
@@ -121,7 +136,8 @@ static void make_change(struct core *core, const struct override *list, size_t n
 	shared_intent_begin(core->intent, c);
 	target_record(&list[0], name);
 	shared_change_see(c, name, kept_revision(core, name));
-	shared_change_put(c, name, &last_command_record, &last);
+	if (!has_later(core, name, last.generation))
+		shared_change_put(c, name, &last_command_record, &last);
 	for (size_t i = 0; i < n && i < CHANGED_MAX; i++)
 		shared_change_put(c, override_record_name(list[i].id, name), &override_record,
 		                  &list[i]);

@@ -373,6 +373,35 @@ static void what_the_store_lacks_is_written(void **state)
 	shared_free_texts(list, 2);
 }
 
+/* A later command was written first: the record of the last one stays as it is. */
+static void what_is_written_late_is_not_the_last_command(void **state)
+{
+	const int64_t now_ms = clock_believed_ms();
+	const struct override own = make_override("own-1", now_ms - 2000);
+	struct shared_record last = { .name = "command/site/ams", .revision = 7 };
+	char text[200];
+
+	(void)state;
+	assert_int_equal(intent_merge(this_node.intent, &own, 1, now_ms), 1);
+	for (int i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text),
+		         "{\"id\":\"b-1\",\"generation\":%llu,\"principal\":\"user:bob\","
+		         "\"node\":\"fra-1\",\"time_ms\":%lld}",
+		         (unsigned long long)STAMP(now_ms - 1000 - 2000 * i),
+		         (long long)(now_ms - 1000 - 2000 * i));
+		last.text = text;
+		keep_records(&last, 1);
+		commands.own = (struct looked_through){ 0 };
+		commands.others_ms = clock_mono_ms();
+		answer.result = SHARED_UNKNOWN;
+		settle_once();
+		assert_string_equal(
+		        written, i ? "see store@0; see command/site/ams@7; put command/site/ams; "
+		                     "put override/own-1; "
+		                   : "see store@0; see command/site/ams@7; put override/own-1; ");
+	}
+}
+
 /* Neither a step, nor what a wrong clock stamped, nor what is forgotten. */
 static void what_is_not_for_the_store_is_not_written(void **state)
 {
@@ -446,6 +475,7 @@ int main(void)
 		TEST(another_command_that_came_first_is_named),
 		TEST(what_a_restored_store_has_is_taken_with_care),
 		TEST(what_the_store_lacks_is_written),
+		TEST(what_is_written_late_is_not_the_last_command),
 		TEST(what_is_not_for_the_store_is_not_written),
 		TEST(what_nobody_has_any_more_goes),
 	};
