@@ -581,10 +581,11 @@ static enum command_outcome commit_command(struct command_work *w)
 /* Operations that have written nothing yet are known by their own command alone. */
 static uint64_t next_stamp(const struct command_work *w)
 {
-	uint64_t newest = overrides_newest(intent_overrides(w->in));
+	uint64_t newest = overrides_newest_for(intent_overrides(w->in), &w->target, w->now_ms);
 
 	for (size_t i = 0; i < w->c->n_unwritten; i++)
-		if (w->c->unwritten[i].generation > newest)
+		if (w->c->unwritten[i].generation > newest &&
+		    !strcmp(w->c->unwritten[i].name, w->target.name))
 			newest = w->c->unwritten[i].generation;
 	return hlc_next(newest, w->now_ms);
 }
@@ -595,10 +596,9 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
 {
 	struct command_work w = { .in = in, .c = c, .r = result, .now_ms = now_ms };
 
-	w.stamp = next_stamp(&w);
-
 	*result = (struct command_result){ .guards.receivers = result->receivers };
 	enum command_outcome outcome = find_target(&w);
+	w.stamp = next_stamp(&w);
 	snprintf(w.target.node, sizeof(w.target.node), "%s", intent_node(in));
 	if (outcome == COMMAND_OK)
 		outcome = check_shape(&w);

@@ -489,6 +489,23 @@ uint64_t overrides_newest(const struct overrides *overrides)
 	return newest;
 }
 
+/* A command that is stamped by what is ahead is not taken elsewhere: that is only for who must be later. */
+uint64_t overrides_newest_for(const struct overrides *overrides, const struct override *o,
+                              int64_t now_ms)
+{
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		const struct override *p = &overrides->items[i];
+		bool is_there = p->target == o->target && !strcmp(p->pool, o->pool) &&
+		                !strcmp(p->name, o->name);
+
+		if (p->generation > newest && (is_there || !hlc_is_ahead(p->generation, now_ms)))
+			newest = p->generation;
+	}
+	return newest;
+}
+
 size_t overrides_live(const struct overrides *overrides, int64_t now_ms)
 {
 	size_t n = 0;

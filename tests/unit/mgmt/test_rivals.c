@@ -401,6 +401,37 @@ static void a_command_of_a_wrong_clock_is_of_when_it_was_made_right(void **state
 	assert_equal_sets(w);
 }
 
+/* An operation has the stamp of a wrong clock, and every node has its step: other commands go from node to node all the same. */
+static void a_step_of_a_wrong_clock_stops_no_commands(void **state)
+{
+	struct world *w = *state;
+	const struct override step = { .id = "op-1",
+		                       .kind = MODEL_OVERRIDE_DRAIN,
+		                       .target = MODEL_TARGET_SITE,
+		                       .name = "fra",
+		                       .generation = STAMP(NOW_MS + 3600000),
+		                       .epoch = 64,
+		                       .step = 1,
+		                       .created_ms = NOW_MS,
+		                       .from_ms = NOW_MS,
+		                       .until_ms = MODEL_TIME_NEVER,
+		                       .is_step = true,
+		                       .to_ppm = 10000,
+		                       .operation = "op-1",
+		                       .author = "ada",
+		                       .node = "lon-1" };
+
+	for (int i = 0; i < NODES; i++)
+		assert_int_equal(intent_merge(w->in[i], &step, 1, w->now_ms), 1);
+	w->now_ms += 1000;
+	assert_int_equal(give_command(w, 0, COMMAND_DRAIN, NULL, "ams"), COMMAND_OK);
+	assert_int_equal(exchange_overrides(w, 0, 1), 1);
+	assert_non_null(find_live(w, 1, MODEL_OVERRIDE_DRAIN, "ams"));
+	assert_int_equal(give_command(w, 0, COMMAND_HOLD, NULL, "fra"), COMMAND_OK);
+	assert_true(w->r.override.generation >
+	            step.generation); /* and the step does not come back */
+}
+
 /* Within five minutes clocks may differ: who knows of a command is later, whatever the clock says. */
 static void knowledge_counts_more_than_the_clock(void **state)
 {
@@ -452,6 +483,7 @@ int main(void)
 		TEST(more_changes_do_not_count),
 		TEST(a_later_drain_ends_a_hold_that_it_did_not_know),
 		TEST(a_command_of_a_wrong_clock_is_of_when_it_was_made_right),
+		TEST(a_step_of_a_wrong_clock_stops_no_commands),
 		TEST(knowledge_counts_more_than_the_clock),
 		TEST(what_was_overruled_is_forgotten_for_good),
 	};
