@@ -18,6 +18,9 @@
 #include "mgmt/judge/waiting.h"
 #include "mgmt/store/command.h"
 
+#define TURN_MS                                                                                    \
+	3000u /* for a command that waits for the store: it does not wait for longer, but rarely */
+
 void handle_overrides(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	uint64_t limit;
@@ -171,6 +174,18 @@ struct deciding {
 	const struct http_request *r;
 };
 
+/*
+ * One command after the other: the guards judge the next one by what the one before makes, which is not there yet while the store
+ * is asked. Under the lock, which may be given up meanwhile.
+ */
+static void await_turn(struct core *core)
+{
+	uint64_t until_ms = clock_mono_ms() + TURN_MS;
+
+	while (core->is_commanding && core_wait(core, until_ms))
+		;
+}
+
 /* What others change while the lock is given up is not of this request. */
 static bool decide_changes(void *arg, const struct override *list, size_t n,
                            struct command_result *result)
@@ -178,7 +193,11 @@ static bool decide_changes(void *arg, const struct override *list, size_t n,
 	const struct deciding *a = arg;
 
 	idempotent_detach(a->core);
+	a->core->is_commanding = true;
 	bool may = shared_commands_decide(a->core, list, n, result);
+
+	a->core->is_commanding = false; /* who waits gets the lock once this command is made */
+	core_changed(a->core);
 
 	idempotent_attach(a->core, a->r);
 	return may;
@@ -195,6 +214,7 @@ static enum command_outcome run_guarded(struct core *core, const struct http_req
 	struct command with = *c;
 	enum command_outcome outcome;
 
+	await_turn(core);
 	with.decide = decide_changes;
 	with.decide_arg = &deciding;
 	with.unwritten = unwritten;

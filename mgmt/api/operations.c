@@ -361,8 +361,9 @@ static json_t *find_in_force(const struct overrides *all, const struct override 
 		*level_ppm = level->level_ppm;
 		return change_to_json(level->generation, level->epoch, level->step);
 	}
-	if (levels && !o->ended)
-		return NULL; /* weir-dns runs, and has not taken it yet */
+	/* weir-dns tells the levels of steps alone */
+	if (levels && o->is_step && !override_is_done(o, now_ms))
+		return NULL; /* it runs, and has not taken it yet */
 	*level_ppm = overrides_level(all, o, now_ms);
 	return change_to_json(o->generation, o->epoch, o->step);
 }
@@ -387,7 +388,7 @@ json_t *operations_levels_json(struct core *core, const struct levels *levels)
 		const struct override *o = &all->items[i];
 		uint32_t level_ppm;
 
-		if (o->kind != MODEL_OVERRIDE_DRAIN || o->target != MODEL_TARGET_SITE)
+		if (o->kind == MODEL_OVERRIDE_DRILL || o->target != MODEL_TARGET_SITE)
 			continue;
 		json_t *row = json_pack("{s:s, s:s}", "override", o->id, "site", o->name);
 		json_t *in_force = find_in_force(all, o, levels, now_ms, &level_ppm);

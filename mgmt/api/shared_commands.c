@@ -91,15 +91,38 @@ static const char *override_record_name(const char *id, char out[SHARED_NAME_MAX
 
 /* --- writing --- */
 
+/* Read what the copy has under @p name. @return whether it has that; this node's disk may keep nothing */
+static bool read_copy(struct core *core, const char *name, struct shared_record *out)
+{
+	struct store *store = intent_store(core->intent);
+
+	return store && !copy_read(store, name, out);
+}
+
 static int64_t kept_revision(struct core *core, const char *name)
 {
 	struct shared_record r = { 0 };
-	int64_t revision = copy_read(intent_store(core->intent), name, &r) ? 0 : r.revision;
+	int64_t revision = read_copy(core, name, &r) ? r.revision : 0;
 
 	free(r.text);
 	return revision;
 }
 
+/* Whether the copy has a command at that target which is later, or as late. */
+static bool has_later(struct core *core, const char *name, uint64_t generation)
+{
+	char error[RECORD_ERROR_MAX];
+	struct shared_record r = { 0 };
+	struct last_command last;
+	bool is_later = read_copy(core, name, &r) &&
+	                !record_from_text(&last_command_record, r.text, &last, error) &&
+	                last.generation >= generation;
+
+	free(r.text);
+	return is_later;
+}
+
+/* What is written late, or was ended by a later command, does not take the place of that. */
 void shared_commands_add_last(struct core *core, const struct override *o, struct shared_change *c)
 {
 	struct last_command last = { .generation = o->generation,
@@ -111,7 +134,8 @@ void shared_commands_add_last(struct core *core, const struct override *o, struc
 	snprintf(last.node, sizeof(last.node), "%s", o->node);
 	target_record(o, name);
 	shared_change_see(c, name, kept_revision(core, name));
-	shared_change_put(c, name, &last_command_record, &last);
+	if (!has_later(core, name, last.generation))
+		shared_change_put(c, name, &last_command_record, &last);
 }
 
 static void make_change(struct core *core, const struct override *list, size_t n,
@@ -187,7 +211,8 @@ bool shared_commands_decide(struct core *core, const struct override *list, size
 	char name[SHARED_NAME_MAX];
 	bool may = true;
 
-	if (!s || !c || !shared_run_is_ready(core)) {
+	/* what is not known to be the last command would be refused */
+	if (!s || !c || !intent_store(core->intent) || !shared_run_is_ready(core)) {
 		free(c);
 		return true;
 	}
@@ -272,7 +297,7 @@ static bool is_in_copy(struct core *core, const struct override *o)
 	struct override there;
 	bool is_there = false;
 
-	if (!copy_read(intent_store(core->intent), override_record_name(o->id, name), &r))
+	if (read_copy(core, override_record_name(o->id, name), &r))
 		is_there = read_override(&r, &there) && override_compare(o, &there) <= 0;
 	free(r.text);
 	return is_there;
@@ -345,7 +370,7 @@ static void remove_old(struct shared_commands *s)
 	struct store *store = intent_store(s->core->intent);
 	struct shared_answer a;
 
-	if (old && c) {
+	if (old && c && store) {
 		old->core = s->core;
 		old->now_ms = clock_believed_ms();
 		if (copy_each(store, "override/", find_old_override, old) < 0 ||
@@ -416,7 +441,7 @@ static void settle_commands(struct core *core)
 		s->others_ms = now_ms;
 	if (!begin_look(core, others ? &s->all : &s->own, revision))
 		return;
-	while (!core->stopping && (o = find_lacking(core, others)))
+	while (!core->stopping && intent_store(core->intent) && (o = find_lacking(core, others)))
 		if (!write_lacking(s, o)) {
 			s->own = s->all = (struct looked_through){ 0 };
 			return;

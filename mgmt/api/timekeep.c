@@ -36,6 +36,7 @@ struct timekeep {
 	int64_t purge_ms;
 	uint64_t kept_ms; /* when STATE/clock was written */
 	bool keep_failed; /* said once */
+	bool was_right;   /* since the start, or the last time that it was not */
 };
 
 /* What STATE/clock holds. */
@@ -232,6 +233,17 @@ static void note_move(struct core *core, int64_t was_ms)
 	keep_record(core, true);
 }
 
+/* What was stamped by a wrong clock before the start is found once the clock is right: no step tells of that. */
+static void follow_right(struct core *core)
+{
+	struct timekeep *t = core->clock;
+	bool is_right = t->synchronised && timekeep_hold(core) == WALL_CLOCK_RUNS;
+
+	if (is_right && !t->was_right && core->intent)
+		intent_clock_moved(core->intent, t->wall_clock.at_ms, t->wall_clock.at_ms);
+	t->was_right = is_right;
+}
+
 void timekeep_tick(struct core *core)
 {
 	struct timekeep *t = core->clock;
@@ -250,6 +262,7 @@ void timekeep_tick(struct core *core)
 		note_move(core, went_on_ms);
 	if (core->intent)
 		intent_expect_skew(core->intent, find_skew(core, now.mono_ms, t->wall_clock.at_ms));
+	follow_right(core);
 	log_clock_state(core);
 	set_clock_gauges(core);
 	keep_record(core, false);

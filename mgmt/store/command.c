@@ -531,6 +531,22 @@ static enum command_outcome check_guards(struct command_work *w, const struct gu
 	return refused ? COMMAND_REFUSED : COMMAND_OK;
 }
 
+/* A later command that came while the lock was given up: what was commanded here is not in force. */
+static const struct override *find_overtaking(const struct command_work *w)
+{
+	const struct override *o = overrides_find(intent_overrides(w->in), w->r->override.id);
+
+	return w->c->decide && o && o->generation > w->stamp ? o : NULL;
+}
+
+static enum command_outcome answer_overtaken(struct command_work *w)
+{
+	w->r->override = *find_overtaking(w);
+	return answer_command(w, COMMAND_OVERTAKEN, NULL,
+	                      "a later command there came from another node meanwhile: look at the "
+	                      "overrides, then give yours again");
+}
+
 /*
  * Journal and log come first: merging adds events about the overrides' new states, which belong
  * behind the command.
@@ -557,16 +573,19 @@ static enum command_outcome commit_command(struct command_work *w)
 	         w->r->override.name, w->r->override.id, w->c->author, intent_principal(w->in),
 	         log_value(w->c->reason, value));
 	int err = intent_merge(w->in, w->changes, w->n_changes, w->now_ms);
-	return err < 0 ? answer_command(w, COMMAND_FAILED, NULL, "%s", strerror(-err)) : COMMAND_OK;
+	if (err < 0)
+		return answer_command(w, COMMAND_FAILED, NULL, "%s", strerror(-err));
+	return find_overtaking(w) ? answer_overtaken(w) : COMMAND_OK;
 }
 
 /* Operations that have written nothing yet are known by their own command alone. */
 static uint64_t next_stamp(const struct command_work *w)
 {
-	uint64_t newest = overrides_newest(intent_overrides(w->in));
+	uint64_t newest = overrides_newest_for(intent_overrides(w->in), &w->target, w->now_ms);
 
 	for (size_t i = 0; i < w->c->n_unwritten; i++)
-		if (w->c->unwritten[i].generation > newest)
+		if (w->c->unwritten[i].generation > newest &&
+		    !strcmp(w->c->unwritten[i].name, w->target.name))
 			newest = w->c->unwritten[i].generation;
 	return hlc_next(newest, w->now_ms);
 }
@@ -577,10 +596,9 @@ enum command_outcome command_run(struct intent *in, const struct command *c,
 {
 	struct command_work w = { .in = in, .c = c, .r = result, .now_ms = now_ms };
 
-	w.stamp = next_stamp(&w);
-
 	*result = (struct command_result){ .guards.receivers = result->receivers };
 	enum command_outcome outcome = find_target(&w);
+	w.stamp = next_stamp(&w);
 	snprintf(w.target.node, sizeof(w.target.node), "%s", intent_node(in));
 	if (outcome == COMMAND_OK)
 		outcome = check_shape(&w);

@@ -255,17 +255,24 @@ static bool is_rival(enum model_override_kind later, enum model_override_kind ki
 	return later == kind && kind != MODEL_OVERRIDE_DRILL;
 }
 
+/* Of two nodes' commands with one stamp that of the node with the greater name is the later; what it ended is none. */
+static bool is_later(const struct override *a, const struct override *b)
+{
+	if (a->generation == b->generation)
+		return !a->ended && strcmp(a->node, b->node) > 0;
+	return a->generation > b->generation && a->prior != b->generation;
+}
+
 bool override_overrules(const struct override *later, const struct override *o)
 {
-	return later->generation > o->generation && is_rival(later->kind, o->kind) &&
-	       !later->epoch && !o->epoch && override_same_target(later, o) &&
-	       strcmp(later->id, o->id) != 0;
+	return is_later(later, o) && is_rival(later->kind, o->kind) && !later->epoch && !o->epoch &&
+	       override_same_target(later, o) && strcmp(later->id, o->id) != 0;
 }
 
 void override_end_by(const struct override *o, const struct override *later, struct override *out)
 {
 	*out = *o;
-	override_leave_operation(out, later->generation);
+	override_leave_operation(out, later->generation + (later->generation == o->generation));
 	out->how = RAMP_FREE;
 	out->until_ms = hlc_ms(later->generation);
 	out->ended = true;
@@ -479,6 +486,23 @@ uint64_t overrides_newest(const struct overrides *overrides)
 	for (size_t i = 0; i < overrides->n_items; i++)
 		if (overrides->items[i].generation > newest)
 			newest = overrides->items[i].generation;
+	return newest;
+}
+
+/* A command that is stamped by what is ahead is not taken elsewhere: that is only for who must be later. */
+uint64_t overrides_newest_for(const struct overrides *overrides, const struct override *o,
+                              int64_t now_ms)
+{
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		const struct override *p = &overrides->items[i];
+		bool is_there = p->target == o->target && !strcmp(p->pool, o->pool) &&
+		                !strcmp(p->name, o->name);
+
+		if (p->generation > newest && (is_there || !hlc_is_ahead(p->generation, now_ms)))
+			newest = p->generation;
+	}
 	return newest;
 }
 

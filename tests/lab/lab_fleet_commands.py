@@ -225,6 +225,20 @@ class Commands(unittest.TestCase):
         node.start()
         self.wait_live([("drain", "ada")], [node], 20)
 
+    def test_i_of_two_at_once_the_second_sees_the_first(self) -> None:
+        """The last two sites, one node, whose writes are late: a guard keeps one, as it does one after the other."""
+        self.assertEqual(self.nodes[0].drain(SITES[2], author="ada").status, 201)
+        self.ways.spoil(["node0"], "late")
+        answers: list[Answer] = []
+        both = [threading.Thread(target=lambda s=s: answers.append(self.nodes[0].drain(s, author="ada"))) for s in SITES[:2]]
+        for one in both:
+            one.start()
+        for one in both:
+            one.join()
+        for site in SITES:
+            self.nodes[2].command("undrain", {"site": site}, now=True)
+        self.assertEqual(sorted((a.status, a.code or "") for a in answers), [(201, ""), (409, "guard")], [a.raw for a in answers])
+
     def test_h_what_is_no_override_harms_nothing(self) -> None:
         member = self.etcd.leader()
         for text in ("garbage", "{}", json.dumps({"id": "other-id"})):

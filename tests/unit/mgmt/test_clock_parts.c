@@ -493,6 +493,35 @@ static void a_certificate_is_followed(void **state)
 	assert_null(state_certificate());
 }
 
+/* The clock was wrong when the command was given, and is right since a restart: without that, no other node ever took it. */
+static void what_a_wrong_clock_stamped_is_stamped_again_after_a_start(void **state)
+{
+	const uint64_t ahead = (uint64_t)(NOW_MS + 3600000) << 11;
+	struct override o = { .id = "ams-1-1",
+		              .kind = MODEL_OVERRIDE_DRAIN,
+		              .target = MODEL_TARGET_SITE,
+		              .name = "ams",
+		              .generation = ahead,
+		              .created_ms = NOW_MS,
+		              .from_ms = NOW_MS,
+		              .until_ms = MODEL_TIME_NEVER,
+		              .author = "ada",
+		              .node = "ams-1" };
+
+	(void)state;
+	assert_int_equal(timekeep_open(&this_node), 0);
+	assert_int_equal(intent_merge(this_node.intent, &o, 1, NOW_MS), 1);
+	fake_synchronised = false; /* nobody says yet that it is right */
+	timekeep_tick(&this_node);
+	assert_true(overrides_find(intent_overrides(this_node.intent), o.id)->generation == ahead);
+	fake_synchronised = true;
+	fake_ms += 1000;
+	fake_wall += 1000;
+	timekeep_tick(&this_node);
+	assert_true(overrides_find(intent_overrides(this_node.intent), o.id)->generation ==
+	            (uint64_t)fake_wall << 11);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -506,6 +535,7 @@ int main(void)
 		T(a_peer_is_told_the_better_clock),
 		T(a_person_accepts_the_clock),
 		T(the_clock_is_shown_as_it_is),
+		T(what_a_wrong_clock_stamped_is_stamped_again_after_a_start),
 		T(a_certificate_is_followed),
 	};
 

@@ -245,6 +245,29 @@ static void only_what_weir_dns_has_is_in_force(void **state)
 	assert_int_equal(read_told(NULL, "level_ppm"), 250000);
 }
 
+/* What a person commands is no step: weir-dns tells nothing of it, and the operation ends all the same. */
+static void a_persons_command_is_told_whatever_it_is(void **state)
+{
+	static const enum model_override_kind kinds[] = { MODEL_OVERRIDE_DRAIN,
+		                                          MODEL_OVERRIDE_DISABLE,
+		                                          MODEL_OVERRIDE_HOLD };
+	static struct levels levels; /* weir-dns runs */
+
+	(void)state;
+	make_write(2, 250000);
+	write_override();
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		struct override o;
+
+		make_step(&op, &op.targets[0], &o);
+		override_leave_operation(&o, op.stamp + 1 + i);
+		o.kind = kinds[i];
+		assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
+		assert_int_equal(read_told(&levels, "generation"), op.stamp + 1 + i);
+		assert_int_equal(read_told(&levels, "epoch"), 0);
+	}
+}
+
 /* --- the owner --- */
 
 static void a_record_that_was_replaced_is_another(void **state)
@@ -497,6 +520,7 @@ int main(void)
 		TEST(an_answer_counts_for_its_time),
 		TEST(a_drain_that_is_held_holds_its_whole_site),
 		TEST(only_what_weir_dns_has_is_in_force),
+		TEST(a_persons_command_is_told_whatever_it_is),
 		TEST(a_record_that_was_replaced_is_another),
 		TEST(rounds_are_as_frequent_as_they_must_be),
 		TEST(what_is_over_is_neither_run_nor_in_the_way),

@@ -241,6 +241,87 @@ static void who_was_overruled_can_read_it(void **state)
 	assert_false(is_told(w, 1, "is overruled by ada at node ams-1"));
 }
 
+/** While node 0 asks whether a command may be made, it hears of one that another node was given. */
+struct meanwhile {
+	struct world *w;
+};
+
+static bool hear_meanwhile(void *arg, const struct override *list, size_t n,
+                           struct command_result *result)
+{
+	struct meanwhile *m = arg;
+	struct command_result own = *result;
+
+	(void)list;
+	(void)n;
+	m->w->now_ms += 1000;
+	assert_int_equal(give_command(m->w, 1, COMMAND_DRAIN, NULL, "ams"), COMMAND_OK);
+	exchange_overrides(m->w, 1, 0);
+	m->w->now_ms -= 1000;
+	m->w->r = own;
+	return true;
+}
+
+/* Who was overruled before the answer is not told that all is well. */
+static void a_command_that_was_overtaken_does_not_succeed(void **state)
+{
+	struct world *w = *state;
+
+	for (int i = 0; i < 2; i++) { /* by another drain, and by another change of the same */
+		struct meanwhile m = { .w = w };
+		const struct command c = { .what = i ? COMMAND_UNDRAIN : COMMAND_DRAIN,
+			                   .name = "ams",
+			                   .over_ms = -1,
+			                   .from_ms = -1,
+			                   .until_ms = i ? -1 : MODEL_TIME_NEVER,
+			                   .now = true,
+			                   .author = "ada",
+			                   .reason = "test",
+			                   .past = { "site-less", "receivers", "too-many-out" },
+			                   .n_past = 3,
+			                   .decide = hear_meanwhile,
+			                   .decide_arg = &m };
+		const struct guard_observed seen = { 0 };
+
+		intent_for(w->in[0], "ada", NULL);
+		assert_int_equal(command_run(w->in[0], &c, &seen, w->now_ms, &w->r),
+		                 COMMAND_OVERTAKEN);
+		assert_string_equal(find_live(w, 0, MODEL_OVERRIDE_DRAIN, "ams")->author, "bob");
+		w->now_ms += 2000;
+		exchange_all(w);
+		assert_equal_sets(w);
+	}
+}
+
+/* Clocks have milliseconds: then names decide, and at each node alike. */
+static void of_two_in_one_millisecond_one_is_in_force(void **state)
+{
+	struct world *w = *state;
+
+	for (int last = 1; last < NODES; last++) {
+		for (int i = 0; i <= last; i++)
+			assert_int_equal(give_command(w, i, COMMAND_DRAIN, NULL, "ams"),
+			                 COMMAND_OK);
+		w->now_ms += 1000;
+		exchange_all(w);
+		assert_equal_sets(w);
+		for (int i = 0; i < NODES; i++) {
+			const struct override *o = find_live(w, i, MODEL_OVERRIDE_DRAIN, "ams");
+
+			assert_non_null(o);
+			assert_string_equal(o->node, names[last]);
+			assert_true(override_ok(o));
+		}
+		for (size_t i = 0; i < intent_overrides(w->in[0])->n_items; i++)
+			assert_true(override_ok(&intent_overrides(w->in[0])->items[i]));
+		w->now_ms += 1000;
+		assert_int_equal(give_command(w, 0, COMMAND_UNDRAIN, NULL, "ams"), COMMAND_OK);
+		exchange_all(w);
+		assert_null(find_live(w, last, MODEL_OVERRIDE_DRAIN, "ams"));
+		w->now_ms += 1000;
+	}
+}
+
 /* The number of changes is of no matter: a busy node is not right for that. */
 static void more_changes_do_not_count(void **state)
 {
@@ -320,6 +401,37 @@ static void a_command_of_a_wrong_clock_is_of_when_it_was_made_right(void **state
 	assert_equal_sets(w);
 }
 
+/* An operation has the stamp of a wrong clock, and every node has its step: other commands go from node to node all the same. */
+static void a_step_of_a_wrong_clock_stops_no_commands(void **state)
+{
+	struct world *w = *state;
+	const struct override step = { .id = "op-1",
+		                       .kind = MODEL_OVERRIDE_DRAIN,
+		                       .target = MODEL_TARGET_SITE,
+		                       .name = "fra",
+		                       .generation = STAMP(NOW_MS + 3600000),
+		                       .epoch = 64,
+		                       .step = 1,
+		                       .created_ms = NOW_MS,
+		                       .from_ms = NOW_MS,
+		                       .until_ms = MODEL_TIME_NEVER,
+		                       .is_step = true,
+		                       .to_ppm = 10000,
+		                       .operation = "op-1",
+		                       .author = "ada",
+		                       .node = "lon-1" };
+
+	for (int i = 0; i < NODES; i++)
+		assert_int_equal(intent_merge(w->in[i], &step, 1, w->now_ms), 1);
+	w->now_ms += 1000;
+	assert_int_equal(give_command(w, 0, COMMAND_DRAIN, NULL, "ams"), COMMAND_OK);
+	assert_int_equal(exchange_overrides(w, 0, 1), 1);
+	assert_non_null(find_live(w, 1, MODEL_OVERRIDE_DRAIN, "ams"));
+	assert_int_equal(give_command(w, 0, COMMAND_HOLD, NULL, "fra"), COMMAND_OK);
+	assert_true(w->r.override.generation >
+	            step.generation); /* and the step does not come back */
+}
+
 /* Within five minutes clocks may differ: who knows of a command is later, whatever the clock says. */
 static void knowledge_counts_more_than_the_clock(void **state)
 {
@@ -366,9 +478,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_later_command_is_in_force_everywhere),
 		TEST(who_was_overruled_can_read_it),
+		TEST(a_command_that_was_overtaken_does_not_succeed),
+		TEST(of_two_in_one_millisecond_one_is_in_force),
 		TEST(more_changes_do_not_count),
 		TEST(a_later_drain_ends_a_hold_that_it_did_not_know),
 		TEST(a_command_of_a_wrong_clock_is_of_when_it_was_made_right),
+		TEST(a_step_of_a_wrong_clock_stops_no_commands),
 		TEST(knowledge_counts_more_than_the_clock),
 		TEST(what_was_overruled_is_forgotten_for_good),
 	};

@@ -4,6 +4,7 @@
 
 #include "mgmt/api/shared_run.h"
 #include "mgmt/store/copy.h"
+#include "mgmt/store/intent_internal.h"
 #include "mgmt/store/shared_etcd.h"
 
 #define DAY_MS    ((int64_t)24 * 3600 * 1000)
@@ -222,6 +223,26 @@ static void what_the_store_does_not_decide_is_kept_here(void **state)
 	free(result);
 }
 
+/* The disk is full, and the copy of the store cannot be read: a person can drain all the same. */
+static void a_command_is_taken_where_the_disk_fails(void **state)
+{
+	const struct override o = make_override("a-1", clock_believed_ms() - 1000);
+	struct command_result *result = calloc(1, sizeof(*result));
+
+	(void)state;
+	assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
+	keep_records(NULL, 0);
+	this_node.intent->failing = true;
+	assert_true(decide_list(&o, 1, result));
+	assert_int_equal(n_writes, 0); /* it would rest on what is not known */
+	assert_false(is_in_copy(&this_node, &o));
+	remove_old(&commands);
+	settle_commands(&this_node);
+	assert_int_equal(n_writes, 0);
+	this_node.intent->failing = false;
+	free(result);
+}
+
 static void refuse_by(const char *text)
 {
 	answer = (struct shared_answer){ .result = SHARED_REFUSED, .n_now = 2 };
@@ -352,6 +373,35 @@ static void what_the_store_lacks_is_written(void **state)
 	shared_free_texts(list, 2);
 }
 
+/* A later command was written first: the record of the last one stays as it is. */
+static void what_is_written_late_is_not_the_last_command(void **state)
+{
+	const int64_t now_ms = clock_believed_ms();
+	const struct override own = make_override("own-1", now_ms - 2000);
+	struct shared_record last = { .name = "command/site/ams", .revision = 7 };
+	char text[200];
+
+	(void)state;
+	assert_int_equal(intent_merge(this_node.intent, &own, 1, now_ms), 1);
+	for (int i = 0; i < 2; i++) {
+		snprintf(text, sizeof(text),
+		         "{\"id\":\"b-1\",\"generation\":%llu,\"principal\":\"user:bob\","
+		         "\"node\":\"fra-1\",\"time_ms\":%lld}",
+		         (unsigned long long)STAMP(now_ms - 1000 - 2000 * i),
+		         (long long)(now_ms - 1000 - 2000 * i));
+		last.text = text;
+		keep_records(&last, 1);
+		commands.own = (struct looked_through){ 0 };
+		commands.others_ms = clock_mono_ms();
+		answer.result = SHARED_UNKNOWN;
+		settle_once();
+		assert_string_equal(
+		        written, i ? "see store@0; see command/site/ams@7; put command/site/ams; "
+		                     "put override/own-1; "
+		                   : "see store@0; see command/site/ams@7; put override/own-1; ");
+	}
+}
+
 /* Neither a step, nor what a wrong clock stamped, nor what is forgotten. */
 static void what_is_not_for_the_store_is_not_written(void **state)
 {
@@ -421,9 +471,11 @@ int main(void)
 		TEST(a_command_rests_on_the_last_one_at_its_target),
 		TEST(as_many_as_fit_are_written),
 		TEST(what_the_store_does_not_decide_is_kept_here),
+		TEST(a_command_is_taken_where_the_disk_fails),
 		TEST(another_command_that_came_first_is_named),
 		TEST(what_a_restored_store_has_is_taken_with_care),
 		TEST(what_the_store_lacks_is_written),
+		TEST(what_is_written_late_is_not_the_last_command),
 		TEST(what_is_not_for_the_store_is_not_written),
 		TEST(what_nobody_has_any_more_goes),
 	};
