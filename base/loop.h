@@ -79,7 +79,8 @@ MUST_CHECK int loop_signal(struct loop *l, int signo, loop_cb *cb, void *arg);
 
 /**
  * Call @p cb when @p path is replaced by rename, written and closed, or removed.
- * Its directory must exist; bursts may be one call. @return 0 or -errno
+ * Its directory must exist; where that goes later, @p cb is called when it is there again. Bursts may be one call.
+ * @return 0 or -errno
  */
 MUST_CHECK int loop_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg);
 

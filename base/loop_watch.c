@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A file is watched through its directory (inotify(7)), because a file that is replaced by rename
- * is a new inode. A page is watched by a helper thread that waits on the page's futex and writes to
+ * is a new inode. Where that directory goes, or another one takes its place, it is looked for until it is there again. A page is watched by a helper thread that waits on the page's futex and writes to
  * an eventfd; the thread touches nothing else of the loop.
  */
 #include "base/loop_internal.h"
@@ -20,15 +20,23 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "base/page.h"
 #include "base/thread.h"
 
+#define DIRECTORY_EVENTS                                                                           \
+	(IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
+#define AGAIN_MS 500u /* between two looks for a directory that has gone */
+
 struct loop_file_watch {
 	struct loop_file_watch *next;
+	struct loop *loop;
 	loop_cb *cb;
 	void *arg;
-	int directory; /* inotify's number */
+	int directory; /* inotify's number; -1: it has gone */
 	bool changed;
+	struct loop_timer again;
+	char path[PATH_MAX]; /* of the directory */
 	char name[NAME_MAX + 1];
 };
 
@@ -43,8 +51,42 @@ struct loop_page_watch {
 	atomic_bool stopping;
 };
 
+static void await_directory(struct loop_file_watch *w);
+
+static void find_directory(void *arg)
+{
+	struct loop_file_watch *w = arg;
+
+	w->directory = inotify_add_watch(w->loop->inotify_fd, w->path, DIRECTORY_EVENTS);
+	if (w->directory < 0)
+		await_directory(w);
+	else
+		w->cb(w->arg); /* whatever has become of the file meanwhile */
+}
+
+static void await_directory(struct loop_file_watch *w)
+{
+	w->directory = -1;
+	w->again.cb = find_directory;
+	w->again.arg = w;
+	if (loop_timer_set(w->loop, &w->again, loop_now_ms(w->loop) + AGAIN_MS))
+		log_error("directory-not-watched", "path=%s error=\"%s\"", w->path,
+		          strerror(ENOMEM));
+}
+
+/* Another directory may be at its path already: each watch is begun again. */
+static void leave_directory(struct loop *l, int directory)
+{
+	for (struct loop_file_watch *w = l->files; w; w = w->next)
+		if (w->directory == directory)
+			await_directory(w);
+	(void)inotify_rm_watch(l->inotify_fd, directory); /* of one that is deleted it is gone */
+}
+
 static void mark_changed(struct loop *l, const struct inotify_event *e)
 {
+	if (e->mask & (IN_DELETE_SELF | IN_MOVE_SELF))
+		leave_directory(l, e->wd);
 	for (struct loop_file_watch *w = l->files; w; w = w->next)
 		if (e->mask & IN_Q_OVERFLOW ||
 		    (e->wd == w->directory && e->len && strcmp(e->name, w->name) == 0))
@@ -114,8 +156,9 @@ int loop_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg)
 
 	if (!w)
 		return -ENOMEM;
-	w->directory = inotify_add_watch(l->inotify_fd, dirname(directory),
-	                                 IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE);
+	w->loop = l;
+	strcpy(w->path, dirname(directory));
+	w->directory = inotify_add_watch(l->inotify_fd, w->path, DIRECTORY_EVENTS);
 	if (w->directory < 0) {
 		err = -errno;
 		free(w);

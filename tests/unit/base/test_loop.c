@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -401,6 +402,43 @@ static void a_watched_file_tells_of_every_kind_of_change(void **state)
 	rmdir(directory);
 }
 
+/* Its directory is removed, or moved away, and made again: the file there is the one that is watched. */
+static void a_directory_that_is_made_again_is_watched_again(void **state)
+{
+	struct seen *s = *state;
+	char directory[] = "/tmp/weir-loop-XXXXXX", path[64], away[64], kept[128];
+
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/file", directory);
+	snprintf(away, sizeof(away), "%s.away", directory);
+	snprintf(kept, sizeof(kept), "%s/file", away);
+	assert_int_equal(loop_watch_file(s->loop, path, stop_loop, s), 0);
+	for (int moves = 0; moves < 2; moves++) {
+		write_file(path);
+		assert_int_equal(loop_run(s->loop), 0);
+		if (moves) {
+			assert_int_equal(rename(directory, away), 0);
+		} else {
+			unlink(path);
+			assert_int_equal(loop_run(s->loop), 0);
+			rmdir(directory);
+		}
+		run_for(s, 700); /* longer than it takes to look for it once */
+		assert_int_equal(mkdir(directory, 0700), 0);
+		write_file(path);
+		assert_int_equal(loop_run(s->loop), 0); /* it is found */
+		if (moves)
+			write_file(kept); /* that is another file now */
+		s->calls = 0;
+		run_for(s, 20);
+		assert_int_equal(s->calls, 1);
+	}
+	unlink(path);
+	unlink(kept);
+	rmdir(directory);
+	rmdir(away);
+}
+
 /* Files of one name in two directories are two files. */
 static void a_file_is_known_by_its_directory_too(void **state)
 {
@@ -664,6 +702,7 @@ int main(void)
 		LOOP_TEST(turns_are_counted_also_when_nothing_happens),
 		LOOP_TEST(a_signal_reaches_its_callback),
 		LOOP_TEST(a_watched_file_tells_of_every_kind_of_change),
+		LOOP_TEST(a_directory_that_is_made_again_is_watched_again),
 		LOOP_TEST(a_file_is_known_by_its_directory_too),
 		LOOP_TEST(a_closed_loop_leaves_no_descriptor),
 		LOOP_TEST(a_page_s_publication_wakes_the_loop),
