@@ -206,6 +206,8 @@ static void overrides_of_a_peer_are_merged(void **state)
 	assert_false(was_asked("/v1/peer/overrides")); /* nothing is new */
 	override_make_id("ams-1", NOW_MS, 9, id[0]);
 	struct override mine = make_drain(id[0], "ams-1");
+	snprintf(mine.name, sizeof(mine.name),
+	         "fra"); /* of another site: neither overrules the other */
 	assert_int_equal(intent_merge(this_node.intent, &mine, 1, NOW_MS + 20), 1);
 	v = round_with_peer();
 	assert_int_equal(v->state, PEERS_BEHIND); /* it lacks ours */
