@@ -547,6 +547,15 @@ static enum command_outcome answer_overtaken(struct command_work *w)
 	                      "overrides, then give yours again");
 }
 
+/* What no other node would take, nor this one after a start; a ramp that goes on is counted from its beginning. */
+static bool are_changes_ok(const struct command_work *w)
+{
+	for (size_t i = 0; i < w->n_changes; i++)
+		if (!override_ok(&w->changes[i]))
+			return false;
+	return true;
+}
+
 /*
  * Journal and log come first: merging adds events about the overrides' new states, which belong
  * behind the command.
@@ -560,6 +569,9 @@ static enum command_outcome commit_command(struct command_work *w)
 		return answer_command(w, COMMAND_TOO_MANY, NULL,
 		                      "%u overrides are in force already: end some of them first",
 		                      OVERRIDES_LIVE_MAX);
+	if (!are_changes_ok(w))
+		return answer_command(w, COMMAND_INVALID, "over",
+		                      "is too long for what has begun already");
 	if (w->c->dry_run)
 		return COMMAND_OK;
 	if (w->c->decide && !w->c->decide(w->c->decide_arg, w->changes, w->n_changes, w->r))

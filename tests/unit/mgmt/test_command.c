@@ -387,6 +387,21 @@ static void what_begins_everywhere_is_announced_by_the_skew_sooner(void **state)
 	}
 }
 
+/* A ramp that has begun is counted from its beginning: with the longest one it would be longer than what is read again. */
+static void what_no_node_would_read_is_refused(void **state)
+{
+	struct scene *s = *state;
+	struct command c = make_command(COMMAND_DRAIN, "web-ams/b1");
+
+	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
+	c.over_ms = (int64_t)366 * 24 * 3600 * 1000;
+	assert_int_equal(run_command(s, &c, NOW_MS + AHEAD_MS + 1), COMMAND_INVALID);
+	assert_string_equal(s->r.field, "over");
+	assert_int_equal(intent_overrides(s->in)->items[0].over_ms, 0);
+	assert_int_equal(run_command(s, &c, NOW_MS + AHEAD_MS), COMMAND_OK);
+	assert_true(override_ok(&intent_overrides(s->in)->items[0]));
+}
+
 static void enabling_ends_what_was_disabled_and_what_was_forced_up(void **state)
 {
 	struct scene *s = *state;
@@ -614,6 +629,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		        a_backends_instants_are_announced_and_never_move_once_past, setup,
 		        teardown),
+		cmocka_unit_test_setup_teardown(what_no_node_would_read_is_refused, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(
 		        what_begins_everywhere_is_announced_by_the_skew_sooner, setup, teardown),
 		cmocka_unit_test_setup_teardown(
