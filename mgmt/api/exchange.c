@@ -26,12 +26,14 @@
 #include "mgmt/api/peers_head.h"
 #include "mgmt/store/join.h"
 
-#define PAUSE_MS       100u /* between an answer and the next question */
-#define RETRY_MS       500u /* after the first failure; twice as long after each further one */
-#define RETRY_MAX_MS   4000u
-#define LOOK_LEAST_MS  20u   /* between two looks: changes come in bursts */
-#define TOKEN_MS       1000u /* between two reads of peer.token */
-#define ANSWER_MS      1500u /* for an answer, besides what it is held */
+#define PAUSE_MS                                                                                   \
+	100u /* between an answer with news and the next question; else it goes with the next look */
+#define RETRY_MS      500u /* after the first failure; twice as long after each further one */
+#define RETRY_MAX_MS  8000u
+#define LOOK_LEAST_MS 20u   /* between two looks: changes come in bursts */
+#define TOKEN_MS      1000u /* between two reads of peer.token */
+#define ANSWER_MS                                                                                  \
+	4000u /* for an answer, besides what it is held: who is given up costs a handshake */
 #define FETCH_MS       10000 /* for a list of overrides */
 #define FETCH_AGAIN_MS 2000u /* a list that was fetched and did not make the digests equal */
 /*
@@ -39,8 +41,13 @@
  * seconds: one that is given up begins from nothing, and then no peer is ever heard.
  */
 #define CONNECT_MS 8000u
+/*
+ * Peers that are not heard are asked a few at a time: where many nodes start at once, handshakes of all with all would take
+ * each other's time until none ends.
+ */
+#define UNHEARD_MAX 8u
 /* Another node of its site may have heard a peer that does not answer this one: until then it is not lost. */
-#define PASSED_ON_MS (2 * EXCHANGE_WAIT_MS + 1000)
+#define PASSED_ON_MS (EXCHANGE_WAIT_MS + EXCHANGE_SITE_WAIT_MS + 750)
 #define ANSWER_MAX   ((size_t)4 << 20)  /* bytes, of one node */
 #define SITE_MAX     ((size_t)32 << 20) /* the same of a whole site */
 
@@ -448,12 +455,12 @@ static void note_failure(struct exchange_peer *p, const struct client_request *r
 	p->pause_ms = 2 * p->pause_ms < RETRY_MAX_MS ? 2 * p->pause_ms : RETRY_MAX_MS;
 }
 
-static void note_success(struct exchange_peer *p, uint64_t now_ms)
+static void note_success(struct exchange_peer *p, bool is_news, uint64_t now_ms)
 {
 	if (p->is_failed)
 		log_note("peer-heard", "node=%s", p->node);
 	p->is_failed = p->is_refused = false;
-	p->next_ms = now_ms + PAUSE_MS;
+	p->next_ms = is_news ? now_ms + PAUSE_MS : p->exchange->looked_ms + EXCHANGE_LOOK_MS;
 	p->pause_ms = RETRY_MS;
 }
 
@@ -476,7 +483,7 @@ static void on_answer(struct client_request *r)
 		if (reason)
 			note_failure(p, r, reason, now_ms);
 		else
-			note_success(p, now_ms);
+			note_success(p, is_news, now_ms);
 		fetches = !reason && !p->is_fetching && has_other_overrides(x, p, v, now_ms);
 		memcpy(digest, v->overrides, sizeof(digest));
 		if (reason || is_news)
@@ -493,6 +500,11 @@ static void on_answer(struct client_request *r)
 
 /* Questions */
 
+static unsigned wait_of(const struct exchange_peer *p)
+{
+	return p->is_own_site ? EXCHANGE_WAIT_MS : EXCHANGE_SITE_WAIT_MS;
+}
+
 /* What this node has of whom @p p is to speak for, from malloc(); NULL when out of memory. */
 static char *make_question(const struct exchange *x, const struct exchange_peer *p)
 {
@@ -504,18 +516,22 @@ static char *make_question(const struct exchange *x, const struct exchange_peer 
 			                    exchange_have(x->peers[i]->words));
 	json_t *question = json_pack("{s:s, s:s, s:b, s:i, s:o}", "node", x->core->dirs.node,
 	                             "cluster", x->cluster, "site", !p->is_own_site, "wait_ms",
-	                             p->is_failed ? 0 : (int)EXCHANGE_WAIT_MS, "have", have);
+	                             p->is_failed ? 0 : (int)wait_of(p), "have", have);
 	char *text = question ? json_dumps(question, JSON_COMPACT) : NULL;
 
 	json_decref(question);
 	return text;
 }
 
+static bool is_heard(const struct exchange_peer *p)
+{
+	return !p->is_failed && p->words[EXCHANGE_HEAD].true_ms;
+}
+
 /* A peer that is not heard gets the time that a handshake takes on a busy machine. */
 static void prepare_query(struct exchange *x, struct exchange_peer *p, uint64_t now_ms)
 {
-	bool is_heard = !p->is_failed && p->words[EXCHANGE_HEAD].true_ms;
-	unsigned connect_ms = is_heard ? ANSWER_MS : CONNECT_MS;
+	unsigned connect_ms = is_heard(p) ? ANSWER_MS : CONNECT_MS;
 
 	p->body = make_question(x, p);
 	if (!p->body) {
@@ -526,7 +542,7 @@ static void prepare_query(struct exchange *x, struct exchange_peer *p, uint64_t 
 	p->request = (struct client_request){
 		.post = 1,
 		.body = p->body,
-		.timeout_ms = (int)(EXCHANGE_WAIT_MS + connect_ms),
+		.timeout_ms = (int)(wait_of(p) + connect_ms),
 		.connect_ms = (int)connect_ms,
 		.answer_max = p->is_own_site ? ANSWER_MAX : SITE_MAX,
 		.done = on_answer,
@@ -540,15 +556,20 @@ static void query_due_peers(struct exchange *x)
 {
 	uint64_t now_ms = clock_mono_ms(), next_ms = now_ms + EXCHANGE_LOOK_MS;
 	struct exchange_peer *due[PEERS_MAX];
-	size_t n = 0;
+	size_t n = 0, n_unheard[2] = { 0, 0 }; /* of other sites, of the own one */
 
 	core_lock(x->core);
+	for (size_t i = 0; i < x->n; i++)
+		n_unheard[x->peers[i]->is_own_site] += x->peers[i]->body && !is_heard(x->peers[i]);
 	for (size_t i = 0; i < x->n && x->core->peers->has_token; i++) {
 		struct exchange_peer *p = x->peers[i];
 
 		if (!p->is_chosen || p->body || !*p->api)
 			continue;
+		if (!is_heard(p) && n_unheard[p->is_own_site] >= UNHEARD_MAX)
+			continue;
 		if (now_ms >= p->next_ms) {
+			n_unheard[p->is_own_site] += !is_heard(p);
 			prepare_query(x, p, now_ms);
 			if (p->body)
 				due[n++] = p;

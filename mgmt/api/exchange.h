@@ -5,7 +5,7 @@
  * which pass on what they heard from the nodes of theirs.
  *
  * One thread asks all peers, over connections that stay open. An answer is held until there is news,
- * for EXCHANGE_WAIT_MS at most. What is said is in sections (mgmt/api/exchange_words.h): the head goes to
+ * for a while at most. What is said is in sections (mgmt/api/exchange_words.h): the head goes to
  * the peers' reports, health into pages.
  *
  * Implemented in mgmt/api/exchange.c (the asking side) and mgmt/api/handle_exchange.c (the answers).
@@ -18,7 +18,9 @@
 #include "mgmt/api/core.h"
 #include "mgmt/api/http.h"
 
-#define EXCHANGE_WAIT_MS     1500u /**< an answer is held so long at most */
+#define EXCHANGE_WAIT_MS 2000u /**< an answer to a node of the own site is held so long at most */
+#define EXCHANGE_SITE_WAIT_MS                                                                      \
+	1250u /**< the same to a node of another site: its words are older already */
 #define EXCHANGE_WAIT_MAX_MS 5000u /**< the longest that an asking node may wish */
 #define EXCHANGE_LOOK_MS     250u  /**< between two looks at what this node says */
 

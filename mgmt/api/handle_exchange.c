@@ -38,16 +38,17 @@ static bool read_question(const json_t *json, struct exchange_question *out)
 	       out->wait_ms <= EXCHANGE_WAIT_MAX_MS && json_is_object(out->have);
 }
 
-/* A peer that asks can be asked: the pause after a failure ends. Under the lock. */
+/* A peer that asks can be asked: the pause after a failure becomes a short one. Under the lock. */
 static void hear_asking(struct exchange *x, const char *node)
 {
+	uint64_t now_ms = clock_mono_ms();
+
 	for (size_t i = 0; i < x->n; i++) {
 		struct exchange_peer *p = x->peers[i];
 
-		if (strcmp(p->node, node) || !p->is_failed || !p->next_ms)
-			continue;
-		p->next_ms = 0;
-		core_changed(x->core);
+		if (!strcmp(p->node, node) && p->is_failed &&
+		    p->next_ms > now_ms + EXCHANGE_LOOK_MS)
+			p->next_ms = now_ms + EXCHANGE_LOOK_MS;
 	}
 }
 
@@ -79,6 +80,12 @@ static json_t *gather_words(const struct exchange *x, const struct exchange_ques
 	return nodes;
 }
 
+/* Answers that end without news end together, a few times a second: each turn of a thread has its price. */
+static uint64_t end_of_hold(uint64_t now_ms, uint64_t wait_ms)
+{
+	return (now_ms + wait_ms) / EXCHANGE_LOOK_MS * EXCHANGE_LOOK_MS;
+}
+
 /* Under the lock. */
 static void answer_question(struct core *core, const struct http_request *r,
                             const struct exchange_question *q, struct http_reply *reply)
@@ -90,7 +97,7 @@ static void answer_question(struct core *core, const struct http_request *r,
 
 	if (!is_news && !r->held_ms && q->wait_ms) {
 		json_decref(nodes);
-		reply->hold = (struct http_hold){ .until_ms = now_ms + q->wait_ms,
+		reply->hold = (struct http_hold){ .until_ms = end_of_hold(now_ms, q->wait_ms),
 			                          .rung = rung,
 			                          .bell = bell };
 		return;

@@ -100,7 +100,7 @@ class Fleet:
             node.start()
         for server in self.servers:
             server.start()
-        assert self.apply(self.nodes[0]) == 201
+        wait_for("the first version", lambda: self.apply(self.nodes[0]) == 201, 60)  # members begin at the same time
         wait_for("all have the first version", lambda: len({n.ask("GET", "/v1/config").json.get("digest") for n in self.nodes}) == 1, 60)
 
     def apply(self, node: Node) -> int:

@@ -27,7 +27,7 @@ def config(apis: typing.Sequence[str], dns_name: bool = True) -> str:
     def rows(row: str) -> str:
         return ",\n  ".join(row % {"s": s, "k": k} for k, s in enumerate(SITES))
     nodes = ",\n  ".join(
-        f'{{ name = "{name}"; site = "{name[:-2]}"; ports = ( {{ interface = "eth1"; }} ); tunnel_source = [ "10.{k}.255.0/24" ]; '
+        f'{{ name = "{name}"; site = "{name.partition("-")[0]}"; ports = ( {{ interface = "eth1"; }} ); tunnel_source = [ "10.{k}.255.0/24" ]; '
         f'dns_listen = [ "127.0.0.1" ]; clock = "trusted"; api = "{apis[k]}"; }}' for k, name in enumerate(node_names(len(apis))))
     names = """dns = { zones = ( { name = "shop.example"; file = "shop.example.zone"; } );
   names = ( { name = "www.shop.example"; service = "web"; policy = "weighted"; ttl = { min = "1s"; max = "1s"; }; } ); };

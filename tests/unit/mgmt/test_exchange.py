@@ -233,10 +233,10 @@ class Exchange(unittest.TestCase):
         have = {"ams-1": {s: w[1] for s, w in first["nodes"]["ams-1"].items()}}
         def is_held() -> bool:
             began = time.monotonic()
-            held = self.ask(site=False, have=have, wait_ms=600)
-            if time.monotonic() - began < 0.55:
+            held = self.ask(site=False, have=have, wait_ms=1000)
+            if time.monotonic() - began < 0.7:
                 return False  # there was news: the node has started just now
-            self.assertGreaterEqual(held["waited_ms"], 550)
+            self.assertGreaterEqual(held["waited_ms"], 700)
             self.assertEqual(len(held["nodes"]["ams-1"]["head"]), 2, "nothing is new")
             return True
         wait_for("an answer is held", is_held)
