@@ -160,10 +160,10 @@ static void count_turn(const struct loop *l)
 
 static int wait_ms(const struct loop *l)
 {
-	int most_ms = l->beat ? LOOP_BEAT_MS : INT_MAX;
+	int most_ms = l->beat || l->n_lost ? LOOP_BEAT_MS : INT_MAX;
 
 	if (!l->n_timers)
-		return l->beat ? most_ms : -1;
+		return most_ms < INT_MAX ? most_ms : -1;
 	uint64_t now_ms = clock_mono_ms(), at_ms = l->heap[1]->at_ms;
 
 	if (at_ms <= now_ms)
@@ -220,6 +220,8 @@ int loop_run(struct loop *l)
 		for (int i = 0; i < n && !l->stopping; i++)
 			loop_dispatch_fd(l, &events[i]);
 		fire_timers(l);
+		if (l->n_lost)
+			loop_find_directories(l);
 	}
 	return 0;
 }

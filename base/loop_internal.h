@@ -43,6 +43,8 @@ struct loop {
 	} on_signal[65];
 	int inotify_fd; /**< -1: none yet */
 	struct loop_file_watch *files;
+	unsigned n_lost;    /* watches of files whose directory has gone */
+	uint64_t looked_ms; /* for these */
 	struct loop_page_watch *pages;
 };
 
@@ -55,6 +57,8 @@ struct epoll_event;
 int loop_wait(struct loop *l, struct epoll_event *events, int most, int timeout_ms) NONNULL();
 /** Call the callback of @p e's descriptor, unless it is not watched any more (loop_fd.c). */
 void loop_dispatch_fd(struct loop *l, const struct epoll_event *e);
+/** Look for directories of watched files that have gone, each LOOP_BEAT_MS (loop_watch.c). */
+void loop_find_directories(struct loop *l);
 /** Free the watches of files and pages and end the helper threads (loop_watch.c). */
 void loop_close_watches(struct loop *l);
 

@@ -20,22 +20,18 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "base/log.h"
 #include "base/page.h"
 #include "base/thread.h"
 
 #define DIRECTORY_EVENTS                                                                           \
 	(IN_MOVED_TO | IN_MOVED_FROM | IN_CLOSE_WRITE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
-#define AGAIN_MS 500u /* between two looks for a directory that has gone */
 
 struct loop_file_watch {
 	struct loop_file_watch *next;
-	struct loop *loop;
 	loop_cb *cb;
 	void *arg;
 	int directory; /* inotify's number; -1: it has gone */
 	bool changed;
-	struct loop_timer again;
 	char path[PATH_MAX]; /* of the directory */
 	char name[NAME_MAX + 1];
 };
@@ -51,36 +47,32 @@ struct loop_page_watch {
 	atomic_bool stopping;
 };
 
-static void await_directory(struct loop_file_watch *w);
-
-static void find_directory(void *arg)
-{
-	struct loop_file_watch *w = arg;
-
-	w->directory = inotify_add_watch(w->loop->inotify_fd, w->path, DIRECTORY_EVENTS);
-	if (w->directory < 0)
-		await_directory(w);
-	else
-		w->cb(w->arg); /* whatever has become of the file meanwhile */
-}
-
-static void await_directory(struct loop_file_watch *w)
-{
-	w->directory = -1;
-	w->again.cb = find_directory;
-	w->again.arg = w;
-	if (loop_timer_set(w->loop, &w->again, loop_now_ms(w->loop) + AGAIN_MS))
-		log_error("directory-not-watched", "path=%s error=\"%s\"", w->path,
-		          strerror(ENOMEM));
-}
-
 /* Another directory may be at its path already: each watch is begun again. */
 static void leave_directory(struct loop *l, int directory)
 {
-	for (struct loop_file_watch *w = l->files; w; w = w->next)
-		if (w->directory == directory)
-			await_directory(w);
+	for (struct loop_file_watch *w = l->files; w; w = w->next) {
+		if (w->directory != directory)
+			continue;
+		w->directory = -1;
+		l->n_lost++;
+	}
 	(void)inotify_rm_watch(l->inotify_fd, directory); /* of one that is deleted it is gone */
+}
+
+void loop_find_directories(struct loop *l)
+{
+	if (l->now_ms - l->looked_ms < LOOP_BEAT_MS)
+		return;
+	l->looked_ms = l->now_ms;
+	for (struct loop_file_watch *w = l->files; w; w = w->next) {
+		if (w->directory >= 0)
+			continue;
+		w->directory = inotify_add_watch(l->inotify_fd, w->path, DIRECTORY_EVENTS);
+		if (w->directory < 0)
+			continue;
+		l->n_lost--;
+		w->cb(w->arg); /* whatever has become of the file meanwhile */
+	}
 }
 
 static void mark_changed(struct loop *l, const struct inotify_event *e)
@@ -156,7 +148,6 @@ int loop_watch_file(struct loop *l, const char *path, loop_cb *cb, void *arg)
 
 	if (!w)
 		return -ENOMEM;
-	w->loop = l;
 	strcpy(w->path, dirname(directory));
 	w->directory = inotify_add_watch(l->inotify_fd, w->path, DIRECTORY_EVENTS);
 	if (w->directory < 0) {

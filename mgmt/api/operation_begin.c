@@ -201,7 +201,7 @@ static bool choose_overrides(struct beginning *b, int64_t now_ms, struct operati
 {
 	const struct overrides *all = intent_overrides(b->core->intent);
 
-	b->stamp = operations_next_stamp(b->core, now_ms);
+	b->stamp = operations_next_stamp(b->core, b->sites, b->n_sites, now_ms);
 	for (size_t i = 0; i < b->n_sites; i++) {
 		const struct override *o = find_drain(all, b->sites[i], b->body->service, now_ms);
 		uint32_t level = o ? overrides_level(all, o, now_ms) : 0;

@@ -314,15 +314,32 @@ size_t operations_list_unwritten(struct core *core, struct override out[OPERATIO
 	return n;
 }
 
-uint64_t operations_next_stamp(struct core *core, int64_t now_ms)
+/* The latest stamp of what was commanded at @p site. */
+static uint64_t find_newest_at(struct core *core, const char *site, int64_t now_ms)
 {
-	uint64_t newest = overrides_newest(intent_overrides(core->intent));
+	struct override at = { .target = MODEL_TARGET_SITE };
 	const struct operations_item *item;
 
+	snprintf(at.name, sizeof(at.name), "%s", site);
+	uint64_t newest = overrides_newest(intent_overrides(core->intent), &at, now_ms);
+
 	for (size_t i = 0; (item = operations_at(core, i)); i++)
-		if (item->op.stamp > newest)
+		if (operation_targets_site(&item->op, site) && item->op.stamp > newest)
 			newest = item->op.stamp;
-	return hlc_next(newest, now_ms);
+	return newest;
+}
+
+uint64_t operations_next_stamp(struct core *core, const char *const *sites, size_t n,
+                               int64_t now_ms)
+{
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t one = find_newest_at(core, sites[i], now_ms);
+
+		newest = one > newest ? one : newest;
+	}
+	return hlc_next(newest, intent_stamp_ms(core->intent, now_ms));
 }
 
 static void add_until(struct core *core, json_t *override)

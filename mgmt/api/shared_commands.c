@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/plain.h"
 #include "base/thread.h"
 #include "mgmt/api/shared_members.h"
 #include "mgmt/api/shared_run.h"
@@ -67,7 +68,8 @@ static bool is_last_command_sound(const void *record)
 {
 	const struct last_command *l = record;
 
-	return *l->id && l->generation < HLC_END && l->time_ms >= 0 && l->time_ms < CLOCK_END_MS;
+	return *l->id && l->generation < HLC_END && l->time_ms >= 0 && l->time_ms < CLOCK_END_MS &&
+	       plain_is(l->principal) && plain_is(l->node);
 }
 
 static const struct record_kind last_command_record =
@@ -257,7 +259,7 @@ static bool read_override(const struct shared_record *r, struct override *out)
 	if (!record_from_text(&override_record, r->text, out, error) && !out->epoch &&
 	    !strcmp(override_record_name(out->id, name), r->name))
 		return true;
-	log_warn("override-not-read", "record=%.100s effect=\"ignored\"", r->name);
+	log_info("override-not-read", "record=%.100s effect=\"ignored\"", r->name);
 	return false;
 }
 
@@ -311,9 +313,10 @@ static const struct override *find_lacking(struct core *core, bool others)
 
 	for (size_t i = 0; i < all->n_items; i++) {
 		const struct override *o = &all->items[i];
-		bool is_old = override_is_done(o, now_ms) && may_be_forgotten(o, now_ms);
 
-		if (!o->epoch && !is_old && !hlc_is_ahead(o->generation, now_ms) &&
+		/* what is old came into the store when it was new, or has ended since */
+		if (!o->epoch && override_ok(o) && !may_be_forgotten(o, now_ms) &&
+		    !hlc_is_ahead(o->generation, now_ms) &&
 		    (others || !strcmp(o->node, core->dirs.node)) && !is_in_copy(core, o))
 			return o;
 	}
@@ -391,7 +394,7 @@ static void remove_old(struct shared_commands *s)
 	free(old);
 }
 
-/* Write @p o, which the store lacks. @return whether the copy has it, or what came first */
+/* Write @p o, which the store lacks. @return false: later */
 static bool write_lacking(struct shared_commands *s, const struct override *o)
 {
 	struct shared_change *c = malloc(sizeof(*c));
@@ -402,9 +405,9 @@ static bool write_lacking(struct shared_commands *s, const struct override *o)
 		return false;
 	make_change(s->core, &own, 1, c);
 	int err = write_change(s, c, &a);
-	bool is_clear = !err && a.result != SHARED_UNKNOWN;
+	bool is_done = !err && a.result == SHARED_DONE;
 
-	if (!err && a.result == SHARED_DONE) {
+	if (is_done) {
 		log_note("command-in-store", "id=%s generation=%" PRIu64, own.id, own.generation);
 		shared_run_await(s->core, a.revision);
 	}
@@ -412,7 +415,7 @@ static bool write_lacking(struct shared_commands *s, const struct override *o)
 		shared_answer_fini(&a);
 	shared_change_fini(c);
 	free(c);
-	return is_clear;
+	return is_done;
 }
 
 /* Whether something has changed since that look, which is noted as of now. Under the core's lock. */

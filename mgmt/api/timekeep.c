@@ -20,6 +20,7 @@
 #include "base/replace.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/json/command.h"
+#include "mgmt/store/hlc.h"
 #include "base/believed.h"
 #include "weir/stats.h"
 
@@ -158,6 +159,33 @@ static int64_t find_skew(const struct core *core, uint64_t now_ms, int64_t belie
 	return skew_ms;
 }
 
+static int compare_offsets(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* How far the middle of the clocks that were heard lately is off this node's, where that is too far ahead of it; else 0. */
+static int64_t find_stamp_off(const struct core *core, uint64_t now_ms, int64_t believed_ms)
+{
+	const struct peers_report *reports;
+	size_t n = core->peers ? peers_report(core, &reports) : 0, n_heard = 0;
+	int64_t offs[PEERS_MAX];
+
+	for (size_t i = 0; i < n && n_heard < PEERS_MAX; i++)
+		if (reports[i].answered_ms && now_ms - reports[i].answered_ms <= PEERS_STALE_MS &&
+		    reports[i].clock_known)
+			offs[n_heard++] =
+			        (int64_t)now_ms + reports[i].clock_offset_ms - believed_ms;
+	if (!n_heard)
+		return 0;
+	qsort(offs, n_heard, sizeof(offs[0]), compare_offsets);
+	int64_t middle_ms = offs[n_heard / 2];
+
+	return middle_ms < -HLC_AHEAD_MS ? middle_ms : 0;
+}
+
 /* The purge time goes on by @p passed_ms, never beyond the believed time. */
 static void move_purge(struct timekeep *t, int64_t passed_ms)
 {
@@ -244,6 +272,15 @@ static void follow_right(struct core *core)
 	t->was_right = is_right;
 }
 
+/* What other nodes' clocks mean for changes and commands of this one. */
+static void follow_others(struct core *core, uint64_t now_ms)
+{
+	int64_t at_ms = core->clock->wall_clock.at_ms;
+
+	intent_expect_skew(core->intent, find_skew(core, now_ms, at_ms));
+	intent_stamp_by(core->intent, find_stamp_off(core, now_ms, at_ms));
+}
+
 void timekeep_tick(struct core *core)
 {
 	struct timekeep *t = core->clock;
@@ -261,7 +298,7 @@ void timekeep_tick(struct core *core)
 	if (llabs(t->wall_clock.at_ms - went_on_ms) > WALL_CLOCK_STEP_MS)
 		note_move(core, went_on_ms);
 	if (core->intent)
-		intent_expect_skew(core->intent, find_skew(core, now.mono_ms, t->wall_clock.at_ms));
+		follow_others(core, now.mono_ms);
 	follow_right(core);
 	log_clock_state(core);
 	set_clock_gauges(core);

@@ -593,13 +593,13 @@ static enum command_outcome commit_command(struct command_work *w)
 /* Operations that have written nothing yet are known by their own command alone. */
 static uint64_t next_stamp(const struct command_work *w)
 {
-	uint64_t newest = overrides_newest_for(intent_overrides(w->in), &w->target, w->now_ms);
+	uint64_t newest = overrides_newest(intent_overrides(w->in), &w->target, w->now_ms);
 
 	for (size_t i = 0; i < w->c->n_unwritten; i++)
 		if (w->c->unwritten[i].generation > newest &&
 		    !strcmp(w->c->unwritten[i].name, w->target.name))
 			newest = w->c->unwritten[i].generation;
-	return hlc_next(newest, w->now_ms);
+	return hlc_next(newest, intent_stamp_ms(w->in, w->now_ms));
 }
 
 enum command_outcome command_run(struct intent *in, const struct command *c,

@@ -119,15 +119,34 @@ static int read_row(sqlite3_stmt *q, struct shared_record *out)
 	return 0;
 }
 
-static int read_record(struct store *s, const char *name, struct shared_record *out)
+/* The first row of @p q, which may be NULL, and ends. */
+static int read_first(struct store *s, sqlite3_stmt *q, struct shared_record *out)
 {
-	sqlite3_stmt *q = sql_prepare(s->db, "SELECT name, text, revision FROM shared WHERE name=?",
-	                              "t", name);
 	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
 
 	err = err == 1 ? read_row(q, out) : err == 0 ? -ENOENT : err;
 	sqlite3_finalize(q);
 	return err;
+}
+
+static int read_record(struct store *s, const char *name, struct shared_record *out)
+{
+	return read_first(s,
+	                  sql_prepare(s->db, "SELECT name, text, revision FROM shared WHERE name=?",
+	                              "t", name),
+	                  out);
+}
+
+int copy_newest_final(struct store *s, struct shared_record *out)
+{
+	return store_noted(
+	        s, read_first(s,
+	                      sql_prepare(s->db,
+	                                  "SELECT name, text, revision FROM shared WHERE name GLOB "
+	                                  "'version/*' OR name GLOB 'mark/*' "
+	                                  "ORDER BY revision DESC LIMIT 1",
+	                                  ""),
+	                      out));
 }
 
 int copy_read(struct store *s, const char *name, struct shared_record *out)

@@ -73,6 +73,12 @@ MUST_CHECK int copy_install(struct store *s, int64_t revision, const struct shar
 MUST_CHECK int copy_read(struct store *s, const char *name, struct shared_record *out);
 
 /**
+ * The newest of the records that never change, versions and marks: a store that has it has all that went before.
+ * @return 0 and @p out, given; -ENOENT: there is none; or as copy_read()
+ */
+MUST_CHECK int copy_newest_final(struct store *s, struct shared_record *out);
+
+/**
  * Give each record whose name begins with @p prefix to @p receive, in the names' order, until it refuses
  * one. Texts are valid until it returns.
  * @return how many were taken; or -errno, of the store or as @p receive said

@@ -162,8 +162,7 @@ static void make_override(const struct intent *in, const struct drill_request *r
 
 	*o = (struct override){ .kind = MODEL_OVERRIDE_DRILL,
 		                .target = MODEL_TARGET_SITE,
-		                .generation =
-		                        hlc_next(overrides_newest(intent_overrides(in)), now_ms),
+		                .generation = hlc_next(0, intent_stamp_ms(in, now_ms)),
 		                .created_ms = now_ms,
 		                .from_ms = now_ms,
 		                .until_ms = r->until_ms,
@@ -246,7 +245,8 @@ enum drill_outcome drill_end(struct intent *in, const char *id, const char *auth
 		return DRILL_OVER;
 	o = NULL; /* the set changes */
 	result->override.prior = result->override.generation;
-	result->override.generation = hlc_next(overrides_newest(intent_overrides(in)), now_ms);
+	result->override.generation =
+	        hlc_next(result->override.generation, intent_stamp_ms(in, now_ms));
 	result->override.until_ms = now_ms;
 	result->override.ended = true;
 	snprintf(result->override.principal, sizeof(result->override.principal), "%s",

@@ -72,6 +72,13 @@ int64_t intent_tick(struct intent *in, int64_t now_ms);
  * ended OVERRIDE_KEPT_MS before it is forgotten.
  */
 void intent_purge_by(struct intent *in, int64_t purge_ms);
+/**
+ * The clocks of most nodes that are heard are off this node's by @p off_ms: commands are stamped by those, so that other nodes
+ * take them.
+ */
+void intent_stamp_by(struct intent *in, int64_t off_ms);
+/** The time by which a command that is given at @p now_ms is stamped. */
+int64_t intent_stamp_ms(const struct intent *in, int64_t now_ms);
 /** Clocks of other nodes may differ from this one's by that much: what is to begin at one moment on all nodes is announced so much sooner. */
 #define INTENT_SKEW_MAX_MS 5000
 void intent_expect_skew(struct intent *in, int64_t skew_ms);

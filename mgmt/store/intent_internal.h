@@ -53,6 +53,14 @@ struct intent_written {
 	struct timespec at;
 };
 
+#define AHEAD_NOTES 64u
+
+/* An override that came with a stamp too far ahead. It is not accepted later either, when its time has come. */
+struct ahead_note {
+	char id[MODEL_ID_MAX];
+	uint64_t generation; /* 0: none */
+};
+
 struct intent {
 	char conf_dir[PATH_MAX], state_dir[PATH_MAX], node[MODEL_NAME_MAX];
 	bool offline;
@@ -68,7 +76,11 @@ struct intent {
 	struct journal *journal;
 
 	struct overrides overrides;
-	int64_t skew_ms; /* of clocks, as it is known now */
+	int64_t skew_ms;      /* of clocks, as it is known now */
+	int64_t stamp_off_ms; /* of most clocks, where this node's is far ahead of them; else 0 */
+	/* what was not accepted, the newest over the oldest */
+	struct ahead_note ahead[AHEAD_NOTES];
+	size_t next_ahead;
 	size_t n_ahead; /* of other nodes, that were not taken for their stamps: of the last list */
 	struct recent recent[RECENT_MAX]; /* oldest first; the last is the head */
 	size_t n_recent;
@@ -166,6 +178,8 @@ void intent_follow_ramps(struct intent *in, int64_t now_ms);
  * Compose and write the effective document. A failure is kept and reported; the tick tries again.
  */
 void effective_write(struct intent *in, int64_t now_ms);
+/* End each override that another one overrules (merge.c). */
+void merge_settle(struct intent *in, int64_t now_ms);
 
 /*
  * The newest document that a process has in force, from the pages below @p run_dir (NULL: none is

@@ -84,6 +84,12 @@ static void settle_rivals(struct intent *in, const struct override *o, int64_t n
 	}
 }
 
+void merge_settle(struct intent *in, int64_t now_ms)
+{
+	for (size_t i = 0; i < in->overrides.n_items; i++)
+		end_overruled(in, &in->overrides.items[i], now_ms);
+}
+
 /* One that comes may replace one that it did not know. */
 static void note_replaced(struct intent *in, const struct override *o, int64_t now_ms)
 {
@@ -140,6 +146,28 @@ static void note_ahead(struct intent *in, const struct override *o, size_t n_ahe
 	in->n_ahead = n_ahead;
 }
 
+static bool is_noted_ahead(const struct intent *in, const struct override *o)
+{
+	for (size_t i = 0; i < AHEAD_NOTES; i++)
+		if (in->ahead[i].generation == o->generation && !strcmp(in->ahead[i].id, o->id))
+			return true;
+	return false;
+}
+
+/* Whether @p o is to be left alone: it is too far ahead, or was when it came first. */
+static bool is_unsafe(struct intent *in, const struct override *o, int64_t now_ms)
+{
+	if (is_noted_ahead(in, o))
+		return true;
+	if (!hlc_is_ahead(o->generation, now_ms))
+		return false;
+	struct ahead_note *note = &in->ahead[in->next_ahead++ % AHEAD_NOTES];
+
+	memcpy(note->id, o->id, sizeof(note->id));
+	note->generation = o->generation;
+	return true;
+}
+
 int intent_receive(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
 {
 	struct override *sound = calloc(n + 1, sizeof(*sound));
@@ -147,7 +175,7 @@ int intent_receive(struct intent *in, const struct override *list, size_t n, int
 	size_t n_sound = 0;
 
 	for (size_t i = 0; sound && i < n; i++) {
-		if (hlc_is_ahead(list[i].generation, now_ms))
+		if (is_unsafe(in, &list[i], now_ms))
 			ahead = &list[i];
 		else
 			sound[n_sound++] = list[i];

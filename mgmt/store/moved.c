@@ -26,6 +26,16 @@ int64_t intent_ahead_ms(const struct intent *in)
 	return COMPOSE_AHEAD_MS + in->skew_ms;
 }
 
+void intent_stamp_by(struct intent *in, int64_t off_ms)
+{
+	in->stamp_off_ms = off_ms;
+}
+
+int64_t intent_stamp_ms(const struct intent *in, int64_t now_ms)
+{
+	return now_ms + in->stamp_off_ms;
+}
+
 void intent_purge_by(struct intent *in, int64_t purge_ms)
 {
 	in->purge_ms = purge_ms;
@@ -73,32 +83,20 @@ static struct override *find_ahead(struct overrides *overrides, int64_t now_ms)
 	return first;
 }
 
-/* The latest stamp that is not ahead. */
-static uint64_t find_newest(const struct overrides *overrides, int64_t now_ms)
+/*
+ * Commands that were stamped by the wrong clock are of when they were given by the right one, in their order: no other node
+ * has taken them, and people may have commanded something there since. @return how many
+ */
+static size_t stamp_again(struct intent *in, int64_t was_ms, int64_t now_ms)
 {
 	uint64_t newest = 0;
-
-	for (size_t i = 0; i < overrides->n_items; i++) {
-		uint64_t stamp = overrides->items[i].generation;
-
-		if (!hlc_is_ahead(stamp, now_ms) && stamp > newest)
-			newest = stamp;
-	}
-	return newest;
-}
-
-/*
- * Commands that were stamped by the wrong clock are of now, in their order: no other node has taken them, and would take them
- * for later than what people command there meanwhile. @return how many
- */
-static size_t stamp_again(struct intent *in, int64_t now_ms)
-{
-	uint64_t newest = find_newest(&in->overrides, now_ms);
 	struct override *o;
 	size_t n = 0;
 
 	for (; (o = find_ahead(&in->overrides, now_ms)); n++) {
-		newest = hlc_next(newest, now_ms);
+		int64_t given_ms = hlc_ms(o->generation) - (was_ms - now_ms);
+
+		newest = hlc_next(newest, given_ms < now_ms ? given_ms : now_ms);
 		o->generation = newest;
 		o->prior = o->prior < newest ? o->prior : newest - 1;
 		o->how = RAMP_FREE;
@@ -121,9 +119,10 @@ void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms)
 		log_note("overrides-carried-over", "n=%zu moved_ms=%" PRId64, n, now_ms - was_ms);
 		intent_merge(in, list, n, now_ms);
 	}
-	n = stamp_again(in, now_ms);
+	n = stamp_again(in, was_ms, now_ms);
 	if (n > 0) {
 		log_note("overrides-stamped-again", "n=%zu moved_ms=%" PRId64, n, now_ms - was_ms);
+		merge_settle(in, now_ms);
 		if (in->store && !in->failing)
 			intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
 		effective_write(in, now_ms);

@@ -274,7 +274,8 @@ void override_end_by(const struct override *o, const struct override *later, str
 	*out = *o;
 	override_leave_operation(out, later->generation + (later->generation == o->generation));
 	out->how = RAMP_FREE;
-	out->until_ms = hlc_ms(later->generation);
+	out->until_ms = hlc_ms(later->generation) > o->created_ms ? hlc_ms(later->generation)
+	                                                          : o->created_ms;
 	out->ended = true;
 }
 
@@ -479,19 +480,9 @@ int overrides_merge(struct overrides *overrides, const struct override *o, int64
 	return 1;
 }
 
-uint64_t overrides_newest(const struct overrides *overrides)
-{
-	uint64_t newest = 0;
-
-	for (size_t i = 0; i < overrides->n_items; i++)
-		if (overrides->items[i].generation > newest)
-			newest = overrides->items[i].generation;
-	return newest;
-}
-
 /* A command that is stamped by what is ahead is not taken elsewhere: that is only for who must be later. */
-uint64_t overrides_newest_for(const struct overrides *overrides, const struct override *o,
-                              int64_t now_ms)
+uint64_t overrides_newest(const struct overrides *overrides, const struct override *o,
+                          int64_t now_ms)
 {
 	uint64_t newest = 0;
 

@@ -135,11 +135,9 @@ uint32_t overrides_level_shown(const struct overrides *overrides, const struct o
 /** Its state in a word: "scheduled", "ramping", "drained", "held", "expired_held", ... */
 const char *overrides_state(const struct overrides *overrides, const struct override *o,
                             int64_t now_ms);
-/** The latest stamp of all; 0: there is none. */
-uint64_t overrides_newest(const struct overrides *overrides);
 /** The latest stamp that a command at the target of @p o must pass: what is ahead of @p now_ms counts at that place alone. */
-uint64_t overrides_newest_for(const struct overrides *overrides, const struct override *o,
-                              int64_t now_ms);
+uint64_t overrides_newest(const struct overrides *overrides, const struct override *o,
+                          int64_t now_ms);
 /** How many are not done. */
 size_t overrides_live(const struct overrides *overrides, int64_t now_ms);
 /** Drop what has been done for OVERRIDE_KEPT_MS. @return how many */

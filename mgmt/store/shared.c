@@ -52,6 +52,9 @@ void shared_change_begin_new(struct shared_change *c)
 
 void shared_change_see(struct shared_change *c, const char *name, int64_t revision)
 {
+	for (size_t i = 0; i < c->n_seen; i++)
+		if (!strcmp(c->seen[i].name, name) && c->seen[i].revision == revision)
+			return;
 	struct shared_record *r = add_record(c, c->seen, &c->n_seen, name);
 
 	if (r)

@@ -80,7 +80,7 @@ struct shared_answer {
 void shared_change_begin(struct shared_change *c, const char *id);
 /** Begin a change with a random id. */
 void shared_change_begin_new(struct shared_change *c);
-/** Let it rest on @p name as it was seen at @p revision; 0: as it was not there. */
+/** Let it rest on @p name as it was seen at @p revision; 0: as it was not there. The same twice is once. */
 void shared_change_see(struct shared_change *c, const char *name, int64_t revision);
 /** Let it write @p record as @p name, with the change's id as "change". */
 void shared_change_put(struct shared_change *c, const char *name, const struct record_kind *kind,

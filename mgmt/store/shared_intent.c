@@ -357,7 +357,7 @@ static void fill_mark(const struct intent *in, enum chain_mark mark, const char 
 
 void shared_intent_begin(struct intent *in, struct shared_change *c)
 {
-	struct shared_record claim = { 0 };
+	struct shared_record claim = { 0 }, final = { 0 };
 
 	shared_change_begin_new(c);
 	int err = in->store && !in->failing ? copy_read(in->store, STORE_CLAIM_RECORD, &claim)
@@ -365,6 +365,9 @@ void shared_intent_begin(struct intent *in, struct shared_change *c)
 	if (!err || err == -ENOENT)
 		shared_change_see(c, STORE_CLAIM_RECORD, claim.revision);
 	free(claim.text);
+	if ((!err || err == -ENOENT) && !copy_newest_final(in->store, &final))
+		shared_change_see(c, final.name, final.revision);
+	free(final.text);
 	if (shared_intent_revision(in, &c->above))
 		c->above = 0;
 }

@@ -83,7 +83,8 @@ uint64_t shared_intent_to_end(const struct intent *in, const struct pending_cloc
                               const char **reason);
 /**
  * Begin a change of this node. It rests on the store's own record: what this node knows may be of a former epoch, and
- * revisions of the next one may be equal by chance.
+ * revisions of the next one may be equal by chance. And on the newest version or mark that this node knows: a store that was
+ * restored from before it, and that others have changed since, may have a higher revision again.
  */
 void shared_intent_begin(struct intent *in, struct shared_change *c);
 /** Confirm version @p number, or end it, as @p author. @return as history_decide(); @p c is to be decided, and ended */

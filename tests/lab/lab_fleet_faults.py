@@ -428,6 +428,9 @@ class Schedule:
         except AssertionError:
             wrong["diverged"] = [f"{n.name} {self.head(n)} {n.ask('GET', '/v1/store').raw.decode()}" for n in self.nodes]
         wait_for("records", self.records.read, 30)
+        with contextlib.suppress(AssertionError):  # what is over gets its mark once the store takes writes again
+            wait_for("marks", lambda: self.records.read() and (not head or all(
+                self.records.mark(n) == "ended" for n in self.records.numbers() if n > head[0])), HEAL_S)
         judged = [judge_answers(self.told, self.records), {"forks": judge_seen(self.seen, self.records)}]
         if head:
             judged.append(judge_nodes(self.nodes, self.records, head))

@@ -115,6 +115,31 @@ static void of_two_that_saw_the_same_one_wins(void **state)
 	fixture_remove(&f);
 }
 
+static void the_newest_record_that_never_changes_is_found(void **state)
+{
+	struct shared_record r = { 0 };
+	struct fixture f;
+
+	(void)state;
+	fixture_make(&f);
+	struct store *s = open_store(&f);
+	assert_int_equal(change_one(s, "head", 0, "x"), SHARED_DONE);
+	assert_int_equal(copy_newest_final(s, &r), -ENOENT);
+	static const char *const names[] = { "version/9",        "version/10",       "mark/9",
+		                             "command/site/ams", "operation/mark/1", "versions" };
+	static const char *const newest[] = { "version/9", "version/10", "mark/9",
+		                              "mark/9",    "mark/9",     "mark/9" };
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(change_one(s, names[i], 0, "x"), SHARED_DONE);
+		assert_int_equal(copy_newest_final(s, &r), 0);
+		assert_string_equal(r.name, newest[i]);
+		assert_int_equal(r.revision, i < 3 ? 2 + i : 4);
+		free(r.text);
+	}
+	store_close(s);
+	fixture_remove(&f);
+}
+
 static void who_is_refused_is_told_what_is_there(void **state)
 {
 	struct shared_answer a;
@@ -579,6 +604,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_two_that_saw_the_same_one_wins),
+		cmocka_unit_test(the_newest_record_that_never_changes_is_found),
 		cmocka_unit_test(who_is_refused_is_told_what_is_there),
 		cmocka_unit_test(a_change_is_written_whole_with_one_revision),
 		cmocka_unit_test(a_whole_branch_goes_and_nothing_beside_it),

@@ -384,8 +384,8 @@ static void a_command_of_a_wrong_clock_is_of_when_it_was_made_right(void **state
 	intent_clock_moved(w->in[0], wrong_ms, w->now_ms);
 	const struct override *site = find_live(w, 0, MODEL_OVERRIDE_DRAIN, "ams");
 	const struct override *backend = find_live(w, 0, MODEL_OVERRIDE_DRAIN, "b1");
-	assert_true(site->generation == STAMP(w->now_ms));
-	assert_true(backend->generation == STAMP(w->now_ms) + 1); /* in their order */
+	assert_true(site->generation == STAMP(NOW_MS)); /* when it was given */
+	assert_true(backend->generation == STAMP(NOW_MS + 1000));
 	assert_true(override_ok(site) && override_ok(backend));
 	assert_int_equal(exchange_overrides(w, 0, 1), 2);
 	w->now_ms += 1000; /* a later command is later */
@@ -430,6 +430,43 @@ static void a_step_of_a_wrong_clock_stops_no_commands(void **state)
 	assert_int_equal(give_command(w, 0, COMMAND_HOLD, NULL, "fra"), COMMAND_OK);
 	assert_true(w->r.override.generation >
 	            step.generation); /* and the step does not come back */
+}
+
+/* What people have commanded since is later than that, whatever the wrong clock said, and whenever its time comes. */
+static void a_wrong_clock_wins_over_nothing(void **state)
+{
+	struct world *w = *state;
+
+	w->now_ms = NOW_MS + 3600000;
+	assert_int_equal(give_command(w, 0, COMMAND_DRAIN, NULL, "ams"), COMMAND_OK);
+	w->now_ms = NOW_MS + 1800000;
+	assert_int_equal(exchange_overrides(w, 0, 1), 0);
+	assert_int_equal(give_command(w, 1, COMMAND_DRAIN, NULL, "ams"), COMMAND_OK);
+	w->now_ms += 60000;
+	assert_int_equal(give_command(w, 1, COMMAND_UNDRAIN, NULL, "ams"), COMMAND_OK);
+	exchange_overrides(w, 1, 0);
+	w->now_ms = NOW_MS + 3600000; /* its time has come */
+	assert_int_equal(exchange_overrides(w, 0, 1), 0);
+	assert_null(find_live(w, 1, MODEL_OVERRIDE_DRAIN, "ams"));
+	w->now_ms = NOW_MS + 1900000; /* or that clock is set right before */
+	intent_clock_moved(w->in[0], w->now_ms + 3600000, w->now_ms);
+	exchange_all(w);
+	assert_equal_sets(w);
+	for (int i = 0; i < NODES; i++)
+		assert_null(find_live(w, i, MODEL_OVERRIDE_DRAIN, "ams"));
+}
+
+/* Most nodes say that this one's clock is far ahead: by theirs it stamps, and they take it. */
+static void who_hears_that_its_clock_is_ahead_stamps_by_the_others(void **state)
+{
+	struct world *w = *state;
+
+	intent_stamp_by(w->in[0], -3600000);
+	w->now_ms = NOW_MS + 3600000;
+	assert_int_equal(give_command(w, 0, COMMAND_DRAIN, NULL, "ams"), COMMAND_OK);
+	assert_true(w->r.override.generation == STAMP(NOW_MS));
+	w->now_ms = NOW_MS + 1000;
+	assert_int_equal(exchange_overrides(w, 0, 1), 1);
 }
 
 /* Within five minutes clocks may differ: who knows of a command is later, whatever the clock says. */
@@ -484,6 +521,8 @@ int main(void)
 		TEST(a_later_drain_ends_a_hold_that_it_did_not_know),
 		TEST(a_command_of_a_wrong_clock_is_of_when_it_was_made_right),
 		TEST(a_step_of_a_wrong_clock_stops_no_commands),
+		TEST(a_wrong_clock_wins_over_nothing),
+		TEST(who_hears_that_its_clock_is_ahead_stamps_by_the_others),
 		TEST(knowledge_counts_more_than_the_clock),
 		TEST(what_was_overruled_is_forgotten_for_good),
 	};

@@ -71,7 +71,9 @@ static void what_cannot_be_written_is_refused_once_and_for_all(void **state)
 			break;
 		case 2:
 			shared_change_see(&c, "twice", 1);
-			shared_change_see(&c, "twice", 1);
+			shared_change_see(&c, "twice", 1); /* the same twice is once */
+			assert_true(!c.err && c.n_seen == 1);
+			shared_change_see(&c, "twice", 2);
 			break;
 		case 3:
 			shared_change_put(&c, "twice", &large_record, &small);

@@ -172,6 +172,13 @@ static void a_command_rests_on_the_last_one_at_its_target(void **state)
 	assert_true(decide_list(list, 1, result));
 	assert_string_equal(written, "see store@0; see command/site/ams@7; put command/site/ams; "
 	                             "put override/a-1; ");
+	/* a store that was restored from before what is decided for good has not that */
+	struct shared_record decided[] = { last,
+		                           { .name = "mark/2", .text = "{}", .revision = 8 } };
+	keep_records(decided, 2);
+	assert_true(decide_list(list, 1, result));
+	assert_string_equal(written, "see store@0; see mark/2@8; see command/site/ams@7; "
+	                             "put command/site/ams; put override/a-1; ");
 	free(result);
 }
 
