@@ -36,7 +36,7 @@
 const struct route route_table[] = {
 	{ "GET", "/", HTTP_VIEWER, "", "", handle_page, "The status page, for people" },
 	{ "GET", "/healthz", HTTP_NO_ROLE, "", "", handle_healthz, "Whether this process answers" },
-	{ "GET", "/metrics", HTTP_METRICS, "former", "", handle_metrics,
+	{ "GET", "/metrics", HTTP_METRICS, "", "", handle_metrics,
 	  "All processes' counters, for Prometheus" },
 	{ "GET", "/v1/config", HTTP_OPERATOR, "", "", handle_config_get,
 	  "The head with its files" },
