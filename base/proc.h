@@ -32,7 +32,7 @@ struct proc_dirs {
 #define PROC_CONF_FILE      "weir.conf"      /* conf */
 #define PROC_EFFECTIVE_FILE "effective.conf" /* state */
 #define PROC_STORE_DIR      "store"          /* state: weir-mgmt's alone */
-#define PROC_STORE_FILE     "store.db"       /* in it; in state as the former release has it */
+#define PROC_STORE_FILE     "store.db"       /* in it */
 #define PROC_BLOBS_DIR      "blobs"  /* state: weir-mgmt's alone; large files by their digests */
 #define PROC_CONFIG_DIR     "config" /* state: versions laid out */
 #define PROC_HEALTH_PAGE    "health.page" /* run */

@@ -76,7 +76,8 @@ int replace_write(int fd, const void *bytes, size_t n)
 	return 0;
 }
 
-int replace_sync_directory(const char *path)
+/* Put the names in the directory on the disk. */
+static int sync_directory(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
@@ -95,7 +96,7 @@ static int sync_name(const char *path)
 
 	if (slash)
 		snprintf(dir, sizeof(dir), "%.*s", (int)(slash - path + 1), path);
-	return replace_sync_directory(dir);
+	return sync_directory(dir);
 }
 
 /* The file is written and closed, unless @p err says otherwise: give it its name. */

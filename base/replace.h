@@ -55,7 +55,4 @@ MUST_CHECK NONNULL(1, 3) FILE *replace_begin_stream(const char *path, mode_t mod
 MUST_CHECK NONNULL(1, 2, 3) int replace_end_stream(FILE *f, const char *temporary, const char *path,
                                                    enum replace_sync sync);
 
-/** Put the names in directory @p path on the disk. @return 0 or -errno */
-MUST_CHECK NONNULL(1) int replace_sync_directory(const char *path);
-
 #endif

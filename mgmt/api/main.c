@@ -42,7 +42,7 @@
 #include "weir/stats.h"
 
 #define STATS_MAX     256u  /* metrics on the page, among them one for each code of a reason */
-#define START_S       300u  /* a large store of an earlier release is brought up to date */
+#define START_S       300u  /* a large store is checked whole */
 #define TCP_RETRY_MS  5000u /* after the API could not listen */
 #define TICK_LEAST_MS 10    /* between two ticks, however much is due */
 #define NOT_HERE      "this host does not have the address"
@@ -374,21 +374,6 @@ static int run_process(struct mgmt_process *p)
 	return loop_run(p->loop);
 }
 
-/* For the package's scripts, before a downgrade. */
-static int move_store_back(const struct proc_dirs *dirs)
-{
-	char reason[EVENT_TEXT_MAX] = "";
-	int err = proc_become("mgmt", 0);
-
-	if (!err)
-		err = store_move_back(dirs->state, reason);
-	if (err)
-		fprintf(stderr, "weir-mgmt: the store was not moved back: %s%s\n",
-		        *reason ? reason : strerror(-err),
-		        err == -EBUSY ? "; stop Weir first (systemctl stop weir)" : "");
-	return err;
-}
-
 int main(int argc, char **argv)
 {
 	static struct mgmt_process p;
@@ -396,18 +381,12 @@ int main(int argc, char **argv)
 	json_prepare();
 	if (argc > 1 && !strcmp(argv[1], "--help")) {
 		printf("weir-mgmt: keeps versions and overrides, writes the effective document, serves "
-		       "the API.\n\n"
-		       "  --store-back      before a downgrade, while weir-mgmt does not run: put the "
-		       "store back\n"
-		       "                    where the former release has it (DIR/store.db), then "
-		       "end\n%s",
+		       "the API.\n\n%s",
 		       proc_dirs_help);
 		return 0;
 	}
 	if (proc_dirs_from_args(&p.core.dirs, &argc, argv))
 		return 1;
-	if (argc == 2 && !strcmp(argv[1], "--store-back"))
-		return move_store_back(&p.core.dirs) ? 1 : 0;
 	if (argc > 1) {
 		fprintf(stderr, "weir-mgmt: unknown argument %s\n", argv[1]);
 		return 1;

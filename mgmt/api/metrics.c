@@ -4,8 +4,7 @@
  * weir-mgmt knows of processes and backends. The values of a dead process are absent: they would
  * stand still and look alive.
  *
- * Pages count in whole numbers; the names in the table below are given in seconds here. Their names
- * of the former release, in other units, are there with ?former=true, for one release.
+ * Pages count in whole numbers; the names in the table below are given in seconds here.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -69,11 +68,10 @@ static void find_family(struct metric_row *r)
 	}
 }
 
-static void fill_row(struct metric_row *r, const struct stats_entry *e, const char *process,
-                     bool former)
+static void fill_row(struct metric_row *r, const struct stats_entry *e, const char *process)
 {
 	*r = (struct metric_row){ .entry = e, .process = process, .name = e->name };
-	for (size_t i = 0; !former && i < sizeof(scaled) / sizeof(scaled[0]); i++)
+	for (size_t i = 0; i < sizeof(scaled) / sizeof(scaled[0]); i++)
 		if (!strcmp(scaled[i].page, e->name)) {
 			r->name = scaled[i].name;
 			r->per_second = scaled[i].per_second;
@@ -91,15 +89,7 @@ static int compare_rows(const void *a, const void *b)
 	return c ? c : (x->entry > y->entry) - (x->entry < y->entry);
 }
 
-static bool has_former_name(const struct stats_entry *e)
-{
-	for (size_t i = 0; i < sizeof(scaled) / sizeof(scaled[0]); i++)
-		if (!strcmp(scaled[i].page, e->name))
-			return strcmp(scaled[i].page, scaled[i].name) != 0;
-	return false;
-}
-
-static size_t collect_rows(const struct stats_reader *reader, const char *process, bool former,
+static size_t collect_rows(const struct stats_reader *reader, const char *process,
                            struct metric_row *rows, size_t max)
 {
 	size_t n = 0;
@@ -107,11 +97,9 @@ static size_t collect_rows(const struct stats_reader *reader, const char *proces
 	for (size_t i = 0; i < stats_reader_n(reader); i++) {
 		const struct stats_entry *e = stats_reader_entry(reader, i);
 
-		if (!__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) || n + 2 > max)
+		if (!__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) || n == max)
 			continue;
-		fill_row(&rows[n++], e, process, false);
-		if (former && has_former_name(e))
-			fill_row(&rows[n++], e, process, true);
+		fill_row(&rows[n++], e, process);
 	}
 	return n;
 }
@@ -240,20 +228,20 @@ static const char *page_name(int p)
 }
 
 /* The pages of all processes that run. */
-static void put_pages(FILE *out, const struct look *l, bool former)
+static void put_pages(FILE *out, const struct look *l)
 {
 	struct stats_reader *readers[OBSERVE_COUNT + 1] = { NULL };
-	size_t max = 2, n = 0;
+	size_t max = 1, n = 0;
 
 	for (int p = 0; p <= OBSERVE_COUNT; p++) {
 		if ((p < OBSERVE_COUNT ? l->processes[p].running : l->supervisor.running) &&
 		    !stats_reader_open(l->core->dirs.run, page_name(p), &readers[p]))
-			max += 2 * stats_reader_n(readers[p]);
+			max += stats_reader_n(readers[p]);
 	}
 	struct metric_row *rows = calloc(max, sizeof(*rows));
 	for (int p = 0; rows && p <= OBSERVE_COUNT; p++)
 		if (readers[p])
-			n += collect_rows(readers[p], page_name(p), former, rows + n, max - n);
+			n += collect_rows(readers[p], page_name(p), rows + n, max - n);
 	if (rows) {
 		qsort(rows, n, sizeof(*rows), compare_rows);
 		put_rows(out, rows, n);
@@ -265,13 +253,14 @@ static void put_pages(FILE *out, const struct look *l, bool former)
 
 void handle_metrics(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	const char *former = http_query(r, "former");
 	struct look *l = calloc(1, sizeof(*l));
 	size_t n_text = 0;
+
+	(void)r;
 	FILE *out = open_memstream(&reply->text, &n_text);
 
 	if (out && l && !look_init(core, l)) {
-		put_pages(out, l, former && !strcmp(former, "true"));
+		put_pages(out, l);
 		put_processes(out, l);
 		if (l->m)
 			put_backend_metrics(out, l);

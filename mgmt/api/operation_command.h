@@ -7,7 +7,7 @@
  *
  * A refusal has the command as one text (`override`), and its names as lists (`override_guards`,
  * `without`) for who wants to add them to a command of his own. Where a guard refuses that no name
- * goes past (release, clock, operation), there is no command.
+ * goes past (clock, operation), there is no command.
  *
  * Implemented in mgmt/api/operation_command.c. Pure: any thread.
  */

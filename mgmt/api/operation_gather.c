@@ -97,9 +97,6 @@ static void gather_nodes(const struct operation_snapshot *v, const struct operat
 			                      .self = report->self,
 			                      .reached = report->reached,
 			                      .refuses = report->refuses };
-		n->steps = report->lacks    ? OPERATION_NO
-		           : report->levels ? OPERATION_YES
-		                            : OPERATION_UNKNOWN;
 		n->dns = report->levels ? operation_truth_of(report->dns) : OPERATION_UNKNOWN;
 		for (size_t k = 0; k < op->n_targets; k++)
 			n->levels[k] = read_level(report->levels, op, k);

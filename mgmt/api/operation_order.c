@@ -162,7 +162,7 @@ static void judge_order(struct operation *op, const struct operation_facts *fact
 	well_begin(op, facts);
 	operation_judge(op, facts, op->step_runs ? OPERATION_DURING : OPERATION_BEFORE, verdicts);
 	for (int g = 0; order->what == OPERATION_ORDER_OWN && g < OPERATION_GUARD_COUNT; g++)
-		if (g != OPERATION_GUARD_MAJORITY && g != OPERATION_GUARD_RELEASE)
+		if (g != OPERATION_GUARD_MAJORITY)
 			verdicts[g].ok =
 			        true; /* a new owner holds first: the rest is asked later */
 }

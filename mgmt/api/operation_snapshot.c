@@ -40,9 +40,8 @@ static void fill_peer_report(const struct operation_snapshot *v, struct operatio
 	if (!said->heard_ms)
 		return;
 	report->reached = v->mono_ms - said->heard_ms <= OPERATIONS_HEARD_MS;
-	report->lacks = said->lacks;
 	report->dns = said->dns;
-	if (report->reached && !said->lacks)
+	if (report->reached)
 		report->levels = json_incref(said->levels);
 	if (said->measured_ms && v->mono_ms - said->measured_ms <= OPERATIONS_FRESH_MS)
 		report->measure = json_incref(said->measure);

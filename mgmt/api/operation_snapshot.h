@@ -26,7 +26,6 @@
 struct operation_report {
 	const struct model_node *node;
 	bool self, reached;
-	bool lacks;      /**< its release knows no operations */
 	bool refuses;    /**< its configuration does not have this node */
 	bool dns;        /**< its weir-dns answers; if reached */
 	bool keys;       /**< the projector has the clients that ask it */

@@ -16,7 +16,6 @@ struct operations_said {
 	uint64_t heard_ms;    /* monotonic; 0: never */
 	uint64_t measured_ms; /* when it was asked for `measure` below; 0: never */
 	uint64_t boot_ms;     /* its boot clock, read before heard_ms; 0: not known */
-	bool lacks;           /* its release knows no operations */
 	bool refuses;         /* its configuration does not have this node */
 	json_t *levels;       /* of its answer; NULL: not known */
 	bool dns;             /* likewise: its weir-dns answers */

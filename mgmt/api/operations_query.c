@@ -113,20 +113,6 @@ static void keep_part(json_t **part, json_t *value)
 	*part = json_incref(value);
 }
 
-/*
- * A peer of a former release has no such resource: it is there, but cannot take part. One that refuses
- * says nothing of operations, and so is not reached.
- */
-static void note_silence(struct operations_said *row, const struct client_request *r)
-{
-	row->refuses = r->status == 410;
-	row->lacks = r->status == 404 || r->status == 405;
-	if (!row->lacks)
-		return;
-	row->heard_ms = clock_mono_ms();
-	row->boot_ms = 0;
-}
-
 /* A number that is none is not known: 0. */
 static uint64_t read_boot_clock(const json_t *answer)
 {
@@ -152,12 +138,13 @@ static void accept_answer(struct asking *a, struct queried_peer *p, const struct
 		return;
 	if (!r->answer || !has_text(r->answer, "node", p->node) ||
 	    !has_text(r->answer, "cluster", a->cluster)) {
-		note_silence(row, r);
+		/* one that refuses says nothing of operations, and so is not reached */
+		row->refuses = r->status == 410;
 		return;
 	}
 	row->heard_ms = clock_mono_ms();
 	row->boot_ms = read_boot_clock(r->answer);
-	row->lacks = row->refuses = false;
+	row->refuses = false;
 	keep_part(&row->levels, json_object_get(r->answer, "levels"));
 	row->dns = json_is_true(json_object_get(r->answer, "dns"));
 	if (json_is_object(measure)) {

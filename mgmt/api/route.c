@@ -27,16 +27,10 @@
 /* What orders about an operation have in common. */
 #define ORDER "reason:string! author:string override_guards:array without:array"
 
-/* Requests of programs that were written for a former release say where its answers are now. */
-#define REMOVED "/v1/processes/{}/ask"
-#define INSTEAD                                                                                    \
-	" any more; use /v1/trace, /v1/dns, /v1/dns/explain, /v1/dataplane, "                      \
-	"/v1/dataplane/backends, /v1/health/targets, /v1/health/check or /v1/zones/reload"
-
 const struct route route_table[] = {
 	{ "GET", "/", HTTP_VIEWER, "", "", handle_page, "The status page, for people" },
 	{ "GET", "/healthz", HTTP_NO_ROLE, "", "", handle_healthz, "Whether this process answers" },
-	{ "GET", "/metrics", HTTP_METRICS, "former", "", handle_metrics,
+	{ "GET", "/metrics", HTTP_METRICS, "", "", handle_metrics,
 	  "All processes' counters, for Prometheus" },
 	{ "GET", "/v1/config", HTTP_OPERATOR, "", "", handle_config_get,
 	  "The head with its files" },
@@ -219,8 +213,7 @@ static const struct route *find_route(const struct http_request *r, char parts[]
 		memcpy(reply->allow, allow, sizeof(allow));
 		return NULL;
 	}
-	http_problem(reply, 404, "not-found", "there is no resource %.100s%s", r->path,
-	             path_matches(REMOVED, r->path, parts) ? INSTEAD : "");
+	http_problem(reply, 404, "not-found", "there is no resource %.100s", r->path);
 	return NULL;
 }
 

@@ -100,8 +100,6 @@ static void print_hints(const json_t *body)
 	} rows[] = {
 		{ "majority",
 		  "if these nodes are known to be absent, name them: --without NODE,..." },
-		{ "release",
-		  "upgrade these nodes; until then: weir drain site NAME --scheduled --until TIME" },
 		{ "clock", "weir clock says what is wrong" },
 		{ "operation", "weir operations lists all with their states" },
 	};

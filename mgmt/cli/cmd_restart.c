@@ -163,11 +163,12 @@ static int find_processes(const char *run_dir, pid_t *supervisor, pid_t *datapla
 		                "starting, or %s is full: see weir status",
 		                run_dir);
 	if (!run_handles_signal(*supervisor, SIGUSR1))
-		return cli_fail(CLI_CONFLICT,
-		                "the weir run that is in use (pid %d) is of an earlier release: "
-		                "replace it first (kill -9 %d; systemd starts the next one, and "
-		                "the other processes go on)",
-		                (int)*supervisor, (int)*supervisor);
+		return cli_fail(
+		        CLI_CONFLICT,
+		        "the weir run that is in use (pid %d) does not take this command: if it is "
+		        "not just starting, replace it first (kill -9 %d; systemd starts the next "
+		        "one, and the other processes go on)",
+		        (int)*supervisor, (int)*supervisor);
 	return CLI_OK;
 }
 

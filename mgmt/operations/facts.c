@@ -36,8 +36,7 @@ bool facts_is_name_server(const struct operation *op, const struct operation_nod
 
 static bool can_own(const struct operation *op, const struct operation_node *node)
 {
-	return facts_is_counted(op, node) && node->steps == OPERATION_YES && node->site &&
-	       !operation_targets_site(op, node->site);
+	return facts_is_counted(op, node) && node->site && !operation_targets_site(op, node->site);
 }
 
 const struct operation_node *facts_find_better_owner(const struct operation *op,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Guards about the cluster as a whole: who is reached, which release and clock they have, what else
+ * Guards about the cluster as a whole: who is reached, which clock they have, what else
  * is going on. Most of them cannot be overridden by name, because another command is meant for it.
  */
 #include "mgmt/operations/facts.h"
@@ -23,25 +23,6 @@ void guard_majority(const struct guard_question *q, struct operation_verdict *v)
 	else
 		guard_trip(v, "%zu of %zu nodes are reached, which is no majority", reached,
 		           counted);
-}
-
-void guard_release(const struct guard_question *q, struct operation_verdict *v)
-{
-	for (size_t i = 0; i < q->facts->n_nodes; i++) {
-		const struct operation_node *node = &q->facts->nodes[i];
-
-		if (!node->reached)
-			continue;
-		if (node->steps == OPERATION_NO)
-			guard_trip(
-			        v,
-			        "node %s has a former release, which cannot drain a site in steps",
-			        node->name);
-		else if (node->steps == OPERATION_UNKNOWN)
-			guard_miss(v, "the release of node %s is not known", node->name);
-		else
-			guard_pass(v, "all nodes that are reached can drain a site in steps");
-	}
 }
 
 void guard_clock(const struct guard_question *q, struct operation_verdict *v)

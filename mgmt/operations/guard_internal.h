@@ -18,7 +18,7 @@ struct guard_question {
 
 typedef void guard_function(const struct guard_question *q, struct operation_verdict *v);
 
-guard_function guard_majority, guard_release, guard_clock, guard_unconfirmed, guard_other;
+guard_function guard_majority, guard_clock, guard_unconfirmed, guard_other;
 guard_function guard_no_dns;
 guard_function guard_last_site, guard_max_sites_out, guard_receivers, guard_fresh, guard_backup;
 guard_function guard_room;

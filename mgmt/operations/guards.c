@@ -24,7 +24,6 @@ void operation_judge(const struct operation *op, const struct operation_facts *f
 		[OPERATION_GUARD_FRESH] = guard_fresh,
 		[OPERATION_GUARD_UNCONFIRMED] = guard_unconfirmed,
 		[OPERATION_GUARD_MAJORITY] = guard_majority,
-		[OPERATION_GUARD_RELEASE] = guard_release,
 		[OPERATION_GUARD_BACKUP] = guard_backup,
 		[OPERATION_GUARD_NO_DNS] = guard_no_dns,
 		[OPERATION_GUARD_CLOCK] = guard_clock,

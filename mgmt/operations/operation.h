@@ -68,17 +68,16 @@ enum operation_stage {
 
 /**
  * Guards. Columns: word in the API, guard, whether a person may override it by name. (majority:
- * --without NODE; release: a scheduled drain; operation: end the other one.)
+ * --without NODE; operation: end the other one.)
  */
 #define OPERATION_GUARDS(row)                                                                      \
 	row("last-site", LAST_SITE, true) row("max-sites-out", MAX_SITES_OUT, true)                \
 	        row("room", ROOM, true) row("receivers", RECEIVERS, true)                          \
 	                row("fresh", FRESH, true) row("unconfirmed", UNCONFIRMED, true)            \
-	                        row("majority", MAJORITY, false) row("release", RELEASE, false)    \
-	                                row("backup", BACKUP, true) row("no-dns", NO_DNS, true)    \
-	                                        row("clock", CLOCK, false)                         \
-	                                                row("share", SHARE, true)                  \
-	                                                        row("operation", OTHER, false)
+	                        row("majority", MAJORITY, false) row("backup", BACKUP, true)       \
+	                                row("no-dns", NO_DNS, true) row("clock", CLOCK, false)     \
+	                                        row("share", SHARE, true)                          \
+	                                                row("operation", OTHER, false)
 enum operation_guard {
 #define OPERATION_GUARD_ROW(text, name, may) OPERATION_GUARD_##name,
 	OPERATION_GUARDS(OPERATION_GUARD_ROW)

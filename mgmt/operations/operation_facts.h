@@ -35,10 +35,9 @@ struct operation_level {
 struct operation_node {
 	const char *name, *site;
 	bool self;
-	bool reached;               /**< it answered in the last 2 s; self: always */
-	bool refuses;               /**< its configuration does not have this node */
-	enum operation_truth steps; /**< its release can express a step */
-	enum operation_truth dns;   /**< weir-dns runs there and answers */
+	bool reached;             /**< it answered in the last 2 s; self: always */
+	bool refuses;             /**< its configuration does not have this node */
+	enum operation_truth dns; /**< weir-dns runs there and answers */
 	struct operation_level levels[OPERATION_TARGETS_MAX]; /**< by the operation's targets */
 };
 

@@ -25,7 +25,6 @@ static int refuse_owner(const struct operation *op, const struct operation_facts
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	const struct operation_verdict *majority = &verdicts[OPERATION_GUARD_MAJORITY];
 	const struct operation_node *better = facts_find_better_owner(op, facts);
-	const struct operation_verdict *release = &verdicts[OPERATION_GUARD_RELEASE];
 	const struct operation_node *remover = facts_find_remover(facts);
 
 	if (remover) /* whatever is named absent: they go on, and do not hear this one */
@@ -37,8 +36,6 @@ static int refuse_owner(const struct operation *op, const struct operation_facts
 	if (!majority->ok)
 		return command_refuse_by(error, OPERATION_GUARD_MAJORITY,
 		                         "%s; name absent nodes with --without", majority->detail);
-	if (!release->ok)
-		return command_refuse_by(error, OPERATION_GUARD_RELEASE, "%s", release->detail);
 	if (better)
 		return command_refuse(error, -EBUSY,
 		                      "node %s is at a site of the operation: take it at node %s",

@@ -105,31 +105,7 @@ void store_close(struct store *s)
 
 int store_put_aside(const char *state_dir, int64_t now_ms)
 {
-	return home_put_aside(state_dir, "corrupt", now_ms);
-}
-
-int store_move_back(const char *state_dir, char reason[EVENT_TEXT_MAX])
-{
-	struct store *s;
-	int err = 0;
-
-	reason[0] = '\0';
-	if (!home_has_store(state_dir))
-		return 0;
-	err = store_open(state_dir, &s,
-	                 reason); /* SQLite replays a journal that a killed process left */
-
-	if (err)
-		return err;
-	if (sqlite3_close(s->db) == SQLITE_OK) {
-		s->db = NULL;
-		err = home_move_back(&s->home, state_dir, reason);
-	} else {
-		err = -EBUSY;
-		snprintf(reason, EVENT_TEXT_MAX, "%s: %s", PROC_STORE_FILE, sqlite3_errmsg(s->db));
-	}
-	store_close(s);
-	return err;
+	return home_put_aside(state_dir, now_ms);
 }
 
 const char *store_reason(const struct store *s)

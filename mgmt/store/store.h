@@ -78,11 +78,6 @@ void store_close(struct store *s);
  * @return 0 or -errno
  */
 MUST_CHECK int store_put_aside(const char *state_dir, int64_t now_ms);
-/**
- * For a downgrade: move the store to where the former release has it (mgmt/store/home.h). @return
- * as store_open()
- */
-MUST_CHECK int store_move_back(const char *state_dir, char reason[EVENT_TEXT_MAX]);
 /** The last failure as a sentence; "" when there was none. */
 const char *store_reason(const struct store *s);
 

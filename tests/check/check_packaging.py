@@ -73,13 +73,9 @@ case "$*" in
 *KillMode*) cat $STAGE/killmode ;;
 *is-active*) [ -e $STAGE/active ] ;;
 esac""",
-    "dpkg-query": "echo 1.0.0",
     "deb-systemd-invoke": 'echo "deb-systemd-invoke $*" >>$STAGE/calls',
     "weir-dataplane": 'echo "weir-dataplane $*" >>$STAGE/calls',
     "weir-agent": 'echo "weir-agent $*" >>$STAGE/calls',
-    # --compare-versions VERSION lt 0.2.0~, and the host has no group of Weir's
-    "dpkg": 'case "$2" in 0.1.*) ;; *) exit 1 ;; esac',
-    "chown": 'echo "chown $*" >>$STAGE/owners',
 }
 # EAL's library is how the script knows a process that forwards by DPDK.
 DPDK_PROCESS = "import mmap,sys,time; f=open(sys.argv[1],'r+b'); m=mmap.mmap(f.fileno(),0); print(flush=True); time.sleep(60)"
@@ -220,21 +216,6 @@ def upgrade_detaches_nothing(stage: Stage, read: Reader) -> list[str]:
     return wants("before an upgrade are called", stage.read("calls"), "")
 
 
-def downgrade_gives_what_the_earlier_release_needs(stage: Stage, read: Reader) -> list[str]:
-    names = ("hash.key", "hash-new.key", "tls.key")
-    for name in names:
-        stage.write(f"etc/weir/{name}", "secret")
-        os.chmod(f"{stage.at}/etc/weir/{name}", 0o400)
-    said = stage.run(read("packaging/debian/weir.prerm"), "upgrade", "0.1.9")
-    modes = [oct(os.stat(f"{stage.at}/etc/weir/{name}").st_mode & 0o7777) for name in names]
-    owners = sorted(stage.read("owners").replace(stage.at, "").splitlines())
-    return wants("a downgrade gives keys the modes", modes, ["0o640", "0o640", "0o400"]) + \
-        wants("a downgrade gives keys away", owners, [f"chown root:weir /etc/weir/{name}" for name in sorted(names[:2])]) + \
-        wants("a downgrade leaves the unit", stage.read("run/systemd/system/weir.service.d/downgrade.conf"),
-              "[Service]\nNotifyAccess=main\nKillMode=process\n") + \
-        wants("a downgrade says", said, "")
-
-
 def agents_upgrade_attaches_again(stage: Stage, read: Reader) -> list[str]:
     stage.run(read("packaging/debian/weir-agent.postinst"), "configure", "1.0.0")
     again = stage.read("calls").splitlines()
@@ -263,7 +244,7 @@ SCENES: dict[str, tuple[Scene, ...]] = {
                                        first_install_ends_nothing, upgrade_of_a_stopped_unit_ends_nothing,
                                        unit_that_ends_all_is_restarted),
     "packaging/debian/weir.postrm": (purge_keeps_keys, removal_keeps_state),
-    "packaging/debian/weir.prerm": (removal_detaches, upgrade_detaches_nothing, downgrade_gives_what_the_earlier_release_needs),
+    "packaging/debian/weir.prerm": (removal_detaches, upgrade_detaches_nothing),
     "packaging/debian/weir-agent.postinst": (agents_upgrade_attaches_again, agents_first_install_calls_nothing),
     "packaging/debian/weir-agent.prerm": (agents_removal_detaches, agents_upgrade_detaches_nothing),
 }
@@ -311,8 +292,6 @@ PLANTS = (
     ("packaging/debian/weir.postrm", '"$1" = purge', '"$1" != upgrade'),
     ("packaging/debian/weir.postrm", "rm -rf /var/lib/weir", "rm -rf /etc/weir /var/lib/weir"),
     ("packaging/debian/weir.prerm", '[ "$1" = remove ]', '[ "$1" != purge ]'),
-    ("packaging/debian/weir.prerm", "chmod 0640", "chmod 0600"),
-    ("packaging/debian/weir.prerm", "hash*.key", "*.key"),
     ("packaging/debian/weir-agent.prerm", "agent-*", "agents-*"),
     ("packaging/debian/weir-agent.postinst", '[ -n "$2" ]', '[ -z "$2" ]'),
 )

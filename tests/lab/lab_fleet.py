@@ -51,7 +51,7 @@ def head(node: Node) -> tuple[int, str, str]:
 
 def staged(node: Node) -> set[int]:
     """The versions of which the node has files and does not know yet whether there will be one."""
-    with contextlib.closing(sqlite3.connect(f"file:{node.state}/store.db?mode=ro", uri=True, timeout=60)) as db:
+    with contextlib.closing(sqlite3.connect(f"file:{node.state}/store/store.db?mode=ro", uri=True, timeout=60)) as db:
         return {number for number, in db.execute("SELECT number FROM versions WHERE number<0")}
 
 

@@ -215,7 +215,7 @@ def store_lost(world: World, report: Report) -> None:
     ams, _ = world.nodes
     say("the store is corrupted; then its disk is full")
     ams.processes.pop("run").stop(30)
-    with open(os.path.join(ams.state, "store.db"), "r+b") as f:
+    with open(os.path.join(ams.state, "store/store.db"), "r+b") as f:
         f.write(os.urandom(8192))
     ams.start_supervised()
     wait_until(lambda: weir(ams, "versions")[0] == 0, 30, "management answers", 0.3)

@@ -83,7 +83,6 @@ void scene_begin(enum operation_kind kind, uint32_t goal_ppm)
 			.site = site_names[i],
 			.self = i == 1,
 			.reached = true,
-			.steps = OPERATION_YES,
 			.dns = OPERATION_YES,
 			.levels[0] = { .known = true },
 		};

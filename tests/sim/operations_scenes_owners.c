@@ -17,7 +17,7 @@ static int the_owner_is_outside_of_the_target(void)
 	scene.f.self = "na";
 	(void)snprintf(scene.op.owner, sizeof(scene.op.owner), "na");
 	scene.nodes[1].reached = false;
-	scene.nodes[2].steps = OPERATION_UNKNOWN;
+	scene.nodes[2].site = NULL;
 	scene_tick(1);
 	CHECK(!strcmp(scene.op.owner, "na"));
 	return 0;

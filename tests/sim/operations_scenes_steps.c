@@ -379,11 +379,6 @@ static int the_document_holds(void)
 	scene_tick(2);
 	CHECK(scene_is_held_by("unconfirmed"));
 	scene_begin(OPERATION_DRAIN, 0);
-	scene.nodes[0].steps = OPERATION_NO;
-	scene.op.overridden[OPERATION_GUARD_RELEASE] = true; /* which nobody can */
-	scene_tick(2);
-	CHECK(scene_is_held_by("release") && strstr(scene.op.hold.detail, "na"));
-	scene_begin(OPERATION_DRAIN, 0);
 	scene.sites[0].has_backup = true;
 	scene.sites[0].backup_ok = OPERATION_NO;
 	scene_tick(2);

@@ -268,18 +268,6 @@ static int a_hold_is_never_beyond_what_was_written(void)
 	return 0;
 }
 
-static int a_former_release_keeps_another_from_taking(void)
-{
-	scene_begin(OPERATION_DRAIN, 0);
-	CHECK(scene_until_level(100000));
-	scene.nodes[0].steps = OPERATION_NO;
-	scene.f.self = "nc";
-	CHECK(operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
-	      strstr(scene.error, "release"));
-	CHECK(!strcmp(scene.op.owner, "nb"));
-	return 0;
-}
-
 static int late_clients_are_followed(void)
 {
 	static const struct operation_late late[] = { { "192.0.2.0/24", { true, 3 } },
@@ -444,18 +432,6 @@ static int a_hold_is_written_once(void)
 	return 0;
 }
 
-static int a_node_that_is_away_may_be_of_any_release(void)
-{
-	scene_begin(OPERATION_DRAIN, 0);
-	scene.nodes[2].reached = false;
-	scene.nodes[2].steps = OPERATION_NO; /* as it was when it was heard last */
-	CHECK(scene_until_level(100000));
-	scene.nodes[2].reached = true;
-	scene_tick(1);
-	CHECK(scene_is_held_by("release"));
-	return 0;
-}
-
 static int a_long_history_keeps_the_newest_steps(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
@@ -570,7 +546,6 @@ uint64_t scenes_ways(void)
 		shared_vips_leave_with_anothers_proof,
 		a_site_that_is_down_needs_no_backup,
 		a_hold_is_never_beyond_what_was_written,
-		a_former_release_keeps_another_from_taking,
 		late_clients_are_followed,
 		two_drains_together_may_be_wanted,
 		a_step_waits_for_answers_until_it_is_in_force,
@@ -582,7 +557,6 @@ uint64_t scenes_ways(void)
 		a_resumed_step_waits_for_earlier_answers,
 		an_owner_that_hands_over_leaves_its_epochs,
 		a_hold_is_written_once,
-		a_node_that_is_away_may_be_of_any_release,
 		a_long_history_keeps_the_newest_steps,
 		an_aborted_return_forgets_its_time,
 		without_an_epoch_nothing_turns,

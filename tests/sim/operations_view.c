@@ -171,7 +171,6 @@ static void look_node(struct world *w, const struct world_node *n, uint32_t k,
 		.site = other->site_name,
 		.self = n == other,
 		.reached = reached,
-		.steps = reached ? measure_truth(w, !other->old_release) : OPERATION_UNKNOWN,
 		.dns = reached ? measure_truth(w, other->dns) : OPERATION_UNKNOWN,
 	};
 	for (uint32_t t = 0; t < op->n_targets; t++) {

@@ -74,8 +74,6 @@ void world_init(struct world *w, uint64_t seed)
 		site->has_backup = world_chance(w, 500);
 	}
 	make_nodes(w);
-	if (world_chance(w, 20))
-		w->node[world_below(w, w->n_nodes)].old_release = true;
 }
 
 static bool is_target_free(const struct world *w, uint32_t k, const char *site)
@@ -408,7 +406,6 @@ void world_heal(struct world *w)
 			revive_node(w, n);
 		n->group = 0;
 		n->dns = true;
-		n->old_release = false;
 		n->clock_off_ms = n->clock_bad_ms = n->paused_ms = 0;
 	}
 	for (uint32_t i = 0; i < w->n_sites; i++) {

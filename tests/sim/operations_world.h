@@ -37,7 +37,7 @@ struct world_override {
 struct world_node {
 	char name[16], site_name[16];
 	uint32_t site, group; /* nodes of one group reach each other */
-	bool alive, dns, old_release;
+	bool alive, dns;
 	int64_t back_ms;                 /* when it lives again */
 	int64_t paused_ms;               /* until then its processes do not run */
 	int64_t clock_off_ms;            /* of its wall clock */

@@ -96,7 +96,6 @@ BREAKAGES = [
     ("a removed owner says that others are lost", RUNS, STEP, "\tif (lost->refuses)", "\tif (0)"),
     ("a refusal names the wrong guard", RUNS, "mgmt/operations/command_parts.c", "return OPERATION_REFUSED + (int)guard;", "return OPERATION_REFUSED;"),
     ("a lost node does not hold", RUNS, STEP, "\tif (lost) {", "\tif (0) {"),
-    ("nodes of the former release get steps", RUNS, CLUSTER, "if (node->steps == OPERATION_NO)", "if (0)"),
     ("an older operation does not matter", RUNS, CLUSTER, "other->moves && facts_is_older(other, q->op)", "0"),
     ("both of two operations are held", RUNS, CLUSTER, "other->moves && facts_is_older(other, q->op)", "other->moves"),
     ("drains that meet leave no site", RUNS, STAY, "if (!is_another_out(t))", "if (1)"),

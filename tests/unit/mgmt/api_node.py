@@ -214,7 +214,7 @@ class Node:
 
     def stored_events(self) -> int:
         """The id of the newest event that would survive a kill."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.state}/store.db?mode=ro", uri=True, timeout=60)) as db:
+        with contextlib.closing(sqlite3.connect(f"file:{self.state}/store/store.db?mode=ro", uri=True, timeout=60)) as db:
             return db.execute("SELECT max(id) FROM events").fetchone()[0] or 0
 
     def effective(self) -> str:

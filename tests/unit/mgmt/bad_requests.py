@@ -11,7 +11,6 @@ BadRequest = tuple[str, str, str, typing.Any, dict[str, str], int, str]
 def bad_questions() -> list[BadRequest]:
     """Questions about processes, packets and answers; no process but weir-mgmt runs."""
     return [
-        ("a resource that is gone", "POST", "/v1/processes/dns/ask", {"request": {"do": "status"}}, {}, 404, "not-found"),
         ("ask the dead", "GET", "/v1/dns", None, {}, 503, "process-unreachable"),
         ("trace nothing", "GET", "/v1/trace", None, {}, 400, "bad-request"),
         ("trace between families", "GET", "/v1/trace?source=192.0.2.1:7&destination=[2001:db8::1]:80/tcp", None, {}, 400, "bad-request"),

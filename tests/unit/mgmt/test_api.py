@@ -398,7 +398,7 @@ class Overrides(unittest.TestCase):
         node = self.node
         # at rest: a transaction that is open writes the first page again, and what is wrong behind it is seen at the next start
         wait_for("the store", lambda: node.stored_events() >= node.ask("GET", "/v1/events?limit=1").json["last"])
-        with open(os.path.join(node.state, "store.db"), "r+b") as f:
+        with open(os.path.join(node.state, "store/store.db"), "r+b") as f:
             f.write(b"not a database.." * 4096)
         self.assertEqual(node.drain().status, 201)
         self.assertIn("ams-1-", node.effective())

@@ -263,11 +263,11 @@ class Operations(test_cli.WithApi):
         self.assertNotIn("/v1/overrides?wait=local", [r[1] for r in self.api.requests])
 
     def test_where_no_name_helps_no_command_is_shown(self) -> None:
-        self.api.answers["/v1/operations"] = (409, {"code": "guard", "title": "No", "guards": [{"guard": "release", "ok": False, "detail": "old"}]})
+        self.api.answers["/v1/operations"] = (409, {"code": "guard", "title": "No", "guards": [{"guard": "clock", "ok": False, "detail": "old"}]})
         done = self.weir("drain", "site", "ams", "--reason", "x")
         self.assertEqual(done.returncode, 2)
         self.assertNotIn("to do it anyway", done.stderr)
-        self.assertIn("upgrade these nodes", done.stderr)
+        self.assertIn("weir clock says what is wrong", done.stderr)
 
     def test_a_dry_run_says_whether_it_would_begin_and_each_backup(self) -> None:
         preflight = {"would_begin": False, "override": "weir x", "override_guards": ["room"], "without": [], "backups": [

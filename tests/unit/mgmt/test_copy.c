@@ -7,7 +7,6 @@
 
 #include <sqlite3.h>
 
-#include "base/proc.h"
 #include "mgmt/store/copy.h"
 
 struct copy_thing {
@@ -268,7 +267,7 @@ static void damage_copy(const struct fixture *f, const char *sql)
 	char path[PATH_MAX];
 	sqlite3 *db;
 
-	snprintf(path, sizeof(path), "%s/%s", f->state, PROC_STORE_FILE);
+	snprintf(path, sizeof(path), "%s/store/store.db", f->state);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
@@ -587,7 +586,7 @@ static void a_lock_of_another_process_is_said(void **state)
 	(void)state;
 	fixture_make(&f);
 	struct store *s = open_store(&f);
-	snprintf(path, sizeof(path), "%s/%s", f.state, PROC_STORE_FILE);
+	snprintf(path, sizeof(path), "%s/store/store.db", f.state);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
 	shared_change_begin(&c, "c");

@@ -75,29 +75,18 @@ static int versions_in(const struct fixture *f)
 	",\"digest\":\"' || replace(hex(zeroblob(32)), '0', '" digit "') || '\"}');"
 static const char add_two[] = VERSION("1", "a") VERSION("2", "b");
 
-/* A store as the former release leaves it, with two versions. */
-static void make_former(const struct fixture *f)
+static void make_two(const struct fixture *f)
 {
-	char why[EVENT_TEXT_MAX];
-	struct store *s;
-
-	assert_int_equal(store_open(f->state, &s, why), 0);
-	store_close(s);
+	assert_int_equal(versions_in(f), 0);
 	run_sql(name_in(f, "store/store.db"), add_two);
-	assert_int_equal(unlink(name_in(f, "store.db")), 0);
-	assert_int_equal(rename(name_in(f, "store/store.db"), name_in(f, "store.db")), 0);
-	(void)unlink(name_in(f, "store/store.db-journal"));
-	(void)unlink(name_in(f, "store/store.lock"));
-	assert_int_equal(rmdir(name_in(f, "store")), 0);
 }
 
 /* A journal that takes the deletion of all versions back: who plays it has two again. Leaves a store with none. */
-static void make_journal(const struct fixture *f, const char *db, const char *kept)
+static void make_journal(const char *db, const char *kept)
 {
 	char journal[PATH_MAX];
 	sqlite3 *sql;
 
-	(void)f;
 	snprintf(journal, sizeof(journal), "%s-journal", db);
 	assert_int_equal(sqlite3_open(db, &sql), SQLITE_OK);
 	/* no room for changed pages: they are written, and so is the journal, before the end */
@@ -125,116 +114,33 @@ static void the_store_is_in_a_directory_of_its_own(void **state)
 	assert_int_equal(st.st_mode & 07777, 0700);
 	assert_int_equal(lstat(name_in(f, "store/store.db"), &st), 0);
 	assert_true(S_ISREG(st.st_mode));
-	/* for a former release that is started by hand */
-	assert_int_equal(lstat(name_in(f, "store.db"), &st), 0);
-	assert_true(S_ISLNK(st.st_mode));
-}
-
-static void an_upgrade_moves_the_store_and_a_downgrade_finds_it(void **state)
-{
-	const struct fixture *f = *state;
-	char why[EVENT_TEXT_MAX];
-	struct stat st;
-
-	make_former(f);
-	assert_int_equal(versions_in(f), 2);
-	assert_int_equal(lstat(name_in(f, "store/store.db"), &st), 0);
-	assert_int_equal(st.st_nlink, 1);
-	/* without the package's scripts: the former release opens the old name, its journals are in the directory */
-	run_sql(name_in(f, "store.db"), "PRAGMA journal_mode=TRUNCATE;" VERSION("3", "c"));
-	assert_int_not_equal(access(name_in(f, "store.db-journal"), F_OK), 0);
-	assert_int_equal(versions_in(f), 3);
-	/* with them */
-	assert_int_equal(store_move_back(f->state, why), 0);
-	assert_int_equal(lstat(name_in(f, "store.db"), &st), 0);
-	assert_true(S_ISREG(st.st_mode));
-	assert_int_not_equal(access(name_in(f, "store/store.db"), F_OK), 0);
-	run_sql(name_in(f, "store.db"), VERSION("4", "d"));
-	/* and up again */
-	assert_int_equal(versions_in(f), 4);
-}
-
-static void a_directory_without_a_store_has_none_to_move_back(void **state)
-{
-	const struct fixture *f = *state;
-	char why[EVENT_TEXT_MAX];
-
-	assert_int_equal(store_move_back(f->state, why), 0);
-	assert_int_not_equal(access(name_in(f, "store.db"), F_OK), 0);
+	/* what lies beside the directory is none of it */
+	assert_int_equal(lstat(name_in(f, "store.db"), &st), -1);
+	fixture_write(f->state, "store.db", "planted");
+	fixture_write(f->state, "store.lock", "planted");
+	assert_int_equal(versions_in(f), 0);
 }
 
 static void a_running_process_keeps_its_store(void **state)
 {
 	const struct fixture *f = *state;
 	char why[EVENT_TEXT_MAX];
-	struct store *s;
+	struct store *s, *second;
 
 	assert_int_equal(store_open(f->state, &s, why), 0);
-	assert_int_equal(store_move_back(f->state, why), -EBUSY);
+	assert_int_equal(store_open(f->state, &second, why), -EBUSY);
 	store_close(s);
+	assert_int_equal(versions_in(f), 0);
 }
 
-static void a_journal_of_the_own_user_is_moved_and_rolled_back(void **state)
+static void a_journal_of_the_own_user_is_rolled_back(void **state)
 {
 	const struct fixture *f = *state;
 
-	make_former(f);
-	make_journal(f, name_in(f, "store.db"), name_in(f, "kept"));
-	assert_int_equal(rename(name_in(f, "kept"), name_in(f, "store.db-journal")), 0);
+	make_two(f);
+	make_journal(name_in(f, "store/store.db"), name_in(f, "kept"));
+	assert_int_equal(rename(name_in(f, "kept"), name_in(f, "store/store.db-journal")), 0);
 	assert_int_equal(versions_in(f), 2);
-}
-
-static void a_write_ahead_log_of_the_own_user_is_moved_too(void **state)
-{
-	const struct fixture *f = *state;
-	sqlite3 *db;
-
-	make_former(f);
-	assert_int_equal(sqlite3_open(name_in(f, "store.db"), &db), SQLITE_OK);
-	assert_int_equal(sqlite3_exec(db,
-	                              "PRAGMA journal_mode=WAL; PRAGMA wal_autocheckpoint=0;"
-	                              "DELETE FROM versions WHERE number=1;",
-	                              NULL, NULL, NULL),
-	                 SQLITE_OK);
-	copy_file(name_in(f, "store.db"), name_in(f, "kept.db"));
-	copy_file(name_in(f, "store.db-wal"), name_in(f, "kept.db-wal"));
-	sqlite3_close(db);
-	assert_int_equal(rename(name_in(f, "kept.db"), name_in(f, "store.db")), 0);
-	assert_int_equal(rename(name_in(f, "kept.db-wal"), name_in(f, "store.db-wal")), 0);
-	(void)unlink(name_in(f, "store.db-shm"));
-	assert_int_equal(versions_in(f), 1); /* as a process left it that was killed */
-}
-
-static void a_planted_journal_is_never_rolled_back(void **state)
-{
-	const struct fixture *f = *state;
-
-	if (geteuid() != 0)
-		skip();
-	make_former(f);
-	make_journal(f, name_in(f, "store.db"), name_in(f, "kept"));
-	assert_int_equal(rename(name_in(f, "kept"), name_in(f, "store.db-journal")), 0);
-	assert_int_equal(chown(name_in(f, "store.db-journal"), OTHER, OTHER), 0);
-	assert_int_equal(versions_in(f), 0);
-	/* it still lies there, and still does nothing, whatever it is called */
-	assert_int_equal(rename(name_in(f, "store.db-journal"), name_in(f, "store.db-wal")), 0);
-	assert_int_equal(versions_in(f), 0);
-}
-
-static void a_planted_journal_before_the_first_start_is_never_rolled_back(void **state)
-{
-	const struct fixture *f = *state;
-
-	if (geteuid() != 0)
-		skip();
-	make_former(f);
-	make_journal(f, name_in(f, "store.db"), name_in(f, "kept"));
-	assert_int_equal(rename(name_in(f, "kept"), name_in(f, "store.db-journal")), 0);
-	copy_file(name_in(f, "store.db"), name_in(f, "store.db-wal"));
-	unlink(name_in(f, "store.db"));
-	assert_int_equal(chown(name_in(f, "store.db-journal"), OTHER, OTHER), 0);
-	assert_int_equal(chown(name_in(f, "store.db-wal"), OTHER, OTHER), 0);
-	assert_int_equal(versions_in(f), 0);
 }
 
 static void expect_refused(const struct fixture *f, const char *expected)
@@ -253,10 +159,10 @@ static void what_belongs_to_another_user_is_refused_until_it_is_gone(void **stat
 
 	if (geteuid() != 0)
 		skip();
-	make_former(f);
-	assert_int_equal(chown(name_in(f, "store.db"), OTHER, OTHER), 0);
+	make_two(f);
+	assert_int_equal(chown(name_in(f, "store/store.db"), OTHER, OTHER), 0);
 	expect_refused(f, "belongs to");
-	assert_int_equal(chown(name_in(f, "store.db"), 0, 0), 0);
+	assert_int_equal(chown(name_in(f, "store/store.db"), 0, 0), 0);
 	assert_int_equal(versions_in(f), 2);
 	/* in the directory itself */
 	static const char *const besides[] = { "-journal", "-wal", "-shm" };
@@ -287,88 +193,14 @@ static void what_belongs_to_another_user_is_refused_until_it_is_gone(void **stat
 	assert_int_equal(versions_in(f), 2);
 }
 
-static void a_store_that_the_former_release_made_later_is_the_one(void **state)
-{
-	const struct fixture *f = *state;
-	char command[PATH_MAX + 64];
-
-	make_former(f);
-	copy_file(name_in(f, "store.db"), name_in(f, "kept"));
-	assert_int_equal(versions_in(f), 2);
-	run_sql(name_in(f, "store/store.db"), "DELETE FROM versions;");
-	assert_int_equal(unlink(name_in(f, "store.db")), 0);
-	assert_int_equal(rename(name_in(f, "kept"), name_in(f, "store.db")), 0);
-	assert_int_equal(versions_in(f), 2);
-	snprintf(command, sizeof(command), "ls %s/store.db.earlier-*", name_in(f, "store"));
-	assert_int_equal(system(command), 0);
-}
-
-/* What each step of the move leaves, as a crash would: state by state, the next start has everything. */
-static void a_move_that_was_cut_off_is_ended(void **state)
-{
-	const struct fixture *f = *state;
-
-	for (int step = 0; step < 4; step++) {
-		make_former(f);
-		make_journal(f, name_in(f, "store.db"), name_in(f, "kept"));
-		assert_int_equal(rename(name_in(f, "kept"), name_in(f, "store.db-journal")), 0);
-		assert_int_equal(mkdir(name_in(f, "store"), 0700), 0);
-		if (step >= 1)
-			assert_int_equal(link(name_in(f, "store.db-journal"),
-			                      name_in(f, "store/store.db-journal")),
-			                 0);
-		if (step >= 2)
-			assert_int_equal(link(name_in(f, "store.db"), name_in(f, "store/store.db")),
-			                 0);
-		if (step >= 3) {
-			assert_int_equal(unlink(name_in(f, "store.db")), 0);
-			assert_int_equal(symlink("store/store.db", name_in(f, "store.db")), 0);
-		}
-		assert_int_equal(versions_in(f), 2);
-		fixture_remove(*state);
-		fixture_make(*state);
-	}
-}
-
-/* Another user's file at the former release's place does not keep ours from being used, and is left there. */
-static void a_planted_store_at_the_old_place_is_never_read(void **state)
-{
-	const struct fixture *f = *state;
-	struct stat st;
-
-	if (geteuid() != 0)
-		skip();
-	make_former(f);
-	assert_int_equal(versions_in(f), 2); /* ours is in its directory now */
-	assert_int_equal(unlink(name_in(f, "store.db")), 0);
-	fixture_write(f->state, "store.db", "planted");
-	assert_int_equal(chown(name_in(f, "store.db"), OTHER, OTHER), 0);
-	assert_int_equal(versions_in(f), 2);
-	assert_int_equal(lstat(name_in(f, "store.db"), &st), 0);
-	assert_int_equal(st.st_uid, OTHER);
-	assert_int_equal(st.st_size, 7);
-	/* Without ours there is nothing to go on with: a new one would hide what was. */
-	assert_int_equal(unlink(name_in(f, "store/store.db")), 0);
-	expect_refused(f, "state/store.db is not believed: it belongs to");
-	assert_int_equal(access(name_in(f, "store/store.db"), F_OK), -1);
-}
-
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(the_store_is_in_a_directory_of_its_own),
-		T(an_upgrade_moves_the_store_and_a_downgrade_finds_it),
-		T(a_directory_without_a_store_has_none_to_move_back),
 		T(a_running_process_keeps_its_store),
-		T(a_journal_of_the_own_user_is_moved_and_rolled_back),
-		T(a_planted_journal_is_never_rolled_back),
-		T(a_planted_journal_before_the_first_start_is_never_rolled_back),
+		T(a_journal_of_the_own_user_is_rolled_back),
 		T(what_belongs_to_another_user_is_refused_until_it_is_gone),
-		T(a_planted_store_at_the_old_place_is_never_read),
-		T(a_store_that_the_former_release_made_later_is_the_one),
-		T(a_move_that_was_cut_off_is_ended),
-		T(a_write_ahead_log_of_the_own_user_is_moved_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -406,7 +406,7 @@ static void a_corrupt_store_loses_no_drain_and_no_configuration(void **state)
 	assert_int_equal(apply_version(in, &files, "words", NOW_MS + 10, NULL), 0);
 	assert_int_equal(drain_site(in, "ams", NOW_MS + 20), COMMAND_OK);
 	intent_close(in);
-	overwrite_file(f->state, "store.db");
+	overwrite_file(f->state, "store/store.db");
 	in = open_as(f, "ams-1", NOW_MS + 30);
 	assert_string_equal(intent_store_state(in), "rebuilt");
 	assert_true(is_drained(in, "ams", NOW_MS + 40));
@@ -425,7 +425,7 @@ static void a_store_that_corrupts_while_running_stops_no_drain(void **state)
 	const struct fixture *f = *state;
 	struct intent *in = open_as(f, "ams-1", NOW_MS);
 
-	overwrite_file(f->state, "store.db");
+	overwrite_file(f->state, "store/store.db");
 	assert_int_equal(drain_site(in, "ams", NOW_MS + 20), COMMAND_OK);
 	assert_true(is_drained(in, "ams", NOW_MS + 40));
 	for (int i = 1; i < 5; i++)

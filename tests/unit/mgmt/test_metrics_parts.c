@@ -66,10 +66,9 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-static const char *scrape_metrics(bool former)
+static const char *scrape_metrics(void)
 {
-	struct http_request r = { .n_query = former,
-		                  .query = { { .name = "former", .value = "true" } } };
+	struct http_request r = { .n_query = 0 };
 
 	http_reply_fini(&answer);
 	memset(&answer, 0, sizeof(answer));
@@ -81,7 +80,7 @@ static const char *scrape_metrics(bool former)
 /* The same, to be changed. */
 static char *answer_of_scrape(void)
 {
-	(void)scrape_metrics(false);
+	(void)scrape_metrics();
 	return answer.text;
 }
 
@@ -131,14 +130,14 @@ static void so_many_backends_have_metrics_of_their_own(void **state)
 	for (size_t i = 0; i < OWN_MAX + 5; i++)
 		backends[i] = (struct model_backend){ .name = "x", .id = i };
 	look_seen.m = &m;
-	const char *text = scrape_metrics(false);
+	const char *text = scrape_metrics();
 	assert_int_equal(count_text(text, "weir_backend_state{pool=\"a\""), 4 * (OWN_MAX - 2));
 	assert_int_equal(count_text(text, "weir_backend_state{pool=\"b\""), 0);
 	assert_int_equal(count_text(text, "weir_backend_state{pool=\"c\""), 4 * 2);
 	assert_int_equal(count_text(text, "weir_backend_check_state{pool=\"c\""), 3 * 2);
 	assert_non_null(strstr(text, "\nweir_backends_left_out 3\n"));
 	pools[2].n_backends = 2; /* the limit exactly */
-	text = scrape_metrics(false);
+	text = scrape_metrics();
 	assert_int_equal(count_text(text, "weir_backend_state{pool=\"c\""), 4 * 2);
 	assert_non_null(strstr(text, "\nweir_backends_left_out 0\n"));
 }
@@ -150,7 +149,7 @@ static void processes_are_up_as_they_were_seen(void **state)
 	        (struct observe_state){ .present = true, .running = true, .age_ms = 1250 };
 	look_seen.processes[OBSERVE_HEALTH] =
 	        (struct observe_state){ .present = true, .age_ms = 90000 };
-	const char *text = scrape_metrics(false);
+	const char *text = scrape_metrics();
 	assert_non_null(strstr(text, "weir_process_up{process=\"dns\"} 1\n"));
 	assert_non_null(strstr(text, "weir_process_up{process=\"health\"} 0\n"));
 	assert_non_null(strstr(text, "weir_process_up{process=\"mgmt\"} 0\n"));
@@ -183,7 +182,7 @@ static void pages_are_shown_in_seconds(void **state)
 		          2);
 	}
 	look_seen.processes[OBSERVE_DNS].running = true;
-	text = scrape_metrics(false);
+	text = scrape_metrics();
 	assert_non_null(strstr(text, "weir_dns_load_seconds{process=\"dns\"} 1.500000\n"));
 	assert_null(strstr(text, "weir_dns_load_milliseconds"));
 	assert_non_null(strstr(text, "weir_x_total{process=\"dns\",a=\"b\"} 7\n"));
@@ -192,11 +191,10 @@ static void pages_are_shown_in_seconds(void **state)
 	assert_int_equal(count_text(text, "# TYPE weir_y_seconds"), 1);
 	assert_null(strstr(text, "process=\"health\",a=")); /* it does not run */
 	look_seen.processes[OBSERVE_HEALTH].running = true;
-	text = scrape_metrics(true);
+	text = scrape_metrics();
 	assert_int_equal(count_text(text, "weir_x_total{process="), 2);
 	assert_int_equal(count_text(text, "# TYPE weir_x_total"),
 	                 1); /* of both processes together */
-	assert_non_null(strstr(text, "weir_dns_load_milliseconds{process=\"dns\"} 1500\n"));
 	assert_non_null(strstr(text, "weir_dns_load_seconds{process=\"dns\"} 1.500000\n"));
 	for (size_t i = 0; i < 2; i++)
 		stats_close(pages[i]);
@@ -319,17 +317,14 @@ static void each_unit_becomes_seconds(void **state)
 	for (size_t i = 0; i < n; i++)
 		stats_set(stats_get_counter(page, STATS_GAUGE, rows[i].page, "", "h"), 1500);
 	look_seen.processes[OBSERVE_DNS].running = true;
-	for (int former = 0; former < 2; former++) {
-		const char *text = scrape_metrics(former);
+	const char *text = scrape_metrics();
 
-		for (size_t i = 0; i < n; i++) {
-			char old[100];
+	for (size_t i = 0; i < n; i++) {
+		char old[100];
 
-			assert_non_null(strstr(text, rows[i].shown));
-			snprintf(old, sizeof(old), "\n%s{process=\"dns\"} 1500\n", rows[i].page);
-			/* the last one has kept its name */
-			assert_int_equal(count_text(text, old), former && i + 1 < n);
-		}
+		assert_non_null(strstr(text, rows[i].shown));
+		snprintf(old, sizeof(old), "\n%s{process=\"dns\"} 1500\n", rows[i].page);
+		assert_int_equal(count_text(text, old), 0);
 	}
 	stats_close(page);
 }

@@ -77,7 +77,7 @@ static void a_store_that_works_again_is_used_whatever_the_clock_does(void **stat
 	const struct fixture *f = *state;
 	char path[512];
 
-	snprintf(path, sizeof(path), "%s/store.db", f->state);
+	snprintf(path, sizeof(path), "%s/store/store.db", f->state);
 	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
 		struct intent *in = open_at(f, NOW_MS, 0);
 		int64_t now_ms = NOW_MS + 100;

@@ -137,7 +137,7 @@ class Offline(unittest.TestCase):
         drain = self.weir("drain", "backend", "web-ams/b1", "--until", UNTIL, "--reason", "x", "--offline")["override"]
         self.node.start()
         self.assertEqual(self.node.ask("GET", f"/v1/overrides/{drain['id']}").json, drain)
-        self.assertTrue(os.path.exists(os.path.join(self.node.state, "store.db")))
+        self.assertTrue(os.path.exists(os.path.join(self.node.state, "store/store.db")))
 
     def test_a_guard_that_is_none_is_told_offline_too(self) -> None:
         self.node.stop()

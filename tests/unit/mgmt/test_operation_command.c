@@ -141,8 +141,7 @@ static void absent_nodes_are_named_for_a_majority_alone(void **state)
 
 static void what_no_name_goes_past_has_no_command(void **state)
 {
-	static const enum operation_guard none[] = { OPERATION_GUARD_RELEASE, OPERATION_GUARD_CLOCK,
-		                                     OPERATION_GUARD_OTHER,
+	static const enum operation_guard none[] = { OPERATION_GUARD_CLOCK, OPERATION_GUARD_OTHER,
 		                                     OPERATION_GUARD_MAJORITY };
 
 	for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
@@ -202,7 +201,6 @@ static void a_hold_says_how_it_goes_on(void **state)
 	} rows[] = {
 		{ "room", "weir operation k3 resume --override room --reason TEXT", false },
 		{ "person", "weir operation k3 resume --reason TEXT", false },
-		{ "release", "weir operation k3 resume --reason TEXT", false },
 		{ "majority", "weir operation k3 resume --without fra-1,lon-1 --reason TEXT",
 		  false },
 		{ "node-lost", "weir operation k3 resume --without fra-1,lon-1 --reason TEXT",

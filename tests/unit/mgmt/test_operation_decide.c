@@ -277,8 +277,6 @@ static void who_takes_an_operation_that_waits_goes_on_at_its_level(void **state)
 	char error[512] = "";
 
 	(void)state;
-	for (size_t i = 0; i < NODES_MAX; i++)
-		nodes[i].steps = OPERATION_YES;
 	facts.self = "fra-1";
 	strcpy(op.owner, "ams-1");
 	op.level_ppm = OPERATION_PPM;
@@ -472,8 +470,6 @@ static void no_step_begins_before_all_have_the_record(void **state)
 	facts.ttl_s = KNOWN(60);
 	for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
 		op.overridden[i] = true;
-	for (size_t i = 0; i < NODES_MAX; i++)
-		nodes[i].steps = OPERATION_YES;
 	assert_false(step_run(&t));
 	assert_true(op.step_runs);
 	assert_int_equal(op.write.to_ppm, OPERATION_PPM);

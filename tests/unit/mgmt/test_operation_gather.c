@@ -22,7 +22,6 @@ static void nothing_said_is_nothing_known(void **state)
 	assert_int_equal(s->up, OPERATION_UNKNOWN);
 	assert_int_equal(s->pools, OPERATION_UNKNOWN);
 	assert_int_equal(s->failing, OPERATION_UNKNOWN);
-	assert_int_equal(w->observed.nodes[0].steps, OPERATION_UNKNOWN);
 	assert_int_equal(w->observed.nodes[0].dns, OPERATION_UNKNOWN);
 	assert_false(w->observed.nodes[0].levels[0].known);
 	assert_false(s->capacity_flows.known);
@@ -355,7 +354,6 @@ static void levels_are_of_the_change_in_force(void **state)
 			fail_msg("%s: known %d person %d epoch %u step %u level %u", rows[i].why,
 			         level->known, level->person, level->epoch, level->step,
 			         level->level_ppm);
-		assert_int_equal(w->observed.nodes[0].steps, OPERATION_YES);
 		free_world(w);
 	}
 }
@@ -371,17 +369,6 @@ static void an_override_that_a_node_lacks_is_level_0(void **state)
 	assert_true(w->observed.nodes[0].levels[0].known);
 	assert_int_equal(w->observed.nodes[0].levels[0].level_ppm, 0);
 	assert_int_equal(w->observed.nodes[0].levels[0].epoch, 0);
-	free_world(w);
-}
-
-static void a_former_release_knows_no_steps(void **state)
-{
-	struct world *w = make_world();
-
-	(void)state;
-	w->snapshot.reports[0].reached = w->snapshot.reports[0].lacks = true;
-	gather_ams(w);
-	assert_int_equal(w->observed.nodes[0].steps, OPERATION_NO);
 	free_world(w);
 }
 
@@ -511,7 +498,6 @@ int main(void)
 		cmocka_unit_test(a_service_without_its_pool_is_not_known),
 		cmocka_unit_test(levels_are_of_the_change_in_force),
 		cmocka_unit_test(an_override_that_a_node_lacks_is_level_0),
-		cmocka_unit_test(a_former_release_knows_no_steps),
 		cmocka_unit_test(the_document_names_what_is_gone),
 		cmocka_unit_test(a_site_that_another_drains_is_out_and_its_own_drain_is_not),
 	};

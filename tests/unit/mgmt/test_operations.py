@@ -6,12 +6,9 @@ Usage: test_operations.py WEIR_MGMT WEIR_DNS
 """
 from __future__ import annotations
 
-import http.server
 import json
-import os
 import signal
 import socket
-import ssl
 import sys
 import threading
 import time
@@ -19,7 +16,7 @@ import typing
 import unittest
 
 import counted
-from api_node import tls_files, wait_for
+from api_node import wait_for
 from cluster3 import SITES, UNMEASURED, Cluster, config
 
 DNS = sys.argv.pop(2)
@@ -448,69 +445,6 @@ class Changes(World):
         self.assertIn(a.status, (200, 201, 202), a.raw)
         o = self.c.wait("fra", id, ("held",), 40)
         self.assertEqual(o["hold"]["code"], "unconfirmed", o)
-
-
-class Former(http.server.BaseHTTPRequestHandler):
-    """A node of the former release: it has a head, and no operations."""
-    said: dict[str, typing.Any] = {}
-
-    def answer(self, status: int, body: object) -> None:
-        raw = json.dumps(body).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(raw)))
-        self.end_headers()
-        self.wfile.write(raw)
-
-    def do_GET(self) -> None:
-        self.answer(404, {"code": "not-found"})
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if self.path.startswith("/v1/peer/exchange"):
-            self.answer(200, self.said)
-        else:
-            self.answer(404, {"code": "not-found"})
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-
-class Release(World):
-    def test_while_a_node_of_the_former_release_is_there_no_operation_begins(self) -> None:
-        lon = self.c.nodes["lon"]
-        question = {"node": "fra-1", "cluster": "shop", "site": False, "wait_ms": 0, "have": {}}
-        said = lon.ask("POST", "/v1/peer/exchange", question).json
-        id = self.begun("fra", ["ams"], now=False)
-        wait_for("it moves", lambda: self.c.get("fra", id)["state"] == "moving")
-        self.c.servers["lon"].stop()
-        lon.stop()
-        Former.said = said
-        with self.former(int(self.c.apis[2].rsplit(":", 1)[1])):
-            # the one that runs is held: a node that cannot express its next step is back
-            o = self.c.wait("fra", id, ("held",), 30)
-            self.assertIn(o["hold"]["code"], ("release", "node-lost", "not-in-force"), o)
-            self.assertIn("lon-1", o["hold"]["detail"])
-            a = self.c.begin("fra", ["lon"], query="?dry_run=true", override_guards=UNMEASURED)
-            release = next(g for g in a.json["preflight"]["guards"] if g["guard"] == "release")
-            self.assertEqual((release["ok"], "lon-1" in release["detail"]), (False, True), release)
-            self.assertEqual((a.json["preflight"]["would_begin"], a.json["preflight"].get("override")), (False, None))
-            a = self.c.nodes["fra"].drain("ams")  # by the clock: that remains
-            self.assertIn(a.status, (200, 201), a.raw)
-
-    def former(self, port: int) -> typing.Any:
-        key, crt = tls_files()
-        path = os.path.join(self.c.nodes["fra"].dir.name, "former.pem")
-        with open(path, "w") as f:
-            f.write(key + crt)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(path)
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Former)
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        self.addCleanup(server.server_close)
-        self.addCleanup(server.shutdown)
-        return server
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ static void measurements_are_as_old_as_the_question(void **state)
 	assert_non_null(said);
 	assert_int_equal(said->measured_ms, a->sent_ms);
 	assert_true(said->heard_ms >= a->sent_ms + 800);
-	assert_true(said->dns && !said->lacks);
+	assert_true(said->dns && !said->refuses);
 }
 
 static void an_answer_of_another_is_no_answer(void **state)
@@ -104,12 +104,12 @@ static void an_answer_of_another_is_no_answer(void **state)
 		accept_answer(a, &a->peers[0], &r);
 		json_decref(r.answer);
 		said = operations_said_of(&this_node, "fra-1");
-		assert_true(said && !said->heard_ms && !said->levels && !said->lacks);
+		assert_true(said && !said->heard_ms && !said->levels && !said->refuses);
 	}
-	struct client_request former = { .status = 404 };
-	accept_answer(a, &a->peers[0], &former);
+	struct client_request removed = { .status = 410 };
+	accept_answer(a, &a->peers[0], &removed);
 	said = operations_said_of(&this_node, "fra-1");
-	assert_true(said->lacks && said->heard_ms); /* it is there, and cannot take part */
+	assert_true(said->refuses && !said->heard_ms);
 }
 
 /* --- for how long an answer counts --- */
@@ -146,9 +146,6 @@ static void an_answer_counts_for_its_time(void **state)
 	assert_true(!report.reached && !report.levels && !report.measure);
 	report = hear_peer(0, 0); /* it was never asked for what it measures */
 	assert_true(report.reached && report.levels && !report.measure);
-	said->lacks = true;
-	report = hear_peer(0, 0);
-	assert_true(report.reached && report.lacks && !report.levels);
 }
 
 static void a_drain_that_is_held_holds_its_whole_site(void **state)

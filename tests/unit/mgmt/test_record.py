@@ -182,7 +182,7 @@ class Keys(unittest.TestCase):
 
     @staticmethod
     def is_stored(node: Node, what: str) -> typing.Any:
-        with contextlib.closing(sqlite3.connect(f"file:{node.state}/store.db?mode=ro", uri=True, timeout=60)) as db:
+        with contextlib.closing(sqlite3.connect(f"file:{node.state}/store/store.db?mode=ro", uri=True, timeout=60)) as db:
             table = "overrides" if what == "override" else "versions WHERE number=2"
             return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
 

@@ -251,10 +251,6 @@ static void what_is_wrong_with_a_request_is_said(void **state)
 	} rows[] = {
 		{ "GET", "/v1/nothing", "", NULL,
 		  "404 not-found: there is no resource /v1/nothing" },
-		{ "POST", "/v1/processes/dns/ask", "{}", NULL,
-		  "404 not-found: there is no resource /v1/processes/dns/ask any more; use "
-		  "/v1/trace, /v1/dns, /v1/dns/explain, /v1/dataplane, /v1/dataplane/backends, "
-		  "/v1/health/targets, /v1/health/check or /v1/zones/reload" },
 		{ "GET", "/healthz", "", "x", "400 bad-request: unknown query parameter x" },
 		{ "GET", "/v1/versions/1", "", "filez",
 		  "400 bad-request: unknown query parameter filez; known: files" },

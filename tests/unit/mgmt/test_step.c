@@ -294,7 +294,7 @@ static void run_sql(const struct fixture *f, const char *text)
 	char path[PATH_MAX];
 	sqlite3 *db;
 
-	snprintf(path, sizeof(path), "%s/store.db", f->state);
+	snprintf(path, sizeof(path), "%s/store/store.db", f->state);
 	assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);

@@ -116,7 +116,7 @@ static void bytes_that_do_not_fit_their_digest_are_not_handed_out(void **state)
 	assert_int_equal(store_put_version(s, &v, &files), 0);
 	files_fini(&files);
 	store_close(s);
-	snprintf(path, sizeof(path), "%s/store.db", f->state);
+	snprintf(path, sizeof(path), "%s/store/store.db", f->state);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "UPDATE blobs SET bytes = 'other'", NULL, NULL, NULL),
 	                 SQLITE_OK);
@@ -253,9 +253,10 @@ static void a_file_that_is_no_store_is_called_corrupt_and_can_be_put_aside(void 
 {
 	const struct fixture *f = *state;
 	char why[EVENT_TEXT_MAX];
-	struct store *s = NULL;
+	struct store *s = open_in(f);
 
-	fixture_write(f->state, "store.db", "this is no database, whatever its name may say");
+	store_close(s);
+	fixture_write(f->state, "store/store.db", "this is no database, whatever its name may say");
 	assert_int_equal(store_open(f->state, &s, why), -EBADMSG);
 	assert_true(strlen(why) > 0);
 	assert_int_equal(store_put_aside(f->state, NOW_MS), 0);
@@ -354,7 +355,7 @@ static sqlite3 *open_raw(const struct fixture *f)
 	char path[PATH_MAX];
 	sqlite3 *db = NULL;
 
-	snprintf(path, sizeof(path), "%s/store.db", f->state);
+	snprintf(path, sizeof(path), "%s/store/store.db", f->state);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	return db;
 }

@@ -50,7 +50,7 @@ static void run_sql(const char *text)
 	char path[PATH_MAX];
 	sqlite3 *db = NULL;
 
-	snprintf(path, sizeof(path), "%s/store.db", place.state);
+	snprintf(path, sizeof(path), "%s/store/store.db", place.state);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
 	sqlite3_close(db);
@@ -356,7 +356,7 @@ static int64_t count_rows(const char *table)
 	sqlite3_stmt *q = NULL;
 	sqlite3 *db = NULL;
 
-	snprintf(path, sizeof(path), "%s/store.db", place.state);
+	snprintf(path, sizeof(path), "%s/store/store.db", place.state);
 	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
 	snprintf(text, sizeof(text), "SELECT count(*) FROM %s", table);
 	assert_int_equal(sqlite3_prepare_v2(db, text, -1, &q, NULL), SQLITE_OK);
