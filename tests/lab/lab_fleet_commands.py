@@ -152,7 +152,7 @@ class Commands(unittest.TestCase):
         answers: list[Answer] = []
         late = threading.Thread(target=lambda: answers.append(self.drain(self.nodes[1], "bob")))
         late.start()
-        time.sleep(LATE_S / 3)
+        time.sleep(LATE_S / 3)  # it is on its way for longer
         self.assertEqual(self.drain(self.nodes[0], "ada").status, 201)
         late.join()
         refused = answers[0]
@@ -195,7 +195,7 @@ class Commands(unittest.TestCase):
         time.sleep(2.5)  # what was under way between nodes
         for _ in range(3):  # more changes, but earlier
             self.assertEqual(self.drain(self.nodes[0], "ada").status, 200)
-        time.sleep(0.1)
+        time.sleep(0.1)  # the later one is later by this
         self.assertEqual(self.undrain(self.nodes[1], "bob").status, 200)
         self.assertEqual([self.live(n) for n in self.nodes], [[("drain", "ada")], [], [("drain", "cyn")]])
         self.start_store()  # by which they hear of each other
@@ -207,9 +207,9 @@ class Commands(unittest.TestCase):
         """Two drains of one site, each with an id of its own: the earlier is ended everywhere."""
         self.stop_store()
         self.part()
-        time.sleep(2.5)
+        time.sleep(2.5)  # what was under way between nodes
         self.assertEqual(self.drain(self.nodes[0], "ada").status, 201)
-        time.sleep(0.1)
+        time.sleep(0.1)  # the later one is later by this
         self.assertEqual(self.drain(self.nodes[1], "bob").status, 201)
         self.start_store()
         self.wait_live([("drain", "bob")])
