@@ -171,6 +171,19 @@ static enum operation_decided decide_shared(struct core *core, const struct shar
 	                                  : OPERATION_OVERTAKEN;
 }
 
+/* Whether another operation has a site of @p op: it may have come while the lock was given up. */
+static bool has_rival(struct core *core, const struct operation *op)
+{
+	operations_follow(core);
+	for (uint32_t i = 0; i < op->n_targets; i++) {
+		const struct operations_item *item = operations_of_site(core, op->targets[i].site);
+
+		if (item && strcmp(item->op.id, op->id) != 0)
+			return true;
+	}
+	return false;
+}
+
 /* Write the change that makes @p op of what is at @p revision. The lock is given up meanwhile. */
 static enum operation_decided write_record(struct core *core, const struct operation *op,
                                            int64_t *revision, bool if_unowned,
@@ -182,7 +195,9 @@ static enum operation_decided write_record(struct core *core, const struct opera
 	struct shared_change *c = malloc(sizeof(*c));
 	enum operation_decided decided = OPERATION_UNDECIDED;
 
-	if (c && (lease || !owns)) {
+	if (!*revision && has_rival(core, op)) {
+		decided = OPERATION_OVERTAKEN;
+	} else if (c && (lease || !owns)) {
 		make_change(core, op, *revision, if_unowned, lease, c);
 		decided = alone ? decide_here(core, c, revision, reason)
 		                : decide_shared(core, c, revision, reason);

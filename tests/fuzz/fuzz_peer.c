@@ -211,6 +211,7 @@ static void check_measure(json_t *json)
 	static const struct operation op = { .id = "o1",
 		                             .owner = "fra-1",
 		                             .epoch = 1,
+		                             .stamp = 7,
 		                             .n_targets = 1,
 		                             .targets = { { "ams", "v1", { 0 } } } };
 

@@ -43,7 +43,7 @@ class Orders:
         node, target = r.choice(self.nodes), r.choice(TARGETS)
         order = Order(r.choice(("drain", "undrain")), target, node.name)
         self.given.append(order)
-        more: dict[str, typing.Any] = {"until": "never"} if order.what == "drain" else {}
+        more: dict[str, typing.Any] = {"now": True, **({"until": "never"} if order.what == "drain" else {})}
         with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
             answer = node.command(order.what, target, author=f"o{len(self.given)}", **more)
             order.code = answer.code or ""
