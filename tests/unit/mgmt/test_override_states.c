@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "mgmt/store/override.h"
+#include "mgmt/store/records.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define FROM_MS  (NOW_MS + 100000)
@@ -297,7 +298,13 @@ static void the_model_s_form_has_all_fields(void **state)
 	assert_string_equal(view.node, "ams-1");
 	memset(&back, 0x55, sizeof(back));
 	assert_int_equal(override_from(&view, &back), 0);
-	assert_memory_equal(&back, &o, sizeof(o));
+	o.principal[0] = '\0'; /* what the document has not; bytes between fields may be anything */
+	o.prior = 0;
+	char *text = record_to_text(&override_record, &back);
+	char *expected = record_to_text(&override_record, &o);
+	assert_string_equal(text, expected);
+	free(expected);
+	free(text);
 }
 
 /* Each field's longest text is taken, a longer one refused; what was there is untouched. */
