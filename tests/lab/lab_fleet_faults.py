@@ -418,6 +418,7 @@ class Schedule:
         now = {self.head(n) for n in self.nodes}
         state = [n.ask("GET", "/v1/store").json for n in self.nodes]
         is_still = all(s["state"] == "ready" and s["goes_back_to"] is None and s["here"] == s["in_force"] for s in state)
+        is_still = is_still and now == {self.head(n) for n in self.nodes}  # a version may have ended between
         return next(iter(now)) if len(now) == 1 and is_still else None
 
     def judge(self) -> Wrong:
