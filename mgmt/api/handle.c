@@ -231,6 +231,14 @@ static void add_replacing_version(json_t *node, const struct version *by, bool r
 	json_object_set_new(node, "detail", text_to_json(text));
 }
 
+/* Whether the version that is waited for is in force here still: where a store decides, its end takes a moment. */
+static bool is_still_in_force(const struct core *core, const struct change_wait *w)
+{
+	const struct version *head = intent_head(core->intent);
+
+	return head && head->number == w->number && !strcmp(head->digest, w->digest);
+}
+
 /* The state of this node: what its processes show, and its judgement of the version. */
 static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 {
@@ -242,11 +250,14 @@ static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 		inforce_judge(core);
 		f = inforce_of(core, w->number);
 	}
-	const struct version *by = f && f->rolled_back ? NULL : find_replacing(core, w);
-	bool gone = by || (f && f->rolled_back);
+	bool ends = f && f->rolled_back, is_back = ends && !is_still_in_force(core, w);
+	const struct version *by = ends ? NULL : find_replacing(core, w);
+	bool gone = by || is_back;
 	if (f) {
 		complete &= f->state == INFORCE_DONE && !gone;
 		add_judgement(node, f);
+		if (!is_back)
+			json_object_del(node, "rolled_back");
 		if (!complete && f->state == INFORCE_DONE)
 			json_object_set_new(node, "state", json_string("written"));
 	}
@@ -258,7 +269,7 @@ static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 	}
 	w->complete = complete;
 	w->pending = !complete && !gone &&
-	             (!f || f->state == INFORCE_PENDING || f->state == INFORCE_DONE);
+	             (ends || !f || f->state == INFORCE_PENDING || f->state == INFORCE_DONE);
 	return node;
 }
 
