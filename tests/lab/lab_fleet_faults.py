@@ -412,6 +412,21 @@ class Schedule:
         return {"seed": self.seed, "faults": self.faults, "answers": len(answers), "made": sum(t.is_made() for t in answers),
                 "unknown": sum(t.code == "outcome-unknown" for t in answers), "spoilt": sum(self.ways.counts.values()), "orders": sum(o.is_made() for o in self.orders.given), **wrong}
 
+    def carry_out(self, kinds: typing.Sequence[str]) -> tuple[dict[str, typing.Any], Wrong]:
+        """From its begin to its end. @return what became of it, and what of @kinds was wrong, which is kept"""
+        try:
+            self.begin()
+            result = self.run()
+            wrong = {k: result[k] for k in kinds if result[k]}
+            if wrong:
+                self.keep()
+        except Exception:
+            self.keep()
+            raise
+        finally:
+            self.close()
+        return result, wrong
+
     # what is wrong
 
     def settle(self) -> tuple[int, str] | None:
@@ -511,17 +526,7 @@ def main() -> int:
     failed = 0
     for i in range(n_schedules):
         schedule = Schedule(seed + i, n_nodes, seconds)
-        try:
-            schedule.begin()
-            result = schedule.run()
-            wrong = {k: result[k] for k in KINDS if result[k]}
-            if wrong:
-                schedule.keep()
-        except Exception:
-            schedule.keep()
-            raise
-        finally:
-            schedule.close()
+        result, wrong = schedule.carry_out(KINDS)
         failed += bool(wrong)
         for key in counts:
             counts[key] += result[key] if isinstance(result[key], int) else len(result[key])

@@ -248,18 +248,8 @@ def main() -> int:
     failed = 0
     for i in range(n_schedules):
         schedule = Operating(seed + i, n_nodes, seconds)
-        try:
-            schedule.begin()
-            result = schedule.run()
-            result["records"] = len(schedule.records.states)
-            wrong = {k: result[k] for k in KINDS if result[k]}
-            if wrong:
-                schedule.keep()
-        except Exception:
-            schedule.keep()
-            raise
-        finally:
-            schedule.close()
+        result, wrong = schedule.carry_out(KINDS)
+        result["records"] = len(schedule.records.states)
         failed += bool(wrong)
         for key in counts:
             counts[key] += result[key] if isinstance(result[key], int) else len(result[key])
