@@ -231,7 +231,7 @@ static void follow_document(struct exchange *x)
 	}
 }
 
-/* Whom to ask, and who is reachable */
+/* Which peers are asked, and which are reachable */
 
 static size_t site_number(const struct exchange *x, size_t of)
 {
@@ -505,7 +505,7 @@ static unsigned wait_of(const struct exchange_peer *p)
 	return p->is_own_site ? EXCHANGE_WAIT_MS : EXCHANGE_SITE_WAIT_MS;
 }
 
-/* What this node has of whom @p p is to speak for, from malloc(); NULL when out of memory. */
+/* What this node has of the nodes for which @p p speaks, from malloc(); NULL when out of memory. */
 static char *make_question(const struct exchange *x, const struct exchange_peer *p)
 {
 	json_t *have = json_object();

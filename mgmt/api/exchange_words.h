@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What nodes say of themselves to each other, in sections: as JSON and from it, with ages; and whom
- * a node asks.
+ * What nodes tell each other of themselves, in sections: as JSON and from it, with ages; and which nodes
+ * each one asks.
  *
  * A word is one section of one node. It has a stamp, equal where the words are equal, and a time at
  * which it was true, by this node's monotonic clock. Between nodes only its age goes, never a time:
@@ -120,8 +120,8 @@ struct exchange_candidate {
 /** The place of @p node among those of its site for @p asker: rendezvous hashing, so that askers spread. */
 uint64_t exchange_rank(const char *asker, const char *node);
 /**
- * Whom to ask: all of the own site; of each other site, in the order of rank, as many as it takes to
- * have EXCHANGE_PER_SITE that answer.
+ * Choose the nodes to ask: all of the own site; of each other site, in the order of rank, as many as it takes
+ * until EXCHANGE_PER_SITE of them answer.
  */
 void exchange_choose(const struct exchange_candidate *candidates, size_t n, bool *chosen);
 

@@ -196,6 +196,14 @@ struct change_wait {
 	bool busy; /* what is behind here has shown a sign of life: large documents take seconds */
 };
 
+/* Whether the version that is waited for is in force here still: where a store decides, its end takes a moment. */
+static bool is_still_in_force(const struct core *core, const struct change_wait *w)
+{
+	const struct version *head = intent_head(core->intent);
+
+	return head && head->number == w->number && !strcmp(head->digest, w->digest);
+}
+
 /*
  * The version that has taken the place of the one that is waited for: a peer or the deadline rolled
  * that back, or another change made at the same time won. NULL: it is in force, or what is in force
@@ -206,7 +214,7 @@ static const struct version *find_replacing(const struct core *core, const struc
 	const struct version *head = intent_head(core->intent);
 	struct version kept;
 
-	if (!w->number || !head || (head->number == w->number && !strcmp(head->digest, w->digest)))
+	if (!w->number || !head || is_still_in_force(core, w))
 		return NULL;
 	if (head->undoes == w->number && !strcmp(head->parent, w->digest))
 		return head;
@@ -231,14 +239,6 @@ static void add_replacing_version(json_t *node, const struct version *by, bool r
 	json_object_set_new(node, "detail", text_to_json(text));
 }
 
-/* Whether the version that is waited for is in force here still: where a store decides, its end takes a moment. */
-static bool is_still_in_force(const struct core *core, const struct change_wait *w)
-{
-	const struct version *head = intent_head(core->intent);
-
-	return head && head->number == w->number && !strcmp(head->digest, w->digest);
-}
-
 /* The state of this node: what its processes show, and its judgement of the version. */
 static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 {
@@ -255,9 +255,10 @@ static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 	bool gone = by || is_back;
 	if (f) {
 		complete &= f->state == INFORCE_DONE && !gone;
-		add_judgement(node, f);
-		if (!is_back)
-			json_object_del(node, "rolled_back");
+		struct inforce judged = *f;
+
+		judged.rolled_back = is_back;
+		add_judgement(node, &judged);
 		if (!complete && f->state == INFORCE_DONE)
 			json_object_set_new(node, "state", json_string("written"));
 	}
@@ -297,10 +298,7 @@ static json_t *peer_node_to_json(const struct core *core, struct change_wait *w,
 	const struct inforce *f = judgement_of(core, w, v);
 	json_t *node =
 	        json_pack("{s:s, s:s}", "node", v->node, "state", peers_state_text(v->state));
-	/*
-	 * its judgement is still that of a version before; a peer of a former release has none at
-	 * all
-	 */
+	/* its judgement is still that of a version before */
 	bool unbegun = v->state == PEERS_AGREED && w->number && !f &&
 	               v->inforce.state != INFORCE_UNKNOWN && v->inforce.number <= w->number;
 

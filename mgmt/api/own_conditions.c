@@ -139,8 +139,7 @@ static void find_skew(const struct core *core, struct clock_skew *s)
 		int64_t ahead_ms = own_ms - reports[i].clock_offset_ms;
 		int64_t beyond_ms = llabs(ahead_ms) - reports[i].clock_slack_ms;
 
-		if (!reports[i].clock_known || !reports[i].answered_ms ||
-		    now_ms - reports[i].answered_ms > PEERS_STALE_MS)
+		if (!peers_hears_clock(&reports[i], now_ms))
 			continue;
 		s->n_heard++;
 		s->n_off += beyond_ms > SKEW_MS;

@@ -77,6 +77,11 @@ bool peers_relate(struct core *core)
 	return differs;
 }
 
+bool peers_hears_clock(const struct peers_report *v, uint64_t now_ms)
+{
+	return v->clock_known && v->answered_ms && now_ms - v->answered_ms <= PEERS_STALE_MS;
+}
+
 size_t peers_report(const struct core *core, const struct peers_report **out)
 {
 	*out = core->peers ? core->peers->reports : NULL;

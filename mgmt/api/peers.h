@@ -62,6 +62,8 @@ bool peers_relate(struct core *core);
 size_t peers_report(const struct core *core, const struct peers_report **out);
 /** Whether CONF/peer.token holds a token; true before it was looked for. */
 bool peers_has_token(const struct core *core);
+/** Whether it was heard lately and tells its clock: only who answers this node itself does. */
+bool peers_hears_clock(const struct peers_report *v, uint64_t now_ms);
 /** "agreed", "behind", "ahead", "differs", "unreachable", "unknown" */
 const char *peers_state_text(enum peers_state state);
 /** Bits a second from clients to each site, as far as known: @return how many were written */

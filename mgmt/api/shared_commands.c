@@ -23,8 +23,9 @@
 #include "mgmt/store/shared_intent.h"
 
 #define COMMAND_WRITE_MS                                                                           \
-	2500u              /* for a command's write; as much again where it must be looked for */
-#define WRITING_S   2      /* for another command's write */
+	2500u /* for a command's write; as much again where it must be looked for */
+#define WRITING_S                                                                                  \
+	2 /* for another command's write: many at once wait no longer than for the store */
 #define LOOK_MS     1000u  /* between two looks for what the store lacks */
 #define OTHERS_MS   10000u /* so long the node that was given a command has to write it */
 #define CHANGED_MAX 12u    /* overrides that one change writes */
@@ -101,27 +102,14 @@ static bool read_copy(struct core *core, const char *name, struct shared_record 
 	return store && !copy_read(store, name, out);
 }
 
-static int64_t kept_revision(struct core *core, const char *name)
-{
-	struct shared_record r = { 0 };
-	int64_t revision = read_copy(core, name, &r) ? r.revision : 0;
-
-	free(r.text);
-	return revision;
-}
-
-/* Whether the copy has a command at that target which is later, or as late. */
-static bool has_later(struct core *core, const char *name, uint64_t generation)
+/* Whether @p r, the last command at a target, is later than @p generation, or as late. */
+static bool is_later(const struct shared_record *r, uint64_t generation)
 {
 	char error[RECORD_ERROR_MAX];
-	struct shared_record r = { 0 };
 	struct last_command last;
-	bool is_later = read_copy(core, name, &r) &&
-	                !record_from_text(&last_command_record, r.text, &last, error) &&
-	                last.generation >= generation;
 
-	free(r.text);
-	return is_later;
+	return r->text && !record_from_text(&last_command_record, r->text, &last, error) &&
+	       last.generation >= generation;
 }
 
 /* What is written late, or was ended by a later command, does not take the place of that. */
@@ -129,15 +117,19 @@ void shared_commands_add_last(struct core *core, const struct override *o, struc
 {
 	struct last_command last = { .generation = o->generation,
 		                     .time_ms = hlc_ms(o->generation) };
+	struct shared_record r = { 0 };
 	char name[SHARED_NAME_MAX];
 
 	snprintf(last.id, sizeof(last.id), "%s", o->id);
 	snprintf(last.principal, sizeof(last.principal), "%s", o->principal);
 	snprintf(last.node, sizeof(last.node), "%s", o->node);
 	target_record(o, name);
-	shared_change_see(c, name, kept_revision(core, name));
-	if (!has_later(core, name, last.generation))
+	if (!read_copy(core, name, &r))
+		r = (struct shared_record){ 0 };
+	shared_change_see(c, name, r.revision);
+	if (!is_later(&r, last.generation))
 		shared_change_put(c, name, &last_command_record, &last);
+	free(r.text);
 }
 
 static void make_change(struct core *core, const struct override *list, size_t n,
@@ -152,16 +144,6 @@ static void make_change(struct core *core, const struct override *list, size_t n
 		                  &list[i]);
 }
 
-/* Many commands at once do not wait for each other longer than for the store. @return whether this one may write */
-static bool begin_writing(struct shared_commands *s)
-{
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += WRITING_S;
-	return !pthread_mutex_clocklock(&s->writing, CLOCK_MONOTONIC, &until);
-}
-
 /* Under the core's lock, which is given up meanwhile. @return as shared_etcd_write() */
 static int write_change(struct shared_commands *s, const struct shared_change *c,
                         struct shared_answer *out)
@@ -169,7 +151,7 @@ static int write_change(struct shared_commands *s, const struct shared_change *c
 	uint64_t cluster_id = shared_run_cluster(s->core);
 
 	core_unlock(s->core);
-	int err = begin_writing(s) ? 0 : -EHOSTUNREACH;
+	int err = shared_run_begin_writing(&s->writing, WRITING_S) ? 0 : -EHOSTUNREACH;
 
 	if (!err) {
 		shared_etcd_expect(s->client, cluster_id);

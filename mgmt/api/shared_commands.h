@@ -2,7 +2,7 @@
 /**
  * @file
  * People's commands in the store that nodes share. A command rests on the last one at its target that this node knows: if
- * somebody else has given one since, it is refused, and says by whom. Where the store does not answer in time it is kept at this
+ * somebody else has given one since, it is refused, and the refusal names who. Where the store does not answer in time it is kept at this
  * node, goes to the other nodes without the store (mgmt/api/peers.h), and is written there once that can be done.
  *
  *   command/TARGET   the last command at a target: compared by the next one

@@ -12,6 +12,7 @@
 #ifndef WEIR_MGMT_API_SHARED_RUN_H
 #define WEIR_MGMT_API_SHARED_RUN_H
 
+#include <pthread.h>
 #include <stdbool.h>
 
 #include "base/checked.h"
@@ -65,6 +66,11 @@ bool shared_run_is_ready(const struct core *core);
 uint64_t shared_run_cluster(const struct core *core);
 /** Wait until what was written at @p revision is here, and in force. Under the lock, which is given up meanwhile. */
 void shared_run_await(struct core *core, int64_t revision);
+/**
+ * Become the one who has a client of the store, for pthread_mutex_unlock(); not under the lock.
+ * @return false: another one has had it for @p most_s seconds
+ */
+MUST_CHECK bool shared_run_begin_writing(pthread_mutex_t *writing, int most_s);
 struct shared_commands;
 /** Commands in the store; NULL: there is no store. Under the lock. */
 struct shared_commands *shared_run_commands(const struct core *core);

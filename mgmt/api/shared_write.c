@@ -42,14 +42,13 @@ static const char *describe_trouble(const struct shared_run *r)
 	                      : "no member has answered yet";
 }
 
-/* Become the one who writes. @return false: another change has been under way for too long */
-static bool begin_writing(struct shared_run *r)
+bool shared_run_begin_writing(pthread_mutex_t *writing, int most_s)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += WRITING_S;
-	return !pthread_mutex_clocklock(&r->writing, CLOCK_MONOTONIC, &until);
+	until.tv_sec += most_s;
+	return !pthread_mutex_clocklock(writing, CLOCK_MONOTONIC, &until);
 }
 
 int shared_run_write_change(struct shared_run *r, const struct shared_change *c,
@@ -64,7 +63,7 @@ int shared_run_write_change(struct shared_run *r, const struct shared_change *c,
 	uint64_t cluster_id = r->cluster_id;
 
 	core_unlock(r->core);
-	int err = begin_writing(r) ? 0 : -EHOSTUNREACH;
+	int err = shared_run_begin_writing(&r->writing, WRITING_S) ? 0 : -EHOSTUNREACH;
 
 	if (err) {
 		snprintf(reason, ETCD_REASON_MAX, "another change is still being written");

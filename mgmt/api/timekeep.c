@@ -116,8 +116,8 @@ static bool is_trusted(const struct core *core)
 }
 
 /*
- * What the peers say about @p clock_ms. One that answers without telling a clock is of an earlier
- * release: where all are, the kernel's word is enough.
+ * What the peers say about @p clock_ms. One whose words come by another node tells no clock: where
+ * all do so, the kernel's word is enough.
  */
 static enum wall_clock_peers hear_peers(const struct core *core, uint64_t now_ms, int64_t clock_ms)
 {
@@ -152,8 +152,7 @@ static int64_t find_skew(const struct core *core, uint64_t now_ms, int64_t belie
 		int64_t off_ms = believed_ms - ((int64_t)now_ms + reports[i].clock_offset_ms);
 		int64_t beyond_ms = llabs(off_ms) - reports[i].clock_slack_ms;
 
-		if (reports[i].answered_ms && now_ms - reports[i].answered_ms <= PEERS_STALE_MS &&
-		    reports[i].clock_known && beyond_ms > skew_ms)
+		if (peers_hears_clock(&reports[i], now_ms) && beyond_ms > skew_ms)
 			skew_ms = beyond_ms;
 	}
 	return skew_ms;
@@ -174,8 +173,7 @@ static int64_t find_stamp_off(const struct core *core, uint64_t now_ms, int64_t 
 	int64_t offs[PEERS_MAX];
 
 	for (size_t i = 0; i < n && n_heard < PEERS_MAX; i++)
-		if (reports[i].answered_ms && now_ms - reports[i].answered_ms <= PEERS_STALE_MS &&
-		    reports[i].clock_known)
+		if (peers_hears_clock(&reports[i], now_ms))
 			offs[n_heard++] =
 			        (int64_t)now_ms + reports[i].clock_offset_ms - believed_ms;
 	if (!n_heard)
