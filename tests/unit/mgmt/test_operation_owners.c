@@ -281,6 +281,7 @@ static void what_the_store_does_not_say_is_not_known(void **state)
 
 		snprintf(id, sizeof(id), "o%zu", i);
 		make_operation(&op, id, "ams-1", NOW_MS);
+		snprintf(op.targets[0].site, sizeof(op.targets[0].site), "s%zu", i);
 		write_err = rows[i].err;
 		write_result = rows[i].result;
 		enum operation_decided decided =

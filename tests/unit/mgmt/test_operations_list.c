@@ -34,7 +34,7 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-/* Number @p n, begun @p n minutes after the first. */
+/* Number @p n, of a site of its own, begun @p n minutes after the first. */
 static struct operation *make_record(unsigned n, enum operation_state at)
 {
 	static struct operation op;
@@ -42,6 +42,7 @@ static struct operation *make_record(unsigned n, enum operation_state at)
 
 	snprintf(id, sizeof(id), "o%u", n);
 	make_operation(&op, id, "fra-1", NOW_MS + (int64_t)n * 60000);
+	snprintf(op.targets[0].site, sizeof(op.targets[0].site), "s%u", n);
 	op.state = at;
 	return &op;
 }
@@ -109,6 +110,19 @@ static enum operation_decided decide_change(const struct operation *was, const s
 static void begin_one(unsigned n, enum operation_state at)
 {
 	assert_int_equal(decide_change(NULL, make_record(n, at)), OPERATION_DECIDED);
+}
+
+/* It may have begun elsewhere while the lock was given up. */
+static void a_site_that_an_operation_has_gets_no_second(void **state)
+{
+	static struct operation rival;
+
+	(void)state;
+	begin_one(1, OPERATION_MOVING);
+	rival = *make_record(2, OPERATION_MOVING);
+	snprintf(rival.targets[0].site, sizeof(rival.targets[0].site), "s1");
+	assert_int_equal(decide_change(NULL, &rival), OPERATION_OVERTAKEN);
+	assert_false(is_there(2));
 }
 
 /* As after a start: the list has nothing, and the copy is read. */
@@ -250,6 +264,7 @@ int main(void)
 		TEST(of_two_changes_of_one_record_the_first_is_made),
 		TEST(a_change_is_compared_with_what_is_there),
 		TEST(a_record_is_read_as_it_was_written),
+		TEST(a_site_that_an_operation_has_gets_no_second),
 		TEST(a_record_that_is_none_is_left_out),
 		TEST(a_record_that_cannot_be_read_is_not_decided),
 		TEST(of_those_that_are_over_the_oldest_leave_the_store),
