@@ -33,7 +33,7 @@ struct peers;
 struct followed_state;
 struct stats;
 struct timekeep;
-struct announce_exchange;
+struct announce_questions;
 struct quiet_vips;
 struct shared_run;
 struct operations;
@@ -56,7 +56,7 @@ struct core {
 	struct exchange *exchange;
 	int exchange_fd;         /**< an eventfd: wakes the exchange's thread; 0: there is none */
 	struct http_bells bells; /**< enum exchange_bell */
-	struct announce_exchange *announce_exchange;
+	struct announce_questions *announce_questions;
 	struct state_fetch *state_fetch;
 	struct quiet_vips *quiet_vips;
 	struct operations *operations;

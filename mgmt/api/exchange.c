@@ -65,6 +65,14 @@ static size_t index_of(const struct exchange_peer *p)
 	return i;
 }
 
+static const struct exchange_peer *find_peer(const struct exchange *x, const char *node)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (!strcmp(x->peers[i]->node, node))
+			return x->peers[i];
+	return NULL;
+}
+
 /* Set the timer so that the thread comes back at @p at_ms or before. */
 static void come_back_by(struct exchange *x, uint64_t at_ms)
 {
@@ -105,6 +113,7 @@ static struct exchange_peer *make_peer(struct exchange *x, const struct model_no
 		return NULL;
 	p->exchange = x;
 	p->pause_ms = RETRY_MS;
+	p->listed_ms = clock_mono_ms();
 	p->rank = exchange_rank(x->core->dirs.node, node->name);
 	snprintf(p->node, sizeof(p->node), "%s", node->name);
 	return p;
@@ -295,7 +304,7 @@ static void note_reach(struct exchange *x, size_t i, uint64_t now_ms)
 	struct peers_report *v = report_of(x, i);
 
 	v->unasked = !x->core->peers->has_token || !*p->api;
-	v->refused = p->is_chosen && p->is_refused;
+	v->refused = p->is_chosen && (p->refusal == 401 || p->refusal == 403);
 	v->clock_known &= p->is_chosen;
 	snprintf(v->unreachable_reason, sizeof(v->unreachable_reason), "%s",
 	         unreachable_reason(x, i, now_ms));
@@ -370,6 +379,8 @@ static bool use_word(struct exchange *x, size_t i, enum exchange_section section
 	case EXCHANGE_HEALTH:
 		return !p->page || !peer_health_write(&x->health, p->page,
 		                                      is_other ? w->body : NULL, w->true_ms);
+	case EXCHANGE_ANNOUNCED:
+		return announce_words_are_good(w->body);
 	case EXCHANGE_N_SECTIONS:
 		break;
 	}
@@ -449,7 +460,7 @@ static void note_failure(struct exchange_peer *p, const struct client_request *r
 		log_note("peer-not-heard", "node=%s reason=\"%s\"", p->node, reason);
 	p->is_failed = true;
 	p->failed_ms = p->sent_ms;
-	p->is_refused = r->status == 401 || r->status == 403;
+	p->refusal = r->status;
 	snprintf(p->reason, sizeof(p->reason), "%s", reason);
 	p->next_ms = now_ms + p->pause_ms;
 	p->pause_ms = 2 * p->pause_ms < RETRY_MAX_MS ? 2 * p->pause_ms : RETRY_MAX_MS;
@@ -459,7 +470,8 @@ static void note_success(struct exchange_peer *p, bool is_news, uint64_t now_ms)
 {
 	if (p->is_failed)
 		log_note("peer-heard", "node=%s", p->node);
-	p->is_failed = p->is_refused = false;
+	p->is_failed = false;
+	p->refusal = 0;
 	p->next_ms = is_news ? now_ms + PAUSE_MS : p->exchange->looked_ms + EXCHANGE_LOOK_MS;
 	p->pause_ms = RETRY_MS;
 }
@@ -505,7 +517,19 @@ static unsigned wait_of(const struct exchange_peer *p)
 	return p->is_own_site ? EXCHANGE_WAIT_MS : EXCHANGE_SITE_WAIT_MS;
 }
 
-/* What this node has of the nodes for which @p p speaks, from malloc(); NULL when out of memory. */
+/* The text of a question, from malloc(); NULL when out of memory. @p have is taken. */
+static char *write_question(const struct exchange *x, bool site, unsigned wait_ms, json_t *have)
+{
+	json_t *question =
+	        json_pack("{s:s, s:s, s:b, s:i, s:o}", "node", x->core->dirs.node, "cluster",
+	                  x->cluster, "site", site, "wait_ms", (int)wait_ms, "have", have);
+	char *text = question ? json_dumps(question, JSON_COMPACT) : NULL;
+
+	json_decref(question);
+	return text;
+}
+
+/* What this node has of the nodes for which @p p speaks. */
 static char *make_question(const struct exchange *x, const struct exchange_peer *p)
 {
 	json_t *have = json_object();
@@ -514,13 +538,40 @@ static char *make_question(const struct exchange *x, const struct exchange_peer 
 		if (x->peers[i] == p || (!p->is_own_site && !strcmp(x->peers[i]->site, p->site)))
 			json_object_set_new(have, x->peers[i]->node,
 			                    exchange_have(x->peers[i]->words));
-	json_t *question = json_pack("{s:s, s:s, s:b, s:i, s:o}", "node", x->core->dirs.node,
-	                             "cluster", x->cluster, "site", !p->is_own_site, "wait_ms",
-	                             p->is_failed ? 0 : (int)wait_of(p), "have", have);
-	char *text = question ? json_dumps(question, JSON_COMPACT) : NULL;
+	return write_question(x, !p->is_own_site, p->is_failed ? 0 : wait_of(p), have);
+}
 
-	json_decref(question);
-	return text;
+char *exchange_question_now(const struct core *core, const char *node,
+                            enum exchange_section section)
+{
+	const struct exchange *x = core->exchange;
+	const struct exchange_peer *p = x ? find_peer(x, node) : NULL;
+
+	if (!p)
+		return NULL;
+	json_t *have = json_object(), *of_node = exchange_have(p->words);
+
+	json_object_del(of_node, exchange_section_name(section));
+	json_object_set_new(have, node, of_node);
+	return write_question(x, false, 0, have);
+}
+
+struct exchange_heard exchange_hear(const struct core *core, const char *node)
+{
+	const struct exchange *x = core->exchange;
+	const struct exchange_peer *p = x ? find_peer(x, node) : NULL;
+	struct exchange_heard heard = { .announced = NULL };
+
+	if (!p)
+		return heard;
+	uint64_t head_ms = p->words[EXCHANGE_HEAD].true_ms;
+	uint64_t since_ms = head_ms > p->listed_ms ? head_ms : p->listed_ms;
+
+	if (p->words[EXCHANGE_ANNOUNCED].body)
+		heard.announced = &p->words[EXCHANGE_ANNOUNCED];
+	heard.is_silent = core->peers->has_token && *p->api && !p->refusal &&
+	                  clock_mono_ms() >= since_ms + EXCHANGE_SILENT_MS;
+	return heard;
 }
 
 static bool is_heard(const struct exchange_peer *p)
@@ -611,6 +662,7 @@ static void look_at_own(struct exchange *x)
 	(void)exchange_word_set(&x->own[EXCHANGE_LOAD], peers_load_to_json(core), now_ms);
 	core_unlock(core);
 	is_news |= peer_health_look(&x->health, core, &x->own[EXCHANGE_HEALTH]);
+	is_news |= announce_words_look(&x->announced, core, &x->own[EXCHANGE_ANNOUNCED]);
 	if (is_news)
 		http_bells_ring(&core->bells, 1u << EXCHANGE_OWN_NEWS | 1u << EXCHANGE_SITE_NEWS);
 	core_lock(core);
@@ -730,6 +782,7 @@ void exchange_stop(struct core *core)
 	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++)
 		exchange_word_fini(&x->own[i]);
 	peer_health_fini(&x->health);
+	announce_words_fini(&x->announced);
 	loop_close(x->loop);
 	free(x);
 }

@@ -16,6 +16,7 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
+#include "mgmt/api/exchange_words.h"
 #include "mgmt/api/http.h"
 
 #define EXCHANGE_WAIT_MS 2000u /**< an answer to a node of the own site is held so long at most */
@@ -23,9 +24,26 @@
 	1250u /**< the same to a node of another site: its words are older already */
 #define EXCHANGE_WAIT_MAX_MS 5000u /**< the longest that an asking node may wish */
 #define EXCHANGE_LOOK_MS     250u  /**< between two looks at what this node says */
+#define EXCHANGE_SILENT_MS                                                                         \
+	6000u /**< without any word: as long as a question may wait for its answer */
 
 /** What held answers wait for: news of the answering node, or of any node of its site. */
 enum exchange_bell { EXCHANGE_OWN_NEWS, EXCHANGE_SITE_NEWS };
+
+/** What a node said. */
+struct exchange_heard {
+	const struct exchange_word *announced; /**< good under the lock; NULL: nothing */
+	/** It gives no answer of any kind, and nobody passes words of it on, for EXCHANGE_SILENT_MS. */
+	bool is_silent;
+};
+/** Under the lock. */
+struct exchange_heard exchange_hear(const struct core *core, const char *node);
+/**
+ * A question to @p node for what it says now of @p section, whole, and what else is new; from malloc().
+ * Under the lock. NULL: it is no peer, or memory is short.
+ */
+char *exchange_question_now(const struct core *core, const char *node,
+                            enum exchange_section section);
 
 /** Start the thread. @return 0 or -errno */
 int exchange_start(struct core *core) MUST_CHECK;

@@ -8,6 +8,7 @@
 
 #include "base/loop.h"
 #include "base/thread.h"
+#include "mgmt/api/announce_words.h"
 #include "mgmt/api/client_loop.h"
 #include "mgmt/api/exchange.h"
 #include "mgmt/api/exchange_words.h"
@@ -19,6 +20,7 @@ struct exchange_peer {
 	struct exchange *exchange;
 	struct exchange_peer *next_gone;
 	char node[MODEL_NAME_MAX], site[MODEL_NAME_MAX], api[256];
+	uint64_t listed_ms; /* since when it is a peer */
 	bool is_own_site;
 	bool is_chosen; /* one of those that are asked: exchange_choose() */
 	uint64_t rank;
@@ -28,7 +30,7 @@ struct exchange_peer {
 	uint64_t next_ms;           /* it is not asked before */
 	uint64_t pause_ms;          /* after the next failure */
 	char reason[HTTP_TEXT_MAX]; /* of the failure */
-	bool is_refused;            /* it does not accept our peer.token */
+	unsigned refusal;           /* that answer's status; 0: there was no answer */
 	/* of the thread */
 	struct client_request request, overrides;
 	char *body; /* of the request; NULL: none is under way */
@@ -53,6 +55,7 @@ struct exchange {
 	struct peer_client client;
 	struct client_loop requests;
 	struct health_section health;
+	struct announced_section announced;
 	struct exchange_peer *gone;
 	uint64_t looked_ms, token_ms;
 };

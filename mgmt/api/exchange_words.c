@@ -21,6 +21,11 @@ _Static_assert(EXCHANGE_STAMP_MAX == PEER_PAGE_HEX_MAX, "a stamp is 64 bits in h
 static const char *const names[] = { EXCHANGE_SECTIONS(SECTION_NAME) };
 static const bool wakes[] = { EXCHANGE_SECTIONS(SECTION_WAKES) };
 
+const char *exchange_section_name(enum exchange_section section)
+{
+	return names[section];
+}
+
 bool exchange_word_set(struct exchange_word *word, json_t *body, uint64_t true_ms)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;

@@ -26,7 +26,8 @@
 #define EXCHANGE_SECTIONS(X)                                                                       \
 	X(EXCHANGE_HEAD, "head", true)                                                             \
 	X(EXCHANGE_LOAD, "load", false)                                                            \
-	X(EXCHANGE_HEALTH, "health", true)
+	X(EXCHANGE_HEALTH, "health", true)                                                         \
+	X(EXCHANGE_ANNOUNCED, "announced", true)
 
 #define EXCHANGE_ID(id, name, wakes) id,
 enum exchange_section { EXCHANGE_SECTIONS(EXCHANGE_ID) EXCHANGE_N_SECTIONS };
@@ -41,6 +42,9 @@ struct exchange_word {
 	uint64_t true_ms;               /**< monotonic */
 	json_t *body;                   /**< owned */
 };
+
+/** The name of a section. */
+const char *exchange_section_name(enum exchange_section section);
 
 /** Give @p word the words @p body (taken), which are true at @p true_ms. @return whether they are other words */
 bool exchange_word_set(struct exchange_word *word, json_t *body, uint64_t true_ms);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The request is that of the exchange between nodes that announce (POST /v1/peer/announcements),
- * without a question and without a state that is known here, so that the answer has all addresses.
- * An answer whose announce page is old says nothing.
+ * The question is that of the exchange, at once and to all: a drain rests on what is so now, and words that
+ * came by themselves may be seconds old. An answer whose announce page is old says nothing.
  */
 #include "mgmt/api/guard_query.h"
 
@@ -12,11 +11,14 @@
 #include <string.h>
 
 #include "base/hash.h"
-#include "mgmt/api/announce_exchange.h"
-#include "mgmt/api/announce_reply.h"
+#include "mgmt/api/announce_words.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
+#include "mgmt/api/exchange.h"
 #include "mgmt/api/peers.h"
+
+#define GOOD_MS    2000u             /* so long a page's last sign of life counts */
+#define ANSWER_MAX ((size_t)4 << 20) /* bytes */
 
 /* All that is asked at a time. */
 struct guard_round {
@@ -25,6 +27,7 @@ struct guard_round {
 	struct peer_client client;
 	const struct model_node *nodes[PEERS_MAX];
 	struct client_request requests[PEERS_MAX];
+	char *questions[PEERS_MAX];
 	size_t n;
 };
 
@@ -60,64 +63,96 @@ void guard_said_free(struct guard_said *s)
 }
 
 /* A VIP is announced with all its addresses: the least that is said of one of them. */
-static enum guard_announced read_vip(const json_t *addresses, const struct model_vip *vip)
+static enum guard_announced read_vip(const json_t *words, const struct model_vip *vip)
 {
 	enum guard_announced least = vip->n_addresses ? GUARD_ANNOUNCED : GUARD_NOT_ANNOUNCED;
 
 	for (size_t i = 0; i < vip->n_addresses; i++) {
-		enum guard_announced one = announce_reply_of(addresses, &vip->addresses[i]);
+		enum guard_announced one = announce_words_of(words, &vip->addresses[i]);
 
 		least = one < least ? one : least;
 	}
 	return least;
 }
 
-/* @return whether the answer says what @p node announces; @p out is given then */
-static bool read_said(const struct model *m, const struct model_node *node, const json_t *json,
-                      struct guard_said *out)
+/* Note what @p node announces by its @p words. @return 0 or -ENOMEM; @p out is given then */
+static int note_said(const struct model *m, const struct model_node *node, const json_t *words,
+                     struct guard_said *out)
 {
 	const struct model_announce *it = &node->announce;
-	struct announce_reply a;
-	const char *reason;
 
-	if (announce_reply_read(json, node->name, m->cluster, "", 0, &a, &reason) || !a.has_age ||
-	    a.age_ms > ANNOUNCE_EXCHANGE_GOOD_MS || guard_said_make(out, m->n_vips + it->n_dns))
-		return false;
+	if (guard_said_make(out, m->n_vips + it->n_dns))
+		return -ENOMEM;
 	for (size_t i = 0; i < m->n_vips; i++)
 		if (model_node_announces(node, &m->vips[i]))
 			guard_said_add(out, hash_text(m->vips[i].name),
-			               read_vip(a.addresses, &m->vips[i]));
+			               read_vip(words, &m->vips[i]));
 	for (size_t i = 0; i < it->n_dns; i++)
 		guard_said_add(out, guard_dns_key(&it->dns[i]),
-		               announce_reply_of(a.addresses, &it->dns[i]));
+		               announce_words_of(words, &it->dns[i]));
 	guard_said_end(out);
 	snprintf(out->node, sizeof(out->node), "%s", node->name);
-	return true;
+	return 0;
 }
 
-static void list_nodes(struct guard_round *r)
+/* For exchange_read(): a node that is queried speaks for itself alone. */
+static int find_queried(void *node, const char *name)
+{
+	return strcmp(name, ((const struct model_node *)node)->name) ? EXCHANGE_NOT_HIS : 0;
+}
+
+/* @return whether the answer says what @p node announces now; @p out is given then */
+static bool read_said(const struct model *m, const struct model_node *node, const json_t *json,
+                      struct guard_said *out)
+{
+	const struct exchange_expected expected = { .node = node->name,
+		                                    .cluster = m->cluster,
+		                                    .nodes_max = 1,
+		                                    .find = find_queried,
+		                                    .arg = (void *)(uintptr_t)node };
+	struct exchange_read read;
+	const char *reason;
+	bool is_said = false;
+
+	if (exchange_read(json, &expected, &read, &reason))
+		return false;
+	for (size_t i = 0; i < read.n_said; i++) {
+		const struct exchange_said *said = &read.said[i];
+
+		if (said->section == EXCHANGE_ANNOUNCED && said->age_ms <= GOOD_MS && said->body &&
+		    announce_words_are_good(said->body))
+			is_said = !note_said(m, node, said->body, out);
+	}
+	free(read.said);
+	return is_said;
+}
+
+/* Under the lock, for the questions. */
+static void list_nodes(struct core *core, struct guard_round *r)
 {
 	const struct model *m = r->m;
 
-	for (size_t i = 0; i < m->n_nodes && r->n < PEERS_MAX; i++) {
+	for (size_t i = 0; m && m->self && i < m->n_nodes && r->n < PEERS_MAX; i++) {
 		const struct model_node *node = &m->nodes[i];
 
-		if (node != m->self && *node->api && node->announce.daemon != MODEL_DAEMON_NONE)
+		if (node == m->self || !*node->api || node->announce.daemon == MODEL_DAEMON_NONE)
+			continue;
+		r->questions[r->n] = exchange_question_now(core, node->name, EXCHANGE_ANNOUNCED);
+		if (r->questions[r->n])
 			r->nodes[r->n++] = node;
 	}
 }
 
-static void send_requests(struct core *core, struct guard_round *r, const char *body)
+static void send_requests(struct core *core, struct guard_round *r)
 {
 	client_open(&r->client, core->dirs.conf);
 	auth_peer_token(core->dirs.conf, r->client.token);
 	for (size_t i = 0; i < r->n; i++) {
-		r->requests[i] =
-		        (struct client_request){ .post = 1,
-			                         .body = body,
-			                         .timeout_ms = GUARD_QUERY_TIMEOUT_MS,
-			                         .answer_max = ANNOUNCE_EXCHANGE_ANSWER_MAX };
-		snprintf(r->requests[i].url, CLIENT_URL_MAX, "%s/v1/peer/announcements",
+		r->requests[i] = (struct client_request){ .post = 1,
+			                                  .body = r->questions[i],
+			                                  .timeout_ms = GUARD_QUERY_TIMEOUT_MS,
+			                                  .answer_max = ANSWER_MAX };
+		snprintf(r->requests[i].url, CLIENT_URL_MAX, "%s/v1/peer/exchange",
 		         r->nodes[i]->api);
 	}
 	if (*r->client.token)
@@ -125,42 +160,27 @@ static void send_requests(struct core *core, struct guard_round *r, const char *
 	client_close(&r->client);
 }
 
-static char *make_body(const struct core *core, const struct model *m)
-{
-	json_t *body =
-	        json_pack("{s:s, s:s, s:s, s:s, s:[]}", "node", core->dirs.node, "cluster",
-	                  m->cluster, "known", "", "incarnation", "0000000000000000", "questions");
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-
-	json_decref(body);
-	return text;
-}
-
 size_t guard_query(struct core *core, struct guard_said *out, size_t max)
 {
 	struct guard_round *r = calloc(1, sizeof(*r));
-	char *body = NULL;
 	size_t n = 0;
 
 	if (!r)
 		return 0;
 	core_lock(core);
 	r->shared = intent_share(core->intent);
-	core_unlock(core);
 	r->m = intent_shared_model(r->shared);
-	if (r->m && r->m->self) {
-		list_nodes(r);
-		body = r->n ? make_body(core, r->m) : NULL;
-	}
-	if (body)
-		send_requests(core, r, body);
+	list_nodes(core, r);
+	core_unlock(core);
+	if (r->n)
+		send_requests(core, r);
 	for (size_t i = 0; i < r->n; i++) {
 		if (n < max && r->requests[i].answer &&
 		    read_said(r->m, r->nodes[i], r->requests[i].answer, &out[n]))
 			n++;
 		json_decref(r->requests[i].answer);
+		free(r->questions[i]);
 	}
-	free(body);
 	intent_unshare(r->shared);
 	free(r);
 	return n;

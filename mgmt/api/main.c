@@ -23,7 +23,7 @@
 #include "base/loop.h"
 #include "base/proc.h"
 #include "base/sandbox.h"
-#include "mgmt/api/announce_exchange.h"
+#include "mgmt/api/announce_questions.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/operations.h"
@@ -283,7 +283,7 @@ static int open_core(struct core *core)
 	if (!err)
 		err = state_fetch_start(core);
 	if (!err)
-		err = announce_exchange_start(core);
+		err = announce_questions_start(core);
 	if (!err)
 		err = quiet_vips_start(core);
 	if (!err)
@@ -333,7 +333,7 @@ static void stop_mgmt(struct mgmt_process *p)
 	http_stop(p->local);
 	operations_stop(&p->core);
 	quiet_vips_stop(&p->core);
-	announce_exchange_stop(&p->core);
+	announce_questions_stop(&p->core);
 	state_fetch_stop(&p->core);
 	exchange_stop(&p->core);
 	shared_run_stop(&p->core);

@@ -100,8 +100,9 @@ class Fleet:
             node.start()
         for server in self.servers:
             server.start()
-        wait_for("the first version", lambda: self.apply(self.nodes[0]) == 201, 60)  # members begin at the same time
-        wait_for("all have the first version", lambda: len({n.ask("GET", "/v1/config").json.get("digest") for n in self.nodes}) == 1, 60)
+        limit_s = 60 + 3 * len(self.nodes)
+        wait_for("the first version", lambda: self.apply(self.nodes[0]) == 201, limit_s)  # members begin at the same time
+        wait_for("all have the first version", lambda: len({n.ask("GET", "/v1/config").json.get("digest") for n in self.nodes}) == 1, limit_s)
 
     def apply(self, node: Node) -> int:
         self.n += 1

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The exchange between nodes that announce the same addresses: ams-1 among six nodes. The pages are
- * real; other nodes, the own weir-announce and the clock are in the test's hands. A test includes
- * this once.
+ * Nodes that announce the same addresses: ams-1 among six. The pages are real; other nodes, what the exchange
+ * heard of them, the own weir-announce and the clock are in the test's hands. A test includes this once.
  */
 #ifndef WEIR_TESTS_MGMT_ANNOUNCE_SCENE_H
 #define WEIR_TESTS_MGMT_ANNOUNCE_SCENE_H
@@ -11,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/ctl.h"
+#include "mgmt/api/exchange.h"
 #include "mgmt/api/handle.h"
 #include "weir/announce.h"
 
@@ -73,16 +73,52 @@ static inline int fake_ctl(const char *path, const char *line, int timeout_ms, c
 	return *answer ? 0 : -ENOMEM;
 }
 
+/* What the exchange heard. */
+static struct heard_words {
+	const char *node;
+	struct exchange_word word;
+	bool is_silent;
+} heard_words[] = { { "ams-2", { .stamp = "" }, false }, { "fra-1", { .stamp = "" }, false } };
+
+static inline struct exchange_heard fake_hear(const struct core *core, const char *node)
+{
+	const struct heard_words *h = NULL;
+
+	(void)core;
+	assert_true(asked_is_locked());
+	for (size_t i = 0; i < 2; i++)
+		if (!strcmp(heard_words[i].node, node))
+			h = &heard_words[i];
+	assert_non_null(h);
+	return (struct exchange_heard){ h->word.body ? &h->word : NULL, h->is_silent };
+}
+
+/* Peer @p i says @p words, true @p age_ms ago; NULL: it never said any. */
+static inline void hear_words(size_t i, const char *words, uint64_t age_ms)
+{
+	struct exchange_word *w = &heard_words[i].word;
+
+	if (words) {
+		json_t *body = json_loads(words, 0, NULL);
+
+		assert_non_null(body);
+		(void)exchange_word_set(w, body, fake_ms - age_ms);
+	} else {
+		exchange_word_fini(w);
+	}
+}
+
 /* The private parts too. */
 #define clock_mono_ms       fake_mono_ms
+#define exchange_hear       fake_hear
 #define intent_model        fake_intent_model
 #define intent_document     fake_intent_document
 #define intent_shared_model fake_shared_model
 #define client_send         slow_send
 #define ctl_request         fake_ctl
 #include "mgmt/api/announce_own.c"
-#include "mgmt/api/announce_exchange.c"
-#include "mgmt/api/handle_peer_announce.c"
+#include "mgmt/api/announce_questions.c"
+#include "mgmt/api/handle_announce_questions.c"
 #undef client_send
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -90,7 +126,6 @@ static inline int fake_ctl(const char *path, const char *line, int timeout_ms, c
 #define WEB6     "2001:db8::10"
 #define SOLO     "203.0.113.20"
 #define NS       "192.0.2.53"
-#define STATE    "00000000000000aa"
 
 static struct addr web_addresses[2], solo_addresses[1], ns_addresses[1];
 static const struct model_vip vips[] = {
@@ -100,7 +135,7 @@ static const struct model_vip vips[] = {
 static const struct model_vip *const both[] = { &vips[0], &vips[1] };
 static struct model_node nodes[6];
 static struct model m;
-static struct announce_exchange own;
+static struct announce_questions own;
 static struct announced_page *page;
 static struct announced_address rows[4];
 static struct announced_node head;
@@ -148,7 +183,7 @@ static inline int setup(void **state)
 	memset(&own, 0, sizeof(own));
 	own.run_dir = this_node.dirs.run;
 	own.node = this_node.dirs.node;
-	this_node.announce_exchange = &own;
+	this_node.announce_questions = &own;
 	fake_model = &m;
 	fake_document = 1;
 	fake_ms = START_MS;
@@ -173,6 +208,10 @@ static inline int teardown(void **state)
 {
 	announced_close(page);
 	announce_own_close(&own.own);
+	for (size_t i = 0; i < 2; i++) {
+		hear_words(i, NULL, 0);
+		heard_words[i].is_silent = false;
+	}
 	free(own.shared);
 	return asked_teardown(state);
 }

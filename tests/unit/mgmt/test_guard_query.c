@@ -45,8 +45,8 @@ static int setup(void **state)
 }
 
 #define SAYS(age, list)                                                                            \
-	"{\"node\": \"ams-2\", \"cluster\": \"shop\", \"answers\": [], \"age_ms\": " age           \
-	", \"state\": \"00000000000000aa\", \"addresses\": " list "}"
+	"{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-2\": {"  \
+	"\"announced\": [" age ", \"00000000000000aa\", " list "]}}}"
 #define WEB4  "\"203.0.113.10\": \"announced\""
 #define WEB6  "\"2001:db8::10\": \"announced\""
 #define MAIL4 "\"203.0.113.25\": \"announced\""
@@ -92,9 +92,21 @@ static void a_vip_is_announced_with_all_its_addresses(void **state)
 		{ SAYS("5", "{\"2001:db8::10\": \"unsure\"}"), true, NO, NO, NO },
 		{ SAYS("5", "{" WEB4 ", \"2001:db8::10\": 1, \"192.0.2.53\": \"unsure\"}"), true,
 		  MAYBE, NO, MAYBE },
-		{ "{\"node\": \"ams-3\", \"cluster\": \"shop\", \"age_ms\": 5, \"addresses\": {}}",
+		{ "{\"node\": \"ams-3\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {}}",
 		  false, 0, 0, 0 },
-		{ "{\"node\": \"ams-2\", \"cluster\": \"x\", \"age_ms\": 5, \"addresses\": {}}",
+		{ "{\"node\": \"ams-2\", \"cluster\": \"x\", \"waited_ms\": 0, \"nodes\": {}}",
+		  false, 0, 0, 0 },
+		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {}}",
+		  false, 0, 0, 0 },
+		/* it speaks for itself alone */
+		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-3\": {"
+		  "\"announced\": [5, \"00000000000000aa\", {" WEB4 "," WEB6 "}]}}}",
+		  false, 0, 0, 0 },
+		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-2\": {"
+		  "\"health\": [5, \"00000000000000aa\", {" WEB4 "," WEB6 "}]}}}",
+		  false, 0, 0, 0 },
+		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-2\": {"
+		  "\"announced\": [5, \"00000000000000aa\"]}}}",
 		  false, 0, 0, 0 },
 		{ "[]", false, 0, 0, 0 },
 	};

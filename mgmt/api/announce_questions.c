@@ -1,13 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Questions and the state of the peers go in one request, so that a peer is asked once. A peer says
- * what it announces only when that is not what this node knows already, by a digest that the peer
- * has made: with thousands of addresses the rounds stay small.
- *
- * Each answer is used when it arrives. A peer that hangs holds up the next round for
- * ANNOUNCE_EXCHANGE_TIMEOUT_MS at most, and is left out for a while; a question lives 2 s.
+ * Each answer is used when it arrives. A peer that hangs holds up the next questions for
+ * ANNOUNCE_QUESTIONS_TIMEOUT_MS at most, and is left out for a while; a question lives 2 s.
  */
-#include "mgmt/api/announce_exchange.h"
+#include "mgmt/api/announce_questions.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,11 +15,12 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
-#include "mgmt/api/announce_reply.h"
 #include "mgmt/api/announce_own.h"
 #include "mgmt/api/announce_shared.h"
+#include "mgmt/api/announce_words.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/client.h"
+#include "mgmt/api/exchange.h"
 #include "mgmt/api/http_limit.h"
 #include "mgmt/api/peers.h"
 
@@ -41,13 +38,13 @@ static const struct http_rate questions_rate = { .burst = 40, .a_second = 20 };
 
 /* A peer as this thread works on it. */
 struct announce_peer {
-	struct announce_exchange *exchange;
+	struct announce_questions *questions;
 	char node[MODEL_NAME_MAX], api[256];
-	char state[ANNOUNCE_OWN_HEX_MAX]; /* the digest of what it announces; "": not known */
-	uint64_t heard_ms; /* when it was asked for that, less its page's age; 0: it is not known */
-	uint64_t next_ms;  /* after no answer: not to be asked before */
-	uint64_t tried_ms; /* since when it gives no answer at all; 0: it does */
-	bool failed;       /* logged once */
+	char stamp[EXCHANGE_STAMP_MAX]; /* of what is noted of it; "": nothing */
+	uint64_t true_ms;               /* when that was true; 0: it is not known */
+	bool is_silent;
+	uint64_t next_ms; /* after no answer: not to be asked before */
+	bool failed;      /* logged once */
 };
 
 /* A question that is open on the own page. */
@@ -57,7 +54,7 @@ struct open_question {
 	bool is_confirmed; /* weir-announce has it: it needs no second one */
 };
 
-struct announce_exchange {
+struct announce_questions {
 	struct thread thread;
 	struct peer_client client;
 	const char *run_dir, *node;
@@ -70,8 +67,7 @@ struct announce_exchange {
 	struct announce_own own;
 	struct open_question open[ANNOUNCED_MAX]; /* of this round */
 	size_t n_open;
-	uint64_t queried_ms; /* this round */
-	uint64_t polled_ms;  /* when all peers were asked last */
+	uint64_t notified_ms; /* when weir-announce last got who else announces */
 	/* of this round: weir-announce is not waited for longer; 0: not begun */
 	uint64_t bring_until_ms;
 	bool unpublished; /* weir-announce did not accept who else announces: logged once */
@@ -82,13 +78,10 @@ struct announce_exchange {
 
 /* --- the document --- */
 
-/*
- * Take what rounds need of the document when it is another one. What peers said is forgotten, and
- * they are asked at once. Under the lock.
- */
+/* Take what rounds need of the document when it is another one; what peers said is noted again. Under the lock. */
 static void follow_document(struct core *core)
 {
-	struct announce_exchange *x = core->announce_exchange;
+	struct announce_questions *x = core->announce_questions;
 	const struct model *m = intent_model(core->intent);
 	const struct model_node *nodes[PEERS_MAX];
 	struct announce_shared *shared;
@@ -104,44 +97,63 @@ static void follow_document(struct core *core)
 	x->n_shared = n_shared < ANNOUNCED_MAX ? n_shared : ANNOUNCED_MAX;
 	x->n_peers = n;
 	for (size_t i = 0; i < n; i++) {
-		x->peers[i] = (struct announce_peer){ .exchange = x };
+		x->peers[i] = (struct announce_peer){ .questions = x };
 		snprintf(x->peers[i].node, sizeof(x->peers[i].node), "%s", nodes[i]->name);
 		snprintf(x->peers[i].api, sizeof(x->peers[i].api), "%s", nodes[i]->api);
 	}
 	snprintf(x->cluster, sizeof(x->cluster), "%s", m->cluster);
 	x->document = intent_document(core->intent);
-	x->polled_ms = 0;
+	x->notified_ms = 0;
 }
 
-/* --- what a peer answers --- */
+/* --- what peers say that they announce --- */
 
 static size_t index_of(const struct announce_peer *p)
 {
-	return (size_t)(p - p->exchange->peers);
+	return (size_t)(p - p->questions->peers);
 }
 
 /*
  * What the peer announces now, of the addresses that the document makes it announce. Each is looked
  * up as this node writes it, so one that is written in another form is not announced.
  */
-static void note_announced(struct announce_peer *p, const struct announce_reply *a)
+static void note_announced(struct announce_peer *p, const json_t *words)
 {
-	struct announce_exchange *x = p->exchange;
+	struct announce_questions *x = p->questions;
 
-	for (size_t i = 0; a->addresses && i < x->n_shared; i++) {
+	for (size_t i = 0; i < x->n_shared; i++) {
 		struct announce_shared *row = &x->shared[i];
 		enum guard_announced said = announce_peers_have(&row->peers, index_of(p))
-		                                    ? announce_reply_of(a->addresses, &row->address)
+		                                    ? announce_words_of(words, &row->address)
 		                                    : GUARD_NOT_ANNOUNCED;
 
 		announce_peers_set(&row->announced, index_of(p), said == GUARD_ANNOUNCED);
 		announce_peers_set(&row->unsure, index_of(p), said == GUARD_ANNOUNCED_UNKNOWN);
 	}
-	snprintf(p->state, sizeof(p->state), "%s", a->state);
 }
 
+/* Under the lock. */
+static void follow_peers(struct core *core)
+{
+	struct announce_questions *x = core->announce_questions;
+
+	for (size_t i = 0; i < x->n_peers; i++) {
+		struct announce_peer *p = &x->peers[i];
+		struct exchange_heard heard = exchange_hear(core, p->node);
+
+		p->is_silent = heard.is_silent;
+		p->true_ms = heard.announced ? heard.announced->true_ms : 0;
+		if (!heard.announced || !strcmp(p->stamp, heard.announced->stamp))
+			continue;
+		note_announced(p, heard.announced->body);
+		memcpy(p->stamp, heard.announced->stamp, sizeof(p->stamp));
+	}
+}
+
+/* --- what a peer answers --- */
+
 /* Whether an open question was put to this peer. */
-static bool is_for_peer(const struct announce_exchange *x, const struct open_question *q,
+static bool is_for_peer(const struct announce_questions *x, const struct open_question *q,
                         const struct announce_peer *p)
 {
 	return announce_peers_have(&x->shared[q->row].peers, index_of(p));
@@ -149,7 +161,7 @@ static bool is_for_peer(const struct announce_exchange *x, const struct open_que
 
 static size_t count_questions(const struct announce_peer *p)
 {
-	const struct announce_exchange *x = p->exchange;
+	const struct announce_questions *x = p->questions;
 	size_t n = 0;
 
 	for (size_t i = 0; i < x->n_open; i++)
@@ -161,7 +173,7 @@ static size_t count_questions(const struct announce_peer *p)
 static void bring_confirmations(struct announce_peer *p, struct announce_item *items, size_t n,
                                 uint64_t now_ms)
 {
-	struct announce_exchange *x = p->exchange;
+	struct announce_questions *x = p->questions;
 	char incarnation[ANNOUNCE_OWN_HEX_MAX];
 	size_t accepted;
 
@@ -175,6 +187,13 @@ static void bring_confirmations(struct announce_peer *p, struct announce_item *i
 		         n - accepted);
 }
 
+static bool is_confirmation(const json_t *word)
+{
+	const char *text = json_string_value(word);
+
+	return text && !strcmp(text, announce_answer_label(ANNOUNCE_ANSWER_CONFIRMED));
+}
+
 /*
  * The answers, in the order of the questions. What is confirmed is brought to weir-announce, unless
  * the question is too old meanwhile. If weir-announce does not take it, another peer's confirmation
@@ -182,7 +201,7 @@ static void bring_confirmations(struct announce_peer *p, struct announce_item *i
  */
 static void apply_confirmations(struct announce_peer *p, const json_t *words, uint64_t now_ms)
 {
-	struct announce_exchange *x = p->exchange;
+	struct announce_questions *x = p->questions;
 	struct announce_item *items = calloc(x->n_open + 1, sizeof(*items));
 	struct open_question **of = calloc(x->n_open + 1, sizeof(*of));
 	size_t at = 0, n = 0;
@@ -193,8 +212,8 @@ static void apply_confirmations(struct announce_peer *p, const json_t *words, ui
 		if (!is_for_peer(x, q, p))
 			continue;
 		const json_t *word = json_array_get(words, at++);
-		if (!announce_reply_confirms(word) || q->is_confirmed ||
-		    now_ms - q->sent_ms > ANNOUNCE_EXCHANGE_GOOD_MS)
+		if (!is_confirmation(word) || q->is_confirmed ||
+		    now_ms - q->sent_ms > ANNOUNCE_QUESTIONS_GOOD_MS)
 			continue;
 		of[n] = q;
 		items[n++] = (struct announce_item){ .address = x->shared[q->row].address,
@@ -208,26 +227,26 @@ static void apply_confirmations(struct announce_peer *p, const json_t *words, ui
 	free(items);
 }
 
+static bool has_text(const json_t *object, const char *name, const char *expected)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text && !strcmp(text, expected);
+}
+
 /* @return 0, or -EINVAL with @p reason: nothing of the answer counts */
 static int accept_answer(struct announce_peer *p, const json_t *json, uint64_t now_ms,
                          const char **reason)
 {
-	const struct announce_exchange *x = p->exchange;
-	struct announce_reply a;
-	int err = announce_reply_read(json, p->node, x->cluster, p->state, count_questions(p), &a,
-	                              reason);
+	const json_t *answers = json_object_get(json, "answers");
 
-	if (err) {
-		p->state[0] = '\0'; /* the next answer has all addresses */
-		return err;
-	}
-	p->heard_ms = 0;
-	if (a.has_age) {
-		note_announced(p, &a);
-		if (a.age_ms <= ANNOUNCE_EXCHANGE_GOOD_MS && a.age_ms < x->queried_ms)
-			p->heard_ms = x->queried_ms - a.age_ms;
-	}
-	apply_confirmations(p, a.words, now_ms);
+	*reason = "the answer is from another node or cluster";
+	if (!has_text(json, "node", p->node) || !has_text(json, "cluster", p->questions->cluster))
+		return -EINVAL;
+	*reason = "the answer is malformed";
+	if (!json_is_array(answers) || json_array_size(answers) != count_questions(p))
+		return -EINVAL;
+	apply_confirmations(p, answers, now_ms);
 	return 0;
 }
 
@@ -243,18 +262,14 @@ static void on_peer_answer(struct client_request *r)
 	if (err && !p->failed)
 		log_note("announcing-peer-missing", "node=%s reason=\"%s\"", p->node, reason);
 	p->failed = err != 0;
-	p->next_ms = r->status ? 0 : now_ms + ANNOUNCE_EXCHANGE_RETRY_MS;
-	if (r->status)
-		p->tried_ms = 0;
-	else if (!p->tried_ms)
-		p->tried_ms = p->exchange->queried_ms;
+	p->next_ms = r->status ? 0 : now_ms + ANNOUNCE_QUESTIONS_RETRY_MS;
 }
 
-/* --- a round --- */
+/* --- questions --- */
 
 static json_t *questions_to_json(const struct announce_peer *p)
 {
-	const struct announce_exchange *x = p->exchange;
+	const struct announce_questions *x = p->questions;
 	json_t *list = json_array();
 	char text[ADDR_TEXT_MAX];
 
@@ -273,43 +288,41 @@ static json_t *questions_to_json(const struct announce_peer *p)
 /* The body of a request to @p p, from malloc(); NULL when out of memory. */
 static char *make_body(const struct announce_peer *p)
 {
-	const struct announce_exchange *x = p->exchange;
+	const struct announce_questions *x = p->questions;
 	char incarnation[ANNOUNCE_OWN_HEX_MAX];
 
 	announce_own_hex(x->own.node.incarnation, incarnation);
-	json_t *body = json_pack("{s:s, s:s, s:s, s:s, s:o}", "node", x->node, "cluster",
-	                         x->cluster, "known", p->state, "incarnation", incarnation,
-	                         "questions", questions_to_json(p));
+	json_t *body = json_pack("{s:s, s:s, s:s, s:o}", "node", x->node, "cluster", x->cluster,
+	                         "incarnation", incarnation, "questions", questions_to_json(p));
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 
 	json_decref(body);
 	return text;
 }
 
-/* Ask all peers, or with @p only_questions those alone to which there is a question. */
-static void query_peers(struct announce_exchange *x, bool only_questions)
+/* Ask the peers to which there is a question. */
+static void query_peers(struct announce_questions *x, uint64_t now_ms)
 {
 	struct client_request *requests = calloc(x->n_peers + 1, sizeof(*requests));
 	char *bodies[PEERS_MAX];
 	size_t n = 0;
 
-	x->queried_ms = clock_mono_ms();
 	x->bring_until_ms = 0;
 	for (size_t i = 0; requests && i < x->n_peers; i++) {
 		struct announce_peer *p = &x->peers[i];
 
-		if (x->queried_ms < p->next_ms || (only_questions && !count_questions(p)))
+		if (now_ms < p->next_ms || !count_questions(p))
 			continue;
 		bodies[n] = make_body(p);
 		if (!bodies[n])
 			continue;
 		requests[n] = (struct client_request){ .post = 1,
 			                               .body = bodies[n],
-			                               .timeout_ms = ANNOUNCE_EXCHANGE_TIMEOUT_MS,
-			                               .answer_max = ANNOUNCE_EXCHANGE_ANSWER_MAX,
+			                               .timeout_ms = ANNOUNCE_QUESTIONS_TIMEOUT_MS,
+			                               .answer_max = ANNOUNCE_QUESTIONS_ANSWER_MAX,
 			                               .done = on_peer_answer,
 			                               .arg = p };
-		snprintf(requests[n].url, sizeof(requests[n].url), "%s/v1/peer/announcements",
+		snprintf(requests[n].url, sizeof(requests[n].url), "%s/v1/peer/withdrawals",
 		         p->api);
 		n++;
 	}
@@ -323,7 +336,7 @@ static void query_peers(struct announce_exchange *x, bool only_questions)
 }
 
 /* The questions of the own page that were not carried yet, and whose answers can still count. */
-static void list_open_questions(struct announce_exchange *x, uint64_t now_ms)
+static void list_open_questions(struct announce_questions *x, uint64_t now_ms)
 {
 	x->n_open = 0;
 	for (uint32_t i = 0; i < x->own.node.n_addresses; i++) {
@@ -331,7 +344,7 @@ static void list_open_questions(struct announce_exchange *x, uint64_t now_ms)
 		struct announce_shared *row;
 
 		if (!a->query_ms || a->query_ms > now_ms ||
-		    now_ms - a->query_ms > ANNOUNCE_EXCHANGE_GOOD_MS)
+		    now_ms - a->query_ms > ANNOUNCE_QUESTIONS_GOOD_MS)
 			continue;
 		row = announce_shared_find(x->shared, x->n_shared, &a->address);
 		if (!row || !row->is_shared || row->carried_ms == a->query_ms)
@@ -350,23 +363,24 @@ struct contacts {
 	json_t *heard, *silent;
 };
 
-static void list_contacts(const struct announce_exchange *x, uint64_t now_ms, struct contacts *out)
+static void list_contacts(const struct announce_questions *x, uint64_t now_ms, struct contacts *out)
 {
 	*out = (struct contacts){ .heard = json_array(), .silent = json_array() };
 	for (size_t i = 0; i < x->n_peers; i++) {
 		const struct announce_peer *p = &x->peers[i];
 
-		if (p->heard_ms && now_ms <= p->heard_ms + ANNOUNCE_EXCHANGE_GOOD_MS) {
+		if (p->true_ms && now_ms <= p->true_ms + ANNOUNCE_WORDS_GOOD_MS) {
 			announce_peers_set(&out->fresh, i, true);
 			json_array_append_new(out->heard, json_string(p->node));
-		} else if (p->tried_ms && now_ms >= p->tried_ms + ANNOUNCE_EXCHANGE_SILENT_MS) {
+		} else if (p->is_silent) {
 			json_array_append_new(out->silent, json_string(p->node));
 		}
 	}
 }
 
 /* The names of the peers that announce an address, given. NULL: one of them is not sure. */
-static json_t *list_announcing(const struct announce_exchange *x, const struct announce_shared *row,
+static json_t *list_announcing(const struct announce_questions *x,
+                               const struct announce_shared *row,
                                const struct announce_peers *fresh)
 {
 	json_t *names;
@@ -385,7 +399,7 @@ static json_t *list_announcing(const struct announce_exchange *x, const struct a
  * Send what is in @p addresses, and empty it. @return whether it was taken: a weir-announce that
  * hangs is not waited for line by line, and what is said of the peers grows old meanwhile
  */
-static bool send_others(struct announce_exchange *x, const struct contacts *c, json_t *addresses)
+static bool send_others(struct announce_questions *x, const struct contacts *c, json_t *addresses)
 {
 	bool accepted = announce_own_notify_others(x->run_dir, c->heard, c->silent, addresses);
 
@@ -400,7 +414,7 @@ static bool send_others(struct announce_exchange *x, const struct contacts *c, j
  * Tell the own weir-announce who else announces each address that others announce as well. An
  * address of which a peer is not sure is left out: it becomes unknown there.
  */
-static void notify_others(struct announce_exchange *x)
+static void notify_others(struct announce_questions *x)
 {
 	json_t *addresses = json_object();
 	bool goes_on = true;
@@ -430,74 +444,77 @@ static void notify_others(struct announce_exchange *x)
 }
 
 /* What one look leads to. Not under the lock. */
-static void exchange_announcements(struct core *core, struct announce_exchange *x)
+static void carry_questions(struct core *core, struct announce_questions *x)
 {
 	uint64_t now_ms = clock_mono_ms();
-	bool due = !x->polled_ms || now_ms - x->polled_ms >= ANNOUNCE_EXCHANGE_EVERY_MS;
+	bool due = !x->notified_ms || now_ms - x->notified_ms >= ANNOUNCE_QUESTIONS_EVERY_MS;
 
 	if (!x->n_peers || !announce_own_look(&x->own, x->run_dir) ||
 	    now_ms > x->own.node.alive_ms + ANNOUNCE_OWN_LATE_MS)
 		return;
 	list_open_questions(x, now_ms);
-	if (!due && !x->n_open)
-		return;
-	auth_peer_token(core->dirs.conf, x->client.token);
-	if (x->client.token[0])
-		query_peers(x, !due);
+	if (x->n_open) {
+		auth_peer_token(core->dirs.conf, x->client.token);
+		if (x->client.token[0])
+			query_peers(x, now_ms);
+	}
 	if (due) {
-		x->polled_ms = now_ms;
+		x->notified_ms = now_ms;
+		core_lock(core);
+		follow_peers(core);
+		core_unlock(core);
 		notify_others(x);
 	}
 }
 
-static void exchange_announcements_once(struct core *core)
+static void carry_questions_once(struct core *core)
 {
 	follow_document(core);
 	core_unlock(core);
-	exchange_announcements(core, core->announce_exchange);
+	carry_questions(core, core->announce_questions);
 	core_lock(core);
 }
 
-static void *run_announce_exchange(void *core)
+static void *run_announce_questions(void *core)
 {
-	core_run_rounds(core, exchange_announcements_once, ANNOUNCE_EXCHANGE_LOOK_MS);
+	core_run_rounds(core, carry_questions_once, ANNOUNCE_QUESTIONS_LOOK_MS);
 	return NULL;
 }
 
 /* --- the other side, and the thread --- */
 
-bool announce_exchange_enter(struct core *core, size_t peer)
+bool announce_questions_enter(struct core *core, size_t peer)
 {
-	struct announce_exchange *x = core->announce_exchange;
+	struct announce_questions *x = core->announce_questions;
 
-	if (!x || x->n_queries >= ANNOUNCE_EXCHANGE_QUERIES ||
+	if (!x || x->n_queries >= ANNOUNCE_QUESTIONS_AT_ONCE ||
 	    !http_tokens_spend(&x->tokens[peer % PEERS_MAX], questions_rate, clock_mono_ms()))
 		return false;
 	x->n_queries++;
 	return true;
 }
 
-void announce_exchange_leave(struct core *core)
+void announce_questions_leave(struct core *core)
 {
-	core->announce_exchange->n_queries--;
+	core->announce_questions->n_queries--;
 }
 
-int announce_exchange_start(struct core *core)
+int announce_questions_start(struct core *core)
 {
-	struct announce_exchange *x = calloc(1, sizeof(*x));
+	struct announce_questions *x = calloc(1, sizeof(*x));
 
 	if (!x)
 		return -ENOMEM;
-	core->announce_exchange = x;
+	core->announce_questions = x;
 	x->run_dir = core->dirs.run;
 	x->node = core->dirs.node;
 	client_open(&x->client, core->dirs.conf);
-	return thread_start(&x->thread, run_announce_exchange, core);
+	return thread_start(&x->thread, run_announce_questions, core);
 }
 
-void announce_exchange_stop(struct core *core)
+void announce_questions_stop(struct core *core)
 {
-	struct announce_exchange *x = core->announce_exchange;
+	struct announce_questions *x = core->announce_questions;
 
 	if (!x)
 		return;
@@ -506,5 +523,5 @@ void announce_exchange_stop(struct core *core)
 	announce_own_close(&x->own);
 	free(x->shared);
 	free(x);
-	core->announce_exchange = NULL;
+	core->announce_questions = NULL;
 }

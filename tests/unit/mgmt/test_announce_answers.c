@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The answering side of the exchange, with hostile peers: handle_peer_announce.c. */
+/* The answering side of questions, with hostile peers: handle_announce_questions.c. */
 #include "announce_scene.h"
 
 static struct http_reply reply;
@@ -10,16 +10,15 @@ static unsigned ask_this_node(json_t *body)
 
 	http_reply_fini(&reply);
 	memset(&reply, 0, sizeof(reply));
-	handle_peer_announcements(&this_node, &r, &reply);
+	handle_peer_withdrawals(&this_node, &r, &reply);
 	json_decref(body);
 	return reply.status;
 }
 
-static json_t *query_of(const char *node, const char *known, const char *questions)
+static json_t *query_of(const char *node, const char *questions)
 {
-	return json_pack("{s:s, s:s, s:s, s:s, s:o}", "node", node, "cluster", "shop", "known",
-	                 known, "incarnation", "00000000000000ff", "questions",
-	                 json_loads(questions, 0, NULL));
+	return json_pack("{s:s, s:s, s:s, s:o}", "node", node, "cluster", "shop", "incarnation",
+	                 "00000000000000ff", "questions", json_loads(questions, 0, NULL));
 }
 
 static const char *answer_at(size_t i)
@@ -31,9 +30,8 @@ static void a_question_goes_to_the_own_weir_announce(void **state)
 {
 	(void)state;
 	own_answer = "{\"ok\":true,\"answer\":\"confirmed\"}";
-	assert_int_equal(ask_this_node(query_of("ams-2", "",
-	                                        "[[\"" WEB6 "\",7],[\"" SOLO "\",8],[\"" NS
-	                                        "\",9],[\"198.51.100.1\",9]]")),
+	assert_int_equal(ask_this_node(query_of("ams-2", "[[\"" WEB6 "\",7],[\"" SOLO "\",8],[\"" NS
+	                                                 "\",9],[\"198.51.100.1\",9]]")),
 	                 200);
 	assert_int_equal(n_lines, 2);
 	assert_string_equal(lines[0], "{\"do\":\"question\",\"address\":\"" WEB6
@@ -49,7 +47,7 @@ static void a_question_goes_to_the_own_weir_announce(void **state)
 	assert_int_equal(json_array_size(json_object_get(reply.json, "answers")), 4);
 	assert_int_equal(own.n_queries, 0);
 	own_answer = "{\"ok\":true,\"answer\":\"same-evidence\"}";
-	assert_int_equal(ask_this_node(query_of("ams-2", "", "[[\"" WEB6 "\",7]]")), 200);
+	assert_int_equal(ask_this_node(query_of("ams-2", "[[\"" WEB6 "\",7]]")), 200);
 	assert_string_equal(answer_at(0), "same-evidence");
 }
 
@@ -73,7 +71,7 @@ static void an_own_weir_announce_that_fails_confirms_nothing(void **state)
 		own_answer = bad[i];
 		fake_ms += 1000;
 		n_lines = 0;
-		assert_int_equal(ask_this_node(query_of("fra-1", "", "[[\"" WEB4 "\",7]]")), 200);
+		assert_int_equal(ask_this_node(query_of("fra-1", "[[\"" WEB4 "\",7]]")), 200);
 		assert_string_equal(answer_at(0), "no-answer");
 	}
 }
@@ -86,18 +84,18 @@ static void wrong_names_get_no_answer(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(names); i++)
-		assert_int_equal(ask_this_node(query_of(names[i], "", "[]")), 400);
-	body = query_of("ams-2", "", "[]");
+		assert_int_equal(ask_this_node(query_of(names[i], "[]")), 400);
+	body = query_of("ams-2", "[]");
 	json_object_set_new(body, "cluster", json_string("mail"));
 	assert_int_equal(ask_this_node(body), 409);
 	/* nodes that announce nothing, or nothing by this document */
-	assert_int_equal(ask_this_node(query_of("mail", "", "[[\"" WEB4 "\",7]]")), 200);
+	assert_int_equal(ask_this_node(query_of("mail", "[[\"" WEB4 "\",7]]")), 200);
 	assert_string_equal(answer_at(0), "not-shared");
-	assert_int_equal(ask_this_node(query_of("none", "", "[[\"" WEB4 "\",7]]")), 200);
+	assert_int_equal(ask_this_node(query_of("none", "[[\"" WEB4 "\",7]]")), 200);
 	assert_string_equal(answer_at(0), "not-shared");
 	assert_int_equal(n_lines, 0);
 	fake_model = NULL;
-	assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 409);
+	assert_int_equal(ask_this_node(query_of("ams-2", "[]")), 409);
 }
 
 static void malformed_queries_are_refused_whole(void **state)
@@ -125,25 +123,24 @@ static void malformed_queries_are_refused_whole(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(questions); i++)
-		if (ask_this_node(query_of("ams-2", "", questions[i])) != 400)
+		if (ask_this_node(query_of("ams-2", questions[i])) != 400)
 			fail_msg("taken: %s", questions[i]);
 	for (size_t i = 0; i < COUNT(incarnations); i++) {
-		json_t *body = query_of("ams-2", "", "[]");
+		json_t *body = query_of("ams-2", "[]");
 
 		json_object_set_new(body, "incarnation", json_string(incarnations[i]));
 		assert_int_equal(ask_this_node(body), 400);
 	}
 	for (const char *name = "node\0"
 	                        "cluster\0"
-	                        "known\0"
 	                        "incarnation\0"
 	                        "questions\0";
 	     *name; name += strlen(name) + 1) {
-		json_t *body = query_of("ams-2", "", "[]");
+		json_t *body = query_of("ams-2", "[]");
 
 		json_object_del(body, name);
 		assert_int_equal(ask_this_node(body), 400);
-		body = query_of("ams-2", "", "[]");
+		body = query_of("ams-2", "[]");
 		json_object_set_new(body, name, json_integer(3));
 		assert_int_equal(ask_this_node(body), 400);
 	}
@@ -158,7 +155,7 @@ static void over_long_queries_are_refused(void **state)
 	(void)state;
 	while (json_array_size(questions) < 4096)
 		json_array_append_new(questions, json_pack("[s, i]", WEB4, 7));
-	body = query_of("ams-2", "", "[]");
+	body = query_of("ams-2", "[]");
 	json_object_set(body, "questions", questions);
 	own_answer = NULL;
 	own_takes_ms = 150;
@@ -169,7 +166,7 @@ static void over_long_queries_are_refused(void **state)
 	while (json_array_size(questions) < 4097)
 		json_array_append_new(questions, json_pack("[s, i]", WEB4, 7));
 	n_lines = 0;
-	body = query_of("ams-2", "", "[]");
+	body = query_of("ams-2", "[]");
 	json_object_set_new(body, "questions", questions);
 	assert_int_equal(ask_this_node(body), 400);
 	assert_int_equal(n_lines, 0);
@@ -183,94 +180,19 @@ static void a_flood_of_questions_ends_before_weir_announce(void **state)
 	own_answer = "{\"ok\":true,\"answer\":\"not-announced\"}";
 	for (size_t i = 0; i < 1000; i++) {
 		n_lines = 0;
-		if (ask_this_node(query_of("ams-2", "", "[[\"" WEB4 "\",7]]")) == 200)
+		if (ask_this_node(query_of("ams-2", "[[\"" WEB4 "\",7]]")) == 200)
 			n++;
 		else
 			assert_true(reply.status == 503 && n_lines == 0);
 	}
 	assert_true(n >= 10 && n <= 100);
 	/* others are heard, and without a question so is that one */
-	assert_int_equal(ask_this_node(query_of("fra-1", "", "[[\"" WEB4 "\",7]]")), 200);
-	assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 200);
+	assert_int_equal(ask_this_node(query_of("fra-1", "[[\"" WEB4 "\",7]]")), 200);
+	assert_int_equal(ask_this_node(query_of("ams-2", "[]")), 200);
 	fake_ms += 10000;
-	assert_int_equal(ask_this_node(query_of("ams-2", "", "[[\"" WEB4 "\",7]]")), 200);
+	assert_int_equal(ask_this_node(query_of("ams-2", "[[\"" WEB4 "\",7]]")), 200);
 	own.n_queries = 4; /* the own weir-announce is slow: each of them has a thread */
-	assert_int_equal(ask_this_node(query_of("fra-1", "", "[[\"" WEB4 "\",7]]")), 503);
-}
-
-static void this_node_tells_what_it_announces_and_how_old_that_is(void **state)
-{
-	char known[ANNOUNCE_OWN_HEX_MAX];
-	const json_t *addresses;
-
-	(void)state;
-	rows[1].exported = 0;
-	rows[2].table = ANNOUNCE_SHUTDOWN;
-	rows[3].in_kernel = 0;
-	show_own_page();
-	fake_ms += 40;
-	assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 200);
-	assert_string_equal(json_string_value(json_object_get(reply.json, "node")), "ams-1");
-	assert_string_equal(json_string_value(json_object_get(reply.json, "cluster")), "shop");
-	assert_int_equal(json_integer_value(json_object_get(reply.json, "age_ms")), 40);
-	addresses = json_object_get(reply.json, "addresses");
-	assert_int_equal(json_object_size(addresses), 2);
-	assert_string_equal(json_string_value(json_object_get(addresses, NS)), "announced");
-	assert_string_equal(json_string_value(json_object_get(addresses, WEB4)), "unsure");
-	snprintf(known, sizeof(known), "%s",
-	         json_string_value(json_object_get(reply.json, "state")));
-	assert_int_equal(ask_this_node(query_of("ams-2", known, "[]")), 200);
-	assert_null(json_object_get(reply.json, "addresses"));
-	rows[1].exported = 4;
-	show_own_page();
-	assert_int_equal(ask_this_node(query_of("ams-2", known, "[]")), 200);
-	assert_string_equal(
-	        json_string_value(json_object_get(json_object_get(reply.json, "addresses"), WEB4)),
-	        "announced");
-}
-
-/* Who knows one address does not know another in its place. */
-static void another_address_is_another_state(void **state)
-{
-	char known[2][ANNOUNCE_OWN_HEX_MAX];
-
-	(void)state;
-	for (int i = 0; i < 2; i++) {
-		assert_true(addr_is4(&rows[1].address));
-		rows[1].address.bytes[15] ^= (uint8_t)i; /* the last byte */
-		show_own_page();
-		assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 200);
-		snprintf(known[i], sizeof(known[i]), "%s",
-		         json_string_value(json_object_get(reply.json, "state")));
-	}
-	assert_string_not_equal(known[0], known[1]);
-}
-
-/* A filter of the routing daemon, or sessions that are all down: the address reaches nobody. */
-static void what_is_known_to_reach_nobody_is_not_announced(void **state)
-{
-	const json_t *addresses;
-
-	(void)state;
-	rows[0].exported = rows[1].exported = 0;
-	rows[1].is_export_read = 1;
-	show_own_page();
-	assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 200);
-	addresses = json_object_get(reply.json, "addresses");
-	assert_string_equal(json_string_value(json_object_get(addresses, NS)), "unsure");
-	assert_null(json_object_get(addresses, WEB4));
-}
-
-static void without_a_page_nothing_is_known(void **state)
-{
-	char path[PATH_MAX];
-
-	(void)state;
-	assert_int_equal(proc_path(asked_place.root, ANNOUNCED_PAGE_FILE, path), 0);
-	assert_int_equal(unlink(path), 0);
-	assert_int_equal(ask_this_node(query_of("ams-2", "", "[]")), 200);
-	assert_true(json_is_null(json_object_get(reply.json, "age_ms")));
-	assert_null(json_object_get(reply.json, "state"));
+	assert_int_equal(ask_this_node(query_of("fra-1", "[[\"" WEB4 "\",7]]")), 503);
 }
 
 static int end_reply(void **state)
@@ -290,11 +212,7 @@ int main(void)
 		T(malformed_queries_are_refused_whole),
 		T(over_long_queries_are_refused),
 		T(a_flood_of_questions_ends_before_weir_announce),
-		T(this_node_tells_what_it_announces_and_how_old_that_is),
-		T(another_address_is_another_state),
-		T(what_is_known_to_reach_nobody_is_not_announced),
-		T(without_a_page_nothing_is_known),
 	};
 
-	return cmocka_run_group_tests_name("peer announce", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("announce answers", tests, NULL, NULL);
 }

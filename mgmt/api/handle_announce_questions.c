@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The answering side of the exchange between nodes that announce the same addresses
- * (mgmt/api/announce_exchange.h). A request tells what this node announces, and carries the
- * sender's questions to the own weir-announce.
+ * The answering side of questions between nodes that announce the same addresses
+ * (mgmt/api/announce_questions.h): they go to the own weir-announce.
  *
  * The sender must be another node of the document, and may ask about addresses alone that the
  * document makes both nodes announce: weir-announce never sees other questions. Its clock and its
@@ -12,8 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/hash.h"
-#include "mgmt/api/announce_exchange.h"
+#include "mgmt/api/announce_questions.h"
 #include "mgmt/api/announce_own.h"
 #include "mgmt/api/announce_shared.h"
 #include "mgmt/api/handle.h"
@@ -23,8 +21,8 @@
 /* A peer's request, read. */
 struct peer_query {
 	const struct model_node *from;
-	const char *known, *incarnation; /* the request's */
-	struct announce_item *items;     /* [n], from malloc(); NULL for none */
+	const char *incarnation;     /* the request's */
+	struct announce_item *items; /* [n], from malloc(); NULL for none */
 	size_t n;
 };
 
@@ -76,12 +74,11 @@ static bool read_query(const struct model *m, const json_t *json, struct peer_qu
 	const char *cluster = json_string_value(json_object_get(json, "cluster"));
 	const char *name = json_string_value(json_object_get(json, "node"));
 
-	q->known = json_string_value(json_object_get(json, "known"));
 	q->incarnation = json_string_value(json_object_get(json, "incarnation"));
-	if (!cluster || !name || !q->known || !is_hex(q->incarnation) ||
+	if (!cluster || !name || !is_hex(q->incarnation) ||
 	    !read_questions(json_object_get(json, "questions"), q)) {
 		http_problem(reply, 400, "bad-request",
-		             "expected node, cluster, known, incarnation and at most %u questions",
+		             "expected node, cluster, incarnation and at most %u questions",
 		             ANNOUNCED_MAX);
 		return false;
 	}
@@ -95,61 +92,6 @@ static bool read_query(const struct model *m, const json_t *json, struct peer_qu
 		http_problem(reply, 400, "bad-request",
 		             "the document in force here has no other node of that name");
 	return q->from != NULL;
-}
-
-/* --- what this node announces --- */
-
-static uint64_t digest_address(uint64_t digest, const struct announced_address *a, const char *word)
-{
-	uint64_t halves[2];
-
-	memcpy(halves, a->address.bytes, sizeof(halves));
-	digest = hash_mix(digest + halves[0] + 1);
-	return hash_mix(digest ^ (halves[1] + (uint64_t)*word));
-}
-
-/* Add what this node announces to @p answer; the addresses only if the peer does not @p known them. */
-static void show_announced(const struct announce_own *own, const char *known, json_t *answer)
-{
-	json_t *addresses = json_object();
-	char text[ADDR_TEXT_MAX], state[ANNOUNCE_OWN_HEX_MAX];
-	uint64_t digest = 1;
-
-	for (uint32_t i = 0; i < own->node.n_addresses; i++) {
-		const char *word = announce_own_word(&own->addresses[i]);
-
-		if (!word)
-			continue;
-		digest = digest_address(digest, &own->addresses[i], word);
-		json_object_set_new(addresses, addr_text(&own->addresses[i].address, text),
-		                    json_string(word));
-	}
-	announce_own_hex(digest, state);
-	json_object_set_new(answer, "state", json_string(state));
-	if (strcmp(state, known) != 0)
-		json_object_set_new(answer, "addresses", addresses);
-	else
-		json_decref(addresses);
-}
-
-/* The whole answer, given; @p answers (taken) are those to the questions. */
-static json_t *make_answer(const struct core *core, const struct model *m, const char *known,
-                           json_t *answers)
-{
-	json_t *answer = json_pack("{s:s, s:s, s:n, s:o}", "node", core->dirs.node, "cluster",
-	                           m->cluster, "age_ms", "answers", answers);
-	struct announce_own own = { 0 };
-
-	if (announce_own_look(&own, core->dirs.run)) {
-		uint64_t now_ms = clock_mono_ms(), alive_ms = own.node.alive_ms;
-
-		json_object_set_new(
-		        answer, "age_ms",
-		        json_integer(now_ms > alive_ms ? (json_int_t)(now_ms - alive_ms) : 0));
-		show_announced(&own, known, answer);
-	}
-	announce_own_close(&own);
-	return answer;
 }
 
 /* --- questions --- */
@@ -211,7 +153,7 @@ static json_t *answer_questions(struct core *core, const struct model *m, struct
 	if (!q->n)
 		return json_array();
 	core_lock(core);
-	admitted = announce_exchange_enter(core, (size_t)(q->from - m->nodes));
+	admitted = announce_questions_enter(core, (size_t)(q->from - m->nodes));
 	core_unlock(core);
 	if (!admitted) {
 		http_problem(reply, 503, "busy", "too many questions at a time");
@@ -219,14 +161,14 @@ static json_t *answer_questions(struct core *core, const struct model *m, struct
 	}
 	answers = query_own(core, m, q);
 	core_lock(core);
-	announce_exchange_leave(core);
+	announce_questions_leave(core);
 	core_unlock(core);
 	if (!answers)
 		http_problem(reply, 503, "busy", "out of memory");
 	return answers;
 }
 
-void handle_peer_announcements(struct core *core, struct http_request *r, struct http_reply *reply)
+void handle_peer_withdrawals(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct peer_query q = { 0 };
 
@@ -238,7 +180,8 @@ void handle_peer_announcements(struct core *core, struct http_request *r, struct
 		json_t *answers = answer_questions(core, m, &q, reply);
 
 		if (answers) {
-			reply->json = make_answer(core, m, q.known, answers);
+			reply->json = json_pack("{s:s, s:s, s:o}", "node", core->dirs.node,
+			                        "cluster", m->cluster, "answers", answers);
 			reply->status = 200;
 		}
 	}

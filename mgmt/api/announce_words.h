@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * The section "announced" of the exchange: what each node announces, {ADDRESS: "announced" | "unsure"}.
+ * It is true as long as that weir-announce shows signs of life; of one that does not, the words age.
+ *
+ * Implemented in mgmt/api/announce_words.c. The section is the exchange's thread's; what only reads is pure.
+ */
+#ifndef WEIR_MGMT_API_ANNOUNCE_WORDS_H
+#define WEIR_MGMT_API_ANNOUNCE_WORDS_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "mgmt/api/announce_own.h"
+#include "mgmt/api/core.h"
+#include "mgmt/api/exchange_words.h"
+#include "mgmt/store/guard.h"
+
+#define ANNOUNCE_WORDS_GOOD_MS                                                                     \
+	5000u /**< so long words count: they are on their way for some of it */
+
+/** What this section needs of the own page, zeroed at the start. */
+struct announced_section {
+	struct announce_own own;
+	uint64_t digest; /**< of the words that peers got last */
+};
+
+/**
+ * Look at the own announce page and put what it says into @p word, which the core's lock guards.
+ * @return whether there are other words
+ */
+bool announce_words_look(struct announced_section *s, struct core *core,
+                         struct exchange_word *word);
+void announce_words_fini(struct announced_section *s);
+
+/** Whether @p words, a peer's, are an object of as many addresses as a node can have. */
+bool announce_words_are_good(const json_t *words);
+/** What @p words say of an address. A word of a later release is unknown. */
+enum guard_announced announce_words_of(const json_t *words, const struct addr *address);
+
+#endif
