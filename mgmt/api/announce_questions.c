@@ -470,6 +470,10 @@ static void carry_questions(struct core *core, struct announce_questions *x)
 static void carry_questions_once(struct core *core)
 {
 	follow_document(core);
+	if (!core->announce_questions->n_peers) {
+		(void)core_wait(core, clock_mono_ms() + ANNOUNCE_QUESTIONS_IDLE_MS);
+		return;
+	}
 	core_unlock(core);
 	carry_questions(core, core->announce_questions);
 	core_lock(core);

@@ -27,7 +27,8 @@
 #include "base/checked.h"
 #include "mgmt/api/core.h"
 
-#define ANNOUNCE_QUESTIONS_LOOK_MS    50u  /**< between two looks at the own page */
+#define ANNOUNCE_QUESTIONS_LOOK_MS    50u   /**< between two looks at the own page */
+#define ANNOUNCE_QUESTIONS_IDLE_MS    1000u /**< the same while no node shares an address */
 #define ANNOUNCE_QUESTIONS_EVERY_MS   500u /**< the own weir-announce gets who announces so often */
 #define ANNOUNCE_QUESTIONS_RETRY_MS   1000u /**< a peer that gave no answer is left alone so long */
 #define ANNOUNCE_QUESTIONS_TIMEOUT_MS 800   /**< for a peer's answer: less than a question lives */

@@ -107,6 +107,12 @@ bool core_is_moving(struct core *c)
  */
 static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+const char *core_overrides_digest(struct core *c)
+{
+	return overrides_digest_at(intent_overrides(c->intent), clock_believed_ms(),
+	                           &c->overrides_digest);
+}
+
 ssize_t core_base64(const char *text, void *out, size_t size)
 {
 	size_t n = strlen(text), padding = 0;

@@ -53,6 +53,7 @@ struct core {
 	struct intent *intent;
 	struct observe *observe;
 	struct peers *peers;
+	struct overrides_digest overrides_digest; /**< by core_overrides_digest() alone */
 	struct exchange *exchange;
 	int exchange_fd;         /**< an eventfd: wakes the exchange's thread; 0: there is none */
 	struct http_bells bells; /**< enum exchange_bell */
@@ -109,6 +110,9 @@ void core_changed(struct core *c);
  * time asks, about once a second: that of the UNIX socket's server.
  */
 bool core_is_moving(struct core *c);
+
+/** The digest over this node's overrides (overrides_digest_at()) now. Under the lock. */
+const char *core_overrides_digest(struct core *c);
 
 /** Decode base64 (RFC 4648). @return bytes written, or -1; @p out gets no NUL */
 ssize_t core_base64(const char *text, void *out, size_t size) MUST_CHECK;

@@ -24,6 +24,7 @@
 #include "base/page.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/peers_head.h"
+#include "mgmt/api/shared_run.h"
 #include "mgmt/store/join.h"
 
 #define PAUSE_MS                                                                                   \
@@ -34,8 +35,9 @@
 #define TOKEN_MS      1000u /* between two reads of peer.token */
 #define ANSWER_MS                                                                                  \
 	4000u /* for an answer, besides what it is held: who is given up costs a handshake */
-#define FETCH_MS       10000 /* for a list of overrides */
-#define FETCH_AGAIN_MS 2000u /* a list that was fetched and did not make the digests equal */
+#define FETCH_MS        10000 /* for a list of overrides */
+#define FETCH_SETTLE_MS 1000u /* so long the store has to make them equal */
+#define FETCH_AGAIN_MS  2000u /* a list that was fetched and did not make the digests equal */
 /*
  * For a connection with its TLS to a peer that is not heard. On a busy machine a handshake takes
  * seconds: one that is given up begins from nothing, and then no peer is ever heard.
@@ -337,13 +339,22 @@ static void on_overrides(struct client_request *r)
 	p->is_fetching = false;
 }
 
-static bool has_other_overrides(struct exchange *x, const struct exchange_peer *p,
-                                const struct peers_report *v, uint64_t now_ms)
+/*
+ * Whether the overrides of a peer are to be fetched. What the store has comes to all nodes by itself, within a moment in
+ * which all differ from all.
+ */
+static bool needs_overrides(const struct exchange *x, struct exchange_peer *p,
+                            const struct peers_report *v, uint64_t now_ms)
 {
-	char own[DIGEST_TEXT_MAX];
-
-	overrides_digest_at(intent_overrides(x->core->intent), clock_believed_ms(), own);
-	return strcmp(own, v->overrides) != 0 &&
+	if (!strcmp(core_overrides_digest(x->core), v->overrides)) {
+		p->differs_ms = 0;
+		return false;
+	}
+	if (!p->differs_ms)
+		p->differs_ms = now_ms;
+	if (shared_run_is_ready(x->core) && now_ms - p->differs_ms < FETCH_SETTLE_MS)
+		return false;
+	return !p->is_fetching &&
 	       (strcmp(p->fetched, v->overrides) != 0 || now_ms - p->fetched_ms > FETCH_AGAIN_MS);
 }
 
@@ -496,7 +507,7 @@ static void on_answer(struct client_request *r)
 			note_failure(p, r, reason, now_ms);
 		else
 			note_success(p, is_news, now_ms);
-		fetches = !reason && !p->is_fetching && has_other_overrides(x, p, v, now_ms);
+		fetches = !reason && needs_overrides(x, p, v, now_ms);
 		memcpy(digest, v->overrides, sizeof(digest));
 		if (reason || is_news)
 			note_states(x);

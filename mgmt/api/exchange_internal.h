@@ -38,7 +38,8 @@ struct exchange_peer {
 	bool is_fetching; /* its overrides */
 	char fetched[DIGEST_TEXT_MAX];
 	uint64_t fetched_ms;
-	bool is_gone; /* of no document any more: freed when no request is under way */
+	uint64_t differs_ms; /* since when its overrides are others than ours; 0: they are not */
+	bool is_gone;        /* of no document any more: freed when no request is under way */
 	struct page *page;
 };
 

@@ -61,12 +61,12 @@ static void note_state(struct core *core, struct peers_report *v, enum peers_sta
 bool peers_relate(struct core *core)
 {
 	struct peers *p = core->peers;
-	char overrides[DIGEST_TEXT_MAX];
+	const char *overrides;
 	bool differs = false;
 
 	if (!p)
 		return false;
-	overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), overrides);
+	overrides = core_overrides_digest(core);
 	for (size_t i = 0; i < p->n_reports; i++) {
 		struct peers_report *v = &p->reports[i];
 		enum peers_state state = relate_head(intent_head(core->intent), overrides, v);

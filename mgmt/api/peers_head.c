@@ -23,13 +23,11 @@ json_t *peers_head_to_json(struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
 	struct node_drain drain = node_drain_copy(core);
-	char digest[DIGEST_TEXT_MAX];
-
-	json_t *json = json_pack(
-	        "{s:o, s:s, s:s, s:s}", "version",
-	        head ? record_to_json(&version_record, head) : json_null(), "overrides",
-	        overrides_digest_at(intent_overrides(core->intent), clock_believed_ms(), digest),
-	        "hash_key", key_status(core->intent)->found, "drain", node_drain_state(&drain));
+	json_t *json =
+	        json_pack("{s:o, s:s, s:s, s:s}", "version",
+	                  head ? record_to_json(&version_record, head) : json_null(), "overrides",
+	                  core_overrides_digest(core), "hash_key", key_status(core->intent)->found,
+	                  "drain", node_drain_state(&drain));
 	if (core->inforce[0].number) /* the judgement names its version */
 		json_object_set_new(json, "in_force", inforce_to_json(&core->inforce[0]));
 	return json;

@@ -34,7 +34,7 @@
 #define ETCD_PASSWORD_MAX  256u /**< bytes of the password's file */
 #define ETCD_REQUEST_MS    2000u
 #define ETCD_WRITE_MS      8000u
-#define ETCD_STOP_MS       100u /**< within which a stop flag is seen */
+#define ETCD_STOP_MS       500u /**< within which a stop flag is seen */
 
 struct etcd_settings {
 	/** "https://10.0.0.1:2379", no path. A host's name may make a call last longer than it says

@@ -28,9 +28,16 @@ int store_copy_schema(sqlite3 *db)
 	return sql_errno(sqlite3_exec(db, schema, NULL, NULL, NULL));
 }
 
-/* The revision, and that of the first list. */
+/* The revision, and that of the first list. They are asked for many times a second. */
 static int read_revisions(struct store *s, int64_t *revision, int64_t *joined)
 {
+	int changes = sqlite3_total_changes(s->db);
+
+	if (s->copy.known && s->copy.changes == changes) {
+		*revision = s->copy.revision;
+		*joined = s->copy.joined;
+		return 0;
+	}
 	sqlite3_stmt *q = sql_prepare(s->db, "SELECT revision, joined FROM shared_revision", "");
 	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
 	int64_t r = err == 1 ? sqlite3_column_int64(q, 0) : -1;
@@ -41,8 +48,11 @@ static int read_revisions(struct store *s, int64_t *revision, int64_t *joined)
 		return err;
 	if (j < 0 || r < j || r >= REVISION_END)
 		return -EBADMSG;
-	*revision = r;
-	*joined = j;
+	*revision = s->copy.revision = r;
+	*joined = s->copy.joined = j;
+	s->copy.changes = changes;
+	s->copy.known =
+	        sqlite3_get_autocommit(s->db); /* what a transaction reads may be taken back */
 	return 0;
 }
 

@@ -101,6 +101,7 @@ static size_t stamp_again(struct intent *in, int64_t was_ms, int64_t now_ms)
 		o->prior = o->prior < newest ? o->prior : newest - 1;
 		o->how = RAMP_FREE;
 	}
+	overrides_note_edit(&in->overrides);
 	return n;
 }
 

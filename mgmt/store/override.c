@@ -421,8 +421,16 @@ const char *overrides_state(const struct overrides *overrides, const struct over
 	return now_ms - o->from_ms < o->over_ms ? "ramping" : "drained";
 }
 
+void overrides_note_edit(struct overrides *overrides)
+{
+	static _Atomic uint64_t editions;
+
+	overrides->edition = ++editions;
+}
+
 static void drop_override(struct overrides *overrides, size_t at)
 {
+	overrides_note_edit(overrides);
 	overrides->n_items--;
 	memmove(overrides->items + at, overrides->items + at + 1,
 	        (overrides->n_items - at) * sizeof(*overrides->items));
@@ -462,6 +470,7 @@ int overrides_merge(struct overrides *overrides, const struct override *o, int64
 		if (!wins_over(o, &overrides->items[at]))
 			return 0;
 		overrides->items[at] = *o;
+		overrides_note_edit(overrides);
 		return 1;
 	}
 	if (overrides->n_items >= OVERRIDES_MAX) {
@@ -477,6 +486,7 @@ int overrides_merge(struct overrides *overrides, const struct override *o, int64
 	items[at] = *o;
 	overrides->items = items;
 	overrides->n_items++;
+	overrides_note_edit(overrides);
 	return 1;
 }
 
@@ -519,13 +529,8 @@ size_t overrides_prune(struct overrides *overrides, int64_t now_ms)
 	return dropped;
 }
 
-const char *overrides_digest(const struct overrides *overrides, char out[DIGEST_TEXT_MAX])
-{
-	return overrides_digest_at(overrides, INT64_MIN + OVERRIDE_KEPT_MS, out);
-}
-
-const char *overrides_digest_at(const struct overrides *overrides, int64_t now_ms,
-                                char out[DIGEST_TEXT_MAX])
+static const char *make_digest(const struct overrides *overrides, int64_t now_ms,
+                               char out[DIGEST_TEXT_MAX])
 {
 	char text[CANONICAL_MAX];
 	uint8_t raw[SHA256_BYTES];
@@ -542,6 +547,40 @@ const char *overrides_digest_at(const struct overrides *overrides, int64_t now_m
 	return digest_text(raw, out);
 }
 
+const char *overrides_digest(const struct overrides *overrides, char out[DIGEST_TEXT_MAX])
+{
+	return make_digest(overrides, INT64_MIN + OVERRIDE_KEPT_MS, out);
+}
+
+/* When the next one is forgotten; MODEL_TIME_NEVER. */
+static int64_t find_next_forgotten(const struct overrides *overrides, int64_t now_ms)
+{
+	int64_t next_ms = MODEL_TIME_NEVER;
+
+	for (size_t i = 0; i < overrides->n_items; i++) {
+		const struct override *o = &overrides->items[i];
+		int64_t at_ms = o->until_ms < MODEL_TIME_NEVER - OVERRIDE_KEPT_MS
+		                        ? o->until_ms + OVERRIDE_KEPT_MS
+		                        : MODEL_TIME_NEVER;
+
+		if (!is_forgotten(o, now_ms) && at_ms < next_ms)
+			next_ms = at_ms;
+	}
+	return next_ms;
+}
+
+const char *overrides_digest_at(const struct overrides *overrides, int64_t now_ms,
+                                struct overrides_digest *kept)
+{
+	if (*kept->text && kept->edition == overrides->edition && now_ms >= kept->from_ms &&
+	    now_ms < kept->until_ms)
+		return kept->text;
+	kept->edition = overrides->edition;
+	kept->from_ms = now_ms;
+	kept->until_ms = find_next_forgotten(overrides, now_ms);
+	return make_digest(overrides, now_ms, kept->text);
+}
+
 int overrides_copy(struct overrides *to, const struct overrides *from)
 {
 	struct override *items = malloc((from->n_items + 1) * sizeof(*items));
@@ -550,7 +589,7 @@ int overrides_copy(struct overrides *to, const struct overrides *from)
 		return -ENOMEM;
 	if (from->n_items > 0)
 		memcpy(items, from->items, from->n_items * sizeof(*items));
-	*to = (struct overrides){ items, from->n_items };
+	*to = (struct overrides){ items, from->n_items, from->edition };
 	return 0;
 }
 

@@ -71,6 +71,7 @@ struct override {
 struct overrides {
 	struct override *items;
 	size_t n_items;
+	uint64_t edition; /**< overrides_note_edit(); 0: empty, or made by hand */
 };
 
 /** Whether one of @p n has @p id. */
@@ -140,15 +141,24 @@ uint64_t overrides_newest(const struct overrides *overrides, const struct overri
                           int64_t now_ms);
 /** How many are not done. */
 size_t overrides_live(const struct overrides *overrides, int64_t now_ms);
+/** A change in place: the set gets an edition that no other set of this process has, but for its copies. */
+void overrides_note_edit(struct overrides *overrides);
 /** Drop what has been done for OVERRIDE_KEPT_MS. @return how many */
 size_t overrides_prune(struct overrides *overrides, int64_t now_ms);
+/** A digest that was made, zeroed at the start. */
+struct overrides_digest {
+	uint64_t edition;
+	int64_t from_ms, until_ms; /**< it is that of this time */
+	char text[DIGEST_TEXT_MAX];
+};
 /**
  * The digest over all overrides that are not forgotten at @p now_ms: equal on nodes that hold the
  * same. An override that is kept longer, because its purge counts elapsed time, does not count.
- * @return @p out
+ * @param kept  what was made is kept there: to make it goes over all overrides
+ * @return its text
  */
 const char *overrides_digest_at(const struct overrides *overrides, int64_t now_ms,
-                                char out[DIGEST_TEXT_MAX]);
+                                struct overrides_digest *kept);
 /** The digest over all: equal on nodes that hold the same. @return @p out */
 const char *overrides_digest(const struct overrides *overrides, char out[DIGEST_TEXT_MAX]);
 /** Make @p to a copy of @p from. @return 0 or -ENOMEM */

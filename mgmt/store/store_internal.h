@@ -16,6 +16,12 @@ struct store {
 	char state_dir[PATH_MAX]; /* where large files are, in mgmt/store/blobs.h */
 	char reason[EVENT_TEXT_MAX];
 	struct store_request request; /* that changes are made for; key "": none */
+	/* of the copy, as last read: good as long as this connection has changed nothing since */
+	struct {
+		int64_t revision, joined;
+		int changes; /* sqlite3_total_changes() then */
+		bool known;
+	} copy;
 };
 
 /* Note why a call failed; gives @p err back. */

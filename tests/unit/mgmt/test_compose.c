@@ -88,7 +88,7 @@ static void a_drain_is_announced_and_its_deadline_ends_the_claim(void **state)
 	struct toy t;
 	struct override drain =
 	        make_override("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 2000, 60000, MODEL_TIME_NEVER);
-	struct overrides set = { &drain, 1 };
+	struct overrides set = { .items = &drain, .n_items = 1 };
 	const struct model_pool *p;
 
 	toy_make(&t, weights, 2);
@@ -117,7 +117,7 @@ static void a_disabled_backend_is_no_member(void **state)
 	struct toy t;
 	struct override disable =
 	        make_override("b0", MODEL_OVERRIDE_DISABLE, NOW_MS, 0, NOW_MS + 5000);
-	struct overrides set = { &disable, 1 };
+	struct overrides set = { .items = &disable, .n_items = 1 };
 
 	toy_make(&t, weights, 2);
 	struct compose_version v = { &t.model, NOW_MS - 5000, NOW_MS - 5000 };
@@ -137,7 +137,7 @@ static void at_most_four_sets_and_the_next_are_kept(void **state)
 	static const uint32_t weights[] = { 100, 100, 100, 100 };
 	struct arena *arena = arena_new(1 << 22);
 	struct override drains[40];
-	struct overrides set = { drains, COUNT(drains) };
+	struct overrides set = { .items = drains, .n_items = COUNT(drains) };
 	struct toy t;
 
 	toy_make(&t, weights, 4);
@@ -173,7 +173,7 @@ static void what_was_before_the_oldest_version_at_hand_stays_as_it_was(void **st
 	static const uint32_t weights[][2] = { { 100, 100 }, { 50, 100 }, { 100, 70 } };
 	struct override drain =
 	        make_override("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 5000, 60000, NOW_MS + 8000);
-	struct overrides set = { &drain, 1 };
+	struct overrides set = { .items = &drain, .n_items = 1 };
 	struct arena *arena = arena_new(1 << 20);
 	struct compose_version versions[3];
 	struct compose_input in = {
@@ -217,7 +217,7 @@ static void history_does_not_matter(void **state)
 	struct toy one, two;
 	struct override drain =
 	        make_override("b2", MODEL_OVERRIDE_DRAIN, NOW_MS + 7000, 60000, NOW_MS + 90000);
-	struct overrides set = { &drain, 1 };
+	struct overrides set = { .items = &drain, .n_items = 1 };
 
 	toy_make(&one, before, 3);
 	toy_make(&two, after, 4);
@@ -241,7 +241,7 @@ static void the_document_is_due_two_seconds_before_each_instant_and_at_it(void *
 	static const uint32_t weights[] = { 100, 100 };
 	struct override drain =
 	        make_override("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 9000, 0, NOW_MS + 60000);
-	struct overrides set = { &drain, 1 };
+	struct overrides set = { .items = &drain, .n_items = 1 };
 	const struct model_site ams = { .name = "ams" };
 	const struct model_at at = { .site = &ams };
 	const struct model_service web = { .at = &at, .n_at = 1 };

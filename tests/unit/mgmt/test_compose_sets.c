@@ -122,7 +122,7 @@ static void kinds_times_and_targets_decide_the_weight(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct override list[3];
 		size_t n_list = rows[i].list[1].until_ms ? 2 : 1;
-		struct overrides set = { list, n_list };
+		struct overrides set = { .items = list, .n_items = n_list };
 		int weight = ABSENT;
 
 		for (size_t k = 0; k < n_list; k++)
@@ -143,7 +143,7 @@ static void members_are_sorted_and_only_of_their_own_pool(void **state)
 		make_override("b0", MODEL_OVERRIDE_DISABLE, 0, 0, MODEL_TIME_NEVER),
 		make_override("b1", MODEL_OVERRIDE_DISABLE, 0, 0, MODEL_TIME_NEVER)
 	};
-	struct overrides set = { list, 2 };
+	struct overrides set = { .items = list, .n_items = 2 };
 	struct toy t;
 	size_t n = 0;
 
@@ -228,7 +228,7 @@ static void a_claim_ends_with_the_drains_or_after_the_settling_time(void **state
 	struct compose_version v = { &t.model, NOW_MS - 50000, NOW_MS - 50000 };
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct override list[3];
-		struct overrides set = { list, 0 };
+		struct overrides set = { .items = list, .n_items = 0 };
 
 		for (; set.n_items < 3 && rows[i].list[set.n_items].name; set.n_items++)
 			list[set.n_items] = make_override(
@@ -284,7 +284,7 @@ static void one_set_is_announced(void **state)
 		make_override("b0", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER),
 		make_override("b1", MODEL_OVERRIDE_DRAIN, T + 500, 0, MODEL_TIME_NEVER)
 	};
-	struct overrides set = { list, 2 };
+	struct overrides set = { .items = list, .n_items = 2 };
 	struct toy t;
 
 	(void)state;
@@ -304,7 +304,7 @@ static void one_set_is_announced(void **state)
 static void what_has_no_claim_goes(void **state)
 {
 	struct override list[10];
-	struct overrides set = { list, COUNT(list) };
+	struct overrides set = { .items = list, .n_items = COUNT(list) };
 	struct toy t;
 
 	(void)state;
@@ -378,7 +378,7 @@ static void the_document_has_overrides_and_its_own_record(void **state)
 		make_override("b0", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER),
 		make_override("b1", MODEL_OVERRIDE_DISABLE, T, 0, MODEL_TIME_NEVER)
 	};
-	struct overrides set = { list, 2 };
+	struct overrides set = { .items = list, .n_items = 2 };
 	struct toy old, head;
 
 	(void)state;
@@ -403,7 +403,7 @@ static void the_document_has_overrides_and_its_own_record(void **state)
 static void equal_members_make_no_set(void **state)
 {
 	struct override o = make_override("b2", MODEL_OVERRIDE_DRAIN, T, 0, MODEL_TIME_NEVER);
-	struct overrides set = { &o, 1 };
+	struct overrides set = { .items = &o, .n_items = 1 };
 	struct toy one, two;
 
 	(void)state;

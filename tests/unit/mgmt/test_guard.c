@@ -84,7 +84,7 @@ static void the_last_site_that_takes_traffic_stays(void **state)
 	(void)state;
 	struct override fra = of_site("fra", MODEL_OVERRIDE_DRAIN),
 	                ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
-	struct overrides none = { 0 }, set = { &fra, 1 };
+	struct overrides none = { 0 }, set = { .items = &fra, .n_items = 1 };
 	struct guard_receiver receivers[8];
 	struct guard_observed nothing = { 0 };
 	size_t n;
@@ -257,7 +257,7 @@ static void a_pool_keeps_a_backend_that_takes_flows(void **state)
 	(void)state;
 	struct override b1 = of_backend("web-ams", "b1"), b2 = of_backend("web-ams", "b2");
 	struct override last = of_backend("web-fra", "b1");
-	struct overrides none = { 0 }, set = { &b1, 1 };
+	struct overrides none = { 0 }, set = { .items = &b1, .n_items = 1 };
 	struct guard_receiver receivers[8];
 	struct guard_observed seen = { .health = page };
 	const uint64_t target = health_target_backend("web-ams", m->pools[0].backends[1].id);
@@ -389,7 +389,7 @@ static void receivers_have_what_their_drains_leave(void **state)
 	(void)state;
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN),
 	                fra = of_site("fra", MODEL_OVERRIDE_DRAIN);
-	struct overrides set = { &fra, 1 };
+	struct overrides set = { .items = &fra, .n_items = 1 };
 	struct guard_receiver receivers[8];
 	struct guard_observed nothing = { 0 };
 	size_t n;
@@ -472,7 +472,7 @@ static void only_what_is_out_of_this_very_pool_is_left_out(void **state)
 	struct override b1 = of_backend("web-ams", "b1"), b2 = of_backend("web-fra", "b2"),
 	                site = of_site("b2", MODEL_OVERRIDE_DRAIN);
 	struct override list[] = { b2, site };
-	struct overrides set = { list, 2 };
+	struct overrides set = { .items = list, .n_items = 2 };
 	struct guard_receiver receivers[8];
 	struct guard_observed nothing = { 0 };
 	struct guard_result r = { .receivers = receivers, .max_receivers = 8 };
@@ -494,7 +494,7 @@ static void the_highest_drain_of_a_site_counts(void **state)
 	struct override list[] = { of_site("fra", MODEL_OVERRIDE_DRAIN),
 		                   of_site("fra", MODEL_OVERRIDE_DRAIN), of_backend("p", "fra"),
 		                   of_site("ams", MODEL_OVERRIDE_DRAIN) };
-	struct overrides set = { list, 3 };
+	struct overrides set = { .items = list, .n_items = 3 };
 	struct guard_receiver receivers[8];
 	struct guard_observed nothing = { 0 };
 	size_t n;

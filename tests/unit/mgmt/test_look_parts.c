@@ -526,7 +526,7 @@ static void the_intent_is_shown_with_what_is_asked_still(void **state)
 	};
 
 	(void)state;
-	one_look.overrides = (struct overrides){ items, 3 };
+	one_look.overrides = (struct overrides){ .items = items, .n_items = 3 };
 	one_look.store_state = "failing";
 	snprintf(one_look.store_reason, sizeof(one_look.store_reason), "full");
 	one_look.has_head = true;

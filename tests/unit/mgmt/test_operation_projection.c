@@ -59,7 +59,7 @@ static int begin_test(void **state)
 	load_sites(none);
 	view->m = &m;
 	view->projector = projector;
-	view->overrides = (struct overrides){ overrides, 0 };
+	view->overrides = (struct overrides){ .items = overrides, .n_items = 0 };
 	view->now_ms = 1000000;
 	op->n_targets = 1;
 	strcpy(op->targets[0].site, "ams");

@@ -48,7 +48,7 @@ static void each_target_has_its_own_in_their_order(void **state)
 	static const char *const pools[] = { "", "p0", "p1", "p2", "p3" };
 	static const enum model_target_kind kinds[] = { MODEL_TARGET_SITE, MODEL_TARGET_BACKEND,
 		                                        MODEL_TARGET_NODE };
-	const struct overrides all = { items, N };
+	const struct overrides all = { .items = items, .n_items = N };
 	const struct override *expected[N];
 	const struct override *const *found;
 	struct override_index index;
@@ -76,7 +76,7 @@ static void each_target_has_its_own_in_their_order(void **state)
 
 static void without_overrides_there_is_nothing_to_find(void **state)
 {
-	const struct overrides none = { NULL, 0 };
+	const struct overrides none = { .items = NULL, .n_items = 0 };
 	const struct override *const *found;
 	struct override_index index;
 

@@ -436,14 +436,14 @@ static void each_merged_field_counts_in_the_digest(void **state)
 		{ "node", offsetof(struct override, node) },
 	};
 	struct override o = of_backend(MODEL_OVERRIDE_DRAIN, 4);
-	struct overrides one = { &o, 1 };
+	struct overrides one = { .items = &o, .n_items = 1 };
 	char was[DIGEST_TEXT_MAX], is[DIGEST_TEXT_MAX];
 
 	(void)state;
 	overrides_digest(&one, was);
 	for (size_t i = 0; i < COUNT(fields); i++) {
 		struct override other = o;
-		struct overrides set = { &other, 1 };
+		struct overrides set = { .items = &other, .n_items = 1 };
 
 		((char *)&other)[fields[i].off] ^= 1;
 		if (!strcmp(overrides_digest(&set, is), was))
@@ -455,7 +455,8 @@ static void each_merged_field_counts_in_the_digest(void **state)
 	assert_string_equal(overrides_digest(&one, is), was);
 	assert_string_not_equal(overrides_digest(&(struct overrides){ 0 }, is), was);
 	struct override two[] = { o, o };
-	assert_string_not_equal(overrides_digest(&(struct overrides){ two, 2 }, is), was);
+	assert_string_not_equal(
+	        overrides_digest(&(struct overrides){ .items = two, .n_items = 2 }, is), was);
 }
 
 /* Of one generation the greater text wins, on every node. */
@@ -481,6 +482,15 @@ static void equal_generations_are_decided_alike_everywhere(void **state)
 	overrides_fini(&y);
 }
 
+/* Made, and not kept. */
+static const char *digest_at(const struct overrides *all, int64_t now_ms)
+{
+	static struct overrides_digest made;
+
+	made = (struct overrides_digest){ .edition = 0 };
+	return overrides_digest_at(all, now_ms, &made);
+}
+
 static void what_is_forgotten_does_not_count_in_the_digest_at_an_instant(void **state)
 {
 	struct override live = of_site(MODEL_OVERRIDE_DRAIN, 0), dead = live;
@@ -495,11 +505,63 @@ static void what_is_forgotten_does_not_count_in_the_digest_at_an_instant(void **
 	assert_int_equal(overrides_merge(&both, &live, NOW_MS), 1);
 	assert_int_equal(overrides_merge(&both, &dead, NOW_MS), 1);
 	assert_string_not_equal(overrides_digest(&both, a), overrides_digest(&one, b));
-	assert_string_not_equal(overrides_digest_at(&both, UNTIL_MS + week_ms - 1, a), b);
-	assert_string_equal(overrides_digest_at(&both, UNTIL_MS + week_ms, a), b);
-	assert_string_equal(overrides_digest_at(&one, UNTIL_MS + week_ms, a), b);
+	assert_string_not_equal(digest_at(&both, UNTIL_MS + week_ms - 1), b);
+	assert_string_equal(digest_at(&both, UNTIL_MS + week_ms), b);
+	assert_string_equal(digest_at(&one, UNTIL_MS + week_ms), b);
 	overrides_fini(&both);
 	overrides_fini(&one);
+}
+
+/* Whatever happens to a set, and however time goes: what is kept is what would be made. */
+static void a_digest_that_is_kept_is_the_one_of_now(void **state)
+{
+	struct overrides_digest kept = { .edition = 0 };
+	struct overrides all = { 0 }, copy;
+	int64_t now_ms = NOW_MS, day_ms = 86400000;
+	size_t n_made = 0;
+
+	(void)state;
+	srand(7);
+	for (unsigned i = 0; i < 3000; i++) {
+		struct override o = of_site(MODEL_OVERRIDE_DRAIN, rand() % 3 ? 0 : 10 * day_ms);
+		int64_t from_ms = kept.from_ms;
+
+		snprintf(o.id, sizeof(o.id), "o%d", rand() % 20);
+		o.generation = i + 1;
+		o.until_ms = rand() % 5 ? now_ms + rand() % 20 * day_ms : MODEL_TIME_NEVER;
+		switch (rand() % 8) {
+		case 0:
+			(void)overrides_merge(&all, &o, now_ms);
+			break;
+		case 1:
+			(void)overrides_prune(&all, now_ms);
+			break;
+		case 2:
+			assert_int_equal(overrides_copy(&copy, &all), 0);
+			overrides_fini(&all);
+			all = copy;
+			break;
+		case 3:
+			now_ms += rand() % (int)(day_ms / 2);
+			break;
+		case 4:
+			now_ms -= rand() % (int)(day_ms / 4);
+			break;
+		case 5:
+			if (all.n_items) {
+				all.items[rand() % (int)all.n_items].generation += 5000;
+				overrides_note_edit(&all);
+			}
+			break;
+		default:
+			break;
+		}
+		assert_string_equal(overrides_digest_at(&all, now_ms, &kept),
+		                    digest_at(&all, now_ms));
+		n_made += from_ms != kept.from_ms;
+	}
+	assert_true(n_made > 50 && n_made < 2000);
+	overrides_fini(&all);
 }
 
 /*
@@ -595,6 +657,7 @@ int main(void)
 		cmocka_unit_test(each_merged_field_counts_in_the_digest),
 		cmocka_unit_test(equal_generations_are_decided_alike_everywhere),
 		cmocka_unit_test(what_is_forgotten_does_not_count_in_the_digest_at_an_instant),
+		cmocka_unit_test(a_digest_that_is_kept_is_the_one_of_now),
 		cmocka_unit_test(a_set_is_sorted_and_a_copy_is_its_own),
 		cmocka_unit_test(an_id_is_made_from_node_instant_and_salt),
 		cmocka_unit_test(targets_are_the_same_in_all_three_parts),

@@ -533,7 +533,7 @@ static void lists_are_cut_and_leave_out_what_is_over(void **state)
 	struct http_request r = { .method = "GET" };
 
 	(void)state;
-	our_set = (struct overrides){ items, 3 };
+	our_set = (struct overrides){ .items = items, .n_items = 3 };
 	list_with(NULL, NULL);
 	check_list(2, 0);
 	list_with("ended", "false");

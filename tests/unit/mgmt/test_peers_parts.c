@@ -105,8 +105,8 @@ static void what_this_node_says_can_be_read(void **state)
 	assert_true(peers_head_read(&v, head));
 	assert_int_equal(v.number, 1);
 	assert_int_equal(v.inforce.number, 1);
-	assert_string_equal(v.overrides, overrides_digest_at(intent_overrides(this_node.intent),
-	                                                     clock_believed_ms(), digest));
+	assert_string_equal(v.overrides,
+	                    overrides_digest(intent_overrides(this_node.intent), digest));
 	json_decref(head);
 	json_t *load = peers_load_to_json(&this_node);
 	peers_load_read(&v, load);
@@ -143,7 +143,7 @@ static void peers_are_related_to_what_is_in_force_now(void **state)
 
 	(void)state;
 	own.n_reports = 1;
-	overrides_digest_at(intent_overrides(this_node.intent), clock_believed_ms(), digest);
+	overrides_digest(intent_overrides(this_node.intent), digest);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct version *head = intent_head(this_node.intent);
 

@@ -109,7 +109,7 @@ static void each_field_of_a_step_counts_in_the_digest(void **state)
 		offsetof(struct override, service), offsetof(struct override, operation)
 	};
 	struct override o = make_step(1, 1, 0, 100000);
-	struct overrides set = { &o, 1 };
+	struct overrides set = { .items = &o, .n_items = 1 };
 	char before[DIGEST_TEXT_MAX], after[DIGEST_TEXT_MAX];
 
 	(void)state;
@@ -223,7 +223,7 @@ static void a_step_is_called_by_what_it_does(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct override o = make_step(1, 1, rows[i].from, rows[i].to);
-		struct overrides set = { &o, 1 };
+		struct overrides set = { .items = &o, .n_items = 1 };
 
 		print_message("  %s\n", rows[i].why);
 		o.over_ms = rows[i].over;
@@ -269,7 +269,7 @@ static void read_back(const struct fixture *f, struct overrides *out)
 
 static void put_overrides(const struct fixture *f, struct override *list, size_t n)
 {
-	const struct overrides set = { list, n };
+	const struct overrides set = { .items = list, .n_items = n };
 	char reason[EVENT_TEXT_MAX];
 	struct store *s;
 

@@ -191,7 +191,7 @@ static void an_override_comes_back_with_each_field(void **state)
 {
 	struct override o = full_override("n-1"),
 	                list[] = { full_override("n-2"), full_override("n-3") };
-	struct overrides set = { &o, 1 }, got = { 0 };
+	struct overrides set = { .items = &o, .n_items = 1 }, got = { 0 };
 	bool which[] = { false, true };
 	struct store *s = open_store();
 
