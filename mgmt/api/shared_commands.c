@@ -186,40 +186,75 @@ static void explain_refusal(struct core *core, const struct shared_record *newer
 		result->override = *o;
 }
 
+/* Whether the last command at a target, as the store has it, is no later than one that was known here. */
+static bool was_known(const struct shared_record *newer, uint64_t known)
+{
+	char error[RECORD_ERROR_MAX];
+	struct last_command last;
+
+	return newer->text && !record_from_text(&last_command_record, newer->text, &last, error) &&
+	       last.generation <= known;
+}
+
+/* What became of a write of commands. */
+enum written { WRITTEN, WRITTEN_NOT, WRITTEN_AGAIN, WRITTEN_OVERTAKEN };
+
+/* WRITTEN_AGAIN: it was refused for a command that this node knows, if not from the store. */
+static enum written write_once(struct shared_commands *s, const struct override *list, size_t n,
+                               uint64_t known, struct shared_change *c,
+                               struct command_result *result)
+{
+	struct shared_answer a;
+	char name[SHARED_NAME_MAX];
+	enum written outcome = WRITTEN_NOT;
+
+	make_change(s->core, list, n, c);
+	if (write_change(s, c, &a)) {
+		shared_change_fini(c);
+		return WRITTEN_NOT;
+	}
+	const struct shared_record *newer =
+	        a.result == SHARED_REFUSED
+	                ? shared_answer_newer(&a, c, target_record(&list[0], name))
+	                : NULL;
+	if (newer)
+		outcome = was_known(newer, known) ? WRITTEN_AGAIN : WRITTEN_OVERTAKEN;
+	else if (a.result != SHARED_UNKNOWN)
+		outcome = WRITTEN;
+	if (newer || a.result == SHARED_DONE)
+		shared_run_await(s->core, newer ? newer->revision : a.revision);
+	if (outcome == WRITTEN_OVERTAKEN)
+		explain_refusal(s->core, newer, result);
+	shared_answer_fini(&a);
+	shared_change_fini(c);
+	return outcome;
+}
+
+/* @return false: another command came first */
+static bool write_commands(struct shared_commands *s, const struct override *list, size_t n,
+                           struct shared_change *c, struct command_result *result)
+{
+	uint64_t known =
+	        overrides_newest(intent_overrides(s->core->intent), &list[0], clock_believed_ms());
+	enum written outcome = write_once(s, list, n, known, c, result);
+
+	if (outcome == WRITTEN_AGAIN)
+		outcome = write_once(s, list, n, known, c, result);
+	if (outcome == WRITTEN_NOT || outcome == WRITTEN_AGAIN)
+		log_warn("command-not-in-store",
+		         "id=%s effect=\"kept here, and sent to each node\"", list[0].id);
+	return outcome != WRITTEN_OVERTAKEN;
+}
+
 bool shared_commands_decide(struct core *core, const struct override *list, size_t n,
                             struct command_result *result)
 {
 	struct shared_commands *s = shared_run_commands(core);
-	struct shared_change *c = malloc(sizeof(*c));
-	struct shared_answer a = { .result = SHARED_UNKNOWN };
-	char name[SHARED_NAME_MAX];
-	bool may = true;
-
 	/* what is not known to be the last command would be refused */
-	if (!s || !c || !intent_store(core->intent) || !shared_run_is_ready(core)) {
-		free(c);
-		return true;
-	}
-	make_change(core, list, n, c);
-	int err = write_change(s, c, &a);
+	bool can_write = s && intent_store(core->intent) && shared_run_is_ready(core);
+	struct shared_change *c = can_write ? malloc(sizeof(*c)) : NULL;
+	bool may = !c || write_commands(s, list, n, c, result);
 
-	if (!err && a.result == SHARED_DONE)
-		shared_run_await(core, a.revision);
-	const struct shared_record *newer =
-	        !err && a.result == SHARED_REFUSED
-	                ? shared_answer_newer(&a, c, target_record(&list[0], name))
-	                : NULL;
-	if (newer) {
-		shared_run_await(core, newer->revision);
-		explain_refusal(core, newer, result);
-		may = false;
-	}
-	if (err || a.result == SHARED_UNKNOWN)
-		log_warn("command-not-in-store",
-		         "id=%s effect=\"kept here, and sent to each node\"", list[0].id);
-	if (!err)
-		shared_answer_fini(&a);
-	shared_change_fini(c);
 	free(c);
 	return may;
 }

@@ -77,7 +77,8 @@ class Commands(unittest.TestCase):
             node.write("peer.token", "p" * 40 + "\n")
         self.wait_store("ready")
         self.wait_same()
-        self.nodes[0].command("undrain", {"site": SITE}, now=True)
+        answer = self.nodes[0].command("undrain", {"site": SITE}, now=True)
+        self.assertEqual(answer.status, 200, answer.raw)
         self.wait_live([])
 
     # what is asked

@@ -36,9 +36,12 @@ static int fake_write(struct shared_etcd *e, const struct shared_change *c,
 	(void)e;
 	n_writes++;
 	note_change(c);
-	if (!write_err)
-		*out = answer;
-	return write_err;
+	if (write_err)
+		return write_err;
+	*out = answer;
+	for (size_t i = 0; i < out->n_now; i++)
+		out->now[i].text = answer.now[i].text ? strdup(answer.now[i].text) : NULL;
+	return 0;
 }
 
 static void fake_expect(struct shared_etcd *e, uint64_t cluster_id)
@@ -59,10 +62,14 @@ static uint64_t fake_cluster(const struct core *core)
 	return 77;
 }
 
+static const struct override *coming; /* with what is awaited; NULL: nothing */
+
 static void fake_await(struct core *core, int64_t revision)
 {
-	(void)core;
 	awaited = revision;
+	if (coming)
+		assert_int_equal(intent_merge(core->intent, coming, 1, coming->created_ms), 1);
+	coming = NULL;
 }
 
 static struct shared_commands *fake_commands(const struct core *core);
@@ -254,8 +261,35 @@ static void refuse_by(const char *text)
 {
 	answer = (struct shared_answer){ .result = SHARED_REFUSED, .n_now = 2 };
 	answer.now[1] = (struct shared_record){ .name = "command/site/ams",
-		                                .text = text ? strdup(text) : NULL,
+		                                .text = (char *)(uintptr_t)text,
 		                                .revision = 5 };
+}
+
+/* The override came from another node before its record came from the store: who commands has seen it. */
+static void a_command_that_was_known_here_does_not_come_first(void **state)
+{
+	const struct override theirs = make_override("b-1", NOW_MS),
+	                      o = make_override("a-1", NOW_MS + 1000);
+	struct command_result *result = calloc(1, sizeof(*result));
+	char text[256];
+
+	(void)state;
+	assert_int_equal(intent_merge(this_node.intent, &theirs, 1, NOW_MS), 1);
+	for (unsigned later = 0; later < 2; later++) {
+		snprintf(text, sizeof(text),
+		         "{\"id\":\"b-1\",\"generation\":%" PRIu64
+		         ",\"principal\":\"user:bob\",\"node\":\"fra-1\",\"time_ms\":1}",
+		         theirs.generation + later);
+		n_writes = 0;
+		refuse_by(text);
+		assert_int_equal(decide_list(&o, 1, result), !later);
+		assert_int_equal(n_writes,
+		                 later ? 1 : 2); /* refused again: written by the thread */
+		assert_int_equal(awaited, 5);
+		assert_int_equal(*result->text != '\0', later);
+		awaited = 0;
+	}
+	free(result);
 }
 
 static void another_command_that_came_first_is_named(void **state)
@@ -274,7 +308,7 @@ static void another_command_that_came_first_is_named(void **state)
 	        "which this node had not heard of: look at it, then give yours again");
 	assert_int_equal(awaited, 5);
 	assert_string_equal(result->override.id, ""); /* it has not come yet */
-	assert_int_equal(intent_merge(this_node.intent, &theirs, 1, NOW_MS), 1);
+	coming = &theirs;
 	refuse_by("{\"id\":\"b-1\",\"generation\":7,\"principal\":\"user:bob\",\"node\":\"fra-1\","
 	          "\"time_ms\":1790000000000}");
 	assert_false(decide_list(&o, 1, result));
@@ -479,6 +513,7 @@ int main(void)
 		TEST(as_many_as_fit_are_written),
 		TEST(what_the_store_does_not_decide_is_kept_here),
 		TEST(a_command_is_taken_where_the_disk_fails),
+		TEST(a_command_that_was_known_here_does_not_come_first),
 		TEST(another_command_that_came_first_is_named),
 		TEST(what_a_restored_store_has_is_taken_with_care),
 		TEST(what_the_store_lacks_is_written),
