@@ -38,6 +38,9 @@ int etcd_gateway_fail(struct etcd_gateway *g, int err, const char *text);
 /** Go to the next endpoint, since the current one has failed; each time round, wait a little. */
 void etcd_gateway_leave(struct etcd_gateway *g);
 
+/* Let transfers go on until there is news, @p until_ms has come, or it is time to look at the stop flag. */
+void etcd_gateway_run(struct etcd_gateway *g, uint64_t until_ms);
+
 /**
  * One request to the current member, which ends before @p end_ms of the boot clock. *@p err: 0, or
  * what to report if this is the last word; the reason is noted then. With ETCD_TRY_SUCCEEDED the

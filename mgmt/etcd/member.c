@@ -52,6 +52,13 @@ int etcd_gateway_fail(struct etcd_gateway *g, int err, const char *text)
 	return err;
 }
 
+void etcd_gateway_run(struct etcd_gateway *g, uint64_t until_ms)
+{
+	uint64_t now_ms = clock_mono_ms(), left_ms = until_ms > now_ms ? until_ms - now_ms : 0;
+
+	etcd_transfer_run(g->multi, left_ms < WAIT_MS ? (unsigned)left_ms : WAIT_MS);
+}
+
 void etcd_gateway_leave(struct etcd_gateway *g)
 {
 	g->current = (g->current + 1) % g->settings.n_endpoints;
@@ -60,7 +67,7 @@ void etcd_gateway_leave(struct etcd_gateway *g)
 		return;
 	for (uint64_t end_ms = clock_mono_ms() + PAUSE_MS;
 	     clock_mono_ms() < end_ms && !etcd_gateway_is_stopped(g);)
-		etcd_transfer_run(g->multi, WAIT_MS);
+		etcd_gateway_run(g, end_ms);
 }
 
 int etcd_gateway_check_cluster(struct etcd_gateway *g, const struct etcd_header *header)
@@ -135,7 +142,7 @@ enum etcd_try etcd_gateway_try(struct etcd_gateway *g, const struct etcd_request
 		return ETCD_TRY_NOT_SENT;
 	}
 	while (t->is_running && !etcd_gateway_is_stopped(g))
-		etcd_transfer_run(g->multi, WAIT_MS);
+		etcd_gateway_run(g, UINT64_MAX);
 	bool is_stopped = t->is_running;
 
 	etcd_transfer_end(t);

@@ -15,7 +15,6 @@
 #include "base/clock.h"
 #include "mgmt/etcd/gateway_internal.h"
 
-#define WAIT_MS   (ETCD_STOP_MS / 2)
 #define ROUND_MS  1000u /* before members that have all failed are tried again */
 #define ARENA_MAX ((size_t)1 << 20)
 
@@ -141,7 +140,7 @@ static enum leg_end follow_stream(struct leg *l)
 		if (!l->transfer.is_running || l->stream.err)
 			return judge_stream(l);
 		if (clock_mono_ms() < read_ms) {
-			etcd_transfer_run(l->g->multi, WAIT_MS);
+			etcd_gateway_run(l->g, read_ms);
 			continue;
 		}
 		end = read_and_judge(l);
@@ -207,7 +206,7 @@ static void wait_for_round(struct etcd_gateway *g)
 {
 	for (uint64_t end_ms = clock_mono_ms() + ROUND_MS;
 	     clock_mono_ms() < end_ms && !etcd_gateway_is_stopped(g);)
-		etcd_transfer_run(g->multi, WAIT_MS);
+		etcd_gateway_run(g, end_ms);
 }
 
 enum etcd_watch_end etcd_watch_run(struct etcd_gateway *g, struct etcd_watch *w)
