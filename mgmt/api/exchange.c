@@ -471,7 +471,9 @@ static void note_failure(struct exchange_peer *p, const struct client_request *r
 		log_note("peer-not-heard", "node=%s reason=\"%s\"", p->node, reason);
 	p->is_failed = true;
 	p->failed_ms = p->sent_ms;
-	p->refusal = r->status;
+	p->refusal = (unsigned)r->status;
+	if (r->status)
+		p->tried_ms = 0;
 	snprintf(p->reason, sizeof(p->reason), "%s", reason);
 	p->next_ms = now_ms + p->pause_ms;
 	p->pause_ms = 2 * p->pause_ms < RETRY_MAX_MS ? 2 * p->pause_ms : RETRY_MAX_MS;
@@ -483,6 +485,7 @@ static void note_success(struct exchange_peer *p, bool is_news, uint64_t now_ms)
 		log_note("peer-heard", "node=%s", p->node);
 	p->is_failed = false;
 	p->refusal = 0;
+	p->tried_ms = 0;
 	p->next_ms = is_news ? now_ms + PAUSE_MS : p->exchange->looked_ms + EXCHANGE_LOOK_MS;
 	p->pause_ms = RETRY_MS;
 }
@@ -567,6 +570,32 @@ char *exchange_question_now(const struct core *core, const char *node,
 	return write_question(x, false, 0, have);
 }
 
+static bool is_heard(const struct exchange_peer *p)
+{
+	return !p->is_failed && p->words[EXCHANGE_HEAD].true_ms;
+}
+
+static bool is_site_heard(const struct exchange *x, const struct exchange_peer *p)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (x->peers[i]->is_chosen && is_heard(x->peers[i]) &&
+		    !strcmp(x->peers[i]->site, p->site))
+			return true;
+	return false;
+}
+
+/* Nobody tells of it: it was asked, or those were that would pass its words on. */
+static bool is_silent(const struct exchange *x, const struct exchange_peer *p, uint64_t now_ms)
+{
+	uint64_t head_ms = p->words[EXCHANGE_HEAD].true_ms;
+	uint64_t since_ms = head_ms > p->listed_ms ? head_ms : p->listed_ms;
+
+	if (now_ms < since_ms + EXCHANGE_SILENT_MS)
+		return false;
+	return p->is_chosen ? p->tried_ms && now_ms >= p->tried_ms + EXCHANGE_SILENT_MS
+	                    : is_site_heard(x, p);
+}
+
 struct exchange_heard exchange_hear(const struct core *core, const char *node)
 {
 	const struct exchange *x = core->exchange;
@@ -575,19 +604,10 @@ struct exchange_heard exchange_hear(const struct core *core, const char *node)
 
 	if (!p)
 		return heard;
-	uint64_t head_ms = p->words[EXCHANGE_HEAD].true_ms;
-	uint64_t since_ms = head_ms > p->listed_ms ? head_ms : p->listed_ms;
-
 	if (p->words[EXCHANGE_ANNOUNCED].body)
 		heard.announced = &p->words[EXCHANGE_ANNOUNCED];
-	heard.is_silent = core->peers->has_token && *p->api && !p->refusal &&
-	                  clock_mono_ms() >= since_ms + EXCHANGE_SILENT_MS;
+	heard.is_silent = is_silent(x, p, clock_mono_ms());
 	return heard;
-}
-
-static bool is_heard(const struct exchange_peer *p)
-{
-	return !p->is_failed && p->words[EXCHANGE_HEAD].true_ms;
 }
 
 /* A peer that is not heard gets the time that a handshake takes on a busy machine. */
@@ -601,6 +621,8 @@ static void prepare_query(struct exchange *x, struct exchange_peer *p, uint64_t 
 		return;
 	}
 	p->sent_ms = now_ms;
+	if (!p->tried_ms)
+		p->tried_ms = now_ms;
 	p->request = (struct client_request){
 		.post = 1,
 		.body = p->body,

@@ -30,6 +30,7 @@ struct exchange_peer {
 	uint64_t next_ms;           /* it is not asked before */
 	uint64_t pause_ms;          /* after the next failure */
 	char reason[HTTP_TEXT_MAX]; /* of the failure */
+	uint64_t tried_ms;          /* since when it gives no answer at all; 0: it does */
 	unsigned refusal;           /* that answer's status; 0: there was no answer */
 	/* of the thread */
 	struct client_request request, overrides;
