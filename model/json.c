@@ -65,3 +65,10 @@ json_t *json_read(const char *bytes, size_t n, size_t flags, json_error_t *error
 	memory_reserve_end();
 	return root;
 }
+
+bool json_has_text(const json_t *object, const char *name, const char *expected)
+{
+	const char *text = json_string_value(json_object_get(object, name));
+
+	return text && !strcmp(text, expected);
+}

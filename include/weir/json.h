@@ -7,6 +7,7 @@
 #define WEIR_JSON_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /** Before the first use of jansson: let its failed allocations be noted (base/memory.h). */
@@ -19,5 +20,8 @@ void json_prepare(void);
  * @return given; NULL after an error, "out of memory" included
  */
 json_t *json_read(const char *bytes, size_t n, size_t flags, json_error_t *error);
+
+/** Whether @p object, whatever it is, has the text @p expected under @p name. */
+bool json_has_text(const json_t *object, const char *name, const char *expected);
 
 #endif

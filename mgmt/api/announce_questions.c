@@ -23,6 +23,7 @@
 #include "mgmt/api/exchange.h"
 #include "mgmt/api/http_limit.h"
 #include "mgmt/api/peers.h"
+#include "weir/json.h"
 
 _Static_assert(PEERS_MAX <= ANNOUNCE_PEERS_MAX, "a set of peers has a bit for each");
 
@@ -227,13 +228,6 @@ static void apply_confirmations(struct announce_peer *p, const json_t *words, ui
 	free(items);
 }
 
-static bool has_text(const json_t *object, const char *name, const char *expected)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && !strcmp(text, expected);
-}
-
 /* @return 0, or -EINVAL with @p reason: nothing of the answer counts */
 static int accept_answer(struct announce_peer *p, const json_t *json, uint64_t now_ms,
                          const char **reason)
@@ -241,7 +235,8 @@ static int accept_answer(struct announce_peer *p, const json_t *json, uint64_t n
 	const json_t *answers = json_object_get(json, "answers");
 
 	*reason = "the answer is from another node or cluster";
-	if (!has_text(json, "node", p->node) || !has_text(json, "cluster", p->questions->cluster))
+	if (!json_has_text(json, "node", p->node) ||
+	    !json_has_text(json, "cluster", p->questions->cluster))
 		return -EINVAL;
 	*reason = "the answer is malformed";
 	if (!json_is_array(answers) || json_array_size(answers) != count_questions(p))

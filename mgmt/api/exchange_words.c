@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "weir/json.h"
 #include "weir/peer_page.h"
 
 #define AGE_MAX_MS ((json_int_t)1 << 48) /* no answer has an older word */
@@ -86,13 +87,6 @@ json_t *exchange_have(const struct exchange_word words[EXCHANGE_N_SECTIONS])
 	return have;
 }
 
-static bool has_text(const json_t *object, const char *name, const char *expected)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && !strcmp(text, expected);
-}
-
 static bool is_age(const json_t *value)
 {
 	return json_is_integer(value) && json_integer_value(value) >= 0 &&
@@ -164,8 +158,8 @@ int exchange_read(const json_t *answer, const struct exchange_expected *expected
 	struct exchange_read read = { .clock = json_object_get(answer, "clock") };
 
 	*reason = "the answer is malformed";
-	if (!has_text(answer, "node", expected->node) ||
-	    !has_text(answer, "cluster", expected->cluster)) {
+	if (!json_has_text(answer, "node", expected->node) ||
+	    !json_has_text(answer, "cluster", expected->cluster)) {
 		*reason = "the answer is from another node or cluster";
 		return -EINVAL;
 	}

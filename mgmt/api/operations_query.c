@@ -14,6 +14,7 @@
 #include "mgmt/api/auth.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/shared_intent.h"
+#include "weir/json.h"
 
 /* A peer while it is asked. */
 struct queried_peer {
@@ -121,13 +122,6 @@ static uint64_t read_boot_clock(const json_t *answer)
 	return ms > 0 && ms < CLOCK_END_MS ? (uint64_t)ms : 0;
 }
 
-static bool has_text(const json_t *answer, const char *field, const char *expected)
-{
-	const char *text = json_string_value(json_object_get(answer, field));
-
-	return text && !strcmp(text, expected);
-}
-
 /* Keep what a peer answered. Under the lock. */
 static void accept_answer(struct asking *a, struct queried_peer *p, const struct client_request *r)
 {
@@ -136,8 +130,8 @@ static void accept_answer(struct asking *a, struct queried_peer *p, const struct
 
 	if (!row)
 		return;
-	if (!r->answer || !has_text(r->answer, "node", p->node) ||
-	    !has_text(r->answer, "cluster", a->cluster)) {
+	if (!r->answer || !json_has_text(r->answer, "node", p->node) ||
+	    !json_has_text(r->answer, "cluster", a->cluster)) {
 		/* one that refuses says nothing of operations, and so is not reached */
 		row->refuses = r->status == 410;
 		return;

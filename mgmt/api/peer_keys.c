@@ -5,6 +5,7 @@
  * peer sends is either this or it is none of ours.
  */
 #include "mgmt/api/peer_keys.h"
+#include "weir/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -156,13 +157,6 @@ static bool read_rows(const json_t *answer, uint64_t queried_ms, struct steer_ke
 	return true;
 }
 
-static bool has_text(const json_t *object, const char *name, const char *expected)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && !strcmp(text, expected);
-}
-
 /* Each name once: a second row could hide the first. Rows are in order. */
 static bool are_names_unique(const struct steer_keys *k)
 {
@@ -194,7 +188,7 @@ int peer_keys_read(const json_t *answer, const char *node, const char *cluster, 
 	struct steer_keys *k = NULL;
 
 	*reason = "the answer is malformed";
-	if (!has_text(answer, "node", node) || !has_text(answer, "cluster", cluster))
+	if (!json_has_text(answer, "node", node) || !json_has_text(answer, "cluster", cluster))
 		*reason = "the answer is from another node or cluster";
 	else if (json_is_null(age))
 		*reason = "its weir-dns observes nothing";
