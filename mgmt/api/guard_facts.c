@@ -76,10 +76,26 @@ int guard_facts_open(struct core *core, bool queries, struct guard_facts *out)
 	return 0;
 }
 
+/* Whether a guard compares flows with what a site states. */
+static bool has_flow_capacity(struct core *core)
+{
+	bool has = false;
+
+	core_lock(core);
+	const struct model *m = intent_model(core->intent);
+	for (size_t i = 0; m && i < m->n_sites; i++)
+		has |= m->sites[i].capacity_flows != 0;
+	core_unlock(core);
+	return has;
+}
+
 /* The same facts as an operation has, of no operation. */
 void guard_facts_query_flows(struct core *core, struct guard_facts *out)
 {
 	static const struct operation none = { .n_targets = 0 };
+
+	if (!has_flow_capacity(core))
+		return;
 	struct operation_observed *observed = calloc(1, sizeof(*observed));
 	struct operation_snapshot *v =
 	        observed && core->operations ? operation_snapshot_now(core) : NULL;

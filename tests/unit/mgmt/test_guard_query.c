@@ -3,15 +3,29 @@
  * What nodes say that they announce, as the guard of a node's drain sees it: only what is said for
  * certain, of each address of a VIP, counts.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
+#include "asked.h"
 
-#include <cmocka.h>
+#include "mgmt/api/operation_snapshot.h"
+
+static const struct model *fake_model;
+static size_t n_snapshots;
+
+static const struct model *fake_intent_model(const struct intent *in)
+{
+	(void)in;
+	return fake_model;
+}
+
+static struct operation_snapshot *fake_snapshot(struct core *core)
+{
+	(void)core;
+	n_snapshots++;
+	return NULL;
+}
 
 /* The private parts. */
+#define intent_model           fake_intent_model
+#define operation_snapshot_now fake_snapshot
 #include "mgmt/api/guard_query.c"
 #undef LATE_MS
 #include "mgmt/api/guard_facts.c"
@@ -166,11 +180,34 @@ static void of_this_node_the_page_says_it(void **state)
 	guard_said_free(&said);
 }
 
+/* All nodes would be asked, while a person waits. */
+static void flows_are_asked_for_where_a_site_states_what_it_can_take(void **state)
+{
+	static struct model_site all[2] = { { .name = "ams" }, { .name = "fra" } };
+	static const struct model two = { .sites = all, .n_sites = 2 };
+	static struct guard_facts facts;
+
+	(void)asked_setup(state);
+	this_node.operations = calloc(1, 1); /* it is there */
+	fake_model = NULL;
+	guard_facts_query_flows(&this_node, &facts);
+	fake_model = &two;
+	guard_facts_query_flows(&this_node, &facts);
+	assert_int_equal(n_snapshots, 0);
+	all[1].capacity_flows = 5;
+	guard_facts_query_flows(&this_node, &facts);
+	assert_int_equal(n_snapshots, 1);
+	free(this_node.operations);
+	this_node.operations = NULL;
+	(void)asked_teardown(state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vip_is_announced_with_all_its_addresses),
 		cmocka_unit_test(of_this_node_the_page_says_it),
+		cmocka_unit_test(flows_are_asked_for_where_a_site_states_what_it_can_take),
 	};
 
 	return cmocka_run_group_tests_name("guard query", tests, setup, NULL);
