@@ -32,17 +32,20 @@ static uint64_t digest_words(const struct announce_own *own)
 	return digest;
 }
 
+/* NULL when out of memory: what lacks an address would not be so. */
 static json_t *make_words(const struct announce_own *own)
 {
 	json_t *words = json_object();
 	char text[ADDR_TEXT_MAX];
 
-	for (uint32_t i = 0; i < own->node.n_addresses; i++) {
+	for (uint32_t i = 0; words && i < own->node.n_addresses; i++) {
 		const char *word = announce_own_word(&own->addresses[i]);
 
-		if (word)
-			json_object_set_new(words, addr_text(&own->addresses[i].address, text),
-			                    json_string(word));
+		if (word && json_object_set_new(words, addr_text(&own->addresses[i].address, text),
+		                                json_string(word))) {
+			json_decref(words);
+			words = NULL;
+		}
 	}
 	return words;
 }

@@ -51,7 +51,7 @@
 /* Another node of its site may have heard a peer that does not answer this one: until then it is not lost. */
 #define PASSED_ON_MS (EXCHANGE_WAIT_MS + EXCHANGE_SITE_WAIT_MS + 750)
 #define ANSWER_MAX   ((size_t)4 << 20)  /* bytes, of one node */
-#define SITE_MAX     ((size_t)32 << 20) /* the same of a whole site */
+#define SITE_MAX     ((size_t)96 << 20) /* the same of a whole site */
 
 static struct peers_report *report_of(const struct exchange *x, size_t i)
 {
@@ -472,8 +472,7 @@ static void note_failure(struct exchange_peer *p, const struct client_request *r
 	p->is_failed = true;
 	p->failed_ms = p->sent_ms;
 	p->refusal = (unsigned)r->status;
-	if (r->status)
-		p->tried_ms = 0;
+	p->silent_ms = r->status ? 0 : p->silent_ms ? p->silent_ms : now_ms;
 	snprintf(p->reason, sizeof(p->reason), "%s", reason);
 	p->next_ms = now_ms + p->pause_ms;
 	p->pause_ms = 2 * p->pause_ms < RETRY_MAX_MS ? 2 * p->pause_ms : RETRY_MAX_MS;
@@ -485,7 +484,7 @@ static void note_success(struct exchange_peer *p, bool is_news, uint64_t now_ms)
 		log_note("peer-heard", "node=%s", p->node);
 	p->is_failed = false;
 	p->refusal = 0;
-	p->tried_ms = 0;
+	p->silent_ms = 0;
 	p->next_ms = is_news ? now_ms + PAUSE_MS : p->exchange->looked_ms + EXCHANGE_LOOK_MS;
 	p->pause_ms = RETRY_MS;
 }
@@ -575,25 +574,30 @@ static bool is_heard(const struct exchange_peer *p)
 	return !p->is_failed && p->words[EXCHANGE_HEAD].true_ms;
 }
 
-static bool is_site_heard(const struct exchange *x, const struct exchange_peer *p)
+/* Whether nodes of its site that are asked are heard, and have said nothing of it since @p since_ms. */
+static bool is_missed(const struct exchange *x, const struct exchange_peer *p, uint64_t since_ms)
 {
 	for (size_t i = 0; i < x->n; i++)
 		if (x->peers[i]->is_chosen && is_heard(x->peers[i]) &&
+		    x->peers[i]->words[EXCHANGE_HEAD].true_ms >= since_ms + EXCHANGE_SILENT_MS &&
 		    !strcmp(x->peers[i]->site, p->site))
 			return true;
 	return false;
 }
 
-/* Nobody tells of it: it was asked, or those were that would pass its words on. */
+/*
+ * A process that was stopped itself finds all words old, and all answers late: only questions that fail again
+ * show that nobody is there.
+ */
 static bool is_silent(const struct exchange *x, const struct exchange_peer *p, uint64_t now_ms)
 {
 	uint64_t head_ms = p->words[EXCHANGE_HEAD].true_ms;
 	uint64_t since_ms = head_ms > p->listed_ms ? head_ms : p->listed_ms;
 
-	if (now_ms < since_ms + EXCHANGE_SILENT_MS)
-		return false;
-	return p->is_chosen ? p->tried_ms && now_ms >= p->tried_ms + EXCHANGE_SILENT_MS
-	                    : is_site_heard(x, p);
+	if (!p->is_chosen)
+		return is_missed(x, p, since_ms);
+	return now_ms >= since_ms + EXCHANGE_SILENT_MS && p->silent_ms &&
+	       now_ms >= p->silent_ms + EXCHANGE_FAILING_MS;
 }
 
 struct exchange_heard exchange_hear(const struct core *core, const char *node)
@@ -621,8 +625,6 @@ static void prepare_query(struct exchange *x, struct exchange_peer *p, uint64_t 
 		return;
 	}
 	p->sent_ms = now_ms;
-	if (!p->tried_ms)
-		p->tried_ms = now_ms;
 	p->request = (struct client_request){
 		.post = 1,
 		.body = p->body,

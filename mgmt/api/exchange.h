@@ -26,6 +26,7 @@
 #define EXCHANGE_LOOK_MS     250u  /**< between two looks at what this node says */
 #define EXCHANGE_SILENT_MS                                                                         \
 	6000u /**< without any word: as long as a question may wait for its answer */
+#define EXCHANGE_FAILING_MS 3000u /**< since its first question that failed */
 
 /** What held answers wait for: news of the answering node, or of any node of its site. */
 enum exchange_bell { EXCHANGE_OWN_NEWS, EXCHANGE_SITE_NEWS };
@@ -33,7 +34,10 @@ enum exchange_bell { EXCHANGE_OWN_NEWS, EXCHANGE_SITE_NEWS };
 /** What a node said. */
 struct exchange_heard {
 	const struct exchange_word *announced; /**< good under the lock; NULL: nothing */
-	/** It gives no answer of any kind, and nobody passes words of it on, for EXCHANGE_SILENT_MS. */
+	/**
+	 * It gives no answer of any kind, and there was no word of it for EXCHANGE_SILENT_MS; or it is not asked, and nodes of
+	 * its site are heard that say nothing of it.
+	 */
 	bool is_silent;
 };
 /** Under the lock. */

@@ -30,8 +30,8 @@ struct exchange_peer {
 	uint64_t next_ms;           /* it is not asked before */
 	uint64_t pause_ms;          /* after the next failure */
 	char reason[HTTP_TEXT_MAX]; /* of the failure */
-	uint64_t tried_ms;          /* since when it gives no answer at all; 0: it does */
-	unsigned refusal;           /* that answer's status; 0: there was no answer */
+	uint64_t silent_ms; /* when it first gave no answer at all; 0: it does, or was not asked */
+	unsigned refusal;   /* that answer's status; 0: there was no answer */
 	/* of the thread */
 	struct client_request request, overrides;
 	char *body; /* of the request; NULL: none is under way */

@@ -186,14 +186,46 @@ static void explain_refusal(struct core *core, const struct shared_record *newer
 		result->override = *o;
 }
 
-/* Whether the last command at a target, as the store has it, is no later than one that was known here. */
-static bool was_known(const struct shared_record *newer, uint64_t known)
+/* The commands at a target that this node knows: whoever gives another one there has seen them. */
+struct known_command {
+	char id[MODEL_ID_MAX];
+	uint64_t generation;
+};
+
+/* @return how many; @p out from malloc(), NULL: out of memory, and none is known */
+static size_t list_known(const struct core *core, const struct override *o,
+                         struct known_command **out)
+{
+	const struct overrides *all = intent_overrides(core->intent);
+	char name[SHARED_NAME_MAX], other[SHARED_NAME_MAX];
+	size_t n = 0;
+
+	*out = calloc(all->n_items + 1, sizeof(**out));
+	target_record(o, name);
+	for (size_t i = 0; *out && i < all->n_items; i++) {
+		const struct override *one = &all->items[i];
+
+		if (one->epoch || strcmp(target_record(one, other), name) != 0)
+			continue; /* steps are no commands */
+		memcpy((*out)[n].id, one->id, sizeof(one->id));
+		(*out)[n++].generation = one->generation;
+	}
+	return n;
+}
+
+/* Whether the last command at a target, as the store has it, is one of those. */
+static bool was_known(const struct shared_record *newer, const struct known_command *known,
+                      size_t n)
 {
 	char error[RECORD_ERROR_MAX];
 	struct last_command last;
 
-	return newer->text && !record_from_text(&last_command_record, newer->text, &last, error) &&
-	       last.generation <= known;
+	if (!newer->text || record_from_text(&last_command_record, newer->text, &last, error))
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(known[i].id, last.id))
+			return known[i].generation >= last.generation;
+	return false;
 }
 
 /* What became of a write of commands. */
@@ -201,8 +233,8 @@ enum written { WRITTEN, WRITTEN_NOT, WRITTEN_AGAIN, WRITTEN_OVERTAKEN };
 
 /* WRITTEN_AGAIN: it was refused for a command that this node knows, if not from the store. */
 static enum written write_once(struct shared_commands *s, const struct override *list, size_t n,
-                               uint64_t known, struct shared_change *c,
-                               struct command_result *result)
+                               const struct known_command *known, size_t n_known,
+                               struct shared_change *c, struct command_result *result)
 {
 	struct shared_answer a;
 	char name[SHARED_NAME_MAX];
@@ -218,7 +250,7 @@ static enum written write_once(struct shared_commands *s, const struct override 
 	                ? shared_answer_newer(&a, c, target_record(&list[0], name))
 	                : NULL;
 	if (newer)
-		outcome = was_known(newer, known) ? WRITTEN_AGAIN : WRITTEN_OVERTAKEN;
+		outcome = was_known(newer, known, n_known) ? WRITTEN_AGAIN : WRITTEN_OVERTAKEN;
 	else if (a.result != SHARED_UNKNOWN)
 		outcome = WRITTEN;
 	if (newer || a.result == SHARED_DONE)
@@ -234,12 +266,13 @@ static enum written write_once(struct shared_commands *s, const struct override 
 static bool write_commands(struct shared_commands *s, const struct override *list, size_t n,
                            struct shared_change *c, struct command_result *result)
 {
-	uint64_t known =
-	        overrides_newest(intent_overrides(s->core->intent), &list[0], clock_believed_ms());
-	enum written outcome = write_once(s, list, n, known, c, result);
+	struct known_command *known;
+	size_t n_known = list_known(s->core, &list[0], &known);
+	enum written outcome = write_once(s, list, n, known, n_known, c, result);
 
 	if (outcome == WRITTEN_AGAIN)
-		outcome = write_once(s, list, n, known, c, result);
+		outcome = write_once(s, list, n, known, n_known, c, result);
+	free(known);
 	if (outcome == WRITTEN_NOT || outcome == WRITTEN_AGAIN)
 		log_warn("command-not-in-store",
 		         "id=%s effect=\"kept here, and sent to each node\"", list[0].id);
@@ -490,14 +523,14 @@ int shared_commands_start(struct core *core, const struct etcd_settings *setting
 	pthread_mutex_init(&s->writing, NULL);
 	int err = shared_etcd_open(&hurried, prefix, stop, &s->client, reason);
 
+	*out = s; /* the thread finds it there */
 	if (!err)
 		err = thread_start(&s->thread, run_commands, core);
 	if (err) {
+		*out = NULL;
 		shared_commands_stop(s);
-		return err;
 	}
-	*out = s;
-	return 0;
+	return err;
 }
 
 void shared_commands_add_to(struct shared_commands *s, struct shared_members *m)

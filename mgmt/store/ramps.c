@@ -74,9 +74,12 @@ void intent_follow_ramps(struct intent *in, int64_t now_ms)
 		const struct ramp_record *any =
 		        r ? r : ramp_find_any(in->ramps, in->n_ramps, o->id);
 		enum ramp_how was = o->how;
+		int64_t was_at_ms = o->at_ms;
 
 		o->how = r ? r->how : RAMP_FREE;
 		o->at_ms = r ? r->at_ms : 0;
+		if (o->how != was || o->at_ms != was_at_ms)
+			overrides_note_edit(&in->overrides);
 		o->level_known = any && any->level_known;
 		o->level_is_earlier = any && !r;
 		o->level_ppm = any ? any->level_ppm : 0;

@@ -116,6 +116,36 @@ static void another_address_or_word_is_another_stamp(void **state)
 	assert_string_not_equal(stamp, word.stamp);
 }
 
+/* Memory that fails while words are made does not tell that an address is not announced. */
+static unsigned allocs_left;
+static void *failing_malloc(size_t n)
+{
+	if (allocs_left && !--allocs_left)
+		return NULL;
+	return malloc(n);
+}
+
+static void short_memory_takes_no_address_out_of_the_words(void **state)
+{
+	unsigned n_partial = 0;
+
+	(void)state;
+	show_page(4);
+	json_set_alloc_funcs(failing_malloc, free);
+	for (unsigned at = 1; at < 60; at++) {
+		announce_words_fini(&section);
+		section = (struct announced_section){ .digest = 0 };
+		exchange_word_fini(&word);
+		allocs_left = at; /* one allocation fails */
+		(void)look_again();
+		allocs_left = 0;
+		(void)look_again(); /* memory is back */
+		n_partial += word.body && json_object_size(word.body) != 4;
+	}
+	json_set_alloc_funcs(malloc, free);
+	assert_int_equal(n_partial, 0);
+}
+
 static void without_a_page_nothing_is_said(void **state)
 {
 	char path[PATH_MAX];
@@ -172,6 +202,7 @@ int main(void)
 		T(what_reaches_a_neighbour_is_announced),
 		T(words_are_as_old_as_the_last_sign_of_life),
 		T(another_address_or_word_is_another_stamp),
+		T(short_memory_takes_no_address_out_of_the_words),
 		T(without_a_page_nothing_is_said),
 		T(what_a_peer_says_is_read),
 	};

@@ -521,8 +521,14 @@ static void the_ramps_of_the_name_server_are_followed_whenever_it_writes(void **
 	assert_int_equal(run_command(s, &c, NOW_MS), COMMAND_OK);
 	intent_follow_ramps(s->in, NOW_MS);
 	assert_int_equal(kept_override(s)->how, RAMP_FREE);
+	uint64_t edition = intent_overrides(s->in)->edition;
 	keep_ramp(s, kept_override(s), end_ms - 1, RAMP_HELD_SITE);
 	intent_follow_ramps(s->in, end_ms + 500000);
+	assert_int_not_equal(intent_overrides(s->in)->edition,
+	                     edition); /* it may not be over any more */
+	edition = intent_overrides(s->in)->edition;
+	intent_follow_ramps(s->in, end_ms + 500000);
+	assert_int_equal(intent_overrides(s->in)->edition, edition);
 	assert_string_equal(state_of(s, end_ms + 500000), "expired_held");
 	assert_int_equal(level_of(s, end_ms + 500000), 1000000);
 	for (int64_t i = 1; i <= 20; i++) { /* written again in the same second, of equal length */

@@ -292,6 +292,28 @@ static void a_command_that_was_known_here_does_not_come_first(void **state)
 	free(result);
 }
 
+/* What this node knows of another target says nothing of bob's command at this one. */
+static void a_command_that_nobody_here_has_seen_is_no_known_one(void **state)
+{
+	struct override other = make_override("c-1", NOW_MS + 500);
+	const struct override o = make_override("a-1", NOW_MS + 1000);
+	struct command_result *result = calloc(1, sizeof(*result));
+	char text[256];
+
+	(void)state;
+	snprintf(other.name, sizeof(other.name), "fra");
+	assert_int_equal(intent_merge(this_node.intent, &other, 1, NOW_MS + 500), 1);
+	snprintf(text, sizeof(text),
+	         "{\"id\":\"b-1\",\"generation\":%" PRIu64
+	         ",\"principal\":\"user:bob\",\"node\":\"fra-1\",\"time_ms\":1}",
+	         STAMP(NOW_MS));
+	assert_null(overrides_find(intent_overrides(this_node.intent), "b-1"));
+	refuse_by(text);
+	assert_false(decide_list(&o, 1, result));
+	assert_int_equal(n_writes, 1);
+	free(result);
+}
+
 static void another_command_that_came_first_is_named(void **state)
 {
 	const struct override theirs = make_override("b-1", NOW_MS),
@@ -514,6 +536,7 @@ int main(void)
 		TEST(what_the_store_does_not_decide_is_kept_here),
 		TEST(a_command_is_taken_where_the_disk_fails),
 		TEST(a_command_that_was_known_here_does_not_come_first),
+		TEST(a_command_that_nobody_here_has_seen_is_no_known_one),
 		TEST(another_command_that_came_first_is_named),
 		TEST(what_a_restored_store_has_is_taken_with_care),
 		TEST(what_the_store_lacks_is_written),
