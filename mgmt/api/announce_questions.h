@@ -11,8 +11,9 @@
  * Age. A question carries the clock of the node that sends it. Nothing of another node's clock is
  * used. A peer that is silent is unknown, and never a reason to withdraw.
  *
- * A peer proves with the peers' token that it belongs to the cluster, and its answer comes from its
- * api address over TLS. It speaks for the addresses alone that the own document makes it announce.
+ * A peer proves with the peers' token that it belongs to the cluster, and its answer to a question comes from
+ * its api address over TLS; what it announces may have been passed on by a node of its site. It speaks for the
+ * addresses alone that the own document makes it announce.
  *
  * Implemented in mgmt/api/announce_questions.c; the answering side is
  * mgmt/api/handle_announce_questions.c. The main thread starts and stops it.
