@@ -310,7 +310,8 @@ class Fleet(unittest.TestCase):
 
     def test_f3_a_file_that_nobody_has_any_more(self) -> None:
         """It is in force by the store; only its maker had it, and is gone. Nothing is built upon it unseen."""
-        others, maker = self.nodes[:2], self.nodes[2]
+        maker = self.nodes[2]
+        others = [n for n in self.nodes if n is not maker]
         before = self.wait_equal("at rest", self.apply(self.nodes[0]).json["version"]["number"])
         for node in self.nodes:
             node.stop()
