@@ -246,7 +246,7 @@ static void check_announced(const json_t *words)
 
 	if (!announce_words_are_good(words))
 		return;
-	assert(json_object_size(words) <= ANNOUNCED_MAX);
+	assert(json_is_object(words) && json_object_size(words) <= ANNOUNCED_MAX);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
 		const json_t *word = json_object_get(words, texts[i]);
 		struct addr address;
