@@ -306,7 +306,7 @@ static void note_reach(struct exchange *x, size_t i, uint64_t now_ms)
 	struct peers_report *v = report_of(x, i);
 
 	v->unasked = !x->core->peers->has_token || !*p->api;
-	v->refused = p->is_chosen && (p->refusal == 401 || p->refusal == 403);
+	v->refused = p->is_chosen && p->is_refused;
 	v->clock_known &= p->is_chosen;
 	snprintf(v->unreachable_reason, sizeof(v->unreachable_reason), "%s",
 	         unreachable_reason(x, i, now_ms));
@@ -471,7 +471,7 @@ static void note_failure(struct exchange_peer *p, const struct client_request *r
 		log_note("peer-not-heard", "node=%s reason=\"%s\"", p->node, reason);
 	p->is_failed = true;
 	p->failed_ms = p->sent_ms;
-	p->refusal = (unsigned)r->status;
+	p->is_refused = r->status == 401 || r->status == 403;
 	p->silent_ms = r->status ? 0 : p->silent_ms ? p->silent_ms : now_ms;
 	snprintf(p->reason, sizeof(p->reason), "%s", reason);
 	p->next_ms = now_ms + p->pause_ms;
@@ -482,8 +482,7 @@ static void note_success(struct exchange_peer *p, bool is_news, uint64_t now_ms)
 {
 	if (p->is_failed)
 		log_note("peer-heard", "node=%s", p->node);
-	p->is_failed = false;
-	p->refusal = 0;
+	p->is_failed = p->is_refused = false;
 	p->silent_ms = 0;
 	p->next_ms = is_news ? now_ms + PAUSE_MS : p->exchange->looked_ms + EXCHANGE_LOOK_MS;
 	p->pause_ms = RETRY_MS;

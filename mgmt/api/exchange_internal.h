@@ -31,7 +31,7 @@ struct exchange_peer {
 	uint64_t pause_ms;          /* after the next failure */
 	char reason[HTTP_TEXT_MAX]; /* of the failure */
 	uint64_t silent_ms; /* when it first gave no answer at all; 0: it does, or was not asked */
-	unsigned refusal;   /* that answer's status; 0: there was no answer */
+	bool is_refused;    /* it does not accept our peer.token */
 	/* of the thread */
 	struct client_request request, overrides;
 	char *body; /* of the request; NULL: none is under way */

@@ -547,11 +547,6 @@ static const char *make_digest(const struct overrides *overrides, int64_t now_ms
 	return digest_text(raw, out);
 }
 
-const char *overrides_digest(const struct overrides *overrides, char out[DIGEST_TEXT_MAX])
-{
-	return make_digest(overrides, INT64_MIN + OVERRIDE_KEPT_MS, out);
-}
-
 /* When the next one is forgotten; MODEL_TIME_NEVER. */
 static int64_t find_next_forgotten(const struct overrides *overrides, int64_t now_ms)
 {

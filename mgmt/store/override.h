@@ -159,8 +159,6 @@ struct overrides_digest {
  */
 const char *overrides_digest_at(const struct overrides *overrides, int64_t now_ms,
                                 struct overrides_digest *kept);
-/** The digest over all: equal on nodes that hold the same. @return @p out */
-const char *overrides_digest(const struct overrides *overrides, char out[DIGEST_TEXT_MAX]);
 /** Make @p to a copy of @p from. @return 0 or -ENOMEM */
 MUST_CHECK int overrides_copy(struct overrides *to, const struct overrides *from);
 void overrides_fini(struct overrides *overrides);

@@ -33,6 +33,11 @@ static size_t count_lines(const char *text)
 #define ANSWER(node, more) "{\"node\":\"" node "\",\"cluster\":\"shop\"," more "}"
 
 static const struct asked_row silent_rows[] = { { NULL, NULL, 0 } };
+static const struct asked_row confirming_rows[] = {
+	{ "a2/v1/peer/withdrawals", ANSWER("ams-2", "\"answers\":[\"confirmed\"]"), 200 },
+	{ "f1/v1/peer/withdrawals", ANSWER("fra-1", "\"answers\":[\"confirmed\"]"), 200 },
+	{ NULL, NULL, 0 }
+};
 static const struct asked_row busy_rows[] = { { "a2/v1/peer/withdrawals", NULL, 503 },
 	                                      { "f1/v1/peer/withdrawals", NULL, 503 },
 	                                      { NULL, NULL, 0 } };
@@ -118,15 +123,9 @@ static void a_confirmation_comes_back_with_name_and_time(void **state)
 /* As while the two have different documents: the next peer's may count. */
 static void a_confirmation_that_is_refused_makes_room_for_another(void **state)
 {
-	static const struct asked_row some[] = {
-		{ "a2/v1/peer/withdrawals", ANSWER("ams-2", "\"answers\":[\"confirmed\"]"), 200 },
-		{ "f1/v1/peer/withdrawals", ANSWER("fra-1", "\"answers\":[\"confirmed\"]"), 200 },
-		{ NULL, NULL, 0 }
-	};
-
 	(void)state;
 	settle_peers();
-	asked_rows = some;
+	asked_rows = confirming_rows;
 	rows[1].query_ms = fake_ms;
 	refused_text = "\"by\":\"ams-2\"";
 	assert_int_equal(look_again(50), 2);
@@ -140,12 +139,6 @@ static void a_confirmation_that_is_refused_makes_room_for_another(void **state)
 
 static void what_is_too_old_is_neither_asked_nor_brought(void **state)
 {
-	static const struct asked_row some[] = {
-		{ "a2/v1/peer/withdrawals", ANSWER("ams-2", "\"answers\":[\"confirmed\"]"), 200 },
-		{ "f1/v1/peer/withdrawals", ANSWER("fra-1", "\"answers\":[\"confirmed\"]"), 200 },
-		{ NULL, NULL, 0 }
-	};
-
 	(void)state;
 	settle_peers();
 	rows[1].query_ms = START_MS - GOOD_MS - 1;
@@ -153,7 +146,7 @@ static void what_is_too_old_is_neither_asked_nor_brought(void **state)
 	rows[1].query_ms = fake_ms + 60; /* no clock is so */
 	assert_int_equal(look_again(50), 0);
 	rows[1].query_ms = fake_ms;
-	asked_rows = some;
+	asked_rows = confirming_rows;
 	answer_takes_ms =
 	        GOOD_MS + 1; /* more than a timeout allows, but the process may be stopped */
 	assert_int_equal(look_again(0), 2);

@@ -77,7 +77,7 @@ static void who_was_asked_for_long_is_silent(void **state)
 static void who_is_not_asked_is_silent_if_its_site_says_nothing_of_it(void **state)
 {
 	(void)state;
-	peers[2].refusal = 503;
+	peers[2].is_refused = true;
 	peers[1].words[EXCHANGE_HEAD].true_ms = peers[2].listed_ms + SILENT_MS - 1;
 	assert_false(is_silent("fra-2")); /* who would pass its words on hangs itself */
 	peers[1].words[EXCHANGE_HEAD].true_ms = peers[2].listed_ms + SILENT_MS;

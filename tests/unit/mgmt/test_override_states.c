@@ -4,6 +4,7 @@
  * kept of it.
  */
 #include "fixture.h"
+#include "set_digest.h"
 
 #include <errno.h>
 
@@ -440,23 +441,23 @@ static void each_merged_field_counts_in_the_digest(void **state)
 	char was[DIGEST_TEXT_MAX], is[DIGEST_TEXT_MAX];
 
 	(void)state;
-	overrides_digest(&one, was);
+	set_digest(&one, was);
 	for (size_t i = 0; i < COUNT(fields); i++) {
 		struct override other = o;
 		struct overrides set = { .items = &other, .n_items = 1 };
 
 		((char *)&other)[fields[i].off] ^= 1;
-		if (!strcmp(overrides_digest(&set, is), was))
+		if (!strcmp(set_digest(&set, is), was))
 			fail_msg("%s does not count", fields[i].why);
 	}
 	snprintf(o.principal, sizeof(o.principal), "token:ci");
 	o.how = RAMP_LATE;
 	o.at_ms = 5;
-	assert_string_equal(overrides_digest(&one, is), was);
-	assert_string_not_equal(overrides_digest(&(struct overrides){ 0 }, is), was);
+	assert_string_equal(set_digest(&one, is), was);
+	assert_string_not_equal(set_digest(&(struct overrides){ 0 }, is), was);
 	struct override two[] = { o, o };
-	assert_string_not_equal(
-	        overrides_digest(&(struct overrides){ .items = two, .n_items = 2 }, is), was);
+	assert_string_not_equal(set_digest(&(struct overrides){ .items = two, .n_items = 2 }, is),
+	                        was);
 }
 
 /* Of one generation the greater text wins, on every node. */
@@ -504,7 +505,7 @@ static void what_is_forgotten_does_not_count_in_the_digest_at_an_instant(void **
 	assert_int_equal(overrides_merge(&one, &live, NOW_MS), 1);
 	assert_int_equal(overrides_merge(&both, &live, NOW_MS), 1);
 	assert_int_equal(overrides_merge(&both, &dead, NOW_MS), 1);
-	assert_string_not_equal(overrides_digest(&both, a), overrides_digest(&one, b));
+	assert_string_not_equal(set_digest(&both, a), set_digest(&one, b));
 	assert_string_not_equal(digest_at(&both, UNTIL_MS + week_ms - 1), b);
 	assert_string_equal(digest_at(&both, UNTIL_MS + week_ms), b);
 	assert_string_equal(digest_at(&one, UNTIL_MS + week_ms), b);

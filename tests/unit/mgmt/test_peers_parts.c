@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What peers say of themselves: clocks, heads, states, overrides, loads. */
 #include "asked.h"
+#include "set_digest.h"
 
 #include "mgmt/api/peers_head.h"
 #include "mgmt/api/to_json.h"
@@ -105,8 +106,7 @@ static void what_this_node_says_can_be_read(void **state)
 	assert_true(peers_head_read(&v, head));
 	assert_int_equal(v.number, 1);
 	assert_int_equal(v.inforce.number, 1);
-	assert_string_equal(v.overrides,
-	                    overrides_digest(intent_overrides(this_node.intent), digest));
+	assert_string_equal(v.overrides, set_digest(intent_overrides(this_node.intent), digest));
 	json_decref(head);
 	json_t *load = peers_load_to_json(&this_node);
 	peers_load_read(&v, load);
@@ -143,7 +143,7 @@ static void peers_are_related_to_what_is_in_force_now(void **state)
 
 	(void)state;
 	own.n_reports = 1;
-	overrides_digest(intent_overrides(this_node.intent), digest);
+	set_digest(intent_overrides(this_node.intent), digest);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct version *head = intent_head(this_node.intent);
 

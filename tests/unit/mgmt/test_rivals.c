@@ -4,6 +4,7 @@
  * force, and whose command was overruled can read that.
  */
 #include "fixture.h"
+#include "set_digest.h"
 
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
@@ -120,9 +121,9 @@ static void assert_equal_sets(struct world *w)
 {
 	char first[DIGEST_TEXT_MAX], other[DIGEST_TEXT_MAX];
 
-	overrides_digest(intent_overrides(w->in[0]), first);
+	set_digest(intent_overrides(w->in[0]), first);
 	for (int i = 1; i < NODES; i++)
-		assert_string_equal(overrides_digest(intent_overrides(w->in[i]), other), first);
+		assert_string_equal(set_digest(intent_overrides(w->in[i]), other), first);
 }
 
 /* The one override of a kind at a target that is in force at a node; NULL: none is. */

@@ -4,6 +4,7 @@
  * the former release gets of them.
  */
 #include "fixture.h"
+#include "set_digest.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -113,16 +114,16 @@ static void each_field_of_a_step_counts_in_the_digest(void **state)
 	char before[DIGEST_TEXT_MAX], after[DIGEST_TEXT_MAX];
 
 	(void)state;
-	overrides_digest(&set, before);
+	set_digest(&set, before);
 	for (size_t i = 0; i < COUNT(fields); i++) {
 		o = make_step(1, 1, 0, 100000);
 		((char *)&o)[fields[i]] ^= 1;
-		assert_string_not_equal(overrides_digest(&set, after), before);
+		assert_string_not_equal(set_digest(&set, after), before);
 	}
 	o = make_step(1, 1, 0, 100000);
 	o.level_known = true; /* what weir-dns of this node has is not merged */
 	o.level_ppm = 7;
-	assert_string_equal(overrides_digest(&set, after), before);
+	assert_string_equal(set_digest(&set, after), before);
 }
 
 static void what_may_be_in_a_step_is_limited(void **state)
