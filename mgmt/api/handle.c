@@ -254,7 +254,7 @@ static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 	const struct version *by = ends ? NULL : find_replacing(core, w);
 	bool gone = by || is_back;
 	if (f) {
-		complete &= f->state == INFORCE_DONE && !gone;
+		complete &= f->state == INFORCE_DONE && !ends && !gone;
 		struct inforce judged = *f;
 
 		judged.rolled_back = is_back;

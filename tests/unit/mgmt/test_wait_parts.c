@@ -216,6 +216,37 @@ static void a_refusal_is_told_after_the_rollback(void **state)
 		}
 }
 
+static void end_it_later(void)
+{
+	if (fake_ms < begun_ms + 400)
+		return;
+	in_force.number = 2;
+	strcpy(in_force.digest, "d2");
+}
+
+/* A peer refuses what this node has in force; the store takes a moment to end it. */
+static void the_end_of_a_refused_version_is_waited_for(void **state)
+{
+	(void)state;
+	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE, .rolled_back = true };
+	in_force = (struct version){ .number = 3, .digest = "d3" };
+	n_peer_reports = 1;
+	views[0] = (struct peers_report){
+		.node = "fra-1",
+		.state = PEERS_AGREED,
+		.inforce = { .number = 3, .state = INFORCE_REFUSED, .digest = "d3" }
+	};
+	meanwhile = end_it_later;
+	assert_in_range(wait_for(true, "all", NULL), 400, 420);
+	assert_false(is_complete());
+	assert_true(json_is_true(json_object_get(node_at(0), "rolled_back")));
+	assert_string_equal(text_at(1, "state"), "refused");
+	meanwhile = NULL;
+	in_force = (struct version){ .number = 3, .digest = "d3" };
+	assert_int_equal(wait_for(true, "all", NULL), ALL_MS); /* a store that does not decide */
+	assert_false(json_is_true(json_object_get(node_at(0), "rolled_back")));
+}
+
 /* A peer alone takes the version back while its maker waits; or another change wins. */
 static void what_took_the_place_of_a_version_is_told(void **state)
 {
@@ -357,6 +388,7 @@ int main(void)
 		T(a_version_is_in_force_as_it_is_judged),
 		T(each_peer_tells_how_it_judges_this_version),
 		T(a_refusal_is_told_after_the_rollback),
+		T(the_end_of_a_refused_version_is_waited_for),
 		T(what_took_the_place_of_a_version_is_told),
 		T(what_a_request_asks_for_makes_sense_or_not),
 		T(numbers_of_a_query_have_bounds),
