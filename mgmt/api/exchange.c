@@ -32,11 +32,14 @@
 #define RETRY_MS      500u /* after the first failure; twice as long after each further one */
 #define RETRY_MAX_MS  8000u
 #define LOOK_LEAST_MS 20u   /* between two looks: changes come in bursts */
+#define LATE_EACH_MS  8u    /* for each peer: what can wait waits so long */
+#define LATE_MAX_MS   1000u /* at most */
 #define TOKEN_MS      1000u /* between two reads of peer.token */
 #define ANSWER_MS                                                                                  \
 	4000u /* for an answer, besides what it is held: who is given up costs a handshake */
 #define FETCH_MS        10000 /* for a list of overrides */
 #define FETCH_SETTLE_MS 1000u /* so long the store has to make them equal */
+#define FETCH_ALONE_MS  1000u /* so long one peer has to give what others have, too */
 #define FETCH_AGAIN_MS  2000u /* a list that was fetched and did not make the digests equal */
 /*
  * For a connection with its TLS to a peer that is not heard. On a busy machine a handshake takes
@@ -317,10 +320,48 @@ static void note_states(struct exchange *x)
 {
 	uint64_t now_ms = clock_mono_ms();
 
+	x->states_ms = 0;
+
 	for (size_t i = 0; i < x->n; i++)
 		note_reach(x, i, now_ms);
 	if (peers_relate(x->core))
-		core_changed(x->core);
+		pthread_cond_broadcast(&x->core->changed); /* this thread needs no core_changed() */
+}
+
+/* Bells */
+
+static void ring_bells(struct exchange *x, unsigned bells)
+{
+	x->late_bells &= ~bells;
+	http_bells_ring(&x->core->bells, bells);
+}
+
+/* Ring @p bells in a while, with what else there is by then. */
+static void ring_late(struct exchange *x, unsigned bells)
+{
+	uint64_t wait_ms = x->n * LATE_EACH_MS;
+
+	if (!x->late_bells)
+		x->late_ms = clock_mono_ms() + (wait_ms < LATE_MAX_MS ? wait_ms : LATE_MAX_MS);
+	x->late_bells |= bells;
+	come_back_by(x, x->late_ms);
+}
+
+/*
+ * Whether a new head is news that can wait: the store brings the change itself to all nodes, or this node's head is now that of one of @p n
+ * peers from @p first on. Then it only says who has the change; told at once, it would take the time of the nodes
+ * that still take it. Under the lock.
+ */
+static bool can_wait(const struct exchange *x, size_t first, size_t n)
+{
+	const struct version *head = intent_head(x->core->intent);
+	const char *overrides = core_overrides_digest(x->core);
+	bool agrees = shared_run_is_ready(x->core);
+
+	for (size_t i = first; i < first + n && !agrees; i++)
+		agrees = head && !strcmp(report_of(x, i)->digest, head->digest) &&
+		         !strcmp(report_of(x, i)->overrides, overrides);
+	return agrees;
 }
 
 /* Overrides: a list is fetched whole from a peer whose digest differs */
@@ -339,14 +380,45 @@ static void on_overrides(struct client_request *r)
 	p->is_fetching = false;
 }
 
+/* Keep the digest that the own overrides had before they changed. */
+static void note_former(struct exchange *x)
+{
+	const char *digest = core_overrides_digest(x->core);
+
+	if (!strcmp(x->overrides, digest))
+		return;
+	memcpy(x->former[x->n_former++ % EXCHANGE_FORMER], x->overrides, sizeof(x->overrides));
+	snprintf(x->overrides, sizeof(x->overrides), "%s", digest);
+}
+
+/* Whether a peer has what this node had: it is behind, and has nothing that this node lacks. */
+static bool is_former(const struct exchange *x, const char *digest)
+{
+	for (size_t i = 0; i < EXCHANGE_FORMER; i++)
+		if (!strcmp(x->former[i], digest))
+			return true;
+	return false;
+}
+
+/* Whether another peer is just asked for the same overrides: after a command all peers have them. */
+static bool is_fetched(const struct exchange *x, const char *digest, uint64_t now_ms)
+{
+	for (size_t i = 0; i < x->n; i++)
+		if (x->peers[i]->is_fetching && now_ms - x->peers[i]->fetched_ms < FETCH_ALONE_MS &&
+		    !strcmp(x->peers[i]->fetched, digest))
+			return true;
+	return false;
+}
+
 /*
  * Whether the overrides of a peer are to be fetched. What the store has comes to all nodes by itself, within a moment in
  * which all differ from all.
  */
-static bool needs_overrides(const struct exchange *x, struct exchange_peer *p,
+static bool needs_overrides(struct exchange *x, struct exchange_peer *p,
                             const struct peers_report *v, uint64_t now_ms)
 {
-	if (!strcmp(core_overrides_digest(x->core), v->overrides)) {
+	note_former(x);
+	if (!strcmp(x->overrides, v->overrides) || is_former(x, v->overrides)) {
 		p->differs_ms = 0;
 		return false;
 	}
@@ -354,7 +426,7 @@ static bool needs_overrides(const struct exchange *x, struct exchange_peer *p,
 		p->differs_ms = now_ms;
 	if (shared_run_is_ready(x->core) && now_ms - p->differs_ms < FETCH_SETTLE_MS)
 		return false;
-	return !p->is_fetching &&
+	return !p->is_fetching && !is_fetched(x, v->overrides, now_ms) &&
 	       (strcmp(p->fetched, v->overrides) != 0 || now_ms - p->fetched_ms > FETCH_AGAIN_MS);
 }
 
@@ -403,7 +475,7 @@ static bool use_word(struct exchange *x, size_t i, enum exchange_section section
  * malformed ones of another are as if they were never said
  */
 static bool accept_word(const struct exchange_peer *from, const struct exchange_said *said,
-                        uint64_t true_ms, bool *is_news)
+                        uint64_t true_ms, unsigned *news)
 {
 	struct exchange *x = from->exchange;
 	struct exchange_peer *p = x->peers[said->node];
@@ -416,7 +488,8 @@ static bool accept_word(const struct exchange_peer *from, const struct exchange_
 		exchange_word_fini(word);
 		return p != from;
 	}
-	*is_news |= outcome == EXCHANGE_OTHER;
+	if (outcome == EXCHANGE_OTHER && exchange_section_wakes(said->section))
+		*news |= 1u << said->section;
 	return true;
 }
 
@@ -435,9 +508,9 @@ static int find_spoken_for(void *arg, const char *name)
 	return strcmp(name, x->core->dirs.node) ? EXCHANGE_UNKNOWN : EXCHANGE_NOT_HIS;
 }
 
-/* Under the lock. @return NULL, or why nothing of the answer counts */
+/* Under the lock. @p news: a bit for each section. @return NULL, or why nothing of the answer counts */
 static const char *accept_answer(struct exchange_peer *p, const json_t *answer, uint64_t now_ms,
-                                 bool *is_news)
+                                 unsigned *news)
 {
 	struct exchange *x = p->exchange;
 	const struct exchange_expected expected = { .node = p->node,
@@ -456,7 +529,7 @@ static const char *accept_answer(struct exchange_peer *p, const json_t *answer, 
 		if (!accept_word(p, &read.said[i],
 		                 exchange_true_ms(p->sent_ms, now_ms, read.waited_ms,
 		                                  read.said[i].age_ms),
-		                 is_news))
+		                 news))
 			reason = "the answer is malformed";
 	if (!reason)
 		peers_clock_read(report_of(x, index_of(p)), read.clock, from_ms, now_ms);
@@ -488,12 +561,24 @@ static void note_success(struct exchange_peer *p, bool is_news, uint64_t now_ms)
 	p->pause_ms = RETRY_MS;
 }
 
+/* Other sites hear from this node what is new at the nodes of its own. Under the lock. */
+static void ring_for_peer(struct exchange *x, size_t i, unsigned news)
+{
+	const unsigned bell = 1u << EXCHANGE_SITE_NEWS;
+
+	if (news == 1u << EXCHANGE_HEAD && can_wait(x, i, 1))
+		ring_late(x, bell);
+	else if (news)
+		ring_bells(x, bell);
+}
+
 static void on_answer(struct client_request *r)
 {
 	struct exchange_peer *p = r->arg;
 	struct exchange *x = p->exchange;
 	uint64_t now_ms = clock_mono_ms();
-	bool is_news = false, fetches = false;
+	bool fetches = false;
+	unsigned news = 0;
 	char digest[DIGEST_TEXT_MAX] = "";
 
 	core_lock(x->core);
@@ -501,23 +586,23 @@ static void on_answer(struct client_request *r)
 	p->body = NULL;
 	if (!p->is_gone) {
 		const char *reason =
-		        r->answer ? accept_answer(p, r->answer, now_ms, &is_news) : r->failure;
+		        r->answer ? accept_answer(p, r->answer, now_ms, &news) : r->failure;
 		const struct peers_report *v = report_of(x, index_of(p));
 
 		if (reason)
 			note_failure(p, r, reason, now_ms);
 		else
-			note_success(p, is_news, now_ms);
+			note_success(p, news != 0, now_ms);
 		fetches = !reason && needs_overrides(x, p, v, now_ms);
 		memcpy(digest, v->overrides, sizeof(digest));
-		if (reason || is_news)
-			note_states(x);
-		come_back_by(x, p->next_ms);
+		if (reason || news)
+			x->states_ms = now_ms + LOOK_LEAST_MS; /* of many answers at once */
+		if (p->is_own_site)
+			ring_for_peer(x, index_of(p), news);
+		come_back_by(x, reason || news ? x->states_ms : p->next_ms);
 	}
 	core_unlock(x->core);
 	json_decref(r->answer);
-	if (is_news && p->is_own_site)
-		http_bells_ring(&x->core->bells, 1u << EXCHANGE_SITE_NEWS);
 	if (fetches)
 		fetch_overrides(p, digest, now_ms);
 }
@@ -685,6 +770,7 @@ static void read_token(struct exchange *x, uint64_t now_ms)
 
 static void look_at_own(struct exchange *x)
 {
+	const unsigned both = 1u << EXCHANGE_OWN_NEWS | 1u << EXCHANGE_SITE_NEWS;
 	struct core *core = x->core;
 	uint64_t now_ms = clock_mono_ms();
 
@@ -692,16 +778,19 @@ static void look_at_own(struct exchange *x)
 	core_lock(core);
 	read_token(x, now_ms);
 	follow_document(x);
-	bool is_news = exchange_word_set(&x->own[EXCHANGE_HEAD], peers_head_to_json(core), now_ms);
+	note_former(x);
+	bool is_head = exchange_word_set(&x->own[EXCHANGE_HEAD], peers_head_to_json(core), now_ms);
 	(void)exchange_word_set(&x->own[EXCHANGE_LOAD], peers_load_to_json(core), now_ms);
 	core_unlock(core);
-	is_news |= peer_health_look(&x->health, core, &x->own[EXCHANGE_HEALTH]);
+	bool is_news = peer_health_look(&x->health, core, &x->own[EXCHANGE_HEALTH]);
 	is_news |= announce_words_look(&x->announced, core, &x->own[EXCHANGE_ANNOUNCED]);
-	if (is_news)
-		http_bells_ring(&core->bells, 1u << EXCHANGE_OWN_NEWS | 1u << EXCHANGE_SITE_NEWS);
 	core_lock(core);
 	choose_peers(x);
 	note_states(x);
+	if (is_head && !is_news && can_wait(x, 0, x->n))
+		ring_late(x, both);
+	else if (is_head || is_news)
+		ring_bells(x, both);
 	core_unlock(core);
 }
 
@@ -711,7 +800,18 @@ static void on_exchange_timer(void *arg)
 
 	if (clock_mono_ms() >= x->looked_ms + EXCHANGE_LOOK_MS)
 		look_at_own(x);
+	if (x->states_ms && clock_mono_ms() >= x->states_ms) {
+		core_lock(x->core);
+		note_states(x);
+		core_unlock(x->core);
+	}
 	query_due_peers(x);
+	if (x->states_ms)
+		come_back_by(x, x->states_ms);
+	if (x->late_bells && clock_mono_ms() >= x->late_ms)
+		ring_bells(x, x->late_bells);
+	else if (x->late_bells)
+		come_back_by(x, x->late_ms);
 }
 
 static void on_exchange_wake(void *arg, int fd, uint32_t events)

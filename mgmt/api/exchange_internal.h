@@ -15,6 +15,9 @@
 #include "mgmt/api/peer_health.h"
 #include "mgmt/api/peers_internal.h"
 
+#define EXCHANGE_FORMER                                                                            \
+	4u /* digests of overrides that this node had: more than change while a peer is asked */
+
 /* A peer; the one at i has the report at i. */
 struct exchange_peer {
 	struct exchange *exchange;
@@ -60,6 +63,12 @@ struct exchange {
 	struct announced_section announced;
 	struct exchange_peer *gone;
 	uint64_t looked_ms, token_ms;
+	uint64_t states_ms;              /* when the peers are related again; 0: they are */
+	char overrides[DIGEST_TEXT_MAX]; /* the digest of the own ones, and of those before */
+	char former[EXCHANGE_FORMER][DIGEST_TEXT_MAX];
+	size_t n_former;
+	unsigned late_bells; /* to be rung */
+	uint64_t late_ms;    /* at this time */
 };
 
 #endif

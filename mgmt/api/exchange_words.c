@@ -27,6 +27,11 @@ const char *exchange_section_name(enum exchange_section section)
 	return names[section];
 }
 
+bool exchange_section_wakes(enum exchange_section section)
+{
+	return wakes[section];
+}
+
 bool exchange_word_set(struct exchange_word *word, json_t *body, uint64_t true_ms)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;

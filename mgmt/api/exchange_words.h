@@ -45,6 +45,8 @@ struct exchange_word {
 
 /** The name of a section. */
 const char *exchange_section_name(enum exchange_section section);
+/** Whether news of a section end the waiting of an answer. */
+bool exchange_section_wakes(enum exchange_section section);
 
 /** Give @p word the words @p body (taken), which are true at @p true_ms. @return whether they are other words */
 bool exchange_word_set(struct exchange_word *word, json_t *body, uint64_t true_ms);

@@ -96,7 +96,7 @@ void peers_clock_read(struct peers_report *report, const json_t *clock, uint64_t
 void peers_overrides_merge(struct core *core, const char *node, const json_t *answer)
 {
 	const json_t *items = json_object_get(answer, "items");
-	struct override *list = calloc(OVERRIDES_MAX, sizeof(*list));
+	struct override *list = calloc(json_array_size(items) + 1, sizeof(*list));
 	size_t n = 0, n_malformed = 0;
 
 	for (size_t i = 0; list && i < json_array_size(items) && n < OVERRIDES_MAX; i++)

@@ -10,6 +10,7 @@ import copy
 import http.server
 import json
 import os
+import shutil
 import ssl
 import sys
 import tempfile
@@ -36,6 +37,9 @@ class Peer:
         self.nodes: dict[str, typing.Any] = {}
         self.questions: list[dict[str, typing.Any]] = []
         self.raw: bytes | None = None  # instead of all else
+        self.overrides: dict[str, typing.Any] = {"items": []}
+        self.fetched: list[float] = []  # when its overrides were asked for
+        self.delay_s = 0.0  # until it gives them
         self.server: http.server.ThreadingHTTPServer | None = None
 
     def answer(self) -> bytes:
@@ -65,7 +69,9 @@ class Peer:
                 self.wfile.write(raw)
 
             def do_GET(self) -> None:
-                raw = b'{"items": []}'
+                peer.fetched.append(time.monotonic())
+                time.sleep(peer.delay_s)  # as long as the test says
+                raw = json.dumps(peer.overrides).encode()
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(raw)))
                 self.end_headers()
@@ -256,6 +262,69 @@ class Exchange(unittest.TestCase):
             t.join()
         self.assertLess(time.monotonic() - began, 2)
         self.assertEqual({len(a["nodes"]["ams-1"]["head"]) for _, a in answers if a}, {3})
+
+    def said_by(self, names: list[str], overrides: str, stamp: str) -> None:
+        """All of @names say that their overrides have this digest."""
+        words = self.words(stamp=stamp)
+        words["head"][2]["overrides"] = overrides
+        for name in names:
+            self.peers[name].nodes = {n: words for n in names}
+
+    def fetches(self, names: list[str]) -> list[float]:
+        return sorted(t for name in names for t in self.peers[name].fetched)
+
+    def test_overrides_of_many_peers_are_fetched_from_one(self) -> None:
+        fra = self.site("fra")
+        self.said_by(fra, self.head["overrides"], "a")
+        self.start(*fra)
+        for name in fra:
+            self.wait_state(name, "agreed")
+            self.peers[name].delay_s = 0.7
+        self.assertEqual(self.fetches(fra), [], "all have the same")
+        self.said_by(fra, "5" * 32, "b")
+        wait_for("they are fetched", lambda: self.fetches(fra))
+        wait_for("another is asked, since this one had nothing", lambda: len(self.fetches(fra)) > 1)
+        first, second = self.fetches(fra)[:2]
+        self.assertGreaterEqual(second - first, 0.6, "all of them have the same to give")
+
+    def test_a_peer_that_is_behind_has_nothing_to_give(self) -> None:
+        fra = self.site("fra")
+        self.said_by(fra, self.head["overrides"], "a")
+        self.start(*fra)
+        for name in fra:
+            self.wait_state(name, "agreed")
+        self.assertEqual(self.node.drain("ams").status, 201)
+        self.assertEqual(self.node.drain("fra").status, 201)
+        for name in fra:
+            self.wait_state(name, "behind")
+        time.sleep(3)  # in which each of them answers some times
+        self.assertEqual(self.fetches(fra), [])
+
+    def test_who_takes_what_a_peer_has_says_so_a_little_later(self) -> None:
+        """So that the nodes which still take a change have the machine for themselves: 8 ms for each peer."""
+        self.assertEqual(self.node.drain("ams").status, 201)
+        given = self.node.ask_tcp(self.port, "GET", "/v1/peer/overrides", TOKEN).json
+        drained = self.ask(site=False)["nodes"]["ams-1"]["head"][2]["overrides"]
+        self.node.stop()
+        shutil.rmtree(self.node.state)
+        os.mkdir(self.node.state)
+        self.node.start()
+        wait_for("TCP", lambda: self.node.log().count("api-served") > 1)
+        fra = self.site("fra")
+        for name in fra:
+            self.peers[name].overrides = given
+        self.said_by(fra, self.head["overrides"], "a")
+        self.start(*fra)
+        for name in fra:
+            self.wait_state(name, "agreed")
+        time.sleep(1)  # the first judgement of the version is news
+        first = self.ask(site=False)["nodes"]["ams-1"]
+        threading.Timer(0.3, self.said_by, (fra, drained, "b")).start()
+        answer = self.ask(site=False, have={"ams-1": {s: w[1] for s, w in first.items()}}, wait_ms=5000)
+        ended = time.monotonic()
+        self.assertEqual(answer["nodes"]["ams-1"]["head"][2]["overrides"], drained)
+        self.assertGreaterEqual(ended - self.fetches(fra)[0], 0.008 * (self.N - 1))
+        self.assertLess(ended - self.fetches(fra)[0], 1.5)
 
     def test_who_asks_wrongly_is_refused(self) -> None:
         good = {"node": "lon-9", "cluster": "shop", "site": False, "wait_ms": 0, "have": {}}
