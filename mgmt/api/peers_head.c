@@ -96,10 +96,11 @@ void peers_clock_read(struct peers_report *report, const json_t *clock, uint64_t
 void peers_overrides_merge(struct core *core, const char *node, const json_t *answer)
 {
 	const json_t *items = json_object_get(answer, "items");
-	struct override *list = calloc(json_array_size(items) + 1, sizeof(*list));
-	size_t n = 0, n_malformed = 0;
+	size_t n_items = json_array_size(items), n = 0, n_malformed = 0;
+	size_t n_max = n_items < OVERRIDES_MAX ? n_items : OVERRIDES_MAX;
+	struct override *list = calloc(n_max + 1, sizeof(*list));
 
-	for (size_t i = 0; list && i < json_array_size(items) && n < OVERRIDES_MAX; i++)
+	for (size_t i = 0; list && i < n_items && n < n_max; i++)
 		if (record_from_json(&override_record, json_array_get(items, i), &list[n], NULL))
 			n_malformed++;
 		else
