@@ -295,7 +295,8 @@ void operation_gather_late(const struct operation_snapshot *v, const struct oper
 			struct operation_late *late;
 			uint64_t flows;
 
-			if (!read_clients(v, site, row, &flows))
+			if (!operation_moves_service(op, operation_read_text(row, "service")) ||
+			    !read_clients(v, site, row, &flows))
 				continue;
 			late = late_row(out, operation_read_text(row, "prefix"));
 			if (late)

@@ -155,6 +155,25 @@ static void one_late_flow_in_a_minute_is_not_none(void **state)
 }
 
 /* fra-1 checks the VIP of ams each half second, from 192.0.2.9: 120 flows a minute. */
+/* Those of services that stay come as before. */
+static void late_clients_are_of_the_services_that_move(void **state)
+{
+	struct world *w = make_world();
+
+	(void)state;
+	give_report(
+	        w, 0,
+	        "{\"flows\":{\"sources\":[{\"service\":\"mail\",\"prefix\":\"192.0.2.0/24\","
+	        "\"flows\":60},{\"service\":\"web\",\"prefix\":\"192.0.2.0/24\",\"flows\":120}]}}");
+	gather_ams(w);
+	assert_int_equal(w->observed.late[0].flows.value, 3);
+	snprintf(w->op.service, sizeof(w->op.service), "web");
+	gather_ams(w);
+	assert_int_equal(w->observed.facts.n_late, 1);
+	assert_int_equal(w->observed.late[0].flows.value, 2);
+	free_world(w);
+}
+
 static void checks_of_other_sites_are_no_late_clients(void **state)
 {
 	static const struct {
@@ -492,6 +511,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_is_named_absent_need_not_announce),
 		cmocka_unit_test(as_many_up_as_down_is_unknown),
 		cmocka_unit_test(one_late_flow_in_a_minute_is_not_none),
+		cmocka_unit_test(late_clients_are_of_the_services_that_move),
 		cmocka_unit_test(checks_of_other_sites_are_no_late_clients),
 		cmocka_unit_test(numbers_of_no_sense_are_not_known),
 		cmocka_unit_test(high_rates_do_not_overflow),
