@@ -15,7 +15,7 @@
 
 /* --- the world --- */
 
-static struct model_site sites[3];
+static struct model_site sites[4];
 static const struct model_site *const everywhere[] = { &sites[0], &sites[1], &sites[2] },
                                       *const ams_and_fra[] = { &sites[0], &sites[1] };
 static struct model_pool pools[7];
@@ -44,6 +44,7 @@ static void make_places(void)
 	sites[0] = (struct model_site){ .name = "ams", .index = 0, .capacity_bits = 11 };
 	sites[1] = (struct model_site){ .name = "fra", .index = 1, .capacity_flows = 12 };
 	sites[2] = (struct model_site){ .name = "lon", .index = 2 };
+	sites[3] = (struct model_site){ .name = "par", .index = 3 }; /* without a node */
 	for (uint32_t i = 0; i < 7; i++)
 		pools[i] = (struct model_pool){ .name = pool_names[i],
 			                        .site = &sites[pool_sites[i]],
@@ -551,6 +552,149 @@ static void sites_are_out_by_what_others_commanded(void **state)
 	}
 }
 
+static void of_a_site_without_nodes_nothing_is_known(void **state)
+{
+	(void)state;
+	m.n_sites = 4;
+	show_facts();
+	const char *par = strstr(shown, "par:");
+	assert_non_null(par);
+	memmove(shown, par, strlen(par) + 1);
+	*strchr(strchr(shown, '\n') + 1, '\n') = '\0';
+	expect_shown("par", "par: absent up=? failing=? pools=? out=no announced=? elsewhere=yes\n"
+	                    "  flows=? arrivals=? backup=? established=? repeats=? drops=? bits=? "
+	                    "named=? capacity=? bits=?");
+}
+
+#define PARTS(web, mail)                                                                           \
+	"{'pools':{'web-ams':{'up_ppm':" web ",'unknown_ppm':0,'min_ppm':5},"                      \
+	"'mail-ams':{'up_ppm':" mail ",'unknown_ppm':0,'min_ppm':5}}}"
+
+static void of_two_nodes_the_one_that_sees_the_worse_pool_counts(void **state)
+{
+	static const struct {
+		const char *why, *first, *second;
+		enum operation_truth pools;
+	} rows[] = {
+		{ "both see all", PARTS("5", "5"), PARTS("9", "9"), OPERATION_YES },
+		{ "one is below its least", PARTS("4", "5"), PARTS("5", "5"), OPERATION_NO },
+		{ "the other node sees it", PARTS("5", "5"), PARTS("5", "4"), OPERATION_NO },
+		{ "none is up", PARTS("5", "5"), PARTS("0", "5"), OPERATION_NO },
+		{ "one does not say", "{}", PARTS("5", "5"), OPERATION_YES },
+		{ "the other does not say", PARTS("5", "5"), "{}", OPERATION_YES },
+		{ "nobody says", "{}", "{}", OPERATION_UNKNOWN },
+		{ "half is not known",
+		  "{'pools':{'web-ams':{'up_ppm':2,'unknown_ppm':3,'min_ppm':5}}}", "{}",
+		  OPERATION_UNKNOWN },
+		{ "all that is not known is too few",
+		  "{'pools':{'web-ams':{'up_ppm':2,'unknown_ppm':2,'min_ppm':5},'mail-ams':{"
+		  "'up_ppm':5,'unknown_ppm':0,'min_ppm':5}}}",
+		  "{}", OPERATION_NO },
+		{ "no least, and none is up",
+		  "{'pools':{'web-ams':{'up_ppm':0,'unknown_ppm':0,'min_ppm':0}}}", "{}",
+		  OPERATION_NO },
+		{ "no least, and one may be up",
+		  "{'pools':{'web-ams':{'up_ppm':0,'unknown_ppm':1,'min_ppm':0}}}", "{}",
+		  OPERATION_UNKNOWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		give_report(0, rows[i].first);
+		give_report(1, rows[i].second);
+		operation_gather(&view, &op, 1000, &seen);
+		if (seen.sites[0].pools != rows[i].pools)
+			fail_msg("%s: %d", rows[i].why, (int)seen.sites[0].pools);
+	}
+}
+
+#define WEB(new, own, backup, packets)                                                             \
+	"{'flows':{'window_ms':7000,'services':[" SERVICE(                                         \
+	        "web", new, "0", "0") "],'pools':[" POOL("web-ams", own, backup, packets) "]}}"
+
+/* Six a second come to ams as checks: of own backends first, then of the backup. */
+static void no_more_checks_are_taken_off_than_come(void **state)
+{
+	static const struct {
+		const char *why, *measure;
+		uint64_t own, backup, arrived, established;
+	} rows[] = {
+		{ "clients of both", WEB("20000", "10000", "10000", "60000"), 4, 10, 14, 20 },
+		{ "own backends are rid of all", WEB("12000", "6000", "6000", "36000"), 0, 6, 6,
+		  0 },
+		{ "the backup has the rest", WEB("8000", "4000", "4000", "39000"), 0, 2, 2, 5 },
+		{ "checks alone", WEB("6000", "3000", "3000", "33000"), 0, 0, 0, 0 },
+		{ "some do not come", WEB("4000", "2000", "2000", "24000"), 0, 0, 0, 2 },
+		{ "no packets beside the first", WEB("9000", "9000", "0", "9000"), 3, 0, 3, 0 },
+	};
+
+	(void)state;
+	use_service("web");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct operation_site *s = &seen.sites[0];
+
+		give_report(0, rows[i].measure);
+		give_report(1, WEB("0", "0", "0", "0"));
+		operation_gather(&view, &op, 1000, &seen);
+		if (s->flows.value != rows[i].own || s->backup_flows.value != rows[i].backup ||
+		    s->arrivals.value != rows[i].arrived ||
+		    s->established.value != rows[i].established)
+			fail_msg("%s: %llu %llu %llu %llu", rows[i].why,
+			         (unsigned long long)s->flows.value,
+			         (unsigned long long)s->backup_flows.value,
+			         (unsigned long long)s->arrivals.value,
+			         (unsigned long long)s->established.value);
+	}
+}
+
+/* What one node lacks makes the whole sum unknown. */
+static void a_part_that_is_missing_is_not_none(void **state)
+{
+	static const struct {
+		const char *why, *measure;
+		bool known;
+	} rows[] = {
+		{ "all of it", WEB("1", "1", "0", "0"), true },
+		{ "no window",
+		  "{'flows':{'services':[" SERVICE("web", "1", "0", "0") "],'pools':[" POOL(
+		          "web-ams", "1", "0", "0") "]}}",
+		  false },
+		{ "no flows", "{'bits_per_s':1}", false },
+		{ "no service",
+		  "{'flows':{'window_ms':1,'services':[],'pools':[" POOL("web-ams", "1", "0",
+		                                                         "0") "]}}",
+		  false },
+		{ "no pool",
+		  "{'flows':{'window_ms':1,'services':[" SERVICE("web", "1", "0",
+		                                                 "0") "],'pools':[]}}",
+		  false },
+		{ "no rate", WEB("-1", "1", "0", "0"), false },
+		{ "no rate of own backends", WEB("1", "'1'", "0", "0"), false },
+		{ "none of the backup", WEB("1", "1", "null", "0"), false },
+		{ "the largest rate", WEB("999999999999", "1", "0", "0"), true },
+		{ "too large", WEB("1000000000000", "1", "0", "0"), false },
+		{ "own too large", WEB("1", "1000000000000", "0", "0"), false },
+		{ "backup too large", WEB("1", "1", "1000000000000", "0"), false },
+	};
+
+	(void)state;
+	use_service("web");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t node = 0; node < 2; node++) {
+			struct operation_service_flows f;
+
+			give_report(node, rows[i].measure);
+			give_report(1 - node, WEB("7000", "7000", "0", "0"));
+			operation_gather(&view, &op, 1000, &seen);
+			operation_service_at(&view, &op, &services[0], "ams", &f);
+			if (seen.sites[0].flows.known != rows[i].known ||
+			    seen.sites[0].drops.known != rows[i].known ||
+			    seen.facts.window_flows.known != rows[i].known ||
+			    (f.known != rows[i].known && strcmp(rows[i].why, "no window") != 0))
+				fail_msg("%s at node %zu", rows[i].why, node);
+		}
+}
+
 /* What the projection begins with. */
 static void each_service_has_its_own_flows_at_each_site(void **state)
 {
@@ -684,6 +828,10 @@ int main(void)
 		TEST(the_facts_are_of_what_the_operation_moves),
 		TEST(a_node_that_is_silent_counts_unless_it_is_named_absent),
 		TEST(sites_are_out_by_what_others_commanded),
+		TEST(of_a_site_without_nodes_nothing_is_known),
+		TEST(of_two_nodes_the_one_that_sees_the_worse_pool_counts),
+		TEST(no_more_checks_are_taken_off_than_come),
+		TEST(a_part_that_is_missing_is_not_none),
 		TEST(each_service_has_its_own_flows_at_each_site),
 		TEST(each_node_has_its_own_level_of_each_target),
 		TEST(each_backup_is_shown_with_what_its_nodes_say),
