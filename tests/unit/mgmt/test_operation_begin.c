@@ -45,8 +45,9 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
-/* A drain of a whole site that was stepped to a level. */
-static void merge_drain(const char *id, const char *site, uint64_t generation, uint32_t to_ppm)
+/* A drain that was stepped to a level. */
+static void merge_service_drain(const char *id, const char *site, const char *service,
+                                uint64_t generation, uint32_t to_ppm)
 {
 	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
 		              .target = MODEL_TARGET_SITE,
@@ -63,10 +64,16 @@ static void merge_drain(const char *id, const char *site, uint64_t generation, u
 
 	snprintf(o.id, sizeof(o.id), "%s", id);
 	snprintf(o.name, sizeof(o.name), "%s", site);
+	snprintf(o.service, sizeof(o.service), "%s", service);
 	assert_true(override_ok(&o));
 	core_lock(&this_node);
 	assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
 	core_unlock(&this_node);
+}
+
+static void merge_drain(const char *id, const char *site, uint64_t generation, uint32_t to_ppm)
+{
+	merge_service_drain(id, site, "", generation, to_ppm);
 }
 
 static bool resolve_body(void)
@@ -125,6 +132,206 @@ static void what_is_named_must_be_there(void **state)
 	assert_string_equal(outcome.text, "without: there is no node ams-9");
 }
 
+/* An operation of ams and fra, or of one of them. */
+static void put_other(const char *id, size_t n_sites, const char *service, enum operation_state at,
+                      enum operation_state held_from)
+{
+	static struct operation op;
+	static const char *const sites[] = { "ams", "fra" }, *const ids[] = { "v1", "v2" };
+	const struct operation_request r = { .id = id,
+		                             .stamp = 7,
+		                             .node = "fra-1",
+		                             .sites = sites,
+		                             .override_ids = ids,
+		                             .n_sites = n_sites,
+		                             .service = service,
+		                             .author = "jw",
+		                             .principal = "",
+		                             .reason = "a test",
+		                             .until_ms = MODEL_TIME_NEVER };
+	char error[OPERATION_DETAIL_MAX];
+
+	assert_int_equal(operation_init(&op, &r, NOW_MS, error), 0);
+	op.state = at;
+	op.hold.from = held_from;
+	core_lock(&this_node);
+	assert_int_equal(operations_put(&this_node, &op, 1), 0);
+	core_unlock(&this_node);
+}
+
+#define REFUSED(is_so, state, service)                                                             \
+	"site ams " is_so " by operation o9 (" state ", owner fra-1); weir operation o9 shows "    \
+	"it, weir undrain site ams" service " returns it"
+
+static void what_rests_or_returns_goes_on_with_just_its_own_sites_and_service(void **state)
+{
+	static const struct {
+		const char *why, *refused; /* NULL: it goes on */
+		size_t n_there, n_asked;
+		const char *there, *asked;
+		enum operation_state at, held_from;
+	} rows[] = {
+		{ "it rests", NULL, 2, 2, "", NULL, OPERATION_RESTING, 0 },
+		{ "it returns", NULL, 2, 2, "", NULL, OPERATION_RETURNING, 0 },
+		{ "its return is held", NULL, 2, 2, "", NULL, OPERATION_HELD, OPERATION_RETURNING },
+		{ "of one site", NULL, 1, 1, "", NULL, OPERATION_RESTING, 0 },
+		{ "of a service", NULL, 2, 2, "web", "web", OPERATION_RESTING, 0 },
+		{ "it moves", REFUSED("is being moved", "moving", ""), 2, 2, "", NULL,
+		  OPERATION_MOVING, 0 },
+		{ "its way out is held", REFUSED("is kept as it is", "held", ""), 2, 2, "", NULL,
+		  OPERATION_HELD, OPERATION_MOVING },
+		{ "it is drained", REFUSED("is drained already", "drained", ""), 2, 2, "", NULL,
+		  OPERATION_DRAINED, 0 },
+		{ "not confirmed", REFUSED("is drained already", "drained_unconfirmed", ""), 2, 2,
+		  "", NULL, OPERATION_DRAINED_UNCONFIRMED, 0 },
+		{ "it is empty", REFUSED("is drained already", "empty", " --service web"), 1, 1,
+		  "web", "web", OPERATION_EMPTY, 0 },
+		{ "one of its sites", REFUSED("is kept as it is", "resting", ""), 2, 1, "", NULL,
+		  OPERATION_RESTING, 0 },
+		{ "a site more", REFUSED("is kept as it is", "resting", ""), 1, 2, "", NULL,
+		  OPERATION_RESTING, 0 },
+		{ "of all services", REFUSED("is kept as it is", "resting", ""), 2, 2, "", "web",
+		  OPERATION_RESTING, 0 },
+		{ "of one service", REFUSED("is kept as it is", "resting", " --service web"), 2, 2,
+		  "web", NULL, OPERATION_RESTING, 0 },
+		{ "of another service", REFUSED("is kept as it is", "resting", " --service mail"),
+		  2, 2, "mail", "web", OPERATION_RESTING, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		teardown(state);
+		setup(state);
+		put_other("o9", rows[i].n_there, rows[i].there, rows[i].at, rows[i].held_from);
+		body.n_sites = rows[i].n_asked;
+		body.service = rows[i].asked;
+		print_message("  %s\n", rows[i].why);
+		assert_int_equal(resolve_body(), !rows[i].refused);
+		assert_int_equal(b->goes_on, !rows[i].refused);
+		assert_string_equal(b->id, rows[i].refused ? "o1" : "o9");
+		if (!rows[i].refused) {
+			assert_string_equal(b->op.id, "o9");
+			continue;
+		}
+		assert_int_equal(outcome.status, 409);
+		assert_string_equal(outcome.code, "operation");
+		assert_string_equal(outcome.text, rows[i].refused);
+		assert_string_equal(json_string_value(json_object_get(outcome.json, "operation")),
+		                    "o9");
+	}
+}
+
+/* Only a drain of the site, which is not over, and moves the same. */
+static void it_goes_on_with_the_drain_of_what_it_moves(void **state)
+{
+	static const struct {
+		const char *why;
+		struct override o;
+		bool goes_on;
+	} rows[] = {
+		{ "a drain", { .until_ms = MODEL_TIME_NEVER }, true },
+		{ "of another site", { .name = "lon", .until_ms = MODEL_TIME_NEVER }, false },
+		{ "which is over", { .until_ms = 2 }, false },
+		{ "of a node",
+		  { .target = MODEL_TARGET_NODE, .until_ms = MODEL_TIME_NEVER },
+		  false },
+		{ "no drain",
+		  { .kind = MODEL_OVERRIDE_DISABLE, .until_ms = MODEL_TIME_NEVER },
+		  false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct override o = rows[i].o;
+
+		teardown(state);
+		setup(state);
+		body.n_sites = 1;
+		snprintf(o.id, sizeof(o.id), "v1");
+		if (!*o.name)
+			snprintf(o.name, sizeof(o.name), "ams");
+		o.generation = 128;
+		o.created_ms = o.from_ms = 1;
+		assert_true(override_ok(&o));
+		core_lock(&this_node);
+		assert_int_equal(intent_merge(this_node.intent, &o, 1, 1), 1); /* when it began */
+		core_unlock(&this_node);
+		print_message("  %s\n", rows[i].why);
+		assert_true(resolve_body());
+		assert_int_equal(!strcmp(b->override_ids[0], "v1"), rows[i].goes_on);
+		assert_int_equal(b->level_ppm, rows[i].goes_on ? 1000000 : 0);
+	}
+}
+
+/* Each service of a site is drained by an override of its own. */
+static void it_goes_on_with_the_drain_of_its_service(void **state)
+{
+	static const struct {
+		const char *asked, *id;
+		uint32_t level_ppm;
+	} rows[] = { { "web", "v2", 200000 }, { NULL, "v1", 100000 } };
+
+	for (size_t i = 0; i < 2; i++) {
+		teardown(state);
+		setup(state);
+		body.n_sites = 1;
+		merge_drain("v1", "ams", 128, 100000);
+		merge_service_drain("v2", "ams", "web", 129, 200000);
+		body.service = rows[i].asked;
+		assert_true(resolve_body());
+		assert_string_equal(b->override_ids[0], rows[i].id);
+		assert_int_equal(b->level_ppm, rows[i].level_ppm);
+	}
+}
+
+/* What a person asks for is in the record, each in its own place. */
+static void the_record_has_what_was_asked_for(void **state)
+{
+	const struct operation *op = &b->op;
+
+	(void)state;
+	body.service = "web";
+	body.over_ms = 90000;
+	body.until_ms = NOW_MS + 3600000;
+	body.now = body.withdraw = true;
+	body.without.items[body.without.n++] = "fra-1";
+	body.guards.items[body.guards.n++] = "room";
+	body.guards.items[body.guards.n++] = "no-dns";
+	body.level_ppm = 300000; /* a drain has no level of its own */
+	assert_true(resolve_body());
+	b->level_ppm = 200000;
+	assert_true(make_record(b, &(struct http_request){ .identity = "token:otto" }, NOW_MS,
+	                        &outcome));
+	assert_int_equal(op->kind, OPERATION_DRAIN);
+	assert_int_equal(op->goal_ppm, OPERATION_PPM);
+	assert_int_equal(op->level_ppm, 200000);
+	assert_string_equal(op->service, "web");
+	assert_string_equal(op->author, "jw");
+	assert_string_equal(op->principal, "token:otto");
+	assert_string_equal(op->reason, "a test");
+	assert_string_equal(op->command_node, "ams-1");
+	assert_string_equal(op->owner, "ams-1");
+	assert_true(op->over_ms == 90000 && op->until_ms == NOW_MS + 3600000);
+	assert_true(op->now && op->withdraw && op->created_ms == NOW_MS);
+	assert_int_equal(op->n_without, 1);
+	assert_string_equal(op->without[0], "fra-1");
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
+		assert_int_equal(op->overridden[g],
+		                 g == OPERATION_GUARD_ROOM || g == OPERATION_GUARD_NO_DNS);
+	for (size_t i = 0; i < 2; i++) {
+		assert_string_equal(op->targets[i].site, body.sites[i]);
+		assert_string_equal(op->targets[i].override_id, b->override_ids[i]);
+	}
+	body.what = OPERATION_BODY_SHIFT;
+	body.author = NULL;
+	body.until_ms = -1;
+	body.over_ms = 0;
+	assert_true(make_record(b, &(struct http_request){ .identity = "", .principal = "otto" },
+	                        NOW_MS, &outcome));
+	assert_int_equal(op->kind, OPERATION_SHIFT);
+	assert_int_equal(op->goal_ppm, 300000);
+	assert_string_equal(op->author, "otto");
+	assert_true(op->until_ms == MODEL_TIME_NEVER && op->over_ms == 0);
+}
+
 static void of_two_that_are_judged_at_once_one_begins(void **state)
 {
 	(void)state;
@@ -160,6 +367,10 @@ int main(void)
 		TEST(it_is_later_than_what_it_goes_on_with),
 		TEST(what_is_named_must_be_there),
 		TEST(sites_at_different_levels_are_not_one_operation),
+		TEST(what_rests_or_returns_goes_on_with_just_its_own_sites_and_service),
+		TEST(it_goes_on_with_the_drain_of_what_it_moves),
+		TEST(it_goes_on_with_the_drain_of_its_service),
+		TEST(the_record_has_what_was_asked_for),
 		TEST(of_two_that_are_judged_at_once_one_begins),
 	};
 
