@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include <cmocka.h>
+#include "whole_json.h"
 
 #include "mgmt/api/node_drain.h"
 #include "weir/announce.h"
@@ -119,6 +119,8 @@ static void routers_that_leave_have_honoured_graceful_shutdown(void **state)
 		{ "it has no other node to send to", 10000, 5000, 1, 4, NODE_DRAIN_UNKNOWN },
 		{ "hardly a packet before", 9, 0, 1, 0, NODE_DRAIN_UNKNOWN },
 		{ "likewise, and some after", 9, 9, 1, 0, NODE_DRAIN_UNKNOWN },
+		{ "as many as count for none", 10, 0, 1, 0, NODE_DRAIN_UNKNOWN },
+		{ "a few more", 12, 0, 1, 0, NODE_DRAIN_HONOURED },
 	};
 
 	(void)state;
@@ -317,6 +319,226 @@ static void a_node_is_back_when_all_its_addresses_are_proved(void **state)
 	assert_string_equal(node_drain_state(&d), "serving");
 }
 
+/* --- limits --- */
+
+static void note_packets(struct node_drain *d, enum model_node_drain asked, uint64_t packets,
+                         uint64_t now_ms)
+{
+	node_drain_note(d, asked, asked == MODEL_NODE_SERVES ? &normal : &in_shutdown, &packets,
+	                now_ms);
+}
+
+/* Also the first one after a start, however soon it comes. */
+static void samples_are_a_second_apart(void **state)
+{
+	static const struct {
+		uint64_t first_ms, second_ms;
+		size_t n;
+	} rows[] = { { 0, 999, 1 }, { 0, 1000, 2 }, { 500, 1499, 1 }, { 500, 1500, 2 } };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct node_drain d = { .target = MODEL_NODE_SERVES };
+
+		note_packets(&d, MODEL_NODE_SERVES, 7000, rows[i].first_ms);
+		note_packets(&d, MODEL_NODE_SERVES, 7500, rows[i].second_ms);
+		assert_int_equal(d.n_samples, rows[i].n);
+		assert_int_equal(d.samples[0].at_ms, rows[i].first_ms);
+		note_packets(&d, MODEL_NODE_DRAINED, 9999, rows[i].second_ms + 1);
+		assert_int_equal(d.before_known, rows[i].n == 2);
+		if (d.before_known)
+			assert_int_equal(d.before_per_s, 500);
+	}
+}
+
+/* Older ones go, one by one; a counter that fell begins again. */
+static void the_rate_before_is_of_the_last_minute(void **state)
+{
+	struct node_drain d = { .target = MODEL_NODE_SERVES };
+	uint64_t packets = 0, now_ms = 5000;
+
+	(void)state;
+	for (unsigned i = 0; i < NODE_DRAIN_SAMPLES; i++, now_ms += 1000)
+		note_packets(&d, MODEL_NODE_SERVES, packets += 900000, now_ms);
+	for (unsigned i = 0; i + 1 < NODE_DRAIN_SAMPLES; i++, now_ms += 1000)
+		note_packets(&d, MODEL_NODE_SERVES, packets += 300, now_ms);
+	assert_int_equal(d.n_samples, NODE_DRAIN_SAMPLES);
+	note_packets(&d, MODEL_NODE_DRAINED, packets, now_ms);
+	assert_true(d.before_known);
+	assert_int_equal(d.before_per_s, 300);
+
+	note_packets(&d, MODEL_NODE_SERVES, 5, now_ms += 1000); /* it has started again */
+	assert_int_equal(d.n_samples, 1);
+	note_packets(&d, MODEL_NODE_SERVES, 5, now_ms += 1000); /* no packet is no start */
+	assert_int_equal(d.n_samples, 2);
+	note_packets(&d, MODEL_NODE_SERVES, 4005, now_ms += 2000);
+	note_packets(&d, MODEL_NODE_DRAINED, 4005, now_ms += 1);
+	assert_int_equal(d.before_per_s, 1333);
+}
+
+static void the_present_rate_is_of_two_seconds_in_graceful_shutdown(void **state)
+{
+	struct scene s = { .now_ms = 100000 };
+
+	(void)state;
+	pass_seconds(&s, 5, MODEL_NODE_SERVES, &normal, 10000);
+	node_drain_note(&s.d, MODEL_NODE_DRAINED, &in_shutdown, &s.packets, s.now_ms + 1000);
+	assert_int_equal(s.d.shutdown_ms, s.now_ms + 1000);
+	s.packets += 200;
+	node_drain_note(&s.d, MODEL_NODE_DRAINED, &in_shutdown, &s.packets, s.now_ms + 2000);
+	node_drain_note(&s.d, MODEL_NODE_DRAINED, &in_shutdown, &s.packets, s.now_ms + 2999);
+	assert_false(s.d.rate_known);
+	node_drain_note(&s.d, MODEL_NODE_DRAINED, &in_shutdown, &s.packets, s.now_ms + 3000);
+	assert_true(s.d.rate_known);
+	assert_int_equal(s.d.per_s, 100);
+	assert_false(s.d.empty); /* one in a hundred is not less */
+	s.packets += 100;
+	node_drain_note(&s.d, MODEL_NODE_DRAINED, &in_shutdown, &s.packets, s.now_ms + 4000);
+	assert_int_equal(s.d.per_s, 50);
+	assert_true(s.d.empty);
+}
+
+static void routers_have_twelve_seconds_to_leave(void **state)
+{
+	struct scene s = { .now_ms = 100000 };
+
+	(void)state;
+	pass_seconds(&s, 5, MODEL_NODE_SERVES, &normal, 10000);
+	pass_half_second(&s, MODEL_NODE_DRAINED, &in_shutdown, 10000);
+	uint64_t late_ms = s.now_ms + NODE_DRAIN_LATE_MS;
+	pass_seconds(&s, 11, MODEL_NODE_DRAINED, &in_shutdown, 10000);
+	note_packets(&s.d, MODEL_NODE_DRAINED, s.packets + 9990, late_ms - 1);
+	assert_int_equal(s.d.honoured, NODE_DRAIN_UNKNOWN);
+	note_packets(&s.d, MODEL_NODE_DRAINED, s.packets + 10000, late_ms);
+	assert_int_equal(s.d.honoured, NODE_DRAIN_NOT_HONOURED);
+}
+
+/* Nobody asked its neighbours to prefer others. */
+static void a_node_that_is_withdrawn_asks_no_neighbour(void **state)
+{
+	struct node_drain d = { .target = MODEL_NODE_SERVES };
+	struct node_drain_routes routes = in_shutdown;
+
+	(void)state;
+	routes.neighbours[0] = (struct node_drain_neighbour){ "r1", true };
+	node_drain_note(&d, MODEL_NODE_WITHDRAWN, &routes, NULL, 1000);
+	assert_int_equal(d.n_neighbours, 0);
+	node_drain_note(&d, MODEL_NODE_DRAINED, &routes, NULL, 2000);
+	assert_int_equal(d.n_neighbours, 1);
+}
+
+/* --- the whole --- */
+
+static void each_address_is_counted_for_what_it_is(void **state)
+{
+	enum { GONE = ANNOUNCE_NONE };
+	static const struct {
+		const char *why;
+		struct announced_address a;
+		struct node_drain_routes r;
+	} rows[] = {
+		{ "as usual",
+		  { .table = ANNOUNCE_NORMAL, .in_kernel = 1, .exported = 1, .is_export_read = 1 },
+		  { .known = true, .n_normal = 1 } },
+		{ "in graceful shutdown",
+		  { .table = ANNOUNCE_SHUTDOWN, .reason = ANNOUNCE_REASON_DRAINED },
+		  { .known = true, .n_shutdown = 1 } },
+		{ "which no other node confirms",
+		  { .table = ANNOUNCE_SHUTDOWN, .reason = ANNOUNCE_REASON_DRAIN_UNCONFIRMED },
+		  { .known = true, .n_shutdown = 1, .n_unconfirmed = 1 } },
+		{ "drained",
+		  { .table = GONE, .reason = ANNOUNCE_REASON_DRAINED, .is_export_read = 1 },
+		  { .known = true, .n_commanded = 1 } },
+		{ "withdrawn",
+		  { .table = GONE, .reason = ANNOUNCE_REASON_WITHDRAWN, .is_export_read = 1 },
+		  { .known = true, .n_commanded = 1 } },
+		{ "it waits",
+		  { .table = GONE, .reason = ANNOUNCE_REASON_WAITING, .is_export_read = 1 },
+		  { .known = true, .n_waiting = 1 } },
+		{ "its pools are down",
+		  { .table = GONE, .reason = ANNOUNCE_REASON_POOLS_DOWN, .is_export_read = 1 },
+		  { .known = true } },
+		{ "the kernel has it",
+		  { .table = GONE,
+		    .reason = ANNOUNCE_REASON_POOLS_DOWN,
+		    .in_kernel = 1,
+		    .is_export_read = 1 },
+		  { .known = true, .n_left = 1 } },
+		{ "the kernel has it, and nobody says who else",
+		  { .table = GONE, .reason = ANNOUNCE_REASON_POOLS_DOWN, .in_kernel = 1 },
+		  { .known = true, .n_left = 1 } },
+		{ "a neighbour has it",
+		  { .table = GONE,
+		    .reason = ANNOUNCE_REASON_WAITING,
+		    .exported = 4,
+		    .is_export_read = 1 },
+		  { .known = true, .n_waiting = 1, .n_left = 1 } },
+		{ "nobody says who has it",
+		  { .table = GONE, .reason = ANNOUNCE_REASON_DRAINED, .exported = 4 },
+		  { .known = true, .n_commanded = 1, .n_unread = 1 } },
+		{ "the daemon has it not",
+		  { .table = GONE, .reason = ANNOUNCE_REASON_DRAINED, .is_read = 1 },
+		  { .known = true, .n_commanded = 1 } },
+		{ "the daemon has it",
+		  { .table = GONE, .reason = ANNOUNCE_REASON_DRAINED, .is_read = 1, .imported = 1 },
+		  { .known = true, .n_commanded = 1, .n_unread = 1 } },
+		{ "it is not known where it is",
+		  { .table = ANNOUNCE_NORMAL, .reason = ANNOUNCE_REASON_UNREAD },
+		  { .known = false, .n_normal = 1 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct node_drain_routes r = { .known = true };
+
+		node_drain_count(&r, &rows[i].a);
+		print_message("  %s\n", rows[i].why);
+		assert_memory_equal(&r, &rows[i].r, sizeof(r));
+	}
+}
+
+static void all_of_a_drain_is_shown(void **state)
+{
+	struct scene s = { .now_ms = 100000 };
+	struct node_drain_routes routes = { .known = true,
+		                            .n = 9,
+		                            .n_normal = 0,
+		                            .n_shutdown = 3,
+		                            .n_unconfirmed = 2,
+		                            .n_commanded = 4,
+		                            .n_waiting = 8,
+		                            .n_left = 6,
+		                            .n_unread = 5,
+		                            .n_neighbours = 2,
+		                            .neighbours = { { "r1", true }, { "r2", false } } };
+	struct node_drain_routes serving = routes;
+
+	(void)state;
+	serving.n_normal = 7;
+	serving.n_shutdown = serving.n_commanded = 0;
+	expect_whole("nothing is known", node_drain_to_json(&s.d), "{'state':'unknown'}");
+	pass_seconds(&s, 5, MODEL_NODE_SERVES, &serving, 10000);
+	expect_whole("it serves", node_drain_to_json(&s.d),
+	             "{'state':'serving','addresses':{'all':9,'normal':7,'shutdown':0,"
+	             "'unconfirmed':2,'commanded':0,'unread':5}}");
+	node_drain_note(&s.d, MODEL_NODE_DRAINED, &routes, NULL, s.now_ms + 1000);
+	expect_whole("its packets are not known", node_drain_to_json(&s.d),
+	             "{'state':'draining','addresses':{'all':9,'normal':0,'shutdown':3,"
+	             "'unconfirmed':2,'commanded':4,'unread':5},'packets_per_s_before':10000,"
+	             "'packets_per_s':null,'graceful_shutdown_honoured':'not seen','neighbours':["
+	             "{'name':'r1','graceful_shutdown_honoured':'not seen'},"
+	             "{'name':'r2','graceful_shutdown_honoured':'not seen'}]}");
+	s.now_ms += 1000;
+	routes.n_commanded = 0;
+	pass_seconds(&s, 4, MODEL_NODE_DRAINED, &routes, 40);
+	expect_whole("packets have left", node_drain_to_json(&s.d),
+	             "{'state':'draining','addresses':{'all':9,'normal':0,'shutdown':3,"
+	             "'unconfirmed':2,'commanded':0,'unread':5},'packets_per_s_before':10000,"
+	             "'packets_per_s':40,'graceful_shutdown_honoured':'yes','neighbours':["
+	             "{'name':'r1','graceful_shutdown_honoured':'yes'},"
+	             "{'name':'r2','graceful_shutdown_honoured':'not seen'}]}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -328,6 +550,13 @@ int main(void)
 		cmocka_unit_test(the_report_names_each_neighbour),
 		cmocka_unit_test(a_word_says_where_the_node_is),
 		cmocka_unit_test(a_node_is_drained_only_when_its_routes_are_gone),
+		cmocka_unit_test(samples_are_a_second_apart),
+		cmocka_unit_test(the_rate_before_is_of_the_last_minute),
+		cmocka_unit_test(the_present_rate_is_of_two_seconds_in_graceful_shutdown),
+		cmocka_unit_test(routers_have_twelve_seconds_to_leave),
+		cmocka_unit_test(a_node_that_is_withdrawn_asks_no_neighbour),
+		cmocka_unit_test(each_address_is_counted_for_what_it_is),
+		cmocka_unit_test(all_of_a_drain_is_shown),
 		cmocka_unit_test(a_node_is_back_when_all_its_addresses_are_proved),
 	};
 
