@@ -19,15 +19,15 @@ UNMEASURED = ["fresh", "receivers", "room", "share", "last-site", "max-sites-out
 SITES = {"ams": "eu", "fra": "eu", "lon": "uk", "nyc": "us"}
 
 
-def config() -> str:
-    """One node, at lon; web at ams, fra and lon, mail at fra and nyc, each of both families."""
+def config(more_nodes: str = "") -> str:
+    """A node at lon; web at ams, fra and lon, mail at fra and nyc, each of both families."""
     def rows(row: str, sites: typing.Iterable[str]) -> str:
         return ",\n  ".join(row % {"s": s, "r": SITES[s], "k": list(SITES).index(s)} for s in sites)
     return f"""schema = 1;
 cluster = {{ name = "shop"; hash_key_file = "hash.key"; hash_key_id = "k1"; }};
 sites = ( {rows('{ name = "%(s)s"; labels = { region = "%(r)s"; }; }', SITES)} );
 nodes = ( {{ name = "lon-1"; site = "lon"; ports = ( {{ interface = "eth1"; }} ); tunnel_source = [ "10.2.255.0/24" ];
-  dns_listen = [ "192.0.2.53" ]; clock = "trusted"; }} );
+  dns_listen = [ "192.0.2.53" ]; clock = "trusted"; }}{more_nodes} );
 checks = ( {{ name = "web"; type = "tcp"; interval = "1s"; fast_interval = "200ms"; timeout = "500ms"; rise = 2; fall = 3; }} );
 pools = ( {rows('{ name = "%(s)s"; site = "%(s)s"; check = "web"; mode = "ipip"; max_backends = 10; '
                 'backends = ( { name = "b1"; address = "10.%(k)d.1.11"; weight = 100; } ); }', SITES)} );
@@ -43,8 +43,10 @@ dns = {{ zones = ( {{ name = "shop.example"; file = "shop.example.zone"; }} );
 
 
 class World(unittest.TestCase):
+    more_nodes = ""
+
     def setUp(self) -> None:
-        self.node = Node(PROGRAM, "lon-1", config()).start()
+        self.node = Node(PROGRAM, "lon-1", config(self.more_nodes)).start()
         self.addCleanup(self.node.close)
 
     def begin(self, query: str = "", do: str = "drain", **body: typing.Any) -> Answer:
@@ -222,6 +224,16 @@ class Refused(World):
                      override="weir drain site fra lon --over 90s --override last-site,max-sites-out,receivers,fresh --reason 'new switches'")
         self.assertEqual(self.node.ask("GET", "/v1/operations").json, {"items": [], "more": 0})
 
+    def test_a_drain_by_the_clock_is_not_of_one_level_with_another_site(self) -> None:
+        a = self.node.ask("POST", "/v1/overrides", {"do": "drain", "target": {"site": "ams"}, "reason": "a test", "until": "never", "now": True})
+        self.assertEqual(a.status, 201, a.raw)
+        for sites in (["ams", "lon"], ["lon", "ams"]):
+            self.refused(self.begin(sites=sites), 422, "invalid",
+                         f"sites: {sites[0]} and {sites[1]} are drained to different levels; give one command for each")
+        bodies: list[tuple[dict[str, typing.Any], str]] = [({"sites": ["lon"]}, "lon"), ({"label": "region=us"}, "nyc")]
+        for body, site in bodies:
+            self.refused(self.begin(do="undrain", **body), 409, "nothing-to-end", f"site {site} is not drained")
+
     def test_what_is_asked_of_lists_is_told_in_words(self) -> None:
         limit, number = "limit must be a number from 1 to 64", "must be a number from 0 to"
         for path, status, code, detail in (
@@ -344,6 +356,81 @@ class Several(World):
             (self.mail, "hold by user:root: a look", "lon-1"),
             (self.both, "drain of site ams begun by user:root: new switches", "lon-1"),
             (self.both, "abort by user:root: a look", "lon-1")])
+
+
+
+class Peer(World):
+    """What another node asks."""
+    more_nodes = ', { name = "ams-1"; site = "ams"; ports = ( { interface = "eth1"; } ); tunnel_source = [ "10.0.255.0/24" ]; clock = "trusted"; }'
+
+    def ask(self, **body: typing.Any) -> Answer:
+        return self.node.ask("POST", "/v1/peer/operations", body)
+
+    def pass_on(self, id: str, verb: str, **body: typing.Any) -> Answer:
+        deadline = self.ask(node="ams-1", cluster="shop").json["boot_ms"] + 60000
+        return self.node.ask("POST", f"/v1/peer/operations/{id}/{verb}",
+                             {"principal": "token:otto", "reason": "a look", "author": "jw", "by_ms": deadline, **body})
+
+    def test_only_another_node_of_the_cluster_is_answered(self) -> None:
+        names, other = "expected node and cluster", "this node belongs to another cluster or has no version yet"
+        nobody = "the document in force here has no other node of that name"
+        rows: list[tuple[dict[str, typing.Any], int, str, str]] = [
+            ({}, 400, "bad-request", names), ({"node": "ams-1"}, 400, "bad-request", names), ({"cluster": "shop"}, 400, "bad-request", names),
+            ({"node": 7, "cluster": "shop"}, 400, "bad-request", names), ({"node": "ams-1", "cluster": "other"}, 409, "other-cluster", other),
+            ({"node": "par-1", "cluster": "shop"}, 410, "not-a-node", nobody), ({"node": "lon-1", "cluster": "shop"}, 410, "not-a-node", nobody)]
+        for body, status, code, detail in rows:
+            with self.subTest(body):
+                self.refused(self.ask(**body), status, code, detail)
+
+    def test_it_hears_what_is_in_force_and_with_the_word_for_it_what_is_measured(self) -> None:
+        a = self.ask(node="ams-1", cluster="shop")
+        self.assertGreater(a.json.pop("boot_ms"), 0)
+        self.assertEqual((a.status, a.json), (200, {"node": "lon-1", "cluster": "shop", "levels": [], "dns": False, "measure": None}))
+        made = [self.node.ask("POST", "/v1/overrides", {"do": kind, "target": {"site": site}, "reason": "a test", "until": "never", "now": True}).json["override"]
+                for kind, site in (("drain", "ams"), ("disable", "nyc"))]
+        b = self.ask(node="ams-1", cluster="shop", measure=True).json
+        self.assertEqual(b["levels"], [{"override": o["id"], "site": o["target"]["site"], "level_ppm": 1000000,
+                                        "in_force": {"generation": o["generation"], "epoch": 0, "step": 0}} for o in made])
+        measured = dict(b["measure"])
+        version = self.node.ask("GET", "/v1/versions").json["items"][0]
+        self.assertEqual((measured.pop("version"), measured.pop("digest")), (version["number"], version["digest"]))
+        self.assertRegex(measured.pop("hash_key"), "^[0-9a-f]{16}$")
+        # no other process of the node runs: what is not known is not there
+        self.assertEqual(measured, {"node": "lon-1", "site": "lon", "cluster": "shop", "announce": "unknown", "flows": None, "drills": []})
+        self.assertEqual(self.node.ask("GET", "/v1/peer/measure").json, b["measure"])
+
+    def test_an_order_that_is_passed_on_says_how_it_is_meant(self) -> None:
+        wrong = "expected a principal, an order, its deadline, a pace of up to 7 days, and a level"
+        week = 7 * 24 * 3600 * 1000
+        rows: list[tuple[str, dict[str, typing.Any], bool]] = [
+            ("hold", {}, True), ("take", {}, False), ("jump", {}, False), ("hold", {"principal": None}, False),
+            ("hold", {"principal": "x" * 500}, False), ("return", {"over_ms": week}, True), ("return", {"over_ms": week + 1}, False),
+            ("return", {"over_ms": -1}, False), ("further", {"goal_ppm": 1000000}, True), ("further", {"goal_ppm": 1000001}, False),
+            ("further", {"goal_ppm": -1}, False), ("further", {"until_ms": 0}, True), ("further", {"until_ms": -1}, False),
+            ("abort", {"by_ms": 1}, True), ("abort", {"by_ms": 0}, False), ("resume", {"by_ms": "1"}, False)]
+        for verb, body, is_read in rows:
+            with self.subTest((verb, body)):
+                a = self.pass_on("none", verb, **body)
+                if is_read:
+                    self.assertEqual((a.status, a.json), (200, {"status": 404, "code": "not-found", "text": "there is no operation none", "json": None}))
+                else:
+                    self.refused(a, 400, "bad-request", wrong)
+        known = "is not a known field; known fields: reason, author, override_guards, without"
+        self.refused(self.pass_on("none", "hold", level="3%"), 422, "invalid", f"level: {known}", errors=[{"field": "level", "detail": known}])
+
+    def test_the_owner_does_as_its_peer_was_told_unless_it_is_late(self) -> None:
+        id = self.begun(sites=["fra"], without=["ams-1"])
+        late = {"status": 503, "code": "busy", "text": "the owner took too long to decide: nothing was changed", "json": None}
+        self.assertEqual(self.pass_on(id, "hold", by_ms=1).json, late)
+        a = self.pass_on(id, "hold").json
+        o = a.pop("json")
+        self.assertEqual(a, {"status": 200, "code": "", "text": ""})
+        self.assertEqual((o["id"], o["state"], o["hold"]["code"], o["hold"]["detail"], o["without"]), (id, "held", "person", "jw: a look", ["ams-1"]))
+        self.assertEqual([(n["node"], n["reached"], n["named_absent"]) for n in o["nodes"]], [("ams-1", False, True), ("lon-1", True, False)])
+        again = self.pass_on(id, "hold").json
+        self.assertEqual(again, {"status": 409, "code": "operation", "text": f"operation {id}: nothing to do: it is held already (person)", "json": None})
+        events = self.node.ask("GET", "/v1/events?limit=100").json["items"]
+        self.assertEqual([e["message"] for e in events if e["kind"] == "operation" and " by token" in e["message"]], ["hold by token:otto: a look"])
 
 
 if __name__ == "__main__":
