@@ -132,6 +132,7 @@ static void an_owner_that_cannot_go_on_is_named(void **state)
 		const char *stated;
 	} rows[] = {
 		{ "it answers", "fra-1", PEERS_AGREED, OPERATION_MOVING, "" },
+		{ "it is behind", "fra-1", PEERS_BEHIND, OPERATION_MOVING, "" },
 		{ "it does not answer", "fra-1", PEERS_UNREACHABLE, OPERATION_MOVING,
 		  SILENT("fra-1", "does not answer") },
 		{ "it is over", "fra-1", PEERS_UNREACHABLE, OPERATION_DONE, "" },
@@ -179,7 +180,8 @@ static void one_that_the_store_keeps_back_says_so(void **state)
 	assert_string_equal(state_conditions(), "");
 }
 
-static void merge_step(const char *id, const char *site, const char *service, const char *operation)
+static void merge_step(const char *id, const char *site, const char *service, const char *operation,
+                       bool ended)
 {
 	struct override o = { .target = MODEL_TARGET_SITE,
 		              .generation = 500,
@@ -189,6 +191,7 @@ static void merge_step(const char *id, const char *site, const char *service, co
 		              .from_ms = NOW_MS,
 		              .until_ms = MODEL_TIME_NEVER,
 		              .is_step = true,
+		              .ended = ended,
 		              .from_ppm = 250000,
 		              .to_ppm = 250000 };
 
@@ -214,9 +217,10 @@ static void a_level_whose_operation_is_not_known_is_lost_after_a_while(void **st
 	put_record();
 	assert_string_equal(state_conditions(), "");
 	assert_int_equal(*since_ms, 0);
-	merge_step("v7", "fra", "", "o7");
-	merge_step("v8", "lon", "web", "o8");
-	merge_step("v1", "ams", "", "o9"); /* which o1 has taken over */
+	merge_step("v7", "fra", "", "o7", false);
+	merge_step("v8", "lon", "web", "o8", false);
+	merge_step("v1", "ams", "", "o9", false); /* which o1 has taken over */
+	merge_step("v6", "par", "", "o6", true);
 	assert_string_equal(state_conditions(), "");
 	assert_true(*since_ms > 0); /* records may still come */
 	*since_ms = clock_mono_ms() - OPERATIONS_LOST_MS;
