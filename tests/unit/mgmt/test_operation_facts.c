@@ -135,7 +135,7 @@ static void give_measures(void)
 	                                        "63000") "," POOL("mail-ams", "7000", "0",
 	                                                          "9000") "],'drops':{'no_backend':1000,'not_sent':2000,"
 	                                                                  "'backup_full':4000,'other':8000},'sources':["
-	                                                                  "{'service':'web','prefix':'198.51.100.0/24','flows':601},"
+	                                                                  "{'service':'web','prefix':'198.51.100.0/24','flows':601},{'service':'web','prefix':'192.0.2.0/24'},"
 	                                                                  "{'service':'mail','prefix':'2001:db8:1::/48','flows':120}]}}");
 	give_report(
 	        1, /* ams-2 */
