@@ -9,6 +9,7 @@
 #include "announce/process.h"
 #include "weir/announce.h"
 #include "weir/condition.h"
+#include "weir/model.h"
 #include "weir/stats.h"
 
 #define SINCE_MS 1000000u
@@ -299,6 +300,310 @@ static void addresses_are_counted_by_each_table(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* --- whole texts --- */
+
+static void name_address(struct announce_row *row, uint8_t last)
+{
+	row->intended.address = addr_from4((const uint8_t[4]){ 192, 0, 2, last });
+}
+
+/* All conditions that @p a has: "CODE LEVEL SUBJECT: TEXT", a line each. */
+static void expect_conditions(struct announcer *a, uint64_t now_ms, const char *expected)
+{
+	char run_dir[] = "/tmp/weir-published-XXXXXX", command[64], text[4096] = "";
+	struct conditions found;
+
+	assert_non_null(mkdtemp(run_dir));
+	assert_int_equal(stats_create(run_dir, "announce", 64, &a->stats), 0);
+	conditions_begin(a->stats, 1);
+	published_conditions(a, now_ms);
+	conditions_end(a->stats);
+	assert_int_equal(conditions_read(run_dir, "announce", &found), 0);
+	stats_close(a->stats);
+	snprintf(command, sizeof(command), "rm -r %s", run_dir);
+	assert_int_equal(system(command), 0);
+	for (uint32_t i = 0; i < found.n; i++) {
+		const struct condition *c = &found.items[i];
+		size_t n = strlen(text);
+
+		snprintf(text + n, sizeof(text) - n, "%s %s %s: %s\n", c->code,
+		         c->level == CONDITION_DEGRADED ? "degraded" : "?", c->subject, c->text);
+	}
+	assert_string_equal(text, expected);
+}
+
+static void each_difference_says_where_to_look(void **state)
+{
+	struct announce_row rows[] = {
+		{ .decision = { .table = ANNOUNCE_NONE }, .exported = 1 },
+		{ .decision = { .table = ANNOUNCE_SHUTDOWN }, .exported = 1 },
+		{ .decision = { .table = ANNOUNCE_SHUTDOWN } },
+		{ .decision = { .table = ANNOUNCE_NORMAL }, .exported = 1 },
+		{ .decision = { .table = ANNOUNCE_NORMAL } }, /* none */
+		{ .decision = { .table = ANNOUNCE_NORMAL } }, /* one that is too young */
+	};
+	struct announcer a = { .rows = rows, .n_rows = COUNT(rows) };
+	char web[] = "web";
+
+	(void)state;
+	for (uint8_t i = 0; i < COUNT(rows); i++) {
+		name_address(&rows[i], i);
+		rows[i].decision.reason = ANNOUNCE_REASON_ANNOUNCED;
+		rows[i].differs_ms = i == 4 ? 0 : SINCE_MS + (i == 5);
+	}
+	rows[0].intended.vip = web;
+	expect_conditions(
+	        &a, SINCE_MS + DIFFERS_MS,
+	        "announcement-differs degraded web 192.0.2.0: withdrawn here, but the routing daemon "
+	        "still exports it. Look for another route to this address in the daemon's "
+	        "configuration\n"
+	        "announcement-differs degraded dns 192.0.2.1: in graceful shutdown here, but the "
+	        "neighbours still get the normal route. Check that the routing daemon reads the "
+	        "kernel table of gshut_table\n"
+	        "announcement-differs degraded dns 192.0.2.2: announced here, but no neighbour gets it. "
+	        "Look at the routing daemon, its sessions and filters\n"
+	        "announcement-differs degraded dns 192.0.2.3: announced here, but no neighbour gets it. "
+	        "Look at the routing daemon, its sessions and filters\n");
+}
+
+static void differences_beyond_the_most_are_left_out(void **state)
+{
+	static struct announce_row rows[LISTED_MAX + 2];
+	struct announcer a = { .rows = rows, .n_rows = COUNT(rows) };
+	char run_dir[] = "/tmp/weir-published-XXXXXX", command[64];
+	struct conditions found;
+
+	(void)state;
+	for (uint8_t i = 0; i < COUNT(rows); i++) {
+		name_address(&rows[i], i);
+		rows[i].decision.reason = ANNOUNCE_REASON_ANNOUNCED;
+		rows[i].differs_ms = SINCE_MS;
+	}
+	assert_non_null(mkdtemp(run_dir));
+	assert_int_equal(stats_create(run_dir, "announce", 64, &a.stats), 0);
+	conditions_begin(a.stats, 1);
+	published_conditions(&a, SINCE_MS + DIFFERS_MS);
+	conditions_end(a.stats);
+	assert_int_equal(conditions_read(run_dir, "announce", &found), 0);
+	assert_int_equal(found.n, LISTED_MAX);
+	stats_close(a.stats);
+	snprintf(command, sizeof(command), "rm -r %s", run_dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void what_the_kernel_refuses_is_said_whole(void **state)
+{
+	struct announce_row rows[3] = { 0 };
+	struct announcer a = { .rows = rows, .n_rows = COUNT(rows) };
+
+	(void)state;
+	for (uint8_t i = 0; i < COUNT(rows); i++) {
+		name_address(&rows[i], i);
+		rows[i].decision.reason = ANNOUNCE_REASON_ANNOUNCED;
+	}
+	a.kernel[ANNOUNCE_NORMAL].number = 177;
+	expect_conditions(&a, SINCE_MS, "");
+	rows[1].refused[ANNOUNCE_SHUTDOWN].retry.err = -ENOBUFS;
+	expect_conditions(
+	        &a, SINCE_MS,
+	        "routes-failed degraded : the kernel refuses to add or delete 1 of Weir's "
+	        "routes, such as that of 192.0.2.1: No buffer space available. Look at "
+	        "ip route show table 177\n");
+	rows[1].refused[ANNOUNCE_NORMAL].retry.err = -EPERM;
+	rows[2].refused[ANNOUNCE_NORMAL].retry.err = -ENOBUFS;
+	a.list_error = -EIO;
+	a.sweep.err = -EBUSY;
+	a.forget.err = -EINVAL;
+	expect_conditions(
+	        &a, SINCE_MS,
+	        "routes-failed degraded : the kernel refuses to add or delete 2 of Weir's "
+	        "routes, such as that of 192.0.2.1: Operation not permitted. Look at "
+	        "ip route show table 177\n"
+	        "routes-failed degraded list: the kernel does not give the list of Weir's "
+	        "routes: Input/output error\n"
+	        "routes-failed degraded former: routes of addresses or tables that are not "
+	        "configured any more cannot be deleted: Device or resource busy. Delete "
+	        "them: ip route flush table NUMBER proto 177\n");
+	a.n_rows = 0;
+	a.list_error = a.sweep.err = 0;
+	expect_conditions(
+	        &a, SINCE_MS,
+	        "routes-failed degraded former: routes of addresses or tables that are not "
+	        "configured any more cannot be deleted: Invalid argument. Delete "
+	        "them: ip route flush table NUMBER proto 177\n");
+}
+
+static void what_cannot_be_watched_is_said_whole(void **state)
+{
+	struct announcer a = { .daemon_error = -EACCES, .daemon_kind = DAEMON_BIRD };
+	struct model model = { 0 };
+
+	(void)state;
+	expect_conditions(
+	        &a, SINCE_MS,
+	        "routing-daemon degraded bird: the routing daemon cannot be asked, so what it "
+	        "announces is unknown: Permission denied\n");
+	a.daemon_kind = DAEMON_FRR;
+	a.dataplane_error = -EMFILE;
+	a.left_failed = true;
+	expect_conditions(
+	        &a, SINCE_MS,
+	        "routing-daemon degraded frr: the routing daemon cannot be asked, so what it "
+	        "announces is unknown: Permission denied\n"
+	        "dataplane-unwatched degraded : weir-announce may notice late that "
+	        "weir-dataplane has ended: Too many open files. Restart weir-announce "
+	        "(kill PID); its routes stay\n"
+	        "not-announced degraded : all VIPs are withdrawn: this node forwarded nothing, "
+	        "and there is no document. Look at weir-mgmt in weir status and in the "
+	        "log\n");
+	a.daemon_error = a.dataplane_error = 0;
+	a.model = &model; /* with a document each address says so itself */
+	expect_conditions(&a, SINCE_MS, "");
+}
+
+/* Degraded ones first, and of each level its own rest. */
+static void the_rest_of_each_level_is_counted_by_itself(void **state)
+{
+	static struct announce_row rows[2 * LISTED_MAX + 5];
+	struct announcer a = { .rows = rows, .n_rows = COUNT(rows) };
+	char run_dir[] = "/tmp/weir-published-XXXXXX", command[64];
+	struct conditions found;
+
+	(void)state;
+	for (uint8_t i = 0; i < COUNT(rows); i++) {
+		name_address(&rows[i], i);
+		rows[i].since_ms = SINCE_MS;
+		rows[i].decision.fact = ANNOUNCE_FACT_COUNT;
+		rows[i].decision.reason = i < LISTED_MAX + 2 ? ANNOUNCE_REASON_KEPT_UNPROVED
+		                                             : ANNOUNCE_REASON_PORT_DOWN;
+	}
+	assert_non_null(mkdtemp(run_dir));
+	assert_int_equal(stats_create(run_dir, "announce", 64, &a.stats), 0);
+	conditions_begin(a.stats, 1);
+	published_conditions(&a, SINCE_MS + 60000);
+	conditions_end(a.stats);
+	assert_int_equal(conditions_read(run_dir, "announce", &found), 0);
+	stats_close(a.stats);
+	snprintf(command, sizeof(command), "rm -r %s", run_dir);
+	assert_int_equal(system(command), 0);
+	assert_int_equal(found.n, 2 * LISTED_MAX + 2);
+	assert_string_equal(found.items[LISTED_MAX].code, "announcements-unlisted");
+	assert_int_equal(found.items[LISTED_MAX].level, CONDITION_DEGRADED);
+	assert_string_equal(found.items[LISTED_MAX].text,
+	                    "3 more addresses are not announced, or are announced against the "
+	                    "evidence. Start with the listed ones");
+	assert_string_equal(found.items[2 * LISTED_MAX + 1].code, "announcements-unproved");
+	assert_int_equal(found.items[2 * LISTED_MAX + 1].level, CONDITION_NOTE);
+	assert_string_equal(found.items[2 * LISTED_MAX + 1].text,
+	                    "2 more addresses are announced, although not all is proved. Start "
+	                    "with the listed ones");
+}
+
+/* --- the page --- */
+
+/* An address in which each field has a value of its own, and what the page must say of it. */
+static struct announce_row make_full_row(struct announced_address *expected)
+{
+	struct announce_row row = {
+		.intended = { .vip_hash = 11 },
+		.state = { .promised_until_ms = 12,
+		           .failed_ms = 13,
+		           .hold_ms = 14,
+		           .good_since_ms = 15 },
+		.decision = { .table = ANNOUNCE_SHUTDOWN,
+		              .reason = ANNOUNCE_REASON_DRAINING,
+		              .fact = ANNOUNCE_FACT_PROBE,
+		              .held_ms = 16 },
+		.routes = { .in_kernel = { false, true, false },
+		            .imported = { ANNOUNCE_UNKNOWN, ANNOUNCE_NO, ANNOUNCE_YES },
+		            .exported = ANNOUNCE_YES },
+		.since_ms = 17,
+		.differs_ms = 18,
+		.query_ms = 19,
+		.read_ms = 20,
+		.exported = 21,
+	};
+
+	name_address(&row, 9);
+	*expected = (struct announced_address){ .vip = 11,
+		                                .address = row.intended.address,
+		                                .promised_until_ms = 12,
+		                                .failed_ms = 13,
+		                                .hold_ms = 14,
+		                                .good_ms = 15,
+		                                .table = ANNOUNCE_SHUTDOWN,
+		                                .reason = ANNOUNCE_REASON_DRAINING,
+		                                .fact = ANNOUNCE_FACT_PROBE,
+		                                .held_ms = 16,
+		                                .in_kernel = 1 << ANNOUNCE_NORMAL,
+		                                .imported = 1 << ANNOUNCE_SHUTDOWN,
+		                                .is_read = 1,
+		                                .is_export_read = 1,
+		                                .since_ms = 17,
+		                                .differs_ms = 18,
+		                                .query_ms = 19,
+		                                .read_ms = 20,
+		                                .exported = 21 };
+	for (int i = 0; i < ANNOUNCE_FACT_COUNT; i++) {
+		row.facts.truth[i] = (enum announce_truth)(i % 3);
+		expected->truth[i] = (uint8_t)(i % 3);
+	}
+	return row;
+}
+
+static void the_page_says_all_of_an_address(void **state)
+{
+	char run_dir[] = "/tmp/weir-published-XXXXXX", command[64];
+	struct announced_address expected[2], shown[2];
+	struct announce_row rows[2];
+	struct announced_node node;
+	struct model model = { .meta.document = 31 };
+	struct announcer a = { .rows = rows, .n_rows = 2, .incarnation = 32, .model = &model };
+
+	(void)state;
+	rows[0] = make_full_row(&expected[0]);
+	rows[1] = make_full_row(&expected[1]);
+	name_address(&rows[1], 10);
+	expected[1].address = rows[1].intended.address;
+	rows[1].routes = (struct announce_routes){ .in_kernel = { false, false, true },
+		                                   .imported = { ANNOUNCE_YES, ANNOUNCE_YES,
+		                                                 ANNOUNCE_UNKNOWN } };
+	expected[1].in_kernel = 1 << ANNOUNCE_SHUTDOWN;
+	expected[1].imported = 1 << ANNOUNCE_NORMAL;
+	expected[1].is_read = expected[1].is_export_read = 0;
+	a.kernel[ANNOUNCE_NORMAL].number = 177;
+	a.kernel[ANNOUNCE_SHUTDOWN].number = 178;
+	assert_non_null(mkdtemp(run_dir));
+	assert_int_equal(stats_create(run_dir, "announce", 64, &a.stats), 0);
+	assert_int_equal(announced_create(run_dir, &a.page), 0);
+	published_find_counters(&a);
+	published_show(&a, SINCE_MS);
+	assert_int_equal(a.published_ms, SINCE_MS);
+	assert_int_equal(announced_read(a.page, &node, shown, 2, NULL), 0);
+	for (int i = 0; i < 2; i++)
+		assert_memory_equal(&shown[i], &expected[i], sizeof(shown[i]));
+	assert_int_equal(node.n_addresses, 2);
+	assert_int_equal(node.document, 31);
+	assert_int_equal(node.incarnation, 32);
+	assert_int_equal(node.table, 177);
+	assert_int_equal(node.shutdown_table, 178);
+	assert_string_equal(node.daemon, "none");
+	assert_string_equal(node.daemon_state, "");
+	for (int frr = 0; frr < 2; frr++) {
+		a.daemon_error = -EIO;
+		a.daemon_kind = frr ? DAEMON_FRR : DAEMON_BIRD;
+		a.model = NULL;
+		published_show(&a, SINCE_MS);
+		assert_int_equal(announced_read(a.page, &node, shown, 2, NULL), 0);
+		assert_string_equal(node.daemon, frr ? "frr" : "bird");
+		assert_int_equal(node.document, 0);
+	}
+	announced_close(a.page);
+	stats_close(a.stats);
+	snprintf(command, sizeof(command), "rm -r %s", run_dir);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +615,12 @@ int main(void)
 		cmocka_unit_test(of_many_addresses_the_rest_is_counted),
 		cmocka_unit_test(what_is_wrong_with_the_dataplane_is_a_condition),
 		cmocka_unit_test(addresses_are_counted_by_each_table),
+		cmocka_unit_test(each_difference_says_where_to_look),
+		cmocka_unit_test(differences_beyond_the_most_are_left_out),
+		cmocka_unit_test(what_the_kernel_refuses_is_said_whole),
+		cmocka_unit_test(what_cannot_be_watched_is_said_whole),
+		cmocka_unit_test(the_rest_of_each_level_is_counted_by_itself),
+		cmocka_unit_test(the_page_says_all_of_an_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

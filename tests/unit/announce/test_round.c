@@ -220,6 +220,49 @@ static void a_change_is_published_at_once(void **state)
 	assert_int_equal(read_page().in_kernel, 0);
 }
 
+/* A round that changes nothing is none, and a reason is a change as a table is. */
+static void a_change_of_table_or_reason_counts_once(void **state)
+{
+	uint64_t changes = 0, questions = 0, shown_ms;
+
+	(void)state;
+	a.counters.changes = &changes;
+	a.counters.questions = &questions;
+	announce_and_wait();
+	changes = questions = 0;
+	while (a.published_ms != now_ms)
+		run_rounds(1);
+	shown_ms = now_ms;
+	run_rounds(4);
+	assert_int_equal(changes, 0);
+	assert_int_equal(a.published_ms, shown_ms);
+	run_rounds(1); /* time for the next one */
+	assert_int_equal(a.published_ms, shown_ms + 500);
+	assert_true(row.since_ms < shown_ms);
+
+	fake.vip.state = PROOF_STATE_UNKNOWN; /* the same table, for another reason */
+	run_rounds(1);
+	assert_true(is_in(NORMAL_TABLE));
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_KEPT_UNPROVED);
+	assert_int_equal(changes, 1);
+	assert_int_equal(row.since_ms, now_ms);
+	assert_int_equal(a.published_ms, now_ms);
+	run_rounds(4);
+	assert_int_equal(changes, 1);
+	assert_int_equal(row.since_ms, now_ms - 400);
+	assert_int_equal(a.published_ms, now_ms - 400);
+
+	fake.node.ports[0].up = PROOF_NO;
+	run_rounds(1);
+	assert_false(is_in(NORMAL_TABLE));
+	assert_int_equal(changes, 2);
+	assert_int_equal(row.since_ms, now_ms);
+	run_rounds(4);
+	assert_int_equal(changes, 2);
+	assert_int_equal(row.since_ms, now_ms - 400);
+	assert_int_equal(questions, 0);
+}
+
 /* Else a reader would take "not read yet" for "no neighbour gets it". */
 static void to_whom_it_is_exported_is_published_once_it_is_known(void **state)
 {
@@ -432,6 +475,7 @@ int main(void)
 		SCENE_TEST(an_address_of_dns_needs_no_forwarding),
 		SCENE_TEST(the_wrong_table_is_a_difference),
 		SCENE_TEST(a_change_is_published_at_once),
+		SCENE_TEST(a_change_of_table_or_reason_counts_once),
 		SCENE_TEST(to_whom_it_is_exported_is_published_once_it_is_known),
 		SCENE_TEST(what_is_imported_is_published_once_both_tables_are_read),
 		SCENE_TEST(without_a_document_nothing_is_touched),
