@@ -2,21 +2,27 @@
 /* How weir-announce starts, and what it says of a document that is refused; files are real. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
 #include "announce/document.h"
+#include "base/clock.h"
 #include "base/loop.h"
 #include "base/proc.h"
 #include "weir/stats.h"
 
+#define PATIENCE_MS 10000u /* on a busy machine */
+
 static char dir[64], done[128];
+static struct document_thread *reader; /* NULL: none is open */
 
 static void note_call(const char *what)
 {
@@ -27,14 +33,14 @@ static void note_call(const char *what)
 
 static int edge_start(struct document_thread *t)
 {
-	assert_null(t);
+	assert_ptr_equal(t, reader);
 	note_call("read");
 	return 0;
 }
 
 static void edge_tick(struct document_thread *t)
 {
-	assert_null(t);
+	assert_ptr_equal(t, reader);
 }
 
 static void edge_beat(struct loop *l, uint64_t *word)
@@ -72,6 +78,7 @@ int weir_main(int argc, char **argv);
 #define main           weir_main
 #include "announce/main.c"
 #undef main
+#undef loop_run
 
 static struct announce_process process;
 
@@ -80,6 +87,7 @@ static int make_directory(void **state)
 	(void)state;
 	strcpy(dir, "/tmp/weir-announce-XXXXXX");
 	*done = 0;
+	reader = NULL;
 	process = (struct announce_process){ .announcer.dataplane_fd = -1 };
 	if (!mkdtemp(dir))
 		return -1;
@@ -153,6 +161,91 @@ static void a_refused_document_says_what_is_in_force(void **state)
 	free(seen);
 }
 
+/* --- all that the loop calls, with a real loop --- */
+
+static struct loop_timer look;
+static uint64_t until_ms;
+
+/* Run the loop until something was noted. */
+static void look_whether_noted(void *arg)
+{
+	struct loop *l = arg;
+
+	if (*done || clock_mono_ms() > until_ms)
+		loop_stop(l);
+	else
+		loop_timer_set(l, &look, clock_mono_ms() + 1);
+}
+
+static void open_all(void)
+{
+	struct loop *l;
+
+	assert_int_equal(open_pages(&process), 0);
+	assert_int_equal(open_loop(&process), 0);
+	reader = process.reader;
+	assert_non_null(reader);
+	l = process.announcer.loop;
+	look = (struct loop_timer){ .cb = look_whether_noted, .arg = l };
+	until_ms = clock_mono_ms() + PATIENCE_MS;
+	assert_int_equal(loop_timer_set(l, &look, 0), 0);
+}
+
+static void write_document(const char *name)
+{
+	char path[128], into[128];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/new", dir);
+	snprintf(into, sizeof(into), "%s/%s", dir, name);
+	f = fopen(path, "w");
+	assert_non_null(f);
+	assert_int_equal(fclose(f), 0);
+	assert_int_equal(rename(path, into), 0);
+}
+
+static void a_document_that_is_written_is_read(void **state)
+{
+	(void)state;
+	open_all();
+	for (int i = 0; i < 2; i++) { /* and the one after it */
+		*done = 0;
+		write_document("effective.conf");
+		loop_timer_set(process.announcer.loop, &look, 0);
+		assert_int_equal(loop_run(process.announcer.loop), 0);
+		assert_string_equal(done, "read");
+	}
+	close_announcements(&process);
+}
+
+static void a_signal_ends_the_loop(void **state)
+{
+	static const int signals[] = { SIGTERM, SIGINT };
+
+	(void)state;
+	open_all();
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		assert_int_equal(loop_timer_set(process.announcer.loop, &look, 0), 0);
+		assert_int_equal(raise(signals[i]), 0);
+		assert_int_equal(loop_run(process.announcer.loop), 0);
+		assert_true(clock_mono_ms() < until_ms);
+	}
+	close_announcements(&process);
+}
+
+static void a_client_finds_its_socket(void **state)
+{
+	char path[128];
+	struct stat st;
+
+	(void)state;
+	open_all();
+	snprintf(path, sizeof(path), "%s/announce.ctl", dir);
+	assert_int_equal(stat(path, &st), 0);
+	assert_true(S_ISSOCK(st.st_mode));
+	close_announcements(&process);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, make_directory, remove_directory)
 
 int main(void)
@@ -161,6 +254,9 @@ int main(void)
 		T(without_its_pages_it_does_not_start),
 		T(the_start_ends_when_turns_are_counted),
 		T(a_refused_document_says_what_is_in_force),
+		T(a_document_that_is_written_is_read),
+		T(a_signal_ends_the_loop),
+		T(a_client_finds_its_socket),
 	};
 
 	return cmocka_run_group_tests_name("announce main", tests, NULL, NULL);
