@@ -351,6 +351,32 @@ static void try_document(int err, const char *why)
 	install_compiled(&process, &d);
 }
 
+/* Model and plan are the tables' then; of what is refused they stay the reader's. */
+static void what_a_thread_has_compiled_comes_into_force(void **state)
+{
+	struct model next = model;
+	struct compiled d = { .model = &next, .plan = &plan, .spare_is_free = true };
+
+	(void)state;
+	did.take_says = -EIO;
+	on_compiled(&process, &d);
+	assert_ptr_equal(process.node.model, &model);
+	assert_ptr_equal(d.model, &next);
+	assert_ptr_equal(d.plan, &plan);
+	assert_string_equal(process.refusal, "the driver says no");
+	assert_int_equal(process.retry_timer.at_ms, NOW_MS + RETRY_MS);
+	did.take_says = 0;
+	did.events[0] = '\0';
+	on_compiled(&process, &d);
+	assert_ptr_equal(process.node.model, &next);
+	assert_true(process.node.spare_is_free);
+	assert_null(d.model);
+	assert_null(d.plan);
+	assert_non_null(strstr(did.events, "document-in-force"));
+	assert_string_equal(process.refusal, "");
+	assert_int_equal(did.n_drafts, 0); /* the file has not changed since */
+}
+
 static void a_refusal_is_logged_once_and_again_after_a_good_one(void **state)
 {
 	(void)state;
@@ -588,6 +614,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_document_that_changes_while_it_is_read_is_read_again),
 		T(a_refusal_is_logged_once_and_again_after_a_good_one),
+		T(what_a_thread_has_compiled_comes_into_force),
 		T(what_may_pass_is_tried_again_and_what_does_not_is_not),
 		T(a_driver_s_workers_have_words_while_there_are_any),
 		T(a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt),
