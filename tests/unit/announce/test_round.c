@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rounds of weir-announce: what is added to and deleted from which table. */
+#include "weir/condition.h"
+#include "weir/stats.h"
+
 #include "round_scene.h"
 
 static void nothing_is_announced_without_a_proof(void **state)
@@ -263,6 +266,70 @@ static void a_change_of_table_or_reason_counts_once(void **state)
 	assert_int_equal(questions, 0);
 }
 
+static void the_page_says_all_of_the_daemon(void **state)
+{
+	struct announced_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX];
+	struct announced_address out[1];
+	struct announced_node node;
+
+	(void)state;
+	strcpy(fake.daemon.version, "2.14");
+	strcpy(fake.daemon.problem, "none so far");
+	strcpy(fake.daemon.neighbours[0].name, "edge-1");
+	strcpy(fake.daemon.neighbours[1].name, "edge-2");
+	a.daemon_kind = DAEMON_FRR;
+	for (uint32_t n = 0; n <= ANNOUNCED_NEIGHBOURS_MAX; n++) {
+		fake.daemon.n_neighbours = n;
+		published_show(&a, now_ms);
+		assert_int_equal(announced_read(a.page, &node, out, 1, neighbours), 0);
+		assert_int_equal(node.n_neighbours, n);
+	}
+	assert_string_equal(node.daemon, "frr");
+	assert_string_equal(node.daemon_state, "answers");
+	assert_string_equal(node.version, "2.14");
+	assert_string_equal(node.problem, "none so far");
+	assert_string_equal(neighbours[0].name, "edge-1");
+	assert_int_equal(neighbours[0].established, 1);
+	assert_string_equal(neighbours[1].name, "edge-2");
+	assert_int_equal(neighbours[1].established, 0);
+	a.daemon_kind = DAEMON_BIRD;
+	published_show(&a, now_ms);
+	assert_int_equal(announced_read(a.page, &node, out, 1, NULL), 0);
+	assert_string_equal(node.daemon, "bird");
+}
+
+static void a_daemon_that_does_not_answer_is_a_condition(void **state)
+{
+	char dir[] = "/tmp/weir-round-XXXXXX", command[64];
+	struct conditions found;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(stats_create(dir, "announce", 64, &a.stats), 0);
+	strcpy(fake.daemon.problem, "no such socket");
+	for (int i = 0; i < 3; i++) {
+		fake.daemon.state = i ? DAEMON_ABSENT : DAEMON_ANSWERS;
+		a.daemon_kind = i == 1 ? DAEMON_BIRD : DAEMON_FRR;
+		conditions_begin(a.stats, 1);
+		published_conditions(&a, now_ms);
+		conditions_end(a.stats);
+		assert_int_equal(conditions_read(dir, "announce", &found), 0);
+		assert_int_equal(found.n, i > 0);
+		if (!i)
+			continue;
+		assert_string_equal(found.items[0].code, "routing-daemon");
+		assert_int_equal(found.items[0].level, CONDITION_DEGRADED);
+		assert_string_equal(found.items[0].subject, i == 1 ? "bird" : "frr");
+		assert_string_equal(found.items[0].text,
+		                    "the routing daemon is answers, so what it announces is "
+		                    "unknown: no such socket"); /* the scene has one word */
+	}
+	stats_close(a.stats);
+	a.stats = NULL;
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
 /* Else a reader would take "not read yet" for "no neighbour gets it". */
 static void to_whom_it_is_exported_is_published_once_it_is_known(void **state)
 {
@@ -476,6 +543,8 @@ int main(void)
 		SCENE_TEST(the_wrong_table_is_a_difference),
 		SCENE_TEST(a_change_is_published_at_once),
 		SCENE_TEST(a_change_of_table_or_reason_counts_once),
+		SCENE_TEST(the_page_says_all_of_the_daemon),
+		SCENE_TEST(a_daemon_that_does_not_answer_is_a_condition),
 		SCENE_TEST(to_whom_it_is_exported_is_published_once_it_is_known),
 		SCENE_TEST(what_is_imported_is_published_once_both_tables_are_read),
 		SCENE_TEST(without_a_document_nothing_is_touched),
