@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * weir restart dataplane: whom it asks, and what it says of the process that took over
+ * (mgmt/cli/cmd_restart.c). The supervisor is a child that notes another process when it is asked,
+ * and answers in the place of weir-dataplane.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/ctl.h"
+#include "base/loop.h"
+#include "mgmt/cli/cli.h"
+#include "mgmt/cli/run.h"
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static struct cli cli;
+static char dir[32], told[1024];
+static pid_t before, next, supervisor; /* 0: there is none */
+
+int cli_fail(enum cli_status status, const char *format, ...)
+{
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(told, sizeof(told), format, list);
+	va_end(list);
+	return (int)status;
+}
+
+/* A process that only waits. */
+static pid_t start_process(void)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that fails leaves none */
+	for (;;)
+		pause();
+}
+
+static void end_process(pid_t *pid)
+{
+	if (*pid > 0 && kill(*pid, SIGKILL) == 0)
+		waitpid(*pid, NULL, 0);
+	*pid = 0;
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	strcpy(dir, "/tmp/weir-restart-XXXXXX");
+	told[0] = '\0';
+	cli = (struct cli){ 0 };
+	if (!mkdtemp(dir))
+		return -1;
+	snprintf(cli.dirs.run, sizeof(cli.dirs.run), "%s", dir);
+	before = start_process();
+	next = start_process();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	char command[64];
+
+	(void)state;
+	end_process(&supervisor);
+	end_process(&before);
+	end_process(&next);
+	snprintf(command, sizeof(command), "rm -r %s", dir);
+	return system(command);
+}
+
+static int note_processes(pid_t run, pid_t dataplane)
+{
+	const struct run_noted noted[] = { { "run", run }, { "dataplane", dataplane } };
+
+	return run_state_write(cli.dirs.run, noted, 2);
+}
+
+/* --- the supervisor --- */
+
+static void replace_process(void *arg)
+{
+	(void)arg;
+	if (note_processes(getpid(), next))
+		_exit(4);
+}
+
+static char *answer_status(void *arg, const char *line, size_t length)
+{
+	if (strcmp(line, "{\"do\":\"status\"}") || length != strlen(line))
+		return strdup("{\"error\": \"no such request\"}");
+	return strdup(arg);
+}
+
+static void be_supervisor(char *answer, int ready)
+{
+	char path[PATH_MAX];
+	struct loop *l;
+	struct ctl *ctl;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (proc_path(cli.dirs.run, "dataplane.ctl", path) || loop_open(&l) ||
+	    loop_signal(l, SIGUSR1, replace_process, NULL) ||
+	    ctl_serve(l, path, NULL, answer_status, answer, &ctl) || write(ready, "x", 1) != 1)
+		_exit(3);
+	_exit(loop_run(l) ? 5 : 0);
+}
+
+static void start_supervisor(const char *answer)
+{
+	char text[512], byte;
+	int ready[2];
+
+	snprintf(text, sizeof(text), "%s", answer);
+	assert_int_equal(pipe(ready), 0);
+	supervisor = fork();
+	assert_true(supervisor >= 0);
+	if (!supervisor)
+		be_supervisor(text, ready[1]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	assert_int_equal(note_processes(supervisor, before), 0);
+}
+
+/* Run the command. @return its status, with what it printed */
+static int restart_dataplane(char out[512])
+{
+	const struct cli_args args = { 0 };
+	int fd = memfd_create("out", MFD_CLOEXEC), old = dup(STDOUT_FILENO), status;
+	ssize_t n;
+
+	told[0] = '\0';
+	fflush(stdout);
+	assert_true(dup2(fd, STDOUT_FILENO) >= 0);
+	status = cli_restart_dataplane(&cli, &args);
+	fflush(stdout);
+	assert_true(dup2(old, STDOUT_FILENO) >= 0);
+	close(old);
+	n = pread(fd, out, 511, 0);
+	assert_true(n >= 0);
+	out[n] = '\0';
+	close(fd);
+	return status;
+}
+
+/* --- tests --- */
+
+static void what_is_not_there_is_not_asked(void **state)
+{
+	char out[512], expected[512];
+
+	(void)state;
+	if (geteuid())
+		skip();
+	snprintf(expected, sizeof(expected), "no weir run uses %s: systemctl start weir", dir);
+	assert_int_equal(restart_dataplane(out), CLI_UNREACHABLE);
+	assert_string_equal(told, expected);
+	assert_int_equal(note_processes(0, before), 0);
+	assert_int_equal(restart_dataplane(out), CLI_UNREACHABLE);
+	assert_string_equal(told, expected);
+
+	assert_int_equal(note_processes(next, 0), 0);
+	assert_int_equal(restart_dataplane(out), CLI_CONFLICT);
+	snprintf(expected, sizeof(expected),
+	         "weir run has noted no weir-dataplane that runs: it is just starting, or %s is "
+	         "full: see weir status",
+	         dir);
+	assert_string_equal(told, expected);
+
+	assert_int_equal(note_processes(next, before), 0); /* the signal would end it */
+	assert_int_equal(restart_dataplane(out), CLI_CONFLICT);
+	snprintf(expected, sizeof(expected),
+	         "the weir run that is in use (pid %d) does not take this command: if it is not "
+	         "just starting, replace it first (kill -9 %d; systemd starts the next one, and "
+	         "the other processes go on)",
+	         (int)next, (int)next);
+	assert_string_equal(told, expected);
+	assert_int_equal(waitpid(next, NULL, WNOHANG), 0);
+	assert_string_equal(out, "");
+}
+
+/* The words behind "process N has taken over from M"; NULL: it forwards. */
+static void the_next_process_answers_for_its_document_and_ports(void **state)
+{
+	static const struct {
+		const char *answer, *refusal;
+	} rows[] = {
+		{ "{\"document\": 7, \"ports\": [\"eth1\"], \"ports_missing\": []}", NULL },
+		{ "{\"document\": 7, \"ports\": [], \"ports_missing\": []}", NULL },
+		{ "{\"document\": 7, \"ports\": [\"eth1\"], \"ports_missing\": [{\"interface\": "
+		  "\"eth2\"}]}",
+		  NULL },
+		{ "{\"document\": 1}", NULL },
+		{ "{\"document\": \"0\"}", NULL }, /* another release's */
+		{ "{}", NULL },
+		{ "nothing", NULL },
+		{ "{\"document\": 0, \"refused_why\": \"line 3: what\"}",
+		  "has no document in force: line 3: what" },
+		{ "{\"document\": 0, \"refused_why\": \"\"}",
+		  "has no document in force: see its log" },
+		{ "{\"document\": 0}", "has no document in force: see its log" },
+		{ "{\"document\": 7, \"ports\": [], \"ports_missing\": [{\"interface\": "
+		  "\"eth1\", \"why\": \"it is down\"}, {\"interface\": \"eth2\"}]}",
+		  "drives no port, so nothing is forwarded: eth1: it is down" },
+		{ "{\"document\": 7, \"ports_missing\": [{}]}",
+		  "drives no port, so nothing is forwarded: ?: see weir why" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		for (int json = 0; json < 2; json++) {
+			char out[512], shown[512] = "", refusal[512] = "";
+			int status;
+
+			start_supervisor(rows[i].answer);
+			cli.json = json;
+			status = restart_dataplane(out);
+			if (rows[i].refusal)
+				snprintf(refusal, sizeof(refusal),
+				         "weir-dataplane: process %d has taken over from %d and %s",
+				         (int)next, (int)before, rows[i].refusal);
+			else if (json)
+				snprintf(shown, sizeof(shown), "{\"before\": %d, \"pid\": %d}\n",
+				         (int)before, (int)next);
+			else
+				snprintf(shown, sizeof(shown),
+				         "weir-dataplane: process %d has taken over from %d\n",
+				         (int)next, (int)before);
+			assert_string_equal(told, refusal);
+			assert_string_equal(out, shown);
+			assert_int_equal(status, *refusal ? CLI_REJECTED : CLI_OK);
+			end_process(&supervisor);
+		}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_not_there_is_not_asked),
+		TEST(the_next_process_answers_for_its_document_and_ports),
+	};
+
+	return cmocka_run_group_tests_name("cli restart", tests, NULL, NULL);
+}
