@@ -63,6 +63,52 @@ static void each_failure_says_what_to_do(void **state)
 	}
 }
 
+/* The whole texts, at the limits of what each one is said of. */
+static void each_text_is_whole(void **state)
+{
+	static const struct {
+		int err;
+		const char *log, *release, *text;
+	} rows[] = {
+		{ -EINVAL, "", "5.9.16",
+		  "Linux 5.9.16 is too old (Invalid argument): this release needs 5.10 or later, "
+		  "for XDP links (5.9) and redirection by a route (5.10)" },
+		{ -EACCES, "odd\n", "4.99.0",
+		  "Linux 4.99.0 is too old (odd): this release needs 5.10 or later, for XDP links "
+		  "(5.9) and redirection by a route (5.10)" },
+		{ -EPERM, "", "6.0.0",
+		  "no right to load BPF programs: run as root or with CAP_BPF, CAP_NET_ADMIN and "
+		  "CAP_PERFMON (before Linux 5.11 also with LimitMEMLOCK=infinity in the unit, or "
+		  "ulimit -l unlimited)" },
+		{ -EACCES, "processed 9 insns\n\n", "6.0.0",
+		  "the verifier of Linux 6.0.0 refuses the program (processed 9 insns): this "
+		  "release is tested with 5.10, 6.1, 6.12 and 6.18; please report it with "
+		  "`uname -r`" },
+		{ -EPERM, "a\n\nb\nstack depth 8\n", "6.0.0",
+		  "the verifier of Linux 6.0.0 refuses the program (b): this release is tested "
+		  "with 5.10, 6.1, 6.12 and 6.18; please report it with `uname -r`" },
+		{ -EPERM, "the program is too large", "6.0.0",
+		  "the verifier of Linux 6.0.0 finds the program too large: libbpf ran out of "
+		  "memory while it probed the kernel; restart weir-dataplane" },
+		{ -E2BIG, "b\n", "6.0.0",
+		  "the tables do not fit into memory: lower limits.slots, limits.backends or "
+		  "limits.exceptions" },
+		{ -ESRCH, "", "6.0.0",
+		  "libbpf cannot read the kernel's types: out of memory, or Linux 6.0.0 was built "
+		  "without CONFIG_DEBUG_INFO_BTF (look for /sys/kernel/btf/vmlinux)" },
+		{ -EIO, "", "6.0.0", "Linux 6.0.0 does not load the program: Input/output error" },
+		{ -EIO, "b", "6.0.0", "Linux 6.0.0 does not load the program: b" },
+	};
+	char out[BPF_REASON_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_ptr_equal(bpf_reason_on(rows[i].err, rows[i].log, rows[i].release, out),
+		                 out);
+		assert_string_equal(out, rows[i].text);
+	}
+}
+
 static void the_running_kernel_is_new_enough(void **state)
 {
 	char out[BPF_REASON_MAX];
@@ -75,6 +121,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_failure_says_what_to_do),
+		cmocka_unit_test(each_text_is_whole),
 		cmocka_unit_test(the_running_kernel_is_new_enough),
 	};
 
