@@ -453,8 +453,11 @@ static void sockets_are_as_a_server_wants_them(void **state)
 	expect_as_wanted(later);
 }
 
-/* A child that has been given the sockets, as weir-dns has; it waits. */
-static pid_t start_child(const struct run_sockets *s, uint16_t port)
+/*
+ * A child that has been given the sockets, as weir-dns has; it waits. @param twice  the first
+ * thread's are at the places of the second, too
+ */
+static pid_t start_child(const struct run_sockets *s, uint16_t port, bool twice)
 {
 	int ready[2];
 	char byte;
@@ -471,6 +474,8 @@ static pid_t start_child(const struct run_sockets *s, uint16_t port)
 
 		if (run_sockets_hand_down(s))
 			_exit(1);
+		if (twice && (dup2(3, 5) != 5 || dup2(4, 6) != 6))
+			_exit(4);
 		if (port) { /* something else lies in the first place */
 			at.sin_addr.s_addr = htonl(0x7f000005);
 			fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -498,7 +503,7 @@ static void another_supervisor_takes_the_sockets_over(void **state)
 	assert_true(run_sockets_set(&s, &one, 1, 2));
 	run_sockets_prepare(&s);
 	for (int i = 0; i < 2; i++) {
-		pid_t pid = start_child(&s, i ? 5353 : 0);
+		pid_t pid = start_child(&s, i ? 5353 : 0, false);
 		int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 		unsigned before = count_descriptors();
 
@@ -523,6 +528,93 @@ static void another_supervisor_takes_the_sockets_over(void **state)
 	run_sockets_close(&s);
 }
 
+/* Two threads would read one socket then. */
+static void a_socket_is_taken_over_once(void **state)
+{
+	const struct addr one = addr_at("127.0.0.5");
+	struct run_sockets s, taken;
+
+	(void)state;
+	run_sockets_init(&s);
+	run_sockets_init(&taken);
+	assert_true(run_sockets_set(&s, &one, 1, 2));
+	run_sockets_prepare(&s);
+	pid_t pid = start_child(&s, 0, true);
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	unsigned before = count_descriptors();
+
+	assert_int_equal(run_sockets_adopt(&taken, pidfd, &one, 1), 0);
+	assert_int_equal(count_descriptors(), before + 2);
+	assert_int_equal(taken.n_threads, 1);
+	assert_true(is_at(taken.fds[0][0], &one, SOCK_DGRAM));
+	assert_true(is_at(taken.fds[0][1], &one, SOCK_STREAM));
+	assert_int_equal(taken.fds[1][0], -1);
+	assert_int_equal(taken.fds[1][1], -1);
+	run_sockets_close(&taken);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	close(pidfd);
+	run_sockets_close(&s);
+}
+
+/* What a socket's place is called; the channel comes last. */
+static void append_name(char *names, size_t size, size_t place, unsigned n_addresses)
+{
+	unsigned thread = (unsigned)place / (2 * n_addresses);
+	size_t i = place % (2 * n_addresses), n = strlen(names);
+
+	n += (size_t)snprintf(names + n, size - n, "dns-%s-%zu", i % 2 ? "tcp" : "udp", i / 2);
+	if (thread)
+		n += (size_t)snprintf(names + n, size - n, "-%u", thread);
+	snprintf(names + n, size - n, ":");
+}
+
+/* All that weir-dns is told: how many, their names in order, and whose they are. */
+static void each_place_has_its_name_and_its_socket(void **state)
+{
+	const struct addr two[] = { addr_at("127.0.0.5"), addr_at("::1") };
+	const size_t n = 4 * MODEL_DNS_THREADS_MAX + 1;
+	char expected[24 * (4 * MODEL_DNS_THREADS_MAX + 1)] = "", number[16];
+	struct run_sockets s;
+	struct stat st, null;
+	int status;
+
+	(void)state;
+	for (size_t i = 0; i < n - 1; i++)
+		append_name(expected, sizeof(expected), i, 2);
+	strcat(expected, "weir-more");
+	assert_int_equal(stat("/dev/null", &null), 0);
+	run_sockets_init(&s);
+	assert_true(run_sockets_set(&s, two, 2, 2));
+	run_sockets_prepare(&s);
+	fflush(NULL);
+	pid_t pid = fork();
+
+	if (!pid) {
+		bool ok = !run_sockets_hand_down(&s);
+
+		snprintf(number, sizeof(number), "%d", (int)getpid());
+		ok = ok && !strcmp(getenv("LISTEN_PID"), number);
+		snprintf(number, sizeof(number), "%zu", n);
+		ok = ok && !strcmp(getenv("LISTEN_FDS"), number) &&
+		     !strcmp(getenv("LISTEN_FDNAMES"), expected);
+		for (int i = 0; ok && i < (int)n; i++) {
+			ok = fstat(3 + i, &st) == 0 && !(fcntl(3 + i, F_GETFD) & FD_CLOEXEC);
+			if (i < 8) /* of two threads */
+				ok = ok && is_at(3 + i, &two[i % 4 / 2],
+				                 i % 2 ? SOCK_STREAM : SOCK_DGRAM);
+			else if (i < (int)n - 1)
+				ok = ok && st.st_rdev == null.st_rdev;
+			else
+				ok = ok && S_ISSOCK(st.st_mode);
+		}
+		_exit(ok ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	run_sockets_close(&s);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -538,6 +630,8 @@ int main(void)
 		TEST(another_order_stays_so_until_a_start),
 		TEST(sockets_are_as_a_server_wants_them),
 		TEST(another_supervisor_takes_the_sockets_over),
+		TEST(a_socket_is_taken_over_once),
+		TEST(each_place_has_its_name_and_its_socket),
 	};
 
 	if (unshare(CLONE_NEWNET) || system("ip link set lo up"))
