@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -321,7 +322,11 @@ static void sockets_follow_addresses_and_threads(void **state)
 	assert_true(run_sockets_extra(&s));
 	unsigned many = count_descriptors();
 
+	s.extra_ms = 7; /* since when */
+	assert_false(run_sockets_set(&s, two, 2, 1));
+	assert_int_equal(s.extra_ms, 7);
 	run_sockets_trim(&s);
+	assert_int_equal(s.extra_ms, 0);
 	assert_false(run_sockets_extra(&s));
 	assert_int_equal(count_descriptors(), many - 8);
 	assert_int_equal(s.fds[1][0], -1);
@@ -331,6 +336,13 @@ static void sockets_follow_addresses_and_threads(void **state)
 	assert_true(is_at(s.fds[0][0], &two[1], SOCK_DGRAM));
 	run_sockets_close(&s);
 	assert_int_equal(count_descriptors(), before);
+	run_sockets_close(&s); /* nothing is left to close */
+	assert_int_equal(s.n_addresses, 0);
+	assert_int_equal(s.n_threads, 1);
+	assert_int_equal(s.channel[0], -1);
+	assert_int_equal(s.channel[1], -1);
+	for (size_t i = 0; i < RUN_OF_THREAD; i++)
+		assert_int_equal(s.fds[0][i], -1);
 }
 
 static void what_another_server_has_is_lacking_until_it_is_free(void **state)
@@ -340,13 +352,24 @@ static void what_another_server_has_is_lacking_until_it_is_free(void **state)
 	socklen_t n = addr_to_sockaddr(&one, 53, &at);
 	struct run_sockets s;
 	int other = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	int log_fd = memfd_create("log", MFD_CLOEXEC), stderr_fd = dup(STDERR_FILENO);
+	char text[512] = "";
 
 	(void)state;
 	assert_int_equal(bind(other, (struct sockaddr *)&at, n), 0);
 	run_sockets_init(&s);
+	assert_true(dup2(log_fd, STDERR_FILENO) >= 0);
 	assert_true(run_sockets_set(&s, &one, 1, 1));
+	assert_true(dup2(stderr_fd, STDERR_FILENO) >= 0);
+	assert_true(pread(log_fd, text, sizeof(text) - 1, 0) > 0);
+	assert_string_equal(text, "<3>dns-socket-failed address=127.0.0.6 protocol=udp thread=1 "
+	                          "error=\"Address already in use\" hint=\"another server uses the "
+	                          "address: ss -lnutp shows which\"\n");
+	close(log_fd);
+	close(stderr_fd);
 	assert_true(run_sockets_lack(&s));
-	assert_true(s.fds[0][0] < 0 && s.fds[0][1] >= 0);
+	assert_int_equal(s.fds[0][0], -1);
+	assert_true(s.fds[0][1] >= 0);
 	close(other);
 	run_sockets_again(&s);
 	assert_false(run_sockets_lack(&s));
