@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The bytes of probe packets, and which frames are what must come of them: frames and tables are
- * written here, and no program runs.
+ * Which flow is chosen, the bytes of its probe packet, and which frames are what must come of it:
+ * frames and tables are written here, and no program runs.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -444,9 +444,179 @@ static void mode_address_and_next_hop_are_the_backends(void **state)
 		}
 }
 
+/* --- choosing --- */
+
+#define SLOTS 32u
+
+static struct fwd_root root;
+static struct fwd_pool pools[1];
+static struct fwd_slots slots[SLOTS / FWD_SLOTS_PER_BLOCK];
+static struct owner_cold colds[SLOTS];
+static struct fwd_tables chosen_from = { .root = &root,
+	                                 .pools = pools,
+	                                 .n_pools = 1,
+	                                 .slots = slots,
+	                                 .n_slots = SLOTS / FWD_SLOTS_PER_BLOCK,
+	                                 .colds = colds,
+	                                 .n_colds = SLOTS,
+	                                 .backends = backends,
+	                                 .n_backends = BACKENDS };
+
+/* All slots are backend @p owner's, and have @p base_tcp and @p base_udp as their bases. */
+static void set_slots(uint16_t hot, uint16_t base_tcp, uint16_t base_udp)
+{
+	for (uint32_t i = 0; i < SLOTS; i++) {
+		slots[i / FWD_SLOTS_PER_BLOCK].slot[i % FWD_SLOTS_PER_BLOCK] = hot;
+		colds[i] = (struct owner_cold){ 0 };
+		colds[i].claim[OWNER_CLASS_TCP].base = base_tcp;
+		colds[i].claim[OWNER_CLASS_UDP].base = base_udp;
+	}
+}
+
+static struct fwd_service make_service(bool is4, uint8_t protocol)
+{
+	return (struct fwd_service){ .vip = make_address(is4, 8),
+		                     .port_be = fwd_be16(80),
+		                     .protocol = protocol,
+		                     .flags = FWD_SERVICE_USED };
+}
+
+static void set_tables(void)
+{
+	set_backends(IPIP, true);
+	root = (struct fwd_root){ 0 };
+	root.hash_key[0] = 1;
+	memset(&root.source4.mask, 0xff, sizeof(root.source4.mask));
+	memset(&root.source6.mask, 0xff, sizeof(root.source6.mask));
+	pools[0] =
+	        (struct fwd_pool){ .slot_range = 5, .idle_s = 60, .remember_s = 30, .id = POOL_ID };
+}
+
+#define UNSETTLED (FWD_SLOT_UNSETTLED | 1u)
+
+/* Backends 1 and 2 are used, 3 is not. */
+static void the_flow_is_one_that_can_be_proved(void **state)
+{
+	static const struct {
+		const char *why;
+		uint16_t hot, base_tcp, base_udp;
+		uint8_t protocol;
+		bool has_agents, resets_udp;
+		enum prover_choice choice;
+		uint32_t backend;
+		bool is_quoted;
+	} rows[] = {
+		{ "settled", 1, 2, 2, 6, false, false, PROVER_CHOICE_FLOW, 1, false },
+		{ "settled, UDP", 2, 1, 1, 17, false, false, PROVER_CHOICE_FLOW, 2, false },
+		{ "settled, its owner is gone", 3, 1, 1, 6, false, false, PROVER_CHOICE_FLOW, 3,
+		  false },
+		{ "settled, without an owner", 0, 1, 1, 6, false, false, PROVER_CHOICE_FLOW, 0,
+		  false },
+		{ "unsettled: the base of TCP", UNSETTLED, 2, 3, 6, false, false,
+		  PROVER_CHOICE_FLOW, 2, true },
+		{ "unsettled: the base of UDP", UNSETTLED, 3, 2, 17, false, false,
+		  PROVER_CHOICE_FLOW, 2, true },
+		{ "the base is gone", UNSETTLED, 3, 2, 6, false, false, PROVER_CHOICE_UNSAFE, 0,
+		  false },
+		{ "there is no base", UNSETTLED, 0, 2, 6, false, false, PROVER_CHOICE_UNSAFE, 0,
+		  false },
+		{ "both are gone", FWD_SLOT_UNSETTLED | 3u, 3, 2, 6, false, false,
+		  PROVER_CHOICE_FLOW, 3, true },
+		{ "the owner alone is gone", FWD_SLOT_UNSETTLED | 3u, 2, 3, 6, false, false,
+		  PROVER_CHOICE_FLOW, 2, true },
+		{ "agents remember TCP", UNSETTLED, 3, 3, 6, true, false, PROVER_CHOICE_FLOW, 1,
+		  false },
+		{ "agents do not remember UDP", UNSETTLED, 3, 2, 17, true, false,
+		  PROVER_CHOICE_FLOW, 2, true },
+		{ "UDP that is reset", UNSETTLED, 3, 3, 17, false, true, PROVER_CHOICE_FLOW, 1,
+		  false },
+		{ "a reset of UDP is not one of TCP", UNSETTLED, 2, 3, 6, false, true,
+		  PROVER_CHOICE_FLOW, 2, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+		bool is4 = i % 2;
+		struct fwd_service service = make_service(is4, rows[i / 2].protocol);
+		struct prover_flow f;
+
+		set_tables();
+		backends[3].flags = 0;
+		pools[0].flags = rows[i / 2].has_agents ? FWD_POOL_AGENTS : 0;
+		if (rows[i / 2].resets_udp)
+			service.udp_policy = FWD_UDP_RESET;
+		set_slots(rows[i / 2].hot, rows[i / 2].base_tcp, rows[i / 2].base_udp);
+		if (prover_flow_choose(&chosen_from, &service, 0, 5, &f) != rows[i / 2].choice)
+			fail_msg("%s", rows[i / 2].why);
+		if (rows[i / 2].choice != PROVER_CHOICE_FLOW)
+			continue;
+		if (f.backend != rows[i / 2].backend || f.is_quoted != rows[i / 2].is_quoted)
+			fail_msg("%s: backend %u, %d", rows[i / 2].why, f.backend, f.is_quoted);
+		assert_int_equal(f.is4, is4);
+		assert_int_equal(f.pool_id, POOL_ID);
+		assert_memory_equal(&f.tuple.dst, &service.vip, sizeof(service.vip));
+		assert_int_equal(f.tuple.sport_be, fwd_be16(40000));
+		assert_int_equal(f.tuple.dport_be, fwd_be16(80));
+		assert_int_equal(f.tuple.protocol, rows[i / 2].protocol);
+	}
+}
+
+/* Addresses for benchmarks: 198.18.0.0/15 (RFC 2544), 2001:2::/48 (RFC 5180). */
+static void sources_differ_and_are_nobodys(void **state)
+{
+	const struct fwd_service service = make_service(true, 6), other = make_service(false, 6);
+	uint32_t seen[64];
+
+	(void)state;
+	set_tables();
+	set_slots(1, 1, 1);
+	for (uint32_t start = 0; start < COUNT(seen); start++) {
+		struct prover_flow f, again;
+		uint32_t source;
+
+		assert_int_equal(prover_flow_choose(&chosen_from, &service, 0, start, &f),
+		                 PROVER_CHOICE_FLOW);
+		assert_int_equal(prover_flow_choose(&chosen_from, &service, 0, start, &again),
+		                 PROVER_CHOICE_FLOW);
+		assert_memory_equal(&f.tuple, &again.tuple, sizeof(f.tuple));
+		assert_true(fwd_addr_is4(&f.tuple.src));
+		source = fwd_be32(f.tuple.src.words_be[3]);
+		assert_int_equal(source >> 17, 0xc612u >> 1);
+		for (uint32_t i = 0; i < start; i++)
+			assert_true(source != seen[i]);
+		seen[start] = source;
+		assert_int_equal(prover_flow_choose(&chosen_from, &other, 0, start, &f),
+		                 PROVER_CHOICE_FLOW);
+		assert_int_equal(f.tuple.src.words_be[0], fwd_be32(0x20010002));
+		assert_int_equal(f.tuple.src.words_be[1], 0);
+		assert_int_equal(f.tuple.src.words_be[2], 0);
+		assert_int_equal(fwd_be32(f.tuple.src.words_be[3]), source & 0x1ffff);
+	}
+}
+
+static void without_a_pool_or_a_source_there_is_no_flow(void **state)
+{
+	const struct fwd_service service = make_service(true, 6);
+	struct prover_flow f;
+
+	(void)state;
+	set_tables();
+	set_slots(1, 1, 1);
+	assert_int_equal(prover_flow_choose(&chosen_from, &service, 1, 0, &f), PROVER_CHOICE_NONE);
+	fwd_addr_from4(&root.source4.addr, fwd_be32(0xc6120000));
+	memcpy(root.source4.mask.bytes + 12, (const uint8_t[]){ 0xff, 0xfe, 0, 0 }, 4);
+	assert_int_equal(prover_flow_choose(&chosen_from, &service, 0, 0, &f), PROVER_CHOICE_NONE);
+	root.source4.mask.bytes[14] = 0xf0; /* some of them are left */
+	assert_int_equal(prover_flow_choose(&chosen_from, &service, 0, 0, &f), PROVER_CHOICE_FLOW);
+	assert_false(fwd_prefix_has(&root.source4, &f.tuple.src));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_flow_is_one_that_can_be_proved),
+		cmocka_unit_test(sources_differ_and_are_nobodys),
+		cmocka_unit_test(without_a_pool_or_a_source_there_is_no_flow),
 		cmocka_unit_test(the_packets_are_these),
 		cmocka_unit_test(each_form_of_tunnel_is_known_by_its_headers),
 		cmocka_unit_test(both_zeros_are_a_checksum_of_zero),
