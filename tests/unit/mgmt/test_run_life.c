@@ -114,6 +114,7 @@ static void a_start_that_takes_longer_than_announced_hangs(void **state)
 	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), RUN_BUSY);
 	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1060), RUN_HANGS);
 	assert_int_equal(l.silent_ms, 1000);
+	assert_string_equal(l.thread, "main");
 	struct run_signs turning = signs_of(7);
 	assert_int_equal(run_life_feed(&l, &turning, 500, HANG_MS, 1060), RUN_LIVES);
 	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), RUN_BUSY);
@@ -152,8 +153,11 @@ static void workers_that_count_forward(void **state)
 		assert_true(l.forwards);
 	}
 	assert_true(l.silent_ms > HANG_MS);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 4; i++) {
+		assert_true(l.forwards); /* all silence up to then */
+		assert_int_equal(l.workers_silent_ms, i * 500);
 		run_life_feed(&l, &s, 500, HANG_MS, 1000);
+	}
 	assert_false(l.forwards);
 	run_life_feed(&l, &s, RUN_WAS_AWAY, HANG_MS, 1000); /* not watched: not known */
 	assert_true(l.forwards);
