@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import email.utils
 import json
 import os
 import socket
 import sys
 import threading
+import time
 import typing
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lab"))
@@ -23,13 +25,16 @@ Reply = typing.Any  # an Answer with status 200, (status, Answer or text), a lis
 class Fake:
     """A member whose answers are replies[path], the next each time and the last again and again."""
 
+    address = "127.0.0.1"
+
     def __init__(self, **replies: list[Reply]) -> None:
+        self.ahead_s: float | None = None  # of its clock; None: it says no time
         self.replies: dict[str, list[Reply]] = {"status": [{"header": HEADER, "version": "3.4.23"}], **replies}
         self.requests: list[tuple[str, Answer]] = []
         self.end = threading.Event()
         self.lock = threading.Lock()
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:%d" % self.socket.getsockname()[1]
+        self.socket = socket.create_server((self.address, 0))
+        self.url = "http://%s:%d" % self.socket.getsockname()
         self.threads = [threading.Thread(target=self.accept)]
         self.threads[0].start()
 
@@ -77,7 +82,8 @@ class Fake:
             return False
         status, body = reply if isinstance(reply, tuple) else (200, reply)
         text = (body if isinstance(body, str) else json.dumps(body)).encode()
-        connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(text), text))
+        date = b"" if self.ahead_s is None else b"Date: %s\r\n" % email.utils.formatdate(time.time() + self.ahead_s, usegmt=True).encode()
+        connection.sendall(b"HTTP/1.1 %d X\r\n%sContent-Length: %d\r\n\r\n%s" % (status, date, len(text), text))
         return True
 
     def bodies(self, path: str) -> list[Answer]:
@@ -123,9 +129,9 @@ class Keys:
             kvs.sort(key=lambda kv: int(kv["mod_revision"]), reverse=body["sort_order"] == "DESCEND")
         limit = int(body.get("limit", 0)) or len(kvs)
         found = [{k: v for k, v in kv.items() if k != "value" or not body.get("keys_only")} for kv in kvs[:limit]]
-        return {"header": {**HEADER, "revision": str(self.revision)}, "kvs": found, "count": str(len(kvs)), "more": len(kvs) > limit}
+        return {"header": {**HEADER, "revision": str(self.revision)}, "kvs": [] if body.get("count_only") else found, "count": str(len(kvs)), "more": len(kvs) > limit}
 
     def failure(self, body: Answer) -> Answer:
         """What a transaction says whose compares do not hold."""
         found = [self.range(op["request_range"]) for op in body["failure"]]
-        return {"header": HEADER, "responses": [{"response_range": {k: v for k, v in f.items() if k != "header"}} for f in found]}
+        return {"header": {**HEADER, "revision": str(self.revision)}, "responses": [{"response_range": {k: v for k, v in f.items() if k != "header"}} for f in found]}

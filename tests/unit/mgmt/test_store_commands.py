@@ -8,6 +8,7 @@ Usage: test_store_commands.py WEIR
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import pathlib
@@ -47,8 +48,8 @@ def claim(**more: typing.Any) -> str:
 class Etcd(Fake):
     """A member that has what is written into it."""
 
-    def __init__(self, **replies: list[Reply]) -> None:
-        self.keys = Keys()
+    def __init__(self, address: str = "127.0.0.1", **replies: list[Reply]) -> None:
+        self.keys, self.address = Keys(), address
         super().__init__(**{"range": [self.keys.range], "txn": [self.change], **replies})
 
     def put(self, name: str, text: str) -> None:
@@ -78,8 +79,8 @@ class Commands(unittest.TestCase):
         self.conf.mkdir()
         pathlib.Path(self.dir, "state").mkdir()
 
-    def etcd(self, **replies: list[Reply]) -> Etcd:
-        member = Etcd(**replies)
+    def etcd(self, address: str = "127.0.0.1", **replies: list[Reply]) -> Etcd:
+        member = Etcd(address, **replies)
         self.addCleanup(member.close)
         return member
 
@@ -293,6 +294,33 @@ whether another node has a store was not asked: run store init on one node alone
         self.assertEqual((done.returncode, done.stderr), (4, "weir: DIR/conf/store.join: No such file or directory\n"))
         self.assertEqual(set(self.tree()), {"store.unfinished"})
 
+    def test_somebody_else_begins_a_store_at_the_same_time(self) -> None:
+        def lose(text: str) -> typing.Callable[[Answer], Answer]:
+            def answer(body: Answer) -> Answer:
+                member.put("/weir/store", text)
+                return member.keys.failure(body)
+            return answer
+        undone = "\nweir: nothing was changed: what was written is taken back"
+        kept = "\nweir: what is there stays, because others may count on it: the same command again goes on from here"
+        for text, status, said, files in (
+                (claim(id=OTHER), 4, f"a store is there already ({OTHER}){undone}", set()),
+                ("{}", 5, f"a store is there already (of something else){kept}", {"store.join", "store.unfinished"}),
+                (claim(nonce="f" * 16), 0, "", {"store.join", "store.conf", "store.unfinished"} - {"store.unfinished"})):
+            with self.subTest(text):
+                member = self.etcd()
+                member.replies["txn"] = [lose(text)]
+                done = self.weir("init", "--endpoints", member.url, "--id", ID)
+                self.assertEqual((done.returncode, done.stderr), (status, f"weir: {said}\n" if said else ""))
+                self.assertEqual(set(self.tree()), files)
+                if status == 5:  # the same command goes on; the store is another's meanwhile: that is for a person
+                    member.put("/weir/store", claim(id=OTHER))
+                    done = self.weir("init", "--endpoints", member.url, "--id", ID)
+                    self.assertEqual((done.returncode, done.stderr), (5, f"weir: /weir/ has the store {OTHER} already: join it with the store.join of the node that "
+                                                                         f"began it, or give another --prefix{kept}\n"))
+                    self.assertEqual(set(self.tree()), files)
+                for path in self.conf.iterdir():
+                    path.unlink()
+
 
 class Join(Commands):
     def file(self, member: Fake, **more: typing.Any) -> str:
@@ -365,6 +393,333 @@ next:
                      "--name", "A")
         self.refused(1, "this store has certificates of your own CA: give --certificate and --key of this host, signed by it", "join", path)
         self.refused(1, "this store has certificates of your own CA: give --certificate and --key of this host, signed by it", "join", path, "--key", path)
+
+
+KIND = "backup of Weir's store, 1"
+
+
+def backup(records: list[tuple[str, str]], **more: typing.Any) -> Answer:
+    """A whole one of these records, with its digest."""
+    body: Answer = {"kind": KIND, "id": ID, "revision": 12, "time_ms": 1790000000000, **more}
+    text = f"{body['id']} {body['revision']} {body['time_ms']}" + "".join(f"\0{name}\0{value}" for name, value in records)
+    return {**body, "sha256": hashlib.sha256(text.encode()).hexdigest(), "records": [{"name": n, "text": t} for n, t in records]}
+
+
+class Backup(Commands):
+    RECORDS = [("head", '{"number":7}'), *((f"override/{i:02}", json.dumps({"text": "\u00fc" * i})) for i in range(40))]
+
+    def test_a_backup_has_all_records_but_the_own_one_and_leased_ones(self) -> None:
+        member = self.etcd()
+        member.put("/weir/store", claim())
+        for name, text in self.RECORDS:
+            member.put(f"/weir/{name}", text)
+        member.put("/weir/owner/1", "{}")
+        self.in_store(member)
+        done = self.weir("backup", self.dir + "/b.json")
+        self.good(done, f"""DIR/b.json: store {ID} at revision {member.keys.revision}, 41 records of 0 versions; read again and found whole
+the files of versions are on the nodes: weir config show --applied --into DIR keeps those in force
+""")
+        path = pathlib.Path(self.dir, "b.json")
+        found = json.loads(path.read_text())
+        self.assertEqual(found, backup(self.RECORDS, revision=member.keys.revision, time_ms=found["time_ms"]))
+        self.assertEqual(oct(path.stat().st_mode & 0o7777), "0o600")
+        done = self.weir("backup", self.dir + "/b.json", "--json")
+        self.good(done, f'{{"file":"DIR/b.json","id":"{ID}","revision":{member.keys.revision},"records":41}}\n')
+        note = json.loads(pathlib.Path(self.dir, "state/store.backup").read_text())
+        self.assertEqual(note["text"], self.dir + "/b.json")
+
+    def test_what_makes_no_backup(self) -> None:
+        member = self.etcd()
+        self.in_store(member)
+        self.refused(3, "no backup was made: DIR/none/b.json: No such file or directory", "backup", self.dir + "/none/b.json")
+        member.put("/weir/store", claim(id=OTHER))
+        other = "no backup was made: the members have another store than store.conf names"
+        self.refused(4, other, "backup", self.dir + "/b.json")
+        member.put("/weir/store", "{}")
+        self.refused(4, other, "backup", self.dir + "/b.json")
+        self.assertEqual(os.listdir(self.dir + "/state"), [])
+        self.assertFalse(os.path.exists(self.dir + "/b.json"))
+
+    def test_a_backup_is_restored(self) -> None:
+        member = self.etcd()
+        member.put("/weir/store", claim())
+        self.in_store(member)
+        path = self.write("b.json", backup(self.RECORDS, id=OTHER))
+        self.good(self.weir("restore", path), """41 records of 0 versions are in the store, and compared
+next, at one node after the other, because each fetches files from those that have them:
+  systemctl stop weir; mv /var/lib/weir/store /var/lib/weir/store.before; systemctl start weir; weir store status
+what was changed after the backup is not in it
+""")
+        self.assertEqual(member.all(), {"/weir/store": claim(), **{f"/weir/{n}": t for n, t in self.RECORDS}})
+        batches = [[unpack(op["request_put"]["key"]) for op in body["success"]] for body in member.bodies("txn")]
+        self.assertEqual(batches, [[f"/weir/override/{i:02}" for i in range(32)], [f"/weir/override/{i:02}" for i in range(32, 40)], ["/weir/head"]])
+        # again: nothing is left to do; and what lacks is written
+        self.good(self.weir("restore", path, "--json"), f'{{"from":"{OTHER}","records":41}}\n')
+        self.assertEqual(len(member.bodies("txn")), 3)
+        del member.keys.kvs["/weir/override/07"]
+        self.assertEqual(self.weir("restore", path).returncode, 0)
+        self.assertEqual(len(member.bodies("txn")), 4)
+        self.assertIn("/weir/override/07", member.all())
+
+    def test_a_store_that_has_other_records_stays(self) -> None:
+        member = self.etcd()
+        member.put("/weir/store", claim())
+        self.in_store(member)
+        path = self.write("b.json", backup(self.RECORDS))
+        into = ": a backup goes into a store that has no versions yet"
+        first = "the backup is not restored: "
+        member.put("/weir/override/05", "{}")
+        self.refused(4, f"{first}the store has the record override/05, and the backup has another one{into}", "restore", path)
+        del member.keys.kvs["/weir/override/05"]
+        member.put("/weir/aaa", "{}")
+        self.refused(4, f"{first}the store has the record aaa, and the backup has none{into}", "restore", path)
+        del member.keys.kvs["/weir/aaa"]
+        member.put("/weir/store", claim(unfinished=True))
+        self.refused(4, f"{first}the store was begun again for a node's copy: weir store rebuild", "restore", path)
+        self.assertEqual(member.bodies("txn"), [])
+        member.put("/weir/store", claim())
+        member.replies["txn"] = [member.keys.failure]
+        self.refused(4, f"{first}somebody else writes into the store", "restore", path)
+        member.replies["txn"] = [lambda body: {"header": HEADER, "succeeded": True, "responses": [{"response_put": {}} for _ in body["success"]]}]
+        self.refused(3, f"{first}the record head is not there", "restore", path)
+
+    def test_what_is_no_backup(self) -> None:
+        member = self.etcd()
+        self.in_store(member)
+        a, b = ("a", "{}"), ("b", "{}")
+        whole = backup([a, b])
+        none, name, text = "it is no backup of this release", "a record's name is none", "a record's text is none"
+        version, changed = "a record cannot be a version, a mark or the head", "it was changed after it was made (sha256)"
+        rows: list[tuple[Answer | str, str]] = [
+            ("", "it is no JSON"), ("{", "it is no JSON"), ('{"kind":1,"kind":1}', "it is no JSON"), ("[]", none), ({}, none), ({**whole, "kind": KIND + "2"}, none),
+            ({**whole, "id": ID[:31]}, none), ({**whole, "id": ID.upper()}, none), ({**whole, "id": 7}, none), ({**whole, "sha256": None}, none),
+            ({**whole, "records": None}, "records is no list, or too long"), ({**whole, "records": {}}, "records is no list, or too long"),
+            (backup([("", "{}")]), name), (backup([("n" * 300, "{}")]), name), (backup([("a\nb", "{}")]), name), (backup([("store", claim())]), name),
+            ({**whole, "records": [{"text": "{}"}]}, name), ({**whole, "records": [{"name": 1, "text": "{}"}]}, name), ({**whole, "records": [7]}, name),
+            (backup([("a", "")]), text), ({**whole, "records": [{"name": "a"}]}, text), ({**whole, "records": [{"name": "a", "text": 1}]}, text),
+            (backup([("a", "x" * 20000)]), text), (backup([("head", '{"number":0}')]), version), (backup([("head", "{}")]), version),
+            (backup([("version/7", "{}")]), version), (backup([("mark/7", "{}")]), version), (backup([b, a]), "records are not by rising names"),
+            (backup([a, a]), "records are not by rising names"), ({**whole, "revision": 13}, changed), ({**whole, "time_ms": 1}, changed), ({**whole, "id": OTHER}, changed),
+            ({**whole, "sha256": "0" * 64}, changed), ({**whole, "records": whole["records"][:1]}, changed),
+            ({**whole, "records": [whole["records"][0], {"name": "b", "text": "[]"}]}, changed), ({**whole, "records": [whole["records"][0], {"name": "c", "text": "{}"}]}, changed)]
+        for given, fault in rows:
+            self.refused(1, f"this cannot be restored: DIR/bad.json: {fault}", "restore", self.write("bad.json", given))
+        self.assertEqual(member.requests, [])
+
+
+class Members(Commands):
+    """Three members, of which one may be down."""
+
+    def members(self, n: int = 3, n_up: int = 3, **status: typing.Any) -> list[Etcd]:
+        found = [self.etcd(f"127.0.0.{i + 1}") for i in range(n)]
+        listed: list[Answer] = [{"ID": str(0xa0 + i), "name": f"m{i}", "peerURLs": [f"http://127.0.0.{i + 1}:2380"], "clientURLs": [m.url]} for i, m in enumerate(found)]
+        for i, member in enumerate(found):
+            member.put("/weir/store", claim())
+            good = {"header": HEADER, "version": "3.4.23", "dbSize": str(1048576 * (i + 1)), "leader": "160", **status}
+            member.replies.update(status=[good if i < n_up else DOWN], list=[{"header": HEADER, "members": listed}], alarm=[{"header": HEADER}])
+        self.listed = listed
+        self.in_store(*found)
+        return found
+
+
+class Remove(Members):
+    def test_one_that_answers(self) -> None:
+        for text in ("m1", "a1", "http://127.0.0.2:2380", "URL"):
+            members = self.members()
+            members[0].replies["remove"] = [{"header": HEADER, "members": [self.listed[0], self.listed[2]]}]
+            done = self.weir("remove", members[1].url if text == "URL" else text)
+            with self.subTest(text):
+                self.good(done, f"""member m1 (a1, {members[1].url}) answers
+without it 2 members are left, and 2 answer: configuration can be changed while 2 are up
+m1 is removed
+on its host: systemctl disable --now etcd, and remove /var/lib/etcd/weir
+next: weir store join store.join --member on another host
+""")
+                self.assertEqual(members[0].bodies("remove"), [{"ID": "161"}])
+                conf = json.loads((self.conf / "store.conf").read_text())
+                self.assertEqual(conf["endpoints"], [members[0].url, members[2].url])
+
+    def test_one_that_is_down(self) -> None:
+        members = self.members(3, 2)
+        members[0].replies["remove"] = [{"header": HEADER, "members": self.listed[:2]}]
+        self.good(self.weir("remove", "m2"), f"""member m2 (a2, {members[2].url}) does not answer
+without it 2 members are left, and 2 answer: configuration can be changed while 2 are up
+m2 is removed
+next: weir store join store.join --member on another host
+""")
+        self.good(self.weir("remove", "m2", "--json"), '{"removed":"m2","members":2}\n')
+
+    def test_a_learner_that_did_not_start(self) -> None:
+        members = self.members(2)
+        self.listed[1].update(name="", clientURLs=[], isLearner=True)
+        members[0].replies["remove"] = [{"header": HEADER, "members": self.listed[:1]}]
+        self.good(self.weir("remove", "a1"), """member http://127.0.0.2:2380 (a1, http://127.0.0.2:2380) has no vote yet
+without it 1 member is left, and 1 answers: configuration can be changed while 1 is up
+http://127.0.0.2:2380 is removed
+next: weir store join store.join --member on another host
+""")
+        self.assertEqual(json.loads((self.conf / "store.conf").read_text())["endpoints"], [m.url for m in members])
+
+    def test_four_members(self) -> None:
+        members = self.members(4)
+        members[0].replies["remove"] = [{"header": HEADER, "members": self.listed[:3]}]
+        self.assertEqual(self.weir("remove", "m3").stdout.splitlines()[1:3],
+                         ["without it 3 members are left, and 3 answer: configuration can be changed while 2 are up", "m3 is removed"])
+        self.assertNotIn("next:", self.weir("remove", "m3").stdout)
+
+    def test_what_is_refused(self) -> None:
+        members = self.members(3, 2)
+        self.refused(1, 'there is no member "m9"; the members are: m0, m1, m2', "remove", "m9")
+        self.refused(2, "of the 2 members that would be left 1 answer, and 2 are needed to decide anything: bring another one back first", "remove", "m0")
+        for member in members:
+            member.put("/weir/store", claim(id=OTHER))
+        self.refused(4, f"the members have the store {OTHER}, and store.conf names {ID}", "remove", "m2")
+        one = self.members(1)
+        self.refused(2, "m0 is the only member: without it there is no store", "remove", "m0")
+        one[0].put("/weir/store", "{}")
+        self.refused(3, "the store does not answer (the record store below the prefix is not Weir's): while no majority of its members is up, none can be removed",
+                     "remove", "m0")
+        self.assertEqual([m.bodies("remove") for m in members], [[], [], []])
+
+    def test_an_answer_that_is_lost(self) -> None:
+        members = self.members(3, 2)
+        wrong: Reply = (400, {"code": 3, "message": "no"})
+        members[0].replies["remove"] = [wrong]
+        done = self.weir("remove", "m2")
+        self.assertEqual(done.returncode, 3)
+        self.assertRegex(done.stderr, r"^weir: m2 is not removed, as far as is known \(.*no.*\): the same command again shows it\n$")
+        members[0].replies["list"] = [{"header": HEADER, "members": self.listed}, {"header": HEADER, "members": self.listed[:2]}]
+        done = self.weir("remove", "m2")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("\nm2 is removed\n", done.stdout)
+
+
+class Check(Members):
+    def check(self, worst: int, *lines: str) -> None:
+        """All lines but that of this host's own clock, which may be right or not."""
+        done = self.weir("check")
+        found = done.stdout.splitlines()
+        own = [line for line in found if "clock: this host's" in line]
+        self.assertEqual([line for line in found if line not in own], list(lines))
+        self.assertIn(own, [["ok       clock: this host's clock is synchronised"],
+                            ["warning  clock: this host's clock is not synchronised: use a time server (chrony)"]])
+        self.assertEqual((done.returncode, done.stderr), (max(worst, 10 if own[0].startswith("warning") else 0), ""))
+        note = json.loads(pathlib.Path(self.dir, "state/store.check").read_text())
+        self.assertEqual(note["text"], {0: "ok", 10: "warnings", 11: "something is wrong"}[done.returncode])
+
+    def sites(self, *sites: str) -> None:
+        """weir.conf, with a node at each member's address."""
+        nodes = ", ".join(f'{{ name = "n{i + 1}"; site = "{site}"; ports = ( {{ interface = "e"; }} ); tunnel_source = [ "10.0.{i}.0/24" ]; '
+                          f'api = "https://127.0.0.{i + 1}:8443"; }}' for i, site in enumerate(sites))
+        (self.conf / "weir.conf").write_text('schema = 1; cluster = { name = "c"; hash_key_file = "hash.key"; hash_key_id = "k"; };\nsites = ( ' +
+                                             ", ".join(f'{{ name = "{site}"; }}' for site in sorted(set(sites))) + f" );\nnodes = ( {nodes} );\n")
+
+    STORE = f"ok       store: {ID}, epoch 1, 1 records below /weir/"
+    REST = ("ok       alarms: none", "ok       room: the largest database has 3.0 of 2048 MiB (0 %)", "ok       compaction: there is little history yet (10)",
+            "ok       conditions: a change that must be refused is refused", "ok       clock: those of members that answer are within 3 s of it")
+
+    def up(self, members: list[Etcd]) -> list[str]:
+        return [f"ok       member: m{i} answers at {m.url}, etcd 3.4.23" for i, m in enumerate(members)]
+
+    def test_all_is_well(self) -> None:
+        members = self.members()
+        self.sites("s", "t", "u")
+        self.check(0, self.STORE, *self.up(members), "ok       members: 3 of 3 answer, 2 are needed to change configuration", "ok       sites: members at 3 sites", *self.REST)
+        done = self.weir("check", "--json")
+        lines = json.loads(done.stdout)
+        self.assertEqual(lines[:2], [{"level": "ok", "subject": "store", "text": f"{ID}, epoch 1, 1 records below /weir/"},
+                                     {"level": "ok", "subject": "member", "text": f"m0 answers at {members[0].url}, etcd 3.4.23"}])
+        self.assertEqual(len(lines), 12)
+
+    def test_members_that_are_not_as_they_should_be(self) -> None:
+        members = self.members(3, 2)
+        self.sites("s", "s", "t")
+        frozen = "warning  sites: if s dies, configuration is frozen: it has 2 of 3 members; three members at three sites go on"
+        members[1].replies["status"] = [{"header": HEADER, "version": "3.5.1", "dbSize": "1", "leader": "160"}]
+        found = self.weir("check").stdout.splitlines()
+        self.assertRegex(found[3], r"^wrong    member: m2 does not answer \(.*\): start it; if its host is lost, weir store remove m2, and let another one join$")
+        self.check(11, self.STORE, self.up(members)[0], f"warning  member: m1 answers at {members[1].url}, with etcd 3.5.1: Weir is tested with 3.4.23", found[3],
+                   "warning  members: 2 of 3 answer, 2 are needed to change configuration", frozen, self.REST[0],
+                   "ok       room: the largest database has 1.0 of 2048 MiB (0 %)", *self.REST[2:])
+
+    def test_two_members_and_a_learner_at_no_known_site(self) -> None:
+        members = self.members()
+        self.listed[2]["isLearner"] = True
+        self.sites("s", "t")
+        self.check(10, self.STORE, *self.up(members)[:2], "warning  member: m2 has no vote: its weir store join did not end; run it again there",
+                   "warning  members: 2: while one is down, configuration cannot be changed; three go on without one (weir store join store.join --member)",
+                   "warning  sites: m2 is at no node's address: its site is not known",
+                   "warning  sites: if s dies, configuration is frozen: it has 1 of 2 members; three members at three sites go on",
+                   "warning  sites: if t dies, configuration is frozen: it has 1 of 2 members; three members at three sites go on", *self.REST)
+
+    def test_a_member_that_has_not_started_and_no_configuration(self) -> None:
+        members = self.members()
+        self.listed[2].update(name="", clientURLs=[])
+        self.check(11, self.STORE, *self.up(members)[:2], "wrong    member: http://127.0.0.3:2380 does not answer (it has not started yet): start it; if its host is lost, "
+                   "weir store remove http://127.0.0.3:2380, and let another one join", "warning  members: 2 of 3 answer, 2 are needed to change configuration",
+                   "warning  sites: the sites of members are not known, because neither the configuration in force nor weir.conf can be read (weir config check)",
+                   self.REST[0], "ok       room: the largest database has 2.0 of 2048 MiB (0 %)", *self.REST[2:])
+
+    def test_what_the_store_is(self) -> None:
+        for text, line in ((None, "warning  store: it has no record of its id: that comes with weir store init"),
+                           (claim(id=OTHER), f"wrong    store: the members have the store {OTHER}, and store.conf names {ID}: bring the right file"),
+                           (claim(unfinished=True), "wrong    store: it is unfinished, and no node takes anything from it: weir store rebuild at the node with the "
+                                                    "newest versions"),
+                           (claim(epoch=5), f"ok       store: {ID}, epoch 5, 1 records below /weir/"),
+                           ("{}", "wrong    store: no majority of the members answers (the record store below the prefix is not Weir's): configuration cannot be "
+                                  "changed; what is in force stays")):
+            members = self.members()
+            for member in members:
+                if text:
+                    member.put("/weir/store", text)
+                else:
+                    member.keys.kvs.clear()
+            with self.subTest(line):
+                self.assertEqual(self.weir("check").stdout.splitlines()[0], line)
+
+    def line(self, subject: str) -> list[str]:
+        return [line for line in self.weir("check").stdout.splitlines() if f" {subject}: " in line and "this host's clock is" not in line]
+
+    def test_alarms(self) -> None:
+        first = self.members()[0]
+        first.replies["alarm"] = [{"header": HEADER, "alarms": [{"memberID": "161", "alarm": "NOSPACE"}, {"memberID": "162", "alarm": "CORRUPT"}]}]
+        self.assertEqual(self.line("alarm"), ["wrong    alarm: NOSPACE of member a1: nothing can be written; compact, defragment each member, then etcdctl alarm disarm, in "
+                                              "this order", "wrong    alarm: CORRUPT of member a2"])
+        self.assertEqual(self.line("alarms"), [])
+
+    def test_room_on_both_sides_of_the_limit(self) -> None:
+        for size, line in ((1717986918 + 21474836, "ok       room: the largest database has 1658.9 of 2048 MiB (80 %)"),
+                           (1717986918 + 21474837, "warning  room: the largest database has 1658.9 of 2048 MiB (81 %): compact it, then etcdctl defrag each member")):
+            self.members(dbSize=str(size))
+            self.assertEqual(self.line("room"), [line])
+
+    def test_history_on_both_sides_of_what_is_little(self) -> None:
+        many = "warning  compaction: all of the history is kept (5000 revisions), and counts for the quota: start members with ETCD_AUTO_COMPACTION_RETENTION=5m"
+        gone: Reply = (400, {"code": 11, "message": "etcdserver: mvcc: required revision has been compacted"})
+        first = self.members()[0]
+        for revision, line in ((4999, "ok       compaction: there is little history yet (4999)"), (5000, many)):
+            first.keys.revision = revision
+            self.assertEqual(self.line("compaction"), [line])
+        first.replies["range"] = [lambda body: gone if body.get("revision") else first.keys.range(body)]
+        self.assertEqual(self.line("compaction"), ["ok       compaction: the beginning of the history is compacted"])
+
+    def test_a_condition_that_does_not_hold_is_carried_out(self) -> None:
+        first = self.members()[0]
+        asked = self.line("conditions")
+        self.assertEqual(asked, ["ok       conditions: a change that must be refused is refused"])
+        body = first.bodies("txn")[0]
+        self.assertEqual([(unpack(c["key"]), c["target"], c["mod_revision"]) for c in body["compare"]], [("/weir/store", "MOD", "0")])
+        self.assertEqual([(unpack(op["request_put"]["key"]), unpack(op["request_put"]["value"])) for op in body["success"]], [("/weir/store", claim())])
+        first.replies["txn"] = [{"header": HEADER, "succeeded": True, "responses": [{"response_put": {}}]}]
+        self.assertEqual(self.line("conditions"), ["wrong    conditions: etcd has carried out a change whose condition does not hold: do not use this release of etcd"])
+
+    def test_clocks_of_members(self) -> None:
+        members = self.members()
+        members[0].ahead_s, members[1].ahead_s, members[2].ahead_s = 0, 100, -100
+        found = self.line("clock")
+        self.assertEqual(len(found), 2, found)
+        self.assertRegex(found[0], r"^warning  clock: the clock of m1 is (99|100|101) s ahead of this host's: use a time server on both$")
+        self.assertRegex(found[1], r"^warning  clock: the clock of m2 is (99|100|101) s behind this host's: use a time server on both$")
 
 
 if __name__ == "__main__":
