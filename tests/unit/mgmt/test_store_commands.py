@@ -3,7 +3,7 @@
 """`weir store init`, `join`, `backup`, `restore`, `remove` and `check` at members of etcd that are played: what each prints, writes
 and asks, and all that it refuses. What needs etcd on the host itself is in test_store_setup.py.
 
-Usage: test_store_commands.py WEIR
+Usage: test_store_commands.py WEIR SOURCE_ROOT
 """
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ import json
 import os
 import pathlib
 import shutil
+import socket
+import ssl
 import subprocess
-import sys
 import tempfile
+import time
 import typing
 import unittest
 
-import counted
+import test_cli
 from etcd_fake import HEADER, Fake, Keys, Reply
-from etcd_cluster import Answer
+from etcd_cluster import Answer, Authority
 
-WEIR = os.path.abspath(sys.argv.pop(1))
+WEIR = os.path.abspath(test_cli.WEIR)
 ID, OTHER = "0123456789abcdef0123456789abcdef", "f" * 32
 WARNING = ("A secret: who has this file can use the store, and make certificates that it accepts. "
            "Remove it when all have joined.")
@@ -66,6 +68,28 @@ class Etcd(Fake):
 
     def all(self) -> dict[str, str]:
         return {key: unpack(kv["value"]) for key, kv in self.keys.kvs.items()}
+
+
+class Tls(Etcd):
+    """One that shows a certificate, and wants a client's."""
+
+    def __init__(self, authority: Authority) -> None:
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(authority.path("member.crt"), authority.path("member.key"))
+        self.context.load_verify_locations(authority.path("ca.crt"))
+        self.context.verify_mode = ssl.CERT_REQUIRED
+        self.subjects: list[str] = []  # of its clients
+        super().__init__()
+        self.url = self.url.replace("http:", "https:")
+
+    def serve(self, connection: socket.socket) -> None:
+        try:
+            inner = self.context.wrap_socket(connection, server_side=True)
+        except OSError:
+            return
+        subject: typing.Any = inner.getpeercert()["subject"]
+        self.subjects.append(dict(part[0] for part in subject)["commonName"])
+        super().serve(inner)
 
 
 @unittest.skipIf(os.geteuid() != 0, "the commands are for root")
@@ -428,6 +452,40 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
         note = json.loads(pathlib.Path(self.dir, "state/store.backup").read_text())
         self.assertEqual(note["text"], self.dir + "/b.json")
 
+    def test_versions_are_counted(self) -> None:
+        member = self.etcd()
+        member.put("/weir/store", claim())
+        self.in_store(member)
+        version = {"number": 1, "digest": "a" * 64, "author": "ann", "reason": "r", "node": "n1", "time_ms": 1, "effective_ms": 1, "change": "c1"}
+        records = [("head", '{"number":2}'), ("versions", "{}"), *((f"version/{i}", json.dumps({**version, "number": i})) for i in (1, 2))]
+        path = self.write("b.json", backup(sorted(records)))
+        self.assertEqual(self.weir("restore", path).stdout.splitlines()[0], "4 records of 2 versions are in the store, and compared")
+        self.assertIn(", 4 records of 2 versions; read again and found whole\n", self.weir("backup", self.dir + "/c.json").stdout)
+
+    def test_what_just_fits(self) -> None:
+        member = self.etcd()
+        member.put("/weir/store", claim())
+        self.in_store(member)
+        records = [("n" * 255, "x" * 16384), ("o", "{}")]
+        self.assertEqual(self.weir("restore", self.write("b.json", backup(records))).stderr, "")
+        self.assertEqual(member.all(), {"/weir/store": claim(), **{f"/weir/{n}": t for n, t in records}})
+        many = [(f"{i:05}", "{}") for i in range(8193)]
+        self.refused(4, "the backup is not restored: the store has the record " + "n" * 100 + ", and the backup has none: a backup goes into a store that has no versions yet",
+                     "restore", self.write("b.json", backup(many[:8192])))
+        self.refused(1, "this cannot be restored: DIR/b.json: records is no list, or too long", "restore", self.write("b.json", backup(many)))
+        self.refused(1, "this cannot be restored: DIR/b.json: a record's name is none", "restore", self.write("b.json", backup([("n" * 256, "{}")])))
+        self.refused(1, "this cannot be restored: DIR/b.json: a record's text is none", "restore", self.write("b.json", backup([("n", "x" * 16385)])))
+
+    def test_an_older_store_without_its_own_record(self) -> None:
+        member = self.etcd()
+        member.put("/weir/a", "{}")
+        self.in_store(member)
+        (self.conf / "store.unfinished").write_text("{}")
+        done = self.weir("backup", self.dir + "/b.json")
+        self.assertEqual((done.returncode, done.stderr),
+                         (0, "weir: weir store init or join has ended here: the note that it left (store.unfinished) is removed\n"))
+        self.assertEqual(set(self.tree()), {"store.conf"})
+
     def test_what_makes_no_backup(self) -> None:
         member = self.etcd()
         self.in_store(member)
@@ -507,6 +565,107 @@ what was changed after the backup is not in it
         self.assertEqual(member.requests, [])
 
 
+class Certificates(Commands):
+    """Members that are reached by TLS."""
+
+    def tls(self) -> tuple[Authority, Tls]:
+        authority = Authority(self.dir + "/ca")
+        member = Tls(authority)
+        self.addCleanup(member.close)
+        member.put("/weir/store", claim())
+        listed: list[Answer] = [{"ID": "160", "name": "m0", "peerURLs": ["https://127.0.0.1:2380"], "clientURLs": [member.url]},
+                                {"ID": "161", "name": "m1", "peerURLs": ["https://192.0.2.1:2380"], "clientURLs": ["https://192.0.2.1:2379"]},
+                                {"ID": "162", "name": "m2", "peerURLs": ["https://192.0.2.2:2380"], "clientURLs": ["https://192.0.2.2:2379"], "isLearner": True},
+                                {"ID": "163", "name": "m3", "peerURLs": ["https://192.0.2.3:2380"], "clientURLs": ["http://192.0.2.3:2379"]}]
+        member.replies["list"] = [{"header": HEADER, "members": listed}]
+        return authority, member
+
+    def join(self, authority: Authority, member: Tls, **more: typing.Any) -> str:
+        return self.write("brought", {"id": ID, "endpoints": [member.url], "prefix": "/weir/", "ca": pathlib.Path(authority.path("ca.crt")).read_text(), "is_own": True, **more})
+
+    CONF = {"id": ID, "prefix": "/weir/", "ca": "store-ca.crt", "certificate": "store.crt", "key": "store.key"}
+
+    def conf_file(self) -> Answer:
+        return {k: v for k, v in json.loads((self.conf / "store.conf").read_text()).items() if v}
+
+    def test_a_node_of_a_store_with_its_own_ca(self) -> None:
+        authority, member = self.tls()
+        key = pathlib.Path(authority.path("ca.key")).read_text()
+        done = self.weir("join", self.join(authority, member, ca_key=key))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        files = self.tree()
+        self.assertEqual({name: mode for name, (mode, _) in files.items()},
+                         {"store.conf": "0o640", "store-ca.crt": "0o640", "store.crt": "0o640", "store.key": "0o400"})
+        self.assertEqual(files["store-ca.crt"][1], pathlib.Path(authority.path("ca.crt")).read_text())
+        self.assertEqual(self.conf_file(), {**self.CONF, "endpoints": [member.url, "https://192.0.2.1:2379"]})
+        self.assertEqual(set(member.subjects), {"n1"})
+        (self.conf / "store.conf").unlink()
+        for name in ("store-ca.crt", "store.crt", "store.key"):
+            (self.conf / name).unlink()
+        self.assertEqual(self.weir("join", self.join(authority, member, ca_key=key), node="n" * 63).returncode, 0)
+        self.assertEqual(member.subjects[-1], "n" * 63)
+
+    def test_a_node_of_a_store_with_a_persons_ca(self) -> None:
+        authority, member = self.tls()
+        path, crt, key = self.join(authority, member), authority.path("client.crt"), authority.path("client.key")
+        self.refused(1, "the certificate and the key do not belong together", "join", path, "--certificate", crt, "--key", authority.path("member.key"))
+        done = self.weir("join", path, "--certificate", crt, "--key", key)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        files = self.tree()
+        self.assertEqual((files["store.crt"][1], files["store.key"][1]), (pathlib.Path(crt).read_text(), pathlib.Path(key).read_text()))
+        self.assertEqual(self.conf_file(), {**self.CONF, "endpoints": [member.url, "https://192.0.2.1:2379"]})
+        self.assertEqual(set(member.subjects), {"client"})
+
+    def test_an_etcd_that_is_there(self) -> None:
+        authority, member = self.tls()
+        member.keys.kvs.clear()
+        crt, key, ca = authority.path("client.crt"), authority.path("client.key"), authority.path("ca.crt")
+        done = self.weir("init", "--endpoints", member.url, "--ca", ca, "--certificate", crt, "--key", key, "--id", ID)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual(self.conf_file(), {**self.CONF, "endpoints": [member.url]})
+        join = json.loads((self.conf / "store.join").read_text())
+        self.assertEqual({k: v for k, v in join.items() if v and k != "warning"},
+                         {"id": ID, "endpoints": [member.url], "prefix": "/weir/", "ca": pathlib.Path(ca).read_text(), "certificate": pathlib.Path(crt).read_text(),
+                          "key": pathlib.Path(key).read_text()})
+        # the file brings the certificate to the next node
+        brought = self.write("brought", join)
+        for path in self.conf.iterdir():
+            path.unlink()
+        done = self.weir("join", brought)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertEqual((self.conf / "store.key").read_text(), pathlib.Path(key).read_text())
+        self.assertEqual(self.conf_file(), {**self.CONF, "endpoints": [member.url]})
+
+    def test_when_certificates_end(self) -> None:
+        authority, member = self.tls()
+        key = pathlib.Path(authority.path("ca.key")).read_text()
+        self.assertEqual(self.weir("join", self.join(authority, member, ca_key=key)).returncode, 0)
+        found = [line for line in self.weir("check").stdout.splitlines() if "certificate" in line]
+        day = "20[0-9]{2}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z"
+        self.assertRegex(found[0], f"^warning  certificate: DIR/conf/store-ca.crt ends in 29 days, at {day}$")
+        self.assertRegex(found[1], f"^ok       certificate: DIR/conf/store.crt ends in 36(48|49) days, at {day}$")
+        (self.conf / "store-ca.crt").write_text("x")
+        self.assertIn("wrong    certificate: DIR/conf/store-ca.crt cannot be read", self.weir("check").stdout.splitlines())
+        (self.conf / "store.key").unlink()
+        self.refused(1, "DIR/conf/store.key: No such file or directory", "check")
+        self.assertEqual(json.loads(pathlib.Path(self.dir, "state/store.check").read_text())["text"], "failed: weir store check says why")
+
+
+class Status(Commands):
+    def test_when_this_host_looked_last(self) -> None:
+        self.in_store()
+        api = test_cli.Api(self.dir + "/api.sock")
+        self.addCleanup(api.server_close)
+        self.addCleanup(api.shutdown)
+        api.answers["/v1/store"] = (200, {"state": "ready"})
+        for age_s, text in ((0, "0 min"), (90, "1 min"), (7140, "119 min"), (7200, "2 h"), (171000, "47 h"), (172800, "2 days"), (864000, "10 days")):
+            for name in ("backup", "check"):
+                pathlib.Path(self.dir, "state/store." + name).write_text(json.dumps({"time_ms": int((time.time() - age_s) * 1000), "text": f"the {name}"}))
+            with self.subTest(text):
+                self.good(self.weir("status"), "store ready: it decides which version is in force\n"
+                          f"  backup         {text} ago: the backup\n  check          {text} ago: the check\n")
+
+
 class Members(Commands):
     """Three members, of which one may be down."""
 
@@ -581,6 +740,21 @@ next: weir store join store.join --member on another host
                      "remove", "m0")
         self.assertEqual([m.bodies("remove") for m in members], [[], [], []])
 
+    def test_a_member_without_a_leader_does_not_count(self) -> None:
+        members = self.members(3, leader="0")
+        self.refused(2, "of the 2 members that would be left 0 answer, and 2 are needed to decide anything: bring another one back first", "remove", "m2")
+        self.assertEqual(members[0].bodies("remove"), [])
+
+    def test_a_store_without_its_record_and_the_last_endpoint(self) -> None:
+        members = self.members(3)
+        for member in members:
+            del member.keys.kvs["/weir/store"]
+        members[2].replies["remove"] = [{"header": HEADER, "members": self.listed[:2]}]
+        self.in_store(members[2])
+        before = self.tree()
+        self.assertEqual(self.weir("remove", "m2").returncode, 0)
+        self.assertEqual(self.tree(), before)  # one that is removed is better than none
+
     def test_an_answer_that_is_lost(self) -> None:
         members = self.members(3, 2)
         wrong: Reply = (400, {"code": 3, "message": "no"})
@@ -588,6 +762,9 @@ next: weir store join store.join --member on another host
         done = self.weir("remove", "m2")
         self.assertEqual(done.returncode, 3)
         self.assertRegex(done.stderr, r"^weir: m2 is not removed, as far as is known \(.*no.*\): the same command again shows it\n$")
+        members[0].replies["remove"] = [DOWN]
+        done = self.weir("remove", "m2")
+        self.assertEqual(done.returncode, 5, done.stderr)
         members[0].replies["list"] = [{"header": HEADER, "members": self.listed}, {"header": HEADER, "members": self.listed[:2]}]
         done = self.weir("remove", "m2")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
@@ -630,6 +807,14 @@ class Check(Members):
         self.assertEqual(lines[:2], [{"level": "ok", "subject": "store", "text": f"{ID}, epoch 1, 1 records below /weir/"},
                                      {"level": "ok", "subject": "member", "text": f"m0 answers at {members[0].url}, etcd 3.4.23"}])
         self.assertEqual(len(lines), 12)
+
+    def test_an_address_that_begins_as_another(self) -> None:
+        self.members(1)
+        text = 'schema = 1; cluster = { name = "c"; hash_key_file = "hash.key"; hash_key_id = "k"; };\nsites = ( { name = "s"; }, { name = "t"; } );\nnodes = ( ' + ", ".join(
+            f'{{ name = "n{i}"; site = "{site}"; ports = ( {{ interface = "e"; }} ); tunnel_source = [ "10.0.{i}.0/24" ]; api = "{api}"; }}'
+            for i, site, api in ((1, "s", "https://127.0.0.10:8443"), (2, "t", "https://127.0.0.1:8443")))
+        (self.conf / "weir.conf").write_text(text + " );\n")
+        self.assertEqual(self.line("sites"), ["warning  sites: if t dies, configuration is frozen: it has 1 of 1 members; three members at three sites go on"])
 
     def test_members_that_are_not_as_they_should_be(self) -> None:
         members = self.members(3, 2)
@@ -677,6 +862,12 @@ class Check(Members):
             with self.subTest(line):
                 self.assertEqual(self.weir("check").stdout.splitlines()[0], line)
 
+    def test_a_learner_has_no_site_to_lose(self) -> None:
+        self.members(4)
+        self.listed[3]["isLearner"] = True
+        self.sites("s", "t", "u", "s")
+        self.assertEqual(self.line("sites"), ["ok       sites: members at 3 sites"])
+
     def line(self, subject: str) -> list[str]:
         return [line for line in self.weir("check").stdout.splitlines() if f" {subject}: " in line and "this host's clock is" not in line]
 
@@ -723,4 +914,4 @@ class Check(Members):
 
 
 if __name__ == "__main__":
-    counted.main()
+    test_cli.counted.main()
