@@ -159,6 +159,54 @@ class Reads(Base):
                 self.assertTrue(answer["reason"].startswith(first.url), answer)
         self.assertIn("too large", self.client(self.member(range=["x" * (9 << 20)])).ask("range", key="a")["reason"])
 
+    def test_each_error_of_etcd_with_its_words(self) -> None:
+        def said(status: int, code: int, message: str) -> Reply:
+            return status, {"error": message, "message": message, "code": code}
+        rows: list[tuple[Reply, str, str]] = [
+            (said(400, 3, "etcdserver: key is not provided"), "EINVAL", "HTTP status 400: etcdserver: key is not provided"),
+            (said(404, 5, "etcdserver: requested lease not found"), "ENOENT", "HTTP status 404: etcdserver: requested lease not found"),
+            (said(403, 7, "etcdserver: permission denied"), "EACCES", "HTTP status 403: etcdserver: permission denied"),
+            (said(429, 8, "etcdserver: mvcc: database space exceeded"), "ENOSPC", "HTTP status 429: etcdserver: mvcc: database space exceeded"),
+            (said(429, 8, "etcdserver: too many requests"), "EHOSTUNREACH", "HTTP status 429: etcdserver: too many requests"),
+            (said(400, 9, "etcdserver: not a learner"), "EINVAL", "HTTP status 400: etcdserver: not a learner"),
+            (said(400, 11, "etcdserver: mvcc: required revision has been compacted"), "ESTALE",
+             "HTTP status 400: etcdserver: mvcc: required revision has been compacted"),
+            (said(400, 11, "etcdserver: mvcc: required revision is a future revision"), "EINVAL",
+             "HTTP status 400: etcdserver: mvcc: required revision is a future revision"),
+            (said(503, 14, "etcdserver: no leader"), "EHOSTUNREACH", "HTTP status 503: etcdserver: no leader"),
+            (said(401, 16, "etcdserver: invalid auth token"), "EACCES", "HTTP status 401: etcdserver: invalid auth token"),
+            ((404, "404 page not found"), "EBADMSG", "HTTP status 404: its JSON gateway is off, or this is no etcd: 404 page not found"),
+            ((405, "no"), "EBADMSG", "HTTP status 405: no"),
+            ({"header": {**HEADER, "cluster_id": "10"}}, "EBADMSG", "this is cluster a, not 7"),
+            (said(503, 14, "a\x1b[2Jb\n"), "EHOSTUNREACH", "HTTP status 503: a?[2Jb?")]
+        for reply, error, words in rows:
+            with self.subTest(words):
+                first = self.member(range=[reply])
+                answer = self.client(first, cluster_id="7").ask("range", key="a")
+                self.assertEqual((answer["error"], answer["reason"]), (error, f"{first.url}: {words}"))
+                self.assertEqual(len(first.bodies("range")), 1)
+
+    def test_what_is_wrong_of_a_passwords_file(self) -> None:
+        first = self.member(authenticate=[{"header": HEADER, "token": "t"}], range=[KEYS])
+        with tempfile.TemporaryDirectory(prefix="weir-etcd-") as folder:
+            path, link = os.path.join(folder, "password"), os.path.join(folder, "link")
+            os.symlink(path, link)
+            rows = (("secret", 0o600, path, ""), ("x" * 255, 0o400, path, ""), ("x" * 256, 0o600, path, "is empty or too long"), ("", 0o600, path, "is empty or too long"),
+                    ("\nsecret", 0o600, path, "is empty or too long"), ("secret", 0o640, path, "is readable by others, or no file"),
+                    ("secret", 0o604, path, "is readable by others, or no file"), ("secret", 0o700, folder, "is readable by others, or no file"),
+                    ("secret", 0o600, link, "Too many levels of symbolic links"), ("secret", 0o600, path + ".none", "No such file or directory"))
+            for text, mode, used, fault in rows:
+                with self.subTest(fault, text=text[:8]):
+                    with open(path, "w", encoding="utf-8") as f:
+                        f.write(text)
+                    os.chmod(path, mode)
+                    n_asked = len(first.bodies("authenticate"))
+                    answer = self.client(first, user="weir", password_file=used).ask("range", key="a")
+                    self.assertEqual((answer["error"], answer.get("reason", "")),
+                                     ("EACCES", f"{first.url}: the password's file {used} {fault}") if fault else ("", ""))
+                    self.assertEqual(len(first.bodies("authenticate")), n_asked + (not fault))
+                    os.unlink(path)
+
     def test_a_token_goes_with_each_request_and_is_got_again(self) -> None:
         folder = self.enterContext(password_file(self))
         old = (401, {"code": 16, "message": "etcdserver: invalid auth token"})
@@ -280,12 +328,22 @@ class Watches(Base):
 class Settings(unittest.TestCase):
     def test_what_is_impossible(self) -> None:
         good = "http://127.0.0.1:1"
-        rows: list[tuple[list[str], dict[str, str]]] = [([], {}), ([good] * 10, {}), (["ftp://a"], {}), (["http://"], {}), (["http://a/b"], {}), (["http://u@a"], {}),
-                               (["http://a b"], {}), (["http://" + "a" * 300], {}), ([good], {"user": "a"}), ([good], {"password_file": "/a"}),
-                               ([good], {"certificate": "/a"}), ([good], {"private_key": "/a"})]
-        for urls, settings in rows:
-            with self.subTest(str(urls)[:40]), self.assertRaises(ValueError):
-                Client(TOOL, urls, **settings)
+        number, user, pair = "etcd needs 1 to 9 endpoints", "a user needs a password's file", "a client's certificate needs its key"
+        first, second = (f'endpoint {i} is not "https://HOST:PORT" or "http://HOST:PORT"' for i in (0, 1))
+        rows: list[tuple[list[str], dict[str, str], str]] = [
+            ([], {}, number), ([good] * 10, {}, number), (["ftp://a"], {}, first), (["http://"], {}, first), (["https://"], {}, first), (["http://a/b"], {}, first),
+            (["http://u@a"], {}, first), (["http://a b"], {}, first), ([good, "http:/a"], {}, second), (["http://" + "a" * 248], {}, first),
+            ([good], {"user": "a"}, user), ([good], {"password_file": "/a"}, user), ([good], {"certificate": "/a"}, pair), ([good], {"private_key": "/a"}, pair)]
+        for urls, settings, reason in rows:
+            with self.subTest(reason, urls=str(urls)[:40]):
+                with self.assertRaises(ValueError) as raised:
+                    Client(TOOL, urls, **settings)
+                self.assertEqual(str(raised.exception), reason)
+
+    def test_what_just_fits(self) -> None:
+        for urls in (["http://127.0.0.1:1"] * 9, ["http://" + "a" * 247], ["https://[fd00::1]:2379"], ["https://A.z-0:9"]):
+            with self.subTest(str(urls)[:40]):
+                Client(TOOL, urls).close()
 
 
 if __name__ == "__main__":
