@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The member of etcd on a host: which host can get one, what is written, started and taken back. In namespaces of its own with a
+ * /etc, /run and /var/lib that are empty; systemctl is a script that notes its calls.
+ */
+#include "fixture.h"
+
+#include <fcntl.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+
+#include "mgmt/setup/etcd_unit.h"
+
+#define USERS "root:x:0:0::/root:/bin/sh\netcd:x:105:112::/var/lib/etcd:/bin/false\n"
+#define PATH  "/run/bin:/usr/bin:/bin"
+#define CALLS "/run/calls"
+
+static bool is_possible;
+static char reason[ETCD_UNIT_REASON_MAX];
+
+static void write_text(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "w");
+
+	assert_non_null(f);
+	assert_true(fputs(text, f) >= 0);
+	assert_int_equal(fclose(f), 0);
+}
+
+static bool is_there(const char *path)
+{
+	return !access(path, F_OK);
+}
+
+/* The file is @p text, of user @p uid, with these rights. */
+static void expect_file(const char *path, const char *text, unsigned mode, unsigned uid)
+{
+	char *found = NULL;
+	size_t n;
+	struct stat st;
+
+	print_message("  %s\n", path);
+	assert_int_equal(files_slurp(path, &found, &n), 0);
+	assert_string_equal(found, text);
+	free(found);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, mode);
+	assert_int_equal(st.st_uid, uid);
+}
+
+/* What systemctl was called with since the last time. */
+static void expect_calls(const char *expected)
+{
+	char *found = NULL;
+	size_t n;
+
+	if (is_there(CALLS))
+		assert_int_equal(files_slurp(CALLS, &found, &n), 0);
+	assert_string_equal(found ? found : "", expected);
+	free(found);
+	unlink(CALLS);
+}
+
+static bool raise_loopback(void)
+{
+	struct ifreq r = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool ok = fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &r);
+
+	close(fd);
+	return ok;
+}
+
+static int enter_host(void **state)
+{
+	(void)state;
+	is_possible = !geteuid() && is_there("/lib/systemd/system") && is_there("/usr/bin/etcd") &&
+	              !unshare(CLONE_NEWNS | CLONE_NEWNET) &&
+	              !mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) && raise_loopback();
+	return setenv("PATH", PATH, 1);
+}
+
+/* A host on which etcd is installed, and nobody uses it: each time new file systems over those before. */
+static int make_host(void **state)
+{
+	static const char *const folders[] = { "/etc", "/run", "/var/lib", "/lib/systemd/system" };
+
+	(void)state;
+	if (!is_possible)
+		return 0;
+	for (size_t i = 0; i < 4; i++)
+		if (mount("t", folders[i], "tmpfs", 0, "mode=755"))
+			return -1;
+	assert_int_equal(
+	        system("mkdir -p /etc/default /etc/systemd/system /run/bin /run/systemd/system /var/lib/etcd"),
+	        0);
+	write_text("/etc/passwd", USERS);
+	write_text("/lib/systemd/system/etcd.service", "");
+	write_text("/run/bin/systemctl",
+	           "#!/bin/sh\necho \"$@\" >>" CALLS
+	           "\n[ ! -e \"/run/fail-$1\" ] || { echo \"no $1\"; exit 5; }\n");
+	assert_int_equal(chmod("/run/bin/systemctl", 0755), 0);
+	write_text("/run/fail-is-active", "");
+	strcpy(reason, "");
+	return 0;
+}
+
+static void skip_unless_possible(void)
+{
+	if (!is_possible)
+		skip();
+}
+
+static void a_host_that_nobody_uses_can_have_a_member(void **state)
+{
+	static const struct {
+		const char *change, *reason;
+		int err;
+	} rows[] = {
+		{ "true", "", 0 },
+		{ "printf '# a\\n \\t#b\\n\\n' >/etc/default/etcd", "", 0 },
+		{ "mkdir -p /var/lib/etcd/default", "", 0 },
+		{ "mkdir -p /var/lib/etcd/default/member; touch /etc/default/etcd.before-weir", "",
+		  0 },
+		{ "rmdir /run/systemd/system",
+		  "systemd does not run here: set etcd up by hand, then use --endpoints", -ENOSYS },
+		{ "rm /lib/systemd/system/etcd.service",
+		  "etcd is not installed: apt install etcd-server, then the same command again",
+		  -ENOENT },
+		{ "echo >/etc/passwd",
+		  "etcd is not installed: apt install etcd-server, then the same command again",
+		  -ENOENT },
+		{ "mkdir /var/lib/etcd/weir",
+		  "etcd has data of a store already, in /var/lib/etcd/weir: if that store is in use, bring store.conf and the files that it names back "
+		  "from a backup of this host; if not, remove that directory and /etc/default/etcd",
+		  -EEXIST },
+		{ "printf '# a\\n x=1\\n' >/etc/default/etcd",
+		  "etcd on this host has settings already, in /etc/default/etcd: to share that etcd use --endpoints; if no one uses it, remove that file",
+		  -EEXIST },
+		{ "mkdir -p /var/lib/etcd/default/member",
+		  "etcd has data already, in /var/lib/etcd/default, and does not run: systemctl start etcd, so that this command can see whether it has "
+		  "keys; or remove that directory, if no one needs it",
+		  -EEXIST },
+	};
+
+	(void)state;
+	skip_unless_possible();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(make_host(NULL), 0);
+		print_message("  %s\n", rows[i].change);
+		assert_int_equal(system(rows[i].change), 0);
+		assert_int_equal(etcd_unit_check("127.0.0.1", reason), rows[i].err);
+		assert_string_equal(reason, rows[i].reason);
+	}
+}
+
+static void an_etcd_that_does_not_say_whether_it_has_keys_stays(void **state)
+{
+	static const char first
+	        [] = "etcd runs on this host, and does not say whether it has keys (http://127.0.0.1:2379: ",
+	   last[] = "): if no one uses it, systemctl stop etcd and remove /var/lib/etcd/default";
+
+	(void)state;
+	skip_unless_possible();
+	assert_int_equal(unlink("/run/fail-is-active"), 0);
+	assert_true(etcd_unit_is_active());
+	assert_int_equal(etcd_unit_check("127.0.0.1", reason), -EEXIST);
+	assert_true(!strncmp(reason, first, strlen(first)));
+	assert_string_equal(reason + strlen(reason) - strlen(last), last);
+	expect_calls("is-active etcd.service\nis-active etcd.service\n");
+}
+
+static void a_port_that_is_in_use_is_named(void **state)
+{
+	(void)state;
+	skip_unless_possible();
+	for (unsigned port = 2378; port <= 2381; port++) {
+		struct sockaddr_in to = { .sin_family = AF_INET,
+			                  .sin_port = htons((uint16_t)port),
+			                  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+		char expected[ETCD_UNIT_REASON_MAX];
+		bool is_used = port == 2379 || port == 2380;
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+		assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+		assert_int_equal(listen(fd, 1), 0);
+		assert_int_equal(etcd_unit_check("127.0.0.1", reason), is_used ? -EADDRINUSE : 0);
+		snprintf(expected, sizeof(expected),
+		         "port %u of 127.0.0.1 is in use (ss -lntp sport = :%u): stop what uses it",
+		         port, port);
+		if (is_used)
+			assert_string_equal(reason, expected);
+		close(fd);
+	}
+	assert_int_equal(etcd_unit_check("192.0.2.1", reason), -EADDRNOTAVAIL);
+	assert_string_equal(reason, "port 2379 of 192.0.2.1: Cannot assign requested address");
+}
+
+static const struct certificate_pair pair = { "certificate", "key" };
+static const struct etcd_unit unit = { .id = "0123",
+	                               .name = "a",
+	                               .address = "127.0.0.1",
+	                               .cluster = "a=https://127.0.0.1:2380",
+	                               .ca = "the ca",
+	                               .member = &pair };
+
+static const char drop_in[] = "# Written by weir store.\n"
+                              "[Unit]\n"
+                              "StartLimitIntervalSec=0\n"
+                              "[Service]\n"
+                              "Restart=always\n"
+                              "RestartSec=1s\n"
+                              "TimeoutStartSec=infinity\n";
+
+static void the_files_of_a_member_are_written_and_taken_back(void **state)
+{
+	char *settings = etcd_unit_settings(&unit);
+
+	(void)state;
+	assert_non_null(settings);
+	if (!is_possible)
+		free(settings);
+	skip_unless_possible();
+	write_text("/etc/default/etcd", "# a person's\n");
+	for (size_t i = 0; i < 2; i++) { /* a second time the first settings are kept */
+		assert_int_equal(etcd_unit_write(&unit, reason), 0);
+		expect_file("/etc/etcd-weir/ca.crt", "the ca", 0444, 105);
+		expect_file("/etc/etcd-weir/member.crt", "certificate", 0444, 105);
+		expect_file("/etc/etcd-weir/member.key", "key", 0400, 105);
+		expect_file("/etc/systemd/system/etcd.service.d/weir.conf", drop_in, 0644, 0);
+		expect_file("/etc/default/etcd", settings, 0644, 0);
+		expect_file("/etc/default/etcd.before-weir", "# a person's\n", 0644, 0);
+	}
+	free(settings);
+	expect_calls("");
+	assert_int_equal(etcd_unit_start(reason), 0);
+	expect_calls(
+	        "daemon-reload\nenable etcd.service --quiet\nrestart etcd.service --no-block\n");
+	assert_int_equal(
+	        system("mkdir -p /var/lib/etcd/weir/member/snap; echo x >/var/lib/etcd/weir/member/snap/db"),
+	        0);
+	assert_int_equal(etcd_unit_undo(false, reason), 0);
+	expect_calls("stop etcd.service\ndaemon-reload\n");
+	assert_false(is_there("/etc/etcd-weir"));
+	assert_false(is_there("/etc/systemd/system/etcd.service.d"));
+	assert_false(is_there("/var/lib/etcd/weir"));
+	assert_true(is_there("/var/lib/etcd"));
+	assert_false(is_there("/etc/default/etcd.before-weir"));
+	expect_file("/etc/default/etcd", "# a person's\n", 0644, 0);
+	/* again: nothing is left to do; and what ran before runs again */
+	assert_int_equal(etcd_unit_undo(true, reason), 0);
+	expect_calls("stop etcd.service\ndaemon-reload\nstart etcd.service --no-block\n");
+	expect_file("/etc/default/etcd", "# a person's\n", 0644, 0);
+}
+
+static void without_settings_before_ours_go_and_others_files_stay(void **state)
+{
+	(void)state;
+	skip_unless_possible();
+	assert_int_equal(etcd_unit_write(&unit, reason), 0);
+	assert_false(is_there("/etc/default/etcd.before-weir"));
+	write_text("/etc/systemd/system/etcd.service.d/own.conf", "");
+	assert_int_equal(etcd_unit_undo(false, reason), 0);
+	assert_false(is_there("/etc/default/etcd"));
+	assert_true(is_there("/etc/systemd/system/etcd.service.d/own.conf"));
+	assert_false(is_there("/etc/systemd/system/etcd.service.d/weir.conf"));
+}
+
+static void what_systemctl_refuses_is_said(void **state)
+{
+	static const struct {
+		const char *verb, *calls;
+		bool undoes;
+	} rows[] = {
+		{ "daemon-reload", "daemon-reload\n", false },
+		{ "enable", "daemon-reload\nenable etcd.service --quiet\n", false },
+		{ "restart",
+		  "daemon-reload\nenable etcd.service --quiet\nrestart etcd.service --no-block\n",
+		  false },
+		{ "stop", "stop etcd.service\n", true },
+		{ "daemon-reload", "stop etcd.service\ndaemon-reload\n", true },
+		{ "start", "stop etcd.service\ndaemon-reload\nstart etcd.service --no-block\n",
+		  true },
+	};
+
+	(void)state;
+	skip_unless_possible();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char path[64], expected[64];
+
+		assert_int_equal(make_host(NULL), 0);
+		print_message("  %s\n", rows[i].verb);
+		assert_int_equal(etcd_unit_write(&unit, reason), 0);
+		snprintf(path, sizeof(path), "/run/fail-%s", rows[i].verb);
+		snprintf(expected, sizeof(expected), "systemctl %s: no %s", rows[i].verb,
+		         rows[i].verb);
+		write_text(path, "");
+		assert_int_equal(rows[i].undoes ? etcd_unit_undo(true, reason)
+		                                : etcd_unit_start(reason),
+		                 -EIO);
+		assert_string_equal(reason, expected);
+		expect_calls(rows[i].calls);
+		assert_int_equal(is_there("/etc/etcd-weir/member.key"),
+		                 !rows[i].undoes || !strcmp(rows[i].verb, "stop"));
+	}
+	assert_int_equal(setenv("PATH", "/nowhere", 1), 0);
+	assert_int_equal(etcd_unit_start(reason), -EIO);
+	assert_string_equal(reason, "systemctl daemon-reload: No such file or directory");
+	assert_int_equal(setenv("PATH", PATH, 1), 0);
+}
+
+static void what_cannot_be_written_is_named(void **state)
+{
+	static const struct {
+		const char *change, *reason;
+		int err;
+	} rows[] = {
+		{ "echo >/etc/passwd", "/etc/etcd-weir: No such file or directory", -ENOENT },
+		{ "touch /etc/systemd/system/etcd.service.d",
+		  "/etc/systemd/system/etcd.service.d/weir.conf: Not a directory", -ENOTDIR },
+		{ "rmdir /etc/default", "/etc/default/etcd: No such file or directory", -ENOENT },
+	};
+
+	(void)state;
+	skip_unless_possible();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(make_host(NULL), 0);
+		assert_int_equal(system(rows[i].change), 0);
+		assert_int_equal(etcd_unit_write(&unit, reason), rows[i].err);
+		assert_string_equal(reason, rows[i].reason);
+	}
+}
+
+static void data_that_may_count_stays(void **state)
+{
+	static const char unknown[] =
+	        "no member of etcd says whether the one on this host has a vote, so its data stays: start etcd; or, if no one needs that "
+	        "data, remove /var/lib/etcd/weir";
+
+	(void)state;
+	skip_unless_possible();
+	assert_int_equal(etcd_unit_check_unused("", reason), 0); /* nothing is there */
+	assert_int_equal(etcd_unit_write(&unit, reason), 0);
+	assert_int_equal(etcd_unit_check_unused("", reason), 0); /* it has no data */
+	assert_int_equal(system("mkdir -p /var/lib/etcd/weir/member"), 0);
+	assert_int_equal(etcd_unit_check_unused("", reason), -EBUSY);
+	assert_string_equal(reason, unknown);
+	write_text("/etc/default/etcd", "# not ours\n");
+	assert_int_equal(etcd_unit_check_unused("", reason), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_host_that_nobody_uses_can_have_a_member, make_host),
+		cmocka_unit_test_setup(an_etcd_that_does_not_say_whether_it_has_keys_stays,
+		                       make_host),
+		cmocka_unit_test_setup(a_port_that_is_in_use_is_named, make_host),
+		cmocka_unit_test_setup(the_files_of_a_member_are_written_and_taken_back, make_host),
+		cmocka_unit_test_setup(without_settings_before_ours_go_and_others_files_stay,
+		                       make_host),
+		cmocka_unit_test_setup(what_systemctl_refuses_is_said, make_host),
+		cmocka_unit_test_setup(what_cannot_be_written_is_named, make_host),
+		cmocka_unit_test_setup(data_that_may_count_stays, make_host),
+	};
+
+	return cmocka_run_group_tests(tests, enter_host, NULL);
+}
