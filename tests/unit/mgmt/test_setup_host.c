@@ -9,9 +9,12 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include "mgmt/setup/etcd_unit.h"
 
@@ -174,6 +177,74 @@ static void an_etcd_that_does_not_say_whether_it_has_keys_stays(void **state)
 	expect_calls("is-active etcd.service\nis-active etcd.service\n");
 }
 
+/* An etcd on loopback that says this revision: a process, for kill_etcd(). */
+static pid_t play_etcd(unsigned revision)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		                  .sin_port = htons(2379),
+		                  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+	char body[128], text[256], request[1024];
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+	assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	pid_t pid = fork();
+
+	if (pid) {
+		close(fd);
+		return pid;
+	}
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	snprintf(body, sizeof(body),
+	         "{\"header\":{\"cluster_id\":\"7\",\"revision\":\"%u\"},\"version\":\"3.4.23\"}",
+	         revision);
+	snprintf(text, sizeof(text),
+	         "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+	         strlen(body), body);
+	for (;;) {
+		int one = accept(fd, NULL, NULL);
+
+		if (read(one, request, sizeof(request)) > 0 && write(one, text, strlen(text)) < 0)
+			_exit(1);
+		close(one);
+	}
+}
+
+static void kill_etcd(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void an_etcd_of_debian_with_keys_stays(void **state)
+{
+	static const struct {
+		unsigned revision;
+		int err;
+		const char *reason;
+	} rows[] = {
+		{ 1, 0, "" },
+		{ 2, -EEXIST,
+		  "etcd on this host has keys already, in /var/lib/etcd/default: to share that etcd use --endpoints http://127.0.0.1:2379 (one host alone can "
+		  "reach it); or use another host for this member" },
+	};
+
+	(void)state;
+	skip_unless_possible();
+	assert_int_equal(unlink("/run/fail-is-active"), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		pid_t pid = play_etcd(rows[i].revision);
+		int err = etcd_unit_check("127.0.0.2", reason);
+
+		if (!rows[i].err)
+			etcd_unit_wait_before(); /* it answers: at once */
+		kill_etcd(pid);
+		assert_int_equal(err, rows[i].err);
+		assert_string_equal(reason, rows[i].reason);
+	}
+}
+
 static void a_port_that_is_in_use_is_named(void **state)
 {
 	(void)state;
@@ -184,8 +255,9 @@ static void a_port_that_is_in_use_is_named(void **state)
 			                  .sin_addr = { htonl(INADDR_LOOPBACK) } };
 		char expected[ETCD_UNIT_REASON_MAX];
 		bool is_used = port == 2379 || port == 2380;
-		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
 
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 		assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
 		assert_int_equal(listen(fd, 1), 0);
 		assert_int_equal(etcd_unit_check("127.0.0.1", reason), is_used ? -EADDRINUSE : 0);
@@ -359,6 +431,7 @@ int main(void)
 		cmocka_unit_test_setup(a_host_that_nobody_uses_can_have_a_member, make_host),
 		cmocka_unit_test_setup(an_etcd_that_does_not_say_whether_it_has_keys_stays,
 		                       make_host),
+		cmocka_unit_test_setup(an_etcd_of_debian_with_keys_stays, make_host),
 		cmocka_unit_test_setup(a_port_that_is_in_use_is_named, make_host),
 		cmocka_unit_test_setup(the_files_of_a_member_are_written_and_taken_back, make_host),
 		cmocka_unit_test_setup(without_settings_before_ours_go_and_others_files_stay,
