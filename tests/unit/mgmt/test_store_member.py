@@ -1,0 +1,106 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""`weir store join --member` on a host of its own (store_host.py), at members of etcd that are played: what keeps the host from
+getting a member, and that all is as it was then. No etcd is started.
+
+Usage: test_store_member.py WEIR SOURCE_ROOT
+"""
+from __future__ import annotations
+
+import json
+import pathlib
+import shutil
+import sys
+import tempfile
+import typing
+import unittest
+
+import store_host
+
+if not store_host.enter(("10.9.0.1",)):
+    print("0 passed, 0 failed, 1 skipped")
+    sys.exit(77)
+import test_store_commands as commands  # noqa: E402  it takes the arguments
+from etcd_fake import HEADER, Reply  # noqa: E402
+from etcd_cluster import Answer, Authority  # noqa: E402
+
+PEER = "https://10.9.0.1:2380"
+UNDONE = "\nweir: nothing was changed: what was written is taken back\n"
+STARTS = "etcd starts on this host, as member n1 at https://10.9.0.1:2379, without a vote yet\n"
+
+
+def listed(*members: tuple[int, str, str, bool]) -> Answer:
+    """What etcd says of (id, name, URL of peers, whether it is a learner)."""
+    return {"header": HEADER, "members": [{"ID": str(number), "name": name, "peerURLs": [url], "isLearner": is_learner} for number, name, url, is_learner in members]}
+
+
+FIRST = (0xa0, "m0", "https://127.0.0.1:2380", False)
+OWN = (0xb1, "", PEER, True)
+
+
+class Member(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self) -> None:
+        self.folder = tempfile.mkdtemp(prefix="weir-store.")
+        self.addCleanup(shutil.rmtree, self.folder)
+        authority = Authority(self.folder + "/ca")
+        self.member = commands.Tls(authority)
+        self.addCleanup(self.member.close)
+        self.member.put("/weir/store", commands.claim())
+        self.host = store_host.Host(commands.WEIR, "10.9.0.1", "n1")
+        self.addCleanup(self.host.close)
+        self.host.write("/run/store.join", json.dumps({
+            "id": commands.ID, "endpoints": [self.member.url], "prefix": "/weir/", "is_own": True, "ca": pathlib.Path(authority.path("ca.crt")).read_text(),
+            "ca_key": pathlib.Path(authority.path("ca.key")).read_text()}))
+
+    def refused(self, status: int, text: str, said: str = "", **replies: list[Reply]) -> None:
+        """All is as it was."""
+        before = self.host.tree()
+        self.member.replies.update(replies)
+        self.member.requests.clear()
+        done = self.host.call("store", "join", "/run/store.join", "--member", "--listen", "10.9.0.1")
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (status, said, f"weir: {text}{UNDONE}"))
+        self.assertEqual(self.host.tree(), before)
+
+    def asked(self) -> list[tuple[str, typing.Any]]:
+        """What was asked of changes of members."""
+        return [(path, body) for path, body in self.member.requests if path in ("add", "promote", "remove")]
+
+    def test_who_is_in_the_list_already(self) -> None:
+        self.refused(4, f"a member at {PEER} is in the list, and its data is not on this host: weir store remove b1 at another node, then the same command again",
+                     list=[listed(FIRST, (0xb1, "x", PEER, False))])
+        self.refused(4, "there is a member named n1 already: give another --name", list=[listed(FIRST, (0xb1, "n1", "https://10.9.0.2:2380", False))])
+        many = [(i + 1, f"m{i}", f"https://10.9.1.{i}:2380", False) for i in range(9)]
+        self.refused(3, "the store has 9 members, and more make it slower, not safer: join without --member", list=[listed(*many)])
+        self.assertEqual(self.asked(), [])
+
+    def test_what_an_earlier_command_left_goes(self) -> None:
+        self.refused(4, "there is a member named n1 already: give another --name", list=[listed(FIRST, OWN), listed(FIRST, (0xb2, "n1", "https://10.9.0.2:2380", False))],
+                     remove=[listed(FIRST)])
+        self.assertEqual(self.asked(), [("remove", {"ID": str(0xb1)})])
+        self.refused(3, f"the learner of an earlier command stays: {self.member.url}: HTTP status 400: no", list=[listed(FIRST, OWN)],
+                     remove=[(400, {"code": 3, "message": "no"})])
+
+    def test_etcd_does_not_add_it(self) -> None:
+        self.refused(3, f"etcd does not add the member ({self.member.url}: HTTP status 400: no): weir store check at another node shows the others",
+                     list=[listed(FIRST)], add=[(400, {"code": 3, "message": "no"})])
+        self.assertEqual(self.asked(), [("add", {"peerURLs": [PEER], "isLearner": True})])
+
+    def test_eight_members_may_get_another_whose_start_fails(self) -> None:
+        """The learner leaves the list again."""
+        self.host.write(f"{store_host.FAKE}/fail-restart", "")
+        eight = [(i + 1, f"m{i}", f"https://10.9.1.{i}:2380", False) for i in range(8)]
+        added = {**listed(*eight, OWN), "member": {"ID": str(0xb1), "peerURLs": [PEER], "isLearner": True}}
+        self.refused(3, "systemctl restart: the unit cannot restart", STARTS, list=[listed(*eight), listed(*eight, OWN)], add=[added], remove=[listed(*eight)])
+        self.assertEqual(self.asked(), [("add", {"peerURLs": [PEER], "isLearner": True}), ("remove", {"ID": str(0xb1)})])
+
+    def test_an_answer_that_is_lost_shows_in_the_list(self) -> None:
+        self.host.write(f"{store_host.FAKE}/fail-restart", "")
+        self.refused(3, "systemctl restart: the unit cannot restart", STARTS, list=[listed(FIRST), listed(FIRST, OWN)], add=[(500, {"code": 2, "message": "x"})],
+                     remove=[listed(FIRST)])
+        self.assertEqual([path for path, _ in self.asked()], ["add", "remove"])
+
+
+if __name__ == "__main__":
+    commands.test_cli.counted.main()
