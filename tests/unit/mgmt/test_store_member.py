@@ -1,13 +1,14 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""`weir store join --member` on a host of its own (store_host.py), at members of etcd that are played: what keeps the host from
-getting a member, and that all is as it was then. No etcd is started.
+"""`weir store init` and `join --member` on a host of its own (store_host.py), at members of etcd that are played: what keeps the
+host from getting a member, what is there when etcd is to start, and that all is as it was then. No etcd is started.
 
 Usage: test_store_member.py WEIR SOURCE_ROOT
 """
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import shutil
 import sys
@@ -100,6 +101,64 @@ class Member(unittest.TestCase):
         self.refused(3, "systemctl restart: the unit cannot restart", STARTS, list=[listed(FIRST), listed(FIRST, OWN)], add=[(500, {"code": 2, "message": "x"})],
                      remove=[listed(FIRST)])
         self.assertEqual([path for path, _ in self.asked()], ["add", "remove"])
+
+
+# Keeps what is there when etcd is to start, and does not start it.
+SYSTEMCTL = """#!/bin/sh
+echo "$@" >>/run/fake/calls
+case $1 in
+restart) mkdir /run/seen; cp -a /etc/weir /etc/etcd-weir /etc/default /run/seen; echo "the unit cannot restart"; exit 1 ;;
+is-active) exit 3 ;;
+esac
+"""
+
+
+class Init(unittest.TestCase):
+    maxDiff = None
+
+    def test_what_is_there_when_the_first_member_is_to_start(self) -> None:
+        host = store_host.Host(commands.WEIR, "10.9.0.1", "n1")
+        self.addCleanup(host.close)
+        host.write(f"{store_host.FAKE}/systemctl", SYSTEMCTL, 0o755)
+        before = host.tree()
+        done = host.call("store", "init", "--listen", "10.9.0.1", "--name", "first", "--id", commands.ID)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (3, "", f"weir: systemctl restart: the unit cannot restart{UNDONE}"))
+        self.assertEqual(host.tree(), before)
+        self.assertEqual(host.calls(), ["is-active etcd.service", "is-active etcd.service", "daemon-reload", "enable etcd.service --quiet",
+                                        "restart etcd.service --no-block", "stop etcd.service", "daemon-reload"])
+        self.assertEqual(sorted(os.listdir(host.path("/run/seen/weir"))), [".store.lock", "store-ca.crt", "store.crt", "store.key", "store.unfinished"])
+        note = json.loads(host.read("/run/seen/weir/store.unfinished"))
+        self.assertEqual({k: v for k, v in note.items() if v}, {"has_etcd": True, "has_join": True, "id": commands.ID})
+        self.assertEqual(host.read("/run/seen/weir/store-ca.crt"), host.read("/run/seen/etcd-weir/ca.crt"))
+        settings = host.read("/run/seen/default/etcd")
+        for line in ('NAME="first"', 'LISTEN_PEER_URLS="https://10.9.0.1:2380"', 'INITIAL_CLUSTER="first=https://10.9.0.1:2380"', 'INITIAL_CLUSTER_STATE="new"',
+                     f'INITIAL_CLUSTER_TOKEN="weir-{commands.ID}"', 'PEER_CERT_ALLOWED_CN="weir-store-member"'):
+            self.assertIn(f"ETCD_{line}\n", settings)
+
+        def shown(path: str) -> str:
+            return host.run("openssl", "x509", "-in", path, "-noout", "-subject", "-issuer", "-ext", "subjectAltName,extendedKeyUsage").stdout
+        issuer = f"issuer=CN = Weir store {commands.ID}\n"
+        self.assertEqual(shown("/run/seen/weir/store.crt"), f"subject=CN = first\n{issuer}X509v3 Extended Key Usage: \n    TLS Web Client Authentication\n")
+        self.assertEqual(shown("/run/seen/etcd-weir/member.crt"), f"subject=CN = weir-store-member\n{issuer}X509v3 Subject Alternative Name: \n    "
+                         "IP Address:10.9.0.1\nX509v3 Extended Key Usage: \n    TLS Web Server Authentication, TLS Web Client Authentication\n")
+
+    def test_a_host_that_has_etcd_already(self) -> None:
+        host = store_host.Host(commands.WEIR, "10.9.0.1", "n1")
+        self.addCleanup(host.close)
+
+        def refused(status: int, text: str, *words: str) -> None:
+            before = host.tree()
+            done = host.call("store", "init", "--listen", "10.9.0.1", *words)
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (status, "", f"weir: {text}\n"))
+            self.assertEqual(host.tree(), before)
+        host.write("/run/text", "x")
+        refused(1, "--ca, --certificate and --key need each other", "--ca", "/run/text")
+        refused(1, "--ca, --certificate and --key need each other", "--certificate", "/run/text", "--key", "/run/text")
+        refused(1, "--ca cannot be read: PEM is expected", "--ca", "/run/text", "--certificate", "/run/text", "--key", "/run/text")
+        host.write("/etc/default/etcd", "ETCD_NAME=x\n")
+        refused(4, "etcd on this host has settings already, in /etc/default/etcd: to share that etcd use --endpoints; if no one uses it, remove that file")
+        host.run("rmdir", "/run/systemd/system")
+        refused(3, "systemd does not run here: set etcd up by hand, then use --endpoints")
 
 
 if __name__ == "__main__":
