@@ -3,7 +3,7 @@
 """`weir store init`, `join`, `backup`, `restore`, `remove` and `check` at members of etcd that are played: what each prints, writes
 and asks, and all that it refuses. What needs etcd on the host itself is in test_store_setup.py.
 
-Usage: test_store_commands.py WEIR SOURCE_ROOT
+Usage: test_store_commands.py [CLASS ...] WEIR SOURCE_ROOT
 """
 from __future__ import annotations
 

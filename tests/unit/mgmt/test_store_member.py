@@ -3,7 +3,7 @@
 """`weir store init` and `join --member` on a host of its own (store_host.py), at members of etcd that are played: what keeps the
 host from getting a member, what is there when etcd is to start, and that all is as it was then. No etcd is started.
 
-Usage: test_store_member.py WEIR SOURCE_ROOT
+Usage: test_store_member.py [CLASS ...] WEIR SOURCE_ROOT
 """
 from __future__ import annotations
 
@@ -40,12 +40,17 @@ OWN = (0xb1, "", PEER, True)
 
 
 class Member(unittest.TestCase):
+    authority: Authority
     maxDiff = None
 
+    @classmethod
+    def setUpClass(cls) -> None:
+        folder = tempfile.mkdtemp(prefix="weir-store.")
+        cls.addClassCleanup(shutil.rmtree, folder)
+        cls.authority = Authority(folder + "/ca")
+
     def setUp(self) -> None:
-        self.folder = tempfile.mkdtemp(prefix="weir-store.")
-        self.addCleanup(shutil.rmtree, self.folder)
-        authority = Authority(self.folder + "/ca")
+        authority = self.authority
         self.member = commands.Tls(authority)
         self.addCleanup(self.member.close)
         self.member.put("/weir/store", commands.claim())
