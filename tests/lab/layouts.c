@@ -16,6 +16,7 @@
 #include "pages/condition_internal.h"
 #include "stream_flow.h"
 #include "weir/fwd/tables.h"
+#include "weir/health.h"
 #include "weir/layout.h"
 #include "weir/stats.h"
 
@@ -69,6 +70,12 @@ static const struct member_row {
 	NESTED(struct conditions, items, struct condition),
 	MEMBER(struct conditions_payload, sequence),
 	NESTED(struct conditions_payload, banks, struct conditions),
+	MEMBER(struct health_entry, target),
+	MEMBER(struct health_entry, word),
+	MEMBER(struct health_page, generation),
+	MEMBER(struct health_page, n_entries),
+	MEMBER(struct health_page, document),
+	NESTED(struct health_page, entries, struct health_entry),
 	MEMBER(struct fwd_root, active),
 	MEMBER(struct fwd_root, n_services),
 	MEMBER(struct fwd_root, hash_key),
@@ -99,11 +106,12 @@ static const struct constant_row {
 	const char *name;
 	long long value;
 } constants[] = {
-	CONSTANT(BPF_OBJ_GET),      CONSTANT(SYS_bpf),
-	CONSTANT(CONDITION_NOTE),   CONSTANT(CONDITION_DEGRADED),
-	CONSTANT(CONDITION_DOWN),   CONSTANT(FLOW_STALL_MS),
-	CONSTANT(FWD_SLOT_BACKEND), CONSTANT(FWD_SLOT_UNSETTLED),
-	CONSTANT(STATS_COUNTER),    CONSTANT(STATS_GAUGE),
+	CONSTANT(BPF_OBJ_GET),        CONSTANT(SYS_bpf),
+	CONSTANT(CONDITION_NOTE),     CONSTANT(CONDITION_DEGRADED),
+	CONSTANT(CONDITION_DOWN),     CONSTANT(FLOW_STALL_MS),
+	CONSTANT(FWD_SLOT_BACKEND),   CONSTANT(FWD_SLOT_UNSETTLED),
+	CONSTANT(STATS_COUNTER),      CONSTANT(STATS_GAUGE),
+	CONSTANT(HEALTH_PAGE_LAYOUT),
 };
 
 static int print_layouts(void)
