@@ -16,7 +16,7 @@ A case is a block of lines:
   ~ OLD => NEW           a change of weir.conf in the request's FILES; with `zone: ` before it, of the zone's file
   < JSON                 the request's body; "FILES": the files of the configuration
   = STATUS [HEADER=VALUE ...]          the answer, without the headers that all answers have
-  | TEXT                 its body; JSON is shown pretty
+  | TEXT                 its body; JSON in lines that are filled
 What differs from run to run is a word: NOW and NOW+60m for times, ID1, ID2 ... for ids in the order of their first appearance
 (a later request may say them), AGE, GENERATION and so on by the name of the field.
 A GET is asked again until it is as expected, for PATIENCE_S at most: what the observer sees comes a moment later.
@@ -48,6 +48,7 @@ import counted  # noqa: E402
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "lab"))
 import layout  # noqa: E402
 
+WIDTH = 140
 PATIENCE_S = 20
 SETTLED_S = 1.5  # --write: a GET that stays the same so long will not change by itself; above the pace of the observer
 CONFIG = """schema = 1;
@@ -127,6 +128,26 @@ def exchange(text: str, change: str) -> str:
     old, new = (part.replace("\\n", "\n") for part in change.split(" => "))
     assert old in text, f"not in the file: {old}"
     return text.replace(old, new, 1)
+
+
+def lay_out(value: typing.Any, before: str = "", behind: str = "") -> list[str]:
+    """JSON, in lines that are filled: a thing that does not fit in one has lines of its own."""
+    line = before + json.dumps(value, ensure_ascii=False) + behind
+    if len(line) <= WIDTH or not isinstance(value, (dict, list)) or not value:
+        return [line]
+    start = len(before) - len(before.lstrip())
+    blanks = " " * (start + 1)
+    brackets = "{}" if isinstance(value, dict) else "[]"
+    names = [json.dumps(k) + ": " for k in value] if isinstance(value, dict) else [""] * len(value)
+    lines, is_open = [before + brackets[0]], False
+    for i, item in enumerate(value.values() if isinstance(value, dict) else value):
+        parts = lay_out(item, blanks + names[i], "," if i + 1 < len(value) else "")
+        if is_open and len(parts) == 1 and len(lines[-1]) + len(parts[0]) - start <= WIDTH:
+            lines[-1] += " " + parts[0].lstrip()
+        else:
+            lines += parts
+        is_open = len(parts) == 1
+    return lines + [" " * start + brackets[1] + behind]
 
 
 def made_by_requests(events: dict[str, typing.Any]) -> dict[str, typing.Any]:
@@ -252,8 +273,7 @@ class World:
             return lines + [f"| {line}".rstrip() for line in shown]
         if path.startswith("/v1/events") and answer.status == 200:
             answer.json = made_by_requests(answer.json)
-        text = json.dumps(self.masked(answer.json), indent=1, ensure_ascii=False)
-        return lines + [f"| {line}" for line in text.splitlines()]
+        return lines + [f"| {line}" for line in lay_out(self.masked(answer.json))]
 
     def meant(self, text: str) -> str:
         """A request, with the ids that its words stand for."""
