@@ -63,8 +63,8 @@ static void a_directory_is_made_on_a_bpf_file_system_alone(void **state)
 		int err;
 		const char *text;
 	} rows[] = {
-		{ "/tmp/weir-none/a", -ENOTSUP,
-		  "/tmp/weir-none/a is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf`, or "
+		{ "/tmp/weir-no-bpf-here/a", -ENOTSUP,
+		  "/tmp/weir-no-bpf-here/a is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf`, or "
 		  "name one with --bpf-dir (`ip netns exec` hides /sys/fs/bpf)" },
 		{ "/tmp", -ENOTSUP,
 		  "/tmp is not on a BPF file system: `mount -t bpf bpf /sys/fs/bpf`, or name one "
@@ -78,11 +78,12 @@ static void a_directory_is_made_on_a_bpf_file_system_alone(void **state)
 	struct driver_reason reason;
 
 	(void)state;
+	(void)rmdir("/tmp/weir-no-bpf-here"); /* of a run that failed */
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		assert_int_equal(xdp_make_dir(rows[i].dir, &reason), rows[i].err);
 		assert_string_equal(reason.text, rows[i].text);
 	}
-	assert_int_equal(access("/tmp/weir-none", F_OK), -1);
+	assert_int_equal(access("/tmp/weir-no-bpf-here", F_OK), -1);
 }
 
 int main(void)
