@@ -32,14 +32,14 @@
 #define RETRY_MS      500u /* after the first failure; twice as long after each further one */
 #define RETRY_MAX_MS  8000u
 #define LOOK_LEAST_MS 20u   /* between two looks: changes come in bursts */
-#define LATE_EACH_MS  8u    /* for each peer: what can wait waits so long */
+#define LATE_PAIRS    12u   /* what can wait waits 1 ms for so many pairs of nodes: all tell all */
 #define LATE_MAX_MS   1000u /* at most */
 #define TOKEN_MS      1000u /* between two reads of peer.token */
 #define ANSWER_MS                                                                                  \
 	4000u /* for an answer, besides what it is held: who is given up costs a handshake */
 #define FETCH_MS        10000 /* for a list of overrides */
 #define FETCH_SETTLE_MS 1000u /* so long the store has to make them equal */
-#define FETCH_ALONE_MS  1000u /* so long one peer has to give what others have, too */
+#define FETCH_ALONE_MS  300u  /* so long one peer has to give what others have, too */
 #define FETCH_AGAIN_MS  2000u /* a list that was fetched and did not make the digests equal */
 /*
  * For a connection with its TLS to a peer that is not heard. On a busy machine a handshake takes
@@ -321,7 +321,6 @@ static void note_states(struct exchange *x)
 	uint64_t now_ms = clock_mono_ms();
 
 	x->states_ms = 0;
-
 	for (size_t i = 0; i < x->n; i++)
 		note_reach(x, i, now_ms);
 	if (peers_relate(x->core))
@@ -339,7 +338,7 @@ static void ring_bells(struct exchange *x, unsigned bells)
 /* Ring @p bells in a while, with what else there is by then. */
 static void ring_late(struct exchange *x, unsigned bells)
 {
-	uint64_t wait_ms = x->n * LATE_EACH_MS;
+	uint64_t wait_ms = x->n * x->n / LATE_PAIRS;
 
 	if (!x->late_bells)
 		x->late_ms = clock_mono_ms() + (wait_ms < LATE_MAX_MS ? wait_ms : LATE_MAX_MS);
@@ -348,9 +347,8 @@ static void ring_late(struct exchange *x, unsigned bells)
 }
 
 /*
- * Whether a new head is news that can wait: the store brings the change itself to all nodes, or this node's head is now that of one of @p n
- * peers from @p first on. Then it only says who has the change; told at once, it would take the time of the nodes
- * that still take it. Under the lock.
+ * Whether a new head only says who has a change: the store brings the change itself, or one of @p n peers from @p first on
+ * has the same. Told at once, it would take the time of those that still take it. Under the lock.
  */
 static bool can_wait(const struct exchange *x, size_t first, size_t n)
 {
@@ -378,6 +376,7 @@ static void on_overrides(struct client_request *r)
 		         r->failure);
 	json_decref(r->answer);
 	p->is_fetching = false;
+	come_back_by(x, clock_mono_ms()); /* another peer may have what this one did not give */
 }
 
 /* Keep the digest that the own overrides had before they changed. */
@@ -417,7 +416,6 @@ static bool is_fetched(const struct exchange *x, const char *digest, uint64_t no
 static bool needs_overrides(struct exchange *x, struct exchange_peer *p,
                             const struct peers_report *v, uint64_t now_ms)
 {
-	note_former(x);
 	if (!strcmp(x->overrides, v->overrides) || is_former(x, v->overrides)) {
 		p->differs_ms = 0;
 		return false;
@@ -430,7 +428,7 @@ static bool needs_overrides(struct exchange *x, struct exchange_peer *p,
 	       (strcmp(p->fetched, v->overrides) != 0 || now_ms - p->fetched_ms > FETCH_AGAIN_MS);
 }
 
-static void fetch_overrides(struct exchange_peer *p, const char *digest, uint64_t now_ms)
+static void begin_fetch(struct exchange_peer *p, const char *digest, uint64_t now_ms)
 {
 	p->is_fetching = true;
 	p->fetched_ms = now_ms;
@@ -438,7 +436,29 @@ static void fetch_overrides(struct exchange_peer *p, const char *digest, uint64_
 	p->overrides =
 	        (struct client_request){ .timeout_ms = FETCH_MS, .done = on_overrides, .arg = p };
 	snprintf(p->overrides.url, sizeof(p->overrides.url), "%s/v1/peer/overrides", p->api);
-	client_loop_begin(&p->exchange->requests, &p->overrides);
+}
+
+/* Fetch what peers have and this node lacks. The requests begin without the lock, since one may end at once. */
+static void fetch_overrides(struct exchange *x)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct exchange_peer *from[PEERS_MAX];
+	size_t n = 0;
+
+	core_lock(x->core);
+	note_former(x);
+	for (size_t i = 0; i < x->n; i++) {
+		const struct peers_report *v = report_of(x, i);
+
+		if (!*v->overrides || !x->peers[i]->is_chosen || x->peers[i]->is_failed ||
+		    !needs_overrides(x, x->peers[i], v, now_ms))
+			continue;
+		from[n++] = x->peers[i];
+		begin_fetch(x->peers[i], v->overrides, now_ms);
+	}
+	core_unlock(x->core);
+	for (size_t i = 0; i < n; i++)
+		client_loop_begin(&x->requests, &from[i]->overrides);
 }
 
 /* Answers */
@@ -577,9 +597,7 @@ static void on_answer(struct client_request *r)
 	struct exchange_peer *p = r->arg;
 	struct exchange *x = p->exchange;
 	uint64_t now_ms = clock_mono_ms();
-	bool fetches = false;
 	unsigned news = 0;
-	char digest[DIGEST_TEXT_MAX] = "";
 
 	core_lock(x->core);
 	free(p->body);
@@ -587,24 +605,21 @@ static void on_answer(struct client_request *r)
 	if (!p->is_gone) {
 		const char *reason =
 		        r->answer ? accept_answer(p, r->answer, now_ms, &news) : r->failure;
-		const struct peers_report *v = report_of(x, index_of(p));
 
 		if (reason)
 			note_failure(p, r, reason, now_ms);
 		else
 			note_success(p, news != 0, now_ms);
-		fetches = !reason && needs_overrides(x, p, v, now_ms);
-		memcpy(digest, v->overrides, sizeof(digest));
-		if (reason || news)
+		if ((reason || news) && !x->states_ms)
 			x->states_ms = now_ms + LOOK_LEAST_MS; /* of many answers at once */
 		if (p->is_own_site)
 			ring_for_peer(x, index_of(p), news);
-		come_back_by(x, reason || news ? x->states_ms : p->next_ms);
+		come_back_by(x, x->states_ms ? x->states_ms : p->next_ms);
 	}
 	core_unlock(x->core);
 	json_decref(r->answer);
-	if (fetches)
-		fetch_overrides(p, digest, now_ms);
+	if (news & 1u << EXCHANGE_HEAD)
+		fetch_overrides(x);
 }
 
 /* Questions */
@@ -778,7 +793,6 @@ static void look_at_own(struct exchange *x)
 	core_lock(core);
 	read_token(x, now_ms);
 	follow_document(x);
-	note_former(x);
 	bool is_head = exchange_word_set(&x->own[EXCHANGE_HEAD], peers_head_to_json(core), now_ms);
 	(void)exchange_word_set(&x->own[EXCHANGE_LOAD], peers_load_to_json(core), now_ms);
 	core_unlock(core);
@@ -805,6 +819,7 @@ static void on_exchange_timer(void *arg)
 		note_states(x);
 		core_unlock(x->core);
 	}
+	fetch_overrides(x);
 	query_due_peers(x);
 	if (x->states_ms)
 		come_back_by(x, x->states_ms);

@@ -193,6 +193,7 @@ struct change_wait {
 	uint64_t until_ms, busy_until_ms; /* monotonic: the end; the same where it is busy */
 	uint64_t queried_ms;              /* when weir-dns was asked last */
 	bool complete, pending;           /* all is in force; something may still change */
+	bool is_gone; /* the version is in force here no more: what the peers will say of it changes nothing */
 	bool busy; /* what is behind here has shown a sign of life: large documents take seconds */
 };
 
@@ -254,13 +255,17 @@ static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 	const struct version *by = ends ? NULL : find_replacing(core, w);
 	bool gone = by || is_back;
 	if (f) {
-		complete &= f->state == INFORCE_DONE && !ends && !gone;
+		complete &= f->state == INFORCE_DONE && !gone;
 		struct inforce judged = *f;
 
 		judged.rolled_back = is_back;
 		add_judgement(node, &judged);
 		if (!complete && f->state == INFORCE_DONE)
 			json_object_set_new(node, "state", json_string("written"));
+		if (ends && !is_back && f->state == INFORCE_DONE)
+			json_object_set_new(
+			        node, "detail",
+			        json_string("a node refuses it; its end is not in the store yet"));
 	}
 	if (by) {
 		complete = false;
@@ -268,8 +273,9 @@ static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 		                      by->undoes == w->number ||
 		                              (core->shared && by->number < w->number));
 	}
-	w->complete = complete;
-	w->pending = !complete && !gone &&
+	w->complete = complete && !ends;
+	w->is_gone = gone;
+	w->pending = !w->complete && !gone &&
 	             (ends || !f || f->state == INFORCE_PENDING || f->state == INFORCE_DONE);
 	return node;
 }
@@ -308,7 +314,8 @@ static json_t *peer_node_to_json(const struct core *core, struct change_wait *w,
 		json_object_set_new(node, "state", json_string("pending"));
 	bool done = v->state == PEERS_AGREED && !unbegun && (!f || f->state == INFORCE_DONE);
 	w->complete &= done;
-	w->pending |= !done && (!f || (f->state != INFORCE_REFUSED && f->state != INFORCE_LATE));
+	w->pending |= !done && !w->is_gone &&
+	              (!f || (f->state != INFORCE_REFUSED && f->state != INFORCE_LATE));
 	return node;
 }
 

@@ -230,11 +230,17 @@ static void the_end_of_a_refused_version_is_waited_for(void **state)
 	(void)state;
 	own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE, .rolled_back = true };
 	in_force = (struct version){ .number = 3, .digest = "d3" };
-	n_peer_reports = 1;
+	n_peer_reports = 2;
 	views[0] = (struct peers_report){
 		.node = "fra-1",
 		.state = PEERS_AGREED,
 		.inforce = { .number = 3, .state = INFORCE_REFUSED, .digest = "d3" }
+	};
+	/* it went back before it could judge: it will never say anything of this version */
+	views[1] = (struct peers_report){
+		.node = "lon-1",
+		.state = PEERS_AGREED,
+		.inforce = { .number = 2, .state = INFORCE_DONE, .digest = "d2" }
 	};
 	meanwhile = end_it_later;
 	assert_in_range(wait_for(true, "all", NULL), 400, 420);
@@ -245,6 +251,9 @@ static void the_end_of_a_refused_version_is_waited_for(void **state)
 	in_force = (struct version){ .number = 3, .digest = "d3" };
 	assert_int_equal(wait_for(true, "all", NULL), ALL_MS); /* a store that does not decide */
 	assert_false(json_is_true(json_object_get(node_at(0), "rolled_back")));
+	assert_string_equal(text_at(0, "state"), "in_force");
+	assert_string_equal(text_at(0, "detail"),
+	                    "a node refuses it; its end is not in the store yet");
 }
 
 /* A peer alone takes the version back while its maker waits; or another change wins. */
