@@ -62,7 +62,8 @@ HEAD = f"""#define MUTANTS_MAX {MUTANTS_MAX}
     "stringop-overflow", "array-bounds", "logical-not-parentheses", "bool-operation", "cast-qual", "format-overflow", "stringop-truncation",
     "declaration-after-statement", "redundant-decls", "div-by-zero", "shift-count-overflow", "overflow", "return-type", "stringop-overread",
     "restrict", "use-after-free", "dangling-pointer", "free-nonheap-object", "array-parameter", "unused-label", "unused-result")) + "#line 1\n"
-PROGRAMS = ("mgmt/cli/weir", "mgmt/api/weir-mgmt", "dns/weir-dns", "healthcheck/weir-health", "announce/weir-announce", "dataplane/weir-dataplane")
+PROGRAMS = ("mgmt/cli/weir", "mgmt/api/weir-mgmt", "dns/weir-dns", "healthcheck/weir-health", "announce/weir-announce", "dataplane/weir-dataplane",
+            "tests/lab/lab-layouts", "tests/lab/lab-effective")  # the last two are asked by scripts
 JOBS = 2
 
 
