@@ -6,7 +6,6 @@
  */
 #include "mgmt/store/pending.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,25 +13,15 @@
 
 #define BOOT_ID_FILE "/proc/sys/kernel/random/boot_id"
 
-static char boot_id[PENDING_BOOT_MAX]; /* it is the same as long as this process lives */
-
-static void read_boot_id(void)
+void pending_clock_read(struct pending_clock *out)
 {
 	FILE *f = fopen(BOOT_ID_FILE, "re");
 
-	if (f && fgets(boot_id, sizeof(boot_id), f))
-		boot_id[strcspn(boot_id, "\n")] = '\0';
+	*out = (struct pending_clock){ .now_ms = (int64_t)clock_mono_ms() };
+	if (f && fgets(out->boot, sizeof(out->boot), f))
+		out->boot[strcspn(out->boot, "\n")] = '\0';
 	if (f)
 		fclose(f);
-}
-
-void pending_clock_read(struct pending_clock *out)
-{
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-	pthread_once(&once, read_boot_id);
-	*out = (struct pending_clock){ .now_ms = (int64_t)clock_mono_ms() };
-	memcpy(out->boot, boot_id, sizeof(out->boot));
 }
 
 void pending_start(struct pending *p, uint64_t number, const char *digest, int64_t left_ms,
