@@ -276,11 +276,12 @@ static json_t *arrivals_json(struct arrivals *a)
 	json_t *nodes = nodes_json(a), *services = services_json(a);
 	if (s && !s->flows.known)
 		add_sentence(a->unknown, "not every node of the site says what arrives");
-	json_t *o =
-	        json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "site", a->site->name, "level_ppm",
-	                  (json_int_t)level, "nodes", nodes, "vips", services, "prefixes",
-	                  operation_late_json(a->observed.late, a->observed.facts.n_late), "dns",
-	                  dns_json(a), "announcements", announcements_json(a));
+	/* each adds sentences: in this order, which that of arguments is not */
+	json_t *late = operation_late_json(a->observed.late, a->observed.facts.n_late);
+	json_t *dns = dns_json(a), *announcements = announcements_json(a);
+	json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "site", a->site->name,
+	                      "level_ppm", (json_int_t)level, "nodes", nodes, "vips", services,
+	                      "prefixes", late, "dns", dns, "announcements", announcements);
 	json_object_set_new(
 	        o, "votes",
 	        json_pack("{s:b, s:I}", "counted", level < OPERATION_PPM, "deciding",
