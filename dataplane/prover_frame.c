@@ -213,7 +213,7 @@ static bool is_one_hop_on(const uint8_t *from, const uint8_t *to, size_t n, bool
 	memcpy(expected, from, n);
 	memcpy(got, to, n);
 	if (is4) {
-		if (!has_right_sum((const struct fwd_ip4 *)(const void *)to))
+		if (!has_right_sum((const struct fwd_ip4 *)(const void *)got))
 			return false;
 		((struct fwd_ip4 *)(void *)expected)->ttl--;
 		((struct fwd_ip4 *)(void *)expected)->sum = 0;
