@@ -623,11 +623,22 @@ class FullDisk(Faults):
         wait_for("it moves", lambda: self.c.get("lon", a.json["id"])["state"] == "moving", 40)
         self.assertNotEqual(self.c.get("lon", a.json["id"])["owner"], "ams-1")
 
+    def write_version_again(self) -> None:
+        """A change of the store that means nothing: each node has to keep it."""
+        member = self.c.etcd.members[0]
+        keys = [base64.b64decode(kv["key"]).decode() for kv in
+                member.good("/v3/kv/range", {"key": b64("/"), "range_end": b64("0"), "keys_only": True})["kvs"]]
+        key = next(k for k in keys if "/version/" in k)
+        value = member.get(key)
+        assert value
+        member.put(key, value)
+
     def test_while_no_node_keeps_anything_nothing_moves_and_then_it_goes_on(self) -> None:
         self.small_disks(SITES)
         id = self.moving(over="60s")
         for s in SITES:
             self.fill(s)
+        self.write_version_again()  # whoever steps may see its own full disk before the others have anything to keep
         wait_for("all say it", lambda: all("store-not-kept" in str(n.ask("GET", "/v1/status").json) for n in self.c.nodes.values()), 40)
         time.sleep(12)  # longer than a lease
         a = self.c.order("lon", id, "abort", override_guards=UNMEASURED)
