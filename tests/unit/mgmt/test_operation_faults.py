@@ -623,8 +623,8 @@ class FullDisk(Faults):
         wait_for("it moves", lambda: self.c.get("lon", a.json["id"])["state"] == "moving", 40)
         self.assertNotEqual(self.c.get("lon", a.json["id"])["owner"], "ams-1")
 
-    def write_version_again(self) -> None:
-        """A change of the store that means nothing: each node has to keep it."""
+    def all_say_it(self) -> bool:
+        """That they keep nothing, of a change that means nothing: a version is written again."""
         member = self.c.etcd.members[0]
         keys = [base64.b64decode(kv["key"]).decode() for kv in
                 member.good("/v3/kv/range", {"key": b64("/"), "range_end": b64("0"), "keys_only": True})["kvs"]]
@@ -632,14 +632,15 @@ class FullDisk(Faults):
         value = member.get(key)
         assert value
         member.put(key, value)
+        time.sleep(1)  # until all have heard of it; a disk may have room for one change more
+        return all("store-not-kept" in str(n.ask("GET", "/v1/status").json) for n in self.c.nodes.values())
 
     def test_while_no_node_keeps_anything_nothing_moves_and_then_it_goes_on(self) -> None:
         self.small_disks(SITES)
         id = self.moving(over="60s")
         for s in SITES:
             self.fill(s)
-        self.write_version_again()  # whoever steps may see its own full disk before the others have anything to keep
-        wait_for("all say it", lambda: all("store-not-kept" in str(n.ask("GET", "/v1/status").json) for n in self.c.nodes.values()), 40)
+        wait_for("all say it", self.all_say_it, 40)  # whoever steps may see its own full disk before the others have anything to keep
         time.sleep(12)  # longer than a lease
         a = self.c.order("lon", id, "abort", override_guards=UNMEASURED)
         self.assertIn(a.status, (409, 503), a.raw)
