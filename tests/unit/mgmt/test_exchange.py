@@ -327,10 +327,10 @@ class Exchange(Bed):
         self.assertLess(time.monotonic() - self.fetches(fra)[0], within_s)
 
     def test_a_peer_that_gives_nothing_delays_no_command(self) -> None:
-        self.comes_from_another(0.2, 1)
+        self.comes_from_another(0.2, 1.5)
 
     def test_a_peer_that_hangs_delays_no_command(self) -> None:
-        self.comes_from_another(8, 1.2)
+        self.comes_from_another(8, 1.5)
 
     def test_a_peer_that_is_behind_has_nothing_to_give(self) -> None:
         fra = self.site("fra")
