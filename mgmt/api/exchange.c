@@ -362,6 +362,15 @@ static bool can_wait(const struct exchange *x, size_t first, size_t n)
 	return agrees;
 }
 
+/* Ring @p bells for @p news, a bit for each section; that of a head alone may wait. Under the lock. */
+static void ring_for_news(struct exchange *x, unsigned bells, unsigned news, size_t first, size_t n)
+{
+	if (news == 1u << EXCHANGE_HEAD && can_wait(x, first, n))
+		ring_late(x, bells);
+	else if (news)
+		ring_bells(x, bells);
+}
+
 /* Overrides: a list is fetched whole from a peer whose digest differs */
 
 static void on_overrides(struct client_request *r)
@@ -581,17 +590,6 @@ static void note_success(struct exchange_peer *p, bool is_news, uint64_t now_ms)
 	p->pause_ms = RETRY_MS;
 }
 
-/* Other sites hear from this node what is new at the nodes of its own. Under the lock. */
-static void ring_for_peer(struct exchange *x, size_t i, unsigned news)
-{
-	const unsigned bell = 1u << EXCHANGE_SITE_NEWS;
-
-	if (news == 1u << EXCHANGE_HEAD && can_wait(x, i, 1))
-		ring_late(x, bell);
-	else if (news)
-		ring_bells(x, bell);
-}
-
 static void on_answer(struct client_request *r)
 {
 	struct exchange_peer *p = r->arg;
@@ -612,8 +610,8 @@ static void on_answer(struct client_request *r)
 			note_success(p, news != 0, now_ms);
 		if ((reason || news) && !x->states_ms)
 			x->states_ms = now_ms + LOOK_LEAST_MS; /* of many answers at once */
-		if (p->is_own_site)
-			ring_for_peer(x, index_of(p), news);
+		if (p->is_own_site) /* other sites hear from this node of the nodes of its own */
+			ring_for_news(x, 1u << EXCHANGE_SITE_NEWS, news, index_of(p), 1);
 		come_back_by(x, x->states_ms ? x->states_ms : p->next_ms);
 	}
 	core_unlock(x->core);
@@ -793,18 +791,17 @@ static void look_at_own(struct exchange *x)
 	core_lock(core);
 	read_token(x, now_ms);
 	follow_document(x);
-	bool is_head = exchange_word_set(&x->own[EXCHANGE_HEAD], peers_head_to_json(core), now_ms);
+	unsigned news = exchange_word_set(&x->own[EXCHANGE_HEAD], peers_head_to_json(core), now_ms)
+	                << EXCHANGE_HEAD;
 	(void)exchange_word_set(&x->own[EXCHANGE_LOAD], peers_load_to_json(core), now_ms);
 	core_unlock(core);
-	bool is_news = peer_health_look(&x->health, core, &x->own[EXCHANGE_HEALTH]);
-	is_news |= announce_words_look(&x->announced, core, &x->own[EXCHANGE_ANNOUNCED]);
+	news |= peer_health_look(&x->health, core, &x->own[EXCHANGE_HEALTH]) << EXCHANGE_HEALTH;
+	news |= announce_words_look(&x->announced, core, &x->own[EXCHANGE_ANNOUNCED])
+	        << EXCHANGE_ANNOUNCED;
 	core_lock(core);
 	choose_peers(x);
 	note_states(x);
-	if (is_head && !is_news && can_wait(x, 0, x->n))
-		ring_late(x, both);
-	else if (is_head || is_news)
-		ring_bells(x, both);
+	ring_for_news(x, both, news, 0, x->n);
 	core_unlock(core);
 }
 
