@@ -15,12 +15,11 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
-
 #include "base/believed.h"
 #include "base/clock.h"
 #include "base/page.h"
 #include "base/proc.h"
+#include "tests/unit/descriptors.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define STALE_MS 3000
@@ -136,18 +135,6 @@ static void a_page_of_another_boot_says_nothing(void **state)
 	assert_int_equal(step_clock(w, 100), 0);
 	write_word(w, 3600000, 0, 0);
 	assert_int_equal(step_clock(w, 2 * SECOND), 0);
-}
-
-static unsigned count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static void the_page_of_a_writer_that_was_started_again_is_found(void **state)

@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include <dirent.h>
 #include <unistd.h>
 
 static int fake_usleep(unsigned us);
@@ -20,6 +19,7 @@ static int fake_usleep(unsigned us);
 /* The private parts too. */
 #define usleep fake_usleep
 #include "bpf/xdp_clock.c"
+#include "tests/unit/descriptors.h"
 #undef usleep
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -157,18 +157,6 @@ static void both_halves_of_ticks_are_read(void **state)
 	assert_int_equal(read_ticks(&reader, &second), 0);
 	assert_in_range((uint64_t)high << 32 | low, first, second);
 	assert_in_range(second - first, 0, 60 * hz);
-}
-
-static unsigned count_descriptors(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	assert_non_null(dir);
-	while (readdir(dir))
-		n++;
-	closedir(dir);
-	return n;
 }
 
 static void an_agreement_leaves_nothing_open(void **state)

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
@@ -19,6 +18,7 @@
 #include "healthcheck/attempt.h"
 
 #include "tests/unit/bpf/space.h"
+#include "tests/unit/descriptors.h"
 
 static struct addr addr_at(const char *text)
 {
@@ -44,18 +44,6 @@ static bool is_reset(int fd)
 
 	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_LINGER, &l, &n), 0);
 	return l.l_onoff && !l.l_linger;
-}
-
-static unsigned count_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
 }
 
 static void a_marked_socket_goes_no_further_than_the_next_host(void **state)

@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -44,6 +43,7 @@ static CURLcode fake_getinfo(CURL *easy, CURLINFO what, void *out)
 #undef curl_easy_getinfo
 #define curl_easy_getinfo(easy, what, out) fake_getinfo(easy, what, out)
 #include "healthcheck/attempt_http.c"
+#include "tests/unit/descriptors.h"
 
 enum way { CLOSE, RESET, KEEP, ENDLESS };
 
@@ -359,18 +359,6 @@ static void what_did_not_come_to_a_connection_says_whose_doing_it_was(void **sta
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_int_equal(run.why, HEALTH_REASON_LOCAL);
 	assert_int_equal(run.detail, EMFILE);
-}
-
-static unsigned count_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
 }
 
 /* More than there are lanes, silent: they are ended by their owner, and nothing of them is left. */

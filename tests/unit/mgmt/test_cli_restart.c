@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir restart dataplane: whom it asks, and what it says of the process that took over
+ * weir restart dataplane: its request, and its words on the process that took over
  * (mgmt/cli/cmd_restart.c). The supervisor is a child that notes another process when it is asked,
  * and answers in the place of weir-dataplane.
  */

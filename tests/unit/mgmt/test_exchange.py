@@ -176,12 +176,12 @@ class Bed(unittest.TestCase):
             self.wait_state(name, "agreed")
 
     def forget(self) -> tuple[dict[str, typing.Any], str]:
-        """Give the node a command, and start it anew without it. @return its overrides, and their digest"""
+        """Start the node anew without a command that it had. @return the overrides with it, and their digest"""
         self.assertEqual(self.node.drain("ams").status, 201)
 
         def told() -> str:
             return str(self.ask(site=False)["nodes"]["ams-1"]["head"][2]["overrides"])
-        wait_for("the command is told", lambda: told() != self.head["overrides"])
+        wait_for("its head has the command", lambda: told() != self.head["overrides"])
         given, digest = self.node.ask_tcp(self.port, "GET", "/v1/peer/overrides", TOKEN).json, told()
         self.node.stop()
         shutil.rmtree(self.node.state)

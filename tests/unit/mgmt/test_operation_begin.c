@@ -4,6 +4,7 @@
  * is, although both were judged before.
  */
 #include "asked.h"
+#include "operations_scene.h"
 
 #include "mgmt/api/operations_internal.h"
 
@@ -16,9 +17,8 @@ static struct beginning *b;
 static int setup(void **state)
 {
 	(void)asked_setup(state);
-	this_node.operations = calloc(1, sizeof(*this_node.operations));
+	open_operations();
 	b = calloc(1, sizeof(*b));
-	assert_non_null(this_node.operations);
 	assert_non_null(b);
 	memset(&body, 0, sizeof(body));
 	memset(&outcome, 0, sizeof(outcome));
@@ -36,10 +36,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	for (size_t i = 0; i < this_node.operations->n; i++)
-		operations_free_item(this_node.operations->items[i]);
-	free(this_node.operations);
-	this_node.operations = NULL;
+	close_operations();
 	json_decref(outcome.json);
 	free(b);
 	return asked_teardown(state);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a person must know of operations, word for word: held, expired, without an owner, not decided, lost. */
 #include "asked.h"
+#include "operations_scene.h"
 #include "made_operation.h"
 #include "whole_json.h"
 
@@ -16,9 +17,9 @@ static int setup(void **state)
 {
 	(void)asked_setup(state);
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &this_node.stats), 0);
-	this_node.operations = calloc(1, sizeof(*this_node.operations));
+	open_operations();
 	this_node.peers = calloc(1, sizeof(*this_node.peers));
-	assert_true(this_node.operations && this_node.peers);
+	assert_non_null(this_node.peers);
 	core_lock(&this_node);
 	make_operation(&op, "o1", "ams-1", NOW_MS);
 	op.state = OPERATION_MOVING;
@@ -27,12 +28,9 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	for (size_t i = 0; i < this_node.operations->n; i++)
-		operations_free_item(this_node.operations->items[i]);
-	free(this_node.operations);
+	close_operations();
 	free(this_node.peers);
 	stats_close(this_node.stats);
-	this_node.operations = NULL;
 	this_node.peers = NULL;
 	this_node.stats = NULL;
 	core_unlock(&this_node);

@@ -154,7 +154,6 @@ static void one_late_flow_in_a_minute_is_not_none(void **state)
 	free_world(w);
 }
 
-/* fra-1 checks the VIP of ams each half second, from 192.0.2.9: 120 flows a minute. */
 /* Those of services that stay come as before. */
 static void late_clients_are_of_the_services_that_move(void **state)
 {
@@ -174,6 +173,7 @@ static void late_clients_are_of_the_services_that_move(void **state)
 	free_world(w);
 }
 
+/* fra-1 checks the VIP of ams each half second, from 192.0.2.9: 120 flows a minute. */
 static void checks_of_other_sites_are_no_late_clients(void **state)
 {
 	static const struct {

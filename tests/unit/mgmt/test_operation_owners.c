@@ -3,6 +3,7 @@
  * Who owns an operation: what the copy's records say, which leases are believed, and when another node may become the owner.
  */
 #include "asked.h"
+#include "operations_scene.h"
 #include "made_operation.h"
 
 #include "mgmt/api/operation_order.h"
@@ -82,8 +83,7 @@ static int setup(void **state)
 	static int a_store;
 
 	(void)asked_setup(state);
-	this_node.operations = calloc(1, sizeof(*this_node.operations));
-	assert_non_null(this_node.operations);
+	open_operations();
 	this_node.shared = (struct shared_run *)&a_store; /* what it is does not matter */
 	mono_now_ms = 1000000;
 	n_owned = 0;
@@ -94,10 +94,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	for (size_t i = 0; i < this_node.operations->n; i++)
-		operations_free_item(this_node.operations->items[i]);
-	free(this_node.operations);
-	this_node.operations = NULL;
+	close_operations();
 	this_node.shared = NULL;
 	return asked_teardown(state);
 }

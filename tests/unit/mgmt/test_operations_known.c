@@ -4,6 +4,7 @@
  * until when an override is kept, and who lost one. Several at once, so that one cannot stand for another.
  */
 #include "asked.h"
+#include "operations_scene.h"
 #include "whole_json.h"
 
 #include "mgmt/api/levels.h"
@@ -14,18 +15,14 @@ static struct operation made;
 static int setup(void **state)
 {
 	(void)asked_setup(state);
-	this_node.operations = calloc(1, sizeof(*this_node.operations));
-	assert_non_null(this_node.operations);
+	open_operations();
 	core_lock(&this_node);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	for (size_t i = 0; i < this_node.operations->n; i++)
-		operations_free_item(this_node.operations->items[i]);
-	free(this_node.operations);
-	this_node.operations = NULL;
+	close_operations();
 	core_unlock(&this_node);
 	return asked_teardown(state);
 }

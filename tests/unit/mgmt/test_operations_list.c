@@ -4,6 +4,7 @@
  * has of them that decides alone: of changes of one record the first, and after a start all of it.
  */
 #include "asked.h"
+#include "operations_scene.h"
 #include "made_operation.h"
 
 #include "mgmt/api/operations_internal.h"
@@ -18,18 +19,14 @@
 static int setup(void **state)
 {
 	(void)asked_setup(state);
-	this_node.operations = calloc(1, sizeof(*this_node.operations));
-	assert_non_null(this_node.operations);
+	open_operations();
 	core_lock(&this_node);
 	return 0;
 }
 
 static int teardown(void **state)
 {
-	for (size_t i = 0; i < this_node.operations->n; i++)
-		operations_free_item(this_node.operations->items[i]);
-	free(this_node.operations);
-	this_node.operations = NULL;
+	close_operations();
 	core_unlock(&this_node);
 	return asked_teardown(state);
 }

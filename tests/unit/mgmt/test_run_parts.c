@@ -8,7 +8,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -32,6 +31,7 @@
 #include "base/clock.h"
 #include "mgmt/cli/run.h"
 #include "mgmt/cli/run_watch.h"
+#include "tests/unit/descriptors.h"
 
 static char dir[32];
 
@@ -241,18 +241,6 @@ static struct addr addr_at(const char *text)
 
 	assert_int_equal(addr_parse(text, &a), 0);
 	return a;
-}
-
-static unsigned count_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
 }
 
 /* The type and address of a socket fit. */
@@ -592,7 +580,7 @@ static void append_name(char *names, size_t size, size_t place, unsigned n_addre
 	snprintf(names + n, size - n, ":");
 }
 
-/* All that weir-dns is told: how many, their names in order, and whose they are. */
+/* All that weir-dns gets: how many, their names in order, and whose they are. */
 static void each_place_has_its_name_and_its_socket(void **state)
 {
 	const struct addr two[] = { addr_at("127.0.0.5"), addr_at("::1") };

@@ -9,7 +9,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -28,6 +27,7 @@
 #include "base/log.h"
 #include "mgmt/cli/run_internal.h"
 #include "weir/stats.h"
+#include "tests/unit/descriptors.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define PREPARED_MS 300000u
@@ -49,18 +49,6 @@ static struct {
 	int log_fd, stderr_fd;
 	pid_t started; /* killed at the end */
 } scene;
-
-static unsigned count_descriptors(void)
-{
-	DIR *d = opendir("/proc/self/fd");
-	unsigned n = 0;
-
-	while (d && readdir(d))
-		n++;
-	if (d)
-		closedir(d);
-	return n;
-}
 
 /* --- the successor --- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A node's lease: from when it counts, when it is renewed, and what an answer of the store means. */
 #include "asked.h"
+#include "operations_scene.h"
 #include "made_operation.h"
 
 #include <errno.h>
@@ -76,8 +77,7 @@ static char reason[ETCD_REASON_MAX];
 static int setup(void **state)
 {
 	(void)asked_setup(state);
-	this_node.operations = calloc(1, sizeof(*this_node.operations));
-	assert_non_null(this_node.operations);
+	open_operations();
 	lease = (struct shared_lease){ .core = &this_node };
 	pthread_mutex_init(&lease.requesting, NULL);
 	mono_now_ms = 1000000;
@@ -92,10 +92,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
-	for (size_t i = 0; i < this_node.operations->n; i++)
-		operations_free_item(this_node.operations->items[i]);
-	free(this_node.operations);
-	this_node.operations = NULL;
+	close_operations();
 	core_unlock(&this_node);
 	pthread_mutex_destroy(&lease.requesting);
 	return asked_teardown(state);

@@ -70,7 +70,7 @@ class Member(unittest.TestCase):
         self.assertEqual(self.host.tree(), before)
 
     def asked(self) -> list[tuple[str, typing.Any]]:
-        """What was asked of changes of members."""
+        """The requests that change members."""
         return [(path, body) for path, body in self.member.requests if path in ("add", "promote", "remove")]
 
     def test_who_is_in_the_list_already(self) -> None:
