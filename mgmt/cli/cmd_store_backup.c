@@ -42,10 +42,10 @@ static size_t count_versions(const struct store_backup *b)
 
 static int fail_store(int err, const char *what, const char *reason)
 {
-	return cli_fail(err == -EXDEV || err == -EEXIST ? CLI_CONFLICT
-	                : err == -EINVAL                ? CLI_USAGE
-	                : err == -EINPROGRESS           ? CLI_TIMEOUT
-	                                                : CLI_UNREACHABLE,
+	return cli_fail(err == -EXDEV || err == -EEXIST || err == -EBADMSG ? CLI_CONFLICT
+	                : err == -EINVAL                                   ? CLI_USAGE
+	                : err == -EINPROGRESS                              ? CLI_TIMEOUT
+	                                                                   : CLI_UNREACHABLE,
 	                "%s: %s", what, reason);
 }
 

@@ -105,36 +105,15 @@ static json_t *backup_to_json(const struct store_backup *b, const char *digest)
 	                 digest, "records", records);
 }
 
-static int write_backup(const struct store_backup *b, const char *path,
-                        char reason[ETCD_REASON_MAX])
+/* The bytes of the file, for the caller to free. @return NULL: out of memory */
+static char *make_text(const struct store_backup *b)
 {
 	char digest[DIGEST_TEXT_MAX];
 	json_t *json = digest_backup(b, digest) ? NULL : backup_to_json(b, digest);
 	char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
-	int err = !text ? -ENOMEM
-	          : strlen(text) > STORE_BACKUP_MAX
-	                  ? -EFBIG
-	                  : replace_file(path, MODE, text, strlen(text), REPLACE_SYNC_NAME);
 
 	json_decref(json);
-	free(text);
-	if (err)
-		snprintf(reason, ETCD_REASON_MAX, "%.180s: %s", path, strerror(-err));
-	return err;
-}
-
-int store_backup_make(const struct etcd_settings *settings, const char *prefix, const char *id,
-                      const char *path, struct store_backup *out, char reason[ETCD_REASON_MAX])
-{
-	struct store_backup b = { .time_ms = clock_realtime_ms() };
-
-	snprintf(b.id, sizeof(b.id), "%s", id);
-	int err = list_store(settings, prefix, id, &b, reason);
-
-	if (!err)
-		err = write_backup(&b, path, reason);
-	store_backup_fini(&b);
-	return err ? err : store_backup_read(path, out, reason);
+	return text;
 }
 
 /* A record as a node would take it. @return NULL, or what is wrong */
@@ -146,41 +125,46 @@ static const char *read_record(const json_t *item, struct shared_record *out)
 
 	if (!name || !*name || strlen(name) >= SHARED_NAME_MAX || !plain_is(name) ||
 	    !strcmp(name, STORE_CLAIM_RECORD))
-		return "a record's name is none";
+		return "its name cannot be one";
+	snprintf(out->name, sizeof(out->name), "%s", name);
 	if (!value || !*value || json_string_length(text) != strlen(value) ||
 	    strlen(value) > SHARED_TEXT_MAX)
-		return "a record's text is none";
-	snprintf(out->name, sizeof(out->name), "%s", name);
+		return "its text cannot be one";
 	out->text = strdup(value);
 	return !out->text                       ? "out of memory"
-	       : history_check(out) == -EBADMSG ? "a record cannot be a version, a mark or the head"
+	       : history_check(out) == -EBADMSG ? "it is no sound version, mark or head"
 	                                        : NULL;
 }
 
-/* The records, by rising names. */
-static const char *read_records(const json_t *list, struct store_backup *b)
+/* The records, by rising names. A fault names the record where it can. */
+static int read_records(const json_t *list, struct store_backup *b, char reason[ETCD_REASON_MAX])
 {
 	const json_t *item;
 	size_t i;
 
 	if (!json_is_array(list) || json_array_size(list) > SHARED_RECORDS_MAX)
-		return "records is no list, or too long";
+		return fail_backup(reason, -EINVAL, "records is no list, or too long");
 	b->records = calloc(json_array_size(list) + 1, sizeof(*b->records));
 	if (!b->records)
-		return "out of memory";
+		return fail_backup(reason, -ENOMEM, "out of memory");
 	json_array_foreach(list, i, item)
 	{
-		const char *fault = read_record(item, &b->records[b->n++]);
+		struct shared_record *r = &b->records[b->n++];
+		const char *fault = read_record(item, r);
 
+		if (fault && *r->name)
+			snprintf(reason, ETCD_REASON_MAX, "record %.70s: %s", r->name, fault);
+		else if (fault)
+			snprintf(reason, ETCD_REASON_MAX, "record %zu: %s", i + 1, fault);
 		if (fault)
-			return fault;
-		if (i && strcmp(b->records[i - 1].name, b->records[i].name) >= 0)
-			return "records are not by rising names";
+			return -EINVAL;
+		if (i && strcmp(r[-1].name, r->name) >= 0)
+			return fail_backup(reason, -EINVAL, "records are not by rising names");
 	}
-	return NULL;
+	return 0;
 }
 
-static const char *read_backup(const json_t *json, struct store_backup *b)
+static int read_json(const json_t *json, struct store_backup *b, char reason[ETCD_REASON_MAX])
 {
 	const char *kind = json_string_value(json_object_get(json, "kind"));
 	const char *id = json_string_value(json_object_get(json, "id"));
@@ -188,40 +172,89 @@ static const char *read_backup(const json_t *json, struct store_backup *b)
 	char computed[DIGEST_TEXT_MAX];
 
 	if (!kind || strcmp(kind, KIND) != 0 || !id || !store_conf_is_id(id) || !digest)
-		return "it is no backup of this release";
+		return fail_backup(reason, -EINVAL, "it is no backup of this release");
 	snprintf(b->id, sizeof(b->id), "%s", id);
 	b->revision = json_integer_value(json_object_get(json, "revision"));
 	b->time_ms = json_integer_value(json_object_get(json, "time_ms"));
-	const char *fault = read_records(json_object_get(json, "records"), b);
+	int err = read_records(json_object_get(json, "records"), b, reason);
 
-	if (fault)
-		return fault;
+	if (err)
+		return err;
 	if (digest_backup(b, computed))
-		return "out of memory";
-	return strcmp(computed, digest) != 0 ? "it was changed after it was made (sha256)" : NULL;
+		return fail_backup(reason, -ENOMEM, "out of memory");
+	return strcmp(computed, digest) != 0
+	               ? fail_backup(reason, -EINVAL, "it was changed after it was made (sha256)")
+	               : 0;
+}
+
+/* Read a backup's bytes. @return 0, or as store_backup_read() */
+static int read_text(const char *text, size_t n, struct store_backup *out,
+                     char reason[ETCD_REASON_MAX])
+{
+	struct store_backup b = { 0 };
+	json_t *json = json_read(text, n, JSON_REJECT_DUPLICATES, NULL);
+	int err =
+	        json ? read_json(json, &b, reason) : fail_backup(reason, -EINVAL, "it is no JSON");
+
+	json_decref(json);
+	if (err)
+		store_backup_fini(&b);
+	else
+		*out = b;
+	return err;
 }
 
 int store_backup_read(const char *path, struct store_backup *out, char reason[ETCD_REASON_MAX])
 {
-	struct store_backup b = { 0 };
-	char *text = NULL;
+	char fault[ETCD_REASON_MAX], *text = NULL;
 	size_t n = 0;
 	int err = files_slurp(path, &text, &n);
 
-	if (err) {
-		snprintf(reason, ETCD_REASON_MAX, "%.180s: %s", path, strerror(-err));
-		return err;
-	}
-	json_t *json = json_read(text, n, JSON_REJECT_DUPLICATES, NULL);
-	const char *fault = json ? read_backup(json, &b) : "it is no JSON";
-
-	json_decref(json);
+	if (err)
+		fail_backup(fault, err, strerror(-err));
+	else
+		err = read_text(text, n, out, fault);
 	free(text);
-	if (!fault) {
-		*out = b;
-		return 0;
+	if (err)
+		snprintf(reason, ETCD_REASON_MAX, "%.110s: %.140s", path, fault);
+	return err;
+}
+
+/*
+ * What could not be restored must not replace an earlier backup that could: the bytes are read before they are written,
+ * and what is on the disk after it.
+ */
+static int write_backup(const struct store_backup *b, const char *path, struct store_backup *out,
+                        char reason[ETCD_REASON_MAX])
+{
+	char *text = make_text(b);
+	size_t n = text ? strlen(text) : 0;
+	struct store_backup whole = { 0 };
+	int err = text ? read_text(text, n, &whole, reason)
+	               : fail_backup(reason, -ENOMEM, "out of memory");
+
+	store_backup_fini(&whole);
+	err = err == -EINVAL ? -EBADMSG : err;
+	if (!err) {
+		err = n > STORE_BACKUP_MAX ? -EFBIG
+		                           : replace_file(path, MODE, text, n, REPLACE_SYNC_NAME);
+		if (err)
+			snprintf(reason, ETCD_REASON_MAX, "%.180s: %s", path, strerror(-err));
 	}
+	free(text);
+	return err ? err : store_backup_read(path, out, reason);
+}
+
+int store_backup_make(const struct etcd_settings *settings, const char *prefix, const char *id,
+                      const char *path, struct store_backup *out, char reason[ETCD_REASON_MAX])
+{
+	struct store_backup b = { .time_ms = clock_realtime_ms() };
+
+	snprintf(b.id, sizeof(b.id), "%s", id);
+	int err = list_store(settings, prefix, id, &b, reason);
+
+	if (!err)
+		err = write_backup(&b, path, out, reason);
 	store_backup_fini(&b);
-	snprintf(reason, ETCD_REASON_MAX, "%.150s: %s", path, fault);
-	return -EINVAL;
+	return err;
 }

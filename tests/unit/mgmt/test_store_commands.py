@@ -473,8 +473,8 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
         self.refused(4, "the backup is not restored: the store has the record " + "n" * 100 + ", and the backup has none: a backup goes into a store that has no versions yet",
                      "restore", self.write("b.json", backup(many[:8192])))
         self.refused(1, "this cannot be restored: DIR/b.json: records is no list, or too long", "restore", self.write("b.json", backup(many)))
-        self.refused(1, "this cannot be restored: DIR/b.json: a record's name is none", "restore", self.write("b.json", backup([("n" * 256, "{}")])))
-        self.refused(1, "this cannot be restored: DIR/b.json: a record's text is none", "restore", self.write("b.json", backup([("n", "x" * 16385)])))
+        self.refused(1, "this cannot be restored: DIR/b.json: record 1: its name cannot be one", "restore", self.write("b.json", backup([("n" * 256, "{}")])))
+        self.refused(1, "this cannot be restored: DIR/b.json: record n: its text cannot be one", "restore", self.write("b.json", backup([("n", "x" * 16385)])))
 
     def test_an_older_store_without_its_own_record(self) -> None:
         member = self.etcd()
@@ -497,6 +497,24 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
         self.refused(4, other, "backup", self.dir + "/b.json")
         self.assertEqual(os.listdir(self.dir + "/state"), [])
         self.assertFalse(os.path.exists(self.dir + "/b.json"))
+
+    def test_a_store_that_could_not_be_restored_leaves_the_earlier_backup(self) -> None:
+        member = self.etcd()
+        member.put("/weir/store", claim())
+        member.put("/weir/head", '{"number":7}')
+        self.in_store(member)
+        self.assertEqual(self.weir("backup", self.dir + "/b.json").returncode, 0)
+        before, note = pathlib.Path(self.dir, "b.json").read_bytes(), pathlib.Path(self.dir, "state/store.backup").read_bytes()
+        for name in ("head", "mark/7", "version/7"):
+            kept = member.keys.kvs.get(f"/weir/{name}")
+            member.put(f"/weir/{name}", "{}")
+            self.refused(4, f"no backup was made: record {name}: it is no sound version, mark or head", "backup", self.dir + "/b.json")
+            if kept:
+                member.keys.kvs[f"/weir/{name}"] = kept
+            else:
+                del member.keys.kvs[f"/weir/{name}"]
+        self.assertEqual((pathlib.Path(self.dir, "b.json").read_bytes(), pathlib.Path(self.dir, "state/store.backup").read_bytes()), (before, note))
+        self.assertEqual(set(os.listdir(self.dir)) & {"b.json", "b.json.tmp", "b.json.new"}, {"b.json"})
 
     def test_a_backup_is_restored(self) -> None:
         member = self.etcd()
@@ -546,8 +564,8 @@ what was changed after the backup is not in it
         self.in_store(member)
         a, b = ("a", "{}"), ("b", "{}")
         whole = backup([a, b])
-        none, name, text = "it is no backup of this release", "a record's name is none", "a record's text is none"
-        version, changed = "a record cannot be a version, a mark or the head", "it was changed after it was made (sha256)"
+        none, name, text = "it is no backup of this release", "record 1: its name cannot be one", "record a: its text cannot be one"
+        version, changed = ": it is no sound version, mark or head", "it was changed after it was made (sha256)"
         rows: list[tuple[Answer | str, str]] = [
             ("", "it is no JSON"), ("{", "it is no JSON"), ('{"kind":1,"kind":1}', "it is no JSON"), ("[]", none), ({}, none), ({**whole, "kind": KIND + "2"}, none),
             ({**whole, "id": ID[:31]}, none), ({**whole, "id": ID.upper()}, none), ({**whole, "id": 7}, none), ({**whole, "sha256": None}, none),
@@ -555,8 +573,8 @@ what was changed after the backup is not in it
             (backup([("", "{}")]), name), (backup([("n" * 300, "{}")]), name), (backup([("a\nb", "{}")]), name), (backup([("store", claim())]), name),
             ({**whole, "records": [{"text": "{}"}]}, name), ({**whole, "records": [{"name": 1, "text": "{}"}]}, name), ({**whole, "records": [7]}, name),
             (backup([("a", "")]), text), ({**whole, "records": [{"name": "a"}]}, text), ({**whole, "records": [{"name": "a", "text": 1}]}, text),
-            (backup([("a", "x" * 20000)]), text), (backup([("head", '{"number":0}')]), version), (backup([("head", "{}")]), version),
-            (backup([("version/7", "{}")]), version), (backup([("mark/7", "{}")]), version), (backup([b, a]), "records are not by rising names"),
+            (backup([("a", "x" * 20000)]), text), (backup([("head", '{"number":0}')]), "record head" + version), (backup([("head", "{}")]), "record head" + version),
+            (backup([("version/7", "{}")]), "record version/7" + version), (backup([("mark/7", "{}")]), "record mark/7" + version), (backup([b, a]), "records are not by rising names"),
             (backup([a, a]), "records are not by rising names"), ({**whole, "revision": 13}, changed), ({**whole, "time_ms": 1}, changed), ({**whole, "id": OTHER}, changed),
             ({**whole, "sha256": "0" * 64}, changed), ({**whole, "records": whole["records"][:1]}, changed),
             ({**whole, "records": [whole["records"][0], {"name": "b", "text": "[]"}]}, changed), ({**whole, "records": [whole["records"][0], {"name": "c", "text": "{}"}]}, changed)]

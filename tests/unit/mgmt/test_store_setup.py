@@ -739,11 +739,11 @@ class Backup(Setup):
         rows: list[tuple[typing.Any, str]] = [
             ("", "it is no JSON"), ("[" * 100000, "it is no JSON"), ("[]", "it is no backup"), ({}, "it is no backup"),
             ({**good, "kind": "x"}, "it is no backup"), ({**good, "id": "../.."}, "it is no backup"), ({**good, "records": {}}, "no list"),
-            ({**good, "records": [1]}, "name is none"), ({**good, "records": [{"name": "store", "text": "{}"}]}, "name is none"),
-            ({**good, "records": [{"name": "a\nb", "text": "{}"}]}, "name is none"), ({**good, "records": [{"name": "a" * 300, "text": "{}"}]}, "name is none"),
-            ({**good, "records": [{"name": "a", "text": "x" * 20000}]}, "text is none"), ({**good, "records": [{"name": "a", "text": 7}]}, "text is none"),
-            ({**good, "records": [{"name": "head", "text": '{"number":"x"}'}]}, "cannot be a version, a mark or the head"),
-            ({**good, "records": [{"name": "version/7", "text": "{}"}]}, "cannot be a version, a mark or the head"),
+            ({**good, "records": [1]}, "name cannot be one"), ({**good, "records": [{"name": "store", "text": "{}"}]}, "name cannot be one"),
+            ({**good, "records": [{"name": "a\nb", "text": "{}"}]}, "name cannot be one"), ({**good, "records": [{"name": "a" * 300, "text": "{}"}]}, "name cannot be one"),
+            ({**good, "records": [{"name": "a", "text": "x" * 20000}]}, "text cannot be one"), ({**good, "records": [{"name": "a", "text": 7}]}, "text cannot be one"),
+            ({**good, "records": [{"name": "head", "text": '{"number":"x"}'}]}, "it is no sound version, mark or head"),
+            ({**good, "records": [{"name": "version/7", "text": "{}"}]}, "it is no sound version, mark or head"),
             ({**good, "records": [first, first]}, "by rising names"), ({**good, "records": good["records"][1:]}, "sha256"),
             ({**good, "revision": 1}, "sha256"), ({**good, "records": [{**first, "text": "{}"}, *good["records"][1:]]}, "sha256"),
             ({**good, "records": [{"name": f"{i:05}", "text": "{}"} for i in range(9000)]}, "too long")]
