@@ -13,6 +13,7 @@
 #include "base/plain.h"
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/observe.h"
+#include "mgmt/api/shared_commands.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/key.h"
 #include "mgmt/store/records.h"
@@ -93,6 +94,17 @@ void peers_clock_read(struct peers_report *report, const json_t *clock, uint64_t
 	report->clock_slack_ms = half_ms;
 }
 
+/* Leave in @p list what no node may have forgotten the end of. @return how many */
+static size_t keep_known(struct core *core, struct override *list, size_t n)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (shared_commands_is_known(core, &list[i]))
+			list[kept++] = list[i];
+	return kept;
+}
+
 void peers_overrides_merge(struct core *core, const char *node, const json_t *answer)
 {
 	const json_t *items = json_object_get(answer, "items");
@@ -106,6 +118,7 @@ void peers_overrides_merge(struct core *core, const char *node, const json_t *an
 		else
 			n++;
 	core_lock(core);
+	n = keep_known(core, list, n);
 	int n_accepted = list ? intent_receive(core->intent, list, n, clock_believed_ms()) : 0;
 	if (n_accepted > 0)
 		core_changed(core);

@@ -516,6 +516,14 @@ size_t overrides_live(const struct overrides *overrides, int64_t now_ms)
 	return n;
 }
 
+void overrides_drop(struct overrides *overrides, const char *id)
+{
+	const struct override *o = overrides_find(overrides, id);
+
+	if (o)
+		drop_override(overrides, (size_t)(o - overrides->items));
+}
+
 size_t overrides_prune(struct overrides *overrides, int64_t now_ms)
 {
 	size_t dropped = 0;

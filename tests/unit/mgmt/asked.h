@@ -89,12 +89,17 @@ void transfers_collect(struct peer_client *c)
 static struct fixture asked_place;
 static struct core this_node;
 
-static inline int asked_setup(void **state)
+static inline void asked_open(void)
 {
 	struct intent_options options = { .conf_dir = asked_place.conf,
 		                          .state_dir = asked_place.state,
 		                          .node = "ams-1" };
 
+	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
+}
+
+static inline int asked_setup(void **state)
+{
 	(void)state;
 	fixture_make(&asked_place);
 	memset(&this_node, 0, sizeof(this_node));
@@ -105,7 +110,7 @@ static inline int asked_setup(void **state)
 	snprintf(this_node.dirs.run, sizeof(this_node.dirs.run), "%s", asked_place.root);
 	snprintf(this_node.dirs.state, sizeof(this_node.dirs.state), "%s", asked_place.state);
 	snprintf(this_node.dirs.node, sizeof(this_node.dirs.node), "ams-1");
-	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
+	asked_open();
 	asked_rows = NULL;
 	n_asked = 0;
 	return 0;
