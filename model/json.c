@@ -72,3 +72,18 @@ bool json_has_text(const json_t *object, const char *name, const char *expected)
 
 	return text && !strcmp(text, expected);
 }
+
+json_t *json_text(const char *text)
+{
+	json_t *value = json_string(text);
+
+	if (value)
+		return value;
+	char *copy = strdup(text);
+	for (char *c = copy; c && *c; c++)
+		if ((unsigned char)*c >= 0x80)
+			*c = '?';
+	value = json_string(copy ? copy : "");
+	free(copy);
+	return value;
+}

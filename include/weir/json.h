@@ -21,6 +21,9 @@ void json_prepare(void);
  */
 json_t *json_read(const char *bytes, size_t n, size_t flags, json_error_t *error);
 
+/** A text that may not be UTF-8, given: bytes that are not are shown as '?'. @return NULL when out of memory */
+json_t *json_text(const char *text);
+
 /** Whether @p object, whatever it is, has the text @p expected under @p name. */
 bool json_has_text(const json_t *object, const char *name, const char *expected);
 

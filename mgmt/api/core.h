@@ -21,6 +21,7 @@
 #include "base/checked.h"
 #include "base/proc.h"
 #include "mgmt/api/certificate.h"
+#include "mgmt/api/http.h"
 #include "mgmt/api/http_bell.h"
 #include "mgmt/api/inforce.h"
 #include "mgmt/api/logins.h"
@@ -68,6 +69,7 @@ struct core {
 	struct logins logins;           /**< of the main thread */
 	struct certificate certificate; /**< of the main thread */
 	struct stats *stats;
+	struct http_counters counters;        /**< of the servers: mgmt/api/listen.c */
 	struct inforce inforce[INFORCE_KEPT]; /**< judgements of versions, the newest first */
 	struct inforce refusal; /**< of the peer for which a version was rolled back here last */
 	char refused_by[MODEL_NAME_MAX];

@@ -18,6 +18,7 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/drill.h"
 #include "mgmt/store/when.h"
+#include "weir/json.h"
 
 #define COUNT_END ((json_int_t)1 << 53) /* of a peer's counter */
 
@@ -202,9 +203,9 @@ static json_t *drill_json(const struct operation_snapshot *v, const struct overr
 	        "id", o->id, "site", o->name, "service", o->service, "clients",
 	        prefix_text(&o->clients, clients), "state", running ? "running" : "over", "created",
 	        time_to_json(o->created_ms), "until", time_to_json(o->until_ms), "author",
-	        text_to_json(o->author), "principal", o->principal, "reason",
-	        text_to_json(o->reason), "node", o->node, "flows", "begun", (json_int_t)sum.begun,
-	        "repeated", (json_int_t)sum.repeated, "followed", (json_int_t)sum.followed, "kept",
+	        json_text(o->author), "principal", o->principal, "reason", json_text(o->reason),
+	        "node", o->node, "flows", "begun", (json_int_t)sum.begun, "repeated",
+	        (json_int_t)sum.repeated, "followed", (json_int_t)sum.followed, "kept",
 	        (json_int_t)sum.kept, "verdict", drill_verdict_text(verdict), "detail",
 	        explain_verdict(verdict, &sum, running), "counts", nodes);
 }

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/to_json.h"
+#include "weir/json.h"
 
 /* The memory that the facts point to. */
 struct holder {
@@ -174,8 +175,8 @@ json_t *facts_reasons(const struct judge_reason *reasons, size_t n)
 		json_array_append_new(
 		        list,
 		        json_pack("{s:s, s:o, s:s, s:o, s:o}", "code", r->code, "subject",
-		                  text_to_json(r->subject), "state", judge_state_text(r->state),
-		                  "text", text_to_json(r->text), "since",
+		                  json_text(r->subject), "state", judge_state_text(r->state),
+		                  "text", json_text(r->text), "since",
 		                  r->since_at_ms ? time_to_json(r->since_at_ms) : json_null()));
 	}
 	return list;

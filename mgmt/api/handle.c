@@ -17,6 +17,7 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/json/command.h"
+#include "weir/json.h"
 
 #define WAIT_LOCAL_MS   3000u                       /* where a process is silent */
 #define WAIT_VERSION_MS (INFORCE_WITHIN_MS + 2000u) /* until this node has judged */
@@ -237,7 +238,7 @@ static void add_replacing_version(json_t *node, const struct version *by, bool r
 	json_object_set_new(node, "state", json_string("superseded"));
 	if (rolled_back)
 		json_object_set_new(node, "rolled_back", json_true());
-	json_object_set_new(node, "detail", text_to_json(text));
+	json_object_set_new(node, "detail", json_text(text));
 }
 
 /* The state of this node: what its processes show, and its judgement of the version. */

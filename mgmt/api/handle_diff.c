@@ -20,6 +20,7 @@
 #include "mgmt/store/gather.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/linediff.h"
+#include "weir/json.h"
 
 #define PEER_QUERY_MS 5000 /* for a peer: a person waits */
 
@@ -192,7 +193,7 @@ void handle_version_diff(struct core *core, struct http_request *r, struct http_
 		                        "from_node", *from.node ? from.node : core->dirs.node,
 		                        "to_node", *to.node ? to.node : core->dirs.node, "changes",
 		                        compare_models(core, &from.files, &to.files), "text",
-		                        text_to_json(text ? text : ""));
+		                        json_text(text ? text : ""));
 		reply->status = 200;
 		free(text);
 	}

@@ -14,6 +14,7 @@
 #include "mgmt/api/status.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/too_big.h"
+#include "weir/json.h"
 
 /* A site is observed through the targets of its services: up if one is up, down if all are down;
  * while an operation has withdrawn its VIPs, these are checked in vain.
@@ -108,7 +109,7 @@ json_t *handle_peers_json(const struct peers_report *reports, size_t n)
 
 		if (reports[i].unreachable_reason[0])
 			json_object_set_new(one, "detail",
-			                    text_to_json(reports[i].unreachable_reason));
+			                    json_text(reports[i].unreachable_reason));
 		json_array_append_new(list, one);
 	}
 	return list;
@@ -247,7 +248,7 @@ static void add_state(struct status *s, json_t *status)
 	state_since(s->look.core, v);
 	core_unlock(s->look.core);
 	for (size_t i = 0; i < v->n_reasons; i++)
-		json_array_append_new(reasons, text_to_json(v->reasons[i].text));
+		json_array_append_new(reasons, json_text(v->reasons[i].text));
 	if (v->n_left_out) {
 		snprintf(more, sizeof(more), "and %zu more reasons", v->n_left_out);
 		json_array_append_new(reasons, json_string(more));

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/plain.h"
-#include "mgmt/json/command.h"
+#include "weir/json.h"
 
 const char *http_query(const struct http_request *r, const char *name)
 {
@@ -46,7 +46,7 @@ void http_problem(struct http_reply *reply, unsigned status, const char *code, c
 	title_of(code, title);
 	json_decref(reply->json);
 	reply->json = json_pack("{s:s, s:s, s:i, s:s, s:o}", "type", type, "title", title, "status",
-	                        (int)status, "code", code, "detail", text_to_json(detail));
+	                        (int)status, "code", code, "detail", json_text(detail));
 	reply->status = status;
 	reply->etag[0] = '\0';
 }

@@ -5,7 +5,7 @@
  *
  * A server of our own (docs/decisions.md): one thread has all connections of a server, handlers run
  * in others (mgmt/api/http_serve.c). What a handler needs of the process it reaches through struct
- * core, under its lock.
+ * core, which the server only passes on.
  *
  * Requests and replies are implemented in http.c, servers in http_serve.c. Handlers' threads call
  * what takes a request or a reply; the main thread starts and stops servers, renews certificates
@@ -22,17 +22,20 @@
 
 #include "base/checked.h"
 #include "base/addr.h"
-#include "mgmt/store/store.h"
 
 #define HTTP_BODY_MAX  ((size_t)32 << 20) /**< bytes; larger files are uploaded in parts */
 #define HTTP_PEERS_MAX 256u               /* addresses of nodes */
 #define HTTP_POLLS_MAX                                                                             \
 	8u /* waits for an event of a kind of client: a third of the threads for strangers */
-#define HTTP_PARTS_MAX 4u   /**< variable parts of a path */
-#define HTTP_QUERY_MAX 8u   /**< query parameters */
-#define HTTP_TEXT_MAX  256u /**< bytes of a path, a value, a token */
+#define HTTP_PARTS_MAX    4u   /**< variable parts of a path */
+#define HTTP_QUERY_MAX    8u   /**< query parameters */
+#define HTTP_TEXT_MAX     256u /**< bytes of a path, a value, a token */
+#define HTTP_IDENTITY_MAX 72u  /**< bytes of "token:" and a name */
 
-struct core;
+struct core;          /* whose server it is: for its functions alone */
+struct store_request; /* likewise */
+struct http_bells;
+struct stats;
 
 /** What a principal may do. From VIEWER to ADMIN, each role includes the ones before it. */
 enum http_role {
@@ -61,17 +64,18 @@ struct http_request {
 	enum http_role role;
 	char principal[64]; /**< the name of the user or of the token */
 	/** the principal with its source: "user:root", "token:ada" */
-	char identity[PRINCIPAL_MAX];
+	char identity[HTTP_IDENTITY_MAX];
 	bool local;              /**< it came by the UNIX socket */
 	const atomic_bool *gone; /**< its client has closed; NULL: not known */
 	/** Monotonic: since when its answer was held; then it is answered now. 0: it was not held. */
 	uint64_t held_ms;
 	_Atomic(const char *)
 	        *doing; /**< what takes long, see http_doing(); NULL: nobody waits for it */
-	struct store_request request; /**< of its Idempotency-Key: mgmt/api/idempotent.h */
 	/* filled by the dispatcher */
-	uint64_t began_ns;                         /**< monotonic: when it was */
-	json_t *json;                              /**< the body; NULL for none */
+	struct store_request
+	        *request;  /**< of its Idempotency-Key: mgmt/api/idempotent.h; NULL: none */
+	uint64_t began_ns; /**< monotonic: when it was */
+	json_t *json;      /**< the body; NULL for none */
 	char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX]; /**< what stood for {} in the route */
 };
 
@@ -79,7 +83,7 @@ struct http_request {
 struct http_hold {
 	uint64_t until_ms; /**< monotonic; 0: it is not held */
 	uint64_t rung;     /**< how often the bell had rung when the handler looked */
-	unsigned bell;     /**< of the core's */
+	unsigned bell;     /**< of the server's */
 };
 
 /** A reply, zeroed at the start. */
@@ -137,6 +141,15 @@ typedef void http_authenticator(struct core *core, int fd, const char *authoriza
 typedef bool http_gate(struct core *core, const struct http_request *request,
                        struct http_reply *reply);
 
+#define HTTP_STATUSES_MAX 32u /* of answers */
+/** What servers count, of all servers together. */
+struct http_counters {
+	uint64_t *requests[HTTP_STATUSES_MAX]; /**< by the status of the answer */
+	uint64_t *logins_failed, *refused, *timed_out;
+};
+/** Make the counters in @p stats, as stats_get_counter() does. */
+void http_counters_open(struct stats *stats, struct http_counters *out);
+
 struct http_options {
 	int listen_fd; /**< taken */
 	int peers_fd;  /**< taken: another of the same address, for peers alone; -1: none */
@@ -146,6 +159,10 @@ struct http_options {
 	http_handler *handler;
 	http_authenticator *authenticator;
 	http_gate *gate;
+	/** whether requests go on, so that a client that waits may be told to; asked by the server's thread */
+	bool (*is_moving)(struct core *core);
+	struct http_bells *bells;             /**< borrowed until the end */
+	const struct http_counters *counters; /**< borrowed until the end */
 };
 
 /** Serve, in a thread of its own. @return 0, -EINVAL (certificate or key) or -errno */

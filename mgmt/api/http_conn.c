@@ -17,7 +17,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/api/core.h"
 #include "weir/stats.h"
 
 #define STEPS_MAX    64u /* of one connection in a turn */
@@ -66,7 +65,7 @@ static void note_failed_login(struct http_conn *c)
 {
 	char source[ADDR_TEXT_MAX];
 
-	stats_add(c->server->logins_failed, 1);
+	stats_add(c->server->options.counters->logins_failed, 1);
 	http_tokens_spend(&c->source->failures, failures, now_of(c));
 	log_warn("login-failed", "source=%s reason=\"Authorization is not a valid token\"",
 	         addr_text(&c->source->key, source));
@@ -83,7 +82,7 @@ static bool authenticate_client(struct http_conn *c, enum http_step *step)
 
 	/* Peers are spared: a client that shares an address with a peer must not lock it out. */
 	if (tries && !c->known && !http_tokens_left(&c->source->failures, failures, now_of(c))) {
-		stats_add(s->logins_failed, 1);
+		stats_add(s->options.counters->logins_failed, 1);
 		*step = http_refuse(c, 429, "too-many-requests",
 		                    "too many failed logins from this address; ask again later");
 		return false;
@@ -379,7 +378,7 @@ static void hold_answer(struct http_conn *c)
 	c->text = NULL;
 	c->request->held_ms = now_ms;
 	bool holds = s->n_held < HTTP_HELD_MAX && c->hold.until_ms > now_ms &&
-	             atomic_load(&s->options.core->bells.rung[c->hold.bell]) == c->hold.rung;
+	             atomic_load(&s->options.bells->rung[c->hold.bell]) == c->hold.rung;
 	http_enter(c, holds ? HTTP_HELD : HTTP_QUEUED,
 	           holds ? c->hold.until_ms - now_ms : HTTP_QUEUE_MS);
 	http_conn_advance(c);
@@ -387,7 +386,7 @@ static void hold_answer(struct http_conn *c)
 
 void http_conn_release(struct http_conn *c)
 {
-	if (atomic_load(&c->server->options.core->bells.rung[c->hold.bell]) != c->hold.rung)
+	if (atomic_load(&c->server->options.bells->rung[c->hold.bell]) != c->hold.rung)
 		http_enter(c, HTTP_QUEUED, HTTP_QUEUE_MS);
 }
 
@@ -493,7 +492,7 @@ static enum http_step expire_conn(struct http_conn *c)
 	if (c->state == HTTP_QUEUED)
 		return http_refuse(c, 503, "busy",
 		                   "too many requests at once; ask again in a second");
-	stats_add(c->server->timed_out, c->state != HTTP_HEAD || c->n_in > 0);
+	stats_add(c->server->options.counters->timed_out, c->state != HTTP_HEAD || c->n_in > 0);
 	if (c->state == HTTP_BODY || (c->state == HTTP_HEAD && c->n_in > 0))
 		return http_refuse(c, 408, "timeout", "the request was not received in time");
 	return HTTP_END;

@@ -18,6 +18,7 @@
 #include "base/loop.h"
 #include "base/thread.h"
 #include "mgmt/api/http.h"
+#include "mgmt/api/http_bell.h"
 #include "mgmt/api/http_limit.h"
 #include "mgmt/api/http_parse.h"
 #include "mgmt/api/http_tls.h"
@@ -70,6 +71,7 @@
 
 #define HTTP_COUNT_STATUS(status, phrase) +1
 enum { HTTP_N_STATUSES = HTTP_STATUSES(HTTP_COUNT_STATUS) };
+_Static_assert(HTTP_N_STATUSES <= HTTP_STATUSES_MAX, "each is counted");
 
 /*
  * The limits of a server. "Known" are peers, over TCP; root and weir-mgmt's own user on the UNIX
@@ -148,8 +150,6 @@ struct http_server {
 	uint64_t refusal_logged_ms;
 	uint64_t n_refused; /* since then */
 	uint64_t n_lingered;
-	uint64_t *requests[HTTP_N_STATUSES]; /* in the order of HTTP_STATUSES */
-	uint64_t *logins_failed, *refused, *timed_out;
 	pthread_mutex_t lock; /* guards all below */
 	struct ssl_ctx_st *next_tls;
 	struct addr peers[HTTP_PEERS_MAX];

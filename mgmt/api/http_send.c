@@ -14,7 +14,6 @@
 #include <time.h>
 
 #include "base/clock.h"
-#include "mgmt/api/core.h"
 
 #define PULSE_MAX      160u /* an interim answer with what is done */
 #define LINGER_STEPS   32u  /* ends of lingering, spread over two seconds: see linger_ms() */
@@ -196,7 +195,7 @@ void http_send_pulse(struct http_conn *c)
 	char pulse[PULSE_MAX];
 
 	if (!c->head.progress || !c->server->options.local || c->at_out < c->n_out || c->gone ||
-	    !core_is_moving(c->server->options.core))
+	    !c->server->options.is_moving(c->server->options.core))
 		return;
 	size_t n = (size_t)snprintf(pulse, sizeof(pulse), "HTTP/1.1 102 Processing\r\n%s%s%s\r\n",
 	                            doing ? "Weir-Doing: " : "", doing ? doing : "",

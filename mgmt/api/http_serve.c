@@ -22,7 +22,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/api/core.h"
 #include "mgmt/api/http_steer.h"
 #include "weir/stats.h"
 
@@ -72,32 +71,28 @@ void http_server_count(struct http_server *s, unsigned status)
 {
 	for (size_t i = 0; i < HTTP_N_STATUSES; i++)
 		if (statuses[i] == status)
-			stats_add(s->requests[i], 1);
+			stats_add(s->options.counters->requests[i], 1);
 }
 
-/* The counters are made at the start: after that, this thread never waits for the core's lock. */
-static void open_counters(struct http_server *s)
+void http_counters_open(struct stats *stats, struct http_counters *out)
 {
-	struct core *core = s->options.core;
 	char labels[32];
 
-	core_lock(core);
 	for (size_t i = 0; i < HTTP_N_STATUSES; i++) {
 		snprintf(labels, sizeof(labels), "status=\"%u\"", statuses[i]);
-		s->requests[i] =
-		        stats_get_counter(core->stats, STATS_COUNTER, "weir_mgmt_requests_total",
-		                          labels, "HTTP requests by the status of their answer.");
+		out->requests[i] =
+		        stats_get_counter(stats, STATS_COUNTER, "weir_mgmt_requests_total", labels,
+		                          "HTTP requests by the status of their answer.");
 	}
-	s->logins_failed =
-	        stats_get_counter(core->stats, STATS_COUNTER, "weir_mgmt_logins_failed_total", "",
+	out->logins_failed =
+	        stats_get_counter(stats, STATS_COUNTER, "weir_mgmt_logins_failed_total", "",
 	                          "Requests to the API with a token that is not valid.");
-	s->refused =
-	        stats_get_counter(core->stats, STATS_COUNTER, "weir_mgmt_connections_refused_total",
-	                          "", "Connections to the API that a limit refused.");
-	s->timed_out = stats_get_counter(core->stats, STATS_COUNTER,
-	                                 "weir_mgmt_connections_timed_out_total", "",
-	                                 "Connections to the API whose client took too long.");
-	core_unlock(core);
+	out->refused =
+	        stats_get_counter(stats, STATS_COUNTER, "weir_mgmt_connections_refused_total", "",
+	                          "Connections to the API that a limit refused.");
+	out->timed_out =
+	        stats_get_counter(stats, STATS_COUNTER, "weir_mgmt_connections_timed_out_total", "",
+	                          "Connections to the API whose client took too long.");
 }
 
 /* Who is known */
@@ -175,7 +170,7 @@ static bool evict_stranger(struct http_server *s, const struct http_source *sour
 	    (victim->source->n_conns <= source->n_conns + 1 &&
 	     loop_now_ms(s->loop) < victim->since_ms + EVICT_AGE_MS))
 		return false;
-	stats_add(s->refused, 1);
+	stats_add(s->options.counters->refused, 1);
 	http_conn_close(victim);
 	return true;
 }
@@ -215,7 +210,7 @@ static void log_refusals(struct http_server *s, const struct http_source *source
 	char text[ADDR_TEXT_MAX];
 	uint64_t now_ms = loop_now_ms(s->loop);
 
-	stats_add(s->refused, 1);
+	stats_add(s->options.counters->refused, 1);
 	s->n_refused++;
 	if (s->refusal_logged_ms && now_ms < s->refusal_logged_ms + REFUSAL_LOG_MS)
 		return;
@@ -450,7 +445,7 @@ static void free_server(struct http_server *s)
 		http_pool_close(s->pools[i]);
 	loop_close(s->loop);
 	if (s->wake_fd >= 0) {
-		http_bells_leave(&s->options.core->bells, s->wake_fd);
+		http_bells_leave(s->options.bells, s->wake_fd);
 		close(s->wake_fd);
 	}
 	close_listeners(s);
@@ -511,8 +506,7 @@ int http_serve(const struct http_options *options, struct http_server **out)
 	pthread_mutex_init(&s->lock, NULL);
 	int err = open_server(s);
 	if (!err) {
-		open_counters(s);
-		http_bells_join(&s->options.core->bells, s->wake_fd);
+		http_bells_join(s->options.bells, s->wake_fd);
 		err = thread_start(&s->thread, run_http_server, s);
 	}
 	if (err) {

@@ -20,6 +20,8 @@
 #include "mgmt/api/timekeep.h"
 #include "weir/json.h"
 
+_Static_assert(HTTP_IDENTITY_MAX == PRINCIPAL_MAX, "an identity is kept whole");
+
 #define REPLY_KEPT_MAX ((size_t)1 << 20) /* bytes in the store; a longer answer is not replayed */
 #define WAIT_MS        75000u            /* longer than any change takes to answer */
 
@@ -32,7 +34,7 @@ static void name_request(struct http_request *r)
 	FILE *f = open_memstream(&query, &n);
 
 	snprintf(text, sizeof(text), "%s\n%s", r->identity, r->key);
-	digest_bytes(text, strlen(text), r->request.key);
+	digest_bytes(text, strlen(text), r->request->key);
 	digest_bytes(r->body, r->n_body, body);
 	if (f) {
 		fprintf(f, "%s %s %s", r->method, r->path, r->if_match);
@@ -43,7 +45,7 @@ static void name_request(struct http_request *r)
 	digest_bytes(query ? query : "", query ? n : 0, text);
 	free(query);
 	snprintf(whole, sizeof(whole), "%.64s %.64s", text, body);
-	digest_bytes(whole, strlen(whole), r->request.digest);
+	digest_bytes(whole, strlen(whole), r->request->digest);
 }
 
 static bool is_under_way(const struct core *core, const char *key)
@@ -88,10 +90,10 @@ static bool replay_answer(struct core *core, const struct http_request *r, struc
 	struct store *store = intent_store(core->intent);
 	unsigned status = 0;
 
-	if (!store || store_reply(store, r->request.key, stored_digest, &status, &body,
+	if (!store || store_reply(store, r->request->key, stored_digest, &status, &body,
 	                          timekeep_purge_ms(core)))
 		return false;
-	if (strcmp(stored_digest, r->request.digest)) {
+	if (strcmp(stored_digest, r->request->digest)) {
 		http_problem(reply, 422, "key-reused",
 		             "this Idempotency-Key was used with another request");
 	} else if (status == 0) {
@@ -111,18 +113,18 @@ bool idempotent_begin(struct core *core, struct http_request *r, struct http_rep
 
 	name_request(r);
 	core_lock(core);
-	while (is_under_way(core, r->request.key) && !http_gone(r) && core_wait(core, until_ms))
+	while (is_under_way(core, r->request->key) && !http_gone(r) && core_wait(core, until_ms))
 		;
-	r->request.now_ms = timekeep_purge_ms(core);
+	r->request->now_ms = timekeep_purge_ms(core);
 	bool answered = true;
-	if (is_under_way(core, r->request.key) || core->n_keys == CORE_KEYS_MAX)
+	if (is_under_way(core, r->request->key) || core->n_keys == CORE_KEYS_MAX)
 		http_problem(
 		        reply, 503, "busy",
 		        "a request with this Idempotency-Key is under way; ask again with the same key");
 	else
 		answered = replay_answer(core, r, reply);
 	if (!answered)
-		memcpy(core->keys[core->n_keys++], r->request.key, DIGEST_TEXT_MAX);
+		memcpy(core->keys[core->n_keys++], r->request->key, DIGEST_TEXT_MAX);
 	core_unlock(core);
 	return answered;
 }
@@ -134,10 +136,10 @@ void idempotent_end(struct core *core, const struct http_request *r, const struc
 	core_lock(core);
 	struct store *store = intent_store(core->intent);
 	if (store && body && strlen(body) <= REPLY_KEPT_MAX)
-		store_put_reply(store, r->request.key, r->request.digest, reply->status, body,
+		store_put_reply(store, r->request->key, r->request->digest, reply->status, body,
 		                timekeep_purge_ms(core));
 	for (size_t i = 0; i < core->n_keys; i++)
-		if (!strcmp(core->keys[i], r->request.key)) {
+		if (!strcmp(core->keys[i], r->request->key)) {
 			memcpy(core->keys[i], core->keys[--core->n_keys], DIGEST_TEXT_MAX);
 			break;
 		}
@@ -149,7 +151,7 @@ void idempotent_end(struct core *core, const struct http_request *r, const struc
 void idempotent_attach(struct core *core, const struct http_request *r)
 {
 	if (r)
-		intent_for(core->intent, r->identity, &r->request);
+		intent_for(core->intent, r->identity, r->request);
 }
 
 void idempotent_detach(struct core *core)

@@ -26,6 +26,7 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/compose.h"
 #include "mgmt/store/key.h"
+#include "weir/json.h"
 
 #define MISSED_MAX_MS 60000 /* a head that is older was judged by the process before */
 #define LOOK_MAX_MS   1000u /* between two looks: this process was stopped or late in the rest */
@@ -379,7 +380,7 @@ json_t *inforce_detail(const struct inforce *f)
 
 	snprintf(text, sizeof(text), "weir-%s%s%s: %s", f->process, *f->subject ? ": " : "",
 	         f->subject, f->reason);
-	return text_to_json(text);
+	return json_text(text);
 }
 
 json_t *inforce_to_json(const struct inforce *f)
@@ -388,8 +389,8 @@ json_t *inforce_to_json(const struct inforce *f)
 		return json_null();
 	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:o, s:o}", "number", (json_int_t)f->number,
 	                 "digest", f->digest, "state", texts[f->state], "process", f->process,
-	                 "code", f->code, "subject", text_to_json(f->subject), "detail",
-	                 text_to_json(f->reason));
+	                 "code", f->code, "subject", json_text(f->subject), "detail",
+	                 json_text(f->reason));
 }
 
 static void copy_text(const json_t *object, const char *name, char *out, size_t size)

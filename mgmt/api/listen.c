@@ -56,6 +56,22 @@ static int bind_local(const char *path)
 	return fd;
 }
 
+/* Serve @p fd, taken, with what is set in @p more. The counters are made before: no server's thread ever waits for the core's lock. */
+static int serve(struct core *core, struct http_options o, struct http_server **out)
+{
+	core_lock(core);
+	if (!core->counters.refused)
+		http_counters_open(core->stats, &core->counters);
+	core_unlock(core);
+	o.core = core;
+	o.handler = route_handle;
+	o.gate = route_gate;
+	o.is_moving = core_is_moving;
+	o.bells = &core->bells;
+	o.counters = &core->counters;
+	return http_serve(&o, out);
+}
+
 int listen_local(struct core *core, struct http_server **out)
 {
 	char path[PATH_MAX];
@@ -68,14 +84,12 @@ int listen_local(struct core *core, struct http_server **out)
 		fd = bind_local(path);
 	if (fd < 0)
 		return fd;
-	const struct http_options options = { .listen_fd = fd,
-		                              .peers_fd = -1,
-		                              .local = true,
-		                              .core = core,
-		                              .handler = route_handle,
-		                              .authenticator = auth_local,
-		                              .gate = route_gate };
-	return http_serve(&options, out);
+	return serve(core,
+	             (struct http_options){ .listen_fd = fd,
+	                                    .peers_fd = -1,
+	                                    .local = true,
+	                                    .authenticator = auth_local },
+	             out);
 }
 
 int listen_parse(const char *api, struct addr *address, uint16_t *port)
@@ -201,12 +215,9 @@ int listen_tcp(struct core *core, const char *api, struct http_server **out)
 			                              .peers_fd = open_tcp(&address, port, true),
 			                              .cert = p.cert,
 			                              .key = p.key,
-			                              .core = core,
-			                              .handler = route_handle,
-			                              .authenticator = auth_token,
-			                              .gate = route_gate };
+			                              .authenticator = auth_token };
 
-		err = http_serve(&options, out);
+		err = serve(core, options, out);
 	}
 	free_pair(&p);
 	return err;

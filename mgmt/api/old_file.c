@@ -20,6 +20,7 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/when.h"
+#include "weir/json.h"
 
 #define BASE_DIR "base" /* a directory below the state directory */
 /* Stands for the key's fingerprint: keys do not matter for the comparison. */
@@ -93,10 +94,10 @@ static struct model *read_earlier_version(struct core *core, const char *base_di
 static json_t *setting_to_json(const struct plan_change *c, const struct version *by)
 {
 	return json_pack("{s:s, s:s, s:o, s:o, s:I, s:s, s:o, s:s, s:o, s:o}", "path", c->path,
-	                 "kind", plan_kind_text(c->kind), "now", text_to_json(c->from), "file",
-	                 text_to_json(c->to), "version", (json_int_t)by->number, "principal",
-	                 by->principal, "author", text_to_json(by->author), "node", by->node,
-	                 "time", time_to_json(by->time_ms), "reason", text_to_json(by->reason));
+	                 "kind", plan_kind_text(c->kind), "now", json_text(c->from), "file",
+	                 json_text(c->to), "version", (json_int_t)by->number, "principal",
+	                 by->principal, "author", json_text(by->author), "node", by->node, "time",
+	                 time_to_json(by->time_ms), "reason", json_text(by->reason));
 }
 
 static json_t *reverted_to_json(const struct base_look *l, const struct change_plan *plan,

@@ -276,13 +276,16 @@ static void run_route(struct core *core, const struct route *route, struct http_
                       struct http_reply *reply)
 {
 	bool keyed = *r->key && !strcmp(r->method, "POST") && !strcmp(route->query, ROUTE_CHANGES);
+	struct store_request once = { .key = "" };
 
-	if (keyed && idempotent_begin(core, r, reply))
-		return;
-	route->handler(core, r, reply);
-	check_memory(reply);
-	if (keyed)
-		idempotent_end(core, r, reply);
+	r->request = keyed ? &once : NULL;
+	if (!keyed || !idempotent_begin(core, r, reply)) {
+		route->handler(core, r, reply);
+		check_memory(reply);
+		if (keyed)
+			idempotent_end(core, r, reply);
+	}
+	r->request = NULL;
 }
 
 /* Check the role, and that a POST is JSON: a form on a page of another site cannot send that. */

@@ -23,6 +23,7 @@
 #include "mgmt/store/refill.h"
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/store_claim.h"
+#include "weir/json.h"
 
 #define LISTED_MAX 100u   /* lost versions and decisions in an answer; all are counted */
 #define FOLLOW_MS  15000u /* for this node to have followed */
@@ -204,17 +205,17 @@ static json_t *lost_to_json(const struct lost *l)
 	static const char *const words[] = { "version", "confirmed", "ended" };
 
 	return json_pack("{s:I, s:s, s:o, s:o, s:o}", "number", (json_int_t)l->number, "what",
-	                 words[l->mark], "author", text_to_json(l->author), "reason",
-	                 text_to_json(l->reason), "time", time_to_json(l->time_ms));
+	                 words[l->mark], "author", json_text(l->author), "reason",
+	                 json_text(l->reason), "time", time_to_json(l->time_ms));
 }
 
 /* What the answer says of both sides. */
 static json_t *recovery_to_json(const struct recovery *r, bool dry_run)
 {
-	return json_pack(
-	        "{s:s, s:b, s:I, s:o, s:o, s:o}", "id", r->conf.id, "dry_run", dry_run, "epoch",
-	        (json_int_t)next_epoch(r), "store", side_to_json(&r->there, r->claim.epoch), "here",
-	        side_to_json(&r->here, r->origin.epoch), "reason", text_to_json(r->reason));
+	return json_pack("{s:s, s:b, s:I, s:o, s:o, s:o}", "id", r->conf.id, "dry_run", dry_run,
+	                 "epoch", (json_int_t)next_epoch(r), "store",
+	                 side_to_json(&r->there, r->claim.epoch), "here",
+	                 side_to_json(&r->here, r->origin.epoch), "reason", json_text(r->reason));
 }
 
 static void add_lost(const struct recovery *r, json_t *out)
@@ -405,10 +406,10 @@ static json_t *versions_to_json(const struct version_history *h, uint64_t after)
 
 		if (!v)
 			break; /* older ones are gone */
-		json_array_append_new(
-		        list, json_pack("{s:I, s:o, s:o, s:o}", "number", (json_int_t)n, "author",
-		                        text_to_json(v->author), "reason", text_to_json(v->reason),
-		                        "time", time_to_json(v->time_ms)));
+		json_array_append_new(list, json_pack("{s:I, s:o, s:o, s:o}", "number",
+		                                      (json_int_t)n, "author", json_text(v->author),
+		                                      "reason", json_text(v->reason), "time",
+		                                      time_to_json(v->time_ms)));
 	}
 	return list;
 }
@@ -454,9 +455,9 @@ static json_t *copy_to_json(const struct recovery *r, const struct shared_node *
 		json_object_set_new(out, "is_newer", json_boolean(is_newer(r, request->answer)));
 	} else {
 		json_object_set_new(out, "failure",
-		                    text_to_json(*request->failure ? request->failure
-		                                 : request->answer ? "it has no copy"
-		                                                   : "it gave no answer"));
+		                    json_text(*request->failure ? request->failure
+		                              : request->answer ? "it has no copy"
+		                                                : "it gave no answer"));
 	}
 	return out;
 }

@@ -29,6 +29,7 @@
 #include "mgmt/store/store_claim.h"
 #include "mgmt/store/store_conf.h"
 #include "weir/condition.h"
+#include "weir/json.h"
 
 #define KEEP_MS  250u  /* between two looks of the keeper: a deadline is noticed within that */
 #define AGAIN_MS 1000u /* after a failure */
@@ -274,9 +275,9 @@ json_t *shared_run_json(const struct core *core)
 		return json_pack("{s:s}", "state", shared_run_is_missing(core) ? "none" : "own");
 	json_t *out = json_pack("{s:s, s:o, s:s}", "state", words[shared_run_judge(r, &silent_ms)],
 	                        "reason",
-	                        text_to_json(*r->went_back ? r->went_back
-	                                     : *r->other   ? r->other
-	                                                   : r->reason),
+	                        json_text(*r->went_back ? r->went_back
+	                                  : *r->other   ? r->other
+	                                                : r->reason),
 	                        "id", r->id);
 
 	json_object_set_new(out, "silent_ms", json_integer((json_int_t)silent_ms));

@@ -15,6 +15,7 @@
 #include "mgmt/api/core.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/records.h"
+#include "weir/json.h"
 
 #define CHANGES_SHOWN 1000u /* of a plan; more are counted */
 
@@ -36,11 +37,11 @@ json_t *version_to_json(const struct version *v, const struct version *head)
 	return json_pack("{s:I, s:b, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:o, s:s}",
 	                 "number", (json_int_t)v->number, "provisional", join_is_provisional(v),
 	                 "principal", v->principal, "hash_key", v->hash_key, "etag", etag + 1,
-	                 "digest", v->digest, "parent", v->parent, "author",
-	                 text_to_json(v->author), "reason", text_to_json(v->reason), "node",
-	                 v->node, "time", time_to_json(v->time_ms), "effective",
-	                 time_to_json(v->effective_ms), "confirm_by",
-	                 is_head ? time_to_json(confirm_by_ms) : json_null(), "state", state);
+	                 "digest", v->digest, "parent", v->parent, "author", json_text(v->author),
+	                 "reason", json_text(v->reason), "node", v->node, "time",
+	                 time_to_json(v->time_ms), "effective", time_to_json(v->effective_ms),
+	                 "confirm_by", is_head ? time_to_json(confirm_by_ms) : json_null(), "state",
+	                 state);
 }
 
 /* Bytes of small files in one answer; those behind go by digest. */
@@ -212,8 +213,8 @@ json_t *plan_to_json(const struct change_plan *plan)
 
 		json_array_append_new(changes,
 		                      json_pack("{s:s, s:s, s:o, s:o}", "path", c->path, "kind",
-		                                plan_kind_text(c->kind), "from",
-		                                text_to_json(c->from), "to", text_to_json(c->to)));
+		                                plan_kind_text(c->kind), "from", json_text(c->from),
+		                                "to", json_text(c->to)));
 	}
 	for (size_t i = 0; i < plan->n_pools; i++)
 		json_array_append_new(
@@ -224,14 +225,14 @@ json_t *plan_to_json(const struct change_plan *plan)
 	for (size_t i = 0; i < plan->n_risks; i++) {
 		const struct risk *r = &plan->risks[i];
 
-		json_array_append_new(risks, text_to_json(r->text));
+		json_array_append_new(risks, json_text(r->text));
 		json_array_append_new(
 		        rules, json_pack("{s:s, s:f, s:f, s:s}", "rule", r->rule->name, "figure",
 		                         r->figure, "limit", r->rule->limit, "unit",
 		                         r->rule->unit == RISK_TIMES ? "times" : "share"));
 	}
 	for (size_t i = 0; i < plan->advice.n_warnings && i < CHANGES_SHOWN; i++)
-		json_array_append_new(warnings, text_to_json(plan->advice.warnings[i]));
+		json_array_append_new(warnings, json_text(plan->advice.warnings[i]));
 	return json_pack("{s:b, s:o, s:o, s:I, s:o, s:I, s:o, s:o, s:o}", "risky",
 	                 plan->n_risks > 0, "risks", risks, "rules", rules, "n_risks",
 	                 (json_int_t)plan->n_risks_all, "changes", changes, "n_changes",
@@ -246,10 +247,10 @@ json_t *errors_to_json(const struct model_errors *errors)
 	for (size_t i = 0; i < errors->n_items; i++) {
 		const struct model_error *m = &errors->items[i];
 
-		json_array_append_new(list, json_pack("{s:o, s:i, s:o, s:o}", "file",
-		                                      text_to_json(m->file), "line", (int)m->line,
-		                                      "field", text_to_json(m->field), "message",
-		                                      text_to_json(m->message)));
+		json_array_append_new(list,
+		                      json_pack("{s:o, s:i, s:o, s:o}", "file", json_text(m->file),
+		                                "line", (int)m->line, "field", json_text(m->field),
+		                                "message", json_text(m->message)));
 	}
 	return list;
 }
@@ -258,8 +259,7 @@ json_t *event_to_json(const struct event *e)
 {
 	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s}", "id", (json_int_t)e->id, "time",
 	                 time_to_json(e->time_ms), "kind", e->kind, "subject",
-	                 text_to_json(e->subject), "message", text_to_json(e->message), "node",
-	                 e->node);
+	                 json_text(e->subject), "message", json_text(e->message), "node", e->node);
 }
 
 bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX])

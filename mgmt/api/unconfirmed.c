@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/to_json.h"
+#include "weir/json.h"
 
 void unconfirmed_refuse(struct core *core, struct http_reply *reply)
 {
@@ -40,7 +41,7 @@ void unconfirmed_add_json(struct core *core, const struct intent_changed *planne
 		return; /* it goes back: that is allowed */
 	json_object_set_new(answer, "unconfirmed",
 	                    json_pack("{s:I, s:o, s:I, s:o}", "version", (json_int_t)head->number,
-	                              "author", text_to_json(head->author), "rolls_back_to",
+	                              "author", json_text(head->author), "rolls_back_to",
 	                              (json_int_t)back.number, "confirm_by",
 	                              time_to_json(head->confirm_by_ms)));
 }

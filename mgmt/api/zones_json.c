@@ -6,22 +6,23 @@
 #include "mgmt/api/zones_json.h"
 
 #include "mgmt/api/to_json.h"
+#include "weir/json.h"
 
 void zones_add_json(const struct intent_changed *c, json_t *warnings, json_t *answer)
 {
 	json_t *skipped = json_array();
 
 	for (size_t i = 0; i < c->skipped.n_skipped; i++) {
-		json_array_append_new(skipped, text_to_json(c->skipped.skipped[i]));
+		json_array_append_new(skipped, json_text(c->skipped.skipped[i]));
 		if (i < ZONES_FINDINGS_MAX)
 			json_array_append_new(
 			        warnings, json_sprintf("zone %s: skipped; the file in force stays",
 			                               c->skipped.skipped[i]));
 	}
 	for (size_t i = 0; c->skipped.n_skipped && i < c->skipped.n_warnings; i++)
-		json_array_append_new(warnings, text_to_json(c->skipped.warnings[i]));
+		json_array_append_new(warnings, json_text(c->skipped.warnings[i]));
 	for (size_t i = 0; i < c->zones.n_warnings; i++)
-		json_array_append_new(warnings, text_to_json(c->zones.warnings[i]));
+		json_array_append_new(warnings, json_text(c->zones.warnings[i]));
 	if (c->zones.n_more)
 		json_array_append_new(
 		        warnings,

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/json/command.h"
+#include "weir/json.h"
 
 #define N_PROCESSES 5u /* those in names[] */
 
@@ -170,7 +171,7 @@ json_t *pages_reason_texts(const struct judge_verdict *v)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < v->n_reasons; i++)
-		json_array_append_new(list, text_to_json(v->reasons[i].text));
+		json_array_append_new(list, json_text(v->reasons[i].text));
 	if (v->n_left_out)
 		json_array_append_new(list, json_sprintf("and %zu more reasons", v->n_left_out));
 	return list;
@@ -183,8 +184,8 @@ json_t *pages_reasons(const struct judge_verdict *v)
 	for (size_t i = 0; i < v->n_reasons; i++)
 		json_array_append_new(list,
 		                      json_pack("{s:s, s:o, s:s, s:o}", "code", v->reasons[i].code,
-		                                "subject", text_to_json(v->reasons[i].subject),
+		                                "subject", json_text(v->reasons[i].subject),
 		                                "state", judge_state_text(v->reasons[i].state),
-		                                "text", text_to_json(v->reasons[i].text)));
+		                                "text", json_text(v->reasons[i].text)));
 	return list;
 }

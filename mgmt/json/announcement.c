@@ -12,6 +12,7 @@
 
 #include "base/hash.h"
 #include "mgmt/json/command.h"
+#include "weir/json.h"
 #include "weir/model.h"
 #include "weir/proof.h"
 
@@ -233,7 +234,7 @@ static json_t *receivers_to_json(const struct announcements *a, const struct ann
 	list = json_array();
 	for (uint32_t i = 0; i < a->node.n_neighbours; i++)
 		if (it->shown->exported & established_mask(a) & (1u << i))
-			json_array_append_new(list, text_to_json(a->neighbours[i].name));
+			json_array_append_new(list, json_text(a->neighbours[i].name));
 	return list;
 }
 
@@ -285,12 +286,11 @@ static json_t *neighbours_to_json(const struct announcements *a)
 	json_t *list = json_array();
 
 	for (uint32_t i = 0; i < a->node.n_neighbours; i++)
-		json_array_append_new(list,
-		                      json_pack("{s:o, s:s}", "name",
-		                                text_to_json(a->neighbours[i].name), "session",
-		                                !does_daemon_answer(a)         ? "unknown"
-		                                : a->neighbours[i].established ? "established"
-		                                                               : "down"));
+		json_array_append_new(list, json_pack("{s:o, s:s}", "name",
+		                                      json_text(a->neighbours[i].name), "session",
+		                                      !does_daemon_answer(a)         ? "unknown"
+		                                      : a->neighbours[i].established ? "established"
+		                                                                     : "down"));
 	return list;
 }
 
@@ -301,8 +301,8 @@ static json_t *daemon_to_json(const struct announcements *a)
 	const char *state = or_unknown(a->node.daemon_state);
 
 	return json_pack("{s:s, s:o, s:o, s:o, s:i, s:i, s:o}", "name", names[c->daemon], "state",
-	                 text_to_json(state), "version", text_to_json(a->node.version), "detail",
-	                 text_to_json(a->node.problem), "table", (int)c->table, "shutdown_table",
+	                 json_text(state), "version", json_text(a->node.version), "detail",
+	                 json_text(a->node.problem), "table", (int)c->table, "shutdown_table",
 	                 (int)c->gshut_table, "neighbours", neighbours_to_json(a));
 }
 

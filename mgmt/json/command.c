@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "mgmt/store/when.h"
+#include "weir/json.h"
 
 json_t *time_to_json(int64_t wall_clock_ms)
 {
@@ -21,21 +22,6 @@ json_t *time_to_json(int64_t wall_clock_ms)
 	if (wall_clock_ms <= 0 || wall_clock_ms == MODEL_TIME_NEVER)
 		return json_null();
 	return json_string(clock_text(wall_clock_ms, text));
-}
-
-json_t *text_to_json(const char *text)
-{
-	json_t *value = json_string(text);
-
-	if (value)
-		return value;
-	char *copy = strdup(text);
-	for (char *c = copy; c && *c; c++)
-		if ((unsigned char)*c >= 0x80)
-			*c = '?';
-	value = json_string(copy ? copy : "");
-	free(copy);
-	return value;
 }
 
 void override_etag(const struct override *o, char out[ETAG_TEXT_MAX])
@@ -75,8 +61,8 @@ json_t *override_to_json(const struct overrides *all, const struct override *o, 
 	        time_to_json(add_ms_capped(o->from_ms, o->over_ms)), "until",
 	        time_to_json(o->until_ms), "returned",
 	        time_to_json(o->ended ? o->until_ms : override_done_ms(o)), "over_ms",
-	        (json_int_t)o->over_ms, "author", text_to_json(o->author), "reason",
-	        text_to_json(o->reason), "node", o->node, "principal", o->principal);
+	        (json_int_t)o->over_ms, "author", json_text(o->author), "reason",
+	        json_text(o->reason), "node", o->node, "principal", o->principal);
 
 	if (o->is_step)
 		json_object_set_new(object, "to_ppm", json_integer(o->to_ppm));

@@ -28,8 +28,6 @@ void command_from_json(const json_t *body, int64_t now_ms, struct field_reader *
 MUST_CHECK json_t *time_to_json(int64_t wall_clock_ms);
 /** The answer to the end of an override that has ended already: nothing was changed. */
 MUST_CHECK json_t *nothing_to_end_to_json(const struct command *c, const struct command_result *r);
-/** A text that may not be UTF-8: bytes that are not are shown as '?'. */
-MUST_CHECK json_t *text_to_json(const char *text);
 /** The ETag of an override. */
 void override_etag(const struct override *o, char out[ETAG_TEXT_MAX]);
 MUST_CHECK json_t *override_to_json(const struct overrides *all, const struct override *o,

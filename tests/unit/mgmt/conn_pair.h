@@ -55,6 +55,7 @@ static struct http_limits limits;
 static struct http_source source;
 static struct core node;
 static uint64_t counters[HTTP_N_STATUSES + 3];
+static struct http_counters counted;
 static struct http_conn *conns[2];
 static int clients[2] = { -1, -1 }, fds[2];
 static sem_t may_answer;
@@ -174,7 +175,10 @@ static inline int setup(void **state)
 	server = (struct http_server){ .options = { .core = &node,
 		                                    .handler = handle_request,
 		                                    .authenticator = find_out,
-		                                    .gate = pass_request },
+		                                    .gate = pass_request,
+		                                    .is_moving = core_is_moving,
+		                                    .bells = &node.bells,
+		                                    .counters = &counted },
 		                       .limits = &limits,
 		                       .bodies = { 3 * BODY_MAX, BODY_MAX + (1 << 20), 0, 0 },
 		                       .answers = { 1 << 20, 1 << 20, 0, 0 },
@@ -182,10 +186,10 @@ static inline int setup(void **state)
 	assert_int_equal(loop_open(&server.loop),
 	                 0); /* for parts of the server that are not included here */
 	for (size_t i = 0; i < HTTP_N_STATUSES; i++)
-		server.requests[i] = &counters[i];
-	server.logins_failed = &counters[HTTP_N_STATUSES];
-	server.refused = &counters[HTTP_N_STATUSES + 1];
-	server.timed_out = &counters[HTTP_N_STATUSES + 2];
+		counted.requests[i] = &counters[i];
+	counted.logins_failed = &counters[HTTP_N_STATUSES];
+	counted.refused = &counters[HTTP_N_STATUSES + 1];
+	counted.timed_out = &counters[HTTP_N_STATUSES + 2];
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(http_pool_open(2, server.wake_fd, &server.pools[i]), 0);
 	assert_int_equal(sem_init(&may_answer, 0, 0), 0);

@@ -30,6 +30,8 @@ static int count_accept(int fd, struct sockaddr *from, socklen_t *n, int flags);
 #include "mgmt/api/http_serve.c"
 #undef accept4
 
+#include "mgmt/api/core.h"
+
 #define WAIT_S 60 /* for what comes at once on an idle machine */
 
 /* Accepting, which may lack descriptors. */
@@ -152,7 +154,12 @@ static struct http_options open_listeners(sa_family_t family)
 		                  .core = &node,
 		                  .handler = answer_request,
 		                  .authenticator = find_out,
-		                  .gate = pass_request };
+		                  .gate = pass_request,
+		                  .is_moving = core_is_moving,
+		                  .bells = &node.bells,
+		                  .counters = &node.counters };
+
+	http_counters_open(node.stats, &node.counters);
 
 	bound = (struct sockaddr_storage){ .ss_family = family };
 	n_bound = o.local ? sizeof(struct sockaddr_un) : sizeof(struct sockaddr_in);

@@ -91,12 +91,16 @@ static void a_lock_that_is_taken_again_and_again_is_no_hang(void **state)
 
 /* --- keys of requests --- */
 
+static struct store_request once[64]; /* of the latest requests */
+static size_t n_made;
+
 static struct http_request make_request(const char *identity, const char *key, const char *body)
 {
 	struct http_request r = {
 		.method = "POST", .path = "/v1/overrides", .body = body, .n_body = strlen(body)
 	};
 
+	r.request = &once[n_made++ % (sizeof(once) / sizeof(once[0]))];
 	snprintf(r.identity, sizeof(r.identity), "%s", identity);
 	snprintf(r.key, sizeof(r.key), "%s", key);
 	return r;
@@ -251,12 +255,14 @@ static void who_waits_for_a_key_is_woken_by_its_end(void **state)
 			                          .json = json_pack("{s:i}", "n", round) };
 		struct second_request second = { .r = make_request("user:root", "k", "{}") };
 		uint64_t n_given = __atomic_load_n(&core.n_given, __ATOMIC_RELAXED);
+		struct store_request of_first;
 		struct http_request first;
 		struct timespec limit;
 		pthread_t thread;
 
 		second.r.key[0] = (char)('k' + round);
 		first = second.r;
+		first.request = &of_first;
 		assert_false(idempotent_begin(&core, &first, &(struct http_reply){ 0 }));
 		assert_int_equal(pthread_create(&thread, NULL, ask_again, &second), 0);
 		while (__atomic_load_n(&core.n_given, __ATOMIC_RELAXED) == n_given)

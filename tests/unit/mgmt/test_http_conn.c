@@ -56,7 +56,7 @@ static void a_slow_head_has_one_deadline(void **state)
 	fake_ms += 1;
 	turn_conn(0);
 	assert_int_equal(status_of(read_answer(0)), 408);
-	assert_int_equal(*server.timed_out, 1);
+	assert_int_equal(*counted.timed_out, 1);
 }
 
 /* The head of a further request has the whole time, too, however long the connection was idle. */
@@ -125,7 +125,7 @@ static void who_says_nothing_is_closed_without_a_word(void **state)
 	turn_conn(0);
 	assert_true(edge[0].closed);
 	assert_string_equal(read_answer(0), "");
-	assert_int_equal(*server.timed_out, 0); /* a kept connection that ends is no trouble */
+	assert_int_equal(*counted.timed_out, 0); /* a kept connection that ends is no trouble */
 	connect_one(1, true);
 	assert_int_equal(ask_on(1, GET), 200);
 	fake_ms += 2 * IDLE_MS; /* a peer may keep it for longer */
@@ -149,7 +149,7 @@ static void a_slow_body_has_time_by_its_length(void **state)
 	fake_ms++;
 	turn_conn(0);
 	assert_int_equal(status_of(read_answer(0)), 408);
-	assert_int_equal(*server.timed_out, 1);
+	assert_int_equal(*counted.timed_out, 1);
 	assert_int_equal(server.bodies.used, 0);
 }
 
@@ -340,7 +340,7 @@ static void the_socket_knows_no_logins(void **state)
 	assert_true(last_local);
 	for (unsigned i = 0; i < 12; i++)
 		assert_int_equal(ask_on(0, "GET /a HTTP/1.1\r\n" HOST WRONG "\r\n"), 200);
-	assert_int_equal(*server.logins_failed, 0);
+	assert_int_equal(*counted.logins_failed, 0);
 	say_on(0, "GET /no HTTP/1.1\r\n" HOST WRONG "\r\n"); /* nobody may go on */
 	assert_non_null(strstr(read_answer(0), "Connection: close"));
 }
@@ -353,9 +353,9 @@ static void without_a_login_none_is_counted(void **state)
 	assert_int_equal(ask_on(0, GET), 200);
 	connect_one(1, true);
 	assert_int_equal(ask_on(1, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
-	assert_int_equal(*server.logins_failed, 0);
+	assert_int_equal(*counted.logins_failed, 0);
 	assert_int_equal(ask_on(0, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 429);
-	assert_int_equal(*server.logins_failed, 1);
+	assert_int_equal(*counted.logins_failed, 1);
 	assert_int_equal(n_handled, 2);
 }
 
@@ -422,7 +422,7 @@ static void failed_logins_are_limited(void **state)
 		connect_one(0, false);
 		assert_int_equal(ask_on(0, "GET /a HTTP/1.1\r\n" HOST WRONG "\r\n"),
 		                 i <= 10 ? 401 : 429);
-		assert_int_equal(*server.logins_failed, i);
+		assert_int_equal(*counted.logins_failed, i);
 	}
 	assert_int_equal(ask_on(1, "GET /a HTTP/1.1\r\n" HOST PEER "\r\n"), 200);
 	for (unsigned i = 0; i < 3; i++) {
@@ -497,7 +497,7 @@ static void who_waits_too_long_for_a_thread_is_told_to_come_back(void **state)
 	assert_int_equal(status_of(text), 503);
 	assert_non_null(strstr(text, "Retry-After: 1"));
 	assert_int_equal(n_handled, 0);
-	assert_int_equal(*server.timed_out, 0);
+	assert_int_equal(*counted.timed_out, 0);
 	connect_one(1, false);
 	say_on(1, GET);
 	assert_int_equal(conns[1]->state, HTTP_QUEUED);

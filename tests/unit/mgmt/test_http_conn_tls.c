@@ -163,7 +163,7 @@ static void a_handshake_has_ten_seconds(void **state)
 	turn_conn(0);
 	assert_true(edge[0].closed);
 	assert_string_equal(read_answer(0), "");
-	assert_int_equal(*server.timed_out, 1);
+	assert_int_equal(*counted.timed_out, 1);
 	/* what comes behind it has ten more */
 	connect_one(1, false);
 	begin_client(1);
@@ -175,7 +175,7 @@ static void a_handshake_has_ten_seconds(void **state)
 	fake_ms++;
 	turn_conn(1);
 	assert_true(edge[1].closed);
-	assert_int_equal(*server.timed_out, 1); /* it had said nothing */
+	assert_int_equal(*counted.timed_out, 1); /* it had said nothing */
 }
 
 /* Who has none is looked at again in 50 ms; peers never wait. */
@@ -217,7 +217,7 @@ static void who_waits_for_a_token_has_ten_seconds(void **state)
 	}
 	turn_conn(0);
 	assert_true(edge[0].closed);
-	assert_int_equal(*server.timed_out, 1);
+	assert_int_equal(*counted.timed_out, 1);
 }
 
 static void what_is_no_handshake_is_closed(void **state)
@@ -226,7 +226,7 @@ static void what_is_no_handshake_is_closed(void **state)
 	say_on(0, GET);
 	assert_true(edge[0].closed);
 	assert_int_equal(n_handled, 0);
-	assert_int_equal(*server.timed_out, 0);
+	assert_int_equal(*counted.timed_out, 0);
 }
 
 /* TLS hands out 16 KiB at a time, and holds back what the socket no longer shows: nothing is left lying there. */

@@ -64,14 +64,16 @@ static struct http_limits few;
 static struct http_source sources[4];
 static struct http_conn conns[8];
 static uint64_t n_refused;
+static struct http_counters counted;
 
 static int setup(void **state)
 {
 	(void)state;
 	few = (struct http_limits){ .strangers = 3, .known = 2, .per_stranger = 2, .per_known = 2 };
-	server = (struct http_server){ .limits = &few,
-		                       .refused = &n_refused,
-		                       .options = { .listen_fd = -1, .peers_fd = -1 } };
+	server = (struct http_server){
+		.limits = &few, .options = { .listen_fd = -1, .peers_fd = -1, .counters = &counted }
+	};
+	counted = (struct http_counters){ .refused = &n_refused };
 	pthread_mutex_init(&server.lock, NULL);
 	memset(sources, 0, sizeof(sources));
 	memset(conns, 0, sizeof(conns));
@@ -385,7 +387,7 @@ static void each_status_is_counted(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < HTTP_N_STATUSES; i++)
-		server.requests[i] = &counters[i];
+		counted.requests[i] = &counters[i];
 	http_server_count(&server, 200);
 	http_server_count(&server, 503);
 	http_server_count(&server, 503);

@@ -9,6 +9,7 @@
 
 #include "mgmt/api/to_json.h"
 #include "mgmt/json/command.h"
+#include "weir/json.h"
 
 static char found_name[64];
 
@@ -188,11 +189,11 @@ static void further_overrides_that_ended_are_told(void **state)
 static void texts_are_told_whatever_they_hold(void **state)
 {
 	(void)state;
-	json_t *told = text_to_json("a\xff"
-	                            "b\xc3\xa4");
+	json_t *told = json_text("a\xff"
+	                         "b\xc3\xa4");
 	assert_string_equal(json_string_value(told), "a?b??");
 	json_decref(told);
-	told = text_to_json("b\xc3\xa4");
+	told = json_text("b\xc3\xa4");
 	assert_string_equal(json_string_value(told), "b\xc3\xa4");
 	json_decref(told);
 	told = time_to_json(MODEL_TIME_NEVER);
