@@ -72,10 +72,10 @@ struct http_request {
 	_Atomic(const char *)
 	        *doing; /**< what takes long, see http_doing(); NULL: nobody waits for it */
 	/* filled by the dispatcher */
-	struct store_request
-	        *request;  /**< of its Idempotency-Key: mgmt/api/idempotent.h; NULL: none */
-	uint64_t began_ns; /**< monotonic: when it was */
-	json_t *json;      /**< the body; NULL for none */
+	/** of its Idempotency-Key: mgmt/api/idempotent.h; NULL: none */
+	struct store_request *request;
+	uint64_t began_ns;                         /**< monotonic: when it was */
+	json_t *json;                              /**< the body; NULL for none */
 	char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX]; /**< what stood for {} in the route */
 };
 
@@ -159,7 +159,7 @@ struct http_options {
 	http_handler *handler;
 	http_authenticator *authenticator;
 	http_gate *gate;
-	/** whether requests go on, so that a client that waits may be told to; asked by the server's thread */
+	/** whether requests go on: then the UNIX socket's server tells those who wait */
 	bool (*is_moving)(struct core *core);
 	struct http_bells *bells;             /**< borrowed until the end */
 	const struct http_counters *counters; /**< borrowed until the end */

@@ -57,7 +57,7 @@ static int bind_local(const char *path)
 }
 
 /* Serve @p fd, taken, with what is set in @p more. The counters are made before: no server's thread ever waits for the core's lock. */
-static int serve(struct core *core, struct http_options o, struct http_server **out)
+static int begin_serving(struct core *core, struct http_options o, struct http_server **out)
 {
 	core_lock(core);
 	if (!core->counters.refused)
@@ -84,12 +84,12 @@ int listen_local(struct core *core, struct http_server **out)
 		fd = bind_local(path);
 	if (fd < 0)
 		return fd;
-	return serve(core,
-	             (struct http_options){ .listen_fd = fd,
-	                                    .peers_fd = -1,
-	                                    .local = true,
-	                                    .authenticator = auth_local },
-	             out);
+	return begin_serving(core,
+	                     (struct http_options){ .listen_fd = fd,
+	                                            .peers_fd = -1,
+	                                            .local = true,
+	                                            .authenticator = auth_local },
+	                     out);
 }
 
 int listen_parse(const char *api, struct addr *address, uint16_t *port)
@@ -217,7 +217,7 @@ int listen_tcp(struct core *core, const char *api, struct http_server **out)
 			                              .key = p.key,
 			                              .authenticator = auth_token };
 
-		err = serve(core, options, out);
+		err = begin_serving(core, options, out);
 	}
 	free_pair(&p);
 	return err;
