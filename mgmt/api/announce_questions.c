@@ -19,9 +19,9 @@
 #include "mgmt/api/announce_shared.h"
 #include "mgmt/api/announce_words.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/exchange.h"
-#include "mgmt/api/http_limit.h"
+#include "mgmt/http/limit.h"
 #include "mgmt/api/peers.h"
 #include "weir/json.h"
 

@@ -12,7 +12,7 @@
 #ifndef WEIR_MGMT_API_AUTH_H
 #define WEIR_MGMT_API_AUTH_H
 
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 /** http_authenticator for the UNIX socket. */
 void auth_local(struct core *core, int fd, const char *authorization, struct http_request *request);

@@ -9,7 +9,7 @@
 #define WEIR_MGMT_API_CHANGE_REFUSED_H
 
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 /** Fill @p reply with the problem; @p err and @p changed as intent_change() gave them. */
 void change_refused_reply(struct core *core, int err, const struct intent_changed *changed,

@@ -9,7 +9,7 @@
 #define WEIR_MGMT_API_CHANGE_TIMED_H
 
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 /**
  * A version was made. @param r  the request @param began_ns  monotonic: when its files had been read

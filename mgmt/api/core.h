@@ -21,8 +21,8 @@
 #include "base/checked.h"
 #include "base/proc.h"
 #include "mgmt/api/certificate.h"
-#include "mgmt/api/http.h"
-#include "mgmt/api/http_bell.h"
+#include "mgmt/http/http.h"
+#include "mgmt/http/bell.h"
 #include "mgmt/api/inforce.h"
 #include "mgmt/api/logins.h"
 #include "mgmt/store/intent.h"
@@ -40,7 +40,7 @@ struct shared_run;
 struct operations;
 
 /**
- * Idempotency keys under way: more than there are threads that carry out requests (http_serve.c).
+ * Idempotency keys under way: more than there are threads that carry out requests (mgmt/http/serve.c).
  */
 #define CORE_KEYS_MAX 256u
 

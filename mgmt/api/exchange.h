@@ -17,7 +17,7 @@
 #include "base/checked.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/exchange_words.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 #define EXCHANGE_WAIT_MS 2000u /**< an answer to a node of the own site is held so long at most */
 #define EXCHANGE_SITE_WAIT_MS                                                                      \

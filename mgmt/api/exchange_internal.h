@@ -9,7 +9,7 @@
 #include "base/loop.h"
 #include "base/thread.h"
 #include "mgmt/api/announce_words.h"
-#include "mgmt/api/client_loop.h"
+#include "mgmt/http/client_loop.h"
 #include "mgmt/api/exchange.h"
 #include "mgmt/api/exchange_words.h"
 #include "mgmt/api/peer_health.h"

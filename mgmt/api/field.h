@@ -8,7 +8,7 @@
 #ifndef WEIR_MGMT_API_FIELD_H
 #define WEIR_MGMT_API_FIELD_H
 
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 #include "mgmt/json/field.h"
 
 /** field_close(). @return true when there are no errors; else @p reply is 422 `invalid` */

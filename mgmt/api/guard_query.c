@@ -13,7 +13,7 @@
 #include "base/hash.h"
 #include "mgmt/api/announce_words.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/exchange.h"
 #include "mgmt/api/peers.h"
 

@@ -14,7 +14,7 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 /*
  * configuration and versions: handle_config.c; the document and lists of versions are in

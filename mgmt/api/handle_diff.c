@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "mgmt/api/auth.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/peers.h"

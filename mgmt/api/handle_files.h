@@ -11,7 +11,7 @@
 #define WEIR_MGMT_API_HANDLE_FILES_H
 
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 #include "mgmt/api/to_json.h"
 
 #define FILES_PARTS_MAX      4096u             /**< of a request */

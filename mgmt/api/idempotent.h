@@ -17,7 +17,7 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 /**
  * Compute the digests of @p r; wait while another request has its key. @return whether @p reply

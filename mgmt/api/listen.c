@@ -2,7 +2,7 @@
 /*
  * The UNIX socket is created under a umask and given to group weir, so that its mode is right from
  * the first moment. Over TCP, two sockets share one address: the second is for peers
- * (http_steer.c). The first is bound without SO_REUSEPORT, so that a second server at the same
+ * (mgmt/http/steer.c). The first is bound without SO_REUSEPORT, so that a second server at the same
  * address is refused.
  */
 #include "mgmt/api/listen.h"

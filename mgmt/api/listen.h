@@ -12,7 +12,7 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 /** Serve RUN/api.sock, or the socket handed down as "api". @return 0 or -errno */
 int listen_local(struct core *core, struct http_server **out) MUST_CHECK;

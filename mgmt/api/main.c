@@ -2,7 +2,7 @@
 /*
  * weir-mgmt: the keeper of the intent and the API. Threads: this one (a loop: ticks of the intent,
  * the control socket, signals), one that observes, those that ask the peers, and those of the API's
- * servers (mgmt/api/http_serve.c). They share struct core.
+ * servers (mgmt/http/serve.c). They share struct core.
  * Signals are blocked before the first thread starts, so that the loop alone receives them. The
  * main thread never waits for a network: what may take long runs in the other threads.
  */

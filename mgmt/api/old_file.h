@@ -12,7 +12,7 @@
 #include <stdbool.h>
 
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 #include "mgmt/store/base.h"
 
 /** What is known of a file's origin. */

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/json/announcement.h"

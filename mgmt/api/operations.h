@@ -20,7 +20,7 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 #include "mgmt/operations/guards.h"
 #include "mgmt/operations/operation.h"
 #include "mgmt/store/advice.h"

@@ -6,7 +6,7 @@
 #define WEIR_MGMT_API_OPERATIONS_INTERNAL_H
 
 #include "base/thread.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/peers.h"
 

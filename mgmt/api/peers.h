@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 #include "mgmt/store/guard.h"
 
 #define PEERS_MAX      256u   /**< nodes, as in the schema */

@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/json/announcement.h"

@@ -11,7 +11,7 @@
 #define WEIR_MGMT_API_ROUTE_H
 
 #include "base/checked.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 /** The query parameters of all that changes something. */
 #define ROUTE_CHANGES "dry_run wait wait_ms"

@@ -10,7 +10,7 @@
 #define WEIR_MGMT_API_SHARED_FILES_H
 
 #include "base/checked.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/core.h"
 
 /** Another node, with its address. */

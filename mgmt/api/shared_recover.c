@@ -13,7 +13,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run_internal.h"
 #include "mgmt/json/command.h"

@@ -11,7 +11,7 @@
 #define WEIR_MGMT_API_SHARED_RECOVER_H
 
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 struct recover_request {
 	const struct http_request *request; /**< its If-Match may have the etag of a dry run */

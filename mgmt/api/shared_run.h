@@ -17,7 +17,7 @@
 
 #include "base/checked.h"
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 #include "mgmt/store/chain.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/shared_etcd.h"

@@ -17,7 +17,7 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/peers.h"
 #include "weir/conn_state.h"
 #include "weir/json.h"

@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "base/checked.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/json/command.h"
 

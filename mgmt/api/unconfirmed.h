@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 /**
  * Make @p reply the refusal of a change that must not make the head permanent by the way. Under

@@ -34,6 +34,8 @@ LAYERS = {
     "mgmt": ("mgmt/", "record/", "base/", "weir/"),
     # A client of etcd that knows nothing of Weir.
     "mgmt/etcd": ("mgmt/etcd/", "base/", "weir/json.h"),
+    # A server that knows its user by functions, and the nodes' client of it.
+    "mgmt/http": ("mgmt/http/", "base/", "weir/json.h", "weir/stats.h"),
     "tests": ("",),
 }
 
@@ -100,6 +102,7 @@ PLANTS: tree.Plants = {
     "fwd is freestanding": one("include/weir/fwd/a.h", "<string.h>"),
     "etcd's client knows no intent": one("mgmt/etcd/a.c", '"mgmt/store/store.h"'),
     "nor the model": one("mgmt/etcd/a.c", '"weir/model.h"'),
+    "the server knows no core": one("mgmt/http/a.c", '"mgmt/api/core.h"'),
     "the model knows no process": one("model/a.c", '"dns/zone/zone.h"'),
     "ldns in dns only": one("mgmt/a.c", "<ldns/ldns.h>"),
     "DPDK in its folder only": one("dataplane/a.c", "<rte_mbuf.h>"),

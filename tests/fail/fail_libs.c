@@ -25,7 +25,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "dataplane/drivers.h"
-#include "mgmt/api/http_tls.h"
+#include "mgmt/http/tls.h"
 #include "mgmt/store/files.h"
 #include "mgmt/store/store.h"
 #include "tests/fail/fail.h"

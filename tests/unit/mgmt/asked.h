@@ -11,7 +11,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "mgmt/api/client_internal.h"
+#include "mgmt/http/client_internal.h"
 #include "mgmt/api/core.h"
 
 #define ASKED_MAX 16

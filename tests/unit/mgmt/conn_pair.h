@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "mgmt/api/core.h"
-#include "mgmt/api/http_internal.h"
+#include "mgmt/http/internal.h"
 
 /* The loop is the test's. */
 static uint64_t fake_ms;
@@ -45,8 +45,8 @@ static void fake_fd_set(struct loop *l, int fd, uint32_t wants);
 static void fake_fd_remove(struct loop *l, int fd);
 
 /* The private parts too. */
-#include "mgmt/api/http_conn.c"
-#include "mgmt/api/http_room.c"
+#include "mgmt/http/conn.c"
+#include "mgmt/http/room.c"
 
 #define BODY_MAX 33554432
 

@@ -27,7 +27,7 @@ static int count_accept(int fd, struct sockaddr *from, socklen_t *n, int flags);
 
 /* The private parts too. */
 #define accept4 count_accept
-#include "mgmt/api/http_serve.c"
+#include "mgmt/http/serve.c"
 #undef accept4
 
 #include "mgmt/api/core.h"

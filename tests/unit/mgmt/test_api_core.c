@@ -14,7 +14,7 @@
 #include "base/believed.h"
 #include "base/clock.h"
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 #include "mgmt/api/idempotent.h"
 #include "mgmt/api/status.h"
 #include "mgmt/api/timekeep.h"

@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 /* The private parts too. */
-#include "mgmt/api/client.c"
+#include "mgmt/http/client.c"
 
 /* A server that answers each connection once, by the path: from a table, in a thread of its own. */
 static const struct row {

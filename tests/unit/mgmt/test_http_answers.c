@@ -31,7 +31,7 @@ static ssize_t fake_send(int fd, const void *bytes, size_t n, int flags)
 /* The private parts too. */
 #define recv fake_recv
 #define send fake_send
-#include "mgmt/api/http_send.c"
+#include "mgmt/http/send.c"
 #undef recv
 #undef send
 

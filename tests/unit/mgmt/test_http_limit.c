@@ -16,8 +16,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "mgmt/api/http_limit.h"
-#include "mgmt/api/http_steer.h"
+#include "mgmt/http/limit.h"
+#include "mgmt/http/steer.h"
 
 static struct addr make_address(const char *text)
 {

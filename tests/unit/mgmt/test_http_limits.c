@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "mgmt/api/http_internal.h"
+#include "mgmt/http/internal.h"
 
 static uint64_t fake_ms;
 static struct http_conn *closed[8];
@@ -56,8 +56,8 @@ static int fake_timer_set(struct loop *l, struct loop_timer *t, uint64_t at_ms)
 #define loop_timer_set  fake_timer_set
 #define http_conn_close fake_close
 #define http_conn_begin fake_begin
-#include "mgmt/api/http_room.c"
-#include "mgmt/api/http_serve.c"
+#include "mgmt/http/room.c"
+#include "mgmt/http/serve.c"
 
 static struct http_server server;
 static struct http_limits few;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/api/http_parse.h"
+#include "mgmt/http/parse.h"
 
 /* The documented values, not the code's own: a change of those is seen. */
 #define HEAD_MAX         ((size_t)16 << 10)

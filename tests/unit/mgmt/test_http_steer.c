@@ -16,7 +16,7 @@
 static int keep_program(int fd, int level, int name, const void *value, socklen_t n);
 
 #define setsockopt keep_program
-#include "mgmt/api/http_steer.c"
+#include "mgmt/http/steer.c"
 #undef setsockopt
 
 static struct sock_filter kept[BPF_MAXINSNS];

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 /* The private parts too. */
-#include "mgmt/api/http_tls.c"
+#include "mgmt/http/tls.c"
 
 struct pem {
 	char cert[2048], key[1024];

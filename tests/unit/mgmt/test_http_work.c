@@ -25,7 +25,7 @@ static int may_start(struct thread *t, void *(*run)(void *), void *arg)
 
 /* The private parts too. */
 #define thread_start may_start
-#include "mgmt/api/http_work.c"
+#include "mgmt/http/work.c"
 
 #define JOBS 4
 

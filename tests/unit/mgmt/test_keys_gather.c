@@ -13,7 +13,7 @@
 
 /* The private parts, with the clock, the own page and the peers in the test's hands. */
 #include "base/clock.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 #include "mgmt/api/keys_gather.h"
 #include "mgmt/api/peer_keys.h"
 

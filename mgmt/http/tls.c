@@ -4,7 +4,7 @@
  * remain. Sessions are resumed by tickets alone, so that clients fill no cache here; nobody can ask
  * for a second handshake.
  */
-#include "mgmt/api/http_tls.h"
+#include "mgmt/http/tls.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -4,7 +4,7 @@
  * socket, or ends it. Who asks is found out from the head alone: a body is read only for a request
  * that may be answered, and within a budget.
  */
-#include "mgmt/api/http_internal.h"
+#include "mgmt/http/internal.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -126,7 +126,7 @@ static bool reserve_body_room(struct http_conn *c, size_t room)
 }
 
 /*
- * A body that will be read may use the whole line: undo the small receive buffer of http_serve.c.
+ * A body that will be read may use the whole line: undo the small receive buffer of serve.c.
  */
 static void widen_receive_buffer(const struct http_conn *c)
 {

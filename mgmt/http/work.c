@@ -4,7 +4,7 @@
  * thread never waits here: it gives a job, and an eventfd wakes it when one is done. Threads are
  * started one by one, because most servers never need the last.
  */
-#include "mgmt/api/http_work.h"
+#include "mgmt/http/work.h"
 
 #include <errno.h>
 #include <pthread.h>

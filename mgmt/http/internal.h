@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /**
  * @file
- * What http_serve.c (a server: its thread, listener, limits), http_conn.c (one connection),
- * http_send.c (its bytes and its answers) and http_room.c (its room at the server) share.
+ * What serve.c (a server: its thread, listener, limits), conn.c (one connection),
+ * send.c (its bytes and its answers) and room.c (its room at the server) share.
  *
  * All of it belongs to the server's thread, but for what the server's lock guards and what a job
  * has while a handler runs.
  *
  * The functions below stand under the file that implements them.
  */
-#ifndef WEIR_MGMT_API_HTTP_INTERNAL_H
-#define WEIR_MGMT_API_HTTP_INTERNAL_H
+#ifndef WEIR_MGMT_HTTP_INTERNAL_H
+#define WEIR_MGMT_HTTP_INTERNAL_H
 
 #include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/loop.h"
 #include "base/thread.h"
-#include "mgmt/api/http.h"
-#include "mgmt/api/http_bell.h"
-#include "mgmt/api/http_limit.h"
-#include "mgmt/api/http_parse.h"
-#include "mgmt/api/http_tls.h"
-#include "mgmt/api/http_work.h"
+#include "mgmt/http/http.h"
+#include "mgmt/http/bell.h"
+#include "mgmt/http/limit.h"
+#include "mgmt/http/parse.h"
+#include "mgmt/http/tls.h"
+#include "mgmt/http/work.h"
 
 /*
  * How long a client may take. A slow line has time enough; a client that only occupies a place
@@ -160,7 +160,7 @@ struct http_server {
 
 enum http_step { HTTP_GO_ON, HTTP_WAIT, HTTP_END };
 
-/* Of http_send.c */
+/* Of send.c */
 
 /** As recv() and send(), with TLS or without; -EAGAIN: c->wants says what to wait for. */
 ssize_t http_read_bytes(struct http_conn *c, void *out, size_t n);
@@ -181,7 +181,7 @@ enum http_step http_step_linger(struct http_conn *c);
 void http_give_body(struct http_conn *c);
 void http_give_out(struct http_conn *c);
 
-/* Of http_conn.c */
+/* Of conn.c */
 
 /** Start an accepted connection. It closes itself, or http_conn_close() does. */
 void http_conn_begin(struct http_conn *c);
@@ -194,7 +194,7 @@ void http_conn_release(struct http_conn *c);
 /** Close and free the connection; not while its handler runs. */
 void http_conn_close(struct http_conn *c);
 
-/* Of http_room.c */
+/* Of room.c */
 
 /** Enter @p state, for at most @p within_ms. */
 void http_enter(struct http_conn *c, enum http_state state, uint64_t within_ms);
@@ -208,7 +208,7 @@ bool http_server_handshake_ok(struct http_server *s, struct http_conn *c);
 /** Whether a read of a refused request may be made now, whose bytes are thrown away. */
 bool http_server_drop_ok(struct http_server *s, struct http_conn *c);
 
-/** Of http_serve.c: count an answer. */
+/** Of serve.c: count an answer. */
 void http_server_count(struct http_server *s, unsigned status);
 
 #endif

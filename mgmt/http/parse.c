@@ -4,7 +4,7 @@
  * LF by then, so a line ends where its CRLF is for every reader. Each header that this server goes
  * by may come once.
  */
-#include "mgmt/api/http_parse.h"
+#include "mgmt/http/parse.h"
 
 #include <string.h>
 #include <strings.h>

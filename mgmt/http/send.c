@@ -3,7 +3,7 @@
  * The bytes of a connection, and the way of an answer: laid out as one block, sent, and then the
  * next request or the end.
  */
-#include "mgmt/api/http_internal.h"
+#include "mgmt/http/internal.h"
 
 #include <errno.h>
 #include <stdio.h>

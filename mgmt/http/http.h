@@ -4,15 +4,15 @@
  * HTTP requests and replies as values, and the servers that carry them.
  *
  * A server of our own (docs/decisions.md): one thread has all connections of a server, handlers run
- * in others (mgmt/api/http_serve.c). What a handler needs of the process it reaches through struct
+ * in others (mgmt/http/serve.c). What a handler needs of the process it reaches through struct
  * core, which the server only passes on.
  *
- * Requests and replies are implemented in http.c, servers in http_serve.c. Handlers' threads call
+ * Requests and replies are implemented in http.c, servers in serve.c. Handlers' threads call
  * what takes a request or a reply; the main thread starts and stops servers, renews certificates
  * and names the peers.
  */
-#ifndef WEIR_MGMT_API_HTTP_H
-#define WEIR_MGMT_API_HTTP_H
+#ifndef WEIR_MGMT_HTTP_HTTP_H
+#define WEIR_MGMT_HTTP_HTTP_H
 
 #include <jansson.h>
 #include <stdatomic.h>
@@ -79,7 +79,7 @@ struct http_request {
 	char parts[HTTP_PARTS_MAX][HTTP_TEXT_MAX]; /**< what stood for {} in the route */
 };
 
-/** That an answer is held for a while instead of being sent: mgmt/api/http_bell.h. */
+/** That an answer is held for a while instead of being sent: mgmt/http/bell.h. */
 struct http_hold {
 	uint64_t until_ms; /**< monotonic; 0: it is not held */
 	uint64_t rung;     /**< how often the bell had rung when the handler looked */

@@ -4,7 +4,7 @@
  * its source may use of the server's time, and until when it may stay in a state. It knows neither
  * who accepts nor how a connection proceeds.
  */
-#include "mgmt/api/http_internal.h"
+#include "mgmt/http/internal.h"
 
 #include "base/loop.h"
 

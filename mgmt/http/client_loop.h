@@ -3,14 +3,14 @@
  * @file
  * Asking peers from an event loop: requests begin at any time, and none waits for another.
  *
- * Implemented in mgmt/api/client_loop.c; called by the loop's thread alone.
+ * Implemented in mgmt/http/client_loop.c; called by the loop's thread alone.
  */
-#ifndef WEIR_MGMT_API_CLIENT_LOOP_H
-#define WEIR_MGMT_API_CLIENT_LOOP_H
+#ifndef WEIR_MGMT_HTTP_CLIENT_LOOP_H
+#define WEIR_MGMT_HTTP_CLIENT_LOOP_H
 
 #include "base/checked.h"
 #include "base/loop.h"
-#include "mgmt/api/client.h"
+#include "mgmt/http/client.h"
 
 struct client_loop {
 	struct peer_client *client;

@@ -5,10 +5,10 @@
  * it had rung (struct http_hold); the server keeps the request without a thread, and runs the
  * handler again when the bell has rung or the time is over.
  *
- * Zeroed at the start, but for the lock. Implemented in mgmt/api/http_bell.c; any thread.
+ * Zeroed at the start, but for the lock. Implemented in mgmt/http/bell.c; any thread.
  */
-#ifndef WEIR_MGMT_API_HTTP_BELL_H
-#define WEIR_MGMT_API_HTTP_BELL_H
+#ifndef WEIR_MGMT_HTTP_BELL_H
+#define WEIR_MGMT_HTTP_BELL_H
 
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A server: one thread with a loop has all its connections; handlers run in threads of their own
- * (http_work.h). Known clients (peers, root) have limits and threads of their own, so that strangers
+ * (work.h). Known clients (peers, root) have limits and threads of their own, so that strangers
  * cannot shut them out. A connection beyond a limit is reset at once: that costs less than any
  * answer.
  */
-#include "mgmt/api/http_internal.h"
+#include "mgmt/http/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/api/http_steer.h"
+#include "mgmt/http/steer.h"
 #include "weir/stats.h"
 
 #define ACCEPTS_MAX      16     /* in a turn: peers have theirs in between */

@@ -4,10 +4,10 @@
  * A queue of their own for the connections of peers, in the kernel: two sockets listen at one address (SO_REUSEPORT), and a
  * classic BPF program chooses by the source. A flood that fills the strangers' queue keeps no peer waiting.
  *
- * Implemented in mgmt/api/http_steer.c; called by the main thread, under the server's lock.
+ * Implemented in mgmt/http/steer.c; called by the main thread, under the server's lock.
  */
-#ifndef WEIR_MGMT_API_HTTP_STEER_H
-#define WEIR_MGMT_API_HTTP_STEER_H
+#ifndef WEIR_MGMT_HTTP_STEER_H
+#define WEIR_MGMT_HTTP_STEER_H
 
 #include <stdbool.h>
 #include <stddef.h>

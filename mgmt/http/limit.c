@@ -3,7 +3,7 @@
  * The table of sources is a set-associative cache: a flood from many sources pushes out what is
  * known of others that have no connection now, never one that has.
  */
-#include "mgmt/api/http_limit.h"
+#include "mgmt/http/limit.h"
 
 #include <string.h>
 

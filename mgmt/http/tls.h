@@ -5,10 +5,10 @@
  *
  * Only a server's own thread calls these, http_tls_context() apart.
  *
- * Implemented in mgmt/api/http_tls.c.
+ * Implemented in mgmt/http/tls.c.
  */
-#ifndef WEIR_MGMT_API_HTTP_TLS_H
-#define WEIR_MGMT_API_HTTP_TLS_H
+#ifndef WEIR_MGMT_HTTP_TLS_H
+#define WEIR_MGMT_HTTP_TLS_H
 
 #include <stddef.h>
 #include <sys/types.h>

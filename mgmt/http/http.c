@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Requests and replies as values; the servers are in http_serve.c. A problem replaces what a reply
+ * Requests and replies as values; the servers are in serve.c. A problem replaces what a reply
  * held before, so that a handler may fail at any point.
  */
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -3,13 +3,13 @@
  * libcurl says which sockets it wants watched and when it wants to be called; the work of a turn is
  * then that of the sockets with something to do, not of all requests under way.
  */
-#include "mgmt/api/client_loop.h"
+#include "mgmt/http/client_loop.h"
 
 #include <curl/curl.h>
 #include <errno.h>
 #include <sys/epoll.h>
 
-#include "mgmt/api/client_internal.h"
+#include "mgmt/http/client_internal.h"
 
 #define CONNECTIONS_MAX 1024L /* that are kept: several to each of 256 nodes */
 

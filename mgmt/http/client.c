@@ -5,7 +5,7 @@
  * write callback refuses bytes beyond the limit, so an answer that is too large is cut off while
  * it arrives.
  */
-#include "mgmt/api/client_internal.h"
+#include "mgmt/http/client_internal.h"
 
 #include <curl/curl.h>
 #include <stdio.h>

@@ -7,10 +7,10 @@
  * A source is an IPv4 address, an IPv6 /64, or a user of the UNIX socket. Pure; time is passed in.
  * One thread.
  *
- * Implemented in mgmt/api/http_limit.c; called by a server's own thread.
+ * Implemented in mgmt/http/limit.c; called by a server's own thread.
  */
-#ifndef WEIR_MGMT_API_HTTP_LIMIT_H
-#define WEIR_MGMT_API_HTTP_LIMIT_H
+#ifndef WEIR_MGMT_HTTP_LIMIT_H
+#define WEIR_MGMT_HTTP_LIMIT_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,13 +6,13 @@
  * Pure: no input or output, no allocation. Strict: what two readers could understand differently is refused, not guessed
  * (a bare line feed, a folded line, a header twice, two lengths, a length beside a transfer coding, no Host).
  *
- * Implemented in mgmt/api/http_parse.c; called by a server's own thread.
+ * Implemented in mgmt/http/parse.c; called by a server's own thread.
  */
-#ifndef WEIR_MGMT_API_HTTP_PARSE_H
-#define WEIR_MGMT_API_HTTP_PARSE_H
+#ifndef WEIR_MGMT_HTTP_PARSE_H
+#define WEIR_MGMT_HTTP_PARSE_H
 
 #include "base/checked.h"
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 #define HTTP_HEAD_MAX    ((size_t)16 << 10) /**< bytes of request line and headers: 431 beyond */
 #define HTTP_LINE_MAX    ((size_t)8 << 10)  /**< bytes of the request line: 414 beyond */

@@ -3,16 +3,16 @@
  * @file
  * Asking peers over HTTP (libcurl): several at a time, each within a time, answers bounded.
  *
- * Implemented in mgmt/api/client.c. Any thread, each with a struct peer_client of its own, and
+ * Implemented in mgmt/http/client.c. Any thread, each with a struct peer_client of its own, and
  * never under the core's lock.
  */
-#ifndef WEIR_MGMT_API_CLIENT_H
-#define WEIR_MGMT_API_CLIENT_H
+#ifndef WEIR_MGMT_HTTP_CLIENT_H
+#define WEIR_MGMT_HTTP_CLIENT_H
 
 #include <jansson.h>
 #include <stddef.h>
 
-#include "mgmt/api/http.h"
+#include "mgmt/http/http.h"
 
 #define CLIENT_URL_MAX    512u               /**< bytes: an api address (255) and a path */
 #define CLIENT_ANSWER_MAX ((size_t)64 << 20) /**< bytes: a version with all files that go as text */

@@ -3,7 +3,7 @@
  * The program compares the packet's source with each peer: "load a word of it; if it differs, go to the next peer". The
  * network header is at SKF_NET_OFF; what it returns is the index of a socket in the order of their listen().
  */
-#include "mgmt/api/http_steer.h"
+#include "mgmt/http/steer.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -3,7 +3,7 @@
  * The number is raised before the servers are woken: a server that is about to hold an answer
  * compares the number, so that no ring is missed between the handler's look and the holding.
  */
-#include "mgmt/api/http_bell.h"
+#include "mgmt/http/bell.h"
 
 #include <unistd.h>
 

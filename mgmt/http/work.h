@@ -6,11 +6,11 @@
  * Threads are started when there is work that no idle one takes, up to a bound, and stay. Jobs are in their owner's
  * memory.
  *
- * Implemented in mgmt/api/http_work.c; called by a server's own thread, the end apart: the main
+ * Implemented in mgmt/http/work.c; called by a server's own thread, the end apart: the main
  * thread closes a pool when that thread has ended.
  */
-#ifndef WEIR_MGMT_API_HTTP_WORK_H
-#define WEIR_MGMT_API_HTTP_WORK_H
+#ifndef WEIR_MGMT_HTTP_WORK_H
+#define WEIR_MGMT_HTTP_WORK_H
 
 #include <stdbool.h>
 #include <stddef.h>
