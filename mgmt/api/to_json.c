@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Files go as text where they are UTF-8, else as base64. Large ones go by digest alone, so that an
- * answer stays bounded; the reader fetches those apart. A change of this form has to be readable
- * by the former release, which peers may run.
+ * answer stays bounded; the reader fetches those apart.
  */
 #include "mgmt/api/to_json.h"
 
@@ -63,7 +62,7 @@ json_t *files_to_json(const struct files *files)
 static bool goes_by_digest(const struct files *files, const struct files_item *item,
                            size_t n_inline)
 {
-	if (files_fit_former(files))
+	if (files_go_whole(files))
 		return false;
 	return item->path || item->n_bytes > FILES_SMALL_MAX ||
 	       n_inline + item->n_bytes > INLINE_BYTES_MAX;

@@ -2,8 +2,8 @@
 /*
  * Asks the node by digest which bytes it already has, then sends the rest as base64 parts,
  * collected into requests of at most PART_BYTES_MAX. An upload that broke off therefore goes on
- * where it stopped. Few and small files go inline in the request instead, because releases before
- * the upload know only that form.
+ * where it stopped. Few and small files go in the request itself: that saves the question, and an
+ * upload needs a higher role than a check or a plan.
  */
 #include "mgmt/cli/upload.h"
 
@@ -218,9 +218,7 @@ static int send_missing(const struct cli *cli, const struct files *files)
 
 json_t *upload_files(const struct cli *cli, const struct files *files, int *status)
 {
-	const struct files_item *first = files_find(files, FILES_MAIN);
-
-	if (files_fit_former(files))
+	if (files_go_whole(files))
 		return inline_files(files, status);
 	*status = send_missing(cli, files);
 	if (*status != CLI_OK)
@@ -230,12 +228,10 @@ json_t *upload_files(const struct cli *cli, const struct files *files, int *stat
 
 	for (size_t i = 0; i < files->n_items; i++) {
 		const struct files_item *item = &files->items[i];
-		bool by_digest = item != first || item->path;
 
 		json_object_set_new(out, item->name,
-		                    by_digest ? json_pack("{s:s, s:I}", "digest", item->digest,
-		                                          "bytes", (json_int_t)item->n_bytes)
-		                              : json_stringn(item->bytes, item->n_bytes));
+		                    json_pack("{s:s, s:I}", "digest", item->digest, "bytes",
+		                              (json_int_t)item->n_bytes));
 	}
 	return out;
 }

@@ -24,9 +24,9 @@
 	((size_t)64 << 10) /**< of a file that is held in memory when it is read from the disk */
 #define FILES_SLURP_MAX ((size_t)16 << 20) /**< bytes of a file that is read at once */
 #define FILES_NAME_MAX  200u               /**< bytes without the NUL */
-/** Limits of the former release, which sends and takes contents instead of digests. */
-#define FILES_FORMER_MAX       256u
-#define FILES_FORMER_BYTES_MAX ((size_t)16 << 20)
+/** Of a version whose contents go whole in a request or an answer; of a larger one large files go by their digests. */
+#define FILES_WHOLE_MAX       256u
+#define FILES_WHOLE_BYTES_MAX ((size_t)16 << 20)
 /** The name of the configuration among its files. */
 #define FILES_MAIN "weir.conf"
 
@@ -51,10 +51,10 @@ bool files_name_ok(const char *name);
  * @return 0, -EINVAL (the name), -EEXIST, -E2BIG (over FILES_MAX or FILES_BYTES_MAX) or -ENOMEM; unchanged on failure
  */
 int files_add(struct files *f, const char *name, const void *bytes, size_t n_bytes);
-/** Whether a release that knows no digests in the place of contents can take the files. */
-static inline bool files_fit_former(const struct files *f)
+/** Whether the contents of all files go in one request or answer. */
+static inline bool files_go_whole(const struct files *f)
 {
-	return f->n_items <= FILES_FORMER_MAX && f->n_bytes <= FILES_FORMER_BYTES_MAX;
+	return f->n_items <= FILES_WHOLE_MAX && f->n_bytes <= FILES_WHOLE_BYTES_MAX;
 }
 /** Add as @p name the file at @p path, which stays there and is @p n_bytes long with @p digest. @return as files_add() */
 MUST_CHECK int files_add_path(struct files *f, const char *name, const char *path,

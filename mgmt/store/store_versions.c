@@ -78,10 +78,8 @@ static int put_files(sqlite3 *db, int64_t number, const struct files *files)
 	for (size_t i = 0; !err && i < files->n_items; i++) {
 		const struct files_item *item = &files->items[i];
 
-		/*
-		 * a large one stays where it is, unless the former release could take the version
-		 */
-		if (!item->path || files_fit_former(files))
+		/* a large one of a large version stays where it is */
+		if (!item->path || files_go_whole(files))
 			err = put_blob(db, item);
 		if (!err)
 			err = sql_run(db, "INSERT INTO version_files VALUES(?,?,?)", "itt", number,

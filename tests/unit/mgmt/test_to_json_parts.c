@@ -116,7 +116,7 @@ static void files_come_as_texts_bytes_or_digests(void **state)
 	}
 }
 
-/* As long as a peer of the former release takes a version whole, it gets it whole. */
+/* Only in a version that does not go whole. */
 static void large_files_go_by_their_digest(void **state)
 {
 	static char big[FILES_SMALL_MAX + 2];
@@ -134,7 +134,7 @@ static void large_files_go_by_their_digest(void **state)
 	assert_true(json_is_string(json_object_get(told, "big.zone")));
 	json_decref(told);
 	assert_int_equal(files_add_path(&files, "huge.zone", "/nowhere", digest, 100), 0);
-	files.n_bytes = FILES_FORMER_BYTES_MAX + 1; /* more than that release takes */
+	files.n_bytes = FILES_WHOLE_BYTES_MAX + 1;
 	told = contents_to_json(&files);
 	assert_true(json_is_string(json_object_get(told, FILES_MAIN)));
 	assert_true(json_is_object(json_object_get(told, "big.zone")));
@@ -205,8 +205,8 @@ static void texts_are_told_whatever_they_hold(void **state)
 }
 
 /*
- * In a version that the former release could not take: what comes behind eight megabytes,
- * weir.conf among them, goes by digest.
+ * In a version that does not go whole: what comes behind eight megabytes, weir.conf among them,
+ * goes by digest.
  */
 static void a_large_version_goes_in_part_by_digests(void **state)
 {
@@ -217,7 +217,7 @@ static void a_large_version_goes_in_part_by_digests(void **state)
 	(void)state;
 	memset(text, 'x', sizeof(text));
 	assert_int_equal(files_add(&files, "weir.conf", text, sizeof(text)), 0);
-	for (unsigned i = 1; i <= 256; i++) { /* one more than that release takes */
+	for (unsigned i = 1; i <= FILES_WHOLE_MAX; i++) { /* one more than go whole */
 		char name[16];
 
 		snprintf(name, sizeof(name), "z%03u", i);
