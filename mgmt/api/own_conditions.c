@@ -58,27 +58,19 @@ static void state_refused_version(const struct core *core)
 		        reason);
 }
 
-/* One peer's key against this node's. */
+/*
+ * One peer's key against this node's. Who has another key's file than its version names says so itself.
+ */
 static void state_peer_key(const struct core *core, const struct peers_report *v)
 {
-	const struct intent_key *own = key_status(core->intent);
 	const struct version *head = intent_head(core->intent);
-	bool versions_differ = head && *head->hash_key && *v->head.hash_key &&
-	                       !strcmp(v->head.digest, head->digest) &&
-	                       strcmp(v->head.hash_key, head->hash_key) != 0;
-	/*
-	 * who has the wrong file is known, and says so itself, where the version names the right
-	 * one
-	 */
-	bool files_differ = head && !*head->hash_key && *own->found && *v->hash_key &&
-	                    strcmp(own->found, v->hash_key) != 0;
 
-	if (versions_differ || files_differ)
+	if (head && !strcmp(v->head.digest, head->digest) &&
+	    strcmp(v->head.hash_key, head->hash_key) != 0)
 		conditions_add(core->stats, "hash-key-mismatch", CONDITION_DEGRADED, v->node,
 		               "node %s has a hash key with fingerprint %s, this node one with %s: "
 		               "copy the right key file to the other node, then apply",
-		               v->node, versions_differ ? v->head.hash_key : v->hash_key,
-		               versions_differ ? head->hash_key : own->found);
+		               v->node, v->head.hash_key, head->hash_key);
 }
 
 static void state_keys(const struct core *core)

@@ -74,13 +74,9 @@ bool base_read(const char *text, uint64_t *number, char digits[17])
 	return *number > 0;
 }
 
-/*
- * A version of the former release, or of a peer that runs it, has no principal: its author counts
- * alone.
- */
 static bool is_by(const struct version *v, const char *principal, const char *author)
 {
-	return !strcmp(v->author, author) && (!*v->principal || !strcmp(v->principal, principal));
+	return !strcmp(v->author, author) && !strcmp(v->principal, principal);
 }
 
 size_t base_last_of(const struct version *list, size_t n, const char *principal, const char *author)

@@ -327,6 +327,7 @@ static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 	snprintf(r->version.digest, sizeof(r->version.digest), "%s", m->meta.digest);
 	snprintf(r->version.hash_key, sizeof(r->version.hash_key), "%s", m->meta.hash_key);
 	snprintf(r->version.author, sizeof(r->version.author), "weir");
+	snprintf(r->version.principal, sizeof(r->version.principal), "weir");
 	snprintf(r->version.reason, sizeof(r->version.reason),
 	         "recovered from the effective document");
 	snprintf(r->version.node, sizeof(r->version.node), "%s", in->node);

@@ -22,8 +22,7 @@ bool key_is_new(const struct intent *in)
 {
 	const struct recent *head = in->n_recent > 1 ? &in->recent[in->n_recent - 1] : NULL;
 
-	return head && *head->version.hash_key && *head[-1].version.hash_key &&
-	       strcmp(head->version.hash_key, head[-1].version.hash_key) != 0;
+	return head && strcmp(head->version.hash_key, head[-1].version.hash_key) != 0;
 }
 
 /*
@@ -41,7 +40,7 @@ void key_of_version(const struct intent *in, const struct model *m, char out[MOD
 {
 	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
 
-	if (head && *head->version.hash_key && !strcmp(head->model->hash_key_id, m->hash_key_id) &&
+	if (head && !strcmp(head->model->hash_key_id, m->hash_key_id) &&
 	    !strcmp(file_name(head->model), file_name(m)))
 		memcpy(out, head->version.hash_key, MODEL_FINGERPRINT_MAX);
 	else
@@ -74,7 +73,7 @@ static struct intent_key read_key_status(const struct version *head, const struc
 	if (!model_key_read(m->hash_key_file, NULL, words))
 		model_key_fingerprint(words, key.found);
 	explicit_bzero(words, sizeof(words));
-	key.wrong = *head->hash_key && strcmp(key.found, head->hash_key) != 0;
+	key.wrong = strcmp(key.found, head->hash_key) != 0;
 	if (key.wrong)
 		explain_mismatch(head, m, &key);
 	return key;

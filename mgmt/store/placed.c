@@ -25,7 +25,7 @@ static bool make_client_key(const struct recent *head, struct placement *out)
 		return false;
 	placement_make(words, head->model->placement, out);
 	explicit_bzero(words, sizeof(words));
-	return !*head->version.hash_key || !strcmp(head->version.hash_key, out->derived_from);
+	return !strcmp(head->version.hash_key, out->derived_from);
 }
 
 static bool is_same_placement(const char *path, const struct placement *computed)

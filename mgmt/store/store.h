@@ -38,14 +38,14 @@ struct version {
 	uint64_t number;
 	char digest[DIGEST_TEXT_MAX], parent[DIGEST_TEXT_MAX]; /**< parent: "" for the first */
 	char author[VERSION_AUTHOR_MAX], reason[VERSION_REASON_MAX], node[MODEL_NAME_MAX];
-	/** who was authenticated: "user:root", "token:ada"; "": not known */
+	/** who was authenticated: "user:root", "token:ada", "weir" */
 	char principal[PRINCIPAL_MAX];
 	int64_t time_ms, effective_ms;
 	int64_t confirm_by_ms; /**< 0: needs no confirmation, or has it */
 	/** the unconfirmed version that this one rolls back automatically; 0: none */
 	uint64_t undoes;
 	int64_t confirm_left_ms; /**< until the deadline, when it was read or received; 0: not known; not stored */
-	/** fingerprint of the key it was made with; "": not known */
+	/** fingerprint of the key it was made with */
 	char hash_key[MODEL_FINGERPRINT_MAX];
 	/** of shared intent (mgmt/store/history.h): the version in force when it was made; 0: the first */
 	uint64_t base;

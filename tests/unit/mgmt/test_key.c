@@ -116,24 +116,6 @@ static void a_swapped_file_is_seen_and_makes_no_difference(void **state)
 	intent_close(in);
 }
 
-static void a_version_without_a_fingerprint_takes_any_key(void **state)
-{
-	const struct fixture *f = *state;
-	struct intent *in = open_it(f, NOW_MS);
-	struct version v = *intent_head(in);
-
-	v.hash_key[0] = '\0'; /* as the former release makes them */
-	assert_int_equal(store_put_version(intent_store(in), &v, intent_head_files(in)), 0);
-	intent_close(in);
-	fixture_write(f->conf, "hash.key", OTHER_KEY);
-	in = open_it(f, NOW_MS + 1000);
-	assert_string_equal(intent_head(in)->hash_key, "");
-	intent_tick(in, NOW_MS + 2000);
-	assert_false(key_status(in)->wrong);
-	assert_int_equal(strlen(key_status(in)->found), MODEL_FINGERPRINT_MAX - 1);
-	intent_close(in);
-}
-
 static void another_key_comes_with_a_version_that_names_it(void **state)
 {
 	const struct fixture *f = *state;
@@ -259,8 +241,6 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_fingerprint_tells_keys_apart_and_is_the_same_everywhere),
 		cmocka_unit_test_setup_teardown(a_swapped_file_is_seen_and_makes_no_difference,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(a_version_without_a_fingerprint_takes_any_key,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(another_key_comes_with_a_version_that_names_it,
 		                                setup, teardown),
