@@ -292,10 +292,7 @@ static const struct inforce *judgement_of(const struct core *core, const struct 
 
 	if (f->number != w->number || strcmp(f->digest, w->digest) != 0)
 		f = &v->inforce;
-	return w->number && f->number == w->number && !strcmp(f->digest, w->digest) &&
-	                       f->state != INFORCE_UNKNOWN
-	               ? f
-	               : NULL;
+	return w->number && f->number == w->number && !strcmp(f->digest, w->digest) ? f : NULL;
 }
 
 /* One peer's state. */
@@ -305,9 +302,9 @@ static json_t *peer_node_to_json(const struct core *core, struct change_wait *w,
 	const struct inforce *f = judgement_of(core, w, v);
 	json_t *node =
 	        json_pack("{s:s, s:s}", "node", v->node, "state", peers_state_text(v->state));
-	/* its judgement is still that of a version before */
-	bool unbegun = v->state == PEERS_AGREED && w->number && !f &&
-	               v->inforce.state != INFORCE_UNKNOWN && v->inforce.number <= w->number;
+	/* its judgement is still that of a version before, or it has none yet */
+	bool unbegun =
+	        v->state == PEERS_AGREED && w->number && !f && v->inforce.number <= w->number;
 
 	if (f)
 		add_judgement(node, f);

@@ -406,12 +406,12 @@ struct inforce inforce_from_json(const json_t *object)
 	json_int_t number = json_integer_value(json_object_get(object, "number"));
 	struct inforce f = { 0 };
 
-	if (!state || number < 1)
-		return f;
-	f.number = (uint64_t)number;
-	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+	for (size_t i = 0; state && i < sizeof(texts) / sizeof(texts[0]); i++)
 		if (!strcmp(state, texts[i]))
 			f.state = (enum inforce_state)i;
+	if (f.state == INFORCE_UNKNOWN || number < 1)
+		return (struct inforce){ 0 };
+	f.number = (uint64_t)number;
 	copy_text(object, "digest", f.digest, sizeof(f.digest));
 	copy_text(object, "process", f.process, sizeof(f.process));
 	copy_text(object, "code", f.code, sizeof(f.code));

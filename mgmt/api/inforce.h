@@ -22,7 +22,7 @@ struct core;
 #define INFORCE_KEPT      8u     /**< versions whose judgements are kept for those who wait */
 
 enum inforce_state {
-	INFORCE_UNKNOWN, /**< a peer of a release that does not judge */
+	INFORCE_UNKNOWN, /**< a peer has judged no version yet */
 	INFORCE_PENDING, /**< a process has not taken it yet, or is starting */
 	INFORCE_DONE,
 	INFORCE_REFUSED, /**< a process refuses it, or what it adds does not exist */

@@ -24,14 +24,12 @@ json_t *peers_head_to_json(struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
 	struct node_drain drain = node_drain_copy(core);
-	json_t *json =
-	        json_pack("{s:o, s:s, s:s, s:s}", "version",
-	                  head ? record_to_json(&version_record, head) : json_null(), "overrides",
-	                  core_overrides_digest(core), "hash_key", key_status(core->intent)->found,
-	                  "drain", node_drain_state(&drain));
-	if (core->inforce[0].number) /* the judgement names its version */
-		json_object_set_new(json, "in_force", inforce_to_json(&core->inforce[0]));
-	return json;
+
+	return json_pack("{s:o, s:s, s:s, s:s, s:o}", "version",
+	                 head ? record_to_json(&version_record, head) : json_null(), "overrides",
+	                 core_overrides_digest(core), "hash_key", key_status(core->intent)->found,
+	                 "drain", node_drain_state(&drain), "in_force",
+	                 inforce_to_json(&core->inforce[0]));
 }
 
 json_t *peers_load_to_json(struct core *core)
@@ -52,7 +50,7 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 	struct version v = { 0 };
 	char hash_key[MODEL_FINGERPRINT_MAX];
 
-	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX ||
+	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX || !drain ||
 	    !fingerprint_from_json(json_object_get(head, "hash_key"), hash_key) ||
 	    (!json_is_null(record) && record_from_json(&version_record, record, &v, NULL)))
 		return false;
@@ -63,7 +61,7 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 	memcpy(report->digest, v.digest, sizeof(v.digest));
 	memcpy(report->hash_key, hash_key, sizeof(hash_key));
 	snprintf(report->overrides, sizeof(report->overrides), "%s", overrides);
-	plain_copy(report->drain, sizeof(report->drain), drain ? drain : "");
+	plain_copy(report->drain, sizeof(report->drain), drain);
 	report->inforce = inforce_from_json(json_object_get(head, "in_force"));
 	return true;
 }

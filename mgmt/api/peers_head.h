@@ -11,7 +11,7 @@
 
 #include "mgmt/api/peers.h"
 
-/** {version, overrides, hash_key, drain, in_force?}: given. */
+/** {version, overrides, hash_key, drain, in_force}: given. */
 json_t *peers_head_to_json(struct core *core);
 /** {bits_per_s, port_bits_per_s}: given. */
 json_t *peers_load_to_json(struct core *core);

@@ -266,8 +266,10 @@ bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
 	const char *text = json_string_value(value);
 
 	out[0] = '\0';
-	if (!text || !*text)
-		return true; /* not known, or a peer of the former release */
+	if (!text)
+		return false;
+	if (!*text)
+		return true; /* not known */
 	if (strlen(text) != MODEL_FINGERPRINT_MAX - 1 ||
 	    strspn(text, "0123456789abcdef") != MODEL_FINGERPRINT_MAX - 1)
 		return false;

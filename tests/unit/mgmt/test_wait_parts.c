@@ -134,8 +134,8 @@ static void each_peer_tells_how_it_judges_this_version(void **state)
 		const char *word;
 	} rows[] = {
 		{ INFORCE_DONE, 3, "d3", true, false, "agreed" },
-		{ INFORCE_UNKNOWN, 3, "d3", true, false, "agreed" }, /* of the former release */
-		{ INFORCE_DONE, 2, "d2", false, true, "pending" },   /* of another version */
+		{ INFORCE_UNKNOWN, 0, "", false, true, "pending" }, /* it has judged none */
+		{ INFORCE_DONE, 2, "d2", false, true, "pending" },  /* of another version */
 		{ INFORCE_REFUSED, 2, "d3", false, true, "pending" },
 		{ INFORCE_PENDING, 4, "d4", true, false, "agreed" }, /* of one made after it */
 		{ INFORCE_REFUSED, 3, "d4", false, true, "pending" },
