@@ -198,7 +198,7 @@ int shared_run_start(struct core *core)
 	bool is_open = open_clients(r);
 
 	shared_follower_expect(r);
-	r->must_list = !r->cluster_id; /* also of a copy of an earlier release */
+	r->must_list = !r->cluster_id; /* also of a copy that was made alone */
 	if (is_open)
 		err = thread_start(&r->follower, shared_follower_run, r);
 	if (!err)

@@ -122,7 +122,7 @@ static enum origin_verdict judge_epoch(const struct store_origin *had,
 	if (now->epoch > had->epoch && how != STORE_CLAIM_BEGUN)
 		return ORIGIN_NEWER;
 	if (!had->cluster_id)
-		return ORIGIN_FOLLOWS; /* an earlier release did not keep it */
+		return ORIGIN_FOLLOWS; /* the node was alone */
 	if (now->cluster_id != had->cluster_id) {
 		snprintf(reason, ETCD_REASON_MAX,
 		         "the members are of cluster %" PRIx64 " (epoch %" PRIu64

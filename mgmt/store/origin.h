@@ -22,7 +22,7 @@
  * (**) Of a revision up to that of the copy, which has all of these. A backup was restored, and changed as often as it lacks:
  * its revision is no lower than what was read. (What it lacks may also have been removed since: that says nothing.)
  *
- * A node without a copy takes what is there, if the id is right. A copy of an earlier release has no cluster and no
+ * A node without a copy takes what is there, if the id is right. A copy that a node alone has made has no cluster and no
  * epoch: what was not accepted or rebuilt since is compared by its list alone.
  *
  * Implemented in mgmt/store/origin.c. Pure.
@@ -41,9 +41,9 @@ struct shared_records;
 
 /** Of what a node has a copy. */
 struct store_origin {
-	/** of etcd; 0: not known: the copy was made by an earlier release, or there is none */
+	/** of etcd; 0: not known: the node was alone, or there is no copy */
 	uint64_t cluster_id;
-	uint64_t epoch; /**< 0: the store had no record, or one of an earlier release */
+	uint64_t epoch; /**< 0: the same, or the store had no record */
 	char nonce[ORIGIN_NONCE_MAX];
 };
 

@@ -20,7 +20,7 @@ static bool is_claim_sound(const void *record)
 {
 	const struct store_claim *c = record;
 
-	return store_conf_is_id(c->id) && c->epoch < SHARED_NUMBER_END && !c->epoch == !*c->nonce &&
+	return store_conf_is_id(c->id) && c->epoch < SHARED_NUMBER_END && c->epoch && *c->nonce &&
 	       c->time_ms >= 0 && c->time_ms < CLOCK_END_MS && plain_is(c->nonce) &&
 	       plain_is(c->node) && plain_is(c->author) && plain_is(c->reason) &&
 	       plain_is(c->principal);

@@ -27,8 +27,8 @@ enum store_claim_how { STORE_CLAIM_BEGUN, STORE_CLAIM_ACCEPTED, STORE_CLAIM_REBU
 /** The record. */
 struct store_claim {
 	char id[STORE_ID_MAX];
-	uint64_t epoch;               /**< from 1; 0: it was made by an earlier release */
-	char nonce[ORIGIN_NONCE_MAX]; /**< of this epoch; "" only where epoch is 0 */
+	uint64_t epoch;               /**< from 1 */
+	char nonce[ORIGIN_NONCE_MAX]; /**< of this epoch */
 	bool unfinished; /**< what it is to have is not there yet: no node takes anything from it */
 	enum store_claim_how how;
 	/** where, by whom and why the epoch began; "" where the store was begun */

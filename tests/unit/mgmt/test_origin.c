@@ -313,7 +313,7 @@ static const struct {
 	  VERSION(7, DIGEST2, "bob"),
 	  ORIGIN_WENT_BACK,
 	  { "bob", "ann" } },
-	{ "a copy of an earlier release",
+	{ "a copy that was made alone",
 	  &unknown,
 	  100,
 	  7,
@@ -324,7 +324,7 @@ static const struct {
 	  NULL,
 	  ORIGIN_FOLLOWS,
 	  { "" } },
-	{ "a copy of an earlier release, and less",
+	{ "a copy that was made alone, and less",
 	  &unknown,
 	  100,
 	  7,
@@ -335,7 +335,7 @@ static const struct {
 	  NULL,
 	  ORIGIN_WENT_BACK,
 	  { "version 7" } },
-	{ "a copy of an earlier release, and a store that was accepted since",
+	{ "a copy that was made alone, and a store that was accepted since",
 	  &unknown,
 	  100,
 	  7,
@@ -500,7 +500,7 @@ static void of_what_a_list_is(void **state)
 	origin_of(&found, &o);
 	assert_true(o.cluster_id == 0xabc && o.epoch == 5 && !strcmp(o.nonce, "bb"));
 	found.n = add_record(list, 0, "store", "{\"id\":\"" ID "\",\"change\":\"" ID "\"}");
-	origin_of(&found, &o); /* of an earlier release */
+	origin_of(&found, &o); /* not sound: it has no epoch */
 	assert_true(o.epoch == 0 && !*o.nonce);
 }
 
