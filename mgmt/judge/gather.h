@@ -61,7 +61,7 @@ struct gather_process {
 	bool has_ports, dpdk;   /**< of the dataplane with a document: n_ports is known */
 	uint64_t n_ports;
 	bool has_conditions;
-	bool conditions_unread; /**< they cannot be read, or are not there though the process states some */
+	bool conditions_unread; /**< they cannot be read */
 };
 
 /** What was seen of the supervisor's page as a fact; @p conditions is borrowed. */

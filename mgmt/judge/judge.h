@@ -145,8 +145,8 @@ struct judge_process {
 	bool refused;                        /**< it refused the newest document */
 	uint64_t age_ms;                     /**< since its last sign of life, if present */
 	uint64_t document;                   /**< that it has taken; 0: not known */
-	const struct conditions *conditions; /**< borrowed; NULL: it states none (former release) */
-	bool conditions_unread;              /**< it states some, and they cannot be read */
+	const struct conditions *conditions; /**< borrowed; NULL: it has none that can be read */
+	bool conditions_unread;              /**< it has run here, and they cannot be read */
 };
 
 /**

@@ -23,18 +23,6 @@ static uint64_t read_total(const struct stats_reader *r, const char *name)
 	return 0;
 }
 
-/* Whether the process counts turns of its loop. Only releases that do so state conditions. */
-static bool counts_turns(const struct stats_reader *r)
-{
-	for (size_t i = 0; i < stats_reader_n(r); i++) {
-		const struct stats_entry *e = stats_reader_entry(r, i);
-
-		if (__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) && !strcmp(e->name, STATS_TURNS))
-			return true;
-	}
-	return false;
-}
-
 /* What the dataplane says of itself, even without tables. */
 static void read_dataplane(const struct stats_reader *r, struct gather_process *out)
 {
@@ -84,13 +72,9 @@ void gather_process(const char *run_dir, const char *process, struct gather_proc
 		out->workers_forward = read_total(r, STATS_FORWARD) != 0;
 	if (!strcmp(process, "dataplane"))
 		read_dataplane(r, out);
-	bool states_some = counts_turns(r);
-
 	stats_reader_close(r);
 	if (!conditions)
 		return;
-	int err = conditions_read(run_dir, process, conditions);
-
-	out->has_conditions = err == 0;
-	out->conditions_unread = err != 0 && (err != -ENOENT || states_some);
+	out->has_conditions = !conditions_read(run_dir, process, conditions);
+	out->conditions_unread = !out->has_conditions;
 }
