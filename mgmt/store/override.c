@@ -220,20 +220,14 @@ bool override_same_target(const struct override *a, const struct override *b)
 static void write_canonical(const struct override *o, char out[CANONICAL_MAX])
 {
 	char clients[ADDR_LONG_TEXT_MAX];
-	int n = snprintf(out, CANONICAL_MAX,
-	                 "%s %016" PRIx64 " %d %d %s/%s %" PRId64 " %" PRId64 " %" PRId64
-	                 " %" PRId64 " %u %d %s\n%s\n%s\n",
-	                 o->id, o->generation, o->kind, o->target, o->pool, o->name, o->created_ms,
-	                 o->from_ms, o->over_ms, o->until_ms, o->from_ppm, o->ended, o->node,
-	                 o->author, o->reason);
 
-	if (o->is_step && n > 0 && n < CANONICAL_MAX)
-		snprintf(out + n, (size_t)(CANONICAL_MAX - n),
-		         "step %u %u %u %" PRId64 " %s/%s %d %d\n", o->epoch, o->step, o->to_ppm,
-		         o->late_from_ms, o->service, o->operation, o->own_vips, o->shared_vips);
-	if (o->kind == MODEL_OVERRIDE_DRILL && n > 0 && n < CANONICAL_MAX)
-		snprintf(out + n, (size_t)(CANONICAL_MAX - n), "drill %s %s\n",
-		         prefix_text(&o->clients, clients), o->service);
+	snprintf(out, CANONICAL_MAX,
+	         "%s %016" PRIx64 " %d %d %s/%s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64
+	         " %u %d %s\n%s\n%s\n%d %u %u %u %" PRId64 " %s/%s %d %d %s\n",
+	         o->id, o->generation, o->kind, o->target, o->pool, o->name, o->created_ms,
+	         o->from_ms, o->over_ms, o->until_ms, o->from_ppm, o->ended, o->node, o->author,
+	         o->reason, o->is_step, o->epoch, o->step, o->to_ppm, o->late_from_ms, o->service,
+	         o->operation, o->own_vips, o->shared_vips, prefix_text(&o->clients, clients));
 }
 
 int override_compare(const struct override *a, const struct override *b)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Steps of operations as overrides: their order, what may be in them, how they are stored, and what
- * the former release gets of them.
+ * Steps of operations as overrides: their order, what may be in them, and how they are stored.
  */
 #include "fixture.h"
 #include "set_digest.h"
