@@ -366,7 +366,7 @@ static void check_transaction(struct checking *c)
 		arena_free(arena);
 		return;
 	}
-	const struct etcd_compare compare = { .key = range.key, .target = ETCD_MOD_REVISION };
+	const struct etcd_compare compare = { .key = range.key };
 	const struct etcd_op put = { .kind = ETCD_PUT, .on = range, .value = keys.kvs[0].value };
 	const struct etcd_txn txn = { &compare, 1, &put, NULL, 1, 0 };
 	enum etcd_result r = etcd_gateway_txn(c->client->gateway, &txn, arena, &result, &err);

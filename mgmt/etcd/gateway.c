@@ -213,15 +213,6 @@ static int read_header(void *arg, const char *bytes, size_t n, struct etcd_heade
 	return etcd_answer_header(bytes, n, header, reason);
 }
 
-int etcd_gateway_revoke(struct etcd_gateway *g, int64_t lease)
-{
-	struct etcd_request request;
-	char reason[ETCD_REASON_MAX];
-	int err = etcd_request_revoke(lease, &request, reason);
-
-	return call_prepared(g, err, reason, &request, true, read_header, NULL);
-}
-
 int etcd_gateway_send(struct etcd_gateway *g, const struct etcd_request *request,
                       struct etcd_reply *out)
 {

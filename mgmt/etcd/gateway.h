@@ -100,8 +100,6 @@ MUST_CHECK int etcd_gateway_grant(struct etcd_gateway *g, int64_t ttl_s, struct 
  */
 MUST_CHECK int etcd_gateway_keepalive(struct etcd_gateway *g, int64_t lease,
                                       struct etcd_lease *out);
-/** End a lease; its keys go. -ENOENT: it had ended before. */
-MUST_CHECK int etcd_gateway_revoke(struct etcd_gateway *g, int64_t lease);
 /** What the member at endpoint number @p i says of itself; no other is asked. */
 MUST_CHECK int etcd_gateway_status(struct etcd_gateway *g, size_t i, struct etcd_status *out);
 

@@ -204,20 +204,11 @@ int etcd_request_range(const struct etcd_range *range, struct etcd_request *out,
 
 static void write_compare(struct body *b, const struct etcd_compare *c)
 {
-	static const char *const targets[ETCD_N_TARGETS] = { "MOD", "VERSION", "LEASE", "VALUE" };
-	static const char *const fields[ETCD_N_TARGETS] = { "mod_revision", "version", "lease",
-		                                            "value" };
-	static const char *const relations[ETCD_N_RELATIONS] = { "EQUAL", "NOT_EQUAL", "GREATER",
-		                                                 "LESS" };
-
 	open_object(b);
 	write_bytes(b, "key", c->key);
-	write_word(b, "target", targets[c->target]);
-	write_word(b, "result", relations[c->relation]);
-	if (c->target == ETCD_VALUE)
-		write_bytes(b, fields[c->target], c->value);
-	else
-		write_number(b, fields[c->target], c->number);
+	write_word(b, "target", "MOD");
+	write_word(b, "result", "EQUAL");
+	write_number(b, "mod_revision", c->mod_revision);
 	close_object(b);
 }
 
@@ -353,16 +344,6 @@ int etcd_request_grant(int64_t ttl_s, struct etcd_request *out, char reason[ETCD
 int etcd_request_keepalive(int64_t lease, struct etcd_request *out, char reason[ETCD_REASON_MAX])
 {
 	return make_number("/v3/lease/keepalive", "ID", lease, 1, INT64_MAX, out, reason);
-}
-
-int etcd_request_revoke(int64_t lease, struct etcd_request *out, char reason[ETCD_REASON_MAX])
-{
-	return make_number("/v3/lease/revoke", "ID", lease, 1, INT64_MAX, out, reason);
-}
-
-int etcd_request_compact(int64_t revision, struct etcd_request *out, char reason[ETCD_REASON_MAX])
-{
-	return make_number("/v3/kv/compaction", "revision", revision, 1, INT64_MAX, out, reason);
 }
 
 int etcd_request_authenticate(const char *user, const char *password, struct etcd_request *out,

@@ -42,19 +42,10 @@ struct etcd_range {
 	bool newest_first; /**< by mod_revision, instead of by key; not with after */
 };
 
-enum etcd_target { ETCD_MOD_REVISION, ETCD_VERSION, ETCD_LEASE, ETCD_VALUE, ETCD_N_TARGETS };
-enum etcd_relation { ETCD_EQUAL, ETCD_NOT_EQUAL, ETCD_GREATER, ETCD_LESS, ETCD_N_RELATIONS };
-
-/**
- * One condition of a transaction, on one key. A key that is not there has mod_revision, version and
- * lease 0. A compare of its value fails, whatever the relation.
- */
+/** One condition of a transaction: that a key was last changed at this revision; 0: that it is not there. */
 struct etcd_compare {
 	struct etcd_bytes key;
-	enum etcd_target target;
-	enum etcd_relation relation;
-	int64_t number;          /**< for all targets but ETCD_VALUE */
-	struct etcd_bytes value; /**< for ETCD_VALUE */
+	int64_t mod_revision;
 };
 
 enum etcd_op_kind { ETCD_PUT, ETCD_DELETE, ETCD_RANGE, ETCD_N_OP_KINDS };
@@ -96,8 +87,6 @@ MUST_CHECK int etcd_request_grant(int64_t ttl_s, struct etcd_request *out,
                                   char reason[ETCD_REASON_MAX]);
 MUST_CHECK int etcd_request_keepalive(int64_t lease, struct etcd_request *out,
                                       char reason[ETCD_REASON_MAX]);
-MUST_CHECK int etcd_request_revoke(int64_t lease, struct etcd_request *out,
-                                   char reason[ETCD_REASON_MAX]);
 MUST_CHECK int etcd_request_authenticate(const char *user, const char *password,
                                          struct etcd_request *out, char reason[ETCD_REASON_MAX]);
 /** What one member says of itself. */
@@ -113,9 +102,6 @@ MUST_CHECK int etcd_request_member_promote(uint64_t member_id, struct etcd_reque
                                            char reason[ETCD_REASON_MAX]);
 MUST_CHECK int etcd_request_member_remove(uint64_t member_id, struct etcd_request *out,
                                           char reason[ETCD_REASON_MAX]);
-/** Forget what was before revision @p revision >= 1. */
-MUST_CHECK int etcd_request_compact(int64_t revision, struct etcd_request *out,
-                                    char reason[ETCD_REASON_MAX]);
 
 /** Whether @p key is one of those that @p range asks for. */
 bool etcd_range_has(const struct etcd_range *range, struct etcd_bytes key);

@@ -76,20 +76,16 @@ static int check_compares(const struct etcd_txn *txn, size_t *bytes, char reason
 {
 	for (size_t i = 0; i < txn->n_compares; i++) {
 		const struct etcd_compare *c = &txn->compares[i];
-		bool is_value = c->target == ETCD_VALUE;
 		int err = check_entry_key(c->key, "compares", i, reason);
 
 		if (err)
 			return err;
-		if ((unsigned)c->target >= ETCD_N_TARGETS ||
-		    (unsigned)c->relation >= ETCD_N_RELATIONS || (!is_value && c->number < 0) ||
-		    (is_value && c->value.n > ETCD_VALUE_MAX)) {
+		if (c->mod_revision < 0) {
 			snprintf(reason, ETCD_REASON_MAX,
-			         "entry %zu of compares has no possible target, relation or value",
-			         i);
+			         "entry %zu of compares has a negative revision", i);
 			return -EINVAL;
 		}
-		*bytes += c->key.n + (is_value ? c->value.n : 0);
+		*bytes += c->key.n;
 	}
 	return 0;
 }

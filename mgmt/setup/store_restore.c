@@ -89,9 +89,7 @@ static void add_put(struct batch *x, const char *prefix, const struct shared_rec
 	size_t i = x->n++;
 
 	snprintf(x->keys[i], KEY_MAX, "%s%s", prefix, r->name);
-	x->compares[i] = (struct etcd_compare){ .key = etcd_text(x->keys[i]),
-		                                .target = ETCD_MOD_REVISION,
-		                                .relation = ETCD_EQUAL };
+	x->compares[i] = (struct etcd_compare){ .key = etcd_text(x->keys[i]) };
 	x->puts[i] = (struct etcd_op){ .kind = ETCD_PUT,
 		                       .on.key = etcd_text(x->keys[i]),
 		                       .value = etcd_text(r->text) };

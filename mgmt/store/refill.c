@@ -41,10 +41,8 @@ static struct etcd_bytes compare_key(struct refill_batch *b, const char *name, i
 	size_t i = b->n_compares++;
 
 	snprintf(b->keys[i], KEY_MAX, "%s%s", b->f->prefix, name);
-	b->compares[i] = (struct etcd_compare){ .key = etcd_text(b->keys[i]),
-		                                .target = ETCD_MOD_REVISION,
-		                                .relation = ETCD_EQUAL,
-		                                .number = revision };
+	b->compares[i] =
+	        (struct etcd_compare){ .key = etcd_text(b->keys[i]), .mod_revision = revision };
 	return etcd_text(b->keys[i]);
 }
 

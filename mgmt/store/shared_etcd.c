@@ -255,10 +255,8 @@ static void make_txn(struct shared_etcd *e, const struct shared_change *c, struc
 	for (size_t i = 0; i < c->n_seen; i++) {
 		struct etcd_bytes key = make_key(e, c->seen[i].name, keys->seen[i]);
 
-		compares[i] = (struct etcd_compare){ .key = key,
-			                             .target = ETCD_MOD_REVISION,
-			                             .relation = ETCD_EQUAL,
-			                             .number = c->seen[i].revision };
+		compares[i] =
+		        (struct etcd_compare){ .key = key, .mod_revision = c->seen[i].revision };
 		failure[i] = (struct etcd_op){ .kind = ETCD_RANGE, .on.key = key };
 	}
 	for (size_t i = 0; i < c->n_puts; i++) {

@@ -239,7 +239,7 @@ class Client:
 
 def claim(key: str, value: str, mod: int, **more: typing.Any) -> Answer:
     """A transaction: put if the key's mod_revision is @mod, else read the key."""
-    return {"do": "txn", "compares": [{"key": key, "target": "mod", "relation": "=", "number": mod}],
+    return {"do": "txn", "compares": [{"key": key, "mod_revision": mod}],
             "success": [{"kind": "put", "key": key, "value": value}], "failure": [{"kind": "range", "key": key}], **more}
 
 

@@ -67,16 +67,8 @@ static int index_of(const char *text, const char *const *words, int n)
 
 static struct etcd_compare compare_of(const json_t *object)
 {
-	static const char *const targets[] = { "mod", "version", "lease", "value" },
-	                         *const relations[] = { "=", "!=", ">", "<" };
-
-	return (struct etcd_compare){
-		.key = etcd_text(text_of(object, "key")),
-		.target = (enum etcd_target)index_of(text_of(object, "target"), targets, 4),
-		.relation = (enum etcd_relation)index_of(text_of(object, "relation"), relations, 4),
-		.number = number_of(object, "number"),
-		.value = etcd_text(text_of(object, "value"))
-	};
+	return (struct etcd_compare){ .key = etcd_text(text_of(object, "key")),
+		                      .mod_revision = number_of(object, "mod_revision") };
 }
 
 static struct etcd_op op_of(const json_t *object)
@@ -179,8 +171,6 @@ static int do_lease(const json_t *command, const char *what, json_t *answer)
 	struct etcd_lease lease;
 	int64_t id = number_of(command, "lease");
 
-	if (!strcmp(what, "revoke"))
-		return etcd_gateway_revoke(gateway, id);
 	int err = !strcmp(what, "grant")
 	                  ? etcd_gateway_grant(gateway, number_of(command, "ttl_s"), &lease)
 	                  : etcd_gateway_keepalive(gateway, id, &lease);
@@ -216,8 +206,6 @@ static int make_request(const json_t *command, const char *what, struct etcd_req
 
 	if (!strcmp(what, "alarms"))
 		return etcd_request_alarms(out, reason);
-	if (!strcmp(what, "compact"))
-		return etcd_request_compact(number_of(command, "revision"), out, reason);
 	if (!strcmp(what, "member-add"))
 		return etcd_request_member_add(text_of(command, "url"), out, reason);
 	if (!strcmp(what, "member-promote"))
@@ -258,7 +246,7 @@ static int do_send(const json_t *command, const char *what, json_t *answer)
 		return err;
 	err = etcd_gateway_send(gateway, &request, &reply);
 	etcd_request_fini(&request);
-	if (err || !strcmp(what, "compact"))
+	if (err)
 		return err;
 	if (!strncmp(what, "member", 6)) {
 		err = etcd_answer_members(reply.bytes, reply.n, &members, reason);
@@ -351,7 +339,7 @@ static int run_command(const json_t *command, json_t *answer)
 		err = do_range(command, arena, answer);
 	else if (!strcmp(what, "txn"))
 		err = do_txn(command, arena, answer);
-	else if (!strcmp(what, "grant") || !strcmp(what, "keepalive") || !strcmp(what, "revoke"))
+	else if (!strcmp(what, "grant") || !strcmp(what, "keepalive"))
 		err = do_lease(command, what, answer);
 	else if (!strcmp(what, "status"))
 		err = do_status(command, answer);

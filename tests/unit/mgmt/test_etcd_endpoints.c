@@ -98,7 +98,6 @@ static void all_members_are_tried_and_the_first_has_its_turn_again(void **state)
 	assert_int_equal(etcd_gateway_grant(g, 0, &lease), -EINVAL);
 	assert_non_null(strstr(etcd_gateway_reason(g), "TTL"));
 	assert_int_equal(etcd_gateway_keepalive(g, 0, &lease), -EINVAL);
-	assert_int_equal(etcd_gateway_revoke(g, 0), -EINVAL);
 	etcd_gateway_close(g);
 }
 
