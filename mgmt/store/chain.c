@@ -59,12 +59,3 @@ const struct chain_version *chain_overdue(const struct version_chain *c, int64_t
 			return v;
 	return NULL;
 }
-
-int64_t chain_next_ms(const struct version_chain *c, int64_t now_ms)
-{
-	const struct chain_version *v = chain_in_force(c, now_ms);
-
-	if (!v || !chain_is_open(v) || !find_below(c, v->number))
-		return CHAIN_NEVER;
-	return v->due_ms > now_ms ? v->due_ms : give_up_ms(v);
-}

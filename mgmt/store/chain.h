@@ -57,8 +57,6 @@ struct version_chain {
 const struct chain_version *chain_in_force(const struct version_chain *c, int64_t now_ms);
 /** The version that is to be marked as ended now, the newest first; NULL: none. */
 const struct chain_version *chain_overdue(const struct version_chain *c, int64_t now_ms);
-/** When, after @p now_ms, the one in force may change, or be overdue, by time alone; CHAIN_NEVER: not so. */
-int64_t chain_next_ms(const struct version_chain *c, int64_t now_ms);
 /** Whether nothing has decided yet if @p v stays: the first mark will. */
 bool chain_is_open(const struct chain_version *v);
 

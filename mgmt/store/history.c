@@ -352,13 +352,6 @@ uint64_t history_overdue(const struct version_history *h, int64_t now_ms)
 	return link ? link->number : 0;
 }
 
-int64_t history_next_ms(const struct version_history *h, int64_t now_ms)
-{
-	const struct version_chain c = chain_of(h);
-
-	return chain_next_ms(&c, now_ms);
-}
-
 /*
  * The newest version that cannot end: what is older is never in force again. @param confirmed  one that is confirmed with
  * the change

@@ -80,8 +80,6 @@ const struct version *history_version(const struct version_history *h, uint64_t 
 bool history_is_open(const struct version_history *h, int64_t now_ms, int64_t *left_ms);
 /** The version that this node is to end now, 0: none. */
 uint64_t history_overdue(const struct version_history *h, int64_t now_ms);
-/** When either of these may change by time alone; CHAIN_NEVER: not so. */
-int64_t history_next_ms(const struct version_history *h, int64_t now_ms);
 
 /** The version that is in force if nobody confirms what is open; NULL: the head is not known. As history_in_force(). */
 const struct version *history_final(const struct version_history *h);
