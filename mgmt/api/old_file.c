@@ -3,7 +3,7 @@
  * Earlier versions are read one after the other, each under the lock for its files alone, and laid
  * out in a place of their own (STATE/base), which goes again.
  * They are read with the same reader as a configuration in force, and compared setting by setting
- * (mgmt/store/base.h); a version of a release whose schema is not readable here is passed over.
+ * (mgmt/store/base.h); a version that cannot be read here is passed over.
  */
 #include "mgmt/api/old_file.h"
 
@@ -85,7 +85,7 @@ static struct model *read_earlier_version(struct core *core, const char *base_di
 	int err = intent_version(core->intent, number, &v, &files);
 	core_unlock(core);
 	if (!err && gather_keyed(&files, base_dir, core->dirs.conf, NO_KEY, NULL, &m, &errors))
-		m = NULL; /* of a release whose schema this one does not read */
+		m = NULL;
 	model_errors_free(&errors);
 	files_fini(&files);
 	return m;

@@ -99,7 +99,7 @@ static const json_t *find_site(const json_t *sites, const char *site)
 	return NULL;
 }
 
-/* Whether weir-dns has said all of a site, within limits: it may be of another release. */
+/* Whether weir-dns has said all of a site, within limits. */
 static bool is_whole(const json_t *s)
 {
 	const json_t *ppm = json_object_get(s, "drained_ppm"),

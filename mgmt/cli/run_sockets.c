@@ -372,7 +372,7 @@ int run_sockets_adopt(struct run_sockets *s, int pidfd, const struct addr *addre
 		for (size_t i = 0; i < 2 * adopted.n_addresses; i++) {
 			int fd = adopt_socket(&adopted, pidfd, t, i);
 
-			/* a release with one thread has no others; missing ones are opened later */
+			/* it may have fewer threads; missing sockets are opened later */
 			if (fd < 0 && t == 0) {
 				run_sockets_close(&adopted);
 				return fd;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The state of an intent, for the files that work on it: intent.c, change.c, effective.c, join.c,
- * key.c, moved.c, ramps.c, unconfirmed.c, written.c and yield.c. No other file of the program
+ * The state of an intent, for the files of mgmt/store that work on it. No other file of the program
  * includes it.
  *
  * Calls as for the intent: one thread at a time.

@@ -7,7 +7,7 @@
 
 #include "mgmt/store/risk_internal.h"
 
-/* The share of a name's answers that site number @p i of its service gets, as dns/steering/steering.c would choose. */
+/* The share of a name's answers that site number @p i of its service gets, as model/steering.c would choose. */
 static double answer_share(const struct model_dns_name *n, size_t i)
 {
 	const struct model_service *s = n->service;

@@ -210,7 +210,7 @@ static void the_next_process_answers_for_its_document_and_ports(void **state)
 		  "\"eth2\"}]}",
 		  NULL },
 		{ "{\"document\": 1}", NULL },
-		{ "{\"document\": \"0\"}", NULL }, /* another release's */
+		{ "{\"document\": \"0\"}", NULL }, /* no number */
 		{ "{}", NULL },
 		{ "nothing", NULL },
 		{ "{\"document\": 0, \"refused_why\": \"line 3: what\"}",

@@ -169,7 +169,7 @@ static void who_says_nothing_does_not_differ(void **state)
 	views[0].unasked = true; /* it is never asked */
 	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_NONE);
 	hear_peer(1, 0, 0, 0);
-	views[1].clock_known = false; /* of the former release */
+	views[1].clock_known = false; /* it is not asked itself */
 	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_NONE);
 	hear_peer(2, 0, 9000, 0);
 	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_DIFFER);

@@ -277,7 +277,6 @@ static void a_record_comes_back_from_json_as_it_was(void **state)
 	json_decref(again);
 }
 
-/* An earlier release has no such list; another may send anything. */
 static void a_list_of_names_is_read_whole_or_refuses_the_record(void **state)
 {
 	static const struct {

@@ -343,7 +343,7 @@ static void texts_are_taken_up_to_their_room(void **state)
 	}
 	struct model_override view;
 	override_to_model(&o, &view);
-	view.author = view.reason = view.node = NULL; /* of an earlier release: not stated */
+	view.author = view.reason = view.node = NULL; /* not stated */
 	assert_int_equal(override_from(&view, &out), 0);
 	assert_string_equal(out.author, "");
 	view.id = NULL;

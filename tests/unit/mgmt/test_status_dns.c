@@ -65,7 +65,7 @@ static void a_site_is_told_as_the_dns_answers(void **state)
 		  WELL, "drained", 0 },
 		{ "\"ipv4\":\"up\",\"ipv6\":\"none\",\"drained_ppm\":0,\"disabled\":true", WELL,
 		  "disabled", 0 },
-		/* of another release, or not to be believed */
+		/* not whole, or not to be believed */
 		{ "\"ipv4\":\"up\",\"disabled\":false", WELL, "unknown", 0 },
 		{ "\"ipv4\":\"up\",\"drained_ppm\":0", WELL, "unknown", 0 },
 		{ WELL, "\"ipv4\":\"up\",\"drained_ppm\":1.5,\"disabled\":false", "unknown", 0 },
