@@ -270,10 +270,8 @@ static void sum_queries(struct projection_run *r)
 	out->queries_per_s = (uint64_t)ceil(now);
 	out->queries_per_s_min_ttl = (uint64_t)ceil(most);
 	out->by_keys = out->queries >= PROJECTION_QUERIES_MIN;
-	if (out->queries) {
+	if (out->queries)
 		out->heaviest_ppm = (uint32_t)((double)heaviest * 1e6 / (double)out->queries);
-		out->others_ppm = (uint32_t)((double)others * 1e6 / (double)out->queries);
-	}
 }
 
 static void list_flows(struct projection_run *r)

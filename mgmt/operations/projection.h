@@ -118,7 +118,6 @@ struct projection {
 	uint32_t n_nodes;      /**< whose keys are in it */
 	uint64_t queries;      /**< in the window, for the targets' services */
 	uint32_t heaviest_ppm; /**< the part of the queries that the heaviest key has */
-	uint32_t others_ppm;   /**< the part of the queries whose keys are not known */
 	/**
 	 * The part of the clients, at the sites that lose some, whose prefix is no observed key: those
 	 * behind resolvers that ask for many and do not say for whom.

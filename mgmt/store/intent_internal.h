@@ -38,7 +38,7 @@ struct intent_shared {
 	unsigned users;
 };
 
-/* A node's own file, while it asks its peers for a version (mgmt/store/join.h). */
+/* A node's own file, while it waits for the store's version (mgmt/store/join.h). */
 struct intent_join {
 	struct model *model;          /* of its own file; NULL: it does not wait */
 	char refusal[EVENT_TEXT_MAX]; /* why the file is not version 1: its first error, or "" */
