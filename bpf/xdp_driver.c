@@ -70,8 +70,7 @@ static int open_table_set(struct xdp_driver *d, const struct driver_sizes *sizes
 			return driver_set_reason(reason, err,
 			                         "the kernel's tick cannot be read: %s",
 			                         strerror(-err));
-		err = xdp_set_load(&d->now, reason);
-		return err ? err : xdp_set_add_missing(&d->now, d->dir, d->now.number, reason);
+		return xdp_set_load(&d->now, reason);
 	}
 	*kept = false;
 	if (xdp_current(d->dir, &number))

@@ -130,12 +130,6 @@ void xdp_set_init(struct xdp_set *s);
 MUST_CHECK int xdp_set_open(struct xdp_set *s, const char *dir, unsigned number, bool writable,
                             struct driver_reason *reason);
 /**
- * Map and pin the tables that an earlier release did not pin in tables-@p number below @p dir.
- * xdp_set_load() has made them. @return 0 or -errno with @p reason
- */
-MUST_CHECK int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
-                                   struct driver_reason *reason);
-/**
  * Make a set of @p sizes with the program of this release, mapped and with root filled in; not
  * pinned.
  */

@@ -82,7 +82,6 @@ void xdp_unmap(struct fwd_tables *t)
 	*t = (struct fwd_tables){ 0 };
 }
 
-/* A table that an earlier release did not pin has no elements and no memory. */
 static int map_memory(struct xdp_set *s, bool writable, struct driver_reason *reason)
 {
 	int rights = writable ? PROT_READ | PROT_WRITE : PROT_READ;
@@ -91,8 +90,6 @@ static int map_memory(struct xdp_set *s, bool writable, struct driver_reason *re
 		struct layout_table *map = &s->maps[m];
 		void *p;
 
-		if (s->map_fds[m] < 0 || map->memory)
-			continue;
 		p = mmap(NULL, count_map_bytes(map), rights, MAP_SHARED, s->map_fds[m], 0);
 		if (p == MAP_FAILED)
 			return driver_set_reason(reason, -errno,
@@ -142,9 +139,6 @@ static int read_sizes(struct xdp_set *s, struct driver_reason *reason)
 		.exception_buckets = root->n_exception_buckets,
 	};
 	layout_size(&s->sizes, root->n_cpus, expected);
-	for (int m = FWD_TABLES_LATER; m < FWD_TABLE_COUNT; m++)
-		if (s->map_fds[m] < 0) /* xdp_set_load() will make it */
-			s->maps[m].elements = expected[m].elements;
 	for (int m = 0; m < FWD_TABLE_COUNT; m++)
 		if (s->maps[m].elements != expected[m].elements)
 			return driver_set_reason(
@@ -166,9 +160,6 @@ static int open_pins(struct xdp_set *s, const char *dir, unsigned number,
 
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, s->maps[m].name);
 		s->map_fds[m] = bpf_obj_get(path);
-		/* an earlier release of this layout had none: xdp_set_add_missing() */
-		if (s->map_fds[m] < 0 && errno == ENOENT && m >= (int)FWD_TABLES_LATER)
-			continue;
 		if (s->map_fds[m] < 0)
 			return driver_set_reason(
 			        reason, -errno, "pinned table %s cannot be opened: %s%s", path,
@@ -379,24 +370,6 @@ int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driv
 		                         strerror(-err));
 	s->number = number;
 	return 0;
-}
-
-int xdp_set_add_missing(struct xdp_set *s, const char *dir, unsigned number,
-                        struct driver_reason *reason)
-{
-	char path[PATH_MAX];
-	int err;
-
-	for (int m = 0; m < FWD_TABLE_COUNT; m++) {
-		if (s->maps[m].memory)
-			continue;
-		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, s->maps[m].name);
-		err = pin_over(s->map_fds[m], path);
-		if (err)
-			return driver_set_reason(reason, err, "%s cannot be pinned: %s", path,
-			                         strerror(-err));
-	}
-	return map_memory(s, true, reason);
 }
 
 void xdp_set_unpin(const char *dir, unsigned number)

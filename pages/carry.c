@@ -177,16 +177,13 @@ static void end_colds(const struct carry *c, const struct fwd_tables *f, struct 
 	}
 }
 
-/*
- * Sum rows of @p row words each into the last row of @p to, whose rows are @p to_row long. There is
- * no @p from where a former release made the tables.
- */
+/* Sum rows of @p row words each into the last row of @p to, whose rows are @p to_row long. */
 static void sum_rows(uint64_t *to, size_t to_row, uint32_t to_rows, const uint64_t *from,
                      size_t row, uint32_t rows)
 {
 	uint64_t *last = to + to_row * (to_rows - 1);
 
-	for (uint32_t r = 0; r < rows && from; r++)
+	for (uint32_t r = 0; r < rows; r++)
 		for (size_t i = 0; i < row; i++)
 			last[i] += OWNER_LOAD(uint64_t, &from[r * row + i]);
 }

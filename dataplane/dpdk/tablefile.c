@@ -57,7 +57,7 @@ static bool sizes_sound(const struct driver_sizes *s, uint32_t n_cpus)
 	       (uint64_t)n_cpus * s->service_counts <= UINT32_MAX;
 }
 
-/* The order is the file format: a table is only ever added at the end of FWD_TABLES. */
+/* The order is the file format. */
 static void find_offsets(struct table_offsets *p, const struct fwd_tables *t)
 {
 	struct layout_table tables[FWD_TABLE_COUNT];
@@ -76,7 +76,7 @@ static void point_tables(struct tablefile *f, const struct table_offsets *p)
 
 	layout_list(&f->tables, tables);
 	for (int i = 0; i < FWD_TABLE_COUNT; i++)
-		tables[i].memory = tables[i].elements ? (uint8_t *)f->memory + p->off[i] : NULL;
+		tables[i].memory = (uint8_t *)f->memory + p->off[i];
 	layout_set(&f->tables, tables);
 }
 
@@ -190,24 +190,6 @@ int tablefile_make(struct tablefile *out, const char *path, const struct driver_
 	return err;
 }
 
-/*
- * A file of a former release lacks the last tables: it ends where the first of them would begin.
- * They have no elements then.
- */
-static void drop_later(struct tablefile *f, uint64_t bytes, struct table_offsets *p)
-{
-	struct layout_table tables[FWD_TABLE_COUNT];
-	int first = FWD_TABLES_LATER;
-
-	while (first < FWD_TABLE_COUNT && p->off[first] != bytes)
-		first++;
-	layout_list(&f->tables, tables);
-	for (int i = first; i < FWD_TABLE_COUNT; i++)
-		tables[i].elements = 0;
-	layout_set(&f->tables, tables);
-	find_offsets(p, &f->tables);
-}
-
 uint64_t tablefile_page_bytes(const struct tablefile *f)
 {
 	return f->page_bytes ? f->page_bytes : PAGE;
@@ -239,7 +221,6 @@ static int check_head(struct tablefile *f, const struct file_head *h, uint64_t b
 	f->sizes = h->sizes;
 	layout_count(&f->tables, &h->sizes, h->n_cpus);
 	find_offsets(p, &f->tables);
-	drop_later(f, h->bytes, p);
 	if (p->bytes != h->bytes || file_length(f, p->bytes) != bytes)
 		return driver_set_reason(reason, -EPROTO,
 		                         "%s has %llu bytes and needs %llu by its sizes", path,
@@ -258,27 +239,6 @@ static bool root_agrees(const struct tablefile *f)
 	       r->n_backends == f->sizes.backends &&
 	       r->n_exception_buckets == f->sizes.exception_buckets &&
 	       r->n_slots == f->sizes.slots && r->n_cpus == f->tables.n_cpus;
-}
-
-/*
- * Make a file of a former release longer by the tables that it lacks, of zeros. Its head says so
- * once it is mapped.
- */
-static int add_later(struct tablefile *f, int fd, const struct file_head *h,
-                     struct table_offsets *p)
-{
-	uint64_t len;
-	int err;
-
-	layout_count(&f->tables, &h->sizes, h->n_cpus);
-	find_offsets(p, &f->tables);
-	len = file_length(f, p->bytes);
-	if (len == f->len)
-		return 0;
-	err = -posix_fallocate(fd, (off_t)f->len, (off_t)(len - f->len));
-	if (!err)
-		f->len = len;
-	return err;
 }
 
 /* Map the file; a reader's mapping is guarded, since the file may be cut short meanwhile. */
@@ -313,19 +273,11 @@ int tablefile_open(struct tablefile *out, const char *path, bool writable,
 		                        strerror(errno));
 	else
 		err = check_head(&f, &h, (uint64_t)st.st_size, &p, path, reason);
-	if (!err && writable) {
-		err = add_later(&f, fd, &h, &p);
-		if (err)
-			driver_set_reason(reason, err, "%s cannot be made longer: %s", path,
-			                  strerror(-err));
-	}
 	if (!err)
 		err = map_file(&f, fd, writable, path, reason);
 	close(fd);
 	if (err)
 		return err;
-	if (writable)
-		((struct file_head *)f.memory)->bytes = p.bytes;
 	point_tables(&f, &p);
 	if (!root_agrees(&f)) {
 		tablefile_close(&f);

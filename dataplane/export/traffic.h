@@ -2,8 +2,7 @@
 /**
  * @file
  * Sums over all CPUs of what the tables count for a service or a backend. Rows are read without a
- * lock, so a sum may lack packets under way. A table that a former release did not make counts as
- * empty. Pure; any thread.
+ * lock, so a sum may lack packets under way. Pure; any thread.
  */
 #ifndef WEIR_DATAPLANE_EXPORT_TRAFFIC_H
 #define WEIR_DATAPLANE_EXPORT_TRAFFIC_H
@@ -19,7 +18,7 @@ struct traffic {
 static inline void traffic_add(struct traffic *sum, const struct fwd_count *counts, uint32_t cpus,
                                uint32_t n, uint32_t i, bool is_new)
 {
-	for (uint32_t c = 0; counts && c < cpus; c++) {
+	for (uint32_t c = 0; c < cpus; c++) {
 		uint64_t packets = OWNER_LOAD(uint64_t, &counts[c * n + i].packets);
 
 		sum->packets += packets;
@@ -53,7 +52,7 @@ static inline struct fwd_sample_count traffic_sample(const struct fwd_tables *t,
 {
 	struct fwd_sample_count sum = { 0 };
 
-	for (uint32_t c = 0; t->sample_counts && c < t->n_cpus; c++) {
+	for (uint32_t c = 0; c < t->n_cpus; c++) {
 		const struct fwd_sample_count *from =
 		        &t->sample_counts[c * t->root->n_service_counts + i];
 
@@ -70,7 +69,7 @@ static inline struct fwd_drill_count traffic_drill(const struct fwd_tables *t, u
 {
 	struct fwd_drill_count sum = { 0 };
 
-	for (uint32_t c = 0; t->drill_counts && c < t->n_cpus; c++) {
+	for (uint32_t c = 0; c < t->n_cpus; c++) {
 		const struct fwd_drill_count *from = &t->drill_counts[c * FWD_DRILLS_MAX + i];
 
 		sum.begun += OWNER_LOAD(uint64_t, &from->begun);

@@ -110,7 +110,7 @@ static uint64_t *find_mac_word(uint64_t *entries, size_t n, uint64_t word)
 
 static uint64_t *bucket_of(const struct fwd_tables *t, uint64_t word)
 {
-	return t->n_macs ? t->macs[fwd_mac_bucket(word)].word : NULL;
+	return t->macs[fwd_mac_bucket(word)].word;
 }
 
 /*
@@ -118,11 +118,10 @@ static uint64_t *bucket_of(const struct fwd_tables *t, uint64_t word)
  */
 static bool put_word(const struct fwd_tables *t, uint64_t word)
 {
-	uint64_t *bucket = bucket_of(t, word),
-	         *at = find_mac_word(t->root->macs, FWD_MACS_FIRST, 0);
+	uint64_t *at = find_mac_word(t->root->macs, FWD_MACS_FIRST, 0);
 
-	if (!at && bucket)
-		at = find_mac_word(bucket, FWD_MAC_WAYS, 0);
+	if (!at)
+		at = find_mac_word(bucket_of(t, word), FWD_MAC_WAYS, 0);
 	if (at)
 		store_word(at, word);
 	return at;
@@ -130,10 +129,8 @@ static bool put_word(const struct fwd_tables *t, uint64_t word)
 
 static bool is_in_tables(const struct fwd_tables *t, uint64_t word)
 {
-	uint64_t *bucket = bucket_of(t, word);
-
 	return find_mac_word(t->root->macs, FWD_MACS_FIRST, word) ||
-	       (bucket && find_mac_word(bucket, FWD_MAC_WAYS, word));
+	       find_mac_word(bucket_of(t, word), FWD_MAC_WAYS, word);
 }
 
 static bool clear_others(uint64_t *entries, size_t n, const struct macs *m)

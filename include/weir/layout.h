@@ -17,7 +17,7 @@ struct layout_table {
 	const char *name;
 	size_t element_bytes;
 	uint64_t elements;
-	void *memory; /**< NULL: not mapped, or made by a release that lacks the table */
+	void *memory; /**< NULL: not mapped */
 };
 
 static inline size_t layout_bytes(const struct layout_table *table)

@@ -8,17 +8,15 @@
  * FWD_TABLES lists all of them but root, which is one struct fwd_root: sizes, keys, and which half
  * of services is in force.
  *
- * Tables of zeros are valid: nothing is ours. Some tables came without a new layout: tables without
- * them are taken over, and what is missing is made (FWD_TABLES_LATER). A services half, a slot
- * range or a backend index is used again only after a grace period since the word that led there
- * was changed.
+ * Tables of zeros are valid: nothing is ours. A services half, a slot range or a backend index is
+ * used again only after a grace period since the word that led there was changed.
  */
 #ifndef WEIR_FWD_TABLES_H
 #define WEIR_FWD_TABLES_H
 
 #include "weir/fwd/types.h"
 
-#define FWD_TABLES_LAYOUT 7u /**< changes with any struct here or in owner.h */
+#define FWD_TABLES_LAYOUT 7u /**< changes with FWD_TABLES and any struct here or in owner.h */
 
 #define FWD_SLOTS_PER_BLOCK  32u    /**< hot words in a cache line */
 #define FWD_BACKENDS_MAX     32768u /**< an index has 15 bits; index 0 is no backend */
@@ -47,7 +45,7 @@
  * All code that treats tables alike is generated from this list: the maps of the XDP program, the
  * arrays of user space, pins, the table file. Where each table needs a decision of its own
  * (pages/carry.c), one without a decision does not compile. The order is that of the table file
- * (dataplane/dpdk/tablefile.c), so a new table goes to the end.
+ * (dataplane/dpdk/tablefile.c).
  */
 #define FWD_TABLES(X)                                                                              \
 	/* open-addressed hash; the half that root.active names is read */                         \
@@ -91,9 +89,6 @@
 /** A table's position in lists of all tables. */
 enum fwd_table { FWD_TABLE_ROOT, FWD_TABLES(FWD_TABLE_ENUM_) FWD_TABLE_COUNT };
 #undef FWD_TABLE_ENUM_
-
-/** The first table that tables which are taken over may lack; those behind it are as late. */
-#define FWD_TABLES_LATER FWD_TABLE_macs
 
 /** A prefix as an address and a mask to compare under; all-zero mask: no prefix is set. */
 struct fwd_prefix {

@@ -156,82 +156,24 @@ static void tables_of_another_layout_serve_until_the_new_ones_are_attached(void 
 	ops->close(d);
 }
 
-/*
- * The number of the pinned table of MAC addresses of the set that is attached; the release before
- * had none.
- */
-static int find_macs_pin(char path[128])
-{
-	for (unsigned i = 0; i < 16; i++) {
-		snprintf(path, 128, PIN_DIR "/tables-%u/macs", i);
-		if (!access(path, F_OK))
-			return (int)i;
-	}
-	return -1;
-}
-
-/** Unpin the tables that releases before this one had not. */
-static void unlink_later_pins(int number)
-{
-	static const char *const later[] = { "macs",         "samples",      "sample_counts",
-		                             "service_news", "backend_news", "drills",
-		                             "drill_counts" };
-	char path[128];
-
-	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++) {
-		snprintf(path, sizeof(path), PIN_DIR "/tables-%d/%s", number, later[i]);
-		assert_int_equal(unlink(path), 0);
-	}
-}
-
-static void tables_of_the_former_release_get_those_that_they_lack(void **state)
+static void tables_that_lack_a_pin_are_not_taken_over(void **state)
 {
 	(void)state;
 	struct driver *d = open_tables(false);
 	struct fwd_tables t = tables_of(d);
 	struct driver_reason why;
-	char path[128];
 
 	attach_port(d, "v0");
 	t.exceptions[5].word[2] = 4242;
-	t.backend_counts[63].packets = 79;
-	t.macs[3].word[1] = 80;
-	t.backend_news[63].packets = 80;
 	ops->close(d);
-	int number = find_macs_pin(path);
-	assert_true(number >= 0);
-	unlink_later_pins(number);
 	const size_t n_mapped = count_mapped();
 
-	assert_int_equal(ops->map(PIN_DIR, &t, &why), 0); /* who only reads */
-	assert_true(count_mapped() > n_mapped);
-	assert_int_equal(t.n_macs + t.n_samples + t.n_sample_counts, 0);
-	assert_int_equal(t.n_service_news + t.n_backend_news + t.n_drills, 0);
-	assert_null(t.macs);
-	assert_null(t.backend_news);
-	assert_int_equal(t.exceptions[5].word[2], 4242);
-	ops->unmap(&t);
+	assert_int_equal(unlink(PIN_DIR "/current/drill_counts"), 0);
+	assert_int_equal(ops->map(PIN_DIR, &t, &why), -ENOENT);
 	assert_int_equal(count_mapped(), n_mapped); /* who asks again and again keeps nothing */
-	d = open_tables(true);
+	d = open_tables(false);
 	t = tables_of(d);
-	assert_int_equal(t.n_macs, FWD_MAC_BUCKETS);
-	assert_non_null(t.macs);
-	assert_int_equal(t.macs[3].word[1], 0);
-	assert_int_equal(t.exceptions[5].word[2], 4242);
-	assert_int_equal(t.backend_counts[63].packets, 79);
-	assert_int_equal(t.n_samples, FWD_SAMPLE_BUCKETS);
-	assert_int_equal(t.n_drills, FWD_DRILLS_MAX);
-	assert_int_equal(t.backend_news[63].packets, 0);
-	t.macs[3].word[1] = 81;
-	t.backend_news[63].packets = 82;
-	attach_port(d, "v0");
-	ops->close(d);
-	assert_int_equal(find_macs_pin(path), number);
-	d = open_tables(true);
-	t = tables_of(d);
-	assert_int_equal(t.macs[3].word[1], 81);
-	assert_int_equal(t.backend_news[63].packets, 82);
-	assert_int_equal(t.exceptions[5].word[2], 4242);
+	assert_int_equal(t.exceptions[5].word[2], 0);
 	ops->close(d);
 }
 
@@ -384,8 +326,7 @@ int main(void)
 		cmocka_unit_test_teardown(
 		        tables_of_another_layout_serve_until_the_new_ones_are_attached,
 		        remove_pins),
-		cmocka_unit_test_teardown(tables_of_the_former_release_get_those_that_they_lack,
-		                          remove_pins),
+		cmocka_unit_test_teardown(tables_that_lack_a_pin_are_not_taken_over, remove_pins),
 		cmocka_unit_test_teardown(what_packets_change_during_a_resize_is_not_lost,
 		                          remove_pins),
 		cmocka_unit_test_teardown(tables_never_shrink, remove_pins),

@@ -115,7 +115,7 @@ static uint8_t *last_byte(const struct tablefile *f, int i)
 	return (uint8_t *)tables[i].memory + layout_bytes(&tables[i]) - 1;
 }
 
-static void tables_of_a_former_release_are_moved(void **state)
+static void tables_in_ordinary_memory_are_moved(void **state)
 {
 	struct hugefile_request request = { .node = -1 };
 	struct tablefile f;
@@ -328,7 +328,7 @@ static void nothing_is_left_when_all_is_removed(void **state)
 	assert_int_equal(access(huge_path(), F_OK), -1);
 }
 
-/* A former release replaced the link by a file of its own, without a look at where it led. */
+/* A link may be removed, or replaced by a file, without a look at where it led. */
 static void files_that_no_link_names_any_more_are_removed(void **state)
 {
 	struct hugefile_request request = { .node = -1 };
@@ -372,7 +372,7 @@ int main(void)
 		T(a_file_has_no_page_more_than_it_needs),
 		T(pages_that_are_gone_by_then_are_told),
 		T(without_a_link_there_is_no_file),
-		T(tables_of_a_former_release_are_moved),
+		T(tables_in_ordinary_memory_are_moved),
 		T(what_cannot_be_moved_stays_as_it_was),
 		T(the_memory_that_tables_were_moved_from_is_given_back),
 		T(a_file_of_another_length_is_refused),

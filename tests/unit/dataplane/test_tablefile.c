@@ -182,89 +182,6 @@ static void a_file_that_is_cut_short_does_not_kill_its_readers(void **state)
 	assert_int_equal(errno, ENOMEM);
 }
 
-/** Make the file what a release left that has no table @p first yet, nor those behind it. */
-static void cut_tables(const struct tablefile *f, enum fwd_table first)
-{
-	struct layout_table tables[FWD_TABLE_COUNT];
-	uint64_t bytes = f->len;
-	int fd = open(path, O_WRONLY);
-
-	layout_list(&f->tables, tables);
-	for (int i = first; i < FWD_TABLE_COUNT; i++)
-		bytes -= (layout_bytes(&tables[i]) + 4095) / 4096 * 4096;
-	assert_true(fd >= 0);
-	assert_int_equal(pwrite(fd, &bytes, sizeof(bytes), 40), sizeof(bytes));
-	assert_int_equal(ftruncate(fd, (off_t)bytes), 0);
-	close(fd);
-}
-
-/** All bytes of the tables from @p first on are @p byte; then they become 7. */
-static void expect_later(const struct tablefile *f, enum fwd_table first, uint8_t byte)
-{
-	struct layout_table tables[FWD_TABLE_COUNT];
-
-	layout_list(&f->tables, tables);
-	for (int i = first; i < FWD_TABLE_COUNT; i++) {
-		assert_non_null(tables[i].memory);
-		for (size_t k = 0; k < layout_bytes(&tables[i]); k += 8)
-			assert_int_equal(((uint8_t *)tables[i].memory)[k], byte);
-		memset(tables[i].memory, 7, layout_bytes(&tables[i]));
-	}
-}
-
-static void expect_lacking(const struct tablefile *f, enum fwd_table first)
-{
-	struct layout_table tables[FWD_TABLE_COUNT];
-
-	layout_list(&f->tables, tables);
-	for (int i = first; i < FWD_TABLE_COUNT; i++) {
-		assert_int_equal(tables[i].elements, 0);
-		assert_null(tables[i].memory);
-	}
-}
-
-static void check_former_release(enum fwd_table first)
-{
-	struct driver_reason why = { "" };
-	struct tablefile f;
-	size_t len;
-
-	make_file(&f, &small);
-	len = f.len;
-	memset(f.tables.macs, 0xff, FWD_MAC_BUCKETS * sizeof(*f.tables.macs));
-	memset(f.tables.samples, 0xff, /* neither may come back where it is cut off */
-	       FWD_SAMPLE_BUCKETS * sizeof(*f.tables.samples));
-	f.tables.exceptions[3].word[7] = 42;
-	f.tables.destinations[0].backend[1] = 43;
-	f.tables.root->hash_key[1] = 44;
-	cut_tables(&f, first);
-	tablefile_close(&f);
-	for (int i = 0; i < 3; i++) {
-		bool writes = i > 0; /* who only reads changes nothing */
-
-		assert_int_equal(tablefile_open(&f, path, writes, &why), 0);
-		assert_int_equal(f.len == len, writes);
-		assert_int_equal(f.tables.exceptions[3].word[7], 42);
-		assert_int_equal(f.tables.destinations[0].backend[1], 43);
-		assert_int_equal(f.tables.root->hash_key[1], 44);
-		if (writes)
-			expect_later(&f, first, i > 1 ? 7 : 0);
-		else
-			expect_lacking(&f, first);
-		if (first != FWD_TABLE_macs)
-			assert_int_equal(((uint8_t *)f.tables.macs)[0], 0xff);
-		tablefile_close(&f);
-	}
-}
-
-static void files_of_former_releases_get_the_tables_that_they_lack(void **state)
-{
-	(void)state;
-	check_former_release(FWD_TABLE_macs);
-	check_former_release(FWD_TABLE_samples);
-	check_former_release(FWD_TABLE_drills);
-}
-
 static void expect_carried_exceptions(const struct fwd_exceptions *sets)
 {
 	for (uint32_t i = 1; i < 16; i += 4)
@@ -457,7 +374,6 @@ int main(void)
 		cmocka_unit_test(file_that_was_cut_is_refused),
 		cmocka_unit_test(next_process_finds_what_the_last_one_left),
 		cmocka_unit_test(a_file_that_is_cut_short_does_not_kill_its_readers),
-		cmocka_unit_test(files_of_former_releases_get_the_tables_that_they_lack),
 		cmocka_unit_test(larger_tables_hold_what_the_smaller_ones_held),
 	};
 

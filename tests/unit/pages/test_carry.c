@@ -223,27 +223,6 @@ static void counters_of_all_rows_are_added_to_the_last_row(void **state)
 	end_scene(&s);
 }
 
-static void tables_of_a_former_release_have_nothing_to_carry_of_what_they_lack(void **state)
-{
-	struct scene s = begin_scene(&large, 3);
-	struct fwd_tables former = s.from;
-
-	(void)state;
-	former.samples = NULL;
-	former.sample_counts = NULL;
-	former.service_news = former.backend_news = NULL;
-	former.n_samples = former.n_sample_counts = former.n_service_news = 0;
-	former.n_backend_news = former.n_drills = former.n_drill_counts = 0;
-	former.drills = NULL;
-	former.drill_counts = NULL;
-	s.to.samples[7].way[1].seq = 5;
-	assert_int_equal(carry_begin(&former, &s.to, &s.carry), 0);
-	carry_end(s.carry, &former, &s.to);
-	assert_int_equal(s.to.samples[7].way[1].seq, 5);
-	assert_int_equal(s.to.service_news[2 * large.service_counts].packets, 0);
-	end_scene(&s);
-}
-
 static void watched_flows_go_over(void **state)
 {
 	struct scene s = begin_scene(&large, 3);
@@ -292,8 +271,6 @@ int main(void)
 		cmocka_unit_test(an_exception_that_ended_in_the_old_tables_ends),
 		cmocka_unit_test(a_full_bucket_loses_the_new_one_and_nothing_else),
 		cmocka_unit_test(counters_of_all_rows_are_added_to_the_last_row),
-		cmocka_unit_test(
-		        tables_of_a_former_release_have_nothing_to_carry_of_what_they_lack),
 		cmocka_unit_test(watched_flows_go_over),
 		cmocka_unit_test(services_go_over_only_where_they_are_found_the_same_way),
 	};
