@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * gate_refresh() finds the gauges by name on the dataplane's stats page and keeps pointers into the
- * mapped page; a verdict then costs one atomic load for each. A gauge that an earlier release does
- * not have is NULL.
+ * mapped page; a verdict then costs one atomic load for each. A gauge that is not there is NULL,
+ * and 0.
  */
 #include "healthcheck/gate.h"
 
@@ -54,7 +54,7 @@ uint64_t gate_document(const struct gate *g)
 
 bool gate_lets(const struct gate *g, uint64_t document, uint64_t sent_ms)
 {
-	return gate_document(g) >= document && (!g->since_ms || load_gauge(g->since_ms) < sent_ms);
+	return gate_document(g) >= document && load_gauge(g->since_ms) < sent_ms;
 }
 
 bool gate_reaches(const struct gate *g, const struct addr *vip)

@@ -16,7 +16,7 @@ struct stats_reader;
 struct gate {
 	struct stats_reader *reader;
 	const uint64_t *document; /* NULL: no dataplane says so */
-	const uint64_t *since_ms; /* NULL: it does not say (of an earlier release) */
+	const uint64_t *since_ms;
 	const uint64_t *families;
 };
 

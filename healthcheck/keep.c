@@ -20,9 +20,8 @@
 #include "base/owner.h"
 #include "base/replace.h"
 
-/* First lines: of the former format, and of today's, which goes on with the time of writing. */
-#define HEAD1 "weir-verdicts 1\n"
-#define HEAD2 "weir-verdicts 2 "
+/* The first line goes on with the time of writing. */
+#define HEAD "weir-verdicts 2 "
 
 /* The file's text. NULL: out of memory */
 static char *make_verdicts_text(const struct targets *t, size_t *n_text)
@@ -34,7 +33,7 @@ static char *make_verdicts_text(const struct targets *t, size_t *n_text)
 
 	if (!f)
 		return NULL;
-	fprintf(f, HEAD2 "%" PRId64 "\n", clock_believed_ms());
+	fprintf(f, HEAD "%" PRId64 "\n", clock_believed_ms());
 	for (size_t i = 0; i < t->n; i++) {
 		const struct target *x = &t->items[i];
 		struct damp damp = x->damp;
@@ -142,7 +141,7 @@ static int by_saved_target(const void *a, const void *b)
 }
 
 /* The first line. @return 0 with how old the file is, or -EPROTO */
-static int read_verdicts_head(FILE *f, bool *has_penalties, uint64_t *age_ms)
+static int read_verdicts_head(FILE *f, uint64_t *age_ms)
 {
 	char line[64];
 	int64_t at_ms, now_ms = clock_believed_ms();
@@ -151,19 +150,16 @@ static int read_verdicts_head(FILE *f, bool *has_penalties, uint64_t *age_ms)
 	*age_ms = 0;
 	if (!fgets(line, sizeof(line), f))
 		return -EPROTO;
-	*has_penalties = strcmp(line, HEAD1) != 0;
-	if (!*has_penalties)
-		return 0;
-	if (sscanf(line, HEAD2 "%" SCNd64 "%n", &at_ms, &end) != 1 || end < 0 ||
-	    line[end] != '\n' || at_ms < 0)
+	if (sscanf(line, HEAD "%" SCNd64 "%n", &at_ms, &end) != 1 || end < 0 || line[end] != '\n' ||
+	    at_ms < 0)
 		return -EPROTO;
 	if (now_ms > at_ms)
 		*age_ms = (uint64_t)(now_ms - at_ms);
 	return 0;
 }
 
-/* "TARGET WORD" or "TARGET WORD PENALTY" */
-static bool read_verdict(const char *line, bool has_penalty, struct saved_word *w)
+/* "TARGET WORD PENALTY" */
+static bool read_verdict(const char *line, struct saved_word *w)
 {
 	uint32_t milli = 0;
 	int end = -1, more = 0;
@@ -171,8 +167,8 @@ static bool read_verdict(const char *line, bool has_penalty, struct saved_word *
 	if (sscanf(line, "%16" SCNx64 " %16" SCNx64 "%n", &w->target, &w->word, &end) != 2 ||
 	    end < 0)
 		return false;
-	if (has_penalty && (line[end] != ' ' || !isdigit((unsigned char)line[end + 1]) ||
-	                    sscanf(line + end, " %9" SCNu32 "%n", &milli, &more) != 1))
+	if (line[end] != ' ' || !isdigit((unsigned char)line[end + 1]) ||
+	    sscanf(line + end, " %9" SCNu32 "%n", &milli, &more) != 1)
 		return false;
 	w->penalty = milli / 1000.0;
 	return line[end + more] == '\n';
@@ -183,11 +179,10 @@ static int read_verdicts(FILE *f, struct saved_word *words, size_t *n)
 {
 	char line[64];
 	size_t n_words = 0, n_said;
-	bool has_penalties;
 	uint64_t age_ms;
 	int end = 0;
 
-	if (read_verdicts_head(f, &has_penalties, &age_ms))
+	if (read_verdicts_head(f, &age_ms))
 		return -EPROTO;
 	while (fgets(line, sizeof(line), f)) {
 		struct saved_word w = { .age_ms = age_ms };
@@ -197,7 +192,7 @@ static int read_verdicts(FILE *f, struct saved_word *words, size_t *n)
 			*n = n_words;
 			return n_said == n_words ? 0 : -EPROTO;
 		}
-		if (n_words >= HEALTH_TARGETS_MAX || !read_verdict(line, has_penalties, &w))
+		if (n_words >= HEALTH_TARGETS_MAX || !read_verdict(line, &w))
 			return -EPROTO;
 		words[n_words++] = w;
 	}

@@ -3,8 +3,7 @@
  * Verdicts in a file of the state directory, for the starts after which the run directory (and with
  * it the health page) is empty; and the penalties of damping, for all starts. Text: a line
  * "weir-verdicts 2 TIME" (of writing, in ms since 1970), a line "TARGET WORD PENALTY" for each
- * target (hex, hex, thousandths), and "end N". A file without its end is no file. "weir-verdicts
- * 1", of the release before, has no time and no penalties.
+ * target (hex, hex, thousandths), and "end N". A file without its end is no file.
  */
 #ifndef HEALTHCHECK_KEEP_H
 #define HEALTHCHECK_KEEP_H

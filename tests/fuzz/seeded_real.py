@@ -37,7 +37,7 @@ BUGS = [
     ("dns_line", "dns/ctl.c", "	else if (!what)", "	else if (0)"),
     ("rtnl", "dataplane/nexthop/rtnl.c", "payload_len(name) <= sizeof(out->name))", "payload_len(name) <= 2 * sizeof(out->name))"),
     ("page", "dataplane/export/effect.c", "	return page_size(e->page) >= ", "	return page_size(e->page) || "),
-    ("kept", "healthcheck/keep.c", " || at_ms < 0)", ")"),
+    ("kept", "healthcheck/keep.c", "    at_ms < 0)", "    0)"),
     ("page", "pages/condition.c", "	c->n = c->n < CONDITIONS_MAX ? c->n : CONDITIONS_MAX;\n", ""),
     ("dns_image", "dns/zone/image.c", "i->size_bytes != length || ", ""),
 ]

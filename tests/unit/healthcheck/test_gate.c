@@ -35,9 +35,6 @@ static void a_probe_that_began_before_its_path_is_not_judged(void **state)
 	document = 0;
 	since_ms = 5000;
 	assert_false(gate_lets(&g, 7, 9000));
-	g.since_ms = NULL; /* a dataplane of the former release says no more than the document */
-	document = 7;
-	assert_true(gate_lets(&g, 7, 1));
 	g = (struct gate){ 0 }; /* there is no dataplane */
 	assert_false(gate_lets(&g, 7, 9000));
 }
@@ -59,9 +56,8 @@ static void a_family_that_is_cut_off_is_that_of_the_vip(void **state)
 	assert_true(gate_reaches(&none, &four) && gate_reaches(&none, &six));
 }
 
-/* A page as weir-dataplane leaves it; @p n of the three gauges. */
-static void tell_gate(const char *dir, unsigned n, uint64_t document, uint64_t since_ms,
-                      uint64_t families)
+/* A page as weir-dataplane leaves it. */
+static void tell_gate(const char *dir, uint64_t document, uint64_t since_ms, uint64_t families)
 {
 	struct stats *s;
 
@@ -69,11 +65,8 @@ static void tell_gate(const char *dir, unsigned n, uint64_t document, uint64_t s
 	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_dataplane_ports", "", "beside them"), 99);
 	stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_GAUGE "_of_another", "", "no name"), 98);
 	stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_GAUGE, "", "x"), document);
-	if (n > 1)
-		stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_SINCE_GAUGE, "", "x"), since_ms);
-	if (n > 2)
-		stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_FAMILIES_GAUGE, "", "x"),
-		          families);
+	stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_SINCE_GAUGE, "", "x"), since_ms);
+	stats_set(stats_get_counter(s, STATS_GAUGE, PROBE_FAMILIES_GAUGE, "", "x"), families);
 	stats_close(s);
 }
 
@@ -90,27 +83,22 @@ static void the_dataplanes_words_are_found_again_after_its_restart(void **state)
 	gate_refresh(&g, dir); /* it has not begun */
 	assert_int_equal(gate_document(&g), 0);
 	assert_false(gate_lets(&g, 1, UINT64_MAX));
-	tell_gate(dir, 3, 7, 5000, PROBE_FAMILY_IP6);
+	tell_gate(dir, 7, 5000, PROBE_FAMILY_IP6);
 	gate_refresh(&g, dir);
 	assert_int_equal(gate_document(&g), 7);
 	assert_true(gate_lets(&g, 7, 5001));
 	assert_false(gate_lets(&g, 7, 5000));
 	assert_false(gate_reaches(&g, &six));
 	assert_int_equal(unlink(path), 0);
-	tell_gate(dir, 3, 8, 6000, 0); /* another process */
+	tell_gate(dir, 8, 6000, 0); /* another process */
 	gate_refresh(&g, dir);
 	assert_int_equal(gate_document(&g), 8);
 	assert_false(gate_lets(&g, 8, 5001));
 	assert_true(gate_reaches(&g, &six));
 	assert_int_equal(unlink(path), 0);
-	tell_gate(dir, 1, 9, 0, 0); /* of the former release */
-	gate_refresh(&g, dir);
-	assert_true(gate_lets(&g, 9, 1));
-	assert_false(gate_lets(&g, 10, 1));
-	assert_int_equal(unlink(path), 0);
 	struct stats *s;
 
-	tell_gate(dir, 3, 9, 5000, PROBE_FAMILY_IP6);
+	tell_gate(dir, 9, 5000, PROBE_FAMILY_IP6);
 	assert_int_equal(stats_create(dir, "dataplane", 16, &s), 0);
 	stats_drop(s, PROBE_FAMILIES_GAUGE, ""); /* it says no more of it */
 	stats_close(s);

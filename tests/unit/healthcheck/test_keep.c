@@ -142,10 +142,9 @@ static void each_line_is_read_to_its_end(void **state)
 		{ "weir-verdicts 2 1\n5 1 7\nend 0\n", -EPROTO },
 		{ "weir-verdicts 2 1\n5 1 7\nend 2\n", -EPROTO },
 		{ "weir-verdicts 2 1\n5 1 7\nend\n", -EPROTO },
-		{ "weir-verdicts 1\n5 1\nend 1\n", 0 },
-		{ "weir-verdicts 1\n5 1 7\nend 1\n", -EPROTO },
-		{ "weir-verdicts 1\n5 x\nend 1\n", -EPROTO },
-		{ "weir-verdicts 11\n5 1\nend 1\n", -EPROTO },
+		{ "weir-verdicts 2 1\n5 1\nend 1\n", -EPROTO },
+		{ "weir-verdicts 2 1\n5 x 0\nend 1\n", -EPROTO },
+		{ "weir-verdicts 1\n5 1\nend 1\n", -EPROTO },
 	};
 
 	(void)state;
@@ -173,9 +172,9 @@ static int read_many(unsigned n)
 	int err;
 
 	assert_non_null(f);
-	fputs("weir-verdicts 1\n", f);
+	fputs("weir-verdicts 2 1\n", f);
 	for (unsigned i = n; i > 0; i--)
-		fprintf(f, "%x 1\n", i);
+		fprintf(f, "%x 1 0\n", i);
 	fprintf(f, "end %u\n", n);
 	fclose(f);
 	err = keep_read(fixture_path("verdicts"), &words, &n_read);

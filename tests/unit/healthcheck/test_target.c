@@ -419,24 +419,6 @@ static void saved_verdicts_are_read_back(void **state)
 	targets_free(t);
 }
 
-static void the_file_of_the_release_before_is_read(void **state)
-{
-	(void)state;
-	FILE *f = fopen(fixture_path("verdicts"), "w");
-	struct saved_word *words = NULL;
-	size_t n = 0;
-
-	assert_non_null(f);
-	fputs("weir-verdicts 1\n0000000000000005 0000000000000002\nend 1\n", f);
-	fclose(f);
-	assert_int_equal(keep_read(fixture_path("verdicts"), &words, &n), 0);
-	assert_int_equal(n, 1);
-	assert_int_equal(words[0].target, 5);
-	assert_int_equal(words[0].word, 2);
-	assert_true(words[0].penalty < 1e-9);
-	free(words);
-}
-
 static void a_spoilt_file_of_verdicts_is_refused(void **state)
 {
 	(void)state;
@@ -450,14 +432,13 @@ static void a_spoilt_file_of_verdicts_is_refused(void **state)
 		{ "a penalty that is none", "weir-verdicts 2 1\n5 1 x\nend 1\n" },
 		{ "a penalty below nothing", "weir-verdicts 2 1\n5 1 -1\nend 1\n" },
 		{ "a penalty that does not end", "weir-verdicts 2 1\n5 1 1234567890\nend 1\n" },
-		{ "no end", "weir-verdicts 1\n0000000000000005 0000000000000001\n" },
-		{ "fewer than it says",
-		  "weir-verdicts 1\n0000000000000005 0000000000000001\nend 2\n" },
-		{ "more than it says", "weir-verdicts 1\n5 1\n6 1\nend 1\n" },
-		{ "a word missing", "weir-verdicts 1\n0000000000000005\nend 1\n" },
-		{ "something behind", "weir-verdicts 1\n5 1 1\nend 1\n" },
-		{ "not hex", "weir-verdicts 1\nzz 1\nend 1\n" },
-		{ "torn in the end", "weir-verdicts 1\n5 1\nend" },
+		{ "no end", "weir-verdicts 2 1\n5 1 0\n" },
+		{ "fewer than it says", "weir-verdicts 2 1\n5 1 0\nend 2\n" },
+		{ "more than it says", "weir-verdicts 2 1\n5 1 0\n6 1 0\nend 1\n" },
+		{ "a word missing", "weir-verdicts 2 1\n5\nend 1\n" },
+		{ "something behind", "weir-verdicts 2 1\n5 1 1 1\nend 1\n" },
+		{ "not hex", "weir-verdicts 2 1\nzz 1 0\nend 1\n" },
+		{ "torn in the end", "weir-verdicts 2 1\n5 1 0\nend" },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -530,7 +511,6 @@ static void a_full_disk_leaves_the_file_and_asks_to_try_again(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_file_of_the_release_before_is_read),
 		cmocka_unit_test(a_spoilt_file_of_verdicts_is_refused),
 		cmocka_unit_test(saved_verdicts_are_read_back),
 		cmocka_unit_test(own_backends_and_other_sites_vips_are_targets),
