@@ -193,33 +193,21 @@ void counters_drop_zones(struct counters *c, const struct generation *before,
 			stats_drop(c->stats, SERIAL_METRIC, labels);
 }
 
-/* Whether the last value ends in its quote. Earlier releases cut labels that had no room. */
-static bool is_label_whole(const char *labels)
-{
-	size_t n = strlen(labels);
-
-	return n == 0 || labels[n - 1] == '"';
-}
-
-/*
- * Drop serials that an earlier process exported, since this one may not have its zones, and labels
- * that it cut: Prometheus refuses a page with one of them.
- */
-static void forget_entries(struct counters *c, const char *run_dir)
+/* Drop serials that an earlier process exported, since this one may not have its zones. */
+static void forget_serials(struct counters *c, const char *run_dir)
 {
 	struct stats_reader *r;
-	char name[sizeof(((struct stats_entry *)0)->name)], labels[LABELS_MAX];
+	char labels[LABELS_MAX];
 
 	if (stats_reader_open(run_dir, "dns", &r) < 0)
 		return;
 	for (size_t i = 0; i < stats_reader_n(r); i++) {
 		const struct stats_entry *e = stats_reader_entry(r, i);
 
-		if (!e->used || (strcmp(e->name, SERIAL_METRIC) != 0 && is_label_whole(e->labels)))
+		if (!e->used || strcmp(e->name, SERIAL_METRIC) != 0)
 			continue;
-		snprintf(name, sizeof(name), "%s", e->name);
 		snprintf(labels, sizeof(labels), "%s", e->labels);
-		stats_drop(c->stats, name, labels);
+		stats_drop(c->stats, SERIAL_METRIC, labels);
 	}
 	stats_reader_close(r);
 }
@@ -232,7 +220,7 @@ int counters_open(struct counters *c, const char *run_dir)
 
 	if (err < 0)
 		return err;
-	forget_entries(c, run_dir);
+	forget_serials(c, run_dir);
 	find_query_counters(c);
 	find_transport_counters(c);
 	find_load_counters(c);

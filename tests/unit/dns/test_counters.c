@@ -482,18 +482,6 @@ static void as_many_characters_of_names_have_a_counter_as_there_is_room_for(void
 	}
 }
 
-/* The page of an earlier release may hold labels that it cut. */
-static void cut_labels_of_an_earlier_process_are_dropped(void **state)
-{
-	(void)state;
-	stats_get_counter(c.stats, STATS_COUNTER, PLACED, "service=\"web\",site=\"am", "");
-	stats_get_counter(c.stats, STATS_COUNTER, PLACED, "service=\"web\",site=\"ams\"", "");
-	counters_close(&c);
-	assert_int_equal(counters_open(&c, dir), 0);
-	expect_whole_labels();
-	assert_int_equal(read_value(PLACED, "service=\"web\",site=\"ams\""), 0);
-}
-
 #define TOLD 2000u /* zones whose serial is a metric */
 
 /*
@@ -562,7 +550,6 @@ int main(void)
 		WITH(a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room),
 		WITH(names_without_room_in_a_label_have_no_counter),
 		WITH(as_many_characters_of_names_have_a_counter_as_there_is_room_for),
-		WITH(cut_labels_of_an_earlier_process_are_dropped),
 		WITH(as_many_serials_are_told_as_there_is_room_for),
 	};
 
