@@ -61,7 +61,6 @@ struct generation_how {
 	bool trust_cache; /**< use the kept image if it fits document and zone files */
 	/** The model in force: its key stays if the file has another one; NULL: none. */
 	const struct model *before;
-	unsigned key_wait_ms; /**< wait so long for the key's file if there is no key at all */
 	/** The image in use: zones with a bad file are taken from it; NULL: from the kept one. */
 	const struct image *earlier;
 	/** In force: its image stays if it fits the document. NULL: none, or files shall be read. */

@@ -18,11 +18,6 @@
 #include "weir/model.h"
 #include "weir/stats.h"
 
-/*
- * After an upgrade from a release without the placement file, weir-mgmt may be about to write it:
- * the first load waits.
- */
-#define KEY_WAIT_MS 2000u
 /* From a load that failed for want of memory, a descriptor or a thread to the next try. */
 #define LOAD_AGAIN_MS 2000u
 /* Weir run takes it for a hang if putting a generation in force takes longer. */
@@ -52,7 +47,6 @@ static void *run_load(void *arg)
 	const struct generation_how how = {
 		.trust_cache = !l->from_files,
 		.before = s->now ? s->now->model : NULL, /* stays until this thread was joined */
-		.key_wait_ms = s->now ? 0 : KEY_WAIT_MS,
 		.earlier = s->now ? s->now->image : NULL,
 		.now = l->from_files ? NULL : s->now,
 		.keep = true,

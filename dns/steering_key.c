@@ -7,17 +7,12 @@
 #include "dns/steering_key.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "dns/generation.h"
 #include "weir/placement.h"
-
-#define WAIT_STEP_MS 20 /* between two looks for the file during a start */
 
 /* Where a key was searched, and with what result. */
 struct search {
@@ -101,18 +96,6 @@ static void install_key(const char *state_dir, struct model *m)
 	explicit_bzero(&s.found, sizeof(s.found));
 }
 
-/* At the first start after an upgrade weir-mgmt may still be about to write the file. */
-static void wait_for_key(const char *state_dir, unsigned wait_ms, struct model *m)
-{
-	if (m->key_state == MODEL_KEY_NONE && wait_ms)
-		log_note("dns-waits", "for=\"%s\"", PLACEMENT_FILE);
-	for (unsigned waited_ms = 0; m->key_state == MODEL_KEY_NONE && waited_ms < wait_ms;
-	     waited_ms += WAIT_STEP_MS) {
-		(void)poll(NULL, 0, WAIT_STEP_MS);
-		install_key(state_dir, m);
-	}
-}
-
 int steering_key_read(const struct proc_dirs *dirs, const char *path,
                       const struct generation_how *how, struct model **out,
                       struct model_errors *errors)
@@ -122,7 +105,6 @@ int steering_key_read(const struct proc_dirs *dirs, const char *path,
 	if (err)
 		return err;
 	install_key(dirs->state, *out);
-	wait_for_key(dirs->state, how->key_wait_ms, *out);
 	(void)model_key_keep(*out, how->before); /* without any, answers go by a key of zero */
 	return 0;
 }

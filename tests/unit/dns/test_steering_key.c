@@ -2,7 +2,6 @@
 /* By which key a node places clients: nodes that get it in different ways choose the same sites. */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -370,33 +369,6 @@ static void by_default_the_hash_key_is_used(void **state)
 	assert_state(&nodes[0], MODEL_KEY_KEPT, "hash.key does not exist");
 }
 
-/* After an upgrade weir-mgmt and weir-dns start at the same time. */
-static void *write_late(void *path)
-{
-	static const uint64_t key[2] = { 0x0011223344556677u, 0x8899aabbccddeeffu };
-	struct placement p;
-
-	usleep(300000); /* the start waits this long */
-	placement_make(key, MODEL_PLACEMENT_DERIVED, &p);
-	return placement_write(path, &p) ? path : NULL;
-}
-
-static void a_start_waits_for_the_file(void **state)
-{
-	const struct generation_how how = { .report = print_report, .key_wait_ms = 60000 };
-	char path[PATH_MAX];
-	pthread_t thread;
-	(void)state;
-
-	write_document(&nodes[0], DERIVED);
-	remove_file(&nodes[0], "hash.key");
-	path_of(&nodes[0], PLACEMENT_FILE, path);
-	assert_int_equal(pthread_create(&thread, NULL, write_late, path), 0);
-	assert_int_equal(generation_load(&nodes[0].dirs, &how, &nodes[0].now), 0);
-	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(nodes[0].now->model->key_state, MODEL_KEY_GOOD);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -409,7 +381,6 @@ int main(void)
 		TEST(a_damaged_file_is_not_used),
 		TEST(a_file_of_another_user_is_not_believed),
 		TEST(by_default_the_hash_key_is_used),
-		TEST(a_start_waits_for_the_file),
 	};
 
 	return cmocka_run_group_tests_name("steering key", tests, NULL, NULL);
