@@ -23,8 +23,7 @@ struct search {
 
 static bool is_key_of(const struct model *m, const struct placement *found)
 {
-	return found->kind == m->placement &&
-	       (!*m->meta.hash_key || !strcmp(found->derived_from, m->meta.hash_key));
+	return !*m->meta.hash_key || !strcmp(found->derived_from, m->meta.hash_key);
 }
 
 /*
@@ -43,7 +42,7 @@ static bool find_steering_key(const char *state_dir, const struct model *m, stru
 	s->hash_err = model_key_read(m->hash_key_file, NULL, hash_key);
 	if (s->hash_err)
 		return false;
-	placement_make(hash_key, m->placement, &s->found);
+	placement_make(hash_key, &s->found);
 	explicit_bzero(hash_key, sizeof(hash_key));
 	return is_key_of(m, &s->found);
 }

@@ -127,8 +127,6 @@ static void build_cluster(struct model_build *b)
 	if (v->items) {
 		b->model->cluster = build_text(b, v->items, SCHEMA_CLUSTER_NAME);
 		b->model->hash_key_id = build_text(b, v->items, SCHEMA_CLUSTER_HASH_KEY_ID);
-		b->model->placement =
-		        (enum model_placement)build_n(v->items, SCHEMA_CLUSTER_PLACEMENT);
 		b->model->max_sites_out = build_n32(v->items, SCHEMA_CLUSTER_MAX_SITES_OUT);
 		build_key(b, v->items);
 	}

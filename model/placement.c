@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The key for clients, and its file: one line that begins with a version, so that a later release
- * can add to it. Copies of keys on the stack are overwritten.
+ * The key for clients, and its file: one line that begins with a version. Copies of keys on the
+ * stack are overwritten.
  */
 #include "weir/placement.h"
 
@@ -24,9 +24,6 @@
 #define HALF       16u  /* digits of one of a key's two numbers */
 #define HEX_DIGITS "0123456789abcdef"
 
-static const char *const kinds[] = { "hash_key", "derived" };
-#define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
-
 /* The first 16 bytes of a SHA-256. */
 static void derive_key(const uint64_t from[2], uint64_t out[2])
 {
@@ -42,19 +39,16 @@ static void derive_key(const uint64_t from[2], uint64_t out[2])
 	explicit_bzero(digest, sizeof(digest));
 }
 
-void placement_make(const uint64_t from[2], enum model_placement kind, struct placement *out)
+void placement_make(const uint64_t from[2], struct placement *out)
 {
-	*out = (struct placement){ .kind = kind, .key = { from[0], from[1] } };
 	model_key_fingerprint(from, out->derived_from);
-	if (kind == MODEL_PLACEMENT_DERIVED)
-		derive_key(from, out->key);
+	derive_key(from, out->key);
 }
 
 static int write_placement_line(int fd, const struct placement *p)
 {
 	char line[LINE_BYTES];
-	int n = snprintf(line, sizeof(line),
-	                 "weir-placement 1 %s %s %016" PRIx64 "%016" PRIx64 "\n", kinds[p->kind],
+	int n = snprintf(line, sizeof(line), "weir-placement 1 %s %016" PRIx64 "%016" PRIx64 "\n",
 	                 p->derived_from, p->key[0], p->key[1]);
 	int err = replace_write(fd, line, (size_t)n);
 
@@ -106,28 +100,17 @@ static bool parse_placement_key(const char *digits, uint64_t key[2])
 	return true;
 }
 
-static bool parse_placement_kind(const char *word, enum model_placement *kind)
-{
-	for (size_t i = 0; i < N_KINDS; i++)
-		if (!strcmp(word, kinds[i])) {
-			*kind = (enum model_placement)i;
-			return true;
-		}
-	return false;
-}
-
 static bool parse_placement(char *line, struct placement *out)
 {
-	const char *name = cut_word(&line, ' '), *release = name ? cut_word(&line, ' ') : NULL;
-	const char *kind = release ? cut_word(&line, ' ') : NULL;
-	const char *derived_from = kind ? cut_word(&line, ' ') : NULL;
+	const char *name = cut_word(&line, ' '), *version = name ? cut_word(&line, ' ') : NULL;
+	const char *derived_from = version ? cut_word(&line, ' ') : NULL;
 	const char *key = derived_from ? cut_word(&line, '\n') : NULL;
 
-	if (!key || *line || strcmp(name, "weir-placement") != 0 || strcmp(release, "1") != 0 ||
+	if (!key || *line || strcmp(name, "weir-placement") != 0 || strcmp(version, "1") != 0 ||
 	    !is_hex_word(derived_from, MODEL_FINGERPRINT_MAX - 1))
 		return false;
 	memcpy(out->derived_from, derived_from, MODEL_FINGERPRINT_MAX);
-	return parse_placement_kind(kind, &out->kind) && parse_placement_key(key, out->key);
+	return parse_placement_key(key, out->key);
 }
 
 int placement_read(const char *path, struct placement *out)

@@ -32,11 +32,6 @@
 	  "configuration.")                                                                        \
 	X(CLUSTER_HASH_KEY_ID, "cluster.hash_key_id", "name", "", "", "", "R",                     \
 	  "Name of the hash key. Nodes exchange this name, never the key.")                        \
-	X(CLUSTER_PLACEMENT, "cluster.placement", "enum hash_key|derived", "", "hash_key", "", "", \
-	  "Key by which weir-dns chooses sites for clients. hash_key: the hash key itself; "       \
-	  "derived: a key that is derived from it and reveals nothing about it. A change of "      \
-	  "this setting sends most clients to another site once. Releases that do not know "       \
-	  "the setting refuse the version.")                                                       \
 	X(CLUSTER_MAX_SITES_OUT, "cluster.max_sites_out", "integer", "sites", "1", "1..63", "",    \
 	  "How many sites may be out at a time, by drains, holds or failures, the one that an "    \
 	  "operation moves included. An operation that would make it more waits for a person. "    \

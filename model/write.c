@@ -108,8 +108,6 @@ static void put_cluster(FILE *f, const struct model *m)
 	put_escaped(f, "name", m->cluster);
 	put_escaped(f, "hash_key_file", m->hash_key_file);
 	put_escaped(f, "hash_key_id", m->hash_key_id);
-	if (m->placement != MODEL_PLACEMENT_HASH_KEY) /* releases before it do not know it */
-		put_enum(f, "placement", SCHEMA_CLUSTER_PLACEMENT, m->placement);
 	if (m->max_sites_out > 1) /* likewise */
 		put_uint(f, "max_sites_out", m->max_sites_out);
 	fputs(" };\nlimits = {", f);

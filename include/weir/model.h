@@ -33,11 +33,6 @@ enum model_check_type { MODEL_CHECK_TCP, MODEL_CHECK_HTTP };
 enum model_via { MODEL_VIA_DIRECT, MODEL_VIA_TUNNEL };
 enum model_all_down { MODEL_ALL_DOWN_LAST_GOOD, MODEL_ALL_DOWN_FAIL_CLOSED };
 enum model_driver { MODEL_DRIVER_AUTO, MODEL_DRIVER_XDP, MODEL_DRIVER_DPDK };
-/** By which key weir-dns places clients. */
-enum model_placement {
-	MODEL_PLACEMENT_HASH_KEY, /**< the cluster's hash key, as connections are placed */
-	MODEL_PLACEMENT_DERIVED   /**< one that is derived from it: placement_make() */
-};
 /** The routing daemon by which a node announces its addresses. */
 enum model_daemon { MODEL_DAEMON_NONE, MODEL_DAEMON_BIRD, MODEL_DAEMON_FRR };
 /** How many services of a VIP need a backend for new flows while the VIP is announced. */
@@ -340,8 +335,7 @@ struct model {
 	const char *hash_key_file; /**< absolute path */
 	uint64_t hash_key[2];      /**< from hash_key_file; the same on all nodes */
 	enum model_key key_state;
-	const char *key_fault; /**< what is wrong with hash_key_file, with its path; "" */
-	enum model_placement placement;
+	const char *key_fault;  /**< what is wrong with hash_key_file, with its path; "" */
 	uint32_t max_sites_out; /**< at a time, the one that an operation moves included */
 	struct model_limits limits;
 	const struct model_site *sites;

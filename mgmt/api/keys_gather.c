@@ -203,8 +203,6 @@ int keys_gather_projector(const struct keys_gather *g, const struct core *core,
 
 	if (!err)
 		err = placement_read(path, &placement);
-	if (!err && placement.kind != m->placement)
-		err = -ENOENT;
 	if (!err)
 		err = projector_new(m, placement.key, &p);
 	explicit_bzero(&placement, sizeof(placement));

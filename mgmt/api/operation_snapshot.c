@@ -112,7 +112,7 @@ static int accept_locked(struct operation_snapshot *v, const struct levels *leve
 	v->unconfirmed = head && head->confirm_by_ms != 0;
 	v->clock_fine = clock_is_fine(v);
 	if (head && v->m && *head->hash_key) /* a file that was exchanged moves nobody */
-		snprintf(v->key, sizeof(v->key), "%s %d", head->hash_key, (int)v->m->placement);
+		snprintf(v->key, sizeof(v->key), "%s", head->hash_key);
 	list_reports(v, levels, measure);
 	list_others(v);
 	return overrides_copy(&v->overrides, intent_overrides(v->core->intent));

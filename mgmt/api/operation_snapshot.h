@@ -54,8 +54,7 @@ struct operation_snapshot {
 	size_t n_held;
 	bool unconfirmed;
 	bool clock_fine;
-	char key[MODEL_FINGERPRINT_MAX +
-	         4]; /**< of the key that chooses clients, and how; "": not known */
+	char key[MODEL_FINGERPRINT_MAX]; /**< of the key that clients are placed by; "": not known */
 	char self[MODEL_NAME_MAX];
 	const struct keys_gather *keys; /**< borrowed, or own_keys; NULL: not known */
 	struct keys_gather *own_keys;   /**< freed with the snapshot; NULL: they are the thread's */

@@ -402,7 +402,6 @@ static void flatten_cluster(struct flatten_walk *w, const struct model *m)
 	begin_fields(w, "cluster");
 	add_text(w, "name", m->cluster);
 	add_text(w, "hash_key_id", m->hash_key_id);
-	add_text(w, "placement", m->placement == MODEL_PLACEMENT_DERIVED ? "derived" : "hash_key");
 	add_number(w, "max_sites_out", m->max_sites_out);
 	end_object(w);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The key for clients is handed to weir-dns in a file, as weir-dns may not read the hash key: a
- * derived key, or by default the hash key itself. The file is compared at each tick and written
- * when it differs; the key's bytes are wiped from the stack.
+ * The key for clients is handed to weir-dns in a file, as weir-dns may not read the hash key from
+ * which it is derived. The file is compared at each tick and written when it differs; the key's
+ * bytes are wiped from the stack.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ static bool make_client_key(const struct recent *head, struct placement *out)
 
 	if (model_key_read(head->model->hash_key_file, NULL, words))
 		return false;
-	placement_make(words, head->model->placement, out);
+	placement_make(words, out);
 	explicit_bzero(words, sizeof(words));
 	return !strcmp(head->version.hash_key, out->derived_from);
 }
@@ -31,7 +31,7 @@ static bool make_client_key(const struct recent *head, struct placement *out)
 static bool is_same_placement(const char *path, const struct placement *computed)
 {
 	struct placement found;
-	bool same = !placement_read(path, &found) && found.kind == computed->kind &&
+	bool same = !placement_read(path, &found) &&
 	            !strcmp(found.derived_from, computed->derived_from) &&
 	            !memcmp(found.key, computed->key, sizeof(found.key));
 

@@ -8,11 +8,6 @@
 
 #include "mgmt/store/risk_internal.h"
 
-static const char *placement_text(enum model_placement placement)
-{
-	return placement == MODEL_PLACEMENT_DERIVED ? "derived" : "hash_key";
-}
-
 /* The figure 1 means all: a renamed cluster or another key concerns everything. */
 static void measure_cluster(struct risk_work *w)
 {
@@ -37,9 +32,6 @@ static void measure_cluster(struct risk_work *w)
 		risk_note(w, RISK_FLOWS_REHASHED, 1, "cluster",
 		          "all flows are hashed by another key (%s, was %s)", w->to->hash_key_id,
 		          w->from->hash_key_id);
-	if (w->from->placement != w->to->placement)
-		risk_note(w, RISK_CLIENTS_MOVED, 1, "cluster", "placement is %s, was %s",
-		          placement_text(w->to->placement), placement_text(w->from->placement));
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 		risk_note(w, RISK_TABLES_SMALLER, 1 - risk_times(tables[i].before, tables[i].after),
 		          risk_text(w, "limits.%s", tables[i].name), "%u, was %u", tables[i].after,

@@ -19,9 +19,6 @@
 #define RISK_RULES(X)                                                                              \
 	X(FLOWS_REHASHED, "flows-rehashed", SHARE, RISK_ANY,                                       \
 	  "connections go to backends that do not know them, and break")                           \
-	X(CLIENTS_MOVED, "clients-moved", SHARE, RISK_ANY,                                         \
-	  "most clients are sent to another site once; what a site keeps for itself, such as "     \
-	  "logins, is lost to them")                                                               \
 	X(POOL_EXCHANGED, "pool-exchanged", SHARE, RISK_ANY,                                       \
 	  "connections go to backends that do not know them, and break")                           \
 	X(ENCAPSULATION, "encapsulation-changed", SHARE, RISK_ANY,                                 \

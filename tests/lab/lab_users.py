@@ -521,22 +521,12 @@ def start(node: Node, name: str = "weir-run") -> Process:
     return node.processes["run"]
 
 
-def derive_placement(node: Node) -> None:
-    """Have clients placed by a key of their own, as new clusters do."""
-    path = os.path.join(node.conf, "weir.conf")
-    with open(path) as f:
-        text = f.read()
-    with open(path, "w") as f:
-        f.write(text.replace('hash_key_id = "k1";', 'hash_key_id = "k1"; placement = "derived";', 1))
-
-
 def lay_out(node: Node, suffix: str) -> None:
     """A node at the default paths, or beside them."""
     node.conf, node.state, node.run_dir, node.bpf = (
         f"{base}/weir{suffix}" for base in ("/etc", "/var/lib", "/run", "/sys/fs/bpf"))
     packaged.make_paths(suffix)
     node.write_config()
-    derive_placement(node)
     with open(os.path.join(node.conf, "tokens"), "w") as f:
         f.write("anonymous viewer *\n")
     os.chmod(os.path.join(node.conf, "weir.conf"), 0o640)

@@ -49,8 +49,8 @@
 
 static const char *program;
 static pid_t child;
-static uint64_t number;               /* of the document */
-static const char *cluster_more = ""; /* settings; with them the document names its key */
+static uint64_t number; /* of the document */
+static bool names_key;  /* the document does */
 
 /* Wait until an expression is true; else the test fails and shows the process's log. */
 #define WAIT_FOR(expression)                                                                       \
@@ -99,7 +99,7 @@ static inline void write_document(unsigned n_zones, const char *listen, const ch
 		                       i ? ", " : "", i, i);
 	snprintf(
 	        text, sizeof(text),
-	        "schema = 1; cluster = { name = \"t\"; hash_key_file = \"hash.key\"; hash_key_id = \"k\"; %s };\n"
+	        "schema = 1; cluster = { name = \"t\"; hash_key_file = \"hash.key\"; hash_key_id = \"k\"; };\n"
 	        "sites = ( { name = \"ams\"; weight = 100; }, { name = \"fra\"; weight = 50; } );\n"
 	        "nodes = ( { name = \"ams-1\"; site = \"ams\"; driver = \"xdp\"; ports = ( { interface = \"v0\"; } ); "
 	        "tunnel_source = [ \"10.1.255.0/24\", \"fd00:1:ff::/64\" ]; clock = \"trusted\"; dns_listen = [ %s ]; } );\n"
@@ -114,7 +114,7 @@ static inline void write_document(unsigned n_zones, const char *listen, const ch
 	        "at = ( { site = \"ams\"; vip = \"va\"; pool = \"pa\"; }, { site = \"fra\"; vip = \"vf\"; pool = \"pf\"; } ); } );\n"
 	        "dns = { %s zones = ( %s ); names = ( { name = \"www.z0.test\"; service = \"web\"; "
 	        "policy = \"weighted\"; ttl = { min = \"5s\"; max = \"60s\"; }; } ); };\n",
-	        cluster_more, listen, threads, zones);
+	        listen, threads, zones);
 	write_text(DIR_ "/conf/weir.conf", text);
 	if (model_read_config(DIR_ "/conf/weir.conf", "ams-1", &m, &errors)) {
 		for (size_t i = 0; i < errors.n_items; i++)
@@ -126,7 +126,7 @@ static inline void write_document(unsigned n_zones, const char *listen, const ch
 	m->meta.document = ++number;
 	m->meta.version = 7;
 	model_key_fingerprint(m->hash_key, fingerprint);
-	if (*cluster_more)
+	if (names_key)
 		m->meta.hash_key = fingerprint;
 	if (model_write_effective(m, DIR_ "/state/effective.conf"))
 		abort();
@@ -173,7 +173,7 @@ static inline int begin_test(void **state)
 {
 	(void)state;
 	number = 0;
-	cluster_more = "";
+	names_key = false;
 	space_run("rm -rf " DIR_ "/* && mkdir -p " DIR_ "/run " DIR_ "/state " DIR_ "/conf " DIR_
 	          "/bpf");
 	write_text(DIR_ "/conf/hash.key", "00112233445566778899aabbccddeeff\n");

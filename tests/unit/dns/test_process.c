@@ -291,7 +291,7 @@ static void hand_key_over(void)
 	const uint64_t key[2] = { 0x0011223344556677u, 0x8899aabbccddeeffu };
 	struct placement p;
 
-	placement_make(key, MODEL_PLACEMENT_DERIVED, &p);
+	placement_make(key, &p);
 	assert_int_equal(placement_write(DIR_ "/state/" PLACEMENT_FILE, &p), 0);
 }
 
@@ -300,7 +300,7 @@ static void the_key_for_clients_is_used_as_soon_as_it_is_there(void **state)
 	static const char code[] = "hash-key-mismatch", file[] = PLACEMENT_FILE " does not exist";
 	(void)state;
 
-	cluster_more = "placement = \"derived\";";
+	names_key = true;
 	write_document(1, LISTEN_1, "");
 	assert_int_equal(unlink(DIR_ "/conf/hash.key"), 0); /* it may not be read */
 	start_server();

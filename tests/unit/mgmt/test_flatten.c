@@ -17,7 +17,7 @@
 
 static const char config[] =
         "schema = 1;\n"
-        "cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k7\"; placement = \"derived\"; max_sites_out = 2; };\n"
+        "cluster = { name = \"shop\"; hash_key_file = \"hash.key\"; hash_key_id = \"k7\"; max_sites_out = 2; };\n"
         "limits = { services = 4000; backends = 16000; slots = 1000000; exceptions = 65000; };\n"
         "sites = ( { name = \"fra\"; weight = 30; },\n"
         "          { name = \"ams\"; weight = 70; labels = { region = \"eu\"; }; capacity = { new_flows = \"2k/s\"; bits = \"3Gbit\"; }; } );\n"
@@ -89,7 +89,6 @@ static const struct {
 	{ "cluster/hash_key_id", "k7" },
 	{ "cluster/max_sites_out", "2" },
 	{ "cluster/name", "shop" },
-	{ "cluster/placement", "derived" },
 	{ "dns/names/voice.shop.example", "" },
 	{ "dns/names/voice.shop.example/policy", "weighted" },
 	{ "dns/names/voice.shop.example/service", "voice" },
@@ -348,8 +347,6 @@ static void check_change(const struct model *before, const struct setting *s)
 static void other_values_have_their_own_words(void **state)
 {
 	static const struct setting settings[] = {
-		{ "placement = \"derived\"", "placement = \"hash_key\"", "cluster/placement",
-		  "derived", "hash_key", PLAN_CHANGED },
 		{ "driver = \"dpdk\"", "driver = \"xdp\"", "nodes/ams-1/driver", "dpdk", "xdp",
 		  PLAN_CHANGED },
 		{ "cores = \"1,3\"", "cores = \"2-4,31\"", "nodes/ams-1/dpdk/cores", "1,3",

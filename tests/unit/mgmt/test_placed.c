@@ -13,7 +13,7 @@
 #define KEY       "00112233445566778899aabbccddeeff"
 #define OTHER_KEY "ffeeddccbbaa99887766554433221100"
 #define ID        "hash_key_id = \"k1\";"
-#define DERIVED   ID " placement = \"derived\";"
+#define SAME_KEY  ID " max_sites_out = 2;"
 
 struct scene {
 	struct fixture fixture;
@@ -70,20 +70,14 @@ static void tick_node(struct scene *s)
 	intent_tick(s->in, s->now_ms += 1000);
 }
 
-/* What the file says; it must be there, for a key of that kind. */
-static struct placement find_kind(const struct scene *s, enum model_placement kind)
+/* What the file says; it must be there. */
+static struct placement found_placement(const struct scene *s)
 {
 	struct placement p;
 
 	assert_int_equal(placement_read(s->path, &p), 0);
-	assert_int_equal(p.kind, kind);
 	assert_string_equal(p.derived_from, intent_head(s->in)->hash_key);
 	return p;
-}
-
-static struct placement found_placement(const struct scene *s)
-{
-	return find_kind(s, MODEL_PLACEMENT_DERIVED);
 }
 
 static ino_t inode_of_file(const struct scene *s)
@@ -103,22 +97,11 @@ static void assert_nowhere(const struct scene *s, const char *text)
 	assert_int_not_equal(system(command), 0);
 }
 
-static void by_default_it_is_the_hash_key(void **state)
+static void each_version_gets_a_derived_key(void **state)
 {
 	struct scene *s = *state;
 
 	tick_node(s);
-	const struct placement p = find_kind(s, MODEL_PLACEMENT_HASH_KEY);
-	assert_true(p.key[0] == 0x0011223344556677u && p.key[1] == 0x8899aabbccddeeffu);
-	apply_cluster(s, DERIVED);
-	assert_nowhere(s, KEY);
-}
-
-static void a_version_that_wants_it_gets_a_derived_key(void **state)
-{
-	struct scene *s = *state;
-
-	apply_cluster(s, DERIVED);
 	/*
 	 * { printf 'weir placement key\0'; printf 00112233445566778899aabbccddeeff | xxd -r -p; }
 	 * | sha256sum
@@ -130,20 +113,20 @@ static void a_version_that_wants_it_gets_a_derived_key(void **state)
 	for (int i = 0; i < 3; i++)
 		tick_node(s);
 	assert_int_equal(inode_of_file(s), was); /* nothing has changed: nobody reads it again */
-	apply_cluster(s, ID " ");                /* the setting is gone */
-	assert_true(find_kind(s, MODEL_PLACEMENT_HASH_KEY).key[0] == 0x0011223344556677u);
+	apply_cluster(s, SAME_KEY);
+	assert_int_equal(inode_of_file(s), was);
 }
 
 static void what_lies_in_its_place_is_replaced(void **state)
 {
 	struct scene *s = *state;
 
-	apply_cluster(s, DERIVED);
+	apply_cluster(s, SAME_KEY);
 	const struct placement p = found_placement(s);
 	assert_int_equal(unlink(s->path), 0);
 	tick_node(s);
 	assert_int_equal(found_placement(s).key[0], p.key[0]);
-	fixture_write(s->fixture.state, PLACEMENT_FILE, "weir-placement 1 derived\n");
+	fixture_write(s->fixture.state, PLACEMENT_FILE, "weir-placement 1\n");
 	tick_node(s);
 	assert_int_equal(found_placement(s).key[0], p.key[0]);
 	assert_int_equal(unlink(s->path), 0);
@@ -157,13 +140,12 @@ static void a_rotated_key_comes_with_its_version(void **state)
 {
 	struct scene *s = *state;
 
-	apply_cluster(s, DERIVED);
+	apply_cluster(s, SAME_KEY);
 	const struct placement p = found_placement(s);
 	fixture_write(s->fixture.conf, "hash2.key", OTHER_KEY "\n");
 	char from[] = "hash_key_file = \"hash.key\"; " ID;
 	struct files files =
-	        fixture_files(from, "hash_key_file = \"hash2.key\"; hash_key_id = \"k2\"; "
-	                            "placement = \"derived\";");
+	        fixture_files(from, "hash_key_file = \"hash2.key\"; hash_key_id = \"k2\";");
 	struct intent_change change = { .files = &files, .author = "jw", .reason = "CHG-2" };
 	struct intent_changed changed = { 0 };
 	assert_int_equal(intent_change(s->in, &change, s->now_ms += 1000, &changed), 0);
@@ -179,7 +161,7 @@ static void a_wrong_hash_key_changes_nothing(void **state)
 {
 	struct scene *s = *state;
 
-	apply_cluster(s, DERIVED);
+	apply_cluster(s, SAME_KEY);
 	const ino_t was = inode_of_file(s);
 	fixture_write(s->fixture.conf, "hash.key", OTHER_KEY "\n");
 	tick_node(s);
@@ -222,7 +204,7 @@ static void what_cannot_be_written_is_said_once(void **state)
 	assert_int_equal(rmdir(s->path), 0);
 	for (int i = 0; i < 3; i++)
 		tick_node(s);
-	find_kind(s, MODEL_PLACEMENT_HASH_KEY);
+	found_placement(s);
 	assert_int_equal(count_events(s, "is written again"), 1);
 	assert_int_equal(unlink(s->path), 0);
 	tick_node(s); /* written at once: nothing to be said */
@@ -256,7 +238,7 @@ static void each_error_of_the_disk_leaves_the_file_whole(void **state)
 		const uint64_t other[2] = { 1, i + 1 };
 		struct placement old, found;
 
-		placement_make(other, MODEL_PLACEMENT_HASH_KEY, &old);
+		placement_make(other, &old);
 		assert_int_equal(placement_write(s->path, &old), 0); /* not the head's */
 		calls_fail(refusals[k].call, refusals[k].nth, refusals[k].err, false);
 		placement_follow(s->in, s->now_ms += 1000);
@@ -268,7 +250,7 @@ static void each_error_of_the_disk_leaves_the_file_whole(void **state)
 		assert_int_equal(access(beside, F_OK), -1);
 		assert_int_equal(count_events(s, " cannot be written: "), ++n_said);
 		placement_follow(s->in, s->now_ms += 1000);
-		find_kind(s, MODEL_PLACEMENT_HASH_KEY);
+		found_placement(s);
 		assert_int_equal(count_events(s, "is written again"), n_said);
 	}
 }
@@ -295,15 +277,13 @@ static void without_the_key_or_offline_nothing_is_written(void **state)
 	assert_int_equal(access(s->path, F_OK), -1);
 	intent_close(s->in);
 	open_it(s);
-	find_kind(s, MODEL_PLACEMENT_HASH_KEY);
+	found_placement(s);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(by_default_it_is_the_hash_key, setup, teardown),
-		cmocka_unit_test_setup_teardown(a_version_that_wants_it_gets_a_derived_key, setup,
-		                                teardown),
+		cmocka_unit_test_setup_teardown(each_version_gets_a_derived_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_lies_in_its_place_is_replaced, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_rotated_key_comes_with_its_version, setup,

@@ -344,8 +344,6 @@ static void a_risk_is_a_sentence_with_its_figure_and_limit(void **state)
 		  "service web: hash is source, was flow: connections go to backends that do not know them, and break (rule flows-rehashed: 100 %, risky above 0)" },
 		{ "max_backends = 10;", "max_backends = 1000;",
 		  "pool web-ams: max_backends 1000, was 10, makes 131072 slots of 4096: connections go to backends that do not know them, and break (rule flows-rehashed: 96.9 %, risky above 0)" },
-		{ "hash_key_id = \"k1\"", "hash_key_id = \"k1\"; placement = \"derived\"",
-		  "cluster: placement is derived, was hash_key: most clients are sent to another site once; what a site keeps for itself, such as logins, is lost to them (rule clients-moved: 100 %, risky above 0)" },
 	};
 	struct model *base = model_with(NULL, NULL);
 

@@ -147,9 +147,6 @@ struct change {
 static const struct change changes[] = {
 	{ "flows-rehashed", "hash = \"flow\"", "hash = \"source\"" },
 	{ "flows-rehashed", "hash_key_id = \"k1\"", "hash_key_id = \"k2\"" },
-	{ "clients-moved", "hash_key_id = \"k1\"",
-	  "hash_key_id = \"k1\"; placement = \"derived\"" },
-	{ NULL, "hash_key_id = \"k1\"", "hash_key_id = \"k1\"; placement = \"hash_key\"" },
 	{ "flows-rehashed", "mode = \"gue\"; max_backends = 16;\n    min",
 	  "mode = \"gue\"; max_backends = 1000;\n    min" },
 	{ NULL, "mode = \"gue\"; max_backends = 16;\n    min",

@@ -20,8 +20,6 @@ static void of_the_cluster(void **state)
 		/* a key that is not the version's says nothing of the flows */
 		{ "", { NUMBER(m.hash_key[1], 2, 9), NUMBER(m.key_state, MODEL_KEY_KEPT, 0) } },
 		{ "", { NUMBER(m.hash_key[1], 2, 9), NUMBER(m.key_state, 0, MODEL_KEY_NONE) } },
-		{ "cluster: placement is derived, was hash_key (clients-moved 100 %)\n",
-		  { NUMBER(m.placement, 0, 1) } },
 		{ "limits.services: 500, was 1000 (tables-smaller 50 %)\n",
 		  { NUMBER(m.limits.services, KEEP, 500) } },
 		{ "", { NUMBER(m.limits.services, KEEP, 501) } },

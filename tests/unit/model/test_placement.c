@@ -34,32 +34,22 @@ static char *text_of(const char *name)
 	return text;
 }
 
-/* Fixed for ever: all nodes and releases place a client at the same site. */
-static void a_key_is_the_hash_key_or_derived_from_it(void **state)
+/* Fixed for ever: all nodes place a client at the same site. */
+static void a_key_is_derived_from_the_hash_key(void **state)
 {
-	static const char *const written[] = { "weir-placement 1 hash_key " PRINT " " KEY "\n",
-		                               "weir-placement 1 derived " PRINT " " DERIVED "\n" };
-	static const enum model_placement kinds[] = { MODEL_PLACEMENT_HASH_KEY,
-		                                      MODEL_PLACEMENT_DERIVED };
+	struct placement made, back;
+	struct stat st;
 
 	(void)state;
-	for (int i = 0; i < 2; i++) {
-		struct placement made, back;
-		struct stat st;
-
-		placement_make(hash_key, kinds[i], &made);
-		assert_int_equal(made.kind, kinds[i]);
-		assert_string_equal(made.derived_from, PRINT);
-		assert_int_equal(placement_write(fixture_path("placement"), &made), 0);
-		assert_string_equal(text_of("placement"), written[i]);
-		assert_int_equal(stat(fixture_path("placement"), &st), 0);
-		assert_int_equal(st.st_mode & 07777, 0640);
-		assert_int_equal(placement_read(fixture_path("placement"), &back), 0);
-		assert_int_equal(back.kind, kinds[i]);
-		assert_string_equal(back.derived_from, PRINT);
-		assert_true(back.key[0] == made.key[0] && back.key[1] == made.key[1]);
-		assert_int_equal(made.key[0] == hash_key[0], i == 0);
-	}
+	placement_make(hash_key, &made);
+	assert_string_equal(made.derived_from, PRINT);
+	assert_int_equal(placement_write(fixture_path("placement"), &made), 0);
+	assert_string_equal(text_of("placement"), "weir-placement 1 " PRINT " " DERIVED "\n");
+	assert_int_equal(stat(fixture_path("placement"), &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	assert_int_equal(placement_read(fixture_path("placement"), &back), 0);
+	assert_string_equal(back.derived_from, PRINT);
+	assert_true(back.key[0] == made.key[0] && back.key[1] == made.key[1]);
 }
 
 static void a_damaged_file_is_no_key(void **state)
@@ -67,27 +57,26 @@ static void a_damaged_file_is_no_key(void **state)
 	static const char *const texts[] = {
 		"",
 		"\n",
-		"weir-placement 1 derived " PRINT " " KEY, /* cut */
-		"weir-placement 1 derived " PRINT " \n",
-		"weir-placement 1 derived " PRINT "\n",
-		"weir-placement 1 derived\n",
+		"weir-placement 1 " PRINT " " KEY, /* cut */
+		"weir-placement 1 " PRINT " \n",
+		"weir-placement 1 " PRINT "\n",
 		"weir-placement 1\n",
-		"weir-placements 1 derived " PRINT " " KEY "\n",
-		"weir-guests 1 derived " PRINT " " KEY "\n",
-		"weir-placement 2 derived " PRINT " " KEY "\n",
-		"weir-placement 11 derived " PRINT " " KEY "\n",
-		"weir-placement 1 other " PRINT " " KEY "\n",
+		"weir-placements 1 " PRINT " " KEY "\n",
+		"weir-guests 1 " PRINT " " KEY "\n",
+		"weir-placement 2 " PRINT " " KEY "\n",
+		"weir-placement 11 " PRINT " " KEY "\n",
+		"weir-placement 1 derived " PRINT " " KEY "\n",
 		"weir-placement 1  " PRINT " " KEY "\n",
-		"weir-placement 1 derived d5cc6d133208bd4 " KEY "\n",
-		"weir-placement 1 derived d5cc6d133208bd44a " KEY "\n",
-		"weir-placement 1 derived d5cc6d133208bd4g " KEY "\n",
-		"weir-placement 1 derived D5CC6D133208BD44 " KEY "\n",
-		"weir-placement 1 derived " PRINT " " KEY "0\n",
-		"weir-placement 1 derived " PRINT " 0112233445566778899aabbccddeeff\n",
-		"weir-placement 1 derived " PRINT " g0112233445566778899aabbccddeeff\n",
-		"weir-placement 1 derived " PRINT " " KEY "\n\n",
-		"weir-placement 1 derived " PRINT " " KEY "\nx",
-		"weir-placement 1 derived " PRINT " " KEY " x\n",
+		"weir-placement 1 d5cc6d133208bd4 " KEY "\n",
+		"weir-placement 1 d5cc6d133208bd44a " KEY "\n",
+		"weir-placement 1 d5cc6d133208bd4g " KEY "\n",
+		"weir-placement 1 D5CC6D133208BD44 " KEY "\n",
+		"weir-placement 1 " PRINT " " KEY "0\n",
+		"weir-placement 1 " PRINT " 0112233445566778899aabbccddeeff\n",
+		"weir-placement 1 " PRINT " g0112233445566778899aabbccddeeff\n",
+		"weir-placement 1 " PRINT " " KEY "\n\n",
+		"weir-placement 1 " PRINT " " KEY "\nx",
+		"weir-placement 1 " PRINT " " KEY " x\n",
 	};
 	struct placement p;
 
@@ -100,7 +89,7 @@ static void a_damaged_file_is_no_key(void **state)
 			print_message("  \"%s\"\n", texts[i]);
 		assert_int_equal(err, -EBADMSG);
 	}
-	fixture_write("placement", "weir-placement 1 derived " PRINT " " KEY "\n\0", 76);
+	fixture_write("placement", "weir-placement 1 " PRINT " " KEY "\n\0", 68);
 	assert_int_equal(placement_read(fixture_path("placement"), &p), -EBADMSG);
 	assert_int_equal(placement_read(fixture_path("none"), &p), -ENOENT);
 }
@@ -111,7 +100,7 @@ static void what_cannot_be_written_leaves_nothing(void **state)
 	struct placement p;
 
 	(void)state;
-	placement_make(hash_key, MODEL_PLACEMENT_DERIVED, &p);
+	placement_make(hash_key, &p);
 	assert_int_equal(mkdir(fixture_path("taken"), 0700), 0);
 	assert_int_equal(placement_write(fixture_path("taken"), &p), -EISDIR);
 	assert_int_equal(access(fixture_path("taken.new"), F_OK), -1);
@@ -121,7 +110,7 @@ static void what_cannot_be_written_leaves_nothing(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_key_is_the_hash_key_or_derived_from_it),
+		cmocka_unit_test(a_key_is_derived_from_the_hash_key),
 		cmocka_unit_test(a_damaged_file_is_no_key),
 		cmocka_unit_test(what_cannot_be_written_leaves_nothing),
 	};

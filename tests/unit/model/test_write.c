@@ -248,35 +248,6 @@ static void what_cannot_be_written_leaves_the_old_file(void **state)
 	model_free(m);
 }
 
-/* Releases before the setting refuse a document that has it: so only one that needs it has it. */
-static void placement_is_written_where_it_is_derived(void **state)
-{
-	static const char *const said[] = { "", " placement = \"hash_key\";",
-		                            " placement = \"derived\";" };
-	(void)state;
-
-	for (size_t i = 0; i < 3; i++) {
-		char with[64];
-
-		snprintf(with, sizeof(with), "\"k1\";%s }", said[i]);
-		char *text = fixture_edit(fixture_config, "\"k1\"; }", with);
-
-		fixture_write_text("weir.conf", text);
-		free(text);
-		struct model *m = read_it(model_read_config, "weir.conf", NULL);
-		assert_int_equal(m->placement,
-		                 i == 2 ? MODEL_PLACEMENT_DERIVED : MODEL_PLACEMENT_HASH_KEY);
-		text = model_text(m);
-		assert_int_equal(strstr(text, "placement") != NULL, i == 2);
-		free(text);
-		assert_int_equal(model_write_effective(m, fixture_path("effective.conf")), 0);
-		struct model *back = read_it(model_read_effective, "effective.conf", "fra-1");
-		assert_int_equal(back->placement, m->placement);
-		model_free(back);
-		model_free(m);
-	}
-}
-
 static void a_written_document_reads_back_the_same(void **state)
 {
 	(void)state;
@@ -507,7 +478,6 @@ int main(void)
 		cmocka_unit_test(the_order_of_members_does_not_matter),
 		cmocka_unit_test(a_written_document_may_be_read_by_owner_and_group_alone),
 		cmocka_unit_test(an_effective_document_is_no_link),
-		cmocka_unit_test(placement_is_written_where_it_is_derived),
 		cmocka_unit_test(a_written_document_reads_back_the_same),
 		cmocka_unit_test(a_configuration_s_text_reads_back_the_same),
 		cmocka_unit_test(ten_thousand_backends_and_a_thousand_services_read_back_the_same),
