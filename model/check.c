@@ -140,6 +140,9 @@ static void check_checks(const struct model_build *b)
 		const struct model_check *c = &b->model->checks[i];
 		const struct item *item = b->checks.items[i];
 
+		if (!strcmp(c->name, MODEL_NO_CHECK))
+			bind_error(b->bind, item, SCHEMA_CHECKS_NAME,
+			           "\"" MODEL_NO_CHECK "\" means no check; use another name");
 		if (c->fast_interval_ms > c->interval_ms)
 			bind_error(b->bind, item, SCHEMA_CHECKS_FAST_INTERVAL,
 			           "%ums is longer than the interval of %ums", c->fast_interval_ms,

@@ -34,8 +34,7 @@
 	  "Name of the hash key. Nodes exchange this name, never the key.")                        \
 	X(CLUSTER_MAX_SITES_OUT, "cluster.max_sites_out", "integer", "sites", "1", "1..63", "",    \
 	  "How many sites may be out at a time, by drains, holds or failures, the one that an "    \
-	  "operation moves included. An operation that would make it more waits for a person. "    \
-	  "Releases that do not know the setting refuse the version.")                             \
+	  "operation moves included. An operation that would make it more waits for a person.")    \
 	X(LIMITS, "limits", "group", "", "", "", "", "Sizes of the forwarding tables.")            \
 	X(LIMITS_SERVICES, "limits.services", "integer", "entries", "4096", "16..65536", "",       \
 	  "Maximum number of service entries: one for each address, port and protocol.")           \
@@ -111,12 +110,11 @@
 	  "synchronised: the ramps of drains on this node are held; trusted: they are not.")       \
 	X(NODES_CAPACITY, "nodes[].capacity", "group", "", "", "", "",                             \
 	  "Load that the node can carry. The drain of a node uses it to check whether the other "  \
-	  "nodes have room. Releases that do not know the setting refuse the version.")            \
+	  "nodes have room.")                                                                      \
 	X(NODES_CAPACITY_BITS, "nodes[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "",     \
 	  "Bits per second. Not given: the speed of the node's ports.")                            \
 	X(NODES_ANNOUNCE, "nodes[].announce", "group", "", "", "", "",                             \
-	  "How weir-announce announces the node's VIPs to routers. Releases that do not know "     \
-	  "the setting refuse the version.")                                                       \
+	  "How weir-announce announces the node's VIPs to routers.")                               \
 	X(NODES_ANNOUNCE_DAEMON, "nodes[].announce.daemon", "enum none|bird|frr", "", "none", "",  \
 	  "",                                                                                      \
 	  "The host's routing daemon, which takes the addresses from the two routing tables. "     \
@@ -213,14 +211,12 @@
 	X(VIPS_SITES, "vips[].sites", "list of references to sites[]", "", "", "1..64", "",        \
 	  "Sites that serve it, instead of site: each site announces the same addresses to "       \
 	  "its routers, and each service at the VIP is at all of these sites. Such a service "     \
-	  "has no vip_check, because a probe of the VIP reaches any of the sites. Releases "       \
-	  "that do not know the setting refuse the version.")                                      \
+	  "has no vip_check, because a probe of the VIP reaches any of the sites.")                \
 	X(VIPS_ADDRESSES, "vips[].addresses", "list of addresses", "", "", "1..16", "R",           \
 	  "Its addresses, of one or both families.")                                               \
 	X(VIPS_ANNOUNCE_WHEN, "vips[].announce_when", "enum any|all", "", "any", "", "",           \
 	  "Services at the VIP that must have a backend for new flows while a node announces "     \
-	  "the VIP: any one of them, or all. Releases that do not know the setting refuse the "    \
-	  "version.")                                                                              \
+	  "the VIP: any one of them, or all.")                                                     \
 	X(SERVICES, "services", "list of groups", "", "", "0..4096", "",                           \
 	  "A protocol and port, at the VIPs of one or more sites.")                                \
 	X(SERVICES_NAME, "services[].name", "name", "", "", "", "R", "Name of the service.")       \
@@ -259,8 +255,7 @@
 	  "Pool of another site whose backends take new flows of this VIP when the own "           \
 	  "pool cannot: less than min_healthy of its weight is up by evidence, or this "           \
 	  "site's drain is complete. It is not used while its site is drained or down, "           \
-	  "or while it is itself on a backup. Releases that do not know the setting "              \
-	  "refuse the version.")                                                                   \
+	  "or while it is itself on a backup.")                                                    \
 	X(SERVICES_AT_BACKUP_MAX, "services[].at[].backup_max", "group", "", "", "", "",           \
 	  "Most load that this site sends to the backup. Required with backup. Services "          \
 	  "with the same pool and backup add up theirs.")                                          \

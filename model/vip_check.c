@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How a service's VIPs are checked: by the check that is named, by none, or by the default. The
- * default is no entry of checks[] and is not written to effective documents, so a process of the
- * release before reads "no check" there. A VIP that lives at several sites has no check: routers
- * would lead the probe to the nearest site, which may be the prober's own.
+ * How a service's VIPs are checked: by the check that is named, by none, or by the default, which
+ * is no entry of checks[]. A VIP that lives at several sites has no check: routers would lead the
+ * probe to the nearest site, which may be the prober's own.
  */
 #include "model/build.h"
 
@@ -27,20 +26,12 @@ const struct model_check model_default_vip_check = {
 	.detect_worst_ms = 4000, /* interval, two more probes, and the last timeout */
 };
 
-/* A check of that name comes first: it may be older than the word's meaning. */
-static bool is_switched_off(const struct model_build *b, const struct value *v)
-{
-	return v->ok && v->node && !strcmp(v->text, MODEL_NO_CHECK) &&
-	       !build_find(b->model->checks, b->model->n_checks, sizeof(*b->model->checks),
-	                   v->text);
-}
-
 void build_vip_check(const struct model_build *b, const struct item *item,
                      struct model_service *service)
 {
 	const struct value *v = bind_value(item, SCHEMA_SERVICES_VIP_CHECK);
 
-	if (is_switched_off(b, v)) {
+	if (v->ok && v->node && !strcmp(v->text, MODEL_NO_CHECK)) {
 		service->vip_check_from = MODEL_VIP_CHECK_OFF;
 	} else if (v->node) {
 		service->vip_check = build_check(b, item, SCHEMA_SERVICES_VIP_CHECK);

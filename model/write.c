@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Writing documents, so that the parser reads back the same model: every value is written, texts
- * are escaped, large numbers are texts, times are RFC 3339 with milliseconds. Settings that the
- * former release does not know are left out where they have their default.
+ * are escaped, large numbers are texts, times are RFC 3339 with milliseconds.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -71,19 +70,16 @@ static void put_address_list(FILE *f, const char *name, const struct addr *all, 
 	fputs(" ];", f);
 }
 
-/* Written only if there are any: the former release does not know the field. */
 static void put_macs(FILE *f, const struct model_port *p)
 {
-	if (p->n_macs)
-		fputs(" macs = [", f);
+	fputs(" macs = [", f);
 	for (size_t i = 0; i < p->n_macs; i++) {
 		const uint8_t *m = p->macs[i].bytes;
 
 		fprintf(f, "%s \"%02x:%02x:%02x:%02x:%02x:%02x\"", i ? "," : "", m[0], m[1], m[2],
 		        m[3], m[4], m[5]);
 	}
-	if (p->n_macs)
-		fputs(" ];", f);
+	fputs(" ];", f);
 }
 
 /* The word of an enum's row. */
@@ -108,8 +104,7 @@ static void put_cluster(FILE *f, const struct model *m)
 	put_escaped(f, "name", m->cluster);
 	put_escaped(f, "hash_key_file", m->hash_key_file);
 	put_escaped(f, "hash_key_id", m->hash_key_id);
-	if (m->max_sites_out > 1) /* likewise */
-		put_uint(f, "max_sites_out", m->max_sites_out);
+	put_uint(f, "max_sites_out", m->max_sites_out);
 	fputs(" };\nlimits = {", f);
 	put_uint(f, "services", m->limits.services);
 	put_uint(f, "backends", m->limits.backends);
@@ -185,13 +180,8 @@ static void put_announced_vips(FILE *f, const struct model_announce *a)
 	fputs(" ];", f);
 }
 
-/* Written only if something is said: the former release does not know the group. */
 static void put_announce(FILE *f, const struct model_announce *a)
 {
-	if (a->daemon == MODEL_DAEMON_NONE && a->table == MODEL_ANNOUNCE_TABLE &&
-	    a->gshut_table == MODEL_ANNOUNCE_GSHUT_TABLE && !a->lists_vips && !a->n_dns &&
-	    !*a->socket)
-		return;
 	fputs(" announce = {", f);
 	put_enum(f, "daemon", SCHEMA_NODES_ANNOUNCE_DAEMON, a->daemon);
 	put_uint(f, "table", a->table);
@@ -204,7 +194,6 @@ static void put_announce(FILE *f, const struct model_announce *a)
 	fputs(" };", f);
 }
 
-/* Every default is written, so that a later release with other defaults reads the same model. */
 static void put_nodes(FILE *f, const struct model *m)
 {
 	fputs("nodes = (\n", f);
@@ -232,7 +221,7 @@ static void put_nodes(FILE *f, const struct model *m)
 		put_escaped(f, "api", n->api);
 		put_address_list(f, "controls", n->controls, n->n_controls);
 		put_enum(f, "clock", SCHEMA_NODES_CLOCK, n->clock);
-		if (n->capacity_bits) { /* the former release does not know it */
+		if (n->capacity_bits) {
 			fputs(" capacity = {", f);
 			put_quantity(f, "bits", KIND_BITS, n->capacity_bits);
 			fputs(" };", f);
@@ -317,13 +306,8 @@ static void put_pools(FILE *f, const struct model *m)
 	fputs(");\n", f);
 }
 
-/* One site is written as releases before sites know it. */
 static void put_vip_sites(FILE *f, const struct model_vip *v)
 {
-	if (v->n_sites == 1) {
-		put_escaped(f, "site", v->sites[0]->name);
-		return;
-	}
 	fputs(" sites = [", f);
 	for (size_t i = 0; i < v->n_sites; i++)
 		fprintf(f, "%s \"%s\"", i ? "," : "", v->sites[i]->name);
@@ -340,14 +324,12 @@ static void put_vips(FILE *f, const struct model *m)
 		put_escaped(f, "name", v->name);
 		put_vip_sites(f, v);
 		put_address_list(f, "addresses", v->addresses, v->n_addresses);
-		if (v->announce_when != MODEL_ANNOUNCE_ANY) /* as with sites */
-			put_enum(f, "announce_when", SCHEMA_VIPS_ANNOUNCE_WHEN, v->announce_when);
+		put_enum(f, "announce_when", SCHEMA_VIPS_ANNOUNCE_WHEN, v->announce_when);
 		fprintf(f, " }%s", list_separator(i, m->n_vips));
 	}
 	fputs(");\n", f);
 }
 
-/* Written only where there is one: the former release does not know the settings. */
 static void put_backup(FILE *f, const struct model_at *at)
 {
 	if (!at->backup)
@@ -376,10 +358,7 @@ static void put_at(FILE *f, const struct model_service *s)
 	fputs("    );", f);
 }
 
-/*
- * The default check of VIPs is not written: a release before it reads that as no check
- * (vip_check.c).
- */
+/* The default check of VIPs is not written: it has no name (vip_check.c). */
 static void put_services(FILE *f, const struct model *m)
 {
 	fputs("services = (\n", f);
