@@ -207,7 +207,6 @@ static bool record_differs(const struct ramps *r, const struct model_override *o
 	const struct ramp_record *was = ramp_find(r->items, r->n, o);
 
 	return !was || was->how != now->how || was->arrived != now->arrived ||
-	       was->level_known != now->level_known ||
 	       find_stretch(o, was->at_ms) != find_stretch(o, now->at_ms);
 }
 
@@ -319,7 +318,7 @@ bool ramps_level(const struct ramps *r, const struct model_override *o, uint32_t
 {
 	const struct ramp_record *found = o->is_step ? record_of(r, o) : NULL;
 
-	if (!found || !found->level_known)
+	if (!found)
 		return false;
 	*level_ppm = found->level_ppm;
 	return true;

@@ -37,8 +37,7 @@ struct ramp_record {
 	uint32_t epoch, step;
 	int64_t at_ms; /**< the instant of the schedule that is in force */
 	enum ramp_how how;
-	/* of a step, else unset; not known after a file of the former release */
-	bool level_known;
+	bool level_known;   /**< it is a step's, which has what follows */
 	bool falls;         /**< its level moves, or moved last, towards 0 */
 	bool arrived;       /**< the level is reached: it no longer moves */
 	uint32_t level_ppm; /**< in force in this node's answers */

@@ -689,9 +689,6 @@ static void what_is_not_known_of_a_level_is_not_said(void **state)
 	assert_true(ramps_level(&w.r, &w.o[0], &ppm));
 	assert_int_equal(ppm, 0);
 	ppm = 7;
-	w.r.items[0].level_known = false; /* of the former release */
-	assert_false(ramps_level(&w.r, &w.o[0], &ppm));
-	w.r.items[0].level_known = true;
 	w.o[0].is_step = false;
 	assert_false(ramps_level(&w.r, &w.o[0], &ppm));
 	assert_false(ramps_level(NULL, &w.o[0], &ppm));
