@@ -83,7 +83,7 @@ static char *do_status(struct process *p, const json_t *request)
 	        "pools", (json_int_t)n->n_pools, "backends",
 	        (json_int_t)(has ? n->plan->n_backends : 0), "driver_why", p->driver_reason,
 	        "health_epoch", (json_int_t)p->health_epoch, "learning", has && n->learning,
-	        "wants_guests", has && n->wants_peer_state));
+	        "wants_connections", has && n->wants_peer_state));
 }
 
 /*
@@ -100,7 +100,7 @@ static char *do_handover(struct process *p, const json_t *request)
 		return make_refusal("no document is in force yet");
 	text = compiler_handover_write(&p->node, &time);
 	line = answer_json(json_pack("{s:b, s:b, s:s?}", "ok", 1, "learning", p->node.learning,
-	                             "guests", text));
+	                             "connections", text));
 	free(text);
 	return line;
 }
@@ -178,8 +178,8 @@ char *process_answer(void *process, const char *line, size_t length)
 		const char *name;
 		char *(*answer)(struct process *p, const json_t *request);
 	} commands[] = {
-		{ "status", do_status },   { "backends", do_backends }, { "trace", do_trace },
-		{ "guests", do_handover }, { "proof", do_proof },
+		{ "status", do_status },        { "backends", do_backends }, { "trace", do_trace },
+		{ "connections", do_handover }, { "proof", do_proof },
 	};
 	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
 	const char *what = json_string_value(json_object_get(request, "do"));
@@ -190,7 +190,6 @@ char *process_answer(void *process, const char *line, size_t length)
 			text = commands[i].answer(process, request);
 	json_decref(request);
 	return text ? text
-	            : make_refusal(
-	                      "a request is {\"do\": NAME}: \"status\", \"backends\", \"guests\", "
-	                      "\"proof\" or \"trace\"");
+	            : make_refusal("a request is {\"do\": NAME}: \"status\", \"backends\", "
+	                           "\"connections\", \"proof\" or \"trace\"");
 }

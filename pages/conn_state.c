@@ -19,7 +19,7 @@
 #include "base/replace.h"
 
 #define HEAD_MAX 128 /* bytes of the first line: a time and a node's name */
-#define HEAD     "weir-guests 1 "
+#define HEAD     "weir-connections 1 "
 
 int conn_state_write(const char *run_dir, const char *node, uint64_t now_ms, const char *text)
 {
@@ -35,7 +35,7 @@ int conn_state_write(const char *run_dir, const char *node, uint64_t now_ms, con
 	return replace_end_stream(f, temporary, path, REPLACE_SYNC_NONE);
 }
 
-/* "weir-guests 1 TIME NODE" */
+/* "weir-connections 1 TIME NODE" */
 static int read_conn_head(const char *line, struct conn_state *out)
 {
 	char *end;

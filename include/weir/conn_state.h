@@ -6,13 +6,12 @@
  *
  *   1. weir-mgmt of the starting node asks the peers' weir-mgmt over the API.
  *   2. A peer's weir-dataplane answers with a text that only dataplanes read.
- *   3. weir-mgmt of the starting node writes RUN/guests.told, whole or not at all: one line with the
+ *   3. weir-mgmt of the starting node writes RUN/connections.state, whole or not at all: one line with the
  *      node's monotonic time and the peer's name, then the text. If no peer has anything to say, the
  *      name is "-" and the text is empty.
  *   4. weir-dataplane of the starting node reads the file and applies the text.
  *
- * "guests" and "told" in names of files, requests and members are from an earlier release; peers of
- * that release still use them. Implemented in pages/conn_state.c; any thread.
+ * Implemented in pages/conn_state.c; any thread.
  */
 #ifndef WEIR_CONN_STATE_H
 #define WEIR_CONN_STATE_H
@@ -22,7 +21,7 @@
 
 #include "base/checked.h"
 
-#define CONN_STATE_FILE     "guests.told"
+#define CONN_STATE_FILE     "connections.state"
 #define CONN_STATE_TEXT_MAX ((size_t)3 << 20)
 #define CONN_STATE_NODE_MAX 64u
 #define CONN_STATE_NO_PEER  "-"

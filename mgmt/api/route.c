@@ -138,7 +138,7 @@ const struct route route_table[] = {
 	  "Between nodes: keep the files of this version, which is not decided yet" },
 	{ "GET", "/v1/peer/keys", HTTP_PEER, "", "", handle_peer_keys,
 	  "Between nodes: which keys asked weir-dns for dynamic names" },
-	{ "GET", "/v1/peer/guests", HTTP_PEER, "", "", handle_peer_connection_state,
+	{ "GET", "/v1/peer/connections", HTTP_PEER, "", "", handle_peer_connection_state,
 	  "Between nodes of a site: what weir-dataplane knows of slots" },
 	{ "POST", "/v1/peer/withdrawals", HTTP_PEER, "", "", handle_peer_withdrawals,
 	  "Between nodes: whether I may withdraw" },

@@ -52,7 +52,7 @@ static json_t *query_dataplane(struct core *core, const char *line)
 
 json_t *state_fetch_to_json(struct core *core)
 {
-	json_t *answer = query_dataplane(core, "{\"do\":\"guests\"}");
+	json_t *answer = query_dataplane(core, "{\"do\":\"connections\"}");
 
 	core_lock(core);
 	const struct model *m = intent_model(core->intent);
@@ -73,7 +73,7 @@ enum state_fetch_word state_fetch_read(const json_t *answer, const char *node, c
                                        const char **text)
 {
 	const json_t *learning = json_object_get(answer, "learning");
-	const char *text_found = json_string_value(json_object_get(answer, "guests"));
+	const char *text_found = json_string_value(json_object_get(answer, "connections"));
 
 	if (!text_equals(answer, "node", node) || !text_equals(answer, "cluster", cluster) ||
 	    !json_is_boolean(learning) || !text_found || strlen(text_found) > CONN_STATE_TEXT_MAX)
@@ -159,7 +159,7 @@ static void query_site_peers(struct core *core, struct state_fetch *l)
 	for (size_t i = 0; requests && i < l->n; i++) {
 		requests[i] = (struct client_request){ .timeout_ms = STATE_FETCH_TIMEOUT_MS,
 			                               .answer_max = STATE_FETCH_ANSWER_MAX };
-		snprintf(requests[i].url, sizeof(requests[i].url), "%s/v1/peer/guests",
+		snprintf(requests[i].url, sizeof(requests[i].url), "%s/v1/peer/connections",
 		         l->site_peers[i].api);
 	}
 	if (requests && l->n > 0)
@@ -179,7 +179,7 @@ static void query_site_peers(struct core *core, struct state_fetch *l)
 static bool wants_state(struct core *core, uint64_t document)
 {
 	json_t *status = query_dataplane(core, "{\"do\":\"status\"}");
-	bool yes = json_is_true(json_object_get(status, "wants_guests")) &&
+	bool yes = json_is_true(json_object_get(status, "wants_connections")) &&
 	           (uint64_t)json_integer_value(json_object_get(status, "document")) == document;
 
 	json_decref(status);

@@ -67,7 +67,7 @@ static void check_sites(void)
 	decided_close(&d);
 }
 
-static void check_guests(void)
+static void check_connections(void)
 {
 	struct conn_state told;
 
@@ -118,7 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 		(void)model_key_read(path, dir, key);
 		break;
 	case 5:
-		check_guests();
+		check_connections();
 		break;
 	case 6:
 		check_placement(path);

@@ -405,9 +405,9 @@ def check_traps(node: Node, report: Report) -> None:
 def check_planted(world: World, report: Report) -> None:
     """A file that another process of ours has put where weir-mgmt and weir-dataplane look."""
     ams = world.nodes[0]
-    say("weir-dns plants told guests; the store's directory it cannot enter")
+    say("weir-dns plants the state of connections; the store's directory it cannot enter")
     ams.kill_all()
-    planted = os.path.join(ams.run_dir, "guests.told")
+    planted = os.path.join(ams.run_dir, "connections.state")
     if os.path.exists(planted):
         os.unlink(planted)
     dns = packaged.as_user("weir-dns", "weir")

@@ -101,7 +101,7 @@ static void what_is_told_is_taken(void **state)
 	free(text);
 }
 
-static void a_node_without_guests_tells_its_pools_alone(void **state)
+static void a_node_without_temporary_owners_tells_its_pools_alone(void **state)
 {
 	(void)state;
 	char *text = compiler_handover_write(&fresh.node, &fresh.time);
@@ -204,16 +204,16 @@ static void damaged_text_leaves_sound_tables(void **state)
 	free(text);
 }
 
-#define GUESTS_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define HANDOVER_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		GUESTS_TEST(what_is_told_is_taken),
-		GUESTS_TEST(a_node_without_guests_tells_its_pools_alone),
-		GUESTS_TEST(what_is_not_known_here_is_left_out),
-		GUESTS_TEST(what_is_malformed_is_refused_whole),
-		GUESTS_TEST(damaged_text_leaves_sound_tables),
+		HANDOVER_TEST(what_is_told_is_taken),
+		HANDOVER_TEST(a_node_without_temporary_owners_tells_its_pools_alone),
+		HANDOVER_TEST(what_is_not_known_here_is_left_out),
+		HANDOVER_TEST(what_is_malformed_is_refused_whole),
+		HANDOVER_TEST(damaged_text_leaves_sound_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,5 +289,5 @@ int main(void)
 		TEXT_TEST(nothing_of_a_malformed_text_is_taken),
 	};
 
-	return cmocka_run_group_tests_name("guests text", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("handover text", tests, NULL, NULL);
 }

@@ -131,11 +131,11 @@ static void the_status_says_what_is_in_force(void **state)
 {
 	(void)state;
 	p->node.learning = false;
-	expect_answer("{\"do\":\"status\"}",
-	              "{'ok':true,'node':'ams-1','driver':'xdp','document':71,'version':72,"
-	              "'refused':false,'refused_why':''," PORTS
-	              ",'services':2,'pools':2,'backends':6,"
-	              "'driver_why':'','health_epoch':73,'learning':false,'wants_guests':false}");
+	expect_answer(
+	        "{\"do\":\"status\"}",
+	        "{'ok':true,'node':'ams-1','driver':'xdp','document':71,'version':72,"
+	        "'refused':false,'refused_why':''," PORTS ",'services':2,'pools':2,'backends':6,"
+	        "'driver_why':'','health_epoch':73,'learning':false,'wants_connections':false}");
 	p->node.learning = p->node.wants_peer_state = true;
 	strcpy(p->refusal, "raise limits.slots");
 	strcpy(p->driver_reason, "no BPF here");
@@ -144,7 +144,7 @@ static void the_status_says_what_is_in_force(void **state)
 	        "{'ok':true,'node':'ams-1','driver':'xdp','document':71,'version':72,"
 	        "'refused':true,'refused_why':'raise limits.slots'," PORTS
 	        ",'services':2,'pools':2,'backends':6,"
-	        "'driver_why':'no BPF here','health_epoch':73,'learning':true,'wants_guests':true}");
+	        "'driver_why':'no BPF here','health_epoch':73,'learning':true,'wants_connections':true}");
 }
 
 static void ports_of_the_document_that_the_driver_lacks_are_named_with_the_reason(void **state)
@@ -175,7 +175,7 @@ static void before_the_first_document_there_is_nothing_in_force(void **state)
 	static const char none[] =
 	        "{'ok':true,'node':'ams-1','driver':'xdp','document':0,'version':0,"
 	        "'refused':false,'refused_why':'','ports':[],'ports_missing':[],'services':0,'pools':0,'backends':0,"
-	        "'driver_why':'','health_epoch':73,'learning':false,'wants_guests':false}";
+	        "'driver_why':'','health_epoch':73,'learning':false,'wants_connections':false}";
 	struct model *model = p->node.model;
 
 	(void)state;
@@ -184,7 +184,7 @@ static void before_the_first_document_there_is_nothing_in_force(void **state)
 	p->driver = NULL;
 	expect_answer("{\"do\":\"status\"}", none);
 	for (int i = 0; i < 2; i++) {
-		expect_answer("{\"do\":\"guests\"}",
+		expect_answer("{\"do\":\"connections\"}",
 		              "{'ok':false,'error':'no document is in force yet'}");
 		expect_answer("{\"do\":\"trace\",\"source\":\"192.0.2.1:1\","
 		              "\"destination\":\"203.0.113.10:80/tcp\"}",
@@ -261,7 +261,7 @@ static void all_pools_are_shown_unless_one_is_named(void **state)
 	}
 }
 
-static void guests_come_as_a_text_with_whether_to_believe_them(void **state)
+static void connections_come_as_a_text_with_whether_to_believe_them(void **state)
 {
 	struct compiler_time time = compiler_now();
 	char *text;
@@ -270,11 +270,12 @@ static void guests_come_as_a_text_with_whether_to_believe_them(void **state)
 	(void)state;
 	for (int learning = 0; learning < 2; learning++) {
 		p->node.learning = learning;
-		answer = query_ctl("{\"do\":\"guests\"}");
+		answer = query_ctl("{\"do\":\"connections\"}");
 		expect_text(json_object_get(answer, "ok"), "true");
 		expect_text(json_object_get(answer, "learning"), learning ? "true" : "false");
 		text = compiler_handover_write(&p->node, &time);
-		assert_string_equal(json_string_value(json_object_get(answer, "guests")), text);
+		assert_string_equal(json_string_value(json_object_get(answer, "connections")),
+		                    text);
 		free(text);
 		json_decref(answer);
 	}
@@ -285,7 +286,7 @@ static void guests_come_as_a_text_with_whether_to_believe_them(void **state)
 	"\"/tcp:syn\" or \"/udp\", IPv6 in brackets, both of one family"
 #define LENGTH "length must be the bytes of the IP packet, with its headers"
 #define ASKS                                                                                       \
-	"a request is {\"do\": NAME}: \"status\", \"backends\", \"guests\", \"proof\" or \"trace\""
+	"a request is {\"do\": NAME}: \"status\", \"backends\", \"connections\", \"proof\" or \"trace\""
 
 static void what_cannot_be_answered_is_refused_with_what_is_wanted(void **state)
 {
@@ -327,7 +328,7 @@ static void what_cannot_be_answered_is_refused_with_what_is_wanted(void **state)
 /* As many bytes as the line has: what lies behind is another's. */
 static void a_line_ends_where_its_length_says(void **state)
 {
-	static const char line[] = "{\"do\":\"guests\"}}";
+	static const char line[] = "{\"do\":\"connections\"}}";
 	char *text = process_answer(p, line, strlen(line) - 1);
 
 	(void)state;
@@ -433,7 +434,7 @@ int main(void)
 		CTL_TEST(before_the_first_document_there_is_nothing_in_force),
 		CTL_TEST(each_backend_is_shown_with_its_own_values),
 		CTL_TEST(all_pools_are_shown_unless_one_is_named),
-		CTL_TEST(guests_come_as_a_text_with_whether_to_believe_them),
+		CTL_TEST(connections_come_as_a_text_with_whether_to_believe_them),
 		CTL_TEST(what_cannot_be_answered_is_refused_with_what_is_wanted),
 		CTL_TEST(a_line_ends_where_its_length_says),
 		CTL_TEST(a_trace_answers_with_what_was_asked_and_what_became_of_it),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Slots' lines in pools with agents (dataplane/owners/line.c), and what nodes tell each other of
- * slots (owners_guests.c). Sets have one member with weight each, so that all slots are its: what
+ * slots (owners/handover.c). Sets have one member with weight each, so that all slots are its: what
  * follows is exact.
  */
 #include <setjmp.h>

@@ -27,7 +27,7 @@ static void without_a_document_it_answers_and_forwards_nothing(void **state)
 	assert_string_equal(json_string_value(json_object_get(answer, "error")),
 	                    "no document is in force yet");
 	json_decref(answer);
-	answer = scene_ask("{\"do\":\"guests\"}");
+	answer = scene_ask("{\"do\":\"connections\"}");
 	assert_true(json_is_false(json_object_get(answer, "ok")));
 	json_decref(answer);
 	assert_int_equal(space_xdp_of("v0"), 0);

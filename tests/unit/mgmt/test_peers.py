@@ -165,26 +165,26 @@ class StateHandover(unittest.TestCase):
     def status(self, wants: bool = True, behind: int = 0) -> typing.Callable[..., typing.Any]:
         def answer() -> dict[str, typing.Any]:
             document = int(re.search(r'document = "(\d+)";', self.a.effective())[1])
-            return {"ok": True, "learning": True, "wants_guests": wants, "document": document - behind}
+            return {"ok": True, "learning": True, "wants_connections": wants, "document": document - behind}
         return answer
 
     def handed_over(self) -> list[typing.Any] | None:
         """[node, text] that was handed over, or None."""
         try:
-            with open(os.path.join(self.a.run, "guests.told")) as f:
+            with open(os.path.join(self.a.run, "connections.state")) as f:
                 head, _, text = f.read().partition("\n")
         except FileNotFoundError:
             return None
-        return [re.fullmatch(r"weir-guests 1 \d+ (\S+)", head)[1], text]
+        return [re.fullmatch(r"weir-connections 1 \d+ (\S+)", head)[1], text]
 
     def test_what_a_peer_knows_is_handed_over(self) -> None:
-        self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": "pool web-ams 64\nslot 1 0\n"})
+        self.dataplane(self.b, connections={"ok": True, "learning": False, "connections": "pool web-ams 64\nslot 1 0\n"})
         self.dataplane(self.a, status=self.status())
         wait_for("the peer's answer", self.handed_over)
         self.assertEqual(self.handed_over(), ["fra-1", "pool web-ams 64\nslot 1 0\n"])
 
     def test_where_all_are_starting_none_knows(self) -> None:
-        self.dataplane(self.b, guests={"ok": True, "learning": True, "guests": "pool web-ams 64\nslot 1 0\n"})
+        self.dataplane(self.b, connections={"ok": True, "learning": True, "connections": "pool web-ams 64\nslot 1 0\n"})
         self.dataplane(self.a, status=self.status())
         wait_for("the outcome", self.handed_over)
         self.assertEqual(self.handed_over(), ["-", ""])
@@ -193,12 +193,12 @@ class StateHandover(unittest.TestCase):
         self.dataplane(self.a, status=self.status())
         time.sleep(2)  # nothing may be handed over in this time
         self.assertIsNone(self.handed_over())  # the peer's dataplane is silent: it may know
-        self.dataplane(self.b, guests={"ok": False, "error": "no document is in force yet"})
+        self.dataplane(self.b, connections={"ok": False, "error": "no document is in force yet"})
         time.sleep(2)  # nothing may be handed over in this time
         self.assertIsNone(self.handed_over())
 
     def test_nothing_is_handed_over_before_its_time(self) -> None:
-        self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": ""})
+        self.dataplane(self.b, connections={"ok": True, "learning": False, "connections": ""})
         for state in (self.status(wants=False), self.status(behind=1)):
             dataplane = Dataplane(self.a, {"status": state})
             time.sleep(2)  # nothing may be handed over in this time
@@ -212,7 +212,7 @@ class StateHandover(unittest.TestCase):
         self.b.start()
         self.assertEqual(self.a.apply(self.a.files("# two sites", "# one")).status, 201)
         wait_for("another version", lambda: self.state() == "differs")
-        self.dataplane(self.b, guests={"ok": True, "learning": False, "guests": ""})
+        self.dataplane(self.b, connections={"ok": True, "learning": False, "connections": ""})
         self.dataplane(self.a, status=self.status())
         time.sleep(2)  # nothing may be handed over in this time
         self.assertIsNone(self.handed_over())

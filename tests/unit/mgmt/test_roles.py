@@ -107,7 +107,7 @@ TABLE: list[tuple[str, str, str, typing.Any, dict[str, str], int, typing.Collect
     ("GET", "/v1/peer/versions/{}", "/v1/peer/versions/1", None, {}, 200, PEER),
     ("POST", "/v1/peer/versions", "/v1/peer/versions", {}, {}, 400, PEER),
     ("POST", "/v1/peer/files", "/v1/peer/files", {}, {}, 200, PEER),
-    ("GET", "/v1/peer/guests", "/v1/peer/guests", None, {}, 503, PEER),
+    ("GET", "/v1/peer/connections", "/v1/peer/connections", None, {}, 503, PEER),
     ("POST", "/v1/peer/withdrawals", "/v1/peer/withdrawals", {}, {}, 400, PEER),
     ("GET", "/v1/peer/vip-traffic", "/v1/peer/vip-traffic", None, {}, 200, PEER),
     ("GET", "/v1/peer/store", "/v1/peer/store", None, {}, 200, PEER),

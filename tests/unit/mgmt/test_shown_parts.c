@@ -23,7 +23,7 @@ static json_t *fake_learn(struct core *core)
 {
 	(void)core;
 	assert_false(asked_is_locked()); /* it asks another process */
-	return edge.learned ? json_pack("{s:s}", "guests", "all") : NULL;
+	return edge.learned ? json_pack("{s:s}", "connections", "all") : NULL;
 }
 
 static struct store *fake_store(struct intent *in)
@@ -178,7 +178,7 @@ static void peers_get_what_the_dataplane_knows(void **state)
 	assert_int_equal(ask_handler(handle_peer_connection_state, "", ""), 503);
 	edge.learned = true;
 	assert_int_equal(ask_handler(handle_peer_connection_state, "", ""), 200);
-	assert_string_equal(text_in(answer.json, "guests"), "all");
+	assert_string_equal(text_in(answer.json, "connections"), "all");
 }
 
 static void the_list_of_versions_is_cut(void **state)

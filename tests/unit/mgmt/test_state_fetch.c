@@ -18,10 +18,10 @@
 static enum state_fetch_word read_text(const char *json, bool *some)
 {
 	json_t *answer = json ? json_loads(json, JSON_DECODE_ANY, NULL) : NULL;
-	const char *guests = NULL;
-	enum state_fetch_word word = state_fetch_read(answer, "ams-2", "shop", &guests);
+	const char *connections = NULL;
+	enum state_fetch_word word = state_fetch_read(answer, "ams-2", "shop", &connections);
 
-	*some = guests != NULL;
+	*some = connections != NULL;
 	json_decref(answer);
 	return word;
 }
@@ -34,19 +34,19 @@ static void answers_are_told_apart(void **state)
 		enum state_fetch_word word;
 	} cases[] = {
 #define FROM "{\"node\":\"ams-2\",\"cluster\":\"shop\","
-		{ FROM "\"learning\":false,\"guests\":\"pool a 64\\n\"}", STATE_FETCH_KNOWS },
-		{ FROM "\"learning\":true,\"guests\":\"pool a 64\\n\"}", STATE_FETCH_NOTHING },
-		{ FROM "\"learning\":0,\"guests\":\"\"}", STATE_FETCH_MALFORMED },
-		{ FROM "\"guests\":\"\"}", STATE_FETCH_MALFORMED },
+		{ FROM "\"learning\":false,\"connections\":\"pool a 64\\n\"}", STATE_FETCH_KNOWS },
+		{ FROM "\"learning\":true,\"connections\":\"pool a 64\\n\"}", STATE_FETCH_NOTHING },
+		{ FROM "\"learning\":0,\"connections\":\"\"}", STATE_FETCH_MALFORMED },
+		{ FROM "\"connections\":\"\"}", STATE_FETCH_MALFORMED },
 		{ FROM "\"learning\":false}", STATE_FETCH_MALFORMED },
-		{ FROM "\"learning\":false,\"guests\":null}", STATE_FETCH_MALFORMED },
-		{ FROM "\"learning\":false,\"guests\":[]}", STATE_FETCH_MALFORMED },
+		{ FROM "\"learning\":false,\"connections\":null}", STATE_FETCH_MALFORMED },
+		{ FROM "\"learning\":false,\"connections\":[]}", STATE_FETCH_MALFORMED },
 		{ FROM "\"ok\":false,\"error\":\"no document\"}", STATE_FETCH_MALFORMED },
-		{ "{\"node\":\"ams-3\",\"cluster\":\"shop\",\"learning\":false,\"guests\":\"\"}",
+		{ "{\"node\":\"ams-3\",\"cluster\":\"shop\",\"learning\":false,\"connections\":\"\"}",
 		  STATE_FETCH_MALFORMED },
-		{ "{\"node\":\"ams-2\",\"cluster\":\"mail\",\"learning\":false,\"guests\":\"\"}",
+		{ "{\"node\":\"ams-2\",\"cluster\":\"mail\",\"learning\":false,\"connections\":\"\"}",
 		  STATE_FETCH_MALFORMED },
-		{ "{\"learning\":false,\"guests\":\"\"}", STATE_FETCH_MALFORMED },
+		{ "{\"learning\":false,\"connections\":\"\"}", STATE_FETCH_MALFORMED },
 		{ "[]", STATE_FETCH_MALFORMED },
 		{ "\"x\"", STATE_FETCH_MALFORMED },
 		{ NULL, STATE_FETCH_MALFORMED },
@@ -64,21 +64,21 @@ static void answers_are_told_apart(void **state)
 static void what_is_too_long_is_no_answer(void **state)
 {
 	(void)state;
-	char *guests = malloc(CONN_STATE_TEXT_MAX + 2);
+	char *connections = malloc(CONN_STATE_TEXT_MAX + 2);
 	const char *text;
 
-	assert_non_null(guests);
-	memset(guests, 'x', CONN_STATE_TEXT_MAX + 1);
-	guests[CONN_STATE_TEXT_MAX + 1] = '\0';
+	assert_non_null(connections);
+	memset(connections, 'x', CONN_STATE_TEXT_MAX + 1);
+	connections[CONN_STATE_TEXT_MAX + 1] = '\0';
 	json_t *answer = json_pack("{s:s, s:s, s:b, s:s}", "node", "ams-2", "cluster", "shop",
-	                           "learning", 0, "guests", guests);
+	                           "learning", 0, "connections", connections);
 	assert_int_equal(state_fetch_read(answer, "ams-2", "shop", &text), STATE_FETCH_MALFORMED);
-	guests[CONN_STATE_TEXT_MAX] = '\0'; /* the longest that is one */
-	json_object_set_new(answer, "guests", json_string(guests));
+	connections[CONN_STATE_TEXT_MAX] = '\0'; /* the longest that is one */
+	json_object_set_new(answer, "connections", json_string(connections));
 	assert_int_equal(state_fetch_read(answer, "ams-2", "shop", &text), STATE_FETCH_KNOWS);
 	assert_int_equal(strlen(text), CONN_STATE_TEXT_MAX);
 	json_decref(answer);
-	free(guests);
+	free(connections);
 }
 
 int main(void)

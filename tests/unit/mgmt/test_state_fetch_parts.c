@@ -81,9 +81,10 @@ static void peers_of_this_site_with_an_api_are_asked(void **state)
 }
 
 #define NOTHING(node)                                                                              \
-	"{\"node\":\"" node "\",\"cluster\":\"shop\",\"learning\":true,\"guests\":\"\"}"
+	"{\"node\":\"" node "\",\"cluster\":\"shop\",\"learning\":true,\"connections\":\"\"}"
 #define KNOWS(node)                                                                                \
-	"{\"node\":\"" node "\",\"cluster\":\"shop\",\"learning\":false,\"guests\":\"of " node "\"}"
+	"{\"node\":\"" node                                                                        \
+	"\",\"cluster\":\"shop\",\"learning\":false,\"connections\":\"of " node "\"}"
 
 /* Of the first that knows and agrees; "-" only where all say that they know nothing. */
 static void one_answer_is_handed_over(void **state)
@@ -110,8 +111,8 @@ static void one_answer_is_handed_over(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const struct asked_row rows[] = { { "a2/v1/peer/guests", cases[i].first, 0 },
-			                          { "a3/v1/peer/guests", cases[i].second, 0 },
+		const struct asked_row rows[] = { { "a2/v1/peer/connections", cases[i].first, 0 },
+			                          { "a3/v1/peer/connections", cases[i].second, 0 },
 			                          { NULL, NULL, 0 } };
 		struct conn_state told;
 		uint64_t now_ms = clock_mono_ms();
@@ -140,13 +141,13 @@ static void the_dataplane_wants_only_with_the_document_of_now(void **state)
 		const char *answer;
 		bool wants;
 	} rows[] = {
-		{ "{\"wants_guests\":true,\"document\":7}", true },
-		{ "{\"wants_guests\":true,\"document\":6}", false },
-		{ "{\"wants_guests\":true,\"document\":8}", false },
-		{ "{\"wants_guests\":false,\"document\":7}", false },
-		{ "{\"wants_guests\":1,\"document\":7}", false },
+		{ "{\"wants_connections\":true,\"document\":7}", true },
+		{ "{\"wants_connections\":true,\"document\":6}", false },
+		{ "{\"wants_connections\":true,\"document\":8}", false },
+		{ "{\"wants_connections\":false,\"document\":7}", false },
+		{ "{\"wants_connections\":1,\"document\":7}", false },
 		{ "{\"document\":7}", false },
-		{ "{\"wants_guests\":true}", false },
+		{ "{\"wants_connections\":true}", false },
 		{ "nonsense", false },
 		{ NULL, false },
 	};
@@ -164,11 +165,11 @@ static void the_dataplane_wants_only_with_the_document_of_now(void **state)
 static void a_peer_is_told_what_the_dataplane_knows_and_who_says_so(void **state)
 {
 	(void)state;
-	fake_answer = "{\"learning\":false,\"guests\":\"g\",\"node\":\"other\"}";
+	fake_answer = "{\"learning\":false,\"connections\":\"g\",\"node\":\"other\"}";
 	json_t *told = state_fetch_to_json(&this_node);
-	assert_string_equal(asked_line, "{\"do\":\"guests\"}");
-	json_t *wanted = json_pack("{s:b, s:s, s:s, s:s}", "learning", 0, "guests", "g", "node",
-	                           "ams-1", "cluster", "shop");
+	assert_string_equal(asked_line, "{\"do\":\"connections\"}");
+	json_t *wanted = json_pack("{s:b, s:s, s:s, s:s}", "learning", 0, "connections", "g",
+	                           "node", "ams-1", "cluster", "shop");
 	assert_true(json_equal(told, wanted));
 	json_decref(wanted);
 	json_decref(told);
@@ -176,7 +177,7 @@ static void a_peer_is_told_what_the_dataplane_knows_and_who_says_so(void **state
 	assert_null(state_fetch_to_json(&this_node));
 }
 
-/* What is in RUN/guests.told after one round of the thread: who told it, or "" for nothing. */
+/* What is in RUN/connections.state after one round of the thread: who told it, or "" for nothing. */
 static const char *round_with(const char *answer)
 {
 	static char node[64];
@@ -204,9 +205,9 @@ static void a_round_tells_a_dataplane_that_wants(void **state)
 	char wanting[64];
 
 	(void)state;
-	snprintf(wanting, sizeof(wanting), "{\"wants_guests\":true,\"document\":%llu}",
+	snprintf(wanting, sizeof(wanting), "{\"wants_connections\":true,\"document\":%llu}",
 	         (unsigned long long)intent_document(this_node.intent));
-	assert_string_equal(round_with("{\"wants_guests\":false}"), "");
+	assert_string_equal(round_with("{\"wants_connections\":false}"), "");
 	assert_string_equal(round_with(NULL), "");
 	assert_string_equal(round_with(wanting), CONN_STATE_NO_PEER);
 	assert_int_equal(n_asked, 0);

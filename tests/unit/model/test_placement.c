@@ -62,7 +62,7 @@ static void a_damaged_file_is_no_key(void **state)
 		"weir-placement 1 " PRINT "\n",
 		"weir-placement 1\n",
 		"weir-placements 1 " PRINT " " KEY "\n",
-		"weir-guests 1 " PRINT " " KEY "\n",
+		"weir-connections 1 " PRINT " " KEY "\n",
 		"weir-placement 2 " PRINT " " KEY "\n",
 		"weir-placement 11 " PRINT " " KEY "\n",
 		"weir-placement 1 derived " PRINT " " KEY "\n",

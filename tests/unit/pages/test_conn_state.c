@@ -15,7 +15,7 @@
 
 #include "weir/conn_state.h"
 
-static char dir[] = "/tmp/weir-guests.XXXXXX";
+static char dir[] = "/tmp/weir-connections.XXXXXX";
 static char path[64];
 
 static int setup(void **state)
@@ -69,13 +69,13 @@ static void another_file_is_refused(void **state)
 	static const char *const cases[] = {
 		"",
 		"\n",
-		"weir-guests 2 500 ams-2\n",
-		"weir-guests 1 500\n",
-		"weir-guests 1 500 \n",
-		"weir-guests 1 -5 ams-2\n",
-		"weir-guests 1 500 ams-2",
-		"weir-guests 1 500 ams-2 x\n",
-		"weir-guests 1 500 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
+		"weir-connections 2 500 ams-2\n",
+		"weir-connections 1 500\n",
+		"weir-connections 1 500 \n",
+		"weir-connections 1 -5 ams-2\n",
+		"weir-connections 1 500 ams-2",
+		"weir-connections 1 500 ams-2 x\n",
+		"weir-connections 1 500 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n",
 	};
 	struct conn_state told;
 
@@ -84,7 +84,7 @@ static void another_file_is_refused(void **state)
 		if (conn_state_read(dir, 0, &told) != -EPROTO)
 			fail_msg("%s", cases[i]);
 	}
-	write_bytes("weir-guests 1 500 a\nab\0c\n", 25);
+	write_bytes("weir-connections 1 500 a\nab\0c\n", 30);
 	assert_int_equal(conn_state_read(dir, 0, &told), -EPROTO);
 }
 
@@ -115,7 +115,7 @@ static void a_node_s_name_has_its_room(void **state)
 	for (size_t n = sizeof(name) - 2; n < sizeof(name); n++) {
 		memset(name, 'n', n);
 		name[n] = '\0';
-		snprintf(line, sizeof(line), "weir-guests 1 500 %s\nx", name);
+		snprintf(line, sizeof(line), "weir-connections 1 500 %s\nx", name);
 		write_bytes(line, strlen(line));
 		if (n == sizeof(name) - 1) {
 			assert_int_equal(conn_state_read(dir, 0, &told), -EPROTO);
