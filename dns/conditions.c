@@ -67,26 +67,18 @@ static void state_zone(const struct server *s, const struct image_zone *zone, st
 
 	const char *reason = first_error_of(&s->load, text);
 
-	if (zone->state & (IMAGE_ZONE_BROKEN | IMAGE_ZONE_EARLIER))
-		conditions_add(
-		        to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,
-		        "%s: correct the file, then weir zone reload%s%s",
-		        broken ? "the zone's file cannot be used, so the zone answers SERVFAIL"
-		               : "the zone's file cannot be used, so its last good image is served",
-		        *reason ? ": " : "", reason);
-	else
-		conditions_add(
-		        to, "zone-signed", CONDITION_DEGRADED, text,
-		        "the zone is signed, but served without signatures: validating "
-		        "resolvers refuse its answers. Remove its DS from the parent zone, then "
-		        "apply the zone unsigned");
+	conditions_add(to, "zones-refused", broken ? level : CONDITION_DEGRADED, text,
+	               "%s: correct the file, then weir zone reload%s%s",
+	               broken ? "the zone's file cannot be used, so the zone answers SERVFAIL"
+	                      : "the zone's file cannot be used, so its last good image is served",
+	               *reason ? ": " : "", reason);
 }
 
 /* Zones that are not served as their files say: the first ones by name, the others as a number. */
 static void state_zones(const struct server *s, struct stats *to)
 {
 	const struct generation *g = s->now;
-	bool any = g && g->n_earlier + g->n_broken + g->n_signed > 0;
+	bool any = g && g->n_earlier + g->n_broken > 0;
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; any && i < g->image->n_zones; i++)

@@ -20,7 +20,6 @@ static const char *state_text(uint32_t state)
 {
 	return state & IMAGE_ZONE_BROKEN    ? "broken"
 	       : state & IMAGE_ZONE_EARLIER ? "earlier"
-	       : state & IMAGE_ZONE_SIGNED  ? "signed"
 	                                    : "served";
 }
 

@@ -275,7 +275,6 @@ static void count_zones(struct generation *g)
 
 		g->n_earlier += (state & IMAGE_ZONE_EARLIER) != 0;
 		g->n_broken += (state & IMAGE_ZONE_BROKEN) != 0;
-		g->n_signed += (state & IMAGE_ZONE_SIGNED) != 0;
 	}
 }
 

@@ -53,8 +53,8 @@ struct generation {
 	uint64_t source;                /**< digest of its files' inodes, sizes and times */
 	bool compiled;                  /**< the image is new; false: it is the kept one */
 	bool stale; /**< compiling failed: the whole image is the kept, earlier one */
-	size_t n_earlier, n_broken, n_signed; /**< zones with such an image_zone.state */
-	struct peer_health *peer_health;      /**< in the arena; the generation owns its pages */
+	size_t n_earlier, n_broken;      /**< zones with such an image_zone.state */
+	struct peer_health *peer_health; /**< in the arena; the generation owns its pages */
 };
 
 struct generation_how {

@@ -212,8 +212,7 @@ static void add_zone_step(struct explainer *x, const struct image_node *node)
 	                 ? " (its file is bad now; this is an earlier image)"
 	         : zone->state & IMAGE_ZONE_BROKEN
 	                 ? " (its file is bad, and there is no earlier image)"
-	         : zone->state & IMAGE_ZONE_SIGNED ? " (signed, and served without signatures)"
-	                                           : "");
+	                 : "");
 }
 
 /* Each step's key, and the text before and after the name of its node. */

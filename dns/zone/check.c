@@ -313,14 +313,6 @@ static uint32_t check_rrset(struct build *b, uint32_t first, uint32_t n)
 }
 
 /*
- * Whether @p type may stand beside a CNAME (RFC 4034, section 2.5 and 3; RFC 2181, section 10.1).
- */
-static bool is_allowed_with_cname(uint16_t type)
-{
-	return type == DNS_CNAME || type == DNS_RRSIG || type == DNS_NSEC;
-}
-
-/*
  * An alias has no other data (RFC 1034, section 3.6.2): a resolver would find one or the other,
  * depending on its cache.
  */
@@ -337,7 +329,7 @@ static void check_cname(struct build *b, const struct build_node *node)
 	for (uint32_t i = node->first; i < node->first + node->n; i++) {
 		const struct build_record *r = build_record_at(b, i);
 
-		if (!is_allowed_with_cname(r->type)) {
+		if (r->type != DNS_CNAME) {
 			REFUSE(b, r, "%.300s: type %u at a name with a CNAME",
 			       build_name_text(b, node->name, text), r->type);
 			return;

@@ -105,7 +105,6 @@ enum image_zone_state {
 	IMAGE_ZONE_EARLIER = 1, /**< its file cannot be used: an earlier image of it is served */
 	IMAGE_ZONE_BROKEN =
 	        2, /**< its file cannot be used: SERVFAIL; nothing but its apex is here */
-	IMAGE_ZONE_SIGNED = 4, /**< has signatures, which answers do not carry */
 };
 
 struct image_zone {

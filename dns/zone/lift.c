@@ -99,7 +99,6 @@ bool zone_lift(struct build *b, uint16_t number)
 	};
 	const struct image_bucket *buckets = image_at(from, from->buckets_off);
 
-	b->zones[number].state |= zone->state & IMAGE_ZONE_SIGNED;
 	for (uint64_t i = 0; i <= from->bucket_mask && !b->no_memory; i++) {
 		const struct image_node *node =
 		        buckets[i].node_off ? image_node(from, buckets[i].node_off) : NULL;

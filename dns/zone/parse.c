@@ -42,12 +42,12 @@ struct parse {
 	size_t first;   /* of the zone's records */
 	bool ttl_open;  /* some records need the SOA's minimum as TTL */
 	char *composed; /* the line as ldns sees it */
+	bool is_signed; /* that is said already */
 	struct zone_data data;
 };
 
-#define REFUSE(p, ...) SAY(p, ZONES_ERROR, __VA_ARGS__)
-#define SAY(p, level, ...)                                                                         \
-	build_say((p)->b, (level),                                                                 \
+#define REFUSE(p, ...)                                                                             \
+	build_say((p)->b, ZONES_ERROR,                                                             \
 	          &(struct build_location){ (p)->zone, (p)->line.file, (p)->line.line },           \
 	          __VA_ARGS__)
 
@@ -122,18 +122,16 @@ static bool is_of_signing(unsigned type)
 	return type == DNS_RRSIG || type == DNS_NSEC || type == DNS_NSEC3;
 }
 
-/* A signed zone is reported once. */
-static void note_signed(struct parse *p, const char *type)
+/* Of a signed zone's many records the first is reported. */
+static void refuse_signed(struct parse *p, const char *type)
 {
-	struct build_zone *zone = &p->b->zones[p->zone];
-
-	if (!(zone->state & IMAGE_ZONE_SIGNED))
-		SAY(p, ZONES_SIGNED,
-		    "%.40s: the zone is signed, and Weir would serve it without signatures, which "
-		    "validating resolvers refuse: remove the DS from the parent zone first, then "
-		    "apply the zone unsigned",
-		    type);
-	zone->state |= IMAGE_ZONE_SIGNED;
+	if (!p->is_signed)
+		REFUSE(p,
+		       "%.40s: the zone is signed, and Weir would serve it without signatures, "
+		       "which validating resolvers refuse: remove the DS from the parent zone "
+		       "first, then apply the zone unsigned",
+		       type);
+	p->is_signed = true;
 }
 
 static bool is_well_formed(const ldns_rdf *rdf)
@@ -202,6 +200,8 @@ static bool is_record_refused(struct parse *p, const struct record_head *head, u
 		REFUSE(p, "%.40s: names and numbers must not be quoted", word);
 	else if (!head->owner && p->owner == BUILD_NONE)
 		REFUSE(p, "no owner: the first record must name one");
+	else if (is_of_signing(type))
+		refuse_signed(p, head->type);
 	else
 		return false;
 	return true;
@@ -216,8 +216,6 @@ static ldns_rr *parse_record(struct parse *p, const struct record_head *head)
 
 	if (is_record_refused(p, head, type))
 		return NULL;
-	if (is_of_signing(type))
-		note_signed(p, head->type);
 	snprintf(p->composed, COMPOSED_MAX, "%s 0 IN %s %s", head->owner ? head->owner : "",
 	         head->type, head->data);
 	zone_words_mend(type, p->composed, strlen(p->composed) - strlen(head->data));

@@ -94,7 +94,7 @@ static const struct number {
 	{ LDNS_RR_TYPE_RT, 0, UINT16_MAX },         { LDNS_RR_TYPE_SVCB, 0, UINT16_MAX },
 	{ LDNS_RR_TYPE_HTTPS, 0, UINT16_MAX },      { LDNS_RR_TYPE_CERT, 1, UINT16_MAX },
 	{ LDNS_RR_TYPE_NSEC3PARAM, 0, UINT8_MAX },  { LDNS_RR_TYPE_NSEC3PARAM, 1, UINT8_MAX },
-	{ LDNS_RR_TYPE_NSEC3PARAM, 2, UINT16_MAX }, { LDNS_RR_TYPE_RRSIG, 2, UINT8_MAX },
+	{ LDNS_RR_TYPE_NSEC3PARAM, 2, UINT16_MAX },
 };
 
 static uint32_t find_largest(unsigned type, unsigned position)

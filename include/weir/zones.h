@@ -16,7 +16,6 @@ struct model;
 /** What a message about a zone means. */
 enum zones_level {
 	ZONES_WARNING, /**< served as it is; a person should know */
-	ZONES_SIGNED,  /**< served without its signatures, so validating resolvers may refuse it */
 	ZONES_ERROR,   /**< the zone cannot be served */
 };
 
@@ -34,8 +33,7 @@ typedef void zones_report(void *arg, const struct zones_message *message);
 
 /**
  * Compile the zones of @p m together with its dynamic names. Takes as long as the zones are large.
- * @return 0 (with warnings and signed zones, too), -EINVAL after one ZONES_ERROR or more, or
- * -ENOMEM
+ * @return 0 (with warnings, too), -EINVAL after one ZONES_ERROR or more, or -ENOMEM
  */
 int zones_check(const struct model *m, zones_report *report, void *arg);
 

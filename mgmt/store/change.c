@@ -174,7 +174,7 @@ int intent_candidate_begin(struct intent *in, const struct intent_change *change
 		c.head = in->recent[in->n_recent - 1].model;
 		c.head_arena = arena_share(c.head->arena);
 	}
-	c.how = (struct zones_how){ c.head, !change->files, change->undoes != 0 };
+	c.how = (struct zones_how){ c.head, change->undoes != 0 };
 	c.skip = change->skip_bad_zones && in->n_recent;
 	if (c.skip)
 		err = files_copy(&c.head_files, &in->recent[in->n_recent - 1].files);

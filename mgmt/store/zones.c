@@ -61,24 +61,6 @@ struct judging {
 	size_t n_refused;
 };
 
-static bool is_unchanged(const struct judging *j, const struct model_zone *zone)
-{
-	const struct model_zone *old = find_model_zone(j->how->head, zone->name);
-
-	return old && *zone->digest && !strcmp(old->digest, zone->digest);
-}
-
-/* Whether a message refuses the version, or is only a warning. */
-static bool refuses_version(const struct judging *j, const struct zones_message *m,
-                            const struct model_zone *zone)
-{
-	if (m->level == ZONES_WARNING || j->how->undoes)
-		return false;
-	if (m->level == ZONES_ERROR)
-		return true;
-	return !j->how->returns && !(zone && is_unchanged(j, zone));
-}
-
 static void judge_message(void *arg, const struct zones_message *m)
 {
 	struct judging *j = arg;
@@ -86,7 +68,7 @@ static void judge_message(void *arg, const struct zones_message *m)
 	const struct model_zone *zone =
 	        m->level != ZONES_WARNING ? find_model_zone(j->m, m->zone) : NULL;
 
-	if (!refuses_version(j, m, zone)) {
+	if (m->level == ZONES_WARNING || j->how->undoes) {
 		add_warning(said, m->line ? arena_printf(said->arena, "%s:%u: %s", m->file, m->line,
 		                                         m->text)
 		                          : arena_printf(said->arena, "%s: %s", m->file, m->text));
@@ -143,8 +125,6 @@ int zones_judge(const struct model *m, const struct zones_how *how, struct model
 		compare_serials(m, how->head, said);
 	if (err == -EINVAL && j.n_refused == 0) /* an automatic rollback: nothing was refused */
 		err = 0;
-	else if (!err && j.n_refused)
-		err = -EINVAL;
 	return !err && arena_failed(said->arena) ? -ENOMEM : err;
 }
 

@@ -19,10 +19,8 @@ struct arena;
 
 /** How strict a check is. */
 struct zones_how {
-	/** in force; a zone of it that is signed and stays as it is, is taken. NULL: none */
-	const struct model *head;
-	bool returns; /**< to a version that was in force: signed zones are taken */
-	bool undoes;  /**< automatically: nothing about zones stops an automatic rollback */
+	const struct model *head; /**< in force, to compare serials with; NULL: none */
+	bool undoes; /**< automatically: nothing about zones stops an automatic rollback */
 };
 
 /** What was found; zeroed is nothing. */

@@ -414,13 +414,10 @@ static void a_zone_that_is_not_as_its_file_is_named(void **state)
 	struct image_zone *row = (struct image_zone *)(uintptr_t)image_zone(image, 0);
 
 	(void)state;
-	row->state = IMAGE_ZONE_EARLIER | IMAGE_ZONE_SIGNED;
+	row->state = IMAGE_ZONE_EARLIER;
 	assert_true(says_line(&r,
 	                      "zone: shop.test, serial 7 (its file is bad now; this is an earlier "
 	                      "image)\n"));
-	row->state = IMAGE_ZONE_SIGNED;
-	assert_true(says_line(
-	        &r, "zone: shop.test, serial 7 (signed, and served without signatures)\n"));
 	row->state = 0;
 }
 
@@ -498,7 +495,7 @@ static void the_page_of_health_is_looked_at_if_it_is_one(void **state)
 static void what_cannot_be_explained_is_refused(void **state)
 {
 	static const struct zones_message line = { "z", "f", 7, ZONES_ERROR, "what" },
-	                                  file = { "", "g", 0, ZONES_SIGNED, "signed" },
+	                                  file = { "", "g", 0, ZONES_ERROR, "whole" },
 	                                  warning = { "z", "f", 8, ZONES_WARNING, "odd" };
 	struct explain_request r = make_request("a..b", "A");
 	struct explanation *e = NULL;
@@ -518,7 +515,7 @@ static void what_cannot_be_explained_is_refused(void **state)
 	edge.n_messages = 1;
 	assert_string_equal(explain_text(&r, -EINVAL), "\n! f:7: what\n");
 	edge.message = &file;
-	assert_string_equal(explain_text(&r, -EINVAL), "\n! g: signed\n");
+	assert_string_equal(explain_text(&r, -EINVAL), "\n! g: whole\n");
 	edge.message = &warning;
 	assert_string_equal(explain_text(&r, -EINVAL), "\n");
 	edge.message = &line;

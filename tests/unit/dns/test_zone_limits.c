@@ -36,7 +36,7 @@ static void keep_message(void *arg, const struct zones_message *m)
 {
 	size_t used = strlen(said.text);
 	const char *file = strrchr(m->file, '/');
-	static const char *const levels[] = { "warning: ", "signed: ", "" };
+	static const char *const levels[] = { "warning: ", "" };
 
 	(void)arg;
 	said.n++;

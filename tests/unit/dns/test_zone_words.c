@@ -125,7 +125,6 @@ static const struct {
 	{ "HTTPS", { 16 } },
 	{ "CERT", { 0, 16 } },
 	{ "NSEC3PARAM", { 8, 8, 16 } },
-	{ "RRSIG", { 0, 0, 8 } },
 	{ "TXT", { 0 } },
 	{ "A", { 0 } },
 };

@@ -70,28 +70,28 @@ static const struct {
 	  { "", "" },
 	  { "www.a.test", "b.test", "www.c.test" },
 	  -EINVAL,
-	  "||0|2|dynamic name www.c.test lies in no zone\n" },
+	  "||0|1|dynamic name www.c.test lies in no zone\n" },
 	{ "the first of them has an address in its file",
 	  { "www A 192.0.2.9\n", "" },
 	  { "www.a.test", "www.b.test" },
 	  -EINVAL,
-	  "a.test|z0|5|2|www.a.test is a dynamic name: it cannot have A, AAAA or CNAME records\n" },
+	  "a.test|z0|5|1|www.a.test is a dynamic name: it cannot have A, AAAA or CNAME records\n" },
 	{ "mistakes of both are told",
 	  { "x A nothing\n", "\ny AAAA 192.0.2.1\n" },
 	  { NULL },
 	  -EINVAL,
-	  "a.test|z0|5|2|A record: Syntax error, could not parse the RR's rdata\n"
-	  "b.test|z1|6|2|AAAA record: Syntax error, could not parse the RR's rdata\n" },
+	  "a.test|z0|5|1|A record: Syntax error, could not parse the RR's rdata\n"
+	  "b.test|z1|6|1|AAAA record: Syntax error, could not parse the RR's rdata\n" },
 	{ "types of questions and messages alone",
 	  { "x TYPE127 \\# 0\nx TYPE128 \\# 0\nx TYPE255 \\# 0\nx TYPE258 \\# 0\n",
 	    "x TYPE41 \\# 0\nx AXFR \\# 0\nx TYPE0 \\# 0\n" },
 	  { NULL },
 	  -EINVAL,
-	  "a.test|z0|6|2|TYPE128 is not a type that a zone can hold\n"
-	  "a.test|z0|7|2|TYPE255 is not a type that a zone can hold\n"
-	  "b.test|z1|5|2|TYPE41 is not a type that a zone can hold\n"
-	  "b.test|z1|6|2|AXFR is not a type that a zone can hold\n"
-	  "b.test|z1|7|2|TYPE0 is not a type that a zone can hold\n" },
+	  "a.test|z0|6|1|TYPE128 is not a type that a zone can hold\n"
+	  "a.test|z0|7|1|TYPE255 is not a type that a zone can hold\n"
+	  "b.test|z1|5|1|TYPE41 is not a type that a zone can hold\n"
+	  "b.test|z1|6|1|AXFR is not a type that a zone can hold\n"
+	  "b.test|z1|7|1|TYPE0 is not a type that a zone can hold\n" },
 	{ "a warning is no mistake",
 	  { "", "x A 192.0.2.5\nx A 192.0.2.5\n" },
 	  { NULL },
@@ -140,7 +140,7 @@ static void a_file_that_is_not_there_is_named(void **state)
 	(void)state;
 	said[0] = '\0';
 	assert_int_equal(zones_check(&m, note_message, said), -EINVAL);
-	assert_string_equal(strtok(said, "\n"), "a.test|all|0|2|zone a.test: no such file");
+	assert_string_equal(strtok(said, "\n"), "a.test|all|0|1|zone a.test: no such file");
 }
 
 int main(void)

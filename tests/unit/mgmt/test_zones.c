@@ -164,7 +164,7 @@ static void a_bad_zone_refuses_a_version_but_not_its_undoing(void **state)
 
 	fixture_write(f->conf, "sub/b", HEAD "x A 1.2.3\n");
 	for (int undoes = 0; undoes < 2; undoes++) {
-		const struct zones_how how = { .returns = true, .undoes = undoes };
+		const struct zones_how how = { .undoes = undoes };
 		struct drafted d = check_zones(f, NULL, &how);
 
 		assert_int_equal(d.err, undoes ? 0 : -EINVAL);

@@ -66,28 +66,19 @@ static int teardown(void **state)
 /*
  *   a warning            refuses never
  *   a mistake            refuses, unless the version goes back by itself
- *   a signed zone        refuses, unless it was in force as it is, or the version was
  */
 static void each_level_refuses_what_it_should(void **state)
 {
 	static const struct {
 		enum zones_level level;
 		const char *zone, *digest;
-		bool has_head, returns, undoes, refused;
+		bool has_head, undoes, refused;
 	} rows[] = {
-		{ ZONES_WARNING, "a", "x", false, false, false, false },
-		{ ZONES_ERROR, "a", "x", false, false, false, true },
-		{ ZONES_ERROR, "a", "d1", true, false, false, true },
-		{ ZONES_ERROR, "a", "d1", true, true, false, true },
-		{ ZONES_ERROR, "a", "d1", true, false, true, false },
-		{ ZONES_ERROR, "", "d1", true, false, false, true },
-		{ ZONES_SIGNED, "a", "d1", false, false, false, true },
-		{ ZONES_SIGNED, "a", "d1", true, false, false, false },
-		{ ZONES_SIGNED, "a", "d2", true, false, false, true },
-		{ ZONES_SIGNED, "c", "", true, false, false, true }, /* not known to be the same */
-		{ ZONES_SIGNED, "new", "d1", true, false, false, true },
-		{ ZONES_SIGNED, "new", "d1", true, true, false, false },
-		{ ZONES_SIGNED, "new", "d1", true, false, true, false },
+		{ ZONES_WARNING, "a", "x", false, false, false },
+		{ ZONES_ERROR, "a", "x", false, false, true },
+		{ ZONES_ERROR, "a", "d1", true, false, true },
+		{ ZONES_ERROR, "a", "d1", true, true, false },
+		{ ZONES_ERROR, "", "d1", true, false, true },
 	};
 
 	(void)state;
@@ -96,8 +87,7 @@ static void each_level_refuses_what_it_should(void **state)
 			                      { *rows[i].zone ? rows[i].zone : "a", "z-9",
 			                        rows[i].digest } };
 		const struct model m = { .zones = zones, .n_zones = 2 };
-		const struct zones_how how = { rows[i].has_head ? &head : NULL, rows[i].returns,
-			                       rows[i].undoes };
+		const struct zones_how how = { rows[i].has_head ? &head : NULL, rows[i].undoes };
 
 		compiler.list[0] =
 		        (struct zones_message){ rows[i].zone, "z", 7, rows[i].level, "why" };
@@ -134,7 +124,7 @@ static void a_zone_is_bad_once(void **state)
 	compiler.list[0] = (struct zones_message){ "b", "b", 1, ZONES_ERROR, "one" };
 	compiler.list[1] = (struct zones_message){ "b", "b", 2, ZONES_ERROR, "two" };
 	compiler.list[2] = (struct zones_message){ "a", "a", 0, ZONES_WARNING, "three" };
-	compiler.list[3] = (struct zones_message){ "a", "a", 0, ZONES_SIGNED, "four" };
+	compiler.list[3] = (struct zones_message){ "a", "a", 0, ZONES_ERROR, "four" };
 	compiler.n = 4;
 	compiler.err = -EINVAL;
 	assert_int_equal(judge_zones(&m, how), -EINVAL);
