@@ -9,7 +9,7 @@
 
 #include "weir/agent.h"
 
-/** The maps of a program of the agent, by descriptors; -1: it has none (an earlier release's). */
+/** The maps of a program of the agent, by descriptors; -1: it has none (of another build). */
 struct agent_mss_maps {
 	int setting_fd, ends_fd, services_fd;
 };

@@ -6,7 +6,7 @@
  *
  * A record is a struct without pointers. As JSON it is an object, and what is empty is left out: 0, false,
  * "", an empty list, an empty record, a value that is not known. What is missing is read as empty, and
- * names without a row are ignored, so records of an earlier and of a later release can be read.
+ * names without a row are ignored.
  *
  * Implemented in record/fields.c. Pure: any thread.
  */

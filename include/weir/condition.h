@@ -6,8 +6,8 @@
  *
  * A round replaces the one before it: conditions_begin(), conditions_add() for each thing that is
  * so now, conditions_end(). Readers see a round whole or not at all. The conditions of a process
- * lie beside its stats page, at RUN/conditions.PROCESS.page (page kind "conditions"), so that
- * readers and pages of earlier releases need not know of them. Implemented in pages/condition.c.
+ * lie beside its stats page, at RUN/conditions.PROCESS.page (page kind "conditions"). Implemented in
+ * pages/condition.c.
  *
  * The writer's functions are for the one thread that makes the words of the stats page.
  */
@@ -19,7 +19,7 @@
 #include "base/checked.h"
 
 #define CONDITIONS_PAGE_KIND   "conditions"
-#define CONDITIONS_PAGE_LAYOUT 2u  /* 1 had no digests */
+#define CONDITIONS_PAGE_LAYOUT 2u
 #define CONDITIONS_MAX         64u /**< of a process; more are counted */
 #define CONDITION_CODE_MAX     40u
 #define CONDITION_SUBJECT_MAX  136u
@@ -78,9 +78,9 @@ void conditions_end(struct stats *s);
 /**
  * Copy what @p process states. The copy is well-formed whatever lies in the page: texts end, counts
  * and levels are within their limits. Whether the process is alive is on its stats page.
- * @return 0; -ENOENT when there is no page (the process never ran, or is of a release without
- * conditions); -EPROTO for a page of another layout or one that somebody overwrote (the next round
- * mends it), -EAGAIN when the page changes too fast, or -errno; then @p out is untouched
+ * @return 0; -ENOENT when there is no page (the process never ran); -EPROTO for a page of another
+ * layout or one that somebody overwrote (the next round mends it), -EAGAIN when the page changes too
+ * fast, or -errno; then @p out is untouched
  */
 MUST_CHECK int conditions_read(const char *run_dir, const char *process, struct conditions *out);
 

@@ -46,7 +46,7 @@ enum effect_reason {
 
 /** What is known of the way to a backend. */
 enum effect_hop {
-	EFFECT_HOP_UNKNOWN, /**< read from the tables alone, or written by an earlier release */
+	EFFECT_HOP_UNKNOWN, /**< read from the tables alone */
 	EFFECT_HOP_KNOWN,
 	EFFECT_HOP_NO_ROUTE,
 	EFFECT_HOP_NO_PORT,    /**< the port of its route is down or has no carrier */

@@ -60,9 +60,7 @@ void stats_drop(struct stats *s, const char *name, const char *labels);
 
 /*
  * Signs of life. `weir run` restarts a process when one of these counters stands still for too long,
- * unless a job is announced whose time is not over. They are ordinary counters, so pages keep their
- * layout: a page of a release without them says nothing, and its process is not restarted for
- * silence.
+ * unless a job is announced whose time is not over. They are ordinary counters.
  */
 #define STATS_TURNS "weir_process_turns_total"
 #define STATS_JOB   "weir_process_job_until_seconds"

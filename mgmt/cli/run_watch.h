@@ -29,8 +29,7 @@ struct run_thread {
 
 /* The signs that a page shows. */
 struct run_signs {
-	/* 0: nothing; the page is not this process's, or of a release without signs */
-	uint32_t n_threads;
+	uint32_t n_threads; /* 0: nothing; the page is not this process's */
 	struct run_thread threads[RUN_THREADS_MAX];
 	uint64_t job_until_s; /* seconds since boot; 0: no job */
 	char job[RUN_LABEL_MAX];

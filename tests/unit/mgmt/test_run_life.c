@@ -119,7 +119,7 @@ static void a_start_that_takes_longer_than_announced_hangs(void **state)
 	assert_int_equal(run_life_feed(&l, &turning, 500, HANG_MS, 1060), RUN_LIVES);
 	assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 1059), RUN_BUSY);
 	assert_int_equal(l.silent_ms, 500); /* of this start alone */
-	s.job_until_s = 0;                  /* no signs at all: an earlier release */
+	s.job_until_s = 0;                  /* no signs at all */
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(run_life_feed(&l, &s, 500, HANG_MS, 2000), RUN_UNSEEN);
 }
