@@ -362,7 +362,7 @@ static bool can_wait(const struct exchange *x, size_t first, size_t n)
 	return agrees;
 }
 
-/* Ring @p bells for @p news, a bit for each section; that of a head alone may wait. Under the lock. */
+/* Ring @p bells for @p news; those of a head alone may wait. Under the lock. */
 static void ring_for_news(struct exchange *x, unsigned bells, unsigned news, size_t first, size_t n)
 {
 	if (news == 1u << EXCHANGE_HEAD && can_wait(x, first, n))
@@ -472,8 +472,11 @@ static void fetch_overrides(struct exchange *x)
 
 /* Answers */
 
+#define NEWS_OF_COMMANDS (1u << EXCHANGE_N_SECTIONS) /* beside a bit for each section */
+
 /* Use words that are other ones, or true later. @return false: they are malformed */
-static bool use_word(struct exchange *x, size_t i, enum exchange_section section, bool is_other)
+static bool use_word(struct exchange *x, size_t i, enum exchange_section section, bool is_other,
+                     unsigned *news)
 {
 	struct exchange_peer *p = x->peers[i];
 	const struct exchange_word *w = &p->words[section];
@@ -484,6 +487,8 @@ static bool use_word(struct exchange *x, size_t i, enum exchange_section section
 		if (is_other && !peers_head_read(v, w->body))
 			return false;
 		v->answered_ms = w->true_ms;
+		if (is_other && peers_head_receive(x->core, p->node, w->body))
+			*news |= NEWS_OF_COMMANDS;
 		return true;
 	case EXCHANGE_LOAD:
 		peers_load_read(v, w->body);
@@ -513,7 +518,7 @@ static bool accept_word(const struct exchange_peer *from, const struct exchange_
 
 	if (outcome == EXCHANGE_OLDER)
 		return true;
-	if (!use_word(x, said->node, said->section, outcome == EXCHANGE_OTHER)) {
+	if (!use_word(x, said->node, said->section, outcome == EXCHANGE_OTHER, news)) {
 		exchange_word_fini(word);
 		return p != from;
 	}

@@ -20,16 +20,28 @@
 
 #define LOAD_END ((json_int_t)1 << 53) /* bits a second: no node has so many */
 
+static json_t *new_commands_to_json(struct core *core)
+{
+	const struct override *list[SHARED_COMMANDS_NEW_MAX];
+	size_t n = shared_commands_list_new(core, list);
+	json_t *items = n ? json_array() : NULL;
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(items, record_to_json(&override_record, list[i]));
+	return items;
+}
+
 json_t *peers_head_to_json(struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
 	struct node_drain drain = node_drain_copy(core);
 
-	return json_pack("{s:o, s:s, s:s, s:s, s:o}", "version",
+	return json_pack("{s:o, s:s, s:s, s:s, s:o, s:o*}", "version",
 	                 head ? record_to_json(&version_record, head) : json_null(), "overrides",
 	                 core_overrides_digest(core), "hash_key", key_status(core->intent)->found,
 	                 "drain", node_drain_state(&drain), "in_force",
-	                 inforce_to_json(&core->inforce[0]));
+	                 inforce_to_json(&core->inforce[0]), "commands",
+	                 new_commands_to_json(core));
 }
 
 json_t *peers_load_to_json(struct core *core)
@@ -92,37 +104,77 @@ void peers_clock_read(struct peers_report *report, const json_t *clock, uint64_t
 	report->clock_slack_ms = half_ms;
 }
 
-/* Leave in @p list what no node may have forgotten the end of. @return how many */
-static size_t keep_known(struct core *core, struct override *list, size_t n)
-{
-	size_t kept = 0;
+/** Overrides that were learned from a peer. */
+struct learned_overrides {
+	struct override *list; /* from malloc(); NULL: out of memory */
+	size_t n, n_malformed;
+};
 
+static struct learned_overrides read_overrides(const json_t *items, size_t max)
+{
+	size_t n_items = json_array_size(items);
+	size_t n_max = n_items < max ? n_items : max;
+	struct learned_overrides learned = { .list = calloc(n_max + 1, sizeof(*learned.list)) };
+
+	for (size_t i = 0; learned.list && i < n_items && learned.n < n_max; i++)
+		if (record_from_json(&override_record, json_array_get(items, i),
+		                     &learned.list[learned.n], NULL))
+			learned.n_malformed++;
+		else
+			learned.n++;
+	return learned;
+}
+
+/* Leave in @p learned what no node may have forgotten the end of. */
+static void keep_known(struct core *core, struct learned_overrides *learned)
+{
+	size_t n = learned->n;
+
+	learned->n = 0;
 	for (size_t i = 0; i < n; i++)
-		if (shared_commands_is_known(core, &list[i]))
-			list[kept++] = list[i];
-	return kept;
+		if (shared_commands_is_known(core, &learned->list[i]))
+			learned->list[learned->n++] = learned->list[i];
+}
+
+/* Take them. Under the lock. @return whether there are others now */
+static bool receive_learned(struct core *core, const char *node, struct learned_overrides *learned)
+{
+	int n_accepted = 0;
+
+	if (learned->list) {
+		keep_known(core, learned);
+		n_accepted = intent_receive(core->intent, learned->list, learned->n,
+		                            clock_believed_ms());
+	}
+	if (n_accepted > 0)
+		core_changed(core);
+	if (n_accepted || learned->n_malformed)
+		log_note("peer-overrides", "node=%s accepted=%d malformed=%zu", node, n_accepted,
+		         learned->n_malformed);
+	return n_accepted > 0;
+}
+
+bool peers_head_receive(struct core *core, const char *node, const json_t *head)
+{
+	const json_t *items = json_object_get(head, "commands");
+	struct learned_overrides learned = { 0 };
+
+	if (!items)
+		return false;
+	learned = read_overrides(items, SHARED_COMMANDS_NEW_MAX);
+	bool is_new = receive_learned(core, node, &learned);
+
+	free(learned.list);
+	return is_new;
 }
 
 void peers_overrides_merge(struct core *core, const char *node, const json_t *answer)
 {
-	const json_t *items = json_object_get(answer, "items");
-	size_t n_items = json_array_size(items), n = 0, n_malformed = 0;
-	size_t n_max = n_items < OVERRIDES_MAX ? n_items : OVERRIDES_MAX;
-	struct override *list = calloc(n_max + 1, sizeof(*list));
+	struct learned_overrides learned =
+	        read_overrides(json_object_get(answer, "items"), OVERRIDES_MAX);
 
-	for (size_t i = 0; list && i < n_items && n < n_max; i++)
-		if (record_from_json(&override_record, json_array_get(items, i), &list[n], NULL))
-			n_malformed++;
-		else
-			n++;
 	core_lock(core);
-	n = keep_known(core, list, n);
-	int n_accepted = list ? intent_receive(core->intent, list, n, clock_believed_ms()) : 0;
-	if (n_accepted > 0)
-		core_changed(core);
+	(void)receive_learned(core, node, &learned);
 	core_unlock(core);
-	if (n_accepted || n_malformed)
-		log_note("peer-overrides", "node=%s accepted=%d malformed=%zu", node, n_accepted,
-		         n_malformed);
-	free(list);
+	free(learned.list);
 }

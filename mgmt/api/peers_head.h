@@ -11,12 +11,14 @@
 
 #include "mgmt/api/peers.h"
 
-/** {version, overrides, hash_key, drain, in_force}: given. */
+/** {version, overrides, hash_key, drain, in_force, commands?}: given. Commands that the store has not go with the head itself. */
 json_t *peers_head_to_json(struct core *core);
 /** {bits_per_s, port_bits_per_s}: given. */
 json_t *peers_load_to_json(struct core *core);
 /** Read a peer's head into its report. @return false: it is malformed, and the report stays */
 bool peers_head_read(struct peers_report *report, const json_t *head);
+/** Take the commands that @p node's head carries. @return whether one of them was new here */
+bool peers_head_receive(struct core *core, const char *node, const json_t *head);
 /** Read a peer's load into its report; a malformed one is not known. */
 void peers_load_read(struct peers_report *report, const json_t *load);
 /**

@@ -414,6 +414,23 @@ bool shared_commands_is_known(struct core *core, const struct override *o)
 
 /* --- what the store lacks --- */
 
+size_t shared_commands_list_new(struct core *core,
+                                const struct override *out[SHARED_COMMANDS_NEW_MAX])
+{
+	const struct overrides *all = intent_overrides(core->intent);
+	int64_t since_ms = clock_believed_ms() - SHARED_COMMANDS_NEW_MS;
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n_items && n < SHARED_COMMANDS_NEW_MAX; i++) {
+		const struct override *o = &all->items[i];
+
+		if (!o->epoch && hlc_ms(o->generation) >= since_ms &&
+		    !strcmp(o->node, core->dirs.node) && !is_in_copy(core, o))
+			out[n++] = o;
+	}
+	return n;
+}
+
 /* The first override that is to be written; NULL: none. @param others  also what other nodes were given */
 static const struct override *find_lacking(struct core *core, bool others)
 {

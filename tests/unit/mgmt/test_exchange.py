@@ -326,6 +326,53 @@ class Exchange(Bed):
         wait_for("it is here", lambda: self.node.ask("GET", "/v1/overrides").json["items"], 20)
         self.assertLess(time.monotonic() - self.fetches(fra)[0], within_s)
 
+    def say_command(self, name: str, given: dict[str, typing.Any], overrides: str, *more: typing.Any) -> None:
+        """The node @name was given a command just now, and says so; others pass it on."""
+        words = self.words(stamp="b")
+        words["head"][2].update(overrides=overrides, commands=[*given["items"], *more])
+        for peer in self.peers.values():
+            if name in peer.nodes:
+                peer.nodes = {**peer.nodes, name: words}
+
+    def test_a_command_comes_with_the_words_of_who_was_given_it(self) -> None:
+        given, drained = self.forget()
+        fra = self.site("fra")
+        self.agree(fra)
+        self.say_command(fra[0], given, drained)
+        wait_for("it is here", lambda: self.node.ask("GET", "/v1/overrides").json["items"], 5)
+        time.sleep(2)  # in which what lacks would be fetched
+        self.assertEqual(self.fetches(fra), [])
+
+    def test_a_command_is_passed_on_at_once(self) -> None:
+        given, drained = self.forget()
+        self.agree(["ams-2"])
+        have = {n: {s: w[1] for s, w in words.items()} for n, words in self.ask(site=True)["nodes"].items()}
+        threading.Timer(0.5, self.say_command, ("ams-2", given, drained)).start()
+
+        def passed_on() -> typing.Any:
+            return self.ask(site=True, have=have, wait_ms=2000)["nodes"].get("ams-2", {}).get("head", [0, 0, {}])[2].get("commands")
+        self.assertEqual(wait_for("it is passed on", passed_on, 5), given["items"])
+
+    def test_commands_that_are_none_harm_nothing(self) -> None:
+        given, drained = self.forget()
+        fra = self.site("fra")
+        self.agree(fra)
+        self.say_command(fra[0], {"items": ["x", 5, {"id": "y"}, *given["items"]]}, drained, *[{}] * 20)
+        wait_for("it is here", lambda: self.node.ask("GET", "/v1/overrides").json["items"], 5)
+        self.say_command(fra[1], {"items": "xy"}, drained)
+        self.wait_state(fra[0], "agreed")
+        self.wait_state(fra[1], "agreed")
+        self.assertEqual(len(self.node.ask("GET", "/v1/overrides").json["items"]), 1)
+
+    def test_a_node_says_for_ten_seconds_what_it_was_given(self) -> None:
+        def said() -> typing.Any:
+            return self.ask(site=False)["nodes"]["ams-1"]["head"][2].get("commands")
+        self.assertIsNone(said())
+        self.assertEqual(self.node.drain("ams").status, 201)
+        items = wait_for("it says so", said)
+        self.assertEqual(items, self.node.ask_tcp(self.port, "GET", "/v1/peer/overrides", TOKEN).json["items"])
+        wait_for("no more", lambda: not said(), 14)
+
     def test_a_peer_that_gives_nothing_delays_no_command(self) -> None:
         self.comes_from_another(0.2, 1.5)
 

@@ -504,6 +504,40 @@ static void what_all_may_have_forgotten_is_not_taken_from_a_node(void **state)
 	shared_free_texts(list, 1);
 }
 
+/* For ten seconds, what this node was given and the store has not. */
+static void what_is_new_here_is_listed(void **state)
+{
+	const int64_t now_ms = clock_believed_ms();
+	struct override list[] = {
+		make_override("new-1", now_ms - 5000),    make_override("old-1", now_ms - 10500),
+		make_override("others-1", now_ms - 5000), make_override("step-1", now_ms - 5000),
+		make_override("stored-1", now_ms - 5000), make_override("changed-1", now_ms - 5000),
+	};
+	const struct override *found[SHARED_COMMANDS_NEW_MAX];
+	struct shared_record stored[2] = { record_of(&list[4], 3), record_of(&list[5], 4) };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(list); i++)
+		list[i].name[0] = (char)('a' + i); /* no two are rivals */
+	snprintf(list[2].node, sizeof(list[2].node), "fra-1");
+	list[3].epoch = 64;
+	list[5].generation++; /* later than what the store has of it */
+	keep_records(stored, 2);
+	assert_int_equal(intent_merge(this_node.intent, list, COUNT(list), now_ms), COUNT(list));
+	assert_int_equal(shared_commands_list_new(&this_node, found), 2);
+	assert_string_equal(found[0]->id, "changed-1");
+	assert_string_equal(found[1]->id, "new-1");
+	for (unsigned i = 0; i < SHARED_COMMANDS_NEW_MAX; i++) {
+		struct override o = make_override("many-1", now_ms);
+
+		snprintf(o.id, sizeof(o.id), "many-%u", i);
+		snprintf(o.name, sizeof(o.name), "many-%u", i);
+		assert_int_equal(intent_merge(this_node.intent, &o, 1, now_ms), 1);
+	}
+	assert_int_equal(shared_commands_list_new(&this_node, found), SHARED_COMMANDS_NEW_MAX);
+	shared_free_texts(stored, 2);
+}
+
 static void settle_once(void)
 {
 	n_writes = 0;
@@ -664,6 +698,7 @@ int main(void)
 		TEST(what_the_store_has_forgotten_is_over),
 		TEST(a_record_that_is_removed_says_so_too),
 		TEST(what_all_may_have_forgotten_is_not_taken_from_a_node),
+		TEST(what_is_new_here_is_listed),
 		TEST(what_the_store_lacks_is_written),
 		TEST(what_is_written_late_is_not_the_last_command),
 		TEST(what_is_not_for_the_store_is_not_written),
