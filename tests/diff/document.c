@@ -172,6 +172,7 @@ void document_make(const struct document_intent *want, uint64_t number, const st
 		                          .hash_key_id = "k1",
 		                          .hash_key_file = dpdk ? dpdk_key_file(dpdk) : "",
 		                          .hash_key = { 0x0706050403020100u, 0x0f0e0d0c0b0a0908u },
+		                          .max_sites_out = 1,
 		                          .limits = { 64, STAGE_POOLS * 7, STAGE_POOLS * slots,
 		                                      dpdk ? DPDK_EXCEPTIONS : STAGE_EXCEPTIONS },
 		                          .sites = &site,
