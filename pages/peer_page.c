@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The pages of what peers observe, and words as nodes send them to each other: 16 hexadecimal
- * digits. A word from a peer is checked field by field before it is used, since the peer may be of
- * another release.
+ * digits. A word from a peer is checked field by field before it is used.
  */
 #include "weir/peer_page.h"
 
