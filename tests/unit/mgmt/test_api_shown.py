@@ -249,6 +249,9 @@ class World:
         entries = [layout.read("struct stats_entry")(
             name=name.encode(), labels=labels.encode(), help=b"for the test", used=1, value=value,
             kind=layout.constant("STATS_COUNTER" if name.endswith("_total") else "STATS_GAUGE")) for name, labels, value in rows]
+        own = os.path.join(self.node.run, "conditions.mgmt.page")
+        head = layout.page_header(own)
+        self.write_page(f"conditions.{process}.page", head.kind.decode(), head.layout, bytes(os.path.getsize(own) - len(bytes(head))))
         head = layout.page_header(os.path.join(self.node.run, "stats.mgmt.page"))
         self.write_page(f"stats.{process}.page", head.kind.decode(), head.layout, b"".join(bytes(e) for e in entries))
 

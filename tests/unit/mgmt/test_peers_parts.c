@@ -34,9 +34,9 @@ static int setup(void **state)
 
 static json_t *head_of(const struct intent *in, const char *overrides)
 {
-	return json_pack("{s:o, s:s, s:s}", "version",
+	return json_pack("{s:o, s:s, s:s, s:s}", "version",
 	                 record_to_json(&version_record, intent_head(in)), "overrides", overrides,
-	                 "drain", "no");
+	                 "hash_key", "", "drain", "no");
 }
 
 static void a_clock_is_compared_with_the_middle_of_the_question(void **state)
@@ -67,6 +67,9 @@ static void a_head_is_read_whole_or_not_at_all(void **state)
 		"{\"version\":null,\"overrides\":5}",
 		"{\"version\":null,\"overrides\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}",
 	};
+		"{\"version\":null,\"overrides\":\"d\",\"drain\":\"no\"}",
+		"{\"version\":null,\"overrides\":\"d\",\"hash_key\":\"\"}",
+		"{\"version\":null,\"overrides\":\"d\",\"hash_key\":\"abc\",\"drain\":\"no\"}",
 	struct peers_report v = { .number = 9, .digest = "d9", .behind_ms = 5 };
 
 	(void)state;
@@ -89,7 +92,8 @@ static void a_head_is_read_whole_or_not_at_all(void **state)
 	assert_string_equal(v.overrides, "d");
 	assert_string_equal(v.drain, "no");
 	assert_int_equal(v.behind_ms, 0); /* it moves */
-	head = json_pack("{s:n, s:s}", "version", "overrides", "d");
+	head = json_pack("{s:n, s:s, s:s, s:s}", "version", "overrides", "d", "hash_key", "",
+	                 "drain", "no");
 	assert_true(peers_head_read(&v, head)); /* it has none yet */
 	assert_int_equal(v.number, 0);
 	json_decref(head);
