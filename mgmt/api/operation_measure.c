@@ -11,7 +11,6 @@
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/backup_status.h"
 #include "mgmt/api/observe.h"
-#include "mgmt/store/key.h"
 #include "weir/health.h"
 
 #define PPM_WHOLE 1000000u
@@ -73,19 +72,14 @@ static json_t *dns_json(const struct core *core, const json_t *dns)
 	return o;
 }
 
-/* What is known under the lock: the head, the load, what weir-dns said last (shared). */
+/* What is known under the lock: the load, what weir-dns said last (shared). */
 static json_t *head_json(struct core *core, const struct model *m, json_t **dns)
 {
-	const struct version *head = intent_head(core->intent);
-	uint64_t bits;
-	json_t *o =
-	        json_pack("{s:s, s:s, s:s, s:I, s:s, s:s}", "node", core->dirs.node, "site",
-	                  m && m->self ? m->self->site->name : "", "cluster", m ? m->cluster : "",
-	                  "version", (json_int_t)(head ? head->number : 0), "digest",
-	                  head ? head->digest : "", "hash_key", key_status(core->intent)->found);
-
 	struct node_drain drain = node_drain_copy(core);
-	json_object_set_new(o, "announce", json_string(node_drain_state(&drain)));
+	uint64_t bits;
+	json_t *o = json_pack("{s:s, s:s, s:s}", "node", core->dirs.node, "cluster",
+	                      m ? m->cluster : "", "announce", node_drain_state(&drain));
+
 	if (observe_load(core, &bits))
 		json_object_set_new(o, "bits_per_s", json_integer((json_int_t)bits));
 	*dns = json_incref(observe_dns(core));

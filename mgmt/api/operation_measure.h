@@ -6,7 +6,8 @@
  * Each part is there only if it is known: what is missing is unknown, never 0. Rates are of new TCP
  * flows in thousandths a second ("milli").
  *
- *   node, site, cluster, version, digest, hash_key
+ *   node, cluster
+ *   announce                    where it is, as node_drain_state()
  *   bits_per_s                  to backends
  *   dns: {serving, queries_milli}                weir-dns runs; queries as rates of new flows
  *   sites: [{site, up, checked, failing}]        as this node's weir-dns sees them from outside

@@ -391,12 +391,8 @@ class Peer(World):
         b = self.ask(node="ams-1", cluster="shop", measure=True).json
         self.assertEqual(b["levels"], [{"override": o["id"], "site": o["target"]["site"], "level_ppm": 1000000,
                                         "in_force": {"generation": o["generation"], "epoch": 0, "step": 0}} for o in made])
-        measured = dict(b["measure"])
-        version = self.node.ask("GET", "/v1/versions").json["items"][0]
-        self.assertEqual((measured.pop("version"), measured.pop("digest")), (version["number"], version["digest"]))
-        self.assertRegex(measured.pop("hash_key"), "^[0-9a-f]{16}$")
         # no other process of the node runs: what is not known is not there
-        self.assertEqual(measured, {"node": "lon-1", "site": "lon", "cluster": "shop", "announce": "unknown", "flows": None, "drills": []})
+        self.assertEqual(b["measure"], {"node": "lon-1", "cluster": "shop", "announce": "unknown", "flows": None, "drills": []})
         self.assertEqual(self.node.ask("GET", "/v1/peer/measure").json, b["measure"])
 
     def test_an_order_that_is_passed_on_says_how_it_is_meant(self) -> None:
