@@ -566,7 +566,7 @@ static const char *accept_answer(struct exchange_peer *p, const json_t *answer, 
 		                 news))
 			reason = "the answer is malformed";
 	if (!reason)
-		peers_clock_read(report_of(x, index_of(p)), read.clock, from_ms, now_ms);
+		peers_clock_read(report_of(x, index_of(p)), read.clock_ms, from_ms, now_ms);
 	free(read.said);
 	return reason;
 }

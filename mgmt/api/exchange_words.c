@@ -160,7 +160,7 @@ int exchange_read(const json_t *answer, const struct exchange_expected *expected
 {
 	const json_t *waited = json_object_get(answer, "waited_ms");
 	json_t *nodes = json_object_get(answer, "nodes");
-	struct exchange_read read = { .clock = json_object_get(answer, "clock") };
+	struct exchange_read read = { .clock_ms = json_object_get(answer, "clock_ms") };
 
 	*reason = "the answer is malformed";
 	if (!json_has_text(answer, "node", expected->node) ||

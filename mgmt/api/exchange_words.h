@@ -86,7 +86,7 @@ struct exchange_expected {
 /** What an answer says besides words. */
 struct exchange_read {
 	uint64_t waited_ms; /**< how long it was held */
-	const json_t *clock;
+	const json_t *clock_ms;
 	struct exchange_said *said; /**< from malloc(), given */
 	size_t n_said;
 };

@@ -103,10 +103,10 @@ static void answer_question(struct core *core, const struct http_request *r,
 		return;
 	}
 	reply->json =
-	        json_pack("{s:s, s:s, s:I, s:o, s:o}", "node", core->dirs.node, "cluster",
+	        json_pack("{s:s, s:s, s:I, s:I, s:o}", "node", core->dirs.node, "cluster",
 	                  core->exchange->cluster, "waited_ms",
 	                  (json_int_t)(r->held_ms && now_ms > r->held_ms ? now_ms - r->held_ms : 0),
-	                  "clock", timekeep_peer_json(core), "nodes", nodes);
+	                  "clock_ms", (json_int_t)timekeep_shown_ms(core), "nodes", nodes);
 	reply->dense = true;
 	reply->status = 200;
 }

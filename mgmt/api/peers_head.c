@@ -90,10 +90,9 @@ void peers_load_read(struct peers_report *report, const json_t *load)
 }
 
 /* The middle of the two times is the best guess. */
-void peers_clock_read(struct peers_report *report, const json_t *clock, uint64_t from_ms,
+void peers_clock_read(struct peers_report *report, const json_t *ms, uint64_t from_ms,
                       uint64_t to_ms)
 {
-	const json_t *ms = json_object_get(clock, "ms");
 	int64_t half_ms = (int64_t)(to_ms - from_ms) / 2;
 
 	report->clock_known = json_is_integer(ms) && json_integer_value(ms) >= 0 &&

@@ -25,7 +25,7 @@ void peers_load_read(struct peers_report *report, const json_t *load);
  * Read a peer's clock, which it looked at between the two times, into its report; a malformed one is
  * not known.
  */
-void peers_clock_read(struct peers_report *report, const json_t *clock, uint64_t from_ms,
+void peers_clock_read(struct peers_report *report, const json_t *ms, uint64_t from_ms,
                       uint64_t to_ms);
 /** Take the overrides of @p node's answer to /v1/peer/overrides that are newer than this node's. Not under the lock. */
 void peers_overrides_merge(struct core *core, const char *node, const json_t *answer);

@@ -396,12 +396,6 @@ int64_t timekeep_shown_ms(const struct core *core)
 	return core->clock->synchronised ? clock_realtime_ms() : clock_believed_ms();
 }
 
-json_t *timekeep_peer_json(const struct core *core)
-{
-	return json_pack("{s:I, s:s}", "ms", (json_int_t)timekeep_shown_ms(core), "state",
-	                 wall_clock_hold_text(timekeep_hold(core)));
-}
-
 static json_t *peers_json(const struct core *core)
 {
 	const struct peers_report *reports;

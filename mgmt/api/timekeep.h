@@ -58,7 +58,5 @@ json_t *timekeep_json(const struct core *core);
  * the lock.
  */
 int64_t timekeep_shown_ms(const struct core *core);
-/** The same as JSON, with why it may not be followed. Under the lock. */
-json_t *timekeep_peer_json(const struct core *core);
 
 #endif

@@ -45,7 +45,7 @@ class Peer:
 
     def answer(self) -> bytes:
         return self.raw if self.raw is not None else json.dumps(
-            {"node": self.name, "cluster": self.cluster, "waited_ms": 0, "clock": {"ms": int(time.time() * 1000)}, "nodes": self.nodes}).encode()
+            {"node": self.name, "cluster": self.cluster, "waited_ms": 0, "clock_ms": int(time.time() * 1000), "nodes": self.nodes}).encode()
 
     def start(self) -> None:
         peer = self

@@ -42,20 +42,22 @@ static json_t *head_of(const struct intent *in, const char *overrides)
 static void a_clock_is_compared_with_the_middle_of_the_question(void **state)
 {
 	struct peers_report v = { 0 };
-	json_t *clock = json_pack("{s:I}", "ms", (json_int_t)5000);
+	json_t *ms = json_integer(5000);
 
 	(void)state;
-	peers_clock_read(&v, clock, 1000, 1400);
+	peers_clock_read(&v, ms, 1000, 1400);
 	assert_true(v.clock_known);
 	assert_int_equal(v.clock_offset_ms, 5000 - 1200);
 	assert_int_equal(v.clock_slack_ms, 200);
-	json_object_set_new(clock, "ms", json_integer(-1));
-	peers_clock_read(&v, clock, 1000, 1400);
+	json_integer_set(ms, -1);
+	peers_clock_read(&v, ms, 1000, 1400);
 	assert_false(v.clock_known);
-	json_object_set_new(clock, "ms", json_integer(CLOCK_END_MS));
-	peers_clock_read(&v, clock, 1000, 1400);
+	json_integer_set(ms, CLOCK_END_MS);
+	peers_clock_read(&v, ms, 1000, 1400);
 	assert_false(v.clock_known);
-	json_decref(clock);
+	peers_clock_read(&v, NULL, 1000, 1400);
+	assert_false(v.clock_known);
+	json_decref(ms);
 }
 
 static void a_head_is_read_whole_or_not_at_all(void **state)
@@ -65,11 +67,11 @@ static void a_head_is_read_whole_or_not_at_all(void **state)
 		"{\"version\":null}",
 		"{\"version\":{},\"overrides\":\"d\"}",
 		"{\"version\":null,\"overrides\":5}",
-		"{\"version\":null,\"overrides\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}",
-	};
 		"{\"version\":null,\"overrides\":\"d\",\"drain\":\"no\"}",
 		"{\"version\":null,\"overrides\":\"d\",\"hash_key\":\"\"}",
 		"{\"version\":null,\"overrides\":\"d\",\"hash_key\":\"abc\",\"drain\":\"no\"}",
+		"{\"version\":null,\"overrides\":\"0123456789012345678901234567890123456789012345678901234567890123456789\"}",
+	};
 	struct peers_report v = { .number = 9, .digest = "d9", .behind_ms = 5 };
 
 	(void)state;
