@@ -44,7 +44,7 @@ struct version {
 	int64_t confirm_by_ms; /**< 0: needs no confirmation, or has it */
 	/** the unconfirmed version that this one rolls back automatically; 0: none */
 	uint64_t undoes;
-	int64_t confirm_left_ms; /**< until the deadline, when it was read or received; 0: not known; not stored */
+	int64_t confirm_left_ms; /**< of the head: until the deadline, at the last look; 0: not known. Not in its record */
 	/** fingerprint of the key it was made with */
 	char hash_key[MODEL_FINGERPRINT_MAX];
 	/** of shared intent (mgmt/store/history.h): the version in force when it was made; 0: the first */

@@ -133,13 +133,10 @@ static int forget_old_versions(sqlite3 *db, uint64_t head)
 	return err;
 }
 
-/* Its time that is left is of whoever tells it. @param number  under which it is kept */
+/* @param number  under which it is kept */
 static int write_version(sqlite3 *db, int64_t number, const struct version *v)
 {
-	struct version kept = *v;
-
-	kept.confirm_left_ms = 0;
-	char *text = record_to_text(&version_record, &kept);
+	char *text = record_to_text(&version_record, v);
 	int err = text ? sql_run(db, "INSERT OR REPLACE INTO versions VALUES(?,?)", "it", number,
 	                         text)
 	               : -ENOMEM;

@@ -51,9 +51,7 @@ int intent_last_confirmed(struct intent *in, struct version *out)
 	return err;
 }
 
-/*
- * The time to confirm that is left when a version arrives here: as its sender says, else all of it.
- */
+/* The time to confirm that is left, else all of it. */
 static int64_t given_ms(const struct version *v)
 {
 	int64_t whole_ms = v->confirm_by_ms - v->time_ms;

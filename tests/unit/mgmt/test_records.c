@@ -258,10 +258,10 @@ static void no_deadline_is_longer_than_a_day(void **state)
 	struct version v;
 
 	(void)state;
-	json_object_set_new(object, "confirm_left_ms", json_integer(CONFIRM_MAX_MS));
+	json_object_set_new(object, "confirm_within_ms", json_integer(CONFIRM_MAX_MS));
 	assert_int_equal(record_from_json(&version_record, object, &v, NULL), 0);
-	assert_int_equal(v.confirm_left_ms, CONFIRM_MAX_MS);
-	json_object_set_new(object, "confirm_left_ms", json_integer(CONFIRM_MAX_MS + 1));
+	assert_int_equal(v.confirm_within_ms, CONFIRM_MAX_MS);
+	json_object_set_new(object, "confirm_within_ms", json_integer(CONFIRM_MAX_MS + 1));
 	assert_int_equal(record_from_json(&version_record, object, &v, NULL), -EINVAL);
 	json_decref(object);
 }
