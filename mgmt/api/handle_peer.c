@@ -46,8 +46,7 @@ void handle_peer_version(struct core *core, struct http_request *r, struct http_
 		handle_version_unread(err, reply);
 		return;
 	}
-	reply->json = record_to_json(&version_record, &v);
-	json_object_set_new(reply->json, "files", contents_to_json(&files));
+	reply->json = json_pack("{s:o}", "files", contents_to_json(&files));
 	reply->status = 200;
 	files_fini(&files);
 }

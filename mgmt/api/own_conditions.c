@@ -65,12 +65,11 @@ static void state_peer_key(const struct core *core, const struct peers_report *v
 {
 	const struct version *head = intent_head(core->intent);
 
-	if (head && !strcmp(v->head.digest, head->digest) &&
-	    strcmp(v->head.hash_key, head->hash_key) != 0)
+	if (head && !strcmp(v->digest, head->digest) && strcmp(v->version_key, head->hash_key) != 0)
 		conditions_add(core->stats, "hash-key-mismatch", CONDITION_DEGRADED, v->node,
 		               "node %s has a hash key with fingerprint %s, this node one with %s: "
 		               "copy the right key file to the other node, then apply",
-		               v->node, v->head.hash_key, head->hash_key);
+		               v->node, v->version_key, head->hash_key);
 }
 
 static void state_keys(const struct core *core)

@@ -31,10 +31,11 @@ enum peers_state {
 struct peers_report {
 	char node[MODEL_NAME_MAX], site[MODEL_NAME_MAX];
 	enum peers_state state;
-	uint64_t number;
+	uint64_t number; /**< of its version; 0: it has none */
 	char digest[DIGEST_TEXT_MAX];
-	char overrides[DIGEST_TEXT_MAX];      /**< a digest over all of its overrides */
-	struct version head;                  /**< its record of that; number 0: it has none */
+	char overrides[DIGEST_TEXT_MAX]; /**< a digest over all of its overrides */
+	/** fingerprint of the key that its version was made with; "": it has no version */
+	char version_key[MODEL_FINGERPRINT_MAX];
 	char hash_key[MODEL_FINGERPRINT_MAX]; /**< fingerprint of its key file; "": not known */
 	/** Monotonic: when this was true, heard from it or from a node of its site; 0: never. */
 	uint64_t answered_ms;

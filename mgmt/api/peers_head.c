@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * The head goes as a whole record, so that it arrives unchanged. A report is written only when all
- * of the head can be read.
- */
+/* A report is written only when all of the head can be read. */
 #include "mgmt/api/peers_head.h"
 
 #include <stdlib.h>
@@ -17,6 +14,7 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/key.h"
 #include "mgmt/store/records.h"
+#include "mgmt/store/shared.h"
 
 #define LOAD_END ((json_int_t)1 << 53) /* bits a second: no node has so many */
 
@@ -36,8 +34,9 @@ json_t *peers_head_to_json(struct core *core)
 	const struct version *head = intent_head(core->intent);
 	struct node_drain drain = node_drain_copy(core);
 
-	return json_pack("{s:o, s:s, s:s, s:s, s:o, s:o*}", "version",
-	                 head ? record_to_json(&version_record, head) : json_null(), "overrides",
+	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o*}", "version",
+	                 (json_int_t)(head ? head->number : 0), "digest", head ? head->digest : "",
+	                 "version_key", head ? head->hash_key : "", "overrides",
 	                 core_overrides_digest(core), "hash_key", key_status(core->intent)->found,
 	                 "drain", node_drain_state(&drain), "in_force",
 	                 inforce_to_json(&core->inforce[0]), "commands",
@@ -54,23 +53,36 @@ json_t *peers_load_to_json(struct core *core)
 	                 (json_int_t)node_drain_copy(core).port_bits);
 }
 
+/* Whether they are of a version, or say that there is none. */
+static bool is_version(const json_t *number, const char *digest)
+{
+	json_int_t n = json_integer_value(number);
+
+	if (!json_is_integer(number) || n < 0 || n >= (json_int_t)SHARED_NUMBER_END || !digest)
+		return false;
+	return n ? strlen(digest) == DIGEST_TEXT_MAX - 1 &&
+	                       strspn(digest, "0123456789abcdef") == DIGEST_TEXT_MAX - 1
+	         : !*digest;
+}
+
 bool peers_head_read(struct peers_report *report, const json_t *head)
 {
 	const char *overrides = json_string_value(json_object_get(head, "overrides"));
 	const char *drain = json_string_value(json_object_get(head, "drain"));
-	const json_t *record = json_object_get(head, "version");
-	struct version v = { 0 };
-	char hash_key[MODEL_FINGERPRINT_MAX];
+	const char *digest = json_string_value(json_object_get(head, "digest"));
+	const json_t *version = json_object_get(head, "version");
+	char version_key[MODEL_FINGERPRINT_MAX], hash_key[MODEL_FINGERPRINT_MAX];
 
 	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX || !drain ||
-	    !fingerprint_from_json(json_object_get(head, "hash_key"), hash_key) ||
-	    (!json_is_null(record) && record_from_json(&version_record, record, &v, NULL)))
+	    !is_version(version, digest) ||
+	    !fingerprint_from_json(json_object_get(head, "version_key"), version_key) ||
+	    !fingerprint_from_json(json_object_get(head, "hash_key"), hash_key))
 		return false;
-	if (strcmp(report->digest, v.digest) != 0)
+	if (strcmp(report->digest, digest) != 0)
 		report->behind_ms = 0; /* it catches up */
-	report->head = v;
-	report->number = v.number;
-	memcpy(report->digest, v.digest, sizeof(v.digest));
+	report->number = (uint64_t)json_integer_value(version);
+	snprintf(report->digest, sizeof(report->digest), "%s", digest);
+	memcpy(report->version_key, version_key, sizeof(version_key));
 	memcpy(report->hash_key, hash_key, sizeof(hash_key));
 	snprintf(report->overrides, sizeof(report->overrides), "%s", overrides);
 	plain_copy(report->drain, sizeof(report->drain), drain);

@@ -11,7 +11,10 @@
 
 #include "mgmt/api/peers.h"
 
-/** {version, overrides, hash_key, drain, in_force, commands?}: given. Commands that the store has not go with the head itself. */
+/**
+ * {version, digest, version_key, overrides, hash_key, drain, in_force, commands?}: given. Commands that the store has not go
+ * with the head itself.
+ */
 json_t *peers_head_to_json(struct core *core);
 /** {bits_per_s, port_bits_per_s}: given. */
 json_t *peers_load_to_json(struct core *core);

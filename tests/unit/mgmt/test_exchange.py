@@ -132,7 +132,7 @@ class Bed(unittest.TestCase):
     def words(self, age_ms: int = 0, stamp: str = "a", number: int | None = None) -> dict[str, typing.Any]:
         head = copy.deepcopy(self.head)
         if number:
-            head["version"]["number"] = number
+            head["version"] = number
         return {"head": [age_ms, STAMPS[stamp], head]}
 
     def start(self, *names: str) -> None:
@@ -230,7 +230,7 @@ class Exchange(Bed):
         self.assertFalse(self.peers["ams-2"].questions[-1]["site"])
         said = self.ask(site=True)["nodes"]["ams-2"]["head"]
         self.assertGreaterEqual(said[0], 3000)
-        self.assertEqual((said[1], said[2]["version"]["number"]), (STAMPS["a"], 7))
+        self.assertEqual((said[1], said[2]["version"]), (STAMPS["a"], 7))
         self.assertNotIn("ams-2", self.ask(site=False)["nodes"])
         self.peers["ams-2"].stop()
         wait_for("old words are kept back", lambda: not self.ask(site=True)["nodes"]["ams-2"], 30)

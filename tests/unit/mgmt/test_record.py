@@ -84,7 +84,7 @@ class Principals(unittest.TestCase):
             node.drain(author="ada")
             items = node.ask("GET", "/v1/peer/overrides").json["items"]
             self.assertEqual([i["principal"] for i in items], [ME])
-            self.assertEqual(node.ask("GET", "/v1/peer/versions/1").json["principal"], "weir")
+            self.assertEqual(node.ask("GET", "/v1/versions/1").json["principal"], "weir")
 
     def test_ending_what_is_over_is_done(self) -> None:
         with running() as node:
