@@ -19,6 +19,9 @@
 #define LOGIN_MAX        512u
 #define QUERY_MAX        8u
 #define TEXT_MAX         256
+#define CHUNK_DIGITS_MAX 8
+#define CHUNK_LINE_MAX   256
+#define TRAILER_MAX      4096
 
 static struct http_head head;
 static struct http_request request;
@@ -285,6 +288,92 @@ static void chunks_that_are_no_chunks_are_refused(void **state)
 	assert_int_equal(read_all(longest, 300, body, &used), HTTP_CHUNKS_BAD);
 }
 
+/* Each byte in the place of one that is not data: what may stand there, and nothing else. */
+static void each_byte_between_chunks_has_its_place(void **state)
+{
+	static const char size[] = "0123456789abcdefABCDEF;\r";
+	static const struct {
+		const char *why, *before;
+	} rows[] = {
+		{ "behind a digit", "1" },   { "in an extension", "1;" },
+		{ "in a trailer", "0\r\n" }, { "behind a CR", "1\r" },
+		{ "behind data", "1\r\na" }, { "behind its CR", "1\r\na\r" },
+	};
+
+	(void)state;
+	for (int byte = 0; byte < 256; byte++) {
+		const bool may_stand[] = { byte && strchr(size, byte),
+			                   byte >= ' ' || byte == '\t' || byte == '\r',
+			                   byte && byte != '\n',
+			                   byte == '\n',
+			                   byte == '\r',
+			                   byte == '\n' };
+
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+			struct http_chunks c = { 0 };
+			const char one = (char)byte, *data = NULL, *at = rows[i].before;
+			size_t used, n_data, left = strlen(at);
+
+			while (left) {
+				assert_int_not_equal(
+				        http_chunks_read(&c, at, left, &used, &data, &n_data),
+				        HTTP_CHUNKS_BAD);
+				at += used;
+				left -= used;
+			}
+			if (http_chunks_read(&c, &one, 1, &used, &data, &n_data) !=
+			    (may_stand[i] ? HTTP_CHUNKS_MORE : HTTP_CHUNKS_BAD))
+				fail_msg("%s: %d", rows[i].why, byte);
+		}
+	}
+}
+
+/* Whatever the bound, one byte more is refused: of a size's digits, of its line, of all lines behind the last chunk. */
+static void chunks_have_bounds_that_hold_for_each_of_them(void **state)
+{
+	static const struct {
+		const char *why, *before;
+		int n; /* bytes in the place of one more */
+		const char *after;
+		enum http_chunks_result got;
+	} rows[] = {
+		{ "eight", "", CHUNK_DIGITS_MAX, "\r\n\r\n", HTTP_CHUNKS_END },
+		{ "nine", "", CHUNK_DIGITS_MAX + 1, "\r\n\r\n", HTTP_CHUNKS_BAD },
+		{ "eight behind another chunk", "00000001\r\na\r\n", CHUNK_DIGITS_MAX, "\r\n\r\n",
+		  HTTP_CHUNKS_END },
+		{ "nine behind another chunk", "00000001\r\na\r\n", CHUNK_DIGITS_MAX + 1,
+		  "\r\n\r\n", HTTP_CHUNKS_BAD },
+		{ "the longest line, with its CR", "0;", CHUNK_LINE_MAX - 3, "\r\n\r\n",
+		  HTTP_CHUNKS_END },
+		{ "a longer one", "0;", CHUNK_LINE_MAX - 2, "\r\n\r\n", HTTP_CHUNKS_BAD },
+		{ "the longest behind another chunk", "1;00000\r\na\r\n0;", CHUNK_LINE_MAX - 3,
+		  "\r\n\r\n", HTTP_CHUNKS_END },
+		{ "the longest trailer, with each CR", "0\r\n", TRAILER_MAX - 2, "\r\n\r\n",
+		  HTTP_CHUNKS_END },
+		{ "a longer one", "0\r\n", TRAILER_MAX - 1, "\r\n\r\n", HTTP_CHUNKS_BAD },
+		{ "the longest in two lines", "0\r\n00\r\n", TRAILER_MAX - 5, "\r\n\r\n",
+		  HTTP_CHUNKS_END },
+		{ "longer in two lines", "0\r\n00\r\n", TRAILER_MAX - 4, "\r\n\r\n",
+		  HTTP_CHUNKS_BAD },
+		{ "as much after a long size", "0;000000\r\n", TRAILER_MAX - 2, "\r\n\r\n",
+		  HTTP_CHUNKS_END },
+	};
+	static char text[TRAILER_MAX + 64];
+	char body[64];
+	size_t used;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t piece = 1; piece <= sizeof(text); piece += sizeof(text) - 1) {
+			snprintf(text, sizeof(text), "%s%0*d%s", rows[i].before, rows[i].n, 0,
+			         rows[i].after);
+			if (read_all(text, piece, body, &used) != rows[i].got)
+				fail_msg("%s, in pieces of %zu", rows[i].why, piece);
+			if (rows[i].got == HTTP_CHUNKS_END)
+				assert_int_equal(used, strlen(text));
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -301,6 +390,8 @@ int main(void)
 		cmocka_unit_test(lengths_at_the_bound_and_beyond_all_bounds),
 		cmocka_unit_test(chunks_are_put_together_however_they_are_cut),
 		cmocka_unit_test(chunks_that_are_no_chunks_are_refused),
+		cmocka_unit_test(each_byte_between_chunks_has_its_place),
+		cmocka_unit_test(chunks_have_bounds_that_hold_for_each_of_them),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
