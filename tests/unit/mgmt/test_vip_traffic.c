@@ -14,6 +14,7 @@
 #include "base/hash.h"
 #include "base/page.h"
 #include "mgmt/api/vip_traffic.h"
+#include "tests/unit/descriptors.h"
 #include "weir/model.h"
 #include "weir/proof.h"
 #include "weir/stats.h"
@@ -138,6 +139,52 @@ static void what_is_not_read_is_not_known(void **state)
 	assert_false(vip_traffic_find(traffic, "web", now_ms, &row));
 }
 
+/* How often the page of weir-dataplane is in this process's memory; the test writes it, too. */
+static unsigned count_pages(void)
+{
+	char line[512];
+	unsigned n = 0;
+	FILE *f = fopen("/proc/self/maps", "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, dir) && strstr(line, "/stats.dataplane.page");
+	fclose(f);
+	return n;
+}
+
+static void no_look_keeps_anything_open(void **state)
+{
+	static const uint64_t later_ms[] = { 0, 3000, 3001, 2000 }; /* read, read, too old, read */
+	unsigned n_pages = count_pages(), n_descriptors = count_descriptors();
+
+	(void)state;
+	stats_alive(stats, now_ms);
+	for (size_t i = 0; i < sizeof(later_ms) / sizeof(later_ms[0]); i++) {
+		if (i == 3)
+			stats_alive(stats, now_ms);
+		vip_traffic_look(traffic, dir, &m, now_ms + later_ms[i]);
+		assert_int_equal(count_pages(), n_pages);
+		assert_int_equal(count_descriptors(), n_descriptors);
+	}
+}
+
+static void a_page_is_read_until_it_is_three_seconds_old(void **state)
+{
+	(void)state;
+	stats_alive(stats, now_ms);
+	for (unsigned i = 0; i < 3; i++) {
+		stats_add(get_counter("http"), 10);
+		vip_traffic_look(traffic, dir, &m, now_ms + 2999 + i);
+		vip_traffic_publish(traffic);
+		assert_int_equal(find_traffic("web").packets, i == 0 ? 0 : 10);
+	}
+	now_ms += 3001;
+	look_after(0);
+	assert_int_equal(find_traffic("web").packets, 20); /* nothing of it is lost */
+	assert_int_equal(find_traffic("web").since_ms, 1002999);
+}
+
 static void looks_are_rare_where_there_are_many_services(void **state)
 {
 	const struct model many = { .self = &self, .services = services, .n_services = 2 };
@@ -156,6 +203,8 @@ int main(void)
 		T(packets_of_all_services_count),
 		T(new_tables_bring_no_packets),
 		T(what_is_not_read_is_not_known),
+		T(no_look_keeps_anything_open),
+		T(a_page_is_read_until_it_is_three_seconds_old),
 		T(looks_are_rare_where_there_are_many_services),
 	};
 
