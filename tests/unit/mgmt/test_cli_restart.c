@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/ctl.h"
 #include "base/loop.h"
 #include "mgmt/cli/cli.h"
@@ -30,6 +31,8 @@
 static struct cli cli;
 static char dir[32], told[1024];
 static pid_t before, next, supervisor; /* 0: there is none */
+static unsigned n_silent; /* so often the process that took over closes without an answer */
+static pid_t noted_then;  /* who is noted in its place from then on; 0: nobody else */
 
 int cli_fail(enum cli_status status, const char *format, ...)
 {
@@ -66,6 +69,8 @@ static int set_up(void **state)
 	(void)state;
 	strcpy(dir, "/tmp/weir-restart-XXXXXX");
 	told[0] = '\0';
+	n_silent = 0;
+	noted_then = 0;
 	cli = (struct cli){ 0 };
 	if (!mkdtemp(dir))
 		return -1;
@@ -107,7 +112,12 @@ static char *answer_status(void *arg, const char *line, size_t length)
 {
 	if (strcmp(line, "{\"do\":\"status\"}") || length != strlen(line))
 		return strdup("{\"error\": \"no such request\"}");
-	return strdup(arg);
+	if (n_silent == 0)
+		return strdup(arg);
+	n_silent--;
+	if (noted_then && note_processes(getpid(), noted_then))
+		_exit(6);
+	return NULL;
 }
 
 static void be_supervisor(char *answer, int ready)
@@ -252,12 +262,52 @@ static void the_next_process_answers_for_its_document_and_ports(void **state)
 		}
 }
 
+/* As long as it is there it may be trying its ports; then nobody is waited for. */
+static void an_answer_is_waited_for_as_long_as_the_process_is_there(void **state)
+{
+	static const struct {
+		const char *why;
+		unsigned n_silent;
+		bool is_replaced, answers;
+	} rows[] = {
+		{ "it answers at once", 0, false, true },
+		{ "it answers at the third request", 2, false, true },
+		{ "it has ended, and who is there would answer", 1, true, false },
+		{ "it has ended meanwhile", 1000000, true, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char out[512], expected[512] = "";
+		uint64_t began_ms = clock_mono_ms();
+
+		n_silent = rows[i].n_silent;
+		noted_then = rows[i].is_replaced ? before : 0;
+		start_supervisor("{}");
+		int status = restart_dataplane(out);
+
+		if (!rows[i].answers)
+			snprintf(expected, sizeof(expected),
+			         "weir-dataplane (pid %d, before: %d) does not answer yet: see "
+			         "weir status",
+			         (int)next, (int)before);
+		if (status != (rows[i].answers ? CLI_OK : CLI_TIMEOUT) ||
+		    strcmp(told, expected) != 0)
+			fail_msg("%s: %d, %s", rows[i].why, status, told);
+		assert_int_equal(*out != '\0', rows[i].answers);
+		assert_true(clock_mono_ms() - began_ms <
+		            60000); /* half of what one that lives gets */
+		end_process(&supervisor);
+	}
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_not_there_is_not_asked),
 		TEST(the_next_process_answers_for_its_document_and_ports),
+		TEST(an_answer_is_waited_for_as_long_as_the_process_is_there),
 	};
 
 	return cmocka_run_group_tests_name("cli restart", tests, NULL, NULL);
