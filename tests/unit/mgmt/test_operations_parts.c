@@ -386,6 +386,62 @@ static void who_has_no_address_is_not_asked(void **state)
 	assert_int_equal(a.n, 0);
 }
 
+/* The newest revision of this node's own store. */
+static int64_t newest_revision(void)
+{
+	int64_t revision = -1;
+
+	assert_int_equal(copy_revision(intent_store(this_node.intent), &revision), 0);
+	return revision;
+}
+
+/* A round notes what the engine was given in any case; the store gets a change only where there is one. */
+static void a_round_without_a_change_writes_nothing(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_state at;
+		bool is_own, writes, ticks;
+	} rows[] = {
+		{ "it is held", OPERATION_HELD, true, false, true },
+		{ "it begins to move", OPERATION_STARTING, true, true, true },
+		{ "it is over", OPERATION_DONE, true, false, false },
+		{ "it is another's", OPERATION_STARTING, false, false, false },
+	};
+	static struct operation_snapshot snapshot;
+	char reason[ETCD_REASON_MAX];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(teardown(state) + setup(state), 0);
+		snapshot = (struct operation_snapshot){ .core = &this_node,
+			                                .self = "ams-1",
+			                                .now_ms = clock_believed_ms(),
+			                                .mono_ms = clock_mono_ms() };
+		snprintf(op.owner, sizeof(op.owner), "%s", rows[i].is_own ? "ams-1" : "fra-1");
+		op.state = rows[i].at;
+		snprintf(op.hold.code, sizeof(op.hold.code), "%s",
+		         rows[i].at == OPERATION_HELD ? "person" : "");
+		assert_int_equal(operation_decide(&this_node, NULL, &op, false, reason),
+		                 OPERATION_DECIDED);
+		int64_t before = newest_revision();
+
+		core_unlock(&this_node);
+		tick_operation(&this_node, &snapshot, op.id);
+		core_lock(&this_node);
+		const struct operations_item *item = operations_find(&this_node, op.id);
+
+		assert_non_null(item);
+		if (newest_revision() != before + rows[i].writes ||
+		    item->op.seq != op.seq + rows[i].writes ||
+		    (item->ticked_ms != 0) != rows[i].ticks || item->judged != rows[i].ticks)
+			fail_msg("%s: revision %lld after %lld, seq %llu, ticked %llu", rows[i].why,
+			         (long long)newest_revision(), (long long)before,
+			         (unsigned long long)item->op.seq,
+			         (unsigned long long)item->ticked_ms);
+		assert_int_equal(item->undecided_ms, 0);
+	}
+}
+
 /* --- what is written --- */
 
 static void a_write_that_is_over_ends_its_override(void **state)
@@ -524,6 +580,7 @@ int main(void)
 		TEST(a_peer_passes_on_each_order_but_one),
 		TEST(a_redirect_goes_where_it_was_ordered),
 		TEST(who_has_no_address_is_not_asked),
+		TEST(a_round_without_a_change_writes_nothing),
 		TEST(a_write_that_is_over_ends_its_override),
 		TEST(what_is_put_is_made),
 		TEST(what_is_over_makes_no_override_again),
