@@ -250,6 +250,35 @@ static void what_a_dead_supervisor_left_is_stopped(void **state)
 	assert_int_equal(n_noted, 0);
 }
 
+/* Whose routes they are only this node's own document says. */
+static void what_is_left_is_stopped_whatever_the_document_says(void **state)
+{
+	static const struct {
+		const char *why, *node, *announce; /* NULL: there is no document */
+		size_t n_announced;
+	} rows[] = {
+		{ "this node's", "ams-1",
+		  "announce = { daemon = \"bird\"; dns = [ \"192.0.2.53\" ]; };", 1 },
+		{ "another node's", "fra-1",
+		  "announce = { daemon = \"bird\"; dns = [ \"192.0.2.53\" ]; };", 0 },
+		{ "none", "ams-1", NULL, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		tear_down(state);
+		assert_int_equal(set_up(state), 0);
+		snprintf(dirs.node, sizeof(dirs.node), "%s", rows[i].node);
+		if (rows[i].announce)
+			write_document(rows[i].announce);
+		found[CHILD_DNS] = fake_fork();
+		assert_int_equal(stop_left_children(&run), 0);
+		if (routes.n_announced != rows[i].n_announced)
+			fail_msg("%s: %zu routes", rows[i].why, routes.n_announced);
+		assert_int_equal(run.children[CHILD_DNS].pid, found[CHILD_DNS]);
+		assert_string_equal(order, "loop ");
+	}
+}
+
 static void the_lock_is_let_go_and_a_failed_loop_is_told(void **state)
 {
 	char path[PATH_MAX + 16];
@@ -284,6 +313,7 @@ int main(void)
 		T(a_start_takes_over_what_runs_and_starts_the_rest),
 		T(who_runs_is_noted_even_if_nothing_was_started),
 		T(what_a_dead_supervisor_left_is_stopped),
+		T(what_is_left_is_stopped_whatever_the_document_says),
 		T(the_lock_is_let_go_and_a_failed_loop_is_told),
 	};
 

@@ -419,20 +419,45 @@ static void what_another_supervisor_left_is_gone_on_with(void **state)
 	assert_int_equal(n_sent, 0);
 }
 
-/* A name server whose sockets cannot be had is started again. */
+/* A name server goes on with the sockets of the document of this node; else it is started again. */
 static void a_name_server_without_known_sockets_is_renewed(void **state)
 {
-	(void)state;
-	write_document("");
-	sockets.take_err = -EPERM;
-	found[CHILD_DNS] = fake_fork();
-	adopt_children(&run);
-	assert_false(run.has_document);
-	assert_int_equal(n_sent, 1);
-	assert_int_equal(sent[0].pid, found[CHILD_DNS]);
-	assert_int_equal(sent[0].signo, SIGTERM);
-	assert_true(run.children[CHILD_DNS].must_restart);
-	assert_int_equal(run.children[CHILD_DNS].limit.at_ms, NOW + 5000);
+	static const struct {
+		const char *why, *node, *document; /* "": as this node's are; NULL: there is none */
+		int take_err;
+		bool is_kept;
+		size_t n_addresses; /* asked for */
+	} rows[] = {
+		{ "all is there", "ams-1", "", 0, true, 2 },
+		{ "its sockets cannot be had", "ams-1", "", -EPERM, false, 2 },
+		{ "another node's document", "fra-1", "", 0, false, 0 },
+		{ "a damaged document", "ams-1", "schema = ", 0, false, 0 },
+		{ "no document", "ams-1", NULL, 0, false, 0 },
+	};
+	struct child *dns = &run.children[CHILD_DNS];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		tear_down(state);
+		assert_int_equal(set_up(state), 0);
+		snprintf(dirs.node, sizeof(dirs.node), "%s", rows[i].node);
+		if (rows[i].document && *rows[i].document)
+			fixture_write(place.state, PROC_EFFECTIVE_FILE, rows[i].document);
+		else if (rows[i].document)
+			write_document("");
+		sockets.take_err = rows[i].take_err;
+		found[CHILD_DNS] = fake_fork();
+		adopt_children(&run);
+		if (run.has_document != rows[i].is_kept || n_sent != !rows[i].is_kept ||
+		    sockets.n_addresses != rows[i].n_addresses)
+			fail_msg("%s: %u requests to end, %zu addresses", rows[i].why, n_sent,
+			         sockets.n_addresses);
+		assert_int_equal(dns->must_restart, !rows[i].is_kept);
+		assert_int_equal(dns->limit.at_ms, rows[i].is_kept ? 0 : NOW + 5000);
+		if (rows[i].is_kept)
+			continue;
+		assert_int_equal(sent[0].pid, found[CHILD_DNS]);
+		assert_int_equal(sent[0].signo, SIGTERM);
+	}
 }
 
 static void programs_are_looked_for_beside_it_or_where_it_is_told(void **state)
