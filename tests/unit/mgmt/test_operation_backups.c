@@ -17,6 +17,7 @@
 #include "mgmt/api/backup_status.h"
 #include "mgmt/api/operation_backups.h"
 #include "weir/health.h"
+#include "whole_json.h"
 
 #define READY   "\"class\":\"own\",\"backup_slots\":0,\"ready\":true,\"detail\":\"\""
 #define REFUSED "\"class\":\"own\",\"backup_slots\":0,\"ready\":false,\"detail\":\"a reason\""
@@ -192,6 +193,8 @@ static void a_node_without_a_row_knows_no_backup(void **state)
 }
 
 /* With @p n backends at @p rows, of this table. */
+static struct effect_pool more; /* what else the table's row of the page has */
+
 static struct effect *write_page(char dir[64], uint64_t table, bool has_backup,
                                  const struct effect_backend *rows, size_t n)
 {
@@ -209,12 +212,15 @@ static struct effect *write_page(char dir[64], uint64_t table, bool has_backup,
 	p->max_pools = 1;
 	p->max_backends = (uint32_t)n;
 	p->total = (struct effect_total){ .document = 1, .n_pools = 1, .n_backends = (uint32_t)n };
-	*effect_page_pools(p) =
-	        (struct effect_pool){ .pool = table,
-		                      .n_slots = 64,
-		                      .has_backup = has_backup,
-		                      .n_backends = (uint32_t)n,
-		                      .backup_obstacle = n ? EFFECT_BACKUP_POOL_DOWN : 0 };
+	*effect_page_pools(p) = (struct effect_pool){ .pool = table,
+		                                      .n_slots = 64,
+		                                      .has_backup = has_backup,
+		                                      .n_backends = (uint32_t)n,
+		                                      .backup_obstacle = n ? EFFECT_BACKUP_POOL_DOWN
+		                                                           : more.backup_obstacle,
+		                                      .class = more.class,
+		                                      .backup_slots = more.backup_slots,
+		                                      .refused_slots = more.refused_slots };
 	if (n)
 		memcpy(effect_page_backends(p), rows, n * sizeof(*rows));
 	page_alive(page, clock_mono_ms());
@@ -340,6 +346,74 @@ static const char *read_detail(bool has_effect, bool has_health)
 	                                                     has_health ? &scene.health : NULL });
 	effect_close(effect);
 	return json_string_value(json_object_get(json_array_get(rows, 0), "detail"));
+}
+
+/* Each number and word of the tables, in the list and with the service, and how the rows count together. */
+static void a_row_has_all_that_the_tables_say(void **state)
+{
+	static const struct {
+		const char *why;
+		struct effect_pool more;
+		bool has_backup;
+		const char *said; /* behind the name of the backup */
+		struct backup_sum sum;
+		bool is_odd;
+	} rows[] = {
+		{ "its own backends serve",
+		  { .class = EFFECT_CLASS_OWN, .backup_slots = 0, .refused_slots = 0 },
+		  true,
+		  "'class': 'own', 'backup_slots': 0, 'refused_slots': 0, 'ready': true, 'detail': ''",
+		  { .n = 1, .n_ready = 1, .n_left = 1 },
+		  false },
+		{ "a part is at the backup, and a part is refused",
+		  { .class = EFFECT_CLASS_BACKUP, .backup_slots = 40, .refused_slots = 23 },
+		  true,
+		  "'class': 'backup', 'backup_slots': 40, 'refused_slots': 23, 'ready': true, 'detail': ''",
+		  { .n = 1, .n_ready = 1, .n_serving = 1 },
+		  false },
+		{ "flows stay at the backup",
+		  { .class = EFFECT_CLASS_OWN, .backup_slots = 1, .refused_slots = 2 },
+		  true,
+		  "'class': 'own', 'backup_slots': 1, 'refused_slots': 2, 'ready': true, 'detail': ''",
+		  { .n = 1, .n_ready = 1, .n_serving = 1 },
+		  false },
+		{ "the tables know no backup",
+		  { .class = EFFECT_CLASS_OWN },
+		  false,
+		  "'class': null, 'ready': null, 'detail': 'weir-health does not say what its probes "
+		  "find (weir processes)'",
+		  { .n = 1 },
+		  true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct backup_sum sum = { 0 };
+		char dir[64], expected[512];
+
+		prepare_scene();
+		more = rows[i].more;
+		struct effect *effect =
+		        write_page(dir, scene.tables[0].id, rows[i].has_backup, NULL, 0);
+		const struct backup_evidence evidence = { &scene.m, effect, NULL };
+		const struct backup_tables all = { scene.tables, 1 };
+		json_t *list = backup_status_json(&evidence);
+
+		backup_status_add_row(json_array_get(list, 0), &sum);
+		assert_memory_equal(&sum, &rows[i].sum, sizeof(sum));
+		assert_int_equal(backup_status_is_odd(&evidence, &all, &scene.at), rows[i].is_odd);
+		snprintf(expected, sizeof(expected), "{'backup': 'web-fra', %s}", rows[i].said);
+		expect_whole(rows[i].why,
+		             backup_status_of(&evidence, &all, &scene.service, &scene.at),
+		             expected);
+		snprintf(
+		        expected, sizeof(expected),
+		        "[{'service': 'web', 'site': 'ams', 'pool': 'web-ams', 'backup': 'web-fra', %s}]",
+		        rows[i].said);
+		expect_whole(rows[i].why, list, expected);
+		effect_close(effect);
+	}
+	more = (struct effect_pool){ 0 };
 }
 
 static void each_cause_has_a_sentence_of_its_own(void **state)
@@ -469,7 +543,8 @@ int main(void)
 		TEST(a_backup_that_nothing_probes_is_not_known_to_be_ready),
 		TEST(without_the_effect_nothing_is_said_of_readiness),
 		TEST(a_node_without_a_row_knows_no_backup),
-		TEST(each_cause_has_a_sentence_of_its_own),
+		TEST(a_row_has_all_that_the_tables_say),
+		cmocka_unit_test(each_cause_has_a_sentence_of_its_own),
 		TEST(what_the_tables_know_comes_before_what_probes_found),
 		TEST(a_page_that_is_missing_is_named),
 		TEST(a_table_that_is_missing_is_named),

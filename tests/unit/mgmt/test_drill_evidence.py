@@ -1,0 +1,205 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Drills at a site whose node is another one: whole answers by what that node says of its backups and of what it counted.
+
+Usage: test_drill_evidence.py WEIR_MGMT
+"""
+from __future__ import annotations
+
+import datetime
+import http.server
+import json
+import os
+import pwd
+import ssl
+import sys
+import threading
+import typing
+import unittest
+
+import counted
+from api_node import Answer, Node, config, free_port
+
+PROGRAM = sys.argv.pop()
+Row = dict[str, typing.Any]
+READY: Row = {"service": "web", "class": "own", "ready": True, "detail": ""}
+UNKNOWN = "the backup is not known to be ready"
+SILENT = "a node of site fra does not say whether its backups are ready"
+BACKED = 'pool = "web-fra"; backup = "web-ams"; backup_max = { new_flows = "100/s"; bits = "1Gbit"; };'
+FILTERS = "replies leave the backup's site with this site's VIP as source: filters there and on the way must permit it (BCP 38, uRPF)"
+
+NONE: Row = {"begun": 0, "repeated": 0, "followed": 0, "kept": 0}
+NOT_ALL = "not all nodes of the site say what they counted"
+USER = f"user:{pwd.getpwuid(os.geteuid()).pw_name}"
+
+
+def counted_row(**more: typing.Any) -> Row:
+    """What a node says that it counted."""
+    return {"state": "sends", **NONE, **more}
+
+
+def instant(text: str) -> datetime.datetime:
+    return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+class Peer(http.server.ThreadingHTTPServer):
+    """Node fra-1, as far as operations ask it; @measure is what it says, None: it does not answer."""
+    daemon_threads = True
+
+    def __init__(self, port: int, node: Node) -> None:
+        self.measure: Row | None = {}
+        peer = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                found = self.path == "/v1/peer/operations" and peer.measure is not None
+                answer = {"node": "fra-1", "cluster": "shop", "levels": [], "dns": False, "measure": peer.measure} if found else {"code": "not-found"}
+                data = json.dumps(answer).encode()
+                self.send_response(200 if found else 404)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        super().__init__(("127.0.0.1", port), Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(os.path.join(node.conf, "tls.crt"), os.path.join(node.conf, "tls.key"))
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+    def handle_error(self, *_: object) -> None:
+        """A client that went away."""
+
+
+def two_sites(ams_port: int, fra_port: int) -> str:
+    """The fixture's, but at fra two services have a backup."""
+    text = config(f"https://127.0.0.1:{ams_port}", f"https://127.0.0.1:{fra_port}").replace('pool = "web-fra";', BACKED)
+    return text.replace("services = ( ", 'services = ( { name = "mail"; protocol = "tcp"; port = 25; hash = "flow"; '
+                        f'at = ( {{ site = "fra"; vip = "shop-fra"; {BACKED} }} ); }},\n  ', 1)
+
+
+class Drills(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self) -> None:
+        ports = free_port(), free_port()
+        self.node = Node(PROGRAM, text=two_sites(*ports))
+        self.peer = Peer(ports[1], self.node)
+        self.addCleanup(self.peer.server_close)
+        self.addCleanup(self.peer.shutdown)
+        self.addCleanup(self.node.close)
+        self.node.start()
+
+    def begin(self, query: str = "?dry_run=true", **more: typing.Any) -> Answer:
+        return self.node.ask("POST", "/v1/drills" + query, {"site": "fra", "clients": "198.51.100.0/24", "reason": "a look", **more})
+
+    # (why, what the node says, the service that the drill is of, why it cannot begin or None, what is noted where it can)
+    EVIDENCE: tuple[tuple[str, typing.Any, str | None, str | None, str], ...] = (
+        ("it is ready", [READY], None, None, ""),
+        ("the service that is named is ready", [{**READY, "ready": False}, {**READY, "service": "mail"}], "mail", None, ""),
+        ("one of them is ready", [{**READY, "ready": False, "detail": "its pool is down"}, {**READY, "service": "mail"}], None, None,
+         "node fra-1, service web: its pool is down"),
+        ("the first of two reasons", [{**READY, "class": "backup"}, {**READY, "service": "mail", "ready": False}], None,
+         "node fra-1, service web: the service is on its backup already: there is nothing to prove", ""),
+        ("another service is ready", [READY, {**READY, "service": "mail", "ready": False, "detail": "no check"}], "mail",
+         "node fra-1, service mail: no check", ""),
+        ("nothing of the service that is named", [READY], "mail", SILENT, ""),
+        ("on its backup", [{**READY, "class": "backup"}], None,
+         "node fra-1, service web: the service is on its backup already: there is nothing to prove", ""),
+        ("refused", [{**READY, "class": "refused"}], None,
+         "node fra-1, service web: the service is on its backup already: there is nothing to prove", ""),
+        ("without a class", [{"service": "web", "ready": True}], None, "node fra-1, service web: the node does not say whether its backup would serve", ""),
+        ("with a class that is none", [{**READY, "class": 7}], None, "node fra-1, service web: the node does not say whether its backup would serve", ""),
+        ("not ready, with a reason", [{**READY, "ready": False, "detail": "no route"}], None, "node fra-1, service web: no route", ""),
+        ("not ready, with an empty reason", [{**READY, "ready": False}], None, f"node fra-1, service web: {UNKNOWN}", ""),
+        ("not ready, with a reason that is none", [{**READY, "ready": False, "detail": 7}], None, f"node fra-1, service web: {UNKNOWN}", ""),
+        ("not known, with a reason", [{**READY, "ready": None, "detail": "no check"}], None, "node fra-1, service web: no check", ""),
+        ("not known", [{"service": "web", "class": "own"}], None, f"node fra-1, service web: {UNKNOWN}", ""),
+        ("ready in a word", [{**READY, "ready": "true"}], None, f"node fra-1, service web: {UNKNOWN}", ""),
+        ("without a name", [{"class": "own", "ready": False, "detail": "no route"}], None, "node fra-1, service ?: no route", ""),
+        ("a long reason", [{**READY, "ready": False, "detail": 149 * "x" + "yz"}], None, f"node fra-1, service web: {149 * 'x'}y", ""),
+        ("no row", [], None, SILENT, ""),
+        ("no rows", {"web": READY}, None, SILENT, ""),
+        ("nothing of backups", None, None, SILENT, ""),
+    )
+
+    def test_a_drill_begins_only_where_a_backup_would_serve(self) -> None:
+        for why, rows, service, refusal, note in self.EVIDENCE:
+            self.peer.measure = {"backups": rows}
+            answer = self.begin(**({"service": service} if service else {}))
+            with self.subTest(why):
+                if refusal:
+                    self.assertEqual((answer.status, answer.json), (409, {
+                        "type": "urn:weir:problem:drill", "title": "Drill", "status": 409, "code": "drill", "detail": refusal}))
+                else:
+                    self.assertEqual((answer.status, answer.json["note"], answer.json["service"]), (200, note, service or ""))
+        self.assertEqual(self.node.ask("GET", "/v1/drills?ended=true").json, {"items": [], "more": 0})
+
+    def test_without_its_node_nothing_is_known_of_a_site(self) -> None:
+        self.peer.measure = None
+        answer = self.begin()
+        self.assertEqual((answer.status, answer.json["code"], answer.json["detail"]),
+                         (409, "drill", "no node of site fra is reached: whether its backups are ready is not known"))
+
+    # (why, what the node counted, the sum, the verdict, its words); a count that makes no sense is none
+    COUNTS: tuple[tuple[str, typing.Any, Row, str, str], ...] = (
+        ("nothing yet", counted_row(), NONE, "no_clients", "no new flow of the prefix has come yet"),
+        ("all stayed", counted_row(kept=3), {**NONE, "kept": 3}, "no_clients",
+         "all new flows of the prefix stayed with own backends: the backup was not ready, or backup_max or the room for exceptions was used up"),
+        ("they have just begun", counted_row(begun=2), {**NONE, "begun": 2}, "unknown", "the first flows have just begun"),
+        ("they come again", counted_row(begun=2, repeated=1), {**NONE, "begun": 2, "repeated": 1}, "not_proved", FILTERS),
+        ("they went on", counted_row(begun=12, followed=11, kept=1), {"begun": 12, "repeated": 0, "followed": 11, "kept": 1}, "proved",
+         "clients of the prefix were served by the backup: their flows went on"),
+        ("too many are silent", counted_row(begun=100, followed=50, repeated=9), {"begun": 100, "repeated": 9, "followed": 50, "kept": 0}, "not_proved", FILTERS),
+        ("the largest number", counted_row(kept=2**53 - 1), {**NONE, "kept": 2**53 - 1}, "no_clients",
+         "all new flows of the prefix stayed with own backends: the backup was not ready, or backup_max or the room for exceptions was used up"),
+        ("a larger one", counted_row(kept=2**53), NONE, "unknown", NOT_ALL),
+        ("a number below nothing", counted_row(repeated=-1), NONE, "unknown", NOT_ALL),
+        ("a number that is none", counted_row(followed="7"), NONE, "unknown", NOT_ALL),
+        ("not all numbers", {"state": "sends", "begun": 7}, NONE, "unknown", NOT_ALL),
+        ("another drill", {**counted_row(begun=7), "id": "other"}, NONE, "unknown", NOT_ALL),
+    )
+
+    def test_what_was_counted_is_shown_and_judged(self) -> None:
+        self.peer.measure = {"backups": [READY]}
+        begun = self.begin("", service="web", author="ann", **{"for": "20m"})
+        self.assertEqual(begun.status, 201, begun.raw)
+        id, times = begun.json["id"], {k: begun.json[k] for k in ("created", "until")}
+        self.assertEqual((instant(times["until"]) - instant(times["created"])).total_seconds(), 1200)
+        whole = {"id": id, "site": "fra", "service": "web", "clients": "198.51.100.0/24", "state": "running", **times, "author": "ann", "principal": USER,
+                 "reason": "a look", "node": "ams-1", "undo": f"weir drill end {id}"}
+        silent: Row = {"node": "fra-1", "reached": True, "measured": False, "state": None, "begun": None, "repeated": None, "followed": None, "kept": None}
+        self.assertEqual(begun.json, {**whole, "flows": NONE, "verdict": "unknown", "detail": NOT_ALL, "counts": [silent], "note": "", "filters": FILTERS,
+                                      "dry_run": False, "document": 2, "complete": True, "nodes": [{"node": "ams-1", "state": "in_force", "processes": []}]})
+        for why, row, flows, verdict, detail in self.COUNTS:
+            row = {"id": id, **row}
+            self.peer.measure = {"drills": [{**counted_row(begun=99), "id": "before"}, row]}
+            counts = {**silent, "measured": True, **{k: row.get(k) for k in ("state", *NONE)}} if row["id"] == id else silent
+            expected = {**whole, "flows": flows, "verdict": verdict, "detail": detail, "counts": [counts]}
+            with self.subTest(why):
+                self.assertEqual(self.node.ask("GET", f"/v1/drills/{id}").json, expected)
+                self.assertEqual(self.node.ask("GET", "/v1/drills").json, {"items": [expected], "more": 0})
+        self.peer.measure = {"drills": [{"id": id, **counted_row(begun=2)}]}
+        ended = self.node.ask("POST", f"/v1/drills/{id}/end", {"reason": "enough"}).json
+        again = self.node.ask("POST", f"/v1/drills/{id}/end", {"reason": "enough"})
+        counts = {**silent, "measured": True, **counted_row(begun=2)}
+        self.assertEqual((again.status, ended.pop("complete"), ended.pop("document"), ended.pop("nodes")),
+                         (200, True, 3, [{"node": "ams-1", "state": "in_force", "processes": []}]))
+        self.assertEqual({k: v for k, v in ended.items() if k != "until"}, {
+            **{k: v for k, v in whole.items() if k != "until"}, "state": "over", "flows": {**NONE, "begun": 2}, "verdict": "not_proved", "detail": FILTERS,
+            "counts": [counts]})
+        self.assertEqual(again.json, ended)
+        self.peer.measure = {"drills": [{"id": id, **counted_row()}]}
+        self.assertEqual(self.node.ask("GET", f"/v1/drills/{id}").json["detail"], "no new flow of the prefix came")
+        self.assertEqual(self.node.ask("GET", "/v1/drills").json, {"items": [], "more": 0})
+        self.assertEqual([d["id"] for d in self.node.ask("GET", "/v1/drills?ended=true").json["items"]], [id])
+
+
+if __name__ == "__main__":
+    counted.main()
