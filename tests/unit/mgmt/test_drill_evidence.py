@@ -7,18 +7,15 @@ Usage: test_drill_evidence.py WEIR_MGMT
 from __future__ import annotations
 
 import datetime
-import http.server
-import json
 import os
 import pwd
-import ssl
 import sys
-import threading
 import typing
 import unittest
 
 import counted
 from api_node import Answer, Node, config, free_port
+from fake_peer import Peer
 
 PROGRAM = sys.argv.pop()
 Row = dict[str, typing.Any]
@@ -42,41 +39,6 @@ def instant(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-class Peer(http.server.ThreadingHTTPServer):
-    """Node fra-1, as far as operations ask it; @measure is what it says, None: it does not answer."""
-    daemon_threads = True
-
-    def __init__(self, port: int, node: Node) -> None:
-        self.measure: Row | None = {}
-        peer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                self.rfile.read(int(self.headers.get("Content-Length") or 0))
-                found = self.path == "/v1/peer/operations" and peer.measure is not None
-                answer = {"node": "fra-1", "cluster": "shop", "levels": [], "dns": False, "measure": peer.measure} if found else {"code": "not-found"}
-                data = json.dumps(answer).encode()
-                self.send_response(200 if found else 404)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_GET = do_POST
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        super().__init__(("127.0.0.1", port), Handler)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(os.path.join(node.conf, "tls.crt"), os.path.join(node.conf, "tls.key"))
-        self.socket = context.wrap_socket(self.socket, server_side=True)
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-
-    def handle_error(self, *_: object) -> None:
-        """A client that went away."""
-
-
 def two_sites(ams_port: int, fra_port: int) -> str:
     """The fixture's, but at fra two services have a backup."""
     text = config(f"https://127.0.0.1:{ams_port}", f"https://127.0.0.1:{fra_port}").replace('pool = "web-fra";', BACKED)
@@ -91,10 +53,16 @@ class Drills(unittest.TestCase):
         ports = free_port(), free_port()
         self.node = Node(PROGRAM, text=two_sites(*ports))
         self.peer = Peer(ports[1], self.node)
-        self.addCleanup(self.peer.server_close)
-        self.addCleanup(self.peer.shutdown)
+        self.addCleanup(self.peer.close)
         self.addCleanup(self.node.close)
         self.node.start()
+
+    def say(self, measure: Row | None) -> None:
+        """What node fra-1 says from now on; None: it does not answer."""
+        if measure is None:
+            self.peer.answers.clear()
+        else:
+            self.peer.answers["/v1/peer/operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": False, "measure": measure})
 
     def begin(self, query: str = "?dry_run=true", **more: typing.Any) -> Answer:
         return self.node.ask("POST", "/v1/drills" + query, {"site": "fra", "clients": "198.51.100.0/24", "reason": "a look", **more})
@@ -131,7 +99,7 @@ class Drills(unittest.TestCase):
 
     def test_a_drill_begins_only_where_a_backup_would_serve(self) -> None:
         for why, rows, service, refusal, note in self.EVIDENCE:
-            self.peer.measure = {"backups": rows}
+            self.say({"backups": rows})
             answer = self.begin(**({"service": service} if service else {}))
             with self.subTest(why):
                 if refusal:
@@ -142,7 +110,7 @@ class Drills(unittest.TestCase):
         self.assertEqual(self.node.ask("GET", "/v1/drills?ended=true").json, {"items": [], "more": 0})
 
     def test_without_its_node_nothing_is_known_of_a_site(self) -> None:
-        self.peer.measure = None
+        self.say(None)
         answer = self.begin()
         self.assertEqual((answer.status, answer.json["code"], answer.json["detail"]),
                          (409, "drill", "no node of site fra is reached: whether its backups are ready is not known"))
@@ -167,7 +135,7 @@ class Drills(unittest.TestCase):
     )
 
     def test_what_was_counted_is_shown_and_judged(self) -> None:
-        self.peer.measure = {"backups": [READY]}
+        self.say({"backups": [READY]})
         begun = self.begin("", service="web", author="ann", **{"for": "20m"})
         self.assertEqual(begun.status, 201, begun.raw)
         id, times = begun.json["id"], {k: begun.json[k] for k in ("created", "until")}
@@ -179,13 +147,13 @@ class Drills(unittest.TestCase):
                                       "dry_run": False, "document": 2, "complete": True, "nodes": [{"node": "ams-1", "state": "in_force", "processes": []}]})
         for why, row, flows, verdict, detail in self.COUNTS:
             row = {"id": id, **row}
-            self.peer.measure = {"drills": [{**counted_row(begun=99), "id": "before"}, row]}
+            self.say({"drills": [{**counted_row(begun=99), "id": "before"}, row]})
             counts = {**silent, "measured": True, **{k: row.get(k) for k in ("state", *NONE)}} if row["id"] == id else silent
             expected = {**whole, "flows": flows, "verdict": verdict, "detail": detail, "counts": [counts]}
             with self.subTest(why):
                 self.assertEqual(self.node.ask("GET", f"/v1/drills/{id}").json, expected)
                 self.assertEqual(self.node.ask("GET", "/v1/drills").json, {"items": [expected], "more": 0})
-        self.peer.measure = {"drills": [{"id": id, **counted_row(begun=2)}]}
+        self.say({"drills": [{"id": id, **counted_row(begun=2)}]})
         ended = self.node.ask("POST", f"/v1/drills/{id}/end", {"reason": "enough"}).json
         again = self.node.ask("POST", f"/v1/drills/{id}/end", {"reason": "enough"})
         counts = {**silent, "measured": True, **counted_row(begun=2)}
@@ -195,7 +163,7 @@ class Drills(unittest.TestCase):
             **{k: v for k, v in whole.items() if k != "until"}, "state": "over", "flows": {**NONE, "begun": 2}, "verdict": "not_proved", "detail": FILTERS,
             "counts": [counts]})
         self.assertEqual(again.json, ended)
-        self.peer.measure = {"drills": [{"id": id, **counted_row()}]}
+        self.say({"drills": [{"id": id, **counted_row()}]})
         self.assertEqual(self.node.ask("GET", f"/v1/drills/{id}").json["detail"], "no new flow of the prefix came")
         self.assertEqual(self.node.ask("GET", "/v1/drills").json, {"items": [], "more": 0})
         self.assertEqual([d["id"] for d in self.node.ask("GET", "/v1/drills?ended=true").json["items"]], [id])

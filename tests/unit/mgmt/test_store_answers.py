@@ -1,0 +1,146 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""A node and a real store of one member, beside a node that says what the test wants: whole answers about the store.
+
+Usage: test_store_answers.py WEIR_MGMT
+"""
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import typing
+import unittest
+
+import counted
+from api_node import Answer, Node, config, free_port, wait_for
+from fake_peer import Peer
+from shared_store import ID, shared
+from etcd_cluster import b64
+
+PROGRAM = sys.argv.pop()
+Row = dict[str, typing.Any]
+
+
+class Store(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self) -> None:
+        ports = self.own_port, port = free_port(), free_port()
+        self.node = Node(PROGRAM, text=config(*(f"https://127.0.0.1:{p}" for p in ports)))
+        self.etcd = self.enterContext(shared(self.node))
+        self.peer = Peer(port, self.node)
+        self.peer.answers["/v1/peer/versions"] = (200, {"state": "staged"})
+        self.addCleanup(self.peer.close)
+        self.addCleanup(self.node.close)
+        self.node.start()
+        wait_for("the store", lambda: self.node.ask("GET", "/v1/store").json["state"] == "ready")
+
+        answer = self.node.apply(self.node.files())
+        self.assertEqual((answer.status, answer.json["files_at"]), (201, ["fra-1"]), answer.raw)
+        self.member = self.etcd.members[0]
+
+    def store(self) -> typing.Any:
+        return self.node.ask("GET", "/v1/store").json
+
+    def wait_until(self, state: str) -> None:
+        wait_for(state, lambda: self.store()["state"] == state)
+
+    def problem(self, status: int, code: str, detail: str) -> tuple[int, typing.Any]:
+        """The whole answer."""
+        return status, {"type": f"urn:weir:problem:{code}", "title": code.replace("-", " ").capitalize(), "status": status, "code": code, "detail": detail}
+
+    def recover(self, what: str, if_match: str = "", **body: str) -> Answer:
+        return self.node.ask("POST", f"/v1/store/{what}", {"reason": "a look", **body}, {"If-Match": if_match} if if_match else {})
+
+    def test_a_rebuild_says_what_the_other_nodes_have_and_makes_the_store(self) -> None:
+        self.assertEqual(self.problem(409, "store-not-empty", "the store has 2 records, and its newest version is 1: only an empty store is rebuilt "
+                                      "(weir store accept takes this one as it is)"), (self.recover("rebuild").status, self.recover("rebuild").json))
+        self.member.good("/v3/kv/deleterange", {"key": b64("\0"), "range_end": b64("\0")})
+        self.wait_until("went-back")
+        here: Row = {"has_copy": True, "epoch": 0, "newest": 1, "revision": 2, "digest": "d", "versions": []}
+        # (what the other node says, or whether a copy with these numbers is newer than this node's)
+        said: tuple[tuple[tuple[int, typing.Any], Row], ...] = (
+            *(((200, copied), {**copied, "is_newer": newer}) for copied, newer in (
+                (here, False), ({**here, "revision": 3}, True), ({**here, "revision": 1}, False), ({**here, "newest": 2, "revision": 1}, True),
+                ({**here, "newest": 0, "revision": 9}, False), ({**here, "epoch": 1, "newest": 0, "revision": 0}, True),
+                ({**here, "versions": [{"number": 2}]}, False))),
+            ((200, {"has_copy": False}), {"failure": "it has no copy"}),
+            ((200, {**here, "has_copy": 1}), {"failure": "it has no copy"}),
+            ((200, {}), {"failure": "it has no copy"}),
+            ((404, {"code": "not-found"}), {"failure": "HTTP status 404"}),
+            ((500, b""), {"failure": "HTTP status 500"}),
+            ((200, b"nothing"), {"failure": "the answer is not JSON"}),
+        )
+        whole: Row = {"id": ID, "dry_run": True, "epoch": 1, "store": {"newest": 0, "revision": 3, "epoch": 0},
+                 "here": {"newest": 1, "revision": 2, "epoch": 0}, "reason": "its newest version is 0, and this node has version 1"}
+        for answer, shown in said:
+            self.peer.answers["/v1/peer/store"] = answer
+            found = self.recover("rebuild?dry_run=true")
+            with self.subTest(str(answer)):
+                self.assertEqual((found.status, found.json), (200, {**whole, "copies": [{"node": "fra-1", **shown}]}))
+                self.assertEqual(self.peer.requests[-1], ("/v1/peer/store?after=1", None))
+        self.peer.close()
+        etag = f'"{ID}-1-0"'
+        dry, changed = self.recover("rebuild?dry_run=true"), self.recover("rebuild", '"x"')
+        self.assertEqual((dry.json["copies"], dry.headers["ETag"]), ([{"node": "fra-1", "failure": "Couldn't connect to server"}], etag))
+        self.assertEqual((changed.status, changed.json), self.problem(412, "store-changed", "the store is not as it was shown: its next epoch is 1 now"))
+        empty = self.recover("accept")
+        self.assertEqual((empty.status, empty.json), self.problem(
+            409, "store-empty", "the store has no versions: weir store rebuild puts this node's copy into it"))
+        done = self.recover("rebuild", etag)
+        self.assertEqual((done.status, done.json), (200, {**whole, "dry_run": False, "copies": dry.json["copies"], "followed": True}))
+        again = self.recover("rebuild", "*")
+        self.assertEqual((again.status, again.json["code"]), (409, "store-not-empty"))
+        self.wait_until("ready")
+        store = self.store()
+        self.assertEqual({**store, "silent_ms": 0, "revision": 0}, {
+            "state": "ready", "reason": "", "id": ID, "silent_ms": 0, "revision": 0, "epoch": 1, "newest": 1, "in_force": 1, "here": 1, "goes_back_to": None,
+            "files_missing": False})
+
+    def test_files_are_kept_as_they_were_offered_or_not_at_all(self) -> None:
+        offer: typing.Any = {**self.peer.bodies("/v1/peer/versions")[0], "node": "fra-1"}
+        self.assertEqual(offer["files"], self.node.files())
+        files, bad = offer["files"], (200, {"state": "refused", "why": "Invalid argument"})
+        rows: tuple[tuple[str, Row, tuple[int, typing.Any]], ...] = (
+            ("as they are", {}, (200, {"state": "staged"})),
+            ("one has another byte", {"files": {**files, "weir.conf": files["weir.conf"].replace("two", "TWO")}}, bad),
+            ("one more", {"files": {**files, "other.zone": "x"}}, bad),
+            ("one less", {"files": {"weir.conf": files["weir.conf"]}}, bad),
+            ("none", {"files": {}}, bad),
+            ("no files", {"files": ["weir.conf"]}, bad),
+            ("another version", {"version": {**offer["version"], "digest": 64 * "a"}}, bad),
+            ("no version", {"version": 7}, self.problem(400, "bad-request", "expected node, cluster and version")),
+            ("another cluster", {"cluster": "x"}, self.problem(409, "other-cluster", "this node belongs to another cluster or has no configuration yet")),
+            ("as they are, again", {}, (200, {"state": "staged"})),
+        )
+        for why, change, expected in rows:
+            answer = self.node.ask_tcp(self.own_port, "POST", "/v1/peer/versions", "p" * 40, {**offer, **change})
+            with self.subTest(why):
+                self.assertEqual((answer.status, answer.json), expected)
+
+    def test_a_store_that_is_silent_is_named_with_its_time(self) -> None:
+        self.member.stop()
+        self.wait_until("cut-off")  # after six seconds
+        store = self.store()
+        reason = f"{self.member.url}: Failed to connect to 127.0.0.1 port {self.member.client} after N ms: Couldn't connect to server"
+        self.assertEqual({**store, "silent_ms": 0, "reason": re.sub(r"\d+ ms", "N ms", store["reason"])}, {
+            "state": "cut-off", "reason": reason, "id": ID, "silent_ms": 0, "revision": 2, "epoch": 0, "newest": 1, "in_force": 1, "here": 1,
+            "goes_back_to": None, "files_missing": False})
+        self.assertGreaterEqual(store["silent_ms"], 6000)
+        why = wait_for("the reason", lambda: [w for w in self.node.ask("GET", "/v1/status").json["reasons"] if w["code"] == "store-cut-off"])[0]
+        seconds = re.fullmatch(r"weir-mgmt: the store was not reached for (\d+) s \(http://127.*\): this node keeps what it has, and takes no configuration", why["text"])
+        assert seconds, why
+        self.assertIn(int(seconds[1]), range(6, self.store()["silent_ms"] // 1000 + 1))
+        refused = self.node.apply(self.node.files("# two sites", "# 2 sites"))
+        self.assertEqual((refused.status, refused.json["code"]), (503, "store-unavailable"))
+        self.member.start()
+        self.wait_until("ready")
+        self.assertEqual(self.node.apply(self.node.files("# two sites", "# 2 sites")).status, 201)
+
+
+if __name__ == "__main__":
+    if not shutil.which("etcd"):
+        print("0 passed, 0 failed, 1 skipped")
+        sys.exit(77)
+    counted.main()
