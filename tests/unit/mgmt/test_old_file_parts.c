@@ -7,8 +7,21 @@
 
 #include <errno.h>
 
+#include "mgmt/store/base.h"
+
+/* Looks at earlier versions, of which one may have no memory. */
+static unsigned n_looks, fails_at; /* 0: none */
+
+static int fake_look_at(struct base_look *l, const struct change_plan *plan,
+                        const struct model *earlier, size_t index, bool last)
+{
+	return ++n_looks == fails_at ? -ENOMEM : base_look_at(l, plan, earlier, index, last);
+}
+
 /* The private parts too. */
+#define base_look_at fake_look_at
 #include "mgmt/api/old_file.c"
+#undef base_look_at
 
 #define B2 "name = \"b2\"; address = \"10.1.1.12\"; weight = 100"
 
@@ -150,6 +163,28 @@ static void only_what_others_made_since_is_taken_back(void **state)
 		                 -1); /* nothing is left of the old versions */
 		json_decref(told);
 	}
+}
+
+/* What is not known must not pass for what takes nothing back, whichever version it was. */
+static void a_look_that_fails_ends_the_comparison(void **state)
+{
+	char base_dir[PATH_MAX];
+
+	(void)state;
+	snprintf(base_dir, sizeof(base_dir), "%s/base", asked_place.state);
+	for (fails_at = 1; fails_at <= 4; fails_at++) {
+		json_t *told;
+
+		n_looks = 0;
+		int err = check_file(60, "1", false, &told); /* versions 3, 2 and 1 */
+
+		assert_int_equal(n_looks, fails_at <= 3 ? fails_at : 3);
+		assert_int_equal(err, fails_at <= 3 ? -ENOMEM : -ESTALE);
+		assert_int_equal(told != NULL, fails_at > 3);
+		assert_int_equal(access(base_dir, F_OK), -1);
+		json_decref(told);
+	}
+	fails_at = 0;
 }
 
 static void what_is_taken_back_has_all_its_fields(void **state)
@@ -336,6 +371,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(the_base_is_found_by_name_or_by_person),
 		T(only_what_others_made_since_is_taken_back),
+		T(a_look_that_fails_ends_the_comparison),
 		T(what_is_taken_back_has_all_its_fields),
 		T(a_draft_that_is_refused_anyway_is_not_compared),
 		cmocka_unit_test(very_many_settings_are_counted),
