@@ -76,7 +76,11 @@ class Member(unittest.TestCase):
     def test_who_is_in_the_list_already(self) -> None:
         self.refused(4, f"a member at {PEER} is in the list, and its data is not on this host: weir store remove b1 at another node, then the same command again",
                      list=[listed(FIRST, (0xb1, "x", PEER, False))])
+        self.assertEqual(self.asked(), [])
         self.refused(4, "there is a member named n1 already: give another --name", list=[listed(FIRST, (0xb1, "n1", "https://10.9.0.2:2380", False))])
+        self.assertEqual(self.asked(), [])
+        self.refused(3, f"the members cannot be listed: {self.member.url}: HTTP status 400: no", list=[(400, {"code": 3, "message": "no"})])
+        self.assertEqual(self.asked(), [])
         many = [(i + 1, f"m{i}", f"https://10.9.1.{i}:2380", False) for i in range(9)]
         self.refused(3, "the store has 9 members, and more make it slower, not safer: join without --member", list=[listed(*many)])
         self.assertEqual(self.asked(), [])
