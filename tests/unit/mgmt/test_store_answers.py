@@ -6,7 +6,9 @@ Usage: test_store_answers.py WEIR_MGMT
 """
 from __future__ import annotations
 
+import json
 import re
+import resource
 import shutil
 import sys
 import typing
@@ -27,7 +29,8 @@ class Store(unittest.TestCase):
 
     def setUp(self) -> None:
         ports = self.own_port, port = free_port(), free_port()
-        self.node = Node(PROGRAM, text=config(*(f"https://127.0.0.1:{p}" for p in ports)))
+        text = config(*(f"https://127.0.0.1:{p}" for p in ports))
+        self.node = Node(PROGRAM, text=text.replace('dns_listen = [ "192.0.2.53" ];', 'dns_listen = [ "192.0.2.53" ]; clock = "trusted";'))
         self.etcd = self.enterContext(shared(self.node))
         self.peer = Peer(port, self.node)
         self.peer.answers["/v1/peer/versions"] = (200, {"state": "staged"})
@@ -118,6 +121,42 @@ class Store(unittest.TestCase):
             answer = self.node.ask_tcp(self.own_port, "POST", "/v1/peer/versions", "p" * 40, {**offer, **change})
             with self.subTest(why):
                 self.assertEqual((answer.status, answer.json), expected)
+
+    def begin_operation(self) -> str:
+        """A drain of the own site, which the other node owns. @return its id"""
+        self.peer.answers["/v1/peer/operations"] = (200, {"node": "fra-1", "cluster": "shop", "levels": [], "dns": True, "measure": {}})
+        begun = self.node.ask("POST", "/v1/operations", {"do": "drain", "sites": ["ams"], "reason": "a look", "override_guards": [
+            "last-site", "max-sites-out", "room", "receivers", "fresh", "share"]})
+        self.assertEqual(begun.status, 201, begun.raw)
+        id = str(begun.json["id"])
+        wait_for("its owner", lambda: self.node.ask("GET", f"/v1/operations/{id}").json["owner"] == "fra-1")
+        return id
+
+    def test_operations_are_followed_while_the_disk_keeps_nothing(self) -> None:
+        id = self.begin_operation()
+        key = f"/weir/operation/{id}"
+        record = json.loads(self.member.get(key) or "")
+        assert self.node.process
+        was = self.store()
+        for number, state in enumerate(("moving", "held", "moving", "aborted")):
+            if number == 1:
+                resource.prlimit(self.node.process.pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+            record.update(state=state, seq=record["seq"] + 1, change=f"{number:032x}")
+            self.member.put(key, json.dumps(record))
+            wait_for(state, lambda: self.node.ask("GET", f"/v1/operations/{id}").json["state"] == state)
+            shown = self.node.ask("GET", f"/v1/operations/{id}").json
+            self.assertEqual((shown["seq"], shown["owner"], shown["sites"]), (record["seq"], "fra-1", ["ams"]))
+            if number:
+                self.wait_until("unkept")
+        wait_for("no copy", lambda: self.store()["revision"] is None)
+        self.assertEqual({**self.store(), "silent_ms": 0}, {**was, "silent_ms": 0, "state": "unkept", "revision": None, "epoch": None,
+                                                            "reason": "this node's disk cannot keep what the store holds"})
+        refused = self.node.apply(self.node.files("# two sites", "# 2 sites"))
+        self.assertEqual(refused.status, 503, refused.raw)
+        resource.prlimit(self.node.process.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self.wait_until("ready")
+        self.assertEqual({**self.store(), "silent_ms": 0}, {**was, "silent_ms": 0, "revision": was["revision"] + 4})
+        self.assertEqual(self.node.ask("GET", f"/v1/operations/{id}").json["state"], "aborted")
 
     def test_a_store_that_is_silent_is_named_with_its_time(self) -> None:
         self.member.stop()
