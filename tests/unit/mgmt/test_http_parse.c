@@ -374,6 +374,200 @@ static void chunks_have_bounds_that_hold_for_each_of_them(void **state)
 		}
 }
 
+#define LINE_BAD    "the request line is not METHOD TARGET VERSION"
+#define ENCODED_BAD "the path or query has a bad percent-encoding or a control character"
+#define TARGET_BAD  "the request target contains a character that is not allowed"
+#define HEADER_BAD  "a header is not NAME: VALUE"
+#define BOTH_BAD    "Transfer-Encoding is not allowed with Content-Length or in HTTP/1.0"
+#define GET_A(rest) "GET /a HTTP/1.1\r\nHost: a\r\n" rest "\r\n"
+#define TARGET(t)   "GET " t " HTTP/1.1\r\nHost: a\r\n\r\n"
+
+/* Each refusal with its words, and beside each what is still taken. */
+static void each_head_is_taken_or_refused_in_words(void **state)
+{
+	static const struct {
+		const char *head;
+		unsigned status; /* 0: it is taken */
+		const char *code, *detail;
+	} rows[] = {
+		{ GET_A(""), 0, NULL, NULL },
+		{ "GET /a HTTP/1.0\r\n\r\n", 0, NULL, NULL },
+		{ "GET /a HTTP/1.1\r\n\r\n", 400, "bad-request", "the Host header is missing" },
+		{ "GET /a HTTP/1.2\r\nHost: a\r\n\r\n", 505, "http-version",
+		  "this server speaks HTTP/1.1" },
+		{ "GET /a HTTP/2.0\r\nHost: a\r\n\r\n", 505, "http-version",
+		  "this server speaks HTTP/1.1" },
+		{ "GET /a HTTP/0.9\r\nHost: a\r\n\r\n", 505, "http-version",
+		  "this server speaks HTTP/1.1" },
+		{ "GET /a HTTP/1.10\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ "GET /a HTTP/1,1\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ "GET /a HTTP/x.1\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ "GET /a HTTP/1.x\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ "GET /a http/1.1\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ "GET /a\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ "GET\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ "\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ " /a HTTP/1.1\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ "GET  /a HTTP/1.1\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ "G(T /a HTTP/1.1\r\nHost: a\r\n\r\n", 400, "bad-request", LINE_BAD },
+		{ "OPTIONS /a HTTP/1.1\r\nHost: a\r\n\r\n", 0, NULL, NULL },
+		{ "PROPFIND /a HTTP/1.1\r\nHost: a\r\n\r\n", 501, "not-implemented",
+		  "the method is unknown" },
+		{ TARGET("a"), 400, "bad-request", "the request target does not begin with /" },
+		{ TARGET("*"), 400, "bad-request", "the request target does not begin with /" },
+		{ TARGET("http://a/b"), 0, NULL, NULL },
+		{ TARGET("HTTPS://a/b"), 0, NULL, NULL },
+		{ TARGET("http://a"), 400, "bad-request", "the request target has no path" },
+		{ TARGET("https://a"), 400, "bad-request", "the request target has no path" },
+		{ TARGET("http://"), 400, "bad-request",
+		  "the request target does not begin with /" },
+		{ TARGET("/a%2Fb"), 400, "bad-request", "the path contains a percent-encoded /" },
+		{ TARGET("/a%2"), 400, "bad-request", ENCODED_BAD },
+		{ TARGET("/a%2g"), 400, "bad-request", ENCODED_BAD },
+		{ TARGET("/a%g2"), 400, "bad-request", ENCODED_BAD },
+		{ TARGET("/a%00"), 400, "bad-request", ENCODED_BAD },
+		{ TARGET("/a%1f"), 400, "bad-request", ENCODED_BAD },
+		{ TARGET("/a%7F"), 400, "bad-request", ENCODED_BAD },
+		{ TARGET("/a%20%7e%c3%bC"), 0, NULL, NULL },
+		{ TARGET("/a?b=%0a"), 400, "bad-request", ENCODED_BAD },
+		{ TARGET("/a?%0a=b"), 400, "bad-request", ENCODED_BAD },
+		{ TARGET("/a?b&b"), 400, "bad-request", "a query parameter is given twice" },
+		{ TARGET("/a?b=1&c=2&%62=3"), 400, "bad-request",
+		  "a query parameter is given twice" },
+		{ TARGET("/a?01234567890123456789012345678901=b"), 400, "bad-request",
+		  "the path or a query parameter is too long" },
+		{ TARGET("/a?0123456789012345678901234567890=b"), 0, NULL, NULL },
+		{ TARGET("/a?a&b&c&d&e&f&g&h&i"), 400, "bad-request",
+		  "the request has more than 8 query parameters" },
+		{ GET_A("X\r\n"), 400, "bad-request", HEADER_BAD },
+		{ GET_A(": x\r\n"), 400, "bad-request", HEADER_BAD },
+		{ GET_A("X : x\r\n"), 400, "bad-request", HEADER_BAD },
+		{ GET_A(" folded\r\n"), 400, "bad-request", HEADER_BAD },
+		{ GET_A("X:\r\nX:\r\n"), 0, NULL, NULL },
+		{ GET_A("Host: a\r\n"), 400, "bad-request", "a header is given twice" },
+		{ GET_A("If-Match: a\r\nif-match: a\r\n"), 400, "bad-request",
+		  "a header is given twice" },
+		{ GET_A("Authorization:\r\nAuthorization:\r\n"), 400, "bad-request",
+		  "a header is given twice" },
+		{ GET_A("Connection: x\r\nConnection: y\r\n"), 0, NULL, NULL },
+		{ "GET /a HTTP/1.1\r\nHost: [::1]:80\r\n\r\n", 0, NULL, NULL },
+		{ "GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n", 400, "bad-request",
+		  "the Host header is not a host" },
+		{ "GET /a HTTP/1.1\r\nHost: a b\r\n\r\n", 400, "bad-request",
+		  "the Host header is not a host" },
+		{ GET_A("Content-Length: 7\r\nTransfer-Encoding: chunked\r\n"), 400, "bad-request",
+		  BOTH_BAD },
+		{ "POST /a HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400, "bad-request",
+		  BOTH_BAD },
+		{ "POST /a HTTP/1.0\r\nContent-Length: 7\r\n\r\n", 0, NULL, NULL },
+		{ GET_A("Transfer-Encoding: Chunked\r\n"), 0, NULL, NULL },
+		{ GET_A("Transfer-Encoding:\r\n"), 501, "not-implemented",
+		  "the only supported transfer coding is chunked" },
+		{ GET_A("Transfer-Encoding: gzip, chunked\r\n"), 501, "not-implemented",
+		  "the only supported transfer coding is chunked" },
+		{ GET_A("Content-Length:\r\n"), 400, "bad-request",
+		  "Content-Length is not a number" },
+		{ GET_A("Content-Length: 0\r\n"), 0, NULL, NULL },
+		{ GET_A("Content-Length: 9\r\n"), 0, NULL, NULL },
+		{ GET_A("Content-Length: -1\r\n"), 400, "bad-request",
+		  "Content-Length is not a number" },
+		{ GET_A("Content-Length: 1 2\r\n"), 400, "bad-request",
+		  "Content-Length is not a number" },
+		{ GET_A("Content-Length: 1:\r\n"), 400, "bad-request",
+		  "Content-Length is not a number" },
+		{ GET_A("Expect: 100-continue\r\n"), 0, NULL, NULL },
+		{ GET_A("Expect: 200-ok\r\n"), 417, "bad-request",
+		  "the only supported expectation is 100-continue" },
+		{ GET_A("Expect:\r\n"), 417, "bad-request",
+		  "the only supported expectation is 100-continue" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		bool is_taken = parse_text(rows[i].head);
+
+		if (is_taken != !rows[i].status || fault.status != rows[i].status)
+			fail_msg("%s: %u %s", rows[i].head, fault.status,
+			         fault.detail ? fault.detail : "");
+		if (is_taken)
+			continue;
+		assert_string_equal(fault.code, rows[i].code);
+		assert_string_equal(fault.detail, rows[i].detail);
+	}
+}
+
+/* Each byte in a header's value and in a target: those that may stand there, and nothing else. */
+static void each_byte_of_a_head_has_its_place(void **state)
+{
+	(void)state;
+	for (int byte = 0; byte < 256; byte++) {
+		char text[64], target[64];
+		int n = snprintf(text, sizeof(text),
+		                 "GET /a HTTP/1.1\r\nHost: a\r\nX: a.b\r\n\r\n");
+		int n_target =
+		        snprintf(target, sizeof(target), "GET /. HTTP/1.1\r\nHost: a\r\n\r\n");
+
+		*strrchr(text, '.') = (char)byte;
+		strchr(target, '/')[1] = (char)byte;
+		if (parse_bytes(text, (size_t)n) != ((byte >= ' ' || byte == '\t') && byte != 0x7f))
+			fail_msg("byte %d in a value", byte);
+		/* a blank ends the target, and then there is another word too many */
+		if (parse_bytes(target, (size_t)n_target) !=
+		    (byte > ' ' && byte < 0x7f && byte != '#' && byte != '%'))
+			fail_msg("byte %d in a target", byte);
+		if (byte == '#' || byte >= 0x7f)
+			assert_string_equal(fault.detail, TARGET_BAD);
+	}
+}
+
+/* What has several ways to be said is understood in each of them. */
+static void fields_of_a_head_are_read_in_each_of_their_ways(void **state)
+{
+	static const struct {
+		const char *head;
+		const char *method, *path;
+		bool is_head, is_json, closes, expects, progress, chunked, has_login;
+		uint64_t n_body;
+	} rows[] = {
+		{ GET_A(""), "GET", "/a", .n_body = 0 },
+		{ "HEAD /a HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/a", .is_head = true },
+		{ "HEADS /a HTTP/1.1\r\nHost: a\r\n\r\n", "HEADS", "/a", .n_body = 0 },
+		{ "head /a HTTP/1.1\r\nHost: a\r\n\r\n", "head", "/a", .n_body = 0 },
+		{ TARGET("https://a:1/b/c?d"), "GET", "/b/c", .n_body = 0 },
+		{ TARGET("/a+b%2b%3Fc?d"), "GET", "/a+b+?c", .n_body = 0 },
+		{ GET_A("Content-Type: application/json\r\n"), "GET", "/a", .is_json = true },
+		{ GET_A("Content-Type: APPLICATION/json; x\r\n"), "GET", "/a", .is_json = true },
+		{ GET_A("Content-Type: application/json\t; x\r\n"), "GET", "/a", .is_json = true },
+		{ GET_A("Content-Type: application/jsonp\r\n"), "GET", "/a", .n_body = 0 },
+		{ GET_A("Content-Type: application/jso\r\n"), "GET", "/a", .n_body = 0 },
+		{ GET_A("Content-Type:\r\n"), "GET", "/a", .n_body = 0 },
+		{ GET_A("Connection: close\r\n"), "GET", "/a", .closes = true },
+		{ GET_A("Connection: x , CLOSE, y\r\n"), "GET", "/a", .closes = true },
+		{ GET_A("Connection: closed\r\n"), "GET", "/a", .n_body = 0 },
+		{ GET_A("Connection: x\r\nConnection: close\r\n"), "GET", "/a", .closes = true },
+		{ GET_A("Connection: close\r\nConnection: x\r\n"), "GET", "/a", .closes = true },
+		{ "GET /a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", "GET", "/a",
+		  .closes = true },
+		{ GET_A("Expect: 100-CONTINUE\r\n"), "GET", "/a", .expects = true },
+		{ GET_A("Weir-Progress: no\r\n"), "GET", "/a", .progress = true },
+		{ GET_A("Weir-Progress:\r\n"), "GET", "/a", .n_body = 0 },
+		{ GET_A("Transfer-Encoding: chunked\r\n"), "GET", "/a", .chunked = true },
+		{ GET_A("Authorization:\r\n"), "GET", "/a", .has_login = true },
+		{ GET_A("Content-Length: 33554432\r\n"), "GET", "/a", .n_body = 33554432 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (!parse_text(rows[i].head) || strcmp(request.method, rows[i].method) != 0 ||
+		    strcmp(request.path, rows[i].path) != 0 || head.is_head != rows[i].is_head ||
+		    request.body_is_json != rows[i].is_json || head.close != rows[i].closes ||
+		    head.expects != rows[i].expects || head.progress != rows[i].progress ||
+		    head.chunked != rows[i].chunked || head.has_login != rows[i].has_login ||
+		    head.n_body != rows[i].n_body)
+			fail_msg("%s: %s %s", rows[i].head, request.method, request.path);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +584,9 @@ int main(void)
 		cmocka_unit_test(lengths_at_the_bound_and_beyond_all_bounds),
 		cmocka_unit_test(chunks_are_put_together_however_they_are_cut),
 		cmocka_unit_test(chunks_that_are_no_chunks_are_refused),
+		cmocka_unit_test(each_head_is_taken_or_refused_in_words),
+		cmocka_unit_test(each_byte_of_a_head_has_its_place),
+		cmocka_unit_test(fields_of_a_head_are_read_in_each_of_their_ways),
 		cmocka_unit_test(each_byte_between_chunks_has_its_place),
 		cmocka_unit_test(chunks_have_bounds_that_hold_for_each_of_them),
 	};
