@@ -27,11 +27,12 @@ from test_cli import WEIR
 PATIENCE_S = 20
 N_NUMBERS = 200000  # of an answer, of 40 bytes each in memory: far more than a command needs
 Answers = list[tuple[int, typing.Any]]
+Row = dict[str, typing.Any]
 DRILL: dict[str, typing.Any] = {"id": "d1", "site": "ams", "service": "", "clients": "198.51.100.0/24", "state": "running", "until": "U"}
 OVER: dict[str, typing.Any] = {**DRILL, "state": "over", "verdict": "proved", "flows": {"begun": 2, "followed": 2}}
 OPERATION: dict[str, typing.Any] = {"id": "k3", "kind": "drain", "sites": ["ams"], "level_ppm": 0}
 LEFT = (403, {"code": "forbidden", "title": "No more"})
-EVENTS = [{"items": [{"id": n, "time": f"T{n}", "kind": "version", "subject": "s", "message": f"message {n}"}]} for n in (1, 2)]
+EVENTS: list[Row] = [{"items": [{"id": n, "time": f"T{n}", "kind": "version", "subject": "s", "message": f"message {n}"}]} for n in (1, 2)]
 BACKUP = ("drill", "backup", "ams", "--clients", "198.51.100.0/24")
 PROVED = "PROVED: 2 new flows went to the backup, 2 of them went on, 0 stayed silent; 0 SYNs came again, 0 stayed with own backends\n"
 
@@ -151,6 +152,19 @@ class Follows(unittest.TestCase):
             for row, (fewer, more) in zip(rows, sizes):
                 with self.subTest(" ".join(row[0])):
                     self.assertLess(more.result() - fewer.result(), 4000)
+
+    def test_a_full_batch_of_events_is_not_the_last(self) -> None:
+        def batch(first: int, n: int) -> Row:
+            return {"items": [{**EVENTS[0]["items"][0], "id": first + k} for k in range(n)]}
+
+        for answers, asked in (([batch(8, 999)], ["since=7"]), ([batch(8, 1000), batch(1008, 1)], ["since=7", "since=1007&wait_ms=0"]),
+                               ([batch(8, 1000), batch(0, 0)], ["since=7", "since=1007&wait_ms=0"]), ([batch(0, 0)], ["since=7"])):
+            api, process = self.begin(("events", "--since", "7"), {"/v1/events": [(200, a) for a in answers]})
+            out, errors = process.communicate(timeout=PATIENCE_S)
+            api.shutdown()
+            api.server_close()
+            self.assertEqual((out.count("\n"), errors, process.returncode), (sum(len(a["items"]) for a in answers), "", 0))
+            self.assertEqual([request[1] for request in api.requests], [f"/v1/events?limit=1000&{a}" for a in asked])
 
     def test_a_drill_is_followed_while_management_is_away(self) -> None:
         away: Answers = [(0, None), (503, {"code": "busy", "title": "Busy"})]
