@@ -192,6 +192,40 @@ class Operations(test_cli.WithApi):
         for text in ("... 19980 earlier steps", "... and 19980 more (--json", "... and 9980 more", "... and 8980 more", "10000 of 20000 nodes are reached"):
             self.assertIn(text, done.stdout)
 
+    def test_twenty_of_each_list_are_shown_and_the_others_counted(self) -> None:
+        for n in (20, 21):
+            self.api.answers["/v1/operations/k3"] = (200, record(
+                "moving", 1, steps=[{"from_ppm": 10000 * i, "level_ppm": 10000 * (i + 1), "begun": f"T{i}", "ended": "E", "loads": [
+                    {"site": f"s{k}", "flows_per_s": 10, "expected_flows_per_s": 20, "bits_per_s": 1e6} for k in range(n)]} for i in range(n)],
+                nodes=[{"node": f"n{i}", "reached": False, "level_ppm": 0} for i in range(n)] + [{"node": "m", "reached": True}],
+                late=[{"prefix": f"p{i}", "flows_per_s": 5} for i in range(n)] + [{"prefix": "q", "flows_per_s": 0}],
+                warnings=[f"w{i}" for i in range(n)], preflight={"guards": [{"guard": f"g{i}", "state": "refused", "detail": "d"} for i in range(n)]}))
+            shown = range(20)
+            more = [f"    ... and {n - 20} more (--json shows all)"] if n > 20 else []
+            self.assertEqual(self.weir("operation", "k3").stdout.splitlines(), [
+                "drain of site ams: moving clients, 10 % drained (k3)", "  begun     not known by ?", "  returns   not known", "  owner     not known",
+                *([f"  ... {n - 20} earlier steps (--json shows all)"] if n > 20 else []),
+                *(f"  step {i} % -> {i + 1} %: T{i} to E; share not judged" for i in range(n - 20, n)),
+                *(f"    s{i:<15} new flows 10/s, expected 20/s; 1 Mbit/s" for i in shown), *more,
+                *(f"  guard g{i}: REFUSES, d" for i in shown), *more,
+                *(f"  node n{i}: NOT REACHED, last known level 0 %" for i in shown), *more, f"  nodes     1 of {n + 1} nodes are reached",
+                *(f"  late clients: p{i}, 5.0/s new flows" for i in shown), *more, "  late clients: 1 prefixes with less than 1/s",
+                *(f"  ! w{i}" for i in shown), *more])
+            self.api.answers["/v1/operations"] = (200, {"dry_run": True, "operation": {
+                "kind": "shift", "sites": ["ams"], "plan": {"steps": [{"level_ppm": 10000 * (i + 1)} for i in range(n)], "expected_s": 90,
+                                                            "queries_per_s_at_min_ttl": 7},
+                "preflight": {"receivers": [{"site": f"s{i}", "before_flows": 10, "after_flows": 20, "capacity_flows": 40, "before_bits": 1e6, "after_bits": 2e6,
+                                             "known": i != 1} for i in range(n)],
+                              "guards": [{"guard": f"g{i}", "state": "ok", "ok": True, "detail": "d"} for i in range(n)],
+                              "backups": [{"service": "web", "site": "ams", "backup": f"p{i}", "ok": [True, False, None][i % 3], "detail": "why"} for i in range(n)]},
+                "warnings": [f"w{i}" for i in range(n)]}, "notes": [f"n{i}" for i in range(n)]})
+            self.assertEqual(self.weir(*SHIFT, "--dry-run").stdout.splitlines(), [
+                "dry run, nothing was changed:", "shift of site ams", "  steps: " + ", ".join(f"{i + 1} %" for i in shown) + " drained",
+                "  time in all: about 90 s", "  queries at the shortest TTL: 7.0/s", "  receivers, when all is moved:",
+                *(f"    s{i:<15} new flows 10/s -> 20/s of 40/s (50 %), bits 1 Mbit/s -> 2 Mbit/s" + ("; NOT KNOWN WELL ENOUGH" if i == 1 else "") for i in shown),
+                *more, *(f"  backup of service web at site ams, pool p{i}: {('ok', 'WOULD NOT SERVE', 'NOT KNOWN')[i % 3]}, why" for i in shown), *more,
+                *(f"  guard g{i}: ok, d" for i in shown), *more, *(f"  ! w{i}" for i in shown), *more, *(f"  note: n{i}" for i in shown), *more])
+
     def test_no_control_character_reaches_the_terminal(self) -> None:
         evil = "a\u001b]0;x\u0007\u009b2J\u0085\r\nb\u007f"
         body = record("held", 1, service=evil, author=evil, principal=evil, reason=evil, owner=evil, undo=evil, warnings=[evil], created=evil,
