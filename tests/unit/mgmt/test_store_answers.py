@@ -7,6 +7,8 @@ Usage: test_store_answers.py WEIR_MGMT
 from __future__ import annotations
 
 import json
+import os
+import pwd
 import re
 import resource
 import shutil
@@ -100,6 +102,56 @@ class Store(unittest.TestCase):
         self.assertEqual({**store, "silent_ms": 0, "revision": 0}, {
             "state": "ready", "reason": "", "id": ID, "silent_ms": 0, "revision": 0, "epoch": 1, "newest": 1, "in_force": 1, "here": 1, "goes_back_to": None,
             "files_missing": False})
+
+    def own_copy(self, after: int) -> typing.Any:
+        """What this node tells another one of its copy."""
+        return self.node.ask_tcp(self.own_port, "GET", f"/v1/peer/store?after={after}", "p" * 40).json
+
+    def remove(self, name: str) -> None:
+        self.member.good("/v3/kv/deleterange", {"key": b64(f"/weir/{name}")})
+
+    def test_what_an_acceptance_loses_is_shown_before_it_is_done(self) -> None:
+        nothing = self.problem(409, "nothing-to-accept", "the store has all that this node has of it: there is nothing to accept")
+        for query in ("", "?dry_run=true"):
+            answer = self.recover(f"accept{query}")
+            self.assertEqual((answer.status, answer.json), nothing)
+        head = self.member.get("/weir/head") or ""
+        changed = self.node.apply(self.node.files("# two sites", "# 2 sites"), author="ann")
+        self.assertEqual(changed.status, 201, changed.raw)
+        version = {"number": 2, "author": "ann", "reason": "a test", "time": changed.json["version"]["time"]}
+        copied = self.own_copy(1)
+        first = self.own_copy(0)["versions"][1]
+        self.assertEqual(copied, {"has_copy": True, "epoch": 0, "newest": 2, "revision": 3, "digest": changed.json["version"]["digest"], "versions": [version]})
+        self.assertEqual((self.own_copy(0), self.own_copy(2)), ({**copied, "versions": [version, first]}, {**copied, "versions": []}))
+        for name in ("head", "version/2"):
+            self.remove(name)
+        self.wait_until("went-back")
+        empty = self.recover("accept")
+        self.assertEqual((empty.status, empty.json), self.problem(
+            409, "store-empty", "the store has no versions: weir store rebuild puts this node's copy into it"))
+        self.member.put("/weir/head", head)
+        self.member.put("/weir/version/3", "nonsense")
+        foreign = self.recover("accept?dry_run=true")
+        self.assertEqual((foreign.status, foreign.json), self.problem(
+            409, "store-differs", "no node can take the record version/3 of the store, which is not Weir's: nothing was changed"))
+        self.remove("version/3")
+        whole: Row = {"id": ID, "dry_run": True, "epoch": 1, "store": {"newest": 1, "revision": 8, "epoch": 0}, "here": {"newest": 2, "revision": 3, "epoch": 0},
+                 "reason": "its newest version is 1, and this node has version 2", "n_lost": 1, "lost": [{**version, "what": "version"}]}
+        dry, stale = self.recover("accept?dry_run=true"), self.recover("accept", '"x"')
+        self.assertEqual((dry.status, dry.json, dry.headers["ETag"]), (200, whole, f'"{ID}-1-0"'))
+        self.assertEqual((stale.status, stale.json), self.problem(412, "store-changed", "the store is not as it was shown: its next epoch is 1 now"))
+        self.assertEqual((self.member.get("/weir/store"), self.store()["state"]), (None, "went-back"))
+        done = self.recover("accept", dry.headers["ETag"], author="ann")
+        self.assertEqual((done.status, done.json), (200, {**whole, "dry_run": False, "followed": True}))
+        claim = json.loads(self.member.get("/weir/store") or "")
+        self.assertEqual({k: v for k, v in claim.items() if k not in ("change", "nonce", "time_ms")},
+                         {"author": "ann", "epoch": 1, "how": "accepted", "id": ID, "node": "ams-1", "principal": pwd.getpwuid(os.geteuid()).pw_name, "reason": "a look"})
+        self.wait_until("ready")
+        self.assertEqual({**self.store(), "silent_ms": 0}, {
+            "state": "ready", "reason": "", "id": ID, "silent_ms": 0, "revision": 9, "epoch": 1, "newest": 1, "in_force": 1, "here": 1, "goes_back_to": None,
+            "files_missing": False})
+        again = self.recover("accept")
+        self.assertEqual((again.status, again.json), nothing)
 
     def test_files_are_kept_as_they_were_offered_or_not_at_all(self) -> None:
         offer: typing.Any = {**self.peer.bodies("/v1/peer/versions")[0], "node": "fra-1"}
