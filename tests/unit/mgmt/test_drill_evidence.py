@@ -109,6 +109,58 @@ class Drills(unittest.TestCase):
                     self.assertEqual((answer.status, answer.json["note"], answer.json["service"]), (200, note, service or ""))
         self.assertEqual(self.node.ask("GET", "/v1/drills?ended=true").json, {"items": [], "more": 0})
 
+    PREFIX = "expected a prefix such as 198.51.100.0/24 or 2001:db8::/48, its host bits zero"
+    FIELDS = "is not a known field; known fields: site, service, clients, for, until, reason, author"
+    # (what the request says differently, the field with its error, or None where it is taken)
+    WRONG: tuple[tuple[Row, str, str | None], ...] = (
+        ({"site": 7}, "site", "expected a text"), ({"site": None}, "site", "is required"), ({"clients": None}, "clients", "is required"),
+        ({"clients": "me"}, "clients", f'found "me", {PREFIX}'), ({"clients": "198.51.100.1/24"}, "clients", f'found "198.51.100.1/24", {PREFIX}'),
+        ({"clients": "10.0.0.0/7"}, "clients", "is wider than /8: a drill concerns some clients"), ({"clients": "10.0.0.0/8"}, "", None),
+        ({"for": "10m", "until": "+5m"}, "for", "give for or until, not both"), ({"for": "soon"}, "for", 'found "soon", expected a duration such as "10m"'),
+        ({"until": "noon"}, "until", 'found "noon", expected a time such as "+10m"'), ({"until": "+10m"}, "", None), ({"for": "20s"}, "", None),
+        ({"for": "9s"}, "until", "is less than 10 s from now: a drill takes 2 s to begin"), ({"for": "1h"}, "", None),
+        ({"for": "61m"}, "until", "is more than 1 h from now: a drill ends by itself"), ({"reason": " "}, "reason", "must not be blank: say why you make this change"),
+        ({"reason": None}, "reason", "is required"), ({"reason": 256 * "x"}, "reason", "has more than 255 bytes"), ({"reason": 255 * "x"}, "", None),
+        ({"author": 64 * "x"}, "author", "has more than 63 bytes"), ({"author": 63 * "x"}, "", None), ({"x": 1}, "x", FIELDS))
+
+    def test_a_request_that_makes_no_sense_is_refused_in_words(self) -> None:
+        self.say({"backups": [READY]})
+
+        def problem(status: int, code: str, detail: str, **more: typing.Any) -> tuple[int, Row]:
+            return status, {"type": f"urn:weir:problem:{code}", "title": code.replace("-", " ").capitalize(), "status": status, "code": code,
+                            "detail": detail, **more}
+
+        for body, field, error in self.WRONG:
+            answer = self.begin(**body)
+            with self.subTest(str(body)):
+                if error is None:
+                    self.assertEqual(answer.status, 200, answer.raw)
+                    continue
+                self.assertEqual((answer.status, answer.json), problem(422, "invalid", f"{field}: {error}", errors=[{"field": field, "detail": error}]))
+        invalid = problem(422, "invalid", "dry_run: this request has none; nothing was changed")
+        required = problem(422, "invalid", "reason: is required", errors=[{"field": "reason", "detail": "is required"}])
+        flag, wait = (problem(400, "bad-request", t) for t in ("dry_run must be true or false", "wait must be local or all"))
+        begin = {"site": "fra", "clients": "198.51.100.0/24", "reason": "a look"}
+        for method, path, sent, expected in (
+                ("POST", "", {**begin, "site": "lon"}, problem(404, "not-found", "there is no site lon")),
+                ("POST", "", {**begin, "service": "none"}, problem(404, "not-found", "there is no service none")),
+                ("POST", "", {**begin, "site": "ams"}, problem(409, "drill", "site ams has no backup pool for any service (TCP): set services[].at[].backup")),
+                ("POST", "?dry_run=maybe", begin, flag), ("POST", "?wait=x", begin, wait),
+                ("POST", "?wait_ms=60001", begin, problem(400, "bad-request", "wait_ms must be a number from 0 to 60000")),
+                ("GET", "?limit=0", None, problem(400, "bad-request", "limit must be a number from 1 to 100000")),
+                ("GET", "?ended=x", None, problem(400, "bad-request", "ended must be true or false")),
+                ("GET", "/" + 50 * "n", None, problem(404, "not-found", "there is no drill " + 40 * "n")),
+                ("POST", "/none/end", {"reason": "x"}, problem(404, "not-found", "there is no drill none")),
+                ("POST", "/none/end?dry_run=true", {"reason": "x"}, invalid), ("POST", "/none/end?wait=x", {"reason": "x"}, wait),
+                ("POST", "/none/end", {}, required)):
+            answer = self.node.ask(method, "/v1/drills" + path, sent)
+            with self.subTest(method + path):
+                self.assertEqual((answer.status, answer.json), expected)
+        self.assertEqual(self.node.ask("GET", "/v1/drills?ended=true").json, {"items": [], "more": 0})
+        made = [self.begin("", clients=f"198.51.{k}.0/24").json["id"] for k in range(3)]
+        some = self.node.ask("GET", "/v1/drills?limit=2").json
+        self.assertEqual((len(some["items"]), some["more"], {d["id"] for d in some["items"]} < set(made)), (2, 1, True))
+
     def test_without_its_node_nothing_is_known_of_a_site(self) -> None:
         self.say(None)
         answer = self.begin()
