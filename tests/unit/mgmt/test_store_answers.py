@@ -40,6 +40,7 @@ class Store(unittest.TestCase):
         self.addCleanup(self.node.close)
         self.node.start()
         wait_for("the store", lambda: self.node.ask("GET", "/v1/store").json["state"] == "ready")
+        wait_for("a configuration", lambda: self.node.ask("GET", "/v1/config").status == 200)
 
         answer = self.node.apply(self.node.files())
         self.assertEqual((answer.status, answer.json["files_at"]), (201, ["fra-1"]), answer.raw)
