@@ -21,8 +21,8 @@
 
 #include "base/clock.h"
 #include "mgmt/api/core.h"
-#include "mgmt/api/http.h"
-#include "mgmt/api/http_bell.h"
+#include "mgmt/http/http.h"
+#include "mgmt/http/bell.h"
 #include "weir/stats.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
