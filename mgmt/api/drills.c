@@ -301,11 +301,11 @@ static struct operation_snapshot *query_nodes(struct core *core, struct http_req
 }
 
 static void begin_drill(struct core *core, struct http_request *r,
-                        const struct drill_request *request, bool dry_run, struct http_reply *reply)
+                        const struct drill_request *request, bool dry_run, int64_t now_ms,
+                        struct http_reply *reply)
 {
 	struct drill_result result;
 	char reason[DRILL_TEXT_MAX];
-	int64_t now_ms = clock_believed_ms();
 
 	core_lock(core);
 	enum drill_outcome outcome = drill_check(core->intent, request, now_ms, &result);
@@ -343,13 +343,15 @@ static void begin_drill(struct core *core, struct http_request *r,
 
 void handle_drill_begin(struct core *core, struct http_request *r, struct http_reply *reply)
 {
+	int64_t now_ms =
+	        clock_believed_ms(); /* one time, or the least duration would be too short */
 	struct drill_request request;
 	bool dry_run;
 
 	if (!handle_flag(r, "dry_run", &dry_run, reply) || !handle_wait_ok(r, reply) ||
-	    !read_request(r, &request, reply, clock_believed_ms()))
+	    !read_request(r, &request, reply, now_ms))
 		return;
-	begin_drill(core, r, &request, dry_run, reply);
+	begin_drill(core, r, &request, dry_run, now_ms, reply);
 	if (reply->status == 201)
 		handle_wait(core, r, reply);
 }
