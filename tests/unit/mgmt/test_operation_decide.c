@@ -268,7 +268,162 @@ static void a_target_that_is_gone_has_no_backup_to_open(void **state)
 	assert_int_equal(op.full_ms, NOW_MS);
 }
 
+/* It is opened once, one TTL after all were sent away, and later if that is over already. */
+static void a_backup_is_opened_once_for_late_clients(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_way way;
+		uint32_t level_ppm;
+		bool has_backup, has_slots;
+		int64_t late_ms, full_ms;
+		bool has_step;
+		int64_t in_force_ms;
+		uint64_t ttl_s; /* 0: it is not known */
+		bool writes;
+		int64_t to_late_ms, to_full_ms;
+	} rows[] = {
+		{ "a TTL after the last step", OPERATION_OUT, OPERATION_PPM, true, false, 0, 0,
+		  true, NOW_MS - 1000, 30, true, NOW_MS + 29000, NOW_MS },
+		{ "a TTL that is not known", OPERATION_OUT, OPERATION_PPM, true, false, 0, 0, true,
+		  NOW_MS, 0, true, NOW_MS + TICK_TTL_UNKNOWN_S * INT64_C(1000), NOW_MS },
+		{ "a TTL that just lasts long enough", OPERATION_OUT, OPERATION_PPM, true, false, 0,
+		  0, true, NOW_MS + 1 + OPERATION_AHEAD_MS - 30000, 30, true,
+		  NOW_MS + 1 + OPERATION_AHEAD_MS, NOW_MS },
+		{ "a TTL that ends a moment before it could be announced", OPERATION_OUT,
+		  OPERATION_PPM, true, false, 0, 0, true, NOW_MS - 1 + OPERATION_AHEAD_MS - 30000,
+		  30, true, NOW_MS + OPERATION_AHEAD_MS, NOW_MS },
+		{ "a TTL that is over", OPERATION_OUT, OPERATION_PPM, true, false, 0, 0, true,
+		  NOW_MS - 60000, 30, true, NOW_MS + OPERATION_AHEAD_MS, NOW_MS },
+		{ "drained before it began", OPERATION_OUT, OPERATION_PPM, true, false, 0, 77,
+		  false, 0, 0, true, NOW_MS + OPERATION_AHEAD_MS, 77 },
+		{ "opened before", OPERATION_OUT, OPERATION_PPM, true, false, 1, 77, true, NOW_MS,
+		  30, false, 1, 77 },
+		{ "opened before, and full since it is not known when", OPERATION_OUT,
+		  OPERATION_PPM, true, false, NOW_MS + 9, 0, true, NOW_MS, 30, false, NOW_MS + 9,
+		  0 },
+		{ "not all have left", OPERATION_OUT, OPERATION_PPM - 1, true, false, 0, 0, true,
+		  NOW_MS, 30, false, 0, 0 },
+		{ "a way back", OPERATION_BACK, OPERATION_PPM, true, false, 0, 0, true, NOW_MS, 30,
+		  false, 0, 0 },
+		{ "no backup", OPERATION_OUT, OPERATION_PPM, false, false, 0, 0, true, NOW_MS, 30,
+		  false, 0, NOW_MS },
+		{ "a backup whose members have slots", OPERATION_OUT, OPERATION_PPM, true, true, 0,
+		  0, true, NOW_MS, 30, false, 0, NOW_MS },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		op.way = rows[i].way;
+		op.level_ppm = rows[i].level_ppm;
+		op.late_from_ms = rows[i].late_ms;
+		op.full_ms = rows[i].full_ms;
+		op.writes = 8;
+		sites[0].has_backup = rows[i].has_backup;
+		sites[0].slots_with = rows[i].has_slots ? "web" : NULL;
+		op.n_steps = rows[i].has_step;
+		op.steps[0].in_force_ms = rows[i].in_force_ms;
+		op.steps[0].ttl_s = (struct operation_value){ rows[i].ttl_s > 0, rows[i].ttl_s };
+		step_open_backup(&t);
+		const struct operation_write *w = &op.write;
+		if (op.late_from_ms != rows[i].to_late_ms || op.full_ms != rows[i].to_full_ms ||
+		    op.writes != (rows[i].writes ? 9u : 8u) ||
+		    w->step != (rows[i].writes ? 9u : 0u) ||
+		    w->epoch != (rows[i].writes ? 3u : 0u) ||
+		    w->from_ms != (rows[i].writes ? NOW_MS : 0) || w->over_ms ||
+		    w->from_ppm != (rows[i].writes ? OPERATION_PPM - 1 : 0u) ||
+		    w->to_ppm != (rows[i].writes ? OPERATION_PPM : 0u) ||
+		    w->late_from_ms != (rows[i].writes ? rows[i].to_late_ms : 0))
+			fail_msg("%s: late from %lld, full since %lld, write %u", rows[i].why,
+			         (long long)op.late_from_ms, (long long)op.full_ms, op.write.step);
+	}
+}
+
+/* --- who decides --- */
+
+/* A site counts unless it is known to be out, or all of its clients leave by this operation. */
+static void a_site_decides_unless_it_is_out_or_leaves_whole(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_truth ams, fra;
+		uint32_t goal_ppm;
+		const char *service;
+		size_t n;
+	} rows[] = {
+		{ "the target leaves", OPERATION_NO, OPERATION_NO, OPERATION_PPM, "", 1 },
+		{ "it is not known whether the other is out", OPERATION_NO, OPERATION_UNKNOWN,
+		  OPERATION_PPM, "", 1 },
+		{ "the other is out", OPERATION_NO, OPERATION_YES, OPERATION_PPM, "", 0 },
+		{ "a part leaves", OPERATION_NO, OPERATION_NO, OPERATION_PPM - 1, "", 2 },
+		{ "a part leaves, and nothing is known", OPERATION_UNKNOWN, OPERATION_UNKNOWN,
+		  OPERATION_PPM - 1, "", 2 },
+		{ "a part leaves what is out", OPERATION_YES, OPERATION_NO, OPERATION_PPM - 1, "",
+		  1 },
+		{ "one service leaves", OPERATION_NO, OPERATION_NO, OPERATION_PPM, "web", 2 },
+		{ "one service leaves what is out", OPERATION_YES, OPERATION_UNKNOWN, OPERATION_PPM,
+		  "web", 1 },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		sites[0].out = rows[i].ams;
+		sites[1].out = rows[i].fra;
+		op.goal_ppm = rows[i].goal_ppm;
+		snprintf(op.service, sizeof(op.service), "%s", rows[i].service);
+		if (operation_count_deciding(&op, &facts) != rows[i].n)
+			fail_msg("%s: %zu", rows[i].why, operation_count_deciding(&op, &facts));
+	}
+}
+
 /* --- another owner --- */
+
+/* What is missing is counted until it is there, and from 0 when it is missing again. */
+static void a_new_owner_reads_levels_and_then_waits_for_a_ttl(void **state)
+{
+	static const struct {
+		const char *why;
+		bool known;
+		int64_t unknown_ms, waited_ms;
+		const char *waits, *code;
+		bool reads;
+		int64_t to_unknown_ms, to_waited_ms;
+	} rows[] = {
+		{ "a level is missing", false, TICK_FORCE_MS - 1, 77,
+		  "node ams-1 does not say its level", "taken", true, TICK_FORCE_MS - 1, 0 },
+		{ "it has been missing for long", false, TICK_FORCE_MS, 77, "", "not-in-force",
+		  true, 0, 0 },
+		{ "it came just in time", true, TICK_FORCE_MS - 1, 77,
+		  "answers given before the hold may be in use", "taken", true, 0, 77 },
+		{ "it came too late", true, TICK_FORCE_MS, 0,
+		  "answers given before the hold may be in use", "taken", true, 0, 0 },
+		{ "a TTL is not over", true, 5,
+		  TICK_TTL_UNKNOWN_S * INT64_C(1000) + MODEL_AFTER_TTL_MS - 1,
+		  "answers given before the hold may be in use", "taken", true, 0,
+		  TICK_TTL_UNKNOWN_S * INT64_C(1000) + MODEL_AFTER_TTL_MS - 1 },
+		{ "a TTL is over", true, 5, TICK_TTL_UNKNOWN_S * INT64_C(1000) + MODEL_AFTER_TTL_MS,
+		  "", "", false, 0, 0 },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		nodes[0].dns = OPERATION_YES;
+		nodes[0].levels[0].known = rows[i].known;
+		op.state = OPERATION_HELD;
+		op.hold.from = OPERATION_LATE;
+		strcpy(op.hold.code, "taken");
+		op.reads_levels = true;
+		op.unknown_ms = rows[i].unknown_ms;
+		op.waited_ms = rows[i].waited_ms;
+		own_read_levels(&t);
+		if (strcmp(op.waits, rows[i].waits) != 0 ||
+		    strcmp(op.hold.code, rows[i].code) != 0 || op.reads_levels != rows[i].reads ||
+		    op.unknown_ms != rows[i].to_unknown_ms || op.waited_ms != rows[i].to_waited_ms)
+			fail_msg("%s: \"%s\", \"%s\", reads %d, unknown for %lld, waited %lld",
+			         rows[i].why, op.waits, op.hold.code, op.reads_levels,
+			         (long long)op.unknown_ms, (long long)op.waited_ms);
+	}
+}
 
 /* Nothing moves and nobody has written since: there is nothing to find out first. */
 static void who_takes_an_operation_that_waits_goes_on_at_its_level(void **state)
@@ -695,6 +850,9 @@ int main(void)
 		T(what_goes_on_does_so_with_the_key_of_now),
 		T(the_level_stays_complete_while_the_backup_is_opened),
 		T(a_target_that_is_gone_has_no_backup_to_open),
+		T(a_backup_is_opened_once_for_late_clients),
+		T(a_site_decides_unless_it_is_out_or_leaves_whole),
+		T(a_new_owner_reads_levels_and_then_waits_for_a_ttl),
 		T(who_takes_an_operation_that_waits_goes_on_at_its_level),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
 		T(of_two_that_are_ready_one_begins_its_steps),
