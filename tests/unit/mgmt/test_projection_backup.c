@@ -90,6 +90,38 @@ static void a_backup_at_a_drained_site_takes_nothing(void **state)
 	assert_int_equal(out->steps[4].sites[FRA].backup_flows_per_s, 0);
 }
 
+/* Another drain counts when it is complete and of all services. */
+static void a_backup_at_a_site_that_others_drain_takes_what_they_leave(void **state)
+{
+	static const struct {
+		const char *why;
+		struct projection_gate gate;
+		bool takes;
+	} rows[] = {
+		{ "drained", { FRA, PROJECTION_ALL, 1000000 }, false },
+		{ "drained beyond all", { FRA, PROJECTION_ALL, 1000001 }, false },
+		{ "a few are left", { FRA, PROJECTION_ALL, 999999 }, true },
+		{ "the service is drained, its pool is not", { FRA, WEB, 1000000 }, true },
+		{ "a part of another site is drained", { LON, PROJECTION_ALL, 500000 }, true },
+	};
+	const uint32_t none[3] = { 0 };
+
+	(void)state;
+	at_web[AMS].backup = &backup_pool;
+	load_sites(none);
+	target.service = WEB;
+	in.at_once = true;
+	in.gates = gates;
+	in.n_gates = 1;
+	assert_int_equal(projector_add(projector, seen), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		gates[0] = rows[i].gate;
+		assert_int_equal(projection_make(projector, &in, out), 0);
+		if ((out->steps[4].sites[FRA].backup_flows_per_s > 0) != rows[i].takes)
+			fail_msg("%s", rows[i].why);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -99,6 +131,7 @@ int main(void)
 		TEST(late_clients_are_those_that_had_not_left_before),
 		TEST(a_service_that_dns_does_not_move_comes_to_its_backup),
 		TEST(a_backup_at_a_drained_site_takes_nothing),
+		TEST(a_backup_at_a_site_that_others_drain_takes_what_they_leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
