@@ -128,6 +128,25 @@ static void two_kinds_have_a_half_each(void **state)
 	expect_order();
 }
 
+/* Of three kinds one has a reason more than the others. It stays where it was. */
+static void what_cannot_be_shared_evenly_is_moved_no_more(void **state)
+{
+	static const size_t third = JUDGE_REASONS_MAX / 3;
+
+	(void)state;
+	f.n_peers = PEERS;
+	for (int i = 0; i < PEERS; i++)
+		peers[i].state = i % 2 ? JUDGE_PEER_UNREACHABLE : JUDGE_PEER_DIFFERS;
+	judge(&f, &v);
+	assert_int_equal(v.n_reasons, JUDGE_REASONS_MAX);
+	assert_int_equal(v.n_left_out, POOLS + PEERS - JUDGE_REASONS_MAX);
+	assert_int_equal(count_reasons(JUDGE_RULE_POOL_ALL_DOWN), third);
+	assert_int_equal(count_reasons(JUDGE_RULE_PEER_UNREACHABLE), third + 1);
+	assert_int_equal(count_reasons(JUDGE_RULE_PEER_DIFFERS), third);
+	assert_string_equal(v.reasons[third - 1].subject, "p020");
+	expect_order();
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
@@ -135,6 +154,7 @@ int main(void)
 		T(one_kind_alone_has_the_whole_list),
 		T(what_else_is_wrong_is_not_hidden),
 		T(two_kinds_have_a_half_each),
+		T(what_cannot_be_shared_evenly_is_moved_no_more),
 	};
 
 	return cmocka_run_group_tests_name("judge room", tests, NULL, NULL);
