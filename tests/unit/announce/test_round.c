@@ -176,6 +176,56 @@ static void an_address_of_dns_needs_no_forwarding(void **state)
 }
 
 /* A drain that has no effect: the neighbours still get the normal route. */
+/* What is there is not known, so only what ends an announcement at once is done: both routes go. */
+static void before_the_routes_are_read_only_what_must_end_ends(void **state)
+{
+	static const struct {
+		const char *why;
+		enum announce_command command;
+		bool stops, is_down, is_refused; /* the node, its port, the proof */
+		enum announce_reason reason;     /* UNREAD: nothing is done */
+	} rows[] = {
+		{ "all is well", ANNOUNCE_COMMAND_NONE, false, false, false,
+		  ANNOUNCE_REASON_UNREAD },
+		{ "a drain", ANNOUNCE_COMMAND_DRAIN, false, false, false, ANNOUNCE_REASON_UNREAD },
+		{ "a cause that nodes can share", ANNOUNCE_COMMAND_NONE, false, false, true,
+		  ANNOUNCE_REASON_UNREAD },
+		{ "a person's withdrawal", ANNOUNCE_COMMAND_WITHDRAW, false, false, false,
+		  ANNOUNCE_REASON_WITHDRAWN },
+		{ "a stop", ANNOUNCE_COMMAND_NONE, true, false, false, ANNOUNCE_REASON_STOPPED },
+		{ "a stop in a drain", ANNOUNCE_COMMAND_DRAIN, true, false, false,
+		  ANNOUNCE_REASON_STOPPED },
+		{ "a port that is down", ANNOUNCE_COMMAND_NONE, false, true, false,
+		  ANNOUNCE_REASON_PORT_DOWN },
+		{ "a port that is down in a drain", ANNOUNCE_COMMAND_DRAIN, false, true, false,
+		  ANNOUNCE_REASON_PORT_DOWN },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		bool is_left = rows[i].reason == ANNOUNCE_REASON_UNREAD;
+
+		end_scene(state);
+		assert_int_equal(start_scene(state), 0);
+		put_route(NORMAL_TABLE, &row.intended.address);
+		put_route(SHUTDOWN_TABLE, &row.intended.address);
+		fake.list_error = -ENOBUFS;
+		row.is_found = false;
+		row.intended.command = rows[i].command;
+		a.stopping = rows[i].stops;
+		fake.node.ports[0].up = rows[i].is_down ? PROOF_NO : PROOF_YES;
+		if (rows[i].is_refused)
+			fake.vip.state = PROOF_STATE_REFUSED;
+		run_rounds(1);
+		if (row.decision.table != ANNOUNCE_NONE || row.decision.reason != rows[i].reason ||
+		    row.is_found == is_left || is_in(NORMAL_TABLE) != is_left ||
+		    is_in(SHUTDOWN_TABLE) != is_left)
+			fail_msg("%s: %s, %d, %d", rows[i].why,
+			         announce_reason_label(row.decision.reason), is_in(NORMAL_TABLE),
+			         is_in(SHUTDOWN_TABLE));
+	}
+}
+
 static void the_wrong_table_is_a_difference(void **state)
 {
 	(void)state;
@@ -540,6 +590,7 @@ int main(void)
 		SCENE_TEST(what_the_daemon_shows_differently_is_noted),
 		SCENE_TEST(what_the_daemon_does_not_show_is_no_difference),
 		SCENE_TEST(an_address_of_dns_needs_no_forwarding),
+		SCENE_TEST(before_the_routes_are_read_only_what_must_end_ends),
 		SCENE_TEST(the_wrong_table_is_a_difference),
 		SCENE_TEST(a_change_is_published_at_once),
 		SCENE_TEST(a_change_of_table_or_reason_counts_once),
