@@ -161,6 +161,67 @@ static void a_refused_document_says_what_is_in_force(void **state)
 	free(seen);
 }
 
+/* What a document says of the daemon holds until the next one; the trouble of one is not the next's. */
+static void each_document_says_which_daemon_is_followed(void **state)
+{
+	char longest[200];
+	const struct {
+		const char *why;
+		enum model_daemon daemon;
+		const char *path;
+		int error;
+		const char *subject, *text; /* of the condition "routing-daemon"; NULL: none */
+	} rows[] = {
+		{ "none", MODEL_DAEMON_NONE, "", 0, NULL, NULL },
+		{ "BIRD", MODEL_DAEMON_BIRD, "/none/bird", 0, "bird",
+		  "the routing daemon is absent, so what it announces is unknown: not asked yet" },
+		{ "a path that is too long", MODEL_DAEMON_BIRD, longest, -ENAMETOOLONG, "bird",
+		  "the routing daemon cannot be asked, so what it announces is unknown: "
+		  "File name too long" },
+		{ "none again", MODEL_DAEMON_NONE, "", 0, NULL, NULL },
+		{ "FRR, too long", MODEL_DAEMON_FRR, longest, -ENAMETOOLONG, "frr",
+		  "the routing daemon cannot be asked, so what it announces is unknown: "
+		  "File name too long" },
+		{ "FRR", MODEL_DAEMON_FRR, "/none/frr", 0, "frr",
+		  "the routing daemon is absent, so what it announces is unknown: not asked yet" },
+		{ "BIRD at the same path", MODEL_DAEMON_BIRD, "/none/frr", 0, "bird",
+		  "the routing daemon is absent, so what it announces is unknown: not asked yet" },
+	};
+	struct model_node node = { .name = "mid" };
+	struct model model = { .self = &node, .meta.document = 7 };
+	struct announcer *a = &process.announcer;
+	struct conditions *seen = malloc(sizeof(*seen));
+
+	(void)state;
+	assert_non_null(seen);
+	memset(longest, 'x', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	assert_int_equal(open_pages(&process), 0);
+	assert_int_equal(loop_open(&a->loop), 0);
+	a->model = &model;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct condition *c = NULL;
+
+		node.announce.daemon = rows[i].daemon;
+		node.announce.socket = rows[i].path;
+		open_daemon(&process);
+		state_conditions(&process);
+		assert_int_equal(conditions_read(dir, "announce", seen), 0);
+		for (uint32_t k = 0; k < seen->n; k++)
+			if (!strcmp(seen->items[k].code, "routing-daemon"))
+				c = &seen->items[k];
+		if (a->daemon_error != rows[i].error || !c != !rows[i].text ||
+		    (c && (strcmp(c->subject, rows[i].subject) != 0 ||
+		           strcmp(c->text, rows[i].text) != 0)))
+			fail_msg("%s: error %d, %s, %s", rows[i].why, a->daemon_error,
+			         c ? c->subject : "none", c ? c->text : "");
+		assert_int_equal(a->daemon != NULL, rows[i].daemon && !rows[i].error);
+	}
+	a->model = NULL;
+	close_announcements(&process);
+	free(seen);
+}
+
 /* --- all that the loop calls, with a real loop --- */
 
 static struct loop_timer look;
@@ -254,6 +315,7 @@ int main(void)
 		T(without_its_pages_it_does_not_start),
 		T(the_start_ends_when_turns_are_counted),
 		T(a_refused_document_says_what_is_in_force),
+		T(each_document_says_which_daemon_is_followed),
 		T(a_document_that_is_written_is_read),
 		T(a_signal_ends_the_loop),
 		T(a_client_finds_its_socket),
