@@ -464,6 +464,48 @@ static void services_are_switched_by_one_word(void **state)
 	stage_fini(&s);
 }
 
+static void serve_another_address(struct stage *s)
+{
+	addr_of("198.51.100.77", &s->second.addresses[0]);
+	s->second.services[1].port = 8080;
+}
+
+/* Each half is made anew: of the documents before the last one nothing is left in it. */
+static void a_half_has_the_services_of_its_document_alone(void **state)
+{
+	struct stage s;
+
+	(void)state;
+	stage_init(&s);
+	serve_another_address(&s);
+	for (int round = 0; round < 6; round++) { /* both documents come into both halves */
+		struct stage fresh;
+		bool first = round % 2 == 0;
+
+		stage_init(&fresh);
+		serve_another_address(&fresh);
+		apply_world(&fresh, first ? &fresh.first : &fresh.second);
+		apply_world(&s, first ? &s.first : &s.second);
+		const struct fwd_root *is = s.node.t.root, *wanted = fresh.node.t.root;
+		uint32_t n = is->n_services;
+		assert_int_equal(n, wanted->n_services);
+		assert_int_equal(is->service_seed[is->active],
+		                 wanted->service_seed[wanted->active]);
+		assert_memory_equal(&s.node.t.services[is->active * n],
+		                    &fresh.node.t.services[wanted->active * n],
+		                    n * sizeof(*s.node.t.services));
+		assert_memory_equal(is->vip_filter[is->active], wanted->vip_filter[wanted->active],
+		                    sizeof(is->vip_filter[0]));
+		assert_int_equal(find_service(&s, "203.0.113.10", 80, 6) != NULL, first);
+		assert_int_equal(find_service(&s, "198.51.100.77", 8080, 6) != NULL, !first);
+		stage_fini(&fresh);
+		if (!first)
+			assert_true(
+			        compiler_write_services(&s.node)); /* into the other half, too */
+	}
+	stage_fini(&s);
+}
+
 /* --- what packets must know of the node --- */
 
 /* The bytes of @p a that are not 0, as "<which>:<hexadecimal> ". */
@@ -582,6 +624,7 @@ int main(void)
 		cmocka_unit_test(tables_grow_and_keep_what_they_hold),
 		cmocka_unit_test(backends_are_found_by_their_outer_address),
 		cmocka_unit_test(services_are_switched_by_one_word),
+		cmocka_unit_test(a_half_has_the_services_of_its_document_alone),
 		cmocka_unit_test(a_prefix_is_an_address_and_a_mask),
 		cmocka_unit_test(the_root_has_what_the_document_says),
 		cmocka_unit_test(equal_services_are_not_switched_to),
