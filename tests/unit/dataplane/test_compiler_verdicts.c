@@ -223,6 +223,51 @@ static void who_is_enabled_again_without_a_verdict_waits_for_one(void **state)
 	compiler_read_verdicts(&s.node, &s.time);
 	apply_world(&s, &s.first);
 	assert_int_equal(backend_of(5)->reason, EFFECT_REASON_WAITING);
+	assert_int_equal(flags_of(5) & FWD_BACKEND_DEAD, 0);
+}
+
+/* Only who is known to be out loses its flows: who waits for a verdict owns no slot and keeps them. */
+static void who_has_no_verdict_is_not_dead(void **state)
+{
+	static const struct {
+		const char *why;
+		enum health_state five, nine;
+		enum effect_reason reason; /* of 5 */
+		bool alive, is_dead;
+		enum owners_state state;
+	} rows[] = {
+		{ "nobody has one", HEALTH_UNKNOWN, HEALTH_UNKNOWN, EFFECT_REASON_NEW, true, false,
+		  OWNERS_SERVES },
+		{ "the other one serves", HEALTH_UNKNOWN, HEALTH_UP, EFFECT_REASON_WAITING, false,
+		  false, OWNERS_WAITS },
+		{ "the other one is down", HEALTH_UNKNOWN, HEALTH_DOWN, EFFECT_REASON_NEW, true,
+		  false, OWNERS_SERVES },
+		{ "up", HEALTH_UP, HEALTH_UNKNOWN, EFFECT_REASON_UP, true, false, OWNERS_SERVES },
+		{ "down", HEALTH_DOWN, HEALTH_UP, EFFECT_REASON_DOWN, false, true, OWNERS_DEAD },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		teardown(state);
+		stage_init(&s);
+		s.first.pools[0].check = &check;
+		s.first.pools[0].max_remove_percent = 100;
+		for (int turn = 0; turn < 2;
+		     turn++) { /* before the document and while it is in force */
+			store_verdict(5, rows[i].five);
+			store_verdict(9, rows[i].nine);
+			if (turn)
+				compiler_read_verdicts(&s.node, &s.time);
+			else
+				apply_world(&s, &s.first);
+			const struct compiler_backend *b = backend_of(5);
+			if (b->reason != rows[i].reason || b->alive != rows[i].alive ||
+			    !(flags_of(5) & FWD_BACKEND_DEAD) == rows[i].is_dead ||
+			    s.node.states[b->index] != rows[i].state)
+				fail_msg("%s, turn %d: \"%s\", alive %d, flags %x, state %d",
+				         rows[i].why, turn, effect_reason_text(b->reason), b->alive,
+				         flags_of(5), s.node.states[b->index]);
+		}
+	}
 }
 
 /* Another thread may have made the plan some time ago. */
@@ -406,6 +451,7 @@ int main(void)
 		VERDICTS_TEST(a_line_tells_of_each_death_return_and_hold),
 		VERDICTS_TEST(another_reason_to_be_out_is_no_return),
 		VERDICTS_TEST(who_is_enabled_again_without_a_verdict_waits_for_one),
+		VERDICTS_TEST(who_has_no_verdict_is_not_dead),
 		VERDICTS_TEST(a_plan_that_waited_is_in_force_as_of_now),
 		VERDICTS_TEST(a_published_page_decides_the_pools_with_news_alone),
 		VERDICTS_TEST(a_published_page_brings_a_return_into_force),
