@@ -212,6 +212,40 @@ static void a_return_has_its_band_too(void **state)
 	}
 }
 
+/* Out, the targets lose clients, and back, the others. To stay where it is counts as a way out. */
+static void whose_clients_are_unseen_depends_on_the_way(void **state)
+{
+	static const struct {
+		const char *why;
+		size_t n_steps;
+		uint32_t to_ppm;
+		bool back;
+	} rows[] = {
+		{ "out", 1, 750000, false },          { "a little out", 1, 500001, false },
+		{ "where it is", 1, 500000, false },  { "no step", 0, 0, false },
+		{ "a little back", 1, 499999, true }, { "back", 1, 0, true },
+	};
+
+	uint32_t unseen_ppm[2];
+
+	(void)state;
+	set_crowd(1, 3, FLOWS * CLIENTS, 500000);
+	in.n_steps = 1;
+	for (int way = 0; way < 2; way++) {
+		steps[0] = way ? 0 : 1000000;
+		project_steps(true);
+		unseen_ppm[way] = out->unseen_ppm;
+	}
+	assert_int_not_equal(unseen_ppm[0], unseen_ppm[1]);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		in.n_steps = rows[i].n_steps;
+		steps[0] = rows[i].to_ppm;
+		project_steps(true);
+		if (!out->unseen_known || out->unseen_ppm != unseen_ppm[rows[i].back])
+			fail_msg("%s: %u", rows[i].why, out->unseen_ppm);
+	}
+}
+
 static void too_small_a_sample_says_nothing(void **state)
 {
 	(void)state;
@@ -247,6 +281,7 @@ int main(void)
 		TEST(the_clients_of_one_resolver_move_at_once_or_stay),
 		TEST(many_resolvers_are_no_longer_all_or_nothing),
 		TEST(a_return_has_its_band_too),
+		TEST(whose_clients_are_unseen_depends_on_the_way),
 		TEST(too_small_a_sample_says_nothing),
 		TEST(what_was_known_at_the_begin_stays),
 	};
