@@ -204,6 +204,21 @@ static const struct rule rules[] = {
 	  { { SERVICE, SERVICE "{ name = \"u\"; protocol = \"tcp\"; port = 80; " AT_AMS } },
 	  "services[1].port",
 	  "203.0.113.10 port 80 is also that of service \"u\"" },
+	{ "the same port, and another one between",
+	  { { SERVICE, SERVICE "{ name = \"u\"; protocol = \"tcp\"; port = 80; " AT_AMS
+	                       " { name = \"v\"; protocol = \"tcp\"; port = 443; " AT_AMS } },
+	  "services[2].port",
+	  "203.0.113.10 port 80 is also that of service \"u\"" },
+	{ "the same port, and the other protocol between",
+	  { { SERVICE, SERVICE "{ name = \"u\"; protocol = \"tcp\"; port = 80; " AT_AMS
+	                       " { name = \"v\"; protocol = \"udp\"; port = 80; " AT_AMS } },
+	  "services[2].port",
+	  "203.0.113.10 port 80 is also that of service \"u\"" },
+	{ "three ports",
+	  { { SERVICE, SERVICE "{ name = \"u\"; protocol = \"tcp\"; port = 81; " AT_AMS
+	                       " { name = \"v\"; protocol = \"tcp\"; port = 79; " AT_AMS } },
+	  NULL,
+	  NULL },
 	{ "a backend's own port",
 	  { { BACKEND, "{ name = \"b1\"; address = \"10.2.1.11\"; port = 80; }" } },
 	  NULL,
