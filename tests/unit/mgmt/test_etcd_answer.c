@@ -630,11 +630,41 @@ static void foreign_members_are_refused(void **state)
 		print_message("  %s\n", reason);
 	}
 	assert_int_equal(etcd_answer_members(many, strlen(many), &m, reason), -EBADMSG);
+	assert_non_null(strstr(reason, "members has too many entries"));
 	assert_int_equal(m.n, 77);
 	assert_int_equal(etcd_answer_alarms(many_alarms, strlen(many_alarms), &a, reason),
 	                 -EBADMSG);
+	assert_non_null(strstr(reason, "alarms has too many entries"));
 	free(many);
 	free(many_alarms);
+}
+
+/* As many as there is room for are taken, and each of them is read. */
+static void lists_are_read_up_to_their_limits(void **state)
+{
+	struct etcd_members m;
+	struct etcd_alarms a;
+
+	(void)state;
+	for (int more = 0; more < 2; more++) {
+		size_t n_members = ETCD_MEMBERS_MAX - 1 + (size_t)more;
+		size_t n_alarms = ETCD_ALARMS_MAX - 1 + (size_t)more;
+		char *members = repeat_text("{" HEADER ",\"members\":[{\"ID\":\"2\"}",
+		                            ",{\"ID\":\"1\"}", n_members - 1, "]}"),
+		     *alarms = repeat_text("{" HEADER ",\"alarms\":[{\"alarm\":\"B\"}",
+		                           ",{\"alarm\":\"A\"}", n_alarms - 1, "]}");
+
+		assert_int_equal(etcd_answer_members(members, strlen(members), &m, reason), 0);
+		assert_int_equal(m.n, n_members);
+		for (size_t i = 0; i < n_members; i++)
+			assert_int_equal(m.members[i].id, i ? 1 : 2);
+		assert_int_equal(etcd_answer_alarms(alarms, strlen(alarms), &a, reason), 0);
+		assert_int_equal(a.n, n_alarms);
+		for (size_t i = 0; i < n_alarms; i++)
+			assert_string_equal(a.alarms[i].name, i ? "A" : "B");
+		free(members);
+		free(alarms);
+	}
 }
 
 static void errors_have_four_forms(void **state)
@@ -729,6 +759,7 @@ int main(void)
 		cmocka_unit_test(a_token_fits_into_a_header),
 		cmocka_unit_test(members_and_their_state),
 		cmocka_unit_test(foreign_members_are_refused),
+		cmocka_unit_test(lists_are_read_up_to_their_limits),
 		cmocka_unit_test(errors_have_four_forms),
 		cmocka_unit_test(a_long_error_is_cut),
 	};
