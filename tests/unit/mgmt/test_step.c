@@ -125,6 +125,48 @@ static void each_field_of_a_step_counts_in_the_digest(void **state)
 	assert_string_equal(set_digest(&set, after), before);
 }
 
+/* Two nodes that drill with other clients, or of another service, do not agree. */
+static void each_field_of_a_drill_counts_in_the_digest(void **state)
+{
+	const struct override drill = { .id = "d1-1",
+		                        .kind = MODEL_OVERRIDE_DRILL,
+		                        .name = "ams",
+		                        .generation = 1,
+		                        .created_ms = NOW_MS,
+		                        .from_ms = NOW_MS,
+		                        .until_ms = NOW_MS + 600000,
+		                        .service = "web",
+		                        .author = "ann",
+		                        .reason = "why",
+		                        .node = "fra-1" };
+	static const char *const clients[] = { "198.51.100.0/24", "198.51.101.0/24",
+		                               "198.51.100.0/25", "2001:db8::/64" };
+	static const char *const services[] = { "web", "webs", "" };
+	char digests[COUNT(clients)][COUNT(services)][DIGEST_TEXT_MAX];
+	struct override o = drill;
+	struct overrides set = { .items = &o, .n_items = 1 };
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(clients); i++)
+		for (size_t k = 0; k < COUNT(services); k++) {
+			assert_int_equal(prefix_parse(clients[i], &o.clients), 0);
+			snprintf(o.service, sizeof(o.service), "%s", services[k]);
+			set_digest(&set, digests[i][k]);
+			for (size_t j = 0; j < i * COUNT(services) + k; j++)
+				assert_string_not_equal(
+				        digests[j / COUNT(services)][j % COUNT(services)],
+				        digests[i][k]);
+		}
+	char before[DIGEST_TEXT_MAX], after[DIGEST_TEXT_MAX];
+	set_digest(&set, before);
+	snprintf(o.principal, sizeof(o.principal), "token:x"); /* it is not merged */
+	assert_string_equal(set_digest(&set, after), before);
+	o.kind = MODEL_OVERRIDE_DRAIN; /* which has no clients */
+	set_digest(&set, before);
+	assert_int_equal(prefix_parse(clients[0], &o.clients), 0);
+	assert_string_equal(set_digest(&set, after), before);
+}
+
 static void what_may_be_in_a_step_is_limited(void **state)
 {
 	const struct override fine = make_step(1, 1, 0, 1000000);
@@ -409,6 +451,7 @@ int main(void)
 		cmocka_unit_test(changes_are_in_the_order_of_their_parts),
 		cmocka_unit_test(nodes_agree_on_steps_in_any_order),
 		cmocka_unit_test(each_field_of_a_step_counts_in_the_digest),
+		cmocka_unit_test(each_field_of_a_drill_counts_in_the_digest),
 		cmocka_unit_test(what_may_be_in_a_step_is_limited),
 		cmocka_unit_test(what_is_no_step_has_nothing_of_one),
 		cmocka_unit_test(a_step_is_called_by_what_it_does),
