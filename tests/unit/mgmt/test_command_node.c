@@ -427,6 +427,115 @@ static void unsettled_slots_are_waited_for_unless_it_is_now(void **state)
 	assert_false(verdict_of(s, "unsettled")->ok); /* it is shown as overridden */
 }
 
+/* --- what is said of a drain, word for word --- */
+
+/* All verdicts of a drain that is only asked for, a line each. */
+static void expect_verdicts(struct scene *s, const char *node, const char *why, const char *text)
+{
+	struct command c = on_node(COMMAND_DRAIN, node);
+	char is[2048];
+	size_t n = 0;
+
+	c.dry_run = true;
+	(void)command_run(s->in, &c, &s->seen, NOW_MS, &s->r);
+	for (size_t i = 0; i < s->r.guards.n_verdicts; i++) {
+		const struct guard_verdict *v = &s->r.guards.verdicts[i];
+
+		n += (size_t)snprintf(is + n, sizeof(is) - n, "%s %s%s: %s\n", v->guard,
+		                      v->ok ? "ok" : "refused", v->unknown ? ", unknown" : "",
+		                      v->detail);
+		assert_true(n < sizeof(is));
+	}
+	if (strcmp(is, text) != 0)
+		fail_msg("%s:\n%s", why, is);
+}
+
+#define REACH(n)                                                                                   \
+	"last-announcer ok: without this node, clients of its " n " VIPs and addresses of DNS "    \
+	"reach another node, or their site is drained and left\n"
+#define UNSURE(what)                                                                               \
+	"last-announcer ok, unknown: whether another node announces " what " is unknown\n"
+#define ALONE(what)                                                                                \
+	"last-announcer refused: no other node announces " what ": a drain does not withdraw "     \
+	"them, and --withdraw cuts their clients off\n"
+#define NO_LOAD(n)                                                                                 \
+	"room ok, unknown: load or capacity of " n " of " n " receiving nodes is unknown\n"
+#define NO_POOLS                                                                                   \
+	"unsettled ok, unknown: unsettled slots of pools without agents are unknown here: ask on " \
+	"the node itself\n"
+#define SETTLED                                                                                    \
+	"unsettled ok: no pool without agents has unsettled slots or remembered connections: "     \
+	"none is at risk\n"
+
+static void each_verdict_on_a_node_has_its_words(void **state)
+{
+	struct scene *s = *state;
+	struct guard_unsettled pools[] = {
+		{ .name = "a", .n_slots = 64 },
+		{ .name = "b", .n_slots = 128, .unsettled = 3, .remembered = 20 },
+		{ .name = "c", .n_slots = 256, .remembered = 1 },
+	};
+
+	expect_verdicts(s, "ams-1", "nothing is known", UNSURE("shop-ams") NO_LOAD("1") NO_POOLS);
+	s->nodes[1].vips_known = true;
+	s->nodes[1].vips = &s->vip;
+	s->nodes[1].n_vips = 1;
+	expect_verdicts(s, "ams-1", "the other node announces the VIP",
+	                REACH("1") NO_LOAD("1") NO_POOLS);
+	s->nodes[1].n_unsure = 1;
+	s->nodes[1].unsure = &s->vip;
+	expect_verdicts(s, "ams-1", "the other node is not sure",
+	                UNSURE("shop-ams") NO_LOAD("1") NO_POOLS);
+	s->nodes[1].n_unsure = s->nodes[1].n_vips = 0;
+	expect_verdicts(s, "ams-1", "the other node does not announce it",
+	                ALONE("shop-ams") NO_LOAD("0") NO_POOLS);
+	s->nodes[1].n_vips = 1;
+	s->nodes[0].load_known = s->nodes[1].load_known = true;
+	s->nodes[0].bits = 300;
+	s->nodes[1].bits = 550;
+	s->nodes[1].capacity_bits = 1000;
+	s->seen.pools_known = true;
+	s->seen.pools = pools;
+	s->seen.n_pools = 1;
+	expect_verdicts(
+	        s, "ams-1", "there is just room, and all slots are settled",
+	        REACH("1") "room ok: all receiving nodes stay below 85 % of their capacity\n" SETTLED);
+	s->nodes[1].bits++;
+	s->seen.n_pools = COUNT(pools);
+	expect_verdicts(
+	        s, "ams-1", "there is no room, and slots are unsettled",
+	        REACH("1") "room refused: node ams-2 would have 851 bits/s, more than 85 % of its capacity of 1000\n"
+	                   "unsettled refused: b (3 of 128 slots unsettled), first of 2 pools without agents: up to 21 connections at risk. Wait until they end, or use --now\n");
+}
+
+static void each_verdict_on_a_server_has_its_words(void **state)
+{
+	struct scene *s = *state;
+	struct addr address;
+	uint64_t keys[2];
+
+	assert_int_equal(addr_parse("192.0.2.53", &address), 0);
+	keys[0] = guard_dns_key(&address);
+	assert_int_equal(addr_parse("192.0.2.54", &address), 0);
+	keys[1] = guard_dns_key(&address);
+	guard_sort_keys(keys, 2);
+	s->seen.pools_known = true;
+	expect_verdicts(s, "ams-2", "nothing is known",
+	                UNSURE("DNS 192.0.2.53, DNS 192.0.2.54") NO_LOAD("0") SETTLED);
+	s->nodes[0].vips_known = true;
+	expect_verdicts(
+	        s, "ams-2",
+	        "the other node announces nothing, and of DNS 192.0.2.54 another server is not known",
+	        ALONE("DNS 192.0.2.53") NO_LOAD("0") SETTLED);
+	s->nodes[0].vips = keys;
+	s->nodes[0].n_vips = 2;
+	expect_verdicts(s, "ams-2", "the other node announces", REACH("2") NO_LOAD("0") SETTLED);
+	s->nodes[1].vips_known = true;
+	s->nodes[1].vips = keys;
+	s->nodes[1].n_vips = 2;
+	expect_verdicts(s, "ams-1", "of the one address", REACH("1") NO_LOAD("0") SETTLED);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -452,6 +561,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_other_node_must_have_room, setup, teardown),
 		cmocka_unit_test_setup_teardown(unsettled_slots_are_waited_for_unless_it_is_now,
 		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(each_verdict_on_a_node_has_its_words, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(each_verdict_on_a_server_has_its_words, setup_dns,
+		                                teardown),
 	};
 
 	return cmocka_run_group_tests_name("command node", tests, NULL, NULL);
