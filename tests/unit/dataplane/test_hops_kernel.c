@@ -337,6 +337,41 @@ static void a_question_that_fails_says_nothing_of_the_route(void **state)
 	close(none);
 }
 
+static uint64_t unanswered_before;
+
+static bool is_unanswered(struct scene *s)
+{
+	return hops_counters(s->hops)->unanswered > unanswered_before;
+}
+
+/* Nothing else will tell of what changed meanwhile: it is asked for again soon, wherever it is in the table. */
+static void what_got_no_answer_is_asked_for_again(void **state)
+{
+	struct scene *s = *state;
+	int asks = mnl_socket_get_fd(s->hops->queries), kept = dup(asks),
+	    none = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	assert_true(kept >= 0 && none >= 0);
+	watch_address(s, "10.2.0.8");
+	watch_address(s, "10.2.0.9");
+	for (int first = 0; first < 2; first++) { /* of two, and alone in the second place */
+		unanswered_before = hops_counters(s->hops)->unanswered;
+		assert_true(turn_until(s, WAIT_MS, is_known));
+		assert_true(dup2(none, asks) == asks);
+		space_run("ip route del 10.2.0.0/16");
+		assert_true(turn_until(s, WAIT_MS, is_unanswered));
+		assert_true(is_known(s));
+		assert_true(dup2(kept, asks) == asks);
+		assert_true(turn_until(s, WAIT_MS, has_no_route));
+		space_run("ip route add 10.2.0.0/16 via 10.1.0.1");
+		assert_true(turn_until(s, WAIT_MS, is_known));
+		if (!first)
+			unwatch_address(s, "10.2.0.8");
+	}
+	close(kept);
+	close(none);
+}
+
 static bool has_mac_7(struct scene *s)
 {
 	return hop_of(s, "10.2.0.9").mac_to[5] == 7;
@@ -506,6 +541,8 @@ int main(void)
 		                                begin_scene, end_scene),
 		cmocka_unit_test_setup_teardown(a_question_that_fails_says_nothing_of_the_route,
 		                                begin_scene, end_scene),
+		cmocka_unit_test_setup_teardown(what_got_no_answer_is_asked_for_again, begin_scene,
+		                                end_scene),
 		cmocka_unit_test_setup_teardown(all_behind_a_gateway_hear_of_its_new_address,
 		                                begin_scene, end_scene),
 		cmocka_unit_test_setup_teardown(a_port_without_carrier_reaches_nobody, begin_scene,
