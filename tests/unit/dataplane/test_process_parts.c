@@ -554,6 +554,35 @@ static void a_damaged_page_is_said_once_and_what_is_in_force_stays(void **state)
 	assert_string_equal(did.events, "health-page-damaged ");
 }
 
+/* A new driver's tables begin with the verdicts of a page that is there and sound, or with none. */
+static void a_new_driver_takes_verdicts_of_a_sound_page_alone(void **state)
+{
+	static const struct {
+		bool is_there, is_sound, takes;
+	} rows[] = { { true, true, true }, { true, false, false }, { false, true, false } };
+	const struct driver_change change = { .ops = &without };
+	const struct compiled d = { .model = &model, .plan = &plan };
+	char refusal[PLAN_REASON_MAX] = "";
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct compiler node;
+
+		setup(state);
+		process.hops = (struct hops *)&did;
+		process.health = rows[i].is_there ? (struct page *)&did : NULL;
+		did.is_sound = rows[i].is_sound;
+		assert_int_equal(fill_node(&process, &change, &node, &d, refusal), 0);
+		assert_int_equal(did.is_health_taken, rows[i].takes);
+		assert_int_equal(node.health != NULL, rows[i].takes);
+		assert_ptr_equal(node.hops, &did);
+		assert_ptr_equal(node.on_yield, yield_to_verdicts);
+		assert_ptr_equal(node.yield_arg, &process);
+		assert_ptr_equal(node.model, &model);
+		assert_ptr_equal(node.plan, &plan);
+		assert_int_equal(did.n_freed, 0);
+	}
+}
+
 static void verdicts_are_taken_when_there_are_new_ones(void **state)
 {
 	(void)state;
@@ -623,6 +652,7 @@ int main(void)
 		T(that_nothing_is_forwarded_is_known),
 		T(a_next_hop_that_changes_a_way_is_decided_on_at_once),
 		T(a_damaged_page_is_said_once_and_what_is_in_force_stays),
+		T(a_new_driver_takes_verdicts_of_a_sound_page_alone),
 		T(verdicts_are_taken_when_there_are_new_ones),
 		T(decisions_are_shown_soon_and_those_right_behind_together),
 		T(the_driver_s_clock_is_kept_in_step_by_its_own_interval),
