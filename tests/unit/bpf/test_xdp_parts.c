@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 
 #include "bpf/xdp_internal.h"
@@ -98,7 +99,42 @@ static int fake_sleep(useconds_t us)
 	return 0;
 }
 
+/* What the kernel is, and what it says of a frame that a program is to be given. */
+static const char *release;
+static struct {
+	int error; /* 0: the program ran */
+	uint32_t retval, n_out;
+	uint32_t n_in, n_context, ifindex; /* what it was given */
+} ran;
+
+static int fake_uname(struct utsname *out)
+{
+	snprintf(out->release, sizeof(out->release), "%s", release ? release : "");
+	return release ? 0 : -1;
+}
+
+static int fake_run(int fd, struct bpf_test_run_opts *opts)
+{
+	const struct xdp_md *context = opts->ctx_in;
+
+	assert_int_equal(fd, PROGRAM_FD);
+	ran.n_in = opts->data_size_in;
+	ran.n_context = context->data_end;
+	ran.ifindex = context->ingress_ifindex;
+	if (ran.error) {
+		errno = ran.error;
+		return -ran.error;
+	}
+	opts->retval = ran.retval;
+	opts->data_size_out = ran.n_out;
+	if (ran.n_out <= DRIVER_PROBE_LEN)
+		memset(opts->data_out, 0x77, ran.n_out);
+	return 0;
+}
+
 /* The private parts too. */
+#define uname                          fake_uname
+#define bpf_prog_test_run_opts         fake_run
 #define syscall                        fake_barrier
 #define usleep                         fake_sleep
 #define mkdir                          fake_mkdir
@@ -112,6 +148,8 @@ static int fake_sleep(useconds_t us)
 #include "bpf/xdp_foreign.c"
 #include "bpf/xdp_prove.c"
 #undef statfs
+#undef uname
+#undef bpf_prog_test_run_opts
 #undef bpf_obj_get_info_by_fd
 #include "bpf/xdp_driver.c"
 
@@ -201,6 +239,70 @@ static void a_port_is_ours_by_its_link_and_by_what_it_runs(void **state)
 }
 
 /* Until no program runs that reads the former tables; where the kernel cannot tell, long enough. */
+static void what_a_kernel_refuses_of_a_probe_is_told_apart(void **state)
+{
+	static const struct {
+		const char *release;
+		int error, err;
+	} rows[] = {
+		{ "5.13.19", EINVAL, -EOPNOTSUPP },
+		{ "5.14.0", EINVAL, -EINVAL },
+		{ "4.19.0-26-amd64", EINVAL, -EOPNOTSUPP },
+		{ "6.1.0", EINVAL, -EINVAL },
+		{ "unknown", EINVAL, -EINVAL },
+		{ NULL, EINVAL, -EINVAL },
+		{ "5.13.19", EPERM, -EPERM },
+		{ "5.13.19", ENOMEM, -ENOMEM },
+		{ "5.14.0", EPERM, -EPERM },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct driver_probe probe = { .length = 60 };
+		int err;
+
+		release = rows[i].release;
+		ran.error = rows[i].error;
+		err = run_probe(PROGRAM_FD, 5, &probe);
+		if (err != rows[i].err || probe.length != 60)
+			fail_msg("%s, %d: %d", release ? release : "no release", ran.error, err);
+	}
+}
+
+static void a_frame_that_leaves_is_what_the_program_made_of_it(void **state)
+{
+	static const struct {
+		uint32_t retval, n_out;
+		int err;
+		enum driver_probe_result result;
+		uint16_t length;
+	} rows[] = {
+		{ XDP_TX, 80, 0, DRIVER_PROBE_SENT, 80 },
+		{ XDP_REDIRECT, 42, 0, DRIVER_PROBE_SENT, 42 },
+		{ XDP_DROP, 80, 0, DRIVER_PROBE_KEPT, 60 },
+		{ XDP_PASS, 60, 0, DRIVER_PROBE_KEPT, 60 },
+		{ XDP_ABORTED, 60, 0, DRIVER_PROBE_KEPT, 60 },
+		{ XDP_TX, DRIVER_PROBE_LEN, 0, DRIVER_PROBE_SENT, DRIVER_PROBE_LEN },
+		{ XDP_TX, DRIVER_PROBE_LEN + 1, -ENOSPC, DRIVER_PROBE_KEPT, 60 },
+	};
+
+	(void)state;
+	memset(&ran, 0, sizeof(ran));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct driver_probe probe = { .length = 60 };
+
+		ran.retval = rows[i].retval;
+		ran.n_out = rows[i].n_out;
+		assert_int_equal(run_probe(PROGRAM_FD, 5, &probe), rows[i].err);
+		assert_int_equal(probe.result, rows[i].result);
+		assert_int_equal(probe.length, rows[i].length);
+		assert_int_equal(probe.frame[0], probe.result == DRIVER_PROBE_SENT ? 0x77 : 0);
+		assert_int_equal(ran.n_in, 60);
+		assert_int_equal(ran.n_context, 60);
+		assert_int_equal(ran.ifindex, 5);
+	}
+}
+
 static void programs_are_waited_for_by_the_kernel_or_by_the_clock(void **state)
 {
 	(void)state;
@@ -217,6 +319,8 @@ int main(void)
 		cmocka_unit_test(a_directory_of_pins_is_made_with_all_above_it),
 		cmocka_unit_test(whose_program_is_on_a_busy_port_is_found_by_its_pins),
 		cmocka_unit_test(a_port_is_ours_by_its_link_and_by_what_it_runs),
+		cmocka_unit_test(what_a_kernel_refuses_of_a_probe_is_told_apart),
+		cmocka_unit_test(a_frame_that_leaves_is_what_the_program_made_of_it),
 		cmocka_unit_test(programs_are_waited_for_by_the_kernel_or_by_the_clock),
 	};
 
