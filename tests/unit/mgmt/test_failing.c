@@ -180,6 +180,43 @@ static void an_event_of_an_override_names_what_there_is(void **state)
 }
 
 /* Of several that do not fit, those before the first are kept, and that is what is said. */
+static size_t count_store_events(void)
+{
+	size_t found = 0;
+
+	for (uint64_t id = journal_oldest(in->journal); id <= journal_last(in->journal); id++) {
+		const struct event *e = journal_find(in->journal, id);
+
+		found += e && !strcmp(e->kind, "store");
+	}
+	return found;
+}
+
+/* A disk that was full may be broken by now. That the store fails is told once, and that it works again. */
+static void the_reason_is_that_of_the_last_failure(void **state)
+{
+	static const int errors[] = { ENOSPC, EIO, EROFS };
+
+	(void)state;
+	assert_string_equal(intent_store_state(in), "ok");
+	assert_string_equal(intent_store_reason(in), "");
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		assert_int_equal(intent_stored(in, -errors[i], NOW_MS + (int64_t)i), -errors[i]);
+		assert_string_equal(intent_store_state(in), "failing");
+		assert_string_equal(intent_store_reason(in), strerror(errors[i]));
+		assert_null(intent_store(in));
+		assert_int_equal(count_store_events(), 1);
+	}
+	assert_int_equal(intent_stored(in, 0, NOW_MS + 3), 0);
+	assert_string_equal(intent_store_state(in), "failing"); /* until all is stored */
+	for (int k = 1; k <= 12; k++)
+		intent_tick(in, NOW_MS + 250 * k);
+	assert_string_equal(intent_store_state(in), "ok");
+	assert_string_equal(intent_store_reason(in), "");
+	assert_non_null(intent_store(in));
+	assert_int_equal(count_store_events(), 2);
+}
+
 static void more_overrides_than_fit_are_refused(void **state)
 {
 	struct override *list = calloc(OVERRIDES_MAX + 2, sizeof(*list));
@@ -210,6 +247,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(overrides_wait_in_memory_and_are_stored_later,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(an_event_of_an_override_names_what_there_is, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(the_reason_is_that_of_the_last_failure, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(more_overrides_than_fit_are_refused, setup,
 		                                teardown),
