@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 
+#include "mgmt/store/compose.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/shared_intent.h"
 
@@ -143,6 +144,15 @@ static uint64_t in_force(const struct node *n)
 	assert_int_equal(m->meta.version, intent_head(n->in)->number);
 	assert_string_equal(m->meta.digest, intent_head(n->in)->digest);
 	return intent_head(n->in)->number;
+}
+
+/* Since when its own pool has the members that it has now, counted from NOW_MS. */
+static int64_t members_since(const struct node *n)
+{
+	const struct model_pool *p = &intent_model(n->in)->pools[0];
+
+	assert_string_equal(p->name, "web-ams");
+	return p->member_sets[p->n_member_sets - 1].from_ms - NOW_MS;
 }
 
 static void decide_version(struct node *n, uint64_t number, enum chain_mark mark)
@@ -346,6 +356,8 @@ static void what_nobody_confirms_goes_back_and_forth(void **state)
 	(void)follow_store(&a, 60000 + CHAIN_ANSWER_MS + 1000);
 	assert_int_equal(in_force(&a), 1);
 	assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
+	const int64_t alone_ms = 60000 + CHAIN_ANSWER_MS + 1000;
+	assert_int_equal(members_since(&a), alone_ms + COMPOSE_AHEAD_MS); /* nobody decided that */
 	/* somebody had confirmed it */
 	decide_version(&a, 1 + 1, CHAIN_ENDED); /* as this node wants it: it is refused */
 	shared_free_texts(&store.events[store.n - 1], 1);
@@ -356,6 +368,7 @@ static void what_nobody_confirms_goes_back_and_forth(void **state)
 	r->text = strdup("{\"mark\":\"confirmed\",\"author\":\"bob\",\"principal\":\"token:bob\"}");
 	(void)follow_store(&a, 70000);
 	assert_int_equal(in_force(&a), 2);
+	assert_int_equal(members_since(&a), COMPOSE_AHEAD_MS + 2); /* since it was decided */
 	assert_true(has_event(&a, "version 2 confirmed by bob (token:bob)"));
 	assert_int_equal(intent_head(a.in)->confirm_by_ms, 0);
 	remove_node(&a);
