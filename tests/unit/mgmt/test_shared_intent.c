@@ -374,6 +374,35 @@ static void what_nobody_confirms_goes_back_and_forth(void **state)
 	remove_node(&a);
 }
 
+/* A node that decided alone follows the time of the decision once there is one. */
+static void what_is_decided_later_says_since_when(void **state)
+{
+	const int64_t alone_ms = 60000 + CHAIN_ANSWER_MS + 1000;
+	struct shared_change c;
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	(void)follow_store(&a, alone_ms);
+	assert_int_equal(in_force(&a), 1);
+	assert_int_equal(members_since(&a), alone_ms + COMPOSE_AHEAD_MS);
+	(void)follow_store(&a, alone_ms + 100); /* it stays so while nobody decides */
+	assert_int_equal(members_since(&a), alone_ms + COMPOSE_AHEAD_MS);
+	assert_int_equal(
+	        shared_intent_decide(a.in, 2, CHAIN_ENDED, "ann", "", NOW_MS + alone_ms + 150, &c),
+	        0);
+	decide_change(&c);
+	shared_change_fini(&c);
+	(void)follow_store(&a, alone_ms + 200);
+	assert_int_equal(in_force(&a), 1);
+	assert_int_equal(members_since(&a), alone_ms + 150 + COMPOSE_AHEAD_MS);
+	remove_node(&a);
+}
+
 static void a_person_confirms_joins_or_goes_back(void **state)
 {
 	struct version back;
@@ -834,6 +863,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(staged_files_stay_once_there_is_the_version, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(what_nobody_confirms_goes_back_and_forth, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(what_is_decided_later_says_since_when, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_person_confirms_joins_or_goes_back, setup,
 		                                teardown),
