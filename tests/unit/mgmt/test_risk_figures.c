@@ -369,6 +369,10 @@ static void of_answers(void **state)
 		/* two sites with one VIP count as one, which here gains what the other VIP had */
 		{ GONE("1", "4", "25") EMPTIED("fra", "30") MOVE("30"),
 		  { POINTS(at[2].vip, vips[0]) } },
+		/* two VIPs with one address are one place, before and after */
+		{ "", { NUMBER(addresses[3].bytes[15], 10, 10) } },
+		{ "", { NUMBER(addresses[3].bytes[15], 10, 10), WEIGHTS(30, 50, 20) } },
+		{ MOVE("40"), { NUMBER(addresses[3].bytes[15], 10, 10), WEIGHTS(20, 20, 60) } },
 		/* an address that is new: probed before it is answered, or not */
 		{ GONE("1", "4", "25") EMPTIED("fra", "30"),
 		  { NUMBER(addresses[3].bytes[15], KEEP, 99) } },
