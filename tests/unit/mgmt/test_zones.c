@@ -87,6 +87,31 @@ static const char *text_of(const struct files *f, const char *name)
 	return item ? item->bytes : "(none)";
 }
 
+/* Files that lie nowhere are not judged: they are not taken for sound ones. */
+static void what_is_not_laid_out_is_not_judged(void **state)
+{
+	const struct fixture *f = *state;
+	const struct zones_how how = { 0 };
+	struct drafted d = check_zones(f, NULL, &how);
+	char aside[PATH_MAX], at[PATH_MAX];
+
+	assert_int_equal(d.err, 0);
+	snprintf(at, sizeof(at), "%s/config", f->state);
+	snprintf(aside, sizeof(aside), "%s/aside", f->state);
+	assert_int_equal(rename(at, aside), 0);
+	struct model_errors errors = { 0 };
+	struct zones_findings said = { 0 };
+
+	assert_int_equal(gather_check_zones(d.model, &d.files, f->state, &how, &errors, &said),
+	                 -ENOENT);
+	assert_int_equal(errors.n_items, 0);
+	assert_int_equal(said.n_warnings, 0);
+	assert_int_equal(rename(aside, at), 0);
+	assert_int_equal(gather_check_zones(d.model, &d.files, f->state, &how, &errors, &said), 0);
+	zones_findings_fini(&said);
+	drop_checked(&d);
+}
+
 /* What the reader can take is gathered whole: so deep, and not deeper. */
 static void includes_are_gathered_as_deep_as_they_are_read(void **state)
 {
@@ -321,6 +346,7 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
+		TEST(what_is_not_laid_out_is_not_judged),
 		TEST(includes_are_gathered_as_deep_as_they_are_read),
 		TEST(a_serial_that_goes_back_is_named),
 		TEST(a_bad_zone_refuses_a_version_but_not_its_undoing),
