@@ -94,6 +94,39 @@ static void sizes_that_no_tables_have_are_refused(void **state)
 	}
 }
 
+/* What is said is the error of the call that failed, and nothing is left. */
+static void a_file_that_cannot_be_made_says_why(void **state)
+{
+	struct tablefile f = { .len = 77 };
+	char dir[] = "/tmp/test-tablefile-XXXXXX", in_the_way[64], below[80], text[200];
+	const struct {
+		const char *path;
+		int err;
+	} rows[] = {
+		{ "/nonexistent/tables", ENOENT },
+		{ in_the_way, EISDIR },
+		{ below, ENOTDIR },
+		{ "/proc/tables", ENOENT },
+	};
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(in_the_way, sizeof(in_the_way), "%s", dir); /* which cannot be unlinked */
+	snprintf(below, sizeof(below), "%s/below", path);    /* an ordinary file */
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct driver_reason why = { "" };
+
+		assert_int_equal(tablefile_make(&f, rows[i].path, &small, 2, NULL, &why),
+		                 -rows[i].err);
+		snprintf(text, sizeof(text), "cannot be made: %s", strerror(rows[i].err));
+		if (strncmp(why.text, rows[i].path, strlen(rows[i].path)) != 0 ||
+		    !strstr(why.text, text))
+			fail_msg("%s: %s", rows[i].path, why.text);
+		assert_int_equal(f.len, 77);
+	}
+	assert_int_equal(rmdir(dir), 0);
+}
+
 static void files_that_are_not_tables_are_refused(void **state)
 {
 	static const uint32_t one = 1, many = 1u << 20, other = FWD_TABLES_LAYOUT + 1;
@@ -370,6 +403,7 @@ int main(void)
 		cmocka_unit_test(each_table_has_its_own_place),
 		cmocka_unit_test(who_reads_cannot_write),
 		cmocka_unit_test(a_root_that_contradicts_its_head_is_refused),
+		cmocka_unit_test(a_file_that_cannot_be_made_says_why),
 		cmocka_unit_test(files_that_are_not_tables_are_refused),
 		cmocka_unit_test(file_that_was_cut_is_refused),
 		cmocka_unit_test(next_process_finds_what_the_last_one_left),
