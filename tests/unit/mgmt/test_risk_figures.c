@@ -370,7 +370,12 @@ static void of_answers(void **state)
 		{ GONE("1", "4", "25") EMPTIED("fra", "30") MOVE("30"),
 		  { POINTS(at[2].vip, vips[0]) } },
 		/* two VIPs with one address are one place, before and after */
-		{ "", { NUMBER(addresses[3].bytes[15], 10, 10) } },
+		{ "",
+		  { NUMBER(addresses[3].bytes[15], 10, 10), NUMBER(at[1].weight, 80, 80),
+		    NUMBER(at[2].weight, 10, 10) } },
+		{ "",
+		  { NUMBER(addresses[3].bytes[15], 10, 10), NUMBER(at[1].weight, 10, 10),
+		    NUMBER(at[2].weight, 80, 80) } },
 		{ "", { NUMBER(addresses[3].bytes[15], 10, 10), WEIGHTS(30, 50, 20) } },
 		{ MOVE("40"), { NUMBER(addresses[3].bytes[15], 10, 10), WEIGHTS(20, 20, 60) } },
 		/* an address that is new: probed before it is answered, or not */
