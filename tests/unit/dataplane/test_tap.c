@@ -137,6 +137,7 @@ static bool tap_runs(void)
 
 static void a_tap_that_is_held_keeps_its_carrier_from_process_to_process(void **state)
 {
+	struct ifreq again = { .ifr_flags = IFF_DETACH_QUEUE };
 	uint32_t first, second;
 	int fds[3];
 
@@ -148,6 +149,10 @@ static void a_tap_that_is_held_keeps_its_carrier_from_process_to_process(void **
 	open_one(&config, fds, &first);
 	tap_hold("wtap0");
 	tap_hold("wtap0");
+	assert_true(held[0].fd > 0);
+	assert_int_equal(ioctl(held[0].fd, TUNSETQUEUE, &again), -1);
+	assert_int_equal(errno, EINVAL); /* it is detached already */
+	assert_int_equal(held[1].fd, 0);
 	close_all(fds, 3);
 	for (int i = 0; i < 30; i++) { /* the kernel says so a little later */
 		assert_true(tap_runs());
@@ -156,7 +161,9 @@ static void a_tap_that_is_held_keeps_its_carrier_from_process_to_process(void **
 	open_one(&config, fds, &second);
 	assert_int_equal(second, first);
 	tap_release("another");
+	assert_true(held[0].fd > 0);
 	tap_release("wtap0");
+	assert_int_equal(held[0].fd, 0);
 	assert_true(tap_runs());
 	close_all(fds, 3);
 	for (int i = 0; i < 500 && tap_runs(); i++)
