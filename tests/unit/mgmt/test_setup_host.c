@@ -161,6 +161,57 @@ static void a_host_that_nobody_uses_can_have_a_member(void **state)
 	}
 }
 
+/* Both ports are tried, also by a process whose standard input is closed. */
+static void the_ports_of_a_member_must_be_free(void **state)
+{
+	static const struct {
+		const char *address;
+		uint16_t port; /* that is in use; 0: none */
+		int err;
+		const char *reason;
+	} rows[] = {
+		{ "127.0.0.1", 2378, 0, "" },
+		{ "127.0.0.1", 2381, 0, "" },
+		{ "127.0.0.1", 2379, -EADDRINUSE,
+		  "port 2379 of 127.0.0.1 is in use (ss -lntp sport = :2379): stop what uses it" },
+		{ "127.0.0.1", 2380, -EADDRINUSE,
+		  "port 2380 of 127.0.0.1 is in use (ss -lntp sport = :2380): stop what uses it" },
+		{ "192.0.2.1", 0, -EADDRNOTAVAIL,
+		  "port 2379 of 192.0.2.1: Cannot assign requested address" },
+		{ "x", 0, -EINVAL, "" },
+	};
+	int input;
+
+	(void)state;
+	skip_unless_possible();
+	if (fcntl(STDIN_FILENO, F_GETFD) < 0) /* so was the test started */
+		assert_int_equal(open("/dev/null", O_RDONLY), STDIN_FILENO);
+	input = dup(STDIN_FILENO);
+	for (size_t i = 0; i < 2 * sizeof(rows) / sizeof(rows[0]); i++) {
+		struct sockaddr_in at = { .sin_family = AF_INET,
+			                  .sin_port = htons(rows[i / 2].port),
+			                  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, err;
+
+		assert_int_equal(make_host(NULL), 0);
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+		if (rows[i / 2].port) {
+			assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof(at)), 0);
+			assert_int_equal(listen(fd, 1), 0);
+		}
+		if (i % 2)
+			close(STDIN_FILENO);
+		errno = 0;
+		err = etcd_unit_check(rows[i / 2].address, reason);
+		assert_int_equal(dup2(input, STDIN_FILENO), STDIN_FILENO);
+		if (err != rows[i / 2].err || strcmp(reason, rows[i / 2].reason) != 0)
+			fail_msg("%s, port %u: %d, \"%s\"", rows[i / 2].address, rows[i / 2].port,
+			         err, reason);
+		close(fd);
+	}
+	close(input);
+}
+
 static void an_etcd_that_does_not_say_whether_it_has_keys_stays(void **state)
 {
 	static const char first
@@ -243,33 +294,6 @@ static void an_etcd_of_debian_with_keys_stays(void **state)
 		assert_int_equal(err, rows[i].err);
 		assert_string_equal(reason, rows[i].reason);
 	}
-}
-
-static void a_port_that_is_in_use_is_named(void **state)
-{
-	(void)state;
-	skip_unless_possible();
-	for (unsigned port = 2378; port <= 2381; port++) {
-		struct sockaddr_in to = { .sin_family = AF_INET,
-			                  .sin_port = htons((uint16_t)port),
-			                  .sin_addr = { htonl(INADDR_LOOPBACK) } };
-		char expected[ETCD_UNIT_REASON_MAX];
-		bool is_used = port == 2379 || port == 2380;
-		int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-
-		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-		assert_int_equal(bind(fd, (struct sockaddr *)&to, sizeof(to)), 0);
-		assert_int_equal(listen(fd, 1), 0);
-		assert_int_equal(etcd_unit_check("127.0.0.1", reason), is_used ? -EADDRINUSE : 0);
-		snprintf(expected, sizeof(expected),
-		         "port %u of 127.0.0.1 is in use (ss -lntp sport = :%u): stop what uses it",
-		         port, port);
-		if (is_used)
-			assert_string_equal(reason, expected);
-		close(fd);
-	}
-	assert_int_equal(etcd_unit_check("192.0.2.1", reason), -EADDRNOTAVAIL);
-	assert_string_equal(reason, "port 2379 of 192.0.2.1: Cannot assign requested address");
 }
 
 static const struct certificate_pair pair = { "certificate", "key" };
@@ -432,7 +456,7 @@ int main(void)
 		cmocka_unit_test_setup(an_etcd_that_does_not_say_whether_it_has_keys_stays,
 		                       make_host),
 		cmocka_unit_test_setup(an_etcd_of_debian_with_keys_stays, make_host),
-		cmocka_unit_test_setup(a_port_that_is_in_use_is_named, make_host),
+		cmocka_unit_test_setup(the_ports_of_a_member_must_be_free, make_host),
 		cmocka_unit_test_setup(the_files_of_a_member_are_written_and_taken_back, make_host),
 		cmocka_unit_test_setup(without_settings_before_ours_go_and_others_files_stay,
 		                       make_host),
