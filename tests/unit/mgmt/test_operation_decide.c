@@ -376,6 +376,149 @@ static void a_site_decides_unless_it_is_out_or_leaves_whole(void **state)
 	}
 }
 
+/* What a guard says: "passes: ...", "trips: ...", "cannot tell: ..."; "": it had nothing to check. */
+static const char *ask_guard(guard_function *guard)
+{
+	static char text[OPERATION_DETAIL_MAX + 16];
+	const struct guard_question q = { .op = &op, .facts = &facts };
+	struct operation_verdict v = { .ok = true };
+
+	guard(&q, &v);
+	if (!v.checked) {
+		assert_true(v.ok && !v.unknown);
+		assert_string_equal(v.detail, "");
+		return "";
+	}
+	snprintf(text, sizeof(text), "%s: %s",
+	         v.ok        ? "passes"
+	         : v.unknown ? "cannot tell"
+	                     : "trips",
+	         v.detail);
+	return text;
+}
+
+#define YES  OPERATION_YES
+#define NO   OPERATION_NO
+#define DARK OPERATION_UNKNOWN
+
+static void how_many_sites_are_left_and_out_is_said(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_way way;
+		uint32_t goal_ppm;
+		const char *service;
+		enum operation_truth out, up; /* of fra */
+		bool held;
+		struct operation_value max;
+		const char *left, *out_text;
+	} rows[] = {
+		{ "one is left", OPERATION_OUT, OPERATION_PPM, "", NO, YES, false, KNOWN(1),
+		  "passes: 1 sites that are up are left",
+		  "passes: 1 sites would be out; max_sites_out is 1" },
+		{ "not one may be out", OPERATION_OUT, OPERATION_PPM, "", NO, YES, false, KNOWN(0),
+		  "passes: 1 sites that are up are left",
+		  "trips: 1 sites would be out; max_sites_out is 0" },
+		{ "how many may be out is not known",
+		  OPERATION_OUT,
+		  OPERATION_PPM,
+		  "",
+		  NO,
+		  YES,
+		  false,
+		  { .value = 9 },
+		  "passes: 1 sites that are up are left",
+		  "cannot tell: max_sites_out is not known" },
+		{ "the other is out", OPERATION_OUT, OPERATION_PPM, "", YES, YES, false, KNOWN(1),
+		  "trips: no site that is up would be left",
+		  "trips: 2 sites would be out; max_sites_out is 1" },
+		{ "the other is down", OPERATION_OUT, OPERATION_PPM, "", NO, NO, false, KNOWN(1),
+		  "trips: no site that is up would be left",
+		  "trips: 2 sites would be out; max_sites_out is 1" },
+		{ "both may be out", OPERATION_OUT, OPERATION_PPM, "", NO, NO, false, KNOWN(2),
+		  "trips: no site that is up would be left",
+		  "passes: 2 sites would be out; max_sites_out is 2" },
+		{ "the other is held", OPERATION_OUT, OPERATION_PPM, "", NO, YES, true, KNOWN(1),
+		  "passes: 1 sites that are up are left",
+		  "trips: 2 sites would be out; max_sites_out is 1" },
+		{ "whether it is out is not known", OPERATION_OUT, OPERATION_PPM, "", DARK, YES,
+		  false, KNOWN(1), "cannot tell: whether one of 1 other sites is up is not known",
+		  "cannot tell: whether 1 other sites are out is not known; max_sites_out is 1" },
+		{ "whether it is up is not known", OPERATION_OUT, OPERATION_PPM, "", NO, DARK,
+		  false, KNOWN(1), "cannot tell: whether one of 1 other sites is up is not known",
+		  "cannot tell: whether 1 other sites are out is not known; max_sites_out is 1" },
+		{ "nothing is known, and both may be out", OPERATION_OUT, OPERATION_PPM, "", DARK,
+		  DARK, false, KNOWN(2),
+		  "cannot tell: whether one of 1 other sites is up is not known",
+		  "passes: 1 sites would be out; max_sites_out is 2" },
+		{ "a part of the clients", OPERATION_OUT, OPERATION_PPM - 1, "", NO, YES, false,
+		  KNOWN(0), "passes: 1 sites that are up are left", "" },
+		{ "one service", OPERATION_OUT, OPERATION_PPM, "web", NO, YES, false, KNOWN(0),
+		  "passes: 1 sites that are up are left", "" },
+		{ "a way back", OPERATION_BACK, OPERATION_PPM, "", YES, NO, false, KNOWN(0), "",
+		  "" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		op.way = rows[i].way;
+		op.goal_ppm = rows[i].goal_ppm;
+		snprintf(op.service, sizeof(op.service), "%s", rows[i].service);
+		sites[0].out = NO;
+		sites[0].up = YES;
+		sites[0].checked = sites[1].checked = true;
+		sites[1].out = rows[i].out;
+		sites[1].up = rows[i].up;
+		sites[1].held = rows[i].held;
+		facts.max_sites_out = rows[i].max;
+		if (strcmp(ask_guard(guard_last_site), rows[i].left) != 0)
+			fail_msg("%s: %s", rows[i].why, ask_guard(guard_last_site));
+		if (strcmp(ask_guard(guard_max_sites_out), rows[i].out_text) != 0)
+			fail_msg("%s: %s", rows[i].why, ask_guard(guard_max_sites_out));
+	}
+}
+
+static void whether_backup_pools_would_serve_is_said(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_way way;
+		uint32_t goal_ppm;
+		bool has_backup;
+		enum operation_truth up, ok;
+		const char *slots_with, *text;
+	} rows[] = {
+		{ "ready", OPERATION_OUT, OPERATION_PPM, true, YES, YES, NULL,
+		  "passes: backup pools would serve late clients" },
+		{ "not ready", OPERATION_OUT, OPERATION_PPM, true, YES, NO, NULL,
+		  "trips: a backup pool of site ams would not serve late clients" },
+		{ "not known", OPERATION_OUT, OPERATION_PPM, true, DARK, DARK, NULL,
+		  "cannot tell: whether the backup pools of site ams would serve late clients is "
+		  "not known" },
+		{ "another service has the slots", OPERATION_OUT, OPERATION_PPM, true, YES, NO,
+		  "mail",
+		  "passes: late clients stay with own backends: service mail has the same pool and "
+		  "backup, and is not drained" },
+		{ "none", OPERATION_OUT, OPERATION_PPM, false, YES, NO, NULL, "" },
+		{ "the site is down", OPERATION_OUT, OPERATION_PPM, true, NO, NO, NULL, "" },
+		{ "a part of the clients", OPERATION_OUT, OPERATION_PPM - 1, true, YES, NO, NULL,
+		  "" },
+		{ "a way back", OPERATION_BACK, OPERATION_PPM, true, YES, NO, NULL, "" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		op.way = rows[i].way;
+		op.goal_ppm = rows[i].goal_ppm;
+		sites[0].has_backup = rows[i].has_backup;
+		sites[0].up = rows[i].up;
+		sites[0].backup_ok = rows[i].ok;
+		sites[0].slots_with = rows[i].slots_with;
+		if (strcmp(ask_guard(guard_backup), rows[i].text) != 0)
+			fail_msg("%s: %s", rows[i].why, ask_guard(guard_backup));
+	}
+}
+
 /* --- another owner --- */
 
 /* What is missing is counted until it is there, and from 0 when it is missing again. */
@@ -852,6 +995,8 @@ int main(void)
 		T(a_target_that_is_gone_has_no_backup_to_open),
 		T(a_backup_is_opened_once_for_late_clients),
 		T(a_site_decides_unless_it_is_out_or_leaves_whole),
+		T(how_many_sites_are_left_and_out_is_said),
+		T(whether_backup_pools_would_serve_is_said),
 		T(a_new_owner_reads_levels_and_then_waits_for_a_ttl),
 		T(who_takes_an_operation_that_waits_goes_on_at_its_level),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
