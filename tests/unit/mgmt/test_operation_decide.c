@@ -519,6 +519,111 @@ static void whether_backup_pools_would_serve_is_said(void **state)
 	}
 }
 
+/* A site that gets clients: its checks from outside and its own pools, then its signs. */
+static void how_receivers_are_is_said(void **state)
+{
+	static const struct {
+		const char *why;
+		bool checked;
+		enum operation_truth failing, pools;
+		uint64_t repeats,
+		        drops; /* a second now; 0 as the way began; UINT64_MAX: not known */
+		const char *text;
+	} rows[] = {
+		{ "well", true, NO, YES, 0, 0, "passes: all receivers are well" },
+		{ "nobody checks it", false, DARK, YES, 0, 0,
+		  "passes: all receivers are well (by their own pools: no site checks them)" },
+		{ "a check fails", true, YES, YES, 0, 0, "trips: a VIP check of site fra fails" },
+		{ "whether a check fails is not known", true, DARK, YES, 0, 0,
+		  "cannot tell: whether VIP checks of site fra fail is not known" },
+		{ "a pool is down", true, NO, NO, 0, 0,
+		  "trips: a pool of site fra is below min_healthy" },
+		{ "its pools are not known", true, NO, DARK, 0, 0,
+		  "cannot tell: whether the pools of site fra are up is not known" },
+		{ "a check fails, and its pools are not known", true, YES, DARK, 0, 0,
+		  "trips: a VIP check of site fra fails" },
+		{ "SYNs are repeated", true, NO, YES, 500, 0,
+		  "trips: repeated SYNs at site fra have risen to 500/s" },
+		{ "packets are dropped", true, NO, YES, 0, 600,
+		  "trips: drops at site fra have risen to 600/s" },
+		{ "repeated SYNs are not known", true, NO, YES, UINT64_MAX, 0,
+		  "cannot tell: repeated SYNs or drops at site fra are not known" },
+		{ "drops are not known", true, NO, YES, 0, UINT64_MAX,
+		  "cannot tell: repeated SYNs or drops at site fra are not known" },
+		{ "SYNs are repeated, and drops are not known", true, NO, YES, 500, UINT64_MAX,
+		  "trips: repeated SYNs at site fra have risen to 500/s" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		op.way = OPERATION_OUT;
+		op.goal_ppm = OPERATION_PPM;
+		sites[1].up = YES;
+		sites[1].out = NO;
+		sites[1].checked = rows[i].checked;
+		sites[1].failing = rows[i].failing;
+		sites[1].pools = rows[i].pools;
+		sites[1].flows = sites[1].arrivals = KNOWN(100);
+		sites[1].repeats = sites[1].drops = KNOWN(0);
+		well_begin(&op, &facts);
+		sites[1].repeats =
+		        (struct operation_value){ rows[i].repeats != UINT64_MAX, rows[i].repeats };
+		sites[1].drops =
+		        (struct operation_value){ rows[i].drops != UINT64_MAX, rows[i].drops };
+		if (strcmp(ask_guard(guard_receivers), rows[i].text) != 0)
+			fail_msg("%s: %s", rows[i].why, ask_guard(guard_receivers));
+	}
+	sites[1].out = YES; /* it gets none */
+	assert_string_equal(ask_guard(guard_receivers), "");
+}
+
+static void what_was_not_measured_is_named(void **state)
+{
+	static const char fine[] = "passes: all that is needed was measured in the last seconds",
+	                  flows_ams[] = "cannot tell: new flows of site ams are not measured",
+	                  flows_fra[] = "cannot tell: new flows of site fra are not measured",
+	                  signs_fra[] = "cannot tell: repeated SYNs and drops of site fra are not "
+	                                "measured",
+	                  ttl[] = "cannot tell: the longest TTL of the answers given is not known";
+	const struct {
+		struct operation_value *missing;
+		const char *text;
+	} rows[] = {
+		{ NULL, fine },
+		{ &facts.ttl_s, ttl },
+		{ &sites[0].flows, flows_ams },
+		{ &sites[0].arrivals, flows_ams },
+		{ &sites[0].repeats, fine }, /* of a target they do not count */
+		{ &sites[0].drops, fine },
+		{ &sites[1].flows, flows_fra },
+		{ &sites[1].arrivals, flows_fra },
+		{ &sites[1].repeats, signs_fra },
+		{ &sites[1].drops, signs_fra },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		op.way = OPERATION_OUT;
+		op.goal_ppm = OPERATION_PPM;
+		facts.ttl_s = KNOWN(30);
+		for (size_t k = 0; k < 2; k++) {
+			sites[k].up = YES;
+			sites[k].out = NO;
+			sites[k].flows = sites[k].arrivals = KNOWN(5);
+			sites[k].repeats = sites[k].drops = KNOWN(0);
+		}
+		if (rows[i].missing)
+			rows[i].missing->known = false;
+		if (strcmp(ask_guard(guard_fresh), rows[i].text) != 0)
+			fail_msg("%zu: %s", i, ask_guard(guard_fresh));
+	}
+	sites[1].out = YES; /* it gets no clients, so nothing of it is needed */
+	assert_string_equal(ask_guard(guard_fresh), fine);
+	sites[0].flows.known = false;
+	sites[0].up = NO; /* and of a target that is down */
+	assert_string_equal(ask_guard(guard_fresh), fine);
+}
+
 /* --- another owner --- */
 
 /* What is missing is counted until it is there, and from 0 when it is missing again. */
@@ -997,6 +1102,8 @@ int main(void)
 		T(a_site_decides_unless_it_is_out_or_leaves_whole),
 		T(how_many_sites_are_left_and_out_is_said),
 		T(whether_backup_pools_would_serve_is_said),
+		T(how_receivers_are_is_said),
+		T(what_was_not_measured_is_named),
 		T(a_new_owner_reads_levels_and_then_waits_for_a_ttl),
 		T(who_takes_an_operation_that_waits_goes_on_at_its_level),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
