@@ -4,6 +4,7 @@
  * forgets, when a target is quiet, which signs count. The simulator (tests/sim) sees what they do together; here each field
  * of the record is looked at, and what can happen twice does.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -626,6 +627,104 @@ static void what_was_not_measured_is_named(void **state)
 
 /* --- another owner --- */
 
+static void begin_taking(void **state)
+{
+	start_scene(state);
+	facts.self = "fra-1";
+	strcpy(op.owner, "ams-1");
+	op.level_ppm = op.write.to_ppm = OPERATION_PPM;
+	op.write.epoch = op.epoch;
+	op.seq = op.writes = 8;
+}
+
+static void who_may_not_take_an_operation_is_told_why(void **state)
+{
+	static const struct {
+		const char *why, *self, *owner;
+		uint32_t n_reached, epoch;
+		size_t n_refusing;
+		bool is_over;
+		int err;
+		const char *error;
+	} rows[] = {
+		{ "another node of another site", "fra-1", "ams-1", 5, 3, 0, false, 0, "" },
+		{ "its own", "ams-1", "ams-1", 5, 3, 0, false, -EALREADY, "node ams-1 owns it" },
+		{ "over", "fra-1", "ams-1", 5, 3, 0, true, -EINVAL, "operation o1 is over: done" },
+		{ "at a site of the operation", "ams-2", "ams-1", 5, 3, 0, false, -EBUSY,
+		  "node ams-2 is at a site of the operation: take it at node fra-1" },
+		{ "too few nodes are reached", "fra-1", "ams-1", 1, 3, 0, false,
+		  OPERATION_REFUSED + OPERATION_GUARD_MAJORITY,
+		  "majority: 2 of 5 nodes are reached, which is no majority; name absent nodes with --without" },
+		{ "half of the others have removed its node", "fra-1", "ams-1", 5, 3, 2, false, 0,
+		  "" },
+		{ "most others have removed its node", "fra-1", "ams-1", 5, 3, 3, false, -EINVAL,
+		  "the configuration of node fra-2 does not have node fra-1: take it at node fra-2" },
+		{ "the last epoch", "fra-1", "ams-1", 5, UINT32_MAX, 0, false, -EINVAL,
+		  "no higher epoch is left" },
+	};
+	const struct operation_person ann = { .author = "ann", .reason = "why" };
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char error[512] = "";
+		int err;
+
+		begin_taking(state);
+		facts.self = rows[i].self;
+		strcpy(op.owner, rows[i].owner);
+		op.epoch = op.write.epoch = rows[i].epoch;
+		reach_nodes(NODES_MAX, rows[i].n_reached);
+		nodes[2].reached = true;
+		for (size_t k = 0; k < rows[i].n_refusing; k++)
+			nodes[k + k / 2].refuses = true; /* not the one that asks */
+		strcpy(op.id, "o1");
+		if (rows[i].is_over)
+			op.state = OPERATION_DONE;
+		err = operation_own(&op, &facts, &ann, NOW_MS, error);
+		if (err != rows[i].err || strcmp(error, rows[i].error) != 0)
+			fail_msg("%s: %d, %s", rows[i].why, err, error);
+		assert_string_equal(op.owner, err ? rows[i].owner : rows[i].self);
+		assert_int_equal(op.seq, err ? 8 : 1);
+		assert_int_equal(op.writes, err ? 8 : 1);
+	}
+}
+
+/* An epoch of its own begins with write 1; who was named absent is there. */
+static void who_takes_an_operation_begins_an_epoch(void **state)
+{
+	const struct operation_person ann = { .author = "ann", .reason = "why" };
+	char error[512] = "";
+
+	begin_taking(state);
+	strcpy(op.without[0], "fra-1");
+	strcpy(op.without[1], "fra-3");
+	op.n_without = 2;
+	nodes[4].levels[0].person = true; /* which is not known to be so */
+	assert_int_equal(operation_own(&op, &facts, &ann, NOW_MS, error), 0);
+	assert_true(op.epoch > 3);
+	assert_int_equal(op.write.epoch, op.epoch);
+	assert_int_equal(op.write.step, 1);
+	assert_int_equal(op.seq, 1);
+	assert_int_equal(op.n_without, 1);
+	assert_string_equal(op.without[0], "fra-3");
+	assert_int_equal(op.state, OPERATION_LATE);
+}
+
+/* No epoch of its own would pass the command, so none begins. */
+static void a_persons_command_ends_it_for_who_takes_it(void **state)
+{
+	const struct operation_person ann = { .author = "ann", .reason = "why" };
+	char error[512] = "";
+
+	begin_taking(state);
+	nodes[4].levels[0] = (struct operation_level){ .known = true, .person = true };
+	assert_int_equal(operation_own(&op, &facts, &ann, NOW_MS, error), 0);
+	assert_int_equal(op.state, OPERATION_ABORTED);
+	assert_int_equal(op.epoch, 3);
+	assert_int_equal(op.seq, 9);
+	assert_int_equal(op.writes, 8);
+	assert_string_equal(op.owner, "ams-1");
+}
+
 /* What is missing is counted until it is there, and from 0 when it is missing again. */
 static void a_new_owner_reads_levels_and_then_waits_for_a_ttl(void **state)
 {
@@ -1104,6 +1203,9 @@ int main(void)
 		T(whether_backup_pools_would_serve_is_said),
 		T(how_receivers_are_is_said),
 		T(what_was_not_measured_is_named),
+		T(who_may_not_take_an_operation_is_told_why),
+		T(who_takes_an_operation_begins_an_epoch),
+		T(a_persons_command_ends_it_for_who_takes_it),
 		T(a_new_owner_reads_levels_and_then_waits_for_a_ttl),
 		T(who_takes_an_operation_that_waits_goes_on_at_its_level),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
