@@ -725,6 +725,72 @@ static void a_persons_command_ends_it_for_who_takes_it(void **state)
 	assert_string_equal(op.owner, "ams-1");
 }
 
+static void hold_by(const char *code)
+{
+	nodes[0].dns = OPERATION_YES;
+	strcpy(op.owner, "fra-1");
+	op.state = OPERATION_HELD;
+	op.hold.from = OPERATION_LATE;
+	strcpy(op.hold.code, code);
+	op.reads_levels = true;
+	op.unknown_ms = op.waited_ms = TICK_FORCE_MS;
+}
+
+static void who_resumes_while_levels_are_read_is_told_what_lacks(void **state)
+{
+	static const struct {
+		const char *why, *code;
+		bool known, adds;
+		int err;
+		const char *error;
+	} rows[] = {
+		{ "nothing lacks", "taken", true, false, -EALREADY,
+		  "node fra-1 reads the levels of all nodes" },
+		{ "a level lacks", "taken", false, false, -EALREADY,
+		  "node fra-1 reads the levels of all nodes: node ams-1 does not say its level" },
+		{ "a node more is named absent", "taken", false, true, 0, "" },
+		{ "it was held before", "node-lost", false, false, 0, "" },
+		{ "it was held before, and nothing lacks", "node-lost", true, false, 0, "" },
+		{ "a level has lacked for long", "not-in-force", false, false, -EINVAL,
+		  "node ams-1 does not say its level; to go on without it: --without ams-1" },
+		{ "it has come since", "not-in-force", true, false, 0, "" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char error[512] = "";
+		int err;
+
+		start_scene(state);
+		hold_by(rows[i].code);
+		nodes[0].levels[0].known = rows[i].known;
+		err = own_refuse_resume(&t, rows[i].adds, error);
+		if (err != rows[i].err || strcmp(error, rows[i].error) != 0)
+			fail_msg("%s: %d, %s", rows[i].why, err, error);
+		own_resume(&t); /* it reads on, and counts from now */
+		assert_string_equal(op.hold.code, "taken");
+		assert_int_equal(op.unknown_ms, 0);
+		assert_int_equal(op.waited_ms, 0);
+		assert_true(op.reads_levels);
+	}
+}
+
+/* What held it before holds it while levels are read and afterwards. */
+static void an_operation_that_was_held_stays_so_when_levels_are_read(void **state)
+{
+	start_scene(state);
+	hold_by("node-lost");
+	own_read_levels(&t);
+	assert_string_equal(op.hold.code, "node-lost");
+	assert_string_equal(op.waits, "node ams-1 does not say its level");
+	nodes[0].levels[0].known = true;
+	op.waited_ms = step_wait_ms(&op);
+	own_read_levels(&t);
+	assert_false(op.reads_levels);
+	assert_int_equal(op.state, OPERATION_HELD);
+	assert_string_equal(op.hold.code, "node-lost");
+	assert_string_equal(op.waits, "");
+}
+
 /* What is missing is counted until it is there, and from 0 when it is missing again. */
 static void a_new_owner_reads_levels_and_then_waits_for_a_ttl(void **state)
 {
@@ -1206,6 +1272,8 @@ int main(void)
 		T(who_may_not_take_an_operation_is_told_why),
 		T(who_takes_an_operation_begins_an_epoch),
 		T(a_persons_command_ends_it_for_who_takes_it),
+		T(who_resumes_while_levels_are_read_is_told_what_lacks),
+		T(an_operation_that_was_held_stays_so_when_levels_are_read),
 		T(a_new_owner_reads_levels_and_then_waits_for_a_ttl),
 		T(who_takes_an_operation_that_waits_goes_on_at_its_level),
 		T(each_stage_begins_anew_and_the_backup_leaves_before_the_steps),
