@@ -561,6 +561,36 @@ static void a_half_takes_no_entry_twice_and_none_too_far_from_its_place(void **s
 	assert_int_equal(fwd_service_put(half, 16, 0, filter, &e), -1);
 }
 
+/* How many bits the 256 addresses have that differ from @p first in byte @p at. */
+static size_t count_filter_bits(const char *first, size_t at)
+{
+	uint64_t filter[FWD_FILTER_WORDS] = { 0 };
+	union fwd_addr a = world_addr(first);
+	size_t n = 0;
+
+	for (unsigned i = 0; i < 256; i++) {
+		a.bytes[at] = (uint8_t)i;
+		uint32_t bit = fwd_filter_bit(&a);
+		assert_true(bit < FWD_FILTER_WORDS * 64);
+		n += !(filter[bit / 64] >> bit % 64 & 1);
+		filter[bit / 64] |= 1ull << bit % 64;
+	}
+	return n;
+}
+
+/* Clients in the network of a VIP are no VIPs for that: 256 of 1,024 bits by chance are 227. */
+static void each_byte_of_an_address_counts_in_the_filter(void **state)
+{
+	(void)state;
+	for (size_t at = 12; at < 16; at++)
+		if (count_filter_bits("203.0.113.10", at) < 180)
+			fail_msg("IPv4, byte %zu", at - 12);
+	for (size_t at = 0; at < 16; at++)
+		if (count_filter_bits("2001:db8::10", at) < 180)
+			fail_msg("IPv6, byte %zu: %zu bits", at,
+			         count_filter_bits("2001:db8::10", at));
+}
+
 static void reasons_stand_in_order_of_their_kinds(void **state)
 {
 #define KIND(name, kind, label, text) FWD_KIND_##kind,
@@ -593,6 +623,7 @@ int main(void)
 		TEST(a_service_that_hashes_the_source_keeps_a_client_together),
 		TEST(flows_are_hashed_by_siphash_1_3),
 		TEST(every_packet_is_counted_once_and_with_its_service_and_backend),
+		cmocka_unit_test(each_byte_of_an_address_counts_in_the_filter),
 		TEST(reasons_stand_in_order_of_their_kinds),
 	};
 
