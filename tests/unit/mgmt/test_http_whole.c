@@ -112,7 +112,10 @@ static int set_up(void **state)
 		                  .core = &node,
 		                  .handler = answer_request,
 		                  .authenticator = find_out,
-		                  .gate = pass_request };
+		                  .gate = pass_request,
+		                  .is_moving = core_is_moving,
+		                  .bells = &node.bells,
+		                  .counters = &node.counters };
 	socklen_t n = sizeof(bound);
 
 	(void)state;
@@ -122,6 +125,7 @@ static int set_up(void **state)
 	pthread_mutex_init(&node.lock, NULL);
 	pthread_mutex_init(&node.bells.lock, NULL);
 	assert_int_equal(stats_create(dir, "mgmt", 64, &node.stats), 0);
+	http_counters_open(node.stats, &node.counters);
 	n_handled = 0;
 	was_clean = true;
 	o.listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -161,10 +161,6 @@ static void each_field_of_a_drill_counts_in_the_digest(void **state)
 	set_digest(&set, before);
 	snprintf(o.principal, sizeof(o.principal), "token:x"); /* it is not merged */
 	assert_string_equal(set_digest(&set, after), before);
-	o.kind = MODEL_OVERRIDE_DRAIN; /* which has no clients */
-	set_digest(&set, before);
-	assert_int_equal(prefix_parse(clients[0], &o.clients), 0);
-	assert_string_equal(set_digest(&set, after), before);
 }
 
 static void what_may_be_in_a_step_is_limited(void **state)
