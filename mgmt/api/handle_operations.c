@@ -146,7 +146,7 @@ static bool read_meant(const json_t *body, struct operation_order *order)
 
 	order->principal = json_string_value(json_object_get(body, "principal"));
 	if (!order->principal || strlen(order->principal) >= PRINCIPAL_MAX || over_ms < 0 ||
-	    over_ms > OPERATION_OVER_MAX_MS || goal_ppm < 0 || goal_ppm > OPERATION_PPM ||
+	    over_ms > OPERATION_OVER_MAX_MS || goal_ppm < 0 || goal_ppm > MODEL_PPM_ALL ||
 	    until_ms < 0 || by_ms <= 0)
 		return false;
 	order->by_ms = (uint64_t)by_ms;

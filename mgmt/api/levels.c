@@ -27,7 +27,7 @@ static bool read_level(const json_t *object, struct level *out)
 	                "level_ppm", &level, "longest_ttl_s", &ttl, "arrived", &arrived) ||
 	    strlen(id) >= sizeof(out->id) || generation < 1 || generation >= GENERATION_END ||
 	    epoch < 0 || epoch > UINT32_MAX || step < 0 || step > UINT32_MAX || level < 0 ||
-	    level > 1000000 || ttl < 0 || ttl >= TTL_END)
+	    level > MODEL_PPM_ALL || ttl < 0 || ttl >= TTL_END)
 		return false;
 	*out = (struct level){ .generation = (uint64_t)generation,
 		               .epoch = (uint32_t)epoch,

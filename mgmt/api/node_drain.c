@@ -54,7 +54,7 @@ static size_t find_window(const struct node_drain *d, uint64_t now_ms)
 
 static uint64_t most_of_empty(const struct node_drain *d)
 {
-	uint64_t share = d->before_known ? d->before_per_s * NODE_DRAIN_PPM / 1000000 : 0;
+	uint64_t share = d->before_known ? d->before_per_s * NODE_DRAIN_PPM / MODEL_PPM_ALL : 0;
 
 	return share > NODE_DRAIN_LEAST ? share : NODE_DRAIN_LEAST;
 }

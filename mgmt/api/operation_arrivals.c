@@ -267,10 +267,10 @@ static json_t *arrivals_json(struct arrivals *a)
 	const struct operation_site *s = find_site(a);
 	uint32_t level = drained_ppm(a);
 
-	if (level < OPERATION_PPM && s && s->serves)
+	if (level < MODEL_PPM_ALL && s && s->serves)
 		add_sentence(a->keeps, "DNS still sends clients here: %u.%u %% are sent elsewhere",
 		             level / 10000, level / 1000 % 10);
-	if (level < OPERATION_PPM)
+	if (level < MODEL_PPM_ALL)
 		add_sentence(a->keeps,
 		             "the site still counts when sites decide that another one is dead");
 	json_t *nodes = nodes_json(a), *services = services_json(a);
@@ -284,7 +284,7 @@ static json_t *arrivals_json(struct arrivals *a)
 	                      "prefixes", late, "dns", dns, "announcements", announcements);
 	json_object_set_new(
 	        o, "votes",
-	        json_pack("{s:b, s:I}", "counted", level < OPERATION_PPM, "deciding",
+	        json_pack("{s:b, s:I}", "counted", level < MODEL_PPM_ALL, "deciding",
 	                  (json_int_t)operation_count_deciding(&a->op, &a->observed.facts)));
 	if (s) {
 		json_object_set_new(o, "own_flows_per_s", operation_value_json(&s->flows));
@@ -309,7 +309,7 @@ static void look_at_site(struct core *core, const char *name, struct arrivals *a
 	} else {
 		snprintf(a->op.targets[0].site, sizeof(a->op.targets[0].site), "%s", a->site->name);
 		a->op.n_targets = 1;
-		a->op.goal_ppm = OPERATION_PPM; /* the question: may it be switched off? */
+		a->op.goal_ppm = MODEL_PPM_ALL; /* the question: may it be switched off? */
 		operation_gather(snapshot, &a->op, 0, &a->observed);
 		a->announced = operation_announced_at(core, snapshot->m, a->site);
 		reply->json = arrivals_json(a);

@@ -241,7 +241,7 @@ static bool resolve_request(struct beginning *b, int64_t now_ms, struct operatio
 
 static uint32_t goal_of(const struct operation_body *body)
 {
-	return body->what == OPERATION_BODY_SHIFT ? body->level_ppm : OPERATION_PPM;
+	return body->what == OPERATION_BODY_SHIFT ? body->level_ppm : MODEL_PPM_ALL;
 }
 
 static int64_t until_of(const struct operation_body *body)

@@ -143,7 +143,7 @@ static uint32_t read_percent(const char *text)
 
 	if (*at < '0' || *at > '9')
 		return 0;
-	for (; *at >= '0' && *at <= '9' && ppm <= OPERATION_PPM; at++)
+	for (; *at >= '0' && *at <= '9' && ppm <= MODEL_PPM_ALL; at++)
 		ppm = ppm * 10 + (uint32_t)(*at - '0') * 10000;
 	if (*at == '.') {
 		if (at[1] < '0' || at[1] > '9')
@@ -151,7 +151,7 @@ static uint32_t read_percent(const char *text)
 		for (at++; *at >= '0' && *at <= '9' && digit_ppm; at++, digit_ppm /= 10)
 			ppm += (uint32_t)(*at - '0') * digit_ppm;
 	}
-	return !strcmp(at, "%") && ppm <= OPERATION_PPM ? ppm : 0;
+	return !strcmp(at, "%") && ppm <= MODEL_PPM_ALL ? ppm : 0;
 }
 
 static uint32_t read_level(struct field_reader *f)

@@ -16,7 +16,7 @@ static bool read_ppm(const json_t *value, uint32_t *out)
 {
 	json_int_t ppm = json_integer_value(value);
 
-	if (!json_is_integer(value) || ppm < 0 || ppm > (json_int_t)OPERATION_PPM)
+	if (!json_is_integer(value) || ppm < 0 || ppm > (json_int_t)MODEL_PPM_ALL)
 		return false;
 	*out = (uint32_t)ppm;
 	return true;

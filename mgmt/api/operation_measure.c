@@ -13,8 +13,6 @@
 #include "mgmt/api/observe.h"
 #include "weir/health.h"
 
-#define PPM_WHOLE 1000000u
-
 /* --- pools of the own site --- */
 
 /* How much of a pool's weight is up, and how much is unknown, ppm. */
@@ -35,8 +33,8 @@ static void weigh_pool(const struct model_pool *pool, const struct health_page *
 		else if (s == HEALTH_UNKNOWN)
 			unknown += b->weight;
 	}
-	*up_ppm = all ? up * PPM_WHOLE / all : 0;
-	*unknown_ppm = all ? unknown * PPM_WHOLE / all : 0;
+	*up_ppm = all ? up * MODEL_PPM_ALL / all : 0;
+	*unknown_ppm = all ? unknown * MODEL_PPM_ALL / all : 0;
 }
 
 static json_t *pools_json(const struct model *m, const struct health_page *page)

@@ -13,8 +13,7 @@
 
 #define CHECK_PACKETS 5u /* of a check over HTTP from its client, behind the SYN */
 #define COUNT_END     ((json_int_t)1 << 50)
-#define RATE_END      1000000000000u /* thousandths a second: times 10 * PPM_WHOLE it fits 64 bits */
-#define PPM_WHOLE     1000000u
+#define RATE_END      1000000000000u /* thousandths a second: times 10 * MODEL_PPM_ALL it fits 64 bits */
 #define MINUTE_S      60u
 
 /* Drops that clients suffer from. */
@@ -83,13 +82,14 @@ static bool add_service(const json_t *flows, const struct model_service *service
 	(void)operation_read_count(row, "silent_ppm", &silent);
 	double product = (double)fresh * (double)own; /* may have more than 64 bits */
 	uint64_t own_part = own + backup ? (uint64_t)(product / (double)(own + backup)) : fresh;
-	uint64_t heard_ppm = PPM_WHOLE - (silent < PPM_WHOLE ? silent : PPM_WHOLE);
-	sums->own += own_part * heard_ppm / PPM_WHOLE;
-	sums->arrived += fresh * heard_ppm / PPM_WHOLE;
-	sums->backup += (fresh - own_part) * heard_ppm / PPM_WHOLE;
+	uint64_t heard_ppm = MODEL_PPM_ALL - (silent < MODEL_PPM_ALL ? silent : MODEL_PPM_ALL);
+	sums->own += own_part * heard_ppm / MODEL_PPM_ALL;
+	sums->arrived += fresh * heard_ppm / MODEL_PPM_ALL;
+	sums->backup += (fresh - own_part) * heard_ppm / MODEL_PPM_ALL;
 	if (operation_read_count(row, "repeated_ppm", &repeated))
-		sums->repeats +=
-		        fresh * (repeated < 10 * PPM_WHOLE ? repeated : 10 * PPM_WHOLE) / PPM_WHOLE;
+		sums->repeats += fresh *
+		                 (repeated < 10 * MODEL_PPM_ALL ? repeated : 10 * MODEL_PPM_ALL) /
+		                 MODEL_PPM_ALL;
 	else if (fresh >= 1000)
 		sums->repeats_known = false; /* with packets, but too few in the sample */
 	return true;

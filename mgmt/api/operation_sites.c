@@ -62,7 +62,7 @@ static bool puts_site_out(const struct operation_snapshot *v, const struct opera
 	if (o->kind == MODEL_OVERRIDE_DISABLE)
 		return o->from_ms <= v->now_ms;
 	return o->kind == MODEL_OVERRIDE_DRAIN &&
-	       overrides_level(&v->overrides, o, v->now_ms) == OPERATION_PPM;
+	       overrides_level(&v->overrides, o, v->now_ms) == MODEL_PPM_ALL;
 }
 
 static bool is_node_drained(const struct operation_snapshot *v, const char *node)

@@ -63,7 +63,7 @@ static void list_reports(struct operation_snapshot *v, const struct levels *leve
 
 static void list_held(struct operation_snapshot *v, const struct operation *op)
 {
-	if (!operation_is_held(op) || op->goal_ppm != OPERATION_PPM || *op->service)
+	if (!operation_is_held(op) || op->goal_ppm != MODEL_PPM_ALL || *op->service)
 		return;
 	for (uint32_t i = 0; i < op->n_targets && v->n_held < 64; i++) {
 		struct operation_snapshot_held *held = &v->held[v->n_held++];

@@ -15,8 +15,6 @@
 #include "base/sorted.h"
 #include "weir/model.h"
 
-#define PPM 1000000
-
 struct status_dns_name {
 	const char *service;
 	const json_t *sites;
@@ -52,7 +50,7 @@ static const char *drained_word(const json_t *site)
 {
 	json_int_t ppm = json_integer_value(json_object_get(site, "drained_ppm"));
 
-	return ppm >= PPM ? "drained" : ppm ? "draining" : "serving";
+	return ppm >= MODEL_PPM_ALL ? "drained" : ppm ? "draining" : "serving";
 }
 
 /* Whether checks leave a site in the answers of a name; weir-dns reports both families. */
@@ -84,7 +82,8 @@ static bool is_chosen(const json_t *sites)
 
 static uint64_t compute_site_weight(const json_t *s, bool out)
 {
-	uint64_t open = PPM - (uint64_t)json_integer_value(json_object_get(s, "drained_ppm"));
+	uint64_t open =
+	        MODEL_PPM_ALL - (uint64_t)json_integer_value(json_object_get(s, "drained_ppm"));
 
 	if (out || json_is_true(json_object_get(s, "disabled")))
 		return 0;
@@ -106,7 +105,7 @@ static bool is_whole(const json_t *s)
 	             *weight = json_object_get(s, "weight");
 
 	return json_is_integer(ppm) && json_integer_value(ppm) >= 0 &&
-	       json_integer_value(ppm) <= PPM && json_is_integer(weight) &&
+	       json_integer_value(ppm) <= MODEL_PPM_ALL && json_is_integer(weight) &&
 	       json_integer_value(weight) >= 0 && json_integer_value(weight) <= UINT32_MAX &&
 	       json_is_boolean(json_object_get(s, "shifting")) &&
 	       json_is_boolean(json_object_get(s, "disabled"));
@@ -135,7 +134,7 @@ static json_t *effect_to_json(const json_t *sites, const char *site)
 	                 : is_out                                         ? "out"
 	                                                                  : drained_word(found),
 	                 "level_ppm", json_object_get(found, "drained_ppm"), "weight_share_ppm",
-	                 sum ? (json_int_t)(own * PPM / sum) : (json_int_t)0, "shifting",
+	                 sum ? (json_int_t)(own * MODEL_PPM_ALL / sum) : (json_int_t)0, "shifting",
 	                 json_object_get(found, "shifting"), "disabled",
 	                 json_object_get(found, "disabled"));
 }

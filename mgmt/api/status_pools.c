@@ -101,7 +101,7 @@ static json_t *backend_effect(const struct status *s, const struct model_pool *p
 	const char *state = force_state(s, pool, e);
 	bool gets_new_flows = !strcmp(state, "serving") || !strcmp(state, "unknown");
 	uint64_t share = gets_new_flows && f->pool.n_slots
-	                         ? (uint64_t)e->slots * 1000000 / f->pool.n_slots
+	                         ? (uint64_t)e->slots * MODEL_PPM_ALL / f->pool.n_slots
 	                         : 0;
 	return json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:i, s:i}", "state", state,
 	                 "why", force_reason(f, e, state), "slots", (json_int_t)e->slots,

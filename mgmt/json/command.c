@@ -120,10 +120,11 @@ static json_t *receivers_to_json(const struct guard_result *guards, enum model_t
 			                    number_or_null(r->known, r->after_bits));
 			json_object_set_new(one, "capacity_bits_per_s",
 			                    number_or_null(r->capacity_bits, r->capacity_bits));
-			json_object_set_new(one, "load_ppm_after",
-			                    number_or_null(known, known ? r->after_bits * 1000000 /
-			                                                          r->capacity_bits
-			                                                : 0));
+			json_object_set_new(
+			        one, "load_ppm_after",
+			        number_or_null(known, known ? r->after_bits * MODEL_PPM_ALL /
+			                                              r->capacity_bits
+			                                    : 0));
 		}
 		json_array_append_new(list, one);
 	}

@@ -335,7 +335,7 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 		                      "the site");
 	if (mover)
 		return command_refuse_by(error, OPERATION_GUARD_OTHER, "operation %s moves", mover);
-	if (goal_ppm > OPERATION_PPM || goal_ppm <= op->level_ppm)
+	if (goal_ppm > MODEL_PPM_ALL || goal_ppm <= op->level_ppm)
 		return command_refuse(error, -EINVAL, "%u%% of the clients are elsewhere already",
 		                      op->level_ppm / 10000);
 	if (person->until_ms <= now_ms)
@@ -348,7 +348,7 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 	op->expired = op->expiry_announced = false;
 	op->withdraw = person->withdraw;
 	back_turn(&t, OPERATION_OUT);
-	op->kind = goal_ppm == OPERATION_PPM ? OPERATION_DRAIN : OPERATION_SHIFT;
+	op->kind = goal_ppm == MODEL_PPM_ALL ? OPERATION_DRAIN : OPERATION_SHIFT;
 	op->goal_ppm = goal_ppm;
 	op->began_ppm = op->level_ppm;
 	op->late_from_ms = 0;

@@ -148,10 +148,10 @@ static void run_moving(struct tick *t)
 {
 	if (!step_run(t))
 		return;
-	if (t->op->goal_ppm != OPERATION_PPM)
+	if (t->op->goal_ppm != MODEL_PPM_ALL)
 		level_keep(t);
 	step_open_backup(t);
-	tick_enter(t, t->op->goal_ppm == OPERATION_PPM ? OPERATION_LATE : OPERATION_RESTING);
+	tick_enter(t, t->op->goal_ppm == MODEL_PPM_ALL ? OPERATION_LATE : OPERATION_RESTING);
 }
 
 static void run_held(struct tick *t)

@@ -120,7 +120,7 @@ bool facts_gains(const struct operation *op, const struct operation_site *site)
 bool facts_receives(const struct operation *op, const struct operation_site *site)
 {
 	return facts_gains(op, site) ||
-	       (op->way == OPERATION_OUT && op->goal_ppm == OPERATION_PPM && site->backs &&
+	       (op->way == OPERATION_OUT && op->goal_ppm == MODEL_PPM_ALL && site->backs &&
 	        !operation_targets_site(op, site->name) && site->out != OPERATION_YES &&
 	        facts_is_up(site) != OPERATION_NO);
 }
@@ -150,7 +150,7 @@ uint32_t facts_point(const struct operation *op)
 
 bool facts_is_complete(const struct operation *op)
 {
-	return op->goal_ppm == OPERATION_PPM && !*op->service;
+	return op->goal_ppm == MODEL_PPM_ALL && !*op->service;
 }
 
 /* Sum of the sites' new flows, for targets only or all that serve; unknown if one is. */
@@ -175,9 +175,9 @@ struct operation_value facts_share(const struct operation *op, const struct oper
 	struct operation_value part = sum_arrivals(op, facts, true);
 	struct operation_value all = sum_arrivals(op, facts, false);
 
-	if (!part.known || !all.known || all.value == 0 || part.value > UINT64_MAX / OPERATION_PPM)
+	if (!part.known || !all.known || all.value == 0 || part.value > UINT64_MAX / MODEL_PPM_ALL)
 		return (struct operation_value){ 0 };
-	return (struct operation_value){ true, part.value * OPERATION_PPM / all.value };
+	return (struct operation_value){ true, part.value * MODEL_PPM_ALL / all.value };
 }
 
 struct operation_value facts_expected(const struct operation *op,

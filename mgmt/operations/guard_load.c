@@ -13,7 +13,7 @@
 /* Whether late clients may come to backup pools on top: with the last step, or all at once. */
 static bool counts_backup(const struct guard_question *q, uint32_t point)
 {
-	if (q->op->way == OPERATION_BACK || q->op->goal_ppm != OPERATION_PPM)
+	if (q->op->way == OPERATION_BACK || q->op->goal_ppm != MODEL_PPM_ALL)
 		return false;
 	return q->op->now || point == q->op->n_plan;
 }

@@ -141,7 +141,7 @@ void guard_fresh(const struct guard_question *q, struct operation_verdict *v)
 
 void guard_backup(const struct guard_question *q, struct operation_verdict *v)
 {
-	if (q->op->way == OPERATION_BACK || q->op->goal_ppm != OPERATION_PPM)
+	if (q->op->way == OPERATION_BACK || q->op->goal_ppm != MODEL_PPM_ALL)
 		return;
 	for (uint32_t i = 0; i < q->op->n_targets; i++) {
 		const struct operation_site *site = facts_site(q->facts, q->op->targets[i].site);

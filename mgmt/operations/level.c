@@ -194,7 +194,7 @@ uint32_t level_bound(const struct operation *op)
 uint32_t operation_hold_from(const struct operation *op, uint32_t level_ppm)
 {
 	if (op->way == OPERATION_BACK)
-		return level_ppm + (level_ppm < OPERATION_PPM);
+		return level_ppm + (level_ppm < MODEL_PPM_ALL);
 	return level_ppm - (level_ppm > 0);
 }
 

@@ -34,7 +34,6 @@
 #define OPERATION_EPOCHS       MODEL_STEP_OWNER_EPOCHS /**< of one owner: one more for each turn */
 /** 32 bits, and what is left for one more owner. */
 #define OPERATION_EPOCH_MAX   (UINT32_MAX - 2 * OPERATION_EPOCHS)
-#define OPERATION_PPM         1000000u
 #define OPERATION_OVER_MAX_MS ((int64_t)7 * 24 * 3600 * 1000)
 
 enum operation_kind { OPERATION_DRAIN, OPERATION_SHIFT, OPERATION_KIND_COUNT };

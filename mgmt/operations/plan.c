@@ -27,7 +27,7 @@ static uint32_t plan_back(uint32_t from_ppm, uint32_t to_ppm, uint32_t *out)
 {
 	uint32_t n = 0;
 
-	if (from_ppm == OPERATION_PPM && to_ppm < PLAN_CANARY_PPM)
+	if (from_ppm == MODEL_PPM_ALL && to_ppm < PLAN_CANARY_PPM)
 		out[n++] = PLAN_CANARY_PPM;
 	for (size_t i = 0; i < N_GATES; i++) {
 		if (gates_back[i] < from_ppm && gates_back[i] > to_ppm)

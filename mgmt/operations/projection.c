@@ -17,7 +17,6 @@
 #include <string.h>
 
 #define SITES PROJECTION_SITES_MAX
-#define ALL   MODEL_PPM_ALL
 
 static void read_flows(const struct projection_run *r, struct projection_at *at)
 {
@@ -151,11 +150,11 @@ static bool is_site_out(const struct projection_run *r, uint32_t site, size_t st
 		return true;
 	for (size_t i = 0; i < in->n_gates; i++)
 		if (in->gates[i].site == site && in->gates[i].service == PROJECTION_ALL &&
-		    in->gates[i].level_ppm >= ALL)
+		    in->gates[i].level_ppm >= MODEL_PPM_ALL)
 			return true;
 	for (size_t i = 0; i < in->n_targets; i++)
 		if (in->targets[i].site == site && in->targets[i].service == PROJECTION_ALL &&
-		    projection_target_level(in, in->targets[i].level_ppm, step) >= ALL)
+		    projection_target_level(in, in->targets[i].level_ppm, step) >= MODEL_PPM_ALL)
 			return true;
 	return false;
 }
@@ -196,9 +195,9 @@ static double late_part(const struct projection_run *r, size_t step, uint32_t be
 {
 	uint32_t before = projection_target_level(r->in, begin_ppm, step - 1);
 
-	if (r->in->at_once || begin_ppm >= ALL || step == 1 || !r->of.n)
+	if (r->in->at_once || begin_ppm >= MODEL_PPM_ALL || step == 1 || !r->of.n)
 		return 1; /* DNS has moved nothing before */
-	return (double)(ALL - before) / (ALL - begin_ppm);
+	return (double)(MODEL_PPM_ALL - before) / (MODEL_PPM_ALL - begin_ppm);
 }
 
 static void add_backups(struct projection_run *r, size_t step)
@@ -208,7 +207,8 @@ static void add_backups(struct projection_run *r, size_t step)
 	for (size_t i = 0; step && i < r->in->n_targets; i++) {
 		const struct projection_gate *g = &r->in->targets[i];
 
-		if (projection_target_level(r->in, g->level_ppm, step) < ALL || g->level_ppm >= ALL)
+		if (projection_target_level(r->in, g->level_ppm, step) < MODEL_PPM_ALL ||
+		    g->level_ppm >= MODEL_PPM_ALL)
 			continue;
 		for (size_t k = 0; k < of->n_at; k++)
 			if (projection_is_gate(g, of->service, &of->service->at[k]))

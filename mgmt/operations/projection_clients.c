@@ -10,7 +10,6 @@
 #include "base/hash.h"
 
 #define SITES PROJECTION_SITES_MAX
-#define ALL   MODEL_PPM_ALL
 /*
  * Even keys, of all groups together: they stand for clients that were not observed one by one. 4,096
  * of them miss a share of a half by 0.8 points (one standard deviation).
@@ -62,7 +61,7 @@ uint32_t projection_target_level(const struct projection_input *in, uint32_t beg
 
 	if (rises ? ppm < begin_ppm : ppm > begin_ppm)
 		ppm = begin_ppm;
-	return ppm < ALL ? ppm : ALL;
+	return ppm < MODEL_PPM_ALL ? ppm : MODEL_PPM_ALL;
 }
 
 static uint32_t level_at(const struct projection_run *r, const struct model_service *s,
@@ -73,7 +72,8 @@ static uint32_t level_at(const struct projection_run *r, const struct model_serv
 
 	for (size_t i = 0; i < in->n_gates; i++)
 		if (projection_is_gate(&in->gates[i], s, at) && in->gates[i].level_ppm > level)
-			level = in->gates[i].level_ppm < ALL ? in->gates[i].level_ppm : ALL;
+			level = in->gates[i].level_ppm < MODEL_PPM_ALL ? in->gates[i].level_ppm
+			                                               : MODEL_PPM_ALL;
 	for (size_t i = 0; i < in->n_targets; i++) {
 		uint32_t own = projection_target_level(in, in->targets[i].level_ppm, step);
 

@@ -45,13 +45,13 @@ static bool are_counts_ok(const struct operation *op)
 static bool are_levels_ok(const struct operation *op)
 {
 	for (uint32_t i = 0; i < op->n_plan; i++) {
-		if (op->plan_ppm[i] > OPERATION_PPM)
+		if (op->plan_ppm[i] > MODEL_PPM_ALL)
 			return false;
 	}
-	return op->goal_ppm <= OPERATION_PPM && op->began_ppm <= OPERATION_PPM &&
-	       op->level_ppm <= OPERATION_PPM && op->met_ppm <= OPERATION_PPM &&
-	       op->plan_from_ppm <= OPERATION_PPM && op->write.from_ppm <= OPERATION_PPM &&
-	       op->write.to_ppm <= OPERATION_PPM;
+	return op->goal_ppm <= MODEL_PPM_ALL && op->began_ppm <= MODEL_PPM_ALL &&
+	       op->level_ppm <= MODEL_PPM_ALL && op->met_ppm <= MODEL_PPM_ALL &&
+	       op->plan_from_ppm <= MODEL_PPM_ALL && op->write.from_ppm <= MODEL_PPM_ALL &&
+	       op->write.to_ppm <= MODEL_PPM_ALL;
 }
 
 static bool are_steps_ok(const struct operation *op)
@@ -59,8 +59,8 @@ static bool are_steps_ok(const struct operation *op)
 	for (uint32_t i = 0; i < op->n_steps; i++) {
 		const struct operation_step *step = &op->steps[i];
 
-		if (step->n_loads > OPERATION_SITES_MAX || step->to_ppm > OPERATION_PPM ||
-		    step->from_ppm > OPERATION_PPM ||
+		if (step->n_loads > OPERATION_SITES_MAX || step->to_ppm > MODEL_PPM_ALL ||
+		    step->from_ppm > MODEL_PPM_ALL ||
 		    !is_text(step->not_judged, OPERATION_DETAIL_MAX))
 			return false;
 	}
@@ -165,7 +165,7 @@ static int copy_without(struct operation *op, const struct operation_request *r,
 /* What is wrong with the numbers; NULL: nothing. */
 static const char *find_error(const struct operation_request *r, int64_t now_ms)
 {
-	uint32_t goal = r->kind == OPERATION_DRAIN ? OPERATION_PPM : r->goal_ppm;
+	uint32_t goal = r->kind == OPERATION_DRAIN ? MODEL_PPM_ALL : r->goal_ppm;
 
 	if (!r->stamp || r->stamp >= HLC_END)
 		return "the command has no stamp";
@@ -175,9 +175,9 @@ static const char *find_error(const struct operation_request *r, int64_t now_ms)
 		return "until is in the past";
 	if (r->over_ms < 0 || r->over_ms > OPERATION_OVER_MAX_MS)
 		return "over is longer than 7 days";
-	if (goal == 0 || goal > OPERATION_PPM || r->level_ppm > OPERATION_PPM)
+	if (goal == 0 || goal > MODEL_PPM_ALL || r->level_ppm > MODEL_PPM_ALL)
 		return "the level is not between 0 and 100 %";
-	if (r->kind == OPERATION_SHIFT && goal == OPERATION_PPM)
+	if (r->kind == OPERATION_SHIFT && goal == MODEL_PPM_ALL)
 		return "a shift of 100 % is a drain";
 	return NULL;
 }
@@ -206,7 +206,7 @@ int operation_init(struct operation *op, const struct operation_request *r, int6
 	op->over_ms = r->over_ms;
 	op->now = r->now;
 	op->withdraw = r->withdraw;
-	op->goal_ppm = r->kind == OPERATION_DRAIN ? OPERATION_PPM : r->goal_ppm;
+	op->goal_ppm = r->kind == OPERATION_DRAIN ? MODEL_PPM_ALL : r->goal_ppm;
 	op->level_ppm = r->level_ppm;
 	op->began_ppm = r->level_ppm;
 	op->stamp = r->stamp;

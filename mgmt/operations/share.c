@@ -35,7 +35,7 @@ static const char *reason_not_judged(const struct tick *t, const struct operatio
 {
 	const struct operation_facts *facts = t->facts;
 
-	if (step->to_ppm == OPERATION_PPM)
+	if (step->to_ppm == MODEL_PPM_ALL)
 		return "all clients go elsewhere: packets decide";
 	if (!is_share_measured(t))
 		return "a site is down or its nodes are named absent: time decides";

@@ -250,7 +250,7 @@ void step_open_backup(struct tick *t)
 	const struct operation_step *last = history_last(op);
 	bool any = false;
 
-	if (op->way != OPERATION_OUT || op->level_ppm != OPERATION_PPM || op->late_from_ms)
+	if (op->way != OPERATION_OUT || op->level_ppm != MODEL_PPM_ALL || op->late_from_ms)
 		return;
 	if (!op->full_ms)
 		op->full_ms = t->now_ms;

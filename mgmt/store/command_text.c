@@ -64,7 +64,7 @@ static void write_operation(struct command_result *r, const struct override *was
 	uint32_t level_ppm = was->to_ppm ? was->to_ppm : was->from_ppm;
 	char level[48] = "";
 
-	if (level_ppm < 1000000)
+	if (level_ppm < MODEL_PPM_ALL)
 		snprintf(level, sizeof(level), " %g%% --until never", level_ppm / 1e4);
 	snprintf(r->undo, sizeof(r->undo), "weir %s site %s%s%s%s", *level ? "shift" : "drain",
 	         was->name, level, *was->service ? " --service " : "", was->service);
@@ -80,7 +80,7 @@ void command_write_undo(struct command_result *r, const struct override *was, in
 	bool scheduled = o->target == MODEL_TARGET_SITE && !*o->operation &&
 	                 (was ? was->kind : o->kind) == MODEL_OVERRIDE_DRAIN;
 
-	if (was && was->is_step && (was->to_ppm < 1000000 || *was->service)) {
+	if (was && was->is_step && (was->to_ppm < MODEL_PPM_ALL || *was->service)) {
 		write_operation(r, was);
 		return;
 	}

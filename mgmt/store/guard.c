@@ -48,8 +48,10 @@ static void add_receiver(struct guard_result *r, const struct guard_candidate *p
 		return;
 	r->receivers[r->n_receivers++] = (struct guard_receiver){
 		.name = p->name,
-		.before_ppm = sum_before ? (uint32_t)(p->weight_before * 1000000 / sum_before) : 0,
-		.after_ppm = sum_after ? (uint32_t)(p->weight_after * 1000000 / sum_after) : 0,
+		.before_ppm =
+		        sum_before ? (uint32_t)(p->weight_before * MODEL_PPM_ALL / sum_before) : 0,
+		.after_ppm =
+		        sum_after ? (uint32_t)(p->weight_after * MODEL_PPM_ALL / sum_after) : 0,
 	};
 }
 
@@ -106,7 +108,7 @@ static bool service_is_drained(const struct overrides *overrides, const struct m
 	for (size_t i = 0; i < overrides->n_items; i++) {
 		const struct override *o = &overrides->items[i];
 
-		if (o->target == MODEL_TARGET_SITE && o->is_step && o->to_ppm == 1000000 &&
+		if (o->target == MODEL_TARGET_SITE && o->is_step && o->to_ppm == MODEL_PPM_ALL &&
 		    !strcmp(o->service, s->name) && !strcmp(o->name, site) &&
 		    !override_is_done(o, now_ms) && override_time(o, now_ms) < o->until_ms)
 			return true;
@@ -188,7 +190,7 @@ static const struct guard_flows *flows_of(const struct guard_observed *seen, con
 
 static uint64_t load_after(uint64_t own, uint64_t leaving, uint32_t after_ppm)
 {
-	return own + (uint64_t)((unsigned __int128)leaving * after_ppm / 1000000);
+	return own + (uint64_t)((unsigned __int128)leaving * after_ppm / MODEL_PPM_ALL);
 }
 
 /* Whether the receiver has room for its part of the bits that leave @p site. */
@@ -275,7 +277,7 @@ static void check_site(const struct model *m, const struct overrides *overrides,
 	for (size_t i = 0; i < m->n_sites && n < GUARD_SITES_MAX; i++) {
 		const struct model_site *s = &m->sites[i];
 		bool leaves = !strcmp(s->name, site);
-		uint64_t open = 1000000 - site_level(overrides, s->name, now_ms);
+		uint64_t open = MODEL_PPM_ALL - site_level(overrides, s->name, now_ms);
 
 		if (leaves || shares_service(m, seen, site, s->name))
 			candidates[n++] = (struct guard_candidate){ s->name, s->weight * open,

@@ -370,8 +370,8 @@ static void forecast_loads(const struct node_check *w)
 	for (uint32_t i = 0; i < n; i++) {
 		struct guard_receiver *x = &w->r->receivers[i];
 
-		x->before_ppm = 1000000 / (n + 1);
-		x->after_ppm = 1000000 / n;
+		x->before_ppm = MODEL_PPM_ALL / (n + 1);
+		x->after_ppm = MODEL_PPM_ALL / n;
 		x->known = x->known && own && own->load_known;
 		x->after_bits = x->known ? x->before_bits + own->bits / n : 0;
 	}

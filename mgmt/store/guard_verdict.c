@@ -30,7 +30,7 @@ bool guard_can_wait(const char *guard)
 /* A step to a part of a site, or of one service, leaves it to the others: no target is gone. */
 bool guard_removes_target(const struct override *o, int64_t now_ms)
 {
-	if (o->is_step && (o->to_ppm < 1000000 || *o->service))
+	if (o->is_step && (o->to_ppm < MODEL_PPM_ALL || *o->service))
 		return false;
 	return !override_is_done(o, now_ms) && override_time(o, now_ms) < o->until_ms &&
 	       (o->kind == MODEL_OVERRIDE_DRAIN || o->kind == MODEL_OVERRIDE_DISABLE);

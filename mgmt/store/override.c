@@ -130,9 +130,9 @@ static bool step_ok(const struct override *o)
 		       !o->shared_vips && (!*o->service || o->kind == MODEL_OVERRIDE_DRILL) &&
 		       !*o->operation;
 	return o->kind == MODEL_OVERRIDE_DRAIN && o->target == MODEL_TARGET_SITE &&
-	       !*o->operation == !o->epoch && (o->epoch || !o->step) && o->to_ppm <= 1000000 &&
-	       time_ok(o->late_from_ms) && o->own_vips <= MODEL_VIPS_WITHDRAWN &&
-	       o->shared_vips <= MODEL_VIPS_WITHDRAWN &&
+	       !*o->operation == !o->epoch && (o->epoch || !o->step) &&
+	       o->to_ppm <= MODEL_PPM_ALL && time_ok(o->late_from_ms) &&
+	       o->own_vips <= MODEL_VIPS_WITHDRAWN && o->shared_vips <= MODEL_VIPS_WITHDRAWN &&
 	       (!*o->service || override_name_ok(o->service)) &&
 	       (!*o->operation || override_name_ok(o->operation)) &&
 	       (!*o->operation || o->ended || o->until_ms == MODEL_TIME_NEVER);
@@ -158,7 +158,7 @@ bool override_ok(const struct override *o)
 	       o->generation > 0 && o->generation < HLC_END && o->prior < o->generation &&
 	       step_ok(o) && time_ok(o->from_ms) && o->over_ms >= 0 &&
 	       o->over_ms <= (int64_t)366 * 24 * 3600 * 1000 && time_ok(o->until_ms) &&
-	       time_ok(o->created_ms) && o->from_ppm <= 1000000 && plain_is(o->author) &&
+	       time_ok(o->created_ms) && o->from_ppm <= MODEL_PPM_ALL && plain_is(o->author) &&
 	       plain_is(o->reason) && plain_is(o->node) && plain_is(o->principal);
 }
 
@@ -367,7 +367,7 @@ uint32_t overrides_level(const struct overrides *overrides, const struct overrid
 		return o->level_ppm;
 	if (o->target == MODEL_TARGET_SITE) /* of a drill: 0 */
 		return model_override_ppm(&as_model, at_ms);
-	return o->from_ms <= now_ms && !override_is_done(o, now_ms) ? 1000000 : 0;
+	return o->from_ms <= now_ms && !override_is_done(o, now_ms) ? MODEL_PPM_ALL : 0;
 }
 
 uint32_t overrides_level_shown(const struct overrides *overrides, const struct override *o,

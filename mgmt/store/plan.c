@@ -102,7 +102,7 @@ static uint32_t moved_ppm(struct plan_work *w, const struct model_pool *a,
 	double moved = 0, sum_a = (double)sum_weights(a), sum_b = (double)sum_weights(b);
 
 	if (!sorted || sum_a <= 0 || sum_b <= 0)
-		return 1000000;
+		return MODEL_PPM_ALL;
 	for (size_t i = 0; i < a->n_backends; i++)
 		sorted[i] = &a->backends[i];
 	qsort(sorted, a->n_backends, sizeof(const struct model_backend *), compare_plan_backends);
@@ -120,7 +120,7 @@ static void compare_pools(struct plan_work *w, const struct model *from, const s
 {
 	for (size_t i = 0; i < from->n_pools; i++) {
 		const struct model_pool *a = &from->pools[i], *b = model_pool(to, a->name);
-		uint32_t moved = b ? moved_ppm(w, a, b) : 1000000;
+		uint32_t moved = b ? moved_ppm(w, a, b) : MODEL_PPM_ALL;
 
 		if (moved)
 			w->pools[w->n_pools++] =

@@ -46,7 +46,7 @@ const char *override_step_state(const struct override *o, int64_t now_ms)
 		return "returning";
 	if (now_ms - o->from_ms < o->over_ms)
 		return "ramping";
-	if (o->to_ppm == 1000000)
+	if (o->to_ppm == MODEL_PPM_ALL)
 		return "drained";
 	return *o->operation ? "shifted" : "held"; /* a person's: nobody goes on with it */
 }

@@ -174,7 +174,7 @@ static void check_operation(const json_t *json)
 		return;
 	assert(operation_ok(&op));
 	assert(op.n_plan <= OPERATION_PLAN_MAX && op.step <= op.n_plan &&
-	       op.n_steps <= OPERATION_HISTORY_MAX && op.level_ppm <= OPERATION_PPM);
+	       op.n_steps <= OPERATION_HISTORY_MAX && op.level_ppm <= MODEL_PPM_ALL);
 	json_t *told = operation_to_json(&op);
 	assert(told && !operation_from_json(told, &again));
 	assert(op.epoch == again.epoch && op.seq == again.seq && !strcmp(op.owner, again.owner));
@@ -224,7 +224,7 @@ static void check_measure(json_t *json)
 	operation_gather(&view, &op, 0, &seen);
 	const struct operation_level *level = &seen.nodes[0].levels[0];
 	const struct operation_site *s = &seen.sites[0];
-	assert(level->level_ppm <= OPERATION_PPM);
+	assert(level->level_ppm <= MODEL_PPM_ALL);
 	check_value(&s->flows);
 	check_value(&s->arrivals);
 	check_value(&s->backup_flows);

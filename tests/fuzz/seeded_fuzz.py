@@ -39,7 +39,7 @@ BUGS = [
     ("peer", "mgmt/api/announce_words.c", "json_is_string(word) && ", ""),
     ("history", "mgmt/store/history.c", " || !is_free(h, head.number)", ""),
     ("history", "mgmt/store/history.c", "\tif (v.number != number)\n", "\tif (0)\n"),
-    ("peer", "mgmt/api/operation_gather.c", " || ppm > (json_int_t)OPERATION_PPM", ""),
+    ("peer", "mgmt/api/operation_gather.c", " || ppm > (json_int_t)MODEL_PPM_ALL", ""),
     ("peer", "mgmt/api/operation_site_flows.c", " || json_integer_value(value) < 0 ||", " ||"),
     ("peer", "mgmt/operations/record_check.c", "op->step <= op->n_plan &&", "1 &&"),
     ("probe", "healthcheck/attempt_http.c", "	if (!a->has_status)", "	if (0)"),

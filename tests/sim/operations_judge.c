@@ -30,7 +30,7 @@ static bool are_targets_down(const struct world *w, const struct operation *op)
 
 static bool is_undrained(const struct world *w, uint32_t i)
 {
-	return w->site[i].up && w->site[i].level_ppm < OPERATION_PPM;
+	return w->site[i].up && w->site[i].level_ppm < MODEL_PPM_ALL;
 }
 
 static void judge_sites(struct world *w, const struct operation *op,

@@ -134,7 +134,7 @@ static int run_command(struct operation *op, const struct operation_facts *f,
 	case 2:
 		return operation_return(op, f, person, now_ms, error);
 	case 3:
-		return operation_redirect(op, f, person, OPERATION_PPM, now_ms, error);
+		return operation_redirect(op, f, person, MODEL_PPM_ALL, now_ms, error);
 	default:
 		return operation_resume(op, f, person, now_ms, error);
 	}

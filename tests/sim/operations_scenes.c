@@ -181,14 +181,14 @@ static int room_counts_what_the_step_brings(void)
 	CHECK(scene_is_held_by("room"));
 	scene_begin(OPERATION_DRAIN, 0);
 	scene.op.now = true;
-	scene.op.n_plan = plan_levels(0, OPERATION_PPM, true, scene.op.plan_ppm);
+	scene.op.n_plan = plan_levels(0, MODEL_PPM_ALL, true, scene.op.plan_ppm);
 	scene.sites[1].capacity_flows =
 	        scene_value(1700); /* 1000 by DNS, and 500 by the backup pool */
 	scene_tick(3);
 	CHECK(scene_is_held_by("room"));
 	scene_begin(OPERATION_DRAIN, 0);
 	scene.op.now = true;
-	scene.op.n_plan = plan_levels(0, OPERATION_PPM, true, scene.op.plan_ppm);
+	scene.op.n_plan = plan_levels(0, MODEL_PPM_ALL, true, scene.op.plan_ppm);
 	scene.sites[1].capacity_flows = scene_value(9000);
 	scene.sites[1].at[1].backup_flows = (struct operation_value){ 0 };
 	scene_tick(4);
@@ -492,12 +492,12 @@ static int a_shift_rests_and_a_drain_starts_from_there(void)
 	CHECK(scene_until_state(OPERATION_RESTING, 200));
 	CHECK(scene.op.level_ppm == 300000 && !operation_moves(&scene.op));
 	person.until_ms = scene.now_ms;
-	CHECK(operation_redirect(&scene.op, &scene.f, &person, OPERATION_PPM, scene.now_ms,
+	CHECK(operation_redirect(&scene.op, &scene.f, &person, MODEL_PPM_ALL, scene.now_ms,
 	                         scene.error) == -EINVAL);
 	person.until_ms = scene.now_ms + 3600000;
 	person.withdraw = true;
 	scene.op.until_ms = scene.now_ms + 1;
-	CHECK(!operation_redirect(&scene.op, &scene.f, &person, OPERATION_PPM, scene.now_ms,
+	CHECK(!operation_redirect(&scene.op, &scene.f, &person, MODEL_PPM_ALL, scene.now_ms,
 	                          scene.error));
 	CHECK(scene.op.until_ms == person.until_ms && scene.op.withdraw);
 	CHECK(scene_until_level(500000));

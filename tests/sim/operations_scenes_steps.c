@@ -57,7 +57,7 @@ static void begin_unseen(void)
 /* The new flows of the scene's three sites, so that a has this share of them. */
 static void set_share(uint64_t ppm)
 {
-	scene.sites[0].arrivals = scene_value(2000 * ppm / (OPERATION_PPM - ppm));
+	scene.sites[0].arrivals = scene_value(2000 * ppm / (MODEL_PPM_ALL - ppm));
 }
 
 static int resolvers_of_many_may_stay(void)
@@ -323,11 +323,11 @@ static int an_abort_goes_back_in_steps(void)
 static int a_site_that_was_drained_before_opens_its_backup(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
-	scene.op.level_ppm = scene.op.began_ppm = OPERATION_PPM;
+	scene.op.level_ppm = scene.op.began_ppm = MODEL_PPM_ALL;
 	scene.op.n_plan = 0;
 	scene.sites[0].has_backup = true;
 	CHECK(scene_until_state(OPERATION_LATE, 5));
-	CHECK(scene.op.late_from_ms >= scene.now_ms && scene.op.write.to_ppm == OPERATION_PPM);
+	CHECK(scene.op.late_from_ms >= scene.now_ms && scene.op.write.to_ppm == MODEL_PPM_ALL);
 	CHECK(!operation_return(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(scene_until_state(OPERATION_DONE, 400));
 	return 0;

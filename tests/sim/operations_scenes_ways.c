@@ -173,7 +173,7 @@ static int a_return_may_be_hurried(void)
 	CHECK(begin_return() && strstr(scene.error, "returns already"));
 	person.now = true;
 	CHECK(!operation_return(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
-	CHECK(scene.op.n_plan == 1 && scene.op.began_ppm == OPERATION_PPM);
+	CHECK(scene.op.n_plan == 1 && scene.op.began_ppm == MODEL_PPM_ALL);
 	CHECK(scene_until_state(OPERATION_DONE, 40));
 	scene_begin(OPERATION_DRAIN, 0); /* and the times of a drain are not those of the next */
 	CHECK(let_drain());
@@ -248,7 +248,7 @@ static int a_site_that_is_down_needs_no_backup(void)
 	scene.sites[0].up = OPERATION_NO;
 	scene.sites[0].has_backup = true;
 	scene.sites[0].backup_ok = OPERATION_NO;
-	CHECK(scene_until_level(OPERATION_PPM));
+	CHECK(scene_until_level(MODEL_PPM_ALL));
 	return 0;
 }
 
@@ -261,7 +261,7 @@ static int a_hold_is_never_beyond_what_was_written(void)
 	scene.obey = false;
 	scene.nodes[2].levels[0] =
 	        (struct operation_level){ true, scene.op.write.epoch, scene.op.write.step, false,
-		                          OPERATION_PPM };
+		                          MODEL_PPM_ALL };
 	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
 	CHECK(scene.op.write.to_ppm == 250000 && scene.op.level_ppm == 250000);
 	CHECK(scene.op.write.from_ppm == 249999); /* so nodes that have gone further stay */
@@ -375,7 +375,7 @@ static int a_return_that_lacks_something_is_held_in_the_end(void)
 		CHECK(scene.op.state == OPERATION_RETURNING && (int)scene.op.stage == stage);
 		CHECK(strstr(scene.op.waits, "site a"));
 		scene_tick(40); /* 15 minutes in a stage */
-		CHECK(scene_is_held_by(codes[stage]) && scene.op.level_ppm == OPERATION_PPM);
+		CHECK(scene_is_held_by(codes[stage]) && scene.op.level_ppm == MODEL_PPM_ALL);
 		CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms,
 		                        scene.error));
 		scene.sites[0].pools = scene.sites[0].announced = OPERATION_YES;
@@ -496,7 +496,7 @@ static int an_aborted_return_forgets_its_time(void)
 		      scene.op.until_ms == MODEL_TIME_NEVER);
 		CHECK(scene_until_state(OPERATION_DRAINED, 200));
 		scene_tick(100);
-		CHECK(scene.op.level_ppm == OPERATION_PPM && scene.op.state != OPERATION_RETURNING);
+		CHECK(scene.op.level_ppm == MODEL_PPM_ALL && scene.op.state != OPERATION_RETURNING);
 		CHECK(begin_return() == 0);
 	}
 	return 0;
@@ -517,7 +517,7 @@ static int without_an_epoch_nothing_turns(void)
 	CHECK(scene.op.state == OPERATION_EXPIRED_HELD && !strcmp(scene.op.hold.code, "epoch"));
 	CHECK(operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) < 0 &&
 	      strstr(scene.error, "epoch"));
-	CHECK(operation_ok(&scene.op) && scene.op.level_ppm == OPERATION_PPM);
+	CHECK(operation_ok(&scene.op) && scene.op.level_ppm == MODEL_PPM_ALL);
 	scene.op.write.epoch = --scene.op.epoch; /* one turn is left */
 	scene_tick(1);
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));

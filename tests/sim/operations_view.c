@@ -29,7 +29,7 @@ static struct operation_value measure_value(struct world *w, bool known, uint64_
 
 static uint64_t weight_of(const struct world_site *site, uint32_t level_ppm)
 {
-	return site->up ? site->base * (OPERATION_PPM - level_ppm) / 1000 : 0;
+	return site->up ? site->base * (MODEL_PPM_ALL - level_ppm) / 1000 : 0;
 }
 
 /* The new flows of all sites go where the weights are, with the operation's targets at a level. */
@@ -49,7 +49,7 @@ static uint64_t flows_at(const struct world *w, const struct operation *op, uint
 			mine = weight;
 	}
 	if (share_ppm)
-		*share_ppm = all ? (uint32_t)(mine * OPERATION_PPM / all) : 0;
+		*share_ppm = all ? (uint32_t)(mine * MODEL_PPM_ALL / all) : 0;
 	return all ? total * mine / all : 0;
 }
 
@@ -79,7 +79,7 @@ static bool is_out(struct world *w, const struct world_node *n, uint32_t k, cons
 
 		if (j == k || !op || !operation_targets_site(op, site))
 			continue;
-		if (n->level[j] == OPERATION_PPM || n->over[j].to_ppm == OPERATION_PPM)
+		if (n->level[j] == MODEL_PPM_ALL || n->over[j].to_ppm == MODEL_PPM_ALL)
 			return true;
 	}
 	return false;
@@ -145,7 +145,7 @@ static void look_site(struct world *w, const struct world_node *n, uint32_t k, u
 		.arrivals = measure_value(w, known, arrivals),
 		.bits = measure_value(w, known, 8000 * arrivals),
 		.established =
-		        measure_value(w, known, site->level_ppm == OPERATION_PPM ? 0 : arrivals),
+		        measure_value(w, known, site->level_ppm == MODEL_PPM_ALL ? 0 : arrivals),
 		.repeats = measure_value(w, known, suffers ? arrivals / 2 + 50 : arrivals / 500),
 		.drops = measure_value(w, known, 0),
 		.capacity_flows = { site->capacity != 0, site->capacity },
@@ -154,7 +154,7 @@ static void look_site(struct world *w, const struct world_node *n, uint32_t k, u
 		.backup_left = measure_truth(w, true),
 		.announced = measure_truth(w, true),
 		.elsewhere = measure_truth(w, true),
-		.named = measure_value(w, true, site->level_ppm == OPERATION_PPM ? 0 : arrivals),
+		.named = measure_value(w, true, site->level_ppm == MODEL_PPM_ALL ? 0 : arrivals),
 	};
 	look_projection(w, op, i, known, out);
 }

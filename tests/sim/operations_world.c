@@ -240,7 +240,7 @@ static void move_level(struct world *w, struct world_node *n, uint32_t k)
 /* Clients follow the name servers that live, within one TTL. */
 static void move_clients(struct world *w, struct world_site *site)
 {
-	uint64_t sum = 0, n = 0, step = OPERATION_PPM * (uint64_t)WORLD_STEP_MS / (w->ttl_s * 1000);
+	uint64_t sum = 0, n = 0, step = MODEL_PPM_ALL * (uint64_t)WORLD_STEP_MS / (w->ttl_s * 1000);
 	uint32_t aim;
 
 	for (uint32_t k = 0; k < w->n_ops; k++) {

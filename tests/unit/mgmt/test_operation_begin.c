@@ -311,7 +311,7 @@ static void the_record_has_what_was_asked_for(void **state)
 	assert_true(make_record(b, &(struct http_request){ .identity = "token:otto" }, NOW_MS,
 	                        &outcome));
 	assert_int_equal(op->kind, OPERATION_DRAIN);
-	assert_int_equal(op->goal_ppm, OPERATION_PPM);
+	assert_int_equal(op->goal_ppm, MODEL_PPM_ALL);
 	assert_int_equal(op->level_ppm, 200000);
 	assert_string_equal(op->service, "web");
 	assert_string_equal(op->author, "jw");

@@ -27,7 +27,7 @@ static int start_drain(void **state)
 	memset(&absent, 0, sizeof(absent));
 	op.n_targets = 1;
 	op.until_ms = MODEL_TIME_NEVER;
-	op.goal_ppm = OPERATION_PPM;
+	op.goal_ppm = MODEL_PPM_ALL;
 	strcpy(op.id, "k3");
 	strcpy(op.reason, "INC-7");
 	strcpy(op.targets[0].site, "ams");

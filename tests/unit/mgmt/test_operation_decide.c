@@ -51,7 +51,7 @@ static int start_scene(void **state)
 	op.n_targets = 1;
 	strcpy(op.targets[0].site, "ams");
 	op.epoch = 3;
-	op.goal_ppm = OPERATION_PPM;
+	op.goal_ppm = MODEL_PPM_ALL;
 	op.until_ms = MODEL_TIME_NEVER;
 	op.state = OPERATION_LATE;
 	facts = (struct operation_facts){
@@ -228,7 +228,7 @@ static void what_goes_on_does_so_with_the_key_of_now(void **state)
 {
 	(void)state;
 	op.n_plan = 1;
-	op.plan_ppm[0] = OPERATION_PPM;
+	op.plan_ppm[0] = MODEL_PPM_ALL;
 	for (uint64_t round = 0; round < 2; round++) {
 		op.state = OPERATION_HELD;
 		op.hold.from = OPERATION_LATE;
@@ -248,10 +248,10 @@ static void the_level_stays_complete_while_the_backup_is_opened(void **state)
 {
 	(void)state;
 	op.way = OPERATION_OUT;
-	op.level_ppm = OPERATION_PPM;
+	op.level_ppm = MODEL_PPM_ALL;
 	sites[0].has_backup = true;
 	step_open_backup(&t);
-	assert_int_equal(op.write.to_ppm, OPERATION_PPM);
+	assert_int_equal(op.write.to_ppm, MODEL_PPM_ALL);
 	assert_int_equal(op.write.from_ms, NOW_MS); /* else it is a little less until then */
 	assert_int_equal(op.write.late_from_ms, NOW_MS + OPERATION_AHEAD_MS);
 }
@@ -261,7 +261,7 @@ static void a_target_that_is_gone_has_no_backup_to_open(void **state)
 {
 	(void)state;
 	op.way = OPERATION_OUT;
-	op.level_ppm = OPERATION_PPM;
+	op.level_ppm = MODEL_PPM_ALL;
 	sites[0].name = "lon";
 	sites[0].has_backup = true;
 	step_open_backup(&t);
@@ -284,32 +284,32 @@ static void a_backup_is_opened_once_for_late_clients(void **state)
 		bool writes;
 		int64_t to_late_ms, to_full_ms;
 	} rows[] = {
-		{ "a TTL after the last step", OPERATION_OUT, OPERATION_PPM, true, false, 0, 0,
+		{ "a TTL after the last step", OPERATION_OUT, MODEL_PPM_ALL, true, false, 0, 0,
 		  true, NOW_MS - 1000, 30, true, NOW_MS + 29000, NOW_MS },
-		{ "a TTL that is not known", OPERATION_OUT, OPERATION_PPM, true, false, 0, 0, true,
+		{ "a TTL that is not known", OPERATION_OUT, MODEL_PPM_ALL, true, false, 0, 0, true,
 		  NOW_MS, 0, true, NOW_MS + TICK_TTL_UNKNOWN_S * INT64_C(1000), NOW_MS },
-		{ "a TTL that just lasts long enough", OPERATION_OUT, OPERATION_PPM, true, false, 0,
+		{ "a TTL that just lasts long enough", OPERATION_OUT, MODEL_PPM_ALL, true, false, 0,
 		  0, true, NOW_MS + 1 + OPERATION_AHEAD_MS - 30000, 30, true,
 		  NOW_MS + 1 + OPERATION_AHEAD_MS, NOW_MS },
 		{ "a TTL that ends a moment before it could be announced", OPERATION_OUT,
-		  OPERATION_PPM, true, false, 0, 0, true, NOW_MS - 1 + OPERATION_AHEAD_MS - 30000,
+		  MODEL_PPM_ALL, true, false, 0, 0, true, NOW_MS - 1 + OPERATION_AHEAD_MS - 30000,
 		  30, true, NOW_MS + OPERATION_AHEAD_MS, NOW_MS },
-		{ "a TTL that is over", OPERATION_OUT, OPERATION_PPM, true, false, 0, 0, true,
+		{ "a TTL that is over", OPERATION_OUT, MODEL_PPM_ALL, true, false, 0, 0, true,
 		  NOW_MS - 60000, 30, true, NOW_MS + OPERATION_AHEAD_MS, NOW_MS },
-		{ "drained before it began", OPERATION_OUT, OPERATION_PPM, true, false, 0, 77,
+		{ "drained before it began", OPERATION_OUT, MODEL_PPM_ALL, true, false, 0, 77,
 		  false, 0, 0, true, NOW_MS + OPERATION_AHEAD_MS, 77 },
-		{ "opened before", OPERATION_OUT, OPERATION_PPM, true, false, 1, 77, true, NOW_MS,
+		{ "opened before", OPERATION_OUT, MODEL_PPM_ALL, true, false, 1, 77, true, NOW_MS,
 		  30, false, 1, 77 },
 		{ "opened before, and full since it is not known when", OPERATION_OUT,
-		  OPERATION_PPM, true, false, NOW_MS + 9, 0, true, NOW_MS, 30, false, NOW_MS + 9,
+		  MODEL_PPM_ALL, true, false, NOW_MS + 9, 0, true, NOW_MS, 30, false, NOW_MS + 9,
 		  0 },
-		{ "not all have left", OPERATION_OUT, OPERATION_PPM - 1, true, false, 0, 0, true,
+		{ "not all have left", OPERATION_OUT, MODEL_PPM_ALL - 1, true, false, 0, 0, true,
 		  NOW_MS, 30, false, 0, 0 },
-		{ "a way back", OPERATION_BACK, OPERATION_PPM, true, false, 0, 0, true, NOW_MS, 30,
+		{ "a way back", OPERATION_BACK, MODEL_PPM_ALL, true, false, 0, 0, true, NOW_MS, 30,
 		  false, 0, 0 },
-		{ "no backup", OPERATION_OUT, OPERATION_PPM, false, false, 0, 0, true, NOW_MS, 30,
+		{ "no backup", OPERATION_OUT, MODEL_PPM_ALL, false, false, 0, 0, true, NOW_MS, 30,
 		  false, 0, NOW_MS },
-		{ "a backup whose members have slots", OPERATION_OUT, OPERATION_PPM, true, true, 0,
+		{ "a backup whose members have slots", OPERATION_OUT, MODEL_PPM_ALL, true, true, 0,
 		  0, true, NOW_MS, 30, false, 0, NOW_MS },
 	};
 
@@ -332,8 +332,8 @@ static void a_backup_is_opened_once_for_late_clients(void **state)
 		    w->step != (rows[i].writes ? 9u : 0u) ||
 		    w->epoch != (rows[i].writes ? 3u : 0u) ||
 		    w->from_ms != (rows[i].writes ? NOW_MS : 0) || w->over_ms ||
-		    w->from_ppm != (rows[i].writes ? OPERATION_PPM - 1 : 0u) ||
-		    w->to_ppm != (rows[i].writes ? OPERATION_PPM : 0u) ||
+		    w->from_ppm != (rows[i].writes ? MODEL_PPM_ALL - 1 : 0u) ||
+		    w->to_ppm != (rows[i].writes ? MODEL_PPM_ALL : 0u) ||
 		    w->late_from_ms != (rows[i].writes ? rows[i].to_late_ms : 0))
 			fail_msg("%s: late from %lld, full since %lld, write %u", rows[i].why,
 			         (long long)op.late_from_ms, (long long)op.full_ms, op.write.step);
@@ -352,17 +352,17 @@ static void a_site_decides_unless_it_is_out_or_leaves_whole(void **state)
 		const char *service;
 		size_t n;
 	} rows[] = {
-		{ "the target leaves", OPERATION_NO, OPERATION_NO, OPERATION_PPM, "", 1 },
+		{ "the target leaves", OPERATION_NO, OPERATION_NO, MODEL_PPM_ALL, "", 1 },
 		{ "it is not known whether the other is out", OPERATION_NO, OPERATION_UNKNOWN,
-		  OPERATION_PPM, "", 1 },
-		{ "the other is out", OPERATION_NO, OPERATION_YES, OPERATION_PPM, "", 0 },
-		{ "a part leaves", OPERATION_NO, OPERATION_NO, OPERATION_PPM - 1, "", 2 },
+		  MODEL_PPM_ALL, "", 1 },
+		{ "the other is out", OPERATION_NO, OPERATION_YES, MODEL_PPM_ALL, "", 0 },
+		{ "a part leaves", OPERATION_NO, OPERATION_NO, MODEL_PPM_ALL - 1, "", 2 },
 		{ "a part leaves, and nothing is known", OPERATION_UNKNOWN, OPERATION_UNKNOWN,
-		  OPERATION_PPM - 1, "", 2 },
-		{ "a part leaves what is out", OPERATION_YES, OPERATION_NO, OPERATION_PPM - 1, "",
+		  MODEL_PPM_ALL - 1, "", 2 },
+		{ "a part leaves what is out", OPERATION_YES, OPERATION_NO, MODEL_PPM_ALL - 1, "",
 		  1 },
-		{ "one service leaves", OPERATION_NO, OPERATION_NO, OPERATION_PPM, "web", 2 },
-		{ "one service leaves what is out", OPERATION_YES, OPERATION_UNKNOWN, OPERATION_PPM,
+		{ "one service leaves", OPERATION_NO, OPERATION_NO, MODEL_PPM_ALL, "web", 2 },
+		{ "one service leaves what is out", OPERATION_YES, OPERATION_UNKNOWN, MODEL_PPM_ALL,
 		  "web", 1 },
 	};
 
@@ -414,15 +414,15 @@ static void how_many_sites_are_left_and_out_is_said(void **state)
 		struct operation_value max;
 		const char *left, *out_text;
 	} rows[] = {
-		{ "one is left", OPERATION_OUT, OPERATION_PPM, "", NO, YES, false, KNOWN(1),
+		{ "one is left", OPERATION_OUT, MODEL_PPM_ALL, "", NO, YES, false, KNOWN(1),
 		  "passes: 1 sites that are up are left",
 		  "passes: 1 sites would be out; max_sites_out is 1" },
-		{ "not one may be out", OPERATION_OUT, OPERATION_PPM, "", NO, YES, false, KNOWN(0),
+		{ "not one may be out", OPERATION_OUT, MODEL_PPM_ALL, "", NO, YES, false, KNOWN(0),
 		  "passes: 1 sites that are up are left",
 		  "trips: 1 sites would be out; max_sites_out is 0" },
 		{ "how many may be out is not known",
 		  OPERATION_OUT,
-		  OPERATION_PPM,
+		  MODEL_PPM_ALL,
 		  "",
 		  NO,
 		  YES,
@@ -430,33 +430,33 @@ static void how_many_sites_are_left_and_out_is_said(void **state)
 		  { .value = 9 },
 		  "passes: 1 sites that are up are left",
 		  "cannot tell: max_sites_out is not known" },
-		{ "the other is out", OPERATION_OUT, OPERATION_PPM, "", YES, YES, false, KNOWN(1),
+		{ "the other is out", OPERATION_OUT, MODEL_PPM_ALL, "", YES, YES, false, KNOWN(1),
 		  "trips: no site that is up would be left",
 		  "trips: 2 sites would be out; max_sites_out is 1" },
-		{ "the other is down", OPERATION_OUT, OPERATION_PPM, "", NO, NO, false, KNOWN(1),
+		{ "the other is down", OPERATION_OUT, MODEL_PPM_ALL, "", NO, NO, false, KNOWN(1),
 		  "trips: no site that is up would be left",
 		  "trips: 2 sites would be out; max_sites_out is 1" },
-		{ "both may be out", OPERATION_OUT, OPERATION_PPM, "", NO, NO, false, KNOWN(2),
+		{ "both may be out", OPERATION_OUT, MODEL_PPM_ALL, "", NO, NO, false, KNOWN(2),
 		  "trips: no site that is up would be left",
 		  "passes: 2 sites would be out; max_sites_out is 2" },
-		{ "the other is held", OPERATION_OUT, OPERATION_PPM, "", NO, YES, true, KNOWN(1),
+		{ "the other is held", OPERATION_OUT, MODEL_PPM_ALL, "", NO, YES, true, KNOWN(1),
 		  "passes: 1 sites that are up are left",
 		  "trips: 2 sites would be out; max_sites_out is 1" },
-		{ "whether it is out is not known", OPERATION_OUT, OPERATION_PPM, "", DARK, YES,
+		{ "whether it is out is not known", OPERATION_OUT, MODEL_PPM_ALL, "", DARK, YES,
 		  false, KNOWN(1), "cannot tell: whether one of 1 other sites is up is not known",
 		  "cannot tell: whether 1 other sites are out is not known; max_sites_out is 1" },
-		{ "whether it is up is not known", OPERATION_OUT, OPERATION_PPM, "", NO, DARK,
+		{ "whether it is up is not known", OPERATION_OUT, MODEL_PPM_ALL, "", NO, DARK,
 		  false, KNOWN(1), "cannot tell: whether one of 1 other sites is up is not known",
 		  "cannot tell: whether 1 other sites are out is not known; max_sites_out is 1" },
-		{ "nothing is known, and both may be out", OPERATION_OUT, OPERATION_PPM, "", DARK,
+		{ "nothing is known, and both may be out", OPERATION_OUT, MODEL_PPM_ALL, "", DARK,
 		  DARK, false, KNOWN(2),
 		  "cannot tell: whether one of 1 other sites is up is not known",
 		  "passes: 1 sites would be out; max_sites_out is 2" },
-		{ "a part of the clients", OPERATION_OUT, OPERATION_PPM - 1, "", NO, YES, false,
+		{ "a part of the clients", OPERATION_OUT, MODEL_PPM_ALL - 1, "", NO, YES, false,
 		  KNOWN(0), "passes: 1 sites that are up are left", "" },
-		{ "one service", OPERATION_OUT, OPERATION_PPM, "web", NO, YES, false, KNOWN(0),
+		{ "one service", OPERATION_OUT, MODEL_PPM_ALL, "web", NO, YES, false, KNOWN(0),
 		  "passes: 1 sites that are up are left", "" },
-		{ "a way back", OPERATION_BACK, OPERATION_PPM, "", YES, NO, false, KNOWN(0), "",
+		{ "a way back", OPERATION_BACK, MODEL_PPM_ALL, "", YES, NO, false, KNOWN(0), "",
 		  "" },
 	};
 
@@ -489,22 +489,22 @@ static void whether_backup_pools_would_serve_is_said(void **state)
 		enum operation_truth up, ok;
 		const char *slots_with, *text;
 	} rows[] = {
-		{ "ready", OPERATION_OUT, OPERATION_PPM, true, YES, YES, NULL,
+		{ "ready", OPERATION_OUT, MODEL_PPM_ALL, true, YES, YES, NULL,
 		  "passes: backup pools would serve late clients" },
-		{ "not ready", OPERATION_OUT, OPERATION_PPM, true, YES, NO, NULL,
+		{ "not ready", OPERATION_OUT, MODEL_PPM_ALL, true, YES, NO, NULL,
 		  "trips: a backup pool of site ams would not serve late clients" },
-		{ "not known", OPERATION_OUT, OPERATION_PPM, true, DARK, DARK, NULL,
+		{ "not known", OPERATION_OUT, MODEL_PPM_ALL, true, DARK, DARK, NULL,
 		  "cannot tell: whether the backup pools of site ams would serve late clients is "
 		  "not known" },
-		{ "another service has the slots", OPERATION_OUT, OPERATION_PPM, true, YES, NO,
+		{ "another service has the slots", OPERATION_OUT, MODEL_PPM_ALL, true, YES, NO,
 		  "mail",
 		  "passes: late clients stay with own backends: service mail has the same pool and "
 		  "backup, and is not drained" },
-		{ "none", OPERATION_OUT, OPERATION_PPM, false, YES, NO, NULL, "" },
-		{ "the site is down", OPERATION_OUT, OPERATION_PPM, true, NO, NO, NULL, "" },
-		{ "a part of the clients", OPERATION_OUT, OPERATION_PPM - 1, true, YES, NO, NULL,
+		{ "none", OPERATION_OUT, MODEL_PPM_ALL, false, YES, NO, NULL, "" },
+		{ "the site is down", OPERATION_OUT, MODEL_PPM_ALL, true, NO, NO, NULL, "" },
+		{ "a part of the clients", OPERATION_OUT, MODEL_PPM_ALL - 1, true, YES, NO, NULL,
 		  "" },
-		{ "a way back", OPERATION_BACK, OPERATION_PPM, true, YES, NO, NULL, "" },
+		{ "a way back", OPERATION_BACK, MODEL_PPM_ALL, true, YES, NO, NULL, "" },
 	};
 
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -558,7 +558,7 @@ static void how_receivers_are_is_said(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		start_scene(state);
 		op.way = OPERATION_OUT;
-		op.goal_ppm = OPERATION_PPM;
+		op.goal_ppm = MODEL_PPM_ALL;
 		sites[1].up = YES;
 		sites[1].out = NO;
 		sites[1].checked = rows[i].checked;
@@ -605,7 +605,7 @@ static void what_was_not_measured_is_named(void **state)
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		start_scene(state);
 		op.way = OPERATION_OUT;
-		op.goal_ppm = OPERATION_PPM;
+		op.goal_ppm = MODEL_PPM_ALL;
 		facts.ttl_s = KNOWN(30);
 		for (size_t k = 0; k < 2; k++) {
 			sites[k].up = YES;
@@ -632,7 +632,7 @@ static void begin_taking(void **state)
 	start_scene(state);
 	facts.self = "fra-1";
 	strcpy(op.owner, "ams-1");
-	op.level_ppm = op.write.to_ppm = OPERATION_PPM;
+	op.level_ppm = op.write.to_ppm = MODEL_PPM_ALL;
 	op.write.epoch = op.epoch;
 	op.seq = op.writes = 8;
 }
@@ -847,15 +847,15 @@ static void who_takes_an_operation_that_waits_goes_on_at_its_level(void **state)
 	(void)state;
 	facts.self = "fra-1";
 	strcpy(op.owner, "ams-1");
-	op.level_ppm = OPERATION_PPM;
+	op.level_ppm = MODEL_PPM_ALL;
 	op.write.epoch = op.epoch;
-	op.write.to_ppm = OPERATION_PPM;
+	op.write.to_ppm = MODEL_PPM_ALL;
 	if (operation_own(&op, &facts, &ann, NOW_MS, error))
 		fail_msg("refused: %s", error);
 	assert_string_equal(op.owner, "fra-1");
 	assert_int_equal(op.state, OPERATION_LATE);
 	assert_false(op.reads_levels);
-	assert_int_equal(op.write.to_ppm, OPERATION_PPM);
+	assert_int_equal(op.write.to_ppm, MODEL_PPM_ALL);
 	assert_int_equal(op.write.epoch, op.epoch);
 }
 
@@ -866,7 +866,7 @@ static void begin_stages(void)
 	op.state = OPERATION_RETURNING;
 	op.way = OPERATION_BACK;
 	op.stage = OPERATION_STAGE_POOLS;
-	op.level_ppm = op.began_ppm = OPERATION_PPM;
+	op.level_ppm = op.began_ppm = MODEL_PPM_ALL;
 	op.write.epoch = 3;
 	op.late_from_ms = 5000;
 	sites[0].pools = sites[0].announced = sites[0].up = OPERATION_YES;
@@ -891,7 +891,7 @@ static void each_stage_begins_anew_and_the_backup_leaves_before_the_steps(void *
 	assert_int_equal(op.late_from_ms, 0);
 	assert_int_equal(op.write.late_from_ms, 0);
 	assert_int_equal(op.write.from_ms, NOW_MS + OPERATION_AHEAD_MS);
-	assert_int_equal(op.write.to_ppm, OPERATION_PPM);
+	assert_int_equal(op.write.to_ppm, MODEL_PPM_ALL);
 	back_return(&t);
 	assert_int_equal(op.stage, OPERATION_STAGE_BACKUP); /* its members have slots */
 	assert_non_null(strstr(op.waits, "backup members have left"));
@@ -1030,7 +1030,7 @@ static void no_step_begins_before_all_have_the_record(void **state)
 	op.way = OPERATION_OUT;
 	op.now = true;
 	op.n_plan = 1;
-	op.plan_ppm[0] = OPERATION_PPM;
+	op.plan_ppm[0] = MODEL_PPM_ALL;
 	sites[1].up = facts.clock = OPERATION_YES;
 	facts.unconfirmed = OPERATION_NO;
 	facts.document = OPERATION_DOCUMENT_FINE;
@@ -1040,7 +1040,7 @@ static void no_step_begins_before_all_have_the_record(void **state)
 		op.overridden[i] = true;
 	assert_false(step_run(&t));
 	assert_true(op.step_runs);
-	assert_int_equal(op.write.to_ppm, OPERATION_PPM);
+	assert_int_equal(op.write.to_ppm, MODEL_PPM_ALL);
 }
 
 /* Clients come again, and leave again: it was drained when it was so first. */
@@ -1181,7 +1181,7 @@ static void the_margin_is_that_of_the_fullest_receiver(void **state)
 
 		start_scene(state);
 		op.way = OPERATION_OUT;
-		op.goal_ppm = OPERATION_PPM / 2; /* no late clients */
+		op.goal_ppm = MODEL_PPM_ALL / 2; /* no late clients */
 		sites[0].up = OPERATION_YES;
 		sites[1].at[0].receives = OPERATION_YES;
 		sites[1].capacity_flows = sites[1].capacity_bits = KNOWN(1000);

@@ -77,7 +77,7 @@ static void fill_steps(struct operation *o)
 	for (size_t i = 0; i < OPERATION_HISTORY_MAX; i++) {
 		struct operation_step *s = &o->steps[i];
 
-		*s = (struct operation_step){ .to_ppm = OPERATION_PPM - (uint32_t)i,
+		*s = (struct operation_step){ .to_ppm = MODEL_PPM_ALL - (uint32_t)i,
 			                      .state = OPERATION_RETURNING,
 			                      .begun_ms = NOW_MS + (int64_t)i,
 			                      .n_loads = OPERATION_SITES_MAX };

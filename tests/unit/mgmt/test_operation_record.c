@@ -51,7 +51,7 @@ static void a_drain_begins_with_its_plan(void **state)
 	assert_int_equal(op.epoch, 64);
 	assert_int_equal(op.stamp, 7);
 	assert_int_equal(op.n_targets, 2);
-	assert_int_equal(op.goal_ppm, OPERATION_PPM);
+	assert_int_equal(op.goal_ppm, MODEL_PPM_ALL);
 	assert_int_equal(op.n_plan, 5);
 	assert_true(operation_targets_site(&op, "fra"));
 	assert_false(operation_targets_site(&op, "lon"));
@@ -77,7 +77,7 @@ static void a_wrong_request_names_its_fault(void **state)
 		r.n_sites = i == 1 ? 0 : r.n_sites;
 		r.over_ms = i == 2 ? -1 : i == 3 ? OPERATION_OVER_MAX_MS + 1 : 0;
 		r.kind = i >= 4 && i <= 6 ? OPERATION_SHIFT : r.kind;
-		r.goal_ppm = i == 4 ? OPERATION_PPM : i == 6 ? OPERATION_PPM + 1 : 0;
+		r.goal_ppm = i == 4 ? MODEL_PPM_ALL : i == 6 ? MODEL_PPM_ALL + 1 : 0;
 		r.sites = i == 7 ? twice : r.sites;
 		r.author = i == 8 ? long_text : r.author;
 		r.id = i == 9 ? long_text : r.id;
@@ -158,7 +158,7 @@ static void a_record_out_of_range_is_none(void **state)
 		op = good;
 		op.n_steps = 1;
 		assert_true(operation_ok(&op));
-		*counts[i] = i < 12 ? UINT32_MAX : OPERATION_PPM + 1;
+		*counts[i] = i < 12 ? UINT32_MAX : MODEL_PPM_ALL + 1;
 		if (operation_ok(&op))
 			fail_msg("count %d is not checked", i);
 	}

@@ -91,7 +91,7 @@ static void a_drain_of_another_service_does_not_put_a_site_out(void **state)
 		                  .name = "fra",
 		                  .generation = 2,
 		                  .from_ms = 1780000000000,
-		                  .to_ppm = OPERATION_PPM,
+		                  .to_ppm = MODEL_PPM_ALL,
 		                  .until_ms = MODEL_TIME_NEVER };
 	struct world *w = make_world();
 
@@ -106,7 +106,7 @@ static void a_drain_of_another_service_does_not_put_a_site_out(void **state)
 			fail_msg("%s drained, %s moves", cases[i].drained, cases[i].moved);
 	}
 	drain.service[0] = w->op.service[0] = '\0';
-	drain.from_ppm = drain.to_ppm = OPERATION_PPM - 1; /* some clients still come */
+	drain.from_ppm = drain.to_ppm = MODEL_PPM_ALL - 1; /* some clients still come */
 	gather_ams(w);
 	assert_int_equal(w->observed.sites[1].out, OPERATION_NO);
 	free_world(w);

@@ -156,11 +156,11 @@ static void a_drain_that_is_held_holds_its_whole_site(void **state)
 		const char *service;
 		size_t n;
 	} cases[] = {
-		{ OPERATION_HELD, OPERATION_PPM, "", 1 },
-		{ OPERATION_EXPIRED_HELD, OPERATION_PPM, "", 1 },
-		{ OPERATION_MOVING, OPERATION_PPM, "", 0 },
+		{ OPERATION_HELD, MODEL_PPM_ALL, "", 1 },
+		{ OPERATION_EXPIRED_HELD, MODEL_PPM_ALL, "", 1 },
+		{ OPERATION_MOVING, MODEL_PPM_ALL, "", 0 },
 		{ OPERATION_HELD, 300000, "", 0 },           /* a shift empties no site */
-		{ OPERATION_HELD, OPERATION_PPM, "web", 0 }, /* others go on */
+		{ OPERATION_HELD, MODEL_PPM_ALL, "web", 0 }, /* others go on */
 	};
 
 	(void)state;
@@ -556,7 +556,7 @@ static void a_record_that_makes_no_override_writes_nothing(void **state)
 {
 	(void)state;
 	make_write(4, 250000);
-	op.write.to_ppm = OPERATION_PPM + 1;
+	op.write.to_ppm = MODEL_PPM_ALL + 1;
 	assert_int_equal(operations_put(&this_node, &op, 1), 0);
 	assert_null(find_step());
 	op.write.to_ppm = 250000;
