@@ -100,8 +100,6 @@ static struct etcd_op_result read_result(struct etcd_fields *f, const json_t *en
 	}
 	if (op->kind == ETCD_RANGE)
 		out.keys = read_keys(f, result, &op->on, revision);
-	else if (op->kind == ETCD_DELETE)
-		out.n_deleted = etcd_fields_int64(f, result, "deleted", 0);
 	return out;
 }
 
@@ -141,11 +139,8 @@ static struct etcd_event read_event(struct etcd_fields *f, const json_t *entry,
 	char type[16] = "";
 
 	etcd_fields_text(f, entry, "type", type, sizeof(type));
-	const json_t *kv = etcd_fields_object(f, entry, "kv"),
-	             *before = etcd_fields_object(f, entry, "prev_kv");
 	struct etcd_event out = { .is_deleted = !strcmp(type, "DELETE"),
-		                  .kv = etcd_fields_kv(f, kv),
-		                  .has_before = before != NULL };
+		                  .kv = etcd_fields_kv(f, etcd_fields_object(f, entry, "kv")) };
 
 	if (*type && !out.is_deleted && strcmp(type, "PUT"))
 		etcd_fields_refuse(f, "type", "is not known");
@@ -153,12 +148,6 @@ static struct etcd_event read_event(struct etcd_fields *f, const json_t *entry,
 		etcd_fields_refuse(f, "key", "is not in the range");
 	if (!out.is_deleted && (!out.kv.create_revision || !out.kv.version))
 		etcd_fields_refuse(f, "version", "or create_revision is absent");
-	if (!before)
-		return out;
-	out.before = etcd_fields_kv(f, before);
-	if (etcd_bytes_compare(out.before.key, out.kv.key) ||
-	    out.before.mod_revision >= out.kv.mod_revision)
-		etcd_fields_refuse(f, "prev_kv", "is not what was there before");
 	return out;
 }
 

@@ -78,7 +78,6 @@ MUST_CHECK int etcd_answer_range(const char *bytes, size_t n, const struct etcd_
 struct etcd_op_result {
 	enum etcd_op_kind kind;
 	struct etcd_keys keys; /**< ETCD_RANGE */
-	int64_t n_deleted;     /**< ETCD_DELETE */
 };
 
 struct etcd_txn_result {
@@ -98,8 +97,6 @@ MUST_CHECK int etcd_answer_txn(const char *bytes, size_t n, const struct etcd_tx
 struct etcd_event {
 	bool is_deleted;
 	struct etcd_kv kv; /**< deleted: its key and mod_revision only */
-	bool has_before;
-	struct etcd_kv before; /**< what was there; only if has_before */
 };
 
 /** One line of a watch. */
@@ -147,8 +144,7 @@ struct etcd_status {
 	struct etcd_header header;
 	char version[32]; /**< "3.4.23" */
 	int64_t db_bytes; /**< the file; the quota counts this */
-	int64_t db_used_bytes;
-	uint64_t leader; /**< a member's id; 0: it knows none */
+	uint64_t leader;  /**< a member's id; 0: it knows none */
 	bool is_learner;
 };
 MUST_CHECK int etcd_answer_status(const char *bytes, size_t n, struct etcd_status *out,

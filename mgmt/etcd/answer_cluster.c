@@ -94,7 +94,6 @@ int etcd_answer_status(const char *bytes, size_t n, struct etcd_status *out,
 	etcd_fields_begin(&f, bytes, n, NULL, reason);
 	struct etcd_status s = { .header = etcd_fields_header(&f, f.root),
 		                 .db_bytes = etcd_fields_int64(&f, f.root, "dbSize", 0),
-		                 .db_used_bytes = etcd_fields_int64(&f, f.root, "dbSizeInUse", 0),
 		                 .leader = etcd_fields_uint64(&f, f.root, "leader"),
 		                 .is_learner = etcd_fields_bool(&f, f.root, "isLearner") };
 

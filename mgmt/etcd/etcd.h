@@ -42,7 +42,6 @@ static inline struct etcd_bytes etcd_text(const char *text)
 struct etcd_header {
 	uint64_t cluster_id, member_id;
 	int64_t revision; /**< 0: the answer has none (members) */
-	uint64_t raft_term;
 };
 
 /** A key with its value. */

@@ -248,7 +248,6 @@ struct etcd_header etcd_fields_some_header(struct etcd_fields *f, const json_t *
 		.cluster_id = etcd_fields_uint64(f, header, "cluster_id"),
 		.member_id = etcd_fields_uint64(f, header, "member_id"),
 		.revision = etcd_fields_int64(f, header, "revision", 0),
-		.raft_term = etcd_fields_uint64(f, header, "raft_term"),
 	};
 
 	if (header && !out.cluster_id)

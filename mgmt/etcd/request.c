@@ -179,7 +179,6 @@ static void write_range(struct body *b, const struct etcd_range *range)
 	write_keys(b, range);
 	write_some(b, "revision", range->revision);
 	write_some(b, "limit", range->limit);
-	write_true(b, "serializable", range->serializable);
 	write_true(b, "keys_only", range->keys_only);
 	write_true(b, "count_only", range->count_only);
 	if (range->newest_first) {
@@ -287,7 +286,6 @@ int etcd_request_watch(const struct etcd_range *range, int64_t from, struct etcd
 	write_keys(&b, &keys);
 	write_number(&b, "start_revision", from);
 	write_true(&b, "progress_notify", true);
-	write_true(&b, "prev_kv", true);
 	close_object(&b);
 	return finish_body(&b, "/v3/watch", out, reason);
 }

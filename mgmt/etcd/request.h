@@ -36,8 +36,6 @@ struct etcd_range {
 	struct etcd_bytes after;
 	int64_t revision; /**< as of this one; 0: the newest */
 	int64_t limit;    /**< most keys of an answer; 0: no limit */
-	/** may be answered by one member without the others, and be old; false: linearizable */
-	bool serializable;
 	bool keys_only, count_only;
 	bool newest_first; /**< by mod_revision, instead of by key; not with after */
 };
@@ -78,7 +76,7 @@ MUST_CHECK int etcd_request_txn(const struct etcd_txn *txn, struct etcd_request 
                                 char reason[ETCD_REASON_MAX]);
 /**
  * Watch the key or prefix of @p range (its other fields are not used) from revision @p from >= 1 on,
- * with what was there before each event, and with progress notifications.
+ * with progress notifications.
  */
 MUST_CHECK int etcd_request_watch(const struct etcd_range *range, int64_t from,
                                   struct etcd_request *out, char reason[ETCD_REASON_MAX]);

@@ -153,7 +153,6 @@ static bool note_events(void *arg, int64_t revision, const struct etcd_event *ev
 
 		assert(e->kv.mod_revision == revision && is_in_range(e->kv.key));
 		assert(e->is_deleted || (e->kv.version >= 1 && e->kv.create_revision >= 1));
-		assert(!e->has_before || e->before.mod_revision < revision);
 		mix_bytes(o, e->kv.key.at, e->kv.key.n);
 		mix_bytes(o, e->kv.value.at, e->kv.value.n);
 	}

@@ -51,7 +51,6 @@ static struct etcd_range range_of(const json_t *object)
 		                    .after = etcd_text(text_of(object, "after")),
 		                    .revision = number_of(object, "revision"),
 		                    .limit = number_of(object, "limit"),
-		                    .serializable = is_true(object, "serializable"),
 		                    .keys_only = is_true(object, "keys_only"),
 		                    .count_only = is_true(object, "count_only"),
 		                    .newest_first = is_true(object, "newest_first") };
@@ -192,7 +191,6 @@ static int do_status(const json_t *command, json_t *answer)
 	add_header(answer, &s.header);
 	json_object_set_new(answer, "version", json_string(s.version));
 	json_object_set_new(answer, "db_bytes", json_integer(s.db_bytes));
-	json_object_set_new(answer, "db_used_bytes", json_integer(s.db_used_bytes));
 	json_object_set_new(answer, "is_leader", json_boolean(s.leader == s.header.member_id));
 	json_object_set_new(answer, "is_learner", json_boolean(s.is_learner));
 	return 0;
@@ -269,11 +267,9 @@ static bool note_changed(void *arg, int64_t revision, const struct etcd_event *e
 
 	(void)arg;
 	for (size_t i = 0; i < n; i++)
-		json_array_append_new(
-		        list,
-		        json_pack("{s:b, s:o, s:o*}", "deleted", (int)events[i].is_deleted, "kv",
-		                  kv_to_json(&events[i].kv), "before",
-		                  events[i].has_before ? kv_to_json(&events[i].before) : NULL));
+		json_array_append_new(list,
+		                      json_pack("{s:b, s:o}", "deleted", (int)events[i].is_deleted,
+		                                "kv", kv_to_json(&events[i].kv)));
 	say_line(json_pack("{s:I, s:o}", "changed", (json_int_t)revision, "events", list));
 	return true;
 }

@@ -123,7 +123,6 @@ class One(Lab):
             self.assertEqual(one.ask("keepalive", lease=lease)["ttl_s"], 2)
             gone = wait_for("the key goes", watching.changes)
             self.assertEqual([keys for _, keys in gone], [["-w/owner"]])
-            self.assertEqual(watching.has_said("changed")["events"][0]["before"]["value"], "me")
             self.assertEqual(one.ask("keepalive", lease=lease)["error"], "ENOENT")
             self.result(one.send(command).hear(), "not-written", "ENOENT")
             self.assertEqual(one.ask("grant", ttl_s=0)["error"], "EINVAL")
@@ -472,8 +471,6 @@ class Three(Lab):
             self.assertIn(answer["took_ms"], range(7000, 10000))
             alive = other.ask("keepalive", lease=lease)  # right after the cut, it would still be answered
             self.assertEqual(alive["error"], "EHOSTUNREACH", alive)
-            # one member alone still answers what may be old
-            self.assertEqual(other.ask("range", key="warm", serializable=True)["error"], "")
             stopped = one.send(claim("stop", "1", 0, stop_after_ms=500)).hear()
             self.assertIn((stopped["result"], stopped["error"]), (("unknown", "ECANCELED"), ("not-written", "ECANCELED")))
             self.assertIn(stopped["took_ms"], range(450, 1500))

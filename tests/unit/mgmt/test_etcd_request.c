@@ -51,10 +51,9 @@ static void a_range_is_one_key_or_a_prefix(void **state)
 		  { .key = { "a", 1 },
 		    .revision = 9007199254740993,
 		    .limit = 7,
-		    .serializable = true,
 		    .keys_only = true,
 		    .count_only = true },
-		  "{\"key\":\"YQ==\",\"revision\":\"9007199254740993\",\"limit\":\"7\",\"serializable\":true,\"keys_only\":true,"
+		  "{\"key\":\"YQ==\",\"revision\":\"9007199254740993\",\"limit\":\"7\",\"keys_only\":true,"
 		  "\"count_only\":true}" },
 		{ "the newest",
 		  { .key = { "a/", 2 }, .prefix = true, .limit = 1, .newest_first = true },
@@ -110,7 +109,7 @@ static void the_other_requests(void **state)
 	expect_request(
 	        etcd_request_watch(&range, 8, &r, reason), &r, "/v3/watch",
 	        "{\"create_request\":{\"key\":\"YQ==\",\"range_end\":\"Yg==\",\"start_revision\":\"8\","
-	        "\"progress_notify\":true,\"prev_kv\":true}}");
+	        "\"progress_notify\":true}}");
 	expect_request(etcd_request_grant(10, &r, reason), &r, "/v3/lease/grant",
 	               "{\"TTL\":\"10\"}");
 	expect_request(etcd_request_keepalive(INT64_MAX, &r, reason), &r, "/v3/lease/keepalive",
