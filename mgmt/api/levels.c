@@ -43,21 +43,13 @@ static bool read_level(const json_t *object, struct level *out)
 static int read_levels(const json_t *answer, struct levels *out)
 {
 	struct levels levels = { 0 };
-	json_int_t n_deciding;
-	int votes, held;
-	json_t *list;
+	const json_t *list = json_object_get(answer, "levels");
 
-	if (json_unpack((json_t *)(uintptr_t)answer, "{s:o, s:I, s:b, s:b}", "levels", &list,
-	                "deciding_sites", &n_deciding, "votes", &votes, "clock_held", &held) ||
-	    !json_is_array(list) || json_array_size(list) > LEVELS_MAX || n_deciding < 0 ||
-	    n_deciding > 64)
+	if (!json_is_array(list) || json_array_size(list) > LEVELS_MAX)
 		return -EPROTO;
 	for (size_t i = 0; i < json_array_size(list); i++)
 		if (!read_level(json_array_get(list, i), &levels.items[levels.n++]))
 			return -EPROTO;
-	levels.n_deciding = (uint32_t)n_deciding;
-	levels.votes = votes;
-	levels.clock_held = held;
 	*out = levels;
 	return 0;
 }

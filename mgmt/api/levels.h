@@ -31,9 +31,6 @@ struct level {
 struct levels {
 	size_t n;
 	struct level items[LEVELS_MAX];
-	uint32_t n_deciding; /**< sites that decide whether a site is dead */
-	bool votes;          /**< they vote; false: weir-dns trusts what its own node sees */
-	bool clock_held;     /**< no level moves: the clock of this node is not trusted */
 };
 
 /**
