@@ -34,6 +34,7 @@
 
 #include <jansson.h>
 
+#include "base/plain.h"
 #include "weir/json.h"
 #include "weir/model.h"
 #include "weir/stats.h"
@@ -70,12 +71,10 @@ static bool is_other(const struct announcer *a, const struct announce_row *row, 
 /* 16 digits, as JSON's numbers are too small for 64 bits. */
 static bool read_hex(const char *text, uint64_t *out)
 {
-	char *end;
-
-	if (!text || strlen(text) != 16 || strspn(text, "0123456789abcdef") != 16)
+	if (!plain_is_hex(text, 16))
 		return false;
-	*out = strtoull(text, &end, 16);
-	return !*end;
+	*out = strtoull(text, NULL, 16);
+	return true;
 }
 
 /* @return NULL, or what is wrong with the request */

@@ -21,6 +21,11 @@ bool plain_is(const char *text)
 	return !*text;
 }
 
+bool plain_is_hex(const char *text, size_t n_digits)
+{
+	return text && strlen(text) == n_digits && strspn(text, "0123456789abcdef") == n_digits;
+}
+
 void plain_make(char *text)
 {
 	for (; *text; text++)

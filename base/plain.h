@@ -14,6 +14,8 @@
 
 /** Whether @p text has no control character. */
 bool plain_is(const char *text);
+/** Whether @p text, which may be NULL, is @p n_digits hexadecimal digits, in lower case. */
+bool plain_is_hex(const char *text, size_t n_digits);
 /** Make each control character of @p text a '?'. */
 void plain_make(char *text);
 /**

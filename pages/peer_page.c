@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "base/proc.h"
 
 int peer_page_path(const char *run_dir, const char *node, char *out)
@@ -38,8 +39,7 @@ bool peer_page_read_word(const char *text, health_word *out)
 {
 	health_word word = 0;
 
-	if (!text || strlen(text) != PEER_PAGE_HEX_MAX - 1 ||
-	    strspn(text, "0123456789abcdef") != PEER_PAGE_HEX_MAX - 1)
+	if (!plain_is_hex(text, PEER_PAGE_HEX_MAX - 1))
 		return false;
 	for (size_t i = 0; i < PEER_PAGE_HEX_MAX - 1; i++)
 		word = word << 4 | (uint64_t)(text[i] <= '9' ? text[i] - '0' : text[i] - 'a' + 10);

@@ -17,6 +17,7 @@
 
 #include "base/addr.h"
 #include "base/memory.h"
+#include "base/plain.h"
 
 #define HEX_DIGITS 16u
 
@@ -251,7 +252,7 @@ static bool read_hex(const json_t *value, char *out, char *error)
 {
 	const char *text = json_string_value(value);
 
-	if (!text || strlen(text) != HEX_DIGITS || text[strspn(text, "0123456789abcdef")])
+	if (!plain_is_hex(text, HEX_DIGITS))
 		return say_wrong(error, " is no number of %u hexadecimal digits", HEX_DIGITS);
 	*(uint64_t *)(void *)out = strtoull(text, NULL, 16);
 	return true;

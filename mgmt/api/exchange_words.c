@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/plain.h"
 #include "weir/json.h"
 #include "weir/peer_page.h"
 
@@ -98,19 +99,14 @@ static bool is_age(const json_t *value)
 	       json_integer_value(value) < AGE_MAX_MS;
 }
 
-static bool is_stamp(const char *text)
-{
-	return text && strlen(text) == EXCHANGE_STAMP_MAX - 1 &&
-	       strspn(text, "0123456789abcdef") == EXCHANGE_STAMP_MAX - 1;
-}
-
 static bool read_word(const json_t *word, struct exchange_said *out)
 {
 	const json_t *age = json_array_get(word, 0);
 
 	out->stamp = json_string_value(json_array_get(word, 1));
 	out->body = json_array_get(word, 2);
-	if (json_array_size(word) > 3 || !is_age(age) || !is_stamp(out->stamp) ||
+	if (json_array_size(word) > 3 || !is_age(age) ||
+	    !plain_is_hex(out->stamp, EXCHANGE_STAMP_MAX - 1) ||
 	    (out->body && !json_is_object(out->body)))
 		return false;
 	out->age_ms = (uint64_t)json_integer_value(age);

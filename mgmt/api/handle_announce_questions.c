@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/plain.h"
 #include "mgmt/api/announce_questions.h"
 #include "mgmt/api/announce_own.h"
 #include "mgmt/api/announce_shared.h"
@@ -32,12 +33,6 @@ static const struct model_node *find_sender(const struct model *m, const char *n
 		if (&m->nodes[i] != m->self && !strcmp(m->nodes[i].name, name))
 			return &m->nodes[i];
 	return NULL;
-}
-
-static bool is_hex(const char *text)
-{
-	return text && strlen(text) == ANNOUNCE_OWN_HEX_MAX - 1 &&
-	       strspn(text, "0123456789abcdef") == ANNOUNCE_OWN_HEX_MAX - 1;
 }
 
 /* [ADDRESS, SENT_MS] */
@@ -75,7 +70,7 @@ static bool read_query(const struct model *m, const json_t *json, struct peer_qu
 	const char *name = json_string_value(json_object_get(json, "node"));
 
 	q->incarnation = json_string_value(json_object_get(json, "incarnation"));
-	if (!cluster || !name || !is_hex(q->incarnation) ||
+	if (!cluster || !name || !plain_is_hex(q->incarnation, ANNOUNCE_OWN_HEX_MAX - 1) ||
 	    !read_questions(json_object_get(json, "questions"), q)) {
 		http_problem(reply, 400, "bad-request",
 		             "expected node, cluster, incarnation and at most %u questions",

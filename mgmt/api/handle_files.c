@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/plain.h"
 #include "mgmt/api/field.h"
 #include "mgmt/store/blobs.h"
 
@@ -37,8 +38,7 @@ static bool read_file_part(const json_t *item, struct part *out)
 
 	*out = (struct part){ .digest = json_string_value(json_object_get(item, "digest")),
 		              .data = json_string_value(data) };
-	return out->digest && strlen(out->digest) == DIGEST_TEXT_MAX - 1 &&
-	       strspn(out->digest, "0123456789abcdef") == DIGEST_TEXT_MAX - 1 &&
+	return plain_is_hex(out->digest, DIGEST_TEXT_MAX - 1) &&
 	       read_part_number(item, "bytes", &out->bytes) &&
 	       (!data || (out->data && read_part_number(item, "offset", &out->offset)));
 }

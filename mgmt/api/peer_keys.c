@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "weir/peer_page.h"
 
 static json_t *make_keys(const struct steer_keys *k)
@@ -92,9 +93,8 @@ static bool read_number(const json_t *row, size_t at, uint64_t most, uint64_t *o
 static bool read_hex(const json_t *row, size_t at, uint64_t *out)
 {
 	const char *text = json_string_value(json_array_get(row, at));
-	size_t n = text ? strlen(text) : 0;
 
-	if (n != PEER_PAGE_HEX_MAX - 1 || strspn(text, "0123456789abcdef") != n)
+	if (!plain_is_hex(text, PEER_PAGE_HEX_MAX - 1))
 		return false;
 	*out = strtoull(text, NULL, 16);
 	return true;

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/plain.h"
 #include "mgmt/api/core.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/records.h"
@@ -270,8 +271,7 @@ bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
 		return false;
 	if (!*text)
 		return true; /* not known */
-	if (strlen(text) != MODEL_FINGERPRINT_MAX - 1 ||
-	    strspn(text, "0123456789abcdef") != MODEL_FINGERPRINT_MAX - 1)
+	if (!plain_is_hex(text, MODEL_FINGERPRINT_MAX - 1))
 		return false;
 	memcpy(out, text, MODEL_FINGERPRINT_MAX);
 	return true;

@@ -19,16 +19,11 @@
 #include <unistd.h>
 
 #include "base/owner.h"
+#include "base/plain.h"
 #include "base/proc.h"
 
 #define DIR_NAME    PROC_BLOBS_DIR
 #define PART_SUFFIX ".part"
-
-static bool is_blob_digest(const char *text)
-{
-	return strlen(text) == DIGEST_TEXT_MAX - 1 &&
-	       strspn(text, "0123456789abcdef") == DIGEST_TEXT_MAX - 1;
-}
 
 static int make_blobs_dir(const char *state_dir, char out[PATH_MAX])
 {
@@ -61,7 +56,7 @@ bool blobs_dir(const char *state_dir, char out[PATH_MAX])
 static int make_blob_path(const char *state_dir, const char *digest, const char *suffix,
                           char out[PATH_MAX])
 {
-	if (!is_blob_digest(digest))
+	if (!plain_is_hex(digest, DIGEST_TEXT_MAX - 1))
 		return -EINVAL;
 	return snprintf(out, PATH_MAX, "%s/%s/%s%s", state_dir, DIR_NAME, digest, suffix) >=
 	                       PATH_MAX
@@ -229,7 +224,7 @@ void blobs_collect(const char *state_dir, int64_t now_s,
 
 	while (dir && (entry = readdir(dir))) {
 		snprintf(digest, sizeof(digest), "%.64s", entry->d_name);
-		if (!is_blob_digest(digest) ||
+		if (!plain_is_hex(digest, DIGEST_TEXT_MAX - 1) ||
 		    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
 		    st.st_mtim.tv_sec + BLOBS_KEEP_S > now_s)
 			continue;

@@ -80,14 +80,9 @@ static const struct field version_fields[] = {
 	RECORD_VALUE(struct version, confirm_within_ms, FIELD_I64),
 };
 
-static bool is_hex(const char *text, size_t digits)
-{
-	return strlen(text) == digits && strspn(text, "0123456789abcdef") == digits;
-}
-
 static bool is_digest(const char *text)
 {
-	return is_hex(text, DIGEST_TEXT_MAX - 1);
+	return plain_is_hex(text, DIGEST_TEXT_MAX - 1);
 }
 
 static bool is_time(int64_t ms)
@@ -98,7 +93,7 @@ static bool is_time(int64_t ms)
 static bool are_digests_sound(const struct version *v)
 {
 	return is_digest(v->digest) && (!*v->parent || is_digest(v->parent)) &&
-	       (!*v->hash_key || is_hex(v->hash_key, MODEL_FINGERPRINT_MAX - 1));
+	       (!*v->hash_key || plain_is_hex(v->hash_key, MODEL_FINGERPRINT_MAX - 1));
 }
 
 static bool is_version_sound(const void *record)

@@ -30,7 +30,7 @@ static const struct record_kind conf_record =
 
 bool store_conf_is_id(const char *id)
 {
-	return strlen(id) == STORE_ID_MAX - 1 && strspn(id, "0123456789abcdef") == STORE_ID_MAX - 1;
+	return plain_is_hex(id, STORE_ID_MAX - 1);
 }
 
 static int refuse_conf(char reason[ETCD_REASON_MAX], const char *text)

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/plain.h"
+
 static const char *const roles[] = { "viewer",  "oncall", "operator", "admin",
 	                             "metrics", "peer",   NULL };
 
@@ -21,12 +23,6 @@ bool tokens_role_ok(const char *word)
 		if (!strcmp(roles[i], word))
 			return true;
 	return false;
-}
-
-static bool is_token_digest(const char *word)
-{
-	return strlen(word) == DIGEST_TEXT_MAX - 1 &&
-	       strspn(word, "0123456789abcdef") == DIGEST_TEXT_MAX - 1;
 }
 
 /* The words of a line, by their number, name, role and third. */
@@ -45,7 +41,7 @@ static const char *find_line_error(size_t n, char *const words[4])
 		return "the third word of anonymous must be *";
 	if (!anonymous && !strcmp(words[2], "*"))
 		return "only the name anonymous may have * as its third word";
-	if (!anonymous && !is_token_digest(words[2]))
+	if (!anonymous && !plain_is_hex(words[2], DIGEST_TEXT_MAX - 1))
 		return "its third word must be the SHA-256 of the token: 64 hexadecimal digits in "
 		       "lower case" HINT;
 	return NULL;

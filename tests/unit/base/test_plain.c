@@ -78,11 +78,31 @@ static void a_text_that_is_cut_ends_with_a_whole_character(void **state)
 	}
 }
 
+static void only_so_many_lower_case_digits_are_hexadecimal(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t n_digits;
+		bool is_hex;
+	} rows[] = {
+		{ NULL, 4, false },   { "", 4, false },      { "09af", 4, true },
+		{ "09a", 4, false },  { "09af0", 4, false }, { "09aF", 4, false },
+		{ "09ag", 4, false }, { " 9af", 4, false },  { "0x9a", 4, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		print_message("  %zu\n", i);
+		assert_int_equal(plain_is_hex(rows[i].text, rows[i].n_digits), rows[i].is_hex);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(control_characters_are_replaced_and_no_others),
 		cmocka_unit_test(a_text_that_is_cut_ends_with_a_whole_character),
+		cmocka_unit_test(only_so_many_lower_case_digits_are_hexadecimal),
 	};
 
 	return cmocka_run_group_tests_name("plain", tests, NULL, NULL);
