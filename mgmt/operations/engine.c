@@ -253,8 +253,6 @@ static void describe_act(struct tick *t)
 	if (t->changed)
 		op->seq++;
 	t->act->changed = t->changed;
-	t->act->has_write = op->write.epoch && strcmp(op->hold.code, "command") != 0;
-	t->act->write = op->write;
 }
 
 /* Whether two texts say the same but for their numbers, such as seconds that are left. */

@@ -52,10 +52,7 @@
 
 /** What the owner must do now. */
 struct operation_act {
-	bool changed; /**< the record: nothing follows before that is decided */
-	/** the override of each target; nothing to write if !has_write */
-	bool has_write;
-	struct operation_write write;
+	bool changed;                     /**< the record: nothing follows before that is decided */
 	char handed_over[MODEL_NAME_MAX]; /**< the new owner; "": this node stays it */
 	struct operation_event {
 		char text[OPERATION_DETAIL_MAX];

@@ -416,7 +416,7 @@ static int expiry_during_a_hold_changes_nothing(void)
 	CHECK(scene.op.write.to_ppm == 250000);
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(scene.op.state == OPERATION_RETURNING);
-	CHECK(scene_until_state(OPERATION_DONE, 200) && scene.act.write.ended &&
+	CHECK(scene_until_state(OPERATION_DONE, 200) && scene.op.write.ended &&
 	      scene.op.level_ppm == 0);
 	return 0;
 }

@@ -15,20 +15,22 @@ static void set_levels(uint32_t epoch, uint32_t step, uint32_t level_ppm)
 static int a_record_that_is_behind_is_held(void)
 {
 	uint64_t seq;
+	uint32_t writes;
 
 	scene_begin(OPERATION_DRAIN, 0);
 	CHECK(scene_until_level(250000));
 	scene.obey = false;
 	scene.nodes[2].levels[0].epoch = scene.op.epoch + 64; /* another owner's */
 	seq = scene.op.seq;
+	writes = scene.op.write.step;
 	scene_tick(9);
-	CHECK(scene.op.state == OPERATION_MOVING && !scene.act.has_write &&
+	CHECK(scene.op.state == OPERATION_MOVING && scene.op.write.step == writes &&
 	      scene.op.level_ppm == 250000);
 	CHECK(scene.op.seq > seq && strstr(scene.op.waits, "record")); /* others see it, too */
 	scene_tick(3);
-	CHECK(scene_is_held_by("record-behind") && !scene.act.has_write);
+	CHECK(scene_is_held_by("record-behind") && scene.op.write.step == writes);
 	scene_tick(60);
-	CHECK(scene_is_held_by("record-behind") && !scene.act.has_write);
+	CHECK(scene_is_held_by("record-behind") && scene.op.write.step == writes);
 	scene_begin(OPERATION_DRAIN, 0); /* a level that is not known for a moment is no reason */
 	CHECK(scene_until_level(250000));
 	for (uint32_t i = 0; i < 4; i++) {

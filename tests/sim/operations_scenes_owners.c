@@ -12,7 +12,7 @@ static int the_owner_is_outside_of_the_target(void)
 	(void)snprintf(scene.op.owner, sizeof(scene.op.owner), "na");
 	scene_tick(1);
 	CHECK(!strcmp(scene.op.owner, "nb") && !strcmp(scene.act.handed_over, "nb") &&
-	      !scene.act.has_write);
+	      !scene.op.write.epoch);
 	scene_begin(OPERATION_DRAIN, 0);
 	scene.f.self = "na";
 	(void)snprintf(scene.op.owner, sizeof(scene.op.owner), "na");
@@ -243,7 +243,7 @@ static int a_person_ends_the_automation(void)
 	scene.obey = false;
 	scene.nodes[2].levels[0] = (struct operation_level){ true, scene.op.epoch + 1, 1, true, 0 };
 	scene_tick(1);
-	CHECK(scene.op.state == OPERATION_ABORTED && !scene.act.has_write);
+	CHECK(scene.op.state == OPERATION_ABORTED && !strcmp(scene.op.hold.code, "command"));
 	return 0;
 }
 
@@ -309,7 +309,7 @@ static int levels_of_another_owner_hold_the_way_back(void)
 	let_be_higher(1000000);
 	scene_tick(1);
 	CHECK(scene_is_held_by("levels") && strstr(scene.op.hold.detail, "nc has up to 100 %"));
-	CHECK(scene.act.write.to_ppm == 250000 && scene.act.write.from_ppm < 1000000);
+	CHECK(scene.op.write.to_ppm == 250000 && scene.op.write.from_ppm < 1000000);
 	scene.sites[0].up = OPERATION_YES;
 	epoch = scene.op.epoch;
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
@@ -317,7 +317,7 @@ static int levels_of_another_owner_hold_the_way_back(void)
 	CHECK(scene.op.level_ppm == 1000000 && !scene.op.n_without);
 	scene.obey = true;
 	CHECK(scene_until_level(750000));
-	CHECK(scene_until_state(OPERATION_ABORTED, 200) && scene.act.write.ended);
+	CHECK(scene_until_state(OPERATION_ABORTED, 200) && scene.op.write.ended);
 	return 0;
 }
 
@@ -357,7 +357,7 @@ static int a_hold_of_a_step_back_calls_nobody_back(void)
 	scene.sites[0].up = OPERATION_NO;
 	scene_tick(1);
 	CHECK(scene_is_held_by("site-down") && scene.op.level_ppm == 500000);
-	CHECK(scene.act.write.to_ppm == 500000);
+	CHECK(scene.op.write.to_ppm == 500000);
 	return 0;
 }
 
@@ -369,11 +369,11 @@ static int a_forced_majority_ends_nothing(void)
 	CHECK(!operation_abort(&scene.op, &scene.f, &scene_alone, scene.now_ms, scene.error));
 	CHECK(scene_until_level(0));
 	scene_tick(100);
-	CHECK(scene.op.state == OPERATION_ABORTING && !scene.act.write.ended);
+	CHECK(scene.op.state == OPERATION_ABORTING && !scene.op.write.ended);
 	CHECK(strstr(scene.op.waits, "1 of 3") && !operation_moves(&scene.op));
 	scene.nodes[2].reached = true;
 	scene_tick(2);
-	CHECK(scene.op.state == OPERATION_ABORTED && scene.act.write.ended);
+	CHECK(scene.op.state == OPERATION_ABORTED && scene.op.write.ended);
 	return 0;
 }
 

@@ -316,7 +316,7 @@ static int an_abort_goes_back_in_steps(void)
 	scene.sites[0].up = OPERATION_YES;
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(scene_until_level(250000)); /* although c suffers: this is what helps */
-	CHECK(scene_until_state(OPERATION_ABORTED, 100) && scene.act.write.ended);
+	CHECK(scene_until_state(OPERATION_ABORTED, 100) && scene.op.write.ended);
 	return 0;
 }
 

@@ -193,7 +193,7 @@ static int an_aborted_return_may_go_on(void)
 	CHECK(scene_until_level(750000)); /* out again */
 	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(scene_until_state(OPERATION_ABORTED, 200));
-	CHECK(scene.op.level_ppm == 0 && scene.act.write.ended);
+	CHECK(scene.op.level_ppm == 0 && scene.op.write.ended);
 	return 0;
 }
 
@@ -424,7 +424,7 @@ static int a_hold_is_written_once(void)
 	scene_tick(1);
 	writes = scene.op.writes;
 	scene_tick(1);
-	CHECK(scene.op.writes == writes && !scene.act.changed && scene.act.has_write);
+	CHECK(scene.op.writes == writes && !scene.act.changed && scene.op.write.epoch);
 	scene.obey = false; /* a node had gone further: it is followed, once */
 	scene.nodes[2].levels[0].level_ppm = 180000;
 	scene_tick(5);

@@ -165,12 +165,14 @@ void world_make_step(struct world_node *n, uint32_t k)
 static void print_act(const struct world *w, const struct world_node *n, uint32_t k,
                       const struct operation_write *was, const struct operation_act *act)
 {
+	const struct operation_write *write = &n->rec[k].write;
+
 	for (size_t i = 0; i < act->n_events; i++)
 		printf("%8lld op%u %s: %s\n", (long long)w->now_ms, k, n->name,
 		       act->events[i].text);
-	if (act->has_write && (act->write.epoch != was->epoch || act->write.step != was->step))
+	if (write->epoch != was->epoch || write->step != was->step)
 		printf("%8lld op%u %s: write %u.%u %u -> %u\n", (long long)w->now_ms, k, n->name,
-		       act->write.epoch, act->write.step, act->write.from_ppm, act->write.to_ppm);
+		       write->epoch, write->step, write->from_ppm, write->to_ppm);
 }
 
 /* The engine runs on a copy, and nothing follows from that before the change is decided. */
