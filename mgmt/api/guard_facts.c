@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A peer's load is that of the last round, if it is fresh; what it announces, it is asked
+ * A peer's load is that of the exchange, if it is fresh; what it announces, it is asked
  * (guard_query.c). What this node announces is what its weir-announce shows, by the same words: a VIP
  * counts when a neighbour gets each of its addresses.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What nodes ask of each other about operations: what this one has, what is in force and what it measures. Whatever comes is
- * checked as from a stranger: a token says who asks, not that it is right.
+ * What nodes ask of each other for operations: the levels in force at this one, and what it
+ * measures. Whatever comes is checked as from a stranger: a token says who asks, not that it is
+ * right.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -114,7 +114,7 @@ enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
 	return INFORCE_PENDING;
 }
 
-/* weir-mgmt itself: the address of its API. @return as judge_process() */
+/* weir-mgmt itself: the address of its API. @return as inforce_judge_process() */
 static enum inforce_state judge_api(const struct core *core, struct inforce *f, uint64_t now_ms)
 {
 	const struct model *m = intent_model(core->intent);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One question to all: what a node has of operations, which levels are in force, what it measures. An answer is a peer's: it is read field by field, and what is malformed is as if it were not there.
+ * One question to all: which levels are in force at a node, and what it measures. An answer is a
+ * peer's: it is read field by field, and what is malformed is as if it were not there.
  */
 #include "mgmt/api/operations_internal.h"
 

@@ -145,7 +145,7 @@ const struct route route_table[] = {
 	{ "GET", "/v1/peer/vip-traffic", HTTP_PEER, "", "", handle_peer_vip_traffic,
 	  "Between nodes of a site: at which VIPs packets arrive" },
 	{ "POST", "/v1/peer/operations", HTTP_PEER, "", "", handle_peer_operations,
-	  "Between nodes: operations and their steps; what you have and measure" },
+	  "Between nodes: the levels in force, and what you measure" },
 	{ "POST", "/v1/peer/operations/{}/{}", HTTP_PEER, "", "", handle_peer_operation_order,
 	  "Between nodes: a person's order for an operation of yours" },
 	{ "GET", "/v1/peer/measure", HTTP_PEER, "", "", handle_peer_measure,

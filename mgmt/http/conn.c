@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A connection is a machine of few states (http_internal.h); a step either goes on, waits for the
+ * A connection is a machine of few states (internal.h); a step either goes on, waits for the
  * socket, or ends it. Who asks is found out from the head alone: a body is read only for a request
  * that may be answered, and within a budget.
  */

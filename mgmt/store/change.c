@@ -100,13 +100,14 @@ void intent_say_version(struct intent *in, const struct version *v, int64_t now_
 
 	log_note("version", "number=%" PRIu64 " digest=%.16s author=%s reason=%s", v->number,
 	         v->digest, v->author, log_value(v->reason, value));
-	journal_add(
-	        in->journal, now_ms, "version", "versions", "version %" PRIu64 " by %s%s%s%s%s%s%s",
-	        v->number, v->author, *v->principal ? " (" : "", v->principal,
-	        *v->principal ? ")" : "", *v->reason ? ": " : "", v->reason,
-	        v->confirm_by_ms         ? " (to be confirmed)"
-	        : join_is_provisional(v) ? " (provisional: a peer's applied version replaces it)"
-	                                 : "");
+	journal_add(in->journal, now_ms, "version", "versions",
+	            "version %" PRIu64 " by %s%s%s%s%s%s%s", v->number, v->author,
+	            *v->principal ? " (" : "", v->principal, *v->principal ? ")" : "",
+	            *v->reason ? ": " : "", v->reason,
+	            v->confirm_by_ms ? " (to be confirmed)"
+	            : join_is_provisional(v)
+	                    ? " (provisional: the first version of a shared store replaces it)"
+	                    : "");
 }
 
 /* Store the version and put it in force. Takes files and model on success. */
