@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/sorted.h"
 
 #define SITES PROJECTION_SITES_MAX
 /*
@@ -125,22 +126,17 @@ static void add_even_keys(struct projection_run *r, const struct projector_group
 	}
 }
 
+static int compare_group(const void *key, const void *item)
+{
+	size_t group = *(const size_t *)key, of = ((const struct projector_key *)item)->group;
+
+	return (group > of) - (group < of);
+}
+
 /* Keys are sorted by group. @return the first of @p group, or where it would be */
 static size_t first_key_of(const struct projector *p, size_t group)
 {
-	size_t from = 0, n = p->n_keys;
-
-	while (n) {
-		size_t half = n / 2;
-
-		if (p->keys[from + half].group < group) {
-			from += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
-	}
-	return from;
+	return sorted_index(&group, p->keys, p->n_keys, sizeof(*p->keys), compare_group, NULL);
 }
 
 /* @return the queries whose keys are known */

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/sorted.h"
 
 #define ARENA_BYTES ((size_t)256 << 20) /* a limit, not a size: 10,000 names, 4,096 services */
 
@@ -155,21 +156,18 @@ static int by_group_and_key(const void *a, const void *b)
 	return order ? order : (x->key > y->key) - (x->key < y->key);
 }
 
+static int compare_service(const void *key, const void *item)
+{
+	uint32_t service = *(const uint32_t *)key,
+	         of = ((const struct projector_group *)item)->service;
+
+	return (service > of) - (service < of);
+}
+
 size_t projector_first_group(const struct projector *p, uint32_t service)
 {
-	size_t from = 0, n = p->n_groups;
-
-	while (n) {
-		size_t half = n / 2;
-
-		if (p->groups[from + half].service < service) {
-			from += half + 1;
-			n -= half + 1;
-		} else {
-			n = half;
-		}
-	}
-	return from;
+	return sorted_index(&service, p->groups, p->n_groups, sizeof(*p->groups), compare_service,
+	                    NULL);
 }
 
 bool projector_has_key(const struct projector *p, uint32_t service, uint64_t key)
