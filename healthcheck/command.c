@@ -163,12 +163,11 @@ static json_t *make_row(const struct target *t)
 	json_object_set_new(row, "no_vote", json_string(no_vote_text(t)));
 	json_object_set_new(row, "why", json_string(write_sentence(t, now_ms, text)));
 	json_object_set_new(row, "last_ms_ago",
-	                    t->done_ms ? json_integer((json_int_t)(now_ms - t->done_ms))
-	                               : json_null());
+	                    json_number_or_null(t->done_ms, now_ms - t->done_ms));
 	json_object_set_new(row, "took_ms",
-	                    t->done_ms && t->done_ms >= t->sent_ms && t->phase == TARGET_IDLE
-	                            ? json_integer((json_int_t)(t->done_ms - t->sent_ms))
-	                            : json_null());
+	                    json_number_or_null(t->done_ms && t->done_ms >= t->sent_ms &&
+	                                                t->phase == TARGET_IDLE,
+	                                        t->done_ms - t->sent_ms));
 	json_object_set_new(row, "detect_worst_ms", json_integer(t->check->detect_worst_ms));
 	json_object_set_new(row, "probes", json_integer((json_int_t)t->counts.probes));
 	json_object_set_new(row, "failed", json_integer((json_int_t)t->counts.failed));

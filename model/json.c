@@ -73,6 +73,21 @@ bool json_has_text(const json_t *object, const char *name, const char *expected)
 	return text && !strcmp(text, expected);
 }
 
+bool json_read_count(const json_t *value, uint64_t most, uint64_t *out)
+{
+	json_int_t n = json_integer_value(value);
+
+	if (!json_is_integer(value) || n < 0 || (uint64_t)n > most)
+		return false;
+	*out = (uint64_t)n;
+	return true;
+}
+
+json_t *json_number_or_null(bool known, uint64_t n)
+{
+	return known ? json_integer((json_int_t)n) : json_null();
+}
+
 json_t *json_text(const char *text)
 {
 	json_t *value = json_string(text);

@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /** Before the first use of jansson: let its failed allocations be noted (base/memory.h). */
 void json_prepare(void);
@@ -26,5 +27,11 @@ json_t *json_text(const char *text);
 
 /** Whether @p object, whatever it is, has the text @p expected under @p name. */
 bool json_has_text(const json_t *object, const char *name, const char *expected);
+
+/** Whether @p value, whatever it is, is an integer from 0 to @p most. Otherwise @p out is untouched. */
+bool json_read_count(const json_t *value, uint64_t most, uint64_t *out);
+
+/** The number @p n, given; JSON null if it is not known. */
+json_t *json_number_or_null(bool known, uint64_t n);
 
 #endif

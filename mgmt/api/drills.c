@@ -29,19 +29,12 @@ static const char filters[] =
 
 /* --- what the nodes say --- */
 
-static bool is_text(const json_t *row, const char *name, const char *text)
-{
-	const char *value = json_string_value(json_object_get(row, name));
-
-	return value && !strcmp(value, text);
-}
-
 /* Why the backup of one row (mgmt/api/backup_status.h) cannot be drilled; NULL: it can. */
 static const char *find_obstacle(const json_t *row)
 {
 	const char *detail = json_string_value(json_object_get(row, "detail"));
 
-	if (!is_text(row, "class", "own"))
+	if (!json_has_text(row, "class", "own"))
 		return json_is_string(json_object_get(row, "class"))
 		               ? "the service is on its backup already: there is nothing to prove"
 		               : "the node does not say whether its backup would serve";
@@ -53,7 +46,7 @@ static const char *find_obstacle(const json_t *row)
 /* Whether the row is of a service that the drill concerns. */
 static bool is_concerned(const json_t *row, const struct override *o)
 {
-	return !*o->service || is_text(row, "service", o->service);
+	return !*o->service || json_has_text(row, "service", o->service);
 }
 
 /* What one node says of the backups. @return whether one of them, at least, can be drilled */
@@ -110,14 +103,13 @@ static bool check_evidence(const struct operation_snapshot *v, const struct over
 
 /* --- what came of it --- */
 
-static bool read_count(const json_t *row, const char *name, uint64_t *sum)
+static bool add_count(const json_t *row, const char *name, uint64_t *sum)
 {
-	const json_t *value = json_object_get(row, name);
-	json_int_t n = json_integer_value(value);
+	uint64_t n = 0;
 
-	if (!json_is_integer(value) || n < 0 || n >= COUNT_END)
+	if (!json_read_count(json_object_get(row, name), COUNT_END - 1, &n))
 		return false;
-	*sum += (uint64_t)n;
+	*sum += n;
 	return true;
 }
 
@@ -126,7 +118,7 @@ static const json_t *find_row(const struct operation_report *report, const char 
 	const json_t *rows = json_object_get(report->measure, "drills"), *row;
 	size_t i;
 
-	json_array_foreach(rows, i, row) if (is_text(row, "id", id)) return row;
+	json_array_foreach(rows, i, row) if (json_has_text(row, "id", id)) return row;
 	return NULL;
 }
 
@@ -137,9 +129,9 @@ static bool add_report(const struct operation_report *report, const struct overr
 	const json_t *row = find_row(report, o->id);
 	struct drill_flows f = *sum;
 
-	if (!row || !read_count(row, "begun", &f.begun) ||
-	    !read_count(row, "repeated", &f.repeated) ||
-	    !read_count(row, "followed", &f.followed) || !read_count(row, "kept", &f.kept))
+	if (!row || !add_count(row, "begun", &f.begun) ||
+	    !add_count(row, "repeated", &f.repeated) || !add_count(row, "followed", &f.followed) ||
+	    !add_count(row, "kept", &f.kept))
 		return false;
 	*sum = f;
 	return true;

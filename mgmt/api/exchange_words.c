@@ -95,8 +95,9 @@ json_t *exchange_have(const struct exchange_word words[EXCHANGE_N_SECTIONS])
 
 static bool is_age(const json_t *value)
 {
-	return json_is_integer(value) && json_integer_value(value) >= 0 &&
-	       json_integer_value(value) < AGE_MAX_MS;
+	uint64_t age_ms;
+
+	return json_read_count(value, AGE_MAX_MS - 1, &age_ms);
 }
 
 static bool read_word(const json_t *word, struct exchange_said *out)

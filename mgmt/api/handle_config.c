@@ -33,6 +33,7 @@
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/when.h"
 #include "weir/effect.h"
+#include "weir/json.h"
 
 /* Where a change's files come from: an earlier version, the request, this node's disk. */
 enum origin { ORIGIN_VERSION, ORIGIN_REQUEST, ORIGIN_DISK };
@@ -235,8 +236,7 @@ static void add_way_back(const struct core *core, uint64_t before, const json_t 
 {
 	json_t *warnings = json_object_get(json_object_get(answer, "plan"), "warnings");
 
-	json_object_set_new(answer, "before",
-	                    before ? json_integer((json_int_t)before) : json_null());
+	json_object_set_new(answer, "before", json_number_or_null(before, before));
 	if (!files_at)
 		return;
 	json_object_set_new(answer, "files_at", json_deep_copy(files_at));

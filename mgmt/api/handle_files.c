@@ -15,22 +15,13 @@
 #include "base/plain.h"
 #include "mgmt/api/field.h"
 #include "mgmt/store/blobs.h"
+#include "weir/json.h"
 
 /* A part of a file as read from a request; its texts belong to the request. */
 struct part {
 	const char *digest, *data;
 	uint64_t bytes, offset;
 };
-
-static bool read_part_number(const json_t *item, const char *name, uint64_t *out)
-{
-	const json_t *value = json_object_get(item, name);
-
-	if (!json_is_integer(value) || json_integer_value(value) < 0)
-		return false;
-	*out = (uint64_t)json_integer_value(value);
-	return true;
-}
 
 static bool read_file_part(const json_t *item, struct part *out)
 {
@@ -39,8 +30,9 @@ static bool read_file_part(const json_t *item, struct part *out)
 	*out = (struct part){ .digest = json_string_value(json_object_get(item, "digest")),
 		              .data = json_string_value(data) };
 	return plain_is_hex(out->digest, DIGEST_TEXT_MAX - 1) &&
-	       read_part_number(item, "bytes", &out->bytes) &&
-	       (!data || (out->data && read_part_number(item, "offset", &out->offset)));
+	       json_read_count(json_object_get(item, "bytes"), INT64_MAX, &out->bytes) &&
+	       (!data || (out->data && json_read_count(json_object_get(item, "offset"), INT64_MAX,
+	                                               &out->offset)));
 }
 
 /* Read the list of parts. @return NULL after a reply */
@@ -189,7 +181,7 @@ void handle_peer_files(struct core *core, struct http_request *r, struct http_re
 		if (i == FILES_PARTS_MAX || n_sent >= FILES_PART_BYTES_MAX ||
 		    !read_file_part(item, &part))
 			break;
-		read_part_number(item, "offset", &part.offset);
+		json_read_count(json_object_get(item, "offset"), INT64_MAX, &part.offset);
 		char *bytes = read_file_range(core, &part, FILES_PART_BYTES_MAX - n_sent, &n);
 		char *text = bytes ? core_base64_text(bytes, n) : NULL;
 		if (text)

@@ -74,17 +74,15 @@ json_t *handle_processes_json(const struct look *l)
 
 		if (!observe_is_shown((enum observe_process)p, &s))
 			continue;
-		json_t *one = json_pack(
-		        "{s:s, s:s, s:o, s:o, s:b}", "process",
-		        observe_name((enum observe_process)p), "state",
-		        !s.present  ? "absent"
-		        : s.running ? "running"
-		                    : "silent",
-		        "age_ms", s.present ? json_integer((json_int_t)s.age_ms) : json_null(),
-		        "document",
-		        s.document && s.running ? json_integer((json_int_t)s.document)
-		                                : json_null(),
-		        "refused", s.refused);
+		json_t *one =
+		        json_pack("{s:s, s:s, s:o, s:o, s:b}", "process",
+		                  observe_name((enum observe_process)p), "state",
+		                  !s.present  ? "absent"
+		                  : s.running ? "running"
+		                              : "silent",
+		                  "age_ms", json_number_or_null(s.present, s.age_ms), "document",
+		                  json_number_or_null(s.document && s.running, s.document),
+		                  "refused", s.refused);
 
 		if (s.has_ports && s.running)
 			json_object_set_new(one, "driver", json_string(s.dpdk ? "dpdk" : "xdp"));
@@ -103,9 +101,8 @@ json_t *handle_peers_json(const struct peers_report *reports, size_t n)
 		        reports[i].hash_key, "site", reports[i].site, "state",
 		        peers_state_text(reports[i].state), "version",
 		        (json_int_t)reports[i].number, "digest", reports[i].digest, "age_ms",
-		        reports[i].answered_ms ? json_integer((json_int_t)(clock_mono_ms() -
-		                                                           reports[i].answered_ms))
-		                               : json_null());
+		        json_number_or_null(reports[i].answered_ms,
+		                            clock_mono_ms() - reports[i].answered_ms));
 
 		if (reports[i].unreachable_reason[0])
 			json_object_set_new(one, "detail",

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "weir/announce.h"
+#include "weir/json.h"
 
 /* Packets a second from sample @p first to the newest. @return whether there are such */
 static bool rate_since(const struct node_drain *d, size_t first, uint64_t *out)
@@ -222,11 +223,6 @@ static json_t *neighbours_to_json(const struct node_drain *d)
 	return list;
 }
 
-static json_t *count_or_null(bool known, uint64_t n)
-{
-	return known ? json_integer((json_int_t)n) : json_null();
-}
-
 json_t *node_drain_to_json(const struct node_drain *d)
 {
 	const struct node_drain_routes *r = &d->routes;
@@ -243,8 +239,8 @@ json_t *node_drain_to_json(const struct node_drain *d)
 	if (d->target == MODEL_NODE_SERVES)
 		return out;
 	json_object_set_new(out, "packets_per_s_before",
-	                    count_or_null(d->before_known, d->before_per_s));
-	json_object_set_new(out, "packets_per_s", count_or_null(d->rate_known, d->per_s));
+	                    json_number_or_null(d->before_known, d->before_per_s));
+	json_object_set_new(out, "packets_per_s", json_number_or_null(d->rate_known, d->per_s));
 	json_object_set_new(out, "graceful_shutdown_honoured",
 	                    json_string(honoured_text(d->honoured)));
 	json_object_set_new(out, "neighbours", neighbours_to_json(d));

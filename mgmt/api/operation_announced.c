@@ -15,6 +15,7 @@
 #include "mgmt/api/operations.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/json/announcement.h"
+#include "weir/json.h"
 #include "weir/proof.h"
 
 json_t *operation_announced_json(const struct core *core, const struct model *m)
@@ -66,12 +67,10 @@ static void list_peers(struct announced_round *r, const struct core *core, const
 static void accept_announced(const struct model *m, const struct model_node *node,
                              const json_t *answer, json_t *all)
 {
-	const char *name = json_string_value(json_object_get(answer, "node"));
-	const char *cluster = json_string_value(json_object_get(answer, "cluster"));
 	json_t *announced = json_object_get(answer, "announcements");
 
-	if (name && cluster && !strcmp(name, node->name) && !strcmp(cluster, m->cluster) &&
-	    json_is_object(announced))
+	if (json_has_text(answer, "node", node->name) &&
+	    json_has_text(answer, "cluster", m->cluster) && json_is_object(announced))
 		json_object_set(all, node->name, announced);
 }
 

@@ -15,6 +15,7 @@
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/guards.h"
+#include "weir/json.h"
 
 #define MILLI_END ((json_int_t)1 << 50) /* thousandths a second: nobody is asked so often */
 
@@ -111,11 +112,6 @@ static void say_flows(struct arrivals *a, const char *service,
 		             service, (unsigned long long)f->established);
 }
 
-static json_t *number_or_null(bool known, uint64_t value)
-{
-	return known ? json_integer((json_int_t)value) : json_null();
-}
-
 static json_t *service_json(struct arrivals *a, const struct model_service *service,
                             const struct model_at *at)
 {
@@ -125,10 +121,10 @@ static json_t *service_json(struct arrivals *a, const struct model_service *serv
 	say_flows(a, service->name, &f);
 	return json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "service", service->name, "vip",
 	                 at->vip->name, "addresses", vip_json(at->vip), "own_flows_per_s",
-	                 number_or_null(f.known, f.own), "backup_flows_per_s",
-	                 number_or_null(f.known, f.backup), "arriving_flows_per_s",
-	                 number_or_null(f.known, f.arriving), "established_packets_per_s",
-	                 number_or_null(f.known, f.established));
+	                 json_number_or_null(f.known, f.own), "backup_flows_per_s",
+	                 json_number_or_null(f.known, f.backup), "arriving_flows_per_s",
+	                 json_number_or_null(f.known, f.arriving), "established_packets_per_s",
+	                 json_number_or_null(f.known, f.established));
 }
 
 static json_t *services_json(struct arrivals *a)
@@ -153,15 +149,15 @@ static json_t *dns_json(struct arrivals *a)
 		const struct operation_report *v = &a->snapshot->reports[i];
 		const json_t *milli =
 		        json_object_get(json_object_get(v->measure, "dns"), "queries_milli");
-		bool known = json_is_integer(milli) && json_integer_value(milli) >= 0 &&
-		             json_integer_value(milli) < MILLI_END;
-		uint64_t per_s = known ? (uint64_t)(json_integer_value(milli) + 999) / 1000 : 0;
+		uint64_t n_milli = 0;
+		bool known = json_read_count(milli, MILLI_END - 1, &n_milli);
+		uint64_t per_s = (n_milli + 999) / 1000;
 
 		if (v->node->site != a->site || !v->node->n_dns_listen)
 			continue;
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:o}", "node", v->node->name,
-		                                "queries_per_s", number_or_null(known, per_s)));
+		json_array_append_new(list, json_pack("{s:s, s:o}", "node", v->node->name,
+		                                      "queries_per_s",
+		                                      json_number_or_null(known, per_s)));
 		if (per_s)
 			add_sentence(a->keeps,
 			             "node %s: its name server gets %llu DNS queries a second",

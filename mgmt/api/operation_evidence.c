@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "mgmt/api/to_json.h"
+#include "weir/json.h"
 
 json_t *operation_value_json(const struct operation_value *v)
 {
-	return v->known ? json_integer((json_int_t)v->value) : json_null();
+	return json_number_or_null(v->known, v->value);
 }
 
 static json_t *operation_loads_json(const struct operation_load *loads, size_t n)

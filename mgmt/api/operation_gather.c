@@ -9,18 +9,9 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "weir/json.h"
 
 /* --- what a node has in force --- */
-
-static bool read_ppm(const json_t *value, uint32_t *out)
-{
-	json_int_t ppm = json_integer_value(value);
-
-	if (!json_is_integer(value) || ppm < 0 || ppm > (json_int_t)MODEL_PPM_ALL)
-		return false;
-	*out = (uint32_t)ppm;
-	return true;
-}
 
 static const json_t *find_level(const json_t *levels, const char *id)
 {
@@ -69,13 +60,15 @@ static struct operation_level read_level(const json_t *levels, const struct oper
 	const json_t *row = find_level(levels, op->targets[k].override_id);
 	struct operation_level level = { .known = levels && !row };
 	struct in_force change;
+	uint64_t ppm = 0;
 
 	if (levels && has_command(levels, op, op->targets[k].site))
 		level.person = level.known = true;
 	if (!row || !read_change(row, &change) ||
-	    !read_ppm(json_object_get(row, "level_ppm"), &level.level_ppm))
+	    !json_read_count(json_object_get(row, "level_ppm"), MODEL_PPM_ALL, &ppm))
 		return level;
 	level.known = true;
+	level.level_ppm = (uint32_t)ppm;
 	if ((uint64_t)change.generation == op->stamp) {
 		level.epoch = (uint32_t)change.epoch;
 		level.step = (uint32_t)change.step;
@@ -178,13 +171,13 @@ static struct operation_value read_given_ttl(const struct operation *op, const j
 		const char *id = op->targets[k].override_id;
 		struct operation_level level = read_level(levels, op, k);
 		const json_t *given = json_object_get(find_level(levels, id), "longest_ttl_s");
-		json_int_t ttl_s = json_integer_value(given);
+		uint64_t ttl_s = 0;
 
-		if (!json_is_integer(given) || ttl_s < 0 || ttl_s >= TTL_END ||
+		if (!json_read_count(given, TTL_END - 1, &ttl_s) ||
 		    level.epoch != op->write.epoch || level.step != op->write.step)
 			return (struct operation_value){ 0 };
-		if ((uint64_t)ttl_s > ttl.value)
-			ttl.value = (uint64_t)ttl_s;
+		if (ttl_s > ttl.value)
+			ttl.value = ttl_s;
 	}
 	return ttl;
 }

@@ -7,11 +7,7 @@
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/operations/plan.h"
-
-static json_t *capacity_json(uint64_t capacity)
-{
-	return capacity ? json_integer((json_int_t)capacity) : json_null();
-}
+#include "weir/json.h"
 
 static json_t *receiver_json(const struct model_site *site, const struct operation_site *s,
                              const struct operation_projected *after)
@@ -19,11 +15,11 @@ static json_t *receiver_json(const struct model_site *site, const struct operati
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "site", site->name,
 	                 "before_flows", operation_value_json(&s->arrivals), "after_flows",
 	                 operation_value_json(&after->flows), "capacity_flows",
-	                 capacity_json(site->capacity_flows), "before_bits",
-	                 operation_value_json(&s->bits), "after_bits",
+	                 json_number_or_null(site->capacity_flows, site->capacity_flows),
+	                 "before_bits", operation_value_json(&s->bits), "after_bits",
 	                 operation_value_json(&after->bits), "capacity_bits",
-	                 capacity_json(site->capacity_bits), "backup_flows",
-	                 operation_value_json(&after->backup_flows), "known",
+	                 json_number_or_null(site->capacity_bits, site->capacity_bits),
+	                 "backup_flows", operation_value_json(&after->backup_flows), "known",
 	                 after->flows.known && after->bits.known);
 }
 

@@ -8,6 +8,7 @@
 
 #include "mgmt/api/operation_command.h"
 #include "mgmt/api/to_json.h"
+#include "weir/json.h"
 
 /* --- parts --- */
 
@@ -59,8 +60,8 @@ static json_t *nodes_json(const struct operations_item *item)
 		        list,
 		        json_pack("{s:s, s:b, s:b, s:o, s:I, s:I}", "node", n->node, "reached",
 		                  n->reached, "named_absent", n->absent, "level_ppm",
-		                  n->level_known ? json_integer(n->level_ppm) : json_null(),
-		                  "epoch", (json_int_t)n->epoch, "step", (json_int_t)n->step));
+		                  json_number_or_null(n->level_known, n->level_ppm), "epoch",
+		                  (json_int_t)n->epoch, "step", (json_int_t)n->step));
 	}
 	return list;
 }

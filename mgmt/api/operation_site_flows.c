@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "weir/json.h"
+
 #define CHECK_PACKETS 5u /* of a check over HTTP from its client, behind the SYN */
 #define COUNT_END     ((json_int_t)1 << 50)
 #define RATE_END      1000000000000u /* thousandths a second: times 10 * MODEL_PPM_ALL it fits 64 bits */
@@ -33,23 +35,13 @@ const char *operation_read_text(const json_t *object, const char *name)
 
 bool operation_read_count(const json_t *object, const char *name, uint64_t *out)
 {
-	const json_t *value = json_object_get(object, name);
-
-	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
-	    json_integer_value(value) >= COUNT_END)
-		return false;
-	*out = (uint64_t)json_integer_value(value);
-	return true;
+	return json_read_count(json_object_get(object, name), COUNT_END - 1, out);
 }
 
 /* Thousandths a second. */
 static bool read_rate(const json_t *object, const char *name, uint64_t *out)
 {
-	uint64_t rate = 0;
-	bool ok = operation_read_count(object, name, &rate) && rate < RATE_END;
-
-	*out = ok ? rate : *out;
-	return ok;
+	return json_read_count(json_object_get(object, name), RATE_END - 1, out);
 }
 
 const json_t *operation_find_row(const json_t *list, const char *field, const char *name)

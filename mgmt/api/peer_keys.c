@@ -5,7 +5,6 @@
  * peer sends is either this or it is none of ours.
  */
 #include "mgmt/api/peer_keys.h"
-#include "weir/json.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,6 +12,7 @@
 #include <string.h>
 
 #include "base/plain.h"
+#include "weir/json.h"
 #include "weir/peer_page.h"
 
 static json_t *make_keys(const struct steer_keys *k)
@@ -81,13 +81,7 @@ json_t *peer_keys_make(const char *node, const char *cluster, const struct steer
 /* Number @p at of a row, at most @p most. @return false: it is none */
 static bool read_number(const json_t *row, size_t at, uint64_t most, uint64_t *out)
 {
-	const json_t *value = json_array_get(row, at);
-	json_int_t number = json_integer_value(value);
-
-	if (!json_is_integer(value) || number < 0 || (uint64_t)number > most)
-		return false;
-	*out = (uint64_t)number;
-	return true;
+	return json_read_count(json_array_get(row, at), most, out);
 }
 
 static bool read_hex(const json_t *row, size_t at, uint64_t *out)

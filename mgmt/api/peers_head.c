@@ -15,6 +15,7 @@
 #include "mgmt/store/key.h"
 #include "mgmt/store/records.h"
 #include "mgmt/store/shared.h"
+#include "weir/json.h"
 
 #define LOAD_END ((json_int_t)1 << 53) /* bits a second: no node has so many */
 
@@ -48,21 +49,17 @@ json_t *peers_load_to_json(struct core *core)
 	uint64_t bits = 0;
 	bool known = observe_load(core, &bits);
 
-	return json_pack("{s:o, s:I}", "bits_per_s",
-	                 known ? json_integer((json_int_t)bits) : json_null(), "port_bits_per_s",
-	                 (json_int_t)node_drain_copy(core).port_bits);
+	return json_pack("{s:o, s:I}", "bits_per_s", json_number_or_null(known, bits),
+	                 "port_bits_per_s", (json_int_t)node_drain_copy(core).port_bits);
 }
 
 /* Whether they are of a version, or say that there is none. */
 static bool is_version(const json_t *number, const char *digest)
 {
-	json_int_t n = json_integer_value(number);
+	uint64_t n = 0;
 
-	if (!json_is_integer(number) || n < 0 || n >= (json_int_t)SHARED_NUMBER_END || !digest)
-		return false;
-	return n ? strlen(digest) == DIGEST_TEXT_MAX - 1 &&
-	                       strspn(digest, "0123456789abcdef") == DIGEST_TEXT_MAX - 1
-	         : !*digest;
+	return json_read_count(number, SHARED_NUMBER_END - 1, &n) && digest &&
+	       (n ? plain_is_hex(digest, DIGEST_TEXT_MAX - 1) : !*digest);
 }
 
 bool peers_head_read(struct peers_report *report, const json_t *head)
@@ -92,12 +89,11 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 
 void peers_load_read(struct peers_report *report, const json_t *load)
 {
-	const json_t *bits = json_object_get(load, "bits_per_s");
 	json_int_t ports = json_integer_value(json_object_get(load, "port_bits_per_s"));
 
-	report->load_known = json_is_integer(bits) && json_integer_value(bits) >= 0 &&
-	                     json_integer_value(bits) < LOAD_END;
-	report->bits = report->load_known ? (uint64_t)json_integer_value(bits) : 0;
+	report->bits = 0;
+	report->load_known =
+	        json_read_count(json_object_get(load, "bits_per_s"), LOAD_END - 1, &report->bits);
 	report->port_bits = ports > 0 && ports < LOAD_END ? (uint64_t)ports : 0;
 }
 
@@ -106,12 +102,12 @@ void peers_clock_read(struct peers_report *report, const json_t *ms, uint64_t fr
                       uint64_t to_ms)
 {
 	int64_t half_ms = (int64_t)(to_ms - from_ms) / 2;
+	uint64_t said_ms = 0;
 
-	report->clock_known = json_is_integer(ms) && json_integer_value(ms) >= 0 &&
-	                      json_integer_value(ms) < CLOCK_END_MS;
+	report->clock_known = json_read_count(ms, CLOCK_END_MS - 1, &said_ms);
 	if (!report->clock_known)
 		return;
-	report->clock_offset_ms = json_integer_value(ms) - ((int64_t)from_ms + half_ms);
+	report->clock_offset_ms = (int64_t)said_ms - ((int64_t)from_ms + half_ms);
 	report->clock_slack_ms = half_ms;
 }
 

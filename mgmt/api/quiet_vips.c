@@ -19,6 +19,7 @@
 #include "mgmt/api/peers.h"
 #include "mgmt/json/announcement.h"
 #include "weir/condition.h"
+#include "weir/json.h"
 #include "weir/proof.h"
 
 /* A VIP without packets, and a node that gets some. */
@@ -112,26 +113,19 @@ static size_t list_site_nodes(const struct model *m, const struct model_node *ou
 	return n;
 }
 
-static bool says_text(const json_t *object, const char *name, const char *expected)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && !strcmp(text, expected);
-}
-
 /* Whether packets for a VIP arrived at that node within the time in which none arrived here. */
 static bool has_arrived(const json_t *answer, const char *vip)
 {
 	const json_t *age = json_object_get(json_object_get(answer, "arrived_ms"), vip);
+	uint64_t age_ms;
 
-	return json_is_integer(age) && json_integer_value(age) >= 0 &&
-	       json_integer_value(age) < (json_int_t)QUIET_VIPS_MS;
+	return json_read_count(age, QUIET_VIPS_MS - 1, &age_ms);
 }
 
 static void note_answer(struct quiet_vips *q, const json_t *answer, const char *node,
                         const char *cluster)
 {
-	if (!says_text(answer, "node", node) || !says_text(answer, "cluster", cluster))
+	if (!json_has_text(answer, "node", node) || !json_has_text(answer, "cluster", cluster))
 		return;
 	for (size_t i = 0; i < q->n; i++)
 		if (!*q->found[i].node && has_arrived(answer, q->found[i].vip))

@@ -62,20 +62,13 @@ json_t *state_fetch_to_json(struct core *core)
 	return answer;
 }
 
-static bool text_equals(const json_t *object, const char *name, const char *expected)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text && !strcmp(text, expected);
-}
-
 enum state_fetch_word state_fetch_read(const json_t *answer, const char *node, const char *cluster,
                                        const char **text)
 {
 	const json_t *learning = json_object_get(answer, "learning");
 	const char *text_found = json_string_value(json_object_get(answer, "connections"));
 
-	if (!text_equals(answer, "node", node) || !text_equals(answer, "cluster", cluster) ||
+	if (!json_has_text(answer, "node", node) || !json_has_text(answer, "cluster", cluster) ||
 	    !json_is_boolean(learning) || !text_found || strlen(text_found) > CONN_STATE_TEXT_MAX)
 		return STATE_FETCH_MALFORMED;
 	if (json_is_true(learning))

@@ -18,6 +18,7 @@
 #include "mgmt/cli/vips.h"
 #include "mgmt/json/announcement.h"
 #include "weir/health.h"
+#include "weir/json.h"
 #include "weir/model.h"
 #include "weir/ramp.h"
 
@@ -85,14 +86,12 @@ static json_t *processes_json(const struct cli *cli, const struct model *m)
 		gather_process(cli->dirs.run, processes[i], &seen, NULL);
 		if (!is_process_shown(m, processes[i], seen.running))
 			continue;
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:s, s:o}", "process", processes[i], "state",
-		                                !seen.present  ? "absent"
-		                                : seen.running ? "running"
-		                                               : "silent",
-		                                "age_ms",
-		                                seen.present ? json_integer((json_int_t)seen.age_ms)
-		                                             : json_null()));
+		json_array_append_new(
+		        list, json_pack("{s:s, s:s, s:o}", "process", processes[i], "state",
+		                        !seen.present  ? "absent"
+		                        : seen.running ? "running"
+		                                       : "silent",
+		                        "age_ms", json_number_or_null(seen.present, seen.age_ms)));
 	}
 	return list;
 }

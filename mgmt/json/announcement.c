@@ -363,8 +363,7 @@ json_t *announcements_to_json(const struct announcements *a,
 	json_t *counts = counts_to_json(a, filter, &n_all);
 
 	return json_pack("{s:s, s:o, s:o, s:o, s:o}", "node", a->m->self->name, "document",
-	                 a->node.document ? json_integer((json_int_t)a->node.document)
-	                                  : json_null(),
-	                 "daemon", daemon_to_json(a), "counts", counts, "items",
+	                 json_number_or_null(a->node.document, a->node.document), "daemon",
+	                 daemon_to_json(a), "counts", counts, "items",
 	                 items_to_json(a, filter, n_all));
 }

@@ -95,11 +95,6 @@ json_t *guards_to_json(const struct guard_result *guards)
 	return list;
 }
 
-static json_t *number_or_null(bool known, uint64_t n)
-{
-	return known ? json_integer((json_int_t)n) : json_null();
-}
-
 static json_t *receivers_to_json(const struct guard_result *guards, enum model_target_kind kind)
 {
 	bool has_load = kind != MODEL_TARGET_BACKEND;
@@ -115,16 +110,17 @@ static json_t *receivers_to_json(const struct guard_result *guards, enum model_t
 			bool known = r->known && r->capacity_bits;
 
 			json_object_set_new(one, "bits_per_s",
-			                    number_or_null(r->known, r->before_bits));
+			                    json_number_or_null(r->known, r->before_bits));
 			json_object_set_new(one, "bits_per_s_after",
-			                    number_or_null(r->known, r->after_bits));
-			json_object_set_new(one, "capacity_bits_per_s",
-			                    number_or_null(r->capacity_bits, r->capacity_bits));
+			                    json_number_or_null(r->known, r->after_bits));
+			json_object_set_new(
+			        one, "capacity_bits_per_s",
+			        json_number_or_null(r->capacity_bits, r->capacity_bits));
 			json_object_set_new(
 			        one, "load_ppm_after",
-			        number_or_null(known, known ? r->after_bits * MODEL_PPM_ALL /
-			                                              r->capacity_bits
-			                                    : 0));
+			        json_number_or_null(known, known ? r->after_bits * MODEL_PPM_ALL /
+			                                                   r->capacity_bits
+			                                         : 0));
 		}
 		json_array_append_new(list, one);
 	}

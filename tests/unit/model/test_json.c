@@ -86,12 +86,47 @@ static void a_document_of_several_parts_is_read_whole(void **state)
 	}
 }
 
+static void a_count_is_an_integer_within_its_limit(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t most;
+		bool is_count;
+	} rows[] = {
+		{ "0", 0, true },
+		{ "7", 7, true },
+		{ "8", 7, false },
+		{ "-1", UINT64_MAX, false },
+		{ "9223372036854775807", INT64_MAX, true },
+		{ "9223372036854775807", INT64_MAX - 1, false },
+		{ "1.0", 7, false },
+		{ "\"1\"", 7, false },
+		{ "true", 7, false },
+		{ "null", 7, false },
+	};
+	uint64_t n = 77;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *value =
+		        json_read(rows[i].text, strlen(rows[i].text), JSON_DECODE_ANY, NULL);
+
+		print_message("  %s\n", rows[i].text);
+		n = 77;
+		assert_int_equal(json_read_count(value, rows[i].most, &n), rows[i].is_count);
+		assert_int_equal(n, rows[i].is_count ? (uint64_t)json_integer_value(value) : 77);
+		json_decref(value);
+	}
+	assert_false(json_read_count(NULL, 7, &n));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_wrong_is_told_with_its_line),
 		cmocka_unit_test(just_the_bytes_that_are_given_are_read),
 		cmocka_unit_test(a_document_of_several_parts_is_read_whole),
+		cmocka_unit_test(a_count_is_an_integer_within_its_limit),
 	};
 
 	json_prepare();
