@@ -20,10 +20,23 @@ bool body_add_text(json_t *body, const char *name, const struct cli_args *args, 
 
 bool body_add_reason(json_t *body, const char *what, const struct cli_args *args)
 {
-	if (cli_text(args, "--reason"))
-		return body_add_text(body, "reason", args, "--reason");
-	return json_object_set_new(body, "reason",
-	                           json_sprintf("weir %s, no reason given", what)) == 0;
+	bool ok =
+	        cli_text(args, "--reason")
+	                ? body_add_text(body, "reason", args, "--reason")
+	                : json_object_set_new(body, "reason",
+	                                      json_sprintf("weir %s, no reason given", what)) == 0;
+
+	return ok && body_add_text(body, "author", args, "--author");
+}
+
+json_t *body_make_reason(const char *what, const struct cli_args *args)
+{
+	json_t *body = json_object();
+
+	if (body_add_reason(body, what, args))
+		return body;
+	json_decref(body);
+	return NULL;
 }
 
 bool body_add_list(json_t *body, const char *name, const struct cli_args *args, const char *option)

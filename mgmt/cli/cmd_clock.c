@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "mgmt/cli/api.h"
+#include "mgmt/cli/body.h"
 
 static void print_peer(const json_t *peer)
 {
@@ -49,15 +50,12 @@ int cli_clock(struct cli *cli, const struct cli_args *args)
 
 int cli_clock_accept(struct cli *cli, const struct cli_args *args)
 {
-	const char *reason = cli_text(args, "--reason"), *author = cli_text(args, "--author");
 	struct api_request request = { .method = "POST", .path = "/v1/clock/accept" };
 
-	if (!reason)
+	if (!cli_text(args, "--reason"))
 		return cli_fail(CLI_USAGE, "clock accept: --reason is required");
 	if (cli_flag(args, "--dry-run"))
 		request.path = "/v1/clock/accept?dry_run=true";
-	request.body = json_pack("{s:s}", "reason", reason);
-	if (author)
-		json_object_set_new(request.body, "author", json_string(author));
-	return api_show(cli, &request, print_clock);
+	request.body = body_make_reason("clock accept", args);
+	return request.body ? api_show(cli, &request, print_clock) : CLI_USAGE;
 }

@@ -166,8 +166,7 @@ static json_t *make_body(const struct cli_args *args)
 	         body_add_text(body, "service", args, "--service") &&
 	         body_add_text(body, "for", args, "--for") &&
 	         body_add_text(body, "until", args, "--until") &&
-	         body_add_reason(body, "drill", args) &&
-	         body_add_text(body, "author", args, "--author"))
+	         body_add_reason(body, "drill", args))
 		return body;
 	json_decref(body);
 	return NULL;
@@ -202,17 +201,15 @@ int cli_drill_backup(struct cli *cli, const struct cli_args *args)
 int cli_drill_end(struct cli *cli, const struct cli_args *args)
 {
 	char *id = api_escape(args->at[0]), path[320];
-	struct api_request request = { .method = "POST", .path = path, .body = json_object() };
+	struct api_request request = { .method = "POST", .path = path };
 	struct api_reply reply;
 	int status;
 
 	snprintf(path, sizeof(path), "/v1/drills/%.256s/end", id ? id : "");
 	free(id);
-	if (!body_add_reason(request.body, "drill end", args) ||
-	    !body_add_text(request.body, "author", args, "--author")) {
-		json_decref(request.body);
+	request.body = body_make_reason("drill end", args);
+	if (!request.body)
 		return CLI_USAGE;
-	}
 	status = api_get(cli, &request, &reply);
 	if (!api_succeeded(&reply))
 		return status;

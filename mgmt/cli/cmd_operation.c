@@ -50,7 +50,6 @@ static bool add_flag(json_t *body, const char *name, const struct cli_args *args
 static bool add_record(json_t *body, const struct cli_args *args, const char *what)
 {
 	return body_add_reason(body, what, args) &&
-	       body_add_text(body, "author", args, "--author") &&
 	       body_add_list(body, "override_guards", args, "--override") &&
 	       body_add_list(body, "without", args, "--without");
 }

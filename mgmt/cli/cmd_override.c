@@ -47,8 +47,7 @@ static json_t *make_body(const char *what, json_t *target, const struct cli_args
 	bool ok = body_add_text(body, "over", args, "--over") &&
 	          body_add_text(body, "from", args, "--from") &&
 	          body_add_text(body, "until", args, "--until") &&
-	          body_add_reason(body, what, args) &&
-	          body_add_text(body, "author", args, "--author");
+	          body_add_reason(body, what, args);
 
 	if (ok && cli_flag(args, "--now"))
 		json_object_set_new(body, "now", json_true());

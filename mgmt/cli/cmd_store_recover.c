@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "mgmt/cli/api.h"
+#include "mgmt/cli/body.h"
 
 /* One of the two. */
 struct recover_command {
@@ -145,16 +146,6 @@ static const struct recover_command rebuild_command = {
 	print_rebuilt,
 };
 
-static json_t *make_body(const struct cli_args *args)
-{
-	const char *author = cli_text(args, "--author");
-	json_t *body = json_pack("{s:s}", "reason", cli_text(args, "--reason"));
-
-	if (author)
-		json_object_set_new(body, "author", json_string(author));
-	return body;
-}
-
 /* A person agrees. @return CLI_OK, or an exit status after a message */
 static int request_consent(const struct cli_args *args, const char *question)
 {
@@ -172,11 +163,12 @@ static int request_consent(const struct cli_args *args, const char *question)
 static int carry_out(const struct cli *cli, const struct cli_args *args,
                      const struct recover_command *c, const char *etag)
 {
-	const struct api_request request = {
-		.method = "POST", .path = c->path, .body = make_body(args), .if_match = etag
-	};
+	const struct api_request request = { .method = "POST",
+		                             .path = c->path,
+		                             .body = body_make_reason("store recovery", args),
+		                             .if_match = etag };
 
-	return api_show(cli, &request, c->print_done);
+	return request.body ? api_show(cli, &request, c->print_done) : CLI_USAGE;
 }
 
 static int recover_store(const struct cli *cli, const struct cli_args *args,
@@ -188,8 +180,10 @@ static int recover_store(const struct cli *cli, const struct cli_args *args,
 		return cli_fail(CLI_USAGE, "--reason is required");
 	const struct api_request request = { .method = "POST",
 		                             .path = c->dry_path,
-		                             .body = make_body(args) };
+		                             .body = body_make_reason("store recovery", args) };
 
+	if (!request.body)
+		return CLI_USAGE;
 	if (cli_flag(args, "--dry-run"))
 		return api_show(cli, &request, c->print_plan);
 	int status = api_get(cli, &request, &plan);

@@ -75,6 +75,7 @@ class Api(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 HEAD = {"items": [{"number": 7, "etag": "v7-00", "state": "in_force"}], "head": 7, "etag": "v7-00"}
+LATIN = os.fsdecode(b"caf\xe9")  # no UTF-8
 DRAIN = ("drain", "site", "ams", "--scheduled", "--until", "+4h", "--reason", "INC-77")
 DRAINED: dict[str, typing.Any] = {
     "override": {"id": "o1", "do": "drain", "target": {"site": "ams"}, "state": "ramping",
@@ -199,6 +200,10 @@ class WithApi(unittest.TestCase):
                 (("apply", "--reason", ""), "--reason"), (("rollback", "1", "--reason", ""), "--reason"),
                 (("wait", "swell"), "well, degraded"), (("wait", "backend", "a/b", "floating"), "floating is not a state"),
                 (("apply",), "--reason"), (("rollback", "x", "--reason", "y"), "number of a version"),
+                (("clock", "accept", "--reason", LATIN), "--reason: expected text in UTF-8"),
+                (("clock", "accept", "--reason", "x", "--author", LATIN), "--author: expected text in UTF-8"),
+                (("store", "accept", "--reason", LATIN), "--reason: expected text in UTF-8"),
+                (("store", "rebuild", "--reason", "x", "--author", LATIN), "--author: expected text in UTF-8"),
                 (("rollback",), "an argument is missing"), (("diff", "a:b"), "NODE:NUMBER"),
                 (("events", "--since", "x"), "a number"),
                 (("events", "--limit", "0"), "a number from 1"), (("events", "--limit", "1001"), "a number from 1"),
