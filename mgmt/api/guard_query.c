@@ -13,7 +13,6 @@
 #include "base/hash.h"
 #include "mgmt/api/announce_words.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/http/client.h"
 #include "mgmt/api/exchange.h"
 #include "mgmt/api/peers.h"
 
@@ -24,7 +23,6 @@
 struct guard_round {
 	struct intent_shared *shared;
 	const struct model *m;
-	struct peer_client client;
 	const struct model_node *nodes[PEERS_MAX];
 	struct client_request requests[PEERS_MAX];
 	char *questions[PEERS_MAX];
@@ -145,8 +143,6 @@ static void list_nodes(struct core *core, struct guard_round *r)
 
 static void send_requests(struct core *core, struct guard_round *r)
 {
-	client_open(&r->client, core->dirs.conf);
-	auth_peer_token(core->dirs.conf, r->client.token);
 	for (size_t i = 0; i < r->n; i++) {
 		r->requests[i] = (struct client_request){ .post = 1,
 			                                  .body = r->questions[i],
@@ -155,9 +151,7 @@ static void send_requests(struct core *core, struct guard_round *r)
 		snprintf(r->requests[i].url, CLIENT_URL_MAX, "%s/v1/peer/exchange",
 		         r->nodes[i]->api);
 	}
-	if (*r->client.token)
-		client_send(&r->client, r->requests, r->n);
-	client_close(&r->client);
+	auth_query_peers(core, r->requests, r->n);
 }
 
 size_t guard_query(struct core *core, struct guard_said *out, size_t max)

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "mgmt/api/auth.h"
-#include "mgmt/http/client.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/peers.h"
@@ -102,17 +101,14 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
                       char err_text[HTTP_TEXT_MAX])
 {
 	struct client_request r = { .timeout_ms = PEER_QUERY_MS };
-	struct peer_client client = { 0 };
 	int err = -EHOSTUNREACH;
 
 	if (!side->number) {
 		snprintf(err_text, HTTP_TEXT_MAX, "no version of the node is known");
 		return err;
 	}
-	client_open(&client, core->dirs.conf);
-	auth_peer_token(core->dirs.conf, client.token);
 	snprintf(r.url, sizeof(r.url), "%.255s/v1/peer/versions/%" PRIu64, api, side->number);
-	client_send(&client, &r, 1);
+	auth_query_peers(core, &r, 1);
 	if (r.answer)
 		err = files_from_json(json_object_get(r.answer, "files"),
 		                      &(struct file_source){ handle_files_find, core },
@@ -120,7 +116,6 @@ static int fetch_side(struct core *core, const char *api, struct side *side,
 	else
 		snprintf(err_text, HTTP_TEXT_MAX, "%s", r.failure);
 	json_decref(r.answer);
-	client_close(&client);
 	return err;
 }
 

@@ -11,7 +11,6 @@
 
 #include "base/clock.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/http/client.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/json/announcement.h"
@@ -74,17 +73,6 @@ static void accept_announced(const struct model *m, const struct model_node *nod
 		json_object_set(all, node->name, announced);
 }
 
-static void send_requests(struct core *core, struct announced_round *r)
-{
-	struct peer_client client = { .multi = NULL };
-
-	client_open(&client, core->dirs.conf);
-	auth_peer_token(core->dirs.conf, client.token);
-	if (client.token[0])
-		client_send(&client, r->requests, r->n);
-	client_close(&client);
-}
-
 json_t *operation_announced_at(struct core *core, const struct model *m,
                                const struct model_site *site)
 {
@@ -101,7 +89,7 @@ json_t *operation_announced_at(struct core *core, const struct model *m,
 		json_object_set_new(all, m->self->name, own);
 	list_peers(r, core, m, site);
 	if (r->n)
-		send_requests(core, r);
+		auth_query_peers(core, r->requests, r->n);
 	for (size_t i = 0; i < r->n; i++) {
 		accept_announced(m, r->nodes[i], r->requests[i].answer, all);
 		json_decref(r->requests[i].answer);

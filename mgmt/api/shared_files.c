@@ -121,30 +121,26 @@ json_t *shared_files_spread(struct core *core, const struct version *v)
 {
 	struct client_request requests[SPREAD_MAX];
 	struct shared_node targets[SPREAD_MAX];
-	struct peer_client client;
 	size_t n = shared_files_nodes(core, NULL, targets, SPREAD_MAX);
 	char *body = n ? make_spread_body(core, v) : NULL;
 	json_t *names = json_array();
 
 	core_unlock(core);
-	client_open(&client, core->dirs.conf);
-	auth_peer_token(core->dirs.conf, client.token);
 	for (size_t i = 0; i < n; i++) {
 		requests[i] =
 		        (struct client_request){ .post = 1, .body = body, .timeout_ms = SPREAD_MS };
 		snprintf(requests[i].url, sizeof(requests[i].url), "%s/v1/peer/versions",
 		         targets[i].api);
 	}
-	if (body && client.token[0])
-		client_send(&client, requests, n);
-	for (size_t i = 0; body && client.token[0] && i < n; i++) {
+	if (body)
+		auth_query_peers(core, requests, n);
+	for (size_t i = 0; body && i < n; i++) {
 		const char *state = json_string_value(json_object_get(requests[i].answer, "state"));
 
 		if (state && !strcmp(state, "staged"))
 			json_array_append_new(names, json_string(targets[i].name));
 		json_decref(requests[i].answer);
 	}
-	client_close(&client);
 	free(body);
 	core_lock(core);
 	return names;

@@ -13,7 +13,6 @@
 
 #include "base/clock.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/http/client.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_run_internal.h"
 #include "mgmt/json/command.h"
@@ -467,7 +466,6 @@ static json_t *list_copies(struct recovery *r)
 {
 	struct shared_node *nodes = calloc(HTTP_PEERS_MAX, sizeof(*nodes));
 	struct client_request *requests = calloc(HTTP_PEERS_MAX, sizeof(*requests));
-	struct peer_client client;
 	json_t *list = json_array();
 	size_t n = 0;
 
@@ -475,20 +473,17 @@ static json_t *list_copies(struct recovery *r)
 	if (nodes && requests)
 		n = shared_files_nodes(r->core, NULL, nodes, HTTP_PEERS_MAX);
 	core_unlock(r->core);
-	client_open(&client, r->core->dirs.conf);
-	auth_peer_token(r->core->dirs.conf, client.token);
 	for (size_t i = 0; i < n; i++) {
 		requests[i].timeout_ms = COPIES_MS;
 		snprintf(requests[i].url, sizeof(requests[i].url),
 		         "%s/v1/peer/store?after=%" PRIu64, nodes[i].api, newest_of(&r->here));
 	}
-	if (n && client.token[0])
-		client_send(&client, requests, n);
+	if (n)
+		auth_query_peers(r->core, requests, n);
 	for (size_t i = 0; i < n; i++) {
 		json_array_append_new(list, copy_to_json(r, &nodes[i], &requests[i]));
 		json_decref(requests[i].answer);
 	}
-	client_close(&client);
 	free(requests);
 	free(nodes);
 	return list;

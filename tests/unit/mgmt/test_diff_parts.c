@@ -108,6 +108,7 @@ static void add_address(void)
 	        from, "{ name = \"fra-1\"; site = \"fra\"; api = \"https://fra-1:8443\";");
 	struct version v = *(intent_head)(this_node.intent);
 
+	fixture_write(asked_place.conf, "peer.token", "0123456789abcdef\n");
 	v.number = 2;
 	v.time_ms = v.effective_ms = NOW_MS + 10;
 	memcpy(v.parent, v.digest, sizeof(v.parent));
@@ -236,6 +237,20 @@ static void a_peer_is_asked_for_its_version(void **state)
 	memset(&answer, 0, sizeof(answer));
 }
 
+static void without_a_token_no_peer_is_asked(void **state)
+{
+	(void)state;
+	add_address();
+	peer_head = 14;
+	asked_rows = NULL;
+	fixture_write(asked_place.conf, "peer.token", "");
+	assert_int_equal(ask_diff("1", "fra-1"), 503);
+	assert_int_equal(n_asked, 0);
+	assert_non_null(strstr(text_of("detail"), "there is no usable peer.token on this node"));
+	http_reply_fini(&answer);
+	memset(&answer, 0, sizeof(answer));
+}
+
 static void a_peer_that_gives_none_is_named(void **state)
 {
 	static const struct {
@@ -275,7 +290,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_side_is_a_version_a_node_or_both), T(the_own_node_is_not_asked),
 		T(two_own_versions_are_compared),      T(a_peer_is_asked_for_its_version),
-		T(a_peer_that_gives_none_is_named),
+		T(a_peer_that_gives_none_is_named),    T(without_a_token_no_peer_is_asked),
 	};
 
 	return cmocka_run_group_tests_name("diff parts", tests, NULL, NULL);
