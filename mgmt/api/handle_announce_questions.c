@@ -27,14 +27,6 @@ struct peer_query {
 	size_t n;
 };
 
-static const struct model_node *find_sender(const struct model *m, const char *name)
-{
-	for (size_t i = 0; name && i < m->n_nodes; i++)
-		if (&m->nodes[i] != m->self && !strcmp(m->nodes[i].name, name))
-			return &m->nodes[i];
-	return NULL;
-}
-
 /* [ADDRESS, SENT_MS] */
 static bool read_item(const json_t *pair, struct announce_item *out)
 {
@@ -82,11 +74,12 @@ static bool read_query(const struct model *m, const json_t *json, struct peer_qu
 		             "this node belongs to another cluster or has no version yet");
 		return false;
 	}
-	q->from = find_sender(m, name);
-	if (!q->from)
-		http_problem(reply, 400, "bad-request",
-		             "the document in force here has no other node of that name");
-	return q->from != NULL;
+	q->from = model_node(m, name);
+	if (q->from && q->from != m->self)
+		return true;
+	http_problem(reply, 400, "bad-request",
+	             "the document in force here has no other node of that name");
+	return false;
 }
 
 /* --- questions --- */

@@ -84,12 +84,8 @@ static uint64_t find_peer_head(const struct core *core, const char *node)
 static bool find_peer(struct core *core, struct side *side, char api[CLIENT_URL_MAX])
 {
 	core_lock(core);
-	const struct model *m = join_model(core->intent);
-	const struct model_node *found = m ? model_node(m, side->node) : NULL;
-	bool ok = found && *found->api && strlen(found->api) < CLIENT_URL_MAX / 2;
+	bool ok = peers_copy_api(join_model(core->intent), side->node, api);
 
-	if (ok)
-		snprintf(api, CLIENT_URL_MAX, "%s", found->api);
 	if (!side->number)
 		side->number = find_peer_head(core, side->node);
 	core_unlock(core);

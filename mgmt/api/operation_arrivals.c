@@ -14,6 +14,7 @@
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/api/operations_internal.h"
+#include "mgmt/operations/facts.h"
 #include "mgmt/operations/guards.h"
 #include "weir/json.h"
 
@@ -43,14 +44,6 @@ static void add_sentence(json_t *list, const char *format, ...)
 	va_end(args);
 	plain_cut(text, sizeof(text));
 	json_array_append_new(list, json_string(text));
-}
-
-static const struct operation_site *find_site(const struct arrivals *a)
-{
-	for (size_t i = 0; i < a->observed.facts.n_sites; i++)
-		if (!strcmp(a->observed.facts.sites[i].name, a->site->name))
-			return &a->observed.facts.sites[i];
-	return NULL;
 }
 
 /* --- nodes --- */
@@ -260,7 +253,7 @@ static uint32_t drained_ppm(const struct arrivals *a)
 
 static json_t *arrivals_json(struct arrivals *a)
 {
-	const struct operation_site *s = find_site(a);
+	const struct operation_site *s = facts_site(&a->observed.facts, a->site->name);
 	uint32_t level = drained_ppm(a);
 
 	if (level < MODEL_PPM_ALL && s && s->serves)

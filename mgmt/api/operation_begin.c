@@ -97,13 +97,10 @@ static bool find_service(const struct beginning *b, const struct model *m,
                          struct operation_outcome *out)
 {
 	const char *name = b->body->service;
-	const struct model_service *found = NULL;
+	const struct model_service *found = name ? model_service(m, name) : NULL;
 
 	if (!name)
 		return true;
-	for (size_t i = 0; i < m->n_services; i++)
-		if (!strcmp(m->services[i].name, name))
-			found = &m->services[i];
 	if (!found) {
 		operation_refuse(out, 404, "not-found", "there is no service %s", name);
 		return false;

@@ -335,11 +335,7 @@ static json_t *names_json(const struct operation_body_names *names)
 static bool find_owner_api(struct core *core, const char *owner, char api[256])
 {
 	core_lock(core);
-	const struct model *m = intent_model(core->intent);
-	const struct model_node *node = m ? model_node(m, owner) : NULL;
-	bool found = node && *node->api && strlen(node->api) < 256;
-	if (found)
-		snprintf(api, 256, "%s", node->api);
+	bool found = peers_copy_api(intent_model(core->intent), owner, api);
 	core_unlock(core);
 	return found;
 }

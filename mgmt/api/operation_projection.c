@@ -24,10 +24,11 @@ struct projecting {
 
 static uint32_t service_index(const struct model *m, const char *name)
 {
-	for (size_t i = 0; *name && i < m->n_services; i++)
-		if (!strcmp(m->services[i].name, name))
-			return (uint32_t)i;
-	return *name ? NO_SERVICE : PROJECTION_ALL;
+	const struct model_service *service = model_service(m, name);
+
+	if (!*name)
+		return PROJECTION_ALL;
+	return service ? (uint32_t)(service - m->services) : NO_SERVICE;
 }
 
 static uint32_t site_index(const struct model *m, const char *name)

@@ -123,3 +123,12 @@ size_t peers_loads(struct core *core, struct guard_load *out, size_t max)
 	}
 	return n;
 }
+
+bool peers_copy_api(const struct model *m, const char *name, char out[256])
+{
+	const struct model_node *node = m ? model_node(m, name) : NULL;
+	bool found = node && *node->api && strlen(node->api) < 256;
+
+	snprintf(out, 256, "%s", found ? node->api : "");
+	return found;
+}

@@ -70,4 +70,7 @@ const char *peers_state_text(enum peers_state state);
 /** Bits a second from clients to each site, as far as known: @return how many were written */
 size_t peers_loads(struct core *core, struct guard_load *out, size_t max);
 
+/** Copy the api address of node @p name. @param m  may be NULL  @return false: it has none; @p out is "" then */
+bool peers_copy_api(const struct model *m, const char *name, char out[256]);
+
 #endif

@@ -146,17 +146,6 @@ json_t *shared_files_spread(struct core *core, const struct version *v)
 	return names;
 }
 
-/* The address of node @p name; "": it has none. Under the lock. */
-static void find_api(const struct core *core, const char *name, char out[256])
-{
-	const struct model *m = intent_model(core->intent);
-
-	out[0] = '\0';
-	for (size_t i = 0; m && i < m->n_nodes; i++)
-		if (!strcmp(m->nodes[i].name, name) && strlen(m->nodes[i].api) < 256)
-			strcpy(out, m->nodes[i].api);
-}
-
 int shared_files_stage(struct core *core, const char *node, const struct version *v,
                        const json_t *files)
 {
@@ -166,11 +155,12 @@ int shared_files_stage(struct core *core, const char *node, const struct version
 	struct peer_client client;
 
 	core_lock(core);
-	find_api(core, node, api);
+	bool has_api = peers_copy_api(intent_model(core->intent), node, api);
 	core_unlock(core);
 	client_open(&client, core->dirs.conf);
 	auth_peer_token(core->dirs.conf, client.token);
-	int err = *api && client.token[0] ? fetch_files(core, &client, api, files, SPREAD_MS) : 0;
+	int err =
+	        has_api && client.token[0] ? fetch_files(core, &client, api, files, SPREAD_MS) : 0;
 
 	client_close(&client);
 	if (!err)
