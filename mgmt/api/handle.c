@@ -120,12 +120,11 @@ void handle_list(json_t *items, uint64_t limit, struct http_reply *reply)
 	reply->status = 200;
 }
 
-bool handle_part_number(const struct http_request *r, size_t part, uint64_t *out,
-                        struct http_reply *reply)
+bool handle_part_number(const struct http_request *r, uint64_t *out, struct http_reply *reply)
 {
-	if (read_query_number(r->parts[part], out) && *out > 0)
+	if (read_query_number(r->parts[0], out) && *out > 0)
 		return true;
-	http_problem(reply, 404, "not-found", "%.60s is not a version number", r->parts[part]);
+	http_problem(reply, 404, "not-found", "%.60s is not a version number", r->parts[0]);
 	return false;
 }
 

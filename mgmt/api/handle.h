@@ -105,8 +105,8 @@ bool handle_number(const struct http_request *r, const char *name, uint64_t leas
 bool handle_limit(const struct http_request *r, uint64_t *out, struct http_reply *reply) MUST_CHECK;
 /** Answer with the first @p limit of @p items, and in `more` how many are left out. Takes @p items. */
 void handle_list(json_t *items, uint64_t limit, struct http_reply *reply);
-/** A number that is part of the path. */
-bool handle_part_number(const struct http_request *r, size_t part, uint64_t *out,
+/** A version's number, the first part of the path. */
+bool handle_part_number(const struct http_request *r, uint64_t *out,
                         struct http_reply *reply) MUST_CHECK;
 /**
  * After a change, not under the lock: wait as the query's wait and wait_ms say, and add complete,

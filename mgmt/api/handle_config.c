@@ -43,7 +43,6 @@ struct change_request {
 	struct files files;
 	struct intent_change change;
 	struct old_file from; /* what the file was made from */
-	bool replace;         /* whatever it takes back */
 	enum origin origin;   /* a reload waits for a new version alone */
 	int old_rc;           /* of looking for that */
 	json_t *reverted;     /* settings changed since that the file would revert; NULL: none */
@@ -69,7 +68,7 @@ static void read_base(struct field_reader *f, struct change_request *c)
 	char digits[17];
 	uint64_t number;
 
-	c->replace = c->change.replace = field_bool(f, "replace");
+	c->change.replace = field_bool(f, "replace");
 	c->from.guess = base && !strcmp(base, "unknown");
 	if (!base || c->from.guess)
 		return;
@@ -211,7 +210,7 @@ static int begin_change(struct core *core, struct change_request *c,
 		intent_candidate_read(core->intent, candidate);
 	}
 	http_doing(c->request, "waiting for the store");
-	if (!err && !c->replace)
+	if (!err && !c->change.replace)
 		c->old_rc = old_file_check(core, &c->from, candidate, &c->reverted);
 	core_lock(core);
 	return err;
@@ -401,7 +400,7 @@ void handle_rollback(struct core *core, struct http_request *r, struct http_repl
 	struct change_request c;
 
 	if (!read_change(core, r, ORIGIN_VERSION, &c, reply) ||
-	    !handle_part_number(r, 0, &c.change.rollback_to, reply))
+	    !handle_part_number(r, &c.change.rollback_to, reply))
 		return;
 	shared_files_require(core, c.change.rollback_to);
 	make_change(core, r, &c, reply);
@@ -417,7 +416,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	const char *author = field_text(&f, "author", false, VERSION_AUTHOR_MAX - 1);
 	field_reason(&f);
 	if (!field_end(&f, reply) || !is_flag || !handle_wait_ok(r, reply) ||
-	    !handle_part_number(r, 0, &number, reply))
+	    !handle_part_number(r, &number, reply))
 		return;
 	core_lock(core);
 	idempotent_attach(core, r);

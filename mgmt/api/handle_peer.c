@@ -37,7 +37,7 @@ void handle_peer_version(struct core *core, struct http_request *r, struct http_
 	struct version v;
 	uint64_t number;
 
-	if (!handle_part_number(r, 0, &number, reply))
+	if (!handle_part_number(r, &number, reply))
 		return;
 	core_lock(core);
 	int err = intent_version(core->intent, number, &v, &files);

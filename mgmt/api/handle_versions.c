@@ -132,7 +132,7 @@ void handle_version(struct core *core, struct http_request *r, struct http_reply
 		http_problem(reply, 403, "forbidden", "files need the role operator");
 		return;
 	}
-	if (!handle_part_number(r, 0, &number, reply))
+	if (!handle_part_number(r, &number, reply))
 		return;
 	if (r->role >= HTTP_OPERATOR) /* it asks other nodes, and may take a while */
 		shared_files_require(core, number);

@@ -241,9 +241,8 @@ static int send_once(const char *socket, const struct api_request *request, cons
 }
 
 /* Whether the request may have been carried out although there is no answer. */
-static bool is_unknown(int code, long error)
+static bool is_unknown(int code)
 {
-	(void)error;
 	return code == CURLE_OPERATION_TIMEDOUT || code == CURLE_GOT_NOTHING ||
 	       code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR || code == CURLE_PARTIAL_FILE;
 }
@@ -372,7 +371,7 @@ static int send_to_management(const struct cli *cli, const struct api_request *r
 	}
 	if (*socket)
 		code = send_once(socket, request, key, &a, &reply->status, &error);
-	if (is_unknown(code, error) && !is_read_only(request))
+	if (is_unknown(code) && !is_read_only(request))
 		code = repeat_change(socket, request, key, &a, &reply->status, &error);
 	json_decref(request->body);
 	if (code != CURLE_OK) {

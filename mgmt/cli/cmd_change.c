@@ -21,14 +21,12 @@
  * The files of FILE (CONF/weir.conf) and what it names. @return NULL after an error message, with
  * *status
  */
-static json_t *gather_upload(const struct cli *cli, const struct cli_args *args, const char *path,
-                             int *status)
+static json_t *gather_upload(const struct cli *cli, const char *path, int *status)
 {
 	char dir[PATH_MAX];
 	const char *slash = path ? strrchr(path, '/') : NULL;
 	struct files files = { 0 };
 
-	(void)args;
 	if (!path)
 		snprintf(dir, sizeof(dir), "%s", cli->dirs.conf);
 	else
@@ -184,7 +182,7 @@ static const char *author_of(const struct cli_args *args)
 int cli_plan(struct cli *cli, const struct cli_args *args)
 {
 	int failed = CLI_USAGE;
-	json_t *files = gather_upload(cli, args, args->at[0], &failed);
+	json_t *files = gather_upload(cli, args->at[0], &failed);
 	struct api_request request = { .method = "POST",
 		                       .path = "/v1/config/plan",
 		                       .file = args->at[0] };
@@ -358,7 +356,7 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 
 	if (!cli_text(args, "--reason"))
 		return cli_fail(CLI_USAGE, "apply needs --reason TEXT, for the record");
-	files = gather_upload(cli, args, args->at[0], &failed);
+	files = gather_upload(cli, args->at[0], &failed);
 	if (!files)
 		return failed;
 	body = json_pack("{s:o, s:b}", "files", files, "skip_bad_zones",

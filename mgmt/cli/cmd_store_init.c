@@ -155,7 +155,7 @@ static int end_init(struct store_setup *s, const char *first)
 
 	if (err)
 		return store_setup_fail(s, err);
-	store_setup_check_release(s, &s->settings);
+	store_setup_check_release(s);
 	print_next(s, first);
 	return CLI_OK;
 }

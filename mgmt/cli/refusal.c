@@ -98,8 +98,8 @@ static const char *find_advice(const char *code)
 }
 
 /* What @p known does not hold already. */
-static void print_refusal_list(const json_t *list, const char *key, const char *text,
-                               bool only_failed, const char *known)
+static void print_refusal_list(const json_t *list, const char *key, bool only_failed,
+                               const char *known)
 {
 	const json_t *item;
 	size_t i;
@@ -109,9 +109,10 @@ static void print_refusal_list(const json_t *list, const char *key, const char *
 		if (only_failed && json_is_true(json_object_get(item, "ok")))
 			continue;
 		if (strstr(known, api_text(item, key, "")) &&
-		    strstr(known, api_text(item, text, "")))
+		    strstr(known, api_text(item, "detail", "")))
 			continue;
-		fprintf(stderr, "  %s: %s\n", api_text(item, key, ""), api_text(item, text, ""));
+		fprintf(stderr, "  %s: %s\n", api_text(item, key, ""),
+		        api_text(item, "detail", ""));
 	}
 }
 
@@ -154,8 +155,8 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway)
 		         "management gave an answer that this command does not understand "
 		         "(status %ld)%s%s",
 		         reply->status, detail[0] ? ": " : "", detail);
-	print_refusal_list(json_object_get(body, "errors"), "field", "detail", false, detail);
-	print_refusal_list(json_object_get(body, "guards"), "guard", "detail", true, detail);
+	print_refusal_list(json_object_get(body, "errors"), "field", false, detail);
+	print_refusal_list(json_object_get(body, "guards"), "guard", true, detail);
 	if (anyway && *anyway)
 		fprintf(stderr, "  to do it anyway (kept in the record): %s\n", anyway);
 	else if (what)

@@ -290,13 +290,13 @@ int store_setup_wait(struct store_setup *s, const struct etcd_settings *settings
 	return err;
 }
 
-void store_setup_check_release(const struct store_setup *s, const struct etcd_settings *settings)
+void store_setup_check_release(const struct store_setup *s)
 {
 	char text[ETCD_REASON_MAX];
 	struct etcd_gateway *g;
 	struct etcd_status status;
 
-	if (etcd_gateway_open(settings, NULL, &g, text))
+	if (etcd_gateway_open(&s->settings, NULL, &g, text))
 		return;
 	if (!etcd_gateway_status(g, 0, &status) && strcmp(status.version, ETCD_UNIT_RELEASE) != 0)
 		fprintf(stderr,

@@ -56,7 +56,7 @@ MUST_CHECK int store_setup_settings(struct store_setup *s);
 /* Wait until a member of the settings answers. @return 0 or -errno, with a reason */
 MUST_CHECK int store_setup_wait(struct store_setup *s, const struct etcd_settings *settings);
 /* Warn where a member is of a release that was not tested. */
-void store_setup_check_release(const struct store_setup *s, const struct etcd_settings *settings);
+void store_setup_check_release(const struct store_setup *s);
 /* Note what is about to be written: note. @return 0 or -errno, with a reason */
 MUST_CHECK int store_setup_note(struct store_setup *s);
 /*

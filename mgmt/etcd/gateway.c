@@ -114,13 +114,13 @@ static int call_members(struct etcd_gateway *g, const struct etcd_request *reque
 
 /* A request that could not be made is not sent; the reason is etcd_request_*()'s. */
 static int call_prepared(struct etcd_gateway *g, int err, const char *reason,
-                         struct etcd_request *request, bool may_repeat, read_reply *read, void *arg)
+                         struct etcd_request *request, read_reply *read, void *arg)
 {
 	if (err) {
 		snprintf(g->reason, sizeof(g->reason), "%s", reason);
 		return err;
 	}
-	err = call_members(g, request, may_repeat, read, arg);
+	err = call_members(g, request, true, read, arg);
 	etcd_request_fini(request);
 	return err;
 }
@@ -154,7 +154,7 @@ int etcd_gateway_range(struct etcd_gateway *g, const struct etcd_range *range, s
 	struct range_reading r = { range, arena, &keys };
 	int err = etcd_request_range(range, &request, reason);
 
-	err = call_prepared(g, err, reason, &request, true, read_range, &r);
+	err = call_prepared(g, err, reason, &request, read_range, &r);
 	if (!err)
 		*out = keys;
 	return err;
@@ -184,7 +184,7 @@ int etcd_gateway_grant(struct etcd_gateway *g, int64_t ttl_s, struct etcd_lease 
 	struct lease_reading r = { 0 };
 	int err = etcd_request_grant(ttl_s, &request, reason);
 
-	err = call_prepared(g, err, reason, &request, true, read_lease, &r);
+	err = call_prepared(g, err, reason, &request, read_lease, &r);
 	if (!err)
 		*out = r.lease;
 	return err;
@@ -197,7 +197,7 @@ int etcd_gateway_keepalive(struct etcd_gateway *g, int64_t lease, struct etcd_le
 	struct lease_reading r = { .id = lease };
 	int err = etcd_request_keepalive(lease, &request, reason);
 
-	err = call_prepared(g, err, reason, &request, true, read_lease, &r);
+	err = call_prepared(g, err, reason, &request, read_lease, &r);
 	if (err)
 		return err;
 	if (!r.lease.ttl_s)

@@ -291,12 +291,12 @@ int etcd_request_watch(const struct etcd_range *range, int64_t from, struct etcd
 }
 
 /* Most other bodies have one number. A body without one is "{}". */
-static int make_number(const char *path, const char *name, int64_t number, int64_t least,
-                       int64_t most, struct etcd_request *out, char reason[ETCD_REASON_MAX])
+static int make_number(const char *path, const char *name, int64_t number, int64_t most,
+                       struct etcd_request *out, char reason[ETCD_REASON_MAX])
 {
 	struct body b;
 
-	if (number < least || number > most) {
+	if (number < 1 || number > most) {
 		snprintf(reason, ETCD_REASON_MAX, "%s of %s cannot be %" PRId64, name, path,
 		         number);
 		return -EINVAL;
@@ -336,12 +336,12 @@ static int make_member(const char *path, uint64_t id, struct etcd_request *out,
 
 int etcd_request_grant(int64_t ttl_s, struct etcd_request *out, char reason[ETCD_REASON_MAX])
 {
-	return make_number("/v3/lease/grant", "TTL", ttl_s, 1, ETCD_TTL_MAX_S, out, reason);
+	return make_number("/v3/lease/grant", "TTL", ttl_s, ETCD_TTL_MAX_S, out, reason);
 }
 
 int etcd_request_keepalive(int64_t lease, struct etcd_request *out, char reason[ETCD_REASON_MAX])
 {
-	return make_number("/v3/lease/keepalive", "ID", lease, 1, INT64_MAX, out, reason);
+	return make_number("/v3/lease/keepalive", "ID", lease, INT64_MAX, out, reason);
 }
 
 int etcd_request_authenticate(const char *user, const char *password, struct etcd_request *out,

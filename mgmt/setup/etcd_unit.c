@@ -240,11 +240,11 @@ static int keep_settings(void)
 	return rename(ETCD_UNIT_SETTINGS, ETCD_UNIT_BEFORE) ? -errno : 0;
 }
 
-static int write_unit_file(const char *path, mode_t mode, const char *text)
+static int write_unit_file(const char *path, const char *text)
 {
-	int err = replace_file(path, mode, text, strlen(text), REPLACE_SYNC_NAME);
+	int err = replace_file(path, 0644, text, strlen(text), REPLACE_SYNC_NAME);
 
-	return !err && chmod(path, mode) ? -errno : err;
+	return !err && chmod(path, 0644) ? -errno : err;
 }
 
 int etcd_unit_write(const struct etcd_unit *u, char reason[ETCD_UNIT_REASON_MAX])
@@ -264,13 +264,13 @@ int etcd_unit_write(const struct etcd_unit *u, char reason[ETCD_UNIT_REASON_MAX]
 		err = make_folder(ETCD_UNIT_FOLDER);
 	}
 	if (!err)
-		err = write_unit_file(ETCD_UNIT_DROP_IN, 0644, drop_in);
+		err = write_unit_file(ETCD_UNIT_DROP_IN, drop_in);
 	if (!err) {
 		what = ETCD_UNIT_SETTINGS;
 		err = keep_settings();
 	}
 	if (!err)
-		err = write_unit_file(ETCD_UNIT_SETTINGS, 0644, settings);
+		err = write_unit_file(ETCD_UNIT_SETTINGS, settings);
 	if (err)
 		snprintf(reason, ETCD_UNIT_REASON_MAX, "%s: %s", what, strerror(-err));
 	free(settings);

@@ -297,11 +297,6 @@ int copy_install(struct store *s, int64_t revision, const struct shared_record *
 	return sql_end(s->db, store_noted(s, err));
 }
 
-int copy_replace(struct store *s, int64_t revision, const struct shared_record *list, size_t n)
-{
-	return copy_install(s, revision, list, n, NULL, 0);
-}
-
 /* Read the row. @return 0 or -EBADMSG */
 static int read_origin(sqlite3_stmt *q, struct store_origin *out)
 {

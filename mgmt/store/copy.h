@@ -55,16 +55,14 @@ MUST_CHECK int copy_decide(struct store *s, const struct shared_change *c,
 MUST_CHECK int copy_follow(struct store *s, int64_t revision, const struct shared_record *list,
                            size_t n);
 
-/** Let the copy hold exactly @p list, as it all was at @p revision, and each with its own. @return 0 or -errno */
-MUST_CHECK int copy_replace(struct store *s, int64_t revision, const struct shared_record *list,
-                            size_t n);
-
 /** Of which store's epoch and of which etcd the copy is; all empty: not known. @return 0 or -errno */
 MUST_CHECK int copy_origin(struct store *s, struct store_origin *out);
 /**
- * As copy_replace(), and the copy is of @p origin from then on.
+ * Let the copy hold exactly @p list, as it all was at @p revision, and each with its own. It is of @p origin from then on; NULL:
+ * of the one that it was.
  * @param joined  the store is another one than it was, or has lost something, and that is right: it is as if this node had come at
  *   that revision (copy_joined()), and that the store went back is forgotten. 0: it follows on what is here
+ * @return 0 or -errno
  */
 MUST_CHECK int copy_install(struct store *s, int64_t revision, const struct shared_record *list,
                             size_t n, const struct store_origin *origin, int64_t joined);

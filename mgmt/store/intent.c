@@ -29,16 +29,14 @@ void intent_log_errors(const char *what, const struct model_errors *errors)
 	log_error("document-refused", "document=%s n_errors=%zu", what, errors->n_total);
 }
 
-/* Drop the recent versions from @p first on until @p end. */
-static void drop_recent(struct intent *in, size_t first, size_t end)
+static void drop_recent(struct intent *in)
 {
-	for (size_t i = first; i < end; i++) {
+	for (size_t i = 0; i < in->n_recent; i++) {
 		files_fini(&in->recent[i].files);
 		if (in->recent[i].model != in->seed)
 			model_free(in->recent[i].model);
 	}
-	memmove(in->recent + first, in->recent + end, (in->n_recent - end) * sizeof(*in->recent));
-	in->n_recent -= end - first;
+	in->n_recent = 0;
 }
 
 int intent_load_one(struct intent *in, const struct version *v, struct recent *out)
@@ -80,7 +78,7 @@ static int load_shared(struct intent *in, int64_t now_ms)
 	}
 	if (!kept)
 		return err ? err : -ENOENT;
-	drop_recent(in, 0, in->n_recent);
+	drop_recent(in);
 	memcpy(in->recent, loaded, kept * sizeof(*loaded));
 	in->n_recent = kept;
 	return 0;
@@ -109,7 +107,7 @@ int intent_load_recent(struct intent *in, int64_t now_ms)
 		if (versions[i].effective_ms < now_ms - RECENT_MS)
 			break;
 	}
-	drop_recent(in, 0, in->n_recent);
+	drop_recent(in);
 	memcpy(in->recent, loaded + RECENT_MAX - kept, kept * sizeof(*loaded));
 	in->n_recent = kept;
 	return 0;
@@ -429,7 +427,7 @@ void intent_close(struct intent *in)
 		return;
 	if (in->store && in->journal)
 		journal_flush(in->journal, in->store);
-	drop_recent(in, 0, in->n_recent);
+	drop_recent(in);
 	model_free(in->seed);
 	model_free(in->before);
 	join_end(in);

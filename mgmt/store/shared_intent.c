@@ -64,7 +64,7 @@ int shared_load(struct intent *in)
 	/* not damage of the file: what it holds is not ours. It is listed again */
 	log_error("copy-refused", "effect=\"the store is listed again\"");
 	history_clear(in->history);
-	return copy_replace(in->store, 0, NULL, 0);
+	return copy_install(in->store, 0, NULL, 0, NULL, 0);
 }
 
 int shared_keep_files(struct intent *in, const struct version *v, const struct files *files)

@@ -106,7 +106,7 @@ static int list_all(struct shared_etcd *e)
 	}
 	pending_clock_read(&clock);
 	pthread_mutex_lock(&lock);
-	err = copy_replace(store, l.revision, l.records, l.n);
+	err = copy_install(store, l.revision, l.records, l.n, NULL, 0);
 	if (!err)
 		err = copy_joined(store, &joined);
 	history_join(history, joined);

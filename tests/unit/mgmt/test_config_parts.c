@@ -92,12 +92,12 @@ static void a_file_is_made_from_a_version(void **state)
 	(void)state;
 	assert_int_equal(read_with("\"base\":\"12\",\"replace\":true", HTTP_OPERATOR), 0);
 	assert_string_equal(change.from.base, "12");
-	assert_true(change.replace);
+	assert_true(change.change.replace);
 	assert_false(change.from.guess);
 	assert_int_equal(read_with("\"base\":\"unknown\"", HTTP_OPERATOR), 0);
 	assert_string_equal(change.from.base, "");
 	assert_true(change.from.guess);
-	assert_false(change.replace);
+	assert_false(change.change.replace);
 	assert_int_equal(read_with("\"base\":\"v12-0123456789abcdef\"", HTTP_OPERATOR), 0);
 	assert_string_equal(change.from.base, "v12-0123456789abcdef");
 	assert_int_equal(read_with("\"base\":\"twelve\"", HTTP_OPERATOR), 422);

@@ -256,7 +256,8 @@ static void a_copy_follows_in_order(void **state)
 	assert_copy(s, "", "10: b={2}@7");
 	list[0] = (struct shared_record){ .name = "c", .text = (char[]){ "{3}" }, .revision = 3 };
 	list[1].revision = 4;
-	assert_int_equal(copy_replace(s, 5, list, 1), 0); /* also of a store that went back */
+	assert_int_equal(copy_install(s, 5, list, 1, NULL, 0),
+	                 0); /* also of a store that went back */
 	assert_copy(s, "", "5: c={3}@3");
 	store_close(s);
 	fixture_remove(&f);
@@ -299,7 +300,7 @@ static void the_first_list_says_what_was_there(void **state)
 	assert_int_equal(joined, 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		print_message("  %s\n", rows[i].why);
-		assert_int_equal(copy_replace(s, rows[i].list, &r, 1), 0);
+		assert_int_equal(copy_install(s, rows[i].list, &r, 1, NULL, 0), 0);
 		assert_int_equal(copy_follow(s, rows[i].list + 1, &r, 1), 0);
 		store_close(s);
 		s = open_store(&f);
@@ -343,7 +344,7 @@ static void a_copy_knows_of_which_epoch_it_is(void **state)
 	assert_int_equal(copy_went_back(s, &went_back), 0);
 	assert_true(went_back);
 	assert_int_equal(copy_install(s, 300, NULL, 0, &two, 290), 0);
-	assert_int_equal(copy_replace(s, 301, NULL, 0), 0);
+	assert_int_equal(copy_install(s, 301, NULL, 0, NULL, 0), 0);
 	assert_origin(s, &two);
 	assert_int_equal(copy_joined(s, &joined), 0);
 	assert_int_equal(joined, 290);
@@ -535,7 +536,7 @@ static void what_fails_midway_leaves_all_as_it_was(void **state)
 	assert_copy(s, "", before);
 	assert_true(copy_follow(s, 5, list, 3) < 0);
 	assert_copy(s, "", before);
-	assert_true(copy_replace(s, 5, list, 3) < 0);
+	assert_true(copy_install(s, 5, list, 3, NULL, 0) < 0);
 	assert_copy(s, "", before);
 	assert_int_equal(copy_follow(s, 5, list, 1), 0);
 	store_close(s);
