@@ -132,12 +132,3 @@ ssize_t core_base64(const char *text, void *out, size_t size)
 	free(raw);
 	return got;
 }
-
-char *core_base64_text(const void *bytes, size_t n)
-{
-	char *text = malloc((n + 2) / 3 * 4 + 1);
-
-	if (text)
-		EVP_EncodeBlock((unsigned char *)text, bytes, (int)n);
-	return text;
-}

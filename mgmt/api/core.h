@@ -118,7 +118,5 @@ const char *core_overrides_digest(struct core *c);
 
 /** Decode base64 (RFC 4648). @return bytes written, or -1; @p out gets no NUL */
 ssize_t core_base64(const char *text, void *out, size_t size) MUST_CHECK;
-/** Encode base64. @return from malloc(), given; NULL when out of memory */
-char *core_base64_text(const void *bytes, size_t n);
 
 #endif

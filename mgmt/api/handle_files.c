@@ -183,7 +183,7 @@ void handle_peer_files(struct core *core, struct http_request *r, struct http_re
 			break;
 		json_read_count(json_object_get(item, "offset"), INT64_MAX, &part.offset);
 		char *bytes = read_file_range(core, &part, FILES_PART_BYTES_MAX - n_sent, &n);
-		char *text = bytes ? core_base64_text(bytes, n) : NULL;
+		char *text = bytes ? files_base64_text(bytes, n) : NULL;
 		if (text)
 			json_array_append_new(
 			        parts, json_pack("{s:s, s:I, s:I, s:s}", "digest", part.digest,

@@ -77,7 +77,7 @@ static json_t *bytes_to_json(const struct files_item *item)
 		return NULL;
 	json_t *text = json_stringn(file.bytes, file.n);
 	if (!text) {
-		char *encoded = core_base64_text(file.bytes, file.n);
+		char *encoded = files_base64_text(file.bytes, file.n);
 
 		text = json_pack("{s:s}", "base64", encoded ? encoded : "");
 		free(encoded);

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,15 +42,6 @@ static json_t *inline_files(const struct files *files, int *status)
 		return NULL;
 	}
 	return out;
-}
-
-static char *base64_text(const void *bytes, size_t n)
-{
-	char *text = malloc((n + 2) / 3 * 4 + 1);
-
-	if (text)
-		EVP_EncodeBlock((unsigned char *)text, bytes, (int)n);
-	return text;
 }
 
 static int post_parts(const struct cli *cli, json_t *parts, struct api_reply *reply)
@@ -171,7 +161,7 @@ static int send_file(struct sending *s, const struct files_item *item, uint64_t 
 
 	do {
 		ssize_t n = read_upload_part(item, offset, s->room, PART_BYTES_MAX - s->n_bytes);
-		char *text = n >= 0 ? base64_text(s->room, (size_t)n) : NULL;
+		char *text = n >= 0 ? files_base64_text(s->room, (size_t)n) : NULL;
 
 		if (!text || (n == 0 && offset < item->n_bytes)) {
 			free(text);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -537,4 +538,13 @@ int files_remove_dir(const char *dir)
 			break;
 	}
 	return err;
+}
+
+char *files_base64_text(const void *bytes, size_t n)
+{
+	char *text = malloc((n + 2) / 3 * 4 + 1);
+
+	if (text)
+		EVP_EncodeBlock((unsigned char *)text, bytes, (int)n);
+	return text;
 }

@@ -75,6 +75,8 @@ struct files_text {
 /** Get at the bytes of @p item, which must stay; files_read_end() ends that. @return 0 or -errno */
 MUST_CHECK int files_read(const struct files_item *item, struct files_text *out);
 void files_read_end(struct files_text *text);
+/** Encode bytes of a file as base64 (RFC 4648), as the API has them. @return from malloc(), given; NULL when out of memory */
+char *files_base64_text(const void *bytes, size_t n);
 
 /** Make @p to a copy of @p from. @return 0 or -ENOMEM */
 MUST_CHECK int files_copy(struct files *to, const struct files *from);

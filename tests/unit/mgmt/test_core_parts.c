@@ -92,7 +92,7 @@ static void base64_is_decoded_whole_or_not_at_all(void **state)
 			fail_msg("\"%s\": %zd", rows[i].text, n);
 		if (!rows[i].bytes)
 			continue;
-		char *text = core_base64_text(rows[i].bytes, strlen(rows[i].bytes));
+		char *text = files_base64_text(rows[i].bytes, strlen(rows[i].bytes));
 		assert_string_equal(text, rows[i].text);
 		free(text);
 		memset(out, 'x',

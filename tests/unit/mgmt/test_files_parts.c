@@ -145,7 +145,7 @@ static void what_is_no_part_is_refused(void **state)
 /* Put @p text among the uploads, as a whole file; @p digest is its digest. */
 static void keep_file(const char *text, char digest[DIGEST_TEXT_MAX])
 {
-	char *encoded = core_base64_text(text, strlen(text));
+	char *encoded = files_base64_text(text, strlen(text));
 
 	digest_bytes(text, strlen(text), digest);
 	give_body(handle_files,
@@ -316,7 +316,7 @@ static void a_peer_gets_a_version_s_file(void **state)
 		          json_pack("{s:[{s:s, s:I, s:I}]}", "parts", "digest", digest, "bytes",
 		                    (json_int_t)n, "offset", (json_int_t)offsets[i]));
 		size_t left = offsets[i] < n ? n - offsets[i] : 0;
-		char *wanted = core_base64_text(fixture_zone + n - left, left);
+		char *wanted = files_base64_text(fixture_zone + n - left, left);
 
 		assert_string_equal(json_string_value(json_object_get(part_at(0), "data")), wanted);
 		free(wanted);
