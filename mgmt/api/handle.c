@@ -13,7 +13,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/field.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
 #include "mgmt/json/command.h"

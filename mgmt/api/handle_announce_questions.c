@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/plain.h"
 #include "mgmt/api/announce_questions.h"
 #include "mgmt/api/announce_own.h"

@@ -13,7 +13,6 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
 #include "mgmt/api/to_json.h"
-#include "weir/stats.h"
 
 #define EVENTS_WAIT_MAX 30000u /* ms: below the idle timeout of usual proxies */
 #define LOOK_EVERY_MS   250u   /* whether the client is still there */

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/levels.h"
 #include "mgmt/api/operation_measure.h"

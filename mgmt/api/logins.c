@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "mgmt/api/auth.h"
 #include "mgmt/api/core.h"
 #include "mgmt/store/files.h"
 #include "weir/condition.h"

@@ -24,7 +24,6 @@
 #include "base/proc.h"
 #include "base/sandbox.h"
 #include "mgmt/api/announce_questions.h"
-#include "mgmt/api/auth.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/quiet_vips.h"

@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
 #include "mgmt/api/metrics_internal.h"

@@ -19,7 +19,6 @@
 #include "base/proc.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/gather.h"
-#include "mgmt/store/when.h"
 #include "weir/json.h"
 
 #define BASE_DIR "base" /* a directory below the state directory */

@@ -21,7 +21,6 @@
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"
-#include "mgmt/store/step.h"
 
 #define BEGIN_MS 10000u /* for another one that is being begun: longer than the store takes */
 

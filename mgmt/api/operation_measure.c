@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/backup_status.h"
 #include "mgmt/api/observe.h"

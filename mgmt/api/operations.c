@@ -19,7 +19,6 @@
 #include "mgmt/store/copy.h"
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/hlc.h"
-#include "mgmt/store/step.h"
 
 bool operations_is_own(const struct core *core, const struct operation *op)
 {

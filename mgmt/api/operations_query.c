@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/shared_intent.h"

@@ -14,7 +14,6 @@
 #include "base/hash.h"
 #include "base/page.h"
 #include "mgmt/api/observe.h"
-#include "mgmt/store/join.h"
 
 static size_t count_service_targets(const struct model *m)
 {

@@ -17,7 +17,6 @@
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/idempotent.h"
-#include "mgmt/store/digest.h"
 #include "weir/json.h"
 
 /* What apply, rollback and reload have in common. */

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/json/command.h"
 #include "weir/json.h"
 
 #define N_PROCESSES 5u /* those in names[] */

@@ -14,7 +14,6 @@
 #include "base/clock.h"
 #include "base/lock.h"
 #include "base/log.h"
-#include "mgmt/cli/cli.h"
 #include "mgmt/cli/run_internal.h"
 #include "weir/stats.h"
 

@@ -10,7 +10,6 @@
 
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
-#include "mgmt/operations/plan.h"
 #include "mgmt/operations/well.h"
 
 static bool has_added(const struct operation *op, const struct command_before *before)

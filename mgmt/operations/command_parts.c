@@ -10,7 +10,6 @@
 #include "base/plain.h"
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
-#include "mgmt/operations/plan.h"
 
 int command_refuse(char *error, int code, const char *format, ...)
 {

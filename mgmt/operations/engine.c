@@ -10,8 +10,6 @@
 #include <string.h>
 
 #include "mgmt/operations/engine_internal.h"
-#include "mgmt/operations/plan.h"
-#include "mgmt/operations/well.h"
 
 /* Elapsed times go on by what this process has watched: a pause of it counts for nothing. */
 static void count_time(struct tick *t)

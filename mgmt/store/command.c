@@ -14,7 +14,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "mgmt/store/compose.h"
 #include "mgmt/store/hlc.h"
 #include "mgmt/store/step.h"
 

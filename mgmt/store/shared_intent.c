@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "mgmt/store/compose.h"
 #include "mgmt/store/copy.h"
-#include "mgmt/store/gather.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/lost.h"
 #include "mgmt/store/records.h"

@@ -7,6 +7,7 @@
 #include "made_operation.h"
 
 #include "mgmt/api/handle.h"
+#include "mgmt/store/step.h"
 #include "mgmt/store/records.h"
 #include "mgmt/api/operations_internal.h"
 
