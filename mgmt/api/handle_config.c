@@ -7,13 +7,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/ctl.h"
-#include "mgmt/api/change_refused.h"
-#include "mgmt/api/change_timed.h"
+#include "base/log.h"
 #include "mgmt/api/field.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/handle_files.h"
@@ -34,6 +34,9 @@
 #include "mgmt/store/when.h"
 #include "weir/effect.h"
 #include "weir/json.h"
+#include "weir/stats.h"
+
+#define TIMED_PARTS 5u
 
 /* Where a change's files come from: an earlier version, the request, this node's disk. */
 enum origin { ORIGIN_VERSION, ORIGIN_REQUEST, ORIGIN_DISK };
@@ -245,6 +248,85 @@ static void add_way_back(const struct core *core, uint64_t before, const json_t 
 		                              "one has fetched them they are lost with this node"));
 }
 
+/* Fill @p reply with why a change was not made; @p err and @p changed are as intent_change() gave them. Under the lock. */
+static void refuse_change(struct core *core, int err, const struct intent_changed *changed,
+                          struct http_reply *reply)
+{
+	switch (err) {
+	case -EFBIG: /* of weir.conf; one of the errors says so */
+	case -EINVAL:
+		http_problem(reply, 422, "mistakes", "the configuration has %zu error%s",
+		             changed->errors.n_total, changed->errors.n_total == 1 ? "" : "s");
+		json_object_set_new(reply->json, "n_mistakes",
+		                    json_integer((json_int_t)changed->errors.n_total));
+		json_object_set_new(reply->json, "mistakes", errors_to_json(&changed->errors));
+		return;
+	case -ENOENT:
+		http_problem(reply, 404, "not-found", "there is no such version");
+		return;
+	case -ENOLINK:
+		http_problem(
+		        reply, 503, "store-unavailable",
+		        "the configuration has other nodes, and this node shares no store with them: "
+		        "nothing was changed. Run 'weir store init' on the first host and 'weir store "
+		        "join' on the others");
+		return;
+	case -EBUSY:
+		unconfirmed_refuse(core, reply);
+		return;
+	case -ESTALE:
+		http_problem(
+		        reply, 412, "not-here",
+		        "another version is in force by the store, and its files are not here yet: "
+		        "nothing was changed");
+		return;
+	case -EAGAIN:
+		shared_run_refuse_overdue(core, reply);
+		return;
+	case -ENOSPC:
+	case -EROFS:
+		http_problem(reply, 503, "store", "the store cannot keep the version: %s",
+		             err == -ENOSPC ? strerror(ENOSPC) : intent_store_reason(core->intent));
+		return;
+	case -ENOMEM:
+		http_problem(reply, 503, "busy", "out of memory: nothing was changed; try again");
+		return;
+	default:
+		http_problem(reply, 500, "internal", "%s", strerror(-err));
+	}
+}
+
+/*
+ * How long a change took, for the metrics and once in the log: its parts, in their order. The sum is less than the answer
+ * takes: waiting for locks and for other nodes is no part, nor is the time until the processes have taken the document.
+ * @param began_ns  monotonic: when the request's files had been read
+ */
+static void report_times(struct core *core, const struct http_request *r, uint64_t began_ns,
+                         const struct change_times *times)
+{
+	const struct {
+		const char *labels;
+		uint64_t us;
+	} parts[TIMED_PARTS] = {
+		{ "part=\"read\"", (began_ns - r->began_ns) / 1000 },
+		{ "part=\"check\"", times->check_us },
+		{ "part=\"plan\"", times->plan_us },
+		{ "part=\"store\"", times->store_us },
+		{ "part=\"document\"", times->document_us },
+	};
+
+	for (size_t i = 0; core->stats && i < TIMED_PARTS; i++)
+		stats_set(stats_get_counter(core->stats, STATS_GAUGE,
+		                            "weir_mgmt_change_microseconds", parts[i].labels,
+		                            "How long a part of the last change took; shown as "
+		                            "weir_mgmt_change_seconds."),
+		          parts[i].us);
+	log_note("change-timed",
+	         "read_us=%" PRIu64 " check_us=%" PRIu64 " plan_us=%" PRIu64 " store_us=%" PRIu64
+	         " document_us=%" PRIu64,
+	         parts[0].us, parts[1].us, parts[2].us, parts[3].us, parts[4].us);
+}
+
 /* Commit the candidate and reply. @param err  of preparing it. @return whether a version was created */
 static bool commit_change(struct core *core, struct change_request *c,
                           struct intent_candidate *candidate, int err, struct http_reply *reply)
@@ -271,13 +353,13 @@ static bool commit_change(struct core *core, struct change_request *c,
 		                              clock_believed_ms(), &changed);
 	idempotent_detach(core);
 	if (err)
-		change_refused_reply(core, err, &changed, reply);
+		refuse_change(core, err, &changed, reply);
 	else if (changed.shared ? shared_run_write(core, &changed, &files_at, reply)
 	                        : c->change.dry_run || changed.changed ||
 	                                  shared_run_is_sure(core, reply)) {
 		is_created = changed.changed && !c->change.dry_run;
 		if (is_created && c->request)
-			change_timed(core, c->request, candidate->began_ns, &changed.times);
+			report_times(core, c->request, candidate->began_ns, &changed.times);
 		reply->json = change_to_json(core, &changed, c->change.dry_run);
 		if (c->change.pending == INTENT_PENDING_IGNORE)
 			unconfirmed_add_json(core, &changed, reply->json);
@@ -437,7 +519,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 		                ? "; confirm the version in force instead, which may include it"
 		                : "");
 	else if (err && !reply->status)
-		change_refused_reply(core, err, &(struct intent_changed){ 0 }, reply);
+		refuse_change(core, err, &(struct intent_changed){ 0 }, reply);
 	else if (!err)
 		reply->json = json_pack("{s:o}", "version", version_to_json(v ? v : head, head));
 	core_changed(core);
@@ -478,7 +560,7 @@ static bool reread_zones(struct core *core, struct change_request *c, struct mod
 	if (err == -ENOENT)
 		http_problem(reply, 404, "not-found", "there is no configuration yet");
 	else if (err)
-		change_refused_reply(core, err, &none, reply);
+		refuse_change(core, err, &none, reply);
 	core_unlock(core);
 	return !err;
 }

@@ -14,7 +14,6 @@
 #include "mgmt/cli/advmss.h"
 #include "mgmt/cli/cmd_node.h"
 #include "mgmt/cli/cmd_override.h"
-#include "mgmt/cli/members.h"
 #include "mgmt/cli/names.h"
 #include "mgmt/cli/op.h"
 #include "mgmt/cli/vips.h"
@@ -110,6 +109,69 @@ static void print_peer_health(const json_t *effect)
 	        json_is_true(json_object_get(v, "fresh")) ? "" : ", too old: counts as lost");
 }
 
+static void print_member(const char *prefix, const char *name, const json_t *value);
+
+/* Of a list of names, the names; of another, how many there are. */
+static void print_list(const char *name, const json_t *list)
+{
+	const json_t *one;
+	size_t i;
+
+	if (!json_is_string(json_array_get(list, 0))) {
+		printf(" %s=%zu", name, json_array_size(list));
+		return;
+	}
+	printf(" %s=", name);
+	json_array_foreach(list, i, one) printf("%s%s", i ? "," : "", json_string_value(one));
+}
+
+static void print_inner(const char *prefix, const json_t *object)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)object, name, value)
+	        print_member(prefix, name, value);
+}
+
+/* What is so, as NAME=VALUE: what is not so is left out, a share in millionths is a percentage. */
+static void print_member(const char *prefix, const char *name, const json_t *value)
+{
+	char full[64];
+	size_t n = (size_t)snprintf(full, sizeof(full), "%s%s%s", prefix, *prefix ? "." : "", name);
+
+	if (json_is_false(value) || json_is_null(value) || n >= sizeof(full))
+		return;
+	if (json_is_object(value))
+		print_inner(full, value);
+	else if (json_is_array(value))
+		print_list(full, value);
+	else if (json_is_string(value))
+		printf(" %s=%s", full, json_string_value(value));
+	else if (json_is_true(value))
+		printf(" %s=yes", full);
+	else if (n > 4 && !strcmp(full + n - 4, "_ppm"))
+		printf(" %.*s=%g%%", (int)n - 4, full, json_number_value(value) / 1e4);
+	else
+		printf(" %s=%.15g", full, json_number_value(value));
+}
+
+/*
+ * Print a line: @p what, and the members of @p object (NULL: none) as NAME=VALUE. One inside another is
+ * NAME.PART=VALUE, a list of names has commas, of another list its length is shown, and millionths (_ppm)
+ * are a percentage. What is false or null is left out, and so are `views`, which have lines of their own.
+ */
+static void print_members(const char *what, const json_t *object)
+{
+	const char *name;
+	json_t *value;
+
+	printf("%-12s", what);
+	json_object_foreach((json_t *)(uintptr_t)object, name,
+	                    value) if (strcmp(name, "views") != 0) print_member("", name, value);
+	putchar('\n');
+}
+
 /* Intent, observation and effect; a service has them at each of its sites. */
 static void print_fields(const json_t *status, const json_t *thing)
 {
@@ -118,14 +180,14 @@ static void print_fields(const json_t *status, const json_t *thing)
 
 	if (json_object_get(thing, "at"))
 		return;
-	members_print("intent", json_object_get(thing, "intent"));
+	print_members("intent", json_object_get(thing, "intent"));
 	if (four)
-		members_print("observed v4", four);
+		print_members("observed v4", four);
 	if (six)
-		members_print("observed v6", six);
+		print_members("observed v6", six);
 	if (!four && !six)
-		members_print("observed", seen);
-	members_print("effect", json_object_get(thing, "effect"));
+		print_members("observed", seen);
+	print_members("effect", json_object_get(thing, "effect"));
 	print_peer_health(json_object_get(thing, "effect"));
 	print_overrides_of(status, thing);
 }
@@ -291,7 +353,7 @@ static void print_thing(const json_t *status, const struct thing *t, const json_
 		printf("at %s, by pool %s\n", api_text(e, "site", "?"), api_text(e, "pool", "?"));
 		print_fields(status, e);
 		if (json_object_get(e, "backup"))
-			members_print("backup", json_object_get(e, "backup"));
+			print_members("backup", json_object_get(e, "backup"));
 	}
 	json_array_foreach(events, i, e)
 	        printf("%s %s %s: %s\n", api_text(e, "time", ""), api_text(e, "kind", ""),

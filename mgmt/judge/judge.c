@@ -11,9 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "mgmt/judge/room.h"
-#include "mgmt/judge/twice.h"
-
 const struct judge_row judge_rows[JUDGE_RULE_COUNT] = {
 #define JUDGE_ROW(name, code, state, when, rationale) { code, JUDGE_##state, when, rationale },
 	JUDGE_RULES(JUDGE_ROW)
@@ -34,13 +31,39 @@ static void write_reason(struct judge_reason *r, enum judge_rule rule, const cha
 	snprintf(r->subject, sizeof(r->subject), "%.*s", (int)sizeof(r->subject) - 1, subject);
 }
 
+/*
+ * Make room for one more reason of @p rule in a list that is full, where one problem that many things have must not hide the
+ * others: the rule with the most reasons gives up its last one, if it has more than @p rule would have. The others keep their
+ * order. In any case one reason is left out, and counted. @return whether there is room
+ */
+static bool make_room(struct judge_verdict *v, enum judge_rule rule)
+{
+	size_t n[JUDGE_RULE_COUNT] = { 0 }, last[JUDGE_RULE_COUNT] = { 0 };
+	size_t most = 0;
+
+	for (size_t i = 0; i < v->n_reasons; i++) {
+		n[v->reasons[i].rule]++;
+		last[v->reasons[i].rule] = i;
+	}
+	for (size_t i = 1; i < JUDGE_RULE_COUNT; i++)
+		if (n[i] > n[most])
+			most = i;
+	v->n_left_out++;
+	if (n[most] <= n[rule] + 1)
+		return false;
+	v->n_reasons--;
+	memmove(&v->reasons[last[most]], &v->reasons[last[most] + 1],
+	        (v->n_reasons - last[most]) * sizeof(v->reasons[0]));
+	return true;
+}
+
 /* Add a reason; the state counts in any case. @return NULL: it is left out */
 static struct judge_reason *new_reason(struct judge_verdict *v, enum judge_rule rule,
                                        const char *subject)
 {
 	if (judge_rows[rule].state > v->state)
 		v->state = judge_rows[rule].state;
-	if (v->n_reasons == JUDGE_REASONS_MAX && !room_make(v, rule))
+	if (v->n_reasons == JUDGE_REASONS_MAX && !make_room(v, rule))
 		return NULL;
 	struct judge_reason *r = &v->reasons[v->n_reasons++];
 
@@ -131,6 +154,36 @@ static const struct judge_process *stating_process(const struct judge_facts *f, 
 	return i == f->n_processes ? &f->supervisor : NULL;
 }
 
+#define OF_THE_CLOCK "clock-" /* how the codes of its conditions begin */
+
+static bool outweighs_condition(const struct condition *other, const struct condition *c,
+                                bool is_later)
+{
+	return !strcmp(other->code, c->code) &&
+	       (other->level > c->level || (other->level == c->level && is_later));
+}
+
+/*
+ * weir-dns and weir-mgmt both follow the node's clock, and both state conditions about it. Of one
+ * problem only one statement counts: the one of the higher level, and of equal ones that of the
+ * later process, weir-mgmt, which has the figures. @return whether that is another than @p c of @p of
+ */
+static bool is_said_twice(const struct judge_facts *f, const struct judge_process *of,
+                          const struct condition *c)
+{
+	if (strncmp(c->code, OF_THE_CLOCK, strlen(OF_THE_CLOCK)) != 0)
+		return false;
+	for (size_t i = 0; i < f->n_processes; i++) {
+		const struct judge_process *p = &f->processes[i];
+
+		for (uint32_t k = 0; p != of && p->running && p->conditions && k < p->conditions->n;
+		     k++)
+			if (outweighs_condition(&p->conditions->items[k], c, p > of))
+				return true;
+	}
+	return false;
+}
+
 /* The conditions of one level that running processes state; those of a dead process are history. */
 static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
                          enum condition_level level)
@@ -142,7 +195,7 @@ static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
 	for (size_t i = 0; (p = stating_process(f, i)); i++) {
 		for (uint32_t k = 0; p->running && p->conditions && k < p->conditions->n; k++) {
 			const struct condition *c = &p->conditions->items[k];
-			struct judge_reason *r = c->level == level && !twice_is_said(f, p, c)
+			struct judge_reason *r = c->level == level && !is_said_twice(f, p, c)
 			                                 ? new_reason(v, rule, c->subject)
 			                                 : NULL;
 
@@ -574,7 +627,7 @@ static void add_notes(const struct judge_facts *f, struct judge_verdict *v)
 			const struct condition *c = &p->conditions->items[k];
 			struct judge_reason *r = &v->notes[v->n_notes];
 
-			if (c->level != CONDITION_NOTE || twice_is_said(f, p, c) ||
+			if (c->level != CONDITION_NOTE || is_said_twice(f, p, c) ||
 			    v->n_notes == sizeof(v->notes) / sizeof(v->notes[0]))
 				continue;
 			v->n_notes++;

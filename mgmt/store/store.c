@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/proc.h"
+#include "mgmt/store/blobs.h"
 #include "mgmt/store/home.h"
 #include "mgmt/store/sql.h"
 #include "mgmt/store/store_internal.h"
@@ -27,6 +28,8 @@ static const char schema[] =
         " kind TEXT NOT NULL, subject TEXT NOT NULL, message TEXT NOT NULL, node TEXT NOT NULL);"
         "CREATE TABLE IF NOT EXISTS replies(key TEXT PRIMARY KEY, request TEXT NOT NULL,"
         " status INTEGER NOT NULL, body TEXT NOT NULL, time_ms INTEGER NOT NULL) WITHOUT ROWID;"
+        "CREATE TABLE IF NOT EXISTS pending(id INTEGER PRIMARY KEY CHECK(id=1), number INTEGER NOT NULL,"
+        " digest TEXT NOT NULL, boot TEXT NOT NULL, due_ms INTEGER NOT NULL, left_ms INTEGER NOT NULL);"
         "PRAGMA user_version = 2;";
 
 /* -EBADMSG unless the file is sound and of our schema or empty. */
@@ -65,7 +68,7 @@ static int open_db(const char *path, sqlite3 **db)
 		err = store_copy_schema(*db);
 	if (!err)
 		err = store_versions_schema(*db);
-	return err ? err : store_newest_schema(*db);
+	return err;
 }
 
 int store_open(const char *state_dir, struct store **out, char reason[EVENT_TEXT_MAX])
@@ -199,4 +202,86 @@ int store_reply(struct store *s, const char *key, char request_digest[DIGEST_TEX
 	err = store_noted(s, err);
 	sqlite3_finalize(q);
 	return err;
+}
+
+/* --- the deadline of the newest version --- */
+
+int store_put_pending(struct store *s, const struct pending *p)
+{
+	if (p->number == 0)
+		return store_noted(s, sql_run(s->db, "DELETE FROM pending", ""));
+	return store_noted(s, sql_run(s->db, "INSERT OR REPLACE INTO pending VALUES(1,?,?,?,?,?)",
+	                              "ittii", (int64_t)p->number, p->digest, p->boot, p->due_ms,
+	                              p->left_ms));
+}
+
+int store_pending(struct store *s, struct pending *out)
+{
+	sqlite3_stmt *q =
+	        sql_prepare(s->db, "SELECT number, digest, boot, due_ms, left_ms FROM pending", "");
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+	struct pending p = { 0 };
+
+	if (err == 1) {
+		p.number = (uint64_t)sqlite3_column_int64(q, 0);
+		p.due_ms = sqlite3_column_int64(q, 3);
+		p.left_ms = sqlite3_column_int64(q, 4);
+		err = sql_text(q, 1, p.digest, sizeof(p.digest)) &&
+		                      sql_text(q, 2, p.boot, sizeof(p.boot)) && p.left_ms >= 0
+		              ? 0
+		              : -EBADMSG;
+	} else if (err == 0) {
+		err = -ENOENT;
+	}
+	err = store_noted(s, err);
+	sqlite3_finalize(q);
+	if (!err)
+		*out = p;
+	return err;
+}
+
+/* --- single files of versions, by digest; and which large ones no version names any more --- */
+
+int store_blob(struct store *s, const char *digest, char **bytes, size_t *n)
+{
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT bytes FROM blobs WHERE digest=?", "t", digest);
+	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
+	const void *found = err == 1 ? sqlite3_column_blob(q, 0) : NULL;
+	size_t n_found = err == 1 ? (size_t)sqlite3_column_bytes(q, 0) : 0;
+	char *copy = err == 1 ? malloc(n_found + 1) : NULL;
+
+	if (copy) {
+		if (n_found)
+			memcpy(copy, found, n_found);
+		*bytes = copy;
+		*n = n_found;
+	}
+	err = err == 1 ? (copy ? 0 : -ENOMEM) : err ? err : -ENOENT;
+	sqlite3_finalize(q);
+	return store_noted(s, err);
+}
+
+bool store_has_blob(struct store *s, const char *digest)
+{
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT 1 FROM blobs WHERE digest=?", "t", digest);
+	bool found = q && sql_next(q) == 1;
+
+	sqlite3_finalize(q);
+	return found;
+}
+
+static bool is_blob_named(void *arg, const char *digest)
+{
+	struct store *s = arg;
+	sqlite3_stmt *q = sql_prepare(s->db, "SELECT 1 FROM version_files WHERE digest=? LIMIT 1",
+	                              "t", digest);
+	bool named = !q || sql_next(q) != 0; /* after an error keep the file */
+
+	sqlite3_finalize(q);
+	return named;
+}
+
+void store_collect(struct store *s, int64_t now_ms)
+{
+	blobs_collect(s->state_dir, now_ms / 1000, is_blob_named, s);
 }

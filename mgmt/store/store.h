@@ -8,7 +8,7 @@
  * corrupt, -ENOSPC full, other -errno) and by store_reason(), and the caller goes on without it
  * (mgmt/store/intent.h).
  *
- * Implemented in mgmt/store/store.c, store_versions.c, store_newest.c, store_record.c and store_blobs.c.
+ * Implemented in mgmt/store/store.c, store_record.c and store_versions.c.
  */
 #ifndef WEIR_MGMT_STORE_STORE_H
 #define WEIR_MGMT_STORE_STORE_H

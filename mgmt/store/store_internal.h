@@ -41,9 +41,8 @@ static inline int store_each(struct store *s, sqlite3_stmt *q,
 	return n;
 }
 
-/* Make the tables of store_versions.c, and of store_newest.c. @return 0 or -errno */
+/* Make the tables of store_versions.c. @return 0 or -errno */
 MUST_CHECK int store_versions_schema(sqlite3 *db);
-MUST_CHECK int store_newest_schema(sqlite3 *db);
 
 /* Make the tables of copy.c. @return 0 or -errno */
 MUST_CHECK int store_copy_schema(sqlite3 *db);

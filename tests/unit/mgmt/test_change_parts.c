@@ -124,7 +124,7 @@ static void each_failure_has_its_answer(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		http_reply_fini(&answer);
 		memset(&answer, 0, sizeof(answer));
-		change_refused_reply(&this_node, rows[i].err, &none, &answer);
+		refuse_change(&this_node, rows[i].err, &none, &answer);
 		if (answer.status != rows[i].status ||
 		    strcmp(text_of("", "code"), rows[i].code) != 0 ||
 		    !strstr(text_of("", "detail"), rows[i].words))
