@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "mgmt/cli/api.h"
+#include "mgmt/cli/body.h"
 #include "mgmt/cli/old_file.h"
 #include "mgmt/cli/upload.h"
 #include "mgmt/store/gather.h"
@@ -169,14 +170,14 @@ static void add_text(json_t *body, const char *name, const char *value)
 }
 
 /*
- * The author: a user who became root by sudo(8) keeps the name, so that changes of two people
- * differ.
+ * Add the author: a user who became root by sudo(8) keeps the name, so that changes of two people
+ * differ. @return false after a message
  */
-static const char *author_of(const struct cli_args *args)
+static bool add_author(json_t *body, const struct cli_args *args)
 {
-	const char *given = cli_value(args, "--author");
-
-	return given || geteuid() != 0 ? given : getenv("SUDO_USER");
+	if (geteuid() == 0 && !cli_value(args, "--author"))
+		add_text(body, "author", getenv("SUDO_USER"));
+	return body_add_text(body, "author", args, "--author");
 }
 
 int cli_plan(struct cli *cli, const struct cli_args *args)
@@ -190,7 +191,10 @@ int cli_plan(struct cli *cli, const struct cli_args *args)
 	if (!files)
 		return failed;
 	request.body = json_pack("{s:o, s:s}", "files", files, "base", "unknown");
-	add_text(request.body, "author", author_of(args));
+	if (!add_author(request.body, args)) {
+		json_decref(request.body);
+		return CLI_USAGE;
+	}
 	plan_is_final = false;
 	int status = api_show(cli, &request, print_plan);
 	if (status == CLI_OK && !cli->json && !plan_is_final)
@@ -296,16 +300,17 @@ static int fetch_head_etag(const struct cli *cli, char etag[128])
 	return CLI_OK;
 }
 
-/* The options that apply, zone reload and rollback share. */
-static void add_options(json_t *body, const struct cli_args *args)
+/* Add the options that apply, zone reload and rollback share. @return false after a message */
+static bool add_options(json_t *body, const struct cli_args *args)
 {
-	add_text(body, "reason", cli_value(args, "--reason"));
-	add_text(body, "author", author_of(args));
-	add_text(body, "confirm_within", cli_value(args, "--confirm-within"));
+	if (!body_add_text(body, "reason", args, "--reason") || !add_author(body, args) ||
+	    !body_add_text(body, "confirm_within", args, "--confirm-within"))
+		return false;
 	add_text(body, "pending",
 	         cli_flag(args, "--confirm-pending") ? "confirm"
 	         : cli_flag(args, "--join-pending")  ? "join"
 	                                             : NULL);
+	return true;
 }
 
 /*
@@ -361,7 +366,10 @@ int cli_apply(struct cli *cli, const struct cli_args *args)
 		return failed;
 	body = json_pack("{s:o, s:b}", "files", files, "skip_bad_zones",
 	                 cli_flag(args, "--skip-bad-zones"));
-	add_options(body, args);
+	if (!add_options(body, args)) {
+		json_decref(body);
+		return CLI_USAGE;
+	}
 	add_base(body, args);
 	if (cli_flag(args, "--replace"))
 		json_object_set_new(body, "replace", json_true());
@@ -373,7 +381,10 @@ int cli_zone_reload(struct cli *cli, const struct cli_args *args)
 	json_t *body = json_pack("{s:s, s:b, s:s}", "reason", "zone reload", "skip_bad_zones",
 	                         cli_flag(args, "--skip-bad-zones"), "base", "unknown");
 
-	add_options(body, args);
+	if (!add_options(body, args)) {
+		json_decref(body);
+		return CLI_USAGE;
+	}
 	if (cli_flag(args, "--replace"))
 		json_object_set_new(body, "replace", json_true());
 	return post_change(cli, args, NULL, "/v1/zones/reload", body, print_reload);
@@ -401,7 +412,10 @@ int cli_rollback(struct cli *cli, const struct cli_args *args)
 		                  : "expected the number of a version; weir versions lists them");
 	}
 	snprintf(path, sizeof(path), "/v1/versions/%llu/rollback", n);
-	add_options(body, args);
+	if (!add_options(body, args)) {
+		json_decref(body);
+		return CLI_USAGE;
+	}
 	return post_change(cli, args, cli_value(args, "--base"), path, body, print_change);
 }
 
@@ -450,9 +464,13 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 		               : cli_fail(CLI_CONFLICT, "no version is waiting for confirmation");
 	snprintf(path, sizeof(path), "/v1/versions/%llu/confirm", n);
 	request.body = json_object();
-	add_text(request.body, "author", cli_value(args, "--author"));
-	add_text(request.body, "reason",
-	         cli_text(args, "--reason") ? cli_text(args, "--reason") : "confirmed by a person");
+	if (!body_add_text(request.body, "author", args, "--author") ||
+	    !body_add_text(request.body, "reason", args, "--reason")) {
+		json_decref(request.body);
+		return CLI_USAGE;
+	}
+	if (!cli_text(args, "--reason"))
+		add_text(request.body, "reason", "confirmed by a person");
 	return api_show(cli, &request, print_confirmed);
 }
 
