@@ -132,27 +132,14 @@ static struct learned_overrides read_overrides(const json_t *items, size_t max)
 	return learned;
 }
 
-/* Leave in @p learned what no node may have forgotten the end of. */
-static void keep_known(struct core *core, struct learned_overrides *learned)
-{
-	size_t n = learned->n;
-
-	learned->n = 0;
-	for (size_t i = 0; i < n; i++)
-		if (shared_commands_is_known(core, &learned->list[i]))
-			learned->list[learned->n++] = learned->list[i];
-}
-
 /* Take them. Under the lock. @return whether there are others now */
 static bool receive_learned(struct core *core, const char *node, struct learned_overrides *learned)
 {
 	int n_accepted = 0;
 
-	if (learned->list) {
-		keep_known(core, learned);
+	if (learned->list)
 		n_accepted = intent_receive(core->intent, learned->list, learned->n,
 		                            clock_believed_ms());
-	}
 	if (n_accepted > 0)
 		core_changed(core);
 	if (n_accepted || learned->n_malformed)

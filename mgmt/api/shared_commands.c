@@ -339,7 +339,7 @@ void shared_commands_accept(struct core *core, const struct shared_record *list,
 	free(found);
 }
 
-/* --- what is over --- */
+/* --- what the store lacks --- */
 
 /* Whether the copy has @p o as it is here, or a later one. */
 static bool is_in_copy(struct core *core, const struct override *o)
@@ -354,65 +354,6 @@ static bool is_in_copy(struct core *core, const struct override *o)
 	free(r.text);
 	return is_there;
 }
-
-/* Whether the store had @p o and has it no more. */
-static bool is_gone(struct core *core, const struct override *o, const struct shared_record *list,
-                    size_t n, bool is_all)
-{
-	char name[SHARED_NAME_MAX];
-
-	override_record_name(o->id, name);
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(list[i].name, name))
-			return !list[i].text;
-	return is_all && is_in_copy(core, o);
-}
-
-struct gone_commands shared_commands_find_gone(struct core *core, const struct shared_record *list,
-                                               size_t n, bool is_all)
-{
-	const struct overrides *all = intent_overrides(core->intent);
-	int64_t now_ms = clock_believed_ms();
-	struct gone_commands gone = { 0 };
-
-	for (size_t i = 0; i < all->n_items; i++) {
-		const struct override *o = &all->items[i];
-
-		if (o->epoch || override_is_done(o, now_ms) || !may_be_forgotten(o, now_ms) ||
-		    !is_gone(core, o, list, n, is_all))
-			continue;
-		if (!gone.ids)
-			gone.ids = calloc(all->n_items, sizeof(*gone.ids));
-		if (gone.ids)
-			memcpy(gone.ids[gone.n++], o->id, sizeof(o->id));
-	}
-	return gone;
-}
-
-void shared_commands_forget(struct core *core, struct gone_commands *gone)
-{
-	for (size_t i = 0; i < gone->n; i++) {
-		log_note("override-forgotten", "id=%s effect=\"it ended while this node was away\"",
-		         gone->ids[i]);
-		intent_forget(core->intent, gone->ids[i], clock_believed_ms());
-	}
-	if (gone->n)
-		core_changed(core);
-	free(gone->ids);
-	*gone = (struct gone_commands){ 0 };
-}
-
-bool shared_commands_is_known(struct core *core, const struct override *o)
-{
-	struct store *store = intent_store(core->intent);
-	int64_t revision = 0;
-
-	return o->epoch || !may_be_forgotten(o, clock_believed_ms()) ||
-	       overrides_find(intent_overrides(core->intent), o->id) || !store ||
-	       copy_revision(store, &revision) || !revision || is_in_copy(core, o);
-}
-
-/* --- what the store lacks --- */
 
 size_t shared_commands_list_new(struct core *core,
                                 const struct override *out[SHARED_COMMANDS_NEW_MAX])

@@ -68,26 +68,4 @@ void shared_commands_accept(struct core *core, const struct shared_record *list,
 size_t shared_commands_list_new(struct core *core,
                                 const struct override *out[SHARED_COMMANDS_NEW_MAX]);
 
-/** Ids of overrides. */
-struct gone_commands {
-	char (*ids)[MODEL_ID_MAX]; /**< from malloc(); NULL: none, or out of memory */
-	size_t n;
-};
-/**
- * Which overrides that are in force here the store has forgotten, since they ended long ago: this node was away meanwhile, and
- * no other node would tell it. To be called before the copy takes @p list.
- * @param is_all  the list is all that the store has, so what the copy has beside it is gone
- * @return for shared_commands_forget()
- */
-MUST_CHECK struct gone_commands shared_commands_find_gone(struct core *core,
-                                                          const struct shared_record *list,
-                                                          size_t n, bool is_all);
-/** Forget them. Frees @p gone. */
-void shared_commands_forget(struct core *core, struct gone_commands *gone);
-/**
- * Whether @p o of another node is known, or too new for its end to be forgotten. What is older, and neither this node nor its copy of
- * the store has, is over: only a node that comes back after a week brings such. Without a copy all counts as known.
- */
-bool shared_commands_is_known(struct core *core, const struct override *o);
-
 #endif

@@ -84,13 +84,10 @@ static bool receive_change(void *arg, int64_t revision, const struct shared_reco
 		core_unlock(r->core);
 		return false;
 	}
-	struct gone_commands gone = shared_commands_find_gone(r->core, list, n, false);
 	int err = shared_intent_receive(r->core->intent, revision, list, n, &clock);
 
 	if (!err)
 		shared_commands_accept(r->core, list, n, false);
-	gone.n = err ? 0 : gone.n;
-	shared_commands_forget(r->core, &gone);
 	operations_follow(r->core);
 	core_changed(r->core);
 	core_unlock(r->core);
@@ -161,17 +158,11 @@ static int keep_list(struct shared_run *r, const struct shared_records *l,
 
 	pending_clock_read(&clock);
 	hear_revision(r, sent_ms, l->revision);
-	/* what a restored store has not, was lost, and may be in force */
-	struct gone_commands gone =
-	        shared_commands_find_gone(r->core, l->records, verdict == ORIGIN_FOLLOWS ? l->n : 0,
-	                                  verdict == ORIGIN_FOLLOWS);
 	r->keep_err = shared_intent_list(r->core->intent, l, verdict, &clock);
 	if (r->keep_err != -EBADMSG) {
 		operations_follow_list(r->core, l);
 		shared_commands_accept(r->core, l->records, l->n, verdict == ORIGIN_NEWER);
 	}
-	gone.n = r->keep_err ? 0 : gone.n;
-	shared_commands_forget(r->core, &gone);
 	if (r->keep_err)
 		note_reason(r, r->keep_err == -EBADMSG
 		                       ? "the store holds a record that is not Weir's"

@@ -275,9 +275,6 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
  */
 int intent_receive(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
 
-/** Forget the override @p id, which ended elsewhere so long ago that nobody else has it any more. An event tells. */
-void intent_forget(struct intent *in, const char *id, int64_t now_ms);
-
 /**
  * The version of the store that this node cannot take, newer than the head; 0: none. @p reason  out: why
  */

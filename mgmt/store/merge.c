@@ -187,22 +187,3 @@ int intent_receive(struct intent *in, const struct override *list, size_t n, int
 	free(sound);
 	return n_accepted;
 }
-
-void intent_forget(struct intent *in, const char *id, int64_t now_ms)
-{
-	const struct override *o = overrides_find(&in->overrides, id);
-
-	if (!o)
-		return;
-	journal_add(
-	        in->journal, now_ms, "override", o->id,
-	        "%s of %s %s%s%s by %s at node %s ended while this node was away: the store has "
-	        "forgotten it",
-	        override_kind_text(o->kind), override_target_text(o->target), o->pool,
-	        *o->pool ? "/" : "", o->name, o->author, o->node);
-	overrides_drop(&in->overrides, id);
-	if (in->store && !in->failing)
-		intent_stored(in, store_put_overrides(in->store, &in->overrides), now_ms);
-	intent_follow_ramps(in, now_ms);
-	effective_write(in, now_ms);
-}

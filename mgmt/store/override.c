@@ -430,13 +430,19 @@ static void drop_override(struct overrides *overrides, size_t at)
 	        (overrides->n_items - at) * sizeof(*overrides->items));
 }
 
+/* Done, and without effect: a hold keeps what a drain has taken, also beyond its end. */
+static bool is_over(const struct overrides *overrides, const struct override *o, int64_t now_ms)
+{
+	return override_is_done(o, now_ms) && !overrides_level(overrides, o, now_ms);
+}
+
 /* Make room by dropping the tombstone that has been done the longest. */
 static bool drop_oldest_done(struct overrides *overrides, int64_t now_ms)
 {
 	size_t oldest = overrides->n_items;
 
 	for (size_t i = 0; i < overrides->n_items; i++)
-		if (override_is_done(&overrides->items[i], now_ms) &&
+		if (is_over(overrides, &overrides->items[i], now_ms) &&
 		    (oldest == overrides->n_items ||
 		     overrides->items[i].until_ms < overrides->items[oldest].until_ms))
 			oldest = i;
@@ -446,10 +452,11 @@ static bool drop_oldest_done(struct overrides *overrides, int64_t now_ms)
 	return true;
 }
 
-/* Done for OVERRIDE_KEPT_MS: no longer kept, nor accepted from peers. */
-static bool is_forgotten(const struct override *o, int64_t now_ms)
+/* Over for OVERRIDE_KEPT_MS: no longer kept, nor accepted from peers. */
+static bool is_forgotten(const struct overrides *overrides, const struct override *o,
+                         int64_t now_ms)
 {
-	return override_is_done(o, now_ms) && o->until_ms <= now_ms - OVERRIDE_KEPT_MS;
+	return o->until_ms <= now_ms - OVERRIDE_KEPT_MS && is_over(overrides, o, now_ms);
 }
 
 int overrides_merge(struct overrides *overrides, const struct override *o, int64_t now_ms)
@@ -457,7 +464,7 @@ int overrides_merge(struct overrides *overrides, const struct override *o, int64
 	bool found;
 	size_t at = find_override_index(overrides, o->id, &found);
 
-	if (!found && is_forgotten(o, now_ms))
+	if (!found && is_forgotten(overrides, o, now_ms))
 		return 0;
 
 	if (found) {
@@ -510,20 +517,12 @@ size_t overrides_live(const struct overrides *overrides, int64_t now_ms)
 	return n;
 }
 
-void overrides_drop(struct overrides *overrides, const char *id)
-{
-	const struct override *o = overrides_find(overrides, id);
-
-	if (o)
-		drop_override(overrides, (size_t)(o - overrides->items));
-}
-
 size_t overrides_prune(struct overrides *overrides, int64_t now_ms)
 {
 	size_t dropped = 0;
 
 	for (size_t i = overrides->n_items; i-- > 0;) {
-		if (!is_forgotten(&overrides->items[i], now_ms))
+		if (!is_forgotten(overrides, &overrides->items[i], now_ms))
 			continue;
 		drop_override(overrides, i);
 		dropped++;
@@ -540,7 +539,7 @@ static const char *make_digest(const struct overrides *overrides, int64_t now_ms
 
 	sha256_begin(&s);
 	for (size_t i = 0; i < overrides->n_items; i++) {
-		if (is_forgotten(&overrides->items[i], now_ms))
+		if (is_forgotten(overrides, &overrides->items[i], now_ms))
 			continue;
 		write_canonical(&overrides->items[i], text);
 		sha256_add(&s, text, strlen(text));
@@ -560,7 +559,7 @@ static int64_t find_next_forgotten(const struct overrides *overrides, int64_t no
 		                        ? o->until_ms + OVERRIDE_KEPT_MS
 		                        : MODEL_TIME_NEVER;
 
-		if (!is_forgotten(o, now_ms) && at_ms < next_ms)
+		if (!is_forgotten(overrides, o, now_ms) && at_ms < next_ms)
 			next_ms = at_ms;
 	}
 	return next_ms;

@@ -143,9 +143,7 @@ uint64_t overrides_newest(const struct overrides *overrides, const struct overri
 size_t overrides_live(const struct overrides *overrides, int64_t now_ms);
 /** A change in place: the set gets an edition that no other set of this process has, but for its copies. */
 void overrides_note_edit(struct overrides *overrides);
-/** Drop the one with @p id, if it is there. */
-void overrides_drop(struct overrides *overrides, const char *id);
-/** Drop what has been done for OVERRIDE_KEPT_MS. @return how many */
+/** Drop what has been done for OVERRIDE_KEPT_MS, and what no hold keeps in effect. @return how many */
 size_t overrides_prune(struct overrides *overrides, int64_t now_ms);
 /** A digest that was made, zeroed at the start. */
 struct overrides_digest {

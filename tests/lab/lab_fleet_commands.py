@@ -20,7 +20,7 @@ import typing
 import unittest
 
 from etcd_cluster import Cluster as Etcd
-from etcd_cluster import b64, free_ports, running
+from etcd_cluster import free_ports, running
 from fleet_ways import Ways
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "unit", "mgmt"))
@@ -239,40 +239,6 @@ class Commands(unittest.TestCase):
         for site in SITES:
             self.nodes[2].command("undrain", {"site": site}, now=True)
         self.assertEqual(sorted((a.status, a.code or "") for a in answers), [(201, ""), (409, "guard")], [a.raw for a in answers])
-
-    def test_h0_what_ended_while_a_node_was_away_for_a_week_does_not_come_back(self) -> None:
-        """Others have forgotten even its end. The store says so by its absence; to other nodes it is nothing new."""
-        self.assertEqual(self.drain(self.nodes[0], "ada").status, 201)
-        old = {k: v for k, v in self.stored().items() if k not in ("last", "change")}
-        self.assertEqual(self.undrain(self.nodes[0], "ada").status, 200)
-        self.wait_live([])
-        given_ms = int(time.time() * 1000) - 10 * 86400 * 1000
-        old.update(id="ams-1-old", name=SITES[1], ended=False, generation=given_ms << 11, created_ms=given_ms, from_ms=given_ms, prior=0)
-        member, key = self.etcd.leader(), PREFIX + "override/ams-1-old"
-        member.put(key, json.dumps(old))
-        self.wait_live([("drain", "ada")])
-        away = self.nodes[2]
-        away.stop(signal.SIGKILL)
-        member.good("/v3/kv/deleterange", {"key": b64(key)})
-        self.wait_live([], self.nodes[:2])
-        with open(os.path.join(away.conf, "store.conf")) as f:
-            right = f.read()
-        try:  # first it hears other nodes alone
-            away.write("store.conf", json.dumps({"id": ID, "endpoints": [f"http://127.0.0.1:{free_port()}"], "prefix": PREFIX}))
-            away.start()
-            wait_for("it hears others", lambda: {p["state"] for p in away.ask("GET", "/v1/peers").json["items"]} & {"agreed", "behind", "ahead"}, 20)
-            time.sleep(3)  # several exchanges
-            self.assertEqual([self.live(n) for n in self.nodes], [[], [], [("drain", "ada")]])
-        finally:
-            away.stop()
-            away.write("store.conf", right)
-            away.start()
-        self.wait_live([])
-        self.assertIn("ended while this node was away: the store has forgotten it", self.events(away))
-        away.stop(signal.SIGKILL)
-        away.start()
-        self.wait_store("ready")
-        self.wait_live([])
 
     def test_h_what_is_no_override_harms_nothing(self) -> None:
         member = self.etcd.leader()

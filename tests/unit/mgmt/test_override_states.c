@@ -565,6 +565,53 @@ static void a_digest_that_is_kept_is_the_one_of_now(void **state)
 	overrides_fini(&all);
 }
 
+/* A site stays out as long as a person holds it, however long ago its drain should have ended. */
+static void what_a_hold_keeps_in_effect_is_not_forgotten(void **state)
+{
+	const int64_t late_ms = UNTIL_MS + OVERRIDE_KEPT_MS;
+	struct override drain = of_site(MODEL_OVERRIDE_DRAIN, 0), other = drain,
+	                hold = of_site(MODEL_OVERRIDE_HOLD, 0);
+	struct overrides set = { 0 }, none = { 0 };
+	char with[DIGEST_TEXT_MAX], of_none[DIGEST_TEXT_MAX];
+
+	(void)state;
+	snprintf(hold.id, sizeof(hold.id), "a-hold");
+	snprintf(other.id, sizeof(other.id), "b-other");
+	snprintf(other.name, sizeof(other.name), "fra"); /* nobody holds it */
+	hold.from_ms = FROM_MS + 1;
+	hold.until_ms = late_ms + 1000;
+	assert_int_equal(overrides_merge(&set, &hold, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&set, &drain, NOW_MS), 1);
+	assert_int_equal(overrides_merge(&set, &other, NOW_MS), 1);
+	assert_int_equal(overrides_prune(&set, late_ms), 1);
+	const struct override *o = overrides_find(&set, drain.id);
+	assert_non_null(o);
+	assert_string_equal(overrides_state(&set, o, late_ms), "held");
+	assert_int_equal(overrides_level(&set, o, late_ms), MODEL_PPM_ALL);
+	/* nodes that have it do not agree with one that lacks it; and that one takes it */
+	struct overrides_digest kept = { .edition = 0 };
+	snprintf(with, sizeof(with), "%s", overrides_digest_at(&set, late_ms, &kept));
+	assert_int_equal(overrides_merge(&none, &hold, late_ms), 1);
+	struct overrides_digest kept_none = { .edition = 0 };
+	snprintf(of_none, sizeof(of_none), "%s", overrides_digest_at(&none, late_ms, &kept_none));
+	assert_string_not_equal(with, of_none);
+	assert_int_equal(overrides_merge(&none, &drain, late_ms), 1);
+	assert_int_equal(overrides_merge(&none, &other, late_ms), 0);
+	overrides_fini(&none);
+	/* nor does it make room for others */
+	for (unsigned i = 0; set.n_items < OVERRIDES_MAX; i++) {
+		other.until_ms = MODEL_TIME_NEVER;
+		snprintf(other.id, sizeof(other.id), "c-%u", i);
+		assert_int_equal(overrides_merge(&set, &other, late_ms), 1);
+	}
+	snprintf(other.id, sizeof(other.id), "d");
+	assert_int_equal(overrides_merge(&set, &other, late_ms), -ENOSPC);
+	/* the hold is over: so is the drain */
+	assert_int_equal(overrides_prune(&set, late_ms + 1000), 1);
+	assert_null(overrides_find(&set, drain.id));
+	overrides_fini(&set);
+}
+
 /*
  * Ids stay sorted in whatever order they come, and are found; what goes is the one that is meant.
  */
@@ -659,6 +706,7 @@ int main(void)
 		cmocka_unit_test(equal_generations_are_decided_alike_everywhere),
 		cmocka_unit_test(what_is_forgotten_does_not_count_in_the_digest_at_an_instant),
 		cmocka_unit_test(a_digest_that_is_kept_is_the_one_of_now),
+		cmocka_unit_test(what_a_hold_keeps_in_effect_is_not_forgotten),
 		cmocka_unit_test(a_set_is_sorted_and_a_copy_is_its_own),
 		cmocka_unit_test(an_id_is_made_from_node_instant_and_salt),
 		cmocka_unit_test(targets_are_the_same_in_all_three_parts),

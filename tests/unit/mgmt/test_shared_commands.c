@@ -382,127 +382,7 @@ static void what_a_restored_store_has_is_taken_with_care(void **state)
 	shared_free_texts(list, 6);
 }
 
-/* Which of those rows are here; and the records that a list has of them. */
-struct going {
-	const char *id;
-	int64_t commanded_days;
-	bool is_done, is_step, is_in_copy, is_listed;
-};
-
-static struct override make_going(const struct going *g, int64_t now_ms)
-{
-	struct override o = make_override(g->id, now_ms - g->commanded_days * DAY_MS);
-
-	o.is_step = g->is_step;
-	o.epoch = g->is_step ? 64 : 0;
-	snprintf(o.operation, sizeof(o.operation), "%s", g->is_step ? "o1" : "");
-	snprintf(o.name, sizeof(o.name), "%s", g->id); /* no two are rivals */
-	if (g->is_done)
-		o.until_ms = now_ms - DAY_MS;
-	return o;
-}
-
 #define COUNT(list) (sizeof(list) / sizeof((list)[0]))
-static const struct going going[] = {
-	{ .id = "away-1", .commanded_days = 8, .is_in_copy = true }, /* alone is gone */
-	{ .id = "listed-1", .commanded_days = 8, .is_in_copy = true, .is_listed = true },
-	{ .id = "new-1", .commanded_days = 6, .is_in_copy = true },
-	{ .id = "done-1", .commanded_days = 8, .is_done = true, .is_in_copy = true },
-	{ .id = "own-1", .commanded_days = 8 }, /* the store never had it */
-	{ .id = "step-1", .commanded_days = 8, .is_step = true, .is_in_copy = true },
-};
-
-/* @return how many are listed; the copy and this node have what they are to have */
-static size_t bring_going(int64_t now_ms, struct shared_record listed[COUNT(going)])
-{
-	struct shared_record copied[COUNT(going)];
-	size_t n_listed = 0, n_copied = 0;
-
-	for (size_t i = 0; i < COUNT(going); i++) {
-		struct override o = make_going(&going[i], now_ms);
-
-		assert_int_equal(intent_merge(this_node.intent, &o, 1, now_ms), 1);
-		if (going[i].is_in_copy)
-			copied[n_copied++] = record_of(&o, 3);
-		if (going[i].is_listed)
-			listed[n_listed++] = record_of(&o, 3);
-	}
-	keep_records(copied, n_copied);
-	shared_free_texts(copied, n_copied);
-	return n_listed;
-}
-
-static void what_the_store_has_forgotten_is_over(void **state)
-{
-	const int64_t now_ms = clock_believed_ms();
-	struct shared_record listed[COUNT(going)];
-	size_t n = bring_going(now_ms, listed);
-
-	(void)state;
-	/* a change that says nothing of it, and a list that was restored */
-	struct gone_commands gone = shared_commands_find_gone(&this_node, listed, n, false);
-	assert_int_equal(gone.n, 0);
-	shared_commands_forget(&this_node, &gone);
-	gone = shared_commands_find_gone(&this_node, listed, n, true);
-	assert_int_equal(gone.n, 1);
-	shared_commands_forget(&this_node, &gone);
-	assert_null(gone.ids);
-	for (size_t i = 0; i < COUNT(going); i++)
-		if (is_here(going[i].id) != (i != 0))
-			fail_msg("%s", going[i].id);
-	shared_free_texts(listed, n);
-	intent_close(this_node.intent); /* nor does it come back from the disk */
-	asked_open();
-	assert_false(is_here("away-1"));
-	assert_true(is_here("listed-1"));
-}
-
-static void a_record_that_is_removed_says_so_too(void **state)
-{
-	const int64_t now_ms = clock_believed_ms();
-	struct shared_record listed[COUNT(going)], removed[COUNT(going)];
-	size_t n = bring_going(now_ms, listed);
-
-	(void)state;
-	for (size_t i = 0; i < COUNT(going); i++) {
-		removed[i] = (struct shared_record){ .revision = 12 };
-		override_record_name(going[i].id, removed[i].name);
-	}
-	struct gone_commands gone =
-	        shared_commands_find_gone(&this_node, removed, COUNT(going), false);
-	assert_int_equal(gone.n, 3);
-	assert_string_equal(gone.ids[0], "away-1");
-	assert_string_equal(gone.ids[1], "listed-1");
-	assert_string_equal(gone.ids[2], "own-1");
-	gone.n = 0; /* the change was not kept */
-	shared_commands_forget(&this_node, &gone);
-	assert_true(is_here("away-1"));
-	shared_free_texts(listed, n);
-}
-
-/* A node that comes back after a week does not bring to others what they have forgotten. */
-static void what_all_may_have_forgotten_is_not_taken_from_a_node(void **state)
-{
-	const int64_t now_ms = clock_believed_ms();
-	const struct override is_new = make_override("new-1", now_ms - 6 * DAY_MS),
-	                      old = make_override("old-1", now_ms - 8 * DAY_MS),
-	                      known = make_override("known-1", now_ms - 8 * DAY_MS),
-	                      copied = make_override("copied-1", now_ms - 8 * DAY_MS);
-	struct shared_record list[] = { record_of(&copied, 3) };
-	struct override step = old;
-
-	(void)state;
-	step.epoch = 64;
-	assert_true(shared_commands_is_known(&this_node, &old)); /* there is no copy yet */
-	keep_records(list, 1);
-	assert_int_equal(intent_merge(this_node.intent, &known, 1, now_ms), 1);
-	assert_false(shared_commands_is_known(&this_node, &old));
-	assert_true(shared_commands_is_known(&this_node, &is_new));
-	assert_true(shared_commands_is_known(&this_node, &known));
-	assert_true(shared_commands_is_known(&this_node, &copied));
-	assert_true(shared_commands_is_known(&this_node, &step));
-	shared_free_texts(list, 1);
-}
 
 /* For ten seconds, what this node was given and the store has not. */
 static void what_is_new_here_is_listed(void **state)
@@ -695,9 +575,6 @@ int main(void)
 		TEST(a_command_that_nobody_here_has_seen_is_no_known_one),
 		TEST(another_command_that_came_first_is_named),
 		TEST(what_a_restored_store_has_is_taken_with_care),
-		TEST(what_the_store_has_forgotten_is_over),
-		TEST(a_record_that_is_removed_says_so_too),
-		TEST(what_all_may_have_forgotten_is_not_taken_from_a_node),
 		TEST(what_is_new_here_is_listed),
 		TEST(what_the_store_lacks_is_written),
 		TEST(what_is_written_late_is_not_the_last_command),
