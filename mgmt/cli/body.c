@@ -26,7 +26,9 @@ bool body_add_reason(json_t *body, const char *what, const struct cli_args *args
 	                : json_object_set_new(body, "reason",
 	                                      json_sprintf("weir %s, no reason given", what)) == 0;
 
-	return ok && body_add_text(body, "author", args, "--author");
+	/* a blank one is as none: else the record would name nobody */
+	return ok &&
+	       (!cli_text(args, "--author") || body_add_text(body, "author", args, "--author"));
 }
 
 json_t *body_make_reason(const char *what, const struct cli_args *args)

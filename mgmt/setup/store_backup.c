@@ -220,6 +220,22 @@ int store_backup_read(const char *path, struct store_backup *out, char reason[ET
 	return err;
 }
 
+/* Etcd takes any bytes; JSON has texts. @return 0 or -EBADMSG */
+static int check_texts(const struct store_backup *b, char reason[ETCD_REASON_MAX])
+{
+	for (size_t i = 0; i < b->n; i++) {
+		json_t *text = json_string(b->records[i].text);
+
+		json_decref(text);
+		if (text)
+			continue;
+		snprintf(reason, ETCD_REASON_MAX, "record %.70s: its text cannot be one",
+		         b->records[i].name);
+		return -EBADMSG;
+	}
+	return 0;
+}
+
 /*
  * What could not be restored must not replace an earlier backup that could: the bytes are read before they are written,
  * and what is on the disk after it.
@@ -227,11 +243,15 @@ int store_backup_read(const char *path, struct store_backup *out, char reason[ET
 static int write_backup(const struct store_backup *b, const char *path, struct store_backup *out,
                         char reason[ETCD_REASON_MAX])
 {
+	int err = check_texts(b, reason);
+
+	if (err)
+		return err;
 	char *text = make_text(b);
 	size_t n = text ? strlen(text) : 0;
 	struct store_backup whole = { 0 };
-	int err = text ? read_text(text, n, &whole, reason)
-	               : fail_backup(reason, -ENOMEM, "out of memory");
+	err = text ? read_text(text, n, &whole, reason)
+	           : fail_backup(reason, -ENOMEM, "out of memory");
 
 	store_backup_fini(&whole);
 	err = err == -EINVAL ? -EBADMSG : err;

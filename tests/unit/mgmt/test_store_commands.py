@@ -514,6 +514,9 @@ the files of versions are on the nodes: weir config show --applied --into DIR ke
             else:
                 del member.keys.kvs[f"/weir/{name}"]
         self.assertEqual((pathlib.Path(self.dir, "b.json").read_bytes(), pathlib.Path(self.dir, "state/store.backup").read_bytes()), (before, note))
+        member.put("/weir/override/x", "{}")
+        member.keys.kvs["/weir/override/x"]["value"] = base64.b64encode(b"caf\xe9").decode()
+        self.refused(4, "no backup was made: record override/x: its text cannot be one", "backup", self.dir + "/b.json")
         self.assertEqual(set(os.listdir(self.dir)) & {"b.json", "b.json.tmp", "b.json.new"}, {"b.json"})
 
     def test_a_backup_is_restored(self) -> None:
