@@ -17,6 +17,7 @@
 #include "base/thread.h"
 #include "mgmt/api/shared_members.h"
 #include "mgmt/api/shared_run.h"
+#include "mgmt/api/timekeep.h"
 #include "mgmt/store/copy.h"
 #include "mgmt/store/hlc.h"
 #include "mgmt/store/records.h"
@@ -442,7 +443,8 @@ static void remove_old(struct shared_commands *s)
 
 	if (old && c && store) {
 		old->core = s->core;
-		old->now_ms = clock_believed_ms();
+		old->now_ms =
+		        timekeep_purge_ms(s->core); /* a clock that leaps ahead removes nothing */
 		if (copy_each(store, "override/", find_old_override, old) < 0 ||
 		    copy_each(store, "command/", find_old_command, old) < 0)
 			old->n = 0;

@@ -74,6 +74,14 @@ static void fake_await(struct core *core, int64_t revision)
 
 static struct shared_commands *fake_commands(const struct core *core);
 
+static int64_t ahead_ms; /* how far the clock has leapt */
+
+static int64_t fake_purge_ms(const struct core *core)
+{
+	(void)core;
+	return clock_believed_ms() - ahead_ms;
+}
+
 /* The private parts too. */
 #define shared_etcd_write   fake_write
 #define shared_etcd_expect  fake_expect
@@ -81,6 +89,7 @@ static struct shared_commands *fake_commands(const struct core *core);
 #define shared_run_cluster  fake_cluster
 #define shared_run_await    fake_await
 #define shared_run_commands fake_commands
+#define timekeep_purge_ms   fake_purge_ms
 #include "mgmt/api/shared_commands.c"
 
 static struct shared_commands commands;
@@ -555,6 +564,12 @@ static void what_nobody_has_any_more_goes(void **state)
 	list[4].text = strdup(text);
 	keep_records(list, 5);
 	commands.others_ms = 0;
+	ahead_ms = 2 * DAY_MS; /* by elapsed time it is seven days */
+	settle_once();
+	assert_int_equal(n_writes, 0);
+	commands.others_ms = 0;
+	commands.all = (struct looked_through){ .document = 0 };
+	ahead_ms = 0;
 	settle_once();
 	assert_int_equal(n_writes, 1);
 	assert_string_equal(written, "see store@0; see override/gone-1@5; see command/site/fra@5; "
