@@ -449,8 +449,8 @@ static void a_name_server_without_known_sockets_is_renewed(void **state)
 		adopt_children(&run);
 		if (run.has_document != rows[i].is_kept || n_sent != !rows[i].is_kept ||
 		    sockets.n_addresses != rows[i].n_addresses)
-			fail_msg("%s: %u requests to end, %zu addresses", rows[i].why, n_sent,
-			         sockets.n_addresses);
+			fail_msg("%s: %zu requests to end, %zu addresses", rows[i].why,
+			         (size_t)n_sent, sockets.n_addresses);
 		assert_int_equal(dns->must_restart, !rows[i].is_kept);
 		assert_int_equal(dns->limit.at_ms, rows[i].is_kept ? 0 : NOW + 5000);
 		if (rows[i].is_kept)

@@ -759,7 +759,7 @@ class Backup(Setup):
         # what stays where no backup can be made
         self.put(host, "n" * 300, {})
         done = host.call("store", "backup", "/run/b.json")
-        self.assertEqual(done.returncode, 3)
+        self.assertEqual(done.returncode, 4)
         self.assertIn("is not Weir's", done.stderr)
         self.assertEqual(json.loads(host.read("/run/b.json")), good)
         host.write(CONF, json.dumps({**json.loads(host.read(CONF)), "id": "0" * 32}))
