@@ -763,7 +763,7 @@ class Backup(Setup):
         self.assertIn("is not Weir's", done.stderr)
         self.assertEqual(json.loads(host.read("/run/b.json")), good)
         host.write(CONF, json.dumps({**json.loads(host.read(CONF)), "id": "0" * 32}))
-        self.assertEqual(host.call("store", "backup", "/run/none/b.json").returncode, 3)
+        self.assertEqual(host.call("store", "backup", "/run/none/b.json").returncode, 4)
 
 
 class Given(Setup):
