@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/store/join.h"
 #include "mgmt/json/command.h"
 #include "weir/json.h"
 
@@ -315,6 +316,32 @@ static json_t *peer_node_to_json(const struct core *core, struct change_wait *w,
 	return node;
 }
 
+static bool has_report(const struct peers_report *reports, size_t n, const char *node)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(reports[i].node, node))
+			return true;
+	return false;
+}
+
+/* Nodes that the exchange does not list yet, right after a start or a change: nothing is known of them, so they are waited for. */
+static void add_unlisted_nodes(const struct core *core, struct change_wait *w,
+                               const struct peers_report *reports, size_t n, json_t *nodes)
+{
+	const struct model *m = join_model(core->intent);
+
+	for (size_t i = 0; m && i < m->n_nodes; i++) {
+		const struct model_node *node = &m->nodes[i];
+
+		if (!strcmp(node->name, core->dirs.node) || has_report(reports, n, node->name))
+			continue;
+		json_array_append_new(nodes, json_pack("{s:s, s:s}", "node", node->name, "state",
+		                                       peers_state_text(PEERS_UNASKED)));
+		w->complete = false;
+		w->pending = true;
+	}
+}
+
 static void add_peer_nodes(struct core *core, struct change_wait *w, json_t *nodes)
 {
 	const struct peers_report *reports;
@@ -323,6 +350,7 @@ static void add_peer_nodes(struct core *core, struct change_wait *w, json_t *nod
 	(void)peers_relate(core); /* this node's document may be a new one */
 	for (size_t i = 0; i < n; i++)
 		json_array_append_new(nodes, peer_node_to_json(core, w, &reports[i]));
+	add_unlisted_nodes(core, w, reports, n, nodes);
 }
 
 /* Look once; @p nodes is replaced. */

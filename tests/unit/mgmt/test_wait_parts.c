@@ -86,6 +86,42 @@ static void a_wait_ends_when_all_have_it(void **state)
 	assert_int_equal(n_changed, 1);
 }
 
+static void list_the_others(void)
+{
+	if (fake_ms >= begun_ms + 400)
+		n_peer_reports = 2;
+}
+
+/* Right after a start, or a change that adds it, the exchange does not list a node yet: that is not agreement. */
+static void a_node_that_is_not_listed_yet_is_waited_for(void **state)
+{
+	struct model_node nodes[] = { { .name = "ams-1" },
+		                      { .name = "fra-1" },
+		                      { .name = "fra-2" } };
+	const struct model document = { .nodes = nodes, .n_nodes = 3, .self = &nodes[0] };
+
+	(void)state;
+	in_document = &document;
+	assert_int_equal(wait_for(false, NULL, NULL), 0); /* nobody asked for them */
+	assert_true(is_complete());
+	assert_int_equal(wait_for(true, "all", NULL), ALL_MS);
+	assert_false(is_complete());
+	assert_int_equal(json_array_size(json_object_get(answer.json, "nodes")), 3);
+	assert_string_equal(text_at(1, "node"), "fra-1");
+	assert_string_equal(text_at(1, "state"), peers_state_text(PEERS_UNASKED));
+	assert_string_equal(text_at(2, "node"), "fra-2");
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(views[i].node, sizeof(views[i].node), "fra-%zu", i + 1);
+		views[i].state = PEERS_AGREED;
+		views[i].inforce = (struct inforce){ .number = 1 };
+	}
+	n_peer_reports = 1;
+	meanwhile = list_the_others;
+	assert_in_range(wait_for(false, "all", NULL), 400, 420);
+	assert_true(is_complete());
+	assert_int_equal(json_array_size(json_object_get(answer.json, "nodes")), 3);
+}
+
 /* A process may have the document, and what it names not be there. */
 static void a_version_is_in_force_as_it_is_judged(void **state)
 {
@@ -397,6 +433,7 @@ int main(void)
 		T(each_process_is_waited_for),
 		T(a_client_says_for_how_long_it_waits),
 		T(a_wait_ends_when_all_have_it),
+		T(a_node_that_is_not_listed_yet_is_waited_for),
 		T(a_version_is_in_force_as_it_is_judged),
 		T(each_peer_tells_how_it_judges_this_version),
 		T(a_refusal_is_told_after_the_rollback),

@@ -100,6 +100,14 @@ static size_t fake_view(const struct core *core, const struct peers_report **out
 	return n_peer_reports;
 }
 
+static const struct model *in_document; /* NULL: its nodes are those that are listed */
+
+static const struct model *fake_model(const struct intent *in)
+{
+	(void)in;
+	return in_document;
+}
+
 static bool fake_relate(struct core *core)
 {
 	(void)core;
@@ -131,6 +139,7 @@ static void fake_ask_dns(struct core *core)
 #define inforce_of              fake_of
 #define peers_report(core, out) fake_view(core, out)
 #define peers_relate            fake_relate
+#define join_model              fake_model
 #define core_changed            fake_changed
 #define observe_query_dns       fake_ask_dns
 #include "mgmt/api/handle.c"
@@ -155,6 +164,7 @@ static int setup(void **state)
 	memset(views, 0, sizeof(views));
 	n_peer_reports = n_related = n_changed = n_asked_dns = 0;
 	meanwhile = NULL;
+	in_document = NULL;
 	client_gone = false;
 	memset(&answer, 0, sizeof(answer));
 	return 0;
