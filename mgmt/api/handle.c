@@ -316,14 +316,6 @@ static json_t *peer_node_to_json(const struct core *core, struct change_wait *w,
 	return node;
 }
 
-static bool has_report(const struct peers_report *reports, size_t n, const char *node)
-{
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(reports[i].node, node))
-			return true;
-	return false;
-}
-
 /* Nodes that the exchange does not list yet, right after a start or a change: nothing is known of them, so they are waited for. */
 static void add_unlisted_nodes(const struct core *core, struct change_wait *w,
                                const struct peers_report *reports, size_t n, json_t *nodes)
@@ -333,7 +325,7 @@ static void add_unlisted_nodes(const struct core *core, struct change_wait *w,
 	for (size_t i = 0; m && i < m->n_nodes; i++) {
 		const struct model_node *node = &m->nodes[i];
 
-		if (!strcmp(node->name, core->dirs.node) || has_report(reports, n, node->name))
+		if (!strcmp(node->name, core->dirs.node) || peers_find(reports, n, node->name))
 			continue;
 		json_array_append_new(nodes, json_pack("{s:s, s:s}", "node", node->name, "state",
 		                                       peers_state_text(PEERS_UNASKED)));

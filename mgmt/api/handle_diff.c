@@ -70,11 +70,9 @@ static uint64_t find_peer_head(const struct core *core, const char *node)
 {
 	const struct peers_report *reports;
 	size_t n = peers_report(core, &reports);
+	const struct peers_report *v = peers_find(reports, n, node);
 
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(reports[i].node, node))
-			return reports[i].number;
-	return 0;
+	return v ? v->number : 0;
 }
 
 /*

@@ -16,11 +16,9 @@ static bool is_owner_silent(const struct core *core, const struct operation *op)
 {
 	const struct peers_report *reports;
 	size_t n = peers_report(core, &reports);
+	const struct peers_report *v = peers_find(reports, n, op->owner);
 
-	for (size_t i = 0; i < n; i++)
-		if (!strcmp(reports[i].node, op->owner))
-			return reports[i].state == PEERS_UNREACHABLE;
-	return false;
+	return v && v->state == PEERS_UNREACHABLE;
 }
 
 /* Whether the owner has left the configuration: then nobody asks it any more. */

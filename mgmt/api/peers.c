@@ -124,6 +124,15 @@ size_t peers_loads(struct core *core, struct guard_load *out, size_t max)
 	return n;
 }
 
+const struct peers_report *peers_find(const struct peers_report *reports, size_t n,
+                                      const char *node)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(reports[i].node, node))
+			return &reports[i];
+	return NULL;
+}
+
 bool peers_copy_api(const struct model *m, const char *name, char out[256])
 {
 	const struct model_node *node = m ? model_node(m, name) : NULL;

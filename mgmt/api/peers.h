@@ -61,6 +61,9 @@ struct peers_report {
 bool peers_relate(struct core *core);
 /** The peers as last heard, at most PEERS_MAX. @return how many */
 size_t peers_report(const struct core *core, const struct peers_report **out);
+/** The report of @p node among @p n; NULL: there is none. Valid as they are. */
+const struct peers_report *peers_find(const struct peers_report *reports, size_t n,
+                                      const char *node);
 /** Whether CONF/peer.token holds a token; true before it was looked for. */
 bool peers_has_token(const struct core *core);
 /** Whether it was heard lately and tells its clock: only who answers this node itself does. */
