@@ -93,27 +93,40 @@ static int list_store(const struct etcd_settings *settings, const char *prefix, 
 	return err;
 }
 
-static json_t *backup_to_json(const struct store_backup *b, const char *digest)
+/* Etcd takes any bytes; JSON has texts. @return NULL with a reason: a record is none */
+static json_t *records_to_json(const struct store_backup *b, char reason[ETCD_REASON_MAX])
 {
-	json_t *records = json_array();
+	json_t *list = json_array();
 
-	for (size_t i = 0; i < b->n; i++)
-		json_array_append_new(records, json_pack("{s:s, s:s}", "name", b->records[i].name,
-		                                         "text", b->records[i].text));
-	return json_pack("{s:s, s:s, s:I, s:I, s:s, s:o}", "kind", KIND, "id", b->id, "revision",
-	                 (json_int_t)b->revision, "time_ms", (json_int_t)b->time_ms, "sha256",
-	                 digest, "records", records);
+	for (size_t i = 0; i < b->n; i++) {
+		const struct shared_record *r = &b->records[i];
+
+		if (!json_array_append_new(
+		            list, json_pack("{s:s, s:s}", "name", r->name, "text", r->text)))
+			continue;
+		snprintf(reason, ETCD_REASON_MAX, "record %.70s: its text cannot be one", r->name);
+		json_decref(list);
+		return NULL;
+	}
+	return list;
 }
 
-/* The bytes of the file, for the caller to free. @return NULL: out of memory */
-static char *make_text(const struct store_backup *b)
+/* @param out  the bytes of the file, for the caller to free. @return 0, -EBADMSG or -ENOMEM with a reason */
+static int make_text(const struct store_backup *b, char **out, char reason[ETCD_REASON_MAX])
 {
+	json_t *records = records_to_json(b, reason), *json = NULL;
 	char digest[DIGEST_TEXT_MAX];
-	json_t *json = digest_backup(b, digest) ? NULL : backup_to_json(b, digest);
-	char *text = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
 
+	if (!records)
+		return -EBADMSG;
+	if (!digest_backup(b, digest))
+		json = json_pack("{s:s, s:s, s:I, s:I, s:s, s:O}", "kind", KIND, "id", b->id,
+		                 "revision", (json_int_t)b->revision, "time_ms",
+		                 (json_int_t)b->time_ms, "sha256", digest, "records", records);
+	*out = json ? json_dumps(json, JSON_INDENT(1)) : NULL;
+	json_decref(records);
 	json_decref(json);
-	return text;
+	return *out ? 0 : fail_backup(reason, -ENOMEM, "out of memory");
 }
 
 /* A record as a node would take it. @return NULL, or what is wrong */
@@ -220,22 +233,6 @@ int store_backup_read(const char *path, struct store_backup *out, char reason[ET
 	return err;
 }
 
-/* Etcd takes any bytes; JSON has texts. @return 0 or -EBADMSG */
-static int check_texts(const struct store_backup *b, char reason[ETCD_REASON_MAX])
-{
-	for (size_t i = 0; i < b->n; i++) {
-		json_t *text = json_string(b->records[i].text);
-
-		json_decref(text);
-		if (text)
-			continue;
-		snprintf(reason, ETCD_REASON_MAX, "record %.70s: its text cannot be one",
-		         b->records[i].name);
-		return -EBADMSG;
-	}
-	return 0;
-}
-
 /*
  * What could not be restored must not replace an earlier backup that could: the bytes are read before they are written,
  * and what is on the disk after it.
@@ -243,16 +240,13 @@ static int check_texts(const struct store_backup *b, char reason[ETCD_REASON_MAX
 static int write_backup(const struct store_backup *b, const char *path, struct store_backup *out,
                         char reason[ETCD_REASON_MAX])
 {
-	int err = check_texts(b, reason);
-
-	if (err)
-		return err;
-	char *text = make_text(b);
-	size_t n = text ? strlen(text) : 0;
 	struct store_backup whole = { 0 };
-	err = text ? read_text(text, n, &whole, reason)
-	           : fail_backup(reason, -ENOMEM, "out of memory");
+	char *text = NULL;
+	int err = make_text(b, &text, reason);
+	size_t n = err ? 0 : strlen(text);
 
+	if (!err)
+		err = read_text(text, n, &whole, reason);
 	store_backup_fini(&whole);
 	err = err == -EINVAL ? -EBADMSG : err;
 	if (!err) {
