@@ -19,10 +19,10 @@
 #include "mgmt/api/announce_shared.h"
 #include "mgmt/api/announce_words.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/http/client.h"
 #include "mgmt/api/exchange.h"
-#include "mgmt/http/limit.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/http/client.h"
+#include "mgmt/http/limit.h"
 #include "weir/json.h"
 
 _Static_assert(PEERS_MAX <= ANNOUNCE_PEERS_MAX, "a set of peers has a bit for each");

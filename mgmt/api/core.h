@@ -21,10 +21,10 @@
 #include "base/checked.h"
 #include "base/proc.h"
 #include "mgmt/api/certificate.h"
-#include "mgmt/http/http.h"
-#include "mgmt/http/bell.h"
 #include "mgmt/api/inforce.h"
 #include "mgmt/api/logins.h"
+#include "mgmt/http/bell.h"
+#include "mgmt/http/http.h"
 #include "mgmt/store/intent.h"
 
 struct state_fetch;

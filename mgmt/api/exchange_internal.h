@@ -9,11 +9,11 @@
 #include "base/loop.h"
 #include "base/thread.h"
 #include "mgmt/api/announce_words.h"
-#include "mgmt/http/client_loop.h"
 #include "mgmt/api/exchange.h"
 #include "mgmt/api/exchange_words.h"
 #include "mgmt/api/peer_health.h"
 #include "mgmt/api/peers_internal.h"
+#include "mgmt/http/client_loop.h"
 
 #define EXCHANGE_FORMER                                                                            \
 	4u /* digests of overrides that this node had: more than change while a peer is asked */

@@ -10,8 +10,8 @@
 #define WEIR_MGMT_API_FETCH_H
 
 #include "base/checked.h"
-#include "mgmt/http/client.h"
 #include "mgmt/api/core.h"
+#include "mgmt/http/client.h"
 
 /**
  * Fetch the files that @p files (of an answer about a version) names by digest and that are not here. Not under the lock.

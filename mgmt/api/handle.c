@@ -15,8 +15,8 @@
 #include "base/clock.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers.h"
-#include "mgmt/store/join.h"
 #include "mgmt/json/command.h"
+#include "mgmt/store/join.h"
 #include "weir/json.h"
 
 #define WAIT_LOCAL_MS   3000u                       /* where a process is silent */

@@ -11,8 +11,8 @@
 #define WEIR_MGMT_API_HANDLE_FILES_H
 
 #include "mgmt/api/core.h"
-#include "mgmt/http/http.h"
 #include "mgmt/api/to_json.h"
+#include "mgmt/http/http.h"
 
 #define FILES_PARTS_MAX      4096u             /**< of a request */
 #define FILES_PART_BYTES_MAX ((size_t)4 << 20) /**< of all parts of a request, decoded */

@@ -9,9 +9,9 @@
 
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
+#include "mgmt/api/peer_keys.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/state_fetch.h"
-#include "mgmt/api/peer_keys.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/join.h"
 #include "mgmt/store/records.h"

@@ -19,8 +19,8 @@
 #include <stdint.h>
 
 #include "base/checked.h"
-#include "mgmt/http/client.h"
 #include "mgmt/api/core.h"
+#include "mgmt/http/client.h"
 #include "mgmt/operations/projection.h"
 
 #define KEYS_GATHER_EVERY_MS 5000u /**< between two questions to one node */

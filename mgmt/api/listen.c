@@ -56,7 +56,10 @@ static int bind_local(const char *path)
 	return fd;
 }
 
-/* Serve @p fd, taken, with what is set in @p more. The counters are made before: no server's thread ever waits for the core's lock. */
+/*
+ * Serve what @p o says of the listener and its clients. The counters are made before: no server's thread ever waits for
+ * the core's lock.
+ */
 static int begin_serving(struct core *core, struct http_options o, struct http_server **out)
 {
 	core_lock(core);

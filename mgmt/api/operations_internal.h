@@ -6,9 +6,9 @@
 #define WEIR_MGMT_API_OPERATIONS_INTERNAL_H
 
 #include "base/thread.h"
-#include "mgmt/http/client.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/http/client.h"
 
 /* What a peer answered last; under the lock. */
 struct operations_said {

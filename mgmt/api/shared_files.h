@@ -10,8 +10,8 @@
 #define WEIR_MGMT_API_SHARED_FILES_H
 
 #include "base/checked.h"
-#include "mgmt/http/client.h"
 #include "mgmt/api/core.h"
+#include "mgmt/http/client.h"
 
 /** Another node, with its address. */
 struct shared_node {

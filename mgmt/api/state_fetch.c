@@ -17,8 +17,8 @@
 #include "base/log.h"
 #include "base/thread.h"
 #include "mgmt/api/auth.h"
-#include "mgmt/http/client.h"
 #include "mgmt/api/peers.h"
+#include "mgmt/http/client.h"
 #include "weir/conn_state.h"
 #include "weir/json.h"
 

@@ -12,8 +12,8 @@
 
 #include "base/checked.h"
 #include "mgmt/http/http.h"
-#include "mgmt/store/intent.h"
 #include "mgmt/json/command.h"
+#include "mgmt/store/intent.h"
 
 /** The ETag of a version. */
 void version_etag(const struct version *v, char out[HTTP_TEXT_MAX]);

@@ -213,11 +213,6 @@ static void collect_zone_message(void *arg, const struct zones_message *m)
 		                      json_sprintf("%s%s: %s", m->file, line, m->text));
 }
 
-static int check_zones(const struct model *m, struct zone_findings *f)
-{
-	return zones_check(m, collect_zone_message, f);
-}
-
 /* A node that is named must be in the document; the message lists those that are. */
 static int check_given_node(const struct cli *cli, const char *path, const struct model *m,
                             struct model_errors *errors)
@@ -261,7 +256,7 @@ int cli_config_check(struct cli *cli, const struct cli_args *args)
 	if (!err)
 		err = check_given_node(cli, path, m, &errors);
 	if (!err)
-		err = check_zones(m, &found);
+		err = zones_check(m, collect_zone_message, &found);
 	if (!err && !args->at[0])
 		add_host_warning(cli, m, found.warnings);
 	if (err)

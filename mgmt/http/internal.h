@@ -17,8 +17,8 @@
 
 #include "base/loop.h"
 #include "base/thread.h"
-#include "mgmt/http/http.h"
 #include "mgmt/http/bell.h"
+#include "mgmt/http/http.h"
 #include "mgmt/http/limit.h"
 #include "mgmt/http/parse.h"
 #include "mgmt/http/tls.h"

@@ -16,8 +16,8 @@
 #include "mgmt/store/blobs.h"
 #include "mgmt/store/compose.h"
 #include "mgmt/store/gather.h"
-#include "mgmt/store/join.h"
 #include "mgmt/store/intent_internal.h"
+#include "mgmt/store/join.h"
 #include "mgmt/store/sweep.h"
 
 /* What has passed since @p from_ns, which becomes now. */

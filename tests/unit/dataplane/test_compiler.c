@@ -470,7 +470,7 @@ static void serve_another_address(struct stage *s)
 	s->second.services[1].port = 8080;
 }
 
-/* Each half is made anew: of the documents before the last one nothing is left in it. */
+/* Each half holds the last document alone. */
 static void a_half_has_the_services_of_its_document_alone(void **state)
 {
 	struct stage s;

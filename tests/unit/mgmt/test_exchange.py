@@ -176,7 +176,7 @@ class Bed(unittest.TestCase):
             self.wait_state(name, "agreed")
 
     def forget(self) -> tuple[dict[str, typing.Any], str]:
-        """Start the node anew without a command that it had. @return the overrides with it, and their digest"""
+        """Restart the node with an empty disk. @return the overrides that it had, and their digest"""
         self.assertEqual(self.node.drain("ams").status, 201)
 
         def told() -> str:

@@ -192,7 +192,7 @@ static size_t count_store_events(void)
 	return found;
 }
 
-/* A disk that was full may be broken by now. That the store fails is told once, and that it works again. */
+/* A disk that was full may be damaged. The failure of the store is logged once, and so is its recovery. */
 static void the_reason_is_that_of_the_last_failure(void **state)
 {
 	static const int errors[] = { ENOSPC, EIO, EROFS };
