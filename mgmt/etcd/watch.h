@@ -8,7 +8,8 @@
  * not brought, the watch goes on at another member behind the last revision that was given. A member
  * that is cut off from the others cannot answer such a read either.
  *
- * The read asks for the newest change of all keys of the watch. A key that was deleted leaves none: a
+ * The read shows the store's revision. If that is beyond what the watch has brought, a second one asks for
+ * the newest change of all keys of the watch: other keys of the store change, too. A key that was deleted leaves none: a
  * deletion alone, which a silent watch has not brought, is not seen. So a key is put in the same transaction.
  *
  * The read also shows a store that was restored from a backup: its revision is lower than one that

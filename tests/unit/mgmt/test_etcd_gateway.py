@@ -287,6 +287,22 @@ class Watches(Base):
                 wait_for("the change", client.changes)
                 client.end_watch()
 
+    def test_a_member_sorts_its_keys_only_for_a_store_that_went_on(self) -> None:
+        """With many versions that is dear, and nodes read every 2 s."""
+        keys = Keys()
+        keys.set("w/head", 4, "v")
+        keys.revision = 4
+        first = self.member(range=[keys.range], watch=[[CREATED]])
+        client = self.watch(first)
+        one: Answer = {"key": b64("w/"), "limit": "1", "keys_only": True}
+        wait_for("two reads", lambda: len(first.bodies("range")) >= 2)
+        self.assertEqual(first.bodies("range")[:2], [one, one])
+        keys.revision = 5  # of a key that is not ours
+        newest: Answer = {**one, "range_end": b64("w0"), "sort_order": "DESCEND", "sort_target": "MOD"}
+        wait_for("the newest change", lambda: newest in first.bodies("range"))
+        self.assertEqual(first.bodies("range")[2:4], [one, newest])
+        self.assertEqual(client.end_watch()["revision"], 5)
+
     def test_what_ends_it(self) -> None:
         back = {"header": {**HEADER, "revision": "8"}}
         rows: list[tuple[str, Replies, Answer, str]] = [
