@@ -36,7 +36,7 @@ bool announce_words_look(struct announced_section *s, struct core *core,
                          struct exchange_word *word);
 void announce_words_fini(struct announced_section *s);
 
-/** Whether @p words, a peer's, are an object of as many addresses as a node can have. */
+/** Whether @p words, a peer's, are of as many addresses, or VIPs, as a node can have. */
 bool announce_words_are_good(const json_t *words);
 /** What @p words say of an address. A word of a later release is unknown. */
 enum guard_announced announce_words_of(const json_t *words, const struct addr *address);

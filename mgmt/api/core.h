@@ -35,7 +35,6 @@ struct followed_state;
 struct stats;
 struct timekeep;
 struct announce_questions;
-struct quiet_vips;
 struct shared_run;
 struct operations;
 
@@ -60,7 +59,6 @@ struct core {
 	struct http_bells bells; /**< enum exchange_bell */
 	struct announce_questions *announce_questions;
 	struct state_fetch *state_fetch;
-	struct quiet_vips *quiet_vips;
 	struct operations *operations;
 	/** versions are those of shared intent (mgmt/api/shared_run.h); set before the first thread, NULL: they are not */
 	struct shared_run *shared;

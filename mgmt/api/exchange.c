@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "mgmt/api/auth.h"
+#include "mgmt/api/observe.h"
 #include "mgmt/api/peers_head.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/store/join.h"
@@ -35,6 +36,7 @@
 #define LATE_PAIRS    12u   /* what can wait waits 1 ms for so many pairs of nodes: all tell all */
 #define LATE_MAX_MS   1000u /* at most */
 #define TOKEN_MS      1000u /* between two reads of peer.token */
+#define ARRIVALS_MS   2000u /* between two looks at which VIPs get packets */
 #define ANSWER_MS                                                                                  \
 	4000u /* for an answer, besides what it is held: who is given up costs a handshake */
 #define FETCH_MS        10000 /* for a list of overrides */
@@ -497,6 +499,7 @@ static bool use_word(struct exchange *x, size_t i, enum exchange_section section
 		return !p->page || !peer_health_write(&x->health, p->page,
 		                                      is_other ? w->body : NULL, w->true_ms);
 	case EXCHANGE_ANNOUNCED:
+	case EXCHANGE_ARRIVALS:
 		return announce_words_are_good(w->body);
 	case EXCHANGE_N_SECTIONS:
 		break;
@@ -712,6 +715,8 @@ struct exchange_heard exchange_hear(const struct core *core, const char *node)
 		return heard;
 	if (p->words[EXCHANGE_ANNOUNCED].body)
 		heard.announced = &p->words[EXCHANGE_ANNOUNCED];
+	if (p->words[EXCHANGE_ARRIVALS].body)
+		heard.arrivals = &p->words[EXCHANGE_ARRIVALS];
 	heard.is_silent = is_silent(x, p, clock_mono_ms());
 	return heard;
 }
@@ -799,6 +804,9 @@ static void look_at_own(struct exchange *x)
 	unsigned news = exchange_word_set(&x->own[EXCHANGE_HEAD], peers_head_to_json(core), now_ms)
 	                << EXCHANGE_HEAD;
 	(void)exchange_word_set(&x->own[EXCHANGE_LOAD], peers_load_to_json(core), now_ms);
+	if (now_ms >= x->own[EXCHANGE_ARRIVALS].true_ms + ARRIVALS_MS)
+		(void)exchange_word_set(&x->own[EXCHANGE_ARRIVALS],
+		                        observe_arrivals(core, join_model(core->intent)), now_ms);
 	core_unlock(core);
 	news |= peer_health_look(&x->health, core, &x->own[EXCHANGE_HEALTH]) << EXCHANGE_HEALTH;
 	news |= announce_words_look(&x->announced, core, &x->own[EXCHANGE_ANNOUNCED])

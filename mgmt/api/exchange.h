@@ -33,7 +33,7 @@ enum exchange_bell { EXCHANGE_OWN_NEWS, EXCHANGE_SITE_NEWS };
 
 /** What a node said. */
 struct exchange_heard {
-	const struct exchange_word *announced; /**< good under the lock; NULL: nothing */
+	const struct exchange_word *announced, *arrivals; /**< good under the lock; NULL: nothing */
 	/**
 	 * It gives no answer of any kind, and there was no word of it for EXCHANGE_SILENT_MS; or it is not asked, and nodes of
 	 * its site are heard that say nothing of it.

@@ -31,7 +31,7 @@ http_handler handle_clock, handle_clock_accept;
 http_handler handle_overrides, handle_override, handle_command;
 /* what is: handle_status.c, handle_observed.c */
 http_handler handle_status, handle_node, handle_processes, handle_peers, handle_health;
-http_handler handle_announcements, handle_peer_vip_traffic; /* handle_announced.c */
+http_handler handle_announcements; /* handle_announced.c */
 http_handler handle_events, handle_metrics, handle_healthz, handle_page, handle_openapi;
 /* what another process knows, or its code says: handle_processes.c */
 http_handler handle_dns, handle_dns_explain, handle_dataplane, handle_dataplane_backends;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What this node announces to routers: GET /v1/announcements, and its part of the status. Each node
- * answers for itself. Peers ask at which VIPs packets arrive (mgmt/api/quiet_vips.h).
+ * answers for itself.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,6 @@
 #include "base/clock.h"
 #include "mgmt/api/handle.h"
 #include "mgmt/api/look.h"
-#include "mgmt/api/quiet_vips.h"
 #include "mgmt/json/announcement.h"
 
 static bool find_traffic(void *arg, const char *vip, struct announcement_traffic *out)
@@ -72,13 +71,4 @@ void handle_announcements(struct core *core, struct http_request *r, struct http
 	if (l)
 		look_fini(l);
 	free(l);
-}
-
-void handle_peer_vip_traffic(struct core *core, struct http_request *r, struct http_reply *reply)
-{
-	(void)r;
-	reply->json = quiet_vips_to_json(core);
-	reply->status = 200;
-	if (!reply->json)
-		http_problem(reply, 503, "busy", "out of memory");
 }

@@ -30,7 +30,6 @@
 #include "mgmt/api/observe.h"
 #include "mgmt/api/operations.h"
 #include "mgmt/api/own_conditions.h"
-#include "mgmt/api/quiet_vips.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/api/state_fetch.h"
 #include "mgmt/api/timekeep.h"
@@ -284,8 +283,6 @@ static int open_core(struct core *core)
 	if (!err)
 		err = announce_questions_start(core);
 	if (!err)
-		err = quiet_vips_start(core);
-	if (!err)
 		err = operations_start(core);
 	return err;
 }
@@ -331,7 +328,6 @@ static void stop_mgmt(struct mgmt_process *p)
 	http_stop(p->tcp);
 	http_stop(p->local);
 	operations_stop(&p->core);
-	quiet_vips_stop(&p->core);
 	announce_questions_stop(&p->core);
 	state_fetch_stop(&p->core);
 	exchange_stop(&p->core);

@@ -129,6 +129,29 @@ bool observe_vip_traffic(struct core *core, const char *name, struct announcemen
 	return is_known;
 }
 
+static bool has_arrived(const struct core *core, const char *vip, uint64_t now_ms)
+{
+	struct vip_traffic_row row;
+
+	return core->observe && core->observe->traffic &&
+	       vip_traffic_find(core->observe->traffic, vip, now_ms, &row) && row.arrived_ms &&
+	       now_ms < row.arrived_ms + QUIET_VIPS_MS;
+}
+
+json_t *observe_arrivals(const struct core *core, const struct model *m)
+{
+	uint64_t now_ms = clock_mono_ms();
+	json_t *words = json_object();
+
+	for (size_t i = 0; announcements_apply(m) && i < m->self->announce.n_vips; i++) {
+		const char *vip = m->self->announce.vips[i]->name;
+
+		if (has_arrived(core, vip, now_ms))
+			json_object_set_new(words, vip, json_true());
+	}
+	return words;
+}
+
 uint64_t observe_document_age_ms(const struct core *core)
 {
 	const struct observe *o = core->observe;

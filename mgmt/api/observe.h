@@ -106,5 +106,10 @@ bool observe_load(struct core *core, uint64_t *bits_per_s);
 bool observe_dns_rate(const struct core *core, uint64_t *milli);
 /** What is known of the packets of VIP @p name; not under the lock. @return whether it is known */
 bool observe_vip_traffic(struct core *core, const char *name, struct announcement_traffic *out);
+/**
+ * The section "arrivals" of the exchange: {VIP: true} of those that this node announces by @p m (may be NULL) and of which
+ * it got packets in the last minute. Given; NULL: out of memory. Under the lock.
+ */
+json_t *observe_arrivals(const struct core *core, const struct model *m);
 
 #endif

@@ -10,6 +10,7 @@
 #include "mgmt/api/dns_rate.h"
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/observe.h"
+#include "mgmt/api/quiet_vips.h"
 #include "mgmt/api/vip_traffic.h"
 
 /* The state of a target at the last event. */
@@ -27,6 +28,7 @@ struct observe {
 	bool rate_known;
 	struct dns_rate dns_rate;
 	struct vip_traffic *traffic; /* NULL: not measured */
+	struct quiet_vips quiet;
 	struct node_drain drain;     /* of this node; only the thread writes it */
 	bool running[OBSERVE_COUNT]; /* as last logged */
 	struct logged_state *logged; /* sorted by target; the thread's alone */

@@ -228,6 +228,7 @@ static void look_at_pages(struct core *core)
 		log_health_changes(core, intent_shared_model(shared), &pages);
 		measure_load(core, intent_shared_model(shared), &pages);
 		measure_vips(core, intent_shared_model(shared));
+		quiet_vips_look(core, intent_shared_model(shared));
 		node_drain_look(core, intent_shared_model(shared));
 	}
 	observe_close(&pages);

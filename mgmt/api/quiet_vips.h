@@ -4,37 +4,32 @@
  * VIPs that this node announces and that get no packets, while another node of the site gets some:
  * routers do not send to this node, or their packets do not arrive.
  *
- * A thread looks every 10 s. Only while a VIP has been announced and exported for a minute, and no
- * packet has arrived for as long, are the nodes of the site asked. What they say is used once.
+ * Nodes say in the section "arrivals" of the exchange at which VIPs packets arrive (observe_arrivals()). A VIP is quiet
+ * here once it has been announced and exported for a minute, and no packet has arrived for as long.
  *
- * Implemented in mgmt/api/quiet_vips.c. The main thread starts and stops it; quiet_vips_to_json() is
- * for handlers' threads, quiet_vips_state() is called under the core's lock.
+ * Implemented in mgmt/api/quiet_vips.c.
  */
 #ifndef WEIR_MGMT_API_QUIET_VIPS_H
 #define WEIR_MGMT_API_QUIET_VIPS_H
 
-#include <jansson.h>
-
-#include "base/checked.h"
 #include "mgmt/api/core.h"
 
-#define QUIET_VIPS_MS         60000u            /**< ms without a packet */
-#define QUIET_VIPS_EVERY_MS   10000u            /**< between two rounds */
-#define QUIET_VIPS_TIMEOUT_MS 1000              /**< for a peer's answer */
-#define QUIET_VIPS_ANSWER_MAX ((size_t)1 << 20) /**< bytes */
-#define QUIET_VIPS_MAX        16u               /**< that are named; the others are not */
+#define QUIET_VIPS_MS       60000u /**< without a packet */
+#define QUIET_VIPS_EVERY_MS 10000u /**< between two looks */
+#define QUIET_VIPS_MAX      16u    /**< that are named; the others are not */
 
-/** Start the thread. @return 0 or -errno */
-int quiet_vips_start(struct core *core) MUST_CHECK;
-/** End it; core->stopping is set. */
-void quiet_vips_stop(struct core *core);
+/** Quiet VIPs, and a node that gets packets for each. Under the core's lock. */
+struct quiet_vips {
+	struct quiet_vip {
+		char vip[MODEL_NAME_MAX], node[MODEL_NAME_MAX];
+	} found[QUIET_VIPS_MAX];
+	size_t n;
+	uint64_t looked_ms; /* the observer's thread's alone */
+};
 
-/**
- * At which VIPs packets have arrived here, for a peer: given; not under the lock. NULL: out of
- * memory.
- */
-json_t *quiet_vips_to_json(struct core *core);
-/** State the condition of each quiet VIP within a round (weir/condition.h). */
-void quiet_vips_state(struct core *core);
+/** Look for them if that is due: the observer's thread, not under the lock. */
+void quiet_vips_look(struct core *core, const struct model *m);
+/** State the condition of each within a round (weir/condition.h). Under the lock. */
+void quiet_vips_state(const struct core *core);
 
 #endif

@@ -141,8 +141,6 @@ const struct route route_table[] = {
 	  "Between nodes of a site: what weir-dataplane knows of slots" },
 	{ "POST", "/v1/peer/withdrawals", HTTP_PEER, "", "", handle_peer_withdrawals,
 	  "Between nodes: whether I may withdraw" },
-	{ "GET", "/v1/peer/vip-traffic", HTTP_PEER, "", "", handle_peer_vip_traffic,
-	  "Between nodes of a site: at which VIPs packets arrive" },
 	{ "POST", "/v1/peer/operations", HTTP_PEER, "", "", handle_peer_operations,
 	  "Between nodes: the levels in force, and what you measure" },
 	{ "POST", "/v1/peer/operations/{}/{}", HTTP_PEER, "", "", handle_peer_operation_order,

@@ -90,7 +90,8 @@ static inline struct exchange_heard fake_hear(const struct core *core, const cha
 		if (!strcmp(heard_words[i].node, node))
 			h = &heard_words[i];
 	assert_non_null(h);
-	return (struct exchange_heard){ h->word.body ? &h->word : NULL, h->is_silent };
+	return (struct exchange_heard){ .announced = h->word.body ? &h->word : NULL,
+		                        .is_silent = h->is_silent };
 }
 
 /* Peer @p i says @p words, true @p age_ms ago; NULL: it never said any. */

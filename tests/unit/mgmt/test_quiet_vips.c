@@ -1,199 +1,267 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A VIP without packets is stated only if all of it is known, and another node gets some. */
+/* A VIP without packets is stated only if all of it is known, and another node of the site gets some: by real pages. */
 #include "asked.h"
 
 #include "base/hash.h"
-#include "mgmt/api/auth.h"
-#include "mgmt/api/observe.h"
+#include "mgmt/api/exchange_internal.h"
+#include "mgmt/api/observe_internal.h"
 #include "mgmt/api/quiet_vips.h"
+#include "weir/announce.h"
 #include "weir/condition.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
-static uint64_t fake_ms;
-static struct announcement_traffic traffic;
-static bool is_traffic_known;
-
-static uint64_t fake_mono_ms(void)
-{
-	return fake_ms;
-}
-
-static bool fake_traffic(struct core *core, const char *name, struct announcement_traffic *out)
-{
-	(void)core;
-	(void)name;
-	*out = traffic;
-	return is_traffic_known;
-}
-
-static void fake_rounds(struct core *core, void (*round)(struct core *core), uint64_t every_ms)
-{
-	assert_int_equal(every_ms, 10000);
-	core_lock(core);
-	round(core);
-	core_unlock(core);
-}
-
-static void fake_token(const char *conf_dir, char token[HTTP_TEXT_MAX])
-{
-	(void)conf_dir;
-	snprintf(token, HTTP_TEXT_MAX, "t");
-}
-
-static struct model two_nodes;
-
-static const struct model *fake_model(const struct intent_shared *s)
-{
-	(void)s;
-	return &two_nodes;
-}
-
-/* The private parts too. */
-#define clock_mono_ms                fake_mono_ms
-#define observe_vip_traffic          fake_traffic
-#define core_run_rounds              fake_rounds
-#define auth_peer_token(conf, token) fake_token(conf, token)
-#define intent_shared_model(shared)  fake_model(shared)
-#include "mgmt/api/quiet_vips.c"
-#undef clock_mono_ms
-#undef intent_shared_model
+#define MINUTE_MS 60000u /* the documented value */
+#define SLACK_MS  5000u  /* longer than a test takes */
 
 static const struct model_site sites[2] = { { .name = "ams" }, { .name = "fra" } };
 static struct addr address;
 static const struct model_vip shop = { .name = "shop", .addresses = &address, .n_addresses = 1 };
 static const struct model_vip *const vips[] = { &shop };
+static const struct model_at at[] = { { .site = &sites[0], .vip = &shop } };
+static const struct model_service services[] = { { .name = "web", .at = at, .n_at = 1 } };
 static struct model_node nodes[] = {
 	{ .name = "ams-1",
-	  .api = "https://a1",
 	  .site = &sites[0],
 	  .announce = { .daemon = MODEL_DAEMON_BIRD, .vips = vips, .n_vips = 1 } },
-	{ .name = "ams-2", .api = "https://a2", .site = &sites[0] },
-	{ .name = "fra-1", .api = "https://f1", .site = &sites[1] },
+	{ .name = "ams-2", .site = &sites[0] },
+	{ .name = "fra-1", .site = &sites[1] },
+};
+static const struct model m = {
+	.nodes = nodes, .n_nodes = 3, .self = &nodes[0], .services = services, .n_services = 1
 };
 static struct announced_page *page;
 static struct announced_address row;
-static struct quiet_vips own;
+static struct stats *dataplane;
+static struct exchange exchange;
+static struct exchange_peer peers[2];
+static struct observe observe;
+static uint64_t start_ms;
 
-#define SAYS(age) "{\"node\":\"ams-2\",\"cluster\":\"shop\",\"arrived_ms\":{\"shop\":" age "}}"
+/* Look at the counters at @p ms, when @p packets more have come. */
+static void count_at(uint64_t ms, uint64_t packets)
+{
+	stats_add(stats_get_counter(dataplane, STATS_COUNTER,
+	                            "weir_dataplane_service_packets_total", "service=\"web\"", "x"),
+	          packets);
+	stats_alive(dataplane, ms);
+	vip_traffic_look(observe.traffic, this_node.dirs.run, &m, ms);
+	vip_traffic_publish(observe.traffic);
+}
 
+/* A peer says where packets arrive. */
+static void hear_arrivals(size_t peer, const char *words, uint64_t age_ms)
+{
+	struct exchange_word *w = &peers[peer].words[EXCHANGE_ARRIVALS];
+
+	exchange_word_fini(w);
+	if (words)
+		(void)exchange_word_set(w, json_loads(words, 0, NULL), start_ms - age_ms);
+}
+
+/* The node announces "shop" for two minutes, and no packet came for as long; ams-2 gets some. */
 static int setup(void **state)
 {
+	static const char *const names[] = { "ams-2", "fra-1" };
+
 	(void)asked_setup(state);
-	fake_ms = 1000000;
+	start_ms = clock_mono_ms();
 	assert_int_equal(addr_parse("203.0.113.10", &address), 0);
-	two_nodes = (struct model){
-		.cluster = "shop", .nodes = nodes, .n_nodes = 3, .self = &nodes[0]
-	};
 	row = (struct announced_address){ .vip = hash_text("shop"),
 		                          .address = address,
-		                          .since_ms = fake_ms - QUIET_VIPS_MS,
+		                          .since_ms = start_ms - MINUTE_MS,
 		                          .table = ANNOUNCE_NORMAL,
 		                          .exported = 1,
 		                          .is_read = 1 };
-	traffic = (struct announcement_traffic){ .since_ms = fake_ms - QUIET_VIPS_MS };
-	is_traffic_known = true;
-	memset(&own, 0, sizeof(own));
-	this_node.quiet_vips = &own;
+	exchange = (struct exchange){ .core = &this_node, .n = 2 };
+	for (size_t i = 0; i < 2; i++) {
+		peers[i] = (struct exchange_peer){ .exchange = &exchange };
+		snprintf(peers[i].node, sizeof(peers[i].node), "%s", names[i]);
+		exchange.peers[i] = &peers[i];
+	}
+	this_node.exchange = &exchange;
+	observe = (struct observe){ .traffic = vip_traffic_new() };
+	this_node.observe = &observe;
+	assert_non_null(observe.traffic);
+	assert_int_equal(stats_create(this_node.dirs.run, "dataplane", 16, &dataplane), 0);
 	assert_int_equal(announced_create(this_node.dirs.run, &page), 0);
+	hear_arrivals(0, "{\"shop\": true}", 0);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	announced_close(page);
+	stats_close(dataplane);
+	vip_traffic_free(observe.traffic);
+	for (size_t i = 0; i < 2; i++)
+		hear_arrivals(i, NULL, 0);
+	this_node.exchange = NULL;
+	this_node.observe = NULL;
 	return asked_teardown(state);
 }
 
-/* A round. @return how many VIPs are stated to be quiet */
-static size_t look_once(const char *answer)
+/* What the counters said until now: first a look of @p since_ms ago. */
+static void count_since(uint64_t since_ms)
+{
+	count_at(start_ms - since_ms, 0);
+	count_at(start_ms, 0);
+}
+
+/* @return how many VIPs are quiet */
+static size_t look_once(void)
 {
 	static const struct announced_neighbour router = { .name = "r", .established = 1 };
 	const struct announced_node node = { .daemon_state = "answers" };
-	const struct asked_row rows[] = { { .path = "a2/v1/peer/vip-traffic", .json = answer },
-		                          { .path = NULL } };
 
-	announced_publish(page, &node, &row, 1, &router, 1, fake_ms);
-	asked_rows = rows;
-	n_asked = 0;
-	run_quiet_vips(&this_node);
-	asked_rows = NULL;
-	return own.n_shown;
+	announced_publish(page, &node, &row, 1, &router, 1, start_ms);
+	observe.quiet = (struct quiet_vips){ .n = 0 };
+	quiet_vips_look(&this_node, &m);
+	return observe.quiet.n;
 }
 
 static void a_vip_without_packets_is_found(void **state)
 {
 	(void)state;
-	assert_int_equal(look_once(SAYS("59999")), 1);
-	assert_int_equal(n_asked, 1); /* the node of the other site is not asked */
-	assert_string_equal(own.shown[0].vip, "shop");
-	assert_string_equal(own.shown[0].node, "ams-2");
-	assert_int_equal(look_once(SAYS("60000")), 0);
+	count_since(MINUTE_MS);
+	assert_int_equal(look_once(), 1);
+	assert_string_equal(observe.quiet.found[0].vip, "shop");
+	assert_string_equal(observe.quiet.found[0].node, "ams-2");
 }
 
-static void what_is_not_known_is_not_quiet(void **state)
+static void a_packet_ends_it(void **state)
 {
 	(void)state;
-	assert_int_equal(look_once(NULL), 0);
-	assert_int_equal(look_once("[]"), 0);
-	assert_int_equal(look_once(SAYS("-1")), 0);
-	assert_int_equal(look_once(SAYS("\"1\"")), 0);
-	assert_int_equal(
-	        look_once("{\"node\":\"ams-3\",\"cluster\":\"shop\",\"arrived_ms\":{\"shop\":1}}"),
-	        0);
-	assert_int_equal(
-	        look_once("{\"node\":\"ams-2\",\"cluster\":\"s\",\"arrived_ms\":{\"shop\":1}}"), 0);
-	is_traffic_known = false;
-	assert_int_equal(look_once(SAYS("1")), 0);
-	assert_int_equal(n_asked, 0);
+	count_since(MINUTE_MS);
+	assert_int_equal(look_once(), 1);
+	count_at(start_ms, 1);
+	observe.quiet.looked_ms -= 10000;
+	quiet_vips_look(&this_node, &m);
+	assert_int_equal(observe.quiet.n, 0);
 }
 
-/* Each of these leaves nothing to ask for. */
+static void who_says_nothing_lately_gets_no_packets(void **state)
+{
+	static const struct {
+		const char *words;
+		uint64_t age_ms;
+		const char *why;
+	} rows[] = {
+		{ NULL, 0, "it says nothing" },
+		{ "{}", 0, "it gets none" },
+		{ "{\"other\": true}", 0, "it gets some for another" },
+		{ "{\"shop\": 1}", 0, "words of a later release" },
+		{ "{\"shop\": true}", EXCHANGE_PASS_MS, "too old" },
+	};
+
+	(void)state;
+	count_since(MINUTE_MS);
+	hear_arrivals(1, "{\"shop\": true}", 0); /* of another site: other routers */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		hear_arrivals(0, rows[i].words, rows[i].age_ms);
+		if (look_once())
+			fail_msg("%s", rows[i].why);
+	}
+	hear_arrivals(0, "{\"shop\": true}", EXCHANGE_PASS_MS - SLACK_MS);
+	assert_int_equal(look_once(), 1);
+	this_node.exchange = NULL; /* it has not begun */
+	assert_int_equal(look_once(), 0);
+}
+
 static void a_vip_that_was_not_announced_for_a_minute_is_not_quiet(void **state)
 {
 	(void)state;
-	row.since_ms++;
-	assert_int_equal(look_once(SAYS("1")), 0);
-	row.since_ms--;
+	count_since(MINUTE_MS);
+	row.since_ms += SLACK_MS;
+	assert_int_equal(look_once(), 0);
+	row.since_ms -= SLACK_MS;
 	row.table = ANNOUNCE_SHUTDOWN;
-	assert_int_equal(look_once(SAYS("1")), 0);
+	assert_int_equal(look_once(), 0);
 	row.table = ANNOUNCE_NORMAL;
 	row.exported = 0;
-	assert_int_equal(look_once(SAYS("1")), 0);
+	assert_int_equal(look_once(), 0);
 	row.exported = 1;
 	row.is_read = 0;
-	assert_int_equal(look_once(SAYS("1")), 0);
+	assert_int_equal(look_once(), 0);
 	row.is_read = 1;
-	traffic.since_ms++;
-	assert_int_equal(look_once(SAYS("1")), 0);
-	traffic.since_ms--;
-	traffic.arrived_ms = fake_ms - QUIET_VIPS_MS + 1;
-	assert_int_equal(look_once(SAYS("1")), 0);
-	assert_int_equal(n_asked, 0);
-	traffic.arrived_ms--;
-	assert_int_equal(look_once(SAYS("1")), 1);
 	nodes[0].announce.daemon = MODEL_DAEMON_NONE;
-	assert_int_equal(look_once(SAYS("1")), 0);
+	assert_int_equal(look_once(), 0);
 	nodes[0].announce.daemon = MODEL_DAEMON_BIRD;
+	assert_int_equal(look_once(), 1);
 }
 
-static void a_peer_is_told_when_packets_arrived(void **state)
+static void packets_that_were_not_counted_for_a_minute_are_not_known(void **state)
 {
-	json_t *answer;
+	(void)state;
+	assert_int_equal(look_once(), 0);
+	count_since(MINUTE_MS - SLACK_MS);
+	assert_int_equal(look_once(), 0);
+}
+
+static void a_packet_within_a_minute_is_one(void **state)
+{
+	(void)state;
+	count_at(start_ms - 2 * MINUTE_MS, 0);
+	count_at(start_ms - MINUTE_MS, 1);
+	count_at(start_ms, 0);
+	assert_int_equal(look_once(), 1);
+	count_at(start_ms, 1);
+	assert_int_equal(look_once(), 0);
+}
+
+static void it_is_looked_for_every_ten_seconds(void **state)
+{
+	(void)state;
+	count_since(MINUTE_MS);
+	observe.quiet.looked_ms = start_ms - 10000 + SLACK_MS;
+	quiet_vips_look(&this_node, &m);
+	assert_int_equal(observe.quiet.looked_ms, start_ms - 10000 + SLACK_MS);
+	observe.quiet.looked_ms = start_ms - 10000;
+	quiet_vips_look(&this_node, &m);
+	assert_true(observe.quiet.looked_ms >= start_ms);
+}
+
+static void expect_words(const char *text)
+{
+	json_t *words = observe_arrivals(&this_node, &m), *expected = json_loads(text, 0, NULL);
+
+	assert_true(json_equal(words, expected));
+	json_decref(words);
+	json_decref(expected);
+}
+
+static void peers_are_told_of_packets_of_the_last_minute(void **state)
+{
+	(void)state;
+	expect_words("{}");
+	count_at(start_ms - 2 * MINUTE_MS, 0);
+	expect_words("{}");
+	count_at(start_ms - MINUTE_MS, 1);
+	count_at(start_ms, 0);
+	expect_words("{}");
+	count_at(start_ms, 1);
+	expect_words("{\"shop\": true}");
+	this_node.observe = NULL; /* it has not begun */
+	expect_words("{}");
+	json_t *none = observe_arrivals(&this_node, NULL);
+	assert_int_equal(json_object_size(none), 0);
+	json_decref(none);
+}
+
+static void more_words_than_there_can_be_vips_are_malformed(void **state)
+{
+	json_t *words = json_object();
+	char name[16];
 
 	(void)state;
-	traffic.arrived_ms = fake_ms - 1234;
-	answer = quiet_vips_to_json(&this_node);
-	assert_string_equal(json_string_value(json_object_get(answer, "node")), "ams-1");
-	assert_string_equal(json_string_value(json_object_get(answer, "cluster")), "shop");
-	assert_int_equal(
-	        json_integer_value(json_object_get(json_object_get(answer, "arrived_ms"), "shop")),
-	        1234);
-	json_decref(answer);
-	traffic.arrived_ms = 0;
-	answer = quiet_vips_to_json(&this_node);
-	assert_int_equal(json_object_size(json_object_get(answer, "arrived_ms")), 0);
-	json_decref(answer);
+	for (unsigned i = 0; i < ANNOUNCED_MAX; i++) {
+		snprintf(name, sizeof(name), "v%u", i);
+		json_object_set_new(words, name, json_true());
+	}
+	assert_true(announce_words_are_good(words));
+	json_object_set_new(words, "one-more", json_true());
+	assert_false(announce_words_are_good(words));
+	json_decref(words);
 }
 
 static void a_quiet_vip_is_a_condition(void **state)
@@ -201,7 +269,8 @@ static void a_quiet_vip_is_a_condition(void **state)
 	struct conditions c;
 
 	(void)state;
-	assert_int_equal(look_once(SAYS("5")), 1);
+	count_since(MINUTE_MS);
+	assert_int_equal(look_once(), 1);
 	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 8, &this_node.stats), 0);
 	conditions_begin(this_node.stats, 1);
 	quiet_vips_state(&this_node);
@@ -220,9 +289,14 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_vip_without_packets_is_found),
-		T(what_is_not_known_is_not_quiet),
+		T(a_packet_ends_it),
+		T(who_says_nothing_lately_gets_no_packets),
 		T(a_vip_that_was_not_announced_for_a_minute_is_not_quiet),
-		T(a_peer_is_told_when_packets_arrived),
+		T(packets_that_were_not_counted_for_a_minute_are_not_known),
+		T(a_packet_within_a_minute_is_one),
+		T(it_is_looked_for_every_ten_seconds),
+		T(peers_are_told_of_packets_of_the_last_minute),
+		T(more_words_than_there_can_be_vips_are_malformed),
 		T(a_quiet_vip_is_a_condition),
 	};
 
