@@ -28,7 +28,8 @@
 #include "mgmt/etcd/gateway.h"
 #include "mgmt/etcd/stream.h"
 
-#define ETCD_WATCH_READ_MS 2000u /**< between two reads beside the watch */
+#define ETCD_WATCH_READ_MS                                                                         \
+	2000u /**< between two reads beside the watch, at even seconds of the clock */
 
 struct etcd_watch {
 	struct etcd_range range; /**< key and prefix alone count; bytes borrowed */

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 import typing
 import unittest
 
@@ -302,6 +303,20 @@ class Watches(Base):
         wait_for("the newest change", lambda: newest in first.bodies("range"))
         self.assertEqual(first.bodies("range")[2:4], [one, newest])
         self.assertEqual(client.end_watch()["revision"], 5)
+
+    def test_all_nodes_read_at_the_same_time(self) -> None:
+        """At even seconds of the clock, whenever they began: a member then asks the others once for all."""
+        first = self.member(range=[KEYS], watch=[[CREATED]])
+        time.sleep((3.0 - time.time() % 2) % 2)  # begin at an odd second
+        client = self.watch(first)
+        wait_for("the first read", lambda: first.bodies("range"))
+
+        def reads_at_an_even_second() -> bool:
+            n = len(first.bodies("range"))
+            wait_for("one more", lambda: len(first.bodies("range")) > n)
+            return time.time() % 2 < 0.5
+        wait_for("a read at an even second", reads_at_an_even_second)
+        client.end_watch()
 
     def test_what_ends_it(self) -> None:
         back = {"header": {**HEADER, "revision": "8"}}
