@@ -3,13 +3,13 @@
 """Which small changes of the sources does no suite see? Not part of ./run test: hours for the whole.
 
 usage: mutate.py [-w DIR] [-a] [-n COUNT] [-s SECONDS] [-t SECONDS] [-r SEED] PATH ...
-       mutate.py [-w DIR] [-a] [-s SECONDS] [-t SECONDS] [-r SEED] [--draw COUNT] [--rows FILE] [--list LIST]...
+       mutate.py [-w DIR] [-a] [-s SECONDS] [-t SECONDS] [-r SEED] [-j JOBS] [--draw COUNT] [--rows FILE] [--list LIST]...
                  [--programs-only] [--sanitized] [--kinds KIND,...] [--beyond DIR] [--result FILE] [PATH ...]
 
 Finds all mutants (mutants.py) of the C sources PATH (files or folders) and builds them at once, asleep, into a copy of the
 tree at DIR (default /var/tmp/weir-mutate; kept). Then it runs each unit and corpus suite that takes at most -s seconds (4) and
 notes which mutants it asks, and wakes one mutant after the other (-n: COUNT of each file, by chance) for the suites that
-ask it, those of the file's own folder first, until one fails; -t seconds (20) of suites for each at most. What no suite asks or
+ask it, those of the file's own folder first, until one fails, two mutants at a time (-j); -t seconds (20) of suites for each at most. What no suite asks or
 fails for is printed by file and line, with `unasked` or `lived`. -a takes the build and the suites' runs of the last time; PATH is then what is asked about,
 of what was built. Needs python3-clang-14.
 
@@ -251,11 +251,11 @@ def survey(suites: typing.Any, control: Control, longest_s: typing.Any) -> dict[
 
 
 class Hunt:
-    def __init__(self, tree: Tree, suites: typing.Any, surveyed: typing.Any, most_s: typing.Any) -> None:
+    def __init__(self, tree: Tree, suites: typing.Any, surveyed: typing.Any, most_s: typing.Any, jobs: int) -> None:
         self.suites, self.most_s, self.mutants = suites, most_s, tree.all_mutants()
         self.surveyed = dict(sorted(surveyed.items(), key=lambda item: item[1][0]))
         self.by: dict[int, str] = {}  # which suite caught a mutant
-        self.controls = [Control(str(tree.folder / f"awake-{os.getpid()}-{i}")) for i in range(JOBS)]
+        self.controls = [Control(str(tree.folder / f"awake-{os.getpid()}-{i}")) for i in range(jobs)]
 
     def is_own(self, suite: str, number: int) -> bool:
         """Whether a suite lies in the folder that has the tests of the mutant's file."""
@@ -371,7 +371,7 @@ def ask_all(tree: Tree, hunt: Hunt, options: argparse.Namespace) -> None:
     def ask(item: typing.Any) -> str:
         return hunt.ask(item) if isinstance(item, int) else ask_packaging(tree, item)
 
-    with ThreadPoolExecutor(JOBS) as pool:
+    with ThreadPoolExecutor(options.j) as pool:
         for item, word in zip(order, pool.map(ask, order)):
             name, of = mutants[item] if isinstance(item, int) else (item[0], None)
             is_drawn = of is not None and "__bug@N@" not in of.before
@@ -394,6 +394,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("-s", default=4, type=float)
     parser.add_argument("-t", default=20, type=float)
     parser.add_argument("-r", default=1, type=int)
+    parser.add_argument("-j", default=JOBS, type=int)
     parser.add_argument("--draw", default=0, type=int)
     parser.add_argument("--rows", default="")
     parser.add_argument("--programs-only", action="store_true")
@@ -409,14 +410,14 @@ def read_options() -> argparse.Namespace:
 def main() -> None:
     options = read_options()
     tree, suites, surveyed = prepare(options)
-    hunt, wanted = Hunt(tree, suites, surveyed, options.t), set(c_files(options.paths))
+    hunt, wanted = Hunt(tree, suites, surveyed, options.t, options.j), set(c_files(options.paths))
     if options.draw or options.lists:
         ask_all(tree, hunt, options)
         return
     mutants = {n: of for n, of in tree.all_mutants().items() if of[0] in wanted}
     numbers = choose(mutants, options.n, options.r)
     by_file: dict[typing.Any, typing.Any] = {}
-    with ThreadPoolExecutor(JOBS) as pool:
+    with ThreadPoolExecutor(options.j) as pool:
         for number, word in zip(numbers, pool.map(hunt.ask, numbers)):
             name, mutant = mutants[number]
             if by_file and name not in by_file:
