@@ -129,15 +129,31 @@ static void a_vip_without_packets_is_found(void **state)
 	assert_string_equal(observe.quiet.found[0].node, "ams-2");
 }
 
+static size_t look_again(void)
+{
+	observe.quiet.looked_ms -= 10000;
+	quiet_vips_look(&this_node, &m);
+	return observe.quiet.n;
+}
+
 static void a_packet_ends_it(void **state)
 {
 	(void)state;
 	count_since(MINUTE_MS);
 	assert_int_equal(look_once(), 1);
+	assert_int_equal(look_again(), 1);
 	count_at(start_ms, 1);
-	observe.quiet.looked_ms -= 10000;
-	quiet_vips_look(&this_node, &m);
-	assert_int_equal(observe.quiet.n, 0);
+	assert_int_equal(look_again(), 0);
+}
+
+static void who_announces_nothing_any_more_has_none(void **state)
+{
+	(void)state;
+	count_since(MINUTE_MS);
+	assert_int_equal(look_once(), 1);
+	nodes[0].announce.daemon = MODEL_DAEMON_NONE;
+	assert_int_equal(look_again(), 0);
+	nodes[0].announce.daemon = MODEL_DAEMON_BIRD;
 }
 
 static void who_says_nothing_lately_gets_no_packets(void **state)
@@ -290,6 +306,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_vip_without_packets_is_found),
 		T(a_packet_ends_it),
+		T(who_announces_nothing_any_more_has_none),
 		T(who_says_nothing_lately_gets_no_packets),
 		T(a_vip_that_was_not_announced_for_a_minute_is_not_quiet),
 		T(packets_that_were_not_counted_for_a_minute_are_not_known),
