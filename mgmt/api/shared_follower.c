@@ -132,7 +132,8 @@ int shared_follower_query(struct shared_etcd *e, bool only_claim, struct shared_
 	return err;
 }
 
-void shared_follower_expect(struct shared_run *r)
+/* Take note of the etcd of which the copy is. */
+static void expect_etcd(struct shared_run *r)
 {
 	struct store_origin origin = { 0 };
 
@@ -177,7 +178,7 @@ static int receive_list(struct shared_run *r, const struct shared_records *l, ui
 {
 	char reason[ETCD_REASON_MAX];
 	enum origin_verdict verdict =
-	        shared_intent_judge(r->core->intent, r->id, r->highest, l, reason);
+	        shared_intent_judge(r->core->intent, r->conf.id, r->highest, l, reason);
 
 	r->was_judged = true;
 	if (verdict == ORIGIN_OTHER) {
@@ -207,7 +208,7 @@ static bool list_all(struct shared_run *r)
 		err = receive_list(r, &l, sent_ms);
 	}
 	r->must_list = err != 0;
-	shared_follower_expect(r);
+	expect_etcd(r);
 	core_changed(r->core);
 	core_unlock(r->core);
 	shared_records_fini(&l);
@@ -227,10 +228,10 @@ static bool is_worth_listing(struct shared_run *r)
 	if (shared_follower_query(r->reads, true, &l))
 		return !*r->went_back; /* which says why nobody answers */
 	core_lock(r->core);
-	verdict = shared_intent_judge(r->core->intent, r->id, r->highest, &l, reason);
+	verdict = shared_intent_judge(r->core->intent, r->conf.id, r->highest, &l, reason);
 	if (verdict == ORIGIN_OTHER && !*r->went_back)
 		note_other(r, reason);
-	shared_follower_expect(r);
+	expect_etcd(r);
 	bool is_sticky = *r->went_back;
 
 	core_unlock(r->core);
@@ -266,10 +267,10 @@ static int compare_store(struct shared_run *r, int64_t highest)
 		r->must_list |= shared_intent_origin(r->core->intent, &had) ||
 		                now.cluster_id != had.cluster_id || now.epoch != had.epoch ||
 		                strcmp(now.nonce, had.nonce) != 0 ||
-		                shared_intent_judge(r->core->intent, r->id, highest, &l, reason) !=
-		                        ORIGIN_FOLLOWS;
+		                shared_intent_judge(r->core->intent, r->conf.id, highest, &l,
+		                                    reason) != ORIGIN_FOLLOWS;
 	}
-	shared_follower_expect(r);
+	expect_etcd(r);
 	core_unlock(r->core);
 	shared_records_fini(&l);
 	return err;
@@ -321,11 +322,56 @@ static void follow_without_copy(struct shared_run *r)
 	if (!err)
 		origin_of(&l, &now);
 	if (!err && !store_claim_read(&l, &claim, NULL) &&
-	    (!*claim.id || !strcmp(claim.id, r->id)) && !claim.unfinished &&
-	    now.cluster_id == r->cluster_id && l.revision >= r->highest)
+	    (!*claim.id || !strcmp(claim.id, r->conf.id)) && !claim.unfinished &&
+	    (!r->cluster_id || now.cluster_id == r->cluster_id) && l.revision >= r->highest)
 		operations_follow_list(r->core, &l);
-	shared_follower_expect(r);
+	expect_etcd(r);
 	shared_records_fini(&l);
+}
+
+int shared_follower_bind(struct core *core, const struct store_conf *conf,
+                         char reason[ETCD_REASON_MAX])
+{
+	char name[COPY_STORE_MAX], was[COPY_STORE_MAX];
+
+	snprintf(name, sizeof(name), "%s %s", conf->id, conf->prefix);
+	int err = shared_intent_bind(core->intent, name, was);
+
+	if (err == -EXDEV)
+		snprintf(reason, ETCD_REASON_MAX,
+		         "store.conf names the store %.80s, and this node has a copy of %.80s",
+		         name, was);
+	return err;
+}
+
+/*
+ * Begin with what is here of the store, once this node's disk gives it: a node may start while that is full. Under the core's
+ * lock. @return whether the copy is of this store
+ */
+static bool begin_with_copy(struct shared_run *r)
+{
+	char reason[ETCD_REASON_MAX];
+
+	if (r->is_bound)
+		return true;
+	int err = shared_follower_bind(r->core, &r->conf, reason);
+
+	if (err == -EXDEV)
+		note_other(r, reason);
+	else if (err)
+		note_reason(r, "this node's disk keeps nothing now");
+	if (err) {
+		r->keep_err = err == -EXDEV ? 0 : err;
+		return false;
+	}
+	if (shared_intent_went_back(r->core->intent))
+		snprintf(r->went_back, sizeof(r->went_back),
+		         "that was noted before the last start");
+	expect_etcd(r);
+	/* a copy that was made alone, or that was not read at the start */
+	r->must_list = !r->cluster_id || r->keep_err;
+	r->is_bound = true;
+	return true;
 }
 
 void *shared_follower_run(void *arg)
@@ -337,10 +383,11 @@ void *shared_follower_run(void *arg)
 
 	core_lock(core);
 	while (!core->stopping) {
-		bool is_refused = *r->went_back || *r->other, was_here = is_here;
+		bool has_copy = begin_with_copy(r), was_here = is_here;
+		bool is_refused = *r->went_back || *r->other;
 
 		is_here = false;
-		if (shared_intent_revision(core->intent, &revision)) {
+		if (!has_copy || shared_intent_revision(core->intent, &revision)) {
 			if (!is_refused) /* this node's disk: the intent says so */
 				follow_without_copy(r);
 			pause_for(r, AGAIN_MS);

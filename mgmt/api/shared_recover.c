@@ -163,7 +163,9 @@ static struct recovery *open_recovery(struct core *core, struct http_reply *repl
 	err = open_client(r);
 	if (!err)
 		err = list_store(r);
-	int copy_err = err ? 0 : shared_run_bind(core, &r->conf, r->reason);
+	core_lock(core);
+	int copy_err = err ? 0 : shared_follower_bind(core, &r->conf, r->reason);
+	core_unlock(core);
 
 	if (!err && !copy_err)
 		copy_err = compare_copy(r);

@@ -122,47 +122,27 @@ static void *run_helper(void *arg)
 	return NULL;
 }
 
-int shared_run_bind(struct core *core, const struct store_conf *conf, char reason[ETCD_REASON_MAX])
-{
-	char name[COPY_STORE_MAX], was[COPY_STORE_MAX];
-
-	snprintf(name, sizeof(name), "%s %s", conf->id, conf->prefix);
-	core_lock(core);
-	int err = shared_intent_bind(core->intent, name, was);
-
-	core_unlock(core);
-	if (err == -EXDEV)
-		snprintf(reason, ETCD_REASON_MAX,
-		         "store.conf names the store %.80s, and this node has a copy of %.80s",
-		         name, was);
-	return err;
-}
-
 /* Open both clients. @return false: store.conf is wrong, and the reason says why */
 static bool open_clients(struct shared_run *r)
 {
 	struct etcd_settings settings;
-	struct store_conf conf;
-	int err = store_conf_read(r->core->dirs.conf, &conf, r->reason);
+	const struct store_conf *conf = &r->conf;
+	int err = store_conf_read(r->core->dirs.conf, &r->conf, r->reason);
 
-	if (!err) {
-		memcpy(r->id, conf.id, sizeof(r->id));
-		err = shared_run_bind(r->core, &conf, r->reason);
-	}
 	if (!err)
-		err = store_conf_settings(&conf, r->core->dirs.conf, &settings);
+		err = store_conf_settings(conf, r->core->dirs.conf, &settings);
 	if (!err)
 		shared_members_begin(&r->members, r->core->dirs.state, &settings);
 	if (!err)
-		err = shared_etcd_open(&settings, conf.prefix, &r->stop, &r->reads, r->reason);
+		err = shared_etcd_open(&settings, conf->prefix, &r->stop, &r->reads, r->reason);
 	if (!err)
-		err = shared_etcd_open(&settings, conf.prefix, &r->stop, &r->writes, r->reason);
+		err = shared_etcd_open(&settings, conf->prefix, &r->stop, &r->writes, r->reason);
 	if (!err)
-		err = shared_lease_start(r->core, &settings, conf.prefix, &r->stop, &r->lease,
+		err = shared_lease_start(r->core, &settings, conf->prefix, &r->stop, &r->lease,
 		                         r->reason);
 	if (!err)
-		err = shared_commands_start(r->core, &settings, conf.prefix, &r->stop, &r->commands,
-		                            r->reason);
+		err = shared_commands_start(r->core, &settings, conf->prefix, &r->stop,
+		                            &r->commands, r->reason);
 	if (!err) {
 		shared_members_add(&r->members, r->writes, &r->writing);
 		shared_commands_add_to(r->commands, &r->members);
@@ -186,17 +166,12 @@ int shared_run_start(struct core *core)
 	if (!r)
 		return -ENOMEM;
 	r->core = core;
-	if (shared_intent_went_back(core->intent))
-		snprintf(r->went_back, sizeof(r->went_back),
-		         "that was noted before the last start");
 	r->heard_ms = clock_mono_ms(); /* nobody was asked yet */
 	r->started_ms = r->heard_ms;
 	pthread_mutex_init(&r->writing, NULL);
 	core->shared = r;
 	bool is_open = open_clients(r);
 
-	shared_follower_expect(r);
-	r->must_list = !r->cluster_id; /* also of a copy that was made alone */
 	if (is_open)
 		err = thread_start(&r->follower, shared_follower_run, r);
 	if (!err)
@@ -276,7 +251,7 @@ json_t *shared_run_json(const struct core *core)
 	                        json_text(*r->went_back ? r->went_back
 	                                  : *r->other   ? r->other
 	                                                : r->reason),
-	                        "id", r->id);
+	                        "id", r->conf.id);
 
 	json_object_set_new(out, "silent_ms", json_integer((json_int_t)silent_ms));
 	json_object_set_new(out, "revision",
@@ -320,13 +295,12 @@ void shared_run_state(const struct core *core)
 		        r->went_back);
 	else if (state == STORE_OTHER)
 		conditions_add(core->stats, "store-differs", CONDITION_DEGRADED, "",
-		               "%.190s: this node keeps what it has, and takes no configuration",
-		               r->other);
+		               "%.190s: this node keeps what it has, and takes no configuration%s",
+		               r->other, r->is_bound ? "" : "; correct the wrong one (handbook)");
 	else if (state == STORE_UNKEPT)
-		conditions_add(
-		        core->stats, "store-not-kept", CONDITION_DEGRADED, "",
-		        "%.120s (%s): this node keeps what it has, and takes no configuration",
-		        r->reason, strerror(-r->keep_err));
+		conditions_add(core->stats, "store-not-kept", CONDITION_DEGRADED, "",
+		               "%.120s: this node keeps what it has, and takes no configuration",
+		               r->reason);
 	else if (state == STORE_CUT_OFF)
 		conditions_add(
 		        core->stats, "store-cut-off", CONDITION_DEGRADED, "",

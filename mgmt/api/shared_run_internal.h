@@ -36,8 +36,8 @@ struct shared_run {
 	struct shared_etcd *writes;       /* of who has `writing` */
 	struct shared_lease *lease;       /* NULL: store.conf is wrong */
 	struct shared_commands *commands; /* likewise */
-	char id[STORE_ID_MAX];            /* by store.conf */
-	struct shared_members members;    /* the follower's */
+	struct store_conf conf;
+	struct shared_members members; /* the follower's */
 	bool was_judged; /* the follower's: a list, since the start: a reason from before it is found again */
 	pthread_mutex_t writing; /* never locked under the core's lock */
 	atomic_bool stop;
@@ -48,6 +48,7 @@ struct shared_run {
 	uint64_t started_ms;
 	uint64_t heard_ms; /* boot clock: of the last read that a majority has answered */
 	int64_t highest;   /* revision that was read of this store */
+	bool is_bound;     /* the copy is of this store */
 	int keep_err;      /* why what the store holds could not be kept here; 0: it is */
 	bool must_list;    /* what was kept may not be all */
 	/* why nothing is taken from the store any more: it is older than what this node has of it, or lost that; "" */
@@ -73,9 +74,10 @@ void shared_run_follow_records(struct shared_run *r);
 void *shared_follower_run(void *arg);
 /*
  * Whether the copy is one of the store that @p conf names: what another one has would be taken for changes of this one. A
- * copy of none becomes one of it. Not under the lock. @return 0; -EXDEV, with a reason; or -errno
+ * copy of none becomes one of it. @return 0; -EXDEV, with a reason; or -errno
  */
-int shared_run_bind(struct core *core, const struct store_conf *conf, char reason[ETCD_REASON_MAX]);
+int shared_follower_bind(struct core *core, const struct store_conf *conf,
+                         char reason[ETCD_REASON_MAX]);
 /*
  * Ask the members that are of the store's etcd; where there is none but others, ask those: they may have a store that this
  * node is to follow. Then @p e takes any cluster. Not under the lock.
@@ -83,7 +85,5 @@ int shared_run_bind(struct core *core, const struct store_conf *conf, char reaso
  * @return as shared_etcd_list()
  */
 int shared_follower_query(struct shared_etcd *e, bool only_claim, struct shared_records *l);
-/* Take note of the etcd of which the copy is. */
-void shared_follower_expect(struct shared_run *r);
 
 #endif

@@ -428,7 +428,7 @@ class Recovery(unittest.TestCase):
         node.stop()
         node.write("store.conf", json.dumps({"id": other, "endpoints": [m.url for m in self.etcd.members], "prefix": PREFIX}))
         node.start()
-        wait_for("it is refused", lambda: self.store(node)["state"] == "refused")
+        wait_for("it is refused", lambda: self.store(node)["state"] == "other")
         for answer in (self.rebuild(node), self.rebuild(node, "?dry_run=true"), self.accept(node)):
             self.assertEqual((answer.status, answer.code), (409, "store-differs"), answer.raw)
             self.assertIn("this node has a copy of " + ID, answer.json["detail"])

@@ -6,12 +6,14 @@ Usage: test_store_answers.py WEIR_MGMT
 """
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pwd
 import re
 import resource
 import shutil
+import subprocess
 import sys
 import typing
 import unittest
@@ -210,6 +212,41 @@ class Store(unittest.TestCase):
         self.wait_until("ready")
         self.assertEqual({**self.store(), "silent_ms": 0}, {**was, "silent_ms": 0, "revision": was["revision"] + 4})
         self.assertEqual(self.node.ask("GET", f"/v1/operations/{id}").json["state"], "aborted")
+
+    def put_on_small_disk(self) -> str:
+        """The state of the node, which was stopped. @return a file that fills the rest"""
+        was = self.node.state + ".was"
+        subprocess.run(["cp", "-a", self.node.state, was], check=True)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m,mode=0755", "none", self.node.state], check=True)
+        self.addCleanup(lambda: subprocess.run(["umount", "-l", self.node.state], check=False))
+        subprocess.run(["cp", "-a", was + "/.", self.node.state], check=True)
+        return os.path.join(self.node.state, "junk")
+
+    def test_a_node_that_started_with_a_full_disk_follows_once_there_is_room(self) -> None:
+        self.node.stop()
+        junk = self.put_on_small_disk()
+        with open(junk, "wb", buffering=0) as f, contextlib.suppress(OSError):
+            while True:
+                f.write(bytes(4096))
+        self.node.start()
+        self.wait_until("unkept")
+        self.assertEqual(self.store()["reason"], "this node's disk keeps nothing now")
+        self.assertEqual(self.node.apply(self.node.files("# two sites", "# 2 sites")).status, 503)
+        os.remove(junk)
+        self.wait_until("ready")
+        answer = self.node.apply(self.node.files("# two sites", "# 2 sites"))
+        self.assertEqual((answer.status, self.store()["newest"]), (201, 2), answer.raw)
+
+    def test_a_copy_of_another_store_is_named(self) -> None:
+        self.node.stop()
+        other = "f" * 32
+        with open(os.path.join(self.node.conf, "store.conf"), encoding="utf-8") as f:
+            self.node.write("store.conf", f.read().replace(ID, other))
+        self.node.start()
+        self.wait_until("other")
+        self.assertEqual(self.store()["reason"], f"store.conf names the store {other} /weir/, and this node has a copy of {ID} /weir/")
+        why = wait_for("the reason", lambda: [w for w in self.node.ask("GET", "/v1/status").json["reasons"] if w["code"] == "store-differs"])[0]
+        self.assertTrue(why["text"].endswith(": this node keeps what it has, and takes no configuration; correct the wrong one (handbook)"), why)
 
     def test_a_store_that_is_silent_is_named_with_its_time(self) -> None:
         self.member.stop()
