@@ -164,6 +164,91 @@ static void what_is_wrong_is_named(void **state)
 	}
 }
 
+/* All that is wrong with a body, each as "field: detail". */
+static const char *list_errors(const char *text)
+{
+	static char list[1024];
+	struct operation_body r;
+	struct field_reader f;
+	json_t *body = json_loads(text, 0, NULL), *error;
+	size_t at = 0, i;
+
+	assert_non_null(body);
+	list[0] = '\0';
+	operation_body_read(body, NOW_MS, guards, &f, &r);
+	bool is_right = field_close(&f);
+	json_array_foreach(f.errors, i, error) at +=
+	        (size_t)snprintf(list + at, sizeof(list) - at, "%s%s: %s", i ? "; " : "",
+	                         json_string_value(json_object_get(error, "field")),
+	                         json_string_value(json_object_get(error, "detail")));
+	assert_int_equal(is_right, !*list);
+	if (!is_right)
+		json_decref(f.errors);
+	json_decref(body);
+	return list;
+}
+
+#define ASK(what, more) "{\"do\":\"" what "\",\"reason\":\"x\"," more "}"
+#define SITE            "\"sites\":[\"a\"]"
+#define SITES           "\"sites\":[\"a\",\"b\"]"
+#define REGION          "\"label\":\"region=eu\""
+#define LEVEL           ",\"level\":\"3%\""
+#define UNTIL           ",\"until\":\"never\""
+#define EITHER          "sites: expected either sites, or a label such as \"region=eu\""
+
+/* On both sides of each rule, and nothing else is said. */
+static void what_does_not_go_together_is_said(void **state)
+{
+	static const struct {
+		const char *body, *errors;
+	} rows[] = {
+		{ ASK("drain", SITE), "" },
+		{ ASK("drain", SITES), "" },
+		{ ASK("drain", REGION), "" },
+		{ ASK("drain", SITE "," REGION), EITHER },
+		{ ASK("drain", "\"sites\":[]"), EITHER },
+		{ ASK("drain", "\"sites\":[]," REGION), "" },
+		{ ASK("shift", SITE LEVEL UNTIL), "" },
+		{ ASK("shift", SITES LEVEL UNTIL), "sites: a shift moves one site" },
+		{ ASK("shift", REGION LEVEL UNTIL), "sites: a shift moves one site" },
+		{ ASK("shift", SITE "," REGION LEVEL UNTIL),
+		  EITHER "; "
+		         "sites: a shift moves one site" },
+		{ ASK("shift", SITE UNTIL), "level: is required, such as \"30%\"" },
+		{ ASK("shift", SITE LEVEL), "until: is required; \"never\" is allowed" },
+		{ ASK("shift", SITE), "level: is required, such as \"30%\""
+		                      "; "
+		                      "until: is required; \"never\" is allowed" },
+		{ ASK("drain", SITE LEVEL), "level: is for a shift only" },
+		{ ASK("undrain", SITE LEVEL), "level: is for a shift only" },
+		{ ASK("drain", SITE UNTIL), "" },
+		{ ASK("undrain", SITE UNTIL), "until: is for drain and shift only" },
+		{ ASK("drain", SITE ",\"withdraw\":true"), "" },
+		{ ASK("undrain", SITE ",\"withdraw\":true"), "withdraw: is for drain only" },
+		{ ASK("undrain", SITE ",\"withdraw\":false"), "" },
+		{ ASK("shift", SITE LEVEL UNTIL ",\"withdraw\":true"),
+		  "withdraw: is for drain only" },
+		{ ASK("drain", SITE ",\"withdraw\":true,\"service\":\"web\""),
+		  "withdraw: cannot be combined with service: its VIP may have other services" },
+		{ ASK("drain", SITE ",\"withdraw\":false,\"service\":\"web\""), "" },
+		{ ASK("drain", SITE ",\"withdraw\":true,\"service\":\"\""), "" },
+		{ ASK("drain", SITE ",\"now\":true"), "" },
+		{ ASK("drain", SITE ",\"now\":true,\"over\":\"5m\""),
+		  "now: cannot be combined with over" },
+		{ ASK("drain", SITE ",\"now\":false,\"over\":\"5m\""), "" },
+		{ ASK("drain", SITE ",\"over\":\"5m\""), "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *errors = list_errors(rows[i].body);
+
+		if (strcmp(errors, rows[i].errors) != 0)
+			fail_msg("%s: \"%s\", expected \"%s\"", rows[i].body, errors,
+			         rows[i].errors);
+	}
+}
+
 static void a_command_reads_its_own_fields_only(void **state)
 {
 	struct operation_body_command c;
@@ -191,6 +276,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_given_is_not_a_number),
 		cmocka_unit_test(a_level_is_a_percentage),
 		cmocka_unit_test(what_is_wrong_is_named),
+		cmocka_unit_test(what_does_not_go_together_is_said),
 		cmocka_unit_test(a_command_reads_its_own_fields_only),
 	};
 
