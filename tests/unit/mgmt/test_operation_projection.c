@@ -272,6 +272,36 @@ static void flows_of_the_begin_count_where_they_are_known(void **state)
 	}
 }
 
+/* Once the way has begun nobody is asked again. */
+static void who_is_unseen_is_as_the_begin_has_it(void **state)
+{
+	static const struct {
+		const char *why;
+		bool begins, fixed, known; /* is a begin there, and what it has */
+		struct operation_value unseen;
+	} rows[] = {
+		{ "there was no begin", false, true, true, { false, 0 } },
+		{ "the begin has not asked", true, false, true, { false, 0 } },
+		{ "it was known", true, true, true, { true, 420000 } },
+		{ "it was not", true, true, false, { false, 0 } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct operation_begin_flows begin = { .known = rows[i].begins,
+			                                     .unseen_fixed = rows[i].fixed,
+			                                     .unseen_known = rows[i].known,
+			                                     .unseen_ppm = 420000 };
+
+		print_message("  %s\n", rows[i].why);
+		free(facts->projection);
+		operation_project(view, op, &begin, facts);
+		assert_non_null(facts->projection);
+		assert_int_equal(facts->facts.unseen_ppm.known, rows[i].unseen.known);
+		assert_int_equal(facts->facts.unseen_ppm.value, rows[i].unseen.value);
+	}
+}
+
 static void what_is_not_measured_is_not_known_after_a_step(void **state)
 {
 	(void)state;
@@ -379,6 +409,7 @@ int main(void)
 		TEST(a_drain_of_a_service_that_is_gone_drains_nothing),
 		TEST(sites_that_are_disabled_or_down_get_nobody),
 		TEST(flows_of_the_begin_count_where_they_are_known),
+		TEST(who_is_unseen_is_as_the_begin_has_it),
 		TEST(what_is_not_measured_is_not_known_after_a_step),
 		TEST(a_thousand_services_are_projected),
 		TEST(a_way_is_projected_alike_from_its_begin_and_from_its_midst),
