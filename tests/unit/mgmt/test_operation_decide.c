@@ -1122,6 +1122,61 @@ static void the_first_node_that_refuses_is_named(void **state)
 	assert_non_null(strstr(op.hold.detail, "node fra-2 "));
 }
 
+#define LOST(node)  "node-lost", "node " node " is not reached any more"
+#define MINORITY(n) "majority", "1 of " n " nodes are reached, which is no majority"
+
+/*
+ * Of those that took part, whom nobody has named absent; a node that is not configured any more is not
+ * missed. Where no node is missed, the majority is.
+ */
+static void a_node_that_took_part_is_missed_unless_it_is_named_absent(void **state)
+{
+	static const struct {
+		const char *why, *part[2], *without;
+		bool refuses; /* fra-2 */
+		const char *code, *detail;
+	} rows[] = {
+		{ "it took part", { "fra-1" }, "", false, LOST("fra-1") },
+		{ "it did not", { "ams-1" }, "", false, MINORITY("5") },
+		{ "it is not configured any more", { "fra-9" }, "", false, MINORITY("5") },
+		{ "it is absent", { "fra-1" }, "fra-1", false, MINORITY("4") },
+		{ "another is absent", { "fra-1" }, "fra-2", false, LOST("fra-1") },
+		{ "the first of two", { "fra-2", "fra-1" }, "", false, LOST("fra-2") },
+		{ "the first is absent", { "fra-2", "fra-1" }, "fra-2", false, LOST("fra-1") },
+		{ "the second refuses",
+		  { "fra-1", "fra-2" },
+		  "",
+		  true,
+		  "owner-removed",
+		  "the configuration of node fra-2 does not have owner fra-1: take it over there" },
+		{ "the one that refuses is absent",
+		  { "fra-1", "fra-2" },
+		  "fra-2",
+		  true,
+		  LOST("fra-1") },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		op.state = OPERATION_MOVING;
+		strcpy(op.owner, "fra-1");
+		for (; op.n_nodes < 2 && rows[i].part[op.n_nodes]; op.n_nodes++)
+			strcpy(op.nodes[op.n_nodes], rows[i].part[op.n_nodes]);
+		for (size_t k = 1; k < NODES_MAX; k++) /* more than took part would be noted */
+			nodes[k].reached = false;
+		nodes[3].refuses = rows[i].refuses;
+		if (*rows[i].without)
+			strcpy(op.without[op.n_without++], rows[i].without);
+		for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
+			op.overridden[g] = true;
+		print_message("  %s\n", rows[i].why);
+		assert_false(step_query_guards(&t, OPERATION_DURING));
+		assert_string_equal(op.hold.code, rows[i].code);
+		assert_string_equal(op.hold.detail, rows[i].detail);
+		assert_int_equal(op.state, OPERATION_HELD);
+	}
+}
+
 static void a_new_way_is_judged_by_all_guards_again(void **state)
 {
 	(void)state;
@@ -1286,6 +1341,7 @@ int main(void)
 		T(drained_is_empty_once_established_flows_are_silent),
 		T(a_node_that_is_back_takes_part_again),
 		T(the_first_node_that_refuses_is_named),
+		T(a_node_that_took_part_is_missed_unless_it_is_named_absent),
 		T(a_new_way_is_judged_by_all_guards_again),
 		T(signs_are_compared_with_what_was_first),
 		T(the_margin_is_that_of_the_fullest_receiver),
