@@ -494,23 +494,28 @@ static const char *digest_at(const struct overrides *all, int64_t now_ms)
 
 static void what_is_forgotten_does_not_count_in_the_digest_at_an_instant(void **state)
 {
-	struct override live = of_site(MODEL_OVERRIDE_DRAIN, 0), dead = live;
-	struct overrides both = { 0 }, one = { 0 };
-	char a[DIGEST_TEXT_MAX], b[DIGEST_TEXT_MAX];
-	int64_t week_ms = 604800000;
+	static const char *const ids[] = { "a-1", "z-1" }; /* before the other, and behind it */
+	const int64_t week_ms = 604800000;
 
 	(void)state;
-	live.until_ms = MODEL_TIME_NEVER;
-	snprintf(dead.id, sizeof(dead.id), "dead");
-	assert_int_equal(overrides_merge(&one, &live, NOW_MS), 1);
-	assert_int_equal(overrides_merge(&both, &live, NOW_MS), 1);
-	assert_int_equal(overrides_merge(&both, &dead, NOW_MS), 1);
-	assert_string_not_equal(set_digest(&both, a), set_digest(&one, b));
-	assert_string_not_equal(digest_at(&both, UNTIL_MS + week_ms - 1), b);
-	assert_string_equal(digest_at(&both, UNTIL_MS + week_ms), b);
-	assert_string_equal(digest_at(&one, UNTIL_MS + week_ms), b);
-	overrides_fini(&both);
-	overrides_fini(&one);
+	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		struct override live = of_site(MODEL_OVERRIDE_DRAIN, 0), dead = live;
+		struct overrides both = { 0 }, one = { 0 };
+		char a[DIGEST_TEXT_MAX], b[DIGEST_TEXT_MAX];
+
+		live.until_ms = MODEL_TIME_NEVER;
+		snprintf(live.id, sizeof(live.id), "m-1");
+		snprintf(dead.id, sizeof(dead.id), "%s", ids[i]);
+		assert_int_equal(overrides_merge(&one, &live, NOW_MS), 1);
+		assert_int_equal(overrides_merge(&both, &live, NOW_MS), 1);
+		assert_int_equal(overrides_merge(&both, &dead, NOW_MS), 1);
+		assert_string_not_equal(set_digest(&both, a), set_digest(&one, b));
+		assert_string_not_equal(digest_at(&both, UNTIL_MS + week_ms - 1), b);
+		assert_string_equal(digest_at(&both, UNTIL_MS + week_ms), b);
+		assert_string_equal(digest_at(&one, UNTIL_MS + week_ms), b);
+		overrides_fini(&both);
+		overrides_fini(&one);
+	}
 }
 
 /* Whatever happens to a set, and however time goes: what is kept is what would be made. */
