@@ -194,6 +194,41 @@ static void what_is_read_is_a_regular_file_up_to_its_limit(void **state)
 	files_fini(&f);
 }
 
+/* A name that no file of a version may have is refused whether it leads to something or not. */
+static void what_is_added_has_a_name_of_its_directory(void **state)
+{
+	static char longest[FILES_NAME_MAX + 2]; /* one letter too many */
+	static const struct {
+		const char *why, *name;
+		int err;
+	} rows[] = {
+		{ "a file", "here", 0 },
+		{ "there is none", "none", -ENOENT },
+		{ "no name", "", -EINVAL },
+		{ "a file above", "../above", -EINVAL },
+		{ "none above", "../none", -EINVAL },
+		{ "a hidden file", ".hidden", -EINVAL },
+		{ "none that is hidden", ".none", -EINVAL },
+		{ "another letter", "no\tne", -EINVAL },
+		{ "too long", longest, -EINVAL },
+		{ "as long as can be", longest + 1, -ENOENT },
+	};
+	const struct fixture *x = *state;
+	struct files f = { 0 };
+
+	memset(longest, 'a', sizeof(longest) - 1);
+	fixture_write(x->conf, "here", "bytes");
+	fixture_write(x->conf, ".hidden", "bytes");
+	fixture_write(x->conf, "../above", "bytes");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("  %s\n", rows[i].why);
+		assert_int_equal(files_add_from(&f, x->conf, rows[i].name), rows[i].err);
+	}
+	assert_int_equal(f.n_items, 1);
+	assert_memory_equal(files_find(&f, "here")->bytes, "bytes", 5);
+	files_fini(&f);
+}
+
 static void expect_text(const char *dir, const char *name, const char *text)
 {
 	char *bytes;
@@ -571,6 +606,7 @@ int main(void)
 		TEST(what_is_damaged_at_equal_length_is_laid_out_again),
 		TEST(many_files_are_all_laid_out),
 		TEST(a_large_file_is_taken_by_its_digest),
+		TEST(what_is_added_has_a_name_of_its_directory),
 		TEST(removing_a_directory_leaves_what_its_links_lead_to),
 		TEST(a_directory_goes_while_another_removes_from_it),
 		TEST(a_configuration_names_its_files_outside_of_comments_and_texts),
