@@ -397,9 +397,9 @@ static int write_events(struct store *s)
 	return store_put_events(s, two, COUNT(two));
 }
 
-static int write_version(struct store *s)
+static int write_version(struct store *s, uint64_t number)
 {
-	const struct version v = { .number = 1, .author = "jw", .digest = DIGEST_A };
+	const struct version v = { .number = number, .author = "jw", .digest = DIGEST_A };
 	struct files files = { 0 };
 
 	files_add(&files, "weir.conf", "a", 1);
@@ -407,6 +407,11 @@ static int write_version(struct store *s)
 
 	files_fini(&files);
 	return err;
+}
+
+static int write_first_version(struct store *s)
+{
+	return write_version(s, 1);
 }
 
 static int write_reply(struct store *s)
@@ -443,7 +448,8 @@ static void assert_rows(const struct fixture *f, const int want[3])
  */
 static void after_a_write_that_fails_the_next_one_works(void **state)
 {
-	static int (*const writes[])(struct store *) = { write_events, write_version, write_reply };
+	static int (*const writes[])(struct store *) = { write_events, write_first_version,
+		                                         write_reply };
 	/* the first two fail when a part is written already */
 	static const char *const where[] = { "INSERT ON events WHEN NEW.id=2",
 		                             "INSERT ON version_files", "INSERT ON replies" };
@@ -476,6 +482,63 @@ static void after_a_write_that_fails_the_next_one_works(void **state)
 	}
 }
 
+/* Versions that are there, newest first. */
+static const char *list_numbers(struct store *s)
+{
+	static char text[160];
+	struct version list[32];
+	int n = store_versions(s, 0, list, COUNT(list));
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (int i = 0; i < n; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%u", i ? " " : "",
+		                       (unsigned)list[i].number);
+	return text;
+}
+
+/*
+ * The version with which files are too many goes, and all before it; the last ten stay whatever they
+ * have.
+ */
+static void versions_of_too_many_files_go(void **state)
+{
+	static const struct {
+		const char *why;
+		int crowded;      /* one version */
+		unsigned n_files; /* which it gets */
+		const char *left;
+	} rows[] = {
+		{ "as many as may be", 3, STORE_FILES_MAX - 14,
+		  "14 13 12 11 10 9 8 7 6 5 4 3 2 1" },
+		{ "one more", 3, STORE_FILES_MAX - 13, "14 13 12 11 10 9 8 7 6 5 4 3 2" },
+		{ "three more", 3, STORE_FILES_MAX - 11, "14 13 12 11 10 9 8 7 6 5 4" },
+		{ "the tenth before the newest", 4, STORE_FILES_MAX, "14 13 12 11 10 9 8 7 6 5" },
+		{ "one of the last ten", 5, STORE_FILES_MAX, "14 13 12 11 10 9 8 7 6 5" },
+		{ "a staged one", -7, STORE_FILES_MAX, "14 13 12 11 10 9 8 7 6 5 4 3 2 1" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct store *s = open_in(*state);
+		sqlite3 *db = open_raw(*state);
+		char text[256];
+
+		print_message("  %s\n", rows[i].why);
+		for (uint64_t number = 1; number < 14; number++)
+			assert_int_equal(write_version(s, number), 0);
+		snprintf(text, sizeof(text),
+		         "WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n+1 FROM c WHERE n<%u) "
+		         "INSERT INTO version_files SELECT %d, 'f'||n, 'd' FROM c",
+		         rows[i].n_files, rows[i].crowded);
+		run_raw(db, text);
+		assert_int_equal(write_version(s, 14), 0);
+		assert_string_equal(list_numbers(s), rows[i].left);
+		run_raw(db, "DELETE FROM versions; DELETE FROM version_files;");
+		sqlite3_close(db);
+		store_close(s);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +554,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 		        a_file_that_is_no_store_is_called_corrupt_and_can_be_put_aside, setup,
 		        teardown),
+		cmocka_unit_test_setup_teardown(versions_of_too_many_files_go, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_staged_is_no_version, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_request_is_carried_out_with_its_version, setup,
 		                                teardown),
