@@ -295,6 +295,71 @@ static void a_new_backup_comes_with_what_the_other_site_must_be_ready_for(void *
 	arena_free(arena);
 }
 
+static size_t count_advice(const struct advice *a, const char *text)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n_warnings; i++)
+		n += !strcmp(a->warnings[i], text);
+	return n;
+}
+
+#define OF_BACKUP "service off at site ams: backup pool p-fra: "
+
+/* Each sentence for its own pool or site, on both sides of each limit. */
+static void what_limits_a_backup_is_said_each_time(void **state)
+{
+	static const char *const sentences[] = {
+		OF_BACKUP
+		"it has no check, so it counts as up and serves this site even when it is dead",
+		OF_BACKUP
+		"with a backup the nodes remember flows themselves and agents pass none on (no "
+		"second chance) for services that lead to pool p-ams",
+		OF_BACKUP "backup_max is more than the stated capacity of site fra",
+	};
+	static const struct model_check check;
+	static const struct {
+		const char *why;
+		bool has_check, has_agent, backup_has_agent;
+		uint64_t capacity_flows, capacity_bits;
+		bool said[COUNT(sentences)];
+	} rows[] = {
+		{ "nothing limits it", true, false, false, 0, 0, { false } },
+		{ "no check", false, false, false, 0, 0, { true, false, false } },
+		{ "an agent", true, true, false, 0, 0, { false, true, false } },
+		{ "an agent of the backup alone", true, false, true, 0, 0, { false } },
+		{ "agents of both", true, true, true, 0, 0, { false, true, false } },
+		{ "as much as there is", true, false, false, 2000, 1000000000, { false } },
+		{ "too many flows", true, false, false, 1999, 0, { false, false, true } },
+		{ "too many bits", true, false, false, 0, 999999999, { false, false, true } },
+		{ "all of it", false, true, false, 1, 1, { true, true, true } },
+	};
+	struct model *m = model_with(OFF, "vip_check = \"none\"; at = ( " BACKED),
+	             *again = model_with(OFF, "vip_check = \"none\"; at = ( " BACKED);
+	const struct model_at *at = &m->services[2].at[0];
+	struct model_pool *pool = (struct model_pool *)(uintptr_t)at->pool,
+	                  *backup = (struct model_pool *)(uintptr_t)at->backup;
+	struct model_site *site = (struct model_site *)(uintptr_t)backup->site;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct arena *arena = arena_new(1 << 20);
+
+		backup->check = rows[i].has_check ? &check : NULL;
+		pool->agent = rows[i].has_agent;
+		backup->agent = rows[i].backup_has_agent;
+		site->capacity_flows = rows[i].capacity_flows;
+		site->capacity_bits = rows[i].capacity_bits;
+		struct advice advice = advice_of(again, m, arena);
+		print_message("  %s\n", rows[i].why);
+		for (size_t k = 0; k < COUNT(sentences); k++)
+			assert_int_equal(count_advice(&advice, sentences[k]), rows[i].said[k]);
+		arena_free(arena);
+	}
+	model_free(m);
+	model_free(again);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +370,7 @@ int main(void)
 		cmocka_unit_test(nodes_and_ways_are_listed_by_site_and_pool),
 		cmocka_unit_test(without_memory_that_is_said_and_nothing_is_listed),
 		cmocka_unit_test(a_new_backup_comes_with_what_the_other_site_must_be_ready_for),
+		cmocka_unit_test(what_limits_a_backup_is_said_each_time),
 	};
 
 	return cmocka_run_group_tests_name("advice", tests, setup, teardown);
