@@ -116,6 +116,51 @@ static void files_come_as_texts_bytes_or_digests(void **state)
 	}
 }
 
+/* As a text where they are one, also with NUL; else as base64. Either way they come back as they were. */
+static void bytes_of_files_come_back_as_they_went(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		const char *json;
+	} rows[] = {
+		{ "text\n", 5, "\"text\\n\"" },
+		{ "", 0, "\"\"" },
+		{ "a\0b", 3, "\"a\\u0000b\"" },
+		{ "caf\xc3\xa9", 5, "\"caf\xc3\xa9\"" },
+		{ "caf\xc3\xa9", 4, "{\"base64\":\"Y2Fmww==\"}" }, /* cut */
+		{ "\xff", 1, "{\"base64\":\"/w==\"}" },
+		{ "a\0\xff", 3, "{\"base64\":\"YQD/\"}" },
+		{ "\xc0\xaf", 2, "{\"base64\":\"wK8=\"}" },     /* a longer form than needed */
+		{ "\xed\xa0\x80", 3, "{\"base64\":\"7aCA\"}" }, /* half of a pair */
+		{ "\xf4\x90\x80\x80", 4, "{\"base64\":\"9JCAgA==\"}" }, /* past the last */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct files files = { 0 }, back = { 0 };
+		char expected[128], why[HTTP_TEXT_MAX];
+
+		assert_int_equal(files_add(&files, FILES_MAIN, "x", 1), 0);
+		assert_int_equal(files_add(&files, "a.zone", rows[i].bytes, rows[i].n), 0);
+		json_t *told = contents_to_json(&files);
+		char *text = json_dumps(told, JSON_COMPACT | JSON_SORT_KEYS);
+		snprintf(expected, sizeof(expected), "{\"a.zone\":%s,\"weir.conf\":\"x\"}",
+		         rows[i].json);
+		assert_non_null(text);
+		assert_string_equal(text, expected);
+		json_decref(told);
+		told = json_loads(text, JSON_ALLOW_NUL, NULL);
+		assert_int_equal(files_from_json(told, NULL, &back, why), 0);
+		assert_int_equal(files_find(&back, "a.zone")->n_bytes, rows[i].n);
+		assert_memory_equal(files_find(&back, "a.zone")->bytes, rows[i].bytes, rows[i].n);
+		json_decref(told);
+		free(text);
+		files_fini(&files);
+		files_fini(&back);
+	}
+}
+
 /* Only in a version that does not go whole. */
 static void large_files_go_by_their_digest(void **state)
 {
@@ -251,6 +296,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_version_has_the_state_of_its_place),
 		T(files_come_as_texts_bytes_or_digests),
+		T(bytes_of_files_come_back_as_they_went),
 		T(a_version_has_the_state_of_its_place),
 		T(a_large_version_goes_in_part_by_digests),
 		T(large_files_go_by_their_digest),
