@@ -3,6 +3,8 @@
  * How an operation begins: where it goes on from, and that of two that are started at once only one
  * is, although both were judged before.
  */
+#include <sched.h>
+
 #include "asked.h"
 #include "operations_scene.h"
 
@@ -369,6 +371,109 @@ static void of_two_that_are_judged_at_once_one_begins(void **state)
 	core_unlock(&this_node);
 }
 
+static struct operation came; /* while another waited */
+
+/* Let the one that is being begun be there, once another waits for that: it gives up the lock only then. */
+static void *end_other_beginning(void *n_given)
+{
+	const uint64_t *before = n_given;
+
+	while (__atomic_load_n(&this_node.n_given, __ATOMIC_RELAXED) == *before)
+		sched_yield();
+	core_lock(&this_node);
+	int err = *came.id ? operations_put(&this_node, &came, 1) : 0;
+	this_node.operations->begins = false;
+	core_changed(&this_node);
+	core_unlock(&this_node);
+	return err ? n_given : NULL;
+}
+
+/* One begins at a time, and whoever waits looks again at what is there then. */
+static void who_waits_for_another_beginning_sees_what_came_of_it(void **state)
+{
+	static const struct {
+		const char *why;
+		size_t n_sites; /* of the other: fra or ams and fra; 0: nothing came of it */
+		enum operation_state at;
+		unsigned status;
+		const char *text;
+	} rows[] = {
+		{ "nothing came of it", 0, 0, 201, "" },
+		{ "it is of the same sites", 2, OPERATION_MOVING, 409,
+		  "site ams is being moved by operation o9 (moving, owner fra-1); weir operation "
+		  "o9 shows it, weir undrain site ams returns it" },
+		{ "it is of one of them", 1, OPERATION_DRAINED, 409,
+		  "site fra is drained already by operation o9 (drained, owner fra-1); weir "
+		  "operation o9 shows it, weir undrain site fra returns it" },
+		{ "it is over", 2, OPERATION_DONE, 201, "" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		static const char *const sites[] = { "ams", "fra" }, *const ids[] = { "v1", "v2" };
+		size_t first = rows[i].n_sites == 1;
+		const struct operation_request r = { .id = "o9",
+			                             .stamp = 7,
+			                             .node = "fra-1",
+			                             .sites = sites + first,
+			                             .override_ids = ids + first,
+			                             .n_sites = rows[i].n_sites,
+			                             .service = "",
+			                             .author = "jw",
+			                             .principal = "",
+			                             .reason = "a test",
+			                             .until_ms = MODEL_TIME_NEVER };
+		char error[OPERATION_DETAIL_MAX];
+		uint64_t n_given;
+		pthread_t other;
+		void *failed;
+
+		teardown(state);
+		setup(state);
+		print_message("  %s\n", rows[i].why);
+		memset(&came, 0, sizeof(came));
+		if (rows[i].n_sites) {
+			assert_int_equal(operation_init(&came, &r, NOW_MS, error), 0);
+			came.state = rows[i].at;
+		}
+		assert_true(resolve_body());
+		assert_true(
+		        make_record(b, &(struct http_request){ .identity = "" }, NOW_MS, &outcome));
+		this_node.operations->begins = true;
+		n_given = this_node.n_given;
+		assert_int_equal(pthread_create(&other, NULL, end_other_beginning, &n_given), 0);
+		commit_beginning(b, NULL, &outcome);
+		assert_int_equal(pthread_join(other, &failed), 0);
+		assert_null(failed);
+		assert_int_equal(outcome.status, rows[i].status);
+		if (*rows[i].text)
+			assert_string_equal(outcome.text, rows[i].text);
+		core_lock(&this_node);
+		assert_int_equal(operations_find(&this_node, "o1") != NULL, !*rows[i].text);
+		assert_int_equal(operations_find(&this_node, "o9") != NULL, rows[i].n_sites > 0);
+		assert_false(this_node.operations->begins);
+		core_unlock(&this_node);
+	}
+}
+
+/* The node stops meanwhile: it waits no longer, and nothing begins. */
+static void who_waits_when_the_node_stops_begins_nothing(void **state)
+{
+	(void)state;
+	assert_true(resolve_body());
+	assert_true(make_record(b, &(struct http_request){ .identity = "" }, NOW_MS, &outcome));
+	this_node.operations->begins = this_node.stopping = true;
+	commit_beginning(b, NULL, &outcome);
+	assert_int_equal(outcome.status, 503);
+	assert_string_equal(outcome.code, "store");
+	assert_string_equal(outcome.text,
+	                    "the store of this node cannot keep the operation (another operation "
+	                    "is being begun): nothing was changed; act by the clock (--scheduled)");
+	core_lock(&this_node);
+	assert_null(operations_find(&this_node, "o1"));
+	assert_true(this_node.operations->begins);
+	core_unlock(&this_node);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -382,6 +487,8 @@ int main(void)
 		TEST(it_goes_on_with_the_drain_of_its_service),
 		TEST(the_record_has_what_was_asked_for),
 		TEST(of_two_that_are_judged_at_once_one_begins),
+		TEST(who_waits_for_another_beginning_sees_what_came_of_it),
+		TEST(who_waits_when_the_node_stops_begins_nothing),
 	};
 
 	return cmocka_run_group_tests_name("operation begin", tests, NULL, NULL);
