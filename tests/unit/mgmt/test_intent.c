@@ -438,6 +438,90 @@ static void a_store_that_corrupts_while_running_stops_no_drain(void **state)
 	intent_close(in);
 }
 
+/* A store whose newest version is @p number, of @p words; 0: none has been made. */
+static void make_other_store(const struct fixture *f, uint64_t number, const char *words)
+{
+	if (!number)
+		return;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+
+	for (uint64_t i = 2; i <= number; i++) {
+		char text[32];
+		struct files files;
+
+		snprintf(text, sizeof(text), "%s %d", words, (int)(number - i));
+		files = fixture_files("# two sites", text);
+		assert_int_equal(apply_version(in, &files, "theirs", NOW_MS + 10, NULL), 0);
+		files_fini(&files);
+	}
+	intent_close(in);
+}
+
+/*
+ * The effective document has version 2 with "# ours 0". Of a store that is there only later, what is newer counts, and what
+ * it knows of this very version; the version in force is no other one.
+ */
+static void a_store_that_comes_later_is_read_where_it_has_this_version_or_a_newer_one(void **state)
+{
+	static const struct {
+		const char *why;
+		uint64_t number;
+		const char *words;
+		uint64_t in_force;
+		const char *first_line, *author, *reason;
+	} rows[] = {
+		{ "it has none", 0, "", 2, "# ours 0", "weir",
+		  "recovered from the effective document" },
+		{ "an older one", 1, "", 2, "# ours 0", "weir",
+		  "recovered from the effective document" },
+		{ "this one", 2, "# ours", 2, "# ours 0", "jw", "theirs" },
+		{ "another one of this number", 2, "# theirs", 2, "# ours 0", "weir",
+		  "recovered from the effective document" },
+		{ "a newer one", 3, "# theirs", 3, "# theirs 0", "jw", "theirs" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fixture here, there;
+		char path[PATH_MAX], other[PATH_MAX];
+
+		fixture_make(&here);
+		fixture_make(&there);
+		make_other_store(&here, 2, "# ours");
+		make_other_store(&there, rows[i].number, rows[i].words);
+		snprintf(path, sizeof(path), "%s/store", here.state);
+		snprintf(other, sizeof(other), "%s/store", there.state);
+		assert_int_equal(files_remove_dir(path), 0);
+		fixture_write(here.state, "store", "no directory");
+		struct intent *in = open_as(&here, "ams-1", NOW_MS + 20);
+
+		print_message("  %s\n", rows[i].why);
+		assert_string_equal(intent_store_state(in), "failing");
+		assert_int_equal(intent_head(in)->number, 2);
+		assert_string_equal(intent_head(in)->author, "weir");
+		assert_int_equal(unlink(path), 0);
+		if (rows[i].number)
+			assert_int_equal(rename(other, path), 0);
+		intent_tick(in, NOW_MS + 2000);
+		for (int again = 0; again < 2; again++) {
+			const struct files_item *file =
+			        files_find(intent_head_files(in), FILES_MAIN);
+
+			assert_string_equal(intent_store_state(in), "ok");
+			assert_int_equal(intent_head(in)->number, rows[i].in_force);
+			assert_memory_equal(file->bytes, rows[i].first_line,
+			                    strlen(rows[i].first_line));
+			assert_string_equal(intent_head(in)->author, rows[i].author);
+			assert_string_equal(intent_head(in)->reason, rows[i].reason);
+			intent_close(in); /* the store has it after a restart */
+			in = open_as(&here, "ams-1", NOW_MS + 3000);
+		}
+		intent_close(in);
+		fixture_remove(&there);
+		fixture_remove(&here);
+	}
+}
+
 /* Another process may lay a link where the reserve is to be; what it leads to may be ours. */
 static void the_reserve_is_no_other_file(void **state)
 {
@@ -513,6 +597,8 @@ int main(void)
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_store_that_corrupts_while_running_stops_no_drain,
 		                                setup, teardown),
+		cmocka_unit_test(
+		        a_store_that_comes_later_is_read_where_it_has_this_version_or_a_newer_one),
 		cmocka_unit_test_setup_teardown(the_reserve_is_no_other_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(offline_takes_overrides_without_first_start, setup,
 		                                teardown),
