@@ -54,7 +54,7 @@ int shared_etcd_open(const struct etcd_settings *settings, const char *prefix,
 	snprintf(e->prefix, sizeof(e->prefix), "%s", prefix);
 	err = etcd_gateway_open(settings, stop, &e->gateway, reason);
 	if (err)
-		shared_etcd_close(e);
+		free(e); /* there is no gateway to close */
 	else
 		*out = e;
 	return err;

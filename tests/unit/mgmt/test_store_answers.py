@@ -268,6 +268,41 @@ class Store(unittest.TestCase):
         self.assertEqual(self.node.apply(self.node.files("# two sites", "# 2 sites")).status, 201)
 
 
+class Refused(unittest.TestCase):
+    """A store.conf that is wrong: the node says what is wrong, takes no configuration, and stops as any other."""
+    maxDiff = None
+    GOOD: Row = {"id": ID, "endpoints": ["https://127.0.0.1:1"]}
+
+    def test_what_is_wrong_is_said(self) -> None:
+        endpoint = 'is not "https://HOST:PORT" or "http://HOST:PORT"'
+        rows: list[tuple[Row | str, str, str]] = [
+            ("{", "", "store.conf:1: string or '}' expected near end of file"),
+            ({**self.GOOD, "id": ID[1:]}, "", "store.conf: id must have 32 digits 0-9 and a-f"),
+            ({**self.GOOD, "endpoints": []}, "", "store.conf: endpoints must name at least one member of etcd"),
+            ({**self.GOOD, "endpoints": ["etcd-1:2379"]}, ID, "endpoint 0 " + endpoint),
+            ({**self.GOOD, "endpoints": ["https://127.0.0.1:1", "ftp://127.0.0.1:1"]}, ID, "endpoint 1 " + endpoint),
+            ({**self.GOOD, "prefix": "weir"}, "", 'store.conf: prefix must begin and end with a slash, as "/weir/"'),
+            ({**self.GOOD, "key": "tls.key"}, "", "store.conf: certificate and key need each other"),
+            ({**self.GOOD, "user": "weir"}, "", "store.conf: user and password_file need each other"),
+            ({**self.GOOD, "endpoint": "x"}, "", 'store.conf: there is no setting "endpoint"'),
+        ]
+        node = Node(PROGRAM, text=config("https://127.0.0.1:1", "https://127.0.0.1:2"))
+        self.addCleanup(node.close)
+        for conf, id, reason in rows:
+            node.write("store.conf", conf if isinstance(conf, str) else json.dumps(conf))
+            os.chmod(os.path.join(node.conf, "store.conf"), 0o640)
+            node.start()
+            with self.subTest(reason=reason):
+                self.assertEqual({**node.ask("GET", "/v1/store").json, "silent_ms": 0}, {
+                    "state": "refused", "reason": reason, "id": id, "silent_ms": 0, "revision": 0, "epoch": 0, "newest": None, "in_force": None,
+                    "here": 1, "goes_back_to": None, "files_missing": False})
+                self.assertEqual(node.ask("GET", "/v1/config").json["number"], 1)
+                refused = node.apply(node.files("# two sites", "# 2 sites"))
+                self.assertEqual((refused.status, refused.json["code"], refused.json["detail"]),
+                                 (503, "store-unavailable", f"the store cannot be reached ({reason}): nothing was changed"))
+            node.stop()
+
+
 if __name__ == "__main__":
     if not shutil.which("etcd"):
         print("0 passed, 0 failed, 1 skipped")
