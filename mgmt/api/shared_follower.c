@@ -40,11 +40,13 @@ static void hear_revision(struct shared_run *r, uint64_t sent_ms, int64_t revisi
 /* Take nothing from the store any more, also after a restart: what it has is not what follows on what is here. */
 static void go_back(struct shared_run *r, const char *reason)
 {
+	char value[LOG_VALUE_MAX];
+
 	if (*r->went_back) { /* also before this start: with the reason as it is now */
 		snprintf(r->went_back, sizeof(r->went_back), "%s", reason);
 		return;
 	}
-	log_error("store-went-back", "reason=\"%s\"", reason);
+	log_error("store-went-back", "reason=%s", log_value(reason, value));
 	snprintf(r->went_back, sizeof(r->went_back), "%s", reason);
 	shared_intent_note_went_back(r->core->intent);
 	core_changed(r->core);
@@ -146,8 +148,10 @@ static void expect_etcd(struct shared_run *r)
 /* What the members have is not the store, or not yet. Under the core's lock. */
 static void note_other(struct shared_run *r, const char *reason)
 {
+	char value[LOG_VALUE_MAX];
+
 	if (strcmp(r->other, reason) != 0)
-		log_error("store-differs", "reason=\"%s\"", reason);
+		log_error("store-differs", "reason=%s", log_value(reason, value));
 	snprintf(r->other, sizeof(r->other), "%s", reason);
 }
 

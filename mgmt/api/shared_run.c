@@ -127,6 +127,7 @@ static bool open_clients(struct shared_run *r)
 {
 	struct etcd_settings settings;
 	const struct store_conf *conf = &r->conf;
+	char value[LOG_VALUE_MAX];
 	int err = store_conf_read(r->core->dirs.conf, &r->conf, r->reason);
 
 	if (!err)
@@ -151,7 +152,7 @@ static bool open_clients(struct shared_run *r)
 	if (err && !*r->reason)
 		snprintf(r->reason, sizeof(r->reason), "%s", strerror(-err));
 	if (err)
-		log_error("store-conf-refused", "reason=\"%s\"", r->reason);
+		log_error("store-conf-refused", "reason=%s", log_value(r->reason, value));
 	return !err;
 }
 

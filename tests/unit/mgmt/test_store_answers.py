@@ -300,6 +300,8 @@ class Refused(unittest.TestCase):
                 refused = node.apply(node.files("# two sites", "# 2 sites"))
                 self.assertEqual((refused.status, refused.json["code"], refused.json["detail"]),
                                  (503, "store-unavailable", f"the store cannot be reached ({reason}): nothing was changed"))
+                quoted = reason.replace('"', '\\"')
+                self.assertEqual(node.log().count(f'store-conf-refused reason="{quoted}"\n'), 1)
             node.stop()
 
 
