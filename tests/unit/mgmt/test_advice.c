@@ -306,6 +306,113 @@ static size_t count_advice(const struct advice *a, const char *text)
 
 #define OF_BACKUP "service off at site ams: backup pool p-fra: "
 
+#define NEWS(tunnel, sources, size)                                                                \
+	OF_BACKUP "its backends need the addresses of VIP w-ams on their loopback, their agents "  \
+	          "must accept tunnels (" tunnel ") from " sources "; packets of " size            \
+	          " bytes must get through, and filters at site fra must permit replies from "     \
+	          "these addresses, which no probe can prove; weir status shows whether probes "   \
+	          "through the tunnel are answered, and what they lack"
+#define N2 "10.1.255.0/24, 2001:db8:1:ff::/64"
+#define N3 "10.3.255.0/24, 2001:db8:3::/64"
+
+static size_t count_news(const struct advice *a)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n_warnings; i++)
+		n += strstr(a->warnings[i], "loopback") != NULL;
+	return n;
+}
+
+/* To the letter: of the nodes at the backed up site alone, in the form in which packets come. */
+static void the_other_site_hears_what_comes_and_from_where(void **state)
+{
+	static const struct {
+		const char *why;
+		uint16_t backup_mtu, n3_mtu;
+		bool n3_is_here;
+		enum model_mode mode;
+		const char *news;
+	} rows[] = {
+		{ "another site's node", 0, 9000, false, MODEL_MODE_GUE, NEWS("GUE", N2, "1500") },
+		{ "nodes alike", 0, 1500, true, MODEL_MODE_GUE, NEWS("GUE", N2 ", " N3, "1500") },
+		{ "a larger MTU", 0, 9000, true, MODEL_MODE_GUE,
+		  NEWS("GUE", N2 ", " N3, "1500 to 9000") },
+		{ "a smaller one", 0, 1280, true, MODEL_MODE_IPIP,
+		  NEWS("IP in IP", N2 ", " N3, "1280 to 1500") },
+		{ "one that is given", 1400, 9000, true, MODEL_MODE_IPIP,
+		  NEWS("IP in IP", N2 ", " N3, "1400") },
+	};
+	struct model *m = model_with(OFF, "vip_check = \"none\"; at = ( " BACKED);
+	struct model_at *at = (struct model_at *)(uintptr_t)&m->services[2].at[0];
+	struct model_node *n3 = (struct model_node *)(uintptr_t)&m->nodes[2];
+	const struct model_site *fra = n3->site;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct arena *arena = arena_new(1 << 20);
+
+		at->backup_mtu = rows[i].backup_mtu;
+		((struct model_pool *)(uintptr_t)at->backup)->mode = rows[i].mode;
+		n3->mtu = rows[i].n3_mtu;
+		n3->site = rows[i].n3_is_here ? at->site : fra;
+		struct advice advice = advice_of(NULL, m, arena);
+		print_message("  %s\n", rows[i].why);
+		assert_int_equal(count_news(&advice), 1);
+		assert_int_equal(count_advice(&advice, rows[i].news), 1);
+		arena_free(arena);
+	}
+	model_free(m);
+}
+
+/* What was so before is told once: by name, as a new version has structures of its own. */
+static void a_backup_is_told_again_when_what_comes_changes(void **state)
+{
+	struct model *m = model_with(OFF, "vip_check = \"none\"; at = ( " BACKED),
+	             *again = model_with(OFF, "vip_check = \"none\"; at = ( " BACKED);
+	const struct model_at as_it_was = again->services[2].at[0];
+	const struct model_pool backup_as_it_was = *as_it_was.backup;
+	struct model_at *was = (struct model_at *)(uintptr_t)&again->services[2].at[0];
+	static struct model_pool other;
+	const struct {
+		const char *why;
+		const struct model_vip *vip;
+		const char *backup; /* NULL: there was none */
+		uint16_t mtu;
+		enum model_mode mode;
+		uint64_t max_bits;
+		bool is_news;
+	} rows[] = {
+		{ "nothing", as_it_was.vip, "p-fra", 0, MODEL_MODE_GUE, 1, false },
+		{ "the VIP", &again->vips[0], "p-fra", 0, MODEL_MODE_GUE, 1, true },
+		{ "none before", as_it_was.vip, NULL, 0, MODEL_MODE_GUE, 1, true },
+		{ "another pool", as_it_was.vip, "p-old", 0, MODEL_MODE_GUE, 1, true },
+		{ "the MTU", as_it_was.vip, "p-fra", 1500, MODEL_MODE_GUE, 1, true },
+		{ "the tunnel", as_it_was.vip, "p-fra", 0, MODEL_MODE_IPIP, 1, true },
+		{ "how much", as_it_was.vip, "p-fra", 0, MODEL_MODE_GUE, 2, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct arena *arena = arena_new(1 << 20);
+
+		other = backup_as_it_was;
+		other.name = rows[i].backup;
+		other.mode = rows[i].mode;
+		was->vip = rows[i].vip;
+		was->backup = rows[i].backup ? &other : NULL;
+		was->backup_mtu = rows[i].mtu;
+		was->backup_max_bits = rows[i].max_bits;
+		struct advice advice = advice_of(again, m, arena);
+		print_message("  %s\n", rows[i].why);
+		assert_int_equal(count_news(&advice), rows[i].is_news);
+		arena_free(arena);
+	}
+	*was = as_it_was;
+	model_free(m);
+	model_free(again);
+}
+
 /* Each sentence for its own pool or site, on both sides of each limit. */
 static void what_limits_a_backup_is_said_each_time(void **state)
 {
@@ -370,6 +477,8 @@ int main(void)
 		cmocka_unit_test(nodes_and_ways_are_listed_by_site_and_pool),
 		cmocka_unit_test(without_memory_that_is_said_and_nothing_is_listed),
 		cmocka_unit_test(a_new_backup_comes_with_what_the_other_site_must_be_ready_for),
+		cmocka_unit_test(the_other_site_hears_what_comes_and_from_where),
+		cmocka_unit_test(a_backup_is_told_again_when_what_comes_changes),
 		cmocka_unit_test(what_limits_a_backup_is_said_each_time),
 	};
 
