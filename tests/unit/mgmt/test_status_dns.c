@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -89,6 +90,78 @@ static void a_site_is_told_as_the_dns_answers(void **state)
 		effect = status_dns_site_effect(&dns, "lon");
 		assert_string_equal(json_string_value(json_object_get(effect, "state")), "unknown");
 		json_decref(effect);
+		status_dns_fini(&dns);
+		json_decref(said);
+	}
+}
+
+#define EFFECT(state, level, share)                                                                \
+	"{\"disabled\":false,\"level_ppm\":" level ",\"shifting\":false,\"state\":\"" state        \
+	"\",\"weight_share_ppm\":" share "}"
+#define UNKNOWN "{\"state\":\"unknown\"}"
+#define DISABLED                                                                                   \
+	"{\"disabled\":true,\"level_ppm\":0,\"shifting\":false,\"state\":\"disabled\","            \
+	"\"weight_share_ppm\":0}"
+
+/* The shares of both sites; what is not whole of one leaves both unknown. */
+static void both_sites_are_told_whole(void **state)
+{
+	static const struct {
+		const char *why, *ams, *fra, *effects[2];
+	} rows[] = {
+		{ "as weights are",
+		  WELL,
+		  WELL,
+		  { EFFECT("serving", "0", "250000"), EFFECT("serving", "0", "750000") } },
+		{ "no weight",
+		  WELL ",\"weight\":0",
+		  WELL,
+		  { EFFECT("serving", "0", "0"), EFFECT("serving", "0", "1000000") } },
+		{ "the largest weight of a configuration",
+		  WELL ",\"weight\":10000",
+		  WELL,
+		  { EFFECT("serving", "0", "970873"), EFFECT("serving", "0", "29126") } },
+		{ "drained in part",
+		  WELL ",\"drained_ppm\":400000",
+		  WELL ",\"drained_ppm\":800000",
+		  { EFFECT("draining", "400000", "500000"),
+		    EFFECT("draining", "800000", "500000") } },
+		{ "drained as far as can be",
+		  WELL ",\"drained_ppm\":999999",
+		  WELL ",\"drained_ppm\":1000000",
+		  { EFFECT("draining", "999999", "1000000"), EFFECT("drained", "1000000", "0") } },
+		{ "one is disabled",
+		  WELL ",\"disabled\":true",
+		  WELL,
+		  { DISABLED, EFFECT("serving", "0", "1000000") } },
+		{ "a disabled one is no good one",
+		  WELL ",\"disabled\":true",
+		  DOWN,
+		  { DISABLED, EFFECT("serving", "0", "1000000") } },
+		{ "both are",
+		  WELL ",\"disabled\":true",
+		  DOWN ",\"disabled\":true",
+		  { DISABLED, DISABLED } },
+		{ "no boolean", WELL ",\"shifting\":0", WELL, { UNKNOWN, UNKNOWN } },
+		{ "none of the other", WELL, WELL ",\"disabled\":null", { UNKNOWN, UNKNOWN } },
+		{ "no number", WELL, WELL ",\"weight\":\"1\"", { UNKNOWN, UNKNOWN } },
+		{ "too much", WELL, WELL ",\"weight\":4294967296", { UNKNOWN, UNKNOWN } },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *said = dns_of(rows[i].ams, rows[i].fra);
+		struct status_dns dns = index_of(said);
+
+		for (size_t k = 0; k < 2; k++) {
+			json_t *effect = status_dns_site_effect(&dns, k ? "fra" : "ams");
+			char *text = json_dumps(effect, JSON_COMPACT | JSON_SORT_KEYS);
+
+			if (strcmp(text, rows[i].effects[k]) != 0)
+				fail_msg("%s, site %zu: %s", rows[i].why, k, text);
+			free(text);
+			json_decref(effect);
+		}
 		status_dns_fini(&dns);
 		json_decref(said);
 	}
@@ -184,6 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_site_is_told_as_the_dns_answers),
+		cmocka_unit_test(both_sites_are_told_whole),
 		cmocka_unit_test(a_site_is_drained_as_far_as_all_its_names_are),
 		cmocka_unit_test(a_service_is_told_by_its_first_name),
 		cmocka_unit_test(without_an_answer_nothing_is_known),
