@@ -146,7 +146,16 @@ static void only_the_last_thousand_versions_are_kept(void **state)
 	assert_int_equal(store_versions(s, 0, list, 4), 4);
 	assert_int_equal(list[0].number, 1005);
 	assert_int_equal(store_files(s, 1, &files), -ENOENT);
-	assert_int_equal(store_files(s, 252, &files), 0);
+	for (uint64_t above = STORE_VERSIONS_MAX; above < STORE_VERSIONS_MAX + 2; above++) {
+		v.number = 252 + above - 1; /* a thousand with 252, and one more */
+		files_add(&files, "weir.conf", "", 0);
+		assert_int_equal(store_put_version(s, &v, &files), 0);
+		files_fini(&files);
+		assert_int_equal(store_files(s, 252, &files),
+		                 above == STORE_VERSIONS_MAX ? 0 : -ENOENT);
+		files_fini(&files);
+	}
+	assert_int_equal(store_files(s, 503, &files), 0);
 	files_fini(&files);
 	store_close(s);
 }
