@@ -1043,6 +1043,149 @@ static void no_step_begins_before_all_have_the_record(void **state)
 	assert_int_equal(op.write.to_ppm, MODEL_PPM_ALL);
 }
 
+/* A step to 50 % runs, half of a way that all guards let through. */
+static void run_half_way(enum operation_state state, enum operation_way way)
+{
+	op.state = state;
+	op.way = way;
+	op.n_plan = 2;
+	op.plan_ppm[0] = op.write.to_ppm = 500000;
+	op.plan_ppm[1] = way == OPERATION_OUT ? MODEL_PPM_ALL : 0;
+	op.write.epoch = op.write.step = 3;
+	op.now = true; /* the plan stays as it is */
+	op.step_runs = true;
+	op.n_steps = 1;
+	op.steps[0] = (struct operation_step){ .to_ppm = 500000 };
+	for (size_t i = 0; i < 2; i++)
+		sites[i].up = OPERATION_YES;
+	facts.clock = OPERATION_YES;
+	facts.unconfirmed = OPERATION_NO;
+	facts.document = OPERATION_DOCUMENT_FINE;
+	facts.max_sites_out = KNOWN(1);
+	for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
+		op.overridden[i] = true;
+}
+
+#define ANSWERS(s) "answers given before the step may be in use for " s " s more"
+#define CANARY(s)  "the first 1 % of the clients is watched for " s " s more"
+#define PACE(s)    "by its pace (--over) the step takes " s " s more"
+
+/* One TTL and 5 s, 2 min for a first 1 % on the way back, its part of --over: the last of them ends it. */
+static void a_step_that_is_in_force_has_its_time(void **state)
+{
+	static const struct {
+		const char *why;
+		bool knows_ttl; /* 60 s */
+		uint32_t to_ppm;
+		enum operation_state state;
+		int64_t over_ms, waited_ms, in_step_ms;
+		const char *waits; /* NULL: it ends */
+	} rows[] = {
+		{ "it begins", true, 500000, OPERATION_MOVING, 0, 0, 0, ANSWERS("65") },
+		{ "a moment", true, 500000, OPERATION_MOVING, 0, 1, 1, ANSWERS("65") },
+		{ "a second", true, 500000, OPERATION_MOVING, 0, 1000, 1, ANSWERS("64") },
+		{ "its last moment", true, 500000, OPERATION_MOVING, 0, 64999, 1, ANSWERS("1") },
+		{ "it is over", true, 500000, OPERATION_MOVING, 0, 65000, 65000, NULL },
+		{ "no TTL is known", false, 500000, OPERATION_MOVING, 0, 304999, 1, ANSWERS("1") },
+		{ "of no known TTL", false, 500000, OPERATION_MOVING, 0, 305000, 1, NULL },
+		{ "the first 1 %", true, 990000, OPERATION_RETURNING, 0, 65000, 1, CANARY("55") },
+		{ "their last moment", true, 990000, OPERATION_RETURNING, 0, 119999, 1,
+		  CANARY("1") },
+		{ "they are back", true, 990000, OPERATION_RETURNING, 0, 120000, 1, NULL },
+		{ "a larger step", true, 989999, OPERATION_RETURNING, 0, 65000, 1, NULL },
+		{ "an abort", true, 990000, OPERATION_ABORTING, 0, 65000, 1, NULL },
+		{ "a pace", true, 500000, OPERATION_MOVING, 240000, 65000, 65000, PACE("55") },
+		{ "before it", true, 500000, OPERATION_MOVING, 240000, 64999, 120000,
+		  ANSWERS("1") },
+		{ "its end", true, 500000, OPERATION_MOVING, 240000, 65000, 119999, PACE("1") },
+		{ "past it", true, 500000, OPERATION_MOVING, 240000, 65000, 120000, NULL },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		run_half_way(rows[i].state,
+		             rows[i].state == OPERATION_MOVING ? OPERATION_OUT : OPERATION_BACK);
+		op.steps[0].in_force_ms = 1;
+		op.steps[0].to_ppm = rows[i].to_ppm;
+		if (rows[i].knows_ttl)
+			op.steps[0].ttl_s = KNOWN(60);
+		op.over_ms = rows[i].over_ms;
+		op.waited_ms = rows[i].waited_ms;
+		op.in_step_ms = rows[i].in_step_ms;
+		print_message("  %s\n", rows[i].why);
+		assert_false(step_run(&t));
+		assert_int_equal(op.step, !rows[i].waits);
+		assert_int_equal(op.steps[0].ended_ms, rows[i].waits ? 0 : NOW_MS);
+		if (rows[i].waits)
+			assert_string_equal(op.waits, rows[i].waits);
+		assert_int_equal(op.state, rows[i].state);
+	}
+}
+
+#define FORCED "the level of the step in force"
+#define STARTS "the level that the step starts from"
+
+/* The write is announced 2 s ahead, has its ramp, and 30 s; where it does not come the operation is held. */
+static void a_step_that_a_node_does_not_have_is_waited_for(void **state)
+{
+	static const struct {
+		const char *why;
+		bool runs; /* else it is to begin */
+		bool known;
+		uint32_t step, level_ppm;
+		int64_t ramp_ms, ms; /* in the step, or waited */
+		const char *waits, *code;
+	} rows[] = {
+		{ "all have it", true, true, 3, 500000, 0, 32000, "", "" },
+		{ "another step", true, true, 2, 500000, 0, 31999,
+		  "node fra-2 does not have " FORCED, "" },
+		{ "for long", true, true, 2, 500000, 0, 32000, "node fra-2 does not have " FORCED,
+		  "not-in-force" },
+		{ "with a ramp", true, true, 3, 400000, 5000, 36999,
+		  "node fra-2 does not have " FORCED, "" },
+		{ "past the ramp", true, true, 3, 400000, 5000, 37000,
+		  "node fra-2 does not have " FORCED, "not-in-force" },
+		{ "not known", true, false, 3, 500000, 0, 31999,
+		  "node fra-2 does not say whether it has " FORCED, "" },
+		{ "not known for long", true, false, 3, 500000, 0, 32000,
+		  "node fra-2 does not say whether it has " FORCED, "not-in-force" },
+		{ "not there yet", false, true, 3, 199999, 0, 29999,
+		  "node fra-2 does not have " STARTS, "" },
+		{ "not there for long", false, true, 3, 199999, 0, 30000,
+		  "node fra-2 does not have " STARTS, "not-in-force" },
+		{ "it does not say so", false, false, 3, 200000, 0, 30000,
+		  "node fra-2 does not say whether it has " STARTS, "not-in-force" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		run_half_way(OPERATION_MOVING, OPERATION_OUT);
+		op.step_runs = rows[i].runs;
+		op.level_ppm = 200000;
+		if (!rows[i].runs)
+			op.write.to_ppm = op.level_ppm;
+		op.write.over_ms = rows[i].ramp_ms;
+		*(rows[i].runs ? &op.in_step_ms : &op.waited_ms) = rows[i].ms;
+		facts.ttl_s = KNOWN(60);
+		nodes[3].dns = OPERATION_YES;
+		nodes[3].levels[0] = (struct operation_level){ .known = rows[i].known,
+			                                       .epoch = 3,
+			                                       .step = rows[i].step,
+			                                       .level_ppm = rows[i].level_ppm };
+		print_message("  %s\n", rows[i].why);
+		assert_false(step_run(&t));
+		assert_string_equal(op.hold.code, rows[i].code);
+		if (*rows[i].code)
+			assert_string_equal(op.hold.detail, rows[i].waits);
+		else
+			assert_string_equal(op.waits, rows[i].waits);
+		assert_int_equal(op.state, *rows[i].code ? OPERATION_HELD : OPERATION_MOVING);
+		assert_int_equal(op.steps[0].in_force_ms, *rows[i].waits ? 0 : NOW_MS);
+		if (!*rows[i].code)
+			assert_int_equal(op.level_ppm, *rows[i].waits ? 200000 : 500000);
+	}
+}
+
 /* Clients come again, and leave again: it was drained when it was so first. */
 static void what_is_drained_twice_was_drained_at_first(void **state)
 {
@@ -1337,6 +1480,8 @@ int main(void)
 		T(who_cannot_say_whether_a_target_is_quiet_is_named),
 		T(a_hold_is_had_by_its_own_step_alone),
 		T(no_step_begins_before_all_have_the_record),
+		T(a_step_that_is_in_force_has_its_time),
+		T(a_step_that_a_node_does_not_have_is_waited_for),
 		T(what_is_drained_twice_was_drained_at_first),
 		T(drained_is_empty_once_established_flows_are_silent),
 		T(a_node_that_is_back_takes_part_again),
