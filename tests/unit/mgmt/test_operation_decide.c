@@ -1122,6 +1122,91 @@ static void a_step_that_is_in_force_has_its_time(void **state)
 	}
 }
 
+/* What a guard asks may be unknown for a while; what is known again is waited for anew. */
+static void a_guard_that_cannot_be_asked_is_waited_for(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_truth clock;
+		enum operation_way way;
+		enum operation_truth up; /* ams, to which clients return */
+		int64_t unknown_ms, to_unknown_ms;
+		const char *waits, *code, *detail;
+	} rows[] = {
+		{ "all is known", OPERATION_YES, OPERATION_BACK, OPERATION_YES, 1499, 0, "", "",
+		  "" },
+		{ "not known", OPERATION_UNKNOWN, OPERATION_OUT, OPERATION_NO, 1499, 1499,
+		  "whether the clock of node ams-1 is right is not known", "", "" },
+		{ "not known for long", OPERATION_UNKNOWN, OPERATION_OUT, OPERATION_NO, 1500, 0, "",
+		  "clock", "whether the clock of node ams-1 is right is not known" },
+		{ "known, and wrong", OPERATION_NO, OPERATION_OUT, OPERATION_NO, 1499, 0, "",
+		  "clock", "the clock of node ams-1 is not believed" },
+		{ "of the site not known", OPERATION_YES, OPERATION_BACK, OPERATION_UNKNOWN, 1499,
+		  1499, "whether site ams is up is not known", "", "" },
+		{ "of the site not known for long", OPERATION_YES, OPERATION_BACK,
+		  OPERATION_UNKNOWN, 1500, 0, "", "site-down",
+		  "site ams is not up as seen from outside" },
+		{ "the site is down", OPERATION_YES, OPERATION_BACK, OPERATION_NO, 1499, 0, "",
+		  "site-down", "site ams is not up as seen from outside" },
+		{ "it is left anyway", OPERATION_YES, OPERATION_OUT, OPERATION_NO, 1499, 0, "", "",
+		  "" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		run_half_way(rows[i].way == OPERATION_OUT ? OPERATION_MOVING : OPERATION_RETURNING,
+		             rows[i].way);
+		facts.clock = rows[i].clock;
+		sites[0].up = rows[i].up;
+		op.overridden[OPERATION_GUARD_CLOCK] = false;
+		op.unknown_ms = rows[i].unknown_ms;
+		print_message("  %s\n", rows[i].why);
+		assert_int_equal(step_query_guards(&t, OPERATION_DURING),
+		                 !*rows[i].waits && !*rows[i].code);
+		assert_string_equal(op.waits, rows[i].waits);
+		assert_string_equal(op.hold.code, rows[i].code);
+		assert_string_equal(op.hold.detail, rows[i].detail);
+		assert_int_equal(op.unknown_ms, rows[i].to_unknown_ms);
+	}
+}
+
+/* The way out counts from its own begin, also after one back; the way back from the first. */
+static void a_way_begins_with_who_is_there(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_way way;
+		int64_t began_ms, to_began_ms;
+	} rows[] = {
+		{ "the first way", OPERATION_OUT, 0, NOW_MS },
+		{ "out again", OPERATION_OUT, 7, NOW_MS },
+		{ "back", OPERATION_BACK, 7, 7 },
+		{ "back from where a person was", OPERATION_BACK, 0, NOW_MS },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		op.state = OPERATION_MOVING;
+		op.way = rows[i].way;
+		op.began_ms = rows[i].began_ms;
+		op.n_nodes = 1;
+		strcpy(op.nodes[0], "lon-1"); /* of the way before */
+		nodes[1].reached = false;
+		strcpy(op.without[op.n_without++], "fra-2");
+		facts.key_fingerprint = 77;
+		print_message("  %s\n", rows[i].why);
+		t.changed = false;
+		step_begin_way(&t);
+		assert_true(t.changed);
+		assert_int_equal(op.began_ms, rows[i].to_began_ms);
+		assert_int_equal(op.key_fingerprint, 77);
+		assert_int_equal(op.n_nodes, 3);
+		assert_string_equal(op.nodes[0], "ams-1");
+		assert_string_equal(op.nodes[1], "fra-1");
+		assert_string_equal(op.nodes[2], "fra-3");
+	}
+}
+
 #define FORCED "the level of the step in force"
 #define STARTS "the level that the step starts from"
 
@@ -1481,6 +1566,8 @@ int main(void)
 		T(a_hold_is_had_by_its_own_step_alone),
 		T(no_step_begins_before_all_have_the_record),
 		T(a_step_that_is_in_force_has_its_time),
+		T(a_guard_that_cannot_be_asked_is_waited_for),
+		T(a_way_begins_with_who_is_there),
 		T(a_step_that_a_node_does_not_have_is_waited_for),
 		T(what_is_drained_twice_was_drained_at_first),
 		T(drained_is_empty_once_established_flows_are_silent),
