@@ -1122,6 +1122,53 @@ static void a_step_that_is_in_force_has_its_time(void **state)
 	}
 }
 
+/* A step that a hold stopped in the same direction has its TTL first; then the next is announced, with its part of the pace. */
+static void a_step_begins_once_the_last_one_has_settled(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t from_ppm; /* of the last step, to 50 % */
+		int64_t ended_ms, waited_ms;
+		bool begins;
+	} rows[] = {
+		{ "it was stopped", 0, 0, 64999, false },
+		{ "it was stopped a TTL ago", 0, 0, 65000, true },
+		{ "it has ended", 0, 7, 0, true },
+		{ "it was one back", MODEL_PPM_ALL, 0, 0, true },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		start_scene(state);
+		run_half_way(OPERATION_MOVING, OPERATION_OUT);
+		op.step_runs = false;
+		op.step = 1;
+		op.level_ppm = 500000;
+		op.over_ms = 240000;
+		op.in_step_ms = 9;
+		op.waited_ms = rows[i].waited_ms;
+		op.steps[0].from_ppm = rows[i].from_ppm;
+		op.steps[0].ended_ms = rows[i].ended_ms;
+		op.steps[0].ttl_s = KNOWN(60);
+		print_message("  %s\n", rows[i].why);
+		assert_false(step_run(&t));
+		assert_int_equal(op.step_runs, rows[i].begins);
+		assert_int_equal(op.n_steps, rows[i].begins ? 2 : 1);
+		if (!rows[i].begins) {
+			assert_string_equal(op.waits,
+			                    "answers given before the hold may be in use");
+			continue;
+		}
+		assert_int_equal(op.in_step_ms, 0);
+		assert_int_equal(op.waited_ms, 0);
+		assert_int_equal(op.write.from_ppm, 500000);
+		assert_int_equal(op.write.to_ppm, MODEL_PPM_ALL);
+		assert_int_equal(op.write.from_ms, NOW_MS + 2000);
+		assert_int_equal(op.write.over_ms, 120000);
+		assert_int_equal(op.steps[1].from_ppm, 500000);
+		assert_int_equal(op.steps[1].to_ppm, MODEL_PPM_ALL);
+	}
+}
+
 /* What a guard asks may be unknown for a while; what is known again is waited for anew. */
 static void a_guard_that_cannot_be_asked_is_waited_for(void **state)
 {
@@ -1266,6 +1313,7 @@ static void a_step_that_a_node_does_not_have_is_waited_for(void **state)
 			assert_string_equal(op.waits, rows[i].waits);
 		assert_int_equal(op.state, *rows[i].code ? OPERATION_HELD : OPERATION_MOVING);
 		assert_int_equal(op.steps[0].in_force_ms, *rows[i].waits ? 0 : NOW_MS);
+		assert_int_equal(op.steps[0].ttl_s.value, *rows[i].waits ? 0 : 60);
 		if (!*rows[i].code)
 			assert_int_equal(op.level_ppm, *rows[i].waits ? 200000 : 500000);
 	}
@@ -1566,6 +1614,7 @@ int main(void)
 		T(a_hold_is_had_by_its_own_step_alone),
 		T(no_step_begins_before_all_have_the_record),
 		T(a_step_that_is_in_force_has_its_time),
+		T(a_step_begins_once_the_last_one_has_settled),
 		T(a_guard_that_cannot_be_asked_is_waited_for),
 		T(a_way_begins_with_who_is_there),
 		T(a_step_that_a_node_does_not_have_is_waited_for),
