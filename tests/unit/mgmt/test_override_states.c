@@ -483,6 +483,65 @@ static void equal_generations_are_decided_alike_everywhere(void **state)
 	overrides_fini(&y);
 }
 
+#define DRAIN MODEL_OVERRIDE_DRAIN
+#define HOLD  MODEL_OVERRIDE_HOLD
+
+/* The later of two commands of people at one target, of kinds that say something of the same. */
+static void a_later_command_at_its_target_overrules(void **state)
+{
+	static const struct {
+		const char *why;
+		enum model_override_kind later_kind, kind;
+		uint64_t later_generation, prior;       /* the other has generation 3 */
+		const char *id, *name, *service, *node; /* of the later one */
+		bool ended;
+		uint32_t later_epoch, epoch;
+		bool overrules;
+	} rows[] = {
+		{ "later", DRAIN, DRAIN, 4, 0, "b", "ams", "", "a", false, 0, 0, true },
+		{ "earlier", DRAIN, DRAIN, 2, 0, "b", "ams", "", "z", false, 0, 0, false },
+		{ "it knew of it", DRAIN, DRAIN, 4, 3, "b", "ams", "", "a", false, 0, 0, false },
+		{ "of another", DRAIN, DRAIN, 4, 2, "b", "ams", "", "a", false, 0, 0, true },
+		{ "at once", DRAIN, DRAIN, 3, 0, "b", "ams", "", "b", false, 0, 0, true },
+		{ "at one node", DRAIN, DRAIN, 3, 0, "b", "ams", "", "ams-1", false, 0, 0, false },
+		{ "lesser", DRAIN, DRAIN, 3, 0, "b", "ams", "", "a", false, 0, 0, false },
+		{ "over", DRAIN, DRAIN, 3, 0, "b", "ams", "", "b", true, 0, 0, false },
+		{ "ended later", DRAIN, DRAIN, 4, 0, "b", "ams", "", "a", true, 0, 0, true },
+		{ "itself", DRAIN, DRAIN, 4, 0, "ams-1-x", "ams", "", "a", false, 0, 0, false },
+		{ "another site", DRAIN, DRAIN, 4, 0, "b", "fra", "", "a", false, 0, 0, false },
+		{ "a service", DRAIN, DRAIN, 4, 0, "b", "ams", "web", "a", false, 0, 0, false },
+		{ "a step", DRAIN, DRAIN, 4, 0, "b", "ams", "", "a", false, 1, 0, false },
+		{ "over a step", DRAIN, DRAIN, 4, 0, "b", "ams", "", "a", false, 0, 1, false },
+		{ "a drain of a hold", DRAIN, HOLD, 4, 0, "b", "ams", "", "a", false, 0, 0, true },
+		{ "a hold", HOLD, DRAIN, 4, 0, "b", "ams", "", "a", false, 0, 0, false },
+		{ "two holds", HOLD, HOLD, 4, 0, "b", "ams", "", "a", false, 0, 0, false },
+		{ "two that disable", MODEL_OVERRIDE_DISABLE, MODEL_OVERRIDE_DISABLE, 4, 0, "b",
+		  "ams", "", "a", false, 0, 0, true },
+		{ "of two kinds", MODEL_OVERRIDE_DISABLE, DRAIN, 4, 0, "b", "ams", "", "a", false,
+		  0, 0, false },
+		{ "two drills", MODEL_OVERRIDE_DRILL, MODEL_OVERRIDE_DRILL, 4, 0, "b", "ams", "",
+		  "a", false, 0, 0, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct override o = of_site(rows[i].kind, 0),
+		                later = of_site(rows[i].later_kind, 0);
+
+		o.epoch = rows[i].epoch;
+		later.epoch = rows[i].later_epoch;
+		later.generation = rows[i].later_generation;
+		later.prior = rows[i].prior;
+		later.ended = rows[i].ended;
+		snprintf(later.id, sizeof(later.id), "%s", rows[i].id);
+		snprintf(later.name, sizeof(later.name), "%s", rows[i].name);
+		snprintf(later.service, sizeof(later.service), "%s", rows[i].service);
+		snprintf(later.node, sizeof(later.node), "%s", rows[i].node);
+		print_message("  %s\n", rows[i].why);
+		assert_int_equal(override_overrules(&later, &o), rows[i].overrules);
+	}
+}
+
 /* Made, and not kept. */
 static const char *digest_at(const struct overrides *all, int64_t now_ms)
 {
@@ -709,6 +768,7 @@ int main(void)
 		cmocka_unit_test(texts_are_printable),
 		cmocka_unit_test(each_merged_field_counts_in_the_digest),
 		cmocka_unit_test(equal_generations_are_decided_alike_everywhere),
+		cmocka_unit_test(a_later_command_at_its_target_overrules),
 		cmocka_unit_test(what_is_forgotten_does_not_count_in_the_digest_at_an_instant),
 		cmocka_unit_test(a_digest_that_is_kept_is_the_one_of_now),
 		cmocka_unit_test(what_a_hold_keeps_in_effect_is_not_forgotten),
