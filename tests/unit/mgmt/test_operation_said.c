@@ -54,7 +54,9 @@ static void checks_that_do_not_get_through_are_not_told(void **state)
 	} rows[] = {
 		{ HEALTH_REASON_OK, 0, true },
 		{ HEALTH_REASON_REFUSED, 0, true },
+		{ HEALTH_REASON_RESET, 0, true },
 		{ HEALTH_REASON_BAD_STATUS, 0, true },
+		{ HEALTH_REASON_BAD_ANSWER, 0, true },
 		{ HEALTH_REASON_TIMEOUT, 0, false },
 		{ HEALTH_REASON_NONE, 0, false },
 		{ HEALTH_REASON_UNREACHABLE, 0, false },
@@ -84,6 +86,128 @@ static void checks_that_do_not_get_through_are_not_told(void **state)
 	}
 }
 
+/* Of its own VIPs, those that are of several sites among them, a node says nothing. */
+static void a_vip_that_is_the_node_s_own_is_not_told(void **state)
+{
+	static const struct model_site *both[] = { &model_sites[0], &model_sites[1] };
+	static const struct {
+		const char *why;
+		size_t n_sites; /* of the VIP of ams */
+		bool has_vip;
+		uint32_t interval_ms;
+		uint16_t port;
+		const char *told;
+	} rows[] = {
+		{ "of ams", 1, true, 200, 0, "{\"web\":{\"ams\":2}}" },
+		{ "of both", 2, true, 200, 0, "{}" },
+		{ "there is none", 1, false, 200, 0, "{}" },
+		{ "no interval", 1, true, 0, 0, "{}" },
+		{ "the service's port", 1, true, 200, 80, "{\"web\":{\"ams\":2}}" },
+		{ "another port", 1, true, 200, 81, "{}" },
+	};
+	const uint64_t targets[] = { health_target_service("web", "ams", true),
+		                     health_target_service("web", "ams", false) };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct health_page *page = calloc(1, sizeof(*page));
+		struct model_check check = { .interval_ms = rows[i].interval_ms,
+			                     .port = rows[i].port };
+		const struct model_vip vip = vips[0];
+
+		service.vip_check = &check;
+		service.port = 80;
+		vips[0].sites = both;
+		vips[0].n_sites = rows[i].n_sites;
+		at[0].vip = rows[i].has_vip ? &vips[0] : NULL;
+		assert_non_null(page);
+		assert_int_equal(health_set_targets(page, targets, 2, 1), 0);
+		for (size_t k = 0; k < 2; k++)
+			health_write(page, health_find_index(page, targets[k]),
+			             health_make(HEALTH_UP, 0, HEALTH_REASON_OK, 1));
+		json_t *checks = operation_checks_json(&m, page);
+		char *text = json_dumps(checks, JSON_COMPACT);
+
+		print_message("  %s\n", rows[i].why);
+		assert_string_equal(text, rows[i].told);
+		free(text);
+		json_decref(checks);
+		free(page);
+		vips[0] = vip;
+		at[0].vip = &vips[0];
+	}
+}
+
+/* Of what all nodes say, that of nodes elsewhere; and from a prefix, that in its family. */
+static void checks_of_nodes_elsewhere_are_added_up(void **state)
+{
+	static const char *const said[] = {
+		/* ams-1: its own site is no other one */
+		"{\"checks\":{\"web\":{\"ams\":2,\"fra\":1}},\"check_sources\":{\"ams\":"
+		"{\"ipv4\":\"192.0.2.7\"},\"fra\":{\"ipv4\":\"192.0.2.7\",\"ipv6\":\"2001:db8::7\"}}}",
+		"{\"checks\":{\"web\":{\"ams\":2},\"mail\":{\"ams\":1}},\"check_sources\":{\"ams\":"
+		"{\"ipv4\":\"198.51.100.8\",\"ipv6\":\"2001:db8::8\"}}}",
+		/* fra-2 does not get through to ams any more */
+		"{\"checks\":{\"web\":{}},\"check_sources\":{\"ams\":{\"ipv4\":\"198.51.100.9\"}}}",
+	};
+	static const struct {
+		const char *service, *site, *from; /* "": of all */
+		uint64_t milli;
+	} rows[] = {
+		{ "web", "ams", "", 10000 },
+		{ "mail", "ams", "", 1000 },
+		{ "", "ams", "", 11000 },
+		{ "web", "fra", "", 5000 },
+		{ "web", "lon", "", 0 },
+		{ "ftp", "ams", "", 0 }, /* its checks are of another port */
+		{ "web", "ams", "198.51.100.0/24", 5000 },
+		{ "web", "ams", "198.51.100.9/32", 0 },
+		{ "web", "ams", "2001:db8::/64", 5000 },
+		{ "web", "ams", "192.0.2.0/24", 0 },
+		{ "web", "fra", "192.0.2.0/24", 5000 },
+		{ "mail", "ams", "198.51.100.0/24", 1000 },
+		{ "mail", "fra", "192.0.2.0/24", 0 },
+		{ "ftp", "ams", "198.51.100.0/24", 0 },
+	};
+	const struct model_check five = { .interval_ms = 200 }, one = { .interval_ms = 1000 },
+	                         other = { .interval_ms = 200, .port = 81 };
+	const struct model_service services[] = {
+		{ .name = "web", .vip_check = &five, .port = 80 },
+		{ .name = "mail", .vip_check = &one, .port = 25 },
+		{ .name = "ftp", .vip_check = &other, .port = 21 },
+	};
+	const struct model_node nodes[] = { { .name = "ams-1", .site = &model_sites[0] },
+		                            { .name = "fra-1", .site = &model_sites[1] },
+		                            { .name = "fra-2", .site = &model_sites[1] } };
+	const struct model all = { .services = services, .n_services = 3 };
+	struct operation_snapshot *v = calloc(1, sizeof(*v));
+
+	(void)state;
+	assert_non_null(v);
+	v->m = &all;
+	v->n_reports = 3;
+	for (size_t i = 0; i < 3; i++) {
+		v->reports[i].node = &nodes[i];
+		v->reports[i].measure = json_loads(said[i], 0, NULL);
+		assert_non_null(v->reports[i].measure);
+	}
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct prefix from;
+
+		print_message("  %s %s %s\n", rows[i].service, rows[i].site, rows[i].from);
+		if (*rows[i].from)
+			assert_int_equal(prefix_parse(rows[i].from, &from), 0);
+		assert_int_equal(
+		        *rows[i].from
+		                ? operation_checks_from(v, rows[i].service, rows[i].site, &from)
+		                : operation_checks_milli(v, rows[i].service, rows[i].site),
+		        rows[i].milli);
+	}
+	for (size_t i = 0; i < 3; i++)
+		json_decref(v->reports[i].measure);
+	free(v);
+}
+
 /* Of the site that is checked alone, and of the first of its addresses; where the kernel has no way there is no address. */
 static void a_node_says_from_where_its_checks_come(void **state)
 {
@@ -95,6 +219,9 @@ static void a_node_says_from_where_its_checks_come(void **state)
 		{ "{\"web\":{\"ams\":1}}", "127.0.0.1", "127.0.0.2",
 		  "{\"ams\":{\"ipv4\":\"127.0.0.1\"}}" },
 		{ "{\"web\":{\"ams\":1}}", "255.255.255.255", NULL, "{\"ams\":{}}" },
+		{ "{\"web\":{\"ams\":1}}", "::1", NULL, "{\"ams\":{\"ipv6\":\"::1\"}}" },
+		{ "{\"web\":{\"ams\":2}}", "::1", "127.0.0.1",
+		  "{\"ams\":{\"ipv6\":\"::1\",\"ipv4\":\"127.0.0.1\"}}" },
 		{ "{}", "127.0.0.1", NULL, "{}" },
 	};
 
@@ -168,6 +295,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(checks_that_do_not_get_through_are_not_told),
+		cmocka_unit_test(a_vip_that_is_the_node_s_own_is_not_told),
+		cmocka_unit_test(checks_of_nodes_elsewhere_are_added_up),
 		cmocka_unit_test(a_node_says_from_where_its_checks_come),
 		cmocka_unit_test(a_site_whose_state_is_unknown_is_neither_up_nor_down),
 	};
