@@ -45,7 +45,7 @@ static void a_whole_request_is_read(void **state)
 	                "{\"do\":\"drain\",\"sites\":[\"ams\",\"fra\",\"ams\"],\"over\":\"5m\","
 	                "\"until\":\"+4h\",\"reason\":\"a test\",\"author\":\"jw\","
 	                "\"withdraw\":true,\"override_guards\":[\"room\"],"
-	                "\"without\":[\"lon-1\"]}",
+	                "\"without\":[\"lon-1\",\"lon-2\"]}",
 	                &r),
 	        "");
 	assert_int_equal(r.what, OPERATION_BODY_DRAIN);
@@ -55,7 +55,14 @@ static void a_whole_request_is_read(void **state)
 	assert_int_equal(r.until_ms, NOW_MS + 4 * 3600 * 1000);
 	assert_true(r.withdraw);
 	assert_string_equal(r.guards.items[0], "room");
+	assert_int_equal(r.guards.n, 1);
 	assert_string_equal(r.without.items[0], "lon-1");
+	assert_string_equal(r.without.items[1], "lon-2");
+	assert_int_equal(r.without.n, 2);
+	assert_string_equal(r.reason, "a test");
+	assert_string_equal(r.author, "jw");
+	assert_false(r.now);
+	assert_null(r.region);
 	assert_null(r.service);
 }
 

@@ -8,6 +8,7 @@
 #include "mgmt/api/operation_snapshot.h"
 
 static uint64_t checks;        /* a second at each site of each service */
+static uint64_t more_checks;   /* than have come yet */
 static const char *unmeasured; /* a site of which web is not known; NULL: none */
 
 /* Of operation_sites.c, in the hands of the test. */
@@ -35,7 +36,7 @@ uint64_t operation_checks_of(const struct operation_snapshot *v,
 	(void)v;
 	for (size_t k = 0; k < service->n_at; k++)
 		n += !strcmp(service->at[k].site->name, site);
-	return n * checks * 1000;
+	return n * (checks + more_checks) * 1000;
 }
 
 static struct operation_snapshot *view;
@@ -49,7 +50,7 @@ static int begin_test(void **state)
 	int err = setup(state);
 
 	unmeasured = NULL;
-	checks = 0;
+	checks = more_checks = 0;
 	memset(overrides, 0, sizeof(overrides));
 	view = calloc(1, sizeof(*view));
 	op = calloc(1, sizeof(*op));
@@ -152,6 +153,9 @@ static void checks_by_other_sites_do_not_move(void **state)
 	for (size_t point = 0; point <= 5; point++)
 		assert_near(facts->sites[AMS].at[point].share_ppm.value, share[point], 10);
 	assert_near(flows_after(FRA, 5), load, 3);
+	more_checks = 1000000000;
+	project_plan();
+	assert_int_equal(flows_after(AMS, 0), 0); /* and not less than nothing */
 }
 
 /* Its clients are not none. */
@@ -212,6 +216,9 @@ static void drains_of_others_count_and_its_own_does_not(void **state)
 	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_NO);
 	assert_near(flows_after(FRA, 5),
 	            count_queries(WEB, FRA, lon_out) + count_queries(API, FRA, lon_out), 3);
+	overrides[1].ended = true;
+	project_plan();
+	assert_int_equal(facts->sites[LON].at[5].receives, OPERATION_YES);
 }
 
 static void a_drain_of_a_service_that_is_gone_drains_nothing(void **state)

@@ -145,7 +145,7 @@ static void checks_of_nodes_elsewhere_are_added_up(void **state)
 		/* ams-1: its own site is no other one */
 		"{\"checks\":{\"web\":{\"ams\":2,\"fra\":1}},\"check_sources\":{\"ams\":"
 		"{\"ipv4\":\"192.0.2.7\"},\"fra\":{\"ipv4\":\"192.0.2.7\",\"ipv6\":\"2001:db8::7\"}}}",
-		"{\"checks\":{\"web\":{\"ams\":2},\"mail\":{\"ams\":1}},\"check_sources\":{\"ams\":"
+		"{\"checks\":{\"web\":{\"ams\":2},\"mail\":{\"ams\":1},\"ftp\":{\"ams\":1}},\"check_sources\":{\"ams\":"
 		"{\"ipv4\":\"198.51.100.8\",\"ipv6\":\"2001:db8::8\"}}}",
 		/* fra-2 does not get through to ams any more */
 		"{\"checks\":{\"web\":{}},\"check_sources\":{\"ams\":{\"ipv4\":\"198.51.100.9\"}}}",
