@@ -522,6 +522,38 @@ static void a_store_that_comes_later_is_read_where_it_has_this_version_or_a_newe
 	}
 }
 
+/* A second after it failed, then each ten seconds: each time reads the whole file. */
+static void a_store_that_is_not_there_is_looked_for_each_ten_seconds(void **state)
+{
+	static const struct {
+		int64_t after_ms;
+		const char *state;
+	} ticks[] = {
+		{ 999, "failing" },
+		{ 1000, "failing" }, /* looked for: it is not there */
+		{ 10999, "failing" },
+		{ 11000, "ok" },
+	};
+	const struct fixture *f = *state;
+	char path[PATH_MAX];
+
+	make_other_store(f, 2, "# ours");
+	snprintf(path, sizeof(path), "%s/store", f->state);
+	assert_int_equal(files_remove_dir(path), 0);
+	fixture_write(f->state, "store", "no directory");
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+
+	for (size_t i = 0; i < sizeof(ticks) / sizeof(ticks[0]); i++) {
+		intent_tick(in, NOW_MS + ticks[i].after_ms);
+		assert_string_equal(intent_store_state(in), ticks[i].state);
+		assert_int_equal(*intent_store_reason(in) != '\0',
+		                 strcmp(ticks[i].state, "ok") != 0);
+		if (ticks[i].after_ms == 1000)
+			assert_int_equal(unlink(path), 0);
+	}
+	intent_close(in);
+}
+
 /* Another process may lay a link where the reserve is to be; what it leads to may be ours. */
 static void the_reserve_is_no_other_file(void **state)
 {
@@ -599,6 +631,8 @@ int main(void)
 		                                setup, teardown),
 		cmocka_unit_test(
 		        a_store_that_comes_later_is_read_where_it_has_this_version_or_a_newer_one),
+		cmocka_unit_test_setup_teardown(
+		        a_store_that_is_not_there_is_looked_for_each_ten_seconds, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_reserve_is_no_other_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(offline_takes_overrides_without_first_start, setup,
 		                                teardown),
