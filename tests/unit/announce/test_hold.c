@@ -348,6 +348,26 @@ static void a_drained_node_that_does_not_announce_does_not_begin(void **state)
 	expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_DRAINED);
 }
 
+/* The drain is the reason, whatever else is missing; what is missing is named beside it. */
+static void a_drained_node_says_so_whatever_it_lacks(void **state)
+{
+	(void)state;
+	for (int fact = 0; fact < ANNOUNCE_FACT_COUNT; fact++)
+		for (int truth = ANNOUNCE_UNKNOWN; truth <= ANNOUNCE_NO; truth++) {
+			struct announce_state s = start_state(ANNOUNCE_NONE);
+			struct announce_facts f =
+			        all_but((enum announce_fact)fact, (enum announce_truth)truth);
+			struct announce_decision d;
+
+			f.command = ANNOUNCE_COMMAND_DRAIN;
+			d = announce_decide(&s, &f, SETTLED_MS);
+			expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_DRAINED);
+			assert_int_equal(d.fact, fact);
+			assert_int_equal(d.held_ms, 0);
+			assert_false(d.query);
+		}
+}
+
 static void own_and_shared_causes_count_in_graceful_shutdown(void **state)
 {
 	(void)state;
@@ -412,6 +432,7 @@ int main(void)
 		cmocka_unit_test(a_drained_address_that_no_other_node_has_needs_no_confirmation),
 		cmocka_unit_test(a_drain_keeps_a_promise),
 		cmocka_unit_test(a_drained_node_that_does_not_announce_does_not_begin),
+		cmocka_unit_test(a_drained_node_says_so_whatever_it_lacks),
 		cmocka_unit_test(own_and_shared_causes_count_in_graceful_shutdown),
 		cmocka_unit_test(an_undrain_goes_back_through_the_proof),
 		cmocka_unit_test(a_restart_in_graceful_shutdown_counts_its_time_again),
