@@ -28,6 +28,36 @@ static void a_full_table_gives_no_place(void **state)
 	indexes_free(p);
 }
 
+/* What is free before a table grows is free after it, and what is used stays where it is. */
+static void a_table_grows_by_its_new_places(void **state)
+{
+	static const struct {
+		uint32_t first, before, n_used, after, n_free;
+	} rows[] = {
+		{ 0, 4, 0, 6, 6 },   { 0, 4, 3, 6, 3 }, { 0, 4, 4, 6, 2 },
+		{ 1, 4, 1, 9, 7 },   { 1, 4, 3, 4, 0 }, { 1, 4, 1, 3, 2 }, /* never smaller */
+		{ 2, 5, 2, 64, 60 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct indexes *p = indexes_new(rows[i].first, rows[i].before);
+
+		assert_non_null(p);
+		assert_int_equal(indexes_n_free(p), rows[i].before - rows[i].first);
+		for (uint32_t k = 0; k < rows[i].n_used; k++)
+			assert_int_equal(indexes_allocate(p, 11 + k), rows[i].first + k);
+		assert_int_equal(indexes_grow(p, rows[i].after), 0);
+		if (indexes_n_free(p) != rows[i].n_free)
+			fail_msg("row %zu: %u are free", i, indexes_n_free(p));
+		for (uint32_t k = 0; k < rows[i].n_used + rows[i].n_free; k++)
+			assert_int_equal(indexes_allocate(p, 11 + k), rows[i].first + k);
+		assert_int_equal(indexes_n_free(p), 0);
+		assert_int_equal(indexes_allocate(p, 7), INDEX_NONE);
+		indexes_free(p);
+	}
+}
+
 static void a_resting_place_is_not_given_to_another(void **state)
 {
 	(void)state;
@@ -267,6 +297,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_full_table_gives_no_place),
+		cmocka_unit_test(a_table_grows_by_its_new_places),
 		cmocka_unit_test(a_resting_place_is_not_given_to_another),
 		cmocka_unit_test(an_owner_that_returns_finds_its_place),
 		cmocka_unit_test(found_places_are_adopted_once),
