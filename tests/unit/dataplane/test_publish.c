@@ -103,15 +103,21 @@ static void a_service_has_the_sum_of_all_cpus(void **state)
 	for (uint64_t i = 0; i < 2; i++) {
 		uint32_t at = indexes_find(s.node.count_indexes, hash_text(names[i]));
 
-		for (uint32_t c = 0; c < CPUS; c++)
-			s.node.t.service_counts[c * s.node.sizes.service_counts + at] =
+		for (uint32_t c = 0; c < CPUS; c++) {
+			uint32_t n = c * s.node.sizes.service_counts + at;
+
+			s.node.t.service_counts[n] =
 			        (struct fwd_count){ 10 + i + c, 500 + 10 * i + c };
+			s.node.t.service_news[n] = (struct fwd_count){ 3 + 2 * i + c, 60 + c };
+		}
 	}
 	publish_all();
-	expect_metric(METRIC("service_packets_total"), "service=\"dns\"", 21);
-	expect_metric(METRIC("service_bytes_total"), "service=\"dns\"", 1001);
-	expect_metric(METRIC("service_packets_total"), "service=\"web\"", 23);
-	expect_metric(METRIC("service_bytes_total"), "service=\"web\"", 1021);
+	expect_metric(METRIC("service_packets_total"), "service=\"dns\"", 28); /* with the SYNs */
+	expect_metric(METRIC("service_bytes_total"), "service=\"dns\"", 1122);
+	expect_metric(METRIC("service_new_flows_total"), "service=\"dns\"", 7);
+	expect_metric(METRIC("service_packets_total"), "service=\"web\"", 34);
+	expect_metric(METRIC("service_bytes_total"), "service=\"web\"", 1142);
+	expect_metric(METRIC("service_new_flows_total"), "service=\"web\"", 11);
 }
 
 /* Slots that @p backend owns by the tables themselves. */
@@ -145,9 +151,13 @@ static void a_backend_shows_what_its_own_row_of_the_tables_says(void **state)
 
 		t->backends[at].flags = FWD_BACKEND_USED | shown_rows[i].flags;
 		t->backends[at].inner_mtu = (uint16_t)(1400 + i);
-		for (uint32_t c = 0; c < CPUS; c++)
-			t->backend_counts[c * s.node.sizes.backends + at] =
+		for (uint32_t c = 0; c < CPUS; c++) {
+			uint32_t n = c * s.node.sizes.backends + at;
+
+			t->backend_counts[n] =
 			        (struct fwd_count){ 10 * i + c + 1, 1000 * i + c + 1 };
+			t->backend_news[n] = (struct fwd_count){ 5 * i + c + 2, 100 * i + c };
+		}
 		for (uint32_t k = 0; k <= i; k++) /* the backend's number of exceptions */
 			t->exceptions[i].word[k] =
 			        owner_word((uint16_t)at, OWNER_OPEN,
@@ -159,8 +169,9 @@ static void a_backend_shows_what_its_own_row_of_the_tables_says(void **state)
 		        &s.node.pools[strcmp(shown_rows[i].pool, "web-ams") != 0];
 
 		assert_string_equal(pool->plan->model->name, shown_rows[i].pool);
-		expect_metric(METRIC("backend_packets_total"), shown_rows[i].labels, 20 * i + 3);
-		expect_metric(METRIC("backend_bytes_total"), shown_rows[i].labels, 2000 * i + 3);
+		expect_metric(METRIC("backend_packets_total"), shown_rows[i].labels, 30 * i + 8);
+		expect_metric(METRIC("backend_bytes_total"), shown_rows[i].labels, 2200 * i + 4);
+		expect_metric(METRIC("backend_new_flows_total"), shown_rows[i].labels, 10 * i + 5);
 		expect_metric(METRIC("backend_in_force"), shown_rows[i].labels,
 		              shown_rows[i].flags != FWD_BACKEND_DEAD);
 		expect_metric(METRIC("backend_next_hop"), shown_rows[i].labels,
