@@ -203,6 +203,51 @@ static void empty_tables_are_filled_at_once_and_nothing_beside_them(void **state
 	assert_int_equal(slots[(FIRST + SLOTS) / FWD_SLOTS_PER_BLOCK].slot[0], 0);
 }
 
+/* From each part of the pool on: what is damaged there is mended, and behind its end lies another's. */
+static void a_scrub_ends_with_the_pool_s_slots(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t from, n, damaged, found;
+	} rows[] = {
+		{ "all", 0, SLOTS, SLOTS - 1, 1 },
+		{ "more than all", 0, SLOTS + 1, SLOTS - 1, 1 },
+		{ "the first alone", 0, 1, 0, 1 },
+		{ "not the one behind", 0, 1, 1, 0 },
+		{ "not the one before", 1, 1, 0, 0 },
+		{ "the last alone", SLOTS - 1, 1, SLOTS - 1, 1 },
+		{ "one more than are left", SLOTS - 1, 2, SLOTS - 1, 1 },
+		{ "as many as the pool has, from its middle on", SLOTS / 2, SLOTS, SLOTS - 1, 1 },
+		{ "nearly so", SLOTS - 32, SLOTS - 1, SLOTS - 32, 1 },
+		{ "any number", SLOTS - 32, UINT32_MAX, SLOTS - 1, 1 },
+		{ "none", 0, 0, 0, 0 },
+		{ "from its end on", SLOTS, 1, SLOTS - 1, 0 },
+		{ "from behind its end on", SLOTS + 1, 1, SLOTS - 1, 0 },
+	};
+	struct fwd_slots *behind = &slots[(FIRST + SLOTS) / FWD_SLOTS_PER_BLOCK];
+	struct fwd_slots theirs[COUNT(slots) - (FIRST + SLOTS) / FWD_SLOTS_PER_BLOCK];
+
+	(void)state;
+	assert_int_equal(apply_sets(1), 0);
+	memset(behind, 0xa5, sizeof(theirs));
+	memset(theirs, 0xa5, sizeof(theirs));
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint32_t at = FIRST + rows[i].damaged, first = 7, last = 7;
+		uint16_t *word = &slots[at / FWD_SLOTS_PER_BLOCK].slot[at % FWD_SLOTS_PER_BLOCK];
+		uint16_t was = *word;
+
+		print_message("  %s\n", rows[i].why);
+		*word ^= 1;
+		assert_int_equal(owners_scrub(owners, rows[i].from, rows[i].n), rows[i].found);
+		assert_int_equal(*word == was, rows[i].found);
+		assert_int_equal(owners_damaged(owners, &first, &last), rows[i].found);
+		assert_int_equal(first, rows[i].found ? rows[i].damaged : 7);
+		assert_int_equal(last, rows[i].found ? rows[i].damaged : 7);
+		*word = was;
+		assert_memory_equal(behind, theirs, sizeof(theirs));
+	}
+}
+
 /* A node that starts anew knows the same owners, bases and ends as one that was there. */
 static void a_fresh_node_computes_what_the_others_have(void **state)
 {
@@ -561,6 +606,61 @@ static void a_lease_ends_with_the_drain_and_only_for_flows_that_traffic_holds(vo
 	assert_int_equal(owners_memory_of(memory, 2), 3);
 }
 
+/* A flow of @p backend that has traffic now, which a lease ends. @return whether the lease has */
+static bool lease_has_ended(uint16_t backend)
+{
+	uint32_t now_s = (uint32_t)(now.now_ms / 1000);
+
+	exceptions[backend].word[0] =
+	        owner_word(backend, OWNER_UDP_LEASE, owner_end(now_s, 600), 1);
+	owners_memory_pass(memory, &now);
+	return exceptions[backend].word[0] == 0;
+}
+
+/* The document is read again now and then: that begins no lease once more. */
+static void a_lease_begins_once(void **state)
+{
+	static const struct {
+		const char *why;
+		uint32_t weight_before; /* of backend 1; in the set in force it has none */
+		uint32_t end_s;         /* when its lease ends, from now */
+	} rows[] = {
+		{ "it was drained: to the end of the claims", 100, 20 },
+		{ "it never had a weight: a settling time", 0, SETTLE / 1000 },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		uint64_t start_ms;
+
+		print_message("  %s\n", rows[i].why);
+		if (i > 0) {
+			teardown(state);
+			setup(state);
+		}
+		start_ms = now.now_ms;
+		members[0][0].weight = rows[i].weight_before;
+		members[1][0].weight = 0;
+		sets[0].from_ms = WALL - 5000;
+		sets[0].until_ms = WALL + 20000;
+		sets[1].from_ms = WALL - 1000;
+		for (uint32_t s = 0; s < rows[i].end_s; s += rows[i].end_s / 4) {
+			now.now_ms = start_ms + s * 1000;
+			now.wall_clock_ms = WALL + s * 1000;
+			assert_int_equal(apply_sets(2), 0);
+			assert_false(lease_has_ended(1));
+			assert_false(lease_has_ended(2));
+		}
+		now.now_ms = start_ms + rows[i].end_s * 1000 - 1;
+		assert_false(lease_has_ended(1));
+		now.now_ms = start_ms + (rows[i].end_s + 1) * 1000; /* an odd second */
+		assert_true(lease_has_ended(1));
+		assert_false(lease_has_ended(2));
+		members[1][0].weight = 1; /* it returns */
+		assert_int_equal(apply_sets(2), 0);
+		assert_false(lease_has_ended(1));
+	}
+}
+
 static void an_index_is_in_use_until_no_slot_set_or_flow_names_it(void **state)
 {
 	(void)state;
@@ -612,6 +712,8 @@ int main(void)
 		OWNERS_TEST(a_settled_slot_looks_further_while_an_exception_may_live),
 		OWNERS_TEST(ticks_pass_the_whole_table_within_the_stated_time),
 		OWNERS_TEST(a_lease_ends_with_the_drain_and_only_for_flows_that_traffic_holds),
+		OWNERS_TEST(a_lease_begins_once),
+		OWNERS_TEST(a_scrub_ends_with_the_pool_s_slots),
 		OWNERS_TEST(an_index_is_in_use_until_no_slot_set_or_flow_names_it),
 	};
 
