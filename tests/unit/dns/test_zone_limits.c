@@ -29,7 +29,7 @@ static char *text; /* TEXT_MAX bytes */
 /* What was reported, "zone|file:line: message" a line. */
 static struct {
 	char text[8192];
-	unsigned n, by_zone[32];
+	unsigned n, by_zone[32], last_line[32]; /* of the zone's, the last one's */
 } said;
 
 static void keep_message(void *arg, const struct zones_message *m)
@@ -40,8 +40,10 @@ static void keep_message(void *arg, const struct zones_message *m)
 
 	(void)arg;
 	said.n++;
-	if (m->zone[0] == 'z')
+	if (m->zone[0] == 'z') {
 		said.by_zone[atoi(m->zone + 1)]++;
+		said.last_line[atoi(m->zone + 1)] = m->line;
+	}
 	snprintf(said.text + used, sizeof(said.text) - used, "%s|%s:%u: %s%s\n", m->zone,
 	         file ? file + 1 : m->file, m->line, levels[m->level], m->text);
 }
@@ -137,9 +139,27 @@ static void of_all_zones_a_thousand_are_told_and_one_of_each_at_least(void **sta
 	(void)state;
 	write_lines(100, bad_line);
 	assert_int_equal(compile_zones(12, (struct zone_input){ 0 }, NULL), -EINVAL);
-	for (unsigned z = 0; z < 12; z++)
+	for (unsigned z = 0; z < 12; z++) {
 		assert_int_equal(said.by_zone[z], z < 10 ? 100 : 1);
+		assert_int_equal(said.last_line[z], z < 10 ? 104 : 5); /* its first */
+	}
 	assert_int_equal(said.n, 1002);
+}
+
+/* A mistake of the document is no zone's: each is told, also beyond the thousand. */
+static void beyond_a_thousand_the_document_s_mistakes_are_told(void **state)
+{
+	static const char *const names[] = { "a.nowhere", "z0.test", "b.nowhere", "Z0.test" };
+	struct zone_input in = { .dynamic = names, .n_dynamic = COUNT(names) };
+
+	(void)state;
+	write_lines(100, bad_line);
+	for (unsigned n_zones = 9; n_zones <= 11; n_zones++) {
+		unsigned of_zones = n_zones < 10 ? 100 * n_zones : 1000 + n_zones - 10;
+
+		assert_int_equal(compile_zones(n_zones, in, NULL), -EINVAL);
+		assert_int_equal(said.n, of_zones + 3);
+	}
 }
 
 static void a_zone_that_is_set_aside_leaves_the_mistakes_of_the_others(void **state)
@@ -571,6 +591,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_a_zone_a_hundred_mistakes_are_told),
 		cmocka_unit_test(of_all_zones_a_thousand_are_told_and_one_of_each_at_least),
+		cmocka_unit_test(beyond_a_thousand_the_document_s_mistakes_are_told),
 		cmocka_unit_test(a_zone_that_is_set_aside_leaves_the_mistakes_of_the_others),
 		cmocka_unit_test(more_zones_than_there_may_be_are_refused_at_once),
 		cmocka_unit_test(an_rrset_is_as_large_as_a_message_can_carry),

@@ -215,10 +215,80 @@ static void each_zone_has_its_dynamic_names_and_its_rows(void **state)
 	image = good;
 }
 
+static char told[512];
+
+static void note_message(void *arg, const struct zones_message *m)
+{
+	size_t n = strlen(told);
+
+	(void)arg;
+	snprintf(told + n, sizeof(told) - n, "%s:%u: %s\n", m->zone, m->line, m->text);
+}
+
+/*
+ * The records of all zones count for the limit, also of those that are taken as they are: an earlier
+ * image's rows say so many of them that one more zone of four records just fits, or does not.
+ */
+static void the_records_of_all_zones_count_together(void **state)
+{
+	static const struct {
+		uint32_t a, b; /* records that the earlier image has of the two zones */
+		uint32_t state;
+		const char *told;
+	} rows[] = {
+		{ 8000000, 7999996, 0, "" },
+		{ 8000000, 7999997, IMAGE_ZONE_BROKEN,
+		  "c.test:5: more than 16000000 records in all zones\n" },
+		{ 15999997, 0, IMAGE_ZONE_BROKEN,
+		  "c.test:5: more than 16000000 records in all zones\n" },
+		{ 0, 15999997, IMAGE_ZONE_BROKEN,
+		  "c.test:5: more than 16000000 records in all zones\n" },
+		{ 15999996, 0, 0, "" },
+		{ 0, 15999996, 0, "" },
+	};
+	static char paths[3][32];
+	struct zone_source zones[] = { { "a.test", paths[0] },
+		                       { "b.test", paths[1] },
+		                       { "c.test", paths[2] } };
+	struct image *good = image;
+
+	(void)state;
+	for (unsigned i = 0; i < 3; i++)
+		zone_file("$TTL 60\n@ SOA ns root 1 2 3 4 5\n@ NS ns\nns A 192.0.2.7\n"
+		          "b A 192.0.2.8\n",
+		          paths[i]);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct zone_input in = {
+			.zones = zones, .n_zones = 2, .isolate = true, .reuse = true
+		};
+		struct image *earlier;
+
+		assert_int_equal(zone_compile(&in, ignore_message, NULL, &earlier), 0);
+		for (uint32_t k = 0; k < 2; k++) {
+			uint32_t number = image_find_zone(earlier, zones[k].name)->part;
+			const struct image_part *part = image_part(earlier, number);
+
+			((struct image_part *)((uint8_t *)earlier +
+			                       ((const uint8_t *)part - (const uint8_t *)earlier)))
+			        ->n_records = k ? rows[i].b : rows[i].a;
+		}
+		in.n_zones = 3;
+		in.earlier = earlier;
+		told[0] = '\0';
+		assert_int_equal(zone_compile(&in, note_message, NULL, &image), 0);
+		assert_string_equal(told, rows[i].told);
+		assert_int_equal(image_find_zone(image, "c.test")->state, rows[i].state);
+		free(image);
+		free(earlier);
+	}
+	image = good;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_has_not_changed_is_taken_as_it_is),
+		cmocka_unit_test(the_records_of_all_zones_count_together),
 		cmocka_unit_test(each_zone_has_its_dynamic_names_and_its_rows),
 	};
 
