@@ -544,6 +544,38 @@ static void a_list_is_read_by_prefix_and_community(void **state)
 	}
 }
 
+/* Routes of others stand before, between and behind those that are asked about. */
+static void a_list_is_read_to_its_end(void **state)
+{
+#define OTHER(prefix) "\"" prefix "\":" ENTRY("[]")
+#define OWN           "\"10.100.0.2/32\":" ENTRY("[\"65535:0\"]")
+	static const char *const lists[] = {
+		OWN,
+		OTHER("10.100.0.1/32") "," OWN,
+		OWN "," OTHER("10.100.0.3/32"),
+		OTHER("none") "," OWN,
+		OTHER("10.0.0.0/8") "," OWN,
+		OTHER("10.100.0.1/32") "," OTHER("0.0.0.0/0") "," OTHER("10.100.0.9/32") "," OWN,
+		"\"10.100.0.1/32\":[]," OWN,
+		"\"10.100.0.1/32\":null," OWN,
+	};
+	static const struct daemon_route expected = { .imported = { [DAEMON_GSHUT] = true } };
+	const struct daemon_query q = { DAEMON_QUERY_ROUTES, { fake_addr("10.100.0.0"), 24 }, 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		struct daemon_facts f = { .n_neighbours = 0 };
+		struct daemon_route r = { 0 };
+		char text[1024] = "";
+
+		snprintf(text, sizeof(text), "{\"routes\":{%s}}", lists[i]);
+		assert_int_equal(daemon_frr.read(&f, &q, find_named, &r, text, strlen(text) + 4),
+		                 0);
+		if (memcmp(&r, &expected, sizeof(r)) != 0)
+			fail_msg("not read: %s", text);
+	}
+}
+
 static void broken_answers_end_nothing(void **state)
 {
 	(void)state;
@@ -594,6 +626,7 @@ int main(void)
 		T(a_stamp_needs_all_numbers),
 		T(neighbours_beyond_the_room_are_counted),
 		T(a_list_is_read_by_prefix_and_community),
+		T(a_list_is_read_to_its_end),
 		T(broken_answers_end_nothing),
 	};
 
