@@ -13,11 +13,14 @@
 
 #include <cmocka.h>
 
+#include "announce/daemon.h"
 #include "announce/document.h"
 #include "base/clock.h"
 #include "base/loop.h"
 #include "base/proc.h"
 #include "weir/stats.h"
+
+#include "tests/unit/descriptors.h"
 
 #define PATIENCE_MS 10000u /* on a busy machine */
 
@@ -67,6 +70,24 @@ static int edge_run(struct loop *l)
 	return 0;
 }
 
+static int watch_error;
+static char watched[128]; /* the addresses that are to be watched */
+
+/* As the real one, or without memory. */
+static int edge_watch(struct daemon *d, const struct addr *vips, size_t n)
+{
+	assert_non_null(d);
+	*watched = 0;
+	for (size_t i = 0; i < n; i++) {
+		char text[ADDR_TEXT_MAX];
+		size_t at = strlen(watched);
+
+		snprintf(watched + at, sizeof(watched) - at, "%s%s", at ? " " : "",
+		         addr_text(&vips[i], text));
+	}
+	return watch_error ? watch_error : daemon_watch(d, vips, n);
+}
+
 int weir_main(int argc, char **argv);
 
 #define document_start edge_start
@@ -75,10 +96,12 @@ int weir_main(int argc, char **argv);
 #define stats_job_end  edge_end
 #define proc_ready     edge_ready
 #define loop_run       edge_run
+#define daemon_watch   edge_watch
 #define main           weir_main
 #include "announce/main.c"
 #undef main
 #undef loop_run
+#undef daemon_watch
 
 static struct announce_process process;
 
@@ -222,6 +245,87 @@ static void each_document_says_which_daemon_is_followed(void **state)
 	free(seen);
 }
 
+/* Pages of this process that are mapped. */
+static unsigned count_maps(void)
+{
+	char line[512];
+	unsigned n = 0;
+	FILE *f = fopen("/proc/self/maps", "r");
+
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, dir) != NULL;
+	assert_int_equal(fclose(f), 0);
+	return n;
+}
+
+/* All that its start opens, its end closes: what stays open hides what is left open by mistake. */
+static void its_end_leaves_nothing_open(void **state)
+{
+	unsigned before = count_descriptors();
+
+	(void)state;
+	assert_int_equal(count_maps(), 0);
+	assert_int_equal(open_pages(&process), 0);
+	assert_int_equal(open_loop(&process), 0);
+	assert_true(count_descriptors() > before);
+	assert_true(count_maps() >= 2); /* its own page, and that of counters */
+	close_announcements(&process);
+	assert_int_equal(count_descriptors(), before);
+	assert_int_equal(count_maps(), 0);
+}
+
+/* Addresses that cannot be watched make the daemon one that cannot be asked, until the next document. */
+static void addresses_that_are_not_watched_are_said(void **state)
+{
+	static const int errors[] = { 0, -ENOMEM, -EIO, 0 };
+	struct model_node node = {
+		.name = "mid", .announce = { .daemon = MODEL_DAEMON_BIRD, .socket = "/none/bird" }
+	};
+	struct model model = { .self = &node, .meta.document = 7 };
+	struct announcer *a = &process.announcer;
+	struct conditions *seen = malloc(sizeof(*seen));
+	struct announce_row rows[2] = { 0 };
+
+	(void)state;
+	assert_non_null(seen);
+	assert_int_equal(addr_parse("192.0.2.7", &rows[0].intended.address), 0);
+	assert_int_equal(addr_parse("2001:db8::7", &rows[1].intended.address), 0);
+	assert_int_equal(open_pages(&process), 0);
+	assert_int_equal(loop_open(&a->loop), 0);
+	a->model = &model;
+	open_daemon(&process);
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		char text[128];
+		const char *said = NULL;
+
+		watch_error = errors[i];
+		a->rows = rows;
+		a->n_rows = i % 3;
+		watch_addresses(a);
+		a->rows = NULL;
+		a->n_rows = 0;
+		assert_string_equal(watched, i % 3 == 0   ? ""
+		                             : i % 3 == 1 ? "192.0.2.7"
+		                                          : "192.0.2.7 2001:db8::7");
+		assert_int_equal(a->daemon_error, errors[i]);
+		state_conditions(&process);
+		assert_int_equal(conditions_read(dir, "announce", seen), 0);
+		for (uint32_t k = 0; k < seen->n; k++)
+			if (!strcmp(seen->items[k].code, "routing-daemon"))
+				said = seen->items[k].text;
+		snprintf(text, sizeof(text),
+		         "the routing daemon %s, so what it announces is unknown: %s",
+		         errors[i] ? "cannot be asked" : "is absent",
+		         errors[i] ? strerror(-errors[i]) : "not asked yet");
+		assert_non_null(said);
+		assert_string_equal(said, text);
+	}
+	a->model = NULL;
+	close_announcements(&process);
+	free(seen);
+}
+
 /* --- all that the loop calls, with a real loop --- */
 
 static struct loop_timer look;
@@ -316,6 +420,8 @@ int main(void)
 		T(the_start_ends_when_turns_are_counted),
 		T(a_refused_document_says_what_is_in_force),
 		T(each_document_says_which_daemon_is_followed),
+		T(addresses_that_are_not_watched_are_said),
+		T(its_end_leaves_nothing_open),
 		T(a_document_that_is_written_is_read),
 		T(a_signal_ends_the_loop),
 		T(a_client_finds_its_socket),
