@@ -167,6 +167,72 @@ static void an_operation_moves_the_vips_of_its_site(void **state)
 	}
 }
 
+/* What people ask of the node and what operations ask of its site: the stronger one holds, in any order. */
+static void of_several_demands_the_strongest_holds(void **state)
+{
+#define OF_NODE(do)                                                                                \
+	{                                                                                          \
+		.kind = MODEL_OVERRIDE_##do, .target = MODEL_TARGET_NODE, .name = "a1",            \
+		.until_ms = MODEL_TIME_NEVER                                                       \
+	}
+#define STEP(own, shared)                                                                          \
+	{                                                                                          \
+		.kind = MODEL_OVERRIDE_DRAIN, .target = MODEL_TARGET_SITE, .name = "ams",          \
+		.until_ms = MODEL_TIME_NEVER, .is_step = true, .service = "",                      \
+		.own_vips = MODEL_VIPS_##own, .shared_vips = MODEL_VIPS_##shared                   \
+	}
+	static const struct {
+		const char *why;
+		struct model_override list[2];
+		enum announce_command web, api, node; /* of this site alone; of both */
+	} rows[] = {
+		{ "a drain and a step of DNS alone",
+		  { OF_NODE(DRAIN), STEP(ANNOUNCED, ANNOUNCED) },
+		  ANNOUNCE_COMMAND_DRAIN,
+		  ANNOUNCE_COMMAND_DRAIN,
+		  ANNOUNCE_COMMAND_DRAIN },
+		{ "a drain and the same",
+		  { OF_NODE(DRAIN), STEP(SHUTDOWN, SHUTDOWN) },
+		  ANNOUNCE_COMMAND_DRAIN,
+		  ANNOUNCE_COMMAND_DRAIN,
+		  ANNOUNCE_COMMAND_DRAIN },
+		{ "a drain and more",
+		  { OF_NODE(DRAIN), STEP(WITHDRAWN, WITHDRAWN) },
+		  ANNOUNCE_COMMAND_WITHDRAW,
+		  ANNOUNCE_COMMAND_DRAIN,
+		  ANNOUNCE_COMMAND_DRAIN },
+		{ "withdrawn, and less",
+		  { OF_NODE(DISABLE), STEP(SHUTDOWN, ANNOUNCED) },
+		  ANNOUNCE_COMMAND_WITHDRAW,
+		  ANNOUNCE_COMMAND_WITHDRAW,
+		  ANNOUNCE_COMMAND_WITHDRAW },
+		{ "two steps",
+		  { STEP(WITHDRAWN, ANNOUNCED), STEP(SHUTDOWN, SHUTDOWN) },
+		  ANNOUNCE_COMMAND_WITHDRAW,
+		  ANNOUNCE_COMMAND_DRAIN,
+		  ANNOUNCE_COMMAND_NONE },
+		{ "two steps, of which one asks nothing",
+		  { STEP(ANNOUNCED, WITHDRAWN), STEP(ANNOUNCED, ANNOUNCED) },
+		  ANNOUNCE_COMMAND_NONE,
+		  ANNOUNCE_COMMAND_DRAIN,
+		  ANNOUNCE_COMMAND_NONE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+		size_t k = i / 2;
+		struct model_override o[2] = { rows[k].list[i % 2], rows[k].list[!(i % 2)] };
+
+		m.overrides = o;
+		m.n_overrides = 2;
+		if (list_one(1).command != rows[k].web || list_one(0).command != rows[k].api ||
+		    list_one(2).command != rows[k].node)
+			fail_msg("%s, %s", rows[k].why, i % 2 ? "from behind" : "in this order");
+	}
+#undef OF_NODE
+#undef STEP
+}
+
 /* Of a VIP that no other node could announce: once all its clients have gone elsewhere, by the longest TTL of its site. */
 static void a_vip_is_own_when_its_sites_are_drained(void **state)
 {
@@ -236,6 +302,7 @@ int main(void)
 		SCENE_TEST(a_node_announces_what_its_list_names),
 		SCENE_TEST(people_drain_or_withdraw_the_own_node),
 		SCENE_TEST(an_operation_moves_the_vips_of_its_site),
+		SCENE_TEST(of_several_demands_the_strongest_holds),
 		SCENE_TEST(a_vip_is_own_when_its_sites_are_drained),
 	};
 
