@@ -340,6 +340,27 @@ class Watches(Base):
         wait_for("the change", client.changes)
         self.has_left(client, "context deadline")
 
+    def test_who_refuses_the_token_gets_another(self) -> None:
+        """Whichever words end the stream; what ends it for another reason leaves the token good."""
+        path = self.enterContext(password_file(self))
+        for why, end, renewed in (("the token is old", {"result": {"header": HEADER, "canceled": True, "cancel_reason": "etcdserver: invalid auth token"}}, 1),
+                                  ("not permitted", {"result": {"header": HEADER, "canceled": True, "cancel_reason": "rpc error: permission denied"}}, 1),
+                                  ("an error of the token", {"error": {"grpc_code": 16, "message": "etcdserver: no token"}}, 1),
+                                  ("an error of the right", {"error": {"grpc_code": 7, "message": "etcdserver: permitted to nobody"}}, 1),
+                                  ("closing", {"error": {"grpc_code": 14, "message": "etcdserver: closing"}}, 0),
+                                  ("no reason", {"result": {"header": HEADER, "canceled": True, "cancel_reason": "etcdserver: no reason"}}, 0),
+                                  ("another cluster", {"result": {"header": {**HEADER, "cluster_id": "8"}}}, 0)):
+            with self.subTest(why):
+                replies: Replies = {"authenticate": [{"header": HEADER, "token": "t"}], "range": [KEYS]}
+                first = self.member(**replies, watch=[[CREATED, end]])
+                second = self.member(**replies, watch=[[CREATED, events(kv("w/a", 6))]])
+                client = self.client(first, second, cluster_id="7", user="weir", password_file=path)
+                client.begin_watch(next=5)
+                wait_for("the change", client.changes)
+                self.assertEqual([len(f.bodies("authenticate")) for f in (first, second)], [1, renewed])
+                self.assertEqual([len(f.bodies("watch")) for f in (first, second)], [1, 1])
+                client.end_watch()
+
     def test_all_members_refuse(self) -> None:
         """They are not pressed: once a second each."""
         first = self.member(range=[(403, {"code": 7, "message": "etcdserver: permission denied"})])
