@@ -185,6 +185,42 @@ class Follows(unittest.TestCase):
                 shown = f"d1  drill of the backups of site ams, clients 198.51.100.0/24: over, until U by ?: \n  {line}  \n"
                 self.assertEqual(found, (shown, f"weir: {line}", status))
 
+    def test_who_may_use_management_no_longer_is_told_at_once(self) -> None:
+        """Its socket is given to another user, or closed to this one, between two answers."""
+        begun = {"/v1/drills": [(201, DRILL)], "/v1/drills/d1": [(200, DRILL)]}
+        moving: Answers = [(200, {**OPERATION, "state": "moving", "seq": 1})]
+        rows: tuple[tuple[tuple[str, ...], dict[str, Answers]], ...] = (
+            ((*BACKUP, "--wait"), begun),
+            (("operation", "k3", "--watch"), {"/v1/operations/k3": moving}),
+            (("events", "--follow"), {"/v1/events": [(200, {"items": []})]}),
+            (("status", "--watch"), {"/v1/status": [(200, {"state": "well"})]}))
+
+        def follow(row: typing.Any) -> tuple[str, int | None]:
+            api, process = self.begin(row[0], row[1], 2)
+            self.assertTrue(api.is_asked.wait(PATIENCE_S), row[0])
+            path = str(api.server_address)
+            if os.geteuid():
+                os.chmod(path, 0)
+            else:
+                os.chown(path, 54321, 54321)
+            api.may_answer.set()
+            try:
+                _, errors = process.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                _, errors = process.communicate()
+            api.shutdown()
+            api.server_close()
+            return errors.replace(path, "SOCKET").splitlines()[-1], process.returncode
+
+        said = ("weir: this user may not use SOCKET; members of group weir may" if os.geteuid() else
+                "weir: SOCKET is not trusted, because it belongs neither to root nor to weir-mgmt: find out who made it (ls -l), remove it, "
+                "restart weir-mgmt")
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for row, found in zip(rows, pool.map(follow, rows)):
+                with self.subTest(" ".join(row[0])):
+                    self.assertEqual(found, (said, 7))
+
 
 if __name__ == "__main__":
     counted.main()

@@ -12,11 +12,13 @@ import hashlib
 import json
 import os
 import pathlib
+import select
 import shutil
 import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import typing
 import unittest
@@ -317,6 +319,32 @@ whether another node has a store was not asked: run store init on one node alone
         done = self.weir(*here)
         self.assertEqual((done.returncode, done.stderr), (4, "weir: DIR/conf/store.join: No such file or directory\n"))
         self.assertEqual(set(self.tree()), {"store.unfinished"})
+
+    def test_what_it_goes_on_from_is_read_before_a_member_answers(self) -> None:
+        """Through a pipe, too: who waits for a slow member knows for what."""
+        asked, may_answer = threading.Event(), threading.Event()
+
+        def answer(_: Answer) -> Answer:
+            asked.set()
+            may_answer.wait(60)
+            return {"header": HEADER, "version": "3.4.23"}
+        member = self.etcd(status=[answer])
+        for json_too in (False, True):
+            with self.subTest(json=json_too):
+                asked.clear()
+                may_answer.clear()
+                for path in self.conf.iterdir():
+                    path.unlink()
+                member.keys.kvs.clear()
+                (self.conf / "store.unfinished").write_text('{"has_join": true}')
+                with subprocess.Popen([WEIR, "--conf-dir", str(self.conf), "--state-dir", self.dir + "/state", "--run-dir", self.dir, "--node", "n1",
+                                       *["--json"] * json_too, "store", "init", "--endpoints", member.url],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+                    is_asked = asked.wait(10)
+                    assert process.stdout
+                    seen = os.read(process.stdout.fileno(), 4096).decode() if select.select([process.stdout], [], [], 0)[0] else ""
+                    may_answer.set()
+                self.assertEqual((is_asked, seen), (True, "" if json_too else "an earlier command did not end: what it wrote is taken back first\n"))
 
     def test_somebody_else_begins_a_store_at_the_same_time(self) -> None:
         def lose(text: str) -> typing.Callable[[Answer], Answer]:
