@@ -177,6 +177,48 @@ static void without_any_page_nothing_is_known(void **state)
 	        "web-fra/b1                                   unknown  -              since - \n");
 }
 
+/* Who is silent has the time since its last sign; who was never here has none. */
+static void a_silent_process_has_its_age(void **state)
+{
+	enum { OLD_MS = 5000, PATIENCE_MS = 60000 };
+	static const char *const states[] = { "running", "silent", "absent", "silent" };
+	struct node *n = *state;
+	json_t *root, *list;
+
+	write_document(n, "", NULL);
+	open_stats(n, 0);
+	stats_alive(open_stats(n, 1), clock_mono_ms() - OLD_MS);
+	stats_alive(open_stats(n, 3), clock_mono_ms() - 2 * OLD_MS);
+	assert_int_equal(run_status(n), CLI_DEGRADED);
+	assert_non_null(strstr(shown, "  dataplane  running\n"
+	                              "  health     silent\n"
+	                              "  dns        absent\n"
+	                              "  mgmt       silent\n"));
+	n->cli.json = true;
+	assert_int_equal(run_status(n), CLI_DEGRADED);
+	root = json_loads(shown, 0, NULL);
+	list = json_object_get(root, "processes");
+	assert_int_equal(json_array_size(list), 4);
+	for (size_t i = 0; i < 4; i++) {
+		const json_t *process = json_array_get(list, i);
+		const json_t *age = json_object_get(process, "age_ms");
+		json_int_t old_ms = i == 1 ? OLD_MS : i == 3 ? 2 * OLD_MS : 0;
+
+		assert_int_equal(json_object_size(process), 3);
+		assert_string_equal(json_string_value(json_object_get(process, "process")),
+		                    names[i]);
+		assert_string_equal(json_string_value(json_object_get(process, "state")),
+		                    states[i]);
+		if (i == 2)
+			assert_true(json_is_null(age));
+		else
+			assert_in_range(json_integer_value(age), old_ms,
+			                old_ms ? old_ms + PATIENCE_MS : 0);
+		assert_int_equal(json_is_integer(age), i != 2);
+	}
+	json_decref(root);
+}
+
 static void a_document_that_cannot_be_read_is_named(void **state)
 {
 	struct node *n = *state;
@@ -324,6 +366,7 @@ int main(void)
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_any_page_nothing_is_known, set_up,
 		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_silent_process_has_its_age, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_document_that_cannot_be_read_is_named, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(of_many_targets_those_that_are_not_up_are_shown,
