@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -399,6 +400,41 @@ static void nobody_else_may_speak_to_it_and_a_stale_socket_is_replaced(void **st
 	loop_close(own);
 }
 
+/* A service manager may start it without any: descriptor 0 is one as any other. */
+static void without_standard_input_it_serves_and_asks(void **state)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	int kept = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 10), client;
+	char *text = NULL;
+	struct ctl *second;
+	struct loop *own;
+	struct stat st;
+
+	(void)state;
+	assert_true(kept >= 0);
+	assert_int_equal(loop_open(&own), 0);
+	snprintf(at.sun_path, sizeof(at.sun_path), "%s/no-stdin", directory);
+	close(STDIN_FILENO);
+	client = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(client, STDIN_FILENO);
+	assert_int_equal(bind(client, (struct sockaddr *)&at, sizeof(at)), 0);
+	close(client); /* as a killed process leaves it */
+	assert_int_equal(ctl_request(path, "hello", 5000, &text), 0);
+	assert_string_equal(text, "hello");
+	free(text);
+	assert_int_equal(ctl_serve(own, at.sun_path, NULL, answer_line, NULL, &second), 0);
+	assert_int_equal(fstat(STDIN_FILENO, &st), 0); /* the listener */
+	assert_true(S_ISSOCK(st.st_mode));
+	client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof(at)), 0);
+	close(client);
+	ctl_close(second);
+	loop_close(own);
+	assert_int_equal(fcntl(STDIN_FILENO, F_GETFD), -1);
+	assert_int_equal(dup2(kept, STDIN_FILENO), STDIN_FILENO);
+	close(kept);
+}
+
 static void a_socket_that_was_removed_is_made_again(void **state)
 {
 	(void)state;
@@ -560,6 +596,7 @@ int main(void)
 		CTL_TEST(a_big_answer_comes_whole),
 		CTL_TEST(requests_behind_a_big_answer_are_answered_too),
 		CTL_TEST(nobody_else_may_speak_to_it_and_a_stale_socket_is_replaced),
+		CTL_TEST(without_standard_input_it_serves_and_asks),
 		CTL_TEST(a_socket_that_was_removed_is_made_again),
 		CTL_TEST(asking_a_server_that_hangs_ends_in_time),
 		CTL_TEST(asking_a_server_whose_backlog_is_full_ends_in_time),
