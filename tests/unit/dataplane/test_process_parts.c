@@ -43,9 +43,10 @@ static struct {
 	int draft_says, take_says, open_says;
 	uint32_t epoch;
 	bool is_sound, is_replaced, is_health_taken;
-	char events[512]; /* logged */
-	char steps[256];  /* of a new driver */
-	char words[1024]; /* of workers: +label or -label */
+	char events[512];                  /* logged */
+	char steps[256];                   /* of a new driver */
+	char words[1024];                  /* of workers: +label or -label */
+	uint64_t now_ns, take_ns, open_ns; /* the two: how long these take */
 } did;
 
 static void fake_log(int priority, const char *event, const char *pairs, ...)
@@ -71,6 +72,11 @@ static uint64_t fake_now(const struct loop *l)
 	return NOW_MS;
 }
 
+static uint64_t fake_now_ns(void)
+{
+	return did.now_ns;
+}
+
 static struct compiler_time fake_node_now(void)
 {
 	return (struct compiler_time){ .now_ms = NOW_MS };
@@ -88,6 +94,7 @@ static int fake_take(struct compiler *n, struct model *m, struct plan *plan,
                      const struct compiler_time *time, char why[PLAN_REASON_MAX])
 {
 	(void)time;
+	did.now_ns += did.take_ns;
 	if (did.take_says) {
 		snprintf(why, PLAN_REASON_MAX, "the driver says no");
 		return did.take_says;
@@ -188,6 +195,7 @@ static int fake_change_open(struct driver_change *c, const struct proc_dirs *dir
 	(void)m;
 	(void)sizes;
 	note_taken("open");
+	did.now_ns += did.open_ns;
 	if (did.open_says)
 		return driver_set_reason(reason, did.open_says, "no hugepages");
 	*c = (struct driver_change){ .ops = ops,
@@ -226,6 +234,7 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define log_at                      fake_log
 #define loop_timer_set              fake_timer_set
 #define loop_now_ms                 fake_now
+#define clock_mono_ns               fake_now_ns
 #define compiler_now                fake_node_now
 #define compiled_thread_start       fake_draft
 #define compiler_apply_plan         fake_take
@@ -310,6 +319,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&did, 0, sizeof(did));
 	did.is_sound = true;
+	did.now_ns = 1000000 * (uint64_t)NOW_MS;
 	memset(&process, 0, sizeof(process));
 	snprintf(process.dirs.run, sizeof(process.dirs.run), "/nowhere");
 	snprintf(process.dirs.state, sizeof(process.dirs.state), "/nowhere");
@@ -375,6 +385,44 @@ static void what_a_thread_has_compiled_comes_into_force(void **state)
 	assert_non_null(strstr(did.events, "document-in-force"));
 	assert_string_equal(process.refusal, "");
 	assert_int_equal(did.n_drafts, 0); /* the file has not changed since */
+}
+
+/* What was read and compiled before tells how long that took; the rest is measured here, in microseconds. */
+static void how_long_a_document_took_is_kept(void **state)
+{
+	static const struct {
+		const char *why;
+		bool is_first; /* its driver is opened */
+		int says;
+		uint64_t switch_us;
+	} rows[] = {
+		{ "in the tables", false, 0, 2501 },
+		{ "refused: that of the one before stays", false, -EIO, 13 },
+		{ "with opening a driver", true, 0, 7000000 + 2501 },
+		{ "none can be opened", true, -EIO, 13 },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct compiled d = { .model = &model,
+			              .plan = &plan,
+			              .took = {
+			                      .read_us = 21, .compile_us = 22, .switch_us = 23 } };
+		const struct compiled_times *took = &process.node.took;
+
+		print_message("  %s\n", rows[i].why);
+		setup(state);
+		did.take_ns = 2501999;
+		did.open_ns = 7000000000;
+		process.node.took =
+		        (struct compiled_times){ .read_us = 11, .compile_us = 12, .switch_us = 13 };
+		if (rows[i].is_first)
+			the_driver = &with_workers;
+		did.open_says = did.take_says = rows[i].says;
+		on_compiled(&process, &d);
+		assert_int_equal(took->read_us, rows[i].says ? 11 : 21);
+		assert_int_equal(took->compile_us, rows[i].says ? 12 : 22);
+		assert_int_equal(took->switch_us, rows[i].switch_us);
+	}
 }
 
 static void a_refusal_is_logged_once_and_again_after_a_good_one(void **state)
@@ -596,6 +644,17 @@ static void verdicts_are_taken_when_there_are_new_ones(void **state)
 	on_health_page(&process);
 	assert_int_equal(did.n_verdicts, 1);
 	assert_int_equal(process.tick_timer.at_ms, NOW_MS); /* and decided on at once */
+	did.epoch = 8;
+	did.now_ns += 999999;
+	yield_to_verdicts(&process);
+	assert_int_equal(did.n_verdicts, 1); /* amid long work, once in a millisecond */
+	did.now_ns++;
+	yield_to_verdicts(&process);
+	assert_int_equal(did.n_verdicts, 2);
+	did.epoch = 10;
+	did.now_ns += 999999;
+	yield_to_verdicts(&process);
+	assert_int_equal(did.n_verdicts, 2); /* since the last look */
 }
 
 static void decisions_are_shown_soon_and_those_right_behind_together(void **state)
@@ -644,6 +703,7 @@ int main(void)
 		T(a_document_that_changes_while_it_is_read_is_read_again),
 		T(a_refusal_is_logged_once_and_again_after_a_good_one),
 		T(what_a_thread_has_compiled_comes_into_force),
+		T(how_long_a_document_took_is_kept),
 		T(what_may_pass_is_tried_again_and_what_does_not_is_not),
 		T(a_driver_s_workers_have_words_while_there_are_any),
 		T(a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt),

@@ -26,6 +26,9 @@ static const struct {
 	{ METRIC("documents_total"), 11 },
 	{ METRIC("documents_refused_total"), 12 },
 	{ METRIC("document_refused"), 1 },
+	{ METRIC("document_read_microseconds"), 51 },
+	{ METRIC("document_compile_microseconds"), 52 },
+	{ METRIC("document_switch_microseconds"), 53 },
 	{ METRIC("resizes_total"), 13 },
 	{ METRIC("backends_out_total"), 14 },
 	{ METRIC("backends_back_total"), 15 },
@@ -54,6 +57,7 @@ static void each_total_comes_from_its_source(void **state)
 	s.node.model->meta.document = 77;
 	s.node.document_refused = s.node.learning = true;
 	s.node.n_low = 19;
+	s.node.took = (struct compiled_times){ .read_us = 51, .compile_us = 52, .switch_us = 53 };
 	s.node.hops = &hops;
 	n_ports = 3;
 	ports[0] = ports[2] = (struct driver_port){ .native = false };
