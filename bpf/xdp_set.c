@@ -298,10 +298,15 @@ int xdp_set_load(struct xdp_set *s, struct driver_reason *reason)
 	}
 	if (!err)
 		err = bpf_object__load(o);
-	if (!err)
-		err = keep_fds(s, o);
-	if (err)
+	if (err) {
 		xdp_explain_load(reason, err, log ? log : "");
+	} else {
+		err = keep_fds(s, o);
+		if (err)
+			driver_set_reason(reason, err,
+			                  "the program and its tables cannot be kept open: %s",
+			                  strerror(-err));
+	}
 	bpf_object__close(o);
 	free(log);
 	return err;
