@@ -661,6 +661,61 @@ static void a_lease_begins_once(void **state)
 	}
 }
 
+/* Of a drain that this process hears of when the claims are over already. */
+static void a_lease_that_is_over_has_ended(void **state)
+{
+	static const int64_t until_ms[] = { WALL - 1000, WALL - 1, WALL };
+
+	for (size_t i = 0; i < COUNT(until_ms); i++) {
+		if (i > 0) {
+			teardown(state);
+			setup(state);
+		}
+		members[1][0].weight = 0;
+		sets[0].until_ms = until_ms[i];
+		sets[1].from_ms = WALL - 5000;
+		sets[0].from_ms = WALL - 9000;
+		assert_int_equal(apply_sets(2), 0);
+		pass_ms(1000); /* an odd second: 0 would say that there is no lease */
+		assert_true(lease_has_ended(1));
+		assert_false(lease_has_ended(2));
+		assert_int_equal(apply_sets(2), 0);
+		pass_ms(2000);
+		assert_true(lease_has_ended(1));
+	}
+}
+
+/* With a weight or without one, in the set in force, before it or after it; what none names is free. */
+static void an_index_that_a_set_names_is_in_use_for_two_passes(void **state)
+{
+	static const uint16_t of_sets[] = { 1, 2, 7, 8, 9 };
+
+	(void)state;
+	sets[0].from_ms = WALL - 9000;
+	sets[1].from_ms = WALL - 1000;
+	sets[2].from_ms = WALL + 5000;
+	members[0][0].weight = 0;
+	members[0][2].backend = 7;
+	members[1][2].backend = 8;
+	members[2][2].backend = 9;
+	for (int pass = 0; pass < 5; pass++)
+		owners_memory_pass(memory, &now);
+	for (uint16_t b = 1; b <= 10; b++)
+		assert_false(owners_memory_uses(memory, b));
+	for (int round = 0; round < 2; round++) {
+		assert_int_equal(apply_sets(3), 0);
+		for (int pass = 0; pass < 3; pass++) {
+			for (size_t i = 0; i < COUNT(of_sets); i++)
+				if (owners_memory_uses(memory, of_sets[i]) !=
+				    (pass < 2 && of_sets[i] != 9))
+					fail_msg("round %d, pass %d: index %u", round, pass,
+					         of_sets[i]);
+			assert_false(owners_memory_uses(memory, 10));
+			owners_memory_pass(memory, &now);
+		}
+	}
+}
+
 static void an_index_is_in_use_until_no_slot_set_or_flow_names_it(void **state)
 {
 	(void)state;
@@ -713,6 +768,8 @@ int main(void)
 		OWNERS_TEST(ticks_pass_the_whole_table_within_the_stated_time),
 		OWNERS_TEST(a_lease_ends_with_the_drain_and_only_for_flows_that_traffic_holds),
 		OWNERS_TEST(a_lease_begins_once),
+		OWNERS_TEST(a_lease_that_is_over_has_ended),
+		OWNERS_TEST(an_index_that_a_set_names_is_in_use_for_two_passes),
 		OWNERS_TEST(a_scrub_ends_with_the_pool_s_slots),
 		OWNERS_TEST(an_index_is_in_use_until_no_slot_set_or_flow_names_it),
 	};

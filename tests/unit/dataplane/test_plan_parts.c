@@ -379,6 +379,7 @@ static const struct {
 	  false },
 	{ "another key", NOW, 1, 4096, "web-ams", { true, true, true }, false },
 	{ "more slots", NOW, 0, 8192, "web-ams", { true, true, true }, false },
+	{ "fewer slots", NOW, 0, 2048, "web-ams", { true, true, true }, false },
 	{ "another pool", NOW, 0, 4096, "mail", { true, true, true }, false },
 	{ "its owners begin again", NOW + 2000, 0, 4096, "web-ams", { true, true, false }, true },
 };

@@ -45,6 +45,7 @@ static const struct {
 	{ METRIC("dpdk"), 0 },
 	{ METRIC("tables_page_bytes"), 0 },
 	{ METRIC("table_damage_total"), 20 },
+	{ METRIC("table_scrubs_total"), 21 },
 	{ METRIC("learning"), 1 },
 };
 
