@@ -167,6 +167,48 @@ static void questions_are_repeated_while_there_is_no_confirmation(void **state)
 	assert_int_equal(n, 10);
 }
 
+/* To the millisecond; since when it asks is the first of them, until it has no reason to ask. */
+static void questions_have_their_pace_and_a_beginning(void **state)
+{
+	(void)state;
+	static const struct {
+		uint32_t at_ms;
+		bool bad, asks;
+		uint32_t since_ms; /* UINT32_MAX: it does not ask */
+	} steps[] = {
+		{ 0, true, true, 0 },
+		{ 1, true, false, 0 },
+		{ ANNOUNCE_QUERY_MS - 1, true, false, 0 },
+		{ ANNOUNCE_QUERY_MS, true, true, 0 },
+		{ 2 * ANNOUNCE_QUERY_MS - 1, true, false, 0 },
+		{ 2 * ANNOUNCE_QUERY_MS + 1, true, true, 0 },
+		{ 3 * ANNOUNCE_QUERY_MS, true, false, 0 }, /* since the last one */
+		{ 3 * ANNOUNCE_QUERY_MS + 1, true, true, 0 },
+		{ 3 * ANNOUNCE_QUERY_MS + 2, false, false, UINT32_MAX },
+		{ 3 * ANNOUNCE_QUERY_MS + 3, true, false, 3 * ANNOUNCE_QUERY_MS + 3 },
+		{ 4 * ANNOUNCE_QUERY_MS + 1, true, true, 3 * ANNOUNCE_QUERY_MS + 3 },
+	};
+	struct announce_state s = start_state(ANNOUNCE_NORMAL);
+	struct announce_facts bad = all_but(ANNOUNCE_FACT_POOLS, ANNOUNCE_NO), good = all_proved();
+
+	for (size_t i = 0; i < COUNT(steps); i++) {
+		struct announce_decision d = announce_decide(&s, steps[i].bad ? &bad : &good,
+		                                             SETTLED_MS + steps[i].at_ms);
+		uint64_t since_ms =
+		        steps[i].since_ms == UINT32_MAX ? 0 : SETTLED_MS + steps[i].since_ms;
+
+		if (d.query != steps[i].asks || s.query_since_ms != since_ms)
+			fail_msg("at %u: %d, since %llu", steps[i].at_ms, d.query,
+			         (unsigned long long)s.query_since_ms);
+		if (d.query)
+			assert_int_equal(s.queried_ms[0], SETTLED_MS + steps[i].at_ms);
+	}
+	/* the newest are kept, the newest first */
+	assert_int_equal(s.queried_ms[1], SETTLED_MS + 3 * ANNOUNCE_QUERY_MS + 1);
+	assert_int_equal(s.queried_ms[2], SETTLED_MS + 2 * ANNOUNCE_QUERY_MS + 1);
+	assert_int_equal(s.queried_ms[3], SETTLED_MS + ANNOUNCE_QUERY_MS);
+}
+
 static void an_old_confirmation_does_not_count(void **state)
 {
 	(void)state;
@@ -321,6 +363,7 @@ int main(void)
 		cmocka_unit_test(shared_causes_withdraw_only_when_confirmed),
 		cmocka_unit_test(a_refused_probe_of_a_program_that_is_not_seen_is_shared),
 		cmocka_unit_test(questions_are_repeated_while_there_is_no_confirmation),
+		cmocka_unit_test(questions_have_their_pace_and_a_beginning),
 		cmocka_unit_test(an_old_confirmation_does_not_count),
 		cmocka_unit_test(evidence_that_ends_leaves_it_announced),
 		cmocka_unit_test(a_start_counts_as_a_promise),

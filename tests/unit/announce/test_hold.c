@@ -242,6 +242,55 @@ static void a_hold_down_that_cannot_be_is_ignored(void **state)
 	}
 }
 
+static void a_hold_down_that_just_can_be_goes_on(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *why;
+		uint64_t failed_ms, good_ms;
+		uint32_t hold_ms;
+		uint64_t held_ms;
+	} cases[] = {
+		{ "it failed now", START_MS, 0, 60000, 60000 },
+		{ "the shortest", START_MS - 9000, 0, ANNOUNCE_HOLD_MS, 30000 },
+		{ "the longest", START_MS - 9000, 0, ANNOUNCE_HOLD_MAX_MS, 600000 },
+		{ "it recovered at once", START_MS - 9000, START_MS - 9000, 60000, 51000 },
+		{ "it recovered now", START_MS - 9000, START_MS, 60000, 60000 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct announce_facts good = all_proved();
+		struct announce_state s = start_state(ANNOUNCE_NONE);
+		struct announce_decision d;
+
+		announce_restore_hold(&s, cases[i].failed_ms, cases[i].hold_ms, cases[i].good_ms,
+		                      START_MS);
+		assert_int_equal(s.failed_ms, cases[i].failed_ms);
+		assert_int_equal(s.hold_ms, cases[i].hold_ms);
+		if (s.good_since_ms != cases[i].good_ms)
+			fail_msg("%s", cases[i].why);
+		d = announce_decide(&s, &good, START_MS);
+		expect_decision(&d, ANNOUNCE_NONE, ANNOUNCE_REASON_HELD);
+		assert_int_equal(d.held_ms, cases[i].held_ms);
+	}
+}
+
+/* A withdrawal whose cause is not known leaves no earlier one as its cause. */
+static void a_failure_without_a_cause_has_none(void **state)
+{
+	(void)state;
+	struct announce_state s = start_state(ANNOUNCE_NORMAL);
+
+	assert_int_equal(s.failed_fact, ANNOUNCE_FACT_COUNT);
+	assert_int_equal(fail_and_return(&s, SETTLED_MS), 30000);
+	assert_int_equal(s.failed_fact, ANNOUNCE_FACT_PORT);
+	announce_note_failure(&s, SETTLED_MS + 40000);
+	assert_int_equal(s.failed_fact, ANNOUNCE_FACT_COUNT);
+	assert_int_equal(s.failed_ms, SETTLED_MS + 40000);
+	assert_int_equal(s.hold_ms, 2 * ANNOUNCE_HOLD_MS);
+	assert_int_equal(s.good_since_ms, 0);
+}
+
 /* --- drains --- */
 
 static void a_drain_is_graceful_shutdown_first(void **state)
@@ -427,6 +476,8 @@ int main(void)
 		cmocka_unit_test(the_hold_down_of_an_earlier_process_goes_on),
 		cmocka_unit_test(the_recovery_of_an_earlier_process_counts),
 		cmocka_unit_test(a_hold_down_that_cannot_be_is_ignored),
+		cmocka_unit_test(a_hold_down_that_just_can_be_goes_on),
+		cmocka_unit_test(a_failure_without_a_cause_has_none),
 		cmocka_unit_test(a_drain_is_graceful_shutdown_first),
 		cmocka_unit_test(a_drain_that_is_empty_withdraws_when_confirmed),
 		cmocka_unit_test(a_drained_address_that_no_other_node_has_needs_no_confirmation),
