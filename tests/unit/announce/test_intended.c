@@ -2,7 +2,10 @@
 /* What a document makes a node announce, which other nodes do so too, and what people demand. */
 #include "scene.h"
 
+#include <stdio.h>
+
 #include "announce/intended.h"
+#include "base/hash.h"
 #include "weir/model.h"
 
 #define BIRD MODEL_DAEMON_BIRD
@@ -292,6 +295,137 @@ static void a_vip_is_own_when_its_sites_are_drained(void **state)
 	assert_false(list_one(2).leaves_unconfirmed);
 }
 
+/* The list as lines; the VIP itself must be the model's. */
+static const char *list_text(size_t n_max)
+{
+	static const char *const commands[] = { [ANNOUNCE_COMMAND_NONE] = "none",
+		                                [ANNOUNCE_COMMAND_DRAIN] = "drain",
+		                                [ANNOUNCE_COMMAND_WITHDRAW] = "withdraw" };
+	static char text[1024];
+	struct intended list[9];
+	size_t used = 0, n;
+
+	memset(list, 0x5a, sizeof(list));
+	n = intended_list(&m, list, n_max);
+	text[0] = '\0';
+	for (size_t i = 0; i < n; i++) {
+		char address[ADDR_TEXT_MAX];
+		const struct intended *it = &list[i];
+
+		assert_ptr_equal(it->vip, it->of ? it->of->name : NULL);
+		assert_true(it->vip_hash == (it->vip ? hash_text(it->vip) : 0));
+		used += (size_t)snprintf(
+		        text + used, sizeof(text) - used, "%s %s%s%s%s %s\n",
+		        addr_text(&it->address, address), it->vip ? it->vip : "dns",
+		        it->needs_all ? " all" : "", it->is_shared ? " shared" : "",
+		        it->leaves_unconfirmed ? " unconfirmed" : "", commands[it->command]);
+	}
+	for (size_t i = n_max * sizeof(*list); i < sizeof(list); i++)
+		assert_int_equal(((const unsigned char *)list)[i], 0x5a);
+	return text;
+}
+
+/* Sorted, each address once, and no more than there is room for. */
+static void what_is_intended_is_listed_whole(void **state)
+{
+	static struct addr more[5];
+	static const char *const texts[] = { "192.0.2.9", "192.0.2.3", "2001:db8::1", "192.0.2.3",
+		                             "192.0.2.4" };
+	struct model_vip of_scene[] = {
+		{ .name = "web",
+		  .sites = only_ams,
+		  .n_sites = 1,
+		  .addresses = more,
+		  .n_addresses = 3,
+		  .announce_when = MODEL_ANNOUNCE_ALL },
+		{ .name = "x",
+		  .sites = both,
+		  .n_sites = 2,
+		  .addresses = addresses,
+		  .n_addresses = 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(texts); i++)
+		assert_int_equal(addr_parse(texts[i], &more[i]), 0);
+	m.vips = of_scene;
+	m.n_vips = COUNT(of_scene);
+	nodes[0].announce.dns = more + 3;
+	nodes[0].announce.n_dns = 2;
+	nodes[2].announce.daemon = BIRD;
+	nodes[2].announce.dns = more + 4;
+	nodes[2].announce.n_dns = 1;
+	assert_string_equal(list_text(6), "192.0.2.1 x shared none\n"
+	                                  "192.0.2.3 web all none\n"
+	                                  "192.0.2.4 dns shared none\n"
+	                                  "192.0.2.9 web all none\n"
+	                                  "2001:db8::1 web all none\n");
+	assert_string_equal(list_text(0), "");
+	assert_string_equal(list_text(1), "192.0.2.9 web all none\n");
+	assert_string_equal(list_text(3), "192.0.2.3 web all none\n"
+	                                  "192.0.2.9 web all none\n"
+	                                  "2001:db8::1 web all none\n");
+	assert_string_equal(list_text(4), "192.0.2.1 x shared none\n"
+	                                  "192.0.2.3 web all none\n"
+	                                  "192.0.2.9 web all none\n"
+	                                  "2001:db8::1 web all none\n");
+	nodes[0].announce.daemon = MODEL_DAEMON_NONE;
+	assert_string_equal(list_text(6), "");
+	nodes[0].announce.daemon = BIRD;
+	m.self = NULL;
+	assert_string_equal(list_text(6), "");
+}
+
+/* Of the overrides of a site each can have drained it, whatever stands before or behind it. */
+static void any_override_of_the_site_may_have_drained_it(void **state)
+{
+#define LEFT(do, of, is_over)                                                                      \
+	{                                                                                          \
+		.kind = MODEL_OVERRIDE_##do, .target = MODEL_TARGET_##of, .name = "ams",           \
+		.pool = "", .until_ms = MODEL_TIME_NEVER, .ended = is_over                         \
+	}
+	static const struct {
+		const char *why;
+		struct model_override list[2];
+		bool leaves;
+	} rows[] = {
+		{ "drained", { LEFT(DRAIN, SITE, false), LEFT(DRAIN, SITE, true) }, true },
+		{ "disabled", { LEFT(DISABLE, SITE, false), LEFT(DRAIN, SITE, true) }, true },
+		{ "forced up", { LEFT(FORCE_UP, SITE, false), LEFT(DRAIN, SITE, true) }, false },
+		{ "a node of that name",
+		  { LEFT(DRAIN, NODE, false), LEFT(DRAIN, SITE, true) },
+		  false },
+		{ "a backend of that name",
+		  { LEFT(DISABLE, BACKEND, false), LEFT(DRAIN, SITE, true) },
+		  false },
+		{ "drained, and something else",
+		  { LEFT(DRAIN, SITE, false), LEFT(FORCE_UP, SITE, false) },
+		  true },
+		{ "drained, and held",
+		  { LEFT(DRAIN, SITE, false), LEFT(HOLD, SITE, false) },
+		  false },
+		{ "the hold has ended",
+		  { LEFT(DRAIN, SITE, false), LEFT(HOLD, SITE, true) },
+		  true },
+		{ "both have ended",
+		  { LEFT(DRAIN, SITE, true), LEFT(DISABLE, SITE, true) },
+		  false },
+	};
+
+	(void)state;
+	m.meta.written_ms = 1000000;
+	m.n_overrides = 2;
+	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+		size_t k = i / 2;
+		struct model_override o[2] = { rows[k].list[i % 2], rows[k].list[!(i % 2)] };
+
+		m.overrides = o;
+		if (list_one(1).leaves_unconfirmed != rows[k].leaves)
+			fail_msg("%s, %s", rows[k].why, i % 2 ? "from behind" : "in this order");
+	}
+#undef LEFT
+}
+
 #define SCENE_TEST(test) cmocka_unit_test_setup(test, start_scene)
 
 int main(void)
@@ -303,6 +437,8 @@ int main(void)
 		SCENE_TEST(people_drain_or_withdraw_the_own_node),
 		SCENE_TEST(an_operation_moves_the_vips_of_its_site),
 		SCENE_TEST(of_several_demands_the_strongest_holds),
+		SCENE_TEST(what_is_intended_is_listed_whole),
+		SCENE_TEST(any_override_of_the_site_may_have_drained_it),
 		SCENE_TEST(a_vip_is_own_when_its_sites_are_drained),
 	};
 
