@@ -89,6 +89,9 @@ static void paths_tell_the_tables_apart(void **state)
 	} cases[] = {
 		{ "normal", ROUTE(PATH_NORMAL), true, false, 1 },
 		{ "both", ROUTE(PATH_GSHUT "," PATH_NORMAL), true, true, 1 },
+		{ "both, the best one first", ROUTE(PATH_NORMAL "," PATH_GSHUT), true, true, 1 },
+		{ "the best one before another router's", ROUTE(PATH_NORMAL "," PATH_FOREIGN), true,
+		  false, 1 },
 		{ "graceful shutdown, not chosen yet", ROUTE(PATH_GSHUT), false, true, 0 },
 		{ "none", "{\n}\n", false, false, 0 },
 		{ "a path that bgpd does not use", ROUTE(PATH_INVALID), false, false, 0 },

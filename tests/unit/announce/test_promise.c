@@ -215,6 +215,26 @@ static void the_own_name_confirms_nothing(void **state)
 	expect_answer(answer_to(&s, SELF, &f, SETTLED_MS), ANNOUNCE_ANSWER_OWN_QUESTION);
 }
 
+/* Nor does it speak in a tie for a lower name. */
+static void the_own_question_is_no_lower_name_s(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *from;
+		bool is_lower;
+	} rows[] = {
+		{ "mic", true }, { "mi", true }, { SELF, false }, { "midd", false }, { "z", false }
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct announce_state s = start_state(ANNOUNCE_NORMAL);
+		struct announce_facts f = all_but(ANNOUNCE_FACT_POOLS, ANNOUNCE_NO);
+
+		(void)answer_to(&s, rows[i].from, &f, SETTLED_MS);
+		assert_int_equal(s.lower_query_ms, rows[i].is_lower ? SETTLED_MS : 0);
+	}
+}
+
 static void a_node_that_starts_confirms(void **state)
 {
 	(void)state;
@@ -288,6 +308,21 @@ static void a_repeated_older_confirmation_does_not_replace_a_newer_one(void **st
 	assert_false(confirm_question(&s, SETTLED_MS, SETTLED_MS + 520));
 	assert_int_equal(s.confirmed_ms, SETTLED_MS + 500);
 	assert_string_equal(s.confirmed_by, "other");
+}
+
+/* The last one to confirm a question is named. */
+static void several_may_confirm_a_question(void **state)
+{
+	(void)state;
+	struct announce_state s = start_state(ANNOUNCE_NORMAL);
+	const struct announce_question q = { "self", INCARNATION, SETTLED_MS };
+
+	s.queried_ms[0] = SETTLED_MS;
+	assert_true(announce_note_confirmed(&s, "a", &q, SETTLED_MS + 1));
+	assert_string_equal(s.confirmed_by, "a");
+	assert_true(announce_note_confirmed(&s, "b", &q, SETTLED_MS + 2));
+	assert_string_equal(s.confirmed_by, "b");
+	assert_int_equal(s.confirmed_ms, SETTLED_MS);
 }
 
 static void a_long_name_is_cut(void **state)
@@ -410,6 +445,8 @@ int main(void)
 		cmocka_unit_test(a_second_tie_takes_its_time_again),
 		cmocka_unit_test(pools_that_are_not_known_do_not_prevent_a_promise),
 		cmocka_unit_test(the_own_name_confirms_nothing),
+		cmocka_unit_test(the_own_question_is_no_lower_name_s),
+		cmocka_unit_test(several_may_confirm_a_question),
 		cmocka_unit_test(a_node_that_starts_confirms),
 		cmocka_unit_test(confirmations_that_do_not_fit_are_ignored),
 		cmocka_unit_test(a_confirmation_without_a_question_is_ignored),

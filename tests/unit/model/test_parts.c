@@ -263,6 +263,9 @@ static void an_override_rises_stays_and_returns(void **state)
 		                             .from_ppm = 1000000,
 		                             .is_step = true };
 	const struct model_override ended = { .from_ms = 1000, .until_ms = 5000, .ended = true };
+	const struct model_override drill = { .kind = MODEL_OVERRIDE_DRILL,
+		                              .from_ms = 1000,
+		                              .until_ms = 5000 };
 	const struct {
 		const char *why;
 		const struct model_override *o;
@@ -285,6 +288,7 @@ static void an_override_rises_stays_and_returns(void **state)
 		{ "disable has no ramp", &disable, 1000, 1000000, 5000 },
 		{ "disable ends at once", &disable, 5000, 0, MODEL_TIME_NEVER },
 		{ "ended", &ended, 2000, 0, MODEL_TIME_NEVER },
+		{ "a drill moves nobody", &drill, 2000, 0, 5000 },
 		{ "before a step", &step, 999, 100000, 1000 },
 		{ "in a step", &step, 1050, 175000, 1100 },
 		{ "after a step", &step, 1100, 250000, MODEL_TIME_NEVER },
