@@ -219,6 +219,48 @@ static void a_silent_process_has_its_age(void **state)
 	json_decref(root);
 }
 
+/* weir-announce is one of the processes where it runs, or where the document names a routing daemon. */
+static void the_announcer_is_shown_where_it_runs_or_ought_to(void **state)
+{
+	static const char from[] = "dns_listen = [ \"192.0.2.53\" ];";
+	static const struct {
+		bool configured;
+		int alive;         /* -1: there is no page; else whether it is fresh */
+		const char *shown; /* NULL: nothing */
+	} rows[] = {
+		{ false, -1, NULL },
+		{ false, 0, NULL },
+		{ false, 1, "  dns        absent\n  announce   running\n  mgmt       absent\n" },
+		{ true, 1, "  dns        absent\n  announce   running\n  mgmt       absent\n" },
+		{ true, 0, "  dns        absent\n  announce   silent\n  mgmt       absent\n" },
+		{ true, -1, "  dns        absent\n  announce   absent\n  mgmt       absent\n" },
+	};
+	static char text[8192];
+	const char *at = strstr(fixture_config, from);
+
+	assert_non_null(at);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct node *n;
+
+		if (i > 0) {
+			tear_down(state);
+			set_up(state);
+		}
+		n = *state;
+		snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config,
+		         rows[i].configured ? "announce = { daemon = \"bird\"; }; " : "", at);
+		write_document(n, "", text);
+		if (rows[i].alive >= 0) {
+			assert_int_equal(stats_create(n->f.root, "announce", N_WORDS, &n->stats[4]),
+			                 0);
+			stats_alive(n->stats[4], rows[i].alive ? FRESH_MS : 1);
+		}
+		assert_int_equal(run_status(n), CLI_DEGRADED);
+		if (rows[i].shown ? !strstr(shown, rows[i].shown) : !!strstr(shown, "  announce "))
+			fail_msg("row %zu: %s", i, shown);
+	}
+}
+
 static void a_document_that_cannot_be_read_is_named(void **state)
 {
 	struct node *n = *state;
@@ -367,6 +409,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_any_page_nothing_is_known, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_silent_process_has_its_age, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_announcer_is_shown_where_it_runs_or_ought_to,
+		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_document_that_cannot_be_read_is_named, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(of_many_targets_those_that_are_not_up_are_shown,
