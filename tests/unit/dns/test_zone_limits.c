@@ -146,6 +146,39 @@ static void of_all_zones_a_thousand_are_told_and_one_of_each_at_least(void **sta
 	assert_int_equal(said.n, 1002);
 }
 
+/* Also where the thousandth is in the midst of a zone. */
+static void the_thousandth_is_the_last_but_for_first_ones(void **state)
+{
+	(void)state;
+	write_lines(99, bad_line);
+	assert_int_equal(compile_zones(13, (struct zone_input){ 0 }, NULL), -EINVAL);
+	for (unsigned z = 0; z < 13; z++) {
+		assert_int_equal(said.by_zone[z], z < 10 ? 99 : z == 10 ? 10 : 1);
+		assert_int_equal(said.last_line[z], z < 10 ? 103 : z == 10 ? 14 : 5);
+	}
+}
+
+/* What is only seen when all files are read is told with the file and the line that it came from. */
+static void a_record_is_told_with_its_own_file(void **state)
+{
+	static const char zone[] = GOOD "$INCLUDE part\nx A 192.0.2.5\nx A 192.0.2.5\n"
+	                                "$INCLUDE part2\nw A 192.0.2.8\nw A 192.0.2.8\n";
+	static const char part[] = "y A 192.0.2.6\ny A 192.0.2.6\n";
+	static const char part2[] = "\nz A 192.0.2.7\n\nz A 192.0.2.7\n";
+
+	(void)state;
+	write_bytes("zone", zone, strlen(zone));
+	write_bytes("part", part, strlen(part));
+	write_bytes("part2", part2, strlen(part2));
+	assert_int_equal(compile_zones(1, (struct zone_input){ 0 }, NULL), 0);
+	assert_string_equal(
+	        said.text,
+	        "z0.test|part:2: warning: y.z0.test: line 1 has the same record; it counts once\n"
+	        "z0.test|zone:7: warning: x.z0.test: line 6 has the same record; it counts once\n"
+	        "z0.test|part2:4: warning: z.z0.test: line 2 has the same record; it counts once\n"
+	        "z0.test|zone:10: warning: w.z0.test: line 9 has the same record; it counts once\n");
+}
+
 /* A mistake of the document is no zone's: each is told, also beyond the thousand. */
 static void beyond_a_thousand_the_document_s_mistakes_are_told(void **state)
 {
@@ -591,6 +624,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(of_a_zone_a_hundred_mistakes_are_told),
 		cmocka_unit_test(of_all_zones_a_thousand_are_told_and_one_of_each_at_least),
+		cmocka_unit_test(the_thousandth_is_the_last_but_for_first_ones),
+		cmocka_unit_test(a_record_is_told_with_its_own_file),
 		cmocka_unit_test(beyond_a_thousand_the_document_s_mistakes_are_told),
 		cmocka_unit_test(a_zone_that_is_set_aside_leaves_the_mistakes_of_the_others),
 		cmocka_unit_test(more_zones_than_there_may_be_are_refused_at_once),
