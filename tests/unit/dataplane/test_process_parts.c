@@ -47,6 +47,9 @@ static struct {
 	char steps[256];                   /* of a new driver */
 	char words[1024];                  /* of workers: +label or -label */
 	uint64_t now_ns, take_ns, open_ns; /* the two: how long these take */
+	int page_says, watch_says;
+	size_t page_bytes;
+	unsigned n_pages_closed, n_ways;
 } did;
 
 static void fake_log(int priority, const char *event, const char *pairs, ...)
@@ -147,9 +150,30 @@ static int fake_page_open(const char *path, const char *kind, uint32_t layout, c
 	(void)path;
 	(void)kind;
 	(void)layout;
-	(void)out;
 	assert_string_equal(owner, "health");
-	return -ENOENT;
+	if (!did.page_says)
+		*out = (struct page *)&did;
+	return did.page_says;
+}
+
+static size_t fake_page_size(const struct page *p)
+{
+	assert_ptr_equal(p, &did);
+	return did.page_bytes;
+}
+
+static void fake_page_close(struct page *p)
+{
+	if (p)
+		did.n_pages_closed++;
+}
+
+static int fake_watch_page(struct loop *l, struct page *page, loop_cb *cb, void *arg)
+{
+	(void)l;
+	assert_ptr_equal(page, &did);
+	assert_true(cb && arg);
+	return did.watch_says;
 }
 
 static void note_word(char sign, const char *labels)
@@ -247,6 +271,10 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define page_is_sound               fake_sound
 #define page_is_replaced            fake_replaced
 #define page_open                   fake_page_open
+#define page_size                   fake_page_size
+#define page_close                  fake_page_close
+#define loop_watch_page             fake_watch_page
+#define succession_make_way(p)      ((void)(p), (void)did.n_ways++)
 #define publisher_stats(p)          ((void)(p), (struct stats *)NULL)
 #define publisher_document(...)     ((void)0)
 #define publisher_write(p, n, time) ((void)(time))
@@ -319,6 +347,7 @@ static int setup(void **state)
 	(void)state;
 	memset(&did, 0, sizeof(did));
 	did.is_sound = true;
+	did.page_says = -ENOENT;
 	did.now_ns = 1000000 * (uint64_t)NOW_MS;
 	memset(&process, 0, sizeof(process));
 	snprintf(process.dirs.run, sizeof(process.dirs.run), "/nowhere");
@@ -385,6 +414,7 @@ static void what_a_thread_has_compiled_comes_into_force(void **state)
 	assert_non_null(strstr(did.events, "document-in-force"));
 	assert_string_equal(process.refusal, "");
 	assert_int_equal(did.n_drafts, 0); /* the file has not changed since */
+	assert_int_equal(process.shown_ms, NOW_MS);
 }
 
 /* What was read and compiled before tells how long that took; the rest is measured here, in microseconds. */
@@ -449,8 +479,9 @@ static void what_may_pass_is_tried_again_and_what_does_not_is_not(void **state)
 	static const struct {
 		int err;
 		bool again;
-	} rows[] = { { -EINVAL, false }, { -EDQUOT, false }, { -ENOTSUP, false },
-		     { -ENOMEM, true },  { -EBUSY, true },   { -EIO, true } };
+	} rows[] = { { -EINVAL, false },        { -EDQUOT, false }, { -ENOTSUP, false },
+		     { -ENOMEM, true },         { -EBUSY, true },   { -EIO, true },
+		     { -ENOTRECOVERABLE, true } };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -458,10 +489,14 @@ static void what_may_pass_is_tried_again_and_what_does_not_is_not(void **state)
 		try_document(0, "");
 		assert_int_equal(process.retry_timer.heap_index != 0, rows[i].again);
 		assert_string_equal(process.refusal, "the driver says no");
+		/* only tables that are beyond repair make way for another process's */
+		assert_int_equal(did.n_ways, rows[i].err == -ENOTRECOVERABLE);
 	}
 	assert_int_equal(process.node.counters.refused, 0); /* it was read, and may come yet */
 	try_document(-ENOENT, "");
 	assert_string_equal(did.events, ""); /* none is written yet */
+	try_document(-ENOMEM, "");
+	assert_string_equal(process.refusal, "Cannot allocate memory");
 }
 
 static void a_driver_s_workers_have_words_while_there_are_any(void **state)
@@ -497,12 +532,17 @@ static void a_change_of_driver_ends_what_was_and_keeps_what_is_to_be_learnt(void
 	n_workers = 1;
 	install_driver(&process, &next, &node, "asked for");
 	assert_true(process.node.learning);
+	assert_ptr_equal(process.scrub.node, &process.node);
 	assert_ptr_equal(process.ops, &with_workers);
 	assert_int_equal(did.n_ended, 1);
 	assert_int_equal(did.n_freed, 2);
 	assert_non_null(strstr(did.events, "driver-changed"));
 	assert_int_equal(did.n_verdicts, 2); /* those that came meanwhile */
 	assert_non_null(strstr(did.words, "+worker=\"0\""));
+	node.learning = true; /* as tables say that were taken over */
+	process.node.learning = false;
+	install_driver(&process, &next, &node, "asked for");
+	assert_true(process.node.learning);
 }
 
 /*
@@ -600,6 +640,44 @@ static void a_damaged_page_is_said_once_and_what_is_in_force_stays(void **state)
 	assert_string_equal(did.events, "health-page-damaged ");
 	find_health_page(&process);
 	assert_string_equal(did.events, "health-page-damaged ");
+}
+
+/* A page that is there, whole and watched is taken, and all its verdicts with it. */
+static void a_page_is_taken_when_it_is_there_and_whole(void **state)
+{
+	static const struct {
+		const char *why;
+		int page_says, watch_says;
+		size_t n_lacking; /* bytes */
+		bool has_driver, is_replaced, takes, closes;
+	} rows[] = {
+		{ "none is there", -ENOENT, 0, 0, true, false, false, false },
+		{ "it is too short", 0, 0, 1, true, false, false, true },
+		{ "it is just as long", 0, 0, 0, true, false, true, false },
+		{ "it cannot be watched", 0, -ENOSPC, 0, true, false, false, true },
+		{ "there is no driver yet", 0, 0, 0, false, false, true, false },
+		{ "another is there", 0, 0, 0, true, true, true, false },
+		{ "another is too short", 0, 0, 1, true, true, false, true },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct page *before = rows[i].is_replaced ? (struct page *)&process : NULL;
+
+		print_message("  %s\n", rows[i].why);
+		setup(state);
+		process.health = before;
+		did.is_replaced = rows[i].is_replaced;
+		did.page_says = rows[i].page_says;
+		did.watch_says = rows[i].watch_says;
+		did.page_bytes = sizeof(struct health_page) - rows[i].n_lacking;
+		if (!rows[i].has_driver)
+			process.driver = NULL;
+		find_health_page(&process);
+		assert_ptr_equal(process.health, rows[i].takes ? (void *)&did : (void *)before);
+		assert_int_equal(did.is_health_taken, rows[i].takes && rows[i].has_driver);
+		assert_int_equal(did.n_verdicts, rows[i].takes && rows[i].has_driver);
+		assert_int_equal(did.n_pages_closed, rows[i].closes);
+	}
 }
 
 /* A new driver's tables begin with the verdicts of a page that is there and sound, or with none. */
@@ -712,6 +790,7 @@ int main(void)
 		T(that_nothing_is_forwarded_is_known),
 		T(a_next_hop_that_changes_a_way_is_decided_on_at_once),
 		T(a_damaged_page_is_said_once_and_what_is_in_force_stays),
+		T(a_page_is_taken_when_it_is_there_and_whole),
 		T(a_new_driver_takes_verdicts_of_a_sound_page_alone),
 		T(verdicts_are_taken_when_there_are_new_ones),
 		T(decisions_are_shown_soon_and_those_right_behind_together),
