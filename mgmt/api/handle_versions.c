@@ -12,7 +12,10 @@
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/shared_intent.h"
 
-/* Of shared intent, one that was not confirmed, or was taken back, has ended for good. */
+/*
+ * Of shared intent, one that was not confirmed, or was taken back, has ended for good. A newer one than what is in force here
+ * waits for the store's word that it has ended, or for its files.
+ */
 static json_t *kept_version_to_json(const struct core *core, const struct version *v)
 {
 	const struct version_history *h = shared_intent_history(core->intent);
@@ -20,9 +23,12 @@ static json_t *kept_version_to_json(const struct core *core, const struct versio
 	json_t *json = version_to_json(v, head);
 	enum chain_mark mark;
 
-	if (h && head && head->number != v->number && history_version(h, v->number, &mark) &&
-	    mark == CHAIN_ENDED)
+	if (!h || !head || head->number == v->number || !history_version(h, v->number, &mark))
+		return json;
+	if (mark == CHAIN_ENDED)
 		json_object_set_new(json, "state", json_string("ended"));
+	else if (v->number > head->number)
+		json_object_set_new(json, "state", json_string("waiting"));
 	return json;
 }
 

@@ -68,7 +68,7 @@ static void print_processes(const json_t *b)
 			printf(" by %s", driver);
 		print_age(p);
 	}
-	printf("\n%-10s", "store");
+	printf("\n%-10s", "database");
 	printf(" %s %s\n", field_state(b, "store"),
 	       api_text(json_object_get(b, "store"), "detail", ""));
 	vips_print_summary(b);

@@ -3,6 +3,7 @@
  * What is to be in force comes into force: loaded from this node's own files, with its deadline.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,6 +74,18 @@ static bool has_all_before(const struct intent *in, int64_t now_ms)
 	return n <= 1 || at == 0 || in->n_recent == RECENT_MAX;
 }
 
+/* The deadline of the version in force is over, and the store has not said so yet. */
+static void say_overdue(struct intent *in, const struct version *v, int64_t now_ms)
+{
+	const struct version *was = intent_head(in);
+
+	if (was && was->number > v->number)
+		journal_add(in->journal, now_ms, "version", "versions",
+		            "version %" PRIu64 " was not confirmed in time: this node goes back to "
+		            "version %" PRIu64 " until the store says which",
+		            was->number, v->number);
+}
+
 /* @return 0; -ENOENT: its files are not here; or -errno */
 static int enforce_version(struct intent *in, const struct version *v, int64_t now_ms)
 {
@@ -86,6 +99,8 @@ static int enforce_version(struct intent *in, const struct version *v, int64_t n
 		return err;
 	r.since_ms = since_ms ? since_ms : now_ms + COMPOSE_AHEAD_MS;
 	join_end(in);
+	if (!since_ms)
+		say_overdue(in, v, now_ms);
 	intent_say_version(in, v, now_ms);
 	intent_push_recent(in, &r, now_ms);
 	if (since_ms && !has_all_before(in, now_ms) && !intent_load_recent(in, now_ms))

@@ -248,6 +248,17 @@ class Store(unittest.TestCase):
         why = wait_for("the reason", lambda: [w for w in self.node.ask("GET", "/v1/status").json["reasons"] if w["code"] == "store-differs"])[0]
         self.assertTrue(why["text"].endswith(": this node keeps what it has, and takes no configuration; correct the wrong one (handbook)"), why)
 
+    def test_a_deadline_that_is_over_while_the_store_is_silent_is_said(self) -> None:
+        answer = self.node.apply(self.node.files("# two sites", "# 2 sites"), confirm_within="3s")
+        self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "unconfirmed"), answer.raw)
+        self.member.stop()
+        listed = wait_for("it is back", lambda: [v for v in self.node.ask("GET", "/v1/versions").json["items"] if v["state"] == "waiting"])
+        self.assertEqual([v["number"] for v in listed], [2])
+        events = [e["message"] for e in self.node.ask("GET", "/v1/events").json["items"] if e["kind"] == "version"]
+        self.assertIn("version 2 was not confirmed in time: this node goes back to version 1 until the store says which", events)
+        self.member.start()
+        wait_for("its end", lambda: [v["state"] for v in self.node.ask("GET", "/v1/versions").json["items"]] == ["ended", "in_force"])
+
     def test_a_store_that_is_silent_is_named_with_its_time(self) -> None:
         self.member.stop()
         self.wait_until("cut-off")  # after six seconds
