@@ -12,6 +12,7 @@
 #include "mgmt/api/operation_order.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operations.h"
+#include "mgmt/api/shared_run.h"
 
 #define WAIT_MAX_MS 60000u
 
@@ -62,6 +63,21 @@ void handle_operations(struct core *core, struct http_request *r, struct http_re
 	handle_list(items, limit, reply);
 }
 
+/* While the store is silent an operation is shown as it was known last, which may be a step behind. Under the lock. */
+static void add_silence(const struct core *core, const struct operation *op, json_t *shown)
+{
+	if (!core->shared || shared_run_is_ready(core) || operation_is_over(op))
+		return;
+	json_object_set_new(
+	        shown, "warnings",
+	        json_pack("[o]",
+	                  json_sprintf(
+	                          "the store is not reached: this is as it was known last, and no "
+	                          "step begins until it is reached (weir store status). Without "
+	                          "it: weir undrain site %s --scheduled --reason TEXT",
+	                          op->targets[0].site)));
+}
+
 void handle_operation(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	const char *since = http_query(r, "since");
@@ -76,8 +92,10 @@ void handle_operation(struct core *core, struct http_request *r, struct http_rep
 	const struct operations_item *item = operations_find(core, r->parts[0]);
 	while (item && since && item->op.seq == seq && !http_gone(r) && core_wait(core, until_ms))
 		item = operations_find(core, r->parts[0]);
-	if (item)
+	if (item) {
 		reply->json = operation_show_json(item);
+		add_silence(core, &item->op, reply->json);
+	}
 	core_unlock(core);
 	reply->status = 200;
 	if (!item)

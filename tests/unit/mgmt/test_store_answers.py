@@ -248,6 +248,18 @@ class Store(unittest.TestCase):
         why = wait_for("the reason", lambda: [w for w in self.node.ask("GET", "/v1/status").json["reasons"] if w["code"] == "store-differs"])[0]
         self.assertTrue(why["text"].endswith(": this node keeps what it has, and takes no configuration; correct the wrong one (handbook)"), why)
 
+    def test_an_operation_is_shown_as_of_then_while_the_store_is_silent(self) -> None:
+        id = self.begin_operation()
+        self.assertNotIn("warnings", self.node.ask("GET", f"/v1/operations/{id}").json)
+        self.member.stop()
+        self.wait_until("cut-off")
+        self.assertEqual(self.node.ask("GET", f"/v1/operations/{id}").json["warnings"], [
+            "the store is not reached: this is as it was known last, and no step begins until it is reached (weir store status). "
+            "Without it: weir undrain site ams --scheduled --reason TEXT"])
+        self.member.start()
+        self.wait_until("ready")
+        self.assertNotIn("warnings", self.node.ask("GET", f"/v1/operations/{id}").json)
+
     def test_a_deadline_that_is_over_while_the_store_is_silent_is_said(self) -> None:
         answer = self.node.apply(self.node.files("# two sites", "# 2 sites"), confirm_within="3s")
         self.assertEqual((answer.status, answer.json["version"]["state"]), (201, "unconfirmed"), answer.raw)
