@@ -13,21 +13,25 @@
 #include "mgmt/store/shared_intent.h"
 
 /*
- * Of shared intent, one that was not confirmed, or was taken back, has ended for good. A newer one than what is in force here
- * waits for the store's word that it has ended, or for its files.
+ * Of shared intent, one that was not confirmed, or was taken back, has ended for good. What is in force by the store waits for
+ * its files, where it is not in force here, and a newer one for the store's word that it has ended.
  */
 static json_t *kept_version_to_json(const struct core *core, const struct version *v)
 {
 	const struct version_history *h = shared_intent_history(core->intent);
 	const struct version *head = intent_head(core->intent);
 	json_t *json = version_to_json(v, head);
+	struct pending_clock clock;
 	enum chain_mark mark;
 
-	if (!h || !head || head->number == v->number || !history_version(h, v->number, &mark))
+	if (!h || version_is_same(v, head) || !history_version(h, v->number, &mark))
 		return json;
+	pending_clock_read(&clock);
+	const struct version *chosen = history_in_force(h, clock.now_ms);
+
 	if (mark == CHAIN_ENDED)
 		json_object_set_new(json, "state", json_string("ended"));
-	else if (v->number > head->number)
+	else if (chosen && v->number >= chosen->number)
 		json_object_set_new(json, "state", json_string("waiting"));
 	return json;
 }

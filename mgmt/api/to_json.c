@@ -24,9 +24,14 @@ void version_etag(const struct version *v, char out[HTTP_TEXT_MAX])
 	snprintf(out, HTTP_TEXT_MAX, "\"v%" PRIu64 "-%.16s\"", v->number, v->digest);
 }
 
+bool version_is_same(const struct version *a, const struct version *b)
+{
+	return b && a->number == b->number && !strcmp(a->digest, b->digest);
+}
+
 json_t *version_to_json(const struct version *v, const struct version *head)
 {
-	bool is_head = head && head->number == v->number;
+	bool is_head = version_is_same(v, head);
 	int64_t confirm_by_ms =
 	        is_head ? head->confirm_by_ms : 0; /* it runs; a kept record has none */
 	const char *state = !is_head ? "superseded" : confirm_by_ms ? "unconfirmed" : "in_force";

@@ -17,6 +17,8 @@
 
 /** The ETag of a version. */
 void version_etag(const struct version *v, char out[HTTP_TEXT_MAX]);
+/** Whether both are one version; @p b may be NULL. A node without the store's has one of its own under the same number. */
+bool version_is_same(const struct version *a, const struct version *b);
 /** A version; its state depends on @p head, which may be NULL. */
 json_t *version_to_json(const struct version *v, const struct version *head);
 /** Files as a list of names, digests and sizes; or as an object with their contents. */

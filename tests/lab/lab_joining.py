@@ -207,6 +207,8 @@ def both_reinstalled(members: list[Member], report: Report, text: str) -> None:
                 "each says that nobody has the files of the store's version", 0.1)
     report.equal([m.document() for m in members], [None, None], "and waits for them")
     report.wait(lambda: all(m.head() for m in members), JOIN_FILES_S, "then each starts from its own file", 0.5)
+    states = [v["state"] for v in members[0].ask("versions")["items"]]
+    report.equal(states[0], "waiting", f"and says that the store's version waits for its files {states}")
     report.check(kept == members[0].store.latest(), "and the store's version is not replaced", kept)
     status, _, errors = members[0].apply(text)
     report.equal((status, "--replace" in errors), (4, True), f"nor built upon unseen {errors}")

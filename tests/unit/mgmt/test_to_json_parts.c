@@ -33,13 +33,17 @@ static void a_version_has_the_state_of_its_place(void **state)
 {
 	static const struct {
 		uint64_t number, head; /* 0: there is no head */
+		char digest;           /* of the head */
 		int64_t confirm_by_ms;
 		const char *word;
 		bool has_deadline;
 	} rows[] = {
-		{ 3, 3, 0, "in_force", false },        { 3, 3, NOW_MS, "unconfirmed", true },
-		{ 3, 4, NOW_MS, "superseded", false }, { 3, 4, 0, "superseded", false },
-		{ 3, 0, NOW_MS, "superseded", false },
+		{ 3, 3, 'd', 0, "in_force", false },
+		{ 3, 3, 'd', NOW_MS, "unconfirmed", true },
+		{ 3, 3, 'e', 0, "superseded", false }, /* a node's own, under the same number */
+		{ 3, 4, 'd', NOW_MS, "superseded", false },
+		{ 3, 4, 'e', 0, "superseded", false },
+		{ 3, 0, 'd', NOW_MS, "superseded", false },
 	};
 
 	(void)state;
@@ -50,6 +54,7 @@ static void a_version_has_the_state_of_its_place(void **state)
 			                .confirm_by_ms = rows[i].confirm_by_ms };
 
 		memset(v.digest, 'd', DIGEST_TEXT_MAX - 1);
+		memset(head.digest, rows[i].digest, DIGEST_TEXT_MAX - 1);
 		json_t *told = version_to_json(&v, rows[i].head ? &head : NULL);
 		if (strcmp(text_of(told, "state"), rows[i].word) != 0)
 			fail_msg("row %zu: %s", i, text_of(told, "state"));
