@@ -10,6 +10,7 @@
 #include "announce/process.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,14 +23,21 @@
 #define STARTS_MS 5000u  /* ms in which a new process may still wait for its sockets */
 #define ENDS      3u /* processes in a row that lived for less: an operator's restarts are fewer */
 
-/* Whether the process has ended; what cannot be seen has not. */
+/*
+ * Whether the process has ended, also one that its parent has not waited for: of it a descriptor is
+ * given, and readable. What cannot be seen has not ended.
+ */
 static bool has_ended(uint64_t pid)
 {
-	int fd = pid ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1;
+	struct pollfd p = { .fd = pid ? (int)syscall(SYS_pidfd_open, (pid_t)pid, 0) : -1,
+		            .events = POLLIN };
+	bool ended;
 
-	if (fd >= 0)
-		close(fd);
-	return pid && fd < 0 && errno == ESRCH;
+	if (p.fd < 0)
+		return pid && errno == ESRCH;
+	ended = poll(&p, 1, 0) == 1;
+	close(p.fd);
+	return ended;
 }
 
 /* Count the processes that ended soon. @return whether they do so again and again */
