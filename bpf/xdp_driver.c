@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -270,6 +271,49 @@ static int update_link(const struct xdp_driver *d, int fd, const char *interface
 	return err;
 }
 
+/* Another directory of that name is locked before anything is pinned below it. */
+static int keep_dir(struct xdp_driver *d, struct driver_reason *reason)
+{
+	struct stat held, now;
+	int was = d->dir_fd, err;
+
+	if (!fstat(was, &held) && !stat(d->dir, &now) && held.st_ino == now.st_ino &&
+	    held.st_dev == now.st_dev)
+		return 0;
+	err = xdp_make_dir(d->dir, reason);
+	if (!err)
+		err = lock_pin_dir(d, reason);
+	if (err && d->dir_fd >= 0 && d->dir_fd != was)
+		close(d->dir_fd);
+	if (err)
+		d->dir_fd = was;
+	else
+		close(was);
+	return err;
+}
+
+/* Before the first port has the program, "prog" and "current" may be those of a process before. */
+static int renew_pins(struct xdp_driver *d, struct driver_reason *reason)
+{
+	struct xdp_pins k = { .reason = reason };
+	char path[PATH_MAX];
+
+	reason->text[0] = 0;
+	k.err = keep_dir(d, reason);
+	if (k.err)
+		return k.err;
+	xdp_set_keep(&d->now, d->dir, d->n_ports > 0, &k);
+	for (size_t i = 0; i < d->n_ports; i++) {
+		if (xdp_carries(d, &d->ports[i]) == XDP_CARRIES_NONE)
+			continue;
+		link_path(d, d->ports[i].shown.name, path);
+		xdp_pin_keep(&k, d->ports[i].link_fd, path);
+	}
+	xdp_not_sent_keep_pins(&d->not_sent, d->dir, &k);
+	d->n_renewed += k.n_renewed;
+	return k.err;
+}
+
 /*
  * Put the program on a port. An existing link is updated in place, so no packet meets a port
  * without a program; if that fails, the port stays as it is. The port's number comes into the map
@@ -293,6 +337,8 @@ static int attach_interface(struct driver *driver, const struct model_port *port
 	}
 	if (!known && d->n_ports == DRIVER_PORTS_MAX)
 		return driver_set_reason(reason, -ENOSPC, "more than %u ports", DRIVER_PORTS_MAX);
+	(void)renew_pins(d, reason); /* what then fails is said below */
+	reason->text[0] = 0;
 	xdp_not_sent_program(&d->not_sent, xdp_program_id(d->now.prog_fd));
 	xdp_not_sent_port(&d->not_sent, interface, ifindex);
 	err = xdp_set_port(&d->now, ifindex, true);
@@ -506,6 +552,16 @@ static int renew_clock(struct driver *driver)
 	return xdp_clock_sync(d->now.tables.root);
 }
 
+static int keep_pins(struct driver *driver, uint32_t *n_renewed, struct driver_reason *reason)
+{
+	struct xdp_driver *d = (struct xdp_driver *)driver;
+	int err = renew_pins(d, reason);
+
+	*n_renewed = d->n_renewed;
+	d->n_renewed = 0;
+	return err;
+}
+
 /* Links go first. A failure is reported, and the rest is removed all the same. */
 static int remove_pins(const char *pin_dir, struct driver_reason *reason)
 {
@@ -588,6 +644,7 @@ const struct driver_ops driver_xdp = {
 	.grace = wait_for_programs,
 	.tick = renew_clock,
 	.tick_s = 10,
+	.keep_pins = keep_pins,
 	.close = close_xdp_driver,
 	.remove = remove_pins,
 	.map = map_tables,

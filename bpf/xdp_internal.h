@@ -20,6 +20,13 @@
 #include "weir/fwd/user.h"
 #include "weir/layout.h"
 
+/** What was found of pins, and made again. */
+struct xdp_pins {
+	uint32_t n_renewed;
+	int err;                      /**< the first pin that could not be made; 0: none */
+	struct driver_reason *reason; /**< with err: which, and why */
+};
+
 struct xdp_set {
 	unsigned number; /**< tables-N */
 	int map_fds[FWD_TABLE_COUNT];
@@ -48,6 +55,7 @@ struct xdp_port {
 /** What drivers did not take, as the kernel counts it (bpf/not_sent.h). */
 struct xdp_not_sent {
 	struct not_sent_state *state; /* mapped; NULL: the kernel does not let us know */
+	int map_fd;                   /* of `state` */
 	int try_fd;                   /* the program that tries a port */
 	int link_fds[XDP_NOT_SENT_LINKS];
 	char problem[160]; /* without state: why */
@@ -61,6 +69,7 @@ struct xdp_driver {
 	struct carry *carry; /* copies now into next; NULL while there is no next */
 	struct xdp_not_sent not_sent;
 	unsigned last_number;
+	uint32_t n_renewed; /* pins, since keep_pins() said so last */
 	struct xdp_port ports[DRIVER_PORTS_MAX];
 	size_t n_ports;
 };
@@ -86,6 +95,8 @@ MUST_CHECK int xdp_prove(struct driver *driver, struct driver_probes *batch);
  * harmed.
  */
 void xdp_not_sent_open(struct xdp_not_sent *n, const char *dir);
+/** Pin again what is missing of that. */
+void xdp_not_sent_keep_pins(const struct xdp_not_sent *n, const char *dir, struct xdp_pins *k);
 /** Counting goes on. All that follow do nothing where it was not opened. */
 void xdp_not_sent_close(struct xdp_not_sent *n);
 /** The forwarding program with id @p id comes into the ports; those before it still count. */
@@ -121,6 +132,13 @@ void xdp_statistics_add(struct not_sent_port *row, uint64_t lost, bool ours);
 /** Remove map and links below @p dir: counting ends. */
 void xdp_not_sent_remove(const char *dir);
 
+/** Pin @p fd at @p path, in place of an earlier pin. @return 0 or -errno */
+MUST_CHECK int xdp_pin_over(int fd, const char *path);
+/** Pin it there if nothing or another object is pinned there. */
+void xdp_pin_keep(struct xdp_pins *k, int fd, const char *path);
+/** Note that @p path was made again, or with @p err that it could not be. */
+void xdp_pins_note(struct xdp_pins *k, int err, const char *path);
+
 /** Make @p s empty: nothing is open. */
 void xdp_set_init(struct xdp_set *s);
 /**
@@ -140,6 +158,8 @@ MUST_CHECK int xdp_set_load(struct xdp_set *s, struct driver_reason *reason);
 /** Pin @p s as tables-@p number below @p dir; only its program if the maps are pinned already. */
 MUST_CHECK int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number,
                            struct driver_reason *reason);
+/** Pin again what is missing of @p s; @p in_force: its program and "current", too. */
+void xdp_set_keep(const struct xdp_set *s, const char *dir, bool in_force, struct xdp_pins *k);
 /** Let frames leave by port @p ifindex, or no longer. @return 0 or -errno */
 int xdp_set_port(const struct xdp_set *s, uint32_t ifindex, bool ours);
 /** Unmap and close; what is pinned stays. */

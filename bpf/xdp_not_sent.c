@@ -44,16 +44,6 @@ static void pin_path(const char *dir, int link, char out[PATH_MAX])
 		snprintf(out, PATH_MAX, "%.*s/not-sent-%d", PATH_MAX - 64, dir, link);
 }
 
-/* Put a pin of @p fd at @p path, over an earlier one. */
-static int pin_not_sent(int fd, const char *path)
-{
-	char beside[PATH_MAX];
-
-	snprintf(beside, sizeof(beside), "%.*s-new", PATH_MAX - 8, path);
-	(void)unlink(beside);
-	return bpf_obj_pin(fd, beside) || rename(beside, path) ? -errno : 0;
-}
-
 /* Whether the map of @p fd is of this layout; a kernel that wrote nothing into it yet left zeros. */
 static bool is_of_layout(int fd)
 {
@@ -143,7 +133,7 @@ static int pin_links(struct xdp_not_sent *n, const struct weir_not_sent_bpf *ske
 
 	for (unsigned i = 0; i < XDP_NOT_SENT_LINKS && !err; i++) {
 		pin_path(dir, (int)i, path);
-		err = pin_not_sent(bpf_link__fd(links[i]), path);
+		err = xdp_pin_over(bpf_link__fd(links[i]), path);
 		n->link_fds[i] = fcntl(bpf_link__fd(links[i]), F_DUPFD_CLOEXEC, 3);
 	}
 	return err;
@@ -160,17 +150,19 @@ void xdp_not_sent_open(struct xdp_not_sent *n, const char *dir)
 	int err = load_programs(&skel, map_fd);
 	char path[PATH_MAX];
 
-	*n = (struct xdp_not_sent){ .try_fd = -1, .link_fds = { -1, -1, -1, -1 } };
+	*n = (struct xdp_not_sent){ .map_fd = -1, .try_fd = -1, .link_fds = { -1, -1, -1, -1 } };
 	if (!err)
 		err = map_state(bpf_map__fd(skel->maps.state), &n->state);
 	if (!err) {
 		n->state->layout = NOT_SENT_LAYOUT;
 		__atomic_store_n(&n->state->generation, skel->rodata->generation, __ATOMIC_RELEASE);
 		pin_path(dir, -1, path);
-		err = map_fd < 0 ? pin_not_sent(bpf_map__fd(skel->maps.state), path) : 0;
+		err = map_fd < 0 ? xdp_pin_over(bpf_map__fd(skel->maps.state), path) : 0;
 	}
 	if (!err)
 		err = pin_links(n, skel, dir);
+	if (!err)
+		n->map_fd = fcntl(bpf_map__fd(skel->maps.state), F_DUPFD_CLOEXEC, 3);
 	if (!err) /* without it ports are not tried */
 		n->try_fd = fcntl(bpf_program__fd(skel->progs.try_port), F_DUPFD_CLOEXEC, 3);
 	if (err)
@@ -186,12 +178,27 @@ void xdp_not_sent_open(struct xdp_not_sent *n, const char *dir)
 		close(map_fd);
 }
 
+void xdp_not_sent_keep_pins(const struct xdp_not_sent *n, const char *dir, struct xdp_pins *k)
+{
+	char path[PATH_MAX];
+
+	for (int i = -1; n->state && i < (int)XDP_NOT_SENT_LINKS; i++) {
+		int fd = i < 0 ? n->map_fd : n->link_fds[i];
+
+		pin_path(dir, i, path);
+		if (fd >= 0)
+			xdp_pin_keep(k, fd, path);
+	}
+}
+
 void xdp_not_sent_close(struct xdp_not_sent *n)
 {
 	if (!n->state)
 		return;
 	munmap(n->state, state_bytes());
 	n->state = NULL;
+	if (n->map_fd >= 0)
+		close(n->map_fd);
 	if (n->try_fd >= 0)
 		close(n->try_fd);
 	for (unsigned i = 0; i < XDP_NOT_SENT_LINKS; i++)

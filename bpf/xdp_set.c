@@ -340,19 +340,6 @@ int xdp_set_make(struct xdp_set *s, const struct driver_sizes *sizes, struct dri
 	return err;
 }
 
-/* Pin @p fd at @p path, in place of an earlier pin. */
-static int pin_over(int fd, const char *path)
-{
-	char beside[PATH_MAX];
-
-	if ((size_t)snprintf(beside, sizeof(beside), "%s-new", path) >= sizeof(beside))
-		return -ENAMETOOLONG;
-	(void)unlink(beside);
-	if (bpf_obj_pin(fd, beside) || rename(beside, path))
-		return -errno;
-	return 0;
-}
-
 int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driver_reason *reason)
 {
 	char path[PATH_MAX];
@@ -364,17 +351,38 @@ int xdp_set_pin(struct xdp_set *s, const char *dir, unsigned number, struct driv
 		                         strerror(errno));
 	for (int m = 0; m < FWD_TABLE_COUNT && !err && s->number != number; m++) {
 		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, number, s->maps[m].name);
-		err = pin_over(s->map_fds[m], path);
+		err = xdp_pin_over(s->map_fds[m], path);
 	}
 	if (!err) {
 		snprintf(path, sizeof(path), "%s/tables-%u/prog", dir, number);
-		err = pin_over(s->prog_fd, path);
+		err = xdp_pin_over(s->prog_fd, path);
 	}
 	if (err)
 		return driver_set_reason(reason, err, "%s cannot be pinned: %s", path,
 		                         strerror(-err));
 	s->number = number;
 	return 0;
+}
+
+void xdp_set_keep(const struct xdp_set *s, const char *dir, bool in_force, struct xdp_pins *k)
+{
+	char path[PATH_MAX];
+	unsigned number;
+
+	snprintf(path, sizeof(path), "%s/tables-%u", dir, s->number);
+	(void)mkdir(path, 0700);
+	for (int m = 0; m < FWD_TABLE_COUNT; m++) {
+		snprintf(path, sizeof(path), "%s/tables-%u/%s", dir, s->number, s->maps[m].name);
+		xdp_pin_keep(k, s->map_fds[m], path);
+	}
+	if (!in_force)
+		return;
+	snprintf(path, sizeof(path), "%s/tables-%u/prog", dir, s->number);
+	xdp_pin_keep(k, s->prog_fd, path);
+	if (xdp_current(dir, &number) || number != s->number) {
+		snprintf(path, sizeof(path), "%s/current", dir);
+		xdp_pins_note(k, xdp_current_set(dir, s->number), path);
+	}
 }
 
 void xdp_set_unpin(const char *dir, unsigned number)

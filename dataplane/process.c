@@ -461,6 +461,8 @@ static void on_second(void *arg)
 		state_sync_tick(&p->state_sync, &p->node, p->dirs.run, &time);
 	if (p->driver && ++p->seconds % p->ops->tick_s == 0)
 		(void)p->ops->tick(p->driver);
+	if (p->driver && scrub_pins(&p->scrub, p->ops, p->driver, time.now_ms))
+		conditions_state(p);
 	show_effect(p);
 	probes_count(p->probes);
 	loop_timer_set(p->loop, &p->second_timer, time.now_ms + 1000);

@@ -3,7 +3,7 @@
  * @file
  * The scrub: it compares the forwarding tables with what this process wrote into them, a piece at a
  * time, and writes again what differs (tables/shadow.h, owners_scrub()). What packets write is left
- * alone.
+ * alone. It also has the driver look for its pins, each second.
  *
  * A turn comes each SCRUB_TURN_MS and takes SCRUB_TURN_NS at most, or one piece: less than 1 % of a
  * core. A pass begins SCRUB_PASS_MS after the one before it began, or when that has ended. Nothing
@@ -15,6 +15,7 @@
 #define WEIR_DATAPLANE_SCRUB_H
 
 #include "dataplane/tables/compiler.h"
+#include "weir/driver.h"
 
 #define SCRUB_TURN_MS      100u    /**< the caller's timer */
 #define SCRUB_TURN_NS      500000u /**< 0.5 % of a core */
@@ -34,13 +35,22 @@ struct scrub_finding {
 	uint64_t found_ms;         /**< the last time */
 };
 
+/** Pins that were missing (driver_ops.keep_pins()). */
+struct scrub_pins {
+	uint64_t n;        /**< that were made again */
+	uint64_t found_ms; /**< the last time */
+	/** why some are missing now; "": all are there */
+	struct driver_reason reason;
+};
+
 /** All zero before the first turn. */
 struct scrub {
 	struct compiler *node; /**< borrowed: whose tables they are */
 	struct scrub_finding findings[SCRUB_FINDINGS_MAX];
 	uint32_t n_findings;
 	uint64_t n_more,
-	        more_ms;  /**< elements for which there was no room, and when the last was */
+	        more_ms; /**< elements for which there was no room, and when the last was */
+	struct scrub_pins pins;
 	uint64_t changes; /**< of all this */
 	uint64_t now_ms;
 	uint64_t pass_ms;      /**< when the pass in progress began; 0: there was none */
@@ -52,6 +62,9 @@ struct scrub {
 void scrub_begin(struct scrub *s, struct compiler *n) NONNULL();
 /** Do the next turn. @return whether what there is to show has changed */
 bool scrub_turn(struct scrub *s, uint64_t now_ms) NONNULL();
+/** Look for pins that are missing. @return as scrub_turn() */
+bool scrub_pins(struct scrub *s, const struct driver_ops *ops, struct driver *driver,
+                uint64_t now_ms) NONNULL();
 /** Compare and mend all of the small tables that @p table is one of, before it is written. */
 void scrub_table(struct scrub *s, enum fwd_table table) NONNULL();
 

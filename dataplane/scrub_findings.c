@@ -164,3 +164,29 @@ void scrub_forget(struct scrub *s)
 		s->changes++;
 	}
 }
+
+bool scrub_pins(struct scrub *s, const struct driver_ops *ops, struct driver *driver,
+                uint64_t now_ms)
+{
+	struct driver_reason reason = { "" };
+	struct scrub_pins *pins = &s->pins;
+	uint32_t n = 0;
+	int err = ops->keep_pins ? ops->keep_pins(driver, &n, &reason) : 0;
+	bool changed = n || strcmp(reason.text, pins->reason.text) != 0;
+
+	if (n && !pins->n)
+		log_warn("pins-missing", "n=%u effect=\"made again\"", n);
+	if (err && !*pins->reason.text)
+		log_error("pins-missing", "reason=\"%s\" effect=\"%s\"", reason.text,
+		          "what is not pinned ends with this process");
+	pins->reason = reason;
+	if (n) {
+		s->node->counters.pins += n;
+		pins->n += n;
+		pins->found_ms = now_ms;
+	} else if (pins->n && now_ms - pins->found_ms >= SCRUB_SHOWN_MS) {
+		pins->n = 0;
+		changed = true;
+	}
+	return changed;
+}

@@ -150,6 +150,9 @@ const struct metric metrics_totals[TOTALS] = {
 	              "written, and that it wrote again" },
 	[SCRUBS] = { STATS_COUNTER, "weir_dataplane_table_scrubs_total",
 	             "times that all forwarding tables were compared with what was written" },
+	[PINS] = { STATS_COUNTER, "weir_dataplane_pins_renewed_total",
+	           "pins below --bpf-dir that were missing or another object's, and that "
+	           "weir-dataplane made again" },
 	[PORTS] = { STATS_GAUGE, "weir_dataplane_ports", "ports to which the program is attached" },
 	[PORTS_GENERIC] = { STATS_GAUGE, "weir_dataplane_ports_generic",
 	                    "ports to which it is attached in the slower generic mode" },

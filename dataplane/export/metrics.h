@@ -46,6 +46,7 @@ enum metrics_total {
 	PATHS_RESTORED,
 	DAMAGED,
 	SCRUBS,
+	PINS,
 	PORTS,
 	PORTS_GENERIC,
 	DPDK,

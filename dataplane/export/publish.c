@@ -448,6 +448,7 @@ static void write_node(struct publisher *p, const struct compiler *n)
 	stats_set(p->totals[PATHS_RESTORED], n->counters.paths_restored);
 	stats_set(p->totals[DAMAGED], n->counters.damaged);
 	stats_set(p->totals[SCRUBS], n->counters.scrubs);
+	stats_set(p->totals[PINS], n->counters.pins);
 	if (!n->hops)
 		return;
 	stats_set(p->totals[HOP_CHANGES], hops_counters(n->hops)->changes);

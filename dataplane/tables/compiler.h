@@ -135,6 +135,7 @@ struct compiler_counters {
 	uint64_t documents, refused, resizes, deaths, returns, held;
 	uint64_t paths_lowered, paths_restored;
 	uint64_t damaged, scrubs; /**< elements found damaged and mended; passes of the scrub */
+	uint64_t pins;            /**< pins that were missing, and made again */
 };
 
 /** The three clocks of one moment. */

@@ -306,6 +306,15 @@ struct driver_ops {
 	int (*tick)(struct driver *d);
 	unsigned tick_s;
 
+	/**
+	 * Look whether all that is to outlive the process is pinned, and pin again what is not.
+	 * NULL: a driver that pins nothing.
+	 * @param n_renewed  out: pins that were missing or another object's, and are there again;
+	 *                untouched where nothing was looked at
+	 * @return 0, or -errno with @p reason: some are missing and cannot be made
+	 */
+	int (*keep_pins)(struct driver *d, uint32_t *n_renewed, struct driver_reason *reason);
+
 	/** Release what the process holds. Forwarding continues. NULL is fine. */
 	void (*close)(struct driver *d);
 

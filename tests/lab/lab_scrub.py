@@ -4,7 +4,8 @@
     lab_scrub.py [--quick] [--driver xdp|dpdk]
 
 Backends die and return, are drained and undrained, and documents come, all the time: first alone, then with damage in each
-table (by the pinned maps, or DPDK's file), several times over. At last the process is killed and damage planted for the next one.
+table (by the pinned maps, or DPDK's file), several times over. At last the process is killed and damage planted for the next one. With
+XDP the pins are removed by hand, too.
 
 Writes build/lab/scrub.json: `planted`, `named`, `mended`, `mended_ms` (the longest), `false` (elements said to be damaged that were
 not), and the same for each driver; `taken_over_ms`: until a process that takes damaged tables over has mended them.
@@ -18,6 +19,7 @@ import json
 import mmap
 import os
 import re
+import shutil
 import sys
 import threading
 import time
@@ -40,15 +42,18 @@ class Tables:
     def __init__(self, bed: Bed) -> None:
         self.node, self.dpdk = bed.node, bed.driver == "dpdk"
 
+    def folder(self) -> str:
+        """Where XDP's pins are."""
+        return next(f for f, _, _ in os.walk(self.node.bpf) if os.path.islink(os.path.join(f, "current")))
+
     def _window(self, table: str, at: int) -> tuple[int, int, int]:
         """A descriptor, and where to map it to reach byte `at` of the table."""
         if self.dpdk:
             path = os.path.join(self.node.run_dir, "tables", "tables")
             return os.open(path, os.O_RDWR), layout.tables_of(path)[table][0] + at, os.stat(path).st_size
-        folder = next(f for f, folders, _ in os.walk(self.node.bpf) if os.path.islink(os.path.join(f, "current")))
-        fd = open_table(os.path.join(folder, "current", table))
+        fd = open_table(os.path.join(self.folder(), "current", table))
         if fd < 0:
-            raise LabError(f"{folder}/current/{table} cannot be opened")
+            raise LabError(f"{self.folder()}/current/{table} cannot be opened")
         return fd, at, 0
 
     def touch(self, table: str, at: int, size: int, new: bytes | None = None) -> bytes:
@@ -244,6 +249,23 @@ class Scene:
         self.report.check(mended and self.taken_over_ms < MENDED_MS, f"{driver}: a process that takes damaged tables over mends them",
                           f"{self.taken_over_ms:.0f} ms")
 
+    def lose_pins(self) -> None:
+        """All pins are removed by hand: after a moment neither the process's death nor the next start loses anything."""
+        folder, report = self.tables.folder(), self.report
+        shutil.rmtree(folder)
+        made = comes_true(lambda: os.path.exists(os.path.join(folder, "current", "prog")) and os.path.exists(
+            os.path.join(folder, "link-eth1")), 5, 0.1)
+        report.check(made, "xdp: pins that are gone are made again")
+        report.check(comes_true(lambda: any(r["code"] == "pins-missing" for r in self.bed.status().body.get("reasons", [])), 5, 0.1),
+                     "xdp: the status says so", self.bed.status().body.get("reasons"))
+        report.check(self.count("weir_dataplane_pins_renewed_total") > 10, "xdp: they are counted")
+        self.node.kill("dataplane")
+        report.check("xdp" in json.loads(self.bed.host.run(["ip", "-j", "link", "show", "eth1"]))[0],
+                     "xdp: the port keeps the program when the process dies")
+        self.node.start("dataplane")
+        report.check(comes_true(lambda: "tables=taken over" in self.node.processes["dataplane"].log(), 15, 0.1),
+                     "xdp: the next process takes the tables over", self.node.processes["dataplane"].log()[-600:])
+
     def play(self, quick: bool) -> None:
         driver, thread = self.bed.driver, threading.Thread(target=self.changes)
         self.start()
@@ -266,6 +288,8 @@ class Scene:
         self.report.check(self.n_changes > 3 and not self.failed, f"{driver}: changes went on", (self.n_changes, self.failed[:3]))
         self.client.stop(10)
         self.take_over()
+        if driver == "xdp":
+            self.lose_pins()
 
     def figures(self) -> dict[str, typing.Any]:
         return {"planted": self.planted, "named": self.named, "mended": self.mended, "mended_ms": round(min(self.mended_ms, 1e6)),

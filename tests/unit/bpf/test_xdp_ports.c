@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -119,6 +120,94 @@ static void a_pin_of_an_interface_that_is_gone_goes_with_the_port(void **state)
 	assert_int_not_equal(access(PIN_DIR "/link-x:5", F_OK), 0);
 	assert_int_equal(ops->ports(d, port), 0);
 	assert_int_equal(ops->detach(d, "x.5", &why), 0); /* again is fine */
+	ops->close(d);
+}
+
+static int open_second(void)
+{
+	const struct driver_config config = { .pin_dir = PIN_DIR, .sizes = small };
+	struct driver *second = NULL;
+	struct driver_reason why;
+	bool kept;
+
+	return ops->open(&config, &second, &kept, &why);
+}
+
+static unsigned look_for_pins(struct driver *d, int expected, struct driver_reason *why)
+{
+	uint32_t n = 0;
+
+	assert_int_equal(ops->keep_pins(d, &n, why), expected);
+	return n;
+}
+
+static uint32_t link_id(const char *path)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t n = sizeof(info);
+	int fd = bpf_obj_get(path);
+
+	assert_true(fd >= 0);
+	assert_int_equal(bpf_obj_get_info_by_fd(fd, &info, &n), 0);
+	close(fd);
+	return info.id;
+}
+
+/* By hand; the next process has tables and ports from the pins that were made again. */
+static void pins_that_are_gone_or_another_s_are_made_again(void **state)
+{
+	static const struct {
+		const char *command, *why;
+		unsigned n;
+	} rows[] = {
+		{ "rm " PIN_DIR "/tables-1/slots", "a table", 1 },
+		{ "rm " PIN_DIR "/tables-1/prog " PIN_DIR "/link-v0", "program and port", 2 },
+		{ "mv " PIN_DIR "/tables-1/slots " PIN_DIR "/tables-1/backends", "another's", 2 },
+		{ "rm " PIN_DIR "/current", "which set it is", 1 },
+		{ "ln -sfn tables-7 " PIN_DIR "/current", "another set", 1 },
+		{ "rm " PIN_DIR "/not-sent*", "what drivers do not take", 5 },
+		{ "rm -r " PIN_DIR "/tables-1", "all tables", FWD_TABLE_COUNT + 1 },
+		{ "rm -r " BPF_DIR "/cluster", "all", FWD_TABLE_COUNT + 8 },
+	};
+	struct driver *d = open_tables(false);
+	struct driver_reason why;
+
+	(void)state;
+	assert_int_equal(look_for_pins(d, 0, &why), 0);
+	assert_int_equal(system("rm -r " BPF_DIR "/cluster"), 0); /* also before there is a port */
+	assert_int_equal(look_for_pins(d, 0, &why), FWD_TABLE_COUNT + 5);
+	attach_port(d, "v0");
+	tables_of(d).pools[3].id = 77;
+	assert_int_equal(look_for_pins(d, 0, &why), 1); /* the program's, which is in force now */
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(look_for_pins(d, 0, &why), 0);
+		assert_int_equal(system(rows[i].command), 0);
+		unsigned n = look_for_pins(d, 0, &why);
+
+		if (n != rows[i].n)
+			fail_msg("%s: %u", rows[i].why, n);
+	}
+	/* a port that is attached anew keeps its link */
+	uint32_t link = link_id(PIN_DIR "/link-v0");
+
+	assert_int_equal(system("rm -r " BPF_DIR "/cluster"), 0);
+	attach_port(d, "v0");
+	assert_int_equal(link_id(PIN_DIR "/link-v0"), link);
+	assert_int_equal(look_for_pins(d, 0, &why), FWD_TABLE_COUNT + 8);
+	/* one that cannot be made is named, and the others are made */
+	assert_int_equal(system("rm -r " PIN_DIR "/tables-1/slots " PIN_DIR "/tables-1/pools && "
+	                        "mkdir " PIN_DIR "/tables-1/slots"),
+	                 0);
+	assert_int_equal(look_for_pins(d, -EISDIR, &why), 1);
+	assert_non_null(strstr(why.text, "tables-1/slots: "));
+	assert_int_equal(rmdir(PIN_DIR "/tables-1/slots"), 0);
+	assert_int_equal(look_for_pins(d, 0, &why), 1);
+	assert_string_equal(why.text, "");
+	assert_int_equal(open_second(), -EBUSY); /* the lock is there again, too */
+	ops->close(d);
+	d = open_tables(true);
+	assert_int_equal(tables_of(d).pools[3].id, 77);
+	assert_true(ops->may_forward(d, "v0"));
 	ops->close(d);
 }
 
@@ -297,6 +386,8 @@ int main(void)
 		cmocka_unit_test_teardown(what_a_process_left_half_made_goes_with_the_next_start,
 		                          remove_pins),
 		cmocka_unit_test_teardown(a_pin_of_an_interface_that_is_gone_goes_with_the_port,
+		                          remove_pins),
+		cmocka_unit_test_teardown(pins_that_are_gone_or_another_s_are_made_again,
 		                          remove_pins),
 		cmocka_unit_test_teardown(a_program_that_is_taken_off_is_seen_and_put_back,
 		                          remove_pins),

@@ -46,6 +46,7 @@ static const struct {
 	{ METRIC("tables_page_bytes"), 0 },
 	{ METRIC("table_damage_total"), 20 },
 	{ METRIC("table_scrubs_total"), 21 },
+	{ METRIC("pins_renewed_total"), 22 },
 	{ METRIC("learning"), 1 },
 };
 
@@ -54,7 +55,7 @@ static void each_total_comes_from_its_source(void **state)
 	static struct hops hops = { .counters = { 41, 42, 43, 44, 45, 46 } };
 
 	(void)state;
-	s.node.counters = (struct compiler_counters){ 11, 12, 13, 14, 15, 16, 17, 18, 20, 21 };
+	s.node.counters = (struct compiler_counters){ 11, 12, 13, 14, 15, 16, 17, 18, 20, 21, 22 };
 	s.node.model->meta.document = 77;
 	s.node.document_refused = s.node.learning = true;
 	s.node.n_low = 19;

@@ -3,6 +3,7 @@
  * The scrub (dataplane/scrub.c) on tables that the real compiler fills: each table is damaged, mended
  * and damaged again; what packets and changes write is no damage.
  */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -337,9 +338,60 @@ static void verdicts_are_no_damage(void **state)
 
 #define SCRUB_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* What the driver finds, second by second. */
+static struct {
+	uint32_t n;
+	int err;
+} driver_finds;
+
+static int find_pins(struct driver *d, uint32_t *n_renewed, struct driver_reason *reason)
+{
+	(void)d;
+	*n_renewed = driver_finds.n;
+	reason->text[0] = 0;
+	return driver_finds.err ? driver_set_reason(reason, driver_finds.err, "slots: busy") : 0;
+}
+
+static void pins_that_were_missing_are_shown_for_a_minute_and_counted(void **state)
+{
+	static const struct driver_ops ops = { .keep_pins = find_pins }, none = { .name = "dpdk" };
+	static const struct {
+		const char *why;
+		uint32_t n;
+		int err;
+		unsigned after_s;
+		bool is_news;
+		uint64_t shown, counted;
+	} rows[] = {
+		{ "all are there", 0, 0, 0, false, 0, 0 },
+		{ "some were not", 3, 0, 1, true, 3, 3 },
+		{ "all are there again", 0, 0, 1, false, 3, 3 },
+		{ "once more", 2, 0, 1, true, 5, 5 },
+		{ "still shown", 0, 0, 59, false, 5, 5 },
+		{ "a minute", 0, 0, 1, true, 0, 5 },
+		{ "one cannot be made", 0, -EBUSY, 1, true, 0, 5 },
+		{ "nor now", 0, -EBUSY, 100, false, 0, 5 },
+		{ "now it can", 1, 0, 1, true, 1, 6 },
+	};
+	struct driver *driver = (void *)&driver_finds;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		driver_finds.n = rows[i].n;
+		driver_finds.err = rows[i].err;
+		now_ms += rows[i].after_s * 1000;
+		if (scrub_pins(&scrub, &ops, driver, now_ms) != rows[i].is_news ||
+		    scrub.pins.n != rows[i].shown || s.node.counters.pins != rows[i].counted ||
+		    !*scrub.pins.reason.text != !rows[i].err)
+			fail_msg("%s: %d", rows[i].why, (int)scrub.pins.n);
+	}
+	assert_false(scrub_pins(&scrub, &none, driver, now_ms));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		SCRUB_TEST(pins_that_were_missing_are_shown_for_a_minute_and_counted),
 		SCRUB_TEST(each_table_is_named_and_mended_twice),
 		SCRUB_TEST(what_others_write_is_no_damage),
 		SCRUB_TEST(changes_are_no_damage),
