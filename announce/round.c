@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "weir/model.h"
+#include "weir/port_program.h"
 #include "weir/stats.h"
 
 #define PUBLISH_MS 500u /* ms between two publications when nothing changes */
@@ -46,6 +47,19 @@ static bool read_proof(struct announcer *a, uint64_t now_ms, struct proof_node *
 			break;
 	}
 	return !err && !proof_copied_node(a->proof, now_ms, out);
+}
+
+/*
+ * What the kernel says of the ports of a silent XDP dataplane. Its program forwards on while a pin or the
+ * process holds it; a port without any forwards nothing. A program that is there says nothing more.
+ */
+static void query_programs(struct proof_node *n, uint64_t now_ms)
+{
+	if (announce_elapsed_ms(now_ms, n->alive_ms) <= PROOF_OLD_MS || strcmp(n->driver, "xdp"))
+		return;
+	for (uint32_t i = 0; i < n->n_ports; i++)
+		if (port_program_runs(n->ports[i].interface) == 0)
+			n->ports[i].attached = PROOF_NO;
 }
 
 /* Whether packets to the kernel pass a DPDK driver, by all that is known. */
@@ -247,8 +261,10 @@ static bool run_round(struct announcer *a, uint64_t now_ms)
 	if (a->model && now_ms - a->kernel_read_ms >= KERNEL_READ_MS)
 		(void)kernel_read(a, now_ms); /* it is logged, and what is known stays */
 	is_proved = read_proof(a, now_ms, &node);
-	if (is_proved)
+	if (is_proved) {
+		query_programs(&node, now_ms);
 		watch_dataplane(a, &node, now_ms);
+	}
 	a->round_ms = now_ms;
 	if (!a->model) {
 		withdraw_left(a, is_proved ? &node : NULL, now_ms);

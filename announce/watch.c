@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The process that drives DPDK. With its end the driver is gone, which is the node's own cause to
- * withdraw. The end of an XDP dataplane says nothing, because packets go on.
+ * withdraw. The end of an XDP dataplane says nothing, because packets go on: of it the
+ * ports' programs are asked (round.c).
  *
  * The end is seen by a descriptor of the process (pidfd_open(2)), so within the loop's next turn.
  * It must not be missed:

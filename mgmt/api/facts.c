@@ -128,6 +128,7 @@ static int fill_model(const struct look *l, struct holder *h, struct judge_facts
 	fill_peer_facts(l, h, f);
 	f->answers = m->self && m->self->n_dns_listen;
 	f->n_ports_meant = m->self ? m->self->n_ports : 0;
+	f->no_program = !l->processes[OBSERVE_DATAPLANE].running && gather_no_program(m);
 	return 0;
 }
 

@@ -133,6 +133,7 @@ static int fill_facts(const struct cli *cli, const struct gather_from *from, str
 	f->effect_fresh = h->effect != NULL;
 	f->answers = m->self && m->self->n_dns_listen;
 	f->n_ports_meant = m->self ? m->self->n_ports : 0;
+	f->no_program = !h->processes[0].running && gather_no_program(m);
 	return 0;
 }
 

@@ -75,4 +75,7 @@ struct judge_process gather_supervisor(const struct gather_process *observed,
 void gather_process(const char *run_dir, const char *process, struct gather_process *out,
                     struct conditions *conditions);
 
+/** Whether the kernel says that no port of the own node, which has some, runs an XDP program. */
+bool gather_no_program(const struct model *m);
+
 #endif

@@ -122,9 +122,15 @@ static void judge_forwarding(const struct judge_facts *f, struct judge_verdict *
 {
 	const struct judge_process *p = find_process(f, "dataplane");
 
-	if (p && p->present && !p->running && f->dpdk && !f->workers_forward)
+	if (!p || !p->present || p->running)
+		return;
+	if (f->dpdk && !f->workers_forward)
 		add_reason(v, JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane",
 		           "weir-dataplane has stopped: with DPDK nothing is forwarded; start it");
+	else if (!f->dpdk && f->no_program)
+		add_reason(v, JUDGE_RULE_FORWARDING_STOPPED, "weir-dataplane",
+		           "weir-dataplane has stopped, and no port has its program any more: "
+		           "nothing is forwarded; start it");
 }
 
 static void judge_no_port(const struct judge_facts *f, struct judge_verdict *v)

@@ -26,8 +26,9 @@
  */
 #define JUDGE_RULES(X)                                                                             \
 	X(FORWARDING_STOPPED, "forwarding-stopped", DOWN,                                          \
-	  "weir-dataplane is dead or hangs with DPDK, and its workers are not seen to forward",    \
-	  "the process itself moves the packets: none are forwarded")                              \
+	  "weir-dataplane is dead or hangs, and forwards nothing: with DPDK its workers are not "  \
+	  "seen to forward, with XDP no port has a program any more",                              \
+	  "no packets are forwarded")                                                              \
 	X(NO_PORT, "no-port", DOWN, "ports are configured and none carries the program",           \
 	  "no packet reaches the forwarding tables")                                               \
 	X(ANSWERING_STOPPED, "answering-stopped", DOWN,                                            \
@@ -203,6 +204,7 @@ struct judge_facts {
 	struct judge_process supervisor; /**< weir run; not present: processes run without one */
 	bool dpdk, waits_for_connections;
 	bool workers_forward; /**< weir-dataplane exists, and weir run sees its workers count rounds */
+	bool no_program;      /**< weir-dataplane does not run, and no port has an XDP program */
 	bool ports_known, answers; /**< answers: the configuration gives it addresses for DNS */
 	size_t n_ports, n_ports_meant;
 	bool effect_fresh;

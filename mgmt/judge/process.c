@@ -9,6 +9,8 @@
 
 #include "base/clock.h"
 #include "mgmt/judge/gather.h"
+#include "weir/model.h"
+#include "weir/port_program.h"
 #include "weir/stats.h"
 
 /* A total on a stats page, by its name; 0 if it is not there. */
@@ -37,6 +39,15 @@ static void read_dataplane(const struct stats_reader *r, struct gather_process *
 static bool process_exists(int64_t pid)
 {
 	return pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH;
+}
+
+bool gather_no_program(const struct model *m)
+{
+	size_t n = m->self ? m->self->n_ports : 0, n_none = 0;
+
+	for (size_t i = 0; i < n && n_none == i; i++)
+		n_none += port_program_runs(m->self->ports[i].interface) == 0;
+	return n && n_none == n;
 }
 
 struct judge_process gather_supervisor(const struct gather_process *observed,

@@ -20,6 +20,7 @@ import mmap
 import os
 import re
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -266,6 +267,14 @@ class Scene:
         report.check(comes_true(lambda: "tables=taken over" in self.node.processes["dataplane"].log(), 15, 0.1),
                      "xdp: the next process takes the tables over", self.node.processes["dataplane"].log()[-600:])
 
+    def die_without_pins(self) -> None:
+        """The pins go, and the process with them before it looks: nothing forwards, and the status says so."""
+        pid = self.node.processes["dataplane"].popen.pid
+        os.kill(pid, signal.SIGSTOP)
+        shutil.rmtree(self.tables.folder())
+        self.node.kill("dataplane")
+        self.bed.expect("xdp: forwarding has ended with the process and its pins", "down", "forwarding-stopped", soon_s=5)
+
     def play(self, quick: bool) -> None:
         driver, thread = self.bed.driver, threading.Thread(target=self.changes)
         self.start()
@@ -290,6 +299,7 @@ class Scene:
         self.take_over()
         if driver == "xdp":
             self.lose_pins()
+            self.die_without_pins()
 
     def figures(self) -> dict[str, typing.Any]:
         return {"planted": self.planted, "named": self.named, "mended": self.mended, "mended_ms": round(min(self.mended_ms, 1e6)),

@@ -44,7 +44,10 @@ static void write_proof(struct proof_page *p, char **argv, int argc, const char 
 		                       .writer_pid = (uint64_t)getpid(),
 		                       .state_arrived = PROOF_YES,
 		                       .n_ports = 1,
-		                       .ports = { { .interface = "lo", .attached = PROOF_YES } } };
+		                       .ports = {
+		                               { .interface = "nosuch", .attached = PROOF_YES } } };
+	if (!strcmp(what, "bare"))
+		snprintf(p->node.ports[0].interface, sizeof(p->node.ports[0].interface), "lo");
 	p->node.ports[0].up = strcmp(what, "port-down") ? PROOF_YES : PROOF_NO;
 	snprintf(p->node.driver, sizeof(p->node.driver), "%s", argv[3]);
 	for (int i = 5; i < argc && p->node.n_vips < VIPS_MAX; i++) {

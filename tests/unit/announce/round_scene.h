@@ -18,6 +18,7 @@
 #include "weir/announce.h"
 #include "weir/model.h"
 #include "weir/own_routes.h"
+#include "weir/port_program.h"
 
 /* --- fakes --- */
 
@@ -28,6 +29,7 @@ static struct {
 	size_t n_listed; /* if not 0: so many routes has each table: a list has room for those above and more */
 	unsigned changes, tries, deletes;
 	bool proved, is_silent; /* no sign of life of the prover */
+	int program;            /* what port_program_runs() says */
 	struct proof_node node;
 	struct proof_vip vip;
 	int copy_error; /* of the next copies of the proof: */
@@ -36,6 +38,13 @@ static struct {
 	struct daemon_route route;
 	unsigned hurries, waits;
 } fake;
+
+/* What the kernel says of a port: not known, as of interfaces that there are not. */
+int port_program_runs(const char *interface)
+{
+	(void)interface;
+	return fake.program;
+}
 
 int own_routes_open(struct own_routes **out)
 {
@@ -235,6 +244,7 @@ static inline int start_scene(void **state)
 
 	(void)state;
 	memset(&fake, 0, sizeof(fake));
+	fake.program = -ENODEV;
 	memset(&row, 0, sizeof(row));
 	model = (struct model){
 		.meta.document = 7, .self = &nodes[2], .nodes = nodes, .n_nodes = COUNT(nodes)

@@ -226,6 +226,18 @@ class Scene(unittest.TestCase):
         proof.wait()
         self.stays(177, set(ADDRESSES), 3)
 
+    def test_the_death_of_an_xdp_dataplane_whose_ports_lost_the_program_withdraws(self) -> None:
+        self.apply()
+        self.start()
+        for _ in range(2):
+            proof = self.prove()
+            self.say(proof, "bare")  # lo, which has no program: nothing is known against the living one
+            self.expect(177, set(ADDRESSES), 60)
+            self.stays(177, set(ADDRESSES), 1)
+            proof.kill()
+            proof.wait()
+            self.assertLess(self.expect(177, set()), 4)
+
     def test_addresses_that_are_not_configured_any_more_go(self) -> None:
         self.apply()
         self.start()

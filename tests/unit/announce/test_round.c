@@ -72,6 +72,38 @@ static void a_dead_driver_withdraws_at_once(void **state)
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PROGRAM_GONE);
 }
 
+/* The pins are gone, and the process that held the program has died. */
+static void a_silent_dataplane_whose_ports_have_no_program_withdraws(void **state)
+{
+	static const struct {
+		const char *driver;
+		int program; /* as the kernel says */
+		bool stays;
+	} rows[] = { { "xdp", 1, true },
+		     { "xdp", -EPERM, true },
+		     { "dpdk", 0, true },
+		     { "xdp", 0, false } };
+
+	(void)state;
+	announce_and_wait();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		snprintf(fake.node.driver, sizeof(fake.node.driver), "%s", rows[i].driver);
+		fake.program = rows[i].program;
+		fake.is_silent = false;
+		fake.node.ports[0].attached = PROOF_YES;
+		run_rounds(19);
+		assert_true(is_in(NORMAL_TABLE)); /* while the process lives, it says what is so */
+		fake.is_silent = true;
+		fake.node.ports[0].attached = PROOF_UNKNOWN;
+		run_rounds(20);
+		assert_true(is_in(NORMAL_TABLE));
+		run_rounds(1);
+		if (is_in(NORMAL_TABLE) != rows[i].stays)
+			fail_msg("%s %d", rows[i].driver, rows[i].program);
+	}
+	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_PROGRAM_GONE);
+}
+
 /* A DPDK dataplane deletes the routes itself then, and forwards on: nothing may put them back. */
 static void a_regular_stop_withdraws_without_a_hold_down(void **state)
 {
@@ -585,6 +617,7 @@ int main(void)
 		SCENE_TEST(a_proof_that_is_lost_withdraws_nothing),
 		SCENE_TEST(the_proof_is_opened_again_only_when_it_was_replaced),
 		SCENE_TEST(a_dead_driver_withdraws_at_once),
+		SCENE_TEST(a_silent_dataplane_whose_ports_have_no_program_withdraws),
 		SCENE_TEST(a_regular_stop_withdraws_without_a_hold_down),
 		SCENE_TEST(a_move_waits_for_the_daemon),
 		SCENE_TEST(what_the_daemon_shows_differently_is_noted),

@@ -119,14 +119,21 @@ static struct condition *state_of(int process, const char *code, enum condition_
 	return c;
 }
 
-static void forwarding_stops_only_with_dpdk_and_dead_workers(void **state)
+static void forwarding_stops_with_dead_workers_and_with_ports_without_program(void **state)
 {
 #define SILENT(p)                                                                                  \
 	"process-silent [weir-" p "] weir-" p " is dead, or does not answer: see its log\n"
 	(void)state;
 	processes[DATAPLANE].running = false;
 	assert_string_equal(print_verdict(), "degraded\n" SILENT("dataplane"));
-	f.dpdk = true;
+	f.no_program = true;
+	assert_string_equal(print_verdict(),
+	                    "down\nforwarding-stopped [weir-dataplane] weir-dataplane has "
+	                    "stopped, and no port has its program any more: nothing is forwarded; "
+	                    "start it\n" SILENT("dataplane"));
+	f.dpdk = f.workers_forward = true;
+	assert_string_equal(print_verdict(), "degraded\n" SILENT("dataplane"));
+	f.workers_forward = f.no_program = false;
 	assert_string_equal(
 	        print_verdict(),
 	        "down\nforwarding-stopped [weir-dataplane] weir-dataplane has stopped: with "
@@ -575,7 +582,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, setup)
 	const struct CMUnitTest tests[] = {
-		T(forwarding_stops_only_with_dpdk_and_dead_workers),
+		T(forwarding_stops_with_dead_workers_and_with_ports_without_program),
 		T(a_silent_process_is_described_by_its_age),
 		T(weir_run_is_missed_where_it_was),
 		T(ports_are_counted),
