@@ -160,6 +160,8 @@ static int write_change(struct shared_commands *s, const struct shared_change *c
 		pthread_mutex_unlock(&s->writing);
 	}
 	core_lock(s->core);
+	if (err || out->result == SHARED_DONE)
+		shared_run_note_full(s->core, err, NULL);
 	return err;
 }
 

@@ -16,7 +16,9 @@
 #include "mgmt/store/shared_intent.h"
 #include "mgmt/store/store_claim.h"
 
-#define AGAIN_MS 1000u /* after a failure */
+#define AGAIN_MS  1000u  /* after a failure */
+#define ALARMS_MS 30000u /* between two questions for alarms; */
+#define FULL_MS   10000u /* so that the end of one shows soon */
 
 /* Note why the store cannot be reached; the first reason is logged. Under the core's lock. */
 static void note_reason(struct shared_run *r, const char *reason)
@@ -100,14 +102,34 @@ static bool receive_change(void *arg, int64_t revision, const struct shared_reco
 	return false;
 }
 
+/* From time to time: a store that nothing can be written to answers reads as ever. */
+static void look_at_alarms(struct shared_run *r)
+{
+	uint64_t now_ms = clock_mono_ms();
+	bool is_full;
+
+	core_lock(r->core);
+	uint64_t wait_ms = r->is_full ? FULL_MS : ALARMS_MS;
+	core_unlock(r->core);
+	if (r->alarms_ms && now_ms - r->alarms_ms < wait_ms)
+		return;
+	r->alarms_ms = now_ms;
+	if (shared_etcd_is_full(r->reads, &is_full))
+		return;
+	core_lock(r->core);
+	r->is_full = is_full;
+	core_unlock(r->core);
+}
+
 static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
 {
 	struct shared_run *r = arg;
 
-	shared_members_heard(&r->members, r->reads);
 	core_lock(r->core);
 	hear_revision(r, sent_ms, revision);
 	core_unlock(r->core);
+	shared_members_heard(&r->members, r->reads);
+	look_at_alarms(r);
 }
 
 static void note_left(void *arg, const char *reason)

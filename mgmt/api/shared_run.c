@@ -247,12 +247,14 @@ json_t *shared_run_json(const struct core *core)
 
 	if (!r)
 		return json_pack("{s:s}", "state", shared_run_is_missing(core) ? "none" : "own");
-	json_t *out = json_pack("{s:s, s:o, s:s}", "state", words[shared_run_judge(r, &silent_ms)],
-	                        "reason",
-	                        json_text(*r->went_back ? r->went_back
-	                                  : *r->other   ? r->other
-	                                                : r->reason),
-	                        "id", r->conf.id);
+	enum store_state state = shared_run_judge(r, &silent_ms);
+	json_t *out =
+	        json_pack("{s:s, s:o, s:s}", "state",
+	                  state == STORE_READY && r->is_full ? "full" : words[state], "reason",
+	                  json_text(*r->went_back ? r->went_back
+	                            : *r->other   ? r->other
+	                                          : r->reason),
+	                  "id", r->conf.id);
 
 	json_object_set_new(out, "silent_ms", json_integer((json_int_t)silent_ms));
 	json_object_set_new(out, "revision",
@@ -308,6 +310,13 @@ void shared_run_state(const struct core *core)
 		        "the store was not reached for %" PRIu64
 		        " s (%.120s): this node keeps what it has, and takes no configuration",
 		        silent_ms / 1000, *r->reason ? r->reason : "no member answers");
+	else if (state == STORE_READY && r->is_full)
+		conditions_add(
+		        core->stats, "store-full", CONDITION_DEGRADED, "",
+		        "the store is full (etcd's alarm NOSPACE): apply, confirm, rollback and "
+		        "operations are refused, and a version that is not confirmed goes back at its "
+		        "deadline. Compact, defragment each member, disarm the alarm: weir store check "
+		        "(as root) shows the commands");
 	snprintf(subject, sizeof(subject), "version %" PRIu64, r->missing.number);
 	if (r->missing.number)
 		conditions_add(

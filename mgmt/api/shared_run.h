@@ -64,6 +64,11 @@ bool shared_run_is_sure(const struct core *core, struct http_reply *reply) MUST_
 bool shared_run_is_ready(const struct core *core);
 /** The etcd that has the store; 0: not known. Under the lock. */
 uint64_t shared_run_cluster(const struct core *core);
+/**
+ * Note what a write came to: -ENOSPC: the store is full, and @p reason, which may be NULL, says so in plain words; 0: it is
+ * not. Under the lock.
+ */
+void shared_run_note_full(struct core *core, int err, char reason[ETCD_REASON_MAX]);
 /** Wait until what was written at @p revision is here, and in force. Under the lock, which is given up meanwhile. */
 void shared_run_await(struct core *core, int64_t revision);
 /**

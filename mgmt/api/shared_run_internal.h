@@ -38,6 +38,7 @@ struct shared_run {
 	struct shared_commands *commands; /* likewise */
 	struct store_conf conf;
 	struct shared_members members; /* the follower's */
+	uint64_t alarms_ms; /* the follower's, boot clock: when members were asked for alarms */
 	bool was_judged; /* the follower's: a list, since the start: a reason from before it is found again */
 	pthread_mutex_t writing; /* never locked under the core's lock */
 	atomic_bool stop;
@@ -51,6 +52,7 @@ struct shared_run {
 	bool is_bound;     /* the copy is of this store */
 	int keep_err;      /* why what the store holds could not be kept here; 0: it is */
 	bool must_list;    /* what was kept may not be all */
+	bool is_full; /* nothing can be written: a write was refused for it, or a member says so */
 	/* why nothing is taken from the store any more: it is older than what this node has of it, or lost that; "" */
 	char went_back[ETCD_REASON_MAX];
 	char other[ETCD_REASON_MAX]; /* what the members have is not the store, or not yet; "" */

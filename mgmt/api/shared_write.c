@@ -51,6 +51,15 @@ bool shared_run_begin_writing(pthread_mutex_t *writing, int most_s)
 	return !pthread_mutex_clocklock(writing, CLOCK_MONOTONIC, &until);
 }
 
+void shared_run_note_full(struct core *core, int err, char reason[ETCD_REASON_MAX])
+{
+	if (core->shared && (!err || err == -ENOSPC))
+		core->shared->is_full = err;
+	if (err == -ENOSPC && reason)
+		snprintf(reason, ETCD_REASON_MAX,
+		         "it is full: weir store check shows how to make room");
+}
+
 int shared_run_write_change(struct shared_run *r, const struct shared_change *c,
                             struct shared_answer *out, char reason[ETCD_REASON_MAX])
 {
@@ -74,6 +83,8 @@ int shared_run_write_change(struct shared_run *r, const struct shared_change *c,
 		pthread_mutex_unlock(&r->writing);
 	}
 	core_lock(r->core);
+	if (err || out->result == SHARED_DONE)
+		shared_run_note_full(r->core, err, reason);
 	return err;
 }
 
@@ -157,7 +168,12 @@ static void set_write_problem(const struct core *core, const struct shared_chang
 {
 	const struct version *newest = history_head(shared_intent_history(core->intent));
 
-	if (err)
+	if (err == -ENOSPC)
+		http_problem(
+		        reply, 503, "store-unavailable",
+		        "the store is full: nothing was changed; weir store check shows how to "
+		        "make room");
+	else if (err)
 		refuse_unavailable(reason, reply);
 	else if (result == SHARED_UNKNOWN)
 		http_problem(

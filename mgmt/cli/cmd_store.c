@@ -30,6 +30,10 @@ static const char *explain_state(const char *state)
 		{ "none",
 		  "there is no store.conf, and the configuration has other nodes: run weir store init" },
 		{ "ready", "it decides which version is in force" },
+		{ "full",
+		  "nothing can be written, so changes of configuration and operations are refused; a "
+		  "version that is not confirmed goes back at its deadline; weir store check shows how "
+		  "to make room" },
 		{ "cut-off", "what is in force stays; changes of configuration are refused" },
 		{ "went-back",
 		  "it is older than what this node has read of it; what is in force stays" },

@@ -146,10 +146,12 @@ struct etcd_status {
 	int64_t db_bytes; /**< the file; the quota counts this */
 	uint64_t leader;  /**< a member's id; 0: it knows none */
 	bool is_learner;
+	bool is_full; /**< a member's database is as large as its quota: nothing but deletions can be written */
 };
 MUST_CHECK int etcd_answer_status(const char *bytes, size_t n, struct etcd_status *out,
                                   char reason[ETCD_REASON_MAX]);
 
+#define ETCD_ALARM_FULL "NOSPACE" /**< what is_full says */
 struct etcd_alarms {
 	struct etcd_header header; /**< all 0 from etcd 3.4 */
 	struct {

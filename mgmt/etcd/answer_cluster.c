@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Leases, tokens, members and their state. */
 #include <stdio.h>
+#include <string.h>
 
 #include "mgmt/etcd/answer.h"
 #include "mgmt/etcd/fields_internal.h"
@@ -86,6 +87,18 @@ int etcd_answer_authenticate(const char *bytes, size_t n, struct etcd_header *he
 	return 0;
 }
 
+/* Alarms of all members are among what a member says is wrong: "memberID:161 alarm:NOSPACE ". */
+static bool has_alarm(const json_t *status, const char *name)
+{
+	const json_t *entry;
+	size_t i;
+
+	json_array_foreach(json_object_get(status, "errors"), i,
+	                   entry) if (json_is_string(entry) &&
+	                              strstr(json_string_value(entry), name)) return true;
+	return false;
+}
+
 int etcd_answer_status(const char *bytes, size_t n, struct etcd_status *out,
                        char reason[ETCD_REASON_MAX])
 {
@@ -95,7 +108,8 @@ int etcd_answer_status(const char *bytes, size_t n, struct etcd_status *out,
 	struct etcd_status s = { .header = etcd_fields_header(&f, f.root),
 		                 .db_bytes = etcd_fields_int64(&f, f.root, "dbSize", 0),
 		                 .leader = etcd_fields_uint64(&f, f.root, "leader"),
-		                 .is_learner = etcd_fields_bool(&f, f.root, "isLearner") };
+		                 .is_learner = etcd_fields_bool(&f, f.root, "isLearner"),
+		                 .is_full = has_alarm(f.root, "alarm:" ETCD_ALARM_FULL) };
 
 	etcd_fields_text(&f, f.root, "version", s.version, sizeof(s.version));
 	if (!s.version[0])

@@ -250,3 +250,8 @@ int etcd_gateway_status(struct etcd_gateway *g, size_t i, struct etcd_status *ou
 	*out = status;
 	return 0;
 }
+
+int etcd_gateway_status_here(struct etcd_gateway *g, struct etcd_status *out)
+{
+	return etcd_gateway_status(g, g->current, out);
+}

@@ -102,6 +102,8 @@ MUST_CHECK int etcd_gateway_keepalive(struct etcd_gateway *g, int64_t lease,
                                       struct etcd_lease *out);
 /** What the member at endpoint number @p i says of itself; no other is asked. */
 MUST_CHECK int etcd_gateway_status(struct etcd_gateway *g, size_t i, struct etcd_status *out);
+/** The same of the current member. */
+MUST_CHECK int etcd_gateway_status_here(struct etcd_gateway *g, struct etcd_status *out);
 
 /** Members by their endpoints. */
 struct etcd_endpoints {

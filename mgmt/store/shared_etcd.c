@@ -73,6 +73,16 @@ int shared_etcd_endpoints(struct shared_etcd *e, struct etcd_endpoints *out)
 	return etcd_gateway_endpoints(e->gateway, out);
 }
 
+int shared_etcd_is_full(struct shared_etcd *e, bool *out)
+{
+	struct etcd_status status;
+	int err = etcd_gateway_status_here(e->gateway, &status);
+
+	if (!err)
+		*out = status.is_full;
+	return err;
+}
+
 void shared_etcd_use(struct shared_etcd *e, const struct etcd_endpoints *more)
 {
 	etcd_gateway_use(e->gateway, more);

@@ -38,6 +38,11 @@ MUST_CHECK int shared_etcd_open(const struct etcd_settings *settings, const char
 void shared_etcd_close(struct shared_etcd *e);
 /** As etcd_gateway_endpoints(); may be called in a follower's heard(). */
 MUST_CHECK int shared_etcd_endpoints(struct shared_etcd *e, struct etcd_endpoints *out);
+/**
+ * Whether nothing can be written, as the current member knows; may be called in a follower's heard().
+ * @return as etcd_gateway_status()
+ */
+MUST_CHECK int shared_etcd_is_full(struct shared_etcd *e, bool *out);
 /** As etcd_gateway_use(). */
 void shared_etcd_use(struct shared_etcd *e, const struct etcd_endpoints *more);
 /** As etcd_gateway_expect(). */

@@ -40,7 +40,7 @@ BREAKAGES = [
     ("an unknown outcome is told as done", ETCD, "(void)note_failure(e, err);\n\t\t*out = (struct shared_answer){ .result = SHARED_UNKNOWN };",
      "*out = (struct shared_answer){ .result = SHARED_DONE, .revision = c->above + 1 };"),
     ("a refused change is told as done", WRITE, "bool is_done = !err && a.result == SHARED_DONE;", "bool is_done = !err && a.result != SHARED_UNKNOWN;"),
-    ("an unknown outcome is told as failed", WRITE, "\tif (err)\n\t\trefuse_unavailable(reason, reply);", "\tif (err || result == SHARED_UNKNOWN)\n\t\trefuse_unavailable(reason, reply);"),
+    ("an unknown outcome is told as failed", WRITE, "\telse if (err)\n\t\trefuse_unavailable(reason, reply);", "\telse if (err || result == SHARED_UNKNOWN)\n\t\trefuse_unavailable(reason, reply);"),
     ("a refusal after an unclear try is told as it is", ETCD, "err = settle_unsure(e, c, &r, out);", "err = copy_refusal(e, c, &r, out);"),
     ("who finds another's change takes it for its own", ETCD, "if (!strcmp(id, c->id))", "if (*id)"),
     ("what was not carried out is told as done", ETCD, "\tif (found == TRACE_NO)\n\t\treturn copy_refusal(e, c, r, out);\n", ""),

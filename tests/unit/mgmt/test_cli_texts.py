@@ -139,6 +139,9 @@ class Texts(test_cli.WithApi):
             ({"state": "ready", "reason": "", "silent_ms": 900, "newest": 12, "in_force": 12, "here": 12, "goes_back_to": 9,
               "files_missing": False},
              "store ready: it decides which version is in force\n  newest         12\n  in force       12\n  goes back to   9\n"),
+            ({"state": "full", "reason": "", "newest": 12, "in_force": 12},
+             "store full: nothing can be written, so changes of configuration and operations are refused; a version that is not confirmed goes back at its "
+             "deadline; weir store check shows how to make room\n  newest         12\n  in force       12\n"),
             ({"state": "cut-off", "reason": "10.0.0.1 is silent", "silent_ms": 61000, "newest": 12, "in_force": 12, "here": 11,
               "goes_back_to": None, "files_missing": True},
              "store cut-off: what is in force stays; changes of configuration are refused\n  reason         10.0.0.1 is silent\n"

@@ -550,6 +550,9 @@ static void members_and_their_state(void **state)
 	        [] = "{" HEADER
 	             ",\"version\":\"3.4.23\",\"dbSize\":\"20480\",\"leader\":\"10276657743932975437\",\"raftIndex\":\"4\","
 	             "\"raftTerm\":\"2\",\"dbSizeInUse\":\"16384\"}",
+	  full[] = "{" HEADER ",\"version\":\"3.4.23\",\"errors\":[\"etcdserver: no leader\","
+	           "\"memberID:10276657743932975437 alarm:NOSPACE \"]}",
+	  corrupt[] = "{" HEADER ",\"version\":\"3.4.23\",\"errors\":[7,\"alarm:CORRUPT \"]}",
 	  alarms[] = "{" HEADER
 	             ",\"alarms\":[{\"memberID\":\"10276657743932975437\",\"alarm\":\"NOSPACE\"}]}",
 	  added[] =
@@ -567,6 +570,11 @@ static void members_and_their_state(void **state)
 	assert_int_equal(etcd_answer_status(status, strlen(status), &s, reason), 0);
 	assert_string_equal(s.version, "3.4.23");
 	assert_true(s.db_bytes == 20480 && s.leader == 10276657743932975437u && !s.is_learner);
+	assert_false(s.is_full);
+	assert_int_equal(etcd_answer_status(full, strlen(full), &s, reason), 0);
+	assert_true(s.is_full && s.leader == 0);
+	assert_int_equal(etcd_answer_status(corrupt, strlen(corrupt), &s, reason), 0);
+	assert_false(s.is_full);
 	assert_int_equal(etcd_answer_status(none, strlen(none), &s, reason), -EBADMSG);
 	assert_int_equal(etcd_answer_alarms(alarms, strlen(alarms), &a, reason), 0);
 	assert_true(a.n == 1 && a.alarms[0].member_id == 10276657743932975437u);

@@ -270,6 +270,37 @@ class Store(unittest.TestCase):
         self.member.start()
         wait_for("its end", lambda: [v["state"] for v in self.node.ask("GET", "/v1/versions").json["items"]] == ["ended", "in_force"])
 
+    def test_a_full_store_says_so_and_what_it_refuses(self) -> None:
+        changed = self.node.apply(self.node.files("# two sites", "# 2 sites"), confirm_within="10m")
+        self.assertEqual(changed.status, 201, changed.raw)
+        alarm = {"memberID": self.member.status()["header"]["member_id"], "alarm": "NOSPACE"}
+        reads = self.member.get("/weir/head")
+        full: Row = {**self.store(), "state": "full", "silent_ms": 0}
+
+        def told() -> list[str]:
+            return [w["text"] for w in self.node.ask("GET", "/v1/status").json["reasons"] if w["code"] == "store-full"]
+
+        for refused_first in (True, False):
+            self.member.good("/v3/maintenance/alarm", {**alarm, "action": "ACTIVATE"})
+            if refused_first:
+                refused = self.node.ask("POST", "/v1/versions/2/confirm", {"reason": "x"})
+                self.assertEqual((refused.status, refused.json), self.problem(
+                    503, "store-unavailable", "the store is full: nothing was changed; weir store check shows how to make room"))
+                self.assertEqual(self.store()["state"], "full")  # at once
+            self.wait_until("full")  # by what a member says
+            self.assertEqual({**self.store(), "silent_ms": 0}, full)
+            self.assertEqual(wait_for("the reason", told), [
+                "weir-mgmt: the store is full (etcd's alarm NOSPACE): apply, confirm, rollback and operations are refused, and a version that is not confirmed "
+                "goes back at its deadline. Compact, defragment each member, disarm the alarm: weir store check (as root) shows the commands"])
+            self.member.good("/v3/maintenance/alarm", {**alarm, "action": "DEACTIVATE"})
+            self.wait_until("ready")
+            wait_for("the end of the reason", lambda: not told())
+        self.assertEqual(self.member.get("/weir/head"), reads)
+        self.member.good("/v3/maintenance/alarm", {**alarm, "action": "ACTIVATE"})
+        self.assertEqual(self.node.ask("POST", "/v1/versions/2/confirm", {"reason": "x"}).status, 503)
+        self.member.good("/v3/maintenance/alarm", {**alarm, "action": "DEACTIVATE"})
+        self.assertEqual((self.node.ask("POST", "/v1/versions/2/confirm", {"reason": "x"}).status, self.store()["state"]), (200, "ready"))  # a write ends it at once
+
     def test_a_store_that_is_silent_is_named_with_its_time(self) -> None:
         self.member.stop()
         self.wait_until("cut-off")  # after six seconds
