@@ -22,14 +22,15 @@
 #include "mgmt/store/store_claim.h"
 #include "weir/model.h"
 
-#define SOON_MS      ((int64_t)30 * 86400 * 1000) /* before a certificate ends */
-#define DAY_MS       ((int64_t)86400 * 1000)
-#define SKEW_MS      3000 /* a member says its time in whole seconds */
-#define FULL_PERCENT 80u
-#define LITTLE       5000                /* revisions that need no compaction yet */
-#define DEFAULT_ROOM ((uint64_t)2 << 30) /* etcd's own quota */
-#define ARENA_MAX    ((size_t)1 << 20)
-#define SITES_MAX    16u
+#define SOON_MS             ((int64_t)30 * 86400 * 1000) /* before a certificate ends */
+#define DAY_MS              ((int64_t)86400 * 1000)
+#define SKEW_MS             3000 /* a member says its time in whole seconds */
+#define FULL_PERCENT        80u
+#define LITTLE              5000                /* revisions that need no compaction yet */
+#define DEFAULT_ROOM        ((uint64_t)2 << 30) /* etcd's own quota */
+#define ARENA_MAX           ((size_t)1 << 20)
+#define SITES_MAX           16u
+#define ETCD_ENDPOINTS_TEXT ((size_t)ETCD_MEMBERS_MAX * ETCD_URL_MAX)
 
 enum level { LEVEL_OK, LEVEL_WARNING, LEVEL_WRONG };
 
@@ -39,6 +40,7 @@ struct checking {
 	struct etcd_members members;
 	struct etcd_status status[ETCD_MEMBERS_MAX];
 	bool is_up[ETCD_MEMBERS_MAX];
+	bool is_full;                       /* a member's alarm */
 	int64_t ahead_ms[ETCD_MEMBERS_MAX]; /* clocks of members, to about a second */
 	enum level worst;
 	json_t *lines;
@@ -63,6 +65,29 @@ static void note_line(struct checking *c, enum level level, const char *subject,
 		                                          "subject", subject, "text", text));
 	else
 		printf("%-8s %s: %s\n", words[level], subject, text);
+}
+
+/* A command to what the last line says. */
+static void note_command(struct checking *c, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+static void note_command(struct checking *c, const char *format, ...)
+{
+	char text[ETCD_ENDPOINTS_TEXT + 4 * PATH_MAX];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	if (!c->cli->json) {
+		printf("         %s\n", text);
+		return;
+	}
+	json_t *line = json_array_get(c->lines, json_array_size(c->lines) - 1);
+	json_t *commands = json_object_get(line, "commands");
+
+	if (!commands)
+		json_object_set_new(line, "commands", commands = json_array());
+	json_array_append_new(commands, json_string(text));
 }
 
 static const char *name_of(const struct etcd_member *m)
@@ -233,6 +258,54 @@ static void check_sites(struct checking *c)
 	model_free(m);
 }
 
+/* How etcdctl reaches the members that answer, by what store.conf names. */
+static void note_access(struct checking *c)
+{
+	const struct etcd_settings *s = &c->client->settings;
+	char endpoints[ETCD_ENDPOINTS_TEXT] = "", *end = endpoints;
+
+	for (size_t i = 0; i < c->members.n; i++)
+		if (c->is_up[i])
+			end += snprintf(end, (size_t)(endpoints + sizeof(endpoints) - end), "%s%s",
+			                end > endpoints ? "," : "",
+			                c->members.members[i].client_url);
+	note_command(c, "export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=%s", endpoints);
+	if (*s->tls.ca)
+		note_command(c, "export ETCDCTL_CACERT=%s ETCDCTL_CERT=%s ETCDCTL_KEY=%s",
+		             s->tls.ca, s->tls.certificate, s->tls.key);
+	if (*s->user)
+		note_command(c, "export ETCDCTL_USER=\"%s:$(cat %s)\"", s->user, s->password_file);
+}
+
+/* The only order that works: only what is compacted becomes free by a defragmentation, and an alarm comes again while a member is full. */
+static void note_room_commands(struct checking *c)
+{
+	note_command(c, "# as root, in this order:");
+	note_command(c, "apt-get install etcd-client");
+	note_access(c);
+	note_command(c, "etcdctl compact --physical \"$(etcdctl endpoint status -w json | grep -o "
+	                "'\"revision\":[0-9]*' | cut -d: -f2 | sort -n | tail -n 1)\"");
+	note_command(c, "etcdctl defrag --command-timeout=60s");
+	if (c->is_full)
+		note_command(c, "etcdctl alarm disarm");
+}
+
+static void note_alarm(struct checking *c, uint64_t member_id, const char *name)
+{
+	const struct etcd_member *m = NULL;
+	char text[24];
+
+	for (size_t i = 0; !m && i < c->members.n; i++)
+		if (c->members.members[i].id == member_id)
+			m = &c->members.members[i];
+	snprintf(text, sizeof(text), "%" PRIx64, member_id);
+	bool is_full = !strcmp(name, ETCD_ALARM_FULL);
+
+	c->is_full |= is_full;
+	note_line(c, LEVEL_WRONG, "alarm", "%s of member %s%s", name, m ? name_of(m) : text,
+	          is_full ? ": its database is full, and nothing can be written to the store" : "");
+}
+
 static void check_alarms(struct checking *c)
 {
 	struct etcd_request request;
@@ -251,13 +324,9 @@ static void check_alarms(struct checking *c)
 		note_line(c, LEVEL_WARNING, "alarms", "they cannot be read: %s",
 		          etcd_gateway_reason(c->client->gateway));
 	for (size_t i = 0; !err && i < alarms.n; i++)
-		note_line(
-		        c, LEVEL_WRONG, "alarm", "%s of member %" PRIx64 "%s",
-		        alarms.alarms[i].name, alarms.alarms[i].member_id,
-		        !strcmp(alarms.alarms[i].name, "NOSPACE")
-		                ? ": nothing can be written; compact, defragment each member, then "
-		                  "etcdctl alarm disarm, in this order"
-		                : "");
+		note_alarm(c, alarms.alarms[i].member_id, alarms.alarms[i].name);
+	if (c->is_full)
+		note_room_commands(c);
 	if (!err && !alarms.n)
 		note_line(c, LEVEL_OK, "alarms", "none");
 }
@@ -285,10 +354,14 @@ static void check_room(struct checking *c)
 			most = (uint64_t)c->status[i].db_bytes;
 	unsigned percent = (unsigned)(most * 100 / quota);
 
-	note_line(c, percent > FULL_PERCENT ? LEVEL_WARNING : LEVEL_OK, "room",
+	bool is_much = percent > FULL_PERCENT;
+
+	note_line(c, is_much ? LEVEL_WARNING : LEVEL_OK, "room",
 	          "the largest database has %.1f of %.0f MiB (%u %%)%s", (double)most / 1048576,
 	          (double)quota / 1048576, percent,
-	          percent > FULL_PERCENT ? ": compact it, then etcdctl defrag each member" : "");
+	          is_much ? ": when it is full, nothing can be written" : "");
+	if (is_much && !c->is_full)
+		note_room_commands(c);
 }
 
 static void check_compaction(struct checking *c)

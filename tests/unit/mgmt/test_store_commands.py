@@ -931,15 +931,29 @@ class Check(Members):
     def test_alarms(self) -> None:
         first = self.members()[0]
         first.replies["alarm"] = [{"header": HEADER, "alarms": [{"memberID": "161", "alarm": "NOSPACE"}, {"memberID": "162", "alarm": "CORRUPT"}]}]
-        self.assertEqual(self.line("alarm"), ["wrong    alarm: NOSPACE of member a1: nothing can be written; compact, defragment each member, then etcdctl alarm disarm, in "
-                                              "this order", "wrong    alarm: CORRUPT of member a2"])
+        self.assertEqual(self.line("alarm"), ["wrong    alarm: NOSPACE of member m1: its database is full, and nothing can be written to the store",
+                                              "wrong    alarm: CORRUPT of member m2"])
         self.assertEqual(self.line("alarms"), [])
+        self.assertEqual(self.commands(), [*self.ROOM, "etcdctl alarm disarm"])
+        first.replies["alarm"] = [{"header": HEADER, "alarms": [{"memberID": "255", "alarm": "CORRUPT"}]}]
+        self.assertEqual((self.line("alarm"), self.commands()), (["wrong    alarm: CORRUPT of member ff"], []))
+
+    def commands(self) -> list[str]:
+        """What is to be pasted, which follows one line; the members that answer are URLS there."""
+        found = [line[9:] for line in self.weir("check").stdout.splitlines() if line.startswith(" ")]
+        told = [c for line in json.loads(self.weir("check", "--json").stdout) for c in line.get("commands", [])]
+        self.assertEqual(found, told)
+        return [c.replace(",".join(self.listed[i]["clientURLs"][0] for i in range(3)), "URLS") for c in found]
+
+    ROOM = ("# as root, in this order:", "apt-get install etcd-client", "export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=URLS",
+            "etcdctl compact --physical \"$(etcdctl endpoint status -w json | grep -o '\"revision\":[0-9]*' | cut -d: -f2 | sort -n | tail -n 1)\"",
+            "etcdctl defrag --command-timeout=60s")
 
     def test_room_on_both_sides_of_the_limit(self) -> None:
         for size, line in ((1717986918 + 21474836, "ok       room: the largest database has 1658.9 of 2048 MiB (80 %)"),
-                           (1717986918 + 21474837, "warning  room: the largest database has 1658.9 of 2048 MiB (81 %): compact it, then etcdctl defrag each member")):
+                           (1717986918 + 21474837, "warning  room: the largest database has 1658.9 of 2048 MiB (81 %): when it is full, nothing can be written")):
             self.members(dbSize=str(size))
-            self.assertEqual(self.line("room"), [line])
+            self.assertEqual((self.line("room"), self.commands()), ([line], list(self.ROOM) if line.startswith("warning") else []))
 
     def test_history_on_both_sides_of_what_is_little(self) -> None:
         many = "warning  compaction: all of the history is kept (5000 revisions), and counts for the quota: start members with ETCD_AUTO_COMPACTION_RETENTION=5m"

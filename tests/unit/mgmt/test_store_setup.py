@@ -631,6 +631,20 @@ class Remove(Setup):
         self.assertEqual(status, 11)
         self.assertIn("no majority of the members answers", {(level, s): t for level, s, t in lines}["wrong", "store"])
 
+    def test_a_full_member_has_room_after_the_commands_of_a_check(self) -> None:
+        host = self.begun()
+        access = ("--cacert", "/etc/weir/store-ca.crt", "--cert", "/etc/weir/store.crt", "--key", "/etc/weir/store.key", f"https://{host.address}:2379/v3/maintenance/alarm")
+        self.good(host.run("curl", "-sS", "-d", '{"action": "ACTIVATE", "alarm": "NOSPACE"}', *access))
+        commands = [c for line in json.loads(host.call("store", "check", "--json").stdout) for c in line.get("commands", [])]
+        self.assertEqual(commands[1:4], ["apt-get install etcd-client", f"export ETCDCTL_API=3 ETCDCTL_ENDPOINTS=https://{host.address}:2379",
+                                         "export ETCDCTL_CACERT=/etc/weir/store-ca.crt ETCDCTL_CERT=/etc/weir/store.crt ETCDCTL_KEY=/etc/weir/store.key"])
+        if not os.path.exists("/usr/bin/etcdctl"):
+            self.skipTest("etcd-client is not installed")
+        done = host.run("sh", "-ec", "\n".join(c for c in commands if not c.startswith("apt-get")))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("Finished defragmenting etcd member", done.stdout)
+        self.assertIn('"text":"none"', host.call("store", "check", "--json").stdout)
+
     def checked(self, host: Host) -> tuple[int, list[tuple[str, str, str]]]:
         """(exit status, [(level, subject, text)]), which the text has, too."""
         done, plain = host.call("store", "check", "--json"), host.call("store", "check")
