@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * store check: looks at the store from this host, without weir-mgmt, and changes nothing. A line for each thing: ok,
+ * store check: looks at the store from this host, also without weir-mgmt, and changes nothing. A line for each thing: ok,
  * warning (something to do before it is too late) or wrong (something does not work now).
  */
 #include <errno.h>
@@ -456,6 +456,53 @@ static void check_transaction(struct checking *c)
 	arena_free(arena);
 }
 
+/* Whether this node takes what the store has, as its weir-mgmt says: a store that is sound by itself may not be the one. */
+static void check_node(struct checking *c)
+{
+	static const struct {
+		const char *state;
+		enum level level;
+		const char *text, *advice;
+	} rows[] = {
+		{ "ready", LEVEL_OK, "this node takes what the store has", "" },
+		{ "full", LEVEL_OK, "this node takes what the store has", "" },
+		{ "unknown", LEVEL_WARNING,
+		  "weir-mgmt has just started, and has not heard the store yet", "" },
+		{ "cut-off", LEVEL_WRONG, "weir-mgmt does not reach the store", "" },
+		{ "went-back", LEVEL_WRONG,
+		  "this node takes nothing from the store, which is not what it was",
+		  ": see what would be lost (weir store accept --dry-run --reason TEXT), and if the store "
+		  "is right, weir store accept --reason TEXT" },
+		{ "other", LEVEL_WRONG,
+		  "this node takes nothing from the members, which have another store",
+		  ": bring the right members back, or correct " STORE_CONF_FILE },
+		{ "unkept", LEVEL_WRONG, "this node cannot keep what the store has", ": weir why" },
+		{ "refused", LEVEL_WRONG, "weir-mgmt cannot use " STORE_CONF_FILE,
+		  ": correct it, then systemctl restart weir" },
+		{ "own", LEVEL_WRONG, "weir-mgmt runs without " STORE_CONF_FILE,
+		  ": systemctl restart weir" },
+		{ "none", LEVEL_WRONG, "weir-mgmt runs without " STORE_CONF_FILE,
+		  ": systemctl restart weir" },
+	};
+	const struct api_request request = { .method = "GET", .path = "/v1/store" };
+	struct api_reply reply = { 0 };
+	bool is_answered = !api_call_quietly(c->cli, &request, &reply) && api_succeeded(&reply);
+	const char *state = api_text(reply.body, "state", ""),
+	           *reason = api_text(reply.body, "reason", "");
+	size_t i = 0;
+
+	while (i < sizeof(rows) / sizeof(rows[0]) && strcmp(rows[i].state, state) != 0)
+		i++;
+	if (!is_answered || i == sizeof(rows) / sizeof(rows[0]))
+		note_line(c, LEVEL_WARNING, "node",
+		          "weir-mgmt does not say whether this node takes what the store has: weir "
+		          "status");
+	else
+		note_line(c, rows[i].level, "node", "%s%s%s%s%s", rows[i].text, *reason ? " (" : "",
+		          reason, *reason ? ")" : "", rows[i].advice);
+	api_reply_fini(&reply);
+}
+
 static void check_clock(struct checking *c)
 {
 	bool is_synchronised = clock_is_synchronised();
@@ -491,6 +538,7 @@ static void check_all(struct checking *c)
 		check_compaction(c);
 		check_transaction(c);
 	}
+	check_node(c);
 	check_certificate(c, tls->ca);
 	check_certificate(c, tls->certificate);
 	check_certificate(c, ETCD_UNIT_TLS "/member.crt");

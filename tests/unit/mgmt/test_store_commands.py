@@ -829,6 +829,13 @@ next: weir store join store.join --member on another host
 
 
 class Check(Members):
+    def setUp(self) -> None:
+        super().setUp()
+        self.api = test_cli.Api(self.dir + "/api.sock")
+        self.addCleanup(self.api.server_close)
+        self.addCleanup(self.api.shutdown)
+        self.api.answers["/v1/store"] = (200, {"state": "ready", "reason": ""})
+
     def check(self, worst: int, *lines: str) -> None:
         """All lines but that of this host's own clock, which may be right or not."""
         done = self.weir("check")
@@ -850,7 +857,8 @@ class Check(Members):
 
     STORE = f"ok       store: {ID}, epoch 1, 1 records below /weir/"
     REST = ("ok       alarms: none", "ok       room: the largest database has 3.0 of 2048 MiB (0 %)", "ok       compaction: there is little history yet (10)",
-            "ok       conditions: a change that must be refused is refused", "ok       clock: those of members that answer are within 3 s of it")
+            "ok       conditions: a change that must be refused is refused", "ok       node: this node takes what the store has",
+            "ok       clock: those of members that answer are within 3 s of it")
 
     def up(self, members: list[Etcd]) -> list[str]:
         return [f"ok       member: m{i} answers at {m.url}, etcd 3.4.23" for i, m in enumerate(members)]
@@ -863,7 +871,7 @@ class Check(Members):
         lines = json.loads(done.stdout)
         self.assertEqual(lines[:2], [{"level": "ok", "subject": "store", "text": f"{ID}, epoch 1, 1 records below /weir/"},
                                      {"level": "ok", "subject": "member", "text": f"m0 answers at {members[0].url}, etcd 3.4.23"}])
-        self.assertEqual(len(lines), 12)
+        self.assertEqual(len(lines), 13)
 
     def test_an_address_that_begins_as_another(self) -> None:
         self.members(1)
@@ -927,6 +935,35 @@ class Check(Members):
 
     def line(self, subject: str) -> list[str]:
         return [line for line in self.weir("check").stdout.splitlines() if f" {subject}: " in line and "this host's clock is" not in line]
+
+    def test_what_this_node_makes_of_the_store(self) -> None:
+        self.members()
+        self.sites("s", "t", "u")
+        unsaid = "warning  node: weir-mgmt does not say whether this node takes what the store has: weir status"
+        said: tuple[tuple[int, typing.Any, str], ...] = (
+            (200, {"state": "full", "reason": ""}, "ok       node: this node takes what the store has"),
+            (200, {"state": "unknown", "reason": ""}, "warning  node: weir-mgmt has just started, and has not heard the store yet"),
+            (200, {"state": "cut-off", "reason": "no majority"}, "wrong    node: weir-mgmt does not reach the store (no majority)"),
+            (200, {"state": "went-back", "reason": "its newest version is 1, and this node has version 2"},
+             "wrong    node: this node takes nothing from the store, which is not what it was (its newest version is 1, and this node has version 2): see what would be lost "
+             "(weir store accept --dry-run --reason TEXT), and if the store is right, weir store accept --reason TEXT"),
+            (200, {"state": "other", "reason": "0c0d"}, "wrong    node: this node takes nothing from the members, which have another store (0c0d): bring the right members "
+                                                        "back, or correct store.conf"),
+            (200, {"state": "unkept", "reason": ""}, "wrong    node: this node cannot keep what the store has: weir why"),
+            (200, {"state": "refused", "reason": "no id"}, "wrong    node: weir-mgmt cannot use store.conf (no id): correct it, then systemctl restart weir"),
+            (200, {"state": "own"}, "wrong    node: weir-mgmt runs without store.conf: systemctl restart weir"),
+            (200, {"state": "none"}, "wrong    node: weir-mgmt runs without store.conf: systemctl restart weir"),
+            (200, {"state": "later"}, unsaid), (200, {}, unsaid), (503, {"code": "store"}, unsaid))
+        for status, answer, line in said:
+            self.api.answers["/v1/store"] = (status, answer)
+            with self.subTest(line):
+                self.assertEqual(self.line("node"), [line])
+        self.api.answers["/v1/store"] = said[3][:2]
+        self.check(11, self.STORE, *(f"ok       member: {m['name']} answers at {m['clientURLs'][0]}, etcd 3.4.23" for m in self.listed),
+                   "ok       members: 3 of 3 answer, 2 are needed to change configuration", "ok       sites: members at 3 sites",
+                   *(said[3][2] if " node: " in line else line for line in self.REST))
+        pathlib.Path(self.dir, "api.sock").unlink()
+        self.assertEqual(self.line("node"), [unsaid])
 
     def test_alarms(self) -> None:
         first = self.members()[0]
