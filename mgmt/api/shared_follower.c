@@ -130,6 +130,9 @@ static void note_heard(void *arg, uint64_t sent_ms, int64_t revision)
 	core_unlock(r->core);
 	shared_members_heard(&r->members, r->reads);
 	look_at_alarms(r);
+	core_lock(r->core);
+	r->observed = r->members.list;
+	core_unlock(r->core);
 }
 
 static void note_left(void *arg, const char *reason)

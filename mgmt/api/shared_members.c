@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mgmt/api/shared_members.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/store/kept_members.h"
 
-#define LIST_MS 60000u /* between two lists */
+#define LIST_MS   60000u /* between two lists, */
+#define LOOK_MS   30000u /* and between two looks at a member that works, */
+#define AGAIN_MS  10000u /* and at one that does not */
+#define SILENT_MS 30000u /* longer than a restart takes */
 
 void shared_members_begin(struct shared_members *m, const char *state_dir,
                           struct etcd_settings *settings)
@@ -35,6 +40,47 @@ void shared_members_add(struct shared_members *m, struct shared_etcd *client,
 		        (struct shared_members_client){ .etcd = client, .in_use = in_use };
 }
 
+bool shared_members_is_silent(const struct shared_member *s)
+{
+	return s->silent_ms && s->tried_ms - s->silent_ms >= SILENT_MS;
+}
+
+/* What is known of members stays with them. */
+static void list_members(struct shared_members *m, const struct etcd_endpoints *now)
+{
+	struct shared_members_list list = { .n = now->n, .n_voters = now->n_voters };
+
+	for (size_t i = 0; i < list.n; i++) {
+		struct shared_member *s = &list.members[i];
+
+		for (size_t k = 0; k < m->list.n; k++)
+			if (!strcmp(m->list.members[k].url, now->urls[i]))
+				*s = m->list.members[k];
+		snprintf(s->url, sizeof(s->url), "%s", now->urls[i]);
+		snprintf(s->name, sizeof(s->name), "%s", now->names[i]);
+	}
+	m->list = list;
+}
+
+/* Look at the first member whose turn it is. */
+static void look_at_member(struct shared_members *m, struct shared_etcd *reads)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct shared_member *s = m->list.members, *end = s + m->list.n;
+
+	while (s < end && s->tried_ms && now_ms - s->tried_ms < (s->silent_ms ? AGAIN_MS : LOOK_MS))
+		s++;
+	if (s == end)
+		return;
+	s->tried_ms = now_ms;
+	if (shared_etcd_look_at(reads, s->url, s->reason) != -EHOSTUNREACH) {
+		s->silent_ms = 0;
+	} else if (!s->silent_ms) {
+		s->silent_ms = now_ms;
+		s->silent_since_ms = clock_believed_ms();
+	}
+}
+
 static void note_members(struct shared_members *m, const struct etcd_endpoints *now)
 {
 	m->known = *now;
@@ -50,12 +96,16 @@ void shared_members_heard(struct shared_members *m, struct shared_etcd *reads)
 
 	if (m->is_off)
 		return;
-	if (!m->listed_ms || now_ms - m->listed_ms >= LIST_MS) {
+	if (m->listed_ms && now_ms - m->listed_ms < LIST_MS) {
+		look_at_member(m, reads);
+	} else {
 		m->listed_ms = now_ms;
-		if (!shared_etcd_endpoints(reads, &now) &&
-		    memcmp(&now, &m->known, sizeof(now)) != 0) {
-			shared_etcd_use(reads, &now);
-			note_members(m, &now);
+		if (!shared_etcd_endpoints(reads, &now)) {
+			list_members(m, &now);
+			if (memcmp(&now, &m->known, sizeof(now)) != 0) {
+				shared_etcd_use(reads, &now);
+				note_members(m, &now);
+			}
 		}
 	}
 	for (size_t i = 0; i < m->n_clients; i++) {

@@ -25,12 +25,30 @@ struct shared_members_client {
 	bool is_behind;          /**< it does not know the members yet */
 };
 
+/** What is known of one member. */
+struct shared_member {
+	char url[ETCD_URL_MAX], name[ETCD_NAME_MAX];
+	char reason[ETCD_REASON_MAX]; /**< of the last failure */
+	uint64_t tried_ms;            /**< boot clock; 0: never */
+	uint64_t silent_ms;      /**< boot clock: of the first failure since it worked; 0: none */
+	int64_t silent_since_ms; /**< the same by the believed time */
+};
+/** All that have a vote and are reached by TLS, as one has listed them. */
+struct shared_members_list {
+	struct shared_member members[ETCD_ENDPOINTS_MAX];
+	size_t n, n_voters; /**< 0: not known */
+};
+
+/** Whether the member has failed for so long that it is no restart. */
+bool shared_members_is_silent(const struct shared_member *s);
+
 struct shared_members {
 	const char *state_dir; /**< borrowed */
 	struct shared_members_client clients[SHARED_MEMBERS_CLIENTS];
 	size_t n_clients;
 	bool is_off;
 	struct etcd_endpoints known;
+	struct shared_members_list list;
 	uint64_t listed_ms; /**< boot clock: of the last list; 0: none */
 };
 
@@ -40,7 +58,10 @@ void shared_members_begin(struct shared_members *m, const char *state_dir,
 /** Let a client know of members, too. @param in_use  is only tried; both are borrowed until the end */
 void shared_members_add(struct shared_members *m, struct shared_etcd *client,
                         pthread_mutex_t *in_use);
-/** A member has answered: from time to time ask it for the others. @param reads  the calling thread's client */
+/**
+ * A member has answered: from time to time ask it for the others, and then each of them whether it works: one at a time, which
+ * takes as long as a request may. @param reads  the calling thread's client
+ */
 void shared_members_heard(struct shared_members *m, struct shared_etcd *reads);
 
 #endif

@@ -231,6 +231,35 @@ static void add_history_json(const struct core *core, json_t *out)
 	json_object_set_new(out, "files_missing", json_boolean(r->missing.number != 0));
 }
 
+/* The members as far as this node knows them. @return given; null: it does not */
+static json_t *members_to_json(const struct shared_run *r, enum store_state state)
+{
+	char time[CLOCK_TEXT_MAX];
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < r->observed.n; i++) {
+		const struct shared_member *s = &r->observed.members[i];
+		bool is_silent = shared_members_is_silent(s),
+		     is_known = s->tried_ms && !s->silent_ms;
+
+		json_array_append_new(
+		        list,
+		        json_pack("{s:o, s:s, s:s, s:o, s:o}", "name", json_text(s->name),
+		                  "endpoint", s->url, "state",
+		                  is_silent  ? "silent"
+		                  : is_known ? "answers"
+		                             : "unknown",
+		                  "since",
+		                  is_silent ? json_string(clock_text(s->silent_since_ms, time))
+		                            : json_null(),
+		                  "reason", json_text(is_silent ? s->reason : "")));
+	}
+	if (state == STORE_READY && r->observed.n)
+		return list;
+	json_decref(list);
+	return json_null();
+}
+
 bool shared_run_is_missing(const struct core *core)
 {
 	return !core->shared && join_has_peers(intent_model(core->intent));
@@ -265,8 +294,39 @@ json_t *shared_run_json(const struct core *core)
 	                    shared_intent_origin(core->intent, &origin)
 	                            ? json_null()
 	                            : json_integer((json_int_t)origin.epoch));
+	json_object_set_new(out, "members", members_to_json(r, state));
+	json_object_set_new(out, "members_needed",
+	                    r->observed.n_voters
+	                            ? json_integer((json_int_t)r->observed.n_voters / 2 + 1)
+	                            : json_null());
 	add_history_json(core, out);
 	return out;
+}
+
+/* State which members do not answer, while a majority does. */
+static void state_members(const struct core *core)
+{
+	const struct shared_members_list *l = &core->shared->observed;
+	size_t n_left = l->n_voters, needed = l->n_voters / 2 + 1;
+	char time[CLOCK_TEXT_MAX];
+
+	for (size_t i = 0; i < l->n; i++)
+		n_left -= shared_members_is_silent(&l->members[i]);
+	for (size_t i = 0; i < l->n; i++) {
+		const struct shared_member *s = &l->members[i];
+
+		if (!shared_members_is_silent(s))
+			continue;
+		conditions_add(
+		        core->stats, "store-member-silent", CONDITION_DEGRADED, s->name,
+		        "no answer from this member of the store (%.64s) since %s: %zu of %zu are left, "
+		        "and %zu are needed%s. Start it; if its host is lost: weir store remove %.32s",
+		        s->url, clock_text(s->silent_since_ms, time), n_left, l->n_voters, needed,
+		        n_left > needed   ? ""
+		        : n_left < needed ? "; the store works, so others reach them"
+		                          : ": with the next loss configuration is frozen",
+		        s->name);
+	}
 }
 
 void shared_run_state(const struct core *core)
@@ -317,6 +377,8 @@ void shared_run_state(const struct core *core)
 		        "operations are refused, and a version that is not confirmed goes back at its "
 		        "deadline. Compact, defragment each member, disarm the alarm: weir store check "
 		        "(as root) shows the commands");
+	if (state == STORE_READY)
+		state_members(core);
 	snprintf(subject, sizeof(subject), "version %" PRIu64, r->missing.number);
 	if (r->missing.number)
 		conditions_add(

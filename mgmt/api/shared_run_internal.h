@@ -53,6 +53,7 @@ struct shared_run {
 	int keep_err;      /* why what the store holds could not be kept here; 0: it is */
 	bool must_list;    /* what was kept may not be all */
 	bool is_full; /* nothing can be written: a write was refused for it, or a member says so */
+	struct shared_members_list observed; /* what is known of its members */
 	/* why nothing is taken from the store any more: it is older than what this node has of it, or lost that; "" */
 	char went_back[ETCD_REASON_MAX];
 	char other[ETCD_REASON_MAX]; /* what the members have is not the store, or not yet; "" */

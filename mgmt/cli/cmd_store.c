@@ -51,6 +51,25 @@ static const char *explain_state(const char *state)
 	return "";
 }
 
+/* How many members answer this node, and which do not. */
+static void print_members(const json_t *body)
+{
+	const json_t *list = json_object_get(body, "members"), *m;
+	double needed = api_number(body, "members_needed", 0);
+	size_t i, n_silent = 0, n = json_array_size(list);
+
+	json_array_foreach(list, i, m) n_silent += !strcmp(api_text(m, "state", ""), "silent");
+	if (!n_silent)
+		return;
+	printf("  %-14s %zu of %zu answer, and %.0f are needed%s\n", "members", n - n_silent, n,
+	       needed,
+	       (double)(n - n_silent) == needed ? ": with the next loss configuration is frozen"
+	                                        : "");
+	json_array_foreach(list, i, m) if (!strcmp(api_text(m, "state", ""), "silent"))
+	        printf("  %-14s %s since %s (%s)\n", "no answer", api_text(m, "name", "?"),
+	               api_text(m, "since", "?"), api_text(m, "reason", ""));
+}
+
 static void print_store(const json_t *body)
 {
 	const char *state = api_text(body, "state", "?"), *reason = api_text(body, "reason", "");
@@ -64,6 +83,7 @@ static void print_store(const json_t *body)
 	if (!strcmp(state, "cut-off"))
 		printf("  %-14s %.0f s ago\n", "last heard",
 		       api_number(body, "silent_ms", 0) / 1e3);
+	print_members(body);
 	print_number("newest", body, "newest");
 	print_number("in force", body, "in_force");
 	print_number("goes back to", body, "goes_back_to");

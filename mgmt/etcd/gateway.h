@@ -108,13 +108,21 @@ MUST_CHECK int etcd_gateway_status_here(struct etcd_gateway *g, struct etcd_stat
 /** Members by their endpoints. */
 struct etcd_endpoints {
 	char urls[ETCD_ENDPOINTS_MAX][ETCD_URL_MAX];
+	char names[ETCD_ENDPOINTS_MAX][ETCD_NAME_MAX]; /**< "": not known */
 	uint32_t n;
+	uint32_t n_voters; /**< also those that are not in the list; 0: not known */
 };
 /**
  * List the members that have a vote and are reached by TLS, as the current member knows them; no other is asked.
  * @return as the reads above
  */
 MUST_CHECK int etcd_gateway_endpoints(struct etcd_gateway *g, struct etcd_endpoints *out);
+/**
+ * Ask the member at @p url, which is among the endpoints, whether it works; no other is asked. What the gateway says of its last
+ * call stays. @return 0: it does, and knows a leader; -ENOENT: it is not among them; or -EHOSTUNREACH, with a reason
+ */
+MUST_CHECK int etcd_gateway_look_at(struct etcd_gateway *g, const char *url,
+                                    char reason[ETCD_REASON_MAX]);
 /** Use those of @p more that are not among the endpoints as well, behind the others, as far as there is room. */
 void etcd_gateway_use(struct etcd_gateway *g, const struct etcd_endpoints *more);
 

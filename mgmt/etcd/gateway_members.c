@@ -3,17 +3,21 @@
  * Members that are not among the settings' endpoints. Only those that TLS proves are used: an etcd that others have set up
  * may give an address at which this host has another one, such as http://localhost:2379.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "mgmt/etcd/gateway_internal.h"
 
-static bool has_endpoint(const struct etcd_settings *s, const char *url)
+/* @return its number, or how many there are */
+static size_t find_endpoint(const struct etcd_settings *s, const char *url)
 {
-	for (size_t i = 0; i < s->n_endpoints; i++)
-		if (!strcmp(s->endpoints[i], url))
-			return true;
-	return false;
+	size_t i = 0;
+
+	while (i < s->n_endpoints && strcmp(s->endpoints[i], url) != 0)
+		i++;
+	return i;
 }
 
 int etcd_gateway_endpoints(struct etcd_gateway *g, struct etcd_endpoints *out)
@@ -35,11 +39,32 @@ int etcd_gateway_endpoints(struct etcd_gateway *g, struct etcd_endpoints *out)
 	for (size_t i = 0; i < members.n && out->n < ETCD_ENDPOINTS_MAX; i++) {
 		const struct etcd_member *m = &members.members[i];
 
+		out->n_voters += !m->is_learner;
 		if (!m->is_learner && !strncmp(m->client_url, "https://", 8) &&
-		    etcd_endpoint_ok(m->client_url))
-			snprintf(out->urls[out->n++], ETCD_URL_MAX, "%s", m->client_url);
+		    etcd_endpoint_ok(m->client_url)) {
+			snprintf(out->urls[out->n], ETCD_URL_MAX, "%s", m->client_url);
+			snprintf(out->names[out->n++], ETCD_NAME_MAX, "%s", m->name);
+		}
 	}
 	return 0;
+}
+
+int etcd_gateway_look_at(struct etcd_gateway *g, const char *url, char reason[ETCD_REASON_MAX])
+{
+	size_t i = find_endpoint(&g->settings, url);
+	uint64_t foreign = g->foreign;
+	char before[ETCD_REASON_MAX];
+	struct etcd_status status;
+
+	if (i == g->settings.n_endpoints)
+		return -ENOENT;
+	memcpy(before, g->reason, sizeof(before));
+	int err = etcd_gateway_status(g, i, &status);
+
+	snprintf(reason, ETCD_REASON_MAX, "%s", err ? g->reason : "it has no leader");
+	memcpy(g->reason, before, sizeof(before));
+	g->foreign = foreign;
+	return err || !status.leader ? -EHOSTUNREACH : 0;
 }
 
 void etcd_gateway_use(struct etcd_gateway *g, const struct etcd_endpoints *more)
@@ -47,6 +72,7 @@ void etcd_gateway_use(struct etcd_gateway *g, const struct etcd_endpoints *more)
 	struct etcd_settings *s = &g->settings;
 
 	for (size_t i = 0; i < more->n && s->n_endpoints < ETCD_ENDPOINTS_MAX; i++)
-		if (!has_endpoint(s, more->urls[i]) && etcd_endpoint_ok(more->urls[i]))
+		if (find_endpoint(s, more->urls[i]) == s->n_endpoints &&
+		    etcd_endpoint_ok(more->urls[i]))
 			snprintf(s->endpoints[s->n_endpoints++], ETCD_URL_MAX, "%s", more->urls[i]);
 }

@@ -73,6 +73,11 @@ int shared_etcd_endpoints(struct shared_etcd *e, struct etcd_endpoints *out)
 	return etcd_gateway_endpoints(e->gateway, out);
 }
 
+int shared_etcd_look_at(struct shared_etcd *e, const char *url, char reason[ETCD_REASON_MAX])
+{
+	return etcd_gateway_look_at(e->gateway, url, reason);
+}
+
 int shared_etcd_is_full(struct shared_etcd *e, bool *out)
 {
 	struct etcd_status status;

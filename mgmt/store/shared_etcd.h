@@ -38,6 +38,9 @@ MUST_CHECK int shared_etcd_open(const struct etcd_settings *settings, const char
 void shared_etcd_close(struct shared_etcd *e);
 /** As etcd_gateway_endpoints(); may be called in a follower's heard(). */
 MUST_CHECK int shared_etcd_endpoints(struct shared_etcd *e, struct etcd_endpoints *out);
+/** As etcd_gateway_look_at(); may be called in a follower's heard(). */
+MUST_CHECK int shared_etcd_look_at(struct shared_etcd *e, const char *url,
+                                   char reason[ETCD_REASON_MAX]);
 /**
  * Whether nothing can be written, as the current member knows; may be called in a follower's heard().
  * @return as etcd_gateway_status()

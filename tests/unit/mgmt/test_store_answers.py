@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A node and a real store of one member, beside a node that says what the test wants: whole answers about the store.
 
-Usage: test_store_answers.py WEIR_MGMT
+Usage: test_store_answers.py Store|Members WEIR_MGMT
 """
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 import typing
 import unittest
 
@@ -22,7 +24,7 @@ import counted
 from api_node import Answer, Node, config, free_port, wait_for
 from fake_peer import Peer
 from shared_store import ID, shared
-from etcd_cluster import b64
+from etcd_cluster import Authority, b64, running
 
 PROGRAM = sys.argv.pop()
 Row = dict[str, typing.Any]
@@ -104,7 +106,7 @@ class Store(unittest.TestCase):
         store = self.store()
         self.assertEqual({**store, "silent_ms": 0, "revision": 0}, {
             "state": "ready", "reason": "", "id": ID, "silent_ms": 0, "revision": 0, "epoch": 1, "newest": 1, "in_force": 1, "here": 1, "goes_back_to": None,
-            "files_missing": False})
+            "files_missing": False, "members": None, "members_needed": None})
 
     def own_copy(self, after: int) -> typing.Any:
         """What this node tells another one of its copy."""
@@ -152,7 +154,7 @@ class Store(unittest.TestCase):
         self.wait_until("ready")
         self.assertEqual({**self.store(), "silent_ms": 0}, {
             "state": "ready", "reason": "", "id": ID, "silent_ms": 0, "revision": 9, "epoch": 1, "newest": 1, "in_force": 1, "here": 1, "goes_back_to": None,
-            "files_missing": False})
+            "files_missing": False, "members": None, "members_needed": None})
         again = self.recover("accept")
         self.assertEqual((again.status, again.json), nothing)
 
@@ -308,7 +310,7 @@ class Store(unittest.TestCase):
         reason = f"{self.member.url}: Failed to connect to 127.0.0.1 port {self.member.client} after N ms: Couldn't connect to server"
         self.assertEqual({**store, "silent_ms": 0, "reason": re.sub(r"\d+ ms", "N ms", store["reason"])}, {
             "state": "cut-off", "reason": reason, "id": ID, "silent_ms": 0, "revision": 2, "epoch": 0, "newest": 1, "in_force": 1, "here": 1,
-            "goes_back_to": None, "files_missing": False})
+            "goes_back_to": None, "files_missing": False, "members": None, "members_needed": None})
         self.assertGreaterEqual(store["silent_ms"], 6000)
         why = wait_for("the reason", lambda: [w for w in self.node.ask("GET", "/v1/status").json["reasons"] if w["code"] == "store-cut-off"])[0]
         seconds = re.fullmatch(r"weir-mgmt: the store was not reached for (\d+) s \(http://127.*\): this node keeps what it has, and takes no configuration", why["text"])
@@ -348,7 +350,7 @@ class Refused(unittest.TestCase):
             with self.subTest(reason=reason):
                 self.assertEqual({**node.ask("GET", "/v1/store").json, "silent_ms": 0}, {
                     "state": "refused", "reason": reason, "id": id, "silent_ms": 0, "revision": 0, "epoch": 0, "newest": None, "in_force": None,
-                    "here": 1, "goes_back_to": None, "files_missing": False})
+                    "here": 1, "goes_back_to": None, "files_missing": False, "members": None, "members_needed": None})
                 self.assertEqual(node.ask("GET", "/v1/config").json["number"], 1)
                 refused = node.apply(node.files("# two sites", "# 2 sites"))
                 self.assertEqual((refused.status, refused.json["code"], refused.json["detail"]),
@@ -356,6 +358,50 @@ class Refused(unittest.TestCase):
                 quoted = reason.replace('"', '\\"')
                 self.assertEqual(node.log().count(f'store-conf-refused reason="{quoted}"\n'), 1)
             node.stop()
+
+
+class Members(unittest.TestCase):
+    """Three members that are reached by TLS."""
+    maxDiff = None
+
+    def test_a_member_that_does_not_answer_is_said_until_it_does(self) -> None:
+        folder = self.enterContext(tempfile.TemporaryDirectory(prefix="weir-ca."))
+        authority = Authority(os.path.join(folder, "ca"))
+        etcd = self.enterContext(running(3, certificates=authority.folder))
+        node = Node(PROGRAM, text=config("https://127.0.0.1:%d" % free_port()))
+        self.addCleanup(node.close)
+        node.write("store.conf", json.dumps({"id": ID, "endpoints": [m.url for m in etcd.members], "ca": authority.path("ca.crt"),
+                                             "certificate": authority.path("client.crt"), "key": authority.path("client.key")}))
+        os.chmod(os.path.join(node.conf, "store.conf"), 0o640)
+        node.start()
+
+        def members() -> dict[str, Row]:
+            return {m["name"]: m for m in node.ask("GET", "/v1/store").json["members"] or []}
+
+        def told() -> list[Row]:
+            return [w for w in node.ask("GET", "/v1/status").json["reasons"] if w["code"] == "store-member-silent"]
+
+        names = {m.name for m in etcd.members}
+        wait_for("all are known", lambda: {n for n, m in members().items() if m["state"] == "answers"} == names)
+        self.assertEqual(told(), [])
+        lost = etcd.members[2]
+        lost.stop()
+        stopped = time.monotonic()
+        wait_for("it is noticed", lambda: members()["m2"]["state"] == "unknown", 60)
+        wait_for("it is said", lambda: members()["m2"]["state"] == "silent", 60)
+        self.assertGreater(time.monotonic() - stopped, 30)
+        found = members()
+        self.assertEqual({n: m["state"] for n, m in found.items()}, {"m0": "answers", "m1": "answers", "m2": "silent"})
+        self.assertEqual({k: found["m0"][k] for k in ("endpoint", "since", "reason")}, {"endpoint": etcd.members[0].url, "since": None, "reason": ""})
+        self.assertRegex(found["m2"]["reason"], f"^{lost.url}: .*Couldn't connect")
+        self.assertEqual((node.ask("GET", "/v1/store").json["state"], node.ask("GET", "/v1/store").json["members_needed"]), ("ready", 2))
+        reason = wait_for("the condition", told)[0]
+        self.assertEqual((node.ask("GET", "/v1/status").json["state"], reason["text"]), (
+            "degraded", f"m2: no answer from this member of the store ({lost.url}) since {found['m2']['since']}: 2 of 3 are left, and 2 are needed: with the next loss "
+            "configuration is frozen. Start it; if its host is lost: weir store remove m2"))
+        lost.start()
+        wait_for("it answers", lambda: members()["m2"]["state"] == "answers")
+        wait_for("the end of the condition", lambda: not told())
 
 
 if __name__ == "__main__":
