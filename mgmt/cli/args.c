@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -27,6 +28,18 @@ bool cli_is_agreed(const char *format, ...)
 	fputs(" [y/N] ", stdout);
 	fflush(stdout);
 	return fgets(line, sizeof(line), stdin) && (line[0] == 'y' || line[0] == 'Y');
+}
+
+int cli_consent(const struct cli_args *args, const char *question)
+{
+	if (cli_flag(args, "--yes"))
+		return CLI_OK;
+	if (!isatty(STDIN_FILENO))
+		return cli_fail(CLI_USAGE,
+		                "nothing was changed: there is no terminal to answer at; "
+		                "give --yes if what is above is right");
+	return cli_is_agreed("%s", question) ? CLI_OK
+	                                     : cli_fail(CLI_REFUSED, "nothing was changed");
 }
 
 int cli_fail(enum cli_status status, const char *format, ...)

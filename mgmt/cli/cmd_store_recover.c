@@ -5,7 +5,6 @@
  */
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/body.h"
@@ -146,19 +145,6 @@ static const struct recover_command rebuild_command = {
 	print_rebuilt,
 };
 
-/* A person agrees. @return CLI_OK, or an exit status after a message */
-static int request_consent(const struct cli_args *args, const char *question)
-{
-	if (cli_flag(args, "--yes"))
-		return CLI_OK;
-	if (!isatty(STDIN_FILENO))
-		return cli_fail(CLI_USAGE,
-		                "nothing was changed: there is no terminal to answer at; "
-		                "give --yes if what is above is right");
-	return cli_is_agreed("%s", question) ? CLI_OK
-	                                     : cli_fail(CLI_REFUSED, "nothing was changed");
-}
-
 /* Do what was shown. @param etag  of what was shown */
 static int carry_out(const struct cli *cli, const struct cli_args *args,
                      const struct recover_command *c, const char *etag)
@@ -192,7 +178,7 @@ static int recover_store(const struct cli *cli, const struct cli_args *args,
 		return status;
 	if (!cli->json)
 		c->print_plan(plan.body);
-	status = request_consent(args, c->question);
+	status = cli_consent(args, c->question);
 	if (!status)
 		status = carry_out(cli, args, c, plan.etag);
 	api_reply_fini(&plan);

@@ -15,7 +15,8 @@
 #include "mgmt/setup/node_files.h"
 #include "mgmt/store/store_claim.h"
 
-#define HEALTHY_S 15 /* for the members to be well, as etcd sees it */
+#define HEALTHY_S  15 /* for the members to be well, as etcd sees it */
+#define ELECTION_S 6  /* for those that stay to elect a leader: 3 s were measured */
 
 /* What a removal would leave. */
 struct removal {
@@ -136,13 +137,6 @@ static void print_plan(const struct removal *r)
 	       r->n_up == 1 ? "answers" : "answer", needed, needed == 1 ? "is" : "are");
 }
 
-/* At a terminal a person is asked. */
-static bool is_agreed(const struct cli_args *args, const char *name)
-{
-	return cli_flag(args, "--yes") || !isatty(STDIN_FILENO) ||
-	       cli_is_agreed("remove %s?", name);
-}
-
 /* store.conf of this host does not name it any more. */
 static void forget_endpoint(const struct cli *cli, struct store_client *c, const char *url)
 {
@@ -177,19 +171,42 @@ static int send_removal(const struct cli *cli, struct store_client *c, uint64_t 
 	return err;
 }
 
+/*
+ * What became of it, where the answer does not say so: the one that goes may have been asked itself, and those that stay may
+ * have to elect a leader first. @return 0: it is removed; -EEXIST: the list has it; else the list cannot be had
+ */
+static int look_again(const struct store_client *c, const struct removal *r, unsigned n_times,
+                      struct etcd_members *left)
+{
+	int err = 0;
+
+	for (unsigned i = 0; i < n_times; i++) {
+		if (i)
+			sleep(1);
+		err = store_members_list(c->gateway, left);
+		if (!err && !store_members_find_peer(left, r->member->peer_url))
+			return 0;
+	}
+	return err ? err : -EEXIST;
+}
+
 static int remove_member(const struct cli *cli, struct store_client *c, const struct removal *r)
 {
 	struct etcd_members *left = &(struct etcd_members){ 0 };
 	char reason[ETCD_REASON_MAX];
 	int err = send_removal(cli, c, r->member->id, left);
+	int sure = err;
 
 	snprintf(reason, sizeof(reason), "%s", etcd_gateway_reason(c->gateway));
-	/* after a lost answer the list says it */
-	if (err && (store_members_list(c->gateway, left) || find_member(left, r->member->peer_url)))
-		return cli_fail(
-		        err == -EINPROGRESS ? CLI_TIMEOUT : CLI_UNREACHABLE,
-		        "%s is not removed, as far as is known (%s): the same command again shows it",
-		        name_member(r->member), reason);
+	if (err)
+		sure = look_again(c, r, err == -EINPROGRESS ? ELECTION_S : 1, left);
+	if (sure)
+		return cli_fail(err == -EINPROGRESS ? CLI_TIMEOUT : CLI_UNREACHABLE,
+		                sure == -EEXIST
+		                        ? "%s is still in the list of members (%s): try it again"
+		                        : "whether %s is removed is not known (%s): weir store "
+		                          "check shows the members",
+		                name_member(r->member), reason);
 	forget_endpoint(cli, c, r->member->client_url);
 	if (cli->json) {
 		json_t *body = json_pack("{s:s, s:I}", "removed", name_member(r->member), "members",
@@ -210,6 +227,7 @@ static int remove_member(const struct cli *cli, struct store_client *c, const st
 int cli_store_remove(struct cli *cli, const struct cli_args *args)
 {
 	struct removal *r = calloc(1, sizeof(*r));
+	char question[ETCD_URL_MAX + 16];
 	int status = CLI_OK;
 	struct store_client *c = r ? store_client_open(cli, &status) : NULL;
 
@@ -220,10 +238,10 @@ int cli_store_remove(struct cli *cli, const struct cli_args *args)
 	if (c && !status) {
 		if (!cli->json)
 			print_plan(r);
-		if (is_agreed(args, name_member(r->member)))
+		snprintf(question, sizeof(question), "remove %s?", name_member(r->member));
+		status = cli_consent(args, question);
+		if (!status)
 			status = remove_member(cli, c, r);
-		else
-			status = cli_fail(CLI_REFUSED, "nothing was changed");
 	}
 	if (c)
 		store_client_close(c);

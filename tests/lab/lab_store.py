@@ -189,7 +189,7 @@ class Play:
 
     def replace(self) -> None:
         """The dead member leaves, and a new host takes its name and its address."""
-        said = self.ams.do("weir store remove lon-1")
+        said = self.ams.do("weir store remove lon-1 --yes")
         self.report.check("2 members are left, and 2 answer" in said, "the dead member is removed", said.splitlines()[0])
         self.lon.boot()
         self.world.install(self.lon)

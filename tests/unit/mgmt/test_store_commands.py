@@ -743,7 +743,7 @@ class Remove(Members):
         for text in ("m1", "a1", "http://127.0.0.2:2380", "URL"):
             members = self.members()
             members[0].replies["remove"] = [{"header": HEADER, "members": [self.listed[0], self.listed[2]]}]
-            done = self.weir("remove", members[1].url if text == "URL" else text)
+            done = self.weir("remove", members[1].url if text == "URL" else text, "--yes")
             with self.subTest(text):
                 self.good(done, f"""member m1 (a1, {members[1].url}) answers
 without it 2 members are left, and 2 answer: configuration can be changed while 2 are up
@@ -758,18 +758,18 @@ next: weir store join store.join --member on another host
     def test_one_that_is_down(self) -> None:
         members = self.members(3, 2)
         members[0].replies["remove"] = [{"header": HEADER, "members": self.listed[:2]}]
-        self.good(self.weir("remove", "m2"), f"""member m2 (a2, {members[2].url}) does not answer
+        self.good(self.weir("remove", "m2", "--yes"), f"""member m2 (a2, {members[2].url}) does not answer
 without it 2 members are left, and 2 answer: configuration can be changed while 2 are up
 m2 is removed
 next: weir store join store.join --member on another host
 """)
-        self.good(self.weir("remove", "m2", "--json"), '{"removed":"m2","members":2}\n')
+        self.good(self.weir("remove", "m2", "--yes", "--json"), '{"removed":"m2","members":2}\n')
 
     def test_a_learner_that_did_not_start(self) -> None:
         members = self.members(2)
         self.listed[1].update(name="", clientURLs=[], isLearner=True)
         members[0].replies["remove"] = [{"header": HEADER, "members": self.listed[:1]}]
-        self.good(self.weir("remove", "a1"), """member http://127.0.0.2:2380 (a1, http://127.0.0.2:2380) has no vote yet
+        self.good(self.weir("remove", "a1", "--yes"), """member http://127.0.0.2:2380 (a1, http://127.0.0.2:2380) has no vote yet
 without it 1 member is left, and 1 answers: configuration can be changed while 1 is up
 http://127.0.0.2:2380 is removed
 next: weir store join store.join --member on another host
@@ -779,9 +779,9 @@ next: weir store join store.join --member on another host
     def test_four_members(self) -> None:
         members = self.members(4)
         members[0].replies["remove"] = [{"header": HEADER, "members": self.listed[:3]}]
-        self.assertEqual(self.weir("remove", "m3").stdout.splitlines()[1:3],
+        self.assertEqual(self.weir("remove", "m3", "--yes").stdout.splitlines()[1:3],
                          ["without it 3 members are left, and 3 answer: configuration can be changed while 2 are up", "m3 is removed"])
-        self.assertNotIn("next:", self.weir("remove", "m3").stdout)
+        self.assertNotIn("next:", self.weir("remove", "m3", "--yes").stdout)
 
     def test_what_is_refused(self) -> None:
         members = self.members(3, 2)
@@ -809,23 +809,38 @@ next: weir store join store.join --member on another host
         members[2].replies["remove"] = [{"header": HEADER, "members": self.listed[:2]}]
         self.in_store(members[2])
         before = self.tree()
-        self.assertEqual(self.weir("remove", "m2").returncode, 0)
+        self.assertEqual(self.weir("remove", "m2", "--yes").returncode, 0)
         self.assertEqual(self.tree(), before)  # one that is removed is better than none
 
     def test_an_answer_that_is_lost(self) -> None:
         members = self.members(3, 2)
         wrong: Reply = (400, {"code": 3, "message": "no"})
         members[0].replies["remove"] = [wrong]
-        done = self.weir("remove", "m2")
+        done = self.weir("remove", "m2", "--yes")
         self.assertEqual(done.returncode, 3)
-        self.assertRegex(done.stderr, r"^weir: m2 is not removed, as far as is known \(.*no.*\): the same command again shows it\n$")
+        self.assertRegex(done.stderr, r"^weir: m2 is still in the list of members \(.*no.*\): try it again\n$")
         members[0].replies["remove"] = [DOWN]
-        done = self.weir("remove", "m2")
+        done = self.weir("remove", "m2", "--yes")
         self.assertEqual(done.returncode, 5, done.stderr)
-        members[0].replies["list"] = [{"header": HEADER, "members": self.listed}, {"header": HEADER, "members": self.listed[:2]}]
-        done = self.weir("remove", "m2")
+        # as one says that stops because it is removed, and the other one before it leads
+        whole = {"header": HEADER, "members": self.listed}
+        members[0].replies["list"] = [whole, DOWN, whole, {"header": HEADER, "members": self.listed[:2]}]
+        done = self.weir("remove", "m2", "--yes")
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("\nm2 is removed\n", done.stdout)
+        for member in members:
+            member.replies["list"] = [whole, DOWN] if member == members[0] else [DOWN]
+        done = self.weir("remove", "m2", "--yes")
+        self.assertRegex(done.stderr, r"^weir: whether m2 is removed is not known \(.*\): weir store check shows the members\n$")
+        self.assertEqual(done.returncode, 5, done.stderr)
+
+    def test_nobody_has_agreed(self) -> None:
+        members = self.members(3, 2)
+        done = self.weir("remove", "m2")
+        self.assertEqual((done.returncode, done.stderr),
+                         (1, "weir: nothing was changed: there is no terminal to answer at; give --yes if what is above is right\n"))
+        self.assertIn("without it 2 members are left", done.stdout)
+        self.assertEqual([m.bodies("remove") for m in members], [[], [], []])
 
 
 class Check(Members):

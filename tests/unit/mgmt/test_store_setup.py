@@ -430,7 +430,7 @@ class Join(Setup):
         self.assertFalse(host.exists("/etc/weir/store.unfinished"))
         # and one that was removed meanwhile is of no use: its files go
         self.unfinished(host, has_etcd=True, keeps=True)
-        self.good(first.call("store", "remove", "ams-2"))
+        self.good(first.call("store", "remove", "ams-2", "--yes"))
 
         def decided() -> subprocess.CompletedProcess[str] | None:
             done = host.call(*words)
@@ -562,7 +562,7 @@ class Remove(Setup):
         first, second, third = self.three()
         self.refused_removal(second, 1, 'no member "lon-1"; the members are: ', "lon-1")
         third.run("systemctl", "stop", "etcd.service")
-        said = self.good(second.call("store", "remove", "fra-1"))
+        said = self.good(second.call("store", "remove", "fra-1", "--yes"))
         self.assertIn("does not answer\nwithout it 2 members are left, and 2 answer: configuration can be changed while 2 are up\n", said)
         self.assertEqual(self.members(first), {"ams-1": True, "ams-2": True})
         # of two one is down: nothing is decided
@@ -570,7 +570,7 @@ class Remove(Setup):
         self.refused_removal(second, 3, "none can be removed", "ams-1")
         first.run("systemctl", "start", "etcd.service")
         wait_for("both are up", lambda: self.members(second) == {"ams-1": True, "ams-2": True})
-        said = json.loads(self.good(second.call("store", "remove", "ams-1", "--json")))
+        said = json.loads(self.good(second.call("store", "remove", "ams-1", "--yes", "--json")))
         self.assertEqual(said, {"removed": "ams-1", "members": 1})
         conf = json.loads(second.read(CONF))
         self.assertEqual((conf["endpoints"], oct(second.tree()[CONF][0])), (["https://10.9.0.2:2379"], "0o640"))
