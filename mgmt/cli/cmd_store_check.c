@@ -42,6 +42,7 @@ struct checking {
 	bool is_up[ETCD_MEMBERS_MAX];
 	bool is_full;                       /* a member's alarm */
 	int64_t ahead_ms[ETCD_MEMBERS_MAX]; /* clocks of members, to about a second */
+	bool is_answered;                   /* by a majority */
 	enum level worst;
 	json_t *lines;
 };
@@ -104,11 +105,12 @@ static bool check_store(struct checking *c)
 	size_t n;
 	int err = store_claim_look(&c->client->settings, conf->prefix, &claim, &n, reason);
 
+	c->is_answered = !err;
 	if (err)
 		note_line(
 		        c, LEVEL_WRONG, "store",
 		        "no majority of the members answers (%s): configuration cannot be changed; "
-		        "what is in force stays",
+		        "what is in force stays. " STORE_LOST_ADVICE,
 		        reason);
 	else if (!*claim.id)
 		note_line(c, LEVEL_WARNING, "store",
@@ -136,7 +138,13 @@ static void check_member(struct checking *c, size_t i)
 	c->is_up[i] =
 	        *m->client_url && !store_client_status(c->client, m->client_url, &c->status[i],
 	                                               &c->ahead_ms[i], reason);
-	if (!c->is_up[i])
+	if (!c->is_up[i] && !c->is_answered)
+		note_line(
+		        c, LEVEL_WRONG, "member",
+		        "%s does not answer (%s): start it; it cannot be removed before a majority "
+		        "answers",
+		        name_of(m), reason);
+	else if (!c->is_up[i])
 		note_line(
 		        c, LEVEL_WRONG, "member",
 		        "%s does not answer (%s): start it; if its host is lost, weir store remove "

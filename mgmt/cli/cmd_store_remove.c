@@ -81,7 +81,7 @@ static int check_majority(const struct store_client *c)
 		return cli_fail(
 		        CLI_UNREACHABLE,
 		        "the store does not answer (%s): while no majority of its members is "
-		        "up, none can be removed",
+		        "up, none can be removed. Bring one back. " STORE_LOST_ADVICE,
 		        reason);
 	if (*id && strcmp(id, c->conf.id) != 0)
 		return cli_fail(CLI_CONFLICT,

@@ -11,6 +11,11 @@
 #include "mgmt/setup/store_members.h"
 #include "mgmt/store/store_conf.h"
 
+/* What is left to do where no majority comes back. */
+#define STORE_LOST_ADVICE                                                                          \
+	"If a majority is lost for good, begin the store again from a node's copy: weir store "    \
+	"init --id, rebuild, join, as the handbook says (A majority of the members is lost)"
+
 struct store_client {
 	struct store_conf conf;
 	struct etcd_settings settings;

@@ -35,6 +35,8 @@ CONFIG = """schema = 1; cluster = { name = "c"; hash_key_file = "hash.key"; hash
 sites = ( { name = "s"; } );
 nodes = ( { name = "n1"; site = "s"; ports = ( { interface = "e"; } ); tunnel_source = [ "10.0.0.0/24" ];%s } );
 """
+LOST = ("If a majority is lost for good, begin the store again from a node's copy: weir store init --id, rebuild, join, as the handbook says "
+        "(A majority of the members is lost)")
 DOWN: Reply = (503, {"code": 14, "message": "etcdserver: request timed out"})
 Done = subprocess.CompletedProcess[str]
 
@@ -793,7 +795,8 @@ next: weir store join store.join --member on another host
         one = self.members(1)
         self.refused(2, "m0 is the only member: without it there is no store", "remove", "m0")
         one[0].put("/weir/store", "{}")
-        self.refused(3, "the store does not answer (the record store below the prefix is not Weir's): while no majority of its members is up, none can be removed",
+        self.refused(3, "the store does not answer (the record store below the prefix is not Weir's): while no majority of its members is up, none can be "
+                        f"removed. Bring one back. {LOST}",
                      "remove", "m0")
         self.assertEqual([m.bodies("remove") for m in members], [[], [], []])
 
@@ -907,6 +910,17 @@ class Check(Members):
                    "warning  members: 2 of 3 answer, 2 are needed to change configuration", frozen, self.REST[0],
                    "ok       room: the largest database has 1.0 of 2048 MiB (0 %)", *self.REST[2:])
 
+    def test_no_majority(self) -> None:
+        """None can be removed then: nothing says so."""
+        members = self.members(3, 1)
+        for member in members:
+            member.replies["range"] = [DOWN]
+        found = self.weir("check").stdout
+        self.assertIn(f"what is in force stays. {LOST}\n", found)
+        for name in ("m1", "m2"):
+            self.assertRegex(found, rf"(?m)^wrong    member: {name} does not answer \(.*\): start it; it cannot be removed before a majority answers$")
+        self.assertNotIn("store remove", found)
+
     def test_two_members_and_a_learner_at_no_known_site(self) -> None:
         members = self.members()
         self.listed[2]["isLearner"] = True
@@ -932,7 +946,7 @@ class Check(Members):
                                                     "newest versions"),
                            (claim(epoch=5), f"ok       store: {ID}, epoch 5, 1 records below /weir/"),
                            ("{}", "wrong    store: no majority of the members answers (the record store below the prefix is not Weir's): configuration cannot be "
-                                  "changed; what is in force stays")):
+                                  f"changed; what is in force stays. {LOST}")):
             members = self.members()
             for member in members:
                 if text:
