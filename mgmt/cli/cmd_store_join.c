@@ -29,6 +29,7 @@
 /* What a member is added with. */
 struct joining {
 	struct store_setup *s;
+	const char *path;             /* of the file that was brought */
 	struct etcd_gateway *gateway; /* to the members that are there */
 	char peer_url[ETCD_URL_MAX], client_url[ETCD_URL_MAX];
 	struct etcd_members members;
@@ -88,6 +89,25 @@ static int plan_pairs(struct store_setup *s, const struct cli_args *args, bool i
 	           : CLI_OK;
 }
 
+/* Nobody was reached: who was asked, and what else may have them. */
+static void explain_silence(struct store_setup *s, const char *text)
+{
+	size_t used = 0;
+
+	for (uint32_t i = 0; i < s->settings.n_endpoints && used < sizeof(s->reason); i++)
+		used += (size_t)snprintf(s->reason + used, sizeof(s->reason) - used, "%s%s",
+		                         i ? ", "
+		                           : "no member of the store answers as it should at ",
+		                         s->settings.endpoints[i]);
+	if (used < sizeof(s->reason))
+		snprintf(s->reason + used, sizeof(s->reason) - used,
+		         " (%s): look at the network (TCP %u), and at etcd there. " JOIN_FILE
+		         " may be older than these members: where they are lost, put the "
+		         "\"endpoints\" of " STORE_CONF_FILE " of a host that %s into it",
+		         text, ETCD_UNIT_CLIENT_PORT,
+		         s->join.is_own ? "has a member now" : "reaches the store now");
+}
+
 /* A member answers, and has the store of the file. @return 0 or -errno, with a reason */
 static int check_store(struct store_setup *s)
 {
@@ -96,10 +116,7 @@ static int check_store(struct store_setup *s)
 	int err = store_claim_find(&s->settings, s->join.prefix, id, &n, text);
 
 	if (err)
-		snprintf(s->reason, sizeof(s->reason),
-		         "no member of the store answers as it should (%s): look at the network "
-		         "(TCP %u), and at etcd on the host that began the store",
-		         text, ETCD_UNIT_CLIENT_PORT);
+		explain_silence(s, text);
 	else if (strcmp(id, s->join.id) != 0) {
 		snprintf(s->reason, sizeof(s->reason),
 		         "the members have %s%s below %s, and " JOIN_FILE
@@ -349,22 +366,21 @@ static void wait_for_own(struct joining *j)
 		fprintf(stderr, "warning: %s\n", j->s->reason);
 }
 
-/* The endpoints of store.conf: this host's own first, because it is the nearest; then all that are known. */
+/*
+ * The endpoints of store.conf: this host's own first, because it is the nearest; then all that are known. The file that was
+ * brought names them, too: the members that it came with may be lost some day.
+ */
 static void write_endpoints(const struct joining *j)
 {
 	struct store_setup *s = j->s;
-	uint32_t n = 0;
+	uint32_t n = store_members_urls(&j->members, j->id ? j->client_url : "", s->conf.endpoints);
+	int err = n ? join_file_renew(j->path, s->join.id, &j->members) : 0;
 
-	if (j->id)
-		snprintf(s->conf.endpoints[n++], ETCD_URL_MAX, "%s", j->client_url);
-	for (size_t i = 0; i < j->members.n && n < ETCD_ENDPOINTS_MAX; i++) {
-		const struct etcd_member *m = &j->members.members[i];
-
-		if (!m->is_learner && !strncmp(m->client_url, "https://", 8) && m->id != j->id)
-			snprintf(s->conf.endpoints[n++], ETCD_URL_MAX, "%s", m->client_url);
-	}
 	if (n)
 		s->conf.n_endpoints = n;
+	if (err)
+		fprintf(stderr, "warning: %s does not name all members (%s)\n", j->path,
+		        strerror(-err));
 }
 
 /*
@@ -502,7 +518,9 @@ static void print_joined(const struct joining *j)
 		       voters, voters / 2 + 1);
 	printf("next:\n"
 	       "  where Weir runs: systemctl restart weir (store.conf is read at the start)\n"
-	       "  when all have joined: remove " JOIN_FILE " on every host, it is a secret\n");
+	       "  when all have joined: keep the " JOIN_FILE
+	       " of the host that joined last off the hosts, it names all members;\n"
+	       "  remove " JOIN_FILE " on every host, it is a secret\n");
 }
 
 /* Nobody counts on what is here: it may be taken back. The reason stays that of the failure. */
@@ -518,9 +536,9 @@ static void forget_member(struct store_setup *s)
 	memcpy(s->reason, first, sizeof(first));
 }
 
-static int run_join(struct store_setup *s, bool is_member)
+static int run_join(struct store_setup *s, const char *path, bool is_member)
 {
-	struct joining *j = &(struct joining){ .s = s };
+	struct joining *j = &(struct joining){ .s = s, .path = path };
 	int err;
 
 	if (is_member) {
@@ -561,7 +579,7 @@ static int plan_join(struct store_setup *s, const struct cli_args *args, bool is
 
 	if (err == -ENOENT)
 		return cli_fail(CLI_USAGE,
-		                "there is no %s: it is CONF/" JOIN_FILE
+		                "there is no %s: it is your copy of CONF/" JOIN_FILE
 		                " of the node where weir store init ran",
 		                args->at[0]);
 	if (err)
@@ -594,7 +612,7 @@ int cli_store_join(struct cli *cli, const struct cli_args *args)
 		return status;
 	status = plan_join(s, args, is_member);
 	if (!status)
-		status = run_join(s, is_member);
+		status = run_join(s, args->at[0], is_member);
 	store_setup_free(s);
 	return status;
 }

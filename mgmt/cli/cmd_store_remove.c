@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/store_client.h"
 #include "mgmt/setup/node_files.h"
@@ -137,11 +138,18 @@ static void print_plan(const struct removal *r)
 	       r->n_up == 1 ? "answers" : "answer", needed, needed == 1 ? "is" : "are");
 }
 
-/* store.conf of this host does not name it any more. */
-static void forget_endpoint(const struct cli *cli, struct store_client *c, const char *url)
+/* The files of this host do not name it any more. */
+static void forget_endpoint(const struct cli *cli, struct store_client *c, const char *url,
+                            const struct etcd_members *left)
 {
-	char reason[ETCD_UNIT_REASON_MAX];
+	char reason[ETCD_UNIT_REASON_MAX], path[PATH_MAX];
 	uint32_t kept = 0;
+	int err = proc_path(cli->dirs.conf, JOIN_FILE, path);
+
+	if (!err)
+		err = join_file_renew(path, c->conf.id, left);
+	if (err)
+		fprintf(stderr, "weir: " JOIN_FILE " still names %s (%s)\n", url, strerror(-err));
 
 	for (uint32_t i = 0; i < c->conf.n_endpoints; i++)
 		if (strcmp(c->conf.endpoints[i], url) != 0)
@@ -207,7 +215,7 @@ static int remove_member(const struct cli *cli, struct store_client *c, const st
 		                        : "whether %s is removed is not known (%s): weir store "
 		                          "check shows the members",
 		                name_member(r->member), reason);
-	forget_endpoint(cli, c, r->member->client_url);
+	forget_endpoint(cli, c, r->member->client_url, left);
 	if (cli->json) {
 		json_t *body = json_pack("{s:s, s:I}", "removed", name_member(r->member), "members",
 		                         (json_int_t)r->n_left);

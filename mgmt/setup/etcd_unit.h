@@ -31,7 +31,7 @@
 #define ETCD_UNIT_PEER_PORT   2380u
 #define ETCD_UNIT_QUOTA       268435456u /**< bytes of the database: 256 MiB */
 #define ETCD_UNIT_RELEASE     "3.4.23"   /**< release of etcd that Weir's tests run with */
-#define ETCD_UNIT_REASON_MAX  512u       /**< bytes of sentences with their NUL */
+#define ETCD_UNIT_REASON_MAX  1024u      /**< bytes of sentences with their NUL */
 #define ETCD_UNIT_CLUSTER_MAX 4096u      /**< bytes of a list of members with its NUL */
 #define ETCD_UNIT_NAME_MAX    64u        /**< bytes of a member's name with its NUL */
 

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/plain.h"
 #include "base/proc.h"
@@ -117,4 +119,24 @@ int join_file_write(const char *conf_dir, const struct join_file *j)
 	int err = proc_path(conf_dir, JOIN_FILE, path);
 
 	return err ? err : strict_file_write(path, MODE, &join_record, j);
+}
+
+int join_file_renew(const char *path, const char *id, const struct etcd_members *l)
+{
+	char reason[ETCD_REASON_MAX];
+	struct join_file *j = calloc(1, sizeof(*j));
+	struct stat st;
+	int err = 0;
+
+	if (!j)
+		return -ENOMEM;
+	if (!lstat(path, &st) && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+	    !join_file_read(path, j, reason) && j->is_own && !strcmp(j->id, id)) {
+		j->n_endpoints = store_members_urls(l, "", j->endpoints);
+		err = j->n_endpoints ? strict_file_write(path, st.st_mode & 0777, &join_record, j)
+		                     : 0;
+	}
+	explicit_bzero(j, sizeof(*j));
+	free(j);
+	return err;
 }

@@ -13,6 +13,7 @@
 
 #include "base/checked.h"
 #include "mgmt/setup/certificates.h"
+#include "mgmt/setup/store_members.h"
 #include "mgmt/store/store_conf.h"
 
 #define JOIN_FILE     "store.join"
@@ -41,5 +42,12 @@ MUST_CHECK int join_file_read(const char *path, struct join_file *out,
                               char reason[ETCD_REASON_MAX]);
 /** Write it to CONF/store.join, for root alone. @return 0 or -errno */
 MUST_CHECK int join_file_write(const char *conf_dir, const struct join_file *j);
+
+/**
+ * Let the file @p path, of store @p id, name the members of @p l, so that it is of use when those that it named are lost. Its
+ * mode and all else in it stays. One that is not root's own, that is of another store or of an etcd that is not Weir's own is
+ * left alone. @return 0 or -errno
+ */
+MUST_CHECK int join_file_renew(const char *path, const char *id, const struct etcd_members *l);
 
 #endif

@@ -2,6 +2,7 @@
 #include "mgmt/setup/store_members.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Send what etcd_request_*() has made, or not. */
@@ -77,5 +78,22 @@ size_t store_members_voters(const struct etcd_members *l)
 
 	for (size_t i = 0; i < l->n; i++)
 		n += !l->members[i].is_learner;
+	return n;
+}
+
+uint32_t store_members_urls(const struct etcd_members *l, const char *first,
+                            char out[ETCD_ENDPOINTS_MAX][ETCD_URL_MAX])
+{
+	uint32_t n = 0;
+
+	if (*first)
+		snprintf(out[n++], ETCD_URL_MAX, "%s", first);
+	for (size_t i = 0; i < l->n && n < ETCD_ENDPOINTS_MAX; i++) {
+		const struct etcd_member *m = &l->members[i];
+
+		if (!m->is_learner && !strncmp(m->client_url, "https://", 8) &&
+		    strcmp(m->client_url, first) != 0)
+			snprintf(out[n++], ETCD_URL_MAX, "%s", m->client_url);
+	}
 	return n;
 }

@@ -33,4 +33,10 @@ const struct etcd_member *store_members_find_name(const struct etcd_members *l, 
 /** How many have a vote. */
 size_t store_members_voters(const struct etcd_members *l);
 
+/**
+ * Where members with a vote answer clients, by TLS alone: @p first before the others, unless it is "". @return how many
+ */
+uint32_t store_members_urls(const struct etcd_members *l, const char *first,
+                            char out[ETCD_ENDPOINTS_MAX][ETCD_URL_MAX]);
+
 #endif

@@ -387,7 +387,8 @@ class Join(Commands):
         self.good(done, f"""this node is in store {ID}
 next:
   where Weir runs: systemctl restart weir (store.conf is read at the start)
-  when all have joined: remove store.join on every host, it is a secret
+  when all have joined: keep the store.join of the host that joined last off the hosts, it names all members;
+  remove store.join on every host, it is a secret
 """)
         files = self.tree()
         self.assertEqual({name: mode for name, (mode, _) in files.items()}, {"store.conf": "0o640"})
@@ -409,7 +410,7 @@ next:
     def test_what_is_refused(self) -> None:
         member = self.etcd()
         path = self.file(member)
-        self.refused(1, "there is no /nowhere: it is CONF/store.join of the node where weir store init ran", "join", "/nowhere")
+        self.refused(1, "there is no /nowhere: it is your copy of CONF/store.join of the node where weir store init ran", "join", "/nowhere")
         self.refused(1, "--member: the members of this store are not set up by weir; join without it", "join", path, "--member")
         for name in ("--listen", "--name"):
             self.refused(1, "--listen and --name go with --member", "join", path, name, "x")
@@ -426,8 +427,9 @@ next:
         member.put("/weir/store", claim(id=OTHER))
         self.refused(4, f"the members have store {OTHER} below /weir/, and store.join is of store {ID}: bring the file of the store that is there{undone}", "join", path)
         member.put("/weir/store", "{}")
-        self.refused(3, f"no member of the store answers as it should (the record store below the prefix is not Weir's): look at the network (TCP 2379), and at etcd on "
-                     f"the host that began the store{undone}", "join", path)
+        self.refused(3, f"no member of the store answers as it should at {member.url} (the record store below the prefix is not Weir's): look at the network (TCP 2379), "
+                     'and at etcd there. store.join may be older than these members: where they are lost, put the "endpoints" of store.conf of a host that reaches the '
+                     f"store now into it{undone}", "join", path)
         self.in_store(member)
         self.refused(4, "DIR/conf/store.conf is there already: this node is in a store, weir store status shows it; to leave that store, stop Weir here and move the "
                      "file away", "join", path)

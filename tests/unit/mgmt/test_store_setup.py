@@ -556,7 +556,36 @@ class Remove(Setup):
         self.assertIn(("ok", "store"), said)
         self.assertIn("ams-1 does not answer", said["wrong", "member"])
         self.assertIn("read again and found whole", self.good(first.call("store", "backup", "/run/b.json")))
+        before = json.loads(first.read(JOIN))
         self.assertIn("ams-1 is removed", self.good(first.call("store", "remove", "ams-1", "--yes")))
+        self.assertEqual({**json.loads(first.read(JOIN)), "endpoints": None}, {**before, "endpoints": None})
+        self.assertEqual((sorted(json.loads(first.read(JOIN))["endpoints"]), first.tree()[JOIN][0]), ([f"https://{a}:2379" for a in ADDRESSES[1:3]], 0o600))
+
+    def test_the_first_host_is_lost(self) -> None:
+        """The file of the host that joined last names all members; that of the first names itself alone."""
+        first, second, third = self.three()
+        old, last = first.read(JOIN), third.read("/run/store.join")
+        self.assertEqual(sorted(json.loads(last)["endpoints"]), [f"https://{a}:2379" for a in ADDRESSES[:3]])
+        self.assertEqual({**json.loads(last), "endpoints": None}, {**json.loads(old), "endpoints": None})
+        self.assertEqual(os.lstat(third.path("/run/store.join")).st_mode & 0o777, 0o600)
+        first.close()
+        wait_for("the others go on", lambda: second.call("store", "backup", "/run/b.json").returncode == 0)
+        self.good(second.call("store", "remove", "ams-1", "--yes"))
+        plain, new = self.host(3), self.host(0)
+        for host, words in ((plain, ()), (new, ("--member", "--listen", new.address))):
+            host.write("/run/store.join", old, 0o640)
+            done = host.call("store", "join", "/run/store.join", *words)
+            self.assertEqual(done.returncode, 3)
+            self.assertIn("no member of the store answers as it should at https://10.9.0.1:2379 (", done.stderr)
+            self.assertIn('put the "endpoints" of store.conf of a host that has a member now into it\n', done.stderr)
+            self.assertEqual(host.read("/run/store.join"), old)
+        plain.write("/run/store.join", json.dumps({**json.loads(old), "endpoints": json.loads(second.read(CONF))["endpoints"]}), 0o640)
+        self.good(plain.call("store", "join", "/run/store.join"))
+        self.assertEqual(sorted(json.loads(plain.read("/run/store.join"))["endpoints"]), [f"https://{a}:2379" for a in ADDRESSES[1:3]])
+        self.assertEqual(os.lstat(plain.path("/run/store.join")).st_mode & 0o777, 0o640)
+        new.write("/run/store.join", last, 0o600)
+        self.good(new.call("store", "join", "/run/store.join", "--member", "--listen", new.address))
+        self.assertEqual(self.members(second), {"ams-1": True, "ams-2": True, "fra-1": True})
 
     def test_a_dead_member_goes(self) -> None:
         first, second, third = self.three()
