@@ -252,6 +252,8 @@ static void add_way_back(const struct core *core, uint64_t before, const json_t 
 static void refuse_change(struct core *core, int err, const struct intent_changed *changed,
                           struct http_reply *reply)
 {
+	char advice[CONDITION_TEXT_MAX];
+
 	switch (err) {
 	case -EFBIG: /* of weir.conf; one of the errors says so */
 	case -EINVAL:
@@ -265,11 +267,12 @@ static void refuse_change(struct core *core, int err, const struct intent_change
 		http_problem(reply, 404, "not-found", "there is no such version");
 		return;
 	case -ENOLINK:
+		shared_run_advise(core, advice);
 		http_problem(
 		        reply, 503, "store-unavailable",
 		        "the configuration has other nodes, and this node shares no store with them: "
-		        "nothing was changed. Run 'weir store init' on the first host and 'weir store "
-		        "join' on the others");
+		        "nothing was changed. %s",
+		        advice);
 		return;
 	case -EBUSY:
 		unconfirmed_refuse(core, reply);

@@ -94,15 +94,17 @@ json_t *handle_processes_json(const struct look *l)
 json_t *handle_peers_json(const struct peers_report *reports, size_t n)
 {
 	json_t *list = json_array();
+	uint64_t now_ms = clock_mono_ms();
 
 	for (size_t i = 0; i < n; i++) {
-		json_t *one = json_pack(
-		        "{s:s, s:s, s:s, s:s, s:I, s:s, s:o}", "node", reports[i].node, "hash_key",
-		        reports[i].hash_key, "site", reports[i].site, "state",
-		        peers_state_text(reports[i].state), "version",
-		        (json_int_t)reports[i].number, "digest", reports[i].digest, "age_ms",
-		        json_number_or_null(reports[i].answered_ms,
-		                            clock_mono_ms() - reports[i].answered_ms));
+		json_t *one = json_pack("{s:s, s:s, s:s, s:s, s:I, s:s, s:s?, s:o}", "node",
+		                        reports[i].node, "hash_key", reports[i].hash_key, "site",
+		                        reports[i].site, "state",
+		                        peers_state_text(reports[i].state), "version",
+		                        (json_int_t)reports[i].number, "digest", reports[i].digest,
+		                        "store", peers_store(&reports[i], now_ms), "age_ms",
+		                        json_number_or_null(reports[i].answered_ms,
+		                                            now_ms - reports[i].answered_ms));
 
 		if (reports[i].unreachable_reason[0])
 			json_object_set_new(one, "detail",

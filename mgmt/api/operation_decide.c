@@ -219,7 +219,7 @@ static const char *find_obstacle(struct core *core, const char *id)
 {
 	return is_unread(core, id) ? "its record there cannot be read"
 	       : !operation_decides_alone(core) && !core->shared
-	               ? "there is none: weir store init begins one"
+	               ? "this node has no store.conf: weir status says what to do"
 	       : core->shared && !shared_run_lease(core) ? "store.conf is wrong"
 	       : !intent_store(core->intent)             ? "this node's disk keeps nothing"
 	                                                 : NULL;

@@ -77,6 +77,13 @@ bool peers_relate(struct core *core)
 	return differs;
 }
 
+const char *peers_store(const struct peers_report *v, uint64_t now_ms)
+{
+	return v->store_known && v->answered_ms && now_ms - v->answered_ms <= PEERS_STALE_MS
+	               ? v->store
+	               : NULL;
+}
+
 bool peers_hears_clock(const struct peers_report *v, uint64_t now_ms)
 {
 	return v->clock_known && v->answered_ms && now_ms - v->answered_ms <= PEERS_STALE_MS;

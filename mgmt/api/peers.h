@@ -15,6 +15,7 @@
 #include "mgmt/api/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/store/guard.h"
+#include "mgmt/store/store_conf.h"
 
 #define PEERS_MAX      256u   /**< nodes, as in the schema */
 #define PEERS_STALE_MS 10000u /**< after which what a peer has said does not count any more */
@@ -37,6 +38,8 @@ struct peers_report {
 	/** fingerprint of the key that its version was made with; "": it has no version */
 	char version_key[MODEL_FINGERPRINT_MAX];
 	char hash_key[MODEL_FINGERPRINT_MAX]; /**< fingerprint of its key file; "": not known */
+	bool store_known;
+	char store[STORE_ID_MAX]; /**< id of the store that its store.conf names; "": it has none */
 	/** Monotonic: when this was true, heard from it or from a node of its site; 0: never. */
 	uint64_t answered_ms;
 	/** Monotonic: since when it has been behind with this version; 0: it is not. */
@@ -66,6 +69,8 @@ const struct peers_report *peers_find(const struct peers_report *reports, size_t
                                       const char *node);
 /** Whether CONF/peer.token holds a token; true before it was looked for. */
 bool peers_has_token(const struct core *core);
+/** The store that it uses, if it was heard lately and says so: as above; NULL: not known. */
+const char *peers_store(const struct peers_report *v, uint64_t now_ms);
 /** Whether it was heard lately and tells its clock: only who answers this node itself does. */
 bool peers_hears_clock(const struct peers_report *v, uint64_t now_ms);
 /** "agreed", "behind", "ahead", "differs", "unreachable", "unknown" */

@@ -11,6 +11,7 @@
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/shared_commands.h"
+#include "mgmt/api/shared_run.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/key.h"
 #include "mgmt/store/records.h"
@@ -35,12 +36,12 @@ json_t *peers_head_to_json(struct core *core)
 	const struct version *head = intent_head(core->intent);
 	struct node_drain drain = node_drain_copy(core);
 
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:o, s:o*}", "version",
+	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s*, s:s, s:o, s:o*}", "version",
 	                 (json_int_t)(head ? head->number : 0), "digest", head ? head->digest : "",
 	                 "version_key", head ? head->hash_key : "", "overrides",
 	                 core_overrides_digest(core), "hash_key", key_status(core->intent)->found,
-	                 "drain", node_drain_state(&drain), "in_force",
-	                 inforce_to_json(&core->inforce[0]), "commands",
+	                 "store", shared_run_store_id(core), "drain", node_drain_state(&drain),
+	                 "in_force", inforce_to_json(&core->inforce[0]), "commands",
 	                 new_commands_to_json(core));
 }
 
@@ -68,10 +69,12 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 	const char *drain = json_string_value(json_object_get(head, "drain"));
 	const char *digest = json_string_value(json_object_get(head, "digest"));
 	const json_t *version = json_object_get(head, "version");
+	const json_t *store = json_object_get(head, "store");
+	const char *id = store ? json_string_value(store) : "";
 	char version_key[MODEL_FINGERPRINT_MAX], hash_key[MODEL_FINGERPRINT_MAX];
 
 	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX || !drain ||
-	    !is_version(version, digest) ||
+	    !is_version(version, digest) || !id || (*id && !store_conf_is_id(id)) ||
 	    !fingerprint_from_json(json_object_get(head, "version_key"), version_key) ||
 	    !fingerprint_from_json(json_object_get(head, "hash_key"), hash_key))
 		return false;
@@ -81,6 +84,8 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 	snprintf(report->digest, sizeof(report->digest), "%s", digest);
 	memcpy(report->version_key, version_key, sizeof(version_key));
 	memcpy(report->hash_key, hash_key, sizeof(hash_key));
+	report->store_known = store;
+	snprintf(report->store, sizeof(report->store), "%s", id);
 	snprintf(report->overrides, sizeof(report->overrides), "%s", overrides);
 	plain_copy(report->drain, sizeof(report->drain), drain);
 	report->inforce = inforce_from_json(json_object_get(head, "in_force"));

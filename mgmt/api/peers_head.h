@@ -12,7 +12,7 @@
 #include "mgmt/api/peers.h"
 
 /**
- * {version, digest, version_key, overrides, hash_key, drain, in_force, commands?}: given. Commands that the store has not go
+ * {version, digest, version_key, overrides, hash_key, store?, drain, in_force, commands?}: given. Commands that the store has not go
  * with the head itself.
  */
 json_t *peers_head_to_json(struct core *core);

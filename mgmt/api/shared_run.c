@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/thread.h"
+#include "mgmt/api/peers.h"
 #include "mgmt/api/shared_files.h"
 #include "mgmt/api/shared_lease.h"
 #include "mgmt/api/shared_run_internal.h"
@@ -265,6 +266,45 @@ bool shared_run_is_missing(const struct core *core)
 	return !core->shared && join_has_peers(intent_model(core->intent));
 }
 
+const char *shared_run_store_id(const struct core *core)
+{
+	const struct shared_run *r = core->shared;
+
+	return !r ? "" : *r->conf.id ? r->conf.id : NULL;
+}
+
+/* A peer that is heard and has a store which is not @p own; NULL: none is known. */
+static const struct peers_report *find_store(const struct core *core, const char *own)
+{
+	const struct peers_report *reports;
+	size_t n = peers_report(core, &reports);
+	uint64_t now_ms = clock_mono_ms();
+
+	for (size_t i = 0; i < n; i++) {
+		const char *id = peers_store(&reports[i], now_ms);
+
+		if (id && *id && strcmp(id, own) != 0)
+			return &reports[i];
+	}
+	return NULL;
+}
+
+void shared_run_advise(const struct core *core, char out[CONDITION_TEXT_MAX])
+{
+	const struct peers_report *peer = find_store(core, "");
+
+	if (peer)
+		snprintf(
+		        out, CONDITION_TEXT_MAX,
+		        "%s has the store %s, and this node no store.conf: run 'weir store join' here, "
+		        "with a copy of store.join (one is kept off the nodes)",
+		        peer->node, peer->store);
+	else
+		snprintf(
+		        out, CONDITION_TEXT_MAX,
+		        "Run 'weir store init' on the first host and 'weir store join' on the others");
+}
+
 json_t *shared_run_json(const struct core *core)
 {
 	static const char *const words[] = { "unknown", "ready",  "cut-off", "went-back",
@@ -329,6 +369,35 @@ static void state_members(const struct core *core)
 	}
 }
 
+/* That there is no store.conf. */
+static void state_missing(const struct core *core)
+{
+	char advice[CONDITION_TEXT_MAX];
+
+	shared_run_advise(core, advice);
+	conditions_add(core->stats, "store-missing", CONDITION_DEGRADED, STORE_CONF_FILE,
+	               find_store(core, "")
+	                       ? "%s"
+	                       : "the configuration has other nodes, and no store decides for "
+	                         "all of them: each runs its own file, and takes no other "
+	                         "one. %s",
+	               advice);
+}
+
+/* That a peer has another store. */
+static void state_peer(const struct core *core)
+{
+	const struct shared_run *r = core->shared;
+	const struct peers_report *peer = *r->conf.id ? find_store(core, r->conf.id) : NULL;
+
+	if (peer)
+		conditions_add(
+		        core->stats, "store-differs", CONDITION_DEGRADED, peer->node,
+		        "it has the store %.32s, and this node has %.32s: neither takes what the "
+		        "other applies. Let nodes leave the wrong one: the handbook says how (Two stores)",
+		        peer->store, r->conf.id);
+}
+
 void shared_run_state(const struct core *core)
 {
 	const struct shared_run *r = core->shared;
@@ -336,15 +405,12 @@ void shared_run_state(const struct core *core)
 	char subject[32];
 
 	if (shared_run_is_missing(core))
-		conditions_add(
-		        core->stats, "store-missing", CONDITION_DEGRADED, STORE_CONF_FILE,
-		        "the configuration has other nodes, and no store decides for all of them: each "
-		        "runs its own file, and takes no other one. Run 'weir store init' on the first "
-		        "host and 'weir store join' on the others");
+		state_missing(core);
 	if (!r)
 		return;
 	enum store_state state = shared_run_judge(r, &silent_ms);
 
+	state_peer(core);
 	if (state == STORE_REFUSED)
 		conditions_add(core->stats, "store-cut-off", CONDITION_DEGRADED, STORE_CONF_FILE,
 		               "%.150s: correct the file, then systemctl restart weir; until then "

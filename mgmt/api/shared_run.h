@@ -21,6 +21,7 @@
 #include "mgmt/store/chain.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/shared_etcd.h"
+#include "weir/condition.h"
 
 /** Start the threads. @return 0, also where there is no store.conf; or -errno */
 MUST_CHECK int shared_run_start(struct core *core);
@@ -84,6 +85,10 @@ struct shared_lease;
 struct shared_lease *shared_run_lease(const struct core *core);
 /** Whether the configuration is also other nodes', and no store decides for all of them. Under the lock. */
 bool shared_run_is_missing(const struct core *core);
+/** The id of the store that this node's store.conf names; "": it has none; NULL: not known, as the file is wrong. */
+const char *shared_run_store_id(const struct core *core);
+/** What is to be done where shared_run_is_missing(). Under the lock. */
+void shared_run_advise(const struct core *core, char out[CONDITION_TEXT_MAX]);
 /**
  * Write @p c, and wait until it is here. Under the lock, which is given up meanwhile.
  * @param revision  out: where it is done, of what was written

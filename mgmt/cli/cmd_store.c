@@ -28,7 +28,7 @@ static const char *explain_state(const char *state)
 	} rows[] = {
 		{ "own", "the versions of this node are its own: there is no store.conf" },
 		{ "none",
-		  "there is no store.conf, and the configuration has other nodes: run weir store init" },
+		  "there is no store.conf, and the configuration has other nodes: weir status says what to do" },
 		{ "ready", "it decides which version is in force" },
 		{ "full",
 		  "nothing can be written, so changes of configuration and operations are refused; a "

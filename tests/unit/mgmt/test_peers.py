@@ -116,6 +116,57 @@ class Peers(unittest.TestCase):
         return text.replace(min(re.findall(r"[0-9]{4}-[0-9-]+T[0-9:.]+Z", text)), "START")
 
 
+class Stores(unittest.TestCase):
+    """No member of either store answers: which one a node uses is in its store.conf."""
+
+    ONE, OTHER = "1" * 32, "2" * 32
+
+    def setUp(self) -> None:
+        text = config(*(f"https://127.0.0.1:{free_port()}" for _ in range(2)))
+        self.a, self.b = Node(PROGRAM, "ams-1", text), Node(PROGRAM, "fra-1", text)
+        for node in (self.a, self.b):
+            self.addCleanup(node.close)
+
+    def start(self, node: Node, id: str) -> None:
+        node.stop()
+        if id:
+            node.write("store.conf", json.dumps({"id": id, "endpoints": [f"https://127.0.0.1:{free_port()}"]}))
+            os.chmod(os.path.join(node.conf, "store.conf"), 0o640)
+        node.start()
+
+    @staticmethod
+    def said(node: Node, code: str) -> list[tuple[str, str]]:
+        return [(r["subject"], r["text"]) for r in node.ask("GET", "/v1/status").json["reasons"] if r["code"] == code]
+
+    def test_a_node_without_a_store_hears_of_one(self) -> None:
+        for node in (self.a, self.b):
+            self.start(node, "")
+        wait_for("none has one", lambda: [p["store"] for p in self.b.ask("GET", "/v1/peers").json["items"]] == [""])
+        self.assertIn("Run 'weir store init' on the first host", self.said(self.b, "store-missing")[0][1])
+        self.start(self.a, self.ONE)
+        text = f"ams-1 has the store {self.ONE}, and this node no store.conf: run 'weir store join' here, with a copy of store.join (one is kept off the nodes)"
+        wait_for("it is said", lambda: self.said(self.b, "store-missing") == [("store.conf", f"store.conf: {text}")])
+        self.assertIn(f"nothing was changed. {text}", self.b.apply(self.b.files()).json["detail"])
+        self.a.stop()
+        wait_for("nothing is claimed", lambda: "init" in self.said(self.b, "store-missing")[0][1])
+        self.assertEqual([p["store"] for p in self.b.ask("GET", "/v1/peers").json["items"]], [None])
+
+    def test_nodes_of_two_stores(self) -> None:
+        """Each names the other, until both have one."""
+        self.start(self.a, self.ONE)
+        self.start(self.b, self.OTHER)
+        for node, peer, ids in ((self.a, "fra-1", (self.OTHER, self.ONE)), (self.b, "ams-1", (self.ONE, self.OTHER))):
+            (subject, text), = wait_for("it is said", lambda node=node: self.said(node, "store-differs"))
+            self.assertEqual((subject, text), (peer, f"{peer}: it has the store {ids[0]}, and this node has {ids[1]}: neither takes what the other applies. "
+                                             "Let nodes leave the wrong one: the handbook says how (Two stores)"))
+        self.b.stop()
+        os.unlink(os.path.join(self.b.conf, "store.conf"))
+        shutil.rmtree(self.b.state)
+        os.mkdir(self.b.state)
+        self.start(self.b, self.ONE)
+        wait_for("it ends", lambda: not self.said(self.a, "store-differs") and not self.said(self.b, "store-differs"))
+
+
 class Dataplane(threading.Thread):
     """Answers on a node's control socket in the place of weir-dataplane: answers is {command: what}."""
 

@@ -76,6 +76,8 @@ static void a_head_is_read_whole_or_not_at_all(void **state)
 		NONE ",\"overrides\":\"d\",\"drain\":\"no\"}",
 		NONE ",\"overrides\":\"d\",\"hash_key\":\"abc\",\"drain\":\"no\"}",
 		NONE ",\"overrides\":\"d\",\"hash_key\":\"\"}",
+		NONE ",\"store\":7" REST,
+		NONE ",\"store\":\"0a1b\"" REST,
 		"{\"version\":0,\"digest\":\"\"" REST,
 		"{\"version\":0,\"version_key\":\"\"" REST,
 		"{\"version\":null,\"digest\":\"\",\"version_key\":\"\"" REST,
@@ -112,7 +114,24 @@ static void a_head_is_read_whole_or_not_at_all(void **state)
 	head = json_loads(NONE REST, 0, NULL);
 	assert_true(peers_head_read(&v, head)); /* it has none yet */
 	assert_int_equal(v.number, 0);
+	assert_false(v.store_known); /* a release before it said so */
 	json_decref(head);
+	head = json_loads(NONE ",\"store\":\"0123456789abcdef0123456789abcdef\"" REST, 0, NULL);
+	assert_true(peers_head_read(&v, head));
+	assert_true(v.store_known);
+	assert_string_equal(v.store, "0123456789abcdef0123456789abcdef");
+	json_decref(head);
+}
+
+static void a_store_counts_while_its_node_is_heard(void **state)
+{
+	struct peers_report v = { .store_known = true, .answered_ms = 1000 };
+
+	(void)state;
+	assert_string_equal(peers_store(&v, 1000 + PEERS_STALE_MS), "");
+	assert_null(peers_store(&v, 1001 + PEERS_STALE_MS));
+	v.answered_ms = 0;
+	assert_null(peers_store(&v, 1));
 }
 
 static void what_this_node_says_can_be_read(void **state)
@@ -356,6 +375,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_clock_is_compared_with_the_middle_of_the_question),
 		T(a_head_is_read_whole_or_not_at_all),
+		T(a_store_counts_while_its_node_is_heard),
 		T(what_this_node_says_can_be_read),
 		T(peers_are_related_to_what_is_in_force_now),
 		T(changes_that_matter_become_events),
