@@ -12,7 +12,9 @@
 #include "base/proc.h"
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/store_setup.h"
+#include "mgmt/store/join.h"
 #include "mgmt/store/store_claim.h"
+#include "weir/model.h"
 
 static const char warning[] =
         "A secret: who has this file can use the store, and make certificates that it accepts. "
@@ -139,13 +141,16 @@ static void print_next(const struct store_setup *s, const char *first)
 	       "  copy %s/" JOIN_FILE " to each other node; there: weir store join " JOIN_FILE
 	       "%s\n"
 	       "  then remove %s/" JOIN_FILE
-	       " everywhere, and keep one copy off the nodes: it is a secret\n",
+	       " everywhere, and keep the copy of the node that joined last off the nodes: it "
+	       "is a secret, and names all members\n",
 	       s->is_again ? of_copies : "", conf,
 	       s->join.is_own && !*s->join.ca_key ? " --certificate FILE --key FILE" : "", conf);
 	if (s->join.is_own)
 		puts("  on two other nodes, best of other sites, with --member: a store of three "
 		     "members goes on without one of them");
-	puts("whether another node has a store was not asked: run store init on one node alone");
+	if (!s->is_alone)
+		puts("whether another node has a store is not known here: run store init on one node "
+		     "alone");
 }
 
 /* store.conf is all that lacks. */
@@ -406,6 +411,79 @@ static int use_id(struct store_setup *s, const char *id)
 	return CLI_OK;
 }
 
+/* Whether weir.conf has other nodes, as far as it can be read. */
+static bool has_others(const struct cli *cli)
+{
+	char path[PATH_MAX];
+	struct model_errors errors = { 0 };
+	struct model *m = NULL;
+	bool has = !proc_path(cli->dirs.conf, PROC_CONF_FILE, path) &&
+	           !model_read_config_without_key(path, cli->dirs.node, &m, &errors) &&
+	           join_has_peers(m);
+
+	model_errors_free(&errors);
+	model_free(m);
+	return has;
+}
+
+static int refuse_unknown(const char *reason, const char *node)
+{
+	return cli_fail(CLI_CONFLICT,
+	                "whether another node has a store is not known: %s%s. A second store would "
+	                "divide the nodes: if one has a store, weir store join " JOIN_FILE
+	                "; if none has, --first says so",
+	                reason, node);
+}
+
+/* What weir-mgmt here has heard of the stores of its peers. A store of @p id is the one that begins again. */
+static int check_heard(struct store_setup *s, const json_t *items, const char *id, bool is_certain)
+{
+	const json_t *item;
+	const char *silent = NULL;
+	size_t i;
+
+	json_array_foreach(items, i, item)
+	{
+		const char *node = api_text(item, "node", "?"),
+		           *store = api_text(item, "store", NULL);
+
+		if (!store)
+			silent = node;
+		else if (*store && (!id || strcmp(store, id) != 0))
+			return cli_fail(CLI_CONFLICT,
+			                "%s has the store %s: join it here, with weir store join "
+			                "and your copy of " JOIN_FILE
+			                " or that of a host that joined; if all its members are "
+			                "lost: --id %s, then weir store rebuild",
+			                node, store, store);
+	}
+	s->is_alone = !silent;
+	return !silent || is_certain
+	               ? CLI_OK
+	               : refuse_unknown("weir-mgmt here does not hear it of ", silent);
+}
+
+/* No second store: weir-mgmt on this host hears the other nodes. With --id or --first a person says what it does not know. */
+static int check_peers(struct store_setup *s, const struct cli_args *args)
+{
+	const struct api_request request = { .method = "GET", .path = "/v1/peers" };
+	bool is_certain = cli_flag(args, "--first") || cli_text(args, "--id");
+	struct api_reply reply = { 0 };
+	int status = api_call_quietly(s->cli, &request, &reply);
+	const json_t *items = status ? NULL : json_object_get(reply.body, "items");
+
+	if (items)
+		status = check_heard(s, items, cli_text(args, "--id"), is_certain);
+	else
+		status = is_certain || !has_others(s->cli)
+		                 ? CLI_OK
+		                 : refuse_unknown("weir-mgmt does not answer on this host, and "
+		                                  "weir.conf has other nodes",
+		                                  "");
+	api_reply_fini(&reply);
+	return status;
+}
+
 int cli_store_init(struct cli *cli, const struct cli_args *args)
 {
 	bool is_given = cli_value(args, "--endpoints");
@@ -431,6 +509,8 @@ int cli_store_init(struct cli *cli, const struct cli_args *args)
 		return status;
 	}
 	status = store_setup_check_files(s, true);
+	if (!status)
+		status = check_peers(s, args);
 	if (!status && !id && store_claim_new_id(s->join.id))
 		status = cli_fail(CLI_UNREACHABLE, "no random numbers: %s", strerror(errno));
 	if (!status)

@@ -122,6 +122,7 @@ const struct cli_command cli_commands[] = {
 	    { "--key", "FILE", "its key" },
 	    { "--endpoints", "URL,...", "use the etcd that is there; nothing of it is set up" },
 	    { "--id", "ID", "of a store that nodes have copies of and whose members are all lost: weir store rebuild then puts one into it" },
+	    { "--first", NULL, "no other node has a store: for the first host, where weir-mgmt does not run yet or does not hear all nodes" },
 	    { "--prefix", "PREFIX", "with --endpoints: before all keys (default /weir/)" },
 	    { "--user", "NAME", "with --endpoints: user of etcd" },
 	    { "--password-file", "FILE", "with --user: its first line is the password" }, NONE } },

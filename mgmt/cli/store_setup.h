@@ -24,6 +24,7 @@ struct store_setup {
 	const struct cli *cli;
 	int lock_fd;   /* -1: not held */
 	bool resumes;  /* an earlier command has come so far that it is finished, not taken back */
+	bool is_alone; /* the other nodes: none has a store */
 	bool is_again; /* of the store that nodes have copies of, whose members are all lost */
 	struct unfinished note; /* what this command, or that one, has written */
 	struct store_host host;

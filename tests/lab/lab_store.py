@@ -150,7 +150,7 @@ class Play:
     def begin(self) -> None:
         said = self.ams.contained.do("systemctl is-active etcd; ls /var/lib/etcd", 60).stdout.split()
         self.report.equal(said, ["active", "default"], "Debian has started a member of nothing")
-        self.timed("begin_s", lambda: self.show(self.ams, "weir store init"))
+        self.timed("begin_s", lambda: self.show(self.ams, "weir store init --first"))
         for other in (self.fra, self.lon):
             other.write("/root/store.join", self.ams.read("/etc/weir/store.join"))
         self.timed("join_s", lambda: self.world.each(lambda m: self.show(m, "weir store join store.join --member"), ("fra-1", "lon-1")))
@@ -226,8 +226,8 @@ class Play:
         """All members are lost with their data; the nodes and a backup are left."""
         self.ams.do("weir store backup /root/b.json")
         before = self.ams.do("sed -n '/records/,$p' b.json")
-        self.world.each(lambda m: m.do(LOST))
-        self.show(self.ams, "weir store init")
+        self.world.each(lambda m: m.do("systemctl stop weir; " + LOST))
+        self.show(self.ams, "weir store init --first")
         self.show(self.ams, "weir store restore b.json")
         for other in (self.fra, self.lon):
             other.write("/root/store.join", self.ams.read("/etc/weir/store.join"))

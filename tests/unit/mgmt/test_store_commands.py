@@ -154,8 +154,8 @@ etcd itself is as it was: its settings, members and backups are those of who run
 next:
   where Weir runs: systemctl restart weir (store.conf is read at the start)
   copy DIR/conf/store.join to each other node; there: weir store join store.join
-  then remove DIR/conf/store.join everywhere, and keep one copy off the nodes: it is a secret
-whether another node has a store was not asked: run store init on one node alone
+  then remove DIR/conf/store.join everywhere, and keep the copy of the node that joined last off the nodes: it is a secret, and names all members
+whether another node has a store is not known here: run store init on one node alone
 """)
         self.assertEqual({name: mode for name, (mode, _) in files.items()}, {"store.conf": "0o640", "store.join": "0o600"})
         self.assertEqual({k: v for k, v in conf.items() if v}, {"id": conf["id"], "endpoints": [member.url], "prefix": "/weir/"})
@@ -194,11 +194,46 @@ next:
   where Weir runs: systemctl restart weir (store.conf is read at the start)
   then, at the node that has the newest versions, once it has this store.conf or its own: weir store rebuild --reason TEXT; until then the store is empty, and no node takes anything from it
   copy DIR/conf/store.join to each other node; there: weir store join store.join
-  then remove DIR/conf/store.join everywhere, and keep one copy off the nodes: it is a secret
-whether another node has a store was not asked: run store init on one node alone
+  then remove DIR/conf/store.join everywhere, and keep the copy of the node that joined last off the nodes: it is a secret, and names all members
+whether another node has a store is not known here: run store init on one node alone
 """)
         record = json.loads(member.all()["/weir/store"])
         self.assertEqual((record["id"], record["unfinished"]), (ID, True))
+
+    def test_other_nodes_may_have_a_store(self) -> None:
+        """A second one would divide the nodes: weir-mgmt here hears them; what it does not know is a person's to say."""
+        member = self.etcd()
+        here = ("init", "--endpoints", member.url)
+        nodes = ", ".join(f'{{ name = "n{i}"; site = "s"; ports = ( {{ interface = "e"; }} ); tunnel_source = [ "10.0.{i}.0/24" ]; '
+                          f'api = "https://127.0.0.{i}:8443"; }}' for i in (1, 2))
+        (self.conf / "weir.conf").write_text(CONFIG[:CONFIG.index("nodes")] + f"nodes = ( {nodes} );\n")
+        unknown = ("A second store would divide the nodes: if one has a store, weir store join store.join; if none has, --first says so")
+        self.refused(4, f"whether another node has a store is not known: weir-mgmt does not answer on this host, and weir.conf has other nodes. {unknown}", *here)
+        api = test_cli.Api(os.path.join(self.dir, "api.sock"))
+        self.addCleanup(api.server_close)
+        self.addCleanup(api.shutdown)
+
+        def heard(*stores: str | None) -> None:
+            api.answers["/v1/peers"] = (200, {"items": [{"node": f"n{i + 2}", "store": store} for i, store in enumerate(stores)]})
+        heard("", None)
+        self.refused(4, f"whether another node has a store is not known: weir-mgmt here does not hear it of n3. {unknown}", *here)
+        heard(None, OTHER)
+        ways: list[tuple[str, ...]] = [(), ("--first",), ("--id", ID)]
+        for more in ways:
+            self.refused(4, f"n3 has the store {OTHER}: join it here, with weir store join and your copy of store.join or that of a host that joined; if all its "
+                         f"members are lost: --id {OTHER}, then weir store rebuild",
+                         *here, *more)
+        self.assertEqual(member.requests, [])
+        rows: list[tuple[tuple[str | None, ...], tuple[str, ...], bool]] = [
+            (("", ""), (), True), (("", None), ("--first",), False), ((ID, None), ("--id", ID), False), ((ID, ID), ("--id", ID), True)]
+        for stores, words, is_known in rows:
+            heard(*stores)
+            member.keys.kvs.clear()
+            done = self.weir(*here, *words)
+            with self.subTest(stores):
+                self.assertEqual((done.returncode, done.stderr, "is not known here" in done.stdout), (0, "", not is_known))
+            for name in ("store.conf", "store.join"):
+                (self.conf / name).unlink()
 
     def test_what_is_wrong_of_the_options(self) -> None:
         member = self.etcd()

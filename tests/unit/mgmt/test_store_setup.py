@@ -91,7 +91,7 @@ class Init(Setup):
         self.assertEqual(conf, {"id": join["id"], "endpoints": ["https://10.9.0.1:2379"], "prefix": "/weir/", "ca": "store-ca.crt",
                                 "certificate": "store.crt", "key": "store.key"})
         self.assertEqual(self.record(host)["id"], conf["id"])
-        for text in (conf["id"], "systemctl restart weir", "weir store join store.join", "one member: while this host is down", "was not asked"):
+        for text in (conf["id"], "systemctl restart weir", "weir store join store.join", "one member: while this host is down", "is not known here"):
             self.assertIn(text, said)
         self.assertIn("secret", join["warning"])
         modes = {path: oct(found[0]) for path, found in host.tree().items()}
