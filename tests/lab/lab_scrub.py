@@ -137,7 +137,7 @@ class Scene:
             text = f.read()
         with open(path, "w") as f:
             f.write(text.replace("schema = 1;", f"schema = 1;\nlimits = {{ slots = {1 << (17 + min(k // 3, 3))}; }};", 1))
-        self.bed.weir("apply", "--reason", "lab", "--confirm-within", "none", "--override", "all")
+        self.bed.must("apply", "--reason", "lab", "--confirm-within", "none")
 
     def _change(self, k: int) -> None:
         backend = f"{self.bed.site_plan.pool}/{self.site.backends[1].name}"
