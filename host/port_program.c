@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <stdalign.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -20,7 +21,7 @@
 /* @return as port_program_runs() */
 static int read_answer(const struct nlmsghdr *h)
 {
-	const struct nlattr *a, *inner;
+	struct nlattr *a, *inner;
 
 	if (h->nlmsg_type == NLMSG_ERROR) {
 		int err = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(h))->error;
@@ -44,7 +45,7 @@ static int read_answer(const struct nlmsghdr *h)
 
 int port_program_runs(const char *interface)
 {
-	char request[256] = { 0 }, answer[ANSWER_BYTES];
+	alignas(struct nlmsghdr) char request[256] = { 0 }, answer[ANSWER_BYTES];
 	struct mnl_socket *s = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
 	struct nlmsghdr *h = mnl_nlmsg_put_header(request);
 	ssize_t n = -1;
