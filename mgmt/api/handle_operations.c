@@ -68,14 +68,16 @@ static void add_silence(const struct core *core, const struct operation *op, jso
 {
 	if (!core->shared || shared_run_is_ready(core) || operation_is_over(op))
 		return;
-	json_object_set_new(
-	        shown, "warnings",
-	        json_pack("[o]",
-	                  json_sprintf(
-	                          "the store is not reached: this is as it was known last, and no "
-	                          "step begins until it is reached (weir store status). Without "
-	                          "it: weir undrain site %s --scheduled --reason TEXT",
-	                          op->targets[0].site)));
+	/* of several sites, or of one service, no one command does the same */
+	bool has_command = op->n_targets == 1 && !*op->service;
+	json_t *text =
+	        json_sprintf("the store is not reached: this is as it was known last, and no "
+	                     "step begins until it is reached (weir store status)%s%s%s",
+	                     has_command ? ". Without it: weir undrain site " : "",
+	                     has_command ? op->targets[0].site : "",
+	                     has_command ? " --scheduled --reason TEXT" : "");
+
+	json_object_set_new(shown, "warnings", json_pack("[o]", text));
 }
 
 void handle_operation(struct core *core, struct http_request *r, struct http_reply *reply)

@@ -42,10 +42,12 @@ static const char *find_receiver(const struct core *core, const struct model *m,
 {
 	for (size_t i = 0; i < m->n_nodes; i++) {
 		const struct model_node *node = &m->nodes[i];
+
+		if (node == m->self || node->site != m->self->site)
+			continue;
 		const struct exchange_word *w = exchange_hear(core, node->name).arrivals;
 
-		if (node != m->self && node->site == m->self->site && w &&
-		    now_ms < w->true_ms + EXCHANGE_PASS_MS &&
+		if (w && now_ms < w->true_ms + EXCHANGE_PASS_MS &&
 		    json_is_true(json_object_get(w->body, vip)))
 			return node->name;
 	}

@@ -62,6 +62,14 @@ static void list_members(struct shared_members *m, const struct etcd_endpoints *
 	m->list = list;
 }
 
+/* A name may take longer to be found than a request may take, and the watch waits meanwhile. */
+static bool has_name(const char *url)
+{
+	const char *host = strstr(url, "://");
+
+	return !host || (host[3] != '[' && host[3 + strspn(host + 3, "0123456789.")] != ':');
+}
+
 /* Look at the first member whose turn it is. */
 static void look_at_member(struct shared_members *m, struct shared_etcd *reads)
 {
@@ -73,9 +81,12 @@ static void look_at_member(struct shared_members *m, struct shared_etcd *reads)
 	if (s == end)
 		return;
 	s->tried_ms = now_ms;
-	if (shared_etcd_look_at(reads, s->url, s->reason) != -EHOSTUNREACH) {
+	int err = has_name(s->url) ? -ENOENT : shared_etcd_look_at(reads, s->url, s->reason);
+
+	if (!err) {
+		s->has_answered = true;
 		s->silent_ms = 0;
-	} else if (!s->silent_ms) {
+	} else if (err == -EHOSTUNREACH && s->has_answered && !s->silent_ms) {
 		s->silent_ms = now_ms;
 		s->silent_since_ms = clock_believed_ms();
 	}

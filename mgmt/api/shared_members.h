@@ -25,11 +25,12 @@ struct shared_members_client {
 	bool is_behind;          /**< it does not know the members yet */
 };
 
-/** What is known of one member. */
+/** What is known of one member. It is silent only after it has answered here: its URL may be for others than this node. */
 struct shared_member {
 	char url[ETCD_URL_MAX], name[ETCD_NAME_MAX];
 	char reason[ETCD_REASON_MAX]; /**< of the last failure */
 	uint64_t tried_ms;            /**< boot clock; 0: never */
+	bool has_answered;            /**< ever: its endpoint is one that this node can reach */
 	uint64_t silent_ms;      /**< boot clock: of the first failure since it worked; 0: none */
 	int64_t silent_since_ms; /**< the same by the believed time */
 };

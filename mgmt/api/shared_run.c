@@ -241,7 +241,7 @@ static json_t *members_to_json(const struct shared_run *r, enum store_state stat
 	for (size_t i = 0; i < r->observed.n; i++) {
 		const struct shared_member *s = &r->observed.members[i];
 		bool is_silent = shared_members_is_silent(s),
-		     is_known = s->tried_ms && !s->silent_ms;
+		     is_known = s->has_answered && !s->silent_ms;
 
 		json_array_append_new(
 		        list,
@@ -270,7 +270,9 @@ const char *shared_run_store_id(const struct core *core)
 {
 	const struct shared_run *r = core->shared;
 
-	return !r ? "" : *r->conf.id ? r->conf.id : NULL;
+	if (!r) /* there may be one now, which is read at the next start */
+		return store_conf_is_there(core->dirs.conf) ? NULL : "";
+	return *r->conf.id ? r->conf.id : NULL;
 }
 
 /* A peer that is heard and has a store which is not @p own; NULL: none is known. */
@@ -359,9 +361,9 @@ static void state_members(const struct core *core)
 			continue;
 		conditions_add(
 		        core->stats, "store-member-silent", CONDITION_DEGRADED, s->name,
-		        "no answer from this member of the store (%.64s) since %s: %zu of %zu are left, "
-		        "and %zu are needed%s. Start it; if its host is lost: weir store remove %.32s",
-		        s->url, clock_text(s->silent_since_ms, time), n_left, l->n_voters, needed,
+		        "no answer of this member of the store since %s: %zu of %zu are left, %zu are "
+		        "needed%s. Start it; if its host is lost: weir store remove %s",
+		        clock_text(s->silent_since_ms, time), n_left, l->n_voters, needed,
 		        n_left > needed   ? ""
 		        : n_left < needed ? "; the store works, so others reach them"
 		                          : ": with the next loss configuration is frozen",

@@ -61,7 +61,7 @@ static void print_members(const json_t *body)
 	json_array_foreach(list, i, m) n_silent += !strcmp(api_text(m, "state", ""), "silent");
 	if (!n_silent)
 		return;
-	printf("  %-14s %zu of %zu answer, and %.0f are needed%s\n", "members", n - n_silent, n,
+	printf("  %-14s %zu of %zu do not answer, and %.0f are needed%s\n", "members", n_silent, n,
 	       needed,
 	       (double)(n - n_silent) == needed ? ": with the next loss configuration is frozen"
 	                                        : "");

@@ -472,13 +472,15 @@ static int check_peers(struct store_setup *s, const struct cli_args *args)
 	int status = api_call_quietly(s->cli, &request, &reply);
 	const json_t *items = status ? NULL : json_object_get(reply.body, "items");
 
-	if (items)
+	if (json_array_size(items) > 0)
 		status = check_heard(s, items, cli_text(args, "--id"), is_certain);
 	else
 		status = is_certain || !has_others(s->cli)
 		                 ? CLI_OK
-		                 : refuse_unknown("weir-mgmt does not answer on this host, and "
-		                                  "weir.conf has other nodes",
+		                 : refuse_unknown(items ? "weir-mgmt here knows no other nodes, "
+		                                          "and weir.conf has some"
+		                                        : "weir-mgmt does not answer on this "
+		                                          "host, and weir.conf has other nodes",
 		                                  "");
 	api_reply_fini(&reply);
 	return status;

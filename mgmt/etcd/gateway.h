@@ -110,7 +110,8 @@ struct etcd_endpoints {
 	char urls[ETCD_ENDPOINTS_MAX][ETCD_URL_MAX];
 	char names[ETCD_ENDPOINTS_MAX][ETCD_NAME_MAX]; /**< "": not known */
 	uint32_t n;
-	uint32_t n_voters; /**< also those that are not in the list; 0: not known */
+	/** Also those that are not in the list, of the members that were read; 0: not known. */
+	uint32_t n_voters;
 };
 /**
  * List the members that have a vote and are reached by TLS, as the current member knows them; no other is asked.

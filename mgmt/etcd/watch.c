@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "mgmt/etcd/gateway_internal.h"
 
+#define LEAST_MS  500u  /* between two reads */
 #define ROUND_MS  1000u /* before members that have all failed are tried again */
 #define ARENA_MAX ((size_t)1 << 20)
 
@@ -157,8 +158,10 @@ static enum leg_end judge_stream(struct leg *l)
  */
 static uint64_t next_read_ms(void)
 {
-	return clock_mono_ms() + ETCD_WATCH_READ_MS -
-	       (uint64_t)clock_realtime_ms() % ETCD_WATCH_READ_MS;
+	uint64_t left_ms = ETCD_WATCH_READ_MS - (uint64_t)clock_realtime_ms() % ETCD_WATCH_READ_MS;
+
+	/* what is on its way to a stream that has just begun gets time */
+	return clock_mono_ms() + left_ms + (left_ms < LEAST_MS ? ETCD_WATCH_READ_MS : 0);
 }
 
 /* Let the stream go on, and read beside it. */

@@ -78,8 +78,9 @@ static bool has_all_before(const struct intent *in, int64_t now_ms)
 static void say_overdue(struct intent *in, const struct version *v, int64_t now_ms)
 {
 	const struct version *was = intent_head(in);
+	const struct version *known = was ? history_version(in->history, was->number, NULL) : NULL;
 
-	if (was && was->number > v->number)
+	if (known && known->number > v->number && !strcmp(known->digest, was->digest))
 		journal_add(in->journal, now_ms, "version", "versions",
 		            "version %" PRIu64 " was not confirmed in time: this node goes back to "
 		            "version %" PRIu64 " until the store says which",

@@ -146,7 +146,7 @@ class Texts(test_cli.WithApi):
                 {"name": "a", "endpoint": "https://a:2379", "state": "answers", "since": None, "reason": ""},
                 {"name": "b", "endpoint": "https://b:2379", "state": "silent", "since": "2026-11-27T04:00:00.000Z", "reason": "https://b:2379: no route"},
                 {"name": "c", "endpoint": "https://c:2379", "state": "unknown", "since": None, "reason": ""}]},
-             "store ready: it decides which version is in force\n  members        2 of 3 answer, and 2 are needed: with the next loss configuration is frozen\n"
+             "store ready: it decides which version is in force\n  members        1 of 3 do not answer, and 2 are needed: with the next loss configuration is frozen\n"
              "  no answer      b since 2026-11-27T04:00:00.000Z (https://b:2379: no route)\n  newest         1\n"),
             ({"state": "cut-off", "reason": "10.0.0.1 is silent", "silent_ms": 61000, "newest": 12, "in_force": 12, "here": 11,
               "goes_back_to": None, "files_missing": True},

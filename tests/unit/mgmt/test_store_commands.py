@@ -215,6 +215,8 @@ whether another node has a store is not known here: run store init on one node a
 
         def heard(*stores: str | None) -> None:
             api.answers["/v1/peers"] = (200, {"items": [{"node": f"n{i + 2}", "store": store} for i, store in enumerate(stores)]})
+        heard()  # it has not read this weir.conf yet
+        self.refused(4, f"whether another node has a store is not known: weir-mgmt here knows no other nodes, and weir.conf has some. {unknown}", *here)
         heard("", None)
         self.refused(4, f"whether another node has a store is not known: weir-mgmt here does not hear it of n3. {unknown}", *here)
         heard(None, OTHER)
