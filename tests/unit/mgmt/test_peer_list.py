@@ -38,7 +38,11 @@ class PeerList(unittest.TestCase):
         wait_for("the store", lambda: self.node.ask("GET", "/v1/store").json["state"] == "ready")
         wait_for("a configuration", lambda: self.node.ask("GET", "/v1/config").status == 200)
         question = {"node": "lon-9", "cluster": "shop", "site": False, "wait_ms": 0, "have": {}}
-        head = self.node.ask_tcp(ports[0], "POST", "/v1/peer/exchange", TOKEN, question).json["nodes"]["ams-1"]["head"][2]
+
+        def own_head() -> dict[str, typing.Any] | None:
+            said: dict[str, typing.Any] = self.node.ask_tcp(ports[0], "POST", "/v1/peer/exchange", TOKEN, question).json["nodes"]["ams-1"]["head"][2]
+            return said if said["digest"] else None
+        head = wait_for("a head with a version", own_head)
         for k, name in enumerate(self.peers):  # each has another version, and says the same all the time
             self.peers[name].answers["/v1/peer/versions"] = (200, {"state": "staged"})
             self.peers[name].answers["/v1/peer/exchange"] = (200, {
