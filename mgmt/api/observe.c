@@ -114,13 +114,20 @@ bool observe_dns_rate(const struct core *core, uint64_t *milli)
 	return core->observe && dns_rate_get(&core->observe->dns_rate, milli);
 }
 
+/* Under the lock. */
+static bool find_traffic(const struct core *core, const char *vip, uint64_t now_ms,
+                         struct vip_traffic_row *out)
+{
+	return core->observe && core->observe->traffic &&
+	       vip_traffic_find(core->observe->traffic, vip, now_ms, out);
+}
+
 bool observe_vip_traffic(struct core *core, const char *name, struct announcement_traffic *out)
 {
 	struct vip_traffic_row row;
 
 	core_lock(core);
-	bool is_known = core->observe && core->observe->traffic &&
-	                vip_traffic_find(core->observe->traffic, name, clock_mono_ms(), &row);
+	bool is_known = find_traffic(core, name, clock_mono_ms(), &row);
 	core_unlock(core);
 	if (is_known)
 		*out = (struct announcement_traffic){ .packets = row.packets,
@@ -133,8 +140,7 @@ static bool has_arrived(const struct core *core, const char *vip, uint64_t now_m
 {
 	struct vip_traffic_row row;
 
-	return core->observe && core->observe->traffic &&
-	       vip_traffic_find(core->observe->traffic, vip, now_ms, &row) && row.arrived_ms &&
+	return find_traffic(core, vip, now_ms, &row) && row.arrived_ms &&
 	       now_ms < row.arrived_ms + QUIET_VIPS_MS;
 }
 

@@ -85,7 +85,7 @@ struct shared_lease;
 struct shared_lease *shared_run_lease(const struct core *core);
 /** Whether the configuration is also other nodes', and no store decides for all of them. Under the lock. */
 bool shared_run_is_missing(const struct core *core);
-/** The id of the store that this node's store.conf names; "": it has none; NULL: not known, as the file is wrong. */
+/** The id of the store that this node's store.conf names; "": it has none; NULL: not known, as the file is wrong or came after the start. */
 const char *shared_run_store_id(const struct core *core);
 /** What is to be done where shared_run_is_missing(). Under the lock. */
 void shared_run_advise(const struct core *core, char out[CONDITION_TEXT_MAX]);

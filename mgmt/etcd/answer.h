@@ -176,6 +176,8 @@ struct etcd_members {
 	size_t n;
 	uint64_t added; /**< by etcd_request_member_add(); else 0 */
 };
+/** Whether nodes may use it: it has a vote, and clients reach it by TLS. */
+bool etcd_member_is_for_nodes(const struct etcd_member *m);
 /** After any of the requests about members. */
 MUST_CHECK int etcd_answer_members(const char *bytes, size_t n, struct etcd_members *out,
                                    char reason[ETCD_REASON_MAX]);

@@ -87,6 +87,11 @@ int etcd_answer_authenticate(const char *bytes, size_t n, struct etcd_header *he
 	return 0;
 }
 
+bool etcd_member_is_for_nodes(const struct etcd_member *m)
+{
+	return !m->is_learner && !strncmp(m->client_url, "https://", 8);
+}
+
 /* Alarms of all members are among what a member says is wrong: "memberID:161 alarm:NOSPACE ". */
 static bool has_alarm(const json_t *status, const char *name)
 {

@@ -40,8 +40,7 @@ int etcd_gateway_endpoints(struct etcd_gateway *g, struct etcd_endpoints *out)
 		const struct etcd_member *m = &members.members[i];
 
 		out->n_voters += !m->is_learner;
-		if (!m->is_learner && !strncmp(m->client_url, "https://", 8) &&
-		    etcd_endpoint_ok(m->client_url)) {
+		if (etcd_member_is_for_nodes(m) && etcd_endpoint_ok(m->client_url)) {
 			snprintf(out->urls[out->n], ETCD_URL_MAX, "%s", m->client_url);
 			snprintf(out->names[out->n++], ETCD_NAME_MAX, "%s", m->name);
 		}

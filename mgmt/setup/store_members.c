@@ -91,8 +91,7 @@ uint32_t store_members_urls(const struct etcd_members *l, const char *first,
 	for (size_t i = 0; i < l->n && n < ETCD_ENDPOINTS_MAX; i++) {
 		const struct etcd_member *m = &l->members[i];
 
-		if (!m->is_learner && !strncmp(m->client_url, "https://", 8) &&
-		    strcmp(m->client_url, first) != 0)
+		if (etcd_member_is_for_nodes(m) && strcmp(m->client_url, first) != 0)
 			snprintf(out[n++], ETCD_URL_MAX, "%s", m->client_url);
 	}
 	return n;

@@ -187,7 +187,7 @@ static void pins_that_are_gone_or_another_s_are_made_again(void **state)
 		if (n != rows[i].n)
 			fail_msg("%s: %u", rows[i].why, n);
 	}
-	/* a port that is attached anew keeps its link */
+	/* a port that is attached again keeps its link */
 	uint32_t link = link_id(PIN_DIR "/link-v0");
 
 	assert_int_equal(system("rm -r " BPF_DIR "/cluster"), 0);

@@ -158,7 +158,7 @@ static void the_thousandth_is_the_last_but_for_first_ones(void **state)
 	}
 }
 
-/* What is only seen when all files are read is told with the file and the line that it came from. */
+/* A fault that only shows when all files are read is reported with its file and line. */
 static void a_record_is_told_with_its_own_file(void **state)
 {
 	static const char zone[] = GOOD "$INCLUDE part\nx A 192.0.2.5\nx A 192.0.2.5\n"
@@ -179,7 +179,7 @@ static void a_record_is_told_with_its_own_file(void **state)
 	        "z0.test|zone:10: warning: w.z0.test: line 9 has the same record; it counts once\n");
 }
 
-/* A mistake of the document is no zone's: each is told, also beyond the thousand. */
+/* Errors of the document belong to no zone: each is reported, also beyond the thousand. */
 static void beyond_a_thousand_the_document_s_mistakes_are_told(void **state)
 {
 	static const char *const names[] = { "a.nowhere", "z0.test", "b.nowhere", "Z0.test" };

@@ -365,7 +365,7 @@ static void the_other_site_hears_what_comes_and_from_where(void **state)
 	model_free(m);
 }
 
-/* What was so before is told once: by name, as a new version has structures of its own. */
+/* An old fact is reported once: by name, as a new version has structures of its own. */
 static void a_backup_is_told_again_when_what_comes_changes(void **state)
 {
 	struct model *m = model_with(OFF, "vip_check = \"none\"; at = ( " BACKED),

@@ -1169,7 +1169,7 @@ static void a_step_begins_once_the_last_one_has_settled(void **state)
 	}
 }
 
-/* What a guard asks may be unknown for a while; what is known again is waited for anew. */
+/* A guard's answer may be unknown for a while; once it is known, the wait begins again. */
 static void a_guard_that_cannot_be_asked_is_waited_for(void **state)
 {
 	static const struct {
@@ -1402,8 +1402,8 @@ static void the_first_node_that_refuses_is_named(void **state)
 #define MINORITY(n) "majority", "1 of " n " nodes are reached, which is no majority"
 
 /*
- * Of those that took part, whom nobody has named absent; a node that is not configured any more is not
- * missed. Where no node is missed, the majority is.
+ * A node that took part is missed unless a person has named it absent, or it is not configured any more.
+ * Where no node is missed, the majority is.
  */
 static void a_node_that_took_part_is_missed_unless_it_is_named_absent(void **state)
 {
