@@ -4,7 +4,8 @@
 
 usage: mutate.py [-w DIR] [-a] [-n COUNT] [-s SECONDS] [-t SECONDS] [-r SEED] PATH ...
        mutate.py [-w DIR] [-a] [-s SECONDS] [-t SECONDS] [-r SEED] [-j JOBS] [--draw COUNT] [--rows FILE] [--list LIST]...
-                 [--programs-only] [--sanitized] [--kinds KIND,...] [--beyond DIR] [--result FILE] [PATH ...]
+                 [--programs-only] [--sanitized] [--kinds KIND,...] [--names NAME,...] [--beyond DIR] [--result FILE]
+                 [PATH ...]
 
 Finds all mutants (mutants.py) of the C sources PATH (files or folders) and builds them at once, asleep, into a copy of the
 tree at DIR (default /var/tmp/weir-mutate; kept). Then it runs each unit and corpus suite that takes at most -s seconds (4) and
@@ -18,7 +19,7 @@ of what was built. Needs python3-clang-14.
 of packaging/ are planted one by one for check packaging; those of headers are "wrong" and left to plant.py. Both are asked
 in an order by chance, so that the first ones are a sample of all. --programs-only leaves out suites that are scripts, which
 take long. --kinds names the kinds of suites instead of unit,waits,fuzz: with lab, what the short ones do not see can be asked of
-labs. --beyond leaves out the suites that were asked in the copy at DIR. --sanitized builds with the sanitizers of ./run test. --result gets {planted, died, ...} after each one. What says "time" was ended, and counts as neither.
+labs; --names leaves out all suites but these. --beyond leaves out the suites that were asked in the copy at DIR. --sanitized builds with the sanitizers of ./run test. --result gets {planted, died, ...} after each one. What says "time" was ended, and counts as neither.
 """
 from __future__ import annotations
 
@@ -327,6 +328,8 @@ def prepare(options: argparse.Namespace) -> tuple[Tree, typing.Any, typing.Any]:
     tree.make()
     print(f"# {len(tree.all_mutants())} mutants in {len(tree.files)} files", flush=True)
     suites = list_suites(tree)
+    if options.names:
+        suites = {name: suites[name] for name in options.names.split(",")}
     if options.beyond:
         asked = pickle.loads((options.beyond / "mutants.pickle").read_bytes())[1]
         suites = {name: suite for name, suite in suites.items() if name not in asked}
@@ -400,6 +403,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--programs-only", action="store_true")
     parser.add_argument("--sanitized", action="store_true")
     parser.add_argument("--kinds", default=",".join(SUITES))
+    parser.add_argument("--names", default="")
     parser.add_argument("--beyond", type=pathlib.Path)
     parser.add_argument("--result", default="")
     parser.add_argument("--list", action="append", default=[], dest="lists")
