@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "mgmt/api/observe.h"
 #include "mgmt/api/peers_internal.h"
+#include "mgmt/api/shared_run.h"
 
 static const char *const state_texts[] = { "unknown", "agreed",  "behind",
 	                                   "ahead",   "differs", "unreachable" };
@@ -58,21 +59,34 @@ static void note_state(struct core *core, struct peers_report *v, enum peers_sta
 		v->behind_ms = clock_mono_ms();
 }
 
+/* Note since when a peer that is heard takes its changes from elsewhere. @param ours  what this node's copy is of */
+static void note_origin(struct peers_report *v, const char *ours, uint64_t now_ms)
+{
+	if (!*ours || !*v->store_origin || !peers_store(v, now_ms) ||
+	    !strcmp(ours, v->store_origin))
+		v->apart_ms = 0;
+	else if (!v->apart_ms)
+		v->apart_ms = now_ms;
+}
+
 bool peers_relate(struct core *core)
 {
 	struct peers *p = core->peers;
 	const char *overrides;
+	char origin[ORIGIN_TEXT_MAX];
 	bool differs = false;
 
 	if (!p)
 		return false;
 	overrides = core_overrides_digest(core);
+	shared_run_origin(core, origin);
 	for (size_t i = 0; i < p->n_reports; i++) {
 		struct peers_report *v = &p->reports[i];
 		enum peers_state state = relate_head(intent_head(core->intent), overrides, v);
 
 		differs |= state != v->state;
 		note_state(core, v, state);
+		note_origin(v, origin, clock_mono_ms());
 	}
 	return differs;
 }

@@ -15,6 +15,7 @@
 #include "mgmt/api/core.h"
 #include "mgmt/http/http.h"
 #include "mgmt/store/guard.h"
+#include "mgmt/store/origin.h"
 #include "mgmt/store/store_conf.h"
 
 #define PEERS_MAX      256u   /**< nodes, as in the schema */
@@ -40,6 +41,10 @@ struct peers_report {
 	char hash_key[MODEL_FINGERPRINT_MAX]; /**< fingerprint of its key file; "": not known */
 	bool store_known;
 	char store[STORE_ID_MAX]; /**< id of the store that its store.conf names; "": it has none */
+	/** Of what its copy of the store is: epoch, nonce, etcd; "": not known, or its store does not work. */
+	char store_origin[ORIGIN_TEXT_MAX];
+	/** Monotonic: since when that is not what this node's copy is of; 0: it is, or is not known. */
+	uint64_t apart_ms;
 	/** Monotonic: when this was true, heard from it or from a node of its site; 0: never. */
 	uint64_t answered_ms;
 	/** Monotonic: since when it has been behind with this version; 0: it is not. */

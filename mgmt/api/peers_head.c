@@ -35,13 +35,16 @@ json_t *peers_head_to_json(struct core *core)
 {
 	const struct version *head = intent_head(core->intent);
 	struct node_drain drain = node_drain_copy(core);
+	char origin[ORIGIN_TEXT_MAX];
 
-	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s*, s:s, s:o, s:o*}", "version",
+	shared_run_origin(core, origin);
+	return json_pack("{s:I, s:s, s:s, s:s, s:s, s:s*, s:s*, s:s, s:o, s:o*}", "version",
 	                 (json_int_t)(head ? head->number : 0), "digest", head ? head->digest : "",
 	                 "version_key", head ? head->hash_key : "", "overrides",
 	                 core_overrides_digest(core), "hash_key", key_status(core->intent)->found,
-	                 "store", shared_run_store_id(core), "drain", node_drain_state(&drain),
-	                 "in_force", inforce_to_json(&core->inforce[0]), "commands",
+	                 "store", shared_run_store_id(core), "store_origin",
+	                 *origin ? origin : NULL, "drain", node_drain_state(&drain), "in_force",
+	                 inforce_to_json(&core->inforce[0]), "commands",
 	                 new_commands_to_json(core));
 }
 
@@ -70,11 +73,14 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 	const char *digest = json_string_value(json_object_get(head, "digest"));
 	const json_t *version = json_object_get(head, "version");
 	const json_t *store = json_object_get(head, "store");
+	const json_t *store_origin = json_object_get(head, "store_origin");
 	const char *id = store ? json_string_value(store) : "";
+	const char *origin = store_origin ? json_string_value(store_origin) : "";
 	char version_key[MODEL_FINGERPRINT_MAX], hash_key[MODEL_FINGERPRINT_MAX];
 
 	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX || !drain ||
-	    !is_version(version, digest) || !id || (*id && !store_conf_is_id(id)) ||
+	    !is_version(version, digest) || !id || (*id && !store_conf_is_id(id)) || !origin ||
+	    strlen(origin) >= ORIGIN_TEXT_MAX || !plain_is(origin) ||
 	    !fingerprint_from_json(json_object_get(head, "version_key"), version_key) ||
 	    !fingerprint_from_json(json_object_get(head, "hash_key"), hash_key))
 		return false;
@@ -86,6 +92,7 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 	memcpy(report->hash_key, hash_key, sizeof(hash_key));
 	report->store_known = store;
 	snprintf(report->store, sizeof(report->store), "%s", id);
+	snprintf(report->store_origin, sizeof(report->store_origin), "%s", origin);
 	snprintf(report->overrides, sizeof(report->overrides), "%s", overrides);
 	plain_copy(report->drain, sizeof(report->drain), drain);
 	report->inforce = inforce_from_json(json_object_get(head, "in_force"));

@@ -165,9 +165,9 @@ static void expect_etcd(struct shared_run *r)
 	struct store_origin origin = { 0 };
 
 	if (!shared_intent_origin(r->core->intent, &origin))
-		r->cluster_id = origin.cluster_id;
+		r->origin = origin;
 	if (r->reads)
-		shared_etcd_expect(r->reads, r->cluster_id);
+		shared_etcd_expect(r->reads, r->origin.cluster_id);
 }
 
 /* What the members have is not the store, or not yet. Under the core's lock. */
@@ -352,7 +352,8 @@ static void follow_without_copy(struct shared_run *r)
 		origin_of(&l, &now);
 	if (!err && !store_claim_read(&l, &claim, NULL) &&
 	    (!*claim.id || !strcmp(claim.id, r->conf.id)) && !claim.unfinished &&
-	    (!r->cluster_id || now.cluster_id == r->cluster_id) && l.revision >= r->highest)
+	    (!r->origin.cluster_id || now.cluster_id == r->origin.cluster_id) &&
+	    l.revision >= r->highest)
 		operations_follow_list(r->core, &l);
 	expect_etcd(r);
 	shared_records_fini(&l);
@@ -398,7 +399,7 @@ static bool begin_with_copy(struct shared_run *r)
 		         "that was noted before the last start");
 	expect_etcd(r);
 	/* a copy that was made alone, or that was not read at the start */
-	r->must_list = !r->cluster_id || r->keep_err;
+	r->must_list = !r->origin.cluster_id || r->keep_err;
 	r->is_bound = true;
 	return true;
 }

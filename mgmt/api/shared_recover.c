@@ -75,7 +75,7 @@ static int open_client(struct recovery *r)
 static int list_store(struct recovery *r)
 {
 	core_lock(r->core);
-	uint64_t cluster_id = r->core->shared->cluster_id;
+	uint64_t cluster_id = r->core->shared->origin.cluster_id;
 
 	core_unlock(r->core);
 	shared_etcd_expect(r->client, cluster_id);

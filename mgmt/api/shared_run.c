@@ -30,8 +30,9 @@
 #include "weir/condition.h"
 #include "weir/json.h"
 
-#define KEEP_MS  250u  /* between two looks of the keeper: a deadline is noticed within that */
-#define AGAIN_MS 1000u /* after a failure */
+#define KEEP_MS  250u   /* between two looks of the keeper: a deadline is noticed within that */
+#define AGAIN_MS 1000u  /* after a failure */
+#define APART_MS 10000u /* a new epoch has come to all nodes by then */
 
 /* End a version. Under the core's lock, which is given up meanwhile. @return false: try later */
 static bool end_version(struct shared_run *r, uint64_t number, const char *text)
@@ -386,11 +387,25 @@ static void state_missing(const struct core *core)
 	               advice);
 }
 
-/* That a peer has another store. */
+/* A peer that has taken its changes from another etcd than this node, or of another epoch, for long; NULL: none has. */
+static const struct peers_report *find_apart(const struct core *core)
+{
+	const struct peers_report *reports;
+	size_t n = peers_report(core, &reports);
+
+	for (size_t i = 0; i < n; i++)
+		if (reports[i].apart_ms && clock_mono_ms() - reports[i].apart_ms >= APART_MS)
+			return &reports[i];
+	return NULL;
+}
+
+/* That a peer has another store, or what is another one by now. */
 static void state_peer(const struct core *core)
 {
 	const struct shared_run *r = core->shared;
 	const struct peers_report *peer = *r->conf.id ? find_store(core, r->conf.id) : NULL;
+	const struct peers_report *apart = find_apart(core);
+	char origin[ORIGIN_TEXT_MAX];
 
 	if (peer)
 		conditions_add(
@@ -398,6 +413,21 @@ static void state_peer(const struct core *core)
 		        "it has the store %.32s, and this node has %.32s: neither takes what the "
 		        "other applies. Let nodes leave the wrong one: the handbook says how (Two stores)",
 		        peer->store, r->conf.id);
+	if (peer || !apart)
+		return;
+	shared_run_origin(core, origin);
+	conditions_add(core->stats, "store-differs", CONDITION_DEGRADED, apart->node,
+	               "it takes changes from epoch.nonce.etcd %s of the store, and this node from "
+	               "%s. Let nodes leave the wrong one: the handbook says how (Two stores)",
+	               apart->store_origin, origin);
+}
+
+/* A reason that may begin with what the condition's subject says already. */
+static const char *without_subject(const char *reason, const char *subject)
+{
+	size_t n = strlen(subject);
+
+	return strncmp(reason, subject, n) == 0 ? reason + n : reason;
 }
 
 void shared_run_state(const struct core *core)
@@ -417,7 +447,7 @@ void shared_run_state(const struct core *core)
 		conditions_add(core->stats, "store-cut-off", CONDITION_DEGRADED, STORE_CONF_FILE,
 		               "%.150s: correct the file, then systemctl restart weir; until then "
 		               "this node keeps what it has, and takes no configuration",
-		               r->reason);
+		               without_subject(r->reason, STORE_CONF_FILE ": "));
 	else if (state == STORE_WENT_BACK)
 		conditions_add(
 		        core->stats, "store-went-back", CONDITION_DEGRADED, "",

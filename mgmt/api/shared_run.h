@@ -20,6 +20,7 @@
 #include "mgmt/http/http.h"
 #include "mgmt/store/chain.h"
 #include "mgmt/store/intent.h"
+#include "mgmt/store/origin.h"
 #include "mgmt/store/shared_etcd.h"
 #include "weir/condition.h"
 
@@ -87,6 +88,11 @@ struct shared_lease *shared_run_lease(const struct core *core);
 bool shared_run_is_missing(const struct core *core);
 /** The id of the store that this node's store.conf names; "": it has none; NULL: not known, as the file is wrong or came after the start. */
 const char *shared_run_store_id(const struct core *core);
+/**
+ * Write of what this node's copy of the store is, while the store works: its epoch, nonce and etcd, which are the same on all
+ * nodes that take the same changes. "": not known, or the store does not work. Under the lock.
+ */
+void shared_run_origin(const struct core *core, char out[ORIGIN_TEXT_MAX]);
 /** What is to be done where shared_run_is_missing(). Under the lock. */
 void shared_run_advise(const struct core *core, char out[CONDITION_TEXT_MAX]);
 /**

@@ -16,6 +16,7 @@
 #include "mgmt/api/shared_commands.h"
 #include "mgmt/api/shared_lease.h"
 #include "mgmt/api/shared_members.h"
+#include "mgmt/store/origin.h"
 #include "mgmt/store/shared_etcd.h"
 #include "mgmt/store/store_conf.h"
 
@@ -57,7 +58,8 @@ struct shared_run {
 	/* why nothing is taken from the store any more: it is older than what this node has of it, or lost that; "" */
 	char went_back[ETCD_REASON_MAX];
 	char other[ETCD_REASON_MAX]; /* what the members have is not the store, or not yet; "" */
-	uint64_t cluster_id;         /* of the etcd that has the store; 0: not known */
+	/* of the copy; cluster 0: which etcd has the store is not known */
+	struct store_origin origin;
 	/* in force by the store, and its files are not here; number 0: there is none */
 	struct version missing;
 };

@@ -69,7 +69,7 @@ int shared_run_write_change(struct shared_run *r, const struct shared_change *c,
 	snprintf(reason, ETCD_REASON_MAX, "%s", describe_trouble(r));
 	if (state != STORE_READY && state != STORE_UNKNOWN)
 		return -EHOSTUNREACH;
-	uint64_t cluster_id = r->cluster_id;
+	uint64_t cluster_id = r->origin.cluster_id;
 
 	core_unlock(r->core);
 	int err = shared_run_begin_writing(&r->writing, WRITING_S) ? 0 : -EHOSTUNREACH;
@@ -120,7 +120,18 @@ bool shared_run_is_ready(const struct core *core)
 
 uint64_t shared_run_cluster(const struct core *core)
 {
-	return core->shared ? core->shared->cluster_id : 0;
+	return core->shared ? core->shared->origin.cluster_id : 0;
+}
+
+void shared_run_origin(const struct core *core, char out[ORIGIN_TEXT_MAX])
+{
+	const struct shared_run *r = core->shared;
+	uint64_t silent_ms;
+
+	out[0] = '\0';
+	if (r && r->origin.cluster_id && shared_run_judge(r, &silent_ms) == STORE_READY)
+		snprintf(out, ORIGIN_TEXT_MAX, "%" PRIu64 ".%s.%" PRIx64, r->origin.epoch,
+		         r->origin.nonce, r->origin.cluster_id);
 }
 
 bool shared_run_is_sure(const struct core *core, struct http_reply *reply)

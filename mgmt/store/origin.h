@@ -38,6 +38,7 @@
 struct shared_records;
 
 #define ORIGIN_NONCE_MAX 17u /**< 16 hexadecimal digits and the NUL */
+#define ORIGIN_TEXT_MAX  55u /**< EPOCH.NONCE.CLUSTER of 20, 16 and 16 digits, and the NUL */
 
 /** Of what a node has a copy. */
 struct store_origin {

@@ -22,7 +22,7 @@ import unittest
 
 import counted
 from api_node import Node, config, free_port, tls_files, wait_for
-from shared_store import shared
+from shared_store import ID, share, shared
 
 PROGRAM = sys.argv.pop(1)
 HALF = ('{ name = "b1"; address = "10.1.1.11"; weight = 100; },', "")
@@ -164,6 +164,28 @@ class Stores(unittest.TestCase):
         shutil.rmtree(self.b.state)
         os.mkdir(self.b.state)
         self.start(self.b, self.ONE)
+        wait_for("it ends", lambda: not self.said(self.a, "store-differs") and not self.said(self.b, "store-differs"))
+
+
+    def test_two_etcds_that_have_one_id(self) -> None:
+        """Each node follows one: as after a copy of the store was begun beside it. Each names the other, until both follow one."""
+        a = self.enterContext(shared(self.a))
+        b = self.enterContext(shared(self.b))
+        for node in (self.a, self.b):
+            node.start()
+        for node in (self.a, self.b):
+            wait_for("its store", lambda node=node: node.ask("GET", "/v1/store").json["state"] == "ready")
+        wait_for("each knows the other", lambda: [p["store"] for p in self.b.ask("GET", "/v1/peers").json["items"]] == [ID])
+        clusters = [f"{int(m.good('/v3/maintenance/status', {})['header']['cluster_id']):x}" for m in (a.members[0], b.members[0])]
+        for node, peer, (it, own) in ((self.a, "fra-1", reversed(clusters)), (self.b, "ams-1", clusters)):
+            (subject, text), = wait_for("it is said", lambda node=node: self.said(node, "store-differs"), 20)
+            self.assertEqual(subject, peer)
+            self.assertRegex(text, rf"^{peer}: it takes changes from epoch.nonce.etcd 0..{it} of the store, and this node from 0..{own}. Let nodes leave ")
+        self.b.stop()
+        shutil.rmtree(self.b.state)
+        os.mkdir(self.b.state)
+        share(a, self.b)
+        self.b.start()
         wait_for("it ends", lambda: not self.said(self.a, "store-differs") and not self.said(self.b, "store-differs"))
 
 

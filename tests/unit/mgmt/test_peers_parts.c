@@ -78,6 +78,10 @@ static void a_head_is_read_whole_or_not_at_all(void **state)
 		NONE ",\"overrides\":\"d\",\"hash_key\":\"\"}",
 		NONE ",\"store\":7" REST,
 		NONE ",\"store\":\"0a1b\"" REST,
+		NONE ",\"store_origin\":7" REST,
+		NONE ",\"store_origin\":\"1.a\\n.b\"" REST,
+		NONE
+		",\"store_origin\":\"01234567890123456789.0123456789abcdef.0123456789abcdef0\"" REST,
 		"{\"version\":0,\"digest\":\"\"" REST,
 		"{\"version\":0,\"version_key\":\"\"" REST,
 		"{\"version\":null,\"digest\":\"\",\"version_key\":\"\"" REST,
@@ -116,10 +120,16 @@ static void a_head_is_read_whole_or_not_at_all(void **state)
 	assert_int_equal(v.number, 0);
 	assert_false(v.store_known); /* a release before it said so */
 	json_decref(head);
-	head = json_loads(NONE ",\"store\":\"0123456789abcdef0123456789abcdef\"" REST, 0, NULL);
+	assert_string_equal(v.store_origin, "");
+	head = json_loads(
+	        NONE
+	        ",\"store\":\"0123456789abcdef0123456789abcdef\",\"store_origin\":\"01234567890123456789.0123456789abcdef.0123456789abcdef\"" REST,
+	        0, NULL);
 	assert_true(peers_head_read(&v, head));
 	assert_true(v.store_known);
 	assert_string_equal(v.store, "0123456789abcdef0123456789abcdef");
+	assert_string_equal(v.store_origin,
+	                    "01234567890123456789.0123456789abcdef.0123456789abcdef");
 	json_decref(head);
 }
 

@@ -351,6 +351,9 @@ class Refused(unittest.TestCase):
                 self.assertEqual({**node.ask("GET", "/v1/store").json, "silent_ms": 0}, {
                     "state": "refused", "reason": reason, "id": id, "silent_ms": 0, "revision": 0, "epoch": 0, "newest": None, "in_force": None,
                     "here": 1, "goes_back_to": None, "files_missing": False, "members": None, "members_needed": None})
+                said = [r["text"] for r in node.ask("GET", "/v1/status").json["reasons"] if r["code"] == "store-cut-off"]
+                self.assertEqual(said, [f"store.conf: {reason.removeprefix('store.conf: ')}: correct the file, then systemctl restart weir; "
+                                        "until then this node keeps what it has, and takes no configuration"])
                 self.assertEqual(node.ask("GET", "/v1/config").json["number"], 1)
                 refused = node.apply(node.files("# two sites", "# 2 sites"))
                 self.assertEqual((refused.status, refused.json["code"], refused.json["detail"]),
