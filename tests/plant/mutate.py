@@ -63,8 +63,6 @@ HEAD = f"""#define MUTANTS_MAX {MUTANTS_MAX}
     "stringop-overflow", "array-bounds", "logical-not-parentheses", "bool-operation", "cast-qual", "format-overflow", "stringop-truncation",
     "declaration-after-statement", "redundant-decls", "div-by-zero", "shift-count-overflow", "overflow", "return-type", "stringop-overread",
     "restrict", "use-after-free", "dangling-pointer", "free-nonheap-object", "array-parameter", "unused-label", "unused-result")) + "#line 1\n"
-PROGRAMS = ("mgmt/cli/weir", "mgmt/api/weir-mgmt", "dns/weir-dns", "healthcheck/weir-health", "announce/weir-announce", "dataplane/weir-dataplane",
-            "tests/lab/lab-layouts", "tests/lab/lab-effective")  # the last two are asked by scripts
 JOBS = 2
 
 
@@ -169,9 +167,7 @@ class Tree:
         known = subprocess.run(["ninja", "-C", self.build, "-t", "targets", "all"], check=True, capture_output=True, text=True).stdout
         made = {line.rsplit(": ", 1)[0] for line in known.splitlines()}
         words = {w.removeprefix(f"{self.build}/") for suite in list_suites(self).values() for w in suite.command}
-        targets = sorted(words & made) + [p for p in PROGRAMS if not self.programs_only]
-        if "lab" in self.kinds:
-            targets = ["all"]
+        targets = sorted(words & made) if self.programs_only else ["all"]
         for _ in range(12):
             done = subprocess.run(["ninja", "-C", self.build, "-k", "0", *targets], capture_output=True, text=True)
             if done.returncode == 0:
