@@ -30,13 +30,22 @@ struct listing {
 	uint32_t serial;
 };
 
+/*
+ * A word ends at a blank that is neither quoted nor behind a backslash: such a blank is data. All
+ * other blanks are spaces by now (dns/zone/text.h).
+ */
 static char *split_word(char **at)
 {
-	char *word = *at + strspn(*at, " \t\r\n");
+	char *word = *at + strspn(*at, " "), *end = word;
+	bool quoted = false;
 
 	if (!*word)
 		return NULL;
-	char *end = word + strcspn(word, " \t\r\n");
+	for (; *end && (quoted || *end != ' '); end++)
+		if (*end == '\\' && end[1])
+			end++;
+		else
+			quoted ^= *end == '"';
 	*at = *end ? end + 1 : end;
 	*end = '\0';
 	return word;
