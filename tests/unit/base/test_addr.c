@@ -52,10 +52,13 @@ static void what_is_no_address_is_refused_and_nothing_written(void **state)
 static void what_is_no_prefix_is_refused(void **state)
 {
 	(void)state;
-	static const char *const cases[] = { "10.0.0.0",    "10.0.0.0/",   "10.0.0.0/33",
-		                             "10.0.0.1/24", "::/129",      "10.0.0.0/-1",
-		                             "10.0.0.0/08", "fd00::1/64",  "10.0.0.0/8x",
-		                             "/8",          "10.0.0.0/+8", "10.0.0.0/1000" };
+	static const char *const cases[] = { "10.0.0.0", "10.0.0.0/", "10.0.0.0/33", "10.0.0.1/24",
+		                             "::/129", "10.0.0.0/-1", "10.0.0.0/08", "fd00::1/64",
+		                             "10.0.0.0/8x", "/8", "10.0.0.0/+8", "10.0.0.0/1000",
+		                             /* an address without host bits hides no length */
+		                             "0.0.0.0/", "::/", "0.0.0.0/ ", "0.0.0.0/00",
+		                             /* 8 and 0, if the number overflows */
+		                             "10.0.0.0/4294967304", "::/4294967296" };
 	struct prefix p;
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -108,6 +108,17 @@ static void each_character_of_a_time_counts(void **state)
 		memcpy(text, good, n);
 		assert_int_equal(clock_parse(text, &ms), -EINVAL);
 	}
+	/* one is missing, or is there twice; a second has any number of decimals */
+	for (size_t i = 0; good[i]; i++)
+		for (size_t twice = 0; twice < 2 && (i < 20 || i > 22); twice++) {
+			char text[2 * sizeof(good)];
+
+			snprintf(text, sizeof(text), "%.*s%s", (int)(i + twice), good,
+			         good + i + 1 - twice);
+			if (clock_parse(text, &ms) != -EINVAL)
+				print_message("  \"%s\"\n", text);
+			assert_int_equal(clock_parse(text, &ms), -EINVAL);
+		}
 	assert_int_equal(ms, 7);
 	assert_int_equal(clock_parse(good, &ms), 0);
 	assert_true(ms == 1795142226543);

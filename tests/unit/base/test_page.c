@@ -151,6 +151,28 @@ static void another_size_replaces_the_file_and_readers_see_it(void **state)
 	page_close(p);
 }
 
+/* Its readers were sent away: they would not look at what a writer puts there. */
+static void a_replaced_file_that_is_put_back_is_not_kept(void **state)
+{
+	(void)state;
+	struct page *p = create_page(1, 64), *reader;
+	char aside[sizeof(path) + 8];
+
+	snprintf(aside, sizeof(aside), "%s.aside", path);
+	strcpy(page_payload(p), "old");
+	page_close(p);
+	assert_int_equal(link(path, aside), 0);
+	page_close(create_page(1, 8192));
+	assert_int_equal(rename(aside, path), 0);
+	p = create_page(1, 64);
+	assert_false(page_was_kept(p));
+	assert_string_equal(page_payload(p), "");
+	assert_int_equal(page_open(path, "test", 1, NULL, &reader), 0);
+	assert_false(page_is_replaced(reader));
+	page_close(reader);
+	page_close(p);
+}
+
 static void waiting_ends_by_publication_or_time(void **state)
 {
 	(void)state;
@@ -559,6 +581,7 @@ int main(void)
 		PAGE_TEST(the_next_writer_keeps_payload_and_epoch),
 		PAGE_TEST(a_killed_writer_leaves_its_page_to_the_next),
 		PAGE_TEST(another_size_replaces_the_file_and_readers_see_it),
+		PAGE_TEST(a_replaced_file_that_is_put_back_is_not_kept),
 		PAGE_TEST(waiting_ends_by_publication_or_time),
 		PAGE_TEST(anyone_may_read_and_only_the_owner_write),
 		PAGE_TEST(who_may_only_read_cannot_keep_the_writer_out),
