@@ -57,7 +57,15 @@ static void what_is_written_is_read(void **state)
 		  .step = 7,
 		  .at_ms = 5,
 		  .level_known = true,
-		  .level_ppm = 250000 }
+		  .level_ppm = 250000,
+		  .longest_ttl_s = 30,
+		  .falls = true },
+		{ .id = "f",
+		  .generation = 2,
+		  .epoch = 64,
+		  .at_ms = 6,
+		  .level_known = true,
+		  .arrived = true }
 	};
 
 	(void)state;
@@ -71,6 +79,11 @@ static void what_is_written_is_read(void **state)
 		assert_int_equal(list[i].how, records[i].how);
 		assert_int_equal(list[i].epoch, records[i].epoch);
 		assert_int_equal(list[i].step, records[i].step);
+		assert_int_equal(list[i].level_known, records[i].level_known);
+		assert_int_equal(list[i].level_ppm, records[i].level_ppm);
+		assert_int_equal(list[i].longest_ttl_s, records[i].longest_ttl_s);
+		assert_int_equal(list[i].falls, records[i].falls);
+		assert_int_equal(list[i].arrived, records[i].arrived);
 	}
 	assert_ptr_equal(find_ramp(4, "b", 9007199254740991, 0, 0), &list[1]);
 	assert_null(find_ramp(4, "b", 1, 0, 0)); /* another generation's ramp begins anew */
@@ -99,6 +112,10 @@ static void damage_anywhere_is_seen(void **state)
 		{ "a negative instant", "weir-ramps 3\na 1 -5 free\nend\n" },
 		{ "an unknown word", "weir-ramps 3\na 1 5 fast\nend\n" },
 		{ "a word too many", "weir-ramps 3\na 1 5 free x\nend\n" },
+		{ "a word behind a step",
+		  "weir-ramps 3\na 1 5 free 64 2 500000 rises arrived 5 x\nend\n" },
+		{ "two words behind a step",
+		  "weir-ramps 3\na 1 5 free 64 2 500000 rises arrived 5 x y\nend\n" },
 		{ "a word too few", "weir-ramps 3\na 1 5\nend\n" },
 		{ "a number of 19 digits", "weir-ramps 3\na 1 1000000000000000000 free\nend\n" },
 		{ "half of a step", "weir-ramps 3\na 1 5 free 64 2 500000 rises\nend\n" },
