@@ -71,16 +71,31 @@ static void sizes_that_no_tables_have_are_refused(void **state)
 		const char *why;
 		struct driver_sizes sizes;
 		uint32_t n_cpus;
+		int err;
 	} cases[] = {
-		{ "nothing", { 0 }, 1 },
-		{ "services are no power of two", { 3, 4, 2, 4, 64, 4 }, 1 },
-		{ "no service can be counted", { 4, 0, 2, 4, 64, 4 }, 1 },
-		{ "more backends than an index names", { 4, 4, 2, 32769, 64, 4 }, 1 },
-		{ "slots are no whole blocks", { 4, 4, 2, 4, 65, 4 }, 1 },
-		{ "sets are no power of two", { 4, 4, 2, 4, 64, 5 }, 1 },
-		{ "no row of counters", { 4, 4, 2, 4, 64, 4 }, 0 },
-		{ "more counters than 32 bits name", { 4, 4, 2, 32768, 64, 4 }, 200000 },
-		{ "larger than any machine", { 4, 4, 4294967295u, 4, 4294967264u, 4 }, 1 },
+		{ "nothing", { 0 }, 1, -EINVAL },
+		{ "no services", { 0, 4, 2, 4, 64, 4 }, 1, -EINVAL },
+		{ "services are no power of two", { 3, 4, 2, 4, 64, 4 }, 1, -EINVAL },
+		{ "more services than a hash names", { 1u << 30, 4, 2, 4, 64, 4 }, 1, -EINVAL },
+		{ "no service can be counted", { 4, 0, 2, 4, 64, 4 }, 1, -EINVAL },
+		{ "no pools", { 4, 4, 0, 4, 64, 4 }, 1, -EINVAL },
+		{ "no backends", { 4, 4, 2, 0, 64, 4 }, 1, -EINVAL },
+		{ "more backends than an index names", { 4, 4, 2, 32769, 64, 4 }, 1, -EINVAL },
+		{ "no slots", { 4, 4, 2, 4, 0, 4 }, 1, -EINVAL },
+		{ "slots are no whole blocks", { 4, 4, 2, 4, 65, 4 }, 1, -EINVAL },
+		{ "no sets", { 4, 4, 2, 4, 64, 0 }, 1, -EINVAL },
+		{ "sets are no power of two", { 4, 4, 2, 4, 64, 5 }, 1, -EINVAL },
+		{ "no row of counters", { 4, 4, 2, 4, 64, 4 }, 0, -EINVAL },
+		{ "more backends' counters than 32 bits name",
+		  { 4, 4, 2, 32768, 64, 4 },
+		  131072,
+		  -EINVAL },
+		{ "more services' counters than 32 bits name",
+		  { 4, 65536, 2, 4, 64, 4 },
+		  65536,
+		  -EINVAL },
+		{ "larger than any machine", { 4, 4, 4294967295u, 4, 4294967264u, 4 }, 1, -E2BIG },
+		{ "as many counters as 32 bits name", { 4, 4, 2, 32768, 64, 4 }, 131071, -E2BIG },
 	};
 	struct driver_reason why;
 	struct tablefile f;
@@ -88,8 +103,10 @@ static void sizes_that_no_tables_have_are_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		why.text[0] = 0;
-		assert_true(tablefile_make(&f, path, &cases[i].sizes, cases[i].n_cpus, NULL, &why) <
-		            0);
+		print_message("  %s\n", cases[i].why);
+		assert_int_equal(
+		        tablefile_make(&f, path, &cases[i].sizes, cases[i].n_cpus, NULL, &why),
+		        cases[i].err);
 		assert_true(why.text[0] != 0);
 	}
 }
