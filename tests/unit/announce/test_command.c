@@ -223,42 +223,93 @@ static void a_stop_withdraws_all_at_once(void **state)
 static void bad_requests_are_refused(void **state)
 {
 	(void)state;
-	static const char *const lines[] = {
-		"",
-		"{",
-		"[]",
-		"{}",
-		"{\"do\":1}",
-		"{\"do\":\"withdraw\"}",
-		"{\"do\":\"others\"}",
-		"{\"do\":\"others\",\"heard\":{},\"silent\":[],\"addresses\":{}}",
-		"{\"do\":\"others\",\"heard\":[],\"silent\":1,\"addresses\":{}}",
-		"{\"do\":\"others\",\"heard\":[],\"silent\":[],\"addresses\":[]}",
-		"{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"nobody\","
-		"\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
-		"{\"do\":\"question\"}",
-		"{\"do\":\"question\",\"address\":\"192.0.2.9\",\"from\":\"zoe\","
-		"\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
-		"{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"\","
-		"\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
-		"{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":"
-		"\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\","
-		"\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
-		"{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		"\"incarnation\":\"1\",\"sent_ms\":5}",
-		"{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		"\"incarnation\":\"000000000000000G\",\"sent_ms\":5}",
-		"{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		"\"incarnation\":\"0000000000000001\",\"sent_ms\":-5}",
-		"{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		"\"incarnation\":\"0000000000000001\",\"sent_ms\":\"5\"}",
-		"{\"do\":\"confirmed\",\"address\":\"192.0.2.1\",\"by\":\"mid\","
-		"\"incarnation\":\"000000000000004d\",\"sent_ms\":5}",
+	static const struct {
+		const char *line, *error;
+	} rows[] = {
+		{ "", "not a JSON object in one line" },
+		{ "{", "not a JSON object in one line" },
+		{ "[]", "\"do\" must be question, confirmed, others, emptied or stop" },
+		{ "{}", "\"do\" must be question, confirmed, others, emptied or stop" },
+		{ "{\"do\":1}", "\"do\" must be question, confirmed, others, emptied or stop" },
+		{ "{\"do\":\"withdraw\"}",
+		  "\"do\" must be question, confirmed, others, emptied or stop" },
+		{ "{\"do\":\"stop\",\"do\":\"stop\"}", "not a JSON object in one line" },
+		{ "{\"do\":\"others\"}",
+		  "\"heard\" and \"silent\" must be lists, \"addresses\" an object" },
+		{ "{\"do\":\"others\",\"heard\":{},\"silent\":[],\"addresses\":{}}",
+		  "\"heard\" and \"silent\" must be lists, \"addresses\" an object" },
+		{ "{\"do\":\"others\",\"heard\":[],\"silent\":1,\"addresses\":{}}",
+		  "\"heard\" and \"silent\" must be lists, \"addresses\" an object" },
+		{ "{\"do\":\"others\",\"heard\":[],\"silent\":[],\"addresses\":[]}",
+		  "\"heard\" and \"silent\" must be lists, \"addresses\" an object" },
+		{ "{\"do\":\"question\"}",
+		  "\"address\" must be one that this node is configured to announce" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.9\",\"from\":\"zoe\","
+		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
+		  "\"address\" must be one that this node is configured to announce" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\"}",
+		  "the node's name is missing or too long" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"\","
+		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
+		  "the node's name is missing or too long" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\","
+		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
+		  "the node's name is missing or too long" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"by\":\"zoe\","
+		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
+		  "the node's name is missing or too long" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"nobody\","
+		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
+		  "the node must be another one that the configuration makes announce the address" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
+		  "\"incarnation\":\"1\",\"sent_ms\":5}",
+		  "\"incarnation\" must be 16 hexadecimal digits" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
+		  "\"incarnation\":\"000000000000000G\",\"sent_ms\":5}",
+		  "\"incarnation\" must be 16 hexadecimal digits" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
+		  "\"incarnation\":\"00000000000000000\",\"sent_ms\":5}",
+		  "\"incarnation\" must be 16 hexadecimal digits" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\",\"sent_ms\":5}",
+		  "\"incarnation\" must be 16 hexadecimal digits" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
+		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":-5}",
+		  "\"sent_ms\" must be a positive number" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
+		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":0}",
+		  "\"sent_ms\" must be a positive number" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
+		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5.5}",
+		  "\"sent_ms\" must be a positive number" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
+		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":\"5\"}",
+		  "\"sent_ms\" must be a positive number" },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
+		  "\"incarnation\":\"0000000000000001\"}",
+		  "\"sent_ms\" must be a positive number" },
+		{ "{\"do\":\"confirmed\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
+		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
+		  "the node's name is missing or too long" },
+		{ "{\"do\":\"confirmed\",\"address\":\"192.0.2.1\",\"by\":\"mid\","
+		  "\"incarnation\":\"000000000000004d\",\"sent_ms\":5}",
+		  "the node must be another one that the configuration makes announce the address" },
+		{ "{\"do\":\"confirmed\",\"address\":\"192.0.2.1\",\"by\":\"zoe\","
+		  "\"incarnation\":\"000000000000004d\",\"sent_ms\":0}",
+		  "\"sent_ms\" must be a positive number" },
 	};
 
 	announce_and_wait();
-	for (size_t i = 0; i < COUNT(lines); i++)
-		expect_reply(lines[i], "\"ok\":false");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		json_t *expected = json_pack("{s:b,s:s}", "ok", 0, "error", rows[i].error);
+		char *reply = send_request(rows[i].line),
+		     *text = json_dumps(expected, JSON_COMPACT);
+
+		print_message("  %s\n", rows[i].line);
+		assert_string_equal(reply, text);
+		json_decref(expected);
+		free(reply);
+		free(text);
+	}
 	assert_true(is_in(NORMAL_TABLE));
 }
 
