@@ -27,38 +27,49 @@
 #define ADDRESSES 16u
 #define BYTES_MAX (256u * 1024)
 
-static unsigned n_read;
+static unsigned n_read, n_closed;
+static int open_result, node_result;
+static struct proof_node page_node;
 
 static int fake_open(const char *run_dir, struct proof **out)
 {
-	(void)run_dir;
+	assert_string_equal(run_dir, "/run/weir");
 	*out = NULL;
-	return 0;
+	return open_result;
 }
 
 static void fake_close(struct proof *proof)
 {
 	(void)proof;
+	n_closed++;
 }
 
 static int fake_node(const struct proof *proof, uint64_t now_ms, struct proof_node *out)
 {
 	(void)proof;
-	*out = (struct proof_node){ .document = 71, .alive_ms = now_ms, .driver = "xdp" };
-	return 0;
+	(void)now_ms;
+	*out = page_node;
+	return node_result;
 }
 
+/* No number of a row is another one's. */
 static int fake_vip(const struct proof *proof, const char *vip, const struct addr *address,
                     uint64_t now_ms, struct proof_vip *out)
 {
 	(void)proof;
 	(void)vip;
+	(void)now_ms;
 	n_read++;
 	*out = (struct proof_vip){ .address = *address,
 		                   .state = PROOF_STATE_FORWARDED,
 		                   .reason = PROOF_REASON_NONE,
-		                   .since_ms = now_ms,
-		                   .sent = UINT32_MAX };
+		                   .since_ms = 901,
+		                   .proved_ms = 902,
+		                   .tried_ms = 903,
+		                   .sent = UINT32_MAX,
+		                   .n_services = 4,
+		                   .n_serving = 3,
+		                   .n_reachable = 2 };
 	return 0;
 }
 
@@ -100,7 +111,27 @@ static int setup(void **state)
 	}
 	process.driver = (struct driver *)&process;
 	process.node.model = &model;
-	n_read = 0;
+	snprintf(process.dirs.run, sizeof(process.dirs.run), "/run/weir");
+	page_node = (struct proof_node){ .document = 71,
+		                         .alive_ms = 5001,
+		                         .started_ms = 5002,
+		                         .sent = 5003,
+		                         .hops_needed = 8,
+		                         .hops_known = 7,
+		                         .n_ports = 2,
+		                         .state_arrived = PROOF_NO,
+		                         .driver = "xdp" };
+	for (uint32_t i = 0; i < PROOF_PORTS_MAX; i++) {
+		page_node.ports[i] =
+		        (struct proof_port){ .ifindex = 10 + i,
+			                     .program = 30 + i,
+			                     .up = i ? PROOF_NO : PROOF_YES,
+			                     .attached = i ? PROOF_UNKNOWN : PROOF_NO };
+		snprintf(page_node.ports[i].interface, sizeof(page_node.ports[i].interface), "v%u",
+		         i);
+	}
+	n_read = n_closed = 0;
+	open_result = node_result = 0;
 	return 0;
 }
 
@@ -159,6 +190,108 @@ static void one_vip_is_listed_alone(void **state)
 	json_decref(answer);
 }
 
+/* An answer about the VIP of another site: what is said of the node alone. */
+static json_t *answer_of_node(void)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line), "{\"vip\":\"%s\"}", names[VIPS]);
+	return answer_to(line);
+}
+
+static void each_fact_of_the_node_and_its_ports_is_told(void **state)
+{
+	uint64_t before_ms = clock_mono_ms();
+	json_t *answer = answer_of_node();
+	char *text;
+
+	(void)state;
+	assert_in_range(number_of(answer, "now_ms"), before_ms, clock_mono_ms());
+	json_object_del(answer, "now_ms");
+	text = json_dumps(answer, JSON_COMPACT);
+	assert_string_equal(
+	        text,
+	        "{\"ok\":true,\"document\":71,\"alive_ms\":5001,\"started_ms\":5002,\"sent\":5003,"
+	        "\"driver\":\"xdp\",\"state_arrived\":\"no\",\"stopping\":false,"
+	        "\"next_hops_needed\":8,\"next_hops_known\":7,\"ports\":["
+	        "{\"interface\":\"v0\",\"ifindex\":10,\"program\":30,\"up\":\"yes\",\"attached\":\"no\"},"
+	        "{\"interface\":\"v1\",\"ifindex\":11,\"program\":31,\"up\":\"no\","
+	        "\"attached\":\"unknown\"}],"
+	        "\"vips\":[],\"omitted\":0,"
+	        "\"states\":{\"unknown\":10,\"forwarded\":11,\"refused\":12}}");
+	free(text);
+	json_decref(answer);
+	assert_int_equal(n_closed, 1);
+}
+
+static void each_fact_of_an_address_is_told(void **state)
+{
+	char line[160], expected[512], *text;
+	json_t *answer;
+
+	(void)state;
+	snprintf(line, sizeof(line), "{\"vip\":\"%s\"}", names[3]);
+	answer = answer_to(line);
+	text = json_dumps(json_array_get(json_object_get(answer, "vips"), 1), JSON_COMPACT);
+	snprintf(expected, sizeof(expected),
+	         "{\"vip\":\"%s\",\"address\":\"a1a1:a1a1:a1a1:a1a1:a1a1:a1a1:a1a1:a1a1\","
+	         "\"state\":\"forwarded\",\"reason\":\"\",\"since_ms\":901,\"proved_ms\":902,"
+	         "\"tried_ms\":903,\"sent\":4294967295,\"services\":4,\"serving\":3,"
+	         "\"reachable\":2}",
+	         names[3]);
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(answer);
+}
+
+static void as_many_ports_are_listed_as_there_are(void **state)
+{
+	static const uint32_t counts[] = { 0, 1, PROOF_PORTS_MAX - 1, PROOF_PORTS_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+		json_t *answer;
+
+		page_node.n_ports = counts[i];
+		page_node.stopping = i % 2;
+		answer = answer_of_node();
+		assert_int_equal(json_array_size(json_object_get(answer, "ports")), counts[i]);
+		assert_int_equal(json_is_true(json_object_get(answer, "stopping")), i % 2);
+		json_decref(answer);
+	}
+}
+
+static void a_page_that_cannot_be_read_is_told(void **state)
+{
+	static const struct {
+		int open_result, node_result;
+		const char *text;
+		unsigned n_closed;
+	} rows[] = {
+		{ -ENOENT, 0, "{\"ok\":false,\"error\":\"No such file or directory\"}", 0 },
+		{ -EPROTO, -EAGAIN, "{\"ok\":false,\"error\":\"Protocol error\"}", 0 },
+		{ 0, -ESTALE, "{\"ok\":false,\"error\":\"Stale file handle\"}", 1 },
+		{ 0, -EAGAIN, "{\"ok\":false,\"error\":\"Resource temporarily unavailable\"}", 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *answer;
+		char *text;
+
+		n_closed = 0;
+		open_result = rows[i].open_result;
+		node_result = rows[i].node_result;
+		answer = answer_to("{\"do\":\"proof\"}");
+		text = json_dumps(answer, JSON_COMPACT);
+		assert_string_equal(text, rows[i].text);
+		assert_int_equal(n_closed, rows[i].n_closed);
+		assert_int_equal(n_read, 0);
+		free(text);
+		json_decref(answer);
+	}
+}
+
 static void what_is_no_name_is_refused(void **state)
 {
 	static const char *const lines[] = { "{\"vip\":1}", "{\"vip\":[]}", "{\"vip\":null}" };
@@ -187,6 +320,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(an_answer_of_many_addresses_is_short_and_says_what_is_left_out),
 		T(one_vip_is_listed_alone),
+		T(each_fact_of_the_node_and_its_ports_is_told),
+		T(each_fact_of_an_address_is_told),
+		T(as_many_ports_are_listed_as_there_are),
+		T(a_page_that_cannot_be_read_is_told),
 		T(what_is_no_name_is_refused),
 	};
 
