@@ -54,13 +54,48 @@ static void turn_loop(void)
 	loop_timer_cancel(a.loop, &end);
 }
 
+/* What one turn of the loop logs. */
+static void log_turn(char *text, size_t size)
+{
+	int before = dup(STDERR_FILENO);
+	FILE *kept = tmpfile();
+
+	assert_true(before >= 0 && kept);
+	assert_true(dup2(fileno(kept), STDERR_FILENO) >= 0);
+	turn_loop();
+	assert_true(dup2(before, STDERR_FILENO) >= 0);
+	close(before);
+	rewind(kept);
+	text[fread(text, 1, size - 1, kept)] = '\0';
+	fclose(kept);
+}
+
+/* The turn in which the child is seen to end says so once, with its number. */
+static void expect_one_end(pid_t pid)
+{
+	char text[2048], said[160];
+	const char *at;
+
+	log_turn(text, sizeof(text));
+	at = strstr(text, "dataplane-ended");
+	snprintf(said, sizeof(said),
+	         "dataplane-ended pid=%d driver=dpdk effect=\"its routes are withdrawn\"",
+	         (int)pid);
+	print_message("%s", text);
+	assert_non_null(at);
+	assert_int_equal(strncmp(at, said, strlen(said)), 0);
+	assert_null(strstr(at + 1, "dataplane-ended"));
+}
+
 static void its_end_withdraws(void **state)
 {
+	pid_t pid = child;
+
 	(void)state;
 	announce_and_wait();
 	assert_true(a.dataplane_fd >= 0);
 	end_child();
-	turn_loop();
+	expect_one_end(pid);
 	assert_true(a.dataplane_dead);
 	assert_int_equal(a.dataplane_fd, -1); /* or the loop would never rest again */
 	assert_false(is_in(NORMAL_TABLE));
@@ -73,7 +108,7 @@ static void its_end_withdraws_before_anybody_waited_for_it(void **state)
 	(void)state;
 	announce_and_wait();
 	kill(child, SIGKILL);
-	turn_loop();
+	expect_one_end(child);
 	assert_true(a.dataplane_dead);
 	assert_int_equal(a.dataplane_fd, -1);
 	assert_false(is_in(NORMAL_TABLE));

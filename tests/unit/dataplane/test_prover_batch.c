@@ -145,7 +145,8 @@ static void a_stopped_process_loses_nothing(void **state)
 
 static void a_worker_that_stands_still_is_unknown_then_refused_then_proved_again(void **state)
 {
-	uint64_t sent;
+	uint64_t sent, since_ms[2];
+	uint32_t epoch;
 
 	(void)state;
 	way.when = NEXT_TURN;
@@ -170,6 +171,14 @@ static void a_worker_that_stands_still_is_unknown_then_refused_then_proved_again
 	assert_int_not_equal(read_shown(1).state, PROOF_STATE_REFUSED);
 	make_turns(3);
 	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
+	for (int i = 0; i < 2; i++)
+		since_ms[i] = read_shown(i).since_ms;
+	epoch = page_epoch(prover->page);
+	make_turns(40); /* what was late is over: the next batches change nothing */
+	expect_states(PROOF_STATE_FORWARDED, PROOF_REASON_NONE);
+	for (int i = 0; i < 2; i++)
+		assert_true(read_shown(i).since_ms == since_ms[i]);
+	assert_int_equal(page_epoch(prover->page), epoch);
 }
 
 static void a_document_waits_for_the_batch_under_way(void **state)
