@@ -169,7 +169,8 @@ static void make_backend_rows(struct publisher *p, const struct compiler *n)
 			}
 			fresh[used].pool = n->pools[i].plan->id;
 			fresh[used].id = b->id;
-			fresh[used++].key = compiler_backend_key(n->pools[i].plan->id, b->id);
+			fresh[used].key = hash_text(fresh[used].labels);
+			used++;
 		}
 	}
 	log_left_out(too_many, too_long);

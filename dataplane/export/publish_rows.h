@@ -16,7 +16,7 @@
 
 struct publish_row {
 	char labels[ROWS_LABELS_MAX];
-	uint64_t key;      /* service: hash of its name; backend: its key; pool: its id */
+	uint64_t key;      /* equal for equal labels: a hash of their words; pool: its id */
 	uint64_t pool, id; /* backend: of its pool, and its own */
 	uint64_t *counters[METRICS_ROW_MAX];
 	bool stays; /* scratch of rows_replace() */

@@ -343,6 +343,30 @@ static void rows_come_and_go_with_documents(void **state)
 	expect_metric(METRIC("pool_slots"), "pool=\"web-ams\"", 4096);
 }
 
+/* Its name is kept, and it is another backend: its counts begin again, in the same series. */
+static void a_backend_with_another_address_is_shown_on(void **state)
+{
+	static const char labels[] = "pool=\"web-ams\",backend=\"b\"";
+
+	(void)state;
+	s.node.t.backend_counts[index_of("web-ams", 9)] = (struct fwd_count){ 7, 70 };
+	publish_all();
+	expect_metric(METRIC("backend_packets_total"), labels, 7);
+	s.second.backends[1].id = s.second.now[1].id = s.second.next[1].id = 19;
+	s.node.ops = &memory;
+	apply_world(&s, &s.second);
+	s.node.ops = &without_workers;
+	assert_int_not_equal(index_of("web-ams", 19), INDEX_NONE);
+	s.node.t.backend_counts[index_of("web-ams", 19)] = (struct fwd_count){ 4, 40 };
+	for (int i = 0; i < 2; i++) { /* and by each document after it */
+		publish_all();
+		assert_int_equal(n_rows(METRIC("backend_packets_total")), 4);
+		assert_int_equal(n_rows(METRIC("backend_slots")), 4);
+		expect_metric(METRIC("backend_packets_total"), labels, 4);
+		expect_metric(METRIC("backend_bytes_total"), labels, 40);
+	}
+}
+
 static void only_so_many_backends_have_counters(void **state)
 {
 	enum { MORE = PUBLISH_BACKENDS_MAX + 5 };
@@ -617,6 +641,7 @@ int main(void)
 		PUBLISH_TEST(the_effect_page_adds_what_tables_do_not_say),
 		PUBLISH_TEST(a_backend_that_left_shifts_no_reason),
 		PUBLISH_TEST(rows_come_and_go_with_documents),
+		PUBLISH_TEST(a_backend_with_another_address_is_shown_on),
 		PUBLISH_TEST(only_so_many_backends_have_counters),
 		PUBLISH_TEST(without_a_document_the_process_alone_is_shown),
 		PUBLISH_TEST(the_process_shows_its_own_cost_and_life),
