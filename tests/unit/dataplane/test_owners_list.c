@@ -462,6 +462,40 @@ static void who_had_the_slot_by_a_death_is_named_after_it_and_by_a_fresh_node(vo
 		assert_true(is_named(s, deputies[s]));
 }
 
+static uint32_t count_named(const uint16_t *backends)
+{
+	uint32_t n = 0;
+
+	for (uint32_t s = 0; s < SLOTS; s++)
+		n += backends[s] != before[s] && is_named(s, backends[s]);
+	return n;
+}
+
+/* Claims end by units of time, so the next document after that names nobody by it any more. */
+static void who_had_the_slot_by_a_death_is_named_for_the_settling_time(void **state)
+{
+	(void)state;
+	static uint16_t deputies[SLOTS];
+	uint32_t n;
+
+	apply_sets(1);
+	remember_lists();
+	states[5] = OWNERS_DEAD;
+	apply_sets(1);
+	for (uint32_t s = 0; s < SLOTS; s++)
+		deputies[s] = current_owner(s);
+	states[5] = OWNERS_SERVES;
+	apply_sets(1);
+	n = count_named(deputies);
+	assert_true(n > 300);
+	pass_ms(SETTLE);
+	apply_sets(1);
+	assert_int_equal(count_named(deputies), n);
+	pass_ms(2000 * OWNER_LIST_UNIT_S);
+	apply_sets(1);
+	assert_int_equal(count_named(deputies), 0);
+}
+
 /* Where slots rest because not all can be named, a node that starts lets them rest, too. */
 static void a_fresh_node_has_the_slots_as_the_one_that_tells_it(void **state)
 {
@@ -607,6 +641,7 @@ int main(void)
 		LIST_TEST(a_node_that_missed_sets_names_their_owners_all_the_same),
 		LIST_TEST(a_death_that_another_node_has_not_seen_changes_no_owner_and_hides_none),
 		LIST_TEST(who_had_the_slot_by_a_death_is_named_after_it_and_by_a_fresh_node),
+		LIST_TEST(who_had_the_slot_by_a_death_is_named_for_the_settling_time),
 		LIST_TEST(a_fresh_node_has_the_slots_as_the_one_that_tells_it),
 		LIST_TEST(a_fresh_nodes_own_guests_have_no_claim),
 		LIST_TEST(a_waiting_owners_slot_goes_to_an_earlier_owner),
