@@ -54,37 +54,65 @@ static void turn_loop(void)
 	loop_timer_cancel(a.loop, &end);
 }
 
-/* What one turn of the loop logs. */
-static void log_turn(char *text, size_t size)
-{
-	int before = dup(STDERR_FILENO);
-	FILE *kept = tmpfile();
+/* What is logged from begin_log() on. */
+static FILE *logged;
+static int own_stderr;
 
-	assert_true(before >= 0 && kept);
-	assert_true(dup2(fileno(kept), STDERR_FILENO) >= 0);
-	turn_loop();
-	assert_true(dup2(before, STDERR_FILENO) >= 0);
-	close(before);
-	rewind(kept);
-	text[fread(text, 1, size - 1, kept)] = '\0';
-	fclose(kept);
+static void begin_log(void)
+{
+	own_stderr = dup(STDERR_FILENO);
+	logged = tmpfile();
+	assert_true(own_stderr >= 0 && logged);
+	assert_true(dup2(fileno(logged), STDERR_FILENO) >= 0);
 }
 
-/* The turn in which the child is seen to end says so once, with its number. */
-static void expect_one_end(pid_t pid)
+/* What was logged since begin_log(), until the next end_log(). */
+static const char *end_log(void)
 {
-	char text[2048], said[160];
-	const char *at;
+	static char text[4096];
 
-	log_turn(text, sizeof(text));
-	at = strstr(text, "dataplane-ended");
-	snprintf(said, sizeof(said),
+	assert_true(dup2(own_stderr, STDERR_FILENO) >= 0);
+	close(own_stderr);
+	rewind(logged);
+	text[fread(text, 1, sizeof(text) - 1, logged)] = '\0';
+	fclose(logged);
+	print_message("%s", text);
+	return text;
+}
+
+/* The log until now has @p line once, and its event in no other line. */
+static void expect_logged_once(const char *line)
+{
+	const char *text = end_log(), *at = strstr(text, line);
+	char event[32];
+
+	snprintf(event, sizeof(event), "%.*s", (int)strcspn(line, " "), line);
+	assert_non_null(at);
+	assert_ptr_equal(strstr(text, event), at);
+	assert_null(strstr(at + 1, event));
+}
+
+/* The end of process @p pid is told once. */
+static void expect_end_logged(pid_t pid)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line),
 	         "dataplane-ended pid=%d driver=dpdk effect=\"its routes are withdrawn\"",
 	         (int)pid);
-	print_message("%s", text);
-	assert_non_null(at);
-	assert_int_equal(strncmp(at, said, strlen(said)), 0);
-	assert_null(strstr(at + 1, "dataplane-ended"));
+	expect_logged_once(line);
+}
+
+/* That process @p pid cannot be watched, for want of descriptors, is told once. */
+static void expect_want_logged(pid_t pid)
+{
+	char line[160];
+
+	snprintf(line, sizeof(line),
+	         "dataplane-unwatched pid=%d error=\"Too many open files\" "
+	         "effect=\"weir-announce looks ten times a second whether it still runs\"",
+	         (int)pid);
+	expect_logged_once(line);
 }
 
 static void its_end_withdraws(void **state)
@@ -95,7 +123,9 @@ static void its_end_withdraws(void **state)
 	announce_and_wait();
 	assert_true(a.dataplane_fd >= 0);
 	end_child();
-	expect_one_end(pid);
+	begin_log();
+	turn_loop();
+	expect_end_logged(pid);
 	assert_true(a.dataplane_dead);
 	assert_int_equal(a.dataplane_fd, -1); /* or the loop would never rest again */
 	assert_false(is_in(NORMAL_TABLE));
@@ -108,7 +138,9 @@ static void its_end_withdraws_before_anybody_waited_for_it(void **state)
 	(void)state;
 	announce_and_wait();
 	kill(child, SIGKILL);
-	expect_one_end(child);
+	begin_log();
+	turn_loop();
+	expect_end_logged(child);
 	assert_true(a.dataplane_dead);
 	assert_int_equal(a.dataplane_fd, -1);
 	assert_false(is_in(NORMAL_TABLE));
@@ -119,6 +151,7 @@ static void an_end_that_a_successor_hides_is_not_missed(void **state)
 {
 	(void)state;
 	static const char *const drivers[] = { "", "dpdk", "xdp" };
+	pid_t pid;
 
 	for (size_t i = 0; i < COUNT(drivers); i++) {
 		if (i) {
@@ -126,16 +159,35 @@ static void an_end_that_a_successor_hides_is_not_missed(void **state)
 			start_watch(state);
 		}
 		announce_and_wait();
+		pid = child;
 		end_child();
 		strcpy(fake.node.driver, drivers[i]);
 		fake.node.writer_pid = (uint64_t)getpid();
+		begin_log();
 		run_rounds(1);
+		expect_end_logged(pid);
 		assert_false(is_in(NORMAL_TABLE));
 		assert_int_equal(row.state.hold_ms, ANNOUNCE_HOLD_MS);
 		run_rounds(5);
 		assert_false(a.dataplane_dead);
 		assert_int_equal(row.state.hold_ms, ANNOUNCE_HOLD_MS); /* one end, one failure */
 	}
+}
+
+/* What is known to have ended does not end again when the next process writes its page. */
+static void a_successor_of_one_that_is_known_to_have_ended_hides_nothing(void **state)
+{
+	(void)state;
+	announce_and_wait();
+	end_child();
+	turn_loop();
+	assert_true(a.dataplane_dead);
+	fake.node.writer_pid = (uint64_t)getpid();
+	begin_log();
+	run_rounds(1);
+	assert_null(strstr(end_log(), "dataplane-ended"));
+	assert_false(a.dataplane_dead);
+	assert_true(a.dataplane_fd >= 0);
 }
 
 static void another_driver_in_the_same_process_is_no_end(void **state)
@@ -160,11 +212,13 @@ static void a_watch_that_fails_is_tried_again(void **state)
 	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
 	none = before;
 	none.rlim_cur = 3;
+	begin_log();
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
-	run_rounds(1);
+	run_rounds(3);
 	assert_int_equal(a.dataplane_fd, -1);
 	assert_int_equal(a.dataplane_error, -EMFILE);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	expect_want_logged(child);
 	run_rounds(1);
 	assert_true(a.dataplane_fd >= 0);
 	assert_int_equal(a.dataplane_error, 0);
@@ -173,11 +227,16 @@ static void a_watch_that_fails_is_tried_again(void **state)
 static void an_end_before_the_watch_is_seen(void **state)
 {
 	(void)state;
+	pid_t pid = child;
+
 	put_route(NORMAL_TABLE, &row.intended.address);
 	row.is_found = false;
 	end_child();
-	run_rounds(1);
+	begin_log();
+	run_rounds(3);
+	expect_end_logged(pid);
 	assert_true(a.dataplane_dead);
+	assert_int_equal(a.dataplane_error, 0); /* which is no want of the watch's */
 	assert_false(is_in(NORMAL_TABLE));
 }
 
@@ -188,7 +247,68 @@ static void a_number_that_was_given_again_does_not_hide_an_end(void **state)
 	put_route(NORMAL_TABLE, &row.intended.address);
 	row.is_found = false;
 	fake.is_silent = true;
+	begin_log();
+	run_rounds(3);
+	expect_end_logged(child);
+	assert_true(a.dataplane_dead);
+	assert_false(is_in(NORMAL_TABLE));
+}
+
+/* A page that is as old as pages of the living become says nothing; its process is asked when it is older. */
+static void only_a_page_that_is_too_old_is_silent(void **state)
+{
+	(void)state;
+	for (unsigned more_ms = 0; more_ms < 2; more_ms++) {
+		if (more_ms) {
+			end_watch(state);
+			start_watch(state);
+		}
+		put_route(NORMAL_TABLE, &row.intended.address);
+		row.is_found = false;
+		fake.is_silent = true;
+		fake.node.alive_ms = now_ms + 100 - PROOF_OLD_MS - more_ms; /* in the next round */
+		run_rounds(1);
+		assert_int_equal(a.dataplane_dead, more_ms);
+		assert_int_equal(a.dataplane_fd >= 0, !more_ms);
+	}
+}
+
+/* The socket that a process leaves behind takes no connections. */
+static void a_socket_that_was_left_behind_does_not_hide_an_end(void **state)
+{
+	(void)state;
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	put_route(NORMAL_TABLE, &row.intended.address);
+	row.is_found = false;
+	fake.is_silent = true;
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s/dataplane.ctl", run_dir);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	close(fd);
 	run_rounds(1);
+	unlink(to.sun_path);
+	assert_true(a.dataplane_dead);
+	assert_false(is_in(NORMAL_TABLE));
+}
+
+/* Another process serves at its place. */
+static void a_socket_of_another_process_does_not_hide_an_end(void **state)
+{
+	(void)state;
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	put_route(NORMAL_TABLE, &row.intended.address);
+	row.is_found = false;
+	fake.is_silent = true; /* the page is the child's, the socket this process's */
+	snprintf(to.sun_path, sizeof(to.sun_path), "%s/dataplane.ctl", run_dir);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
+	assert_int_equal(listen(fd, 4), 0);
+	run_rounds(1);
+	close(fd);
+	unlink(to.sun_path);
 	assert_true(a.dataplane_dead);
 	assert_false(is_in(NORMAL_TABLE));
 }
@@ -206,11 +326,13 @@ static void a_number_that_was_given_again_is_found_out_later(void **state)
 	row.is_found = false;
 	fake.is_silent = true;
 	for (int life = 0; life < 2; life++) {
+		begin_log();
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
 		run_rounds(3);
 		assert_false(a.dataplane_dead);
 		assert_int_equal(a.dataplane_error, -EMFILE);
 		assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+		expect_want_logged(child);
 		run_rounds(1);
 		assert_true(a.dataplane_dead);
 		assert_int_equal(a.dataplane_fd, -1);
@@ -279,10 +401,14 @@ int main(void)
 		WATCH_TEST(its_end_withdraws),
 		WATCH_TEST(its_end_withdraws_before_anybody_waited_for_it),
 		WATCH_TEST(an_end_that_a_successor_hides_is_not_missed),
+		WATCH_TEST(a_successor_of_one_that_is_known_to_have_ended_hides_nothing),
 		WATCH_TEST(another_driver_in_the_same_process_is_no_end),
 		WATCH_TEST(a_watch_that_fails_is_tried_again),
 		WATCH_TEST(an_end_before_the_watch_is_seen),
 		WATCH_TEST(a_number_that_was_given_again_does_not_hide_an_end),
+		WATCH_TEST(only_a_page_that_is_too_old_is_silent),
+		WATCH_TEST(a_socket_that_was_left_behind_does_not_hide_an_end),
+		WATCH_TEST(a_socket_of_another_process_does_not_hide_an_end),
 		WATCH_TEST(a_number_that_was_given_again_is_found_out_later),
 		WATCH_TEST(a_process_that_is_silent_and_serves_is_alive),
 		WATCH_TEST(a_process_that_takes_no_connections_is_alive),
