@@ -17,6 +17,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "bpf/agent_maps.h"
 #include "bpf/agent_read.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -99,6 +100,64 @@ static void counters_of_all_cpus_are_added_up_by_reason(void **state)
 	free(per_cpu);
 }
 
+/* In the order of prefixes, whatever the kernel's; the longest and the shortest of both families. */
+static void prefixes_are_read_as_they_were_given(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t uses;
+	} rows[] = {
+		{ "::/0", AGENT_USE_SOURCE },
+		{ "0.0.0.0/0", AGENT_USE_SOURCE },
+		{ "10.0.0.0/8", AGENT_USE_OWNER },
+		{ "10.0.0.0/9", AGENT_USE_SOURCE | AGENT_USE_OWNER },
+		{ "192.0.2.1/32", AGENT_USE_SOURCE },
+		{ "2001:db8::/32", AGENT_USE_OWNER },
+		{ "2001:db8::/33", AGENT_USE_SOURCE },
+		{ "2001:db8::1/128", AGENT_USE_SOURCE | AGENT_USE_OWNER },
+	};
+	static struct agent_prefix got[AGENT_PREFIXES_MAX];
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
+	int fd = bpf_map_create(BPF_MAP_TYPE_LPM_TRIE, "test", sizeof(struct agent_key),
+	                        sizeof(uint32_t), 16, &opts);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(agent_read_prefixes(fd, got), 0);
+	for (size_t i = COUNT(rows); i-- > 0;) {
+		struct agent_key key = { 0 };
+		struct prefix p;
+
+		assert_int_equal(prefix_parse(rows[i].text, &p), 0);
+		key.bits = p.bits + (addr_is4(&p.addr) ? 96u : 0);
+		memcpy(key.source, p.addr.bytes, sizeof(key.source));
+		assert_int_equal(bpf_map_update_elem(fd, &key, &rows[i].uses, BPF_ANY), 0);
+	}
+	assert_int_equal(agent_read_prefixes(fd, got), COUNT(rows));
+	close(fd);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char text[ADDR_LONG_TEXT_MAX];
+
+		assert_string_equal(prefix_text(&got[i].prefix, text), rows[i].text);
+		assert_int_equal(got[i].is_owner, (rows[i].uses & AGENT_USE_OWNER) != 0);
+	}
+}
+
+static void namespaces_that_cannot_be_read_are_none(void **state)
+{
+	const struct agent_map_shape shape = { BPF_MAP_TYPE_ARRAY, 1, sizeof(uint32_t),
+		                               sizeof(struct agent_spaces) };
+	const struct agent_spaces spaces = { .n = 3 };
+	uint32_t zero = 0;
+	int fd = make_map(&shape);
+
+	(void)state;
+	assert_int_equal(bpf_map_update_elem(fd, &zero, &spaces, BPF_ANY), 0);
+	assert_int_equal(agent_read_netns(fd), 3);
+	close(fd);
+	assert_int_equal(agent_read_netns(-1), 0);
+}
+
 #define SILENT                                                                                     \
 	"SYNs came in tunnels, but no SYN-ACK has left by this interface, so no MSS is lowered: "  \
 	"if replies leave by another interface, set advmss on its routes and attach the agent "    \
@@ -152,6 +211,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_map_fits_only_if_all_of_its_shape_is_the_same),
 		cmocka_unit_test(counters_of_all_cpus_are_added_up_by_reason),
+		cmocka_unit_test(prefixes_are_read_as_they_were_given),
+		cmocka_unit_test(namespaces_that_cannot_be_read_are_none),
 		cmocka_unit_test(trouble_with_the_mss_is_told_with_what_to_do),
 	};
 
