@@ -57,6 +57,9 @@ static void what_is_no_prefix_is_refused(void **state)
 		                             "10.0.0.0/8x", "/8", "10.0.0.0/+8", "10.0.0.0/1000",
 		                             /* an address without host bits hides no length */
 		                             "0.0.0.0/", "::/", "0.0.0.0/ ", "0.0.0.0/00",
+		                             /* as long as no address is */
+		                             "2001:0db8:0000:0000:0000:0000:255.255.255.2550/8",
+		                             "2001:0db8:0000:0000:0000:0000:0000:0000:0000:0000/8",
 		                             /* 8 and 0, if the number overflows */
 		                             "10.0.0.0/4294967304", "::/4294967296" };
 	struct prefix p;

@@ -173,6 +173,29 @@ static void a_replaced_file_that_is_put_back_is_not_kept(void **state)
 	page_close(p);
 }
 
+/* Its length is right, and its head says less: what readers were to see of it is not known. */
+static void a_file_whose_head_says_another_size_is_not_kept(void **state)
+{
+	(void)state;
+	struct page *p = create_page(1, 64);
+	struct page_header h;
+	int fd;
+
+	strcpy(page_payload(p), "old");
+	page_close(p);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &h, sizeof(h), 0), sizeof(h));
+	h.size_bytes = 56;
+	assert_int_equal(pwrite(fd, &h, sizeof(h), 0), sizeof(h));
+	close(fd);
+	p = create_page(1, 64);
+	assert_false(page_was_kept(p));
+	assert_int_equal(page_size(p), 64);
+	assert_string_equal(page_payload(p), "");
+	page_close(p);
+}
+
 static void waiting_ends_by_publication_or_time(void **state)
 {
 	(void)state;
@@ -582,6 +605,7 @@ int main(void)
 		PAGE_TEST(a_killed_writer_leaves_its_page_to_the_next),
 		PAGE_TEST(another_size_replaces_the_file_and_readers_see_it),
 		PAGE_TEST(a_replaced_file_that_is_put_back_is_not_kept),
+		PAGE_TEST(a_file_whose_head_says_another_size_is_not_kept),
 		PAGE_TEST(waiting_ends_by_publication_or_time),
 		PAGE_TEST(anyone_may_read_and_only_the_owner_write),
 		PAGE_TEST(who_may_only_read_cannot_keep_the_writer_out),

@@ -63,6 +63,7 @@ static void what_is_written_is_read(void **state)
 		{ .id = "f",
 		  .generation = 2,
 		  .epoch = 64,
+		  .step = 4294967295,
 		  .at_ms = 6,
 		  .level_known = true,
 		  .arrived = true }
