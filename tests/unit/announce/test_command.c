@@ -10,7 +10,9 @@ static void a_confirmation_from_the_socket_withdraws(void **state)
 {
 	(void)state;
 	char line[256];
+	uint64_t n = 0;
 
+	a.counters.confirmations = &n;
 	announce_and_wait();
 	fake.vip.n_serving = 0;
 	run_rounds(1);
@@ -22,6 +24,7 @@ static void a_confirmation_from_the_socket_withdraws(void **state)
 	         INCARNATION, (unsigned long long)row.query_ms);
 	now_ms += 50;
 	expect_reply(line, "\"counts\":true");
+	assert_int_equal(n, 1);
 	assert_false(is_in(NORMAL_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_POOLS_DOWN);
 	assert_int_equal(row.query_ms, 0);
@@ -33,7 +36,9 @@ static void made_up_confirmations_do_not_count(void **state)
 	(void)state;
 	static const char *const names[] = { "nobody", "mid", "off", "far", "!" };
 	char line[256];
+	uint64_t n = 0;
 
+	a.counters.confirmations = &n;
 	announce_and_wait();
 	fake.vip.n_serving = 0;
 	run_rounds(1);
@@ -50,6 +55,7 @@ static void made_up_confirmations_do_not_count(void **state)
 	         "\"incarnation\":\"%016x\",\"sent_ms\":%llu}",
 	         INCARNATION, (unsigned long long)row.query_ms + 1);
 	expect_reply(line, "\"counts\":false");
+	assert_int_equal(n, 0);
 	run_rounds(1);
 	assert_true(is_in(NORMAL_TABLE));
 }
@@ -77,12 +83,27 @@ static void a_question_from_the_socket_is_answered(void **state)
 	        "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
 	        "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}";
 
+	uint64_t counts[ANNOUNCE_ANSWER_COUNT] = { 0 }, n = 0;
+
+	for (int i = 0; i < ANNOUNCE_ANSWER_COUNT; i++)
+		a.counters.answers[i] = &counts[i];
 	fake.proved = false;
 	run_rounds(1);
 	expect_reply(question, "\"answer\":\"not-announced\"");
 	fake.proved = true;
 	announce_and_wait();
-	expect_reply(question, "\"answer\":\"confirmed\"");
+	for (int i = 0; i < 2; i++)
+		expect_reply(question, "\"answer\":\"confirmed\"");
+	for (int i = 0; i < ANNOUNCE_ANSWER_COUNT; i++) {
+		const char *label = announce_answer_label((enum announce_answer)i);
+
+		if (!strcmp(label, "not-announced"))
+			assert_int_equal(counts[i], 1);
+		if (!strcmp(label, "confirmed"))
+			assert_int_equal(counts[i], 2);
+		n += counts[i];
+	}
+	assert_int_equal(n, 3);
 	assert_int_equal(row.state.promised_until_ms, now_ms + ANNOUNCE_PROMISE_MS);
 }
 
@@ -108,6 +129,9 @@ static void an_export_that_was_read_long_ago_is_read_again(void **state)
 	hurries = fake.hurries;
 	now_ms += EVIDENCE_EXPORT_MS;
 	fake.vip.proved_ms = ++now_ms;
+	expect_reply(zoes_question, "\"answer\":\"not-announced\"");
+	assert_int_equal(fake.hurries, hurries + 1);
+	fake.route.pending = true; /* so it is asked already */
 	expect_reply(zoes_question, "\"answer\":\"not-announced\"");
 	assert_int_equal(fake.hurries, hurries + 1);
 	run_rounds(1);
@@ -217,6 +241,18 @@ static void a_stop_withdraws_all_at_once(void **state)
 	assert_false(is_in(NORMAL_TABLE));
 	assert_int_equal(row.decision.reason, ANNOUNCE_REASON_STOPPED);
 	run_rounds(20);
+	assert_false(is_in(NORMAL_TABLE));
+}
+
+/* What an earlier process announced is withdrawn, too. */
+static void a_stop_without_a_document_leaves_nothing(void **state)
+{
+	(void)state;
+	put_route(NORMAL_TABLE, &row.intended.address);
+	a.model = NULL;
+	a.n_rows = 0;
+	expect_reply("{\"do\":\"stop\"}", "\"left\":0");
+	assert_true(a.left_withdrawn);
 	assert_false(is_in(NORMAL_TABLE));
 }
 
@@ -353,6 +389,7 @@ int main(void)
 		SCENE_TEST(without_another_node_there_is_no_hold_down),
 		SCENE_TEST(a_drain_that_is_empty_asks_at_once),
 		SCENE_TEST(a_stop_withdraws_all_at_once),
+		SCENE_TEST(a_stop_without_a_document_leaves_nothing),
 		SCENE_TEST(bad_requests_are_refused),
 		SCENE_TEST(a_name_that_is_none_is_told_from_an_unknown_one),
 	};

@@ -315,6 +315,27 @@ static void a_backend_that_left_shifts_no_reason(void **state)
 	effect_close(e);
 }
 
+/* Its element is being replaced: the figures of the next one are not its own. */
+static void a_backend_without_a_row_keeps_its_last_figures(void **state)
+{
+	static const char labels[] = "pool=\"web-ams\",backend=\"a\"";
+	uint32_t at = index_of("web-ams", 5);
+
+	(void)state;
+	s.node.t.backend_counts[at] = (struct fwd_count){ 7, 70 };
+	s.node.t.backends[at].inner_mtu = 1401;
+	publish_all();
+	s.node.t.backends[at].flags = 0;
+	s.node.t.backend_counts[at] = (struct fwd_count){ 1, 10 };
+	publisher_write(p, &s.node, &s.time);
+	expect_metric(METRIC("backend_packets_total"), labels, 7);
+	expect_metric(METRIC("backend_bytes_total"), labels, 70);
+	expect_metric(METRIC("backend_inner_mtu"), labels, 1401);
+	s.node.t.backends[at].flags = FWD_BACKEND_USED;
+	publisher_write(p, &s.node, &s.time);
+	expect_metric(METRIC("backend_packets_total"), labels, 1);
+}
+
 /* What a document drops loses its words; what stays keeps its counts, and others get theirs. */
 static void rows_come_and_go_with_documents(void **state)
 {
@@ -640,6 +661,7 @@ int main(void)
 		PUBLISH_TEST(a_pool_shows_its_own_slots),
 		PUBLISH_TEST(the_effect_page_adds_what_tables_do_not_say),
 		PUBLISH_TEST(a_backend_that_left_shifts_no_reason),
+		PUBLISH_TEST(a_backend_without_a_row_keeps_its_last_figures),
 		PUBLISH_TEST(rows_come_and_go_with_documents),
 		PUBLISH_TEST(a_backend_with_another_address_is_shown_on),
 		PUBLISH_TEST(only_so_many_backends_have_counters),
