@@ -380,6 +380,46 @@ static void where_own_frames_leave_and_are_lost_nothing_is_proved(void **state)
 	}
 }
 
+/* The caller's timer is not exact: 50 ms before the time is at it. */
+static void a_tick_that_is_a_little_early_counts(void **state)
+{
+	static const struct {
+		unsigned after_ms;
+		bool counts;
+	} rows[] = { { 0, false }, { EVERY - 51, false }, { EVERY - 50, true }, { EVERY, true } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint64_t before_ms;
+
+		pass_time(EVERY, 10, 0);
+		before_ms = l.ticked_ms;
+		assert_int_equal(before_ms, now_ms);
+		now_ms += rows[i].after_ms;
+		leaving_tick(&l, &node, now_ms);
+		assert_int_equal(l.ticked_ms, rows[i].counts ? now_ms : before_ms);
+	}
+	node.plan = NULL; /* there is no document yet */
+	now_ms += EVERY;
+	leaving_tick(&l, &node, now_ms);
+	assert_int_not_equal(l.ticked_ms, now_ms);
+}
+
+/* A port is kept as one by which nothing leaves until anything does. */
+static void only_of_a_port_by_which_nothing_leaves_it_is_kept(void **state)
+{
+	(void)state;
+	pass_time(2000, 100, 5);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_SOME);
+	assert_false(driven[0].left_nothing);
+	lose_all(100);
+	assert_true(driven[0].left_nothing);
+	pass_time(2000, 100, 5);
+	assert_int_equal(leaving_of(&l, 5), LEAVING_SOME);
+	assert_false(driven[0].left_nothing);
+	assert_false(driven[1].left_nothing);
+}
+
 static void where_nothing_can_tell_nothing_is_said(void **state)
 {
 	(void)state;
@@ -418,6 +458,8 @@ int main(void)
 		                       setup),
 		cmocka_unit_test_setup(where_own_frames_leave_and_are_lost_nothing_is_proved,
 		                       setup),
+		cmocka_unit_test_setup(a_tick_that_is_a_little_early_counts, setup),
+		cmocka_unit_test_setup(only_of_a_port_by_which_nothing_leaves_it_is_kept, setup),
 		cmocka_unit_test_setup(where_nothing_can_tell_nothing_is_said, setup),
 	};
 
