@@ -112,6 +112,82 @@ static void ports_come_and_go(void **state)
 	assert_int_equal(n_rows(METRIC("port_up")), 1);
 }
 
+/* The tables of web-ams with the backup web-fra; alone, or beside those without one. */
+static void use_backup(bool is_alone)
+{
+	struct world *w = &s.second;
+
+	w->model.limits.slots = 16384; /* those of the tables before rest yet */
+	w->pools[1].site = &w->sites[1];
+	w->at[0].pool = &w->pools[0];
+	w->at[0].backup = &w->pools[1];
+	w->web_at[0].backup = is_alone ? &w->pools[1] : NULL;
+	s.node.ops = &memory;
+	apply_world(&s, w);
+	s.node.ops = &without_workers;
+}
+
+/* All slots of the pool are the first backend's of @p class, but for @p n of the first of @p other. */
+static void give_slots(const struct compiler_pool *pool, enum plan_class class, uint32_t n,
+                       enum plan_class other)
+{
+	uint16_t owner = 0, of_others = 0;
+
+	for (size_t k = pool->plan->n_backends; k-- > 0;) {
+		if (pool->plan->backends[k].class == class)
+			owner = (uint16_t)pool->backends[k].index;
+		if (pool->plan->backends[k].class == other)
+			of_others = (uint16_t)pool->backends[k].index;
+	}
+	assert_true(owner && of_others);
+	for (uint32_t i = 0; i < pool->n_slots; i++) {
+		uint32_t at = pool->first_slot + i;
+
+		s.node.t.slots[at / 32].slot[at % 32] = i < n ? of_others : owner;
+	}
+}
+
+static void a_pool_shows_who_takes_its_new_flows(void **state)
+{
+	static const char labels[] = "pool=\"web-ams\"";
+	static const struct {
+		enum effect_class class;
+		enum plan_class owner, other;
+		uint32_t n, backup, refused;
+	} rows[] = {
+		{ EFFECT_CLASS_OWN, PLAN_OWN, PLAN_BACKUP, 0, 0, 0 },
+		{ EFFECT_CLASS_OWN, PLAN_OWN, PLAN_BACKUP, 5, 5, 0 },
+		{ EFFECT_CLASS_BACKUP, PLAN_BACKUP, PLAN_OWN, 3, 4093, 0 },
+		{ EFFECT_CLASS_LIMITED, PLAN_BACKUP, PLAN_FULL, 7, 4089, 7 },
+	};
+	struct compiler_pool *pool = NULL;
+
+	static struct model_backend other = { .name = "c", .id = 21 };
+	static struct model_member member = { .id = 21, .weight = 10 };
+	static struct model_set set = { 0, INT64_MAX, &member, 1 };
+	struct model_pool *of_fra = &s.second.pools[1];
+
+	(void)state;
+	other.pool = of_fra;
+	of_fra->backends = &other;
+	of_fra->member_sets = &set;
+	of_fra->n_backends = of_fra->n_member_sets = 1;
+	use_backup(true);
+	for (size_t k = 0; k < s.node.n_pools; k++)
+		if (s.node.pools[k].backup)
+			pool = &s.node.pools[k];
+	assert_non_null(pool);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		pool->backup->state.class = rows[i].class;
+		give_slots(pool, rows[i].owner, rows[i].n, rows[i].other);
+		publish_all();
+		expect_metric(METRIC("pool_class"), labels, (int64_t)rows[i].class);
+		expect_metric(METRIC("pool_slots"), labels, 4096);
+		expect_metric(METRIC("pool_backup_slots"), labels, rows[i].backup);
+		expect_metric(METRIC("pool_refused_slots"), labels, rows[i].refused);
+	}
+}
+
 /* With a backup and without one, a pool's services have slots of their own. */
 static void further_tables_of_a_pool_name_their_backup(void **state)
 {
@@ -125,18 +201,9 @@ static void further_tables_of_a_pool_name_their_backup(void **state)
 	};
 
 	for (int alone = 1; alone >= 0; alone--) {
-		struct world *w = &s.second;
-
 		teardown(state);
 		setup(state);
-		w->model.limits.slots = 16384; /* those of the tables before rest yet */
-		w->pools[1].site = &w->sites[1];
-		w->at[0].pool = &w->pools[0];
-		w->at[0].backup = &w->pools[1];
-		w->web_at[0].backup = alone ? NULL : &w->pools[1];
-		s.node.ops = &memory;
-		apply_world(&s, w);
-		s.node.ops = &without_workers;
+		use_backup(!alone);
 		publish_all();
 		for (size_t i = 0; i < COUNT(wanted); i++) {
 			bool is_further = strstr(wanted[i].labels, "backup=") != NULL;
@@ -154,6 +221,7 @@ int main(void)
 		PUBLISH_TEST(workers_count_by_their_own_rows),
 		PUBLISH_TEST(frames_for_the_kernel_are_summed_by_class),
 		PUBLISH_TEST(ports_come_and_go),
+		PUBLISH_TEST(a_pool_shows_who_takes_its_new_flows),
 		PUBLISH_TEST(further_tables_of_a_pool_name_their_backup),
 	};
 
