@@ -539,6 +539,29 @@ static void all_of_a_drain_is_shown(void **state)
 	             "{'name':'r2','graceful_shutdown_honoured':'not seen'}]}");
 }
 
+/* Who got such a route in the last drain has not got one in this drain. */
+static void what_a_neighbour_had_in_the_last_drain_is_over(void **state)
+{
+	struct scene s = { .now_ms = 100000 };
+	struct node_drain_routes routes = in_shutdown;
+
+	(void)state;
+	routes.n_neighbours = 2;
+	routes.neighbours[0] = (struct node_drain_neighbour){ "r1", true };
+	routes.neighbours[1] = (struct node_drain_neighbour){ "r2", true };
+	pass_seconds(&s, 5, MODEL_NODE_SERVES, &normal, 10000);
+	pass_seconds(&s, 4, MODEL_NODE_DRAINED, &routes, 0);
+	pass_seconds(&s, 90, MODEL_NODE_SERVES, &normal, 10000);
+	routes.neighbours[0].has_shutdown = false;
+	pass_seconds(&s, 4, MODEL_NODE_DRAINED, &routes, 40);
+	expect_whole("the first neighbour is down", node_drain_to_json(&s.d),
+	             "{'state':'draining','addresses':{'all':4,'normal':0,'shutdown':4,"
+	             "'unconfirmed':0,'commanded':0,'unread':0},'packets_per_s_before':10000,"
+	             "'packets_per_s':40,'graceful_shutdown_honoured':'yes','neighbours':["
+	             "{'name':'r1','graceful_shutdown_honoured':'not seen'},"
+	             "{'name':'r2','graceful_shutdown_honoured':'yes'}]}");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -557,6 +580,7 @@ int main(void)
 		cmocka_unit_test(a_node_that_is_withdrawn_asks_no_neighbour),
 		cmocka_unit_test(each_address_is_counted_for_what_it_is),
 		cmocka_unit_test(all_of_a_drain_is_shown),
+		cmocka_unit_test(what_a_neighbour_had_in_the_last_drain_is_over),
 		cmocka_unit_test(a_node_is_back_when_all_its_addresses_are_proved),
 	};
 
