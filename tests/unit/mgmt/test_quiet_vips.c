@@ -38,15 +38,20 @@ static struct exchange_peer peers[2];
 static struct observe observe;
 static uint64_t start_ms;
 
-/* Look at the counters at @p ms, when @p packets more have come. */
-static void count_at(uint64_t ms, uint64_t packets)
+/* Look at the counters of @p of at @p ms, when @p packets more have come. */
+static void count_of(const struct model *of, uint64_t ms, uint64_t packets)
 {
 	stats_add(stats_get_counter(dataplane, STATS_COUNTER,
 	                            "weir_dataplane_service_packets_total", "service=\"web\"", "x"),
 	          packets);
 	stats_alive(dataplane, ms);
-	vip_traffic_look(observe.traffic, this_node.dirs.run, &m, ms);
+	vip_traffic_look(observe.traffic, this_node.dirs.run, of, ms);
 	vip_traffic_publish(observe.traffic);
+}
+
+static void count_at(uint64_t ms, uint64_t packets)
+{
+	count_of(&m, ms, packets);
 }
 
 /* A peer says where packets arrive. */
@@ -127,6 +132,47 @@ static void a_vip_without_packets_is_found(void **state)
 	assert_int_equal(look_once(), 1);
 	assert_string_equal(observe.quiet.found[0].vip, "shop");
 	assert_string_equal(observe.quiet.found[0].node, "ams-2");
+}
+
+/* Twice as many addresses as VIPs, whichever is found first. */
+static void a_vip_of_two_addresses_is_named_once(void **state)
+{
+	static const char *const texts[] = { "203.0.113.20", "203.0.113.21", "203.0.113.22",
+		                             "203.0.113.23" };
+	struct addr addresses[4];
+	const struct model_vip mail = { .name = "mail", .addresses = addresses, .n_addresses = 2 };
+	const struct model_vip big_shop = { .name = "shop",
+		                            .addresses = addresses + 2,
+		                            .n_addresses = 2 };
+	const struct model_vip *const both[] = { &mail, &big_shop, &mail };
+	const struct model_at at_both[] = { { .site = &sites[0], .vip = &mail },
+		                            { .site = &sites[0], .vip = &big_shop } };
+	const struct model_service web = { .name = "web", .at = at_both, .n_at = 2 };
+	struct model_node named[] = { nodes[0], nodes[1] };
+	struct announced_address announced[4];
+	static const struct announced_neighbour router = { .name = "r", .established = 1 };
+	static const struct announced_node node = { .daemon_state = "answers" };
+
+	(void)state;
+	named[0].announce.vips = both;
+	named[0].announce.n_vips = 3;
+	const struct model of_both = {
+		.nodes = named, .n_nodes = 2, .self = &named[0], .services = &web, .n_services = 1
+	};
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(addr_parse(texts[i], &addresses[i]), 0);
+		announced[i] = row;
+		announced[i].vip = hash_text(i < 2 ? "mail" : "shop");
+		announced[i].address = addresses[i];
+	}
+	count_of(&of_both, start_ms - MINUTE_MS, 0);
+	count_of(&of_both, start_ms, 0);
+	hear_arrivals(0, "{\"mail\": true, \"shop\": true}", 0);
+	announced_publish(page, &node, announced, 4, &router, 1, start_ms);
+	quiet_vips_look(&this_node, &of_both);
+	assert_int_equal(observe.quiet.n, 2);
+	assert_string_equal(observe.quiet.found[0].vip, "mail");
+	assert_string_equal(observe.quiet.found[1].vip, "shop");
 }
 
 static size_t look_again(void)
@@ -305,6 +351,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_vip_without_packets_is_found),
+		T(a_vip_of_two_addresses_is_named_once),
 		T(a_packet_ends_it),
 		T(who_announces_nothing_any_more_has_none),
 		T(who_says_nothing_lately_gets_no_packets),
