@@ -177,6 +177,60 @@ static void who_says_nothing_does_not_differ(void **state)
 	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_DIFFER);
 }
 
+/* How far clocks may differ is by all that are heard, and by no other. */
+static void the_skew_is_that_of_the_clock_that_differs_most(void **state)
+{
+	static const struct {
+		const char *why;
+		size_t n;
+		int64_t off_ms[3], slack_ms;
+		uint64_t age_ms; /* of the last one's answer */
+		int64_t skew_ms;
+	} rows[] = {
+		{ "no peer", 0, { 900, 900, 900 }, 0, 0, 0 },
+		{ "the first alone", 1, { 500, 900, 900 }, 0, 0, 500 },
+		{ "two of three", 2, { 500, 700, 900 }, 0, 0, 700 },
+		{ "the last", 3, { 500, 700, 900 }, 0, 0, 900 },
+		{ "the first is the most", 3, { 900, 700, 500 }, 0, 0, 900 },
+		{ "behind", 3, { -900, 700, 500 }, 0, 0, 900 },
+		{ "beyond what measuring may be wrong", 3, { 0, 0, 900 }, 300, 0, 600 },
+		{ "within it", 3, { 0, 0, 300 }, 300, 0, 0 },
+		{ "heard just lately enough", 3, { 0, 0, 900 }, 0, PEERS_STALE_MS, 900 },
+		{ "not heard lately", 3, { 0, 0, 900 }, 0, PEERS_STALE_MS + 1, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		for (size_t k = 0; k < 3; k++)
+			hear_peer(k, k == 2 ? rows[i].age_ms : 0, rows[i].off_ms[k],
+			          rows[i].slack_ms);
+		n_peer_reports = rows[i].n;
+		if (find_skew(&this_node, fake_ms, fake_wall) != rows[i].skew_ms)
+			fail_msg("%s", rows[i].why);
+	}
+	n_peer_reports = 3;
+	hear_peer(2, 0, 900, 0);
+	this_node.peers = NULL; /* none is asked */
+	assert_int_equal(find_skew(&this_node, fake_ms, fake_wall), 0);
+}
+
+/* Beyond those that are reported there is nothing, whatever the memory there holds. */
+static void who_is_no_peer_any_more_says_nothing_of_the_clock(void **state)
+{
+	(void)state;
+	hear_peer(0, 0, 9000, 0);
+	hear_peer(1, 0, 0, 0);
+	n_peer_reports = 1;
+	assert_int_equal(judge_peers(), WALL_CLOCK_PEERS_DIFFER);
+	hear_peer(0, 0, 9 * HLC_AHEAD_MS, 0);
+	hear_peer(1, 0, 0, 0);
+	hear_peer(2, 0, 9 * HLC_AHEAD_MS, 0);
+	n_peer_reports = 2;
+	assert_int_equal(find_stamp_off(&this_node, fake_ms, fake_wall), 0);
+	n_peer_reports = 3; /* two of three */
+	assert_int_equal(find_stamp_off(&this_node, fake_ms, fake_wall), -9 * HLC_AHEAD_MS);
+}
+
 /* The record of STATE/clock as text; NULL: there is none. */
 static char *read_record(void)
 {
@@ -523,6 +577,8 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(peers_agree_within_a_step),
+		T(the_skew_is_that_of_the_clock_that_differs_most),
+		T(who_is_no_peer_any_more_says_nothing_of_the_clock),
 		T(who_says_nothing_does_not_differ),
 		T(time_goes_on_over_a_restart),
 		T(a_broken_record_is_none),
