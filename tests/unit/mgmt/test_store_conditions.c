@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a node states of the store of all nodes: each trouble in its words, and no other; of a peer with another store, too. */
+#include "asked.h"
+
+#include "mgmt/api/peers_internal.h"
+#include "mgmt/api/shared_run.h"
+#include "mgmt/api/shared_run_internal.h"
+#include "weir/condition.h"
+#include "weir/stats.h"
+
+#define OURS     "0123456789abcdef0123456789abcdef"
+#define OTHERS   "fedcba9876543210fedcba9876543210"
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static struct peers peers;
+static struct shared_run run;
+
+/* A node with a store that works, and two peers that are heard and have the same. */
+static int setup(void **state)
+{
+	uint64_t now_ms = clock_mono_ms();
+
+	(void)asked_setup(state);
+	assert_int_equal(stats_create(this_node.dirs.run, "mgmt", 64, &this_node.stats), 0);
+	peers = (struct peers){ .n_reports = 2 };
+	for (size_t i = 0; i < 2; i++) {
+		struct peers_report *p = &peers.reports[i];
+
+		*p = (struct peers_report){ .store_known = true, .answered_ms = now_ms };
+		snprintf(p->node, sizeof(p->node), "fra-%zu", i + 1);
+		snprintf(p->store, sizeof(p->store), OURS);
+	}
+	this_node.peers = &peers;
+	run = (struct shared_run){ .core = &this_node,
+		                   .reads = (struct shared_etcd *)&run, /* nobody asks by it */
+		                   .was_heard = true,
+		                   .started_ms = now_ms,
+		                   .heard_ms = now_ms,
+		                   .is_bound = true,
+		                   .origin = { .cluster_id = 0x77, .epoch = 3, .nonce = "ab" } };
+	snprintf(run.conf.id, sizeof(run.conf.id), OURS);
+	this_node.shared = &run;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	stats_close(this_node.stats);
+	return asked_teardown(state);
+}
+
+/* All conditions as lines of code, subject and text. */
+static const char *state_conditions(void)
+{
+	static char text[4096];
+	struct conditions c;
+	size_t at = 0;
+
+	conditions_begin(this_node.stats, 1);
+	shared_run_state(&this_node);
+	conditions_end(this_node.stats);
+	assert_int_equal(conditions_read(this_node.dirs.run, "mgmt", &c), 0);
+	text[0] = '\0';
+	for (uint32_t i = 0; i < c.n; i++) {
+		assert_int_equal(c.items[i].level, CONDITION_DEGRADED);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%s [%s] %s", i ? "\n" : "",
+		                       c.items[i].code, c.items[i].subject, c.items[i].text);
+	}
+	return text;
+}
+
+static void expect_stated(const char *why, const char *expected)
+{
+	const char *text = state_conditions();
+
+	if (strcmp(text, expected) != 0) {
+		fprintf(stderr, "%s: it is\n%s\nnot\n%s\n", why, text,
+		        expected); /* longer than cmocka's lines */
+		fail();
+	}
+}
+
+#define FULL                                                                                       \
+	"store-full [] the store is full (etcd's alarm NOSPACE): apply, confirm, rollback and "    \
+	"operations are refused, and a version that is not confirmed goes back at its deadline. "  \
+	"Compact, defragment each member, disarm the alarm: weir store check (as root) shows the " \
+	"commands"
+
+/* Of several troubles at once the one that decides is told. */
+static void each_trouble_of_the_store_is_stated(void **state)
+{
+	static const struct {
+		const char *why;
+		bool is_refused, is_full, is_unbound;
+		int keep_err;
+		uint64_t silent_ms;
+		const char *reason, *went_back, *other;
+		const char *expected;
+	} rows[] = {
+		{ "it works", 0, 0, 0, 0, 0, "", "", "", "" },
+		{ "a word that is over", 0, 0, 0, 0, 0, "refused", "", "", "" },
+		{ "silent for less than three reads", 0, 0, 0, 0, 5000, "", "", "", "" },
+		{ "silent for three reads", 0, 0, 0, 0, 6000, "", "", "",
+		  "store-cut-off [] the store was not reached for 6 s (no member answers): this "
+		  "node keeps what it has, and takes no configuration" },
+		{ "silent, and it is known why", 0, 0, 0, 0, 9000, "no majority", "", "",
+		  "store-cut-off [] the store was not reached for 9 s (no majority): this node "
+		  "keeps what it has, and takes no configuration" },
+		{ "full", 0, 1, 0, 0, 0, "", "", "", FULL },
+		{ "full, and silent", 0, 1, 0, 0, 7000, "", "", "",
+		  "store-cut-off [] the store was not reached for 7 s (no member answers): this "
+		  "node keeps what it has, and takes no configuration" },
+		{ "not kept, and silent", 0, 1, 0, -ENOSPC, 7000, "this node's disk is full", "",
+		  "",
+		  "store-not-kept [] this node's disk is full: this node keeps what it has, and "
+		  "takes no configuration" },
+		{ "another one", 0, 1, 0, -ENOSPC, 7000, "x", "",
+		  "its id is not that of store.conf",
+		  "store-differs [] its id is not that of store.conf: this node keeps what it has, "
+		  "and takes no configuration" },
+		{ "another one since the start", 0, 0, 1, 0, 0, "", "", "the copy is of another",
+		  "store-differs [] the copy is of another: this node keeps what it has, and takes "
+		  "no configuration; correct the wrong one (handbook)" },
+		{ "it went back", 0, 1, 0, -ENOSPC, 7000, "x", "its revision is lower", "y",
+		  "store-went-back [] the store is not what it was: its revision is lower. This "
+		  "node keeps what it has, and takes no configuration; if the store is right: weir "
+		  "store accept" },
+		{ "store.conf is wrong", 1, 1, 0, 0, 7000, "store.conf: no endpoint", "x", "y",
+		  "store-cut-off [store.conf] no endpoint: correct the file, then systemctl restart "
+		  "weir; until then this node keeps what it has, and takes no configuration" },
+		{ "likewise, another file", 1, 0, 0, 0, 0, "ca.pem: not there", "", "",
+		  "store-cut-off [store.conf] ca.pem: not there: correct the file, then systemctl "
+		  "restart weir; until then this node keeps what it has, and takes no "
+		  "configuration" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		run.reads = rows[i].is_refused ? NULL : (struct shared_etcd *)&run;
+		run.is_full = rows[i].is_full;
+		run.is_bound = !rows[i].is_unbound;
+		run.keep_err = rows[i].keep_err;
+		run.heard_ms = clock_mono_ms() - rows[i].silent_ms;
+		snprintf(run.reason, sizeof(run.reason), "%s", rows[i].reason);
+		snprintf(run.went_back, sizeof(run.went_back), "%s", rows[i].went_back);
+		snprintf(run.other, sizeof(run.other), "%s", rows[i].other);
+		expect_stated(rows[i].why, rows[i].expected);
+	}
+	run = (struct shared_run){ .core = &this_node, .reads = run.reads };
+	run.reads = (struct shared_etcd *)&run;
+	run.heard_ms = clock_mono_ms();
+	expect_stated("nobody has answered yet", "");
+	this_node.shared = NULL;
+	expect_stated("a node alone has none", "");
+}
+
+static void files_that_are_not_here_are_stated(void **state)
+{
+	(void)state;
+	run.missing.number = 12;
+	snprintf(run.missing.node, sizeof(run.missing.node), "fra-2");
+	expect_stated(
+	        "they are missing",
+	        "files-missing [version 12] this version is in force and its files are not "
+	        "here: they are fetched from fra-2 and the other nodes; until then the version "
+	        "before it stays");
+}
+
+static void a_member_that_does_not_answer_is_stated(void **state)
+{
+	static const struct {
+		size_t n_voters, n_silent;
+		uint64_t silent_ms;
+		const char *expected; /* what follows on the time */
+	} rows[] = {
+		{ 3, 0, 30000, NULL },
+		{ 3, 1, 29999, NULL },
+		{ 3, 1, 30000,
+		  ": 2 of 3 are left, 2 are needed: with the next loss configuration is frozen. " },
+		{ 5, 1, 30000, ": 4 of 5 are left, 3 are needed. " },
+		{ 5, 2, 30000,
+		  ": 3 of 5 are left, 3 are needed: with the next loss configuration is frozen. " },
+		{ 3, 2, 30000,
+		  ": 1 of 3 are left, 2 are needed; the store works, so others reach them. " },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char expected[2048] = "";
+		size_t at = 0;
+
+		run.observed = (struct shared_members_list){ .n = rows[i].n_voters,
+			                                     .n_voters = rows[i].n_voters };
+		for (size_t k = 0; k < rows[i].n_voters; k++) {
+			struct shared_member *s = &run.observed.members[k];
+
+			snprintf(s->name, sizeof(s->name), "m%zu", k);
+			s->tried_ms = 100000;
+			s->silent_ms = k < rows[i].n_silent ? 100000 - rows[i].silent_ms : 0;
+			s->silent_since_ms = NOW_MS;
+			if (k < rows[i].n_silent && rows[i].expected)
+				at += (size_t)snprintf(
+				        expected + at, sizeof(expected) - at,
+				        "%sstore-member-silent [m%zu] no answer of this member of the "
+				        "store since 2026-09-21T14:13:20.000Z%sStart it; if its host is "
+				        "lost: weir store remove m%zu",
+				        k ? "\n" : "", k, rows[i].expected, k);
+		}
+		expect_stated("members", expected);
+	}
+	run.heard_ms -= 6000; /* what is known of them is old */
+	assert_null(strstr(state_conditions(), "store-member-silent"));
+}
+
+static void a_peer_with_another_store_is_stated(void **state)
+{
+	static const char two_ids[] =
+	        "store-differs [fra-2] it has the store " OTHERS ", and this node has " OURS
+	        ": neither takes what the other applies. Let nodes leave the wrong one: the "
+	        "handbook says how (Two stores)";
+	static const char two_etcds[] =
+	        "store-differs [fra-1] it takes changes from epoch.nonce.etcd 3.ab.99 of the store, "
+	        "and this node from 3.ab.77. Let nodes leave the wrong one: the handbook says how "
+	        "(Two stores)";
+	struct peers_report *first = &peers.reports[0], *second = &peers.reports[1];
+
+	(void)state;
+	snprintf(second->store, sizeof(second->store), OTHERS);
+	expect_stated("another id", two_ids);
+	second->answered_ms = clock_mono_ms() - PEERS_STALE_MS - 1;
+	expect_stated("it is not heard any more", "");
+	second->answered_ms = clock_mono_ms();
+	second->store_known = false;
+	expect_stated("it does not say", "");
+	second->store_known = true;
+	second->store[0] = '\0';
+	expect_stated("it has none", "");
+	snprintf(first->store_origin, sizeof(first->store_origin), "3.ab.99");
+	first->apart_ms = clock_mono_ms() - 9000;
+	expect_stated("for less than ten seconds", "");
+	first->apart_ms = clock_mono_ms() - 10000;
+	expect_stated("another etcd for ten seconds", two_etcds);
+	snprintf(second->store, sizeof(second->store), OTHERS);
+	expect_stated("another id is told first", two_ids);
+	run.conf.id[0] = '\0'; /* store.conf is not read */
+	expect_stated("this node's own id is not known", two_etcds);
+}
+
+/* --- a node without a store --- */
+
+static void open_with_peers(void)
+{
+	const char *at = strstr(fixture_config, "driver = \"xdp\"");
+	char text[8192];
+
+	intent_close(this_node.intent);
+	assert_int_equal(files_remove_dir(asked_place.state), 0);
+	assert_int_equal(mkdir(asked_place.state, 0755), 0);
+	snprintf(text, sizeof(text), "%.*sapi = \"https://192.0.2.2:8443\"; %s",
+	         (int)(at - fixture_config), fixture_config, at);
+	fixture_write(asked_place.conf, FILES_MAIN, text);
+	asked_open();
+	this_node.shared = NULL;
+}
+
+static void expect_advice(const char *expected)
+{
+	char advice[CONDITION_TEXT_MAX];
+
+	shared_run_advise(&this_node, advice);
+	assert_string_equal(advice, expected);
+}
+
+/* Where a peer has one, that is to be joined; else nodes begin one. */
+static void a_node_without_a_store_is_told_what_to_do(void **state)
+{
+	static const char join[] = "fra-2 has the store " OTHERS
+	                           ", and this node no store.conf: run 'weir store join' "
+	                           "here, with a copy of store.join (one is kept off the nodes)";
+	static const char begin[] =
+	        "Run 'weir store init' on the first host and 'weir store join' on the others";
+
+	(void)state;
+	open_with_peers();
+	peers.reports[0].store[0] = '\0';
+	snprintf(peers.reports[1].store, sizeof(peers.reports[1].store), OTHERS);
+	expect_advice(join);
+	expect_stated("a peer has one",
+	              "store-missing [store.conf] fra-2 has the store " OTHERS
+	              ", and this node no store.conf: run 'weir store join' here, with a copy of "
+	              "store.join (one is kept off the nodes)");
+	peers.reports[1].answered_ms = clock_mono_ms() - PEERS_STALE_MS - 1;
+	expect_advice(begin);
+	expect_stated(
+	        "no peer has one",
+	        "store-missing [store.conf] the configuration has other nodes, and no store "
+	        "decides for all of them: each runs its own file, and takes no other one. Run "
+	        "'weir store init' on the first host and 'weir store join' on the others");
+	this_node.peers = NULL;
+	expect_advice(begin);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(each_trouble_of_the_store_is_stated),
+		T(files_that_are_not_here_are_stated),
+		T(a_member_that_does_not_answer_is_stated),
+		T(a_peer_with_another_store_is_stated),
+		T(a_node_without_a_store_is_told_what_to_do),
+	};
+
+	return cmocka_run_group_tests_name("store conditions", tests, NULL, NULL);
+}
