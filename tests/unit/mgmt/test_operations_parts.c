@@ -5,6 +5,7 @@
  */
 #include "asked.h"
 #include "made_operation.h"
+#include "whole_json.h"
 
 #include "mgmt/api/handle.h"
 #include "mgmt/store/step.h"
@@ -443,6 +444,228 @@ static void a_round_without_a_change_writes_nothing(void **state)
 	}
 }
 
+/* A node of the document, as it said what it has in force of override v1. @return the levels, with the report */
+static json_t *add_report(struct operation_snapshot *snapshot, const char *name, bool reached,
+                          json_int_t generation, int level_ppm)
+{
+	struct operation_report *r = &snapshot->reports[snapshot->n_reports++];
+
+	*r = (struct operation_report){ .node = model_node(intent_model(this_node.intent), name),
+		                        .reached = reached };
+	if (reached)
+		r->levels = json_pack("[{s:s, s:s, s:{s:I, s:i, s:i}, s:i}]", "override", "v1",
+		                      "site", "ams", "in_force", "generation", generation, "epoch",
+		                      3, "step", 2, "level_ppm", level_ppm);
+	return r->levels;
+}
+
+static void expect_node(const struct operations_node *is, struct operations_node expected)
+{
+	assert_string_equal(is->node, expected.node);
+	assert_int_equal(is->reached, expected.reached);
+	assert_int_equal(is->absent, expected.absent);
+	assert_int_equal(is->level_known, expected.level_known);
+	assert_int_equal(is->epoch, expected.epoch);
+	assert_int_equal(is->step, expected.step);
+	assert_int_equal(is->level_ppm, expected.level_ppm);
+}
+
+/* Of another node's operation, too, this node shows which level each has. */
+static void what_nodes_have_of_an_operation_is_noted(void **state)
+{
+	static struct operation_snapshot snapshot;
+	struct operations_item *item;
+
+	(void)state;
+	snapshot = (struct operation_snapshot){ .core = &this_node, .self = "ams-1" };
+	op.n_without = 1;
+	snprintf(op.without[0], sizeof(op.without[0]), "fra-1");
+	item = put_record("o1", "fra-1", OPERATION_MOVING);
+	json_t *levels = add_report(&snapshot, "ams-1", true, (json_int_t)op.stamp, 250000);
+	(void)add_report(&snapshot, "fra-1", false, 0, 0);
+	core_unlock(&this_node);
+	watch_operation(&this_node, &snapshot, "o2"); /* there is none */
+	core_lock(&this_node);
+	assert_int_equal(item->n_nodes, 0);
+	for (int i = 0; i < 2; i++) { /* again: the same once more */
+		core_unlock(&this_node);
+		watch_operation(&this_node, &snapshot, "o1");
+		core_lock(&this_node);
+		assert_int_equal(item->n_nodes, 2);
+		expect_node(&item->nodes[0],
+		            (struct operations_node){ "ams-1", true, false, true, 3, 2, 250000 });
+		expect_node(&item->nodes[1], (struct operations_node){ "fra-1", .absent = true });
+	}
+	assert_false(item->judged); /* the owner alone judges */
+	json_decref(levels);
+	/* what is in force is of another operation, which has no step of this one */
+	levels = snapshot.reports[0].levels = json_pack(
+	        "[{s:s, s:s, s:{s:I, s:i, s:i}, s:i}]", "override", "v1", "site", "ams", "in_force",
+	        "generation", (json_int_t)op.stamp - 1, "epoch", 3, "step", 2, "level_ppm", 100000);
+	core_unlock(&this_node);
+	watch_operation(&this_node, &snapshot, "o1");
+	core_lock(&this_node);
+	expect_node(&item->nodes[0],
+	            (struct operations_node){ "ams-1", true, false, true, 0, 0, 100000 });
+	json_decref(levels);
+}
+
+/* What is shown of a round is by what was projected in it: here that it could not be, and why. */
+static void a_round_shows_who_is_missed_for_its_projection(void **state)
+{
+	static const struct {
+		const char *why;
+		bool has_keys[2], is_absent; /* who is asked by clients */
+		const char *expected;
+	} rows[] = {
+		{ "nobody has said who asks it",
+		  { false, false },
+		  false,
+		  "{'expected_s':335,'receivers':[],'backups':[],'unheard':'ams-1'}" },
+		{ "the second has not",
+		  { true, false },
+		  false,
+		  "{'expected_s':335,'receivers':[],'backups':[],'unheard':'fra-1'}" },
+		{ "it is named absent",
+		  { true, false },
+		  true,
+		  "{'expected_s':335,'receivers':[],'backups':[]}" },
+		{ "both have",
+		  { true, true },
+		  false,
+		  "{'expected_s':335,'receivers':[],'backups':[]}" },
+	};
+	static struct operation_snapshot snapshot;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(teardown(state) + setup(state), 0);
+		snapshot = (struct operation_snapshot){ .core = &this_node,
+			                                .m = intent_model(this_node.intent),
+			                                .self = "ams-1",
+			                                .now_ms = clock_believed_ms(),
+			                                .mono_ms = clock_mono_ms() };
+		(void)add_report(&snapshot, "ams-1", false, 0, 0);
+		(void)add_report(&snapshot, "fra-1", false, 0, 0);
+		for (size_t k = 0; k < 2; k++)
+			snapshot.reports[k].keys = rows[i].has_keys[k];
+		op.n_without = rows[i].is_absent;
+		snprintf(op.without[0], sizeof(op.without[0]), "fra-1");
+		struct operations_item *item = put_record("o1", "ams-1", OPERATION_HELD);
+
+		core_unlock(&this_node);
+		tick_operation(&this_node, &snapshot, "o1");
+		core_lock(&this_node);
+		item = operations_find(&this_node, "o1");
+		assert_non_null(item);
+		expect_whole(rows[i].why, json_incref(item->outlook), rows[i].expected);
+	}
+}
+
+/* --- an order that is passed on --- */
+
+static void give_peer_an_address(void)
+{
+	const char *at = strstr(fixture_config, "driver = \"xdp\"");
+	char text[8192];
+
+	intent_close(this_node.intent);
+	assert_int_equal(files_remove_dir(asked_place.state), 0);
+	assert_int_equal(mkdir(asked_place.state, 0755), 0);
+	snprintf(text, sizeof(text), "%.*sapi = \"https://fra-1\"; %s", (int)(at - fixture_config),
+	         fixture_config, at);
+	fixture_write(asked_place.conf, FILES_MAIN, text);
+	fixture_write(asked_place.conf, "peer.token", "0123456789012345678901234567890123456789\n");
+	asked_open();
+}
+
+static const struct operation_order held = {
+	.what = OPERATION_ORDER_HOLD, .author = "amy", .reason = "a test", .principal = "token:amy"
+};
+
+static void expect_outcome(const struct operation_outcome *is, unsigned status, const char *code,
+                           const char *text)
+{
+	assert_int_equal(is->status, status);
+	assert_string_equal(is->code, code);
+	assert_string_equal(is->text, text);
+}
+
+/* The owner may carry it out for 4.5 s, by its own clock since its boot, however far that is from this node's. */
+static void an_order_has_its_time_by_the_owners_clock(void **state)
+{
+	static const struct asked_row rows[] = {
+		{ "/v1/peer/operations/o1/hold", "{\"status\": 200, \"json\": {\"id\": \"o1\"}}",
+		  0 },
+		{ "/v1/peer/operations",
+		  "{\"node\": \"fra-1\", \"cluster\": \"shop\", \"levels\": [], \"boot_ms\": 7000000000}",
+		  0 },
+		{ NULL, NULL, 0 }
+	};
+	struct operation_outcome out;
+	uint64_t began_ms;
+
+	(void)state;
+	give_peer_an_address();
+	put_record("o1", "fra-1", OPERATION_MOVING);
+	asked_rows = rows;
+	core_unlock(&this_node);
+	began_ms = clock_mono_ms();
+	operation_order_run(&this_node, "o1", &held, &out);
+	uint64_t took_ms = clock_mono_ms() - began_ms;
+
+	core_lock(&this_node);
+	assert_int_equal(out.status, 200);
+	expect_whole("the owner's answer", out.json, "{'id':'o1'}");
+	assert_int_equal(n_asked, 2);
+	assert_string_equal(requested[1].url, "https://fra-1/v1/peer/operations/o1/hold");
+	json_t *body = json_loads(requested[1].body, 0, NULL);
+	json_int_t by_ms = json_integer_value(json_object_get(body, "by_ms"));
+
+	assert_in_range(by_ms, 7000004500, 7000004500 + took_ms);
+	json_object_del(body, "by_ms");
+	expect_whole("the order", body,
+	             "{'principal':'token:amy','now':false,'over_ms':0,'goal_ppm':0,'until_ms':0,"
+	             "'withdraw':false,'reason':'a test','author':'amy','override_guards':[],"
+	             "'without':[]}");
+}
+
+/* Without its clock there is no time until which it may. */
+static void an_owner_that_does_not_answer_gets_no_order(void **state)
+{
+	static const struct {
+		const char *why, *answer;
+	} rows[] = {
+		{ "it is silent", NULL },
+		{ "it does not say its clock",
+		  "{\"node\": \"fra-1\", \"cluster\": \"shop\", \"levels\": []}" },
+		{ "that is none",
+		  "{\"node\": \"fra-1\", \"cluster\": \"shop\", \"levels\": [], \"boot_ms\": 0}" },
+		{ "another answers",
+		  "{\"node\": \"fra-2\", \"cluster\": \"shop\", \"levels\": [], \"boot_ms\": 5}" },
+	};
+	struct operation_outcome out;
+
+	(void)state;
+	give_peer_an_address();
+	put_record("o1", "fra-1", OPERATION_MOVING);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct asked_row answers[] = { { "/v1/peer/operations", rows[i].answer, 503 },
+			                             { NULL, NULL, 0 } };
+
+		print_message("  %s\n", rows[i].why);
+		asked_rows = answers;
+		n_asked = 0;
+		core_unlock(&this_node);
+		operation_order_run(&this_node, "o1", &held, &out);
+		core_lock(&this_node);
+		asked_rows = NULL;
+		assert_int_equal(n_asked, 1);
+		expect_outcome(&out, 409, "owner-unreachable",
+		               "node fra-1 owns operation o1 and does not answer: nothing was "
+		               "changed; to go on from here: weir operation o1 take --reason TEXT");
+	}
+}
+
 /* --- what is written --- */
 
 static void a_write_that_is_over_ends_its_override(void **state)
@@ -582,6 +805,10 @@ int main(void)
 		TEST(a_redirect_goes_where_it_was_ordered),
 		TEST(who_has_no_address_is_not_asked),
 		TEST(a_round_without_a_change_writes_nothing),
+		TEST(what_nodes_have_of_an_operation_is_noted),
+		TEST(a_round_shows_who_is_missed_for_its_projection),
+		TEST(an_order_has_its_time_by_the_owners_clock),
+		TEST(an_owner_that_does_not_answer_gets_no_order),
 		TEST(a_write_that_is_over_ends_its_override),
 		TEST(what_is_put_is_made),
 		TEST(what_is_over_makes_no_override_again),
