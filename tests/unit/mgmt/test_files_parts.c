@@ -456,6 +456,39 @@ static void a_fetch_that_brings_nothing_ends(void **state)
 	}
 }
 
+/* Fetch a file of @p bytes, which is answered with @p json. */
+static void fetch_empty(const char *json, json_int_t bytes, int expected)
+{
+	const struct asked_row table[] = { { "/v1/peer/files", json, 500 }, { NULL, NULL, 0 } };
+	json_t *files = json_pack("{s:{s:s, s:I}}", "a.zone", "digest", A, "bytes", bytes);
+	struct peer_client client;
+
+	have_bytes = 0;
+	have_whole = false;
+	n_asked = 0;
+	n_added = 0;
+	asked_rows = table;
+	assert_int_equal(fetch_files(&this_node, &client, "https://fra-1", files, 5000), expected);
+	assert_int_equal(n_asked, 1);
+	json_decref(files);
+}
+
+/* Nothing of a file that has nothing is all of it. */
+static void an_empty_file_is_fetched(void **state)
+{
+	static const char empty[] =
+	        "{\"parts\":[{\"digest\":\"" A "\",\"bytes\":0,\"offset\":0,\"data\":\"\"}]}";
+
+	(void)state;
+	fetch_empty(empty, 0, 0);
+	assert_int_equal(n_added, 1);
+	assert_int_equal(added_total, 0);
+	assert_string_equal(added, "");
+	fetch_empty("{\"parts\":[]}", 0, -ENOENT);
+	assert_int_equal(n_added, 0);
+	fetch_empty(PART("0", ""), 6, -ENOENT); /* but not of one that has six bytes */
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -471,6 +504,7 @@ int main(void)
 		T(a_fetch_goes_on_from_where_it_is),
 		T(a_request_is_bounded),
 		T(a_fetch_that_brings_nothing_ends),
+		T(an_empty_file_is_fetched),
 	};
 
 	return cmocka_run_group_tests_name("files parts", tests, NULL, NULL);
