@@ -246,6 +246,102 @@ static void a_peer_with_another_store_is_stated(void **state)
 	expect_stated("this node's own id is not known", two_etcds);
 }
 
+/* --- who may change what nodes share --- */
+
+/* The answer's words; "": there is none. Frees it. */
+static const char *take_refusal(struct http_reply *reply)
+{
+	static char text[512];
+
+	snprintf(text, sizeof(text), "%s", "");
+	if (reply->json)
+		snprintf(text, sizeof(text), "%u %s: %s", reply->status,
+		         json_string_value(json_object_get(reply->json, "code")),
+		         json_string_value(json_object_get(reply->json, "detail")));
+	http_reply_fini(reply);
+	*reply = (struct http_reply){ 0 };
+	return text;
+}
+
+#define OVERDUE                                                                                    \
+	"503 busy: a version that was not confirmed in time is just being ended: nothing was "     \
+	"changed; try again"
+#define UNREACHED(why)                                                                             \
+	"503 store-unavailable: the store cannot be reached (" why "): nothing was changed"
+
+static void who_may_change_what_nodes_share_is_as_sure(void **state)
+{
+	static const struct {
+		const char *why;
+		bool has_store, was_heard, is_ready, may_write;
+		uint64_t silent_ms;
+		int keep_err;
+		const char *reason, *went_back, *other;
+		const char *refusal; /* of what waits for a version to end */
+	} rows[] = {
+		{ "alone", 0, 0, 0, 1, 0, 0, "", "", "", OVERDUE },
+		{ "it works", 1, 1, 1, 1, 0, 0, "", "", "", OVERDUE },
+		{ "nobody has answered yet", 1, 0, 0, 1, 0, 0, "", "", "",
+		  UNREACHED("no member has answered yet") },
+		{ "nobody has answered for long", 1, 0, 0, 0, 6000, 0, "", "", "",
+		  UNREACHED("no member has answered yet") },
+		{ "nobody answers any more", 1, 1, 0, 0, 6000, 0, "", "", "",
+		  UNREACHED("no member answers") },
+		{ "it is known why", 1, 1, 0, 0, 6000, 0, "no majority", "", "",
+		  UNREACHED("no majority") },
+		{ "not kept", 1, 1, 0, 0, 0, -EIO, "the disk", "", "", UNREACHED("the disk") },
+		{ "another", 1, 1, 0, 0, 0, 0, "x", "", "another id", UNREACHED("another id") },
+		{ "it went back", 1, 1, 0, 0, 0, 0, "x", "its revision is lower", "y",
+		  UNREACHED("its revision is lower") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct http_reply reply = { 0 };
+
+		print_message("  %s\n", rows[i].why);
+		this_node.shared = rows[i].has_store ? &run : NULL;
+		run.was_heard = rows[i].was_heard;
+		run.keep_err = rows[i].keep_err;
+		run.heard_ms = clock_mono_ms() - rows[i].silent_ms;
+		snprintf(run.reason, sizeof(run.reason), "%s", rows[i].reason);
+		snprintf(run.went_back, sizeof(run.went_back), "%s", rows[i].went_back);
+		snprintf(run.other, sizeof(run.other), "%s", rows[i].other);
+		assert_int_equal(shared_run_is_ready(&this_node), rows[i].is_ready);
+		assert_int_equal(shared_run_is_sure(&this_node, &reply),
+		                 rows[i].is_ready || !rows[i].has_store);
+		assert_string_equal(take_refusal(&reply),
+		                    rows[i].is_ready || !rows[i].has_store ? "" : rows[i].refusal);
+		assert_int_equal(shared_run_may_write(&this_node, &reply), rows[i].may_write);
+		assert_string_equal(take_refusal(&reply), rows[i].may_write ? "" : rows[i].refusal);
+		shared_run_refuse_overdue(&this_node, &reply);
+		assert_string_equal(take_refusal(&reply), rows[i].refusal);
+	}
+}
+
+/* Of what the copy is, it says only while the store works: else it may be another by now. */
+static void of_what_the_copy_is_is_said_while_the_store_works(void **state)
+{
+	char origin[ORIGIN_TEXT_MAX];
+
+	(void)state;
+	shared_run_origin(&this_node, origin);
+	assert_string_equal(origin, "3.ab.77");
+	assert_int_equal(shared_run_cluster(&this_node), 0x77);
+	run.heard_ms -= 6000;
+	shared_run_origin(&this_node, origin);
+	assert_string_equal(origin, "");
+	assert_int_equal(shared_run_cluster(&this_node), 0x77);
+	run.heard_ms += 6000;
+	run.origin.cluster_id = 0;
+	shared_run_origin(&this_node, origin);
+	assert_string_equal(origin, "");
+	this_node.shared = NULL;
+	shared_run_origin(&this_node, origin);
+	assert_string_equal(origin, "");
+	assert_int_equal(shared_run_cluster(&this_node), 0);
+}
+
 /* --- a node without a store --- */
 
 static void open_with_peers(void)
@@ -308,6 +404,8 @@ int main(void)
 		T(files_that_are_not_here_are_stated),
 		T(a_member_that_does_not_answer_is_stated),
 		T(a_peer_with_another_store_is_stated),
+		T(who_may_change_what_nodes_share_is_as_sure),
+		T(of_what_the_copy_is_is_said_while_the_store_works),
 		T(a_node_without_a_store_is_told_what_to_do),
 	};
 
