@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "whole_json.h"
+
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/page.h"
@@ -196,6 +198,50 @@ static void what_is_old_or_has_no_window_is_not_told(void **state)
 	}
 }
 
+/* Of the node's own drills alone, in the order of the document, and only while they are counted. */
+static void drills_are_told_as_they_are_counted(void **state)
+{
+	static struct model_override overrides[] = {
+		{ .kind = MODEL_OVERRIDE_DRILL, .id = "ams-1-4" },
+		{ .kind = MODEL_OVERRIDE_DRAIN, .id = "ams-1-5" }, /* is no drill */
+		{ .kind = MODEL_OVERRIDE_DRILL, .id = "ams-1-6" }, /* is not counted here */
+		{ .kind = MODEL_OVERRIDE_DRILL, .id = "ams-1-7" },
+	};
+	static const char *const counted[] = { "ams-1-7", "ams-1-5", "ams-1-4" };
+	static const struct {
+		uint64_t state;
+		const char *word;
+	} words[] = { { 0, "over" }, { 1, "prepares" }, { 2, "sends" }, { 3, "unknown" } };
+	struct model with = { .self = &self, .overrides = overrides, .n_overrides = 4 };
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++)
+		rows->node.drills[i] = (struct measure_drill){ .drill = hash_text(counted[i]),
+			                                       .begun = 500 + i,
+			                                       .repeated = 40 + i,
+			                                       .followed = 300 + i,
+			                                       .kept = 9000 + i,
+			                                       .state = 2 };
+	for (size_t i = 0; i < 4; i++) {
+		char expected[512];
+
+		rows->node.drills[2].state = words[i].state;
+		snprintf(expected, sizeof(expected),
+		         "[{'id':'ams-1-4','state':'%s','begun':502,'repeated':42,'followed':302,"
+		         "'kept':9002},{'id':'ams-1-7','state':'sends','begun':500,'repeated':40,"
+		         "'followed':300,'kept':9000}]",
+		         words[i].word);
+		expect_whole(words[i].word, operation_drills_json(&core, &with), expected);
+	}
+	page_alive(page, clock_mono_ms() - 2100);
+	expect_whole("weir-dataplane is silent", operation_drills_json(&core, &with), "[]");
+	page_alive(page, clock_mono_ms());
+	with.n_overrides = 0;
+	expect_whole("there is none", operation_drills_json(&core, &with), "[]");
+	struct core elsewhere = { .dirs = { .run = "/nonexistent" } };
+	expect_whole("no dataplane was here", operation_drills_json(&elsewhere, &with), "[]");
+}
+
 static void a_pool_is_up_by_the_weight_of_its_backends(void **state)
 {
 	static const struct {
@@ -243,6 +289,7 @@ int main(void)
 		TEST(ratios_need_a_sample),
 		TEST(each_of_two_thousand_services_is_told),
 		TEST(what_is_old_or_has_no_window_is_not_told),
+		TEST(drills_are_told_as_they_are_counted),
 		TEST(a_pool_is_up_by_the_weight_of_its_backends),
 	};
 
