@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a node tells of the VIPs that it should announce: those that are not, by the real page of weir-announce. */
+#include "asked.h"
+#include "whole_json.h"
+
+#include "base/hash.h"
+#include "mgmt/api/observe_internal.h"
+#include "mgmt/api/operation_measure.h"
+#include "weir/announce.h"
+
+static struct announced_page *page;
+static struct observe observe;
+
+/* Begin again with a file in which ams-1 has @p announce. */
+static void open_with(const char *announce)
+{
+	const char *at = strstr(fixture_config, "driver = \"auto\"");
+	char text[8192];
+
+	intent_close(this_node.intent);
+	assert_int_equal(files_remove_dir(asked_place.state), 0);
+	assert_int_equal(mkdir(asked_place.state, 0755), 0);
+	snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - fixture_config), fixture_config,
+	         announce, at);
+	fixture_write(asked_place.conf, FILES_MAIN, text);
+	asked_open();
+}
+
+static int setup(void **state)
+{
+	(void)asked_setup(state);
+	observe = (struct observe){ 0 };
+	this_node.observe = &observe;
+	assert_int_equal(announced_create(this_node.dirs.run, &page), 0);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	announced_close(page);
+	return asked_teardown(state);
+}
+
+static void tell_address(struct announced_address address, uint64_t age_ms)
+{
+	static const struct announced_neighbour router = { .name = "r", .established = 1 };
+	static const struct announced_node node = { .daemon_state = "answers" };
+
+	address.vip = hash_text("shop-ams");
+	assert_int_equal(addr_parse("203.0.113.10", &address.address), 0);
+	announced_publish(page, &node, &address, 1, &router, 1, clock_mono_ms() - age_ms);
+}
+
+#define DAEMON "announce = { daemon = \"bird\"; vips = [ \"shop-ams\" ]; }; "
+#define MEASURED(more)                                                                             \
+	"{'node':'ams-1','cluster':'shop','announce':'unknown','flows':null,'drills':[]" more "}"
+
+static void who_announces_says_what_is_not(void **state)
+{
+	static const struct {
+		const char *why, *announce, *expected;
+		struct announced_address address;
+		uint64_t age_ms;
+	} rows[] = {
+		{ "a neighbour gets it",
+		  DAEMON,
+		  MEASURED(",'unannounced':{}"),
+		  { .table = ANNOUNCE_NORMAL,
+		    .in_kernel = 1 << ANNOUNCE_NORMAL,
+		    .exported = 1,
+		    .is_read = 1,
+		    .is_export_read = 1 },
+		  0 },
+		{ "none gets it",
+		  DAEMON,
+		  MEASURED(",'unannounced':{'shop-ams':'no'}"),
+		  { .table = ANNOUNCE_NORMAL,
+		    .in_kernel = 1 << ANNOUNCE_NORMAL,
+		    .is_read = 1,
+		    .is_export_read = 1 },
+		  0 },
+		{ "who gets it is not known",
+		  DAEMON,
+		  MEASURED(",'unannounced':{'shop-ams':'unknown'}"),
+		  { .table = ANNOUNCE_NORMAL, .in_kernel = 1 << ANNOUNCE_NORMAL },
+		  0 },
+		{ "it is withdrawn",
+		  DAEMON,
+		  MEASURED(",'unannounced':{'shop-ams':'no'}"),
+		  { .table = ANNOUNCE_NONE, .is_read = 1, .is_export_read = 1 },
+		  0 },
+		{ "weir-announce is silent",
+		  DAEMON,
+		  MEASURED(""),
+		  { .table = ANNOUNCE_NORMAL,
+		    .in_kernel = 1 << ANNOUNCE_NORMAL,
+		    .exported = 1,
+		    .is_read = 1,
+		    .is_export_read = 1 },
+		  60000 },
+		{ "a node without a routing daemon announces by other means",
+		  "",
+		  MEASURED(""),
+		  { .table = ANNOUNCE_NORMAL,
+		    .in_kernel = 1 << ANNOUNCE_NORMAL,
+		    .exported = 1,
+		    .is_read = 1,
+		    .is_export_read = 1 },
+		  0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		open_with(rows[i].announce);
+		tell_address(rows[i].address, rows[i].age_ms);
+		expect_whole(rows[i].why, operation_measure_json(&this_node), rows[i].expected);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(who_announces_says_what_is_not, setup, teardown),
+	};
+
+	return cmocka_run_group_tests_name("operation unannounced", tests, NULL, NULL);
+}
