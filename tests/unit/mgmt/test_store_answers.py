@@ -236,6 +236,7 @@ class Store(unittest.TestCase):
         self.assertEqual(self.node.apply(self.node.files("# two sites", "# 2 sites")).status, 503)
         os.remove(junk)
         self.wait_until("ready")
+        self.assertEqual(self.store()["reason"], "")  # the earlier one is over
         answer = self.node.apply(self.node.files("# two sites", "# 2 sites"))
         self.assertEqual((answer.status, self.store()["newest"]), (201, 2), answer.raw)
 
