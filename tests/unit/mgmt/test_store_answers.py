@@ -22,6 +22,7 @@ import unittest
 
 import counted
 from api_node import Answer, Node, config, free_port, wait_for
+from etcd_fake import HEADER, Fake, Keys
 from fake_peer import Peer
 from shared_store import ID, shared
 from etcd_cluster import Authority, b64, running
@@ -157,6 +158,36 @@ class Store(unittest.TestCase):
             "files_missing": False, "members": None, "members_needed": None})
         again = self.recover("accept")
         self.assertEqual((again.status, again.json), nothing)
+
+    def test_an_acceptance_is_written_to_the_etcd_that_was_compared_alone(self) -> None:
+        """The members that store.conf names now are of another etcd, 8, and one of them is of a third by the time of the write."""
+        keys = Keys()
+        for name in ("/weir/head", "/weir/version/1"):
+            keys.set(name, 5, self.member.get(name) or "")
+        keys.set("/weir/store", 6, json.dumps({"id": ID, "epoch": 1, "nonce": "0123456789abcdef", "unfinished": False, "how": "begun", "node": "",
+                                               "author": "", "reason": "", "principal": "", "time_ms": 1790000000000}))
+
+        def of(cluster: str) -> dict[str, str]:
+            return {**HEADER, "cluster_id": cluster}
+
+        def recover(cluster: str) -> tuple[Answer, Answer, Fake]:
+            """A dry run and an acceptance, with members that say at the write of which etcd they are."""
+            fake = Fake(range=[lambda body: {**keys.range(body), "header": of("8")}], status=[{"header": of(cluster), "version": "3.4.23"}],
+                        txn=[lambda body: {**keys.failure(body), "header": of(cluster)}])
+            self.addCleanup(fake.close)
+            self.node.write("store.conf", json.dumps({"id": ID, "endpoints": [fake.url]}))
+            return self.recover("accept?dry_run=true"), self.recover("accept"), fake
+
+        for cluster, status, code, text, n_written in (
+                ("9", 503, "store-unavailable", "the store cannot be written (%s: this is cluster 9, not 8)", 0),
+                ("8", 412, "store-changed", "another came first: the store's record is another now", 1)):
+            dry, refused, fake = recover(cluster)
+            with self.subTest(cluster):
+                self.assertEqual((dry.status, {**dry.json, "reason": re.sub("cluster [0-9a-f]{9,16}", "cluster N", dry.json["reason"])}), (200, {
+                    "id": ID, "dry_run": True, "epoch": 2, "store": {"newest": 1, "revision": 9, "epoch": 1}, "here": {"newest": 1, "revision": 2, "epoch": 0},
+                    "reason": "the members are of cluster 8 (epoch 1), and this node has a copy of cluster N (epoch 0)", "n_lost": 0, "lost": []}))
+                self.assertEqual((refused.status, refused.json), self.problem(status, code, text.replace("%s", fake.url)))
+                self.assertEqual([path for path, _ in fake.requests], ["range"] * 4 + ["status"] + ["txn"] * n_written)
 
     def test_files_are_kept_as_they_were_offered_or_not_at_all(self) -> None:
         offer: typing.Any = {**self.peer.bodies("/v1/peer/versions")[0], "node": "fra-1"}
