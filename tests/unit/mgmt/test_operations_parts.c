@@ -666,6 +666,223 @@ static void an_owner_that_does_not_answer_gets_no_order(void **state)
 	}
 }
 
+/* What an owner refuses by arrives as it said it; anything else is no more than its status, or that it is busy. */
+static void what_the_owner_says_of_an_order_arrives(void **state)
+{
+	static const struct {
+		const char *said;
+		unsigned status;
+		const char *code, *text, *json; /* json NULL: none */
+	} rows[] = {
+		{ "{'status':404,'code':'not-found','text':'t','json':{'a':1}}", 404, "not-found",
+		  "t", NULL },
+		{ "{'status':409,'code':'operation','text':'t','json':{'a':1}}", 409, "operation",
+		  "t", "{'a':1}" },
+		{ "{'status':409,'code':'guard','text':'u','json':{'b':2}}", 409, "guard", "u",
+		  "{'b':2}" },
+		{ "{'status':409,'code':'guard','text':'u','json':null}", 409, "guard", "u", NULL },
+		{ "{'status':409,'code':'guard','text':'u','json':[1]}", 409, "guard", "u", NULL },
+		{ "{'status':503,'code':'store-unavailable','text':'t','json':{'a':1}}", 503,
+		  "store-unavailable", "t", NULL },
+		{ "{'status':503,'code':'outcome-unknown','text':'t'}", 503, "outcome-unknown", "t",
+		  NULL },
+		{ "{'status':503,'code':'store','text':'t'}", 503, "store", "t", NULL },
+		{ "{'status':503,'code':'busy','text':'t'}", 503, "busy", "t", NULL },
+		{ "{'status':404,'code':'operation','text':'t'}", 404, "not-found", "t", NULL },
+		{ "{'status':409,'code':'of a later release','text':'t'}", 409, "operation", "t",
+		  NULL },
+		{ "{'status':409,'text':'t'}", 409, "operation", "t", NULL },
+		{ "{'status':503,'code':'of a later release','text':'t'}", 503, "busy", "t", NULL },
+		{ "{'status':503,'code':'not-found','text':'t'}", 503, "busy", "t", NULL },
+		{ "{'status':500,'code':'internal','text':'t'}", 503, "busy", "t", NULL },
+		{ "{'status':409,'code':'guard','text':7}", 409, "guard",
+		  "the owner's answer is malformed", NULL },
+		{ "{}", 503, "busy", "the owner's answer is malformed", NULL },
+		{ NULL, 409, "owner-unreachable",
+		  "node fra-1 owns operation o1 and has not answered (silent): it carries the order out "
+		  "within 5 s or not at all, see weir operation o1; to go on from here: weir operation o1 "
+		  "take --reason TEXT",
+		  NULL },
+	};
+	struct operation_outcome out;
+
+	(void)state;
+	give_peer_an_address();
+	put_record("o1", "fra-1", OPERATION_MOVING);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char *said = rows[i].said ? whole_quotes(rows[i].said, '\'', '"') : NULL;
+		const struct asked_row answers[] = {
+			{ "/v1/peer/operations/o1/hold", said, 0 },
+			{ "/v1/peer/operations",
+			  "{\"node\": \"fra-1\", \"cluster\": \"shop\", \"levels\": [], \"boot_ms\": 5}",
+			  0 },
+			{ NULL, NULL, 0 }
+		};
+
+		print_message("  %s\n", rows[i].said ? rows[i].said : "no answer");
+		asked_rows = answers;
+		n_asked = 0;
+		core_unlock(&this_node);
+		operation_order_run(&this_node, "o1", &held, &out);
+		core_lock(&this_node);
+		asked_rows = NULL;
+		expect_outcome(&out, rows[i].status, rows[i].code, rows[i].text);
+		if (rows[i].json)
+			expect_whole("what is added", out.json, rows[i].json);
+		else
+			assert_null(out.json);
+		free(said);
+	}
+}
+
+/* --- a round of the engine --- */
+
+static void what_sites_had_is_noted_once_for_each_plan(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_way way;
+		uint32_t from_ppm;
+		uint64_t noted; /* rate that is kept */
+	} rows[] = {
+		{ "the first", OPERATION_OUT, 0, 100 },
+		{ "the same plan", OPERATION_OUT, 0, 100 },
+		{ "from another level", OPERATION_OUT, 250000, 102 },
+		{ "the same again", OPERATION_OUT, 250000, 102 },
+		{ "the other way", OPERATION_BACK, 250000, 104 },
+		{ "the same again", OPERATION_BACK, 250000, 104 },
+	};
+	static struct operation_begin_flows begin;
+	struct operations_item *item = put_record("o1", "ams-1", OPERATION_MOVING);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		begin = (struct operation_begin_flows){ .known = true,
+			                                .n = 1,
+			                                .rows = { { .per_s = 100 + i } } };
+		item->op.way = rows[i].way;
+		item->op.plan_from_ppm = rows[i].from_ppm;
+		note_begin(item, &begin);
+		assert_true(has_begin(item, &item->op));
+		if (item->begin->rows[0].per_s != rows[i].noted)
+			fail_msg("%s: %u", rows[i].why, (unsigned)item->begin->rows[0].per_s);
+	}
+}
+
+static void who_is_unseen_is_as_the_first_projection_says(void **state)
+{
+	static const struct projection first = { .unseen_known = true, .unseen_ppm = 3000 },
+	                               second = { .unseen_known = true, .unseen_ppm = 7000 };
+	static struct operation_begin_flows begin;
+	struct operations_item *item = put_record("o1", "ams-1", OPERATION_MOVING);
+
+	(void)state;
+	note_unseen(item, &first); /* nothing has begun */
+	assert_null(item->begin);
+	note_begin(item, &begin);
+	note_unseen(item, &first); /* it is not known what sites had */
+	assert_false(item->begin->unseen_fixed);
+	item->begin->known = true;
+	note_unseen(item, NULL);
+	assert_false(item->begin->unseen_fixed);
+	for (int i = 0; i < 2; i++) {
+		note_unseen(item, i ? &second : &first);
+		assert_true(item->begin->unseen_fixed && item->begin->unseen_known);
+		assert_int_equal(item->begin->unseen_ppm, 3000);
+	}
+}
+
+/* What the list says of how long nothing was decided counts from the first refusal on. */
+static void since_when_nothing_is_decided_is_noted(void **state)
+{
+	static struct operation was, next;
+	char reason[ETCD_REASON_MAX];
+
+	(void)state;
+	assert_int_equal(operation_decide(&this_node, NULL, &op, false, reason), OPERATION_DECIDED);
+	struct operations_item *item = operations_find(&this_node, op.id);
+
+	was = next = item->op;
+	next.seq++;
+	was.seq += 5; /* another change came first */
+	assert_false(is_decided(&this_node, &was, &next));
+	assert_true(item->undecided_ms && item->undecided_ms <= clock_mono_ms());
+	item->undecided_ms -= 1000;
+	uint64_t since_ms = item->undecided_ms;
+
+	assert_false(is_decided(&this_node, &was, &next));
+	assert_int_equal(item->undecided_ms, since_ms);
+	was.seq -= 5;
+	assert_true(is_decided(&this_node, &was, &next));
+	assert_int_equal(operations_find(&this_node, op.id)->undecided_ms, 0);
+}
+
+/* The engine gets the time since its last round here; what it says is in the journal, and the guards' verdicts are shown. */
+static void a_round_is_of_the_time_since_the_last_one(void **state)
+{
+	static const struct {
+		enum operation_state at;
+		uint64_t ago_ms; /* 0: the first round */
+		const char *event;
+	} rows[] = {
+		{ OPERATION_HELD, 0, NULL },
+		{ OPERATION_HELD, 300, NULL },
+		{ OPERATION_STARTING, 0,
+		  "held by majority: 0 of 0 nodes are reached, which is no majority" },
+	};
+	static struct operation_snapshot snapshot;
+	char reason[ETCD_REASON_MAX];
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(teardown(state) + setup(state), 0);
+		snapshot = (struct operation_snapshot){ .core = &this_node,
+			                                .m = intent_model(this_node.intent),
+			                                .self = "ams-1",
+			                                .now_ms = clock_believed_ms(),
+			                                .mono_ms = clock_mono_ms() };
+		op.state = rows[i].at;
+		snprintf(op.hold.code, sizeof(op.hold.code), "%s",
+		         rows[i].at == OPERATION_HELD ? "person" : "");
+		assert_int_equal(operation_decide(&this_node, NULL, &op, false, reason),
+		                 OPERATION_DECIDED);
+		struct operations_item *item = operations_find(&this_node, op.id);
+		uint64_t began_ms = clock_mono_ms();
+		uint64_t events = journal_last(intent_journal(this_node.intent));
+
+		item->ticked_ms = rows[i].ago_ms ? began_ms - rows[i].ago_ms : 0;
+		item->undecided_ms = 5;
+		core_unlock(&this_node);
+		tick_operation(&this_node, &snapshot, op.id);
+		core_lock(&this_node);
+		item = operations_find(&this_node, op.id);
+		uint64_t took_ms = clock_mono_ms() - began_ms;
+
+		if (rows[i].at == OPERATION_HELD)
+			assert_in_range(item->op.state_ms, rows[i].ago_ms,
+			                rows[i].ago_ms ? rows[i].ago_ms + took_ms : 0);
+		assert_in_range(item->ticked_ms, began_ms, began_ms + took_ms);
+		assert_int_equal(item->undecided_ms, 0);
+		assert_true(item->judged);
+		assert_int_equal(operation_tripped(item->verdicts)->guard,
+		                 OPERATION_GUARD_MAJORITY);
+		assert_string_equal(operation_tripped(item->verdicts)->detail,
+		                    "0 of 0 nodes are reached, which is no majority");
+		assert_int_equal(item->deciding, 1); /* the site that stays */
+		uint64_t last = journal_last(intent_journal(this_node.intent));
+
+		if (rows[i].event) {
+			const struct event *e =
+			        journal_find(intent_journal(this_node.intent), last);
+
+			assert_string_equal(e->kind, "operation");
+			assert_string_equal(e->subject, "o1");
+			assert_string_equal(e->message, rows[i].event);
+		} else {
+			assert_int_equal(last, events);
+		}
+	}
+}
+
 /* --- what is written --- */
 
 static void a_write_that_is_over_ends_its_override(void **state)
@@ -809,6 +1026,11 @@ int main(void)
 		TEST(a_round_shows_who_is_missed_for_its_projection),
 		TEST(an_order_has_its_time_by_the_owners_clock),
 		TEST(an_owner_that_does_not_answer_gets_no_order),
+		TEST(what_the_owner_says_of_an_order_arrives),
+		TEST(what_sites_had_is_noted_once_for_each_plan),
+		TEST(who_is_unseen_is_as_the_first_projection_says),
+		TEST(since_when_nothing_is_decided_is_noted),
+		TEST(a_round_is_of_the_time_since_the_last_one),
 		TEST(a_write_that_is_over_ends_its_override),
 		TEST(what_is_put_is_made),
 		TEST(what_is_over_makes_no_override_again),
