@@ -544,6 +544,106 @@ static void a_certificate_is_followed(void **state)
 }
 
 /* The clock was wrong when the command was given, and is right since a restart: without that, no other node ever took it. */
+/* The messages of all events behind @p after, each on its line. */
+static const char *events_after(uint64_t after)
+{
+	static char text[4096];
+	struct journal *j = intent_journal(this_node.intent);
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (uint64_t id = after + 1; id <= journal_last(j); id++) {
+		const struct event *e = journal_find(j, id);
+
+		assert_string_equal(e->kind, "clock");
+		assert_string_equal(e->subject, "clock");
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%s\n", e->message);
+	}
+	return text;
+}
+
+static void expect_gauges(uint64_t stepped, uint64_t off_by_s)
+{
+	assert_int_equal(
+	        *stats_get_counter(this_node.stats, STATS_GAUGE, "weir_mgmt_clock_stepped", "", ""),
+	        stepped);
+	assert_int_equal(*stats_get_counter(this_node.stats, STATS_GAUGE,
+	                                    "weir_mgmt_clock_off_by_seconds", "", ""),
+	                 off_by_s);
+}
+
+/* A step is told once, with what it means, and its end likewise; the time of purges is never ahead of the believed one. */
+static void a_step_is_told_until_it_is_accepted(void **state)
+{
+	uint64_t before;
+
+	(void)state;
+	open_with("");
+	timekeep_tick(&this_node);
+	expect_gauges(0, 0);
+	before = journal_last(intent_journal(this_node.intent));
+	fake_synchronised = false;
+	fake_wall -= 7200999;
+	for (int i = 0; i < 2; i++) {
+		timekeep_tick(&this_node);
+		expect_gauges(1, 7200);
+		assert_string_equal(
+		        events_after(before),
+		        "the wall clock is stepped, was good: the believed time continues "
+		        "as if the clock had not stepped; weir clock shows both, weir "
+		        "clock accept takes the new time\n");
+	}
+	before = journal_last(intent_journal(this_node.intent));
+	assert_int_equal(accept_with(WHY, "", ""), 200);
+	assert_string_equal(events_after(before),
+	                    "the wall clock was accepted by ada (token:ada): it is right\n"
+	                    "the wall clock is believed again: the believed time moved by -7200 s\n"
+	                    "the wall clock is good, was stepped: the wall clock is followed\n");
+	assert_int_equal(believed_now(), fake_wall);
+	assert_int_equal(timekeep_purge_ms(&this_node), fake_wall);
+	timekeep_tick(&this_node);
+	expect_gauges(0, 0);
+}
+
+static void a_boot_with_an_earlier_time_is_told_as_a_step(void **state)
+{
+	char text[160];
+
+	(void)state;
+	fake_synchronised = false;
+	fake_wall = NOW_MS + 86400000;
+	snprintf(text, sizeof(text), "weir-clock 1\n8 %d %lld 1 %lld end\n", NOW - 9000,
+	         (long long)NOW_MS, (long long)NOW_MS);
+	open_with(text);
+	uint64_t before = journal_last(intent_journal(this_node.intent));
+
+	timekeep_tick(&this_node);
+	expect_gauges(1, 86400);
+	assert_int_equal(timekeep_hold(&this_node), WALL_CLOCK_BOOTED);
+	snprintf(text, sizeof(text),
+	         "the wall clock is %s, was good: ", wall_clock_hold_text(WALL_CLOCK_BOOTED));
+	assert_int_equal(strncmp(events_after(before), text, strlen(text)), 0);
+}
+
+/* Only by more than what other nodes would not take. */
+static void changes_are_stamped_by_the_others_where_this_clock_is_far_ahead(void **state)
+{
+	static const struct {
+		int64_t off_ms, stamp_ms;
+	} rows[] = { { 0, 0 },
+		     { HLC_AHEAD_MS, 0 },
+		     { HLC_AHEAD_MS + 1, -HLC_AHEAD_MS - 1 },
+		     { -HLC_AHEAD_MS - 1, 0 } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		hear_peer(0, 0, rows[i].off_ms, 0);
+		assert_int_equal(find_stamp_off(&this_node, fake_ms, fake_wall), rows[i].stamp_ms);
+	}
+	hear_peer(0, PEERS_STALE_MS + 1, 9 * HLC_AHEAD_MS, 0);
+	assert_int_equal(find_stamp_off(&this_node, fake_ms, fake_wall), 0);
+}
+
 static void what_a_wrong_clock_stamped_is_stamped_again_after_a_start(void **state)
 {
 	const uint64_t ahead = (uint64_t)(NOW_MS + 3600000) << 11;
@@ -570,6 +670,10 @@ static void what_a_wrong_clock_stamped_is_stamped_again_after_a_start(void **sta
 	timekeep_tick(&this_node);
 	assert_true(overrides_find(intent_overrides(this_node.intent), o.id)->generation ==
 	            (uint64_t)fake_wall << 11);
+	o.generation = ahead; /* what comes later is another matter */
+	assert_int_equal(intent_merge(this_node.intent, &o, 1, NOW_MS), 1);
+	timekeep_tick(&this_node);
+	assert_true(overrides_find(intent_overrides(this_node.intent), o.id)->generation == ahead);
 }
 
 int main(void)
@@ -587,6 +691,9 @@ int main(void)
 		T(a_peer_is_told_the_better_clock),
 		T(a_person_accepts_the_clock),
 		T(the_clock_is_shown_as_it_is),
+		T(a_step_is_told_until_it_is_accepted),
+		T(a_boot_with_an_earlier_time_is_told_as_a_step),
+		T(changes_are_stamped_by_the_others_where_this_clock_is_far_ahead),
 		T(what_a_wrong_clock_stamped_is_stamped_again_after_a_start),
 		T(a_certificate_is_followed),
 	};
