@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What a node states of the store of all nodes: each trouble in its words, and no other; of a peer with another store, too. */
 #include "asked.h"
+#include "whole_json.h"
 
 #include "mgmt/api/peers_internal.h"
 #include "mgmt/api/shared_run.h"
@@ -49,8 +50,27 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
+static uint64_t silent_ms(void)
+{
+	return clock_mono_ms() - run.heard_ms;
+}
+
+/* Replace the seconds of silence in @p text, which are from @p least_s to @p most_s, by N. */
+static void hide_seconds(char *text, uint64_t least_s, uint64_t most_s)
+{
+	static const char before[] = "not reached for ";
+	char *at = strstr(text, before), *end;
+
+	if (!at)
+		return;
+	at += strlen(before);
+	assert_in_range(strtoull(at, &end, 10), least_s, most_s);
+	*at = 'N';
+	memmove(at + 1, end, strlen(end) + 1);
+}
+
 /* All conditions as lines of code, subject and text. */
-static const char *state_conditions(void)
+static char *state_conditions(void)
 {
 	static char text[4096];
 	struct conditions c;
@@ -71,8 +91,10 @@ static const char *state_conditions(void)
 
 static void expect_stated(const char *why, const char *expected)
 {
-	const char *text = state_conditions();
+	uint64_t least_s = silent_ms() / 1000;
+	char *text = state_conditions();
 
+	hide_seconds(text, least_s, silent_ms() / 1000);
 	if (strcmp(text, expected) != 0) {
 		fprintf(stderr, "%s: it is\n%s\nnot\n%s\n", why, text,
 		        expected); /* longer than cmocka's lines */
@@ -99,16 +121,16 @@ static void each_trouble_of_the_store_is_stated(void **state)
 	} rows[] = {
 		{ "it works", 0, 0, 0, 0, 0, "", "", "", "" },
 		{ "a word that is over", 0, 0, 0, 0, 0, "refused", "", "", "" },
-		{ "silent for less than three reads", 0, 0, 0, 0, 5000, "", "", "", "" },
+		{ "silent for a second", 0, 0, 0, 0, 1000, "", "", "", "" },
 		{ "silent for three reads", 0, 0, 0, 0, 6000, "", "", "",
-		  "store-cut-off [] the store was not reached for 6 s (no member answers): this "
+		  "store-cut-off [] the store was not reached for N s (no member answers): this "
 		  "node keeps what it has, and takes no configuration" },
 		{ "silent, and it is known why", 0, 0, 0, 0, 9000, "no majority", "", "",
-		  "store-cut-off [] the store was not reached for 9 s (no majority): this node "
+		  "store-cut-off [] the store was not reached for N s (no majority): this node "
 		  "keeps what it has, and takes no configuration" },
 		{ "full", 0, 1, 0, 0, 0, "", "", "", FULL },
 		{ "full, and silent", 0, 1, 0, 0, 7000, "", "", "",
-		  "store-cut-off [] the store was not reached for 7 s (no member answers): this "
+		  "store-cut-off [] the store was not reached for N s (no member answers): this "
 		  "node keeps what it has, and takes no configuration" },
 		{ "not kept, and silent", 0, 1, 0, -ENOSPC, 7000, "this node's disk is full", "",
 		  "",
@@ -236,14 +258,131 @@ static void a_peer_with_another_store_is_stated(void **state)
 	second->store[0] = '\0';
 	expect_stated("it has none", "");
 	snprintf(first->store_origin, sizeof(first->store_origin), "3.ab.99");
-	first->apart_ms = clock_mono_ms() - 9000;
-	expect_stated("for less than ten seconds", "");
+	first->apart_ms = clock_mono_ms() - 5000;
+	expect_stated("for five seconds", "");
 	first->apart_ms = clock_mono_ms() - 10000;
 	expect_stated("another etcd for ten seconds", two_etcds);
 	snprintf(second->store, sizeof(second->store), OTHERS);
 	expect_stated("another id is told first", two_ids);
 	run.conf.id[0] = '\0'; /* store.conf is not read */
 	expect_stated("this node's own id is not known", two_etcds);
+}
+
+/* --- as the API shows it --- */
+
+/* What is shown beside the state and its reason, of a node that has nothing of the store yet. */
+#define SHOWN(state, reason, members, needed)                                                      \
+	"{'state':'" state "','reason':'" reason "','id':'" OURS "',"                              \
+	"'revision':0,'epoch':0,'members':" members ",'members_needed':" needed                    \
+	",'newest':null,'in_force':null,'here':null,'goes_back_to':null,'files_missing':false}"
+
+/* The store is shared, and nothing of it is here: its versions are not this node's own. */
+static void open_shared(void)
+{
+	const struct intent_options options = { .conf_dir = asked_place.conf,
+		                                .state_dir = asked_place.state,
+		                                .node = "ams-1",
+		                                .shares = true };
+
+	intent_close(this_node.intent);
+	assert_int_equal(files_remove_dir(asked_place.state), 0);
+	assert_int_equal(mkdir(asked_place.state, 0755), 0);
+	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
+}
+
+/* As the API shows it, without the time of silence. */
+static json_t *show_store(void)
+{
+	uint64_t least_ms = silent_ms();
+	json_t *shown = shared_run_json(&this_node), *silent = json_object_get(shown, "silent_ms");
+
+	assert_in_range(json_integer_value(silent), least_ms, silent_ms());
+	json_object_del(shown, "silent_ms");
+	return shown;
+}
+
+static void each_state_of_the_store_is_shown(void **state)
+{
+	static const struct {
+		const char *why;
+		bool is_refused, was_heard, is_full;
+		int keep_err;
+		uint64_t silent_ms;
+		const char *reason, *went_back, *other;
+		const char *expected;
+	} rows[] = {
+		{ "it works", 0, 1, 0, 0, 0, "", "", "", SHOWN("ready", "", "null", "null") },
+		{ "full", 0, 1, 1, 0, 0, "", "", "", SHOWN("full", "", "null", "null") },
+		{ "nobody was heard", 0, 0, 1, 0, 0, "r", "", "",
+		  SHOWN("unknown", "r", "null", "null") },
+		{ "silent", 0, 1, 1, 0, 7000, "r", "", "", SHOWN("cut-off", "r", "null", "null") },
+		{ "not kept", 0, 1, 1, -EIO, 0, "r", "", "", SHOWN("unkept", "r", "null", "null") },
+		{ "another", 0, 1, 1, 0, 0, "r", "", "o", SHOWN("other", "o", "null", "null") },
+		{ "it went back", 0, 1, 1, 0, 0, "r", "w", "o",
+		  SHOWN("went-back", "w", "null", "null") },
+		{ "refused", 1, 0, 0, 0, 0, "r", "", "", SHOWN("refused", "r", "null", "null") },
+	};
+
+	(void)state;
+	open_shared();
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		run.reads = rows[i].is_refused ? NULL : (struct shared_etcd *)&run;
+		run.was_heard = rows[i].was_heard;
+		run.is_full = rows[i].is_full;
+		run.keep_err = rows[i].keep_err;
+		run.heard_ms = clock_mono_ms() - rows[i].silent_ms;
+		snprintf(run.reason, sizeof(run.reason), "%s", rows[i].reason);
+		snprintf(run.went_back, sizeof(run.went_back), "%s", rows[i].went_back);
+		snprintf(run.other, sizeof(run.other), "%s", rows[i].other);
+		expect_whole(rows[i].why, show_store(), rows[i].expected);
+	}
+	this_node.shared = NULL;
+	expect_whole("a node alone", shared_run_json(&this_node), "{'state':'own'}");
+}
+
+/* They are shown as long as the store works; later nobody knows. */
+static void each_member_is_shown_as_it_answers(void **state)
+{
+	static const struct shared_member members[] = {
+		{ .name = "m1",
+		  .url = "u1",
+		  .tried_ms = 100000,
+		  .has_answered = true,
+		  .reason = "old" },
+		{ .name = "m2",
+		  .url = "u2",
+		  .tried_ms = 100000,
+		  .has_answered = true,
+		  .silent_ms = 70000,
+		  .silent_since_ms = NOW_MS,
+		  .reason = "why" },
+		{ .name = "m3",
+		  .url = "u3",
+		  .tried_ms = 100000,
+		  .has_answered = true,
+		  .silent_ms = 70001,
+		  .silent_since_ms = NOW_MS,
+		  .reason = "why" },
+		{ .name = "m4", .url = "u4", .tried_ms = 100000 },
+		{ .name = "", .url = "u5" },
+	};
+	static const char shown[] = SHOWN(
+	        "ready", "",
+	        "[{'name':'m1','endpoint':'u1','state':'answers','since':null,'reason':''},"
+	        "{'name':'m2','endpoint':'u2','state':'silent','since':'2026-09-21T14:13:20.000Z',"
+	        "'reason':'why'},"
+	        "{'name':'m3','endpoint':'u3','state':'unknown','since':null,'reason':''},"
+	        "{'name':'m4','endpoint':'u4','state':'unknown','since':null,'reason':''},"
+	        "{'name':'','endpoint':'u5','state':'unknown','since':null,'reason':''}]",
+	        "3");
+
+	(void)state;
+	open_shared();
+	run.observed.n = run.observed.n_voters = COUNT(members);
+	memcpy(run.observed.members, members, sizeof(members));
+	expect_whole("it works", show_store(), shown);
+	run.heard_ms = clock_mono_ms() - 7000;
+	expect_whole("it is silent", show_store(), SHOWN("cut-off", "", "null", "3"));
 }
 
 /* --- who may change what nodes share --- */
@@ -404,6 +543,8 @@ int main(void)
 		T(files_that_are_not_here_are_stated),
 		T(a_member_that_does_not_answer_is_stated),
 		T(a_peer_with_another_store_is_stated),
+		T(each_state_of_the_store_is_shown),
+		T(each_member_is_shown_as_it_answers),
 		T(who_may_change_what_nodes_share_is_as_sure),
 		T(of_what_the_copy_is_is_said_while_the_store_works),
 		T(a_node_without_a_store_is_told_what_to_do),
