@@ -1579,6 +1579,148 @@ static void what_levels_hold_keeps_the_end_that_has_come(void **state)
 	assert_int_equal(apart_highest(&t), 310000);
 }
 
+/* --- what is remembered of guards and holds --- */
+
+static const struct {
+	const char *why;
+	struct {
+		enum operation_guard guard;
+		bool unknown, overridden;
+	} at[3];
+	size_t n;
+	int first; /* the guard that is named; -1: none */
+} trips[] = {
+	{ "none trips", { { 0 } }, 0, -1 },
+	{ "one is overridden", { { OPERATION_GUARD_ROOM, false, true } }, 1, -1 },
+	{ "one cannot tell, and is overridden", { { OPERATION_GUARD_ROOM, true, true } }, 1, -1 },
+	{ "the first of two that trip",
+	  { { OPERATION_GUARD_ROOM, false, false }, { OPERATION_GUARD_CLOCK, false, false } },
+	  2,
+	  OPERATION_GUARD_ROOM },
+	{ "the first of three that cannot tell",
+	  { { OPERATION_GUARD_ROOM, true, false },
+	    { OPERATION_GUARD_FRESH, true, false },
+	    { OPERATION_GUARD_OTHER, true, false } },
+	  3,
+	  OPERATION_GUARD_ROOM },
+	{ "one that trips, behind one that cannot tell",
+	  { { OPERATION_GUARD_LAST_SITE, true, false }, { OPERATION_GUARD_OTHER, false, false } },
+	  2,
+	  OPERATION_GUARD_OTHER },
+	{ "one that cannot tell, behind one that is overridden",
+	  { { OPERATION_GUARD_ROOM, false, true }, { OPERATION_GUARD_CLOCK, true, false } },
+	  2,
+	  OPERATION_GUARD_CLOCK },
+};
+
+static void the_first_guard_that_trips_is_named(void **state)
+{
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(trips); i++) {
+		for (int k = 0; k < OPERATION_GUARD_COUNT; k++)
+			verdicts[k] = (struct operation_verdict){ .guard = (enum operation_guard)k,
+				                                  .ok = true };
+		for (size_t k = 0; k < trips[i].n; k++) {
+			struct operation_verdict *v = &verdicts[trips[i].at[k].guard];
+
+			v->ok = false;
+			v->unknown = trips[i].at[k].unknown;
+			v->overridden = trips[i].at[k].overridden;
+		}
+		const struct operation_verdict *named = operation_tripped(verdicts);
+		int is = named ? (int)named->guard : -1;
+
+		if (is != trips[i].first)
+			fail_msg("%s: guard %d is named", trips[i].why, is);
+	}
+}
+
+static void assert_failure(uint32_t i, const struct operation_failure *expected)
+{
+	const struct operation_failure *f = &op.failures[i];
+
+	assert_string_equal(f->code, expected->code);
+	assert_string_equal(f->detail, expected->detail);
+	assert_int_equal(f->at_ms, expected->at_ms);
+	assert_int_equal(f->until_ms, expected->until_ms);
+	assert_int_equal(f->overridden, expected->overridden);
+}
+
+/* Of a hold both are kept: the word for a program and the text for a person. */
+static void a_hold_is_remembered_with_its_words(void **state)
+{
+	(void)state;
+	op.state = OPERATION_MOVING;
+	tick_hold(&t, "room", "site %s would be full", "fra");
+	op.state = OPERATION_MOVING;
+	t.now_ms = NOW_MS + 5;
+	tick_hold(&t, "node-lost", "node %s is not reached any more", "fra-1");
+	assert_int_equal(op.n_failures, 2);
+	assert_failure(0, &(struct operation_failure){ .code = "room",
+	                                               .detail = "site fra would be full",
+	                                               .at_ms = NOW_MS });
+	assert_failure(1,
+	               &(struct operation_failure){ .code = "node-lost",
+	                                            .detail = "node fra-1 is not reached any more",
+	                                            .at_ms = NOW_MS + 5 });
+}
+
+static void a_guard_that_was_overridden_is_remembered_once(void **state)
+{
+	static const struct {
+		const char *why;
+		bool ok, unknown, overridden, noted;
+	} cases[] = {
+		{ "it passes", true, false, true, false },
+		{ "it cannot tell", false, true, true, false },
+		{ "it is not overridden", false, false, false, false },
+		{ "it trips", false, false, true, true },
+	};
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		start_scene(state);
+		for (int k = 0; k < OPERATION_GUARD_COUNT; k++)
+			verdicts[k] = (struct operation_verdict){ .guard = (enum operation_guard)k,
+				                                  .ok = true };
+		struct operation_verdict *v = &verdicts[OPERATION_GUARD_ROOM];
+
+		v->ok = cases[i].ok;
+		v->unknown = cases[i].unknown;
+		v->overridden = cases[i].overridden;
+		snprintf(v->detail, sizeof(v->detail), "site fra would be full");
+		for (t.now_ms = NOW_MS; t.now_ms < NOW_MS + 3; t.now_ms++)
+			history_overridden(&t, verdicts);
+		if (op.n_failures != cases[i].noted || t.changed != cases[i].noted)
+			fail_msg("%s: %u failures", cases[i].why, op.n_failures);
+		if (cases[i].noted)
+			assert_failure(
+			        0, &(struct operation_failure){ .code = "room",
+			                                        .detail = "site fra would be full",
+			                                        .at_ms = NOW_MS,
+			                                        .overridden = true });
+	}
+}
+
+/* The newest are kept, and how many were lost is counted. */
+static void the_oldest_failure_makes_room(void **state)
+{
+	char detail[OPERATION_DETAIL_MAX];
+
+	(void)state;
+	for (uint32_t i = 0; i < OPERATION_FAILURES_MAX + 2; i++) {
+		op.state = OPERATION_MOVING;
+		tick_hold(&t, "room", "hold %u", i);
+	}
+	assert_int_equal(op.n_failures, OPERATION_FAILURES_MAX);
+	assert_int_equal(op.failures_lost, 2);
+	assert_string_equal(op.failures[0].detail, "hold 2");
+	snprintf(detail, sizeof(detail), "hold %u", OPERATION_FAILURES_MAX + 1);
+	assert_string_equal(op.failures[OPERATION_FAILURES_MAX - 1].detail, detail);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup(f, start_scene)
@@ -1628,6 +1770,10 @@ int main(void)
 		T(the_margin_is_that_of_the_fullest_receiver),
 		T(a_receiver_is_fresh_by_all_that_it_measures),
 		T(what_levels_hold_keeps_the_end_that_has_come),
+		T(the_first_guard_that_trips_is_named),
+		T(a_hold_is_remembered_with_its_words),
+		T(a_guard_that_was_overridden_is_remembered_once),
+		T(the_oldest_failure_makes_room),
 	};
 
 	return cmocka_run_group_tests_name("operation decide", tests, NULL, NULL);
