@@ -57,6 +57,60 @@ static void a_drain_begins_with_its_plan(void **state)
 	assert_false(operation_targets_site(&op, "lon"));
 }
 
+/* A plan begins where the targets are already: the projection shows them from that level on. */
+static void an_operation_begins_at_the_level_of_its_targets(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_kind kind;
+		uint32_t level, goal, n, levels[5];
+		bool now;
+	} cases[] = {
+		{ "a drain of a site that has all its clients",
+		  OPERATION_DRAIN,
+		  0,
+		  0,
+		  5,
+		  { 100000, 250000, 500000, 750000, 1000000 },
+		  false },
+		{ "a drain goes on with a shift",
+		  OPERATION_DRAIN,
+		  300000,
+		  0,
+		  3,
+		  { 500000, 750000, 1000000 },
+		  false },
+		{ "a shift goes on",
+		  OPERATION_SHIFT,
+		  100000,
+		  300000,
+		  2,
+		  { 250000, 300000 },
+		  false },
+		{ "at once", OPERATION_SHIFT, 100000, 300000, 1, { 300000 }, true },
+	};
+	static struct operation op;
+	char error[OPERATION_DETAIL_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct operation_request r = make_request();
+		uint32_t goal = cases[i].kind == OPERATION_DRAIN ? MODEL_PPM_ALL : cases[i].goal;
+
+		r.kind = cases[i].kind;
+		r.level_ppm = cases[i].level;
+		r.goal_ppm = cases[i].goal;
+		r.now = cases[i].now;
+		assert_int_equal(operation_init(&op, &r, NOW_MS, error), 0);
+		if (op.goal_ppm != goal || op.level_ppm != cases[i].level ||
+		    op.began_ppm != cases[i].level || op.plan_from_ppm != cases[i].level ||
+		    op.now != cases[i].now || op.n_plan != cases[i].n ||
+		    memcmp(op.plan_ppm, cases[i].levels, cases[i].n * sizeof(op.plan_ppm[0])) != 0)
+			fail_msg("%s: from %u to %u in %u steps", cases[i].why, op.plan_from_ppm,
+			         op.goal_ppm, op.n_plan);
+	}
+}
+
 static void a_wrong_request_names_its_fault(void **state)
 {
 	static const char long_text[] = "0123456789012345678901234567890123456789"
@@ -561,6 +615,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_drain_begins_with_its_plan),
+		cmocka_unit_test(an_operation_begins_at_the_level_of_its_targets),
 		cmocka_unit_test(a_wrong_request_names_its_fault),
 		cmocka_unit_test(too_many_sites_are_refused),
 		cmocka_unit_test(levels_are_gates_between_from_and_to),
