@@ -17,18 +17,26 @@ struct scene {
 	struct drill_result r;
 };
 
-/* The fixture's sites, where "web" of ams has a backup. */
+#define AT_AMS                                                                                     \
+	"{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; backup = \"web-fra\"; "         \
+	"backup_max = { new_flows = \"100/s\"; bits = \"1Gbit\"; }; }"
+
+/* The fixture's sites, where "web" of ams has a backup, and "voice" of UDP has one, too. */
 static void write_backups(const struct fixture *f)
 {
-	const char *from = "pool = \"web-ams\"; },";
-	const char *at = strstr(fixture_config, from);
+	static const char from[] = "services = ( ";
+	static const char *const was =
+	        "{ site = \"ams\"; vip = \"shop-ams\"; pool = \"web-ams\"; }";
+	const char *services = strstr(fixture_config, from), *at = strstr(fixture_config, was);
 	char text[8192];
 
-	assert_non_null(at);
+	assert_true(services && at > services);
+	services += strlen(from);
 	snprintf(text, sizeof(text),
-	         "%.*spool = \"web-ams\"; backup = \"web-fra\"; backup_max = { new_flows = "
-	         "\"100/s\"; bits = \"1Gbit\"; }; },%s",
-	         (int)(at - fixture_config), fixture_config, at + strlen(from));
+	         "%.*s{ name = \"voice\"; protocol = \"udp\"; port = 53; at = ( " AT_AMS
+	         " ); },\n%.*s" AT_AMS "%s",
+	         (int)(services - fixture_config), fixture_config, (int)(at - services), services,
+	         at + strlen(was));
 	fixture_write(f->conf, "weir.conf", text);
 }
 
@@ -164,6 +172,31 @@ static void sites_and_services_that_have_no_backup_are_refused(void **state)
 	assert_int_equal(drill_check(s->in, &r, NOW_MS, &s->r), DRILL_UNKNOWN);
 }
 
+/* A drill follows connections, and UDP has none. */
+static void a_service_of_udp_has_no_drill(void **state)
+{
+	static const struct {
+		const char *service;
+		enum drill_outcome outcome;
+		const char *text;
+	} cases[] = {
+		{ "web", DRILL_OK, "" },
+		{ NULL, DRILL_OK, "" }, /* of all, one is TCP */
+		{ "voice", DRILL_REFUSED,
+		  "site ams has no backup pool for service voice (TCP): set "
+		  "services[].at[].backup" },
+	};
+	struct scene *s = *state;
+	struct drill_request r = make_request("198.51.100.0/24");
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		r.service = cases[i].service;
+		assert_int_equal(drill_check(s->in, &r, NOW_MS, &s->r), cases[i].outcome);
+		assert_string_equal(s->r.text, cases[i].text);
+		assert_null(s->r.field);
+	}
+}
+
 static void drills_do_not_overlap_and_are_four_at_most(void **state)
 {
 	struct scene *s = *state;
@@ -245,6 +278,7 @@ int main(void)
 		TEST(prefixes_that_no_drill_may_have_are_refused),
 		TEST(a_drill_lasts_from_ten_seconds_to_an_hour),
 		TEST(sites_and_services_that_have_no_backup_are_refused),
+		TEST(a_service_of_udp_has_no_drill),
 		TEST(drills_do_not_overlap_and_are_four_at_most),
 		TEST(a_drill_that_is_ended_twice_is_over),
 		cmocka_unit_test(what_flows_show),
