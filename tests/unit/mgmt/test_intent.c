@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sqlite3.h>
 
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
@@ -420,6 +421,107 @@ static void a_corrupt_store_loses_no_drain_and_no_configuration(void **state)
 	intent_close(in);
 }
 
+static void run_sql(const struct fixture *f, const char *text)
+{
+	char path[PATH_MAX];
+	sqlite3 *db = NULL;
+
+	snprintf(path, sizeof(path), "%s/store/store.db", f->state);
+	assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(db);
+}
+
+/* Damage that the database itself cannot see, as each row is whole, is found where rows are read. */
+static void damaged_rows_of_a_store_are_found_when_they_are_read(void **state)
+{
+	static const struct {
+		const char *why, *sql, *store;
+	} rows[] = {
+		{ "nothing is damaged", "SELECT 1", "ok" },
+		{ "the head's record", "UPDATE versions SET text='{}' WHERE number=2", "rebuilt" },
+		{ "a file of the head", "UPDATE blobs SET bytes=x'00'", "rebuilt" },
+		{ "an override", "UPDATE overrides SET text='{}'", "rebuilt" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fixture f;
+		struct files files = fixture_files("# two sites", "# other words");
+		char digest[DIGEST_TEXT_MAX];
+
+		print_message("  %s\n", rows[i].why);
+		fixture_make(&f);
+		struct intent *in = open_as(&f, "ams-1", NOW_MS);
+		assert_int_equal(apply_version(in, &files, "words", NOW_MS + 10, NULL), 0);
+		assert_int_equal(drain_site(in, "ams", NOW_MS + 20), COMMAND_OK);
+		intent_close(in);
+		run_sql(&f, rows[i].sql);
+		for (int again = 0; again < 2; again++) {
+			in = open_as(&f, "ams-1", NOW_MS + 30);
+			assert_string_equal(intent_store_state(in), again ? "ok" : rows[i].store);
+			assert_string_equal(intent_store_reason(in), "");
+			assert_true(is_drained(in, "ams", NOW_MS + 40));
+			assert_int_equal(intent_head(in)->number, 2);
+			assert_string_equal(files_digest(intent_head_files(in), digest),
+			                    intent_head(in)->digest);
+			intent_close(in);
+		}
+		files_fini(&files);
+		fixture_remove(&f);
+	}
+}
+
+/* The member sets of a pool in words: "from until: weights; ...". */
+static const char *write_sets(const struct intent *in, const char *pool, char *out, size_t size)
+{
+	const struct model_pool *p = model_pool(intent_model(in), pool);
+	size_t n = 0;
+
+	assert_non_null(p);
+	out[0] = '\0';
+	for (size_t i = 0; i < p->n_member_sets && n < size; i++) {
+		const struct model_set *set = &p->member_sets[i];
+
+		n += (size_t)snprintf(out + n, size - n,
+		                      "%lld %lld:", (long long)(set->from_ms - NOW_MS),
+		                      (long long)(set->until_ms - NOW_MS));
+		for (size_t k = 0; k < set->n_members && n < size; k++)
+			n += (size_t)snprintf(out + n, size - n, " %u", set->members[k].weight);
+		n += n < size ? (size_t)snprintf(out + n, size - n, "; ") : 0;
+	}
+	assert_true(n < size);
+	return out;
+}
+
+/* Connections of earlier members still have a claim: their sets are in the document alone by then. */
+static void a_start_keeps_the_sets_of_versions_that_are_not_at_hand(void **state)
+{
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files files = fixture_files("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 60");
+	char was[1024], is[1024], words[128];
+
+	assert_int_equal(apply_version(in, &files, "weight", NOW_MS + 10, NULL), 0);
+	files_fini(&files);
+	for (int i = 0; i < 9; i++) { /* more than are at hand after a start */
+		snprintf(words, sizeof(words), "10.1.1.11\"; weight = %d", 61 + i / 8);
+		files = fixture_files("10.1.1.11\"; weight = 100", words);
+		assert_int_equal(files_add(&files, "other", words, (size_t)i + 1), 0);
+		assert_int_equal(apply_version(in, &files, "", NOW_MS + 10000 * (i + 1), NULL), 0);
+		files_fini(&files);
+	}
+	intent_tick(in, NOW_MS + 100000);
+	assert_int_equal(model_pool(intent_model(in), "web-ams")->n_member_sets, 4);
+	write_sets(in, "web-ams", was, sizeof(was));
+	intent_close(in);
+	in = open_as(*state, "ams-1", NOW_MS + 100000);
+	assert_int_equal(intent_head(in)->number, 11);
+	assert_string_equal(write_sets(in, "web-ams", is, sizeof(is)), was);
+	intent_tick(in, NOW_MS + 101000);
+	assert_string_equal(write_sets(in, "web-ams", is, sizeof(is)), was);
+	intent_close(in);
+}
+
 static void a_store_that_corrupts_while_running_stops_no_drain(void **state)
 {
 	const struct fixture *f = *state;
@@ -636,6 +738,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_reserve_is_no_other_file, setup, teardown),
 		cmocka_unit_test_setup_teardown(offline_takes_overrides_without_first_start, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(
+		        damaged_rows_of_a_store_are_found_when_they_are_read, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        a_start_keeps_the_sets_of_versions_that_are_not_at_hand, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("intent", tests, NULL, NULL);
