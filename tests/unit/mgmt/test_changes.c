@@ -10,7 +10,7 @@
 #include <time.h>
 
 #include "mgmt/store/blobs.h"
-#include "mgmt/store/intent.h"
+#include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -252,6 +252,39 @@ static void a_large_number_of_versions_leaves_eight_laid_out(void **state)
 	intent_close(in);
 }
 
+/* Versions of other nodes come while a candidate is read: what is laid out for it may be an old version's. */
+static void what_a_candidate_reads_stays_laid_out(void **state)
+{
+	struct intent *in = open_node(NOW_MS);
+	struct intent_change back = { .rollback_to = 1, .author = "jw", .reason = "" };
+	struct intent_candidate c;
+	char dirs[2][PATH_MAX], words[32];
+
+	(void)state;
+	for (uint32_t i = 1; i <= RECENT_MAX; i++) {
+		if (i <= 2)
+			snprintf(dirs[i - 1], PATH_MAX, "%s/config/%s", place.state,
+			         intent_head(in)->digest);
+		snprintf(words, sizeof(words), "# %u", i);
+		if (i < RECENT_MAX)
+			assert_int_equal(apply_words(in, words, plainly, NOW_MS + i, NULL), 0);
+	}
+	assert_int_equal(intent_candidate_begin(in, &back, NOW_MS + 50, &c), 0);
+	for (int i = 0; i < 2; i++) {
+		struct recent other;
+
+		assert_int_equal(intent_load_one(in, intent_head(in), &other), 0);
+		intent_push_recent(in, &other, NOW_MS + 60);
+	}
+	assert_int_equal(access(dirs[0], F_OK), 0); /* the candidate's */
+	assert_int_equal(access(dirs[1], F_OK), -1);
+	intent_candidate_read(in, &c);
+	assert_int_equal(c.err, 0);
+	intent_candidate_drop(in, &c);
+	assert_int_equal(access(dirs[0], F_OK), -1);
+	intent_close(in);
+}
+
 /* An upload that no version names goes with the next change, once it is old. */
 static void a_change_removes_old_uploads(void **state)
 {
@@ -406,6 +439,8 @@ int main(void)
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_change_removes_old_uploads, setup, teardown),
 		cmocka_unit_test_setup_teardown(files_are_found_by_digest_or_refused, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(what_a_candidate_reads_stays_laid_out, setup,
 		                                teardown),
 	};
 
