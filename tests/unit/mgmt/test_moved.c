@@ -173,6 +173,35 @@ static void what_is_over_stays_over_when_the_time_moves_back(void **state)
 	intent_close(in);
 }
 
+/* The document says when it was written, and what is in force since: by the right time from now on. */
+static void a_corrected_time_is_written_with_the_next_turn(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t by_ms;
+	} moves[] = {
+		{ "ahead", 5000 }, { "far ahead", YEAR }, { "back", -5000 }, { "not at all", 0 }
+	};
+
+	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+		struct intent *in = open_at(*state, NOW_MS, 0);
+		int64_t was_ms = NOW_MS + 10000, now_ms = was_ms + moves[i].by_ms;
+		uint64_t document;
+
+		intent_tick(in, NOW_MS + 9000);
+		document = intent_document(in);
+		intent_tick(in, NOW_MS + 9900); /* nothing is due */
+		assert_int_equal(intent_document(in), document);
+		intent_clock_moved(in, was_ms, now_ms);
+		intent_tick(in, now_ms);
+		if (intent_document(in) != document + 1 ||
+		    intent_model(in)->meta.written_ms != now_ms)
+			fail_msg("%s: document %d after %d", moves[i].why, (int)intent_document(in),
+			         (int)document);
+		intent_close(in);
+	}
+}
+
 static void a_move_ahead_changes_no_override(void **state)
 {
 	const struct fixture *f = *state;
@@ -277,6 +306,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_over_stays_over_when_the_time_moves_back,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_move_ahead_changes_no_override, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_corrected_time_is_written_with_the_next_turn,
+		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(each_kind_is_carried_over_in_its_own_way, setup,
 		                                teardown),
 	};
