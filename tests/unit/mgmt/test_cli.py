@@ -501,6 +501,19 @@ class Cli(unittest.TestCase):
             self.assertTrue(one.stdout.startswith(f"weir {command}"))
             self.assertEqual(one.stdout, self.weir("help", *command.split()).stdout)
 
+    def test_who_asks_for_help_gets_it_and_who_names_no_command_is_wrong(self) -> None:
+        whole = self.weir("help").stdout
+        for why, arguments, status, output in (
+                ("no command", (), 1, whole), ("nor one in JSON", ("--json",), 1, whole), ("asked", ("--help",), 0, whole),
+                ("in short", ("-h",), 0, whole), ("asked in JSON", ("--help", "--json"), 0, whole),
+                ("of a command", ("drain", "-h"), 0, self.weir("help", "drain").stdout),
+                ("of one with wrong arguments", ("drain", "--until", "--help"), 0, self.weir("help", "drain").stdout),
+                ("behind the end of options", ("config", "check", "--", "--help"), 1, "")):
+            done = self.weir(*arguments)
+            with self.subTest(why):
+                self.assertEqual((done.returncode, done.stdout), (status, output))
+                self.assertEqual(done.stderr == "", output != "")
+
     def test_config_check_lists_all_errors_and_ends_with_1(self) -> None:
         path = self.write(CONFIG.replace('site = "s"', 'site = "t"').replace("schema = 1", "schema = 7"))
         done = self.weir("config", "check", path)
