@@ -5,9 +5,11 @@
 Usage: test_cli.py WEIR SOURCE_ROOT
 """
 import concurrent.futures
+import hashlib
 import http.server
 import json
 import os
+import pathlib
 import re
 import shutil
 import socket
@@ -148,6 +150,37 @@ class WithApi(unittest.TestCase):
         path = os.path.join(self.dir, "weir.conf")
         self.assertIn(f"to apply it: weir apply {path} --reason TEXT\n", self.weir("plan", path).stdout)
         self.assertIn("to apply it: weir apply --reason TEXT\n", self.weir("plan").stdout)
+
+    def test_a_version_is_written_out_whole_and_as_it_was_laid_out(self) -> None:
+        """A node may be without the version's files, or have others in their place: then nothing comes of it."""
+        main, zone = 'schema = 1; # file = "zones/a"\nfile = "zones/a"\n', "@ TXT x\n"
+        digest = hashlib.sha256("".join(f"{hashlib.sha256(text.encode()).hexdigest()}  {name}\n" for name, text in (
+            ("weir.conf", main), ("zones/a", zone))).encode()).hexdigest()
+        self.api.answers["/v1/config"] = (200, {"etag": "v7-00", "digest": digest})
+        cases: list[tuple[str, dict[str, str], str]] = [
+            ("all are there", {"weir.conf": main, "zones/a": zone}, ""),
+            ("one more that it does not name", {"weir.conf": main, "zones/a": zone, "zones/b": zone}, ""),
+            ("a zone is another one", {"weir.conf": main, "zones/a": zone + zone}, "Resource temporarily unavailable"),
+            ("the main file is another one", {"weir.conf": "#" + main, "zones/a": zone}, "Resource temporarily unavailable"),
+            ("a zone is missing", {"weir.conf": main}, "Resource temporarily unavailable"),
+            ("none is there", {}, "No such file or directory")]
+        for why, laid_out, error in cases:
+            into, folder = pathlib.Path(self.dir, "new"), pathlib.Path(self.dir, "config", digest)
+            for name, text in laid_out.items():
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_text(text)
+            done = self.weir("config", "show", "--applied", "--into", str(into))
+            with self.subTest(why):
+                found = {str(f.relative_to(into)): f.read_text() for f in into.rglob("*") if f.is_file()}
+                if error:
+                    self.assertEqual((done.returncode, done.stdout, found), (1, "", {}))
+                    self.assertEqual(done.stderr, f"weir: {into}: cannot write the files of the version in force: {error}\n")
+                else:
+                    self.assertEqual((done.returncode, done.stderr), (0, ""))
+                    self.assertEqual(found, {"weir.conf": "# weir base v7-00\n" + main, "zones/a": zone})
+                    self.assertEqual(done.stdout, f"{into} now has the 2 files of version v7-00; change them, then run weir plan {into}/weir.conf\n")
+            shutil.rmtree(into)
+            shutil.rmtree(folder, ignore_errors=True)
 
     def test_what_only_asks_does_not_go_on_when_nobody_answers(self) -> None:
         self.api.answers["/v1/status"] = self.api.answers["/v1/health"] = self.api.answers["/v1/overrides"] = (0, None)
