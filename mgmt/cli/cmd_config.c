@@ -424,8 +424,11 @@ static int show_into(struct cli *cli, const char *dir)
 	if (status)
 		return status;
 	int err = mkdir(dir, 0700) ? -errno : 0;
-	if (!err)
+	if (!err) {
 		err = gather_applied(cli, api_text(reply.body, "digest", ""), &files);
+		if (err)
+			rmdir(dir); /* else the same line would be refused later */
+	}
 	if (!err)
 		err = files_lay_out(&files, dir, NULL);
 	if (!err)
