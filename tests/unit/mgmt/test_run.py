@@ -53,6 +53,7 @@ class Supervisor(Bed):
         os.kill(self.starts("health")[0][0], signal.SIGKILL)
         wait_for("a second try", lambda: self.log().count("process-died process=health") >= 2)
         self.assertIsNone(self.supervisor.poll())
+        self.assertIn(f"weir run: {self.bin}/weir-health: No such file or directory\n", self.log())  # and not only that it died
         os.rename(os.path.join(self.bin, "away"), os.path.join(self.bin, "weir-health"))
         wait_for("it is back", lambda: len(self.starts("health")) == 2)
 
