@@ -609,6 +609,29 @@ what was changed after the backup is not in it
         self.assertEqual(len(member.bodies("txn")), 4)
         self.assertIn("/weir/override/07", member.all())
 
+    def test_no_head_without_all_before_it(self) -> None:
+        """A head in the store says that all it names are there: nodes follow it at once."""
+        path = self.write("b.json", backup(self.RECORDS))
+        busy: Reply = (429, {"code": 8, "message": "etcdserver: too many requests"})
+        for why, reply, status, text in (
+                ("refused", None, 4, "somebody else writes into the store"),
+                ("not written", busy, 3, "URL: HTTP status 429: etcdserver: too many requests")):
+            for n_written in range(3):  # of three batches
+                member = self.etcd()
+                member.put("/weir/store", claim())
+                self.in_store(member)
+                member.replies["txn"] = [member.change] * n_written + [reply or member.keys.failure, member.change]
+                before = self.tree()
+                done = self.weir("restore", path)
+                with self.subTest(why, n_written=n_written):
+                    self.assertEqual((done.returncode, done.stdout, done.stderr.replace(member.url, "URL")),
+                                     (status, "", f"weir: the backup is not restored: {text}\n"))
+                    self.assertEqual(self.tree(), before)
+                    self.assertEqual(len(member.bodies("txn")), n_written + 1)
+                    self.assertEqual(sorted(member.all()), sorted(["/weir/store", *[f"/weir/override/{i:02}" for i in range((0, 32, 40)[n_written])]]))
+                    self.assertEqual(self.weir("restore", path).returncode, 0)  # the same command again
+                    self.assertEqual(member.all(), {"/weir/store": claim(), **{f"/weir/{n}": t for n, t in self.RECORDS}})
+
     def test_a_store_that_has_other_records_stays(self) -> None:
         member = self.etcd()
         member.put("/weir/store", claim())
