@@ -264,9 +264,9 @@ class Authority:
     def _openssl(self, *args: str) -> None:
         subprocess.run(["openssl", *args], check=True, capture_output=True)
 
-    def issue(self, name: str, usage: str) -> None:
+    def issue(self, name: str, usage: str, address: str = "127.0.0.1") -> None:
         with open(self.path(name + ".ext"), "w", encoding="utf-8") as f:
-            f.write(f"subjectAltName=IP:127.0.0.1\nextendedKeyUsage={usage}\n")
+            f.write(f"subjectAltName=IP:{address}\nextendedKeyUsage={usage}\n")
         self._openssl("req", "-new", *self._key(name), "-subj", f"/CN={name}", "-out", self.path(name + ".csr"))
         self._openssl("x509", "-req", "-in", self.path(name + ".csr"), "-CA", self.path("ca.crt"), "-CAkey", self.path("ca.key"),
                       "-CAcreateserial", "-days", "30", "-extfile", self.path(name + ".ext"), "-out", self.path(name + ".crt"))

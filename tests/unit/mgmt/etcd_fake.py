@@ -26,6 +26,7 @@ class Fake:
     """A member whose answers are replies[path], the next each time and the last again and again."""
 
     address = "127.0.0.1"
+    port = 0  # any
 
     def __init__(self, **replies: list[Reply]) -> None:
         self.ahead_s: float | None = None  # of its clock; None: it says no time
@@ -33,7 +34,7 @@ class Fake:
         self.requests: list[tuple[str, Answer]] = []
         self.end = threading.Event()
         self.lock = threading.Lock()
-        self.socket = socket.create_server((self.address, 0))
+        self.socket = socket.create_server((self.address, self.port))
         self.url = "http://%s:%d" % self.socket.getsockname()
         self.threads = [threading.Thread(target=self.accept)]
         self.threads[0].start()

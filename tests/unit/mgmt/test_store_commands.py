@@ -77,13 +77,13 @@ class Etcd(Fake):
 class Tls(Etcd):
     """One that shows a certificate, and wants a client's."""
 
-    def __init__(self, authority: Authority) -> None:
+    def __init__(self, authority: Authority, address: str = "127.0.0.1", name: str = "member") -> None:
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(authority.path("member.crt"), authority.path("member.key"))
+        self.context.load_cert_chain(authority.path(name + ".crt"), authority.path(name + ".key"))
         self.context.load_verify_locations(authority.path("ca.crt"))
         self.context.verify_mode = ssl.CERT_REQUIRED
         self.subjects: list[str] = []  # of its clients
-        super().__init__()
+        super().__init__(address)
         self.url = self.url.replace("http:", "https:")
 
     def serve(self, connection: socket.socket) -> None:

@@ -54,6 +54,10 @@ class Member(unittest.TestCase):
         self.member = commands.Tls(authority)
         self.addCleanup(self.member.close)
         self.member.put("/weir/store", commands.claim())
+        self.new_host()
+
+    def new_host(self) -> None:
+        authority = self.authority
         self.host = store_host.Host(commands.WEIR, "10.9.0.1", "n1")
         self.addCleanup(self.host.close)
         self.host.write("/run/store.join", json.dumps({
@@ -110,6 +114,46 @@ class Member(unittest.TestCase):
         self.refused(3, "systemctl restart: the unit cannot restart", STARTS, list=[listed(FIRST), listed(FIRST, OWN)], add=[(500, {"code": 2, "message": "x"})],
                      remove=[listed(FIRST)])
         self.assertEqual([path for path, _ in self.asked()], ["add", "remove"])
+
+    def test_a_learner_is_waited_for_until_it_has_its_vote(self) -> None:
+        behind: Reply = (400, {"code": 9, "message": "etcdserver: can only promote a learner member which is in sync with leader"})
+        lost: Reply = (500, {"code": 2, "message": "x"})
+        voter = (0xb1, "n1", PEER, False)
+        added = {**listed(FIRST, OWN), "member": {"ID": str(0xb1), "peerURLs": [PEER], "isLearner": True}}
+        self.authority.issue("own", "serverAuth,clientAuth", "10.9.0.1")
+
+        def add(_: Answer) -> Answer:
+            """The host's own member: until here its port is free."""
+            own = Own(self.authority, "10.9.0.1", "own")
+            own.put("/weir/store", commands.claim())
+            members.append(own)
+            return added
+        members: list[Own] = []
+        rows: list[tuple[str, list[Reply], list[Reply], int]] = [
+            ("it has all at once", [listed(FIRST, voter)], [], 1), ("at the second request", [behind, listed(FIRST, voter)], [listed(FIRST, OWN)], 2),
+            ("the answer was lost", [behind, lost], [listed(FIRST, OWN)], 2)]
+        for why, promote, lists, n_promoted in rows:
+            self.new_host()
+            self.host.write(f"{store_host.FAKE}/silent", "")
+            self.member.requests.clear()
+            self.member.replies.update(list=[listed(FIRST), *lists, listed(FIRST, voter)], add=[add], promote=promote)
+            done = self.host.call("store", "join", "/run/store.join", "--member", "--listen", "10.9.0.1")
+            while members:
+                members.pop().close()
+            with self.subTest(why):
+                self.assertEqual((done.returncode, done.stderr, done.stdout), (0, "", f"""{STARTS}this node is in store {commands.ID}
+2 members: while any of them is down, no configuration can be changed; a third one ends that
+next:
+  where Weir runs: systemctl restart weir (store.conf is read at the start)
+  when all have joined: keep the store.join of the host that joined last off the hosts, it names all members;
+  remove store.join on every host, it is a secret
+"""))
+                self.assertEqual(self.asked(), [("add", {"peerURLs": [PEER], "isLearner": True}), *[("promote", {"ID": str(0xb1)})] * n_promoted])
+
+
+class Own(commands.Tls):
+    """The member on the host itself."""
+    port = 2379
 
 
 # Keeps what is there when etcd is to start, and does not start it.
