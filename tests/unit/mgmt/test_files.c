@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/stat.h>
 
@@ -506,6 +507,39 @@ static void a_zone_names_its_includes(void **state)
 	files_fini(&f);
 }
 
+static int count_include(void *arg, const char *name)
+{
+	size_t *n = arg;
+
+	*n += !strcmp(name, "small");
+	return 0;
+}
+
+/* Its text is in memory only as long as it is looked at. */
+static void a_large_zone_leaves_nothing_in_memory(void **state)
+{
+	const struct fixture *x = *state;
+	static char zone[SMALL_MOST + 1000];
+	struct files f = { 0 };
+	size_t held = 0, n = 0;
+
+	memset(zone, '\n', sizeof(zone) - 1);
+	memcpy(zone, "$INCLUDE small\n", 15);
+	fixture_write(x->conf, "large", zone);
+	fixture_write(x->conf, "small", "@ TXT \"x\"\n");
+	assert_int_equal(files_add_from(&f, x->conf, "large"), 0);
+	assert_int_equal(files_add_from(&f, x->conf, "small"), 0);
+	for (int i = 0; i < 16; i++) {
+		assert_int_equal(includes_of(&f, "large", count_include, &n), 0);
+		assert_int_equal(includes_gather(&f, x->conf, "large"), 0);
+		if (i == 0) /* what malloc() keeps aside is there */
+			held = mallinfo2().uordblks;
+	}
+	assert_int_equal(n, 16);
+	assert_in_range(mallinfo2().uordblks, 0, held + SMALL_MOST);
+	files_fini(&f);
+}
+
 /* People know their files by the names that they gave. */
 static void mistakes_and_warnings_name_files_as_they_were_given(void **state)
 {
@@ -613,6 +647,7 @@ int main(void)
 		TEST(includes_are_followed_ten_deep),
 		TEST(too_much_is_refused_and_not_left_out),
 		TEST(a_zone_names_its_includes),
+		TEST(a_large_zone_leaves_nothing_in_memory),
 		TEST(mistakes_and_warnings_name_files_as_they_were_given),
 	};
 
