@@ -2,11 +2,14 @@
 /* The files of a node that is in a store, and store.join: what is written, read, refused, in the way, and taken back. */
 #include "fixture.h"
 
+#include <malloc.h>
 #include <sys/resource.h>
 #include <time.h>
 
 #include "mgmt/setup/node_files.h"
+#include "mgmt/setup/store_backup.h"
 #include "mgmt/setup/store_note.h"
+#include "mgmt/store/digest.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 
@@ -667,6 +670,59 @@ static void a_certificate_ends_after_ten_years(void **state)
 	assert_true(left_ms > ((int64_t)CERTIFICATES_DAYS * 86400 - 3600) * 1000);
 }
 
+/* A backup of one record that is as long as one may be. */
+static void write_backup_file(const struct fixture *f, const char *digest)
+{
+	static const char begin[] = ID " 12 1790000000000\0a";
+	static char bytes[sizeof(begin) + SHARED_TEXT_MAX], text[SHARED_TEXT_MAX + 1];
+	static char file[SHARED_TEXT_MAX + 1000];
+	char computed[DIGEST_TEXT_MAX];
+
+	memset(text, 'x', SHARED_TEXT_MAX);
+	memcpy(bytes, begin, sizeof(begin));
+	memcpy(bytes + sizeof(begin), text, SHARED_TEXT_MAX);
+	digest_bytes(bytes, sizeof(bytes), computed);
+	snprintf(file, sizeof(file),
+	         "{\"kind\":\"backup of Weir's store, 1\",\"id\":\"" ID
+	         "\",\"revision\":12,\"time_ms\":1790000000000,\"sha256\":\"%s\","
+	         "\"records\":[{\"name\":\"a\",\"text\":\"%s\"}]}",
+	         digest ? digest : computed, text);
+	fixture_write(f->root, "backup", file);
+}
+
+/* A backup may be as large as the store. */
+static void a_backup_that_was_read_leaves_nothing_in_memory(void **state)
+{
+	static const struct {
+		const char *why, *digest;
+		int err;
+	} rows[] = { { "a whole one", NULL, 0 }, { "one that was changed", "00", -EINVAL } };
+	struct fixture f;
+	char path[PATH_MAX];
+
+	(void)state;
+	fixture_make(&f);
+	snprintf(path, sizeof(path), "%s/backup", f.root);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t held = 0;
+
+		print_message("  %s\n", rows[i].why);
+		write_backup_file(&f, rows[i].digest);
+		for (int k = 0; k < 16; k++) {
+			struct store_backup b = { 0 };
+			char reason[ETCD_REASON_MAX] = "";
+
+			assert_int_equal(store_backup_read(path, &b, reason), rows[i].err);
+			assert_int_equal(b.n, !rows[i].err);
+			store_backup_fini(&b);
+			if (k == 0) /* what malloc() keeps aside is there */
+				held = mallinfo2().uordblks;
+		}
+		assert_in_range(mallinfo2().uordblks, 0, held + SHARED_TEXT_MAX);
+	}
+	fixture_remove(&f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -684,6 +740,7 @@ int main(void)
 		cmocka_unit_test(a_certificate_is_judged_by_its_ca_use_and_address),
 		cmocka_unit_test(what_cannot_be_signed_is_refused),
 		cmocka_unit_test(a_certificate_ends_after_ten_years),
+		cmocka_unit_test(a_backup_that_was_read_leaves_nothing_in_memory),
 	};
 
 	return cmocka_run_group_tests(tests, make_certificates, NULL);
