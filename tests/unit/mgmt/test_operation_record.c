@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "whole_json.h"
 #include "mgmt/operations/operation.h"
 #include "mgmt/operations/plan.h"
 #include "mgmt/operations/record_json.h"
 
-#define NOW_MS 1700000000000
+#define NOW_MS    1700000000000
+#define STAMP_END ((uint64_t)1 << 53) /* the documented value, not the code's own */
 
 static const char *const sites[] = { "ams", "fra" };
 static const char *const ids[] = { "override-1", "override-2" };
@@ -108,6 +110,132 @@ static void an_operation_begins_at_the_level_of_its_targets(void **state)
 		    memcmp(op.plan_ppm, cases[i].levels, cases[i].n * sizeof(op.plan_ppm[0])) != 0)
 			fail_msg("%s: from %u to %u in %u steps", cases[i].why, op.plan_from_ppm,
 			         op.goal_ppm, op.n_plan);
+	}
+}
+
+/* All that a person said is in the record, and nothing else. */
+static void a_record_begins_as_it_was_asked_for(void **state)
+{
+	static const char *const without[] = { "ams-2", "fra-2" };
+	static const bool overridden[OPERATION_GUARD_COUNT] = {
+		[OPERATION_GUARD_ROOM] = true, [OPERATION_GUARD_BACKUP] = true
+	};
+	static const struct {
+		const char *why;
+		struct operation_request r;
+		const char *record;
+	} cases[] = {
+		{ "a shift with all that it may have",
+		  { .id = "op7",
+		    .node = "fra-1",
+		    .kind = OPERATION_SHIFT,
+		    .sites = sites,
+		    .override_ids = ids,
+		    .n_sites = 2,
+		    .service = "web",
+		    .author = "amy",
+		    .principal = "user:root",
+		    .reason = "CHG-7",
+		    .until_ms = NOW_MS + 3600000,
+		    .over_ms = 600000,
+		    .goal_ppm = 300000,
+		    .level_ppm = 100000,
+		    .stamp = 4711,
+		    .now = true,
+		    .withdraw = true,
+		    .overridden = overridden,
+		    .without = without,
+		    .n_without = 2 },
+		  "{'id':'op7','kind':'shift','service':'web','author':'amy','principal':'user:root','reason':'CHG-7',"
+		  "'created_ms':1700000000000,'until_ms':1700003600000,'over_ms':600000,'now':true,'withdraw':true,"
+		  "'goal_ppm':300000,'began_ppm':100000,'level_ppm':100000,'plan_from_ppm':100000,'plan_ppm':[300000],"
+		  "'command_node':'fra-1','owner':'fra-1','stamp':4711,'epoch':64,'seq':1,'state':'starting','stage':'pools','way':'out',"
+		  "'targets':[{'site':'ams','override_id':'override-1'},{'site':'fra','override_id':'override-2'}],"
+		  "'overridden':['room','backup'],'without':['ams-2','fra-2'],'hold':{'from':'starting'},'write':{'own':'normal','shared':'normal'}}" },
+		{ "a drain with the least",
+		  { .id = "op8",
+		    .node = "ams-1",
+		    .kind = OPERATION_DRAIN,
+		    .sites = sites,
+		    .override_ids = ids,
+		    .n_sites = 1,
+		    .service = "",
+		    .author = "bob",
+		    .principal = "",
+		    .reason = "",
+		    .until_ms = MODEL_TIME_NEVER,
+		    .stamp = 1 },
+		  "{'id':'op8','kind':'drain','author':'bob','created_ms':1700000000000,'until_ms':9223372036854775807,"
+		  "'goal_ppm':1000000,'plan_ppm':[100000,250000,500000,750000,1000000],'command_node':'ams-1','owner':'ams-1','stamp':1,"
+		  "'epoch':64,'seq':1,'state':'starting','stage':'pools','way':'out','targets':[{'site':'ams','override_id':'override-1'}],"
+		  "'hold':{'from':'starting'},'write':{'own':'normal','shared':'normal'}}" },
+	};
+	static struct operation op;
+	char error[OPERATION_DETAIL_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(operation_init(&op, &cases[i].r, NOW_MS, error), 0);
+		assert_true(operation_ok(&op));
+		expect_whole(cases[i].why, operation_to_json(&op), cases[i].record);
+	}
+}
+
+/* On both sides of each limit. */
+static void the_numbers_of_a_request_have_limits(void **state)
+{
+	static const struct {
+		const char *why;
+		enum operation_kind kind;
+		uint64_t stamp;
+		int64_t until_ms, over_ms;
+		uint32_t goal, level;
+		const char *error;
+	} cases[] = {
+		{ "the first stamp", OPERATION_DRAIN, 1, MODEL_TIME_NEVER, 0, 0, 0, NULL },
+		{ "the last stamp", OPERATION_DRAIN, STAMP_END - 1, MODEL_TIME_NEVER, 0, 0, 0,
+		  NULL },
+		{ "no stamp", OPERATION_DRAIN, STAMP_END, MODEL_TIME_NEVER, 0, 0, 0,
+		  "the command has no stamp" },
+		{ "until now", OPERATION_DRAIN, 1, NOW_MS, 0, 0, 0, "until is in the past" },
+		{ "until in a moment", OPERATION_DRAIN, 1, NOW_MS + 1, 0, 0, 0, NULL },
+		{ "over 7 days", OPERATION_DRAIN, 1, MODEL_TIME_NEVER, 604800000, 0, 0, NULL },
+		{ "over more", OPERATION_DRAIN, 1, MODEL_TIME_NEVER, 604800001, 0, 0,
+		  "over is longer than 7 days" },
+		{ "over less than nothing", OPERATION_DRAIN, 1, MODEL_TIME_NEVER, -1, 0, 0,
+		  "over is longer than 7 days" },
+		{ "a shift of the least", OPERATION_SHIFT, 1, MODEL_TIME_NEVER, 0, 1, 0, NULL },
+		{ "a shift of nothing", OPERATION_SHIFT, 1, MODEL_TIME_NEVER, 0, 0, 0,
+		  "the level is not between 0 and 100 %" },
+		{ "a shift of nearly all", OPERATION_SHIFT, 1, MODEL_TIME_NEVER, 0, 999999, 0,
+		  NULL },
+		{ "a shift of all", OPERATION_SHIFT, 1, MODEL_TIME_NEVER, 0, 1000000, 0,
+		  "a shift of 100 % is a drain" },
+		{ "a shift of more", OPERATION_SHIFT, 1, MODEL_TIME_NEVER, 0, 1000001, 0,
+		  "the level is not between 0 and 100 %" },
+		{ "from where all are away", OPERATION_SHIFT, 1, MODEL_TIME_NEVER, 0, 500000,
+		  1000000, NULL },
+		{ "from further", OPERATION_SHIFT, 1, MODEL_TIME_NEVER, 0, 500000, 1000001,
+		  "the level is not between 0 and 100 %" },
+	};
+	static struct operation op;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct operation_request r = make_request();
+		char error[OPERATION_DETAIL_MAX] = "";
+
+		r.kind = cases[i].kind;
+		r.stamp = cases[i].stamp;
+		r.until_ms = cases[i].until_ms;
+		r.over_ms = cases[i].over_ms;
+		r.goal_ppm = cases[i].goal;
+		r.level_ppm = cases[i].level;
+		int err = operation_init(&op, &r, NOW_MS, error);
+
+		if (err != (cases[i].error ? -EINVAL : 0) ||
+		    strcmp(error, cases[i].error ? cases[i].error : "") != 0)
+			fail_msg("%s: %d, %s", cases[i].why, err, error);
 	}
 }
 
@@ -616,6 +744,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_drain_begins_with_its_plan),
 		cmocka_unit_test(an_operation_begins_at_the_level_of_its_targets),
+		cmocka_unit_test(a_record_begins_as_it_was_asked_for),
+		cmocka_unit_test(the_numbers_of_a_request_have_limits),
 		cmocka_unit_test(a_wrong_request_names_its_fault),
 		cmocka_unit_test(too_many_sites_are_refused),
 		cmocka_unit_test(levels_are_gates_between_from_and_to),
