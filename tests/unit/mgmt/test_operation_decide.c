@@ -14,9 +14,11 @@
 
 #include <cmocka.h>
 
+#include "whole_json.h"
 #include "mgmt/operations/command_internal.h"
 #include "mgmt/operations/engine_internal.h"
 #include "mgmt/operations/guard_internal.h"
+#include "mgmt/operations/record_json.h"
 #include "mgmt/operations/well.h"
 
 #define COUNT(a)  (sizeof(a) / sizeof((a)[0]))
@@ -1637,6 +1639,145 @@ static void the_first_guard_that_trips_is_named(void **state)
 	}
 }
 
+/* By name; majority and clock have commands of their own, and an operation is ended. */
+static void a_person_may_override_some_guards(void **state)
+{
+	static const bool may[OPERATION_GUARD_COUNT] = {
+		[OPERATION_GUARD_LAST_SITE] = true, [OPERATION_GUARD_MAX_SITES_OUT] = true,
+		[OPERATION_GUARD_ROOM] = true,      [OPERATION_GUARD_RECEIVERS] = true,
+		[OPERATION_GUARD_FRESH] = true,     [OPERATION_GUARD_UNCONFIRMED] = true,
+		[OPERATION_GUARD_BACKUP] = true,    [OPERATION_GUARD_NO_DNS] = true,
+		[OPERATION_GUARD_SHARE] = true,
+	};
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+
+	(void)state;
+	for (int given = 0; given < 2; given++) {
+		for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
+			op.overridden[i] = given;
+		operation_judge(&op, &facts, OPERATION_BEFORE, verdicts);
+		for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
+			if ((int)verdicts[i].guard != i ||
+			    verdicts[i].overridden != (given && may[i]))
+				fail_msg("guard %s", operation_guard_text((enum operation_guard)i));
+		assert_true(verdicts[OPERATION_GUARD_SHARE].ok); /* a step's end judges it */
+		assert_false(verdicts[OPERATION_GUARD_SHARE].checked);
+		assert_string_equal(verdicts[OPERATION_GUARD_SHARE].detail, "not checked");
+	}
+}
+
+/* A field of the record, the caller's. */
+static json_t *show_field(const char *name)
+{
+	json_t *whole = operation_to_json(&op), *field = json_incref(json_object_get(whole, name));
+
+	json_decref(whole);
+	return field;
+}
+
+static void note_margin(enum operation_guard guard, bool known, uint64_t percent)
+{
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT] = { 0 };
+
+	verdicts[guard].margin = (struct operation_value){ known, percent };
+	history_margins(&op, verdicts);
+}
+
+static void a_step_is_remembered_with_all_that_was_seen(void **state)
+{
+	(void)state;
+	op.state = OPERATION_MOVING;
+	op.step = 1;
+	op.n_plan = 3;
+	op.writes = 9;
+	facts.ttl_s = KNOWN(30);
+	sites[0].arrivals = KNOWN(30);
+	sites[0].bits = KNOWN(1000);
+	sites[0].at[2].share_ppm = KNOWN(200000);
+	sites[0].at[2].flows = KNOWN(20);
+	sites[1].arrivals = KNOWN(70);
+	sites[1].bits = KNOWN(2000);
+	sites[1].capacity_flows = KNOWN(100);
+	sites[1].capacity_bits = KNOWN(5000);
+	sites[1].at[2].flows = KNOWN(80);
+	note_margin(OPERATION_GUARD_ROOM, true, 1); /* there is no step yet */
+	history_measure(&t);
+	assert_false(t.changed);
+	history_begin(&t, 100000, 250000);
+	history_measure(&t);
+	assert_true(t.changed);
+	note_margin(OPERATION_GUARD_ROOM, true, 40);
+	note_margin(OPERATION_GUARD_ROOM, true, 35);
+	note_margin(OPERATION_GUARD_ROOM, true, 50);
+	note_margin(OPERATION_GUARD_FRESH, true, 7);
+	note_margin(OPERATION_GUARD_FRESH, false, 3);
+	note_margin(OPERATION_GUARD_SHARE, false, 3);
+	expect_whole(
+	        "the second of three steps", show_field("steps"),
+	        "[{'from_ppm':100000,'to_ppm':250000,'write_step':9,'state':'moving','begun_ms':1000000,'ttl_s':30,"
+	        "'share_ppm':300000,'expected_ppm':200000,'margins':{'room':35,'fresh':7},'loads':["
+	        "{'site':'ams','flows':30,'bits':1000,'expected_flows':20},"
+	        "{'site':'fra','flows':70,'bits':2000,'capacity_flows':100,'capacity_bits':5000,'expected_flows':80}]}]");
+}
+
+static void the_oldest_step_makes_room(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i < OPERATION_HISTORY_MAX + 2; i++)
+		history_begin(&t, i, i + 1);
+	assert_int_equal(op.n_steps, OPERATION_HISTORY_MAX);
+	assert_int_equal(op.steps_lost, 2);
+	assert_int_equal(op.steps[0].from_ppm, 2);
+	assert_int_equal(history_last(&op)->to_ppm, OPERATION_HISTORY_MAX + 2);
+}
+
+/* Who comes now, and of all who came, each at its most, the largest. */
+static void late_clients_are_remembered_at_their_most(void **state)
+{
+	struct operation_late late[OPERATION_LATE_MAX + 1] = { 0 };
+
+	(void)state;
+	facts.late = late;
+	facts.n_late = OPERATION_LATE_MAX;
+	for (uint32_t i = 0; i < OPERATION_LATE_MAX; i++) {
+		snprintf(late[i].prefix, sizeof(late[i].prefix), "192.0.%u.0/24", i);
+		late[i].flows = KNOWN(i == 5 ? 3 : 10 + i);
+	}
+	history_late(&t);
+	assert_int_equal(op.n_late, OPERATION_LATE_MAX);
+	assert_int_equal(op.n_was_late, OPERATION_LATE_MAX);
+	static const struct operation_late then[] = {
+		{ "192.0.0.0/24", KNOWN(9) },    /* less than before */
+		{ "192.0.1.0/24", KNOWN(99) },   /* more */
+		{ "198.51.100.0/24", KNOWN(3) }, /* no more than the least, that of 192.0.5.0/24 */
+		{ "203.0.113.0/24", KNOWN(4) },  /* more than that */
+	};
+	facts.late = then;
+	facts.n_late = COUNT(then);
+	history_late(&t);
+	expect_whole(
+	        "now", show_field("late"),
+	        "[{'prefix':'192.0.0.0/24','flows':9},{'prefix':'192.0.1.0/24','flows':99},"
+	        "{'prefix':'198.51.100.0/24','flows':3},{'prefix':'203.0.113.0/24','flows':4}]");
+	assert_int_equal(op.n_was_late, OPERATION_LATE_MAX);
+	for (uint32_t i = 0; i < OPERATION_LATE_MAX; i++) {
+		const struct operation_late *l = &op.was_late[i];
+		char prefix[32];
+
+		snprintf(prefix, sizeof(prefix), i == 5 ? "203.0.113.0/24" : "192.0.%u.0/24", i);
+		assert_string_equal(l->prefix, prefix);
+		assert_int_equal(l->flows.value, i == 1 ? 99 : i == 5 ? 4 : 10 + i);
+	}
+	facts.n_late = 0;
+	history_late(&t);
+	assert_int_equal(op.n_late, 0);
+	assert_int_equal(op.n_was_late, OPERATION_LATE_MAX);
+	facts.late = late;
+	facts.n_late = OPERATION_LATE_MAX + 1; /* more than are listed */
+	history_late(&t);
+	assert_int_equal(op.n_late, OPERATION_LATE_MAX);
+}
+
 static void assert_failure(uint32_t i, const struct operation_failure *expected)
 {
 	const struct operation_failure *f = &op.failures[i];
@@ -1702,6 +1843,27 @@ static void a_guard_that_was_overridden_is_remembered_once(void **state)
 			                                        .at_ms = NOW_MS,
 			                                        .overridden = true });
 	}
+}
+
+/* A hold by the same guard is another matter, and so is another guard. */
+static void each_guard_that_was_overridden_is_remembered(void **state)
+{
+	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
+
+	(void)state;
+	for (int k = 0; k < OPERATION_GUARD_COUNT; k++)
+		verdicts[k] = (struct operation_verdict){ .guard = (enum operation_guard)k,
+			                                  .ok = k != OPERATION_GUARD_ROOM &&
+			                                        k != OPERATION_GUARD_BACKUP,
+			                                  .overridden = true };
+	op.state = OPERATION_MOVING;
+	tick_hold(&t, "room", "site fra would be full");
+	history_overridden(&t, verdicts);
+	assert_int_equal(op.n_failures, 3);
+	assert_failure(1, &(struct operation_failure){
+	                          .code = "room", .at_ms = NOW_MS, .overridden = true });
+	assert_failure(2, &(struct operation_failure){
+	                          .code = "backup", .at_ms = NOW_MS, .overridden = true });
 }
 
 /* The newest are kept, and how many were lost is counted. */
@@ -1771,8 +1933,13 @@ int main(void)
 		T(a_receiver_is_fresh_by_all_that_it_measures),
 		T(what_levels_hold_keeps_the_end_that_has_come),
 		T(the_first_guard_that_trips_is_named),
+		T(a_person_may_override_some_guards),
+		T(a_step_is_remembered_with_all_that_was_seen),
+		T(the_oldest_step_makes_room),
+		T(late_clients_are_remembered_at_their_most),
 		T(a_hold_is_remembered_with_its_words),
 		T(a_guard_that_was_overridden_is_remembered_once),
+		T(each_guard_that_was_overridden_is_remembered),
 		T(the_oldest_failure_makes_room),
 	};
 
