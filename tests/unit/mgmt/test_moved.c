@@ -228,30 +228,32 @@ static void each_kind_is_carried_over_in_its_own_way(void **state)
 		bool ended;
 		int64_t to_from_ms, to_until_ms;
 		uint32_t to_ppm;
-		bool to_ended;
+		bool to_ended, is_step;
 	} rows[] = {
 		{ "a site's drain that began", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + 1,
-		  0, MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 1000000, false },
+		  0, MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 1000000, false, false },
 		{ "in its ramp", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + HOUR / 2, HOUR,
-		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 500000, false },
+		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 500000, false, false },
 		{ "just then", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + HOUR, HOUR,
-		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 0, false },
+		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 0, false, false },
 		{ "that had not begun", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + HOUR + 1,
-		  HOUR, MODEL_TIME_NEVER, false, -1, 0, 0, false },
+		  HOUR, MODEL_TIME_NEVER, false, -1, 0, 0, false, false },
 		{ "that has begun at the new time, too", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE,
-		  NOW_MS, HOUR, MODEL_TIME_NEVER, false, -1, 0, 0, false },
+		  NOW_MS, HOUR, MODEL_TIME_NEVER, false, -1, 0, 0, false, false },
 		{ "a backend's drain", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_BACKEND, NOW_MS + 1, 0,
-		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 0, false },
+		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 0, false, false },
 		{ "a disabled site", MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, NOW_MS + 1, 0,
-		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 0, false },
+		  MODEL_TIME_NEVER, false, NOW_MS, MODEL_TIME_NEVER, 0, false, false },
 		{ "one that was over", MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, NOW_MS - 5, 0,
-		  NOW_MS + HOUR, false, NOW_MS - 5, NOW_MS, 0, true },
+		  NOW_MS + HOUR, false, NOW_MS - 5, NOW_MS, 0, true, false },
 		{ "one that began and was over", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_BACKEND,
-		  NOW_MS + 5, 0, NOW_MS + 9, false, NOW_MS, NOW_MS, 0, true },
+		  NOW_MS + 5, 0, NOW_MS + 9, false, NOW_MS, NOW_MS, 0, true, false },
 		{ "one that is over at the new time, too", MODEL_OVERRIDE_DISABLE,
-		  MODEL_TARGET_SITE, NOW_MS - 5, 0, NOW_MS, false, -1, 0, 0, false },
+		  MODEL_TARGET_SITE, NOW_MS - 5, 0, NOW_MS, false, -1, 0, 0, false, false },
 		{ "one that a person ended", MODEL_OVERRIDE_DISABLE, MODEL_TARGET_SITE, NOW_MS + 5,
-		  0, MODEL_TIME_NEVER, true, -1, 0, 0, false },
+		  0, MODEL_TIME_NEVER, true, -1, 0, 0, false, false },
+		{ "a step of an operation", MODEL_OVERRIDE_DRAIN, MODEL_TARGET_SITE, NOW_MS + 1, 0,
+		  MODEL_TIME_NEVER, false, -1, 0, 0, false, true },
 	};
 	struct intent *in = open_at(*state, NOW_MS - HOUR, 0);
 	char id[16];
@@ -265,6 +267,7 @@ static void each_kind_is_carried_over_in_its_own_way(void **state)
 			              .over_ms = rows[i].over_ms,
 			              .until_ms = rows[i].until_ms,
 			              .ended = rows[i].ended,
+			              .is_step = rows[i].is_step,
 			              .principal = "user:root" };
 
 		snprintf(o.id, sizeof(o.id), "n-%02zu", i);
@@ -283,11 +286,29 @@ static void each_kind_is_carried_over_in_its_own_way(void **state)
 		    strcmp(o->principal, same ? "user:root" : "weir") != 0 ||
 		    o->from_ms != (same ? rows[i].from_ms : rows[i].to_from_ms) ||
 		    o->until_ms != (same ? rows[i].until_ms : rows[i].to_until_ms) ||
-		    o->from_ppm != rows[i].to_ppm ||
+		    o->from_ppm != rows[i].to_ppm || o->prior != (same ? 0u : 7u) ||
 		    o->ended != (rows[i].to_ended || rows[i].ended))
 			fail_msg("%s: generation %d, from %lld, until %lld, %u ppm", rows[i].why,
 			         (int)o->generation, (long long)(o->from_ms - NOW_MS),
 			         (long long)(o->until_ms - NOW_MS), o->from_ppm);
+	}
+	intent_close(in);
+}
+
+/* Clocks that differ are allowed for, up to 5 s. */
+static void a_skew_is_allowed_for_up_to_its_limit(void **state)
+{
+	static const struct {
+		int64_t skew_ms, more_ms;
+	} cases[] = { { 0, 0 },       { 1, 1 },       { 4999, 4999 },
+		      { 5000, 5000 }, { 5001, 5000 }, { YEAR, 5000 } };
+	struct intent *in = open_at(*state, NOW_MS, 0);
+	int64_t least_ms = intent_ahead_ms(in);
+
+	assert_int_equal(least_ms, 2000);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		intent_expect_skew(in, cases[i].skew_ms);
+		assert_int_equal(intent_ahead_ms(in), least_ms + cases[i].more_ms);
 	}
 	intent_close(in);
 }
@@ -309,6 +330,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_corrected_time_is_written_with_the_next_turn,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(each_kind_is_carried_over_in_its_own_way, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(a_skew_is_allowed_for_up_to_its_limit, setup,
 		                                teardown),
 	};
 
