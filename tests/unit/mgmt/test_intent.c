@@ -363,6 +363,75 @@ static void join_pending_goes_back_to_the_last_confirmed_version(void **state)
 	intent_close(in);
 }
 
+/* The time that a change names is its own; else what the one before has left, if that is longer. */
+static void a_change_that_joins_has_the_longer_time_or_its_own(void **state)
+{
+	static const struct {
+		const char *why;
+		int64_t within_ms, left_ms;
+	} cases[] = {
+		{ "none of its own", -1, 40000 },
+		{ "a shorter one", 30000, 30000 },
+		{ "a longer one", 90000, 90000 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
+		struct fixture f;
+		struct version v;
+
+		fixture_make(&f);
+		struct intent *in = open_as(&f, "ams-1", NOW_MS);
+		assert_int_equal(
+		        apply_after(in, &half, INTENT_PENDING_REFUSE, 60000, NOW_MS + 10, NULL), 0);
+		run_deadline(in, "one", 1000, NOW_MS + 10);
+		run_deadline(in, "one", 21000, NOW_MS + 20010);
+		assert_int_equal(apply_after(in, &words, INTENT_PENDING_JOIN, cases[i].within_ms,
+		                             NOW_MS + 20010, &v),
+		                 0);
+		if (v.confirm_left_ms != cases[i].left_ms ||
+		    v.confirm_by_ms != NOW_MS + 20010 + cases[i].left_ms)
+			fail_msg("%s: %d ms", cases[i].why, (int)v.confirm_left_ms);
+		intent_close(in);
+		files_fini(&half);
+		files_fini(&words);
+		fixture_remove(&f);
+	}
+}
+
+static void the_head_is_confirmed_once_and_nothing_else(void **state)
+{
+	static const struct {
+		uint64_t number;
+		int err, risky;
+	} cases[] = { { 0, -ENOENT, -ENOENT },
+		      { 1, -EALREADY, -EALREADY },
+		      { 2, -ENOENT, 0 },
+		      { 3, -ENOENT, -ENOENT } };
+	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	struct files files = half_of_the_pool();
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(intent_may_confirm(in, cases[i].number), cases[i].err);
+	assert_int_equal(apply_version(in, &files, "half", NOW_MS + 10, NULL), 0);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(intent_may_confirm(in, cases[i].number), cases[i].risky);
+	intent_for(in, "token:ci", NULL);
+	assert_int_equal(intent_confirm(in, 3, "ann", NOW_MS + 20), -ENOENT);
+	assert_int_equal(intent_confirm(in, 2, "ann", NOW_MS + 20), 0);
+	const struct journal *j = intent_journal(in);
+
+	assert_string_equal(journal_find(j, journal_last(j))->message,
+	                    "version 2 confirmed by ann (token:ci)");
+	assert_string_equal(journal_find(j, journal_last(j))->subject, "versions");
+	assert_int_equal(intent_confirm(in, 2, "ann", NOW_MS + 30), -EALREADY);
+	assert_int_equal(intent_roll_back_unconfirmed(in, "why", NOW_MS + 30), -EALREADY);
+	assert_int_equal(intent_head(in)->number, 2);
+	files_fini(&files);
+	intent_close(in);
+}
+
 static void confirming_the_later_version_confirms_what_it_joined(void **state)
 {
 	struct intent *in = open_as(*state, "ams-1", NOW_MS);
@@ -497,16 +566,16 @@ static const char *write_sets(const struct intent *in, const char *pool, char *o
 /* Connections of earlier members still have a claim: their sets are in the document alone by then. */
 static void a_start_keeps_the_sets_of_versions_that_are_not_at_hand(void **state)
 {
-	struct intent *in = open_as(*state, "ams-1", NOW_MS);
+	const struct fixture *f = *state;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
 	struct files files = fixture_files("10.1.1.11\"; weight = 100", "10.1.1.11\"; weight = 60");
-	char was[1024], is[1024], words[128];
+	char was[1024], is[1024], words[PATH_MAX], digest[DIGEST_TEXT_MAX];
 
 	assert_int_equal(apply_version(in, &files, "weight", NOW_MS + 10, NULL), 0);
 	files_fini(&files);
 	for (int i = 0; i < 9; i++) { /* more than are at hand after a start */
-		snprintf(words, sizeof(words), "10.1.1.11\"; weight = %d", 61 + i / 8);
+		snprintf(words, sizeof(words), "10.1.1.11\"; weight = %*d", i + 2, 61 + i / 8);
 		files = fixture_files("10.1.1.11\"; weight = 100", words);
-		assert_int_equal(files_add(&files, "other", words, (size_t)i + 1), 0);
 		assert_int_equal(apply_version(in, &files, "", NOW_MS + 10000 * (i + 1), NULL), 0);
 		files_fini(&files);
 	}
@@ -519,6 +588,20 @@ static void a_start_keeps_the_sets_of_versions_that_are_not_at_hand(void **state
 	assert_string_equal(write_sets(in, "web-ams", is, sizeof(is)), was);
 	intent_tick(in, NOW_MS + 101000);
 	assert_string_equal(write_sets(in, "web-ams", is, sizeof(is)), was);
+	intent_close(in);
+	snprintf(words, sizeof(words), "%s/store", f->state); /* and without the store */
+	assert_int_equal(files_remove_dir(words), 0);
+	in = open_as(f, "ams-1", NOW_MS + 102000);
+	assert_string_equal(write_sets(in, "web-ams", is, sizeof(is)), was);
+	const struct version *head = intent_head(in);
+
+	assert_int_equal(head->number, 11);
+	assert_string_equal(head->author, "weir");
+	assert_string_equal(head->principal, "weir");
+	assert_string_equal(head->node, "ams-1");
+	assert_string_equal(head->reason, "recovered from the effective document");
+	assert_string_equal(head->digest, files_digest(intent_head_files(in), digest));
+	assert_int_equal(head->confirm_by_ms, 0);
 	intent_close(in);
 }
 
@@ -742,6 +825,9 @@ int main(void)
 		        damaged_rows_of_a_store_are_found_when_they_are_read, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		        a_start_keeps_the_sets_of_versions_that_are_not_at_hand, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_head_is_confirmed_once_and_nothing_else, setup,
+		                                teardown),
+		cmocka_unit_test(a_change_that_joins_has_the_longer_time_or_its_own),
 	};
 
 	return cmocka_run_group_tests_name("intent", tests, NULL, NULL);
