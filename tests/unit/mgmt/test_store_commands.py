@@ -654,6 +654,30 @@ what was changed after the backup is not in it
         member.replies["txn"] = [lambda body: {"header": HEADER, "succeeded": True, "responses": [{"response_put": {}} for _ in body["success"]]}]
         self.refused(3, f"{first}the record head is not there", "restore", path)
 
+    def test_what_is_there_after_a_restore_is_compared(self) -> None:
+        """Somebody else may write meanwhile, where no batch notices."""
+        path = self.write("b.json", backup(self.RECORDS))
+        into = ": a backup goes into a store that has no versions yet"
+        for name, text, status, says in (
+                ("zzz", "{}", 4, f"the store has the record zzz, and the backup has none{into}"),
+                ("override/07", "{}", 4, f"the store has the record override/07, and the backup has another one{into}"),
+                ("override/07", None, 3, "the record override/07 is not there"),
+                ("store", claim(unfinished=True), 4, "the store was begun again for a node's copy: weir store rebuild")):
+            member = self.etcd()
+            member.put("/weir/store", claim())
+            self.in_store(member)
+
+            def meanwhile(body: Answer, member: Etcd = member, name: str = name, text: str | None = text) -> Answer:
+                answer = member.change(body)
+                if text is None:
+                    del member.keys.kvs[f"/weir/{name}"]
+                else:
+                    member.put(f"/weir/{name}", text)
+                return answer
+            member.replies["txn"] = [member.change, member.change, meanwhile]
+            self.refused(status, f"the backup is not restored: {says}", "restore", path)
+            self.assertEqual(len(member.bodies("txn")), 3)
+
     def test_what_is_no_backup(self) -> None:
         member = self.etcd()
         self.in_store(member)
