@@ -256,6 +256,14 @@ static void a_stop_without_a_document_leaves_nothing(void **state)
 	assert_false(is_in(NORMAL_TABLE));
 }
 
+#define FROM_ZOE        "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
+#define FIRST_LIFE      "\"incarnation\":\"0000000000000001\","
+#define BAD_DO          "\"do\" must be question, confirmed, others, emptied or stop"
+#define BAD_OTHERS      "\"heard\" and \"silent\" must be lists, \"addresses\" an object"
+#define BAD_NAME        "the node's name is missing or too long"
+#define BAD_INCARNATION "\"incarnation\" must be 16 hexadecimal digits"
+#define BAD_TIME        "\"sent_ms\" must be a positive number"
+
 static void bad_requests_are_refused(void **state)
 {
 	(void)state;
@@ -264,74 +272,52 @@ static void bad_requests_are_refused(void **state)
 	} rows[] = {
 		{ "", "not a JSON object in one line" },
 		{ "{", "not a JSON object in one line" },
-		{ "[]", "\"do\" must be question, confirmed, others, emptied or stop" },
-		{ "{}", "\"do\" must be question, confirmed, others, emptied or stop" },
-		{ "{\"do\":1}", "\"do\" must be question, confirmed, others, emptied or stop" },
-		{ "{\"do\":\"withdraw\"}",
-		  "\"do\" must be question, confirmed, others, emptied or stop" },
+		{ "[]", BAD_DO },
+		{ "{}", BAD_DO },
+		{ "{\"do\":1}", BAD_DO },
+		{ "{\"do\":\"withdraw\"}", BAD_DO },
 		{ "{\"do\":\"stop\",\"do\":\"stop\"}", "not a JSON object in one line" },
-		{ "{\"do\":\"others\"}",
-		  "\"heard\" and \"silent\" must be lists, \"addresses\" an object" },
-		{ "{\"do\":\"others\",\"heard\":{},\"silent\":[],\"addresses\":{}}",
-		  "\"heard\" and \"silent\" must be lists, \"addresses\" an object" },
-		{ "{\"do\":\"others\",\"heard\":[],\"silent\":1,\"addresses\":{}}",
-		  "\"heard\" and \"silent\" must be lists, \"addresses\" an object" },
-		{ "{\"do\":\"others\",\"heard\":[],\"silent\":[],\"addresses\":[]}",
-		  "\"heard\" and \"silent\" must be lists, \"addresses\" an object" },
+		{ "{\"do\":\"others\"}", BAD_OTHERS },
+		{ "{\"do\":\"others\",\"heard\":{},\"silent\":[],\"addresses\":{}}", BAD_OTHERS },
+		{ "{\"do\":\"others\",\"heard\":[],\"silent\":1,\"addresses\":{}}", BAD_OTHERS },
+		{ "{\"do\":\"others\",\"heard\":[],\"silent\":[],\"addresses\":[]}", BAD_OTHERS },
 		{ "{\"do\":\"question\"}",
 		  "\"address\" must be one that this node is configured to announce" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.9\",\"from\":\"zoe\","
-		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.9\",\"from\":\"zoe\"," FIRST_LIFE
+		  "\"sent_ms\":5}",
 		  "\"address\" must be one that this node is configured to announce" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\"}",
-		  "the node's name is missing or too long" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"\","
-		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
-		  "the node's name is missing or too long" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\","
-		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
-		  "the node's name is missing or too long" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"by\":\"zoe\","
-		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
-		  "the node's name is missing or too long" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"nobody\","
-		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\"}", BAD_NAME },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"\"," FIRST_LIFE
+		  "\"sent_ms\":5}",
+		  BAD_NAME },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"," FIRST_LIFE
+		  "\"sent_ms\":5}",
+		  BAD_NAME },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"by\":\"zoe\"," FIRST_LIFE
+		  "\"sent_ms\":5}",
+		  BAD_NAME },
+		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"nobody\"," FIRST_LIFE
+		  "\"sent_ms\":5}",
 		  "the node must be another one that the configuration makes announce the address" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		  "\"incarnation\":\"1\",\"sent_ms\":5}",
-		  "\"incarnation\" must be 16 hexadecimal digits" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		  "\"incarnation\":\"000000000000000G\",\"sent_ms\":5}",
-		  "\"incarnation\" must be 16 hexadecimal digits" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		  "\"incarnation\":\"00000000000000000\",\"sent_ms\":5}",
-		  "\"incarnation\" must be 16 hexadecimal digits" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\",\"sent_ms\":5}",
-		  "\"incarnation\" must be 16 hexadecimal digits" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":-5}",
-		  "\"sent_ms\" must be a positive number" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":0}",
-		  "\"sent_ms\" must be a positive number" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5.5}",
-		  "\"sent_ms\" must be a positive number" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":\"5\"}",
-		  "\"sent_ms\" must be a positive number" },
-		{ "{\"do\":\"question\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		  "\"incarnation\":\"0000000000000001\"}",
-		  "\"sent_ms\" must be a positive number" },
-		{ "{\"do\":\"confirmed\",\"address\":\"192.0.2.1\",\"from\":\"zoe\","
-		  "\"incarnation\":\"0000000000000001\",\"sent_ms\":5}",
-		  "the node's name is missing or too long" },
+		{ FROM_ZOE "\"incarnation\":\"1\",\"sent_ms\":5}", BAD_INCARNATION },
+		{ FROM_ZOE "\"incarnation\":\"000000000000000G\",\"sent_ms\":5}", BAD_INCARNATION },
+		{ FROM_ZOE "\"incarnation\":\"00000000000000000\",\"sent_ms\":5}",
+		  BAD_INCARNATION },
+		{ FROM_ZOE "\"sent_ms\":5}", BAD_INCARNATION },
+		{ FROM_ZOE FIRST_LIFE "\"sent_ms\":-5}", BAD_TIME },
+		{ FROM_ZOE FIRST_LIFE "\"sent_ms\":0}", BAD_TIME },
+		{ FROM_ZOE FIRST_LIFE "\"sent_ms\":5.5}", BAD_TIME },
+		{ FROM_ZOE FIRST_LIFE "\"sent_ms\":\"5\"}", BAD_TIME },
+		{ FROM_ZOE "\"incarnation\":\"0000000000000001\"}", BAD_TIME },
+		{ "{\"do\":\"confirmed\",\"address\":\"192.0.2.1\",\"from\":\"zoe\"," FIRST_LIFE
+		  "\"sent_ms\":5}",
+		  BAD_NAME },
 		{ "{\"do\":\"confirmed\",\"address\":\"192.0.2.1\",\"by\":\"mid\","
 		  "\"incarnation\":\"000000000000004d\",\"sent_ms\":5}",
 		  "the node must be another one that the configuration makes announce the address" },
 		{ "{\"do\":\"confirmed\",\"address\":\"192.0.2.1\",\"by\":\"zoe\","
 		  "\"incarnation\":\"000000000000004d\",\"sent_ms\":0}",
-		  "\"sent_ms\" must be a positive number" },
+		  BAD_TIME },
 	};
 
 	announce_and_wait();
