@@ -109,7 +109,7 @@ class Host:
             os.unlink(self.path(inside))
 
     def command(self, *words: str) -> list[str]:
-        return ["nsenter", f"--target={self.process.pid}", "--mount", "--root", "--", "env", f"PATH={FAKE}:/usr/sbin:/usr/bin:/sbin:/bin", *words]
+        return ["nsenter", f"--target={self.process.pid}", "--mount", "--root", "--wd", "--", "env", f"PATH={FAKE}:/usr/sbin:/usr/bin:/sbin:/bin", *words]
 
     def run(self, *words: str, seconds: float = 120) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self.command(*words), stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=seconds, check=False)
