@@ -80,7 +80,7 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 
 	if (!overrides || strlen(overrides) >= DIGEST_TEXT_MAX || !drain ||
 	    !is_version(version, digest) || !id || (*id && !store_conf_is_id(id)) || !origin ||
-	    strlen(origin) >= ORIGIN_TEXT_MAX || !plain_is(origin) ||
+	    strlen(origin) >= ORIGIN_TEXT_MAX ||
 	    !fingerprint_from_json(json_object_get(head, "version_key"), version_key) ||
 	    !fingerprint_from_json(json_object_get(head, "hash_key"), hash_key))
 		return false;
@@ -92,7 +92,9 @@ bool peers_head_read(struct peers_report *report, const json_t *head)
 	memcpy(report->hash_key, hash_key, sizeof(hash_key));
 	report->store_known = store;
 	snprintf(report->store, sizeof(report->store), "%s", id);
-	snprintf(report->store_origin, sizeof(report->store_origin), "%s", origin);
+	/* people are shown it: free words of a peer are none */
+	snprintf(report->store_origin, sizeof(report->store_origin), "%s",
+	         origin[strspn(origin, "0123456789abcdef.")] ? "" : origin);
 	snprintf(report->overrides, sizeof(report->overrides), "%s", overrides);
 	plain_copy(report->drain, sizeof(report->drain), drain);
 	report->inforce = inforce_from_json(json_object_get(head, "in_force"));

@@ -12,8 +12,8 @@
 #include "mgmt/api/peers.h"
 
 /**
- * {version, digest, version_key, overrides, hash_key, store?, drain, in_force, commands?}: given. Commands that the store has not go
- * with the head itself.
+ * {version, digest, version_key, overrides, hash_key, store?, store_origin?, drain, in_force, commands?}: given. Commands that the
+ * store has not go with the head itself.
  */
 json_t *peers_head_to_json(struct core *core);
 /** {bits_per_s, port_bits_per_s}: given. */

@@ -32,7 +32,7 @@
 
 #define KEEP_MS  250u   /* between two looks of the keeper: a deadline is noticed within that */
 #define AGAIN_MS 1000u  /* after a failure */
-#define APART_MS 10000u /* a new epoch has come to all nodes by then */
+#define APART_MS 17000u /* a new epoch has come to all nodes by then */
 
 /* End a version. Under the core's lock, which is given up meanwhile. @return false: try later */
 static bool end_version(struct shared_run *r, uint64_t number, const char *text)
@@ -413,9 +413,11 @@ static void state_peer(const struct core *core)
 		        "it has the store %.32s, and this node has %.32s: neither takes what the "
 		        "other applies. Let nodes leave the wrong one: the handbook says how (Two stores)",
 		        peer->store, r->conf.id);
-	if (peer || !apart)
-		return;
 	shared_run_origin(core, origin);
+	/* since they were related this node's store may have gone silent, or the peer may have caught up */
+	if (peer || !apart || !*origin || !*apart->store_origin ||
+	    !strcmp(origin, apart->store_origin))
+		return;
 	conditions_add(core->stats, "store-differs", CONDITION_DEGRADED, apart->node,
 	               "it takes changes from epoch.nonce.etcd %s of the store, and this node from "
 	               "%s. Let nodes leave the wrong one: the handbook says how (Two stores)",

@@ -178,7 +178,7 @@ class Stores(unittest.TestCase):
         wait_for("each knows the other", lambda: [p["store"] for p in self.b.ask("GET", "/v1/peers").json["items"]] == [ID])
         clusters = [f"{int(m.good('/v3/maintenance/status', {})['header']['cluster_id']):x}" for m in (a.members[0], b.members[0])]
         for node, peer, (it, own) in ((self.a, "fra-1", reversed(clusters)), (self.b, "ams-1", clusters)):
-            (subject, text), = wait_for("it is said", lambda node=node: self.said(node, "store-differs"), 20)
+            (subject, text), = wait_for("it is said", lambda node=node: self.said(node, "store-differs"), 40)
             self.assertEqual(subject, peer)
             self.assertRegex(text, rf"^{peer}: it takes changes from epoch.nonce.etcd 0..{it} of the store, and this node from 0..{own}. Let nodes leave ")
         self.b.stop()

@@ -79,7 +79,6 @@ static void a_head_is_read_whole_or_not_at_all(void **state)
 		NONE ",\"store\":7" REST,
 		NONE ",\"store\":\"0a1b\"" REST,
 		NONE ",\"store_origin\":7" REST,
-		NONE ",\"store_origin\":\"1.a\\n.b\"" REST,
 		NONE
 		",\"store_origin\":\"01234567890123456789.0123456789abcdef.0123456789abcdef0\"" REST,
 		"{\"version\":0,\"digest\":\"\"" REST,
@@ -130,6 +129,10 @@ static void a_head_is_read_whole_or_not_at_all(void **state)
 	assert_string_equal(v.store, "0123456789abcdef0123456789abcdef");
 	assert_string_equal(v.store_origin,
 	                    "01234567890123456789.0123456789abcdef.0123456789abcdef");
+	json_decref(head);
+	head = json_loads(NONE ",\"store_origin\":\"call 555\"" REST, 0, NULL);
+	assert_true(peers_head_read(&v, head)); /* it is heard, and its words are not shown */
+	assert_string_equal(v.store_origin, "");
 	json_decref(head);
 }
 

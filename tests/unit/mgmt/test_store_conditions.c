@@ -258,10 +258,10 @@ static void a_peer_with_another_store_is_stated(void **state)
 	second->store[0] = '\0';
 	expect_stated("it has none", "");
 	snprintf(first->store_origin, sizeof(first->store_origin), "3.ab.99");
-	first->apart_ms = clock_mono_ms() - 5000;
-	expect_stated("for five seconds", "");
-	first->apart_ms = clock_mono_ms() - 10000;
-	expect_stated("another etcd for ten seconds", two_etcds);
+	first->apart_ms = clock_mono_ms() - 16000;
+	expect_stated("for 16 s", "");
+	first->apart_ms = clock_mono_ms() - 17000;
+	expect_stated("another etcd for 17 s", two_etcds);
 	snprintf(second->store, sizeof(second->store), OTHERS);
 	expect_stated("another id is told first", two_ids);
 	run.conf.id[0] = '\0'; /* store.conf is not read */
