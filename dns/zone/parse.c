@@ -452,16 +452,13 @@ static void follow_include(struct parse *p, char **at)
 {
 	char *path = zone_word_next(at), *origin = zone_word_next(at);
 	const char *reason = NULL;
-	size_t length = path ? strlen(path) : 0;
 	ldns_rdf *name =
 	        origin ? read_directive_name(p, origin) : ldns_rdf_clone(p->origins[p->line.depth]);
 
-	if (length > 1 && path[0] == '"' && path[length - 1] == '"') {
-		path[length - 1] = '\0';
-		path++;
-	}
 	if (!name)
 		return;
+	if (path)
+		path = zone_word_unquote(path);
 	p->b->has_includes = true;
 	if (!path || zone_text_include(p->text, path, &reason) < 0) {
 		REFUSE(p, "include %.200s: %s", path ? path : "", path ? reason : "no file named");

@@ -35,6 +35,16 @@ char *zone_word_next(char **text)
 	return at == from ? NULL : from;
 }
 
+char *zone_word_unquote(char *word)
+{
+	size_t n = strlen(word);
+
+	if (n < 2 || word[0] != '"' || word[n - 1] != '"')
+		return word;
+	word[n - 1] = '\0';
+	return word + 1;
+}
+
 int zone_word_ttl(const char *word, uint32_t *out)
 {
 	uint64_t total = 0, number = 0;

@@ -17,6 +17,8 @@
 
 /** Cut the next word off @p text; quoted blanks do not end it. @return NULL at the end */
 char *zone_word_next(char **text) NONNULL();
+/** The word without quotes around it, which are taken off in place. */
+char *zone_word_unquote(char *word) NONNULL();
 
 /** Read "3600" or "1h30m". @return 0, -EINVAL when it is neither, -ERANGE */
 int zone_word_ttl(const char *word, uint32_t *out) MUST_CHECK NONNULL();

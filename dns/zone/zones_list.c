@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "dns/zone/text.h"
+#include "dns/zone/words.h"
 #include "dns/zone/zone.h"
 
 #define NAME_MAX_TEXT 1024 /* bytes of a name with escapes, and its NUL */
@@ -29,27 +30,6 @@ struct listing {
 	bool serial_only, serial_known; /* only the first SOA's serial is needed */
 	uint32_t serial;
 };
-
-/*
- * A word ends at a blank that is neither quoted nor behind a backslash: such a blank is data. All
- * other blanks are spaces by now (dns/zone/text.h).
- */
-static char *split_word(char **at)
-{
-	char *word = *at + strspn(*at, " "), *end = word;
-	bool quoted = false;
-
-	if (!*word)
-		return NULL;
-	for (; *end && (quoted || *end != ' '); end++)
-		if (*end == '\\' && end[1])
-			end++;
-		else
-			quoted ^= *end == '"';
-	*at = *end ? end + 1 : end;
-	*end = '\0';
-	return word;
-}
 
 /* Append @p text in lower case, as far as there is room. @return the length then */
 static size_t add_folded(char out[NAME_MAX_TEXT], size_t at, const char *text, size_t n)
@@ -87,8 +67,8 @@ static void read_serial(struct listing *l, const char *type, char *at)
 {
 	const char *word;
 
-	if (strcmp(type, "SOA") != 0 || !split_word(&at) || !split_word(&at) ||
-	    !(word = split_word(&at)))
+	if (strcmp(type, "SOA") != 0 || !zone_word_next(&at) || !zone_word_next(&at) ||
+	    !(word = zone_word_next(&at)))
 		return;
 	l->serial = (uint32_t)strtoul(word, NULL, 10);
 	l->serial_known = true;
@@ -104,13 +84,13 @@ static void list_record(struct listing *l, struct zone_text_line *line)
 	struct zones_record r = { 0 };
 
 	if (!line->indented) {
-		word = split_word(&at);
+		word = zone_word_next(&at);
 		if (!word)
 			return;
 		read_absolute_name(word, l->origins[l->depth], l->owner);
 	}
 	do
-		type = split_word(&at);
+		type = zone_word_next(&at);
 	while (type && is_ttl_or_class(type));
 	if (!type)
 		return;
@@ -124,7 +104,7 @@ static void list_record(struct listing *l, struct zone_text_line *line)
 	r.is_soa = !strcmp(type, "SOA");
 	r.is_apex_ns = !strcmp(type, "NS") && !strcmp(l->owner, l->apex);
 	r.data = hash_text(l->origins[l->depth]);
-	while ((word = split_word(&at)))
+	while ((word = zone_word_next(&at)))
 		r.data = hash_mix(r.data * 31 + hash_text(word));
 	l->found(l->arg, &r);
 }
@@ -135,7 +115,8 @@ static void list_record(struct listing *l, struct zone_text_line *line)
  */
 static void follow_directive(struct listing *l, struct zone_text *t, char *text)
 {
-	char *what = split_word(&text), *word = split_word(&text), *origin = split_word(&text);
+	char *what = zone_word_next(&text), *word = zone_word_next(&text),
+	     *origin = zone_word_next(&text);
 	char name[NAME_MAX_TEXT];
 	const char *reason;
 
@@ -145,7 +126,7 @@ static void follow_directive(struct listing *l, struct zone_text *t, char *text)
 	} else if (word && !strcasecmp(what, "$INCLUDE")) {
 		read_absolute_name(origin ? origin : "@", l->origins[l->depth], name);
 		/* the check reports a file that cannot be read; here its records are missing */
-		if (!zone_text_include(t, word, &reason))
+		if (!zone_text_include(t, zone_word_unquote(word), &reason))
 			memcpy(l->origins[l->depth + 1], name, sizeof(name));
 	}
 }

@@ -194,6 +194,9 @@ static void a_file_that_is_included_has_its_own_origin(void **state)
 	assert_true(l.items[0].rrset == only_record("in.sub A 192.0.2.1\n").rrset);
 	assert_true(l.items[1].rrset == only_record("in.deep.sub A 192.0.2.1\n").rrset);
 	assert_true(l.items[2].rrset == only_record("out A 192.0.2.1\n").rrset);
+	l = list_text("$INCLUDE \"part\" sub\nout A 192.0.2.1\n"); /* as the zone is read */
+	assert_int_equal(l.n, 3);
+	assert_true(l.items[0].rrset == only_record("in.sub A 192.0.2.1\n").rrset);
 	l = list_text("$ORIGIN other\n$include part\nout A 192.0.2.1\n");
 	assert_int_equal(l.n, 3);
 	assert_true(l.items[0].rrset == only_record("in.other A 192.0.2.1\n").rrset);
