@@ -168,9 +168,7 @@ static void make_backend_rows(struct publisher *p, const struct compiler *n)
 				continue;
 			}
 			fresh[used].pool = n->pools[i].plan->id;
-			fresh[used].id = b->id;
-			fresh[used].key = hash_text(fresh[used].labels);
-			used++;
+			fresh[used++].id = b->id;
 		}
 	}
 	log_left_out(too_many, too_long);
@@ -193,7 +191,7 @@ static void make_pool_rows(struct publisher *p, const struct compiler *n)
 			snprintf(fresh[i].labels, ROWS_LABELS_MAX,
 			         "pool=\"%.40s\",backup=\"%.40s\"", pool->model->name,
 			         pool->backup->name);
-		fresh[i].key = pool->id;
+		fresh[i].id = pool->id;
 	}
 	rows_replace(p->stats, &p->rows[METRICS_POOL], fresh, n->n_pools);
 }
@@ -209,7 +207,7 @@ static void make_service_rows(struct publisher *p, const struct compiler *n)
 		const char *name = n->plan->services[i]->name;
 
 		snprintf(fresh[i].labels, ROWS_LABELS_MAX, "service=\"%s\"", name);
-		fresh[i].key = hash_text(name);
+		fresh[i].id = hash_text(name);
 	}
 	rows_replace(p->stats, &p->rows[METRICS_SERVICE], fresh, count);
 }
@@ -269,7 +267,7 @@ static void write_services(struct publisher *p, const struct compiler *n)
 {
 	for (size_t i = 0; i < p->rows[METRICS_SERVICE].n; i++) {
 		struct publish_row *r = &p->rows[METRICS_SERVICE].items[i];
-		uint32_t at = indexes_find(n->count_indexes, r->key);
+		uint32_t at = indexes_find(n->count_indexes, r->id);
 		struct traffic sum = { 0 };
 
 		if (at != INDEX_NONE)
@@ -315,7 +313,7 @@ static void write_pools(struct publisher *p)
 		struct publish_row *r = &p->rows[METRICS_POOL].items[i];
 
 		for (uint32_t k = 0; k < p->scratch->total.n_pools; k++) {
-			if (pools[k].pool != r->key)
+			if (pools[k].pool != r->id)
 				continue;
 			stats_set(r->counters[0], pools[k].n_slots);
 			stats_set(r->counters[1], pools[k].empty);

@@ -8,19 +8,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Take over the counters of the old row with the same labels. @return false: there is none */
+#include "base/hash.h"
+
+/* Take over the counters of the old row with the same labels; cut ones may have several. @return false: there is none */
 static bool keep_counters(struct rows *rows, struct publish_row *fresh)
 {
+	bool is_kept = false;
+
 	for (size_t i = 0; i < rows->n; i++) {
 		struct publish_row *old = &rows->items[i];
 
 		if (old->key != fresh->key || strcmp(old->labels, fresh->labels) != 0)
 			continue;
 		memcpy(fresh->counters, old->counters, sizeof(fresh->counters));
-		old->stays = true;
-		return true;
+		old->stays = is_kept = true;
 	}
-	return false;
+	return is_kept;
 }
 
 static void make_row_counters(struct stats *stats, const struct rows *rows,
@@ -34,9 +37,11 @@ static void make_row_counters(struct stats *stats, const struct rows *rows,
 
 void rows_replace(struct stats *stats, struct rows *rows, struct publish_row *fresh, size_t n)
 {
-	for (size_t k = 0; k < n; k++)
+	for (size_t k = 0; k < n; k++) {
+		fresh[k].key = hash_text(fresh[k].labels);
 		if (!keep_counters(rows, &fresh[k]))
 			make_row_counters(stats, rows, &fresh[k]);
+	}
 	for (size_t i = 0; i < rows->n; i++)
 		for (size_t m = 0; !rows->items[i].stays && m < rows->n_metrics; m++)
 			stats_drop(stats, rows->metrics[m].name, rows->items[i].labels);

@@ -16,10 +16,11 @@
 
 struct publish_row {
 	char labels[ROWS_LABELS_MAX];
-	uint64_t key;      /* equal for equal labels: a hash of their words; pool: its id */
-	uint64_t pool, id; /* backend: of its pool, and its own */
+	uint64_t pool,
+	        id; /* of a backend its pool's and its own; of a pool or a service its own; else 0 */
 	uint64_t *counters[METRICS_ROW_MAX];
-	bool stays; /* scratch of rows_replace() */
+	uint64_t key; /* of rows_replace(): a hash of the labels */
+	bool stays;   /* scratch of it */
 };
 
 struct rows {

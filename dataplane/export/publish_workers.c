@@ -59,17 +59,15 @@ static struct publish_row *make_rows(const struct writer *w, enum metrics_kind k
 
 	for (size_t i = 0; same && i < n; i++) {
 		label(w, i, labels);
-		same = rows->items[i].key == hash_text(labels);
+		same = strcmp(rows->items[i].labels, labels) == 0;
 	}
 	if (same)
 		return rows->items;
 	fresh = calloc(n ? n : 1, sizeof(*fresh));
 	if (!fresh)
 		return NULL;
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n; i++)
 		label(w, i, fresh[i].labels);
-		fresh[i].key = hash_text(fresh[i].labels);
-	}
 	rows_replace(w->stats, rows, fresh, n);
 	return rows->items;
 }
