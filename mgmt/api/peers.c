@@ -59,21 +59,12 @@ static void note_state(struct core *core, struct peers_report *v, enum peers_sta
 		v->behind_ms = clock_mono_ms();
 }
 
-/* Note since when a peer that is heard takes its changes from elsewhere. @param ours  what this node's copy is of */
-static void note_origin(struct peers_report *v, const char *ours, uint64_t now_ms)
-{
-	if (!*ours || !*v->store_origin || !peers_store(v, now_ms) ||
-	    !strcmp(ours, v->store_origin))
-		v->apart_ms = 0;
-	else if (!v->apart_ms)
-		v->apart_ms = now_ms;
-}
-
 bool peers_relate(struct core *core)
 {
 	struct peers *p = core->peers;
 	const char *overrides;
 	char origin[ORIGIN_TEXT_MAX];
+	uint64_t now_ms = clock_mono_ms();
 	bool differs = false;
 
 	if (!p)
@@ -86,7 +77,10 @@ bool peers_relate(struct core *core)
 
 		differs |= state != v->state;
 		note_state(core, v, state);
-		note_origin(v, origin, clock_mono_ms());
+		if (!peers_is_apart(v, origin, now_ms))
+			v->apart_ms = 0;
+		else if (!v->apart_ms)
+			v->apart_ms = now_ms;
 	}
 	return differs;
 }
@@ -96,6 +90,12 @@ const char *peers_store(const struct peers_report *v, uint64_t now_ms)
 	return v->store_known && v->answered_ms && now_ms - v->answered_ms <= PEERS_STALE_MS
 	               ? v->store
 	               : NULL;
+}
+
+bool peers_is_apart(const struct peers_report *v, const char *ours, uint64_t now_ms)
+{
+	return *ours && *v->store_origin && peers_store(v, now_ms) &&
+	       strcmp(ours, v->store_origin) != 0;
 }
 
 bool peers_hears_clock(const struct peers_report *v, uint64_t now_ms)

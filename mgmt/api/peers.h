@@ -76,6 +76,8 @@ const struct peers_report *peers_find(const struct peers_report *reports, size_t
 bool peers_has_token(const struct core *core);
 /** The store that it uses, if it was heard lately and says so: as above; NULL: not known. */
 const char *peers_store(const struct peers_report *v, uint64_t now_ms);
+/** Whether it is heard and takes its changes from elsewhere than a node whose copy is of @p ours ("": not known). */
+bool peers_is_apart(const struct peers_report *v, const char *ours, uint64_t now_ms);
 /** Whether it was heard lately and tells its clock: only who answers this node itself does. */
 bool peers_hears_clock(const struct peers_report *v, uint64_t now_ms);
 /** "agreed", "behind", "ahead", "differs", "unreachable", "unknown" */

@@ -32,7 +32,7 @@
 
 #define KEEP_MS  250u   /* between two looks of the keeper: a deadline is noticed within that */
 #define AGAIN_MS 1000u  /* after a failure */
-#define APART_MS 17000u /* a new epoch has come to all nodes by then */
+#define APART_MS 17000u /* by then a node that fell silent at a new epoch is heard no more */
 
 /* End a version. Under the core's lock, which is given up meanwhile. @return false: try later */
 static bool end_version(struct shared_run *r, uint64_t number, const char *text)
@@ -388,13 +388,15 @@ static void state_missing(const struct core *core)
 }
 
 /* A peer that has taken its changes from another etcd than this node, or of another epoch, for long; NULL: none has. */
-static const struct peers_report *find_apart(const struct core *core)
+static const struct peers_report *find_apart(const struct core *core, const char *origin)
 {
 	const struct peers_report *reports;
 	size_t n = peers_report(core, &reports);
+	uint64_t now_ms = clock_mono_ms();
 
 	for (size_t i = 0; i < n; i++)
-		if (reports[i].apart_ms && clock_mono_ms() - reports[i].apart_ms >= APART_MS)
+		if (reports[i].apart_ms && now_ms - reports[i].apart_ms >= APART_MS &&
+		    peers_is_apart(&reports[i], origin, now_ms))
 			return &reports[i];
 	return NULL;
 }
@@ -404,24 +406,24 @@ static void state_peer(const struct core *core)
 {
 	const struct shared_run *r = core->shared;
 	const struct peers_report *peer = *r->conf.id ? find_store(core, r->conf.id) : NULL;
-	const struct peers_report *apart = find_apart(core);
 	char origin[ORIGIN_TEXT_MAX];
 
-	if (peer)
+	if (peer) {
 		conditions_add(
 		        core->stats, "store-differs", CONDITION_DEGRADED, peer->node,
 		        "it has the store %.32s, and this node has %.32s: neither takes what the "
 		        "other applies. Let nodes leave the wrong one: the handbook says how (Two stores)",
 		        peer->store, r->conf.id);
-	shared_run_origin(core, origin);
-	/* since they were related this node's store may have gone silent, or the peer may have caught up */
-	if (peer || !apart || !*origin || !*apart->store_origin ||
-	    !strcmp(origin, apart->store_origin))
 		return;
-	conditions_add(core->stats, "store-differs", CONDITION_DEGRADED, apart->node,
-	               "it takes changes from epoch.nonce.etcd %s of the store, and this node from "
-	               "%s. Let nodes leave the wrong one: the handbook says how (Two stores)",
-	               apart->store_origin, origin);
+	}
+	shared_run_origin(core, origin);
+	peer = find_apart(core, origin);
+	if (peer)
+		conditions_add(
+		        core->stats, "store-differs", CONDITION_DEGRADED, peer->node,
+		        "it takes changes from epoch.nonce.etcd %s of the store, and this node from "
+		        "%s. Let nodes leave the wrong one: the handbook says how (Two stores)",
+		        peer->store_origin, origin);
 }
 
 /* A reason that may begin with what the condition's subject says already. */
