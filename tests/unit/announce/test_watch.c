@@ -92,7 +92,7 @@ static void expect_logged_once(const char *line)
 	assert_null(strstr(at + 1, event));
 }
 
-/* The end of process @p pid is told once. */
+/* The end of process @p pid is logged once. */
 static void expect_end_logged(pid_t pid)
 {
 	char line[160];
@@ -103,7 +103,7 @@ static void expect_end_logged(pid_t pid)
 	expect_logged_once(line);
 }
 
-/* That process @p pid cannot be watched, for want of descriptors, is told once. */
+/* That process @p pid cannot be watched, for want of descriptors, is logged once. */
 static void expect_want_logged(pid_t pid)
 {
 	char line[160];
@@ -273,19 +273,28 @@ static void only_a_page_that_is_too_old_is_silent(void **state)
 	}
 }
 
+/* Serve weir-dataplane's socket, by this process. @return its descriptor */
+static int serve_socket(struct sockaddr_un *to, int backlog)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	*to = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	snprintf(to->sun_path, sizeof(to->sun_path), "%s/dataplane.ctl", run_dir);
+	assert_int_equal(bind(fd, (const struct sockaddr *)to, sizeof(*to)), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	return fd;
+}
+
 /* The socket that a process leaves behind takes no connections. */
 static void a_socket_that_was_left_behind_does_not_hide_an_end(void **state)
 {
 	(void)state;
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un to;
 
 	put_route(NORMAL_TABLE, &row.intended.address);
 	row.is_found = false;
 	fake.is_silent = true;
-	snprintf(to.sun_path, sizeof(to.sun_path), "%s/dataplane.ctl", run_dir);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
-	assert_int_equal(listen(fd, 4), 0);
+	int fd = serve_socket(&to, 4);
 	close(fd);
 	run_rounds(1);
 	unlink(to.sun_path);
@@ -297,15 +306,12 @@ static void a_socket_that_was_left_behind_does_not_hide_an_end(void **state)
 static void a_socket_of_another_process_does_not_hide_an_end(void **state)
 {
 	(void)state;
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un to;
 
 	put_route(NORMAL_TABLE, &row.intended.address);
 	row.is_found = false;
 	fake.is_silent = true; /* the page is the child's, the socket this process's */
-	snprintf(to.sun_path, sizeof(to.sun_path), "%s/dataplane.ctl", run_dir);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
-	assert_int_equal(listen(fd, 4), 0);
+	int fd = serve_socket(&to, 4);
 	run_rounds(1);
 	close(fd);
 	unlink(to.sun_path);
@@ -348,16 +354,13 @@ static void a_number_that_was_given_again_is_found_out_later(void **state)
 static void a_process_that_is_silent_and_serves_is_alive(void **state)
 {
 	(void)state;
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct sockaddr_un to;
 
 	put_route(NORMAL_TABLE, &row.intended.address);
 	row.is_found = false;
 	fake.is_silent = true;
 	fake.node.writer_pid = (uint64_t)getpid();
-	snprintf(to.sun_path, sizeof(to.sun_path), "%s/dataplane.ctl", run_dir);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
-	assert_int_equal(listen(fd, 4), 0);
+	int fd = serve_socket(&to, 4);
 	run_rounds(5);
 	assert_false(a.dataplane_dead);
 	assert_true(a.dataplane_fd >= 0);
@@ -370,16 +373,14 @@ static void a_process_that_is_silent_and_serves_is_alive(void **state)
 static void a_process_that_takes_no_connections_is_alive(void **state)
 {
 	(void)state;
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), clients[8];
+	struct sockaddr_un to;
+	int clients[8];
 
 	put_route(NORMAL_TABLE, &row.intended.address);
 	row.is_found = false;
 	fake.is_silent = true;
 	fake.node.writer_pid = (uint64_t)getpid();
-	snprintf(to.sun_path, sizeof(to.sun_path), "%s/dataplane.ctl", run_dir);
-	assert_int_equal(bind(fd, (const struct sockaddr *)&to, sizeof(to)), 0);
-	assert_int_equal(listen(fd, 0), 0);
+	int fd = serve_socket(&to, 0);
 	for (size_t i = 0; i < COUNT(clients); i++) {
 		clients[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		(void)!connect(clients[i], (const struct sockaddr *)&to, sizeof(to));

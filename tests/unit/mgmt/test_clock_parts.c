@@ -572,7 +572,7 @@ static void expect_gauges(uint64_t stepped, uint64_t off_by_s)
 	                 off_by_s);
 }
 
-/* A step is told once, with what it means, and its end likewise; the time of purges is never ahead of the believed one. */
+/* A step is one event, with what it means, and its end another; the time of purges is never ahead of the believed one. */
 static void a_step_is_told_until_it_is_accepted(void **state)
 {
 	uint64_t before;

@@ -211,7 +211,7 @@ static void a_drill_is_signed_when_it_begins_and_when_it_ends(void **state)
 	        BEGUN
 	        ",'until_ms':1790000007000,'generation':3665920004096000,'prior':3665919989760000,'ended':true,'principal':'token:ci'}");
 	expect_override(
-	        "as it is told", &s->r.override,
+	        "in the answer", &s->r.override,
 	        BEGUN
 	        ",'until_ms':1790000007000,'generation':3665920004096000,'prior':3665919989760000,'ended':true,'principal':'token:ci'}");
 	r.service = "web";

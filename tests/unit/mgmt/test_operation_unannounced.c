@@ -52,6 +52,11 @@ static void tell_address(struct announced_address address, uint64_t age_ms)
 }
 
 #define DAEMON "announce = { daemon = \"bird\"; vips = [ \"shop-ams\" ]; }; "
+#define EXPORTED                                                                                   \
+	{                                                                                          \
+		.table = ANNOUNCE_NORMAL, .in_kernel = 1 << ANNOUNCE_NORMAL, .exported = 1,        \
+		.is_read = 1, .is_export_read = 1                                                  \
+	}
 #define MEASURED(more)                                                                             \
 	"{'node':'ams-1','cluster':'shop','announce':'unknown','flows':null,'drills':[]" more "}"
 
@@ -62,15 +67,7 @@ static void who_announces_says_what_is_not(void **state)
 		struct announced_address address;
 		uint64_t age_ms;
 	} rows[] = {
-		{ "a neighbour gets it",
-		  DAEMON,
-		  MEASURED(",'unannounced':{}"),
-		  { .table = ANNOUNCE_NORMAL,
-		    .in_kernel = 1 << ANNOUNCE_NORMAL,
-		    .exported = 1,
-		    .is_read = 1,
-		    .is_export_read = 1 },
-		  0 },
+		{ "a neighbour gets it", DAEMON, MEASURED(",'unannounced':{}"), EXPORTED, 0 },
 		{ "none gets it",
 		  DAEMON,
 		  MEASURED(",'unannounced':{'shop-ams':'no'}"),
@@ -89,24 +86,9 @@ static void who_announces_says_what_is_not(void **state)
 		  MEASURED(",'unannounced':{'shop-ams':'no'}"),
 		  { .table = ANNOUNCE_NONE, .is_read = 1, .is_export_read = 1 },
 		  0 },
-		{ "weir-announce is silent",
-		  DAEMON,
-		  MEASURED(""),
-		  { .table = ANNOUNCE_NORMAL,
-		    .in_kernel = 1 << ANNOUNCE_NORMAL,
-		    .exported = 1,
-		    .is_read = 1,
-		    .is_export_read = 1 },
-		  60000 },
-		{ "a node without a routing daemon announces by other means",
-		  "",
-		  MEASURED(""),
-		  { .table = ANNOUNCE_NORMAL,
-		    .in_kernel = 1 << ANNOUNCE_NORMAL,
-		    .exported = 1,
-		    .is_read = 1,
-		    .is_export_read = 1 },
-		  0 },
+		{ "weir-announce is silent", DAEMON, MEASURED(""), EXPORTED, 60000 },
+		{ "a node without a routing daemon announces by other means", "", MEASURED(""),
+		  EXPORTED, 0 },
 	};
 
 	(void)state;

@@ -48,6 +48,17 @@ static int teardown(void **state)
 	return asked_teardown(state);
 }
 
+/* For a further row: a node that knows nothing of the last one, looked at now. */
+static void begin_anew(void **state, struct operation_snapshot *snapshot)
+{
+	assert_int_equal(teardown(state) + setup(state), 0);
+	*snapshot = (struct operation_snapshot){ .core = &this_node,
+		                                 .m = intent_model(this_node.intent),
+		                                 .self = "ams-1",
+		                                 .now_ms = clock_believed_ms(),
+		                                 .mono_ms = clock_mono_ms() };
+}
+
 static struct operations_item *put_record(const char *id, const char *owner,
                                           enum operation_state state)
 {
@@ -414,11 +425,7 @@ static void a_round_without_a_change_writes_nothing(void **state)
 	char reason[ETCD_REASON_MAX];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(teardown(state) + setup(state), 0);
-		snapshot = (struct operation_snapshot){ .core = &this_node,
-			                                .self = "ams-1",
-			                                .now_ms = clock_believed_ms(),
-			                                .mono_ms = clock_mono_ms() };
+		begin_anew(state, &snapshot);
 		snprintf(op.owner, sizeof(op.owner), "%s", rows[i].is_own ? "ams-1" : "fra-1");
 		op.state = rows[i].at;
 		snprintf(op.hold.code, sizeof(op.hold.code), "%s",
@@ -538,12 +545,7 @@ static void a_round_shows_who_is_missed_for_its_projection(void **state)
 	static struct operation_snapshot snapshot;
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(teardown(state) + setup(state), 0);
-		snapshot = (struct operation_snapshot){ .core = &this_node,
-			                                .m = intent_model(this_node.intent),
-			                                .self = "ams-1",
-			                                .now_ms = clock_believed_ms(),
-			                                .mono_ms = clock_mono_ms() };
+		begin_anew(state, &snapshot);
 		(void)add_report(&snapshot, "ams-1", false, 0, 0);
 		(void)add_report(&snapshot, "fra-1", false, 0, 0);
 		for (size_t k = 0; k < 2; k++)
@@ -834,12 +836,7 @@ static void a_round_is_of_the_time_since_the_last_one(void **state)
 	char reason[ETCD_REASON_MAX];
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		assert_int_equal(teardown(state) + setup(state), 0);
-		snapshot = (struct operation_snapshot){ .core = &this_node,
-			                                .m = intent_model(this_node.intent),
-			                                .self = "ams-1",
-			                                .now_ms = clock_believed_ms(),
-			                                .mono_ms = clock_mono_ms() };
+		begin_anew(state, &snapshot);
 		op.state = rows[i].at;
 		snprintf(op.hold.code, sizeof(op.hold.code), "%s",
 		         rows[i].at == OPERATION_HELD ? "person" : "");

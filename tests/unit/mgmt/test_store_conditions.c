@@ -108,7 +108,7 @@ static void expect_stated(const char *why, const char *expected)
 	"Compact, defragment each member, disarm the alarm: weir store check (as root) shows the " \
 	"commands"
 
-/* Of several troubles at once the one that decides is told. */
+/* Of several troubles at once the one that decides is stated. */
 static void each_trouble_of_the_store_is_stated(void **state)
 {
 	static const struct {
@@ -263,7 +263,7 @@ static void a_peer_with_another_store_is_stated(void **state)
 	first->apart_ms = clock_mono_ms() - 17000;
 	expect_stated("another etcd for 17 s", two_etcds);
 	snprintf(second->store, sizeof(second->store), OTHERS);
-	expect_stated("another id is told first", two_ids);
+	expect_stated("another id comes first", two_ids);
 	run.conf.id[0] = '\0'; /* store.conf is not read */
 	expect_stated("this node's own id is not known", two_etcds);
 }
