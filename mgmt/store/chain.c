@@ -29,11 +29,17 @@ static bool has_ended(const struct chain_version *v, int64_t now_ms)
 	       (v->mark == CHAIN_ENDED || (chain_is_open(v) && give_up_ms(v) <= now_ms));
 }
 
-/* The version before @p v, if @p v has ended; else NULL. */
+/*
+ * Step from @p v to the version before it, if @p v has ended.
+ * @param joined  in: the version above it has ended, so that @p v ends with it where it is open; out: the same of the one before
+ * @return NULL: @p v stays
+ */
 static const struct chain_version *step_back(const struct version_chain *c,
-                                             const struct chain_version *v, int64_t now_ms)
+                                             const struct chain_version *v, int64_t now_ms,
+                                             bool *joined)
 {
-	return has_ended(v, now_ms) ? find_below(c, v->number) : NULL;
+	*joined = has_ended(v, now_ms) || (*joined && chain_is_open(v));
+	return *joined ? find_below(c, v->number) : NULL;
 }
 
 static const struct chain_version *find_head(const struct version_chain *c)
@@ -46,16 +52,19 @@ static const struct chain_version *find_head(const struct version_chain *c)
 const struct chain_version *chain_in_force(const struct version_chain *c, int64_t now_ms)
 {
 	const struct chain_version *v = find_head(c), *before;
+	bool joined = false;
 
-	while (v && (before = step_back(c, v, now_ms)) != NULL)
+	while (v && (before = step_back(c, v, now_ms, &joined)) != NULL)
 		v = before;
 	return v;
 }
 
 const struct chain_version *chain_overdue(const struct version_chain *c, int64_t now_ms)
 {
-	for (const struct chain_version *v = find_head(c); v; v = step_back(c, v, now_ms))
-		if (chain_is_open(v) && v->due_ms <= now_ms && find_below(c, v->number))
+	bool joined = false;
+
+	for (const struct chain_version *v = find_head(c); v; v = step_back(c, v, now_ms, &joined))
+		if (chain_is_open(v) && (joined || v->due_ms <= now_ms) && find_below(c, v->number))
 			return v;
 	return NULL;
 }

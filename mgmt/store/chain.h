@@ -13,6 +13,8 @@
  *   needed         none        not begun, or not passed    stays, and may yet end
  *   needed         none        passed                      is to be marked as ended; stays for CHAIN_ANSWER_MS
  *   needed         none        passed so long ago          has ended, until a mark says otherwise
+ *   needed         none        any, and the newer one that
+ *                              joined it has ended         has ended, and is to be marked so
  *
  * The oldest that is known stays in any case. A new version is only made where all newer than the one in force
  * are marked as ended, and what may be in force again is not removed (mgmt/store/history.h). So a version goes back

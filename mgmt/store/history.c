@@ -564,28 +564,38 @@ int history_apply(const struct version_history *h, int64_t now_ms, enum history_
 	return c->err ? c->err : err;
 }
 
-int history_go_back(const struct version_history *h, const struct history_mark *mark,
-                    struct shared_change *c)
+/*
+ * Let @p c mark the open versions from @p newest on as ended: those that they joined end with them.
+ * @return how many there are; it marks HISTORY_BACK_MAX of them at most
+ */
+static size_t put_ends(const struct version_history *h, uint64_t newest,
+                       const struct history_mark *mark, struct shared_change *c)
 {
 	const struct version *final = history_final(h);
 	char name[SHARED_NAME_MAX];
 	size_t n = 0;
 
-	shared_change_see(c, HEAD, h->head_revision);
 	for (size_t at = h->n; final && at-- > 0;) {
 		const struct chain_version *link = &h->links[at];
 
-		if (!link->is_known || link->number > h->head || link->number <= final->number ||
-		    !chain_is_open(link))
+		if (!link->is_known || link->number > newest || link->number <= final->number ||
+		    !chain_is_open(link) || n++ >= HISTORY_BACK_MAX)
 			continue;
-		if (n++ == HISTORY_BACK_MAX)
-			return -E2BIG;
 		shared_change_see(c, shared_numbered(VERSION, link->number, name),
 		                  h->entries[at].revision);
 		see_unmarked(c, link->number);
 		put_mark(c, link->number, mark);
 	}
-	return n ? c->err : -EALREADY;
+	return n;
+}
+
+int history_go_back(const struct version_history *h, const struct history_mark *mark,
+                    struct shared_change *c)
+{
+	shared_change_see(c, HEAD, h->head_revision);
+	size_t n = put_ends(h, h->head, mark, c);
+
+	return n > HISTORY_BACK_MAX ? -E2BIG : n ? c->err : -EALREADY;
 }
 
 int history_decide(const struct version_history *h, int64_t now_ms, uint64_t number,
@@ -606,5 +616,7 @@ int history_decide(const struct version_history *h, int64_t now_ms, uint64_t num
 	shared_change_see(c, shared_numbered(VERSION, number, name), h->entries[at].revision);
 	see_unmarked(c, number);
 	put_mark(c, number, mark);
+	if (mark->mark == CHAIN_ENDED)
+		(void)put_ends(h, number - 1, mark, c); /* more than fit are to be ended next */
 	return c->err;
 }

@@ -13,7 +13,7 @@
  *
  *   change            rests on
  *   apply             the head; no version of its number; and no mark of the version in force, where that is open
- *   end               the head; that version; and no mark of it
+ *   end               the head; each version that ends; and no mark of it
  *   confirm           that version; and no mark of it
  *
  * No more than so many versions are kept. A new one lets the oldest go that can never be in force again: those
@@ -137,7 +137,7 @@ MUST_CHECK int history_apply(const struct version_history *h, int64_t now_ms,
 MUST_CHECK int history_go_back(const struct version_history *h, const struct history_mark *mark,
                                struct shared_change *c);
 /**
- * Confirm version @p number, or end it.
+ * Confirm version @p number, or end it, and with it what it joined.
  * @return 0, and @p c is to be decided; -ENOENT (no such version); -EALREADY (it is decided, or needs no
  *   confirmation); -EBUSY: it is not in force, so it cannot be confirmed; or the change's err
  */

@@ -305,6 +305,7 @@ static void judge_alone(struct world *w, uint32_t i)
 	const struct version *v = history_in_force(n->history, clock.now_ms);
 	const struct version *head = history_head(n->history);
 	struct version at = { .number = head ? head->number : 0 };
+	bool joined = false; /* the one above it has ended: what is open ends with it */
 
 	while (at.number && v && at.number != v->number && version_in_store(w, at.number, &at)) {
 		enum chain_mark mark = mark_in_store(w, at.number);
@@ -312,10 +313,12 @@ static void judge_alone(struct world *w, uint32_t i)
 
 		(void)history_version(n->history, at.number, &mark);
 		if (mark == CHAIN_CONFIRMED || !at.confirm_within_ms ||
-		    (mark == CHAIN_UNMARKED && (!due_ms || w->now_ms < due_ms + CHAIN_ANSWER_MS)))
+		    (mark == CHAIN_UNMARKED && !joined &&
+		     (!due_ms || w->now_ms < due_ms + CHAIN_ANSWER_MS)))
 			world_fault(w, "node %u let version %" PRIu64 " end without a reason", i,
 			            at.number);
 		at.number = at.base;
+		joined = true;
 	}
 	if (!at.number != !v)
 		world_fault(w, "node %u has a version in force that is not on its head's chain", i);
@@ -326,8 +329,9 @@ static void judge_alone(struct world *w, uint32_t i)
 
 	(void)history_version(n->history, v->number, &mark);
 	if (v->base && v->confirm_within_ms &&
-	    (mark == CHAIN_ENDED || (mark == CHAIN_UNMARKED && due_ms &&
-	                             w->now_ms > due_ms + CHAIN_ANSWER_MS + WORLD_TICK_MS)))
+	    (mark == CHAIN_ENDED ||
+	     (mark == CHAIN_UNMARKED &&
+	      (joined || (due_ms && w->now_ms > due_ms + CHAIN_ANSWER_MS + WORLD_TICK_MS)))))
 		world_fault(w, "node %u keeps version %" PRIu64 " too long", i, v->number);
 }
 

@@ -108,7 +108,10 @@ static void several_end_one_after_the_other(void **state)
 	assert_int_equal(chain_overdue(&c, 15000)->number, 6); /* its mark is still to be written */
 	list[4].mark = CHAIN_ENDED;
 	assert_int_equal(chain_overdue(&c, 15000)->number, 4);
-	assert_int_equal(chain_in_force(&c, 12000)->number, 4);
+	assert_int_equal(chain_in_force(&c, 12000)->number, 2);
+	list[2].due_ms = 99999; /* it was joined: it ends with the newer one */
+	assert_int_equal(chain_overdue(&c, 15000)->number, 4);
+	assert_int_equal(chain_in_force(&c, 15000)->number, 2);
 	list[2].mark = CHAIN_CONFIRMED; /* and forth again */
 	assert_int_equal(chain_in_force(&c, 15000)->number, 4);
 	assert_null(chain_overdue(&c, 15000));

@@ -573,11 +573,13 @@ static void what_is_open_may_all_be_in_force_again(void **state)
 	for (int i = 0; i < 3; i++)
 		assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &at_10s), 0);
 	assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &at_10s), -ENOSPC);
-	decide_version(h, 4, CHAIN_ENDED, &at_10s); /* makes room */
-	assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &at_10s), 0);
+	decide_version(h, 4, CHAIN_ENDED, &at_10s); /* makes room: those that it joined end, too */
+	assert_int_equal(in_force(h, 10000), 1);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &at_10s), 0);
 	assert_int_equal(apply_version(h, 5000, HISTORY_JOIN, &at_10s), -ENOSPC);
 	assert_int_equal(apply_version(h, 0, HISTORY_CONFIRM, &at_10s), 0);
-	assert_int_equal(in_force(h, 10000), 6);
+	assert_int_equal(in_force(h, 10000), 8);
 	history_free(h);
 }
 
@@ -808,10 +810,14 @@ static void a_version_is_confirmed_or_ended_once(void **state)
 		  "see version/4@4\nsee mark/4@0\nput mark/4={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"confirmed\"}\n" },
 		{ "end the one in force", 4, CHAIN_ENDED, 10000, 0,
 		  "see head@104\nsee version/4@4\nsee mark/4@0\n"
-		  "put mark/4={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"ended\"}\n" },
+		  "see version/3@3\nsee mark/3@0\n"
+		  "put mark/4={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"ended\"}\n"
+		  "put mark/3={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"ended\"}\n" },
 		{ "end one that has ended here", 4, CHAIN_ENDED, 18000, 0,
 		  "see head@104\nsee version/4@4\nsee mark/4@0\n"
-		  "put mark/4={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"ended\"}\n" },
+		  "see version/3@3\nsee mark/3@0\n"
+		  "put mark/4={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"ended\"}\n"
+		  "put mark/3={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"ended\"}\n" },
 		{ "end one that was joined", 3, CHAIN_ENDED, 10000, 0,
 		  "see head@104\nsee version/3@3\nsee mark/3@0\n"
 		  "put mark/3={\"author\":\"ann\",\"change\":\"c\",\"mark\":\"ended\"}\n" },
