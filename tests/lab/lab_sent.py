@@ -103,6 +103,15 @@ class Scene:
         except ValueError:
             return set()
 
+    def print_what_was_known(self) -> None:
+        """How the node saw its ports and VIPs, for whoever looks for the cause of a failure."""
+        for name in ("dataplane", "announce"):
+            with open(os.path.join(self.lab.dir, f"{self.host.name}.weir-{name}.log"), errors="replace") as f:
+                lines = [line.strip() for line in f if "frames-leave" in line or "announcement-changed" in line]
+            for line in lines[-12:]:
+                say(f"weir-{name}: {line}")
+        say(json.dumps({c: n for c, n in reasons(self.site).items() if n}))
+
     def route(self, there: bool) -> None:
         """What a router does that learns: packets come no more."""
         if there != self.routed:
@@ -168,6 +177,8 @@ def play(scene: Scene, name: str, targets: typing.Sequence[str], rate: float, go
     time.sleep(1)  # time: packets leave again
     client.stop(10)
     balanced = scene.balance(HELD if goes_on else 0)
+    if not (stays and balanced):
+        scene.print_what_was_known()
     ok = [report.between(seen_ms, 0, SEEN_MS, f"{name}: the status says it"),
           report.between(withdrawn_ms, 0, WITHDRAWN_MS, f"{name}: the router loses the VIPs"),
           report.check("frames-not-sent" in said, f"{name}: with the likely cause", list(said)),
