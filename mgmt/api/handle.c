@@ -217,8 +217,6 @@ static const struct version *find_replacing(const struct core *core, const struc
 
 	if (!w->number || !head || is_still_in_force(core, w))
 		return NULL;
-	if (head->undoes == w->number && !strcmp(head->parent, w->digest))
-		return head;
 	int err = intent_version(core->intent, w->number, &kept, NULL);
 
 	/* what cannot be read is not known: no reason to call it lost */
@@ -269,9 +267,7 @@ static json_t *own_node_to_json(struct core *core, struct change_wait *w)
 	}
 	if (by) {
 		complete = false;
-		add_replacing_version(node, by,
-		                      by->undoes == w->number ||
-		                              (core->shared && by->number < w->number));
+		add_replacing_version(node, by, by->number < w->number);
 	}
 	w->complete = complete && !ends;
 	w->is_gone = gone;

@@ -512,7 +512,7 @@ void handle_confirm(struct core *core, struct http_request *r, struct http_reply
 	                  : intent_confirm(core->intent, number, author, clock_believed_ms());
 	idempotent_detach(core);
 	const struct version *head = intent_head(core->intent), *v = head;
-	if (core->shared && !err) /* another one may have joined it */
+	if (!err && !dry_run) /* another one may have joined it */
 		v = history_version(shared_intent_history(core->intent), number, NULL);
 	if (err == -EALREADY)
 		http_problem(

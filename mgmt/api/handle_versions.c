@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The list of versions, and the one in force. Both are read under the lock: from the records that nodes share, else from
- * this node's own store.
+ * The list of versions, and the one in force. Both are read under the lock: from the records of who decides, else
+ * from this node's own store.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -13,8 +13,8 @@
 #include "mgmt/store/shared_intent.h"
 
 /*
- * Of shared intent, one that was not confirmed, or was taken back, has ended for good. What is in force by the store waits for
- * its files, where it is not in force here, and a newer one for the store's word that it has ended.
+ * One that was not confirmed, or was taken back, has ended for good. What is in force by the store waits for its files, where it
+ * is not in force here, and a newer one for the store's word that it has ended.
  */
 static json_t *kept_version_to_json(const struct core *core, const struct version *v)
 {
@@ -24,7 +24,7 @@ static json_t *kept_version_to_json(const struct core *core, const struct versio
 	struct pending_clock clock;
 	enum chain_mark mark;
 
-	if (!h || version_is_same(v, head) || !history_version(h, v->number, &mark))
+	if (version_is_same(v, head) || !history_version(h, v->number, &mark))
 		return json;
 	pending_clock_read(&clock);
 	const struct version *chosen = history_in_force(h, clock.now_ms);
@@ -40,7 +40,7 @@ static json_t *kept_version_to_json(const struct core *core, const struct versio
 static int list_versions(struct core *core, uint64_t before, struct version *list, size_t max)
 {
 	const struct version_history *h = shared_intent_history(core->intent);
-	const struct version *newest = h ? history_head(h) : NULL, *v;
+	const struct version *newest = history_head(h), *v;
 	struct store *store = intent_store_to_read(core->intent);
 	int n = 0;
 

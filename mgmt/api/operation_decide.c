@@ -144,7 +144,7 @@ static enum operation_decided decide_here(struct core *core, const struct shared
                                           int64_t *revision, char reason[ETCD_REASON_MAX])
 {
 	struct shared_answer a;
-	int err = copy_decide(intent_store(core->intent), c, &a);
+	int err = copy_decide(intent_store(core->intent), c, NULL, &a);
 
 	snprintf(reason, ETCD_REASON_MAX, "%s", err ? strerror(-err) : "");
 	if (err)

@@ -418,11 +418,11 @@ static json_t *versions_to_json(const struct version_history *h, uint64_t after)
 json_t *shared_recover_peer_json(const struct core *core, uint64_t after)
 {
 	const struct version_history *h = shared_intent_history(core->intent);
-	const struct version *newest = h ? history_head(h) : NULL;
+	const struct version *newest = history_head(h);
 	struct store_origin origin = { 0 };
 	int64_t revision = 0;
 
-	if (!h || shared_intent_origin(core->intent, &origin) ||
+	if (!shared_intent_is_on(core->intent) || shared_intent_origin(core->intent, &origin) ||
 	    shared_intent_revision(core->intent, &revision))
 		return json_pack("{s:b}", "has_copy", 0);
 	return json_pack("{s:b, s:I, s:I, s:I, s:s, s:o}", "has_copy", 1, "epoch",

@@ -174,7 +174,13 @@ int shared_run_start(struct core *core)
 	pthread_mutex_init(&r->writing, NULL);
 	core->shared = r;
 	bool is_open = open_clients(r);
+	char reason[ETCD_REASON_MAX];
 
+	core_lock(
+	        core); /* first, so that nobody takes what this node had decided alone for the store's; the follower says what fails */
+	if (is_open)
+		(void)shared_follower_bind(core, &r->conf, reason);
+	core_unlock(core);
 	if (is_open)
 		err = thread_start(&r->follower, shared_follower_run, r);
 	if (!err)

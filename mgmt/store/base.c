@@ -81,13 +81,11 @@ static bool is_by(const struct version *v, const char *principal, const char *au
 
 size_t base_last_of(const struct version *list, size_t n, const char *principal, const char *author)
 {
-	for (size_t i = 0; i < n; i++) {
-		bool undid = list[i].undoes && i + 1 < n && list[i].undoes == list[i + 1].number;
+	size_t i = 0;
 
-		if (is_by(&list[undid ? i + 1 : i], principal, author))
-			return i;
-	}
-	return n;
+	while (i < n && !is_by(&list[i], principal, author))
+		i++;
+	return i;
 }
 
 int base_look_start(struct base_look *l, const struct change_plan *plan)

@@ -18,6 +18,7 @@
 #include "mgmt/store/gather.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/join.h"
+#include "mgmt/store/shared_intent.h"
 #include "mgmt/store/sweep.h"
 
 /* What has passed since @p from_ns, which becomes now. */
@@ -37,10 +38,8 @@ static struct version make_version(const struct intent *in, const struct intent_
 	const struct version *newest = shared_has_head(in) ? history_head(in->history) : head;
 	/* a node's own file is nobody else's version */
 	bool is_first = !newest || change->provisional ||
-	                (in->history && !shared_has_head(in) && join_is_provisional(newest));
-	struct version v = { .number = is_first ? 1 : newest->number + 1,
-		             .time_ms = now_ms,
-		             .undoes = change->undoes };
+	                (in->shares && !shared_has_head(in) && join_is_provisional(newest));
+	struct version v = { .number = is_first ? 1 : newest->number + 1, .time_ms = now_ms };
 
 	if (newest && v.time_ms <= newest->time_ms)
 		v.time_ms = newest->time_ms + 1; /* versions are ordered, whatever the clock does */
@@ -55,75 +54,30 @@ static struct version make_version(const struct intent *in, const struct intent_
 	return v;
 }
 
-/* Whether the laid out files of @p digest are in use. */
-static bool is_recent(const struct intent *in, const char *digest)
-{
-	for (size_t i = 0; i < in->n_recent; i++)
-		if (!strcmp(in->recent[i].version.digest, digest))
-			return true;
-	return false;
-}
-
-static void remove_laid_out(const struct intent *in, const char *digest)
-{
-	char dir[PATH_MAX];
-
-	if (!is_recent(in, digest) && strcmp(in->candidate_digest, digest) != 0 &&
-	    !gather_dir(in->state_dir, digest, dir))
-		sweep_dir(dir);
-}
-
-void intent_push_recent(struct intent *in, struct recent *r, int64_t now_ms)
-{
-	char dropped[DIGEST_TEXT_MAX] = "";
-	struct recent old = { 0 };
-
-	if (in->n_recent == RECENT_MAX) {
-		old = in->recent[0];
-		snprintf(dropped, sizeof(dropped), "%s", old.version.digest);
-		in->n_recent--;
-		memmove(in->recent, in->recent + 1, in->n_recent * sizeof(*in->recent));
-	}
-	in->recent[in->n_recent++] = *r;
-	effective_write(in, now_ms);
-	if (!dropped[0])
-		return;
-	files_fini(&old.files);
-	if (old.model != in->seed)
-		model_free(old.model);
-	remove_laid_out(in, dropped);
-}
-
-void intent_say_version(struct intent *in, const struct version *v, int64_t now_ms)
-{
-	char value[LOG_VALUE_MAX];
-
-	log_note("version", "number=%" PRIu64 " digest=%.16s author=%s reason=%s", v->number,
-	         v->digest, v->author, log_value(v->reason, value));
-	journal_add(in->journal, now_ms, "version", "versions",
-	            "version %" PRIu64 " by %s%s%s%s%s%s%s", v->number, v->author,
-	            *v->principal ? " (" : "", v->principal, *v->principal ? ")" : "",
-	            *v->reason ? ": " : "", v->reason,
-	            v->confirm_by_ms ? " (to be confirmed)"
-	            : join_is_provisional(v)
-	                    ? " (provisional: the first version of a shared store replaces it)"
-	                    : "");
-}
-
-/* Store the version and put it in force. Takes files and model on success. */
-static int commit_version(struct intent *in, const struct version *v, struct files *files,
-                          struct model **model, int64_t now_ms, struct change_times *times)
+/*
+ * Store the version and put it in force, by the change @p c; NULL: it is provisional, and nobody's but this node's. Takes files
+ * and model on success.
+ */
+static int commit_version(struct intent *in, const struct shared_change *c, const struct version *v,
+                          struct files *files, struct model **model, int64_t now_ms,
+                          struct change_times *times)
 {
 	struct recent r = { .version = *v, .files = *files, .model = *model };
+
+	if (v->confirm_within_ms)
+		r.version.confirm_by_ms = v->time_ms + v->confirm_within_ms;
 	uint64_t from_ns = clock_mono_ns();
 
 	if (!in->store || in->failing)
 		return -EROFS;
-	if (intent_stored(in, store_put_version(in->store, v, files), now_ms))
-		return -EROFS;
+	int err = c ? alone_decide(in, c, &(struct copy_version){ v, files }, now_ms)
+	          : intent_stored(in, store_put_version(in->store, v, files), now_ms) ? -EROFS
+	                                                                              : 0;
+	if (err)
+		return err;
 	*files = (struct files){ 0 };
 	*model = NULL;
-	intent_say_version(in, v, now_ms);
+	intent_say_version(in, &r.version, now_ms);
 	times->store_us = elapsed_us(&from_ns);
 	intent_push_recent(in, &r, now_ms);
 	times->document_us = elapsed_us(&from_ns);
@@ -135,8 +89,6 @@ static int64_t confirm_within(const struct intent_change *change, const struct c
                               bool has_head)
 {
 	if (!has_head)
-		return 0;
-	if (change->undoes)
 		return 0;
 	if (change->confirm_within_ms >= 0)
 		return change->confirm_within_ms;
@@ -175,7 +127,6 @@ int intent_candidate_begin(struct intent *in, const struct intent_change *change
 		c.head = in->recent[in->n_recent - 1].model;
 		c.head_arena = arena_share(c.head->arena);
 	}
-	c.how = (struct zones_how){ c.head, change->undoes != 0 };
 	c.skip = change->skip_bad_zones && in->n_recent;
 	if (c.skip)
 		err = files_copy(&c.head_files, &in->recent[in->n_recent - 1].files);
@@ -200,7 +151,7 @@ static void skip_zones(struct intent_candidate *c)
 void intent_candidate_again(struct intent *in, struct intent_candidate *c)
 {
 	in->candidate_digest[0] = '\0';
-	remove_laid_out(in, c->digest);
+	recent_remove_laid_out(in, c->digest);
 	files_digest(&c->files, c->digest);
 	snprintf(in->candidate_digest, sizeof(in->candidate_digest), "%s", c->digest);
 	model_free(c->model);
@@ -230,7 +181,7 @@ void intent_candidate_read(const struct intent *in, struct intent_candidate *c)
 		c->err = gather_keyed(&c->files, in->state_dir, in->conf_dir, c->hash_key, in->node,
 		                      &c->model, &c->errors);
 	if (!c->err)
-		c->err = gather_check_zones(c->model, &c->files, in->state_dir, &c->how, &c->errors,
+		c->err = gather_check_zones(c->model, &c->files, in->state_dir, c->head, &c->errors,
 		                            &c->zones);
 	if (c->err == -EINVAL && c->skip && c->model && c->zones.n_bad) {
 		skip_zones(c);
@@ -246,7 +197,7 @@ void intent_candidate_read(const struct intent *in, struct intent_candidate *c)
 void intent_candidate_drop(struct intent *in, struct intent_candidate *c)
 {
 	in->candidate_digest[0] = '\0';
-	remove_laid_out(in, c->digest);
+	recent_remove_laid_out(in, c->digest);
 	model_free(c->model);
 	arena_free(c->head_arena);
 	plan_fini(&c->plan);
@@ -257,37 +208,60 @@ void intent_candidate_drop(struct intent *in, struct intent_candidate *c)
 	zones_findings_fini(&c->first);
 }
 
-/* Confirm an unconfirmed head, whatever becomes of the change. */
-static int confirm_earlier(struct intent *in, const struct intent_change *change, int64_t now_ms)
-{
-	const struct version *head = intent_head(in);
-
-	return head && head->confirm_by_ms
-	               ? intent_confirm(in, head->number, change->author, now_ms)
-	               : 0;
-}
-
 /* Whether the configuration is also other nodes', and nothing decides for all of them. */
 static bool lacks_store(const struct intent *in, const struct intent_candidate *c)
 {
 	const struct model *head = in->n_recent ? in->recent[in->n_recent - 1].model : NULL;
 
-	return !in->history && (join_has_peers(head) || join_has_peers(c->model));
+	return !in->shares && (join_has_peers(head) || join_has_peers(c->model));
 }
 
-/* A version of shared intent: its files are kept, and it is in force once it is decided. */
-static int stage_version(struct intent *in, const struct intent_change *change, bool returns,
-                         const struct files *files, int64_t now_ms, struct intent_changed *out)
+/* A version that the store decides: its files are kept until then. */
+static int stage_version(struct intent *in, const struct files *files, int64_t now_ms,
+                         struct intent_changed *out)
 {
-	int err = shared_make_change(in, change, returns, &out->version, now_ms, &out->shared);
-
-	if (err || returns)
-		return err;
-	out->confirm_within_ms = out->version.confirm_within_ms; /* the first needs none */
 	out->staged = true;
 	return intent_stored(in, store_stage_version(in->store, &out->version, files), now_ms)
 	               ? -EROFS
 	               : 0;
+}
+
+/* A new version; where it @p returns to the last confirmed one, the end of the head. */
+static int make_change(struct intent *in, const struct intent_change *change, bool returns,
+                       struct intent_candidate *c, int64_t now_ms, struct intent_changed *out)
+{
+	struct version *v = &out->version;
+
+	if (change->provisional)
+		return commit_version(in, NULL, v, &c->files, &c->model, now_ms, &out->times);
+	int err = shared_make_change(in, change, returns, v, now_ms, &out->shared);
+
+	if (err || returns)
+		return err;
+	out->confirm_within_ms = v->confirm_within_ms; /* the first needs none */
+	return in->shares ? stage_version(in, &c->files, now_ms, out)
+	                  : commit_version(in, out->shared, v, &c->files, &c->model, now_ms,
+	                                   &out->times);
+}
+
+/*
+ * Of a node that is alone: decide what makes no version, and put in force what follows. @p out gets what is in force then.
+ * @param is_done  a version: it is decided
+ */
+static int end_alone(struct intent *in, bool is_done, int64_t now_ms, struct intent_changed *out)
+{
+	struct pending_clock clock;
+	int err = is_done ? 0 : alone_decide(in, out->shared, NULL, now_ms);
+
+	shared_change_fini(out->shared);
+	free(out->shared);
+	out->shared = NULL;
+	if (err)
+		return err;
+	pending_clock_read(&clock);
+	(void)shared_intent_follow(in, &clock, now_ms);
+	out->version = *intent_head(in);
+	return 0;
 }
 
 /* The caller gets errors and plan of a refused change, too. A dry run stores nothing. */
@@ -296,6 +270,9 @@ static int change_to(struct intent *in, const struct intent_change *change,
 {
 	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
 	bool returns;
+
+	if (!change->dry_run && !change->provisional)
+		alone_begin(in, now_ms);
 	int err = intent_check_pending(in, change, c->digest, &returns);
 
 	if (!err && !change->dry_run && !change->provisional && lacks_store(in, c))
@@ -321,12 +298,9 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		c->plan = (struct change_plan){ 0 };
 	}
 	out->changed = !head || strcmp(head->version.digest, c->digest) ||
-	               (in->history && !shared_has_head(in) && !change->provisional) ||
-	               (in->history && change->replace && !shared_is_up_to_date(in));
-	if (!err && change->pending == INTENT_PENDING_CONFIRM && !change->dry_run && !returns &&
-	    !in->history)
-		err = confirm_earlier(in, change, now_ms);
-	if (!err && !out->changed && in->history && !change->dry_run && !shared_is_up_to_date(in))
+	               (in->shares && !shared_has_head(in) && !change->provisional) ||
+	               (change->replace && !shared_is_up_to_date(in));
+	if (!err && !out->changed && !change->dry_run && !shared_is_up_to_date(in))
 		err = -ESTALE; /* the files are in force here, and by the store another version is */
 	if (!err && !out->changed)
 		out->version = head->version;
@@ -340,12 +314,11 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		out->version.confirm_left_ms = out->confirm_within_ms;
 		if (out->confirm_within_ms)
 			out->version.confirm_by_ms = out->version.time_ms + out->confirm_within_ms;
-		if (!change->dry_run && in->history && !change->provisional)
-			err = stage_version(in, change, returns, &c->files, now_ms, out);
-		else if (!change->dry_run)
-			err = commit_version(in, &out->version, &c->files, &c->model, now_ms,
-			                     &out->times);
+		if (!change->dry_run)
+			err = make_change(in, change, returns, c, now_ms, out);
 	}
+	if (!err && out->shared && !in->shares)
+		err = end_alone(in, out->changed && !returns, now_ms, out);
 	return err;
 }
 

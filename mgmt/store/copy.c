@@ -75,22 +75,45 @@ int copy_joined(struct store *s, int64_t *out)
 	return store_noted(s, read_revisions(s, &revision, out));
 }
 
-int copy_bind(struct store *s, const char *name, char was[COPY_STORE_MAX])
+int copy_store(struct store *s, char out[COPY_STORE_MAX])
 {
 	sqlite3_stmt *q = sql_prepare(s->db, "SELECT store FROM shared_revision", "");
 	int err = q ? sql_next(q) : sql_errno(sqlite3_errcode(s->db));
 
-	was[0] = '\0';
+	out[0] = '\0';
 	if (err == 1)
-		err = sql_text(q, 0, was, COPY_STORE_MAX) ? 0 : -EBADMSG;
+		err = sql_text(q, 0, out, COPY_STORE_MAX) ? 0 : -EBADMSG;
 	else if (!err)
 		err = -EBADMSG;
 	sqlite3_finalize(q);
+	return store_noted(s, err);
+}
+
+int copy_begin(struct store *s, const char *name)
+{
+	int err = sql_begin(s->db);
+
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM shared", "");
+	if (!err)
+		err = sql_run(s->db, "DELETE FROM shared_origin", "");
+	if (!err)
+		err = sql_run(
+		        s->db,
+		        "UPDATE shared_revision SET revision=0, joined=0, store=?, went_back=0",
+		        "t", name);
+	return sql_end(s->db, store_noted(s, err));
+}
+
+int copy_bind(struct store *s, const char *name, char was[COPY_STORE_MAX])
+{
+	int err = copy_store(s, was);
+
 	if (err)
-		return store_noted(s, err);
+		return err;
 	if (*was)
 		return strcmp(was, name) != 0 ? -EXDEV : 0;
-	return store_noted(s, sql_run(s->db, "UPDATE shared_revision SET store=?", "t", name));
+	return copy_begin(s, name);
 }
 
 int copy_set_went_back(struct store *s)
@@ -217,7 +240,8 @@ static int write_change(struct store *s, int64_t revision, const struct shared_r
 	return err ? err : write_revision(s, revision);
 }
 
-int copy_decide(struct store *s, const struct shared_change *c, struct shared_answer *out)
+int copy_decide(struct store *s, const struct shared_change *c, const struct copy_version *v,
+                struct shared_answer *out)
 {
 	struct shared_answer a = { .result = SHARED_REFUSED };
 	bool same = false;
@@ -233,6 +257,8 @@ int copy_decide(struct store *s, const struct shared_change *c, struct shared_an
 		err = read_revision(s, &a.revision);
 	if (!err && same)
 		err = write_change(s, ++a.revision, c->puts, c->n_puts);
+	if (!err && same && v)
+		err = store_write_version(s, v->version, v->files);
 	err = sql_end(s->db, store_noted(s, err));
 	if (err || same)
 		shared_answer_fini(&a);

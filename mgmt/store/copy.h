@@ -30,7 +30,7 @@ MUST_CHECK int copy_joined(struct store *s, int64_t *out);
 
 #define COPY_STORE_MAX 192u /**< bytes of a store's name with the NUL */
 /**
- * Let the copy be one of the store @p name, which it is from the first call on.
+ * Let the copy be one of the store @p name, which it is from the first call on: what this node had decided alone before is forgotten.
  * @return 0; -EXDEV: it is one of another store, @p was gets its name; or -errno
  */
 MUST_CHECK int copy_bind(struct store *s, const char *name, char was[COPY_STORE_MAX]);
@@ -41,12 +41,26 @@ MUST_CHECK int copy_set_went_back(struct store *s);
 MUST_CHECK int copy_went_back(struct store *s, bool *out);
 
 /**
+ * Forget all records: from then on the copy is one of the store @p name, at revision 0; "": this node decides alone. @return 0 or
+ * -errno
+ */
+MUST_CHECK int copy_begin(struct store *s, const char *name);
+/** The store that the copy is one of; "": this node decides alone, or nothing is in it. @return 0 or -errno */
+MUST_CHECK int copy_store(struct store *s, char out[COPY_STORE_MAX]);
+
+/** A version that a change makes, and its files. */
+struct copy_version {
+	const struct version *version;
+	const struct files *files;
+};
+/**
  * Carry out a change here, if what it rests on is as it was seen.
+ * @param v    kept with it, as by store_put_version(); NULL: it makes no version
  * @param out  on success, given: SHARED_DONE or SHARED_REFUSED
  * @return 0; the change's own err; or -errno: nothing is written
  */
 MUST_CHECK int copy_decide(struct store *s, const struct shared_change *c,
-                           struct shared_answer *out);
+                           const struct copy_version *v, struct shared_answer *out);
 
 /**
  * Take over what was changed elsewhere at @p revision; a record without a text is gone.

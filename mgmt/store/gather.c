@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/owner.h"
 #include "base/proc.h"
 #include "mgmt/store/blobs.h"
@@ -318,7 +319,7 @@ int gather_keyed(const struct files *files, const char *state_dir, const char *c
 }
 
 int gather_check_zones(const struct model *m, const struct files *files, const char *state_dir,
-                       const struct zones_how *how, struct model_errors *errors,
+                       const struct model *head, struct model_errors *errors,
                        struct zones_findings *said)
 {
 	char digest[DIGEST_TEXT_MAX], laid_out[PATH_MAX], dir[PATH_MAX];
@@ -327,10 +328,16 @@ int gather_check_zones(const struct model *m, const struct files *files, const c
 	if (!err && !realpath(laid_out, dir))
 		err = -errno;
 	if (!err) {
-		err = zones_judge(m, how, errors, said);
+		err = zones_judge(m, head, errors, said);
 		shorten_said(said, dir);
 	}
 	if (err == -EINVAL)
 		shorten_errors(errors, dir);
 	return err;
+}
+
+void gather_log_errors(const char *what, const struct model_errors *errors)
+{
+	model_errors_log(errors);
+	log_error("document-refused", "document=%s n_errors=%zu", what, errors->n_total);
 }

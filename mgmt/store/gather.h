@@ -49,7 +49,9 @@ MUST_CHECK int gather_keyed(const struct files *files, const char *state_dir, co
  * @return as zones_judge(); texts name files as they are in @p files
  */
 MUST_CHECK int gather_check_zones(const struct model *m, const struct files *files,
-                                  const char *state_dir, const struct zones_how *how,
+                                  const char *state_dir, const struct model *head,
                                   struct model_errors *errors, struct zones_findings *said);
+/** Log the errors of the document @p what, which is refused. */
+void gather_log_errors(const char *what, const struct model_errors *errors);
 
 #endif

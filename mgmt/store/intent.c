@@ -23,96 +23,6 @@
 #define RETRY_MS  1000  /* between attempts to write to a store that fails */
 #define REOPEN_MS 10000 /* between attempts to open one: each checks the whole file */
 
-void intent_log_errors(const char *what, const struct model_errors *errors)
-{
-	model_errors_log(errors);
-	log_error("document-refused", "document=%s n_errors=%zu", what, errors->n_total);
-}
-
-static void drop_recent(struct intent *in)
-{
-	for (size_t i = 0; i < in->n_recent; i++) {
-		files_fini(&in->recent[i].files);
-		if (in->recent[i].model != in->seed)
-			model_free(in->recent[i].model);
-	}
-	in->n_recent = 0;
-}
-
-int intent_load_one(struct intent *in, const struct version *v, struct recent *out)
-{
-	struct model_errors errors = { 0 };
-	struct recent r = { .version = *v };
-	int err = store_files(in->store, v->number, &r.files);
-
-	if (!err)
-		err = gather_keyed(&r.files, in->state_dir, in->conf_dir, v->hash_key, in->node,
-		                   &r.model, &errors);
-	if (err == -EINVAL)
-		intent_log_errors(v->digest, &errors);
-	model_errors_free(&errors);
-	if (err) {
-		files_fini(&r.files);
-		return err;
-	}
-	*out = r;
-	return 0;
-}
-
-/* Load what shared intent had and has in force, as far as its files are here. */
-static int load_shared(struct intent *in, int64_t now_ms)
-{
-	struct history_period periods[RECENT_MAX];
-	struct recent loaded[RECENT_MAX];
-	size_t n = shared_periods(in, now_ms, periods), kept = 0;
-	int err = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		const struct version *v = history_version(in->history, periods[i].number, NULL);
-
-		err = shared_find_version(in, v);
-		if (!err)
-			err = intent_load_one(in, v, &loaded[kept]);
-		if (!err)
-			loaded[kept++].since_ms = periods[i].since_ms;
-	}
-	if (!kept)
-		return err ? err : -ENOENT;
-	drop_recent(in);
-	memcpy(in->recent, loaded, kept * sizeof(*loaded));
-	in->n_recent = kept;
-	return 0;
-}
-
-int intent_load_recent(struct intent *in, int64_t now_ms)
-{
-	struct version versions[RECENT_MAX];
-	struct recent loaded[RECENT_MAX];
-	int n, err;
-	size_t kept = 0;
-
-	if (shared_has_head(in))
-		return load_shared(in, now_ms);
-	n = store_versions(in->store, 0, versions, RECENT_MAX);
-	if (n <= 0)
-		return n ? n : -ENOENT;
-	/* newest first: until one is old enough that nothing before it matters */
-	for (int i = 0; i < n; i++) {
-		err = intent_load_one(in, &versions[i], &loaded[RECENT_MAX - 1 - kept]);
-		if (err && i == 0)
-			return err;
-		if (err)
-			break;
-		kept++;
-		if (versions[i].effective_ms < now_ms - RECENT_MS)
-			break;
-	}
-	drop_recent(in);
-	memcpy(in->recent, loaded + RECENT_MAX - kept, kept * sizeof(*loaded));
-	in->n_recent = kept;
-	return 0;
-}
-
 static void store_failed(struct intent *in, const char *reason, int64_t now_ms)
 {
 	if (!in->failing) {
@@ -148,6 +58,8 @@ static int make_anew(struct intent *in, const char *reason, int64_t now_ms)
 		err = store_open(in->state_dir, &in->store, again);
 	if (!err)
 		journal_renew(in->journal);
+	if (!in->shares) /* what is in force becomes the first again (alone.c) */
+		history_clear(in->history);
 	in->rebuilt = true;
 	return err;
 }
@@ -180,6 +92,35 @@ int intent_stored(struct intent *in, int err, int64_t now_ms)
 	return err;
 }
 
+/* Whether what a store has follows on the version in force @p head, or is that; NULL: there is none. */
+static bool is_later(const struct version *stored, const struct version *head)
+{
+	return !head || stored->number > head->number ||
+	       (stored->number == head->number && !strcmp(stored->digest, head->digest));
+}
+
+/* The versions of a store that is there now, unless they are others than the one in force: that becomes the first then (alone.c). */
+static int load_stored_versions(struct intent *in, int64_t now_ms)
+{
+	struct version stored;
+	int err = shared_load(in), n = err ? err : store_versions(in->store, 0, &stored, 1);
+	bool goes_on = n > 0 && is_later(&stored, intent_head(in));
+
+	if (n < 0)
+		return n;
+	if (!goes_on && !in->shares && shared_has_head(in)) {
+		history_clear(in->history);
+		return copy_begin(in->store, "");
+	}
+	if (!goes_on && !shared_has_head(in))
+		return 0;
+	err = intent_load_recent(in, 0, now_ms);
+	if (!err)
+		join_end(in);
+	/* errors in it are logged, and files may come yet: the version in force stays */
+	return err == -EINVAL || err == -ENOENT ? 0 : err;
+}
+
 /*
  * A store that could not be opened at the start is there now. It knows what the effective document
  * does not: who made the versions and why, until when the head waits to be confirmed, and a head
@@ -187,18 +128,8 @@ int intent_stored(struct intent *in, int err, int64_t now_ms)
  */
 static int load_stored(struct intent *in, int64_t now_ms)
 {
-	const struct version *head = intent_head(in);
-	struct version stored;
-	int n = store_versions(in->store, 0, &stored, 1), err = n < 0 ? n : 0;
+	int err = load_stored_versions(in, now_ms);
 
-	if (n > 0 && (!head || stored.number > head->number ||
-	              (stored.number == head->number && !strcmp(stored.digest, head->digest)))) {
-		err = intent_load_recent(in, now_ms);
-		if (!err)
-			join_end(in);
-		else if (err == -EINVAL) /* logged; the version in force stays */
-			err = 0;
-	}
 	if (!err)
 		err = store_overrides(in->store, &in->overrides,
 		                      in->purge_ms ? in->purge_ms : now_ms);
@@ -277,7 +208,7 @@ static struct model *read_effective(const struct intent *in)
 		return NULL;
 	int err = model_read_effective(path, in->node, &m, &errors);
 	if (err == -EINVAL)
-		intent_log_errors(PROC_EFFECTIVE_FILE, &errors);
+		gather_log_errors(PROC_EFFECTIVE_FILE, &errors);
 	model_errors_free(&errors);
 	return err ? NULL : m;
 }
@@ -349,7 +280,9 @@ static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 static void load_state(struct intent *in, int64_t now_ms)
 {
 	struct model *effective = read_effective(in);
-	int err = in->store ? intent_load_recent(in, now_ms) : -ENOENT;
+	/* without records of who decides: what the document has was in force, and a newer one may have ended */
+	uint64_t below = effective && effective->meta.version ? effective->meta.version + 1 : 0;
+	int err = in->store ? intent_load_recent(in, below, now_ms) : -ENOENT;
 
 	if (effective)
 		merge_effective(in, effective, now_ms);
@@ -366,28 +299,6 @@ static void load_state(struct intent *in, int64_t now_ms)
 		join_read_again(in, now_ms);
 }
 
-/* Remove the laid out files of versions that are not recent any more. */
-static void prune_laid_out(const struct intent *in)
-{
-	char parent[PATH_MAX], path[PATH_MAX];
-	const struct dirent *entry;
-	DIR *dir = proc_path(in->state_dir, PROC_CONFIG_DIR, parent) ? NULL : opendir(parent);
-
-	while (dir && (entry = readdir(dir))) {
-		size_t i = 0;
-
-		while (i < in->n_recent && strcmp(in->recent[i].version.digest, entry->d_name))
-			i++;
-		if (i == in->n_recent &&
-		    (strlen(entry->d_name) == DIGEST_TEXT_MAX - 1 ||
-		     sweep_is_left(entry->d_name)) &&
-		    !proc_path(parent, entry->d_name, path))
-			files_remove_dir(path);
-	}
-	if (dir)
-		closedir(dir);
-}
-
 int intent_open(const struct intent_options *options, int64_t now_ms, struct intent **out)
 {
 	struct intent *in = calloc(1, sizeof(*in));
@@ -398,13 +309,12 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 	snprintf(in->state_dir, sizeof(in->state_dir), "%s", options->state_dir);
 	snprintf(in->node, sizeof(in->node), "%s", options->node);
 	in->offline = options->offline;
+	in->shares = options->shares;
 	in->purge_ms = options->purge_ms;
 	in->journal = journal_new(in->node, STORE_EVENTS_MAX);
-	if (options->shares)
-		in->history = history_new(STORE_VERSIONS_MAX);
-	int err = in->journal && (in->history || !options->shares) ? open_or_renew_store(in, now_ms)
-	                                                           : -ENOMEM;
-	if (!err && in->history && in->store)
+	in->history = history_new(STORE_VERSIONS_MAX);
+	int err = in->journal && in->history ? open_or_renew_store(in, now_ms) : -ENOMEM;
+	if (!err && in->store)
 		intent_stored(in, shared_load(in), now_ms);
 	if (err) {
 		intent_close(in);
@@ -416,7 +326,7 @@ int intent_open(const struct intent_options *options, int64_t now_ms, struct int
 	if (!in->shared)
 		effective_write(in, now_ms);
 	if (in->n_recent > 0 && !in->dirty)
-		prune_laid_out(in);
+		recent_prune(in);
 	*out = in;
 	return 0;
 }
@@ -427,7 +337,7 @@ void intent_close(struct intent *in)
 		return;
 	if (in->store && in->journal)
 		journal_flush(in->journal, in->store);
-	drop_recent(in);
+	recent_drop(in);
 	model_free(in->seed);
 	model_free(in->before);
 	join_end(in);

@@ -15,8 +15,8 @@
  * accepted: they are kept in memory, written to the effective document (for which disk space is
  * held in reserve), and stored as soon as that works.
  *
- * Implemented in mgmt/store/intent.c (opening, tick, merging), change.c, effective.c,
- * unconfirmed.c and moved.c.
+ * Implemented in mgmt/store/intent.c (opening, tick), recent.c, change.c, alone.c, merge.c, effective.c and
+ * moved.c.
  */
 #ifndef WEIR_MGMT_STORE_INTENT_H
 #define WEIR_MGMT_STORE_INTENT_H
@@ -48,7 +48,7 @@ struct intent_options {
 	const char *run_dir;
 	bool offline;     /**< for one command: no first start, no timers */
 	int64_t purge_ms; /**< by which ended overrides are forgotten; 0: the time of the call */
-	bool shares; /**< its versions are those of shared intent (mgmt/store/shared_intent.h) */
+	bool shares; /**< a store that nodes share decides (mgmt/store/shared_intent.h); else this node does */
 };
 
 /**
@@ -135,7 +135,7 @@ enum intent_pending {
 	INTENT_PENDING_REFUSE, /**< the change is refused, unless it goes back to the last confirmed version */
 	INTENT_PENDING_CONFIRM, /**< the earlier version is confirmed with it */
 	INTENT_PENDING_JOIN,    /**< one deadline for both */
-	INTENT_PENDING_IGNORE,  /**< it is not looked at: a plan, an automatic rollback */
+	INTENT_PENDING_IGNORE,  /**< it is not looked at: a plan */
 };
 
 /** A requested change of configuration. */
@@ -146,7 +146,6 @@ struct intent_change {
 	int64_t confirm_within_ms; /**< -1: as the risk demands; 0: none */
 	bool dry_run;
 	enum intent_pending pending;
-	uint64_t undoes; /**< an automatic rollback of this unconfirmed version; 0: none */
 	bool provisional; /**< this node's own file: in force at this node alone, whoever shares intent */
 	bool replace;        /**< whatever is in force, also where that cannot be read here */
 	bool skip_bad_zones; /**< zones whose files have errors keep those that are in force */
@@ -170,7 +169,7 @@ struct intent_changed {
 	struct zones_findings zones;   /**< findings in zones */
 	struct zones_findings skipped; /**< zones that keep their files, and why */
 	struct change_times times;
-	/** of shared intent: the version comes into force where this is decided; NULL: it is in force */
+	/** the store decides this, and then the version comes into force; NULL: it is in force */
 	struct shared_change *shared;
 	bool staged; /**< with it: its files are kept here (store_staged_files()) until it is decided */
 };
@@ -202,7 +201,6 @@ struct intent_candidate {
 	const struct model *head; /**< that it was compared with */
 	struct change_plan plan;
 	struct files head_files;     /**< of @p head, where bad zones are skipped */
-	struct zones_how how;        /**< to look at zones */
 	struct zones_findings zones; /**< findings in zones */
 	struct zones_findings first; /**< the same, of the files before zones were skipped */
 	bool skip;                   /**< zones may be skipped, once */
@@ -232,25 +230,24 @@ void intent_candidate_drop(struct intent *in, struct intent_candidate *c);
  */
 MUST_CHECK int intent_may_confirm(const struct intent *in, uint64_t number);
 /**
- * Confirm version @p number and those that it joined. @return 0, -ENOENT, -EALREADY (it does not
+ * Confirm version @p number, where this node decides. @return 0, -ENOENT, -EALREADY (it does not
  * wait for that) or -EROFS
  */
 int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms);
 /**
- * Run the deadline of an unconfirmed head, where this node decides itself. To be called at least every
- * second; a rollback that is due is made here.
+ * Put in force what is to be in force, and end an unconfirmed head whose deadline is over, where this node decides. To be
+ * called at least every second.
  */
 void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
 /**
- * Roll the unconfirmed head back now; where the store decides, ask for that. @return 0, -EALREADY (it is not unconfirmed) or as
- * intent_change()
+ * End the unconfirmed head now; where the store decides, ask for that. @return 0, -EALREADY (it is not unconfirmed) or
+ * -EROFS
  */
 MUST_CHECK int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms);
 /**
- * The version that an unconfirmed head goes back to; the head itself if it is confirmed. @return
- * 0, -ENOENT or -EROFS
+ * The version that an unconfirmed head goes back to; the head itself if it is confirmed. @return 0 or -ENOENT
  */
-MUST_CHECK int intent_last_confirmed(struct intent *in, struct version *out);
+MUST_CHECK int intent_last_confirmed(const struct intent *in, struct version *out);
 /**
  * Add as @p name the file with @p digest, which was uploaded, or belongs to a version of ours.
  * Under the lock.

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 #include <time.h>
 
+#include "mgmt/store/copy.h"
 #include "mgmt/store/history.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/key.h"
@@ -63,6 +64,7 @@ struct ahead_note {
 struct intent {
 	char conf_dir[PATH_MAX], state_dir[PATH_MAX], node[MODEL_NAME_MAX];
 	bool offline;
+	bool shares; /* the store that nodes share decides */
 
 	struct store *store; /* NULL: it could not be opened */
 	bool failing;        /* what memory has is not all in the store */
@@ -110,8 +112,7 @@ struct intent {
 	int64_t refused_until_ms; /* of the boot clock: it is not tried again before */
 	char refused_reason[EVENT_TEXT_MAX];
 
-	/* of shared intent; NULL: this node's versions are its own */
-	struct version_history *history;
+	struct version_history *history; /* of the versions, by the copy */
 	uint64_t to_end; /* the version of it that is refused, and is to be ended; 0: none */
 	char end_reason[VERSION_REASON_MAX];
 
@@ -123,8 +124,19 @@ struct intent {
  * unconfirmed.
  * @p returns: it goes back to the last confirmed version, and needs no confirmation itself.
  */
-int intent_check_pending(struct intent *in, const struct intent_change *change, const char *digest,
-                         bool *returns);
+int intent_check_pending(const struct intent *in, const struct intent_change *change,
+                         const char *digest, bool *returns);
+/*
+ * Put the change @p c in force, which this node decides; @p v: with the files of the version that it makes, else NULL. @return 0;
+ * -EROFS; or the change's own err
+ */
+int alone_decide(struct intent *in, const struct shared_change *c, const struct copy_version *v,
+                 int64_t now_ms);
+/*
+ * Where this node decides, and its copy has no version: what is in force becomes its first, also where it is not confirmed
+ * yet.
+ */
+void alone_begin(struct intent *in, int64_t now_ms);
 /*
  * How long a change's version waits for confirmation: @p own_ms. If it joins the unconfirmed head
  * and names no time: the head's time, if that is longer.
@@ -139,10 +151,13 @@ void intent_push_recent(struct intent *in, struct recent *r, int64_t now_ms);
 /* Note a version that has come into force, in the log and among the events. */
 void intent_say_version(struct intent *in, const struct version *v, int64_t now_ms);
 
-/* Whether shared intent has a version: then it, and not this node, says what is in force. */
+/* Whether the copy has a version: then it says what is in force. */
 bool shared_has_head(const struct intent *in);
-/* Read this node's copy of shared intent. @return 0 or -errno */
+/* Read this node's copy, if it is of who decides now: the store, or this node alone. @return 0 or -errno */
 int shared_load(struct intent *in);
+/* Take records of the copy that have changed. @return 0 or -errno */
+int shared_receive(struct intent *in, const struct shared_record *list, size_t n,
+                   const struct pending_clock *clock);
 /* Whether @p v, of shared intent, is the head that is loaded here. */
 bool shared_is_loaded(const struct intent *in, const struct version *v);
 /* Whether what is loaded here is what a change would rest on: plan and guards are about that. */
@@ -193,10 +208,17 @@ bool written_is_damaged(struct intent *in, int64_t now_ms);
 /* Note the outcome of a call of the store; a corrupt one is made again. Gives @p err back. */
 int intent_stored(struct intent *in, int err, int64_t now_ms);
 /*
- * Load the recent versions with their models from the store; unchanged on failure. @return 0,
- * -ENOENT (there are none), -EINVAL (errors in the head) or -errno
+ * Load the recent versions with their models from the store; unchanged on failure.
+ * @param below  only versions with a lower number, where no record says which is in force; 0: all
+ * @return 0, -ENOENT (there are none), -EINVAL (errors in the head) or -errno
  */
-int intent_load_recent(struct intent *in, int64_t now_ms);
+int intent_load_recent(struct intent *in, uint64_t below, int64_t now_ms);
+/* Forget them. */
+void recent_drop(struct intent *in);
+/* Remove the laid out files of @p digest, unless a recent version or the candidate has them. */
+void recent_remove_laid_out(const struct intent *in, const char *digest);
+/* Remove the laid out files of all versions that are not recent any more. */
+void recent_prune(const struct intent *in);
 /* Look at the key's file again. @return whether the processes must look too */
 bool key_follow(struct intent *in, int64_t now_ms);
 /*
@@ -222,7 +244,5 @@ void join_begin(struct intent *in, int64_t now_ms);
 void join_read_again(struct intent *in, int64_t now_ms);
 /* Free the own file that was read for joining. */
 void join_end(struct intent *in);
-/* Log the errors of a document that is refused. */
-void intent_log_errors(const char *what, const struct model_errors *errors);
 
 #endif

@@ -55,7 +55,7 @@ static void keep_first_error(struct intent *in, const struct model_errors *error
 {
 	const struct model_error *m = errors->items;
 
-	intent_log_errors(PROC_CONF_FILE, errors);
+	gather_log_errors(PROC_CONF_FILE, errors);
 	snprintf(in->join.refusal, sizeof(in->join.refusal), "the file is refused");
 	if (errors->n_items && m->line)
 		snprintf(in->join.refusal, sizeof(in->join.refusal), "line %u: %s: %s", m->line,
@@ -89,7 +89,7 @@ static void make_first_version(struct intent *in, int64_t now_ms)
 
 void join_begin(struct intent *in, int64_t now_ms)
 {
-	if (in->history && read_own_file(in))
+	if (in->shares && read_own_file(in))
 		log_note("joining",
 		         "doing=\"asking the store that store.conf names for a version\"");
 	else
@@ -101,7 +101,7 @@ void join_read_again(struct intent *in, int64_t now_ms)
 	const struct recent *head = &in->recent[in->n_recent - 1];
 
 	if (join_is_provisional(&head->version) && !shared_has_head(in) &&
-	    (in->history || join_has_peers(head->model)))
+	    (in->shares || join_has_peers(head->model)))
 		make_first_version(in, now_ms);
 }
 

@@ -57,12 +57,3 @@ int64_t pending_left_ms(const struct pending *p, const struct pending_clock *clo
 {
 	return p->due_ms > clock->now_ms ? p->due_ms - clock->now_ms : 0;
 }
-
-bool pending_note(struct pending *p, const struct pending_clock *clock)
-{
-	if (p->noted_ms >= 0 && clock->now_ms - p->noted_ms < PENDING_STORE_EVERY_MS)
-		return false;
-	p->noted_ms = clock->now_ms;
-	p->left_ms = pending_left_ms(p, clock);
-	return true;
-}

@@ -51,7 +51,5 @@ void pending_resume(struct pending *p, const struct pending_clock *clock);
 bool pending_is_of(const struct pending *p, uint64_t number, const char *digest);
 /** The time that is left; 0 when the deadline has passed. */
 int64_t pending_left_ms(const struct pending *p, const struct pending_clock *clock);
-/** Note the time that is left, if the record is due to be stored again. @return whether it was */
-bool pending_note(struct pending *p, const struct pending_clock *clock);
 
 #endif

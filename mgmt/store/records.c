@@ -73,8 +73,6 @@ static const struct field version_fields[] = {
 	RECORD_TEXT(struct version, principal),
 	RECORD_VALUE(struct version, time_ms, FIELD_I64),
 	RECORD_VALUE(struct version, effective_ms, FIELD_I64),
-	RECORD_VALUE(struct version, confirm_by_ms, FIELD_I64),
-	RECORD_VALUE(struct version, undoes, FIELD_U64),
 	RECORD_TEXT(struct version, hash_key),
 	RECORD_VALUE(struct version, base, FIELD_U64),
 	RECORD_VALUE(struct version, confirm_within_ms, FIELD_I64),
@@ -100,11 +98,11 @@ static bool is_version_sound(const void *record)
 {
 	const struct version *v = record;
 
-	return v->number >= 1 && v->number < SHARED_NUMBER_END && v->undoes < SHARED_NUMBER_END &&
-	       are_digests_sound(v) && is_time(v->time_ms) && is_time(v->effective_ms) &&
-	       is_time(v->confirm_by_ms) && v->base < v->number && v->confirm_within_ms >= 0 &&
-	       v->confirm_within_ms <= INTENT_CONFIRM_MAX_MS && plain_is(v->author) &&
-	       plain_is(v->reason) && plain_is(v->node) && plain_is(v->principal);
+	return v->number >= 1 && v->number < SHARED_NUMBER_END && are_digests_sound(v) &&
+	       is_time(v->time_ms) && is_time(v->effective_ms) && v->base < v->number &&
+	       v->confirm_within_ms >= 0 && v->confirm_within_ms <= INTENT_CONFIRM_MAX_MS &&
+	       plain_is(v->author) && plain_is(v->reason) && plain_is(v->node) &&
+	       plain_is(v->principal);
 }
 
 const struct record_kind version_record =

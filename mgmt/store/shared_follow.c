@@ -104,7 +104,7 @@ static int enforce_version(struct intent *in, const struct version *v, int64_t n
 		say_overdue(in, v, now_ms);
 	intent_say_version(in, v, now_ms);
 	intent_push_recent(in, &r, now_ms);
-	if (since_ms && !has_all_before(in, now_ms) && !intent_load_recent(in, now_ms))
+	if (since_ms && !has_all_before(in, now_ms) && !intent_load_recent(in, 0, now_ms))
 		effective_write(in, now_ms);
 	store_collect(in->store, now_ms);
 	return 0;

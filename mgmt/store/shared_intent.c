@@ -21,7 +21,7 @@
 
 bool shared_intent_is_on(const struct intent *in)
 {
-	return in->history != NULL;
+	return in->shares;
 }
 
 const struct version_history *shared_intent_history(const struct intent *in)
@@ -31,7 +31,7 @@ const struct version_history *shared_intent_history(const struct intent *in)
 
 bool shared_has_head(const struct intent *in)
 {
-	return in->history && history_head(in->history);
+	return history_head(in->history) != NULL;
 }
 
 static int receive_kept(void *arg, const struct shared_record *r)
@@ -47,10 +47,13 @@ int shared_load(struct intent *in)
 {
 	struct pending_clock clock;
 	struct pending kept;
+	char store[COPY_STORE_MAX];
 	int64_t joined;
-	int err = copy_joined(in->store, &joined);
+	int err = copy_store(in->store, store);
 
-	if (err)
+	if (!err)
+		err = copy_joined(in->store, &joined);
+	if (err || in->shares != (*store != '\0'))
 		return err;
 	pending_clock_read(&clock);
 	history_clear(in->history);
@@ -60,8 +63,10 @@ int shared_load(struct intent *in)
 	err = copy_each(in->store, "", receive_kept, in);
 	if (err != -EBADMSG)
 		return err < 0 ? err : 0;
-	/* not damage of the file: what it holds is not ours. It is listed again */
-	log_error("copy-refused", "effect=\"the store is listed again\"");
+	/* not damage of the file: what it holds is not ours */
+	log_error("copy-refused", "effect=\"%s\"",
+	          in->shares ? "the store is listed again"
+	                     : "the version in force becomes the first that is known");
 	history_clear(in->history);
 	return copy_install(in->store, 0, NULL, 0, NULL, 0);
 }
@@ -170,6 +175,21 @@ static void keep_staged(struct intent *in, const struct shared_record *r)
 		         strerror(-err));
 }
 
+/* What was decided of a version, by whom and why. */
+static void say_mark(struct intent *in, const struct shared_record *r)
+{
+	uint64_t number = shared_number("mark", r->name);
+	char error[RECORD_ERROR_MAX];
+	struct history_mark m;
+
+	if (!number || !r->text || record_from_text(&history_mark_record, r->text, &m, error))
+		return;
+	journal_add(in->journal, m.time_ms, "version", "versions",
+	            "version %" PRIu64 " %s by %s (%s)%s%s", number,
+	            m.mark == CHAIN_CONFIRMED ? "confirmed" : "ended", m.author, m.principal,
+	            *m.reason ? ": " : "", m.reason);
+}
+
 static int receive_all(struct intent *in, const struct shared_record *list, size_t n,
                        const struct pending_clock *clock)
 {
@@ -192,19 +212,12 @@ static int check_all(const struct shared_record *list, size_t n)
 	return err;
 }
 
-/* What was decided of a version, by whom and why. */
-static void say_mark(struct intent *in, const struct shared_record *r)
+int shared_receive(struct intent *in, const struct shared_record *list, size_t n,
+                   const struct pending_clock *clock)
 {
-	uint64_t number = shared_number("mark", r->name);
-	char error[RECORD_ERROR_MAX];
-	struct history_mark m;
-
-	if (!number || !r->text || record_from_text(&history_mark_record, r->text, &m, error))
-		return;
-	journal_add(in->journal, m.time_ms, "version", "versions",
-	            "version %" PRIu64 " %s by %s (%s)%s%s", number,
-	            m.mark == CHAIN_CONFIRMED ? "confirmed" : "ended", m.author, m.principal,
-	            *m.reason ? ": " : "", m.reason);
+	for (size_t i = 0; i < n; i++)
+		say_mark(in, &list[i]);
+	return receive_all(in, list, n, clock);
 }
 
 int shared_intent_receive(struct intent *in, int64_t revision, const struct shared_record *list,
@@ -214,9 +227,7 @@ int shared_intent_receive(struct intent *in, int64_t revision, const struct shar
 
 	if (!err)
 		err = copy_follow(in->store, revision, list, n);
-	for (size_t i = 0; !err && i < n; i++)
-		say_mark(in, &list[i]);
-	return err ? err : receive_all(in, list, n, clock);
+	return err ? err : shared_receive(in, list, n, clock);
 }
 
 int shared_intent_origin(struct intent *in, struct store_origin *out)

@@ -20,9 +20,9 @@
 #include "mgmt/store/shared.h"
 #include "mgmt/store/shared_etcd.h"
 
-/** Whether this node's versions are those of shared intent. */
+/** Whether a store that nodes share decides; else this node does. */
 bool shared_intent_is_on(const struct intent *in);
-/** What is known of versions; NULL: this node's versions are its own. Valid until a change. */
+/** What is known of versions. Valid until a change. */
 const struct version_history *shared_intent_history(const struct intent *in);
 
 /** Let the copy be one of the store @p name. @return as copy_bind(); -EROFS */

@@ -41,15 +41,16 @@ struct version {
 	/** who was authenticated: "user:root", "token:ada", "weir" */
 	char principal[PRINCIPAL_MAX];
 	int64_t time_ms, effective_ms;
-	int64_t confirm_by_ms; /**< 0: needs no confirmation, or has it */
-	/** the unconfirmed version that this one rolls back automatically; 0: none */
-	uint64_t undoes;
-	int64_t confirm_left_ms; /**< of the head: until the deadline, at the last look; 0: not known. Not in its record */
+	/**
+	 * of the head, at the last look: when it is to be confirmed, and the time that is left; 0: it needs none, or has it. Not in its
+	 * record
+	 */
+	int64_t confirm_by_ms, confirm_left_ms;
 	/** fingerprint of the key it was made with */
 	char hash_key[MODEL_FINGERPRINT_MAX];
-	/** of shared intent (mgmt/store/history.h): the version in force when it was made; 0: the first */
+	/** the version in force when it was made (mgmt/store/history.h); 0: the first */
 	uint64_t base;
-	int64_t confirm_within_ms; /**< the same: time to confirm it; 0: needs none */
+	int64_t confirm_within_ms; /**< time to confirm it; 0: needs none */
 };
 
 #define EVENT_SUBJECT_MAX 96 /**< with its zero; a longer one is whole in the message */
@@ -96,8 +97,6 @@ MUST_CHECK int store_stage_version(struct store *s, const struct version *v,
                                    const struct files *files);
 /** The files with @p digest that were staged. @return as store_files() */
 MUST_CHECK int store_staged_files(struct store *s, const char *digest, struct files *out);
-/** Note that @p number is confirmed. @return 0 or -errno */
-MUST_CHECK int store_confirm(struct store *s, uint64_t number);
 /** @return 0, -ENOENT or -errno */
 MUST_CHECK int store_version(struct store *s, uint64_t number, struct version *out);
 /**

@@ -44,10 +44,14 @@ static inline int store_each(struct store *s, sqlite3_stmt *q,
 /* Make the tables of store_versions.c. @return 0 or -errno */
 MUST_CHECK int store_versions_schema(sqlite3 *db);
 
+/* store_put_version(), in the transaction at hand. */
+MUST_CHECK int store_write_version(struct store *s, const struct version *v,
+                                   const struct files *files);
+
 /* Make the tables of copy.c. @return 0 or -errno */
 MUST_CHECK int store_copy_schema(sqlite3 *db);
 
-/* Note, in the transaction of a version, for which request it was made or confirmed. @return 0 or -errno */
+/* Note, in the transaction of a version, for which request it was made. @return 0 or -errno */
 MUST_CHECK int store_record_version(struct store *s, uint64_t number);
 /* Note that the request at hand was carried out: it made what @p what names. */
 MUST_CHECK int store_record_request(struct store *s, const char *what);

@@ -223,12 +223,10 @@ int store_stage_version(struct store *s, const struct version *v, const struct f
 	return sql_end(s->db, store_noted(s, err));
 }
 
-int store_put_version(struct store *s, const struct version *v, const struct files *files)
+int store_write_version(struct store *s, const struct version *v, const struct files *files)
 {
-	int err = sql_begin(s->db);
+	int err = write_version(s->db, (int64_t)v->number, v);
 
-	if (!err)
-		err = write_version(s->db, (int64_t)v->number, v);
 	if (!err)
 		err = put_files(s->db, (int64_t)v->number, files);
 	if (!err)
@@ -237,27 +235,16 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 		err = end_staged(s->db, v);
 	if (!err)
 		err = store_record_version(s, v->number);
-	err = store_noted(s, err);
-	return sql_end(s->db, err);
+	return err;
 }
 
-int store_confirm(struct store *s, uint64_t number)
+int store_put_version(struct store *s, const struct version *v, const struct files *files)
 {
-	struct version v;
 	int err = sql_begin(s->db);
 
 	if (!err)
-		err = store_version(s, number, &v);
-	if (!err) {
-		v.confirm_by_ms = 0;
-		err = write_version(s->db, (int64_t)number, &v);
-	} else if (err == -ENOENT) { /* forgotten meanwhile */
-		err = 0;
-	}
-	if (!err)
-		err = store_record_version(s, number);
-	err = store_noted(s, err);
-	return sql_end(s->db, err);
+		err = store_write_version(s, v, files);
+	return sql_end(s->db, store_noted(s, err));
 }
 
 /* A large file lies beside the store: if it is missing, the store is not corrupt. */

@@ -55,7 +55,6 @@ static void add_warning(struct zones_findings *said, const char *text)
 /* Where messages go while zones are compiled. */
 struct judging {
 	const struct model *m;
-	const struct zones_how *how;
 	struct model_errors *errors;
 	struct zones_findings *said;
 	size_t n_refused;
@@ -68,7 +67,7 @@ static void judge_message(void *arg, const struct zones_message *m)
 	const struct model_zone *zone =
 	        m->level != ZONES_WARNING ? find_model_zone(j->m, m->zone) : NULL;
 
-	if (m->level == ZONES_WARNING || j->how->undoes) {
+	if (m->level == ZONES_WARNING) {
 		add_warning(said, m->line ? arena_printf(said->arena, "%s:%u: %s", m->file, m->line,
 		                                         m->text)
 		                          : arena_printf(said->arena, "%s: %s", m->file, m->text));
@@ -113,16 +112,16 @@ static int start_report(struct zones_findings *said, size_t n_zones)
 	return said->bad && said->skipped ? 0 : -ENOMEM;
 }
 
-int zones_judge(const struct model *m, const struct zones_how *how, struct model_errors *errors,
+int zones_judge(const struct model *m, const struct model *head, struct model_errors *errors,
                 struct zones_findings *said)
 {
-	struct judging j = { m, how, errors, said, 0 };
+	struct judging j = { m, errors, said, 0 };
 	int err = start_report(said, m->n_zones);
 
 	if (!err)
 		err = zones_check(m, judge_message, &j);
 	if (!err)
-		compare_serials(m, how->head, said);
+		compare_serials(m, head, said);
 	if (err == -EINVAL && j.n_refused == 0) /* an automatic rollback: nothing was refused */
 		err = 0;
 	return !err && arena_failed(said->arena) ? -ENOMEM : err;

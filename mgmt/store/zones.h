@@ -17,12 +17,6 @@
 
 struct arena;
 
-/** How strict a check is. */
-struct zones_how {
-	const struct model *head; /**< in force, to compare serials with; NULL: none */
-	bool undoes; /**< automatically: nothing about zones stops an automatic rollback */
-};
-
 /** What was found; zeroed is nothing. */
 struct zones_findings {
 	struct arena *arena;
@@ -37,9 +31,10 @@ struct zones_findings {
 
 /**
  * Check the zones of @p m as weir-dns would compile them.
+ * @param head  in force, to compare serials with; NULL: none
  * @return 0, -EINVAL with errors added and zones marked bad, or -errno
  */
-MUST_CHECK int zones_judge(const struct model *m, const struct zones_how *how,
+MUST_CHECK int zones_judge(const struct model *m, const struct model *head,
                            struct model_errors *errors, struct zones_findings *said);
 
 /**

@@ -51,7 +51,7 @@ LONG = {
     "mgmt run": ("mgmt/cli/run", "base/proc", "base/lock"),
     "mgmt run successor": ("mgmt/cli/run", "mgmt/cli/cmd_restart"),
     "mgmt threads": ("base/thread", "dns/workers", "dns/keep", "healthcheck/main", "mgmt/api"),
-    "mgmt unconfirmed": ("mgmt/api/shared_run", "mgmt/api/unconfirmed", "mgmt/store/unconfirmed",
+    "mgmt unconfirmed": ("mgmt/api/shared_run", "mgmt/api/unconfirmed", "mgmt/store/alone",
                          "mgmt/store/pending"),
     "owners_sim": ("dataplane/owners", "include/weir/fwd/owner"),
     "process": ("dataplane", "bpf", "base/ctl", "base/page", "pages/carry"),

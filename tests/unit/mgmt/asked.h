@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "mgmt/http/client_internal.h"
 #include "mgmt/api/core.h"
+#include "mgmt/store/join.h"
 
 #define ASKED_MAX 16
 
@@ -88,14 +89,17 @@ void transfers_collect(struct peer_client *c)
 
 static struct fixture asked_place;
 static struct core this_node;
+static bool asked_shares; /* a store decides, and has nothing yet */
 
 static inline void asked_open(void)
 {
 	struct intent_options options = { .conf_dir = asked_place.conf,
 		                          .state_dir = asked_place.state,
-		                          .node = "ams-1" };
+		                          .node = "ams-1",
+		                          .shares = asked_shares };
 
 	assert_int_equal(intent_open(&options, NOW_MS, &this_node.intent), 0);
+	join_start_alone(this_node.intent, NOW_MS);
 }
 
 static inline int asked_setup(void **state)

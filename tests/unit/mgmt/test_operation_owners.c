@@ -82,6 +82,7 @@ static int setup(void **state)
 {
 	static int a_store;
 
+	asked_shares = true;
 	(void)asked_setup(state);
 	open_operations();
 	this_node.shared = (struct shared_run *)&a_store; /* what it is does not matter */

@@ -103,6 +103,7 @@ static struct shared_commands *fake_commands(const struct core *core)
 
 static int setup(void **state)
 {
+	asked_shares = true;
 	(void)asked_setup(state);
 	commands = (struct shared_commands){ .core = &this_node };
 	pthread_mutex_init(&commands.writing, NULL);

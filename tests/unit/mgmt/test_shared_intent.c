@@ -37,7 +37,10 @@ static void open_node(struct node *n)
 		.conf_dir = n->f.conf, .state_dir = n->f.state, .node = n->name, .shares = true
 	};
 
+	char was[COPY_STORE_MAX];
+
 	assert_int_equal(intent_open(&options, NOW_MS, &n->in), 0);
+	assert_int_equal(shared_intent_bind(n->in, "a-store", was), 0);
 	join_start_alone(n->in, NOW_MS); /* where the store has nothing */
 }
 

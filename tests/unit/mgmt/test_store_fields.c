@@ -68,8 +68,8 @@ static struct version full_version(uint64_t number)
 	struct version v = { .number = number,
 		             .time_ms = NOW_MS + 1,
 		             .effective_ms = NOW_MS + 2,
-		             .confirm_by_ms = NOW_MS + 3,
-		             .undoes = 4 };
+		             .base = number > 4 ? 4 : 0,
+		             .confirm_within_ms = 60000 };
 
 	FILL(v.digest, 'a');
 	FILL(v.parent, 'b');
@@ -101,12 +101,12 @@ static void a_version_comes_back_with_each_field(void **state)
 	assert_int_equal(store_version(s, 5, &got), 0);
 	assert_memory_equal(&got, &v, sizeof(v));
 	/* Put again without some of them: nothing of the earlier record is left. */
-	v.undoes = 0;
+	v.base = 0;
 	v.principal[0] = v.hash_key[0] = '\0';
 	put_version(s, &v);
 	s = open_again(s);
 	assert_int_equal(store_version(s, 5, &got), 0);
-	assert_int_equal(got.undoes, 0);
+	assert_int_equal(got.base, 0);
 	assert_string_equal(got.principal, "");
 	assert_string_equal(got.hash_key, "");
 	assert_string_equal(got.author, v.author);
@@ -144,24 +144,6 @@ static void versions_are_listed_newest_first_up_to_a_number(void **state)
 	assert_int_equal(store_version(s, 10, &v), -ENOENT);
 	assert_int_equal(store_version(s, 4, &v), 0);
 	assert_int_equal(v.number, 4);
-	store_close(s);
-}
-
-static void only_the_confirmed_version_loses_its_deadline(void **state)
-{
-	struct version v = full_version(1), got;
-	struct store *s = open_store();
-
-	(void)state;
-	put_version(s, &v);
-	v.number = 2;
-	put_version(s, &v);
-	assert_int_equal(store_confirm(s, 1), 0);
-	s = open_again(s);
-	assert_int_equal(store_version(s, 1, &got), 0);
-	assert_int_equal(got.confirm_by_ms, 0);
-	assert_int_equal(store_version(s, 2, &got), 0);
-	assert_true(got.confirm_by_ms == NOW_MS + 3);
 	store_close(s);
 }
 
@@ -338,15 +320,12 @@ static void what_a_request_made_is_kept_with_the_change(void **state)
 	store_for(s, &r);
 	put_version(s, &v);
 	assert_int_equal(reply_status(s, "l", NOW_MS, "{\"version\":7}"), 0);
-	snprintf(r.key, sizeof(r.key), "m");
-	store_for(s, &r);
-	assert_int_equal(store_confirm(s, 6), 0);
 	store_for(s, NULL);
-	assert_int_equal(store_confirm(s, 5), 0);
+	put_version(s, &(struct version){ .number = 5 });
 	s = open_again(s);
-	assert_int_equal(reply_status(s, "m", NOW_MS, "{\"version\":6}"), 0);
-	assert_int_equal(store_put_reply(s, "m", "request", 200, "done", NOW_MS), 0);
-	assert_int_equal(reply_status(s, "m", NOW_MS, "done"), 200);
+	assert_int_equal(reply_status(s, "l", NOW_MS, "{\"version\":7}"), 0);
+	assert_int_equal(store_put_reply(s, "l", "request", 200, "done", NOW_MS), 0);
+	assert_int_equal(reply_status(s, "l", NOW_MS, "done"), 200);
 	store_close(s);
 }
 
@@ -468,8 +447,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_version_comes_back_with_each_field, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(versions_are_listed_newest_first_up_to_a_number,
-		                                setup, teardown),
-		cmocka_unit_test_setup_teardown(only_the_confirmed_version_loses_its_deadline,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(an_override_comes_back_with_each_field, setup,
 		                                teardown),

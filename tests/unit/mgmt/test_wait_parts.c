@@ -297,27 +297,26 @@ static void what_took_the_place_of_a_version_is_told(void **state)
 {
 	static const struct {
 		const char *why, *digest, *parent, *stored;
-		uint64_t number, undoes;
+		uint64_t number;
 		int stored_err;
 		bool superseded, rolled_back;
 	} rows[] = {
-		{ "the head", "d3", "", "", 3, 0, -ENOENT, false, false },
-		{ "no head is known", "", "", "", 0, 0, -ENOENT, false, false },
-		{ "taken back", "d1", "d3", "d3", 4, 3, 0, true, true },
-		{ "another was", "d1", "d2", "d3", 4, 2, 0, false, false },
-		{ "built on it", "d5", "d4", "d3", 5, 0, 0, false, false },
-		{ "another won", "e3", "", "e3", 3, 0, 0, true, false },
-		{ "another won and went on", "d4", "", "e3", 4, 0, 0, true, false },
-		{ "it is gone", "d4", "", "", 4, 0, -ENOENT, true, false },
-		{ "not known", "d4", "", "", 4, 0, -EROFS, false, false },
-		{ "an earlier one won", "d2", "", "", 2, 0, -EROFS, true, false },
+		{ "the head", "d3", "", "", 3, -ENOENT, false, false },
+		{ "no head is known", "", "", "", 0, -ENOENT, false, false },
+		{ "taken back", "d2", "d1", "d3", 2, 0, true, true },
+		{ "a later one is in force", "d1", "d2", "d3", 4, 0, false, false },
+		{ "built on it", "d5", "d4", "d3", 5, 0, false, false },
+		{ "another won", "e3", "", "e3", 3, 0, true, false },
+		{ "another won and went on", "d4", "", "e3", 4, 0, true, false },
+		{ "it is gone", "d4", "", "", 4, -ENOENT, true, false },
+		{ "not known", "d4", "", "", 4, -EROFS, false, false },
+		{ "taken back, and it cannot be read", "d2", "", "", 2, -EROFS, true, true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		own_judgement = (struct inforce){ .number = 3, .state = INFORCE_DONE };
 		in_force = (struct version){ .number = rows[i].number,
-			                     .undoes = rows[i].undoes,
 			                     .author = "weir",
 			                     .node = "fra-1",
 			                     .reason = "3 is refused" };
@@ -333,7 +332,7 @@ static void what_took_the_place_of_a_version_is_told(void **state)
 		                 rows[i].rolled_back);
 		if (rows[i].rolled_back)
 			assert_string_equal(text_at(0, "detail"),
-			                    "version 4 by weir on fra-1 is in force: 3 is refused");
+			                    "version 2 by weir on fra-1 is in force: 3 is refused");
 		assert_int_equal(wait_for(false, NULL, NULL), 0); /* overrides are of no version */
 		assert_true(is_complete());
 	}

@@ -47,11 +47,11 @@ static const struct model head = { .zones = head_zones, .n_zones = 3 };
 static struct model_errors errors;
 static struct zones_findings said;
 
-static int judge_zones(const struct model *m, struct zones_how how)
+static int judge_zones(const struct model *m, const struct model *before)
 {
 	model_errors_free(&errors);
 	errors = (struct model_errors){ 0 };
-	return zones_judge(m, &how, &errors, &said);
+	return zones_judge(m, before, &errors, &said);
 }
 
 static int teardown(void **state)
@@ -72,13 +72,12 @@ static void each_level_refuses_what_it_should(void **state)
 	static const struct {
 		enum zones_level level;
 		const char *zone, *digest;
-		bool has_head, undoes, refused;
+		bool has_head, refused;
 	} rows[] = {
-		{ ZONES_WARNING, "a", "x", false, false, false },
-		{ ZONES_ERROR, "a", "x", false, false, true },
-		{ ZONES_ERROR, "a", "d1", true, false, true },
-		{ ZONES_ERROR, "a", "d1", true, true, false },
-		{ ZONES_ERROR, "", "d1", true, false, true },
+		{ ZONES_WARNING, "a", "x", false, false },
+		{ ZONES_ERROR, "a", "x", false, true },
+		{ ZONES_ERROR, "a", "d1", true, true },
+		{ ZONES_ERROR, "", "d1", true, true },
 	};
 
 	(void)state;
@@ -87,13 +86,13 @@ static void each_level_refuses_what_it_should(void **state)
 			                      { *rows[i].zone ? rows[i].zone : "a", "z-9",
 			                        rows[i].digest } };
 		const struct model m = { .zones = zones, .n_zones = 2 };
-		const struct zones_how how = { rows[i].has_head ? &head : NULL, rows[i].undoes };
+		const struct model *before = rows[i].has_head ? &head : NULL;
 
 		compiler.list[0] =
 		        (struct zones_message){ rows[i].zone, "z", 7, rows[i].level, "why" };
 		compiler.n = 1;
 		compiler.err = rows[i].level == ZONES_ERROR ? -EINVAL : 0;
-		if (judge_zones(&m, how) != (rows[i].refused ? -EINVAL : 0))
+		if (judge_zones(&m, before) != (rows[i].refused ? -EINVAL : 0))
 			fail_msg("%zu", i);
 		assert_int_equal(errors.n_items, rows[i].refused);
 		assert_int_equal(said.n_warnings, !rows[i].refused);
@@ -118,7 +117,6 @@ static void a_zone_is_bad_once(void **state)
 {
 	static const struct model_zone zones[] = { { "a", "a-1", "x" }, { "b", "b-1", "x" } };
 	const struct model m = { .zones = zones, .n_zones = 2 };
-	const struct zones_how how = { 0 };
 
 	(void)state;
 	compiler.list[0] = (struct zones_message){ "b", "b", 1, ZONES_ERROR, "one" };
@@ -127,19 +125,19 @@ static void a_zone_is_bad_once(void **state)
 	compiler.list[3] = (struct zones_message){ "a", "a", 0, ZONES_ERROR, "four" };
 	compiler.n = 4;
 	compiler.err = -EINVAL;
-	assert_int_equal(judge_zones(&m, how), -EINVAL);
+	assert_int_equal(judge_zones(&m, NULL), -EINVAL);
 	assert_int_equal(errors.n_items, 3);
 	assert_int_equal(said.n_bad, 2);
 	assert_int_equal(said.n_warnings, 1);
 	assert_string_equal(said.warnings[0], "a: three");
 	compiler.n = 0;
 	compiler.err = 0;
-	assert_int_equal(judge_zones(&m, how), 0); /* judged again, nothing of before is left */
+	assert_int_equal(judge_zones(&m, NULL), 0); /* judged again, nothing of before is left */
 	assert_int_equal(said.n_bad, 0);
 	assert_false(said.bad[0] || said.bad[1]);
 	assert_int_equal(said.n_warnings, 0);
 	compiler.err = -ENOMEM;
-	assert_int_equal(judge_zones(&m, how), -ENOMEM);
+	assert_int_equal(judge_zones(&m, NULL), -ENOMEM);
 }
 
 static void so_many_warnings_are_kept_and_more_are_counted(void **state)
@@ -148,7 +146,6 @@ static void so_many_warnings_are_kept_and_more_are_counted(void **state)
 		size_t n, kept, more;
 	} rows[] = { { 39, 39, 0 }, { 40, 40, 0 }, { 41, 40, 1 }, { 43, 40, 3 } };
 	static const struct model m = { 0 };
-	const struct zones_how how = { 0 };
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
@@ -157,7 +154,7 @@ static void so_many_warnings_are_kept_and_more_are_counted(void **state)
 		for (unsigned k = 0; k < compiler.n; k++)
 			compiler.list[k] =
 			        (struct zones_message){ "a", "f", k + 1, ZONES_WARNING, "w" };
-		assert_int_equal(judge_zones(&m, how), 0);
+		assert_int_equal(judge_zones(&m, NULL), 0);
 		assert_int_equal(said.n_warnings, rows[i].kept);
 		assert_int_equal(said.n_more, rows[i].more);
 		assert_string_equal(said.warnings[38], "f:39: w");
@@ -183,7 +180,6 @@ static void serials_of_changed_zones_are_compared(void **state)
 		{ { "b", "b-0", "d1" },
 		  "zone b: the serial goes back from 5 to 0: is this an old file?" },
 	};
-	const struct zones_how how = { .head = &head };
 
 	(void)state;
 	compiler.n = 0;
@@ -192,7 +188,7 @@ static void serials_of_changed_zones_are_compared(void **state)
 		const struct model_zone zones[] = { rows[i].zone, { "z", "z-1", "x" } };
 		const struct model m = { .zones = zones, .n_zones = 2 };
 
-		assert_int_equal(judge_zones(&m, how), 0);
+		assert_int_equal(judge_zones(&m, &head), 0);
 		assert_int_equal(said.n_warnings, rows[i].said != NULL);
 		if (rows[i].said)
 			assert_string_equal(said.warnings[0], rows[i].said);
@@ -201,12 +197,12 @@ static void serials_of_changed_zones_are_compared(void **state)
 	const struct model_zone both[] = { rows[0].zone, rows[6].zone };
 	const struct model m = { .zones = both, .n_zones = 2 };
 
-	assert_int_equal(judge_zones(&m, how), 0);
+	assert_int_equal(judge_zones(&m, &head), 0);
 	assert_int_equal(said.n_warnings, 2);
 	compiler.err = -EINVAL; /* refused: nothing else is said */
 	compiler.list[0] = (struct zones_message){ "a", "a", 1, ZONES_ERROR, "no" };
 	compiler.n = 1;
-	assert_int_equal(judge_zones(&m, how), -EINVAL);
+	assert_int_equal(judge_zones(&m, &head), -EINVAL);
 	assert_int_equal(said.n_warnings, 0);
 }
 

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A node that is alone decides its changes itself, in its copy (mgmt/store/copy.h): the same records as in a store that nodes
+ * share, so that the same code says what is in force.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "mgmt/store/intent_internal.h"
+#include "mgmt/store/join.h"
+#include "mgmt/store/records.h"
+#include "mgmt/store/shared_intent.h"
+
+/* Let the history have what the copy has now. Should that fail, the copy is read again. */
+static void receive_decided(struct intent *in, const struct shared_change *c, int64_t revision,
+                            int64_t now_ms)
+{
+	struct shared_record list[SHARED_CHANGE_MAX];
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	for (size_t i = 0; i < c->n_puts; i++) {
+		list[i] = c->puts[i];
+		list[i].revision = revision;
+	}
+	if (shared_receive(in, list, c->n_puts, &clock))
+		intent_stored(in, shared_load(in), now_ms);
+}
+
+int alone_decide(struct intent *in, const struct shared_change *c, const struct copy_version *v,
+                 int64_t now_ms)
+{
+	struct shared_answer a;
+	int err = c->err                                                        ? c->err
+	          : !in->store || in->failing                                   ? -EROFS
+	          : intent_stored(in, copy_decide(in->store, c, v, &a), now_ms) ? -EROFS
+	                                                                        : 0;
+
+	if (err)
+		return err;
+	bool is_done = a.result == SHARED_DONE;
+
+	if (is_done)
+		receive_decided(in, c, a.revision, now_ms);
+	shared_answer_fini(&a);
+	return is_done ? 0 : -EAGAIN;
+}
+
+/* The recent versions from the last one that cannot end to the head. @return the first one's index */
+static size_t find_final(const struct intent *in)
+{
+	size_t first = in->n_recent - 1;
+
+	while (first > 0 && in->recent[first].version.confirm_by_ms)
+		first--;
+	return first;
+}
+
+/* Let @p c write the recent versions from @p first on. */
+static void put_recent(const struct intent *in, size_t first, struct shared_change *c)
+{
+	struct history_head head = { in->recent[in->n_recent - 1].version.number };
+	char name[SHARED_NAME_MAX];
+
+	shared_change_see(c, "head", 0);
+	shared_change_put(c, "head", &history_head_record, &head);
+	for (size_t i = first; i < in->n_recent; i++) {
+		struct version v = in->recent[i].version;
+
+		if (i == first || !v.confirm_by_ms)
+			v.confirm_within_ms = 0;
+		v.confirm_by_ms = 0;
+		shared_change_put(c, shared_numbered("version", v.number, name), &version_record,
+		                  &v);
+	}
+}
+
+void alone_begin(struct intent *in, int64_t now_ms)
+{
+	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
+	char store[COPY_STORE_MAX];
+	struct shared_change c;
+
+	if (in->shares || in->offline || !in->store || in->failing || shared_has_head(in) ||
+	    !head || join_has_peers(head->model))
+		return;
+	int err = copy_store(in->store, store);
+
+	if (!err && *store) /* a store's, which this node has left */
+		err = copy_begin(in->store, "");
+	if (intent_stored(in, err, now_ms))
+		return;
+	shared_intent_begin(in, &c);
+	put_recent(in, find_final(in), &c);
+	err = alone_decide(in, &c, NULL, now_ms);
+	shared_change_fini(&c);
+	if (err)
+		log_error("version-not-kept", "number=%llu error=\"%s\"",
+		          (unsigned long long)head->version.number, strerror(-err));
+}
+
+/* Put in force what is to be in force now. */
+static void follow_records(struct intent *in, int64_t now_ms)
+{
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	(void)shared_intent_follow(in, &clock, now_ms);
+}
+
+/* Write a mark of version @p number, and put in force what follows from it. */
+static int mark_version(struct intent *in, uint64_t number, enum chain_mark mark,
+                        const char *author, const char *reason, int64_t now_ms)
+{
+	struct shared_change c;
+
+	alone_begin(in, now_ms);
+	int err = shared_intent_decide(in, number, mark, author, reason, now_ms, &c);
+
+	if (!err)
+		err = alone_decide(in, &c, NULL, now_ms);
+	shared_change_fini(&c);
+	if (!err)
+		follow_records(in, now_ms);
+	return err;
+}
+
+void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
+{
+	const char *reason;
+
+	if (in->offline || in->shares)
+		return;
+	alone_begin(in, now_ms);
+	(void)shared_intent_follow(in, clock, now_ms);
+	uint64_t number = shared_intent_to_end(in, clock, &reason);
+	if (number)
+		(void)mark_version(in, number, CHAIN_ENDED, "weir", reason, now_ms);
+}
+
+int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms)
+{
+	const struct version *head = intent_head(in);
+
+	if (!head || !head->confirm_by_ms)
+		return -EALREADY;
+	if (!in->shares)
+		return mark_version(in, head->number, CHAIN_ENDED, "weir", reason, now_ms);
+	in->to_end = head->number; /* the store decides: shared_intent_to_end() */
+	snprintf(in->end_reason, sizeof(in->end_reason), "%s", reason);
+	return 0;
+}
+
+int intent_last_confirmed(const struct intent *in, struct version *out)
+{
+	const struct version *v =
+	        shared_has_head(in) ? history_final(in->history) : intent_head(in);
+
+	if (v)
+		*out = *v;
+	return v ? 0 : -ENOENT;
+}
+
+int intent_check_pending(const struct intent *in, const struct intent_change *change,
+                         const char *digest, bool *returns)
+{
+	const struct version *head = intent_head(in);
+	struct version confirmed;
+
+	*returns = false;
+	if (!head || !head->confirm_by_ms || change->pending == INTENT_PENDING_IGNORE)
+		return 0;
+	if (!intent_last_confirmed(in, &confirmed) && !strcmp(confirmed.digest, digest)) {
+		*returns = true;
+		return 0;
+	}
+	if (!strcmp(head->digest, digest))
+		return 0; /* nothing changes */
+	return change->pending == INTENT_PENDING_REFUSE ? -EBUSY : 0;
+}
+
+int64_t intent_joined_ms(const struct intent *in, const struct intent_change *change,
+                         int64_t own_ms)
+{
+	const struct version *head = intent_head(in);
+
+	if (!head || !head->confirm_by_ms || change->pending != INTENT_PENDING_JOIN ||
+	    change->confirm_within_ms > 0 || head->confirm_left_ms < own_ms)
+		return own_ms;
+	return head->confirm_left_ms;
+}
+
+int intent_may_confirm(const struct intent *in, uint64_t number)
+{
+	const struct version *head = intent_head(in);
+
+	if (!head || number > head->number || number == 0)
+		return -ENOENT;
+	if (number != head->number || !head->confirm_by_ms)
+		return -EALREADY;
+	return in->store && !in->failing ? 0 : -EROFS;
+}
+
+int intent_confirm(struct intent *in, uint64_t number, const char *author, int64_t now_ms)
+{
+	int err = intent_may_confirm(in, number);
+
+	return err ? err : mark_version(in, number, CHAIN_CONFIRMED, author, "", now_ms);
+}

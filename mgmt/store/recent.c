@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The recent versions: with files and models in memory, and laid out on the disk for the processes.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/proc.h"
+#include "mgmt/store/gather.h"
+#include "mgmt/store/intent_internal.h"
+#include "mgmt/store/join.h"
+#include "mgmt/store/sweep.h"
+
+static void free_recent(const struct intent *in, struct recent *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		files_fini(&list[i].files);
+		if (list[i].model != in->seed)
+			model_free(list[i].model);
+	}
+}
+
+void recent_drop(struct intent *in)
+{
+	free_recent(in, in->recent, in->n_recent);
+	in->n_recent = 0;
+}
+
+int intent_load_one(struct intent *in, const struct version *v, struct recent *out)
+{
+	struct model_errors errors = { 0 };
+	struct recent r = { .version = *v };
+	int err = store_files(in->store, v->number, &r.files);
+
+	if (!err)
+		err = gather_keyed(&r.files, in->state_dir, in->conf_dir, v->hash_key, in->node,
+		                   &r.model, &errors);
+	if (err == -EINVAL)
+		gather_log_errors(v->digest, &errors);
+	model_errors_free(&errors);
+	if (err) {
+		files_fini(&r.files);
+		return err;
+	}
+	*out = r;
+	return 0;
+}
+
+/* Load what shared intent had and has in force, as far as its files are here. */
+static int load_shared(struct intent *in, int64_t now_ms)
+{
+	struct history_period periods[RECENT_MAX];
+	struct recent loaded[RECENT_MAX];
+	size_t n = shared_periods(in, now_ms, periods), kept = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct version *v = history_version(in->history, periods[i].number, NULL);
+
+		err = shared_find_version(in, v);
+		if (!err)
+			err = intent_load_one(in, v, &loaded[kept]);
+		if (err == -EBADMSG)
+			break;
+		if (!err)
+			loaded[kept++].since_ms = periods[i].since_ms;
+	}
+	if (!kept || err == -EBADMSG) {
+		free_recent(in, loaded, kept);
+		return err ? err : -ENOENT;
+	}
+	recent_drop(in);
+	memcpy(in->recent, loaded, kept * sizeof(*loaded));
+	in->n_recent = kept;
+	return 0;
+}
+
+int intent_load_recent(struct intent *in, uint64_t below, int64_t now_ms)
+{
+	struct version versions[RECENT_MAX];
+	struct recent loaded[RECENT_MAX];
+	int n, err;
+	size_t kept = 0;
+
+	if (shared_has_head(in))
+		return load_shared(in, now_ms);
+	n = store_versions(in->store, below, versions, RECENT_MAX);
+	if (n <= 0)
+		return n ? n : -ENOENT;
+	/* newest first: until one is old enough that nothing before it matters */
+	for (int i = 0; i < n; i++) {
+		err = intent_load_one(in, &versions[i], &loaded[RECENT_MAX - 1 - kept]);
+		if (err && i == 0)
+			return err;
+		if (err)
+			break;
+		kept++;
+		if (versions[i].effective_ms < now_ms - RECENT_MS)
+			break;
+	}
+	recent_drop(in);
+	memcpy(in->recent, loaded + RECENT_MAX - kept, kept * sizeof(*loaded));
+	in->n_recent = kept;
+	return 0;
+}
+
+/* Whether the laid out files of @p digest are in use. */
+static bool is_recent(const struct intent *in, const char *digest)
+{
+	for (size_t i = 0; i < in->n_recent; i++)
+		if (!strcmp(in->recent[i].version.digest, digest))
+			return true;
+	return false;
+}
+
+void recent_remove_laid_out(const struct intent *in, const char *digest)
+{
+	char dir[PATH_MAX];
+
+	if (!is_recent(in, digest) && strcmp(in->candidate_digest, digest) != 0 &&
+	    !gather_dir(in->state_dir, digest, dir))
+		sweep_dir(dir);
+}
+
+void intent_push_recent(struct intent *in, struct recent *r, int64_t now_ms)
+{
+	char dropped[DIGEST_TEXT_MAX] = "";
+	struct recent old = { 0 };
+
+	if (in->n_recent == RECENT_MAX) {
+		old = in->recent[0];
+		snprintf(dropped, sizeof(dropped), "%s", old.version.digest);
+		in->n_recent--;
+		memmove(in->recent, in->recent + 1, in->n_recent * sizeof(*in->recent));
+	}
+	in->recent[in->n_recent++] = *r;
+	effective_write(in, now_ms);
+	if (!dropped[0])
+		return;
+	files_fini(&old.files);
+	if (old.model != in->seed)
+		model_free(old.model);
+	recent_remove_laid_out(in, dropped);
+}
+
+void intent_say_version(struct intent *in, const struct version *v, int64_t now_ms)
+{
+	char value[LOG_VALUE_MAX];
+
+	log_note("version", "number=%" PRIu64 " digest=%.16s author=%s reason=%s", v->number,
+	         v->digest, v->author, log_value(v->reason, value));
+	journal_add(in->journal, now_ms, "version", "versions",
+	            "version %" PRIu64 " by %s%s%s%s%s%s%s", v->number, v->author,
+	            *v->principal ? " (" : "", v->principal, *v->principal ? ")" : "",
+	            *v->reason ? ": " : "", v->reason,
+	            v->confirm_by_ms ? " (to be confirmed)"
+	            : join_is_provisional(v)
+	                    ? " (provisional: the first version of a shared store replaces it)"
+	                    : "");
+}
+
+/* Remove the laid out files of versions that are not recent any more. */
+void recent_prune(const struct intent *in)
+{
+	char parent[PATH_MAX], path[PATH_MAX];
+	const struct dirent *entry;
+	DIR *dir = proc_path(in->state_dir, PROC_CONFIG_DIR, parent) ? NULL : opendir(parent);
+
+	while (dir && (entry = readdir(dir))) {
+		size_t i = 0;
+
+		while (i < in->n_recent && strcmp(in->recent[i].version.digest, entry->d_name))
+			i++;
+		if (i == in->n_recent &&
+		    (strlen(entry->d_name) == DIGEST_TEXT_MAX - 1 ||
+		     sweep_is_left(entry->d_name)) &&
+		    !proc_path(parent, entry->d_name, path))
+			files_remove_dir(path);
+	}
+	if (dir)
+		closedir(dir);
+}
