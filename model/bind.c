@@ -177,21 +177,6 @@ static bool bind_time(const struct bind_spot *s, struct value *v)
 	return true;
 }
 
-/* The @p i-th word of "enum a|b|c". @return its length, 0 when there is none */
-static size_t enum_word(const char *type, unsigned i, const char **word)
-{
-	const char *p = type + strlen("enum ");
-
-	for (; i > 0; i--) {
-		p = strchr(p, '|');
-		if (!p)
-			return 0;
-		p++;
-	}
-	*word = p;
-	return strcspn(p, "|");
-}
-
 /* A wrong word is answered with all right ones, and with the one that was probably meant. */
 static bool bind_enum(const struct bind_spot *s, struct value *v)
 {
@@ -201,7 +186,7 @@ static bool bind_enum(const struct bind_spot *s, struct value *v)
 	char best[64] = "";
 	size_t n;
 
-	for (unsigned i = 0; (n = enum_word(type, i, &word)) > 0; i++) {
+	for (unsigned i = 0; (n = schema_word(s->id, i, &word)) > 0; i++) {
 		snprintf(candidate, sizeof(candidate), "%.*s", (int)n, word);
 		if (s->node->kind == TREE_TEXT && strcmp(s->node->text, candidate) == 0) {
 			v->n = i;

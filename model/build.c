@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One function for each list of the document, each into an array that is sorted by name, so that
- * names are found by binary search and the order in the document means nothing. They run in the
- * order of their references (sites before nodes, pools before services), so that a reference is
- * resolved to a pointer at once.
+ * One step for each list of the document, into an array that is sorted by name, so that names are
+ * found by binary search and the order in the document means nothing. They run in the order of their
+ * references (sites before nodes, pools before services), so that a reference is resolved to a
+ * pointer at once. What the schema's rows say of a setting is done by build_list(); here is the rest.
  */
 #include "model/build.h"
 
@@ -117,100 +117,31 @@ static void build_key(struct model_build *b, const struct item *cluster)
 static void build_cluster(struct model_build *b)
 {
 	const struct value *v = bind_value(b->top, SCHEMA_CLUSTER);
-	const struct item *limits = bind_value(b->top, SCHEMA_LIMITS)->items;
-	const struct item *effective = b->dir ? NULL : bind_value(b->top, SCHEMA_EFFECTIVE)->items;
 
-	b->model->cluster = b->model->hash_key_id = b->model->hash_key_file = b->model->key_fault =
-	        "";
-	if (effective)
-		b->key_expected = build_text(b, effective, SCHEMA_EFFECTIVE_HASH_KEY);
-	if (v->items) {
-		b->model->cluster = build_text(b, v->items, SCHEMA_CLUSTER_NAME);
-		b->model->hash_key_id = build_text(b, v->items, SCHEMA_CLUSTER_HASH_KEY_ID);
-		b->model->max_sites_out = build_n32(v->items, SCHEMA_CLUSTER_MAX_SITES_OUT);
+	build_settings(b, b->top, SCHEMA_TOP, b->model);
+	b->model->hash_key_file = b->model->key_fault = "";
+	if (!b->dir)
+		b->key_expected = b->model->meta.hash_key;
+	if (v->items)
 		build_key(b, v->items);
-	}
-	if (limits)
-		b->model->limits = (struct model_limits){
-			.services = build_n32(limits, SCHEMA_LIMITS_SERVICES),
-			.backends = build_n32(limits, SCHEMA_LIMITS_BACKENDS),
-			.slots = build_n32(limits, SCHEMA_LIMITS_SLOTS),
-			.exceptions = build_n32(limits, SCHEMA_LIMITS_EXCEPTIONS),
-		};
 }
 
 /* First of the lists, because all others refer to sites. */
 static void build_sites(struct model_build *b)
 {
-	b->sites = build_sort(b, bind_value(b->top, SCHEMA_SITES), SCHEMA_SITES_NAME);
-	struct model_site *sites = ARENA_ARRAY(b->arena, struct model_site, b->sites.n + 1);
+	b->sites = build_list(b, b->top, SCHEMA_SITES, b->model);
+	struct model_site *sites = b->sites.elements;
 
-	if (!sites)
-		return;
-	for (size_t i = 0; i < b->sites.n; i++) {
-		const struct item *item = b->sites.items[i];
-		const struct item *labels = bind_value(item, SCHEMA_SITES_LABELS)->items;
-		const struct item *capacity = bind_value(item, SCHEMA_SITES_CAPACITY)->items;
-
-		sites[i] = (struct model_site){
-			.name = build_text(b, item, SCHEMA_SITES_NAME),
-			.region = labels ? build_text(b, labels, SCHEMA_SITES_LABELS_REGION) : "",
-			.weight = build_n32(item, SCHEMA_SITES_WEIGHT),
-			.capacity_flows =
-			        capacity ? build_n(capacity, SCHEMA_SITES_CAPACITY_FLOWS) : 0,
-			.capacity_bits =
-			        capacity ? build_n(capacity, SCHEMA_SITES_CAPACITY_BITS) : 0,
-			.index = (uint32_t)i,
-		};
-	}
-	b->model->sites = sites;
-	b->model->n_sites = b->sites.n;
+	for (size_t i = 0; i < b->sites.n; i++)
+		sites[i].index = (uint32_t)i;
 }
 
-static void build_macs(const struct model_build *b, const struct item *item,
-                       struct model_port *port)
-{
-	const struct value *v = bind_value(item, SCHEMA_NODES_PORTS_MACS);
-	struct model_mac *macs = ARENA_ARRAY(b->arena, struct model_mac, v->count + 1);
-
-	if (!macs || !v->ok)
-		return;
-	for (uint32_t i = 0; i < v->count; i++)
-		memcpy(macs[i].bytes, v->entries[i].addr.bytes, sizeof(macs[i].bytes));
-	port->macs = macs;
-	port->n_macs = v->count;
-}
-
-static void build_ports(const struct model_build *b, const struct item *item,
-                        struct model_node *node)
-{
-	const struct value *v = bind_value(item, SCHEMA_NODES_PORTS);
-	struct model_port *ports = ARENA_ARRAY(b->arena, struct model_port, v->count + 1);
-
-	if (!ports)
-		return;
-	for (uint32_t i = 0; i < v->count; i++) {
-		ports[i] = (struct model_port){
-			.interface = build_text(b, &v->items[i], SCHEMA_NODES_PORTS_INTERFACE),
-			.device = build_text(b, &v->items[i], SCHEMA_NODES_PORTS_DEVICE),
-		};
-		build_macs(b, &v->items[i], &ports[i]);
-	}
-	node->ports = ports;
-	node->n_ports = v->count;
-}
-
-static void build_dpdk(const struct model_build *b, const struct item *item,
-                       struct model_dpdk *dpdk)
+static void build_cores(const struct model_build *b, const struct item *item,
+                        struct model_dpdk *dpdk)
 {
 	const struct item *group = bind_value(item, SCHEMA_NODES_DPDK)->items;
 
-	*dpdk = (struct model_dpdk){ .memory_mb = MODEL_MEMORY_MB };
-	if (!group)
-		return;
-	dpdk->hugepages = (enum model_hugepages)build_n(group, SCHEMA_NODES_DPDK_HUGEPAGES);
-	dpdk->memory_mb = build_n32(group, SCHEMA_NODES_DPDK_MEMORY);
-	if (device_read_cores(build_text(b, group, SCHEMA_NODES_DPDK_CORES), dpdk))
+	if (group && device_read_cores(build_text(b, group, SCHEMA_NODES_DPDK_CORES), dpdk))
 		bind_error(b->bind, group, SCHEMA_NODES_DPDK_CORES,
 		           "expected CPUs in rising order such as \"2-5,8\", at most %u",
 		           MODEL_CORES_MAX);
@@ -235,35 +166,14 @@ static void build_tunnel_sources(const struct model_build *b, const struct item 
 /* Driver and DPDK settings are read for all nodes: a document is checked whole on each of them. */
 static void build_nodes(struct model_build *b)
 {
-	b->nodes = build_sort(b, bind_value(b->top, SCHEMA_NODES), SCHEMA_NODES_NAME);
-	struct model_node *nodes = ARENA_ARRAY(b->arena, struct model_node, b->nodes.n + 1);
+	b->nodes = build_list(b, b->top, SCHEMA_NODES, b->model);
+	struct model_node *nodes = b->nodes.elements;
 
-	if (!nodes)
-		return;
 	for (size_t i = 0; i < b->nodes.n; i++) {
-		const struct item *item = b->nodes.items[i];
-		const struct item *capacity = bind_value(item, SCHEMA_NODES_CAPACITY)->items;
-		struct model_node *node = &nodes[i];
-
-		*node = (struct model_node){
-			.name = build_text(b, item, SCHEMA_NODES_NAME),
-			.site = build_site(b, item, SCHEMA_NODES_SITE),
-			.driver = (enum model_driver)build_n(item, SCHEMA_NODES_DRIVER),
-			.mtu = build_n16(item, SCHEMA_NODES_MTU),
-			.api = build_text(b, item, SCHEMA_NODES_API),
-			.clock = (enum model_clock)build_n(item, SCHEMA_NODES_CLOCK),
-			.capacity_bits =
-			        capacity ? build_n(capacity, SCHEMA_NODES_CAPACITY_BITS) : 0,
-		};
-		node->dns_listen =
-		        build_addresses(b, item, SCHEMA_NODES_DNS_LISTEN, &node->n_dns_listen);
-		node->controls = build_addresses(b, item, SCHEMA_NODES_CONTROLS, &node->n_controls);
-		build_ports(b, item, node);
-		build_dpdk(b, item, &node->dpdk);
-		build_tunnel_sources(b, item, node);
+		build_list(b, b->nodes.items[i], SCHEMA_NODES_PORTS, &nodes[i]);
+		build_cores(b, b->nodes.items[i], &nodes[i].dpdk);
+		build_tunnel_sources(b, b->nodes.items[i], &nodes[i]);
 	}
-	b->model->nodes = nodes;
-	b->model->n_nodes = b->nodes.n;
 }
 
 /*
@@ -280,45 +190,28 @@ static uint32_t detect_worst_ms(const struct model_check *c)
 }
 
 /* A default must not cause an error: where a short interval is given, the other times follow it. */
-static uint32_t at_most_interval(const struct item *item, enum schema_id id)
+static void follow_interval(const struct item *item, enum schema_id id, uint32_t interval_ms,
+                            uint32_t *ms)
 {
-	uint32_t interval_ms = build_n32(item, SCHEMA_CHECKS_INTERVAL), ms = build_n32(item, id);
-
-	return !bind_value(item, id)->node && ms > interval_ms ? interval_ms : ms;
+	if (!bind_value(item, id)->node && *ms > interval_ms)
+		*ms = interval_ms;
 }
 
 /* The worst time of detection is worked out here, so that all who show it show one figure. */
 static void build_checks(struct model_build *b)
 {
-	b->checks = build_sort(b, bind_value(b->top, SCHEMA_CHECKS), SCHEMA_CHECKS_NAME);
-	struct model_check *checks = ARENA_ARRAY(b->arena, struct model_check, b->checks.n + 1);
+	b->checks = build_list(b, b->top, SCHEMA_CHECKS, b->model);
+	struct model_check *checks = b->checks.elements;
 
-	if (!checks)
-		return;
 	for (size_t i = 0; i < b->checks.n; i++) {
 		const struct item *item = b->checks.items[i];
+		struct model_check *c = &checks[i];
 
-		checks[i] = (struct model_check){
-			.name = build_text(b, item, SCHEMA_CHECKS_NAME),
-			.type = (enum model_check_type)build_n(item, SCHEMA_CHECKS_TYPE),
-			.port = build_n16(item, SCHEMA_CHECKS_PORT),
-			.path = build_text(b, item, SCHEMA_CHECKS_PATH),
-			.host = build_text(b, item, SCHEMA_CHECKS_HOST),
-			.expect = build_n16(item, SCHEMA_CHECKS_EXPECT),
-			.via = (enum model_via)build_n(item, SCHEMA_CHECKS_VIA),
-			.interval_ms = build_n32(item, SCHEMA_CHECKS_INTERVAL),
-			.fast_interval_ms = at_most_interval(item, SCHEMA_CHECKS_FAST_INTERVAL),
-			.timeout_ms = at_most_interval(item, SCHEMA_CHECKS_TIMEOUT),
-			.rise = build_n16(item, SCHEMA_CHECKS_RISE),
-			.fall = build_n16(item, SCHEMA_CHECKS_FALL),
-			.damp_turns = build_n16(item, SCHEMA_CHECKS_DAMP_TURNS),
-			.damp_half_life_ms = build_n32(item, SCHEMA_CHECKS_DAMP_HALF_LIFE),
-			.damp_max_ms = build_n32(item, SCHEMA_CHECKS_DAMP_MAX),
-		};
-		checks[i].detect_worst_ms = detect_worst_ms(&checks[i]);
+		follow_interval(item, SCHEMA_CHECKS_FAST_INTERVAL, c->interval_ms,
+		                &c->fast_interval_ms);
+		follow_interval(item, SCHEMA_CHECKS_TIMEOUT, c->interval_ms, &c->timeout_ms);
+		c->detect_worst_ms = detect_worst_ms(c);
 	}
-	b->model->checks = checks;
-	b->model->n_checks = b->checks.n;
 }
 
 /* Sorted by name, as the model's sites are. */
@@ -326,9 +219,8 @@ static void build_vip_sites(const struct model_build *b, const struct item *item
                             struct model_vip *vip)
 {
 	const struct model *m = b->model;
-	const struct model_site *one = build_site(b, item, SCHEMA_VIPS_SITE);
-	const bool *named =
-	        build_resolve_list(b, item, SCHEMA_VIPS_SITES, m->sites, m->n_sites, sizeof(*one));
+	const struct model_site *one = build_resolve(b, item, SCHEMA_VIPS_SITE);
+	const bool *named = build_resolve_list(b, item, SCHEMA_VIPS_SITES);
 	const struct model_site **sites =
 	        ARENA_ARRAY(b->arena, const struct model_site *,
 	                    bind_value(item, SCHEMA_VIPS_SITES)->count + 1);
@@ -345,147 +237,55 @@ static void build_vip_sites(const struct model_build *b, const struct item *item
 
 static void build_vips(struct model_build *b)
 {
-	b->vips = build_sort(b, bind_value(b->top, SCHEMA_VIPS), SCHEMA_VIPS_NAME);
-	struct model_vip *vips = ARENA_ARRAY(b->arena, struct model_vip, b->vips.n + 1);
+	b->vips = build_list(b, b->top, SCHEMA_VIPS, b->model);
+	struct model_vip *vips = b->vips.elements;
 
-	if (!vips)
-		return;
-	for (size_t i = 0; i < b->vips.n; i++) {
-		const struct item *item = b->vips.items[i];
-
-		vips[i].name = build_text(b, item, SCHEMA_VIPS_NAME);
-		build_vip_sites(b, item, &vips[i]);
-		vips[i].addresses =
-		        build_addresses(b, item, SCHEMA_VIPS_ADDRESSES, &vips[i].n_addresses);
-		vips[i].announce_when =
-		        (enum model_announce_when)build_n(item, SCHEMA_VIPS_ANNOUNCE_WHEN);
-	}
-	b->model->vips = vips;
-	b->model->n_vips = b->vips.n;
-}
-
-/* The backup's most load is a group of its own, as a site's capacity is. */
-static void build_backup(const struct model_build *b, const struct item *item, struct model_at *at)
-{
-	const struct model *m = b->model;
-	const struct item *most = bind_value(item, SCHEMA_SERVICES_AT_BACKUP_MAX)->items;
-
-	at->backup = build_resolve(b, item, SCHEMA_SERVICES_AT_BACKUP, m->pools, m->n_pools,
-	                           sizeof(*m->pools));
-	at->backup_mtu = build_n16(item, SCHEMA_SERVICES_AT_BACKUP_MTU);
-	if (!most)
-		return;
-	at->backup_max_flows = build_n(most, SCHEMA_SERVICES_AT_BACKUP_MAX_FLOWS);
-	at->backup_max_bits = build_n(most, SCHEMA_SERVICES_AT_BACKUP_MAX_BITS);
+	for (size_t i = 0; i < b->vips.n; i++)
+		build_vip_sites(b, b->vips.items[i], &vips[i]);
 }
 
 /* The order of the list is kept: it is that of failover. */
 static void build_at(const struct model_build *b, const struct item *item,
                      struct model_service *service)
 {
-	const struct value *list = bind_value(item, SCHEMA_SERVICES_AT);
-	struct model_at *at = ARENA_ARRAY(b->arena, struct model_at, list->count + 1);
-	const struct model *m = b->model;
+	struct sources from = build_list(b, item, SCHEMA_SERVICES_AT, service);
+	struct model_at *at = from.elements;
 
-	if (!at)
-		return;
-	for (uint32_t i = 0; i < list->count; i++) {
-		const struct item *from = &list->items[i];
-
-		at[i].site = build_site(b, from, SCHEMA_SERVICES_AT_SITE);
-		at[i].vip = build_resolve(b, from, SCHEMA_SERVICES_AT_VIP, m->vips, m->n_vips,
-		                          sizeof(*m->vips));
-		at[i].pool = build_resolve(b, from, SCHEMA_SERVICES_AT_POOL, m->pools, m->n_pools,
-		                           sizeof(*m->pools));
-		if (bind_value(from, SCHEMA_SERVICES_AT_WEIGHT)->node)
-			at[i].weight = build_n32(from, SCHEMA_SERVICES_AT_WEIGHT);
-		else
+	for (size_t i = 0; i < from.n; i++)
+		if (!bind_value(from.items[i], SCHEMA_SERVICES_AT_WEIGHT)->node)
 			at[i].weight = at[i].site ? at[i].site->weight : 0;
-		build_backup(b, from, &at[i]);
-	}
-	service->at = at;
-	service->n_at = list->count;
 }
 
 /* After sites, VIPs, pools and checks, to which they refer. */
 static void build_services(struct model_build *b)
 {
-	b->services = build_sort(b, bind_value(b->top, SCHEMA_SERVICES), SCHEMA_SERVICES_NAME);
-	struct model_service *services =
-	        ARENA_ARRAY(b->arena, struct model_service, b->services.n + 1);
+	b->services = build_list(b, b->top, SCHEMA_SERVICES, b->model);
+	struct model_service *services = b->services.elements;
 
-	if (!services)
-		return;
 	for (size_t i = 0; i < b->services.n; i++) {
 		const struct item *item = b->services.items[i];
 
-		services[i] = (struct model_service){
-			.name = build_text(b, item, SCHEMA_SERVICES_NAME),
-			.protocol = build_n(item, SCHEMA_SERVICES_PROTOCOL) ? MODEL_UDP : MODEL_TCP,
-			.port = build_n16(item, SCHEMA_SERVICES_PORT),
-			.hash = (enum model_hash)build_n(item, SCHEMA_SERVICES_HASH),
-			.on_all_down =
-			        (enum model_all_down)build_n(item, SCHEMA_SERVICES_ON_ALL_DOWN),
-			.udp_idle_ms = build_n32(item, SCHEMA_SERVICES_UDP_IDLE),
-			.udp_policy =
-			        (enum model_udp_policy)build_n(item, SCHEMA_SERVICES_UDP_POLICY),
-			.index = (uint32_t)i,
-		};
+		services[i].protocol =
+		        bind_value(item, SCHEMA_SERVICES_PROTOCOL)->n ? MODEL_UDP : MODEL_TCP;
+		services[i].index = (uint32_t)i;
 		build_at(b, item, &services[i]);
 		build_vip_check(b, item, &services[i]);
 	}
-	b->model->services = services;
-	b->model->n_services = b->services.n;
 }
 
 #define ZONE_FILE_MAX ((size_t)1 << 30) /* bytes; bounds what is read */
 
 static void build_zones(struct model_build *b, const struct item *dns)
 {
-	b->zones = build_sort(b, bind_value(dns, SCHEMA_DNS_ZONES), SCHEMA_DNS_ZONES_NAME);
-	struct model_zone *zones = ARENA_ARRAY(b->arena, struct model_zone, b->zones.n + 1);
+	b->zones = build_list(b, dns, SCHEMA_DNS_ZONES, b->model);
+	struct model_zone *zones = b->zones.elements;
 
-	if (!zones)
-		return;
 	for (size_t i = 0; i < b->zones.n; i++) {
 		const struct item *item = b->zones.items[i];
 
-		zones[i] = (struct model_zone){
-			.name = build_text(b, item, SCHEMA_DNS_ZONES_NAME),
-			.file = build_path(b, item, SCHEMA_DNS_ZONES_FILE, b->dir),
-			.digest = build_text(b, item, SCHEMA_DNS_ZONES_DIGEST),
-		};
+		zones[i].file = build_path(b, item, SCHEMA_DNS_ZONES_FILE, b->dir);
 		check_named_file(b, item, SCHEMA_DNS_ZONES_FILE, zones[i].file, ZONE_FILE_MAX);
 	}
-	b->model->zones = zones;
-	b->model->n_zones = b->zones.n;
-}
-
-/* After services, to which they refer. TTLs are bound in milliseconds, but DNS has seconds. */
-static void build_dns_names(struct model_build *b, const struct item *dns)
-{
-	struct model *m = b->model;
-
-	b->names = build_sort(b, bind_value(dns, SCHEMA_DNS_NAMES), SCHEMA_DNS_NAMES_NAME);
-	struct model_dns_name *names = ARENA_ARRAY(b->arena, struct model_dns_name, b->names.n + 1);
-
-	if (!names)
-		return;
-	for (size_t i = 0; i < b->names.n; i++) {
-		const struct item *item = b->names.items[i];
-		const struct item *ttl = bind_value(item, SCHEMA_DNS_NAMES_TTL)->items;
-
-		names[i] = (struct model_dns_name){
-			.name = build_text(b, item, SCHEMA_DNS_NAMES_NAME),
-			.service = build_resolve(b, item, SCHEMA_DNS_NAMES_SERVICE, m->services,
-			                         m->n_services, sizeof(*m->services)),
-			.policy = (enum model_policy)build_n(item, SCHEMA_DNS_NAMES_POLICY),
-			.ttl_min_s = ttl ? build_n32(ttl, SCHEMA_DNS_NAMES_TTL_MIN) / 1000 : 0,
-			.ttl_max_s = ttl ? build_n32(ttl, SCHEMA_DNS_NAMES_TTL_MAX) / 1000 : 0,
-		};
-	}
-	m->dns_names = names;
-	m->n_dns_names = b->names.n;
 }
 
 int build_model(struct model_build *b)
@@ -501,9 +301,8 @@ int build_model(struct model_build *b)
 	build_announce(b);
 	build_services(b);
 	if (dns) {
-		b->model->dns_threads = build_n32(dns, SCHEMA_DNS_THREADS);
 		build_zones(b, dns);
-		build_dns_names(b, dns);
+		b->names = build_list(b, dns, SCHEMA_DNS_NAMES, b->model);
 	}
 	build_effective(b);
 	return arena_failed(b->arena) || arena_failed(b->bind->arena) ? -ENOMEM : 0;

@@ -15,6 +15,7 @@
 struct sources {
 	const struct item **items;
 	size_t n;
+	void *elements; /**< of the model, for what their settings alone do not say */
 };
 
 struct model_build {
@@ -55,36 +56,31 @@ void build_announce(struct model_build *b);
 /** Order of members, for qsort(). */
 int build_by_member_id(const void *a, const void *b);
 
-/** The number, the low 32 or 16 bits, the text (copied into the model, never NULL) of a row. */
-uint64_t build_n(const struct item *item, enum schema_id id);
-uint32_t build_n32(const struct item *item, enum schema_id id);
-uint16_t build_n16(const struct item *item, enum schema_id id);
+/**
+ * Set the settings of @p group and its subgroups in @p of (model/setting.h), except lists of groups
+ * or of references.
+ * @param item  NULL: the group is not there, and texts are ""
+ */
+void build_settings(const struct model_build *b, const struct item *item, enum schema_id group,
+                    void *of);
+/**
+ * Make the array of a list of groups in @p of, each element with its settings. It is sorted by name
+ * if that is the first setting of each; each name is there once then, and duplicates are reported.
+ * @return n is 0 when out of memory
+ */
+struct sources build_list(const struct model_build *b, const struct item *item, enum schema_id id,
+                          void *of);
+/** The text of a row, copied into the model; never NULL. */
 const char *build_text(const struct model_build *b, const struct item *item, enum schema_id id);
-/** A list of addresses, in the model. */
-const struct addr *build_addresses(const struct model_build *b, const struct item *item,
-                                   enum schema_id id, size_t *n);
-/**
- * The items of @p list sorted by the text of @p name_id, each name once; duplicates are reported.
- */
-struct sources build_sort(const struct model_build *b, const struct value *list,
-                          enum schema_id name_id);
-/**
- * Find what a row refers to in an array as of build_find(); reported if there is none. @return NULL
- * then
- */
-const void *build_resolve(const struct model_build *b, const struct item *item, enum schema_id id,
-                          const void *array, size_t n, size_t size);
+/** Find what a row refers to in the model's list; reported if there is none. @return NULL then */
+const void *build_resolve(const struct model_build *b, const struct item *item, enum schema_id id);
 /**
  * Find what the entries of a list of references refer to, as build_resolve() does for one; names
- * that are given twice are reported. @return one flag for each element of @p array: whether it is
- * named; NULL when out of memory
+ * that are given twice are reported. @return one flag for each element of the list that they refer
+ * to: whether it is named; NULL when out of memory
  */
 const bool *build_resolve_list(const struct model_build *b, const struct item *item,
-                               enum schema_id id, const void *array, size_t n, size_t size);
-const struct model_site *build_site(const struct model_build *b, const struct item *item,
-                                    enum schema_id id);
-const struct model_check *build_check(const struct model_build *b, const struct item *item,
-                                      enum schema_id id);
+                               enum schema_id id);
 
 /** How a service's VIPs are checked; its protocol and sites are known. */
 void build_vip_check(const struct model_build *b, const struct item *item,

@@ -13,8 +13,7 @@ static void build_announced_vips(const struct model_build *b, const struct item 
 	struct model_announce *a = &node->announce;
 	const struct value *v = bind_value(item, SCHEMA_NODES_ANNOUNCE_VIPS);
 	const struct model *m = b->model;
-	const bool *named = build_resolve_list(b, item, SCHEMA_NODES_ANNOUNCE_VIPS, m->vips,
-	                                       m->n_vips, sizeof(*m->vips));
+	const bool *named = build_resolve_list(b, item, SCHEMA_NODES_ANNOUNCE_VIPS);
 	const struct model_vip **vips;
 	size_t n = v->count;
 
@@ -30,10 +29,9 @@ static void build_announced_vips(const struct model_build *b, const struct item 
 	a->vips = vips;
 }
 
-static void build_socket(const struct model_build *b, const struct item *item,
-                         struct model_announce *a)
+static void check_socket(const struct model_build *b, const struct item *item,
+                         const struct model_announce *a)
 {
-	a->socket = build_text(b, item, SCHEMA_NODES_ANNOUNCE_SOCKET);
 	if (a->socket[0] != '\0' && a->socket[0] != '/')
 		bind_error(b->bind, item, SCHEMA_NODES_ANNOUNCE_SOCKET,
 		           "found \"%s\", expected an absolute path", a->socket);
@@ -41,21 +39,15 @@ static void build_socket(const struct model_build *b, const struct item *item,
 
 void build_announce(struct model_build *b)
 {
-	struct model_node *nodes = (struct model_node *)(uintptr_t)b->model->nodes;
+	struct model_node *nodes = b->nodes.elements;
 
-	for (size_t i = 0; i < b->model->n_nodes; i++) {
+	for (size_t i = 0; i < b->nodes.n; i++) {
 		const struct item *item =
 		        bind_value(b->nodes.items[i], SCHEMA_NODES_ANNOUNCE)->items;
-		struct model_announce *a = &nodes[i].announce;
 
-		*a = (struct model_announce){ .socket = "" };
 		if (!item)
 			continue;
-		a->daemon = (enum model_daemon)build_n(item, SCHEMA_NODES_ANNOUNCE_DAEMON);
-		a->table = build_n32(item, SCHEMA_NODES_ANNOUNCE_TABLE);
-		a->gshut_table = build_n32(item, SCHEMA_NODES_ANNOUNCE_GSHUT_TABLE);
-		a->dns = build_addresses(b, item, SCHEMA_NODES_ANNOUNCE_DNS, &a->n_dns);
 		build_announced_vips(b, item, &nodes[i]);
-		build_socket(b, item, a);
+		check_socket(b, item, &nodes[i].announce);
 	}
 }

@@ -66,27 +66,13 @@ static void check_identities(const struct model_build *b, const struct model_poo
 static void build_backends(const struct model_build *b, const struct item *item,
                            struct model_pool *pool)
 {
-	struct sources from =
-	        build_sort(b, bind_value(item, SCHEMA_POOLS_BACKENDS), SCHEMA_POOLS_BACKENDS_NAME);
-	struct model_backend *backends = ARENA_ARRAY(b->arena, struct model_backend, from.n + 1);
+	struct sources from = build_list(b, item, SCHEMA_POOLS_BACKENDS, pool);
+	struct model_backend *backends = from.elements;
 
-	if (!backends)
-		return;
 	for (size_t i = 0; i < from.n; i++) {
-		struct model_backend *backend = &backends[i];
-
-		*backend = (struct model_backend){
-			.name = build_text(b, from.items[i], SCHEMA_POOLS_BACKENDS_NAME),
-			.address = bind_value(from.items[i], SCHEMA_POOLS_BACKENDS_ADDRESS)
-			                   ->prefix.addr,
-			.port = build_n16(from.items[i], SCHEMA_POOLS_BACKENDS_PORT),
-			.weight = build_n32(from.items[i], SCHEMA_POOLS_BACKENDS_WEIGHT),
-			.pool = pool,
-		};
-		backend->id = model_backend_id(&backend->address, backend->port);
+		backends[i].pool = pool;
+		backends[i].id = model_backend_id(&backends[i].address, backends[i].port);
 	}
-	pool->backends = backends;
-	pool->n_backends = from.n;
 	check_identities(b, pool, &from);
 }
 
@@ -111,31 +97,13 @@ static void build_first_set(const struct model_build *b, struct model_pool *pool
 
 void build_pools(struct model_build *b)
 {
-	b->pools = build_sort(b, bind_value(b->top, SCHEMA_POOLS), SCHEMA_POOLS_NAME);
-	struct model_pool *pools = ARENA_ARRAY(b->arena, struct model_pool, b->pools.n + 1);
+	b->pools = build_list(b, b->top, SCHEMA_POOLS, b->model);
+	struct model_pool *pools = b->pools.elements;
 
-	if (!pools)
-		return;
 	for (size_t i = 0; i < b->pools.n; i++) {
-		const struct item *item = b->pools.items[i];
-
-		pools[i] = (struct model_pool){
-			.name = build_text(b, item, SCHEMA_POOLS_NAME),
-			.site = build_site(b, item, SCHEMA_POOLS_SITE),
-			.check = build_check(b, item, SCHEMA_POOLS_CHECK),
-			.mode = (enum model_mode)build_n(item, SCHEMA_POOLS_MODE),
-			.agent = build_n(item, SCHEMA_POOLS_AGENT),
-			.max_backends = build_n32(item, SCHEMA_POOLS_MAX_BACKENDS),
-			.n_slots = model_pool_slots(build_n32(item, SCHEMA_POOLS_MAX_BACKENDS)),
-			.min_healthy_percent = build_n32(item, SCHEMA_POOLS_MIN_HEALTHY),
-			.max_remove_percent = build_n32(item, SCHEMA_POOLS_MAX_REMOVE),
-			.settle_ms = build_n32(item, SCHEMA_POOLS_SETTLE_TIME),
-			.idle_ms = build_n32(item, SCHEMA_POOLS_IDLE_TIME),
-			.index = (uint32_t)i,
-		};
-		build_backends(b, item, &pools[i]);
+		pools[i].n_slots = model_pool_slots(pools[i].max_backends);
+		pools[i].index = (uint32_t)i;
+		build_backends(b, b->pools.items[i], &pools[i]);
 		build_first_set(b, &pools[i]);
 	}
-	b->model->pools = pools;
-	b->model->n_pools = b->pools.n;
 }

@@ -11,7 +11,7 @@
 
 #include "model/quantity.h"
 
-#define SCHEMA_FIELD(id, path_, type_, unit_, default_, limits_, marks_, help_)                    \
+#define SCHEMA_FIELD(id, path_, type_, unit_, default_, limits_, marks_, member_, help_)           \
 	{ .path = path_,                                                                           \
 	  .type = type_,                                                                           \
 	  .unit = unit_,                                                                           \
@@ -27,6 +27,23 @@
 
 const struct model_field model_schema[] = { SCHEMA_ROWS(SCHEMA_FIELD) };
 const size_t model_schema_n = SCHEMA_COUNT;
+
+#define IN(of, member)                                                                             \
+	{                                                                                          \
+		.offset = offsetof(struct of, member), .size = sizeof(((struct of *)0)->member)    \
+	}
+#define ARRAY(of, member, n_member)                                                                \
+	{                                                                                          \
+		.offset = offsetof(struct of, member), .size = sizeof(*((struct of *)0)->member),  \
+		.count = offsetof(struct of, n_member)                                             \
+	}
+#define NOWHERE                                                                                    \
+	{                                                                                          \
+		.size = 0                                                                          \
+	}
+#define SCHEMA_MEMBER(id, path_, type_, unit_, default_, limits_, marks_, member_, help_) member_,
+
+static const struct schema_member members[] = { SCHEMA_ROWS(SCHEMA_MEMBER) };
 
 static const struct {
 	const char *type;
@@ -70,7 +87,7 @@ static enum schema_kind parse_kind_text(const char *type)
 }
 
 /* The row whose path, without "[]", is the first @p n bytes of @p path. */
-static enum schema_id find_parent_row(const char *path, size_t n)
+static enum schema_id find_row(const char *path, size_t n)
 {
 	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++)
 		if (strncmp(model_schema[i].path, path, n) == 0 && model_schema[i].path[n] == '\0')
@@ -93,6 +110,14 @@ static void fill_row_limits(const struct model_field *field, struct schema_row *
 	               quantity_parse(kind, dots + 2, &row->most) == 0;
 }
 
+/* "reference to sites[]": the row of the list. */
+static enum schema_id find_target_row(const char *type)
+{
+	const char *list = strstr(type, "to ") + strlen("to ");
+
+	return find_row(list, strcspn(list, "["));
+}
+
 static void append_child(struct schema *s, enum schema_id parent, enum schema_id id)
 {
 	enum schema_id *last = &s->rows[parent].first_child;
@@ -112,8 +137,11 @@ static void fill_schema_row(struct schema *s, enum schema_id id)
 	if (n >= 2 && field->path[n - 1] == ']')
 		n -= 2;
 	row->kind = parse_kind_text(field->type);
+	row->member = members[id];
+	if (row->kind == KIND_REFERENCE || row->kind == KIND_REFERENCES)
+		row->target = find_target_row(field->type);
 	row->name = dot ? dot + 1 : field->path;
-	row->parent = dot ? find_parent_row(field->path, n) : SCHEMA_TOP;
+	row->parent = dot ? find_row(field->path, n) : SCHEMA_TOP;
 	row->position = s->rows[row->parent].n_children++;
 	row->first_child = row->next = SCHEMA_COUNT;
 	append_child(s, row->parent, id);
@@ -138,6 +166,20 @@ const struct schema *schema(void)
 
 	pthread_once(&once, schema_fill);
 	return &the_schema;
+}
+
+size_t schema_word(enum schema_id id, unsigned i, const char **word)
+{
+	const char *p = model_schema[id].type + strlen("enum ");
+
+	for (; i > 0; i--) {
+		p = strchr(p, '|');
+		if (!p)
+			return 0;
+		p++;
+	}
+	*word = p;
+	return strcspn(p, "|");
 }
 
 enum schema_id schema_find(enum schema_id parent, const char *name)

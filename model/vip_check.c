@@ -34,7 +34,7 @@ void build_vip_check(const struct model_build *b, const struct item *item,
 	if (v->ok && v->node && !strcmp(v->text, MODEL_NO_CHECK)) {
 		service->vip_check_from = MODEL_VIP_CHECK_OFF;
 	} else if (v->node) {
-		service->vip_check = build_check(b, item, SCHEMA_SERVICES_VIP_CHECK);
+		service->vip_check = build_resolve(b, item, SCHEMA_SERVICES_VIP_CHECK);
 		service->vip_check_from = MODEL_VIP_CHECK_GIVEN;
 	} else if (service->protocol == MODEL_TCP && service->n_at > 1 &&
 	           !model_service_is_shared(service)) {
