@@ -41,9 +41,11 @@ const size_t model_schema_n = SCHEMA_COUNT;
 	{                                                                                          \
 		.size = 0                                                                          \
 	}
-#define SCHEMA_MEMBER(id, path_, type_, unit_, default_, limits_, marks_, member_, help_) member_,
+#define SCHEMA_BEGUN_ROW(id, path_, type_, unit_, default_, limits_, marks_, member_, help_)       \
+	{ .member = member_, .sparse = MARK(marks_ "  ", 'O') },
 
-static const struct schema_member members[] = { SCHEMA_ROWS(SCHEMA_MEMBER) };
+/* What is not worked out from the texts. */
+static const struct schema_row begun_rows[] = { SCHEMA_ROWS(SCHEMA_BEGUN_ROW) };
 
 static const struct {
 	const char *type;
@@ -136,8 +138,8 @@ static void fill_schema_row(struct schema *s, enum schema_id id)
 
 	if (n >= 2 && field->path[n - 1] == ']')
 		n -= 2;
+	*row = begun_rows[id];
 	row->kind = parse_kind_text(field->type);
-	row->member = members[id];
 	if (row->kind == KIND_REFERENCE || row->kind == KIND_REFERENCES)
 		row->target = find_target_row(field->type);
 	row->name = dot ? dot + 1 : field->path;

@@ -19,9 +19,10 @@
  * X(id, path, type, unit, default, limits, marks, member, help). A row stands after its group's. An
  * empty default is "not given". Limits are "least..most", of the value, of a text's bytes or of a
  * list's length. Marks: R required, S takes effect at the next start only, E in effective documents
- * only. The member of the model is IN(struct, member), or ARRAY(struct, member, count) of a list; its
- * struct is that of the nearest list of groups above, else struct model. What is NOWHERE has no
- * value of its own there, or is read and written by rules of its own.
+ * only, O not written where it is empty. The member of the model is IN(struct, member), or
+ * ARRAY(struct, member, count) of a list; its struct is that of the nearest list of groups above,
+ * else struct model. What is NOWHERE has no value of its own there, or is read and written by rules
+ * of its own. Documents are written in the order of the rows.
  */
 #define SCHEMA_ROWS(X)                                                                             \
 	X(SCHEMA, "schema", "integer", "", "", "1..1", "R", NOWHERE,                               \
@@ -57,20 +58,21 @@
 	  "The datacenters.")                                                                      \
 	X(SITES_NAME, "sites[].name", "name", "", "", "", "R", IN(model_site, name),               \
 	  "Name of the site.")                                                                     \
-	X(SITES_LABELS, "sites[].labels", "group", "", "", "", "", NOWHERE, "Labels of the site.") \
-	X(SITES_LABELS_REGION, "sites[].labels.region", "name", "", "", "", "",                    \
-	  IN(model_site, region), "Region, for people and for later policies.")                    \
 	X(SITES_WEIGHT, "sites[].weight", "integer", "", "100", "0..10000", "",                    \
 	  IN(model_site, weight),                                                                  \
 	  "Share of the traffic of DNS names, relative to the other sites.")                       \
-	X(SITES_CAPACITY, "sites[].capacity", "group", "", "", "", "", NOWHERE,                    \
+	X(SITES_LABELS, "sites[].labels", "group", "", "", "", "O", NOWHERE,                       \
+	  "Labels of the site.")                                                                   \
+	X(SITES_LABELS_REGION, "sites[].labels.region", "name", "", "", "", "O",                   \
+	  IN(model_site, region), "Region, for people and for later policies.")                    \
+	X(SITES_CAPACITY, "sites[].capacity", "group", "", "", "", "O", NOWHERE,                   \
 	  "Load that the site can carry. A drain begins and goes on only while the other "         \
 	  "sites stay below 85 % of it. Load that is not known counts as no room. A site "         \
 	  "without a capacity is not checked.")                                                    \
-	X(SITES_CAPACITY_FLOWS, "sites[].capacity.new_flows", "rate", "", "", "1/s..1G/s", "",     \
+	X(SITES_CAPACITY_FLOWS, "sites[].capacity.new_flows", "rate", "", "", "1/s..1G/s", "O",    \
 	  IN(model_site, capacity_flows),                                                          \
 	  "New TCP flows per second from clients, over all services.")                             \
-	X(SITES_CAPACITY_BITS, "sites[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "",     \
+	X(SITES_CAPACITY_BITS, "sites[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "O",    \
 	  IN(model_site, capacity_bits), "Bits per second.")                                       \
 	X(NODES, "nodes", "list of groups", "", "", "1..256", "R", ARRAY(model, nodes, n_nodes),   \
 	  "The hosts that run Weir.")                                                              \
@@ -87,7 +89,7 @@
 	  "Network interfaces on which packets for VIPs arrive.")                                  \
 	X(NODES_PORTS_INTERFACE, "nodes[].ports[].interface", "interface", "", "", "1..15", "R",   \
 	  IN(model_port, interface), "The kernel's name of the interface.")                        \
-	X(NODES_PORTS_DEVICE, "nodes[].ports[].device", "text", "", "", "0..255", "",              \
+	X(NODES_PORTS_DEVICE, "nodes[].ports[].device", "text", "", "", "0..255", "O",             \
 	  IN(model_port, device),                                                                  \
 	  "DPDK: device of the port: a PCI address, or a virtual device such as "                  \
 	  "\"net_memif0,socket=/run/m.sock\". The kernel then sees the port as a TAP with the "    \
@@ -132,10 +134,10 @@
 	  IN(model_node, clock),                                                                   \
 	  "What happens when the wall clock was not confirmed since the boot (no NTP). "           \
 	  "synchronised: the ramps of drains on this node are held; trusted: they are not.")       \
-	X(NODES_CAPACITY, "nodes[].capacity", "group", "", "", "", "", NOWHERE,                    \
+	X(NODES_CAPACITY, "nodes[].capacity", "group", "", "", "", "O", NOWHERE,                   \
 	  "Load that the node can carry. The drain of a node uses it to check whether the other "  \
 	  "nodes have room.")                                                                      \
-	X(NODES_CAPACITY_BITS, "nodes[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "",     \
+	X(NODES_CAPACITY_BITS, "nodes[].capacity.bits", "bits", "", "", "1kbit..1000Tbit", "O",    \
 	  IN(model_node, capacity_bits),                                                           \
 	  "Bits per second. Not given: the speed of the node's ports.")                            \
 	X(NODES_ANNOUNCE, "nodes[].announce", "group", "", "", "", "", NOWHERE,                    \
@@ -157,7 +159,7 @@
 	X(NODES_ANNOUNCE_DNS, "nodes[].announce.dns", "list of addresses", "", "", "0..16", "",    \
 	  ARRAY(model_node, announce.dns, announce.n_dns),                                         \
 	  "Addresses of dns_listen that the node announces. Not given: none.")                     \
-	X(NODES_ANNOUNCE_SOCKET, "nodes[].announce.socket", "path", "", "", "1..107", "",          \
+	X(NODES_ANNOUNCE_SOCKET, "nodes[].announce.socket", "path", "", "", "1..107", "O",         \
 	  IN(model_node, announce.socket),                                                         \
 	  "The daemon's control socket. Not given: the usual one, /run/bird/bird.ctl or "          \
 	  "/run/frr/bgpd.vty.")                                                                    \
@@ -207,14 +209,14 @@
 	  "Name of the pool.")                                                                     \
 	X(POOLS_SITE, "pools[].site", "reference to sites[]", "", "", "", "R",                     \
 	  IN(model_pool, site), "Site of its backends.")                                           \
-	X(POOLS_CHECK, "pools[].check", "reference to checks[]", "", "", "", "",                   \
+	X(POOLS_CHECK, "pools[].check", "reference to checks[]", "", "", "", "O",                  \
 	  IN(model_pool, check), "Check of its backends. Not given: they always count as up.")     \
 	X(POOLS_MODE, "pools[].mode", "enum ipip|gue|l2", "", "ipip", "", "",                      \
 	  IN(model_pool, mode),                                                                    \
 	  "How packets reach the backends. ipip, gue: in a tunnel of IP in IP or GUE; l2: as "     \
 	  "they are, to the MAC address of a backend on a link of the node. Packets always "       \
 	  "keep their own destination address and port.")                                          \
-	X(POOLS_AGENT, "pools[].agent", "boolean", "", "false", "", "", IN(model_pool, agent),     \
+	X(POOLS_AGENT, "pools[].agent", "boolean", "", "false", "", "O", IN(model_pool, agent),    \
 	  "true: all its backends run the agent with --owners. Second chance then finds their "    \
 	  "connections, and nothing is remembered for TCP. Needs mode gue and backends of one "    \
 	  "address family. A change moves flows.")                                                 \
@@ -306,21 +308,21 @@
 	  IN(model_at, pool), "Its pool there.")                                                   \
 	X(SERVICES_AT_WEIGHT, "services[].at[].weight", "integer", "", "", "0..10000", "",         \
 	  IN(model_at, weight), "Share of the names' traffic. Not given: the site's weight.")      \
-	X(SERVICES_AT_BACKUP, "services[].at[].backup", "reference to pools[]", "", "", "", "",    \
+	X(SERVICES_AT_BACKUP, "services[].at[].backup", "reference to pools[]", "", "", "", "O",   \
 	  IN(model_at, backup),                                                                    \
 	  "Pool of another site whose backends take new flows of this VIP when the own "           \
 	  "pool cannot: less than min_healthy of its weight is up by evidence, or this "           \
 	  "site's drain is complete. It is not used while its site is drained or down, "           \
 	  "or while it is itself on a backup.")                                                    \
-	X(SERVICES_AT_BACKUP_MAX, "services[].at[].backup_max", "group", "", "", "", "", NOWHERE,  \
+	X(SERVICES_AT_BACKUP_MAX, "services[].at[].backup_max", "group", "", "", "", "O", NOWHERE, \
 	  "Most load that this site sends to the backup. Required with backup. Services "          \
 	  "with the same pool and backup add up theirs.")                                          \
 	X(SERVICES_AT_BACKUP_MAX_FLOWS, "services[].at[].backup_max.new_flows", "rate", "", "",    \
-	  "1/s..1G/s", "", IN(model_at, backup_max_flows), "New flows per second.")                \
+	  "1/s..1G/s", "O", IN(model_at, backup_max_flows), "New flows per second.")               \
 	X(SERVICES_AT_BACKUP_MAX_BITS, "services[].at[].backup_max.bits", "bits", "", "",          \
-	  "1kbit..1000Tbit", "", IN(model_at, backup_max_bits), "Bits per second.")                \
+	  "1kbit..1000Tbit", "O", IN(model_at, backup_max_bits), "Bits per second.")               \
 	X(SERVICES_AT_BACKUP_MTU, "services[].at[].backup_mtu", "integer", "bytes", "",            \
-	  "1280..9216", "", IN(model_at, backup_mtu),                                              \
+	  "1280..9216", "O", IN(model_at, backup_mtu),                                             \
 	  "Largest IP packet, in bytes, that fits between this site's nodes and the "              \
 	  "backup's backends, outer headers included. Not given: the node's mtu.")                 \
 	X(DNS, "dns", "group", "", "", "", "", NOWHERE, "What the DNS servers answer.")            \
@@ -332,7 +334,7 @@
 	  "Zone file (RFC 1035, section 5), below the configuration's directory.")                 \
 	X(DNS_ZONES_DIGEST, "dns.zones[].digest", "text", "", "", "0..64", "E",                    \
 	  IN(model_zone, digest), "SHA-256 of the zone file as it was applied.")                   \
-	X(DNS_THREADS, "dns.threads", "integer", "threads", "", "1..8", "",                        \
+	X(DNS_THREADS, "dns.threads", "integer", "threads", "", "1..8", "O",                       \
 	  IN(model, dns_threads),                                                                  \
 	  "Threads of weir-dns that answer, each with its own sockets. Not given: one for "        \
 	  "each CPU that weir-dns may use and that DPDK's workers do not take, at most 8.")        \
@@ -358,7 +360,7 @@
 	  IN(model, meta.version), "Number of the configuration's version.")                       \
 	X(EFFECTIVE_DIGEST, "effective.digest", "text", "", "", "0..64", "RE",                     \
 	  IN(model, meta.digest), "SHA-256 of the configuration as it was given.")                 \
-	X(EFFECTIVE_HASH_KEY, "effective.hash_key", "text", "", "", "0..16", "E",                  \
+	X(EFFECTIVE_HASH_KEY, "effective.hash_key", "text", "", "", "0..16", "EO",                 \
 	  IN(model, meta.hash_key),                                                                \
 	  "Fingerprint of the hash key with which this version was made. A key file with "         \
 	  "another fingerprint is not used.")                                                      \
@@ -391,18 +393,13 @@
 	  "", "RE", IN(model_override, kind), "Kind of the override.")                             \
 	X(OVERRIDES_TARGET, "overrides[].target", "enum site|backend|node", "", "", "", "RE",      \
 	  IN(model_override, target), "Kind of its target.")                                       \
-	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "E", IN(model_override, pool),   \
+	X(OVERRIDES_POOL, "overrides[].pool", "name", "", "", "", "EO", IN(model_override, pool),  \
 	  "Pool of the backend, if the target is a backend.")                                      \
 	X(OVERRIDES_NAME, "overrides[].name", "name", "", "", "", "RE", IN(model_override, name),  \
 	  "Name of the site, backend or node.")                                                    \
 	X(OVERRIDES_GENERATION, "overrides[].generation", "number", "", "", "", "RE",              \
 	  IN(model_override, generation),                                                          \
 	  "When it was last commanded: of two overrides with one id the higher one holds.")        \
-	X(OVERRIDES_EPOCH, "overrides[].epoch", "number", "", "0", "", "E",                        \
-	  IN(model_override, epoch),                                                               \
-	  "Of a step: which owner of its operation wrote it. Higher holds.")                       \
-	X(OVERRIDES_STEP, "overrides[].step", "number", "", "0", "", "E",                          \
-	  IN(model_override, step), "Of a step: its number within the epoch. Higher holds.")       \
 	X(OVERRIDES_CREATED, "overrides[].created", "time", "", "", "", "RE",                      \
 	  IN(model_override, created_ms), "When it was created.")                                  \
 	X(OVERRIDES_FROM, "overrides[].from", "time", "", "", "", "RE",                            \
@@ -425,19 +422,24 @@
 	X(OVERRIDES_TO_PPM, "overrides[].to_ppm", "integer", "ppm", "1000000", "0..1000000", "E",  \
 	  IN(model_override, to_ppm),                                                              \
 	  "Level at the end of the ramp. Where it is given, the drain is a step of an operation.") \
-	X(OVERRIDES_SERVICE, "overrides[].service", "name", "", "", "", "E",                       \
+	X(OVERRIDES_EPOCH, "overrides[].epoch", "number", "", "0", "", "EO",                       \
+	  IN(model_override, epoch),                                                               \
+	  "Of a step: which owner of its operation wrote it. Higher holds.")                       \
+	X(OVERRIDES_STEP, "overrides[].step", "number", "", "0", "", "E",                          \
+	  IN(model_override, step), "Of a step: its number within the epoch. Higher holds.")       \
+	X(OVERRIDES_SERVICE, "overrides[].service", "name", "", "", "", "EO",                      \
 	  IN(model_override, service),                                                             \
 	  "Service that a step or drill concerns at the site. Without it, all services.")          \
-	X(OVERRIDES_OPERATION, "overrides[].operation", "text", "", "", "0..31", "E",              \
+	X(OVERRIDES_OPERATION, "overrides[].operation", "text", "", "", "0..31", "EO",             \
 	  IN(model_override, operation), "Operation that wrote the step.")                         \
-	X(OVERRIDES_LATE_FROM, "overrides[].late_from", "time", "", "", "", "E",                   \
+	X(OVERRIDES_LATE_FROM, "overrides[].late_from", "time", "", "", "", "EO",                  \
 	  IN(model_override, late_from_ms),                                                        \
 	  "From when on backup pools serve the clients that still arrive at the site.")            \
 	X(OVERRIDES_OWN_VIPS, "overrides[].own_vips", "enum announced|shutdown|withdrawn", "",     \
-	  "announced", "", "E", IN(model_override, own_vips),                                      \
+	  "announced", "", "EO", IN(model_override, own_vips),                                     \
 	  "How VIPs that this site alone has are announced.")                                      \
 	X(OVERRIDES_SHARED_VIPS, "overrides[].shared_vips", "enum announced|shutdown|withdrawn",   \
-	  "", "announced", "", "E", IN(model_override, shared_vips),                               \
+	  "", "announced", "", "EO", IN(model_override, shared_vips),                              \
 	  "How VIPs that other sites have, too, are announced.")                                   \
 	X(OVERRIDES_CLIENTS, "overrides[].clients", "text", "", "", "1..49", "E", NOWHERE,         \
 	  "Prefix of the clients of a drill: their new flows go to the backup pools of the site.")
@@ -498,6 +500,7 @@ struct schema_row {
 	bool limited;
 	uint64_t least, most; /**< in the kind's base unit */
 	bool effective;       /**< in effective documents only */
+	bool sparse;          /**< not written where it is empty */
 };
 
 struct schema {

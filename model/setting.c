@@ -1,12 +1,40 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A number's size tells its type; an enum's constants count its words.
+ * A number's size tells its type; an enum's constants count its words. What a reference points to
+ * begins with its name.
  */
 #include "model/setting.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "model/quantity.h"
 
 static const struct schema_row *row_of(enum schema_id id)
 {
 	return &schema()->rows[id];
+}
+
+static const void *member_in(enum schema_id id, const void *of)
+{
+	return (const char *)of + row_of(id)->member.offset;
+}
+
+static uint64_t setting_number(enum schema_id id, const void *of)
+{
+	const void *at = member_in(id, of);
+
+	switch (row_of(id)->member.size) {
+	case sizeof(bool):
+		return *(const bool *)at;
+	case sizeof(uint16_t):
+		return *(const uint16_t *)at;
+	case sizeof(uint32_t):
+		return *(const uint32_t *)at;
+	default:
+		return *(const uint64_t *)at;
+	}
 }
 
 void setting_set_number(enum schema_id id, void *of, uint64_t n)
@@ -46,6 +74,111 @@ size_t setting_count(enum schema_id id, const void *of)
 
 const void *setting_element(enum schema_id id, const void *of, size_t i)
 {
-	return *(const char *const *)(const void *)((const char *)of + row_of(id)->member.offset) +
-	       i * row_of(id)->member.size;
+	return *(const char *const *)member_in(id, of) + i * row_of(id)->member.size;
+}
+
+static const char *name_of(const void *object)
+{
+	const char *name = object ? *(const char *const *)object : NULL;
+
+	return name ? name : "";
+}
+
+static const char *time_text(int64_t ms, char text[SETTING_TEXT_MAX])
+{
+	return ms == MODEL_TIME_NEVER ? "never" : clock_text(ms, text);
+}
+
+static const char *word_text(enum schema_id id, uint64_t n, char text[SETTING_TEXT_MAX])
+{
+	const char *word = "";
+	size_t length = schema_word(id, (unsigned)n, &word);
+
+	snprintf(text, SETTING_TEXT_MAX, "%.*s", (int)length, word);
+	return text;
+}
+
+const char *setting_text(enum schema_id id, const void *of, char text[SETTING_TEXT_MAX])
+{
+	const void *at = member_in(id, of);
+	enum schema_kind kind = row_of(id)->kind;
+
+	switch (kind) {
+	case KIND_DURATION: /* DNS counts in seconds */
+		return quantity_text(kind,
+		                     setting_number(id, of) *
+		                             (!strcmp(model_schema[id].unit, "s") ? 1000 : 1),
+		                     text);
+	case KIND_RATE:
+	case KIND_BITS:
+	case KIND_PERCENT:
+	case KIND_INTEGER:
+	case KIND_NUMBER:
+		return quantity_text(kind, setting_number(id, of), text);
+	case KIND_TIME:
+		return time_text((int64_t)setting_number(id, of), text);
+	case KIND_BOOLEAN:
+		return setting_number(id, of) ? "true" : "false";
+	case KIND_ENUM:
+		return word_text(id, setting_number(id, of), text);
+	case KIND_ADDRESS:
+		return addr_text(at, text);
+	case KIND_REFERENCE:
+		return name_of(*(const void *const *)at);
+	default: /* a pointer to a text is where the name of an object would be */
+		return name_of(at);
+	}
+}
+
+const char *setting_entry(enum schema_id id, const void *of, size_t i, char text[SETTING_TEXT_MAX])
+{
+	const void *entry = setting_element(id, of, i);
+	const uint8_t *m = entry;
+
+	switch (row_of(id)->kind) {
+	case KIND_ADDRESSES:
+		return addr_text(entry, text);
+	case KIND_MACS:
+		snprintf(text, SETTING_TEXT_MAX, "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2],
+		         m[3], m[4], m[5]);
+		return text;
+	default:
+		return name_of(*(const void *const *)entry);
+	}
+}
+
+static bool group_is_empty(enum schema_id group, const void *of)
+{
+	enum schema_id id = row_of(group)->first_child;
+
+	while (id != SCHEMA_COUNT && setting_is_empty(id, of))
+		id = row_of(id)->next;
+	return id == SCHEMA_COUNT;
+}
+
+bool setting_is_empty(enum schema_id id, const void *of)
+{
+	char text[SETTING_TEXT_MAX];
+
+	switch (row_of(id)->kind) {
+	case KIND_GROUP:
+		return group_is_empty(id, of);
+	case KIND_GROUPS:
+	case KIND_ADDRESSES:
+	case KIND_MACS:
+	case KIND_REFERENCES:
+		return !setting_count(id, of);
+	case KIND_NUMBER:
+	case KIND_DURATION:
+	case KIND_RATE:
+	case KIND_BITS:
+	case KIND_PERCENT:
+	case KIND_INTEGER:
+	case KIND_TIME:
+	case KIND_BOOLEAN:
+	case KIND_ENUM:
+		return !setting_number(id, of);
+	default:
+		return !*setting_text(id, of, text);
+	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The value of a setting in the model, by its row's member. The row's kind and
+ * The value of a setting in the model, by its row's member: from there to text and back. The row's kind and
  * member say enough for all of them, so nothing here knows a setting by name.
  * Implemented in model/setting.c. Pure functions: any thread may call them.
  *
@@ -12,7 +12,9 @@
 
 #include "model/schema.h"
 
-/** A number, boolean, time or enum's index. */
+#define SETTING_TEXT_MAX 80 /**< bytes: the longest word, quantity, time or prefix, with the NUL */
+
+/** A number, boolean, time or enum's index, as the model has it. */
 void setting_set_number(enum schema_id id, void *of, uint64_t n);
 /** A text or reference: point to @p value, borrowed by the model. */
 void setting_set_pointer(enum schema_id id, void *of, const void *value);
@@ -22,5 +24,15 @@ void setting_set_list(enum schema_id id, void *of, const void *elements, size_t 
 size_t setting_count(enum schema_id id, const void *of);
 /** Element @p i of a list. */
 const void *setting_element(enum schema_id id, const void *of, size_t i);
+
+/**
+ * A single value as a document has it, without quotes; "" for a reference to nothing.
+ * @param text  room that may be used for it
+ */
+const char *setting_text(enum schema_id id, const void *of, char text[SETTING_TEXT_MAX]);
+/** The same of entry @p i of a list of addresses, MAC addresses or references. */
+const char *setting_entry(enum schema_id id, const void *of, size_t i, char text[SETTING_TEXT_MAX]);
+/** Whether it is 0, false, "", a reference to nothing, an empty list, or a group of such. */
+bool setting_is_empty(enum schema_id id, const void *of);
 
 #endif
