@@ -127,6 +127,11 @@ static void append_child(struct schema *s, enum schema_id parent, enum schema_id
 	while (*last != SCHEMA_COUNT)
 		last = &s->rows[*last].next;
 	*last = id;
+	last = &s->rows[parent].first_named;
+	while (*last != SCHEMA_COUNT && strcmp(s->rows[*last].name, s->rows[id].name) < 0)
+		last = &s->rows[*last].next_named;
+	s->rows[id].next_named = *last;
+	*last = id;
 }
 
 static void fill_schema_row(struct schema *s, enum schema_id id)
@@ -145,7 +150,7 @@ static void fill_schema_row(struct schema *s, enum schema_id id)
 	row->name = dot ? dot + 1 : field->path;
 	row->parent = dot ? find_row(field->path, n) : SCHEMA_TOP;
 	row->position = s->rows[row->parent].n_children++;
-	row->first_child = row->next = SCHEMA_COUNT;
+	row->first_child = row->next = row->first_named = SCHEMA_COUNT;
 	append_child(s, row->parent, id);
 	row->effective = field->effective;
 	fill_row_limits(field, row);
@@ -157,7 +162,8 @@ static void schema_fill(void)
 {
 	the_schema.rows[SCHEMA_TOP].kind = KIND_GROUP;
 	the_schema.rows[SCHEMA_TOP].name = "";
-	the_schema.rows[SCHEMA_TOP].first_child = SCHEMA_COUNT;
+	the_schema.rows[SCHEMA_TOP].first_child = the_schema.rows[SCHEMA_TOP].first_named =
+	        SCHEMA_COUNT;
 	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++)
 		fill_schema_row(&the_schema, i);
 }

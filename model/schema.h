@@ -497,6 +497,7 @@ struct schema_row {
 	uint32_t n_children;
 	/** its first row, and the next one of its own group; SCHEMA_COUNT: there is none */
 	enum schema_id first_child, next;
+	enum schema_id first_named, next_named; /**< the same in the order of their names */
 	bool limited;
 	uint64_t least, most; /**< in the kind's base unit */
 	bool effective;       /**< in effective documents only */

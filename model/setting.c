@@ -21,7 +21,7 @@ static const void *member_in(enum schema_id id, const void *of)
 	return (const char *)of + row_of(id)->member.offset;
 }
 
-static uint64_t setting_number(enum schema_id id, const void *of)
+uint64_t setting_number(enum schema_id id, const void *of)
 {
 	const void *at = member_in(id, of);
 

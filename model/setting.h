@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The value of a setting in the model, by its row's member: from there to text and back. The row's kind and
- * member say enough for all of them, so nothing here knows a setting by name.
+ * The value of a setting in the model, by its row's member: from there to text and back. The row's
+ * kind and member say enough for all of them, so nothing here knows a setting by name.
  * Implemented in model/setting.c. Pure functions: any thread may call them.
  *
  * @p of is always the struct that has the member: an element of the list around the setting, else
@@ -15,14 +15,16 @@
 #define SETTING_TEXT_MAX 80 /**< bytes: the longest word, quantity, time or prefix, with the NUL */
 
 /** A number, boolean, time or enum's index, as the model has it. */
+uint64_t setting_number(enum schema_id id, const void *of);
+/** Set it; a member that is smaller takes the low bits. */
 void setting_set_number(enum schema_id id, void *of, uint64_t n);
 /** A text or reference: point to @p value, borrowed by the model. */
 void setting_set_pointer(enum schema_id id, void *of, const void *value);
 /** A list: its @p n elements in an array, borrowed by the model. */
 void setting_set_list(enum schema_id id, void *of, const void *elements, size_t n);
-/** Elements of a list. */
+/** How many elements a list has. */
 size_t setting_count(enum schema_id id, const void *of);
-/** Element @p i of a list. */
+/** Element @p i of a list, borrowed. */
 const void *setting_element(enum schema_id id, const void *of, size_t i);
 
 /**

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "mgmt/store/flatten.h"
+#include "weir/flatten.h"
 
 #define LINE_BEGIN "# weir base "      /* then the version; `weir config show` writes it */
 #define ARENA_MAX  ((size_t)256 << 20) /* bytes; bounds the flattened list of one version */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Both models are flattened to sorted lists of (path, value), which are then merged: a field is
- * compared if, and only if, it is listed in one place (mgmt/store/flatten.c). Everything is in one
+ * compared if, and only if, it is listed in one place (model/flatten.c). Everything is in one
  * arena that the plan owns.
  */
 #include "mgmt/store/plan.h"
@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/arena.h"
-#include "mgmt/store/flatten.h"
+#include "weir/flatten.h"
 
 #define ARENA_MAX ((size_t)256 << 20) /* bytes; bounds both lists and what is said of them */
 

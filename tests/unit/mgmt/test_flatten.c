@@ -9,7 +9,7 @@
 #include <errno.h>
 
 #include "base/arena.h"
-#include "mgmt/store/flatten.h"
+#include "weir/flatten.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/plan.h"
 

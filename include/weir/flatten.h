@@ -3,10 +3,10 @@
  * @file
  * A model as a sorted list of paths and values, for comparing.
  *
- * Implemented in mgmt/store/flatten.c. Pure functions: any thread may call them.
+ * Implemented in model/flatten.c. Pure functions: any thread may call them.
  */
-#ifndef WEIR_MGMT_STORE_FLATTEN_H
-#define WEIR_MGMT_STORE_FLATTEN_H
+#ifndef WEIR_FLATTEN_H
+#define WEIR_FLATTEN_H
 
 #include <stddef.h>
 
