@@ -223,18 +223,6 @@ static void list_ports(struct flatten_walk *w, enum schema_id id, const void *of
 	}
 }
 
-static void list_cores(struct flatten_walk *w, enum schema_id id, const void *of, const char *path)
-{
-	const struct model_dpdk *d = &((const struct model_node *)of)->dpdk;
-	char cores[MODEL_CORES_MAX * 6] = "";
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < d->n_cores; i++)
-		n += (size_t)snprintf(cores + n, sizeof(cores) - n, "%s%u", i ? "," : "",
-		                      d->cores[i]);
-	add_text(w, path, schema()->rows[id].name, cores);
-}
-
 static void list_tunnel_sources(struct flatten_walk *w, enum schema_id id, const void *of,
                                 const char *path)
 {
@@ -280,22 +268,13 @@ static void list_vip_sites(struct flatten_walk *w, enum schema_id id, const void
 		list_names(w, id, of, path);
 }
 
-static void list_protocol(struct flatten_walk *w, enum schema_id id, const void *of,
-                          const char *path)
-{
-	add_text(w, path, schema()->rows[id].name,
-	         ((const struct model_service *)of)->protocol == MODEL_UDP ? "udp" : "tcp");
-}
-
 static void list_vip_check(struct flatten_walk *w, enum schema_id id, const void *of,
                            const char *path)
 {
-	const struct model_service *s = of;
-
-	add_text(w, path, schema()->rows[id].name,
-	         s->vip_check_from == MODEL_VIP_CHECK_OFF     ? MODEL_NO_CHECK
-	         : s->vip_check_from == MODEL_VIP_CHECK_GIVEN ? s->vip_check->name
-	                                                      : model_default_vip_check.name);
+	if (setting_is_empty(id, of))
+		add_text(w, path, schema()->rows[id].name, model_default_vip_check.name);
+	else
+		list_setting(w, id, of, path);
 }
 
 /* The order of sites is a field of each site, as failover goes by it. */
@@ -329,12 +308,10 @@ static void (*const own_lists[SCHEMA_COUNT])(struct flatten_walk *w, enum schema
 	[SCHEMA_CLUSTER_HASH_KEY_FILE] = list_nothing,
 	[SCHEMA_SITES_LABELS] = list_labels,
 	[SCHEMA_NODES_PORTS] = list_ports,
-	[SCHEMA_NODES_DPDK_CORES] = list_cores,
 	[SCHEMA_NODES_TUNNEL_SOURCE] = list_tunnel_sources,
 	[SCHEMA_NODES_CAPACITY_BITS] = list_if_given,
 	[SCHEMA_NODES_ANNOUNCE_VIPS] = list_announced_vips,
 	[SCHEMA_VIPS_SITES] = list_vip_sites,
-	[SCHEMA_SERVICES_PROTOCOL] = list_protocol,
 	[SCHEMA_SERVICES_VIP_CHECK] = list_vip_check,
 	[SCHEMA_SERVICES_AT] = list_at,
 	[SCHEMA_SERVICES_AT_BACKUP] = list_if_given,
@@ -356,8 +333,7 @@ static void list_settings(struct flatten_walk *w, enum schema_id group, const vo
 	     id = rows[id].next_named) {
 		if (own_lists[id])
 			own_lists[id](w, id, of, path);
-		else if (id != name && !rows[id].effective &&
-		         (rows[id].member.size || rows[id].kind == KIND_GROUP))
+		else if (id != name && !rows[id].effective && setting_is_held(id))
 			list_setting(w, id, of, path);
 	}
 }

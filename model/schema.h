@@ -102,7 +102,7 @@
 	  "left alone.")                                                                           \
 	X(NODES_DPDK, "nodes[].dpdk", "group", "", "", "", "", NOWHERE,                            \
 	  "CPUs and memory that DPDK may use.")                                                    \
-	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..127", "S", NOWHERE,          \
+	X(NODES_DPDK_CORES, "nodes[].dpdk.cores", "text", "", "", "0..127", "SO", NOWHERE,         \
 	  "CPUs of the workers, such as \"2-5,8\", with one worker on each. Not given: one "       \
 	  "worker, on the last CPU that the process may use.")                                     \
 	X(NODES_DPDK_HUGEPAGES, "nodes[].dpdk.hugepages", "enum auto|yes|no", "", "auto", "", "S", \
@@ -280,7 +280,7 @@
 	  IN(model_service, hash),                                                                 \
 	  "Fields that pick the backend. flow: addresses, ports and protocol; source: the "        \
 	  "source address only.")                                                                  \
-	X(SERVICES_VIP_CHECK, "services[].vip_check", "reference to checks[]", "", "", "", "",     \
+	X(SERVICES_VIP_CHECK, "services[].vip_check", "reference to checks[]", "", "", "", "O",    \
 	  NOWHERE,                                                                                 \
 	  "Check by which other sites probe the service at its VIPs. Not given, for TCP at "       \
 	  "several sites: a TCP connect to each VIP (interval 1s, timeout 1s, fall 3), which "     \
@@ -441,7 +441,7 @@
 	X(OVERRIDES_SHARED_VIPS, "overrides[].shared_vips", "enum announced|shutdown|withdrawn",   \
 	  "", "announced", "", "EO", IN(model_override, shared_vips),                              \
 	  "How VIPs that other sites have, too, are announced.")                                   \
-	X(OVERRIDES_CLIENTS, "overrides[].clients", "text", "", "", "1..49", "E", NOWHERE,         \
+	X(OVERRIDES_CLIENTS, "overrides[].clients", "text", "", "", "1..49", "EO", NOWHERE,        \
 	  "Prefix of the clients of a drill: their new flows go to the backup pools of the site.")
 
 #define SCHEMA_ID(id, ...) SCHEMA_##id,

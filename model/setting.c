@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A number's size tells its type; an enum's constants count its words. What a reference points to
- * begins with its name.
+ * begins with its name. Settings by name are in own_texts alone.
  */
 #include "model/setting.h"
 
@@ -98,11 +98,63 @@ static const char *word_text(enum schema_id id, uint64_t n, char text[SETTING_TE
 	return text;
 }
 
+/* In the model it is the number that packets have. */
+static const char *protocol_text(const void *of, char *text)
+{
+	(void)text;
+	return ((const struct model_service *)of)->protocol == MODEL_UDP ? "udp" : "tcp";
+}
+
+static const char *cores_text(const void *of, char *text)
+{
+	const struct model_dpdk *dpdk = &((const struct model_node *)of)->dpdk;
+	int n = 0;
+
+	text[0] = '\0';
+	for (uint32_t i = 0; i < dpdk->n_cores; i++)
+		n += snprintf(text + n, SETTING_TEXT_MAX - (size_t)n, "%s%u", i ? "," : "",
+		              dpdk->cores[i]);
+	return text;
+}
+
+/* The default check has no name in a document (vip_check.c). */
+static const char *vip_check_text(const void *of, char *text)
+{
+	const struct model_service *s = of;
+
+	(void)text;
+	if (s->vip_check_from == MODEL_VIP_CHECK_OFF)
+		return MODEL_NO_CHECK;
+	return s->vip_check_from == MODEL_VIP_CHECK_GIVEN ? name_of(s->vip_check) : "";
+}
+
+static const char *clients_text(const void *of, char *text)
+{
+	const struct model_override *o = of;
+
+	return o->kind == MODEL_OVERRIDE_DRILL ? prefix_text(&o->clients, text) : "";
+}
+
+/* Settings whose text is not just that of a member. */
+static const char *(*const own_texts[SCHEMA_COUNT])(const void *of, char *text) = {
+	[SCHEMA_NODES_DPDK_CORES] = cores_text,
+	[SCHEMA_SERVICES_PROTOCOL] = protocol_text,
+	[SCHEMA_SERVICES_VIP_CHECK] = vip_check_text,
+	[SCHEMA_OVERRIDES_CLIENTS] = clients_text,
+};
+
+bool setting_is_held(enum schema_id id)
+{
+	return row_of(id)->kind == KIND_GROUP || row_of(id)->member.size || own_texts[id];
+}
+
 const char *setting_text(enum schema_id id, const void *of, char text[SETTING_TEXT_MAX])
 {
 	const void *at = member_in(id, of);
 	enum schema_kind kind = row_of(id)->kind;
 
+	if (own_texts[id])
+		return own_texts[id](of, text);
 	switch (kind) {
 	case KIND_DURATION: /* DNS counts in seconds */
 		return quantity_text(kind,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The value of a setting in the model, by its row's member: from there to text and back. The row's
- * kind and member say enough for all of them, so nothing here knows a setting by name.
+ * kind and member say enough for nearly all of them.
  * Implemented in model/setting.c. Pure functions: any thread may call them.
  *
  * @p of is always the struct that has the member: an element of the list around the setting, else
@@ -12,8 +12,10 @@
 
 #include "model/schema.h"
 
-#define SETTING_TEXT_MAX 80 /**< bytes: the longest word, quantity, time or prefix, with the NUL */
+#define SETTING_TEXT_MAX 256 /**< bytes: the longest that is made, a list of CPUs, with the NUL */
 
+/** Whether the model has it, so that it can be written: a member, a text that is made, a group. */
+bool setting_is_held(enum schema_id id);
 /** A number, boolean, time or enum's index, as the model has it. */
 uint64_t setting_number(enum schema_id id, const void *of);
 /** Set it; a member that is smaller takes the low bits. */

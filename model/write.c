@@ -121,19 +121,6 @@ static void put_ports(const struct document_writer *w, enum schema_id id, const 
 	fputs(" );", w->f);
 }
 
-static void put_cores(const struct document_writer *w, enum schema_id id, const void *of)
-{
-	const struct model_dpdk *dpdk = &((const struct model_node *)of)->dpdk;
-
-	(void)id;
-	if (!dpdk->n_cores)
-		return;
-	fputs(" cores = \"", w->f);
-	for (uint32_t i = 0; i < dpdk->n_cores; i++)
-		fprintf(w->f, "%s%u", i ? "," : "", dpdk->cores[i]);
-	fputs("\";", w->f);
-}
-
 static void put_tunnel_sources(const struct document_writer *w, enum schema_id id, const void *of)
 {
 	const struct model_node *node = of;
@@ -157,22 +144,6 @@ static void put_announced_vips(const struct document_writer *w, enum schema_id i
 {
 	if (((const struct model_node *)of)->announce.lists_vips)
 		put_setting(w, id, of);
-}
-
-static void put_protocol(const struct document_writer *w, enum schema_id id, const void *of)
-{
-	put_text(w, id, ((const struct model_service *)of)->protocol == MODEL_UDP ? "udp" : "tcp");
-}
-
-/* The default check of VIPs is not written: it has no name (vip_check.c). */
-static void put_vip_check(const struct document_writer *w, enum schema_id id, const void *of)
-{
-	const struct model_service *s = of;
-
-	if (s->vip_check_from == MODEL_VIP_CHECK_GIVEN && s->vip_check)
-		put_text(w, id, s->vip_check->name);
-	if (s->vip_check_from == MODEL_VIP_CHECK_OFF)
-		put_text(w, id, MODEL_NO_CHECK);
 }
 
 static void put_dns(const struct document_writer *w, enum schema_id id, const void *of)
@@ -226,30 +197,17 @@ static void put_step(const struct document_writer *w, enum schema_id id, const v
 		put_setting(w, id, of);
 }
 
-static void put_clients(const struct document_writer *w, enum schema_id id, const void *of)
-{
-	const struct model_override *o = of;
-	char text[ADDR_LONG_TEXT_MAX];
-
-	if (o->kind == MODEL_OVERRIDE_DRILL)
-		put_text(w, id, prefix_text(&o->clients, text));
-}
-
 /* Writers of settings that have rules of their own. */
 static void (*const own_writers[SCHEMA_COUNT])(const struct document_writer *w, enum schema_id id,
                                                const void *of) = {
 	[SCHEMA_NODES_PORTS] = put_ports,
-	[SCHEMA_NODES_DPDK_CORES] = put_cores,
 	[SCHEMA_NODES_TUNNEL_SOURCE] = put_tunnel_sources,
 	[SCHEMA_NODES_ANNOUNCE_VIPS] = put_announced_vips,
-	[SCHEMA_SERVICES_PROTOCOL] = put_protocol,
-	[SCHEMA_SERVICES_VIP_CHECK] = put_vip_check,
 	[SCHEMA_DNS] = put_dns,
 	[SCHEMA_MEMBER_SETS] = put_member_sets,
 	[SCHEMA_MEMBER_SETS_MEMBERS] = put_members,
 	[SCHEMA_OVERRIDES_TO_PPM] = put_level,
 	[SCHEMA_OVERRIDES_STEP] = put_step,
-	[SCHEMA_OVERRIDES_CLIENTS] = put_clients,
 };
 
 /*
@@ -265,8 +223,7 @@ static void put_settings(const struct document_writer *w, enum schema_id group, 
 			continue;
 		if (own_writers[id])
 			own_writers[id](w, id, of);
-		else if ((rows[id].member.size || rows[id].kind == KIND_GROUP) &&
-		         !(rows[id].sparse && setting_is_empty(id, of)))
+		else if (setting_is_held(id) && !(rows[id].sparse && setting_is_empty(id, of)))
 			put_setting(w, id, of);
 	}
 }

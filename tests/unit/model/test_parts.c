@@ -14,6 +14,7 @@
 #include "model/escape.h"
 #include "model/errors.h"
 #include "model/quantity.h"
+#include "model/setting.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define LONG64   "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd"
@@ -150,6 +151,64 @@ static void a_near_name_is_said_where_it_is_near_enough(void **state)
 			suggest_try(&suggest, cases[i].candidates[k]);
 		assert_string_equal(suggest_text(&suggest, text), cases[i].said);
 	}
+}
+
+/* Whether a member of a kind, or an element of such a list, can have so many bytes. */
+static bool size_fits(enum schema_kind kind, size_t size)
+{
+	switch (kind) {
+	case KIND_BOOLEAN:
+		return size == sizeof(bool);
+	case KIND_ENUM:
+		return size == sizeof(enum model_mode);
+	case KIND_TIME:
+		return size == sizeof(int64_t);
+	case KIND_DURATION:
+	case KIND_RATE:
+	case KIND_BITS:
+	case KIND_PERCENT:
+	case KIND_INTEGER:
+	case KIND_NUMBER:
+		return size == 2 || size == 4 || size == 8;
+	case KIND_ADDRESS:
+	case KIND_ADDRESSES:
+		return size == sizeof(struct addr);
+	case KIND_MACS:
+		return size == sizeof(struct model_mac);
+	case KIND_GROUPS:
+		return size > 0;
+	default:
+		return size == sizeof(const void *);
+	}
+}
+
+/* A member of another size than its kind's would be read and written wrong. */
+static void each_setting_has_a_member_of_its_kind(void **state)
+{
+	static const enum schema_id nowhere[] = { SCHEMA_SCHEMA, SCHEMA_NODES_TUNNEL_SOURCE,
+		                                  SCHEMA_VIPS_SITE, SCHEMA_MEMBER_SETS,
+		                                  SCHEMA_MEMBER_SETS_POOL };
+	size_t n = 0;
+
+	(void)state;
+	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++) {
+		const struct schema_row *row = &schema()->rows[i];
+		bool lists = row->kind == KIND_GROUPS || row->kind == KIND_ADDRESSES ||
+		             row->kind == KIND_MACS || row->kind == KIND_REFERENCES;
+
+		print_message("  %s\n", model_schema[i].path);
+		if (row->member.size) {
+			assert_int_not_equal(row->kind, KIND_GROUP);
+			assert_true(size_fits(row->kind, row->member.size));
+			assert_int_equal(row->member.count != 0, lists);
+		} else if (!setting_is_held(i)) {
+			assert_true(n < COUNT(nowhere) && nowhere[n] == i);
+			n++;
+		}
+		if (row->kind == KIND_REFERENCE || row->kind == KIND_REFERENCES)
+			assert_int_equal(schema()->rows[row->target].kind, KIND_GROUPS);
+	}
+	assert_int_equal(n, COUNT(nowhere));
 }
 
 static void each_row_of_the_schema_is_sound(void **state)
@@ -501,6 +560,7 @@ int main(void)
 		cmocka_unit_test(a_near_name_is_said_where_it_is_near_enough),
 		cmocka_unit_test(as_many_threads_answer_as_cpus_are_free),
 		cmocka_unit_test(each_row_of_the_schema_is_sound),
+		cmocka_unit_test(each_setting_has_a_member_of_its_kind),
 		cmocka_unit_test(an_escape_ends_with_its_text),
 		cmocka_unit_test(each_byte_has_its_escape_in_digits),
 		cmocka_unit_test(letters_escape_what_they_say_and_no_others),
