@@ -17,6 +17,7 @@
 #include "mgmt/cli/pages_judge.h"
 #include "mgmt/cli/vips.h"
 #include "mgmt/json/announcement.h"
+#include "mgmt/store/override.h"
 #include "weir/health.h"
 #include "weir/json.h"
 #include "weir/model.h"
@@ -219,13 +220,6 @@ int pages_health(const struct cli *cli)
 	return CLI_OK;
 }
 
-static const char *level_word(const struct model_override *o)
-{
-	static const char *const words[] = { "drain", "disable", "force_up", "hold" };
-
-	return words[o->kind];
-}
-
 /* The level in force: a step has its own. */
 static uint32_t override_level(const struct model_override *o, const struct ramp_record *r,
                                int64_t at_ms)
@@ -259,8 +253,8 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 			continue;
 		json_array_append_new(
 		        list, json_pack("{s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:s, s:s}", "id",
-		                        o->id, "do", level_word(o), "pool", o->pool, "name",
-		                        o->name, "level_ppm", (int)ppm, "from",
+		                        o->id, "do", override_kind_text(o->kind), "pool", o->pool,
+		                        "name", o->name, "level_ppm", (int)ppm, "from",
 		                        clock_text(o->from_ms, from), "until", until_word(o, until),
 		                        "author", o->author, "reason", o->reason));
 	}

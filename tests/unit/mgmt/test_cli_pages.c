@@ -111,6 +111,21 @@ static void the_level_of_a_step_is_the_one_in_force(void **state)
 	assert_non_null(strstr(shown, "drain fra: 30.0 %, until (not known), by by-h: why-h\n"));
 }
 
+/* Of all kinds of overrides this one was shown by a word that was not there. */
+static void a_drill_is_shown_by_its_name(void **state)
+{
+	struct node *n = *state;
+
+	write_document(n,
+	               "overrides = ( " OVERRIDE("k", "drill", SITE("fra"), LONG_AGO, "0s",
+	                                         FAR_AWAY,
+	                                         "clients = \"198.51.100.0/24\"; ") " );\n",
+	               NULL);
+	(void)run_status(n);
+	assert_non_null(strstr(
+	        shown, "drill fra: 0.0 %, until 2100-01-01T00:00:00.000Z, by by-k: why-k\n"));
+}
+
 static void what_is_old_is_unknown_with_what_was_seen_last(void **state)
 {
 	struct node *n = *state;
@@ -404,6 +419,7 @@ int main(void)
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(the_level_of_a_step_is_the_one_in_force, set_up,
 		                                tear_down),
+		cmocka_unit_test_setup_teardown(a_drill_is_shown_by_its_name, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(what_is_old_is_unknown_with_what_was_seen_last,
 		                                set_up, tear_down),
 		cmocka_unit_test_setup_teardown(without_any_page_nothing_is_known, set_up,
