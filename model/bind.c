@@ -84,12 +84,16 @@ static const char *const expected[KIND_COUNT] = {
 	[KIND_REFERENCES] = "a list of names [ \"...\", ... ]",
 };
 
-static void add_type_error(const struct bind_spot *s, const struct tree *node)
+static void add_found_error(const struct bind_spot *s, const struct tree *node, const char *what)
 {
 	char text[96];
 
-	add_value_error(s, node, "found %s, expected %s", describe_found(node, text),
-	                expected[schema()->rows[s->id].kind]);
+	add_value_error(s, node, "found %s, expected %s", describe_found(node, text), what);
+}
+
+static void add_type_error(const struct bind_spot *s, const struct tree *node)
+{
+	add_found_error(s, node, expected[schema()->rows[s->id].kind]);
 }
 
 static bool in_limits(const struct bind_spot *s, const struct tree *node, uint64_t n,
@@ -102,11 +106,8 @@ static bool in_limits(const struct bind_spot *s, const struct tree *node, uint64
 	if (what[0])
 		add_value_error(s, node, "has %" PRIu64 " %s, expected %s", n, what,
 		                model_schema[s->id].limits);
-	else {
-		char text[96];
-		add_value_error(s, node, "found %s, expected %s", describe_found(node, text),
-		                model_schema[s->id].limits);
-	}
+	else
+		add_found_error(s, node, model_schema[s->id].limits);
 	return false;
 }
 
@@ -209,26 +210,15 @@ static bool bind_address(const struct bind_spot *s, const struct tree *node, str
 {
 	if (node->kind == TREE_TEXT && addr_parse(node->text, &out->addr) == 0)
 		return true;
-	if (schema()->rows[s->id].kind == KIND_ADDRESS) {
-		add_type_error(s, node);
-	} else {
-		char text[96];
-		add_value_error(s, node, "found %s, expected %s", describe_found(node, text),
-		                expected[KIND_ADDRESS]);
-	}
+	add_found_error(s, node, expected[KIND_ADDRESS]);
 	return false;
 }
 
 static bool bind_prefix(const struct bind_spot *s, const struct tree *node, struct prefix *out)
 {
-	char text[96];
-
 	if (node->kind == TREE_TEXT && prefix_parse(node->text, out) == 0)
 		return true;
-	add_value_error(
-	        s, node,
-	        "found %s, expected a prefix such as \"192.0.2.0/24\" with no host bits set",
-	        describe_found(node, text));
+	add_found_error(s, node, "a prefix such as \"192.0.2.0/24\" with no host bits set");
 	return false;
 }
 
@@ -237,7 +227,7 @@ static bool bind_mac(const struct bind_spot *s, const struct tree *node, struct 
 {
 	uint8_t mac[6], any = 0;
 	unsigned at[6];
-	char text[96], end;
+	char end;
 
 	memset(out, 0, sizeof(*out));
 	if (node->kind == TREE_TEXT && strlen(node->text) == 17 &&
@@ -250,23 +240,40 @@ static bool bind_mac(const struct bind_spot *s, const struct tree *node, struct 
 		if (any && !(mac[0] & 1))
 			return true;
 	}
-	add_value_error(
-	        s, node,
-	        "found %s, expected the MAC address of one host such as \"02:00:00:00:00:01\"",
-	        describe_found(node, text));
+	add_found_error(s, node, "the MAC address of one host such as \"02:00:00:00:00:01\"");
 	return false;
 }
 
-static bool bind_entry(const struct bind_spot *s, const struct tree *node, struct prefix *out)
+static bool bind_name(const struct bind_spot *s, const struct tree *node, const char **out)
+{
+	*out = node->text;
+	if (node->kind == TREE_TEXT && form_fits(KIND_REFERENCES, node->text))
+		return true;
+	add_found_error(s, node, expected[KIND_NAME]);
+	return false;
+}
+
+static bool bind_entry(const struct bind_spot *s, const struct tree *node, struct list_entry *out)
 {
 	switch (schema()->rows[s->id].kind) {
 	case KIND_PREFIXES:
-		return bind_prefix(s, node, out);
+		return bind_prefix(s, node, &out->prefix);
 	case KIND_MACS:
-		return bind_mac(s, node, out);
+		return bind_mac(s, node, &out->prefix);
+	case KIND_REFERENCES:
+		return bind_name(s, node, &out->name);
 	default:
-		return bind_address(s, node, out);
+		return bind_address(s, node, &out->prefix);
 	}
+}
+
+/* Whether it is a list of as many entries as there may be. */
+static bool is_fitting_list(const struct bind_spot *s)
+{
+	if (s->node->kind == TREE_LIST)
+		return in_limits(s, s->node, s->node->n_children, "entries");
+	add_type_error(s, s->node);
+	return false;
 }
 
 static bool bind_entries(const struct bind_spot *s, struct value *v)
@@ -274,46 +281,15 @@ static bool bind_entries(const struct bind_spot *s, struct value *v)
 	bool ok = true;
 	const struct tree *list = s->node;
 
-	if (list->kind != TREE_LIST) {
-		add_type_error(s, list);
+	if (!is_fitting_list(s))
 		return false;
-	}
-	if (!in_limits(s, list, list->n_children, "entries"))
-		return false;
-	struct prefix *entries = ARENA_ARRAY(s->b->arena, struct prefix, list->n_children + 1);
+	struct list_entry *entries =
+	        ARENA_ARRAY(s->b->arena, struct list_entry, list->n_children + 1);
 	if (!entries)
 		return false;
 	for (const struct tree *child = list->children; child; child = child->next)
 		ok &= bind_entry(s, child, &entries[child->position]);
 	v->entries = entries;
-	v->count = list->n_children;
-	return ok;
-}
-
-static bool bind_names(const struct bind_spot *s, struct value *v)
-{
-	const struct tree *list = s->node;
-	char text[96];
-	bool ok = true;
-
-	if (list->kind != TREE_LIST) {
-		add_type_error(s, list);
-		return false;
-	}
-	if (!in_limits(s, list, list->n_children, "entries"))
-		return false;
-	const char **names = ARENA_ARRAY(s->b->arena, const char *, list->n_children + 1);
-	if (!names)
-		return false;
-	for (const struct tree *child = list->children; child; child = child->next) {
-		names[child->position] = child->text;
-		if (child->kind == TREE_TEXT && form_fits(KIND_REFERENCES, child->text))
-			continue;
-		add_value_error(s, child, "found %s, expected %s", describe_found(child, text),
-		                expected[KIND_NAME]);
-		ok = false;
-	}
-	v->names = names;
 	v->count = list->n_children;
 	return ok;
 }
@@ -340,23 +316,17 @@ static bool bind_subgroup(const struct bind_spot *s, struct value *v)
 static bool bind_groups(const struct bind_spot *s, struct value *v)
 {
 	const struct tree *list = s->node;
-	bool ok = true;
+	bool ok = is_fitting_list(s);
 	uint32_t n = 0;
 
-	if (list->kind != TREE_LIST) {
-		add_type_error(s, list);
+	if (list->kind != TREE_LIST)
 		return false;
-	}
-	if (!in_limits(s, list, list->n_children, "entries"))
-		ok = false;
 	struct item *items = ARENA_ARRAY(s->b->arena, struct item, list->n_children + 1);
 	if (!items)
 		return false;
 	for (const struct tree *child = list->children; child; child = child->next) {
 		if (child->kind != TREE_GROUP) {
-			char text[96];
-			add_value_error(s, child, "found %s, expected a group { ... }",
-			                describe_found(child, text));
+			add_found_error(s, child, expected[KIND_GROUP]);
 			ok = false;
 			continue;
 		}
@@ -380,9 +350,8 @@ static bool bind_read_value(const struct bind_spot *s, struct value *v)
 	case KIND_ADDRESSES:
 	case KIND_PREFIXES:
 	case KIND_MACS:
-		return bind_entries(s, v);
 	case KIND_REFERENCES:
-		return bind_names(s, v);
+		return bind_entries(s, v);
 	case KIND_DURATION:
 	case KIND_RATE:
 	case KIND_BITS:

@@ -12,17 +12,22 @@
 
 struct item;
 
+/** What a list of single values has. */
+struct list_entry {
+	struct prefix prefix; /**< prefixes; in its addr addresses, also MAC addresses */
+	const char *name;     /**< references */
+};
+
 /** What a row has in one group. */
 struct value {
 	const struct tree *node; /**< NULL: not in the document */
 	bool ok;                 /**< usable: given and right, or by default */
 	uint64_t n; /**< quantities, integers, booleans, an enum's place; a time's milliseconds */
-	const char *text;             /**< texts, names and references */
-	struct prefix prefix;         /**< addresses (bits unused) */
-	const struct item *items;     /**< of groups */
-	const struct prefix *entries; /**< of lists of addresses and prefixes */
-	const char *const *names;     /**< of lists of references */
-	uint32_t count;               /**< of items, entries or names */
+	const char *text;                 /**< texts, names and references */
+	struct prefix prefix;             /**< addresses (bits unused) */
+	const struct item *items;         /**< of groups */
+	const struct list_entry *entries; /**< of other lists */
+	uint32_t count;                   /**< of items or entries */
 };
 
 /** A group of the document. */

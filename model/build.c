@@ -153,13 +153,13 @@ static void build_tunnel_sources(const struct model_build *b, const struct item 
 	const struct value *v = bind_value(item, SCHEMA_NODES_TUNNEL_SOURCE);
 
 	for (uint32_t i = 0; v->ok && i < v->count; i++) {
-		struct prefix *to = addr_is4(&v->entries[i].addr) ? &node->tunnel_source4
-		                                                  : &node->tunnel_source6;
+		struct prefix *to = addr_is4(&v->entries[i].prefix.addr) ? &node->tunnel_source4
+		                                                         : &node->tunnel_source6;
 
-		if (v->entries[i].bits == 0 || to->bits != 0)
+		if (v->entries[i].prefix.bits == 0 || to->bits != 0)
 			bind_error(b->bind, item, SCHEMA_NODES_TUNNEL_SOURCE,
 			           "expected one prefix for each address family, longer than /0");
-		*to = v->entries[i];
+		*to = v->entries[i].prefix;
 	}
 }
 

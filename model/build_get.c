@@ -125,7 +125,7 @@ const bool *build_resolve_list(const struct model_build *b, const struct item *i
 	bool *named = ARENA_ARRAY(b->bind->arena, bool, n + 1);
 
 	for (uint32_t i = 0; named && v->ok && v->node && i < v->count; i++) {
-		const char *found = find_element(b->model, list, v->names[i]);
+		const char *found = find_element(b->model, list, v->entries[i].name);
 		size_t index = n;
 
 		if (found)
@@ -133,10 +133,10 @@ const bool *build_resolve_list(const struct model_build *b, const struct item *i
 			        schema()->rows[list].member.size;
 		if (!found)
 			bind_entry_error(b->bind, item, id, i, "%s",
-			                 describe_missing(b, id, v->names[i]));
+			                 describe_missing(b, id, v->entries[i].name));
 		else if (named[index])
 			bind_entry_error(b->bind, item, id, i, "\"%s\" is given twice",
-			                 v->names[i]);
+			                 v->entries[i].name);
 		named[index] = true;
 	}
 	return named;
@@ -150,7 +150,7 @@ static void build_entries(const struct model_build *b, const struct value *v, en
 	char *out = arena_alloc(b->arena, v->count + 1, size);
 
 	for (size_t i = 0; out && i < n; i++)
-		memcpy(out + i * size, &v->entries[i].addr, size);
+		memcpy(out + i * size, &v->entries[i].prefix.addr, size);
 	setting_set_list(id, of, out, out ? n : 0);
 }
 

@@ -25,7 +25,7 @@ static void check_announced_vips(const struct model_build *b, const struct model
 
 	for (uint32_t i = 0; v->ok && node->site && i < v->count; i++) {
 		const struct model_vip *vip =
-		        build_find(m->vips, m->n_vips, sizeof(*m->vips), v->names[i]);
+		        build_find(m->vips, m->n_vips, sizeof(*m->vips), v->entries[i].name);
 
 		if (vip && vip->n_sites && !model_vip_is_at(vip, node->site))
 			bind_entry_error(
