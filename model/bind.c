@@ -181,28 +181,19 @@ static bool bind_time(const struct bind_spot *s, struct value *v)
 /* A wrong word is answered with all right ones, and with the one that was probably meant. */
 static bool bind_enum(const struct bind_spot *s, struct value *v)
 {
-	const char *type = model_schema[s->id].type, *word;
-	char found[96], candidate[64], suggestion[SUGGEST_TEXT_MAX];
-	struct suggest_best suggest = { .given = s->node->kind == TREE_TEXT ? s->node->text : "" };
-	char best[64] = "";
-	size_t n;
+	const char *given = s->node->kind == TREE_TEXT ? s->node->text : "", *word;
+	char found[96], suggestion[SUGGEST_TEXT_MAX];
+	struct suggest_best suggest = { .given = given };
 
-	for (unsigned i = 0; (n = schema_word(s->id, i, &word)) > 0; i++) {
-		snprintf(candidate, sizeof(candidate), "%.*s", (int)n, word);
-		if (s->node->kind == TREE_TEXT && strcmp(s->node->text, candidate) == 0) {
-			v->n = i;
+	for (; (word = schema_word(s->id, v->n)); v->n++) {
+		if (!strcmp(given, word))
 			return true;
-		}
-		if (!suggest.best ||
-		    suggest_distance(suggest.given, candidate) < suggest.distance) {
-			snprintf(best, sizeof(best), "%s", candidate);
-			suggest.best = best;
-			suggest.distance = suggest_distance(suggest.given, candidate);
-		}
+		suggest_try(&suggest, word);
 	}
 	add_value_error(s, s->node, "found %s, expected one of %s%s",
-	                describe_found(s->node, found), type + strlen("enum "),
+	                describe_found(s->node, found), model_schema[s->id].type + strlen("enum "),
 	                suggest_text(&suggest, suggestion));
+	v->n = 0;
 	return false;
 }
 

@@ -156,7 +156,7 @@ static unsigned smaller_of(unsigned a, unsigned b)
 }
 
 /* Levenshtein's distance with swaps of neighbours, by three rows of the table. */
-unsigned suggest_distance(const char *a, const char *b)
+static unsigned count_edits(const char *a, const char *b)
 {
 	size_t n_a = strlen(a), n_b = strlen(b);
 	unsigned rows[3][SUGGEST_LENGTH + 1];
@@ -182,7 +182,7 @@ unsigned suggest_distance(const char *a, const char *b)
 
 void suggest_try(struct suggest_best *suggest, const char *candidate)
 {
-	unsigned distance = suggest_distance(suggest->given, candidate);
+	unsigned distance = count_edits(suggest->given, candidate);
 
 	if (suggest->best && distance >= suggest->distance)
 		return;

@@ -123,11 +123,7 @@ enum model_node_drain model_vip_drain(const struct model *m, const struct model_
 
 const char *model_mode_text(enum model_mode mode)
 {
-	static const char *const texts[] = {
-		[MODEL_MODE_IPIP] = "ipip", [MODEL_MODE_GUE] = "gue", [MODEL_MODE_L2] = "l2"
-	};
-
-	return texts[mode];
+	return schema_word(SCHEMA_POOLS_MODE, mode);
 }
 
 /* Whether a DPDK worker of @p node polls @p cpu; without a list there is one, on the last CPU. */

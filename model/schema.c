@@ -120,6 +120,20 @@ static enum schema_id find_target_row(const char *type)
 	return find_row(list, strcspn(list, "["));
 }
 
+#define TYPE_BYTES(id, path_, type_, ...) +sizeof(type_) + 1
+static char all_words[0 SCHEMA_ROWS(TYPE_BYTES)];
+
+/* "enum a|b" */
+static const char *fill_words(const char *type, size_t *used)
+{
+	const char *words = &all_words[*used];
+
+	for (type += strlen("enum "); *type; type++)
+		all_words[(*used)++] = (char)(*type == '|' ? '\0' : *type);
+	*used += 2;
+	return words;
+}
+
 static void append_child(struct schema *s, enum schema_id parent, enum schema_id id)
 {
 	enum schema_id *last = &s->rows[parent].first_child;
@@ -134,7 +148,7 @@ static void append_child(struct schema *s, enum schema_id parent, enum schema_id
 	*last = id;
 }
 
-static void fill_schema_row(struct schema *s, enum schema_id id)
+static void fill_schema_row(struct schema *s, enum schema_id id, size_t *n_words)
 {
 	const struct model_field *field = &model_schema[id];
 	struct schema_row *row = &s->rows[id];
@@ -147,6 +161,8 @@ static void fill_schema_row(struct schema *s, enum schema_id id)
 	row->kind = parse_kind_text(field->type);
 	if (row->kind == KIND_REFERENCE || row->kind == KIND_REFERENCES)
 		row->target = find_target_row(field->type);
+	if (row->kind == KIND_ENUM)
+		row->words = fill_words(field->type, n_words);
 	row->name = dot ? dot + 1 : field->path;
 	row->parent = dot ? find_row(field->path, n) : SCHEMA_TOP;
 	row->position = s->rows[row->parent].n_children++;
@@ -160,12 +176,14 @@ static struct schema the_schema;
 
 static void schema_fill(void)
 {
+	size_t n_words = 0; /* bytes */
+
 	the_schema.rows[SCHEMA_TOP].kind = KIND_GROUP;
 	the_schema.rows[SCHEMA_TOP].name = "";
 	the_schema.rows[SCHEMA_TOP].first_child = the_schema.rows[SCHEMA_TOP].first_named =
 	        SCHEMA_COUNT;
 	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++)
-		fill_schema_row(&the_schema, i);
+		fill_schema_row(&the_schema, i, &n_words);
 }
 
 const struct schema *schema(void)
@@ -176,18 +194,13 @@ const struct schema *schema(void)
 	return &the_schema;
 }
 
-size_t schema_word(enum schema_id id, unsigned i, const char **word)
+const char *schema_word(enum schema_id id, uint64_t i)
 {
-	const char *p = model_schema[id].type + strlen("enum ");
+	const char *word = schema()->rows[id].words;
 
-	for (; i > 0; i--) {
-		p = strchr(p, '|');
-		if (!p)
-			return 0;
-		p++;
-	}
-	*word = p;
-	return strcspn(p, "|");
+	for (; i > 0 && *word; i--)
+		word += strlen(word) + 1;
+	return *word ? word : NULL;
 }
 
 enum schema_id schema_find(enum schema_id parent, const char *name)

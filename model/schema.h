@@ -491,6 +491,7 @@ struct schema_row {
 	enum schema_kind kind;
 	struct schema_member member;
 	enum schema_id target; /**< of references: the list of what they name */
+	const char *words;     /**< of enums: each with its NUL, one more at the end */
 	const char *name;      /**< last part of the path, without "[]" */
 	enum schema_id parent; /**< its group, or SCHEMA_TOP */
 	uint32_t position;     /**< among its group's rows */
@@ -510,8 +511,8 @@ struct schema {
 
 /** The worked-out rows; made at the first call (thread-safe). */
 const struct schema *schema(void);
-/** The @p i-th word of an enum's row, not ended by a NUL. @return its length; 0: there is none */
-size_t schema_word(enum schema_id id, unsigned i, const char **word);
+/** The @p i-th word of an enum's row; NULL: there is none. */
+const char *schema_word(enum schema_id id, uint64_t i);
 /** Find the row @p name of group @p parent. @return SCHEMA_COUNT when there is none */
 enum schema_id schema_find(enum schema_id parent, const char *name);
 

@@ -89,15 +89,6 @@ static const char *time_text(int64_t ms, char text[SETTING_TEXT_MAX])
 	return ms == MODEL_TIME_NEVER ? "never" : clock_text(ms, text);
 }
 
-static const char *word_text(enum schema_id id, uint64_t n, char text[SETTING_TEXT_MAX])
-{
-	const char *word = "";
-	size_t length = schema_word(id, (unsigned)n, &word);
-
-	snprintf(text, SETTING_TEXT_MAX, "%.*s", (int)length, word);
-	return text;
-}
-
 /* In the model it is the number that packets have. */
 static const char *protocol_text(const void *of, char *text)
 {
@@ -172,7 +163,7 @@ const char *setting_text(enum schema_id id, const void *of, char text[SETTING_TE
 	case KIND_BOOLEAN:
 		return setting_number(id, of) ? "true" : "false";
 	case KIND_ENUM:
-		return word_text(id, setting_number(id, of), text);
+		return schema_word(id, setting_number(id, of));
 	case KIND_ADDRESS:
 		return addr_text(at, text);
 	case KIND_REFERENCE:

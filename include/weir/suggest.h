@@ -7,16 +7,11 @@
 #ifndef WEIR_SUGGEST_H
 #define WEIR_SUGGEST_H
 
-/**
- * How many letters must be put in, left out, changed or swapped to get from @p a to @p b; at most
- * 99.
- */
-unsigned suggest_distance(const char *a, const char *b);
-
 /** The best of several candidates for a misspelt name. */
 struct suggest_best {
 	const char *given;
 	const char *best;
+	/** letters to put in, leave out, change or swap to get from one to the other; at most 99 */
 	unsigned distance;
 };
 /** Look at one more candidate; it is borrowed. */
