@@ -56,34 +56,6 @@ static const char *describe_found(const struct tree *node, char text[96])
 	return text;
 }
 
-/* How a value of each kind looks, for an error message. */
-static const char *const expected[KIND_COUNT] = {
-	[KIND_GROUP] = "a group { ... }",
-	[KIND_GROUPS] = "a list of groups ( { ... }, ... )",
-	[KIND_NAME] = "a name of a-z, 0-9, '.', '_' and '-', at most 63 long, starting with a "
-	              "letter or digit",
-	[KIND_TEXT] = "a text without control characters",
-	[KIND_FREE_TEXT] = "a text",
-	[KIND_INTERFACE] = "the name of a network interface",
-	[KIND_PATH] = "the path of a file",
-	[KIND_DOMAIN] = "a domain name such as \"www.example.net\"",
-	[KIND_URL] = "a URL such as \"https://192.0.2.1:8443\"",
-	[KIND_ADDRESS] = "an IPv4 or IPv6 address",
-	[KIND_ADDRESSES] = "a list of IPv4 and IPv6 addresses [ \"...\", ... ]",
-	[KIND_MACS] = "a list of MAC addresses [ \"02:00:00:00:00:01\", ... ]",
-	[KIND_PREFIXES] = "a list of prefixes [ \"192.0.2.0/24\", ... ]",
-	[KIND_DURATION] = "a duration such as \"500ms\", \"5s\", \"15m\"",
-	[KIND_RATE] = "a rate such as \"50k/s\"",
-	[KIND_BITS] = "a bit rate such as \"40Gbit\"",
-	[KIND_PERCENT] = "a percentage such as \"50%\"",
-	[KIND_INTEGER] = "a whole number",
-	[KIND_NUMBER] = "a number in quotes",
-	[KIND_TIME] = "a time such as \"2026-01-31T12:00:00.000Z\", or \"never\"",
-	[KIND_BOOLEAN] = "true or false",
-	[KIND_REFERENCE] = "a name",
-	[KIND_REFERENCES] = "a list of names [ \"...\", ... ]",
-};
-
 static void add_found_error(const struct bind_spot *s, const struct tree *node, const char *what)
 {
 	char text[96];
@@ -93,7 +65,7 @@ static void add_found_error(const struct bind_spot *s, const struct tree *node, 
 
 static void add_type_error(const struct bind_spot *s, const struct tree *node)
 {
-	add_found_error(s, node, expected[schema()->rows[s->id].kind]);
+	add_found_error(s, node, schema_expected[schema()->rows[s->id].kind]);
 }
 
 static bool in_limits(const struct bind_spot *s, const struct tree *node, uint64_t n,
@@ -201,7 +173,7 @@ static bool bind_address(const struct bind_spot *s, const struct tree *node, str
 {
 	if (node->kind == TREE_TEXT && addr_parse(node->text, &out->addr) == 0)
 		return true;
-	add_found_error(s, node, expected[KIND_ADDRESS]);
+	add_found_error(s, node, schema_expected[KIND_ADDRESS]);
 	return false;
 }
 
@@ -240,7 +212,7 @@ static bool bind_name(const struct bind_spot *s, const struct tree *node, const 
 	*out = node->text;
 	if (node->kind == TREE_TEXT && form_fits(KIND_REFERENCES, node->text))
 		return true;
-	add_found_error(s, node, expected[KIND_NAME]);
+	add_found_error(s, node, schema_expected[KIND_NAME]);
 	return false;
 }
 
@@ -317,7 +289,7 @@ static bool bind_groups(const struct bind_spot *s, struct value *v)
 		return false;
 	for (const struct tree *child = list->children; child; child = child->next) {
 		if (child->kind != TREE_GROUP) {
-			add_found_error(s, child, expected[KIND_GROUP]);
+			add_found_error(s, child, schema_expected[KIND_GROUP]);
 			ok = false;
 			continue;
 		}
@@ -442,7 +414,7 @@ static bool bind_row(const struct bind *b, const struct tree *node, enum schema_
 		           "is missing, expected %s",
 		           schema()->rows[id].kind == KIND_ENUM
 		                   ? model_schema[id].type + strlen("enum ")
-		                   : expected[schema()->rows[id].kind]);
+		                   : schema_expected[schema()->rows[id].kind]);
 		return false;
 	}
 	if (schema()->rows[id].kind == KIND_GROUP && applies)

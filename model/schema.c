@@ -47,44 +47,22 @@ const size_t model_schema_n = SCHEMA_COUNT;
 /* What is not worked out from the texts. */
 static const struct schema_row begun_rows[] = { SCHEMA_ROWS(SCHEMA_BEGUN_ROW) };
 
-static const struct {
-	const char *type;
-	enum schema_kind kind;
-} kinds[] = {
-	{ "group", KIND_GROUP },
-	{ "list of groups", KIND_GROUPS },
-	{ "name", KIND_NAME },
-	{ "text", KIND_TEXT },
-	{ "free text", KIND_FREE_TEXT },
-	{ "interface", KIND_INTERFACE },
-	{ "path", KIND_PATH },
-	{ "domain", KIND_DOMAIN },
-	{ "url", KIND_URL },
-	{ "address", KIND_ADDRESS },
-	{ "list of addresses", KIND_ADDRESSES },
-	{ "list of prefixes", KIND_PREFIXES },
-	{ "list of MAC addresses", KIND_MACS },
-	{ "duration", KIND_DURATION },
-	{ "rate", KIND_RATE },
-	{ "bits", KIND_BITS },
-	{ "percent", KIND_PERCENT },
-	{ "integer", KIND_INTEGER },
-	{ "number", KIND_NUMBER },
-	{ "time", KIND_TIME },
-	{ "boolean", KIND_BOOLEAN },
-};
+#define SCHEMA_KIND_TYPE(kind, type, expected)     type,
+#define SCHEMA_KIND_EXPECTED(kind, type, expected) expected,
 
+static const char *const kind_types[] = { SCHEMA_KINDS(SCHEMA_KIND_TYPE) };
+const char *const schema_expected[] = { SCHEMA_KINDS(SCHEMA_KIND_EXPECTED) };
+
+/* A kind's type that ends with a blank is followed by words or the name of a list. */
 static enum schema_kind parse_kind_text(const char *type)
 {
-	if (strncmp(type, "enum ", 5) == 0)
-		return KIND_ENUM;
-	if (strncmp(type, "reference to ", 13) == 0)
-		return KIND_REFERENCE;
-	if (strncmp(type, "list of references to ", 22) == 0)
-		return KIND_REFERENCES;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strcmp(kinds[i].type, type) == 0)
-			return kinds[i].kind;
+	for (enum schema_kind kind = 0; kind < KIND_COUNT; kind++) {
+		const char *text = kind_types[kind];
+		size_t n = strlen(text);
+
+		if (text[n - 1] == ' ' ? !strncmp(type, text, n) : !strcmp(type, text))
+			return kind;
+	}
 	return KIND_COUNT;
 }
 

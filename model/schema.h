@@ -450,34 +450,42 @@ enum schema_id { SCHEMA_ROWS(SCHEMA_ID) SCHEMA_COUNT };
 /** The parent of the rows at the top. */
 #define SCHEMA_TOP SCHEMA_COUNT
 
-/** What a row's value is made of; model_field.type in another form. */
-enum schema_kind {
-	KIND_GROUP,
-	KIND_GROUPS,
-	KIND_NAME,
-	KIND_TEXT,
-	KIND_FREE_TEXT,
-	KIND_INTERFACE,
-	KIND_PATH,
-	KIND_DOMAIN,
-	KIND_URL,
-	KIND_ADDRESS,
-	KIND_ADDRESSES,
-	KIND_PREFIXES,
-	KIND_MACS,
-	KIND_DURATION,
-	KIND_RATE,
-	KIND_BITS,
-	KIND_PERCENT,
-	KIND_INTEGER,
-	KIND_NUMBER,
-	KIND_TIME,
-	KIND_BOOLEAN,
-	KIND_ENUM,
-	KIND_REFERENCE,
-	KIND_REFERENCES,
-	KIND_COUNT
-};
+/*
+ * X(kind, type, expected): what a row's value is made of, how model_field.type says so, and how a
+ * value looks, for an error message (an enum's words are said instead).
+ */
+#define SCHEMA_KINDS(X)                                                                            \
+	X(GROUP, "group", "a group { ... }")                                                       \
+	X(GROUPS, "list of groups", "a list of groups ( { ... }, ... )")                           \
+	X(NAME, "name",                                                                            \
+	  "a name of a-z, 0-9, '.', '_' and '-', at most 63 long, starting with a letter or "      \
+	  "digit")                                                                                 \
+	X(TEXT, "text", "a text without control characters")                                       \
+	X(FREE_TEXT, "free text", "a text")                                                        \
+	X(INTERFACE, "interface", "the name of a network interface")                               \
+	X(PATH, "path", "the path of a file")                                                      \
+	X(DOMAIN, "domain", "a domain name such as \"www.example.net\"")                           \
+	X(URL, "url", "a URL such as \"https://192.0.2.1:8443\"")                                  \
+	X(ADDRESS, "address", "an IPv4 or IPv6 address")                                           \
+	X(ADDRESSES, "list of addresses", "a list of IPv4 and IPv6 addresses [ \"...\", ... ]")    \
+	X(PREFIXES, "list of prefixes", "a list of prefixes [ \"192.0.2.0/24\", ... ]")            \
+	X(MACS, "list of MAC addresses", "a list of MAC addresses [ \"02:00:00:00:00:01\", ... ]") \
+	X(DURATION, "duration", "a duration such as \"500ms\", \"5s\", \"15m\"")                   \
+	X(RATE, "rate", "a rate such as \"50k/s\"")                                                \
+	X(BITS, "bits", "a bit rate such as \"40Gbit\"")                                           \
+	X(PERCENT, "percent", "a percentage such as \"50%\"")                                      \
+	X(INTEGER, "integer", "a whole number")                                                    \
+	X(NUMBER, "number", "a number in quotes")                                                  \
+	X(TIME, "time", "a time such as \"2026-01-31T12:00:00.000Z\", or \"never\"")               \
+	X(BOOLEAN, "boolean", "true or false")                                                     \
+	X(ENUM, "enum ", "")                                                                       \
+	X(REFERENCE, "reference to ", "a name")                                                    \
+	X(REFERENCES, "list of references to ", "a list of names [ \"...\", ... ]")
+
+#define SCHEMA_KIND(kind, ...) KIND_##kind,
+enum schema_kind { SCHEMA_KINDS(SCHEMA_KIND) KIND_COUNT };
+#undef SCHEMA_KIND
+extern const char *const schema_expected[]; /**< by kind */
 
 /** Where a struct of the model has a setting. */
 struct schema_member {
