@@ -179,18 +179,11 @@ static void build_setting(const struct model_build *b, const struct item *item, 
 	case KIND_DURATION: /* bound in milliseconds, but DNS has seconds */
 		setting_set_number(id, of, v->n / (strcmp(model_schema[id].unit, "s") ? 1 : 1000));
 		break;
-	case KIND_RATE:
-	case KIND_BITS:
-	case KIND_PERCENT:
-	case KIND_INTEGER:
-	case KIND_NUMBER:
-	case KIND_TIME:
-	case KIND_BOOLEAN:
-	case KIND_ENUM:
-		setting_set_number(id, of, v->n);
-		break;
 	default:
-		setting_set_pointer(id, of, copy_text(b, v));
+		if (setting_is_number(id))
+			setting_set_number(id, of, v->n);
+		else
+			setting_set_pointer(id, of, copy_text(b, v));
 	}
 }
 

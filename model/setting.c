@@ -21,6 +21,24 @@ static const void *member_in(enum schema_id id, const void *of)
 	return (const char *)of + row_of(id)->member.offset;
 }
 
+bool setting_is_number(enum schema_id id)
+{
+	switch (row_of(id)->kind) {
+	case KIND_DURATION:
+	case KIND_RATE:
+	case KIND_BITS:
+	case KIND_PERCENT:
+	case KIND_INTEGER:
+	case KIND_NUMBER:
+	case KIND_TIME:
+	case KIND_BOOLEAN:
+	case KIND_ENUM:
+		return true;
+	default:
+		return false;
+	}
+}
+
 uint64_t setting_number(enum schema_id id, const void *of)
 {
 	const void *at = member_in(id, of);
@@ -203,25 +221,9 @@ bool setting_is_empty(enum schema_id id, const void *of)
 {
 	char text[SETTING_TEXT_MAX];
 
-	switch (row_of(id)->kind) {
-	case KIND_GROUP:
+	if (row_of(id)->kind == KIND_GROUP)
 		return group_is_empty(id, of);
-	case KIND_GROUPS:
-	case KIND_ADDRESSES:
-	case KIND_MACS:
-	case KIND_REFERENCES:
+	if (row_of(id)->member.count)
 		return !setting_count(id, of);
-	case KIND_NUMBER:
-	case KIND_DURATION:
-	case KIND_RATE:
-	case KIND_BITS:
-	case KIND_PERCENT:
-	case KIND_INTEGER:
-	case KIND_TIME:
-	case KIND_BOOLEAN:
-	case KIND_ENUM:
-		return !setting_number(id, of);
-	default:
-		return !*setting_text(id, of, text);
-	}
+	return setting_is_number(id) ? !setting_number(id, of) : !*setting_text(id, of, text);
 }

@@ -16,7 +16,9 @@
 
 /** Whether the model has it, so that it can be written: a member, a text that is made, a group. */
 bool setting_is_held(enum schema_id id);
-/** A number, boolean, time or enum's index, as the model has it. */
+/** Whether the model has it as a number: also a boolean, a time, a word of an enum. */
+bool setting_is_number(enum schema_id id);
+/** Such a number, as the model has it. */
 uint64_t setting_number(enum schema_id id, const void *of);
 /** Set it; a member that is smaller takes the low bits. */
 void setting_set_number(enum schema_id id, void *of, uint64_t n);
