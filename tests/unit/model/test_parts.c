@@ -190,6 +190,73 @@ static bool size_fits(enum schema_kind kind, size_t size)
 	}
 }
 
+/* The parser counts words, and all others go by the constants. */
+static void each_word_stands_for_its_constant(void **state)
+{
+	static const struct {
+		enum schema_id id;
+		int constant;
+		const char *word;
+	} cases[] = {
+		{ SCHEMA_NODES_DRIVER, MODEL_DRIVER_AUTO, "auto" },
+		{ SCHEMA_NODES_DRIVER, MODEL_DRIVER_XDP, "xdp" },
+		{ SCHEMA_NODES_DRIVER, MODEL_DRIVER_DPDK, "dpdk" },
+		{ SCHEMA_NODES_DPDK_HUGEPAGES, MODEL_HUGEPAGES_AUTO, "auto" },
+		{ SCHEMA_NODES_DPDK_HUGEPAGES, MODEL_HUGEPAGES_YES, "yes" },
+		{ SCHEMA_NODES_DPDK_HUGEPAGES, MODEL_HUGEPAGES_NO, "no" },
+		{ SCHEMA_NODES_CLOCK, MODEL_CLOCK_SYNCHRONISED, "synchronised" },
+		{ SCHEMA_NODES_CLOCK, MODEL_CLOCK_TRUSTED, "trusted" },
+		{ SCHEMA_NODES_ANNOUNCE_DAEMON, MODEL_DAEMON_NONE, "none" },
+		{ SCHEMA_NODES_ANNOUNCE_DAEMON, MODEL_DAEMON_BIRD, "bird" },
+		{ SCHEMA_NODES_ANNOUNCE_DAEMON, MODEL_DAEMON_FRR, "frr" },
+		{ SCHEMA_CHECKS_TYPE, MODEL_CHECK_TCP, "tcp" },
+		{ SCHEMA_CHECKS_TYPE, MODEL_CHECK_HTTP, "http" },
+		{ SCHEMA_CHECKS_VIA, MODEL_VIA_DIRECT, "direct" },
+		{ SCHEMA_CHECKS_VIA, MODEL_VIA_TUNNEL, "tunnel" },
+		{ SCHEMA_POOLS_MODE, MODEL_MODE_IPIP, "ipip" },
+		{ SCHEMA_POOLS_MODE, MODEL_MODE_GUE, "gue" },
+		{ SCHEMA_POOLS_MODE, MODEL_MODE_L2, "l2" },
+		{ SCHEMA_VIPS_ANNOUNCE_WHEN, MODEL_ANNOUNCE_ANY, "any" },
+		{ SCHEMA_VIPS_ANNOUNCE_WHEN, MODEL_ANNOUNCE_ALL, "all" },
+		{ SCHEMA_SERVICES_PROTOCOL, 0, "tcp" },
+		{ SCHEMA_SERVICES_PROTOCOL, 1, "udp" },
+		{ SCHEMA_SERVICES_HASH, MODEL_HASH_FLOW, "flow" },
+		{ SCHEMA_SERVICES_HASH, MODEL_HASH_SOURCE, "source" },
+		{ SCHEMA_SERVICES_ON_ALL_DOWN, MODEL_ALL_DOWN_LAST_GOOD, "last_good" },
+		{ SCHEMA_SERVICES_ON_ALL_DOWN, MODEL_ALL_DOWN_FAIL_CLOSED, "fail_closed" },
+		{ SCHEMA_SERVICES_UDP_POLICY, MODEL_UDP_KEEP, "keep" },
+		{ SCHEMA_SERVICES_UDP_POLICY, MODEL_UDP_MIGRATE, "migrate" },
+		{ SCHEMA_SERVICES_UDP_POLICY, MODEL_UDP_RESET, "reset" },
+		{ SCHEMA_DNS_NAMES_POLICY, MODEL_POLICY_WEIGHTED, "weighted" },
+		{ SCHEMA_DNS_NAMES_POLICY, MODEL_POLICY_FAILOVER, "failover" },
+		{ SCHEMA_OVERRIDES_KIND, MODEL_OVERRIDE_DRAIN, "drain" },
+		{ SCHEMA_OVERRIDES_KIND, MODEL_OVERRIDE_DISABLE, "disable" },
+		{ SCHEMA_OVERRIDES_KIND, MODEL_OVERRIDE_FORCE_UP, "force_up" },
+		{ SCHEMA_OVERRIDES_KIND, MODEL_OVERRIDE_HOLD, "hold" },
+		{ SCHEMA_OVERRIDES_KIND, MODEL_OVERRIDE_DRILL, "drill" },
+		{ SCHEMA_OVERRIDES_TARGET, MODEL_TARGET_SITE, "site" },
+		{ SCHEMA_OVERRIDES_TARGET, MODEL_TARGET_BACKEND, "backend" },
+		{ SCHEMA_OVERRIDES_TARGET, MODEL_TARGET_NODE, "node" },
+		{ SCHEMA_OVERRIDES_OWN_VIPS, MODEL_VIPS_ANNOUNCED, "announced" },
+		{ SCHEMA_OVERRIDES_OWN_VIPS, MODEL_VIPS_SHUTDOWN, "shutdown" },
+		{ SCHEMA_OVERRIDES_OWN_VIPS, MODEL_VIPS_WITHDRAWN, "withdrawn" },
+		{ SCHEMA_OVERRIDES_SHARED_VIPS, MODEL_VIPS_ANNOUNCED, "announced" },
+		{ SCHEMA_OVERRIDES_SHARED_VIPS, MODEL_VIPS_SHUTDOWN, "shutdown" },
+		{ SCHEMA_OVERRIDES_SHARED_VIPS, MODEL_VIPS_WITHDRAWN, "withdrawn" },
+	};
+	size_t n_words = 0;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++)
+		assert_string_equal(schema_word(cases[i].id, (uint64_t)cases[i].constant),
+		                    cases[i].word);
+	for (enum schema_id id = 0; id < SCHEMA_COUNT; id++)
+		for (uint64_t i = 0; schema()->rows[id].kind == KIND_ENUM && schema_word(id, i);
+		     i++)
+			n_words++;
+	assert_int_equal(n_words, COUNT(cases));
+}
+
 /* A member of another size than its kind's would be read and written wrong. */
 static void each_setting_has_a_member_of_its_kind(void **state)
 {
@@ -569,6 +636,7 @@ int main(void)
 		cmocka_unit_test(as_many_threads_answer_as_cpus_are_free),
 		cmocka_unit_test(each_row_of_the_schema_is_sound),
 		cmocka_unit_test(each_setting_has_a_member_of_its_kind),
+		cmocka_unit_test(each_word_stands_for_its_constant),
 		cmocka_unit_test(an_escape_ends_with_its_text),
 		cmocka_unit_test(each_byte_has_its_escape_in_digits),
 		cmocka_unit_test(letters_escape_what_they_say_and_no_others),
