@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * From bound items to the model (build.c), and what must hold between its parts (check.c).
+ * From bound items to the model (build.c; what its rows say: build_settings.c), and what must hold
+ * between its parts (check.c).
  *
  * Both go on after errors, so that all are reported at once: a pointer may be NULL where its
  * reference was wrong. Called by the thread that reads a document; no state of their own.
@@ -51,8 +52,6 @@ void check_mtu(const struct model_build *b, const struct model_at *at);
 /* Steps of build_model() that have a file of their own; sites and checks are built before. */
 void build_pools(struct model_build *b);
 void build_effective(struct model_build *b);
-/** What nodes announce: nodes and VIPs are built before. */
-void build_announce(struct model_build *b);
 /** Order of members, for qsort(). */
 int build_by_member_id(const void *a, const void *b);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What an effective document has beyond a configuration: its origin, member sets, overrides. Weir
- * itself writes it, so an error here is a defect or damage; it is reported all the same, because
- * the document lies on a disk.
+ * What an effective document has beyond a configuration: member sets, overrides. Weir itself writes
+ * it, so an error here is a defect or damage; it is reported all the same, because the document lies
+ * on a disk.
  */
 #include "model/build.h"
 
