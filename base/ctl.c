@@ -46,7 +46,6 @@ struct ctl {
 	int fd;
 	ctl_handler *handler;
 	void *arg;
-	struct ctl_counters counters;
 	struct sockaddr_un at;
 	struct spare spare;
 	struct loop_timer pause; /* while it does not listen */
@@ -76,7 +75,6 @@ static void on_silence(void *arg)
 {
 	struct ctl_client *c = arg;
 
-	c->ctl->counters.timeouts++;
 	drop_client(c);
 }
 
@@ -125,7 +123,6 @@ static int queue_answer(struct ctl_client *c, char *answer)
 static int handle_line(struct ctl_client *c, size_t n)
 {
 	c->in[n] = '\0';
-	c->ctl->counters.requests++;
 	memory_forget();
 	c->ctl->handled = c;
 	char *answer = c->ctl->handler(c->ctl->arg, c->in, n);
@@ -141,8 +138,6 @@ static int handle_line(struct ctl_client *c, size_t n)
 		return -ECONNABORTED;
 	int err = queue_answer(c, answer);
 
-	if (err == -EMSGSIZE)
-		c->ctl->counters.overlong++;
 	return err ? err : send_answer(c);
 }
 
@@ -157,11 +152,7 @@ static int handle_lines(struct ctl_client *c)
 		if (err)
 			return err;
 	}
-	if (!c->out && c->in_bytes == REQUEST_MAX) {
-		c->ctl->counters.overlong++;
-		return -EMSGSIZE;
-	}
-	return 0;
+	return !c->out && c->in_bytes == REQUEST_MAX ? -EMSGSIZE : 0;
 }
 
 /*
@@ -231,7 +222,6 @@ static struct ctl_client *allocate_client(struct ctl *ctl)
 			return &ctl->clients[i];
 	struct ctl_client *oldest = find_oldest(ctl);
 
-	ctl->counters.refused_clients++;
 	drop_client(oldest);
 	return oldest;
 }
@@ -246,7 +236,6 @@ static int accept_instead(struct ctl *ctl, int listen_fd)
 
 	if (!c || loop_now_ms(ctl->loop) + SILENCE_MS < c->silence.at_ms + PAUSE_MS)
 		return -EMFILE;
-	ctl->counters.refused_clients++;
 	drop_client(c);
 	return spare_accept(&ctl->spare, listen_fd);
 }
@@ -285,7 +274,6 @@ static void on_connect(void *arg, int listen_fd, uint32_t events)
 	char *in = malloc(REQUEST_MAX + 1);
 
 	if (!in || loop_fd_add(ctl->loop, fd, EPOLLIN, on_client, c)) {
-		ctl->counters.refused_clients++;
 		free(in);
 		close(fd);
 		spare_fill(&ctl->spare);
@@ -462,11 +450,6 @@ void ctl_close(struct ctl *c)
 	unlink(c->at.sun_path);
 	close(c->fd);
 	free(c);
-}
-
-const struct ctl_counters *ctl_counters(const struct ctl *c)
-{
-	return &c->counters;
 }
 
 bool ctl_client_is(const struct ctl *c, const char *process)

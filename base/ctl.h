@@ -32,10 +32,6 @@ struct loop;
  */
 typedef char *ctl_handler(void *arg, const char *line, size_t length);
 
-struct ctl_counters {
-	uint64_t requests, refused_clients, overlong, timeouts;
-};
-
 /**
  * Serve at @p path, mode 0660 and group @p group (a constant) if it is not NULL and exists; a
  * stale socket file is replaced. @return 0 or -errno
@@ -44,7 +40,6 @@ MUST_CHECK int ctl_serve(struct loop *l, const char *path, const char *group, ct
                          void *arg, struct ctl **out);
 /** Close the socket and its clients, remove the file. NULL is fine. */
 void ctl_close(struct ctl *c);
-const struct ctl_counters *ctl_counters(const struct ctl *c);
 /**
  * Within the handler: whether the client whose line this is may speak for weir-@p process, that is
  * whether it runs as its user, as root, or as the server's own user (base/owner.h). The socket's

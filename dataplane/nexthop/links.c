@@ -34,7 +34,6 @@ struct links {
 	links_changed *changed;
 	void *arg;
 	struct table now, fresh; /* fresh: while the table is read again */
-	struct links_counters counters;
 	uint32_t seq;
 	char *buffer;
 };
@@ -69,7 +68,7 @@ static bool remove_row(struct table *t, size_t at)
 }
 
 /* Apply a message to @p t. Many repeat what is known. @return whether it changes anything */
-static bool put_link(struct links *l, struct table *t, const struct rtnl_link *link)
+static bool put_link(struct table *t, const struct rtnl_link *link)
 {
 	bool found;
 	size_t at = find_row(t, link->ifindex, &found);
@@ -84,10 +83,8 @@ static bool put_link(struct links *l, struct table *t, const struct rtnl_link *l
 	}
 	if (link->gone)
 		return false;
-	if (t->n == LINKS_MAX) {
-		l->counters.refused++;
+	if (t->n == LINKS_MAX)
 		return false;
-	}
 	memmove(&t->rows[at + 1], &t->rows[at], (t->n - at) * sizeof(*t->rows));
 	t->rows[at] = *link;
 	t->n++;
@@ -99,7 +96,7 @@ static bool put_fresh_row(void *arg, const struct rtnl_fact *f)
 	struct links *l = arg;
 
 	if (f->kind == RTNL_LINK)
-		(void)put_link(l, &l->fresh, &f->link);
+		(void)put_link(&l->fresh, &f->link);
 	return true;
 }
 
@@ -132,7 +129,6 @@ static void on_retry(void *arg)
 		loop_timer_set(l->loop, &l->retry, clock_mono_ms() + RETRY_MS);
 		return;
 	}
-	l->counters.changes++;
 	l->changed(l->arg);
 }
 
@@ -143,13 +139,8 @@ void links_hear(struct links *l, const void *bytes, size_t n)
 	bool news = false;
 	size_t took;
 
-	for (; (took = rtnl_next(at, n, &f)); at += took, n -= took) {
-		if (f.kind != RTNL_LINK || !put_link(l, &l->now, &f.link))
-			continue;
-		l->counters.changes++;
-		news = true;
-	}
-	l->counters.malformed += n != 0;
+	for (; (took = rtnl_next(at, n, &f)); at += took, n -= took)
+		news |= f.kind == RTNL_LINK && put_link(&l->now, &f.link);
 	if (news)
 		l->changed(l->arg);
 }
@@ -163,10 +154,8 @@ static void on_links_message(void *arg, int fd, uint32_t events)
 	(void)events;
 	while ((n = rtnl_hear(fd, l->buffer, BUFFER_BYTES, &lost)) > 0)
 		links_hear(l, l->buffer, n);
-	if (lost) {
-		l->counters.resyncs++;
+	if (lost)
 		on_retry(l);
-	}
 }
 
 struct links *links_new(links_changed *changed, void *arg)
@@ -246,12 +235,6 @@ const struct rtnl_link *links_named(const struct links *l, const char *name)
 	return NULL;
 }
 
-const struct rtnl_link *links_all(const struct links *l, size_t *n)
-{
-	*n = l->now.n;
-	return l->now.rows;
-}
-
 /* Add @p ifindex to the @p n of @p out unless it is there. @return how many are there now */
 static size_t add_index(uint32_t ifindex, uint32_t *out, size_t n, size_t max)
 {
@@ -299,9 +282,4 @@ size_t links_parts(const struct links *l, uint32_t ifindex, uint32_t *out, size_
 		if (l->now.rows[i].master == ifindex)
 			n = add_index(l->now.rows[i].ifindex, out, n, max);
 	return n;
-}
-
-const struct links_counters *links_counters(const struct links *l)
-{
-	return &l->counters;
 }

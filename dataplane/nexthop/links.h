@@ -21,15 +21,7 @@
 struct links;
 struct loop;
 
-#define LINKS_MAX 4096u /**< interfaces; those beyond are counted and not known */
-
-/** Counters, for the stats page. */
-struct links_counters {
-	uint64_t changes;   /**< interfaces that came, went or changed */
-	uint64_t resyncs;   /**< the table was read again after lost messages */
-	uint64_t refused;   /**< interfaces beyond LINKS_MAX */
-	uint64_t malformed; /**< messages that could not be read */
-};
+#define LINKS_MAX 4096u /**< interfaces; those beyond are not known */
 
 /** Some interface came, went or changed; several changes of one moment are one call. */
 typedef void links_changed(void *arg);
@@ -57,8 +49,6 @@ void links_hear(struct links *l, const void *bytes, size_t n);
 const struct rtnl_link *links_find(const struct links *l, uint32_t ifindex);
 /** @return the interface with this name, borrowed until the table changes; NULL: there is none */
 const struct rtnl_link *links_named(const struct links *l, const char *name);
-/** All interfaces by ascending index, borrowed until the table changes; @p n: how many. */
-const struct rtnl_link *links_all(const struct links *l, size_t *n);
 
 /**
  * The interfaces that a frame which comes in by interface @p ifindex can be for: itself, and those
@@ -74,7 +64,4 @@ size_t links_above(const struct links *l, uint32_t ifindex, uint32_t *out, size_
  * @p max; 0: it is no bond
  */
 size_t links_parts(const struct links *l, uint32_t ifindex, uint32_t *out, size_t max);
-
-const struct links_counters *links_counters(const struct links *l);
-
 #endif

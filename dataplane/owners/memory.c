@@ -112,13 +112,6 @@ void owners_memory_tick(struct owners_memory *m, const struct owners_clock *cloc
 	              (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
 }
 
-void owners_memory_pass(struct owners_memory *m, const struct owners_clock *clock)
-{
-	m->cursor = 0;
-	memset(m->counting, 0, sizeof(m->counting));
-	sweep_buckets(m, m->n_buckets, (uint32_t)(clock->now_ms / OWNERS_SECOND_MS));
-}
-
 /* A death cannot wait for the sweep: packets would follow these entries to the dead backend. */
 void owners_memory_forget(struct owners_memory *m, const struct owners_backends *dead)
 {
@@ -144,11 +137,6 @@ void owners_memory_drain(struct owners_memory *m, uint16_t backend, uint32_t end
 
 	if (*lease == 0)
 		*lease = end_s | 1;
-}
-
-uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend)
-{
-	return m->live[backend & FWD_SLOT_BACKEND];
 }
 
 bool owners_memory_uses(const struct owners_memory *m, uint16_t backend)

@@ -562,3 +562,31 @@ uint32_t owners_tick(struct owners *o, const struct owners_clock *clock)
 		wait_ms = o->next.from_ms - clock->wall_clock_ms;
 	return wait_ms < 1 ? 1 : (uint32_t)wait_ms;
 }
+
+static bool set_has_backend(const struct owners_computed *computed, uint16_t backend)
+{
+	for (size_t i = 0; i < computed->n_members; i++)
+		if (computed->members[i].backend == backend)
+			return true;
+	return false;
+}
+
+bool owners_uses(const struct owners *o, uint16_t backend)
+{
+	if (set_has_backend(&o->now, backend) || set_has_backend(&o->next, backend) ||
+	    set_has_backend(&o->backup, backend) || backend == o->full)
+		return true;
+	for (uint32_t s = 0; s < o->tables.n_slots; s++) {
+		const struct owner_cold *cold = owners_cold(o, s);
+
+		if (owners_current(o, s) == backend)
+			return true;
+		if (o->times.agents && owners_list_names(o, s, backend))
+			return true;
+		for (int c = o->times.agents ? OWNER_CLASS_UDP : 0;
+		     owners_is_unsettled(o, s) && c < OWNER_CLASSES; c++)
+			if (cold->claim[c].settle_at != 0 && cold->claim[c].base == backend)
+				return true;
+	}
+	return false;
+}

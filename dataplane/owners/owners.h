@@ -146,16 +146,12 @@ void owners_memory_free(struct owners_memory *m);
  * second.
  */
 void owners_memory_tick(struct owners_memory *m, const struct owners_clock *clock) NONNULL();
-/** Do a whole pass in one call. For tests and a first count. */
-void owners_memory_pass(struct owners_memory *m, const struct owners_clock *clock) NONNULL();
 /**
  * No set names @p backend any more. Its UDP flows with policy `migrate` leave it at @p end_s by the
  * packet path's clock, unless an end is known already. (A process that has just started may know no
  * set that names the backend.)
  */
 void owners_memory_drain(struct owners_memory *m, uint16_t backend, uint32_t end_s) NONNULL();
-/** Live exceptions of a backend, as of the last whole pass. */
-uint32_t owners_memory_of(const struct owners_memory *m, uint16_t backend) NONNULL();
 /**
  * Whether a flow of @p backend may still be remembered. While this or owners_uses() of one of the
  * pools is true, the backend's index must not be given to another backend.
@@ -222,24 +218,6 @@ uint32_t owners_scrub(struct owners *o, uint32_t from, uint32_t n) NONNULL();
  */
 uint32_t owners_damaged(struct owners *o, uint32_t *first, uint32_t *last) NONNULL();
 
-struct owners_stats {
-	uint32_t n_slots;
-	uint32_t empty;     /**< slots without an owner */
-	uint32_t unsettled; /**< slots with an earlier owner, or scheduled */
-	uint32_t looking;   /**< slots on the slow path: unsettled, or with remembered flows */
-	/** scheduled slots: to be moved within OWNERS_SCHEDULE_MS or by the next set */
-	uint32_t due;
-	uint32_t waiting; /**< slots to be moved when the oldest claim of their full list ends */
-	uint64_t moved;   /**< changes of an owner since owners_new() */
-	uint64_t settled; /**< claims that ended since owners_new() */
-};
-
-/**
- * Count slots by reading the tables. @param owned, based  NULL, or [n] by backend index, to be
- * added to
- */
-void owners_count(const struct owners *o, struct owners_stats *out, uint32_t *owned,
-                  uint32_t *based, size_t n) NONNULL(1, 2);
 /** Whether a slot of the pool has @p backend as owner or base, or a set names it. */
 bool owners_uses(const struct owners *o, uint16_t backend) NONNULL();
 

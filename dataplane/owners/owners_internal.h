@@ -9,7 +9,6 @@
  *   owners/past.c       empty tables: the claims that the earlier sets have left
  *   owners/memory.c     the sweep of the exceptions
  *   owners/scrub.c      hot words that somebody else has overwritten
- *   owners/count.c      counts of slots, and who is in use
  *   owners/backup.c     slots that members of a lower class get
  * In pools with agents:
  *   owners/line.c       a slot's owner and earlier owners by the document alone
@@ -115,7 +114,6 @@ struct owners {
 	uint32_t n_due;                /**< slots whose owner is not the target */
 	uint32_t n_coming;             /**< slots whose owner is not the target of the next set */
 	uint32_t n_waiting;            /**< with agents: slots that a full list keeps from moving */
-	uint64_t n_moved, n_settled;
 	/* With agents, [n_slots]: lines, and the owner that the last set gives each slot. */
 	struct owners_line *lines;
 	uint16_t *line_target;

@@ -109,12 +109,11 @@ static void make_claim(struct owner_claim *claim, uint16_t base, uint32_t settle
 	store_u32(&claim->settle_at, not_zero(settle_at));
 }
 
-static void end_claim(struct owners *o, struct owner_claim *claim)
+static void end_claim(struct owner_claim *claim)
 {
 	if (load_u32(&claim->settle_at) == 0)
 		return;
 	store_u32(&claim->settle_at, 0);
-	o->n_settled++;
 }
 
 void owners_slot_schedule(struct owners *o, uint32_t s, const struct owners_clock *clock)
@@ -138,7 +137,7 @@ void owners_slot_unschedule(struct owners *o, uint32_t s)
 	store_u32(&cold->scheduled_at, 0);
 	for (int c = 0; c < OWNER_CLASSES; c++)
 		if (cold->claim[c].base == current)
-			end_claim(o, &cold->claim[c]);
+			end_claim(&cold->claim[c]);
 }
 
 /* With agents the slot's list takes the memory of TCP's claim, which must not be touched then. */
@@ -187,7 +186,6 @@ void owners_slot_move(struct owners *o, uint32_t s, uint16_t to, uint32_t now_s)
 		claim_udp(o, s, from, now_s);
 	}
 	store_hot(o, s, to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
-	o->n_moved++;
 	if (owners_is_unsettled(o, s))
 		owners_slot_unschedule(o, s);
 }
@@ -225,7 +223,6 @@ void owners_slot_store_list(struct owners *o, uint32_t s, uint16_t to,
 	if (leaves)
 		claim_udp(o, s, from, now_s);
 	store_hot(o, s, to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
-	o->n_moved++;
 	if (owners_is_unsettled(o, s))
 		store_list(&cold->list, list, list->earlier);
 }
@@ -241,7 +238,6 @@ void owners_slot_seed(struct owners *o, uint32_t s, uint16_t to, const uint16_t 
 		make_claim(&owners_cold(o, s)->claim[c], base[c], end_s[c], now_s);
 	}
 	store_hot(o, s, to | (owners_is_unsettled(o, s) ? FWD_SLOT_UNSETTLED : 0));
-	o->n_moved++;
 }
 
 /*
@@ -260,7 +256,7 @@ void owners_slot_expire_dead(struct owners *o, uint32_t s)
 			continue;
 		store_u16(&claim->base, owners_current(o, s));
 		if (c != OWNER_CLASS_TCP || load_u32(&cold->scheduled_at) == 0)
-			end_claim(o, claim);
+			end_claim(claim);
 	}
 }
 
@@ -298,7 +294,7 @@ static bool settle_tcp(struct owners *o, uint32_t s, uint32_t now_s)
 		return true;
 	if (load_u32(&tcp->settle_at) != 0 &&
 	    (is_past_s(load_u32(&tcp->settle_at), now_s) || is_past_s(idle_at, now_s)))
-		end_claim(o, tcp);
+		end_claim(tcp);
 	return load_u32(&tcp->settle_at) != 0;
 }
 
@@ -312,7 +308,7 @@ void owners_slot_settle(struct owners *o, uint32_t s, uint32_t now_s)
 	struct owner_claim *udp = &cold->claim[OWNER_CLASS_UDP];
 
 	if (load_u32(&udp->settle_at) != 0 && is_past_s(load_u32(&udp->settle_at), now_s))
-		end_claim(o, udp);
+		end_claim(udp);
 	if (!settle_tcp(o, s, now_s) && load_u32(&udp->settle_at) == 0 && !o->is_drilled &&
 	    is_past_s(load_u32(&cold->kept_at) + keep_s(o), now_s))
 		store_hot(o, s, owners_current(o, s));

@@ -493,13 +493,6 @@ static int prepare_pools(struct compiler *n, const struct model *m, const struct
 	return err;
 }
 
-static int count_refusal(struct compiler *n, int err)
-{
-	n->counters.refused++;
-	n->document_refused = true;
-	return err;
-}
-
 /*
  * `old` keeps the node as it was: pools are bound while both exist, so that verdicts, owners and
  * guard windows continue. From bind_pool() on nothing can fail.
@@ -514,7 +507,9 @@ int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
 
 	if (err) {
 		free(ranges);
-		return count_refusal(n, err);
+		n->counters.refused++;
+		n->document_refused = true;
+		return err;
 	}
 	*n->ranges = *ranges;
 	free(ranges);
@@ -542,18 +537,4 @@ int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
 	n->document_refused = false;
 	n->counters.documents++;
 	return 0;
-}
-
-int compiler_apply_document(struct compiler *n, struct model *m, const struct compiler_time *time,
-                            char refusal[PLAN_REASON_MAX])
-{
-	struct plan *plan;
-	int err = plan_make(m, time->wall_clock_ms, &plan, refusal);
-
-	if (err)
-		return count_refusal(n, err);
-	err = compiler_apply_plan(n, m, plan, time, refusal);
-	if (err)
-		plan_free(plan);
-	return err;
 }

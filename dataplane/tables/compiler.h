@@ -207,20 +207,14 @@ int compiler_init(struct compiler *n, const struct driver_ops *ops, struct drive
 void compiler_fini(struct compiler *n) NONNULL();
 
 /**
- * Bring @p m into force.
+ * Bring @p m into force. Its plan is made already, and perhaps its rings (plan_fill()), in another
+ * thread: so this call is short.
  *
  * @param m        taken on success
+ * @param plan     of @p m; taken on success
  * @param refusal  out: why it was refused
  * @return 0; -EDQUOT (does not fit its limits), -EAGAIN (the room is still in quarantine: try again
  *         in COMPILER_QUARANTINE_MS), or -errno; on failure everything is as it was
- */
-int compiler_apply_document(struct compiler *n, struct model *m, const struct compiler_time *time,
-                            char refusal[PLAN_REASON_MAX]) MUST_CHECK NONNULL();
-/**
- * The same for a document whose plan is made already, and perhaps its rings (plan_fill()), in
- * another thread: so this call is short.
- *
- * @param plan  of @p m; taken on success
  */
 int compiler_apply_plan(struct compiler *n, struct model *m, struct plan *plan,
                         const struct compiler_time *time, char refusal[PLAN_REASON_MAX]) MUST_CHECK

@@ -33,6 +33,7 @@ static struct loop *loop;
 static struct ctl *ctl;
 static pthread_t thread;
 static bool stopping;
+static unsigned n_handled; /* by the server's thread */
 
 /*
  * "big": an answer of 3 MiB; "full": one of just the limit; "huge": one over it; "no": close;
@@ -46,6 +47,7 @@ static char *answer_line(void *arg, const char *line, size_t length)
 	                                       : 0;
 
 	(void)arg;
+	n_handled++;
 	assert_int_equal(strlen(line), length);
 	if (strcmp(line, "no") == 0)
 		return NULL;
@@ -89,6 +91,7 @@ static int setup(void **state)
 		return -1;
 	snprintf(path, sizeof(path), "%s/ctl", directory);
 	stopping = false;
+	n_handled = 0;
 	return ctl_serve(loop, path, "weir", answer_line, NULL, &ctl) ||
 	       pthread_create(&thread, NULL, run_server, NULL);
 }
@@ -147,7 +150,7 @@ static void wrong_calls_are_refused(void **state)
 	assert_null(text);
 }
 
-static void a_request_over_the_limit_closes_the_client_and_is_counted(void **state)
+static void a_request_over_the_limit_closes_the_client_unread(void **state)
 {
 	(void)state;
 	static char request[REQUEST_MAX + 10];
@@ -158,8 +161,7 @@ static void a_request_over_the_limit_closes_the_client_and_is_counted(void **sta
 	assert_true(is_closed(fd));
 	close(fd);
 	end_thread();
-	assert_int_equal(ctl_counters(ctl)->overlong, 1);
-	assert_int_equal(ctl_counters(ctl)->requests, 0);
+	assert_int_equal(n_handled, 0);
 	stopping = false;
 	pthread_create(&thread, NULL, run_server, NULL);
 }
@@ -173,10 +175,7 @@ static void an_answer_over_the_limit_closes_the_client(void **state)
 	assert_int_equal(ctl_request(path, "no", 5000, &text), -ECONNRESET);
 	assert_null(text);
 	end_thread();
-	assert_int_equal(ctl_counters(ctl)->overlong, 1);
-	assert_int_equal(ctl_counters(ctl)->requests, 2);
-	assert_int_equal(ctl_counters(ctl)->refused_clients, 0);
-	assert_int_equal(ctl_counters(ctl)->timeouts, 0);
+	assert_int_equal(n_handled, 2);
 	stopping = false;
 	pthread_create(&thread, NULL, run_server, NULL);
 }
@@ -587,7 +586,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		CTL_TEST(wrong_calls_are_refused),
-		CTL_TEST(a_request_over_the_limit_closes_the_client_and_is_counted),
+		CTL_TEST(a_request_over_the_limit_closes_the_client_unread),
 		CTL_TEST(an_answer_over_the_limit_closes_the_client),
 		CTL_TEST(a_request_and_an_answer_of_just_the_limit_go_through),
 		CTL_TEST(silent_clients_give_way_to_one_that_asks),

@@ -102,11 +102,25 @@ static inline void start_node(struct stage *s, bool kept)
 	compiler_set_health(&s->node, s->health);
 }
 
+/* As compiler_apply_plan(), with the plan of @p w made here. */
+static inline int plan_and_apply(struct stage *s, struct world *w, char why[PLAN_REASON_MAX])
+{
+	struct plan *plan;
+	int err = plan_make(&w->model, s->time.wall_clock_ms, &plan, why);
+
+	if (err)
+		return err;
+	err = compiler_apply_plan(&s->node, &w->model, plan, &s->time, why);
+	if (err)
+		plan_free(plan);
+	return err;
+}
+
 static inline void apply_world(struct stage *s, struct world *w)
 {
 	char why[PLAN_REASON_MAX] = "";
 
-	assert_int_equal(compiler_apply_document(&s->node, &w->model, &s->time, why), 0);
+	assert_int_equal(plan_and_apply(s, w, why), 0);
 }
 
 static inline void stage_init(struct stage *s)

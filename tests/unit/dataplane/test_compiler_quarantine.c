@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 
+#include "tests/unit/dataplane/owners_read.h"
 #include "tests/unit/dataplane/stage.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -61,7 +62,7 @@ static int teardown(void **state)
 
 static int try_document(struct world *w)
 {
-	return compiler_apply_document(&s.node, &w->model, &s.time, why);
+	return plan_and_apply(&s, w, why);
 }
 
 static void pass_ms(uint64_t ms)
@@ -137,12 +138,12 @@ static void what_is_remembered_of_a_backend_that_left_ends(void **state)
 	assert_int_equal(try_document(&s.second), 0);
 	pass_ms(COMPILER_QUARANTINE_MS + 1);
 	clock = (struct owners_clock){ s.time.ticks_ms, s.time.wall_clock_ms };
-	owners_memory_pass(s.node.memory, &clock);
+	sweep_whole(s.node.memory, &clock);
 	assert_int_equal(*word, 0);
 	pass_ms(10);
 	assert_int_equal(indexes_state(s.node.backend_indexes, backend), INDEX_QUARANTINED);
 	assert_int_equal(count->packets + news->packets, 14);
-	owners_memory_pass(s.node.memory, &clock);
+	sweep_whole(s.node.memory, &clock);
 	pass_ms(10);
 	assert_int_equal(indexes_state(s.node.backend_indexes, backend), INDEX_FREE);
 	assert_int_equal(count->packets + news->packets, 0);
@@ -197,7 +198,7 @@ static void of_very_many_backends_that_left_a_turn_frees_some(void **state)
 	pass_ms(COMPILER_QUARANTINE_MS - 1);
 	clock = (struct owners_clock){ s.time.ticks_ms, s.time.wall_clock_ms };
 	for (int pass = 0; pass < 3; pass++) /* no flow of them is remembered */
-		owners_memory_pass(s.node.memory, &clock);
+		sweep_whole(s.node.memory, &clock);
 	pass_ms(1);
 	assert_int_equal(resting_backends(), n - AT_ONCE);
 	pass_ms(1);

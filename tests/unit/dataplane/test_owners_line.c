@@ -16,6 +16,8 @@
 /* The private parts too. */
 #include "dataplane/owners/handover.c"
 
+#include "tests/unit/dataplane/owners_read.h"
+
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 #define SLOTS       32u
 #define SLOT        7u
@@ -559,7 +561,7 @@ static void an_index_is_in_use_by_set_slot_line_list_or_claim(void **state)
 	put_slot(SLOT, 1, named, end);
 	assert_true(owners_uses(o, 5));
 	assert_false(owners_uses(o, 3));
-	owners_count(o, &stats, owned, based, 4); /* 5 is beyond: it is not counted */
+	count_slots(o, &stats, owned, based, 4); /* 5 is beyond: it is not counted */
 	assert_true(owned[1] == SLOTS && based[1] + based[2] + based[3] == 0);
 	assert_int_equal(stats.unsettled, 1);
 	assert_int_equal(stats.looking, 1);
@@ -567,7 +569,7 @@ static void an_index_is_in_use_by_set_slot_line_list_or_claim(void **state)
 	assert_false(owners_uses(o, 5));
 	colds[SLOT].claim[OWNER_CLASS_UDP] = (struct owner_claim){ .base = 3, .settle_at = 9 };
 	assert_true(owners_uses(o, 3));
-	owners_count(o, &stats, owned, based, 4);
+	count_slots(o, &stats, owned, based, 4);
 	assert_int_equal(based[3], 1);
 	colds[SLOT].claim[OWNER_CLASS_UDP].settle_at = 0; /* settled */
 	assert_false(owners_uses(o, 3));

@@ -9,8 +9,9 @@
 
 #include <cmocka.h>
 
-#include "dataplane/owners/owners.h"
 #include "weir/fwd/owner.h"
+
+#include "tests/unit/dataplane/owners_read.h"
 
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 #define SLOTS       4096u
@@ -173,7 +174,7 @@ static uint32_t count_waiting(void)
 {
 	struct owners_stats out;
 
-	owners_count(owners, &out, NULL, NULL, 0);
+	count_slots(owners, &out, NULL, NULL, 0);
 	return out.waiting;
 }
 

@@ -14,6 +14,8 @@
 
 #include "dataplane/owners/owners_internal.h"
 
+#include "tests/unit/dataplane/owners_read.h"
+
 #define COUNT(a)    (sizeof(a) / sizeof((a)[0]))
 #define MEMBER_SETS 64u
 #define A_TICK      (MEMBER_SETS / 16 + 1) /* sets that one walks */
@@ -53,14 +55,14 @@ static void a_pass_counts_by_backend(void **state)
 	sets[0].word[OWNER_WAYS - 1] = make_word(2, OWNER_EMBRYONIC, NOW_S);
 	sets[MEMBER_SETS - 1].word[OWNER_WAYS - 1] = make_word(1, OWNER_UDP, NOW_S);
 	sets[MEMBER_SETS - 1].word[0] = make_word(FWD_BACKENDS_MAX - 1, OWNER_EMBRYONIC, NOW_S);
-	owners_memory_pass(m, &now);
-	assert_int_equal(owners_memory_of(m, 1), 2);
-	assert_int_equal(owners_memory_of(m, 2), 1);
-	assert_int_equal(owners_memory_of(m, 3), 0);
-	assert_int_equal(owners_memory_of(m, FWD_BACKENDS_MAX - 1), 1);
+	sweep_whole(m, &now);
+	assert_int_equal(m->live[1], 2);
+	assert_int_equal(m->live[2], 1);
+	assert_int_equal(m->live[3], 0);
+	assert_int_equal(m->live[FWD_BACKENDS_MAX - 1], 1);
 	sets[0].word[0] = 0;
-	owners_memory_pass(m, &now); /* not added to the last one's */
-	assert_int_equal(owners_memory_of(m, 1), 1);
+	sweep_whole(m, &now); /* not added to the last one's */
+	assert_int_equal(m->live[1], 1);
 }
 
 static void a_tick_walks_its_part_twice_a_second_at_most(void **state)
@@ -86,10 +88,10 @@ static void a_tick_walks_its_part_twice_a_second_at_most(void **state)
 		owners_memory_tick(m, &now);
 	}
 	assert_int_equal(ticks, (MEMBER_SETS + A_TICK - 1) / A_TICK);
-	assert_int_equal(owners_memory_of(m, 1), 0); /* it came behind the pass */
+	assert_int_equal(m->live[1], 0); /* it came behind the pass */
 	for (; m->passes == 1; now.now_ms += 1000)
 		owners_memory_tick(m, &now);
-	assert_int_equal(owners_memory_of(m, 1), 1);
+	assert_int_equal(m->live[1], 1);
 }
 
 /* --- removing --- */
@@ -118,10 +120,10 @@ static void what_has_ended_or_outlived_its_lease_is_removed(void **state)
 		sets[3].word[4] = make_word(7, cases[i].state, cases[i].last_s);
 		m->lease_end_s[7] = cases[i].lease_end_s;
 		m->lease_end_s[6] = m->lease_end_s[8] = NOW_S - 1;
-		owners_memory_pass(m, &now);
+		sweep_whole(m, &now);
 		if ((sets[3].word[4] != 0) != cases[i].stays)
 			fail_msg("%s", cases[i].why);
-		assert_int_equal(owners_memory_of(m, 7), cases[i].stays);
+		assert_int_equal(m->live[7], cases[i].stays);
 	}
 }
 
@@ -164,14 +166,14 @@ static void an_index_is_used_for_two_passes_after_its_last_name(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		owners_memory_pass(m, &now);
+		sweep_whole(m, &now);
 	assert_false(owners_memory_uses(m, 7));
 	owners_memory_use(m, 7);
 	assert_true(owners_memory_uses(m, 7));
 	assert_false(owners_memory_uses(m, 6));
-	owners_memory_pass(m, &now);
+	sweep_whole(m, &now);
 	assert_true(owners_memory_uses(m, 7));
-	owners_memory_pass(m, &now);
+	sweep_whole(m, &now);
 	assert_false(owners_memory_uses(m, 7));
 }
 
@@ -179,15 +181,15 @@ static void an_index_is_used_while_an_exception_is_known(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		owners_memory_pass(m, &now);
+		sweep_whole(m, &now);
 	sets[0].word[0] = make_word(7, OWNER_OPEN, NOW_S);
 	owners_memory_tick(m, &now); /* counted in the pass that is under way */
 	assert_true(owners_memory_uses(m, 7));
 	sets[0].word[0] = 0;
-	owners_memory_pass(m, &now);
+	sweep_whole(m, &now);
 	assert_false(owners_memory_uses(m, 7));
 	sets[0].word[0] = make_word(7, OWNER_OPEN, NOW_S);
-	owners_memory_pass(m, &now);
+	sweep_whole(m, &now);
 	sets[0].word[0] = 0; /* as of the last whole pass */
 	assert_true(owners_memory_uses(m, 7));
 }
@@ -199,7 +201,7 @@ static void a_resize_counts_from_the_beginning(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 5; i++)
-		owners_memory_pass(m, &now);
+		sweep_whole(m, &now);
 	sets[0].word[0] = larger[0].word[0] = make_word(7, OWNER_EMBRYONIC, NOW_S);
 	larger[2 * MEMBER_SETS - 1].word[0] = make_word(8, OWNER_OPEN, NOW_S);
 	owners_memory_use(m, 9);
@@ -208,10 +210,10 @@ static void a_resize_counts_from_the_beginning(void **state)
 	assert_true(owners_memory_uses(m, 6)); /* nothing is known of the table yet */
 	for (now.now_ms += 1000; m->passes == 0; now.now_ms += 1000)
 		owners_memory_tick(m, &now);
-	assert_int_equal(owners_memory_of(m, 7), 1);
-	assert_int_equal(owners_memory_of(m, 8), 1);
+	assert_int_equal(m->live[7], 1);
+	assert_int_equal(m->live[8], 1);
 	assert_true(owners_memory_uses(m, 6));
-	owners_memory_pass(m, &now);
+	sweep_whole(m, &now);
 	assert_false(owners_memory_uses(m, 6) || owners_memory_uses(m, 9));
 }
 
