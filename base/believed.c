@@ -14,7 +14,6 @@
 
 #include "base/clock.h"
 #include "base/page.h"
-#include "base/proc.h"
 
 #define RETRY_MS 1000u /* between attempts to map a page that is not there */
 
@@ -49,7 +48,9 @@ bool believed_begin(const struct believed_page *p, uint64_t boot, uint64_t mono_
 /* Map the page when it appears, and again when its writer has replaced it. */
 static void map_clock_page(struct believed *b, const char *run_dir, uint64_t now_ms)
 {
-	char path[PATH_MAX];
+	static const struct page_form form = { BELIEVED_PAGE, BELIEVED_PAGE_KIND,
+		                               BELIEVED_PAGE_LAYOUT, sizeof(struct believed_page),
+		                               "mgmt" };
 	struct page *page;
 
 	if (b->page && !page_is_replaced(b->page))
@@ -57,13 +58,8 @@ static void map_clock_page(struct believed *b, const char *run_dir, uint64_t now
 	if (b->tried_ms && now_ms - b->tried_ms < RETRY_MS)
 		return;
 	b->tried_ms = now_ms ? now_ms : 1;
-	if (proc_path(run_dir, BELIEVED_PAGE, path) ||
-	    page_open(path, BELIEVED_PAGE_KIND, BELIEVED_PAGE_LAYOUT, "mgmt", &page))
+	if (page_open_in(run_dir, &form, &page))
 		return;
-	if (page_size(page) < sizeof(struct believed_page)) {
-		page_close(page);
-		return;
-	}
 	page_close(b->page);
 	b->page = page;
 }

@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "base/owner.h"
 #include "base/page_guard.h"
+#include "base/proc.h"
 #include "base/replace.h"
 
 /*
@@ -290,6 +291,23 @@ int page_open(const char *path, const char *kind, uint32_t layout, const char *w
 		return err;
 	}
 	return page_new(&p, out);
+}
+
+int page_open_in(const char *run_dir, const struct page_form *form, struct page **out)
+{
+	struct page *page = NULL;
+	char path[PATH_MAX];
+	int err = proc_path(run_dir, form->file, path);
+
+	if (!err)
+		err = page_open(path, form->kind, form->layout, form->writer, &page);
+	if (!err && page_size(page) < form->least_bytes) {
+		page_close(page);
+		err = -EPROTO;
+	}
+	if (!err)
+		*out = page;
+	return err;
 }
 
 void page_close(struct page *p)

@@ -48,6 +48,20 @@ MUST_CHECK int page_create(const char *path, const char *kind, uint32_t layout, 
  */
 MUST_CHECK int page_open(const char *path, const char *kind, uint32_t layout, const char *writer,
                          struct page **out);
+
+/** What a page in the run directory is, for its readers. */
+struct page_form {
+	const char *file, *kind;
+	uint32_t layout;
+	size_t least_bytes; /**< of the payload */
+	const char *writer; /**< as of page_open() */
+};
+
+/**
+ * Map the page of @p form in @p run_dir for reading. @return as page_open(); also -EPROTO for a smaller
+ * payload, or -ENAMETOOLONG
+ */
+MUST_CHECK int page_open_in(const char *run_dir, const struct page_form *form, struct page **out);
 /** Unmap; the file stays. NULL is fine. */
 void page_close(struct page *p);
 /**
@@ -90,6 +104,40 @@ void page_keep_name(struct page *p);
  * whether it was damaged
  */
 bool page_repair(struct page *p);
+/*
+ * Rows that are written as a whole: a seqlock. Its number is odd while they are written; a reader
+ * copies what it wants, and tries again unless page_rows_whole().
+ */
+
+/** Writer: rows change from now on. @return for page_rows_end() */
+static inline uint32_t page_rows_begin(uint32_t *seq)
+{
+	uint32_t odd = __atomic_load_n(seq, __ATOMIC_RELAXED) | 1;
+
+	__atomic_store_n(seq, odd, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	return odd;
+}
+
+/** Writer: the rows are whole again. */
+static inline void page_rows_end(uint32_t *seq, uint32_t odd)
+{
+	__atomic_store_n(seq, odd + 1, __ATOMIC_RELEASE);
+}
+
+/** Reader: to be called before rows are copied. @return for page_rows_whole(); odd while the writer is at work */
+static inline uint32_t page_rows_seq(const uint32_t *seq)
+{
+	return __atomic_load_n(seq, __ATOMIC_ACQUIRE);
+}
+
+/** Reader: whether nothing was written since page_rows_seq() said @p began. */
+static inline bool page_rows_whole(const uint32_t *seq, uint32_t began)
+{
+	__atomic_thread_fence(__ATOMIC_ACQUIRE);
+	return !(began & 1) && __atomic_load_n(seq, __ATOMIC_RELAXED) == began;
+}
+
 /** Reader: whether the writer has replaced the file, or the page is not sound, so that page_open() is due again. */
 bool page_is_replaced(const struct page *p);
 

@@ -92,17 +92,14 @@ static void drop_health(struct process *p)
 /* Open the health page when it is there, and again when its writer has made another. */
 static void find_health_page(struct process *p)
 {
-	char path[PATH_MAX];
 	struct page *page;
 
 	if (p->health && !page_is_replaced(p->health))
 		return;
 	drop_health(p);
-	if (proc_path(p->dirs.run, PROC_HEALTH_PAGE, path) ||
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page))
+	if (health_page_open(p->dirs.run, &page))
 		return;
-	if (page_size(page) < sizeof(struct health_page) ||
-	    loop_watch_page(p->loop, page, on_health_page, p)) {
+	if (loop_watch_page(p->loop, page, on_health_page, p)) {
 		page_close(page);
 		return;
 	}

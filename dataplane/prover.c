@@ -84,12 +84,10 @@ static void write_proof_page(struct prover *r, uint64_t now_ms)
 	}
 	page_repair(r->page);
 	to = page_payload(r->page);
-	seq = to->seq | 1;
-	__atomic_store_n(&to->seq, seq, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	seq = page_rows_begin(&to->seq);
 	r->node.n_vips = (uint32_t)r->rows.n;
 	copy_rows(r, to);
-	__atomic_store_n(&to->seq, seq + 1, __ATOMIC_RELEASE);
+	page_rows_end(&to->seq, seq);
 	page_alive(r->page, now_ms);
 	if (r->is_changed)
 		page_publish(r->page);

@@ -341,15 +341,14 @@ static void write_payload(const struct keys *k, const struct steering *p, keys_a
                           void *arg, uint64_t now_ms)
 {
 	struct steer_keys_page *to = page_payload(k->page);
+	uint32_t seq = page_rows_begin(&to->seq);
 
-	__atomic_store_n(&to->seq, to->seq | 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
 	to->covered_s = covered_s(k, now_ms);
 	to->started_ms = k->started_ms;
 	to->n_names = write_names(k, to);
 	to->n_keys = write_keys(k, to, to->n_names);
 	to->n_answers = write_answers(p, answers, arg, to);
-	__atomic_store_n(&to->seq, to->seq + 1, __ATOMIC_RELEASE);
+	page_rows_end(&to->seq, seq);
 }
 
 void keys_write(struct keys *k, const struct steering *p, keys_answers *answers, void *arg,

@@ -64,7 +64,6 @@ static void on_health_change(void *arg)
 /* Map the health page when it appears, and again when weir-health has replaced it. */
 static void map_health_page(struct server *s, uint64_t now_ms)
 {
-	char path[PATH_MAX];
 	struct page *page;
 
 	if (s->health && !page_is_replaced(s->health))
@@ -72,11 +71,9 @@ static void map_health_page(struct server *s, uint64_t now_ms)
 	if (s->health_tried_ms && now_ms - s->health_tried_ms < HEALTH_RETRY_MS)
 		return;
 	s->health_tried_ms = now_ms;
-	if (proc_path(s->dirs->run, PROC_HEALTH_PAGE, path) < 0 ||
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page) < 0)
+	if (health_page_open(s->dirs->run, &page) < 0)
 		return;
-	if (page_size(page) < sizeof(struct health_page) ||
-	    loop_watch_page(s->loop, page, on_health_change, s) < 0) {
+	if (loop_watch_page(s->loop, page, on_health_change, s) < 0) {
 		page_close(page);
 		return;
 	}

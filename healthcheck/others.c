@@ -6,8 +6,6 @@
  */
 #include "healthcheck/others.h"
 
-#include <limits.h>
-
 #include "base/page.h"
 #include "weir/peer_page.h"
 
@@ -33,14 +31,12 @@ static bool is_up_on_page(const struct health_page *page, uint64_t target)
 static void search_peer_page(struct checker *c, const struct model_node *node, const char *run_dir)
 {
 	const struct peer_page *peer_page;
-	char path[PATH_MAX];
 	struct page *page;
 
-	if (peer_page_path(run_dir, node->name, path) ||
-	    page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, "mgmt", &page))
+	if (peer_page_open(run_dir, node->name, &page))
 		return;
-	peer_page = page_size(page) < sizeof(*peer_page) ? NULL : page_payload(page);
-	for (size_t i = 0; peer_page && i < c->targets->n; i++) {
+	peer_page = page_payload(page);
+	for (size_t i = 0; i < c->targets->n; i++) {
 		struct target *t = &c->targets->items[i];
 
 		if (t->is_new && t->site != node->site && is_up_on_page(&peer_page->health, t->id))

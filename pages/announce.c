@@ -39,18 +39,16 @@ static struct payload *payload_of(const struct announced_page *p)
 
 static int open_page(const char *run_dir, bool writes, struct announced_page **out)
 {
+	static const struct page_form form = { ANNOUNCED_PAGE_FILE, ANNOUNCED_PAGE_KIND,
+		                               ANNOUNCED_PAGE_LAYOUT, sizeof(struct payload),
+		                               "announce" };
 	struct announced_page *p = calloc(1, sizeof(*p));
 	char path[PATH_MAX];
-	int err = p ? proc_path(run_dir, ANNOUNCED_PAGE_FILE, path) : -ENOMEM;
+	int err = p ? proc_path(run_dir, form.file, path) : -ENOMEM;
 
-	if (!err && writes)
-		err = page_create(path, ANNOUNCED_PAGE_KIND, ANNOUNCED_PAGE_LAYOUT,
-		                  sizeof(struct payload), &p->page);
-	else if (!err)
-		err = page_open(path, ANNOUNCED_PAGE_KIND, ANNOUNCED_PAGE_LAYOUT, "announce",
-		                &p->page);
-	if (!err && page_size(p->page) < sizeof(struct payload))
-		err = -EPROTO;
+	if (!err)
+		err = writes ? page_create(path, form.kind, form.layout, form.least_bytes, &p->page)
+		             : page_open_in(run_dir, &form, &p->page);
 	if (err) {
 		announced_close(p);
 		return err;
@@ -83,13 +81,11 @@ void announced_publish(struct announced_page *p, const struct announced_node *no
                        uint64_t now_ms)
 {
 	struct payload *to = payload_of(p);
-	uint32_t seq = __atomic_load_n(&to->seq, __ATOMIC_RELAXED) | 1;
+	uint32_t seq = page_rows_begin(&to->seq);
 
 	n = n < ANNOUNCED_MAX ? n : ANNOUNCED_MAX;
 	n_neighbours =
 	        n_neighbours < ANNOUNCED_NEIGHBOURS_MAX ? n_neighbours : ANNOUNCED_NEIGHBOURS_MAX;
-	__atomic_store_n(&to->seq, seq, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
 	to->node = *node;
 	to->node.alive_ms = now_ms;
 	to->node.n_addresses = (uint32_t)n;
@@ -98,7 +94,7 @@ void announced_publish(struct announced_page *p, const struct announced_node *no
 		memcpy(to->addresses, addresses, n * sizeof(*addresses));
 	if (n_neighbours)
 		memcpy(to->neighbours, neighbours, n_neighbours * sizeof(*neighbours));
-	__atomic_store_n(&to->seq, seq + 1, __ATOMIC_RELEASE);
+	page_rows_end(&to->seq, seq);
 	page_alive(p->page, now_ms);
 	page_publish(p->page);
 }
@@ -127,7 +123,7 @@ int announced_read(const struct announced_page *p, struct announced_node *node,
 	if (page_is_replaced(p->page))
 		return -ESTALE;
 	for (int i = 0; i < TRIES; i++) {
-		uint32_t seq = __atomic_load_n(&from->seq, __ATOMIC_ACQUIRE);
+		uint32_t seq = page_rows_seq(&from->seq);
 
 		*node = from->node;
 		if (node->n_addresses <= ANNOUNCED_MAX &&
@@ -139,8 +135,7 @@ int announced_read(const struct announced_page *p, struct announced_node *node,
 			if (neighbours)
 				memcpy(neighbours, from->neighbours, sizeof(from->neighbours));
 		}
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (!(seq & 1) && __atomic_load_n(&from->seq, __ATOMIC_RELAXED) == seq) {
+		if (page_rows_whole(&from->seq, seq)) {
 			if (!page_is_sound(p->page))
 				return -ESTALE;
 			if (node->n_addresses > ANNOUNCED_MAX ||

@@ -13,9 +13,20 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/page.h"
+#include "base/proc.h"
 
 #define PAGE_INDEX_MASK (HEALTH_TARGETS_MAX - 1) /* the table's size is a power of two */
 _Static_assert((HEALTH_TARGETS_MAX & PAGE_INDEX_MASK) == 0, "places wrap by a mask");
+
+int health_page_open(const char *run_dir, struct page **out)
+{
+	static const struct page_form form = { PROC_HEALTH_PAGE, HEALTH_PAGE_KIND,
+		                               HEALTH_PAGE_LAYOUT, sizeof(struct health_page),
+		                               "health" };
+
+	return page_open_in(run_dir, &form, out);
+}
 
 static uint64_t target_from_digest(uint64_t digest)
 {

@@ -7,14 +7,12 @@
 #include "weir/measure.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/hash.h"
 #include "base/page.h"
-#include "base/proc.h"
 
 /* Tries of 20 us each, 70 us with the timer's slack: a write takes less than 1 ms. */
 #define TRIES 50
@@ -30,15 +28,12 @@ struct measure {
 
 int measure_open(const char *run_dir, struct measure **out)
 {
+	static const struct page_form form = { MEASURE_PAGE_FILE, MEASURE_PAGE_KIND,
+		                               MEASURE_PAGE_LAYOUT, sizeof(struct measure_page),
+		                               "dataplane" };
 	struct measure *m = calloc(1, sizeof(*m));
-	char path[PATH_MAX];
-	int err = m ? proc_path(run_dir, MEASURE_PAGE_FILE, path) : -ENOMEM;
+	int err = m ? page_open_in(run_dir, &form, &m->page) : -ENOMEM;
 
-	if (!err)
-		err = page_open(path, MEASURE_PAGE_KIND, MEASURE_PAGE_LAYOUT, "dataplane",
-		                &m->page);
-	if (!err && page_size(m->page) < sizeof(struct measure_page))
-		err = -EPROTO;
 	if (err) {
 		measure_close(m);
 		return err;
@@ -97,13 +92,12 @@ static int check_copy(struct measure_page *p, size_t bytes)
 static int copy_once(struct measure *m, size_t bytes)
 {
 	const struct measure_page *page = page_payload(m->page);
-	uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
+	uint32_t seq = page_rows_seq(&page->seq);
 
 	if (seq & 1)
 		return -EAGAIN;
 	memcpy(m->copy, page, bytes);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (__atomic_load_n(&page->seq, __ATOMIC_RELAXED) != seq)
+	if (!page_rows_whole(&page->seq, seq))
 		return -EAGAIN;
 	return check_copy(m->copy, bytes);
 }

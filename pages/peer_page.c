@@ -9,15 +9,34 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/page.h"
 #include "base/plain.h"
 #include "base/proc.h"
 
+#define PEER_PAGE_FILE_MAX 128
+
+/* @return @p out; "" if it has no room, which no path is made of */
+static const char *name_page(const char *node, char out[PEER_PAGE_FILE_MAX])
+{
+	if (snprintf(out, PEER_PAGE_FILE_MAX, "view-%s.page", node) >= PEER_PAGE_FILE_MAX)
+		*out = '\0';
+	return out;
+}
+
 int peer_page_path(const char *run_dir, const char *node, char *out)
 {
-	char name[128];
-	int n = snprintf(name, sizeof(name), "view-%s.page", node);
+	char name[PEER_PAGE_FILE_MAX];
 
-	return proc_path(run_dir, n < (int)sizeof(name) ? name : "", out);
+	return proc_path(run_dir, name_page(node, name), out);
+}
+
+int peer_page_open(const char *run_dir, const char *node, struct page **out)
+{
+	char name[PEER_PAGE_FILE_MAX];
+	const struct page_form form = { name_page(node, name), PEER_PAGE_KIND, PEER_PAGE_LAYOUT,
+		                        sizeof(struct peer_page), "mgmt" };
+
+	return page_open_in(run_dir, &form, out);
 }
 
 uint64_t peer_page_good_until_ms(const struct peer_page *page)

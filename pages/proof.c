@@ -12,14 +12,12 @@
 #include "weir/proof.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/hash.h"
 #include "base/page.h"
-#include "base/proc.h"
 #include "weir/fwd/reason.h"
 
 /*
@@ -55,14 +53,11 @@ struct lookup {
 
 int proof_open(const char *run_dir, struct proof **out)
 {
+	static const struct page_form form = { PROOF_PAGE_FILE, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT,
+		                               sizeof(struct proof_page), "dataplane" };
 	struct proof *p = calloc(1, sizeof(*p));
-	char path[PATH_MAX];
-	int err = p ? proc_path(run_dir, PROOF_PAGE_FILE, path) : -ENOMEM;
+	int err = p ? page_open_in(run_dir, &form, &p->page) : -ENOMEM;
 
-	if (!err)
-		err = page_open(path, PROOF_PAGE_KIND, PROOF_PAGE_LAYOUT, "dataplane", &p->page);
-	if (!err && page_size(p->page) < sizeof(struct proof_page))
-		err = -EPROTO;
 	if (err) {
 		proof_close(p);
 		return err;
@@ -147,7 +142,7 @@ static int read_consistent(const struct proof *p, read_part *part, struct lookup
 	if (page_is_replaced(p->page))
 		return -ESTALE;
 	for (int i = 0; i < TRIES; i++) {
-		uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
+		uint32_t seq = page_rows_seq(&page->seq);
 		struct extents e;
 		int got;
 
@@ -155,8 +150,7 @@ static int read_consistent(const struct proof *p, read_part *part, struct lookup
 		got = read_extents(p, page, &e);
 		if (!got)
 			got = part(page, &e, l);
-		__atomic_thread_fence(__ATOMIC_ACQUIRE);
-		if (!(seq & 1) && __atomic_load_n(&page->seq, __ATOMIC_RELAXED) == seq)
+		if (page_rows_whole(&page->seq, seq))
 			return page_is_sound(p->page) ? got : -ESTALE;
 		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
 	}
@@ -264,7 +258,7 @@ static int copy_once(struct proof *p)
 {
 	const struct proof_page *page = page_payload(p->page);
 	struct proof_snapshot *to = &p->copies[!p->at];
-	uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
+	uint32_t seq = page_rows_seq(&page->seq);
 	int err;
 
 	if (seq & 1)
@@ -272,8 +266,7 @@ static int copy_once(struct proof *p)
 	if (p->is_copied && p->copies[p->at].seq == seq)
 		return 0;
 	err = copy_rows(p, page, to);
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (__atomic_load_n(&page->seq, __ATOMIC_RELAXED) != seq)
+	if (!page_rows_whole(&page->seq, seq))
 		return -EAGAIN;
 	if (err)
 		return err;

@@ -7,13 +7,11 @@
 #include "weir/steer_keys.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "base/page.h"
-#include "base/proc.h"
 
 /* Tries of 100 us each: the writer copies some 700 KB at most, once a second. */
 #define TRIES 50
@@ -91,7 +89,7 @@ const struct steer_keys_answers *steer_keys_answers(const struct steer_keys *k, 
 /* @return 0, -EAGAIN: the writer writes; -EPROTO: counts beyond the page; -ENOMEM */
 static int copy_once(const struct steer_keys_page *page, struct steer_keys **out)
 {
-	uint32_t seq = __atomic_load_n(&page->seq, __ATOMIC_ACQUIRE);
+	uint32_t seq = page_rows_seq(&page->seq);
 	struct steer_keys *k;
 	uint32_t n_keys = page->n_keys, n_names = page->n_names, n_answers = page->n_answers;
 
@@ -108,8 +106,7 @@ static int copy_once(const struct steer_keys_page *page, struct steer_keys **out
 	memcpy(k->keys, page->keys, n_keys * sizeof(*k->keys));
 	memcpy(k->names, page->names, n_names * sizeof(*k->names));
 	memcpy(k->answers, page->answers, n_answers * sizeof(*k->answers));
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	if (__atomic_load_n(&page->seq, __ATOMIC_RELAXED) != seq) {
+	if (!page_rows_whole(&page->seq, seq)) {
 		steer_keys_free(k);
 		return -EAGAIN;
 	}
@@ -158,16 +155,15 @@ static int copy_page(struct page *page, uint64_t now_ms, struct steer_keys **out
 
 int steer_keys_read(const char *run_dir, uint64_t now_ms, struct steer_keys **out)
 {
-	char path[PATH_MAX];
+	static const struct page_form form = { STEER_KEYS_PAGE_FILE, STEER_KEYS_PAGE_KIND,
+		                               STEER_KEYS_PAGE_LAYOUT,
+		                               sizeof(struct steer_keys_page), "dns" };
 	struct page *page;
-	int err = proc_path(run_dir, STEER_KEYS_PAGE_FILE, path);
+	int err = page_open_in(run_dir, &form, &page);
 
-	if (!err)
-		err = page_open(path, STEER_KEYS_PAGE_KIND, STEER_KEYS_PAGE_LAYOUT, "dns", &page);
 	if (err)
 		return err;
-	err = page_size(page) < sizeof(struct steer_keys_page) ? -EPROTO
-	                                                       : copy_page(page, now_ms, out);
+	err = copy_page(page, now_ms, out);
 	page_close(page);
 	return err;
 }

@@ -33,14 +33,12 @@ struct effect {
 
 int effect_open(const char *run_dir, struct effect **out)
 {
+	static const struct page_form form = { EFFECT_PAGE_FILE, EFFECT_PAGE_KIND,
+		                               EFFECT_PAGE_LAYOUT, sizeof(struct effect_page),
+		                               "dataplane" };
 	struct effect *e = calloc(1, sizeof(*e));
-	char path[PATH_MAX];
-	int err = e ? proc_path(run_dir, EFFECT_PAGE_FILE, path) : -ENOMEM;
+	int err = e ? page_open_in(run_dir, &form, &e->page) : -ENOMEM;
 
-	if (!err)
-		err = page_open(path, EFFECT_PAGE_KIND, EFFECT_PAGE_LAYOUT, "dataplane", &e->page);
-	if (!err && page_size(e->page) < sizeof(struct effect_page))
-		err = -EPROTO;
 	if (err) {
 		effect_close(e);
 		return err;
@@ -70,18 +68,6 @@ static bool is_sound(const struct effect *e, const struct effect_page *p)
 	return page_size(e->page) >= effect_page_bytes(p->max_pools, p->max_backends);
 }
 
-/* Start a consistent read. @return the sequence; odd while the writer is at work */
-static uint32_t read_begin(const struct effect_page *p)
-{
-	return __atomic_load_n(&p->seq, __ATOMIC_ACQUIRE);
-}
-
-static bool read_end(const struct effect_page *p, uint32_t seq)
-{
-	__atomic_thread_fence(__ATOMIC_ACQUIRE);
-	return !(seq & 1) && __atomic_load_n(&p->seq, __ATOMIC_RELAXED) == seq;
-}
-
 typedef int read_part(const struct effect *e, uint64_t key, uint64_t id, void *out, size_t max);
 
 /* Repeat @p part until the page did not change during it. */
@@ -95,10 +81,10 @@ static int read_consistent(const struct effect *e, read_part *part, uint64_t key
 	if (page_is_replaced(e->page))
 		return -ESTALE;
 	for (int i = 0; i < TRIES; i++) {
-		uint32_t seq = read_begin(p);
+		uint32_t seq = page_rows_seq(&p->seq);
 		int got = is_sound(e, p) ? part(e, key, id, out, max) : -EPROTO;
 
-		if (read_end(p, seq))
+		if (page_rows_whole(&p->seq, seq))
 			return page_is_sound(e->page) ? got : -ESTALE;
 		nanosleep(&(struct timespec){ .tv_nsec = 20000 }, NULL);
 	}

@@ -165,11 +165,9 @@ static void publish_copy(struct measurer *m, uint64_t now_ms)
 	size_t bytes = measure_page_bytes(from->max_services, from->max_pools);
 
 	page_repair(m->page);
-	from->seq = to->seq | 1;
-	__atomic_store_n(&to->seq, from->seq, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	from->seq = page_rows_begin(&to->seq);
 	memcpy(&to->max_services, &from->max_services, bytes - sizeof(from->seq));
-	__atomic_store_n(&to->seq, from->seq + 1, __ATOMIC_RELEASE);
+	page_rows_end(&to->seq, from->seq);
 	page_alive(m->page, now_ms);
 	page_publish(m->page);
 }

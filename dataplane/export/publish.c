@@ -382,11 +382,9 @@ static void write_effect(struct publisher *p, const struct compiler *n,
 			if (n->pools[k].plan->id == pools[i].pool)
 				add_whys(from, n, &n->pools[k], &pools[i]);
 	page_repair(p->page);
-	from->seq = to->seq | 1;
-	__atomic_store_n(&to->seq, from->seq, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
+	from->seq = page_rows_begin(&to->seq);
 	memcpy(&to->max_pools, &from->max_pools, bytes - sizeof(from->seq));
-	__atomic_store_n(&to->seq, from->seq + 1, __ATOMIC_RELEASE);
+	page_rows_end(&to->seq, from->seq);
 	page_alive(p->page, time->now_ms);
 	page_publish(p->page);
 	stats_set(p->totals[EXCEPTIONS], from->total.exceptions);

@@ -7,7 +7,6 @@
 #include "weir/explain.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -386,16 +385,9 @@ static void observe_kept(struct explainer *x, const struct proc_dirs *dirs,
 static void observe_now(struct explainer *x, const struct proc_dirs *dirs)
 {
 	struct peer_health_input seen = { .run_dir = dirs->run, .now_ms = clock_mono_ms() };
-	char path[PATH_MAX];
 	struct page *page = NULL;
 
-	if (proc_path(dirs->run, PROC_HEALTH_PAGE, path) == 0 &&
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page) == 0 &&
-	    page_size(page) < sizeof(struct health_page)) {
-		page_close(page);
-		page = NULL;
-	}
-	if (page) {
+	if (health_page_open(dirs->run, &page) == 0) {
 		seen.own = page_payload(page);
 		seen.own_page = page;
 		seen.own_good_until_ms = page_header(page)->alive_ms + PEER_PAGE_GOOD_MS;

@@ -13,7 +13,6 @@
 
 #include "base/arena.h"
 #include "base/page.h"
-#include "base/proc.h"
 #include "dns/steering/decided.h"
 #include "dns/steering/steering.h"
 #include "weir/peer_page.h"
@@ -150,7 +149,6 @@ static bool read_health_words(const struct peer_health *v, struct node_health *h
 /* Map a peer's page when it appears, and again when its writer has replaced it. */
 static void map_peer_page(struct node_health *health, const struct peer_health_input *input)
 {
-	char path[PATH_MAX];
 	struct page *page;
 
 	if (health->page && !page_is_replaced(health->page))
@@ -158,13 +156,8 @@ static void map_peer_page(struct node_health *health, const struct peer_health_i
 	if (!input->run_dir || (health->tried_ms && input->now_ms - health->tried_ms < RETRY_MS))
 		return;
 	health->tried_ms = input->now_ms;
-	if (peer_page_path(input->run_dir, health->node, path) < 0 ||
-	    page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, "mgmt", &page) < 0)
+	if (peer_page_open(input->run_dir, health->node, &page) < 0)
 		return;
-	if (page_size(page) < sizeof(struct peer_page)) {
-		page_close(page);
-		return;
-	}
 	page_close(health->page);
 	health->page = page;
 	health->found = false;

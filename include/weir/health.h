@@ -16,7 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct addr;
+#include "base/checked.h"
+
 struct page;
 
 #define HEALTH_PAGE_KIND   "health"
@@ -120,6 +121,12 @@ struct health_page {
 	uint64_t document;   /**< model_meta.document that these targets come from */
 	struct health_entry entries[HEALTH_TARGETS_MAX];
 };
+
+/**
+ * Reader: map the health page of the run directory. @return 0, with @p out for page_close(), or as
+ * page_open_in() (base/page.h)
+ */
+MUST_CHECK int health_page_open(const char *run_dir, struct page **out);
 
 /** A pool's backend: the pool's name and the backend's id. */
 uint64_t health_target_backend(const char *pool, uint64_t backend_id);

@@ -31,6 +31,8 @@ struct peer_page {
 
 /** Path of the page with @p node's health. @p out has room for PATH_MAX. @return 0 or -ENAMETOOLONG */
 MUST_CHECK int peer_page_path(const char *run_dir, const char *node, char *out);
+/** Reader: map that page. @return 0, with @p out for page_close(), or as page_open_in() (base/page.h) */
+MUST_CHECK int peer_page_open(const char *run_dir, const char *node, struct page **out);
 /** Reader: when what the page says ceases to be fresh (atomic). */
 uint64_t peer_page_good_until_ms(const struct peer_page *page);
 /** Writer: set it (atomic). */

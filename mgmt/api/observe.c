@@ -40,12 +40,8 @@ static uint64_t age_of(uint64_t alive_ms)
 
 void observe_open_health(const struct core *core, struct observe_pages *out)
 {
-	char path[PATH_MAX];
-
 	*out = (struct observe_pages){ .health_age_ms = UINT64_MAX };
-	if (!proc_path(core->dirs.run, PROC_HEALTH_PAGE, path) &&
-	    !page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &out->health_page) &&
-	    page_size(out->health_page) >= sizeof(struct health_page)) {
+	if (!health_page_open(core->dirs.run, &out->health_page)) {
 		out->health = page_payload(out->health_page);
 		out->health_age_ms = age_of(page_header(out->health_page)->alive_ms);
 		out->health_fresh = out->health_age_ms <= OBSERVE_STALE_MS;

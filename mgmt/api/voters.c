@@ -6,7 +6,6 @@
  */
 #include "mgmt/api/voters.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,17 +18,14 @@
 /* Whether @p node has ever reported what it sees. */
 static bool was_heard(const struct core *core, const char *node)
 {
-	char path[PATH_MAX];
 	struct page *page;
-	bool heard = false;
+	bool heard;
 
 	if (!strcmp(node, core->dirs.node))
 		return true;
-	if (peer_page_path(core->dirs.run, node, path) ||
-	    page_open(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT, "mgmt", &page))
+	if (peer_page_open(core->dirs.run, node, &page))
 		return false;
-	if (page_size(page) >= sizeof(struct peer_page))
-		heard = ((const struct peer_page *)page_payload(page))->health.n_entries > 0;
+	heard = ((const struct peer_page *)page_payload(page))->health.n_entries > 0;
 	page_close(page);
 	return heard;
 }

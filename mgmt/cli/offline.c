@@ -121,18 +121,6 @@ static void read_principal(char out[PRINCIPAL_MAX])
 		snprintf(out, PRINCIPAL_MAX, "user:uid-%u", (unsigned)getuid());
 }
 
-/* The guards see the health page as in weir-mgmt; without a page they take nothing as down. */
-static struct page *open_health_page(const struct cli *cli)
-{
-	char path[PATH_MAX];
-	struct page *page = NULL;
-
-	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) != 0 ||
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &page) != 0)
-		return NULL;
-	return page;
-}
-
 /* A command that ends what has already ended succeeds. */
 static int print_outcome(const struct cli *cli, struct intent *in, const struct command *c,
                          enum command_outcome outcome, const struct command_result *r,
@@ -160,7 +148,11 @@ static int run_offline(const struct cli *cli, struct intent *in, const struct co
 
 	if (!r)
 		return cli_fail(CLI_UNREACHABLE, "out of memory");
-	struct page *page = open_health_page(cli);
+	struct page *page;
+
+	/* the guards see the health page as in weir-mgmt; without a page they take nothing as down */
+	if (health_page_open(cli->dirs.run, &page))
+		page = NULL;
 	struct guard_observed seen = { .health = page ? page_payload(page) : NULL };
 	enum command_outcome outcome = command_run(in, c, &seen, now_ms, r);
 	int status = print_outcome(cli, in, c, outcome, r, now_ms, guards);

@@ -56,8 +56,7 @@ static int pages_open(const struct cli *cli, struct local_pages *p)
 	model_errors_free(&errors);
 	if (err)
 		return denied ? CLI_DENIED : CLI_UNREACHABLE;
-	if (proc_path(cli->dirs.run, PROC_HEALTH_PAGE, path) == 0 &&
-	    page_open(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT, "health", &p->page) == 0) {
+	if (health_page_open(cli->dirs.run, &p->page) == 0) {
 		p->health = page_payload(p->page);
 		p->health_stale = p->now_ms > page_header(p->page)->alive_ms + SILENT_MS;
 	}

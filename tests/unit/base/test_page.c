@@ -74,6 +74,47 @@ static void what_is_no_page_is_refused(void **state)
 	assert_null(p);
 }
 
+static void a_page_of_the_run_directory_is_opened_by_its_form(void **state)
+{
+	struct page_form form = { "page", "test", 1, 128, NULL };
+	char dir[PATH_MAX];
+	struct page *p = NULL;
+
+	(void)state;
+	assert_int_equal(page_open_in(directory, &form, &p), -ENOENT);
+	page_close(create_page(1, 128));
+	form.least_bytes = 129;
+	assert_int_equal(page_open_in(directory, &form, &p), -EPROTO); /* it is too small */
+	form.least_bytes = 128;
+	form.layout = 2;
+	assert_int_equal(page_open_in(directory, &form, &p), -EPROTO);
+	form.layout = 1;
+	memset(dir, 'd', sizeof(dir) - 1);
+	dir[sizeof(dir) - 1] = '\0';
+	assert_int_equal(page_open_in(dir, &form, &p), -ENAMETOOLONG);
+	assert_null(p);
+	assert_int_equal(page_open_in(directory, &form, &p), 0);
+	assert_int_equal(page_size(p), 128);
+	page_close(p);
+}
+
+/* A reader knows rows in the making by their number, also those of a writer that died within. */
+static void rows_are_whole_if_nobody_wrote_meanwhile(void **state)
+{
+	uint32_t seq = 7, began; /* odd: left by a writer that died */
+
+	(void)state;
+	assert_false(page_rows_whole(&seq, page_rows_seq(&seq)));
+	began = page_rows_begin(&seq);
+	assert_false(page_rows_whole(&seq, page_rows_seq(&seq)));
+	page_rows_end(&seq, began);
+	began = page_rows_seq(&seq);
+	assert_true(page_rows_whole(&seq, began));
+	page_rows_end(&seq, page_rows_begin(&seq));
+	assert_false(page_rows_whole(&seq, began));
+	assert_true(page_rows_whole(&seq, page_rows_seq(&seq)));
+}
+
 static void a_page_has_one_writer(void **state)
 {
 	(void)state;
@@ -610,6 +651,8 @@ int main(void)
 		PAGE_TEST(anyone_may_read_and_only_the_owner_write),
 		PAGE_TEST(who_may_only_read_cannot_keep_the_writer_out),
 		PAGE_TEST(a_removed_page_leaves_nothing),
+		cmocka_unit_test(rows_are_whole_if_nobody_wrote_meanwhile),
+		PAGE_TEST(a_page_of_the_run_directory_is_opened_by_its_form),
 		cmocka_unit_test_setup_teardown(
 		        a_page_that_is_cut_short_kills_no_reader_and_is_not_believed, setup,
 		        teardown),

@@ -48,7 +48,6 @@ static struct {
 	char words[1024];                  /* of workers: +label or -label */
 	uint64_t now_ns, take_ns, open_ns; /* the two: how long these take */
 	int page_says, watch_says;
-	size_t page_bytes;
 	unsigned n_pages_closed, n_ways;
 } did;
 
@@ -144,22 +143,12 @@ static bool fake_replaced(const struct page *p)
 	return did.is_replaced;
 }
 
-static int fake_page_open(const char *path, const char *kind, uint32_t layout, const char *owner,
-                          struct page **out)
+static int fake_health_page_open(const char *run_dir, struct page **out)
 {
-	(void)path;
-	(void)kind;
-	(void)layout;
-	assert_string_equal(owner, "health");
+	assert_string_equal(run_dir, "/nowhere");
 	if (!did.page_says)
 		*out = (struct page *)&did;
 	return did.page_says;
-}
-
-static size_t fake_page_size(const struct page *p)
-{
-	assert_ptr_equal(p, &did);
-	return did.page_bytes;
 }
 
 static void fake_page_close(struct page *p)
@@ -270,8 +259,7 @@ static const struct driver_ops *fake_choose(const struct model_node *self, const
 #define page_epoch                  fake_epoch
 #define page_is_sound               fake_sound
 #define page_is_replaced            fake_replaced
-#define page_open                   fake_page_open
-#define page_size                   fake_page_size
+#define health_page_open            fake_health_page_open
 #define page_close                  fake_page_close
 #define loop_watch_page             fake_watch_page
 #define succession_make_way(p)      ((void)(p), (void)did.n_ways++)
@@ -648,16 +636,14 @@ static void a_page_is_taken_when_it_is_there_and_whole(void **state)
 	static const struct {
 		const char *why;
 		int page_says, watch_says;
-		size_t n_lacking; /* bytes */
 		bool has_driver, is_replaced, takes, closes;
 	} rows[] = {
-		{ "none is there", -ENOENT, 0, 0, true, false, false, false },
-		{ "it is too short", 0, 0, 1, true, false, false, true },
-		{ "it is just as long", 0, 0, 0, true, false, true, false },
-		{ "it cannot be watched", 0, -ENOSPC, 0, true, false, false, true },
-		{ "there is no driver yet", 0, 0, 0, false, false, true, false },
-		{ "another is there", 0, 0, 0, true, true, true, false },
-		{ "another is too short", 0, 0, 1, true, true, false, true },
+		{ "none is there", -ENOENT, 0, true, false, false, false },
+		{ "it is there", 0, 0, true, false, true, false },
+		{ "it cannot be watched", 0, -ENOSPC, true, false, false, true },
+		{ "there is no driver yet", 0, 0, false, false, true, false },
+		{ "another is there", 0, 0, true, true, true, false },
+		{ "another cannot be watched", 0, -ENOSPC, true, true, false, true },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -669,7 +655,6 @@ static void a_page_is_taken_when_it_is_there_and_whole(void **state)
 		did.is_replaced = rows[i].is_replaced;
 		did.page_says = rows[i].page_says;
 		did.watch_says = rows[i].watch_says;
-		did.page_bytes = sizeof(struct health_page) - rows[i].n_lacking;
 		if (!rows[i].has_driver)
 			process.driver = NULL;
 		find_health_page(&process);

@@ -160,7 +160,7 @@ static struct process process;
 #define stats_job_end(s, job)                 note("%s>; ", job)
 #define stats_alive(s, now)                   note("alive; ")
 #define stats_turns(s, name)                  ((uint64_t *)NULL)
-#define page_open(p, kind, l, o, out)         (note("health page; "), -ENOENT)
+#define health_page_open(dir, out)            (note("health page; "), -ENOENT)
 #define page_close(p)                         note("-health; ")
 #define withdraw_before_workers(p, ops, self) note("withdraw; ")
 #define withdraw_wait(p, yield)               ((void)(yield), note("wait; "))

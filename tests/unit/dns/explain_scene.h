@@ -38,7 +38,6 @@ static struct {
 	const struct zones_message *message; /* that the loader has */
 	unsigned n_messages, n_observed, n_freed, n_ramps_closed, n_sites_closed, n_pages;
 	bool synchronised, clock_held, has_page;
-	size_t page_bytes;
 	struct page_header header;
 	struct peer_health_input seen;
 	int64_t wall_clock_ms;
@@ -94,17 +93,13 @@ static int fake_decided_open(struct decided *d, const char *dir)
 	return edge.sites_result;
 }
 
-static int fake_page_open(const char *path, const char *kind, uint32_t layout, const char *writer,
-                          struct page **page)
+static int fake_health_page_open(const char *run_dir, struct page **page)
 {
-	assert_string_equal(path, "/run/health.page");
-	assert_string_equal(kind, HEALTH_PAGE_KIND);
-	assert_int_equal(layout, HEALTH_PAGE_LAYOUT);
-	assert_string_equal(writer, "health");
+	assert_string_equal(run_dir, "/run");
 	if (!edge.has_page)
 		return -ENOENT;
 	edge.n_pages++;
-	*page = (void *)&edge.page_bytes;
+	*page = (void *)&edge.has_page;
 	return 0;
 }
 
@@ -125,8 +120,7 @@ static struct majority fake_views_of(const struct peer_health *v, size_t target)
 #define decided_close(d)        (edge.n_sites_closed++)
 #define clock_is_synchronised() (edge.synchronised)
 #define clock_mono_ms()         7777u
-#define page_open               fake_page_open
-#define page_size(p)            (edge.page_bytes)
+#define health_page_open        fake_health_page_open
 #define page_payload(p)         ((void *)(p))
 #define page_header(p)          (&edge.header)
 #define page_close(p)           (edge.n_pages -= (p) != NULL)
@@ -253,7 +247,6 @@ static int set_up(void **state)
 		                      .peer_health = &views,
 		                      .image = image };
 	edge.has_page = edge.synchronised = true;
-	edge.page_bytes = sizeof(struct health_page);
 	return 0;
 }
 

@@ -5,8 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -248,9 +250,34 @@ static void without_memory_the_targets_stay(void **state)
 	}
 }
 
+static void a_page_is_opened_if_all_targets_are_within(void **state)
+{
+	char dir[] = "/tmp/weir-health-XXXXXX", path[64];
+	struct page *writer, *reader = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(health_page_open(dir, &reader), -ENOENT);
+	snprintf(path, sizeof(path), "%s/health.page", dir);
+	for (size_t lacking = 2; lacking-- > 0;) {
+		assert_int_equal(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+		                             sizeof(struct health_page) - 8 * lacking, &writer),
+		                 0);
+		assert_int_equal(health_page_open(dir, &reader), lacking ? -EPROTO : 0);
+		assert_int_equal(reader != NULL, !lacking);
+		if (!lacking)
+			page_remove(writer, path);
+		else
+			page_close(writer);
+	}
+	page_close(reader);
+	assert_int_equal(rmdir(dir), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_page_is_opened_if_all_targets_are_within),
 		cmocka_unit_test_setup(too_many_targets_change_nothing, clear_page),
 		cmocka_unit_test_setup(an_unknown_target_has_no_place, clear_page),
 		cmocka_unit_test_setup(a_target_keeps_place_and_word_when_others_go, clear_page),

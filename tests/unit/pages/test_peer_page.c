@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "base/page.h"
 #include "weir/peer_page.h"
 
 static void a_page_is_named_after_its_node(void **state)
@@ -29,6 +31,30 @@ static void a_page_is_named_after_its_node(void **state)
 	snprintf(wanted, sizeof(wanted), "/r/view-%s.page", node);
 	assert_int_equal(peer_page_path("/r", node, path), 0);
 	assert_string_equal(path, wanted);
+}
+
+static void a_page_is_opened_if_all_targets_are_within(void **state)
+{
+	char dir[] = "/tmp/weir-views-XXXXXX", path[PATH_MAX];
+	struct page *writer, *reader = NULL;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	assert_int_equal(peer_page_open(dir, "ams-1", &reader), -ENOENT);
+	assert_int_equal(peer_page_path(dir, "ams-1", path), 0);
+	for (size_t lacking = 2; lacking-- > 0;) {
+		assert_int_equal(page_create(path, PEER_PAGE_KIND, PEER_PAGE_LAYOUT,
+		                             sizeof(struct peer_page) - 8 * lacking, &writer),
+		                 0);
+		assert_int_equal(peer_page_open(dir, "ams-1", &reader), lacking ? -EPROTO : 0);
+		assert_int_equal(reader != NULL, !lacking);
+		if (!lacking)
+			page_remove(writer, path);
+		else
+			page_close(writer);
+	}
+	page_close(reader);
+	assert_int_equal(rmdir(dir), 0);
 }
 
 static void a_word_is_sixteen_digits_that_mean_something(void **state)
@@ -105,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_page_is_named_after_its_node),
+		cmocka_unit_test(a_page_is_opened_if_all_targets_are_within),
 		cmocka_unit_test(a_word_is_sixteen_digits_that_mean_something),
 		cmocka_unit_test(a_word_comes_back),
 		cmocka_unit_test(a_view_is_good_until_it_is_said),
