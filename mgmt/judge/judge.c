@@ -190,6 +190,14 @@ static bool is_said_twice(const struct judge_facts *f, const struct judge_proces
 	return false;
 }
 
+/* What a process says of itself, in its words. */
+static void write_stated(struct judge_reason *r, const struct condition *c)
+{
+	snprintf(r->code, sizeof(r->code), "%s", c->code);
+	snprintf(r->text, sizeof(r->text), "%s%s%s", c->subject, *c->subject ? ": " : "", c->text);
+	r->since_ms = c->since_ms;
+}
+
 /* The conditions of one level that running processes state; those of a dead process are history. */
 static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
                          enum condition_level level)
@@ -207,12 +215,9 @@ static void judge_stated(const struct judge_facts *f, struct judge_verdict *v,
 
 			if (!r)
 				continue;
-			snprintf(r->code, sizeof(r->code), "%s", c->code);
-			snprintf(r->text, sizeof(r->text), "%s%s%s", c->subject,
-			         *c->subject ? ": " : "", c->text);
+			write_stated(r, c);
 			if (!*c->subject)
 				snprintf(r->text, sizeof(r->text), "weir-%s: %s", p->name, c->text);
-			r->since_ms = c->since_ms;
 		}
 	}
 }
@@ -227,53 +232,41 @@ static void judge_stated_degraded(const struct judge_facts *f, struct judge_verd
 	judge_stated(f, v, CONDITION_DEGRADED);
 }
 
-static void judge_pool_nothing(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_pool_nothing(const struct judge_pool *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_pools; i++) {
-		const struct judge_pool *p = &f->pools[i];
-
-		if (p->in_force && p->n_backends && !p->n_serving && !p->n_backup_serving)
-			add_reason(v, JUDGE_RULE_POOL_FORWARDS_NOTHING, p->name,
-			           "pool %s forwards nothing: none of its %zu backends takes "
-			           "packets%s; see weir why pool %s",
-			           p->name, p->n_backends,
-			           p->n_meant ? "" : " (overrides take all of them out)", p->name);
-	}
+	if (p->in_force && p->n_backends && !p->n_serving && !p->n_backup_serving)
+		add_reason(v, JUDGE_RULE_POOL_FORWARDS_NOTHING, p->name,
+		           "pool %s forwards nothing: none of its %zu backends takes "
+		           "packets%s; see weir why pool %s",
+		           p->name, p->n_backends,
+		           p->n_meant ? "" : " (overrides take all of them out)", p->name);
 }
 
-static void judge_pool_down(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_pool_down(const struct judge_pool *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_pools; i++) {
-		const struct judge_pool *p = &f->pools[i];
-
-		if (p->health_fresh && p->n_backends && p->down.n == p->n_backends)
-			add_reason(v, JUDGE_RULE_POOL_ALL_DOWN, p->name,
-			           "all backends of pool %s are down: weir health shows why",
-			           p->name);
-	}
+	if (p->health_fresh && p->n_backends && p->down.n == p->n_backends)
+		add_reason(v, JUDGE_RULE_POOL_ALL_DOWN, p->name,
+		           "all backends of pool %s are down: weir health shows why", p->name);
 }
 
 /* "Hangs", "dead" and "never started" need different actions, so each has its own sentence. */
-static void judge_silent(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_silent(const struct judge_process *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_processes; i++) {
-		const struct judge_process *p = &f->processes[i];
-		char subject[CONDITION_SUBJECT_MAX];
+	char subject[CONDITION_SUBJECT_MAX];
 
-		if (p->running)
-			continue;
-		snprintf(subject, sizeof(subject), "weir-%s", p->name);
-		if (p->present && p->age_ms > JUDGE_SILENT_MS)
-			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
-			           "%s has shown no sign of life for %.1f s: see its log", subject,
-			           (double)p->age_ms / 1000);
-		else if (p->present)
-			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
-			           "%s is dead, or does not answer: see its log", subject);
-		else
-			add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
-			           "%s has not run here yet: start weir run", subject);
-	}
+	if (p->running)
+		return;
+	snprintf(subject, sizeof(subject), "weir-%s", p->name);
+	if (p->present && p->age_ms > JUDGE_SILENT_MS)
+		add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
+		           "%s has shown no sign of life for %.1f s: see its log", subject,
+		           (double)p->age_ms / 1000);
+	else if (p->present)
+		add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
+		           "%s is dead, or does not answer: see its log", subject);
+	else
+		add_reason(v, JUDGE_RULE_PROCESS_SILENT, subject,
+		           "%s has not run here yet: start weir run", subject);
 }
 
 static void judge_supervisor(const struct judge_facts *f, struct judge_verdict *v)
@@ -285,17 +278,14 @@ static void judge_supervisor(const struct judge_facts *f, struct judge_verdict *
 		        "(running processes continue)");
 }
 
-static void judge_refused(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_refused(const struct judge_process *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_processes; i++) {
-		const struct judge_process *p = &f->processes[i];
-		char subject[CONDITION_SUBJECT_MAX];
+	char subject[CONDITION_SUBJECT_MAX];
 
-		snprintf(subject, sizeof(subject), "weir-%s", p->name);
-		if (p->running && p->refused && !is_stated(p, "document-refused"))
-			add_reason(v, JUDGE_RULE_DOCUMENT_REFUSED, subject,
-			           "%s has refused the newest document; its log says why", subject);
-	}
+	snprintf(subject, sizeof(subject), "weir-%s", p->name);
+	if (p->running && p->refused && !is_stated(p, "document-refused"))
+		add_reason(v, JUDGE_RULE_DOCUMENT_REFUSED, subject,
+		           "%s has refused the newest document; its log says why", subject);
 }
 
 static void judge_pending(const struct judge_facts *f, struct judge_verdict *v)
@@ -316,27 +306,22 @@ static void judge_pending(const struct judge_facts *f, struct judge_verdict *v)
 }
 
 /* Notes that do not fit are no trouble: only left-out conditions of a level that counts are. */
-static void judge_unread(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_unread(const struct judge_process *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_processes; i++) {
-		const struct judge_process *p = &f->processes[i];
-		uint64_t n_more = p->conditions ? p->conditions->n_left_out : 0;
+	uint64_t n_more = p->conditions ? p->conditions->n_left_out : 0;
 
-		if (!p->running)
-			continue;
-		if (p->conditions_unread)
-			add_reason(
-			        v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
-			        "the conditions of weir-%s cannot be read, so its problems are unknown: "
-			        "if this lasts, restart it (systemctl restart weir)",
-			        p->name);
-		if (n_more && p->conditions->worst >= CONDITION_DEGRADED)
-			add_reason(
-			        v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
-			        "weir-%s states %" PRIu64
-			        " more conditions than can be shown: clear those that are shown first",
-			        p->name, n_more);
-	}
+	if (!p->running)
+		return;
+	if (p->conditions_unread)
+		add_reason(v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
+		           "the conditions of weir-%s cannot be read, so its problems are unknown: "
+		           "if this lasts, restart it (systemctl restart weir)",
+		           p->name);
+	if (n_more && p->conditions->worst >= CONDITION_DEGRADED)
+		add_reason(v, JUDGE_RULE_CONDITIONS_UNREAD, p->name,
+		           "weir-%s states %" PRIu64
+		           " more conditions than can be shown: clear those that are shown first",
+		           p->name, n_more);
 }
 
 static void judge_ports(const struct judge_facts *f, struct judge_verdict *v)
@@ -432,100 +417,71 @@ static void add_named(struct judge_verdict *v, enum judge_rule rule, const struc
 	}
 }
 
-static void judge_next_hops(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_next_hops(const struct judge_pool *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_pools; i++) {
-		const struct judge_pool *p = &f->pools[i];
-		bool one = p->no_next_hop.n <= JUDGE_NAMED_MAX;
+	bool one = p->no_next_hop.n <= JUDGE_NAMED_MAX;
 
-		if (p->in_force)
-			add_named(v, JUDGE_RULE_BACKEND_NO_NEXT_HOP, p, &p->no_next_hop,
-			          one ? "has no next hop: packets of its slots are dropped (ip "
-			                "route get ADDRESS)"
-			              : "have no next hop: packets of their slots are dropped (ip "
-			                "route get ADDRESS)");
-	}
+	if (p->in_force)
+		add_named(v, JUDGE_RULE_BACKEND_NO_NEXT_HOP, p, &p->no_next_hop,
+		          one ? "has no next hop: packets of its slots are dropped (ip "
+		                "route get ADDRESS)"
+		              : "have no next hop: packets of their slots are dropped (ip "
+		                "route get ADDRESS)");
 }
 
-static void judge_slots(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_slots(const struct judge_pool *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_pools; i++) {
-		const struct judge_pool *p = &f->pools[i];
-
-		if (p->in_force && p->n_empty && (p->n_serving || p->n_backup_serving))
-			add_reason(
-			        v, JUDGE_RULE_SLOTS_EMPTY, p->name,
-			        "%" PRIu32 " of %" PRIu32
-			        " slots of pool %s have no owner: their packets are dropped (weir "
-			        "status --pool %s shows its backends)",
-			        p->n_empty, p->n_slots, p->name, p->name);
-	}
+	if (p->in_force && p->n_empty && (p->n_serving || p->n_backup_serving))
+		add_reason(v, JUDGE_RULE_SLOTS_EMPTY, p->name,
+		           "%" PRIu32 " of %" PRIu32
+		           " slots of pool %s have no owner: their packets are dropped (weir "
+		           "status --pool %s shows its backends)",
+		           p->n_empty, p->n_slots, p->name, p->name);
 }
 
-static void judge_backends(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_backends(const struct judge_pool *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_pools; i++) {
-		const struct judge_pool *p = &f->pools[i];
-
-		if (p->health_fresh && p->down.n < p->n_backends)
-			add_named(v, JUDGE_RULE_BACKEND_DOWN, p, &p->down,
-			          p->down.n > JUDGE_NAMED_MAX ? "are down: weir health shows why"
-			                                      : "is down: weir health shows why");
-	}
+	if (p->health_fresh && p->down.n < p->n_backends)
+		add_named(v, JUDGE_RULE_BACKEND_DOWN, p, &p->down,
+		          p->down.n > JUDGE_NAMED_MAX ? "are down: weir health shows why"
+		                                      : "is down: weir health shows why");
 }
 
 /* The tables follow a verdict within milliseconds; `weir why` shows what a longer gap is for. */
-static void judge_out(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_out(const struct judge_pool *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_pools; i++) {
-		const struct judge_pool *p = &f->pools[i];
-
-		if (p->in_force)
-			add_named(
-			        v, JUDGE_RULE_BACKEND_OUT, p, &p->out,
-			        "should serve, but gets no traffic: weir why backend POOL/BACKEND shows why");
-	}
+	if (p->in_force)
+		add_named(
+		        v, JUDGE_RULE_BACKEND_OUT, p, &p->out,
+		        "should serve, but gets no traffic: weir why backend POOL/BACKEND shows why");
 }
 
-static void judge_checks(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_checks(const struct judge_pool *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_pools; i++) {
-		const struct judge_pool *p = &f->pools[i];
-
-		if (p->health_fresh && p->checked && p->silent.n)
-			add_reason(
-			        v, JUDGE_RULE_CHECKS_SILENT, p->name,
-			        "%zu of %zu backends of pool %s have no verdict of their check: weir health shows why",
-			        p->silent.n, p->n_backends, p->name);
-	}
+	if (p->health_fresh && p->checked && p->silent.n)
+		add_reason(
+		        v, JUDGE_RULE_CHECKS_SILENT, p->name,
+		        "%zu of %zu backends of pool %s have no verdict of their check: weir health shows why",
+		        p->silent.n, p->n_backends, p->name);
 }
 
-static void judge_inconclusive(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_inconclusive(const struct judge_pool *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_pools; i++) {
-		const struct judge_pool *p = &f->pools[i];
-
-		if (p->health_fresh && p->checked && p->n_backends &&
-		    p->inconclusive.n == p->n_backends)
-			add_reason(v, JUDGE_RULE_CHECKS_INCONCLUSIVE, p->name,
-			           "all checks of pool %s are inconclusive, their verdicts are "
-			           "old: the checker is late, or its probes cannot leave, or its "
-			           "control targets do not answer; weir health shows which",
-			           p->name);
-	}
+	if (p->health_fresh && p->checked && p->n_backends && p->inconclusive.n == p->n_backends)
+		add_reason(v, JUDGE_RULE_CHECKS_INCONCLUSIVE, p->name,
+		           "all checks of pool %s are inconclusive, their verdicts are "
+		           "old: the checker is late, or its probes cannot leave, or its "
+		           "control targets do not answer; weir health shows which",
+		           p->name);
 }
 
-static void judge_drained(const struct judge_facts *f, struct judge_verdict *v)
+static void judge_drained(const struct judge_pool *p, struct judge_verdict *v)
 {
-	for (size_t i = 0; i < f->n_pools; i++) {
-		const struct judge_pool *p = &f->pools[i];
-
-		if (p->n_backends && !p->n_meant && p->n_drained)
-			add_reason(v, JUDGE_RULE_POOL_ALL_DRAINED, p->name,
-			           "all backends of pool %s are drained by overrides: they keep "
-			           "serving with equal weights, since no other is left",
-			           p->name);
-	}
+	if (p->n_backends && !p->n_meant && p->n_drained)
+		add_reason(v, JUDGE_RULE_POOL_ALL_DRAINED, p->name,
+		           "all backends of pool %s are drained by overrides: they keep "
+		           "serving with equal weights, since no other is left",
+		           p->name);
 }
 
 static void judge_sites(const struct judge_facts *f, struct judge_verdict *v)
@@ -589,38 +545,43 @@ static void judge_peers(const struct judge_facts *f, struct judge_verdict *v)
 			judge_peer(&f->peers[i], v, row);
 }
 
-static void (*const find_reasons[JUDGE_RULE_COUNT])(const struct judge_facts *,
-                                                    struct judge_verdict *) = {
-	[JUDGE_RULE_FORWARDING_STOPPED] = judge_forwarding,
-	[JUDGE_RULE_NO_PORT] = judge_no_port,
-	[JUDGE_RULE_ANSWERING_STOPPED] = judge_answering,
-	[JUDGE_RULE_STATED_DOWN] = judge_stated_down,
-	[JUDGE_RULE_POOL_FORWARDS_NOTHING] = judge_pool_nothing,
-	[JUDGE_RULE_POOL_ALL_DOWN] = judge_pool_down,
-	[JUDGE_RULE_PROCESS_SILENT] = judge_silent,
-	[JUDGE_RULE_SUPERVISOR_SILENT] = judge_supervisor,
-	[JUDGE_RULE_DOCUMENT_REFUSED] = judge_refused,
-	[JUDGE_RULE_DOCUMENT_PENDING] = judge_pending,
-	[JUDGE_RULE_STATED_DEGRADED] = judge_stated_degraded,
-	[JUDGE_RULE_CONDITIONS_UNREAD] = judge_unread,
-	[JUDGE_RULE_PORTS_MISSING] = judge_ports,
-	[JUDGE_RULE_EFFECT_UNKNOWN] = judge_effect,
-	[JUDGE_RULE_CONNECTIONS_PENDING] = judge_connections,
-	[JUDGE_RULE_NO_CONFIGURATION] = judge_configuration,
-	[JUDGE_RULE_STORE_FAILING] = judge_store,
-	[JUDGE_RULE_DOCUMENT_UNWRITTEN] = judge_written,
-	[JUDGE_RULE_VERSION_UNCONFIRMED] = judge_unconfirmed,
-	[JUDGE_RULE_BACKEND_NO_NEXT_HOP] = judge_next_hops,
-	[JUDGE_RULE_SLOTS_EMPTY] = judge_slots,
-	[JUDGE_RULE_BACKEND_DOWN] = judge_backends,
-	[JUDGE_RULE_BACKEND_OUT] = judge_out,
-	[JUDGE_RULE_CHECKS_SILENT] = judge_checks,
-	[JUDGE_RULE_CHECKS_INCONCLUSIVE] = judge_inconclusive,
-	[JUDGE_RULE_POOL_ALL_DRAINED] = judge_drained,
-	[JUDGE_RULE_SITE_DOWN] = judge_sites,
-	[JUDGE_RULE_DRAIN_HELD] = judge_drains,
-	[JUDGE_RULE_PEER_TOKEN_MISSING] = judge_token,
-	[JUDGE_RULE_PEER_TOKEN_REFUSED] = judge_peers, /* and the rules of peers after it */
+/* How a rule finds its reasons: in one look, or pool by pool, or process by process. */
+static const struct {
+	void (*whole)(const struct judge_facts *, struct judge_verdict *);
+	void (*pool)(const struct judge_pool *, struct judge_verdict *);
+	void (*process)(const struct judge_process *, struct judge_verdict *);
+} find_reasons[JUDGE_RULE_COUNT] = {
+	[JUDGE_RULE_FORWARDING_STOPPED] = { .whole = judge_forwarding },
+	[JUDGE_RULE_NO_PORT] = { .whole = judge_no_port },
+	[JUDGE_RULE_ANSWERING_STOPPED] = { .whole = judge_answering },
+	[JUDGE_RULE_STATED_DOWN] = { .whole = judge_stated_down },
+	[JUDGE_RULE_POOL_FORWARDS_NOTHING] = { .pool = judge_pool_nothing },
+	[JUDGE_RULE_POOL_ALL_DOWN] = { .pool = judge_pool_down },
+	[JUDGE_RULE_PROCESS_SILENT] = { .process = judge_silent },
+	[JUDGE_RULE_SUPERVISOR_SILENT] = { .whole = judge_supervisor },
+	[JUDGE_RULE_DOCUMENT_REFUSED] = { .process = judge_refused },
+	[JUDGE_RULE_DOCUMENT_PENDING] = { .whole = judge_pending },
+	[JUDGE_RULE_STATED_DEGRADED] = { .whole = judge_stated_degraded },
+	[JUDGE_RULE_CONDITIONS_UNREAD] = { .process = judge_unread },
+	[JUDGE_RULE_PORTS_MISSING] = { .whole = judge_ports },
+	[JUDGE_RULE_EFFECT_UNKNOWN] = { .whole = judge_effect },
+	[JUDGE_RULE_CONNECTIONS_PENDING] = { .whole = judge_connections },
+	[JUDGE_RULE_NO_CONFIGURATION] = { .whole = judge_configuration },
+	[JUDGE_RULE_STORE_FAILING] = { .whole = judge_store },
+	[JUDGE_RULE_DOCUMENT_UNWRITTEN] = { .whole = judge_written },
+	[JUDGE_RULE_VERSION_UNCONFIRMED] = { .whole = judge_unconfirmed },
+	[JUDGE_RULE_BACKEND_NO_NEXT_HOP] = { .pool = judge_next_hops },
+	[JUDGE_RULE_SLOTS_EMPTY] = { .pool = judge_slots },
+	[JUDGE_RULE_BACKEND_DOWN] = { .pool = judge_backends },
+	[JUDGE_RULE_BACKEND_OUT] = { .pool = judge_out },
+	[JUDGE_RULE_CHECKS_SILENT] = { .pool = judge_checks },
+	[JUDGE_RULE_CHECKS_INCONCLUSIVE] = { .pool = judge_inconclusive },
+	[JUDGE_RULE_POOL_ALL_DRAINED] = { .pool = judge_drained },
+	[JUDGE_RULE_SITE_DOWN] = { .whole = judge_sites },
+	[JUDGE_RULE_DRAIN_HELD] = { .whole = judge_drains },
+	[JUDGE_RULE_PEER_TOKEN_MISSING] = { .whole = judge_token },
+	[JUDGE_RULE_PEER_TOKEN_REFUSED] = { .whole =
+	                                            judge_peers }, /* and the rules of peers after it */
 };
 
 /* Notes are worth knowing and do not change the state. */
@@ -639,10 +600,7 @@ static void add_notes(const struct judge_facts *f, struct judge_verdict *v)
 			v->n_notes++;
 			write_reason(r, JUDGE_RULE_STATED_DEGRADED, c->subject);
 			r->state = JUDGE_WELL;
-			snprintf(r->code, sizeof(r->code), "%s", c->code);
-			snprintf(r->text, sizeof(r->text), "%s%s%s", c->subject,
-			         *c->subject ? ": " : "", c->text);
-			r->since_ms = c->since_ms;
+			write_stated(r, c);
 		}
 	}
 }
@@ -650,8 +608,13 @@ static void add_notes(const struct judge_facts *f, struct judge_verdict *v)
 void judge(const struct judge_facts *facts, struct judge_verdict *out)
 {
 	*out = (struct judge_verdict){ .state = JUDGE_WELL };
-	for (int rule = 0; rule < JUDGE_RULE_COUNT; rule++)
-		if (find_reasons[rule])
-			find_reasons[rule](facts, out);
+	for (int rule = 0; rule < JUDGE_RULE_COUNT; rule++) {
+		if (find_reasons[rule].whole)
+			find_reasons[rule].whole(facts, out);
+		for (size_t i = 0; find_reasons[rule].pool && i < facts->n_pools; i++)
+			find_reasons[rule].pool(&facts->pools[i], out);
+		for (size_t i = 0; find_reasons[rule].process && i < facts->n_processes; i++)
+			find_reasons[rule].process(&facts->processes[i], out);
+	}
 	add_notes(facts, out);
 }
