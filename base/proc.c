@@ -8,11 +8,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
 #include <unistd.h>
+
+#include "base/log.h"
+#include "base/owner.h"
 
 #define COUNT(a)     (sizeof(a) / sizeof((a)[0]))
 #define LISTEN_FIRST 3    /* SD_LISTEN_FDS_START */
@@ -26,6 +37,204 @@ const char proc_dirs_help[] =
         "  --node NAME      name of this node in the configuration (the host's name)\n"
         "  The environment gives defaults: WEIR_CONF_DIR, WEIR_STATE_DIR, WEIR_RUN_DIR,\n"
         "  WEIR_BPF_DIR, WEIR_NODE.\n";
+
+/*
+ * Rights are given up with the kernel's own calls (capabilities(7)), in this order: bounding set,
+ * groups and user (PR_SET_KEEPCAPS carries the capabilities over), the capabilities that are kept,
+ * no new privileges. It comes first in main(), before threads: a capability set is a thread's own.
+ */
+
+/* Drop from the bounding set what is not in @p caps, so that no exec brings it back. */
+static int limit_bounds(uint64_t caps)
+{
+	for (int cap = 0; cap <= CAP_LAST_CAP && cap < 64; cap++)
+		if (!(caps >> cap & 1) && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0 &&
+		    errno != EINVAL)
+			return -errno;
+	return 0;
+}
+
+static int set_capabilities(uint64_t caps)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[2];
+
+	for (int i = 0; i < 2; i++) {
+		uint32_t part = (uint32_t)(caps >> (32 * i));
+
+		data[i] = (struct __user_cap_data_struct){ part, part, part };
+	}
+	return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+static int set_ambient(uint64_t caps)
+{
+	for (int cap = 0; cap < 64; cap++)
+		if (caps >> cap & 1 && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			return -errno;
+	return 0;
+}
+
+/*
+ * Besides group weir the user's own group is kept: files for this process alone, such as the hash
+ * key, are readable for it. Of @p others, groups of other programs, those that exist.
+ */
+static int change_user(const struct passwd *user, gid_t gid, const char *const *others,
+                       size_t n_others)
+{
+	gid_t groups[2 + PROC_GROUPS_MAX] = { gid };
+	size_t n = 1;
+
+	if (user->pw_gid != gid)
+		groups[n++] = user->pw_gid;
+	for (size_t i = 0; i < n_others && i < PROC_GROUPS_MAX; i++) {
+		const struct group *group = getgrnam(others[i]);
+
+		if (group)
+			groups[n++] = group->gr_gid;
+	}
+	if (setgroups(n, groups) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(user->pw_uid, user->pw_uid, user->pw_uid) < 0)
+		return -errno;
+	return 0;
+}
+
+void proc_join_group(void)
+{
+	const struct group *group = geteuid() == 0 ? getgrnam("weir") : NULL;
+	gid_t list[64];
+	int n = group ? getgroups(sizeof(list) / sizeof(list[0]) - 1, list) : -1;
+
+	if (n < 0)
+		return;
+	list[n] = group->gr_gid;
+	if (setgroups((size_t)n + 1, list) < 0)
+		log_warn("group-not-joined", "group=weir error=\"%s\"", strerror(errno));
+}
+
+/*
+ * WEIR_USERS=none keeps all processes root: for labs, and for the demo on a machine without Weir's
+ * users.
+ */
+static bool stays_root(const char *name)
+{
+	const char *users = getenv(PROC_USERS_VARIABLE);
+
+	if (!users || strcmp(users, "none") != 0)
+		return false;
+	log_warn("rights-kept", "process=weir-%s reason=\"" PROC_USERS_VARIABLE "=none\"", name);
+	return true;
+}
+
+/*
+ * Without the user the process ends: going on as root would be the opposite of the intent.
+ */
+static int refuse_root(const char *missing)
+{
+	log_error(
+	        "user-missing",
+	        "missing=\"%s\" advice=\"create it: install the package or run systemd-sysusers; to "
+	        "run all processes as root, set " PROC_USERS_VARIABLE "=none\"",
+	        missing);
+	return -ENOENT;
+}
+
+int proc_become(const char *name, uint64_t caps)
+{
+	return proc_become_with(name, caps, NULL, 0);
+}
+
+int proc_become_with(const char *name, uint64_t caps, const char *const *groups, size_t n)
+{
+	char user_name[64];
+
+	if (snprintf(user_name, sizeof(user_name), "weir-%s", name) >= (int)sizeof(user_name))
+		return -ENAMETOOLONG;
+	uid_t found;
+
+	(void)owner_of(name, &found); /* while users may still be looked up */
+	if (geteuid() != 0)
+		return 0;
+	if (stays_root(name))
+		return 0;
+	const struct passwd *user = getpwnam(user_name);
+	const struct group *group = getgrnam("weir");
+
+	if (!user || !group)
+		return refuse_root(user ? "group weir" : user_name);
+	const gid_t weir = group->gr_gid; /* the next look-up may use its memory again */
+	int err = limit_bounds(caps);
+
+	if (!err && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		err = -errno;
+	if (!err)
+		err = change_user(user, weir, groups, n);
+	if (!err)
+		err = set_capabilities(caps);
+	if (!err)
+		err = set_ambient(caps);
+	if (!err && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		err = -errno;
+	return err;
+}
+
+/*
+ * The service manager's protocol without its library: one datagram for each message (sd_notify(3)).
+ * And the signals that a process ignores.
+ */
+
+void proc_notify(const char *text)
+{
+	const char *path = getenv("NOTIFY_SOCKET");
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	size_t n = path ? strlen(path) : 0;
+
+	if (n < 2 || n >= sizeof(to.sun_path) || (*path != '/' && *path != '@'))
+		return;
+	memcpy(to.sun_path, path, n);
+	if (*path == '@')
+		to.sun_path[0] = '\0';
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return;
+	/* A courtesy: without a listener the process works just as well. */
+	sendto(fd, text, strlen(text), MSG_NOSIGNAL | MSG_DONTWAIT, (const struct sockaddr *)&to,
+	       (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n));
+	close(fd);
+}
+
+void proc_ready(void)
+{
+	proc_notify("READY=1");
+}
+
+unsigned proc_watchdog_ms(void)
+{
+	const char *text = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	char *end;
+
+	if (!text || *text < '1' || *text > '9')
+		return 0;
+	if (pid && strtol(pid, NULL, 10) != getpid())
+		return 0;
+	errno = 0;
+	unsigned long long us = strtoull(text, &end, 10);
+
+	return errno || *end || us / 1000 > 3600000u ? 0 : (unsigned)(us / 1000);
+}
+
+void proc_ignore_signals(void)
+{
+	static const int ignored[] = { SIGHUP,  SIGPIPE, SIGALRM, SIGUSR1, SIGUSR2,
+		                       SIGTSTP, SIGTTIN, SIGTTOU, SIGIO,   SIGVTALRM,
+		                       SIGPROF, SIGPWR,  SIGXFSZ, SIGXCPU, SIGSTKFLT };
+
+	for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		signal(ignored[i], SIG_IGN);
+	for (int signo = SIGRTMIN; signo <= SIGRTMAX; signo++)
+		signal(signo, SIG_IGN);
+}
 
 /* An option: its texts, and where in struct proc_dirs its value goes. */
 struct option_row {

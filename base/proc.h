@@ -4,7 +4,7 @@
  * What every Weir process does at its start: the options that all share, the
  * paths that follow from them, sockets handed down, readiness, dropping rights.
  *
- * Implemented in base/proc.c, base/proc_become.c and base/proc_notify.c. For the main thread at the
+ * Implemented in base/proc.c. For the main thread at the
  * start, before there are others; proc_path() and proc_notify() for any thread.
  */
 #ifndef WEIR_BASE_PROC_H

@@ -11,11 +11,9 @@
  * What comes out is judged byte by byte from the RFCs and from where the pool's backends are, not by
  * running the decision a second time: code that is wrong in the same way twice would pass.
  */
-#include "dataplane/prover_frame.h"
+#include "dataplane/prover_internal.h"
 
 #include <string.h>
-
-#include "weir/fwd/user.h"
 
 #include "weir/fwd/decide.h"
 

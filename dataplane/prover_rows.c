@@ -4,7 +4,7 @@
  * bisection, and each row knows its services as a range of one array. Between documents only the
  * pools are read again: each of them once, however many services and addresses it has.
  */
-#include "dataplane/prover_rows.h"
+#include "dataplane/prover_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>

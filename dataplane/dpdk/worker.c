@@ -13,6 +13,7 @@
 #include "dataplane/dpdk/worker.h"
 
 #include <poll.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,8 +26,8 @@
 #include "dataplane/dpdk/kernel_path.h"
 #include "dataplane/dpdk/rss.h"
 #include "dataplane/dpdk/spread.h"
-#include "dataplane/dpdk/worker_probes.h"
 #include "weir/fwd/burst.h"
+#include "weir/fwd/forward.h"
 
 _Static_assert(WORKER_BURST <= FWD_BURST_MAX, "a burst fits");
 _Static_assert(POLICE_COUNT <= DRIVER_CLASSES_MAX, "a count each");
@@ -43,6 +44,75 @@ struct round {
 	uint64_t now_ns;    /* the clock, once in a round; 0: not read yet */
 	uint64_t ended_tsc; /* end of the round before, if it had frames; else 0 */
 };
+
+/*
+ * Probe packets: they go through the same stages as a burst of received frames, and come back in
+ * place of being sent. The control thread writes w->probes while w->prove is false, and sets
+ * it; the worker reads and writes them while it is true, and clears it. So neither waits for the
+ * other, and a worker that stands still shows as probes that do not come back.
+ *
+ * The frames have no mbufs: the stages need only a frame with room in front of it. They are no
+ * packets that came, so they are counted apart, where nobody reads.
+ */
+
+_Static_assert(DRIVER_PROBES_MAX <= FWD_BURST_MAX, "one burst");
+_Static_assert(DRIVER_PROBE_ROOM >= FWD_CACHE_LINE, "what is fetched in front of a frame is there");
+
+/* The frames of the worker's burst, behind the room that outer headers are written to. */
+static _Thread_local uint8_t probe_frames[DRIVER_PROBES_MAX][DRIVER_PROBE_ROOM + DRIVER_PROBE_LEN];
+
+/* Where the stages count probe packets. */
+static _Thread_local struct fwd_cpu probe_cpu;
+
+/*
+ * Make the frames of w->probes the burst @p b, each with room for outer headers in front.
+ * @param tables  out: the worker's, with counters that nobody reads; for the stages over the burst
+ */
+static void load_probes(const struct worker *w, struct fwd_burst *b, struct fwd_tables *tables)
+{
+	*tables = w->tables;
+	fwd_tables_count_apart(tables, &probe_cpu);
+	b->n = w->probes.n;
+	for (uint32_t i = 0; i < b->n; i++) {
+		const struct driver_probe *p = &w->probes.probes[i];
+		uint8_t *frame = probe_frames[i] + DRIVER_PROBE_ROOM;
+
+		memcpy(frame, p->frame, p->length);
+		b->ingress[i] = w->probes.ifindex;
+		b->packets[i] = (struct fwd_packet){ frame, frame + p->length, probe_frames[i] };
+	}
+}
+
+/* As a received frame: one to be sent needs a port to leave by. */
+static void report_probe(struct worker *w, const struct fwd_packet *packet,
+                         const struct fwd_verdict *v, struct driver_probe *out)
+{
+	size_t length = (size_t)(packet->end - packet->data);
+	uint32_t to = fwd_egress(v);
+
+	out->reason = (uint8_t)v->reason;
+	out->result = DRIVER_PROBE_KEPT;
+	if (fwd_reason_kind(v->reason) != FWD_KIND_TX)
+		return;
+	if (!worker_port_of(w, to ? to : w->probes.ifindex)) {
+		out->reason = FWD_REASON_NOT_SENT;
+	} else if (length <= DRIVER_PROBE_LEN) {
+		memcpy(out->frame, packet->data, length);
+		out->length = (uint16_t)length;
+		out->result = DRIVER_PROBE_SENT;
+	}
+}
+
+/*
+ * Write what became of the burst into w->probes, and give these back to the control thread. A frame
+ * for a port that the worker does not have is not sent, as one that is received would not be.
+ */
+static void report_probes(struct worker *w, const struct fwd_burst *b)
+{
+	for (uint32_t i = 0; i < b->n; i++)
+		report_probe(w, &b->packets[i], &b->verdicts[i], &w->probes.probes[i]);
+	__atomic_store_n(&w->prove, false, __ATOMIC_RELEASE);
+}
 
 /* In place of a reason: frames of the host's own, which no verdict has counted. */
 #define OWN_FRAME FWD_REASON_COUNT
@@ -277,10 +347,10 @@ static void prove_stages(struct worker *w, struct round *r)
 {
 	struct fwd_tables apart;
 
-	worker_probes_load(w, &r->burst, &apart);
+	load_probes(w, &r->burst, &apart);
 	apart.now_s = w->now_s;
 	run_stages(&apart, r);
-	worker_probes_report(w, &r->burst);
+	report_probes(w, &r->burst);
 }
 
 /*

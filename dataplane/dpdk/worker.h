@@ -73,7 +73,7 @@ struct worker {
 	bool park, parked; /**< atomic: the request, the answer */
 	bool stop;         /**< atomic */
 	bool prove;        /**< atomic: the worker has `probes`; else the control thread has them */
-	struct driver_probes probes; /**< dpdk/worker_probes.h */
+	struct driver_probes probes; /**< of the control thread while `prove` is false */
 } __attribute__((aligned(128)));
 
 /** The thread: returns 0 when worker.stop is set. @p arg is the struct worker. */

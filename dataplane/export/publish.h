@@ -3,7 +3,7 @@
  * @file
  * The dataplane's stats page and effect page, read back from the tables once a second and after
  * changes. Nothing here acts on packets. Implemented in export/publish.c, export/publish_rows.c and
- * export/publish_workers.c; the loop's thread calls this.
+ * export/publish_rows.c; the loop's thread calls this.
  */
 #ifndef WEIR_DATAPLANE_EXPORT_PUBLISH_H
 #define WEIR_DATAPLANE_EXPORT_PUBLISH_H

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "dataplane/prover_frame.h"
+#include "dataplane/prover_internal.h"
 
 #define POOL_ID   77u
 #define BACKENDS  4u /* the first is none */

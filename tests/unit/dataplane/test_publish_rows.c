@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the dataplane shows of its driver: workers, bursts, classes of frames for the kernel, ports (publish_workers.c). */
+/* What the dataplane shows of its driver: workers, bursts, classes of frames for the kernel, ports (publish.c). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

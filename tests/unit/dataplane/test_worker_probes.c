@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Probe packets in a worker (dataplane/dpdk/worker_probes.c): the stages run on them, and none leaves. */
+/* Probe packets in a worker (dataplane/dpdk/worker.c): the stages run on them, and none leaves. */
 #include "worker_scene.h"
 
 static void add_probe(struct edge_head head)

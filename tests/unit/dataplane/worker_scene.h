@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A worker with three ports, whose edges are in the test's hands. Includes dataplane/dpdk/worker.c and
- * worker_probes.c. */
+/* A worker with three ports, whose edges are in the test's hands. Includes dataplane/dpdk/worker.c. */
 #ifndef WEIR_TESTS_UNIT_DATAPLANE_WORKER_SCENE_H
 #define WEIR_TESTS_UNIT_DATAPLANE_WORKER_SCENE_H
 
@@ -17,8 +16,6 @@
 #include <cmocka.h>
 
 #include "dpdk_edge.h"
-
-#include "dataplane/dpdk/worker_probes.c"
 
 #include "dataplane/dpdk/worker.c"
 
