@@ -25,7 +25,7 @@ struct daemon_sent {
 };
 
 struct daemon_row {
-	struct addr vip;
+	struct addr vip;                          /* first: sorted by it */
 	struct daemon_route shown, fresh, walked; /* walked: of the pass that runs */
 	uint64_t changed_ns; /* of `imported`: exports that were asked for before are void */
 	uint64_t stamp;      /* the facts' when `shown.exported` was asked for */

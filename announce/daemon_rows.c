@@ -26,17 +26,11 @@
 #define WAIT_FRACTION 4u    /* who waits is asked about again after this part of the waiting */
 #define LIST_DELAY    2u    /* after a list in vain, so many times as long for bgpd's own work */
 
-static int compare_rows(const void *a, const void *b)
-{
-	return addr_compare(&((const struct daemon_row *)a)->vip,
-	                    &((const struct daemon_row *)b)->vip);
-}
-
 struct daemon_row *daemon_rows_find(const struct daemon *d, const struct addr *vip)
 {
 	const struct daemon_row key = { .vip = *vip };
 
-	return d->n_rows ? bsearch(&key, d->rows, d->n_rows, sizeof(key), compare_rows) : NULL;
+	return d->n_rows ? bsearch(&key, d->rows, d->n_rows, sizeof(key), addr_order) : NULL;
 }
 
 void daemon_rows_forget(struct daemon *d)
@@ -469,7 +463,7 @@ int daemon_watch(struct daemon *d, const struct addr *vips, size_t n)
 		rows[i].urgent |=
 		        rows[i].shown.pending; /* its answer may be under way: see below */
 	}
-	qsort(rows, n, sizeof(*rows), compare_rows);
+	qsort(rows, n, sizeof(*rows), addr_order);
 	free(d->rows);
 	d->rows = rows;
 	d->n_rows = n;

@@ -67,13 +67,6 @@ static bool is_vip_left(const struct model *m, const struct model_vip *vip)
 	return true;
 }
 
-static int by_address(const void *a, const void *b)
-{
-	const struct intended *x = a, *y = b;
-
-	return addr_compare(&x->address, &y->address);
-}
-
 static size_t list_vip(const struct model *m, const struct model_vip *vip, struct intended *out,
                        size_t n_max)
 {
@@ -112,9 +105,9 @@ size_t intended_list(const struct model *m, struct intended *out, size_t n_max)
 		n++;
 	}
 	if (n)
-		qsort(out, n, sizeof(*out), by_address);
+		qsort(out, n, sizeof(*out), addr_order);
 	for (size_t i = 0; i < n; i++)
-		if (!kept || by_address(&out[kept - 1], &out[i]) != 0)
+		if (!kept || addr_order(&out[kept - 1], &out[i]) != 0)
 			out[kept++] = out[i];
 	return kept;
 }

@@ -19,7 +19,7 @@ struct model_node;
 struct model_vip;
 
 struct intended {
-	struct addr address;
+	struct addr address;        /* first: sorted by it */
 	const char *vip;            /* its name, the model's; NULL: an address of DNS */
 	const struct model_vip *of; /* the VIP itself, the model's; NULL likewise */
 	uint64_t vip_hash;          /* hash_text() of it; 0 for DNS */

@@ -32,11 +32,6 @@
 #define FORGET_AGAIN_MS 1000u /* likewise for tables that no document names any more */
 #define FORGET_MOST_MS  30000u
 
-static int by_address(const void *a, const void *b)
-{
-	return addr_compare(a, b);
-}
-
 static void count_error(struct announcer *a)
 {
 	if (a->counters.route_errors)
@@ -45,7 +40,7 @@ static void count_error(struct announcer *a)
 
 struct announce_row *kernel_find_row(const struct announcer *a, const struct addr *address)
 {
-	return a->n_rows ? bsearch(address, a->rows, a->n_rows, sizeof(*a->rows), by_address)
+	return a->n_rows ? bsearch(address, a->rows, a->n_rows, sizeof(*a->rows), addr_order)
 	                 : NULL;
 }
 
@@ -75,14 +70,14 @@ static int read_table(struct announcer *a, struct kernel_table *t)
 	t->is_read = true;
 	t->is_whole = n <= LIST_MAX;
 	t->n = t->is_whole ? n : LIST_MAX;
-	qsort(t->addresses, t->n, sizeof(*t->addresses), by_address);
+	qsort(t->addresses, t->n, sizeof(*t->addresses), addr_order);
 	return 0;
 }
 
 static bool has_route(const struct kernel_table *t, const struct addr *address)
 {
 	return t->n &&
-	       bsearch(address, t->addresses, t->n, sizeof(*t->addresses), by_address) != NULL;
+	       bsearch(address, t->addresses, t->n, sizeof(*t->addresses), addr_order) != NULL;
 }
 
 /* Take over into @p row what was read. */

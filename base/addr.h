@@ -38,6 +38,11 @@ bool addr_is4(const struct addr *a);
 bool addr_equal(const struct addr *a, const struct addr *b);
 /** Order for sorting: as memcmp() of the bytes. */
 int addr_compare(const struct addr *a, const struct addr *b);
+/** addr_compare() for qsort(3) and bsearch(3): of elements that begin with an address. */
+static inline int addr_order(const void *a, const void *b)
+{
+	return addr_compare(a, b);
+}
 
 /** Make an address from four bytes in network order. */
 struct addr addr_from4(const void *bytes);

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/checked.h"
 
@@ -24,5 +25,21 @@ typedef int sorted_compare(const void *key, const void *item);
 NONNULL(1, 5)
 size_t sorted_index(const void *key, const void *items, size_t n, size_t size,
                     sorted_compare *compare, bool *found);
+
+/** For qsort(3), bsearch(3) and sorted_index(): the order of elements that begin with a uint64_t. */
+static inline int sorted_by_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/** The same of elements that begin with a uint32_t. */
+static inline int sorted_by_u32(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
 
 #endif

@@ -5,6 +5,7 @@
  * program of its own, then replaces the filter in one step: probes never meet an empty table.
  * libbpf's messages are switched off, as callers report the errors. One thread.
  */
+#include "base/sorted.h"
 #include "weir/probe.h"
 
 #include <errno.h>
@@ -95,13 +96,6 @@ int probe_set_sources(struct probes *p, const struct prefix *source4, const stru
 	               : 0;
 }
 
-static int by_mark(const void *a, const void *b)
-{
-	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 static int put_tunnel(int map_fd, const struct probe_tunnel *t, uint64_t flags)
 {
 	struct probe_value v = { .ifindex = t->ifindex, .gue = t->gue };
@@ -137,14 +131,14 @@ int probe_set_tunnels(struct probes *p, const struct probe_tunnel *tunnels, size
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
 		marks[i] = tunnels[i].mark;
-	qsort(marks, n, sizeof(*marks), by_mark);
+	qsort(marks, n, sizeof(*marks), sorted_by_u32);
 	err = add_tunnels(map_fd, tunnels, n);
 	if (err) {
 		free(marks);
 		return err;
 	}
 	for (size_t i = 0; i < p->n_marks; i++)
-		if (!bsearch(&p->marks[i], marks, n, sizeof(*marks), by_mark))
+		if (!bsearch(&p->marks[i], marks, n, sizeof(*marks), sorted_by_u32))
 			bpf_map_delete_elem(map_fd, &p->marks[i]);
 	free(p->marks);
 	p->marks = marks;

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "base/proc.h"
+#include "base/sorted.h"
 
 #define PAGE_AGAIN_MS 5000 /* between two tries to make the page */
 
@@ -56,18 +57,11 @@ void keys_close(struct keys *k)
 	*k = (struct keys){ 0 };
 }
 
-static int by_id(const void *a, const void *b)
-{
-	uint32_t x = ((const struct keys_name *)a)->name, y = ((const struct keys_name *)b)->name;
-
-	return (x > y) - (x < y);
-}
-
 static struct keys_name *find_name(const struct keys *k, uint32_t name)
 {
 	const struct keys_name key = { .name = name };
 
-	return k->n_names ? bsearch(&key, k->names, k->n_names, sizeof(key), by_id) : NULL;
+	return k->n_names ? bsearch(&key, k->names, k->n_names, sizeof(key), sorted_by_u32) : NULL;
 }
 
 void keys_set_names(struct keys *k, const struct steering *p)
@@ -84,7 +78,7 @@ void keys_set_names(struct keys *k, const struct steering *p)
 			names[i] = *was;
 		names[i].name = p->names[i].id;
 	}
-	qsort(names, n, sizeof(*names), by_id);
+	qsort(names, n, sizeof(*names), sorted_by_u32);
 	free(k->names);
 	k->names = names;
 	k->n_names = n;

@@ -38,7 +38,7 @@ struct keys_row {
 };
 
 struct keys_name {
-	uint32_t name;
+	uint32_t name; /* first: sorted by it */
 	uint32_t queries[KEYS_SLOTS], others[KEYS_SLOTS], longest_ttl_s[KEYS_SLOTS];
 	uint64_t cached_until_ms;
 };

@@ -82,7 +82,7 @@ void checker_close(struct checker *c);
 
 /* Words to start from where the page has none, sorted by target. */
 struct saved_word {
-	uint64_t target;
+	uint64_t target; /* first: sorted by it */
 	health_word word;
 	double penalty;  /* of struct damp */
 	uint64_t age_ms; /* of the penalty */

@@ -19,6 +19,7 @@
 #include "base/clock.h"
 #include "base/owner.h"
 #include "base/replace.h"
+#include "base/sorted.h"
 
 /* The first line goes on with the time of writing. */
 #define HEAD "weir-verdicts 2 "
@@ -132,14 +133,6 @@ int keep_start(struct keep_writer *w, const char *path, const struct targets *t)
 	return text ? keep_start_text(w, path, text, n_text) : -ENOMEM;
 }
 
-static int by_saved_target(const void *a, const void *b)
-{
-	uint64_t x = ((const struct saved_word *)a)->target,
-	         y = ((const struct saved_word *)b)->target;
-
-	return (x > y) - (x < y);
-}
-
 /* The first line. @return 0 with how old the file is, or -EPROTO */
 static int read_verdicts_head(FILE *f, uint64_t *age_ms)
 {
@@ -203,7 +196,7 @@ void keep_restore(struct target *t, const struct saved_word *saved, size_t n, ui
 {
 	const struct saved_word key = { .target = t->id };
 	const struct saved_word *kept =
-	        n ? bsearch(&key, saved, n, sizeof(*saved), by_saved_target) : NULL;
+	        n ? bsearch(&key, saved, n, sizeof(*saved), sorted_by_u64) : NULL;
 
 	if (kept && !t->restored)
 		target_restore(t, kept->word);
@@ -228,7 +221,7 @@ int keep_read(const char *path, struct saved_word **out, size_t *n)
 		free(words);
 		return err;
 	}
-	qsort(words, n_words, sizeof(*words), by_saved_target);
+	qsort(words, n_words, sizeof(*words), sorted_by_u64);
 	*out = words;
 	*n = n_words;
 	return 0;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sorted.h"
 #include "healthcheck/vips.h"
 #include "weir/fwd/encap.h"
 #include "weir/probe.h"
@@ -188,13 +189,6 @@ static void add_vip_targets(struct targets *t)
 		}
 }
 
-static int by_target_id(const void *a, const void *b)
-{
-	uint64_t x = ((const struct target *)a)->id, y = ((const struct target *)b)->id;
-
-	return (x > y) - (x < y);
-}
-
 /* Room for the most that add_probed_backends() and add_vip_targets() can add. */
 static int size_arrays(struct targets *t)
 {
@@ -246,7 +240,7 @@ int targets_new(struct model *model, struct targets **out)
 	if (!err) {
 		add_probed_backends(t, marks, n_marks);
 		add_vip_targets(t);
-		qsort(t->items, t->n, sizeof(*t->items), by_target_id);
+		qsort(t->items, t->n, sizeof(*t->items), sorted_by_u64);
 		drop_twins(t);
 		if (t->n + t->n_derived > HEALTH_TARGETS_MAX)
 			err = -E2BIG;
@@ -282,7 +276,7 @@ struct target *targets_find(const struct targets *t, uint64_t id)
 {
 	const struct target key = { .id = id };
 
-	return bsearch(&key, t->items, t->n, sizeof(*t->items), by_target_id);
+	return bsearch(&key, t->items, t->n, sizeof(*t->items), sorted_by_u64);
 }
 
 /* The mark alone says which tunnel; the VIPs in it are the packets' own. */

@@ -44,7 +44,7 @@ struct target_path {
 };
 
 struct target {
-	uint64_t id;
+	uint64_t id; /* first: sorted by it */
 	struct checker *checker;
 	const struct model_pool *pool;       /* of a backend, else NULL */
 	const struct model_backend *backend; /* likewise */

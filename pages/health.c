@@ -6,6 +6,7 @@
  * leaves HEALTH_TARGET_FREED behind, so that entries that were pushed past it are still found;
  * only when such marks fill half of the table, it is built again.
  */
+#include "base/sorted.h"
 #include "weir/health.h"
 
 #include <errno.h>
@@ -104,13 +105,6 @@ static void insert_target(struct health_page *page, uint64_t target, uint64_t wo
 	}
 }
 
-static int compare_targets(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Free the entries that are not in @p sorted. @return how many places are marked as freed now */
 static size_t release_others(struct health_page *page, const uint64_t *sorted, size_t n)
 {
@@ -121,7 +115,7 @@ static size_t release_others(struct health_page *page, const uint64_t *sorted, s
 		uint64_t target = e->target;
 
 		if (target > HEALTH_TARGET_FREED &&
-		    !bsearch(&target, sorted, n, sizeof(*sorted), compare_targets)) {
+		    !bsearch(&target, sorted, n, sizeof(*sorted), sorted_by_u64)) {
 			__atomic_store_n(&e->target, HEALTH_TARGET_FREED, __ATOMIC_RELEASE);
 			__atomic_store_n(&e->word, 0, __ATOMIC_RELEASE);
 		}
@@ -168,7 +162,7 @@ int health_set_targets(struct health_page *page, const uint64_t *targets, size_t
 	}
 	if (n)
 		memcpy(sorted, targets, n * sizeof(*sorted));
-	qsort(sorted, n, sizeof(*sorted), compare_targets);
+	qsort(sorted, n, sizeof(*sorted), sorted_by_u64);
 
 	__atomic_store_n(&page->generation, page->generation | 1, __ATOMIC_SEQ_CST);
 	if (release_others(page, sorted, n) > HEALTH_TARGETS_MAX / 2) {

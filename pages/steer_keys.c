@@ -4,6 +4,7 @@
  * reader copies and compares. Its counts are checked, and its rows are put into order: a reader must
  * not trust the writer.
  */
+#include "base/sorted.h"
 #include "weir/steer_keys.h"
 
 #include <errno.h>
@@ -57,12 +58,6 @@ static int by_queries(const void *a, const void *b)
 	return order ? order : compare_numbers(x->name, y->name);
 }
 
-static int by_name(const void *a, const void *b)
-{
-	return compare_numbers(((const struct steer_keys_name *)a)->name,
-	                       ((const struct steer_keys_name *)b)->name);
-}
-
 static int by_service(const void *a, const void *b)
 {
 	const struct steer_keys_answers *x = a, *y = b;
@@ -74,7 +69,7 @@ static int by_service(const void *a, const void *b)
 static void sort_rows(struct steer_keys *k)
 {
 	qsort(k->keys, k->n_keys, sizeof(*k->keys), by_queries);
-	qsort(k->names, k->n_names, sizeof(*k->names), by_name);
+	qsort(k->names, k->n_names, sizeof(*k->names), sorted_by_u32);
 	qsort(k->answers, k->n_answers, sizeof(*k->answers), by_service);
 }
 

@@ -9,6 +9,7 @@
  * A frozen effect is a copy of the page's rows, taken in one such read, with its pools sorted: whoever
  * asks for each of a thousand pools would else walk over all of them for each.
  */
+#include "base/sorted.h"
 #include "weir/effect.h"
 
 #include <errno.h>
@@ -100,14 +101,6 @@ static int part_total(const struct effect *e, uint64_t key, uint64_t id, void *o
 	return 0;
 }
 
-static int compare_pools(const void *a, const void *b)
-{
-	uint64_t x = ((const struct effect_pool *)a)->pool;
-	uint64_t y = ((const struct effect_pool *)b)->pool;
-
-	return (x > y) - (x < y);
-}
-
 /* The row of pool @p key, or NULL: on the page pools are in no order that a reader may trust. */
 static const struct effect_pool *find_pool(const struct effect *e, uint64_t key)
 {
@@ -115,7 +108,7 @@ static const struct effect_pool *find_pool(const struct effect *e, uint64_t key)
 	const struct effect_pool *pools = effect_page_pools(p), row = { .pool = key };
 
 	if (e->copy)
-		return bsearch(&row, pools, p->total.n_pools, sizeof(row), compare_pools);
+		return bsearch(&row, pools, p->total.n_pools, sizeof(row), sorted_by_u64);
 	for (uint32_t i = 0; i < p->total.n_pools && i < p->max_pools; i++)
 		if (pools[i].pool == key)
 			return &pools[i];
@@ -201,7 +194,7 @@ void effect_freeze(struct effect *e)
 		free(copy);
 		return;
 	}
-	qsort(effect_page_pools(copy), copy->max_pools, sizeof(struct effect_pool), compare_pools);
+	qsort(effect_page_pools(copy), copy->max_pools, sizeof(struct effect_pool), sorted_by_u64);
 	e->copy = copy;
 }
 

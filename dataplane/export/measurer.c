@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/page.h"
 #include "base/proc.h"
+#include "base/sorted.h"
 #include "dataplane/export/traffic.h"
 #include "weir/fwd/sample.h"
 #include "weir/model.h"
@@ -174,22 +175,6 @@ static void publish_copy(struct measurer *m, uint64_t now_ms)
 
 /* --- totals, read from the tables --- */
 
-static int by_service(const void *a, const void *b)
-{
-	uint64_t x = ((const struct measure_service *)a)->service;
-	uint64_t y = ((const struct measure_service *)b)->service;
-
-	return (x > y) - (x < y);
-}
-
-static int by_pool(const void *a, const void *b)
-{
-	uint64_t x = ((const struct measure_pool *)a)->pool;
-	uint64_t y = ((const struct measure_pool *)b)->pool;
-
-	return (x > y) - (x < y);
-}
-
 static void read_services(const struct compiler *n, struct measure_page *p)
 {
 	struct measure_service *rows = measure_page_services(p);
@@ -216,7 +201,7 @@ static void read_services(const struct compiler *n, struct measure_page *p)
 			           .lost = sample.lost },
 		};
 	}
-	qsort(rows, used, sizeof(*rows), by_service);
+	qsort(rows, used, sizeof(*rows), sorted_by_u64);
 	p->node.n_services = used;
 }
 
@@ -252,7 +237,7 @@ static void read_pools(const struct compiler *n, struct measure_page *p)
 			}
 		}
 	}
-	qsort(measure_page_pools(p), p->node.n_pools, sizeof(struct measure_pool), by_pool);
+	qsort(measure_page_pools(p), p->node.n_pools, sizeof(struct measure_pool), sorted_by_u64);
 }
 
 static void read_node(const struct fwd_cpu *counts, struct measure_node *node)
@@ -304,7 +289,7 @@ static void fill_services(struct measure_page *p, const struct measured_counters
 
 	for (uint32_t i = 0; i < p->node.n_services; i++) {
 		const struct measure_service *then = bsearch(
-		        &rows[i], from->services, from->n_services, sizeof(*then), by_service);
+		        &rows[i], from->services, from->n_services, sizeof(*then), sorted_by_u64);
 
 		subtract_counts(&rows[i].total, then ? &then->total : &none,
 		                is_last ? &rows[i].last : &rows[i].recent, WORDS(none));
@@ -318,7 +303,7 @@ static void fill_pools(struct measure_page *p, const struct measured_counters *f
 
 	for (uint32_t i = 0; i < p->node.n_pools; i++) {
 		const struct measure_pool *then =
-		        bsearch(&rows[i], from->pools, from->n_pools, sizeof(*then), by_pool);
+		        bsearch(&rows[i], from->pools, from->n_pools, sizeof(*then), sorted_by_u64);
 
 		subtract_counts(&rows[i].total, then ? &then->total : &none,
 		                is_last ? &rows[i].last : &rows[i].recent, WORDS(none));

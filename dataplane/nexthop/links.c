@@ -38,17 +38,10 @@ struct links {
 	char *buffer;
 };
 
-static int compare_ifindex(const void *ifindex, const void *row)
-{
-	uint32_t a = *(const uint32_t *)ifindex, b = ((const struct rtnl_link *)row)->ifindex;
-
-	return (a > b) - (a < b);
-}
-
 /* The position of @p ifindex in @p t, or where it belongs. */
 static size_t find_row(const struct table *t, uint32_t ifindex, bool *found)
 {
-	return sorted_index(&ifindex, t->rows, t->n, sizeof(*t->rows), compare_ifindex, found);
+	return sorted_index(&ifindex, t->rows, t->n, sizeof(*t->rows), sorted_by_u32, found);
 }
 
 static bool same_link(const struct rtnl_link *a, const struct rtnl_link *b)

@@ -13,6 +13,7 @@
  * Slots lie far apart in memory: eight questions are computed at a time, in vectors, and their
  * slots are fetched while the eight before them are answered.
  */
+#include "base/sorted.h"
 #include "weir/ring.h"
 
 #include <errno.h>
@@ -43,7 +44,7 @@
 
 /* A backend of ring_fill(), which asks for slots. */
 struct asker {
-	uint64_t key;
+	uint64_t key; /* first: sorted by it */
 	uint64_t seed;
 	uint64_t step;  /* time between its questions */
 	uint32_t next;  /* its next question */
@@ -67,14 +68,6 @@ static uint64_t mix_next(uint64_t x)
 	return hash_mix(x + 0x9e3779b97f4a7c15u);
 }
 
-static int by_asker_key(const void *a, const void *b)
-{
-	uint64_t x = ((const struct asker *)a)->key;
-	uint64_t y = ((const struct asker *)b)->key;
-
-	return (x > y) - (x < y);
-}
-
 static unsigned bits_of(uint64_t x)
 {
 	return x ? 64 - (unsigned)__builtin_clzll(x) : 0;
@@ -96,7 +89,7 @@ static size_t list_askers(struct asker *askers, const struct ring_backend *backe
 			.id = backends[i].id,
 		};
 	}
-	qsort(askers, n_askers, sizeof(*askers), by_asker_key);
+	qsort(askers, n_askers, sizeof(*askers), sorted_by_u64);
 	return n_askers;
 }
 

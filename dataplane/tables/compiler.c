@@ -18,6 +18,7 @@
 
 #include "base/clock.h"
 #include "base/hash.h"
+#include "base/sorted.h"
 #include "weir/health.h"
 #include "weir/model.h"
 
@@ -221,19 +222,12 @@ static struct compiler_pool *find_table(struct compiler_pool *pools, size_t n,
 	return NULL;
 }
 
-static int compare_backend_id(const void *id, const void *backend)
-{
-	uint64_t a = *(const uint64_t *)id, b = ((const struct plan_backend *)backend)->id;
-
-	return (a > b) - (a < b);
-}
-
 const struct compiler_backend *compiler_find_backend(const struct compiler_pool *p, uint64_t id)
 {
 	const struct plan_backend *all = p->plan->backends, *found = NULL;
 
 	if (p->plan->n_backends)
-		found = bsearch(&id, all, p->plan->n_backends, sizeof(*all), compare_backend_id);
+		found = bsearch(&id, all, p->plan->n_backends, sizeof(*all), sorted_by_u64);
 	return found ? &p->backends[found - all] : NULL;
 }
 

@@ -47,7 +47,7 @@ enum plan_class {
 
 /** A backend that some set of its pool names, or that is configured. */
 struct plan_backend {
-	uint64_t id;
+	uint64_t id;   /**< first: sorted by it */
 	uint8_t class; /**< enum plan_class */
 	struct addr address;
 	uint16_t port;

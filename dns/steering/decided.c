@@ -18,16 +18,10 @@
 #include "base/owner.h"
 #include "base/proc.h"
 #include "base/replace.h"
+#include "base/sorted.h"
 
 #define HEAD        "weir-sites 1\n"   /* the number is the format's */
 #define TARGETS_MAX (2u * 64u * 4096u) /* families, sites and services that a document can have */
-
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
 
 /* Room for @p n in both lists. @return whether there is */
 static bool reserve_targets(struct decided *d, size_t n)
@@ -53,7 +47,7 @@ static bool reserve_targets(struct decided *d, size_t n)
 
 bool decided_is_down(const struct decided *d, uint64_t target)
 {
-	return d->n && bsearch(&target, d->items, d->n, sizeof(target), by_number);
+	return d->n && bsearch(&target, d->items, d->n, sizeof(target), sorted_by_u64);
 }
 
 void decided_begin(struct decided *d)
@@ -76,7 +70,7 @@ void decided_end(struct decided *d, bool settled)
 	if (d->failed)
 		return;
 	if (d->n_next)
-		qsort(d->next, d->n_next, sizeof(*d->next), by_number);
+		qsort(d->next, d->n_next, sizeof(*d->next), sorted_by_u64);
 	if (d->known || settled)
 		d->changed |= !d->known || d->n_next != d->n ||
 		              (d->n && memcmp(d->items, d->next, d->n * sizeof(*d->next)) != 0);

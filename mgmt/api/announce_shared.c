@@ -11,19 +11,12 @@
 
 #include "weir/model.h"
 
-static int compare_shared(const void *a, const void *b)
-{
-	const struct announce_shared *x = a, *y = b;
-
-	return addr_compare(&x->address, &y->address);
-}
-
 struct announce_shared *announce_shared_find(struct announce_shared *list, size_t n,
                                              const struct addr *address)
 {
 	const struct announce_shared key = { .address = *address };
 
-	return n ? bsearch(&key, list, n, sizeof(*list), compare_shared) : NULL;
+	return n ? bsearch(&key, list, n, sizeof(*list), addr_order) : NULL;
 }
 
 static size_t count_announced(const struct model_announce *a)
@@ -89,9 +82,9 @@ static int list_own(const struct model *m, struct shared_list *out)
 	if (!out->rows)
 		return -ENOMEM;
 	visit_announced(m->self, add_own, out);
-	qsort(out->rows, out->n, sizeof(*out->rows), compare_shared);
+	qsort(out->rows, out->n, sizeof(*out->rows), addr_order);
 	for (size_t i = 0; i < out->n; i++)
-		if (!kept || compare_shared(&out->rows[kept - 1], &out->rows[i]) != 0)
+		if (!kept || addr_order(&out->rows[kept - 1], &out->rows[i]) != 0)
 			out->rows[kept++] = out->rows[i];
 	out->n = kept;
 	return 0;

@@ -52,7 +52,7 @@ static inline bool announce_peers_meet(const struct announce_peers *a,
 
 /** An address of this node. The caller keeps what the peers say beside what the document says. */
 struct announce_shared {
-	struct addr address;
+	struct addr address;             /**< first: sorted by it */
 	struct announce_peers peers;     /**< these announce it as well, by the document */
 	bool is_shared;                  /**< there is one */
 	struct announce_peers announced; /**< the caller's: these say that they announce it */

@@ -12,18 +12,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/sorted.h"
 #include "mgmt/api/announce_own.h"
 #include "mgmt/api/node_drain.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "weir/announce.h"
-
-static int by_vip(const void *a, const void *b)
-{
-	uint64_t x = ((const struct announced_address *)a)->vip,
-	         y = ((const struct announced_address *)b)->vip;
-
-	return (x > y) - (x < y);
-}
 
 static enum guard_announced read_address(const struct announced_address *a)
 {
@@ -38,7 +31,7 @@ static enum guard_announced read_address(const struct announced_address *a)
 static void note_announced(struct announced_address *addresses, size_t n, struct guard_said *out)
 {
 	if (n)
-		qsort(addresses, n, sizeof(*addresses), by_vip);
+		qsort(addresses, n, sizeof(*addresses), sorted_by_u64);
 	for (size_t i = 0, next; i < n; i = next) {
 		const struct announced_address *first = &addresses[i];
 		enum guard_announced least = read_address(first);

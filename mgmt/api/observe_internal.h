@@ -15,7 +15,7 @@
 
 /* The state of a target at the last event. */
 struct logged_state {
-	uint64_t target;
+	uint64_t target; /* first: sorted by it */
 	enum health_state state;
 };
 

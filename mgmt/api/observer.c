@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "mgmt/api/observe_internal.h"
+#include "base/sorted.h"
 #include "mgmt/api/state.h"
 
 #define EVERY_MS 500u  /* between two looks */
@@ -35,14 +36,6 @@ static void log_process_changes(struct core *core)
 		            observe_name((enum observe_process)p));
 		core_changed(core);
 	}
-}
-
-static int compare_noted_targets(const void *a, const void *b)
-{
-	uint64_t x = ((const struct logged_state *)a)->target,
-	         y = ((const struct logged_state *)b)->target;
-
-	return (x > y) - (x < y);
 }
 
 /* The targets as seen now, while they are gathered. */
@@ -75,9 +68,9 @@ static void log_target_change(struct sight *s, uint64_t target, const char *form
 {
 	const struct observe *o = s->core->observe;
 	const struct logged_state key = { .target = target };
-	const struct logged_state *old = o->n_logged ? bsearch(&key, o->logged, o->n_logged,
-	                                                       sizeof(key), compare_noted_targets)
-	                                             : NULL;
+	const struct logged_state *old =
+	        o->n_logged ? bsearch(&key, o->logged, o->n_logged, sizeof(key), sorted_by_u64)
+	                    : NULL;
 	int page_index = health_find_index(s->page, target);
 	health_word word = page_index >= 0 ? health_read(s->page, page_index) : 0;
 	enum health_state was = old ? old->state : HEALTH_UNKNOWN;
@@ -149,7 +142,7 @@ static void log_health_changes(struct core *core, const struct model *m,
 	log_pool_targets(&s, m);
 	log_service_targets(&s, m);
 	end_events(&s);
-	qsort(s.now, s.n, sizeof(*s.now), compare_noted_targets);
+	qsort(s.now, s.n, sizeof(*s.now), sorted_by_u64);
 	free(o->logged);
 	o->logged = s.now;
 	o->n_logged = s.n;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/sorted.h"
 #include "weir/model.h"
 #include "weir/stats.h"
 
@@ -20,7 +21,7 @@
 
 /* A service's counter, by the hash of its name. */
 struct service_count {
-	uint64_t service, packets;
+	uint64_t service, packets; /* sorted by the first */
 };
 
 struct vip_traffic {
@@ -47,14 +48,6 @@ void vip_traffic_free(struct vip_traffic *t)
 bool vip_traffic_is_due(const struct vip_traffic *t, uint64_t now_ms)
 {
 	return !t->looked_ms || now_ms - t->looked_ms >= EVERY_MS + 2 * t->n_services;
-}
-
-static int compare_counts(const void *a, const void *b)
-{
-	uint64_t x = ((const struct service_count *)a)->service,
-	         y = ((const struct service_count *)b)->service;
-
-	return (x > y) - (x < y);
 }
 
 /* The service of a counter's labels, service="NAME". @return whether the entry is such a counter */
@@ -92,7 +85,7 @@ static struct service_count *read_counts(const char *run_dir, uint64_t now_ms, s
 		*n += read_entry(stats_reader_entry(r, i), &list[*n]);
 	stats_reader_close(r);
 	if (list)
-		qsort(list, *n, sizeof(*list), compare_counts);
+		qsort(list, *n, sizeof(*list), sorted_by_u64);
 	return list;
 }
 
@@ -108,7 +101,7 @@ static bool count_service(const struct vip_counters *c, const char *name, uint64
 {
 	const struct service_count key = { .service = hash_text(name) };
 	const struct service_count *found =
-	        c->n_counts ? bsearch(&key, c->counts, c->n_counts, sizeof(key), compare_counts)
+	        c->n_counts ? bsearch(&key, c->counts, c->n_counts, sizeof(key), sorted_by_u64)
 	                    : NULL;
 
 	if (found)

@@ -13,9 +13,9 @@
 #define PROJECTOR_KEYS_MAX 16384u
 
 struct projector_group {
-	uint32_t service;
-	uint32_t name;   /* one of its dynamic names, by number */
-	uint64_t others; /* queries without a key */
+	uint32_t service; /* first: sorted by it */
+	uint32_t name;    /* one of its dynamic names, by number */
+	uint64_t others;  /* queries without a key */
 };
 
 struct projector_key {
@@ -25,7 +25,7 @@ struct projector_key {
 };
 
 struct projector_name {
-	uint32_t id, number, group;
+	uint32_t id, number, group; /* sorted by the first */
 	double queries_per_s;
 };
 

@@ -15,14 +15,6 @@
 
 #define ARENA_BYTES ((size_t)256 << 20) /* a limit, not a size: 10,000 names, 4,096 services */
 
-static int by_id(const void *a, const void *b)
-{
-	uint32_t x = ((const struct projector_name *)a)->id;
-	uint32_t y = ((const struct projector_name *)b)->id;
-
-	return (x > y) - (x < y);
-}
-
 static int by_service(const void *a, const void *b)
 {
 	const struct model_dns_name *x = *(const struct model_dns_name *const *)a;
@@ -57,7 +49,7 @@ static void group_names(struct projector *p, const struct model_dns_name **order
 		};
 	}
 	if (p->n_names)
-		qsort(p->names, p->n_names, sizeof(*p->names), by_id);
+		qsort(p->names, p->n_names, sizeof(*p->names), sorted_by_u32);
 }
 
 int projector_new(const struct model *m, const uint64_t key[2], struct projector **out)
@@ -97,7 +89,7 @@ static struct projector_name *find_name(const struct projector *p, uint32_t id)
 {
 	const struct projector_name key = { .id = id };
 
-	return p->n_names ? bsearch(&key, p->names, p->n_names, sizeof(key), by_id) : NULL;
+	return p->n_names ? bsearch(&key, p->names, p->n_names, sizeof(key), sorted_by_u32) : NULL;
 }
 
 static int make_room(struct projector *p, size_t n)
@@ -156,17 +148,9 @@ static int by_group_and_key(const void *a, const void *b)
 	return order ? order : (x->key > y->key) - (x->key < y->key);
 }
 
-static int compare_service(const void *key, const void *item)
-{
-	uint32_t service = *(const uint32_t *)key,
-	         of = ((const struct projector_group *)item)->service;
-
-	return (service > of) - (service < of);
-}
-
 size_t projector_first_group(const struct projector *p, uint32_t service)
 {
-	return sorted_index(&service, p->groups, p->n_groups, sizeof(*p->groups), compare_service,
+	return sorted_index(&service, p->groups, p->n_groups, sizeof(*p->groups), sorted_by_u32,
 	                    NULL);
 }
 

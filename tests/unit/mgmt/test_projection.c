@@ -434,7 +434,7 @@ static void a_name_is_found_wherever_its_number_is(void **state)
 	(void)state;
 	for (uint32_t i = 0; i < 99; i++)
 		rows[i] = (struct projector_name){ .id = i * 2654435761u, .number = i };
-	qsort(rows, 99, sizeof(rows[0]), by_id);
+	qsort(rows, 99, sizeof(rows[0]), sorted_by_u32);
 	for (uint32_t i = 0; i < 99; i++) {
 		assert_non_null(find_name(&p, i * 2654435761u));
 		assert_int_equal(find_name(&p, i * 2654435761u)->number, i);
