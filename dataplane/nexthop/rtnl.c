@@ -363,38 +363,37 @@ size_t rtnl_write_route(void *out, const struct addr *to, uint32_t seq)
 	return h->nlmsg_len;
 }
 
-size_t rtnl_write_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
+/* A request about the entry @p m of neighbour @p to. */
+static size_t write_neighbour(void *out, uint16_t type, uint16_t flags, struct ndmsg m,
+                              const struct addr *to, uint32_t seq)
 {
-	struct nlmsghdr *h = begin_request(out, RTM_NEWNEIGH, NLM_F_CREATE, seq);
-	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	struct nlmsghdr *h = begin_request(out, type, flags, seq);
 
-	m->ndm_family = addr_is4(to) ? AF_INET : AF_INET6;
-	m->ndm_ifindex = (int)ifindex;
-	m->ndm_state = NUD_NONE;
-	m->ndm_flags = NTF_USE;
+	m.ndm_family = addr_is4(to) ? AF_INET : AF_INET6;
+	memcpy(mnl_nlmsg_put_extra_header(h, sizeof(m)), &m, sizeof(m));
 	put_addr(h, NDA_DST, to);
 	return h->nlmsg_len;
+}
+
+size_t rtnl_write_use(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
+{
+	const struct ndmsg m = { .ndm_ifindex = (int)ifindex,
+		                 .ndm_state = NUD_NONE,
+		                 .ndm_flags = NTF_USE };
+
+	return write_neighbour(out, RTM_NEWNEIGH, NLM_F_CREATE, m, to, seq);
 }
 
 size_t rtnl_write_probe(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
 {
-	struct nlmsghdr *h = begin_request(out, RTM_NEWNEIGH, 0, seq); /* never makes an entry */
-	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	const struct ndmsg m = { .ndm_ifindex = (int)ifindex, .ndm_state = NUD_PROBE };
 
-	m->ndm_family = addr_is4(to) ? AF_INET : AF_INET6;
-	m->ndm_ifindex = (int)ifindex;
-	m->ndm_state = NUD_PROBE;
-	put_addr(h, NDA_DST, to);
-	return h->nlmsg_len;
+	return write_neighbour(out, RTM_NEWNEIGH, 0, m, to, seq); /* never makes an entry */
 }
 
 size_t rtnl_write_neighbour(void *out, uint32_t ifindex, const struct addr *to, uint32_t seq)
 {
-	struct nlmsghdr *h = begin_request(out, RTM_GETNEIGH, 0, seq);
-	struct ndmsg *m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+	const struct ndmsg m = { .ndm_ifindex = (int)ifindex };
 
-	m->ndm_family = addr_is4(to) ? AF_INET : AF_INET6;
-	m->ndm_ifindex = (int)ifindex;
-	put_addr(h, NDA_DST, to);
-	return h->nlmsg_len;
+	return write_neighbour(out, RTM_GETNEIGH, 0, m, to, seq);
 }
