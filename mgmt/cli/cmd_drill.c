@@ -202,24 +202,11 @@ int cli_drill_end(struct cli *cli, const struct cli_args *args)
 {
 	char *id = api_escape(args->at[0]), path[320];
 	struct api_request request = { .method = "POST", .path = path };
-	struct api_reply reply;
-	int status;
 
 	snprintf(path, sizeof(path), "/v1/drills/%.256s/end", id ? id : "");
 	free(id);
 	request.body = body_make_reason("drill end", args);
-	if (!request.body)
-		return CLI_USAGE;
-	status = api_get(cli, &request, &reply);
-	if (!api_succeeded(&reply))
-		return status;
-	op_make_plain(reply.body);
-	if (cli->json)
-		api_print_json(reply.body);
-	else
-		print_drill(reply.body);
-	api_reply_fini(&reply);
-	return status;
+	return request.body ? op_show(cli, &request, print_drill) : CLI_USAGE;
 }
 
 static void print_drills(const json_t *body)
@@ -237,16 +224,6 @@ int cli_drills(struct cli *cli, const struct cli_args *args)
 	struct api_request request = { .method = "GET",
 		                       .path = cli_flag(args, "--ended") ? "/v1/drills?ended=true"
 		                                                         : "/v1/drills" };
-	struct api_reply reply;
-	int status = api_get(cli, &request, &reply);
 
-	if (!api_succeeded(&reply))
-		return status;
-	op_make_plain(reply.body);
-	if (cli->json)
-		api_print_json(reply.body);
-	else
-		print_drills(reply.body);
-	api_reply_fini(&reply);
-	return status;
+	return op_show(cli, &request, print_drills);
 }

@@ -291,7 +291,6 @@ int cli_operations(struct cli *cli, const struct cli_args *args)
 	const char *limit = cli_value(args, "--limit"), *state = cli_value(args, "--state");
 	char path[320] = "/v1/operations";
 	struct api_request request = { .method = "GET", .path = path };
-	struct api_reply reply;
 	char *end = NULL;
 
 	if (limit && (strtol(limit, &end, 10) < 1 || strtol(limit, &end, 10) > 64 || *end))
@@ -300,16 +299,7 @@ int cli_operations(struct cli *cli, const struct cli_args *args)
 	snprintf(path, sizeof(path), "/v1/operations?limit=%s%s%.200s", limit ? limit : "20",
 	         escaped ? "&state=" : "", escaped ? escaped : "");
 	free(escaped);
-	int status = api_get(cli, &request, &reply);
-	if (!api_succeeded(&reply))
-		return status;
-	op_make_plain(reply.body);
-	if (cli->json)
-		api_print_json(reply.body);
-	else
-		print_list(reply.body);
-	api_reply_fini(&reply);
-	return status;
+	return op_show(cli, &request, print_list);
 }
 
 /* The path of operation @p id. @return false after a message */

@@ -53,6 +53,9 @@ void op_print_texts(const json_t *list, const char *before);
 /* "... and 3 more" where a list of @p n was cut. */
 void op_print_left_out(size_t n);
 
+/* api_show() with an answer made plain. @return the exit status */
+MUST_CHECK int op_show(const struct cli *cli, const struct api_request *request,
+                       void (*print)(const json_t *body));
 /*
  * Follow operation @p id until @p goal, or until it is held or at rest. Lines go to standard error,
  * or, @p watches, to standard output, where the whole operation is printed at the end otherwise.

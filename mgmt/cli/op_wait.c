@@ -208,3 +208,20 @@ int op_follow(const struct cli *cli, const json_t *o, enum op_goal goal, bool wa
 	json_decref(next);
 	return status;
 }
+
+int op_show(const struct cli *cli, const struct api_request *request,
+            void (*print)(const json_t *body))
+{
+	struct api_reply reply;
+	int status = api_get(cli, request, &reply);
+
+	if (!api_succeeded(&reply))
+		return status;
+	op_make_plain(reply.body);
+	if (cli->json)
+		api_print_json(reply.body);
+	else
+		print(reply.body);
+	api_reply_fini(&reply);
+	return status;
+}
