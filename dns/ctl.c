@@ -13,6 +13,7 @@
 #include <jansson.h>
 
 #include "dns/zone/image.h"
+#include "record/fields.h"
 #include "weir/json.h"
 #include "weir/model.h"
 
@@ -150,30 +151,17 @@ static json_t *refuse_request(const char *reason)
 	return json_pack("{s:b, s:s}", "ok", 0, "error", reason);
 }
 
-#define LEVELS_JSON_MAX 64 /* more drains of sites than there are sites are none of operations */
-
 /* The steps in force: asked each second while an operation runs, so nothing else is there. */
 static json_t *levels_to_json(const struct server *s)
 {
-	json_t *list = json_array();
+	struct ramp_levels levels = { .ok = true };
 
-	if (!s->now) {
-		json_decref(list);
+	if (!s->now)
 		return refuse_request("nothing is served yet");
-	}
-	for (size_t i = 0; i < s->ramps.n && json_array_size(list) < LEVELS_JSON_MAX; i++) {
-		const struct ramp_record *r = &s->ramps.items[i];
-
-		if (r->level_known)
-			json_array_append_new(
-			        list,
-			        json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:b}", "override", r->id,
-			                  "generation", (json_int_t)r->generation, "epoch",
-			                  (json_int_t)r->epoch, "step", (json_int_t)r->step,
-			                  "level_ppm", (json_int_t)r->level_ppm, "longest_ttl_s",
-			                  (json_int_t)r->longest_ttl_s, "arrived", r->arrived));
-	}
-	return json_pack("{s:b, s:o}", "ok", 1, "levels", list);
+	for (size_t i = 0; i < s->ramps.n && levels.n < RAMP_LEVELS_MAX; i++)
+		if (s->ramps.items[i].level_known)
+			levels.items[levels.n++] = s->ramps.items[i];
+	return record_to_json(&ramp_levels_record, &levels);
 }
 
 /* Errors are left out while a load runs: its thread writes them. */

@@ -24,6 +24,7 @@
 #include "base/owner.h"
 #include "base/proc.h"
 #include "base/replace.h"
+#include "record/fields.h"
 
 #define HEAD           "weir-ramps 3\n"
 #define LINE_MAX_BYTES 160 /* an id, six numbers and three words */
@@ -31,6 +32,7 @@
 #define WORDS_MAX      10u
 #define LEVEL_MAX      1000000
 #define TTL_MAX_S      ((int64_t)1 << 31)
+#define GENERATION_END ((uint64_t)1 << 53)
 
 static const char *const texts[RAMP_HOW_COUNT] = { "free", "late", "held-clock", "held-site" };
 
@@ -198,3 +200,37 @@ const struct ramp_record *ramp_find(const struct ramp_record *records, size_t n,
 	}
 	return NULL;
 }
+
+static const struct field level_fields[] = {
+	RECORD_ALWAYS(struct ramp_record, "override", id, FIELD_TEXT),
+	RECORD_ALWAYS(struct ramp_record, "generation", generation, FIELD_U64),
+	RECORD_ALWAYS(struct ramp_record, "epoch", epoch, FIELD_U32),
+	RECORD_ALWAYS(struct ramp_record, "step", step, FIELD_U32),
+	RECORD_ALWAYS(struct ramp_record, "level_ppm", level_ppm, FIELD_U32),
+	RECORD_ALWAYS(struct ramp_record, "longest_ttl_s", longest_ttl_s, FIELD_U32),
+	RECORD_ALWAYS(struct ramp_record, "arrived", arrived, FIELD_BOOL),
+};
+static const struct record_kind level_record =
+        RECORD_OF(struct ramp_record, "level", level_fields, NULL);
+static const struct field one_level = { .kind = FIELD_RECORD, .of = &level_record };
+static const struct field levels_fields[] = {
+	RECORD_VALUE(struct ramp_levels, ok, FIELD_BOOL),
+	RECORD_ALWAYS_LIST(struct ramp_levels, "levels", items, n, &one_level),
+};
+
+static bool are_levels_sound(const void *record)
+{
+	const struct ramp_levels *levels = record;
+
+	for (uint32_t i = 0; i < levels->n; i++) {
+		const struct ramp_record *r = &levels->items[i];
+
+		if (!r->generation || r->generation >= GENERATION_END || r->level_ppm > LEVEL_MAX ||
+		    r->longest_ttl_s >= TTL_MAX_S)
+			return false;
+	}
+	return true;
+}
+
+const struct record_kind ramp_levels_record =
+        RECORD_OF(struct ramp_levels, "levels", levels_fields, are_levels_sound);

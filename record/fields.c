@@ -106,7 +106,7 @@ static json_t *list_json(struct record_writer *w, const struct field *f, const c
 
 	for (uint32_t i = 0; i < n && i < f->most; i++)
 		add_to_list(w, list, value_json(w, f->element, at + i * f->size, true));
-	return keep_filled(list);
+	return f->always ? list : keep_filled(list);
 }
 
 static json_t *rows_json(struct record_writer *w, const struct record_kind *r, const char *from)
@@ -122,8 +122,9 @@ static json_t *rows_json(struct record_writer *w, const struct record_kind *r, c
 			value = list_json(w, f, at,
 			                  *(const uint32_t *)(const void *)(from + f->count));
 		else
-			value = value_json(w, f, at,
-			                   f->known && *(const bool *)(from + f->known - 1));
+			value = value_json(
+			        w, f, at,
+			        f->always || (f->known && *(const bool *)(from + f->known - 1)));
 		if (value)
 			add_to_object(w, o, f->name, value);
 	}
@@ -375,7 +376,7 @@ static bool read_field(const struct field *f, const json_t *value, char *out, ch
 {
 	make_empty(f, out + f->offset);
 	if (!value)
-		return true;
+		return !f->always || say_wrong(error, " is missing");
 	if (f->known)
 		*(bool *)(out + f->known - 1) = true;
 	return f->kind == FIELD_LIST ? read_list(f, value, out + f->offset,

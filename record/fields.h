@@ -4,9 +4,9 @@
  * A record as a table of its fields: one row has a field's name, kind, place and limits. What writes and
  * what reads go through the same rows, so they cannot differ.
  *
- * A record is a struct without pointers. As JSON it is an object, and what is empty is left out: 0, false,
- * "", an empty list, an empty record, a value that is not known. What is missing is read as empty, and
- * names without a row are ignored.
+ * A record is a struct without pointers. As JSON it is an object in the order of its rows, and what is empty is
+ * left out: 0, false, "", an empty list, an empty record, a value that is not known. What is missing is read as
+ * empty, unless the row says that it is always there. Names without a row are ignored.
  *
  * Implemented in record/fields.c. Pure: any thread.
  */
@@ -48,6 +48,7 @@ struct field {
 	size_t most;  /**< elements that there is room for, or words that there are */
 	size_t count; /**< offset of a list's count */
 	size_t known; /**< offset + 1 of a bool that says whether there is a value; 0: always */
+	bool always;  /**< written also where it is empty, and missing it is wrong */
 	const char *(*word)(int value);
 	const struct record_kind *of; /**< of a record */
 	const struct field *element;  /**< of a list: at offset 0 of each */
@@ -72,6 +73,12 @@ struct record_kind {
 	{                                                                                          \
 		FIELD_AT(type, member), .kind = (a_kind)                                           \
 	}
+/** A text, a bool or a number that is always there, under a name of its own. */
+#define RECORD_ALWAYS(type, the_name, member, a_kind)                                              \
+	{                                                                                          \
+		.name = (the_name), .kind = (a_kind), .offset = offsetof(type, member),            \
+		.size = sizeof(((type *)0)->member), .always = true                                \
+	}
 /** A struct { bool known; uint64_t value; } */
 #define RECORD_KNOWN(type, member)                                                                 \
 	{                                                                                          \
@@ -94,6 +101,14 @@ struct record_kind {
 		        .kind = FIELD_LIST, .size = sizeof(((type *)0)->member[0]),                \
 		        .most = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]),      \
 		        .count = offsetof(type, n_member), .element = (an_element)                 \
+	}
+/** A list that is always there, under a name of its own. */
+#define RECORD_ALWAYS_LIST(type, the_name, member, n_member, an_element)                           \
+	{                                                                                          \
+		.name = (the_name), .kind = FIELD_LIST, .offset = offsetof(type, member),          \
+		.size = sizeof(((type *)0)->member[0]),                                            \
+		.most = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]),              \
+		.count = offsetof(type, n_member), .element = (an_element), .always = true         \
 	}
 #define RECORD_SET(type, member, to_word)                                                          \
 	{                                                                                          \

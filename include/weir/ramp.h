@@ -46,6 +46,19 @@ struct ramp_record {
 	uint64_t answers_until_ms; /**< monotonic, not in the file: the same as an instant */
 };
 
+#define RAMP_LEVELS_MAX                                                                            \
+	64u /**< steps in one answer: more drains of sites than there are sites are none of operations */
+
+/** The levels in force, as weir-dns says them on its control socket: of steps alone, without what says how a ramp goes. */
+struct ramp_levels {
+	bool ok; /**< set: nobody else writes such a line */
+	uint32_t n;
+	struct ramp_record items[RAMP_LEVELS_MAX];
+};
+struct record_kind;
+/** Of struct ramp_levels (record/fields.h). Read: generations below 2^53, levels and TTLs in their ranges. */
+extern const struct record_kind ramp_levels_record;
+
 /** "free", "late", "held-clock", "held-site" */
 const char *ramp_how_text(enum ramp_how how);
 /**

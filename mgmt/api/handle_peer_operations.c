@@ -55,7 +55,7 @@ static void await_revision(struct core *core, const json_t *body)
 void handle_peer_operations(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	bool measures = json_is_true(json_object_get(r->json, "measure"));
-	struct levels *levels = calloc(1, sizeof(*levels));
+	struct ramp_levels *levels = calloc(1, sizeof(*levels));
 
 	core_lock(core);
 	bool ok = core->operations && levels && sender_ok(core, r->json, reply);

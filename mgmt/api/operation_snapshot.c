@@ -21,7 +21,7 @@
 
 /* This node's own report. Under the lock. */
 static void fill_own_report(struct operation_snapshot *v, struct operation_report *report,
-                            const struct levels *levels, json_t *measure)
+                            const struct ramp_levels *levels, json_t *measure)
 {
 	report->self = report->reached = true;
 	report->dns = levels != NULL;
@@ -48,7 +48,8 @@ static void fill_peer_report(const struct operation_snapshot *v, struct operatio
 }
 
 /* Under the lock. */
-static void list_reports(struct operation_snapshot *v, const struct levels *levels, json_t *measure)
+static void list_reports(struct operation_snapshot *v, const struct ramp_levels *levels,
+                         json_t *measure)
 {
 	for (size_t i = 0; v->m && i < v->m->n_nodes && v->n_reports < PEERS_MAX + 1; i++) {
 		struct operation_report *report = &v->reports[v->n_reports++];
@@ -101,7 +102,8 @@ static bool clock_is_fine(const struct operation_snapshot *v)
 }
 
 /* Under the lock. */
-static int accept_locked(struct operation_snapshot *v, const struct levels *levels, json_t *measure)
+static int accept_locked(struct operation_snapshot *v, const struct ramp_levels *levels,
+                         json_t *measure)
 {
 	const struct version *head = intent_head(v->core->intent);
 
@@ -153,7 +155,7 @@ struct operation_snapshot *operation_snapshot_make(struct core *core, struct key
                                                    struct peer_client *client)
 {
 	struct operation_snapshot *v = calloc(1, sizeof(*v));
-	struct levels *levels = calloc(1, sizeof(*levels));
+	struct ramp_levels *levels = calloc(1, sizeof(*levels));
 	json_t *measure = operation_measure_json(core);
 	int err = v && levels && measure ? 0 : -ENOMEM;
 

@@ -369,9 +369,10 @@ static json_t *change_to_json(uint64_t generation, uint32_t epoch, uint32_t step
 
 /* Which change of an override is in force, given, and its level. @return NULL: it is not known */
 static json_t *find_in_force(const struct overrides *all, const struct override *o,
-                             const struct levels *levels, int64_t now_ms, uint32_t *level_ppm)
+                             const struct ramp_levels *levels, int64_t now_ms, uint32_t *level_ppm)
 {
-	const struct level *level = levels ? levels_find(levels, o->id) : NULL;
+	const struct ramp_record *level =
+	        levels ? ramp_find_any(levels->items, levels->n, o->id) : NULL;
 
 	if (level && !o->ended) {
 		*level_ppm = level->level_ppm;
@@ -385,16 +386,17 @@ static json_t *find_in_force(const struct overrides *all, const struct override 
 }
 
 /* Once a level has arrived it is known for how long answers with the one before may be used. */
-static void add_ttl(json_t *row, const struct levels *levels, const char *id)
+static void add_ttl(json_t *row, const struct ramp_levels *levels, const char *id)
 {
-	const struct level *level = levels ? levels_find(levels, id) : NULL;
+	const struct ramp_record *level =
+	        levels ? ramp_find_any(levels->items, levels->n, id) : NULL;
 
 	if (level && level->arrived)
 		json_object_set_new(row, "longest_ttl_s", json_integer(level->longest_ttl_s));
 }
 
 /* Where no weir-dns runs, the document's levels count: nobody answers by others there. */
-json_t *operations_levels_json(struct core *core, const struct levels *levels)
+json_t *operations_levels_json(struct core *core, const struct ramp_levels *levels)
 {
 	const struct overrides *all = intent_overrides(core->intent);
 	int64_t now_ms = clock_believed_ms();

@@ -72,7 +72,7 @@ struct operations_item {
 
 struct operations;
 struct operation_begin_flows;
-struct levels;
+struct ramp_levels;
 
 /** Load the records and start the thread. @return 0 or -errno */
 int operations_start(struct core *core) MUST_CHECK;
@@ -114,7 +114,7 @@ void operations_poke(struct core *core);
  * in_force, with its level, is that of weir-dns: missing, it is not
  * known. @p levels  of weir-dns; NULL: it does not run, and the document's are in force
  */
-MUST_CHECK json_t *operations_levels_json(struct core *core, const struct levels *levels);
+MUST_CHECK json_t *operations_levels_json(struct core *core, const struct ramp_levels *levels);
 /**
  * What operations that are not over, and have no override at this node yet, would write first: for
  * a person's command (struct command). @return how many

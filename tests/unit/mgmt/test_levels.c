@@ -32,7 +32,7 @@ static int fake_request(const char *path, const char *line, int timeout_ms, char
 
 static void what_is_told_is_taken(void **state)
 {
-	struct levels got;
+	struct ramp_levels got;
 
 	(void)state;
 	reply = "{\"ok\":true,\"levels\":[{\"override\":\"d1-1\",\"generation\":9007199254740991,\"epoch\":4294967295,\"step\":4294967295,"
@@ -42,14 +42,14 @@ static void what_is_told_is_taken(void **state)
 	assert_int_equal(levels_request("/run/weir", 500, &got), 0);
 	assert_string_equal(asked, "/run/weir/dns.ctl {\"do\":\"levels\"} 500");
 	assert_int_equal(got.n, 2);
-	const struct level *l = levels_find(&got, "d1-1");
+	const struct ramp_record *l = ramp_find_any(got.items, got.n, "d1-1");
 	assert_non_null(l);
 	assert_true(l->generation == 9007199254740991 && l->level_ppm == 1000000);
 	assert_true(l->longest_ttl_s == 30 && l->arrived);
-	l = levels_find(&got, "d2-1");
+	l = ramp_find_any(got.items, got.n, "d2-1");
 	assert_non_null(l);
 	assert_false(l->arrived);
-	assert_null(levels_find(&got, "d2"));
+	assert_null(ramp_find_any(got.items, got.n, "d2"));
 	reply = "{\"ok\":true,\"levels\":[]}";
 	assert_int_equal(levels_request("/run/weir", 500, &got), 0);
 	assert_int_equal(got.n, 0);
@@ -83,7 +83,7 @@ static void an_answer_that_is_wrong_anywhere_says_nothing(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct levels got = { .n = 77 };
+		struct ramp_levels got = { .n = 77 };
 
 		reply = bad[i];
 		if (levels_request("/run/weir", 500, &got) != -EPROTO || got.n != 77)
@@ -94,10 +94,10 @@ static void an_answer_that_is_wrong_anywhere_says_nothing(void **state)
 static void more_levels_than_there_is_room_for_are_refused(void **state)
 {
 	static char text[16384];
-	struct levels got = { .n = 77 };
+	struct ramp_levels got = { .n = 77 };
 
 	(void)state;
-	for (unsigned n = LEVELS_MAX; n <= LEVELS_MAX + 1; n++) {
+	for (unsigned n = RAMP_LEVELS_MAX; n <= RAMP_LEVELS_MAX + 1; n++) {
 		size_t at = (size_t)snprintf(text, sizeof(text), "{\"levels\":[");
 
 		for (unsigned i = 0; i < n; i++)
@@ -109,14 +109,14 @@ static void more_levels_than_there_is_room_for_are_refused(void **state)
 		snprintf(text + at, sizeof(text) - at, "]}");
 		reply = text;
 		assert_int_equal(levels_request("/run/weir", 500, &got),
-		                 n > LEVELS_MAX ? -EPROTO : 0);
-		assert_int_equal(got.n, LEVELS_MAX);
+		                 n > RAMP_LEVELS_MAX ? -EPROTO : 0);
+		assert_int_equal(got.n, RAMP_LEVELS_MAX);
 	}
 }
 
 static void a_process_that_does_not_answer_is_not_at_level_0(void **state)
 {
-	struct levels got = { .n = 77 };
+	struct ramp_levels got = { .n = 77 };
 
 	(void)state;
 	reply = NULL;

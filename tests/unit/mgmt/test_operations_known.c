@@ -183,7 +183,7 @@ static void merge_others(void)
 
 static void a_level_is_that_of_the_name_server_or_not_known(void **state)
 {
-	struct levels levels = { .n = 2 };
+	struct ramp_levels levels = { .n = 2 };
 
 	(void)state;
 	merge_override("a1", "ams", MODEL_OVERRIDE_DRAIN, true, 501);
@@ -207,20 +207,20 @@ static void a_level_is_that_of_the_name_server_or_not_known(void **state)
 	                                                    "{'override':'d1','site':'lon'," CHANGE(
 	                                                            "504", "0",
 	                                                            "0") ",'level_ppm':1000000}]");
-	levels.items[0] = (struct level){ .id = "c1",
-		                          .generation = 499,
-		                          .epoch = 65,
-		                          .step = 4,
-		                          .level_ppm = 123,
-		                          .longest_ttl_s = 17,
-		                          .arrived = false };
-	levels.items[1] = (struct level){ .id = "d1",
-		                          .generation = 498,
-		                          .epoch = 66,
-		                          .step = 5,
-		                          .level_ppm = 124,
-		                          .longest_ttl_s = 18,
-		                          .arrived = true };
+	levels.items[0] = (struct ramp_record){ .id = "c1",
+		                                .generation = 499,
+		                                .epoch = 65,
+		                                .step = 4,
+		                                .level_ppm = 123,
+		                                .longest_ttl_s = 17,
+		                                .arrived = false };
+	levels.items[1] = (struct ramp_record){ .id = "d1",
+		                                .generation = 498,
+		                                .epoch = 66,
+		                                .step = 5,
+		                                .level_ppm = 124,
+		                                .longest_ttl_s = 18,
+		                                .arrived = true };
 	expect_whole("what it tells", operations_levels_json(&this_node, &levels),
 	             "[{'override':'a1','site':'ams'},"
 	             "{'override':'b1','site':'fra'," CHANGE(

@@ -212,7 +212,7 @@ static void make_write(uint32_t step, uint32_t to_ppm)
 		                             .to_ppm = to_ppm };
 }
 
-static json_int_t read_told(const struct levels *levels, const char *field)
+static json_int_t read_told(const struct ramp_levels *levels, const char *field)
 {
 	json_t *list = operations_levels_json(&this_node, levels);
 	const json_t *row = json_array_get(list, 0), *in_force = json_object_get(row, "in_force");
@@ -229,7 +229,7 @@ static json_int_t read_told(const struct levels *levels, const char *field)
 static void only_what_weir_dns_has_is_in_force(void **state)
 {
 	make_write(2, 250000);
-	static struct levels levels;
+	static struct ramp_levels levels;
 
 	(void)state;
 	write_override();
@@ -237,7 +237,7 @@ static void only_what_weir_dns_has_is_in_force(void **state)
 	assert_int_equal(read_told(&levels, "generation"), -1); /* it has not taken it yet */
 	assert_int_equal(read_told(&levels, "level_ppm"), -1);
 	levels.n = 1;
-	levels.items[0] = (struct level){
+	levels.items[0] = (struct ramp_record){
 		.generation = 77, .epoch = 1, .step = 9, .level_ppm = 100000, .longest_ttl_s = 30
 	};
 	strcpy(levels.items[0].id, "v1");
@@ -261,7 +261,7 @@ static void a_persons_command_is_told_whatever_it_is(void **state)
 	static const enum model_override_kind kinds[] = { MODEL_OVERRIDE_DRAIN,
 		                                          MODEL_OVERRIDE_DISABLE,
 		                                          MODEL_OVERRIDE_HOLD };
-	static struct levels levels; /* weir-dns runs */
+	static struct ramp_levels levels; /* weir-dns runs */
 
 	(void)state;
 	make_write(2, 250000);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -194,6 +195,48 @@ static void what_is_wrong_is_refused_and_named(void **state)
 	}
 }
 
+struct shelf {
+	char name[8];
+	uint32_t n;
+	bool full;
+	char names[2][4];
+	uint32_t n_names;
+};
+
+static const struct field shelf_fields[] = {
+	RECORD_ALWAYS(struct shelf, "label", name, FIELD_TEXT),
+	RECORD_ALWAYS(struct shelf, "number", n, FIELD_U32),
+	RECORD_ALWAYS(struct shelf, "full", full, FIELD_BOOL),
+	RECORD_ALWAYS_LIST(struct shelf, "books", names, n_names, &one_name),
+};
+static const struct record_kind shelf = RECORD_OF(struct shelf, "shelf", shelf_fields, NULL);
+
+/* In the order of the rows; and who leaves one out is refused. */
+static void what_is_always_there_is_written_though_empty_and_must_be_read(void **state)
+{
+	static const char *const names[] = { "label", "number", "full", "books" };
+	struct shelf t = { .n = 0 }, again = { .n = 7 };
+	json_t *json = record_to_json(&shelf, &t);
+	char *text = json_dumps(json, 0), error[RECORD_ERROR_MAX], expected[64];
+
+	(void)state;
+	assert_string_equal(text,
+	                    "{\"label\": \"\", \"number\": 0, \"full\": false, \"books\": []}");
+	assert_int_equal(record_from_json(&shelf, json, &again, error), 0);
+	assert_memory_equal(&t, &again, sizeof(t));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		json_t *less = json_copy(json);
+
+		assert_int_equal(json_object_del(less, names[i]), 0);
+		assert_int_equal(record_from_json(&shelf, less, &again, error), -EINVAL);
+		snprintf(expected, sizeof(expected), "shelf.%s is missing", names[i]);
+		assert_string_equal(error, expected);
+		json_decref(less);
+	}
+	json_decref(json);
+	free(text);
+}
+
 static size_t allocations_left;
 
 static void *allocate_some(size_t n)
@@ -241,6 +284,7 @@ int main(void)
 		cmocka_unit_test(what_is_empty_is_left_out_and_read_so),
 		cmocka_unit_test(a_text_that_is_no_utf8_is_not_lost_silently),
 		cmocka_unit_test(what_is_wrong_is_refused_and_named),
+		cmocka_unit_test(what_is_always_there_is_written_though_empty_and_must_be_read),
 		cmocka_unit_test(without_memory_there_is_no_record),
 		cmocka_unit_test(an_unknown_word_of_a_set_is_left_out),
 	};
