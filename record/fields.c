@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "base/addr.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/plain.h"
 
@@ -26,6 +27,7 @@
 /* Jansson leaves out what there is no memory for, and a record that lacks a field is another one. */
 struct record_writer {
 	bool failed;
+	bool shown; /* to people */
 };
 
 static json_t *note_made(struct record_writer *w, json_t *value)
@@ -52,10 +54,10 @@ static json_t *text_json(struct record_writer *w, const char *text)
 	return value ? value : note_made(w, json_string("?"));
 }
 
-/* @p value, or NULL where it is an empty list or object. */
-static json_t *keep_filled(json_t *value)
+/* @p value, or NULL where it is an empty list or object that is left out. */
+static json_t *keep_filled(const struct record_writer *w, json_t *value)
 {
-	if (json_array_size(value) || json_object_size(value))
+	if (w->shown || json_array_size(value) || json_object_size(value))
 		return value;
 	json_decref(value);
 	return NULL;
@@ -77,6 +79,16 @@ static json_t *prefix_json(struct record_writer *w, const struct prefix *p)
 	return note_made(w, json_string(prefix_text(p, text)));
 }
 
+static json_t *time_json(struct record_writer *w, int64_t ms)
+{
+	char text[CLOCK_TEXT_MAX];
+
+	if (!w->shown)
+		return note_made(w, json_integer(ms));
+	return ms > 0 && ms < CLOCK_END_MS ? note_made(w, json_string(clock_text(ms, text)))
+	                                   : json_null();
+}
+
 static json_t *set_json(struct record_writer *w, const struct field *f, const bool *set)
 {
 	json_t *list = note_made(w, json_array());
@@ -84,7 +96,7 @@ static json_t *set_json(struct record_writer *w, const struct field *f, const bo
 	for (size_t i = 0; i < f->most; i++)
 		if (set[i])
 			add_to_list(w, list, json_string(f->word((int)i)));
-	return keep_filled(list);
+	return keep_filled(w, list);
 }
 
 static json_t *by_word_json(struct record_writer *w, const struct field *f, const int64_t *values)
@@ -94,7 +106,7 @@ static json_t *by_word_json(struct record_writer *w, const struct field *f, cons
 	for (size_t i = 0; i < f->most; i++)
 		if (values[i] != INT64_MAX)
 			add_to_object(w, o, f->word((int)i), json_integer(values[i]));
-	return keep_filled(o);
+	return keep_filled(w, o);
 }
 
 static json_t *value_json(struct record_writer *w, const struct field *f, const char *at,
@@ -106,7 +118,19 @@ static json_t *list_json(struct record_writer *w, const struct field *f, const c
 
 	for (uint32_t i = 0; i < n && i < f->most; i++)
 		add_to_list(w, list, value_json(w, f->element, at + i * f->size, true));
-	return f->always ? list : keep_filled(list);
+	return f->always ? list : keep_filled(w, list);
+}
+
+static json_t *field_json(struct record_writer *w, const struct field *f, const char *from)
+{
+	const char *at = from + f->offset;
+	bool is_known = f->known && *(const bool *)(from + f->known - 1);
+
+	if (f->kind == FIELD_LIST)
+		return list_json(w, f, at, *(const uint32_t *)(const void *)(from + f->count));
+	if (w->shown && f->known && !is_known)
+		return json_null();
+	return value_json(w, f, at, w->shown || f->always || is_known);
 }
 
 static json_t *rows_json(struct record_writer *w, const struct record_kind *r, const char *from)
@@ -115,18 +139,11 @@ static json_t *rows_json(struct record_writer *w, const struct record_kind *r, c
 
 	for (size_t i = 0; i < r->n_fields; i++) {
 		const struct field *f = &r->fields[i];
-		const char *at = from + f->offset;
-		json_t *value;
+		const char *name = w->shown ? f->shown : f->name;
+		json_t *value = name ? field_json(w, f, from) : NULL;
 
-		if (f->kind == FIELD_LIST)
-			value = list_json(w, f, at,
-			                  *(const uint32_t *)(const void *)(from + f->count));
-		else
-			value = value_json(
-			        w, f, at,
-			        f->always || (f->known && *(const bool *)(from + f->known - 1)));
 		if (value)
-			add_to_object(w, o, f->name, value);
+			add_to_object(w, o, name, value);
 	}
 	return o;
 }
@@ -141,6 +158,7 @@ static bool is_empty(const struct field *f, const char *at)
 	case FIELD_U32:
 	case FIELD_U64:
 	case FIELD_I64:
+	case FIELD_TIME:
 	case FIELD_HEX:
 		return !number_at(f, at);
 	default:
@@ -165,6 +183,8 @@ static json_t *value_json(struct record_writer *w, const struct field *f, const 
 	case FIELD_U64:
 	case FIELD_I64:
 		return note_made(w, json_integer((json_int_t)number_at(f, at)));
+	case FIELD_TIME:
+		return time_json(w, (int64_t)number_at(f, at));
 	case FIELD_HEX:
 		return note_made(w, json_sprintf("%016" PRIx64, number_at(f, at)));
 	case FIELD_WORD:
@@ -173,7 +193,7 @@ static json_t *value_json(struct record_writer *w, const struct field *f, const 
 	case FIELD_PREFIX:
 		return prefix_json(w, (const void *)at);
 	case FIELD_RECORD:
-		return always ? rows_json(w, f->of, at) : keep_filled(rows_json(w, f->of, at));
+		return always ? rows_json(w, f->of, at) : keep_filled(w, rows_json(w, f->of, at));
 	case FIELD_SET:
 		return set_json(w, f, (const void *)at);
 	case FIELD_BY_WORD:
@@ -184,15 +204,37 @@ static json_t *value_json(struct record_writer *w, const struct field *f, const 
 	return NULL;
 }
 
-json_t *record_to_json(const struct record_kind *r, const void *from)
+/* @p json (taken), given; NULL where it lacks something. */
+static json_t *keep_whole(const struct record_writer *w, json_t *json)
 {
-	struct record_writer w = { .failed = false };
-	json_t *json = rows_json(&w, r, from);
-
-	if (!w.failed)
+	if (!w->failed)
 		return json;
 	json_decref(json);
 	return NULL;
+}
+
+json_t *record_to_json(const struct record_kind *r, const void *from)
+{
+	struct record_writer w = { .failed = false };
+
+	return keep_whole(&w, rows_json(&w, r, from));
+}
+
+json_t *record_shown(const struct record_kind *r, const void *from)
+{
+	struct record_writer w = { .shown = true };
+
+	return keep_whole(&w, rows_json(&w, r, from));
+}
+
+json_t *record_list_shown(const struct record_kind *r, const void *from, size_t n)
+{
+	struct record_writer w = { .shown = true };
+	json_t *list = note_made(&w, json_array());
+
+	for (size_t i = 0; i < n; i++)
+		add_to_list(&w, list, rows_json(&w, r, (const char *)from + i * r->size));
+	return keep_whole(&w, list);
 }
 
 /* --- reading --- */
@@ -236,7 +278,8 @@ static bool read_text(const struct field *f, const json_t *value, char *out, cha
 
 static bool read_number(const struct field *f, const json_t *value, char *out, char *error)
 {
-	json_int_t least = f->kind == FIELD_I64 ? INT64_MIN : 0, n = json_integer_value(value);
+	json_int_t least = f->kind == FIELD_I64 || f->kind == FIELD_TIME ? INT64_MIN : 0,
+	           n = json_integer_value(value);
 	json_int_t most = f->kind == FIELD_U32 ? UINT32_MAX : INT64_MAX;
 
 	if (!json_is_integer(value) || n < least || n > most)
@@ -331,6 +374,7 @@ static bool read_value(const struct field *f, const json_t *value, char *out, ch
 	case FIELD_U32:
 	case FIELD_U64:
 	case FIELD_I64:
+	case FIELD_TIME:
 		return read_number(f, value, out, error);
 	case FIELD_HEX:
 		return read_hex(value, out, error);
@@ -391,7 +435,7 @@ static bool read_rows(const struct record_kind *r, const json_t *json, char *out
 	for (size_t i = 0; i < r->n_fields; i++) {
 		const struct field *f = &r->fields[i];
 
-		if (!read_field(f, json_object_get(json, f->name), out, error))
+		if (f->name && !read_field(f, json_object_get(json, f->name), out, error))
 			return say_wrong_at(error, ".%s", f->name);
 	}
 	return true;

@@ -8,6 +8,9 @@
  * left out: 0, false, "", an empty list, an empty record, a value that is not known. What is missing is read as
  * empty, unless the row says that it is always there. Names without a row are ignored.
  *
+ * A record is also shown to people, by the same rows: those that have a name for it, under that name. Then all of
+ * them are there, a value that is not known is null, and an instant is a text.
+ *
  * Implemented in record/fields.c. Pure: any thread.
  */
 #ifndef WEIR_RECORD_FIELDS_H
@@ -23,11 +26,12 @@
 #define RECORD_ERROR_MAX 192u /**< bytes of what is wrong with a record, with the NUL */
 
 enum field_kind {
-	FIELD_TEXT,   /**< char[size] */
-	FIELD_BOOL,   /**< bool */
-	FIELD_U32,    /**< uint32_t */
-	FIELD_U64,    /**< uint64_t up to INT64_MAX, which is all that JSON's readers have */
-	FIELD_I64,    /**< int64_t */
+	FIELD_TEXT, /**< char[size] */
+	FIELD_BOOL, /**< bool */
+	FIELD_U32,  /**< uint32_t */
+	FIELD_U64,  /**< uint64_t up to INT64_MAX, which is all that JSON's readers have */
+	FIELD_I64,  /**< int64_t */
+	FIELD_TIME, /**< int64_t, ms of the wall clock; shown: RFC 3339, or null for one that is none */
 	FIELD_HEX,    /**< uint64_t of which each bit counts, as 16 digits */
 	FIELD_WORD,   /**< an enum, as its word; always written */
 	FIELD_PREFIX, /**< struct prefix, as text; all zero is empty */
@@ -41,7 +45,8 @@ struct record_kind;
 
 /** One row. Made by the macros below. */
 struct field {
-	const char *name;
+	const char *name;  /**< NULL: it is only shown */
+	const char *shown; /**< the name under which people are shown it; NULL: they are not */
 	enum field_kind kind;
 	size_t offset;
 	size_t size;  /**< of a text's room, or of a list's element */
@@ -63,15 +68,17 @@ struct record_kind {
 	bool (*is_sound)(const void *record); /**< what holds between fields; NULL: nothing */
 };
 
+/* What follows the members of a row is set in it, too: .shown = "NAME" */
 #define FIELD_AT(type, member) .name = #member, .offset = offsetof(type, member)
-#define RECORD_TEXT(type, member)                                                                  \
+#define RECORD_TEXT(type, member, ...)                                                             \
 	{                                                                                          \
-		FIELD_AT(type, member), .kind = FIELD_TEXT, .size = sizeof(((type *)0)->member)    \
+		FIELD_AT(type, member), .kind = FIELD_TEXT, .size = sizeof(((type *)0)->member),   \
+		                        __VA_ARGS__                                                \
 	}
 /** A bool, a number or a prefix, by its kind. */
-#define RECORD_VALUE(type, member, a_kind)                                                         \
+#define RECORD_VALUE(type, member, a_kind, ...)                                                    \
 	{                                                                                          \
-		FIELD_AT(type, member), .kind = (a_kind)                                           \
+		FIELD_AT(type, member), .kind = (a_kind), __VA_ARGS__                              \
 	}
 /** A text, a bool or a number that is always there, under a name of its own. */
 #define RECORD_ALWAYS(type, the_name, member, a_kind)                                              \
@@ -80,27 +87,28 @@ struct record_kind {
 		.size = sizeof(((type *)0)->member), .always = true                                \
 	}
 /** A struct { bool known; uint64_t value; } */
-#define RECORD_KNOWN(type, member)                                                                 \
+#define RECORD_KNOWN(type, member, ...)                                                            \
 	{                                                                                          \
 		.name = #member, .kind = FIELD_U64, .offset = offsetof(type, member.value),        \
-		.known = offsetof(type, member.known) + 1                                          \
+		.known = offsetof(type, member.known) + 1, __VA_ARGS__                             \
 	}
 /** An enum of @p n_words values from 0 on. */
-#define RECORD_WORD(type, member, to_word, n_words)                                                \
+#define RECORD_WORD(type, member, to_word, n_words, ...)                                           \
 	{                                                                                          \
-		FIELD_AT(type, member), .kind = FIELD_WORD, .word = (to_word), .most = (n_words)   \
+		FIELD_AT(type, member), .kind = FIELD_WORD, .word = (to_word), .most = (n_words),  \
+		                        __VA_ARGS__                                                \
 	}
 #define RECORD_RECORD(type, member, a_record)                                                      \
 	{                                                                                          \
 		FIELD_AT(type, member), .kind = FIELD_RECORD, .of = (a_record)                     \
 	}
 /** An array @p member and its count n_MEMBER. */
-#define RECORD_LIST(type, member, n_member, an_element)                                            \
+#define RECORD_LIST(type, member, n_member, an_element, ...)                                       \
 	{                                                                                          \
 		FIELD_AT(type, member),                                                            \
 		        .kind = FIELD_LIST, .size = sizeof(((type *)0)->member[0]),                \
 		        .most = sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0]),      \
-		        .count = offsetof(type, n_member), .element = (an_element)                 \
+		        .count = offsetof(type, n_member), .element = (an_element), __VA_ARGS__    \
 	}
 /** A list that is always there, under a name of its own. */
 #define RECORD_ALWAYS_LIST(type, the_name, member, n_member, an_element)                           \
@@ -116,11 +124,11 @@ struct record_kind {
 		                        .most = sizeof(((type *)0)->member) / sizeof(bool),        \
 		                        .word = (to_word)                                          \
 	}
-#define RECORD_BY_WORD(type, member, to_word)                                                      \
+#define RECORD_BY_WORD(type, member, to_word, ...)                                                 \
 	{                                                                                          \
 		FIELD_AT(type, member), .kind = FIELD_BY_WORD,                                     \
 		                        .most = sizeof(((type *)0)->member) / sizeof(int64_t),     \
-		                        .word = (to_word)                                          \
+		                        .word = (to_word), __VA_ARGS__                             \
 	}
 /** Rows of a struct @p type as a record. */
 #define RECORD_OF(type, the_name, rows, sound)                                                     \
@@ -132,6 +140,10 @@ struct record_kind {
 
 /** Given; NULL when out of memory. Equal records give equal text with JSON_SORT_KEYS. */
 MUST_CHECK json_t *record_to_json(const struct record_kind *r, const void *from);
+/** As people are shown it, its names in the order of the rows. Given; NULL when out of memory. */
+MUST_CHECK json_t *record_shown(const struct record_kind *r, const void *from);
+/** The same of @p n records in a row, as a list. */
+MUST_CHECK json_t *record_list_shown(const struct record_kind *r, const void *from, size_t n);
 /**
  * Read a record that may come from a stranger. @param out  a struct of r->size bytes, untouched but on success
  * @param error  what is wrong and where: "operation.steps[3].to_ppm is no number from 0 to 4294967295"; NULL: not wanted

@@ -16,6 +16,7 @@
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/facts.h"
 #include "mgmt/operations/guards.h"
+#include "mgmt/operations/record_json.h"
 #include "weir/json.h"
 
 #define MILLI_END ((json_int_t)1 << 50) /* thousandths a second: nobody is asked so often */
@@ -266,7 +267,8 @@ static json_t *arrivals_json(struct arrivals *a)
 	if (s && !s->flows.known)
 		add_sentence(a->unknown, "not every node of the site says what arrives");
 	/* each adds sentences: in this order, which that of arguments is not */
-	json_t *late = operation_late_json(a->observed.late, a->observed.facts.n_late);
+	json_t *late = record_list_shown(&operation_late_record, a->observed.late,
+	                                 a->observed.facts.n_late);
 	json_t *dns = dns_json(a), *announcements = announcements_json(a);
 	json_t *o = json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o}", "site", a->site->name,
 	                      "level_ppm", (json_int_t)level, "nodes", nodes, "vips", services,

@@ -8,29 +8,12 @@
 #include <string.h>
 
 #include "mgmt/api/to_json.h"
+#include "mgmt/operations/record_json.h"
 #include "weir/json.h"
 
 json_t *operation_value_json(const struct operation_value *v)
 {
 	return json_number_or_null(v->known, v->value);
-}
-
-static json_t *operation_loads_json(const struct operation_load *loads, size_t n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o}", "site", loads[i].site,
-		                  "flows_per_s", operation_value_json(&loads[i].flows),
-		                  "expected_flows_per_s",
-		                  operation_value_json(&loads[i].expected_flows), "bits_per_s",
-		                  operation_value_json(&loads[i].bits), "capacity_flows_per_s",
-		                  operation_value_json(&loads[i].capacity_flows),
-		                  "capacity_bits_per_s",
-		                  operation_value_json(&loads[i].capacity_bits)));
-	return list;
 }
 
 static json_t *margins_json(const int64_t margins[OPERATION_GUARD_COUNT])
@@ -42,22 +25,6 @@ static json_t *margins_json(const int64_t margins[OPERATION_GUARD_COUNT])
 			json_object_set_new(o, operation_guard_text((enum operation_guard)g),
 			                    json_integer(margins[g]));
 	return o;
-}
-
-json_t *operation_step_json(const struct operation_step *s)
-{
-	return json_pack(
-	        "{s:I, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o}",
-	        "from_ppm", (json_int_t)s->from_ppm, "level_ppm", (json_int_t)s->to_ppm, "state",
-	        operation_state_text(s->state), "begun", time_to_json(s->begun_ms), "in_force",
-	        time_to_json(s->in_force_ms), "ended", time_to_json(s->ended_ms), "ttl_s",
-	        operation_value_json(&s->ttl_s), "share_measured_ppm",
-	        operation_value_json(&s->share_ppm), "share_expected_ppm",
-	        operation_value_json(&s->expected_ppm), "share_least_ppm",
-	        operation_value_json(&s->least_ppm), "share_most_ppm",
-	        operation_value_json(&s->most_ppm), "judged", s->judged, "not_judged",
-	        s->not_judged, "loads", operation_loads_json(s->loads, s->n_loads),
-	        "margins_percent", margins_json(s->margins));
 }
 
 /* The smallest margin of each guard over all steps. */
@@ -100,17 +67,10 @@ static json_t *failures_json(const struct operation *op)
 {
 	json_t *list = json_array();
 
-	for (uint32_t i = 0; i < op->n_failures; i++) {
-		const struct operation_failure *f = &op->failures[i];
-
-		if (is_failure(f))
+	for (uint32_t i = 0; i < op->n_failures; i++)
+		if (is_failure(&op->failures[i]))
 			json_array_append_new(
-			        list,
-			        json_pack("{s:o, s:s, s:s, s:b, s:o}", "at", time_to_json(f->at_ms),
-			                  "code", f->code, "detail", f->detail, "overridden",
-			                  f->overridden, "until",
-			                  f->until_ms ? time_to_json(f->until_ms) : json_null()));
-	}
+			        list, record_shown(&operation_failure_record, &op->failures[i]));
 	return list;
 }
 
@@ -194,17 +154,6 @@ static json_t *time_line_json(const struct operation *op)
 
 /* --- all --- */
 
-json_t *operation_late_json(const struct operation_late *late, size_t n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++)
-		json_array_append_new(list, json_pack("{s:s, s:o}", "prefix", late[i].prefix,
-		                                      "flows_per_s",
-		                                      operation_value_json(&late[i].flows)));
-	return list;
-}
-
 json_t *operation_evidence_json(const struct operation *op)
 {
 	if (!op->drained_ms && op->state != OPERATION_DRAINED_UNCONFIRMED && !operation_is_over(op))
@@ -214,12 +163,13 @@ json_t *operation_evidence_json(const struct operation *op)
 	        "times", "began", time_to_json(op->began_ms), "full", time_to_json(op->full_ms),
 	        "drained", time_to_json(op->drained_ms), "ended", time_to_json(op->ended_ms),
 	        "time_line", time_line_json(op), "load_before",
-	        operation_loads_json(op->before, op->n_before), "load_after",
-	        operation_loads_json(op->after, op->n_after), "levels", levels_json(op), "late",
-	        operation_late_json(op->was_late, op->n_was_late), "failures", failures_json(op),
-	        "failures_left_out", (json_int_t)op->failures_lost, "least_margins_percent",
-	        least_margins_json(op), "holds", (json_int_t)op->holds, "confirmed_by_packets",
-	        op->drained_ms != 0);
+	        record_list_shown(&operation_load_record, op->before, op->n_before), "load_after",
+	        record_list_shown(&operation_load_record, op->after, op->n_after), "levels",
+	        levels_json(op), "late",
+	        record_list_shown(&operation_late_record, op->was_late, op->n_was_late), "failures",
+	        failures_json(op), "failures_left_out", (json_int_t)op->failures_lost,
+	        "least_margins_percent", least_margins_json(op), "holds", (json_int_t)op->holds,
+	        "confirmed_by_packets", op->drained_ms != 0);
 }
 
 json_t *operation_guards_json(const struct operation_verdict *verdicts)

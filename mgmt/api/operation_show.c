@@ -8,18 +8,10 @@
 
 #include "mgmt/api/operation_command.h"
 #include "mgmt/api/to_json.h"
+#include "mgmt/operations/record_json.h"
 #include "weir/json.h"
 
 /* --- parts --- */
-
-static json_t *sites_json(const struct operation *op)
-{
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < op->n_targets; i++)
-		json_array_append_new(list, json_string(op->targets[i].site));
-	return list;
-}
 
 static json_t *hold_json(const struct operations_item *item)
 {
@@ -27,9 +19,9 @@ static json_t *hold_json(const struct operations_item *item)
 
 	if (!operation_is_held(&item->op))
 		return json_null();
-	return json_pack("{s:s, s:s, s:o, s:s}", "code", item->op.hold.code, "detail",
-	                 item->op.hold.detail, "since", time_to_json(item->op.hold.since_ms),
-	                 "resume", operation_resume_text(item, text));
+	json_t *o = record_shown(&operation_hold_record, &item->op.hold);
+	json_object_set_new(o, "resume", json_string(operation_resume_text(item, text)));
+	return o;
 }
 
 static json_t *ended_json(const struct operation *op)
@@ -86,39 +78,21 @@ static json_t *plan_json(const struct operation *op, const json_t *outlook)
 	return o;
 }
 
-static json_t *history_json(const struct operation *op)
-{
-	json_t *list = json_array();
-
-	for (uint32_t i = 0; i < op->n_steps; i++)
-		json_array_append_new(list, operation_step_json(&op->steps[i]));
-	return list;
-}
-
 /* --- the whole --- */
 
 json_t *operation_summary_json(const struct operations_item *item)
 {
-	const struct operation *op = &item->op;
+	json_t *o = record_shown(&operation_record, &item->op);
 
-	return json_pack("{s:s, s:s, s:s, s:o, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:o, s:o, s:I, "
-	                 "s:I, s:s, s:o, s:o}",
-	                 "id", op->id, "kind", operation_kind_text(op->kind), "state",
-	                 operation_state_text(op->state), "sites", sites_json(op), "service",
-	                 op->service, "author", op->author, "principal", op->principal, "reason",
-	                 op->reason, "owner", op->owner, "epoch", (json_int_t)op->epoch, "seq",
-	                 (json_int_t)op->seq, "created", time_to_json(op->created_ms), "until",
-	                 time_to_json(op->until_ms), "level_ppm", (json_int_t)op->level_ppm,
-	                 "goal_ppm", (json_int_t)op->goal_ppm, "waits", op->waits, "hold",
-	                 hold_json(item), "ended", ended_json(op));
+	json_object_set_new(o, "hold", hold_json(item));
+	json_object_set_new(o, "ended", ended_json(&item->op));
+	return o;
 }
 
 static void add_texts(const struct operation *op, json_t *o)
 {
 	char text[OPERATION_COMMAND_MAX];
 
-	if (*op->author == '\0')
-		json_object_set_new(o, "author", json_string(""));
 	json_object_set_new(o, "undo", json_string(operation_undo_text(op, text)));
 	json_object_set_new(o, "command_node", json_string(op->command_node));
 	json_object_set_new(o, "now", json_boolean(op->now));
@@ -151,10 +125,12 @@ json_t *operation_show_json(const struct operations_item *item)
 	add_texts(op, o);
 	json_object_set_new(o, "step", json_integer(op->step));
 	json_object_set_new(o, "plan", plan_json(op, item->outlook));
-	json_object_set_new(o, "steps", history_json(op));
+	json_object_set_new(o, "steps",
+	                    record_list_shown(&operation_step_record, op->steps, op->n_steps));
 	json_object_set_new(o, "nodes", nodes_json(item));
 	json_object_set_new(o, "without", names_json(op->without, op->n_without));
-	json_object_set_new(o, "late", operation_late_json(op->late, op->n_late));
+	json_object_set_new(o, "late",
+	                    record_list_shown(&operation_late_record, op->late, op->n_late));
 	json_object_set_new(o, "evidence", operation_evidence_json(op));
 	json_object_set_new(o, "preflight", preflight_json(item));
 	return o;

@@ -3,8 +3,7 @@
  * @file
  * Operations as the API shows them (docs/api.md): plan, steps, guards, nodes, evidence.
  *
- * Implemented in mgmt/api/operation_show.c (all of it), operation_evidence.c (values, steps, guards,
- * evidence) and operation_outlook.c (the outlook); under the core's lock where an
+ * Implemented in mgmt/api/operation_show.c (all of it), operation_evidence.c (values, guards, evidence) and operation_outlook.c (the outlook); under the core's lock where an
  * item is given.
  */
 #ifndef WEIR_MGMT_API_OPERATION_SHOW_H
@@ -33,10 +32,6 @@ MUST_CHECK json_t *operation_show_json(const struct operations_item *item);
 MUST_CHECK json_t *operation_guards_json(const struct operation_verdict *verdicts);
 /** Time line, loads, late clients: given; JSON null before it has ended. */
 MUST_CHECK json_t *operation_evidence_json(const struct operation *op);
-/** Prefixes of late clients, given. */
-MUST_CHECK json_t *operation_late_json(const struct operation_late *late, size_t n);
-/** A step's record, given. */
-MUST_CHECK json_t *operation_step_json(const struct operation_step *s);
 /** A value, or null. */
 MUST_CHECK json_t *operation_value_json(const struct operation_value *v);
 

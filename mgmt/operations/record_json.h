@@ -14,6 +14,11 @@
 
 #include "base/checked.h"
 #include "mgmt/operations/operation.h"
+#include "record/fields.h"
+
+/** The record and its parts, as people are shown them, too: without what the API makes of them (mgmt/api/operation_show.h). */
+extern const struct record_kind operation_record, operation_step_record, operation_load_record,
+        operation_hold_record, operation_late_record, operation_failure_record;
 
 /** Given; NULL when out of memory. The same record gives the same text with JSON_SORT_KEYS. */
 MUST_CHECK json_t *operation_to_json(const struct operation *op);

@@ -237,6 +237,74 @@ static void what_is_always_there_is_written_though_empty_and_must_be_read(void *
 	free(text);
 }
 
+static const struct field shown_fields[] = {
+	RECORD_TEXT(struct desk, name, .shown = "called"),
+	RECORD_VALUE(struct desk, u32, FIELD_U32),
+	RECORD_VALUE(struct desk, i64, FIELD_TIME, .shown = "since"),
+	RECORD_VALUE(struct desk, round, FIELD_BOOL, .shown = "round"),
+	RECORD_KNOWN(struct desk, known, .shown = "counted"),
+	RECORD_WORD(struct desk, colour, colour_word, COLOURS, .shown = "colour"),
+	RECORD_LIST(struct desk, names, n_names, &one_name, .shown = "names"),
+	RECORD_BY_WORD(struct desk, by_colour, colour_word, .shown = "by"),
+	{ .shown = "legs",
+	  .kind = FIELD_LIST,
+	  .offset = offsetof(struct desk, legs),
+	  .size = sizeof(struct desk_leg),
+	  .most = 3,
+	  .count = offsetof(struct desk, n_legs),
+	  .element = &one_name },
+};
+static const struct record_kind shown_desk = RECORD_OF(struct desk, "desk", shown_fields, NULL);
+
+static void expect_text(json_t *json, const char *expected)
+{
+	char *text = json_dumps(json, 0);
+
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(json);
+}
+
+#define NOTHING_SHOWN                                                                                    \
+	"{\"called\": \"\", \"since\": null, \"round\": false, \"counted\": null, \"colour\": \"red\", " \
+	"\"names\": [], \"by\": {}, \"legs\": []}"
+
+static void people_are_shown_what_is_empty_too_under_its_own_names(void **state)
+{
+	struct desk t[2] = { { .by_colour = { INT64_MAX, INT64_MAX } } }, again;
+
+	(void)state;
+	expect_text(record_shown(&shown_desk, &t[0]), NOTHING_SHOWN);
+	t[1] = t[0];
+	t[0].i64 = 253402300800000; /* after the last instant that has a text */
+	expect_text(record_list_shown(&shown_desk, t, 2), "[" NOTHING_SHOWN ", " NOTHING_SHOWN "]");
+	expect_text(record_list_shown(&shown_desk, t, 0), "[]");
+	t[1] = (struct desk){ .name = "oak",
+		              .u32 = 4,
+		              .i64 = 1790000000000,
+		              .round = true,
+		              .known = { .known = true },
+		              .colour = GREEN,
+		              .names = { "a" },
+		              .n_names = 1,
+		              .by_colour = { INT64_MAX, 0 },
+		              .legs = { { .name = "left" } },
+		              .n_legs = 1 };
+	expect_text(
+	        record_shown(&shown_desk, &t[1]),
+	        "{\"called\": \"oak\", \"since\": \"2026-09-21T14:13:20.000Z\", \"round\": true, "
+	        "\"counted\": 0, \"colour\": \"green\", \"names\": [\"a\"], \"by\": {\"green\": 0}, "
+	        "\"legs\": [\"left\"]}");
+	/* a record has its own names, and nothing that is only shown */
+	json_t *json = record_to_json(&shown_desk, &t[1]);
+	assert_int_equal(record_from_json(&shown_desk, json, &again, NULL), 0);
+	assert_int_equal(again.i64, 1790000000000);
+	expect_text(
+	        json,
+	        "{\"name\": \"oak\", \"u32\": 4, \"i64\": 1790000000000, \"round\": true, "
+	        "\"known\": 0, \"colour\": \"green\", \"names\": [\"a\"], \"by_colour\": {\"green\": 0}}");
+}
+
 static size_t allocations_left;
 
 static void *allocate_some(size_t n)
@@ -285,6 +353,7 @@ int main(void)
 		cmocka_unit_test(a_text_that_is_no_utf8_is_not_lost_silently),
 		cmocka_unit_test(what_is_wrong_is_refused_and_named),
 		cmocka_unit_test(what_is_always_there_is_written_though_empty_and_must_be_read),
+		cmocka_unit_test(people_are_shown_what_is_empty_too_under_its_own_names),
 		cmocka_unit_test(without_memory_there_is_no_record),
 		cmocka_unit_test(an_unknown_word_of_a_set_is_left_out),
 	};
