@@ -48,11 +48,6 @@ struct node_message {
 	struct announce_question question;
 };
 
-static json_t *reject_request(const char *error)
-{
-	return json_pack("{s:b,s:s}", "ok", 0, "error", error);
-}
-
 static struct announce_row *find_row(const struct announcer *a, const char *text)
 {
 	struct addr address;
@@ -133,7 +128,7 @@ static json_t *do_question(struct announcer *a, const json_t *request, uint64_t 
 	const char *error = read_message(a, request, "from", &m);
 
 	if (error)
-		return reject_request(error);
+		return json_refusal(error);
 	renew_facts(a, now_ms);
 	renew_export(a, m.row);
 	answer = announce_give_answer(&m.row->state, a->node, &m.question, &m.row->facts, now_ms);
@@ -148,7 +143,7 @@ static json_t *do_confirmed(struct announcer *a, const json_t *request, uint64_t
 	bool counts;
 
 	if (error)
-		return reject_request(error);
+		return json_refusal(error);
 	counts = announce_note_confirmed(&m.row->state, m.node, &m.question, now_ms);
 	if (counts) {
 		stats_add(a->counters.confirmations, 1);
@@ -193,7 +188,7 @@ static json_t *answer_request(struct announcer *a, const json_t *request, uint64
 	for (size_t i = 0; what && i < sizeof(requests) / sizeof(requests[0]); i++)
 		if (!strcmp(what, requests[i].what))
 			return requests[i].answer(a, request, now_ms);
-	return reject_request("\"do\" must be question, confirmed, others, emptied or stop");
+	return json_refusal("\"do\" must be question, confirmed, others, emptied or stop");
 }
 
 char *command_reply(struct announcer *a, const char *line, size_t length, bool is_heard,
@@ -202,11 +197,9 @@ char *command_reply(struct announcer *a, const char *line, size_t length, bool i
 	json_t *request = is_heard ? json_read(line, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	json_t *answer = request ? answer_request(a, request, now_ms)
 	                 : is_heard
-	                         ? reject_request("not a JSON object in one line")
-	                         : reject_request("only weir-mgmt and root may send commands here");
-	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
+	                         ? json_refusal("not a JSON object in one line")
+	                         : json_refusal("only weir-mgmt and root may send commands here");
 
 	json_decref(request);
-	json_decref(answer);
-	return text;
+	return json_line(answer);
 }

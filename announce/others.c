@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "weir/json.h"
 #include "weir/model.h"
 
 /* What weir-mgmt says of a node. */
@@ -61,11 +62,6 @@ static enum announce_truth judge_names(const struct model *m, const struct inten
 	return truth;
 }
 
-static json_t *refuse_line(const char *error)
-{
-	return json_pack("{s:b,s:s}", "ok", 0, "error", error);
-}
-
 json_t *others_note(struct announcer *a, const json_t *request, uint64_t now_ms)
 {
 	json_t *addresses = json_object_get(request, "addresses"), *names;
@@ -74,14 +70,14 @@ json_t *others_note(struct announcer *a, const json_t *request, uint64_t now_ms)
 	json_int_t known = 0;
 
 	if (!a->model)
-		return refuse_line("there is no document yet");
+		return json_refusal("there is no document yet");
 	if (!json_is_array(json_object_get(request, "heard")) ||
 	    !json_is_array(json_object_get(request, "silent")) || !json_is_object(addresses))
-		return refuse_line(
+		return json_refusal(
 		        "\"heard\" and \"silent\" must be lists, \"addresses\" an object");
 	contacts = read_contacts(a->model, request);
 	if (!contacts)
-		return refuse_line("out of memory");
+		return json_refusal("out of memory");
 	json_object_foreach(addresses, address, names)
 	{
 		struct addr parsed;

@@ -16,18 +16,13 @@
 
 static char *make_refusal(const char *error)
 {
-	json_t *o = json_pack("{s:b, s:s}", "ok", 0, "error", error);
-	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-
-	json_decref(o);
-	return text;
+	return json_line(json_refusal(error));
 }
 
 static char *answer_json(json_t *o)
 {
-	char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	char *text = json_line(o);
 
-	json_decref(o);
 	return text ? text : make_refusal("out of memory");
 }
 

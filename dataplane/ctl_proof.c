@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "dataplane/process.h"
 #include "dataplane/prover.h"
+#include "weir/json.h"
 #include "weir/model.h"
 #include "weir/proof.h"
 
@@ -83,7 +84,7 @@ static json_t *page_proof_json(const struct proof *proof, const struct process *
 		json_array_append_new(ports, port_proof_json(&node.ports[i]));
 	if (err) {
 		json_decref(ports);
-		return json_pack("{s:b, s:s}", "ok", 0, "error", strerror(-err));
+		return json_refusal(strerror(-err));
 	}
 	vips = vips_proof_json(proof, m, vip, now_ms, &omitted);
 	return json_pack(
@@ -108,10 +109,10 @@ json_t *ctl_proof_json(const struct process *p, const json_t *request)
 	if (!p->driver || !p->node.model)
 		refusal = "no document is in force yet";
 	if (refusal)
-		return json_pack("{s:b, s:s}", "ok", 0, "error", refusal);
+		return json_refusal(refusal);
 	err = proof_open(p->dirs.run, &proof);
 	if (err)
-		return json_pack("{s:b, s:s}", "ok", 0, "error", strerror(-err));
+		return json_refusal(strerror(-err));
 	o = page_proof_json(proof, p, json_string_value(vip));
 	proof_close(proof);
 	return o;

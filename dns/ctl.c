@@ -146,18 +146,13 @@ static json_t *deciding_to_json(const struct generation *g)
 	return json_pack("{s:b, s:o, s:o}", "votes", v->votes, "sites", sites, "out", out);
 }
 
-static json_t *refuse_request(const char *reason)
-{
-	return json_pack("{s:b, s:s}", "ok", 0, "error", reason);
-}
-
 /* The steps in force: asked each second while an operation runs, so nothing else is there. */
 static json_t *levels_to_json(const struct server *s)
 {
 	struct ramp_levels levels = { .ok = true };
 
 	if (!s->now)
-		return refuse_request("nothing is served yet");
+		return json_refusal("nothing is served yet");
 	for (size_t i = 0; i < s->ramps.n && levels.n < RAMP_LEVELS_MAX; i++)
 		if (s->ramps.items[i].level_known)
 			levels.items[levels.n++] = s->ramps.items[i];
@@ -208,9 +203,9 @@ static json_t *handle_request(struct server *s, const char *line, size_t length)
 	const char *what = json_string_value(json_object_get(request, "do"));
 
 	if (!request)
-		answer = refuse_request(error.text);
+		answer = json_refusal(error.text);
 	else if (!what)
-		answer = refuse_request(
+		answer = json_refusal(
 		        "expected {\"do\": \"status\", \"levels\" or \"zone-reload\"}");
 	else if (strcmp(what, "status") == 0)
 		answer = status_to_json(s);
@@ -220,7 +215,7 @@ static json_t *handle_request(struct server *s, const char *line, size_t length)
 		answer = json_pack("{s:b, s:I}", "ok", 1, "load",
 		                   (json_int_t)server_load_start(s, true));
 	else
-		answer = refuse_request(
+		answer = json_refusal(
 		        "unknown request: expected \"status\", \"levels\" or \"zone-reload\"");
 	json_decref(request);
 	return answer;
@@ -228,9 +223,5 @@ static json_t *handle_request(struct server *s, const char *line, size_t length)
 
 char *dns_ctl_handle(void *arg, const char *line, size_t length)
 {
-	json_t *answer = handle_request(arg, line, length);
-	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
-
-	json_decref(answer);
-	return text;
+	return json_line(handle_request(arg, line, length));
 }

@@ -18,11 +18,6 @@
 
 #define ROWS_MAX 5000u /* rows of one answer, which the control socket limits to 4 MiB */
 
-static json_t *reject_request(const char *error)
-{
-	return json_pack("{s:b,s:s}", "ok", 0, "error", error);
-}
-
 static void set_time(json_t *row, const char *key, int64_t since_s)
 {
 	char text[CLOCK_TEXT_MAX];
@@ -278,7 +273,7 @@ static json_t *do_check(struct checker *c, const json_t *request)
 	}
 	if (!json_array_size(rows)) {
 		json_decref(rows);
-		return reject_request(
+		return json_refusal(
 		        "no such target: give pool and backend, or service and another site");
 	}
 	answer = json_pack("{s:b,s:o}", "ok", 1, "targets", rows);
@@ -290,24 +285,22 @@ static json_t *answer_request(struct checker *c, const json_t *request)
 	const char *what = json_string_value(json_object_get(request, "do"));
 
 	if (!what)
-		return reject_request("the request must be an object with \"do\"");
+		return json_refusal("the request must be an object with \"do\"");
 	if (!c->targets)
-		return reject_request("no document yet");
+		return json_refusal("no document yet");
 	if (!strcmp(what, "list"))
 		return do_list(c, request);
 	if (!strcmp(what, "check"))
 		return do_check(c, request);
-	return reject_request("\"do\" must be list or check");
+	return json_refusal("\"do\" must be list or check");
 }
 
 char *command_answer(struct checker *c, const char *line, size_t length)
 {
 	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
 	json_t *a = request ? answer_request(c, request)
-	                    : reject_request("not a JSON object in one line");
-	char *text = a ? json_dumps(a, JSON_COMPACT) : NULL;
+	                    : json_refusal("not a JSON object in one line");
 
 	json_decref(request);
-	json_decref(a);
-	return text;
+	return json_line(a);
 }

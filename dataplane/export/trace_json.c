@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "weir/json.h"
 #include "weir/trace.h"
 
 static json_t *steps_json(const struct trace_result *r)
@@ -46,7 +47,6 @@ char *trace_json(const struct trace_query *q, const struct trace_result *r)
 	                      endpoint_json(&q->vip, q->vip_port), "protocol",
 	                      q->protocol == 6 ? "tcp" : "udp", "syn", (int)q->syn, "length",
 	                      (int)q->length, "action", r->action, "reason", r->reason);
-	char *text;
 
 	if (!o)
 		return NULL;
@@ -58,7 +58,5 @@ char *trace_json(const struct trace_query *q, const struct trace_result *r)
 	}
 	add_trace_backend(o, r);
 	json_object_set_new(o, "steps", steps_json(r));
-	text = json_dumps(o, JSON_COMPACT);
-	json_decref(o);
-	return text;
+	return json_line(o);
 }

@@ -34,4 +34,19 @@ bool json_read_count(const json_t *value, uint64_t most, uint64_t *out);
 /** The number @p n, given; JSON null if it is not known. */
 json_t *json_number_or_null(bool known, uint64_t n);
 
+/** @p json (taken) as a line without blanks, from malloc(). @return NULL: it was NULL, or memory is short */
+static inline char *json_line(json_t *json)
+{
+	char *line = json ? json_dumps(json, JSON_COMPACT) : NULL;
+
+	json_decref(json);
+	return line;
+}
+
+/** What a control socket answers to a request that it refuses, given. */
+static inline json_t *json_refusal(const char *reason)
+{
+	return json_pack("{s:b, s:s}", "ok", 0, "error", reason);
+}
+
 #endif

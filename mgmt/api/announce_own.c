@@ -69,11 +69,9 @@ void announce_own_hex(uint64_t value, char out[ANNOUNCE_OWN_HEX_MAX])
 /* Send @p request (taken). @return its answer, given, if that says "ok"; else NULL */
 static json_t *request_announce(const char *run_dir, json_t *request, int timeout_ms)
 {
-	char path[PATH_MAX], *text = NULL,
-	                     *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	char path[PATH_MAX], *text = NULL, *line = json_line(request);
 	json_t *answer = NULL;
 
-	json_decref(request);
 	if (line && timeout_ms > 0 && !proc_path(run_dir, "announce.ctl", path) &&
 	    !ctl_request(path, line, timeout_ms, &text))
 		answer = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, NULL);

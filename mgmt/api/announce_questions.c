@@ -287,12 +287,8 @@ static char *make_body(const struct announce_peer *p)
 	char incarnation[ANNOUNCE_OWN_HEX_MAX];
 
 	announce_own_hex(x->own.node.incarnation, incarnation);
-	json_t *body = json_pack("{s:s, s:s, s:s, s:o}", "node", x->node, "cluster", x->cluster,
-	                         "incarnation", incarnation, "questions", questions_to_json(p));
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-
-	json_decref(body);
-	return text;
+	return json_line(json_pack("{s:s, s:s, s:s, s:o}", "node", x->node, "cluster", x->cluster,
+	                           "incarnation", incarnation, "questions", questions_to_json(p)));
 }
 
 /* Ask the peers to which there is a question. */

@@ -27,6 +27,7 @@
 #include "mgmt/api/peers_head.h"
 #include "mgmt/api/shared_run.h"
 #include "mgmt/store/join.h"
+#include "weir/json.h"
 
 #define PAUSE_MS                                                                                   \
 	100u /* between an answer with news and the next question; else it goes with the next look */
@@ -638,13 +639,9 @@ static unsigned wait_of(const struct exchange_peer *p)
 /* The text of a question, from malloc(); NULL when out of memory. @p have is taken. */
 static char *write_question(const struct exchange *x, bool site, unsigned wait_ms, json_t *have)
 {
-	json_t *question =
-	        json_pack("{s:s, s:s, s:b, s:i, s:o}", "node", x->core->dirs.node, "cluster",
-	                  x->cluster, "site", site, "wait_ms", (int)wait_ms, "have", have);
-	char *text = question ? json_dumps(question, JSON_COMPACT) : NULL;
-
-	json_decref(question);
-	return text;
+	return json_line(json_pack("{s:s, s:s, s:b, s:i, s:o}", "node", x->core->dirs.node,
+	                           "cluster", x->cluster, "site", site, "wait_ms", (int)wait_ms,
+	                           "have", have));
 }
 
 /* What this node has of the nodes for which @p p speaks. */

@@ -17,6 +17,7 @@
 #include "mgmt/api/handle_files.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/blobs.h"
+#include "weir/json.h"
 
 #define ANSWER_MS  10000 /* for a version with its small files */
 #define REQUEST_MS 20000 /* for some megabytes: 200 kB/s are enough */
@@ -92,9 +93,8 @@ int fetch_files(struct core *core, struct peer_client *client, const char *api, 
 
 	while (!err && (missing = next_request(core, files))) {
 		struct client_request r = { .post = 1, .timeout_ms = REQUEST_MS };
-		char *body = json_dumps(missing, JSON_COMPACT);
+		char *body = json_line(missing);
 
-		json_decref(missing);
 		snprintf(r.url, sizeof(r.url), "%s/v1/peer/files", api);
 		r.body = body;
 		err = body && clock_mono_ms() < until_ms ? 0 : -EAGAIN;

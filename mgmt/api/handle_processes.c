@@ -40,12 +40,11 @@ static int read_answer(struct core *core, enum observe_process p, const char *li
 static void query_process(struct core *core, enum observe_process p, json_t *request,
                           struct http_reply *reply)
 {
-	char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
+	char *line = json_line(request);
 	int err = read_answer(core, p, line, &reply->json);
 	const char *refusal = json_string_value(json_object_get(reply->json, "error"));
 
 	free(line);
-	json_decref(request);
 	reply->status = 200;
 	if (err)
 		http_problem(reply, 503, "process-unreachable", "weir-%s: %s", observe_name(p),

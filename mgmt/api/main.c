@@ -235,12 +235,10 @@ static char *on_ctl_request(void *arg, const char *line, size_t length)
 		answer = json_pack("{s:b, s:o}", "ok", 1, "status",
 		                   handle_status_json(&p->core, &all));
 	} else {
-		answer = json_pack("{s:b, s:s}", "ok", 0, "error", "expected {\"do\":\"status\"}");
+		answer = json_refusal("expected {\"do\":\"status\"}");
 	}
-	char *text = answer ? json_dumps(answer, JSON_COMPACT) : NULL;
 	json_decref(request);
-	json_decref(answer);
-	return text;
+	return json_line(answer);
 }
 
 /*

@@ -23,6 +23,7 @@
 #include "mgmt/api/operations_internal.h"
 #include "mgmt/operations/engine.h"
 #include "mgmt/operations/well.h"
+#include "weir/json.h"
 
 #define TRIES_MAX  3u
 #define PASS_ON_MS 6000  /* the owner asks all nodes, too */
@@ -422,8 +423,7 @@ static void send_order(struct peer_client *client, const char *id, const char *o
                        const char *api, const struct operation_order *order, uint64_t by_ms,
                        struct operation_outcome *out)
 {
-	json_t *body = order_json(order, by_ms);
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+	char *text = json_line(order_json(order, by_ms));
 	struct client_request r = {
 		.post = 1, .body = text, .timeout_ms = PASS_ON_MS, .answer_max = ANSWER_MAX
 	};
@@ -442,7 +442,6 @@ static void send_order(struct peer_client *client, const char *id, const char *o
 		        owner, id, r.failure, (ORDER_MS + 999) / 1000, id, id);
 	json_decref(r.answer);
 	free(text);
-	json_decref(body);
 }
 
 static void pass_on(struct core *core, const char *id, const char *owner, const char *api,

@@ -55,10 +55,7 @@ static char *make_body(struct core *core, const struct asking *a)
 
 	if (shares)
 		json_object_set_new(body, "revision", json_integer(revision));
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-
-	json_decref(body);
-	return text;
+	return json_line(body);
 }
 
 /* All other nodes of the document that have an API. Under the lock. */

@@ -285,11 +285,7 @@ bool fingerprint_from_json(const json_t *value, char out[MODEL_FINGERPRINT_MAX])
 char *version_offer_text(const char *node, const char *cluster, const struct version *v,
                          const struct files *files)
 {
-	json_t *body =
-	        json_pack("{s:s, s:s, s:o, s:o}", "node", node, "cluster", cluster, "version",
-	                  record_to_json(&version_record, v), "files", contents_to_json(files));
-	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-
-	json_decref(body);
-	return text;
+	return json_line(json_pack("{s:s, s:s, s:o, s:o}", "node", node, "cluster", cluster,
+	                           "version", record_to_json(&version_record, v), "files",
+	                           contents_to_json(files)));
 }

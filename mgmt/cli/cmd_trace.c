@@ -81,9 +81,9 @@ static int trace_by_process(const struct cli *cli, const struct cli_args *args,
                             const struct trace_query *q)
 {
 	char path[PATH_MAX], *answer = NULL;
-	json_t *request = json_pack("{s:s, s:s, s:s, s:i}", "do", "trace", "source", args->at[0],
-	                            "destination", args->at[1], "length", (int)q->length);
-	char *line = json_dumps(request, JSON_COMPACT);
+	char *line =
+	        json_line(json_pack("{s:s, s:s, s:s, s:i}", "do", "trace", "source", args->at[0],
+	                            "destination", args->at[1], "length", (int)q->length));
 	int err = line && proc_path(cli->dirs.run, "dataplane.ctl", path) == 0
 	                  ? ctl_request(path, line, QUERY_MS, &answer)
 	                  : -ENOMEM;
@@ -95,7 +95,6 @@ static int trace_by_process(const struct cli *cli, const struct cli_args *args,
 	else if (ok)
 		print_answer(body);
 	json_decref(body);
-	json_decref(request);
 	free(line);
 	free(answer);
 	return ok ? CLI_OK : CLI_UNREACHABLE;
