@@ -10,8 +10,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "mgmt/api/to_json.h"
-#include "weir/json.h"
 
 /* The memory that the facts point to. */
 struct holder {
@@ -164,21 +162,4 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 	free(h.sites);
 	free(h.peers);
 	return err;
-}
-
-json_t *facts_reasons(const struct judge_reason *reasons, size_t n)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < n; i++) {
-		const struct judge_reason *r = &reasons[i];
-
-		json_array_append_new(
-		        list,
-		        json_pack("{s:s, s:o, s:s, s:o, s:o}", "code", r->code, "subject",
-		                  json_text(r->subject), "state", judge_state_text(r->state),
-		                  "text", json_text(r->text), "since",
-		                  r->since_at_ms ? time_to_json(r->since_at_ms) : json_null()));
-	}
-	return list;
 }

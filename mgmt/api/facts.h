@@ -14,10 +14,5 @@
 
 /** Judge what @p l sees. @return 0 or -ENOMEM */
 int facts_judge(const struct look *l, struct judge_verdict *out) MUST_CHECK;
-/**
- * A verdict's reasons, or its notes, as JSON: a list of {code, subject, state, text, since};
- * given.
- */
-json_t *facts_reasons(const struct judge_reason *reasons, size_t n);
 
 #endif

@@ -4,7 +4,6 @@
  * the pages and processes where they act; a page that is too old gives "unknown". Everything is
  * made from one look (mgmt/api/look.h), so that the parts of a status belong to the same instant.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +13,7 @@
 #include "mgmt/api/status.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/api/too_big.h"
+#include "mgmt/json/judged.h"
 #include "weir/json.h"
 
 /* A site is observed through the targets of its services: up if one is up, down if all are down;
@@ -240,22 +240,14 @@ static void add_announcements(const struct status *s, json_t *status)
 static void add_state(struct status *s, json_t *status)
 {
 	struct judge_verdict *v = &s->verdict;
-	json_t *reasons = json_array();
-	char more[64];
 
 	core_lock(s->look.core);
 	state_since(s->look.core, v);
 	core_unlock(s->look.core);
-	for (size_t i = 0; i < v->n_reasons; i++)
-		json_array_append_new(reasons, json_text(v->reasons[i].text));
-	if (v->n_left_out) {
-		snprintf(more, sizeof(more), "and %zu more reasons", v->n_left_out);
-		json_array_append_new(reasons, json_string(more));
-	}
 	json_object_set_new(status, "state", json_string(judge_state_text(v->state)));
-	json_object_set_new(status, "why", reasons);
-	json_object_set_new(status, "reasons", facts_reasons(v->reasons, v->n_reasons));
-	json_object_set_new(status, "notes", facts_reasons(v->notes, v->n_notes));
+	json_object_set_new(status, "why", judged_texts_json(v));
+	json_object_set_new(status, "reasons", judged_reasons_json(v->reasons, v->n_reasons, true));
+	json_object_set_new(status, "notes", judged_reasons_json(v->notes, v->n_notes, true));
 }
 
 /* All parts of a status, from its look. @return false: memory is short */

@@ -17,6 +17,7 @@
 #include "mgmt/cli/pages_judge.h"
 #include "mgmt/cli/vips.h"
 #include "mgmt/json/announcement.h"
+#include "mgmt/json/judged.h"
 #include "mgmt/store/override.h"
 #include "weir/health.h"
 #include "weir/json.h"
@@ -311,7 +312,8 @@ static json_t *judged_json(const struct cli *cli, struct local_pages *p, struct 
 	if (pages_judge(cli, p->model, p->health_stale ? NULL : p->health, wall_clock_ms, v))
 		*v = (struct judge_verdict){ .state = JUDGE_DEGRADED };
 	return json_pack("{s:s, s:o, s:o}", "state", judge_state_text(v->state), "why",
-	                 pages_reason_texts(v), "reasons", pages_reasons(v));
+	                 judged_texts_json(v), "reasons",
+	                 judged_reasons_json(v->reasons, v->n_reasons, false));
 }
 
 int pages_status(const struct cli *cli)

@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "weir/json.h"
 
 #define N_PROCESSES 5u /* those in names[] */
 
@@ -164,28 +163,4 @@ int pages_judge(const struct cli *cli, const struct model *m, const struct healt
 	free(h->sites);
 	free(h);
 	return err;
-}
-
-json_t *pages_reason_texts(const struct judge_verdict *v)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < v->n_reasons; i++)
-		json_array_append_new(list, json_text(v->reasons[i].text));
-	if (v->n_left_out)
-		json_array_append_new(list, json_sprintf("and %zu more reasons", v->n_left_out));
-	return list;
-}
-
-json_t *pages_reasons(const struct judge_verdict *v)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < v->n_reasons; i++)
-		json_array_append_new(list,
-		                      json_pack("{s:s, s:o, s:s, s:o}", "code", v->reasons[i].code,
-		                                "subject", json_text(v->reasons[i].subject),
-		                                "state", judge_state_text(v->reasons[i].state),
-		                                "text", json_text(v->reasons[i].text)));
-	return list;
 }

@@ -7,8 +7,6 @@
 #ifndef WEIR_MGMT_CLI_PAGES_JUDGE_H
 #define WEIR_MGMT_CLI_PAGES_JUDGE_H
 
-#include <jansson.h>
-
 #include "base/checked.h"
 #include "mgmt/cli/cli.h"
 #include "mgmt/judge/gather.h"
@@ -21,8 +19,5 @@
 MUST_CHECK int pages_judge(const struct cli *cli, const struct model *m,
                            const struct health_page *health, int64_t wall_clock_ms,
                            struct judge_verdict *out);
-/** The verdict's texts, and its reasons as in GET /v1/status, without since; given. */
-MUST_CHECK json_t *pages_reason_texts(const struct judge_verdict *v);
-MUST_CHECK json_t *pages_reasons(const struct judge_verdict *v);
 
 #endif

@@ -4,6 +4,7 @@
  * in one way each.
  */
 #include "cli_pages.h"
+#include "mgmt/json/judged.h"
 #include "mgmt/cli/pages_judge.h"
 
 static void set_word(const struct node *n, int i, const char *name, uint64_t value)
@@ -248,7 +249,7 @@ static void reasons_that_are_left_out_are_counted(void **state)
 
 	(void)state;
 	strcpy(v.reasons[0].text, "first");
-	texts = pages_reason_texts(&v);
+	texts = judged_texts_json(&v);
 	assert_int_equal(json_array_size(texts), 2);
 	assert_string_equal(json_string_value(json_array_get(texts, 0)), "first");
 	assert_string_equal(json_string_value(json_array_get(texts, 1)), "and 936 more reasons");

@@ -3,6 +3,7 @@
 #include "asked.h"
 
 #include "base/page.h"
+#include "mgmt/json/judged.h"
 #include "mgmt/api/facts.h"
 
 static struct judge_facts facts;
@@ -296,13 +297,13 @@ static void reasons_are_told_since_their_wall_time(void **state)
 	char text[CLOCK_TEXT_MAX];
 
 	(void)state;
-	json_t *told = facts_reasons(&r, 1);
+	json_t *told = judged_reasons_json(&r, 1, true);
 	const json_t *one = json_array_get(told, 0);
 	assert_true(json_is_null(json_object_get(one, "since")));
 	assert_string_equal(json_string_value(json_object_get(one, "code")), "site-down");
 	json_decref(told);
 	r.since_at_ms = NOW_MS;
-	told = facts_reasons(&r, 1);
+	told = judged_reasons_json(&r, 1, true);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(told, 0), "since")),
 	                    clock_text(NOW_MS, text));
 	json_decref(told);
