@@ -18,35 +18,12 @@
 
 #define ROWS_MAX 5000u /* rows of one answer, which the control socket limits to 4 MiB */
 
-static void set_time(json_t *row, const char *key, int64_t since_s)
+/* RFC 3339; null for 0. */
+static json_t *time_json(int64_t s)
 {
 	char text[CLOCK_TEXT_MAX];
 
-	json_object_set_new(row, key,
-	                    since_s ? json_string(clock_text(since_s * 1000, text)) : json_null());
-}
-
-/* What a row is about. Of several paths, the one that decided the last round is named. */
-static void set_names(json_t *row, const struct target *t)
-{
-	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
-	char text[ADDR_TEXT_MAX];
-
-	if (t->pool) {
-		json_object_set_new(row, "pool", json_string(t->pool->name));
-		json_object_set_new(row, "backend", json_string(t->backend->name));
-	} else {
-		json_object_set_new(row, "service", json_string(t->service->name));
-		json_object_set_new(row, "family",
-		                    json_string(addr_is4(&spec->address) ? "ipv4" : "ipv6"));
-	}
-	json_object_set_new(row, "site", json_string(t->site->name));
-	json_object_set_new(row, "check", json_string(t->check->name));
-	json_object_set_new(row, "type", json_string(spec->is_http ? "http" : "tcp"));
-	json_object_set_new(row, "via", json_string(spec->mark ? "tunnel" : "direct"));
-	json_object_set_new(row, "address", json_string(addr_text(&spec->address, text)));
-	json_object_set_new(row, "port", json_integer(spec->port));
-	json_object_set_new(row, "paths", json_integer(t->n_paths));
+	return s ? json_string(clock_text(s * 1000, text)) : json_null();
 }
 
 /* Why the last probe had no vote; "" where it had one. */
@@ -134,39 +111,57 @@ static const char *write_sentence(const struct target *t, uint64_t now_ms, char 
 	return out;
 }
 
+/* What a row is about. Of several paths, the one that decided the last round is named. */
+static json_t *make_names(const struct target *t)
+{
+	const struct attempt_spec *spec = &t->paths[t->last_path].spec;
+	char text[ADDR_TEXT_MAX];
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:I}",
+	                 t->pool ? "pool" : "service", t->pool ? t->pool->name : t->service->name,
+	                 t->pool ? "backend" : "family",
+	                 t->pool                    ? t->backend->name
+	                 : addr_is4(&spec->address) ? "ipv4"
+	                                            : "ipv6",
+	                 "site", t->site->name, "check", t->check->name, "type",
+	                 spec->is_http ? "http" : "tcp", "via", spec->mark ? "tunnel" : "direct",
+	                 "address", addr_text(&spec->address, text), "port", (int)spec->port,
+	                 "paths", (json_int_t)t->n_paths);
+}
+
+/* How long the last probe took; null while one is under way. */
+static json_t *took_json(const struct target *t)
+{
+	bool known = t->done_ms && t->done_ms >= t->sent_ms && t->phase == TARGET_IDLE;
+
+	return json_number_or_null(known, t->done_ms - t->sent_ms);
+}
+
 /* One target as the API and `weir health` show it. The keys are part of the API. */
 static json_t *make_row(const struct target *t)
 {
 	uint64_t now_ms = clock_mono_ms();
-	json_t *row = json_object();
+	json_t *row = make_names(t);
 	char text[SENTENCE_MAX];
 
-	if (!row)
-		return NULL;
-	set_names(row, t);
-	json_object_set_new(row, "state", json_string(health_state_text(target_state(t))));
-	json_object_set_new(row, "in_doubt", json_boolean(verdict_in_doubt(t->verdict)));
-	json_object_set_new(row, "inconclusive", json_boolean(t->inconclusive));
-	json_object_set_new(row, "unproven", json_boolean(t->unproven));
-	json_object_set_new(row, "new", json_boolean(t->is_new));
-	json_object_set_new(row, "restored", json_boolean(t->restored));
-	json_object_set_new(row, "damped", json_boolean(t->damp.held));
-	set_time(row, "damped_until", t->damp.held ? damp_end_ms(t, now_ms) / 1000 : 0);
-	set_time(row, "since", t->since_s);
-	json_object_set_new(row, "last", json_string(health_reason_text(t->last)));
-	json_object_set_new(row, "detail", json_integer(t->last_detail));
-	json_object_set_new(row, "no_vote", json_string(no_vote_text(t)));
-	json_object_set_new(row, "why", json_string(write_sentence(t, now_ms, text)));
-	json_object_set_new(row, "last_ms_ago",
-	                    json_number_or_null(t->done_ms, now_ms - t->done_ms));
-	json_object_set_new(row, "took_ms",
-	                    json_number_or_null(t->done_ms && t->done_ms >= t->sent_ms &&
-	                                                t->phase == TARGET_IDLE,
-	                                        t->done_ms - t->sent_ms));
-	json_object_set_new(row, "detect_worst_ms", json_integer(t->check->detect_worst_ms));
-	json_object_set_new(row, "probes", json_integer((json_int_t)t->counts.probes));
-	json_object_set_new(row, "failed", json_integer((json_int_t)t->counts.failed));
-	json_object_set_new(row, "without_vote", json_integer((json_int_t)t->counts.inconclusive));
+	json_object_update_new(
+	        row,
+	        json_pack(
+	                "{s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:o, s:o, s:s, s:I, s:s, s:s, s:o, s:o, "
+	                "s:I, s:I, s:I, s:I}",
+	                "state", health_state_text(target_state(t)), "in_doubt",
+	                verdict_in_doubt(t->verdict), "inconclusive", t->inconclusive, "unproven",
+	                t->unproven, "new", t->is_new, "restored", t->restored, "damped",
+	                t->damp.held, "damped_until",
+	                time_json(t->damp.held ? damp_end_ms(t, now_ms) / 1000 : 0), "since",
+	                time_json(t->since_s), "last", health_reason_text(t->last), "detail",
+	                (json_int_t)t->last_detail, "no_vote", no_vote_text(t), "why",
+	                write_sentence(t, now_ms, text), "last_ms_ago",
+	                json_number_or_null(t->done_ms, now_ms - t->done_ms), "took_ms",
+	                took_json(t), "detect_worst_ms", (json_int_t)t->check->detect_worst_ms,
+	                "probes", (json_int_t)t->counts.probes, "failed",
+	                (json_int_t)t->counts.failed, "without_vote",
+	                (json_int_t)t->counts.inconclusive));
 	return row;
 }
 
@@ -205,14 +200,13 @@ static json_t *list_derived(const struct checker *c)
 
 	for (size_t i = 0; i < c->targets->n_derived; i++) {
 		const struct derived *d = &c->targets->derived[i];
-		json_t *row = json_pack("{s:s,s:s,s:s,s:s,s:b}", "service", d->service->name,
-		                        "family", d->ip4 ? "ipv4" : "ipv6", "pool", d->pool->name,
-		                        "state", health_state_text(health_state(d->word)),
-		                        "in_doubt", health_in_doubt(d->word));
-
-		if (row)
-			set_time(row, "since", health_since_s(d->word));
-		json_array_append_new(list, row);
+		json_array_append_new(list,
+		                      json_pack("{s:s, s:s, s:s, s:s, s:b, s:o}", "service",
+		                                d->service->name, "family",
+		                                d->ip4 ? "ipv4" : "ipv6", "pool", d->pool->name,
+		                                "state", health_state_text(health_state(d->word)),
+		                                "in_doubt", health_in_doubt(d->word), "since",
+		                                time_json(health_since_s(d->word))));
 	}
 	return list;
 }
@@ -221,8 +215,6 @@ static json_t *list_derived(const struct checker *c)
 static json_t *do_list(struct checker *c, const json_t *request)
 {
 	const char *pool = json_string_value(json_object_get(request, "pool"));
-	json_t *answer = json_pack("{s:b,s:I}", "ok", 1, "document",
-	                           (json_int_t)c->targets->model->meta.document);
 	json_t *rows = json_array();
 	size_t n = 0;
 
@@ -234,15 +226,11 @@ static json_t *do_list(struct checker *c, const json_t *request)
 		if (n++ < ROWS_MAX)
 			json_array_append_new(rows, make_row(t));
 	}
-	json_object_set_new(answer, "targets", rows);
-	json_object_set_new(answer, "n_targets", json_integer((json_int_t)n));
-	json_object_set_new(answer, "truncated", json_boolean(n > ROWS_MAX));
-	json_object_set_new(answer, "services", list_derived(c));
-	json_object_set_new(answer, "groups", list_groups(c));
-	json_object_set_new(answer, "controls", list_controls(c));
-	json_object_set_new(answer, "tunnel_document",
-	                    json_integer((json_int_t)gate_document(&c->gate)));
-	return answer;
+	return json_pack("{s:b, s:I, s:o, s:I, s:b, s:o, s:o, s:o, s:I}", "ok", 1, "document",
+	                 (json_int_t)c->targets->model->meta.document, "targets", rows, "n_targets",
+	                 (json_int_t)n, "truncated", n > ROWS_MAX, "services", list_derived(c),
+	                 "groups", list_groups(c), "controls", list_controls(c), "tunnel_document",
+	                 (json_int_t)gate_document(&c->gate));
 }
 
 static bool is_requested(const struct target *t, const json_t *request)
@@ -261,7 +249,7 @@ static bool is_requested(const struct target *t, const json_t *request)
 
 static json_t *do_check(struct checker *c, const json_t *request)
 {
-	json_t *rows = json_array(), *answer;
+	json_t *rows = json_array();
 
 	for (size_t i = 0; i < c->targets->n; i++) {
 		struct target *t = &c->targets->items[i];
@@ -276,8 +264,7 @@ static json_t *do_check(struct checker *c, const json_t *request)
 		return json_refusal(
 		        "no such target: give pool and backend, or service and another site");
 	}
-	answer = json_pack("{s:b,s:o}", "ok", 1, "targets", rows);
-	return answer;
+	return json_pack("{s:b, s:o}", "ok", 1, "targets", rows);
 }
 
 static json_t *answer_request(struct checker *c, const json_t *request)
