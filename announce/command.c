@@ -79,16 +79,15 @@ static const char *read_message(struct announcer *a, const json_t *request, cons
 	const json_t *sent = json_object_get(request, "sent_ms");
 	const char *from;
 
-	out->node = json_string_value(json_object_get(request, key));
-	out->row = find_row(a, json_string_value(json_object_get(request, "address")));
+	out->node = json_get_text(request, key);
+	out->row = find_row(a, json_get_text(request, "address"));
 	if (!out->row)
 		return "\"address\" must be one that this node is configured to announce";
 	if (!out->node || !*out->node || strlen(out->node) >= ANNOUNCE_NODE_MAX)
 		return "the node's name is missing or too long";
 	if (!is_other(a, out->row, out->node))
 		return "the node must be another one that the configuration makes announce the address";
-	if (!read_hex(json_string_value(json_object_get(request, "incarnation")),
-	              &out->question.incarnation))
+	if (!read_hex(json_get_text(request, "incarnation"), &out->question.incarnation))
 		return "\"incarnation\" must be 16 hexadecimal digits";
 	if (!json_is_integer(sent) || json_integer_value(sent) <= 0)
 		return "\"sent_ms\" must be a positive number";
@@ -183,7 +182,7 @@ static json_t *answer_request(struct announcer *a, const json_t *request, uint64
 		         { "others", others_note },
 		         { "emptied", do_emptied },
 		         { "stop", do_stop } };
-	const char *what = json_string_value(json_object_get(request, "do"));
+	const char *what = json_get_text(request, "do");
 
 	for (size_t i = 0; what && i < sizeof(requests) / sizeof(requests[0]); i++)
 		if (!strcmp(what, requests[i].what))

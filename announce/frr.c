@@ -136,7 +136,7 @@ static const char *const families[] = { "ipv4Unicast", "ipv6Unicast" };
 
 static bool is_established(const json_t *peer)
 {
-	const char *state = json_string_value(json_object_get(peer, "state"));
+	const char *state = json_get_text(peer, "state");
 
 	return state && !strcmp(state, "Established");
 }
@@ -235,11 +235,6 @@ static void read_sessions(struct daemon_facts *f, const json_t *summary)
 	f->stamp = read_stamp(summary);
 }
 
-static bool is_true(const json_t *object, const char *key)
-{
-	return json_is_true(json_object_get(object, key));
-}
-
 /* Whether a path carries GRACEFUL_SHUTDOWN (RFC 8326, section 3). */
 static bool shuts_down(const json_t *path)
 {
@@ -257,10 +252,10 @@ static bool shuts_down(const json_t *path)
 /* @return whether a path that is Weir's is the best one */
 static bool read_path(struct daemon_route *r, const json_t *path)
 {
-	if (!is_true(path, "sourced") || !is_true(path, "valid"))
+	if (!json_has_true(path, "sourced") || !json_has_true(path, "valid"))
 		return false;
 	r->imported[shuts_down(path) ? DAEMON_GSHUT : DAEMON_NORMAL] = true;
-	return is_true(json_object_get(path, "bestpath"), "overall");
+	return json_has_true(json_object_get(path, "bestpath"), "overall");
 }
 
 /*

@@ -119,7 +119,7 @@ static json_t *backend_json(const struct process *p, const struct compiler_pool 
 
 static char *do_backends(struct process *p, const json_t *request)
 {
-	const char *only = json_string_value(json_object_get(request, "pool"));
+	const char *only = json_get_text(request, "pool");
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < p->node.n_pools; i++) {
@@ -146,8 +146,8 @@ static char *do_proof(struct process *p, const json_t *request)
  */
 static char *do_trace(struct process *p, const json_t *request)
 {
-	const char *source = json_string_value(json_object_get(request, "source"));
-	const char *destination = json_string_value(json_object_get(request, "destination"));
+	const char *source = json_get_text(request, "source");
+	const char *destination = json_get_text(request, "destination");
 	const json_t *length = json_object_get(request, "length");
 	struct trace_result result;
 	struct trace_query query;
@@ -177,7 +177,7 @@ char *process_answer(void *process, const char *line, size_t length)
 		{ "connections", do_handover }, { "proof", do_proof },
 	};
 	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL);
-	const char *what = json_string_value(json_object_get(request, "do"));
+	const char *what = json_get_text(request, "do");
 	char *text = NULL;
 
 	for (size_t i = 0; what && i < sizeof(commands) / sizeof(commands[0]) && !text; i++)

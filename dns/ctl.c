@@ -200,7 +200,7 @@ static json_t *handle_request(struct server *s, const char *line, size_t length)
 {
 	json_error_t error;
 	json_t *request = json_read(line, length, 0, &error), *answer;
-	const char *what = json_string_value(json_object_get(request, "do"));
+	const char *what = json_get_text(request, "do");
 
 	if (!request)
 		answer = json_refusal(error.text);

@@ -214,7 +214,7 @@ static json_t *list_derived(const struct checker *c)
 /* Answer "list". Rows over ROWS_MAX are counted, not listed, so that the answer always fits. */
 static json_t *do_list(struct checker *c, const json_t *request)
 {
-	const char *pool = json_string_value(json_object_get(request, "pool"));
+	const char *pool = json_get_text(request, "pool");
 	json_t *rows = json_array();
 	size_t n = 0;
 
@@ -235,10 +235,10 @@ static json_t *do_list(struct checker *c, const json_t *request)
 
 static bool is_requested(const struct target *t, const json_t *request)
 {
-	const char *pool = json_string_value(json_object_get(request, "pool"));
-	const char *backend = json_string_value(json_object_get(request, "backend"));
-	const char *service = json_string_value(json_object_get(request, "service"));
-	const char *site = json_string_value(json_object_get(request, "site"));
+	const char *pool = json_get_text(request, "pool");
+	const char *backend = json_get_text(request, "backend");
+	const char *service = json_get_text(request, "service");
+	const char *site = json_get_text(request, "site");
 
 	if (pool && backend)
 		return t->pool && !strcmp(t->pool->name, pool) &&
@@ -269,7 +269,7 @@ static json_t *do_check(struct checker *c, const json_t *request)
 
 static json_t *answer_request(struct checker *c, const json_t *request)
 {
-	const char *what = json_string_value(json_object_get(request, "do"));
+	const char *what = json_get_text(request, "do");
 
 	if (!what)
 		return json_refusal("the request must be an object with \"do\"");

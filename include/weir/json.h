@@ -25,6 +25,26 @@ json_t *json_read(const char *bytes, size_t n, size_t flags, json_error_t *error
 /** A text that may not be UTF-8, given: bytes that are not are shown as '?'. @return NULL when out of memory */
 json_t *json_text(const char *text);
 
+/** The text @p name of @p object, whatever it is. @return NULL: there is none */
+static inline const char *json_get_text(const json_t *object, const char *name)
+{
+	return json_string_value(json_object_get(object, name));
+}
+
+/** The same. @return "": there is none */
+static inline const char *json_text_of(const json_t *object, const char *name)
+{
+	const char *text = json_get_text(object, name);
+
+	return text ? text : "";
+}
+
+/** Whether @p object, whatever it is, has true under @p name. */
+static inline bool json_has_true(const json_t *object, const char *name)
+{
+	return json_is_true(json_object_get(object, name));
+}
+
 /** Whether @p object, whatever it is, has the text @p expected under @p name. */
 bool json_has_text(const json_t *object, const char *name, const char *expected);
 

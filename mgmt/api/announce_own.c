@@ -77,7 +77,7 @@ static json_t *request_announce(const char *run_dir, json_t *request, int timeou
 		answer = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, NULL);
 	free(text);
 	free(line);
-	if (json_is_true(json_object_get(answer, "ok")))
+	if (json_has_true(answer, "ok"))
 		return answer;
 	json_decref(answer);
 	return NULL;
@@ -111,7 +111,7 @@ json_t *announce_own_query(const char *run_dir, const char *from, const char *in
 	for (size_t i = 0; answers && i < n; i++) {
 		json_t *message = make_message("question", "from", from, incarnation, &items[i]);
 		json_t *answer = request_announce(run_dir, message, left_ms(until_ms));
-		const char *text = json_string_value(json_object_get(answer, "answer"));
+		const char *text = json_get_text(answer, "answer");
 
 		json_array_append_new(
 		        answers, json_string(text && strlen(text) < ANSWER_MAX ? text : NO_ANSWER));

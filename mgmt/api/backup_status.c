@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "weir/effect.h"
+#include "weir/json.h"
 #include "weir/model.h"
 
 #define DETAIL_MAX (BACKUP_CAUSE_MAX + 256u)
@@ -158,7 +159,7 @@ void backup_status_add_row(const json_t *row, struct backup_sum *sum)
 {
 	const json_t *ready = json_object_get(row, "ready");
 	const json_t *slots = json_object_get(row, "backup_slots");
-	const char *class = json_string_value(json_object_get(row, "class"));
+	const char *class = json_get_text(row, "class");
 
 	sum->n++;
 	sum->n_ready += json_is_true(ready);

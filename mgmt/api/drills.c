@@ -32,13 +32,13 @@ static const char filters[] =
 /* Why the backup of one row (mgmt/api/backup_status.h) cannot be drilled; NULL: it can. */
 static const char *find_obstacle(const json_t *row)
 {
-	const char *detail = json_string_value(json_object_get(row, "detail"));
+	const char *detail = json_get_text(row, "detail");
 
 	if (!json_has_text(row, "class", "own"))
 		return json_is_string(json_object_get(row, "class"))
 		               ? "the service is on its backup already: there is nothing to prove"
 		               : "the node does not say whether its backup would serve";
-	if (json_is_true(json_object_get(row, "ready")))
+	if (json_has_true(row, "ready"))
 		return NULL;
 	return detail && *detail ? detail : "the backup is not known to be ready";
 }
@@ -64,7 +64,7 @@ static bool check_report(const struct operation_report *report, const struct ove
 		any |= is_concerned(row, o) && !obstacle;
 		if (!obstacle || *reason)
 			continue;
-		const char *service = json_string_value(json_object_get(row, "service"));
+		const char *service = json_get_text(row, "service");
 		snprintf(reason, DRILL_TEXT_MAX, "node %s, service %.63s: %.150s",
 		         report->node->name, service ? service : "?", obstacle);
 		plain_cut(reason, DRILL_TEXT_MAX);

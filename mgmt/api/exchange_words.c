@@ -69,7 +69,7 @@ struct exchange_encoded exchange_encode(const struct exchange_word words[EXCHANG
 	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++) {
 		const struct exchange_word *w = &words[i];
 		uint64_t age_ms = now_ms > w->true_ms ? now_ms - w->true_ms : 0;
-		const char *known = json_string_value(json_object_get(have, names[i]));
+		const char *known = json_get_text(have, names[i]);
 
 		if (!w->stamp[0] || age_ms > EXCHANGE_PASS_MS)
 			continue;

@@ -33,7 +33,7 @@ static json_t *next_request(struct core *core, const json_t *files)
 
 	json_object_foreach((json_t *)(uintptr_t)files, name, value)
 	{
-		const char *digest = json_string_value(json_object_get(value, "digest"));
+		const char *digest = json_get_text(value, "digest");
 		json_int_t bytes = json_integer_value(json_object_get(value, "bytes"));
 
 		if (!digest || bytes < 0)
@@ -64,8 +64,8 @@ static int keep_parts(struct core *core, const json_t *answer)
 
 	json_array_foreach(parts, i, item)
 	{
-		const char *digest = json_string_value(json_object_get(item, "digest"));
-		const char *data = json_string_value(json_object_get(item, "data"));
+		const char *digest = json_get_text(item, "digest");
+		const char *data = json_get_text(item, "data");
 		json_int_t bytes = json_integer_value(json_object_get(item, "bytes"));
 		json_int_t offset = json_integer_value(json_object_get(item, "offset"));
 		size_t room = data ? strlen(data) / 4 * 3 : 0;

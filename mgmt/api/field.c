@@ -15,10 +15,8 @@ bool field_end(struct field_reader *f, struct http_reply *reply)
 		http_problem(reply, 503, "busy", "out of memory: nothing was changed; try again");
 		return false;
 	}
-	http_problem(reply, 422, "invalid", "%s: %s%s",
-	             json_string_value(json_object_get(first, "field")),
-	             json_string_value(json_object_get(first, "detail")),
-	             f->n_errors > 1 ? " (and more)" : "");
+	http_problem(reply, 422, "invalid", "%s: %s%s", json_get_text(first, "field"),
+	             json_get_text(first, "detail"), f->n_errors > 1 ? " (and more)" : "");
 	json_object_set_new(reply->json, "errors", f->errors);
 	return false;
 }

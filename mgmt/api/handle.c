@@ -355,7 +355,7 @@ static void look_at_nodes(struct core *core, struct change_wait *w, json_t **nod
 static void note_version(const struct http_reply *reply, struct change_wait *w)
 {
 	const json_t *version = json_object_get(reply->json, "version");
-	const char *digest = json_string_value(json_object_get(version, "digest"));
+	const char *digest = json_get_text(version, "digest");
 
 	w->number = (uint64_t)json_integer_value(json_object_get(version, "number"));
 	snprintf(w->digest, sizeof(w->digest), "%s", digest ? digest : "");

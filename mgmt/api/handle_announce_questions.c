@@ -57,10 +57,10 @@ static bool read_questions(const json_t *list, struct peer_query *q)
 static bool read_query(const struct model *m, const json_t *json, struct peer_query *q,
                        struct http_reply *reply)
 {
-	const char *cluster = json_string_value(json_object_get(json, "cluster"));
-	const char *name = json_string_value(json_object_get(json, "node"));
+	const char *cluster = json_get_text(json, "cluster");
+	const char *name = json_get_text(json, "node");
 
-	q->incarnation = json_string_value(json_object_get(json, "incarnation"));
+	q->incarnation = json_get_text(json, "incarnation");
 	if (!cluster || !name || !plain_is_hex(q->incarnation, ANNOUNCE_OWN_HEX_MAX - 1) ||
 	    !read_questions(json_object_get(json, "questions"), q)) {
 		http_problem(reply, 400, "bad-request",

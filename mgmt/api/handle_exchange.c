@@ -27,8 +27,8 @@ static bool read_question(const json_t *json, struct exchange_question *out)
 	const json_t *wait_ms = json_object_get(json, "wait_ms");
 
 	*out = (struct exchange_question){
-		.node = json_string_value(json_object_get(json, "node")),
-		.cluster = json_string_value(json_object_get(json, "cluster")),
+		.node = json_get_text(json, "node"),
+		.cluster = json_get_text(json, "cluster"),
 		.site = json_is_true(site),
 		.wait_ms = (uint64_t)json_integer_value(wait_ms),
 		.have = json_object_get(json, "have"),

@@ -27,7 +27,7 @@ static bool read_file_part(const json_t *item, struct part *out)
 {
 	const json_t *data = json_object_get(item, "data");
 
-	*out = (struct part){ .digest = json_string_value(json_object_get(item, "digest")),
+	*out = (struct part){ .digest = json_get_text(item, "digest"),
 		              .data = json_string_value(data) };
 	return plain_is_hex(out->digest, DIGEST_TEXT_MAX - 1) &&
 	       json_read_count(json_object_get(item, "bytes"), INT64_MAX, &out->bytes) &&

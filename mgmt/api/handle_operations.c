@@ -164,14 +164,14 @@ static bool read_meant(const json_t *body, struct operation_order *order)
 	           until_ms = json_integer_value(json_object_get(body, "until_ms")),
 	           by_ms = json_integer_value(json_object_get(body, "by_ms"));
 
-	order->principal = json_string_value(json_object_get(body, "principal"));
+	order->principal = json_get_text(body, "principal");
 	if (!order->principal || strlen(order->principal) >= PRINCIPAL_MAX || over_ms < 0 ||
 	    over_ms > OPERATION_OVER_MAX_MS || goal_ppm < 0 || goal_ppm > MODEL_PPM_ALL ||
 	    until_ms < 0 || by_ms <= 0)
 		return false;
 	order->by_ms = (uint64_t)by_ms;
-	order->now = json_is_true(json_object_get(body, "now"));
-	order->withdraw = json_is_true(json_object_get(body, "withdraw"));
+	order->now = json_has_true(body, "now");
+	order->withdraw = json_has_true(body, "withdraw");
 	order->over_ms = over_ms;
 	order->goal_ppm = (uint32_t)goal_ppm;
 	order->until_ms = until_ms;

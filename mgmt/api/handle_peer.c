@@ -58,10 +58,10 @@ void handle_peer_version(struct core *core, struct http_request *r, struct http_
 static bool read_staged(struct core *core, const struct http_request *r, const char **node,
                         struct version *v, struct http_reply *reply)
 {
-	const char *cluster = json_string_value(json_object_get(r->json, "cluster"));
+	const char *cluster = json_get_text(r->json, "cluster");
 	const struct model *m = join_model(core->intent);
 
-	*node = json_string_value(json_object_get(r->json, "node"));
+	*node = json_get_text(r->json, "node");
 	if (!*node || !**node || strlen(*node) >= MODEL_NAME_MAX || !cluster ||
 	    record_from_json(&version_record, json_object_get(r->json, "version"), v, NULL)) {
 		http_problem(reply, 400, "bad-request", "expected node, cluster and version");

@@ -22,8 +22,8 @@
 static bool sender_ok(struct core *core, const json_t *body, struct http_reply *reply)
 {
 	const struct model *m = intent_model(core->intent);
-	const char *cluster = json_string_value(json_object_get(body, "cluster"));
-	const char *node = json_string_value(json_object_get(body, "node"));
+	const char *cluster = json_get_text(body, "cluster");
+	const char *node = json_get_text(body, "node");
 
 	if (!cluster || !node) {
 		http_problem(reply, 400, "bad-request", "expected node and cluster");
@@ -54,7 +54,7 @@ static void await_revision(struct core *core, const json_t *body)
 
 void handle_peer_operations(struct core *core, struct http_request *r, struct http_reply *reply)
 {
-	bool measures = json_is_true(json_object_get(r->json, "measure"));
+	bool measures = json_has_true(r->json, "measure");
 	struct ramp_levels *levels = calloc(1, sizeof(*levels));
 
 	core_lock(core);

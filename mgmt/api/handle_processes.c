@@ -42,7 +42,7 @@ static void query_process(struct core *core, enum observe_process p, json_t *req
 {
 	char *line = json_line(request);
 	int err = read_answer(core, p, line, &reply->json);
-	const char *refusal = json_string_value(json_object_get(reply->json, "error"));
+	const char *refusal = json_get_text(reply->json, "error");
 
 	free(line);
 	reply->status = 200;

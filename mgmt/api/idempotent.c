@@ -60,8 +60,8 @@ static bool is_under_way(const struct core *core, const char *key)
 static void answer_again(struct core *core, const char *body, struct http_reply *reply)
 {
 	json_t *what = json_read(body, strlen(body), 0, NULL);
-	const char *id = json_string_value(json_object_get(what, "override"));
-	const char *operation = json_string_value(json_object_get(what, "operation"));
+	const char *id = json_get_text(what, "override");
+	const char *operation = json_get_text(what, "operation");
 	json_int_t number = json_integer_value(json_object_get(what, "version"));
 	const struct overrides *overrides = intent_overrides(core->intent);
 	const struct override *o = id ? overrides_find(overrides, id) : NULL;

@@ -395,14 +395,14 @@ json_t *inforce_to_json(const struct inforce *f)
 
 static void copy_text(const json_t *object, const char *name, char *out, size_t size)
 {
-	const char *text = json_string_value(json_object_get(object, name));
+	const char *text = json_get_text(object, name);
 
 	plain_copy(out, size, text ? text : "");
 }
 
 struct inforce inforce_from_json(const json_t *object)
 {
-	const char *state = json_string_value(json_object_get(object, "state"));
+	const char *state = json_get_text(object, "state");
 	json_int_t number = json_integer_value(json_object_get(object, "number"));
 	struct inforce f = { 0 };
 

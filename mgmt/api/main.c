@@ -227,7 +227,7 @@ static char *on_ctl_request(void *arg, const char *line, size_t length)
 {
 	struct mgmt_process *p = arg;
 	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL), *answer;
-	const char *what = json_string_value(json_object_get(request, "do"));
+	const char *what = json_get_text(request, "do");
 
 	if (what && !strcmp(what, "status")) {
 		const struct handle_filter all = { 0 };

@@ -167,7 +167,7 @@ int old_file_check(struct core *core, const struct old_file *from,
 
 static const char *setting_text(const json_t *item, const char *name)
 {
-	const char *text = json_string_value(json_object_get(item, name));
+	const char *text = json_get_text(item, name);
 
 	return text ? text : "";
 }
@@ -241,7 +241,7 @@ void old_file_refuse(struct core *core, const struct old_file *from, int err, js
 	             "the file takes back %lld setting%s changed since version %s, %s: %s",
 	             (long long)json_integer_value(json_object_get(reverted, "n_takes_back")),
 	             json_integer_value(json_object_get(reverted, "n_takes_back")) == 1 ? "" : "s",
-	             json_string_value(json_object_get(reverted, "base")),
+	             json_get_text(reverted, "base"),
 	             *from->base ? "from which it was made"
 	                         : "its author's last, or the oldest that is compared",
 	             settings);

@@ -167,7 +167,7 @@ static json_t *dns_json(struct arrivals *a)
 /* A word of @p row, one of @p words; whatever else a peer says is not known. */
 static const char *read_word(const json_t *row, const char *field, const char *const *words)
 {
-	const char *text = json_string_value(json_object_get(row, field));
+	const char *text = json_get_text(row, field);
 
 	for (size_t i = 0; text && words[i]; i++)
 		if (!strcmp(text, words[i]))

@@ -44,13 +44,13 @@ static void add_report(const struct operation *op, const struct operation_report
 
 	for (size_t i = 0; i < json_array_size(rows); i++) {
 		json_t *row = json_array_get(rows, i);
-		const char *name = operation_read_text(row, "service");
+		const char *name = json_text_of(row, "service");
 
 		if (service ? strcmp(name, service) != 0 : !operation_moves_service(op, name))
 			continue;
 		backup_status_add_row(row, sum);
-		if (!json_is_true(json_object_get(row, "ready")) && !**detail)
-			*detail = operation_read_text(row, "detail");
+		if (!json_has_true(row, "ready") && !**detail)
+			*detail = json_text_of(row, "detail");
 	}
 }
 

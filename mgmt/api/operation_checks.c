@@ -169,8 +169,7 @@ uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *
 static bool checks_from(const json_t *measure, const char *site, const struct prefix *from)
 {
 	const json_t *sources = json_object_get(json_object_get(measure, "check_sources"), site);
-	const char *text =
-	        json_string_value(json_object_get(sources, family_text(addr_is4(&from->addr))));
+	const char *text = json_get_text(sources, family_text(addr_is4(&from->addr)));
 	struct addr source;
 
 	return text && !addr_parse(text, &source) && prefix_has(from, &source);

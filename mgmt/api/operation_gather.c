@@ -17,7 +17,7 @@ static const json_t *find_level(const json_t *levels, const char *id)
 {
 	for (size_t i = 0; i < json_array_size(levels); i++) {
 		const json_t *row = json_array_get(levels, i);
-		const char *text = json_string_value(json_object_get(row, "override"));
+		const char *text = json_get_text(row, "override");
 
 		if (text && !strcmp(text, id))
 			return row;
@@ -44,7 +44,7 @@ static bool has_command(const json_t *levels, const struct operation *op, const 
 {
 	for (size_t i = 0; i < json_array_size(levels); i++) {
 		const json_t *row = json_array_get(levels, i);
-		const char *name = json_string_value(json_object_get(row, "site"));
+		const char *name = json_get_text(row, "site");
 		struct in_force change;
 
 		if (name && !strcmp(name, site) && read_change(row, &change) && !change.epoch &&

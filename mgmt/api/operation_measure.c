@@ -61,7 +61,7 @@ static json_t *pools_json(const struct model *m, const struct health_page *page)
 /* What weir-dns said, and how much it is asked. Under the lock. */
 static json_t *dns_json(const struct core *core, const json_t *dns)
 {
-	json_t *o = json_pack("{s:b}", "serving", json_is_true(json_object_get(dns, "serving")));
+	json_t *o = json_pack("{s:b}", "serving", json_has_true(dns, "serving"));
 	uint64_t milli;
 
 	if (observe_dns_rate(core, &milli))

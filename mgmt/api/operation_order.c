@@ -373,8 +373,8 @@ static const struct refusal *find_refusal(json_int_t status, const char *code)
 static void read_passed(const json_t *answer, struct operation_outcome *out)
 {
 	json_int_t status = json_integer_value(json_object_get(answer, "status"));
-	const char *text = json_string_value(json_object_get(answer, "text"));
-	const char *code = json_string_value(json_object_get(answer, "code"));
+	const char *text = json_get_text(answer, "text");
+	const char *code = json_get_text(answer, "code");
 	json_t *json = json_object_get(answer, "json");
 
 	if (status == 200) {

@@ -23,42 +23,34 @@ static void count_word(const char *word, struct outside_count *c)
 		c->n_down++;
 }
 
-static const char *text_of(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
 /* What nodes of other sites say of @p row in @p family, or this node alone where sites do not vote. */
 static struct outside_count count_outside(const json_t *row, const char *family,
                                           const char *own_site)
 {
 	const json_t *heard = json_object_get(row, "views");
-	const char *site = text_of(row, "site");
+	const char *site = json_text_of(row, "site");
 	struct outside_count c = { 0 };
 
 	for (size_t i = 0; i < json_array_size(heard); i++) {
 		const json_t *snapshot = json_array_get(heard, i);
 
-		if (json_is_true(json_object_get(snapshot, "fresh")) &&
-		    !json_is_true(json_object_get(snapshot, "inconclusive")) &&
-		    !json_is_true(json_object_get(snapshot, "unproven")) &&
-		    strcmp(text_of(snapshot, "site"), site) != 0)
-			count_word(text_of(snapshot, family), &c);
+		if (json_has_true(snapshot, "fresh") && !json_has_true(snapshot, "inconclusive") &&
+		    !json_has_true(snapshot, "unproven") &&
+		    strcmp(json_text_of(snapshot, "site"), site) != 0)
+			count_word(json_text_of(snapshot, family), &c);
 	}
 	if (json_array_size(heard) == 0 && strcmp(site, own_site) != 0 &&
-	    !json_is_true(json_object_get(row, "unproven")))
-		count_word(text_of(row, family), &c);
+	    !json_has_true(row, "unproven"))
+		count_word(json_text_of(row, family), &c);
 	return c;
 }
 
 /* The word that weir-dns answers by; "up" of a VIP that was never up as yet proves nothing. */
 static const char *in_force_word(const json_t *row, const char *family)
 {
-	const char *word = text_of(row, family);
+	const char *word = json_text_of(row, family);
 
-	return json_is_true(json_object_get(row, "unproven")) && !strcmp(word, "up") ? "" : word;
+	return json_has_true(row, "unproven") && !strcmp(word, "up") ? "" : word;
 }
 
 static json_t *find_site(json_t *sites, const char *name)
@@ -66,7 +58,7 @@ static json_t *find_site(json_t *sites, const char *name)
 	for (size_t i = 0; i < json_array_size(sites); i++) {
 		json_t *one = json_array_get(sites, i);
 
-		if (!strcmp(text_of(one, "site"), name))
+		if (!strcmp(json_text_of(one, "site"), name))
 			return one;
 	}
 	json_t *one = json_pack("{s:s, s:b, s:b, s:b}", "site", name, "checked", 0, "failing", 0,
@@ -83,9 +75,9 @@ static void raise_flag(json_t *site, const char *flag)
 static void note_site(json_t *sites, const json_t *row, const char *own_site)
 {
 	static const char *const families[] = { "ipv4", "ipv6" };
-	json_t *site = find_site(sites, text_of(row, "site"));
+	json_t *site = find_site(sites, json_text_of(row, "site"));
 
-	if (json_is_true(json_object_get(row, "disabled")))
+	if (json_has_true(row, "disabled"))
 		raise_flag(site, "disabled");
 	for (size_t i = 0; i < 2; i++) {
 		struct outside_count c = count_outside(row, families[i], own_site);

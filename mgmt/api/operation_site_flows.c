@@ -26,13 +26,6 @@ static const char *const suffered[] = {
 
 /* --- reading what a node sent --- */
 
-const char *operation_read_text(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
 bool operation_read_count(const json_t *object, const char *name, uint64_t *out)
 {
 	return json_read_count(json_object_get(object, name), COUNT_END - 1, out);
@@ -49,7 +42,7 @@ const json_t *operation_find_row(const json_t *list, const char *field, const ch
 	if (json_is_object(list))
 		return json_object_get(list, name);
 	for (size_t i = 0; i < json_array_size(list); i++)
-		if (!strcmp(operation_read_text(json_array_get(list, i), field), name))
+		if (!strcmp(json_text_of(json_array_get(list, i), field), name))
 			return json_array_get(list, i);
 	return NULL;
 }
@@ -262,9 +255,8 @@ static bool read_clients(const struct operation_snapshot *v, const char *site, c
 
 	if (!operation_read_count(row, "flows", flows))
 		return false;
-	if (!prefix_parse(operation_read_text(row, "prefix"), &prefix))
-		checks = operation_checks_from(v, operation_read_text(row, "service"), site,
-		                               &prefix) *
+	if (!prefix_parse(json_text_of(row, "prefix"), &prefix))
+		checks = operation_checks_from(v, json_text_of(row, "service"), site, &prefix) *
 		         MINUTE_S / 1000;
 	if (checks && *flows <= checks + checks / 2)
 		return false;
@@ -287,10 +279,10 @@ void operation_gather_late(const struct operation_snapshot *v, const struct oper
 			struct operation_late *late;
 			uint64_t flows;
 
-			if (!operation_moves_service(op, operation_read_text(row, "service")) ||
+			if (!operation_moves_service(op, json_text_of(row, "service")) ||
 			    !read_clients(v, site, row, &flows))
 				continue;
-			late = late_row(out, operation_read_text(row, "prefix"));
+			late = late_row(out, json_text_of(row, "prefix"));
 			if (late)
 				late->flows.value += (flows + MINUTE_S - 1) / MINUTE_S;
 		}

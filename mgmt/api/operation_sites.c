@@ -25,10 +25,10 @@ static void count_vote(const struct operation_report *report, const char *site,
 
 	if (!row)
 		return;
-	votes->n_up += json_is_true(json_object_get(row, "up"));
+	votes->n_up += json_has_true(row, "up");
 	votes->n_down += json_is_false(json_object_get(row, "up"));
-	votes->n_failing += json_is_true(json_object_get(row, "failing"));
-	votes->n_checked += json_is_true(json_object_get(row, "checked"));
+	votes->n_failing += json_has_true(row, "failing");
+	votes->n_checked += json_has_true(row, "checked");
 }
 
 /* Nodes of other sites say; only where there is none of them, the site's own do. */

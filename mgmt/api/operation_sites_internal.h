@@ -36,8 +36,6 @@ static inline struct operation_value operation_value_of(bool known, uint64_t val
 bool operation_read_count(const json_t *object, const char *name, uint64_t *out);
 /* The row @p name of an object, or that of a list whose @p field is @p name; NULL: there is none. */
 const json_t *operation_find_row(const json_t *list, const char *field, const char *name);
-/* A text of what a node sent; "": missing, or none. */
-const char *operation_read_text(const json_t *object, const char *name);
 /* Flows, packets, drops and bits of a site. */
 void operation_gather_flows(const struct operation_snapshot *v, const struct operation *op,
                             struct operation_site *s, struct operation_flow_sums *sums);

@@ -48,8 +48,8 @@ static bool read_key(const char *text, uint8_t key[8])
 
 static bool read_row(const struct model *m, const json_t *row, struct projection_arrival *out)
 {
-	const char *service = json_string_value(json_object_get(row, "service"));
-	const char *prefix = json_string_value(json_object_get(row, "prefix"));
+	const char *service = json_get_text(row, "service");
+	const char *prefix = json_get_text(row, "prefix");
 	json_int_t flows = json_integer_value(json_object_get(row, "flows"));
 	json_int_t sampled = json_integer_value(json_object_get(row, "sampled"));
 

@@ -62,7 +62,7 @@ static enum operation_truth is_announced(const struct operation_report *report,
                                          const struct model_vip *vip)
 {
 	const json_t *left = json_object_get(report->measure, "unannounced");
-	const char *word = json_string_value(json_object_get(left, vip->name));
+	const char *word = json_get_text(left, vip->name);
 
 	if (!json_is_object(left))
 		return OPERATION_UNKNOWN;

@@ -343,7 +343,7 @@ uint64_t operations_next_stamp(struct core *core, const char *const *sites, size
 
 static void add_until(struct core *core, json_t *override)
 {
-	const char *id = json_string_value(json_object_get(override, "operation"));
+	const char *id = json_get_text(override, "operation");
 	const struct operations_item *item = id ? operations_find(core, id) : NULL;
 
 	if (item)

@@ -137,7 +137,7 @@ static void accept_answer(struct asking *a, struct queried_peer *p, const struct
 	row->boot_ms = read_boot_clock(r->answer);
 	row->refuses = false;
 	keep_part(&row->levels, json_object_get(r->answer, "levels"));
-	row->dns = json_is_true(json_object_get(r->answer, "dns"));
+	row->dns = json_has_true(r->answer, "dns");
 	if (json_is_object(measure)) {
 		keep_part(&row->measure, measure);
 		row->measured_ms = a->sent_ms;

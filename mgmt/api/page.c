@@ -62,16 +62,9 @@ static void put_html(FILE *out, const char *text)
 		}
 }
 
-static const char *member_text(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
 static const char *nested_text(const json_t *object, const char *part, const char *name)
 {
-	return member_text(json_object_get(object, part), name);
+	return json_text_of(json_object_get(object, part), name);
 }
 
 static void put_state_cell(FILE *out, const char *state)
@@ -148,13 +141,13 @@ static void put_site_rows(FILE *out, const json_t *status)
 		             *effect = json_object_get(s, "effect");
 
 		fputs("<tr>", out);
-		put_cell(out, member_text(s, "name"));
-		put_state_cell(out, member_text(intent, "state"));
+		put_cell(out, json_text_of(s, "name"));
+		put_state_cell(out, json_text_of(intent, "state"));
 		put_number_cell(out, json_object_get(intent, "level_ppm"), 1e4, " %");
 		put_state_cell(out, nested_text(s, "observation", "state"));
 		put_rate_cell(out,
 		              json_object_get(json_object_get(s, "observation"), "bits_per_s"));
-		put_state_cell(out, member_text(effect, "state"));
+		put_state_cell(out, json_text_of(effect, "state"));
 		put_number_cell(out, json_object_get(effect, "level_ppm"), 1e4, " %");
 		put_number_cell(out, json_object_get(effect, "weight_share_ppm"), 1e4, " %");
 		fputs("</tr>", out);
@@ -173,14 +166,14 @@ static void put_backend_rows(FILE *out, const json_t *pool)
 		const json_t *effect = json_object_get(b, "effect");
 
 		fputs("<tr>", out);
-		put_cell(out, member_text(pool, "name"));
-		put_cell(out, member_text(b, "name"));
-		put_cell(out, member_text(b, "address"));
+		put_cell(out, json_text_of(pool, "name"));
+		put_cell(out, json_text_of(b, "name"));
+		put_cell(out, json_text_of(b, "address"));
 		put_state_cell(out, nested_text(b, "intent", "state"));
 		put_state_cell(out, nested_text(b, "observation", "state"));
 		put_cell(out, nested_text(b, "observation", "reason"));
-		put_state_cell(out, member_text(effect, "state"));
-		put_cell(out, member_text(effect, "why"));
+		put_state_cell(out, json_text_of(effect, "state"));
+		put_cell(out, json_text_of(effect, "why"));
 		put_number_cell(out, json_object_get(effect, "share_ppm"), 1e4, " %");
 		put_number_cell(out, json_object_get(effect, "packets"), 1, "");
 		fputs("</tr>", out);
@@ -222,11 +215,11 @@ static void put_service_sites(FILE *out, const json_t *service)
 		const json_t *observed = json_object_get(at, "observation");
 
 		fputs("<tr>", out);
-		put_cell(out, member_text(service, "name"));
+		put_cell(out, json_text_of(service, "name"));
 		fprintf(out, "<td>%" JSON_INTEGER_FORMAT "/%s</td>",
 		        json_integer_value(json_object_get(service, "port")),
-		        member_text(service, "protocol"));
-		put_cell(out, member_text(at, "site"));
+		        json_text_of(service, "protocol"));
+		put_cell(out, json_text_of(at, "site"));
 		fputs("<td>", out);
 		json_array_foreach(json_object_get(at, "addresses"), k, address)
 		{
@@ -234,7 +227,7 @@ static void put_service_sites(FILE *out, const json_t *service)
 			put_html(out, json_string_value(address));
 		}
 		fputs("</td>", out);
-		put_cell(out, member_text(at, "pool"));
+		put_cell(out, json_text_of(at, "pool"));
 		for (int ip4 = 1; ip4 >= 0; ip4--)
 			if (json_object_get(observed, ip4 ? "ipv4" : "ipv6"))
 				put_state_cell(
@@ -295,23 +288,23 @@ static void put_override_rows(FILE *out, const json_t *status)
 	json_array_foreach(list, i, o)
 	{
 		const json_t *target = json_object_get(o, "target");
-		const char *until = member_text(o, "until");
+		const char *until = json_text_of(o, "until");
 
 		fputs("<tr>", out);
-		put_cell(out, member_text(o, "do"));
+		put_cell(out, json_text_of(o, "do"));
 		fputs("<td>", out);
-		put_html(out, member_text(target, "site"));
-		put_html(out, member_text(target, "node"));
-		put_html(out, member_text(target, "pool"));
-		fputs(*member_text(target, "pool") ? "/" : "", out);
-		put_html(out, member_text(target, "backend"));
+		put_html(out, json_text_of(target, "site"));
+		put_html(out, json_text_of(target, "node"));
+		put_html(out, json_text_of(target, "pool"));
+		fputs(*json_text_of(target, "pool") ? "/" : "", out);
+		put_html(out, json_text_of(target, "backend"));
 		fputs("</td>", out);
-		put_state_cell(out, member_text(o, "state"));
+		put_state_cell(out, json_text_of(o, "state"));
 		put_number_cell(out, json_object_get(o, "level_ppm"), 1e4, " %");
-		put_cell(out, member_text(o, "from"));
+		put_cell(out, json_text_of(o, "from"));
 		put_cell(out, *until ? until : "never");
-		put_cell(out, member_text(o, "author"));
-		put_cell(out, member_text(o, "reason"));
+		put_cell(out, json_text_of(o, "author"));
+		put_cell(out, json_text_of(o, "reason"));
 		fputs("</tr>", out);
 	}
 	fputs("</tbody></table>", out);
@@ -326,9 +319,9 @@ static void put_process_rows(FILE *out, const json_t *status)
 	json_array_foreach(json_object_get(status, "processes"), i, p)
 	{
 		fputs("<tr><td>weir-", out);
-		put_html(out, member_text(p, "process"));
+		put_html(out, json_text_of(p, "process"));
 		fputs("</td>", out);
-		put_state_cell(out, member_text(p, "state"));
+		put_state_cell(out, json_text_of(p, "state"));
 		put_number_cell(out, json_object_get(p, "document"), 1, "");
 		put_number_cell(out, json_object_get(p, "age_ms"), 1e3, " s ago");
 		fputs("</tr>", out);
@@ -358,14 +351,14 @@ static void put_session_rows(FILE *out, const json_t *routing)
 
 	begin_table(out, "Routing daemon and its sessions", "Daemon or neighbour|State");
 	fputs("<tr>", out);
-	put_cell(out, member_text(routing, "name"));
-	put_state_cell(out, member_text(routing, "state"));
+	put_cell(out, json_text_of(routing, "name"));
+	put_state_cell(out, json_text_of(routing, "state"));
 	fputs("</tr>", out);
 	json_array_foreach(json_object_get(routing, "neighbours"), i, n)
 	{
 		fputs("<tr>", out);
-		put_cell(out, member_text(n, "name"));
-		put_state_cell(out, member_text(n, "session"));
+		put_cell(out, json_text_of(n, "name"));
+		put_state_cell(out, json_text_of(n, "session"));
 		fputs("</tr>", out);
 	}
 	fputs("</tbody></table>", out);
@@ -389,15 +382,15 @@ static void put_announcement_rows(FILE *out, const json_t *status)
 	json_array_foreach(list, i, a)
 	{
 		fputs("<tr>", out);
-		put_cell(out, *member_text(a, "vip") ? member_text(a, "vip") : "DNS");
-		put_cell(out, member_text(a, "address"));
-		put_state_cell(out, member_text(a, "intended"));
-		put_state_cell(out, member_text(a, "proved"));
-		put_state_cell(out, member_text(a, "exported"));
+		put_cell(out, *json_text_of(a, "vip") ? json_text_of(a, "vip") : "DNS");
+		put_cell(out, json_text_of(a, "address"));
+		put_state_cell(out, json_text_of(a, "intended"));
+		put_state_cell(out, json_text_of(a, "proved"));
+		put_state_cell(out, json_text_of(a, "exported"));
 		put_names_cell(out, json_object_get(a, "exported_to"));
-		put_cell(out, member_text(a, "since"));
+		put_cell(out, json_text_of(a, "since"));
 		put_number_cell(out, json_object_get(a, "held_ms"), 1e3, " s");
-		put_cell(out, member_text(a, "reason"));
+		put_cell(out, json_text_of(a, "reason"));
 		fputs("</tr>", out);
 	}
 	fputs("</tbody></table>", out);
@@ -416,12 +409,12 @@ static void put_peer_rows(FILE *out, const json_t *status)
 	json_array_foreach(json_object_get(status, "peers"), i, p)
 	{
 		fputs("<tr>", out);
-		put_cell(out, member_text(p, "node"));
-		put_cell(out, member_text(p, "site"));
-		put_state_cell(out, member_text(p, "state"));
+		put_cell(out, json_text_of(p, "node"));
+		put_cell(out, json_text_of(p, "site"));
+		put_state_cell(out, json_text_of(p, "state"));
 		put_number_cell(out, json_object_get(p, "version"), 1, "");
 		put_number_cell(out, json_object_get(p, "age_ms"), 1e3, " s ago");
-		put_cell(out, member_text(p, "detail"));
+		put_cell(out, json_text_of(p, "detail"));
 		fputs("</tr>", out);
 	}
 	fputs("</tbody></table>", out);
@@ -435,16 +428,16 @@ static void put_banner(FILE *out, const json_t *status)
 	json_t *item;
 
 	fprintf(out, "<h1>Weir on ");
-	put_html(out, member_text(status, "node"));
+	put_html(out, json_text_of(status, "node"));
 	fputs("</h1><table><tbody><tr>", out);
-	put_state_cell(out, member_text(status, "state"));
+	put_state_cell(out, json_text_of(status, "state"));
 	fprintf(out, "<td>version %" JSON_INTEGER_FORMAT " by ",
 	        json_integer_value(json_object_get(version, "number")));
-	put_html(out, member_text(version, "author"));
+	put_html(out, json_text_of(version, "author"));
 	fputs(": ", out);
-	put_html(out, member_text(version, "reason"));
+	put_html(out, json_text_of(version, "reason"));
 	fputs("</td><td>as of <time>", out);
-	put_html(out, member_text(status, "time"));
+	put_html(out, json_text_of(status, "time"));
 	fputs("</time></td></tr></tbody></table><ul role=status>", out);
 	json_array_foreach(json_object_get(status, "why"), i, item)
 	{
@@ -455,7 +448,7 @@ static void put_banner(FILE *out, const json_t *status)
 	json_array_foreach(json_object_get(status, "notes"), i, item)
 	{
 		fputs("<li class=dim>", out);
-		put_html(out, member_text(item, "text"));
+		put_html(out, json_text_of(item, "text"));
 		fputs("</li>", out);
 	}
 	fputs("</ul>", out);
@@ -470,7 +463,7 @@ void handle_page(struct core *core, struct http_request *r, struct http_reply *r
 	json_t *status = handle_status_json(core, &filter);
 	FILE *out = open_memstream(&reply->text, &n);
 	if (out) {
-		fprintf(out, head, member_text(status, "state"), member_text(status, "node"));
+		fprintf(out, head, json_text_of(status, "state"), json_text_of(status, "node"));
 		put_banner(out, status);
 		put_site_rows(out, status);
 		put_override_rows(out, status);

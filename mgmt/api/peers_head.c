@@ -68,9 +68,9 @@ static bool is_version(const json_t *number, const char *digest)
 
 bool peers_head_read(struct peers_report *report, const json_t *head)
 {
-	const char *overrides = json_string_value(json_object_get(head, "overrides"));
-	const char *drain = json_string_value(json_object_get(head, "drain"));
-	const char *digest = json_string_value(json_object_get(head, "digest"));
+	const char *overrides = json_get_text(head, "overrides");
+	const char *drain = json_get_text(head, "drain");
+	const char *digest = json_get_text(head, "digest");
 	const json_t *version = json_object_get(head, "version");
 	const json_t *store = json_object_get(head, "store");
 	const json_t *store_origin = json_object_get(head, "store_origin");

@@ -47,8 +47,7 @@ static const char *find_receiver(const struct core *core, const struct model *m,
 			continue;
 		const struct exchange_word *w = exchange_hear(core, node->name).arrivals;
 
-		if (w && now_ms < w->true_ms + EXCHANGE_PASS_MS &&
-		    json_is_true(json_object_get(w->body, vip)))
+		if (w && now_ms < w->true_ms + EXCHANGE_PASS_MS && json_has_true(w->body, vip))
 			return node->name;
 	}
 	return NULL;

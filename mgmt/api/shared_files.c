@@ -135,7 +135,7 @@ json_t *shared_files_spread(struct core *core, const struct version *v)
 	if (body)
 		auth_query_peers(core, requests, n);
 	for (size_t i = 0; body && i < n; i++) {
-		const char *state = json_string_value(json_object_get(requests[i].answer, "state"));
+		const char *state = json_get_text(requests[i].answer, "state");
 
 		if (state && !strcmp(state, "staged"))
 			json_array_append_new(names, json_string(targets[i].name));

@@ -451,7 +451,7 @@ static json_t *copy_to_json(const struct recovery *r, const struct shared_node *
 {
 	json_t *out = json_pack("{s:s}", "node", node->name);
 
-	if (json_is_true(json_object_get(request->answer, "has_copy"))) {
+	if (json_has_true(request->answer, "has_copy")) {
 		json_object_update_missing(out, request->answer);
 		json_object_set_new(out, "is_newer", json_boolean(is_newer(r, request->answer)));
 	} else {

@@ -66,7 +66,7 @@ enum state_fetch_word state_fetch_read(const json_t *answer, const char *node, c
                                        const char **text)
 {
 	const json_t *learning = json_object_get(answer, "learning");
-	const char *text_found = json_string_value(json_object_get(answer, "connections"));
+	const char *text_found = json_get_text(answer, "connections");
 
 	if (!json_has_text(answer, "node", node) || !json_has_text(answer, "cluster", cluster) ||
 	    !json_is_boolean(learning) || !text_found || strlen(text_found) > CONN_STATE_TEXT_MAX)
@@ -172,7 +172,7 @@ static void query_site_peers(struct core *core, struct state_fetch *l)
 static bool wants_state(struct core *core, uint64_t document)
 {
 	json_t *status = query_dataplane(core, "{\"do\":\"status\"}");
-	bool yes = json_is_true(json_object_get(status, "wants_connections")) &&
+	bool yes = json_has_true(status, "wants_connections") &&
 	           (uint64_t)json_integer_value(json_object_get(status, "document")) == document;
 
 	json_decref(status);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/sorted.h"
+#include "weir/json.h"
 #include "weir/model.h"
 
 struct status_dns_name {
@@ -32,14 +33,6 @@ struct status_dns_site {
 	json_t *effect;
 };
 
-/* The text called @p name; "" where there is none. */
-static const char *status_text(const json_t *object, const char *name)
-{
-	const char *text = json_string_value(json_object_get(object, name));
-
-	return text ? text : "";
-}
-
 static json_t *unknown_effect(void)
 {
 	return json_pack("{s:s}", "state", "unknown");
@@ -56,15 +49,15 @@ static const char *drained_word(const json_t *site)
 /* Whether checks leave a site in the answers of a name; weir-dns reports both families. */
 static bool is_answered(const json_t *s)
 {
-	const char *const families[] = { status_text(s, "ipv4"), status_text(s, "ipv6") };
+	const char *const families[] = { json_text_of(s, "ipv4"), json_text_of(s, "ipv6") };
 
-	if (json_is_true(json_object_get(s, "disabled")))
+	if (json_has_true(s, "disabled"))
 		return false;
-	if (json_is_true(json_object_get(s, "forced_up")))
+	if (json_has_true(s, "forced_up"))
 		return true;
 	for (size_t i = 0; i < 2; i++)
 		if (strcmp(families[i], "none") && strcmp(families[i], "down"))
-			return !json_is_true(json_object_get(s, "unproven"));
+			return !json_has_true(s, "unproven");
 	return false;
 }
 
@@ -85,7 +78,7 @@ static uint64_t compute_site_weight(const json_t *s, bool out)
 	uint64_t open =
 	        MODEL_PPM_ALL - (uint64_t)json_integer_value(json_object_get(s, "drained_ppm"));
 
-	if (out || json_is_true(json_object_get(s, "disabled")))
+	if (out || json_has_true(s, "disabled"))
 		return 0;
 	return (uint64_t)json_integer_value(json_object_get(s, "weight")) * open;
 }
@@ -93,7 +86,7 @@ static uint64_t compute_site_weight(const json_t *s, bool out)
 static const json_t *find_site(const json_t *sites, const char *site)
 {
 	for (size_t k = 0; k < json_array_size(sites); k++)
-		if (!strcmp(status_text(json_array_get(sites, k), "site"), site))
+		if (!strcmp(json_text_of(json_array_get(sites, k), "site"), site))
 			return json_array_get(sites, k);
 	return NULL;
 }
@@ -130,9 +123,9 @@ static json_t *effect_to_json(const json_t *sites, const char *site)
 	bool is_out = chosen && !is_answered(found);
 	uint64_t own = compute_site_weight(found, is_out);
 	return json_pack("{s:s, s:O, s:I, s:O, s:O}", "state",
-	                 json_is_true(json_object_get(found, "disabled")) ? "disabled"
-	                 : is_out                                         ? "out"
-	                                                                  : drained_word(found),
+	                 json_has_true(found, "disabled") ? "disabled"
+	                 : is_out                         ? "out"
+	                                                  : drained_word(found),
 	                 "level_ppm", json_object_get(found, "drained_ppm"), "weight_share_ppm",
 	                 sum ? (json_int_t)(own * MODEL_PPM_ALL / sum) : (json_int_t)0, "shifting",
 	                 json_object_get(found, "shifting"), "disabled",
@@ -173,7 +166,7 @@ static void add_sites(const struct status_dns *dns, const json_t *sites)
 {
 	for (size_t i = 0; i < json_array_size(sites); i++) {
 		const json_t *row = json_array_get(sites, i);
-		struct status_dns_site *site = find_indexed(dns, status_text(row, "site"));
+		struct status_dns_site *site = find_indexed(dns, json_text_of(row, "site"));
 		json_int_t ppm = json_integer_value(json_object_get(row, "drained_ppm"));
 
 		if (!site || (site->sites && ppm >= site->ppm))
@@ -195,7 +188,7 @@ static void fill_index(struct status_dns *dns, const json_t *said, const struct 
 	for (size_t i = 0; i < dns->n_names; i++) {
 		const json_t *name = json_array_get(names, i);
 
-		dns->names[i] = (struct status_dns_name){ .service = status_text(name, "service"),
+		dns->names[i] = (struct status_dns_name){ .service = json_text_of(name, "service"),
 			                                  .sites = json_object_get(name, "sites"),
 			                                  .position = i };
 		add_sites(dns, dns->names[i].sites);

@@ -127,8 +127,8 @@ static int read_encoded(const char *name, const char *encoded, struct files *out
 static int read_one_file(const char *name, const json_t *value, const struct file_source *source,
                          struct files *out)
 {
-	const char *encoded = json_string_value(json_object_get(value, "base64"));
-	const char *digest = json_string_value(json_object_get(value, "digest"));
+	const char *encoded = json_get_text(value, "base64");
+	const char *digest = json_get_text(value, "digest");
 	const json_t *bytes = json_object_get(value, "bytes");
 
 	if (json_is_string(value))

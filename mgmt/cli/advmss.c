@@ -26,8 +26,7 @@ static void print_remedy(double mss4, double mss6)
 static uint32_t inner_mtu_of(const json_t *effect)
 {
 	double inner = api_number(effect, "inner_mtu", 0);
-	bool is_known = json_is_true(json_object_get(effect, "next_hop")) && inner > 0 &&
-	                inner <= UINT16_MAX;
+	bool is_known = json_has_true(effect, "next_hop") && inner > 0 && inner <= UINT16_MAX;
 
 	return is_known ? (uint32_t)inner : 0;
 }

@@ -6,10 +6,9 @@
 #ifndef WEIR_MGMT_CLI_API_H
 #define WEIR_MGMT_CLI_API_H
 
-#include <jansson.h>
-
 #include "base/checked.h"
 #include "mgmt/cli/cli.h"
+#include "weir/json.h"
 
 struct api_request {
 	const char *method; /* "GET" */

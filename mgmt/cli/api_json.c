@@ -9,7 +9,7 @@
 
 const char *api_text(const json_t *object, const char *name, const char *otherwise)
 {
-	const char *text = json_string_value(json_object_get(object, name));
+	const char *text = json_get_text(object, name);
 
 	return text ? text : otherwise;
 }

@@ -76,9 +76,9 @@ static void print_nodes(const json_t *list)
 
 	json_array_foreach(list, i, n) if (i < OP_LINES)
 	        printf("node         %s: %s; announces: %s\n", api_text(n, "node", "?"),
-	               !json_is_true(json_object_get(n, "reached"))    ? "NOT REACHED"
-	               : !json_is_true(json_object_get(n, "measured")) ? "does not say what arrives"
-	                                                               : "measures what arrives",
+	               !json_has_true(n, "reached")    ? "NOT REACHED"
+	               : !json_has_true(n, "measured") ? "does not say what arrives"
+	                                               : "measures what arrives",
 	               api_text(n, "announces", "not known"));
 	op_print_left_out(json_array_size(list));
 }

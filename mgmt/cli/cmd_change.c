@@ -141,7 +141,7 @@ static void print_old_file(const json_t *old)
 /* A plan that apply would refuse says so, so that nobody prepares a change in vain. */
 static void print_plan(const json_t *body)
 {
-	if (!json_is_true(json_object_get(body, "changed"))) {
+	if (!json_has_true(body, "changed")) {
 		plan_is_final = true;
 		puts("nothing changes");
 		return;
@@ -150,7 +150,7 @@ static void print_plan(const json_t *body)
 
 	print_changes(plan);
 	print_probes(plan);
-	if (json_is_true(json_object_get(plan, "risky")))
+	if (json_has_true(plan, "risky"))
 		printf("risky: the change will be rolled back unless it is confirmed "
 		       "within %.0f s\n",
 		       api_number(plan, "confirm_within_ms", 0) / 1000);
@@ -216,7 +216,7 @@ static bool print_nodes(const json_t *body)
 
 		refused |= strcmp(api_text(node, "state", ""), "refused") == 0;
 		superseded |= strcmp(api_text(node, "state", ""), "superseded") == 0;
-		rolled_back |= json_is_true(json_object_get(node, "rolled_back"));
+		rolled_back |= json_has_true(node, "rolled_back");
 		printf("  %-16s %s%s%s\n", api_text(node, "node", ""), api_text(node, "state", ""),
 		       detail[0] ? ": " : "", detail);
 	}
@@ -251,9 +251,9 @@ static void print_change(const json_t *body)
 	double before = api_number(body, "rolls_back_to", api_number(body, "before", 0));
 	const char *by = api_text(version, "confirm_by", NULL);
 
-	if (json_is_true(json_object_get(body, "dry_run")))
+	if (json_has_true(body, "dry_run"))
 		puts("dry run, nothing was changed:");
-	if (!json_is_true(json_object_get(body, "changed"))) {
+	if (!json_has_true(body, "changed")) {
 		printf("nothing changes; version %.0f stays in force\n", number);
 		if (json_array_size(json_object_get(body, "skipped_zones")) > 0)
 			print_warnings(json_object_get(plan, "warnings"));
@@ -267,16 +267,16 @@ static void print_change(const json_t *body)
 		return;
 	if (by)
 		printf("ROLLED BACK at %s unless confirmed: weir confirm %.0f\n", by, number);
-	if (before > 0 && !json_is_true(json_object_get(body, "dry_run")))
+	if (before > 0 && !json_has_true(body, "dry_run"))
 		printf("undo: weir rollback %.0f --reason TEXT\n", before);
 }
 
 /* As of an apply; without a change weir-dns still loads the files. */
 static void print_reload(const json_t *body)
 {
-	bool dry_run = json_is_true(json_object_get(body, "dry_run"));
+	bool dry_run = json_has_true(body, "dry_run");
 
-	if (json_is_true(json_object_get(body, "changed"))) {
+	if (json_has_true(body, "changed")) {
 		print_change(body);
 		return;
 	}

@@ -27,8 +27,7 @@ static void print_clock(const json_t *body)
 
 	if (json_object_get(body, "moved_ms"))
 		printf("%s by %+.1f s\n",
-		       json_is_true(json_object_get(body, "dry_run")) ? "the time would move"
-		                                                      : "the time moved",
+		       json_has_true(body, "dry_run") ? "the time would move" : "the time moved",
 		       api_number(body, "moved_ms", 0) / 1e3);
 	printf("clock %s: %s\n", api_text(body, "state", "?"), api_text(body, "effect", ""));
 	printf("  believed   %s\n  wall clock %s", api_text(body, "believed", "?"),
@@ -36,7 +35,7 @@ static void print_clock(const json_t *body)
 	if (off_by_ms != 0)
 		printf(" (%+.1f s)", off_by_ms / 1e3);
 	printf("\n  the kernel says that the wall clock is %ssynchronised\n",
-	       json_is_true(json_object_get(body, "synchronised")) ? "" : "not ");
+	       json_has_true(body, "synchronised") ? "" : "not ");
 	json_array_foreach(json_object_get(body, "peers"), i, peer) print_peer(peer);
 }
 

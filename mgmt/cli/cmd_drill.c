@@ -49,9 +49,9 @@ static void print_nodes(const json_t *nodes)
 	const json_t *n;
 	size_t i;
 
-	json_array_foreach(nodes, i, n) if (!json_is_true(json_object_get(n, "measured"))) printf(
-	        "  node %s: %s: what it counted is not known\n", api_text(n, "node", "?"),
-	        json_is_true(json_object_get(n, "reached")) ? "does not say" : "NOT REACHED");
+	json_array_foreach(nodes, i, n) if (!json_has_true(n, "measured"))
+	        printf("  node %s: %s: what it counted is not known\n", api_text(n, "node", "?"),
+	               json_has_true(n, "reached") ? "does not say" : "NOT REACHED");
 }
 
 static void print_drill(const json_t *d)
@@ -70,7 +70,7 @@ static void print_drill(const json_t *d)
 /* What `drill backup` has done, or would do. */
 static void print_begun(const json_t *d)
 {
-	bool dry_run = json_is_true(json_object_get(d, "dry_run"));
+	bool dry_run = json_has_true(d, "dry_run");
 	const char *note = api_text(d, "note", "");
 
 	printf("%s: new TCP flows of %s to %s go to the backups of site %s until %s\n",

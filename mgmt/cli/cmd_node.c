@@ -39,7 +39,7 @@ static const char *find_wait(const json_t *reply, const json_t *overridden)
 	{
 		const char *guard = api_text(g, "guard", "");
 
-		if (json_is_true(json_object_get(g, "ok")) || is_in_list(overridden, guard))
+		if (json_has_true(g, "ok") || is_in_list(overridden, guard))
 			continue;
 		if (strcmp(guard, "unsettled") != 0 && api_number(g, "wait_s", 0) <= 0)
 			return NULL;

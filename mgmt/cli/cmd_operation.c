@@ -108,7 +108,7 @@ static void print_hints(const json_t *body)
 	json_array_foreach(json_object_get(body, "guards"), i, g)
 	{
 		for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
-			if (!json_is_true(json_object_get(g, "ok")) &&
+			if (!json_has_true(g, "ok") &&
 			    strcmp(api_text(g, "guard", ""), rows[k].guard) == 0)
 				fprintf(stderr, "  %s: %s\n", rows[k].guard, rows[k].hint);
 	}

@@ -19,6 +19,7 @@
 #include "base/ctl.h"
 #include "mgmt/cli/cli.h"
 #include "mgmt/cli/run.h"
+#include "weir/json.h"
 
 #define LOOK_US    10000u
 #define QUIET_MS   3000u  /* without a successor and without another process: nothing comes of it */
@@ -111,7 +112,7 @@ static char *wait_for_answer(const char *run_dir, pid_t now)
 /* @return @p otherwise also for an empty text */
 static const char *find_text(const json_t *object, const char *name, const char *otherwise)
 {
-	const char *text = json_string_value(json_object_get(object, name));
+	const char *text = json_get_text(object, name);
 
 	return text && *text ? text : otherwise;
 }

@@ -113,7 +113,7 @@ static void print_health(const json_t *body)
 		if (api_text(t, "why", NULL))
 			printf(" %s", api_text(t, "why", ""));
 		for (size_t k = 0; k < sizeof(marks) / sizeof(marks[0]); k++)
-			if (json_is_true(json_object_get(seen, marks[k])))
+			if (json_has_true(seen, marks[k]))
 				printf(" %s", marks[k]);
 		putchar('\n');
 	}

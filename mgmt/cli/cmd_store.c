@@ -87,7 +87,7 @@ static void print_store(const json_t *body)
 	print_number("newest", body, "newest");
 	print_number("in force", body, "in_force");
 	print_number("goes back to", body, "goes_back_to");
-	if (json_is_true(json_object_get(body, "files_missing")))
+	if (json_has_true(body, "files_missing"))
 		print_number("still here", body, "here");
 }
 

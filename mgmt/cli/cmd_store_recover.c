@@ -68,7 +68,7 @@ static void print_acceptance(const json_t *body)
 
 static void print_followed(const json_t *body, long long newest)
 {
-	if (json_is_true(json_object_get(body, "followed")))
+	if (json_has_true(body, "followed"))
 		printf("this node has followed: its newest version is %lld; the others follow "
 		       "within seconds\n",
 		       newest);
@@ -96,7 +96,7 @@ static void print_copy(const json_t *copy)
 	printf("  %s: version %lld, epoch %lld, revision %lld%s\n", api_text(copy, "node", "?"),
 	       number_of(copy, NULL, "newest"), number_of(copy, NULL, "epoch"),
 	       number_of(copy, NULL, "revision"),
-	       json_is_true(json_object_get(copy, "is_newer"))
+	       json_has_true(copy, "is_newer")
 	               ? "; it is newer: what it has more is lost, unless this runs there"
 	               : "");
 	json_array_foreach(json_object_get(copy, "versions"), i, item)

@@ -88,7 +88,7 @@ static int trace_by_process(const struct cli *cli, const struct cli_args *args,
 	                  ? ctl_request(path, line, QUERY_MS, &answer)
 	                  : -ENOMEM;
 	json_t *body = err ? NULL : json_read(answer, strlen(answer), 0, NULL);
-	bool ok = json_is_true(json_object_get(body, "ok"));
+	bool ok = json_has_true(body, "ok");
 
 	if (ok && cli->json)
 		api_print_json(body);

@@ -105,8 +105,8 @@ static void print_peer_health(const json_t *effect)
 	json_array_foreach(json_object_get(effect, "views"), i, v) printf(
 	        "%-12s %s at %s: IPv4 %s, IPv6 %s%s%s\n", "seen by", api_text(v, "node", "?"),
 	        api_text(v, "site", "?"), api_text(v, "ipv4", "?"), api_text(v, "ipv6", "?"),
-	        json_is_true(json_object_get(v, "inconclusive")) ? ", inconclusive" : "",
-	        json_is_true(json_object_get(v, "fresh")) ? "" : ", too old: counts as lost");
+	        json_has_true(v, "inconclusive") ? ", inconclusive" : "",
+	        json_has_true(v, "fresh") ? "" : ", too old: counts as lost");
 }
 
 static void print_member(const char *prefix, const char *name, const json_t *value);

@@ -25,11 +25,6 @@ void op_print_texts(const json_t *list, const char *before)
 	op_print_left_out(json_array_size(list));
 }
 
-static bool is_true(const json_t *object, const char *name)
-{
-	return json_is_true(json_object_get(object, name));
-}
-
 /* What needs a look is in capitals: a refusal, and what nobody could see. */
 static const char *guard_word(const json_t *g)
 {
@@ -45,7 +40,7 @@ static const char *guard_word(const json_t *g)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strcmp(rows[i].state, state) == 0)
 			return rows[i].word;
-	return is_true(g, "ok") ? "ok" : "REFUSES";
+	return json_has_true(g, "ok") ? "ok" : "REFUSES";
 }
 
 void op_print_guards(const json_t *list, bool all)
@@ -57,7 +52,7 @@ void op_print_guards(const json_t *list, bool all)
 	{
 		const char *detail = api_text(g, "detail", "");
 
-		if (!all && is_true(g, "ok") && strcmp(guard_word(g), "OVERRIDDEN") != 0)
+		if (!all && json_has_true(g, "ok") && strcmp(guard_word(g), "OVERRIDDEN") != 0)
 			continue;
 		if (strcmp(detail, guard_word(g)) == 0)
 			detail = "";

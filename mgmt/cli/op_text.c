@@ -43,11 +43,6 @@ static void print_hold(const json_t *o)
 	printf("  %-9s weir operation %s abort --reason TEXT\n", "go back", id);
 }
 
-static bool is_true(const json_t *object, const char *name)
-{
-	return json_is_true(json_object_get(object, name));
-}
-
 /* The load of each site when the step ended, the targets' too. */
 static void print_loads(const json_t *list)
 {
@@ -75,13 +70,13 @@ static void print_step(const json_t *s, bool is_last, bool is_over)
 	       units_share(api_number(s, "level_ppm", -1), to),
 	       api_text(s, "begun", "begin not known"), end ? " to " : "",
 	       end ? end : ", cut short");
-	if (is_true(s, "judged"))
+	if (json_has_true(s, "judged"))
 		printf("; share %s, expected %s",
 		       units_share(api_number(s, "share_measured_ppm", -1), measured),
 		       units_share(api_number(s, "share_expected_ppm", -1), expected));
-	if (is_true(s, "judged") && most > least)
+	if (json_has_true(s, "judged") && most > least)
 		printf(" (%s to %s)\n", units_share(least, measured), units_share(most, expected));
-	else if (is_true(s, "judged"))
+	else if (json_has_true(s, "judged"))
 		putchar('\n');
 	else
 		printf("; share not judged%s%s\n", *api_text(s, "not_judged", "") ? ": " : "",
@@ -109,7 +104,7 @@ static void print_nodes(const json_t *list)
 
 	json_array_foreach(list, i, node)
 	{
-		if (is_true(node, "reached")) {
+		if (json_has_true(node, "reached")) {
 			n_reached++;
 			continue;
 		}
@@ -117,7 +112,7 @@ static void print_nodes(const json_t *list)
 			continue;
 		printf("  node %s: NOT REACHED%s, last known level %s\n",
 		       api_text(node, "node", "?"),
-		       is_true(node, "named_absent") ? " (named absent)" : "",
+		       json_has_true(node, "named_absent") ? " (named absent)" : "",
 		       units_share(api_number(node, "level_ppm", -1), level));
 	}
 	op_print_left_out(n);
@@ -182,7 +177,7 @@ static void print_operation(const json_t *o)
 void op_print(const json_t *body)
 {
 	const json_t *o = op_of(body);
-	bool dry_run = is_true(body, "dry_run") || is_true(o, "dry_run");
+	bool dry_run = json_has_true(body, "dry_run") || json_has_true(o, "dry_run");
 	char title[OP_TITLE_MAX];
 
 	if (dry_run) {

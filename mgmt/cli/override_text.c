@@ -68,8 +68,7 @@ static void print_guards(const json_t *list)
 		const char *detail = api_text(g, "detail", "");
 
 		printf("  guard %s: %s%s%s\n", api_text(g, "guard", ""),
-		       json_is_true(json_object_get(g, "ok")) ? api_text(g, "state", "ok")
-		                                              : "OVERRIDDEN",
+		       json_has_true(g, "ok") ? api_text(g, "state", "ok") : "OVERRIDDEN",
 		       detail[0] ? ", " : "", detail);
 	}
 }
@@ -133,7 +132,7 @@ void override_print(const json_t *body)
 		print_lines(json_object_get(body, "notes"), "");
 		return;
 	}
-	if (json_is_true(json_object_get(body, "dry_run")))
+	if (json_has_true(body, "dry_run"))
 		puts("dry run, nothing was changed:");
 	printf("%s %s: %s (%s)\n", api_text(o, "do", "?"), override_target_of(o, false, target),
 	       api_text(o, "state", "?"), api_text(o, "id", "?"));
@@ -147,6 +146,6 @@ void override_print(const json_t *body)
 	if (json_is_false(json_object_get(body, "complete")))
 		puts("  not all nodes have the change yet; weir-mgmt continues in the background: see "
 		     "weir status");
-	if (!json_is_true(json_object_get(body, "dry_run")))
+	if (!json_has_true(body, "dry_run"))
 		print_undo(api_text(body, "undo", NULL));
 }

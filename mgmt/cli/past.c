@@ -50,7 +50,7 @@ bool past_guards(const struct cli_args *args, const json_t *guards, char *out, s
 	{
 		const char *guard = api_text(g, "guard", "");
 
-		if (!json_is_true(json_object_get(g, "ok")) && !guard_can_wait(guard))
+		if (!json_has_true(g, "ok") && !guard_can_wait(guard))
 			add_once(names, guard, strlen(guard));
 	}
 	bool fits = json_array_size(names) <= NAMES_MAX && cli_line(args, replaced, out, size) &&

@@ -28,8 +28,7 @@ static int status_of_change(const json_t *body)
 		const char *state = api_text(node, "state", "");
 
 		some |= strcmp(state, "in_force") == 0 || strcmp(state, "agreed") == 0;
-		refused |= strcmp(state, "refused") == 0 ||
-		           json_is_true(json_object_get(node, "rolled_back"));
+		refused |= strcmp(state, "refused") == 0 || json_has_true(node, "rolled_back");
 		superseded |= strcmp(state, "superseded") == 0;
 		lacks |= strcmp(state, "unreachable") == 0 || strcmp(state, "differs") == 0 ||
 		         strcmp(state, "not_written") == 0;
@@ -106,7 +105,7 @@ static void print_refusal_list(const json_t *list, const char *key, bool only_fa
 
 	json_array_foreach(list, i, item)
 	{
-		if (only_failed && json_is_true(json_object_get(item, "ok")))
+		if (only_failed && json_has_true(item, "ok"))
 			continue;
 		if (strstr(known, api_text(item, key, "")) &&
 		    strstr(known, api_text(item, "detail", "")))

@@ -128,8 +128,7 @@ static void print_deciding(const json_t *b)
 		return;
 	printf("%zu site%s decide%s whether a site is dead, %s (", n, n == 1 ? "" : "s",
 	       n == 1 ? "s" : "",
-	       json_is_true(json_object_get(deciding, "votes")) ? "by vote"
-	                                                        : "each by what it sees");
+	       json_has_true(deciding, "votes") ? "by vote" : "each by what it sees");
 	print_names(sites);
 	putchar(')');
 	if (json_array_size(out)) {

@@ -59,7 +59,7 @@ static uint64_t read_have(const json_t *item, size_t n_bytes)
 {
 	double n = api_number(item, "have", 0);
 
-	if (json_is_true(json_object_get(item, "complete")))
+	if (json_has_true(item, "complete"))
 		return UINT64_MAX;
 	return n >= 0 && n <= (double)n_bytes ? (uint64_t)n : 0;
 }

@@ -16,9 +16,9 @@
 /* The first of these names that has a text. */
 static const char *find_message(const json_t *object)
 {
-	const char *message = json_string_value(json_object_get(object, "message"));
+	const char *message = json_get_text(object, "message");
 
-	return message ? message : json_string_value(json_object_get(object, "error"));
+	return message ? message : json_get_text(object, "error");
 }
 
 static int find_code(const json_t *object)

@@ -14,7 +14,6 @@
 #ifndef WEIR_MGMT_HTTP_HTTP_H
 #define WEIR_MGMT_HTTP_HTTP_H
 
-#include <jansson.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -22,6 +21,7 @@
 
 #include "base/checked.h"
 #include "base/addr.h"
+#include "weir/json.h"
 
 #define HTTP_BODY_MAX  ((size_t)32 << 20) /**< bytes; larger files are uploaded in parts */
 #define HTTP_PEERS_MAX 256u               /* addresses of nodes */

@@ -9,11 +9,11 @@
 #ifndef WEIR_MGMT_JSON_FIELD_H
 #define WEIR_MGMT_JSON_FIELD_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/checked.h"
+#include "weir/json.h"
 
 #define FIELD_NAMES_MAX 16u /**< names that a reader asks for; an assertion checks it */
 

@@ -132,7 +132,7 @@ static int make_text(const struct store_backup *b, char **out, char reason[ETCD_
 /* A record as a node would take it. @return NULL, or what is wrong */
 static const char *read_record(const json_t *item, struct shared_record *out)
 {
-	const char *name = json_string_value(json_object_get(item, "name"));
+	const char *name = json_get_text(item, "name");
 	const json_t *text = json_object_get(item, "text");
 	const char *value = json_string_value(text);
 
@@ -179,9 +179,9 @@ static int read_records(const json_t *list, struct store_backup *b, char reason[
 
 static int read_json(const json_t *json, struct store_backup *b, char reason[ETCD_REASON_MAX])
 {
-	const char *kind = json_string_value(json_object_get(json, "kind"));
-	const char *id = json_string_value(json_object_get(json, "id"));
-	const char *digest = json_string_value(json_object_get(json, "sha256"));
+	const char *kind = json_get_text(json, "kind");
+	const char *id = json_get_text(json, "id");
+	const char *digest = json_get_text(json, "sha256");
 	char computed[DIGEST_TEXT_MAX];
 
 	if (!kind || strcmp(kind, KIND) != 0 || !id || !store_conf_is_id(id) || !digest)

@@ -163,7 +163,7 @@ int shared_change_of(const char *text, char out[SHARED_ID_MAX])
 {
 	json_error_t error;
 	json_t *json = json_read(text, strlen(text), JSON_REJECT_DUPLICATES, &error);
-	const char *id = json_string_value(json_object_get(json, "change"));
+	const char *id = json_get_text(json, "change");
 
 	if (!json && (json_error_code(&error) == json_error_out_of_memory ||
 	              !strcmp(error.text, "out of memory")))
