@@ -48,6 +48,15 @@ static inline bool json_has_true(const json_t *object, const char *name)
 /** Whether @p object, whatever it is, has the text @p expected under @p name. */
 bool json_has_text(const json_t *object, const char *name, const char *expected);
 
+/** The first of @p list, whatever it is, that has the text @p text under @p name. @return NULL: there is none */
+static inline json_t *json_find(const json_t *list, const char *name, const char *text)
+{
+	for (size_t i = 0; i < json_array_size(list); i++)
+		if (json_has_text(json_array_get(list, i), name, text))
+			return json_array_get(list, i);
+	return NULL;
+}
+
 /** Whether @p value, whatever it is, is an integer from 0 to @p most. Otherwise @p out is untouched. */
 bool json_read_count(const json_t *value, uint64_t most, uint64_t *out);
 

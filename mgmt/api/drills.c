@@ -113,20 +113,11 @@ static bool add_count(const json_t *row, const char *name, uint64_t *sum)
 	return true;
 }
 
-static const json_t *find_row(const struct operation_report *report, const char *id)
-{
-	const json_t *rows = json_object_get(report->measure, "drills"), *row;
-	size_t i;
-
-	json_array_foreach(rows, i, row) if (json_has_text(row, "id", id)) return row;
-	return NULL;
-}
-
 /* Add what @p report has counted. @return false: it does not say, or makes no sense */
 static bool add_report(const struct operation_report *report, const struct override *o,
                        struct drill_flows *sum)
 {
-	const json_t *row = find_row(report, o->id);
+	const json_t *row = json_find(json_object_get(report->measure, "drills"), "id", o->id);
 	struct drill_flows f = *sum;
 
 	if (!row || !add_count(row, "begun", &f.begun) ||
@@ -139,7 +130,7 @@ static bool add_report(const struct operation_report *report, const struct overr
 
 static json_t *report_json(const struct operation_report *report, const struct override *o)
 {
-	const json_t *row = find_row(report, o->id);
+	const json_t *row = json_find(json_object_get(report->measure, "drills"), "id", o->id);
 	json_t *node = json_pack("{s:s, s:b, s:b}", "node", report->node->name, "reached",
 	                         report->reached, "measured", row != NULL);
 	static const char *const names[] = { "state", "begun", "repeated", "followed", "kept" };

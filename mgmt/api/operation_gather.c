@@ -13,18 +13,6 @@
 
 /* --- what a node has in force --- */
 
-static const json_t *find_level(const json_t *levels, const char *id)
-{
-	for (size_t i = 0; i < json_array_size(levels); i++) {
-		const json_t *row = json_array_get(levels, i);
-		const char *text = json_get_text(row, "override");
-
-		if (text && !strcmp(text, id))
-			return row;
-	}
-	return NULL;
-}
-
 /* Which change of an override is in force. */
 struct in_force {
 	json_int_t generation, epoch, step;
@@ -57,7 +45,7 @@ static bool has_command(const json_t *levels, const struct operation *op, const 
 /* An override that the node does not have is level 0 of no write, as one that was in force before the operation. */
 static struct operation_level read_level(const json_t *levels, const struct operation *op, size_t k)
 {
-	const json_t *row = find_level(levels, op->targets[k].override_id);
+	const json_t *row = json_find(levels, "override", op->targets[k].override_id);
 	struct operation_level level = { .known = levels && !row };
 	struct in_force change;
 	uint64_t ppm = 0;
@@ -170,7 +158,8 @@ static struct operation_value read_given_ttl(const struct operation *op, const j
 	for (size_t k = 0; k < op->n_targets; k++) {
 		const char *id = op->targets[k].override_id;
 		struct operation_level level = read_level(levels, op, k);
-		const json_t *given = json_object_get(find_level(levels, id), "longest_ttl_s");
+		const json_t *given =
+		        json_object_get(json_find(levels, "override", id), "longest_ttl_s");
 		uint64_t ttl_s = 0;
 
 		if (!json_read_count(given, TTL_END - 1, &ttl_s) ||

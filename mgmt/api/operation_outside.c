@@ -55,14 +55,12 @@ static const char *in_force_word(const json_t *row, const char *family)
 
 static json_t *find_site(json_t *sites, const char *name)
 {
-	for (size_t i = 0; i < json_array_size(sites); i++) {
-		json_t *one = json_array_get(sites, i);
+	json_t *one = json_find(sites, "site", name);
 
-		if (!strcmp(json_text_of(one, "site"), name))
-			return one;
-	}
-	json_t *one = json_pack("{s:s, s:b, s:b, s:b}", "site", name, "checked", 0, "failing", 0,
-	                        "disabled", 0);
+	if (one)
+		return one;
+	one = json_pack("{s:s, s:b, s:b, s:b}", "site", name, "checked", 0, "failing", 0,
+	                "disabled", 0);
 	json_array_append_new(sites, one);
 	return one;
 }

@@ -39,12 +39,7 @@ static bool read_rate(const json_t *object, const char *name, uint64_t *out)
 
 const json_t *operation_find_row(const json_t *list, const char *field, const char *name)
 {
-	if (json_is_object(list))
-		return json_object_get(list, name);
-	for (size_t i = 0; i < json_array_size(list); i++)
-		if (!strcmp(json_text_of(json_array_get(list, i), field), name))
-			return json_array_get(list, i);
-	return NULL;
+	return json_is_object(list) ? json_object_get(list, name) : json_find(list, field, name);
 }
 
 /* --- flows --- */

@@ -83,14 +83,6 @@ static uint64_t compute_site_weight(const json_t *s, bool out)
 	return (uint64_t)json_integer_value(json_object_get(s, "weight")) * open;
 }
 
-static const json_t *find_site(const json_t *sites, const char *site)
-{
-	for (size_t k = 0; k < json_array_size(sites); k++)
-		if (!strcmp(json_text_of(json_array_get(sites, k), "site"), site))
-			return json_array_get(sites, k);
-	return NULL;
-}
-
 /* Whether weir-dns has said all of a site, within limits. */
 static bool is_whole(const json_t *s)
 {
@@ -107,7 +99,7 @@ static bool is_whole(const json_t *s)
 /* What weir-dns does with a site, by the sites of one name. */
 static json_t *effect_to_json(const json_t *sites, const char *site)
 {
-	const json_t *found = find_site(sites, site);
+	const json_t *found = json_find(sites, "site", site);
 	bool chosen = is_chosen(sites);
 	uint64_t sum = 0;
 
@@ -238,7 +230,7 @@ static const json_t *find_placement(const struct status_dns *dns, const char *se
 	                        compare_service, NULL);
 
 	for (; i < dns->n_names && !strcmp(dns->names[i].service, service); i++) {
-		const json_t *row = find_site(dns->names[i].sites, site);
+		const json_t *row = json_find(dns->names[i].sites, "site", site);
 
 		if (row)
 			return row;

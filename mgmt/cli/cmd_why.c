@@ -58,27 +58,17 @@ static int thing_of(const struct cli *cli, const struct cli_args *args, struct t
 	return CLI_OK;
 }
 
-static const json_t *find_named(const json_t *list, const char *name)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i,
-	                   item) if (strcmp(api_text(item, "name", ""), name) == 0) return item;
-	return NULL;
-}
-
 static const json_t *find_thing(const json_t *status, const struct thing *t)
 {
 	char plural[16];
 
 	if (t->pool[0]) {
-		const json_t *pool = find_named(json_object_get(status, "pools"), t->pool);
+		const json_t *pool = json_find(json_object_get(status, "pools"), "name", t->pool);
 
-		return pool ? find_named(json_object_get(pool, "backends"), t->name) : NULL;
+		return pool ? json_find(json_object_get(pool, "backends"), "name", t->name) : NULL;
 	}
 	snprintf(plural, sizeof(plural), "%ss", t->kind);
-	return find_named(json_object_get(status, plural), t->name);
+	return json_find(json_object_get(status, plural), "name", t->name);
 }
 
 static void print_overrides_of(const json_t *status, const json_t *thing)
@@ -336,7 +326,7 @@ static void print_advmss(const json_t *status, const struct thing *t, const json
 	if (!strcmp(t->kind, "pool"))
 		advmss_print(thing, NULL);
 	else if (!strcmp(t->kind, "backend"))
-		advmss_print(find_named(json_object_get(status, "pools"), t->pool), thing);
+		advmss_print(json_find(json_object_get(status, "pools"), "name", t->pool), thing);
 }
 
 static void print_thing(const json_t *status, const struct thing *t, const json_t *thing,
