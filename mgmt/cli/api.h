@@ -75,6 +75,8 @@ MUST_CHECK int api_show(const struct cli *cli, const struct api_request *request
                         void (*print)(const json_t *body));
 /* One line of JSON on standard output. */
 void api_print_json(const json_t *body);
+/** A line for each text of @p list, with @p before in front of it. */
+void api_print_texts(const json_t *list, const char *before);
 
 /* A member's text, or @p otherwise where it is none. */
 const char *api_text(const json_t *object, const char *name, const char *otherwise);

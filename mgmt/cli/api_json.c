@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Members of answers, and printing JSON: apart from the client of the API (api.c), because
+ * Members of answers, and printing what is in them: apart from the client of the API (api.c), because
  * weir-agent has no such client and no libcurl.
  */
 #include <stdio.h>
@@ -25,4 +25,13 @@ void api_print_json(const json_t *body)
 {
 	json_dumpf(body, stdout, JSON_COMPACT | JSON_ENCODE_ANY);
 	putchar('\n');
+}
+
+void api_print_texts(const json_t *list, const char *before)
+{
+	const json_t *text;
+	size_t i;
+
+	json_array_foreach(list, i, text) if (json_string_value(text))
+	        printf("%s%s\n", before, json_string_value(text));
 }

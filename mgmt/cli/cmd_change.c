@@ -48,15 +48,6 @@ static json_t *gather_upload(const struct cli *cli, const char *path, int *statu
 	return out;
 }
 
-static void print_warnings(const json_t *warnings)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(warnings, i, item)
-	        printf("   warning: %s\n", json_string_value(item) ? json_string_value(item) : "");
-}
-
 /* The order is that of importance: what changes, which flows move, what to know, what is risky. */
 static void print_changes(const json_t *plan)
 {
@@ -88,9 +79,8 @@ static void print_changes(const json_t *plan)
 			       "is not over\n",
 			       full);
 	}
-	print_warnings(json_object_get(plan, "warnings"));
-	json_array_foreach(json_object_get(plan, "risks"), i, item)
-	        printf(" ! %s\n", json_string_value(item) ? json_string_value(item) : "");
+	api_print_texts(json_object_get(plan, "warnings"), "   warning: ");
+	api_print_texts(json_object_get(plan, "risks"), " ! ");
 }
 
 static void print_probes(const json_t *plan)
@@ -256,7 +246,7 @@ static void print_change(const json_t *body)
 	if (!json_has_true(body, "changed")) {
 		printf("nothing changes; version %.0f stays in force\n", number);
 		if (json_array_size(json_object_get(body, "skipped_zones")) > 0)
-			print_warnings(json_object_get(plan, "warnings"));
+			api_print_texts(json_object_get(plan, "warnings"), "   warning: ");
 		print_incomplete(body);
 		return;
 	}
@@ -281,7 +271,7 @@ static void print_reload(const json_t *body)
 		return;
 	}
 	printf("no zone file changed%s\n", dry_run ? "" : "; weir-dns reloads them anyway");
-	print_warnings(json_object_get(json_object_get(body, "plan"), "warnings"));
+	api_print_texts(json_object_get(json_object_get(body, "plan"), "warnings"), "   warning: ");
 	print_incomplete(body);
 }
 

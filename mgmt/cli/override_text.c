@@ -49,15 +49,6 @@ static void print_receivers(const json_t *list)
 	        api_text(r, "site", api_text(r, "node", api_text(r, "backend", "?"))), r);
 }
 
-static void print_lines(const json_t *list, const char *before)
-{
-	const json_t *line;
-	size_t i;
-
-	json_array_foreach(list, i, line) if (json_string_value(line))
-	        printf("%s%s\n", before, json_string_value(line));
-}
-
 static void print_guards(const json_t *list)
 {
 	const json_t *g;
@@ -129,7 +120,7 @@ void override_print(const json_t *body)
 	size_t i;
 
 	if (!json_is_object(o)) {
-		print_lines(json_object_get(body, "notes"), "");
+		api_print_texts(json_object_get(body, "notes"), "");
 		return;
 	}
 	if (json_has_true(body, "dry_run"))
@@ -139,7 +130,7 @@ void override_print(const json_t *body)
 	print_times(o);
 	print_receivers(json_object_get(body, "receivers"));
 	print_guards(json_object_get(body, "guards"));
-	print_lines(json_object_get(body, "notes"), "  note: ");
+	api_print_texts(json_object_get(body, "notes"), "  note: ");
 	json_array_foreach(json_object_get(body, "nodes"), i, node)
 	        printf("  %-16s %s%s%s\n", api_text(node, "node", ""), api_text(node, "state", ""),
 	               api_text(node, "detail", "")[0] ? " " : "", api_text(node, "detail", ""));

@@ -272,8 +272,7 @@ static void print_pages_status(const json_t *body)
 	       "processes\n",
 	       api_text(body, "node", "?"), api_text(body, "cluster", "?"),
 	       api_text(body, "state", "?"));
-	json_array_foreach(json_object_get(body, "why"), i, item)
-	        printf(" ! %s\n", json_string_value(item) ? json_string_value(item) : "");
+	api_print_texts(json_object_get(body, "why"), " ! ");
 	printf("document %.0f of version %.0f, written %s\n", api_number(body, "document", 0),
 	       api_number(body, "version", 0), api_text(body, "written", "?"));
 	json_array_foreach(json_object_get(body, "processes"), i, item)

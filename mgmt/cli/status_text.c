@@ -35,8 +35,7 @@ static void print_status_head(const json_t *b)
 		       api_text(version, "time", "?"), api_text(version, "author", "?"),
 		       api_text(version, "reason", ""));
 	putchar('\n');
-	json_array_foreach(json_object_get(b, "why"), i, item) if (json_string_value(item))
-	        printf(" ! %s\n", json_string_value(item));
+	api_print_texts(json_object_get(b, "why"), " ! ");
 	json_array_foreach(json_object_get(b, "notes"), i, item)
 	        printf(" - %s\n", api_text(item, "text", ""));
 	if (by)
