@@ -163,6 +163,8 @@ static void list_setting(struct flatten_walk *w, enum schema_id id, const void *
 		list_objects(w, id, of, join_path(w, path, row->name));
 		break;
 	case KIND_ADDRESSES:
+	case KIND_MACS:
+	case KIND_REFERENCES:
 		add_text(w, path, row->name, join_entries(id, of, entries));
 		break;
 	case KIND_DURATION:
