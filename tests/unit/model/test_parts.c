@@ -257,6 +257,23 @@ static void each_word_stands_for_its_constant(void **state)
 	assert_int_equal(n_words, COUNT(cases));
 }
 
+/* What is not written is read as the default: that must be empty, too. */
+static void what_is_not_written_is_empty_by_default(void **state)
+{
+	(void)state;
+	for (enum schema_id i = 0; i < SCHEMA_COUNT; i++) {
+		const struct schema_row *row = &schema()->rows[i];
+		const char *text = model_schema[i].default_text;
+		const char *empty = row->kind == KIND_ENUM      ? schema_word(i, 0)
+		                    : row->kind == KIND_BOOLEAN ? "false"
+		                                                : "0";
+
+		print_message("  %s\n", model_schema[i].path);
+		if (row->sparse)
+			assert_true(!*text || !strcmp(text, empty));
+	}
+}
+
 /* A member of another size than its kind's would be read and written wrong. */
 static void each_setting_has_a_member_of_its_kind(void **state)
 {
@@ -637,6 +654,7 @@ int main(void)
 		cmocka_unit_test(each_row_of_the_schema_is_sound),
 		cmocka_unit_test(each_setting_has_a_member_of_its_kind),
 		cmocka_unit_test(each_word_stands_for_its_constant),
+		cmocka_unit_test(what_is_not_written_is_empty_by_default),
 		cmocka_unit_test(an_escape_ends_with_its_text),
 		cmocka_unit_test(each_byte_has_its_escape_in_digits),
 		cmocka_unit_test(letters_escape_what_they_say_and_no_others),
