@@ -15,9 +15,28 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 
 #include "base/sandbox_internal.h"
-#include "base/sandbox_numbers.h"
+
+/*
+ * The number of an old call of x86-64, whose successor takes a directory: -1 on machines that do not
+ * have it. And numbers that the kernel's headers do not name yet, or not everywhere.
+ */
+#ifdef __x86_64__
+#define OLD(name_) __NR_##name_
+#ifndef __NR_uretprobe
+#define __NR_uretprobe 335
+#endif
+#ifndef __NR_uprobe
+#define __NR_uprobe 336
+#endif
+#else
+#define OLD(name_) -1
+#endif
+#ifndef __NR_renameat
+#define __NR_renameat -1
+#endif
 
 /* names that older libc headers do not have */
 #ifndef AF_XDP
@@ -41,6 +60,10 @@
 	{                                                                                          \
 		.call = __NR_##name_                                                               \
 	}
+#define ALLOW_OLD(name_)                                                                           \
+	{                                                                                          \
+		.call = OLD(name_)                                                                 \
+	}
 #define VALUES(...)                                                                                \
 	.n_values = sizeof((const uint32_t[]){ __VA_ARGS__ }) / sizeof(uint32_t),                  \
 	.values = { __VA_ARGS__ }
@@ -58,15 +81,15 @@ static const struct sandbox_rule in_and_out[] = {
 	ALLOW(sendmsg),
 	ALLOW(recvfrom),
 	ALLOW(sendto),
-	ALLOW(epoll_wait),
+	ALLOW_OLD(epoll_wait),
 	ALLOW(epoll_pwait),
 	ALLOW(epoll_pwait2),
 	ALLOW(epoll_ctl),
 	ALLOW(futex),
 	ALLOW(clock_gettime),
-	ALLOW(poll),
+	ALLOW_OLD(poll),
 	ALLOW(ppoll),
-	ALLOW(select),
+	ALLOW_OLD(select),
 	ALLOW(pselect6),
 	ALLOW(readv),
 	ALLOW(writev),
@@ -90,22 +113,22 @@ static const struct sandbox_rule in_and_out[] = {
 	ALLOW(getsockopt),
 	ALLOW(setsockopt),
 	ALLOW(socketpair), /* the kernel knows it for AF_UNIX alone */
-	ALLOW(pipe),
+	ALLOW_OLD(pipe),
 	ALLOW(pipe2),
 	ALLOW(dup),
-	ALLOW(dup2),
+	ALLOW_OLD(dup2),
 	ALLOW(dup3),
 	ALLOW(fcntl),
-	ALLOW(epoll_create),
+	ALLOW_OLD(epoll_create),
 	ALLOW(epoll_create1),
-	ALLOW(eventfd),
+	ALLOW_OLD(eventfd),
 	ALLOW(eventfd2),
-	ALLOW(signalfd),
+	ALLOW_OLD(signalfd),
 	ALLOW(signalfd4),
 	ALLOW(timerfd_create),
 	ALLOW(timerfd_settime),
 	ALLOW(timerfd_gettime),
-	ALLOW(inotify_init),
+	ALLOW_OLD(inotify_init),
 	ALLOW(inotify_init1),
 	ALLOW(inotify_add_watch),
 	ALLOW(inotify_rm_watch),
@@ -115,23 +138,23 @@ static const struct sandbox_rule in_and_out[] = {
 static const struct sandbox_group in_and_out_group = GROUP(in_and_out);
 
 static const struct sandbox_rule files[] = {
-	ALLOW(open),
+	ALLOW_OLD(open),
 	ALLOW(openat),
 	ALLOW(openat2),
-	ALLOW(stat),
+	ALLOW_OLD(stat),
 	ALLOW(fstat),
-	ALLOW(lstat),
+	ALLOW_OLD(lstat),
 	ALLOW(newfstatat),
 	ALLOW(statx),
 	ALLOW(statfs),
 	ALLOW(fstatfs),
 	ALLOW(lseek),
-	ALLOW(access),
+	ALLOW_OLD(access),
 	ALLOW(faccessat),
 	ALLOW(faccessat2),
-	ALLOW(readlink),
+	ALLOW_OLD(readlink),
 	ALLOW(readlinkat),
-	ALLOW(getdents),
+	ALLOW_OLD(getdents),
 	ALLOW(getdents64),
 	ALLOW(getcwd),
 	ALLOW(flock),
@@ -148,20 +171,20 @@ static const struct sandbox_rule files[] = {
 	ALLOW(fgetxattr),
 	ALLOW(fsync),
 	ALLOW(fdatasync),
-	ALLOW(rename),
+	ALLOW_OLD(rename),
 	ALLOW(renameat),
 	ALLOW(renameat2),
-	ALLOW(unlink),
+	ALLOW_OLD(unlink),
 	ALLOW(unlinkat),
-	ALLOW(mkdir),
+	ALLOW_OLD(mkdir),
 	ALLOW(mkdirat),
-	ALLOW(rmdir),
-	ALLOW(chmod),
+	ALLOW_OLD(rmdir),
+	ALLOW_OLD(chmod),
 	ALLOW(fchmod),
 	ALLOW(fchmodat),
 	ALLOW(umask),
 	/* control sockets are for group weir */
-	ALLOW(chown),
+	ALLOW_OLD(chown),
 	ALLOW(fchown),
 	ALLOW(fchownat),
 };
@@ -207,7 +230,7 @@ static const struct sandbox_rule itself[] = {
 	ALLOW(clock_nanosleep),
 	ALLOW(nanosleep),
 	ALLOW(gettimeofday),
-	ALLOW(time),
+	ALLOW_OLD(time),
 	ALLOW(times),
 	ALLOW(adjtimex),
 	ALLOW(clock_adjtime),
@@ -250,8 +273,8 @@ static const struct sandbox_rule itself[] = {
 	 * of a probe that a person sets (bpftrace, perf): newer kernels return by these calls, and
 	 * a refusal ends the process
 	 */
-	ALLOW(uretprobe),
-	ALLOW(uprobe),
+	ALLOW_OLD(uretprobe),
+	ALLOW_OLD(uprobe),
 	ALLOW(exit),
 	ALLOW(exit_group),
 	{ .call = __NR_prlimit64, .kind = SANDBOX_ONE_OF, VALUES(0) },
@@ -273,8 +296,8 @@ static const struct sandbox_rule threads_only[] = {
 	  .mask = CLONE_THREAD | NAMESPACES,
 	  VALUES(CLONE_THREAD),
 	  .error = EPERM },
-	{ .call = __NR_fork, .kind = SANDBOX_NOT_HERE, .error = EPERM },
-	{ .call = __NR_vfork, .kind = SANDBOX_NOT_HERE, .error = EPERM },
+	{ .call = OLD(fork), .kind = SANDBOX_NOT_HERE, .error = EPERM },
+	{ .call = OLD(vfork), .kind = SANDBOX_NOT_HERE, .error = EPERM },
 	{ .call = __NR_prctl,
 	  .kind = SANDBOX_ONE_OF,
 	  VALUES(PR_SET_NAME, PR_GET_NAME, PR_CAPBSET_READ, PR_GET_DUMPABLE, PR_GET_SECCOMP,
@@ -316,11 +339,11 @@ static const struct sandbox_rule packets[] = {
 	ALLOW(mlockall),
 	ALLOW(munlockall),
 	/* the set of maps in force is a link */
-	ALLOW(symlink),
+	ALLOW_OLD(symlink),
 	ALLOW(symlinkat),
 	/* DPDK's virtio driver asks for I/O ports when it is loaded, and does without */
-	{ .call = __NR_iopl, .kind = SANDBOX_NOT_HERE, .error = EPERM },
-	{ .call = __NR_ioperm, .kind = SANDBOX_NOT_HERE, .error = EPERM },
+	{ .call = OLD(iopl), .kind = SANDBOX_NOT_HERE, .error = EPERM },
+	{ .call = OLD(ioperm), .kind = SANDBOX_NOT_HERE, .error = EPERM },
 	SOCKETS(AF_UNIX, AF_INET, AF_INET6, AF_NETLINK, AF_PACKET, AF_XDP),
 };
 static const struct sandbox_group packets_group = GROUP(packets);
@@ -329,7 +352,7 @@ static const struct sandbox_group packets_group = GROUP(packets);
  * The store moves by links, and files of versions are linked; all of them are written out together.
  */
 static const struct sandbox_rule store[] = {
-	ALLOW(link), ALLOW(linkat), ALLOW(symlink), ALLOW(symlinkat), ALLOW(syncfs),
+	ALLOW_OLD(link), ALLOW(linkat), ALLOW_OLD(symlink), ALLOW(symlinkat), ALLOW(syncfs),
 };
 static const struct sandbox_group store_group = GROUP(store);
 
@@ -380,6 +403,10 @@ const struct sandbox_list *sandbox_list_of(const char *process)
 #define NAMED(name_)                                                                               \
 	{                                                                                          \
 		__NR_##name_, #name_                                                               \
+	}
+#define NAMED_OLD(name_)                                                                           \
+	{                                                                                          \
+		OLD(name_), #name_                                                                 \
 	}
 static const struct {
 	int call;
@@ -437,16 +464,16 @@ static const struct {
 	NAMED(syslog),
 	NAMED(personality),
 	NAMED(memfd_create),
-	NAMED(link),
+	NAMED_OLD(link),
 	NAMED(linkat),
-	NAMED(symlink),
+	NAMED_OLD(symlink),
 	NAMED(symlinkat),
-	NAMED(mknod),
+	NAMED_OLD(mknod),
 	NAMED(mknodat),
 	NAMED(syncfs),
 	NAMED(setxattr),
-	NAMED(iopl),
-	NAMED(ioperm),
+	NAMED_OLD(iopl),
+	NAMED_OLD(ioperm),
 	NAMED(setpriority),
 	NAMED(sched_setscheduler),
 	NAMED(sched_setattr),
@@ -464,7 +491,7 @@ static const struct {
 	NAMED(mlockall),
 	NAMED(setitimer),
 	NAMED(timer_create),
-	NAMED(getpgrp),
+	NAMED_OLD(getpgrp),
 };
 
 const char *sandbox_call_name(int call)
