@@ -45,22 +45,13 @@ static bool add_all_nodes(struct peer_health *v, const struct model *m, struct a
 	return true;
 }
 
-static const struct model_site *find_target_site(const struct model *m, const char *name)
-{
-	for (size_t i = 0; i < m->n_sites; i++)
-		if (strcmp(m->sites[i].name, name) == 0)
-			return &m->sites[i];
-	return NULL;
-}
-
 static void set_targets(struct peer_health *v, const struct model *m, const struct steering *p)
 {
 	for (size_t i = 0; i < p->n_services; i++) {
 		const struct steering_service *s = &p->services[i];
 
 		for (uint32_t k = 0; k < s->n_sites; k++) {
-			v->site_of_state[s->first_state + k] =
-			        find_target_site(m, s->sites[k].name);
+			v->site_of_state[s->first_state + k] = model_site(m, s->sites[k].name);
 			v->service_of_state[s->first_state + k] =
 			        i < m->n_services ? &m->services[i] : NULL;
 			for (unsigned ip4 = 0; ip4 < 2; ip4++)

@@ -164,14 +164,6 @@ static void restore_record(const struct model_override *o, struct ramp_record *r
 	                                                                  : wall_clock_ms;
 }
 
-static const struct model_site *find_drain_site(const struct model *m, const char *name)
-{
-	for (size_t i = 0; i < m->n_sites; i++)
-		if (strcmp(m->sites[i].name, name) == 0)
-			return &m->sites[i];
-	return NULL;
-}
-
 /*
  * The instant from which @p o continues. @return false if the drain is over by its schedule, and no
  * ramp of it lags behind
@@ -279,7 +271,7 @@ void ramps_step_all(struct ramps *r, const struct ramps_step_input *in)
 	for (size_t i = 0; i < in->model->n_overrides && n < RAMP_RECORDS_MAX; i++) {
 		const struct model_override *o = &in->model->overrides[i];
 		const struct model_site *site =
-		        is_site_drain(o) ? find_drain_site(in->model, o->name) : NULL;
+		        is_site_drain(o) ? model_site(in->model, o->name) : NULL;
 		struct ramp_record was;
 
 		if (!site || !resume_ramp(r, o, in->wall_clock_ms, &was))

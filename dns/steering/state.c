@@ -80,23 +80,12 @@ static void apply_effect(const struct override_effect *e, struct steering_site_s
 	s->shifting = s->shifting || (e->ppm > 0 && e->ppm < MODEL_PPM_ALL);
 }
 
-/*
- * The site's name as the model has it, so that pointers can be compared; NULL: the model has no
- * such site.
- */
-static const char *site_name(const struct model *m, const char *name)
-{
-	for (size_t i = 0; i < m->n_sites; i++)
-		if (strcmp(m->sites[i].name, name) == 0)
-			return m->sites[i].name;
-	return NULL;
-}
-
 bool steering_concerns(const struct model_override *o, const char *service)
 {
 	return !o->service || !*o->service || strcmp(o->service, service) == 0;
 }
 
+/* @param site  the site's name as the model has it, so that pointers can be compared */
 static void apply_to_services(const struct steering *p, const struct model_override *o,
                               const char *site, const struct override_effect *e,
                               struct steering_state *out)
@@ -124,8 +113,8 @@ void steering_apply_overrides(const struct steering *p, const struct model *m,
 		};
 	for (size_t i = 0; i < m->n_overrides; i++) {
 		const struct model_override *o = &m->overrides[i];
-		const char *site =
-		        o->target == MODEL_TARGET_SITE && !o->ended ? site_name(m, o->name) : NULL;
+		const struct model_site *site =
+		        o->target == MODEL_TARGET_SITE && !o->ended ? model_site(m, o->name) : NULL;
 
 		if (!site)
 			continue;
@@ -136,7 +125,7 @@ void steering_apply_overrides(const struct steering *p, const struct model *m,
 			.next_ms = next_change(ramps, o, wall_clock_ms),
 		};
 
-		apply_to_services(p, o, site, &e, out);
+		apply_to_services(p, o, site->name, &e, out);
 	}
 }
 
@@ -156,9 +145,10 @@ uint64_t steering_sites_out(const struct model *m, const struct ramps *ramps, in
 			continue;
 		if (o->service && *o->service)
 			continue; /* the site serves its other services */
-		for (size_t k = 0; k < m->n_sites && k < 64; k++)
-			if (strcmp(m->sites[k].name, o->name) == 0)
-				out |= (uint64_t)1 << k;
+		const struct model_site *site = model_site(m, o->name);
+
+		if (site && site->index < 64)
+			out |= (uint64_t)1 << site->index;
 	}
 	return out;
 }

@@ -26,10 +26,7 @@ static bool is_owner_gone(const struct core *core, const struct operation *op)
 {
 	const struct model *m = intent_model(core->intent);
 
-	for (size_t i = 0; m && i < m->n_nodes; i++)
-		if (!strcmp(m->nodes[i].name, op->owner))
-			return false;
-	return m != NULL;
+	return m && !model_node(m, op->owner);
 }
 
 /* Whoever looks at another node must learn it there: the owner itself says nothing any more. */
