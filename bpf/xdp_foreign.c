@@ -49,41 +49,26 @@ static void plain_name(const char *pinned, char out[XDP_NAME_MAX])
 			*c = '.';
 }
 
-static bool find_node(const char *cluster_dir, const char *link, uint32_t ifindex,
-                      char node[XDP_NAME_MAX])
+/*
+ * Which directory @p depth levels below @p at has a link on the port. @param names  out: [depth], of the
+ * directories on the way
+ */
+static bool find_link(const char *at, unsigned depth, const char *link, uint32_t ifindex,
+                      char names[][XDP_NAME_MAX])
 {
-	DIR *dir = opendir(cluster_dir);
+	DIR *dir = depth ? opendir(at) : NULL;
+	char path[PATH_MAX];
 	const char *name;
 	bool found = false;
 
+	if (depth == 0)
+		return snprintf(path, sizeof(path), "%s/%s", at, link) < (int)sizeof(path) &&
+		       holds_interface(path, ifindex);
 	while (!found && (name = next_name(dir))) {
-		char path[PATH_MAX];
-		int n = snprintf(path, sizeof(path), "%s/%s/%s", cluster_dir, name, link);
-
-		found = n < (int)sizeof(path) && holds_interface(path, ifindex);
+		found = snprintf(path, sizeof(path), "%s/%s", at, name) < (int)sizeof(path) &&
+		        find_link(path, depth - 1, link, ifindex, names + 1);
 		if (found)
-			plain_name(name, node);
-	}
-	if (dir)
-		closedir(dir);
-	return found;
-}
-
-/* Which cluster and node below @p root have a link on the port. */
-static bool find_own(const char *root, const char *link, uint32_t ifindex,
-                     char cluster[XDP_NAME_MAX], char node[XDP_NAME_MAX])
-{
-	DIR *dir = opendir(root);
-	const char *name;
-	bool found = false;
-
-	while (!found && (name = next_name(dir))) {
-		char path[PATH_MAX];
-		int n = snprintf(path, sizeof(path), "%s/%s", root, name);
-
-		found = n < (int)sizeof(path) && find_node(path, link, ifindex, node);
-		if (found)
-			plain_name(name, cluster);
+			plain_name(name, names[0]);
 	}
 	if (dir)
 		closedir(dir);
@@ -93,7 +78,7 @@ static bool find_own(const char *root, const char *link, uint32_t ifindex,
 int xdp_explain_busy(struct driver_reason *reason, int err, const char *pin_dir,
                      const char *interface, uint32_t ifindex)
 {
-	char copy[PATH_MAX], link[64], cluster[XDP_NAME_MAX], node[XDP_NAME_MAX];
+	char copy[PATH_MAX], link[64], names[2][XDP_NAME_MAX]; /* cluster, node */
 
 	snprintf(copy, sizeof(copy), "%s", pin_dir);
 	const char *root = dirname(dirname(copy)); /* BPF/CLUSTER/NODE */
@@ -101,12 +86,12 @@ int xdp_explain_busy(struct driver_reason *reason, int err, const char *pin_dir,
 	for (char *c = link; *c; c++)
 		if (*c == '.')
 			*c = ':';
-	if (find_own(root, link, ifindex, cluster, node))
+	if (find_link(root, 2, link, ifindex, names))
 		return driver_set_reason(
 		        reason, err,
 		        "%s carries Weir's own program of cluster %s, node %s; if that node must not "
 		        "run here: weir-dataplane --detach --cluster %s --node %s --bpf-dir %.200s",
-		        interface, cluster, node, cluster, node, root);
+		        interface, names[0], names[1], names[0], names[1], root);
 	return driver_set_reason(
 	        reason, err,
 	        "another XDP program is attached to %s: stop its owner, or remove it with `ip link set "

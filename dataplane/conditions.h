@@ -2,7 +2,7 @@
 /**
  * @file
  * What the dataplane knows to be wrong, as conditions (weir/condition.h). Implemented in
- * conditions.c and conditions_paths.c; the loop's thread calls this.
+ * conditions.c, conditions_paths.c and conditions_backup.c; the loop's thread calls this.
  */
 #ifndef WEIR_DATAPLANE_CONDITIONS_H
 #define WEIR_DATAPLANE_CONDITIONS_H
@@ -14,9 +14,7 @@ struct stats;
 void conditions_state(struct process *p);
 /** The part about network paths to backends. */
 void conditions_state_paths(const struct process *p, struct stats *s);
-/** State where the forwarding tables were damaged (conditions_scrub.c). */
-void conditions_state_scrub(const struct process *p, struct stats *s);
-/** State the troubles of backup pools (conditions_backup.c). */
+/** State the troubles of backup pools. */
 void conditions_state_backups(const struct process *p, struct stats *s);
 
 #endif

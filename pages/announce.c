@@ -169,44 +169,45 @@ int announced_read_left(const struct announced_page *p, struct announced_node *n
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+static const struct {
+	const char *label, *text;
+} reasons[] = {
+#define ROW(name, label, text) { label, text },
+	ANNOUNCE_REASONS(ROW)
+#undef ROW
+};
+
+static const struct {
+	const char *label, *text, *action;
+} facts[] = {
+#define ROW(name, label, text, action) { label, text, action },
+	ANNOUNCE_FACTS(ROW)
+#undef ROW
+};
+
 const char *announce_reason_label(enum announce_reason reason)
 {
-#define LABEL(name, label, text) label,
-	static const char *const labels[] = { ANNOUNCE_REASONS(LABEL) };
-#undef LABEL
-	return (size_t)reason < COUNT(labels) ? labels[reason] : "";
+	return (size_t)reason < COUNT(reasons) ? reasons[reason].label : "";
 }
 
 const char *announce_reason_text(enum announce_reason reason)
 {
-#define TEXT(name, label, text) text,
-	static const char *const texts[] = { ANNOUNCE_REASONS(TEXT) };
-#undef TEXT
-	return (size_t)reason < COUNT(texts) ? texts[reason] : "";
+	return (size_t)reason < COUNT(reasons) ? reasons[reason].text : "";
 }
 
 const char *announce_fact_label(enum announce_fact fact)
 {
-#define LABEL(name, label, text, action) label,
-	static const char *const labels[] = { ANNOUNCE_FACTS(LABEL) };
-#undef LABEL
-	return (size_t)fact < COUNT(labels) ? labels[fact] : "";
+	return (size_t)fact < COUNT(facts) ? facts[fact].label : "";
 }
 
 const char *announce_fact_text(enum announce_fact fact)
 {
-#define TEXT(name, label, text, action) text,
-	static const char *const texts[] = { ANNOUNCE_FACTS(TEXT) };
-#undef TEXT
-	return (size_t)fact < COUNT(texts) ? texts[fact] : "";
+	return (size_t)fact < COUNT(facts) ? facts[fact].text : "";
 }
 
 const char *announce_fact_action(enum announce_fact fact)
 {
-#define ACTION(name, label, text, action) action,
-	static const char *const actions[] = { ANNOUNCE_FACTS(ACTION) };
-#undef ACTION
-	return (size_t)fact < COUNT(actions) ? actions[fact] : "";
+	return (size_t)fact < COUNT(facts) ? facts[fact].action : "";
 }
 
 const char *announce_answer_label(enum announce_answer answer)

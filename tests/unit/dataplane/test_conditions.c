@@ -134,7 +134,6 @@ static int fake_measure_fault(const struct publisher *p)
 #define links_named             fake_link
 #define publisher_stats         fake_stats
 #include "dataplane/conditions.c"
-#include "dataplane/conditions_scrub.c"
 
 static const struct driver_ops xdp = { .name = "xdp", .ports = show_ports };
 static const struct driver_ops dpdk = { .name = "dpdk", .ports = show_ports };
