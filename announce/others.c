@@ -19,25 +19,15 @@
 /* What weir-mgmt says of a node. */
 enum contact { CONTACT_NONE, CONTACT_SILENT, CONTACT_HEARD };
 
-static bool is_named(const json_t *names, const char *name)
-{
-	size_t i;
-	json_t *item;
-
-	json_array_foreach(names, i, item) if (json_is_string(item) &&
-	                                       !strcmp(json_string_value(item), name)) return true;
-	return false;
-}
-
 /* @return by the model's nodes, for free(); NULL: no memory */
 static enum contact *read_contacts(const struct model *m, const json_t *request)
 {
 	enum contact *contacts = calloc(m->n_nodes ? m->n_nodes : 1, sizeof(*contacts));
 
 	for (size_t i = 0; contacts && i < m->n_nodes; i++) {
-		if (is_named(json_object_get(request, "heard"), m->nodes[i].name))
+		if (json_lists(json_object_get(request, "heard"), m->nodes[i].name))
 			contacts[i] = CONTACT_HEARD;
-		else if (is_named(json_object_get(request, "silent"), m->nodes[i].name))
+		else if (json_lists(json_object_get(request, "silent"), m->nodes[i].name))
 			contacts[i] = CONTACT_SILENT;
 	}
 	return contacts;
@@ -54,7 +44,7 @@ static enum announce_truth judge_names(const struct model *m, const struct inten
 
 		if (node == m->self || !intended_by(node, it))
 			continue;
-		if (contacts[i] == CONTACT_HEARD && is_named(names, node->name))
+		if (contacts[i] == CONTACT_HEARD && json_lists(names, node->name))
 			return ANNOUNCE_YES;
 		if (contacts[i] == CONTACT_NONE)
 			truth = ANNOUNCE_UNKNOWN;

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /** Before the first use of jansson: let its failed allocations be noted (base/memory.h). */
 void json_prepare(void);
@@ -55,6 +56,18 @@ static inline json_t *json_find(const json_t *list, const char *name, const char
 		if (json_has_text(json_array_get(list, i), name, text))
 			return json_array_get(list, i);
 	return NULL;
+}
+
+/** Whether @p list, whatever it is, has the text @p text. */
+static inline bool json_lists(const json_t *list, const char *text)
+{
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *one = json_string_value(json_array_get(list, i));
+
+		if (one && !strcmp(one, text))
+			return true;
+	}
+	return false;
 }
 
 /** Whether @p value, whatever it is, is an integer from 0 to @p most. Otherwise @p out is untouched. */

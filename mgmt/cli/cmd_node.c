@@ -18,16 +18,6 @@
 #define SETTLE_REPORT_MS 10000u   /* ms between two lines */
 #define EFFECT_MAX_MS    120000   /* ms: 15 s of graceful shutdown, and the time of routers */
 
-static bool is_in_list(const json_t *list, const char *text)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item) if (json_string_value(item) &&
-	                                      !strcmp(json_string_value(item), text)) return true;
-	return false;
-}
-
 /* What a guard says that only demands a wait, if no other one refuses; else NULL. */
 static const char *find_wait(const json_t *reply, const json_t *overridden)
 {
@@ -39,7 +29,7 @@ static const char *find_wait(const json_t *reply, const json_t *overridden)
 	{
 		const char *guard = api_text(g, "guard", "");
 
-		if (json_has_true(g, "ok") || is_in_list(overridden, guard))
+		if (json_has_true(g, "ok") || json_lists(overridden, guard))
 			continue;
 		if (strcmp(guard, "unsettled") != 0 && api_number(g, "wait_s", 0) <= 0)
 			return NULL;

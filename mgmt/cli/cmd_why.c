@@ -213,13 +213,11 @@ static const char *subject_of(const json_t *event)
 /* Whether an event is about the thing, a part of it, or one of its overrides. */
 static bool event_concerns(const json_t *event, const struct thing *t, const json_t *thing)
 {
-	const json_t *ids = json_object_get(json_object_get(thing, "intent"), "overrides"), *id;
+	const json_t *ids = json_object_get(json_object_get(thing, "intent"), "overrides");
 	const char *subject = subject_of(event);
-	size_t i;
 
-	json_array_foreach(ids, i, id) if (json_string_value(id) &&
-	                                   strcmp(json_string_value(id), subject) == 0) return true;
-	return has_part(subject, t->name) && (!t->pool[0] || has_part(subject, t->pool));
+	return json_lists(ids, subject) ||
+	       (has_part(subject, t->name) && (!t->pool[0] || has_part(subject, t->pool)));
 }
 
 /* The last events that concern the thing. */

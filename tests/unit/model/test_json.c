@@ -120,6 +120,41 @@ static void a_count_is_an_integer_within_its_limit(void **state)
 	assert_false(json_read_count(NULL, 7, &n));
 }
 
+/* Whatever it is that is looked into: a peer's answer may be anything. */
+static void members_are_found_by_their_kind(void **state)
+{
+	json_t *o = json_pack("{s:s, s:b, s:i, s:[s, i, s], s:[n, {s:s}, {s:s, s:i}]}", "text", "a",
+	                      "true", 1, "number", 1, "texts", "x", 2, "y", "rows", "id", "p", "id",
+	                      "q", "n", 7);
+	const json_t *texts = json_object_get(o, "texts"), *rows = json_object_get(o, "rows");
+
+	(void)state;
+	assert_string_equal(json_get_text(o, "text"), "a");
+	assert_string_equal(json_text_of(o, "text"), "a");
+	assert_null(json_get_text(o, "number"));
+	assert_string_equal(json_text_of(o, "number"), "");
+	assert_string_equal(json_text_of(NULL, "text"), "");
+	assert_true(json_has_true(o, "true"));
+	assert_false(json_has_true(o, "number"));
+	assert_false(json_has_true(texts, "true"));
+	assert_true(json_lists(texts, "x") && json_lists(texts, "y"));
+	assert_false(json_lists(texts, "z") || json_lists(o, "x") || json_lists(NULL, "x"));
+	assert_int_equal(json_integer_value(json_object_get(json_find(rows, "id", "q"), "n")), 7);
+	assert_null(json_find(rows, "id", "r"));
+	assert_null(json_find(o, "id", "q"));
+	json_decref(o);
+}
+
+static void a_refusal_is_a_line(void **state)
+{
+	char *line = json_line(json_refusal("no \"do\""));
+
+	(void)state;
+	assert_string_equal(line, "{\"ok\":false,\"error\":\"no \\\"do\\\"\"}");
+	free(line);
+	assert_null(json_line(NULL));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,6 +162,8 @@ int main(void)
 		cmocka_unit_test(just_the_bytes_that_are_given_are_read),
 		cmocka_unit_test(a_document_of_several_parts_is_read_whole),
 		cmocka_unit_test(a_count_is_an_integer_within_its_limit),
+		cmocka_unit_test(members_are_found_by_their_kind),
+		cmocka_unit_test(a_refusal_is_a_line),
 	};
 
 	json_prepare();
