@@ -247,33 +247,27 @@ static bool is_first_table(const struct plan_pool *pool)
 	return !pool->backup || pool->id == hash_text(pool->model->name);
 }
 
-/*
- * @return whether the names have room: labels without an end would spoil the page for its readers
- */
-static bool label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *pool,
+static void label_backend(char labels[ROWS_LABELS_MAX], const struct plan_pool *pool,
                           const struct plan_backend *b)
 {
+	const char *model = pool->model->name, *backup = pool->backup ? pool->backup->name : "";
+
 	if (b->class == PLAN_BACKUP)
-		return snprintf(labels, ROWS_LABELS_MAX,
-		                "pool=\"%s\",backend=\"%s\",backup_of=\"%s\"", pool->backup->name,
-		                b->name, pool->model->name) < ROWS_LABELS_MAX;
-	return snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"%s%s%s",
-	                pool->model->name, b->name, is_first_table(pool) ? "" : ",backup=\"",
-	                is_first_table(pool) ? "" : pool->backup->name,
-	                is_first_table(pool) ? "" : "\"") < ROWS_LABELS_MAX;
+		snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\",backup_of=\"%s\"",
+		         backup, b->name, model);
+	else if (is_first_table(pool))
+		snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\"", model, b->name);
+	else
+		snprintf(labels, ROWS_LABELS_MAX, "pool=\"%s\",backend=\"%s\",backup=\"%s\"", model,
+		         b->name, backup);
 }
 
-static void log_left_out(size_t too_many, size_t too_long)
+static void log_left_out(size_t too_many)
 {
 	if (too_many)
 		log_note("backends-without-counters",
 		         "left_out=%zu reason=\"the page of counters has room for %u backends\"",
 		         too_many, PUBLISH_BACKENDS_MAX);
-	if (too_long)
-		log_note("backends-without-counters",
-		         "left_out=%zu reason=\"the names of pool and backend have more than %zu "
-		         "characters together\"",
-		         too_long, ROWS_LABELS_MAX - sizeof("pool=\"\",backend=\"\""));
 }
 
 /*
@@ -283,7 +277,7 @@ static void log_left_out(size_t too_many, size_t too_long)
 static void make_backend_rows(struct publisher *p, const struct compiler *n)
 {
 	struct publish_row *fresh = calloc(PUBLISH_BACKENDS_MAX, sizeof(*fresh));
-	size_t used = 0, too_many = 0, too_long = 0;
+	size_t used = 0, too_many = 0;
 
 	if (!fresh)
 		return;
@@ -297,15 +291,12 @@ static void make_backend_rows(struct publisher *p, const struct compiler *n)
 				too_many++;
 				continue;
 			}
-			if (!label_backend(fresh[used].labels, n->pools[i].plan, b)) {
-				too_long++;
-				continue;
-			}
+			label_backend(fresh[used].labels, n->pools[i].plan, b);
 			fresh[used].pool = n->pools[i].plan->id;
 			fresh[used++].id = b->id;
 		}
 	}
-	log_left_out(too_many, too_long);
+	log_left_out(too_many);
 	rows_replace(p->stats, &p->rows[METRICS_BACKEND], fresh, used);
 }
 
@@ -322,9 +313,8 @@ static void make_pool_rows(struct publisher *p, const struct compiler *n)
 			snprintf(fresh[i].labels, ROWS_LABELS_MAX, "pool=\"%s\"",
 			         pool->model->name);
 		else
-			snprintf(fresh[i].labels, ROWS_LABELS_MAX,
-			         "pool=\"%.40s\",backup=\"%.40s\"", pool->model->name,
-			         pool->backup->name);
+			snprintf(fresh[i].labels, ROWS_LABELS_MAX, "pool=\"%s\",backup=\"%s\"",
+			         pool->model->name, pool->backup->name);
 		fresh[i].id = pool->id;
 	}
 	rows_replace(p->stats, &p->rows[METRICS_POOL], fresh, n->n_pools);

@@ -11,8 +11,9 @@
 #include <stdint.h>
 
 #include "dataplane/export/metrics.h"
+#include "weir/stats.h"
 
-#define ROWS_LABELS_MAX 128 /* bytes of a row's labels */
+#define ROWS_LABELS_MAX STATS_LABELS_MAX
 
 struct publish_row {
 	char labels[ROWS_LABELS_MAX];

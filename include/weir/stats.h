@@ -18,14 +18,15 @@
 #include "base/addr.h"
 
 #define STATS_PAGE_KIND   "stats"
-#define STATS_PAGE_LAYOUT 1u
+#define STATS_PAGE_LAYOUT 2u
+#define STATS_LABELS_MAX  224u /**< room for three labels with the longest names, and the NUL */
 
 enum stats_kind { STATS_COUNTER, STATS_GAUGE };
 
 /** A directory entry; texts are NUL-terminated. */
 struct stats_entry {
-	char name[64];    /**< "weir_dns_queries_total" */
-	char labels[128]; /**< "rcode=\"noerror\"", or "" */
+	char name[64];                 /**< "weir_dns_queries_total" */
+	char labels[STATS_LABELS_MAX]; /**< "rcode=\"noerror\"", or "" */
 	char help[96];
 	uint32_t kind;
 	uint32_t used; /**< stored last, read first */

@@ -474,28 +474,38 @@ static void a_process_that_cannot_read_its_memory_shows_the_rest(void **state)
 	assert_true(value_of(METRIC("process_cpu_microseconds_total"), "") > 0);
 }
 
-/* A label cut in its middle would make the whole page unreadable for Prometheus. */
-static void names_without_room_in_a_label_are_left_out(void **state)
+/* A label cut in its middle would make the whole page unreadable for Prometheus, and two names one. */
+static void the_longest_names_have_room_in_labels(void **state)
 {
-	struct plan_backend *b = &s.node.pools[0].plan->backends[0];
+	const struct plan_pool *was = s.node.pools[0].plan;
+	struct plan_pool plan = *was;
+	struct plan_backend *b = &plan.backends[0];
 	const char *name = b->name;
-	char longest[ROWS_LABELS_MAX], labels[2 * ROWS_LABELS_MAX];
-	size_t room = ROWS_LABELS_MAX - 1 - strlen("pool=\"\",backend=\"\"") -
-	              strlen(s.node.pools[0].plan->model->name);
+	struct model_pool pool = *was->model, backups[2] = { pool, pool };
+	char names[4][MODEL_NAME_MAX], labels[2 * ROWS_LABELS_MAX];
 
 	(void)state;
-	for (size_t more = 0; more < 2; more++) {
-		memset(longest, 'b', room + more);
-		longest[room + more] = '\0';
-		b->name = longest;
-		assert_int_equal(
-		        !!strstr(log_of_document(&s.node), "left_out=1 reason=\"the names"), more);
-		snprintf(labels, sizeof(labels), "pool=\"%s\",backend=\"%s\"",
-		         s.node.pools[0].plan->model->name, longest);
-		labels[ROWS_LABELS_MAX - 1] = '\0';
-		assert_int_equal(value_of(METRIC("backend_packets_total"), labels), more ? -1 : 0);
+	for (size_t i = 0; i < 4; i++) {
+		memset(names[i], 'a', MODEL_NAME_MAX - 1);
+		snprintf(names[i] + MODEL_NAME_MAX - 2, 2, "%zu", i);
+	}
+	pool.name = names[0];
+	b->name = names[1];
+	plan.model = &pool;
+	s.node.pools[0].plan = &plan;
+	for (size_t i = 0; i < 2; i++) {
+		backups[i].name = names[2 + i];
+		plan.backup = &backups[i];
+		publisher_document(p, &s.node);
+		snprintf(labels, sizeof(labels), "pool=\"%s\",backup=\"%s\"", names[0],
+		         names[2 + i]);
+		assert_true(value_of(METRIC("pool_slots"), labels) >= 0);
+		snprintf(labels, sizeof(labels), "pool=\"%s\",backend=\"%s\",backup=\"%s\"",
+		         names[0], names[1], names[2 + i]);
+		assert_int_equal(value_of(METRIC("backend_packets_total"), labels), 0);
 	}
 	b->name = name;
+	s.node.pools[0].plan = was;
 }
 
 /*
@@ -668,7 +678,7 @@ int main(void)
 		PUBLISH_TEST(without_a_document_the_process_alone_is_shown),
 		PUBLISH_TEST(the_process_shows_its_own_cost_and_life),
 		PUBLISH_TEST(a_process_that_cannot_read_its_memory_shows_the_rest),
-		PUBLISH_TEST(names_without_room_in_a_label_are_left_out),
+		PUBLISH_TEST(the_longest_names_have_room_in_labels),
 		PUBLISH_TEST(a_resize_makes_another_page),
 		PUBLISH_TEST(backends_beyond_the_former_room_are_shown_after_it_was_raised),
 		PUBLISH_TEST(counts_go_on_after_a_restart),
