@@ -57,7 +57,6 @@ struct judging {
 	const struct model *m;
 	struct model_errors *errors;
 	struct zones_findings *said;
-	size_t n_refused;
 };
 
 static void judge_message(void *arg, const struct zones_message *m)
@@ -73,7 +72,6 @@ static void judge_message(void *arg, const struct zones_message *m)
 		                          : arena_printf(said->arena, "%s: %s", m->file, m->text));
 		return;
 	}
-	j->n_refused++;
 	model_errors_add(j->errors, m->file, m->line, "dns.zones", m->text);
 	if (zone && !said->bad[zone - j->m->zones]) {
 		said->bad[zone - j->m->zones] = true;
@@ -115,15 +113,13 @@ static int start_report(struct zones_findings *said, size_t n_zones)
 int zones_judge(const struct model *m, const struct model *head, struct model_errors *errors,
                 struct zones_findings *said)
 {
-	struct judging j = { m, errors, said, 0 };
+	struct judging j = { m, errors, said };
 	int err = start_report(said, m->n_zones);
 
 	if (!err)
 		err = zones_check(m, judge_message, &j);
 	if (!err)
 		compare_serials(m, head, said);
-	if (err == -EINVAL && j.n_refused == 0) /* an automatic rollback: nothing was refused */
-		err = 0;
 	return !err && arena_failed(said->arena) ? -ENOMEM : err;
 }
 
