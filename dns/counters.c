@@ -22,10 +22,7 @@
 #define ENTRIES_MAX   4096
 #define SERIALS_MAX   2000u /* zones whose serial is exported: the page has other counters to hold */
 #define SERIAL_METRIC "weir_dns_zone_serial"
-#define LABELS_MAX    128                           /* bytes of an entry's labels */
 #define CLASSES       ((unsigned)STEERING_NONE + 1) /* of enum steering_class */
-/* Characters that the names of a service and a site may have together. */
-#define NAMES_MAX (LABELS_MAX - sizeof("service=\"\",site=\"\""))
 
 static const struct {
 	uint16_t type;
@@ -45,7 +42,7 @@ static unsigned rcode_index(enum dns_rcode rcode)
 static uint64_t *find_counter(struct counters *c, enum stats_kind kind, const char *name,
                               const char *label, const char *value, const char *help)
 {
-	char labels[LABELS_MAX] = "";
+	char labels[STATS_LABELS_MAX] = "";
 
 	if (label)
 		snprintf(labels, sizeof(labels), "%s=\"%s\"", label, value);
@@ -139,19 +136,20 @@ static void find_clock_counters(struct counters *c)
 		                                holds[i], "Drains whose ramp is held");
 }
 
-/*
- * The label of a zone's serial. @return false if the name has bytes that a label escapes, or is
- * too long
- */
-static bool serial_label(const struct image *image, uint32_t number, char labels[LABELS_MAX])
+_Static_assert(sizeof("zone=\"\"") + NAME_WIRE_MAX <= STATS_LABELS_MAX, "room for a zone's name");
+
+/* The label of a zone's serial. @return false if the name has bytes that a label escapes */
+static bool serial_label(const struct image *image, uint32_t number, char labels[STATS_LABELS_MAX])
 {
 	uint8_t wire[NAME_WIRE_MAX];
 	char text[NAME_TEXT_MAX];
 
 	image_name_wire(image, image_zone(image, number)->name_off, wire);
 	name_text(wire, text);
-	return !strpbrk(text, "\\\"") &&
-	       snprintf(labels, LABELS_MAX, "zone=\"%s\"", text) < LABELS_MAX;
+	if (strpbrk(text, "\\\""))
+		return false;
+	snprintf(labels, STATS_LABELS_MAX, "zone=\"%.255s\"", text);
+	return true;
 }
 
 static uint32_t count_exported_serials(const struct image *image)
@@ -185,7 +183,7 @@ static bool is_serial_exported(const struct image *image, const struct image *be
 void counters_drop_zones(struct counters *c, const struct generation *before,
                          const struct generation *g)
 {
-	char labels[LABELS_MAX];
+	char labels[STATS_LABELS_MAX];
 
 	for (uint32_t i = 0; c->stats && i < count_exported_serials(before->image); i++)
 		if (!is_serial_exported(g->image, before->image, i) &&
@@ -197,7 +195,7 @@ void counters_drop_zones(struct counters *c, const struct generation *before,
 static void forget_serials(struct counters *c, const char *run_dir)
 {
 	struct stats_reader *r;
-	char labels[LABELS_MAX];
+	char labels[STATS_LABELS_MAX];
 
 	if (stats_reader_open(run_dir, "dns", &r) < 0)
 		return;
@@ -242,20 +240,18 @@ uint64_t *counters_thread(struct counters *c, unsigned number)
 	                    "Queries answered by threads of this number");
 }
 
-/* @return whether the names have room: a cut label would spoil the page for its readers */
-static bool label_service_site(const struct steering_service *s, uint32_t site,
-                               char out[LABELS_MAX])
+static void label_service_site(const struct steering_service *s, uint32_t site,
+                               char out[STATS_LABELS_MAX])
 {
-	return snprintf(out, LABELS_MAX, "service=\"%s\",site=\"%s\"", s->name,
-	                site < s->n_sites ? s->sites[site].name : "") < LABELS_MAX;
+	snprintf(out, STATS_LABELS_MAX, "service=\"%s\",site=\"%s\"", s->name,
+	         site < s->n_sites ? s->sites[site].name : "");
 }
 
-/* @return as label_service_site() */
-static bool label_service_class(const struct steering_service *s, unsigned class,
-                                char out[LABELS_MAX])
+static void label_service_class(const struct steering_service *s, unsigned class,
+                                char out[STATS_LABELS_MAX])
 {
-	return snprintf(out, LABELS_MAX, "service=\"%s\",class=\"%s\"", s->name,
-	                steering_class_text((enum steering_class) class)) < LABELS_MAX;
+	snprintf(out, STATS_LABELS_MAX, "service=\"%s\",class=\"%s\"", s->name,
+	         steering_class_text((enum steering_class) class));
 }
 
 /*
@@ -267,46 +263,24 @@ static size_t first_counter_of(const struct steering *p, const struct steering_s
 	return s->first_state + (size_t)(s - p->services);
 }
 
-/*
- * All classes and sites get their counters now: a worker thread must never have to look one up. Those
- * whose labels have no room stay NULL: nothing is counted there. @return how many
- */
-static size_t find_service_counters(struct counters *c, struct counters_services *services,
-                                    const struct steering *p, const struct steering_service *s)
+/* All classes and sites get their counters now: a worker thread must never have to look one up. */
+static void find_service_counters(struct counters *c, struct counters_services *services,
+                                  const struct steering *p, const struct steering_service *s)
 {
-	char labels[LABELS_MAX];
-	size_t left_out = 0;
+	char labels[STATS_LABELS_MAX];
 
 	for (uint32_t k = 0; k <= s->n_sites; k++) {
-		if (!label_service_site(s, k, labels)) {
-			left_out++;
-			continue;
-		}
+		label_service_site(s, k, labels);
 		services->by_site[first_counter_of(p, s) + k] = stats_get_counter(
 		        c->stats, STATS_COUNTER, "weir_dns_placed_total", labels,
 		        "Answers for dynamic names by site; empty site: an empty answer");
 	}
 	for (unsigned k = 0; k < CLASSES; k++) {
-		if (!label_service_class(s, k, labels)) {
-			left_out++;
-			continue;
-		}
+		label_service_class(s, k, labels);
 		services->classes[(size_t)(s - p->services) * CLASSES + k] = stats_get_counter(
 		        c->stats, STATS_COUNTER, "weir_dns_placed_by_class_total", labels,
 		        "Answers for dynamic names by the class of the chosen site");
 	}
-	return left_out;
-}
-
-/* A document's zones are loaded again and again: the same number is logged once. */
-static void log_left_out(struct counters *c, size_t left_out)
-{
-	if (left_out && left_out != c->left_out)
-		log_note("sites-without-counters",
-		         "left_out=%zu reason=\"the names of service and site have more than %zu "
-		         "characters together\"",
-		         left_out, NAMES_MAX);
-	c->left_out = left_out;
 }
 
 static bool has_service(const struct steering *p, const char *name)
@@ -320,25 +294,27 @@ static bool has_service(const struct steering *p, const char *name)
 void counters_drop(struct counters *c, const struct generation *before, const struct generation *g)
 {
 	const struct steering *old = before->steering, *p = g->steering;
-	char labels[LABELS_MAX];
+	char labels[STATS_LABELS_MAX];
 
 	for (size_t i = 0; c->stats && i < old->n_services; i++) {
 		const struct steering_service *s = &old->services[i];
 
 		if (has_service(p, s->name))
 			continue;
-		for (uint32_t k = 0; k <= s->n_sites; k++)
-			if (label_service_site(s, k, labels))
-				stats_drop(c->stats, "weir_dns_placed_total", labels);
-		for (unsigned k = 0; k < CLASSES; k++)
-			if (label_service_class(s, k, labels))
-				stats_drop(c->stats, "weir_dns_placed_by_class_total", labels);
+		for (uint32_t k = 0; k <= s->n_sites; k++) {
+			label_service_site(s, k, labels);
+			stats_drop(c->stats, "weir_dns_placed_total", labels);
+		}
+		for (unsigned k = 0; k < CLASSES; k++) {
+			label_service_class(s, k, labels);
+			stats_drop(c->stats, "weir_dns_placed_by_class_total", labels);
+		}
 	}
 }
 
 static void export_serials(struct counters *c, const struct image *image)
 {
-	char labels[LABELS_MAX];
+	char labels[STATS_LABELS_MAX];
 
 	for (uint32_t i = 0; i < count_exported_serials(image); i++)
 		if (serial_label(image, i, labels))
@@ -351,7 +327,6 @@ static void export_serials(struct counters *c, const struct image *image)
 struct counters_services *counters_services_new(struct counters *c, const struct generation *g)
 {
 	const struct steering *p = g->steering;
-	size_t left_out = 0;
 	struct counters_services *services = c->stats ? calloc(1, sizeof(*services)) : NULL;
 
 	if (!services)
@@ -363,8 +338,7 @@ struct counters_services *counters_services_new(struct counters *c, const struct
 		return NULL;
 	}
 	for (size_t i = 0; i < p->n_services; i++)
-		left_out += find_service_counters(c, services, p, &p->services[i]);
-	log_left_out(c, left_out);
+		find_service_counters(c, services, p, &p->services[i]);
 	export_serials(c, g->image);
 	stats_set(c->image_bytes, g->image->size_bytes);
 	stats_set(c->stale, generation_lacks(g));

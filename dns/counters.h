@@ -52,7 +52,6 @@ struct counters {
 	uint64_t *loads, *load_failures, *load_ms, *image_bytes, *zones, *stale;
 	uint64_t *clock_held, *clock_stepped, *clock_unsynchronised, *ramps_held[2];
 	uint64_t *threads;
-	size_t left_out; /**< counters of services that are missing: names too long; as last logged */
 };
 
 /** The counters of one generation's services. */

@@ -19,7 +19,8 @@
 
 #define STATS_PAGE_KIND   "stats"
 #define STATS_PAGE_LAYOUT 2u
-#define STATS_LABELS_MAX  224u /**< room for three labels with the longest names, and the NUL */
+#define STATS_LABELS_MAX                                                                           \
+	264u /**< room for three labels with the longest names, or a domain name, and the NUL */
 
 enum stats_kind { STATS_COUNTER, STATS_GAUGE };
 

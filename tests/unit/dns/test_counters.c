@@ -158,9 +158,7 @@ static void answers_of_dynamic_names_are_counted_by_site_and_class(void **state)
 	counters_services_free(words);
 }
 
-#define SERIAL      "weir_dns_zone_serial"
-#define LABELS_ROOM 128 /* of an entry of the page, with the final NUL */
-
+#define SERIAL "weir_dns_zone_serial"
 static void fail_on_report(void *arg, const struct zones_message *m)
 {
 	(void)arg;
@@ -353,33 +351,29 @@ static void words_go_with_their_service_wherever_it_stands(void **state)
 	}
 }
 
-/*
- * A label has room for so many bytes of a name. A zone with a longer name has no serial, and
- * takes no other zone's place.
- */
-static void a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room(void **state)
+/* The longest name that a zone may have which has another one, root: it takes no other zone's place, and its label is whole. */
+static void zones_of_the_longest_names_have_a_serial_each(void **state)
 {
-	static char names[2][160];
+	static char names[2][249];
 	const char *both[2] = { names[0], names[1] };
 	struct steering none = { 0 };
-	char labels[192];
+	char labels[STATS_LABELS_MAX];
 
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) { /* zone="..." of 127 and of 128 bytes */
-		memset(names[i], 'm', sizeof(names[i]));
-		names[i][60] = '.';
-		names[i][LABELS_ROOM - strlen("zone=\"\"") - 1 + i] = '\0';
+	for (unsigned i = 0; i < 2; i++) {
+		memset(names[i], 'm', 248);
+		for (unsigned dot = 62; dot < 248; dot += 63)
+			names[i][dot] = '.';
+		names[i][247] = (char)('1' + i);
 	}
 	struct image *image = make_zones(both, 2);
 	struct generation g = { .image = image, .steering = &none };
 
 	counters_services_free(counters_services_new(&c, &g));
-	snprintf(labels, sizeof(labels), "zone=\"%s\"", names[0]);
-	assert_int_equal(read_value(SERIAL, labels), 'm');
-	snprintf(labels, sizeof(labels), "zone=\"%s\"", names[1]);
-	labels[LABELS_ROOM - 1] = '\0';
-	assert_int_equal(read_value(SERIAL, labels), -1);
-	assert_int_equal(read_value("weir_dns_zones", ""), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		snprintf(labels, sizeof(labels), "zone=\"%.253s\"", names[i]);
+		assert_int_equal(read_value(SERIAL, labels), 'm');
+	}
 	free(image);
 }
 
@@ -401,85 +395,32 @@ static void make_long_names(struct scene *s)
 	s->p.n_services = s->p.n_names = 1;
 }
 
-static void expect_whole_labels(void)
-{
-	struct stats_reader *r;
-
-	assert_int_equal(stats_reader_open(dir, "dns", &r), 0);
-	for (size_t i = 0; i < stats_reader_n(r); i++) {
-		const struct stats_entry *e = stats_reader_entry(r, i);
-		size_t n = strlen(e->labels);
-
-		assert_true(!e->used || n == 0 || e->labels[n - 1] == '"');
-	}
-	stats_reader_close(r);
-}
-
-/* Lines of @p event that making the words of @p g logs. */
-static unsigned count_logged(struct generation *g, const char *event)
-{
-	char line[512];
-	unsigned n = 0;
-	FILE *f = tmpfile();
-	int before = dup(STDERR_FILENO);
-
-	assert_non_null(f);
-	assert_true(dup2(fileno(f), STDERR_FILENO) >= 0);
-	counters_services_free(counters_services_new(&c, g));
-	assert_true(dup2(before, STDERR_FILENO) >= 0);
-	close(before);
-	rewind(f);
-	while (fgets(line, sizeof(line), f))
-		n += strstr(line, event) != NULL;
-	fclose(f);
-	return n;
-}
-
-/* A label without its closing quote would make the whole page unreadable for Prometheus. */
-static void names_without_room_in_a_label_have_no_counter(void **state)
+/* A label that is cut would make the whole page unreadable for Prometheus, and two sites one. */
+static void services_and_sites_of_the_longest_names_are_counted_apart(void **state)
 {
 	static struct scene s;
-	char service[64], labels[192];
+	char labels[STATS_LABELS_MAX];
+	const char *service;
 
 	(void)state;
 	make_long_names(&s);
 	struct counters_services *words = counters_services_new(&c, &s.g);
 	const struct serving from = { .generation = &s.g, .counters = words };
 
-	expect_whole_labels();
+	service = s.services[0].name;
 	for (int site = -1; site < 3; site++)
-		count_answer(false, (struct answer_info){ .choice = { .site = site } }, &from);
-	snprintf(service, sizeof(service), "%s", s.services[0].name);
-	snprintf(labels, sizeof(labels), "service=\"%s\",site=\"ams\"", service);
-	assert_int_equal(read_value(PLACED, labels), 1);
-	snprintf(labels, sizeof(labels), "service=\"%s\",site=\"\"", service);
-	assert_int_equal(read_value(PLACED, labels), 1);
+		for (int n = -2; n < site; n++)
+			count_answer(false, (struct answer_info){ .choice = { .site = site } },
+			             &from);
+	for (int site = -1; site < 3; site++) {
+		snprintf(labels, sizeof(labels), "service=\"%s\",site=\"%s\"", service,
+		         site < 0 ? "" : s.at[site].name);
+		assert_int_equal(read_value(PLACED, labels), site + 2);
+	}
 	snprintf(labels, sizeof(labels), "service=\"%s\",class=\"serving\"", service);
-	assert_int_equal(read_value(CLASS, labels), 4);
+	assert_int_equal(read_value(CLASS, labels), 1 + 2 + 3 + 4);
 	counters_services_free(words);
 	counters_drop(&c, &s.g, &s.g);
-}
-
-/* The longest names with a counter, and one character more. */
-static void as_many_characters_of_names_have_a_counter_as_there_is_room_for(void **state)
-{
-	static struct scene s;
-	char site[64], labels[192];
-	const size_t room = LABELS_ROOM - 1 - strlen("service=\"\",site=\"\"") - 63;
-
-	(void)state;
-	make_long_names(&s);
-	s.at[0].name = site;
-	s.services[0].n_sites = 1;
-	for (unsigned more = 0; more < 2; more++) {
-		snprintf(site, sizeof(site), "%.*s", (int)(room + more), s.at[1].name);
-		assert_int_equal(count_logged(&s.g, "sites-without-counters left_out=1 "), more);
-		assert_int_equal(count_logged(&s.g, "sites-without-counters"), 0); /* once */
-		snprintf(labels, sizeof(labels), "service=\"%s\",site=\"%s\"", s.services[0].name,
-		         site);
-		labels[LABELS_ROOM - 1] = '\0';
-		assert_int_equal(read_value(PLACED, labels), more ? -1 : 0);
-	}
 }
 
 #define TOLD 2000u /* zones whose serial is a metric */
@@ -547,9 +488,8 @@ int main(void)
 		WITH(without_a_page_nothing_is_counted),
 		WITH(an_answer_without_words_is_counted_all_the_same),
 		WITH(words_go_with_their_service_wherever_it_stands),
-		WITH(a_zone_of_a_long_name_has_a_serial_as_far_as_there_is_room),
-		WITH(names_without_room_in_a_label_have_no_counter),
-		WITH(as_many_characters_of_names_have_a_counter_as_there_is_room_for),
+		WITH(zones_of_the_longest_names_have_a_serial_each),
+		WITH(services_and_sites_of_the_longest_names_are_counted_apart),
 		WITH(as_many_serials_are_told_as_there_is_room_for),
 	};
 
