@@ -424,15 +424,15 @@ static int show_into(struct cli *cli, const char *dir)
 	if (status)
 		return status;
 	int err = mkdir(dir, 0700) ? -errno : 0;
-	if (!err) {
+	bool is_ours = !err;
+	if (!err)
 		err = gather_applied(cli, api_text(reply.body, "digest", ""), &files);
-		if (err)
-			rmdir(dir); /* else the same line would be refused later */
-	}
 	if (!err)
 		err = files_lay_out(&files, dir, NULL);
 	if (!err)
 		err = write_base(dir, api_text(reply.body, "etag", ""));
+	if (err && is_ours)
+		files_remove_dir(dir); /* else the same line would be refused later */
 	if (err)
 		status = cli_fail(CLI_USAGE,
 		                  "%s: cannot write the files of the version in force: %s", dir,

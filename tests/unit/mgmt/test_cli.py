@@ -11,7 +11,9 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
+import signal
 import socket
 import socketserver
 import subprocess
@@ -182,6 +184,27 @@ class WithApi(unittest.TestCase):
                 self.assertEqual(into.exists(), not error)  # so that the same line works later
             shutil.rmtree(into, ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)
+
+    def test_a_version_that_cannot_be_written_whole_leaves_nothing(self) -> None:
+        main = "schema = 1;\n" * 9
+        digest = hashlib.sha256(f"{hashlib.sha256(main.encode()).hexdigest()}  weir.conf\n".encode()).hexdigest()
+        self.api.answers["/v1/config"] = (200, {"etag": "v7-00", "digest": digest})
+        into, folder = pathlib.Path(self.dir, "new"), pathlib.Path(self.dir, "config", digest)
+        folder.mkdir(parents=True)
+        (folder / "weir.conf").write_text(main)
+        for most in (20, len(main) + 5):  # the file itself; and the line of its base
+
+            def limit(most: int = most) -> None:
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+            done = subprocess.run([WEIR, "--conf-dir", self.dir, "--state-dir", self.dir, "--run-dir", self.dir, "config", "show",
+                                   "--applied", "--into", str(into)], capture_output=True, text=True, timeout=60, check=False, preexec_fn=limit)
+            self.assertEqual((done.returncode, done.stderr), (1, f"weir: {into}: cannot write the files of the version in force: File too large\n"))
+            self.assertFalse(into.exists())
+        into.mkdir()
+        (into / "mine").touch()
+        self.assertIn("it exists already", self.weir("config", "show", "--applied", "--into", str(into)).stderr)
+        self.assertTrue((into / "mine").exists())
 
     def test_what_only_asks_does_not_go_on_when_nobody_answers(self) -> None:
         self.api.answers["/v1/status"] = self.api.answers["/v1/health"] = self.api.answers["/v1/overrides"] = (0, None)
