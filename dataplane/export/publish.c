@@ -457,10 +457,7 @@ static void add_class(const struct compiler_pool *np, struct effect_pool *pool)
 		return;
 	pool->has_backup = true;
 	pool->class = np->backup->state.class;
-	pool->backup_cause = np->backup->state.cause;
-	pool->backup_unused = np->backup->state.unused;
 	pool->backup_obstacle = np->backup->state.obstacle;
-	pool->class_since_ms = np->backup->state.since_ms;
 }
 
 /*

@@ -23,7 +23,7 @@
 /** The page's name in the run directory. */
 #define EFFECT_PAGE_FILE   "effect.page"
 #define EFFECT_PAGE_KIND   "effect"
-#define EFFECT_PAGE_LAYOUT 2u
+#define EFFECT_PAGE_LAYOUT 3u
 
 /** Why a backend is (not) given traffic: the last step that decided. */
 enum effect_reason {
@@ -122,15 +122,12 @@ struct effect_pool {
 	uint32_t backup_slots;  /**< slots that backends of its backup own */
 	uint32_t refused_slots; /**< slots whose new flows are dropped: the backup has no room */
 	uint8_t has_backup;
-	uint8_t class;         /**< enum effect_class */
-	uint8_t backup_cause;  /**< enum effect_backup_cause */
-	uint8_t backup_unused; /**< enum effect_backup_unused */
-	/** the same, whether it is needed or not: why it would not serve late clients now */
+	uint8_t class; /**< enum effect_class */
+	/** enum effect_backup_unused, whether it is needed or not: why it would not serve late clients now */
 	uint8_t backup_obstacle;
-	uint8_t reserved[3];
-	uint64_t class_since_ms; /**< monotonic; 0: since the process started */
+	uint8_t reserved[5];
 };
-_Static_assert(sizeof(struct effect_pool) == 64, "effect page layout");
+_Static_assert(sizeof(struct effect_pool) == 56, "effect page layout");
 
 /** What is in force as a whole. */
 struct effect_total {

@@ -252,6 +252,7 @@ static int open_core(struct core *core)
 		                          .run_dir = core->dirs.run,
 		                          .node = core->dirs.node };
 	pthread_condattr_t attributes;
+	struct pending_clock clock;
 	int err = stats_create(core->dirs.run, "mgmt", STATS_MAX, &core->stats);
 
 	if (err)
@@ -270,6 +271,9 @@ static int open_core(struct core *core)
 	options.purge_ms = timekeep_purge_ms(core);
 	options.shares = store_conf_is_there(core->dirs.conf);
 	err = intent_open(&options, clock_believed_ms(), &core->intent);
+	pending_clock_read(&clock);
+	if (!err) /* before operations are read from what it had */
+		intent_run_deadline(core->intent, &clock, clock_believed_ms());
 	if (!err)
 		err = shared_run_start(core); /* first, as the others look whether it runs */
 	if (!err)

@@ -19,6 +19,7 @@
 #include "base/proc.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/store/gather.h"
+#include "mgmt/store/shared_intent.h"
 #include "weir/json.h"
 
 #define BASE_DIR "base" /* a directory below the state directory */
@@ -37,6 +38,26 @@ static bool is_base_version(const struct version *v, uint64_t number, const char
 	return v->number == number && !strncmp(v->digest, digits, strlen(digits));
 }
 
+/* What was in force up to now, newest first: a version that has ended was taken back, and is nobody's change. Under the lock. */
+static size_t list_from_head(const struct core *core, struct version list[BASE_VERSIONS_MAX])
+{
+	const struct version_history *known = shared_intent_history(core->intent);
+	const struct version *head = intent_head(core->intent);
+	struct store *store = intent_store(core->intent);
+	int n = store && head ? store_versions(store, head->number + 1, list, BASE_VERSIONS_MAX)
+	                      : 0;
+	size_t kept = 0;
+
+	for (int i = 0; i < n; i++) {
+		enum chain_mark mark = CHAIN_UNMARKED;
+
+		(void)history_version(known, list[i].number, &mark);
+		if (mark != CHAIN_ENDED || list[i].number == head->number)
+			list[kept++] = list[i];
+	}
+	return kept;
+}
+
 /*
  * Find the base. @return 0; -ENOENT: it is named, and not here; -EALREADY: there is nothing to
  * compare
@@ -47,10 +68,8 @@ static int find_base_index(struct core *core, const struct old_file *from, struc
 	uint64_t number = 0;
 
 	core_lock(core);
-	struct store *store = intent_store(core->intent);
-	int n = store ? store_versions(store, 0, h->list, BASE_VERSIONS_MAX) : 0;
+	h->n = list_from_head(core, h->list);
 	core_unlock(core);
-	h->n = n > 0 ? (size_t)n : 0;
 	h->certain = *from->base;
 	if (!h->certain) {
 		h->base = base_last_of(h->list, h->n, from->principal, from->author);

@@ -42,7 +42,7 @@ static void state_join(const struct core *core)
 		               "person: the first version of the store replaces it");
 }
 
-/* State a version of the store that this node cannot take. */
+/* State a version that is to be in force, and that this node cannot take. */
 static void state_refused_version(const struct core *core)
 {
 	char subject[32];
@@ -53,8 +53,8 @@ static void state_refused_version(const struct core *core)
 	if (number)
 		conditions_add(
 		        core->stats, "version-refused", CONDITION_DEGRADED, subject,
-		        "this node cannot take this version of the store and keeps its own: "
-		        "%.120s; if this node was removed, stop it: systemctl disable --now weir",
+		        "it is to be in force, and this node cannot take it: %.120s; the one before "
+		        "stays. If this node was removed, stop it: systemctl disable --now weir",
 		        reason);
 }
 

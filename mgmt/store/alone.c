@@ -4,6 +4,7 @@
  * share, so that the same code says what is in force.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,57 +49,104 @@ int alone_decide(struct intent *in, const struct shared_change *c, const struct 
 	return is_done ? 0 : -EAGAIN;
 }
 
-/* The recent versions from the last one that cannot end to the head. @return the first one's index */
-static size_t find_final(const struct intent *in)
-{
-	size_t first = in->n_recent - 1;
+#define BEGUN_MAX 12u /* versions that a change begins with */
 
-	while (first > 0 && in->recent[first].version.confirm_by_ms)
-		first--;
-	return first;
+/** What this node begins with: the version that cannot end, and those that are open above it. */
+struct first_records {
+	struct version versions[BEGUN_MAX];
+	size_t n;
+};
+
+static void add_version(struct first_records *b, const struct version *v, bool is_open)
+{
+	struct version *own = &b->versions[b->n];
+
+	*own = *v;
+	own->confirm_by_ms = own->confirm_left_ms = 0;
+	if (!is_open)
+		own->confirm_within_ms = 0;
+	b->n++;
 }
 
-/* Let @p c write the recent versions from @p first on. */
-static void put_recent(const struct intent *in, size_t first, struct shared_change *c)
+/* As the records were, before the store was made again. */
+static void list_known(const struct intent *in, struct first_records *b)
 {
-	struct history_head head = { in->recent[in->n_recent - 1].version.number };
+	const struct version *final = history_final(in->history), *v;
+	enum chain_mark mark;
+
+	add_version(b, final, false);
+	for (uint64_t n = final->number + 1; n <= history_head(in->history)->number; n++)
+		if ((v = history_version(in->history, n, &mark)) && mark == CHAIN_UNMARKED &&
+		    v->confirm_within_ms &&
+		    (b->n + 1 < BEGUN_MAX || v == history_head(in->history)))
+			add_version(b, v, true);
+}
+
+/* Without records: the head, and whether it waits to be confirmed, by its deadline as it is stored. */
+static void list_recent(const struct intent *in, struct first_records *b)
+{
+	const struct version *head = intent_head(in);
+	const struct version *before =
+	        in->n_recent > 1 ? &in->recent[in->n_recent - 2].version : NULL;
+	struct pending kept;
+	bool is_open = head->confirm_within_ms && !store_pending(in->store, &kept) &&
+	               kept.number == head->number;
+
+	if (is_open && before)
+		add_version(b, before, false);
+	add_version(b, head, is_open && before);
+}
+
+static int write_beginning(struct intent *in, const struct first_records *b, int64_t now_ms)
+{
+	struct history_head head = { b->versions[b->n - 1].number };
 	char name[SHARED_NAME_MAX];
+	struct shared_change c;
 
-	shared_change_see(c, "head", 0);
-	shared_change_put(c, "head", &history_head_record, &head);
-	for (size_t i = first; i < in->n_recent; i++) {
-		struct version v = in->recent[i].version;
+	shared_intent_begin(in, &c);
+	shared_change_see(&c, "head", 0);
+	shared_change_put(&c, "head", &history_head_record, &head);
+	for (size_t i = 0; i < b->n; i++)
+		shared_change_put(&c, shared_numbered("version", b->versions[i].number, name),
+		                  &version_record, &b->versions[i]);
+	history_clear(in->history);
+	int err = alone_decide(in, &c, NULL, now_ms);
+	shared_change_fini(&c);
+	return err;
+}
 
-		if (i == first || !v.confirm_by_ms)
-			v.confirm_within_ms = 0;
-		v.confirm_by_ms = 0;
-		shared_change_put(c, shared_numbered("version", v.number, name), &version_record,
-		                  &v);
-	}
+/* Whether this node is to decide, and its copy has no records of that. */
+static bool must_begin(const struct intent *in)
+{
+	return !in->shares && !in->offline && in->store && !in->failing && in->n_recent &&
+	       (in->must_begin || !shared_has_head(in)) &&
+	       !join_has_peers(in->recent[in->n_recent - 1].model);
 }
 
 void alone_begin(struct intent *in, int64_t now_ms)
 {
-	const struct recent *head = in->n_recent ? &in->recent[in->n_recent - 1] : NULL;
+	struct first_records b = { .n = 0 };
 	char store[COPY_STORE_MAX];
-	struct shared_change c;
 
-	if (in->shares || in->offline || !in->store || in->failing || shared_has_head(in) ||
-	    !head || join_has_peers(head->model))
+	if (!must_begin(in))
 		return;
+	if (shared_has_head(in))
+		list_known(in, &b);
+	else
+		list_recent(in, &b);
 	int err = copy_store(in->store, store);
 
 	if (!err && *store) /* a store's, which this node has left */
 		err = copy_begin(in->store, "");
-	if (intent_stored(in, err, now_ms))
-		return;
-	shared_intent_begin(in, &c);
-	put_recent(in, find_final(in), &c);
-	err = alone_decide(in, &c, NULL, now_ms);
-	shared_change_fini(&c);
-	if (err)
-		log_error("version-not-kept", "number=%llu error=\"%s\"",
-		          (unsigned long long)head->version.number, strerror(-err));
+	if (!err)
+		err = write_beginning(in, &b, now_ms);
+	if (err == -EAGAIN) /* the copy has records, which could not be read before */
+		err = shared_load(in);
+	if (err && !in->begin_failed)
+		log_error("version-not-kept", "number=%" PRIu64 " error=\"%s\"",
+		          b.versions[b.n - 1].number, strerror(-err));
+	in->begin_failed = err != 0;
+	in->must_begin = in->must_begin && err;
 }
 
 /* Put in force what is to be in force now. */
@@ -117,10 +165,11 @@ static int mark_version(struct intent *in, uint64_t number, enum chain_mark mark
 	struct shared_change c;
 
 	alone_begin(in, now_ms);
+	const struct version *v = history_version(in->history, number, NULL);
 	int err = shared_intent_decide(in, number, mark, author, reason, now_ms, &c);
 
 	if (!err)
-		err = alone_decide(in, &c, NULL, now_ms);
+		err = alone_decide(in, &c, &(struct copy_version){ v, NULL }, now_ms);
 	shared_change_fini(&c);
 	if (!err)
 		follow_records(in, now_ms);

@@ -39,8 +39,12 @@ static struct version make_version(const struct intent *in, const struct intent_
 	/* a node's own file is nobody else's version */
 	bool is_first = !newest || change->provisional ||
 	                (in->shares && !shared_has_head(in) && join_is_provisional(newest));
-	struct version v = { .number = is_first ? 1 : newest->number + 1, .time_ms = now_ms };
+	struct version kept, v = { .number = is_first ? 1 : newest->number + 1, .time_ms = now_ms };
 
+	if (!in->shares && !is_first && in->store && store_versions(in->store, 0, &kept, 1) == 1 &&
+	    kept.number >= v.number)
+		v.number = kept.number +
+		           1; /* one that has no record any more: its number is nobody else's */
 	if (newest && v.time_ms <= newest->time_ms)
 		v.time_ms = newest->time_ms + 1; /* versions are ordered, whatever the clock does */
 	v.effective_ms = v.time_ms + (head ? intent_ahead_ms(in) : 0);
@@ -251,7 +255,9 @@ static int make_change(struct intent *in, const struct intent_change *change, bo
 static int end_alone(struct intent *in, bool is_done, int64_t now_ms, struct intent_changed *out)
 {
 	struct pending_clock clock;
-	int err = is_done ? 0 : alone_decide(in, out->shared, NULL, now_ms);
+	int err = is_done ? 0
+	                  : alone_decide(in, out->shared,
+	                                 &(struct copy_version){ &out->version, NULL }, now_ms);
 
 	shared_change_fini(out->shared);
 	free(out->shared);
@@ -378,5 +384,5 @@ uint64_t intent_refused_version(const struct intent *in, const char **reason)
 	const struct version *head = intent_head(in);
 
 	*reason = in->refused_reason;
-	return head && head->number >= in->refused_number ? 0 : in->refused_number;
+	return head && head->number == in->refused_number ? 0 : in->refused_number;
 }

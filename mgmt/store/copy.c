@@ -105,6 +105,15 @@ int copy_begin(struct store *s, const char *name)
 	return sql_end(s->db, store_noted(s, err));
 }
 
+int copy_forget_versions(struct store *s)
+{
+	return store_noted(s,
+	                   sql_run(s->db,
+	                           "DELETE FROM shared WHERE name='head' OR name GLOB 'version/*'"
+	                           " OR name GLOB 'mark/*'",
+	                           ""));
+}
+
 int copy_bind(struct store *s, const char *name, char was[COPY_STORE_MAX])
 {
 	int err = copy_store(s, was);
@@ -258,7 +267,8 @@ int copy_decide(struct store *s, const struct shared_change *c, const struct cop
 	if (!err && same)
 		err = write_change(s, ++a.revision, c->puts, c->n_puts);
 	if (!err && same && v)
-		err = store_write_version(s, v->version, v->files);
+		err = v->files ? store_write_version(s, v->version, v->files)
+		               : store_record_version(s, v->version->number);
 	err = sql_end(s->db, store_noted(s, err));
 	if (err || same)
 		shared_answer_fini(&a);

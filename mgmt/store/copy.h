@@ -45,17 +45,19 @@ MUST_CHECK int copy_went_back(struct store *s, bool *out);
  * -errno
  */
 MUST_CHECK int copy_begin(struct store *s, const char *name);
+/** Forget the records of versions alone. @return 0 or -errno */
+MUST_CHECK int copy_forget_versions(struct store *s);
 /** The store that the copy is one of; "": this node decides alone, or nothing is in it. @return 0 or -errno */
 MUST_CHECK int copy_store(struct store *s, char out[COPY_STORE_MAX]);
 
-/** A version that a change makes, and its files. */
+/** The version that a change is about. */
 struct copy_version {
 	const struct version *version;
-	const struct files *files;
+	const struct files *files; /**< it is made now, of these; NULL: it is there */
 };
 /**
  * Carry out a change here, if what it rests on is as it was seen.
- * @param v    kept with it, as by store_put_version(); NULL: it makes no version
+ * @param v    kept with it, as by store_put_version(), and noted for the request at hand (store_for()); NULL: it is about none
  * @param out  on success, given: SHARED_DONE or SHARED_REFUSED
  * @return 0; the change's own err; or -errno: nothing is written
  */

@@ -448,10 +448,11 @@ size_t history_periods(const struct version_history *h, int64_t ahead_ms,
 size_t history_pending(const struct version_history *h, const struct pending_clock *clock,
                        struct pending out[HISTORY_PENDING_MAX])
 {
+	uint64_t final = newest_final(h, 0);
 	size_t n = 0;
 
 	for (size_t at = h->n; at-- > 0 && n < HISTORY_PENDING_MAX;) {
-		if (!h->entries[at].pending.number)
+		if (!h->entries[at].pending.number || h->links[at].number < final)
 			continue;
 		out[n] = h->entries[at].pending;
 		out[n].left_ms = pending_left_ms(&out[n], clock);
@@ -535,7 +536,7 @@ int history_apply(const struct version_history *h, int64_t now_ms, enum history_
                   const struct history_mark *mark, struct version *v, struct shared_change *c)
 {
 	const struct version *from = history_in_force(h, now_ms);
-	struct history_head head = { !h->head && v->number ? v->number : h->head + 1 };
+	struct history_head head = { v->number > h->head ? v->number : h->head + 1 };
 	int64_t left_ms;
 	bool is_open = history_is_open(h, now_ms, &left_ms);
 	char name[SHARED_NAME_MAX];
@@ -593,9 +594,7 @@ int history_go_back(const struct version_history *h, const struct history_mark *
                     struct shared_change *c)
 {
 	shared_change_see(c, HEAD, h->head_revision);
-	size_t n = put_ends(h, h->head, mark, c);
-
-	return n > HISTORY_BACK_MAX ? -E2BIG : n ? c->err : -EALREADY;
+	return put_ends(h, h->head, mark, c) ? c->err : -EALREADY;
 }
 
 int history_decide(const struct version_history *h, int64_t now_ms, uint64_t number,

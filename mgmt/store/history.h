@@ -118,8 +118,8 @@ enum history_open {
 };
 
 /**
- * Make version @p v from the version in force. Its number and what it is made from are set here; the first has the
- * number that it asks for, or 1, and needs no confirmation.
+ * Make version @p v from the version in force. Its number and what it is made from are set here: the next, or a
+ * higher one that it asks for. The first needs no confirmation.
  * @param mark  for HISTORY_CONFIRM; else NULL
  * @return 0, and @p c is to be decided; -EBUSY (see enum history_open); -EAGAIN: a version is overdue, and is to be
  *   ended first; -ENOSPC: all that are kept may be in force again, as they are open; -EBADMSG: what is known does not hold together (no version in force, or a mark of the number that
@@ -128,11 +128,11 @@ enum history_open {
 MUST_CHECK int history_apply(const struct version_history *h, int64_t now_ms,
                              enum history_open open, const struct history_mark *mark,
                              struct version *v, struct shared_change *c);
-#define HISTORY_BACK_MAX 3u /**< versions that one change can end */
+#define HISTORY_BACK_MAX                                                                           \
+	3u /**< versions that one change marks as ended; those that these joined are overdue then */
 /**
  * End all that is open, so that history_final() is in force.
- * @return 0, and @p c is to be decided; -EALREADY: nothing is open; -E2BIG: more than HISTORY_BACK_MAX are; or the change's
- *   err
+ * @return 0, and @p c is to be decided; -EALREADY: nothing is open; or the change's err
  */
 MUST_CHECK int history_go_back(const struct version_history *h, const struct history_mark *mark,
                                struct shared_change *c);

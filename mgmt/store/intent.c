@@ -58,8 +58,7 @@ static int make_anew(struct intent *in, const char *reason, int64_t now_ms)
 		err = store_open(in->state_dir, &in->store, again);
 	if (!err)
 		journal_renew(in->journal);
-	if (!in->shares) /* what is in force becomes the first again (alone.c) */
-		history_clear(in->history);
+	in->must_begin = !in->shares;
 	in->rebuilt = true;
 	return err;
 }
@@ -102,9 +101,10 @@ static bool is_later(const struct version *stored, const struct version *head)
 /* The versions of a store that is there now, unless they are others than the one in force: that becomes the first then (alone.c). */
 static int load_stored_versions(struct intent *in, int64_t now_ms)
 {
+	const struct version *head = intent_head(in);
 	struct version stored;
 	int err = shared_load(in), n = err ? err : store_versions(in->store, 0, &stored, 1);
-	bool goes_on = n > 0 && is_later(&stored, intent_head(in));
+	bool goes_on = n > 0 && is_later(&stored, head);
 
 	if (n < 0)
 		return n;
@@ -114,7 +114,7 @@ static int load_stored_versions(struct intent *in, int64_t now_ms)
 	}
 	if (!goes_on && !shared_has_head(in))
 		return 0;
-	err = intent_load_recent(in, 0, now_ms);
+	err = intent_load_recent(in, head ? head->number + 1 : 0, now_ms);
 	if (!err)
 		join_end(in);
 	/* errors in it are logged, and files may come yet: the version in force stays */
@@ -239,6 +239,36 @@ static void put_version(struct intent *in, const struct recent *r, int64_t now_m
 		intent_stored(in, store_put_version(in->store, &r->version, &r->files), now_ms);
 }
 
+/* The version that the document @p m was made from: its record, or what the document says of it. */
+static struct version recorded_version(const struct intent *in, const struct model *m)
+{
+	const struct version *known = history_version(in->history, m->meta.version, NULL);
+	struct version v = { .number = m->meta.version ? m->meta.version : 1,
+		             .time_ms = m->meta.written_ms,
+		             .effective_ms = m->meta.written_ms };
+
+	if (known && !strcmp(known->digest, m->meta.digest))
+		return *known;
+	snprintf(v.digest, sizeof(v.digest), "%s", m->meta.digest);
+	snprintf(v.hash_key, sizeof(v.hash_key), "%s", m->meta.hash_key);
+	snprintf(v.author, sizeof(v.author), "weir");
+	snprintf(v.principal, sizeof(v.principal), "weir");
+	snprintf(v.reason, sizeof(v.reason), "recovered from the effective document");
+	snprintf(v.node, sizeof(v.node), "%s", in->node);
+	return v;
+}
+
+/* Whether the document @p m is of the version that is to be in force, and that could not be loaded. */
+static bool is_of_unloaded(const struct intent *in, const struct model *m)
+{
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	const struct version *v = history_in_force(in->history, clock.now_ms);
+	return v && !shared_is_loaded(in, v) && v->number == m->meta.version &&
+	       !strcmp(v->digest, m->meta.digest);
+}
+
 /*
  * Make version and head from the effective document, with the files laid out for it if these are
  * whole.
@@ -249,17 +279,7 @@ static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 	struct model_errors errors = { 0 };
 	char dir[PATH_MAX], digest[DIGEST_TEXT_MAX] = "";
 
-	*r = (struct recent){ .model = m };
-	r->version = (struct version){ .number = m->meta.version ? m->meta.version : 1,
-		                       .time_ms = m->meta.written_ms,
-		                       .effective_ms = m->meta.written_ms };
-	snprintf(r->version.digest, sizeof(r->version.digest), "%s", m->meta.digest);
-	snprintf(r->version.hash_key, sizeof(r->version.hash_key), "%s", m->meta.hash_key);
-	snprintf(r->version.author, sizeof(r->version.author), "weir");
-	snprintf(r->version.principal, sizeof(r->version.principal), "weir");
-	snprintf(r->version.reason, sizeof(r->version.reason),
-	         "recovered from the effective document");
-	snprintf(r->version.node, sizeof(r->version.node), "%s", in->node);
+	*r = (struct recent){ .model = m, .version = recorded_version(in, m) };
 	in->n_recent = 1;
 	in->seed = m;
 	if (!gather_dir(in->state_dir, m->meta.digest, dir) &&
@@ -288,6 +308,8 @@ static void load_state(struct intent *in, int64_t now_ms)
 		merge_effective(in, effective, now_ms);
 	if (err == -EBADMSG)
 		intent_stored(in, err, now_ms);
+	if (effective && is_of_unloaded(in, effective))
+		recent_drop(in);
 	if (in->n_recent == 0 && effective) {
 		recover_version(in, effective, now_ms);
 		return; /* the document is kept as the seed */

@@ -273,7 +273,7 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 int intent_receive(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
 
 /**
- * The version of the store that this node cannot take, newer than the head; 0: none. @p reason  out: why
+ * The version that is to be in force, and that this node cannot take; 0: none. @p reason  out: why
  */
 uint64_t intent_refused_version(const struct intent *in, const char **reason);
 

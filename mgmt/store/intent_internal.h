@@ -105,7 +105,8 @@ struct intent {
 	struct intent_join join;
 	struct intent_key key; /* of the file, as last looked at (mgmt/store/key.h) */
 	int placement_rc;      /* of the last writing of the key for clients */
-	bool rollback_failed;  /* logged once */
+	bool must_begin;       /* the store was made again: its records are, too (alone.c) */
+	bool begin_failed;     /* that failed: logged once */
 
 	/* number of the store's version that cannot be taken here; 0: none */
 	uint64_t refused_number;
@@ -213,6 +214,8 @@ int intent_stored(struct intent *in, int err, int64_t now_ms);
  * @return 0, -ENOENT (there are none), -EINVAL (errors in the head) or -errno
  */
 int intent_load_recent(struct intent *in, uint64_t below, int64_t now_ms);
+/* Show in the head how long it may still be confirmed, by the records. */
+void recent_show_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
 /* Forget them. */
 void recent_drop(struct intent *in);
 /* Remove the laid out files of @p digest, unless a recent version or the candidate has them. */

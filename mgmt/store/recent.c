@@ -51,12 +51,33 @@ int intent_load_one(struct intent *in, const struct version *v, struct recent *o
 	return 0;
 }
 
+void recent_show_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
+{
+	struct version *head = &in->recent[in->n_recent - 1].version;
+	bool is_open = history_is_open(in->history, clock->now_ms, &head->confirm_left_ms);
+	int64_t by_ms = 0;
+
+	if (!is_open)
+		head->confirm_left_ms = 0;
+	else if (head->confirm_left_ms == CHAIN_NEVER) /* of who was there before this node */
+		by_ms = head->time_ms + head->confirm_within_ms;
+	else
+		by_ms = now_ms + head->confirm_left_ms;
+	if (head->confirm_left_ms == CHAIN_NEVER)
+		head->confirm_left_ms = 0;
+	/* as long as no clock steps it is shown as one instant */
+	if (llabs(by_ms - head->confirm_by_ms) > 1000)
+		head->confirm_by_ms = by_ms;
+}
+
 /* Load what shared intent had and has in force, as far as its files are here. */
 static int load_shared(struct intent *in, int64_t now_ms)
 {
 	struct history_period periods[RECENT_MAX];
 	struct recent loaded[RECENT_MAX];
+	struct pending_clock clock;
 	size_t n = shared_periods(in, now_ms, periods), kept = 0;
+	bool at_start = in->n_recent == 0;
 	int err = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -77,6 +98,11 @@ static int load_shared(struct intent *in, int64_t now_ms)
 	recent_drop(in);
 	memcpy(in->recent, loaded, kept * sizeof(*loaded));
 	in->n_recent = kept;
+	pending_clock_read(&clock);
+	const struct version *v = history_in_force(in->history, clock.now_ms);
+	if (at_start && v && shared_is_loaded(in, v))
+		recent_show_deadline(in, &clock, now_ms);
+	store_keep_version(in->store, history_final(in->history)->number);
 	return 0;
 }
 

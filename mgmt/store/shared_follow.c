@@ -14,26 +14,6 @@
 
 #define REFUSED_MS 5000 /* before a version that cannot be taken is tried again */
 
-/* Show in the head how long it may still be confirmed. */
-static void show_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
-{
-	struct version *head = &in->recent[in->n_recent - 1].version;
-	bool is_open = history_is_open(in->history, clock->now_ms, &head->confirm_left_ms);
-	int64_t by_ms = 0;
-
-	if (!is_open)
-		head->confirm_left_ms = 0;
-	else if (head->confirm_left_ms == CHAIN_NEVER) /* of who was there before this node */
-		by_ms = head->time_ms + head->confirm_within_ms;
-	else
-		by_ms = now_ms + head->confirm_left_ms;
-	if (head->confirm_left_ms == CHAIN_NEVER)
-		head->confirm_left_ms = 0;
-	/* as long as no clock steps it is shown as one instant */
-	if (llabs(by_ms - head->confirm_by_ms) > 1000)
-		head->confirm_by_ms = by_ms;
-}
-
 /* Keep the deadline of the version in force over a restart. */
 static void keep_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
 {
@@ -110,15 +90,24 @@ static int enforce_version(struct intent *in, const struct version *v, int64_t n
 	return 0;
 }
 
+static const char *describe_refusal(int err)
+{
+	return err == -EINVAL   ? "it has errors for this node, which the log names"
+	       : err == -ENOENT ? "its files are not here"
+	                        : strerror(-err);
+}
+
 /* A version that this node cannot take: what it names may come later, such as a key. */
 static void refuse_version(struct intent *in, const struct version *v, int err,
-                           const struct pending_clock *clock)
+                           const struct pending_clock *clock, int64_t now_ms)
 {
+	if (in->refused_number != v->number)
+		journal_add(in->journal, now_ms, "version", "versions",
+		            "version %" PRIu64 " cannot be in force at this node: %s", v->number,
+		            describe_refusal(err));
 	in->refused_number = v->number;
 	in->refused_until_ms = clock->now_ms + REFUSED_MS;
-	snprintf(in->refused_reason, sizeof(in->refused_reason), "%s",
-	         err == -EINVAL ? "it has errors for this node, which the log names"
-	                        : strerror(-err));
+	snprintf(in->refused_reason, sizeof(in->refused_reason), "%s", describe_refusal(err));
 }
 
 /* This node had decided alone; now a mark says since when. */
@@ -146,13 +135,15 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 		err = enforce_version(in, v, now_ms);
 	else
 		correct_since(in, v, now_ms);
-	if (err == -ENOENT)
+	if (err == -ENOENT && in->shares) /* others may have them */
 		return v;
 	if (err) {
-		refuse_version(in, v, err, clock);
+		refuse_version(in, v, err, clock, now_ms);
 		return NULL;
 	}
-	show_deadline(in, clock, now_ms);
+	in->refused_number = 0;
+	store_keep_version(in->store, history_final(in->history)->number);
+	recent_show_deadline(in, clock, now_ms);
 	keep_deadline(in, clock, now_ms);
 	return NULL;
 }

@@ -68,7 +68,8 @@ int shared_load(struct intent *in)
 	          in->shares ? "the store is listed again"
 	                     : "the version in force becomes the first that is known");
 	history_clear(in->history);
-	return copy_install(in->store, 0, NULL, 0, NULL, 0);
+	return in->shares ? copy_install(in->store, 0, NULL, 0, NULL, 0)
+	                  : copy_forget_versions(in->store);
 }
 
 int shared_keep_files(struct intent *in, const struct version *v, const struct files *files)
@@ -446,7 +447,7 @@ static int make_way_back(struct intent *in, const struct intent_change *change, 
 	int err = history_go_back(in->history, &m, c);
 
 	*v = *history_final(in->history);
-	return err == -E2BIG ? -EBUSY : err;
+	return err;
 }
 
 /* Give @p c, where making it gave no @p err. */

@@ -88,6 +88,8 @@ const char *store_reason(const struct store *s);
  */
 MUST_CHECK int store_put_version(struct store *s, const struct version *v,
                                  const struct files *files);
+/** Never forget version @p number, to which an open one goes back, however many follow. 0: none */
+void store_keep_version(struct store *s, uint64_t number);
 /**
  * Keep the record and the files of a version of which it is not decided yet whether there will be one: it is none, until
  * it is put. Those of equal files are one. The request that it is for (store_for()) counts as carried out once this very

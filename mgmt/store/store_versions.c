@@ -110,11 +110,11 @@ static int crowded_up_to(sqlite3 *db, uint64_t head, int64_t *out)
 }
 
 /* Versions go when they, or their files, are too many; blobs without a version go too. */
-static int forget_old_versions(sqlite3 *db, uint64_t head)
+static int forget_old_versions(sqlite3 *db, uint64_t head, uint64_t kept)
 {
 	static const char *const deletes[] = {
-		"DELETE FROM versions WHERE number<=? AND number>0",
-		"DELETE FROM version_files WHERE number<=? AND number>0",
+		"DELETE FROM versions WHERE number<=? AND number>0 AND number<>?",
+		"DELETE FROM version_files WHERE number<=? AND number>0 AND number<>?",
 	};
 	int64_t least = (int64_t)head - (int64_t)STORE_VERSIONS_MAX;
 	int64_t crowd = 0;
@@ -124,7 +124,7 @@ static int forget_old_versions(sqlite3 *db, uint64_t head)
 	if (err || least <= 0)
 		return err;
 	for (size_t i = 0; !err && i < sizeof(deletes) / sizeof(deletes[0]); i++)
-		err = sql_run(db, deletes[i], "i", least);
+		err = sql_run(db, deletes[i], "ii", least, (int64_t)kept);
 	if (!err)
 		err = sql_run(
 		        db,
@@ -223,6 +223,11 @@ int store_stage_version(struct store *s, const struct version *v, const struct f
 	return sql_end(s->db, store_noted(s, err));
 }
 
+void store_keep_version(struct store *s, uint64_t number)
+{
+	s->kept = number;
+}
+
 int store_write_version(struct store *s, const struct version *v, const struct files *files)
 {
 	int err = write_version(s->db, (int64_t)v->number, v);
@@ -230,7 +235,7 @@ int store_write_version(struct store *s, const struct version *v, const struct f
 	if (!err)
 		err = put_files(s->db, (int64_t)v->number, files);
 	if (!err)
-		err = forget_old_versions(s->db, v->number);
+		err = forget_old_versions(s->db, v->number, s->kept);
 	if (!err)
 		err = end_staged(s->db, v);
 	if (!err)

@@ -12,7 +12,7 @@ import typing
 import unittest
 
 import counted
-from api_node import Node, was_changed
+from api_node import Node, wait_for, was_changed
 
 PROGRAM = os.path.abspath(sys.argv.pop(1))
 B2 = 'name = "b2"; address = "10.1.1.12"; weight = 100'
@@ -55,6 +55,13 @@ class OldFile(unittest.TestCase):
         self.assertEqual(node.apply(self.weighs(70), base="2").code, "old-file")  # b1 is 90 since
         head = node.ask("GET", "/v1/versions").json["items"][0]["etag"].strip('"')
         self.assertEqual(node.apply(self.old, base=head).status, 201)  # made from what is in force: a person's own will
+
+    def test_what_has_ended_is_nobody_s_change(self) -> None:
+        """The same change again and again, which nobody confirms: in force is what the file was made from."""
+        for number in (2, 3, 4):
+            a = self.node.apply(self.weighs(60), base=self.first, confirm_within="1s", author="jw")
+            self.assertEqual((a.status, a.json.get("detail"), a.json["version"]["number"]), (201, None, number))
+            wait_for("its end", lambda: self.node.ask("GET", "/v1/config").json["number"] == 1)
 
     def test_a_base_that_is_not_here_is_named(self) -> None:
         answer = self.node.apply(self.weighs(60), base="7")
