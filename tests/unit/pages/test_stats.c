@@ -260,7 +260,7 @@ static void an_entry_whose_texts_do_not_end_is_none(void **state)
 		{ offsetof(struct stats_entry, labels), sizeof(((struct stats_entry *)0)->labels) },
 		{ offsetof(struct stats_entry, help), sizeof(((struct stats_entry *)0)->help) },
 	};
-	char path[96], bytes[128];
+	char path[96], bytes[STATS_LABELS_MAX];
 	struct stats_reader *r;
 
 	(void)state;
