@@ -280,8 +280,9 @@ static void refuse_change(struct core *core, int err, const struct intent_change
 	case -ESTALE:
 		http_problem(
 		        reply, 412, "not-here",
-		        "another version is in force by the store, and its files are not here yet: "
-		        "nothing was changed");
+		        "another version is to be in force, and its files are not here: nothing was "
+		        "changed. Where they are lost for good, repeat this with replace (weir apply "
+		        "--replace)");
 		return;
 	case -EAGAIN:
 		shared_run_refuse_overdue(core, reply);

@@ -58,6 +58,19 @@ static size_t list_from_head(const struct core *core, struct version list[BASE_V
 	return kept;
 }
 
+/* Whether the base is a version that has ended: the file has changes of the one before it. */
+static bool has_ended(struct core *core, uint64_t number, const char *digits)
+{
+	enum chain_mark mark = CHAIN_UNMARKED;
+
+	core_lock(core);
+	const struct version *v =
+	        history_version(shared_intent_history(core->intent), number, &mark);
+	bool is_ended = v && mark == CHAIN_ENDED && is_base_version(v, number, digits);
+	core_unlock(core);
+	return is_ended;
+}
+
 /*
  * Find the base. @return 0; -ENOENT: it is named, and not here; -EALREADY: there is nothing to
  * compare
@@ -81,6 +94,9 @@ static int find_base_index(struct core *core, const struct old_file *from, struc
 		return -ENOENT;
 	while (h->base < h->n && !is_base_version(&h->list[h->base], number, digits))
 		h->base++;
+	if (h->base == h->n && has_ended(core, number, digits))
+		for (h->base = 0; h->base < h->n && h->list[h->base].number > number;)
+			h->base++;
 	return h->base == h->n ? -ENOENT : h->base == 0 ? -EALREADY : 0;
 }
 

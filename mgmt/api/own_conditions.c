@@ -53,7 +53,7 @@ static void state_refused_version(const struct core *core)
 	if (number)
 		conditions_add(
 		        core->stats, "version-refused", CONDITION_DEGRADED, subject,
-		        "it is to be in force, and this node cannot take it: %.120s; the one before "
+		        "it is to be in force, and this node cannot take it: %.120s; what was in force here "
 		        "stays. If this node was removed, stop it: systemctl disable --now weir",
 		        reason);
 }

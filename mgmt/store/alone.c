@@ -14,7 +14,7 @@
 #include "mgmt/store/records.h"
 #include "mgmt/store/shared_intent.h"
 
-/* Let the history have what the copy has now. Should that fail, the copy is read again. */
+/* Let the history have what the copy has now: all, or what changed. Should that fail, the copy is read again. */
 static void receive_decided(struct intent *in, const struct shared_change *c, int64_t revision,
                             int64_t now_ms)
 {
@@ -30,8 +30,9 @@ static void receive_decided(struct intent *in, const struct shared_change *c, in
 		intent_stored(in, shared_load(in), now_ms);
 }
 
-int alone_decide(struct intent *in, const struct shared_change *c, const struct copy_version *v,
-                 int64_t now_ms)
+/* @param is_all  the records that it writes are all that there is of versions */
+static int decide_here(struct intent *in, const struct shared_change *c,
+                       const struct copy_version *v, bool is_all, int64_t now_ms)
 {
 	struct shared_answer a;
 	int err = c->err                                                        ? c->err
@@ -43,10 +44,18 @@ int alone_decide(struct intent *in, const struct shared_change *c, const struct 
 		return err;
 	bool is_done = a.result == SHARED_DONE;
 
+	if (is_done && is_all)
+		history_clear(in->history);
 	if (is_done)
 		receive_decided(in, c, a.revision, now_ms);
 	shared_answer_fini(&a);
 	return is_done ? 0 : -EAGAIN;
+}
+
+int alone_decide(struct intent *in, const struct shared_change *c, const struct copy_version *v,
+                 int64_t now_ms)
+{
+	return decide_here(in, c, v, false, now_ms);
 }
 
 #define BEGUN_MAX 12u /* versions that a change begins with */
@@ -109,8 +118,7 @@ static int write_beginning(struct intent *in, const struct first_records *b, int
 	for (size_t i = 0; i < b->n; i++)
 		shared_change_put(&c, shared_numbered("version", b->versions[i].number, name),
 		                  &version_record, &b->versions[i]);
-	history_clear(in->history);
-	int err = alone_decide(in, &c, NULL, now_ms);
+	int err = decide_here(in, &c, NULL, true, now_ms);
 	shared_change_fini(&c);
 	return err;
 }
@@ -176,17 +184,24 @@ static int mark_version(struct intent *in, uint64_t number, enum chain_mark mark
 	return err;
 }
 
-void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
+int alone_end(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
 {
 	const char *reason;
+	uint64_t number;
+	int err = 0;
 
+	while (!err && (number = shared_intent_to_end(in, clock, &reason)))
+		err = mark_version(in, number, CHAIN_ENDED, "weir", reason, now_ms);
+	return err;
+}
+
+void intent_run_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
+{
 	if (in->offline || in->shares)
 		return;
 	alone_begin(in, now_ms);
 	(void)shared_intent_follow(in, clock, now_ms);
-	uint64_t number = shared_intent_to_end(in, clock, &reason);
-	if (number)
-		(void)mark_version(in, number, CHAIN_ENDED, "weir", reason, now_ms);
+	(void)alone_end(in, clock, now_ms);
 }
 
 int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t now_ms)

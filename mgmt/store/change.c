@@ -266,6 +266,7 @@ static int end_alone(struct intent *in, bool is_done, int64_t now_ms, struct int
 		return err;
 	pending_clock_read(&clock);
 	(void)shared_intent_follow(in, &clock, now_ms);
+	(void)alone_end(in, &clock, now_ms); /* more than one change can mark */
 	out->version = *intent_head(in);
 	return 0;
 }

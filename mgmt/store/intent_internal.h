@@ -133,6 +133,8 @@ int intent_check_pending(const struct intent *in, const struct intent_change *ch
  */
 int alone_decide(struct intent *in, const struct shared_change *c, const struct copy_version *v,
                  int64_t now_ms);
+/* End what is to end, where this node decides, and put in force what follows. @return 0 or as alone_decide() */
+int alone_end(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
 /*
  * Where this node decides, and its copy has no version: what is in force becomes its first, also where it is not confirmed
  * yet.

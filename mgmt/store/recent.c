@@ -102,7 +102,6 @@ static int load_shared(struct intent *in, int64_t now_ms)
 	const struct version *v = history_in_force(in->history, clock.now_ms);
 	if (at_start && v && shared_is_loaded(in, v))
 		recent_show_deadline(in, &clock, now_ms);
-	store_keep_version(in->store, history_final(in->history)->number);
 	return 0;
 }
 

@@ -101,6 +101,10 @@ static const char *describe_refusal(int err)
 static void refuse_version(struct intent *in, const struct version *v, int err,
                            const struct pending_clock *clock, int64_t now_ms)
 {
+	struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
+
+	if (head && !shared_is_loaded(in, v)) /* it has ended: nobody can confirm it */
+		head->confirm_by_ms = head->confirm_left_ms = 0;
 	if (in->refused_number != v->number)
 		journal_add(in->journal, now_ms, "version", "versions",
 		            "version %" PRIu64 " cannot be in force at this node: %s", v->number,
@@ -131,7 +135,10 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 	if (!v || !in->store || in->failing ||
 	    (in->refused_number == v->number && clock->now_ms < in->refused_until_ms))
 		return NULL;
-	if (!shared_is_loaded(in, v))
+	if (in->refused_number != v->number)
+		in->refused_number = 0;
+	/* one that goes on from the effective document gets its files from others */
+	if (!shared_is_loaded(in, v) || (in->shares && !in->recent[in->n_recent - 1].files.n_items))
 		err = enforce_version(in, v, now_ms);
 	else
 		correct_since(in, v, now_ms);

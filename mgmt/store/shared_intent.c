@@ -49,6 +49,9 @@ int shared_load(struct intent *in)
 	struct pending kept;
 	char store[COPY_STORE_MAX];
 	int64_t joined;
+
+	if (in->must_begin) /* the store was made again: memory has what it had */
+		return 0;
 	int err = copy_store(in->store, store);
 
 	if (!err)
@@ -61,6 +64,8 @@ int shared_load(struct intent *in)
 	if (!store_pending(in->store, &kept))
 		history_resume(in->history, &kept, 1, &clock);
 	err = copy_each(in->store, "", receive_kept, in);
+	if (err >= 0 && shared_has_head(in))
+		store_keep_version(in->store, history_final(in->history)->number);
 	if (err != -EBADMSG)
 		return err < 0 ? err : 0;
 	/* not damage of the file: what it holds is not ours */

@@ -571,6 +571,18 @@ static void what_cannot_be_loaded_is_not_replaced_by_an_older_version(void **sta
 	assert_string_equal(why, "its files are not here");
 	assert_string_equal(last_event(in, 0),
 	                    "version 2 cannot be in force at this node: its files are not here");
+	assert_int_equal(intent_head(in)->number, 3);
+	assert_int_equal(intent_head(in)->confirm_by_ms, 0); /* nobody can confirm it any more */
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 80, NULL), -ESTALE);
+	struct intent_change change = {
+		.files = &half, .author = "jw", .reason = "on", .replace = true
+	};
+	struct intent_changed changed = { 0 };
+	assert_int_equal(intent_change(in, &change, NOW_MS + 90, &changed), 0);
+	intent_changed_fini(&changed);
+	assert_int_equal(intent_head(in)->number, 4);
+	run_deadline(in, 0, NOW_MS + 100);
+	assert_int_equal(intent_refused_version(in, &why), 0);
 	intent_close(in);
 	files_fini(&words);
 	files_fini(&half);

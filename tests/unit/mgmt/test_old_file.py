@@ -62,6 +62,11 @@ class OldFile(unittest.TestCase):
             a = self.node.apply(self.weighs(60), base=self.first, confirm_within="1s", author="jw")
             self.assertEqual((a.status, a.json.get("detail"), a.json["version"]["number"]), (201, None, number))
             wait_for("its end", lambda: self.node.ask("GET", "/v1/config").json["number"] == 1)
+        # a file that was made from one of these: as if it were made from what that was made from
+        self.assertEqual(self.node.apply(self.weighs(70), base="3", author="jw").status, 201)
+        refused = self.node.apply(self.weighs(60), base="3", author="ada")
+        self.assertEqual(refused.status, 412, refused.raw)
+        self.assertEqual(refused.code, "old-file", refused.raw)
 
     def test_a_base_that_is_not_here_is_named(self) -> None:
         answer = self.node.apply(self.weighs(60), base="7")
