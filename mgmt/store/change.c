@@ -266,7 +266,8 @@ static int end_alone(struct intent *in, bool is_done, int64_t now_ms, struct int
 		return err;
 	pending_clock_read(&clock);
 	(void)shared_intent_follow(in, &clock, now_ms);
-	(void)alone_end(in, &clock, now_ms); /* more than one change can mark */
+	if (!is_done) /* more may be to end than one change can mark */
+		(void)alone_end(in, &clock, now_ms);
 	out->version = *intent_head(in);
 	return 0;
 }
