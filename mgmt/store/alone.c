@@ -91,8 +91,11 @@ static void list_known(const struct intent *in, struct first_records *b)
 			add_version(b, v, true);
 }
 
-/* Without records: the head, and whether it waits to be confirmed, by its deadline as it is stored. */
-static void list_recent(const struct intent *in, struct first_records *b)
+/*
+ * Without records: the head, and whether it waits to be confirmed, by its deadline as it is stored.
+ * @return false: it waits, and what it goes back to is not known, so it stays
+ */
+static bool list_recent(const struct intent *in, struct first_records *b)
 {
 	const struct version *head = intent_head(in);
 	const struct version *before =
@@ -104,6 +107,7 @@ static void list_recent(const struct intent *in, struct first_records *b)
 	if (is_open && before)
 		add_version(b, before, false);
 	add_version(b, head, is_open && before);
+	return !is_open || before;
 }
 
 static int write_beginning(struct intent *in, const struct first_records *b, int64_t now_ms)
@@ -135,13 +139,14 @@ void alone_begin(struct intent *in, int64_t now_ms)
 {
 	struct first_records b = { .n = 0 };
 	char store[COPY_STORE_MAX];
+	bool is_known = true;
 
 	if (!must_begin(in))
 		return;
 	if (shared_has_head(in))
 		list_known(in, &b);
 	else
-		list_recent(in, &b);
+		is_known = list_recent(in, &b);
 	int err = copy_store(in->store, store);
 
 	if (!err && *store) /* a store's, which this node has left */
@@ -153,6 +158,12 @@ void alone_begin(struct intent *in, int64_t now_ms)
 	if (err && !in->begin_failed)
 		log_error("version-not-kept", "number=%" PRIu64 " error=\"%s\"",
 		          b.versions[b.n - 1].number, strerror(-err));
+	if (!err && !is_known)
+		journal_add(in->journal, now_ms, "version", "versions",
+		            "version %" PRIu64
+		            " stays, though it was not confirmed: what it goes back "
+		            "to is not known any more",
+		            b.versions[b.n - 1].number);
 	in->begin_failed = err != 0;
 	in->must_begin = in->must_begin && err;
 }

@@ -622,6 +622,32 @@ static void who_repeats_a_confirmation_or_a_rollback_learns_what_came_of_it(void
 	files_fini(&half);
 }
 
+/* Where nothing says any more what a version goes back to, it stays, and that is told. */
+static void what_cannot_go_back_stays_and_that_is_told(void **state)
+{
+	const int64_t later_ms = NOW_MS + (int64_t)3 * 3600 * 1000;
+	const struct fixture *f = *state;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool();
+
+	assert_int_equal(
+	        apply_after(in, &half, INTENT_PENDING_REFUSE, 12 * 3600 * 1000, NOW_MS + 10, NULL),
+	        0);
+	run_deadline(in, 0, NOW_MS + 20);
+	intent_close(in);
+	run_sql(f, "UPDATE shared SET text='{}' WHERE name='version/1';"
+	           "DELETE FROM versions WHERE number=1");
+	in = open_as(f, "ams-1", later_ms);
+	run_deadline(in, 0, later_ms + 10);
+	assert_int_equal(intent_head(in)->number, 2);
+	assert_int_equal(intent_head(in)->confirm_by_ms, 0);
+	assert_string_equal(last_event(in, 0),
+	                    "version 2 stays, though it was not confirmed: what it goes back to is "
+	                    "not known any more");
+	intent_close(in);
+	files_fini(&half);
+}
+
 /* A record that is no record of ours: the versions' records are made again, what waits goes on waiting, operations stay. */
 static void a_damaged_record_confirms_nothing(void **state)
 {
@@ -1085,6 +1111,8 @@ int main(void)
 		        who_repeats_a_confirmation_or_a_rollback_learns_what_came_of_it, setup,
 		        teardown),
 		cmocka_unit_test_setup_teardown(a_damaged_record_confirms_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_cannot_go_back_stays_and_that_is_told, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(a_corrupt_store_confirms_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_has_ended_stays_so_whoever_decides, setup,
 		                                teardown),
