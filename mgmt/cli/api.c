@@ -439,18 +439,23 @@ int api_get(const struct cli *cli, const struct api_request *request, struct api
 	return status;
 }
 
+void api_print_reply(const struct cli *cli, struct api_reply *reply,
+                     void (*print)(const json_t *body))
+{
+	if (cli->json)
+		api_print_json(reply->body);
+	else
+		print(reply->body);
+	api_reply_fini(reply);
+}
+
 int api_show(const struct cli *cli, const struct api_request *request,
              void (*print)(const json_t *body))
 {
 	struct api_reply reply;
 	int status = api_get(cli, request, &reply);
 
-	if (!api_succeeded(&reply))
-		return status;
-	if (cli->json)
-		api_print_json(reply.body);
-	else
-		print(reply.body);
-	api_reply_fini(&reply);
+	if (api_succeeded(&reply))
+		api_print_reply(cli, &reply, print);
 	return status;
 }

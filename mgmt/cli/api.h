@@ -70,7 +70,10 @@ int api_status(const struct api_reply *reply);
  */
 MUST_CHECK int api_get(const struct cli *cli, const struct api_request *request,
                        struct api_reply *reply);
-/* api_get(), printed with --json; else by @p print. @return the exit status */
+/* Print a reply, with --json as it is, else by @p print. It is freed. */
+void api_print_reply(const struct cli *cli, struct api_reply *reply,
+                     void (*print)(const json_t *body));
+/* api_get(), and its reply printed. @return the exit status */
 MUST_CHECK int api_show(const struct cli *cli, const struct api_request *request,
                         void (*print)(const json_t *body));
 /* One line of JSON on standard output. */

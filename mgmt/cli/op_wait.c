@@ -218,10 +218,6 @@ int op_show(const struct cli *cli, const struct api_request *request,
 	if (!api_succeeded(&reply))
 		return status;
 	op_make_plain(reply.body);
-	if (cli->json)
-		api_print_json(reply.body);
-	else
-		print(reply.body);
-	api_reply_fini(&reply);
+	api_print_reply(cli, &reply, print);
 	return status;
 }
