@@ -54,9 +54,7 @@ static int list_versions(struct core *core, uint64_t before, struct version *lis
 			list[n++] = *v;
 	/* of older ones there is no record any more, where another decides now */
 	if (store && (size_t)n < max) {
-		uint64_t below = n                                    ? list[n - 1].number
-		                 : before && before <= newest->number ? before
-		                                                      : newest->number;
+		uint64_t below = n ? list[n - 1].number : before;
 		int older = store_versions(store, below, list + n, max - (size_t)n);
 
 		n += older > 0 ? older : 0;

@@ -38,7 +38,7 @@ static bool is_base_version(const struct version *v, uint64_t number, const char
 	return v->number == number && !strncmp(v->digest, digits, strlen(digits));
 }
 
-/* What was in force up to now, newest first: a version that has ended was taken back, and is nobody's change. Under the lock. */
+/* The versions up to the one in force, newest first, without those that have ended: their changes were taken back. Under the lock. */
 static size_t list_from_head(const struct core *core, struct version list[BASE_VERSIONS_MAX])
 {
 	const struct version_history *known = shared_intent_history(core->intent);

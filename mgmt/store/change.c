@@ -59,8 +59,8 @@ static struct version make_version(const struct intent *in, const struct intent_
 }
 
 /*
- * Store the version and put it in force, by the change @p c; NULL: it is provisional, and nobody's but this node's. Takes files
- * and model on success.
+ * Store the version and put it in force, by the change @p c; NULL: it is provisional, and this node's alone. Takes files and
+ * model on success.
  */
 static int commit_version(struct intent *in, const struct shared_change *c, const struct version *v,
                           struct files *files, struct model **model, int64_t now_ms,
