@@ -368,6 +368,16 @@
 	  IN(model, meta.document), "Counts the effective documents of this node.")                \
 	X(EFFECTIVE_WRITTEN, "effective.written", "time", "", "", "", "RE",                        \
 	  IN(model, meta.written_ms), "When it was written.")                                      \
+	X(EFFECTIVE_NEWEST, "effective.newest", "number", "", "0", "", "EO",                       \
+	  IN(model, meta.newest), "Highest number of a version, which may have ended.")            \
+	X(EFFECTIVE_CONFIRM_BY, "effective.confirm_by", "time", "", "", "", "EO",                  \
+	  IN(model, meta.confirm_by_ms), "The version ends then unless it is confirmed.")          \
+	X(EFFECTIVE_BACK_VERSION, "effective.back_version", "number", "", "0", "", "EO",           \
+	  IN(model, meta.back_version), "The version that is in force again then.")                \
+	X(EFFECTIVE_BACK_DIGEST, "effective.back_digest", "text", "", "", "0..64", "EO",           \
+	  IN(model, meta.back_digest), "SHA-256 of that configuration.")                           \
+	X(EFFECTIVE_BACK_HASH_KEY, "effective.back_hash_key", "text", "", "", "0..16", "EO",       \
+	  IN(model, meta.back_hash_key), "Fingerprint of the hash key of that version.")           \
 	X(MEMBER_SETS, "member_sets", "list of groups", "", "", "0..33000", "E", NOWHERE,          \
 	  "Members of the pools: past, present and future.")                                       \
 	X(MEMBER_SETS_POOL, "member_sets[].pool", "reference to pools[]", "", "", "", "RE",        \

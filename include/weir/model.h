@@ -312,6 +312,11 @@ struct model_meta {
 	int64_t written_ms;
 	/** fingerprint of the key that the version was made with; "": not known */
 	const char *hash_key;
+	uint64_t newest; /**< the highest number of a version, which may have ended; 0: version's */
+	int64_t confirm_by_ms; /**< the version ends then unless it is confirmed; 0: it stays */
+	/** what is in force again then, with its digest and its key's fingerprint; 0: not known */
+	uint64_t back_version;
+	const char *back_digest, *back_hash_key;
 };
 
 struct model_limits {

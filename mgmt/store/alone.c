@@ -91,31 +91,16 @@ static void list_known(const struct intent *in, struct first_records *b)
 			add_version(b, v, true);
 }
 
-/*
- * Without records: the head, and whether it waits to be confirmed, by its deadline as it is stored.
- * @return false: it waits, and what it goes back to is not known, so it stays
- */
-static bool list_recent(const struct intent *in, struct first_records *b)
-{
-	const struct version *head = intent_head(in);
-	const struct version *before =
-	        in->n_recent > 1 ? &in->recent[in->n_recent - 2].version : NULL;
-	struct pending kept;
-	bool is_open = head->confirm_within_ms && !store_pending(in->store, &kept) &&
-	               kept.number == head->number;
-
-	if (is_open && before)
-		add_version(b, before, false);
-	add_version(b, head, is_open && before);
-	return !is_open || before;
-}
-
 static int write_beginning(struct intent *in, const struct first_records *b, int64_t now_ms)
 {
 	struct history_head head = { b->versions[b->n - 1].number };
+	struct pending deadlines[HISTORY_PENDING_MAX];
+	struct pending_clock clock;
 	char name[SHARED_NAME_MAX];
 	struct shared_change c;
 
+	pending_clock_read(&clock);
+	size_t n = history_pending(in->history, &clock, deadlines);
 	shared_intent_begin(in, &c);
 	shared_change_see(&c, "head", 0);
 	shared_change_put(&c, "head", &history_head_record, &head);
@@ -123,6 +108,10 @@ static int write_beginning(struct intent *in, const struct first_records *b, int
 		shared_change_put(&c, shared_numbered("version", b->versions[i].number, name),
 		                  &version_record, &b->versions[i]);
 	int err = decide_here(in, &c, NULL, true, now_ms);
+	for (size_t i = 0; i < n; i++) /* they go on, though the records are new */
+		snprintf(deadlines[i].digest, sizeof(deadlines[i].digest), "%s", c.id);
+	if (!err)
+		history_resume(in->history, deadlines, n, &clock);
 	shared_change_fini(&c);
 	return err;
 }
@@ -139,31 +128,30 @@ void alone_begin(struct intent *in, int64_t now_ms)
 {
 	struct first_records b = { .n = 0 };
 	char store[COPY_STORE_MAX];
-	bool is_known = true;
 
 	if (!must_begin(in))
 		return;
-	if (shared_has_head(in))
-		list_known(in, &b);
-	else
-		is_known = list_recent(in, &b);
+	if (!shared_has_head(in))
+		recall_versions(in, in->shared ? &in->shared->model.meta : NULL, now_ms);
+	if (!shared_has_head(in))
+		return; /* memory is short */
+	list_known(in, &b);
 	int err = copy_store(in->store, store);
 
 	if (!err && *store) /* a store's, which this node has left */
 		err = copy_begin(in->store, "");
+	if (!err && b.n > 1 && recall_keep(in, &b.versions[0]))
+		log_warn("version-not-kept", "number=%" PRIu64 " error=\"its files are lost\"",
+		         b.versions[0].number);
 	if (!err)
 		err = write_beginning(in, &b, now_ms);
-	if (err == -EAGAIN) /* the copy has records, which could not be read before */
+	if (err == -EAGAIN) { /* the copy has records, which could not be read before */
+		in->must_begin = false;
 		err = shared_load(in);
+	}
 	if (err && !in->begin_failed)
 		log_error("version-not-kept", "number=%" PRIu64 " error=\"%s\"",
 		          b.versions[b.n - 1].number, strerror(-err));
-	if (!err && !is_known)
-		journal_add(in->journal, now_ms, "version", "versions",
-		            "version %" PRIu64
-		            " stays, though it was not confirmed: what it goes back "
-		            "to is not known any more",
-		            b.versions[b.n - 1].number);
 	in->begin_failed = err != 0;
 	in->must_begin = in->must_begin && err;
 }

@@ -39,12 +39,10 @@ static struct version make_version(const struct intent *in, const struct intent_
 	/* a node's own file is nobody else's version */
 	bool is_first = !newest || change->provisional ||
 	                (in->shares && !shared_has_head(in) && join_is_provisional(newest));
-	struct version kept, v = { .number = is_first ? 1 : newest->number + 1, .time_ms = now_ms };
+	struct version v = { .number = is_first ? 1 : newest->number + 1, .time_ms = now_ms };
 
-	if (!in->shares && !is_first && in->store && store_versions(in->store, 0, &kept, 1) == 1 &&
-	    kept.number >= v.number)
-		v.number = kept.number +
-		           1; /* one that has no record any more: its number is nobody else's */
+	if (!in->shares && !is_first && in->newest >= v.number)
+		v.number = in->newest + 1; /* also of one that has no record any more */
 	if (newest && v.time_ms <= newest->time_ms)
 		v.time_ms = newest->time_ms + 1; /* versions are ordered, whatever the clock does */
 	v.effective_ms = v.time_ms + (head ? intent_ahead_ms(in) : 0);

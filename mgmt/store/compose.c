@@ -416,12 +416,30 @@ static int compose_overrides(const struct compose_input *in, struct arena *arena
 	return 0;
 }
 
+/* The document outlives the versions that it was made from. */
+static int compose_meta(const struct model_meta *meta, struct arena *arena, struct model_meta *out)
+{
+	const char *const from[] = { meta->digest, meta->hash_key, meta->back_digest,
+		                     meta->back_hash_key };
+	const char **to[] = { &out->digest, &out->hash_key, &out->back_digest,
+		              &out->back_hash_key };
+
+	*out = *meta;
+	for (size_t i = 0; i < sizeof(to) / sizeof(to[0]); i++) {
+		*to[i] = arena_strdup(arena, from[i] ? from[i] : "");
+		if (!*to[i])
+			return -ENOMEM;
+	}
+	return 0;
+}
+
 int compose_document(const struct compose_input *in, struct arena *arena, struct model *out)
 {
 	struct model m = *in->versions[in->n_versions - 1].model;
+	int err = compose_meta(&in->meta, arena, &m.meta);
 
-	m.meta = in->meta;
-	int err = compose_pools(in, arena, &m);
+	if (!err)
+		err = compose_pools(in, arena, &m);
 	if (!err)
 		err = compose_overrides(in, arena, &m);
 	if (err)

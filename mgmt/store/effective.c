@@ -25,11 +25,33 @@
 #define RESERVE_LEAST ((off_t)256 << 10)  /* bytes: a first document may be small and grow */
 #define ARENA_MAX     ((size_t)512 << 20) /* bytes: bounds a composed document */
 
-static void fill_input(const struct intent *in, int64_t now_ms, struct compose_input *input,
+/* With what it says of versions a node goes on where its store is lost (alone.c). */
+static void fill_meta(struct intent *in, int64_t now_ms, struct model_meta *out)
+{
+	const struct version *head = &in->recent[in->n_recent - 1].version, *back = NULL;
+
+	recall_number(in, head->number);
+	if (history_head(in->history))
+		recall_number(in, history_head(in->history)->number);
+	if (head->confirm_by_ms)
+		back = history_final(in->history);
+	*out = (struct model_meta){ .version = head->number,
+		                    .digest = head->digest,
+		                    .hash_key = head->hash_key,
+		                    .document = in->document + 1,
+		                    .written_ms = now_ms,
+		                    .newest = in->newest,
+		                    .confirm_by_ms = head->confirm_by_ms };
+	if (!back || back->number >= head->number)
+		return;
+	out->back_version = back->number;
+	out->back_digest = back->digest;
+	out->back_hash_key = back->hash_key;
+}
+
+static void fill_input(struct intent *in, int64_t now_ms, struct compose_input *input,
                        struct compose_version versions[RECENT_MAX])
 {
-	const struct version *head = &in->recent[in->n_recent - 1].version;
-
 	for (size_t i = 0; i < in->n_recent; i++) {
 		const struct recent *r = &in->recent[i];
 
@@ -45,12 +67,8 @@ static void fill_input(const struct intent *in, int64_t now_ms, struct compose_i
 		                         .seed = in->seed,
 		                         .before = in->shared ? &in->shared->model : in->before,
 		                         .overrides = &in->overrides,
-		                         .now_ms = now_ms,
-		                         .meta = { .version = head->number,
-		                                   .digest = head->digest,
-		                                   .hash_key = head->hash_key,
-		                                   .document = in->document + 1,
-		                                   .written_ms = now_ms } };
+		                         .now_ms = now_ms };
+	fill_meta(in, now_ms, &input->meta);
 }
 
 /* Hold room for two more documents like the one at @p path. */
@@ -158,6 +176,18 @@ void intent_unshare(struct intent_shared *s)
 	for (size_t i = 0; i < sizeof(s->arenas) / sizeof(s->arenas[0]); i++)
 		arena_free(s->arenas[i]);
 	free(s);
+}
+
+bool effective_says(const struct intent *in)
+{
+	const struct version *head = &in->recent[in->n_recent - 1].version;
+	const struct version *newest = history_head(in->history);
+
+	if (!in->shared)
+		return false;
+	const struct model_meta *said = &in->shared->model.meta;
+	return said->confirm_by_ms == head->confirm_by_ms &&
+	       (!newest || newest->number <= said->newest);
 }
 
 void effective_write(struct intent *in, int64_t now_ms)

@@ -109,8 +109,10 @@ static int load_stored_versions(struct intent *in, int64_t now_ms)
 	if (n < 0)
 		return n;
 	if (!goes_on && !in->shares && shared_has_head(in)) {
-		history_clear(in->history);
-		return copy_begin(in->store, "");
+		err = copy_begin(in->store, "");
+		if (!err)
+			recall_versions(in, in->shared ? &in->shared->model.meta : NULL, now_ms);
+		return err;
 	}
 	if (!goes_on && !shared_has_head(in))
 		return 0;
@@ -141,6 +143,7 @@ static int reopen_store(struct intent *in, char reason[EVENT_TEXT_MAX], int64_t 
 {
 	int err = store_open(in->state_dir, &in->store, reason);
 
+	in->must_begin = false; /* its copy knows better than the document */
 	return err ? err : load_stored(in, now_ms);
 }
 
@@ -277,17 +280,13 @@ static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 {
 	struct recent *r = &in->recent[0];
 	struct model_errors errors = { 0 };
-	char dir[PATH_MAX], digest[DIGEST_TEXT_MAX] = "";
 
 	*r = (struct recent){ .model = m, .version = recorded_version(in, m) };
 	in->n_recent = 1;
 	in->seed = m;
-	if (!gather_dir(in->state_dir, m->meta.digest, dir) &&
-	    !gather_files(dir, FILES_MAIN, &r->files) &&
-	    strcmp(files_digest(&r->files, digest), m->meta.digest))
-		files_fini(&r->files); /* not the files as given: keep none */
-	if (r->files.n_items > 0 && !gather_keyed(&r->files, in->state_dir, in->conf_dir,
-	                                          m->meta.hash_key, in->node, &r->model, &errors))
+	if (!recall_files(in, m->meta.digest, &r->files) &&
+	    !gather_keyed(&r->files, in->state_dir, in->conf_dir, m->meta.hash_key, in->node,
+	                  &r->model, &errors))
 		put_version(in, r, now_ms);
 	model_errors_free(&errors);
 	log_error("version-recovered", "number=%" PRIu64 " from=%s bytes=%s", r->version.number,
@@ -295,6 +294,24 @@ static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 	journal_add(in->journal, now_ms, "version", "versions",
 	            "version %" PRIu64 " recovered from the effective document%s",
 	            r->version.number, r->files.n_items ? "" : "; its files are lost");
+}
+
+/* Where the copy has no versions, the document says what is to end; and what number is free. */
+static void recall_effective(struct intent *in, const struct model *effective, int64_t now_ms)
+{
+	struct pending_clock clock;
+	struct version kept;
+
+	if (effective)
+		recall_number(in, effective->meta.newest);
+	if (in->store && store_versions(in->store, 0, &kept, 1) == 1)
+		recall_number(in, kept.number);
+	if (shared_has_head(in))
+		return;
+	recall_versions(in, effective ? &effective->meta : NULL, now_ms);
+	pending_clock_read(&clock);
+	if (shared_has_head(in))
+		recent_show_deadline(in, &in->recent[in->n_recent - 1].version, &clock, now_ms);
 }
 
 static void load_state(struct intent *in, int64_t now_ms)
@@ -311,9 +328,11 @@ static void load_state(struct intent *in, int64_t now_ms)
 	if (effective && is_of_unloaded(in, effective))
 		recent_drop(in);
 	if (in->n_recent == 0 && effective) {
-		recover_version(in, effective, now_ms);
-		return; /* the document is kept as the seed */
+		recover_version(in, effective, now_ms); /* the document is kept as the seed */
+		recall_effective(in, effective, now_ms);
+		return;
 	}
+	recall_effective(in, effective, now_ms);
 	in->before = effective;
 	if (in->n_recent == 0 && !in->offline)
 		join_begin(in, now_ms);

@@ -105,7 +105,7 @@ struct intent {
 	struct intent_join join;
 	struct intent_key key; /* of the file, as last looked at (mgmt/store/key.h) */
 	int placement_rc;      /* of the last writing of the key for clients */
-	bool must_begin;       /* the store was made again: its records are, too (alone.c) */
+	bool must_begin;       /* the copy lacks the records that the history has (alone.c) */
 	bool begin_failed;     /* that failed: logged once */
 
 	/* number of the store's version that cannot be taken here; 0: none */
@@ -114,6 +114,7 @@ struct intent {
 	char refused_reason[EVENT_TEXT_MAX];
 
 	struct version_history *history; /* of the versions, by the copy */
+	uint64_t newest; /* the highest number that a version has had, as far as is known */
 	uint64_t to_end; /* the version of it that is refused, and is to be ended; 0: none */
 	char end_reason[VERSION_REASON_MAX];
 
@@ -140,6 +141,17 @@ int alone_end(struct intent *in, const struct pending_clock *clock, int64_t now_
  * yet.
  */
 void alone_begin(struct intent *in, int64_t now_ms);
+/*
+ * Where this node decides, and its copy has no version: the history becomes what the document of the version in force, @p meta, says
+ * of it (recall.c). NULL: there is no document.
+ */
+void recall_versions(struct intent *in, const struct model_meta *meta, int64_t now_ms);
+/* The files of a version as they are laid out, if they are whole. @return 0 and @p out (given), or -errno */
+int recall_files(const struct intent *in, const char *digest, struct files *out);
+/* See that the store has @p v, which may come into force again, with its files. @return 0 or -errno */
+int recall_keep(struct intent *in, const struct version *v);
+/* Let the next version have a higher number than @p number. */
+void recall_number(struct intent *in, uint64_t number);
 /*
  * How long a change's version waits for confirmation: @p own_ms. If it joins the unconfirmed head
  * and names no time: the head's time, if that is longer.
@@ -195,6 +207,8 @@ void intent_follow_ramps(struct intent *in, int64_t now_ms);
  * Compose and write the effective document. A failure is kept and reported; the tick tries again.
  */
 void effective_write(struct intent *in, int64_t now_ms);
+/* Whether it says until when the version in force waits to be confirmed, and what number was given last. */
+bool effective_says(const struct intent *in);
 /* End each override that another one overrules (merge.c). */
 void merge_settle(struct intent *in, int64_t now_ms);
 
@@ -217,7 +231,8 @@ int intent_stored(struct intent *in, int err, int64_t now_ms);
  */
 int intent_load_recent(struct intent *in, uint64_t below, int64_t now_ms);
 /* Show in the head how long it may still be confirmed, by the records. */
-void recent_show_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
+void recent_show_deadline(const struct intent *in, struct version *v,
+                          const struct pending_clock *clock, int64_t now_ms);
 /* Forget them. */
 void recent_drop(struct intent *in);
 /* Remove the laid out files of @p digest, unless a recent version or the candidate has them. */

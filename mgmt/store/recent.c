@@ -51,23 +51,23 @@ int intent_load_one(struct intent *in, const struct version *v, struct recent *o
 	return 0;
 }
 
-void recent_show_deadline(struct intent *in, const struct pending_clock *clock, int64_t now_ms)
+void recent_show_deadline(const struct intent *in, struct version *v,
+                          const struct pending_clock *clock, int64_t now_ms)
 {
-	struct version *head = &in->recent[in->n_recent - 1].version;
-	bool is_open = history_is_open(in->history, clock->now_ms, &head->confirm_left_ms);
+	bool is_open = history_is_open(in->history, clock->now_ms, &v->confirm_left_ms);
 	int64_t by_ms = 0;
 
 	if (!is_open)
-		head->confirm_left_ms = 0;
-	else if (head->confirm_left_ms == CHAIN_NEVER) /* of who was there before this node */
-		by_ms = head->time_ms + head->confirm_within_ms;
+		v->confirm_left_ms = 0;
+	else if (v->confirm_left_ms == CHAIN_NEVER) /* of who was there before this node */
+		by_ms = v->time_ms + v->confirm_within_ms;
 	else
-		by_ms = now_ms + head->confirm_left_ms;
-	if (head->confirm_left_ms == CHAIN_NEVER)
-		head->confirm_left_ms = 0;
+		by_ms = now_ms + v->confirm_left_ms;
+	if (v->confirm_left_ms == CHAIN_NEVER)
+		v->confirm_left_ms = 0;
 	/* as long as no clock steps it is shown as one instant */
-	if (llabs(by_ms - head->confirm_by_ms) > 1000)
-		head->confirm_by_ms = by_ms;
+	if (llabs(by_ms - v->confirm_by_ms) > 1000)
+		v->confirm_by_ms = by_ms;
 }
 
 /* Load what shared intent had and has in force, as far as its files are here. */
@@ -101,7 +101,7 @@ static int load_shared(struct intent *in, int64_t now_ms)
 	pending_clock_read(&clock);
 	const struct version *v = history_in_force(in->history, clock.now_ms);
 	if (at_start && v && shared_is_loaded(in, v))
-		recent_show_deadline(in, &clock, now_ms);
+		recent_show_deadline(in, &in->recent[kept - 1].version, &clock, now_ms);
 	return 0;
 }
 
@@ -134,20 +134,20 @@ int intent_load_recent(struct intent *in, uint64_t below, int64_t now_ms)
 	return 0;
 }
 
-/* Whether the laid out files of @p digest are in use. */
-static bool is_recent(const struct intent *in, const char *digest)
+/* Whether the laid out files of @p digest are in use, or may come to be. */
+static bool is_needed(const struct intent *in, const char *digest)
 {
 	for (size_t i = 0; i < in->n_recent; i++)
 		if (!strcmp(in->recent[i].version.digest, digest))
 			return true;
-	return false;
+	return in->shared && !strcmp(in->shared->model.meta.back_digest, digest);
 }
 
 void recent_remove_laid_out(const struct intent *in, const char *digest)
 {
 	char dir[PATH_MAX];
 
-	if (!is_recent(in, digest) && strcmp(in->candidate_digest, digest) != 0 &&
+	if (!is_needed(in, digest) && strcmp(in->candidate_digest, digest) != 0 &&
 	    !gather_dir(in->state_dir, digest, dir))
 		sweep_dir(dir);
 }
@@ -197,11 +197,7 @@ void recent_prune(const struct intent *in)
 	DIR *dir = proc_path(in->state_dir, PROC_CONFIG_DIR, parent) ? NULL : opendir(parent);
 
 	while (dir && (entry = readdir(dir))) {
-		size_t i = 0;
-
-		while (i < in->n_recent && strcmp(in->recent[i].version.digest, entry->d_name))
-			i++;
-		if (i == in->n_recent &&
+		if (!is_needed(in, entry->d_name) &&
 		    (strlen(entry->d_name) == DIGEST_TEXT_MAX - 1 ||
 		     sweep_is_left(entry->d_name)) &&
 		    !proc_path(parent, entry->d_name, path))

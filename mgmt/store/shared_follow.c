@@ -68,7 +68,8 @@ static void say_overdue(struct intent *in, const struct version *v, int64_t now_
 }
 
 /* @return 0; -ENOENT: its files are not here; or -errno */
-static int enforce_version(struct intent *in, const struct version *v, int64_t now_ms)
+static int enforce_version(struct intent *in, const struct version *v,
+                           const struct pending_clock *clock, int64_t now_ms)
 {
 	int64_t since_ms = find_since(in, v->number);
 	struct recent r;
@@ -79,6 +80,7 @@ static int enforce_version(struct intent *in, const struct version *v, int64_t n
 	if (err)
 		return err;
 	r.since_ms = since_ms ? since_ms : now_ms + COMPOSE_AHEAD_MS;
+	recent_show_deadline(in, &r.version, clock, now_ms);
 	join_end(in);
 	if (!since_ms)
 		say_overdue(in, v, now_ms);
@@ -126,6 +128,18 @@ static void correct_since(struct intent *in, const struct version *v, int64_t no
 	effective_write(in, now_ms);
 }
 
+/* The document has to say what is decided of the version in force; what it would have gone back to is not needed any more. */
+static void say_decided(struct intent *in, int64_t now_ms)
+{
+	char back[DIGEST_TEXT_MAX] = "";
+
+	if (in->shared)
+		snprintf(back, sizeof(back), "%s", in->shared->model.meta.back_digest);
+	effective_write(in, now_ms);
+	if (*back)
+		recent_remove_laid_out(in, back);
+}
+
 const struct version *shared_intent_follow(struct intent *in, const struct pending_clock *clock,
                                            int64_t now_ms)
 {
@@ -139,7 +153,7 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 		in->refused_number = 0;
 	/* one that goes on from the effective document gets its files from others */
 	if (!shared_is_loaded(in, v) || (in->shares && !in->recent[in->n_recent - 1].files.n_items))
-		err = enforce_version(in, v, now_ms);
+		err = enforce_version(in, v, clock, now_ms);
 	else
 		correct_since(in, v, now_ms);
 	if (err == -ENOENT && in->shares) /* others may have them */
@@ -150,8 +164,10 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 	}
 	in->refused_number = 0;
 	store_keep_version(in->store, history_final(in->history)->number);
-	recent_show_deadline(in, clock, now_ms);
+	recent_show_deadline(in, &in->recent[in->n_recent - 1].version, clock, now_ms);
 	keep_deadline(in, clock, now_ms);
+	if (!effective_says(in))
+		say_decided(in, now_ms);
 	return NULL;
 }
 

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "mgmt/store/command.h"
+#include "mgmt/store/gather.h"
 #include "mgmt/store/intent_internal.h"
 #include "mgmt/store/shared_intent.h"
 
@@ -622,14 +623,16 @@ static void who_repeats_a_confirmation_or_a_rollback_learns_what_came_of_it(void
 	files_fini(&half);
 }
 
-/* Where nothing says any more what a version goes back to, it stays, and that is told. */
+/* Where what a version goes back to is lost with its files, it stays, and that is told. */
 static void what_cannot_go_back_stays_and_that_is_told(void **state)
 {
 	const int64_t later_ms = NOW_MS + (int64_t)3 * 3600 * 1000;
 	const struct fixture *f = *state;
 	struct intent *in = open_as(f, "ams-1", NOW_MS);
 	struct files half = half_of_the_pool();
+	char dir[PATH_MAX];
 
+	assert_int_equal(gather_dir(f->state, intent_head(in)->digest, dir), 0);
 	assert_int_equal(
 	        apply_after(in, &half, INTENT_PENDING_REFUSE, 12 * 3600 * 1000, NOW_MS + 10, NULL),
 	        0);
@@ -637,6 +640,7 @@ static void what_cannot_go_back_stays_and_that_is_told(void **state)
 	intent_close(in);
 	run_sql(f, "UPDATE shared SET text='{}' WHERE name='version/1';"
 	           "DELETE FROM versions WHERE number=1");
+	files_remove_dir(dir);
 	in = open_as(f, "ams-1", later_ms);
 	run_deadline(in, 0, later_ms + 10);
 	assert_int_equal(intent_head(in)->number, 2);
@@ -685,7 +689,7 @@ static void overwrite_file(const char *dir, const char *name)
 	close(fd);
 }
 
-/* A store that is made again while a version waits to be confirmed: it waits on, and has all of its time again. */
+/* A store that is made again while a version waits to be confirmed: it waits on, as long as it did. */
 static void a_corrupt_store_confirms_nothing(void **state)
 {
 	const struct fixture *f = *state;
@@ -711,6 +715,125 @@ static void a_corrupt_store_confirms_nothing(void **state)
 	intent_close(in);
 	files_fini(&half);
 	files_fini(&words);
+}
+
+/* The store is corrupt at the start: the effective document says what waits, until when, and what it goes back to. */
+static void what_waits_ends_though_its_store_is_lost_at_the_start(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
+	struct version v;
+
+	assert_int_equal(apply_version(in, &words, "words", NOW_MS + 10, NULL), 0);
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 20, NULL), 0);
+	run_deadline(in, 300000, NOW_MS + 30);
+	assert_int_equal(intent_head(in)->number, 2);
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 40, NULL), 0);
+	intent_close(in);
+	overwrite_file(f->state, "store/store.db");
+	in = open_as(f, "ams-1", NOW_MS + 100040); /* a third of its time has passed */
+	assert_string_equal(intent_store_state(in), "rebuilt");
+	assert_int_equal(intent_head(in)->number, 4);
+	assert_in_range(intent_head(in)->confirm_by_ms, NOW_MS + 300040 - SLACK_MS,
+	                NOW_MS + 300040 + SLACK_MS);
+	run_deadline(in, 0, NOW_MS + 100050);
+	assert_int_equal(intent_may_confirm(in, 4), 0);
+	run_deadline(in, 200000 - SLACK_MS, NOW_MS + 300000);
+	assert_int_equal(intent_head(in)->number, 4);
+	run_deadline(in, 200000 + SLACK_MS, NOW_MS + 300050);
+	assert_int_equal(intent_head(in)->number, 2);
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 300060, &v), 0);
+	assert_int_equal(v.number, 5);
+	intent_close(in);
+	files_fini(&half);
+	files_fini(&words);
+}
+
+/* What was confirmed stays so, and a number that was given is not given again, also if the store is lost at the start. */
+static void what_was_decided_stays_so_though_its_store_is_lost_at_the_start(void **state)
+{
+	static const bool confirms[] = { true, false };
+	const struct fixture *f = *state;
+	struct files half = half_of_the_pool();
+	uint64_t in_force = 1, next = 3;
+	struct version v;
+
+	for (size_t i = 0; i < sizeof(confirms) / sizeof(confirms[0]); i++) {
+		struct files words = fixture_files("# two", confirms[i] ? "# 2" : "# 3");
+		struct intent *in = open_as(f, "ams-1", NOW_MS);
+
+		assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
+		run_deadline(in, confirms[i] ? 0 : 300000, NOW_MS + 20);
+		if (confirms[i]) {
+			in_force = intent_head(in)->number;
+			assert_int_equal(intent_confirm(in, in_force, "jw", NOW_MS + 30), 0);
+		}
+		intent_close(in);
+		overwrite_file(f->state, "store/store.db");
+		in = open_as(f, "ams-1", NOW_MS + 40);
+		assert_string_equal(intent_store_state(in), "rebuilt");
+		assert_int_equal(intent_head(in)->number, in_force);
+		run_deadline(in, 300000, NOW_MS + 400000);
+		assert_int_equal(intent_head(in)->number, in_force);
+		assert_int_equal(
+		        apply_after(in, &words, INTENT_PENDING_REFUSE, 0, NOW_MS + 400010, &v), 0);
+		assert_int_equal(v.number, next);
+		in_force = next;
+		next += 2;
+		intent_close(in);
+		files_fini(&words);
+	}
+	files_fini(&half);
+}
+
+/* After a damaged record, too: what had ended is not what is gone back to. */
+static void what_had_ended_is_not_gone_back_to(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
+
+	assert_int_equal(apply_after(in, &words, INTENT_PENDING_REFUSE, 60000, NOW_MS + 10, NULL),
+	                 0);
+	run_deadline(in, 60000, NOW_MS + 20);
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 30, NULL), 0);
+	intent_close(in);
+	run_sql(f, "UPDATE shared SET text='{}' WHERE name='version/1'");
+	in = open_as(f, "ams-1", NOW_MS + 40);
+	assert_int_equal(intent_head(in)->number, 3);
+	run_deadline(in, 0, NOW_MS + 50);
+	run_deadline(in, 300000, NOW_MS + 60);
+	assert_int_equal(intent_head(in)->number, 1);
+	intent_close(in);
+	files_fini(&half);
+	files_fini(&words);
+}
+
+/* A row that is none of ours is forgotten once, and what is decided after that is kept. */
+static void an_impossible_row_is_forgotten_once(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool();
+	struct shared_record r = { 0 };
+
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
+	intent_close(in);
+	run_sql(f, "INSERT INTO shared VALUES('operation/o1', '{}', -1)");
+	for (int i = 0; i < 2; i++) {
+		in = open_as(f, "ams-1", NOW_MS + 20 + i);
+		run_deadline(in, 0, NOW_MS + 30 + i);
+		assert_int_equal(intent_head(in)->number, 2);
+		assert_int_equal(intent_head(in)->confirm_by_ms != 0, i == 0);
+		assert_int_equal(copy_read(intent_store(in), "mark/2", &r), i ? 0 : -ENOENT);
+		free(r.text);
+		r.text = NULL;
+		if (i == 0)
+			assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 40), 0);
+		intent_close(in);
+	}
+	files_fini(&half);
 }
 
 /*
@@ -1114,6 +1237,15 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_cannot_go_back_stays_and_that_is_told, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_corrupt_store_confirms_nothing, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        what_waits_ends_though_its_store_is_lost_at_the_start, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        what_was_decided_stays_so_though_its_store_is_lost_at_the_start, setup,
+		        teardown),
+		cmocka_unit_test_setup_teardown(what_had_ended_is_not_gone_back_to, setup,
+		                                teardown),
+		cmocka_unit_test_setup_teardown(an_impossible_row_is_forgotten_once, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(what_has_ended_stays_so_whoever_decides, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_corrupt_store_loses_no_drain_and_no_configuration,

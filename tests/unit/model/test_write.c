@@ -156,7 +156,18 @@ static void make_override(struct made *made, size_t i)
 static void change_parts(struct made *made, const struct model *base)
 {
 	made->model = *base;
-	made->model.meta = (struct model_meta){ draw_word(), "abc", draw_word(), any_time(), "" };
+	made->model.meta = (struct model_meta){
+		.version = draw_word(),
+		.digest = "abc",
+		.document = draw_word(),
+		.written_ms = any_time(),
+		.hash_key = "",
+		.newest = draw_below(2) ? draw_word() : 0,
+		.confirm_by_ms = draw_below(2) ? any_time() : 0,
+		.back_version = draw_below(2) ? draw_word() : 0,
+		.back_digest = draw_below(2) ? "def" : "",
+		.back_hash_key = draw_below(2) ? "0123456789abcdef" : "",
+	};
 	for (int i = 0; i < 2; i++) {
 		made->pools[i] = base->pools[i];
 		make_sets(made, i);
@@ -224,6 +235,11 @@ static void expect_same(const struct model *a, const struct model *b)
 	assert_true(a->meta.version == b->meta.version && a->meta.document == b->meta.document);
 	assert_true(a->meta.written_ms == b->meta.written_ms);
 	assert_string_equal(a->meta.digest, b->meta.digest);
+	assert_true(a->meta.newest == b->meta.newest &&
+	            a->meta.confirm_by_ms == b->meta.confirm_by_ms &&
+	            a->meta.back_version == b->meta.back_version);
+	assert_string_equal(a->meta.back_digest, b->meta.back_digest);
+	assert_string_equal(a->meta.back_hash_key, b->meta.back_hash_key);
 	assert_true(a->hash_key[0] == b->hash_key[0] && a->hash_key[1] == b->hash_key[1]);
 	assert_int_equal(a->n_pools, b->n_pools);
 	for (size_t i = 0; i < a->n_pools; i++)
