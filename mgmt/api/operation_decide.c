@@ -248,6 +248,25 @@ static void put_decided(struct core *core, const struct operation *op, int64_t r
 		log_warn("operation-not-kept", "id=%s error=\"%s\"", op->id, strerror(-err));
 }
 
+void operation_keep_all(struct core *core)
+{
+	const struct operations_item *item;
+	char reason[ETCD_REASON_MAX];
+
+	if (!operation_decides_alone(core) || !intent_store(core->intent))
+		return;
+	struct operation *op = malloc(sizeof(*op));
+
+	for (size_t i = 0; op && (item = operations_at(core, i)); i++) {
+		if (item->revision)
+			continue;
+		*op = item->op;
+		if (operation_decide(core, op, op, false, reason) != OPERATION_DECIDED)
+			break; /* tried again with the next round */
+	}
+	free(op);
+}
+
 enum operation_decided operation_decide(struct core *core, const struct operation *was,
                                         const struct operation *op, bool if_unowned,
                                         char reason[ETCD_REASON_MAX])

@@ -27,6 +27,8 @@ enum operation_decided {
 	OPERATION_UNCLEAR,   /**< the same, but the store may yet have it carried out */
 };
 
+/** Write what a store that was made again lacks, where this node decides alone. Under the lock. */
+void operation_keep_all(struct core *core);
 /**
  * Let the record @p op take the place of @p was, in the list, too. The lock is given up meanwhile, so items may have gone.
  * @param was         as the list had it; NULL: it begins

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "mgmt/api/levels.h"
+#include "mgmt/api/operation_decide.h"
 #include "mgmt/api/operation_steps.h"
 #include "mgmt/api/to_json.h"
 #include "mgmt/operations/record_parts.h"
@@ -251,9 +252,17 @@ static void follow_source(struct record_source *from, int64_t revision)
 	if (each_record(from, OPERATION_STATES_AT, keep_record, from) < 0)
 		return;
 	for (size_t i = o->n; i-- > 0;)
-		if (is_removed(from, o->items[i]->op.id))
+		if (o->items[i]->revision && is_removed(from, o->items[i]->op.id))
 			drop_item(o, i);
 	o->followed = revision;
+}
+
+/* The store of a node that is alone was made again, and has none of them: operation_keep_all() writes them. */
+static void begin_again(struct operations *o)
+{
+	for (size_t i = 0; i < o->n; i++)
+		o->items[i]->revision = 0;
+	o->followed = 0;
 }
 
 void operations_follow(struct core *core)
@@ -261,8 +270,11 @@ void operations_follow(struct core *core)
 	struct record_source from = { .core = core, .copy = intent_store(core->intent) };
 	int64_t revision;
 
-	if (core->operations && from.copy && !copy_revision(from.copy, &revision) &&
-	    revision > core->operations->followed)
+	if (!core->operations || !from.copy || copy_revision(from.copy, &revision))
+		return;
+	if (revision < core->operations->followed && operation_decides_alone(core))
+		begin_again(core->operations);
+	if (revision > core->operations->followed)
 		follow_source(&from, revision);
 }
 

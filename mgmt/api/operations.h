@@ -50,7 +50,7 @@ struct operations_node {
 /** An operation with what this node knows of it besides the record. */
 struct operations_item {
 	struct operation op;
-	int64_t revision;   /**< of the copy's record that it is */
+	int64_t revision;   /**< of the copy's record that it is; 0: it has none yet */
 	uint64_t ticked_ms; /**< monotonic: when its engine last ran here; 0: never */
 	/** monotonic: since when the store has no owner of it; 0: it has one */
 	uint64_t unowned_ms;

@@ -324,6 +324,7 @@ static void run_round(struct core *core)
 	uint64_t now_ms = clock_mono_ms();
 
 	operations_follow(core);
+	operation_keep_all(core);
 	make_steps(core);
 	core_unlock(core);
 	operation_own_abandoned(core);

@@ -230,6 +230,29 @@ static void a_record_that_cannot_be_read_is_not_decided(void **state)
 	assert_int_equal(operations_find(&this_node, "o1")->op.seq, was.seq);
 }
 
+/* The store of a node that is alone is made again, and has no records: those that run go on, and all are kept anew. */
+static void what_a_store_lost_is_written_again(void **state)
+{
+	static struct operation was, op;
+
+	(void)state;
+	begin_one(1, OPERATION_MOVING);
+	begin_one(2, OPERATION_DONE);
+	operations_follow(&this_node);
+	assert_int_equal(copy_begin(intent_store(this_node.intent), ""), 0);
+	operations_follow(&this_node);
+	assert_true(is_there(1) && is_there(2));
+	was = op = operations_find(&this_node, "o1")->op;
+	op.seq++;
+	assert_int_equal(decide_change(&was, &op), OPERATION_DECIDED);
+	operations_follow(&this_node); /* another change than its own */
+	assert_true(is_there(2));
+	operation_keep_all(&this_node);
+	read_again();
+	assert_true(is_there(2));
+	assert_int_equal(operations_find(&this_node, "o1")->op.seq, was.seq + 1);
+}
+
 /* Else the store of a cluster that drains each day would fill. */
 static void of_those_that_are_over_the_oldest_leave_the_store(void **state)
 {
@@ -264,6 +287,7 @@ int main(void)
 		TEST(a_site_that_an_operation_has_gets_no_second),
 		TEST(a_record_that_is_none_is_left_out),
 		TEST(a_record_that_cannot_be_read_is_not_decided),
+		TEST(what_a_store_lost_is_written_again),
 		TEST(of_those_that_are_over_the_oldest_leave_the_store),
 	};
 
