@@ -88,10 +88,10 @@ static bool receive_change(void *arg, int64_t revision, const struct shared_reco
 		core_unlock(r->core);
 		return false;
 	}
+	/* commands first: they are in force by the document, before the copy has them */
+	shared_commands_accept(r->core, list, n, false);
 	int err = shared_intent_receive(r->core->intent, revision, list, n, &clock);
 
-	if (!err)
-		shared_commands_accept(r->core, list, n, false);
 	operations_follow(r->core);
 	core_changed(r->core);
 	core_unlock(r->core);

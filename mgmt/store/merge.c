@@ -100,6 +100,19 @@ static void note_replaced(struct intent *in, const struct override *o, int64_t n
 		note_overruled(in, was, o, now_ms);
 }
 
+/* Store those of @p list that @p which says, as they are now: one may have been ended meanwhile. */
+static void store_merged(struct intent *in, const struct override *list, const bool *which,
+                         size_t n, int64_t now_ms)
+{
+	struct override *kept = calloc(n + 1, sizeof(*kept));
+
+	for (size_t i = 0; kept && i < n; i++)
+		if (which[i])
+			kept[i] = *overrides_find(&in->overrides, list[i].id);
+	intent_stored(in, kept ? store_put_some(in->store, kept, which, n) : -ENOMEM, now_ms);
+	free(kept);
+}
+
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
 {
 	bool *changed = calloc(n + 1, sizeof(*changed));
@@ -120,18 +133,19 @@ int intent_merge(struct intent *in, const struct override *list, size_t n, int64
 	}
 	if (n_accepted)
 		intent_follow_ramps(in, now_ms);
-	if (n_accepted && in->store && !in->failing)
-		intent_stored(in, store_put_some(in->store, list, changed, n), now_ms);
 	for (size_t i = 0; n_accepted && i < n; i++)
 		if (changed[i])
 			settle_rivals(in, &list[i], now_ms);
+	/* first: a command is in force by the document, and at a start either has what the other lacks */
+	if (n_accepted)
+		effective_write(in, now_ms);
+	if (n_accepted && in->store && !in->failing)
+		store_merged(in, list, changed, n, now_ms);
 	/* last, as a state depends on other overrides: the end of a hold lets a drain go on */
 	for (size_t i = 0; n_accepted && i < n; i++)
 		if (changed[i])
 			note_override_event(in, &list[i], now_ms);
 	free(changed);
-	if (n_accepted)
-		effective_write(in, now_ms);
 	return err ? err : n_accepted;
 }
 

@@ -143,7 +143,8 @@ class Bed(unittest.TestCase):
             self.addCleanup(peer.stop)
 
     def of(self, name: str) -> dict[str, typing.Any]:
-        return next(p for p in typing.cast(typing.Any, self.node.ask("GET", "/v1/peers").json)["items"] if p["node"] == name)
+        items = typing.cast(typing.Any, self.node.ask("GET", "/v1/peers").json)["items"]
+        return next((p for p in items if p["node"] == name), {"state": "not listed yet"})
 
     def wait_state(self, name: str, state: str, seconds: float = 20) -> None:
         wait_for(f"{name} is {state}", lambda: self.of(name)["state"] == state, seconds)
