@@ -88,10 +88,7 @@ static void fake_set_peers(struct http_server *s, const struct addr *peers, size
 #define listen_host_has    fake_has
 #define certificate_follow fake_follow
 #define http_set_peers     fake_set_peers
-#define main               weir_mgmt_main
-int weir_mgmt_main(int argc, char **argv);
-#include "mgmt/api/main.c"
-#undef main
+#include "mgmt/api/mgmt_process.c"
 
 static struct mgmt_process process;
 static struct model_node nodes[4];

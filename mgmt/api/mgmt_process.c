@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The main thread's loop: ticks of the intent, the control socket, signals. It never waits for a network: what may take long
+ * runs in the other threads.
+ */
+#include "mgmt/api/mgmt_process.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/ctl.h"
+#include "base/log.h"
+#include "base/proc.h"
+#include "mgmt/api/announce_questions.h"
+#include "mgmt/api/exchange.h"
+#include "mgmt/api/handle.h"
+#include "mgmt/api/listen.h"
+#include "mgmt/api/observe.h"
+#include "mgmt/api/operations.h"
+#include "mgmt/api/own_conditions.h"
+#include "mgmt/api/shared_run.h"
+#include "mgmt/api/state_fetch.h"
+#include "mgmt/api/timekeep.h"
+#include "mgmt/store/join.h"
+#include "mgmt/store/store.h"
+#include "mgmt/store/store_conf.h"
+#include "weir/json.h"
+#include "weir/stats.h"
+
+#define STATS_MAX     256u  /* metrics on the page, among them one for each code of a reason */
+#define START_S       300u  /* a large store is checked whole */
+#define TCP_RETRY_MS  5000u /* after the API could not listen */
+#define TICK_LEAST_MS 10    /* between two ticks, however much is due */
+#define NOT_HERE      "this host does not have the address"
+
+/* Note whether the API listens, for conditions and for the judgement of versions. */
+static void note_api(struct core *core, const char *api, const char *reason)
+{
+	core_lock(core);
+	if (strcmp(core->api, api) != 0 || !*core->api_fault)
+		core->api_failed_ms = clock_mono_ms();
+	snprintf(core->api, sizeof(core->api), "%s", api);
+	snprintf(core->api_fault, sizeof(core->api_fault), "%s", reason);
+	core_unlock(core);
+}
+
+static const char *api_error(int err)
+{
+	return err == -ENOENT ? "no tls.crt and tls.key in the configuration directory"
+	                      : strerror(-err);
+}
+
+/* The addresses of the other nodes, whose connections have limits of their own. */
+static void follow_peer_addresses(struct mgmt_process *p)
+{
+	struct addr peers[HTTP_PEERS_MAX];
+	size_t n = 0;
+	uint16_t port;
+
+	if (!p->tcp)
+		return;
+	core_lock(&p->core);
+	const struct model *m = join_model(p->core.intent);
+	for (size_t i = 0; m && i < m->n_nodes && n < HTTP_PEERS_MAX; i++)
+		if (&m->nodes[i] != m->self && *m->nodes[i].api &&
+		    !listen_parse(m->nodes[i].api, &peers[n], &port))
+			n++;
+	core_unlock(&p->core);
+	http_set_peers(p->tcp, peers, n);
+}
+
+/* Serve the address that the model gives this node; a change of it is followed. */
+static void follow_api(struct mgmt_process *p)
+{
+	char api[sizeof(p->api)] = "";
+
+	core_lock(&p->core);
+	const struct model *m = join_model(p->core.intent);
+	if (m && m->self && strlen(m->self->api) < sizeof(api))
+		strcpy(api, m->self->api);
+	core_unlock(&p->core);
+	if (!strcmp(api, p->api)) {
+		if (*api)
+			note_api(&p->core, api, listen_host_has(api) ? "" : NOT_HERE);
+		certificate_follow(&p->core, &p->core.certificate, p->tcp);
+		return;
+	}
+	if (loop_now_ms(p->loop) < p->tcp_retry_ms)
+		return;
+	http_stop(p->tcp);
+	p->tcp = NULL;
+	p->api[0] = '\0';
+	certificate_note(&p->core, &p->core.certificate);
+	int err = *api ? listen_tcp(&p->core, api, &p->tcp) : 0;
+	if (err && !p->tcp_failed)
+		log_error("api-not-served", "address=%s error=\"%s\"", api, api_error(err));
+	note_api(&p->core, api,
+	         err                             ? api_error(err)
+	         : !*api || listen_host_has(api) ? ""
+	                                         : NOT_HERE);
+	p->tcp_failed = err != 0;
+	p->tcp_retry_ms = err ? loop_now_ms(p->loop) + TCP_RETRY_MS : 0;
+	if (err)
+		return;
+	snprintf(p->api, sizeof(p->api), "%s", api);
+	if (*api)
+		log_note("api-served", "address=%s", api);
+}
+
+/* Gauges are written at each tick, so that no change has to remember them. */
+static void set_mgmt_gauges(struct mgmt_process *p)
+{
+	const struct version *head = intent_head(p->core.intent);
+	struct stats *s = p->core.stats;
+	int64_t now_ms = clock_believed_ms();
+
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_document", "",
+	                            "Effective document last written."),
+	          intent_document(p->core.intent));
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_version", "", "Version in force."),
+	          head ? head->number : 0);
+	stats_set(
+	        stats_get_counter(s, STATS_GAUGE, "weir_mgmt_overrides", "", "Overrides in force."),
+	        overrides_live(intent_overrides(p->core.intent), now_ms));
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_store_failing", "",
+	                            "1 while the store cannot be written."),
+	          *intent_store_reason(p->core.intent) != '\0');
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_document_unwritten", "",
+	                            "1 while the effective document cannot be written."),
+	          *intent_unwritten_reason(p->core.intent) != '\0');
+	stats_set(stats_get_counter(s, STATS_GAUGE, "weir_mgmt_lock_longest_us", "",
+	                            "Longest work under the lock since the start, CPU time."),
+	          p->core.longest_held_ns / 1000);
+	stats_alive(s, clock_mono_ms());
+}
+
+/* Commands come by the socket's file: if it is removed, another server takes over at a new one. */
+static void keep_local(struct mgmt_process *p)
+{
+	struct http_server *server;
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (proc_path(p->core.dirs.run, PROC_API_SOCKET, path) || lstat(path, &st) == 0 ||
+	    errno != ENOENT)
+		return;
+	int err = listen_local(&p->core, &server);
+	if (!err || !p->local_lost)
+		log_error("control-socket-removed", "path=%s effect=\"%s\" error=\"%s\"", path,
+		          err ? "commands cannot connect" : "created again",
+		          err ? strerror(-err) : "");
+	p->local_lost = err != 0;
+	if (err)
+		return;
+	http_stop(p->local);
+	p->local = server;
+}
+
+/*
+ * All that time brings about happens here. The clock comes first, since everything after it goes
+ * by the believed time; what may wait (listening, certificates) comes last, without the lock.
+ */
+static void on_mgmt_tick(void *arg)
+{
+	struct mgmt_process *p = arg;
+
+	core_lock(&p->core);
+	timekeep_tick(&p->core);
+	intent_purge_by(p->core.intent, timekeep_purge_ms(&p->core));
+	int64_t now_ms = clock_believed_ms();
+	uint64_t document = intent_document(p->core.intent);
+	int64_t wait_ms = intent_tick(p->core.intent, now_ms) - now_ms;
+	struct pending_clock clock;
+	pending_clock_read(&clock);
+	intent_run_deadline(p->core.intent, &clock, now_ms);
+	set_mgmt_gauges(p);
+	own_conditions_state(&p->core);
+	if (document != intent_document(p->core.intent)) {
+		inforce_judge(&p->core); /* a rollback is a version, too */
+		core_changed(&p->core);
+	}
+	core_unlock(&p->core);
+	log_tick();
+	keep_local(p);
+	follow_api(p);
+	follow_peer_addresses(p);
+	if (wait_ms < TICK_LEAST_MS)
+		wait_ms = TICK_LEAST_MS;
+	/* a request may make something due sooner: look at least every quarter of a second */
+	loop_timer_set(p->loop, &p->tick,
+	               loop_now_ms(p->loop) + (uint64_t)(wait_ms > 250 ? 250 : wait_ms));
+}
+
+static void on_mgmt_stop(void *arg)
+{
+	struct mgmt_process *p = arg;
+
+	loop_stop(p->loop);
+}
+
+/* {"do":"status"}: the same as GET /v1/status, for when HTTP is in doubt. */
+static char *on_ctl_request(void *arg, const char *line, size_t length)
+{
+	struct mgmt_process *p = arg;
+	json_t *request = json_read(line, length, JSON_REJECT_DUPLICATES, NULL), *answer;
+	const char *what = json_get_text(request, "do");
+
+	if (what && !strcmp(what, "status")) {
+		const struct handle_filter all = { 0 };
+
+		answer = json_pack("{s:b, s:o}", "ok", 1, "status",
+		                   handle_status_json(&p->core, &all));
+	} else {
+		answer = json_refusal("expected {\"do\":\"status\"}");
+	}
+	json_decref(request);
+	return json_line(answer);
+}
+
+/*
+ * The order matters: the clock before the intent, which is opened by it; threads last, since they
+ * use all of it.
+ */
+static int open_core(struct core *core)
+{
+	struct intent_options options = { .conf_dir = core->dirs.conf,
+		                          .state_dir = core->dirs.state,
+		                          .run_dir = core->dirs.run,
+		                          .node = core->dirs.node };
+	pthread_condattr_t attributes;
+	struct pending_clock clock;
+	int err = stats_create(core->dirs.run, "mgmt", STATS_MAX, &core->stats);
+
+	if (err)
+		return err;
+	stats_job_begin(core->stats, "start", START_S);
+	pthread_mutex_init(&core->lock, NULL);
+	pthread_mutex_init(&core->candidate_lock, NULL);
+	pthread_mutex_init(&core->bells.lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&core->changed, &attributes);
+	core->started_ms = core->moving_ms = clock_mono_ms();
+	err = timekeep_open(core);
+	if (err)
+		return err;
+	options.purge_ms = timekeep_purge_ms(core);
+	options.shares = store_conf_is_there(core->dirs.conf);
+	err = intent_open(&options, clock_believed_ms(), &core->intent);
+	pending_clock_read(&clock);
+	if (!err) /* before operations are read from what it had */
+		intent_run_deadline(core->intent, &clock, clock_believed_ms());
+	if (!err)
+		err = shared_run_start(core); /* first, as the others look whether it runs */
+	if (!err)
+		err = observe_start(core);
+	if (!err)
+		err = exchange_start(core);
+	if (!err)
+		err = state_fetch_start(core);
+	if (!err)
+		err = announce_questions_start(core);
+	if (!err)
+		err = operations_start(core);
+	return err;
+}
+
+/*
+ * The control socket belongs to this loop and not to the HTTP servers: it answers when those are
+ * in doubt.
+ */
+static int open_mgmt_loop(struct mgmt_process *p)
+{
+	char path[PATH_MAX];
+	int err = loop_open(&p->loop);
+
+	p->tick = (struct loop_timer){ .cb = on_mgmt_tick, .arg = p };
+	if (!err)
+		err = loop_signal(p->loop, SIGTERM, on_mgmt_stop, p);
+	if (!err)
+		err = loop_signal(p->loop, SIGINT, on_mgmt_stop, p);
+	if (!err)
+		err = proc_path(p->core.dirs.run, "mgmt.ctl", path);
+	if (!err)
+		err = ctl_serve(p->loop, path, "weir", on_ctl_request, p, &p->ctl);
+	if (err == -EADDRINUSE)
+		log_error(
+		        "control-not-opened",
+		        "path=%s reason=\"another process listens there, or the file is not a socket\" "
+		        "do=\"find the process (ss -xlp, ls -l) and stop it, or remove the file\"",
+		        path);
+	if (!err)
+		err = loop_timer_set(p->loop, &p->tick, 0);
+	return err;
+}
+
+int mgmt_process_open(struct mgmt_process *p)
+{
+	/* signals are blocked before threads start, so that the loop alone gets them */
+	int err = open_mgmt_loop(p);
+
+	if (!err)
+		err = open_core(&p->core);
+	return err ? err : listen_local(&p->core, &p->local);
+}
+
+int mgmt_process_run(struct mgmt_process *p)
+{
+	loop_beat(p->loop, stats_turns(p->core.stats, "main"));
+	stats_job_end(p->core.stats, "start");
+	proc_ready();
+	log_note("started", "node=%s", p->core.dirs.node);
+	return loop_run(p->loop);
+}
+
+void mgmt_process_close(struct mgmt_process *p)
+{
+	if (p->core.intent) {
+		core_lock(&p->core);
+		p->core.stopping = true;
+		core_changed(&p->core);
+		core_unlock(&p->core);
+	}
+	shared_run_interrupt(&p->core); /* requests may wait for the store */
+	http_stop(p->tcp);
+	http_stop(p->local);
+	operations_stop(&p->core);
+	announce_questions_stop(&p->core);
+	state_fetch_stop(&p->core);
+	exchange_stop(&p->core);
+	shared_run_stop(&p->core);
+	observe_stop(&p->core);
+	ctl_close(p->ctl);
+	timekeep_close(&p->core);
+	intent_close(p->core.intent);
+	stats_close(p->core.stats);
+	loop_close(p->loop);
+}

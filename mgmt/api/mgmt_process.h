@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * weir-mgmt without its arguments and its rights, which are main.c's: all that it opens, its threads, and the main thread's
+ * loop.
+ *
+ * Implemented in mgmt/api/mgmt_process.c; the main thread calls.
+ */
+#ifndef WEIR_MGMT_API_MGMT_PROCESS_H
+#define WEIR_MGMT_API_MGMT_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/checked.h"
+#include "base/loop.h"
+#include "mgmt/api/core.h"
+#include "mgmt/http/http.h"
+
+struct ctl;
+
+/** Zeroed at the start, but for core.dirs. */
+struct mgmt_process {
+	struct core core;
+	struct loop *loop;
+	struct loop_timer tick;
+	struct ctl *ctl;
+	struct http_server *local, *tcp;
+	bool local_lost; /**< its file is gone and could not be made again: said once */
+	char api[256];   /**< that is served over TCP */
+	uint64_t tcp_retry_ms;
+	bool tcp_failed; /**< said once */
+};
+
+/** Open all and start the threads. @return 0; -EBUSY: another weir-mgmt runs here; or -errno: mgmt_process_close() is to follow */
+int mgmt_process_open(struct mgmt_process *p) MUST_CHECK;
+/** Run until SIGTERM or SIGINT. @return 0 or -errno */
+int mgmt_process_run(struct mgmt_process *p) MUST_CHECK;
+/** End the threads and close all that is open. */
+void mgmt_process_close(struct mgmt_process *p);
+
+#endif
