@@ -47,7 +47,7 @@ LIBRARIES = {
     "bpf/bpf_": ("bpf", "tests", "include/weir/fwd"),
     "bpf/": ("bpf", "healthcheck", "tests"),
     "libmnl/": ("dataplane", "host", "tests/fail", "tests/lab", "tests/unit/dataplane", "tests/unit/host"),
-    "curl/": ("healthcheck", "mgmt", "tests/unit/healthcheck", "tests/unit/mgmt"),
+    "curl/": ("healthcheck", "mgmt", "tests/cluster", "tests/unit/healthcheck", "tests/unit/mgmt"),
     "sqlite3.h": ("mgmt/store", "tests"),
     "openssl/": ("mgmt", "model", "tests/fail", "tests/unit/mgmt"),
     "jansson.h": ("announce", "dataplane", "dns", "healthcheck", "include/weir", "mgmt", "model", "record", "tests"),

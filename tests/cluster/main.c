@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Clusters of weir-mgmt in one process, in virtual time: the product's own threads, store and routes; time, links, HTTP and
+ * etcd are the test's (sched.h, link.h, web.h, etcd_net.h).
+ * Usage: cluster [--runs N] [--first SEED] [--verbose] [SCENE...], or --list
+ *
+ * Each run of a scene is a process of its own. It plays the scene's story with times, faults and an order of threads that
+ * follow from its seed.
+ */
+#include <curl/curl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/proc.h"
+#include "tests/cluster/scenes.h"
+#include "weir/json.h"
+
+const struct scene_row scene_rows[] = {
+	{ "alone-versions", scenes_alone_versions,
+	  "one node: applied, confirmed, not confirmed, restarted" },
+	{ "alone-refusals", scenes_alone_refusals, "one node: what is refused changes nothing" },
+	{ "alone-overrides", scenes_alone_overrides,
+	  "one node: a drain's ramp and end, a disable" },
+	{ "alone-processes", scenes_alone_processes,
+	  "one node: what the other processes make of a version" },
+	{ "alone-clock", scenes_alone_clock, "one node: a clock that steps, and a boot" },
+	{ "shared-apply", scenes_shared_apply, "three nodes: what one is given, all have" },
+	{ "shared-unconfirmed", scenes_shared_unconfirmed,
+	  "three nodes: what nobody confirms ends at all" },
+	{ "shared-overrides", scenes_shared_overrides, "three nodes: commands at any hold at all" },
+	{ "shared-cut-off", scenes_shared_cut_off,
+	  "three nodes: one without the store drains, and comes back" },
+	{ "shared-refused", scenes_shared_refused,
+	  "three nodes: what a process of one refuses goes back at all" },
+};
+const size_t scene_rows_n = sizeof(scene_rows) / sizeof(scene_rows[0]);
+
+struct cluster_options {
+	uint64_t runs, first;
+	bool is_verbose;
+	char **names;
+	int n_names;
+};
+
+static bool read_options(int argc, char **argv, struct cluster_options *o)
+{
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--verbose")) {
+			o->is_verbose = true;
+		} else if (!strcmp(argv[i], "--runs") && i + 1 < argc) {
+			o->runs = strtoull(argv[++i], NULL, 10);
+		} else if (!strcmp(argv[i], "--first") && i + 1 < argc) {
+			o->first = strtoull(argv[++i], NULL, 10);
+		} else if (argv[i][0] != '-') {
+			o->names = argv + i;
+			o->n_names = argc - i;
+			return true;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void play_scene(const struct scene_row *row, uint64_t seed, const struct cluster_options *o)
+{
+	struct scene s = { .name = row->name, .seed = seed, .is_verbose = o->is_verbose };
+
+	log_level(o->is_verbose ? LOG_INFO : LOG_EMERG);
+	proc_ignore_signals();
+	sched_begin(seed);
+	row->play(&s);
+	fflush(NULL);
+	_exit(0);
+}
+
+static bool run_scene(const struct scene_row *row, uint64_t seed, const struct cluster_options *o)
+{
+	int status = 0;
+	node_begin();
+	pid_t pid = fork();
+
+	if (pid < 0)
+		abort();
+	if (!pid)
+		play_scene(row, seed, o);
+	bool is_over = waitpid(pid, &status, 0) == pid;
+
+	node_end();
+	if (is_over && !status)
+		return true;
+	fprintf(stderr, "cluster: failed: %s --first %" PRIu64 " --runs 1 --verbose\n", row->name,
+	        seed);
+	return false;
+}
+
+static bool is_chosen(const struct cluster_options *o, const char *name)
+{
+	for (int i = 0; i < o->n_names; i++)
+		if (!strcmp(o->names[i], name))
+			return true;
+	return !o->n_names;
+}
+
+static int list_scenes(void)
+{
+	for (size_t i = 0; i < scene_rows_n; i++)
+		printf("%-20s %s\n", scene_rows[i].name, scene_rows[i].what);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct cluster_options o = { .runs = 1, .first = 1 };
+	uint64_t n = 0, n_failed = 0;
+
+	if (argc == 2 && !strcmp(argv[1], "--list"))
+		return list_scenes();
+	if (!read_options(argc, argv, &o)) {
+		fprintf(stderr,
+		        "usage: cluster [--runs N] [--first SEED] [--verbose] [SCENE...], or --list\n");
+		return 2;
+	}
+	setenv("WEIR_USERS", "none", 1); /* the machine need not have Weir's users */
+	json_prepare();
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	for (uint64_t seed = o.first; seed < o.first + o.runs; seed++)
+		for (size_t i = 0; i < scene_rows_n; i++)
+			if (is_chosen(&o, scene_rows[i].name)) {
+				n++;
+				n_failed += !run_scene(&scene_rows[i], seed, &o);
+			}
+	printf("cluster: %" PRIu64 " runs, %" PRIu64 " failed\n", n, n_failed);
+	return n_failed || !n;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The scenes: each plays a story with a seed's times, and judges it (scene.h). */
+#ifndef TESTS_CLUSTER_SCENES_H
+#define TESTS_CLUSTER_SCENES_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/cluster/scene.h"
+
+/* tests/cluster/scenes_alone.c: one node without a store. */
+void scenes_alone_versions(struct scene *s);
+void scenes_alone_refusals(struct scene *s);
+void scenes_alone_overrides(struct scene *s);
+void scenes_alone_processes(struct scene *s);
+void scenes_alone_clock(struct scene *s);
+/* tests/cluster/scenes_shared.c: three nodes and their store. */
+void scenes_shared_apply(struct scene *s);
+void scenes_shared_unconfirmed(struct scene *s);
+void scenes_shared_overrides(struct scene *s);
+void scenes_shared_cut_off(struct scene *s);
+void scenes_shared_refused(struct scene *s);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Three nodes that share a store: what one is told, all do. */
+#include "tests/cluster/scenes.h"
+
+#include <string.h>
+
+#include "tests/cluster/siblings.h"
+
+#define NODES   3u
+#define SOON_MS 12000u /* by then all have what was decided, whatever messages took */
+
+static bool has_weight(struct node *n, void *arg)
+{
+	const unsigned *weight = arg;
+
+	return scene_weight(n) == *weight && scene_weight_on_disk(n) == *weight;
+}
+
+static void judge_weight(struct scene *s, unsigned weight, const char *when)
+{
+	JUDGE(s, scene_wait_all(s, has_weight, &weight, SOON_MS),
+	      "%s: weights %u, %u, %u are in force, not %u", when, scene_weight(s->node[0]),
+	      scene_weight(s->node[1]), scene_weight(s->node[2]), weight);
+	JUDGE(s, scene_wait_equal(s, SOON_MS), "%s: the nodes differ", when);
+}
+
+static void begin_shared(struct scene *s)
+{
+	scene_begin(s, NODES, true);
+	node_run_ms(8000);
+}
+
+/* An apply that is to be made: where the store is slow it is tried again. */
+static int64_t apply_well(struct scene *s, struct node *n, unsigned weight, const char *within)
+{
+	struct node_answer a = scene_apply(s, n, weight, within);
+	int64_t number = scene_number(a.json, "version.number");
+
+	JUDGE(s, a.status == 201 || a.status == 202, "an apply at %s is answered by %u: %s",
+	      node_name(n), a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+	return number;
+}
+
+void scenes_shared_apply(struct scene *s)
+{
+	begin_shared(s);
+	for (unsigned i = 0; i < 4; i++) {
+		apply_well(s, scene_any(s), 90 - i, "none");
+		judge_weight(s, 90 - i, "applied");
+	}
+	for (size_t i = 0; i < NODES; i++) {
+		node_stop(s->node[i]);
+		JUDGE(s, node_start(s->node[i]), "%s does not start again", node_name(s->node[i]));
+	}
+	judge_weight(s, 87, "after restarts");
+	scene_end(s);
+}
+
+/* A version, then one more that waits for the same confirmation; nobody confirms. */
+void scenes_shared_unconfirmed(struct scene *s)
+{
+	begin_shared(s);
+	apply_well(s, scene_any(s), 90, "none");
+	judge_weight(s, 90, "first");
+	int64_t left = apply_well(s, scene_any(s), 80, "20s");
+
+	judge_weight(s, 80, "unconfirmed");
+	if (sched_chance(500)) {
+		struct node *n = scene_any(s);
+		char *body = scene_apply_body(s, 70, "20s", "one more");
+
+		body[strlen(body) - 1] = '\0';
+		struct node_answer a = scene_post(n, &scene_ada, "/v1/config/apply",
+		                                  "%s, \"pending\": \"join\"}", body);
+
+		JUDGE(s, a.status == 201 || a.status == 202, "one more at %s: %u %s", node_name(n),
+		      a.status, a.text);
+		node_answer_fini(&a);
+		free(body);
+	}
+	if (sched_chance(300)) {
+		struct node *n = scene_any(s);
+
+		node_run_ms(sched_below(5000));
+		node_kill(n);
+		node_run_ms(sched_below(20000));
+		JUDGE(s, node_start(n), "%s does not start again", node_name(n));
+	}
+	node_run_ms(25000);
+	judge_weight(s, 90, "nobody confirmed");
+	for (size_t i = 0; i < NODES; i++)
+		JUDGE(s, !strcmp(scene_version_state(s->node[i], left), "ended"), "at %s it is %s",
+		      node_name(s->node[i]), scene_version_state(s->node[i], left));
+	scene_end(s);
+}
+
+struct override_wanted {
+	const char *target, *what; /* "b1", "drain"; NULL: no override */
+};
+
+static bool has_override(struct node *n, void *arg)
+{
+	const struct override_wanted *w = arg;
+	json_t *overrides = node_get(n, "/v1/overrides");
+	const json_t *o, *items = scene_value(overrides, "items");
+	bool has = false, is_any = false;
+	size_t i;
+
+	json_array_foreach(items, i, o)
+	{
+		is_any = true;
+		has |= w->what && !strcmp(scene_text(o, "target.backend"), w->target) &&
+		       !strcmp(scene_text(o, "do"), w->what);
+	}
+	bool holds = overrides && (w->what ? has : !is_any);
+
+	json_decref(overrides);
+	return holds;
+}
+
+static void judge_override(struct scene *s, const char *what, const char *target, const char *when)
+{
+	struct override_wanted w = { target, what };
+
+	JUDGE(s, scene_wait_all(s, has_override, &w, SOON_MS), "%s: not all nodes have %s", when,
+	      what ? what : "no override");
+	JUDGE(s, scene_wait_equal(s, SOON_MS), "%s: the nodes differ", when);
+}
+
+static void command_well(struct scene *s, struct node *n, const char *what, const char *target,
+                         unsigned status)
+{
+	bool begins = !strcmp(what, "drain") || !strcmp(what, "disable");
+	struct node_answer a = scene_post(
+	        n, &scene_bob, "/v1/overrides",
+	        "{\"do\": \"%s\", \"target\": {\"pool\": \"web-fra\", \"backend\": \"%s\"}%s, \"reason\": \"INC\"}",
+	        what, target, begins ? ", \"until\": \"+2h\"" : "");
+
+	scene_note(s, "%s: %s %s: %u", node_name(n), what, target, a.status);
+	JUDGE(s, a.status == status || (a.status == 202 && status / 100 == 2), "%s at %s: %u %s",
+	      what, node_name(n), a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+}
+
+void scenes_shared_overrides(struct scene *s)
+{
+	begin_shared(s);
+	command_well(s, scene_any(s), "drain", "b1", 201);
+	judge_override(s, "drain", "b1", "drained");
+	command_well(s, scene_any(s), "undrain", "b1", 200);
+	judge_override(s, NULL, "", "undrained");
+	command_well(s, scene_any(s), "disable", "b2", 201);
+	judge_override(s, "disable", "b2", "disabled");
+	for (size_t i = 0; i < NODES; i++)
+		node_kill(s->node[i]);
+	for (size_t i = 0; i < NODES; i++)
+		JUDGE(s, node_start(s->node[i]), "%s does not start again", node_name(s->node[i]));
+	judge_override(s, "disable", "b2", "after all were killed");
+	command_well(s, scene_any(s), "enable", "b2", 200);
+	judge_override(s, NULL, "", "enabled");
+	scene_end(s);
+}
+
+static void cut_from_store(struct scene *s, size_t i, bool is_cut)
+{
+	for (unsigned m = 0; m < ETCD_NET_MEMBERS; m++)
+		link_cut_both(node_number(s->node[i]), ETCD_NET_FIRST + m, is_cut);
+}
+
+/* A node that does not reach the store: no change of configuration, but oncall's commands, which spread by the others. */
+void scenes_shared_cut_off(struct scene *s)
+{
+	begin_shared(s);
+	apply_well(s, s->node[0], 90, "none");
+	judge_weight(s, 90, "first");
+	size_t cut = sched_below(NODES);
+	struct node *n = s->node[cut];
+
+	cut_from_store(s, cut, true);
+	node_run_ms(10000 + sched_below(10000));
+	struct node_answer a = scene_apply(s, n, 55, "none");
+
+	JUDGE(s, a.status == 503, "an apply without the store: %u %s", a.status,
+	      a.text ? a.text : "");
+	node_answer_fini(&a);
+	json_t *store = node_get(n, "/v1/store");
+
+	JUDGE(s, !strcmp(scene_text(store, "state"), "cut-off"), "the store is %s",
+	      scene_text(store, "state"));
+	json_decref(store);
+	command_well(s, n, "drain", "b1", 201);
+	judge_override(s, "drain", "b1", "drained without the store");
+	apply_well(s, s->node[(cut + 1) % NODES], 85, "none");
+	cut_from_store(s, cut, false);
+	judge_weight(s, 85, "the store is back");
+	judge_override(s, "drain", "b1", "the store is back");
+	/* it is in the store now: who comes with an empty disk learns it there */
+	node_run_ms(5000);
+	for (size_t i = 0; i < NODES; i++) {
+		node_stop(s->node[i]);
+		node_wipe(s->node[i]);
+	}
+	for (size_t i = 0; i < NODES; i++)
+		JUDGE(s, node_start(s->node[i]), "%s does not start again", node_name(s->node[i]));
+	judge_override(s, "drain", "b1", "with empty disks");
+	scene_end(s);
+}
+
+/* A process of one node refuses what another node was given: it goes back at all. */
+void scenes_shared_refused(struct scene *s)
+{
+	struct siblings *others[NODES];
+
+	begin_shared(s);
+	for (size_t i = 0; i < NODES; i++)
+		others[i] = siblings_start(s->node[i]);
+	node_run_ms(3000);
+	apply_well(s, scene_any(s), 90, "none");
+	judge_weight(s, 90, "first");
+	node_run_ms(16000);
+	siblings_refuse(others[sched_below(NODES)], true);
+	struct node_answer a = scene_apply(s, scene_any(s), 80, "2m");
+
+	JUDGE(s, a.status / 100 == 2, "an apply: %u %s", a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+	node_run_ms(20000);
+	judge_weight(s, 90, "one refuses");
+	for (size_t i = 0; i < NODES; i++)
+		siblings_stop(others[i]);
+	scene_end(s);
+}
