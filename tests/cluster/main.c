@@ -37,6 +37,7 @@ const struct scene_row scene_rows[] = {
 	  "three nodes: one without the store drains, and comes back" },
 	{ "shared-refused", scenes_shared_refused,
 	  "three nodes: what a process of one refuses goes back at all" },
+	{ "random", scenes_random, "three nodes: changes, commands and faults by the seed" },
 };
 const size_t scene_rows_n = sizeof(scene_rows) / sizeof(scene_rows[0]);
 

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Schedules by the seed: persons apply, confirm and command at any node, while links and members of the store fail, answers are
+ * lost, nodes are stopped and killed. Then all is healed, and judged:
+ *   - all nodes show the same, and no version waits to be confirmed;
+ *   - what a person was told is made is there: a version; its confirmation, so that it has not ended; a command, or a later one
+ *     at its target;
+ *   - what was refused is not there.
+ */
+#include "tests/cluster/scenes.h"
+
+#include <string.h>
+
+#define NODES       3u
+#define CHANGES_MAX 20u /* fewer than the versions that are kept */
+#define ORDERS_MAX  60u
+#define TARGETS     4u
+#define FAULTS_MS   90000u
+#define HEALED_MS   60000u /* longer than any time to confirm, and than requests wait */
+
+/* What a person asked for. */
+struct person_request {
+	struct node_request *request; /* NULL: it is over */
+	unsigned status;              /* 0: no answer */
+	char code[32];                /* of a problem */
+};
+
+struct change {
+	struct person_request asking;
+	char reason[24];
+	bool is_final; /* it needs no confirmation */
+	int64_t number;
+};
+
+struct confirmation {
+	struct person_request asking;
+	int64_t number;
+};
+
+struct order {
+	struct person_request asking;
+	unsigned target;
+	bool begins;
+	int64_t generation;
+};
+
+struct schedule {
+	struct scene *s;
+	struct change changes[CHANGES_MAX];
+	struct confirmation confirmations[CHANGES_MAX];
+	struct order orders[ORDERS_MAX];
+	size_t n_changes, n_confirmations, n_orders;
+};
+
+static const struct {
+	const char *pool, *backend;
+} targets[TARGETS] = {
+	{ "web-ams", "b1" }, { "web-ams", "b2" }, { "web-fra", "b1" }, { "web-lon", "b2" }
+};
+
+/* --- persons --- */
+
+static void apply_something(struct schedule *c)
+{
+	static const char *const times[] = { "none", "10s", "20s", "30s" };
+	struct node *n = scene_any(c->s);
+
+	if (!n || c->n_changes == CHANGES_MAX)
+		return;
+	struct change *change = &c->changes[c->n_changes++];
+	size_t within = sched_below(4);
+
+	snprintf(change->reason, sizeof(change->reason), "change-%zu", c->n_changes);
+	change->is_final = within == 0;
+	char *body =
+	        scene_apply_body(c->s, 10 + (unsigned)c->n_changes, times[within], change->reason);
+
+	body[strlen(body) - 1] = '\0';
+	char *whole;
+
+	if (asprintf(&whole, "%s, \"pending\": \"%s\"}", body,
+	             sched_chance(500) ? "confirm" : "join") < 0)
+		abort();
+	scene_note(c->s, "%s: %s within %s", node_name(n), change->reason, times[within]);
+	change->asking.request = node_send(n, &scene_ada, "POST", "/v1/config/apply", whole);
+	free(body);
+	free(whole);
+}
+
+static void confirm_something(struct schedule *c)
+{
+	struct node *n = scene_any(c->s);
+	char path[64];
+
+	if (!n || !c->n_changes || c->n_confirmations == CHANGES_MAX)
+		return;
+	int64_t number = c->changes[sched_below((uint32_t)c->n_changes)].number;
+
+	if (number <= 0)
+		return;
+	struct confirmation *confirmation = &c->confirmations[c->n_confirmations++];
+
+	confirmation->number = number;
+	snprintf(path, sizeof(path), "/v1/versions/%d/confirm", (int)number);
+	scene_note(c->s, "%s: confirm %d", node_name(n), (int)number);
+	confirmation->asking.request =
+	        node_send(n, &scene_bob, "POST", path, "{\"reason\": \"fine\"}");
+}
+
+static void command_something(struct schedule *c)
+{
+	static const char *const words[] = { "drain", "undrain", "disable", "enable" };
+	struct node *n = scene_any(c->s);
+	unsigned word = sched_below(4);
+	char body[256];
+
+	if (!n || c->n_orders == ORDERS_MAX)
+		return;
+	struct order *order = &c->orders[c->n_orders++];
+
+	order->target = sched_below(TARGETS);
+	order->begins = word % 2 == 0;
+	snprintf(
+	        body, sizeof(body),
+	        "{\"do\": \"%s\", \"target\": {\"pool\": \"%s\", \"backend\": \"%s\"}%s, \"reason\": \"INC\", "
+	        "\"override_guards\": [\"last-backend\"]}",
+	        words[word], targets[order->target].pool, targets[order->target].backend,
+	        order->begins ? ", \"until\": \"+4h\"" : "");
+	scene_note(c->s, "%s: %s %u", node_name(n), words[word], order->target);
+	order->asking.request = node_send(n, &scene_bob, "POST", "/v1/overrides", body);
+}
+
+/* Take an answer that is there. @return given; status 0: there is none yet */
+static struct node_answer collect_answer(struct schedule *c, struct person_request *asking,
+                                         bool is_last)
+{
+	struct node_answer a = { 0 };
+
+	if (!asking->request || (!is_last && !node_has_answer(asking->request)))
+		return a;
+	a = node_take(asking->request);
+	asking->request = NULL;
+	asking->status = a.status;
+	snprintf(asking->code, sizeof(asking->code), "%s", scene_text(a.json, "code"));
+	scene_note(c->s, "     answer: %u %.300s", a.status,
+	           a.status / 100 == 2 ? "" : scene_text(a.json, "detail"));
+	return a;
+}
+
+static void collect_answers(struct schedule *c, bool is_last)
+{
+	for (size_t i = 0; i < c->n_changes; i++) {
+		struct node_answer a = collect_answer(c, &c->changes[i].asking, is_last);
+
+		if (a.status / 100 == 2)
+			c->changes[i].number = scene_number(a.json, "version.number");
+		node_answer_fini(&a);
+	}
+	for (size_t i = 0; i < c->n_confirmations; i++) {
+		struct node_answer a = collect_answer(c, &c->confirmations[i].asking, is_last);
+
+		node_answer_fini(&a);
+	}
+	for (size_t i = 0; i < c->n_orders; i++) {
+		struct node_answer a = collect_answer(c, &c->orders[i].asking, is_last);
+
+		if (a.status / 100 == 2)
+			c->orders[i].generation = scene_number(a.json, "override.generation");
+		node_answer_fini(&a);
+	}
+}
+
+/* --- faults --- */
+
+static void fail_link(struct schedule *c)
+{
+	unsigned a = sched_below(NODES), b = sched_below(NODES + ETCD_NET_MEMBERS);
+	bool is_cut = sched_chance(600);
+
+	b = b < NODES ? b : ETCD_NET_FIRST + b - NODES;
+	scene_note(c->s, "link %u %u: %s", a, b, is_cut ? "cut" : "there");
+	if (sched_chance(300))
+		link_cut(a, b, is_cut);
+	else
+		link_cut_both(a, b, is_cut);
+}
+
+/* A node and all members. */
+static void fail_store_of_one(struct schedule *c)
+{
+	unsigned a = sched_below(NODES);
+	bool is_cut = sched_chance(600);
+
+	scene_note(c->s, "node %u and the store: %s", a, is_cut ? "cut" : "there");
+	for (unsigned m = 0; m < ETCD_NET_MEMBERS; m++)
+		link_cut_both(a, ETCD_NET_FIRST + m, is_cut);
+}
+
+static void fail_member(struct schedule *c)
+{
+	unsigned m = sched_below(ETCD_NET_MEMBERS);
+	enum etcd_net_state state = sched_chance(500)   ? ETCD_NET_RUNS
+	                            : sched_chance(500) ? ETCD_NET_STOPPED
+	                                                : ETCD_NET_APART;
+
+	scene_note(c->s, "member %u: %d", m, (int)state);
+	etcd_net_set(m, state);
+}
+
+static void fail_node(struct schedule *c)
+{
+	struct node *n = c->s->node[sched_below(NODES)];
+
+	if (!node_runs(n)) {
+		scene_note(c->s, "%s: start", node_name(n));
+		JUDGE(c->s, node_start(n), "%s does not start again", node_name(n));
+		return;
+	}
+	if (sched_chance(500)) {
+		scene_note(c->s, "%s: killed", node_name(n));
+		node_kill(n);
+		return;
+	}
+	scene_note(c->s, "%s: stopped", node_name(n));
+	node_stop(n);
+}
+
+static void fail_answers(struct schedule *c)
+{
+	unsigned per_mille = sched_chance(500) ? 0 : sched_below(500);
+
+	scene_note(c->s, "answers of the store lost: %u per mille", per_mille);
+	etcd_net_lose_answers(per_mille);
+}
+
+static void heal_all(struct schedule *c)
+{
+	scene_note(c->s, "healed");
+	link_heal();
+	etcd_net_lose_answers(0);
+	for (unsigned m = 0; m < ETCD_NET_MEMBERS; m++)
+		etcd_net_set(m, ETCD_NET_RUNS);
+	for (size_t i = 0; i < NODES; i++)
+		if (!node_runs(c->s->node[i]))
+			JUDGE(c->s, node_start(c->s->node[i]), "%s does not start again",
+			      node_name(c->s->node[i]));
+}
+
+static void run_schedule(struct schedule *c)
+{
+	static void (*const actions[])(struct schedule * c) = {
+		apply_something,   apply_something,   confirm_something, command_something,
+		command_something, command_something, fail_link,         fail_link,
+		fail_store_of_one, fail_member,       fail_node,         fail_answers,
+	};
+	uint64_t end_ns = sched_now_ns() + FAULTS_MS * SCHED_MS;
+
+	while (sched_now_ns() < end_ns) {
+		actions[sched_below(sizeof(actions) / sizeof(actions[0]))](c);
+		node_run_ms(sched_below(4000));
+		collect_answers(c, false);
+	}
+	heal_all(c);
+	node_run_ms(HEALED_MS);
+	collect_answers(c, true);
+}
+
+/* --- judgements --- */
+
+static bool is_refused(const struct person_request *a)
+{
+	return a->status / 100 == 4 ||
+	       (a->status == 503 && strcmp(a->code, "outcome-unknown") != 0);
+}
+
+static void judge_changes(struct schedule *c, struct node *n)
+{
+	json_t *versions = node_get(n, "/v1/versions?limit=100");
+	const json_t *v, *items = scene_value(versions, "items");
+	size_t j;
+
+	JUDGE(c->s, items, "%s lists no versions", node_name(n));
+	for (size_t i = 0; i < c->n_changes; i++) {
+		const struct change *change = &c->changes[i];
+		const json_t *found = NULL;
+
+		json_array_foreach(items, j, v) if (!strcmp(scene_text(v, "reason"),
+		                                            change->reason)) found = v;
+		const char *state = scene_text(found, "state");
+
+		JUDGE(c->s, !is_refused(&change->asking) || !found,
+		      "%s has %s, which was refused: %u %s", node_name(n), change->reason,
+		      change->asking.status, change->asking.code);
+		if (change->asking.status / 100 != 2)
+			continue;
+		JUDGE(c->s, found && scene_number(found, "number") == change->number,
+		      "%s lacks %s, which was made as version %d", node_name(n), change->reason,
+		      (int)change->number);
+		JUDGE(c->s, strcmp(state, "unconfirmed") != 0,
+		      "at %s %s waits to be confirmed still", node_name(n), change->reason);
+		JUDGE(c->s, !change->is_final || strcmp(state, "ended") != 0,
+		      "at %s %s has ended, which needed no confirmation", node_name(n),
+		      change->reason);
+	}
+	json_decref(versions);
+}
+
+static void judge_confirmations(struct schedule *c, struct node *n)
+{
+	for (size_t i = 0; i < c->n_confirmations; i++)
+		if (c->confirmations[i].asking.status == 200)
+			JUDGE(c->s,
+			      strcmp(scene_version_state(n, c->confirmations[i].number), "ended") !=
+			              0,
+			      "at %s version %d has ended, which was confirmed", node_name(n),
+			      (int)c->confirmations[i].number);
+}
+
+/* The last command at a target that a node has. */
+static int64_t last_generation(const json_t *items, unsigned target)
+{
+	const json_t *o;
+	int64_t last = -1;
+	size_t i;
+
+	json_array_foreach(items, i, o)
+	{
+		int64_t generation = scene_number(o, "generation");
+
+		if (!strcmp(scene_text(o, "target.pool"), targets[target].pool) &&
+		    !strcmp(scene_text(o, "target.backend"), targets[target].backend) &&
+		    generation > last)
+			last = generation;
+	}
+	return last;
+}
+
+static void judge_orders(struct schedule *c, struct node *n)
+{
+	json_t *overrides = node_get(n, "/v1/overrides?ended=true");
+	const json_t *items = scene_value(overrides, "items");
+
+	JUDGE(c->s, items, "%s lists no overrides", node_name(n));
+	for (size_t i = 0; i < c->n_orders; i++)
+		if (c->orders[i].asking.status / 100 == 2)
+			JUDGE(c->s,
+			      last_generation(items, c->orders[i].target) >=
+			              c->orders[i].generation,
+			      "%s lacks command %zu at target %u, which was taken", node_name(n), i,
+			      c->orders[i].target);
+	json_decref(overrides);
+}
+
+void scenes_random(struct scene *s)
+{
+	struct schedule *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		abort();
+	c->s = s;
+	scene_begin(s, NODES, true);
+	node_run_ms(sched_below(8000));
+	run_schedule(c);
+	JUDGE(s, scene_wait_equal(s, 20000), "the nodes differ: %s; %s; %s",
+	      scene_shown(s->node[0]), scene_shown(s->node[1]), scene_shown(s->node[2]));
+	for (size_t i = 0; i < NODES; i++) {
+		judge_changes(c, s->node[i]);
+		judge_confirmations(c, s->node[i]);
+		judge_orders(c, s->node[i]);
+	}
+	free(c);
+	scene_end(s);
+}
