@@ -2,7 +2,7 @@
 /*
  * Clusters of weir-mgmt in one process, in virtual time: the product's own threads, store and routes; time, links, HTTP and
  * etcd are the test's (sched.h, link.h, web.h, etcd_net.h).
- * Usage: cluster [--runs N] [--first SEED] [--verbose] [SCENE...], or --list
+ * Usage: cluster [--runs N] [--first SEED] [--verbose] [--expected FOLDER] [--write] [SCENE...], or --list
  *
  * Each run of a scene is a process of its own. It plays the scene's story with times, faults and an order of threads that
  * follow from its seed.
@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/proc.h"
 #include "tests/cluster/scenes.h"
+#include "tests/cluster/transcript.h"
 #include "weir/json.h"
 
 const struct scene_row scene_rows[] = {
@@ -37,13 +38,20 @@ const struct scene_row scene_rows[] = {
 	  "three nodes: one without the store drains, and comes back" },
 	{ "shared-refused", scenes_shared_refused,
 	  "three nodes: what a process of one refuses goes back at all" },
+	{ "shown-alone", scenes_shown_alone, "one node: what persons are shown, to the letter" },
+	{ "shown-shared", scenes_shown_shared, "three nodes: the same" },
+	{ "shown-processes", scenes_shown_processes,
+	  "one node: the same of what other processes do" },
+	{ "shown-requests", scenes_shown_requests,
+	  "one node: the same of requests that are wrong, or rare" },
 	{ "random", scenes_random, "three nodes: changes, commands and faults by the seed" },
 };
 const size_t scene_rows_n = sizeof(scene_rows) / sizeof(scene_rows[0]);
 
 struct cluster_options {
 	uint64_t runs, first;
-	bool is_verbose;
+	bool is_verbose, writes;
+	const char *expected; /* where transcripts are kept; NULL: they are not compared */
 	char **names;
 	int n_names;
 };
@@ -53,6 +61,10 @@ static bool read_options(int argc, char **argv, struct cluster_options *o)
 	for (int i = 1; i < argc; i++) {
 		if (!strcmp(argv[i], "--verbose")) {
 			o->is_verbose = true;
+		} else if (!strcmp(argv[i], "--write")) {
+			o->writes = true;
+		} else if (!strcmp(argv[i], "--expected") && i + 1 < argc) {
+			o->expected = argv[++i];
 		} else if (!strcmp(argv[i], "--runs") && i + 1 < argc) {
 			o->runs = strtoull(argv[++i], NULL, 10);
 		} else if (!strcmp(argv[i], "--first") && i + 1 < argc) {
@@ -124,9 +136,10 @@ int main(int argc, char **argv)
 		return list_scenes();
 	if (!read_options(argc, argv, &o)) {
 		fprintf(stderr,
-		        "usage: cluster [--runs N] [--first SEED] [--verbose] [SCENE...], or --list\n");
+		        "usage: cluster [--runs N] [--first SEED] [--verbose] [--expected FOLDER] [--write] [SCENE...], or --list\n");
 		return 2;
 	}
+	transcript_use(o.expected, o.writes);
 	setenv("WEIR_USERS", "none", 1); /* the machine need not have Weir's users */
 	json_prepare();
 	curl_global_init(CURL_GLOBAL_DEFAULT);

@@ -279,7 +279,10 @@ struct node_request *node_send(struct node *n, const struct node_person *who, co
 	h->role = who->role;
 	h->local = true;
 	if (!strcmp(method, "POST"))
-		strcpy(h->if_match, "*"); /* whatever is in force */
+		snprintf(h->if_match, sizeof(h->if_match), "%s",
+		         who->if_match ? who->if_match : "*");
+	if (who->key)
+		snprintf(h->key, sizeof(h->key), "%s", who->key);
 	snprintf(h->principal, sizeof(h->principal), "%s", who->name);
 	snprintf(h->identity, sizeof(h->identity), "user:%s", who->name);
 	if (s)
@@ -327,8 +330,8 @@ struct node_answer node_ask(struct node *n, const struct node_person *who, const
 
 json_t *node_get(struct node *n, const char *path)
 {
-	static const struct node_person viewer = { "viewer", HTTP_ADMIN };
-	struct node_answer a = node_ask(n, &viewer, "GET", path, NULL);
+	static const struct node_person root = { .name = "root", .role = HTTP_ADMIN };
+	struct node_answer a = node_ask(n, &root, "GET", path, NULL);
 	json_t *json = a.status == 200 ? json_incref(a.json) : NULL;
 
 	node_answer_fini(&a);

@@ -12,9 +12,9 @@
 
 #define STORE_ID "0123456789abcdef0123456789abcdef"
 
-const struct node_person scene_ada = { "ada", HTTP_OPERATOR };
-const struct node_person scene_bob = { "bob", HTTP_ONCALL };
-const struct node_person scene_viewer = { "eve", HTTP_VIEWER };
+const struct node_person scene_ada = { .name = "ada", .role = HTTP_OPERATOR };
+const struct node_person scene_bob = { .name = "bob", .role = HTTP_ONCALL };
+const struct node_person scene_viewer = { .name = "eve", .role = HTTP_VIEWER };
 
 static const char *const sites[SCENE_SITES] = { "ams", "fra", "lon" };
 
@@ -65,10 +65,10 @@ static void write_sites(FILE *f, unsigned weight)
 	fprintf(f, "sites = (");
 	for (size_t i = 0; i < SCENE_SITES; i++)
 		fprintf(f, "%s { name = \"%s\"; }", i ? "," : "", sites[i]);
-	fprintf(f, " );\npools = (");
+	fprintf(f, " );\nchecks = ( { name = \"web\"; type = \"tcp\"; } );\npools = (");
 	for (size_t i = 0; i < SCENE_SITES; i++)
 		fprintf(f,
-		        "%s { name = \"web-%s\"; site = \"%s\"; mode = \"ipip\"; max_backends = 9; backends = (\n"
+		        "%s { name = \"web-%s\"; site = \"%s\"; check = \"web\"; mode = \"ipip\"; max_backends = 9; backends = (\n"
 		        "  { name = \"b1\"; address = \"10.%zu.1.11\"; weight = %u; }, { name = \"b2\"; address = "
 		        "\"10.%zu.1.12\"; weight = 100; } ); }",
 		        i ? "," : "", sites[i], sites[i], i + 1, weight, i + 1);

@@ -22,5 +22,10 @@ void scenes_shared_cut_off(struct scene *s);
 void scenes_shared_refused(struct scene *s);
 /* tests/cluster/scenes_random.c: three nodes, and all that can go wrong. */
 void scenes_random(struct scene *s);
+/* tests/cluster/scenes_shown.c: all that persons are shown. */
+void scenes_shown_alone(struct scene *s);
+void scenes_shown_shared(struct scene *s);
+void scenes_shown_processes(struct scene *s);
+void scenes_shown_requests(struct scene *s);
 
 #endif

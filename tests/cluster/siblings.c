@@ -28,7 +28,7 @@ struct siblings {
 	struct proc_dirs dirs;
 	struct sched_host *host;
 	pthread_t thread;
-	bool refuses, fails, has_changed, is_stopping;
+	bool refuses, fails, are_late, has_changed, is_stopping;
 	struct stats *stats[SIBLINGS];
 	struct page *health, *effect;
 	uint64_t document; /* that was taken */
@@ -194,7 +194,8 @@ static void *run_siblings(void *arg)
 
 	open_pages(s);
 	while (!s->is_stopping) {
-		take_document(s);
+		if (!s->are_late)
+			take_document(s);
 		write_conditions(s);
 		sign_pages(s);
 		node_run_ms(LOOK_MS);
@@ -219,6 +220,11 @@ struct siblings *siblings_start(const struct node *n)
 void siblings_refuse(struct siblings *s, bool refuses)
 {
 	s->refuses = refuses;
+}
+
+void siblings_be_late(struct siblings *s, bool are_late)
+{
+	s->are_late = are_late;
 }
 
 void siblings_fail_checks(struct siblings *s, bool fail)

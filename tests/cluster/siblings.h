@@ -18,6 +18,8 @@ struct siblings;
 struct siblings *siblings_start(const struct node *n);
 /* weir-dataplane states that it refuses what comes; or takes it. */
 void siblings_refuse(struct siblings *s, bool refuses);
+/* They live, and take no document; or take it. */
+void siblings_be_late(struct siblings *s, bool are_late);
 /* All backends of the own site are down by their checks; or up. */
 void siblings_fail_checks(struct siblings *s, bool fail);
 void siblings_stop(struct siblings *s);
