@@ -106,6 +106,14 @@ void handle_operation(struct core *core, struct http_request *r, struct http_rep
 
 /* --- orders --- */
 
+/* Who has asked gives the command, whoever is named as its author. */
+static void set_principal(const struct http_request *r, struct operation_person *person)
+{
+	person->principal = r->identity;
+	if (!person->author)
+		person->author = r->principal;
+}
+
 void handle_operation_begin(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	struct operation_outcome out;
@@ -115,7 +123,8 @@ void handle_operation_begin(struct core *core, struct http_request *r, struct ht
 
 	if (!handle_flag(r, "dry_run", &dry_run, reply) || !handle_wait_ok(r, reply))
 		return;
-	operation_body_read(r->json, clock_believed_ms(), operation_order_guards(), &f, &body);
+	operation_body_read(r->json, clock_believed_ms(), &f, &body);
+	set_principal(r, &body.person);
 	if (!field_end(&f, reply))
 		return;
 	if (body.what == OPERATION_BODY_UNDRAIN && dry_run)
@@ -133,22 +142,16 @@ void handle_operation_begin(struct core *core, struct http_request *r, struct ht
 void handle_operation_order(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	const char *verb = strrchr(r->path, '/') + 1; /* the table has those of orders alone */
-	struct operation_order order = { .what = operation_order_find(verb),
-		                         .principal = r->identity,
-		                         .request = r };
-	struct operation_body_command body;
+	struct operation_order order = { .what = operation_order_find(verb), .request = r };
 	struct operation_outcome out;
 	struct field_reader f;
 
 	if (!handle_no_dry_run(r, reply))
 		return;
-	operation_body_read_command(r->json, operation_order_guards(), &f, &body);
+	operation_body_read_command(r->json, &f, &order.person);
 	if (!field_end(&f, reply))
 		return;
-	order.author = body.author ? body.author : r->principal;
-	order.reason = body.reason;
-	order.guards = body.guards;
-	order.without = body.without;
+	set_principal(r, &order.person);
 	http_doing(r, "asks all nodes what they have in force");
 	operation_order_run(core, r->parts[0], &order, &out);
 	set_outcome(&out, reply);
@@ -164,18 +167,16 @@ static bool read_meant(const json_t *body, struct operation_order *order)
 	           until_ms = json_integer_value(json_object_get(body, "until_ms")),
 	           by_ms = json_integer_value(json_object_get(body, "by_ms"));
 
-	order->principal = json_get_text(body, "principal");
-	if (!order->principal || strlen(order->principal) >= PRINCIPAL_MAX || over_ms < 0 ||
-	    over_ms > OPERATION_OVER_MAX_MS || goal_ppm < 0 || goal_ppm > MODEL_PPM_ALL ||
-	    until_ms < 0 || by_ms <= 0)
-		return false;
+	order->person = (struct operation_person){ .principal = json_get_text(body, "principal"),
+		                                   .now = json_has_true(body, "now"),
+		                                   .over_ms = over_ms,
+		                                   .goal_ppm = (uint32_t)goal_ppm,
+		                                   .until_ms = until_ms,
+		                                   .withdraw = json_has_true(body, "withdraw") };
 	order->by_ms = (uint64_t)by_ms;
-	order->now = json_has_true(body, "now");
-	order->withdraw = json_has_true(body, "withdraw");
-	order->over_ms = over_ms;
-	order->goal_ppm = (uint32_t)goal_ppm;
-	order->until_ms = until_ms;
-	return true;
+	return order->person.principal && strlen(order->person.principal) < PRINCIPAL_MAX &&
+	       over_ms >= 0 && over_ms <= OPERATION_OVER_MAX_MS && goal_ppm >= 0 &&
+	       goal_ppm <= MODEL_PPM_ALL && until_ms >= 0 && by_ms > 0;
 }
 
 void handle_peer_operation_order(struct core *core, struct http_request *r,
@@ -184,7 +185,6 @@ void handle_peer_operation_order(struct core *core, struct http_request *r,
 	struct operation_order order = { .what = operation_order_find(r->parts[1]) };
 	static const char *const meant[] = { "principal", "now",      "over_ms", "goal_ppm",
 		                             "until_ms",  "withdraw", "by_ms" };
-	struct operation_body_command body;
 	struct operation_outcome out;
 	struct field_reader f;
 
@@ -198,12 +198,10 @@ void handle_peer_operation_order(struct core *core, struct http_request *r,
 	json_t *own = json_copy(r->json);
 	for (size_t i = 0; i < sizeof(meant) / sizeof(meant[0]); i++)
 		json_object_del(own, meant[i]);
-	operation_body_read_command(own, operation_order_guards(), &f, &body);
+	operation_body_read_command(own, &f, &order.person);
+	if (!order.person.author)
+		order.person.author = "";
 	if (field_end(&f, reply)) {
-		order.author = body.author;
-		order.reason = body.reason;
-		order.guards = body.guards;
-		order.without = body.without;
 		operation_order_run_here(core, r->parts[0], &order, &out);
 		reply->json = json_pack("{s:i, s:s, s:s, s:o}", "status", (int)out.status, "code",
 		                        out.code ? out.code : "", "text", out.text, "json",

@@ -116,10 +116,10 @@ static bool find_service(const struct beginning *b, const struct model *m,
 static bool find_absent(const struct beginning *b, const struct model *m,
                         struct operation_outcome *out)
 {
-	for (size_t i = 0; i < b->body->without.n; i++)
-		if (!model_node(m, b->body->without.items[i])) {
+	for (size_t i = 0; i < b->body->person.without.n; i++)
+		if (!model_node(m, b->body->person.without.items[i])) {
 			operation_refuse(out, 404, "not-found", "without: there is no node %s",
-			                 b->body->without.items[i]);
+			                 b->body->person.without.items[i]);
 			return false;
 		}
 	return true;
@@ -235,25 +235,12 @@ static bool resolve_request(struct beginning *b, int64_t now_ms, struct operatio
 
 /* --- the record --- */
 
-static uint32_t goal_of(const struct operation_body *body)
-{
-	return body->what == OPERATION_BODY_SHIFT ? body->level_ppm : MODEL_PPM_ALL;
-}
-
-static int64_t until_of(const struct operation_body *body)
-{
-	return body->until_ms >= 0 ? body->until_ms : MODEL_TIME_NEVER;
-}
-
-static bool make_record(struct beginning *b, const struct http_request *request, int64_t now_ms,
-                        struct operation_outcome *out)
+static bool make_record(struct beginning *b, int64_t now_ms, struct operation_outcome *out)
 {
 	const struct operation_body *body = b->body;
-	bool overridden[OPERATION_GUARD_COUNT] = { false };
 	const char *ids[OPERATION_TARGETS_MAX];
 	char error[OPERATION_DETAIL_MAX] = "";
 
-	operation_order_mark_guards(&body->guards, overridden);
 	for (size_t i = 0; i < b->n_sites; i++)
 		ids[i] = b->override_ids[i];
 	struct operation_request r = { .id = b->id,
@@ -264,19 +251,9 @@ static bool make_record(struct beginning *b, const struct http_request *request,
 		                       .override_ids = ids,
 		                       .n_sites = b->n_sites,
 		                       .service = body->service ? body->service : "",
-		                       .author = body->author ? body->author : request->principal,
-		                       .principal = request->identity,
-		                       .reason = body->reason,
-		                       .until_ms = until_of(body),
-		                       .over_ms = body->over_ms > 0 ? body->over_ms : 0,
-		                       .goal_ppm = goal_of(body),
 		                       .level_ppm = b->level_ppm,
 		                       .stamp = b->stamp,
-		                       .now = body->now,
-		                       .withdraw = body->withdraw,
-		                       .overridden = overridden,
-		                       .without = body->without.items,
-		                       .n_without = body->without.n };
+		                       .person = body->person };
 	if (!operation_init(&b->op, &r, now_ms, error))
 		return true;
 	operation_refuse(out, 422, "invalid", "%s", error);
@@ -286,23 +263,11 @@ static bool make_record(struct beginning *b, const struct http_request *request,
 /* What the order will do at its owner: the record as it would be. */
 static bool go_on_from_there(struct beginning *b, struct operation_outcome *out)
 {
-	const struct operation_body *body = b->body;
-	bool overridden[OPERATION_GUARD_COUNT] = { false };
-	const struct operation_person person = { .author = "",
-		                                 .reason = body->reason,
-		                                 .overridden = overridden,
-		                                 .without = body->without.items,
-		                                 .n_without = body->without.n,
-		                                 .now = body->now,
-		                                 .over_ms = body->over_ms > 0 ? body->over_ms : 0,
-		                                 .until_ms = until_of(body),
-		                                 .withdraw = body->withdraw };
 	char error[OPERATION_DETAIL_MAX] = "";
 	enum operation_state state = b->op.state;
 
-	operation_order_mark_guards(&body->guards, overridden);
-	if (!operation_redirect(&b->op, &b->observed.facts, &person, goal_of(body),
-	                        clock_believed_ms(), error))
+	if (!operation_redirect(&b->op, &b->observed.facts, &b->body->person, clock_believed_ms(),
+	                        error))
 		return true;
 	operation_refuse(out, 409, "operation", "operation %s is %s: %s", b->id,
 	                 operation_state_text(state), error);
@@ -455,18 +420,7 @@ static struct operation_order order_of(enum operation_order_do what,
                                        const struct operation_body *body,
                                        const struct http_request *request)
 {
-	return (struct operation_order){ .what = what,
-		                         .author = body->author,
-		                         .principal = request->identity,
-		                         .reason = body->reason,
-		                         .guards = body->guards,
-		                         .without = body->without,
-		                         .now = body->now,
-		                         .over_ms = body->over_ms > 0 ? body->over_ms : 0,
-		                         .goal_ppm = goal_of(body),
-		                         .until_ms = until_of(body),
-		                         .withdraw = body->withdraw,
-		                         .request = request };
+	return (struct operation_order){ .what = what, .person = body->person, .request = request };
 }
 
 static void begin_judged(struct beginning *b, const struct http_request *request,
@@ -498,8 +452,8 @@ void operation_begin(struct core *core, const struct operation_body *body,
 	b->core = core;
 	b->body = body;
 	make_id(core, now_ms, b->id);
-	if (resolve_request(b, now_ms, out) &&
-	    (b->goes_on || make_record(b, request, now_ms, out)) && judge_beginning(b, out)) {
+	if (resolve_request(b, now_ms, out) && (b->goes_on || make_record(b, now_ms, out)) &&
+	    judge_beginning(b, out)) {
 		const struct operation_verdict *tripped = operation_tripped(b->verdicts);
 
 		if (dry_run) {
@@ -567,9 +521,8 @@ static void hold_record(struct operation *op, int64_t now_ms)
 }
 
 /* A drain by the clock becomes an operation that returns. */
-static void return_scheduled(struct beginning *b, const struct http_request *request,
-                             const struct operation_order *order, int64_t now_ms,
-                             struct operation_outcome *out)
+static void return_scheduled(struct beginning *b, const struct operation_order *order,
+                             int64_t now_ms, struct operation_outcome *out)
 {
 	core_lock(b->core);
 	bool ok = choose_overrides(b, now_ms, out);
@@ -580,7 +533,7 @@ static void return_scheduled(struct beginning *b, const struct http_request *req
 		operation_refuse(out, 409, "nothing-to-end", "site %s is not drained", b->sites[0]);
 		return;
 	}
-	if (!make_record(b, request, now_ms, out))
+	if (!make_record(b, now_ms, out))
 		return;
 	hold_record(&b->op, now_ms);
 	core_lock(b->core);
@@ -615,6 +568,6 @@ void operation_undrain(struct core *core, const struct operation_body *body,
 	if (ok && *id)
 		operation_order_run(core, id, &order, out);
 	else if (ok)
-		return_scheduled(b, request, &order, now_ms, out);
+		return_scheduled(b, &order, now_ms, out);
 	free(b);
 }

@@ -61,41 +61,43 @@ static size_t read_names(struct field_reader *f, const char *field, const char *
 	return n;
 }
 
-static bool is_guard(const char *const *guards, const char *name)
-{
-	for (; *guards; guards++)
-		if (!strcmp(*guards, name))
-			return true;
-	return false;
-}
-
 /* "a, b or c" */
-static void join_guards(const char *const *guards, char *out, size_t size)
+static void list_guards(char *out, size_t size)
 {
-	size_t n = 0;
+	size_t n = 0, n_left = 0;
 
-	out[0] = '\0';
-	for (size_t i = 0; guards[i] && n + 40 < size; i++)
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
+		n_left += operation_guard_is_optional((enum operation_guard)g);
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
+		if (!operation_guard_is_optional((enum operation_guard)g))
+			continue;
 		n += (size_t)snprintf(out + n, size - n, "%s%s",
-		                      i == 0          ? ""
-		                      : guards[i + 1] ? ", "
-		                                      : " or ",
-		                      guards[i]);
+		                      operation_guard_text((enum operation_guard)g),
+		                      n_left > 2    ? ", "
+		                      : n_left == 2 ? " or "
+		                                    : "");
+		n_left--;
+	}
 }
 
-static void read_guards(struct field_reader *f, const char *const *guards,
-                        struct operation_body_names *out)
+static void read_guards(struct field_reader *f, bool overridden[OPERATION_GUARD_COUNT])
 {
-	char known[512];
+	const char *names[OPERATION_GUARD_COUNT];
+	char known[OPERATION_GUARD_COUNT * OPERATION_CODE_MAX];
+	size_t n = read_names(f, "override_guards", names, OPERATION_GUARD_COUNT);
 
-	out->n = read_names(f, "override_guards", out->items, OPERATION_GUARD_COUNT);
-	for (size_t i = 0; i < out->n; i++)
-		if (!is_guard(guards, out->items[i])) {
-			join_guards(guards, known, sizeof(known));
-			field_error(f, "override_guards",
-			            "guard %s cannot be overridden by name; these can: %s",
-			            out->items[i], known);
+	for (size_t i = 0; i < n; i++) {
+		int guard = operation_guard_find(names[i]);
+
+		if (guard >= 0 && operation_guard_is_optional((enum operation_guard)guard)) {
+			overridden[guard] = true;
+			continue;
 		}
+		list_guards(known, sizeof(known));
+		field_error(f, "override_guards",
+		            "guard %s cannot be overridden by name; these can: %s", names[i],
+		            known);
+	}
 }
 
 /* --- single fields --- */
@@ -219,21 +221,34 @@ static void check_shape(struct field_reader *f, const json_t *body, const struct
 		field_error(f, "level", "is required, such as \"30%%\"");
 	if (shifts && !has_until)
 		field_error(f, "until", "is required; \"never\" is allowed");
-	if (r->what == OPERATION_BODY_UNDRAIN && r->until_ms >= 0)
+	if (r->what == OPERATION_BODY_UNDRAIN && r->person.until_ms >= 0)
 		field_error(f, "until", "is for drain and shift only");
-	if (r->what != OPERATION_BODY_DRAIN && r->withdraw)
+	if (r->what != OPERATION_BODY_DRAIN && r->person.withdraw)
 		field_error(f, "withdraw", "is for drain only");
-	if (r->withdraw && r->service)
+	if (r->person.withdraw && r->service)
 		field_error(f, "withdraw",
 		            "cannot be combined with service: its VIP may have other services");
-	if (r->now && r->over_ms >= 0)
+	if (r->person.now && r->person.over_ms >= 0)
 		field_error(f, "now", "cannot be combined with over");
 }
 
-void operation_body_read(const json_t *body, int64_t now_ms, const char *const *guards,
-                         struct field_reader *f, struct operation_body *out)
+/* What each request about an operation may have. */
+static void read_said(struct field_reader *f, struct operation_person *out)
 {
-	*out = (struct operation_body){ .over_ms = -1, .until_ms = -1 };
+	out->reason = field_reason(f);
+	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
+	read_guards(f, out->overridden);
+	out->without.n = read_names(f, "without", out->without.items, OPERATION_NODES_MAX);
+	if (!out->reason)
+		out->reason = "";
+}
+
+void operation_body_read(const json_t *body, int64_t now_ms, struct field_reader *f,
+                         struct operation_body *out)
+{
+	struct operation_person *person = &out->person;
+
+	*out = (struct operation_body){ .what = OPERATION_BODY_DO_COUNT };
 	field_start(f, body);
 	out->what = read_do(f);
 	out->n_sites = read_names(f, "sites", out->sites, OPERATION_TARGETS_MAX);
@@ -241,29 +256,24 @@ void operation_body_read(const json_t *body, int64_t now_ms, const char *const *
 	out->service = field_text(f, "service", false, MODEL_NAME_MAX - 1);
 	if (out->service && !*out->service)
 		out->service = NULL;
-	out->level_ppm = read_level(f);
-	out->over_ms = read_over(f);
-	out->until_ms = read_until(f, now_ms);
-	out->now = field_bool(f, "now");
-	out->withdraw = field_bool(f, "withdraw");
-	out->reason = field_reason(f);
-	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
-	read_guards(f, guards, &out->guards);
-	out->without.n = read_names(f, "without", out->without.items, OPERATION_NODES_MAX);
+	person->goal_ppm = read_level(f);
+	person->over_ms = read_over(f);
+	person->until_ms = read_until(f, now_ms);
+	person->now = field_bool(f, "now");
+	person->withdraw = field_bool(f, "withdraw");
+	read_said(f, person);
 	check_shape(f, body, out);
-	if (!out->reason)
-		out->reason = "";
+	if (person->over_ms < 0)
+		person->over_ms = 0;
+	if (person->until_ms < 0)
+		person->until_ms = MODEL_TIME_NEVER;
+	if (out->what != OPERATION_BODY_SHIFT)
+		person->goal_ppm = MODEL_PPM_ALL;
 }
 
-void operation_body_read_command(const json_t *body, const char *const *guards,
-                                 struct field_reader *f, struct operation_body_command *out)
+void operation_body_read_command(const json_t *body, struct field_reader *f,
+                                 struct operation_person *out)
 {
-	*out = (struct operation_body_command){ .reason = NULL };
 	field_start(f, body);
-	out->reason = field_reason(f);
-	out->author = field_text(f, "author", false, MODEL_NAME_MAX - 1);
-	read_guards(f, guards, &out->guards);
-	out->without.n = read_names(f, "without", out->without.items, OPERATION_NODES_MAX);
-	if (!out->reason)
-		out->reason = "";
+	read_said(f, out);
 }

@@ -30,37 +30,25 @@
 #define ORDER_MS   4500u /* and has so long to decide: the rest is for its answer */
 #define ANSWER_MAX ((size_t)1 << 20)
 
-static const char *const words[OPERATION_ORDER_COUNT] = { "hold", "resume", "abort",
-	                                                  "take", "return", "further" };
+static const struct {
+	const char *word;
+	operation_command *run;
+} orders[OPERATION_ORDER_COUNT] = {
+	[OPERATION_ORDER_HOLD] = { "hold", operation_hold },
+	[OPERATION_ORDER_RESUME] = { "resume", operation_resume },
+	[OPERATION_ORDER_ABORT] = { "abort", operation_abort },
+	[OPERATION_ORDER_OWN] = { "take", operation_own },
+	[OPERATION_ORDER_RETURN] = { "return", operation_return },
+	[OPERATION_ORDER_REDIRECT] = { "further", operation_redirect },
+};
 
 enum operation_order_do operation_order_find(const char *word)
 {
 	int i = 0;
 
-	while (i < OPERATION_ORDER_COUNT && strcmp(words[i], word) != 0)
+	while (i < OPERATION_ORDER_COUNT && strcmp(orders[i].word, word) != 0)
 		i++;
 	return (enum operation_order_do)i;
-}
-
-static const char *operation_order_text(enum operation_order_do what)
-{
-	return words[what];
-}
-
-const char *const *operation_order_guards(void)
-{
-	static const char *const names[] = {
-#define GUARD_NAME_true(text) text,
-#define GUARD_NAME_false(text)
-#define GUARD_NAME(text, name, may) GUARD_NAME_##may(text)
-		OPERATION_GUARDS(GUARD_NAME)
-#undef GUARD_NAME
-#undef GUARD_NAME_false
-#undef GUARD_NAME_true
-		        NULL
-	};
-
-	return names;
 }
 
 void operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
@@ -104,60 +92,12 @@ void operation_refuse_undecided(const struct core *core, const char *id,
 
 /* --- at this node --- */
 
-void operation_order_mark_guards(const struct operation_body_names *names,
-                                 bool overridden[OPERATION_GUARD_COUNT])
-{
-	for (size_t i = 0; i < names->n; i++) {
-		int guard = operation_guard_find(names->items[i]);
-
-		if (guard >= 0)
-			overridden[guard] = true;
-	}
-}
-
-static int run_engine_order(struct operation *op, const struct operation_facts *facts,
-                            const struct operation_order *order, char error[OPERATION_DETAIL_MAX])
-{
-	bool overridden[OPERATION_GUARD_COUNT] = { false };
-	struct operation_person person = { .author = order->author ? order->author : "",
-		                           .reason = order->reason ? order->reason : "",
-		                           .overridden = overridden,
-		                           .without = order->without.items,
-		                           .n_without = order->without.n,
-		                           .now = order->now,
-		                           .over_ms = order->over_ms,
-		                           .until_ms = order->until_ms,
-		                           .withdraw = order->withdraw };
-	int64_t now_ms = clock_believed_ms();
-
-	operation_order_mark_guards(&order->guards, overridden);
-	error[0] = '\0';
-	switch (order->what) {
-	case OPERATION_ORDER_HOLD:
-		return operation_hold(op, &person, facts, now_ms, error);
-	case OPERATION_ORDER_RESUME:
-		return operation_resume(op, facts, &person, now_ms, error);
-	case OPERATION_ORDER_ABORT:
-		return operation_abort(op, facts, &person, now_ms, error);
-	case OPERATION_ORDER_OWN:
-		return operation_own(op, facts, &person, now_ms, error);
-	case OPERATION_ORDER_REDIRECT:
-		return operation_redirect(op, facts, &person, order->goal_ppm, now_ms, error);
-	default:
-		return operation_return(op, facts, &person, now_ms, error);
-	}
-}
-
 /* What the engine asked when it refused: guards of the state that goes on, with what the order adds. */
 static void judge_order(struct operation *op, const struct operation_facts *facts,
                         const struct operation_order *order,
                         struct operation_verdict verdicts[OPERATION_GUARD_COUNT])
 {
-	operation_order_mark_guards(&order->guards, op->overridden);
-	for (size_t i = 0; i < order->without.n && op->n_without < OPERATION_NODES_MAX; i++)
-		if (!operation_is_without(op, order->without.items[i]))
-			snprintf(op->without[op->n_without++], MODEL_NAME_MAX, "%s",
-			         order->without.items[i]);
+	operation_add(op, &order->person);
 	if (operation_is_held(op))
 		op->state = op->hold.from;
 	well_begin(op, facts);
@@ -182,9 +122,8 @@ static void add_way_past(struct operation_outcome *out, const struct operation *
 		judge_order(with, facts, order, verdicts);
 		verdicts[guard].ok = false;
 		operation_absent_of(with, facts, absent);
-		out->json = operation_order_refusal(op, with, operation_order_text(order->what),
-		                                    order->reason ? order->reason : "", verdicts,
-		                                    absent);
+		out->json = operation_order_refusal(op, with, orders[order->what].word,
+		                                    order->person.reason, verdicts, absent);
 	}
 	free(with);
 	free(absent);
@@ -238,9 +177,8 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 		operations_note_observed(item, snapshot, observed);
 		idempotent_note_operation(core, order->request, op->id);
 		journal_add(intent_journal(core->intent), clock_believed_ms(), "operation", op->id,
-		            "%s by %s: %s", operation_order_text(order->what),
-		            order->principal ? order->principal : "?",
-		            order->reason ? order->reason : "");
+		            "%s by %s: %s", orders[order->what].word, order->person.principal,
+		            order->person.reason);
 		out->status = 200;
 		operations_poke(core);
 	}
@@ -267,7 +205,7 @@ static bool try_order(struct core *core, const char *id, const struct operation_
                       struct operation *was, struct operation *op,
                       struct operation_observed *observed, struct operation_outcome *out)
 {
-	char error[OPERATION_DETAIL_MAX];
+	char error[OPERATION_DETAIL_MAX] = "";
 
 	core_lock(core);
 	const struct operations_item *item = operations_find(core, id);
@@ -290,7 +228,8 @@ static bool try_order(struct core *core, const char *id, const struct operation_
 	}
 	operation_gather(snapshot, op, 0, observed);
 	operation_project(snapshot, op, NULL, observed);
-	int err = run_engine_order(op, &observed->facts, order, error);
+	int err = orders[order->what].run(op, &observed->facts, &order->person, clock_believed_ms(),
+	                                  error);
 	bool decided = true;
 	if (err)
 		refuse_order(out, was, order, &observed->facts, err, error);
@@ -322,15 +261,6 @@ void operation_order_run_here(struct core *core, const char *id,
 }
 
 /* --- at its owner --- */
-
-static json_t *names_json(const struct operation_body_names *names)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < names->n; i++)
-		json_array_append_new(list, json_string(names->items[i]));
-	return list;
-}
 
 /* The owner's address. @return false: the document has none */
 static bool find_owner_api(struct core *core, const char *owner, char api[256])
@@ -390,15 +320,22 @@ static void read_passed(const json_t *answer, struct operation_outcome *out)
 		out->json = json_incref(json);
 }
 
-static json_t *order_json(const struct operation_order *order, uint64_t by_ms)
+static json_t *order_json(const struct operation_person *person, uint64_t by_ms)
 {
+	json_t *guards = json_array(), *without = json_array();
+
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
+		if (person->overridden[g])
+			json_array_append_new(
+			        guards, json_string(operation_guard_text((enum operation_guard)g)));
+	for (size_t i = 0; i < person->without.n; i++)
+		json_array_append_new(without, json_string(person->without.items[i]));
 	return json_pack("{s:s, s:b, s:I, s:I, s:I, s:b, s:s, s:s, s:I, s:o, s:o}", "principal",
-	                 order->principal ? order->principal : "", "now", order->now, "over_ms",
-	                 (json_int_t)order->over_ms, "goal_ppm", (json_int_t)order->goal_ppm,
-	                 "until_ms", (json_int_t)order->until_ms, "withdraw", order->withdraw,
-	                 "reason", order->reason, "author", order->author ? order->author : "",
-	                 "by_ms", (json_int_t)by_ms, "override_guards", names_json(&order->guards),
-	                 "without", names_json(&order->without));
+	                 person->principal, "now", person->now, "over_ms",
+	                 (json_int_t)person->over_ms, "goal_ppm", (json_int_t)person->goal_ppm,
+	                 "until_ms", (json_int_t)person->until_ms, "withdraw", person->withdraw,
+	                 "reason", person->reason, "author", person->author, "by_ms",
+	                 (json_int_t)by_ms, "override_guards", guards, "without", without);
 }
 
 /*
@@ -423,13 +360,13 @@ static void send_order(struct peer_client *client, const char *id, const char *o
                        const char *api, const struct operation_order *order, uint64_t by_ms,
                        struct operation_outcome *out)
 {
-	char *text = json_line(order_json(order, by_ms));
+	char *text = json_line(order_json(&order->person, by_ms));
 	struct client_request r = {
 		.post = 1, .body = text, .timeout_ms = PASS_ON_MS, .answer_max = ANSWER_MAX
 	};
 
 	snprintf(r.url, sizeof(r.url), "%s/v1/peer/operations/%s/%s", api, id,
-	         operation_order_text(order->what));
+	         orders[order->what].word);
 	client_send(client, &r, 1);
 	if (r.answer)
 		read_passed(r.answer, out);

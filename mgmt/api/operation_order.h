@@ -32,14 +32,7 @@ enum operation_order_do {
 /** An order; texts are borrowed. */
 struct operation_order {
 	enum operation_order_do what;
-	const char *author, *principal, *reason;
-	struct operation_body_names guards, without;
-	bool now;        /**< of a return: in one step */
-	int64_t over_ms; /**< likewise: its pace; 0: as on the way out */
-	/* of a redirect, see struct operation_person */
-	uint32_t goal_ppm;
-	int64_t until_ms;
-	bool withdraw;
+	struct operation_person person;
 	bool if_unowned; /**< of a take: only while the lease of its owner has ended */
 	/** of one that was passed on: not after this, on our boot clock; 0: at any time */
 	uint64_t by_ms;
@@ -59,11 +52,6 @@ struct operation_outcome {
 enum operation_order_do operation_order_find(const char *word);
 /** Answer with operation @p id as it is now, with the nodes that have it. */
 void operation_order_answer(struct core *core, const char *id, struct operation_outcome *out);
-/** Names of guards that orders may override, ended by NULL. */
-const char *const *operation_order_guards(void);
-/** Mark the guards that @p names has; the others stay as they are. */
-void operation_order_mark_guards(const struct operation_body_names *names,
-                                 bool overridden[OPERATION_GUARD_COUNT]);
 /** Carry out an order, here or at the owner. */
 void operation_order_run(struct core *core, const char *id, const struct operation_order *order,
                          struct operation_outcome *out);

@@ -48,9 +48,10 @@ static bool find_abandoned(struct core *core, char id[MODEL_ID_MAX])
 void operation_own_abandoned(struct core *core)
 {
 	const struct operation_order order = { .what = OPERATION_ORDER_OWN,
-		                               .author = "weir",
-		                               .principal = "weir",
-		                               .reason = "the lease of its owner has ended",
+		                               .person = { .author = "weir",
+		                                           .principal = "weir",
+		                                           .reason = "the lease of its "
+		                                                     "owner has ended" },
 		                               .if_unowned = true };
 	char id[MODEL_ID_MAX];
 	struct operation_outcome out;

@@ -21,10 +21,8 @@ static bool has_added(const struct operation *op, const struct command_before *b
 /* What a person says to a new way; what was said to the last one is over. */
 static void add_to_way(struct tick *t, const struct operation_person *person)
 {
-	struct command_before before;
-
 	absent_next_way(t);
-	command_add(t->op, person, &before);
+	operation_add(t->op, person);
 }
 
 static struct tick begin_command(struct operation *op, const struct operation_facts *facts,
@@ -41,8 +39,8 @@ static bool stays_by_itself(const struct operation *op)
 	        op->state == OPERATION_RESTING);
 }
 
-int operation_hold(struct operation *op, const struct operation_person *person,
-                   const struct operation_facts *facts, int64_t now_ms, char *error)
+int operation_hold(struct operation *op, const struct operation_facts *facts,
+                   const struct operation_person *person, int64_t now_ms, char *error)
 {
 	struct tick t = begin_command(op, facts, now_ms);
 	const char *colon = *person->reason ? ": " : "";
@@ -272,9 +270,7 @@ static void set_pace(struct operation *op, const struct operation_person *person
 /* What is left of the way back is one step now. */
 static void hurry_return(struct tick *t, const struct operation_person *person)
 {
-	struct command_before before;
-
-	command_add(t->op, person, &before);
+	operation_add(t->op, person);
 	back_turn(t, OPERATION_BACK);
 	set_pace(t->op, person);
 	tick_enter(t, OPERATION_RETURNING);
@@ -316,10 +312,10 @@ int operation_return(struct operation *op, const struct operation_facts *facts,
 }
 
 int operation_redirect(struct operation *op, const struct operation_facts *facts,
-                       const struct operation_person *person, uint32_t goal_ppm, int64_t now_ms,
-                       char *error)
+                       const struct operation_person *person, int64_t now_ms, char *error)
 {
 	struct tick t = begin_command(op, facts, now_ms);
+	const uint32_t goal_ppm = person->goal_ppm;
 	enum operation_state state = operation_unheld_state(op);
 	const char *mover = facts_find_mover(facts);
 

@@ -22,20 +22,25 @@ int command_refuse(char *error, int code, const char *format, ...)
 	return code;
 }
 
+void operation_add(struct operation *op, const struct operation_person *person)
+{
+	for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
+		op->overridden[i] = op->overridden[i] || person->overridden[i];
+	for (size_t i = 0; i < person->without.n && op->n_without < OPERATION_NODES_MAX; i++) {
+		if (operation_is_without(op, person->without.items[i]))
+			continue;
+		(void)snprintf(op->without[op->n_without++], MODEL_NAME_MAX, "%s",
+		               person->without.items[i]);
+	}
+}
+
 void command_add(struct operation *op, const struct operation_person *person,
                  struct command_before *before)
 {
 	memcpy(before->overridden, op->overridden, sizeof(before->overridden));
 	memcpy(before->without, op->without, sizeof(before->without));
 	before->n_without = op->n_without;
-	for (int i = 0; person->overridden && i < OPERATION_GUARD_COUNT; i++)
-		op->overridden[i] = op->overridden[i] || person->overridden[i];
-	for (size_t i = 0; i < person->n_without && op->n_without < OPERATION_NODES_MAX; i++) {
-		if (operation_is_without(op, person->without[i]))
-			continue;
-		(void)snprintf(op->without[op->n_without++], MODEL_NAME_MAX, "%s",
-		               person->without[i]);
-	}
+	operation_add(op, person);
 }
 
 void command_undo(struct operation *op, const struct command_before *before)

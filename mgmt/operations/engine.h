@@ -74,42 +74,28 @@ void operation_next(struct operation *op, const struct operation_facts *facts, i
  * here, or not by this configuration; OPERATION_REFUSED + a guard: that refuses. Unless it is 0, the
  * record is as before.
  */
-struct operation_person {
-	const char *author, *reason; /**< "" and "": as before */
-	const bool *overridden;      /**< [OPERATION_GUARD_COUNT] to add; NULL: none */
-	const char *const *without;  /**< nodes named absent, to add */
-	size_t n_without;
-	bool now;        /**< of a return or redirect: in one step */
-	int64_t over_ms; /**< likewise: its pace; 0: as before */
-	/* of a redirect */
-	int64_t until_ms; /**< when it returns by itself; MODEL_TIME_NEVER: never */
-	bool withdraw;    /**< VIPs of its sites alone are withdrawn, too */
-};
-MUST_CHECK int operation_hold(struct operation *op, const struct operation_person *person,
-                              const struct operation_facts *facts, int64_t now_ms, char *error);
+typedef int operation_command(struct operation *op, const struct operation_facts *facts,
+                              const struct operation_person *person, int64_t now_ms, char *error);
+MUST_CHECK operation_command operation_hold;
 /** Go on; of expired_held: return. */
-MUST_CHECK int operation_resume(struct operation *op, const struct operation_facts *facts,
-                                const struct operation_person *person, int64_t now_ms, char *error);
+MUST_CHECK operation_command operation_resume;
 /** Go back to where the running way began, at the same pace. */
-MUST_CHECK int operation_abort(struct operation *op, const struct operation_facts *facts,
-                               const struct operation_person *person, int64_t now_ms, char *error);
+MUST_CHECK operation_command operation_abort;
 /** Return to normal (weir undrain). */
-MUST_CHECK int operation_return(struct operation *op, const struct operation_facts *facts,
-                                const struct operation_person *person, int64_t now_ms, char *error);
+MUST_CHECK operation_command operation_return;
 /**
  * Send more clients elsewhere from here (a shift that rests, a return): the level runs on. What the person says of
- * the end, the pace and the VIPs holds from now on, as of an operation that begins.
- * @param goal_ppm  above its level; all clients: a drain, else a shift
+ * the end, the pace and the VIPs holds from now on, as of an operation that begins. The goal is above
+ * its level; all clients: a drain, else a shift.
  */
-MUST_CHECK int operation_redirect(struct operation *op, const struct operation_facts *facts,
-                                  const struct operation_person *person, uint32_t goal_ppm,
-                                  int64_t now_ms, char *error);
+MUST_CHECK operation_command operation_redirect;
 /**
  * Become the owner (`weir operation ID take`), in a new epoch. It holds until the levels of all nodes that are reached are
  * known, and goes on from the highest; an operation that was held stays held.
  */
-MUST_CHECK int operation_own(struct operation *op, const struct operation_facts *facts,
-                             const struct operation_person *person, int64_t now_ms, char *error);
+MUST_CHECK operation_command operation_own;
+/** Add what a person overrides by name, and whom a person names absent. */
+void operation_add(struct operation *op, const struct operation_person *person);
 
 /** From where a write holds the level of @p op: just beside it, on the side that its way comes from. */
 uint32_t operation_hold_from(const struct operation *op, uint32_t level_ppm);

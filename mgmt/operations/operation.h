@@ -252,22 +252,37 @@ struct operation {
 	bool shared_withdrawn; /**< VIPs of several sites */
 };
 
-/** What a person asked for; texts are borrowed. */
+/** Names that a person gave; borrowed. */
+struct operation_names {
+	const char *items[OPERATION_NODES_MAX];
+	size_t n;
+};
+
+/** What a person says where an operation begins, or to one that is there; texts are borrowed. */
+struct operation_person {
+	const char *author, *principal, *reason;
+	bool overridden[OPERATION_GUARD_COUNT]; /**< by name; to one that is there, in addition */
+	struct operation_names without;         /**< nodes named absent, likewise */
+	/* where it begins, of a return or redirect */
+	bool now;        /**< in one step */
+	int64_t over_ms; /**< its pace; 0: none, of a return or redirect as before */
+	/* where it begins, of a redirect */
+	uint32_t goal_ppm; /**< of a shift; a drain's is 1,000,000 */
+	int64_t until_ms;  /**< when it returns by itself; MODEL_TIME_NEVER: never */
+	bool withdraw;     /**< VIPs of its sites alone are withdrawn, too */
+};
+
+/** What an operation begins with; texts are borrowed. */
 struct operation_request {
 	const char *id, *node; /**< the new operation's id; the node that was asked */
 	enum operation_kind kind;
 	const char *const *sites;        /**< [n_sites] */
 	const char *const *override_ids; /**< [n_sites] */
 	size_t n_sites;
-	const char *service, *author, *principal, *reason;
-	int64_t until_ms, over_ms;
-	uint32_t goal_ppm;  /**< of a shift; a drain's is 1,000,000 */
+	const char *service;
 	uint32_t level_ppm; /**< at which the targets are now: an override that goes on */
 	uint64_t stamp;     /**< of the command */
-	bool now, withdraw;
-	const bool *overridden; /**< [OPERATION_GUARD_COUNT], or NULL */
-	const char *const *without;
-	size_t n_without;
+	struct operation_person person;
 };
 
 /**

@@ -120,14 +120,14 @@ static bool copy_text(char *out, size_t size, const char *text, const char *fiel
 
 static int copy_texts(struct operation *op, const struct operation_request *r, char *error)
 {
-	bool fit =
-	        copy_text(op->id, sizeof(op->id), r->id, "id", error) &&
-	        copy_text(op->owner, sizeof(op->owner), r->node, "node", error) &&
-	        copy_text(op->command_node, sizeof(op->command_node), r->node, "node", error) &&
-	        copy_text(op->service, sizeof(op->service), r->service, "service", error) &&
-	        copy_text(op->author, sizeof(op->author), r->author, "author", error) &&
-	        copy_text(op->principal, sizeof(op->principal), r->principal, "principal", error) &&
-	        copy_text(op->reason, sizeof(op->reason), r->reason, "reason", error);
+	bool fit = copy_text(op->id, sizeof(op->id), r->id, "id", error) &&
+	           copy_text(op->owner, sizeof(op->owner), r->node, "node", error) &&
+	           copy_text(op->command_node, sizeof(op->command_node), r->node, "node", error) &&
+	           copy_text(op->service, sizeof(op->service), r->service, "service", error) &&
+	           copy_text(op->author, sizeof(op->author), r->person.author, "author", error) &&
+	           copy_text(op->principal, sizeof(op->principal), r->person.principal, "principal",
+	                     error) &&
+	           copy_text(op->reason, sizeof(op->reason), r->person.reason, "reason", error);
 
 	return fit ? 0 : -EINVAL;
 }
@@ -153,9 +153,9 @@ static int copy_targets(struct operation *op, const struct operation_request *r,
 
 static int copy_without(struct operation *op, const struct operation_request *r, char *error)
 {
-	for (size_t i = 0; i < r->n_without; i++) {
-		if (!copy_text(op->without[op->n_without], MODEL_NAME_MAX, r->without[i], "without",
-		               error))
+	for (size_t i = 0; i < r->person.without.n; i++) {
+		if (!copy_text(op->without[op->n_without], MODEL_NAME_MAX,
+		               r->person.without.items[i], "without", error))
 			return -EINVAL;
 		op->n_without++;
 	}
@@ -165,15 +165,15 @@ static int copy_without(struct operation *op, const struct operation_request *r,
 /* What is wrong with the numbers; NULL: nothing. */
 static const char *find_error(const struct operation_request *r, int64_t now_ms)
 {
-	uint32_t goal = r->kind == OPERATION_DRAIN ? MODEL_PPM_ALL : r->goal_ppm;
+	uint32_t goal = r->kind == OPERATION_DRAIN ? MODEL_PPM_ALL : r->person.goal_ppm;
 
 	if (!r->stamp || r->stamp >= HLC_END)
 		return "the command has no stamp";
 	if (r->n_sites == 0)
 		return "no site is named";
-	if (r->until_ms != MODEL_TIME_NEVER && r->until_ms <= now_ms)
+	if (r->person.until_ms != MODEL_TIME_NEVER && r->person.until_ms <= now_ms)
 		return "until is in the past";
-	if (r->over_ms < 0 || r->over_ms > OPERATION_OVER_MAX_MS)
+	if (r->person.over_ms < 0 || r->person.over_ms > OPERATION_OVER_MAX_MS)
 		return "over is longer than 7 days";
 	if (goal == 0 || goal > MODEL_PPM_ALL || r->level_ppm > MODEL_PPM_ALL)
 		return "the level is not between 0 and 100 %";
@@ -188,7 +188,7 @@ int operation_init(struct operation *op, const struct operation_request *r, int6
 	const char *wrong = find_error(r, now_ms);
 
 	memset(op, 0, sizeof(*op));
-	if (r->n_sites > OPERATION_TARGETS_MAX || r->n_without > OPERATION_NODES_MAX) {
+	if (r->n_sites > OPERATION_TARGETS_MAX || r->person.without.n > OPERATION_NODES_MAX) {
 		(void)snprintf(error, OPERATION_DETAIL_MAX,
 		               "more than %u sites or %u nodes are named", OPERATION_TARGETS_MAX,
 		               OPERATION_NODES_MAX);
@@ -202,18 +202,17 @@ int operation_init(struct operation *op, const struct operation_request *r, int6
 		return -EINVAL;
 	op->kind = r->kind;
 	op->created_ms = now_ms;
-	op->until_ms = r->until_ms;
-	op->over_ms = r->over_ms;
-	op->now = r->now;
-	op->withdraw = r->withdraw;
-	op->goal_ppm = r->kind == OPERATION_DRAIN ? MODEL_PPM_ALL : r->goal_ppm;
+	op->until_ms = r->person.until_ms;
+	op->over_ms = r->person.over_ms;
+	op->now = r->person.now;
+	op->withdraw = r->person.withdraw;
+	op->goal_ppm = r->kind == OPERATION_DRAIN ? MODEL_PPM_ALL : r->person.goal_ppm;
 	op->level_ppm = r->level_ppm;
 	op->began_ppm = r->level_ppm;
 	op->stamp = r->stamp;
 	op->epoch = operation_owner_epoch(0);
 	op->seq = 1;
-	for (int i = 0; r->overridden && i < OPERATION_GUARD_COUNT; i++)
-		op->overridden[i] = r->overridden[i];
+	memcpy(op->overridden, r->person.overridden, sizeof(op->overridden));
 	op->plan_from_ppm = op->level_ppm;
 	op->n_plan = plan_levels(op->level_ppm, op->goal_ppm, op->now, op->plan_ppm);
 	return 0;

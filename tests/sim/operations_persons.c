@@ -8,12 +8,6 @@
 
 #include "operations_judge.h"
 
-struct plea {
-	struct operation_person person;
-	bool overridden[OPERATION_GUARD_COUNT];
-	const char *without[WORLD_NODES];
-};
-
 static bool is_named_absent(struct world *w, const struct world_node *n, uint32_t i)
 {
 	const struct world_node *other = &w->node[i];
@@ -21,24 +15,23 @@ static bool is_named_absent(struct world *w, const struct world_node *n, uint32_
 	return w->forces ? !world_reaches(w, n, other) : !other->alive && world_chance(w, 500);
 }
 
-static void make_plea(struct world *w, struct plea *p, const struct world_node *n,
+static void make_plea(struct world *w, struct operation_person *p, const struct world_node *n,
                       const struct operation *op, bool patient)
 {
 	int guard = operation_guard_find(op->hold.code);
 
 	memset(p, 0, sizeof(*p));
-	p->person.until_ms = MODEL_TIME_NEVER;
+	p->until_ms = MODEL_TIME_NEVER;
 	for (uint32_t i = 0; i < w->n_nodes; i++) {
 		if (is_named_absent(w, n, i))
-			p->without[p->person.n_without++] = w->node[i].name;
+			p->without.items[p->without.n++] = w->node[i].name;
 	}
 	if (guard >= 0 && guard != OPERATION_GUARD_LAST_SITE &&
 	    guard != OPERATION_GUARD_MAX_SITES_OUT && world_chance(w, patient ? 500 : 100))
 		p->overridden[guard] = true;
-	p->person.author = "amy";
-	p->person.reason = "";
-	p->person.overridden = p->overridden;
-	p->person.without = p->without;
+	p->author = "amy";
+	p->reason = "";
+	p->goal_ppm = MODEL_PPM_ALL;
 }
 
 /* Node @p n becomes the owner; nobody else may have changed the record meanwhile. */
@@ -94,12 +87,12 @@ void world_own(struct world *w, uint32_t k)
 static void take_operation(struct world *w, uint32_t k, bool patient)
 {
 	struct world_node *n = choose_node(w, k);
-	struct plea plea;
+	struct operation_person plea;
 
 	if (!n)
 		return;
 	make_plea(w, &plea, n, &n->rec[k], patient);
-	change_owner(w, n, k, &plea.person);
+	change_owner(w, n, k, &plea);
 }
 
 /* A command at the target itself: by the override, past the operation. */
@@ -122,22 +115,12 @@ static void command_target(struct world *w, uint32_t k)
 		printf("%8lld op%u %s: a person's override\n", (long long)w->now_ms, k, n->name);
 }
 
-static int run_command(struct operation *op, const struct operation_facts *f,
-                       const struct operation_person *person, uint32_t which, int64_t now_ms,
-                       char *error)
+static operation_command *choose_command(uint32_t which)
 {
-	switch (which) {
-	case 0:
-		return operation_hold(op, person, f, now_ms, error);
-	case 1:
-		return operation_abort(op, f, person, now_ms, error);
-	case 2:
-		return operation_return(op, f, person, now_ms, error);
-	case 3:
-		return operation_redirect(op, f, person, MODEL_PPM_ALL, now_ms, error);
-	default:
-		return operation_resume(op, f, person, now_ms, error);
-	}
+	static operation_command *const commands[] = { operation_hold, operation_abort,
+		                                       operation_return, operation_redirect };
+
+	return which < sizeof(commands) / sizeof(commands[0]) ? commands[which] : operation_resume;
 }
 
 static void command_owner(struct world *w, struct world_node *n, uint32_t k, uint32_t which,
@@ -147,14 +130,13 @@ static void command_owner(struct world *w, struct world_node *n, uint32_t k, uin
 	static struct operation op;
 	struct operation_write was = n->rec[k].write;
 	char error[OPERATION_DETAIL_MAX] = "";
-	struct plea plea;
+	struct operation_person plea;
 	int err;
 
 	op = n->rec[k];
 	make_plea(w, &plea, n, &op, patient);
 	world_look(w, n, k, &view);
-	err = run_command(&op, &view.facts, &plea.person, which, w->now_ms + n->clock_off_ms,
-	                  error);
+	err = choose_command(which)(&op, &view.facts, &plea, w->now_ms + n->clock_off_ms, error);
 	if (err && !*error)
 		world_fault(w, "a command is refused without a reason");
 	enum store_result result = err ? STORE_REFUSED : store_decide(w, n, k, &op);

@@ -5,12 +5,10 @@ struct scene scene;
 const struct operation_person scene_person = { .author = "amy",
 	                                       .reason = "test",
 	                                       .until_ms = MODEL_TIME_NEVER };
-static const char *const others[] = { "na", "nc" };
 const struct operation_person scene_alone = { .author = "amy",
 	                                      .reason = "test",
 	                                      .until_ms = MODEL_TIME_NEVER,
-	                                      .without = others,
-	                                      .n_without = 2 };
+	                                      .without = { { "na", "nc" }, 2 } };
 static const char *const node_names[SCENE_NODES] = { "na", "nb", "nc" };
 static const char *const site_names[SCENE_NODES] = { "a", "b", "c" };
 
@@ -64,11 +62,11 @@ void scene_begin(enum operation_kind kind, uint32_t goal_ppm)
 		.override_ids = ids,
 		.n_sites = 1,
 		.service = "",
-		.author = "amy",
-		.principal = "",
-		.reason = "",
-		.until_ms = MODEL_TIME_NEVER,
-		.goal_ppm = goal_ppm,
+		.person.author = "amy",
+		.person.principal = "",
+		.person.reason = "",
+		.person.until_ms = MODEL_TIME_NEVER,
+		.person.goal_ppm = goal_ppm,
 	};
 
 	memset(&scene, 0, sizeof(scene));

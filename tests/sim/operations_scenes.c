@@ -382,7 +382,7 @@ static int expiry_while_a_return_is_held_is_told(void)
 	CHECK(scene_until_level(250000));
 	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	scene_tick(1);
-	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	scene.now_ms = scene.op.until_ms;
 	scene_tick(2);
 	CHECK(scene.op.state == OPERATION_EXPIRED_HELD);
@@ -396,7 +396,7 @@ static int expiry_during_a_hold_changes_nothing(void)
 	scene_begin(OPERATION_DRAIN, 0);
 	scene.op.until_ms = scene.now_ms + 1000000;
 	CHECK(scene_until_level(250000));
-	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error) &&
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
 	      scene_is_held_by("person"));
 	scene.now_ms = scene.op.until_ms - 902000;
 	scene_tick(1);
@@ -491,14 +491,14 @@ static int a_shift_rests_and_a_drain_starts_from_there(void)
 	scene_begin(OPERATION_SHIFT, 300000);
 	CHECK(scene_until_state(OPERATION_RESTING, 200));
 	CHECK(scene.op.level_ppm == 300000 && !operation_moves(&scene.op));
+	person.goal_ppm = MODEL_PPM_ALL;
 	person.until_ms = scene.now_ms;
-	CHECK(operation_redirect(&scene.op, &scene.f, &person, MODEL_PPM_ALL, scene.now_ms,
-	                         scene.error) == -EINVAL);
+	CHECK(operation_redirect(&scene.op, &scene.f, &person, scene.now_ms, scene.error) ==
+	      -EINVAL);
 	person.until_ms = scene.now_ms + 3600000;
 	person.withdraw = true;
 	scene.op.until_ms = scene.now_ms + 1;
-	CHECK(!operation_redirect(&scene.op, &scene.f, &person, MODEL_PPM_ALL, scene.now_ms,
-	                          scene.error));
+	CHECK(!operation_redirect(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
 	CHECK(scene.op.until_ms == person.until_ms && scene.op.withdraw);
 	CHECK(scene_until_level(500000));
 	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));

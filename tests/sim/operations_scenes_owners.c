@@ -25,7 +25,6 @@ static int the_owner_is_outside_of_the_target(void)
 
 static int two_nodes_need_each_other(void)
 {
-	const char *const absent[] = { "nc" };
 	struct operation_person without = scene_person;
 
 	scene_begin(OPERATION_DRAIN, 0);
@@ -38,8 +37,7 @@ static int two_nodes_need_each_other(void)
 	CHECK(operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) ==
 	              OPERATION_REFUSED + OPERATION_GUARD_MAJORITY &&
 	      strstr(scene.error, "majority"));
-	without.without = absent;
-	without.n_without = 1;
+	without.without = (struct operation_names){ { "nc" }, 1 };
 	scene.sites[2].up = OPERATION_NO;
 	scene.f.max_sites_out = scene_value(2);
 	CHECK(!operation_resume(&scene.op, &scene.f, &without, scene.now_ms, scene.error));
@@ -145,11 +143,11 @@ static int a_person_holds_what_a_new_owner_would_go_on_with(void)
 	CHECK(scene_until_level(250000));
 	scene.f.self = "nc";
 	CHECK(!operation_own(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
-	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(scene_is_held_by("person"));
 	scene_tick(60);
 	CHECK(scene_is_held_by("person") && scene.op.level_ppm == 250000);
-	CHECK(operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error) ==
+	CHECK(operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) ==
 	      -EALREADY);
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(scene_until_level(500000));
@@ -169,11 +167,9 @@ static int a_take_waits_for_no_node_without_end(void)
 {
 	static const char *const said[] = { "nb does not say its level",
 		                            "na does not have the hold" };
-	static const char *const absent[] = { "nb" };
 	struct operation_person without = scene_person;
 
-	without.without = absent;
-	without.n_without = 1;
+	without.without = (struct operation_names){ { "nb" }, 1 };
 	for (int which = 0; which < 4; which++) {
 		scene_begin(OPERATION_DRAIN, 0);
 		CHECK(scene_until_level(250000));
@@ -292,12 +288,10 @@ static int levels_of_another_owner_hold_the_way_out(void)
 
 static int levels_of_another_owner_hold_the_way_back(void)
 {
-	const char *const absent[] = { "nc" };
 	struct operation_person without = scene_person;
 	uint32_t epoch;
 
-	without.without = absent;
-	without.n_without = 1;
+	without.without = (struct operation_names){ { "nc" }, 1 };
 	scene_begin(OPERATION_DRAIN, 0);
 	CHECK(scene_until_level(250000));
 	scene.sites[0].up = OPERATION_NO;

@@ -268,12 +268,10 @@ static const struct operation_failure *last_failure(void)
 
 static int what_failed_and_who_came_late_is_remembered(void)
 {
-	static const bool overridden[OPERATION_GUARD_COUNT] = { [OPERATION_GUARD_RECEIVERS] =
-		                                                        true };
 	struct operation_person person = scene_person;
 	const struct operation_failure *f;
 
-	person.overridden = overridden;
+	person.overridden[OPERATION_GUARD_RECEIVERS] = true;
 	scene_begin(OPERATION_DRAIN, 0);
 	CHECK(scene_until_level(250000));
 	scene.sites[2].repeats = scene_value(300);

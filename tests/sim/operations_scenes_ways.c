@@ -71,13 +71,13 @@ static int an_abort_goes_on_beside_another(void)
 {
 	scene_begin(OPERATION_DRAIN, 0);
 	CHECK(scene_until_level(500000));
-	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	let_another_move(true);
 	CHECK(operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
 	      strstr(scene.error, "operation younger moves"));
 	CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	scene_tick(1);
-	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(scene_until_state(OPERATION_ABORTED, 200) && scene.op.level_ppm == 0);
 	return 0;
@@ -85,8 +85,6 @@ static int an_abort_goes_on_beside_another(void)
 
 static int what_a_refused_command_names_is_forgotten(void)
 {
-	static const char *const absent[] = { "nc" };
-	static const bool fresh[OPERATION_GUARD_COUNT] = { [OPERATION_GUARD_FRESH] = true };
 	struct operation_person person = scene_person;
 
 	scene_begin(OPERATION_DRAIN, 0);
@@ -94,9 +92,8 @@ static int what_a_refused_command_names_is_forgotten(void)
 	scene.sites[1].repeats = scene_value(90);
 	scene_tick(1);
 	CHECK(scene_is_held_by("receivers"));
-	person.without = absent;
-	person.n_without = 1;
-	person.overridden = fresh;
+	person.without = (struct operation_names){ { "nc" }, 1 };
+	person.overridden[OPERATION_GUARD_FRESH] = true;
 	CHECK(operation_resume(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
 	CHECK(scene.op.n_without == 0 && !scene.op.overridden[OPERATION_GUARD_FRESH]);
 	scene.sites[1].repeats = scene_value(1);
@@ -107,7 +104,6 @@ static int what_a_refused_command_names_is_forgotten(void)
 
 static int what_was_named_absent_takes_part_again(void)
 {
-	static const char *const absent[] = { "na", "nc" };
 	struct operation_person person = scene_person;
 
 	scene_begin(OPERATION_DRAIN, 0);
@@ -125,12 +121,11 @@ static int what_was_named_absent_takes_part_again(void)
 	CHECK(scene_until_state(OPERATION_DONE, 400));
 	scene_begin(OPERATION_DRAIN, 0); /* on its way it stays absent, until a person turns it */
 	CHECK(scene_until_level(100000));
-	person.without = absent;
-	person.n_without = 2;
-	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	person.without = (struct operation_names){ { "na", "nc" }, 2 };
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(!operation_resume(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
 	CHECK(scene_until_level(250000) && scene.op.n_without == 2);
-	person.n_without = 1;
+	person.without.n = 1;
 	CHECK(!operation_abort(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
 	CHECK(scene.op.n_without == 1 && !strcmp(scene.op.without[0], "na"));
 	return 0;
@@ -138,14 +133,13 @@ static int what_was_named_absent_takes_part_again(void)
 
 static int guards_are_overridden_for_one_way(void)
 {
-	static const bool fresh[OPERATION_GUARD_COUNT] = { [OPERATION_GUARD_FRESH] = true };
 	struct operation_person person = scene_person;
 
 	scene_begin(OPERATION_DRAIN, 0);
 	scene.op.overridden[OPERATION_GUARD_ROOM] = true;
 	CHECK(let_drain());
 	CHECK(scene.op.overridden[OPERATION_GUARD_ROOM]);
-	person.overridden = fresh;
+	person.overridden[OPERATION_GUARD_FRESH] = true;
 	CHECK(!operation_return(&scene.op, &scene.f, &person, scene.now_ms, scene.error));
 	CHECK(!scene.op.overridden[OPERATION_GUARD_ROOM] &&
 	      scene.op.overridden[OPERATION_GUARD_FRESH]);
@@ -165,7 +159,7 @@ static int a_return_may_be_hurried(void)
 
 	scene_begin(OPERATION_DRAIN, 0);
 	CHECK(let_drain());
-	CHECK(operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error) &&
+	CHECK(operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error) &&
 	      strstr(scene.error, "nothing to hold"));
 	CHECK(scene.op.drained_ms && begin_return() == 0);
 	CHECK(scene_until_level(990000));
@@ -262,7 +256,7 @@ static int a_hold_is_never_beyond_what_was_written(void)
 	scene.nodes[2].levels[0] =
 	        (struct operation_level){ true, scene.op.write.epoch, scene.op.write.step, false,
 		                          MODEL_PPM_ALL };
-	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	CHECK(scene.op.write.to_ppm == 250000 && scene.op.level_ppm == 250000);
 	CHECK(scene.op.write.from_ppm == 249999); /* so nodes that have gone further stay */
 	return 0;
@@ -420,7 +414,7 @@ static int a_hold_is_written_once(void)
 	CHECK(scene_until_level(100000));
 	while (scene.op.write.to_ppm != 250000)
 		scene_tick(1);
-	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	scene_tick(1);
 	writes = scene.op.writes;
 	scene_tick(1);
@@ -467,7 +461,7 @@ static int a_resumed_step_waits_for_earlier_answers(void)
 	CHECK(scene_until_level(100000));
 	while (scene.op.write.to_ppm != 250000)
 		scene_tick(1);
-	CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms, scene.error));
+	CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	scene_tick(60);
 	CHECK(!operation_resume(&scene.op, &scene.f, &scene_person, scene.now_ms, scene.error));
 	scene_tick(SCENE_TTL_S + 4);
@@ -488,7 +482,7 @@ static int an_aborted_return_forgets_its_time(void)
 		CHECK(scene_until_level(750000) && scene.op.expired);
 		CHECK(scene.op.state == OPERATION_RETURNING);
 		if (held)
-			CHECK(!operation_hold(&scene.op, &scene_person, &scene.f, scene.now_ms,
+			CHECK(!operation_hold(&scene.op, &scene.f, &scene_person, scene.now_ms,
 			                      scene.error));
 		CHECK(!operation_abort(&scene.op, &scene.f, &scene_person, scene.now_ms,
 		                       scene.error));

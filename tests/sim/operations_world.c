@@ -104,13 +104,13 @@ void world_begin(struct world *w, uint32_t k)
 	r.override_ids = ids;
 	r.stamp = 1;
 	r.kind = world_chance(w, 200) ? OPERATION_SHIFT : OPERATION_DRAIN;
-	r.goal_ppm = 50000 + 100000 * world_below(w, 9);
-	r.until_ms = world_chance(w, 400) ? w->now_ms + 60000 + world_below(w, 1200000)
-	                                  : MODEL_TIME_NEVER;
-	r.over_ms = world_chance(w, 300) ? world_below(w, 300000) : 0;
-	r.now = world_chance(w, 100);
-	r.service = r.author = r.principal = r.reason = "";
-	if (r.until_ms <= w->now_ms ||
+	r.person.goal_ppm = 50000 + 100000 * world_below(w, 9);
+	r.person.until_ms = world_chance(w, 400) ? w->now_ms + 60000 + world_below(w, 1200000)
+	                                         : MODEL_TIME_NEVER;
+	r.person.over_ms = world_chance(w, 300) ? world_below(w, 300000) : 0;
+	r.person.now = world_chance(w, 100);
+	r.service = r.person.author = r.person.principal = r.person.reason = "";
+	if (r.person.until_ms <= w->now_ms ||
 	    operation_init(&begun, &r, w->now_ms + n->clock_off_ms, error))
 		return;
 	if (store_decide(w, n, k, &begun) == STORE_DECIDED)

@@ -16,10 +16,10 @@ static inline void make_operation(struct operation *op, const char *id, const ch
 		                             .override_ids = ids,
 		                             .n_sites = 1,
 		                             .service = "",
-		                             .author = "jw",
-		                             .principal = "",
-		                             .reason = "a test",
-		                             .until_ms = MODEL_TIME_NEVER };
+		                             .person.author = "jw",
+		                             .person.principal = "",
+		                             .person.reason = "a test",
+		                             .person.until_ms = MODEL_TIME_NEVER };
 	char error[OPERATION_DETAIL_MAX];
 
 	assert_int_equal(operation_init(op, &r, created_ms, error), 0);

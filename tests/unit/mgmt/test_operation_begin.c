@@ -27,9 +27,11 @@ static int setup(void **state)
 	body.sites[0] = "ams";
 	body.sites[1] = "fra";
 	body.n_sites = 2;
-	body.until_ms = body.over_ms = -1;
-	body.reason = "a test";
-	body.author = "jw";
+	body.person = (struct operation_person){ .author = "jw",
+		                                 .principal = "",
+		                                 .reason = "a test",
+		                                 .goal_ppm = MODEL_PPM_ALL,
+		                                 .until_ms = MODEL_TIME_NEVER };
 	b->core = &this_node;
 	b->body = &body;
 	strcpy(b->id, "o1");
@@ -105,8 +107,7 @@ static void it_is_later_than_what_it_goes_on_with(void **state)
 		assert_int_equal(b->level_ppm, 250000);
 		assert_string_equal(b->override_ids[0], "v1");
 		assert_string_equal(b->override_ids[1], "v2");
-		assert_true(
-		        make_record(b, &(struct http_request){ .identity = "" }, NOW_MS, &outcome));
+		assert_true(make_record(b, NOW_MS, &outcome));
 		assert_int_equal(b->op.stamp, ahead + 1);
 		assert_int_equal(b->op.level_ppm, 250000);
 	}
@@ -125,7 +126,7 @@ static void sites_at_different_levels_are_not_one_operation(void **state)
 static void what_is_named_must_be_there(void **state)
 {
 	(void)state;
-	body.without.items[body.without.n++] = "ams-9";
+	body.person.without.items[body.person.without.n++] = "ams-9";
 	assert_false(resolve_body());
 	assert_int_equal(outcome.status, 404);
 	assert_string_equal(outcome.text, "without: there is no node ams-9");
@@ -144,10 +145,10 @@ static void put_other(const char *id, size_t n_sites, const char *service, enum 
 		                             .override_ids = ids,
 		                             .n_sites = n_sites,
 		                             .service = service,
-		                             .author = "jw",
-		                             .principal = "",
-		                             .reason = "a test",
-		                             .until_ms = MODEL_TIME_NEVER };
+		                             .person.author = "jw",
+		                             .person.principal = "",
+		                             .person.reason = "a test",
+		                             .person.until_ms = MODEL_TIME_NEVER };
 	char error[OPERATION_DETAIL_MAX];
 
 	assert_int_equal(operation_init(&op, &r, NOW_MS, error), 0);
@@ -301,17 +302,17 @@ static void the_record_has_what_was_asked_for(void **state)
 
 	(void)state;
 	body.service = "web";
-	body.over_ms = 90000;
-	body.until_ms = NOW_MS + 3600000;
-	body.now = body.withdraw = true;
-	body.without.items[body.without.n++] = "fra-1";
-	body.guards.items[body.guards.n++] = "room";
-	body.guards.items[body.guards.n++] = "no-dns";
-	body.level_ppm = 300000; /* a drain has no level of its own */
+	body.person.principal = "token:otto";
+	body.person.over_ms = 90000;
+	body.person.until_ms = NOW_MS + 3600000;
+	body.person.now = body.person.withdraw = true;
+	body.person.without.items[body.person.without.n++] = "fra-1";
+	body.person.overridden[OPERATION_GUARD_ROOM] = true;
+	body.person.overridden[OPERATION_GUARD_NO_DNS] = true;
+	body.person.goal_ppm = 300000; /* a drain has no level of its own */
 	assert_true(resolve_body());
 	b->level_ppm = 200000;
-	assert_true(make_record(b, &(struct http_request){ .identity = "token:otto" }, NOW_MS,
-	                        &outcome));
+	assert_true(make_record(b, NOW_MS, &outcome));
 	assert_int_equal(op->kind, OPERATION_DRAIN);
 	assert_int_equal(op->goal_ppm, MODEL_PPM_ALL);
 	assert_int_equal(op->level_ppm, 200000);
@@ -333,11 +334,10 @@ static void the_record_has_what_was_asked_for(void **state)
 		assert_string_equal(op->targets[i].override_id, b->override_ids[i]);
 	}
 	body.what = OPERATION_BODY_SHIFT;
-	body.author = NULL;
-	body.until_ms = -1;
-	body.over_ms = 0;
-	assert_true(make_record(b, &(struct http_request){ .identity = "", .principal = "otto" },
-	                        NOW_MS, &outcome));
+	body.person.author = "otto";
+	body.person.until_ms = MODEL_TIME_NEVER;
+	body.person.over_ms = 0;
+	assert_true(make_record(b, NOW_MS, &outcome));
 	assert_int_equal(op->kind, OPERATION_SHIFT);
 	assert_int_equal(op->goal_ppm, 300000);
 	assert_string_equal(op->author, "otto");
@@ -348,7 +348,7 @@ static void of_two_that_are_judged_at_once_one_begins(void **state)
 {
 	(void)state;
 	assert_true(resolve_body());
-	assert_true(make_record(b, &(struct http_request){ .identity = "" }, NOW_MS, &outcome));
+	assert_true(make_record(b, NOW_MS, &outcome));
 	struct operation other = b->op;
 
 	strcpy(other.id, "o2");
@@ -418,10 +418,10 @@ static void who_waits_for_another_beginning_sees_what_came_of_it(void **state)
 			                             .override_ids = ids + first,
 			                             .n_sites = rows[i].n_sites,
 			                             .service = "",
-			                             .author = "jw",
-			                             .principal = "",
-			                             .reason = "a test",
-			                             .until_ms = MODEL_TIME_NEVER };
+			                             .person.author = "jw",
+			                             .person.principal = "",
+			                             .person.reason = "a test",
+			                             .person.until_ms = MODEL_TIME_NEVER };
 		char error[OPERATION_DETAIL_MAX];
 		uint64_t n_given;
 		pthread_t other;
@@ -436,8 +436,7 @@ static void who_waits_for_another_beginning_sees_what_came_of_it(void **state)
 			came.state = rows[i].at;
 		}
 		assert_true(resolve_body());
-		assert_true(
-		        make_record(b, &(struct http_request){ .identity = "" }, NOW_MS, &outcome));
+		assert_true(make_record(b, NOW_MS, &outcome));
 		this_node.operations->begins = true;
 		n_given = this_node.n_given;
 		assert_int_equal(pthread_create(&other, NULL, end_other_beginning, &n_given), 0);
@@ -460,7 +459,7 @@ static void who_waits_when_the_node_stops_begins_nothing(void **state)
 {
 	(void)state;
 	assert_true(resolve_body());
-	assert_true(make_record(b, &(struct http_request){ .identity = "" }, NOW_MS, &outcome));
+	assert_true(make_record(b, NOW_MS, &outcome));
 	this_node.operations->begins = this_node.stopping = true;
 	commit_beginning(b, NULL, &outcome);
 	assert_int_equal(outcome.status, 503);

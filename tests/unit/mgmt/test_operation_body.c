@@ -15,8 +15,6 @@
 
 #define NOW_MS ((int64_t)1790000000000)
 
-static const char *const guards[] = { "room", "last-site", "fresh", NULL };
-
 /* The first error's field, or "" when the body is a request. The body stays until the next call. */
 static const char *refused_field(const char *text, struct operation_body *out)
 {
@@ -28,7 +26,7 @@ static const char *refused_field(const char *text, struct operation_body *out)
 	errors = NULL;
 	body = json_loads(text, JSON_ALLOW_NUL, NULL);
 	assert_non_null(body);
-	operation_body_read(body, NOW_MS, guards, &f, out);
+	operation_body_read(body, NOW_MS, &f, out);
 	if (field_close(&f))
 		return "";
 	errors = f.errors;
@@ -51,22 +49,23 @@ static void a_whole_request_is_read(void **state)
 	assert_int_equal(r.what, OPERATION_BODY_DRAIN);
 	assert_int_equal(r.n_sites, 2);
 	assert_string_equal(r.sites[1], "fra");
-	assert_int_equal(r.over_ms, 300000);
-	assert_int_equal(r.until_ms, NOW_MS + 4 * 3600 * 1000);
-	assert_true(r.withdraw);
-	assert_string_equal(r.guards.items[0], "room");
-	assert_int_equal(r.guards.n, 1);
-	assert_string_equal(r.without.items[0], "lon-1");
-	assert_string_equal(r.without.items[1], "lon-2");
-	assert_int_equal(r.without.n, 2);
-	assert_string_equal(r.reason, "a test");
-	assert_string_equal(r.author, "jw");
-	assert_false(r.now);
+	assert_int_equal(r.person.over_ms, 300000);
+	assert_int_equal(r.person.until_ms, NOW_MS + 4 * 3600 * 1000);
+	assert_true(r.person.withdraw);
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
+		assert_int_equal(r.person.overridden[g], g == OPERATION_GUARD_ROOM);
+	assert_string_equal(r.person.without.items[0], "lon-1");
+	assert_string_equal(r.person.without.items[1], "lon-2");
+	assert_int_equal(r.person.without.n, 2);
+	assert_string_equal(r.person.reason, "a test");
+	assert_string_equal(r.person.author, "jw");
+	assert_int_equal(r.person.goal_ppm, MODEL_PPM_ALL);
+	assert_false(r.person.now);
 	assert_null(r.region);
 	assert_null(r.service);
 }
 
-static void what_is_not_given_is_not_a_number(void **state)
+static void what_is_not_given_is_no_pace_and_no_end(void **state)
 {
 	struct operation_body r;
 
@@ -74,8 +73,9 @@ static void what_is_not_given_is_not_a_number(void **state)
 	assert_string_equal(
 	        refused_field("{\"do\":\"undrain\",\"label\":\"region=eu\",\"reason\":\"x\"}", &r),
 	        "");
-	assert_int_equal(r.over_ms, -1);
-	assert_int_equal(r.until_ms, -1);
+	assert_int_equal(r.person.over_ms, 0);
+	assert_true(r.person.until_ms == MODEL_TIME_NEVER);
+	assert_null(r.person.author);
 	assert_int_equal(r.n_sites, 0);
 	assert_string_equal(r.region, "eu");
 }
@@ -103,7 +103,7 @@ static void a_level_is_a_percentage(void **state)
 		        cases[i].text);
 		const char *field = refused_field(text, &r);
 		assert_string_equal(field, cases[i].ppm ? "" : "level");
-		assert_int_equal(r.level_ppm, cases[i].ppm);
+		assert_int_equal(r.person.goal_ppm, cases[i].ppm);
 	}
 }
 
@@ -182,7 +182,7 @@ static const char *list_errors(const char *text)
 
 	assert_non_null(body);
 	list[0] = '\0';
-	operation_body_read(body, NOW_MS, guards, &f, &r);
+	operation_body_read(body, NOW_MS, &f, &r);
 	bool is_right = field_close(&f);
 	json_array_foreach(f.errors, i, error) at +=
 	        (size_t)snprintf(list + at, sizeof(list) - at, "%s%s: %s", i ? "; " : "",
@@ -258,19 +258,21 @@ static void what_does_not_go_together_is_said(void **state)
 
 static void a_command_reads_its_own_fields_only(void **state)
 {
-	struct operation_body_command c;
+	struct operation_person c = { .now = true };
 	struct field_reader f;
 
 	(void)state;
 	json_t *body = json_loads(
 	        "{\"reason\":\"x\",\"without\":[\"n1\",\"n2\"],\"override_guards\":[\"fresh\"]}", 0,
 	        NULL);
-	operation_body_read_command(body, guards, &f, &c);
+	operation_body_read_command(body, &f, &c);
 	assert_true(field_close(&f));
 	assert_int_equal(c.without.n, 2);
-	assert_string_equal(c.guards.items[0], "fresh");
+	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
+		assert_int_equal(c.overridden[g], g == OPERATION_GUARD_FRESH);
+	assert_true(c.now);
 	json_object_set_new(body, "sites", json_array());
-	operation_body_read_command(body, guards, &f, &c);
+	operation_body_read_command(body, &f, &c);
 	assert_false(field_close(&f));
 	json_decref(f.errors);
 	json_decref(body);
@@ -280,7 +282,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_whole_request_is_read),
-		cmocka_unit_test(what_is_not_given_is_not_a_number),
+		cmocka_unit_test(what_is_not_given_is_no_pace_and_no_end),
 		cmocka_unit_test(a_level_is_a_percentage),
 		cmocka_unit_test(what_is_wrong_is_named),
 		cmocka_unit_test(what_does_not_go_together_is_said),

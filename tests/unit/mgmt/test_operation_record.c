@@ -32,10 +32,10 @@ static struct operation_request make_request(void)
 		.override_ids = ids,
 		.n_sites = 2,
 		.service = "",
-		.author = "amy",
-		.principal = "",
-		.reason = "test",
-		.until_ms = MODEL_TIME_NEVER,
+		.person.author = "amy",
+		.person.principal = "",
+		.person.reason = "test",
+		.person.until_ms = MODEL_TIME_NEVER,
 		.stamp = 7,
 	};
 }
@@ -101,8 +101,8 @@ static void an_operation_begins_at_the_level_of_its_targets(void **state)
 
 		r.kind = cases[i].kind;
 		r.level_ppm = cases[i].level;
-		r.goal_ppm = cases[i].goal;
-		r.now = cases[i].now;
+		r.person.goal_ppm = cases[i].goal;
+		r.person.now = cases[i].now;
 		assert_int_equal(operation_init(&op, &r, NOW_MS, error), 0);
 		if (op.goal_ppm != goal || op.level_ppm != cases[i].level ||
 		    op.began_ppm != cases[i].level || op.plan_from_ppm != cases[i].level ||
@@ -116,10 +116,6 @@ static void an_operation_begins_at_the_level_of_its_targets(void **state)
 /* All that a person said is in the record, and nothing else. */
 static void a_record_begins_as_it_was_asked_for(void **state)
 {
-	static const char *const without[] = { "ams-2", "fra-2" };
-	static const bool overridden[OPERATION_GUARD_COUNT] = {
-		[OPERATION_GUARD_ROOM] = true, [OPERATION_GUARD_BACKUP] = true
-	};
 	static const struct {
 		const char *why;
 		struct operation_request r;
@@ -133,19 +129,19 @@ static void a_record_begins_as_it_was_asked_for(void **state)
 		    .override_ids = ids,
 		    .n_sites = 2,
 		    .service = "web",
-		    .author = "amy",
-		    .principal = "user:root",
-		    .reason = "CHG-7",
-		    .until_ms = NOW_MS + 3600000,
-		    .over_ms = 600000,
-		    .goal_ppm = 300000,
+		    .person.author = "amy",
+		    .person.principal = "user:root",
+		    .person.reason = "CHG-7",
+		    .person.until_ms = NOW_MS + 3600000,
+		    .person.over_ms = 600000,
+		    .person.goal_ppm = 300000,
 		    .level_ppm = 100000,
 		    .stamp = 4711,
-		    .now = true,
-		    .withdraw = true,
-		    .overridden = overridden,
-		    .without = without,
-		    .n_without = 2 },
+		    .person.now = true,
+		    .person.withdraw = true,
+		    .person.overridden = { [OPERATION_GUARD_ROOM] = true,
+		                           [OPERATION_GUARD_BACKUP] = true },
+		    .person.without = { { "ams-2", "fra-2" }, 2 } },
 		  "{'id':'op7','kind':'shift','service':'web','author':'amy','principal':'user:root','reason':'CHG-7',"
 		  "'created_ms':1700000000000,'until_ms':1700003600000,'over_ms':600000,'now':true,'withdraw':true,"
 		  "'goal_ppm':300000,'began_ppm':100000,'level_ppm':100000,'plan_from_ppm':100000,'plan_ppm':[300000],"
@@ -160,10 +156,10 @@ static void a_record_begins_as_it_was_asked_for(void **state)
 		    .override_ids = ids,
 		    .n_sites = 1,
 		    .service = "",
-		    .author = "bob",
-		    .principal = "",
-		    .reason = "",
-		    .until_ms = MODEL_TIME_NEVER,
+		    .person.author = "bob",
+		    .person.principal = "",
+		    .person.reason = "",
+		    .person.until_ms = MODEL_TIME_NEVER,
 		    .stamp = 1 },
 		  "{'id':'op8','kind':'drain','author':'bob','created_ms':1700000000000,'until_ms':9223372036854775807,"
 		  "'goal_ppm':1000000,'plan_ppm':[100000,250000,500000,750000,1000000],'command_node':'ams-1','owner':'ams-1','stamp':1,"
@@ -227,9 +223,9 @@ static void the_numbers_of_a_request_have_limits(void **state)
 
 		r.kind = cases[i].kind;
 		r.stamp = cases[i].stamp;
-		r.until_ms = cases[i].until_ms;
-		r.over_ms = cases[i].over_ms;
-		r.goal_ppm = cases[i].goal;
+		r.person.until_ms = cases[i].until_ms;
+		r.person.over_ms = cases[i].over_ms;
+		r.person.goal_ppm = cases[i].goal;
 		r.level_ppm = cases[i].level;
 		int err = operation_init(&op, &r, NOW_MS, error);
 
@@ -255,13 +251,13 @@ static void a_wrong_request_names_its_fault(void **state)
 			                             "0 and 100", "twice",        "author",
 			                             "id",        "stamp" };
 
-		r.until_ms = i == 0 ? NOW_MS : r.until_ms;
+		r.person.until_ms = i == 0 ? NOW_MS : r.person.until_ms;
 		r.n_sites = i == 1 ? 0 : r.n_sites;
-		r.over_ms = i == 2 ? -1 : i == 3 ? OPERATION_OVER_MAX_MS + 1 : 0;
+		r.person.over_ms = i == 2 ? -1 : i == 3 ? OPERATION_OVER_MAX_MS + 1 : 0;
 		r.kind = i >= 4 && i <= 6 ? OPERATION_SHIFT : r.kind;
-		r.goal_ppm = i == 4 ? MODEL_PPM_ALL : i == 6 ? MODEL_PPM_ALL + 1 : 0;
+		r.person.goal_ppm = i == 4 ? MODEL_PPM_ALL : i == 6 ? MODEL_PPM_ALL + 1 : 0;
 		r.sites = i == 7 ? twice : r.sites;
-		r.author = i == 8 ? long_text : r.author;
+		r.person.author = i == 8 ? long_text : r.person.author;
 		r.id = i == 9 ? long_text : r.id;
 		r.stamp = i == 10 ? 0 : 7;
 		error[0] = '\0';
@@ -281,7 +277,7 @@ static void too_many_sites_are_refused(void **state)
 	r.n_sites = OPERATION_TARGETS_MAX + 1;
 	assert_int_equal(operation_init(&op, &r, NOW_MS, error), -E2BIG);
 	r = make_request();
-	r.n_without = OPERATION_NODES_MAX + 1;
+	r.person.without.n = OPERATION_NODES_MAX + 1;
 	assert_int_equal(operation_init(&op, &r, NOW_MS, error), -E2BIG);
 }
 

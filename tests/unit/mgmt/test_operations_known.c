@@ -48,11 +48,11 @@ static struct operation *make_record(const char *id, unsigned from, unsigned n)
 		                             .override_ids = ids,
 		                             .n_sites = n,
 		                             .service = from % 2 ? "web" : "",
-		                             .author = "jw",
-		                             .principal = "token:otto",
-		                             .reason = "a test",
-		                             .goal_ppm = 100000 + from,
-		                             .until_ms = MODEL_TIME_NEVER };
+		                             .person.author = "jw",
+		                             .person.principal = "token:otto",
+		                             .person.reason = "a test",
+		                             .person.goal_ppm = 100000 + from,
+		                             .person.until_ms = MODEL_TIME_NEVER };
 	assert_int_equal(operation_init(&made, &r, NOW_MS + (int64_t)from * 60000, error), 0);
 	return &made;
 }

@@ -368,18 +368,19 @@ static void a_redirect_goes_where_it_was_ordered(void **state)
 {
 	static const struct operation_facts facts = { .self = "ams-1" };
 	const struct operation_order order = { .what = OPERATION_ORDER_REDIRECT,
-		                               .author = "amy",
-		                               .reason = "a test",
-		                               .goal_ppm = 700000,
-		                               .over_ms = 5000,
-		                               .until_ms = MODEL_TIME_NEVER - 1,
-		                               .withdraw = true };
+		                               .person = { .author = "amy",
+		                                           .reason = "a test",
+		                                           .goal_ppm = 700000,
+		                                           .over_ms = 5000,
+		                                           .until_ms = MODEL_TIME_NEVER - 1,
+		                                           .withdraw = true } };
 	char error[OPERATION_DETAIL_MAX] = "";
 
 	(void)state;
 	op.state = OPERATION_RESTING;
 	op.level_ppm = 300000;
-	assert_int_equal(run_engine_order(&op, &facts, &order, error), 0);
+	assert_int_equal(
+	        orders[order.what].run(&op, &facts, &order.person, clock_believed_ms(), error), 0);
 	assert_int_equal(op.goal_ppm, 700000);
 	assert_int_equal(op.over_ms, 5000);
 	assert_int_equal(op.until_ms, MODEL_TIME_NEVER - 1);
@@ -581,7 +582,8 @@ static void give_peer_an_address(void)
 }
 
 static const struct operation_order held = {
-	.what = OPERATION_ORDER_HOLD, .author = "amy", .reason = "a test", .principal = "token:amy"
+	.what = OPERATION_ORDER_HOLD,
+	.person = { .author = "amy", .reason = "a test", .principal = "token:amy" },
 };
 
 static void expect_outcome(const struct operation_outcome *is, unsigned status, const char *code,
