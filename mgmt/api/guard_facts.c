@@ -48,24 +48,29 @@ static void note_announced(struct announced_address *addresses, size_t n, struct
 	guard_said_end(out);
 }
 
-int guard_facts_open(struct core *core, bool queries, struct guard_facts *out)
+int guard_facts_own(const struct core *core, struct guard_said *out)
 {
 	struct announce_own own = { .page = NULL };
+	bool known = announce_own_look(&own, core->dirs.run) &&
+	             clock_mono_ms() <= own.node.alive_ms + ANNOUNCE_OWN_LATE_MS;
+	int err = own.addresses ? 0 : -ENOMEM;
 
+	*out = (struct guard_said){ .n = 0 };
+	if (!err && known)
+		err = guard_said_make(out, own.node.n_addresses);
+	if (!err && known)
+		note_announced(own.addresses, own.node.n_addresses, out);
+	announce_own_close(&own);
+	return err;
+}
+
+int guard_facts_open(struct core *core, bool queries, struct guard_facts *out)
+{
 	*out = (struct guard_facts){ .n_said = 0 };
-	if (guard_said_make(&out->own, ANNOUNCED_MAX))
+	if (guard_facts_own(core, &out->own))
 		return -ENOMEM;
-	out->vips_known = announce_own_look(&own, core->dirs.run) &&
-	                  clock_mono_ms() <= own.node.alive_ms + ANNOUNCE_OWN_LATE_MS;
-	if (!own.addresses) {
-		guard_said_free(&out->own);
-		return -ENOMEM;
-	}
-	if (out->vips_known)
-		note_announced(own.addresses, own.node.n_addresses, &out->own);
 	if (queries)
 		out->n_said = guard_query(core, out->said, PEERS_MAX);
-	announce_own_close(&own);
 	return 0;
 }
 
@@ -113,11 +118,7 @@ static void add_own(struct core *core, const struct model_node *self, struct gua
 {
 	struct guard_node *n = &out->nodes[out->observed.n_nodes++];
 
-	*n = (struct guard_node){ .vips_known = out->vips_known,
-		                  .vips = out->own.vips,
-		                  .n_vips = out->own.n_vips,
-		                  .unsure = out->own.unsure,
-		                  .n_unsure = out->own.n_unsure,
+	*n = (struct guard_node){ .said = out->own.words ? &out->own : NULL,
 		                  .capacity_bits = self->capacity_bits
 		                                           ? self->capacity_bits
 		                                           : node_drain_copy(core).port_bits };
@@ -135,18 +136,13 @@ static const struct guard_said *find_said(const struct guard_facts *facts, const
 
 static void add_peer(const struct model *m, const struct peers_report *v, struct guard_facts *out)
 {
-	const struct guard_said *said = find_said(out, v->node);
 	const struct model_node *node = model_node(m, v->node);
 	struct guard_node *n = &out->nodes[out->observed.n_nodes++];
 
 	*n = (struct guard_node){ .load_known = v->load_known && v->answered_ms &&
 		                                clock_mono_ms() - v->answered_ms <= PEERS_STALE_MS,
 		                  .bits = v->bits,
-		                  .vips_known = said != NULL,
-		                  .vips = said ? said->vips : NULL,
-		                  .n_vips = said ? said->n_vips : 0,
-		                  .unsure = said ? said->unsure : NULL,
-		                  .n_unsure = said ? said->n_unsure : 0,
+		                  .said = find_said(out, v->node),
 		                  .capacity_bits = node && node->capacity_bits ? node->capacity_bits
 		                                                               : v->port_bits };
 	snprintf(n->name, sizeof(n->name), "%s", v->node);

@@ -24,12 +24,16 @@ struct guard_facts {
 	struct intent_shared *shared; /**< has the names of sites */
 	struct guard_node nodes[PEERS_MAX + 1];
 	struct guard_unsettled *pools;
-	struct guard_said own; /**< of this node, if vips_known */
-	bool vips_known;
+	struct guard_said own;             /**< of this node; without words: not known */
 	struct guard_said said[PEERS_MAX]; /**< of the others */
 	size_t n_said;
 };
 
+/**
+ * What this node announces, as its weir-announce shows it: for guard_said_free(); without words if that
+ * is not known. Not under the lock. @return 0 or -ENOMEM
+ */
+MUST_CHECK int guard_facts_own(const struct core *core, struct guard_said *out);
 /**
  * Look at what nodes announce, before the lock is taken; with @p queries also at the other nodes,
  * which takes GUARD_QUERY_TIMEOUT_MS at most. @return 0 or -ENOMEM; then, too, guard_facts_close()

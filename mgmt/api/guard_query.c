@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/sorted.h"
 #include "mgmt/api/announce_words.h"
 #include "mgmt/api/auth.h"
 #include "mgmt/api/exchange.h"
@@ -31,33 +32,24 @@ struct guard_round {
 
 int guard_said_make(struct guard_said *out, size_t n)
 {
-	*out = (struct guard_said){ .vips = calloc(n + 1, sizeof(*out->vips)),
-		                    .unsure = calloc(n + 1, sizeof(*out->unsure)) };
-	if (out->vips && out->unsure)
-		return 0;
-	guard_said_free(out);
-	return -ENOMEM;
+	*out = (struct guard_said){ .words = calloc(n + 1, sizeof(*out->words)) };
+	return out->words ? 0 : -ENOMEM;
 }
 
 void guard_said_add(struct guard_said *s, uint64_t key, enum guard_announced said)
 {
-	if (said == GUARD_ANNOUNCED)
-		s->vips[s->n_vips++] = key;
-	else if (said == GUARD_ANNOUNCED_UNKNOWN)
-		s->unsure[s->n_unsure++] = key;
+	s->words[s->n++] = (struct guard_word){ key, said };
 }
 
 void guard_said_end(struct guard_said *s)
 {
-	guard_sort_keys(s->vips, s->n_vips);
-	guard_sort_keys(s->unsure, s->n_unsure);
+	qsort(s->words, s->n, sizeof(*s->words), sorted_by_u64);
 }
 
 void guard_said_free(struct guard_said *s)
 {
-	free(s->vips);
-	free(s->unsure);
-	*s = (struct guard_said){ .n_vips = 0 };
+	free(s->words);
+	*s = (struct guard_said){ .n = 0 };
 }
 
 /* A VIP is announced with all its addresses: the least that is said of one of them. */

@@ -18,15 +18,6 @@
 
 #define GUARD_QUERY_TIMEOUT_MS 1500 /**< for all peers together: a person waits */
 
-/** What a node said, by the keys of struct guard_node. */
-struct guard_said {
-	char node[MODEL_NAME_MAX];
-	uint64_t *vips; /**< [n_vips] rising, from malloc(): it announces these */
-	size_t n_vips;
-	uint64_t *unsure; /**< [n_unsure] rising, likewise: it may announce these */
-	size_t n_unsure;
-};
-
 /** Room for @p n keys. @return 0, with @p out for guard_said_free(), or -ENOMEM */
 MUST_CHECK int guard_said_make(struct guard_said *out, size_t n);
 /** Note what is said of a key; in any order, and nothing twice. */

@@ -20,38 +20,20 @@
 
 /* --- what this node says --- */
 
-static bool has_key(const uint64_t *keys, size_t n, uint64_t key)
-{
-	for (size_t i = 0; i < n; i++)
-		if (keys[i] == key)
-			return true;
-	return false;
-}
-
 json_t *operation_vips_json(struct core *core, const struct model *m)
 {
-	struct guard_facts *facts = calloc(1, sizeof(*facts));
-	json_t *list = NULL;
-	size_t n = 0;
+	struct guard_said own;
+	json_t *list = !guard_facts_own(core, &own) && own.words ? json_object() : NULL;
 
-	if (!facts)
-		return NULL;
-	if (!guard_facts_open(core, false, facts) && facts->vips_known)
-		list = json_object();
-	for (size_t i = 0; list && i < m->n_vips && n < VIPS_MAX; i++) {
-		uint64_t key = hash_text(m->vips[i].name);
+	for (size_t i = 0; list && i < m->n_vips && json_object_size(list) < VIPS_MAX; i++) {
+		enum guard_announced said = guard_said_of(&own, hash_text(m->vips[i].name));
 
-		if (!model_node_announces(m->self, &m->vips[i]) ||
-		    has_key(facts->own.vips, facts->own.n_vips, key))
-			continue;
-		json_object_set_new(list, m->vips[i].name,
-		                    json_string(has_key(facts->own.unsure, facts->own.n_unsure, key)
-		                                        ? "unknown"
-		                                        : "no"));
-		n++;
+		if (model_node_announces(m->self, &m->vips[i]) && said != GUARD_ANNOUNCED)
+			json_object_set_new(
+			        list, m->vips[i].name,
+			        json_string(said == GUARD_ANNOUNCED_UNKNOWN ? "unknown" : "no"));
 	}
-	guard_facts_close(facts);
-	free(facts);
+	guard_said_free(&own);
 	return list;
 }
 

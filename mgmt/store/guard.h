@@ -68,18 +68,25 @@ enum guard_announced {
 };
 
 /**
- * A node, as it was seen moments ago. What is not known is zero. What it announces is given by keys:
- * hash_text() of a VIP's name, and guard_dns_key() of an address of DNS.
+ * What a node said that it announces, by keys: hash_text() of a VIP's name, and guard_dns_key() of an
+ * address of DNS. Zeroed: it said nothing.
  */
+struct guard_said {
+	char node[MODEL_NAME_MAX];
+	struct guard_word {
+		uint64_t key;
+		enum guard_announced said;
+	} * words; /**< [n], rising, from malloc(); what is not there is not announced */
+	size_t n;
+};
+
+/** A node, as it was seen moments ago. What is not known is zero. */
 struct guard_node {
 	char name[MODEL_NAME_MAX];
-	bool load_known, vips_known;
-	uint64_t bits;          /**< a second, from clients, if load_known */
-	uint64_t capacity_bits; /**< a second: of its ports; 0: not known */
-	const uint64_t *vips;   /**< [n_vips] rising: keys of what it announces */
-	size_t n_vips;
-	const uint64_t *unsure; /**< [n_unsure] rising: keys of what it may announce */
-	size_t n_unsure;
+	bool load_known;
+	uint64_t bits;                 /**< a second, from clients, if load_known */
+	uint64_t capacity_bits;        /**< a second: of its ports; 0: not known */
+	const struct guard_said *said; /**< NULL: not known */
 };
 
 /** A pool without agents, as the forwarding tables of the node to be drained have it. */
@@ -136,10 +143,10 @@ struct guard_result {
 void guard_check(const struct model *m, const struct overrides *overrides,
                  const struct override *target, const struct guard_observed *seen, int64_t now_ms,
                  struct guard_result *result);
-/** The key of an address of DNS in struct guard_node. */
+/** The key of an address of DNS in struct guard_said. */
 uint64_t guard_dns_key(const struct addr *address);
-/** Put keys [@p n] into the order of struct guard_node. */
-void guard_sort_keys(uint64_t *keys, size_t n);
+/** What was said of a key. */
+enum guard_announced guard_said_of(const struct guard_said *s, uint64_t key);
 /** Whether there is a guard called @p name. */
 bool guard_known(const char *name);
 /** The guards' names, as people read them: "last-site, ... or unsettled". */

@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "base/hash.h"
+#include "base/sorted.h"
 
 struct node_check {
 	const struct model *m;
@@ -46,13 +47,6 @@ static bool may_receive(const struct node_check *w, const struct model_node *oth
 	       !guard_is_out(w->overrides, MODEL_TARGET_NODE, "", other->name, w->now_ms);
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
 uint64_t guard_dns_key(const struct addr *address)
 {
 	static const struct hash_key key = { 0 };
@@ -60,15 +54,12 @@ uint64_t guard_dns_key(const struct addr *address)
 	return hash_bytes(&key, address->bytes, sizeof(address->bytes));
 }
 
-void guard_sort_keys(uint64_t *keys, size_t n)
+enum guard_announced guard_said_of(const struct guard_said *s, uint64_t key)
 {
-	if (n)
-		qsort(keys, n, sizeof(*keys), by_number);
-}
+	const struct guard_word *found =
+	        s->n ? bsearch(&key, s->words, s->n, sizeof(*s->words), sorted_by_u64) : NULL;
 
-static bool has_key(const uint64_t *keys, size_t n, uint64_t key)
-{
-	return n && bsearch(&key, keys, n, sizeof(key), by_number);
+	return found ? found->said : GUARD_NOT_ANNOUNCED;
 }
 
 /* What @p other itself says of a VIP or an address of DNS. */
@@ -77,9 +68,7 @@ static enum guard_announced read_announced(const struct node_check *w,
 {
 	const struct guard_node *n = find_seen(w->seen, other->name);
 
-	if (!n || !n->vips_known || has_key(n->unsure, n->n_unsure, key))
-		return GUARD_ANNOUNCED_UNKNOWN;
-	return has_key(n->vips, n->n_vips, key) ? GUARD_ANNOUNCED : GUARD_NOT_ANNOUNCED;
+	return n && n->said ? guard_said_of(n->said, key) : GUARD_ANNOUNCED_UNKNOWN;
 }
 
 /* What a node announces: a VIP, or without one an address of DNS. */

@@ -6,6 +6,7 @@
 #include "fixture.h"
 
 #include "base/hash.h"
+#include "base/sorted.h"
 #include "mgmt/store/command.h"
 #include "mgmt/store/intent.h"
 #include "mgmt/store/step.h"
@@ -37,8 +38,20 @@ struct scene {
 	struct guard_observed seen;
 	struct guard_node nodes[2];
 	struct guard_unsettled pool;
+	struct guard_said said[2];
+	struct guard_word words[2][2];
 	uint64_t vip;
 };
+
+/* Let node @p i say this of the keys, and nothing of others. */
+static void let_say(struct scene *s, size_t i, enum guard_announced said, const uint64_t *keys,
+                    size_t n)
+{
+	for (size_t k = 0; k < n; k++)
+		s->words[i][k] = (struct guard_word){ keys[k], said };
+	s->said[i] = (struct guard_said){ .words = s->words[i], .n = n };
+	s->nodes[i].said = &s->said[i];
+}
 
 static struct intent *open_scene(const struct scene *s, int64_t now_ms)
 {
@@ -217,14 +230,12 @@ static void the_last_node_that_announces_a_vip_stays(void **state)
 	assert_true(verdict_of(s, "last-announcer")->unknown);
 	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS), COMMAND_OK);
 	/* it says that it announces the VIP */
-	s->nodes[1].vips_known = true;
-	s->nodes[1].vips = &s->vip;
-	s->nodes[1].n_vips = 1;
+	let_say(s, 1, GUARD_ANNOUNCED, &s->vip, 1);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
 	assert_false(verdict_of(s, "last-announcer")->unknown);
 	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS), COMMAND_OK);
 	/* it says that it does not */
-	s->nodes[1].n_vips = 0;
+	let_say(s, 1, GUARD_ANNOUNCED, NULL, 0);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_REFUSED);
 	assert_non_null(strstr(s->r.text, "last-announcer: no other node announces shop-ams"));
 	assert_int_equal(run_on_node(s, COMMAND_DISABLE, "ams-1", NOW_MS), COMMAND_REFUSED);
@@ -319,11 +330,11 @@ static void the_last_node_that_announces_an_address_of_dns_stays(void **state)
 	assert_true(verdict_of(s, "last-announcer")->unknown);
 	assert_non_null(strstr(verdict_of(s, "last-announcer")->detail, "192.0.2.54 is unknown"));
 	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-2", NOW_MS), COMMAND_OK);
-	s->nodes[0].vips_known = true; /* that ams-1 announces nothing; of fra-1 it is not known */
+	let_say(s, 0, GUARD_ANNOUNCED, NULL,
+	        0); /* that ams-1 announces nothing; of fra-1 it is not known */
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-2", NOW_MS), COMMAND_REFUSED);
 	assert_non_null(strstr(s->r.text, "announces DNS 192.0.2.53:"));
-	s->nodes[0].vips = &key; /* its own address: resolvers ask that one */
-	s->nodes[0].n_vips = 1;
+	let_say(s, 0, GUARD_ANNOUNCED, &key, 1); /* its own address: resolvers ask that one */
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-2", NOW_MS), COMMAND_OK);
 	assert_false(verdict_of(s, "last-announcer")->unknown);
 	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-2", NOW_MS), COMMAND_OK);
@@ -332,19 +343,16 @@ static void the_last_node_that_announces_an_address_of_dns_stays(void **state)
 	assert_non_null(
 	        strstr(verdict_of(s, "last-announcer")->detail, "DNS 192.0.2.53 is unknown"));
 	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS), COMMAND_OK);
-	s->nodes[1].vips_known = true;
+	let_say(s, 1, GUARD_ANNOUNCED, NULL, 0);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_REFUSED);
 	assert_non_null(
 	        strstr(s->r.text, "last-announcer: no other node announces DNS 192.0.2.53"));
 	assert_int_equal(run_on_node(s, COMMAND_DISABLE, "ams-1", NOW_MS), COMMAND_REFUSED);
-	s->nodes[1].unsure = &key;
-	s->nodes[1].n_unsure = 1;
+	let_say(s, 1, GUARD_ANNOUNCED_UNKNOWN, &key, 1);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
 	assert_true(verdict_of(s, "last-announcer")->unknown);
 	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-1", NOW_MS), COMMAND_OK);
-	s->nodes[1].n_unsure = 0;
-	s->nodes[1].vips = &key;
-	s->nodes[1].n_vips = 1;
+	let_say(s, 1, GUARD_ANNOUNCED, &key, 1);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_OK);
 	assert_false(verdict_of(s, "last-announcer")->unknown);
 	/* and the first one is announced nowhere else any more */
@@ -356,9 +364,7 @@ static void a_drained_node_is_no_other_node(void **state)
 {
 	struct scene *s = *state;
 
-	s->nodes[1].vips_known = true;
-	s->nodes[1].vips = &s->vip;
-	s->nodes[1].n_vips = 1;
+	let_say(s, 1, GUARD_ANNOUNCED, &s->vip, 1);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-2", NOW_MS), COMMAND_OK);
 	assert_int_equal(run_on_node(s, COMMAND_DRAIN, "ams-1", NOW_MS), COMMAND_REFUSED);
 	assert_int_equal(run_on_node(s, COMMAND_UNDRAIN, "ams-2", NOW_MS + 1), COMMAND_OK);
@@ -477,19 +483,16 @@ static void each_verdict_on_a_node_has_its_words(void **state)
 	};
 
 	expect_verdicts(s, "ams-1", "nothing is known", UNSURE("shop-ams") NO_LOAD("1") NO_POOLS);
-	s->nodes[1].vips_known = true;
-	s->nodes[1].vips = &s->vip;
-	s->nodes[1].n_vips = 1;
+	let_say(s, 1, GUARD_ANNOUNCED, &s->vip, 1);
 	expect_verdicts(s, "ams-1", "the other node announces the VIP",
 	                REACH("1") NO_LOAD("1") NO_POOLS);
-	s->nodes[1].n_unsure = 1;
-	s->nodes[1].unsure = &s->vip;
+	let_say(s, 1, GUARD_ANNOUNCED_UNKNOWN, &s->vip, 1);
 	expect_verdicts(s, "ams-1", "the other node is not sure",
 	                UNSURE("shop-ams") NO_LOAD("1") NO_POOLS);
-	s->nodes[1].n_unsure = s->nodes[1].n_vips = 0;
+	let_say(s, 1, GUARD_ANNOUNCED, NULL, 0);
 	expect_verdicts(s, "ams-1", "the other node does not announce it",
 	                ALONE("shop-ams") NO_LOAD("0") NO_POOLS);
-	s->nodes[1].n_vips = 1;
+	let_say(s, 1, GUARD_ANNOUNCED, &s->vip, 1);
 	s->nodes[0].load_known = s->nodes[1].load_known = true;
 	s->nodes[0].bits = 300;
 	s->nodes[1].bits = 550;
@@ -518,21 +521,18 @@ static void each_verdict_on_a_server_has_its_words(void **state)
 	keys[0] = guard_dns_key(&address);
 	assert_int_equal(addr_parse("192.0.2.54", &address), 0);
 	keys[1] = guard_dns_key(&address);
-	guard_sort_keys(keys, 2);
+	qsort(keys, 2, sizeof(keys[0]), sorted_by_u64);
 	s->seen.pools_known = true;
 	expect_verdicts(s, "ams-2", "nothing is known",
 	                UNSURE("DNS 192.0.2.53, DNS 192.0.2.54") NO_LOAD("0") SETTLED);
-	s->nodes[0].vips_known = true;
+	let_say(s, 0, GUARD_ANNOUNCED, NULL, 0);
 	expect_verdicts(
 	        s, "ams-2",
 	        "the other node announces nothing, and of DNS 192.0.2.54 another server is not known",
 	        ALONE("DNS 192.0.2.53") NO_LOAD("0") SETTLED);
-	s->nodes[0].vips = keys;
-	s->nodes[0].n_vips = 2;
+	let_say(s, 0, GUARD_ANNOUNCED, keys, 2);
 	expect_verdicts(s, "ams-2", "the other node announces", REACH("2") NO_LOAD("0") SETTLED);
-	s->nodes[1].vips_known = true;
-	s->nodes[1].vips = keys;
-	s->nodes[1].n_vips = 2;
+	let_say(s, 1, GUARD_ANNOUNCED, keys, 2);
 	expect_verdicts(s, "ams-1", "of the one address", REACH("1") NO_LOAD("0") SETTLED);
 }
 

@@ -66,22 +66,19 @@ static int setup(void **state)
 #define MAIL4 "\"203.0.113.25\": \"announced\""
 #define NS    "\"192.0.2.53\": \"announced\""
 
-/* By the keys of a node: yes, no, or unknown. */
-static enum guard_announced said_of(const struct guard_said *said, uint64_t key)
+static void expect_rising(const struct guard_said *said)
 {
-	for (size_t i = 0; i < said->n_vips; i++)
-		if (said->vips[i] == key)
-			return GUARD_ANNOUNCED;
-	for (size_t i = 0; i < said->n_unsure; i++)
-		if (said->unsure[i] == key)
-			return GUARD_ANNOUNCED_UNKNOWN;
-	return GUARD_NOT_ANNOUNCED;
+	for (size_t i = 1; i < said->n; i++)
+		assert_true(said->words[i - 1].key < said->words[i].key);
 }
 
-static void expect_rising(const uint64_t *keys, size_t n)
+static size_t count_said(const struct guard_said *s, enum guard_announced said)
 {
-	for (size_t i = 1; i < n; i++)
-		assert_true(keys[i - 1] < keys[i]);
+	size_t n = 0;
+
+	for (size_t i = 0; i < s->n; i++)
+		n += s->words[i].said == said;
+	return n;
 }
 
 static void a_vip_is_announced_with_all_its_addresses(void **state)
@@ -128,15 +125,15 @@ static void a_vip_is_announced_with_all_its_addresses(void **state)
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		json_t *answer = json_loads(cases[i].answer, 0, NULL);
-		struct guard_said said = { .n_vips = 0 };
+		struct guard_said said = { .n = 0 };
 
 		print_message("  %s\n", cases[i].answer);
 		assert_non_null(answer);
 		assert_int_equal(read_said(&m, &node, answer, &said), cases[i].known);
-		assert_int_equal(said_of(&said, hash_text("web")), cases[i].web);
-		assert_int_equal(said_of(&said, hash_text("mail")), cases[i].mail);
-		assert_int_equal(said_of(&said, guard_dns_key(&dns[0])), cases[i].dns);
-		expect_rising(said.vips, said.n_vips);
+		assert_int_equal(guard_said_of(&said, hash_text("web")), cases[i].web);
+		assert_int_equal(guard_said_of(&said, hash_text("mail")), cases[i].mail);
+		assert_int_equal(guard_said_of(&said, guard_dns_key(&dns[0])), cases[i].dns);
+		expect_rising(&said);
 		guard_query_free(&said, 1);
 		json_decref(answer);
 	}
@@ -166,17 +163,18 @@ static void of_this_node_the_page_says_it(void **state)
 	rows[8].in_kernel = 0;
 	assert_int_equal(guard_said_make(&said, COUNT(rows)), 0);
 	note_announced(rows, COUNT(rows), &said);
-	assert_int_equal(said.n_vips, 3);
-	assert_int_equal(said.n_unsure, 1);
-	assert_int_equal(said_of(&said, 3), GUARD_ANNOUNCED);
-	assert_int_equal(said_of(&said, 9), GUARD_ANNOUNCED);
-	assert_int_equal(said_of(&said, guard_dns_key(&dns[0])), GUARD_ANNOUNCED);
-	assert_int_equal(said_of(&said, guard_dns_key(&addresses[0])), GUARD_ANNOUNCED_UNKNOWN);
-	expect_rising(said.vips, said.n_vips);
+	assert_int_equal(count_said(&said, GUARD_ANNOUNCED), 3);
+	assert_int_equal(count_said(&said, GUARD_ANNOUNCED_UNKNOWN), 1);
+	assert_int_equal(guard_said_of(&said, 3), GUARD_ANNOUNCED);
+	assert_int_equal(guard_said_of(&said, 9), GUARD_ANNOUNCED);
+	assert_int_equal(guard_said_of(&said, guard_dns_key(&dns[0])), GUARD_ANNOUNCED);
+	assert_int_equal(guard_said_of(&said, guard_dns_key(&addresses[0])),
+	                 GUARD_ANNOUNCED_UNKNOWN);
+	expect_rising(&said);
 	guard_said_free(&said);
 	assert_int_equal(guard_said_make(&said, 0), 0);
 	note_announced(rows, 0, &said);
-	assert_int_equal(said.n_vips + said.n_unsure, 0);
+	assert_int_equal(said.n, 0);
 	guard_said_free(&said);
 }
 
