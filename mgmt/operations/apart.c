@@ -15,28 +15,19 @@
 
 #define CODE "levels"
 
-/* The level that a name server has for target @p k; NULL: it is not known, or it has no step. */
-static const struct operation_level *find_said(const struct operation_node *node, uint32_t k)
+/* Whether it is known that a name server has a step for a target. */
+static bool is_said(const struct operation_node *node, const struct operation_level *level)
 {
-	const struct operation_level *level = &node->levels[k];
-
-	if (!node->reached || node->dns == OPERATION_NO || !level->known || !level->epoch)
-		return NULL;
-	return level;
+	return node->reached && node->dns != OPERATION_NO && level->known && level->epoch;
 }
 
 uint32_t apart_highest(const struct tick *t)
 {
 	uint32_t highest = 0;
 
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		for (uint32_t k = 0; k < t->op->n_targets; k++) {
-			const struct operation_level *level = find_said(&t->facts->nodes[i], k);
-
-			if (level && level->level_ppm > highest)
-				highest = level->level_ppm;
-		}
-	}
+	for (struct facts_level at = { 0 }; facts_next_level(t->op, t->facts, &at);)
+		if (is_said(at.node, at.level) && at.level->level_ppm > highest)
+			highest = at.level->level_ppm;
 	return highest;
 }
 
@@ -46,10 +37,10 @@ static bool is_apart(const struct tick *t, const struct operation_node *node, ui
 	const struct operation_write *write = &t->op->write;
 
 	for (uint32_t k = 0; k < t->op->n_targets; k++) {
-		const struct operation_level *level = find_said(node, k);
+		const struct operation_level *level = &node->levels[k];
 
-		if (level && level->epoch == write->epoch && level->step == write->step &&
-		    level->level_ppm > bound_ppm)
+		if (is_said(node, level) && level->epoch == write->epoch &&
+		    level->step == write->step && level->level_ppm > bound_ppm)
 			return true;
 	}
 	return false;

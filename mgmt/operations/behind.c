@@ -19,16 +19,13 @@
 
 bool behind_is(const struct operation *op, const struct operation_facts *facts)
 {
-	for (size_t i = 0; i < facts->n_nodes; i++) {
-		for (uint32_t k = 0; k < op->n_targets; k++) {
-			const struct operation_level *level = &facts->nodes[i].levels[k];
+	for (struct facts_level at = { 0 }; facts_next_level(op, facts, &at);) {
+		const struct operation_level *level = at.level;
 
-			if (!level->known || level->person || level->epoch < op->epoch)
-				continue;
-			if (level->epoch > op->epoch ||
-			    (level->step > op->writes && !op->reads_levels))
-				return true;
-		}
+		if (!level->known || level->person || level->epoch < op->epoch)
+			continue;
+		if (level->epoch > op->epoch || (level->step > op->writes && !op->reads_levels))
+			return true;
 	}
 	return false;
 }
@@ -38,14 +35,9 @@ bool behind_count_steps(struct tick *t)
 	struct operation *op = t->op;
 	uint32_t writes = op->writes;
 
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		for (uint32_t k = 0; k < op->n_targets; k++) {
-			const struct operation_level *level = &t->facts->nodes[i].levels[k];
-
-			if (level->known && level->epoch == op->epoch && level->step > op->writes)
-				op->writes = level->step;
-		}
-	}
+	for (struct facts_level at = { 0 }; facts_next_level(op, t->facts, &at);)
+		if (at.level->known && at.level->epoch == op->epoch && at.level->step > op->writes)
+			op->writes = at.level->step;
 	return op->writes != writes;
 }
 

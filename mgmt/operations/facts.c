@@ -29,7 +29,7 @@ bool facts_is_counted(const struct operation *op, const struct operation_node *n
 	return node->reached && !operation_is_without(op, node->name);
 }
 
-bool facts_is_name_server(const struct operation *op, const struct operation_node *node)
+static bool is_name_server(const struct operation *op, const struct operation_node *node)
 {
 	return facts_is_counted(op, node) && node->dns != OPERATION_NO;
 }
@@ -70,18 +70,26 @@ const struct operation_node *facts_find_remover(const struct operation_facts *fa
 	return 2 * n > facts->n_nodes - 1 ? found : NULL;
 }
 
+bool facts_next_level(const struct operation *op, const struct operation_facts *facts,
+                      struct facts_level *at)
+{
+	while (at->next < facts->n_nodes * op->n_targets) {
+		at->node = &facts->nodes[at->next / op->n_targets];
+		at->target = (uint32_t)(at->next++ % op->n_targets);
+		at->level = &at->node->levels[at->target];
+		if (!at->of_servers || is_name_server(op, at->node))
+			return true;
+	}
+	return false;
+}
+
 uint32_t facts_epoch(const struct operation *op, const struct operation_facts *facts)
 {
 	uint32_t epoch = op->epoch;
 
-	for (size_t i = 0; i < facts->n_nodes; i++) {
-		for (uint32_t k = 0; k < op->n_targets; k++) {
-			const struct operation_level *level = &facts->nodes[i].levels[k];
-
-			if (level->known && level->epoch > epoch)
-				epoch = level->epoch;
-		}
-	}
+	for (struct facts_level at = { 0 }; facts_next_level(op, facts, &at);)
+		if (at.level->known && at.level->epoch > epoch)
+			epoch = at.level->epoch;
 	return epoch;
 }
 

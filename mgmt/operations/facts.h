@@ -16,8 +16,6 @@ const struct operation_site *facts_site(const struct operation_facts *facts, con
 const struct operation_node *facts_node(const struct operation_facts *facts, const char *name);
 /** Whether the node counts: reached, and not named absent. */
 bool facts_is_counted(const struct operation *op, const struct operation_node *node);
-/** Whether the node counts and is, as far as is known, a name server: it takes part in steps. */
-bool facts_is_name_server(const struct operation *op, const struct operation_node *node);
 /**
  * The node that should own the operation instead of this one: the first by name that could and is at
  * none of its sites. NULL: there is none, or this node is itself at none of them. A drained site may
@@ -27,6 +25,17 @@ const struct operation_node *facts_find_better_owner(const struct operation *op,
                                                      const struct operation_facts *facts);
 /** A node whose configuration does not have this one, if most of the others are such nodes; NULL. */
 const struct operation_node *facts_find_remover(const struct operation_facts *facts);
+/** Where one is that goes over the levels of all targets at all nodes; zeroed at the start. */
+struct facts_level {
+	bool of_servers; /**< set at the start: only those of nodes that count and are, as far as is known, name servers */
+	size_t next;
+	const struct operation_node *node;
+	const struct operation_level *level;
+	uint32_t target; /**< of which target it is */
+};
+/** Go on to the next level. @return false: there is none */
+bool facts_next_level(const struct operation *op, const struct operation_facts *facts,
+                      struct facts_level *at);
 /** The highest epoch of the record and of all levels that are known. */
 uint32_t facts_epoch(const struct operation *op, const struct operation_facts *facts);
 /** Another operation that moves levels; NULL: none. @return its id */

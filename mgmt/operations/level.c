@@ -53,22 +53,15 @@ static enum operation_truth test_all(const struct tick *t, const char **missing,
 {
 	const struct operation *op = t->op;
 	enum operation_truth all = OPERATION_YES;
+	struct facts_level at = { .of_servers = true };
 
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		const struct operation_node *node = &t->facts->nodes[i];
-
-		if (!facts_is_name_server(op, node))
+	while (facts_next_level(op, t->facts, &at)) {
+		if (at.level->known && test(op, at.level))
 			continue;
-		for (uint32_t k = 0; k < op->n_targets; k++) {
-			const struct operation_level *level = &node->levels[k];
-
-			if (level->known && test(op, level))
-				continue;
-			*missing = node->name;
-			if (level->known)
-				return OPERATION_NO;
-			all = OPERATION_UNKNOWN;
-		}
+		*missing = at.node->name;
+		if (at.level->known)
+			return OPERATION_NO;
+		all = OPERATION_UNKNOWN;
 	}
 	return all;
 }
@@ -107,20 +100,12 @@ static uint32_t find_furthest(const struct tick *t)
 {
 	const struct operation *op = t->op;
 	uint32_t furthest = op->level_ppm;
+	struct facts_level at = { .of_servers = true };
 
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		const struct operation_node *node = &t->facts->nodes[i];
-
-		if (!facts_is_name_server(op, node))
-			continue;
-		for (uint32_t k = 0; k < op->n_targets; k++) {
-			const struct operation_level *level = &node->levels[k];
-
-			if (level->known && level->epoch &&
-			    is_beyond(op, level->level_ppm, furthest))
-				furthest = level->level_ppm;
-		}
-	}
+	while (facts_next_level(op, t->facts, &at))
+		if (at.level->known && at.level->epoch &&
+		    is_beyond(op, at.level->level_ppm, furthest))
+			furthest = at.level->level_ppm;
 	return clamp_level(op, furthest);
 }
 
@@ -147,19 +132,16 @@ uint32_t level_of_epoch(const struct tick *t)
 {
 	const struct operation *op = t->op;
 	uint32_t epoch = op->epoch, highest = op->level_ppm;
+	struct facts_level at = { .of_servers = true };
 
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		const struct operation_node *node = &t->facts->nodes[i];
+	while (facts_next_level(op, t->facts, &at)) {
+		const struct operation_level *level = at.level;
 
-		for (uint32_t k = 0; k < op->n_targets && facts_is_name_server(op, node); k++) {
-			const struct operation_level *level = &node->levels[k];
-
-			if (!level->known || !level->epoch || level->epoch < epoch)
-				continue;
-			if (level->epoch > epoch || level->level_ppm > highest)
-				highest = level->level_ppm;
-			epoch = level->epoch;
-		}
+		if (!level->known || !level->epoch || level->epoch < epoch)
+			continue;
+		if (level->epoch > epoch || level->level_ppm > highest)
+			highest = level->level_ppm;
+		epoch = level->epoch;
 	}
 	return highest;
 }
@@ -233,15 +215,12 @@ static uint32_t find_nearest(const struct tick *t)
 {
 	const struct operation *op = t->op;
 	uint32_t nearest = op->write.to_ppm;
+	struct facts_level at = { .of_servers = true };
 
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		const struct operation_node *node = &t->facts->nodes[i];
-
-		for (uint32_t k = 0; k < op->n_targets && facts_is_name_server(op, node); k++) {
-			if (!node->levels[k].known)
-				return op->level_ppm;
-			nearest = find_greater(nearest, node->levels[k].level_ppm);
-		}
+	while (facts_next_level(op, t->facts, &at)) {
+		if (!at.level->known)
+			return op->level_ppm;
+		nearest = find_greater(nearest, at.level->level_ppm);
 	}
 	return clamp_level(op, nearest);
 }

@@ -52,17 +52,13 @@ bool own_goes_on(const struct operation *op)
 
 bool person_ends(struct tick *t)
 {
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		for (uint32_t k = 0; k < t->op->n_targets; k++) {
-			const struct operation_level *level = &t->facts->nodes[i].levels[k];
-
-			if (!level->known || !level->person)
-				continue;
-			tick_end(t, OPERATION_ABORTED, "command",
-			         "a person's command at site %s has ended it",
-			         t->op->targets[k].site);
-			return true;
-		}
+	for (struct facts_level at = { 0 }; facts_next_level(t->op, t->facts, &at);) {
+		if (!at.level->known || !at.level->person)
+			continue;
+		tick_end(t, OPERATION_ABORTED, "command",
+		         "a person's command at site %s has ended it",
+		         t->op->targets[at.target].site);
+		return true;
 	}
 	return false;
 }
@@ -151,16 +147,11 @@ int own_catch_up(struct tick *t, const struct operation_person *person, char *er
 /* A name server that takes part and does not say its level; NULL: all do. */
 static const char *find_unread(const struct tick *t)
 {
-	for (size_t i = 0; i < t->facts->n_nodes; i++) {
-		const struct operation_node *node = &t->facts->nodes[i];
+	struct facts_level at = { .of_servers = true };
 
-		if (!facts_is_name_server(t->op, node))
-			continue;
-		for (uint32_t k = 0; k < t->op->n_targets; k++) {
-			if (!node->levels[k].known)
-				return node->name;
-		}
-	}
+	while (facts_next_level(t->op, t->facts, &at))
+		if (!at.level->known)
+			return at.node->name;
 	return NULL;
 }
 

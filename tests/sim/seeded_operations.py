@@ -99,7 +99,7 @@ BREAKAGES = [
     ("an older operation does not matter", RUNS, CLUSTER, "other->moves && facts_is_older(other, q->op)", "0"),
     ("both of two operations are held", RUNS, CLUSTER, "other->moves && facts_is_older(other, q->op)", "other->moves"),
     ("drains that meet leave no site", RUNS, STAY, "if (!is_another_out(t))", "if (1)"),
-    ("a step does not wait for all name servers", RUNS, LEVEL, "if (level->known)\n\t\t\t\treturn OPERATION_NO;", "if (level->known)\n\t\t\t\tcontinue;"),
+    ("a step does not wait for all name servers", RUNS, LEVEL, "if (at.level->known)\n\t\t\treturn OPERATION_NO;", "if (at.level->known)\n\t\t\tcontinue;"),
     ("a node may lack the last step", RUNS, STEP, "!have_all_last(t) ||", "0 ||"),
     ("a hold saves the wait for the TTL", RUNS, STEP, "!has_last_settled(t)", "0"),
     ("a step does not wait for the TTL", RUNS, STEP, "if (op->waited_ms < *ttl_ms) {", "if (0) {"),
