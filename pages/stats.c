@@ -384,6 +384,22 @@ const struct stats_entry *stats_reader_entry(const struct stats_reader *r, size_
 	return ends ? e : &unused;
 }
 
+bool stats_reader_sum(const struct stats_reader *r, const char *name, uint64_t *sum)
+{
+	bool found = false;
+
+	*sum = 0;
+	for (size_t i = 0; i < r->n; i++) {
+		const struct stats_entry *e = stats_reader_entry(r, i);
+
+		if (!__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) || strcmp(e->name, name) != 0)
+			continue;
+		*sum += __atomic_load_n(&e->value, __ATOMIC_RELAXED);
+		found = true;
+	}
+	return found;
+}
+
 uint64_t stats_reader_alive_ms(const struct stats_reader *r)
 {
 	return __atomic_load_n(&page_header(r->page)->alive_ms, __ATOMIC_RELAXED);

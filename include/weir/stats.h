@@ -118,6 +118,8 @@ void stats_reader_close(struct stats_reader *r);
 /** How many entries there are; walk 0..n-1 and skip those not used. */
 size_t stats_reader_n(const struct stats_reader *r);
 const struct stats_entry *stats_reader_entry(const struct stats_reader *r, size_t i);
+/** Add up all entries of a name, whatever their labels. @return whether there is one; else @p sum is 0 */
+bool stats_reader_sum(const struct stats_reader *r, const char *name, uint64_t *sum);
 /** Monotonic time of the writer's last sign of life. */
 uint64_t stats_reader_alive_ms(const struct stats_reader *r);
 /** The process that wrote it last. */

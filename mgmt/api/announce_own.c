@@ -35,7 +35,7 @@ bool announce_own_look(struct announce_own *o, const char *run_dir)
 		o->page = NULL;
 		return false;
 	}
-	err = announced_read(o->page, &o->node, o->addresses, ANNOUNCED_MAX, NULL);
+	err = announced_read(o->page, &o->node, o->addresses, ANNOUNCED_MAX, o->neighbours);
 	/* a page without a sign of life may have been removed: the next look opens it again */
 	if (err == -ESTALE || err == -EPROTO ||
 	    (!err && clock_mono_ms() > o->node.alive_ms + ANNOUNCE_OWN_LATE_MS)) {

@@ -27,6 +27,7 @@
 struct announce_own {
 	struct announced_page *page; /**< kept open; NULL: there was none */
 	struct announced_node node;
+	struct announced_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX];
 	struct announced_address *addresses; /**< [node.n_addresses]; NULL before the first look */
 };
 

@@ -9,23 +9,6 @@
 #define EARLY_MS 50u   /* the caller's rounds are not exact */
 
 /* Queries by all transports. @return false: the counters are not there */
-static bool sum_queries(const struct stats_reader *page, uint64_t *out)
-{
-	bool found = false;
-
-	*out = 0;
-	for (size_t i = 0; i < stats_reader_n(page); i++) {
-		const struct stats_entry *e = stats_reader_entry(page, i);
-
-		if (!__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) ||
-		    strncmp(e->name, "weir_dns_queries_total", sizeof(e->name)) != 0)
-			continue;
-		*out += __atomic_load_n(&e->value, __ATOMIC_RELAXED);
-		found = true;
-	}
-	return found;
-}
-
 static bool read_page(const char *run_dir, uint64_t now_ms, uint64_t *pid, uint64_t *queries)
 {
 	struct stats_reader *page;
@@ -35,7 +18,7 @@ static bool read_page(const char *run_dir, uint64_t now_ms, uint64_t *pid, uint6
 		return false;
 	*pid = stats_reader_pid(page);
 	if (now_ms <= stats_reader_alive_ms(page) + STALE_MS)
-		ok = sum_queries(page, queries);
+		ok = stats_reader_sum(page, "weir_dns_queries_total", queries);
 	stats_reader_close(page);
 	return ok;
 }

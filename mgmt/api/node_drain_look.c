@@ -12,9 +12,9 @@
 #include "base/clock.h"
 #include "base/ctl.h"
 #include "base/log.h"
+#include "mgmt/api/announce_own.h"
 #include "mgmt/api/core.h"
 #include "mgmt/api/observe_internal.h"
-#include "weir/announce.h"
 #include "weir/stats.h"
 
 #define LATE_MS    2000u  /* ms without a sign of life: what a page shows is unknown */
@@ -44,28 +44,22 @@ static void add_neighbour(const struct announced_neighbour *n, bool has_shutdown
 /* Count what weir-announce shows, unless its page is old. */
 static void read_routes(const char *run_dir, struct node_drain_routes *out)
 {
-	struct announced_address *addresses = calloc(ANNOUNCED_MAX, sizeof(*addresses));
-	struct announced_neighbour neighbours[ANNOUNCED_NEIGHBOURS_MAX];
-	struct announced_page *page = NULL;
-	struct announced_node node;
+	struct announce_own own = { .page = NULL };
 	uint32_t neighbour_bits = 0; /* those that get such an address */
 
 	*out = (struct node_drain_routes){ 0 };
-	if (addresses && !announced_open(run_dir, &page) &&
-	    !announced_read(page, &node, addresses, ANNOUNCED_MAX, neighbours) &&
-	    !is_late(node.alive_ms)) {
+	if (announce_own_look(&own, run_dir) && !is_late(own.node.alive_ms)) {
 		out->known = true;
-		out->n = node.n_addresses < ANNOUNCED_MAX ? node.n_addresses : ANNOUNCED_MAX;
+		out->n = own.node.n_addresses;
 		for (uint32_t i = 0; i < out->n; i++) {
-			node_drain_count(out, &addresses[i]);
-			if (addresses[i].table == ANNOUNCE_SHUTDOWN && addresses[i].is_read)
-				neighbour_bits |= addresses[i].exported;
+			node_drain_count(out, &own.addresses[i]);
+			if (own.addresses[i].table == ANNOUNCE_SHUTDOWN && own.addresses[i].is_read)
+				neighbour_bits |= own.addresses[i].exported;
 		}
-		for (uint32_t i = 0; i < node.n_neighbours && i < ANNOUNCED_NEIGHBOURS_MAX; i++)
-			add_neighbour(&neighbours[i], neighbour_bits >> i & 1, out);
+		for (uint32_t i = 0; i < own.node.n_neighbours; i++)
+			add_neighbour(&own.neighbours[i], neighbour_bits >> i & 1, out);
 	}
-	announced_close(page);
-	free(addresses);
+	announce_own_close(&own);
 }
 
 /* The packets that weir-dataplane has forwarded for services. @return whether that is known */
@@ -76,14 +70,7 @@ static bool count_packets(const char *run_dir, uint64_t *out)
 
 	if (stats_reader_open(run_dir, "dataplane", &page))
 		return false;
-	*out = 0;
-	for (size_t i = 0; i < stats_reader_n(page); i++) {
-		const struct stats_entry *e = stats_reader_entry(page, i);
-
-		if (__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) &&
-		    !strcmp(e->name, "weir_dataplane_service_packets_total"))
-			*out += __atomic_load_n(&e->value, __ATOMIC_RELAXED);
-	}
+	(void)stats_reader_sum(page, "weir_dataplane_service_packets_total", out);
 	known = !is_late(stats_reader_alive_ms(page));
 	stats_reader_close(page);
 	return known;

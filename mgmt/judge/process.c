@@ -16,13 +16,10 @@
 /* A total on a stats page, by its name; 0 if it is not there. */
 static uint64_t read_total(const struct stats_reader *r, const char *name)
 {
-	for (size_t i = 0; i < stats_reader_n(r); i++) {
-		const struct stats_entry *e = stats_reader_entry(r, i);
+	uint64_t total;
 
-		if (__atomic_load_n(&e->used, __ATOMIC_ACQUIRE) && !strcmp(e->name, name))
-			return __atomic_load_n(&e->value, __ATOMIC_RELAXED);
-	}
-	return 0;
+	(void)stats_reader_sum(r, name, &total);
+	return total;
 }
 
 /* What the dataplane says of itself, even without tables. */
