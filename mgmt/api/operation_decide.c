@@ -232,10 +232,7 @@ static bool find_revision(struct core *core, const struct operation *was,
 	const struct operations_item *item = operations_find(core, op->id);
 
 	*revision = item ? item->revision : 0;
-	if (!was)
-		return !item;
-	return item && item->op.epoch == was->epoch && item->op.seq == was->seq &&
-	       !strcmp(item->op.owner, was->owner);
+	return was ? item && operation_is_same(&item->op, was) : !item;
 }
 
 /* Let the list have what was decided, unless it has what followed already. */

@@ -167,8 +167,7 @@ static bool commit_order(struct core *core, const struct operation *was, struct 
 
 	core_lock(core);
 	struct operations_item *item = operations_find(core, op->id);
-	bool same = item && item->op.epoch == was->epoch && item->op.seq == was->seq &&
-	            !strcmp(item->op.owner, was->owner);
+	bool same = item && operation_is_same(&item->op, was);
 	bool late = is_late(order);
 	if (same && !late)
 		decided = operation_decide(core, was, op, order->if_unowned, reason);

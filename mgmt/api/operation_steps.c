@@ -13,12 +13,9 @@ _Static_assert((int)OPERATION_ANNOUNCE_NORMAL == MODEL_VIPS_ANNOUNCED &&
                        (int)OPERATION_ANNOUNCE_WITHDRAWN == MODEL_VIPS_WITHDRAWN,
                "what an operation announces is what an override says");
 
-/* The override that makes the write of @p op at one target. */
-static void make_step(const struct operation *op, const struct operation_target *target,
-                      struct override *out)
+void operation_step_override(const struct operation *op, const struct operation_write *write,
+                             const struct operation_target *target, struct override *out)
 {
-	const struct operation_write *write = &op->write;
-
 	*out = (struct override){ .kind = MODEL_OVERRIDE_DRAIN,
 		                  .target = MODEL_TARGET_SITE,
 		                  .generation = op->stamp,
@@ -89,7 +86,7 @@ void operation_steps_make(struct core *core, const struct operation *op)
 	if (!write->epoch || !strcmp(op->hold.code, "command") || is_overruled(core, op))
 		return;
 	for (uint32_t i = 0; i < op->n_targets; i++) {
-		make_step(op, &op->targets[i], &list[i]);
+		operation_step_override(op, write, &op->targets[i], &list[i]);
 		if (!override_ok(&list[i])) {
 			log_error("operation-step-not-written", "id=%s error=\"%s\"", op->id,
 			          "the record makes no override");

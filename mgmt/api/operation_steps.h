@@ -12,6 +12,9 @@
 #include "mgmt/api/core.h"
 #include "mgmt/operations/operation.h"
 
+/** The override that makes @p write of @p op, its last one or one to come, at one target. */
+void operation_step_override(const struct operation *op, const struct operation_write *write,
+                             const struct operation_target *target, struct override *out);
 /**
  * Let this node's overrides have the write of @p op. A later one that is there stays; one that is there already, or of
  * an operation that is over and has none any more, changes nothing; what cannot be written is in the log, and is tried again with the next call.

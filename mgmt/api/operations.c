@@ -288,26 +288,6 @@ void operations_follow_list(struct core *core, const struct shared_records *l)
 
 /* --- for others --- */
 
-static struct override first_override(const struct operation *op,
-                                      const struct operation_target *target)
-{
-	struct override o = { .kind = MODEL_OVERRIDE_DRAIN,
-		              .target = MODEL_TARGET_SITE,
-		              .generation = op->stamp,
-		              .epoch = op->epoch,
-		              .created_ms = op->created_ms,
-		              .from_ms = op->created_ms,
-		              .until_ms = MODEL_TIME_NEVER,
-		              .is_step = true,
-		              .to_ppm = op->goal_ppm };
-
-	snprintf(o.id, sizeof(o.id), "%s", target->override_id);
-	snprintf(o.name, sizeof(o.name), "%s", target->site);
-	snprintf(o.service, sizeof(o.service), "%s", op->service);
-	snprintf(o.operation, sizeof(o.operation), "%s", op->id);
-	return o;
-}
-
 size_t operations_list_unwritten(struct core *core, struct override out[OPERATIONS_UNWRITTEN_MAX])
 {
 	const struct overrides *all = intent_overrides(core->intent);
@@ -316,11 +296,14 @@ size_t operations_list_unwritten(struct core *core, struct override out[OPERATIO
 
 	for (size_t i = 0; (item = operations_at(core, i)); i++) {
 		const struct operation *op = &item->op;
+		const struct operation_write first = { .epoch = op->epoch,
+			                               .from_ms = op->created_ms,
+			                               .to_ppm = op->goal_ppm };
 
 		for (uint32_t k = 0; !operation_is_over(op) && k < op->n_targets; k++)
 			if (!overrides_find(all, op->targets[k].override_id) &&
 			    n < OPERATIONS_UNWRITTEN_MAX)
-				out[n++] = first_override(op, &op->targets[k]);
+				operation_step_override(op, &first, &op->targets[k], &out[n++]);
 	}
 	return n;
 }

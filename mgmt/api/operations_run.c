@@ -88,11 +88,6 @@ static void note_unseen(struct operations_item *item, const struct projection *p
 
 /* --- a round --- */
 
-static bool is_same_record(const struct operation *a, const struct operation *b)
-{
-	return a->epoch == b->epoch && a->seq == b->seq && !strcmp(a->owner, b->owner);
-}
-
 /*
  * Whether the record becomes @p op. Under the lock, which is given up meanwhile: both are copies, as the list may lose its own.
  */
@@ -138,7 +133,7 @@ static void run_engine(struct core *core, struct operations_item *item, struct o
 	for (size_t i = 0; runs && item && i < act->n_events && i < OPERATION_EVENTS_MAX; i++)
 		journal_add(intent_journal(core->intent), believed_ms, "operation", op->id, "%s",
 		            act->events[i].text);
-	if (runs && item && is_same_record(&item->op, op)) {
+	if (runs && item && operation_is_same(&item->op, op)) {
 		item->op = *op; /* with the times of this process */
 		item->undecided_ms = 0;
 		item->ticked_ms = now_ms;
@@ -191,7 +186,7 @@ static void tick_operation(struct core *core, const struct operation_snapshot *s
 		operation_project(snapshot, op, begin, observed);
 		core_lock(core);
 		struct operations_item *again = operations_find(core, id);
-		if (again && is_same_record(&again->op, op))
+		if (again && operation_is_same(&again->op, op))
 			run_engine(core, again, op, snapshot, begin, observed, now_ms);
 		core_unlock(core);
 	}

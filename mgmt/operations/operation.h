@@ -305,6 +305,8 @@ int operation_guard_find(const char *text);
 /** Whether a person may override it by its name. */
 bool operation_guard_is_optional(enum operation_guard guard);
 
+/** Whether both are the same change of one operation. */
+bool operation_is_same(const struct operation *a, const struct operation *b);
 /** Its record will not change any more: done, aborted, failed. */
 bool operation_is_over(const struct operation *op);
 /** It changes levels, or is about to: of these only one may be in the cluster. */

@@ -73,6 +73,11 @@ bool operation_guard_is_optional(enum operation_guard guard)
 	return may_override[guard];
 }
 
+bool operation_is_same(const struct operation *a, const struct operation *b)
+{
+	return a->epoch == b->epoch && a->seq == b->seq && !strcmp(a->owner, b->owner);
+}
+
 bool operation_is_over(const struct operation *op)
 {
 	return op->state == OPERATION_DONE || op->state == OPERATION_ABORTED ||

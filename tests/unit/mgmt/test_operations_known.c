@@ -127,7 +127,7 @@ static void each_target_without_an_override_is_listed_as_it_would_be_written(voi
 		assert_string_equal(o->name, rows[i].name);
 		assert_string_equal(o->service, rows[i].service);
 		assert_string_equal(o->operation, rows[i].operation);
-		assert_string_equal(o->author, "");
+		assert_string_equal(o->author, "jw");
 		assert_true(o->kind == whole.kind && o->target == whole.target &&
 		            o->generation == whole.generation && o->prior == 0 &&
 		            o->epoch == whole.epoch && o->step == 0 && o->epoch > 0);

@@ -198,7 +198,7 @@ static void write_override(void)
 {
 	struct override o;
 
-	make_step(&op, &op.targets[0], &o);
+	operation_step_override(&op, &op.write, &op.targets[0], &o);
 	assert_true(intent_merge(this_node.intent, &o, 1, clock_believed_ms()) > 0);
 }
 
@@ -269,7 +269,7 @@ static void a_persons_command_is_told_whatever_it_is(void **state)
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct override o;
 
-		make_step(&op, &op.targets[0], &o);
+		operation_step_override(&op, &op.write, &op.targets[0], &o);
 		override_leave_operation(&o, op.stamp + 1 + i);
 		o.kind = kinds[i];
 		assert_int_equal(intent_merge(this_node.intent, &o, 1, clock_believed_ms()), 1);
@@ -291,7 +291,7 @@ static void a_record_that_was_replaced_is_another(void **state)
 		other.seq += i == 2;
 		if (i == 3)
 			strcpy(other.owner, "fra-1");
-		assert_int_equal(is_same_record(&op, &other), i == 0);
+		assert_int_equal(operation_is_same(&op, &other), i == 0);
 	}
 }
 
@@ -890,10 +890,10 @@ static void a_write_that_is_over_ends_its_override(void **state)
 
 	(void)state;
 	make_write(4, 0);
-	make_step(&op, &op.targets[0], &o);
+	operation_step_override(&op, &op.write, &op.targets[0], &o);
 	assert_true(override_ok(&o) && !o.ended && o.until_ms == MODEL_TIME_NEVER);
 	op.write.ended = true;
-	make_step(&op, &op.targets[0], &o);
+	operation_step_override(&op, &op.write, &op.targets[0], &o);
 	assert_true(override_ok(&o) && o.ended && o.until_ms == op.write.from_ms);
 }
 
