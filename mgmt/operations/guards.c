@@ -4,32 +4,52 @@
  */
 #include "mgmt/operations/guards.h"
 
+#include <string.h>
+
 #include "mgmt/operations/guard_internal.h"
 
-/* The share is judged where a step ends, with the time that it has for that (share.c). */
-static void guard_share(const struct guard_question *q, struct operation_verdict *v)
+/* By its word a person may override a guard, unless another command is meant for it. */
+static const struct guard_row {
+	const char *word;
+	bool is_optional;
+	guard_function *judge;
+} guards[OPERATION_GUARD_COUNT] = {
+	[OPERATION_GUARD_LAST_SITE] = { "last-site", true, guard_last_site },
+	[OPERATION_GUARD_MAX_SITES_OUT] = { "max-sites-out", true, guard_max_sites_out },
+	[OPERATION_GUARD_ROOM] = { "room", true, guard_room },
+	[OPERATION_GUARD_RECEIVERS] = { "receivers", true, guard_receivers },
+	[OPERATION_GUARD_FRESH] = { "fresh", true, guard_fresh },
+	[OPERATION_GUARD_UNCONFIRMED] = { "unconfirmed", true, guard_unconfirmed },
+	[OPERATION_GUARD_MAJORITY] = { "majority", false, guard_majority }, /* --without NODE */
+	[OPERATION_GUARD_BACKUP] = { "backup", true, guard_backup },
+	[OPERATION_GUARD_NO_DNS] = { "no-dns", true, guard_no_dns },
+	[OPERATION_GUARD_CLOCK] = { "clock", false, guard_clock },
+	/* judged where a step ends, with the time that it has for that (share.c) */
+	[OPERATION_GUARD_SHARE] = { "share", true, NULL },
+	[OPERATION_GUARD_OTHER] = { "operation", false, guard_other }, /* end that one */
+};
+
+const char *operation_guard_text(enum operation_guard guard)
 {
-	(void)q;
-	(void)v;
+	return guards[guard].word;
+}
+
+bool operation_guard_is_optional(enum operation_guard guard)
+{
+	return guards[guard].is_optional;
+}
+
+int operation_guard_find(const char *text)
+{
+	for (int i = 0; i < OPERATION_GUARD_COUNT; i++)
+		if (!strcmp(guards[i].word, text))
+			return i;
+	return -1;
 }
 
 void operation_judge(const struct operation *op, const struct operation_facts *facts,
                      enum operation_moment moment, struct operation_verdict *out)
 {
-	static guard_function *const functions[OPERATION_GUARD_COUNT] = {
-		[OPERATION_GUARD_LAST_SITE] = guard_last_site,
-		[OPERATION_GUARD_MAX_SITES_OUT] = guard_max_sites_out,
-		[OPERATION_GUARD_ROOM] = guard_room,
-		[OPERATION_GUARD_RECEIVERS] = guard_receivers,
-		[OPERATION_GUARD_FRESH] = guard_fresh,
-		[OPERATION_GUARD_UNCONFIRMED] = guard_unconfirmed,
-		[OPERATION_GUARD_MAJORITY] = guard_majority,
-		[OPERATION_GUARD_BACKUP] = guard_backup,
-		[OPERATION_GUARD_NO_DNS] = guard_no_dns,
-		[OPERATION_GUARD_CLOCK] = guard_clock,
-		[OPERATION_GUARD_SHARE] = guard_share,
-		[OPERATION_GUARD_OTHER] = guard_other,
-	};
 	const struct guard_question q = { op, facts, moment };
 
 	for (int i = 0; i < OPERATION_GUARD_COUNT; i++) {
@@ -37,10 +57,10 @@ void operation_judge(const struct operation *op, const struct operation_facts *f
 			.guard = (enum operation_guard)i,
 			.ok = true,
 			.detail = "not checked",
-			.overridden = op->overridden[i] &&
-			              operation_guard_is_optional((enum operation_guard)i),
+			.overridden = op->overridden[i] && guards[i].is_optional,
 		};
-		functions[i](&q, &out[i]);
+		if (guards[i].judge)
+			guards[i].judge(&q, &out[i]);
 	}
 }
 

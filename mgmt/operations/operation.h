@@ -65,23 +65,21 @@ enum operation_stage {
 	OPERATION_STAGE_COUNT
 };
 
-/**
- * Guards. Columns: word in the API, guard, whether a person may override it by name. (majority:
- * --without NODE; operation: end the other one.)
- */
-#define OPERATION_GUARDS(row)                                                                      \
-	row("last-site", LAST_SITE, true) row("max-sites-out", MAX_SITES_OUT, true)                \
-	        row("room", ROOM, true) row("receivers", RECEIVERS, true)                          \
-	                row("fresh", FRESH, true) row("unconfirmed", UNCONFIRMED, true)            \
-	                        row("majority", MAJORITY, false) row("backup", BACKUP, true)       \
-	                                row("no-dns", NO_DNS, true) row("clock", CLOCK, false)     \
-	                                        row("share", SHARE, true)                          \
-	                                                row("operation", OTHER, false)
+/** Guards, as rows of one table in mgmt/operations/guards.c. */
 enum operation_guard {
-#define OPERATION_GUARD_ROW(text, name, may) OPERATION_GUARD_##name,
-	OPERATION_GUARDS(OPERATION_GUARD_ROW)
-#undef OPERATION_GUARD_ROW
-	        OPERATION_GUARD_COUNT
+	OPERATION_GUARD_LAST_SITE,
+	OPERATION_GUARD_MAX_SITES_OUT,
+	OPERATION_GUARD_ROOM,
+	OPERATION_GUARD_RECEIVERS,
+	OPERATION_GUARD_FRESH,
+	OPERATION_GUARD_UNCONFIRMED,
+	OPERATION_GUARD_MAJORITY,
+	OPERATION_GUARD_BACKUP,
+	OPERATION_GUARD_NO_DNS,
+	OPERATION_GUARD_CLOCK,
+	OPERATION_GUARD_SHARE,
+	OPERATION_GUARD_OTHER,
+	OPERATION_GUARD_COUNT
 };
 
 /**

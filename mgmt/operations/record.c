@@ -17,11 +17,6 @@ static const char *const state_texts[OPERATION_STATE_COUNT] = {
 static const char *const stage_texts[OPERATION_STAGE_COUNT] = {
 	"pools", "announce", "outside", "backup", "steps",
 };
-static const char *const guard_texts[OPERATION_GUARD_COUNT] = {
-#define GUARD_TEXT(text, name, may) text,
-	OPERATION_GUARDS(GUARD_TEXT)
-#undef GUARD_TEXT
-};
 
 static int find_text(const char *const *texts, int n, const char *text)
 {
@@ -47,30 +42,9 @@ const char *operation_stage_text(enum operation_stage stage)
 	return stage_texts[stage];
 }
 
-const char *operation_guard_text(enum operation_guard guard)
-{
-	return guard_texts[guard];
-}
-
 int operation_state_find(const char *text)
 {
 	return find_text(state_texts, OPERATION_STATE_COUNT, text);
-}
-
-int operation_guard_find(const char *text)
-{
-	return find_text(guard_texts, OPERATION_GUARD_COUNT, text);
-}
-
-bool operation_guard_is_optional(enum operation_guard guard)
-{
-	static const bool may_override[OPERATION_GUARD_COUNT] = {
-#define GUARD_MAY(text, name, may) may,
-		OPERATION_GUARDS(GUARD_MAY)
-#undef GUARD_MAY
-	};
-
-	return may_override[guard];
 }
 
 bool operation_is_same(const struct operation *a, const struct operation *b)
