@@ -67,7 +67,9 @@ void handle_peer_operations(struct core *core, struct http_request *r, struct ht
 		return;
 	}
 	bool has_dns = levels_has_dns(levels_request(core->dirs.run, LEVELS_TIMEOUT_MS, levels));
-	json_t *measure = measures ? operation_measure_json(core) : json_null();
+	json_t *measure =
+	        measures ? operation_measure_json(core, json_get_text(r->json, "announced_at"))
+	                 : json_null();
 	core_lock(core);
 	await_revision(core, r->json);
 	const struct model *m = intent_model(core->intent);
@@ -84,16 +86,8 @@ void handle_peer_operations(struct core *core, struct http_request *r, struct ht
 void handle_peer_measure(struct core *core, struct http_request *r, struct http_reply *reply)
 {
 	(void)r;
-	core_lock(core);
-	struct intent_shared *shared = intent_share(core->intent);
-	core_unlock(core);
-	json_t *announced = operation_announced_json(core, intent_shared_model(shared));
-
-	reply->json = operation_measure_json(core);
+	reply->json = operation_measure_json(core, "");
 	reply->status = 200;
-	if (announced)
-		json_object_set_new(reply->json, "announcements", announced);
-	intent_unshare(shared);
 	if (!reply->json)
 		http_problem(reply, 503, "busy", "out of memory");
 }

@@ -27,9 +27,8 @@ struct arrivals {
 	const struct model_site *site;
 	struct operation op; /* of the site alone, to gather facts by */
 	struct operation_observed observed;
-	json_t *announced; /* of its nodes: operation_announced_at() */
-	json_t *keeps;     /* sentences: what keeps the site from being switched off */
-	json_t *unknown;   /* sentences: what is not known, and so may keep it */
+	json_t *keeps;   /* sentences: what keeps the site from being switched off */
+	json_t *unknown; /* sentences: what is not known, and so may keep it */
 };
 
 static void add_sentence(json_t *list, const char *format, ...)
@@ -208,7 +207,8 @@ static json_t *announcements_json(struct arrivals *a)
 	for (size_t i = 0; i < a->snapshot->n_reports; i++) {
 		const struct model_node *node = a->snapshot->reports[i].node;
 		struct node_announced n = { .report = &a->snapshot->reports[i],
-			                    .said = json_object_get(a->announced, node->name) };
+			                    .said = json_object_get(a->snapshot->reports[i].measure,
+			                                            "announcements") };
 
 		if (node->site != a->site || node->announce.daemon == MODEL_DAEMON_NONE)
 			continue;
@@ -290,7 +290,7 @@ static json_t *arrivals_json(struct arrivals *a)
 static void look_at_site(struct core *core, const char *name, struct arrivals *a,
                          struct http_reply *reply)
 {
-	struct operation_snapshot *snapshot = operation_snapshot_now(core);
+	struct operation_snapshot *snapshot = operation_snapshot_at(core, name);
 	a->snapshot = snapshot;
 	a->site = snapshot && snapshot->m ? model_site(snapshot->m, name) : NULL;
 	if (!snapshot) {
@@ -302,7 +302,6 @@ static void look_at_site(struct core *core, const char *name, struct arrivals *a
 		a->op.n_targets = 1;
 		a->op.goal_ppm = MODEL_PPM_ALL; /* the question: may it be switched off? */
 		operation_gather(snapshot, &a->op, 0, &a->observed);
-		a->announced = operation_announced_at(core, snapshot->m, a->site);
 		reply->json = arrivals_json(a);
 		reply->status = 200;
 		json_object_set(reply->json, "keeps", a->keeps);
@@ -323,7 +322,6 @@ void handle_arrivals(struct core *core, struct http_request *r, struct http_repl
 	a->unknown = json_array();
 	http_doing(r, "asks all nodes what arrives");
 	look_at_site(core, r->parts[0], a, reply);
-	json_decref(a->announced);
 	json_decref(a->keeps);
 	json_decref(a->unknown);
 	free(a);

@@ -93,7 +93,22 @@ static void add_checks(json_t *all, const struct model *m, const struct health_p
 	json_object_set_new(all, "check_sources", operation_check_sources_json(m, checks));
 }
 
-json_t *operation_measure_json(struct core *core)
+/* What is announced, with proof or without. */
+static void add_announced(struct core *core, const struct model *m, const char *announced_at,
+                          json_t *all)
+{
+	bool is_included =
+	        announced_at && (!*announced_at || !strcmp(announced_at, m->self->site->name));
+	json_t *unannounced = operation_vips_json(core, m);
+	json_t *announced = is_included ? operation_announced_json(core, m) : NULL;
+
+	if (unannounced)
+		json_object_set_new(all, "unannounced", unannounced);
+	if (announced)
+		json_object_set_new(all, "announcements", announced);
+}
+
+json_t *operation_measure_json(struct core *core, const char *announced_at)
 {
 	struct observe_pages pages;
 	json_t *dns;
@@ -119,11 +134,8 @@ json_t *operation_measure_json(struct core *core)
 			                            pages.health_fresh ? pages.health : NULL }));
 		json_object_set_new(all, "flows", operation_flows_json(core, m));
 		json_object_set_new(all, "drills", operation_drills_json(core, m));
-		json_t *unannounced = m->self->announce.daemon == MODEL_DAEMON_NONE
-		                              ? NULL
-		                              : operation_vips_json(core, m);
-		if (unannounced)
-			json_object_set_new(all, "unannounced", unannounced);
+		if (m->self->announce.daemon != MODEL_DAEMON_NONE)
+			add_announced(core, m, announced_at, all);
 	}
 	observe_close(&pages);
 	intent_unshare(shared);

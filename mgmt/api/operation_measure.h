@@ -21,12 +21,12 @@
  *           drops: {REASON: milli}, sources: [{service, prefix, flows, sampled, age_ms}]}
  *   drills: [{id, state, begun, repeated, followed, kept}]              those in the tables here
  *
- * The answer to GET /v1/peer/measure has, where a routing daemon is configured, also
+ * Who asks what the nodes of a site announce gets from those with a routing daemon also (there
+ * may be thousands, so nobody is sent them each second)
  *
  *   announcements: {ADDRESS: {intended, exported}}    words of mgmt/json/announcement.h
  *
- * Implemented in mgmt/api/operation_measure.c, operation_announced.c (announcements), operation_vips.c
- * (unannounced), operation_outside.c (sites), operation_checks.c (checks, check_sources) and operation_flows.c (flows,
+ * Implemented in mgmt/api/operation_measure.c, operation_vips.c (unannounced, announcements), operation_outside.c (sites), operation_checks.c (checks, check_sources) and operation_flows.c (flows,
  * drills); for any thread, not under the lock.
  */
 #ifndef WEIR_MGMT_API_OPERATION_MEASURE_H
@@ -46,8 +46,11 @@
 /** Rates over less are not said: as mgmt/operations/operation_facts.h promises. */
 #define OPERATION_MEASURE_WINDOW_MS 5000u
 
-/** All of it, given; NULL: out of memory. */
-MUST_CHECK json_t *operation_measure_json(struct core *core);
+/**
+ * All of it, given; NULL: out of memory.
+ * @param announced_at  with what it announces if it is at this site; "": wherever; NULL: without
+ */
+MUST_CHECK json_t *operation_measure_json(struct core *core, const char *announced_at);
 /** The part "checks" from a fresh page of weir-health, given. @p m has this node. */
 MUST_CHECK json_t *operation_checks_json(const struct model *m, const struct health_page *page);
 /** The part "check_sources", given; of the part "checks". */
@@ -56,15 +59,8 @@ MUST_CHECK json_t *operation_check_sources_json(const struct model *m, const jso
 json_t *operation_vips_json(struct core *core, const struct model *m);
 /** The part "flows", given; JSON null: it is not known. */
 MUST_CHECK json_t *operation_flows_json(const struct core *core, const struct model *m);
-/** The part "announcements", given; NULL: this node has no routing daemon, or out of memory. */
+/** The part "announcements" of a node with a routing daemon, given; NULL: out of memory. */
 json_t *operation_announced_json(const struct core *core, const struct model *m);
-/**
- * Ask the nodes of @p site that announce what they announce, for a handler; not under the lock.
- * @return {NODE: the part "announcements"}, given: a node that did not answer is missing; NULL: out
- * of memory
- */
-MUST_CHECK json_t *operation_announced_at(struct core *core, const struct model *m,
-                                          const struct model_site *site);
 /** The part "drills", given. */
 MUST_CHECK json_t *operation_drills_json(const struct core *core, const struct model *m);
 /**

@@ -346,7 +346,7 @@ static uint64_t find_deadline(struct core *core, struct peer_client *client, con
 {
 	uint64_t request_ms = clock_mono_ms(), by_ms = 0;
 
-	operations_query(core, client, false);
+	operations_query(core, client, false, NULL);
 	core_lock(core);
 	const struct operations_said *said = operations_said_of(core, owner);
 	if (said && said->boot_ms && said->heard_ms >= request_ms)

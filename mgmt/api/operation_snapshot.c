@@ -152,11 +152,12 @@ static void make_projector(struct operation_snapshot *v, struct keys_gather *key
 }
 
 struct operation_snapshot *operation_snapshot_make(struct core *core, struct keys_gather *keys,
-                                                   struct peer_client *client)
+                                                   struct peer_client *client,
+                                                   const char *announced_at)
 {
 	struct operation_snapshot *v = calloc(1, sizeof(*v));
 	struct ramp_levels *levels = calloc(1, sizeof(*levels));
-	json_t *measure = operation_measure_json(core);
+	json_t *measure = operation_measure_json(core, announced_at);
 	int err = v && levels && measure ? 0 : -ENOMEM;
 
 	if (!err) {
@@ -180,7 +181,7 @@ struct operation_snapshot *operation_snapshot_make(struct core *core, struct key
 	return NULL;
 }
 
-struct operation_snapshot *operation_snapshot_now(struct core *core)
+struct operation_snapshot *operation_snapshot_at(struct core *core, const char *announced_at)
 {
 	struct peer_client client = { .multi = NULL };
 	struct keys_gather *keys = keys_gather_new();
@@ -189,14 +190,19 @@ struct operation_snapshot *operation_snapshot_now(struct core *core)
 	if (!keys)
 		return NULL;
 	client_open(&client, core->dirs.conf);
-	operations_query(core, &client, true);
-	v = operation_snapshot_make(core, keys, &client);
+	operations_query(core, &client, true, announced_at);
+	v = operation_snapshot_make(core, keys, &client, announced_at);
 	client_close(&client);
 	if (v)
 		v->own_keys = keys;
 	else
 		keys_gather_free(keys);
 	return v;
+}
+
+struct operation_snapshot *operation_snapshot_now(struct core *core)
+{
+	return operation_snapshot_at(core, NULL);
 }
 
 void operation_snapshot_free(struct operation_snapshot *v)

@@ -67,15 +67,21 @@ struct operation_snapshot {
 /**
  * Take it; not under the lock. Asks peers for observed keys when these are due, through the thread's
  * @p keys and @p client, which the snapshot borrows.
+ * @param announced_at  of operation_measure_json()
  * @return NULL: out of memory
  */
-MUST_CHECK struct operation_snapshot *
-operation_snapshot_make(struct core *core, struct keys_gather *keys, struct peer_client *client);
+MUST_CHECK struct operation_snapshot *operation_snapshot_make(struct core *core,
+                                                              struct keys_gather *keys,
+                                                              struct peer_client *client,
+                                                              const char *announced_at);
 /**
  * Ask all nodes now, and take a snapshot with what they answer: for one decision of a handler. @return NULL:
  * out of memory
  */
 MUST_CHECK struct operation_snapshot *operation_snapshot_now(struct core *core);
+/** The same with what the nodes of site @p announced_at announce; NULL: without. */
+MUST_CHECK struct operation_snapshot *operation_snapshot_at(struct core *core,
+                                                            const char *announced_at);
 /** NULL is fine. */
 void operation_snapshot_free(struct operation_snapshot *v);
 /**

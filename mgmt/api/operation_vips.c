@@ -12,9 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "mgmt/api/guard_facts.h"
 #include "mgmt/api/operation_measure.h"
+#include "mgmt/json/announcement.h"
+#include "weir/proof.h"
 
 #define VIPS_MAX 256u /* of one node that are listed; if there are more, the others are unknown */
 
@@ -35,6 +38,25 @@ json_t *operation_vips_json(struct core *core, const struct model *m)
 	}
 	guard_said_free(&own);
 	return list;
+}
+
+json_t *operation_announced_json(const struct core *core, const struct model *m)
+{
+	struct announcements a;
+	char text[ADDR_TEXT_MAX];
+	json_t *all = NULL;
+
+	if (!announcements_read(core->dirs.run, m, clock_mono_ms(), &a))
+		all = json_object();
+	for (size_t i = 0; all && i < a.n; i++)
+		json_object_set_new(
+		        all, addr_text(&a.items[i].address, text),
+		        json_pack("{s:s, s:s}", "intended", announcement_intended(&a.items[i]),
+		                  "exported",
+		                  proof_fact_text((enum proof_fact)announcement_exported(
+		                          &a, &a.items[i]))));
+	announcements_fini(&a);
+	return all;
 }
 
 /* --- what all say --- */

@@ -45,11 +45,12 @@ void operations_free_item(struct operations_item *item);
 /* What peers said last about @p node; NULL: nothing. Under the lock. */
 const struct operations_said *operations_said_of(const struct core *core, const char *node);
 /*
- * Ask all peers for what they have in force, with @p measure also for what they measure, and give
- * them the records that they lack. What they answer is kept. Each thread has a client of its own.
- * Not under the lock.
+ * Ask all peers for what they have in force, with @p measure also for what they measure (those at
+ * @p announced_at, if not NULL, also for what they announce). What they answer is kept. Each thread has
+ * a client of its own. Not under the lock.
  */
-void operations_query(struct core *core, struct peer_client *client, bool measure);
+void operations_query(struct core *core, struct peer_client *client, bool measure,
+                      const char *announced_at);
 
 struct operation_observed;
 struct operation_snapshot;

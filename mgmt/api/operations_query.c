@@ -29,6 +29,7 @@ struct asking {
 	char *body; /* the same for all */
 	uint64_t sent_ms;
 	bool measure;
+	const char *announced_at;
 };
 
 /* --- what a peer has --- */
@@ -53,6 +54,8 @@ static char *make_body(struct core *core, const struct asking *a)
 	                         "measure", a->measure);
 	bool shares = core->shared && !shared_intent_revision(core->intent, &revision);
 
+	if (a->announced_at)
+		json_object_set_new(body, "announced_at", json_string(a->announced_at));
 	if (shares)
 		json_object_set_new(body, "revision", json_integer(revision));
 	return json_line(body);
@@ -144,7 +147,8 @@ static void accept_answer(struct asking *a, struct queried_peer *p, const struct
 	}
 }
 
-void operations_query(struct core *core, struct peer_client *client, bool measure)
+void operations_query(struct core *core, struct peer_client *client, bool measure,
+                      const char *announced_at)
 {
 	struct asking *a = calloc(1, sizeof(*a));
 	struct client_request *requests = calloc(PEERS_MAX, sizeof(*requests));
@@ -157,6 +161,7 @@ void operations_query(struct core *core, struct peer_client *client, bool measur
 	}
 	a->core = core;
 	a->measure = measure;
+	a->announced_at = announced_at;
 	core_lock(core);
 	list_queried_peers(a);
 	core_unlock(core);

@@ -241,9 +241,9 @@ void operations_watch(struct core *core, const char *id)
 	if (!keys)
 		return;
 	client_open(&client, core->dirs.conf);
-	operations_query(core, &client, false);
+	operations_query(core, &client, false, NULL);
 	client_close(&client);
-	struct operation_snapshot *snapshot = operation_snapshot_make(core, keys, NULL);
+	struct operation_snapshot *snapshot = operation_snapshot_make(core, keys, NULL, NULL);
 	if (snapshot)
 		watch_operation(core, snapshot, id);
 	operation_snapshot_free(snapshot);
@@ -279,7 +279,7 @@ static void watch_others(struct core *core)
 	size_t n = list_live(core, false, ids);
 	core_unlock(core);
 	struct operation_snapshot *snapshot =
-	        n ? operation_snapshot_make(core, o->keys, NULL) : NULL;
+	        n ? operation_snapshot_make(core, o->keys, NULL, NULL) : NULL;
 	for (size_t i = 0; snapshot && i < n; i++)
 		watch_operation(core, snapshot, ids[i]);
 	operation_snapshot_free(snapshot);
@@ -294,9 +294,9 @@ static void run_operations(struct core *core)
 	core_lock(core);
 	size_t n = list_live(core, true, ids);
 	core_unlock(core);
-	operations_query(core, &o->client, n > 0);
+	operations_query(core, &o->client, n > 0, NULL);
 	struct operation_snapshot *snapshot =
-	        n ? operation_snapshot_make(core, o->keys, &o->client) : NULL;
+	        n ? operation_snapshot_make(core, o->keys, &o->client, NULL) : NULL;
 	for (size_t i = 0; snapshot && i < n; i++)
 		tick_operation(core, snapshot, ids[i]);
 	operation_snapshot_free(snapshot);

@@ -105,7 +105,6 @@ static int teardown(void **state)
 	(void)state;
 	for (size_t i = 0; i < 3; i++)
 		json_decref(view->reports[i].measure);
-	json_decref(a->announced);
 	json_decref(a->keeps);
 	json_decref(a->unknown);
 	free(view);
@@ -247,9 +246,10 @@ static void announcements_are_what_the_routing_daemon_exports(void **state)
 
 		(void)teardown(state);
 		assert_int_equal(setup(state), 0);
-		give_report(0, "{\"announce\":\"serving\"}");
-		snprintf(text, sizeof(text), "{\"ams-1\":{\"203.0.113.10\":%s}}", rows[i].said);
-		a->announced = rows[i].said ? parse_text(text) : json_object();
+		snprintf(text, sizeof(text),
+		         "{\"announce\":\"serving\",\"announcements\":{\"203.0.113.10\":%s}}",
+		         rows[i].said ? rows[i].said : "{}");
+		give_report(0, rows[i].said ? text : "{\"announce\":\"serving\"}");
 		json_t *o = show_site(), *list = json_object_get(o, "announcements");
 		const json_t *row = json_array_get(list, 0);
 		assert_int_equal(json_array_size(list), 3); /* of the VIP, and of DNS */

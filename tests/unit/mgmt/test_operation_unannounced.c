@@ -95,7 +95,33 @@ static void who_announces_says_what_is_not(void **state)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		open_with(rows[i].announce);
 		tell_address(rows[i].address, rows[i].age_ms);
-		expect_whole(rows[i].why, operation_measure_json(&this_node), rows[i].expected);
+		expect_whole(rows[i].why, operation_measure_json(&this_node, NULL),
+		             rows[i].expected);
+	}
+}
+
+#define SAID ",'announcements':{'203.0.113.10':{'intended':'normal','exported':'yes'}}"
+
+/* There may be thousands of addresses. */
+static void what_is_announced_is_said_to_whoever_asks_for_its_site(void **state)
+{
+	static const struct {
+		const char *announced_at, *announce, *expected;
+	} rows[] = {
+		{ NULL, DAEMON, MEASURED(",'unannounced':{}") },
+		{ "ams", DAEMON, MEASURED(",'unannounced':{}" SAID) },
+		{ "", DAEMON, MEASURED(",'unannounced':{}" SAID) },
+		{ "fra", DAEMON, MEASURED(",'unannounced':{}") },
+		{ "ams", "", MEASURED("") },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		open_with(rows[i].announce);
+		tell_address((struct announced_address)EXPORTED, 0);
+		expect_whole(rows[i].announced_at ? rows[i].announced_at : "nobody asks",
+		             operation_measure_json(&this_node, rows[i].announced_at),
+		             rows[i].expected);
 	}
 }
 
@@ -103,6 +129,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(who_announces_says_what_is_not, setup, teardown),
+		cmocka_unit_test_setup_teardown(
+		        what_is_announced_is_said_to_whoever_asks_for_its_site, setup, teardown),
 	};
 
 	return cmocka_run_group_tests_name("operation unannounced", tests, NULL, NULL);
