@@ -78,6 +78,8 @@ MUST_CHECK int api_show(const struct cli *cli, const struct api_request *request
                         void (*print)(const json_t *body));
 /* One line of JSON on standard output. */
 void api_print_json(const json_t *body);
+/* The same; @p body is taken. */
+void api_print_own(json_t *body);
 /** A line for each text of @p list, with @p before in front of it. */
 void api_print_texts(const json_t *list, const char *before);
 

@@ -27,6 +27,12 @@ void api_print_json(const json_t *body)
 	putchar('\n');
 }
 
+void api_print_own(json_t *body)
+{
+	api_print_json(body);
+	json_decref(body);
+}
+
 void api_print_texts(const json_t *list, const char *before)
 {
 	const json_t *text;

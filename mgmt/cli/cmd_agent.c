@@ -353,9 +353,7 @@ int cli_agent_status(struct cli *cli, const struct cli_args *args)
 		                      : agent_fail(err, error);
 	}
 	if (cli->json) {
-		json_t *body = agent_json(args->at[0], s);
-		api_print_json(body);
-		json_decref(body);
+		api_print_own(agent_json(args->at[0], s));
 	} else {
 		print_agent(args->at[0], s);
 	}

@@ -22,6 +22,14 @@
 #include "weir/model.h"
 #include "weir/zones.h"
 
+/* Takes @p body. */
+static void print_indented(json_t *body)
+{
+	json_dumpf(body, stdout, JSON_INDENT(2));
+	putchar('\n');
+	json_decref(body);
+}
+
 static void print_config_errors(const struct model_errors *errors)
 {
 	for (size_t i = 0; i < errors->n_items; i++) {
@@ -114,9 +122,7 @@ static void print_config_errors_json(const struct model_errors *errors, const st
 		                                      (int)errors->items[i].line, "field",
 		                                      errors->items[i].field, "message",
 		                                      errors->items[i].message));
-	json_dumpf(top, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(top);
+	print_indented(top);
 }
 
 /* The path of the file: the argument, or else CONF/weir.conf. */
@@ -348,11 +354,8 @@ static int show_model(const struct cli *cli, const char *path, const char *base,
 	if (*base && !cli->json)
 		printf("# weir base %s\n", base);
 	if (cli->json) {
-		json_t *top = json_pack("{s:s, s:s, s:s}", "path", path, "base", base,
-		                        "configuration", text);
-		json_dumpf(top, stdout, JSON_INDENT(2));
-		putchar('\n');
-		json_decref(top);
+		print_indented(json_pack("{s:s, s:s, s:s}", "path", path, "base", base,
+		                         "configuration", text));
 	} else {
 		fputs(text, stdout);
 	}
@@ -531,9 +534,7 @@ static void print_reference_json(void)
 		                                "restart", f->restart, "required", f->required,
 		                                "effective", f->effective, "help", f->help));
 	}
-	json_dumpf(list, stdout, JSON_INDENT(2));
-	putchar('\n');
-	json_decref(list);
+	print_indented(list);
 }
 
 static void print_reference_head(void)

@@ -62,8 +62,7 @@ static int print_json(const struct nic *nics, size_t n)
 		json_array_append_new(list, nic_json(&nics[i]));
 	if (!body)
 		return cli_fail(CLI_UNREACHABLE, "out of memory");
-	api_print_json(body);
-	json_decref(body);
+	api_print_own(body);
 	return CLI_OK;
 }
 

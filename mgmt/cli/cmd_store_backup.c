@@ -52,12 +52,9 @@ static int fail_store(int err, const char *what, const char *reason)
 static void print_backup(const struct cli *cli, const struct store_backup *b, const char *path)
 {
 	if (cli->json) {
-		json_t *body =
-		        json_pack("{s:s, s:s, s:I, s:I}", "file", path, "id", b->id, "revision",
-		                  (json_int_t)b->revision, "records", (json_int_t)b->n);
-
-		api_print_json(body);
-		json_decref(body);
+		api_print_own(json_pack("{s:s, s:s, s:I, s:I}", "file", path, "id", b->id,
+		                        "revision", (json_int_t)b->revision, "records",
+		                        (json_int_t)b->n));
 		return;
 	}
 	printf("%s: store %s at revision %" PRId64
@@ -106,10 +103,7 @@ static bool is_agreed(const struct cli_args *args, const struct store_backup *b,
 static void print_restored(const struct cli *cli, const struct store_backup *b)
 {
 	if (cli->json) {
-		json_t *body = json_pack("{s:s, s:I}", "from", b->id, "records", (json_int_t)b->n);
-
-		api_print_json(body);
-		json_decref(body);
+		api_print_own(json_pack("{s:s, s:I}", "from", b->id, "records", (json_int_t)b->n));
 		return;
 	}
 	printf("%zu records of %zu versions are in the store, and compared\n"

@@ -126,11 +126,8 @@ static void print_next(const struct store_setup *s, const char *first)
 	const char *conf = s->cli->dirs.conf;
 
 	if (s->cli->json) {
-		json_t *body = json_pack("{s:s, s:s, s:s+}", "id", s->join.id, "endpoint",
-		                         s->join.endpoints[0], "join_file", conf, "/" JOIN_FILE);
-
-		api_print_json(body);
-		json_decref(body);
+		api_print_own(json_pack("{s:s, s:s, s:s+}", "id", s->join.id, "endpoint",
+		                        s->join.endpoints[0], "join_file", conf, "/" JOIN_FILE));
 		return;
 	}
 	printf("store %s begins, and %s/" STORE_CONF_FILE " names it\n", s->join.id, conf);

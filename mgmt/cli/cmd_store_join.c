@@ -502,10 +502,7 @@ static void print_joined(const struct joining *j)
 	size_t voters = store_members_voters(&j->members);
 
 	if (s->cli->json) {
-		json_t *body = json_pack("{s:s, s:b}", "id", s->join.id, "member", j->id != 0);
-
-		api_print_json(body);
-		json_decref(body);
+		api_print_own(json_pack("{s:s, s:b}", "id", s->join.id, "member", j->id != 0));
 		return;
 	}
 	printf("this node is in store %s\n", s->join.id);

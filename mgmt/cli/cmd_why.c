@@ -302,10 +302,8 @@ static int explain_node(const struct cli *cli)
 		return status;
 	json_t *reasons = reasons_of(reply.body, NULL);
 	if (cli->json) {
-		json_t *out = json_pack("{s:O, s:O}", "state", json_object_get(reply.body, "state"),
-		                        "reasons", reasons);
-		api_print_json(out);
-		json_decref(out);
+		api_print_own(json_pack("{s:O, s:O}", "state", json_object_get(reply.body, "state"),
+		                        "reasons", reasons));
 	} else {
 		printf("%s is %s\n", api_text(reply.body, "node", "?"),
 		       api_text(reply.body, "state", "?"));
@@ -405,10 +403,8 @@ int cli_why(struct cli *cli, const struct cli_args *args)
 	json_t *events = events_of(cli, &t, thing), *reasons = reasons_of(reply.body, &t);
 	json_t *arrivals = strcmp(t.kind, "site") == 0 ? arrivals_query(cli, t.name) : NULL;
 	if (cli->json) {
-		json_t *out = json_pack("{s:O, s:O, s:O, s:O*}", "thing", thing, "reasons", reasons,
-		                        "events", events, "arrivals", arrivals);
-		api_print_json(out);
-		json_decref(out);
+		api_print_own(json_pack("{s:O, s:O, s:O, s:O*}", "thing", thing, "reasons", reasons,
+		                        "events", events, "arrivals", arrivals));
 	} else {
 		if (strcmp(t.kind, "site") == 0)
 			arrivals_print(arrivals);
