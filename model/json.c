@@ -66,6 +66,17 @@ json_t *json_read(const char *bytes, size_t n, size_t flags, json_error_t *error
 	return root;
 }
 
+json_t *json_at(const json_t *from, const char *path)
+{
+	while (from && *path) {
+		size_t n = strcspn(path, ".");
+
+		from = json_object_getn(from, path, n);
+		path += n + (path[n] == '.');
+	}
+	return (json_t *)(uintptr_t)from;
+}
+
 bool json_has_text(const json_t *object, const char *name, const char *expected)
 {
 	const char *text = json_string_value(json_object_get(object, name));

@@ -4,13 +4,12 @@
  * again. Shapes stand beside colours, and tables have heads, so that it can be read by anyone and
  * in a terminal.
  */
-#include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "mgmt/api/handle.h"
+#include "mgmt/json/row.h"
 
 #define BACKENDS_MAX 200u /* that are shown */
 #define SERVICES_MAX 100u /* that are shown: a browser loads the page every two seconds */
@@ -25,6 +24,31 @@ static const char head[] =
         ".good{color:#18794e}.bad{color:#cd2b31}.odd{color:#946800}.dim{color:#777}"
         "@media(prefers-color-scheme:dark){.good{color:#4cc38a}.bad{color:#ff6369}.odd{color:#f1a10d}}"
         "</style><main>";
+
+/* How a cell looks. */
+enum page_look {
+	LOOK_TEXT = 0,
+	LOOK_STATE = 1, /* with a shape and a colour */
+	LOOK_KNOWN = 2, /* a dash where nothing is known */
+};
+
+/* A column of a table; the last one is followed by one without a heading. */
+struct page_column {
+	const char *heading, *cell; /* as mgmt/json/row.h */
+	int look;
+};
+
+/* A table of the page, by paths into the status, of which "" is all. */
+struct page_table {
+	const char *title, *list;
+	const char *inner; /* in each of the list, whose rows are shown; NULL: the list's own are */
+	size_t most;       /* of the list */
+	const char *needs; /* without it the table is left out */
+	const char *counts; /* has {all} of a list that was cut; "": it is whole */
+	const char *chosen; /* which of them are shown, {shown}; NULL: the first */
+	const char *first;  /* has a row of its own before the others; NULL: nothing */
+	const struct page_column *columns;
+};
 
 /* The look of a state: a shape and a class. */
 static const struct {
@@ -62,395 +86,216 @@ static void put_html(FILE *out, const char *text)
 		}
 }
 
-static const char *nested_text(const json_t *object, const char *part, const char *name)
-{
-	return json_text_of(json_object_get(object, part), name);
-}
-
-static void put_state_cell(FILE *out, const char *state)
+static void put_cell(FILE *out, int look, const char *text)
 {
 	size_t i = 0, n = sizeof(looks) / sizeof(looks[0]);
 
-	while (i < n && strcmp(looks[i].state, state))
+	while (i < n && strcmp(looks[i].state, text))
 		i++;
-	fprintf(out, "<td class=%s>%s ", i < n ? looks[i].class_ : "odd",
-	        i < n ? looks[i].shape : "▲");
-	put_html(out, state);
-	fputs("</td>", out);
-}
-
-static void put_cell(FILE *out, const char *text)
-{
-	fputs("<td>", out);
+	if (look & LOOK_KNOWN && !*text)
+		fputs("<td class=dim>-", out);
+	else if (look & LOOK_STATE)
+		fprintf(out, "<td class=%s>%s ", i < n ? looks[i].class_ : "odd",
+		        i < n ? looks[i].shape : "▲");
+	else
+		fputs("<td>", out);
 	put_html(out, text);
 	fputs("</td>", out);
 }
 
-/* A number, or a dash where it is not known; @p unit 1e4 shows ppm as percent. */
-static void put_number_cell(FILE *out, const json_t *value, double unit, const char *suffix)
+/* @param outer  what @p from is in; NULL: nothing that is shown */
+static void put_row(FILE *out, const struct page_column *columns, const json_t *from,
+                    const json_t *outer)
 {
-	if (json_is_integer(value))
-		fprintf(out, "<td>%.*f%s</td>", unit > 1 ? 1 : 0,
-		        (double)json_integer_value(value) / unit, suffix);
-	else
-		fputs("<td class=dim>-</td>", out);
-}
+	fputs("<tr>", out);
+	for (const struct page_column *c = columns; c->heading; c++) {
+		char *text = row_cell(from, outer, c->cell);
 
-/* "2.1 Mbit/s" */
-static void put_rate_cell(FILE *out, const json_t *value)
-{
-	static const char *const units[] = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s" };
-	double bits = (double)json_integer_value(value);
-	size_t i = 0;
-
-	for (; bits >= 1000 && i < 4; i++)
-		bits /= 1000;
-	if (json_is_integer(value))
-		fprintf(out, "<td>%.3g %s</td>", bits, units[i]);
-	else
-		fputs("<td class=dim>-</td>", out);
-}
-
-static void begin_table(FILE *out, const char *title, const char *heads)
-{
-	fprintf(out, "<h2>%s</h2><table><thead><tr>", title);
-	while (*heads) {
-		size_t n = strcspn(heads, "|");
-
-		fprintf(out, "<th scope=col>%.*s</th>", (int)n, heads);
-		heads += n + (heads[n] == '|');
+		put_cell(out, c->look, text ? text : "");
+		free(text);
 	}
-	fputs("</tr></thead><tbody>", out);
+	fputs("</tr>", out);
 }
 
 /*
  * Intent, observation and effect stand side by side: where they differ, a reader sees at which
  * step.
  */
-static void put_site_rows(FILE *out, const json_t *status)
+static const struct page_column sites_columns[] = {
+	{ "Site", "{name}", LOOK_TEXT },
+	{ "Intent", "{intent.state}", LOOK_STATE },
+	{ "Drain intended", "{intent.level_ppm:ppm}", LOOK_KNOWN },
+	{ "Observed", "{observation.state}", LOOK_STATE },
+	{ "Traffic", "[{observation.bits_per_s:traffic}]", LOOK_KNOWN },
+	{ "Effect in DNS", "{effect.state}", LOOK_STATE },
+	{ "Drain in effect", "{effect.level_ppm:ppm}", LOOK_KNOWN },
+	{ "Share", "{effect.weight_share_ppm:ppm}", LOOK_KNOWN },
+	{ 0 },
+};
+
+static const struct page_column overrides_columns[] = {
+	{ "Kind", "{do}", LOOK_TEXT },
+	{ "Target", "{target.site}{target.node}[{target.pool}/]{target.backend}", LOOK_TEXT },
+	{ "State", "{state}", LOOK_STATE },
+	{ "Level", "{level_ppm:ppm}", LOOK_KNOWN },
+	{ "From", "{from}", LOOK_TEXT },
+	{ "Until", "{until|never}", LOOK_TEXT },
+	{ "Author", "{author}", LOOK_TEXT },
+	{ "Reason", "{reason}", LOOK_TEXT },
+	{ 0 },
+};
+
+/* A family without an address gets a dash, so that it does not look like a check. */
+static const struct page_column services_columns[] = {
+	{ "Service", "{^name}", LOOK_TEXT },
+	{ "Port", "{^port:n|0}/{^protocol}", LOOK_TEXT },
+	{ "Site", "{site}", LOOK_TEXT },
+	{ "VIP", "{addresses:names}", LOOK_TEXT },
+	{ "Pool", "{pool}", LOOK_TEXT },
+	{ "Observed, IPv4", "{observation.ipv4.state}", LOOK_STATE | LOOK_KNOWN },
+	{ "Observed, IPv6", "{observation.ipv6.state}", LOOK_STATE | LOOK_KNOWN },
+	{ 0 },
+};
+
+static const struct page_column backends_columns[] = {
+	{ "Pool", "{^name}", LOOK_TEXT },
+	{ "Backend", "{name}", LOOK_TEXT },
+	{ "Address", "{address}", LOOK_TEXT },
+	{ "Intent", "{intent.state}", LOOK_STATE },
+	{ "Observed", "{observation.state}", LOOK_STATE },
+	{ "Last result", "{observation.reason}", LOOK_TEXT },
+	{ "Effect", "{effect.state}", LOOK_STATE },
+	{ "Reason", "{effect.why}", LOOK_TEXT },
+	{ "Share", "{effect.share_ppm:ppm}", LOOK_KNOWN },
+	{ "Packets", "{effect.packets:n}", LOOK_KNOWN },
+	{ 0 },
+};
+
+static const struct page_column processes_columns[] = {
+	{ "Name", "weir-{process}", LOOK_TEXT },
+	{ "State", "{state}", LOOK_STATE },
+	{ "Document in force", "{document:n}", LOOK_KNOWN },
+	{ "Last sign of life", "[{age_ms:s} ago]", LOOK_KNOWN },
+	{ 0 },
+};
+
+static const struct page_column announcements_columns[] = {
+	{ "VIP", "{vip|DNS}", LOOK_TEXT },
+	{ "Address", "{address}", LOOK_TEXT },
+	{ "Intended", "{intended}", LOOK_STATE },
+	{ "Proved", "{proved}", LOOK_STATE },
+	{ "Exported", "{exported}", LOOK_STATE },
+	{ "Exported to", "{exported_to:names}", LOOK_KNOWN },
+	{ "Since", "{since}", LOOK_TEXT },
+	{ "Hold-down left", "{held_ms:s}", LOOK_KNOWN },
+	{ "Reason", "{reason}", LOOK_TEXT },
+	{ 0 },
+};
+
+static const struct page_column sessions_columns[] = {
+	{ "Daemon or neighbour", "{name}", LOOK_TEXT },
+	{ "State", "[{state}|{session}]", LOOK_STATE },
+	{ 0 },
+};
+
+static const struct page_column peers_columns[] = {
+	{ "Node", "{node}", LOOK_TEXT },
+	{ "Site", "{site}", LOOK_TEXT },
+	{ "State", "{state}", LOOK_STATE },
+	{ "Version", "{version:n}", LOOK_KNOWN },
+	{ "Last answer", "[{age_ms:s} ago]", LOOK_KNOWN },
+	{ "Detail", "{detail}", LOOK_TEXT },
+	{ 0 },
+};
+
+/* Overrides and peers are left out where there are none, announcements on nodes without a routing daemon. */
+static const struct page_table tables[] = {
+	{ "Sites", "sites", NULL, SIZE_MAX, "", "", NULL, NULL, sites_columns },
+	{ "Overrides", "overrides", NULL, SIZE_MAX, "overrides", "lists.overrides", NULL, NULL,
+	  overrides_columns },
+	{ "Services", "services", "at", SERVICES_MAX, "", "lists.services", NULL, NULL,
+	  services_columns },
+	{ "Backends", "pools", "backends", SIZE_MAX, "", "backends",
+	  "those with an override or a problem", NULL, backends_columns },
+	{ "Processes", "processes", NULL, SIZE_MAX, "", "", NULL, NULL, processes_columns },
+	{ "Announcements", "announcements.items", NULL, SIZE_MAX, "announcements",
+	  "announcements.counts", NULL, NULL, announcements_columns },
+	{ "Routing daemon and its sessions", "announcements.daemon.neighbours", NULL, SIZE_MAX,
+	  "announcements", "", NULL, "announcements.daemon", sessions_columns },
+	{ "Peers", "peers", NULL, SIZE_MAX, "peers", "", NULL, NULL, peers_columns },
+};
+
+/* "Services", "Services: the first 100 of 250", "Backends: 40 of 250 (those with ...)". */
+static void put_title(FILE *out, const struct page_table *t, const json_t *counts, size_t n)
 {
-	size_t i;
-	json_t *s;
+	const json_t *all = json_at(counts, "all");
+	const json_t *shown = t->chosen ? json_at(counts, "shown") : NULL;
+	size_t n_all = json_is_integer(all) ? (size_t)json_integer_value(all) : n;
+	size_t n_shown = n < t->most ? n : t->most;
 
-	begin_table(
-	        out, "Sites",
-	        "Site|Intent|Drain intended|Observed|Traffic|Effect in DNS|Drain in effect|Share");
-	json_array_foreach(json_object_get(status, "sites"), i, s)
-	{
-		const json_t *intent = json_object_get(s, "intent"),
-		             *effect = json_object_get(s, "effect");
-
-		fputs("<tr>", out);
-		put_cell(out, json_text_of(s, "name"));
-		put_state_cell(out, json_text_of(intent, "state"));
-		put_number_cell(out, json_object_get(intent, "level_ppm"), 1e4, " %");
-		put_state_cell(out, nested_text(s, "observation", "state"));
-		put_rate_cell(out,
-		              json_object_get(json_object_get(s, "observation"), "bits_per_s"));
-		put_state_cell(out, json_text_of(effect, "state"));
-		put_number_cell(out, json_object_get(effect, "level_ppm"), 1e4, " %");
-		put_number_cell(out, json_object_get(effect, "weight_share_ppm"), 1e4, " %");
-		fputs("</tr>", out);
-	}
-	fputs("</tbody></table>", out);
+	if (json_is_integer(shown))
+		n_shown = (size_t)json_integer_value(shown);
+	fprintf(out, "<h2>%s", t->title);
+	if (t->chosen && n_shown < n_all)
+		fprintf(out, ": %zu of %zu (%s)", n_shown, n_all, t->chosen);
+	else if (n_shown < n_all)
+		fprintf(out, ": the first %zu of %zu", n_shown, n_all);
+	fputs("</h2><table><thead><tr>", out);
 }
 
-/* A row for each backend that the status shows; the table's title says how many there are. */
-static void put_backend_rows(FILE *out, const json_t *pool)
+static void put_table(FILE *out, const struct page_table *t, const json_t *status)
 {
-	size_t i;
-	json_t *b;
-
-	json_array_foreach(json_object_get(pool, "backends"), i, b)
-	{
-		const json_t *effect = json_object_get(b, "effect");
-
-		fputs("<tr>", out);
-		put_cell(out, json_text_of(pool, "name"));
-		put_cell(out, json_text_of(b, "name"));
-		put_cell(out, json_text_of(b, "address"));
-		put_state_cell(out, nested_text(b, "intent", "state"));
-		put_state_cell(out, nested_text(b, "observation", "state"));
-		put_cell(out, nested_text(b, "observation", "reason"));
-		put_state_cell(out, json_text_of(effect, "state"));
-		put_cell(out, json_text_of(effect, "why"));
-		put_number_cell(out, json_object_get(effect, "share_ppm"), 1e4, " %");
-		put_number_cell(out, json_object_get(effect, "packets"), 1, "");
-		fputs("</tr>", out);
-	}
-}
-
-static void put_pool_rows(FILE *out, const json_t *status)
-{
-	size_t i;
-	json_t *p;
-
-	const json_t *n = json_object_get(status, "backends");
-	char title[128] = "Backends";
-	json_int_t all = json_integer_value(json_object_get(n, "all")),
-	           shown = json_integer_value(json_object_get(n, "shown"));
-
-	if (shown < all)
-		snprintf(title, sizeof(title),
-		         "Backends: %" JSON_INTEGER_FORMAT " of %" JSON_INTEGER_FORMAT
-		         " (those with an override or a problem)",
-		         shown, all);
-	begin_table(out, title,
-	            "Pool|Backend|Address|Intent|Observed|Last result|Effect|Reason|Share|Packets");
-	json_array_foreach(json_object_get(status, "pools"), i, p) put_backend_rows(out, p);
-	fputs("</tbody></table>", out);
-}
-
-/*
- * A row for each site of a service. A family without an address gets a dash, so that it does not
- * look like a check.
- */
-static void put_service_sites(FILE *out, const json_t *service)
-{
+	const json_t *list = json_at(status, t->list), *needed = json_at(status, t->needs), *one,
+	             *row;
 	size_t i, k;
-	json_t *at, *address;
 
-	json_array_foreach(json_object_get(service, "at"), i, at)
-	{
-		const json_t *observed = json_object_get(at, "observation");
-
-		fputs("<tr>", out);
-		put_cell(out, json_text_of(service, "name"));
-		fprintf(out, "<td>%" JSON_INTEGER_FORMAT "/%s</td>",
-		        json_integer_value(json_object_get(service, "port")),
-		        json_text_of(service, "protocol"));
-		put_cell(out, json_text_of(at, "site"));
-		fputs("<td>", out);
-		json_array_foreach(json_object_get(at, "addresses"), k, address)
-		{
-			fputs(k ? ", " : "", out);
-			put_html(out, json_string_value(address));
-		}
-		fputs("</td>", out);
-		put_cell(out, json_text_of(at, "pool"));
-		for (int ip4 = 1; ip4 >= 0; ip4--)
-			if (json_object_get(observed, ip4 ? "ipv4" : "ipv6"))
-				put_state_cell(
-				        out, nested_text(observed, ip4 ? "ipv4" : "ipv6", "state"));
-			else
-				fputs("<td class=dim>-</td>", out);
-		fputs("</tr>", out);
-	}
-}
-
-/*
- * "Services", or "Services: the first 100 of 250". @p counts  {"all"} of a list that was cut; NULL: @p list
- * is whole. @p max  rows of the table
- */
-static void format_title(char title[64], const char *words, const json_t *list, size_t max,
-                         const json_t *counts)
-{
-	const json_t *all = json_object_get(counts, "all");
-	size_t n = json_is_integer(all) ? (size_t)json_integer_value(all) : json_array_size(list);
-	size_t n_shown = json_array_size(list) < max ? json_array_size(list) : max;
-
-	snprintf(title, 64, "%s", words);
-	if (n > n_shown)
-		snprintf(title, 64, "%s: the first %zu of %zu", words, n_shown, n);
-}
-
-/* How much there is of a list that the limit cut; NULL: it is whole. */
-static const json_t *counts_of(const json_t *status, const char *name)
-{
-	return json_object_get(json_object_get(status, "lists"), name);
-}
-
-static void put_service_rows(FILE *out, const json_t *status)
-{
-	const json_t *list = json_object_get(status, "services");
-	char title[64];
-	size_t i;
-	json_t *s;
-
-	format_title(title, "Services", list, SERVICES_MAX, counts_of(status, "services"));
-	begin_table(out, title, "Service|Port|Site|VIP|Pool|Observed, IPv4|Observed, IPv6");
-	json_array_foreach(list, i, s) if (i < SERVICES_MAX) put_service_sites(out, s);
-	fputs("</tbody></table>", out);
-}
-
-/* Without overrides the table is left out: that is the usual state. */
-static void put_override_rows(FILE *out, const json_t *status)
-{
-	const json_t *list = json_object_get(status, "overrides");
-	char title[64];
-	size_t i;
-	json_t *o;
-
-	if (json_array_size(list) == 0)
+	if (!json_is_object(needed) && !json_array_size(needed))
 		return;
-	format_title(title, "Overrides", list, SIZE_MAX, counts_of(status, "overrides"));
-	begin_table(out, title, "Kind|Target|State|Level|From|Until|Author|Reason");
-	json_array_foreach(list, i, o)
+	put_title(out, t, json_at(status, t->counts), json_array_size(list));
+	for (const struct page_column *c = t->columns; c->heading; c++)
+		fprintf(out, "<th scope=col>%s</th>", c->heading);
+	fputs("</tr></thead><tbody>", out);
+	if (t->first)
+		put_row(out, t->columns, json_at(status, t->first), NULL);
+	json_array_foreach(list, i, one)
 	{
-		const json_t *target = json_object_get(o, "target");
-		const char *until = json_text_of(o, "until");
-
-		fputs("<tr>", out);
-		put_cell(out, json_text_of(o, "do"));
-		fputs("<td>", out);
-		put_html(out, json_text_of(target, "site"));
-		put_html(out, json_text_of(target, "node"));
-		put_html(out, json_text_of(target, "pool"));
-		fputs(*json_text_of(target, "pool") ? "/" : "", out);
-		put_html(out, json_text_of(target, "backend"));
-		fputs("</td>", out);
-		put_state_cell(out, json_text_of(o, "state"));
-		put_number_cell(out, json_object_get(o, "level_ppm"), 1e4, " %");
-		put_cell(out, json_text_of(o, "from"));
-		put_cell(out, *until ? until : "never");
-		put_cell(out, json_text_of(o, "author"));
-		put_cell(out, json_text_of(o, "reason"));
-		fputs("</tr>", out);
+		if (!t->inner)
+			put_row(out, t->columns, one, NULL);
+		else if (i < t->most)
+			json_array_foreach(json_at(one, t->inner), k, row)
+			        put_row(out, t->columns, row, one);
 	}
 	fputs("</tbody></table>", out);
 }
 
-static void put_process_rows(FILE *out, const json_t *status)
+/* A line by its template (mgmt/json/row.h), between two tags. */
+static void put_line(FILE *out, const char *before, const json_t *from, const char *line,
+                     const char *after)
 {
-	size_t i;
-	json_t *p;
+	char *text = row_cell(from, NULL, line);
 
-	begin_table(out, "Processes", "Name|State|Document in force|Last sign of life");
-	json_array_foreach(json_object_get(status, "processes"), i, p)
-	{
-		fputs("<tr><td>weir-", out);
-		put_html(out, json_text_of(p, "process"));
-		fputs("</td>", out);
-		put_state_cell(out, json_text_of(p, "state"));
-		put_number_cell(out, json_object_get(p, "document"), 1, "");
-		put_number_cell(out, json_object_get(p, "age_ms"), 1e3, " s ago");
-		fputs("</tr>", out);
-	}
-	fputs("</tbody></table>", out);
-}
-
-/* "router1_4, router1_6", or a dash: to no neighbour, or that is not known. */
-static void put_names_cell(FILE *out, const json_t *names)
-{
-	size_t i;
-	json_t *name;
-
-	fputs(json_array_size(names) ? "<td>" : "<td class=dim>-", out);
-	json_array_foreach(names, i, name)
-	{
-		fputs(i ? ", " : "", out);
-		put_html(out, json_string_value(name));
-	}
-	fputs("</td>", out);
-}
-
-static void put_session_rows(FILE *out, const json_t *routing)
-{
-	size_t i;
-	json_t *n;
-
-	begin_table(out, "Routing daemon and its sessions", "Daemon or neighbour|State");
-	fputs("<tr>", out);
-	put_cell(out, json_text_of(routing, "name"));
-	put_state_cell(out, json_text_of(routing, "state"));
-	fputs("</tr>", out);
-	json_array_foreach(json_object_get(routing, "neighbours"), i, n)
-	{
-		fputs("<tr>", out);
-		put_cell(out, json_text_of(n, "name"));
-		put_state_cell(out, json_text_of(n, "session"));
-		fputs("</tr>", out);
-	}
-	fputs("</tbody></table>", out);
-}
-
-/* Nodes without a routing daemon have no announcements, and no table. */
-static void put_announcement_rows(FILE *out, const json_t *status)
-{
-	const json_t *announced = json_object_get(status, "announcements"),
-	             *routing = json_object_get(announced, "daemon"),
-	             *list = json_object_get(announced, "items");
-	char title[64];
-	size_t i;
-	json_t *a;
-
-	if (!announced)
-		return;
-	format_title(title, "Announcements", list, SIZE_MAX, json_object_get(announced, "counts"));
-	begin_table(out, title,
-	            "VIP|Address|Intended|Proved|Exported|Exported to|Since|Hold-down left|Reason");
-	json_array_foreach(list, i, a)
-	{
-		fputs("<tr>", out);
-		put_cell(out, *json_text_of(a, "vip") ? json_text_of(a, "vip") : "DNS");
-		put_cell(out, json_text_of(a, "address"));
-		put_state_cell(out, json_text_of(a, "intended"));
-		put_state_cell(out, json_text_of(a, "proved"));
-		put_state_cell(out, json_text_of(a, "exported"));
-		put_names_cell(out, json_object_get(a, "exported_to"));
-		put_cell(out, json_text_of(a, "since"));
-		put_number_cell(out, json_object_get(a, "held_ms"), 1e3, " s");
-		put_cell(out, json_text_of(a, "reason"));
-		fputs("</tr>", out);
-	}
-	fputs("</tbody></table>", out);
-	put_session_rows(out, routing);
-}
-
-/* Without peers the table is left out. */
-static void put_peer_rows(FILE *out, const json_t *status)
-{
-	size_t i;
-	json_t *p;
-
-	if (json_array_size(json_object_get(status, "peers")) == 0)
-		return;
-	begin_table(out, "Peers", "Node|Site|State|Version|Last answer|Detail");
-	json_array_foreach(json_object_get(status, "peers"), i, p)
-	{
-		fputs("<tr>", out);
-		put_cell(out, json_text_of(p, "node"));
-		put_cell(out, json_text_of(p, "site"));
-		put_state_cell(out, json_text_of(p, "state"));
-		put_number_cell(out, json_object_get(p, "version"), 1, "");
-		put_number_cell(out, json_object_get(p, "age_ms"), 1e3, " s ago");
-		put_cell(out, json_text_of(p, "detail"));
-		fputs("</tr>", out);
-	}
-	fputs("</tbody></table>", out);
+	fputs(before, out);
+	put_html(out, text);
+	fputs(after, out);
+	free(text);
 }
 
 /* The state and its reasons come first: whoever opens the page in trouble needs these. */
 static void put_banner(FILE *out, const json_t *status)
 {
-	const json_t *version = json_object_get(status, "version");
 	size_t i;
 	json_t *item;
 
-	fprintf(out, "<h1>Weir on ");
-	put_html(out, json_text_of(status, "node"));
-	fputs("</h1><table><tbody><tr>", out);
-	put_state_cell(out, json_text_of(status, "state"));
-	fprintf(out, "<td>version %" JSON_INTEGER_FORMAT " by ",
-	        json_integer_value(json_object_get(version, "number")));
-	put_html(out, json_text_of(version, "author"));
-	fputs(": ", out);
-	put_html(out, json_text_of(version, "reason"));
-	fputs("</td><td>as of <time>", out);
-	put_html(out, json_text_of(status, "time"));
-	fputs("</time></td></tr></tbody></table><ul role=status>", out);
-	json_array_foreach(json_object_get(status, "why"), i, item)
-	{
-		fputs("<li>", out);
-		put_html(out, json_string_value(item));
-		fputs("</li>", out);
-	}
-	json_array_foreach(json_object_get(status, "notes"), i, item)
-	{
-		fputs("<li class=dim>", out);
-		put_html(out, json_text_of(item, "text"));
-		fputs("</li>", out);
-	}
+	put_line(out, "<h1>", status, "Weir on {node}", "</h1><table><tbody><tr>");
+	put_cell(out, LOOK_STATE, json_text_of(status, "state"));
+	put_line(out, "<td>", status,
+	         "version {version.number:n|0} by {version.author}: {version.reason}",
+	         "</td><td>as of <time>");
+	put_line(out, "", status, "{time}", "</time></td></tr></tbody></table><ul role=status>");
+	json_array_foreach(json_at(status, "why"), i, item)
+	        put_line(out, "<li>", item, "{}", "</li>");
+	json_array_foreach(json_at(status, "notes"), i, item)
+	        put_line(out, "<li class=dim>", item, "{text}", "</li>");
 	fputs("</ul>", out);
 }
 
@@ -465,13 +310,8 @@ void handle_page(struct core *core, struct http_request *r, struct http_reply *r
 	if (out) {
 		fprintf(out, head, json_text_of(status, "state"), json_text_of(status, "node"));
 		put_banner(out, status);
-		put_site_rows(out, status);
-		put_override_rows(out, status);
-		put_service_rows(out, status);
-		put_pool_rows(out, status);
-		put_process_rows(out, status);
-		put_announcement_rows(out, status);
-		put_peer_rows(out, status);
+		for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+			put_table(out, &tables[i], status);
 		fputs("</main></html>\n", out);
 		fclose(out);
 	}

@@ -80,13 +80,10 @@ MUST_CHECK int api_show(const struct cli *cli, const struct api_request *request
 void api_print_json(const json_t *body);
 /* The same; @p body is taken. */
 void api_print_own(json_t *body);
-/** A line for each text of @p list, with @p before in front of it. */
-void api_print_texts(const json_t *list, const char *before);
-
-/* A member's text, or @p otherwise where it is none. */
-const char *api_text(const json_t *object, const char *name, const char *otherwise);
+/* The text at @p path, "effect.state", or @p otherwise where it is none. */
+const char *api_text(const json_t *object, const char *path, const char *otherwise);
 /* A number of any kind, or @p otherwise. */
-double api_number(const json_t *object, const char *name, double otherwise);
+double api_number(const json_t *object, const char *path, double otherwise);
 /* A segment of a path, escaped; from malloc(). */
 MUST_CHECK char *api_escape(const char *text);
 

@@ -7,16 +7,16 @@
 
 #include "mgmt/cli/api.h"
 
-const char *api_text(const json_t *object, const char *name, const char *otherwise)
+const char *api_text(const json_t *object, const char *path, const char *otherwise)
 {
-	const char *text = json_get_text(object, name);
+	const char *text = json_string_value(json_at(object, path));
 
 	return text ? text : otherwise;
 }
 
-double api_number(const json_t *object, const char *name, double otherwise)
+double api_number(const json_t *object, const char *path, double otherwise)
 {
-	const json_t *n = json_object_get(object, name);
+	const json_t *n = json_at(object, path);
 
 	return json_is_number(n) ? json_number_value(n) : otherwise;
 }
@@ -31,13 +31,4 @@ void api_print_own(json_t *body)
 {
 	api_print_json(body);
 	json_decref(body);
-}
-
-void api_print_texts(const json_t *list, const char *before)
-{
-	const json_t *text;
-	size_t i;
-
-	json_array_foreach(list, i, text) if (json_string_value(text))
-	        printf("%s%s\n", before, json_string_value(text));
 }

@@ -16,6 +16,7 @@
 #include "mgmt/cli/body.h"
 #include "mgmt/cli/old_file.h"
 #include "mgmt/cli/upload.h"
+#include "mgmt/json/row.h"
 #include "mgmt/store/gather.h"
 
 /*
@@ -51,36 +52,17 @@ static json_t *gather_upload(const struct cli *cli, const char *path, int *statu
 /* The order is that of importance: what changes, which flows move, what to know, what is risky. */
 static void print_changes(const json_t *plan)
 {
-	static const char marks[] = "+-~";
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(json_object_get(plan, "changes"), i, item)
-	{
-		const char *kind = api_text(item, "kind", ""), *from = api_text(item, "from", ""),
-		           *to = api_text(item, "to", "");
-		char mark = marks[kind[0] == 'a' ? 0 : kind[0] == 'r' ? 1 : 2];
-
-		printf(" %c %s", mark, api_text(item, "path", ""));
-		if (from[0] || to[0])
-			printf("  %s -> %s", from[0] ? from : "-", to[0] ? to : "-");
-		putchar('\n');
-	}
-	json_array_foreach(json_object_get(plan, "pools"), i, item)
-	{
-		double full = api_number(item, "full_slots", 0);
-
-		printf("   pool %s: %.0f -> %.0f backends, %.1f %% of its slots move\n",
-		       api_text(item, "pool", ""), api_number(item, "backends_before", 0),
-		       api_number(item, "backends_after", 0),
-		       api_number(item, "moved_ppm", 0) / 1e4);
-		if (full > 0)
-			printf("        %.0f slots wait: each already has three earlier owners whose time "
-			       "is not over\n",
-			       full);
-	}
-	api_print_texts(json_object_get(plan, "warnings"), "   warning: ");
-	api_print_texts(json_object_get(plan, "risks"), " ! ");
+	rows_print(
+	        json_at(plan, "changes"),
+	        " [{?kind=added}+|{?kind=removed}-|~] {path}[  {from} -> [{to}|-]|  - -> {to}]\n");
+	rows_print(
+	        json_at(plan, "pools"),
+	        "   pool {pool}: {backends_before:n|0} -> {backends_after:n|0} backends, "
+	        "{moved_ppm:ppm|0} of its slots move\n"
+	        "[{?full_slots}        {full_slots:n} slots wait: each already has three earlier "
+	        "owners whose time is not over\n]");
+	rows_print(json_at(plan, "warnings"), "[   warning: {}\n]");
+	rows_print(json_at(plan, "risks"), "[ ! {}\n]");
 }
 
 static void print_probes(const json_t *plan)
@@ -88,7 +70,7 @@ static void print_probes(const json_t *plan)
 	const json_t *item;
 	size_t i;
 
-	json_array_foreach(json_object_get(plan, "probes"), i, item)
+	json_array_foreach(json_at(plan, "probes"), i, item)
 	{
 		double now = api_number(item, "per_second", 0),
 		       nodes = api_number(item, "nodes", 0);
@@ -105,23 +87,21 @@ static bool plan_is_final; /* apply of the printed plan would do nothing, or be 
 /* The version in force is not confirmed, and apply would be refused because of that. */
 static void print_unconfirmed(const json_t *head)
 {
-	double number = api_number(head, "version", 0);
-
 	if (!head)
 		return;
 	plan_is_final = true;
-	printf("! weir apply would be refused: version %.0f by %s is not confirmed and will be rolled back to version %.0f at %s: "
-	       "run weir confirm %.0f, or apply with --confirm-pending or "
-	       "--join-pending\n",
-	       number, api_text(head, "author", "?"), api_number(head, "rolls_back_to", 0),
-	       api_text(head, "confirm_by", "?"), number);
+	row_print(
+	        head,
+	        "! weir apply would be refused: version {version:n|0} by {author|?} is not confirmed "
+	        "and will be rolled back to version {rolls_back_to:n|0} at {confirm_by|?}: run weir "
+	        "confirm {version:n|0}, or apply with --confirm-pending or --join-pending\n");
 }
 
 /* Changes of others that the file would undo: apply would be refused. */
 static void print_old_file(const json_t *old)
 {
 	old_file_print(stdout, old);
-	if (json_array_size(json_object_get(old, "takes_back")) == 0)
+	if (json_array_size(json_at(old, "takes_back")) == 0)
 		return;
 	plan_is_final = true;
 	puts("! weir apply would be refused: make the file again from the version in force (weir config show "
@@ -136,21 +116,16 @@ static void print_plan(const json_t *body)
 		puts("nothing changes");
 		return;
 	}
-	const json_t *plan = json_object_get(body, "plan");
+	const json_t *plan = json_at(body, "plan");
 
 	print_changes(plan);
 	print_probes(plan);
-	if (json_has_true(plan, "risky"))
-		printf("risky: the change will be rolled back unless it is confirmed "
-		       "within %.0f s\n",
-		       api_number(plan, "confirm_within_ms", 0) / 1000);
-	print_old_file(json_object_get(body, "old_file"));
-	print_unconfirmed(json_object_get(body, "unconfirmed"));
-	const json_t *base = json_object_get(body, "base");
-	const char *etag =
-	        json_string_value(base) ? json_string_value(base) : api_text(base, "etag", NULL);
-	if (etag && etag[0])
-		printf("compared with version %s\n", etag);
+	row_print(plan,
+	          "[{?risky}risky: the change will be rolled back unless it is confirmed within "
+	          "{confirm_within_ms:whole_s|0}\n]");
+	print_old_file(json_at(body, "old_file"));
+	print_unconfirmed(json_at(body, "unconfirmed"));
+	row_print(body, "[compared with version {base}\n][compared with version {base.etag}\n]");
 }
 
 static void add_text(json_t *body, const char *name, const char *value)
@@ -200,15 +175,12 @@ static bool print_nodes(const json_t *body)
 	const json_t *node;
 	size_t i;
 
-	json_array_foreach(json_object_get(body, "nodes"), i, node)
+	json_array_foreach(json_at(body, "nodes"), i, node)
 	{
-		const char *detail = api_text(node, "detail", "");
-
 		refused |= strcmp(api_text(node, "state", ""), "refused") == 0;
 		superseded |= strcmp(api_text(node, "state", ""), "superseded") == 0;
 		rolled_back |= json_has_true(node, "rolled_back");
-		printf("  %-16s %s%s%s\n", api_text(node, "node", ""), api_text(node, "state", ""),
-		       detail[0] ? ": " : "", detail);
+		row_print(node, "  {-16 node} {state}[: {detail}]\n");
 	}
 	if (rolled_back)
 		printf("  %srolled back: the previous version is in force\n",
@@ -219,7 +191,7 @@ static bool print_nodes(const json_t *body)
 	else if (refused)
 		puts("  refused: correct what the lines above name, or undo the change "
 		     "with weir rollback");
-	else if (json_is_false(json_object_get(body, "complete")))
+	else if (json_is_false(json_at(body, "complete")))
 		puts("  not all nodes have the change yet; weir-mgmt continues in the background: see "
 		     "weir status");
 	return rolled_back || superseded;
@@ -228,35 +200,32 @@ static bool print_nodes(const json_t *body)
 /* Without a change: the nodes, only if one refuses or does not have what is in force. */
 static void print_incomplete(const json_t *body)
 {
-	if (json_is_false(json_object_get(body, "complete")))
+	if (json_is_false(json_at(body, "complete")))
 		print_nodes(body);
 }
 
 /* The last lines are what to do next: how to confirm, else how to undo. */
 static void print_change(const json_t *body)
 {
-	const json_t *version = json_object_get(body, "version"),
-	             *plan = json_object_get(body, "plan");
-	double number = api_number(version, "number", 0);
+	const json_t *plan = json_at(body, "plan");
 	double before = api_number(body, "rolls_back_to", api_number(body, "before", 0));
-	const char *by = api_text(version, "confirm_by", NULL);
 
 	if (json_has_true(body, "dry_run"))
 		puts("dry run, nothing was changed:");
 	if (!json_has_true(body, "changed")) {
-		printf("nothing changes; version %.0f stays in force\n", number);
-		if (json_array_size(json_object_get(body, "skipped_zones")) > 0)
-			api_print_texts(json_object_get(plan, "warnings"), "   warning: ");
+		row_print(body, "nothing changes; version {version.number:n|0} stays in force\n");
+		if (json_array_size(json_at(body, "skipped_zones")) > 0)
+			rows_print(json_at(plan, "warnings"), "[   warning: {}\n]");
 		print_incomplete(body);
 		return;
 	}
 	if (plan)
 		print_changes(plan);
-	printf("version %.0f, in force at %s\n", number, api_text(version, "effective", "?"));
+	row_print(body, "version {version.number:n|0}, in force at {version.effective|?}\n");
 	if (print_nodes(body))
 		return;
-	if (by)
-		printf("ROLLED BACK at %s unless confirmed: weir confirm %.0f\n", by, number);
+	row_print(body, "[ROLLED BACK at {version.confirm_by} unless confirmed: weir confirm "
+	                "{version.number:n|0}\n]");
 	if (before > 0 && !json_has_true(body, "dry_run"))
 		printf("undo: weir rollback %.0f --reason TEXT\n", before);
 }
@@ -271,7 +240,7 @@ static void print_reload(const json_t *body)
 		return;
 	}
 	printf("no zone file changed%s\n", dry_run ? "" : "; weir-dns reloads them anyway");
-	api_print_texts(json_object_get(json_object_get(body, "plan"), "warnings"), "   warning: ");
+	rows_print(json_at(body, "plan.warnings"), "[   warning: {}\n]");
 	print_incomplete(body);
 }
 
@@ -411,9 +380,9 @@ int cli_rollback(struct cli *cli, const struct cli_args *args)
 
 static void print_confirmed(const json_t *body)
 {
-	const json_t *version = json_object_get(body, "version");
+	const json_t *version = json_at(body, "version");
 
-	printf("version %.0f is confirmed\n", api_number(version ? version : body, "number", 0));
+	row_print(version ? version : body, "version {number:n|0} is confirmed\n");
 }
 
 /*
@@ -431,7 +400,7 @@ static unsigned long long find_unconfirmed(const struct cli *cli, int *status)
 	*status = api_get(cli, &request, &reply);
 	if (!api_succeeded(&reply))
 		return 0;
-	json_array_foreach(json_object_get(reply.body, "items"), i,
+	json_array_foreach(json_at(reply.body, "items"), i,
 	                   item) if (strcmp(api_text(item, "state", ""), "unconfirmed") == 0 &&
 	                             n == 0) n = (unsigned long long)api_number(item, "number", 0);
 	api_reply_fini(&reply);
@@ -466,20 +435,18 @@ int cli_confirm(struct cli *cli, const struct cli_args *args)
 
 static void print_versions(const json_t *body)
 {
-	const json_t *v;
-	size_t i;
+	static const struct row_column columns[] = {
+		{ "VERSION", -8, "{number:n|0}" },
+		{ "TIME", -25, "{time}" },
+		{ "STATE", -12, "{state}" },
+		{ "AUTHOR", -12, "{author}" },
+		{ "PRINCIPAL", -14, "{principal}" },
+		{ "REASON", 0,
+		  "{reason}[\n         rolled back at {confirm_by} unless confirmed: weir confirm {number:n|0}]" },
+		{ 0 },
+	};
 
-	printf("%-8s %-25s %-12s %-12s %-14s %s\n", "VERSION", "TIME", "STATE", "AUTHOR",
-	       "PRINCIPAL", "REASON");
-	json_array_foreach(json_object_get(body, "items"), i, v)
-	{
-		printf("%-8.0f %-25s %-12s %-12s %-14s %s\n", api_number(v, "number", 0),
-		       api_text(v, "time", ""), api_text(v, "state", ""), api_text(v, "author", ""),
-		       api_text(v, "principal", ""), api_text(v, "reason", ""));
-		if (api_text(v, "confirm_by", NULL))
-			printf("         rolled back at %s unless confirmed: weir confirm %.0f\n",
-			       api_text(v, "confirm_by", ""), api_number(v, "number", 0));
-	}
+	row_print_table(columns, json_at(body, "items"));
 }
 
 int cli_versions(struct cli *cli, const struct cli_args *args)
@@ -508,13 +475,13 @@ static bool is_side(const char *text)
 static void print_diff(const json_t *body)
 {
 	const char *text = api_text(body, "text", "");
-	const char *from = api_text(body, "from_node", ""), *to = api_text(body, "to_node", "");
 
-	if (strcmp(from, to) != 0)
-		printf("from version %.0f of %s to version %.0f of %s\n",
-		       api_number(body, "from", 0), from, api_number(body, "to", 0), to);
+	if (strcmp(api_text(body, "from_node", ""), api_text(body, "to_node", "")) != 0)
+		row_print(
+		        body,
+		        "from version {from:n|0} of {from_node} to version {to:n|0} of {to_node}\n");
 	print_changes(body);
-	if (!text[0] && json_array_size(json_object_get(body, "changes")) == 0)
+	if (!text[0] && json_array_size(json_at(body, "changes")) == 0)
 		puts("no difference");
 	if (text[0])
 		printf("\n%s", text);

@@ -7,36 +7,19 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/body.h"
-
-static void print_peer(const json_t *peer)
-{
-	const json_t *off = json_object_get(peer, "off_by_ms");
-
-	if (json_is_integer(off))
-		printf("  peer %s: its clock is %+.1f s off this node's wall clock\n",
-		       api_text(peer, "node", "?"), api_number(peer, "off_by_ms", 0) / 1e3);
-	else
-		printf("  peer %s: its clock is not known\n", api_text(peer, "node", "?"));
-}
+#include "mgmt/json/row.h"
 
 static void print_clock(const json_t *body)
 {
-	double off_by_ms = api_number(body, "off_by_ms", 0);
-	const json_t *peer;
-	size_t i;
-
-	if (json_object_get(body, "moved_ms"))
-		printf("%s by %+.1f s\n",
-		       json_has_true(body, "dry_run") ? "the time would move" : "the time moved",
-		       api_number(body, "moved_ms", 0) / 1e3);
-	printf("clock %s: %s\n", api_text(body, "state", "?"), api_text(body, "effect", ""));
-	printf("  believed   %s\n  wall clock %s", api_text(body, "believed", "?"),
-	       api_text(body, "wall_clock", "?"));
-	if (off_by_ms != 0)
-		printf(" (%+.1f s)", off_by_ms / 1e3);
-	printf("\n  the kernel says that the wall clock is %ssynchronised\n",
-	       json_has_true(body, "synchronised") ? "" : "not ");
-	json_array_foreach(json_object_get(body, "peers"), i, peer) print_peer(peer);
+	row_print(
+	        body,
+	        "[{dry_run?the time would move/the time moved} by {moved_ms:offset}\n]"
+	        "clock {state|?}: {effect}\n"
+	        "  believed   {believed|?}\n  wall clock {wall_clock|?}[{?off_by_ms} ({off_by_ms:offset})]\n"
+	        "  the kernel says that the wall clock is {synchronised?/not }synchronised\n");
+	rows_print(json_at(body, "peers"),
+	           "  peer {node|?}: its clock is "
+	           "[{off_by_ms:offset} off this node's wall clock|not known]\n");
 }
 
 int cli_clock(struct cli *cli, const struct cli_args *args)

@@ -367,7 +367,7 @@ static void print_applied(const json_t *body)
 {
 	const json_t *files = json_object_get(body, "files");
 
-	printf("# weir base %s\n%s", api_text(body, "etag", ""), api_text(files, FILES_MAIN, ""));
+	printf("# weir base %s\n%s", api_text(body, "etag", ""), json_text_of(files, FILES_MAIN));
 }
 
 /* Print the main file of the version in force as it was applied. */

@@ -11,77 +11,48 @@
 #include "base/clock.h"
 #include "mgmt/cli/body.h"
 #include "mgmt/cli/op.h"
+#include "mgmt/json/row.h"
 
 #define PERIOD_MS      1000u  /* between two requests of --wait */
 #define REPORT_MS      10000u /* between two lines that say the same */
 #define SILENT_MS      60000u /* without an answer: give up */
 #define DRILL_LINE_MAX 512    /* bytes of a line of progress */
 
-static const char *verdict_words(const char *verdict)
-{
-	static const char *const words[][2] = { { "proved", "PROVED" },
-		                                { "not_proved", "NOT PROVED" },
-		                                { "no_clients", "no clients came" } };
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcmp(words[i][0], verdict) == 0)
-			return words[i][1];
-	return "not known yet";
-}
-
 /* "PROVED: 12 new flows went to the backup, 12 went on, ...". @return @p out */
 static const char *drill_line(const json_t *d, char out[DRILL_LINE_MAX])
 {
-	const json_t *f = json_object_get(d, "flows");
-	double begun = api_number(f, "begun", 0), followed = api_number(f, "followed", 0);
-	double silent = begun > followed ? begun - followed : 0;
+	double silent = api_number(d, "flows.begun", 0) - api_number(d, "flows.followed", 0);
 
-	snprintf(out, DRILL_LINE_MAX,
-	         "%s: %.0f new flows went to the backup, %.0f of them went on, %.0f stayed silent; "
-	         "%.0f SYNs came again, %.0f stayed with own backends",
-	         verdict_words(api_text(d, "verdict", "")), begun, followed, silent,
-	         api_number(f, "repeated", 0), api_number(f, "kept", 0));
-	return out;
-}
-
-static void print_nodes(const json_t *nodes)
-{
-	const json_t *n;
-	size_t i;
-
-	json_array_foreach(nodes, i, n) if (!json_has_true(n, "measured"))
-	        printf("  node %s: %s: what it counted is not known\n", api_text(n, "node", "?"),
-	               json_has_true(n, "reached") ? "does not say" : "NOT REACHED");
+	return row_format(
+	        out, DRILL_LINE_MAX, d,
+	        "[{?verdict=proved}PROVED|{?verdict=not_proved}NOT PROVED"
+	        "|{?verdict=no_clients}no clients came|not known yet]: {flows.begun:n|0} new "
+	        "flows went to the backup, {flows.followed:n|0} of them went on, %.0f stayed "
+	        "silent; {flows.repeated:n|0} SYNs came again, "
+	        "{flows.kept:n|0} stayed with own backends",
+	        silent > 0 ? silent : 0);
 }
 
 static void print_drill(const json_t *d)
 {
-	const char *service = api_text(d, "service", "");
 	char line[DRILL_LINE_MAX];
 
-	printf("%s  drill of the backups of site %s%s%s, clients %s: %s, until %s by %s: %s\n",
-	       api_text(d, "id", "?"), api_text(d, "site", "?"), *service ? ", service " : "",
-	       service, api_text(d, "clients", "?"), api_text(d, "state", "?"),
-	       api_text(d, "until", "?"), api_text(d, "author", "?"), api_text(d, "reason", ""));
-	printf("  %s\n  %s\n", drill_line(d, line), api_text(d, "detail", ""));
-	print_nodes(json_object_get(d, "counts"));
+	row_print(d,
+	          "{id|?}  drill of the backups of site {site|?}[, service {service}], clients "
+	          "{clients|?}: {state|?}, until {until|?} by {author|?}: {reason}\n"
+	          "  %s\n  {detail}\n",
+	          drill_line(d, line));
+	rows_print(json_at(d, "counts"), "[{!measured}  node {node|?}: {reached?does not say/NOT "
+	                                 "REACHED}: what it counted is not known\n]");
 }
 
 /* What `drill backup` has done, or would do. */
 static void print_begun(const json_t *d)
 {
-	bool dry_run = json_has_true(d, "dry_run");
-	const char *note = api_text(d, "note", "");
-
-	printf("%s: new TCP flows of %s to %s go to the backups of site %s until %s\n",
-	       dry_run ? "would begin" : api_text(d, "id", "?"), api_text(d, "clients", "?"),
-	       *api_text(d, "service", "") ? api_text(d, "service", "") : "its services",
-	       api_text(d, "site", "?"), api_text(d, "until", "?"));
-	if (*note)
-		printf("  note: %s\n", note);
-	printf("  no probe sees this: %s\n", api_text(d, "filters", ""));
-	if (!dry_run)
-		printf("  look: weir drills; end it sooner: %s\n", api_text(d, "undo", ""));
+	row_print(d, "[{?dry_run}would begin|{id|?}]: new TCP flows of {clients|?} to "
+	             "[{service}|its services] go to the backups of site {site|?} until "
+	             "{until|?}\n[  note: {note}\n]  no probe sees this: {filters}\n"
+	             "[{!dry_run}  look: weir drills; end it sooner: {undo|}\n]");
 }
 
 /* --- waiting --- */
@@ -211,7 +182,7 @@ int cli_drill_end(struct cli *cli, const struct cli_args *args)
 
 static void print_drills(const json_t *body)
 {
-	const json_t *items = json_object_get(body, "items"), *d;
+	const json_t *items = json_at(body, "items"), *d;
 	size_t i;
 
 	if (!json_array_size(items))

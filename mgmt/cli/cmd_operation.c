@@ -10,6 +10,7 @@
 #include "mgmt/cli/body.h"
 #include "mgmt/cli/op.h"
 #include "mgmt/cli/past.h"
+#include "mgmt/json/row.h"
 
 static bool fail_usage(const char *expected)
 {
@@ -94,24 +95,12 @@ static const char *command_past(const struct cli_args *args, const json_t *body,
 /* Of guards that no name overrides, what a person can do instead. */
 static void print_hints(const json_t *body)
 {
-	static const struct {
-		const char *guard, *hint;
-	} rows[] = {
-		{ "majority",
-		  "if these nodes are known to be absent, name them: --without NODE,..." },
-		{ "clock", "weir clock says what is wrong" },
-		{ "operation", "weir operations lists all with their states" },
-	};
-	const json_t *g;
-	size_t i;
-
-	json_array_foreach(json_object_get(body, "guards"), i, g)
-	{
-		for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
-			if (!json_has_true(g, "ok") &&
-			    strcmp(api_text(g, "guard", ""), rows[k].guard) == 0)
-				fprintf(stderr, "  %s: %s\n", rows[k].guard, rows[k].hint);
-	}
+	rows_write(
+	        stderr, json_at(body, "guards"), SIZE_MAX,
+	        "[{!ok}{?guard=majority}  majority: if these nodes are known to be absent, name "
+	        "them: --without NODE,...\n|{!ok}{?guard=clock}  clock: weir clock says what is "
+	        "wrong\n|{!ok}{?guard=operation}  operation: weir operations lists all with their "
+	        "states\n]");
 }
 
 /* Print a refusal, with the command that goes past it where one does. @return the exit status */
@@ -277,10 +266,10 @@ static void print_list(const json_t *body)
 	{
 		char title[OP_TITLE_MAX], line[OP_LINE_MAX];
 
-		printf("%s  %s: %s; begun %s by %s, owner %s: %s\n", api_text(o, "id", "?"),
-		       op_title(o, title), op_line(o, line), api_text(o, "created", "?"),
-		       api_text(o, "author", "?"), api_text(o, "owner", "?"),
-		       api_text(o, "reason", ""));
+		row_print(
+		        o,
+		        "{id|?}  %s: %s; begun {created|?} by {author|?}, owner {owner|?}: {reason}\n",
+		        op_title(o, title), op_line(o, line));
 	}
 	if (more > 0 && more < 1e9)
 		printf("... and %.0f more: --limit N shows them\n", more);

@@ -10,6 +10,7 @@
 #include "mgmt/cli/names.h"
 #include "mgmt/cli/op.h"
 #include "mgmt/cli/past.h"
+#include "mgmt/json/row.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -285,25 +286,17 @@ int cli_hold(struct cli *cli, const struct cli_args *args)
 /* One line each, so that grep(1) finds an override with all that belongs to it. */
 static void print_override_list(const json_t *body)
 {
-	const json_t *o;
+	const json_t *items = json_at(body, "items"), *o;
+	char target[OVERRIDE_TARGET_MAX];
 	size_t i;
 
-	if (json_array_size(json_object_get(body, "items")) == 0)
+	if (json_array_size(items) == 0)
 		puts("there are no overrides");
-	json_array_foreach(json_object_get(body, "items"), i, o)
-	{
-		char target[OVERRIDE_TARGET_MAX];
-		const char *who = api_text(o, "principal", "");
-		const char *operation = api_text(o, "operation", "");
-
-		printf("%s  %s %s  %s %.1f %%  from %s until %s  by %s%s%s%s: %s%s%s\n",
-		       api_text(o, "id", ""), api_text(o, "do", ""),
-		       override_target_of(o, true, target), api_text(o, "state", ""),
-		       api_number(o, "level_ppm", 0) / 1e4, api_text(o, "from", ""),
-		       override_until(o), api_text(o, "author", ""), *who ? " (" : "", who,
-		       *who ? ")" : "", api_text(o, "reason", ""),
-		       *operation ? "; weir operation " : "", operation);
-	}
+	json_array_foreach(items, i, o) row_print(
+	        o,
+	        "{id}  {do} %s  {state} {level_ppm:ppm|0}  from {from} until %s  by {author}[ ({principal})]: "
+	        "{reason}[; weir operation {operation}]\n",
+	        override_target_of(o, true, target), override_until(o));
 }
 
 int cli_overrides(struct cli *cli, const struct cli_args *args)

@@ -12,6 +12,7 @@
 
 #include "mgmt/cli/cmd_status.h"
 #include "mgmt/cli/health_detail.h"
+#include "mgmt/json/row.h"
 
 #define WATCH_S        1    /* between two rounds of status --watch */
 #define BACKENDS_SHOWN "40" /* without --all or --pool */
@@ -87,37 +88,15 @@ int cli_status(struct cli *cli, const struct cli_args *args)
 }
 
 /* The reason and the marks come last: they have any length. */
-static void print_health(const json_t *body)
-{
-	const json_t *t;
-	size_t i;
-
-	printf("%-44s %-8s %-14s %-26s %s\n", "TARGET", "OBSERVED", "LAST RESULT", "SINCE",
-	       "REASON, MARKS");
-	json_array_foreach(json_object_get(body, "items"), i, t)
-	{
-		static const char *const marks[] = { "in_doubt", "inconclusive", "restored",
-			                             "damped" };
-		const json_t *seen = json_object_get(t, "observation");
-		char name[160];
-
-		if (api_text(t, "pool", NULL))
-			snprintf(name, sizeof(name), "%s/%s", api_text(t, "pool", ""),
-			         api_text(t, "backend", ""));
-		else
-			snprintf(name, sizeof(name), "service %s at %s %s",
-			         api_text(t, "service", ""), api_text(t, "site", ""),
-			         api_text(t, "family", ""));
-		printf("%-44s %-8s %-14s %-26s", name, api_text(seen, "state", "?"),
-		       api_text(seen, "reason", "-"), api_text(seen, "since", "-"));
-		if (api_text(t, "why", NULL))
-			printf(" %s", api_text(t, "why", ""));
-		for (size_t k = 0; k < sizeof(marks) / sizeof(marks[0]); k++)
-			if (json_has_true(seen, marks[k]))
-				printf(" %s", marks[k]);
-		putchar('\n');
-	}
-}
+static const struct row_column target_columns[] = {
+	{ "TARGET", -44, HEALTH_TARGET_CELL },
+	{ "OBSERVED", -8, "{observation.state|?}" },
+	{ "LAST RESULT", -14, "{observation.reason|-}" },
+	{ "SINCE                      REASON, MARKS", 0,
+	  "{-26 observation.since|-}[ {why}][{?observation.in_doubt} in_doubt][{?observation.inconclusive} inconclusive]"
+	  "[{?observation.restored} restored][{?observation.damped} damped]" },
+	{ 0 },
+};
 
 int cli_health(struct cli *cli, const struct cli_args *args)
 {
@@ -133,20 +112,16 @@ int cli_health(struct cli *cli, const struct cli_args *args)
 	if (!api_succeeded(&reply)) {
 		status = api_refusal(&reply);
 	} else {
-		health_detail_join(cli, json_object_get(reply.body, "items"));
+		json_t *items = json_at(reply.body, "items");
+
+		health_detail_join(cli, items);
 		if (cli->json)
 			api_print_json(reply.body);
 		else
-			print_health(reply.body);
+			row_print_table(target_columns, items);
 	}
 	api_reply_fini(&reply);
 	return status;
-}
-
-static void print_event(const json_t *e)
-{
-	printf("%s %-8s %-32s %s\n", api_text(e, "time", ""), api_text(e, "kind", ""),
-	       api_text(e, "subject", ""), api_text(e, "message", ""));
 }
 
 /* Print a batch. @return the id of the last event in it, @p last when there is none */
@@ -155,12 +130,12 @@ static double print_events(const struct cli *cli, const json_t *body, double las
 	const json_t *e;
 	size_t i;
 
-	json_array_foreach(json_object_get(body, "items"), i, e)
+	json_array_foreach(json_at(body, "items"), i, e)
 	{
 		if (cli->json)
 			api_print_json(e);
 		else
-			print_event(e);
+			row_print(e, "{time} {-8 kind} {-32 subject} {message}\n");
 		last = api_number(e, "id", last);
 	}
 	fflush(stdout);
@@ -209,7 +184,7 @@ int cli_events(struct cli *cli, const struct cli_args *args)
 
 		if (!api_succeeded(&reply))
 			return status;
-		size_t n = json_array_size(json_object_get(reply.body, "items"));
+		size_t n = json_array_size(json_at(reply.body, "items"));
 		last = print_events(cli, reply.body, last);
 		api_reply_fini(&reply);
 		/* After a full batch there may be more. */

@@ -9,16 +9,9 @@
 
 #include "base/clock.h"
 #include "mgmt/cli/api.h"
+#include "mgmt/json/row.h"
 #include "mgmt/setup/store_note.h"
 #include "mgmt/store/store_conf.h"
-
-static void print_number(const char *label, const json_t *body, const char *name)
-{
-	const json_t *number = json_object_get(body, name);
-
-	if (json_is_integer(number))
-		printf("  %-14s %lld\n", label, (long long)json_integer_value(number));
-}
 
 /* What a state means for who reads it at night. */
 static const char *explain_state(const char *state)
@@ -54,41 +47,34 @@ static const char *explain_state(const char *state)
 /* How many members answer this node, and which do not. */
 static void print_members(const json_t *body)
 {
-	const json_t *list = json_object_get(body, "members"), *m;
+	const json_t *list = json_at(body, "members"), *m;
 	double needed = api_number(body, "members_needed", 0);
 	size_t i, n_silent = 0, n = json_array_size(list);
 
-	json_array_foreach(list, i, m) n_silent += !strcmp(api_text(m, "state", ""), "silent");
+	json_array_foreach(list, i, m) n_silent += json_has_text(m, "state", "silent");
 	if (!n_silent)
 		return;
 	printf("  %-14s %zu of %zu do not answer, and %.0f are needed%s\n", "members", n_silent, n,
 	       needed,
 	       (double)(n - n_silent) == needed ? ": with the next loss configuration is frozen"
 	                                        : "");
-	json_array_foreach(list, i, m) if (!strcmp(api_text(m, "state", ""), "silent"))
-	        printf("  %-14s %s since %s (%s)\n", "no answer", api_text(m, "name", "?"),
-	               api_text(m, "since", "?"), api_text(m, "reason", ""));
+	rows_print(list,
+	           "[{?state=silent}  no answer      {name|?} since {since|?} ({reason|})\n]");
 }
 
 static void print_store(const json_t *body)
 {
-	const char *state = api_text(body, "state", "?"), *reason = api_text(body, "reason", "");
+	const char *state = api_text(body, "state", "?");
 
 	printf("store %s: %s\n", state, explain_state(state));
-	if (*reason)
-		printf("  %-14s %s\n", "reason", reason);
-	if (*api_text(body, "id", ""))
-		printf("  %-14s %s\n", "id", api_text(body, "id", ""));
-	print_number("epoch", body, "epoch");
+	row_print(body, "[  reason         {reason}\n][  id             {id}\n]"
+	                "[  epoch          {epoch:n}\n]");
 	if (!strcmp(state, "cut-off"))
-		printf("  %-14s %.0f s ago\n", "last heard",
-		       api_number(body, "silent_ms", 0) / 1e3);
+		row_print(body, "  last heard     {silent_ms:whole_s|0} ago\n");
 	print_members(body);
-	print_number("newest", body, "newest");
-	print_number("in force", body, "in_force");
-	print_number("goes back to", body, "goes_back_to");
-	if (json_has_true(body, "files_missing"))
-		print_number("still here", body, "here");
+	row_print(body, "[  newest         {newest:n}\n][  in force       {in_force:n}\n]"
+	                "[  goes back to   {goes_back_to:n}\n]"
+	                "[{?files_missing}  still here     {here:n}\n]");
 }
 
 static bool has_store_conf(const struct cli *cli)

@@ -8,6 +8,7 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/body.h"
+#include "mgmt/json/row.h"
 
 /* One of the two. */
 struct recover_command {
@@ -16,117 +17,79 @@ struct recover_command {
 	void (*print_done)(const json_t *body);
 };
 
-static long long number_of(const json_t *body, const char *side, const char *name)
-{
-	const json_t *from = side ? json_object_get(body, side) : body;
-
-	return (long long)json_integer_value(json_object_get(from, name));
-}
-
-static void print_by(const json_t *item)
-{
-	const char *reason = api_text(item, "reason", "");
-
-	printf("%s, %s%s%s\n", api_text(item, "author", "?"), api_text(item, "time", "?"),
-	       *reason ? ": " : "", reason);
-}
-
 static void print_lost(const json_t *body)
 {
-	const json_t *item;
-	size_t i, n = json_array_size(json_object_get(body, "lost"));
-	long long n_lost = number_of(body, NULL, "n_lost");
+	const json_t *lost = json_at(body, "lost");
+	double n_lost = api_number(body, "n_lost", 0);
+	size_t n = json_array_size(lost);
 
-	if (!n_lost)
-		puts("it has all versions that this node has, and what was decided of them");
-	else
-		puts("this node has what the store has not, and it is lost:");
-	json_array_foreach(json_object_get(body, "lost"), i, item)
-	{
-		const char *what = api_text(item, "what", "?");
-		bool is_version = !strcmp(what, "version");
-
-		printf("  version %lld%s%s by ", number_of(item, NULL, "number"),
-		       is_version ? "" : ", that it was ", is_version ? "" : what);
-		print_by(item);
-	}
-	if (n_lost > (long long)n)
-		printf("  and %lld more\n", n_lost - (long long)n);
+	puts(n_lost > 0 ? "this node has what the store has not, and it is lost:"
+	                : "it has all versions that this node has, and what was decided of them");
+	rows_print(lost,
+	           "  version {number:n|0}[{!what=version}, that it was {what|?}] by {author|?}, "
+	           "{time|?}[: {reason}]\n");
+	if (n_lost > (double)n)
+		printf("  and %.0f more\n", n_lost - (double)n);
 }
 
 static void print_acceptance(const json_t *body)
 {
-	printf("store %s has version %lld as its newest (epoch %lld), and this node has version "
-	       "%lld (epoch %lld)\n",
-	       api_text(body, "id", "?"), number_of(body, "store", "newest"),
-	       number_of(body, "store", "epoch"), number_of(body, "here", "newest"),
-	       number_of(body, "here", "epoch"));
+	row_print(body, "store {id|?} has version {store.newest:n|0} as its newest (epoch "
+	                "{store.epoch:n|0}), and this node has version {here.newest:n|0} (epoch "
+	                "{here.epoch:n|0})\n");
 	print_lost(body);
-	printf("accepted, it has epoch %lld, and all nodes take what it has\n",
-	       number_of(body, NULL, "epoch"));
+	row_print(body, "accepted, it has epoch {epoch:n|0}, and all nodes take what it has\n");
 }
 
-static void print_followed(const json_t *body, long long newest)
+static void print_followed(const json_t *body, const char *newest)
 {
 	if (json_has_true(body, "followed"))
-		printf("this node has followed: its newest version is %lld; the others follow "
+		printf("this node has followed: its newest version is %.0f; the others follow "
 		       "within seconds\n",
-		       newest);
+		       api_number(body, newest, 0));
 	else
 		puts("this node has not followed yet: weir store status says why");
 }
 
 static void print_accepted(const json_t *body)
 {
-	printf("the store is accepted as it is, with epoch %lld\n", number_of(body, NULL, "epoch"));
-	print_followed(body, number_of(body, "store", "newest"));
+	row_print(body, "the store is accepted as it is, with epoch {epoch:n|0}\n");
+	print_followed(body, "store.newest");
 }
 
 /* Another node's copy, with the versions that this node's copy lacks. */
 static void print_copy(const json_t *copy)
 {
-	const json_t *item;
-	size_t i;
-
-	if (!json_object_get(copy, "newest")) {
-		printf("  %s: not known: %s\n", api_text(copy, "node", "?"),
-		       api_text(copy, "failure", "it gave no answer"));
+	if (!json_at(copy, "newest")) {
+		row_print(copy, "  {node|?}: not known: {failure|it gave no answer}\n");
 		return;
 	}
-	printf("  %s: version %lld, epoch %lld, revision %lld%s\n", api_text(copy, "node", "?"),
-	       number_of(copy, NULL, "newest"), number_of(copy, NULL, "epoch"),
-	       number_of(copy, NULL, "revision"),
-	       json_has_true(copy, "is_newer")
-	               ? "; it is newer: what it has more is lost, unless this runs there"
-	               : "");
-	json_array_foreach(json_object_get(copy, "versions"), i, item)
-	{
-		printf("    version %lld by ", number_of(item, NULL, "number"));
-		print_by(item);
-	}
+	row_print(copy,
+	          "  {node|?}: version {newest:n|0}, epoch {epoch:n|0}, revision {revision:n|0}"
+	          "[{?is_newer}; it is newer: what it has more is lost, unless this runs there]\n");
+	rows_print(json_at(copy, "versions"),
+	           "    version {number:n|0} by {author|?}, {time|?}[: {reason}]\n");
 }
 
 static void print_rebuilding(const json_t *body)
 {
-	const json_t *copies = json_object_get(body, "copies"), *copy;
+	const json_t *copies = json_at(body, "copies"), *copy;
 	size_t i;
 
-	printf("store %s is empty; this node's copy has version %lld as its newest, epoch %lld, "
-	       "revision %lld\n",
-	       api_text(body, "id", "?"), number_of(body, "here", "newest"),
-	       number_of(body, "here", "epoch"), number_of(body, "here", "revision"));
+	row_print(body,
+	          "store {id|?} is empty; this node's copy has version {here.newest:n|0} as its "
+	          "newest, epoch {here.epoch:n|0}, revision {here.revision:n|0}\n");
 	if (json_array_size(copies))
 		puts("copies at the other nodes:");
 	json_array_foreach(copies, i, copy) print_copy(copy);
-	printf("made of it, the store has epoch %lld, and all nodes take what it has\n",
-	       number_of(body, NULL, "epoch"));
+	row_print(body,
+	          "made of it, the store has epoch {epoch:n|0}, and all nodes take what it has\n");
 }
 
 static void print_rebuilt(const json_t *body)
 {
-	printf("the store is made from this node's copy, with epoch %lld\n",
-	       number_of(body, NULL, "epoch"));
-	print_followed(body, number_of(body, "here", "newest"));
+	row_print(body, "the store is made from this node's copy, with epoch {epoch:n|0}\n");
+	print_followed(body, "here.newest");
 }
 
 static const struct recover_command accept_command = {

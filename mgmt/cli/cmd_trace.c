@@ -11,6 +11,7 @@
 
 #include "base/ctl.h"
 #include "mgmt/cli/api.h"
+#include "mgmt/json/row.h"
 #include "weir/effect.h"
 #include "weir/json.h"
 #include "weir/model.h"
@@ -63,17 +64,9 @@ static void print_trace(const struct trace_result *r)
 
 static void print_answer(const json_t *body)
 {
-	const json_t *step;
-	size_t i;
-
-	json_array_foreach(json_object_get(body, "steps"), i, step)
-	        printf("%-10s %s\n", api_text(step, "step", ""), api_text(step, "text", ""));
-	printf("%-10s %s: %s", "result", api_text(body, "action", "?"),
-	       api_text(body, "reason", "?"));
-	if (api_text(body, "backend", NULL))
-		printf(", %s %s", json_object_get(body, "ifindex") ? "to" : "backend",
-		       api_text(body, "backend", ""));
-	putchar('\n');
+	rows_print(json_at(body, "steps"), "{-10 step} {text}\n");
+	row_print(body, "result     {action|?}: {reason|?}[, %s {backend}]\n",
+	          json_at(body, "ifindex") ? "to" : "backend");
 }
 
 /* Ask the running dataplane for the trace. @return CLI_UNREACHABLE: it does not answer */

@@ -17,6 +17,7 @@
 #include "mgmt/cli/names.h"
 #include "mgmt/cli/op.h"
 #include "mgmt/cli/vips.h"
+#include "mgmt/json/row.h"
 #include "mgmt/store/store.h"
 #include "mgmt/store/when.h"
 
@@ -63,40 +64,31 @@ static const json_t *find_thing(const json_t *status, const struct thing *t)
 	char plural[16];
 
 	if (t->pool[0]) {
-		const json_t *pool = json_find(json_object_get(status, "pools"), "name", t->pool);
+		const json_t *pool = json_find(json_at(status, "pools"), "name", t->pool);
 
-		return pool ? json_find(json_object_get(pool, "backends"), "name", t->name) : NULL;
+		return pool ? json_find(json_at(pool, "backends"), "name", t->name) : NULL;
 	}
 	snprintf(plural, sizeof(plural), "%ss", t->kind);
-	return json_find(json_object_get(status, plural), "name", t->name);
+	return json_find(json_at(status, plural), "name", t->name);
 }
 
 static void print_overrides_of(const json_t *status, const json_t *thing)
 {
-	const json_t *ids = json_object_get(json_object_get(thing, "intent"), "overrides"), *id, *o;
-	size_t i, j;
-
-	json_array_foreach(ids, i, id)
-	        json_array_foreach(json_object_get(status, "overrides"), j,
-	                           o) if (json_string_value(id) &&
-	                                  strcmp(api_text(o, "id", ""), json_string_value(id)) == 0)
-	                printf("%-12s %s %s, until %s, by %s at %s: %s\n", "override",
-	                       api_text(o, "do", ""), api_text(o, "state", ""), override_until(o),
-	                       api_text(o, "author", ""), api_text(o, "created", ""),
-	                       api_text(o, "reason", ""));
-}
-
-/* How each node sees the service at this site, where the sites vote. */
-static void print_peer_health(const json_t *effect)
-{
-	const json_t *v;
+	const json_t *id;
 	size_t i;
 
-	json_array_foreach(json_object_get(effect, "views"), i, v) printf(
-	        "%-12s %s at %s: IPv4 %s, IPv6 %s%s%s\n", "seen by", api_text(v, "node", "?"),
-	        api_text(v, "site", "?"), api_text(v, "ipv4", "?"), api_text(v, "ipv6", "?"),
-	        json_has_true(v, "inconclusive") ? ", inconclusive" : "",
-	        json_has_true(v, "fresh") ? "" : ", too old: counts as lost");
+	json_array_foreach(json_at(thing, "intent.overrides"), i, id)
+	{
+		const json_t *o = json_is_string(id) ? json_find(json_at(status, "overrides"), "id",
+		                                                 json_string_value(id))
+		                                     : NULL;
+
+		if (o)
+			row_print(o,
+			          "override     {do} {state}, until %s, by {author} at {created}: "
+			          "{reason}\n",
+			          override_until(o));
+	}
 }
 
 static void print_member(const char *prefix, const char *name, const json_t *value);
@@ -165,20 +157,23 @@ static void print_members(const char *what, const json_t *object)
 /* Intent, observation and effect; a service has them at each of its sites. */
 static void print_fields(const json_t *status, const json_t *thing)
 {
-	const json_t *seen = json_object_get(thing, "observation");
-	const json_t *four = json_object_get(seen, "ipv4"), *six = json_object_get(seen, "ipv6");
+	const json_t *four = json_at(thing, "observation.ipv4"),
+	             *six = json_at(thing, "observation.ipv6");
 
-	if (json_object_get(thing, "at"))
+	if (json_at(thing, "at"))
 		return;
-	print_members("intent", json_object_get(thing, "intent"));
+	print_members("intent", json_at(thing, "intent"));
 	if (four)
 		print_members("observed v4", four);
 	if (six)
 		print_members("observed v6", six);
 	if (!four && !six)
-		print_members("observed", seen);
-	print_members("effect", json_object_get(thing, "effect"));
-	print_peer_health(json_object_get(thing, "effect"));
+		print_members("observed", json_at(thing, "observation"));
+	print_members("effect", json_at(thing, "effect"));
+	/* how each node sees the service at this site, where the sites vote */
+	rows_print(json_at(thing, "effect.views"),
+	           "seen by      {node|?} at {site|?}: IPv4 {ipv4|?}, IPv6 {ipv6|?}"
+	           "[{?inconclusive}, inconclusive][{!fresh}, too old: counts as lost]\n");
 	print_overrides_of(status, thing);
 }
 
@@ -213,7 +208,7 @@ static const char *subject_of(const json_t *event)
 /* Whether an event is about the thing, a part of it, or one of its overrides. */
 static bool event_concerns(const json_t *event, const struct thing *t, const json_t *thing)
 {
-	const json_t *ids = json_object_get(json_object_get(thing, "intent"), "overrides");
+	const json_t *ids = json_at(thing, "intent.overrides");
 	const char *subject = subject_of(event);
 
 	return json_lists(ids, subject) ||
@@ -233,7 +228,7 @@ static json_t *events_of(const struct cli *cli, const struct thing *t, const jso
 		api_reply_fini(&reply);
 		return out;
 	}
-	json_array_foreach(json_object_get(reply.body, "items"), i, e)
+	json_array_foreach(json_at(reply.body, "items"), i, e)
 	{
 		if (event_concerns(e, t, thing))
 			json_array_append(out, (json_t *)(uintptr_t)e);
@@ -266,7 +261,7 @@ static json_t *reasons_of(const json_t *status, const struct thing *t)
 	bool all = !t || (strcmp(t->kind, "node") == 0 &&
 	                  strcmp(api_text(status, "node", ""), t->name) == 0);
 
-	json_array_foreach(json_object_get(status, "reasons"), i, r)
+	json_array_foreach(json_at(status, "reasons"), i, r)
 	{
 		if (all || reason_is_about(r, t))
 			json_array_append(out, r);
@@ -276,12 +271,7 @@ static json_t *reasons_of(const json_t *status, const struct thing *t)
 
 static void print_reasons(const json_t *reasons)
 {
-	const json_t *r;
-	size_t i;
-
-	json_array_foreach(reasons, i, r) printf(
-	        "%-12s %s since %s: %s\n", api_text(r, "state", "?"), api_text(r, "code", "?"),
-	        api_text(r, "since", "-"), api_text(r, "text", ""));
+	rows_print(reasons, "{-12 state|?} {code|?} since {since|-}: {text}\n");
 }
 
 /* What the texts say beyond the reasons: how many were left out. */
@@ -302,14 +292,13 @@ static int explain_node(const struct cli *cli)
 		return status;
 	json_t *reasons = reasons_of(reply.body, NULL);
 	if (cli->json) {
-		api_print_own(json_pack("{s:O, s:O}", "state", json_object_get(reply.body, "state"),
+		api_print_own(json_pack("{s:O, s:O}", "state", json_at(reply.body, "state"),
 		                        "reasons", reasons));
 	} else {
-		printf("%s is %s\n", api_text(reply.body, "node", "?"),
-		       api_text(reply.body, "state", "?"));
+		row_print(reply.body, "{node|?} is {state|?}\n");
 		print_reasons(reasons);
-		print_left_out(json_object_get(reply.body, "why"), json_array_size(reasons));
-		print_reasons(json_object_get(reply.body, "notes"));
+		print_left_out(json_at(reply.body, "why"), json_array_size(reasons));
+		print_reasons(json_at(reply.body, "notes"));
 	}
 	json_decref(reasons);
 	api_reply_fini(&reply);
@@ -322,7 +311,7 @@ static void print_advmss(const json_t *status, const struct thing *t, const json
 	if (!strcmp(t->kind, "pool"))
 		advmss_print(thing, NULL);
 	else if (!strcmp(t->kind, "backend"))
-		advmss_print(json_find(json_object_get(status, "pools"), "name", t->pool), thing);
+		advmss_print(json_find(json_at(status, "pools"), "name", t->pool), thing);
 }
 
 static void print_thing(const json_t *status, const struct thing *t, const json_t *thing,
@@ -334,16 +323,14 @@ static void print_thing(const json_t *status, const struct thing *t, const json_
 	print_fields(status, thing);
 	print_advmss(status, t, thing);
 	print_reasons(reasons);
-	json_array_foreach(json_object_get(thing, "at"), i, e)
+	json_array_foreach(json_at(thing, "at"), i, e)
 	{
-		printf("at %s, by pool %s\n", api_text(e, "site", "?"), api_text(e, "pool", "?"));
+		row_print(e, "at {site|?}, by pool {pool|?}\n");
 		print_fields(status, e);
-		if (json_object_get(e, "backup"))
-			print_members("backup", json_object_get(e, "backup"));
+		if (json_at(e, "backup"))
+			print_members("backup", json_at(e, "backup"));
 	}
-	json_array_foreach(events, i, e)
-	        printf("%s %s %s: %s\n", api_text(e, "time", ""), api_text(e, "kind", ""),
-	               api_text(e, "subject", ""), api_text(e, "message", ""));
+	rows_print(events, "{time} {kind} {subject}: {message}\n");
 }
 
 /*
@@ -425,13 +412,12 @@ int cli_why(struct cli *cli, const struct cli_args *args)
  */
 static bool thing_says(const json_t *thing, const char *word)
 {
-	static const char *const fields[] = { "intent", "observation", "effect" };
-	const json_t *seen = json_object_get(thing, "observation");
-	const char *four = api_text(json_object_get(seen, "ipv4"), "state", NULL),
-	           *six = api_text(json_object_get(seen, "ipv6"), "state", NULL);
+	static const char *const fields[] = { "intent.state", "observation.state", "effect.state" };
+	const char *four = api_text(thing, "observation.ipv4.state", NULL),
+	           *six = api_text(thing, "observation.ipv6.state", NULL);
 
 	for (size_t i = 0; i < 3; i++)
-		if (strcmp(api_text(json_object_get(thing, fields[i]), "state", ""), word) == 0)
+		if (strcmp(api_text(thing, fields[i], ""), word) == 0)
 			return true;
 	return (four || six) && (!four || strcmp(four, word) == 0) &&
 	       (!six || strcmp(six, word) == 0);
@@ -440,7 +426,7 @@ static bool thing_says(const json_t *thing, const char *word)
 /* A service is in a state if it is so at all of its sites. */
 static bool thing_is_in_state(const json_t *thing, const char *word)
 {
-	const json_t *sites = json_object_get(thing, "at"), *at;
+	const json_t *sites = json_at(thing, "at"), *at;
 	size_t i;
 
 	if (!json_array_size(sites))
@@ -470,7 +456,7 @@ static bool is_state(const char *word, bool whole)
 /* A site is drained when the answers give it no share any more. */
 static bool site_is_drained(const json_t *thing)
 {
-	return api_number(json_object_get(thing, "effect"), "level_ppm", 0) >= 1e6;
+	return api_number(thing, "effect.level_ppm", 0) >= 1e6;
 }
 
 static bool thing_has_state(const json_t *status, const struct thing *t, const char *word)
@@ -502,21 +488,6 @@ static void print_wait_progress(const char *word, uint64_t since_ms, uint64_t la
 }
 
 /*
- * The neighbours of a drained node, and whether each honours graceful shutdown; nothing where that
- * is not shown.
- */
-static void print_neighbours(const json_t *node)
-{
-	const json_t *list = json_object_get(json_object_get(node, "effect"), "neighbours");
-	const json_t *n;
-	size_t i;
-
-	json_array_foreach(list, i, n)
-	        printf("neighbour %s honours graceful shutdown: %s\n", api_text(n, "name", "?"),
-	               api_text(n, "graceful_shutdown_honoured", "not seen"));
-}
-
-/*
  * Look once. Management may be restarted meanwhile: only a refusal, or a name that does not exist,
  * ends the wait early. @return whether the wait is over; @p status is then its exit status
  */
@@ -540,8 +511,11 @@ static bool is_wait_over(const struct cli *cli, const struct thing *t, const cha
 		if (cli->json)
 			api_print_json(thing);
 		else if (t->kind && !strcmp(t->kind, "node"))
-			print_neighbours(thing);
-	} else if (t->kind && json_is_string(json_object_get(reply.body, "cluster")) &&
+			/* nothing where a neighbour does not show whether it honours it */
+			rows_print(json_at(thing, "effect.neighbours"),
+			           "neighbour {name|?} honours graceful shutdown: "
+			           "{graceful_shutdown_honoured|not seen}\n");
+	} else if (t->kind && json_is_string(json_at(reply.body, "cluster")) &&
 	           !find_thing(reply.body, t)) {
 		*status = cli_fail(CLI_USAGE, "there is no %s %s%s%s; weir status lists them",
 		                   t->kind, t->pool, t->pool[0] ? "/" : "", t->name);

@@ -12,19 +12,14 @@
 
 #include "base/ctl.h"
 #include "mgmt/cli/api.h"
+#include "mgmt/json/row.h"
 #include "weir/json.h"
 
 #define QUERY_MS 2000 /* the list is an extra: weir health must not wait long for it */
 
 static void format_row_key(const json_t *row, char key[256])
 {
-	const char *pool = api_text(row, "pool", NULL);
-
-	if (pool)
-		snprintf(key, 256, "%s/%s", pool, api_text(row, "backend", ""));
-	else
-		snprintf(key, 256, "%s %s %s", api_text(row, "service", ""),
-		         api_text(row, "site", ""), api_text(row, "family", ""));
+	row_format(key, 256, row, "[{pool}/{backend|}|{service|} {site|} {family|}]");
 }
 
 /* Rows by key. @return given; NULL when there is no answer */

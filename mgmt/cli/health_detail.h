@@ -10,6 +10,9 @@
 
 #include "mgmt/cli/cli.h"
 
+/* A target's name, as a cell of a table (mgmt/json/row.h): "web/b1", "service shop at ams ipv4" */
+#define HEALTH_TARGET_CELL "[{pool}/{backend|}|service {service|} at {site|} {family|}]"
+
 /*
  * Ask weir-health on this host and set "why" (a sentence) and "probe" (its row) in each of @p items, which
  * name pool and backend, or service, site and family. Nothing is set when it does not answer.

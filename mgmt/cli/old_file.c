@@ -1,36 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "mgmt/cli/old_file.h"
 
-#include <string.h>
-
 #include "mgmt/cli/api.h"
+#include "mgmt/json/row.h"
 
 void old_file_print(FILE *to, const json_t *body)
 {
-	const json_t *list = json_object_get(body, "takes_back"), *item;
+	const json_t *list = json_at(body, "takes_back");
 	double n = api_number(body, "n_takes_back", 0);
-	size_t i;
 
 	if (json_array_size(list) == 0)
 		return;
 	fprintf(to, "the file takes back %.0f setting%s that changed since version %s:\n", n,
 	        n == 1 ? "" : "s", api_text(body, "base", "?"));
-	json_array_foreach(list, i, item)
-	{
-		const char *kind = api_text(item, "kind", "");
-		bool removes = !strcmp(kind, "removed"), adds = !strcmp(kind, "added");
-
-		fprintf(to, "  %s %s%s, the file has %s: version %.0f by %s on %s at %s: %s\n",
-		        api_text(item, "path", "?"),
-		        removes ? "was added"
-		        : adds  ? "was removed"
-		                : "is ",
-		        removes || adds ? "" : api_text(item, "now", ""),
-		        removes ? "none"
-		        : adds  ? "it"
-		                : api_text(item, "file", ""),
-		        api_number(item, "version", 0), api_text(item, "author", "?"),
-		        api_text(item, "node", "?"), api_text(item, "time", "?"),
-		        api_text(item, "reason", ""));
-	}
+	rows_write(to, list, SIZE_MAX,
+	           "  {path|?} [{?kind=removed}was added, the file has none"
+	           "|{?kind=added}was removed, the file has it|is {now|}, the file has {file|}]: "
+	           "version {version:n|0} by {author|?} on {node|?} at {time|?}: {reason}\n");
 }

@@ -48,8 +48,8 @@ void op_print_plan(const json_t *o);
 void op_print_guards(const json_t *list, bool all);
 /* Backup pools with what would keep them from serving; only those that are not ready, unless @p all. */
 void op_print_backups(FILE *to, const json_t *list, bool all);
-/* Texts of @p list, each in a line behind @p before, and how many are left out. */
-void op_print_texts(const json_t *list, const char *before);
+/* The first OP_LINES of @p list, each by @p line (mgmt/json/row.h), and how many are left out. */
+void op_print_rows(const json_t *list, const char *line);
 /* "... and 3 more" where a list of @p n was cut. */
 void op_print_left_out(size_t n);
 

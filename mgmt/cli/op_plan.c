@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "mgmt/cli/op.h"
-#include "mgmt/cli/units.h"
+#include "mgmt/json/row.h"
+#include "mgmt/json/units.h"
+
+#define GUARD_WORD_MAX 16 /* bytes */
 
 void op_print_left_out(size_t n)
 {
@@ -15,32 +18,19 @@ void op_print_left_out(size_t n)
 		printf("    ... and %zu more (--json shows all)\n", n - OP_LINES);
 }
 
-void op_print_texts(const json_t *list, const char *before)
+void op_print_rows(const json_t *list, const char *line)
 {
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item) if (i < OP_LINES && json_string_value(item))
-	        printf("%s%s\n", before, json_string_value(item));
+	rows_write(stdout, list, OP_LINES, line);
 	op_print_left_out(json_array_size(list));
 }
 
 /* What needs a look is in capitals: a refusal, and what nobody could see. */
-static const char *guard_word(const json_t *g)
+static const char *guard_word(const json_t *g, char out[GUARD_WORD_MAX])
 {
-	static const struct {
-		const char *state, *word;
-	} rows[] = { { "ok", "ok" },
-		     { "not_checked", "not checked" },
-		     { "unknown", "NOT KNOWN" },
-		     { "refused", "REFUSES" },
-		     { "overridden", "OVERRIDDEN" } };
-	const char *state = api_text(g, "state", "");
-
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (strcmp(rows[i].state, state) == 0)
-			return rows[i].word;
-	return json_has_true(g, "ok") ? "ok" : "REFUSES";
+	return row_format(
+	        out, GUARD_WORD_MAX, g,
+	        "[{?state=ok}ok|{?state=not_checked}not checked|{?state=unknown}NOT KNOWN"
+	        "|{?state=refused}REFUSES|{?state=overridden}OVERRIDDEN|{?ok}ok|REFUSES]");
 }
 
 void op_print_guards(const json_t *list, bool all)
@@ -50,14 +40,16 @@ void op_print_guards(const json_t *list, bool all)
 
 	json_array_foreach(list, i, g)
 	{
+		char word[GUARD_WORD_MAX];
 		const char *detail = api_text(g, "detail", "");
 
-		if (!all && json_has_true(g, "ok") && strcmp(guard_word(g), "OVERRIDDEN") != 0)
+		guard_word(g, word);
+		if (!all && json_has_true(g, "ok") && strcmp(word, "OVERRIDDEN") != 0)
 			continue;
-		if (strcmp(detail, guard_word(g)) == 0)
+		if (strcmp(detail, word) == 0)
 			detail = "";
 		if (n++ < OP_LINES)
-			printf("  guard %s: %s%s%s\n", api_text(g, "guard", "?"), guard_word(g),
+			printf("  guard %s: %s%s%s\n", api_text(g, "guard", "?"), word,
 			       *detail ? ", " : "", detail);
 	}
 	op_print_left_out(n);
@@ -66,7 +58,7 @@ void op_print_guards(const json_t *list, bool all)
 /* The levels in a line; what a step waits for once, as it is the same for all. */
 static void print_steps(const json_t *plan)
 {
-	const json_t *steps = json_object_get(plan, "steps"), *s;
+	const json_t *steps = json_at(plan, "steps"), *s;
 	const char *waits_for = api_text(json_array_get(steps, 0), "waits_for", NULL);
 	char text[UNITS_MAX];
 	size_t i;
@@ -77,9 +69,8 @@ static void print_steps(const json_t *plan)
 	puts(json_array_size(steps) ? " drained" : "not known");
 	if (waits_for)
 		printf("  each waits until %s\n", waits_for);
-	printf("  time in all: about %s\n", units_time(api_number(plan, "expected_s", -1), text));
-	printf("  queries at the shortest TTL: %s\n",
-	       units_rate(api_number(plan, "queries_per_s_at_min_ttl", -1), text));
+	row_print(plan, "  time in all: about {expected_s:time}\n"
+	                "  queries at the shortest TTL: {queries_per_s_at_min_ttl:rate}\n");
 }
 
 /* "1200/s -> 1830/s of 5000/s (37 %)"; without a capacity nobody has checked. */
@@ -111,7 +102,7 @@ static void print_receivers(const json_t *list)
 		print_load(r, "before_flows", "after_flows", "capacity_flows", units_rate);
 		printf(", bits ");
 		print_load(r, "before_bits", "after_bits", "capacity_bits", units_bits);
-		puts(json_is_false(json_object_get(r, "known")) ? "; NOT KNOWN WELL ENOUGH" : "");
+		puts(json_is_false(json_at(r, "known")) ? "; NOT KNOWN WELL ENOUGH" : "");
 	}
 	op_print_left_out(json_array_size(list));
 }
@@ -119,19 +110,12 @@ static void print_receivers(const json_t *list)
 /* Clients that ask through one resolver move with it, at once: then a step's share has a wide band. */
 static void print_unseen(const json_t *preflight)
 {
-	const json_t *projection = json_object_get(preflight, "projection");
-	const char *unheard = api_text(preflight, "unheard", NULL);
-	double unseen = api_number(projection, "unseen_ppm", -1);
-	char text[UNITS_MAX];
-
-	if (unheard)
-		printf("  NOT KNOWN: which clients ask name server %s, so nothing is projected\n",
-		       unheard);
-
-	if (unseen > 0)
-		printf("  behind resolvers that ask for many clients: %s of those that move; they move "
-		       "with their resolver, sooner or later than the step says\n",
-		       units_share(unseen, text));
+	row_print(
+	        preflight,
+	        "[  NOT KNOWN: which clients ask name server {unheard}, so nothing is projected\n]"
+	        "[{?projection.unseen_ppm}  behind resolvers that ask for many clients: "
+	        "{projection.unseen_ppm:share} of those that move; they move with their resolver, "
+	        "sooner or later than the step says\n]");
 }
 
 /* Late clients are a backup's: what would keep it from serving them is named, and what nobody knows. */
@@ -142,18 +126,11 @@ void op_print_backups(FILE *to, const json_t *list, bool all)
 
 	json_array_foreach(list, i, b)
 	{
-		const json_t *ok = json_object_get(b, "ok");
-		const char *detail = api_text(b, "detail", "");
-
-		if ((!all && json_is_true(ok)) || n++ >= OP_LINES)
-			continue;
-		fprintf(to, "  backup of service %s at site %s, pool %s: %s%s%s\n",
-		        api_text(b, "service", "?"), api_text(b, "site", "?"),
-		        api_text(b, "backup", "?"),
-		        json_is_true(ok)    ? "ok"
-		        : json_is_false(ok) ? "WOULD NOT SERVE"
-		                            : "NOT KNOWN",
-		        *detail ? ", " : "", detail);
+		if ((all || !json_has_true(b, "ok")) && n++ < OP_LINES)
+			row_write(
+			        to, b,
+			        "  backup of service {service|?} at site {site|?}, pool {backup|?}: "
+			        "{ok?ok/WOULD NOT SERVE/NOT KNOWN}[, {detail}]\n");
 	}
 	if (n > OP_LINES)
 		fprintf(to, "    ... and %zu more (--json shows all)\n", n - OP_LINES);
@@ -161,14 +138,14 @@ void op_print_backups(FILE *to, const json_t *list, bool all)
 
 void op_print_plan(const json_t *o)
 {
-	const json_t *preflight = json_object_get(o, "preflight");
+	const json_t *preflight = json_at(o, "preflight");
 	double n_deciding = api_number(preflight, "deciding_sites", -1);
 
-	print_steps(json_object_get(o, "plan"));
-	print_receivers(json_object_get(preflight, "receivers"));
+	print_steps(json_at(o, "plan"));
+	print_receivers(json_at(preflight, "receivers"));
 	print_unseen(preflight);
-	op_print_backups(stdout, json_object_get(preflight, "backups"), true);
-	op_print_guards(json_object_get(preflight, "guards"), true);
+	op_print_backups(stdout, json_at(preflight, "backups"), true);
+	op_print_guards(json_at(preflight, "guards"), true);
 	if (n_deciding >= 0 && n_deciding < 1e6)
 		printf("  sites that then decide whether a site is dead: %.0f\n", n_deciding);
 }

@@ -8,7 +8,8 @@
 
 #include "base/plain.h"
 #include "mgmt/cli/op.h"
-#include "mgmt/cli/units.h"
+#include "mgmt/json/row.h"
+#include "mgmt/json/units.h"
 
 #define TEXT_SHOWN 400 /* bytes of a text */
 
@@ -64,21 +65,9 @@ __attribute__((format(printf, 3, 4))) static void add_text(char *out, size_t siz
 
 const char *op_title(const json_t *o, char out[OP_TITLE_MAX])
 {
-	const json_t *sites = json_object_get(o, "sites"), *site;
-	const char *service = api_text(o, "service", "");
-	size_t i;
-
-	out[0] = '\0';
-	add_text(out, OP_TITLE_MAX, "%s of site%s", api_text(o, "kind", "operation"),
-	         json_array_size(sites) > 1 ? "s" : "");
-	json_array_foreach(sites, i, site)
-	        add_text(out, OP_TITLE_MAX, "%s %s", i ? "," : "",
-	                 json_string_value(site) ? json_string_value(site) : "?");
-	if (!json_array_size(sites))
-		add_text(out, OP_TITLE_MAX, " ?");
-	if (*service)
-		add_text(out, OP_TITLE_MAX, ", service %s", service);
-	return out;
+	return row_format(out, OP_TITLE_MAX, o,
+	                  "{kind|operation} of site%s {sites:names|?}[, service {service}]",
+	                  json_array_size(json_at(o, "sites")) > 1 ? "s" : "");
 }
 
 #define ALL_GOALS (OP_STILL | OP_THERE | OP_EMPTY | OP_BACK)
@@ -95,7 +84,7 @@ struct state_words {
 static bool has_new_owner(const json_t *o)
 {
 	return strcmp(api_text(o, "state", ""), "held") == 0 &&
-	       strcmp(api_text(json_object_get(o, "hold"), "code", ""), "taken") == 0;
+	       strcmp(api_text(o, "hold.code", ""), "taken") == 0;
 }
 
 static const struct state_words *find_state(const json_t *o)
@@ -161,7 +150,7 @@ const char *op_line(const json_t *o, char out[OP_LINE_MAX])
 {
 	const struct state_words *s = find_state(o);
 	double step = api_number(o, "step", -1), level = api_number(o, "level_ppm", -1);
-	size_t n_steps = json_array_size(json_object_get(json_object_get(o, "plan"), "steps"));
+	size_t n_steps = json_array_size(json_at(o, "plan.steps"));
 	char text[UNITS_MAX];
 
 	out[0] = '\0';

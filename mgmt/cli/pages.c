@@ -18,6 +18,7 @@
 #include "mgmt/cli/vips.h"
 #include "mgmt/json/announcement.h"
 #include "mgmt/json/judged.h"
+#include "mgmt/json/row.h"
 #include "mgmt/store/override.h"
 #include "weir/health.h"
 #include "weir/json.h"
@@ -171,32 +172,27 @@ static json_t *targets_json(const struct local_pages *p)
 /* Print all targets, or of more than @p max only those that are not up. */
 static void print_targets(const json_t *list, size_t max)
 {
+	static const struct row_column columns[] = {
+		{ "TARGET", -44, HEALTH_TARGET_CELL },
+		{ "OBSERVED", -8, "{observation.state|?}" },
+		{ "LAST RESULT", -14, "{observation.reason|-}" },
+		{ "SINCE", 0, "since {observation.since|-}[, last seen {observation.last}] {why}" },
+		{ 0 },
+	};
 	bool all = json_array_size(list) <= max;
 	size_t i, n_left = 0, n_shown = 0;
 	const json_t *t;
 
 	json_array_foreach(list, i, t)
 	{
-		const json_t *seen = json_object_get(t, "observation");
-		bool up = strcmp(api_text(seen, "state", ""), "up") == 0;
+		bool up = strcmp(api_text(t, "observation.state", ""), "up") == 0;
 
 		if (!all && (up || n_shown == max)) {
 			n_left++;
 			continue;
 		}
 		n_shown++;
-		const char *pool = api_text(t, "pool", NULL), *last = api_text(seen, "last", NULL);
-		char name[160];
-
-		if (pool)
-			snprintf(name, sizeof(name), "%s/%s", pool, api_text(t, "backend", ""));
-		else
-			snprintf(name, sizeof(name), "service %s at %s %s",
-			         api_text(t, "service", ""), api_text(t, "site", ""),
-			         api_text(t, "family", ""));
-		printf("%-44s %-8s %-14s since %s%s%s %s\n", name, api_text(seen, "state", "?"),
-		       api_text(seen, "reason", "-"), api_text(seen, "since", "-"),
-		       last ? ", last seen " : "", last ? last : "", api_text(t, "why", ""));
+		row_print_cells(columns, t, NULL);
 	}
 	if (n_left)
 		printf("... and %zu more targets: weir health shows all\n", n_left);
@@ -210,11 +206,11 @@ int pages_health(const struct cli *cli)
 	if (status)
 		return status;
 	json_t *body = json_pack("{s:o}", "items", targets_json(&p));
-	health_detail_join(cli, json_object_get(body, "items"));
+	health_detail_join(cli, json_at(body, "items"));
 	if (cli->json)
 		api_print_json(body);
 	else
-		print_targets(json_object_get(body, "items"), SIZE_MAX);
+		print_targets(json_at(body, "items"), SIZE_MAX);
 	json_decref(body);
 	pages_close(&p);
 	return CLI_OK;
@@ -265,27 +261,17 @@ static json_t *overrides_json(const struct cli *cli, const struct model *m, int6
 /* Says first that management does not answer, because the rest is less than usual. */
 static void print_pages_status(const json_t *body)
 {
-	const json_t *item;
-	size_t i;
-
-	printf("%s (cluster %s) %s: management does not answer; these values come from the pages of the "
-	       "processes\n",
-	       api_text(body, "node", "?"), api_text(body, "cluster", "?"),
-	       api_text(body, "state", "?"));
-	api_print_texts(json_object_get(body, "why"), " ! ");
-	printf("document %.0f of version %.0f, written %s\n", api_number(body, "document", 0),
-	       api_number(body, "version", 0), api_text(body, "written", "?"));
-	json_array_foreach(json_object_get(body, "processes"), i, item)
-	        printf("  %-10s %s\n", api_text(item, "process", ""), api_text(item, "state", ""));
+	row_print(body,
+	          "{node|?} (cluster {cluster|?}) {state|?}: management does not answer; these "
+	          "values come from the pages of the processes\n");
+	rows_print(json_at(body, "why"), "[ ! {}\n]");
+	row_print(body, "document {document:n|0} of version {version:n|0}, written {written|?}\n");
+	rows_print(json_at(body, "processes"), "  {-10 process} {state}\n");
 	vips_print_summary(body);
-	print_targets(json_object_get(body, "targets"), TARGETS_SHOWN);
+	print_targets(json_at(body, "targets"), TARGETS_SHOWN);
 	vips_print_table(body);
-	json_array_foreach(json_object_get(body, "overrides"), i, item)
-	        printf("%s %s%s%s: %.1f %%, until %s, by %s: %s\n", api_text(item, "do", ""),
-	               api_text(item, "pool", ""), api_text(item, "pool", "")[0] ? "/" : "",
-	               api_text(item, "name", ""), api_number(item, "level_ppm", 0) / 1e4,
-	               api_text(item, "until", ""), api_text(item, "author", ""),
-	               api_text(item, "reason", ""));
+	rows_print(json_at(body, "overrides"), "{do} [{pool}/]{name}: {level_ppm:ppm|0}, until "
+	                                       "{until}, by {author}: {reason}\n");
 	puts("weir drain --offline works without management; to get management "
 	     "back: weir run, or start weir-mgmt");
 }

@@ -4,6 +4,7 @@
  */
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/old_file.h"
+#include "mgmt/json/row.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -115,24 +116,6 @@ static void print_refusal_list(const json_t *list, const char *key, bool only_fa
 	}
 }
 
-static void print_refused_errors(const json_t *list)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item)
-	{
-		const char *field = api_text(item, "field", "");
-		int line = (int)api_number(item, "line", 0);
-
-		fprintf(stderr, "%s:", api_text(item, "file", ""));
-		if (line)
-			fprintf(stderr, "%d:", line);
-		fprintf(stderr, " %s%s%s\n", field, field[0] ? ": " : "",
-		        api_text(item, "message", ""));
-	}
-}
-
 int api_refusal(const struct api_reply *reply)
 {
 	return api_refusal_with(reply, NULL);
@@ -145,7 +128,8 @@ int api_refusal_with(const struct api_reply *reply, const char *anyway)
 	const char *what = anyway ? NULL : find_advice(code);
 	const char *detail = api_text(body, "detail", "");
 
-	print_refused_errors(json_object_get(body, "mistakes"));
+	rows_write(stderr, json_at(body, "mistakes"), SIZE_MAX,
+	           "{file}:[{?line}{line:n}:] [{field}: ]{message}\n");
 	const char *title = api_text(body, "title", NULL);
 	if (title)
 		cli_fail(CLI_OK, "%s%s%s", title, detail[0] ? ": " : "", detail);

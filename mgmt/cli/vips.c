@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "mgmt/json/row.h"
+
 #define ADDRESSES_SHOWN 20 /* lines of the status */
 
 static bool is_normal(const json_t *a)
@@ -31,15 +33,9 @@ static size_t count_established(const json_t *neighbours)
 /* "bird answers (BIRD 2.0.12), 2 of 2 sessions established" */
 static void print_daemon(const json_t *routing)
 {
-	const json_t *neighbours = json_object_get(routing, "neighbours");
-	const char *version = api_text(routing, "version", ""),
-	           *detail = api_text(routing, "detail", "");
+	const json_t *neighbours = json_at(routing, "neighbours");
 
-	printf("%s %s", api_text(routing, "name", "?"), api_text(routing, "state", "unknown"));
-	if (*version)
-		printf(" (%s)", version);
-	if (*detail)
-		printf(": %s", detail);
+	row_print(routing, "{name|?} {state|unknown}[ ({version})][: {detail}]");
 	if (!strcmp(api_text(routing, "state", ""), "answers"))
 		printf(", %zu of %zu sessions established", count_established(neighbours),
 		       json_array_size(neighbours));
@@ -65,45 +61,38 @@ static void print_counts(const json_t *counts)
 
 void vips_print_summary(const json_t *status)
 {
-	const json_t *announced = json_object_get(status, "announcements");
+	const json_t *announced = json_at(status, "announcements");
 
 	if (!announced)
 		return;
 	printf("%-10s ", "announces");
-	print_daemon(json_object_get(announced, "daemon"));
-	print_counts(json_object_get(announced, "counts"));
-	putchar('\n');
-}
-
-static void print_address(const json_t *a)
-{
-	double held_ms = api_number(a, "held_ms", 0);
-	char name[128];
-
-	snprintf(name, sizeof(name), "%s %s", api_text(a, "vip", "DNS"),
-	         api_text(a, "address", "?"));
-	printf("%-40s %-9s %-8s %-9s %s", name, api_text(a, "intended", "?"),
-	       api_text(a, "proved", "?"), api_text(a, "exported", "?"),
-	       api_text(a, "reason", "?"));
-	if (held_ms > 0)
-		printf(", %.0f s of the hold-down left", held_ms / 1000);
-	if (api_text(a, "since", NULL))
-		printf(", since %s", api_text(a, "since", ""));
+	print_daemon(json_at(announced, "daemon"));
+	print_counts(json_at(announced, "counts"));
 	putchar('\n');
 }
 
 void vips_print_table(const json_t *status)
 {
-	const json_t *announced = json_object_get(status, "announcements"), *a;
-	double n_odd = api_number(json_object_get(announced, "counts"), "standing_out", 0);
+	static const struct row_column columns[] = {
+		{ "VIP ADDRESS", -40, "{vip|DNS} {address|?}" },
+		{ "INTENDED", -9, "{intended|?}" },
+		{ "PROVED", -8, "{proved|?}" },
+		{ "EXPORTED", -9, "{exported|?}" },
+		{ "REASON", 0,
+		  "{reason|?}[{?held_ms}, {held_ms:whole_s} of the hold-down left][, since {since}]" },
+		{ 0 },
+	};
+	double n_odd = api_number(status, "announcements.counts.standing_out", 0);
+	const json_t *a;
 	size_t i, n = 0;
 
 	if (n_odd <= 0)
 		return;
-	printf("\n%-40s %-9s %-8s %-9s %s\n", "VIP ADDRESS", "INTENDED", "PROVED", "EXPORTED",
-	       "REASON");
-	json_array_foreach(json_object_get(announced, "items"), i,
-	                   a) if (!is_normal(a) && n++ < ADDRESSES_SHOWN) print_address(a);
+	putchar('\n');
+	row_print_heads(columns);
+	json_array_foreach(json_at(status, "announcements.items"), i,
+	                   a) if (!is_normal(a) && n++ < ADDRESSES_SHOWN)
+	        row_print_cells(columns, a, NULL);
 	if (n_odd > ADDRESSES_SHOWN)
 		printf("... and %.0f more addresses: weir status --json shows all\n",
 		       n_odd - ADDRESSES_SHOWN);
@@ -115,25 +104,20 @@ void vips_print_table(const json_t *status)
 static void print_announced(const json_t *routing, const json_t *a)
 {
 	static const struct {
-		const char *intended, *text;
-	} rows[] = { { "normal", "is announced" },
-		     { "shutdown", "is announced with GRACEFUL_SHUTDOWN" },
-		     { "none", "is not announced" } };
+		const char *intended, *text, *table;
+	} rows[] = { { "normal", "is announced", "table" },
+		     { "shutdown", "is announced with GRACEFUL_SHUTDOWN", "shutdown_table" },
+		     { "none", "is not announced", NULL },
+		     { NULL, "is in an unknown state: its routes stay as they are", NULL } };
 	const char *intended = api_text(a, "intended", "unknown");
-	const char *text = "is in an unknown state: its routes stay as they are";
-	const char *table = !strcmp(intended, "normal")     ? "table"
-	                    : !strcmp(intended, "shutdown") ? "shutdown_table"
-	                                                    : NULL;
+	size_t i = 0;
 
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (!strcmp(rows[i].intended, intended))
-			text = rows[i].text;
-	printf("%s %s", api_text(a, "address", "?"), text);
-	if (table)
-		printf(" (kernel table %.0f)", api_number(routing, table, 0));
-	if (api_text(a, "since", NULL))
-		printf(" since %s", api_text(a, "since", ""));
-	putchar('\n');
+	while (rows[i].intended && strcmp(rows[i].intended, intended) != 0)
+		i++;
+	row_print(a, "{address|?} %s", rows[i].text);
+	if (rows[i].table)
+		printf(" (kernel table %.0f)", api_number(routing, rows[i].table, 0));
+	row_print(a, "[ since {since}]\n");
 }
 
 static void print_proved(const json_t *a)
@@ -143,7 +127,7 @@ static void print_proved(const json_t *a)
 	size_t n = 0;
 
 	printf("  %-10s", "proved");
-	json_object_foreach(json_object_get(a, "facts"), name, fact)
+	json_object_foreach(json_at(a, "facts"), name, fact)
 	        printf("%s %s %s", n++ ? "," : "", name,
 	               json_string_value(fact) ? json_string_value(fact) : "unknown");
 	putchar('\n');
@@ -151,21 +135,13 @@ static void print_proved(const json_t *a)
 
 static void print_exported(const json_t *a)
 {
-	const json_t *to = json_object_get(a, "exported_to"), *name;
-	size_t i;
-
 	printf("  %-10s", "exported");
-	if (!json_is_array(to))
-		fputs(" unknown", stdout);
-	else if (json_array_size(to) == 0)
-		fputs(" to no neighbour", stdout);
-	json_array_foreach(to, i, name) printf(
-	        "%s %s", i ? "," : " to", json_string_value(name) ? json_string_value(name) : "?");
-	putchar('\n');
-	if (api_text(a, "differs_since", NULL))
-		printf("  %-10s since %s: the routing daemon shows something else than is "
-		       "intended\n",
-		       "differs", api_text(a, "differs_since", ""));
+	if (json_is_array(json_at(a, "exported_to")))
+		row_print(a, "[ to {exported_to:names}| to no neighbour]\n");
+	else
+		puts(" unknown");
+	row_print(a, "[  differs    since {differs_since}: the routing daemon shows something else "
+	             "than is intended\n]");
 }
 
 /* What an address needs that lacks no proof: what is announced must also reach a neighbour. */
@@ -187,60 +163,39 @@ static const char *describe_export_need(const json_t *a)
 /* What the address needs next: each fact that is not proved, and the rest of the hold-down. */
 static void print_needs(const json_t *a)
 {
-	double held_ms = api_number(a, "held_ms", 0);
-	const json_t *need;
-	size_t i;
+	const json_t *needs = json_at(a, "needs");
 
-	json_array_foreach(json_object_get(a, "needs"), i, need)
-	{
-		bool is_unknown = strcmp(api_text(need, "state", ""), "no") != 0;
-
-		printf("  %-10s %s: %s%s; %s\n", "needs", api_text(need, "fact", "?"),
-		       is_unknown ? "not known; if it lasts: " : "", api_text(need, "text", ""),
-		       api_text(need, "action", ""));
-	}
-	if (held_ms > 0)
-		printf("  %-10s %.1f s of the hold-down to pass\n", "needs", held_ms / 1000);
-	if (i == 0 && held_ms <= 0)
+	rows_print(
+	        needs,
+	        "  needs      {fact|?}: [{!state=no}not known; if it lasts: ]{text}; {action}\n");
+	row_print(a, "[{?held_ms}  needs      {held_ms:s} of the hold-down to pass\n]");
+	if (!json_array_size(needs) && api_number(a, "held_ms", 0) <= 0)
 		printf("  %-10s %s\n", "needs", describe_export_need(a));
 }
 
 static void print_vip_address(const json_t *routing, const json_t *a)
 {
 	print_announced(routing, a);
-	printf("  %-10s %s (%s)\n", "reason", api_text(a, "text", "unknown"),
-	       api_text(a, "reason", "unknown"));
+	row_print(a, "  reason     {text|unknown} ({reason|unknown})\n");
 	print_proved(a);
 	print_exported(a);
 	print_needs(a);
 }
 
-static void print_neighbours(const json_t *routing)
-{
-	const json_t *n;
-	size_t i;
-
-	json_array_foreach(json_object_get(routing, "neighbours"), i, n)
-	        printf("  %-10s %s: %s\n", "session", api_text(n, "name", "?"),
-	               api_text(n, "session", "unknown"));
-}
-
 /* The packets of all addresses together. */
 static void print_traffic(const json_t *traffic)
 {
-	if (!json_is_object(traffic)) {
+	if (json_is_object(traffic))
+		row_print(traffic,
+		          "packets of its clients: {packets:n|0} since {since|?}, the last "
+		          "ones at {arrived|no time}\n");
+	else
 		puts("packets of its clients: not known");
-		return;
-	}
-	printf("packets of its clients: %.0f since %s, the last ones at %s\n",
-	       api_number(traffic, "packets", 0), api_text(traffic, "since", "?"),
-	       api_text(traffic, "arrived", "no time"));
 }
 
 static void print_vip(const json_t *body, const char *name)
 {
-	const json_t *routing = json_object_get(body, "daemon"),
-	             *items = json_object_get(body, "items"), *a;
+	const json_t *routing = json_at(body, "daemon"), *items = json_at(body, "items"), *a;
 	size_t i;
 
 	if (!json_is_object(routing)) {
@@ -257,9 +212,9 @@ static void print_vip(const json_t *body, const char *name)
 	printf("VIP %s on %s; ", name, api_text(body, "node", "?"));
 	print_daemon(routing);
 	putchar('\n');
-	print_neighbours(routing);
+	rows_print(json_at(routing, "neighbours"), "  session    {name|?}: {session|unknown}\n");
 	json_array_foreach(items, i, a) print_vip_address(routing, a);
-	print_traffic(json_object_get(json_array_get(items, 0), "vip_traffic"));
+	print_traffic(json_at(json_array_get(items, 0), "vip_traffic"));
 }
 
 int vips_explain(const struct cli *cli, const char *name)

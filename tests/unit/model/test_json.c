@@ -155,6 +155,22 @@ static void a_refusal_is_a_line(void **state)
 	assert_null(json_line(NULL));
 }
 
+static void a_path_leads_to_a_value_or_to_none(void **state)
+{
+	json_t *root = json_loads("{\"a\": {\"b\": {\"c\": 7}, \"\": 8}, \"ab\": [1]}", 0, NULL);
+
+	(void)state;
+	assert_ptr_equal(json_at(root, ""), root);
+	assert_int_equal(json_integer_value(json_at(root, "a.b.c")), 7);
+	assert_ptr_equal(json_at(root, "ab"), json_object_get(root, "ab"));
+	assert_null(json_at(root, "a.b.c.d"));
+	assert_null(json_at(root, "a.x.c"));
+	assert_null(json_at(root, "b"));
+	assert_null(json_at(root, "ab.0"));
+	assert_null(json_at(NULL, "a"));
+	json_decref(root);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -164,6 +180,7 @@ int main(void)
 		cmocka_unit_test(a_count_is_an_integer_within_its_limit),
 		cmocka_unit_test(members_are_found_by_their_kind),
 		cmocka_unit_test(a_refusal_is_a_line),
+		cmocka_unit_test(a_path_leads_to_a_value_or_to_none),
 	};
 
 	json_prepare();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-#include "mgmt/cli/units.h"
+#include "mgmt/json/units.h"
 
 #include <math.h>
 #include <stdbool.h>
@@ -19,7 +19,7 @@ static const char *say_unknown(char text[UNITS_MAX])
 	return text;
 }
 
-const char *units_bits(double bits, char text[UNITS_MAX])
+static const char *format_bits(int digits, double bits, char text[UNITS_MAX])
 {
 	static const char *const units[] = { "bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s" };
 	size_t i = 0;
@@ -28,8 +28,18 @@ const char *units_bits(double bits, char text[UNITS_MAX])
 		return say_unknown(text);
 	for (; bits >= 1000 && i < 4; i++)
 		bits /= 1000;
-	snprintf(text, UNITS_MAX, "%.4g %s", bits, units[i]);
+	snprintf(text, UNITS_MAX, "%.*g %s", digits, bits, units[i]);
 	return text;
+}
+
+const char *units_bits(double bits, char text[UNITS_MAX])
+{
+	return format_bits(4, bits, text);
+}
+
+const char *units_traffic(double bits, char text[UNITS_MAX])
+{
+	return format_bits(3, bits, text);
 }
 
 const char *units_rate(double per_s, char text[UNITS_MAX])
@@ -70,5 +80,13 @@ const char *units_time(double seconds, char text[UNITS_MAX])
 		         s < 3600 ? "s" : "min");
 	else
 		snprintf(text, UNITS_MAX, "%u %s", first, s < 3600 ? "min" : "h");
+	return text;
+}
+
+const char *units_offset(double ms, char text[UNITS_MAX])
+{
+	if (!isfinite(ms))
+		return say_unknown(text);
+	snprintf(text, UNITS_MAX, "%+.1f s", ms / 1e3);
 	return text;
 }

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A template is read once from left to right. What may be left out or has a width is written into memory first.
+ */
+#include "mgmt/json/row.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/plain.h"
+#include "mgmt/json/units.h"
+#include "weir/json.h"
+
+#define FIELD_MAX 256 /* bytes between two braces */
+
+struct row_input {
+	const json_t *from, *outer;
+	va_list *args; /* NULL: none */
+};
+
+/* Control characters of UTF-8's second block (U+0080 to U+009F) move some terminals, too. */
+static void put_text(FILE *out, const char *text)
+{
+	for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
+		bool is_second = p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0;
+
+		putc(is_second || *p < 0x20 || *p == 0x7f ? '?' : *p, out);
+		p += is_second;
+	}
+}
+
+static bool put_names(FILE *out, const json_t *list)
+{
+	const json_t *name;
+	size_t i;
+
+	json_array_foreach(list, i, name)
+	{
+		fputs(i ? ", " : "", out);
+		put_text(out, json_string_value(name) ? json_string_value(name) : "?");
+	}
+	return json_array_size(list) > 0;
+}
+
+/* A number as text. @return whether there is one, or @p otherwise says that it is 0 then */
+static bool put_kind(FILE *out, const char *kind, const json_t *value, const char *otherwise)
+{
+	static const struct {
+		const char *name;
+		const char *(*make)(double number,
+		                    char text[UNITS_MAX]); /* NULL: by what follows */
+		int decimals;
+		double unit;
+		const char *suffix;
+	} rows[] = {
+		{ "bits", units_bits, 0, 0, NULL },
+		{ "rate", units_rate, 0, 0, NULL },
+		{ "share", units_share, 0, 0, NULL },
+		{ "time", units_time, 0, 0, NULL },
+		{ "traffic", units_traffic, 0, 0, NULL },
+		{ "offset", units_offset, 0, 0, NULL },
+		{ "n", NULL, 0, 1, "" },
+		{ "ppm", NULL, 1, 1e4, " %" },
+		{ "s", NULL, 1, 1e3, " s" },
+		{ "whole_s", NULL, 0, 1e3, " s" },
+	};
+	size_t i = 0, n = sizeof(rows) / sizeof(rows[0]);
+	bool is_there = strcmp(kind, "traffic") ? json_is_number(value) : json_is_integer(value);
+
+	is_there |= otherwise && !strcmp(otherwise, "0");
+	char text[UNITS_MAX];
+
+	while (i < n && strcmp(rows[i].name, kind) != 0)
+		i++;
+	assert(i < n);
+	if (rows[i].make)
+		fputs(rows[i].make(is_there ? json_number_value(value) : (double)NAN, text), out);
+	else if (is_there)
+		fprintf(out, "%.*f%s", rows[i].decimals, json_number_value(value) / rows[i].unit,
+		        rows[i].suffix);
+	return is_there;
+}
+
+/* One of "YES/NO/UNKNOWN". */
+static void put_word(FILE *out, char *words, const json_t *value)
+{
+	const char *yes = strsep(&words, "/"), *no = strsep(&words, "/");
+
+	assert(no);
+	fputs(json_is_true(value) ? yes : json_is_false(value) || !words ? no : words, out);
+}
+
+/* Whether a value says yes, in the widest sense. */
+static bool is_true(const json_t *value)
+{
+	return json_is_true(value) || json_is_object(value) || json_array_size(value) > 0 ||
+	       json_string_length(value) > 0 ||
+	       (json_is_number(value) && json_number_value(value) != 0);
+}
+
+/* Write what @p spec, which is used up, says of a value. @return whether it is there */
+static bool put_value(const struct row_input *r, FILE *out, char *spec)
+{
+	char test = *spec == '?' || *spec == '!' ? *spec++ : '\0';
+	char *otherwise = spec, *words = strsep(&otherwise, "|");
+	char *kind = strsep(&words, "?"), *expected = strsep(&kind, ":");
+	char *path = strsep(&expected, "=");
+	const json_t *value = *path == '^' ? json_at(r->outer, path + 1) : json_at(r->from, path);
+	bool is_there = json_is_string(value);
+
+	if (test)
+		return (expected ? !strcmp(is_there ? json_string_value(value) : "", expected)
+		                 : is_true(value)) == (test == '?');
+	if (words) {
+		put_word(out, words, value);
+		return true;
+	}
+	if (kind)
+		is_there = !strcmp(kind, "names") ? put_names(out, value)
+		                                  : put_kind(out, kind, value, otherwise);
+	else if (is_there)
+		put_text(out, json_string_value(value));
+	if (!is_there && otherwise)
+		fputs(otherwise, out);
+	return otherwise || (is_there && (kind || json_string_length(value) > 0));
+}
+
+/* Write a field, in its column. @p at goes behind it. @return whether it is there */
+static bool put_field(const struct row_input *r, FILE *out, const char **at)
+{
+	char spec[FIELD_MAX], *begin, *text = NULL;
+	size_t n = strcspn(*at, "}"), n_text;
+
+	assert((*at)[n] && n < sizeof(spec));
+	memcpy(spec, *at, n);
+	spec[n] = '\0';
+	*at += n + 1;
+	int width = (int)strtol(spec, &begin, 10);
+	FILE *cell = width ? open_memstream(&text, &n_text) : NULL;
+	bool is_there = put_value(r, cell ? cell : out, begin + (*begin == ' '));
+
+	if (cell) {
+		fclose(cell);
+		fprintf(out, "%*s", width, text ? text : "");
+		free(text);
+	}
+	return is_there;
+}
+
+static void put_argument(const struct row_input *r, FILE *out, const char **at)
+{
+	char c = *(*at)++;
+
+	assert(r->args || c == '%');
+	if (c == 's')
+		fputs(va_arg(*r->args, const char *), out);
+	else if (c == 'z' && *(*at)++ == 'u')
+		fprintf(out, "%zu", va_arg(*r->args, size_t));
+	else if (c == '.' && !strncmp(*at, "0f", 2) && (*at += 2))
+		fprintf(out, "%.0f", va_arg(*r->args, double));
+	else
+		putc('%', out);
+}
+
+static bool put_part(const struct row_input *r, FILE *out, const char **at, const char *ends);
+
+/* Write the first part between brackets of which all is there. Without memory all are written. */
+static void put_block(const struct row_input *r, FILE *out, const char **at)
+{
+	bool is_done = false;
+
+	do {
+		char *text = NULL;
+		size_t n = 0;
+		FILE *part = open_memstream(&text, &n);
+		bool is_whole = put_part(r, part ? part : out, at, "|]");
+
+		if (part)
+			fclose(part);
+		if (is_whole && !is_done && text)
+			fwrite(text, 1, n, out);
+		is_done |= is_whole;
+		free(text);
+	} while (*(*at)++ == '|');
+}
+
+/* Write a template up to one of @p ends, to which @p at goes. @return whether each field in it is there */
+static bool put_part(const struct row_input *r, FILE *out, const char **at, const char *ends)
+{
+	bool is_whole = true;
+
+	while (!strchr(ends, **at)) { /* its own end is one of them, too */
+		char c = *(*at)++;
+
+		if (c == '{')
+			is_whole &= put_field(r, out, at);
+		else if (c == '[')
+			put_block(r, out, at);
+		else if (c == '%')
+			put_argument(r, out, at);
+		else
+			putc(c, out);
+	}
+	assert(**at || !*ends);
+	return is_whole;
+}
+
+void row_write(FILE *out, const json_t *from, const char *line, ...)
+{
+	va_list args;
+	const struct row_input r = { .from = from, .args = &args };
+
+	va_start(args, line);
+	put_part(&r, out, &line, "");
+	va_end(args);
+}
+
+void row_print(const json_t *from, const char *line, ...)
+{
+	va_list args;
+	const struct row_input r = { .from = from, .args = &args };
+
+	va_start(args, line);
+	put_part(&r, stdout, &line, "");
+	va_end(args);
+}
+
+/* @return given; NULL when out of memory */
+static char *make_text(const struct row_input *r, const char *line)
+{
+	char *text = NULL;
+	size_t n;
+	FILE *out = open_memstream(&text, &n);
+
+	if (out) {
+		put_part(r, out, &line, "");
+		fclose(out);
+	}
+	return text;
+}
+
+const char *row_format(char *text, size_t size, const json_t *from, const char *line, ...)
+{
+	va_list args;
+	const struct row_input r = { .from = from, .args = &args };
+
+	va_start(args, line);
+	char *whole = make_text(&r, line);
+	va_end(args);
+	snprintf(text, size, "%s", whole ? whole : "");
+	plain_cut(text, size);
+	free(whole);
+	return text;
+}
+
+void rows_write(FILE *out, const json_t *list, size_t most, const char *line)
+{
+	struct row_input r = { 0 };
+	size_t i;
+
+	json_array_foreach(list, i, r.from)
+	{
+		const char *at = line;
+
+		if (i < most)
+			put_part(&r, out, &at, "");
+	}
+}
+
+void rows_print(const json_t *list, const char *line)
+{
+	rows_write(stdout, list, SIZE_MAX, line);
+}
+
+char *row_cell(const json_t *from, const json_t *outer, const char *cell)
+{
+	return make_text(&(struct row_input){ .from = from, .outer = outer }, cell);
+}
+
+void row_print_heads(const struct row_column *columns)
+{
+	for (const struct row_column *c = columns; c->heading; c++)
+		printf("%s%*s", c > columns ? " " : "", c->width, c->heading);
+	putchar('\n');
+}
+
+void row_print_cells(const struct row_column *columns, const json_t *from, const json_t *outer)
+{
+	for (const struct row_column *c = columns; c->heading; c++) {
+		char *text = row_cell(from, outer, c->cell);
+
+		printf("%s%*s", c > columns ? " " : "", c->width, text ? text : "");
+		free(text);
+	}
+	putchar('\n');
+}
+
+void row_print_table(const struct row_column *columns, const json_t *list)
+{
+	const json_t *row;
+	size_t i;
+
+	row_print_heads(columns);
+	json_array_foreach(list, i, row) row_print_cells(columns, row, NULL);
+}

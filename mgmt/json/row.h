@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/**
+ * @file
+ * Lines of text made of JSON by a template, for people: a sentence, a list's lines, a table's rows.
+ *
+ * | in a template | what is put there |
+ * |---|---|
+ * | `{PATH}` | the text at the path, "" where there is none: `{effect.state}`; `{}` is the value itself, `{^PATH}` of what the value is in |
+ * | `{PATH:KIND}` | a value as KIND shows it |
+ * | `{PATH|TEXT}`, `{PATH:KIND|TEXT}` | the same, or TEXT where there is none; a TEXT of 0 as KIND shows it |
+ * | `{PATH?YES/NO/UNKNOWN}` | a word for true, for false, and for neither (the one for false if it is left out) |
+ * | `{-8 PATH...}` | any of these in a column, as printf's `%-8s` |
+ * | `[...]`, `[...|...]` | the first part of which each value is there, or has a TEXT; an empty text is not there |
+ * | `{?PATH}`, `{!PATH}` | nothing; it is there if the value is (is not) true, an object, a text or list that is not empty, or a number but 0 |
+ * | `{?PATH=TEXT}`, `{!PATH=TEXT}` | nothing; it is there if the value is (is not) this text |
+ * | `%s` `%zu` `%.0f` `%%` | as printf does, from the arguments |
+ *
+ * Kinds: `n` a number without decimals; `ppm` a share as "12.5 %"; `s` and `whole_s` milliseconds as "1.5 s" and "2 s"; `names` texts
+ * with commas; `bits`, `traffic` (whole bits), `rate`, `share`, `time` and `offset` as in mgmt/json/units.h, which say that a value is not known.
+ *
+ * Control characters in a value are shown as '?'. A template is the program's own: a fault in it is asserted.
+ * Implemented in mgmt/json/row.c. Any thread.
+ */
+#ifndef WEIR_MGMT_JSON_ROW_H
+#define WEIR_MGMT_JSON_ROW_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+/** A column of a table; the last one is followed by one without a heading. */
+struct row_column {
+	const char *heading;
+	int width;        /**< as printf's; 0: as long as it is */
+	const char *cell; /**< a template without arguments */
+};
+
+/** Write @p from, whatever it is, by @p line. */
+void row_write(FILE *out, const json_t *from, const char *line, ...)
+        __attribute__((format(printf, 3, 4)));
+/** The same on standard output. */
+void row_print(const json_t *from, const char *line, ...) __attribute__((format(printf, 2, 3)));
+/** The same into @p size bytes, cut at a whole character. @return @p text */
+const char *row_format(char *text, size_t size, const json_t *from, const char *line, ...)
+        __attribute__((format(printf, 4, 5)));
+/** Write the first @p most of @p list, whatever it is, each by @p line, which has no arguments. */
+void rows_write(FILE *out, const json_t *list, size_t most, const char *line);
+/** All of them on standard output. */
+void rows_print(const json_t *list, const char *line);
+/** A cell by its template, given; NULL when out of memory. @param outer  what {^PATH} is of; NULL: nothing */
+char *row_cell(const json_t *from, const json_t *outer, const char *cell);
+/** Print the headings of a table on standard output. */
+void row_print_heads(const struct row_column *columns);
+/** Print @p from as a row of that table. @param outer  as row_cell() */
+void row_print_cells(const struct row_column *columns, const json_t *from, const json_t *outer);
+/** Print the headings, and a row for each of @p list, whatever it is. */
+void row_print_table(const struct row_column *columns, const json_t *list);
+
+#endif
