@@ -255,7 +255,7 @@ void operation_keep_all(struct core *core)
 	struct operation *op = malloc(sizeof(*op));
 
 	for (size_t i = 0; op && (item = operations_at(core, i)); i++) {
-		if (item->revision)
+		if (item->revision || item->unread)
 			continue;
 		*op = item->op;
 		if (operation_decide(core, op, op, false, reason) != OPERATION_DECIDED)

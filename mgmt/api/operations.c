@@ -272,8 +272,11 @@ void operations_follow(struct core *core)
 
 	if (!core->operations || !from.copy || copy_revision(from.copy, &revision))
 		return;
-	if (revision < core->operations->followed && operation_decides_alone(core))
+	if ((revision < core->operations->followed ||
+	     core->operations->n_renewals != intent_store_renewals(core->intent)) &&
+	    operation_decides_alone(core))
 		begin_again(core->operations);
+	core->operations->n_renewals = intent_store_renewals(core->intent);
 	if (revision > core->operations->followed)
 		follow_source(&from, revision);
 }

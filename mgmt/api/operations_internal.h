@@ -35,8 +35,9 @@ struct operations {
 	uint64_t ran_ms; /* the last round */
 	/* monotonic: since when there is a level of an operation that is not known; 0: there is none */
 	uint64_t lost_ms;
-	int64_t followed; /* revision of the store that the list has */
-	bool begins;      /* an operation is being begun: one at a time */
+	int64_t followed;    /* revision of the store that the list has */
+	unsigned n_renewals; /* intent_store_renewals() then */
+	bool begins;         /* an operation is being begun: one at a time */
 	bool poked;
 };
 

@@ -80,14 +80,11 @@ static void add_version(struct first_records *b, const struct version *v, bool i
 /* As the records were, before the store was made again. */
 static void list_known(const struct intent *in, struct first_records *b)
 {
-	const struct version *final = history_final(in->history), *v;
-	enum chain_mark mark;
+	const struct version *v = history_final(in->history), *head = history_head(in->history);
 
-	add_version(b, final, false);
-	for (uint64_t n = final->number + 1; n <= history_head(in->history)->number; n++)
-		if ((v = history_version(in->history, n, &mark)) && mark == CHAIN_UNMARKED &&
-		    v->confirm_within_ms &&
-		    (b->n + 1 < BEGUN_MAX || v == history_head(in->history)))
+	add_version(b, v, false);
+	while ((v = history_after(in->history, v->number)) && v->number <= head->number)
+		if (history_waits(in->history, v->number) && (b->n + 1 < BEGUN_MAX || v == head))
 			add_version(b, v, true);
 }
 
@@ -133,11 +130,11 @@ void alone_begin(struct intent *in, int64_t now_ms)
 		return;
 	if (!shared_has_head(in))
 		recall_versions(in, in->shared ? &in->shared->model.meta : NULL, now_ms);
-	if (!shared_has_head(in))
-		return; /* memory is short */
-	list_known(in, &b);
-	int err = copy_store(in->store, store);
+	bool is_known = shared_has_head(in);
+	int err = is_known ? copy_store(in->store, store) : -EBADMSG;
 
+	if (is_known)
+		list_known(in, &b);
 	if (!err && *store) /* a store's, which this node has left */
 		err = copy_begin(in->store, "");
 	if (!err && b.n > 1 && recall_keep(in, &b.versions[0]))
@@ -151,7 +148,7 @@ void alone_begin(struct intent *in, int64_t now_ms)
 	}
 	if (err && !in->begin_failed)
 		log_error("version-not-kept", "number=%" PRIu64 " error=\"%s\"",
-		          b.versions[b.n - 1].number, strerror(-err));
+		          intent_head(in)->number, strerror(-err));
 	in->begin_failed = err != 0;
 	in->must_begin = in->must_begin && err;
 }

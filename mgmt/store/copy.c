@@ -110,8 +110,9 @@ int copy_forget_versions(struct store *s)
 	return store_noted(s,
 	                   sql_run(s->db,
 	                           "DELETE FROM shared WHERE name='head' OR name GLOB 'version/*'"
-	                           " OR name GLOB 'mark/*' OR revision<=0 OR revision>=?",
-	                           "i", REVISION_END));
+	                           " OR name GLOB 'mark/*' OR revision<=0 OR revision>=? OR"
+	                           " length(CAST(name AS BLOB))>=?",
+	                           "ii", REVISION_END, (int64_t)SHARED_NAME_MAX));
 }
 
 int copy_bind(struct store *s, const char *name, char was[COPY_STORE_MAX])

@@ -25,28 +25,61 @@
 #define RESERVE_LEAST ((off_t)256 << 10)  /* bytes: a first document may be small and grow */
 #define ARENA_MAX     ((size_t)512 << 20) /* bytes: bounds a composed document */
 
-/* With what it says of versions a node goes on where its store is lost (alone.c). */
+/* What the document before says of the version in force; NULL: it is of another one, or there is none. */
+static const struct model_meta *find_said(const struct intent *in, const struct version *head)
+{
+	const struct model *m = in->shared   ? &in->shared->model
+	                        : in->before ? in->before
+	                                     : in->seed;
+
+	return m && m->meta.version == head->number && !strcmp(m->meta.digest, head->digest)
+	               ? &m->meta
+	               : NULL;
+}
+
+/* Until when the version in force waits, and what it goes back to: by its record, else as it was said. */
+static void fill_waiting(const struct intent *in, const struct version *head, int64_t now_ms,
+                         struct model_meta *out)
+{
+	const struct model_meta *said = find_said(in, head);
+	const struct version *known = history_version(in->history, head->number, NULL), *back;
+
+	if (known && strcmp(known->digest, head->digest) != 0)
+		known = NULL;
+	if (!known && said) {
+		out->confirm_by_ms = said->confirm_by_ms;
+		out->back_version = said->back_version;
+		out->back_digest = said->back_digest;
+		out->back_hash_key = said->back_hash_key;
+	}
+	if (!known || !history_waits(in->history, head->number))
+		return;
+	out->confirm_by_ms = head->confirm_by_ms           ? head->confirm_by_ms
+	                     : said && said->confirm_by_ms ? said->confirm_by_ms
+	                                                   : now_ms; /* its time is over */
+	back = history_final(in->history);
+	if (back->number >= head->number)
+		return;
+	out->back_version = back->number;
+	out->back_digest = back->digest;
+	out->back_hash_key = back->hash_key;
+}
+
+/* With what it says of versions a node goes on where its store is lost (recall.c). */
 static void fill_meta(struct intent *in, int64_t now_ms, struct model_meta *out)
 {
-	const struct version *head = &in->recent[in->n_recent - 1].version, *back = NULL;
+	const struct version *head = &in->recent[in->n_recent - 1].version;
 
 	recall_number(in, head->number);
 	if (history_head(in->history))
 		recall_number(in, history_head(in->history)->number);
-	if (head->confirm_by_ms)
-		back = history_final(in->history);
 	*out = (struct model_meta){ .version = head->number,
 		                    .digest = head->digest,
 		                    .hash_key = head->hash_key,
 		                    .document = in->document + 1,
 		                    .written_ms = now_ms,
-		                    .newest = in->newest,
-		                    .confirm_by_ms = head->confirm_by_ms };
-	if (!back || back->number >= head->number)
-		return;
-	out->back_version = back->number;
-	out->back_digest = back->digest;
-	out->back_hash_key = back->hash_key;
+		                    .newest = in->newest };
+	fill_waiting(in, head, now_ms, out);
 }
 
 static void fill_input(struct intent *in, int64_t now_ms, struct compose_input *input,
@@ -178,16 +211,16 @@ void intent_unshare(struct intent_shared *s)
 	free(s);
 }
 
-bool effective_says(const struct intent *in)
+bool effective_says(struct intent *in, int64_t now_ms)
 {
-	const struct version *head = &in->recent[in->n_recent - 1].version;
-	const struct version *newest = history_head(in->history);
+	struct model_meta meta;
 
 	if (!in->shared)
 		return false;
 	const struct model_meta *said = &in->shared->model.meta;
-	return said->confirm_by_ms == head->confirm_by_ms &&
-	       (!newest || newest->number <= said->newest);
+	fill_meta(in, now_ms, &meta);
+	return said->confirm_by_ms == meta.confirm_by_ms && said->newest == meta.newest &&
+	       said->back_version == meta.back_version;
 }
 
 void effective_write(struct intent *in, int64_t now_ms)

@@ -318,6 +318,29 @@ const struct version *history_version(const struct version_history *h, uint64_t 
 	return &h->entries[at].version;
 }
 
+const struct version *history_after(const struct version_history *h, uint64_t number)
+{
+	for (size_t at = find_index(h, number + 1); at < h->n; at++)
+		if (h->entries[at].version.number)
+			return &h->entries[at].version;
+	return NULL;
+}
+
+bool history_waits(const struct version_history *h, uint64_t number)
+{
+	size_t at = find_index(h, number);
+
+	return is_at(h, at, number) && h->links[at].is_known && chain_is_open(&h->links[at]);
+}
+
+bool history_is_whole(const struct version_history *h)
+{
+	const struct version *head = history_head(h), *final = history_final(h);
+
+	return !h->head ||
+	       (head && (!history_waits(h, head->number) || final->number < head->number));
+}
+
 const struct version *history_head(const struct version_history *h)
 {
 	return history_version(h, h->head, NULL);

@@ -69,6 +69,12 @@ void history_join(struct version_history *h, int64_t revision);
 /** Forget all records, but not their deadlines: the list that follows is all there is. */
 void history_clear(struct version_history *h);
 
+/** The next version above @p number that is known; NULL: there is none. */
+const struct version *history_after(const struct version_history *h, uint64_t number);
+/** Whether version @p number is to be confirmed and has no mark, whatever the time. */
+bool history_waits(const struct version_history *h, uint64_t number);
+/** Whether the head's version is known, and, where it waits, one that it goes back to; also if there is no head. */
+bool history_is_whole(const struct version_history *h);
 /** The newest version; NULL: there is none. Valid until a record is taken. */
 const struct version *history_head(const struct version_history *h);
 /** The version in force; NULL: the head is not known. Valid until a record is taken. */

@@ -60,6 +60,7 @@ static int make_anew(struct intent *in, const char *reason, int64_t now_ms)
 		journal_renew(in->journal);
 	in->must_begin = !in->shares;
 	in->rebuilt = true;
+	in->n_renewals++;
 	return err;
 }
 
@@ -114,8 +115,10 @@ static int load_stored_versions(struct intent *in, int64_t now_ms)
 			recall_versions(in, in->shared ? &in->shared->model.meta : NULL, now_ms);
 		return err;
 	}
-	if (!goes_on && !shared_has_head(in))
+	if (!goes_on && !shared_has_head(in)) {
+		recall_versions(in, in->shared ? &in->shared->model.meta : NULL, now_ms);
 		return 0;
+	}
 	err = intent_load_recent(in, head ? head->number + 1 : 0, now_ms);
 	if (!err)
 		join_end(in);
@@ -272,6 +275,15 @@ static bool is_of_unloaded(const struct intent *in, const struct model *m)
 	       !strcmp(v->digest, m->meta.digest);
 }
 
+/* Whether the document @p m is of another version than the stored one, and no records say which is in force: then that of @p m is. */
+static bool is_of_another(const struct intent *in, const struct model *m)
+{
+	const struct version *head = intent_head(in);
+
+	return head && !shared_has_head(in) && m->meta.version &&
+	       (head->number != m->meta.version || strcmp(head->digest, m->meta.digest) != 0);
+}
+
 /*
  * Make version and head from the effective document, with the files laid out for it if these are
  * whole.
@@ -300,17 +312,18 @@ static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 static void recall_effective(struct intent *in, const struct model *effective, int64_t now_ms)
 {
 	struct pending_clock clock;
+	const struct version *v;
 	struct version kept;
 
 	if (effective)
 		recall_number(in, effective->meta.newest);
 	if (in->store && store_versions(in->store, 0, &kept, 1) == 1)
 		recall_number(in, kept.number);
-	if (shared_has_head(in))
-		return;
-	recall_versions(in, effective ? &effective->meta : NULL, now_ms);
+	if (!shared_has_head(in))
+		recall_versions(in, effective ? &effective->meta : NULL, now_ms);
 	pending_clock_read(&clock);
-	if (shared_has_head(in))
+	v = history_in_force(in->history, clock.now_ms);
+	if (v && in->n_recent && shared_is_loaded(in, v))
 		recent_show_deadline(in, &in->recent[in->n_recent - 1].version, &clock, now_ms);
 }
 
@@ -325,7 +338,7 @@ static void load_state(struct intent *in, int64_t now_ms)
 		merge_effective(in, effective, now_ms);
 	if (err == -EBADMSG)
 		intent_stored(in, err, now_ms);
-	if (effective && is_of_unloaded(in, effective))
+	if (effective && (is_of_unloaded(in, effective) || is_of_another(in, effective)))
 		recent_drop(in);
 	if (in->n_recent == 0 && effective) {
 		recover_version(in, effective, now_ms); /* the document is kept as the seed */
@@ -457,6 +470,11 @@ struct store *intent_store_to_read(struct intent *in)
 const char *intent_store_reason(const struct intent *in)
 {
 	return in->store_reason;
+}
+
+unsigned intent_store_renewals(const struct intent *in)
+{
+	return in->n_renewals;
 }
 
 const char *intent_store_state(const struct intent *in)

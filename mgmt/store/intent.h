@@ -124,6 +124,8 @@ struct store *intent_store(struct intent *in);
  */
 struct store *intent_store_to_read(struct intent *in);
 const char *intent_store_reason(const struct intent *in);
+/** How often the store was made again since the start: what it had besides versions and overrides is to be written again. */
+unsigned intent_store_renewals(const struct intent *in);
 /** "ok", "rebuilt" (put aside at the start) or "failing". */
 const char *intent_store_state(const struct intent *in);
 /** Number of the effective document last written; and why the present one could not be, else "". */

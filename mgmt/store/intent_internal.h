@@ -69,6 +69,7 @@ struct intent {
 	struct store *store; /* NULL: it could not be opened */
 	bool failing;        /* what memory has is not all in the store */
 	bool rebuilt;
+	unsigned n_renewals;           /* times that the store was made again */
 	char principal[PRINCIPAL_MAX]; /* who makes the present changes: intent_for() */
 	char store_reason[EVENT_TEXT_MAX];
 	int64_t retry_ms;  /* of a failing store */
@@ -150,7 +151,7 @@ void recall_versions(struct intent *in, const struct model_meta *meta, int64_t n
 int recall_files(const struct intent *in, const char *digest, struct files *out);
 /* See that the store has @p v, which may come into force again, with its files. @return 0 or -errno */
 int recall_keep(struct intent *in, const struct version *v);
-/* Let the next version have a higher number than @p number. */
+/* Let the next version have a higher number than @p number, unless that is absurd. */
 void recall_number(struct intent *in, uint64_t number);
 /*
  * How long a change's version waits for confirmation: @p own_ms. If it joins the unconfirmed head
@@ -208,7 +209,7 @@ void intent_follow_ramps(struct intent *in, int64_t now_ms);
  */
 void effective_write(struct intent *in, int64_t now_ms);
 /* Whether it says until when the version in force waits to be confirmed, and what number was given last. */
-bool effective_says(const struct intent *in);
+bool effective_says(struct intent *in, int64_t now_ms);
 /* End each override that another one overrules (merge.c). */
 void merge_settle(struct intent *in, int64_t now_ms);
 

@@ -16,9 +16,12 @@
 #include "mgmt/store/join.h"
 #include "mgmt/store/records.h"
 
+#define NUMBER_END (SHARED_NUMBER_END / 2) /* a damaged one would leave no number for the next */
+
 void recall_number(struct intent *in, uint64_t number)
 {
-	in->newest = number > in->newest ? number : in->newest;
+	if (number > in->newest && number < NUMBER_END)
+		in->newest = number;
 }
 
 int recall_files(const struct intent *in, const char *digest, struct files *out)
@@ -35,18 +38,30 @@ int recall_files(const struct intent *in, const char *digest, struct files *out)
 	return err;
 }
 
-int recall_keep(struct intent *in, const struct version *v)
+/* Whether the store has @p v with its files. */
+static bool is_whole(struct store *s, const struct version *v)
 {
 	struct version here;
 	struct files files;
 
-	if (!store_version(in->store, v->number, &here) && !strcmp(here.digest, v->digest))
-		return 0;
-	int err = recall_files(in, v->digest, &files);
+	if (store_version(s, v->number, &here) || strcmp(here.digest, v->digest) != 0 ||
+	    store_files(s, v->number, &files))
+		return false;
+	char digest[DIGEST_TEXT_MAX];
+	bool is_same = !strcmp(files_digest(&files, digest), v->digest);
+
+	files_fini(&files);
+	return is_same;
+}
+
+int recall_keep(struct intent *in, const struct version *v)
+{
+	struct files files;
+	int err = is_whole(in->store, v) ? -EALREADY : recall_files(in, v->digest, &files);
 
 	if (err)
-		return err;
-	err = store_put_version(in->store, v, &files);
+		return err == -EALREADY ? 0 : err;
+	err = store_replace_version(in->store, v, &files);
 	files_fini(&files);
 	return err;
 }
@@ -106,33 +121,70 @@ static int64_t left_ms(const struct model_meta *meta, int64_t now_ms)
 	return meta->confirm_by_ms - meta->written_ms - passed_ms;
 }
 
+/*
+ * Whether the version in force @p head waits. Without a document of it: by the deadline that is stored with it, which a
+ * confirmation removes.
+ */
+static bool is_waiting(const struct intent *in, const struct version *head,
+                       const struct model_meta *meta)
+{
+	struct pending kept;
+
+	if (meta)
+		return meta->confirm_by_ms != 0;
+	return in->store && !store_pending(in->store, &kept) && kept.number == head->number;
+}
+
+/* The records of @p head, which waits to be confirmed, and of what it goes back to. @return 0 or -errno: there are none */
+static int recall_waiting(struct intent *in, struct version *head, const struct model_meta *meta,
+                          const struct pending_clock *clock)
+{
+	int64_t within_ms = meta->confirm_by_ms - meta->written_ms;
+	struct version back;
+	int err = find_back(in, meta, &back) ? recall_version(in, &back, clock) : -ENOENT;
+
+	if (head->confirm_within_ms <= 0 || head->confirm_within_ms > PENDING_LEFT_MAX_MS)
+		head->confirm_within_ms = within_ms < 1                     ? 1
+		                          : within_ms > PENDING_LEFT_MAX_MS ? PENDING_LEFT_MAX_MS
+		                                                            : within_ms;
+	return err ? err : recall_version(in, head, clock);
+}
+
+/* The deadline goes on from where it was when the document was written. */
+static void recall_deadline(struct intent *in, const struct version *head,
+                            const struct model_meta *meta, const struct pending_clock *clock,
+                            int64_t now_ms)
+{
+	struct pending deadline;
+	int64_t left = left_ms(meta, now_ms);
+
+	pending_start(&deadline, head->number, "",
+	              left < PENDING_LEFT_MAX_MS ? left : PENDING_LEFT_MAX_MS, clock);
+	history_resume(in->history, &deadline, 1, clock);
+}
+
 void recall_versions(struct intent *in, const struct model_meta *meta, int64_t now_ms)
 {
 	if (in->shares || in->n_recent == 0 || join_has_peers(in->recent[in->n_recent - 1].model))
 		return;
-	struct version head = in->recent[in->n_recent - 1].version, back;
+	struct version head = in->recent[in->n_recent - 1].version;
 	struct history_head newest = { head.number };
 	struct pending_clock clock;
-	struct pending deadline;
-	bool is_of_head =
-	        meta && meta->version == head.number && !strcmp(meta->digest, head.digest);
-	bool waits = is_of_head ? meta->confirm_by_ms != 0 : head.confirm_within_ms != 0;
-	bool has_back = is_of_head && waits && find_back(in, meta, &back);
 
-	if (waits && !has_back)
-		journal_add(in->journal, now_ms, "version", "versions",
-		            "version %" PRIu64
-		            " stays, though it was not confirmed: what it goes back "
-		            "to is not known any more",
-		            head.number);
+	if (meta && (meta->version != head.number || strcmp(meta->digest, head.digest) != 0))
+		meta = NULL;
+	bool waits = is_waiting(in, &head, meta);
+
 	pending_clock_read(&clock);
-	head.confirm_within_ms = !has_back                ? 0
-	                         : head.confirm_within_ms ? head.confirm_within_ms
-	                                                  : meta->confirm_by_ms - meta->written_ms;
 	history_clear(in->history);
-	int err = has_back ? recall_version(in, &back, &clock) : 0;
-	if (!err)
+	int err = waits && meta ? recall_waiting(in, &head, meta, &clock) : -ENOENT;
+	bool goes_back = !err;
+
+	if (err) {
+		history_clear(in->history);
+		head.confirm_within_ms = 0;
 		err = recall_version(in, &head, &clock);
+	}
 	if (!err)
 		err = recall_record(in, "head", &history_head_record, &newest, &clock);
 	if (err) {
@@ -140,8 +192,12 @@ void recall_versions(struct intent *in, const struct model_meta *meta, int64_t n
 		return;
 	}
 	in->must_begin = true;
-	if (!has_back)
-		return;
-	pending_start(&deadline, head.number, "", left_ms(meta, now_ms), &clock);
-	history_resume(in->history, &deadline, 1, &clock);
+	if (goes_back)
+		recall_deadline(in, &head, meta, &clock, now_ms);
+	else if (waits)
+		journal_add(in->journal, now_ms, "version", "versions",
+		            "version %" PRIu64
+		            " stays, though it was not confirmed: what it goes back "
+		            "to is not known any more",
+		            head.number);
 }

@@ -77,6 +77,8 @@ static int enforce_version(struct intent *in, const struct version *v,
 
 	if (!err)
 		err = intent_load_one(in, v, &r);
+	if (err && err != -ENOMEM && !recall_keep(in, v)) /* as they are laid out they are whole */
+		err = intent_load_one(in, v, &r);
 	if (err)
 		return err;
 	r.since_ms = since_ms ? since_ms : now_ms + COMPOSE_AHEAD_MS;
@@ -166,7 +168,7 @@ const struct version *shared_intent_follow(struct intent *in, const struct pendi
 	store_keep_version(in->store, history_final(in->history)->number);
 	recent_show_deadline(in, &in->recent[in->n_recent - 1].version, clock, now_ms);
 	keep_deadline(in, clock, now_ms);
-	if (!effective_says(in))
+	if (!effective_says(in, now_ms))
 		say_decided(in, now_ms);
 	return NULL;
 }

@@ -64,6 +64,8 @@ int shared_load(struct intent *in)
 	if (!store_pending(in->store, &kept))
 		history_resume(in->history, &kept, 1, &clock);
 	err = copy_each(in->store, "", receive_kept, in);
+	if (err >= 0 && !in->shares && !history_is_whole(in->history))
+		err = -EBADMSG;
 	if (err >= 0 && shared_has_head(in))
 		store_keep_version(in->store, history_final(in->history)->number);
 	if (err != -EBADMSG)

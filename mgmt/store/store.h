@@ -97,6 +97,9 @@ void store_keep_version(struct store *s, uint64_t number);
  */
 MUST_CHECK int store_stage_version(struct store *s, const struct version *v,
                                    const struct files *files);
+/** The same, in place of what the store has of this version and of these files, which is damaged. */
+MUST_CHECK int store_replace_version(struct store *s, const struct version *v,
+                                     const struct files *files);
 /** The files with @p digest that were staged. @return as store_files() */
 MUST_CHECK int store_staged_files(struct store *s, const char *digest, struct files *out);
 /** @return 0, -ENOENT or -errno */

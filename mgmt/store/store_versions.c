@@ -252,6 +252,18 @@ int store_put_version(struct store *s, const struct version *v, const struct fil
 	return sql_end(s->db, store_noted(s, err));
 }
 
+int store_replace_version(struct store *s, const struct version *v, const struct files *files)
+{
+	int err = sql_begin(s->db);
+
+	for (size_t i = 0; !err && i < files->n_items; i++)
+		err = sql_run(s->db, "DELETE FROM blobs WHERE digest=?", "t",
+		              files->items[i].digest);
+	if (!err)
+		err = store_write_version(s, v, files);
+	return sql_end(s->db, store_noted(s, err));
+}
+
 /* A large file lies beside the store: if it is missing, the store is not corrupt. */
 static int find_large(const struct store *s, const char *name, const char *digest,
                       struct files *files)

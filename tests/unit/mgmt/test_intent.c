@@ -545,10 +545,12 @@ static void what_cannot_be_loaded_is_not_replaced_by_an_older_version(void **sta
 	const struct fixture *f = *state;
 	struct files words = fixture_files("# two", "# 2"), half = half_of_the_pool();
 	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	char dir[PATH_MAX];
 	const char *why;
 	struct version v;
 
 	assert_int_equal(apply_version(in, &words, "words", NOW_MS + 10, NULL), 0);
+	assert_int_equal(gather_dir(f->state, intent_head(in)->digest, dir), 0);
 	intent_close(in);
 	run_sql(f, "DELETE FROM versions WHERE number=2; DELETE FROM version_files WHERE number=2");
 	for (int again = 0; again < 2; again++) {
@@ -566,6 +568,7 @@ static void what_cannot_be_loaded_is_not_replaced_by_an_older_version(void **sta
 	assert_int_equal(intent_head(in)->number, 3);
 	intent_close(in);
 	run_sql(f, "DELETE FROM versions WHERE number=2; DELETE FROM version_files WHERE number=2");
+	files_remove_dir(dir);
 	in = open_as(f, "ams-1", NOW_MS + 60);
 	run_deadline(in, 300000, NOW_MS + 70); /* it cannot go back, and says so */
 	assert_int_equal(intent_refused_version(in, &why), 2);
@@ -787,7 +790,7 @@ static void what_was_decided_stays_so_though_its_store_is_lost_at_the_start(void
 	files_fini(&half);
 }
 
-/* After a damaged record, too: what had ended is not what is gone back to. */
+/* After a damaged record, too: what had ended is not what is gone back to, and is not in place of what is in force. */
 static void what_had_ended_is_not_gone_back_to(void **state)
 {
 	const struct fixture *f = *state;
@@ -799,7 +802,8 @@ static void what_had_ended_is_not_gone_back_to(void **state)
 	run_deadline(in, 60000, NOW_MS + 20);
 	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 30, NULL), 0);
 	intent_close(in);
-	run_sql(f, "UPDATE shared SET text='{}' WHERE name='version/1'");
+	run_sql(f, "UPDATE shared SET text='{}' WHERE name='version/1';"
+	           "DELETE FROM versions WHERE number=3");
 	in = open_as(f, "ams-1", NOW_MS + 40);
 	assert_int_equal(intent_head(in)->number, 3);
 	run_deadline(in, 0, NOW_MS + 50);
@@ -808,6 +812,165 @@ static void what_had_ended_is_not_gone_back_to(void **state)
 	intent_close(in);
 	files_fini(&half);
 	files_fini(&words);
+}
+
+/*
+ * Version 2 waits, and something is damaged: whatever it is, version 1 comes back when the time is over, also if that was so at the
+ * start, and the next version can follow.
+ */
+static void what_waits_ends_whatever_is_damaged(void **state)
+{
+	static const char *const damages[] = {
+		"UPDATE blobs SET bytes=x'00' WHERE digest IN"
+		" (SELECT digest FROM version_files WHERE number=2)",
+		"UPDATE blobs SET bytes=x'00' WHERE digest IN"
+		" (SELECT digest FROM version_files WHERE number=1)",
+		"DELETE FROM version_files WHERE number=1",
+		"DELETE FROM version_files WHERE number=2",
+		"DELETE FROM versions WHERE number=1",
+		"DELETE FROM versions WHERE number=2",
+		"UPDATE shared SET text='{}' WHERE name='version/1'",
+		"DELETE FROM shared WHERE name='version/1'",
+		"DELETE FROM shared WHERE name='version/2'",
+		"INSERT INTO shared VALUES(hex(zeroblob(200)), '{}', 1)",
+		NULL, /* the store itself */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * (sizeof(damages) / sizeof(damages[0])); i++) {
+		const char *sql = damages[i / 2];
+		int64_t opened_ms = NOW_MS + (i % 2 ? 400000 : 60000);
+		struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
+		struct fixture f;
+		struct version v;
+
+		fixture_make(&f);
+		struct intent *in = open_as(&f, "ams-1", NOW_MS);
+		assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
+		run_deadline(in, 0, NOW_MS + 20);
+		intent_close(in);
+		if (sql)
+			run_sql(&f, sql);
+		else
+			overwrite_file(f.state, "store/store.db");
+		in = open_as(&f, "ams-1", opened_ms);
+		print_message("  %s%s\n", sql ? sql : "all", i % 2 ? ", late" : "");
+		if (i % 2 == 0) {
+			assert_int_equal(intent_head(in)->number, 2);
+			assert_true(intent_head(in)->confirm_by_ms > opened_ms);
+		}
+		run_deadline(in, 0, opened_ms + 10);
+		run_deadline(in, 300000, opened_ms + 20);
+		assert_int_equal(intent_head(in)->number, 1);
+		assert_int_equal(apply_version(in, &words, "words", opened_ms + 30, &v), 0);
+		assert_int_equal(v.number, 3);
+		intent_close(in);
+		fixture_remove(&f);
+		files_fini(&half);
+		files_fini(&words);
+	}
+}
+
+/* A store is to decide, has nothing yet, and is taken away again: what waited before still does. */
+static void what_waits_ends_though_a_store_was_there_meanwhile(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent_options shares = {
+		.conf_dir = f->conf, .state_dir = f->state, .node = "ams-1", .shares = true
+	};
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool();
+	char was[COPY_STORE_MAX];
+
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
+	intent_close(in);
+	assert_int_equal(intent_open(&shares, NOW_MS + 20, &in), 0);
+	assert_int_equal(shared_intent_bind(in, "a-store", was), 0);
+	intent_close(in);
+	in = open_as(f, "ams-1", NOW_MS + 30);
+	run_deadline(in, 0, NOW_MS + 40);
+	assert_true(intent_head(in)->confirm_by_ms > NOW_MS + 40);
+	run_deadline(in, 300000, NOW_MS + 50);
+	assert_int_equal(intent_head(in)->number, 1);
+	intent_close(in);
+	files_fini(&half);
+}
+
+/* Without the document it is not known whether a version was confirmed: nothing is said of that. */
+static void what_is_not_known_of_a_version_is_not_said(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool();
+	char path[PATH_MAX];
+
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
+	assert_int_equal(intent_confirm(in, 2, "jw", NOW_MS + 20), 0);
+	intent_close(in);
+	run_sql(f, "UPDATE shared SET text='{}' WHERE name='version/1'");
+	snprintf(path, sizeof(path), "%s/effective.conf", f->state);
+	assert_int_equal(unlink(path), 0);
+	in = open_as(f, "ams-1", NOW_MS + 30);
+	run_deadline(in, 0, NOW_MS + 40);
+	assert_int_equal(intent_head(in)->number, 2);
+	for (uint64_t i = 0; i < journal_last(intent_journal(in)); i++)
+		assert_null(strstr(last_event(in, i), "was not confirmed"));
+	intent_close(in);
+	files_fini(&half);
+}
+
+/* Put @p value as the number @p name into the document. */
+static void damage_document(const struct fixture *f, const char *name, const char *value)
+{
+	char path[PATH_MAX], text[65536], *at;
+
+	snprintf(path, sizeof(path), "%s/effective.conf", f->state);
+	FILE *file = fopen(path, "r+");
+	assert_non_null(file);
+	size_t n = fread(text, 1, sizeof(text) - 64, file);
+	text[n] = '\0';
+	at = strstr(text, name);
+	assert_non_null(at);
+	at += strlen(name);
+	char *rest = strdup(strchr(at, '"'));
+	rewind(file);
+	fprintf(file, "%.*s%s%s", (int)(at - text), text, value, rest);
+	fclose(file);
+	free(rest);
+}
+
+/* A document with numbers that no version can have: others follow all the same, and nothing takes long. */
+static void absurd_numbers_of_a_document_do_no_harm(void **state)
+{
+	static const char *const values[] = { "9007199254740991", "9223372036854775808",
+		                              "18446744073709551615" };
+	struct version v;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct files half = half_of_the_pool(), words = fixture_files("# two", "# 2");
+		struct fixture f;
+
+		fixture_make(&f);
+		struct intent *in = open_as(&f, "ams-1", NOW_MS);
+		assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
+		intent_close(in);
+		damage_document(&f, "newest = \"", values[i]);
+		in = open_as(&f, "ams-1", NOW_MS + 20);
+		run_deadline(in, 300000, NOW_MS + 30);
+		assert_int_equal(intent_head(in)->number, 1);
+		assert_int_equal(apply_version(in, &words, "words", NOW_MS + 40, &v), 0);
+		assert_int_equal(v.number, 3);
+		intent_close(in);
+		damage_document(&f, "effective = { version = \"", values[i]);
+		overwrite_file(f.state, "store/store.db");
+		in = open_as(&f, "ams-1", NOW_MS + 50);
+		run_deadline(in, 300000, NOW_MS + 60);
+		intent_close(in);
+		fixture_remove(&f);
+		files_fini(&half);
+		files_fini(&words);
+	}
 }
 
 /* A row that is none of ours is forgotten once, and what is decided after that is kept. */
@@ -1246,6 +1409,12 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(an_impossible_row_is_forgotten_once, setup,
 		                                teardown),
+		cmocka_unit_test(what_waits_ends_whatever_is_damaged),
+		cmocka_unit_test_setup_teardown(what_waits_ends_though_a_store_was_there_meanwhile,
+		                                setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_not_known_of_a_version_is_not_said, setup,
+		                                teardown),
+		cmocka_unit_test(absurd_numbers_of_a_document_do_no_harm),
 		cmocka_unit_test_setup_teardown(what_has_ended_stays_so_whoever_decides, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(a_corrupt_store_loses_no_drain_and_no_configuration,

@@ -253,6 +253,21 @@ static void what_a_store_lost_is_written_again(void **state)
 	assert_int_equal(operations_find(&this_node, "o1")->op.seq, was.seq + 1);
 }
 
+/* One that cannot be read there is not written over, and stops none of the others. */
+static void what_cannot_be_read_stops_no_other(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= 3; n++)
+		begin_one(n, OPERATION_MOVING);
+	operations_follow(&this_node);
+	operations_find(&this_node, "o3")->unread = true; /* the first of the list */
+	assert_int_equal(copy_begin(intent_store(this_node.intent), ""), 0);
+	operations_follow(&this_node);
+	operation_keep_all(&this_node);
+	read_again();
+	assert_true(is_there(1) && is_there(2));
+}
+
 /* Else the store of a cluster that drains each day would fill. */
 static void of_those_that_are_over_the_oldest_leave_the_store(void **state)
 {
@@ -288,6 +303,7 @@ int main(void)
 		TEST(a_record_that_is_none_is_left_out),
 		TEST(a_record_that_cannot_be_read_is_not_decided),
 		TEST(what_a_store_lost_is_written_again),
+		TEST(what_cannot_be_read_stops_no_other),
 		TEST(of_those_that_are_over_the_oldest_leave_the_store),
 	};
 
