@@ -43,10 +43,11 @@ static void print_votes(const json_t *votes)
 {
 	double n = api_number(votes, "deciding", -1);
 
-	row_print(votes,
-	          "votes        {counted?this site counts when sites decide that another one is "
-	          "dead/this site does not count when sites decide that another one is dead/"
-	          "not known whether this site counts}");
+	row_print(
+	        votes,
+	        "votes        [{?counted}this site counts when sites decide that another one is dead"
+	        "|{?counted=false}this site does not count when sites decide that another one is dead"
+	        "|not known whether this site counts]");
 	if (n >= 0 && n < 1e6)
 		printf("; without it %.0f decide", n);
 	putchar('\n');
@@ -69,7 +70,7 @@ void arrivals_print(const json_t *a)
 	op_print_rows(json_at(a, "dns"), "DNS          {node|?}: queries {queries_per_s:rate}\n");
 	row_print(a, "moved        {level_ppm:share} of the clients\n");
 	op_print_rows(json_at(a, "nodes"),
-	              "node         {node|?}: [{!reached}NOT REACHED|{measured?measures what "
-	              "arrives/does not say what arrives}]; announces: {announces|not known}\n");
+	              "node         {node|?}: [{!reached}NOT REACHED|{?measured}measures what "
+	              "arrives|does not say what arrives]; announces: {announces|not known}\n");
 	print_votes(json_at(a, "votes"));
 }

@@ -13,10 +13,10 @@ static void print_clock(const json_t *body)
 {
 	row_print(
 	        body,
-	        "[{dry_run?the time would move/the time moved} by {moved_ms:offset}\n]"
+	        "[the time [{?dry_run}would move|moved] by {moved_ms:offset}\n]"
 	        "clock {state|?}: {effect}\n"
 	        "  believed   {believed|?}\n  wall clock {wall_clock|?}[{?off_by_ms} ({off_by_ms:offset})]\n"
-	        "  the kernel says that the wall clock is {synchronised?/not }synchronised\n");
+	        "  the kernel says that the wall clock is [{!synchronised}not ]synchronised\n");
 	rows_print(json_at(body, "peers"),
 	           "  peer {node|?}: its clock is "
 	           "[{off_by_ms:offset} off this node's wall clock|not known]\n");

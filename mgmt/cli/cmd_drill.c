@@ -42,8 +42,8 @@ static void print_drill(const json_t *d)
 	          "{clients|?}: {state|?}, until {until|?} by {author|?}: {reason}\n"
 	          "  %s\n  {detail}\n",
 	          drill_line(d, line));
-	rows_print(json_at(d, "counts"), "[{!measured}  node {node|?}: {reached?does not say/NOT "
-	                                 "REACHED}: what it counted is not known\n]");
+	rows_print(json_at(d, "counts"), "[{!measured}  node {node|?}: [{?reached}does not say|"
+	                                 "NOT REACHED]: what it counted is not known\n]");
 }
 
 /* What `drill backup` has done, or would do. */

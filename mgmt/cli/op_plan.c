@@ -12,6 +12,10 @@
 
 #define GUARD_WORD_MAX 16 /* bytes */
 
+#define BACKUP_LINE                                                                                \
+	"  backup of service {service|?} at site {site|?}, pool {backup|?}: "                      \
+	"[{?ok}ok|{?ok=false}WOULD NOT SERVE|NOT KNOWN][, {detail}]\n"
+
 void op_print_left_out(size_t n)
 {
 	if (n > OP_LINES)
@@ -20,8 +24,7 @@ void op_print_left_out(size_t n)
 
 void op_print_rows(const json_t *list, const char *line)
 {
-	rows_write(stdout, list, OP_LINES, line);
-	op_print_left_out(json_array_size(list));
+	op_print_left_out(rows_write(stdout, list, OP_LINES, line));
 }
 
 /* What needs a look is in capitals: a refusal, and what nobody could see. */
@@ -121,17 +124,8 @@ static void print_unseen(const json_t *preflight)
 /* Late clients are a backup's: what would keep it from serving them is named, and what nobody knows. */
 void op_print_backups(FILE *to, const json_t *list, bool all)
 {
-	const json_t *b;
-	size_t i, n = 0;
+	size_t n = rows_write(to, list, OP_LINES, all ? BACKUP_LINE : "[{!ok}" BACKUP_LINE "]");
 
-	json_array_foreach(list, i, b)
-	{
-		if ((all || !json_has_true(b, "ok")) && n++ < OP_LINES)
-			row_write(
-			        to, b,
-			        "  backup of service {service|?} at site {site|?}, pool {backup|?}: "
-			        "{ok?ok/WOULD NOT SERVE/NOT KNOWN}[, {detail}]\n");
-	}
 	if (n > OP_LINES)
 		fprintf(to, "    ... and %zu more (--json shows all)\n", n - OP_LINES);
 }

@@ -62,22 +62,14 @@ static void print_steps(const json_t *list, bool is_over)
 /* Nodes that were not reached first; of those that were, only how many. */
 static void print_nodes(const json_t *list)
 {
-	const json_t *node;
-	size_t i, n = 0, n_reached = 0;
+	size_t n_all = json_array_size(list);
+	size_t n = rows_write(stdout, list, OP_LINES,
+	                      "[{!reached}  node {node|?}: NOT REACHED[{?named_absent} (named "
+	                      "absent)], last known level {level_ppm:share|}\n]");
 
-	json_array_foreach(list, i, node)
-	{
-		if (json_has_true(node, "reached")) {
-			n_reached++;
-			continue;
-		}
-		if (n++ < OP_LINES)
-			row_print(node, "  node {node|?}: NOT REACHED[{?named_absent} (named "
-			                "absent)], last known level {level_ppm:share}\n");
-	}
 	op_print_left_out(n);
-	if (i)
-		printf("  %-9s %zu of %zu nodes are reached\n", "nodes", n_reached, i);
+	if (n_all)
+		printf("  %-9s %zu of %zu nodes are reached\n", "nodes", n_all - n, n_all);
 }
 
 /* Those with less than one new flow a second are only counted. */

@@ -9,7 +9,6 @@
 #include "base/plain.h"
 #include "mgmt/cli/op.h"
 #include "mgmt/json/row.h"
-#include "mgmt/json/units.h"
 
 #define TEXT_SHOWN 400 /* bytes of a text */
 
@@ -48,19 +47,6 @@ void op_make_plain(json_t *value)
 		make_text_plain(value);
 	json_object_foreach(value, name, item) op_make_plain(item);
 	json_array_foreach(value, i, item) op_make_plain(item);
-}
-
-/* Add to a text of @p size bytes; what has no room is left out. */
-__attribute__((format(printf, 3, 4))) static void add_text(char *out, size_t size,
-                                                           const char *format, ...)
-{
-	size_t n = strlen(out);
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(out + n, size - n, format, args);
-	va_end(args);
-	plain_cut(out, size);
 }
 
 const char *op_title(const json_t *o, char out[OP_TITLE_MAX])
@@ -151,17 +137,15 @@ const char *op_line(const json_t *o, char out[OP_LINE_MAX])
 	const struct state_words *s = find_state(o);
 	double step = api_number(o, "step", -1), level = api_number(o, "level_ppm", -1);
 	size_t n_steps = json_array_size(json_at(o, "plan.steps"));
-	char text[UNITS_MAX];
+	const char *words = s ? s->words : api_text(o, "state", "state not known");
+	char step_words[48] = "";
 
-	out[0] = '\0';
-	add_text(out, OP_LINE_MAX, "%s", s ? s->words : api_text(o, "state", "state not known"));
 	if (s && !s->has_level)
-		return out;
+		return row_format(out, OP_LINE_MAX, o, "%s", words);
 	if (step >= 0 && step < (double)n_steps && (!s || !s->over))
-		add_text(out, OP_LINE_MAX, ", step %.0f of %zu", step + 1, n_steps);
+		snprintf(step_words, sizeof(step_words), ", step %.0f of %zu", step + 1, n_steps);
 	if (level >= 0 && level <= 1e6)
-		add_text(out, OP_LINE_MAX, ", %s drained", units_share(level, text));
-	else
-		add_text(out, OP_LINE_MAX, ", level not known");
-	return out;
+		return row_format(out, OP_LINE_MAX, o, "%s%s, {level_ppm:share} drained", words,
+		                  step_words);
+	return row_format(out, OP_LINE_MAX, o, "%s%s, level not known", words, step_words);
 }

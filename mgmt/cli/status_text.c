@@ -72,7 +72,7 @@ static void print_deciding(const json_t *b)
 		return;
 	printf("%zu site%s decide%s whether a site is dead, ", n, n == 1 ? "" : "s",
 	       n == 1 ? "s" : "");
-	row_print(deciding, "{votes?by vote/each by what it sees} ({sites:names})"
+	row_print(deciding, "[{?votes}by vote|each by what it sees] ({sites:names})"
 	                    "[; drained or disabled, so not counted: {out:names}]\n");
 }
 
@@ -216,7 +216,7 @@ static void print_status_backups(const json_t *b)
 				row_print(
 				        at,
 				        "backup of service %s at site {site|?}, pool {backup.backup|?}: "
-				        "{backup.ready?/WOULD NOT SERVE/NOT KNOWN}, {backup.detail}\n",
+				        "[{?backup.ready=false}WOULD NOT SERVE|NOT KNOWN], {backup.detail}\n",
 				        api_text(service, "name", "?"));
 		}
 	}

@@ -15,7 +15,7 @@
 #include "mgmt/json/units.h"
 #include "weir/json.h"
 
-#define FIELD_MAX 256 /* bytes between two braces */
+#define FIELD_MAX 128 /* bytes between two braces */
 
 struct row_input {
 	const json_t *from, *outer;
@@ -85,15 +85,6 @@ static bool put_kind(FILE *out, const char *kind, const json_t *value, const cha
 	return is_there;
 }
 
-/* One of "YES/NO/UNKNOWN". */
-static void put_word(FILE *out, char *words, const json_t *value)
-{
-	const char *yes = strsep(&words, "/"), *no = strsep(&words, "/");
-
-	assert(no);
-	fputs(json_is_true(value) ? yes : json_is_false(value) || !words ? no : words, out);
-}
-
 /* Whether a value says yes, in the widest sense. */
 static bool is_true(const json_t *value)
 {
@@ -102,23 +93,24 @@ static bool is_true(const json_t *value)
 	       (json_is_number(value) && json_number_value(value) != 0);
 }
 
+static bool is_equal(const json_t *value, const char *expected)
+{
+	const char *text = json_is_false(value) ? "false" : json_string_value(value);
+
+	return text && !strcmp(text, expected);
+}
+
 /* Write what @p spec, which is used up, says of a value. @return whether it is there */
 static bool put_value(const struct row_input *r, FILE *out, char *spec)
 {
 	char test = *spec == '?' || *spec == '!' ? *spec++ : '\0';
-	char *otherwise = spec, *words = strsep(&otherwise, "|");
-	char *kind = strsep(&words, "?"), *expected = strsep(&kind, ":");
-	char *path = strsep(&expected, "=");
+	char *otherwise = spec, *kind = strsep(&otherwise, "|");
+	char *expected = strsep(&kind, ":"), *path = strsep(&expected, "=");
 	const json_t *value = *path == '^' ? json_at(r->outer, path + 1) : json_at(r->from, path);
 	bool is_there = json_is_string(value);
 
 	if (test)
-		return (expected ? !strcmp(is_there ? json_string_value(value) : "", expected)
-		                 : is_true(value)) == (test == '?');
-	if (words) {
-		put_word(out, words, value);
-		return true;
-	}
+		return (expected ? is_equal(value, expected) : is_true(value)) == (test == '?');
 	if (kind)
 		is_there = !strcmp(kind, "names") ? put_names(out, value)
 		                                  : put_kind(out, kind, value, otherwise);
@@ -209,16 +201,6 @@ static bool put_part(const struct row_input *r, FILE *out, const char **at, cons
 	return is_whole;
 }
 
-void row_write(FILE *out, const json_t *from, const char *line, ...)
-{
-	va_list args;
-	const struct row_input r = { .from = from, .args = &args };
-
-	va_start(args, line);
-	put_part(&r, out, &line, "");
-	va_end(args);
-}
-
 void row_print(const json_t *from, const char *line, ...)
 {
 	va_list args;
@@ -257,18 +239,20 @@ const char *row_format(char *text, size_t size, const json_t *from, const char *
 	return text;
 }
 
-void rows_write(FILE *out, const json_t *list, size_t most, const char *line)
+size_t rows_write(FILE *out, const json_t *list, size_t most, const char *line)
 {
 	struct row_input r = { 0 };
-	size_t i;
+	size_t i, n = 0;
 
 	json_array_foreach(list, i, r.from)
 	{
-		const char *at = line;
+		char *text = make_text(&r, line);
 
-		if (i < most)
-			put_part(&r, out, &at, "");
+		if (text && *text && n++ < most)
+			fputs(text, out);
+		free(text);
 	}
+	return n;
 }
 
 void rows_print(const json_t *list, const char *line)

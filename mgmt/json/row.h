@@ -8,11 +8,10 @@
  * | `{PATH}` | the text at the path, "" where there is none: `{effect.state}`; `{}` is the value itself, `{^PATH}` of what the value is in |
  * | `{PATH:KIND}` | a value as KIND shows it |
  * | `{PATH|TEXT}`, `{PATH:KIND|TEXT}` | the same, or TEXT where there is none; a TEXT of 0 as KIND shows it |
- * | `{PATH?YES/NO/UNKNOWN}` | a word for true, for false, and for neither (the one for false if it is left out) |
  * | `{-8 PATH...}` | any of these in a column, as printf's `%-8s` |
  * | `[...]`, `[...|...]` | the first part of which each value is there, or has a TEXT; an empty text is not there |
  * | `{?PATH}`, `{!PATH}` | nothing; it is there if the value is (is not) true, an object, a text or list that is not empty, or a number but 0 |
- * | `{?PATH=TEXT}`, `{!PATH=TEXT}` | nothing; it is there if the value is (is not) this text |
+ * | `{?PATH=TEXT}`, `{!PATH=TEXT}` | nothing; it is there if the value is (is not) this text; false is `false` |
  * | `%s` `%zu` `%.0f` `%%` | as printf does, from the arguments |
  *
  * Kinds: `n` a number without decimals; `ppm` a share as "12.5 %"; `s` and `whole_s` milliseconds as "1.5 s" and "2 s"; `names` texts
@@ -34,16 +33,16 @@ struct row_column {
 	const char *cell; /**< a template without arguments */
 };
 
-/** Write @p from, whatever it is, by @p line. */
-void row_write(FILE *out, const json_t *from, const char *line, ...)
-        __attribute__((format(printf, 3, 4)));
-/** The same on standard output. */
+/** Print @p from, whatever it is, on standard output by @p line. */
 void row_print(const json_t *from, const char *line, ...) __attribute__((format(printf, 2, 3)));
 /** The same into @p size bytes, cut at a whole character. @return @p text */
 const char *row_format(char *text, size_t size, const json_t *from, const char *line, ...)
         __attribute__((format(printf, 4, 5)));
-/** Write the first @p most of @p list, whatever it is, each by @p line, which has no arguments. */
-void rows_write(FILE *out, const json_t *list, size_t most, const char *line);
+/**
+ * Write each of @p list, whatever it is, by @p line, which has no arguments; of those that come to something the first
+ * @p most. @return how many these are
+ */
+size_t rows_write(FILE *out, const json_t *list, size_t most, const char *line);
 /** All of them on standard output. */
 void rows_print(const json_t *list, const char *line);
 /** A cell by its template, given; NULL when out of memory. @param outer  what {^PATH} is of; NULL: nothing */
