@@ -67,23 +67,17 @@ static const struct {
 /* Text made safe for HTML. */
 static void put_html(FILE *out, const char *text)
 {
-	for (; text && *text; text++)
-		switch (*text) {
-		case '<':
-			fputs("&lt;", out);
-			break;
-		case '&':
-			fputs("&amp;", out);
-			break;
-		case '"':
-			fputs("&quot;", out);
-			break;
-		case '\'':
-			fputs("&#39;", out);
-			break;
-		default:
+	static const char special[] = "<&\"'";
+	static const char *const words[] = { "&lt;", "&amp;", "&quot;", "&#39;" };
+
+	for (; text && *text; text++) {
+		const char *at = strchr(special, *text);
+
+		if (at)
+			fputs(words[at - special], out);
+		else
 			fputc(*text, out);
-		}
+	}
 }
 
 static void put_cell(FILE *out, int look, const char *text)
