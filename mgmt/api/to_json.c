@@ -245,21 +245,6 @@ json_t *plan_to_json(const struct change_plan *plan)
 	                 "probes", probes_to_json(&plan->advice));
 }
 
-json_t *errors_to_json(const struct model_errors *errors)
-{
-	json_t *list = json_array();
-
-	for (size_t i = 0; i < errors->n_items; i++) {
-		const struct model_error *m = &errors->items[i];
-
-		json_array_append_new(list,
-		                      json_pack("{s:o, s:i, s:o, s:o}", "file", json_text(m->file),
-		                                "line", (int)m->line, "field", json_text(m->field),
-		                                "message", json_text(m->message)));
-	}
-	return list;
-}
-
 json_t *event_to_json(const struct event *e)
 {
 	return json_pack("{s:I, s:o, s:s, s:o, s:o, s:s}", "id", (json_int_t)e->id, "time",

@@ -46,7 +46,6 @@ struct file_source {
 int files_from_json(const json_t *object, const struct file_source *source, struct files *out,
                     char err_text[HTTP_TEXT_MAX]) MUST_CHECK;
 json_t *plan_to_json(const struct change_plan *plan);
-json_t *errors_to_json(const struct model_errors *errors);
 json_t *event_to_json(const struct event *e);
 
 /** Read a fingerprint; none is "". @return false when it is malformed */

@@ -16,6 +16,7 @@
 
 #include "mgmt/cli/api.h"
 #include "mgmt/cli/cli.h"
+#include "mgmt/json/command.h"
 #include "mgmt/store/advice.h"
 #include "mgmt/store/base.h"
 #include "mgmt/store/gather.h"
@@ -111,18 +112,9 @@ static void print_warnings(const char *path, const struct model *m, const json_t
 static void print_config_errors_json(const struct model_errors *errors, const struct model *m,
                                      const json_t *of_zones)
 {
-	json_t *list = json_array(),
-	       *top = json_pack("{s:b, s:I, s:o, s:o}", "ok", errors->n_total == 0, "n_mistakes",
-	                        (json_int_t)errors->n_total, "mistakes", list, "warnings",
-	                        list_warnings(m, of_zones));
-
-	for (size_t i = 0; i < errors->n_items; i++)
-		json_array_append_new(list, json_pack("{s:s+, s:i, s:s, s:s}", "file",
-		                                      errors->items[i].file, "", "line",
-		                                      (int)errors->items[i].line, "field",
-		                                      errors->items[i].field, "message",
-		                                      errors->items[i].message));
-	print_indented(top);
+	print_indented(json_pack("{s:b, s:I, s:o, s:o}", "ok", errors->n_total == 0, "n_mistakes",
+	                         (json_int_t)errors->n_total, "mistakes", errors_to_json(errors),
+	                         "warnings", list_warnings(m, of_zones)));
 }
 
 /* The path of the file: the argument, or else CONF/weir.conf. */

@@ -74,6 +74,21 @@ json_t *override_to_json(const struct overrides *all, const struct override *o, 
 	return object;
 }
 
+json_t *errors_to_json(const struct model_errors *errors)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < errors->n_items; i++) {
+		const struct model_error *m = &errors->items[i];
+
+		json_array_append_new(list,
+		                      json_pack("{s:o, s:i, s:o, s:o}", "file", json_text(m->file),
+		                                "line", (int)m->line, "field", json_text(m->field),
+		                                "message", json_text(m->message)));
+	}
+	return list;
+}
+
 json_t *guards_to_json(const struct guard_result *guards)
 {
 	json_t *list = json_array();

@@ -32,6 +32,8 @@ MUST_CHECK json_t *nothing_to_end_to_json(const struct command *c, const struct 
 void override_etag(const struct override *o, char out[ETAG_TEXT_MAX]);
 MUST_CHECK json_t *override_to_json(const struct overrides *all, const struct override *o,
                                     int64_t now_ms);
+/** Of a document: [{file, line, field, message}]. */
+MUST_CHECK json_t *errors_to_json(const struct model_errors *errors);
 MUST_CHECK json_t *guards_to_json(const struct guard_result *guards);
 /** The answer to a command; @p note, which may be NULL, is added to its own notes. */
 MUST_CHECK json_t *command_to_json(const struct intent *in, const struct command *c,
