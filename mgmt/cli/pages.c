@@ -17,6 +17,7 @@
 #include "mgmt/cli/pages_judge.h"
 #include "mgmt/cli/vips.h"
 #include "mgmt/json/announcement.h"
+#include "mgmt/json/command.h"
 #include "mgmt/json/judged.h"
 #include "mgmt/json/row.h"
 #include "mgmt/store/override.h"
@@ -27,9 +28,6 @@
 
 #define SILENT_MS     3000u /* a health page without a sign of life for so long is stale */
 #define TARGETS_SHOWN 60    /* of status; health shows all */
-
-static const char *const processes[] = { "dataplane", "health", "dns", "announce", "mgmt" };
-#define N_PROCESSES (sizeof(processes) / sizeof(processes[0]))
 
 struct local_pages {
 	struct model *model;
@@ -71,25 +69,18 @@ static void pages_close(struct local_pages *p)
 	model_free(p->model);
 }
 
-/* weir-announce is shown only where it runs or ought to run. */
-static bool is_process_shown(const struct model *m, const char *process, bool running)
-{
-	return strcmp(process, "announce") != 0 || running ||
-	       (m->self && m->self->announce.daemon != MODEL_DAEMON_NONE);
-}
-
 static json_t *processes_json(const struct cli *cli, const struct model *m)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < N_PROCESSES; i++) {
+	for (size_t i = 0; i < PAGES_PROCESSES; i++) {
 		struct gather_process seen;
 
-		gather_process(cli->dirs.run, processes[i], &seen, NULL);
-		if (!is_process_shown(m, processes[i], seen.running))
+		gather_process(cli->dirs.run, pages_processes[i], &seen, NULL);
+		if (pages_leave_out(m, pages_processes[i], &seen))
 			continue;
 		json_array_append_new(
-		        list, json_pack("{s:s, s:s, s:o}", "process", processes[i], "state",
+		        list, json_pack("{s:s, s:s, s:o}", "process", pages_processes[i], "state",
 		                        !seen.present  ? "absent"
 		                        : seen.running ? "running"
 		                                       : "silent",
@@ -102,19 +93,17 @@ static json_t *processes_json(const struct cli *cli, const struct model *m)
 static json_t *seen_json(const struct local_pages *p, uint64_t target)
 {
 	int page_index = p->health ? health_find_index(p->health, target) : -1;
-	char since[CLOCK_TEXT_MAX];
 
 	if (page_index < 0)
 		return json_pack("{s:s}", "state", "unknown");
 	health_word w = health_read(p->health, page_index);
 	const char *state = health_state_text(health_state(w));
-	json_t *out = json_pack(
-	        "{s:s, s:s, s:o, s:b, s:b, s:b, s:b}", "state", p->health_stale ? "unknown" : state,
-	        "reason", health_reason_text(health_reason(w)), "since",
-	        health_since_s(w) ? json_string(clock_text(health_since_s(w) * 1000, since))
-	                          : json_null(),
-	        "in_doubt", health_in_doubt(w), "inconclusive", health_inconclusive(w), "restored",
-	        health_restored(w), "damped", health_damped(w));
+	json_t *out = json_pack("{s:s, s:s, s:o, s:b, s:b, s:b, s:b}", "state",
+	                        p->health_stale ? "unknown" : state, "reason",
+	                        health_reason_text(health_reason(w)), "since",
+	                        time_to_json(health_since_s(w) * 1000), "in_doubt",
+	                        health_in_doubt(w), "inconclusive", health_inconclusive(w),
+	                        "restored", health_restored(w), "damped", health_damped(w));
 	if (p->health_stale)
 		json_object_set_new(out, "last", json_string(state));
 	return out;

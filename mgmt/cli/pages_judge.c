@@ -12,22 +12,20 @@
 
 #include "base/clock.h"
 
-#define N_PROCESSES 5u /* those in names[] */
-
-static const char *const names[N_PROCESSES] = { "dataplane", "health", "dns", "announce", "mgmt" };
+const char *const pages_processes[PAGES_PROCESSES] = { "dataplane", "health", "dns", "announce",
+	                                               "mgmt" };
 
 /* What the facts point to. */
 struct page_facts {
-	struct judge_process processes[N_PROCESSES];
-	struct conditions conditions[N_PROCESSES], supervisor_conditions;
+	struct judge_process processes[PAGES_PROCESSES];
+	struct conditions conditions[PAGES_PROCESSES], supervisor_conditions;
 	struct overrides overrides;
 	struct judge_pool *pools;
 	struct judge_site *sites;
 	struct effect *effect;
 };
 
-/* weir-announce is judged only where it runs or ought to run. */
-static bool is_left_out(const struct model *m, const char *process, const struct gather_process *p)
+bool pages_leave_out(const struct model *m, const char *process, const struct gather_process *p)
 {
 	return !strcmp(process, "announce") && !p->running &&
 	       (!m->self || m->self->announce.daemon == MODEL_DAEMON_NONE);
@@ -40,16 +38,16 @@ static void fill_page_processes(const struct cli *cli, const struct model *m, st
 	struct gather_process supervisor;
 	bool exists = false;
 
-	for (size_t i = 0; i < N_PROCESSES; i++) {
+	for (size_t i = 0; i < PAGES_PROCESSES; i++) {
 		struct gather_process seen;
 
-		gather_process(cli->dirs.run, names[i], &seen, &h->conditions[i]);
-		if (is_left_out(m, names[i], &seen))
+		gather_process(cli->dirs.run, pages_processes[i], &seen, &h->conditions[i]);
+		if (pages_leave_out(m, pages_processes[i], &seen))
 			continue;
 		h->processes[f->n_processes++] = (struct judge_process){
-			.name = names[i],
+			.name = pages_processes[i],
 			.present = seen.present,
-			.running = seen.running && strcmp(names[i], "mgmt") != 0,
+			.running = seen.running && strcmp(pages_processes[i], "mgmt") != 0,
 			.refused = seen.refused,
 			.age_ms = seen.age_ms,
 			.conditions = seen.has_conditions ? &h->conditions[i] : NULL,
