@@ -77,9 +77,9 @@ json_t *json_at(const json_t *from, const char *path)
 	return (json_t *)(uintptr_t)from;
 }
 
-bool json_has_text(const json_t *object, const char *name, const char *expected)
+bool json_has_text(const json_t *object, const char *path, const char *expected)
 {
-	const char *text = json_string_value(json_object_get(object, name));
+	const char *text = json_string_value(json_at(object, path));
 
 	return text && !strcmp(text, expected);
 }

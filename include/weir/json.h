@@ -49,8 +49,8 @@ static inline bool json_has_true(const json_t *object, const char *name)
 	return json_is_true(json_object_get(object, name));
 }
 
-/** Whether @p object, whatever it is, has the text @p expected under @p name. */
-bool json_has_text(const json_t *object, const char *name, const char *expected);
+/** Whether @p object, whatever it is, has the text @p expected at @p path. */
+bool json_has_text(const json_t *object, const char *path, const char *expected);
 
 /** The first of @p list, whatever it is, that has the text @p text under @p name. @return NULL: there is none */
 static inline json_t *json_find(const json_t *list, const char *name, const char *text)

@@ -442,10 +442,7 @@ int api_get(const struct cli *cli, const struct api_request *request, struct api
 void api_print_reply(const struct cli *cli, struct api_reply *reply,
                      void (*print)(const json_t *body))
 {
-	if (cli->json)
-		api_print_json(reply->body);
-	else
-		print(reply->body);
+	api_print_body(cli, reply->body, print);
 	api_reply_fini(reply);
 }
 

@@ -70,7 +70,9 @@ int api_status(const struct api_reply *reply);
  */
 MUST_CHECK int api_get(const struct cli *cli, const struct api_request *request,
                        struct api_reply *reply);
-/* Print a reply, with --json as it is, else by @p print. It is freed. */
+/* Print @p body, with --json as it is, else by @p print. */
+void api_print_body(const struct cli *cli, const json_t *body, void (*print)(const json_t *body));
+/* The same of a reply. It is freed. */
 void api_print_reply(const struct cli *cli, struct api_reply *reply,
                      void (*print)(const json_t *body));
 /* api_get(), and its reply printed. @return the exit status */

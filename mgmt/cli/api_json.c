@@ -32,3 +32,11 @@ void api_print_own(json_t *body)
 	api_print_json(body);
 	json_decref(body);
 }
+
+void api_print_body(const struct cli *cli, const json_t *body, void (*print)(const json_t *body))
+{
+	if (cli->json)
+		api_print_json(body);
+	else
+		print(body);
+}

@@ -177,8 +177,8 @@ static bool print_nodes(const json_t *body)
 
 	json_array_foreach(json_at(body, "nodes"), i, node)
 	{
-		refused |= strcmp(api_text(node, "state", ""), "refused") == 0;
-		superseded |= strcmp(api_text(node, "state", ""), "superseded") == 0;
+		refused |= json_has_text(node, "state", "refused");
+		superseded |= json_has_text(node, "state", "superseded");
 		rolled_back |= json_has_true(node, "rolled_back");
 		row_print(node, "  {-16 node} {state}[: {detail}]\n");
 	}
@@ -401,8 +401,8 @@ static unsigned long long find_unconfirmed(const struct cli *cli, int *status)
 	if (!api_succeeded(&reply))
 		return 0;
 	json_array_foreach(json_at(reply.body, "items"), i,
-	                   item) if (strcmp(api_text(item, "state", ""), "unconfirmed") == 0 &&
-	                             n == 0) n = (unsigned long long)api_number(item, "number", 0);
+	                   item) if (json_has_text(item, "state", "unconfirmed") && n == 0) n =
+	        (unsigned long long)api_number(item, "number", 0);
 	api_reply_fini(&reply);
 	return n;
 }

@@ -60,11 +60,8 @@ static void print_begun(const json_t *d)
 /* The exit status at the end: 0 only if it is proved. */
 static int end_status(const struct cli *cli, const json_t *d)
 {
-	if (cli->json)
-		api_print_json(d);
-	else
-		print_drill(d);
-	return strcmp(api_text(d, "verdict", ""), "proved") == 0 ? CLI_OK : CLI_DEGRADED;
+	api_print_body(cli, d, print_drill);
+	return json_has_text(d, "verdict", "proved") ? CLI_OK : CLI_DEGRADED;
 }
 
 struct drill_watch {
@@ -107,7 +104,7 @@ static int follow_drill(const struct cli *cli, const json_t *d)
 			op_make_plain(reply.body);
 			report_drill(&w, reply.body);
 		}
-		if (known && strcmp(api_text(reply.body, "state", ""), "running") != 0) {
+		if (known && !json_has_text(reply.body, "state", "running")) {
 			status = end_status(cli, reply.body);
 			api_reply_fini(&reply);
 			return status;

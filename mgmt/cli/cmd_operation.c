@@ -108,7 +108,7 @@ static int print_refusal(const struct cli *cli, const struct cli_args *args,
                          struct api_reply *reply)
 {
 	char command[PAST_LINE_MAX];
-	bool guarded = strcmp(api_text(reply->body, "code", ""), "guard") == 0;
+	bool guarded = json_has_text(reply->body, "code", "guard");
 	const char *past;
 	int status;
 
@@ -152,26 +152,16 @@ static int send_change(const struct cli *cli, const struct cli_args *args, const
 
 	if (status)
 		return status;
-	if (!api_succeeded(reply) &&
-	    strcmp(api_text(reply->body, "code", ""), "nothing-to-end") == 0)
+	if (!api_succeeded(reply) && json_has_text(reply->body, "code", "nothing-to-end"))
 		return print_nothing_to_end(cli, reply);
 	if (!api_succeeded(reply)) {
-		bool undecided =
-		        strcmp(api_text(reply->body, "code", ""), "store-unavailable") == 0;
+		bool undecided = json_has_text(reply->body, "code", "store-unavailable");
 
 		status = print_refusal(cli, args, reply);
 		return undecided ? UNDECIDED : status;
 	}
 	op_make_plain(reply->body);
 	return CLI_OK;
-}
-
-static void show_answer(const struct cli *cli, const json_t *body)
-{
-	if (cli->json)
-		api_print_json(body);
-	else
-		op_print(body);
 }
 
 /* Whether it would begin, and the command that begins it all the same. @return the exit status */
@@ -231,7 +221,7 @@ int op_begin(struct cli *cli, const struct cli_args *args, const char *what, boo
 	if (status)
 		return status == NOTHING_TO_END ? CLI_OK : status;
 	if (!waits)
-		show_answer(cli, reply.body);
+		api_print_body(cli, reply.body, op_print);
 	else
 		status = op_follow(cli, op_of(reply.body), goal, false);
 	if (dry_run)
@@ -324,7 +314,7 @@ static int command_operation(struct cli *cli, const struct cli_args *args, const
 	if (status)
 		return status;
 	if (!watches || !cli->json)
-		show_answer(cli, reply.body);
+		api_print_body(cli, reply.body, op_print);
 	if (watches)
 		status = op_follow(cli, op_of(reply.body),
 		                   strcmp(verb, "abort") == 0 ? OP_BACK : OP_STILL, true);
@@ -344,7 +334,7 @@ static int show_operation(struct cli *cli, const struct cli_args *args, const ch
 	if (cli_flag(args, "--watch"))
 		status = op_follow(cli, op_of(reply.body), OP_STILL, true);
 	else
-		show_answer(cli, reply.body);
+		api_print_body(cli, reply.body, op_print);
 	api_reply_fini(&reply);
 	return status;
 }

@@ -98,7 +98,7 @@ static int print_guarded(const struct cli *cli, const struct cli_args *args,
 {
 	char line[PAST_LINE_MAX];
 	const json_t *guards = json_object_get(reply->body, "guards");
-	bool guarded = strcmp(api_text(reply->body, "code", ""), "guard") == 0 &&
+	bool guarded = json_has_text(reply->body, "code", "guard") &&
 	               past_guards(args, guards, line, sizeof(line));
 
 	if (cli->json && reply->body)
@@ -117,10 +117,7 @@ static int send_override(const struct cli *cli, const struct cli_args *args,
 		return status;
 	if (api_succeeded(&reply)) {
 		status = api_status(&reply);
-		if (cli->json)
-			api_print_json(reply.body);
-		else
-			override_print(reply.body);
+		api_print_body(cli, reply.body, override_print);
 	} else {
 		status = print_guarded(cli, args, &reply);
 	}

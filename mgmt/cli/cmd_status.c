@@ -62,10 +62,7 @@ static int status_once(struct cli *cli, const struct cli_args *args, bool clear)
 	if (!api_succeeded(&reply)) {
 		status = api_refusal(&reply);
 	} else {
-		if (cli->json)
-			api_print_json(reply.body);
-		else
-			status_print(reply.body);
+		api_print_body(cli, reply.body, status_print);
 		status = status_word(reply.body);
 	}
 	api_reply_fini(&reply);

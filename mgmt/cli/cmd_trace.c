@@ -83,10 +83,8 @@ static int trace_by_process(const struct cli *cli, const struct cli_args *args,
 	json_t *body = err ? NULL : json_read(answer, strlen(answer), 0, NULL);
 	bool ok = json_has_true(body, "ok");
 
-	if (ok && cli->json)
-		api_print_json(body);
-	else if (ok)
-		print_answer(body);
+	if (ok)
+		api_print_body(cli, body, print_answer);
 	json_decref(body);
 	free(line);
 	free(answer);

@@ -100,10 +100,7 @@ static int report_refusal(enum command_outcome outcome, const struct command_res
 /* Takes @p body. */
 static void print_result(const struct cli *cli, json_t *body)
 {
-	if (cli->json)
-		api_print_json(body);
-	else
-		override_print(body);
+	api_print_body(cli, body, override_print);
 	json_decref(body);
 }
 

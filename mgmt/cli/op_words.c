@@ -69,8 +69,7 @@ struct state_words {
 /* A hold of its new owner's, which ends by itself: no person is waited for. */
 static bool has_new_owner(const json_t *o)
 {
-	return strcmp(api_text(o, "state", ""), "held") == 0 &&
-	       strcmp(api_text(o, "hold.code", ""), "taken") == 0;
+	return json_has_text(o, "state", "held") && json_has_text(o, "hold.code", "taken");
 }
 
 static const struct state_words *find_state(const json_t *o)

@@ -174,7 +174,7 @@ static void print_targets(const json_t *list, size_t max)
 
 	json_array_foreach(list, i, t)
 	{
-		bool up = strcmp(api_text(t, "observation.state", ""), "up") == 0;
+		bool up = json_has_text(t, "observation.state", "up");
 
 		if (!all && (up || n_shown == max)) {
 			n_left++;
@@ -317,10 +317,7 @@ int pages_status(const struct cli *cli)
 	                                 "overrides", overrides_json(cli, m, clock_believed_ms())));
 	add_announcements(cli, &p, body);
 	status = v->state == JUDGE_DOWN ? CLI_DOWN : CLI_DEGRADED;
-	if (cli->json)
-		api_print_json(body);
-	else
-		print_pages_status(body);
+	api_print_body(cli, body, print_pages_status);
 	json_decref(body);
 	free(v);
 	pages_close(&p);

@@ -15,9 +15,8 @@
 
 static bool is_normal(const json_t *a)
 {
-	return !strcmp(api_text(a, "reason", ""), "announced") &&
-	       !strcmp(api_text(a, "proved", ""), "yes") &&
-	       !strcmp(api_text(a, "exported", ""), "yes");
+	return json_has_text(a, "reason", "announced") && json_has_text(a, "proved", "yes") &&
+	       json_has_text(a, "exported", "yes");
 }
 
 static size_t count_established(const json_t *neighbours)
@@ -25,8 +24,7 @@ static size_t count_established(const json_t *neighbours)
 	const json_t *n;
 	size_t i, n_up = 0;
 
-	json_array_foreach(neighbours, i, n) n_up +=
-	        !strcmp(api_text(n, "session", ""), "established");
+	json_array_foreach(neighbours, i, n) n_up += json_has_text(n, "session", "established");
 	return n_up;
 }
 
@@ -36,7 +34,7 @@ static void print_daemon(const json_t *routing)
 	const json_t *neighbours = json_at(routing, "neighbours");
 
 	row_print(routing, "{name|?} {state|unknown}[ ({version})][: {detail}]");
-	if (!strcmp(api_text(routing, "state", ""), "answers"))
+	if (json_has_text(routing, "state", "answers"))
 		printf(", %zu of %zu sessions established", count_established(neighbours),
 		       json_array_size(neighbours));
 }

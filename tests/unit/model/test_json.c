@@ -157,12 +157,15 @@ static void a_refusal_is_a_line(void **state)
 
 static void a_path_leads_to_a_value_or_to_none(void **state)
 {
-	json_t *root = json_loads("{\"a\": {\"b\": {\"c\": 7}, \"\": 8}, \"ab\": [1]}", 0, NULL);
+	json_t *root = json_loads(
+	        "{\"a\": {\"b\": {\"c\": 7}, \"\": 8, \"d\": \"x\"}, \"ab\": [1]}", 0, NULL);
 
 	(void)state;
 	assert_ptr_equal(json_at(root, ""), root);
 	assert_int_equal(json_integer_value(json_at(root, "a.b.c")), 7);
 	assert_ptr_equal(json_at(root, "ab"), json_object_get(root, "ab"));
+	assert_true(json_has_text(root, "a.d", "x"));
+	assert_false(json_has_text(root, "a.d", "y"));
 	assert_null(json_at(root, "a.b.c.d"));
 	assert_null(json_at(root, "a.x.c"));
 	assert_null(json_at(root, "b"));
