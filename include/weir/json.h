@@ -26,7 +26,7 @@ json_t *json_read(const char *bytes, size_t n, size_t flags, json_error_t *error
 /** A text that may not be UTF-8, given: bytes that are not are shown as '?'. @return NULL when out of memory */
 json_t *json_text(const char *text);
 
-/** The value at @p path in @p from, whatever it is: "effect.state"; "" is @p from itself. @return NULL: there is none */
+/** The value at @p path in @p from, whatever it is: "effect.state"; "" is @p from itself. A name with a dot has no path. @return NULL: there is none */
 json_t *json_at(const json_t *from, const char *path);
 
 /** The text @p name of @p object, whatever it is. @return NULL: there is none */

@@ -84,7 +84,7 @@ int cli_status(struct cli *cli, const struct cli_args *args)
 	return status;
 }
 
-/* The reason and the marks come last: they have any length. */
+/* The reason and the marks come last, in one column with the time: they have any length, or none. */
 static const struct row_column target_columns[] = {
 	{ "TARGET", -44, HEALTH_TARGET_CELL },
 	{ "OBSERVED", -8, "{observation.state|?}" },

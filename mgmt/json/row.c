@@ -51,8 +51,8 @@ static bool put_kind(FILE *out, const char *kind, const json_t *value, const cha
 {
 	static const struct {
 		const char *name;
-		const char *(*make)(double number,
-		                    char text[UNITS_MAX]); /* NULL: by what follows */
+		/* NULL: by what follows */
+		const char *(*make)(double number, char text[UNITS_MAX]);
 		int decimals;
 		double unit;
 		const char *suffix;
@@ -69,9 +69,8 @@ static bool put_kind(FILE *out, const char *kind, const json_t *value, const cha
 		{ "whole_s", NULL, 0, 1e3, " s" },
 	};
 	size_t i = 0, n = sizeof(rows) / sizeof(rows[0]);
-	bool is_there = strcmp(kind, "traffic") ? json_is_number(value) : json_is_integer(value);
-
-	is_there |= otherwise && !strcmp(otherwise, "0");
+	bool is_known = strcmp(kind, "traffic") ? json_is_number(value) : json_is_integer(value);
+	bool is_there = is_known || (otherwise && !strcmp(otherwise, "0"));
 	char text[UNITS_MAX];
 
 	while (i < n && strcmp(rows[i].name, kind) != 0)
