@@ -35,7 +35,7 @@ struct etcd_call {
 	json_t *body;
 	bool is_watch;
 	struct etcd_model_watch watch;
-	uint64_t back_ns; /* when the last part of the answer comes */
+	struct link_order back; /* of its answer's parts */
 	unsigned n_users;
 	struct etcd_part *parts, **last; /* that are there, and not taken */
 	CURLcode err;
@@ -139,7 +139,7 @@ static void send_part(struct etcd_call *c, json_t *answer, long status, bool is_
 	free(text);
 	json_decref(answer);
 	c->n_users++;
-	link_send(ETCD_NET_FIRST + c->member, c->from, on_part_there, on_part_lost, p, &c->back_ns);
+	link_send(ETCD_NET_FIRST + c->member, c->from, on_part_there, on_part_lost, p, &c->back);
 }
 
 static void feed_watch(struct etcd_call *c)

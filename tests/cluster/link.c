@@ -8,7 +8,7 @@
 
 #define DELAY_MS    3u   /* of most messages, at most */
 #define SLOW_MS     120u /* of few */
-#define AGAIN_MS    200u /* between two tries of a connection */
+#define AGAIN_MS    50u  /* between two tries of a connection */
 #define GIVEN_UP_MS 20000u
 
 static struct {
@@ -23,6 +23,8 @@ struct link_message {
 	void *arg;
 	uint64_t sent_ns;
 	bool is_sent_again; /* after a cut */
+	struct link_order *order;
+	unsigned number; /* in it */
 };
 
 void link_cut(unsigned from, unsigned to, bool is_cut)
@@ -55,13 +57,16 @@ static void deliver_message(void *arg)
 {
 	struct link_message *m = arg;
 	uint64_t now_ns = sched_now_ns();
+	bool is_cut = link_is_cut(m->from, m->to);
 
-	if (link_is_cut(m->from, m->to) && m->is_sent_again &&
-	    now_ns - m->sent_ns < GIVEN_UP_MS * SCHED_MS) {
+	if ((is_cut && m->is_sent_again && now_ns - m->sent_ns < GIVEN_UP_MS * SCHED_MS) ||
+	    (m->order && m->number != m->order->over)) { /* the one before comes first */
 		sched_at(now_ns + AGAIN_MS * SCHED_MS, deliver_message, m);
 		return;
 	}
-	if (link_is_cut(m->from, m->to) || sched_chance(links.lost_per_mille))
+	if (m->order)
+		m->order->over++;
+	if (is_cut || sched_chance(links.lost_per_mille))
 		m->lose(m->arg);
 	else
 		m->arrive(m->arg);
@@ -76,24 +81,21 @@ static uint64_t choose_delay_ms(void)
 }
 
 void link_send(unsigned from, unsigned to, void (*arrive)(void *arg), void (*lose)(void *arg),
-               void *arg, uint64_t *not_before_ns)
+               void *arg, struct link_order *order)
 {
 	struct link_message *m = malloc(sizeof(*m));
-	uint64_t now_ns = sched_now_ns();
-	uint64_t at_ns = now_ns + choose_delay_ms() * SCHED_MS;
 
 	if (!m)
 		abort();
-	*m = (struct link_message){ from,
-		                    to,
-		                    arrive,
-		                    lose,
-		                    arg,
-		                    now_ns,
-		                    not_before_ns || sched_is_steady() || sched_chance(500) };
-	if (not_before_ns && at_ns < *not_before_ns)
-		at_ns = *not_before_ns;
-	if (not_before_ns)
-		*not_before_ns = at_ns;
-	sched_at(at_ns, deliver_message, m);
+	*m = (struct link_message){ .from = from,
+		                    .to = to,
+		                    .arrive = arrive,
+		                    .lose = lose,
+		                    .arg = arg,
+		                    .sent_ns = sched_now_ns(),
+		                    .is_sent_again =
+		                            order || sched_is_steady() || sched_chance(500),
+		                    .order = order,
+		                    .number = order ? order->sent++ : 0 };
+	sched_at(m->sent_ns + choose_delay_ms() * SCHED_MS, deliver_message, m);
 }

@@ -22,11 +22,16 @@ bool link_is_cut(unsigned from, unsigned to);
 void link_lose(uint32_t per_mille);
 void link_heal(void);
 
+/* Of one connection's messages in one direction; zeroed at the start. */
+struct link_order {
+	unsigned sent, over; /* how many; those that are over have come, or are lost */
+};
+
 /*
  * Send a message: @p arrive is called when it is there, or @p lose when it is lost; once, and not before this returns.
- * @param not_before_ns  in: of the one before on the same connection, which comes first; out: of this one. NULL: any order
+ * @param order  of the connection, where messages come in their order, and are sent again until they come; NULL: of none
  */
 void link_send(unsigned from, unsigned to, void (*arrive)(void *arg), void (*lose)(void *arg),
-               void *arg, uint64_t *not_before_ns);
+               void *arg, struct link_order *order);
 
 #endif
