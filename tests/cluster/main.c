@@ -44,6 +44,8 @@ const struct scene_row scene_rows[] = {
 	  "one node: the same of what other processes do" },
 	{ "shown-requests", scenes_shown_requests,
 	  "one node: the same of requests that are wrong, or rare" },
+	{ "shown-operation", scenes_shown_operation,
+	  "three nodes: an operation, and its owner's death" },
 	{ "random", scenes_random, "three nodes: changes, commands and faults by the seed" },
 };
 const size_t scene_rows_n = sizeof(scene_rows) / sizeof(scene_rows[0]);

@@ -27,5 +27,6 @@ void scenes_shown_alone(struct scene *s);
 void scenes_shown_shared(struct scene *s);
 void scenes_shown_processes(struct scene *s);
 void scenes_shown_requests(struct scene *s);
+void scenes_shown_operation(struct scene *s);
 
 #endif

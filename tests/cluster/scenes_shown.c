@@ -317,3 +317,72 @@ void scenes_shown_requests(struct scene *s)
 	transcript_end(s);
 	scene_end(s);
 }
+
+static char operation_path[64];
+
+static const char *path_of(const char *id, const char *order)
+{
+	snprintf(operation_path, sizeof(operation_path), "/v1/operations/%.40s%s", id, order);
+	return operation_path;
+}
+
+/*
+ * A drain of a site by measurement, where nothing is measured: a person overrides what cannot be known. Its owner dies, another
+ * one goes on, and it is taken back.
+ */
+void scenes_shown_operation(struct scene *s)
+{
+	static const char begin[] =
+	        "{\"do\": \"drain\", \"sites\": [\"lon\"], \"reason\": \"INC\", \"override_guards\": [\"last-site\", "
+	        "\"max-sites-out\", \"room\", \"receivers\", \"fresh\", \"unconfirmed\", \"backup\", "
+	        "\"no-dns\", \"share\"]}";
+	char id[48];
+
+	transcript_begin();
+	scene_begin(s, 3, true);
+	node_run_ms(10000);
+	apply_shown(s, s->node[0], 90, "none", "/v1/config/apply");
+	node_run_ms(5000);
+	ask_well(s->node[1], &scene_bob, "/v1/operations",
+	         "{\"do\": \"drain\", \"sites\": [\"lon\"], \"reason\": \"INC\"}");
+	ask_well(s->node[1], &scene_bob, "/v1/operations?dry_run=true", begin);
+	struct node_answer a =
+	        transcript_ask(s->node[1], &scene_bob, "POST", "/v1/operations", begin);
+
+	snprintf(id, sizeof(id), "%s", scene_text(a.json, "id"));
+	node_answer_fini(&a);
+	node_run_ms(5000);
+	transcript_show(s->node[0], path_of(id, ""));
+	ask_well(s->node[2], &scene_bob, path_of(id, "/hold"), "{\"reason\": \"wait\"}");
+	node_run_ms(3000);
+	transcript_show(s->node[0], path_of(id, ""));
+	ask_well(s->node[0], &scene_bob, path_of(id, "/resume"), "{\"reason\": \"go on\"}");
+	node_run_ms(10000);
+	transcript_show(s->node[0], path_of(id, ""));
+	transcript_say("its owner dies");
+	node_kill(s->node[1]);
+	node_run_ms(30000);
+	transcript_show(s->node[0], path_of(id, ""));
+	transcript_show(s->node[2], "/v1/operations /v1/overrides /v1/events?limit=20");
+	JUDGE(s, node_start(s->node[1]), "it does not start again");
+	node_run_ms(15000);
+	ask_well(s->node[1], &scene_bob, path_of(id, "/abort"), "{\"reason\": \"enough\"}");
+	node_run_ms(30000);
+	struct siblings *others = siblings_start(s->node[2]); /* it returns once its pools are up */
+
+	ask_well(s->node[1], &scene_bob, "/v1/operations",
+	         "{\"do\": \"undrain\", \"sites\": [\"lon\"], \"reason\": \"over\"}");
+	node_run_ms(20000);
+	transcript_show(s->node[2], path_of(id, ""));
+	ask_well(s->node[0], &scene_bob, path_of(id, "/take"), "{\"reason\": \"mine\"}");
+	ask_well(
+	        s->node[2], &scene_bob, path_of(id, "/resume"),
+	        "{\"reason\": \"over\", \"override_guards\": [\"room\", \"receivers\", \"fresh\", \"share\", \"last-site\", \"no-dns\"]}");
+	node_run_ms(400000);
+	transcript_show(s->node[1], path_of(id, ""));
+	transcript_show(s->node[1],
+	                "/v1/operations /v1/overrides /v1/status?limit=3 /v1/events?limit=20");
+	siblings_stop(others);
+	transcript_end(s);
+	scene_end(s);
+}
