@@ -55,10 +55,14 @@ struct intent_written {
 
 #define AHEAD_NOTES 64u
 
-/* An override that came with a stamp too far ahead. It is not accepted later either, when its time has come. */
+/*
+ * An override that came with a stamp too far ahead. It is not accepted later either, when its time has come; but where it was
+ * this node's clock that was behind, it is.
+ */
 struct ahead_note {
 	char id[MODEL_ID_MAX];
 	uint64_t generation; /* 0: none */
+	int64_t came_ms;     /* by this node's clock, as far as that is known to be right */
 };
 
 struct intent {

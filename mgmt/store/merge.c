@@ -179,6 +179,7 @@ static bool is_unsafe(struct intent *in, const struct override *o, int64_t now_m
 
 	memcpy(note->id, o->id, sizeof(note->id));
 	note->generation = o->generation;
+	note->came_ms = now_ms;
 	return true;
 }
 

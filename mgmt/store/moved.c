@@ -105,11 +105,24 @@ static size_t stamp_again(struct intent *in, int64_t was_ms, int64_t now_ms)
 	return n;
 }
 
+/* What came by a clock that was behind may not have been ahead: it is taken when it is offered again. */
+static void judge_ahead_again(struct intent *in, int64_t moved_ms)
+{
+	for (size_t i = 0; i < AHEAD_NOTES; i++) {
+		struct ahead_note *note = &in->ahead[i];
+
+		note->came_ms += moved_ms;
+		if (note->generation && !hlc_is_ahead(note->generation, note->came_ms))
+			*note = (struct ahead_note){ 0 };
+	}
+}
+
 void intent_clock_moved(struct intent *in, int64_t was_ms, int64_t now_ms)
 {
 	struct override *list = calloc(in->overrides.n_items + 1, sizeof(*list));
 	size_t n = 0;
 
+	judge_ahead_again(in, now_ms - was_ms);
 	if (!list) {
 		log_error("overrides-not-carried-over", "error=\"%s\"", strerror(ENOMEM));
 		return;

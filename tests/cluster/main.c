@@ -38,6 +38,8 @@ const struct scene_row scene_rows[] = {
 	  "three nodes: one without the store drains, and comes back" },
 	{ "shared-refused", scenes_shared_refused,
 	  "three nodes: what a process of one refuses goes back at all" },
+	{ "shared-clock", scenes_shared_clock,
+	  "three nodes: a clock that is behind, and right again" },
 	{ "shown-alone", scenes_shown_alone, "one node: what persons are shown, to the letter" },
 	{ "shown-shared", scenes_shown_shared, "three nodes: the same" },
 	{ "shown-processes", scenes_shown_processes,

@@ -230,3 +230,31 @@ void scenes_shared_refused(struct scene *s)
 		siblings_stop(others[i]);
 	scene_end(s);
 }
+
+/*
+ * A clock that is hours behind: what others command is too far ahead for it, and is taken once it is right. Without a record of
+ * the time its node believes it.
+ */
+void scenes_shared_clock(struct scene *s)
+{
+	begin_shared(s);
+	size_t wrong = sched_below(NODES);
+	struct node *n = s->node[wrong], *other = s->node[(wrong + 1) % NODES];
+	struct override_wanted drained = { "b1", "drain" };
+
+	node_stop(n);
+	node_wipe(n);
+	node_host(n)->wall_off_ns = -(int64_t)5400 * 1000000000;
+	JUDGE(s, node_start(n), "%s does not start again", node_name(n));
+	node_run_ms(8000 + sched_below(8000));
+	command_well(s, other, "drain", "b1", 201);
+	node_run_ms(5000 + sched_below(5000));
+	JUDGE(s, !has_override(n, &drained),
+	      "a clock that is behind has taken a command of its future");
+	node_host(n)->wall_off_ns = 0;
+	node_run_ms(15000);
+	judge_override(s, "drain", "b1", "the clock is right");
+	command_well(s, n, "undrain", "b1", 200);
+	judge_override(s, NULL, "", "by the node whose clock was wrong");
+	scene_end(s);
+}
