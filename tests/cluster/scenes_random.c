@@ -147,6 +147,12 @@ static struct node_answer collect_answer(struct schedule *c, struct person_reque
 	return a;
 }
 
+/* Stamped by a clock that is ahead: it is stamped again, as an earlier one, once that clock is right. */
+static bool is_ahead(int64_t generation)
+{
+	return generation / 2048 > sched_wall_ns(NULL) / 1000000 + 1000;
+}
+
 static void collect_answers(struct schedule *c, bool is_last)
 {
 	for (size_t i = 0; i < c->n_changes; i++) {
@@ -164,7 +170,7 @@ static void collect_answers(struct schedule *c, bool is_last)
 	for (size_t i = 0; i < c->n_orders; i++) {
 		struct node_answer a = collect_answer(c, &c->orders[i].asking, is_last);
 
-		if (a.status / 100 == 2)
+		if (a.status / 100 == 2 && !is_ahead(scene_number(a.json, "override.generation")))
 			c->orders[i].generation = scene_number(a.json, "override.generation");
 		node_answer_fini(&a);
 	}
@@ -225,6 +231,57 @@ static void fail_node(struct schedule *c)
 	node_stop(n);
 }
 
+/* Whether another node has what is in force: who had it alone must not lose it. */
+static bool is_elsewhere(struct schedule *c, const struct node *n)
+{
+	bool is = false;
+
+	for (size_t i = 0; i < NODES && !is; i++) {
+		struct node *other = c->s->node[i];
+		json_t *store =
+		        other != n && node_runs(other) ? node_get(other, "/v1/store") : NULL;
+
+		is = !strcmp(scene_text(store, "state"), "ready") &&
+		     json_is_false(scene_value(store, "files_missing")) &&
+		     scene_number(store, "here") == scene_number(store, "newest") &&
+		     scene_number(store, "goes_back_to") < 0;
+		json_decref(store);
+	}
+	return is;
+}
+
+/* A disk that is empty, or a host that was off. */
+static void lose_node(struct schedule *c)
+{
+	struct node *n = c->s->node[sched_below(NODES)];
+
+	if (node_runs(n))
+		return;
+	if (sched_chance(300) && is_elsewhere(c, n)) {
+		scene_note(c->s, "%s: wiped", node_name(n));
+		node_wipe(n);
+		return;
+	}
+	scene_note(c->s, "%s: booted", node_name(n));
+	node_reboot(n);
+}
+
+/* A wall clock that steps, and mostly comes back. */
+static void step_clock(struct schedule *c)
+{
+	struct sched_host *h = node_host(c->s->node[sched_below(NODES)]);
+	int64_t step_ns = (int64_t)(sched_below(7200) * (uint64_t)1000 * SCHED_MS);
+
+	h->wall_off_ns = sched_chance(600) ? 0 : sched_chance(500) ? step_ns : -step_ns;
+	scene_note(c->s, "a clock is off by %d s", (int)(h->wall_off_ns / 1000000000));
+}
+
+static void compact_store(struct schedule *c)
+{
+	scene_note(c->s, "compacted");
+	etcd_model_compact(etcd_net_model(), etcd_model_revision(etcd_net_model()));
+}
+
 static void fail_answers(struct schedule *c)
 {
 	unsigned per_mille = sched_chance(500) ? 0 : sched_below(500);
@@ -241,6 +298,8 @@ static void heal_all(struct schedule *c)
 	for (unsigned m = 0; m < ETCD_NET_MEMBERS; m++)
 		etcd_net_set(m, ETCD_NET_RUNS);
 	for (size_t i = 0; i < NODES; i++)
+		node_host(c->s->node[i])->wall_off_ns = 0;
+	for (size_t i = 0; i < NODES; i++)
 		if (!node_runs(c->s->node[i]))
 			JUDGE(c->s, node_start(c->s->node[i]), "%s does not start again",
 			      node_name(c->s->node[i]));
@@ -249,15 +308,17 @@ static void heal_all(struct schedule *c)
 static void run_schedule(struct schedule *c)
 {
 	static void (*const actions[])(struct schedule * c) = {
-		apply_something,   apply_something,   confirm_something, command_something,
-		command_something, command_something, fail_link,         fail_link,
-		fail_store_of_one, fail_member,       fail_node,         fail_answers,
+		apply_something,   apply_something,   apply_something,   confirm_something,
+		confirm_something, command_something, command_something, command_something,
+		command_something, fail_link,         fail_link,         fail_store_of_one,
+		fail_member,       fail_node,         fail_node,         fail_answers,
+		lose_node,         step_clock,        compact_store,
 	};
 	uint64_t end_ns = sched_now_ns() + FAULTS_MS * SCHED_MS;
 
 	while (sched_now_ns() < end_ns) {
 		actions[sched_below(sizeof(actions) / sizeof(actions[0]))](c);
-		node_run_ms(sched_below(4000));
+		node_run_ms(sched_below(sched_chance(400) ? 60 : 4000));
 		collect_answers(c, false);
 	}
 	heal_all(c);
@@ -302,6 +363,37 @@ static void judge_changes(struct schedule *c, struct node *n)
 		      "at %s %s has ended, which needed no confirmation", node_name(n),
 		      change->reason);
 	}
+	json_decref(versions);
+}
+
+/* One version is in force, what came after it has ended, and the processes have it. */
+static void judge_in_force(struct schedule *c, struct node *n)
+{
+	json_t *versions = node_get(n, "/v1/versions?limit=100");
+	const json_t *v, *items = scene_value(versions, "items");
+	unsigned k = 0, shown = scene_weight(n), written = scene_weight_on_disk(n);
+	bool is_found = false;
+	size_t i;
+
+	json_array_foreach(items, i, v) /* the newest first */
+	{
+		const char *state = scene_text(v, "state");
+
+		if (!strcmp(state, "in_force") && !is_found) {
+			is_found = true;
+			(void)sscanf(scene_text(v, "reason"), "change-%u", &k);
+			continue;
+		}
+		JUDGE(c->s, !strcmp(state, "ended") || (is_found && !strcmp(state, "superseded")),
+		      "at %s version %d is %s", node_name(n), (int)scene_number(v, "number"),
+		      state);
+	}
+	JUDGE(c->s, is_found, "at %s no version is in force", node_name(n));
+	unsigned weight = k ? 10 + k : 100;
+
+	JUDGE(c->s, shown == weight && written == weight,
+	      "at %s change %u is in force, weight %u is shown and %u written", node_name(n), k,
+	      shown, written);
 	json_decref(versions);
 }
 
@@ -351,6 +443,21 @@ static void judge_orders(struct schedule *c, struct node *n)
 	json_decref(overrides);
 }
 
+static void note_state(const struct scene *s, struct node *n)
+{
+	static const char *const paths[] = { "/v1/store", "/v1/versions?limit=3", "/v1/clock",
+		                             "/v1/events?limit=12" };
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		json_t *json = node_get(n, paths[i]);
+		char *text = json_dumps(json, 0);
+
+		scene_note(s, "%s %s: %s", node_name(n), paths[i], text ? text : "");
+		free(text);
+		json_decref(json);
+	}
+}
+
 void scenes_random(struct scene *s)
 {
 	struct schedule *c = calloc(1, sizeof(*c));
@@ -361,10 +468,15 @@ void scenes_random(struct scene *s)
 	scene_begin(s, NODES, true);
 	node_run_ms(sched_below(8000));
 	run_schedule(c);
-	JUDGE(s, scene_wait_equal(s, 20000), "the nodes differ: %s; %s; %s",
-	      scene_shown(s->node[0]), scene_shown(s->node[1]), scene_shown(s->node[2]));
+	bool is_equal = scene_wait_equal(s, 20000);
+
+	for (size_t i = 0; i < NODES && !is_equal; i++)
+		note_state(s, s->node[i]);
+	JUDGE(s, is_equal, "the nodes differ: %s; %s; %s", scene_shown(s->node[0]),
+	      scene_shown(s->node[1]), scene_shown(s->node[2]));
 	for (size_t i = 0; i < NODES; i++) {
 		judge_changes(c, s->node[i]);
+		judge_in_force(c, s->node[i]);
 		judge_confirmations(c, s->node[i]);
 		judge_orders(c, s->node[i]);
 	}
