@@ -48,6 +48,8 @@ const struct scene_row scene_rows[] = {
 	  "one node: the same of requests that are wrong, or rare" },
 	{ "shown-operation", scenes_shown_operation,
 	  "three nodes: an operation, and its owner's death" },
+	{ "shown-plans", scenes_shown_plans,
+	  "one node: what plans say of changes, one setting at a time" },
 	{ "random", scenes_random, "three nodes: changes, commands and faults by the seed" },
 };
 const size_t scene_rows_n = sizeof(scene_rows) / sizeof(scene_rows[0]);

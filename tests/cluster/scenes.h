@@ -29,5 +29,7 @@ void scenes_shown_shared(struct scene *s);
 void scenes_shown_processes(struct scene *s);
 void scenes_shown_requests(struct scene *s);
 void scenes_shown_operation(struct scene *s);
+/* tests/cluster/scenes_plans.c: what plans say. */
+void scenes_shown_plans(struct scene *s);
 
 #endif
