@@ -72,6 +72,19 @@ void etcd_model_compact(struct etcd_model *m, int64_t revision)
 		m->compacted = revision;
 }
 
+void etcd_model_restore(struct etcd_model *m, int64_t revision, uint64_t cluster_id)
+{
+	while (m->n && m->changes[m->n - 1].revision > revision) {
+		m->n--;
+		free(m->changes[m->n].key.at);
+		free(m->changes[m->n].value.at);
+	}
+	m->revision = revision;
+	m->compacted = 0;
+	m->cluster_id = cluster_id;
+	memset(m->leases, 0, sizeof(m->leases));
+}
+
 /* --- pieces of JSON --- */
 
 static struct model_bytes copy_bytes(const char *at, size_t n)

@@ -32,6 +32,9 @@ int64_t etcd_model_revision(const struct etcd_model *m);
 /* What is before @p revision cannot be read any more. */
 void etcd_model_compact(struct etcd_model *m, int64_t revision);
 
+/* The store is as it was at @p revision, as of another cluster: it was restored from a backup. Leases are gone. */
+void etcd_model_restore(struct etcd_model *m, int64_t revision, uint64_t cluster_id);
+
 /* Leases by their time: @p passed_ms have gone by; the keys of those that end are deleted. */
 void etcd_model_pass_time(struct etcd_model *m, int64_t passed_ms);
 

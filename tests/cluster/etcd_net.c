@@ -15,6 +15,7 @@
 #include "tests/cluster/sched.h"
 #include "tests/cluster/web.h"
 
+#define CLUSTER_ID 0x77u
 #define TICK_MS    100 /* between two looks at leases */
 #define REFUSED_MS 1   /* until a client knows that nobody listens */
 
@@ -225,7 +226,7 @@ static void on_tick(void *arg)
 
 void etcd_net_begin(void)
 {
-	net.model = etcd_model_new(0x77);
+	net.model = etcd_model_new(CLUSTER_ID);
 	sched_at(sched_now_ns() + TICK_MS * SCHED_MS, on_tick, NULL);
 }
 
@@ -235,6 +236,13 @@ void etcd_net_set(unsigned member, enum etcd_net_state state)
 	for (struct etcd_call *c = net.watches; c && state == ETCD_NET_STOPPED; c = c->next)
 		if (c->member == member)
 			fail_call(c, CURLE_RECV_ERROR);
+}
+
+void etcd_net_restore(int64_t revision, bool is_new_cluster)
+{
+	etcd_model_restore(net.model, revision, CLUSTER_ID + is_new_cluster);
+	for (struct etcd_call *c = net.watches; c; c = c->next)
+		fail_call(c, CURLE_RECV_ERROR);
 }
 
 /* --- mgmt/etcd/transfer.h --- */

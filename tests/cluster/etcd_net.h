@@ -21,6 +21,8 @@ struct etcd_model *etcd_net_model(void);
 /* "https://10.8.0.1:2379" */
 const char *etcd_net_endpoint(unsigned member);
 void etcd_net_set(unsigned member, enum etcd_net_state state);
+/* All members are restored from a backup, as etcd_model_restore(). */
+void etcd_net_restore(int64_t revision, bool is_new_cluster);
 /* Of the answers to writes so many are lost, once they are carried out. */
 void etcd_net_lose_answers(unsigned per_mille);
 /* The host of that number is dead: nobody waits for its requests. */

@@ -258,3 +258,94 @@ void scenes_shared_clock(struct scene *s)
 	judge_override(s, NULL, "", "by the node whose clock was wrong");
 	scene_end(s);
 }
+
+static bool has_store_state(struct node *n, void *arg)
+{
+	json_t *store = node_get(n, "/v1/store");
+	bool is = !strcmp(scene_text(store, "state"), arg);
+
+	json_decref(store);
+	return is;
+}
+
+static void judge_store(struct scene *s, char *state, const char *when)
+{
+	JUDGE(s, scene_wait_all(s, has_store_state, state, 2 * SOON_MS),
+	      "%s: the store is not %s at all", when, state);
+}
+
+static struct node_answer ask_admin(struct node *n, const char *path)
+{
+	static const struct node_person root = { .name = "root", .role = HTTP_ADMIN };
+
+	return scene_post(n, &root, path, "{\"reason\": \"a drill\"}");
+}
+
+/* A store that went back to a backup: nothing is taken from it until a person says that it is right. */
+void scenes_shared_went_back(struct scene *s)
+{
+	begin_shared(s);
+	apply_well(s, scene_any(s), 90, "none");
+	command_well(s, scene_any(s), "drain", "b1", 201);
+	judge_weight(s, 90, "first");
+	judge_override(s, "drain", "b1", "first");
+	int64_t revision = etcd_model_revision(etcd_net_model());
+
+	apply_well(s, scene_any(s), 80, "none");
+	judge_weight(s, 80, "second");
+	bool is_new = sched_chance(500);
+
+	etcd_net_restore(revision, is_new);
+	judge_store(s, is_new ? "other" : "went-back", "restored");
+	struct node_answer a = scene_apply(s, scene_any(s), 70, "none");
+
+	JUDGE(s, a.status == 503, "an apply to a store that went back: %u %s", a.status,
+	      a.text ? a.text : "");
+	node_answer_fini(&a);
+	struct node *n = scene_any(s);
+
+	if (sched_chance(500)) {
+		node_kill(n);
+		JUDGE(s, node_start(n), "%s does not start again", node_name(n));
+		judge_store(s, is_new ? "other" : "went-back", "started again");
+	}
+	judge_weight(s, 80, "the store went back");
+	a = ask_admin(n, "/v1/store/accept");
+	JUDGE(s, a.status == 200, "accept: %u %s", a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+	judge_store(s, "ready", "accepted");
+	judge_weight(s, 90, "accepted");
+	judge_override(s, "drain", "b1", "accepted");
+	apply_well(s, scene_any(s), 60, "none");
+	judge_weight(s, 60, "after that");
+	scene_end(s);
+}
+
+/* A store that is lost: it is made from a node's copy. */
+void scenes_shared_rebuilt(struct scene *s)
+{
+	begin_shared(s);
+	apply_well(s, scene_any(s), 90, "none");
+	judge_weight(s, 90, "first");
+	apply_well(s, scene_any(s), 80, "none");
+	command_well(s, scene_any(s), "disable", "b2", 201);
+	judge_weight(s, 80, "second");
+	judge_override(s, "disable", "b2", "first");
+	etcd_net_restore(1, true);
+	node_run_ms(5000 + sched_below(10000));
+	struct node *n = scene_any(s);
+	struct node_answer a = ask_admin(n, "/v1/store/accept");
+
+	JUDGE(s, a.status == 409, "an empty store is accepted: %u %s", a.status,
+	      a.text ? a.text : "");
+	node_answer_fini(&a);
+	a = ask_admin(n, "/v1/store/rebuild");
+	JUDGE(s, a.status == 200, "rebuild: %u %s", a.status, a.text ? a.text : "");
+	node_answer_fini(&a);
+	judge_store(s, "ready", "rebuilt");
+	judge_weight(s, 80, "rebuilt");
+	judge_override(s, "disable", "b2", "rebuilt");
+	apply_well(s, scene_any(s), 70, "none");
+	judge_weight(s, 70, "after that");
+	scene_end(s);
+}
