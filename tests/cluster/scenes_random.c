@@ -11,6 +11,8 @@
 
 #include <string.h>
 
+#include "tests/cluster/siblings.h"
+
 #define NODES       3u
 #define CHANGES_MAX 20u /* fewer than the versions that are kept */
 #define ORDERS_MAX  60u
@@ -46,6 +48,8 @@ struct order {
 
 struct schedule {
 	struct scene *s;
+	bool has_others; /* other processes run beside weir-mgmt */
+	struct siblings *others[NODES];
 	struct change changes[CHANGES_MAX];
 	struct confirmation confirmations[CHANGES_MAX];
 	struct order orders[ORDERS_MAX];
@@ -213,22 +217,53 @@ static void fail_member(struct schedule *c)
 	etcd_net_set(m, state);
 }
 
+static void start_node(struct schedule *c, size_t i)
+{
+	struct node *n = c->s->node[i];
+
+	scene_note(c->s, "%s: start", node_name(n));
+	JUDGE(c->s, node_start(n), "%s does not start again", node_name(n));
+	c->others[i] = c->has_others ? siblings_start(n) : NULL;
+}
+
 static void fail_node(struct schedule *c)
 {
-	struct node *n = c->s->node[sched_below(NODES)];
+	size_t i = sched_below(NODES);
+	struct node *n = c->s->node[i];
 
 	if (!node_runs(n)) {
-		scene_note(c->s, "%s: start", node_name(n));
-		JUDGE(c->s, node_start(n), "%s does not start again", node_name(n));
+		start_node(c, i);
 		return;
 	}
 	if (sched_chance(500)) {
 		scene_note(c->s, "%s: killed", node_name(n));
-		node_kill(n);
+		node_kill(n); /* the other processes, too */
+		c->others[i] = NULL;
 		return;
 	}
 	scene_note(c->s, "%s: stopped", node_name(n));
+	if (c->others[i])
+		siblings_stop(c->others[i]);
+	c->others[i] = NULL;
 	node_stop(n);
+}
+
+/* The other processes of a node refuse, are late, or see their backends down; or not any more. */
+static void fail_others(struct schedule *c)
+{
+	size_t i = sched_below(NODES);
+	unsigned what = sched_below(3);
+	bool fails = sched_chance(400);
+
+	if (!c->others[i])
+		return;
+	scene_note(c->s, "%s: others %u %d", node_name(c->s->node[i]), what, (int)fails);
+	if (what == 0)
+		siblings_refuse(c->others[i], fails);
+	else if (what == 1)
+		siblings_be_late(c->others[i], fails);
+	else
+		siblings_fail_checks(c->others[i], fails);
 }
 
 /* Whether another node has what is in force: who had it alone must not lose it. */
@@ -301,8 +336,13 @@ static void heal_all(struct schedule *c)
 		node_host(c->s->node[i])->wall_off_ns = 0;
 	for (size_t i = 0; i < NODES; i++)
 		if (!node_runs(c->s->node[i]))
-			JUDGE(c->s, node_start(c->s->node[i]), "%s does not start again",
-			      node_name(c->s->node[i]));
+			start_node(c, i);
+	for (size_t i = 0; i < NODES; i++)
+		if (c->others[i]) {
+			siblings_refuse(c->others[i], false);
+			siblings_be_late(c->others[i], false);
+			siblings_fail_checks(c->others[i], false);
+		}
 }
 
 static void run_schedule(struct schedule *c)
@@ -312,7 +352,8 @@ static void run_schedule(struct schedule *c)
 		confirm_something, command_something, command_something, command_something,
 		command_something, fail_link,         fail_link,         fail_store_of_one,
 		fail_member,       fail_node,         fail_node,         fail_answers,
-		lose_node,         step_clock,        compact_store,
+		lose_node,         step_clock,        compact_store,     fail_others,
+		fail_others,
 	};
 	uint64_t end_ns = sched_now_ns() + FAULTS_MS * SCHED_MS;
 
@@ -466,6 +507,9 @@ void scenes_random(struct scene *s)
 		abort();
 	c->s = s;
 	scene_begin(s, NODES, true);
+	c->has_others = sched_chance(500);
+	for (size_t i = 0; i < NODES && c->has_others; i++)
+		c->others[i] = siblings_start(s->node[i]);
 	node_run_ms(sched_below(8000));
 	run_schedule(c);
 	bool is_equal = scene_wait_equal(s, 20000);
@@ -480,6 +524,9 @@ void scenes_random(struct scene *s)
 		judge_confirmations(c, s->node[i]);
 		judge_orders(c, s->node[i]);
 	}
+	for (size_t i = 0; i < NODES; i++)
+		if (c->others[i])
+			siblings_stop(c->others[i]);
 	free(c);
 	scene_end(s);
 }
