@@ -44,6 +44,8 @@ const struct scene_row scene_rows[] = {
 	  "three nodes: the store is restored from a backup, and accepted" },
 	{ "shared-rebuilt", scenes_shared_rebuilt,
 	  "three nodes: the store is lost, and made from a copy" },
+	{ "shared-files", scenes_shared_files,
+	  "three nodes: a file that is uploaded in parts, and fetched" },
 	{ "shown-alone", scenes_shown_alone, "one node: what persons are shown, to the letter" },
 	{ "shown-shared", scenes_shown_shared, "three nodes: the same" },
 	{ "shown-processes", scenes_shown_processes,

@@ -23,6 +23,8 @@ void scenes_shared_refused(struct scene *s);
 void scenes_shared_clock(struct scene *s);
 void scenes_shared_went_back(struct scene *s);
 void scenes_shared_rebuilt(struct scene *s);
+/* tests/cluster/scenes_files.c: three nodes, and large files. */
+void scenes_shared_files(struct scene *s);
 /* tests/cluster/scenes_random.c: three nodes, and all that can go wrong. */
 void scenes_random(struct scene *s);
 /* tests/cluster/scenes_shown.c: all that persons are shown. */
