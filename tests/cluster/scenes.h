@@ -25,6 +25,9 @@ void scenes_shared_went_back(struct scene *s);
 void scenes_shared_rebuilt(struct scene *s);
 /* tests/cluster/scenes_files.c: three nodes, and large files. */
 void scenes_shared_files(struct scene *s);
+/* tests/cluster/scenes_keys.c: requests that are sent again. */
+void scenes_alone_keys(struct scene *s);
+void scenes_shared_keys(struct scene *s);
 /* tests/cluster/scenes_random.c: three nodes, and all that can go wrong. */
 void scenes_random(struct scene *s);
 /* tests/cluster/scenes_shown.c: all that persons are shown. */
