@@ -13,12 +13,13 @@
 
 #include "tests/cluster/siblings.h"
 
-#define NODES       3u
-#define CHANGES_MAX 20u /* fewer than the versions that are kept */
-#define ORDERS_MAX  60u
-#define TARGETS     4u
-#define FAULTS_MS   90000u
-#define HEALED_MS   60000u /* longer than any time to confirm, and than requests wait */
+#define NODES          3u
+#define CHANGES_MAX    20u /* fewer than the versions that are kept */
+#define ORDERS_MAX     60u
+#define OPERATIONS_MAX 12u
+#define TARGETS        4u
+#define FAULTS_MS      90000u
+#define HEALED_MS      60000u /* longer than any time to confirm, and than requests wait */
 
 /* What a person asked for. */
 struct person_request {
@@ -54,6 +55,9 @@ struct schedule {
 	struct confirmation confirmations[CHANGES_MAX];
 	struct order orders[ORDERS_MAX];
 	size_t n_changes, n_confirmations, n_orders;
+	struct person_request operations[OPERATIONS_MAX];
+	char operation[48]; /* the id of the last one that began; "": none */
+	size_t n_operations;
 };
 
 static const struct {
@@ -134,6 +138,32 @@ static void command_something(struct schedule *c)
 	order->asking.request = node_send(n, &scene_bob, "POST", "/v1/overrides", body);
 }
 
+/* Begin an operation, or give one an order. */
+static void operate_something(struct schedule *c)
+{
+	static const char *const orders[] = { "hold", "resume", "abort", "take" };
+	struct node *n = scene_any(c->s);
+	char path[96];
+
+	if (!n || c->n_operations == OPERATIONS_MAX)
+		return;
+	struct person_request *r = &c->operations[c->n_operations++];
+
+	if (*c->operation && sched_chance(600)) {
+		snprintf(path, sizeof(path), "/v1/operations/%s/%s", c->operation,
+		         orders[sched_below(4)]);
+		scene_note(c->s, "%s: %s", node_name(n), path);
+		r->request = node_send(n, &scene_bob, "POST", path, "{\"reason\": \"x\"}");
+		return;
+	}
+	scene_note(c->s, "%s: begin an operation", node_name(n));
+	r->request = node_send(
+	        n, &scene_bob, "POST", "/v1/operations",
+	        "{\"do\": \"drain\", \"sites\": [\"lon\"], \"reason\": \"INC\", \"over\": \"20s\", "
+	        "\"override_guards\": [\"last-site\", \"max-sites-out\", \"room\", \"receivers\", "
+	        "\"fresh\", \"unconfirmed\", \"backup\", \"no-dns\", \"share\"]}");
+}
+
 /* Take an answer that is there. @return given; status 0: there is none yet */
 static struct node_answer collect_answer(struct schedule *c, struct person_request *asking,
                                          bool is_last)
@@ -169,6 +199,14 @@ static void collect_answers(struct schedule *c, bool is_last)
 	for (size_t i = 0; i < c->n_confirmations; i++) {
 		struct node_answer a = collect_answer(c, &c->confirmations[i].asking, is_last);
 
+		node_answer_fini(&a);
+	}
+	for (size_t i = 0; i < c->n_operations; i++) {
+		struct node_answer a = collect_answer(c, &c->operations[i], is_last);
+
+		if (a.status == 201)
+			snprintf(c->operation, sizeof(c->operation), "%s",
+			         scene_text(a.json, "id"));
 		node_answer_fini(&a);
 	}
 	for (size_t i = 0; i < c->n_orders; i++) {
@@ -352,8 +390,8 @@ static void run_schedule(struct schedule *c)
 		confirm_something, command_something, command_something, command_something,
 		command_something, fail_link,         fail_link,         fail_store_of_one,
 		fail_member,       fail_node,         fail_node,         fail_answers,
-		lose_node,         step_clock,        compact_store,     fail_others,
-		fail_others,
+		lose_node,         step_clock,        compact_store,     operate_something,
+		operate_something, fail_others,       fail_others,
 	};
 	uint64_t end_ns = sched_now_ns() + FAULTS_MS * SCHED_MS;
 
@@ -499,6 +537,42 @@ static void note_state(const struct scene *s, struct node *n)
 	}
 }
 
+/* The operations of a node: which there are, and who owns them, as one text; given. */
+static char *list_operations(struct node *n)
+{
+	json_t *list = node_get(n, "/v1/operations");
+	const json_t *o;
+	char *text;
+	size_t i, size;
+	FILE *f = open_memstream(&text, &size);
+
+	if (!f)
+		abort();
+	json_array_foreach(scene_value(list, "items"), i, o)
+	        fprintf(f, "%s:%s:%d ", scene_text(o, "id"), scene_text(o, "owner"),
+	                (int)scene_number(o, "epoch"));
+	fclose(f);
+	json_decref(list);
+	return text;
+}
+
+/* What began is there, and all nodes know the same owners. */
+static void judge_operations(struct schedule *c)
+{
+	char *first = list_operations(c->s->node[0]);
+
+	JUDGE(c->s, !*c->operation || strstr(first, c->operation), "operation %s is not there: %s",
+	      c->operation, first);
+	for (size_t i = 1; i < NODES; i++) {
+		char *text = list_operations(c->s->node[i]);
+
+		JUDGE(c->s, !strcmp(first, text), "operations differ: %s; at %s %s", first,
+		      node_name(c->s->node[i]), text);
+		free(text);
+	}
+	free(first);
+}
+
 void scenes_random(struct scene *s)
 {
 	struct schedule *c = calloc(1, sizeof(*c));
@@ -518,6 +592,7 @@ void scenes_random(struct scene *s)
 		note_state(s, s->node[i]);
 	JUDGE(s, is_equal, "the nodes differ: %s; %s; %s", scene_shown(s->node[0]),
 	      scene_shown(s->node[1]), scene_shown(s->node[2]));
+	judge_operations(c);
 	for (size_t i = 0; i < NODES; i++) {
 		judge_changes(c, s->node[i]);
 		judge_in_force(c, s->node[i]);
