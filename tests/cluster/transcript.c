@@ -10,6 +10,8 @@
 #include "base/proc.h"
 #include "mgmt/store/files.h"
 
+#define RELEASE "\"" WEIR_RELEASE "\"" /* as JSON and metrics have it */
+
 static struct {
 	const char *folder; /* NULL: nothing is compared */
 	bool writes;
@@ -46,11 +48,11 @@ void transcript_say(const char *format, ...)
 /* What differs from run to run, or from release to release, and what is written in its place. */
 static const char *find_own(const char *text, const char **word, const char **instead)
 {
-	const char *folder = strstr(text, node_folder()), *release = strstr(text, WEIR_RELEASE);
+	const char *folder = strstr(text, node_folder()), *release = strstr(text, RELEASE);
 	bool is_folder = folder && (!release || folder < release);
 
-	*word = is_folder ? node_folder() : WEIR_RELEASE;
-	*instead = is_folder ? "DIR" : "RELEASE";
+	*word = is_folder ? node_folder() : RELEASE;
+	*instead = is_folder ? "DIR" : "\"RELEASE\"";
 	return is_folder ? folder : release;
 }
 
