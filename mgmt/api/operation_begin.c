@@ -35,8 +35,7 @@ struct beginning {
 	char names[OPERATION_TARGETS_MAX][MODEL_NAME_MAX];
 	char override_ids[OPERATION_TARGETS_MAX][MODEL_ID_MAX];
 	size_t n_sites;
-	struct operation_absent absent;
-	json_t *outlook;
+	json_t *outlook, *refusal; /* what is added to a problem if a guard refuses */
 	uint64_t deciding;
 	uint32_t level_ppm; /* of an override that goes on */
 	uint64_t stamp;
@@ -290,7 +289,7 @@ static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 	b->deciding = operation_count_deciding(&b->op, &b->observed.facts);
 	b->outlook = operation_outlook_json(snapshot, &b->op, &b->observed);
 	operation_judge(&b->op, &b->observed.facts, OPERATION_BEGIN, b->verdicts);
-	operation_absent_of(&b->op, &b->observed.facts, &b->absent);
+	b->refusal = operation_begin_refusal(&b->op, b->verdicts, &b->observed.facts);
 	free(b->observed.projection);
 	operation_snapshot_free(snapshot);
 	/* what points into the snapshot is not used any more */
@@ -302,7 +301,7 @@ static void refuse_by_guard(const struct beginning *b, const struct operation_ve
 {
 	operation_refuse(out, 409, "guard", "%s: %s", operation_guard_text(tripped->guard),
 	                 tripped->detail);
-	out->json = operation_begin_refusal(&b->op, b->verdicts, &b->absent);
+	out->json = json_incref(b->refusal);
 	if (out->json && tripped->guard == OPERATION_GUARD_BACKUP)
 		json_object_set(out->json, "backups", json_object_get(b->outlook, "backups"));
 }
@@ -323,12 +322,11 @@ static void add_judgement(const struct beginning *b, json_t *o)
 {
 	bool begins = !operation_tripped(b->verdicts);
 	json_t *preflight = json_object_get(o, "preflight");
-	json_t *refusal = begins ? NULL : operation_begin_refusal(&b->op, b->verdicts, &b->absent);
 
 	json_object_set_new(o, "dry_run", json_true());
 	json_object_set_new(preflight, "would_begin", json_boolean(begins));
-	json_object_update(preflight, refusal);
-	json_decref(refusal);
+	if (!begins)
+		json_object_update(preflight, b->refusal);
 }
 
 /* The record with what was observed, as it would be or is. */
@@ -466,6 +464,7 @@ void operation_begin(struct core *core, const struct operation_body *body,
 		}
 	}
 	json_decref(b->outlook);
+	json_decref(b->refusal);
 	free(b);
 }
 

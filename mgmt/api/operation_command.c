@@ -107,28 +107,29 @@ static void add_names(struct command_text *line, const char *option, const json_
 
 /* --- refusals --- */
 
-void operation_absent_of(const struct operation *op, const struct operation_facts *facts,
-                         struct operation_absent *out)
+/* Whether a person may name the node absent. */
+static bool is_unreached(const struct operation *op, const struct operation_node *node)
 {
-	out->n = op->n_without;
-	memcpy(out->names, op->without, op->n_without * sizeof(op->without[0]));
-	for (size_t i = 0; i < facts->n_nodes && out->n < OPERATION_NODES_MAX; i++) {
-		const struct operation_node *node = &facts->nodes[i];
+	return !node->reached && !operation_is_without(op, node->name);
+}
 
-		if (!node->reached && !operation_is_without(op, node->name))
-			snprintf(out->names[out->n++], MODEL_NAME_MAX, "%s", node->name);
-	}
+static bool has_unreached(const struct operation *op, const struct operation_facts *facts)
+{
+	for (size_t i = 0; op->n_without < OPERATION_NODES_MAX && i < facts->n_nodes; i++)
+		if (is_unreached(op, &facts->nodes[i]))
+			return true;
+	return false;
 }
 
 /* Whether names go past all that refuses: without a node there is a majority of the others. */
 static bool is_passable(const struct operation_verdict *verdicts, const struct operation *op,
-                        const struct operation_absent *absent)
+                        const struct operation_facts *facts)
 {
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++) {
 		bool refuses = !verdicts[g].ok && !verdicts[g].overridden;
 
 		if (refuses && !operation_guard_is_optional((enum operation_guard)g) &&
-		    (g != OPERATION_GUARD_MAJORITY || absent->n == op->n_without))
+		    (g != OPERATION_GUARD_MAJORITY || !has_unreached(op, facts)))
 			return false;
 	}
 	return true;
@@ -159,14 +160,20 @@ static json_t *guards_to_name(const struct operation *was, const struct operatio
 /* Those named with the request; with all that are not reached where that makes the majority. */
 static json_t *nodes_to_name(const struct operation *was, const struct operation *op,
                              const struct operation_verdict *verdicts,
-                             const struct operation_absent *absent)
+                             const struct operation_facts *facts)
 {
-	size_t n = verdicts[OPERATION_GUARD_MAJORITY].ok ? op->n_without : absent->n;
+	const bool names_all = !verdicts[OPERATION_GUARD_MAJORITY].ok;
 	json_t *list = json_array();
+	size_t n = op->n_without;
 
-	for (size_t i = 0; i < n; i++)
-		if (!was || !operation_is_without(was, absent->names[i]))
-			json_array_append_new(list, json_string(absent->names[i]));
+	for (uint32_t i = 0; i < op->n_without; i++)
+		if (!was || !operation_is_without(was, op->without[i]))
+			json_array_append_new(list, json_string(op->without[i]));
+	for (size_t i = 0; names_all && i < facts->n_nodes && n < OPERATION_NODES_MAX; i++)
+		if (is_unreached(op, &facts->nodes[i])) {
+			json_array_append_new(list, json_string(facts->nodes[i].name));
+			n++;
+		}
 	return list;
 }
 
@@ -174,14 +181,14 @@ static json_t *nodes_to_name(const struct operation *was, const struct operation
 static json_t *make_refusal(struct command_text *line, const struct operation *was,
                             const struct operation *op, const char *reason,
                             const struct operation_verdict *verdicts,
-                            const struct operation_absent *absent)
+                            const struct operation_facts *facts)
 {
 	json_t *refusal = json_pack("{s:o}", "guards", operation_guards_json(verdicts));
 
-	if (!refusal || !is_passable(verdicts, op, absent))
+	if (!refusal || !is_passable(verdicts, op, facts))
 		return refusal;
 	json_t *guards = guards_to_name(was, op, verdicts);
-	json_t *nodes = nodes_to_name(was, op, verdicts, absent);
+	json_t *nodes = nodes_to_name(was, op, verdicts, facts);
 	add_names(line, "--override ", guards);
 	add_names(line, "--without ", nodes);
 	add_reason(line, reason);
@@ -193,7 +200,7 @@ static json_t *make_refusal(struct command_text *line, const struct operation *w
 
 json_t *operation_begin_refusal(const struct operation *op,
                                 const struct operation_verdict *verdicts,
-                                const struct operation_absent *absent)
+                                const struct operation_facts *facts)
 {
 	char text[OPERATION_COMMAND_MAX];
 	struct command_text line = { .text = text };
@@ -208,19 +215,19 @@ json_t *operation_begin_refusal(const struct operation *op,
 		add_sites(&line, op);
 	}
 	add_shape(&line, op);
-	return make_refusal(&line, NULL, op, op->reason, verdicts, absent);
+	return make_refusal(&line, NULL, op, op->reason, verdicts, facts);
 }
 
 json_t *operation_order_refusal(const struct operation *was, const struct operation *op,
                                 const char *verb, const char *reason,
                                 const struct operation_verdict *verdicts,
-                                const struct operation_absent *absent)
+                                const struct operation_facts *facts)
 {
 	char text[OPERATION_COMMAND_MAX];
 	struct command_text line = { .text = text };
 
 	add_text(&line, "weir operation %s %s", op->id, verb);
-	return make_refusal(&line, was, op, reason, verdicts, absent);
+	return make_refusal(&line, was, op, reason, verdicts, facts);
 }
 
 /* --- what may be done --- */

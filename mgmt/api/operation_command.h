@@ -24,25 +24,16 @@
 /** Bytes of a command line with all that it can name, and its NUL. */
 #define OPERATION_COMMAND_MAX 8192u
 
-/** Nodes that a person may name absent: those that are not reached, and those named already. */
-struct operation_absent {
-	char names[OPERATION_NODES_MAX][MODEL_NAME_MAX];
-	size_t n;
-};
-
-/** The nodes of @p op that are named absent, and those that @p facts do not reach. */
-void operation_absent_of(const struct operation *op, const struct operation_facts *facts,
-                         struct operation_absent *out);
-
 /**
  * What is added to the problem of a refused beginning, given: {guards, override, override_guards,
  * without}.
  * @param op        the record that was not begun, with what was given
  * @param verdicts  of all guards: [OPERATION_GUARD_COUNT]
+ * @param facts     nodes that they do not reach may be named absent
  */
 MUST_CHECK json_t *operation_begin_refusal(const struct operation *op,
                                            const struct operation_verdict *verdicts,
-                                           const struct operation_absent *absent);
+                                           const struct operation_facts *facts);
 /**
  * The same for an order on an operation. @p verb is "resume", "take", ...; @p was is the record, and
  * @p op the same with what the order adds.
@@ -50,7 +41,7 @@ MUST_CHECK json_t *operation_begin_refusal(const struct operation *op,
 MUST_CHECK json_t *operation_order_refusal(const struct operation *was, const struct operation *op,
                                            const char *verb, const char *reason,
                                            const struct operation_verdict *verdicts,
-                                           const struct operation_absent *absent);
+                                           const struct operation_facts *facts);
 /** How a held operation goes on: past the guard that holds it, or without the lost node. */
 const char *operation_resume_text(const struct operations_item *item,
                                   char out[OPERATION_COMMAND_MAX]);

@@ -114,19 +114,16 @@ static void add_way_past(struct operation_outcome *out, const struct operation *
                          enum operation_guard guard)
 {
 	struct operation_verdict *verdicts = calloc(OPERATION_GUARD_COUNT, sizeof(*verdicts));
-	struct operation_absent *absent = calloc(1, sizeof(*absent));
 	struct operation *with = calloc(1, sizeof(*with));
 
-	if (verdicts && absent && with) {
+	if (verdicts && with) {
 		*with = *op;
 		judge_order(with, facts, order, verdicts);
 		verdicts[guard].ok = false;
-		operation_absent_of(with, facts, absent);
 		out->json = operation_order_refusal(op, with, orders[order->what].word,
-		                                    order->person.reason, verdicts, absent);
+		                                    order->person.reason, verdicts, facts);
 	}
 	free(with);
-	free(absent);
 	free(verdicts);
 }
 

@@ -17,14 +17,14 @@
 
 static struct operation op;
 static struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
-static struct operation_absent absent;
+static struct operation_facts facts;
 
 /* A drain of ams, that nothing refuses. */
 static int start_drain(void **state)
 {
 	(void)state;
 	memset(&op, 0, sizeof(op));
-	memset(&absent, 0, sizeof(absent));
+	memset(&facts, 0, sizeof(facts));
 	op.n_targets = 1;
 	op.until_ms = MODEL_TIME_NEVER;
 	op.goal_ppm = MODEL_PPM_ALL;
@@ -57,7 +57,7 @@ static const char *text_of(json_t *refusal)
 
 static const char *begin_text(void)
 {
-	return text_of(operation_begin_refusal(&op, verdicts, &absent));
+	return text_of(operation_begin_refusal(&op, verdicts, &facts));
 }
 
 static void all_that_was_given_is_there(void **state)
@@ -72,7 +72,6 @@ static void all_that_was_given_is_there(void **state)
 	op.over_ms = 300000;
 	op.overridden[OPERATION_GUARD_FRESH] = true;
 	strcpy(op.without[op.n_without++], "lon-1");
-	strcpy(absent.names[absent.n++], "lon-1");
 	assert_string_equal(begin_text(),
 	                    "weir drain site ams fra --service web --over 300s --until "
 	                    "2026-09-21T14:13:20.000Z --override room,fresh --without lon-1 "
@@ -113,29 +112,27 @@ static void absent_nodes_are_named_for_a_majority_alone(void **state)
 	struct operation_node nodes[3] = { { .name = "ams-1", .reached = true },
 		                           { .name = "fra-1" },
 		                           { .name = "lon-1" } };
-	struct operation_facts facts = { .nodes = nodes, .n_nodes = 3 };
 	static struct operation none, with;
 
 	(void)state;
+	facts = (struct operation_facts){ .nodes = nodes, .n_nodes = 3 };
 	strcpy(op.without[op.n_without++], "lon-1");
-	operation_absent_of(&op, &facts, &absent);
-	assert_int_equal(absent.n, 2);
 	refuse_by_guard(OPERATION_GUARD_ROOM);
 	assert_non_null(strstr(begin_text(), "--override room --without lon-1 --reason"));
 	refuse_by_guard(OPERATION_GUARD_MAJORITY);
 	assert_non_null(strstr(begin_text(), "--override room --without lon-1,fra-1 --reason"));
 	verdicts[OPERATION_GUARD_ROOM].ok = true;
 	assert_string_equal(
-	        text_of(operation_order_refusal(&none, &op, "take", "a b", verdicts, &absent)),
+	        text_of(operation_order_refusal(&none, &op, "take", "a b", verdicts, &facts)),
 	        "weir operation k3 take --without lon-1,fra-1 --reason 'a b'");
 	assert_string_equal(
-	        text_of(operation_order_refusal(&op, &op, "take", "a b", verdicts, &absent)),
+	        text_of(operation_order_refusal(&op, &op, "take", "a b", verdicts, &facts)),
 	        "weir operation k3 take --without fra-1 --reason 'a b'");
 	with = op; /* what the record has already is not named again */
 	op.overridden[OPERATION_GUARD_FRESH] = true;
 	with.overridden[OPERATION_GUARD_FRESH] = with.overridden[OPERATION_GUARD_SHARE] = true;
 	assert_string_equal(
-	        text_of(operation_order_refusal(&op, &with, "resume", "a b", verdicts, &absent)),
+	        text_of(operation_order_refusal(&op, &with, "resume", "a b", verdicts, &facts)),
 	        "weir operation k3 resume --override share --without fra-1 --reason 'a b'");
 }
 
@@ -170,7 +167,6 @@ static void the_longest_line_is_whole(void **state)
 	op.over_ms = OPERATION_OVER_MAX_MS - 1;
 	op.until_ms = 1790000000000;
 	op.withdraw = true;
-	operation_absent_of(&op, &(struct operation_facts){ .n_nodes = 0 }, &absent);
 	for (int g = 0; g < OPERATION_GUARD_COUNT; g++)
 		if (operation_guard_is_optional((enum operation_guard)g))
 			refuse_by_guard((enum operation_guard)g);
