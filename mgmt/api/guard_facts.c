@@ -98,16 +98,18 @@ void guard_facts_query_flows(struct core *core, struct guard_facts *out)
 	struct operation_snapshot *v =
 	        observed && core->operations ? operation_snapshot_now(core) : NULL;
 
-	if (v && v->m) {
+	if (v && v->m)
 		operation_gather(v, &none, 0, observed);
-		for (size_t i = 0; i < observed->facts.n_sites && out->n_flows < GUARD_SITES_MAX;
-		     i++)
-			if (observed->sites[i].arrivals.known)
-				out->flows[out->n_flows++] =
-				        (struct guard_flows){ observed->sites[i].name,
-					                      observed->sites[i].arrivals.value };
-		out->shared = v->shared; /* the snapshot's names stay with it */
-		v->shared = NULL;
+	for (size_t i = 0; v && i < observed->facts.n_sites && out->n_flows < GUARD_SITES_MAX;
+	     i++) {
+		const struct operation_site *site = &observed->sites[i];
+		struct guard_rate *to = &out->flows[out->n_flows];
+
+		if (!site->arrivals.known)
+			continue;
+		snprintf(to->site, sizeof(to->site), "%s", site->name);
+		to->per_s = site->arrivals.value;
+		out->n_flows++;
 	}
 	operation_snapshot_free(v);
 	free(observed);
@@ -204,8 +206,6 @@ void guard_facts_close(struct guard_facts *s)
 	guard_query_free(s->said, s->n_said);
 	s->n_said = 0;
 	free(s->pools);
-	intent_unshare(s->shared);
-	s->shared = NULL;
 	guard_said_free(&s->own);
 	s->pools = NULL;
 }

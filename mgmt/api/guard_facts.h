@@ -18,10 +18,9 @@
 /** The observations, with what they point to. */
 struct guard_facts {
 	struct guard_observed observed;
-	struct guard_load loads[GUARD_SITES_MAX];
-	struct guard_flows flows[GUARD_SITES_MAX]; /**< of sites where they are known */
+	struct guard_rate loads[GUARD_SITES_MAX];
+	struct guard_rate flows[GUARD_SITES_MAX]; /**< of sites where they are known */
 	size_t n_flows;
-	struct intent_shared *shared; /**< has the names of sites */
 	struct guard_node nodes[PEERS_MAX + 1];
 	struct guard_unsettled *pools;
 	struct guard_said own;             /**< of this node; without words: not known */

@@ -59,10 +59,7 @@ void look_fini(struct look *l)
 
 const struct peers_report *look_peer(const struct look *l, const char *node)
 {
-	for (size_t i = 0; i < l->n_peer_reports; i++)
-		if (!strcmp(l->peer_reports[i].node, node))
-			return &l->peer_reports[i];
-	return NULL;
+	return peers_find(l->peer_reports, l->n_peer_reports, node);
 }
 
 static health_word find_health_word(const struct look *l, uint64_t target, bool *found)

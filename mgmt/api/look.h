@@ -40,7 +40,7 @@ struct look {
 	struct node_drain drain; /**< of this node, as node_drain_copy() */
 	bool has_token;          /**< a peer.token is there, or it is not known yet */
 	json_t *dns;             /**< as observe_dns() */
-	struct guard_load loads[GUARD_SITES_MAX];
+	struct guard_rate loads[GUARD_SITES_MAX];
 	size_t n_loads;
 	int64_t now_ms; /**< wall time */
 };

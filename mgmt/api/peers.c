@@ -109,29 +109,29 @@ size_t peers_report(const struct core *core, const struct peers_report **out)
 	return core->peers ? core->peers->n_reports : 0;
 }
 
-static struct guard_load *site_of(struct guard_load *out, size_t *n, size_t max, const char *site)
+static struct guard_rate *site_of(struct guard_rate *out, size_t *n, size_t max, const char *site)
 {
 	for (size_t i = 0; i < *n; i++)
 		if (!strcmp(out[i].site, site))
 			return &out[i];
 	if (*n == max)
 		return NULL;
-	out[*n] = (struct guard_load){ 0 };
+	out[*n] = (struct guard_rate){ 0 };
 	snprintf(out[*n].site, sizeof(out[*n].site), "%s", site);
 	return &out[(*n)++];
 }
 
-size_t peers_loads(struct core *core, struct guard_load *out, size_t max)
+size_t peers_loads(struct core *core, struct guard_rate *out, size_t max)
 {
 	const struct model *m = intent_model(core->intent);
 	uint64_t own, now_ms = clock_mono_ms();
-	struct guard_load *load;
+	struct guard_rate *load;
 	size_t n = 0;
 
 	if (m && m->self && observe_load(core, &own)) {
 		load = site_of(out, &n, max, m->self->site->name);
 		if (load)
-			load->bits += own;
+			load->per_s += own;
 	}
 	for (size_t i = 0; core->peers && i < core->peers->n_reports; i++) {
 		const struct peers_report *v = &core->peers->reports[i];
@@ -140,7 +140,7 @@ size_t peers_loads(struct core *core, struct guard_load *out, size_t max)
 			continue;
 		load = site_of(out, &n, max, v->site);
 		if (load)
-			load->bits += v->bits;
+			load->per_s += v->bits;
 	}
 	return n;
 }

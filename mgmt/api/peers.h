@@ -83,7 +83,7 @@ bool peers_hears_clock(const struct peers_report *v, uint64_t now_ms);
 /** "agreed", "behind", "ahead", "differs", "unreachable", "unknown" */
 const char *peers_state_text(enum peers_state state);
 /** Bits a second from clients to each site, as far as known: @return how many were written */
-size_t peers_loads(struct core *core, struct guard_load *out, size_t max);
+size_t peers_loads(struct core *core, struct guard_rate *out, size_t max);
 
 /** Copy the api address of node @p name. @param m  may be NULL  @return false: it has none; @p out is "" then */
 bool peers_copy_api(const struct model *m, const char *name, char out[256]);

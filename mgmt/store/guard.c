@@ -172,19 +172,12 @@ static void check_last_site(const struct model *m, const struct overrides *overr
 		                  site);
 }
 
-static const struct guard_load *load_of(const struct guard_observed *seen, const char *site)
+/* What is measured at a site; NULL: nothing. */
+static const struct guard_rate *rate_of(const struct guard_rate *rates, size_t n, const char *site)
 {
-	for (size_t i = 0; i < seen->n_loads; i++)
-		if (!strcmp(seen->loads[i].site, site))
-			return &seen->loads[i];
-	return NULL;
-}
-
-static const struct guard_flows *flows_of(const struct guard_observed *seen, const char *site)
-{
-	for (size_t i = 0; i < seen->n_flows; i++)
-		if (!strcmp(seen->flows[i].site, site))
-			return &seen->flows[i];
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(rates[i].site, site))
+			return &rates[i];
 	return NULL;
 }
 
@@ -197,14 +190,15 @@ static uint64_t load_after(uint64_t own, uint64_t leaving, uint32_t after_ppm)
 static enum guard_fit fit_bits(const struct model *m, const char *site,
                                const struct guard_observed *seen, struct guard_receiver *x)
 {
-	const struct guard_load *leaving = load_of(seen, site), *own = load_of(seen, x->name);
+	const struct guard_rate *leaving = rate_of(seen->loads, seen->n_loads, site),
+	                        *own = rate_of(seen->loads, seen->n_loads, x->name);
 	uint64_t percent;
 
 	x->capacity_bits = model_site(m, x->name)->capacity_bits;
 	x->known = own && leaving;
 	if (x->known && x->capacity_bits) {
-		x->before_bits = own->bits;
-		x->after_bits = load_after(own->bits, leaving->bits, x->after_ppm);
+		x->before_bits = own->per_s;
+		x->after_bits = load_after(own->per_s, leaving->per_s, x->after_ppm);
 	}
 	return guard_fit(x->capacity_bits, x->known, x->after_bits, &percent);
 }
@@ -214,7 +208,8 @@ static enum guard_fit fit_flows(const struct model *m, const char *site,
                                 const struct guard_observed *seen, const struct guard_receiver *x,
                                 uint64_t *after)
 {
-	const struct guard_flows *leaving = flows_of(seen, site), *own = flows_of(seen, x->name);
+	const struct guard_rate *leaving = rate_of(seen->flows, seen->n_flows, site),
+	                        *own = rate_of(seen->flows, seen->n_flows, x->name);
 	uint64_t percent;
 
 	if (own && leaving)

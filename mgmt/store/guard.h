@@ -25,15 +25,9 @@ struct health_page;
 /** Percent of its stated capacity that a receiver may reach; the rest is for a wrong forecast. */
 #define GUARD_ROOM_PERCENT 85u
 
-/** Bits a second from clients to one site, as measured. */
-struct guard_load {
+/** What comes from clients to one site, as measured: bits, or new TCP flows. */
+struct guard_rate {
 	char site[MODEL_NAME_MAX];
-	uint64_t bits;
-};
-
-/** New TCP flows a second from clients to one site, as measured. */
-struct guard_flows {
-	const char *site; /**< borrowed from the model */
 	uint64_t per_s;
 };
 
@@ -99,9 +93,9 @@ struct guard_unsettled {
 /** The observations, as far as they are known. */
 struct guard_observed {
 	const struct health_page *health; /**< NULL: nothing */
-	const struct guard_load *loads;
+	const struct guard_rate *loads;   /**< bits */
 	size_t n_loads;
-	const struct guard_flows *flows; /**< for the drain of a site */
+	const struct guard_rate *flows; /**< for the drain of a site */
 	size_t n_flows;
 	const struct guard_node *nodes; /**< for the drain of a node, as the following */
 	size_t n_nodes;

@@ -372,12 +372,11 @@ static void check_room(const struct node_check *w)
 
 	for (size_t i = 0; i < w->r->n_receivers; i++) {
 		const struct guard_receiver *x = &w->r->receivers[i];
+		uint64_t percent;
+		enum guard_fit fit = guard_fit(x->capacity_bits, x->known, x->after_bits, &percent);
 
-		if (!x->known || !x->capacity_bits) {
-			unknown++;
-			continue;
-		}
-		if (x->after_bits * 100 <= x->capacity_bits * GUARD_ROOM_PERCENT)
+		unknown += fit == GUARD_FIT_NOT_STATED || fit == GUARD_FIT_UNKNOWN;
+		if (fit != GUARD_FIT_NO)
 			continue;
 		guard_add_verdict(w->r, GUARD_ROOM, false,
 		                  "node %s would have %" PRIu64

@@ -233,20 +233,20 @@ static void receivers_must_have_room_where_their_load_is_known(void **state)
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
-	struct guard_load loads[] = { { "ams", 400000 }, { "fra", 400000 } };
+	struct guard_rate loads[] = { { "ams", 400000 }, { "fra", 400000 } };
 	struct guard_observed seen = { .loads = loads, .n_loads = 2 },
 	                      half = { .loads = loads, .n_loads = 1 };
 	size_t n;
 
 	assert_true(guard_allows("room", &none, &ams, &seen, receivers, &n));
 	assert_int_equal(receivers[0].after_bits, 800000);
-	loads[1].bits = 300000;
+	loads[1].per_s = 300000;
 	assert_true(guard_allows("room", &none, &ams, &seen, receivers, &n));
 	assert_int_equal(receivers[0].before_bits, 300000);
 	assert_int_equal(receivers[0].after_bits, 700000);
 	assert_true(receivers[0].known);
-	loads[1].bits = 400000;
-	loads[0].bits = 500000; /* 900,000 of 1,000,000 */
+	loads[1].per_s = 400000;
+	loads[0].per_s = 500000; /* 900,000 of 1,000,000 */
 	assert_false(guard_allows("room", &none, &ams, &seen, receivers, &n));
 	assert_true(guard_allows("room", &none, &ams, &half, receivers, &n));
 	assert_false(receivers[0].known);
@@ -283,12 +283,12 @@ static void the_room_ends_at_its_limit(void **state)
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
-	struct guard_load loads[] = { { "ams", 425000 }, { "fra", 425000 } };
+	struct guard_rate loads[] = { { "ams", 425000 }, { "fra", 425000 } };
 	struct guard_observed seen = { .loads = loads, .n_loads = 2 };
 	size_t n;
 
 	assert_true(guard_allows("room", &none, &ams, &seen, receivers, &n));
-	loads[0].bits++;
+	loads[0].per_s++;
 	assert_false(guard_allows("room", &none, &ams, &seen, receivers, &n));
 }
 
@@ -308,15 +308,15 @@ static void new_flows_have_their_room_too(void **state)
 	struct override ams = of_site("ams", MODEL_OVERRIDE_DRAIN);
 	struct overrides none = { 0 };
 	struct guard_receiver receivers[8];
-	struct guard_load loads[] = { { "ams", 4 }, { "fra", 4 } };
+	struct guard_rate loads[] = { { "ams", 4 }, { "fra", 4 } };
 	struct model_site *fra = (struct model_site *)(uintptr_t)model_site(m, "fra");
 	const uint64_t was = fra->capacity_flows;
 
 	(void)state;
 	fra->capacity_flows = 1000;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		const struct guard_flows flows[] = { { "ams", rows[i].ams },
-			                             { "fra", rows[i].fra } };
+		const struct guard_rate flows[] = { { "ams", rows[i].ams },
+			                            { "fra", rows[i].fra } };
 		struct guard_observed seen = { .loads = loads,
 			                       .n_loads = 2,
 			                       .flows = flows,

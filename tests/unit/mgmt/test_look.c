@@ -44,12 +44,12 @@ static bool fake_has_token(const struct core *core)
 	return fake_token;
 }
 
-static size_t fake_loads(struct core *core, struct guard_load *out, size_t max)
+static size_t fake_loads(struct core *core, struct guard_rate *out, size_t max)
 {
 	(void)core;
 	assert_true(max > 1);
-	out[0] = (struct guard_load){ "fra", 1000 };
-	out[1] = (struct guard_load){ "lon", 2000 };
+	out[0] = (struct guard_rate){ "fra", 1000 };
+	out[1] = (struct guard_rate){ "lon", 2000 };
 	return 2;
 }
 
@@ -104,7 +104,7 @@ static void a_look_has_each_part_from_its_source(void **state)
 	assert_true(l.has_token);
 	assert_int_equal(l.n_loads, 2);
 	assert_string_equal(l.loads[1].site, "lon");
-	assert_int_equal(l.loads[1].bits, 2000);
+	assert_int_equal(l.loads[1].per_s, 2000);
 	assert_ptr_equal(l.dns, fake_dns);
 	assert_ptr_equal(look_peer(&l, "fra-1"), &l.peer_reports[1]);
 	assert_null(look_peer(&l, "lon-1"));

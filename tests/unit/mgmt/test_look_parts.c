@@ -437,9 +437,9 @@ static void a_site_is_shown_with_its_load_and_its_targets(void **state)
 	hear_dns();
 	one_look.n_loads = 2;
 	snprintf(one_look.loads[0].site, sizeof(one_look.loads[0].site), "lon");
-	one_look.loads[0].bits = 5;
+	one_look.loads[0].per_s = 5;
 	snprintf(one_look.loads[1].site, sizeof(one_look.loads[1].site), "fra");
-	one_look.loads[1].bits = 123;
+	one_look.loads[1].per_s = 123;
 	observe_health(health_target_service("web", "ams", true), HEALTH_DOWN);
 	assert_int_equal(ask_handler(handle_status, NULL, "", ""), 200);
 	const json_t *ams = item_at("sites", 0), *fra = item_at("sites", 1);

@@ -323,7 +323,7 @@ static void a_token_is_there_until_it_was_looked_for(void **state)
 static void loads_are_added_by_site_while_they_are_fresh(void **state)
 {
 	const uint64_t now_ms = clock_mono_ms();
-	struct guard_load loads[4];
+	struct guard_rate loads[4];
 
 	(void)state;
 	own.n_reports = 4;
@@ -336,17 +336,17 @@ static void loads_are_added_by_site_while_they_are_fresh(void **state)
 	own.reports[3].answered_ms = 0;
 	assert_int_equal(peers_loads(&this_node, loads, 4), 1);
 	assert_string_equal(loads[0].site, "fra");
-	assert_int_equal(loads[0].bits, 1);
+	assert_int_equal(loads[0].per_s, 1);
 	assert_int_equal(peers_loads(&this_node, loads, 0), 0);
 	own.reports[1].load_known = true;
 	snprintf(own.reports[1].site, sizeof(own.reports[1].site), "lon");
 	assert_int_equal(peers_loads(&this_node, loads, 4), 2);
-	assert_int_equal(loads[1].bits, 2);
+	assert_int_equal(loads[1].per_s, 2);
 	assert_int_equal(peers_loads(&this_node, loads, 1), 1);
 	has_own_load = true;
 	assert_int_equal(peers_loads(&this_node, loads, 4), 3);
 	assert_string_equal(loads[0].site, "ams");
-	assert_int_equal(loads[0].bits, 100);
+	assert_int_equal(loads[0].per_s, 100);
 	has_own_load = false;
 }
 
@@ -363,7 +363,7 @@ static void the_loads_of_a_site_s_nodes_are_added(void **state)
 		uint64_t bits;
 	} sums[] = { { "ams", 107 }, { "fra", (1u << 20) + 11 }, { "lon", 50 } };
 	const size_t n_sums = sizeof(sums) / sizeof(sums[0]);
-	struct guard_load loads[4];
+	struct guard_rate loads[4];
 
 	(void)state;
 	own.n_reports = sizeof(peers) / sizeof(peers[0]);
@@ -378,7 +378,7 @@ static void the_loads_of_a_site_s_nodes_are_added(void **state)
 	has_own_load = false;
 	for (size_t i = 0; i < n_sums; i++) {
 		assert_string_equal(loads[i].site, sums[i].site);
-		assert_int_equal(loads[i].bits, sums[i].bits);
+		assert_int_equal(loads[i].per_s, sums[i].bits);
 	}
 }
 
