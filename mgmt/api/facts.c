@@ -22,20 +22,12 @@ struct holder {
 static void fill_process_facts(const struct look *l, struct holder *h, struct judge_facts *f)
 {
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		const struct observe_state *s = &l->processes[p];
+		const struct gather_process *s = &l->processes[p];
 
 		if (!observe_is_shown((enum observe_process)p, s))
 			continue;
-		h->processes[f->n_processes++] = (struct judge_process){
-			.name = observe_name((enum observe_process)p),
-			.present = s->present,
-			.running = s->running,
-			.refused = s->refused,
-			.age_ms = s->age_ms,
-			.document = s->document,
-			.conditions = s->has_conditions ? &l->conditions[p] : NULL,
-			.conditions_unread = s->conditions_unread,
-		};
+		h->processes[f->n_processes++] =
+		        gather_fact(observe_name((enum observe_process)p), s, &l->conditions[p]);
 	}
 }
 
@@ -132,7 +124,7 @@ static int fill_model(const struct look *l, struct holder *h, struct judge_facts
 
 int facts_judge(const struct look *l, struct judge_verdict *out)
 {
-	const struct observe_state *dataplane = &l->processes[OBSERVE_DATAPLANE];
+	const struct gather_process *dataplane = &l->processes[OBSERVE_DATAPLANE];
 	struct holder h = { .pools = NULL };
 	struct judge_facts f = {
 		.has_intent = true,
@@ -153,7 +145,7 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 	};
 
 	fill_process_facts(l, &h, &f);
-	f.supervisor = gather_supervisor(&l->supervisor, &l->supervisor_conditions);
+	f.supervisor = gather_fact(OBSERVE_SUPERVISOR, &l->supervisor, &l->supervisor_conditions);
 	int err = l->m ? fill_model(l, &h, &f) : 0;
 
 	if (!err)

@@ -159,7 +159,7 @@ static json_t *own_state(struct core *core, bool *complete, bool *busy)
 	bool silent = false;
 
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		struct observe_state s = observe_look(core, (enum observe_process)p, NULL);
+		struct gather_process s = observe_look(core, (enum observe_process)p, NULL);
 
 		silent |= s.present && !s.running;
 		if (s.present && (!s.running || s.document < document))

@@ -70,7 +70,7 @@ json_t *handle_processes_json(const struct look *l)
 	json_t *list = json_array();
 
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		const struct observe_state s = l->processes[p];
+		const struct gather_process s = l->processes[p];
 
 		if (!observe_is_shown((enum observe_process)p, &s))
 			continue;

@@ -83,7 +83,7 @@ static uint64_t shown_from_ms(const struct inforce *f, const char *name)
 }
 
 enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
-                                         const struct observe_state *s, struct conditions *c,
+                                         const struct gather_process *s, struct conditions *c,
                                          uint64_t now_ms)
 {
 	bool suspect = false;
@@ -180,7 +180,7 @@ static void judge_processes(struct core *core, struct inforce *f)
 
 	for (enum observe_process p = 0; p < OBSERVE_MGMT; p++) {
 		struct conditions c;
-		struct observe_state observed = observe_look(core, p, &c);
+		struct gather_process observed = observe_look(core, p, &c);
 		enum inforce_state s =
 		        inforce_judge_process(f, observe_name(p), &observed, &c, now_ms);
 

@@ -21,7 +21,7 @@
  * @return INFORCE_DONE; INFORCE_REFUSED or INFORCE_PENDING, noted in @p f with the process's @p name
  */
 enum inforce_state inforce_judge_process(struct inforce *f, const char *name,
-                                         const struct observe_state *s, struct conditions *c,
+                                         const struct gather_process *s, struct conditions *c,
                                          uint64_t now_ms);
 /** The end of a look at which nothing refused the version. @param pending  something is waited for, as @p f says */
 void inforce_conclude(struct inforce *f, bool pending, uint64_t now_ms);

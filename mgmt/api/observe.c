@@ -26,7 +26,7 @@ const char *observe_name(enum observe_process p)
 	return names[p];
 }
 
-bool observe_is_shown(enum observe_process p, const struct observe_state *s)
+bool observe_is_shown(enum observe_process p, const struct gather_process *s)
 {
 	return p != OBSERVE_ANNOUNCE || s->announces || s->running;
 }
@@ -207,32 +207,19 @@ static uint64_t document_of(struct core *core, enum observe_process p, bool *ref
 	return document;
 }
 
-struct observe_state observe_look(struct core *core, enum observe_process p,
-                                  struct conditions *conditions)
+struct gather_process observe_look(struct core *core, enum observe_process p,
+                                   struct conditions *conditions)
 {
-	struct observe_state s = { .age_ms = UINT64_MAX,
-		                   .announces = p == OBSERVE_ANNOUNCE && has_routing_daemon(core) };
-	struct gather_process process;
+	bool announces = p == OBSERVE_ANNOUNCE && has_routing_daemon(core);
+	struct gather_process s;
 
-	gather_process(core->dirs.run, names[p], &process, conditions);
+	gather_process(core->dirs.run, names[p], &s, conditions);
 	/* the page of a weir-announce that was configured once is no sign of a failure */
-	if (!process.present || (p == OBSERVE_ANNOUNCE && !s.announces && !process.running))
-		return s;
-	s = (struct observe_state){ .present = true,
-		                    .running = process.running,
-		                    .exists = process.exists,
-		                    .pid = process.pid,
-		                    .age_ms = process.age_ms,
-		                    .refused = process.refused,
-		                    .learning = process.learning,
-		                    .has_ports = process.has_ports,
-		                    .n_ports = process.n_ports,
-		                    .dpdk = process.dpdk,
-		                    .has_conditions = process.has_conditions,
-		                    .conditions_unread = process.conditions_unread,
-		                    .announces = s.announces };
+	if (p == OBSERVE_ANNOUNCE && !announces && !s.running)
+		s = (struct gather_process){ .age_ms = UINT64_MAX };
+	s.announces = announces;
 	/* of a process that died while it wrote its page, nothing is read under the lock */
-	if (p != OBSERVE_ANNOUNCE || s.running)
+	if (s.present && (p != OBSERVE_ANNOUNCE || s.running))
 		s.document = document_of(core, p, &s.refused);
 	return s;
 }

@@ -35,30 +35,13 @@ enum observe_process {
 	OBSERVE_COUNT
 };
 
-/** A process as it is seen. */
-struct observe_state {
-	bool present;      /**< it has a stats page */
-	bool running;      /**< it exists, and showed a sign of life within JUDGE_SILENT_MS */
-	bool exists;       /**< its process does, hanging or not */
-	int64_t pid;       /**< of the process that wrote the page */
-	uint64_t age_ms;   /**< since its last sign of life */
-	uint64_t document; /**< that it has taken; 0: not known */
-	bool refused;      /**< it has refused a newer one */
-	bool learning;     /**< of the dataplane: it started on empty tables and asks its peers */
-	bool has_ports;    /**< of the dataplane, with a document in force: n_ports is known */
-	uint64_t n_ports;  /**< interfaces that carry its program */
-	bool dpdk;         /**< if has_ports: DPDK moves packets, not XDP */
-	bool has_conditions, conditions_unread; /**< see gather_process() */
-	bool announces; /**< of weir-announce: the configuration names a routing daemon here */
-};
-
 /** "dataplane", "health", "dns", "announce", "mgmt" */
 const char *observe_name(enum observe_process p);
 /**
  * Whether a process is shown: all are, but weir-announce only where it runs or ought to run. Most
  * nodes do not start it.
  */
-bool observe_is_shown(enum observe_process p, const struct observe_state *s);
+bool observe_is_shown(enum observe_process p, const struct gather_process *s);
 /** The supervisor, as its pages are called; it is none of the processes above. */
 #define OBSERVE_SUPERVISOR "run"
 
@@ -71,8 +54,8 @@ void observe_stop(struct core *core);
  * Look at a process's pages now; under the lock. @p conditions (NULL: not wanted) is filled if
  * has_conditions.
  */
-struct observe_state observe_look(struct core *core, enum observe_process p,
-                                  struct conditions *conditions);
+struct gather_process observe_look(struct core *core, enum observe_process p,
+                                   struct conditions *conditions);
 /** What health and dataplane show, opened for one look. */
 struct observe_pages {
 	struct page *health_page;

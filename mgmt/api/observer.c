@@ -23,7 +23,7 @@
 static void log_process_changes(struct core *core)
 {
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
-		struct observe_state s = observe_look(core, (enum observe_process)p, NULL);
+		struct gather_process s = observe_look(core, (enum observe_process)p, NULL);
 
 		if (s.running == core->observe->running[p])
 			continue;

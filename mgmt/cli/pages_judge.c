@@ -44,15 +44,9 @@ static void fill_page_processes(const struct cli *cli, const struct model *m, st
 		gather_process(cli->dirs.run, pages_processes[i], &seen, &h->conditions[i]);
 		if (pages_leave_out(m, pages_processes[i], &seen))
 			continue;
-		h->processes[f->n_processes++] = (struct judge_process){
-			.name = pages_processes[i],
-			.present = seen.present,
-			.running = seen.running && strcmp(pages_processes[i], "mgmt") != 0,
-			.refused = seen.refused,
-			.age_ms = seen.age_ms,
-			.conditions = seen.has_conditions ? &h->conditions[i] : NULL,
-			.conditions_unread = seen.conditions_unread,
-		};
+		seen.running = seen.running && strcmp(pages_processes[i], "mgmt") != 0;
+		h->processes[f->n_processes++] =
+		        gather_fact(pages_processes[i], &seen, &h->conditions[i]);
 		if (i > 0)
 			continue;
 		f->dpdk = seen.dpdk;
@@ -62,7 +56,7 @@ static void fill_page_processes(const struct cli *cli, const struct model *m, st
 		f->n_ports = seen.n_ports;
 	}
 	gather_process(cli->dirs.run, "run", &supervisor, &h->supervisor_conditions);
-	f->supervisor = gather_supervisor(&supervisor, &h->supervisor_conditions);
+	f->supervisor = gather_fact("run", &supervisor, &h->supervisor_conditions);
 	f->workers_forward = exists && supervisor.running && supervisor.workers_forward;
 	f->processes = h->processes;
 }

@@ -50,23 +50,29 @@ int gather_rows(const struct effect *e, const char *pool, struct effect_backend 
 /** The row of @p id, or NULL. */
 const struct effect_backend *gather_row(const struct effect_backend *rows, int n, uint64_t id);
 
-/** A process's stats page, as far as it says how the process is. */
+/** A process as it is seen, for the most part by its stats page. */
 struct gather_process {
-	bool present, running;
+	bool present;         /**< it has a stats page */
+	bool running;         /**< it exists, and showed a sign of life within JUDGE_SILENT_MS */
 	bool exists;          /**< its process does, hanging or not */
 	int64_t pid;          /**< of the process that wrote the page; 0: of none */
 	bool workers_forward; /**< of weir run: it sees DPDK's workers count */
-	uint64_t age_ms;
-	bool refused, learning; /**< of the dataplane */
-	bool has_ports, dpdk;   /**< of the dataplane with a document: n_ports is known */
-	uint64_t n_ports;
+	uint64_t age_ms;      /**< since its last sign of life */
+	bool refused;         /**< of the dataplane: it has refused a newer document */
+	bool learning;    /**< of the dataplane: it started on empty tables and asks its peers */
+	bool has_ports;   /**< of the dataplane, with a document in force: n_ports is known */
+	uint64_t n_ports; /**< interfaces that carry its program */
+	bool dpdk;        /**< if has_ports: DPDK moves packets, not XDP */
 	bool has_conditions;
 	bool conditions_unread; /**< they cannot be read */
+	/* of observe_look() */
+	uint64_t document; /**< that it has taken; 0: not known */
+	bool announces;    /**< of weir-announce: the configuration names a routing daemon here */
 };
 
-/** What was seen of the supervisor's page as a fact; @p conditions is borrowed. */
-struct judge_process gather_supervisor(const struct gather_process *observed,
-                                       const struct conditions *conditions);
+/** What was seen of process @p name as a fact; it and @p conditions are borrowed. */
+struct judge_process gather_fact(const char *name, const struct gather_process *observed,
+                                 const struct conditions *conditions);
 
 /**
  * Look at the stats page of @p process; @p conditions (NULL: not wanted) is filled if

@@ -47,14 +47,16 @@ bool gather_no_program(const struct model *m)
 	return n && n_none == n;
 }
 
-struct judge_process gather_supervisor(const struct gather_process *observed,
-                                       const struct conditions *conditions)
+struct judge_process gather_fact(const char *name, const struct gather_process *observed,
+                                 const struct conditions *conditions)
 {
 	return (struct judge_process){
-		.name = "run",
+		.name = name,
 		.present = observed->present,
 		.running = observed->running,
+		.refused = observed->refused,
 		.age_ms = observed->age_ms,
+		.document = observed->document,
 		.conditions = observed->has_conditions ? conditions : NULL,
 		.conditions_unread = observed->conditions_unread,
 	};

@@ -78,12 +78,12 @@ static void each_process_is_told_as_it_was_seen(void **state)
 	(void)state;
 	for (int p = 0; p < OBSERVE_COUNT; p++) {
 		setup(NULL);
-		seen.processes[p] = (struct observe_state){ .present = true,
-			                                    .running = true,
-			                                    .refused = true,
-			                                    .age_ms = 17,
-			                                    .document = 9,
-			                                    .has_conditions = true };
+		seen.processes[p] = (struct gather_process){ .present = true,
+			                                     .running = true,
+			                                     .refused = true,
+			                                     .age_ms = 17,
+			                                     .document = 9,
+			                                     .has_conditions = true };
 		seen.processes[OBSERVE_ANNOUNCE].announces = true;
 		gather_facts();
 		assert_int_equal(facts.n_processes, OBSERVE_COUNT);
@@ -120,8 +120,8 @@ static void weir_announce_counts_where_it_belongs(void **state)
 		bool counts = false;
 
 		seen.processes[OBSERVE_ANNOUNCE] =
-		        (struct observe_state){ .announces = rows[i].announces,
-			                        .running = rows[i].running };
+		        (struct gather_process){ .announces = rows[i].announces,
+			                         .running = rows[i].running };
 		gather_facts();
 		for (size_t k = 0; k < facts.n_processes; k++)
 			counts |= !strcmp(processes[k].name, "announce");
@@ -155,7 +155,7 @@ static void workers_are_believed_of_who_lives(void **state)
 		gather_facts();
 		assert_int_equal(facts.workers_forward, i == 7);
 	}
-	seen.processes[OBSERVE_DATAPLANE] = (struct observe_state){
+	seen.processes[OBSERVE_DATAPLANE] = (struct gather_process){
 		.dpdk = true, .learning = true, .has_ports = true, .n_ports = 3
 	};
 	gather_facts();

@@ -307,6 +307,7 @@ static void conditions_that_cannot_be_read_are_unread(void **state)
 	stats_close(s);
 	gather_process(dir, "health", &p, &c);
 	assert_false(p.present || p.running || p.has_conditions || p.conditions_unread);
+	assert_true(p.age_ms == UINT64_MAX);
 }
 
 static int make_dir(void **state)
@@ -410,14 +411,14 @@ static void the_supervisor_is_a_fact_with_its_conditions(void **state)
 	};
 	const struct gather_process other = { .running = true, .age_ms = 5 };
 	const struct conditions c = { .n = 1 };
-	struct judge_process p = gather_supervisor(&seen, &c);
+	struct judge_process p = gather_fact("run", &seen, &c);
 
 	(void)state;
 	assert_string_equal(p.name, "run");
 	assert_true(p.present && !p.running && p.conditions_unread);
 	assert_int_equal(p.age_ms, 70);
 	assert_ptr_equal(p.conditions, &c);
-	p = gather_supervisor(&other, &c);
+	p = gather_fact("run", &other, &c);
 	assert_true(p.running && !p.present && !p.conditions_unread);
 	assert_null(p.conditions);
 }

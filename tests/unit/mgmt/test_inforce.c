@@ -20,7 +20,7 @@
 #define DOCUMENT 7u
 
 static struct inforce judgement;
-static struct observe_state seen;
+static struct gather_process seen;
 static struct conditions stated;
 
 /* A process that runs, has the document and has said so, with nothing to complain of. */
@@ -30,7 +30,7 @@ static int begin_process(void **state)
 	judgement = (struct inforce){
 		.number = 2, .state = INFORCE_PENDING, .accepted_ms = TAKEN_MS, .document = DOCUMENT
 	};
-	seen = (struct observe_state){
+	seen = (struct gather_process){
 		.present = true, .running = true, .document = DOCUMENT, .has_conditions = true
 	};
 	stated = (struct conditions){ .document = DOCUMENT, .at_ms = TAKEN_MS + 10 };
@@ -68,7 +68,7 @@ static void a_process_that_has_it_and_complains_of_nothing_is_done(void **state)
 static void a_process_that_never_was_there_lacks_nothing(void **state)
 {
 	(void)state;
-	seen = (struct observe_state){ .document = 0 };
+	seen = (struct gather_process){ .document = 0 };
 	assert_int_equal(judge_at(TAKEN_MS + 20), INFORCE_DONE);
 }
 

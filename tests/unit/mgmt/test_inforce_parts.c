@@ -24,7 +24,7 @@ static struct version our_head;
 static struct intent_key our_key;
 static bool key_new;
 static const char *unwritten_reason;
-static struct observe_state shown[OBSERVE_COUNT];
+static struct gather_process shown[OBSERVE_COUNT];
 static struct conditions stated[OBSERVE_COUNT];
 static struct peers_report views[2];
 static unsigned n_rolled_back;
@@ -76,8 +76,8 @@ static bool fake_key_is_new(const struct intent *in)
 	return key_new;
 }
 
-static struct observe_state fake_look(struct core *core, enum observe_process p,
-                                      struct conditions *c)
+static struct gather_process fake_look(struct core *core, enum observe_process p,
+                                       struct conditions *c)
 {
 	(void)core;
 	*c = stated[p];
@@ -142,10 +142,10 @@ static int setup(void **state)
 	memset(views, 0, sizeof(views));
 	n_rolled_back = 0;
 	for (size_t i = 0; i < OBSERVE_COUNT; i++) {
-		shown[i] = (struct observe_state){ .present = true,
-			                           .running = true,
-			                           .document = DOCUMENT,
-			                           .has_conditions = true };
+		shown[i] = (struct gather_process){ .present = true,
+			                            .running = true,
+			                            .document = DOCUMENT,
+			                            .has_conditions = true };
 		stated[i] = (struct conditions){ .document = DOCUMENT, .at_ms = fake_ms };
 	}
 	snprintf(this_node.api, sizeof(this_node.api), "https://a1");

@@ -14,12 +14,12 @@ static struct peers_report fake_views[2];
 static bool fake_token;
 static json_t *fake_dns;
 
-static struct observe_state fake_look(struct core *core, enum observe_process p,
-                                      struct conditions *conditions)
+static struct gather_process fake_look(struct core *core, enum observe_process p,
+                                       struct conditions *conditions)
 {
 	(void)core;
 	conditions->n = 10 + (uint32_t)p;
-	return (struct observe_state){ .present = true, .document = 100 + (uint64_t)p };
+	return (struct gather_process){ .present = true, .document = 100 + (uint64_t)p };
 }
 
 static void fake_process(const char *run_dir, const char *process, struct gather_process *out,

@@ -135,10 +135,10 @@ static int setup(void **state)
 	one_look.pages.health = &health;
 	one_look.pages.health_fresh = true;
 	for (int p = 0; p < OBSERVE_COUNT; p++)
-		one_look.processes[p] = (struct observe_state){ .present = true,
-			                                        .running = p != OBSERVE_ANNOUNCE,
-			                                        .age_ms = 10u + p,
-			                                        .document = 20u + p };
+		one_look.processes[p] = (struct gather_process){ .present = true,
+			                                         .running = p != OBSERVE_ANNOUNCE,
+			                                         .age_ms = 10u + p,
+			                                         .document = 20u + p };
 	return 0;
 }
 
@@ -290,7 +290,7 @@ static void a_process_is_running_silent_or_absent(void **state)
 	one_look.processes[OBSERVE_DATAPLANE].refused = true;
 	one_look.processes[OBSERVE_HEALTH].running = false;
 	one_look.processes[OBSERVE_HEALTH].has_ports = true;
-	one_look.processes[OBSERVE_DNS] = (struct observe_state){ .document = 0 };
+	one_look.processes[OBSERVE_DNS] = (struct gather_process){ .document = 0 };
 	assert_int_equal(ask_handler(handle_processes, NULL, "", ""), 200);
 	assert_int_equal(count_rows("items"), 4);
 	static const char *const names[] = { "dataplane", "health", "dns", "mgmt" };

@@ -146,9 +146,9 @@ static void processes_are_up_as_they_were_seen(void **state)
 {
 	(void)state;
 	look_seen.processes[OBSERVE_DNS] =
-	        (struct observe_state){ .present = true, .running = true, .age_ms = 1250 };
+	        (struct gather_process){ .present = true, .running = true, .age_ms = 1250 };
 	look_seen.processes[OBSERVE_HEALTH] =
-	        (struct observe_state){ .present = true, .age_ms = 90000 };
+	        (struct gather_process){ .present = true, .age_ms = 90000 };
 	const char *text = scrape_metrics();
 	assert_non_null(strstr(text, "weir_process_up{process=\"dns\"} 1\n"));
 	assert_non_null(strstr(text, "weir_process_up{process=\"health\"} 0\n"));
@@ -249,7 +249,7 @@ static void the_whole_is_as_prometheus_wants_it(void **state)
 	look_seen.pages.health = &health;
 	look_seen.pages.health_fresh = look_seen.pages.effect_fresh = true;
 	look_seen.processes[OBSERVE_DNS] =
-	        (struct observe_state){ .present = true, .running = true, .age_ms = 1 };
+	        (struct gather_process){ .present = true, .running = true, .age_ms = 1 };
 	look_seen.supervisor.running = true; /* weir-health is dead: its values are history */
 	fake_effects[0] = (struct effect_backend){ .id = 1, .alive = 1, .next_hop = 1, .slots = 9 };
 	fake_effects[1] = (struct effect_backend){ .id = 2 };

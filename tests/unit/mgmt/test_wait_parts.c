@@ -13,7 +13,7 @@ static void what_is_in_force_is_not_waited_for(void **state)
 	assert_int_equal(json_integer_value(json_object_get(answer.json, "document")), DOCUMENT);
 	assert_int_equal(n_changed, 1); /* the peers hear of it at once all the same */
 	assert_int_equal(n_related, 0); /* nobody waits for them */
-	shown[2] = (struct observe_state){ .document = 0 }; /* was never there */
+	shown[2] = (struct gather_process){ .document = 0 }; /* was never there */
 	assert_int_equal(wait_for(false, NULL, NULL), 0);
 	assert_true(is_complete());
 }
@@ -36,7 +36,7 @@ static void each_process_is_waited_for(void **state)
 		shown[i].running = true;
 		shown[i].document = DOCUMENT;
 	}
-	shown[2] = (struct observe_state){ .document = 0 }; /* was never there: it is not silent */
+	shown[2] = (struct gather_process){ .document = 0 }; /* was never there: it is not silent */
 	shown[0].document = DOCUMENT - 1;
 	assert_int_equal(wait_for(false, NULL, NULL), VERSION_MS);
 	shown[0].document = DOCUMENT;

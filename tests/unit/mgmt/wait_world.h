@@ -21,7 +21,7 @@
 
 static uint64_t fake_ms, begun_ms;
 static const char *unwritten_reason;
-static struct observe_state shown[OBSERVE_COUNT];
+static struct gather_process shown[OBSERVE_COUNT];
 static struct inforce own_judgement;
 static struct peers_report views[2];
 static size_t n_peer_reports;
@@ -74,8 +74,8 @@ static uint64_t fake_document(const struct intent *in)
 	return DOCUMENT;
 }
 
-static struct observe_state fake_look(struct core *core, enum observe_process p,
-                                      struct conditions *c)
+static struct gather_process fake_look(struct core *core, enum observe_process p,
+                                       struct conditions *c)
 {
 	(void)core;
 	(void)c;
@@ -155,9 +155,9 @@ static int setup(void **state)
 	fake_ms = 1000000;
 	unwritten_reason = "";
 	for (size_t i = 0; i < OBSERVE_COUNT; i++)
-		shown[i] = (struct observe_state){ .present = true,
-			                           .running = true,
-			                           .document = DOCUMENT };
+		shown[i] = (struct gather_process){ .present = true,
+			                            .running = true,
+			                            .document = DOCUMENT };
 	own_judgement = (struct inforce){ 0 };
 	in_force = stored = (struct version){ 0 };
 	stored_err = 0;
