@@ -86,15 +86,6 @@ static void gather_nodes(const struct operation_snapshot *v, const struct operat
 	out->facts.n_nodes = v->n_reports;
 }
 
-static void gather_others(const struct operation_snapshot *v, const struct operation *op,
-                          struct operation_observed *out)
-{
-	for (size_t i = 0; i < v->n_others; i++)
-		if (strcmp(v->others[i].id, op->id) != 0)
-			out->others[out->facts.n_others++] = v->others[i];
-	out->facts.others = out->others;
-}
-
 /* --- the document --- */
 
 /* Whether a dynamic name that the operation moves may be answered with a target. */
@@ -209,6 +200,7 @@ void operation_gather(const struct operation_snapshot *v, const struct operation
 	        (struct operation_value){ v->m != NULL, v->m ? v->m->max_sites_out : 0 };
 	out->facts.ttl_s = longest_ttl(v, op);
 	gather_nodes(v, op, out);
-	gather_others(v, op, out);
+	out->facts.others = v->others;
+	out->facts.n_others = v->n_others;
 	operation_gather_sites(v, op, out);
 }

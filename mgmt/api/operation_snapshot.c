@@ -82,12 +82,11 @@ static void list_others(struct operation_snapshot *v)
 	for (size_t i = 0; (item = operations_at(v->core, i)) && v->n_others < 64; i++) {
 		if (operation_is_over(&item->op))
 			continue;
-		memcpy(v->other_ids[v->n_others], item->op.id, MODEL_ID_MAX);
-		v->others[v->n_others] =
-		        (struct operation_other){ .id = v->other_ids[v->n_others],
-			                          .created_ms = item->op.created_ms,
-			                          .moves = operation_moves(&item->op) };
-		v->n_others++;
+		struct operation_other *other = &v->others[v->n_others++];
+
+		*other = (struct operation_other){ .created_ms = item->op.created_ms,
+			                           .moves = operation_moves(&item->op) };
+		memcpy(other->id, item->op.id, sizeof(other->id));
 		list_held(v, &item->op);
 	}
 }

@@ -44,8 +44,7 @@ struct operation_snapshot {
 	struct overrides overrides;
 	struct operation_report reports[PEERS_MAX + 1]; /**< in the order of the model's nodes */
 	size_t n_reports;
-	struct operation_other others[64]; /**< not over; ids are in other_ids */
-	char other_ids[64][MODEL_ID_MAX];
+	struct operation_other others[64]; /**< not over */
 	size_t n_others;
 	/** Sites at which a drain is held, so that they count as out although they get clients. */
 	struct operation_snapshot_held {
@@ -131,7 +130,6 @@ struct operation_observed {
 	struct operation_facts facts;
 	struct operation_node nodes[PEERS_MAX + 1];
 	struct operation_site sites[64];
-	struct operation_other others[64];
 	struct operation_late late[OPERATION_LATE_MAX];
 	struct projection *projection; /**< from malloc(), the caller's; NULL: not known */
 };

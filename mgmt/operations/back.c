@@ -145,7 +145,7 @@ static void run_stage(struct tick *t)
 		"its own pools are up by its own checks", "its VIPs are announced, with proof",
 		"it is up as seen from outside", "backup members have left", ""
 	};
-	const char *unready, *mover = facts_find_mover(t->facts);
+	const char *unready, *mover = facts_find_mover(t->op, t->facts);
 
 	absent_return(t);
 	unready = find_unready(t);

@@ -133,7 +133,7 @@ static int refuse_resume(const struct tick *t, char *error)
 {
 	const struct operation_facts *facts = t->facts;
 	struct operation *op = t->op;
-	const char *mover = facts_find_mover(facts);
+	const char *mover = facts_find_mover(op, facts);
 
 	if (is_gone(facts))
 		return refuse_gone(error);
@@ -317,7 +317,7 @@ int operation_redirect(struct operation *op, const struct operation_facts *facts
 	struct tick t = begin_command(op, facts, now_ms);
 	const uint32_t goal_ppm = person->goal_ppm;
 	enum operation_state state = operation_unheld_state(op);
-	const char *mover = facts_find_mover(facts);
+	const char *mover = facts_find_mover(op, facts);
 
 	if (operation_is_over(op))
 		return command_refuse_over(op, error);

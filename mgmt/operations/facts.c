@@ -93,10 +93,10 @@ uint32_t facts_epoch(const struct operation *op, const struct operation_facts *f
 	return epoch;
 }
 
-const char *facts_find_mover(const struct operation_facts *facts)
+const char *facts_find_mover(const struct operation *op, const struct operation_facts *facts)
 {
 	for (size_t i = 0; i < facts->n_others; i++) {
-		if (facts->others[i].moves)
+		if (facts->others[i].moves && strcmp(facts->others[i].id, op->id) != 0)
 			return facts->others[i].id;
 	}
 	return NULL;

@@ -39,7 +39,7 @@ bool facts_next_level(const struct operation *op, const struct operation_facts *
 /** The highest epoch of the record and of all levels that are known. */
 uint32_t facts_epoch(const struct operation *op, const struct operation_facts *facts);
 /** Another operation that moves levels; NULL: none. @return its id */
-const char *facts_find_mover(const struct operation_facts *facts);
+const char *facts_find_mover(const struct operation *op, const struct operation_facts *facts);
 /** Whether the other operation began before this one: of two that exclude each other it goes on. */
 bool facts_is_older(const struct operation_other *other, const struct operation *op);
 /**

@@ -95,9 +95,9 @@ struct operation_band {
 	struct operation_value least_ppm, most_ppm;
 };
 
-/** Another operation that is not over. */
+/** An operation that is not over. */
 struct operation_other {
-	const char *id;
+	char id[MODEL_ID_MAX];
 	int64_t created_ms;
 	bool moves;
 };
@@ -119,7 +119,7 @@ struct operation_facts {
 	size_t n_nodes;
 	const struct operation_site *sites; /**< all configured */
 	size_t n_sites;
-	const struct operation_other *others;
+	const struct operation_other *others; /**< this one may be among them */
 	size_t n_others;
 	enum operation_document document;
 	enum operation_truth unconfirmed; /**< a change waits to be confirmed */

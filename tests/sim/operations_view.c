@@ -3,6 +3,7 @@
  * What one node of the world knows of an operation, as the shell of weir-mgmt would gather it. Each
  * value may be missing for a moment; a site's measurements may be missing for long.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "operations_world.h"
@@ -202,11 +203,14 @@ void world_look(struct world *w, struct world_node *n, uint32_t k, struct world_
 	for (uint32_t i = 0; i < w->n_nodes; i++)
 		look_node(w, n, k, &w->node[i], &v->nodes[i]);
 	for (uint32_t j = 0; j < w->n_ops; j++) {
-		if (j == k || !n->revision[j] || operation_is_over(&n->rec[j]))
+		struct operation_other *other = &v->others[f->n_others];
+
+		if (!n->revision[j] || operation_is_over(&n->rec[j]))
 			continue;
-		v->others[f->n_others++] =
-		        (struct operation_other){ n->rec[j].id, n->rec[j].created_ms,
-			                          operation_moves(&n->rec[j]) };
+		*other = (struct operation_other){ .created_ms = n->rec[j].created_ms,
+			                           .moves = operation_moves(&n->rec[j]) };
+		(void)snprintf(other->id, sizeof(other->id), "%s", n->rec[j].id);
+		f->n_others++;
 	}
 	f->elapsed_ms = n->ticked_ms[k] ? w->now_ms - n->ticked_ms[k] : 0;
 	f->self = n->name;
