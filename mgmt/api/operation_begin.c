@@ -31,10 +31,8 @@ struct beginning {
 	struct operation op;
 	struct operation_observed observed;
 	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
-	const char *sites[OPERATION_TARGETS_MAX]; /* borrowed from the body or from names */
-	char names[OPERATION_TARGETS_MAX][MODEL_NAME_MAX];
-	char override_ids[OPERATION_TARGETS_MAX][MODEL_ID_MAX];
-	size_t n_sites;
+	struct operation_target targets[OPERATION_TARGETS_MAX];
+	size_t n_targets;
 	json_t *outlook, *refusal; /* what is added to a problem if a guard refuses */
 	uint64_t deciding;
 	uint32_t level_ppm; /* of an override that goes on */
@@ -56,14 +54,12 @@ static void make_id(const struct core *core, int64_t now_ms, char out[MODEL_ID_M
 
 static bool add_site(struct beginning *b, const char *name, struct operation_outcome *out)
 {
-	if (b->n_sites == OPERATION_TARGETS_MAX) {
+	if (b->n_targets == OPERATION_TARGETS_MAX) {
 		operation_refuse(out, 422, "invalid", "sites: an operation has at most %u sites",
 		                 OPERATION_TARGETS_MAX);
 		return false;
 	}
-	snprintf(b->names[b->n_sites], MODEL_NAME_MAX, "%s", name);
-	b->sites[b->n_sites] = b->names[b->n_sites];
-	b->n_sites++;
+	snprintf(b->targets[b->n_targets++].site, MODEL_NAME_MAX, "%s", name);
 	return true;
 }
 
@@ -85,7 +81,7 @@ static bool find_sites(struct beginning *b, const struct model *m, struct operat
 		if (!strcmp(m->sites[i].region, body->region) &&
 		    !add_site(b, m->sites[i].name, out))
 			return false;
-	if (b->n_sites)
+	if (b->n_targets)
 		return true;
 	operation_refuse(out, 404, "not-found", "no site has the label region=%s", body->region);
 	return false;
@@ -103,10 +99,10 @@ static bool find_service(const struct beginning *b, const struct model *m,
 		operation_refuse(out, 404, "not-found", "there is no service %s", name);
 		return false;
 	}
-	for (size_t i = 0; i < b->n_sites; i++)
-		if (!model_service_at(found, b->sites[i])) {
+	for (size_t i = 0; i < b->n_targets; i++)
+		if (!model_service_at(found, b->targets[i].site)) {
 			operation_refuse(out, 422, "invalid", "service: %s is not at site %s", name,
-			                 b->sites[i]);
+			                 b->targets[i].site);
 			return false;
 		}
 	return true;
@@ -129,8 +125,9 @@ static bool find_absent(const struct beginning *b, const struct model *m,
 /* Another operation of one of these sites. Under the lock. */
 static bool find_other(const struct beginning *b, struct operation_outcome *out)
 {
-	for (size_t i = 0; i < b->n_sites; i++) {
-		const struct operations_item *item = operations_of_site(b->core, b->sites[i]);
+	for (size_t i = 0; i < b->n_targets; i++) {
+		const struct operations_item *item =
+		        operations_of_site(b->core, b->targets[i].site);
 
 		if (!item)
 			continue;
@@ -141,12 +138,12 @@ static bool find_other(const struct beginning *b, struct operation_outcome *out)
 		        out, 409, "operation",
 		        "site %s %s by operation %s (%s, owner %s); weir operation %s shows "
 		        "it, weir undrain site %s%s%s returns it",
-		        b->sites[i],
+		        b->targets[i].site,
 		        drained               ? "is drained already"
 		        : operation_moves(op) ? "is being moved"
 		                              : "is kept as it is",
-		        op->id, operation_state_text(op->state), op->owner, op->id, b->sites[i],
-		        *op->service ? " --service " : "", op->service);
+		        op->id, operation_state_text(op->state), op->owner, op->id,
+		        b->targets[i].site, *op->service ? " --service " : "", op->service);
 		out->json = json_pack("{s:s}", "operation", op->id);
 		return false;
 	}
@@ -156,13 +153,13 @@ static bool find_other(const struct beginning *b, struct operation_outcome *out)
 /* The operation of just these sites, if it rests or returns: it can go on. Under the lock. */
 static bool find_resting(struct beginning *b)
 {
-	const struct operations_item *item = operations_of_site(b->core, b->sites[0]);
+	const struct operations_item *item = operations_of_site(b->core, b->targets[0].site);
 	const char *service = b->body->service ? b->body->service : "";
 
-	if (!item || item->op.n_targets != b->n_sites || strcmp(item->op.service, service) != 0)
+	if (!item || item->op.n_targets != b->n_targets || strcmp(item->op.service, service) != 0)
 		return false;
-	for (size_t i = 0; i < b->n_sites; i++)
-		if (!operation_targets_site(&item->op, b->sites[i]))
+	for (size_t i = 0; i < b->n_targets; i++)
+		if (!operation_targets_site(&item->op, b->targets[i].site))
 			return false;
 	enum operation_state state = operation_unheld_state(&item->op);
 	b->goes_on = state == OPERATION_RESTING || state == OPERATION_RETURNING;
@@ -196,20 +193,21 @@ static bool choose_overrides(struct beginning *b, int64_t now_ms, struct operati
 {
 	const struct overrides *all = intent_overrides(b->core->intent);
 
-	b->stamp = operations_next_stamp(b->core, b->sites, b->n_sites, now_ms);
-	for (size_t i = 0; i < b->n_sites; i++) {
-		const struct override *o = find_drain(all, b->sites[i], b->body->service, now_ms);
+	b->stamp = operations_next_stamp(b->core, b->targets, b->n_targets, now_ms);
+	for (size_t i = 0; i < b->n_targets; i++) {
+		const struct override *o =
+		        find_drain(all, b->targets[i].site, b->body->service, now_ms);
 		uint32_t level = o ? overrides_level(all, o, now_ms) : 0;
 
 		if (o)
-			memcpy(b->override_ids[i], o->id, MODEL_ID_MAX);
+			memcpy(b->targets[i].override_id, o->id, MODEL_ID_MAX);
 		else
-			make_id(b->core, now_ms, b->override_ids[i]);
+			make_id(b->core, now_ms, b->targets[i].override_id);
 		if (i && level != b->level_ppm) {
 			operation_refuse(out, 422, "invalid",
 			                 "sites: %s and %s are drained to different levels; "
 			                 "give one command for each",
-			                 b->sites[0], b->sites[i]);
+			                 b->targets[0].site, b->targets[i].site);
 			return false;
 		}
 		b->level_ppm = level;
@@ -237,18 +235,14 @@ static bool resolve_request(struct beginning *b, int64_t now_ms, struct operatio
 static bool make_record(struct beginning *b, int64_t now_ms, struct operation_outcome *out)
 {
 	const struct operation_body *body = b->body;
-	const char *ids[OPERATION_TARGETS_MAX];
 	char error[OPERATION_DETAIL_MAX] = "";
 
-	for (size_t i = 0; i < b->n_sites; i++)
-		ids[i] = b->override_ids[i];
 	struct operation_request r = { .id = b->id,
 		                       .node = b->core->dirs.node,
 		                       .kind = body->what == OPERATION_BODY_SHIFT ? OPERATION_SHIFT
 		                                                                  : OPERATION_DRAIN,
-		                       .sites = b->sites,
-		                       .override_ids = ids,
-		                       .n_sites = b->n_sites,
+		                       .targets = b->targets,
+		                       .n_targets = b->n_targets,
 		                       .service = body->service ? body->service : "",
 		                       .level_ppm = b->level_ppm,
 		                       .stamp = b->stamp,
@@ -385,7 +379,7 @@ static bool make_exist(struct beginning *b, const struct http_request *request,
 		        out, 409, "overtaken",
 		        "somebody has given a command at site %s meanwhile, which this node "
 		        "had not heard of: look at weir status, then give yours again",
-		        b->sites[0]);
+		        b->targets[0].site);
 	else
 		operation_refuse_undecided(b->core, b->op.id, decided, reason, out);
 	return false;
@@ -491,8 +485,9 @@ static bool is_meant(const struct beginning *b, const struct operation *op,
 static bool find_common(struct beginning *b, char id[MODEL_ID_MAX], struct operation_outcome *out)
 {
 	id[0] = '\0';
-	for (size_t i = 0; i < b->n_sites; i++) {
-		const struct operations_item *item = operations_of_site(b->core, b->sites[i]);
+	for (size_t i = 0; i < b->n_targets; i++) {
+		const struct operations_item *item =
+		        operations_of_site(b->core, b->targets[i].site);
 		const char *one = item ? item->op.id : "";
 
 		if (i && strcmp(one, id) != 0) {
@@ -529,7 +524,8 @@ static void return_scheduled(struct beginning *b, const struct operation_order *
 	if (!ok)
 		return;
 	if (!b->level_ppm) {
-		operation_refuse(out, 409, "nothing-to-end", "site %s is not drained", b->sites[0]);
+		operation_refuse(out, 409, "nothing-to-end", "site %s is not drained",
+		                 b->targets[0].site);
 		return;
 	}
 	if (!make_record(b, now_ms, out))

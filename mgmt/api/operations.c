@@ -326,13 +326,13 @@ static uint64_t find_newest_at(struct core *core, const char *site, int64_t now_
 	return newest;
 }
 
-uint64_t operations_next_stamp(struct core *core, const char *const *sites, size_t n,
+uint64_t operations_next_stamp(struct core *core, const struct operation_target *targets, size_t n,
                                int64_t now_ms)
 {
 	uint64_t newest = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		uint64_t one = find_newest_at(core, sites[i], now_ms);
+		uint64_t one = find_newest_at(core, targets[i].site, now_ms);
 
 		newest = one > newest ? one : newest;
 	}

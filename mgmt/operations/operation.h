@@ -274,9 +274,8 @@ struct operation_person {
 struct operation_request {
 	const char *id, *node; /**< the new operation's id; the node that was asked */
 	enum operation_kind kind;
-	const char *const *sites;        /**< [n_sites] */
-	const char *const *override_ids; /**< [n_sites] */
-	size_t n_sites;
+	const struct operation_target *targets; /**< [n_targets], without a baseline */
+	size_t n_targets;
 	const char *service;
 	uint32_t level_ppm; /**< at which the targets are now: an override that goes on */
 	uint64_t stamp;     /**< of the command */

@@ -134,19 +134,13 @@ static int copy_texts(struct operation *op, const struct operation_request *r, c
 
 static int copy_targets(struct operation *op, const struct operation_request *r, char *error)
 {
-	for (size_t i = 0; i < r->n_sites; i++) {
-		struct operation_target *target = &op->targets[op->n_targets];
-
-		if (operation_targets_site(op, r->sites[i])) {
+	for (size_t i = 0; i < r->n_targets; i++) {
+		if (operation_targets_site(op, r->targets[i].site)) {
 			(void)snprintf(error, OPERATION_DETAIL_MAX, "site %s is named twice",
-			               r->sites[i]);
+			               r->targets[i].site);
 			return -EINVAL;
 		}
-		if (!copy_text(target->site, sizeof(target->site), r->sites[i], "site", error) ||
-		    !copy_text(target->override_id, sizeof(target->override_id), r->override_ids[i],
-		               "override id", error))
-			return -EINVAL;
-		op->n_targets++;
+		op->targets[op->n_targets++] = r->targets[i];
 	}
 	return 0;
 }
@@ -169,7 +163,7 @@ static const char *find_error(const struct operation_request *r, int64_t now_ms)
 
 	if (!r->stamp || r->stamp >= HLC_END)
 		return "the command has no stamp";
-	if (r->n_sites == 0)
+	if (r->n_targets == 0)
 		return "no site is named";
 	if (r->person.until_ms != MODEL_TIME_NEVER && r->person.until_ms <= now_ms)
 		return "until is in the past";
@@ -188,7 +182,7 @@ int operation_init(struct operation *op, const struct operation_request *r, int6
 	const char *wrong = find_error(r, now_ms);
 
 	memset(op, 0, sizeof(*op));
-	if (r->n_sites > OPERATION_TARGETS_MAX || r->person.without.n > OPERATION_NODES_MAX) {
+	if (r->n_targets > OPERATION_TARGETS_MAX || r->person.without.n > OPERATION_NODES_MAX) {
 		(void)snprintf(error, OPERATION_DETAIL_MAX,
 		               "more than %u sites or %u nodes are named", OPERATION_TARGETS_MAX,
 		               OPERATION_NODES_MAX);

@@ -52,15 +52,14 @@ static void make_site(struct operation_site *site, const char *name)
 
 void scene_begin(enum operation_kind kind, uint32_t goal_ppm)
 {
-	static const char *const ids[] = { "override-a" };
+	static const struct operation_target target = { .site = "a", .override_id = "override-a" };
 	struct operation_request r = {
 		.id = "op",
 		.stamp = 1,
 		.node = "nb",
 		.kind = kind,
-		.sites = site_names,
-		.override_ids = ids,
-		.n_sites = 1,
+		.targets = &target,
+		.n_targets = 1,
 		.service = "",
 		.person.author = "amy",
 		.person.principal = "",

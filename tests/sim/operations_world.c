@@ -88,20 +88,23 @@ static bool is_target_free(const struct world *w, uint32_t k, const char *site)
 void world_begin(struct world *w, uint32_t k)
 {
 	struct world_node *n = &w->node[world_below(w, w->n_nodes)];
-	const char *sites[2], *ids[2] = { "override-1", "override-2" };
+	struct operation_target targets[2] = { { .override_id = "override-1" },
+		                               { .override_id = "override-2" } };
 	char id[16], error[OPERATION_DETAIL_MAX];
 	static struct operation begun;
-	struct operation_request r = { .id = id, .node = n->name, .sites = sites };
+	struct operation_request r = { .id = id, .node = n->name, .targets = targets };
 	uint32_t first = world_below(w, w->n_sites);
 
 	for (uint32_t i = 0; i < 1u + (w->n_sites > 3 && world_chance(w, 200)); i++) {
-		sites[r.n_sites] = w->site[(first + i) % w->n_sites].name;
-		r.n_sites += is_target_free(w, k, sites[r.n_sites]);
+		struct operation_target *target = &targets[r.n_targets];
+
+		(void)snprintf(target->site, sizeof(target->site), "%s",
+		               w->site[(first + i) % w->n_sites].name);
+		r.n_targets += is_target_free(w, k, target->site);
 	}
-	if (!n->alive || n->revision[k] || !r.n_sites)
+	if (!n->alive || n->revision[k] || !r.n_targets)
 		return;
 	(void)snprintf(id, sizeof(id), "op%u", k);
-	r.override_ids = ids;
 	r.stamp = 1;
 	r.kind = world_chance(w, 200) ? OPERATION_SHIFT : OPERATION_DRAIN;
 	r.person.goal_ppm = 50000 + 100000 * world_below(w, 9);

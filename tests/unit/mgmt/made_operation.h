@@ -8,13 +8,12 @@
 static inline void make_operation(struct operation *op, const char *id, const char *owner,
                                   int64_t created_ms)
 {
-	static const char *const sites[] = { "ams" }, *const ids[] = { "v1" };
+	static const struct operation_target target = { .site = "ams", .override_id = "v1" };
 	const struct operation_request r = { .id = id,
 		                             .stamp = 7,
 		                             .node = owner,
-		                             .sites = sites,
-		                             .override_ids = ids,
-		                             .n_sites = 1,
+		                             .targets = &target,
+		                             .n_targets = 1,
 		                             .service = "",
 		                             .person.author = "jw",
 		                             .person.principal = "",

@@ -88,7 +88,7 @@ static void without_a_drain_it_begins_at_the_start(void **state)
 	assert_true(resolve_body());
 	assert_int_equal(b->level_ppm, 0);
 	assert_true(b->stamp >= (uint64_t)NOW_MS << 11);
-	assert_string_not_equal(b->override_ids[0], b->override_ids[1]);
+	assert_string_not_equal(b->targets[0].override_id, b->targets[1].override_id);
 }
 
 /* Also than what a node made whose clock is ahead. */
@@ -105,8 +105,8 @@ static void it_is_later_than_what_it_goes_on_with(void **state)
 		assert_true(resolve_body());
 		assert_int_equal(b->stamp, ahead + 1);
 		assert_int_equal(b->level_ppm, 250000);
-		assert_string_equal(b->override_ids[0], "v1");
-		assert_string_equal(b->override_ids[1], "v2");
+		assert_string_equal(b->targets[0].override_id, "v1");
+		assert_string_equal(b->targets[1].override_id, "v2");
 		assert_true(make_record(b, NOW_MS, &outcome));
 		assert_int_equal(b->op.stamp, ahead + 1);
 		assert_int_equal(b->op.level_ppm, 250000);
@@ -137,13 +137,13 @@ static void put_other(const char *id, size_t n_sites, const char *service, enum 
                       enum operation_state held_from)
 {
 	static struct operation op;
-	static const char *const sites[] = { "ams", "fra" }, *const ids[] = { "v1", "v2" };
+	static const struct operation_target targets[] = { { .site = "ams", .override_id = "v1" },
+		                                           { .site = "fra", .override_id = "v2" } };
 	const struct operation_request r = { .id = id,
 		                             .stamp = 7,
 		                             .node = "fra-1",
-		                             .sites = sites,
-		                             .override_ids = ids,
-		                             .n_sites = n_sites,
+		                             .targets = targets,
+		                             .n_targets = n_sites,
 		                             .service = service,
 		                             .person.author = "jw",
 		                             .person.principal = "",
@@ -269,7 +269,7 @@ static void it_goes_on_with_the_drain_of_what_it_moves(void **state)
 		core_unlock(&this_node);
 		print_message("  %s\n", rows[i].why);
 		assert_true(resolve_body());
-		assert_int_equal(!strcmp(b->override_ids[0], "v1"), rows[i].goes_on);
+		assert_int_equal(!strcmp(b->targets[0].override_id, "v1"), rows[i].goes_on);
 		assert_int_equal(b->level_ppm, rows[i].goes_on ? 1000000 : 0);
 	}
 }
@@ -290,7 +290,7 @@ static void it_goes_on_with_the_drain_of_its_service(void **state)
 		merge_service_drain("v2", "ams", "web", 129, 200000);
 		body.service = rows[i].asked;
 		assert_true(resolve_body());
-		assert_string_equal(b->override_ids[0], rows[i].id);
+		assert_string_equal(b->targets[0].override_id, rows[i].id);
 		assert_int_equal(b->level_ppm, rows[i].level_ppm);
 	}
 }
@@ -331,7 +331,7 @@ static void the_record_has_what_was_asked_for(void **state)
 		                 g == OPERATION_GUARD_ROOM || g == OPERATION_GUARD_NO_DNS);
 	for (size_t i = 0; i < 2; i++) {
 		assert_string_equal(op->targets[i].site, body.sites[i]);
-		assert_string_equal(op->targets[i].override_id, b->override_ids[i]);
+		assert_string_equal(op->targets[i].override_id, b->targets[i].override_id);
 	}
 	body.what = OPERATION_BODY_SHIFT;
 	body.person.author = "otto";
@@ -409,14 +409,16 @@ static void who_waits_for_another_beginning_sees_what_came_of_it(void **state)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		static const char *const sites[] = { "ams", "fra" }, *const ids[] = { "v1", "v2" };
+		static const struct operation_target targets[] = {
+			{ .site = "ams", .override_id = "v1" },
+			{ .site = "fra", .override_id = "v2" }
+		};
 		size_t first = rows[i].n_sites == 1;
 		const struct operation_request r = { .id = "o9",
 			                             .stamp = 7,
 			                             .node = "fra-1",
-			                             .sites = sites + first,
-			                             .override_ids = ids + first,
-			                             .n_sites = rows[i].n_sites,
+			                             .targets = targets + first,
+			                             .n_targets = rows[i].n_sites,
 			                             .service = "",
 			                             .person.author = "jw",
 			                             .person.principal = "",

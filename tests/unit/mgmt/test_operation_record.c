@@ -19,8 +19,8 @@
 #define NOW_MS    1700000000000
 #define STAMP_END ((uint64_t)1 << 53) /* the documented value, not the code's own */
 
-static const char *const sites[] = { "ams", "fra" };
-static const char *const ids[] = { "override-1", "override-2" };
+static const struct operation_target targets[] = { { .site = "ams", .override_id = "override-1" },
+	                                           { .site = "fra", .override_id = "override-2" } };
 
 static struct operation_request make_request(void)
 {
@@ -28,9 +28,8 @@ static struct operation_request make_request(void)
 		.id = "op1",
 		.node = "ams-1",
 		.kind = OPERATION_DRAIN,
-		.sites = sites,
-		.override_ids = ids,
-		.n_sites = 2,
+		.targets = targets,
+		.n_targets = 2,
 		.service = "",
 		.person.author = "amy",
 		.person.principal = "",
@@ -125,9 +124,8 @@ static void a_record_begins_as_it_was_asked_for(void **state)
 		  { .id = "op7",
 		    .node = "fra-1",
 		    .kind = OPERATION_SHIFT,
-		    .sites = sites,
-		    .override_ids = ids,
-		    .n_sites = 2,
+		    .targets = targets,
+		    .n_targets = 2,
 		    .service = "web",
 		    .person.author = "amy",
 		    .person.principal = "user:root",
@@ -152,9 +150,8 @@ static void a_record_begins_as_it_was_asked_for(void **state)
 		  { .id = "op8",
 		    .node = "ams-1",
 		    .kind = OPERATION_DRAIN,
-		    .sites = sites,
-		    .override_ids = ids,
-		    .n_sites = 1,
+		    .targets = targets,
+		    .n_targets = 1,
 		    .service = "",
 		    .person.author = "bob",
 		    .person.principal = "",
@@ -239,7 +236,7 @@ static void a_wrong_request_names_its_fault(void **state)
 {
 	static const char long_text[] = "0123456789012345678901234567890123456789"
 	                                "0123456789012345678901234567890123456789";
-	static const char *const twice[] = { "ams", "ams" };
+	const struct operation_target twice[] = { targets[0], targets[0] };
 	static struct operation op;
 	char error[OPERATION_DETAIL_MAX];
 
@@ -252,11 +249,11 @@ static void a_wrong_request_names_its_fault(void **state)
 			                             "id",        "stamp" };
 
 		r.person.until_ms = i == 0 ? NOW_MS : r.person.until_ms;
-		r.n_sites = i == 1 ? 0 : r.n_sites;
+		r.n_targets = i == 1 ? 0 : r.n_targets;
 		r.person.over_ms = i == 2 ? -1 : i == 3 ? OPERATION_OVER_MAX_MS + 1 : 0;
 		r.kind = i >= 4 && i <= 6 ? OPERATION_SHIFT : r.kind;
 		r.person.goal_ppm = i == 4 ? MODEL_PPM_ALL : i == 6 ? MODEL_PPM_ALL + 1 : 0;
-		r.sites = i == 7 ? twice : r.sites;
+		r.targets = i == 7 ? twice : r.targets;
 		r.person.author = i == 8 ? long_text : r.person.author;
 		r.id = i == 9 ? long_text : r.id;
 		r.stamp = i == 10 ? 0 : 7;
@@ -274,7 +271,7 @@ static void too_many_sites_are_refused(void **state)
 	char error[OPERATION_DETAIL_MAX];
 
 	(void)state;
-	r.n_sites = OPERATION_TARGETS_MAX + 1;
+	r.n_targets = OPERATION_TARGETS_MAX + 1;
 	assert_int_equal(operation_init(&op, &r, NOW_MS, error), -E2BIG);
 	r = make_request();
 	r.person.without.n = OPERATION_NODES_MAX + 1;

@@ -30,23 +30,19 @@ static int teardown(void **state)
 /* An operation of @p n sites, named by numbers from @p from on, that was begun @p from minutes after the first. */
 static struct operation *make_record(const char *id, unsigned from, unsigned n)
 {
-	const char *sites[OPERATION_TARGETS_MAX], *ids[OPERATION_TARGETS_MAX];
-	char names[OPERATION_TARGETS_MAX][8], override_ids[OPERATION_TARGETS_MAX][8];
+	struct operation_target targets[OPERATION_TARGETS_MAX] = { 0 };
 	char error[OPERATION_DETAIL_MAX];
 
 	for (unsigned i = 0; i < n; i++) {
-		snprintf(names[i], sizeof(names[i]), "s%u", from + i);
-		snprintf(override_ids[i], sizeof(override_ids[i]), "v%u", from + i);
-		sites[i] = names[i];
-		ids[i] = override_ids[i];
+		snprintf(targets[i].site, sizeof(targets[i].site), "s%u", from + i);
+		snprintf(targets[i].override_id, sizeof(targets[i].override_id), "v%u", from + i);
 	}
 	const struct operation_request r = { .id = id,
 		                             .stamp = 1000 + from,
 		                             .node = "ams-1",
 		                             .kind = OPERATION_SHIFT,
-		                             .sites = sites,
-		                             .override_ids = ids,
-		                             .n_sites = n,
+		                             .targets = targets,
+		                             .n_targets = n,
 		                             .service = from % 2 ? "web" : "",
 		                             .person.author = "jw",
 		                             .person.principal = "token:otto",
@@ -283,17 +279,17 @@ static void a_stamp_is_later_than_all_that_is_known_of_its_sites(void **state)
 	const uint64_t ahead = (uint64_t)(clock_believed_ms() + 60000) << 11;
 	static const struct {
 		const char *why;
-		const char *sites[2];
+		struct operation_target targets[2];
 		size_t n;
 		int later; /* than `ahead`; -1: earlier */
 	} rows[] = {
-		{ "neither", { "s1", "s6" }, 2, -1 },
-		{ "the first", { "s3", "s6" }, 2, 1 },
-		{ "the second", { "s6", "s3" }, 2, 1 },
-		{ "the second is left out", { "s6", "s3" }, 1, -1 },
-		{ "the later of both", { "s3", "s5" }, 2, 6 },
-		{ "in any order", { "s5", "s3" }, 2, 6 },
-		{ "also one that is over", { "s5", "s6" }, 2, 6 },
+		{ "neither", { { .site = "s1" }, { .site = "s6" } }, 2, -1 },
+		{ "the first", { { .site = "s3" }, { .site = "s6" } }, 2, 1 },
+		{ "the second", { { .site = "s6" }, { .site = "s3" } }, 2, 1 },
+		{ "the second is left out", { { .site = "s6" }, { .site = "s3" } }, 1, -1 },
+		{ "the later of both", { { .site = "s3" }, { .site = "s5" } }, 2, 6 },
+		{ "in any order", { { .site = "s5" }, { .site = "s3" } }, 2, 6 },
+		{ "also one that is over", { { .site = "s5" }, { .site = "s6" } }, 2, 6 },
 	};
 
 	(void)state;
@@ -304,7 +300,7 @@ static void a_stamp_is_later_than_all_that_is_known_of_its_sites(void **state)
 	made.state = OPERATION_DONE;
 	put_record(&made);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint64_t stamp = operations_next_stamp(&this_node, rows[i].sites, rows[i].n,
+		uint64_t stamp = operations_next_stamp(&this_node, rows[i].targets, rows[i].n,
 		                                       clock_believed_ms());
 
 		if (rows[i].later < 0 ? stamp >= ahead : stamp != ahead + (uint64_t)rows[i].later)
