@@ -245,7 +245,7 @@ static void sum_queries(struct projection_run *r)
 	const struct projector *p = r->p;
 	struct projection *out = r->out;
 	uint64_t heaviest = 0, others = 0;
-	double now = 0, most = 0;
+	double most = 0;
 
 	for (size_t i = 0; i < p->n_keys; i++) {
 		if (!projection_affects(r, &p->m->services[p->groups[p->keys[i].group].service]))
@@ -260,14 +260,11 @@ static void sum_queries(struct projection_run *r)
 	for (size_t i = 0; i < p->n_names; i++) {
 		const struct model_dns_name *n = &p->m->dns_names[p->names[i].number];
 
-		if (!projection_affects(r, n->service))
-			continue;
-		now += p->names[i].queries_per_s;
-		most += p->names[i].queries_per_s * n->ttl_max_s /
-		        (n->ttl_min_s ? n->ttl_min_s : 1);
+		if (projection_affects(r, n->service))
+			most += p->names[i].queries_per_s * n->ttl_max_s /
+			        (n->ttl_min_s ? n->ttl_min_s : 1);
 	}
 	out->queries += others;
-	out->queries_per_s = (uint64_t)ceil(now);
 	out->queries_per_s_min_ttl = (uint64_t)ceil(most);
 	out->by_keys = out->queries >= PROJECTION_QUERIES_MIN;
 	if (out->queries)
@@ -338,14 +335,10 @@ static void write_step(const struct projection_run *r, size_t number, struct pro
 
 static void write_projection(const struct projection_run *r)
 {
-	const struct projection_input *in = r->in;
-
 	write_step(r, 0, &r->out->begin);
-	r->out->begin.level_ppm = in->n_targets ? in->targets[0].level_ppm : 0;
 	projection_write_band(r, &r->out->begin);
 	for (size_t i = 0; i < r->out->n_steps; i++) {
 		write_step(r, i + 1, &r->out->steps[i]);
-		r->out->steps[i].level_ppm = in->steps_ppm[i];
 		projection_write_band(r, &r->out->steps[i]);
 	}
 }

@@ -106,7 +106,6 @@ struct projection_site {
 };
 
 struct projection_step {
-	uint32_t level_ppm;
 	/** What all targets together may have of the new flows, unseen clients considered. */
 	uint32_t targets_least_ppm, targets_most_ppm;
 	struct projection_site sites[PROJECTION_SITES_MAX];
@@ -124,8 +123,8 @@ struct projection {
 	 */
 	bool unseen_known;
 	uint32_t unseen_ppm;
-	/** Queries a second for the targets' services: now, and at most with the shortest TTL. */
-	uint64_t queries_per_s, queries_per_s_min_ttl;
+	/** Queries a second for the targets' services, at most with the shortest TTL. */
+	uint64_t queries_per_s_min_ttl;
 	size_t n_sites, n_steps;
 	/** At the levels of the operation's begin, with the load now. */
 	struct projection_step begin;
