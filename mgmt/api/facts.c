@@ -116,15 +116,11 @@ static int fill_model(const struct look *l, struct holder *h, struct judge_facts
 	f->peers = h->peers;
 	fill_site_facts(l, h, f);
 	fill_peer_facts(l, h, f);
-	f->answers = m->self && m->self->n_dns_listen;
-	f->n_ports_meant = m->self ? m->self->n_ports : 0;
-	f->no_program = !l->processes[OBSERVE_DATAPLANE].running && gather_no_program(m);
 	return 0;
 }
 
 int facts_judge(const struct look *l, struct judge_verdict *out)
 {
-	const struct gather_process *dataplane = &l->processes[OBSERVE_DATAPLANE];
 	struct holder h = { .pools = NULL };
 	struct judge_facts f = {
 		.has_intent = true,
@@ -135,16 +131,11 @@ int facts_judge(const struct look *l, struct judge_verdict *out)
 		.document = l->document,
 		.document_age_ms = l->document_age_ms,
 		.processes = h.processes,
-		.dpdk = dataplane->dpdk,
-		.workers_forward =
-		        dataplane->exists && l->supervisor.running && l->supervisor.workers_forward,
-		.waits_for_connections = dataplane->learning,
-		.ports_known = dataplane->has_ports,
-		.n_ports = dataplane->n_ports,
 		.effect_fresh = l->pages.effect_fresh,
 	};
 
 	fill_process_facts(l, &h, &f);
+	gather_ports(l->m, &l->processes[OBSERVE_DATAPLANE], &l->supervisor, &f);
 	f.supervisor = gather_fact(OBSERVE_SUPERVISOR, &l->supervisor, &l->supervisor_conditions);
 	int err = l->m ? fill_model(l, &h, &f) : 0;
 

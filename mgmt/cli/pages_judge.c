@@ -35,8 +35,7 @@ bool pages_leave_out(const struct model *m, const char *process, const struct ga
 static void fill_page_processes(const struct cli *cli, const struct model *m, struct page_facts *h,
                                 struct judge_facts *f)
 {
-	struct gather_process supervisor;
-	bool exists = false;
+	struct gather_process supervisor, dataplane = { 0 };
 
 	for (size_t i = 0; i < PAGES_PROCESSES; i++) {
 		struct gather_process seen;
@@ -47,17 +46,12 @@ static void fill_page_processes(const struct cli *cli, const struct model *m, st
 		seen.running = seen.running && strcmp(pages_processes[i], "mgmt") != 0;
 		h->processes[f->n_processes++] =
 		        gather_fact(pages_processes[i], &seen, &h->conditions[i]);
-		if (i > 0)
-			continue;
-		f->dpdk = seen.dpdk;
-		exists = seen.exists;
-		f->waits_for_connections = seen.learning;
-		f->ports_known = seen.has_ports;
-		f->n_ports = seen.n_ports;
+		if (i == 0)
+			dataplane = seen;
 	}
 	gather_process(cli->dirs.run, "run", &supervisor, &h->supervisor_conditions);
 	f->supervisor = gather_fact("run", &supervisor, &h->supervisor_conditions);
-	f->workers_forward = exists && supervisor.running && supervisor.workers_forward;
+	gather_ports(m, &dataplane, &supervisor, f);
 	f->processes = h->processes;
 }
 
@@ -122,9 +116,6 @@ static int fill_facts(const struct cli *cli, const struct gather_from *from, str
 	h->processes[0].document = m->meta.document; /* it is not judged: the writer is away */
 	f->pools = h->pools;
 	f->effect_fresh = h->effect != NULL;
-	f->answers = m->self && m->self->n_dns_listen;
-	f->n_ports_meant = m->self ? m->self->n_ports : 0;
-	f->no_program = !h->processes[0].running && gather_no_program(m);
 	return 0;
 }
 

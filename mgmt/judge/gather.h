@@ -81,7 +81,11 @@ struct judge_process gather_fact(const char *name, const struct gather_process *
 void gather_process(const char *run_dir, const char *process, struct gather_process *out,
                     struct conditions *conditions);
 
-/** Whether the kernel says that no port of the own node, which has some, runs an XDP program. */
-bool gather_no_program(const struct model *m);
+/**
+ * What moves packets, as far as weir-dataplane, weir run and the kernel say so, and by @p m (NULL: not
+ * known) what the own node is meant to do.
+ */
+void gather_ports(const struct model *m, const struct gather_process *dataplane,
+                  const struct gather_process *supervisor, struct judge_facts *f);
 
 #endif

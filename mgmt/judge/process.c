@@ -38,13 +38,28 @@ static bool process_exists(int64_t pid)
 	return pid <= 0 || kill((pid_t)pid, 0) == 0 || errno != ESRCH;
 }
 
-bool gather_no_program(const struct model *m)
+/* Whether the kernel says that no port of the own node, which has some, runs an XDP program. */
+static bool runs_no_program(const struct model *m)
 {
 	size_t n = m->self ? m->self->n_ports : 0, n_none = 0;
 
 	for (size_t i = 0; i < n && n_none == i; i++)
 		n_none += port_program_runs(m->self->ports[i].interface) == 0;
 	return n && n_none == n;
+}
+
+void gather_ports(const struct model *m, const struct gather_process *dataplane,
+                  const struct gather_process *supervisor, struct judge_facts *f)
+{
+	f->dpdk = dataplane->dpdk;
+	f->workers_forward =
+	        dataplane->exists && supervisor->running && supervisor->workers_forward;
+	f->waits_for_connections = dataplane->learning;
+	f->ports_known = dataplane->has_ports;
+	f->n_ports = dataplane->n_ports;
+	f->answers = m && m->self && m->self->n_dns_listen;
+	f->n_ports_meant = m && m->self ? m->self->n_ports : 0;
+	f->no_program = m && !dataplane->running && runs_no_program(m);
 }
 
 struct judge_process gather_fact(const char *name, const struct gather_process *observed,
