@@ -16,15 +16,11 @@
 #include "mgmt/store/shared_intent.h"
 #include "weir/json.h"
 
-/* A peer while it is asked. */
-struct queried_peer {
-	char node[MODEL_NAME_MAX], api[256];
-};
-
 struct asking {
 	struct core *core;
-	char cluster[MODEL_NAME_MAX];
-	struct queried_peer peers[PEERS_MAX];
+	struct intent_shared *shared;
+	const struct model *m;
+	const struct model_node *nodes[PEERS_MAX];
 	size_t n;
 	char *body; /* the same for all */
 	uint64_t sent_ms;
@@ -50,8 +46,8 @@ const struct operations_said *operations_said_of(const struct core *core, const 
 static char *make_body(struct core *core, const struct asking *a)
 {
 	int64_t revision;
-	json_t *body = json_pack("{s:s, s:s, s:b}", "node", core->dirs.node, "cluster", a->cluster,
-	                         "measure", a->measure);
+	json_t *body = json_pack("{s:s, s:s, s:b}", "node", core->dirs.node, "cluster",
+	                         a->m ? a->m->cluster : "", "measure", a->measure);
 	bool shares = core->shared && !shared_intent_revision(core->intent, &revision);
 
 	if (a->announced_at)
@@ -64,20 +60,13 @@ static char *make_body(struct core *core, const struct asking *a)
 /* All other nodes of the document that have an API. Under the lock. */
 static void list_queried_peers(struct asking *a)
 {
-	const struct model *m = intent_model(a->core->intent);
+	a->shared = intent_share(a->core->intent);
+	a->m = intent_shared_model(a->shared);
+	for (size_t i = 0; a->m && i < a->m->n_nodes && a->n < PEERS_MAX; i++) {
+		const struct model_node *node = &a->m->nodes[i];
 
-	if (m)
-		snprintf(a->cluster, sizeof(a->cluster), "%s", m->cluster);
-	for (size_t i = 0; m && i < m->n_nodes && a->n < PEERS_MAX; i++) {
-		const struct model_node *node = &m->nodes[i];
-		struct queried_peer *p = &a->peers[a->n];
-
-		if (!strcmp(node->name, a->core->dirs.node) || !*node->api ||
-		    strlen(node->api) >= sizeof(p->api))
-			continue;
-		snprintf(p->node, sizeof(p->node), "%s", node->name);
-		snprintf(p->api, sizeof(p->api), "%s", node->api);
-		a->n++;
+		if (strcmp(node->name, a->core->dirs.node) != 0 && *node->api)
+			a->nodes[a->n++] = node;
 	}
 	a->body = make_body(a->core, a);
 }
@@ -123,15 +112,16 @@ static uint64_t read_boot_clock(const json_t *answer)
 }
 
 /* Keep what a peer answered. Under the lock. */
-static void accept_answer(struct asking *a, struct queried_peer *p, const struct client_request *r)
+static void accept_answer(struct asking *a, const struct model_node *node,
+                          const struct client_request *r)
 {
-	struct operations_said *row = said_row(a->core, p->node);
+	struct operations_said *row = said_row(a->core, node->name);
 	json_t *measure = json_object_get(r->answer, "measure");
 
 	if (!row)
 		return;
-	if (!r->answer || !json_has_text(r->answer, "node", p->node) ||
-	    !json_has_text(r->answer, "cluster", a->cluster)) {
+	if (!r->answer || !json_has_text(r->answer, "node", node->name) ||
+	    !json_has_text(r->answer, "cluster", a->m->cluster)) {
 		/* one that refuses says nothing of operations, and so is not reached */
 		row->refuses = r->status == 410;
 		return;
@@ -171,16 +161,17 @@ void operations_query(struct core *core, struct peer_client *client, bool measur
 			                               .timeout_ms = OPERATIONS_TIMEOUT_MS,
 			                               .answer_max = OPERATIONS_ANSWER_MAX };
 		snprintf(requests[i].url, sizeof(requests[i].url), "%s/v1/peer/operations",
-		         a->peers[i].api);
+		         a->nodes[i]->api);
 	}
 	a->sent_ms = clock_mono_ms();
 	client_send(client, requests, a->n);
 	core_lock(core);
 	for (size_t i = 0; i < a->n; i++)
-		accept_answer(a, &a->peers[i], &requests[i]);
+		accept_answer(a, a->nodes[i], &requests[i]);
 	core_unlock(core);
 	for (size_t i = 0; i < a->n; i++)
 		json_decref(requests[i].answer);
+	intent_unshare(a->shared);
 	free(a->body);
 	free(requests);
 	free(a);

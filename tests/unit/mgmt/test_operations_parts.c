@@ -74,10 +74,11 @@ static struct operations_item *put_record(const char *id, const char *owner,
 
 static struct asking *begin_asking(void)
 {
+	static const struct model_node fra = { .name = "fra-1" };
+	static const struct model m = { .cluster = "shop" };
 	static struct asking a;
 
-	a = (struct asking){ .core = &this_node, .cluster = "shop", .n = 1 };
-	snprintf(a.peers[0].node, sizeof(a.peers[0].node), "fra-1");
+	a = (struct asking){ .core = &this_node, .m = &m, .nodes = { &fra }, .n = 1 };
 	return &a;
 }
 
@@ -91,7 +92,7 @@ static void measurements_are_as_old_as_the_question(void **state)
 	a->sent_ms = clock_mono_ms() - 800;
 	r.answer = json_pack("{s:s, s:s, s:[], s:b, s:{s:i}}", "node", "fra-1", "cluster", "shop",
 	                     "levels", "dns", 1, "measure", "bits_per_s", 5);
-	accept_answer(a, &a->peers[0], &r);
+	accept_answer(a, a->nodes[0], &r);
 	json_decref(r.answer);
 	said = operations_said_of(&this_node, "fra-1");
 	assert_non_null(said);
@@ -114,13 +115,13 @@ static void an_answer_of_another_is_no_answer(void **state)
 		struct client_request r = { .status = answers[i] ? 200 : 503 };
 
 		r.answer = answers[i] ? json_loads(answers[i], 0, NULL) : NULL;
-		accept_answer(a, &a->peers[0], &r);
+		accept_answer(a, a->nodes[0], &r);
 		json_decref(r.answer);
 		said = operations_said_of(&this_node, "fra-1");
 		assert_true(said && !said->heard_ms && !said->levels && !said->refuses);
 	}
 	struct client_request removed = { .status = 410 };
-	accept_answer(a, &a->peers[0], &removed);
+	accept_answer(a, a->nodes[0], &removed);
 	said = operations_said_of(&this_node, "fra-1");
 	assert_true(said->refuses && !said->heard_ms);
 }
@@ -396,8 +397,10 @@ static void who_has_no_address_is_not_asked(void **state)
 	(void)state;
 	a = (struct asking){ .core = &this_node };
 	list_queried_peers(&a);
-	assert_string_equal(a.cluster, "shop");
+	assert_string_equal(a.m->cluster, "shop");
 	assert_int_equal(a.n, 0);
+	free(a.body);
+	intent_unshare(a.shared);
 }
 
 /* The newest revision of this node's own store. */
