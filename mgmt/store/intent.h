@@ -264,7 +264,7 @@ MUST_CHECK int intent_version(struct intent *in, uint64_t number, struct version
                               struct files *files);
 
 /**
- * Take overrides: merged, stored if possible, composed and written as one document. @return how
+ * Take overrides: merged, composed and written as one document, then stored if possible. @return how
  * many were taken, or -errno (-ENOSPC, -ENOMEM)
  */
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms);
