@@ -195,9 +195,7 @@ static enum operation_decided write_record(struct core *core, const struct opera
 	struct shared_change *c = malloc(sizeof(*c));
 	enum operation_decided decided = OPERATION_UNDECIDED;
 
-	if (!*revision && has_rival(core, op)) {
-		decided = OPERATION_OVERTAKEN;
-	} else if (c && (lease || !owns)) {
+	if (c && (lease || !owns)) {
 		make_change(core, op, *revision, if_unowned, lease, c);
 		decided = alone ? decide_here(core, c, revision, reason)
 		                : decide_shared(core, c, revision, reason);
@@ -259,7 +257,7 @@ void operation_keep_all(struct core *core)
 			continue;
 		*op = item->op;
 		if (operation_decide(core, op, op, false, reason) != OPERATION_DECIDED)
-			break; /* tried again with the next round */
+			continue; /* tried again with the next round */
 	}
 	free(op);
 }
@@ -278,7 +276,9 @@ enum operation_decided operation_decide(struct core *core, const struct operatio
 	const char *obstacle = find_obstacle(core, op->id);
 
 	snprintf(reason, ETCD_REASON_MAX, "%s", obstacle ? obstacle : "");
-	if (!obstacle)
+	if (!obstacle && !was && has_rival(core, op))
+		decided = OPERATION_OVERTAKEN;
+	else if (!obstacle)
 		decided = write_record(core, op, &revision, if_unowned, reason);
 	if (was && decided == OPERATION_UNDECIDED && operation_decides_alone(core) &&
 	    !is_unread(core, op->id))

@@ -137,7 +137,8 @@ void alone_begin(struct intent *in, int64_t now_ms)
 		list_known(in, &b);
 	if (!err && *store) /* a store's, which this node has left */
 		err = copy_begin(in->store, "");
-	if (!err && b.n > 1 && recall_keep(in, &b.versions[0]))
+	if (!err && b.versions[0].number != intent_head(in)->number &&
+	    recall_keep(in, &b.versions[0]))
 		log_warn("version-not-kept", "number=%" PRIu64 " error=\"its files are lost\"",
 		         b.versions[0].number);
 	if (!err)

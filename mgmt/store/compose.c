@@ -406,11 +406,15 @@ static int compose_overrides(const struct compose_input *in, struct arena *arena
 {
 	size_t n = in->overrides->n_items;
 	struct model_override *list = ARENA_ARRAY(arena, struct model_override, n + 1);
+	/* their texts, which the document borrows: the overrides in memory change while it is read */
+	struct override *own = ARENA_ARRAY(arena, struct override, n + 1);
 
-	if (!list)
+	if (!list || !own)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		override_to_model(&in->overrides->items[i], &list[i]);
+	for (size_t i = 0; i < n; i++) {
+		own[i] = in->overrides->items[i];
+		override_to_model(&own[i], &list[i]);
+	}
 	out->overrides = list;
 	out->n_overrides = n;
 	return 0;

@@ -52,14 +52,12 @@ static void fill_waiting(const struct intent *in, const struct version *head, in
 		out->back_digest = said->back_digest;
 		out->back_hash_key = said->back_hash_key;
 	}
-	if (!known || !history_waits(in->history, head->number))
+	back = known ? history_final(in->history) : NULL;
+	if (!back || back->number >= head->number) /* it stays */
 		return;
 	out->confirm_by_ms = head->confirm_by_ms           ? head->confirm_by_ms
 	                     : said && said->confirm_by_ms ? said->confirm_by_ms
 	                                                   : now_ms; /* its time is over */
-	back = history_final(in->history);
-	if (back->number >= head->number)
-		return;
 	out->back_version = back->number;
 	out->back_digest = back->digest;
 	out->back_hash_key = back->hash_key;

@@ -18,6 +18,7 @@
 #include "base/proc.h"
 #include "mgmt/store/gather.h"
 #include "mgmt/store/intent_internal.h"
+#include "mgmt/store/join.h"
 #include "mgmt/store/sweep.h"
 
 #define RETRY_MS  1000  /* between attempts to write to a store that fails */
@@ -280,7 +281,7 @@ static bool is_of_another(const struct intent *in, const struct model *m)
 {
 	const struct version *head = intent_head(in);
 
-	return head && !shared_has_head(in) && m->meta.version &&
+	return head && !shared_has_head(in) && !join_is_provisional(head) && m->meta.version &&
 	       (head->number != m->meta.version || strcmp(head->digest, m->meta.digest) != 0);
 }
 

@@ -56,12 +56,51 @@ static const struct override *find_overruling(const struct intent *in, const str
 	return latest;
 }
 
+/* Overrides that are to be stored, as they are by then: one may be ended, or forgotten, meanwhile. */
+struct changed_overrides {
+	char (*ids)[MODEL_ID_MAX];
+	size_t n;
+	int err; /* -ENOMEM: not all are noted */
+};
+
+static void note_changed(struct changed_overrides *c, const char *id)
+{
+	char(*ids)[MODEL_ID_MAX] = realloc(c->ids, (c->n + 1) * sizeof(*ids));
+
+	if (!ids) {
+		c->err = -ENOMEM;
+		return;
+	}
+	c->ids = ids;
+	snprintf(ids[c->n++], sizeof(*ids), "%s", id);
+}
+
+/* In one transaction: the first is what a command was about. After a failure all are stored again (intent.c). */
+static void store_changed(struct intent *in, struct changed_overrides *c, int64_t now_ms)
+{
+	struct override *list = calloc(c->n + 1, sizeof(*list));
+	const struct override *o;
+	size_t n = 0;
+
+	for (size_t i = 0; list && i < c->n; i++)
+		if ((o = overrides_find(&in->overrides, c->ids[i])))
+			list[n++] = *o;
+	if ((c->n || c->err) && in->store && !in->failing)
+		intent_stored(in,
+		              c->err  ? c->err
+		              : !list ? -ENOMEM
+		                      : store_put_some(in->store, list, n),
+		              now_ms);
+	free(list);
+	free(c->ids);
+}
+
 /* End @p o if another one overrules it. */
-static void end_overruled(struct intent *in, const struct override *o, int64_t now_ms)
+static void end_overruled(struct intent *in, const struct override *o, int64_t now_ms,
+                          struct changed_overrides *changed)
 {
 	const struct override *latest = override_is_done(o, now_ms) ? NULL : find_overruling(in, o);
 	const struct override was = *o;
-	static const bool all[] = { true };
 	struct override ended;
 
 	if (!latest)
@@ -69,25 +108,34 @@ static void end_overruled(struct intent *in, const struct override *o, int64_t n
 	override_end_by(&was, latest, &ended);
 	note_overruled(in, &was, latest, now_ms);
 	overrides_merge(&in->overrides, &ended, now_ms);
-	if (in->store && !in->failing)
-		intent_stored(in, store_put_some(in->store, &ended, all, 1), now_ms);
+	note_changed(changed, ended.id);
 }
 
-/* After @p o came: it may overrule others, or be overruled. */
-static void settle_rivals(struct intent *in, const struct override *o, int64_t now_ms)
+/* After @p id came: it may overrule others, or be overruled. */
+static void settle_rivals(struct intent *in, const char *id, int64_t now_ms,
+                          struct changed_overrides *changed)
 {
+	const struct override *found = overrides_find(&in->overrides, id);
+
+	if (!found) /* there are too many, and it has ended before all others */
+		return;
+	const struct override o = *found;
+
 	for (size_t i = 0; i < in->overrides.n_items; i++) {
 		const struct override *x = &in->overrides.items[i];
 
-		if (override_overrules(o, x) || !strcmp(o->id, x->id))
-			end_overruled(in, x, now_ms);
+		if (override_overrules(&o, x) || !strcmp(o.id, x->id))
+			end_overruled(in, x, now_ms, changed);
 	}
 }
 
 void merge_settle(struct intent *in, int64_t now_ms)
 {
+	struct changed_overrides changed = { 0 };
+
 	for (size_t i = 0; i < in->overrides.n_items; i++)
-		end_overruled(in, &in->overrides.items[i], now_ms);
+		end_overruled(in, &in->overrides.items[i], now_ms, &changed);
+	store_changed(in, &changed, now_ms);
 }
 
 /* One that comes may replace one that it did not know. */
@@ -100,53 +148,44 @@ static void note_replaced(struct intent *in, const struct override *o, int64_t n
 		note_overruled(in, was, o, now_ms);
 }
 
-/* Store those of @p list that @p which says, as they are now: one may have been ended meanwhile. */
-static void store_merged(struct intent *in, const struct override *list, const bool *which,
-                         size_t n, int64_t now_ms)
+/* @return whether it changed anything, or -errno */
+static int merge_one(struct intent *in, const struct override *o, int64_t now_ms,
+                     struct changed_overrides *changed)
 {
-	struct override *kept = calloc(n + 1, sizeof(*kept));
+	note_replaced(in, o, now_ms);
+	int one = overrides_merge(&in->overrides, o, now_ms);
 
-	for (size_t i = 0; kept && i < n; i++)
-		if (which[i])
-			kept[i] = *overrides_find(&in->overrides, list[i].id);
-	intent_stored(in, kept ? store_put_some(in->store, kept, which, n) : -ENOMEM, now_ms);
-	free(kept);
+	if (one > 0)
+		note_changed(changed, o->id);
+	return one;
 }
 
 int intent_merge(struct intent *in, const struct override *list, size_t n, int64_t now_ms)
 {
-	bool *changed = calloc(n + 1, sizeof(*changed));
-	int n_accepted = 0, err = changed ? 0 : -ENOMEM;
+	struct changed_overrides changed = { 0 };
+	const struct override *o;
+	int one = 0, n_accepted = 0;
 
-	for (size_t i = 0; !err && i < n; i++) {
-		note_replaced(in, &list[i], now_ms);
-		int one = overrides_merge(&in->overrides, &list[i], now_ms);
-
-		if (one < 0) {
-			err = one;
-			break;
-		}
-		if (one == 0)
-			continue;
-		n_accepted++;
-		changed[i] = true;
+	for (size_t i = 0; one >= 0 && i < n; i++) {
+		one = merge_one(in, &list[i], now_ms, &changed);
+		n_accepted += one > 0;
 	}
+	size_t n_merged = changed.n;
+
 	if (n_accepted)
 		intent_follow_ramps(in, now_ms);
-	for (size_t i = 0; n_accepted && i < n; i++)
-		if (changed[i])
-			settle_rivals(in, &list[i], now_ms);
-	/* first: a command is in force by the document, and at a start either has what the other lacks */
-	if (n_accepted)
+	for (size_t i = 0; i < n_merged; i++)
+		settle_rivals(in, changed.ids[i], now_ms, &changed);
+	/* after all came, as a state depends on others: the end of a hold lets a drain go on */
+	for (size_t i = 0; i < n_merged; i++)
+		if ((o = overrides_find(&in->overrides, changed.ids[i])))
+			note_override_event(in, o, now_ms);
+	/* before the store: a command is in force by the document, and at a start either has what the other lacks */
+	if (n_accepted) {
 		effective_write(in, now_ms);
-	if (n_accepted && in->store && !in->failing)
-		store_merged(in, list, changed, n, now_ms);
-	/* last, as a state depends on other overrides: the end of a hold lets a drain go on */
-	for (size_t i = 0; n_accepted && i < n; i++)
-		if (changed[i])
-			note_override_event(in, &list[i], now_ms);
-	free(changed);
-	return err ? err : n_accepted;
+		store_changed(in, &changed, now_ms);
+	}
+	return one < 0 ? one : n_accepted;
 }
 
 /* Peers offer them again and again, until their clock is right: so only a change of their number is logged. */

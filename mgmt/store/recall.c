@@ -140,9 +140,12 @@ static int recall_waiting(struct intent *in, struct version *head, const struct 
                           const struct pending_clock *clock)
 {
 	int64_t within_ms = meta->confirm_by_ms - meta->written_ms;
-	struct version back;
-	int err = find_back(in, meta, &back) ? recall_version(in, &back, clock) : -ENOENT;
+	struct version back = { 0 };
+	int err = find_back(in, meta, &back) ? 0 : -ENOENT;
 
+	back.confirm_within_ms = 0; /* that was before it stayed */
+	if (!err)
+		err = recall_version(in, &back, clock);
 	if (head->confirm_within_ms <= 0 || head->confirm_within_ms > PENDING_LEFT_MAX_MS)
 		head->confirm_within_ms = within_ms < 1                     ? 1
 		                          : within_ms > PENDING_LEFT_MAX_MS ? PENDING_LEFT_MAX_MS

@@ -77,7 +77,8 @@ static int enforce_version(struct intent *in, const struct version *v,
 
 	if (!err)
 		err = intent_load_one(in, v, &r);
-	if (err && err != -ENOMEM && !recall_keep(in, v)) /* as they are laid out they are whole */
+	if ((err == -ENOENT || err == -EBADMSG || err == -EIO) &&
+	    !recall_keep(in, v)) /* as they are laid out they are whole */
 		err = intent_load_one(in, v, &r);
 	if (err)
 		return err;

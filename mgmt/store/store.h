@@ -141,9 +141,8 @@ void store_for(struct store *s, const struct store_request *r);
 /** Note that the request at hand made, or changed, operation @p id. @return 0 or -errno */
 MUST_CHECK int store_note_operation(struct store *s, const char *id);
 
-/** Keep those of @p list that @p which says, all or none. @return 0 or -errno */
-MUST_CHECK int store_put_some(struct store *s, const struct override *list, const bool *which,
-                              size_t n);
+/** Keep @p list, all or none. @return 0 or -errno */
+MUST_CHECK int store_put_some(struct store *s, const struct override *list, size_t n);
 /** Make the store hold exactly @p overrides. @return 0 or -errno */
 MUST_CHECK int store_put_overrides(struct store *s, const struct overrides *overrides);
 /** Merge all kept overrides into @p overrides. @return 0 or -errno */

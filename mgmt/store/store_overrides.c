@@ -30,14 +30,12 @@ int store_put_overrides(struct store *s, const struct overrides *overrides)
 	return sql_end(s->db, err);
 }
 
-int store_put_some(struct store *s, const struct override *list, const bool *which, size_t n)
+int store_put_some(struct store *s, const struct override *list, size_t n)
 {
 	char what[MODEL_ID_MAX + 32] = "";
 	int err = sql_begin(s->db);
 
 	for (size_t i = 0; !err && i < n; i++) {
-		if (!which[i])
-			continue;
 		err = write_override(s->db, &list[i]);
 		if (!what[0]) /* the first is what the command was about */
 			snprintf(what, sizeof(what), "{\"override\":\"%s\"}", list[i].id);

@@ -238,6 +238,34 @@ static void more_overrides_than_fit_are_refused(void **state)
 	free(list);
 }
 
+/* Of what comes to a full list one may take the other's place: what is gone again is neither stored nor told. */
+static void what_falls_out_of_a_full_list_at_once_does_no_harm(void **state)
+{
+	struct override *list = calloc(OVERRIDES_MAX, sizeof(*list));
+	struct overrides stored = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < OVERRIDES_MAX; i++) {
+		list[i] = (struct override){
+			.name = "ams", .generation = 1, .until_ms = NOW_MS - 1000, .ended = true
+		};
+		snprintf(list[i].id, sizeof(list[i].id), "n-%zu", i);
+	}
+	assert_int_equal(intent_merge(in, list, OVERRIDES_MAX, NOW_MS), OVERRIDES_MAX);
+	for (int i = 0; i < 2; i++) {
+		list[i].until_ms = NOW_MS - 3000 + 1000 * i;
+		snprintf(list[i].id, sizeof(list[i].id), "x-%d", i);
+	}
+	assert_int_equal(intent_merge(in, list, 2, NOW_MS), 2);
+	assert_int_equal(intent_overrides(in)->n_items, OVERRIDES_MAX);
+	assert_null(overrides_find(intent_overrides(in), "x-0"));
+	assert_int_equal(store_overrides(in->store, &stored, NOW_MS), 0);
+	assert_non_null(overrides_find(&stored, "x-1"));
+	assert_null(overrides_find(&stored, "x-0"));
+	overrides_fini(&stored);
+	free(list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -251,6 +279,8 @@ int main(void)
 		                                teardown),
 		cmocka_unit_test_setup_teardown(the_reason_is_that_of_the_last_failure, setup,
 		                                teardown),
+		cmocka_unit_test_setup_teardown(what_falls_out_of_a_full_list_at_once_does_no_harm,
+		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(more_overrides_than_fit_are_refused, setup,
 		                                teardown),
 	};

@@ -871,6 +871,32 @@ static void what_waits_ends_whatever_is_damaged(void **state)
 	}
 }
 
+/* Version 2 has ended, and the document did not come to say so; then what it goes back to is damaged in the store. */
+static void what_has_ended_is_gone_back_from_whatever_is_damaged(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	struct files half = half_of_the_pool();
+	char from[PATH_MAX], to[PATH_MAX];
+
+	assert_int_equal(apply_version(in, &half, "half", NOW_MS + 10, NULL), 0);
+	snprintf(from, sizeof(from), "%s/effective.conf", f->state);
+	snprintf(to, sizeof(to), "%s/before.conf", f->state);
+	assert_int_equal(link(from, to), 0); /* the next one takes its place under its name */
+	run_deadline(in, 300000, NOW_MS + 20);
+	assert_int_equal(intent_head(in)->number, 1);
+	intent_close(in);
+	assert_int_equal(rename(to, from), 0);
+	run_sql(f, "UPDATE blobs SET bytes=x'00' WHERE digest IN"
+	           " (SELECT digest FROM version_files WHERE number=1)");
+	in = open_as(f, "ams-1", NOW_MS + 30);
+	run_deadline(in, 0, NOW_MS + 40);
+	run_deadline(in, 300000, NOW_MS + 50);
+	assert_int_equal(intent_head(in)->number, 1);
+	intent_close(in);
+	files_fini(&half);
+}
+
 /* A store is to decide, has nothing yet, and is taken away again: what waited before still does. */
 static void what_waits_ends_though_a_store_was_there_meanwhile(void **state)
 {
@@ -1410,6 +1436,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_impossible_row_is_forgotten_once, setup,
 		                                teardown),
 		cmocka_unit_test(what_waits_ends_whatever_is_damaged),
+		cmocka_unit_test_setup_teardown(
+		        what_has_ended_is_gone_back_from_whatever_is_damaged, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_waits_ends_though_a_store_was_there_meanwhile,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_known_of_a_version_is_not_said, setup,

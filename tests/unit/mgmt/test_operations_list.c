@@ -253,6 +253,24 @@ static void what_a_store_lost_is_written_again(void **state)
 	assert_int_equal(operations_find(&this_node, "o1")->op.seq, was.seq + 1);
 }
 
+/* So is an older one at the site of one that runs: it does not begin. */
+static void an_older_one_of_the_same_site_is_written_again(void **state)
+{
+	static struct operation older;
+
+	(void)state;
+	older = *make_record(1, OPERATION_DONE);
+	snprintf(older.targets[0].site, sizeof(older.targets[0].site), "s2");
+	assert_int_equal(decide_change(NULL, &older), OPERATION_DECIDED);
+	begin_one(2, OPERATION_MOVING);
+	operations_follow(&this_node);
+	assert_int_equal(copy_begin(intent_store(this_node.intent), ""), 0);
+	operations_follow(&this_node);
+	operation_keep_all(&this_node);
+	read_again();
+	assert_true(is_there(1) && is_there(2));
+}
+
 /* One that cannot be read there is not written over, and stops none of the others. */
 static void what_cannot_be_read_stops_no_other(void **state)
 {
@@ -304,6 +322,7 @@ int main(void)
 		TEST(a_record_that_cannot_be_read_is_not_decided),
 		TEST(what_a_store_lost_is_written_again),
 		TEST(what_cannot_be_read_stops_no_other),
+		TEST(an_older_one_of_the_same_site_is_written_again),
 		TEST(of_those_that_are_over_the_oldest_leave_the_store),
 	};
 

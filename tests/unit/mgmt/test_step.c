@@ -318,12 +318,11 @@ static void put_overrides(const struct fixture *f, struct override *list, size_t
 
 static void put_one(const struct fixture *f, const struct override *o)
 {
-	const bool which = true;
 	char reason[EVENT_TEXT_MAX];
 	struct store *s;
 
 	assert_int_equal(store_open(f->state, &s, reason), 0);
-	assert_int_equal(store_put_some(s, o, &which, 1), 0);
+	assert_int_equal(store_put_some(s, o, 1), 0);
 	store_close(s);
 }
 
