@@ -250,7 +250,8 @@ static void put_version(struct intent *in, const struct recent *r, int64_t now_m
 static struct version recorded_version(const struct intent *in, const struct model *m)
 {
 	const struct version *known = history_version(in->history, m->meta.version, NULL);
-	struct version v = { .number = m->meta.version ? m->meta.version : 1,
+	uint64_t number = m->meta.version < SHARED_NUMBER_END / 2 ? m->meta.version : 0;
+	struct version v = { .number = number ? number : 1,
 		             .time_ms = m->meta.written_ms,
 		             .effective_ms = m->meta.written_ms };
 

@@ -145,7 +145,8 @@ class Fleet(unittest.TestCase):
             made = [a.json["version"]["number"] for a in answers if a.status == 201]
             self.assertEqual(len(made), len(set(made)), [a.raw for a in answers])
             self.assertTrue(made, [a.raw for a in answers])
-            self.assertLessEqual({(a.status, a.code) for a in answers if a.status != 201}, {(412, "stale")}, [a.raw for a in answers])
+            refused = {(a.status, a.code) for a in answers if a.status != 201}  # the other may be decided, and not here yet
+            self.assertLessEqual(refused, {(412, "stale"), (412, "not-here")}, [a.raw for a in answers])
             self.assertGreater(self.wait_equal("one wins", max(made))[0], before)
 
     def test_c_what_nobody_confirms_ends_everywhere(self) -> None:
