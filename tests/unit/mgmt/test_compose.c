@@ -66,7 +66,7 @@ static void without_overrides_there_is_one_set_that_never_ends(void **state)
 {
 	(void)state;
 	static const uint32_t weights[] = { 100, 50 };
-	struct arena *arena = arena_new(1 << 20);
+	struct arena *arena = arena_new(1 << 24);
 	struct toy t;
 	struct overrides none = { 0 };
 
@@ -84,7 +84,7 @@ static void a_drain_is_announced_and_its_deadline_ends_the_claim(void **state)
 {
 	(void)state;
 	static const uint32_t weights[] = { 100, 100 };
-	struct arena *arena = arena_new(1 << 20);
+	struct arena *arena = arena_new(1 << 24);
 	struct toy t;
 	struct override drain =
 	        make_override("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 2000, 60000, MODEL_TIME_NEVER);
@@ -113,7 +113,7 @@ static void a_disabled_backend_is_no_member(void **state)
 {
 	(void)state;
 	static const uint32_t weights[] = { 100, 100 };
-	struct arena *arena = arena_new(1 << 20);
+	struct arena *arena = arena_new(1 << 24);
 	struct toy t;
 	struct override disable =
 	        make_override("b0", MODEL_OVERRIDE_DISABLE, NOW_MS, 0, NOW_MS + 5000);
@@ -135,7 +135,7 @@ static void at_most_four_sets_and_the_next_are_kept(void **state)
 {
 	(void)state;
 	static const uint32_t weights[] = { 100, 100, 100, 100 };
-	struct arena *arena = arena_new(1 << 22);
+	struct arena *arena = arena_new(1 << 24);
 	struct override drains[40];
 	struct overrides set = { .items = drains, .n_items = COUNT(drains) };
 	struct toy t;
@@ -174,7 +174,7 @@ static void what_was_before_the_oldest_version_at_hand_stays_as_it_was(void **st
 	struct override drain =
 	        make_override("b1", MODEL_OVERRIDE_DRAIN, NOW_MS + 5000, 60000, NOW_MS + 8000);
 	struct overrides set = { .items = &drain, .n_items = 1 };
-	struct arena *arena = arena_new(1 << 20);
+	struct arena *arena = arena_new(1 << 24);
 	struct compose_version versions[3];
 	struct compose_input in = {
 		.versions = versions, .n_versions = 2, .overrides = &set, .now_ms = NOW_MS + 15000
@@ -213,7 +213,7 @@ static void history_does_not_matter(void **state)
 {
 	(void)state;
 	static const uint32_t before[] = { 100, 100, 100 }, after[] = { 100, 50, 100, 10 };
-	struct arena *arena = arena_new(1 << 22);
+	struct arena *arena = arena_new(1 << 24);
 	struct toy one, two;
 	struct override drain =
 	        make_override("b2", MODEL_OVERRIDE_DRAIN, NOW_MS + 7000, 60000, NOW_MS + 90000);
