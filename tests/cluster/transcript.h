@@ -13,7 +13,7 @@
 
 #include "tests/cluster/scene.h"
 
-/* Where the texts are kept, and whether they are written anew. */
+/* Where the texts are kept, and whether what is shown now takes their place. */
 void transcript_use(const char *folder, bool writes);
 /* Begin one by the scene's name. */
 void transcript_begin(void);

@@ -230,7 +230,7 @@ static void a_record_that_cannot_be_read_is_not_decided(void **state)
 	assert_int_equal(operations_find(&this_node, "o1")->op.seq, was.seq);
 }
 
-/* The store of a node that is alone is made again, and has no records: those that run go on, and all are kept anew. */
+/* The store of a node that is alone is made again, and has no records: operations that run go on, and all are written there. */
 static void what_a_store_lost_is_written_again(void **state)
 {
 	static struct operation was, op;
