@@ -129,7 +129,7 @@ void alone_begin(struct intent *in, int64_t now_ms)
 	if (!must_begin(in))
 		return;
 	if (!shared_has_head(in))
-		recall_versions(in, in->shared ? &in->shared->model.meta : NULL, now_ms);
+		recall_versions(in, now_ms);
 	bool is_known = shared_has_head(in);
 	int err = is_known ? copy_store(in->store, store) : -EBADMSG;
 

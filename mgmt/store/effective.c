@@ -25,25 +25,15 @@
 #define RESERVE_LEAST ((off_t)256 << 10)  /* bytes: a first document may be small and grow */
 #define ARENA_MAX     ((size_t)512 << 20) /* bytes: bounds a composed document */
 
-/* What the document before says of the version in force; NULL: it is of another one, or there is none. */
-static const struct model_meta *find_said(const struct intent *in, const struct version *head)
-{
-	const struct model *m = in->shared   ? &in->shared->model
-	                        : in->before ? in->before
-	                                     : in->seed;
-
-	return m && m->meta.version == head->number && !strcmp(m->meta.digest, head->digest)
-	               ? &m->meta
-	               : NULL;
-}
-
 /* Until when the version in force waits, and what it goes back to: by its record, else as it was said. */
 static void fill_waiting(const struct intent *in, const struct version *head, int64_t now_ms,
                          struct model_meta *out)
 {
-	const struct model_meta *said = find_said(in, head);
+	const struct model_meta *said = recall_said(in);
 	const struct version *known = history_version(in->history, head->number, NULL), *back;
 
+	if (said && !recall_is_of(said, head))
+		said = NULL;
 	if (known && strcmp(known->digest, head->digest) != 0)
 		known = NULL;
 	if (!known && said) {

@@ -113,11 +113,11 @@ static int load_stored_versions(struct intent *in, int64_t now_ms)
 	if (!goes_on && !in->shares && shared_has_head(in)) {
 		err = copy_begin(in->store, "");
 		if (!err)
-			recall_versions(in, in->shared ? &in->shared->model.meta : NULL, now_ms);
+			recall_versions(in, now_ms);
 		return err;
 	}
 	if (!goes_on && !shared_has_head(in)) {
-		recall_versions(in, in->shared ? &in->shared->model.meta : NULL, now_ms);
+		recall_versions(in, now_ms);
 		return 0;
 	}
 	err = intent_load_recent(in, head ? head->number + 1 : 0, now_ms);
@@ -250,19 +250,12 @@ static void put_version(struct intent *in, const struct recent *r, int64_t now_m
 static struct version recorded_version(const struct intent *in, const struct model *m)
 {
 	const struct version *known = history_version(in->history, m->meta.version, NULL);
-	uint64_t number = m->meta.version < SHARED_NUMBER_END / 2 ? m->meta.version : 0;
-	struct version v = { .number = number ? number : 1,
-		             .time_ms = m->meta.written_ms,
-		             .effective_ms = m->meta.written_ms };
+	struct version v;
 
-	if (known && !strcmp(known->digest, m->meta.digest))
+	if (known && recall_is_of(&m->meta, known))
 		return *known;
-	snprintf(v.digest, sizeof(v.digest), "%s", m->meta.digest);
-	snprintf(v.hash_key, sizeof(v.hash_key), "%s", m->meta.hash_key);
-	snprintf(v.author, sizeof(v.author), "weir");
-	snprintf(v.principal, sizeof(v.principal), "weir");
-	snprintf(v.reason, sizeof(v.reason), "recovered from the effective document");
-	snprintf(v.node, sizeof(v.node), "%s", in->node);
+	recall_described(in, m->meta.version, m->meta.digest, m->meta.hash_key, m->meta.written_ms,
+	                 &v);
 	return v;
 }
 
@@ -273,8 +266,7 @@ static bool is_of_unloaded(const struct intent *in, const struct model *m)
 
 	pending_clock_read(&clock);
 	const struct version *v = history_in_force(in->history, clock.now_ms);
-	return v && !shared_is_loaded(in, v) && v->number == m->meta.version &&
-	       !strcmp(v->digest, m->meta.digest);
+	return v && !shared_is_loaded(in, v) && recall_is_of(&m->meta, v);
 }
 
 /* Whether the document @p m is of another version than the stored one, and no records say which is in force: then that of @p m is. */
@@ -283,7 +275,7 @@ static bool is_of_another(const struct intent *in, const struct model *m)
 	const struct version *head = intent_head(in);
 
 	return head && !shared_has_head(in) && !join_is_provisional(head) && m->meta.version &&
-	       (head->number != m->meta.version || strcmp(head->digest, m->meta.digest) != 0);
+	       !recall_is_of(&m->meta, head);
 }
 
 /*
@@ -311,18 +303,19 @@ static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 }
 
 /* Where the copy has no versions, the document says what is to end; and what number is free. */
-static void recall_effective(struct intent *in, const struct model *effective, int64_t now_ms)
+static void recall_effective(struct intent *in, int64_t now_ms)
 {
+	const struct model_meta *said = recall_said(in);
 	struct pending_clock clock;
 	const struct version *v;
 	struct version kept;
 
-	if (effective)
-		recall_number(in, effective->meta.newest);
+	if (said)
+		recall_number(in, said->newest);
 	if (in->store && store_versions(in->store, 0, &kept, 1) == 1)
 		recall_number(in, kept.number);
 	if (!shared_has_head(in))
-		recall_versions(in, effective ? &effective->meta : NULL, now_ms);
+		recall_versions(in, now_ms);
 	pending_clock_read(&clock);
 	v = history_in_force(in->history, clock.now_ms);
 	if (v && in->n_recent && shared_is_loaded(in, v))
@@ -344,11 +337,11 @@ static void load_state(struct intent *in, int64_t now_ms)
 		recent_drop(in);
 	if (in->n_recent == 0 && effective) {
 		recover_version(in, effective, now_ms); /* the document is kept as the seed */
-		recall_effective(in, effective, now_ms);
+		recall_effective(in, now_ms);
 		return;
 	}
-	recall_effective(in, effective, now_ms);
 	in->before = effective;
+	recall_effective(in, now_ms);
 	if (in->n_recent == 0 && !in->offline)
 		join_begin(in, now_ms);
 	else if (in->n_recent > 0 && !in->offline)

@@ -146,11 +146,21 @@ int alone_end(struct intent *in, const struct pending_clock *clock, int64_t now_
  * yet.
  */
 void alone_begin(struct intent *in, int64_t now_ms);
+/* What the last document says, that was written here or was there at the start; NULL: there is none (recall.c). */
+const struct model_meta *recall_said(const struct intent *in);
+/* Whether a document is of this version. */
+bool recall_is_of(const struct model_meta *meta, const struct version *v);
 /*
- * Where this node decides, and its copy has no version: the history becomes what the document of the version in force, @p meta, says
- * of it (recall.c). NULL: there is no document.
+ * A version of which there is no record: as a document describes it, from @p time_ms on. An absurd @p number is none of a
+ * version's: 1 then.
  */
-void recall_versions(struct intent *in, const struct model_meta *meta, int64_t now_ms);
+void recall_described(const struct intent *in, uint64_t number, const char *digest,
+                      const char *hash_key, int64_t time_ms, struct version *out);
+/*
+ * Where this node decides, and its copy has no version: the history becomes what the last document says of the version in
+ * force.
+ */
+void recall_versions(struct intent *in, int64_t now_ms);
 /* The files of a version as they are laid out, if they are whole. @return 0 and @p out (given), or -errno */
 int recall_files(const struct intent *in, const char *digest, struct files *out);
 /* See that the store has @p v, which may come into force again, with its files. @return 0 or -errno */

@@ -18,10 +18,38 @@
 
 #define NUMBER_END (SHARED_NUMBER_END / 2) /* a damaged one would leave no number for the next */
 
+const struct model_meta *recall_said(const struct intent *in)
+{
+	const struct model *m = in->shared   ? &in->shared->model
+	                        : in->before ? in->before
+	                                     : in->seed;
+
+	return m ? &m->meta : NULL;
+}
+
+bool recall_is_of(const struct model_meta *meta, const struct version *v)
+{
+	return meta->version == v->number && !strcmp(meta->digest, v->digest);
+}
+
 void recall_number(struct intent *in, uint64_t number)
 {
 	if (number > in->newest && number < NUMBER_END)
 		in->newest = number;
+}
+
+void recall_described(const struct intent *in, uint64_t number, const char *digest,
+                      const char *hash_key, int64_t time_ms, struct version *out)
+{
+	*out = (struct version){ .number = number && number < NUMBER_END ? number : 1,
+		                 .time_ms = time_ms,
+		                 .effective_ms = time_ms };
+	snprintf(out->digest, sizeof(out->digest), "%s", digest);
+	snprintf(out->hash_key, sizeof(out->hash_key), "%s", hash_key);
+	snprintf(out->author, sizeof(out->author), "weir");
+	snprintf(out->principal, sizeof(out->principal), "weir");
+	snprintf(out->reason, sizeof(out->reason), "recovered from the effective document");
+	snprintf(out->node, sizeof(out->node), "%s", in->node);
 }
 
 int recall_files(const struct intent *in, const char *digest, struct files *out)
@@ -69,24 +97,19 @@ int recall_keep(struct intent *in, const struct version *v)
 /* What a document tells of the version that is in force again should the one of the document end. */
 static bool find_back(const struct intent *in, const struct model_meta *meta, struct version *out)
 {
-	struct version v = { .number = meta->back_version, .time_ms = meta->written_ms };
 	struct files files;
 
 	if (!meta->back_version || meta->back_version >= meta->version)
 		return false;
-	if (in->store && !store_version(in->store, v.number, out) &&
+	if (in->store && !store_version(in->store, meta->back_version, out) &&
 	    !strcmp(out->digest, meta->back_digest))
 		return true;
-	snprintf(v.digest, sizeof(v.digest), "%s", meta->back_digest);
-	snprintf(v.hash_key, sizeof(v.hash_key), "%s", meta->back_hash_key);
-	snprintf(v.author, sizeof(v.author), "weir");
-	snprintf(v.principal, sizeof(v.principal), "weir");
-	snprintf(v.reason, sizeof(v.reason), "recovered from the effective document");
-	snprintf(v.node, sizeof(v.node), "%s", in->node);
-	if (recall_files(in, v.digest, &files))
+	if (recall_files(in, meta->back_digest, &files))
 		return false;
 	files_fini(&files);
-	*out = v;
+	recall_described(in, meta->back_version, meta->back_digest, meta->back_hash_key,
+	                 meta->written_ms, out);
+	out->effective_ms = 0; /* before the version in force, whenever that was */
 	return true;
 }
 
@@ -166,15 +189,16 @@ static void recall_deadline(struct intent *in, const struct version *head,
 	history_resume(in->history, &deadline, 1, clock);
 }
 
-void recall_versions(struct intent *in, const struct model_meta *meta, int64_t now_ms)
+void recall_versions(struct intent *in, int64_t now_ms)
 {
 	if (in->shares || in->n_recent == 0 || join_has_peers(in->recent[in->n_recent - 1].model))
 		return;
 	struct version head = in->recent[in->n_recent - 1].version;
+	const struct model_meta *meta = recall_said(in);
 	struct history_head newest = { head.number };
 	struct pending_clock clock;
 
-	if (meta && (meta->version != head.number || strcmp(meta->digest, head.digest) != 0))
+	if (meta && !recall_is_of(meta, &head))
 		meta = NULL;
 	bool waits = is_waiting(in, &head, meta);
 
