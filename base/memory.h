@@ -41,7 +41,7 @@ MUST_CHECK int memory_make_room(size_t n);
 MUST_CHECK int memory_reserve_begin(size_t n);
 /** Whether the reserve was drawn on. */
 bool memory_reserve_drawn(void);
-/** Free the reserve with all that was drawn. */
+/** End the reserve with all that was drawn. Its memory stays with the thread, at most 1 MiB of it. */
 void memory_reserve_end(void);
 
 #endif

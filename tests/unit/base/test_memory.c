@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A thread's reserve, drawn on when memory fails. */
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdalign.h>
 #include <stdarg.h>
@@ -13,9 +14,11 @@
 #include <cmocka.h>
 
 static bool no_memory;
+static unsigned n_taken;
 
 static void *fake_malloc(size_t n)
 {
+	n_taken++;
 	return no_memory ? NULL : malloc(n);
 }
 
@@ -89,11 +92,49 @@ static void a_failure_is_remembered_for_the_work_it_is_of(void **state)
 	assert_true(memory_failed());
 	memory_forget();
 	assert_false(memory_failed());
-	assert_int_equal(memory_reserve_begin(64), -ENOMEM);
+	assert_int_equal(memory_reserve_begin((size_t)2 << 20), -ENOMEM);
 	assert_true(memory_failed());
 	assert_int_equal(memory_make_room(100), -ENOMEM);
 	no_memory = false;
 	assert_int_equal(memory_make_room(100), 0);
+}
+
+#define LARGE ((size_t)2 << 20) /* more than is kept */
+
+static void *reserve_twice(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(memory_reserve_begin(5000), 0);
+		memory_reserve_end();
+	}
+	return NULL;
+}
+
+/* What a thread leaves when it ends is seen by the sanitizer of addresses. */
+static void a_thread_keeps_its_reserve_but_no_large_one(void **state)
+{
+	pthread_t thread;
+
+	(void)state;
+	n_taken = 0;
+	assert_int_equal(pthread_create(&thread, NULL, reserve_twice, NULL), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(n_taken, 1);
+	reserve_twice(NULL);
+	n_taken = 0;
+	assert_int_equal(memory_reserve_begin(LARGE), 0);
+	memory_reserve_end();
+	assert_int_equal(n_taken, 1);
+	no_memory = true;
+	assert_int_equal(memory_reserve_begin(LARGE), -ENOMEM);
+	assert_int_equal(memory_reserve_begin(5000), -ENOMEM);
+	no_memory = false;
+	reserve_twice(NULL);
+	no_memory = true; /* the reserve of what is short of memory is there already */
+	assert_int_equal(memory_reserve_begin(5000), 0);
+	assert_non_null(memory_alloc(4000));
+	assert_true(memory_reserve_drawn());
 }
 
 int main(void)
@@ -102,6 +143,7 @@ int main(void)
 		cmocka_unit_test_teardown(what_is_drawn_is_whole_and_for_any_type, tear_down),
 		cmocka_unit_test_teardown(a_reserve_is_drawn_to_its_end_and_no_further, tear_down),
 		cmocka_unit_test_teardown(a_failure_is_remembered_for_the_work_it_is_of, tear_down),
+		cmocka_unit_test_teardown(a_thread_keeps_its_reserve_but_no_large_one, tear_down),
 	};
 
 	return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
