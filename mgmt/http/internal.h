@@ -146,7 +146,8 @@ struct http_server {
 	struct http_conn *oldest, *newest;
 	unsigned n_conns[2]; /* of strangers, of known ones */
 	size_t n_queued, n_held;
-	uint64_t stop_by_ms; /* 0: it serves */
+	uint64_t heard[HTTP_BELLS]; /* how often each had rung at the last release */
+	uint64_t stop_by_ms;        /* 0: it serves */
 	uint64_t refusal_logged_ms;
 	uint64_t n_refused; /* since then */
 	uint64_t n_lingered;

@@ -348,8 +348,25 @@ static void on_listen_timer(void *arg)
 
 /* Answers and the end */
 
+/* Whether a bell rang since this was asked last. Most wakes are of a handler that is done. */
+static bool has_rung(struct http_server *s)
+{
+	bool rang = false;
+
+	for (size_t i = 0; i < HTTP_BELLS; i++) {
+		uint64_t rung = atomic_load(&s->options.bells->rung[i]);
+
+		rang |= rung != s->heard[i];
+		s->heard[i] = rung;
+	}
+	return rang;
+}
+
+/* What is held from now on compares its bell itself. */
 static void release_held(struct http_server *s)
 {
+	if (!has_rung(s))
+		return;
 	for (struct http_conn *c = s->oldest; c && s->n_held > 0; c = c->newer)
 		if (c->state == HTTP_HELD)
 			http_conn_release(c);

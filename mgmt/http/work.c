@@ -53,9 +53,11 @@ static void *run_jobs(void *arg)
 		pthread_mutex_unlock(&p->lock);
 		job->run(job);
 		pthread_mutex_lock(&p->lock);
+		bool is_first = !p->done; /* else the server is woken already, and takes all */
 		job->next = p->done;
 		p->done = job;
-		(void)!write(p->wake_fd, &one, sizeof(one));
+		if (is_first)
+			(void)!write(p->wake_fd, &one, sizeof(one));
 	}
 	pthread_mutex_unlock(&p->lock);
 	return NULL;

@@ -24,7 +24,7 @@ struct http_job {
 
 struct http_pool;
 
-/** @p wake_fd, an eventfd, is written when a job is done. @return 0 or -ENOMEM */
+/** @p wake_fd, an eventfd, is written when a job is done, once until http_pool_done() takes it. @return 0 or -ENOMEM */
 int http_pool_open(size_t n_threads, int wake_fd, struct http_pool **out) MUST_CHECK;
 /** End the threads; all jobs are done. NULL is fine. */
 void http_pool_close(struct http_pool *p);
