@@ -509,16 +509,18 @@ static bool use_word(struct exchange *x, size_t i, enum exchange_section section
 }
 
 /*
- * Take one word out of an answer of @p from. @return false: words of that peer itself are malformed;
+ * Take one word out of @p answer of @p from. @return false: words of that peer itself are malformed;
  * malformed ones of another are as if they were never said
  */
-static bool accept_word(const struct exchange_peer *from, const struct exchange_said *said,
-                        uint64_t true_ms, unsigned *news)
+static bool accept_word(const struct exchange_peer *from, const struct exchange_read *answer,
+                        const struct exchange_said *said, uint64_t now_ms, unsigned *news)
 {
+	uint64_t true_ms = exchange_true_ms(from->sent_ms, now_ms, answer->waited_ms, said->age_ms);
 	struct exchange *x = from->exchange;
 	struct exchange_peer *p = x->peers[said->node];
 	struct exchange_word *word = &p->words[said->section];
-	enum exchange_accepted outcome = exchange_accept(word, said, true_ms);
+	enum exchange_accepted outcome =
+	        exchange_accept(word, said, true_ms, from->sent_ms, now_ms);
 
 	if (outcome == EXCHANGE_OLDER)
 		return true;
@@ -564,10 +566,7 @@ static const char *accept_answer(struct exchange_peer *p, const json_t *answer, 
 	uint64_t from_ms = exchange_true_ms(p->sent_ms, now_ms, read.waited_ms, 0);
 	reason = NULL;
 	for (size_t i = 0; i < read.n_said; i++)
-		if (!accept_word(p, &read.said[i],
-		                 exchange_true_ms(p->sent_ms, now_ms, read.waited_ms,
-		                                  read.said[i].age_ms),
-		                 news))
+		if (!accept_word(p, &read, &read.said[i], now_ms, news))
 			reason = "the answer is malformed";
 	if (!reason)
 		peers_clock_read(report_of(x, index_of(p)), read.clock_ms, from_ms, now_ms);
@@ -644,6 +643,11 @@ static char *write_question(const struct exchange *x, bool site, unsigned wait_m
 	                           "have", have));
 }
 
+static void add_have(json_t *have, const struct exchange_peer *of, enum exchange_section whole)
+{
+	json_object_set_new(have, of->node, json_string(exchange_have(of->words, whole).stamps));
+}
+
 /* What this node has of the nodes for which @p p speaks. */
 static char *make_question(const struct exchange *x, const struct exchange_peer *p)
 {
@@ -651,8 +655,7 @@ static char *make_question(const struct exchange *x, const struct exchange_peer 
 
 	for (size_t i = 0; i < x->n; i++)
 		if (x->peers[i] == p || (!p->is_own_site && !strcmp(x->peers[i]->site, p->site)))
-			json_object_set_new(have, x->peers[i]->node,
-			                    exchange_have(x->peers[i]->words));
+			add_have(have, x->peers[i], EXCHANGE_N_SECTIONS);
 	return write_question(x, !p->is_own_site, p->is_failed ? 0 : wait_of(p), have);
 }
 
@@ -664,10 +667,8 @@ char *exchange_question_now(const struct core *core, const char *node,
 
 	if (!p)
 		return NULL;
-	json_t *have = json_object(), *of_node = exchange_have(p->words);
-
-	json_object_del(of_node, exchange_section_name(section));
-	json_object_set_new(have, node, of_node);
+	json_t *have = json_object();
+	add_have(have, p, section);
 	return write_question(x, false, 0, have);
 }
 

@@ -14,7 +14,8 @@
 #include "weir/json.h"
 #include "weir/peer_page.h"
 
-#define AGE_MAX_MS ((json_int_t)1 << 48) /* no answer has an older word */
+#define AGE_MAX_MS   ((json_int_t)1 << 48) /* no answer has an older word */
+#define STAMP_LENGTH (EXCHANGE_STAMP_MAX - 1)
 
 _Static_assert(EXCHANGE_STAMP_MAX == PEER_PAGE_HEX_MAX, "a stamp is 64 bits in hex");
 
@@ -22,11 +23,6 @@ _Static_assert(EXCHANGE_STAMP_MAX == PEER_PAGE_HEX_MAX, "a stamp is 64 bits in h
 #define SECTION_WAKES(id, name, wakes) wakes,
 static const char *const names[] = { EXCHANGE_SECTIONS(SECTION_NAME) };
 static const bool wakes[] = { EXCHANGE_SECTIONS(SECTION_WAKES) };
-
-const char *exchange_section_name(enum exchange_section section)
-{
-	return names[section];
-}
 
 bool exchange_section_wakes(enum exchange_section section)
 {
@@ -61,35 +57,62 @@ void exchange_word_fini(struct exchange_word *word)
 	*word = (struct exchange_word){ 0 };
 }
 
-struct exchange_encoded exchange_encode(const struct exchange_word words[EXCHANGE_N_SECTIONS],
-                                        const json_t *have, uint64_t now_ms)
+static uint64_t age_of(const struct exchange_word *w, uint64_t now_ms)
 {
-	struct exchange_encoded encoded = { .sections = json_object() };
+	return now_ms > w->true_ms ? now_ms - w->true_ms : 0;
+}
 
-	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++) {
+static bool is_said(const struct exchange_word *w, uint64_t now_ms)
+{
+	return w->stamp[0] && age_of(w, now_ms) <= EXCHANGE_PASS_MS;
+}
+
+/* Whether who has @p have lacks the words @p w of section @p i. */
+static bool is_other(const struct exchange_word *w, size_t i, const char *have, uint64_t now_ms)
+{
+	return is_said(w, now_ms) && (!have || strlen(have) < (i + 1) * STAMP_LENGTH ||
+	                              memcmp(have + i * STAMP_LENGTH, w->stamp, STAMP_LENGTH) != 0);
+}
+
+bool exchange_is_news(const struct exchange_word words[EXCHANGE_N_SECTIONS], const char *have,
+                      uint64_t now_ms)
+{
+	for (size_t i = 0; i < EXCHANGE_N_SECTIONS; i++)
+		if (wakes[i] && is_other(&words[i], i, have, now_ms))
+			return true;
+	return false;
+}
+
+json_t *exchange_encode(const struct exchange_word words[EXCHANGE_N_SECTIONS], const char *have,
+                        uint64_t now_ms)
+{
+	json_t *encoded = json_array(), *others = NULL;
+
+	for (size_t i = 0; i < EXCHANGE_N_SECTIONS; i++) {
 		const struct exchange_word *w = &words[i];
-		uint64_t age_ms = now_ms > w->true_ms ? now_ms - w->true_ms : 0;
-		const char *known = json_get_text(have, names[i]);
 
-		if (!w->stamp[0] || age_ms > EXCHANGE_PASS_MS)
+		json_array_append_new(encoded,
+		                      json_number_or_null(is_said(w, now_ms), age_of(w, now_ms)));
+		if (!is_other(w, i, have, now_ms))
 			continue;
-		bool differs = !known || strcmp(known, w->stamp) != 0;
-		json_t *word = json_pack("[I, s]", (json_int_t)age_ms, w->stamp);
-		if (differs)
-			json_array_append(word, w->body);
-		encoded.is_news |= differs && wakes[i];
-		json_object_set_new(encoded.sections, names[i], word);
+		if (!others)
+			others = json_object();
+		json_object_set_new(others, names[i], json_pack("[s, O]", w->stamp, w->body));
 	}
+	if (others)
+		json_array_append_new(encoded, others);
 	return encoded;
 }
 
-json_t *exchange_have(const struct exchange_word words[EXCHANGE_N_SECTIONS])
+struct exchange_have exchange_have(const struct exchange_word words[EXCHANGE_N_SECTIONS],
+                                   enum exchange_section whole)
 {
-	json_t *have = json_object();
+	struct exchange_have have = { .stamps = "" };
 
-	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++)
-		if (words[i].stamp[0])
-			json_object_set_new(have, names[i], json_string(words[i].stamp));
+	memset(have.stamps, '-', sizeof(have.stamps) - 1);
+	for (size_t i = 0; i < EXCHANGE_N_SECTIONS; i++)
+		if (words[i].stamp[0] && i != whole)
+			memcpy(have.stamps + i * STAMP_LENGTH, words[i].stamp, STAMP_LENGTH);
 	return have;
 }
 
@@ -100,32 +123,40 @@ static bool is_age(const json_t *value)
 	return json_read_count(value, AGE_MAX_MS - 1, &age_ms);
 }
 
-static bool read_word(const json_t *word, struct exchange_said *out)
+/* Read the age of a word, and @p other: stamp and body, NULL where it is as it was. */
+static bool read_word(const json_t *age, const json_t *other, struct exchange_said *out)
 {
-	const json_t *age = json_array_get(word, 0);
-
-	out->stamp = json_string_value(json_array_get(word, 1));
-	out->body = json_array_get(word, 2);
-	if (json_array_size(word) > 3 || !is_age(age) ||
-	    !plain_is_hex(out->stamp, EXCHANGE_STAMP_MAX - 1) ||
-	    (out->body && !json_is_object(out->body)))
+	out->stamp = json_string_value(json_array_get(other, 0));
+	out->body = json_array_get(other, 1);
+	if (!is_age(age) ||
+	    (other && (json_array_size(other) != 2 || !plain_is_hex(out->stamp, STAMP_LENGTH) ||
+	               !json_is_object(out->body))))
 		return false;
 	out->age_ms = (uint64_t)json_integer_value(age);
 	return true;
 }
 
 /* Read the words of one node. Sections of a later release are passed over. */
-static bool read_sections(const json_t *sections, int node, struct exchange_read *out)
+static bool read_sections(const json_t *words, int node, struct exchange_read *out)
 {
-	if (!json_is_object(sections))
+	size_t n = json_array_size(words);
+	const json_t *others =
+	        json_array_get(words, n - 1); /* none is at the end of an empty list */
+
+	if (!json_is_array(words))
 		return false;
-	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++) {
-		const json_t *word = json_object_get(sections, names[i]);
+	if (json_is_object(others))
+		n--;
+	else
+		others = NULL;
+	for (size_t i = 0; i < EXCHANGE_N_SECTIONS; i++) {
+		const json_t *age = i < n ? json_array_get(words, i) : NULL;
+		const json_t *other = json_object_get(others, names[i]);
 		struct exchange_said said = { .section = (enum exchange_section)i };
 
-		if (!word)
+		if ((!age || json_is_null(age)) && !other)
 			continue;
-		if (!read_word(word, &said))
+		if (!read_word(age, other, &said))
 			return false;
 		said.node = (size_t)node;
 		if (node != EXCHANGE_UNKNOWN)
@@ -138,15 +169,15 @@ static const char *read_nodes(json_t *nodes, const struct exchange_expected *exp
                               struct exchange_read *out)
 {
 	const char *name;
-	json_t *sections;
+	json_t *words;
 
-	json_object_foreach(nodes, name, sections)
+	json_object_foreach(nodes, name, words)
 	{
 		int node = expected->find(expected->arg, name);
 
 		if (node == EXCHANGE_NOT_HIS)
 			return "the answer speaks for a node of another site";
-		if (!read_sections(sections, node, out))
+		if (!read_sections(words, node, out))
 			return "the answer is malformed";
 	}
 	return NULL;
@@ -192,15 +223,16 @@ uint64_t exchange_true_ms(uint64_t sent_ms, uint64_t received_ms, uint64_t waite
 }
 
 enum exchange_accepted exchange_accept(struct exchange_word *word, const struct exchange_said *said,
-                                       uint64_t true_ms)
+                                       uint64_t true_ms, uint64_t sent_ms, uint64_t now_ms)
 {
-	bool is_same = !strcmp(word->stamp, said->stamp);
+	bool is_known = word->stamp[0] && word->heard_ms < sent_ms;
 
-	if (true_ms <= word->true_ms || (!is_same && !said->body))
+	if (true_ms <= word->true_ms || (!said->body && !is_known))
 		return EXCHANGE_OLDER;
 	word->true_ms = true_ms;
-	if (is_same)
+	if (!said->body || !strcmp(word->stamp, said->stamp))
 		return EXCHANGE_SAME;
+	word->heard_ms = now_ms;
 	json_decref(word->body);
 	word->body = json_incref(said->body);
 	memcpy(word->stamp, said->stamp, sizeof(word->stamp));

@@ -41,11 +41,10 @@ enum exchange_section { EXCHANGE_SECTIONS(EXCHANGE_ID) EXCHANGE_N_SECTIONS };
 struct exchange_word {
 	char stamp[EXCHANGE_STAMP_MAX]; /**< "": nothing was ever said */
 	uint64_t true_ms;               /**< monotonic */
+	uint64_t heard_ms;              /**< monotonic: when another node's answer brought it */
 	json_t *body;                   /**< owned */
 };
 
-/** The name of a section. */
-const char *exchange_section_name(enum exchange_section section);
 /** Whether news of a section end the waiting of an answer. */
 bool exchange_section_wakes(enum exchange_section section);
 
@@ -53,23 +52,33 @@ bool exchange_section_wakes(enum exchange_section section);
 bool exchange_word_set(struct exchange_word *word, json_t *body, uint64_t true_ms);
 void exchange_word_fini(struct exchange_word *word);
 
-/** All words of a node for who has @p have of it: {SECTION: STAMP}, or NULL. */
-struct exchange_encoded {
-	json_t *sections; /**< given: {SECTION: [AGE_MS, STAMP, BODY?]}, the body where the stamp differs */
-	bool is_news; /**< a section that ends the waiting differs */
+/**
+ * Whether a section that ends the waiting is another one for who has @p have of the node, as exchange_have() writes it; NULL:
+ * nothing.
+ */
+bool exchange_is_news(const struct exchange_word words[EXCHANGE_N_SECTIONS], const char *have,
+                      uint64_t now_ms);
+/**
+ * All words of a node for who has @p have of it: [AGE_MS or null for each section, {SECTION: [STAMP, BODY]}], given; the
+ * object with those of another stamp, or left out. Nearly all that nodes say is that nothing is new: then it is some ages.
+ */
+json_t *exchange_encode(const struct exchange_word words[EXCHANGE_N_SECTIONS], const char *have,
+                        uint64_t now_ms);
+/** What a node has of another one, in the order of the sections: stamps, or as many '-' for what it has not. */
+struct exchange_have {
+	char stamps[EXCHANGE_N_SECTIONS * (EXCHANGE_STAMP_MAX - 1) + 1];
 };
-struct exchange_encoded exchange_encode(const struct exchange_word words[EXCHANGE_N_SECTIONS],
-                                        const json_t *have, uint64_t now_ms);
-/** What this node has of another one, to ask for what is new: given. */
-json_t *exchange_have(const struct exchange_word words[EXCHANGE_N_SECTIONS]);
+/** What this node has of another one, to ask for what is new; of section @p whole nothing (EXCHANGE_N_SECTIONS: none is). */
+struct exchange_have exchange_have(const struct exchange_word words[EXCHANGE_N_SECTIONS],
+                                   enum exchange_section whole);
 
 /** An answer that was read: one section of one node. Borrows from the answer. */
 struct exchange_said {
 	size_t node; /**< as exchange_expected.find() says */
 	enum exchange_section section;
 	uint64_t age_ms;
-	const char *stamp;
-	json_t *body; /**< NULL: the words that were known when it was asked */
+	const char *stamp; /**< of the body; NULL without one */
+	json_t *body;      /**< NULL: the words that were known when it was asked */
 };
 
 #define EXCHANGE_UNKNOWN (-1) /**< no node of this document: it is passed over */
@@ -112,9 +121,12 @@ enum exchange_accepted {
 	EXCHANGE_SAME,  /**< the words that are known, true later */
 	EXCHANGE_OTHER, /**< other words */
 };
-/** Take @p said into @p word if it is younger. */
+/**
+ * Take @p said into @p word if it is younger. It came at @p now_ms, for a question that was sent at @p sent_ms: what is unchanged since
+ * then says nothing of a word that another node's answer has brought meanwhile.
+ */
 enum exchange_accepted exchange_accept(struct exchange_word *word, const struct exchange_said *said,
-                                       uint64_t true_ms);
+                                       uint64_t true_ms, uint64_t sent_ms, uint64_t now_ms);
 
 /** A node that may be asked. */
 struct exchange_candidate {

@@ -52,14 +52,22 @@ static void hear_asking(struct exchange *x, const char *node)
 	}
 }
 
-static bool add_words(json_t *nodes, const char *node, const struct exchange_word *words,
-                      const json_t *have, uint64_t now_ms)
+/* The words of the peer at @p i are passed on: it is of this site, and the whole site is asked for. */
+static bool is_relayed(const struct exchange *x, const struct exchange_question *q, size_t i)
 {
-	struct exchange_encoded encoded =
-	        exchange_encode(words, json_object_get(have, node), now_ms);
+	return q->site && x->peers[i]->is_own_site;
+}
 
-	json_object_set_new(nodes, node, encoded.sections);
-	return encoded.is_news;
+/* Under the lock. */
+static bool is_news(const struct exchange *x, const struct exchange_question *q, uint64_t now_ms)
+{
+	bool news = exchange_is_news(x->own, json_get_text(q->have, x->core->dirs.node), now_ms);
+
+	for (size_t i = 0; i < x->n && !news; i++)
+		news = is_relayed(x, q, i) &&
+		       exchange_is_news(x->peers[i]->words,
+		                        json_get_text(q->have, x->peers[i]->node), now_ms);
+	return news;
 }
 
 /*
@@ -67,16 +75,20 @@ static bool add_words(json_t *nodes, const char *node, const struct exchange_wor
  * its site. Under the lock.
  */
 static json_t *gather_words(const struct exchange *x, const struct exchange_question *q,
-                            bool *is_news)
+                            uint64_t now_ms)
 {
-	uint64_t now_ms = clock_mono_ms();
+	const char *node = x->core->dirs.node;
 	json_t *nodes = json_object();
 
-	*is_news = add_words(nodes, x->core->dirs.node, x->own, q->have, now_ms);
-	for (size_t i = 0; q->site && i < x->n; i++)
-		if (x->peers[i]->is_own_site)
-			*is_news |= add_words(nodes, x->peers[i]->node, x->peers[i]->words, q->have,
-			                      now_ms);
+	json_object_set_new(nodes, node,
+	                    exchange_encode(x->own, json_get_text(q->have, node), now_ms));
+	for (size_t i = 0; i < x->n; i++)
+		if (is_relayed(x, q, i)) {
+			node = x->peers[i]->node;
+			json_object_set_new(nodes, node,
+			                    exchange_encode(x->peers[i]->words,
+			                                    json_get_text(q->have, node), now_ms));
+		}
 	return nodes;
 }
 
@@ -92,11 +104,8 @@ static void answer_question(struct core *core, const struct http_request *r,
 {
 	unsigned bell = q->site ? EXCHANGE_SITE_NEWS : EXCHANGE_OWN_NEWS;
 	uint64_t rung = atomic_load(&core->bells.rung[bell]), now_ms = clock_mono_ms();
-	bool is_news;
-	json_t *nodes = gather_words(core->exchange, q, &is_news);
 
-	if (!is_news && !r->held_ms && q->wait_ms) {
-		json_decref(nodes);
+	if (q->wait_ms && !r->held_ms && !is_news(core->exchange, q, now_ms)) {
 		reply->hold = (struct http_hold){ .until_ms = end_of_hold(now_ms, q->wait_ms),
 			                          .rung = rung,
 			                          .bell = bell };
@@ -106,7 +115,8 @@ static void answer_question(struct core *core, const struct http_request *r,
 	        json_pack("{s:s, s:s, s:I, s:I, s:o}", "node", core->dirs.node, "cluster",
 	                  core->exchange->cluster, "waited_ms",
 	                  (json_int_t)(r->held_ms && now_ms > r->held_ms ? now_ms - r->held_ms : 0),
-	                  "clock_ms", (json_int_t)timekeep_shown_ms(core), "nodes", nodes);
+	                  "clock_ms", (json_int_t)timekeep_shown_ms(core), "nodes",
+	                  gather_words(core->exchange, q, now_ms));
 	reply->dense = true;
 	reply->status = 200;
 }

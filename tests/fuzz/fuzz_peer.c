@@ -85,18 +85,16 @@ static void check_said(const struct exchange_said *said)
 	uint64_t true_ms = exchange_true_ms(900000, 1000000, 50000, said->age_ms);
 
 	assert(true_ms <= 950000 && said->node < 2);
-	if (exchange_accept(&words[said->section], said, true_ms) == EXCHANGE_OTHER) {
-		struct exchange_encoded told = exchange_encode(words, NULL, 1000000);
+	if (exchange_accept(&words[said->section], said, true_ms, 0, 1000000) == EXCHANGE_OTHER) {
+		json_t *told = exchange_encode(words, NULL, 1000000);
+		const json_t *age = json_array_get(told, said->section);
 		const char *name;
 		json_t *word;
 
-		json_object_foreach(told.sections, name, word)
-		{
-			assert(json_integer_value(json_array_get(word, 0)) >=
-			       (json_int_t)said->age_ms);
-			assert(!strcmp(json_string_value(json_array_get(word, 1)), said->stamp));
-		}
-		json_decref(told.sections);
+		assert(json_is_null(age) || json_integer_value(age) >= (json_int_t)said->age_ms);
+		json_object_foreach(json_array_get(told, EXCHANGE_N_SECTIONS), name, word)
+		        assert(!strcmp(json_string_value(json_array_get(word, 0)), said->stamp));
+		json_decref(told);
 	}
 	exchange_word_fini(&words[said->section]);
 }

@@ -26,6 +26,23 @@ from cluster3 import config, node_names
 PROGRAM = sys.argv.pop(1)
 TOKEN = "p" * 40
 STAMPS = {"a": "00000000000000aa", "b": "00000000000000bb"}
+SECTIONS = ("head", "load", "health", "announced", "arrivals")  # in the order of their ages and stamps
+
+
+class Words:
+    """What an answer says of one node: [AGE or null for each section, {SECTION: [STAMP, BODY]}], the object left out without any."""
+
+    def __init__(self, said: list[typing.Any]) -> None:
+        self.new: dict[str, typing.Any] = said[-1] if said and isinstance(said[-1], dict) else {}
+        self.ages = {s: age for s, age in zip(SECTIONS, said) if age is not None and not isinstance(age, dict)}
+
+    def body(self, section: str) -> dict[str, typing.Any]:
+        body: dict[str, typing.Any] = self.new.get(section, ["", {}])[1]
+        return body
+
+    def have(self) -> str:
+        """The stamps, for a question; all sections are new here."""
+        return "".join(self.new[s][0] if s in self.new else "-" * 16 for s in SECTIONS)
 
 
 class Peer:
@@ -120,7 +137,7 @@ class Bed(unittest.TestCase):
         self.peers = {name: Peer(name, port, folder) for name, port in zip(names[1:], ports[1:])}
         self.node.start()
         wait_for("TCP", lambda: "api-served" in self.node.log())
-        self.head = self.ask(site=False)["nodes"]["ams-1"]["head"][2]
+        self.head = self.own().body("head")
 
     def ask(self, site: bool, have: dict[str, typing.Any] | None = None, wait_ms: int = 0) -> dict[str, typing.Any]:
         """What the real node answers."""
@@ -129,11 +146,15 @@ class Bed(unittest.TestCase):
         self.assertEqual(a.status, 200, a.raw)
         return typing.cast(dict[str, typing.Any], a.json)
 
-    def words(self, age_ms: int = 0, stamp: str = "a", number: int | None = None) -> dict[str, typing.Any]:
+    def own(self, **asked: typing.Any) -> Words:
+        """What the real node says of itself."""
+        return Words(self.ask(site=False, **asked)["nodes"]["ams-1"])
+
+    def words(self, age_ms: int = 0, stamp: str = "a", number: int | None = None) -> list[typing.Any]:
         head = copy.deepcopy(self.head)
         if number:
             head["version"] = number
-        return {"head": [age_ms, STAMPS[stamp], head]}
+        return [age_ms, {"head": [STAMPS[stamp], head]}]
 
     def start(self, *names: str) -> None:
         for name in names:
@@ -163,7 +184,7 @@ class Bed(unittest.TestCase):
     def said_by(self, names: list[str], overrides: str, stamp: str) -> None:
         """All of @names say that their overrides have this digest."""
         words = self.words(stamp=stamp)
-        words["head"][2]["overrides"] = overrides
+        words[1]["head"][1]["overrides"] = overrides
         for name in names:
             self.peers[name].nodes = {n: words for n in names}
 
@@ -181,7 +202,7 @@ class Bed(unittest.TestCase):
         self.assertEqual(self.node.drain("ams").status, 201)
 
         def told() -> str:
-            return str(self.ask(site=False)["nodes"]["ams-1"]["head"][2]["overrides"])
+            return str(self.own().body("head")["overrides"])
         wait_for("its head has the command", lambda: told() != self.head["overrides"])
         given, digest = self.node.ask_tcp(self.port, "GET", "/v1/peer/overrides", TOKEN).json, told()
         self.node.stop()
@@ -206,7 +227,7 @@ class Exchange(Bed):
 
         # words of fra are not passed on: they came from there
         self.assertEqual(sorted(self.ask(site=True)["nodes"]), ["ams-1", *self.site("ams")])
-        self.assertEqual(self.ask(site=True)["nodes"]["ams-2"], {})
+        self.assertEqual(self.ask(site=True)["nodes"]["ams-2"], [None] * len(SECTIONS))
 
         # one that dies is replaced by the next, and is heard through the others as long as they hear it
         self.peers[asked[0]].stop()
@@ -229,12 +250,12 @@ class Exchange(Bed):
         self.start("ams-2")
         self.wait_state("ams-2", "ahead")
         self.assertFalse(self.peers["ams-2"].questions[-1]["site"])
-        said = self.ask(site=True)["nodes"]["ams-2"]["head"]
-        self.assertGreaterEqual(said[0], 3000)
-        self.assertEqual((said[1], said[2]["version"]), (STAMPS["a"], 7))
+        said = Words(self.ask(site=True)["nodes"]["ams-2"])
+        self.assertGreaterEqual(said.ages["head"], 3000)
+        self.assertEqual((said.new["head"][0], said.body("head")["version"]), (STAMPS["a"], 7))
         self.assertNotIn("ams-2", self.ask(site=False)["nodes"])
         self.peers["ams-2"].stop()
-        wait_for("old words are kept back", lambda: not self.ask(site=True)["nodes"]["ams-2"], 30)
+        wait_for("old words are kept back", lambda: self.ask(site=True)["nodes"]["ams-2"] == [None] * len(SECTIONS), 30)
 
     def test_what_is_malformed_says_nothing(self) -> None:
         peer = self.peers["ams-2"]
@@ -245,7 +266,7 @@ class Exchange(Bed):
                             ("of another node of this site", {"nodes": {**good, "ams-3": self.words()}}),
                             ("of the asking node", {"nodes": {**good, "ams-1": self.words()}}),
                             ("an age below zero", {"nodes": {"ams-2": self.words(age_ms=-1)}}), ("no JSON", {"raw": b"{"}),
-                            ("a malformed head", {"nodes": {"ams-2": {"head": [0, STAMPS["b"], {"version": 7}]}}}),
+                            ("a malformed head", {"nodes": {"ams-2": [0, {"head": [STAMPS["b"], {"version": 7}]}]}}),
                             ("too large", {"raw": b'{"node": "' + b"x" * (5 << 20) + b'"}'}))
         for why, change in rows:
             with self.subTest(why):
@@ -273,15 +294,15 @@ class Exchange(Bed):
 
     def test_an_answer_is_held_until_there_is_news(self) -> None:
         time.sleep(1)  # the first judgement of the version is news
-        first = self.ask(site=False)
-        have = {"ams-1": {s: w[1] for s, w in first["nodes"]["ams-1"].items()}}
+        have = {"ams-1": self.own().have()}
+
         def is_held() -> bool:
             began = time.monotonic()
             held = self.ask(site=False, have=have, wait_ms=1000)
             if time.monotonic() - began < 0.7:
                 return False  # there was news: the node has started just now
             self.assertGreaterEqual(held["waited_ms"], 700)
-            self.assertEqual(len(held["nodes"]["ams-1"]["head"]), 2, "nothing is new")
+            self.assertEqual(Words(held["nodes"]["ams-1"]).new.keys() & {"head", "health", "announced"}, set(), "nothing is new")
             return True
         wait_for("an answer is held", is_held)
         answers: list[tuple[float, dict[str, typing.Any]]] = []
@@ -299,7 +320,7 @@ class Exchange(Bed):
         for t in threads:
             t.join()
         self.assertLess(time.monotonic() - began, 2)
-        self.assertEqual({len(a["nodes"]["ams-1"]["head"]) for _, a in answers if a}, {3})
+        self.assertEqual({"head" in Words(a["nodes"]["ams-1"]).new for _, a in answers if a}, {True})
 
     def test_overrides_of_many_peers_are_fetched_from_one(self) -> None:
         fra = self.site("fra")
@@ -330,7 +351,7 @@ class Exchange(Bed):
     def say_command(self, name: str, given: dict[str, typing.Any], overrides: str, *more: typing.Any) -> None:
         """The node @name was given a command just now, and says so; others pass it on."""
         words = self.words(stamp="b")
-        words["head"][2].update(overrides=overrides, commands=[*given["items"], *more])
+        words[1]["head"][1].update(overrides=overrides, commands=[*given["items"], *more])
         for peer in self.peers.values():
             if name in peer.nodes:
                 peer.nodes = {**peer.nodes, name: words}
@@ -347,11 +368,11 @@ class Exchange(Bed):
     def test_a_command_is_passed_on_at_once(self) -> None:
         given, drained = self.forget()
         self.agree(["ams-2"])
-        have = {n: {s: w[1] for s, w in words.items()} for n, words in self.ask(site=True)["nodes"].items()}
+        have = {n: Words(said).have() for n, said in self.ask(site=True)["nodes"].items()}
         threading.Timer(0.5, self.say_command, ("ams-2", given, drained)).start()
 
         def passed_on() -> typing.Any:
-            return self.ask(site=True, have=have, wait_ms=2000)["nodes"].get("ams-2", {}).get("head", [0, 0, {}])[2].get("commands")
+            return Words(self.ask(site=True, have=have, wait_ms=2000)["nodes"].get("ams-2", [])).body("head").get("commands")
         self.assertEqual(wait_for("it is passed on", passed_on, 5), given["items"])
 
     def test_commands_that_are_none_harm_nothing(self) -> None:
@@ -367,7 +388,7 @@ class Exchange(Bed):
 
     def test_a_node_says_for_ten_seconds_what_it_was_given(self) -> None:
         def said() -> typing.Any:
-            return self.ask(site=False)["nodes"]["ams-1"]["head"][2].get("commands")
+            return self.own().body("head").get("commands")
         self.assertIsNone(said())
         self.assertEqual(self.node.drain("ams").status, 201)
         items = wait_for("it says so", said)
@@ -393,7 +414,7 @@ class Exchange(Bed):
     def test_who_asks_wrongly_is_refused(self) -> None:
         good = {"node": "lon-9", "cluster": "shop", "site": False, "wait_ms": 0, "have": {}}
         rows: tuple[tuple[dict[str, typing.Any], int], ...] = (({}, 200), ({"cluster": "mail"}, 409), ({"node": ""}, 400), ({"node": "x" * 64}, 400), ({"site": 1}, 400),
-                               ({"wait_ms": -1}, 400), ({"wait_ms": 5001}, 400), ({"wait_ms": "1"}, 400), ({"have": []}, 400), ({"have": {"ams-1": 5}}, 200))
+                               ({"wait_ms": -1}, 400), ({"wait_ms": 5001}, 400), ({"wait_ms": "1"}, 400), ({"have": []}, 400), ({"have": {"ams-1": 5}}, 200), ({"have": {"ams-1": "x"}}, 200))
         for change, status in rows:
             with self.subTest(str(change)):
                 self.assertEqual(self.node.ask_tcp(self.port, "POST", "/v1/peer/exchange", TOKEN, {**good, **change}).status, status)
@@ -410,11 +431,11 @@ class Late(Bed):
             self.peers[name].overrides = given
         self.agree(fra)
         time.sleep(1)  # the first judgement of the version is news
-        first = self.ask(site=False)["nodes"]["ams-1"]
+        have = {"ams-1": self.own().have()}
         threading.Timer(0.3, self.said_by, (fra, drained, "b")).start()
-        answer = self.ask(site=False, have={"ams-1": {s: w[1] for s, w in first.items()}}, wait_ms=5000)
+        answer = self.own(have=have, wait_ms=5000)
         ended = time.monotonic()
-        self.assertEqual(answer["nodes"]["ams-1"]["head"][2]["overrides"], drained)
+        self.assertEqual(answer.body("head")["overrides"], drained)
         self.assertGreaterEqual(ended - self.fetches(fra)[0], (self.N - 1) ** 2 // 12 / 1000)
         self.assertLess(ended - self.fetches(fra)[0], 1.5)
 

@@ -47,7 +47,9 @@ static int read_text(const char *text, struct exchange_read *out, json_t **answe
 
 #define ANSWER(nodes)                                                                              \
 	"{\"node\":\"fra-1\",\"cluster\":\"shop\",\"waited_ms\":5,\"nodes\":" nodes "}"
-#define WORD(word) ANSWER("{\"fra-1\":{\"head\":" word "}}")
+#define WORD(age, other) ANSWER("{\"fra-1\":[" age ",null,{\"head\":" other "}]}")
+#define BODY(body)       WORD("7", "[\"" STAMP "\"," body "]")
+#define AGE(age)         WORD(age, "[\"" STAMP "\",{}]")
 
 static void a_malformed_answer_says_nothing(void **state)
 {
@@ -56,8 +58,11 @@ static void a_malformed_answer_says_nothing(void **state)
 		int err;
 	} rows[] = {
 		{ "nothing new", ANSWER("{}"), 0 },
-		{ "a word", WORD("[7,\"" STAMP "\",{}]"), 0 },
-		{ "unchanged", WORD("[7,\"" STAMP "\"]"), 0 },
+		{ "a word", BODY("{}"), 0 },
+		{ "unchanged", ANSWER("{\"fra-1\":[7]}"), 0 },
+		{ "an age of a section of a later release", ANSWER("{\"fra-1\":[7,7,7,7,7,\"x\"]}"),
+		  0 },
+		{ "no words at all", ANSWER("{\"fra-1\":[]}"), 0 },
 		{ "no object", "[]", -EINVAL },
 		{ "no JSON at all", "", -EINVAL },
 		{ "another node",
@@ -75,27 +80,31 @@ static void a_malformed_answer_says_nothing(void **state)
 		{ "no nodes", "{\"node\":\"fra-1\",\"cluster\":\"shop\",\"waited_ms\":5}",
 		  -EINVAL },
 		{ "a list of nodes", ANSWER("[]"), -EINVAL },
-		{ "too many nodes", ANSWER("{\"a\":{},\"b\":{},\"c\":{},\"d\":{}}"), -EINVAL },
-		{ "as many as there may be", ANSWER("{\"a\":{},\"b\":{},\"c\":{}}"), 0 },
-		{ "of another site", ANSWER("{\"ams-1\":{\"head\":[7,\"" STAMP "\",{}]}}"),
+		{ "too many nodes", ANSWER("{\"a\":[],\"b\":[],\"c\":[],\"d\":[]}"), -EINVAL },
+		{ "as many as there may be", ANSWER("{\"a\":[],\"b\":[],\"c\":[]}"), 0 },
+		{ "of another site", ANSWER("{\"ams-1\":[7]}"), -EINVAL },
+		{ "of another site, and empty", ANSWER("{\"ams-1\":[]}"), -EINVAL },
+		{ "malformed of an unknown node", ANSWER("{\"zrh-1\":[\"x\"]}"), -EINVAL },
+		{ "a node that is no list", ANSWER("{\"fra-1\":{}}"), -EINVAL },
+		{ "an age below zero", AGE("-1"), -EINVAL },
+		{ "an age beyond all", AGE("9223372036854775807"), -EINVAL },
+		{ "words without an age", AGE("null"), -EINVAL },
+		{ "words of a section that has no place for its age",
+		  ANSWER("{\"fra-1\":[7,{\"health\":[\"" STAMP "\",{}]}]}"), -EINVAL },
+		{ "words before an age", ANSWER("{\"fra-1\":[{\"head\":[\"" STAMP "\",{}]},7]}"),
 		  -EINVAL },
-		{ "of another site, and empty", ANSWER("{\"ams-1\":{}}"), -EINVAL },
-		{ "malformed of an unknown node", ANSWER("{\"zrh-1\":{\"head\":[]}}"), -EINVAL },
-		{ "a node that is no object", ANSWER("{\"fra-1\":[]}"), -EINVAL },
-		{ "an age below zero", WORD("[-1,\"" STAMP "\",{}]"), -EINVAL },
-		{ "an age beyond all", WORD("[9223372036854775807,\"" STAMP "\",{}]"), -EINVAL },
-		{ "an age that is no number", WORD("[null,\"" STAMP "\",{}]"), -EINVAL },
-		{ "half a millisecond", WORD("[0.5,\"" STAMP "\",{}]"), -EINVAL },
-		{ "no stamp", WORD("[7]"), -EINVAL },
-		{ "a short stamp", WORD("[7,\"aa\",{}]"), -EINVAL },
-		{ "a long stamp", WORD("[7,\"" STAMP "0\",{}]"), -EINVAL },
-		{ "no hex", WORD("[7,\"00000000000000AA\",{}]"), -EINVAL },
-		{ "a body that is no object", WORD("[7,\"" STAMP "\",[]]"), -EINVAL },
-		{ "null for a body", WORD("[7,\"" STAMP "\",null]"), -EINVAL },
-		{ "more than a word", WORD("[7,\"" STAMP "\",{},1]"), -EINVAL },
-		{ "no word", WORD("{}"), -EINVAL },
-		{ "the second one is malformed",
-		  ANSWER("{\"fra-2\":{\"head\":[7,\"" STAMP "\",{}],\"health\":[-7]}}"), -EINVAL },
+		{ "half a millisecond", AGE("0.5"), -EINVAL },
+		{ "half a millisecond, unchanged", ANSWER("{\"fra-1\":[7,0.5]}"), -EINVAL },
+		{ "no stamp", WORD("7", "[{}]"), -EINVAL },
+		{ "a short stamp", WORD("7", "[\"aa\",{}]"), -EINVAL },
+		{ "a long stamp", WORD("7", "[\"" STAMP "0\",{}]"), -EINVAL },
+		{ "no hex", WORD("7", "[\"00000000000000AA\",{}]"), -EINVAL },
+		{ "a body that is no object", BODY("[]"), -EINVAL },
+		{ "null for a body", BODY("null"), -EINVAL },
+		{ "a stamp without a body", WORD("7", "[\"" STAMP "\"]"), -EINVAL },
+		{ "more than a word", BODY("{},1"), -EINVAL },
+		{ "no word", WORD("7", "{}"), -EINVAL },
+		{ "the second one is malformed", ANSWER("{\"fra-2\":[7,null,-7]}"), -EINVAL },
 	};
 	struct exchange_read read;
 	json_t *answer;
@@ -118,10 +127,10 @@ static void an_answer_speaks_for_a_site(void **state)
 	json_t *answer;
 
 	(void)state;
-	assert_int_equal(read_text(ANSWER("{\"fra-2\":{\"health\":[9,\"" STAMP "\",{\"x\":1}],"
-	                                  "\"later\":5},"
-	                                  "\"zrh-1\":{\"head\":[1,\"" STAMP "\",{}]},"
-	                                  "\"fra-1\":{\"head\":[0,\"" OTHER "\"]}}"),
+	assert_int_equal(read_text(ANSWER("{\"fra-2\":[null,null,9,"
+	                                  "{\"health\":[\"" STAMP "\",{\"x\":1}],\"later\":5}],"
+	                                  "\"zrh-1\":[1,{\"head\":[\"" STAMP "\",{}]}],"
+	                                  "\"fra-1\":[0]}"),
 	                           &read, &answer),
 	                 0);
 	assert_int_equal(read.waited_ms, 5);
@@ -166,6 +175,16 @@ static void words_never_get_younger(void **state)
 	}
 }
 
+/* A word that was heard at 500 is to be said of by answers to questions of 600. */
+#define ASKED_MS 600
+#define NOW_MS   700
+
+static enum exchange_accepted accept_said(struct exchange_word *word,
+                                          const struct exchange_said *said, uint64_t true_ms)
+{
+	return exchange_accept(word, said, true_ms, ASKED_MS, NOW_MS);
+}
+
 static struct exchange_said make_said(const char *stamp, json_t *body)
 {
 	return (struct exchange_said){ .stamp = stamp, .body = body };
@@ -176,21 +195,25 @@ static void of_several_the_youngest_word_counts(void **state)
 	struct exchange_word word = { 0 };
 	json_t *first = json_pack("{s:i}", "n", 1), *second = json_pack("{s:i}", "n", 2);
 	struct exchange_said one = make_said(STAMP, first), two = make_said(OTHER, second),
-	                     same = make_said(STAMP, NULL), unknown = make_said(OTHER, NULL);
+	                     again = make_said(STAMP, first), same = make_said(NULL, NULL);
 
 	(void)state;
-	assert_int_equal(exchange_accept(&word, &unknown, 900), EXCHANGE_OLDER); /* no words */
-	assert_int_equal(exchange_accept(&word, &one, 1000), EXCHANGE_OTHER);
-	assert_int_equal(exchange_accept(&word, &same, 1000), EXCHANGE_OLDER);
-	assert_int_equal(exchange_accept(&word, &same, 900), EXCHANGE_OLDER);
+	assert_int_equal(accept_said(&word, &same, 900), EXCHANGE_OLDER); /* no words */
+	assert_int_equal(exchange_accept(&word, &one, 1000, 0, 500), EXCHANGE_OTHER);
+	assert_int_equal(accept_said(&word, &same, 1000), EXCHANGE_OLDER);
+	assert_int_equal(accept_said(&word, &same, 900), EXCHANGE_OLDER);
 	assert_int_equal(word.true_ms, 1000);
-	assert_int_equal(exchange_accept(&word, &two, 1000), EXCHANGE_OLDER);
-	assert_int_equal(exchange_accept(&word, &unknown, 1100), EXCHANGE_OLDER);
+	assert_int_equal(accept_said(&word, &two, 1000), EXCHANGE_OLDER);
 	assert_ptr_equal(word.body, first);
-	assert_int_equal(exchange_accept(&word, &same, 1200), EXCHANGE_SAME);
+	assert_int_equal(accept_said(&word, &same, 1200), EXCHANGE_SAME);
 	assert_int_equal(word.true_ms, 1200);
-	assert_int_equal(exchange_accept(&word, &two, 1100), EXCHANGE_OLDER); /* a slow relay */
-	assert_int_equal(exchange_accept(&word, &two, 1300), EXCHANGE_OTHER);
+	assert_int_equal(accept_said(&word, &two, 1100), EXCHANGE_OLDER); /* a slow relay */
+	assert_int_equal(accept_said(&word, &again, 1250), EXCHANGE_SAME);
+	assert_int_equal(accept_said(&word, &two, 1300), EXCHANGE_OTHER);
+	/* unchanged since 600: that says nothing of words that came at 700 by another way */
+	assert_int_equal(accept_said(&word, &same, 1400), EXCHANGE_OLDER);
+	assert_int_equal(exchange_accept(&word, &same, 1400, NOW_MS, 800), EXCHANGE_OLDER);
+	assert_int_equal(exchange_accept(&word, &same, 1400, NOW_MS + 1, 800), EXCHANGE_SAME);
 	assert_ptr_equal(word.body, second);
 	assert_string_equal(word.stamp, OTHER);
 	json_decref(first);
@@ -199,53 +222,86 @@ static void of_several_the_youngest_word_counts(void **state)
 	exchange_word_fini(&word);
 }
 
-static bool has_body(const struct exchange_encoded *encoded, const char *section)
+static bool has_body(const json_t *encoded, const char *section)
 {
-	const json_t *word = json_object_get(encoded->sections, section);
+	size_t n = json_array_size(encoded);
 
-	return json_array_size(word) == 3;
+	return json_object_get(json_array_get(encoded, n - 1), section) != NULL;
+}
+
+/* The ages of the first two sections; -1: none. The others have none. */
+static void expect_ages(const json_t *encoded, int head_ms, int load_ms)
+{
+	const int expected[] = { head_ms, load_ms, -1, -1, -1 };
+
+	for (size_t i = 0; i < EXCHANGE_N_SECTIONS; i++) {
+		const json_t *age = json_array_get(encoded, i);
+
+		assert_true(expected[i] < 0 ? json_is_null(age)
+		                            : json_integer_value(age) == expected[i]);
+	}
 }
 
 static void what_the_asking_node_has_is_not_told_again(void **state)
 {
 	struct exchange_word words[EXCHANGE_N_SECTIONS] = { 0 };
-	struct exchange_encoded encoded;
+	json_t *encoded;
 
 	(void)state;
 	assert_true(exchange_word_set(&words[EXCHANGE_HEAD], json_pack("{s:i}", "n", 1), 5000));
 	assert_false(exchange_word_set(&words[EXCHANGE_HEAD], json_pack("{s:i}", "n", 1), 6000));
 	assert_true(exchange_word_set(&words[EXCHANGE_LOAD], json_pack("{s:i}", "bits", 7), 6000));
 	encoded = exchange_encode(words, NULL, 6100);
-	assert_true(encoded.is_news && has_body(&encoded, "head") && has_body(&encoded, "load"));
-	assert_int_equal(
-	        json_integer_value(json_array_get(json_object_get(encoded.sections, "head"), 0)),
-	        100);
-	assert_null(json_object_get(encoded.sections, "health")); /* there is none */
-	json_decref(encoded.sections);
+	assert_true(exchange_is_news(words, NULL, 6100));
+	assert_true(has_body(encoded, "head") && has_body(encoded, "load"));
+	expect_ages(encoded, 100, 100);
+	assert_int_equal(json_array_size(encoded), EXCHANGE_N_SECTIONS + 1);
+	json_decref(encoded);
 
-	json_t *have = exchange_have(words);
-	assert_int_equal(json_object_size(have), 2);
+	struct exchange_have full = exchange_have(words, EXCHANGE_N_SECTIONS);
+	const char *have = full.stamps;
+	assert_int_equal(strlen(have), EXCHANGE_N_SECTIONS * 16);
+	assert_int_equal(strspn(have + 32, "-"), (EXCHANGE_N_SECTIONS - 2) * 16);
 	encoded = exchange_encode(words, have, 6200);
-	assert_false(encoded.is_news || has_body(&encoded, "head") || has_body(&encoded, "load"));
-	json_decref(encoded.sections);
+	assert_false(exchange_is_news(words, have, 6200));
+	assert_false(has_body(encoded, "head") || has_body(encoded, "load"));
+	expect_ages(encoded, 200, 200);
+	assert_int_equal(json_array_size(encoded), EXCHANGE_N_SECTIONS);
+	json_decref(encoded);
+	/* of one that is wanted whole it is as if there was nothing; so it is with a text that is cut or strange */
+	struct exchange_have whole = exchange_have(words, EXCHANGE_LOAD);
+	encoded = exchange_encode(words, whole.stamps, 6200);
+	assert_true(has_body(encoded, "load") && !has_body(encoded, "head"));
+	json_decref(encoded);
+	whole = full;
+	whole.stamps[31] = '\0';
+	encoded = exchange_encode(words, whole.stamps, 6200);
+	assert_true(has_body(encoded, "load") && !has_body(encoded, "head"));
+	json_decref(encoded);
+	whole.stamps[3] ^= 1;
+	encoded = exchange_encode(words, whole.stamps, 6200);
+	assert_true(exchange_is_news(words, whole.stamps, 6200) && has_body(encoded, "head"));
+	json_decref(encoded);
 	/* a load alone ends no waiting, but goes with the answer */
 	assert_true(exchange_word_set(&words[EXCHANGE_LOAD], json_pack("{s:i}", "bits", 8), 6300));
 	encoded = exchange_encode(words, have, 6300);
-	assert_true(!encoded.is_news && has_body(&encoded, "load") && !has_body(&encoded, "head"));
-	json_decref(encoded.sections);
+	assert_false(exchange_is_news(words, have, 6300));
+	assert_true(has_body(encoded, "load") && !has_body(encoded, "head"));
+	json_decref(encoded);
 	assert_true(exchange_word_set(&words[EXCHANGE_HEAD], json_pack("{s:i}", "n", 2), 6300));
 	encoded = exchange_encode(words, have, 6300);
-	assert_true(encoded.is_news && has_body(&encoded, "head"));
-	json_decref(encoded.sections);
+	assert_true(exchange_is_news(words, have, 6300) && has_body(encoded, "head"));
+	json_decref(encoded);
 	/* old words are of no use to anybody */
 	encoded = exchange_encode(words, have, 6300 + PASS_MS);
-	assert_int_equal(json_object_size(encoded.sections), 2);
-	json_decref(encoded.sections);
+	expect_ages(encoded, PASS_MS, PASS_MS);
+	assert_true(exchange_is_news(words, have, 6300 + PASS_MS));
+	json_decref(encoded);
 	encoded = exchange_encode(words, have, 6301 + PASS_MS);
-	assert_int_equal(json_object_size(encoded.sections), 0);
-	assert_false(encoded.is_news);
-	json_decref(encoded.sections);
-	json_decref(have);
+	expect_ages(encoded, -1, -1);
+	assert_int_equal(json_array_size(encoded), EXCHANGE_N_SECTIONS);
+	assert_false(exchange_is_news(words, have, 6301 + PASS_MS));
+	json_decref(encoded);
 	for (int i = 0; i < EXCHANGE_N_SECTIONS; i++)
 		exchange_word_fini(&words[i]);
 }

@@ -59,8 +59,8 @@ static int setup(void **state)
 }
 
 #define SAYS(age, list)                                                                            \
-	"{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-2\": {"  \
-	"\"announced\": [" age ", \"00000000000000aa\", " list "]}}}"
+	"{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-2\": ["  \
+	"null, null, null, " age ", {\"announced\": [\"00000000000000aa\", " list "]}]}}"
 #define WEB4  "\"203.0.113.10\": \"announced\""
 #define WEB6  "\"2001:db8::10\": \"announced\""
 #define MAIL4 "\"203.0.113.25\": \"announced\""
@@ -110,14 +110,15 @@ static void a_vip_is_announced_with_all_its_addresses(void **state)
 		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {}}",
 		  false, 0, 0, 0 },
 		/* it speaks for itself alone */
-		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-3\": {"
-		  "\"announced\": [5, \"00000000000000aa\", {" WEB4 "," WEB6 "}]}}}",
+		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-3\": ["
+		  "null, null, null, 5, {\"announced\": [\"00000000000000aa\", {" WEB4 "," WEB6
+		  "}]}]}}",
 		  false, 0, 0, 0 },
-		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-2\": {"
-		  "\"health\": [5, \"00000000000000aa\", {" WEB4 "," WEB6 "}]}}}",
+		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-2\": ["
+		  "null, null, 5, {\"health\": [\"00000000000000aa\", {" WEB4 "," WEB6 "}]}]}}",
 		  false, 0, 0, 0 },
-		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-2\": {"
-		  "\"announced\": [5, \"00000000000000aa\"]}}}",
+		{ "{\"node\": \"ams-2\", \"cluster\": \"shop\", \"waited_ms\": 0, \"nodes\": {\"ams-2\": "
+		  "[null, null, null, 5]}}",
 		  false, 0, 0, 0 },
 		{ "[]", false, 0, 0, 0 },
 	};

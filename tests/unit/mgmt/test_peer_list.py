@@ -44,14 +44,14 @@ class PeerList(unittest.TestCase):
                 answer = self.node.ask_tcp(ports[0], "POST", "/v1/peer/exchange", TOKEN, question)
             except ConnectionError:  # it listens once it has a configuration
                 return None
-            said: dict[str, typing.Any] = answer.json["nodes"]["ams-1"]["head"][2]
+            said: dict[str, typing.Any] = answer.json["nodes"]["ams-1"][-1]["head"][1]
             return said if said["digest"] else None
         head = wait_for("a head with a version", own_head)
         for k, name in enumerate(self.peers):  # each has another version, and says the same all the time
             self.peers[name].answers["/v1/peer/versions"] = (200, {"state": "staged"})
             self.peers[name].answers["/v1/peer/exchange"] = (200, {
                 "node": name, "cluster": "shop", "waited_ms": 0, "clock_ms": int(time.time() * 1000),
-                "nodes": {name: {"head": [0, "00000000000000aa", {**head, "version": 100 + k}]}}})
+                "nodes": {name: [0, {"head": ["00000000000000aa", {**head, "version": 100 + k}]}]}})
 
     def items(self) -> dict[str, typing.Any]:
         """All that is said of each peer, but for the age of it."""
