@@ -371,8 +371,13 @@ static void sign_banks(uint64_t sequence)
 
 	assert_int_equal(pread(fd, banks, sizeof(banks), AT(banks)), sizeof(banks));
 	close(fd);
-	for (int i = 0; i < 2; i++)
-		digests[i] = hash_bytes(&key, &banks[i], sizeof(banks[i]));
+	for (int i = 0; i < 2; i++) {
+		size_t n = banks[i].n < CONDITIONS_MAX ? banks[i].n : CONDITIONS_MAX;
+
+		digests[i] = hash_bytes(&key, &banks[i],
+		                        offsetof(struct conditions, items) +
+		                                n * sizeof(banks[i].items[0]));
+	}
 	overwrite_bytes(AT(digests), digests, sizeof(digests));
 	overwrite_bytes(AT(sequence), &sequence, sizeof(sequence));
 }
