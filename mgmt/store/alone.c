@@ -113,24 +113,16 @@ static int write_beginning(struct intent *in, const struct first_records *b, int
 	return err;
 }
 
-/* Whether this node is to decide, and its copy has no records of that. */
-static bool must_begin(const struct intent *in)
-{
-	return !in->shares && !in->offline && in->store && !in->failing && in->n_recent &&
-	       (in->must_begin || !shared_has_head(in)) &&
-	       !join_has_peers(in->recent[in->n_recent - 1].model);
-}
-
 void alone_begin(struct intent *in, int64_t now_ms)
 {
 	struct first_records b = { .n = 0 };
 	char store[COPY_STORE_MAX];
 
-	if (!must_begin(in))
+	if (in->offline || !in->store || in->failing || !authority_is_here(in) ||
+	    authority_of(in) == AUTHORITY_ALONE)
 		return;
-	if (!shared_has_head(in))
-		recall_versions(in, now_ms);
-	bool is_known = shared_has_head(in);
+	recall_versions(in, now_ms);
+	bool is_known = authority_has_records(in);
 	int err = is_known ? copy_store(in->store, store) : -EBADMSG;
 
 	if (is_known)
@@ -143,15 +135,14 @@ void alone_begin(struct intent *in, int64_t now_ms)
 		         b.versions[0].number);
 	if (!err)
 		err = write_beginning(in, &b, now_ms);
-	if (err == -EAGAIN) { /* the copy has records, which could not be read before */
-		in->must_begin = false;
+	if (!err)
+		in->lacks_records = false;
+	else if (err == -EAGAIN) /* the copy has records, which could not be read before */
 		err = shared_load(in);
-	}
 	if (err && !in->begin_failed)
 		log_error("version-not-kept", "number=%" PRIu64 " error=\"%s\"",
 		          intent_head(in)->number, strerror(-err));
 	in->begin_failed = err != 0;
-	in->must_begin = in->must_begin && err;
 }
 
 /* Put in force what is to be in force now. */
@@ -217,7 +208,7 @@ int intent_roll_back_unconfirmed(struct intent *in, const char *reason, int64_t 
 int intent_last_confirmed(const struct intent *in, struct version *out)
 {
 	const struct version *v =
-	        shared_has_head(in) ? history_final(in->history) : intent_head(in);
+	        authority_has_records(in) ? history_final(in->history) : intent_head(in);
 
 	if (v)
 		*out = *v;

@@ -35,10 +35,10 @@ static struct version make_version(const struct intent *in, const struct intent_
                                    const char *digest, int64_t now_ms)
 {
 	const struct version *head = intent_head(in);
-	const struct version *newest = shared_has_head(in) ? history_head(in->history) : head;
+	const struct version *newest = authority_has_records(in) ? history_head(in->history) : head;
 	/* a node's own file is nobody else's version */
 	bool is_first = !newest || change->provisional ||
-	                (in->shares && !shared_has_head(in) && join_is_provisional(newest));
+	                (in->shares && authority_of(in) == AUTHORITY_FILE);
 	struct version v = { .number = is_first ? 1 : newest->number + 1, .time_ms = now_ms };
 
 	if (!in->shares && !is_first && in->newest >= v.number)
@@ -304,13 +304,13 @@ static int change_to(struct intent *in, const struct intent_change *change,
 		c->plan = (struct change_plan){ 0 };
 	}
 	out->changed = !head || strcmp(head->version.digest, c->digest) ||
-	               (in->shares && !shared_has_head(in) && !change->provisional) ||
+	               (in->shares && !authority_has_records(in) && !change->provisional) ||
 	               (change->replace && !shared_is_up_to_date(in));
 	if (!err && !out->changed && !change->dry_run && !shared_is_up_to_date(in))
 		err = -ESTALE; /* the files are in force here, and by the store another version is */
 	if (!err && !out->changed)
 		out->version = head->version;
-	if (!err && !out->changed && shared_has_head(in) && !change->dry_run && head &&
+	if (!err && !out->changed && authority_has_records(in) && !change->dry_run && head &&
 	    change->pending == INTENT_PENDING_CONFIRM && head->version.confirm_by_ms)
 		err = shared_make_confirmation(in, change, now_ms, &out->shared);
 	if (!err && out->changed) {

@@ -59,7 +59,7 @@ static int make_anew(struct intent *in, const char *reason, int64_t now_ms)
 		err = store_open(in->state_dir, &in->store, again);
 	if (!err)
 		journal_renew(in->journal);
-	in->must_begin = !in->shares;
+	in->lacks_records = !in->shares;
 	in->rebuilt = true;
 	in->n_renewals++;
 	return err;
@@ -100,6 +100,16 @@ static bool is_later(const struct version *stored, const struct version *head)
 	       (stored->number == head->number && !strcmp(stored->digest, head->digest));
 }
 
+/* This node has gone on without its copy, which is older. */
+static int forget_records(struct intent *in)
+{
+	int err = copy_begin(in->store, "");
+
+	if (!err)
+		history_clear(in->history);
+	return err;
+}
+
 /* The versions of a store that is there now, unless they are others than the one in force: that becomes the first then (alone.c). */
 static int load_stored_versions(struct intent *in, int64_t now_ms)
 {
@@ -110,21 +120,18 @@ static int load_stored_versions(struct intent *in, int64_t now_ms)
 
 	if (n < 0)
 		return n;
-	if (!goes_on && !in->shares && shared_has_head(in)) {
-		err = copy_begin(in->store, "");
+	if (goes_on || authority_of(in) == AUTHORITY_STORE) {
+		err = intent_load_recent(in, head ? head->number + 1 : 0, now_ms);
 		if (!err)
-			recall_versions(in, now_ms);
-		return err;
+			join_end(in);
+	} else if (authority_of(in) == AUTHORITY_ALONE) {
+		err = forget_records(in);
 	}
-	if (!goes_on && !shared_has_head(in)) {
-		recall_versions(in, now_ms);
-		return 0;
-	}
-	err = intent_load_recent(in, head ? head->number + 1 : 0, now_ms);
-	if (!err)
-		join_end(in);
 	/* errors in it are logged, and files may come yet: the version in force stays */
-	return err == -EINVAL || err == -ENOENT ? 0 : err;
+	if (err && err != -EINVAL && err != -ENOENT)
+		return err;
+	recall_versions(in, now_ms);
+	return 0;
 }
 
 /*
@@ -147,7 +154,6 @@ static int reopen_store(struct intent *in, char reason[EVENT_TEXT_MAX], int64_t 
 {
 	int err = store_open(in->state_dir, &in->store, reason);
 
-	in->must_begin = false; /* its copy knows better than the document */
 	return err ? err : load_stored(in, now_ms);
 }
 
@@ -259,23 +265,14 @@ static struct version recorded_version(const struct intent *in, const struct mod
 	return v;
 }
 
-/* Whether the document @p m is of the version that is to be in force, and that could not be loaded. */
+/* Whether the document @p m is of the version that is to be in force, and not what was loaded: by records, or by the document itself. */
 static bool is_of_unloaded(const struct intent *in, const struct model *m)
 {
-	struct pending_clock clock;
+	const struct version *v = authority_chosen(in);
 
-	pending_clock_read(&clock);
-	const struct version *v = history_in_force(in->history, clock.now_ms);
-	return v && !shared_is_loaded(in, v) && recall_is_of(&m->meta, v);
-}
-
-/* Whether the document @p m is of another version than the stored one, and no records say which is in force: then that of @p m is. */
-static bool is_of_another(const struct intent *in, const struct model *m)
-{
-	const struct version *head = intent_head(in);
-
-	return head && !shared_has_head(in) && !join_is_provisional(head) && m->meta.version &&
-	       !recall_is_of(&m->meta, head);
+	return v ? !shared_is_loaded(in, v) && recall_is_of(&m->meta, v)
+	         : authority_of(in) == AUTHORITY_DOCUMENT && m->meta.version &&
+	                       !recall_is_of(&m->meta, intent_head(in));
 }
 
 /*
@@ -306,20 +303,14 @@ static void recover_version(struct intent *in, struct model *m, int64_t now_ms)
 static void recall_effective(struct intent *in, int64_t now_ms)
 {
 	const struct model_meta *said = recall_said(in);
-	struct pending_clock clock;
-	const struct version *v;
 	struct version kept;
 
 	if (said)
 		recall_number(in, said->newest);
 	if (in->store && store_versions(in->store, 0, &kept, 1) == 1)
 		recall_number(in, kept.number);
-	if (!shared_has_head(in))
-		recall_versions(in, now_ms);
-	pending_clock_read(&clock);
-	v = history_in_force(in->history, clock.now_ms);
-	if (v && in->n_recent && shared_is_loaded(in, v))
-		recent_show_deadline(in, &in->recent[in->n_recent - 1].version, &clock, now_ms);
+	recall_versions(in, now_ms);
+	recent_show_waiting(in, now_ms);
 }
 
 static void load_state(struct intent *in, int64_t now_ms)
@@ -333,7 +324,7 @@ static void load_state(struct intent *in, int64_t now_ms)
 		merge_effective(in, effective, now_ms);
 	if (err == -EBADMSG)
 		intent_stored(in, err, now_ms);
-	if (effective && (is_of_unloaded(in, effective) || is_of_another(in, effective)))
+	if (effective && is_of_unloaded(in, effective))
 		recent_drop(in);
 	if (in->n_recent == 0 && effective) {
 		recover_version(in, effective, now_ms); /* the document is kept as the seed */
@@ -342,10 +333,12 @@ static void load_state(struct intent *in, int64_t now_ms)
 	}
 	in->before = effective;
 	recall_effective(in, now_ms);
-	if (in->n_recent == 0 && !in->offline)
+	if (in->offline)
+		return;
+	if (in->n_recent == 0)
 		join_begin(in, now_ms);
-	else if (in->n_recent > 0 && !in->offline)
-		join_read_again(in, now_ms);
+	else if (authority_of(in) == AUTHORITY_FILE && !authority_is_here(in))
+		join_use_own_file(in, now_ms);
 }
 
 int intent_open(const struct intent_options *options, int64_t now_ms, struct intent **out)
@@ -418,11 +411,6 @@ int64_t intent_tick(struct intent *in, int64_t now_ms)
 	placement_follow(in, now_ms);
 	int64_t next_ms = now_ms + 1000;
 	return in->next_ms < next_ms ? in->next_ms : next_ms;
-}
-
-const struct version *intent_head(const struct intent *in)
-{
-	return in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
 }
 
 const struct files *intent_head_files(const struct intent *in)

@@ -15,8 +15,8 @@
  * accepted: they are kept in memory, written to the effective document (for which disk space is
  * held in reserve), and stored as soon as that works.
  *
- * Implemented in mgmt/store/intent.c (opening, tick), recent.c, change.c, alone.c, merge.c, effective.c and
- * moved.c.
+ * Implemented in mgmt/store/intent.c (opening, tick), authority.c (who says which version is in force), recent.c,
+ * change.c, alone.c, merge.c, effective.c and moved.c.
  */
 #ifndef WEIR_MGMT_STORE_INTENT_H
 #define WEIR_MGMT_STORE_INTENT_H

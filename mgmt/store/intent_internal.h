@@ -110,7 +110,7 @@ struct intent {
 	struct intent_join join;
 	struct intent_key key; /* of the file, as last looked at (mgmt/store/key.h) */
 	int placement_rc;      /* of the last writing of the key for clients */
-	bool must_begin;       /* the copy lacks the records that the history has (alone.c) */
+	bool lacks_records;    /* the copy: the history has them (alone.c) */
 	bool begin_failed;     /* that failed: logged once */
 
 	/* number of the store's version that cannot be taken here; 0: none */
@@ -125,6 +125,23 @@ struct intent {
 
 	struct pending pending; /* the head's deadline, while it is unconfirmed */
 };
+
+/* Who says which version is in force here: authority.c has the table. */
+enum authority {
+	AUTHORITY_NONE,
+	AUTHORITY_FILE, /* this node's own file, until a store has a version (mgmt/store/join.h) */
+	AUTHORITY_DOCUMENT, /* the last document, or what was stored last */
+	AUTHORITY_RECALLED, /* this node, by records that its copy lacks: alone_begin() writes them */
+	AUTHORITY_ALONE,    /* this node, by its copy */
+	AUTHORITY_STORE,    /* the store that nodes share, by this node's copy of it */
+};
+enum authority authority_of(const struct intent *in);
+/* Whether records say it: those that the history has. */
+bool authority_has_records(const struct intent *in);
+/* Whether this node is to say it: it shares nothing, and its version names no other node. */
+bool authority_is_here(const struct intent *in);
+/* The version that is to be in force now by records; NULL: there are none. Valid until a record is taken. */
+const struct version *authority_chosen(const struct intent *in);
 
 /*
  * Whether a change to files of @p digest may follow the head. @return 0, or -EBUSY: the head is
@@ -141,10 +158,7 @@ int alone_decide(struct intent *in, const struct shared_change *c, const struct 
                  int64_t now_ms);
 /* End what is to end, where this node decides, and put in force what follows. @return 0 or as alone_decide() */
 int alone_end(struct intent *in, const struct pending_clock *clock, int64_t now_ms);
-/*
- * Where this node decides, and its copy has no version: what is in force becomes its first, also where it is not confirmed
- * yet.
- */
+/* Where this node is to say what is in force, and its copy has no records of that: write them, also of what is not confirmed yet. */
 void alone_begin(struct intent *in, int64_t now_ms);
 /* What the last document says, that was written here or was there at the start; NULL: there is none (recall.c). */
 const struct model_meta *recall_said(const struct intent *in);
@@ -157,8 +171,8 @@ bool recall_is_of(const struct model_meta *meta, const struct version *v);
 void recall_described(const struct intent *in, uint64_t number, const char *digest,
                       const char *hash_key, int64_t time_ms, struct version *out);
 /*
- * Where this node decides, and its copy has no version: the history becomes what the last document says of the version in
- * force.
+ * Where this node is to say what is in force, and there are no records: the history becomes what the last document says of the
+ * version in force.
  */
 void recall_versions(struct intent *in, int64_t now_ms);
 /* The files of a version as they are laid out, if they are whole. @return 0 and @p out (given), or -errno */
@@ -181,9 +195,7 @@ void intent_push_recent(struct intent *in, struct recent *r, int64_t now_ms);
 /* Note a version that has come into force, in the log and among the events. */
 void intent_say_version(struct intent *in, const struct version *v, int64_t now_ms);
 
-/* Whether the copy has a version: then it says what is in force. */
-bool shared_has_head(const struct intent *in);
-/* Read this node's copy, if it is of who decides now: the store, or this node alone. @return 0 or -errno */
+/* Let the history be what the copy has, if that is of who decides now: the store, or this node alone; else it has nothing. @return 0 or -errno */
 int shared_load(struct intent *in);
 /* Take records of the copy that have changed. @return 0 or -errno */
 int shared_receive(struct intent *in, const struct shared_record *list, size_t n,
@@ -248,6 +260,8 @@ int intent_load_recent(struct intent *in, uint64_t below, int64_t now_ms);
 /* Show in the head how long it may still be confirmed, by the records. */
 void recent_show_deadline(const struct intent *in, struct version *v,
                           const struct pending_clock *clock, int64_t now_ms);
+/* The same in the version in force, where it is the one that is to be. */
+void recent_show_waiting(struct intent *in, int64_t now_ms);
 /* Forget them. */
 void recent_drop(struct intent *in);
 /* Remove the laid out files of @p digest, unless a recent version or the candidate has them. */
@@ -273,10 +287,10 @@ void key_of_version(const struct intent *in, const struct model *m,
  */
 void join_begin(struct intent *in, int64_t now_ms);
 /*
- * At a later start: while no version is in force for all nodes, a node runs its own file, as it is now. A node that is alone
- * keeps the version that it made of it.
+ * This node's own file, as it is now, becomes the provisional version 1; errors are logged. Also at a later start, while no
+ * version is in force for all nodes; a node that is alone keeps the version that it made of it.
  */
-void join_read_again(struct intent *in, int64_t now_ms);
+void join_use_own_file(struct intent *in, int64_t now_ms);
 /* Free the own file that was read for joining. */
 void join_end(struct intent *in);
 

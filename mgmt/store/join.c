@@ -45,7 +45,7 @@ static bool read_own_file(struct intent *in)
 	if (!err)
 		err = gather_model(&files, in->state_dir, in->conf_dir, in->node, &in->join.model,
 		                   &errors);
-	model_errors_free(&errors); /* make_first_version() reports them if this file is used */
+	model_errors_free(&errors); /* join_use_own_file() reports them if this file is used */
 	files_fini(&files);
 	return !err;
 }
@@ -65,8 +65,7 @@ static void keep_first_error(struct intent *in, const struct model_errors *error
 		         m->message);
 }
 
-/* Make CONF/weir.conf the provisional version 1; errors are logged. */
-static void make_first_version(struct intent *in, int64_t now_ms)
+void join_use_own_file(struct intent *in, int64_t now_ms)
 {
 	struct intent_changed changed = { 0 };
 	struct files files = { 0 };
@@ -93,16 +92,7 @@ void join_begin(struct intent *in, int64_t now_ms)
 		log_note("joining",
 		         "doing=\"asking the store that store.conf names for a version\"");
 	else
-		make_first_version(in, now_ms);
-}
-
-void join_read_again(struct intent *in, int64_t now_ms)
-{
-	const struct recent *head = &in->recent[in->n_recent - 1];
-
-	if (join_is_provisional(&head->version) && !shared_has_head(in) &&
-	    (in->shares || join_has_peers(head->model)))
-		make_first_version(in, now_ms);
+		join_use_own_file(in, now_ms);
 }
 
 void join_end(struct intent *in)
@@ -131,5 +121,5 @@ void join_start_alone(struct intent *in, int64_t now_ms)
 	if (!join_waits(in))
 		return;
 	join_end(in);
-	make_first_version(in, now_ms);
+	join_use_own_file(in, now_ms);
 }

@@ -191,9 +191,9 @@ static void recall_deadline(struct intent *in, const struct version *head,
 
 void recall_versions(struct intent *in, int64_t now_ms)
 {
-	if (in->shares || in->n_recent == 0 || join_has_peers(in->recent[in->n_recent - 1].model))
+	if (authority_has_records(in) || !authority_is_here(in))
 		return;
-	struct version head = in->recent[in->n_recent - 1].version;
+	struct version head = *intent_head(in);
 	const struct model_meta *meta = recall_said(in);
 	struct history_head newest = { head.number };
 	struct pending_clock clock;
@@ -218,7 +218,7 @@ void recall_versions(struct intent *in, int64_t now_ms)
 		history_clear(in->history);
 		return;
 	}
-	in->must_begin = true;
+	in->lacks_records = true;
 	if (goes_back)
 		recall_deadline(in, &head, meta, &clock, now_ms);
 	else if (waits)

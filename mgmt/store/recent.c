@@ -70,12 +70,22 @@ void recent_show_deadline(const struct intent *in, struct version *v,
 		v->confirm_by_ms = by_ms;
 }
 
+void recent_show_waiting(struct intent *in, int64_t now_ms)
+{
+	struct pending_clock clock;
+
+	pending_clock_read(&clock);
+	const struct version *v = history_in_force(in->history, clock.now_ms);
+
+	if (v && shared_is_loaded(in, v))
+		recent_show_deadline(in, &in->recent[in->n_recent - 1].version, &clock, now_ms);
+}
+
 /* Load what shared intent had and has in force, as far as its files are here. */
 static int load_shared(struct intent *in, int64_t now_ms)
 {
 	struct history_period periods[RECENT_MAX];
 	struct recent loaded[RECENT_MAX];
-	struct pending_clock clock;
 	size_t n = shared_periods(in, now_ms, periods), kept = 0;
 	bool at_start = in->n_recent == 0;
 	int err = 0;
@@ -98,10 +108,8 @@ static int load_shared(struct intent *in, int64_t now_ms)
 	recent_drop(in);
 	memcpy(in->recent, loaded, kept * sizeof(*loaded));
 	in->n_recent = kept;
-	pending_clock_read(&clock);
-	const struct version *v = history_in_force(in->history, clock.now_ms);
-	if (at_start && v && shared_is_loaded(in, v))
-		recent_show_deadline(in, &in->recent[kept - 1].version, &clock, now_ms);
+	if (at_start)
+		recent_show_waiting(in, now_ms);
 	return 0;
 }
 
@@ -112,7 +120,7 @@ int intent_load_recent(struct intent *in, uint64_t below, int64_t now_ms)
 	int n, err;
 	size_t kept = 0;
 
-	if (shared_has_head(in))
+	if (authority_has_records(in))
 		return load_shared(in, now_ms);
 	n = store_versions(in->store, below, versions, RECENT_MAX);
 	if (n <= 0)

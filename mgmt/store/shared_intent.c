@@ -29,11 +29,6 @@ const struct version_history *shared_intent_history(const struct intent *in)
 	return in->history;
 }
 
-bool shared_has_head(const struct intent *in)
-{
-	return history_head(in->history) != NULL;
-}
-
 static int receive_kept(void *arg, const struct shared_record *r)
 {
 	struct intent *in = arg;
@@ -50,23 +45,24 @@ int shared_load(struct intent *in)
 	char store[COPY_STORE_MAX];
 	int64_t joined;
 
-	if (in->must_begin) /* the store was made again: memory has what it had */
-		return 0;
 	int err = copy_store(in->store, store);
 
 	if (!err)
 		err = copy_joined(in->store, &joined);
-	if (err || in->shares != (*store != '\0'))
+	if (err)
 		return err;
-	pending_clock_read(&clock);
 	history_clear(in->history);
+	in->lacks_records = false;
+	if (in->shares != (*store != '\0'))
+		return 0;
+	pending_clock_read(&clock);
 	history_join(in->history, joined);
 	if (!store_pending(in->store, &kept))
 		history_resume(in->history, &kept, 1, &clock);
 	err = copy_each(in->store, "", receive_kept, in);
 	if (err >= 0 && !in->shares && !history_is_whole(in->history))
 		err = -EBADMSG;
-	if (err >= 0 && shared_has_head(in))
+	if (err >= 0 && authority_has_records(in))
 		store_keep_version(in->store, history_final(in->history)->number);
 	if (err != -EBADMSG)
 		return err < 0 ? err : 0;
@@ -427,7 +423,7 @@ static int make_version_change(struct intent *in, const struct intent_change *ch
 
 bool shared_is_loaded(const struct intent *in, const struct version *v)
 {
-	const struct version *head = in->n_recent ? &in->recent[in->n_recent - 1].version : NULL;
+	const struct version *head = intent_head(in);
 
 	return head && head->number == v->number && !strcmp(head->digest, v->digest) &&
 	       head->time_ms == v->time_ms;
@@ -435,10 +431,7 @@ bool shared_is_loaded(const struct intent *in, const struct version *v)
 
 bool shared_is_up_to_date(const struct intent *in)
 {
-	struct pending_clock clock;
-
-	pending_clock_read(&clock);
-	const struct version *v = history_in_force(in->history, clock.now_ms);
+	const struct version *v = authority_chosen(in);
 
 	return !v || shared_is_loaded(in, v);
 }

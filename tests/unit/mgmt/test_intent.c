@@ -1312,6 +1312,48 @@ static void a_store_that_comes_later_is_read_where_it_has_this_version_or_a_newe
 	}
 }
 
+/* A store that this node has left, and that can be opened only later: this node decides then, as after a start. */
+static void a_store_that_was_left_stays_left(void **state)
+{
+	const struct fixture *f = *state;
+	struct intent_options shares = {
+		.conf_dir = f->conf, .state_dir = f->state, .node = "ams-1", .shares = true
+	};
+	struct files words = fixture_files("# two", "# 2"), more = fixture_files("# three", "# 3");
+	struct pending_clock clock;
+	char was[COPY_STORE_MAX], path[PATH_MAX], aside[PATH_MAX];
+	struct intent *in = open_as(f, "ams-1", NOW_MS);
+	struct version v;
+
+	pending_clock_read(&clock);
+	assert_int_equal(apply_version(in, &words, "words", NOW_MS + 10, NULL), 0);
+	intent_close(in);
+	assert_int_equal(intent_open(&shares, NOW_MS + 20, &in), 0);
+	assert_int_equal(shared_intent_bind(in, "a-store", was), 0);
+	assert_int_equal(shared_intent_receive(in, 7, NULL, 0, &clock), 0);
+	intent_close(in);
+	snprintf(path, sizeof(path), "%s/store", f->state);
+	snprintf(aside, sizeof(aside), "%s/aside", f->state);
+	assert_int_equal(rename(path, aside), 0);
+	fixture_write(f->state, "store", "no directory");
+	in = open_as(f, "ams-1", NOW_MS + 30);
+	assert_string_equal(intent_store_state(in), "failing");
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rename(aside, path), 0);
+	intent_tick(in, NOW_MS + 2000);
+	assert_string_equal(intent_store_state(in), "ok");
+	assert_int_equal(intent_head(in)->number, 2);
+	run_deadline(in, 0, NOW_MS + 2010);
+	assert_int_equal(apply_version(in, &more, "more", NOW_MS + 2020, &v), 0);
+	assert_int_equal(v.number, 3);
+	intent_close(in);
+	in = open_as(f, "ams-1", NOW_MS + 3000);
+	assert_int_equal(intent_head(in)->number, 3);
+	intent_close(in);
+	files_fini(&words);
+	files_fini(&more);
+}
+
 /* A second after it failed, then each ten seconds: each time reads the whole file. */
 static void a_store_that_is_not_there_is_looked_for_each_ten_seconds(void **state)
 {
@@ -1451,6 +1493,7 @@ int main(void)
 		                                setup, teardown),
 		cmocka_unit_test(
 		        a_store_that_comes_later_is_read_where_it_has_this_version_or_a_newer_one),
+		cmocka_unit_test_setup_teardown(a_store_that_was_left_stays_left, setup, teardown),
 		cmocka_unit_test_setup_teardown(
 		        a_store_that_is_not_there_is_looked_for_each_ten_seconds, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_reserve_is_no_other_file, setup, teardown),
