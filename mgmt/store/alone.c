@@ -10,7 +10,6 @@
 
 #include "base/log.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/join.h"
 #include "mgmt/store/records.h"
 #include "mgmt/store/shared_intent.h"
 
@@ -60,50 +59,45 @@ int alone_decide(struct intent *in, const struct shared_change *c, const struct 
 
 #define BEGUN_MAX 12u /* versions that a change begins with */
 
-/** What this node begins with: the version that cannot end, and those that are open above it. */
-struct first_records {
-	struct version versions[BEGUN_MAX];
-	size_t n;
-};
-
-static void add_version(struct first_records *b, const struct version *v, bool is_open)
+/* @param is_open  it may still end */
+static void put_version(struct shared_change *c, const struct version *v, bool is_open)
 {
-	struct version *own = &b->versions[b->n];
+	char name[SHARED_NAME_MAX];
+	struct version own = *v;
 
-	*own = *v;
-	own->confirm_by_ms = own->confirm_left_ms = 0;
 	if (!is_open)
-		own->confirm_within_ms = 0;
-	b->n++;
+		own.confirm_within_ms = 0;
+	shared_change_put(c, shared_numbered("version", v->number, name), &version_record, &own);
 }
 
-/* As the records were, before the store was made again. */
-static void list_known(const struct intent *in, struct first_records *b)
+/* Put the version that cannot end, and those that are open above it. */
+static void put_known(const struct intent *in, struct shared_change *c)
 {
 	const struct version *v = history_final(in->history), *head = history_head(in->history);
+	struct history_head newest = { v->number };
 
-	add_version(b, v, false);
-	while ((v = history_after(in->history, v->number)) && v->number <= head->number)
-		if (history_waits(in->history, v->number) && (b->n + 1 < BEGUN_MAX || v == head))
-			add_version(b, v, true);
+	put_version(c, v, false);
+	while ((v = history_after(in->history, v->number)) && v->number <= head->number) {
+		if (!history_waits(in->history, v->number) ||
+		    (c->n_puts + 1 >= BEGUN_MAX && v != head))
+			continue;
+		put_version(c, v, true);
+		newest.number = v->number;
+	}
+	shared_change_see(c, "head", 0);
+	shared_change_put(c, "head", &history_head_record, &newest);
 }
 
-static int write_beginning(struct intent *in, const struct first_records *b, int64_t now_ms)
+static int write_beginning(struct intent *in, int64_t now_ms)
 {
-	struct history_head head = { b->versions[b->n - 1].number };
 	struct pending deadlines[HISTORY_PENDING_MAX];
 	struct pending_clock clock;
-	char name[SHARED_NAME_MAX];
 	struct shared_change c;
 
 	pending_clock_read(&clock);
 	size_t n = history_pending(in->history, &clock, deadlines);
 	shared_intent_begin(in, &c);
-	shared_change_see(&c, "head", 0);
-	shared_change_put(&c, "head", &history_head_record, &head);
-	for (size_t i = 0; i < b->n; i++)
-		shared_change_put(&c, shared_numbered("version", b->versions[i].number, name),
-		                  &version_record, &b->versions[i]);
+	put_known(in, &c);
 	int err = decide_here(in, &c, NULL, true, now_ms);
 	for (size_t i = 0; i < n; i++) /* they go on, though the records are new */
 		snprintf(deadlines[i].digest, sizeof(deadlines[i].digest), "%s", c.id);
@@ -115,26 +109,22 @@ static int write_beginning(struct intent *in, const struct first_records *b, int
 
 void alone_begin(struct intent *in, int64_t now_ms)
 {
-	struct first_records b = { .n = 0 };
 	char store[COPY_STORE_MAX];
 
 	if (in->offline || !in->store || in->failing || !authority_is_here(in) ||
 	    authority_of(in) == AUTHORITY_ALONE)
 		return;
 	recall_versions(in, now_ms);
-	bool is_known = authority_has_records(in);
-	int err = is_known ? copy_store(in->store, store) : -EBADMSG;
+	const struct version *final = history_final(in->history);
+	int err = final ? copy_store(in->store, store) : -EBADMSG;
 
-	if (is_known)
-		list_known(in, &b);
 	if (!err && *store) /* a store's, which this node has left */
 		err = copy_begin(in->store, "");
-	if (!err && b.versions[0].number != intent_head(in)->number &&
-	    recall_keep(in, &b.versions[0]))
+	if (!err && final->number != intent_head(in)->number && recall_keep(in, final))
 		log_warn("version-not-kept", "number=%" PRIu64 " error=\"its files are lost\"",
-		         b.versions[0].number);
+		         final->number);
 	if (!err)
-		err = write_beginning(in, &b, now_ms);
+		err = write_beginning(in, now_ms);
 	if (!err)
 		in->lacks_records = false;
 	else if (err == -EAGAIN) /* the copy has records, which could not be read before */

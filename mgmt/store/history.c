@@ -7,6 +7,7 @@
 #include "mgmt/store/history.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@
 #define VERSION   "version"
 #define MARK      "mark"
 #define KNOWN_MAX (STORE_VERSIONS_MAX + 2 * HISTORY_PENDING_MAX)
+#define RECALLED  1 /* the revision of what has no record */
 
 static const char *mark_word(int value)
 {
@@ -199,31 +201,51 @@ static int read_version(const struct shared_record *r, uint64_t number, struct v
 	return err;
 }
 
-static int receive_version(struct version_history *h, uint64_t number,
-                           const struct shared_record *r, const struct pending_clock *clock)
+/* Let entry @p at be of version @p v, as change @p change made it at @p revision. */
+static void set_version(struct version_history *h, size_t at, const struct version *v,
+                        int64_t revision, const char *change, const struct pending_clock *clock)
 {
-	struct history_entry new = { .revision = r->revision };
-	size_t at;
-	int err = r->text ? read_version(r, number, &new.version, new.change) : 0;
+	struct history_entry *e = &h->entries[at];
+	bool is_new = !e->version.number;
 
-	if (!err)
-		err = ensure_entry(h, number, &at);
-	if (err)
-		return err;
-	if (!r->text) {
-		forget_version(h, at);
-		return 0;
-	}
-	bool is_new = !h->entries[at].version.number;
-
-	new.pending = h->entries[at].pending;
-	new.marked_ms = h->entries[at].marked_ms;
-	h->entries[at] = new;
+	e->version = *v;
+	e->revision = revision;
+	snprintf(e->change, sizeof(e->change), "%s", change);
 	h->links[at].is_known = true;
-	h->links[at].is_to_confirm = new.version.confirm_within_ms > 0;
+	h->links[at].is_to_confirm = v->confirm_within_ms > 0;
 	settle_deadline(h, at);
 	if (is_new)
 		start_deadline(h, at, clock);
+}
+
+static int receive_version(struct version_history *h, uint64_t number,
+                           const struct shared_record *r, const struct pending_clock *clock)
+{
+	char change[SHARED_ID_MAX];
+	struct version v;
+	size_t at;
+	int err = r->text ? read_version(r, number, &v, change) : 0;
+
+	if (!err)
+		err = ensure_entry(h, number, &at);
+	if (!err && r->text)
+		set_version(h, at, &v, r->revision, change, clock);
+	else if (!err)
+		forget_version(h, at);
+	return err;
+}
+
+int history_recall(struct version_history *h, const struct version *v,
+                   const struct pending_clock *clock)
+{
+	size_t at;
+	int err = version_record.is_sound(v) ? ensure_entry(h, v->number, &at) : -EBADMSG;
+
+	if (err)
+		return err;
+	set_version(h, at, v, RECALLED, "", clock);
+	h->head = v->number;
+	h->head_revision = RECALLED;
 	return 0;
 }
 

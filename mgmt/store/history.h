@@ -69,6 +69,13 @@ void history_join(struct version_history *h, int64_t revision);
 /** Forget all records, but not their deadlines: the list that follows is all there is. */
 void history_clear(struct version_history *h);
 
+/**
+ * Know @p v, without a record, as the newest version. No change can rest on it before its record is written.
+ * @return 0; -EBADMSG: it cannot be a version, and nothing changes
+ */
+MUST_CHECK int history_recall(struct version_history *h, const struct version *v,
+                              const struct pending_clock *clock);
+
 /** The next version above @p number that is known; NULL: there is none. */
 const struct version *history_after(const struct version_history *h, uint64_t number);
 /** Whether version @p number is to be confirmed and has no mark, whatever the time. */

@@ -8,13 +8,10 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "mgmt/store/gather.h"
 #include "mgmt/store/intent_internal.h"
-#include "mgmt/store/join.h"
-#include "mgmt/store/records.h"
 
 #define NUMBER_END (SHARED_NUMBER_END / 2) /* a damaged one would leave no number for the next */
 
@@ -113,37 +110,6 @@ static bool find_back(const struct intent *in, const struct model_meta *meta, st
 	return true;
 }
 
-/* Give the history a record of version @p v, as if it had been read. */
-static int recall_record(struct intent *in, const char *name, const struct record_kind *kind,
-                         const void *record, const struct pending_clock *clock)
-{
-	struct shared_record r = { .text = record_to_text(kind, record), .revision = 1 };
-	int err = -ENOMEM;
-
-	snprintf(r.name, sizeof(r.name), "%s", name);
-	if (r.text)
-		err = history_receive(in->history, &r, clock);
-	free(r.text);
-	return err;
-}
-
-static int recall_version(struct intent *in, const struct version *v,
-                          const struct pending_clock *clock)
-{
-	char name[SHARED_NAME_MAX];
-
-	return recall_record(in, shared_numbered("version", v->number, name), &version_record, v,
-	                     clock);
-}
-
-/* What was left of the deadline when the document was written, without the time since then. */
-static int64_t left_ms(const struct model_meta *meta, int64_t now_ms)
-{
-	int64_t passed_ms = now_ms > meta->written_ms ? now_ms - meta->written_ms : 0;
-
-	return meta->confirm_by_ms - meta->written_ms - passed_ms;
-}
-
 /*
  * Whether the version in force @p head waits. Without a document of it: by the deadline that is stored with it, which a
  * confirmation removes.
@@ -158,34 +124,36 @@ static bool is_waiting(const struct intent *in, const struct version *head,
 	return in->store && !store_pending(in->store, &kept) && kept.number == head->number;
 }
 
-/* The records of @p head, which waits to be confirmed, and of what it goes back to. @return 0 or -errno: there are none */
+/* Know @p head, which waits to be confirmed, and what it goes back to. @return 0 or -errno: that is not known */
 static int recall_waiting(struct intent *in, struct version *head, const struct model_meta *meta,
                           const struct pending_clock *clock)
 {
 	int64_t within_ms = meta->confirm_by_ms - meta->written_ms;
-	struct version back = { 0 };
-	int err = find_back(in, meta, &back) ? 0 : -ENOENT;
+	struct version back;
 
+	if (!find_back(in, meta, &back))
+		return -ENOENT;
 	back.confirm_within_ms = 0; /* that was before it stayed */
-	if (!err)
-		err = recall_version(in, &back, clock);
 	if (head->confirm_within_ms <= 0 || head->confirm_within_ms > PENDING_LEFT_MAX_MS)
 		head->confirm_within_ms = within_ms < 1                     ? 1
 		                          : within_ms > PENDING_LEFT_MAX_MS ? PENDING_LEFT_MAX_MS
 		                                                            : within_ms;
-	return err ? err : recall_version(in, head, clock);
+	int err = history_recall(in->history, &back, clock);
+
+	return err ? err : history_recall(in->history, head, clock);
 }
 
-/* The deadline goes on from where it was when the document was written. */
+/* The deadline goes on from where it was when the document was written, without the time since then. */
 static void recall_deadline(struct intent *in, const struct version *head,
                             const struct model_meta *meta, const struct pending_clock *clock,
                             int64_t now_ms)
 {
 	struct pending deadline;
-	int64_t left = left_ms(meta, now_ms);
+	int64_t from_ms = now_ms > meta->written_ms ? now_ms : meta->written_ms;
+	int64_t left_ms = meta->confirm_by_ms - from_ms;
 
 	pending_start(&deadline, head->number, "",
-	              left < PENDING_LEFT_MAX_MS ? left : PENDING_LEFT_MAX_MS, clock);
+	              left_ms < PENDING_LEFT_MAX_MS ? left_ms : PENDING_LEFT_MAX_MS, clock);
 	history_resume(in->history, &deadline, 1, clock);
 }
 
@@ -195,28 +163,22 @@ void recall_versions(struct intent *in, int64_t now_ms)
 		return;
 	struct version head = *intent_head(in);
 	const struct model_meta *meta = recall_said(in);
-	struct history_head newest = { head.number };
 	struct pending_clock clock;
 
 	if (meta && !recall_is_of(meta, &head))
 		meta = NULL;
 	bool waits = is_waiting(in, &head, meta);
 
+	head.confirm_by_ms = head.confirm_left_ms = 0;
 	pending_clock_read(&clock);
 	history_clear(in->history);
-	int err = waits && meta ? recall_waiting(in, &head, meta, &clock) : -ENOENT;
-	bool goes_back = !err;
+	bool goes_back = waits && meta && !recall_waiting(in, &head, meta, &clock);
 
-	if (err) {
+	if (!goes_back) {
 		history_clear(in->history);
 		head.confirm_within_ms = 0;
-		err = recall_version(in, &head, &clock);
-	}
-	if (!err)
-		err = recall_record(in, "head", &history_head_record, &newest, &clock);
-	if (err) {
-		history_clear(in->history);
-		return;
+		if (history_recall(in->history, &head, &clock))
+			return;
 	}
 	in->lacks_records = true;
 	if (goes_back)

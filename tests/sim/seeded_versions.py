@@ -41,7 +41,7 @@ BREAKAGES = [
     ("a version is made while one is overdue", "600 --brief", HISTORY, "\tif (history_overdue(h, now_ms))\n\t\treturn -EAGAIN;\n", ""),
     ("the head stays", RUNS, HISTORY, "\tshared_change_put(c, HEAD, &history_head_record, &head);\n", ""),
     ("a version that is open is confirmed by any that follows", RUNS, HISTORY, "if (is_open && open == HISTORY_CONFIRM)", "if (is_open)"),
-    ("no version needs confirmation", RUNS, HISTORY, "h->links[at].is_to_confirm = new.version.confirm_within_ms > 0;", ";"),
+    ("no version needs confirmation", RUNS, HISTORY, "h->links[at].is_to_confirm = v->confirm_within_ms > 0;", ";"),
     ("what is listed begins no deadline", RUNS, HISTORY, "\tif (is_new)\n\t\tstart_deadline(h, at, clock);\n", "\tif (is_new && !h->joined_revision)\n\t\tstart_deadline(h, at, clock);\n"),
     ("the oldest goes, whatever may come back", RUNS, HISTORY, "has_records(h, at) || link->number == final ||", "has_records(h, at) ||"),
     ("what is open goes", RUNS, HISTORY, "(link->number > final && link->is_known && link->mark != CHAIN_ENDED)", "0"),
