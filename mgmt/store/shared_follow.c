@@ -39,19 +39,17 @@ static int64_t find_since(const struct intent *in, uint64_t number)
 	               : 0;
 }
 
-/* Whether the recent versions that the store had in force are its periods before the newest: nothing was missed. */
+/* Whether the recent versions are those that were in force by records, and since when they were: nothing was missed. */
 static bool has_all_before(const struct intent *in, int64_t now_ms)
 {
 	struct history_period periods[RECENT_MAX];
-	size_t n = shared_periods(in, now_ms, periods), at = in->n_recent;
+	size_t n = shared_periods(in, now_ms, periods);
+	bool is_same = n == in->n_recent;
 
-	while (n > 1 && at > 0 && in->recent[at - 1].since_ms) {
-		at--;
-		n--;
-		if (in->recent[at].version.number != periods[n - 1].number)
-			return false;
-	}
-	return n <= 1 || at == 0 || in->n_recent == RECENT_MAX;
+	for (size_t i = 0; is_same && i < n; i++)
+		is_same = in->recent[i].version.number == periods[i].number &&
+		          in->recent[i].since_ms == periods[i].since_ms;
+	return is_same || n <= 1;
 }
 
 /* The deadline of the version in force is over, and the store has not said so yet. */

@@ -377,6 +377,27 @@ static void what_nobody_confirms_goes_back_and_forth(void **state)
 	remove_node(&a);
 }
 
+/* Nothing was missed: what is known of the versions before is not read again, and their document not written twice. */
+static void a_version_that_follows_is_written_once(void **state)
+{
+	static const char *const weights[] = { W1, W2, W3, W1 };
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	for (size_t i = 0; i < sizeof(weights) / sizeof(weights[0]); i++) {
+		uint64_t document = intent_document(a.in);
+
+		assert_int_equal(apply_weight(&a, weights[i], 0, INTENT_PENDING_REFUSE, true, NULL),
+		                 0);
+		(void)follow_store(&a, 0);
+		assert_int_equal(in_force(&a), i + 1);
+		/* with the second the node's own file is none of the versions before any more */
+		assert_int_equal(intent_document(a.in), document + (i == 1 ? 2 : 1));
+	}
+	remove_node(&a);
+}
+
 /* A node that decided alone follows the time of the decision once there is one. */
 static void what_is_decided_later_says_since_when(void **state)
 {
@@ -878,6 +899,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_in_force_and_not_here_is_not_built_upon,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(going_back_ends_all_that_is_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_version_that_follows_is_written_once, setup,
+		                                teardown),
 		cmocka_unit_test_setup_teardown(the_same_files_may_confirm, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_change_says_what_its_node_knew, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_is_not_ours_is_not_kept, setup, teardown),
