@@ -119,8 +119,8 @@ static void add_commands(struct core *core, const struct operation *op, struct s
 	}
 }
 
-static void make_change(struct core *core, const struct operation *op, int64_t revision,
-                        bool if_unowned, int64_t lease, struct shared_change *c)
+static void make_change(struct core *core, const struct operation *op, bool begins,
+                        int64_t revision, bool if_unowned, int64_t lease, struct shared_change *c)
 {
 	char name[SHARED_NAME_MAX];
 
@@ -129,11 +129,11 @@ static void make_change(struct core *core, const struct operation *op, int64_t r
 	if (if_unowned)
 		operation_see_unowned(core, op, c);
 	put_parts(intent_store(core->intent), op,
-	          revision ? OBSERVED_MAX : OBSERVED_MAX - op->n_targets, c);
+	          begins ? OBSERVED_MAX - op->n_targets : OBSERVED_MAX, c);
 	operation_put_owner(core, op, lease, c);
-	if (!revision)
+	if (begins)
 		remove_oldest(core, c);
-	if (!revision && !operation_decides_alone(core))
+	if (begins && !operation_decides_alone(core))
 		add_commands(core, op, c);
 }
 
@@ -184,9 +184,9 @@ static bool has_rival(struct core *core, const struct operation *op)
 	return false;
 }
 
-/* Write the change that makes @p op of what is at @p revision. The lock is given up meanwhile. */
+/* Write the change that makes @p op of what is at @p revision. The lock is given up meanwhile, unless this node decides alone. */
 static enum operation_decided write_record(struct core *core, const struct operation *op,
-                                           int64_t *revision, bool if_unowned,
+                                           bool begins, int64_t *revision, bool if_unowned,
                                            char reason[ETCD_REASON_MAX])
 {
 	bool alone = operation_decides_alone(core);
@@ -196,7 +196,7 @@ static enum operation_decided write_record(struct core *core, const struct opera
 	enum operation_decided decided = OPERATION_UNDECIDED;
 
 	if (c && (lease || !owns)) {
-		make_change(core, op, *revision, if_unowned, lease, c);
+		make_change(core, op, begins, *revision, if_unowned, lease, c);
 		decided = alone ? decide_here(core, c, revision, reason)
 		                : decide_shared(core, c, revision, reason);
 		shared_change_fini(c);
@@ -250,16 +250,15 @@ void operation_keep_all(struct core *core)
 
 	if (!operation_decides_alone(core) || !intent_store(core->intent))
 		return;
-	struct operation *op = malloc(sizeof(*op));
+	for (size_t i = 0; (item = operations_at(core, i)); i++) {
+		int64_t revision = 0;
 
-	for (size_t i = 0; op && (item = operations_at(core, i)); i++) {
-		if (item->revision || item->unread)
-			continue;
-		*op = item->op;
-		if (operation_decide(core, op, op, false, reason) != OPERATION_DECIDED)
-			continue; /* tried again with the next round */
+		/* what fails is tried again with the next round */
+		if (!item->revision && !item->unread &&
+		    write_record(core, &item->op, false, &revision, false, reason) ==
+		            OPERATION_DECIDED)
+			put_decided(core, &item->op, revision);
 	}
-	free(op);
 }
 
 enum operation_decided operation_decide(struct core *core, const struct operation *was,
@@ -279,7 +278,7 @@ enum operation_decided operation_decide(struct core *core, const struct operatio
 	if (!obstacle && !was && has_rival(core, op))
 		decided = OPERATION_OVERTAKEN;
 	else if (!obstacle)
-		decided = write_record(core, op, &revision, if_unowned, reason);
+		decided = write_record(core, op, !was, &revision, if_unowned, reason);
 	if (was && decided == OPERATION_UNDECIDED && operation_decides_alone(core) &&
 	    !is_unread(core, op->id))
 		decided = OPERATION_DECIDED;

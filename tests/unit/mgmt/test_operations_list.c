@@ -253,6 +253,23 @@ static void what_a_store_lost_is_written_again(void **state)
 	assert_int_equal(operations_find(&this_node, "o1")->op.seq, was.seq + 1);
 }
 
+/* All of them are, also the oldest: nothing begins that would take its room. */
+static void a_full_list_is_written_again(void **state)
+{
+	const unsigned kept = OPERATIONS_MAX - 16;
+
+	(void)state;
+	for (unsigned i = 1; i <= kept; i++)
+		begin_one(i, OPERATION_DONE);
+	operations_follow(&this_node);
+	assert_int_equal(copy_begin(intent_store(this_node.intent), ""), 0);
+	operations_follow(&this_node);
+	operation_keep_all(&this_node);
+	read_again();
+	for (unsigned i = 1; i <= kept; i++)
+		assert_true(is_there(i));
+}
+
 /* So is an older one at the site of one that runs: it does not begin. */
 static void an_older_one_of_the_same_site_is_written_again(void **state)
 {
@@ -321,6 +338,7 @@ int main(void)
 		TEST(a_record_that_is_none_is_left_out),
 		TEST(a_record_that_cannot_be_read_is_not_decided),
 		TEST(what_a_store_lost_is_written_again),
+		TEST(a_full_list_is_written_again),
 		TEST(what_cannot_be_read_stops_no_other),
 		TEST(an_older_one_of_the_same_site_is_written_again),
 		TEST(of_those_that_are_over_the_oldest_leave_the_store),
