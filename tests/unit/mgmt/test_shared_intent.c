@@ -427,6 +427,46 @@ static void what_is_decided_later_says_since_when(void **state)
 	remove_node(&a);
 }
 
+/* So it does where the next version comes with that decision. */
+static void what_is_decided_with_a_next_version_says_since_when(void **state)
+{
+	const int64_t alone_ms = 60000 + CHAIN_ANSWER_MS + 1000;
+	struct files files = fixture_files("address = \"10.1.1.11\"; weight = 100", W3);
+	struct intent_change change = { .files = &files, .author = "ann", .reason = "a test" };
+	struct intent_changed changed = { 0 };
+	struct shared_change c;
+	struct node a;
+
+	(void)state;
+	make_node(&a, "ams-1");
+	assert_int_equal(apply_weight(&a, W1, 0, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	assert_int_equal(apply_weight(&a, W2, 60000, INTENT_PENDING_REFUSE, true, NULL), 0);
+	(void)follow_store(&a, 0);
+	(void)follow_store(&a, alone_ms);
+	assert_int_equal(
+	        shared_intent_decide(a.in, 2, CHAIN_ENDED, "ann", "", NOW_MS + alone_ms + 150, &c),
+	        0);
+	decide_change(&c);
+	shared_change_fini(&c);
+	size_t n = a.followed;
+
+	assert_int_equal(
+	        shared_intent_receive(a.in, store.revision, &store.events[n], store.n - n, &begin),
+	        0);
+	a.followed = store.n;
+	assert_int_equal(intent_change(a.in, &change, NOW_MS + alone_ms + 5000, &changed), 0);
+	decide_change(changed.shared);
+	intent_changed_fini(&changed);
+	uint64_t document = intent_document(a.in);
+
+	(void)follow_store(&a, alone_ms + 5000);
+	assert_int_equal(in_force(&a), 3);
+	assert_int_equal(intent_document(a.in), document + 2); /* that of version 1 is corrected */
+	remove_node(&a);
+	files_fini(&files);
+}
+
 static void a_person_confirms_joins_or_goes_back(void **state)
 {
 	struct version back;
@@ -899,6 +939,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_in_force_and_not_here_is_not_built_upon,
 		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(going_back_ends_all_that_is_open, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_is_decided_with_a_next_version_says_since_when,
+		                                setup, teardown),
 		cmocka_unit_test_setup_teardown(a_version_that_follows_is_written_once, setup,
 		                                teardown),
 		cmocka_unit_test_setup_teardown(the_same_files_may_confirm, setup, teardown),
