@@ -1,47 +1,35 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * weir-dns says of each name how its sites stand: a thousand names, each with some sites. Names are
- * sorted by their service once, and sites by name; of each site it is noted by which name it is
- * judged, and what follows from that is made once.
+ * weir-dns says of each name how its sites stand: a thousand names, each with some sites. They are gone through once, so
+ * that each site and service of a status finds what belongs to it.
+ *
+ * A site is judged by the name at which it is drained the least, the first of these, because a
+ * service that is drained alone leaves the site to the others.
  */
 #include "mgmt/api/status_dns.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "base/sorted.h"
 #include "weir/json.h"
 #include "weir/model.h"
-
-struct status_dns_name {
-	const char *service;
-	const json_t *sites;
-	size_t position; /* in the answer */
-};
-
-/*
- * A site is judged by the name at which it is drained the least, the first of these, because a
- * service that is drained alone leaves the site to the others.
- */
-struct status_dns_site {
-	const char *name;
-	const json_t *sites; /* of that name; NULL: weir-dns does not name the site */
-	json_int_t ppm;      /* drained there */
-	json_t *effect;
-};
 
 static json_t *unknown_effect(void)
 {
 	return json_pack("{s:s}", "state", "unknown");
 }
 
+static json_int_t drained_ppm(const json_t *site)
+{
+	return json_integer_value(json_object_get(site, "drained_ppm"));
+}
+
 /* The state of a drained site in one word. */
 static const char *drained_word(const json_t *site)
 {
-	json_int_t ppm = json_integer_value(json_object_get(site, "drained_ppm"));
+	json_int_t ppm = drained_ppm(site);
 
 	return ppm >= MODEL_PPM_ALL ? "drained" : ppm ? "draining" : "serving";
 }
@@ -75,8 +63,7 @@ static bool is_chosen(const json_t *sites)
 
 static uint64_t compute_site_weight(const json_t *s, bool out)
 {
-	uint64_t open =
-	        MODEL_PPM_ALL - (uint64_t)json_integer_value(json_object_get(s, "drained_ppm"));
+	uint64_t open = MODEL_PPM_ALL - (uint64_t)drained_ppm(s);
 
 	if (out || json_has_true(s, "disabled"))
 		return 0;
@@ -126,122 +113,71 @@ static json_t *effect_to_json(const json_t *sites, const char *site)
 
 /* --- the index --- */
 
-static int compare_names(const void *a, const void *b)
+/* Note what @p name says of its sites, and those of which it is the @p judge so far: {SITE: the name's sites}. */
+static void add_name(struct status_dns *dns, const json_t *name, json_t *judges)
 {
-	const struct status_dns_name *x = a, *y = b;
-	int by_service = strcmp(x->service, y->service);
+	const char *service = json_text_of(name, "service");
+	json_t *sites = json_object_get(name, "sites"),
+	       *rows = json_object_get(dns->services, service);
 
-	return by_service ? by_service : (x->position > y->position) - (x->position < y->position);
-}
-
-static int compare_service(const void *key, const void *name)
-{
-	return strcmp(key, ((const struct status_dns_name *)name)->service);
-}
-
-static int compare_sites(const void *a, const void *b)
-{
-	return strcmp(((const struct status_dns_site *)a)->name,
-	              ((const struct status_dns_site *)b)->name);
-}
-
-static struct status_dns_site *find_indexed(const struct status_dns *dns, const char *site)
-{
-	const struct status_dns_site key = { .name = site };
-
-	return dns->n_sites ? bsearch(&key, dns->sites, dns->n_sites, sizeof(key), compare_sites)
-	                    : NULL;
-}
-
-/* Note the name's sites by which each of them is judged so far. */
-static void add_sites(const struct status_dns *dns, const json_t *sites)
-{
+	if (!rows) {
+		rows = json_object();
+		json_object_set_new(dns->services, service, rows);
+	}
 	for (size_t i = 0; i < json_array_size(sites); i++) {
-		const json_t *row = json_array_get(sites, i);
-		struct status_dns_site *site = find_indexed(dns, json_text_of(row, "site"));
-		json_int_t ppm = json_integer_value(json_object_get(row, "drained_ppm"));
+		json_t *row = json_array_get(sites, i);
+		const char *site = json_text_of(row, "site");
+		const json_t *judged = json_find(json_object_get(judges, site), "site", site);
 
-		if (!site || (site->sites && ppm >= site->ppm))
-			continue;
-		site->sites = sites;
-		site->ppm = ppm;
+		if (!judged || drained_ppm(row) < drained_ppm(judged))
+			json_object_set(judges, site, sites);
+		if (!json_object_get(rows, site))
+			json_object_set(rows, site, row);
 	}
-}
-
-static void fill_index(struct status_dns *dns, const json_t *said, const struct model *m)
-{
-	const json_t *names = json_object_get(said, "names");
-
-	dns->n_sites = m->n_sites;
-	for (size_t i = 0; i < m->n_sites; i++)
-		dns->sites[i] = (struct status_dns_site){ .name = m->sites[i].name };
-	qsort(dns->sites, dns->n_sites, sizeof(*dns->sites), compare_sites);
-	dns->n_names = json_array_size(names);
-	for (size_t i = 0; i < dns->n_names; i++) {
-		const json_t *name = json_array_get(names, i);
-
-		dns->names[i] = (struct status_dns_name){ .service = json_text_of(name, "service"),
-			                                  .sites = json_object_get(name, "sites"),
-			                                  .position = i };
-		add_sites(dns, dns->names[i].sites);
-	}
-	qsort(dns->names, dns->n_names, sizeof(*dns->names), compare_names);
-	for (size_t i = 0; i < dns->n_sites; i++)
-		dns->sites[i].effect = effect_to_json(dns->sites[i].sites, dns->sites[i].name);
 }
 
 int status_dns_init(struct status_dns *dns, const json_t *said, const struct model *m)
 {
-	size_t n_names = json_array_size(json_object_get(said, "names"));
+	const json_t *names = json_object_get(said, "names");
+	json_t *judges = json_object();
 
-	*dns = (struct status_dns){ .names = calloc(n_names + 1, sizeof(*dns->names)),
-		                    .sites = calloc(m->n_sites + 1, sizeof(*dns->sites)) };
-	if (!dns->names || !dns->sites) {
-		status_dns_fini(dns);
-		return -ENOMEM;
+	*dns = (struct status_dns){ .sites = json_object(), .services = json_object() };
+	for (size_t i = 0; i < json_array_size(names); i++)
+		add_name(dns, json_array_get(names, i), judges);
+	for (size_t i = 0; i < m->n_sites; i++) {
+		const char *site = m->sites[i].name;
+
+		json_object_set_new(dns->sites, site,
+		                    effect_to_json(json_object_get(judges, site), site));
 	}
-	fill_index(dns, said, m);
-	return 0;
+	bool ok = judges && dns->sites && dns->services;
+
+	json_decref(judges);
+	if (!ok)
+		status_dns_fini(dns);
+	return ok ? 0 : -ENOMEM;
 }
 
 void status_dns_fini(struct status_dns *dns)
 {
-	for (size_t i = 0; i < dns->n_sites; i++)
-		json_decref(dns->sites[i].effect);
-	free(dns->sites);
-	free(dns->names);
-	*dns = (struct status_dns){ .n_names = 0 };
+	json_decref(dns->sites);
+	json_decref(dns->services);
+	*dns = (struct status_dns){ .sites = NULL };
 }
 
 /* --- look-ups --- */
 
 json_t *status_dns_site_effect(const struct status_dns *dns, const char *site)
 {
-	const struct status_dns_site *found = find_indexed(dns, site);
+	json_t *found = json_object_get(dns->sites, site);
 
-	return found ? json_copy(found->effect) : unknown_effect();
-}
-
-/* The row that weir-dns gives a service at a site, from the first name steered by that service. */
-static const json_t *find_placement(const struct status_dns *dns, const char *service,
-                                    const char *site)
-{
-	size_t i = sorted_index(service, dns->names, dns->n_names, sizeof(*dns->names),
-	                        compare_service, NULL);
-
-	for (; i < dns->n_names && !strcmp(dns->names[i].service, service); i++) {
-		const json_t *row = json_find(dns->names[i].sites, "site", site);
-
-		if (row)
-			return row;
-	}
-	return NULL;
+	return found ? json_copy(found) : unknown_effect();
 }
 
 json_t *status_dns_at_effect(const struct status_dns *dns, const char *service, const char *site)
 {
 	static const char *const fields[] = { "ipv4", "ipv6", "views" };
-	const json_t *row = find_placement(dns, service, site);
+	const json_t *row = json_object_get(json_object_get(dns->services, service), site);
 	json_t *effect = status_dns_site_effect(dns, site);
 
 	for (size_t i = 0; row && i < 3; i++) {

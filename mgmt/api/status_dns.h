@@ -9,20 +9,15 @@
 #define WEIR_MGMT_API_STATUS_DNS_H
 
 #include <jansson.h>
-#include <stddef.h>
 
 #include "base/checked.h"
 
 struct model;
-struct status_dns_name;
-struct status_dns_site;
 
-/** An index of the answer; borrows the answer and the model. Zeroed, it knows nothing. */
+/** An index of the answer, which it shares; borrows nothing. Zeroed, it knows nothing. */
 struct status_dns {
-	struct status_dns_name *names; /* by service, of one service as in the answer */
-	size_t n_names;
-	struct status_dns_site *sites; /* of the model, by name */
-	size_t n_sites;
+	json_t *sites;    /* {SITE: what weir-dns does with it}: those of the model */
+	json_t *services; /* {SERVICE: {SITE: what its first name with that site says}} */
 };
 
 /** @param said  observe_dns(), NULL: nothing is known. @return 0 or -ENOMEM; then it is empty */
