@@ -28,13 +28,11 @@
 struct beginning {
 	struct core *core;
 	const struct operation_body *body;
-	struct operation op;
+	struct operations_item item; /* as the list will have it */
 	struct operation_observed observed;
-	struct operation_verdict verdicts[OPERATION_GUARD_COUNT];
 	struct operation_target targets[OPERATION_TARGETS_MAX];
 	size_t n_targets;
-	json_t *outlook, *refusal; /* what is added to a problem if a guard refuses */
-	uint64_t deciding;
+	json_t *refusal;    /* what is added to a problem if a guard refuses */
 	uint32_t level_ppm; /* of an override that goes on */
 	uint64_t stamp;
 	bool goes_on; /* an operation that is there goes on from where it is */
@@ -54,11 +52,10 @@ static void make_id(const struct core *core, int64_t now_ms, char out[MODEL_ID_M
 
 static bool add_site(struct beginning *b, const char *name, struct operation_outcome *out)
 {
-	if (b->n_targets == OPERATION_TARGETS_MAX) {
-		operation_refuse(out, 422, "invalid", "sites: an operation has at most %u sites",
-		                 OPERATION_TARGETS_MAX);
-		return false;
-	}
+	if (b->n_targets == OPERATION_TARGETS_MAX)
+		return operation_refuse(out, 422, "invalid",
+		                        "sites: an operation has at most %u sites",
+		                        OPERATION_TARGETS_MAX);
 	snprintf(b->targets[b->n_targets++].site, MODEL_NAME_MAX, "%s", name);
 	return true;
 }
@@ -69,11 +66,9 @@ static bool find_sites(struct beginning *b, const struct model *m, struct operat
 	const struct operation_body *body = b->body;
 
 	for (size_t i = 0; i < body->n_sites; i++) {
-		if (!model_site(m, body->sites[i])) {
-			operation_refuse(out, 404, "not-found", "there is no site %s",
-			                 body->sites[i]);
-			return false;
-		}
+		if (!model_site(m, body->sites[i]))
+			return operation_refuse(out, 404, "not-found", "there is no site %s",
+			                        body->sites[i]);
 		if (!add_site(b, body->sites[i], out))
 			return false;
 	}
@@ -83,8 +78,8 @@ static bool find_sites(struct beginning *b, const struct model *m, struct operat
 			return false;
 	if (b->n_targets)
 		return true;
-	operation_refuse(out, 404, "not-found", "no site has the label region=%s", body->region);
-	return false;
+	return operation_refuse(out, 404, "not-found", "no site has the label region=%s",
+	                        body->region);
 }
 
 static bool find_service(const struct beginning *b, const struct model *m,
@@ -95,16 +90,13 @@ static bool find_service(const struct beginning *b, const struct model *m,
 
 	if (!name)
 		return true;
-	if (!found) {
-		operation_refuse(out, 404, "not-found", "there is no service %s", name);
-		return false;
-	}
+	if (!found)
+		return operation_refuse(out, 404, "not-found", "there is no service %s", name);
 	for (size_t i = 0; i < b->n_targets; i++)
-		if (!model_service_at(found, b->targets[i].site)) {
-			operation_refuse(out, 422, "invalid", "service: %s is not at site %s", name,
-			                 b->targets[i].site);
-			return false;
-		}
+		if (!model_service_at(found, b->targets[i].site))
+			return operation_refuse(out, 422, "invalid",
+			                        "service: %s is not at site %s", name,
+			                        b->targets[i].site);
 	return true;
 }
 
@@ -112,11 +104,10 @@ static bool find_absent(const struct beginning *b, const struct model *m,
                         struct operation_outcome *out)
 {
 	for (size_t i = 0; i < b->body->person.without.n; i++)
-		if (!model_node(m, b->body->person.without.items[i])) {
-			operation_refuse(out, 404, "not-found", "without: there is no node %s",
-			                 b->body->person.without.items[i]);
-			return false;
-		}
+		if (!model_node(m, b->body->person.without.items[i]))
+			return operation_refuse(out, 404, "not-found",
+			                        "without: there is no node %s",
+			                        b->body->person.without.items[i]);
 	return true;
 }
 
@@ -164,7 +155,7 @@ static bool find_resting(struct beginning *b)
 	enum operation_state state = operation_unheld_state(&item->op);
 	b->goes_on = state == OPERATION_RESTING || state == OPERATION_RETURNING;
 	if (b->goes_on) {
-		b->op = item->op;
+		b->item.op = item->op;
 		memcpy(b->id, item->op.id, sizeof(b->id));
 	}
 	return b->goes_on;
@@ -203,13 +194,11 @@ static bool choose_overrides(struct beginning *b, int64_t now_ms, struct operati
 			memcpy(b->targets[i].override_id, o->id, MODEL_ID_MAX);
 		else
 			make_id(b->core, now_ms, b->targets[i].override_id);
-		if (i && level != b->level_ppm) {
-			operation_refuse(out, 422, "invalid",
-			                 "sites: %s and %s are drained to different levels; "
-			                 "give one command for each",
-			                 b->targets[0].site, b->targets[i].site);
-			return false;
-		}
+		if (i && level != b->level_ppm)
+			return operation_refuse(out, 422, "invalid",
+			                        "sites: %s and %s are drained to different levels; "
+			                        "give one command for each",
+			                        b->targets[0].site, b->targets[i].site);
 		b->level_ppm = level;
 	}
 	return true;
@@ -247,43 +236,42 @@ static bool make_record(struct beginning *b, int64_t now_ms, struct operation_ou
 		                       .level_ppm = b->level_ppm,
 		                       .stamp = b->stamp,
 		                       .person = body->person };
-	if (!operation_init(&b->op, &r, now_ms, error))
+	if (!operation_init(&b->item.op, &r, now_ms, error))
 		return true;
-	operation_refuse(out, 422, "invalid", "%s", error);
-	return false;
+	return operation_refuse(out, 422, "invalid", "%s", error);
 }
 
 /* What the order will do at its owner: the record as it would be. */
 static bool go_on_from_there(struct beginning *b, struct operation_outcome *out)
 {
 	char error[OPERATION_DETAIL_MAX] = "";
-	enum operation_state state = b->op.state;
+	enum operation_state state = b->item.op.state;
 
-	if (!operation_redirect(&b->op, &b->observed.facts, &b->body->person, clock_believed_ms(),
-	                        error))
+	if (!operation_redirect(&b->item.op, &b->observed.facts, &b->body->person,
+	                        clock_believed_ms(), error))
 		return true;
-	operation_refuse(out, 409, "operation", "operation %s is %s: %s", b->id,
-	                 operation_state_text(state), error);
-	return false;
+	return operation_refuse(out, 409, "operation", "operation %s is %s: %s", b->id,
+	                        operation_state_text(state), error);
 }
 
 /* Ask all nodes and judge. @return false: it cannot be */
 static bool judge_beginning(struct beginning *b, struct operation_outcome *out)
 {
 	struct operation_snapshot *snapshot = operation_snapshot_now(b->core);
-	if (!snapshot) {
-		operation_refuse(out, 503, "busy", "out of memory");
-		return false;
-	}
-	operation_gather(snapshot, &b->op, 0, &b->observed);
+	struct operation *op = &b->item.op;
+
+	if (!snapshot)
+		return operation_refuse(out, 503, "busy", "out of memory");
+	operation_gather(snapshot, op, 0, &b->observed);
 	bool ok = !b->goes_on || go_on_from_there(b, out);
-	operation_plan(&b->op, &b->observed.facts);
-	well_begin(&b->op, &b->observed.facts); /* signs are compared with what they are now */
-	operation_project(snapshot, &b->op, NULL, &b->observed);
-	b->deciding = operation_count_deciding(&b->op, &b->observed.facts);
-	b->outlook = operation_outlook_json(snapshot, &b->op, &b->observed);
-	operation_judge(&b->op, &b->observed.facts, OPERATION_BEGIN, b->verdicts);
-	b->refusal = operation_begin_refusal(&b->op, b->verdicts, &b->observed.facts);
+	operation_plan(op, &b->observed.facts);
+	well_begin(op, &b->observed.facts); /* signs are compared with what they are now */
+	operation_project(snapshot, op, NULL, &b->observed);
+	b->item.judged = true;
+	b->item.deciding = operation_count_deciding(op, &b->observed.facts);
+	b->item.outlook = operation_outlook_json(snapshot, op, &b->observed);
+	operation_judge(op, &b->observed.facts, OPERATION_BEGIN, b->item.verdicts);
+	b->refusal = operation_begin_refusal(op, b->item.verdicts, &b->observed.facts);
 	free(b->observed.projection);
 	operation_snapshot_free(snapshot);
 	/* what points into the snapshot is not used any more */
@@ -297,7 +285,7 @@ static void refuse_by_guard(const struct beginning *b, const struct operation_ve
 	                 tripped->detail);
 	out->json = json_incref(b->refusal);
 	if (out->json && tripped->guard == OPERATION_GUARD_BACKUP)
-		json_object_set(out->json, "backups", json_object_get(b->outlook, "backups"));
+		json_object_set(out->json, "backups", json_object_get(b->item.outlook, "backups"));
 }
 
 /* A clearer answer than a guard's: another operation of these sites began while facts were asked for. */
@@ -311,35 +299,17 @@ static void refuse_tripped(const struct beginning *b, const struct operation_ver
 		refuse_by_guard(b, tripped, out);
 }
 
-/* Of a dry run: whether it would begin, and what goes past that which refuses. */
-static void add_judgement(const struct beginning *b, json_t *o)
+/* The record with what was observed, as it would be; whether it would begin, and what goes past that which refuses. */
+static json_t *show_dry_run(const struct beginning *b)
 {
-	bool begins = !operation_tripped(b->verdicts);
+	bool begins = !operation_tripped(b->item.verdicts);
+	json_t *o = operation_show_json(&b->item);
 	json_t *preflight = json_object_get(o, "preflight");
 
 	json_object_set_new(o, "dry_run", json_true());
 	json_object_set_new(preflight, "would_begin", json_boolean(begins));
 	if (!begins)
 		json_object_update(preflight, b->refusal);
-}
-
-/* The record with what was observed, as it would be or is. */
-static json_t *show_beginning(const struct beginning *b, bool dry_run)
-{
-	struct operations_item *item = calloc(1, sizeof(*item));
-	json_t *o = NULL;
-
-	if (item) {
-		item->op = b->op;
-		item->judged = true;
-		item->deciding = b->deciding;
-		item->outlook = b->outlook;
-		memcpy(item->verdicts, b->verdicts, sizeof(item->verdicts));
-		o = operation_show_json(item);
-	}
-	if (o && dry_run)
-		add_judgement(b, o);
-	free(item);
 	return o;
 }
 
@@ -359,19 +329,17 @@ static bool make_exist(struct beginning *b, const struct http_request *request,
 		;
 	if (!find_other(b, out))
 		return false;
-	if (!operations_have_room(b->core)) {
-		operation_refuse(out, 409, "too-many",
-		                 "too many operations are not over: end some of them first");
-		return false;
-	}
+	if (!operations_have_room(b->core))
+		return operation_refuse(out, 409, "too-many",
+		                        "too many operations are not over: end some of them first");
 	if (!o->begins) {
 		o->begins = true;
-		decided = operation_decide(b->core, NULL, &b->op, false, reason);
+		decided = operation_decide(b->core, NULL, &b->item.op, false, reason);
 		o->begins = false;
 		core_changed(b->core);
 	}
-	if (decided == OPERATION_DECIDED && operations_find(b->core, b->op.id)) {
-		idempotent_note_operation(b->core, request, b->op.id);
+	if (decided == OPERATION_DECIDED && operations_find(b->core, b->item.op.id)) {
+		idempotent_note_operation(b->core, request, b->item.op.id);
 		return true;
 	}
 	if (decided == OPERATION_OVERTAKEN)
@@ -381,7 +349,7 @@ static bool make_exist(struct beginning *b, const struct http_request *request,
 		        "had not heard of: look at weir status, then give yours again",
 		        b->targets[0].site);
 	else
-		operation_refuse_undecided(b->core, b->op.id, decided, reason, out);
+		operation_refuse_undecided(b->core, b->item.op.id, decided, reason, out);
 	return false;
 }
 
@@ -391,16 +359,16 @@ static void commit_beginning(struct beginning *b, const struct http_request *req
 {
 	core_lock(b->core);
 	if (make_exist(b, request, out)) {
-		struct operations_item *item = operations_find(b->core, b->op.id);
+		struct operations_item *item = operations_find(b->core, b->item.op.id);
 
-		memcpy(item->verdicts, b->verdicts, sizeof(item->verdicts));
+		memcpy(item->verdicts, b->item.verdicts, sizeof(item->verdicts));
 		item->judged = true;
-		item->deciding = b->deciding;
-		item->outlook = json_incref(b->outlook);
+		item->deciding = b->item.deciding;
+		item->outlook = json_incref(b->item.outlook);
 		journal_add(intent_journal(b->core->intent), clock_believed_ms(), "operation",
-		            b->op.id, "%s of site %s begun by %s: %s",
-		            operation_kind_text(b->op.kind), b->op.targets[0].site, b->op.principal,
-		            b->op.reason);
+		            b->item.op.id, "%s of site %s begun by %s: %s",
+		            operation_kind_text(b->item.op.kind), b->item.op.targets[0].site,
+		            b->item.op.principal, b->item.op.reason);
 		out->status = 201;
 		operations_poke(b->core);
 	}
@@ -446,10 +414,10 @@ void operation_begin(struct core *core, const struct operation_body *body,
 	make_id(core, now_ms, b->id);
 	if (resolve_request(b, now_ms, out) && (b->goes_on || make_record(b, now_ms, out)) &&
 	    judge_beginning(b, out)) {
-		const struct operation_verdict *tripped = operation_tripped(b->verdicts);
+		const struct operation_verdict *tripped = operation_tripped(b->item.verdicts);
 
 		if (dry_run) {
-			out->json = show_beginning(b, true);
+			out->json = show_dry_run(b);
 			out->status = 200;
 		} else if (tripped) {
 			refuse_tripped(b, tripped, out);
@@ -457,7 +425,7 @@ void operation_begin(struct core *core, const struct operation_body *body,
 			begin_judged(b, request, out);
 		}
 	}
-	json_decref(b->outlook);
+	json_decref(b->item.outlook);
 	json_decref(b->refusal);
 	free(b);
 }
@@ -473,12 +441,11 @@ static bool is_meant(const struct beginning *b, const struct operation *op,
 	if (!strcmp(service, op->service))
 		return true;
 	if (*op->service)
-		operation_refuse(out, 422, "invalid", "service: operation %s moves service %s only",
-		                 op->id, op->service);
-	else
-		operation_refuse(out, 422, "invalid", "service: operation %s moves all services",
-		                 op->id);
-	return false;
+		return operation_refuse(out, 422, "invalid",
+		                        "service: operation %s moves service %s only", op->id,
+		                        op->service);
+	return operation_refuse(out, 422, "invalid", "service: operation %s moves all services",
+	                        op->id);
 }
 
 /* The operation that all sites of the body belong to; "": none. Under the lock. */
@@ -490,13 +457,11 @@ static bool find_common(struct beginning *b, char id[MODEL_ID_MAX], struct opera
 		        operations_of_site(b->core, b->targets[i].site);
 		const char *one = item ? item->op.id : "";
 
-		if (i && strcmp(one, id) != 0) {
-			operation_refuse(
+		if (i && strcmp(one, id) != 0)
+			return operation_refuse(
 			        out, 422, "invalid",
 			        "sites: these belong to different operations; return them one "
 			        "after the other");
-			return false;
-		}
 		if (item && !is_meant(b, &item->op, out))
 			return false;
 		snprintf(id, MODEL_ID_MAX, "%s", one);
@@ -530,12 +495,12 @@ static void return_scheduled(struct beginning *b, const struct operation_order *
 	}
 	if (!make_record(b, now_ms, out))
 		return;
-	hold_record(&b->op, now_ms);
+	hold_record(&b->item.op, now_ms);
 	core_lock(b->core);
 	bool exists = make_exist(b, NULL, out);
 	core_unlock(b->core);
 	if (exists)
-		operation_order_run_here(b->core, b->op.id, order, out);
+		operation_order_run_here(b->core, b->item.op.id, order, out);
 }
 
 void operation_undrain(struct core *core, const struct operation_body *body,

@@ -51,7 +51,7 @@ enum operation_order_do operation_order_find(const char *word)
 	return (enum operation_order_do)i;
 }
 
-void operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
+bool operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
                       const char *format, ...)
 {
 	va_list list;
@@ -64,6 +64,7 @@ void operation_refuse(struct operation_outcome *out, unsigned status, const char
 	out->json = NULL;
 	out->status = status;
 	out->code = code;
+	return false;
 }
 
 void operation_refuse_undecided(const struct core *core, const char *id,

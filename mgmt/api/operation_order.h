@@ -65,8 +65,8 @@ void operation_begin(struct core *core, const struct operation_body *body,
 /** Return sites to normal: their operation's, or a scheduled drain's. */
 void operation_undrain(struct core *core, const struct operation_body *body,
                        const struct http_request *request, struct operation_outcome *out);
-/** Make @p out a problem. */
-void operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
+/** Make @p out a problem. @return false */
+bool operation_refuse(struct operation_outcome *out, unsigned status, const char *code,
                       const char *format, ...) __attribute__((format(printf, 4, 5)));
 /** Of what operation_decide() left undecided, or unclear, of operation @p id, by its reason. */
 void operation_refuse_undecided(const struct core *core, const char *id,

@@ -108,8 +108,8 @@ static void it_is_later_than_what_it_goes_on_with(void **state)
 		assert_string_equal(b->targets[0].override_id, "v1");
 		assert_string_equal(b->targets[1].override_id, "v2");
 		assert_true(make_record(b, NOW_MS, &outcome));
-		assert_int_equal(b->op.stamp, ahead + 1);
-		assert_int_equal(b->op.level_ppm, 250000);
+		assert_int_equal(b->item.op.stamp, ahead + 1);
+		assert_int_equal(b->item.op.level_ppm, 250000);
 	}
 }
 
@@ -222,7 +222,7 @@ static void what_rests_or_returns_goes_on_with_just_its_own_sites_and_service(vo
 		assert_int_equal(b->goes_on, !rows[i].refused);
 		assert_string_equal(b->id, rows[i].refused ? "o1" : "o9");
 		if (!rows[i].refused) {
-			assert_string_equal(b->op.id, "o9");
+			assert_string_equal(b->item.op.id, "o9");
 			continue;
 		}
 		assert_int_equal(outcome.status, 409);
@@ -298,7 +298,7 @@ static void it_goes_on_with_the_drain_of_its_service(void **state)
 /* What a person asks for is in the record, each in its own place. */
 static void the_record_has_what_was_asked_for(void **state)
 {
-	const struct operation *op = &b->op;
+	const struct operation *op = &b->item.op;
 
 	(void)state;
 	body.service = "web";
@@ -349,7 +349,7 @@ static void of_two_that_are_judged_at_once_one_begins(void **state)
 	(void)state;
 	assert_true(resolve_body());
 	assert_true(make_record(b, NOW_MS, &outcome));
-	struct operation other = b->op;
+	struct operation other = b->item.op;
 
 	strcpy(other.id, "o2");
 	other.n_targets = 1; /* of ams alone, begun while facts were gathered */
