@@ -290,7 +290,7 @@ static json_t *arrivals_json(struct arrivals *a)
 static void look_at_site(struct core *core, const char *name, struct arrivals *a,
                          struct http_reply *reply)
 {
-	struct operation_snapshot *snapshot = operation_snapshot_at(core, name);
+	struct operation_snapshot *snapshot = operation_snapshot_at(core, true, name);
 	a->snapshot = snapshot;
 	a->site = snapshot && snapshot->m ? model_site(snapshot->m, name) : NULL;
 	if (!snapshot) {

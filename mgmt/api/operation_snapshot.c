@@ -180,7 +180,8 @@ struct operation_snapshot *operation_snapshot_make(struct core *core, struct key
 	return NULL;
 }
 
-struct operation_snapshot *operation_snapshot_at(struct core *core, const char *announced_at)
+struct operation_snapshot *operation_snapshot_at(struct core *core, bool measure,
+                                                 const char *announced_at)
 {
 	struct peer_client client = { .multi = NULL };
 	struct keys_gather *keys = keys_gather_new();
@@ -189,8 +190,8 @@ struct operation_snapshot *operation_snapshot_at(struct core *core, const char *
 	if (!keys)
 		return NULL;
 	client_open(&client, core->dirs.conf);
-	operations_query(core, &client, true, announced_at);
-	v = operation_snapshot_make(core, keys, &client, announced_at);
+	operations_query(core, &client, measure, announced_at);
+	v = operation_snapshot_make(core, keys, measure ? &client : NULL, announced_at);
 	client_close(&client);
 	if (v)
 		v->own_keys = keys;
@@ -201,7 +202,7 @@ struct operation_snapshot *operation_snapshot_at(struct core *core, const char *
 
 struct operation_snapshot *operation_snapshot_now(struct core *core)
 {
-	return operation_snapshot_at(core, NULL);
+	return operation_snapshot_at(core, true, NULL);
 }
 
 void operation_snapshot_free(struct operation_snapshot *v)

@@ -78,8 +78,11 @@ MUST_CHECK struct operation_snapshot *operation_snapshot_make(struct core *core,
  * out of memory
  */
 MUST_CHECK struct operation_snapshot *operation_snapshot_now(struct core *core);
-/** The same with what the nodes of site @p announced_at announce; NULL: without. */
-MUST_CHECK struct operation_snapshot *operation_snapshot_at(struct core *core,
+/**
+ * The same with what the nodes of site @p announced_at announce; NULL: without.
+ * @param measure  false: peers are asked for what they have in force alone
+ */
+MUST_CHECK struct operation_snapshot *operation_snapshot_at(struct core *core, bool measure,
                                                             const char *announced_at);
 /** NULL is fine. */
 void operation_snapshot_free(struct operation_snapshot *v);

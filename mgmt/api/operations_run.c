@@ -235,19 +235,11 @@ static void watch_operation(struct core *core, const struct operation_snapshot *
 
 void operations_watch(struct core *core, const char *id)
 {
-	struct keys_gather *keys = keys_gather_new();
-	struct peer_client client = { .multi = NULL };
+	struct operation_snapshot *snapshot = operation_snapshot_at(core, false, NULL);
 
-	if (!keys)
-		return;
-	client_open(&client, core->dirs.conf);
-	operations_query(core, &client, false, NULL);
-	client_close(&client);
-	struct operation_snapshot *snapshot = operation_snapshot_make(core, keys, NULL, NULL);
 	if (snapshot)
 		watch_operation(core, snapshot, id);
 	operation_snapshot_free(snapshot);
-	keys_gather_free(keys);
 }
 
 /* How long after the last round the next one is due; 0: never. Under the lock. */
@@ -269,23 +261,10 @@ static uint64_t pause_ms(struct core *core)
 	return pause;
 }
 
-/* No peer is asked for keys: nothing is projected here. */
-static void watch_others(struct core *core)
-{
-	struct operations *o = core->operations;
-	char ids[OPERATIONS_MAX][MODEL_ID_MAX];
-
-	core_lock(core);
-	size_t n = list_live(core, false, ids);
-	core_unlock(core);
-	struct operation_snapshot *snapshot =
-	        n ? operation_snapshot_make(core, o->keys, NULL, NULL) : NULL;
-	for (size_t i = 0; snapshot && i < n; i++)
-		watch_operation(core, snapshot, ids[i]);
-	operation_snapshot_free(snapshot);
-}
-
-/* Not under the lock. */
+/*
+ * Run those that this node owns; one that owns none watches the others, and asks no peer for keys, as nothing is
+ * projected here. Not under the lock.
+ */
 static void run_operations(struct core *core)
 {
 	struct operations *o = core->operations;
@@ -294,14 +273,18 @@ static void run_operations(struct core *core)
 	core_lock(core);
 	size_t n = list_live(core, true, ids);
 	core_unlock(core);
-	operations_query(core, &o->client, n > 0, NULL);
+	bool owns = n > 0;
+	operations_query(core, &o->client, owns, NULL);
+	if (!owns) {
+		core_lock(core);
+		n = list_live(core, false, ids);
+		core_unlock(core);
+	}
 	struct operation_snapshot *snapshot =
-	        n ? operation_snapshot_make(core, o->keys, &o->client, NULL) : NULL;
+	        n ? operation_snapshot_make(core, o->keys, owns ? &o->client : NULL, NULL) : NULL;
 	for (size_t i = 0; snapshot && i < n; i++)
-		tick_operation(core, snapshot, ids[i]);
+		(owns ? tick_operation : watch_operation)(core, snapshot, ids[i]);
 	operation_snapshot_free(snapshot);
-	if (!n)
-		watch_others(core);
 }
 
 /* Those that could not be written when they were decided. Under the lock. */
