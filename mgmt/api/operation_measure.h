@@ -26,8 +26,8 @@
  *
  *   announcements: {ADDRESS: {intended, exported}}    words of mgmt/json/announcement.h
  *
- * Implemented in mgmt/api/operation_measure.c, operation_vips.c (unannounced, announcements), operation_outside.c (sites), operation_checks.c (checks, check_sources) and operation_flows.c (flows,
- * drills); for any thread, not under the lock.
+ * Implemented in mgmt/api/operation_measure.c, operation_outside.c (sites) and operation_checks.c (checks,
+ * check_sources); for any thread, not under the lock.
  */
 #ifndef WEIR_MGMT_API_OPERATION_MEASURE_H
 #define WEIR_MGMT_API_OPERATION_MEASURE_H
@@ -42,6 +42,8 @@
 #define OPERATION_MEASURE_SERVICES_MAX 4096u
 #define OPERATION_MEASURE_POOLS_MAX    4096u
 #define OPERATION_MEASURE_SOURCES_MAX  64u /**< prefixes that are listed */
+/** VIPs that are listed as unannounced; if there are more, the others are unknown */
+#define OPERATION_MEASURE_VIPS_MAX 256u
 
 /** Rates over less are not said: as mgmt/operations/operation_facts.h promises. */
 #define OPERATION_MEASURE_WINDOW_MS 5000u
@@ -55,14 +57,6 @@ MUST_CHECK json_t *operation_measure_json(struct core *core, const char *announc
 MUST_CHECK json_t *operation_checks_json(const struct model *m, const struct health_page *page);
 /** The part "check_sources", given; of the part "checks". */
 MUST_CHECK json_t *operation_check_sources_json(const struct model *m, const json_t *checks);
-/** The part "unannounced", given; NULL: it is not known, or out of memory. Not under the lock. */
-json_t *operation_vips_json(struct core *core, const struct model *m);
-/** The part "flows", given; JSON null: it is not known. */
-MUST_CHECK json_t *operation_flows_json(const struct core *core, const struct model *m);
-/** The part "announcements" of a node with a routing daemon, given; NULL: out of memory. */
-json_t *operation_announced_json(const struct core *core, const struct model *m);
-/** The part "drills", given. */
-MUST_CHECK json_t *operation_drills_json(const struct core *core, const struct model *m);
 /**
  * The part "sites" from what weir-dns says (its status), given. A site is observed from outside: by
  * nodes of other sites, of which @p own_site is that of this node.

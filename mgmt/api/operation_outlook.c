@@ -3,7 +3,6 @@
  * What a plan will bring, for people: the load of receivers before and after, how long it takes, what it
  * does to the name servers. A number that is not known is null.
  */
-#include "mgmt/api/operation_backups.h"
 #include "mgmt/api/operation_show.h"
 #include "mgmt/api/operation_snapshot.h"
 #include "mgmt/operations/plan.h"

@@ -5,7 +5,7 @@
  * said last, what this node measures. Taken under the lock, read without it.
  *
  * Implemented in mgmt/api/operation_snapshot.c; the facts in operation_gather.c, and where a function
- * says so; flows of services in operation_site_flows.c. A snapshot belongs to the thread that took it.
+ * says so. A snapshot belongs to the thread that took it.
  */
 #ifndef WEIR_MGMT_API_OPERATION_SNAPSHOT_H
 #define WEIR_MGMT_API_OPERATION_SNAPSHOT_H
@@ -99,9 +99,6 @@ uint64_t operation_checks_of(const struct operation_snapshot *v,
 uint64_t operation_checks_from(const struct operation_snapshot *v, const char *service,
                                const char *site, const struct prefix *from);
 
-/** Of operation_gather(): whether its VIPs are announced, here and elsewhere (operation_vips.c). */
-void operation_gather_vips(const struct operation_snapshot *v, const struct operation *op,
-                           struct operation_site *s);
 /**
  * Tell the projector from where new flows come to all sites. Implemented in mgmt/api/operation_sources.c.
  * @return 0 or -ENOMEM
@@ -137,6 +134,11 @@ struct operation_observed {
 	struct projection *projection; /**< from malloc(), the caller's; NULL: not known */
 };
 
+static inline struct operation_value operation_value_of(bool known, uint64_t value)
+{
+	return (struct operation_value){ .known = known, .value = known ? value : 0 };
+}
+
 /** Gather the facts for @p op; @p out points into the snapshot and into itself. Pure. */
 void operation_gather(const struct operation_snapshot *v, const struct operation *op,
                       int64_t elapsed_ms, struct operation_observed *out);
@@ -162,8 +164,8 @@ struct operation_service_flows {
 void operation_service_at(const struct operation_snapshot *v, const struct operation *op,
                           const struct model_service *service, const char *site,
                           struct operation_service_flows *out);
-/** Of operation_gather(): the sites, their loads and checks (operation_sites.c). */
-void operation_gather_sites(const struct operation_snapshot *v, const struct operation *op,
-                            struct operation_observed *out);
+/** Rows {service, site, backup, ok: true|false|null, detail} of the targets' moved services, given. */
+MUST_CHECK json_t *operation_backups_json(const struct operation_snapshot *v,
+                                          const struct operation *op);
 
 #endif

@@ -15,7 +15,8 @@
 #include "base/page.h"
 #include "dataplane/export/effect_internal.h"
 #include "mgmt/api/backup_status.h"
-#include "mgmt/api/operation_backups.h"
+#include "mgmt/api/operation_snapshot.h"
+#include "mgmt/operations/facts.h"
 #include "weir/health.h"
 #include "whole_json.h"
 
@@ -85,10 +86,10 @@ static int teardown(void **state)
 
 static struct operation_site gather_site(const char *site)
 {
-	struct operation_site s = { .name = site };
+	static struct operation_observed observed;
 
-	operation_gather_backups(&snapshot, &op, &s);
-	return s;
+	operation_gather(&snapshot, &op, 0, &observed);
+	return *facts_site(&observed.facts, site);
 }
 
 #define WEB(rest) "[{\"service\":\"web\"," rest "}]"
@@ -506,7 +507,6 @@ static void a_service_that_shares_its_slots_keeps_its_late_clients(void **state)
 	const struct model_service both[2] = { services[0],
 		                               { .name = "mail", .at = at, .n_at = 2 } };
 	struct model with_both = m;
-	struct operation_site s = { .name = "ams" };
 	json_t *list;
 
 	(void)state;
@@ -514,10 +514,10 @@ static void a_service_that_shares_its_slots_keeps_its_late_clients(void **state)
 	snapshot.m = &with_both;
 	let_say(0, "[{\"service\":\"web\"," READY "}]");
 	let_say(1, "[{\"service\":\"web\"," READY "}]");
-	operation_gather_backups(&snapshot, &op, &s);
+	struct operation_site s = gather_site("ams");
 	assert_true(s.has_backup && !s.slots_with); /* both move */
 	snprintf(op.service, sizeof(op.service), "web");
-	operation_gather_backups(&snapshot, &op, &s);
+	s = gather_site("ams");
 	assert_true(s.has_backup);
 	assert_string_equal(s.slots_with, "mail");
 	op.n_targets = 1;

@@ -5,8 +5,7 @@
  */
 #include "whole_json.h"
 
-#include "mgmt/api/operation_backups.h"
-#include "mgmt/api/operation_sites_internal.h"
+#include "mgmt/api/operation_snapshot.h"
 #include "mgmt/store/step.h"
 
 #define NOW        ((int64_t)1790000000000)

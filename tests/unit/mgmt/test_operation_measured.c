@@ -97,7 +97,7 @@ static void rates_are_of_the_window_that_they_were_counted_in(void **state)
 	pool->recent =
 	        (struct measure_use){ .own_flows = 60, .own_packets = 800, .backup_flows = 10 };
 	rows->node.reason_last[FWD_REASON_NO_BACKEND] = 4;
-	json_t *flows = operation_flows_json(&core, &m);
+	json_t *flows = flows_json(&core, &m);
 	assert_int_equal(json_integer_value(json_object_get(flows, "window_ms")), 10000);
 	assert_int_equal(json_object_size(json_object_get(flows, "services")), 1);
 	assert_int_equal(number_of(flows, "services", "web", "new_milli"), 7000);
@@ -123,16 +123,16 @@ static void ratios_need_a_sample(void **state)
 		                              .followed = enough / 2 };
 	web->last = (struct measure_flows){ .sampled = MEASURE_SAMPLE_MIN,
 		                            .repeated = MEASURE_SAMPLE_MIN };
-	json_t *flows = operation_flows_json(&core, &m);
+	json_t *flows = flows_json(&core, &m);
 	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), 1000000);
 	assert_int_equal(number_of(flows, "services", "web", "silent_ppm"), 500000);
 	json_decref(flows);
 	web->last.sampled = MEASURE_SAMPLE_MIN - 1;
-	flows = operation_flows_json(&core, &m);
+	flows = flows_json(&core, &m);
 	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), 250000);
 	json_decref(flows);
 	web->recent.sampled = MEASURE_SAMPLE_MIN - 1;
-	flows = operation_flows_json(&core, &m);
+	flows = flows_json(&core, &m);
 	assert_int_equal(number_of(flows, "services", "web", "repeated_ppm"), -1);
 	assert_int_equal(number_of(flows, "services", "web", "silent_ppm"), -1);
 	json_decref(flows);
@@ -174,7 +174,7 @@ static void each_of_two_thousand_services_is_told(void **state)
 	}
 	qsort(measure_page_services(rows), 2000, sizeof(struct measure_service), by_hash);
 	page_alive(page, clock_mono_ms());
-	json_t *flows = operation_flows_json(&core, &big);
+	json_t *flows = flows_json(&core, &big);
 	assert_int_equal(number_of(flows, "services", names[0], "new_milli"), 100000000);
 	assert_int_equal(number_of(flows, "services", names[1999], "new_milli"), 100199900);
 	assert_int_equal(json_object_size(json_object_get(flows, "services")), 2000);
@@ -191,7 +191,7 @@ static void what_is_old_or_has_no_window_is_not_told(void **state)
 	for (int i = 0; i < 4; i++) {
 		rows->node.recent_ms = i == 1 ? 0 : i == 3 ? 4999 : i == 0 ? 5000 : 10000;
 		page_alive(page, clock_mono_ms() - (i == 2 ? 2100 : 0));
-		json_t *flows = operation_flows_json(&core, &m);
+		json_t *flows = flows_json(&core, &m);
 		assert_int_equal(json_is_object(flows), i == 0);
 		assert_int_equal(json_is_null(flows), i != 0);
 		json_decref(flows);
@@ -231,15 +231,15 @@ static void drills_are_told_as_they_are_counted(void **state)
 		         "'kept':9002},{'id':'ams-1-7','state':'sends','begun':500,'repeated':40,"
 		         "'followed':300,'kept':9000}]",
 		         words[i].word);
-		expect_whole(words[i].word, operation_drills_json(&core, &with), expected);
+		expect_whole(words[i].word, drills_json(&core, &with), expected);
 	}
 	page_alive(page, clock_mono_ms() - 2100);
-	expect_whole("weir-dataplane is silent", operation_drills_json(&core, &with), "[]");
+	expect_whole("weir-dataplane is silent", drills_json(&core, &with), "[]");
 	page_alive(page, clock_mono_ms());
 	with.n_overrides = 0;
-	expect_whole("there is none", operation_drills_json(&core, &with), "[]");
+	expect_whole("there is none", drills_json(&core, &with), "[]");
 	struct core elsewhere = { .dirs = { .run = "/nonexistent" } };
-	expect_whole("no dataplane was here", operation_drills_json(&elsewhere, &with), "[]");
+	expect_whole("no dataplane was here", drills_json(&elsewhere, &with), "[]");
 }
 
 static void a_pool_is_up_by_the_weight_of_its_backends(void **state)

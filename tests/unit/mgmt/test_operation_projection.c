@@ -11,7 +11,7 @@ static uint64_t checks;        /* a second at each site of each service */
 static uint64_t more_checks;   /* than have come yet */
 static const char *unmeasured; /* a site of which web is not known; NULL: none */
 
-/* Of operation_sites.c, in the hands of the test. */
+/* Of operation_gather.c, in the hands of the test. */
 bool operation_flows_at(const struct operation_snapshot *v, const struct operation *op,
                         const struct model_service *service, const char *site, uint64_t *per_s)
 {
