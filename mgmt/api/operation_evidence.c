@@ -76,42 +76,33 @@ static json_t *failures_json(const struct operation *op)
 
 /* --- the time line --- */
 
-#define MOMENTS_MAX (3 * OPERATION_HISTORY_MAX + 2 * OPERATION_FAILURES_MAX + 4)
-
-struct evidence_moment {
-	int64_t at_ms;
-	const char *event; /* a word of docs/api.md */
-	const char *code;  /* of a hold; NULL: none */
-	int64_t level_ppm; /* -1: none */
-};
-
-struct time_line {
-	struct evidence_moment moments[MOMENTS_MAX];
-	size_t n;
-};
-
-/* An instant that is not there yet is no moment. */
-static void add_moment(struct time_line *l, int64_t at_ms, const char *event, const char *code,
+/*
+ * Put a moment where its time has it, behind those of the same; an instant that is not there yet is none.
+ * @param event  a word of docs/api.md; @param code  of a hold; NULL: none. @param level_ppm  -1: none
+ */
+static void add_moment(json_t *list, int64_t at_ms, const char *event, const char *code,
                        int64_t level_ppm)
 {
-	if (at_ms && l->n < MOMENTS_MAX)
-		l->moments[l->n++] = (struct evidence_moment){ at_ms, event, code, level_ppm };
+	json_t *at = time_to_json(at_ms);
+	size_t i = json_array_size(list);
+
+	if (!json_is_string(at)) {
+		json_decref(at);
+		return;
+	}
+	while (i &&
+	       strcmp(json_text_of(json_array_get(list, i - 1), "at"), json_string_value(at)) > 0)
+		i--;
+	json_array_insert_new(list, i,
+	                      json_pack("{s:o, s:s, s:s*, s:o*}", "at", at, "event", event, "code",
+	                                code, "level_ppm",
+	                                level_ppm < 0 ? NULL : json_integer(level_ppm)));
 }
 
-/* In their order: of the same instant they stay as they were added. */
-static void sort_moments(struct time_line *l)
+static json_t *time_line_json(const struct operation *op)
 {
-	for (size_t i = 1; i < l->n; i++)
-		for (size_t k = i; k && l->moments[k - 1].at_ms > l->moments[k].at_ms; k--) {
-			struct evidence_moment later = l->moments[k - 1];
+	json_t *l = json_array();
 
-			l->moments[k - 1] = l->moments[k];
-			l->moments[k] = later;
-		}
-}
-
-static void list_moments(const struct operation *op, struct time_line *l)
-{
 	add_moment(l, op->began_ms, "began", NULL, -1);
 	for (uint32_t i = 0; i < op->n_steps; i++) {
 		const struct operation_step *s = &op->steps[i];
@@ -129,27 +120,7 @@ static void list_moments(const struct operation *op, struct time_line *l)
 	add_moment(l, op->full_ms, "full", NULL, -1);
 	add_moment(l, op->drained_ms, "drained", NULL, -1);
 	add_moment(l, op->ended_ms, "ended", NULL, -1);
-	sort_moments(l);
-}
-
-static json_t *time_line_json(const struct operation *op)
-{
-	struct time_line l = { .n = 0 };
-	json_t *list = json_array();
-
-	list_moments(op, &l);
-	for (size_t i = 0; i < l.n; i++) {
-		const struct evidence_moment *m = &l.moments[i];
-		json_t *o =
-		        json_pack("{s:o, s:s}", "at", time_to_json(m->at_ms), "event", m->event);
-
-		if (m->code)
-			json_object_set_new(o, "code", json_string(m->code));
-		if (m->level_ppm >= 0)
-			json_object_set_new(o, "level_ppm", json_integer(m->level_ppm));
-		json_array_append_new(list, o);
-	}
-	return list;
+	return l;
 }
 
 /* --- all --- */
