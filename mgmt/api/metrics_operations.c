@@ -6,55 +6,42 @@
 
 #include "mgmt/api/operations.h"
 
-static void put_labels(FILE *out, const char *name, const struct operation *op)
-{
-	fprintf(out, "%s{operation=\"%s\",site=\"%s\"", name, op->id, op->targets[0].site);
-}
-
-static void put_states(FILE *out, struct core *core)
+/* A value of each, by @p put; nothing where all are over. */
+static void put_family(FILE *out, struct core *core, const char *name, const char *help,
+                       void (*put)(FILE *out, const struct operation *op))
 {
 	const struct operations_item *item;
+	bool has_head = false;
 
-	metrics_put_head(out, "weir_operation_state", "gauge",
-	                 "1: the state of an operation that is not over.");
 	for (size_t i = 0; (item = operations_at(core, i)); i++) {
-		if (operation_is_over(&item->op))
+		const struct operation *op = &item->op;
+
+		if (operation_is_over(op))
 			continue;
-		put_labels(out, "weir_operation_state", &item->op);
-		fprintf(out, ",state=\"%s\"} 1\n", operation_state_text(item->op.state));
+		if (!has_head)
+			metrics_put_head(out, name, "gauge", help);
+		has_head = true;
+		fprintf(out, "%s{operation=\"%s\",site=\"%s\"", name, op->id, op->targets[0].site);
+		put(out, op);
 	}
 }
 
-static void put_levels(FILE *out, struct core *core)
+static void put_state(FILE *out, const struct operation *op)
 {
-	const struct operations_item *item;
-
-	metrics_put_head(out, "weir_operation_level_ratio", "gauge",
-	                 "The part of the site's clients that an operation sends elsewhere.");
-	for (size_t i = 0; (item = operations_at(core, i)); i++) {
-		if (operation_is_over(&item->op))
-			continue;
-		put_labels(out, "weir_operation_level_ratio", &item->op);
-		fprintf(out, "} %.6f\n", item->op.level_ppm / 1e6);
-	}
+	fprintf(out, ",state=\"%s\"} 1\n", operation_state_text(op->state));
 }
 
-static bool has_live(struct core *core)
+static void put_level(FILE *out, const struct operation *op)
 {
-	const struct operations_item *item;
-
-	for (size_t i = 0; (item = operations_at(core, i)); i++)
-		if (!operation_is_over(&item->op))
-			return true;
-	return false;
+	fprintf(out, "} %.6f\n", op->level_ppm / 1e6);
 }
 
 void metrics_put_operations(FILE *out, struct core *core)
 {
 	core_lock(core);
-	if (has_live(core)) {
-		put_states(out, core);
-		put_levels(out, core);
-	}
+	put_family(out, core, "weir_operation_state",
+	           "1: the state of an operation that is not over.", put_state);
+	put_family(out, core, "weir_operation_level_ratio",
+	           "The part of the site's clients that an operation sends elsewhere.", put_level);
 	core_unlock(core);
 }
