@@ -132,41 +132,8 @@ json_t *operation_check_sources_json(const struct model *m, const json_t *checks
 
 /* --- what all say --- */
 
-/* What one node's checks of a service make at @p site. */
-static uint64_t checks_of(const json_t *measure, const struct model_service *s, const char *site)
-{
-	const json_t *sites = json_object_get(json_object_get(measure, "checks"), s->name);
-	json_int_t families = json_integer_value(json_object_get(sites, site));
-
-	if (families < 1 || families > 2)
-		return 0;
-	return (uint64_t)families * 1000000 / s->vip_check->interval_ms;
-}
-
-uint64_t operation_checks_of(const struct operation_snapshot *v,
-                             const struct model_service *service, const char *site)
-{
-	uint64_t milli = 0;
-
-	for (size_t i = 0; is_counted(service) && i < v->n_reports; i++)
-		if (strcmp(v->reports[i].node->site->name, site) != 0)
-			milli += checks_of(v->reports[i].measure, service, site);
-	return milli;
-}
-
-uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
-                                const char *site)
-{
-	uint64_t milli = 0;
-
-	for (size_t i = 0; i < v->m->n_services; i++)
-		if (!*service || !strcmp(v->m->services[i].name, service))
-			milli += operation_checks_of(v, &v->m->services[i], site);
-	return milli;
-}
-
 /* Whether the node's checks of a site's VIPs come from a prefix. */
-static bool checks_from(const json_t *measure, const char *site, const struct prefix *from)
+static bool is_source(const json_t *measure, const char *site, const struct prefix *from)
 {
 	const json_t *sources = json_object_get(json_object_get(measure, "check_sources"), site);
 	const char *text = json_get_text(sources, family_text(addr_is4(&from->addr)));
@@ -175,21 +142,39 @@ static bool checks_from(const json_t *measure, const char *site, const struct pr
 	return text && !addr_parse(text, &source) && prefix_has(from, &source);
 }
 
-uint64_t operation_checks_from(const struct operation_snapshot *v, const char *service,
-                               const char *site, const struct prefix *from)
+/* What one node's checks of a service make at @p site; with @p from, those of its family that come from there. */
+static uint64_t checks_of(const json_t *measure, const struct model_service *s, const char *site,
+                          const struct prefix *from)
+{
+	const json_t *sites = json_object_get(json_object_get(measure, "checks"), s->name);
+	json_int_t families = json_integer_value(json_object_get(sites, site));
+
+	if (families < 1 || families > 2)
+		return 0;
+	if (from)
+		families = is_source(measure, site, from);
+	return (uint64_t)families * 1000000 / s->vip_check->interval_ms;
+}
+
+uint64_t operation_checks_of(const struct operation_snapshot *v,
+                             const struct model_service *service, const char *site,
+                             const struct prefix *from)
 {
 	uint64_t milli = 0;
 
-	for (size_t i = 0; i < v->m->n_services; i++) {
-		const struct model_service *s = &v->m->services[i];
+	for (size_t i = 0; is_counted(service) && i < v->n_reports; i++)
+		if (strcmp(v->reports[i].node->site->name, site) != 0)
+			milli += checks_of(v->reports[i].measure, service, site, from);
+	return milli;
+}
 
-		if (strcmp(s->name, service) != 0 || !is_counted(s))
-			continue;
-		for (size_t k = 0; k < v->n_reports; k++)
-			if (strcmp(v->reports[k].node->site->name, site) != 0 &&
-			    checks_of(v->reports[k].measure, s, site) &&
-			    checks_from(v->reports[k].measure, site, from))
-				milli += 1000000 / s->vip_check->interval_ms;
-	}
+uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
+                                const char *site, const struct prefix *from)
+{
+	uint64_t milli = 0;
+
+	for (size_t i = 0; i < v->m->n_services; i++)
+		if (!*service || !strcmp(v->m->services[i].name, service))
+			milli += operation_checks_of(v, &v->m->services[i], site, from);
 	return milli;
 }

@@ -700,7 +700,7 @@ static bool add_node(const struct operation_snapshot *v, const struct operation 
 static void leave_out_checks(const struct operation_snapshot *v, const char *service,
                              const char *site, struct flow_sums *sums)
 {
-	uint64_t checks = operation_checks_milli(v, service, site);
+	uint64_t checks = operation_checks_milli(v, service, site, NULL);
 	uint64_t of_own = sums->own < checks ? sums->own : checks;
 	uint64_t of_backup = sums->backup < checks - of_own ? sums->backup : checks - of_own;
 	uint64_t packets = (of_own + of_backup) * CHECK_PACKETS;
@@ -811,14 +811,14 @@ static struct operation_late *late_row(struct operation_observed *out, const cha
 static bool read_clients(const struct operation_snapshot *v, const char *site, const json_t *row,
                          uint64_t *flows)
 {
+	const char *service = json_text_of(row, "service");
 	struct prefix prefix;
 	uint64_t checks = 0;
 
 	if (!read_count(row, "flows", flows))
 		return false;
-	if (!prefix_parse(json_text_of(row, "prefix"), &prefix))
-		checks = operation_checks_from(v, json_text_of(row, "service"), site, &prefix) *
-		         MINUTE_S / 1000;
+	if (*service && !prefix_parse(json_text_of(row, "prefix"), &prefix))
+		checks = operation_checks_milli(v, service, site, &prefix) * MINUTE_S / 1000;
 	if (checks && *flows <= checks + checks / 2)
 		return false;
 	*flows -= checks;

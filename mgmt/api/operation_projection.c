@@ -62,7 +62,7 @@ static bool was_at_begin(const struct operation_begin_flows *begin, size_t *from
 static bool read_flows(const struct operation_snapshot *v, const struct operation *op,
                        const struct model_service *service, const char *site, uint64_t *per_s)
 {
-	uint64_t checks = operation_checks_of(v, service, site) / 1000;
+	uint64_t checks = operation_checks_of(v, service, site, NULL) / 1000;
 
 	if (!operation_flows_at(v, op, service, site, per_s))
 		return false;

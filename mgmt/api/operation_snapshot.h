@@ -89,15 +89,14 @@ void operation_snapshot_free(struct operation_snapshot *v);
 /**
  * New flows, in thousandths a second, that checks by other sites' nodes make at @p site, as these nodes say: of one
  * service or, with "", of all. Implemented in mgmt/api/operation_checks.c.
+ * @param from  of those that come from this prefix; 0 where nobody says from which address; NULL: of all
  */
 uint64_t operation_checks_milli(const struct operation_snapshot *v, const char *service,
-                                const char *site);
+                                const char *site, const struct prefix *from);
 /** The same of one service. */
 uint64_t operation_checks_of(const struct operation_snapshot *v,
-                             const struct model_service *service, const char *site);
-/** The same of those that come from a prefix; 0 where nobody says from which address. */
-uint64_t operation_checks_from(const struct operation_snapshot *v, const char *service,
-                               const char *site, const struct prefix *from);
+                             const struct model_service *service, const char *site,
+                             const struct prefix *from);
 
 /**
  * Tell the projector from where new flows come to all sites. Implemented in mgmt/api/operation_sources.c.

@@ -29,11 +29,13 @@ bool operation_flows_at(const struct operation_snapshot *v, const struct operati
 
 /* Of operation_checks.c, likewise. */
 uint64_t operation_checks_of(const struct operation_snapshot *v,
-                             const struct model_service *service, const char *site)
+                             const struct model_service *service, const char *site,
+                             const struct prefix *from)
 {
 	uint64_t n = 0;
 
 	(void)v;
+	(void)from;
 	for (size_t k = 0; k < service->n_at; k++)
 		n += !strcmp(service->at[k].site->name, site);
 	return n * (checks + more_checks) * 1000;
