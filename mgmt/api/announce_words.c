@@ -52,7 +52,7 @@ static json_t *make_words(const struct announce_own *own)
 
 bool announce_words_look(struct announced_section *s, struct core *core, struct exchange_word *word)
 {
-	bool is_news = false;
+	enum exchange_accepted became = EXCHANGE_SAME;
 
 	if (!announce_own_look(&s->own, core->dirs.run))
 		return false;
@@ -62,11 +62,11 @@ bool announce_words_look(struct announced_section *s, struct core *core, struct 
 	if (word->body && digest == s->digest)
 		word->true_ms = s->own.node.alive_ms;
 	else
-		is_news = exchange_word_set(word, make_words(&s->own), s->own.node.alive_ms);
+		became = exchange_word_set(word, make_words(&s->own), s->own.node.alive_ms);
 	core_unlock(core);
-	if (is_news)
+	if (became != EXCHANGE_OLDER)
 		s->digest = digest;
-	return is_news;
+	return became == EXCHANGE_OTHER;
 }
 
 void announce_words_fini(struct announced_section *s)

@@ -799,8 +799,9 @@ static void look_at_own(struct exchange *x)
 	core_lock(core);
 	read_token(x, now_ms);
 	follow_document(x);
-	unsigned news = exchange_word_set(&x->own[EXCHANGE_HEAD], peers_head_to_json(core), now_ms)
-	                << EXCHANGE_HEAD;
+	bool is_other = exchange_word_set(&x->own[EXCHANGE_HEAD], peers_head_to_json(core),
+	                                  now_ms) == EXCHANGE_OTHER;
+	unsigned news = is_other ? 1u << EXCHANGE_HEAD : 0;
 	(void)exchange_word_set(&x->own[EXCHANGE_LOAD], peers_load_to_json(core), now_ms);
 	if (now_ms >= x->own[EXCHANGE_ARRIVALS].true_ms + ARRIVALS_MS)
 		(void)exchange_word_set(&x->own[EXCHANGE_ARRIVALS],

@@ -29,26 +29,26 @@ bool exchange_section_wakes(enum exchange_section section)
 	return wakes[section];
 }
 
-bool exchange_word_set(struct exchange_word *word, json_t *body, uint64_t true_ms)
+enum exchange_accepted exchange_word_set(struct exchange_word *word, json_t *body, uint64_t true_ms)
 {
 	char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
 	char stamp[EXCHANGE_STAMP_MAX];
 
-	if (!text) { /* out of memory: the former words stay */
+	if (!text) { /* the former words stay */
 		json_decref(body);
-		return false;
+		return EXCHANGE_OLDER;
 	}
 	peer_page_hex(hash_text(text), stamp);
 	free(text);
 	word->true_ms = true_ms;
 	if (!strcmp(stamp, word->stamp)) {
 		json_decref(body);
-		return false;
+		return EXCHANGE_SAME;
 	}
 	json_decref(word->body);
 	word->body = body;
 	memcpy(word->stamp, stamp, sizeof(stamp));
-	return true;
+	return EXCHANGE_OTHER;
 }
 
 void exchange_word_fini(struct exchange_word *word)

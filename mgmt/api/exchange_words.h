@@ -48,8 +48,18 @@ struct exchange_word {
 /** Whether news of a section end the waiting of an answer. */
 bool exchange_section_wakes(enum exchange_section section);
 
-/** Give @p word the words @p body (taken), which are true at @p true_ms. @return whether they are other words */
-bool exchange_word_set(struct exchange_word *word, json_t *body, uint64_t true_ms);
+/** What became of words. */
+enum exchange_accepted {
+	EXCHANGE_OLDER, /**< they are not younger than those that are known, or find no room: nothing changed */
+	EXCHANGE_SAME,  /**< the words that are known, true later */
+	EXCHANGE_OTHER, /**< other words */
+};
+/**
+ * Give @p word the words @p body (taken; NULL: memory was short), which are true at @p true_ms. @return what became of them;
+ * EXCHANGE_OLDER: memory is short
+ */
+enum exchange_accepted exchange_word_set(struct exchange_word *word, json_t *body,
+                                         uint64_t true_ms);
 void exchange_word_fini(struct exchange_word *word);
 
 /**
@@ -61,6 +71,7 @@ bool exchange_is_news(const struct exchange_word words[EXCHANGE_N_SECTIONS], con
 /**
  * All words of a node for who has @p have of it: [AGE_MS or null for each section, {SECTION: [STAMP, BODY]}], given; the
  * object with those of another stamp, or left out. Nearly all that nodes say is that nothing is new: then it is some ages.
+ * Where memory is short an item may lack, and say something else: memory_failed() tells, and nothing of it may be sent.
  */
 json_t *exchange_encode(const struct exchange_word words[EXCHANGE_N_SECTIONS], const char *have,
                         uint64_t now_ms);
@@ -115,12 +126,6 @@ MUST_CHECK int exchange_read(const json_t *answer, const struct exchange_expecte
 uint64_t exchange_true_ms(uint64_t sent_ms, uint64_t received_ms, uint64_t waited_ms,
                           uint64_t age_ms);
 
-/** What became of words that were said. */
-enum exchange_accepted {
-	EXCHANGE_OLDER, /**< they are not younger than those that are known: nothing changed */
-	EXCHANGE_SAME,  /**< the words that are known, true later */
-	EXCHANGE_OTHER, /**< other words */
-};
 /**
  * Take @p said into @p word if it is younger. It came at @p now_ms, for a question that was sent at @p sent_ms: what is unchanged since
  * then says nothing of a word that another node's answer has brought meanwhile.

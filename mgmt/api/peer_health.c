@@ -74,11 +74,12 @@ static uint64_t sum_own_words(const struct health_section *h, const struct healt
 	return sum;
 }
 
+/* Given; NULL: memory is short. */
 static json_t *own_words_to_json(const struct health_section *h, const struct health_page *page)
 {
 	json_t *words = json_object();
 
-	for (size_t i = 0; i < h->n_targets; i++) {
+	for (size_t i = 0; words && i < h->n_targets; i++) {
 		int page_index = health_find_index(page, h->targets[i]);
 		char target[PEER_PAGE_HEX_MAX], word[PEER_PAGE_HEX_MAX];
 
@@ -86,35 +87,45 @@ static json_t *own_words_to_json(const struct health_section *h, const struct he
 			continue;
 		peer_page_hex(h->targets[i], target);
 		peer_page_hex(health_read(page, page_index), word);
-		json_object_set_new(words, target, json_string(word));
+		if (json_object_set_new(words, target, json_string(word))) {
+			json_decref(words);
+			words = NULL;
+		}
 	}
 	return words;
 }
 
+/*
+ * The sum stands for the words that peers hear: it is noted when there are such words, and the page did not change while
+ * they were written. Else the next look would find nothing new and say that the former words are true now.
+ */
 bool peer_health_look(struct health_section *h, struct core *core, struct exchange_word *own)
 {
 	struct observe_pages pages;
 	json_t *words = NULL;
-	bool differs = false;
+	enum exchange_accepted became = EXCHANGE_SAME;
 
 	observe_open_health(core, &pages);
 	const struct health_page *page = h->targets ? pages.health : NULL;
 	uint64_t now_ms = clock_mono_ms();
 	uint64_t true_ms = now_ms > pages.health_age_ms ? now_ms - pages.health_age_ms : 0;
 	uint64_t sum = page ? sum_own_words(h, page) : 0;
-	if (page && sum != h->digest)
+	bool is_said = sum == h->digest;
+	if (page && !is_said) {
 		words = own_words_to_json(h, page);
+		sum = sum_own_words(h, page) == sum ? sum : 0;
+	}
 	core_lock(core);
 	if (!page)
 		exchange_word_fini(own);
-	else if (words)
-		differs = exchange_word_set(own, words, true_ms);
-	else
+	else if (is_said)
 		own->true_ms = true_ms;
+	else
+		became = exchange_word_set(own, words, true_ms);
 	core_unlock(core);
-	h->digest = sum;
+	h->digest = became == EXCHANGE_OLDER ? 0 : sum;
 	observe_close(&pages);
-	return differs;
+	return became == EXCHANGE_OTHER;
 }
 
 int peer_health_open(const char *run_dir, const char *node, struct page **out)

@@ -248,9 +248,13 @@ static void what_the_asking_node_has_is_not_told_again(void **state)
 	json_t *encoded;
 
 	(void)state;
-	assert_true(exchange_word_set(&words[EXCHANGE_HEAD], json_pack("{s:i}", "n", 1), 5000));
-	assert_false(exchange_word_set(&words[EXCHANGE_HEAD], json_pack("{s:i}", "n", 1), 6000));
-	assert_true(exchange_word_set(&words[EXCHANGE_LOAD], json_pack("{s:i}", "bits", 7), 6000));
+	assert_int_equal(exchange_word_set(&words[EXCHANGE_HEAD], json_pack("{s:i}", "n", 1), 5000),
+	                 EXCHANGE_OTHER);
+	assert_int_equal(exchange_word_set(&words[EXCHANGE_HEAD], json_pack("{s:i}", "n", 1), 6000),
+	                 EXCHANGE_SAME);
+	assert_int_equal(
+	        exchange_word_set(&words[EXCHANGE_LOAD], json_pack("{s:i}", "bits", 7), 6000),
+	        EXCHANGE_OTHER);
 	encoded = exchange_encode(words, NULL, 6100);
 	assert_true(exchange_is_news(words, NULL, 6100));
 	assert_true(has_body(encoded, "head") && has_body(encoded, "load"));
@@ -283,15 +287,20 @@ static void what_the_asking_node_has_is_not_told_again(void **state)
 	assert_true(exchange_is_news(words, whole.stamps, 6200) && has_body(encoded, "head"));
 	json_decref(encoded);
 	/* a load alone ends no waiting, but goes with the answer */
-	assert_true(exchange_word_set(&words[EXCHANGE_LOAD], json_pack("{s:i}", "bits", 8), 6300));
+	assert_int_equal(
+	        exchange_word_set(&words[EXCHANGE_LOAD], json_pack("{s:i}", "bits", 8), 6300),
+	        EXCHANGE_OTHER);
 	encoded = exchange_encode(words, have, 6300);
 	assert_false(exchange_is_news(words, have, 6300));
 	assert_true(has_body(encoded, "load") && !has_body(encoded, "head"));
 	json_decref(encoded);
-	assert_true(exchange_word_set(&words[EXCHANGE_HEAD], json_pack("{s:i}", "n", 2), 6300));
+	assert_int_equal(exchange_word_set(&words[EXCHANGE_HEAD], json_pack("{s:i}", "n", 2), 6300),
+	                 EXCHANGE_OTHER);
 	encoded = exchange_encode(words, have, 6300);
 	assert_true(exchange_is_news(words, have, 6300) && has_body(encoded, "head"));
 	json_decref(encoded);
+	assert_int_equal(exchange_word_set(&words[EXCHANGE_HEAD], NULL, 6400), EXCHANGE_OLDER);
+	assert_int_equal(words[EXCHANGE_HEAD].true_ms, 6300); /* memory was short */
 	/* old words are of no use to anybody */
 	encoded = exchange_encode(words, have, 6300 + PASS_MS);
 	expect_ages(encoded, PASS_MS, PASS_MS);

@@ -14,6 +14,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/page.h"
 #include "mgmt/api/peer_health.h"
 
@@ -130,6 +131,67 @@ static void a_word_that_is_none_is_unknown_and_many_refuse_the_answer(void **sta
 	assert_int_equal(peer_page_good_until_ms(get_payload()), 2000 + GOOD_MS);
 }
 
+/* What the own weir-health says, as the next look tells it: the n-th allocation of JSON fails, 0: none. */
+static unsigned allocations_left;
+
+static void *allocate_json(size_t n)
+{
+	return allocations_left && !--allocations_left ? NULL : malloc(n);
+}
+
+static void look_after_shortage(struct core *core, struct health_page *own_page, unsigned failing)
+{
+	struct health_section section = { .targets = targets, .n_targets = 3 };
+	struct exchange_word word = { 0 };
+	health_word up = health_make(HEALTH_UP, 0, HEALTH_REASON_NONE, 100),
+	            down = health_make(HEALTH_DOWN, 0, HEALTH_REASON_TIMEOUT, 101);
+	char key[PEER_PAGE_HEX_MAX], said[PEER_PAGE_HEX_MAX];
+
+	(void)health_write(own_page, health_find_index(own_page, targets[0]), up);
+	assert_true(peer_health_look(&section, core, &word));
+	char former[EXCHANGE_STAMP_MAX];
+	memcpy(former, word.stamp, sizeof(former));
+	assert_false(peer_health_look(&section, core, &word)); /* nothing is new */
+	uint64_t true_ms = word.true_ms;
+	usleep(2000); /* so that the time of the next look is another one */
+	(void)health_write(own_page, health_find_index(own_page, targets[0]), down);
+	allocations_left = failing;
+	(void)peer_health_look(&section, core, &word);
+	if (!strcmp(word.stamp, former) && word.true_ms != true_ms)
+		fail_msg("allocation %u: what is not so any more is said to be so now", failing);
+	allocations_left = 0;
+	(void)peer_health_look(&section, core, &word);
+	peer_page_hex(targets[0], key);
+	peer_page_hex(down, said);
+	if (strcmp(json_string_value(json_object_get(word.body, key)), said) != 0 ||
+	    json_object_size(word.body) != 3)
+		fail_msg("allocation %u: the next look does not say what is so", failing);
+	exchange_word_fini(&word);
+}
+
+static void words_that_could_not_be_made_do_not_last(void **state)
+{
+	static struct core core;
+	struct page *own;
+	char path[PATH_MAX];
+
+	(void)state;
+	pthread_mutex_init(&core.lock, NULL);
+	snprintf(core.dirs.run, sizeof(core.dirs.run), "%s", dir);
+	snprintf(path, sizeof(path), "%s/health.page", dir);
+	assert_int_equal(page_create(path, HEALTH_PAGE_KIND, HEALTH_PAGE_LAYOUT,
+	                             sizeof(struct health_page), &own),
+	                 0);
+	assert_int_equal(health_set_targets(page_payload(own), targets, 3, 1), 0);
+	page_alive(own, clock_mono_ms());
+	page_publish(own);
+	json_set_alloc_funcs(allocate_json, free);
+	for (unsigned failing = 0; failing < 60; failing++)
+		look_after_shortage(&core, page_payload(own), failing);
+	json_set_alloc_funcs(malloc, free);
+	page_remove(own, path);
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -148,6 +210,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(words_are_good_for_a_while_after_they_were_true),
 		T(a_word_that_is_none_is_unknown_and_many_refuse_the_answer),
+		T(words_that_could_not_be_made_do_not_last),
 	};
 
 	return cmocka_run_group_tests_name("peer health", tests, make_dir, remove_dir);
