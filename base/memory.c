@@ -107,6 +107,8 @@ int memory_reserve_begin(size_t n)
 		(void)pthread_once(&kept_once, make_kept_key);
 		free(kept.bytes);
 		keep_block(malloc(size), size);
+		if (!kept.bytes && n < size)
+			keep_block(malloc(n), n);
 	}
 	reserve = (struct reserve){ .bytes = kept.bytes, .size = n };
 	if (reserve.bytes)
