@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "weir/stats.h"
 
@@ -375,7 +376,8 @@ static void hold_answer(struct http_conn *c)
 	http_reply_fini(&c->reply);
 	free(c->text);
 	c->text = NULL;
-	c->request->held_ms = now_ms;
+	/* not the loop's time: its turn may have begun before the request came */
+	c->request->held_ms = clock_mono_ms();
 	bool holds = s->n_held < HTTP_HELD_MAX && c->hold.until_ms > now_ms &&
 	             atomic_load(&s->options.bells->rung[c->hold.bell]) == c->hold.rung;
 	http_enter(c, holds ? HTTP_HELD : HTTP_QUEUED,
